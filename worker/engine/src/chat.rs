@@ -1,0 +1,99 @@
+//! A model's language side: messages to tokens and tokens to text.
+
+use serde::{Deserialize, Serialize};
+
+use crate::error::Result;
+use crate::gguf::Gguf;
+use crate::template::ChatTemplate;
+use crate::tokenizer::{Detokenizer, Tokenizer};
+
+/// One message of a conversation.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Message {
+    /// `system`, `user` or `assistant`.
+    pub role: String,
+    /// The text.
+    pub content: String,
+}
+
+impl Message {
+    /// A message.
+    pub fn new(role: impl Into<String>, content: impl Into<String>) -> Self {
+        Self { role: role.into(), content: content.into() }
+    }
+}
+
+/// Tokenizer, chat template and the tokens that end an answer.
+pub struct Chat {
+    tokenizer: Tokenizer,
+    template: ChatTemplate,
+    stop_ids: Vec<u32>,
+}
+
+/// Tokens that end a turn in some model families, whatever the metadata says.
+const END_OF_TURN: &[&str] = &["<|im_end|>", "<|eot_id|>", "<|end|>", "<end_of_turn>", "<|endoftext|>", "</s>"];
+
+impl Chat {
+    /// Reads the tokenizer and the template of a file whose embedding has `vocab` rows.
+    ///
+    /// # Errors
+    /// A tokenizer that is missing, inconsistent or not supported. A template that does not parse is
+    /// replaced by `ChatML`, see [`Chat::template_warning`].
+    pub fn from_gguf(gguf: &Gguf, vocab: u32) -> Result<Self> {
+        let tokenizer = Tokenizer::from_gguf(gguf, vocab)?;
+        let metadata = &gguf.metadata;
+        let token = |key: &str| metadata.u32(key).and_then(|id| tokenizer.text(id)).unwrap_or_default().to_owned();
+        let template = ChatTemplate::new(
+            metadata.string("tokenizer.chat_template"),
+            token("tokenizer.ggml.bos_token_id"),
+            token("tokenizer.ggml.eos_token_id"),
+        );
+        let mut stop_ids: Vec<u32> = ["tokenizer.ggml.eos_token_id", "tokenizer.ggml.eot_token_id"]
+            .iter()
+            .filter_map(|key| metadata.u32(key))
+            .chain(END_OF_TURN.iter().filter_map(|text| tokenizer.control_id(text)))
+            .collect();
+        stop_ids.sort_unstable();
+        stop_ids.dedup();
+        Ok(Self { tokenizer, template, stop_ids })
+    }
+
+    /// The prompt's tokens for an answer to `messages`.
+    ///
+    /// Control tokens come from the template alone: what looks like one in a message stays text.
+    ///
+    /// # Errors
+    /// [`crate::EngineError::Template`] if the template refuses the messages.
+    pub fn prompt(&self, messages: &[Message]) -> Result<Vec<u32>> {
+        let guarded: Vec<_> = messages
+            .iter()
+            .map(|message| Message::new(message.role.as_str(), self.tokenizer.guard(&message.content)))
+            .collect();
+        self.tokenizer.encode(&self.template.render(&guarded)?)
+    }
+
+    /// The tokens of a text as it stands, with the token that begins a sequence if the model wants one.
+    ///
+    /// # Errors
+    /// [`crate::EngineError::Tokenizer`].
+    pub fn raw_prompt(&self, text: &str) -> Result<Vec<u32>> {
+        let mut ids: Vec<u32> = self.tokenizer.begin_id().into_iter().collect();
+        ids.extend(self.tokenizer.encode(text)?);
+        Ok(ids)
+    }
+
+    /// Whether `id` ends an answer.
+    pub fn is_stop(&self, id: u32) -> bool {
+        self.stop_ids.binary_search(&id).is_ok()
+    }
+
+    /// Turns the tokens of one answer into text.
+    pub fn detokenizer(&self) -> Detokenizer<'_> {
+        Detokenizer::new(&self.tokenizer)
+    }
+
+    /// Why the file's own template is not used, if it is not.
+    pub fn template_warning(&self) -> Option<&str> {
+        self.template.warning()
+    }
+}

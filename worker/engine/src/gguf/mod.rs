@@ -1,0 +1,31 @@
+//! GGUF: the model file format of llama.cpp.
+//!
+//! Format: <https://github.com/ggml-org/ggml/blob/master/docs/gguf.md>. A file is hostile input: every count is
+//! bounded by the bytes that remain before anything is allocated, and all sizes are `u64` with checked
+//! arithmetic (`usize` has 32 bits on wasm).
+
+mod metadata;
+mod parser;
+mod reader;
+mod tensor_type;
+
+pub use metadata::{Metadata, Value};
+pub use parser::{Gguf, Parsed, TensorInfo};
+pub use tensor_type::TensorType;
+
+/// Largest number of tensors a file may declare.
+pub const MAX_TENSORS: u64 = 65_536;
+/// Largest number of metadata entries a file may declare.
+pub const MAX_METADATA_ENTRIES: u64 = 65_536;
+/// Longest string (a token, a chat template) in bytes.
+pub const MAX_STRING_BYTES: u64 = 16 << 20;
+/// Longest tensor name or metadata key in bytes.
+pub const MAX_NAME_BYTES: u64 = 65_535;
+/// Longest array in elements (the largest vocabularies have about 260,000 tokens and as many merges).
+pub const MAX_ARRAY_LEN: u64 = 4 << 20;
+/// Most dimensions of a tensor.
+pub const MAX_DIMENSIONS: u32 = 4;
+/// Largest header (metadata and tensor list) in bytes.
+pub const MAX_HEADER_BYTES: u64 = 256 << 20;
+/// Largest alignment of the data section.
+pub const MAX_ALIGNMENT: u64 = 1 << 20;

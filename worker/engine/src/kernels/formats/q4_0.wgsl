@@ -1,0 +1,20 @@
+// Q4_0: quants hold one vec4 a block (16 bytes; byte i has weight i low, weight i + 16 high); w = d (q - 8).
+#include "formats/block.wgsl"
+#include "formats/nibbles.wgsl"
+#include "formats/half_scale.wgsl"
+
+fn load_block(block: u32) -> Block {
+    let q = quants[block];
+    let d = load_scale(block);
+    let offset = vec4<f32>(8.0);
+    return Block(
+        (low_nibbles(q.x) - offset) * d,
+        (low_nibbles(q.y) - offset) * d,
+        (low_nibbles(q.z) - offset) * d,
+        (low_nibbles(q.w) - offset) * d,
+        (high_nibbles(q.x) - offset) * d,
+        (high_nibbles(q.y) - offset) * d,
+        (high_nibbles(q.z) - offset) * d,
+        (high_nibbles(q.w) - offset) * d,
+    );
+}

@@ -1,0 +1,50 @@
+// Applies penalties and temperature to the logits in place and finds the likeliest token of each chunk.
+// Grid: x: CHUNKS workgroups, each over CHUNK_LEN neighbouring tokens. Constants: VOCAB, CHUNK_LEN, WORKGROUP.
+#include "sampling.wgsl"
+
+@group(0) @binding(0) var<uniform> sampling: Sampling;
+// Logits: [VOCAB]
+@group(0) @binding(1) var<storage, read_write> logits: array<f32>;
+// What was seen of each token, see IN_PROMPT: [VOCAB]
+@group(0) @binding(2) var<storage, read> history: array<u32>;
+// Likeliest token of each chunk: [CHUNKS]
+@group(0) @binding(3) var<storage, read_write> candidates: array<Candidate>;
+
+var<workgroup> best: array<Candidate, WORKGROUP>;
+
+fn penalised(logit: f32, seen: u32) -> f32 {
+    var value = logit;
+    if (seen != 0u) {
+        value = select(value * sampling.repetition_penalty, value / sampling.repetition_penalty, value > 0.0);
+        let count = seen & ~IN_PROMPT;
+        if (count > 0u) {
+            value -= f32(count) * sampling.frequency_penalty + sampling.presence_penalty;
+        }
+    }
+    if (sampling.temperature > 0.0) {
+        value /= sampling.temperature;
+    }
+    return value;
+}
+
+@compute @workgroup_size(WORKGROUP)
+fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) thread: u32) {
+    let end = min((group.x + 1u) * CHUNK_LEN, VOCAB);
+    var own = Candidate(-3.0e38, 0xffffffffu);
+    for (var id = group.x * CHUNK_LEN + thread; id < end; id += WORKGROUP) {
+        let value = penalised(logits[id], history[id]);
+        logits[id] = value;
+        own = likelier(own, Candidate(value, id));
+    }
+    best[thread] = own;
+    workgroupBarrier();
+    for (var width = WORKGROUP / 2u; width > 0u; width /= 2u) {
+        if (thread < width) {
+            best[thread] = likelier(best[thread], best[thread + width]);
+        }
+        workgroupBarrier();
+    }
+    if (thread == 0u) {
+        candidates[group.x] = best[0];
+    }
+}

@@ -1,0 +1,225 @@
+// Chooses the next token from penalised, tempered logits and feeds it back: writes it where the next
+// embedding look-up reads it and into the ring that the host reads, and advances the state.
+//
+// Order: temperature (already applied), top-k, top-p, min-p, then a draw. Probabilities are fixed-point
+// integers, so sums do not depend on the order of threads; thresholds are found exactly by radix selection
+// over the logits' ordered bit patterns, eight bits a pass.
+// Grid: one workgroup. Constants: VOCAB, CHUNKS, WORKGROUP (= 256, one thread a radix bin), RING_LEN.
+#include "state.wgsl"
+#include "sampling.wgsl"
+
+@group(0) @binding(0) var<uniform> sampling: Sampling;
+// Logits from `logit_scan.wgsl`: [VOCAB]
+@group(0) @binding(1) var<storage, read> logits: array<f32>;
+// Likeliest token of each chunk: [CHUNKS]
+@group(0) @binding(2) var<storage, read> candidates: array<Candidate>;
+@group(0) @binding(3) var<storage, read_write> state: State;
+// The token that the next step embeds: [1]
+@group(0) @binding(4) var<storage, read_write> next_id: array<u32>;
+// Sampled tokens by step, modulo RING_LEN: [RING_LEN]
+@group(0) @binding(5) var<storage, read_write> ring: array<u32>;
+// What was seen of each token, see IN_PROMPT: [VOCAB]
+@group(0) @binding(6) var<storage, read_write> history: array<u32>;
+
+// One in fixed point. The weights of all tokens sum to about this, so a sum fits a word.
+const UNIT: f32 = 1073741824.0;
+
+var<workgroup> best: array<Candidate, WORKGROUP>;
+var<workgroup> sums: array<f32, WORKGROUP>;
+var<workgroup> bins: array<atomic<u32>, 256>;
+// Key prefix that a selection settled on, and what of its target is left below it.
+var<workgroup> selected_key: u32;
+var<workgroup> remaining: u32;
+var<workgroup> chosen: u32;
+
+// A key whose unsigned order is the logit's order.
+fn ordered_key(logit: f32) -> u32 {
+    let bits = bitcast<u32>(logit);
+    return select(bits | 0x80000000u, ~bits, (bits & 0x80000000u) != 0u);
+}
+
+// PCG hash (Jarzynski and Olano 2020, "Hash Functions for GPU Rendering").
+fn pcg(value: u32) -> u32 {
+    let state = value * 747796405u + 2891336453u;
+    let word = ((state >> ((state >> 28u) + 4u)) ^ state) * 277803737u;
+    return (word >> 22u) ^ word;
+}
+
+// Probability of a logit in fixed point.
+fn weight(logit: f32, highest: f32, total: f32) -> u32 {
+    return u32(exp(logit - highest) / total * UNIT);
+}
+
+// Raises `selected_key` to the largest key t such that tokens with keys >= t (and >= cutoff) weigh at least
+// `target_sum`: each token weighs 1 where `count` holds, else its probability. Keeps 0 if all weigh less.
+fn select_threshold(target_sum: u32, count: bool, cutoff: u32, highest: f32, total: f32, thread: u32) -> u32 {
+    if (thread == 0u) {
+        selected_key = 0u;
+        remaining = target_sum;
+    }
+    for (var shift = 24i; shift >= 0; shift -= 8) {
+        atomicStore(&bins[thread], 0u);
+        workgroupBarrier();
+        let prefix = selected_key;
+        // All bits above the current eight; a shift by 32 is not defined.
+        let mask = select(0xffffffffu << u32(min(shift + 8, 31)), 0u, shift == 24);
+        for (var id = thread; id < VOCAB; id += WORKGROUP) {
+            let key = ordered_key(logits[id]);
+            if (key >= cutoff && (key & mask) == (prefix & mask)) {
+                var w = 1u;
+                if (!count) {
+                    w = weight(logits[id], highest, total);
+                }
+                atomicAdd(&bins[(key >> u32(shift)) & 255u], w);
+            }
+        }
+        workgroupBarrier();
+        if (thread == 0u) {
+            var bin = 255u;
+            var left = remaining;
+            loop {
+                let sum = atomicLoad(&bins[bin]);
+                if (sum >= left || bin == 0u) {
+                    break;
+                }
+                left -= sum;
+                bin -= 1u;
+            }
+            remaining = left;
+            selected_key = prefix | (bin << u32(shift));
+        }
+        workgroupBarrier();
+    }
+    return workgroupUniformLoad(&selected_key);
+}
+
+// Sum of exp(logit - highest) over the vocabulary.
+fn total_weight(highest: f32, thread: u32) -> f32 {
+    var sum = 0.0;
+    for (var id = thread; id < VOCAB; id += WORKGROUP) {
+        sum += exp(logits[id] - highest);
+    }
+    sums[thread] = sum;
+    workgroupBarrier();
+    for (var width = WORKGROUP / 2u; width > 0u; width /= 2u) {
+        if (thread < width) {
+            sums[thread] += sums[thread + width];
+        }
+        workgroupBarrier();
+    }
+    return workgroupUniformLoad(&sums[0]);
+}
+
+// Draws a token with a key of at least `cutoff`, by weight, in the order of ids.
+fn draw(cutoff: u32, highest: f32, total: f32, random: u32, thread: u32) {
+    let part = (VOCAB + WORKGROUP - 1u) / WORKGROUP;
+    let first = thread * part;
+    let end = min(first + part, VOCAB);
+    var own = 0u;
+    for (var id = first; id < end; id++) {
+        if (ordered_key(logits[id]) >= cutoff) {
+            own += weight(logits[id], highest, total);
+        }
+    }
+    atomicStore(&bins[thread], own);
+    workgroupBarrier();
+    var before = 0u;
+    var all = 0u;
+    for (var i = 0u; i < WORKGROUP; i++) {
+        let sum = atomicLoad(&bins[i]);
+        before += select(0u, sum, i < thread);
+        all += sum;
+    }
+    let target_sum = random % max(all, 1u);
+    if (target_sum >= before && target_sum - before < own) {
+        var left = target_sum - before;
+        for (var id = first; id < end; id++) {
+            if (ordered_key(logits[id]) >= cutoff) {
+                let w = weight(logits[id], highest, total);
+                if (left < w) {
+                    chosen = id;
+                    break;
+                }
+                left -= w;
+            }
+        }
+    }
+    workgroupBarrier();
+}
+
+@compute @workgroup_size(WORKGROUP)
+fn main(@builtin(local_invocation_index) thread: u32) {
+    var own = Candidate(-3.0e38, 0xffffffffu);
+    for (var i = thread; i < CHUNKS; i += WORKGROUP) {
+        own = likelier(own, candidates[i]);
+    }
+    best[thread] = own;
+    workgroupBarrier();
+    for (var width = WORKGROUP / 2u; width > 0u; width /= 2u) {
+        if (thread < width) {
+            best[thread] = likelier(best[thread], best[thread + width]);
+        }
+        workgroupBarrier();
+    }
+    let likeliest = workgroupUniformLoad(&best[0]);
+    if (thread == 0u) {
+        // Never outside the vocabulary, not even if every logit is NaN.
+        chosen = min(likeliest.id, VOCAB - 1u);
+    }
+    workgroupBarrier();
+
+    if (sampling.temperature > 0.0) {
+        let highest = likeliest.logit;
+        var cutoff = 0u;
+        if (sampling.top_k > 0u) {
+            cutoff = select_threshold(sampling.top_k, true, 0u, highest, 1.0, thread);
+        }
+        let total = total_weight(highest, thread);
+        if (sampling.top_p < 1.0) {
+            // The share that top-k left is what top-p cuts.
+            let kept = kept_weight(cutoff, highest, total, thread);
+            let target_sum = u32(ceil(f32(kept) * sampling.top_p));
+            cutoff = max(cutoff, select_threshold(max(target_sum, 1u), false, cutoff, highest, total, thread));
+        }
+        if (sampling.min_p > 0.0) {
+            cutoff = max(cutoff, ordered_key(highest + log(sampling.min_p)));
+        }
+        // The likeliest token always stays.
+        cutoff = min(cutoff, ordered_key(highest));
+        draw(cutoff, highest, total, pcg(sampling.seed ^ pcg(next_step())), thread);
+    }
+
+    if (thread == 0u) {
+        let id = chosen;
+        next_id[0] = id;
+        ring[state.step % RING_LEN] = id;
+        history[id] += 1u;
+        state.position += 1u;
+        state.step += 1u;
+    }
+}
+
+// Counts steps from 1, so that the first does not hash 0.
+fn next_step() -> u32 {
+    return state.step + 1u;
+}
+
+// Sum of the weights of tokens with a key of at least `cutoff`.
+fn kept_weight(cutoff: u32, highest: f32, total: f32, thread: u32) -> u32 {
+    if (thread == 0u) {
+        atomicStore(&bins[0], 0u);
+    }
+    workgroupBarrier();
+    var own = 0u;
+    for (var id = thread; id < VOCAB; id += WORKGROUP) {
+        if (ordered_key(logits[id]) >= cutoff) {
+            own += weight(logits[id], highest, total);
+        }
+    }
+    atomicAdd(&bins[0], own);
+    workgroupBarrier();
+    let kept = atomicLoad(&bins[0]);
+    // The next user of the bins must not clear them before all threads have read.
+    workgroupBarrier();
+    return kept;
+}

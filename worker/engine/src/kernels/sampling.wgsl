@@ -1,0 +1,32 @@
+// What a request asks of sampling. Twin: `sampling.rs`.
+struct Sampling {
+    // 0 takes the likeliest token.
+    temperature: f32,
+    // Keep the likeliest tokens whose probabilities reach this sum; 1 keeps all.
+    top_p: f32,
+    // Keep tokens at least this likely relative to the likeliest; 0 keeps all.
+    min_p: f32,
+    repetition_penalty: f32,
+    frequency_penalty: f32,
+    presence_penalty: f32,
+    // Keep this many; 0 keeps all.
+    top_k: u32,
+    seed: u32,
+}
+
+// Marks a token of the prompt in `history`; the lower bits count how often it was generated.
+const IN_PROMPT: u32 = 0x80000000u;
+
+// The likeliest token of a part of the vocabulary.
+struct Candidate {
+    logit: f32,
+    id: u32,
+}
+
+// Orders candidates: higher logit first, then lower id.
+fn likelier(a: Candidate, b: Candidate) -> Candidate {
+    if (b.logit > a.logit || (b.logit == a.logit && b.id < a.id)) {
+        return b;
+    }
+    return a;
+}

@@ -1,0 +1,178 @@
+//! A small preprocessor for WGSL, which has neither includes nor conditional text.
+//!
+//! `#include "path"` (relative to `kernels/`, each file once), `#ifdef NAME`, `#else`, `#endif`; numeric constants
+//! are prepended as `const` declarations, and the words FORMAT and EPILOGUE in include paths are replaced.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
+/// The files that can be compiled or included.
+const FILES: &[(&str, &str)] = &[
+    ("attention.wgsl", include_str!("attention.wgsl")),
+    ("embed.wgsl", include_str!("embed.wgsl")),
+    ("epilogues/qkv.wgsl", include_str!("epilogues/qkv.wgsl")),
+    ("epilogues/store.wgsl", include_str!("epilogues/store.wgsl")),
+    ("epilogues/swiglu.wgsl", include_str!("epilogues/swiglu.wgsl")),
+    ("formats/block.wgsl", include_str!("formats/block.wgsl")),
+    ("formats/f16.wgsl", include_str!("formats/f16.wgsl")),
+    ("formats/f32.wgsl", include_str!("formats/f32.wgsl")),
+    ("formats/half_scale.wgsl", include_str!("formats/half_scale.wgsl")),
+    ("formats/nibbles.wgsl", include_str!("formats/nibbles.wgsl")),
+    ("formats/q4_0.wgsl", include_str!("formats/q4_0.wgsl")),
+    ("formats/q4_1.wgsl", include_str!("formats/q4_1.wgsl")),
+    ("formats/q8_0.wgsl", include_str!("formats/q8_0.wgsl")),
+    ("linear.wgsl", include_str!("linear.wgsl")),
+    ("logit_scan.wgsl", include_str!("logit_scan.wgsl")),
+    ("sample.wgsl", include_str!("sample.wgsl")),
+    ("sampling.wgsl", include_str!("sampling.wgsl")),
+    ("state.wgsl", include_str!("state.wgsl")),
+];
+
+/// A kernel with its compile-time choices: the key of its pipeline.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Shader {
+    /// File name in `kernels/`.
+    pub file: &'static str,
+    /// Replacements for the words FORMAT and EPILOGUE in include paths.
+    pub parts: BTreeMap<&'static str, &'static str>,
+    /// Names for `#ifdef`.
+    pub defines: Vec<&'static str>,
+    /// `const NAME: u32` declarations.
+    pub constants: BTreeMap<&'static str, u32>,
+    /// `const NAME: f32` declarations, as bits (so that the key is hashable).
+    pub float_constants: BTreeMap<&'static str, u32>,
+}
+
+impl Shader {
+    /// A kernel without any choice made.
+    pub fn new(file: &'static str) -> Self {
+        Self {
+            file,
+            parts: BTreeMap::new(),
+            defines: Vec::new(),
+            constants: BTreeMap::new(),
+            float_constants: BTreeMap::new(),
+        }
+    }
+
+    /// Chooses the file behind FORMAT or EPILOGUE.
+    #[must_use]
+    pub fn part(mut self, word: &'static str, choice: &'static str) -> Self {
+        self.parts.insert(word, choice);
+        self
+    }
+
+    /// Defines `name` if `condition` holds.
+    #[must_use]
+    pub fn define_if(mut self, condition: bool, name: &'static str) -> Self {
+        if condition {
+            self.defines.push(name);
+        }
+        self
+    }
+
+    /// Declares an integer constant.
+    #[must_use]
+    pub fn constant(mut self, name: &'static str, value: u32) -> Self {
+        self.constants.insert(name, value);
+        self
+    }
+
+    /// Declares a float constant.
+    #[must_use]
+    pub fn float(mut self, name: &'static str, value: f32) -> Self {
+        self.float_constants.insert(name, value.to_bits());
+        self
+    }
+}
+
+/// The WGSL of a shader, ready to compile.
+///
+/// # Panics
+/// If a kernel includes a file that does not exist: a fault of this crate, found by `every_kernel_expands`.
+pub fn expand(shader: &Shader) -> String {
+    let mut enables = String::new();
+    let mut body = String::new();
+    let mut included = Vec::new();
+    expand_file(shader, shader.file, &mut included, &mut enables, &mut body);
+    let mut text = enables;
+    for (name, value) in &shader.constants {
+        let _ = writeln!(text, "const {name}: u32 = {value}u;");
+    }
+    for (name, bits) in &shader.float_constants {
+        let _ = writeln!(text, "const {name}: f32 = {:?}f;", f32::from_bits(*bits));
+    }
+    text.push_str(&body);
+    text
+}
+
+fn expand_file(shader: &Shader, path: &str, included: &mut Vec<String>, enables: &mut String, body: &mut String) {
+    if included.iter().any(|earlier| earlier == path) {
+        return;
+    }
+    included.push(path.to_owned());
+    let Some((_, text)) = FILES.iter().find(|(name, _)| *name == path) else {
+        unreachable!("the kernel {} includes {path}, which does not exist", shader.file);
+    };
+    // One entry a nested #ifdef: whether its text is kept.
+    let mut kept = Vec::new();
+    for line in text.lines() {
+        if let Some(name) = line.strip_prefix("#ifdef ") {
+            kept.push(shader.defines.contains(&name.trim()));
+        } else if line.starts_with("#else") {
+            if let Some(last) = kept.last_mut() {
+                *last = !*last;
+            }
+        } else if line.starts_with("#endif") {
+            kept.pop();
+        } else if kept.contains(&false) {
+        } else if let Some(quoted) = line.strip_prefix("#include ") {
+            let mut target = quoted.trim().trim_matches('"').to_owned();
+            for (word, choice) in &shader.parts {
+                target = target.replace(word, choice);
+            }
+            expand_file(shader, &target, included, enables, body);
+        } else if line.starts_with("enable ") {
+            // Directives must come before all declarations.
+            enables.push_str(line);
+            enables.push('\n');
+        } else {
+            body.push_str(line);
+            body.push('\n');
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn includes_defines_and_constants_are_expanded() {
+        let shader = Shader::new("linear.wgsl")
+            .part("FORMAT", "q4_1")
+            .part("EPILOGUE", "store")
+            .define_if(true, "NORM")
+            .define_if(false, "RESIDUAL")
+            .constant("ROWS", 4)
+            .float("EPS", 1e-5);
+        let text = expand(&shader);
+        assert!(text.starts_with("const ROWS: u32 = 4u;\nconst EPS: f32 = 1e-5f;\n"), "{text}");
+        assert!(text.contains("norm_weight: array"));
+        assert!(text.contains("y[base] = values.x;"));
+        assert!(!text.contains("y[base] += values.x;"));
+        assert_eq!(text.matches("struct Block").count(), 1);
+        assert!(!text.contains('#'), "no directive is left");
+        assert!(!text.contains("enable subgroups"));
+    }
+
+    #[test]
+    fn enable_directives_come_first() {
+        let shader = Shader::new("linear.wgsl")
+            .part("FORMAT", "f32")
+            .part("EPILOGUE", "store")
+            .define_if(true, "SUBGROUP_ENABLE")
+            .constant("ROWS", 4);
+        assert!(expand(&shader).starts_with("enable subgroups;\nconst ROWS"));
+    }
+}

@@ -1,0 +1,48 @@
+//! Twins of `kernels/linear.wgsl` and its epilogues.
+
+use crate::models::HeadShape;
+
+/// `x * weight / sqrt(mean(x²) + eps)` for each row of `x` (`[tokens][weight.len()]`).
+pub fn rms_norm(x: &[f32], weight: &[f32], eps: f32) -> Vec<f32> {
+    x.chunks_exact(weight.len())
+        .flat_map(|row| {
+            let mean_square = row.iter().map(|v| f64::from(v * v)).sum::<f64>() / weight.len() as f64;
+            let scale = 1.0 / (mean_square + f64::from(eps)).sqrt();
+            row.iter().zip(weight).map(move |(v, w)| (f64::from(*v) * scale) as f32 * w)
+        })
+        .collect()
+}
+
+/// `W x` for each row of `x`: `w` is `[rows][cols]`, `x` `[tokens][cols]`, the result `[tokens][rows]`.
+pub fn matmul(w: &[f32], x: &[f32], cols: usize) -> Vec<f32> {
+    x.chunks_exact(cols)
+        .flat_map(|row| {
+            w.chunks_exact(cols).map(move |weights| {
+                weights.iter().zip(row).map(|(a, b)| f64::from(*a) * f64::from(*b)).sum::<f64>() as f32
+            })
+        })
+        .collect()
+}
+
+/// `silu(gate) * up` for each row of `y` (`[tokens][gate rows, then up rows]`, each `half_rows`).
+pub fn swiglu(y: &[f32], half_rows: usize) -> Vec<f32> {
+    y.chunks_exact(2 * half_rows)
+        .flat_map(|row| {
+            let (gate, up) = row.split_at(half_rows);
+            gate.iter().zip(up).map(|(g, u)| g / (1.0 + (-g).exp()) * u)
+        })
+        .collect()
+}
+
+/// Turns one head by the angles of a position (`[rope_dim / 2]` pairs of cosine and sine), in place.
+///
+/// Pairs are neighbours, or half of `rope_dim` apart with `rope_half`. Formula: Su et al. 2021, section 3.2.2.
+pub fn rope(head: &mut [f32], angles: &[[f32; 2]], shape: &HeadShape) {
+    let half = shape.rope_dim as usize / 2;
+    for (i, [cos, sin]) in angles.iter().enumerate().take(half) {
+        let (first, second) = if shape.rope_half { (i, i + half) } else { (2 * i, 2 * i + 1) };
+        let (a, b) = (head[first], head[second]);
+        head[first] = a * cos - b * sin;
+        head[second] = a * sin + b * cos;
+    }
+}

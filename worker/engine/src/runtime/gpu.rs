@@ -1,0 +1,276 @@
+//! The device and how kernels are laid out on it.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use futures::channel::oneshot;
+
+use crate::error::{EngineError, Result};
+use crate::kernels::linear::LinearTuning;
+use crate::kernels::{Shader, expand};
+
+/// What to ask of the adapter. The default asks for all it has.
+#[derive(Debug, Clone, Default)]
+pub struct GpuOptions {
+    /// Ask for no optional feature and no more than WebGPU's default limits.
+    pub baseline: bool,
+}
+
+/// A WebGPU device with its queue and the pipelines compiled so far.
+pub struct Gpu {
+    device: wgpu::Device,
+    queue: wgpu::Queue,
+    adapter_name: String,
+    is_software: bool,
+    subgroup_min_size: Option<u32>,
+    faults: Arc<Mutex<Option<String>>>,
+    pipelines: Mutex<HashMap<Shader, wgpu::ComputePipeline>>,
+}
+
+impl Gpu {
+    /// Opens the fastest adapter.
+    ///
+    /// # Errors
+    /// [`EngineError::NoGpu`] where there is none or it gives no device.
+    pub async fn new(options: GpuOptions) -> Result<Self> {
+        let no_gpu = |error: &dyn std::fmt::Display| EngineError::NoGpu(error.to_string());
+        let instance = wgpu::Instance::new(wgpu::InstanceDescriptor::new_without_display_handle());
+        let adapter = instance
+            .request_adapter(&wgpu::RequestAdapterOptions {
+                power_preference: wgpu::PowerPreference::HighPerformance,
+                ..Default::default()
+            })
+            .await
+            .map_err(|error| no_gpu(&error))?;
+        let info = adapter.get_info();
+        let (features, limits) = if options.baseline {
+            (wgpu::Features::empty(), wgpu::Limits::default())
+        } else {
+            (adapter.features() & (wgpu::Features::SUBGROUP | wgpu::Features::SHADER_F16), adapter.limits())
+        };
+        let (device, queue) = adapter
+            .request_device(&wgpu::DeviceDescriptor {
+                label: Some("parlance"),
+                required_features: features,
+                required_limits: limits,
+                memory_hints: wgpu::MemoryHints::Performance,
+                ..Default::default()
+            })
+            .await
+            .map_err(|error| no_gpu(&error))?;
+
+        let faults = Arc::new(Mutex::new(None));
+        let on_error = Arc::clone(&faults);
+        device.on_uncaptured_error(Arc::new(move |error: wgpu::Error| record(&on_error, error.to_string())));
+        let on_lost = Arc::clone(&faults);
+        device.set_device_lost_callback(move |reason, message| {
+            if reason != wgpu::DeviceLostReason::Destroyed {
+                record(&on_lost, format!("the device was lost ({message})"));
+            }
+        });
+        let adapter_name = [info.name.as_str(), info.driver.as_str(), info.driver_info.as_str()]
+            .into_iter()
+            .filter(|part| !part.is_empty())
+            .collect::<Vec<_>>()
+            .join(", ");
+        let lower_name = adapter_name.to_lowercase();
+        Ok(Self {
+            is_software: info.device_type == wgpu::DeviceType::Cpu
+                || ["swiftshader", "llvmpipe", "lavapipe"].iter().any(|name| lower_name.contains(name)),
+            subgroup_min_size: features.contains(wgpu::Features::SUBGROUP).then_some(info.subgroup_min_size),
+            adapter_name,
+            device,
+            queue,
+            faults,
+            pipelines: Mutex::default(),
+        })
+    }
+
+    /// The device.
+    pub fn device(&self) -> &wgpu::Device {
+        &self.device
+    }
+
+    /// The queue.
+    pub fn queue(&self) -> &wgpu::Queue {
+        &self.queue
+    }
+
+    /// The adapter's name for people.
+    pub fn adapter_name(&self) -> &str {
+        &self.adapter_name
+    }
+
+    /// Whether the adapter computes on the CPU.
+    pub fn is_software(&self) -> bool {
+        self.is_software
+    }
+
+    /// The first error that the GPU reported, if any.
+    ///
+    /// # Errors
+    /// [`EngineError::Gpu`] with its text.
+    pub fn check(&self) -> Result<()> {
+        match &*self.faults.lock().unwrap_or_else(PoisonError::into_inner) {
+            Some(message) => Err(EngineError::Gpu(message.clone())),
+            None => Ok(()),
+        }
+    }
+
+    /// The layout of matrix products for one token.
+    pub fn decode_tuning(&self) -> LinearTuning {
+        // On a CPU a barrier is dear and a thread's loop cheap.
+        let (workgroup, lanes) = if self.is_software { (16, 1) } else { (64, 16) };
+        LinearTuning {
+            workgroup,
+            lanes,
+            tokens: 1,
+            subgroups: self.subgroup_min_size.is_some_and(|size| size >= lanes),
+            subgroup_enable: cfg!(target_family = "wasm"),
+        }
+    }
+
+    /// The layout of matrix products for many tokens.
+    pub fn prefill_tuning(&self) -> LinearTuning {
+        let workgroup = if self.is_software { 16 } else { 64 };
+        LinearTuning { workgroup, lanes: 1, tokens: 8, subgroups: false, subgroup_enable: false }
+    }
+
+    /// Most tokens in one prefill submission: short enough that a stop takes effect soon.
+    pub fn prefill_batch(&self) -> u32 {
+        if self.is_software { 16 } else { 256 }
+    }
+
+    /// A storage buffer of `len_bytes`, rounded up to a multiple of 16.
+    pub fn storage_buffer(&self, label: &str, len_bytes: u64) -> wgpu::Buffer {
+        self.buffer(label, len_bytes, wgpu::BufferUsages::STORAGE)
+    }
+
+    /// A buffer of `len_bytes`, rounded up to a multiple of 16, that can also be copied to and from.
+    pub fn buffer(&self, label: &str, len_bytes: u64, usage: wgpu::BufferUsages) -> wgpu::Buffer {
+        self.device.create_buffer(&wgpu::BufferDescriptor {
+            label: Some(label),
+            size: len_bytes.next_multiple_of(16).max(16),
+            usage: usage | wgpu::BufferUsages::COPY_DST | wgpu::BufferUsages::COPY_SRC,
+            mapped_at_creation: false,
+        })
+    }
+
+    /// A storage buffer that holds `contents`.
+    pub fn storage_buffer_with<T: bytemuck::Pod>(&self, label: &str, contents: &[T]) -> wgpu::Buffer {
+        let bytes = bytemuck::cast_slice(contents);
+        let buffer = self.storage_buffer(label, bytes.len() as u64);
+        self.queue.write_buffer(&buffer, 0, bytes);
+        buffer
+    }
+
+    /// The largest storage binding, in bytes.
+    pub fn max_binding_bytes(&self) -> u64 {
+        let limits = self.device.limits();
+        limits.max_storage_buffer_binding_size.min(limits.max_buffer_size)
+    }
+
+    /// The compiled pipeline of `shader`, whose bind group has the layout `layout`.
+    pub fn pipeline(&self, shader: &Shader, layout: &wgpu::BindGroupLayout) -> wgpu::ComputePipeline {
+        let mut pipelines = self.pipelines.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(pipeline) = pipelines.get(shader) {
+            return pipeline.clone();
+        }
+        let module = self.device.create_shader_module(wgpu::ShaderModuleDescriptor {
+            label: Some(shader.file),
+            source: wgpu::ShaderSource::Wgsl(expand(shader).into()),
+        });
+        let layout = self.device.create_pipeline_layout(&wgpu::PipelineLayoutDescriptor {
+            label: Some(shader.file),
+            bind_group_layouts: &[Some(layout)],
+            immediate_size: 0,
+        });
+        let pipeline = self.device.create_compute_pipeline(&wgpu::ComputePipelineDescriptor {
+            label: Some(shader.file),
+            layout: Some(&layout),
+            module: &module,
+            entry_point: Some("main"),
+            compilation_options: wgpu::PipelineCompilationOptions {
+                // No kernel reads workgroup memory that it has not written.
+                zero_initialize_workgroup_memory: false,
+                ..Default::default()
+            },
+            cache: None,
+        });
+        pipelines.insert(shader.clone(), pipeline.clone());
+        pipeline
+    }
+
+    /// Starts to read `range` (bytes) of `staging`, a `MAP_READ` buffer that `submission` fills.
+    pub fn read(&self, staging: wgpu::Buffer, len_bytes: u64, submission: wgpu::SubmissionIndex) -> Readback {
+        let (sender, receiver) = oneshot::channel();
+        staging.map_async(wgpu::MapMode::Read, 0..len_bytes, move |result| {
+            // The receiver is gone if the reader was dropped, which is no fault.
+            let _ = sender.send(result);
+        });
+        Readback { staging, len_bytes, submission, receiver }
+    }
+
+    /// Reads `len_bytes` from the start of `buffer`.
+    ///
+    /// # Errors
+    /// Whatever the GPU reported.
+    pub async fn read_buffer<T: bytemuck::Pod>(&self, buffer: &wgpu::Buffer, len_bytes: u64) -> Result<Vec<T>> {
+        let staging = self.staging_buffer(len_bytes);
+        let mut encoder = self.device.create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
+        encoder.copy_buffer_to_buffer(buffer, 0, &staging, 0, len_bytes);
+        let submission = self.queue.submit([encoder.finish()]);
+        self.read(staging, len_bytes, submission).finish(self).await.map(|(contents, _)| contents)
+    }
+
+    /// A buffer that the host can read.
+    pub fn staging_buffer(&self, len_bytes: u64) -> wgpu::Buffer {
+        self.device.create_buffer(&wgpu::BufferDescriptor {
+            label: Some("read-back"),
+            size: len_bytes,
+            usage: wgpu::BufferUsages::MAP_READ | wgpu::BufferUsages::COPY_DST,
+            mapped_at_creation: false,
+        })
+    }
+}
+
+/// Remembers the first fault: later ones mostly follow from it.
+fn record(faults: &Mutex<Option<String>>, message: String) {
+    faults.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(message);
+}
+
+/// A read-back under way.
+pub struct Readback {
+    staging: wgpu::Buffer,
+    len_bytes: u64,
+    submission: wgpu::SubmissionIndex,
+    receiver: oneshot::Receiver<Result<(), wgpu::BufferAsyncError>>,
+}
+
+impl Readback {
+    /// Waits for the submission and returns what it left in the staging buffer, and the buffer for reuse.
+    ///
+    /// # Errors
+    /// Whatever the GPU reported.
+    pub async fn finish<T: bytemuck::Pod>(self, gpu: &Gpu) -> Result<(Vec<T>, wgpu::Buffer)> {
+        // In a browser this does nothing, and the map future resolves by itself.
+        gpu.device
+            .poll(wgpu::PollType::Wait { submission_index: Some(self.submission), timeout: None })
+            .map_err(|error| EngineError::Gpu(error.to_string()))?;
+        let mapped = self.receiver.await;
+        gpu.check()?;
+        mapped
+            .map_err(|_| EngineError::Gpu("a read-back was dropped".to_owned()))?
+            .map_err(|error| EngineError::Gpu(error.to_string()))?;
+        let view = self
+            .staging
+            .slice(0..self.len_bytes)
+            .get_mapped_range()
+            .map_err(|error| EngineError::Gpu(error.to_string()))?;
+        // Collected element by element: the view need not be aligned for T.
+        let contents = view.chunks_exact(size_of::<T>()).map(bytemuck::pod_read_unaligned).collect();
+        drop(view);
+        self.staging.unmap();
+        Ok((contents, self.staging))
+    }
+}

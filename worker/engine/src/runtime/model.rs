@@ -1,0 +1,229 @@
+//! A loaded model: weights, one sequence's KV cache, and prefill.
+
+use super::forward::{Buffers, ForwardBuilder, State, Weights};
+use super::generation::{Generation, StagingPool};
+use super::gpu::Gpu;
+use super::program::Dispatch;
+use crate::chat::Chat;
+use crate::error::{EngineError, Result};
+use crate::models::ModelConfig;
+use crate::reference::sampling::IN_PROMPT;
+use crate::sampling::SamplingParams;
+
+/// A model on the GPU, ready to answer.
+///
+/// It holds one sequence. A new prompt that begins like the last one is prefilled only where it differs.
+pub struct Model {
+    pub(super) gpu: Gpu,
+    config: ModelConfig,
+    chat: Chat,
+    context: u32,
+    pub(super) buffers: Buffers,
+    /// Kept because the dispatches' bind groups need its buffers alive in the browser.
+    _weights: Weights,
+    prefill: Vec<Dispatch>,
+    prefill_head: Dispatch,
+    pub(super) decode: Vec<Dispatch>,
+    pub(super) sampler: [Dispatch; 2],
+    /// Tokens whose keys and values are in the cache.
+    pub(super) cached: Vec<u32>,
+    pub(super) staging: StagingPool,
+}
+
+impl Model {
+    pub(super) fn new(
+        gpu: Gpu,
+        config: ModelConfig,
+        chat: Chat,
+        context: u32,
+        weights: Weights,
+        angles: &[[f32; 2]],
+    ) -> Result<Self> {
+        let (decode_tuning, prefill_tuning) = (gpu.decode_tuning(), gpu.prefill_tuning());
+        let buffers = Buffers::new(&gpu, &config, context, gpu.prefill_batch(), prefill_tuning.tokens, angles)?;
+        let builder = ForwardBuilder { gpu: &gpu, config: &config, weights: &weights, buffers: &buffers };
+        let prefill = builder.layers(&buffers.prompt_ids, prefill_tuning)?;
+        let prefill_head = builder.head(prefill_tuning)?;
+        let mut decode = builder.layers(&buffers.next_id, decode_tuning)?;
+        decode.push(builder.head(decode_tuning)?);
+        let sampler = builder.sampler();
+        let staging = StagingPool::default();
+        Ok(Self {
+            gpu,
+            config,
+            chat,
+            context,
+            buffers,
+            _weights: weights,
+            prefill,
+            prefill_head,
+            decode,
+            sampler,
+            cached: Vec::new(),
+            staging,
+        })
+    }
+
+    /// Hyperparameters.
+    pub fn config(&self) -> &ModelConfig {
+        &self.config
+    }
+
+    /// Tokenizer and chat template.
+    pub fn chat(&self) -> &Chat {
+        &self.chat
+    }
+
+    /// The device.
+    pub fn gpu(&self) -> &Gpu {
+        &self.gpu
+    }
+
+    /// Tokens that prompt and answer may have together.
+    pub fn context_tokens(&self) -> u32 {
+        self.context
+    }
+
+    /// Dispatches of one decoded token, sampling included.
+    pub fn dispatches_per_token(&self) -> usize {
+        self.decode.len() + self.sampler.len()
+    }
+
+    /// How many of `prompt`'s first tokens need no prefill, because the cache holds them.
+    pub fn cached_prefix_len(&self, prompt: &[u32]) -> usize {
+        // The last token always goes through the decode loop, which gives its logits.
+        let usable = prompt.len().saturating_sub(1);
+        self.cached.iter().zip(&prompt[..usable]).take_while(|(a, b)| a == b).count()
+    }
+
+    /// Puts all of `prompt` but its last token into the cache.
+    ///
+    /// `on_progress` hears of (tokens done, tokens to do) before and after each batch and returns whether to go on.
+    ///
+    /// # Errors
+    /// [`EngineError::ContextOverflow`] if nothing fits after the prompt, [`EngineError::Interrupted`] if
+    /// `on_progress` said so, or whatever the GPU reported. The cache stays consistent.
+    pub async fn prefill(&mut self, prompt: &[u32], mut on_progress: impl FnMut(usize, usize) -> bool) -> Result<()> {
+        let Some((_, before_last)) = prompt.split_last() else {
+            return Err(EngineError::Tokenizer("the prompt has no tokens".to_owned()));
+        };
+        self.check_tokens(prompt)?;
+        if prompt.len() >= self.context as usize {
+            return Err(EngineError::ContextOverflow {
+                prompt_tokens: prompt.len(),
+                context_tokens: self.context as usize,
+            });
+        }
+        self.cached.truncate(self.cached_prefix_len(prompt));
+        let start = self.cached.len();
+        let to_do = before_last.len() - start;
+        let mut done = 0;
+        for batch in before_last[start..].chunks(self.gpu.prefill_batch() as usize) {
+            if !on_progress(done, to_do) {
+                return Err(EngineError::Interrupted);
+            }
+            self.submit_batch(batch, false);
+            // Reading anything back waits for the batch, so that progress is true and a stop takes effect.
+            self.gpu.read_buffer::<u32>(&self.buffers.state, size_of::<State>() as u64).await?;
+            done += batch.len();
+        }
+        if !on_progress(done, to_do) {
+            return Err(EngineError::Interrupted);
+        }
+        Ok(())
+    }
+
+    /// Logits after each of `tokens`, fed after what the cache holds: `[tokens][vocab]`. For tests and scoring.
+    ///
+    /// # Errors
+    /// [`EngineError::ContextOverflow`], or whatever the GPU reported.
+    pub async fn logits(&mut self, tokens: &[u32]) -> Result<Vec<Vec<f32>>> {
+        self.check_tokens(tokens)?;
+        let total = self.cached.len() + tokens.len();
+        if total > self.context as usize {
+            return Err(EngineError::ContextOverflow { prompt_tokens: total, context_tokens: self.context as usize });
+        }
+        let vocab = self.config.vocab as usize;
+        let mut rows = Vec::with_capacity(tokens.len());
+        for batch in tokens.chunks(self.gpu.prefill_tuning().tokens as usize) {
+            self.submit_batch(batch, true);
+            let len_bytes = (batch.len() * vocab * 4) as u64;
+            let logits: Vec<f32> = self.gpu.read_buffer(&self.buffers.logits, len_bytes).await?;
+            rows.extend(logits.chunks_exact(vocab).map(<[f32]>::to_vec));
+        }
+        Ok(rows)
+    }
+
+    /// Logits after `token`, computed by the decode loop's kernels: `[vocab]`. For tests.
+    ///
+    /// # Errors
+    /// As [`Model::logits`].
+    pub async fn decode_logits(&mut self, token: u32) -> Result<Vec<f32>> {
+        self.check_tokens(&[token])?;
+        self.write_state(1);
+        self.gpu.queue().write_buffer(&self.buffers.next_id, 0, bytemuck::bytes_of(&token));
+        self.submit(|pass| self.decode.iter().for_each(|dispatch| dispatch.encode(pass, 1)));
+        self.cached.push(token);
+        self.gpu.read_buffer(&self.buffers.logits, u64::from(self.config.vocab) * 4).await
+    }
+
+    /// Empties the cache.
+    pub fn reset(&mut self) {
+        self.cached.clear();
+    }
+
+    /// Starts to answer `prompt`, which [`Model::prefill`] must have seen, with at most `max_tokens` tokens.
+    ///
+    /// # Errors
+    /// [`EngineError::InvalidSampling`].
+    pub fn generate(&mut self, prompt: &[u32], params: &SamplingParams, max_tokens: usize) -> Result<Generation<'_>> {
+        params.validate()?;
+        debug_assert_eq!(self.cached.len() + 1, prompt.len(), "prefill comes first");
+        let mut history = vec![0u32; self.config.vocab as usize];
+        for token in prompt {
+            history[*token as usize] = IN_PROMPT;
+        }
+        let last = prompt.last().copied().unwrap_or_default();
+        let queue = self.gpu.queue();
+        queue.write_buffer(&self.buffers.history, 0, bytemuck::cast_slice(&history));
+        queue.write_buffer(&self.buffers.sampling, 0, bytemuck::bytes_of(params));
+        queue.write_buffer(&self.buffers.next_id, 0, bytemuck::bytes_of(&last));
+        self.write_state(1);
+        let room = self.context as usize - self.cached.len();
+        Ok(Generation::new(self, last, max_tokens, room))
+    }
+
+    /// Runs the layers over `batch`, with the output head if `with_logits`, and counts the batch as cached.
+    fn submit_batch(&mut self, batch: &[u32], with_logits: bool) {
+        let token_count = batch.len() as u32;
+        self.write_state(token_count);
+        self.gpu.queue().write_buffer(&self.buffers.prompt_ids, 0, bytemuck::cast_slice(batch));
+        self.submit(|pass| {
+            self.prefill.iter().for_each(|dispatch| dispatch.encode(pass, token_count));
+            if with_logits {
+                self.prefill_head.encode(pass, token_count);
+            }
+        });
+        self.cached.extend_from_slice(batch);
+    }
+
+    /// Encodes one compute pass and submits it.
+    fn submit(&self, encode: impl FnOnce(&mut wgpu::ComputePass<'_>)) {
+        let mut encoder = self.gpu.device().create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
+        encode(&mut encoder.begin_compute_pass(&wgpu::ComputePassDescriptor::default()));
+        self.gpu.queue().submit([encoder.finish()]);
+    }
+
+    /// Makes the end of the cache the place where the next batch of `token_count` goes.
+    fn write_state(&self, token_count: u32) {
+        let state = State { position: self.cached.len() as u32, token_count, step: 0, padding: 0 };
+        self.gpu.queue().write_buffer(&self.buffers.state, 0, bytemuck::bytes_of(&state));
+    }
+
+    fn check_tokens(&self, tokens: &[u32]) -> Result<()> {
+        match tokens.iter().find(|token| **token >= self.config.vocab) {
+            Some(token) => Err(EngineError::Tokenizer(format!("the token {token} is not in the vocabulary"))),
+            None => Ok(()),
+        }
+    }
+}

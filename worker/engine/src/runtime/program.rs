@@ -1,0 +1,108 @@
+//! Dispatches prepared once and encoded many times.
+
+use super::gpu::Gpu;
+use crate::kernels::Shader;
+
+/// A buffer bound to a kernel.
+#[derive(Clone, Copy)]
+pub enum Binding<'a> {
+    /// `var<uniform>`
+    Uniform(&'a wgpu::Buffer),
+    /// `var<storage, read>`
+    Read(&'a wgpu::Buffer),
+    /// `var<storage, read_write>`
+    Write(&'a wgpu::Buffer),
+}
+
+impl Binding<'_> {
+    fn buffer(&self) -> &wgpu::Buffer {
+        match self {
+            Self::Uniform(buffer) | Self::Read(buffer) | Self::Write(buffer) => buffer,
+        }
+    }
+
+    fn ty(&self) -> wgpu::BufferBindingType {
+        match self {
+            Self::Uniform(_) => wgpu::BufferBindingType::Uniform,
+            Self::Read(_) => wgpu::BufferBindingType::Storage { read_only: true },
+            Self::Write(_) => wgpu::BufferBindingType::Storage { read_only: false },
+        }
+    }
+}
+
+/// Workgroups of a dispatch, which may depend on the number of tokens in the batch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Grid {
+    /// Always the same.
+    Fixed([u32; 3]),
+    /// One in x a token.
+    TokensInX,
+    /// This many in x, one in y a token.
+    TokensInY(u32),
+    /// These in x and y, one in z for each `tokens_per_group` tokens.
+    TokensInZ {
+        /// Workgroups in x and y.
+        xy: [u32; 2],
+        /// Tokens that a workgroup serves.
+        tokens_per_group: u32,
+    },
+}
+
+impl Grid {
+    /// The workgroups for a batch of `tokens`.
+    pub fn workgroups(self, tokens: u32) -> [u32; 3] {
+        match self {
+            Self::Fixed(grid) => grid,
+            Self::TokensInX => [tokens, 1, 1],
+            Self::TokensInY(x) => [x, tokens, 1],
+            Self::TokensInZ { xy: [x, y], tokens_per_group } => [x, y, tokens.div_ceil(tokens_per_group)],
+        }
+    }
+}
+
+/// A compiled kernel with its buffers.
+pub struct Dispatch {
+    pipeline: wgpu::ComputePipeline,
+    bind_group: wgpu::BindGroup,
+    grid: Grid,
+}
+
+impl Dispatch {
+    /// Compiles `shader` and binds `bindings`, by binding number.
+    pub fn new(gpu: &Gpu, shader: &Shader, bindings: &[(u32, Binding<'_>)], grid: Grid) -> Self {
+        let layout_entries: Vec<_> = bindings
+            .iter()
+            .map(|(number, binding)| wgpu::BindGroupLayoutEntry {
+                binding: *number,
+                visibility: wgpu::ShaderStages::COMPUTE,
+                ty: wgpu::BindingType::Buffer { ty: binding.ty(), has_dynamic_offset: false, min_binding_size: None },
+                count: None,
+            })
+            .collect();
+        let layout = gpu.device().create_bind_group_layout(&wgpu::BindGroupLayoutDescriptor {
+            label: Some(shader.file),
+            entries: &layout_entries,
+        });
+        let entries: Vec<_> = bindings
+            .iter()
+            .map(|(number, binding)| wgpu::BindGroupEntry {
+                binding: *number,
+                resource: binding.buffer().as_entire_binding(),
+            })
+            .collect();
+        let bind_group = gpu.device().create_bind_group(&wgpu::BindGroupDescriptor {
+            label: Some(shader.file),
+            layout: &layout,
+            entries: &entries,
+        });
+        Self { pipeline: gpu.pipeline(shader, &layout), bind_group, grid }
+    }
+
+    /// Adds the dispatch to a pass, for a batch of `tokens`.
+    pub fn encode(&self, pass: &mut wgpu::ComputePass<'_>, tokens: u32) {
+        let [x, y, z] = self.grid.workgroups(tokens);
+        pass.set_pipeline(&self.pipeline);
+        pass.set_bind_group(0, &self.bind_group, &[]);
+        pass.dispatch_workgroups(x, y, z);
+    }
+}

@@ -1,0 +1,76 @@
+//! Helpers of the engine's tests.
+#![allow(
+    dead_code,
+    unreachable_pub,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "each test file uses a part; tests may panic"
+)]
+
+use parlance_engine::gguf::TensorType;
+use parlance_engine::runtime::{Gpu, GpuOptions};
+
+/// The formats that have kernels.
+pub const FORMATS: [TensorType; 5] =
+    [TensorType::F32, TensorType::F16, TensorType::Q4_0, TensorType::Q4_1, TensorType::Q8_0];
+
+/// The device with all that the adapter has, and one with WebGPU's defaults only.
+pub fn devices() -> Vec<Gpu> {
+    [false, true].into_iter().map(|baseline| device(GpuOptions { baseline })).collect()
+}
+
+/// A device; without one nothing can be tested.
+pub fn device(options: GpuOptions) -> Gpu {
+    pollster::block_on(Gpu::new(options)).expect("a Vulkan adapter; on Linux the package mesa-vulkan-drivers gives one")
+}
+
+/// A small generator of seeded random numbers (SplitMix64).
+pub struct Random(pub u64);
+
+impl Random {
+    pub fn bits(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        z ^ (z >> 31)
+    }
+
+    /// A float in -1..1.
+    pub fn float(&mut self) -> f32 {
+        (self.bits() >> 40) as f32 / (1u32 << 23) as f32 - 1.0
+    }
+
+    pub fn floats(&mut self, len: usize) -> Vec<f32> {
+        (0..len).map(|_| self.float()).collect()
+    }
+
+    /// Random weights of a format: any quants, small finite scales.
+    pub fn weights(&mut self, tensor_type: TensorType, len: usize) -> Vec<u8> {
+        let half = |random: &mut Self| half::f16::from_f32(random.float() * 0.05).to_le_bytes();
+        match tensor_type {
+            TensorType::F32 => (0..len).flat_map(|_| (self.float() * 0.3).to_le_bytes()).collect(),
+            TensorType::F16 => (0..len).flat_map(|_| half(self)).collect(),
+            _ => (0..len / tensor_type.block_len() as usize)
+                .flat_map(|_| {
+                    let mut block: Vec<u8> =
+                        (0..tensor_type.block_bytes()).map(|_| (self.bits() >> 32) as u8).collect();
+                    let scale_bytes = if tensor_type == TensorType::Q4_1 { 4 } else { 2 };
+                    for scale in block[..scale_bytes].chunks_exact_mut(2) {
+                        scale.copy_from_slice(&half(self));
+                    }
+                    block
+                })
+                .collect(),
+        }
+    }
+}
+
+/// Asserts that two results agree to `tolerance` of the largest expected value.
+pub fn assert_close(actual: &[f32], expected: &[f32], tolerance: f32, what: &str) {
+    assert_eq!(actual.len(), expected.len(), "{what}: length");
+    let largest = expected.iter().fold(0.0f32, |largest, value| largest.max(value.abs()));
+    for (i, (a, e)) in actual.iter().zip(expected).enumerate() {
+        assert!((a - e).abs() <= tolerance * largest, "{what}: element {i} is {a}, expected {e} (largest {largest})");
+    }
+}
