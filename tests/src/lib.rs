@@ -1,1 +1,22 @@
+//! What the end-to-end tests stand on: a static file server with faults, and a headless browser.
 
+mod browser;
+mod server;
+
+pub use browser::{Error, Page, Session};
+pub use server::Server;
+
+use std::path::{Path, PathBuf};
+
+/// The repository's root.
+///
+/// # Panics
+/// Never: the package lies directly in the root.
+pub fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap_or_else(|| unreachable!("a package has a parent folder"))
+}
+
+/// The demo model.
+pub fn model_path() -> PathBuf {
+    root().join("models/SmolLM2-135M-Instruct.Q4_1.gguf")
+}

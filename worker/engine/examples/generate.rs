@@ -84,12 +84,8 @@ async fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
         model.chat().prompt(&[Message::new("user", arguments.prompt.as_str())])?
     };
 
-    // A first pass over other positions compiles the kernels, so that the figures are about running them.
-    let warm_up = &prompt[prompt.len() - 1..];
-    model.decode_logits(warm_up[0]).await?;
-    model.logits(warm_up).await?;
-    model.reset();
-
+    // Compilation is not what the figures are about.
+    model.warm_up().await?;
     let prefill_start = Instant::now();
     model.prefill(&prompt, |_, _| true).await?;
     let prefill_seconds = prefill_start.elapsed().as_secs_f64();

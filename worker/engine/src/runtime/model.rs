@@ -1,5 +1,7 @@
 //! A loaded model: weights, one sequence's KV cache, and prefill.
 
+use std::sync::Arc;
+
 use super::forward::{Buffers, ForwardBuilder, State, Weights};
 use super::generation::{Generation, StagingPool};
 use super::gpu::Gpu;
@@ -16,7 +18,7 @@ use crate::sampling::SamplingParams;
 pub struct Model {
     pub(super) gpu: Gpu,
     config: ModelConfig,
-    chat: Chat,
+    chat: Arc<Chat>,
     context: u32,
     pub(super) buffers: Buffers,
     /// Kept because the dispatches' bind groups need its buffers alive in the browser.
@@ -51,7 +53,7 @@ impl Model {
         Ok(Self {
             gpu,
             config,
-            chat,
+            chat: Arc::new(chat),
             context,
             buffers,
             _weights: weights,
@@ -72,6 +74,11 @@ impl Model {
     /// Tokenizer and chat template.
     pub fn chat(&self) -> &Chat {
         &self.chat
+    }
+
+    /// The same, to use while a [`Generation`] borrows the model.
+    pub fn chat_handle(&self) -> Arc<Chat> {
+        Arc::clone(&self.chat)
     }
 
     /// The device.
@@ -165,6 +172,18 @@ impl Model {
         self.submit(|pass| self.decode.iter().for_each(|dispatch| dispatch.encode(pass, 1)));
         self.cached.push(token);
         self.gpu.read_buffer(&self.buffers.logits, u64::from(self.config.vocab) * 4).await
+    }
+
+    /// Runs every kernel once, so that the first answer does not wait for their compilation.
+    ///
+    /// # Errors
+    /// Whatever the GPU reported.
+    pub async fn warm_up(&mut self) -> Result<()> {
+        let prompt = [0, 0];
+        self.prefill(&prompt, |_, _| true).await?;
+        self.generate(&prompt, &SamplingParams::GREEDY, 1)?.next().await?;
+        self.reset();
+        Ok(())
     }
 
     /// Empties the cache.

@@ -1,0 +1,325 @@
+//! The reactive worker client: the page sends requests by methods and sees events as signals.
+//!
+//! It owns the worker's life: it starts it on first use, notices when it dies, and starts it anew on retry.
+
+mod transport;
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use leptos::prelude::*;
+use leptos::reactive::owner::LocalStorage;
+use parlance_protocol::{
+    Event, Failure, FailureKind, FinishReason, Message, ModelInfo, ModelSource, Phase, Request, RequestId, Role, Usage,
+};
+use reactive_stores::Store;
+use web_sys::File;
+
+use crate::conversation::{
+    AnswerState, ChatMessage, ChatMessageStoreFields as _, Conversation, ConversationStoreFields as _, MessageId,
+};
+use crate::options::Options;
+use transport::{Transport, TransportEvent};
+
+/// How long a worker may take to start before it is given up.
+const START_LIMIT: Duration = Duration::from_secs(60);
+
+/// What the engine is doing.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum EngineState {
+    /// No model is loaded.
+    Empty,
+    /// A model is being loaded.
+    Loading(LoadProgress),
+    /// A model is ready.
+    Ready(ModelInfo),
+    /// Loading failed, or the worker died.
+    Failed(Failure),
+}
+
+/// How far loading is.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct LoadProgress {
+    /// What it is doing.
+    pub(crate) phase: Phase,
+    /// Bytes done.
+    pub(crate) done_bytes: f64,
+    /// Bytes in all, if known.
+    pub(crate) total_bytes: Option<f64>,
+    /// Seconds since the phase began.
+    pub(crate) seconds: f64,
+}
+
+/// A model with what is needed to load it again.
+#[derive(Clone)]
+struct LoadRequest {
+    source: ModelSource,
+    file: Option<File>,
+}
+
+/// What is not for views: the worker and which request belongs to which message.
+#[derive(Default)]
+struct Link {
+    transport: Option<Transport>,
+    is_started: bool,
+    last_request: RequestId,
+    load: Option<(RequestId, LoadRequest)>,
+    answers: HashMap<RequestId, MessageId>,
+    last_message: MessageId,
+}
+
+impl Link {
+    fn next_request(&mut self) -> RequestId {
+        self.last_request += 1;
+        self.last_request
+    }
+
+    fn next_message(&mut self) -> MessageId {
+        self.last_message += 1;
+        self.last_message
+    }
+}
+
+/// The page's handle to the engine; copied freely.
+#[derive(Clone, Copy)]
+pub(crate) struct Client {
+    engine: RwSignal<EngineState>,
+    conversation: Store<Conversation>,
+    options: StoredValue<Options>,
+    link: StoredValue<Link, LocalStorage>,
+}
+
+impl Client {
+    /// A client without a worker yet.
+    pub(crate) fn new(options: Options) -> Self {
+        Self {
+            engine: RwSignal::new(EngineState::Empty),
+            conversation: Store::new(Conversation::default()),
+            options: StoredValue::new(options),
+            link: StoredValue::new_local(Link::default()),
+        }
+    }
+
+    /// What the engine is doing.
+    pub(crate) fn engine(self) -> Signal<EngineState> {
+        self.engine.into()
+    }
+
+    /// The conversation on screen.
+    pub(crate) fn conversation(self) -> Store<Conversation> {
+        self.conversation
+    }
+
+    /// Whether an answer is under way.
+    pub(crate) fn is_answering(self) -> Signal<bool> {
+        Signal::derive(move || {
+            let messages = self.conversation.messages();
+            messages.read().last().is_some_and(|message| message.state.is_active())
+        })
+    }
+
+    /// Loads the model that the address names, or the demo model.
+    pub(crate) fn load_default(self) {
+        let url = self.options.read_value().model_url.clone();
+        self.load(ModelSource::Url { url }, None);
+    }
+
+    /// Loads a model in place of the one loaded.
+    pub(crate) fn load(self, source: ModelSource, file: Option<File>) {
+        let id = self.link.try_update_value(Link::next_request).unwrap_or_default();
+        let request = LoadRequest { source: source.clone(), file: file.clone() };
+        self.link.update_value(|link| link.load = Some((id, request)));
+        self.engine.set(EngineState::Loading(LoadProgress {
+            phase: Phase::Start,
+            done_bytes: 0.0,
+            total_bytes: None,
+            seconds: 0.0,
+        }));
+        let context_tokens = self.options.read_value().context_tokens;
+        self.send(&Request::Load { id, source, context_tokens }, file.as_ref());
+    }
+
+    /// Loads the last model again, in a new worker if the old one died.
+    pub(crate) fn retry(self) {
+        match self.link.with_value(|link| link.load.clone()) {
+            Some((_, LoadRequest { source, file })) => self.load(source, file),
+            None => self.load_default(),
+        }
+    }
+
+    /// Stops loading.
+    pub(crate) fn cancel_load(self) {
+        if let Some((id, _)) = self.link.with_value(|link| link.load.clone()) {
+            self.send(&Request::Interrupt { id }, None);
+        }
+    }
+
+    /// Adds a message of the user's and asks for the answer. A model that is not loaded yet is loaded first.
+    pub(crate) fn ask(self, text: String) {
+        self.push_message(Role::User, text, AnswerState::Done(FinishReason::Stop, Usage::default()));
+        let messages = self.conversation.messages().read_untracked().iter().filter_map(to_protocol).collect();
+        let message_id = self.push_message(Role::Assistant, String::new(), AnswerState::Waiting(None));
+        if matches!(self.engine.get_untracked(), EngineState::Empty | EngineState::Failed(_)) {
+            self.retry();
+        }
+        let id = self.link.try_update_value(Link::next_request).unwrap_or_default();
+        self.link.update_value(|link| {
+            link.answers.insert(id, message_id);
+        });
+        let (sampling, max_tokens) = self.options.with_value(|options| (options.sampling, options.max_tokens));
+        // The worker takes requests in order, so this one waits for the model.
+        self.send(&Request::Chat { id, messages, sampling, max_tokens }, None);
+    }
+
+    /// Stops the answer under way; its text stays.
+    pub(crate) fn stop(self) {
+        for id in self.link.with_value(|link| link.answers.keys().copied().collect::<Vec<_>>()) {
+            self.send(&Request::Interrupt { id }, None);
+        }
+    }
+
+    /// Begins a new conversation.
+    pub(crate) fn start_new_chat(self) {
+        self.stop();
+        self.link.update_value(|link| link.answers.clear());
+        self.conversation.messages().write().clear();
+    }
+
+    /// Frees the model's memory.
+    pub(crate) fn unload(self) {
+        self.send(&Request::Unload, None);
+    }
+
+    fn push_message(self, role: Role, content: String, state: AnswerState) -> MessageId {
+        let id = self.link.try_update_value(Link::next_message).unwrap_or_default();
+        self.conversation.messages().write().push(ChatMessage { id, role, content, state });
+        id
+    }
+
+    /// Posts a request to the worker, which is started if there is none.
+    fn send(self, request: &Request, file: Option<&File>) {
+        if self.link.with_value(|link| link.transport.is_none()) {
+            match Transport::start(move |event| self.receive(event)) {
+                Ok(transport) => self.link.update_value(|link| {
+                    link.is_started = false;
+                    link.transport = Some(transport);
+                }),
+                Err(message) => return self.worker_died(&message),
+            }
+            set_timeout(move || self.check_start(), START_LIMIT);
+        }
+        let posted =
+            self.link.with_value(|link| link.transport.as_ref().map(|transport| transport.post(request, file)));
+        if let Some(Err(message)) = posted {
+            self.worker_died(&message);
+        }
+    }
+
+    fn check_start(self) {
+        if self.link.with_value(|link| link.transport.is_some() && !link.is_started) {
+            self.worker_died("it did not start within a minute");
+        }
+    }
+
+    fn receive(self, event: TransportEvent) {
+        match event {
+            TransportEvent::Event(event) => self.handle(event),
+            TransportEvent::Died(message) => self.worker_died(&message),
+        }
+    }
+
+    fn handle(self, event: Event) {
+        match event {
+            Event::Ready => self.link.update_value(|link| link.is_started = true),
+            Event::Progress { id, phase: Phase::Prefill, done, total, .. } => {
+                let share = total.filter(|total| *total > 0.0).map(|total| done / total);
+                self.update_answer(id, |state, _| *state = AnswerState::Waiting(share));
+            }
+            Event::Progress { id, phase, done, total, seconds } if self.is_current_load(id) => {
+                let progress = LoadProgress { phase, done_bytes: done, total_bytes: total, seconds };
+                self.engine.set(EngineState::Loading(progress));
+            }
+            Event::Loaded { id, model } if self.is_current_load(id) => self.engine.set(EngineState::Ready(model)),
+            Event::Progress { .. } | Event::Loaded { .. } => {}
+            Event::Unloaded => self.engine.set(EngineState::Empty),
+            Event::Delta { id, text } => self.append(id, &text),
+            Event::Finished { id, reason, usage } => {
+                self.update_answer(id, |state, _| *state = AnswerState::Done(reason, usage));
+                self.forget(id);
+            }
+            Event::Failed { id, failure } if self.is_current_load(id) => self.load_failed(failure),
+            Event::Failed { id, failure } => {
+                self.update_answer(id, |state, _| *state = AnswerState::Failed(failure));
+                self.forget(id);
+            }
+            Event::Panicked { message } => self.worker_died(&message),
+        }
+    }
+
+    fn is_current_load(self, id: RequestId) -> bool {
+        self.link.with_value(|link| link.load.as_ref().is_some_and(|(load_id, _)| *load_id == id))
+    }
+
+    fn load_failed(self, failure: Failure) {
+        self.engine.set(match failure.kind {
+            FailureKind::Interrupted => EngineState::Empty,
+            _ => EngineState::Failed(failure),
+        });
+    }
+
+    fn append(self, id: RequestId, text: &str) {
+        self.update_answer(id, |state, content| {
+            content.push_str(text);
+            *state = AnswerState::Streaming;
+        });
+    }
+
+    /// Changes the message that request `id` answers, if it is still on screen, and only the fields that change.
+    fn update_answer(self, id: RequestId, change: impl FnOnce(&mut AnswerState, &mut String)) {
+        let Some(message_id) = self.link.with_value(|link| link.answers.get(&id).copied()) else { return };
+        let messages = self.conversation.messages();
+        if !messages.read_untracked().iter().any(|message| message.id == message_id) {
+            return;
+        }
+        let mut state = messages.at_key(message_id).state().get_untracked();
+        let before = state.clone();
+        let mut added = String::new();
+        change(&mut state, &mut added);
+        if !added.is_empty() {
+            messages.at_key(message_id).content().update(|content| content.push_str(&added));
+        }
+        if state != before {
+            messages.at_key(message_id).state().set(state);
+        }
+    }
+
+    fn forget(self, id: RequestId) {
+        self.link.update_value(|link| {
+            link.answers.remove(&id);
+        });
+    }
+
+    /// Ends the worker and tells the user; what was answered so far stays on screen.
+    fn worker_died(self, message: &str) {
+        let failure = Failure {
+            kind: FailureKind::Crashed,
+            message: format!("The engine stopped working: {message}. Your conversation is still here; try again."),
+        };
+        let ids: Vec<_> = self.link.with_value(|link| link.answers.keys().copied().collect());
+        for id in ids {
+            let failure = failure.clone();
+            self.update_answer(id, |state, _| *state = AnswerState::Failed(failure));
+        }
+        self.link.update_value(|link| {
+            link.transport = None;
+            link.answers.clear();
+        });
+        self.engine.set(EngineState::Failed(failure));
+    }
+}
+
+/// A message as the engine takes it; answers that never got a word are left out.
+fn to_protocol(message: &ChatMessage) -> Option<Message> {
+    let is_empty = message.role == Role::Assistant && message.content.is_empty();
+    (!is_empty).then(|| Message { role: message.role, content: message.content.clone() })
+}

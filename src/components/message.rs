@@ -1,0 +1,51 @@
+//! One message.
+
+use leptos::prelude::*;
+use parlance_protocol::Role;
+use reactive_stores::Field;
+
+use super::answer_footer::AnswerFooter;
+use super::streamed_text::StreamedText;
+use crate::conversation::{AnswerState, ChatMessage, ChatMessageStoreFields as _};
+
+/// A question as a bubble, an answer as plain text.
+#[component]
+pub(crate) fn MessageView(#[prop(into)] message: Field<ChatMessage>) -> impl IntoView {
+    let role = message.role().get_untracked();
+    let state: Signal<AnswerState> = {
+        let state = message.state();
+        Signal::derive(move || state.get())
+    };
+    let content: Signal<String> = {
+        let content = message.content();
+        Signal::derive(move || content.get())
+    };
+    let speaker = if role == Role::User { "You" } else { "Parlance" };
+    view! {
+        <article class="message" data-role=role.as_str() data-active=move || state.get().is_active().to_string()>
+            <span class="visually-hidden">{speaker}</span>
+            <Show when=move || matches!(state.get(), AnswerState::Waiting(_))>
+                <Waiting state />
+            </Show>
+            <StreamedText text=content />
+            <Show when=move || role == Role::Assistant>
+                <AnswerFooter state />
+            </Show>
+        </article>
+    }
+}
+
+/// What stands in place of an answer that has no word yet.
+#[component]
+fn Waiting(state: Signal<AnswerState>) -> impl IntoView {
+    let text = move || match state.get() {
+        AnswerState::Waiting(Some(share)) => format!("Reading, {:.0} %", share * 100.0),
+        _ => "Waiting for the model".to_owned(),
+    };
+    view! {
+        <p class="waiting" role="status">
+            <span class="pulse" aria-hidden="true"></span>
+            {text}
+        </p>
+    }
+}

@@ -1,0 +1,134 @@
+//! What the user has to know of the model before it is ready: the offer to load it, progress, and failure.
+
+use leptos::prelude::*;
+use parlance_protocol::Phase;
+
+use super::failure_notice::FailureNotice;
+use super::units;
+use crate::client::{Client, EngineState, LoadProgress};
+use crate::storage;
+
+/// A card above the composer; nothing once a model is ready.
+#[component]
+pub(crate) fn ModelStatus(on_choose_model: impl Fn() + Copy + Send + 'static) -> impl IntoView {
+    let client = expect_context::<Client>();
+    let engine = client.engine();
+    // One view a kind of state, so that progress does not build the card anew.
+    let kind = Memo::new(move |_| std::mem::discriminant(&*engine.read()));
+    move || {
+        kind.track();
+        match engine.get_untracked() {
+            EngineState::Empty => view! { <Offer /> }.into_any(),
+            EngineState::Loading(first) => {
+                let progress = Signal::derive(move || match &*engine.read() {
+                    EngineState::Loading(progress) => *progress,
+                    _ => first,
+                });
+                view! { <Progress progress /> }.into_any()
+            }
+            EngineState::Ready(model) => {
+                let software = model.is_software.then_some(
+                    "This browser computes on the CPU, because it found no GPU it may use. Answers will be slow.",
+                );
+                view! { <Notices notices=software.map(str::to_owned).into_iter().chain(model.warning).collect() /> }
+                    .into_any()
+            }
+            EngineState::Failed(failure) => view! {
+                <section class="card" data-testid="load-failure">
+                    <FailureNotice failure />
+                    <div class="actions">
+                        <button class="primary" on:click=move |_| client.retry()>"Try again"</button>
+                        <button on:click=move |_| on_choose_model()>"Choose a model"</button>
+                    </div>
+                </section>
+            }
+            .into_any(),
+        }
+    }
+}
+
+/// Asks before the first download.
+#[component]
+fn Offer() -> impl IntoView {
+    let client = expect_context::<Client>();
+    let load = move |_| {
+        storage::agree_to_load();
+        client.load_default();
+    };
+    view! {
+        <section class="card offer" data-testid="model-offer">
+            <p>
+                <strong>"SmolLM2 135M"</strong>
+                " · 98 MB, a small demo model. It is loaded when you send your first message, or right now:"
+            </p>
+            <button class="primary" on:click=load>"Load model"</button>
+        </section>
+    }
+}
+
+/// How far loading is: bytes, rate and time left.
+#[component]
+fn Progress(progress: Signal<LoadProgress>) -> impl IntoView {
+    let client = expect_context::<Client>();
+    let title = move || match progress.get().phase {
+        Phase::Start => "Opening the GPU",
+        Phase::Download => "Loading the model",
+        Phase::Prepare | Phase::Prefill => "Getting ready",
+    };
+    let share = move || {
+        let LoadProgress { phase, done_bytes, total_bytes, .. } = progress.get();
+        match phase {
+            Phase::Start => Some(0.0),
+            Phase::Download => total_bytes.map(|total| done_bytes / total.max(1.0)),
+            Phase::Prepare | Phase::Prefill => None,
+        }
+    };
+    view! {
+        <section class="card" data-testid="load-progress">
+            <div class="progress-title">
+                <span role="status">{title}</span>
+                <span class="progress-detail">{move || detail(progress.get())}</span>
+            </div>
+            <div
+                class="bar"
+                role="progressbar"
+                aria-label="Loading the model"
+                aria-valuemin="0"
+                aria-valuemax="100"
+                aria-valuenow=move || share().map(|share| format!("{:.0}", share * 100.0))
+                data-indeterminate=move || share().is_none().to_string()
+            >
+                <div class="bar-fill" style:transform=move || format!("scaleX({})", share().unwrap_or(1.0))></div>
+            </div>
+            <div class="actions">
+                <button on:click=move |_| client.cancel_load()>"Cancel"</button>
+            </div>
+        </section>
+    }
+}
+
+/// Bytes done and in all, the rate, and the time left.
+fn detail(progress: LoadProgress) -> String {
+    let LoadProgress { phase, done_bytes, total_bytes, seconds } = progress;
+    if phase != Phase::Download || done_bytes <= 0.0 {
+        return String::new();
+    }
+    let mut parts = vec![match total_bytes {
+        Some(total) => format!("{} of {}", units::bytes(done_bytes), units::bytes(total)),
+        None => units::bytes(done_bytes),
+    }];
+    if seconds > 0.3 {
+        let rate = done_bytes / seconds;
+        parts.push(format!("{}/s", units::bytes(rate)));
+        if let Some(left) = total_bytes.map(|total| (total - done_bytes).max(0.0) / rate) {
+            parts.push(format!("{} left", units::duration(left)));
+        }
+    }
+    parts.join(" · ")
+}
+
+/// Things to know about a model that is ready.
+#[component]
+fn Notices(notices: Vec<String>) -> impl IntoView {
+    notices.into_iter().map(|notice| view! { <p class="hint" role="status">{notice}</p> }).collect_view()
+}

@@ -1,0 +1,33 @@
+//! Text that grows at its end. A token costs one append to a text node, however long the text is.
+
+use leptos::html::Div;
+use leptos::prelude::*;
+use leptos::wasm_bindgen::JsCast as _;
+use web_sys::Text;
+
+/// Shows `text`, which may only grow.
+#[component]
+pub(crate) fn StreamedText(text: Signal<String>) -> impl IntoView {
+    let place = NodeRef::<Div>::new();
+    Effect::new(move |shown_bytes: Option<usize>| {
+        let shown_bytes = shown_bytes.unwrap_or_default();
+        let Some(place) = place.get() else { return 0 };
+        text.with(|text| {
+            let added = text.get(shown_bytes..).unwrap_or_default();
+            if !added.is_empty() {
+                let node = match place.first_child() {
+                    Some(node) => node.unchecked_into::<Text>(),
+                    None => {
+                        let node = document().create_text_node("");
+                        // A fresh node of this document can be appended.
+                        let _ = place.append_child(&node);
+                        node
+                    }
+                };
+                let _ = node.append_data(added);
+            }
+            text.len()
+        })
+    });
+    view! { <div class="text" node_ref=place></div> }
+}

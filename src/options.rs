@@ -1,0 +1,58 @@
+//! What the address says: `?model=URL&temperature=0&max_tokens=100&seed=1&context=2048`.
+
+use leptos::prelude::window;
+use parlance_protocol::Sampling;
+use web_sys::UrlSearchParams;
+
+/// Path of the demo model, relative to the site.
+const DEMO_MODEL: &str = "models/SmolLM2-135M-Instruct.Q4_1.gguf";
+
+/// Choices for this visit.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Options {
+    /// Absolute URL of the model to offer.
+    pub(crate) model_url: String,
+    /// Whether the address named the model, rather than leaving the demo model.
+    pub(crate) model_was_chosen: bool,
+    /// How to sample.
+    pub(crate) sampling: Sampling,
+    /// Most tokens of an answer.
+    pub(crate) max_tokens: Option<u32>,
+    /// Tokens of context to ask for.
+    pub(crate) context_tokens: Option<u32>,
+}
+
+impl Options {
+    /// Reads the page's address. What is missing or makes no sense takes its default.
+    pub(crate) fn from_location() -> Self {
+        let search = window().location().search().unwrap_or_default();
+        let parameters = UrlSearchParams::new_with_str(&search).ok();
+        let text = |name: &str| parameters.as_ref().and_then(|parameters| parameters.get(name));
+        let float = |name: &str| text(name).and_then(|value| value.parse::<f32>().ok());
+        let number = |name: &str| text(name).and_then(|value| value.parse::<u32>().ok());
+        let default = Sampling::default();
+        let chosen = text("model").and_then(|url| absolute_url(&url));
+        Self {
+            model_was_chosen: chosen.is_some(),
+            model_url: chosen.or_else(|| absolute_url(DEMO_MODEL)).unwrap_or_default(),
+            sampling: Sampling {
+                temperature: float("temperature").unwrap_or(default.temperature),
+                top_p: float("top_p").unwrap_or(default.top_p),
+                top_k: number("top_k").unwrap_or(default.top_k),
+                min_p: float("min_p").unwrap_or(default.min_p),
+                repetition_penalty: float("repetition_penalty").unwrap_or(default.repetition_penalty),
+                seed: number("seed"),
+                ..default
+            },
+            max_tokens: number("max_tokens"),
+            context_tokens: number("context"),
+        }
+    }
+}
+
+/// `url` relative to the site, as an absolute one; `None` if it is no HTTP address.
+pub(crate) fn absolute_url(url: &str) -> Option<String> {
+    let base = leptos::prelude::document().base_uri().ok().flatten()?;
+    let url = web_sys::Url::new_with_base(url.trim(), &base).ok()?;
+    matches!(url.protocol().as_str(), "http:" | "https:").then(|| url.href())
+}

@@ -1,0 +1,232 @@
+//! A headless Chromium and what a test does with a page.
+
+use std::ffi::OsStr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use headless_chrome::protocol::cdp::{DOM, Emulation, Page as PageDomain};
+use headless_chrome::{Browser, LaunchOptions, Tab};
+use serde_json::Value;
+
+/// Names of the browser, where `CHROME` does not name it.
+const CHROMIUM_PATHS: [&str; 3] = ["/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome"];
+
+/// Switches that give WebGPU on the CPU and keep the browser quiet.
+const WITH_WEBGPU: &[&str] = &[
+    "--headless=new",
+    "--enable-unsafe-webgpu",
+    "--use-webgpu-adapter=swiftshader",
+    "--disable-quic",
+    "--disable-component-update",
+    "--hide-scrollbars",
+];
+/// The same without WebGPU, as in an older browser.
+const WITHOUT_WEBGPU: &[&str] = &[
+    "--headless=new",
+    "--disable-gpu",
+    "--disable-features=WebGPU,WebGPUService",
+    "--disable-blink-features=WebGPU",
+    "--disable-quic",
+    "--disable-component-update",
+    "--hide-scrollbars",
+];
+
+/// What a test's tools can fail with.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The browser, or its protocol.
+    #[error("browser: {0}")]
+    Browser(String),
+    /// A script threw.
+    #[error("script {script:?} threw {message}")]
+    Script {
+        /// The script.
+        script: String,
+        /// What it threw.
+        message: String,
+    },
+    /// A condition did not become true.
+    #[error("after {0:?}, still not true: {1}; the page says: {2}")]
+    Timeout(Duration, String, String),
+    /// A file or socket.
+    #[error(transparent)]
+    Io(#[from] std::io::Error),
+}
+
+fn fault(error: impl std::fmt::Display) -> Error {
+    Error::Browser(error.to_string())
+}
+
+/// A running browser with an empty profile.
+pub struct Session {
+    browser: Browser,
+}
+
+impl Session {
+    /// Starts the browser, with or without WebGPU.
+    ///
+    /// # Errors
+    /// If there is none or it does not start.
+    pub fn start(has_webgpu: bool) -> Result<Self, Error> {
+        let path = std::env::var_os("CHROME")
+            .map(PathBuf::from)
+            .or_else(|| CHROMIUM_PATHS.iter().map(PathBuf::from).find(|path| path.exists()))
+            .ok_or_else(|| fault("no Chromium; `cargo xtask setup` installs it"))?;
+        let switches = if has_webgpu { WITH_WEBGPU } else { WITHOUT_WEBGPU };
+        let options = LaunchOptions {
+            path: Some(path),
+            headless: false,
+            sandbox: false,
+            window_size: Some((1280, 800)),
+            args: switches.iter().map(OsStr::new).collect(),
+            // A model that loads sends no event to the driver for a while.
+            idle_browser_timeout: Duration::from_secs(900),
+            ..Default::default()
+        };
+        Ok(Self { browser: Browser::new(options).map_err(fault)? })
+    }
+
+    /// Opens a page.
+    ///
+    /// # Errors
+    /// If the browser does not answer.
+    pub fn open(&self, url: &str) -> Result<Page, Error> {
+        let tab = self.browser.new_tab().map_err(fault)?;
+        tab.set_default_timeout(Duration::from_secs(60));
+        let page = Page { tab };
+        page.navigate(url)?;
+        Ok(page)
+    }
+}
+
+/// An open page.
+pub struct Page {
+    tab: Arc<Tab>,
+}
+
+impl Page {
+    /// Goes to an address in the same tab.
+    ///
+    /// # Errors
+    /// If the page does not load.
+    pub fn navigate(&self, url: &str) -> Result<(), Error> {
+        self.tab.navigate_to(url).map_err(fault)?.wait_until_navigated().map_err(fault)?;
+        Ok(())
+    }
+
+    /// The JSON value of an expression; promises are awaited.
+    ///
+    /// # Errors
+    /// If it throws.
+    pub fn evaluate(&self, expression: &str) -> Result<Value, Error> {
+        let script = format!("(async () => JSON.stringify(await ({expression}) ?? null))()");
+        let result = self
+            .tab
+            .evaluate(&script, true)
+            .map_err(|error| Error::Script { script: expression.to_owned(), message: error.to_string() })?;
+        let json = result.value.as_ref().and_then(Value::as_str).unwrap_or("null");
+        serde_json::from_str(json).map_err(fault)
+    }
+
+    /// Waits until an expression is true.
+    ///
+    /// # Errors
+    /// [`Error::Timeout`] with the page's text.
+    pub fn wait_for(&self, expression: &str, limit: Duration) -> Result<(), Error> {
+        let start = Instant::now();
+        while self.evaluate(&format!("!!({expression})"))? != Value::Bool(true) {
+            if start.elapsed() > limit {
+                let text = self.evaluate("document.body.innerText")?.to_string();
+                return Err(Error::Timeout(limit, expression.to_owned(), text));
+            }
+            thread::sleep(Duration::from_millis(50));
+        }
+        Ok(())
+    }
+
+    /// The text of the first element that `selector` finds, waiting for it.
+    ///
+    /// # Errors
+    /// [`Error::Timeout`].
+    pub fn text(&self, selector: &str) -> Result<String, Error> {
+        let element = format!("document.querySelector({selector:?})");
+        self.wait_for(&element, Duration::from_secs(30))?;
+        Ok(self.evaluate(&format!("{element}.innerText"))?.as_str().unwrap_or_default().to_owned())
+    }
+
+    /// Clicks the first element that `selector` finds, waiting for it.
+    ///
+    /// # Errors
+    /// [`Error::Timeout`].
+    pub fn click(&self, selector: &str) -> Result<(), Error> {
+        self.wait_for(&format!("document.querySelector({selector:?})"), Duration::from_secs(30))?;
+        self.tab.find_element(selector).and_then(|element| element.click().map(drop)).map_err(fault)
+    }
+
+    /// Types into the first element that `selector` finds, as from a keyboard.
+    ///
+    /// # Errors
+    /// If there is no such element.
+    pub fn type_into(&self, selector: &str, text: &str) -> Result<(), Error> {
+        self.click(selector)?;
+        self.tab.type_str(text).map(drop).map_err(fault)
+    }
+
+    /// Presses a key, such as `Enter`.
+    ///
+    /// # Errors
+    /// If there is no such key.
+    pub fn press(&self, key: &str) -> Result<(), Error> {
+        self.tab.press_key(key).map(drop).map_err(fault)
+    }
+
+    /// Chooses a file in the file field that `selector` finds.
+    ///
+    /// # Errors
+    /// If there is no such field.
+    pub fn choose_file(&self, selector: &str, path: &Path) -> Result<(), Error> {
+        let element = self.tab.find_element(selector).map_err(fault)?;
+        let files = vec![path.display().to_string()];
+        let set =
+            DOM::SetFileInputFiles { files, node_id: Some(element.node_id), backend_node_id: None, object_id: None };
+        self.tab.call_method(set).map(drop).map_err(fault)
+    }
+
+    /// Gives the page a size in CSS pixels, with two device pixels each.
+    ///
+    /// # Errors
+    /// If the browser refuses.
+    pub fn resize(&self, width: u32, height: u32) -> Result<(), Error> {
+        let metrics = Emulation::SetDeviceMetricsOverride {
+            width,
+            height,
+            device_scale_factor: 2.0,
+            mobile: width < 500,
+            scale: None,
+            screen_width: None,
+            screen_height: None,
+            position_x: None,
+            position_y: None,
+            dont_set_visible_size: None,
+            screen_orientation: None,
+            viewport: None,
+            display_feature: None,
+            device_posture: None,
+        };
+        self.tab.call_method(metrics).map(drop).map_err(fault)
+    }
+
+    /// Saves a picture of what is visible.
+    ///
+    /// # Errors
+    /// If the picture cannot be taken or written.
+    pub fn screenshot(&self, path: &Path) -> Result<(), Error> {
+        let png = self
+            .tab
+            .capture_screenshot(PageDomain::CaptureScreenshotFormatOption::Png, None, None, true)
+            .map_err(fault)?;
+        Ok(std::fs::write(path, png)?)
+    }
+}

@@ -1,0 +1,153 @@
+//! Serves `dist/` under a sub-path, as any static host would, and a few faulty model files beside it.
+
+use std::fs::File;
+use std::io::{self, Read as _};
+use std::path::{Component, Path, PathBuf};
+use std::sync::Arc;
+use std::thread;
+
+use tiny_http::{Header, Request, Response};
+
+use crate::{model_path, root};
+
+/// The sub-path that the site is served under: it must not depend on being at the root.
+const SITE: &str = "/some/path/";
+
+/// A server on a free port of this machine. It stops when dropped.
+pub struct Server {
+    server: Arc<tiny_http::Server>,
+    port: u16,
+}
+
+impl Server {
+    /// Starts to serve the built site.
+    ///
+    /// # Errors
+    /// If no port is free.
+    pub fn start() -> io::Result<Self> {
+        let server = Arc::new(tiny_http::Server::http("127.0.0.1:0").map_err(io::Error::other)?);
+        let port = server.server_addr().to_ip().map(|address| address.port()).unwrap_or_default();
+        // A page fetches several files at once, and a model takes its time.
+        for _ in 0..8 {
+            let server = Arc::clone(&server);
+            thread::spawn(move || {
+                for request in server.incoming_requests() {
+                    // A client that went away is no fault of the server's.
+                    let _ = answer(request);
+                }
+            });
+        }
+        Ok(Self { server, port })
+    }
+
+    /// The address of a page of the site; `query` begins with `?` or is empty.
+    pub fn page(&self, query: &str) -> String {
+        format!("http://127.0.0.1:{}{SITE}{query}", self.port)
+    }
+
+    /// The address of a faulty file, see `faulty`.
+    pub fn faulty(&self, name: &str) -> String {
+        format!("http://127.0.0.1:{}/faulty/{name}", self.port)
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.server.unblock();
+    }
+}
+
+fn answer(request: Request) -> io::Result<()> {
+    let path = request.url().split('?').next().unwrap_or_default().to_owned();
+    if let Some(name) = path.strip_prefix("/faulty/") {
+        return match faulty(name) {
+            Some(bytes) => request.respond(Response::from_data(bytes)),
+            None => request.respond(Response::from_string("not here").with_status_code(404)),
+        };
+    }
+    let file = path.strip_prefix(SITE).and_then(|relative| file_of_site(relative));
+    match file.and_then(|path| File::open(&path).ok().map(|file| (path, file))) {
+        Some((path, file)) => {
+            let mut response = Response::from_file(file);
+            if let Ok(header) = Header::from_bytes("Content-Type", content_type(&path)) {
+                response.add_header(header);
+            }
+            request.respond(response)
+        }
+        None => request.respond(Response::from_string("not found").with_status_code(404)),
+    }
+}
+
+/// The file behind a path, unless it leads out of the site.
+fn file_of_site(relative: &str) -> Option<PathBuf> {
+    let relative = Path::new(if relative.is_empty() { "index.html" } else { relative });
+    let is_inside = relative.components().all(|part| matches!(part, Component::Normal(_)));
+    is_inside.then(|| root().join("dist").join(relative))
+}
+
+fn content_type(path: &Path) -> &'static str {
+    match path.extension().and_then(|extension| extension.to_str()) {
+        Some("html") => "text/html; charset=utf-8",
+        Some("js") => "text/javascript",
+        Some("css") => "text/css",
+        Some("svg") => "image/svg+xml",
+        Some("wasm") => "application/wasm",
+        _ => "application/octet-stream",
+    }
+}
+
+/// Files that no model can be loaded from.
+fn faulty(name: &str) -> Option<Vec<u8>> {
+    let start_of_model = |len: u64| {
+        let mut bytes = Vec::new();
+        File::open(model_path()).ok()?.take(len).read_to_end(&mut bytes).ok()?;
+        Some(bytes)
+    };
+    match name {
+        "page.html" => Some(b"<!doctype html><title>Sign in</title><p>Please sign in.".to_vec()),
+        "picture.gguf" => Some(b"\x89PNG\r\n\x1a\n0123456789012345678901234567890123456789".to_vec()),
+        "cut-header.gguf" => start_of_model(100_000),
+        "cut-weights.gguf" => start_of_model(20_000_000),
+        "architecture.gguf" => Some(minimal_gguf("mamba", 0)),
+        "quantisation.gguf" => Some(minimal_gguf("llama", 10)),
+        _ => None,
+    }
+}
+
+/// The smallest file with an architecture and, for a llama, hyperparameters and an embedding of a type.
+fn minimal_gguf(architecture: &str, embedding_type: u32) -> Vec<u8> {
+    let mut bytes = b"GGUF".to_vec();
+    let string = |bytes: &mut Vec<u8>, text: &str| {
+        bytes.extend((text.len() as u64).to_le_bytes());
+        bytes.extend(text.as_bytes());
+    };
+    let numbers = [
+        ("llama.embedding_length", 256u32),
+        ("llama.attention.head_count", 4),
+        ("llama.feed_forward_length", 256),
+        ("llama.context_length", 128),
+        ("llama.block_count", 1),
+    ];
+    bytes.extend(3u32.to_le_bytes());
+    bytes.extend(1u64.to_le_bytes());
+    bytes.extend((2 + numbers.len() as u64).to_le_bytes());
+    string(&mut bytes, "general.architecture");
+    bytes.extend(8u32.to_le_bytes());
+    string(&mut bytes, architecture);
+    string(&mut bytes, "llama.attention.layer_norm_rms_epsilon");
+    bytes.extend(6u32.to_le_bytes());
+    bytes.extend(1e-5f32.to_le_bytes());
+    for (key, value) in numbers {
+        string(&mut bytes, key);
+        bytes.extend(4u32.to_le_bytes());
+        bytes.extend(value.to_le_bytes());
+    }
+    string(&mut bytes, "token_embd.weight");
+    bytes.extend(2u32.to_le_bytes());
+    bytes.extend(256u64.to_le_bytes());
+    bytes.extend(2u64.to_le_bytes());
+    bytes.extend(embedding_type.to_le_bytes());
+    bytes.extend(0u64.to_le_bytes());
+    bytes.resize(bytes.len() + 4096, 0);
+    bytes
+}

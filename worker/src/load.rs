@@ -1,0 +1,93 @@
+//! Loading a model: from its source to the GPU, chunk by chunk, with progress.
+
+use js_sys::Reflect;
+use parlance_engine::EngineError;
+use parlance_engine::runtime::{Gpu, GpuOptions, Loader, LoaderOptions, Model};
+use parlance_protocol::{Event, ModelInfo, ModelSource, Phase, RequestId};
+use web_sys::File;
+use web_time::Instant;
+
+use crate::error::WorkerError;
+use crate::interrupts::Interrupts;
+use crate::port::Port;
+use crate::source::ByteStream;
+
+/// Seconds between two progress events of a download.
+const PROGRESS_INTERVAL_SECONDS: f64 = 0.1;
+
+/// A [`parlance_protocol::Request::Load`] under way.
+pub(crate) struct Load<'a> {
+    pub(crate) id: RequestId,
+    pub(crate) port: &'a Port,
+    pub(crate) interrupts: &'a Interrupts,
+}
+
+impl Load<'_> {
+    /// Loads the model and computes one token, so that the first answer does not wait for compilation.
+    pub(crate) async fn run(
+        &self,
+        source: ModelSource,
+        file: Option<File>,
+        context_tokens: Option<u32>,
+    ) -> Result<(Model, ModelInfo), WorkerError> {
+        let start = Instant::now();
+        self.report(Phase::Start, 0.0, None, start);
+        if !has_webgpu() {
+            return Err(WorkerError::NoWebGpu);
+        }
+        let gpu = Gpu::new(GpuOptions::default()).await?;
+        let stream = ByteStream::open(&source, file).await?;
+        let options = LoaderOptions { file_len_bytes: stream.len_bytes, context_tokens };
+        let (loader, len_bytes) = self.stream_into(Loader::new(gpu, options), stream).await?;
+
+        let prepare_start = Instant::now();
+        self.report(Phase::Prepare, 0.0, None, prepare_start);
+        let mut model = loader.finish().await?;
+        model.warm_up().await?;
+        let info = ModelInfo {
+            name: model.config().name.clone(),
+            context_tokens: model.context_tokens(),
+            adapter: model.gpu().adapter_name().to_owned(),
+            is_software: model.gpu().is_software(),
+            warning: model.chat().template_warning().map(str::to_owned),
+            len_bytes: len_bytes as f64,
+            load_seconds: start.elapsed().as_secs_f64(),
+        };
+        Ok((model, info))
+    }
+
+    /// Feeds the loader and returns it with the number of bytes.
+    async fn stream_into(&self, mut loader: Loader, mut stream: ByteStream) -> Result<(Loader, u64), WorkerError> {
+        let start = Instant::now();
+        let total = stream.len_bytes.map(|len| len as f64);
+        let mut done = 0;
+        let mut reported = 0.0;
+        self.report(Phase::Download, 0.0, total, start);
+        while let Some(chunk) = stream.next().await? {
+            if self.interrupts.contains(self.id) {
+                return Err(EngineError::Interrupted.into());
+            }
+            loader.push(&chunk).await?;
+            done += chunk.len() as u64;
+            let seconds = start.elapsed().as_secs_f64();
+            if seconds - reported >= PROGRESS_INTERVAL_SECONDS {
+                self.report(Phase::Download, done as f64, total, start);
+                reported = seconds;
+            }
+        }
+        self.report(Phase::Download, done as f64, total, start);
+        Ok((loader, done))
+    }
+
+    fn report(&self, phase: Phase, done: f64, total: Option<f64>, since: Instant) {
+        let seconds = since.elapsed().as_secs_f64();
+        self.port.post(&Event::Progress { id: self.id, phase, done, total, seconds });
+    }
+}
+
+/// Whether the browser has WebGPU in workers at all.
+fn has_webgpu() -> bool {
+    Reflect::get(&js_sys::global(), &"navigator".into())
+        .and_then(|navigator| Reflect::get(&navigator, &"gpu".into()))
+        .is_ok_and(|gpu| gpu.is_truthy())
+}

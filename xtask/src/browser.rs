@@ -1,0 +1,49 @@
+//! The browser and the Vulkan driver that tests need.
+
+use std::path::PathBuf;
+
+use crate::shell::{Fault, command, exists, install_packages, output};
+
+/// A browser and its WebDriver.
+pub(crate) struct Browser {
+    pub(crate) chromium: PathBuf,
+    pub(crate) chromedriver: PathBuf,
+}
+
+/// Makes sure that a Chromium, its driver and a Vulkan adapter are there.
+pub(crate) fn set_up() -> Result<Browser, Fault> {
+    if cfg!(target_os = "linux") && !has_vulkan() {
+        let mend = "install a Vulkan driver, for example the package mesa-vulkan-drivers";
+        install_packages(&["mesa-vulkan-drivers", "libvulkan1"], mend)?;
+    }
+    if find(CHROMIUM_NAMES).is_none() || find(DRIVER_NAMES).is_none() {
+        let mend = "install Chromium (or Chrome) and its chromedriver, or set CHROME and CHROMEDRIVER to their paths";
+        install_packages(&["chromium", "chromium-driver"], mend)?;
+    }
+    let missing = |what: &str| Fault::new(format!("{what} is not installed"), format!("install {what}"));
+    Ok(Browser {
+        chromium: find(CHROMIUM_NAMES).ok_or_else(|| missing("Chromium"))?,
+        chromedriver: find(DRIVER_NAMES).ok_or_else(|| missing("chromedriver"))?,
+    })
+}
+
+const CHROMIUM_NAMES: (&str, &[&str]) = ("CHROME", &["chromium", "chromium-browser", "google-chrome", "chrome"]);
+const DRIVER_NAMES: (&str, &[&str]) = ("CHROMEDRIVER", &["chromedriver"]);
+
+/// The program that an environment variable names, or the first name that is on the search path.
+fn find((variable, names): (&str, &[&str])) -> Option<PathBuf> {
+    std::env::var_os(variable).map(PathBuf::from).or_else(|| {
+        names
+            .iter()
+            .filter(|name| exists(name))
+            .find_map(|name| output(command("sh", ["-c", &format!("command -v {name}")])).map(PathBuf::from))
+    })
+}
+
+/// Whether the system has a Vulkan loader and a driver.
+fn has_vulkan() -> bool {
+    let has_driver = ["/usr/share/vulkan/icd.d", "/etc/vulkan/icd.d"]
+        .iter()
+        .any(|folder| std::fs::read_dir(folder).is_ok_and(|mut entries| entries.next().is_some()));
+    has_driver && output(command("sh", ["-c", "ldconfig -p | grep libvulkan.so.1"])).is_some()
+}

@@ -1,0 +1,56 @@
+//! Every test, and the screenshots that the end-to-end driver takes.
+
+use crate::browser::{self, Browser};
+use crate::shell::{self, Fault, root, step};
+use crate::site;
+use crate::toolchain::Toolchain;
+
+/// Runs every test with what is set up.
+fn run_all(toolchain: &Toolchain, browser: &Browser) -> Result<(), Fault> {
+    step("native tests: engine on Vulkan, protocol, page, tasks", || {
+        let arguments =
+            ["test", "--release", "--workspace", "--exclude", "parlance-tests", "--exclude", "parlance-worker"];
+        shell::run(toolchain.cargo(arguments), "read the failed test's message above")
+    })?;
+    step("wasm tests: engine and worker in the browser", || {
+        let mut test = toolchain.cargo(["test", "--release", "--target", "wasm32-unknown-unknown"]);
+        test.args(["-p", "parlance-engine", "--test", "kernels"])
+            .env("CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUNNER", "wasm-bindgen-test-runner")
+            .env("WASM_BINDGEN_TEST_TIMEOUT", "900")
+            .env("CHROMEDRIVER", &browser.chromedriver);
+        shell::run(test, "read the failed test's message above")
+    })?;
+    site::build_with(toolchain)?;
+    step("end-to-end tests: the built site in the browser, with the demo model", || {
+        shell::run(
+            end_to_end(toolchain, browser, ["test", "--release", "-p", "parlance-tests"]),
+            "read the failed test's message above",
+        )
+    })
+}
+
+/// `cargo xtask test`.
+pub(crate) fn run() -> Result<(), Fault> {
+    let toolchain = site::set_up()?;
+    let browser = browser::set_up()?;
+    run_all(&toolchain, &browser)
+}
+
+/// `cargo xtask screenshots`.
+pub(crate) fn screenshots() -> Result<(), Fault> {
+    let toolchain = site::set_up()?;
+    let browser = browser::set_up()?;
+    site::build_with(&toolchain)?;
+    step("taking screenshots", || {
+        let arguments = ["run", "--release", "-p", "parlance-tests", "--bin", "screenshots"];
+        shell::run(end_to_end(&toolchain, &browser, arguments), "read the message above")
+    })?;
+    println!("\nThe pictures are in {}.", root().join("target/screenshots").display());
+    Ok(())
+}
+
+fn end_to_end<const N: usize>(toolchain: &Toolchain, browser: &Browser, arguments: [&str; N]) -> std::process::Command {
+    let mut command = toolchain.cargo(arguments);
+    command.env("CHROME", &browser.chromium);
+    command
+}

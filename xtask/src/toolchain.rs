@@ -1,0 +1,150 @@
+//! The compiler for wasm and the tools that turn its output into a site.
+
+use std::path::Path;
+use std::process::Command;
+
+use crate::shell::{Fault, command, exists, install_packages, output, root, run, step};
+
+/// Must equal the `wasm-bindgen` crate's version in Cargo.toml.
+const WASM_BINDGEN_VERSION: &str = "0.2.130";
+const TRUNK_VERSION: &str = "0.21.14";
+const WASM_TARGET: &str = "wasm32-unknown-unknown";
+
+/// The name under which the distribution's compiler is known to rustup, where it has to serve.
+const SYSTEM_TOOLCHAIN: &str = "debian-web";
+const SYSTEM_PACKAGES: [&str; 4] = ["rustc-web", "cargo-web", "rust-web-src", "lld-19"];
+
+/// The toolchain that builds this project: the active one, or the distribution's.
+#[derive(Debug, Clone)]
+pub(crate) struct Toolchain(Option<&'static str>);
+
+impl Toolchain {
+    /// A cargo command of this toolchain.
+    pub(crate) fn cargo<'a>(&self, arguments: impl IntoIterator<Item = &'a str>) -> Command {
+        self.command("cargo", arguments)
+    }
+
+    /// A command that calls cargo of this toolchain.
+    pub(crate) fn command<'a>(&self, program: &str, arguments: impl IntoIterator<Item = &'a str>) -> Command {
+        let mut command = command(program, arguments);
+        if let Some(name) = self.0 {
+            command.env("RUSTUP_TOOLCHAIN", name);
+        }
+        command
+    }
+
+    /// Whether the toolchain has a standard library for wasm.
+    fn has_wasm(&self) -> bool {
+        let libdir = output(self.command("rustc", ["--print", "target-libdir", "--target", WASM_TARGET]));
+        libdir.is_some_and(|folder| has_std(Path::new(&folder)))
+    }
+}
+
+/// Makes sure that wasm can be compiled and the tools are there, and returns the toolchain to use.
+pub(crate) fn set_up() -> Result<Toolchain, Fault> {
+    let toolchain = wasm_toolchain()?;
+    let wasm_bindgen_found = output(command("wasm-bindgen", ["--version"]));
+    if wasm_bindgen_found.as_deref() != Some(&format!("wasm-bindgen {WASM_BINDGEN_VERSION}")) {
+        install_tool(&toolchain, "wasm-bindgen-cli", WASM_BINDGEN_VERSION, false)?;
+    }
+    if output(command("trunk", ["--version"])).as_deref() != Some(&format!("trunk {TRUNK_VERSION}")) {
+        install_tool(&toolchain, "trunk", TRUNK_VERSION, true)?;
+    }
+    Ok(toolchain)
+}
+
+fn install_tool(toolchain: &Toolchain, name: &str, version: &str, locked: bool) -> Result<(), Fault> {
+    step(&format!("installing {name} {version} (a few minutes, once)"), || {
+        let mut install = toolchain.cargo(["install", "--quiet", name, "--version", version]);
+        install.args(locked.then_some("--locked"));
+        run(install, &format!("read the compiler's message above, or install {name} {version} by hand"))
+    })
+}
+
+fn wasm_toolchain() -> Result<Toolchain, Fault> {
+    let active = Toolchain(None);
+    if active.has_wasm() {
+        return Ok(active);
+    }
+    let system = Toolchain(Some(SYSTEM_TOOLCHAIN));
+    if !system.has_wasm() {
+        let by_rustup = step("adding the wasm target to the Rust toolchain", || {
+            run(command("rustup", ["target", "add", WASM_TARGET]), "see the next lines")
+        });
+        if by_rustup.is_ok() && active.has_wasm() {
+            return Ok(active);
+        }
+        println!("    rustup cannot fetch the wasm target; trying the distribution's Rust instead");
+        build_system_toolchain()?;
+    }
+    // So that plain `trunk serve` and `cargo` in this folder use it, too.
+    run(
+        command(
+            "rustup",
+            ["override", "set", SYSTEM_TOOLCHAIN, "--path"]
+                .map(str::to_owned)
+                .into_iter()
+                .chain([root().display().to_string()]),
+        ),
+        "install rustup",
+    )?;
+    Ok(system)
+}
+
+/// Builds the standard library for wasm with Debian's compiler, whose sources are a package, and links that
+/// compiler into rustup.
+fn build_system_toolchain() -> Result<(), Fault> {
+    let mend = "run `rustup target add wasm32-unknown-unknown` where the network allows it";
+    let rustc = "/usr/bin/rustc";
+    if SYSTEM_PACKAGES.iter().any(|package| output(command("dpkg", ["-s", package])).is_none()) {
+        install_packages(&SYSTEM_PACKAGES, mend)?;
+    }
+    let sysroot = output(command(rustc, ["--print", "sysroot"]))
+        .ok_or_else(|| Fault::new("Debian's rustc does not run", mend))?;
+    let rustlib = Path::new(&sysroot).join("lib/rustlib");
+    let linker = rustlib.join("x86_64-unknown-linux-gnu/bin/rust-lld");
+    let io = |error: std::io::Error| Fault::new(format!("the wasm toolchain could not be put together: {error}"), mend);
+    if !linker.exists() {
+        std::fs::create_dir_all(linker.parent().unwrap_or(&rustlib)).map_err(io)?;
+        std::os::unix::fs::symlink("/usr/bin/lld-19", &linker).map_err(io)?;
+    }
+    let libdir = rustlib.join(WASM_TARGET).join("lib");
+    if !has_std(&libdir) {
+        step("building the standard library for wasm (a minute, once)", || {
+            let package = root().join("target/wasm-std");
+            std::fs::create_dir_all(package.join("src")).map_err(io)?;
+            std::fs::write(package.join("src/lib.rs"), "").map_err(io)?;
+            let manifest = "[package]\nname = \"wasm-std\"\nversion = \"0.0.0\"\nedition = \"2024\"\n\n\
+                            [profile.release]\npanic = \"abort\"\n\n[workspace]\n";
+            std::fs::write(package.join("Cargo.toml"), manifest).map_err(io)?;
+            let mut build = command("/usr/bin/cargo", ["build", "--release", "--quiet", "--target", WASM_TARGET]);
+            build
+                .arg("-Zbuild-std=std,panic_abort,panic_unwind,test")
+                .current_dir(&package)
+                .env("RUSTC", rustc)
+                .env("RUSTC_BOOTSTRAP", "1")
+                // Link-time optimisation of the site reads bitcode from every library.
+                .env("RUSTFLAGS", "-Cembed-bitcode=yes")
+                .env_remove("RUSTUP_TOOLCHAIN")
+                .env_remove("CARGO_TARGET_DIR");
+            run(build, mend)?;
+            std::fs::create_dir_all(&libdir).map_err(io)?;
+            for entry in std::fs::read_dir(package.join(format!("target/{WASM_TARGET}/release/deps"))).map_err(io)? {
+                let file = entry.map_err(io)?.path();
+                if let (Some("rlib"), Some(name)) = (file.extension().and_then(|e| e.to_str()), file.file_name()) {
+                    std::fs::copy(&file, libdir.join(name)).map_err(io)?;
+                }
+            }
+            Ok(())
+        })?;
+    }
+    if !exists("rustup") {
+        return Err(Fault::new("rustup is not installed", "install rustup"));
+    }
+    run(command("rustup", ["toolchain", "link", SYSTEM_TOOLCHAIN, &sysroot]), mend)
+}
+
+fn has_std(libdir: &Path) -> bool {
+    let Ok(mut entries) = std::fs::read_dir(libdir) else { return false };
+    entries.any(|entry| entry.is_ok_and(|entry| entry.file_name().to_string_lossy().starts_with("libstd-")))
+}
