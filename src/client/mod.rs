@@ -61,7 +61,8 @@ struct LoadRequest {
 #[derive(Default)]
 struct Link {
     transport: Option<Transport>,
-    is_started: bool,
+    /// Requests that wait for the worker to start: before that the browser would drop them. `None` once it runs.
+    waiting: Option<Vec<(Request, Option<File>)>>,
     last_request: RequestId,
     load: Option<(RequestId, LoadRequest)>,
     answers: HashMap<RequestId, MessageId>,
@@ -136,7 +137,7 @@ impl Client {
             seconds: 0.0,
         }));
         let context_tokens = self.options.read_value().context_tokens;
-        self.send(&Request::Load { id, source, context_tokens }, file.as_ref());
+        self.send(Request::Load { id, source, context_tokens }, file);
     }
 
     /// Loads the last model again, in a new worker if the old one died.
@@ -150,7 +151,7 @@ impl Client {
     /// Stops loading.
     pub(crate) fn cancel_load(self) {
         if let Some((id, _)) = self.link.with_value(|link| link.load.clone()) {
-            self.send(&Request::Interrupt { id }, None);
+            self.send(Request::Interrupt { id }, None);
         }
     }
 
@@ -168,13 +169,13 @@ impl Client {
         });
         let (sampling, max_tokens) = self.options.with_value(|options| (options.sampling, options.max_tokens));
         // The worker takes requests in order, so this one waits for the model.
-        self.send(&Request::Chat { id, messages, sampling, max_tokens }, None);
+        self.send(Request::Chat { id, messages, sampling, max_tokens }, None);
     }
 
     /// Stops the answer under way; its text stays.
     pub(crate) fn stop(self) {
         for id in self.link.with_value(|link| link.answers.keys().copied().collect::<Vec<_>>()) {
-            self.send(&Request::Interrupt { id }, None);
+            self.send(Request::Interrupt { id }, None);
         }
     }
 
@@ -187,7 +188,7 @@ impl Client {
 
     /// Frees the model's memory.
     pub(crate) fn unload(self) {
-        self.send(&Request::Unload, None);
+        self.send(Request::Unload, None);
     }
 
     fn push_message(self, role: Role, content: String, state: AnswerState) -> MessageId {
@@ -197,26 +198,45 @@ impl Client {
     }
 
     /// Posts a request to the worker, which is started if there is none.
-    fn send(self, request: &Request, file: Option<&File>) {
+    fn send(self, request: Request, file: Option<File>) {
         if self.link.with_value(|link| link.transport.is_none()) {
             match Transport::start(move |event| self.receive(event)) {
                 Ok(transport) => self.link.update_value(|link| {
-                    link.is_started = false;
+                    link.waiting = Some(Vec::new());
                     link.transport = Some(transport);
                 }),
                 Err(message) => return self.worker_died(&message),
             }
             set_timeout(move || self.check_start(), START_LIMIT);
         }
-        let posted =
-            self.link.with_value(|link| link.transport.as_ref().map(|transport| transport.post(request, file)));
+        let is_waiting = self.link.try_update_value(|link| match &mut link.waiting {
+            Some(waiting) => {
+                waiting.push((request.clone(), file.clone()));
+                true
+            }
+            None => false,
+        });
+        if is_waiting == Some(false) {
+            self.post(&request, file.as_ref());
+        }
+    }
+
+    fn post(self, request: &Request, file: Option<&File>) {
+        let posted = self.link.with_value(|link| link.transport.as_ref().map(|worker| worker.post(request, file)));
         if let Some(Err(message)) = posted {
             self.worker_died(&message);
         }
     }
 
+    fn post_waiting(self) {
+        let waiting = self.link.try_update_value(|link| link.waiting.take()).flatten();
+        for (request, file) in waiting.unwrap_or_default() {
+            self.post(&request, file.as_ref());
+        }
+    }
+
     fn check_start(self) {
-        if self.link.with_value(|link| link.transport.is_some() && !link.is_started) {
+        if self.link.with_value(|link| link.transport.is_some() && link.waiting.is_some()) {
             self.worker_died("it did not start within a minute");
         }
     }
@@ -230,7 +250,7 @@ impl Client {
 
     fn handle(self, event: Event) {
         match event {
-            Event::Ready => self.link.update_value(|link| link.is_started = true),
+            Event::Ready => self.post_waiting(),
             Event::Progress { id, phase: Phase::Prefill, done, total, .. } => {
                 let share = total.filter(|total| *total > 0.0).map(|total| done / total);
                 self.update_answer(id, |state, _| *state = AnswerState::Waiting(share));

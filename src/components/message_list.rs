@@ -32,7 +32,7 @@ pub(crate) fn MessageList() -> impl IntoView {
         count
     });
     Effect::new(move |_| {
-        message_count.track();
+        message_count.get();
         if let Some(last) = conversation.messages().read_untracked().last().map(|message| message.id) {
             let last = conversation.messages().at_key(last);
             last.content().track();

@@ -16,7 +16,8 @@ pub(crate) fn ModelStatus(on_choose_model: impl Fn() + Copy + Send + 'static) ->
     // One view a kind of state, so that progress does not build the card anew.
     let kind = Memo::new(move |_| std::mem::discriminant(&*engine.read()));
     move || {
-        kind.track();
+        // Read, not tracked: a memo that nobody reads has no sources.
+        kind.get();
         match engine.get_untracked() {
             EngineState::Empty => view! { <Offer /> }.into_any(),
             EngineState::Loading(first) => {
@@ -59,7 +60,7 @@ fn Offer() -> impl IntoView {
         <section class="card offer" data-testid="model-offer">
             <p>
                 <strong>"SmolLM2 135M"</strong>
-                " · 98 MB, a small demo model. It is loaded when you send your first message, or right now:"
+                " · 98 MB, a small demo model. It loads with your first message, or right away:"
             </p>
             <button class="primary" on:click=load>"Load model"</button>
         </section>

@@ -33,7 +33,7 @@ pub(crate) fn ChatPage() -> impl IntoView {
             <footer class="dock">
                 <ModelStatus on_choose_model=move || is_dialog_open.set(true) />
                 <Composer />
-                <p class="fine-print">"The model runs on this device. Nothing you write leaves it."</p>
+                <p class="fine-print">"Runs on this device. Nothing you write leaves it."</p>
             </footer>
             <Show when=move || is_dialog_open.get()>
                 <ModelDialog on_close=move || is_dialog_open.set(false) />

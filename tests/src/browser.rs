@@ -79,6 +79,8 @@ impl Session {
             path: Some(path),
             headless: false,
             sandbox: false,
+            // The driver would switch the whole GPU process off.
+            enable_gpu: has_webgpu,
             window_size: Some((1280, 800)),
             args: switches.iter().map(OsStr::new).collect(),
             // A model that loads sends no event to the driver for a while.
@@ -112,8 +114,10 @@ impl Page {
     /// # Errors
     /// If the page does not load.
     pub fn navigate(&self, url: &str) -> Result<(), Error> {
-        self.tab.navigate_to(url).map_err(fault)?.wait_until_navigated().map_err(fault)?;
-        Ok(())
+        self.tab.navigate_to(url).map_err(fault)?;
+        // Asked for rather than waited for: the driver misses events on a busy machine.
+        let is_there = format!("location.href === {url:?} && document.readyState === 'complete'");
+        self.wait_for(&is_there, Duration::from_secs(60))
     }
 
     /// The JSON value of an expression; promises are awaited.

@@ -5,8 +5,9 @@ use std::io::{self, Read as _};
 use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 use std::thread;
+use std::time::Duration;
 
-use tiny_http::{Header, Request, Response};
+use tiny_http::{Header, Request, Response, StatusCode};
 
 use crate::{model_path, root};
 
@@ -45,6 +46,11 @@ impl Server {
         format!("http://127.0.0.1:{}{SITE}{query}", self.port)
     }
 
+    /// The address of the demo model on a slow line, about 15 MB a second.
+    pub fn slow_model(&self) -> String {
+        format!("http://127.0.0.1:{}/slow/model.gguf", self.port)
+    }
+
     /// The address of a faulty file, see `faulty`.
     pub fn faulty(&self, name: &str) -> String {
         format!("http://127.0.0.1:{}/faulty/{name}", self.port)
@@ -57,6 +63,17 @@ impl Drop for Server {
     }
 }
 
+/// A file that is read slowly.
+struct SlowFile(File);
+
+impl io::Read for SlowFile {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let len = buffer.len().min(75_000);
+        thread::sleep(Duration::from_millis(5));
+        self.0.read(&mut buffer[..len])
+    }
+}
+
 fn answer(request: Request) -> io::Result<()> {
     let path = request.url().split('?').next().unwrap_or_default().to_owned();
     if let Some(name) = path.strip_prefix("/faulty/") {
@@ -65,7 +82,12 @@ fn answer(request: Request) -> io::Result<()> {
             None => request.respond(Response::from_string("not here").with_status_code(404)),
         };
     }
-    let file = path.strip_prefix(SITE).and_then(|relative| file_of_site(relative));
+    if path == "/slow/model.gguf" {
+        let file = File::open(model_path())?;
+        let len = usize::try_from(file.metadata()?.len()).ok();
+        return request.respond(Response::new(StatusCode(200), Vec::new(), SlowFile(file), len, None));
+    }
+    let file = path.strip_prefix(SITE).and_then(file_of_site);
     match file.and_then(|path| File::open(&path).ok().map(|file| (path, file))) {
         Some((path, file)) => {
             let mut response = Response::from_file(file);

@@ -45,7 +45,7 @@ impl Load<'_> {
         let mut model = loader.finish().await?;
         model.warm_up().await?;
         let info = ModelInfo {
-            name: model.config().name.clone(),
+            name: display_name(&source, &model),
             context_tokens: model.context_tokens(),
             adapter: model.gpu().adapter_name().to_owned(),
             is_software: model.gpu().is_software(),
@@ -82,6 +82,19 @@ impl Load<'_> {
     fn report(&self, phase: Phase, done: f64, total: Option<f64>, since: Instant) {
         let seconds = since.elapsed().as_secs_f64();
         self.port.post(&Event::Progress { id: self.id, phase, done, total, seconds });
+    }
+}
+
+/// The file's name without its ending, which tells size and quantisation; the metadata's name without one.
+fn display_name(source: &ModelSource, model: &Model) -> String {
+    let path = match source {
+        ModelSource::Url { url } => url.split(['?', '#']).next().unwrap_or_default(),
+        ModelSource::File { name } => name,
+    };
+    let file = path.rsplit('/').next().unwrap_or_default();
+    match file.strip_suffix(".gguf").unwrap_or(file) {
+        "" => model.config().name.clone(),
+        stem => stem.to_owned(),
     }
 }
 

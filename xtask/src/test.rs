@@ -13,7 +13,7 @@ fn run_all(toolchain: &Toolchain, browser: &Browser) -> Result<(), Fault> {
         shell::run(toolchain.cargo(arguments), "read the failed test's message above")
     })?;
     step("wasm tests: engine and worker in the browser", || {
-        let mut test = toolchain.cargo(["test", "--release", "--target", "wasm32-unknown-unknown"]);
+        let mut test = toolchain.cargo(["test", "--profile", "site", "--target", "wasm32-unknown-unknown"]);
         test.args(["-p", "parlance-engine", "--test", "kernels"])
             .env("CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUNNER", "wasm-bindgen-test-runner")
             .env("WASM_BINDGEN_TEST_TIMEOUT", "900")
@@ -23,7 +23,7 @@ fn run_all(toolchain: &Toolchain, browser: &Browser) -> Result<(), Fault> {
     site::build_with(toolchain)?;
     step("end-to-end tests: the built site in the browser, with the demo model", || {
         shell::run(
-            end_to_end(toolchain, browser, ["test", "--release", "-p", "parlance-tests"]),
+            end_to_end(toolchain, browser, ["test", "--release", "-p", "parlance-tests", "--", "--test-threads=1"]),
             "read the failed test's message above",
         )
     })

@@ -19,9 +19,10 @@ fn main() -> Result<(), Error> {
     page.click(".model-button")?;
     camera.take("model-dialog")?;
     page.click(".dialog .icon-button")?;
-    page.click("[data-testid=model-offer] button")?;
-    page.wait_for("document.querySelector('.progress-detail')?.innerText.includes('left')", Duration::from_secs(60))?;
-    camera.take("loading")?;
+    let slow = session.open(&server.page(&format!("?model={}", server.slow_model())))?;
+    slow.wait_for("document.querySelector('.progress-detail')?.innerText.includes('left')", Duration::from_secs(60))?;
+    Camera { page: &slow, folder: &folder }.take("loading")?;
+    slow.navigate("about:blank")?;
     page.type_into("textarea", "Explain why the sky is blue, in two sentences")?;
     page.press("Enter")?;
     page.wait_for(

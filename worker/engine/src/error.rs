@@ -58,7 +58,7 @@ pub enum EngineError {
     #[error("the model's chat template failed: {0}")]
     Template(String),
     /// No WebGPU adapter, or the adapter refused a device.
-    #[error("no usable GPU: {0}")]
+    #[error("WebGPU found no usable GPU ({0})")]
     NoGpu(String),
     /// The GPU reported an error, or the device was lost.
     #[error("the GPU reported an error: {0}")]

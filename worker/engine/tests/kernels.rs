@@ -1,4 +1,5 @@
 //! Every kernel against its plain CPU twin, on seeded random inputs, with and without optional features.
+//! The same tests run natively and, in a worker of a browser, through its own shader compiler.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests may panic")]
 
 mod common;
@@ -17,6 +18,16 @@ use parlance_engine::reference::sampling::IN_PROMPT;
 use parlance_engine::runtime::{Binding, Dispatch, Gpu, Grid, Matrix};
 use parlance_engine::sampling::SamplingParams;
 
+gpu_tests! {
+    embed_is_bit_exact_in_every_format,
+    linear_stores_and_adds_in_every_format_and_layout,
+    linear_applies_swiglu,
+    linear_turns_queries_and_appends_keys_and_values,
+    attention_matches_over_tile_borders,
+    sampling_chooses_what_its_twin_chooses_and_feeds_it_back,
+    the_draw_follows_the_probabilities,
+}
+
 /// Runs dispatches in one pass.
 fn run(gpu: &Gpu, dispatches: &[Dispatch], tokens: u32) {
     let mut encoder = gpu.device().create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
@@ -27,8 +38,8 @@ fn run(gpu: &Gpu, dispatches: &[Dispatch], tokens: u32) {
     gpu.check().unwrap();
 }
 
-fn read<T: bytemuck::Pod>(gpu: &Gpu, buffer: &wgpu::Buffer, len: usize) -> Vec<T> {
-    pollster::block_on(gpu.read_buffer(buffer, (len * size_of::<T>()) as u64)).unwrap()
+async fn read<T: bytemuck::Pod>(gpu: &Gpu, buffer: &wgpu::Buffer, len: usize) -> Vec<T> {
+    gpu.read_buffer(buffer, (len * size_of::<T>()) as u64).await.unwrap()
 }
 
 fn state(gpu: &Gpu, position: u32, token_count: u32, step: u32) -> wgpu::Buffer {
@@ -114,9 +125,8 @@ impl Case {
     }
 }
 
-#[test]
-fn embed_is_bit_exact_in_every_format() {
-    for gpu in devices() {
+async fn embed_is_bit_exact_in_every_format() {
+    for gpu in devices().await {
         let mut random = Random(1);
         for tensor_type in FORMATS {
             let (vocab, cols) = (10, 96);
@@ -136,14 +146,13 @@ fn embed_is_bit_exact_in_every_format() {
             run(&gpu, &[Dispatch::new(&gpu, &shader, &bindings, Grid::TokensInX)], ids.len() as u32);
             let weights = dequantize(tensor_type, &bytes).unwrap();
             let expected = reference::embed::embed(&weights, cols, &ids, 1.0);
-            assert_eq!(read::<f32>(&gpu, &x, expected.len()), expected, "{tensor_type}");
+            assert_eq!(read::<f32>(&gpu, &x, expected.len()).await, expected, "{tensor_type}");
         }
     }
 }
 
-#[test]
-fn linear_stores_and_adds_in_every_format_and_layout() {
-    for gpu in devices() {
+async fn linear_stores_and_adds_in_every_format_and_layout() {
+    for gpu in devices().await {
         let mut random = Random(2);
         for tensor_type in FORMATS {
             for tuning in tunings(&gpu) {
@@ -157,20 +166,19 @@ fn linear_stores_and_adds_in_every_format_and_layout() {
                     let output = [(5, Binding::Write(&y))];
                     let store = case.dispatch(&gpu, tuning, with_norm, Epilogue::Store, &output, &state);
                     run(&gpu, &[store], tokens as u32);
-                    assert_close(&read(&gpu, &y, expected.len()), &expected, 1e-5, &what);
+                    assert_close(&read(&gpu, &y, expected.len()).await, &expected, 1e-5, &what);
                     let add = case.dispatch(&gpu, tuning, with_norm, Epilogue::AddTo, &output, &state);
                     run(&gpu, &[add], tokens as u32);
                     let doubled: Vec<f32> = expected.iter().map(|value| value * 2.0).collect();
-                    assert_close(&read(&gpu, &y, expected.len()), &doubled, 1e-5, &what);
+                    assert_close(&read(&gpu, &y, expected.len()).await, &doubled, 1e-5, &what);
                 }
             }
         }
     }
 }
 
-#[test]
-fn linear_applies_swiglu() {
-    for gpu in devices() {
+async fn linear_applies_swiglu() {
+    for gpu in devices().await {
         let mut random = Random(3);
         for tuning in tunings(&gpu) {
             let (rows, cols, tokens) = (192, 64, 10);
@@ -181,7 +189,7 @@ fn linear_applies_swiglu() {
             let output = [(5, Binding::Write(&y))];
             let dispatch = case.dispatch(&gpu, tuning, true, Epilogue::SwiGlu, &output, &state);
             run(&gpu, &[dispatch], tokens as u32);
-            assert_close(&read(&gpu, &y, expected.len()), &expected, 1e-5, &format!("{tuning:?}"));
+            assert_close(&read(&gpu, &y, expected.len()).await, &expected, 1e-5, &format!("{tuning:?}"));
         }
     }
 }
@@ -199,10 +207,9 @@ fn through_f16(values: &[f32]) -> Vec<f32> {
     values.iter().map(|value| f16::from_f32(*value).to_f32()).collect()
 }
 
-#[test]
-fn linear_turns_queries_and_appends_keys_and_values() {
+async fn linear_turns_queries_and_appends_keys_and_values() {
     const CONTEXT: usize = 24;
-    for gpu in devices() {
+    for gpu in devices().await {
         let mut random = Random(4);
         for (shape, tuning) in head_shapes().into_iter().flat_map(|s| tunings(&gpu).into_iter().map(move |t| (s, t))) {
             let (tokens, position) = (5, 11);
@@ -233,8 +240,8 @@ fn linear_turns_queries_and_appends_keys_and_values() {
                 }
             }
             let what = format!("{shape:?} {tuning:?}");
-            let actual_q: Vec<f32> = read(&gpu, &q, tokens * q_rows);
-            let cache: Vec<f16> = read(&gpu, &kv, value_offset * 4);
+            let actual_q: Vec<f32> = read(&gpu, &q, tokens * q_rows).await;
+            let cache: Vec<f16> = read(&gpu, &kv, value_offset * 4).await;
             for (token, row) in y.chunks_exact(rows).enumerate() {
                 assert_close(&actual_q[token * q_rows..][..q_rows], &row[..q_rows], 1e-5, &format!("q, {what}"));
                 let at = (position + token) * kv_rows;
@@ -263,9 +270,8 @@ fn in_cache_order(keys: &[f32], shape: &HeadShape) -> Vec<f32> {
         .collect()
 }
 
-#[test]
-fn attention_matches_over_tile_borders() {
-    for gpu in devices() {
+async fn attention_matches_over_tile_borders() {
+    for gpu in devices().await {
         let mut random = Random(5);
         for shape in head_shapes() {
             for (position, tokens) in [(0usize, 1usize), (0, 7), (127, 2), (300, 3)] {
@@ -290,7 +296,7 @@ fn attention_matches_over_tile_borders() {
                 run(&gpu, &[Dispatch::new(&gpu, &shader, &bindings, grid)], tokens as u32);
                 let expected = reference::attention::attention(&q, &keys, &values, position, &shape);
                 let what = format!("{shape:?} at {position}");
-                assert_close(&read(&gpu, &y, q.len()), &expected, 1e-5, &what);
+                assert_close(&read(&gpu, &y, q.len()).await, &expected, 1e-5, &what);
             }
         }
     }
@@ -340,8 +346,7 @@ impl Sampler {
     }
 }
 
-#[test]
-fn sampling_chooses_what_its_twin_chooses_and_feeds_it_back() {
+async fn sampling_chooses_what_its_twin_chooses_and_feeds_it_back() {
     let greedy = SamplingParams::GREEDY;
     let warm = SamplingParams { temperature: 0.8, seed: 11, ..greedy };
     let cases = [
@@ -355,7 +360,7 @@ fn sampling_chooses_what_its_twin_chooses_and_feeds_it_back() {
         SamplingParams { top_k: 1, temperature: 2.0, ..warm },
         SamplingParams { top_k: 1_000_000, top_p: 1e-6, ..warm },
     ];
-    for gpu in devices() {
+    for gpu in devices().await {
         let mut random = Random(6);
         for (case, vocab) in cases.iter().flat_map(|case| [(case, 5003usize), (case, 300)]) {
             for step in 0..4 {
@@ -377,9 +382,9 @@ fn sampling_chooses_what_its_twin_chooses_and_feeds_it_back() {
                     .map(|(logit, seen)| reference::sampling::penalise(*logit, *seen, case))
                     .collect();
                 // The draw is checked on the GPU's own logits, so that a last bit cannot move a threshold.
-                let actual: Vec<f32> = read(&gpu, &sampler.logits, vocab);
+                let actual: Vec<f32> = read(&gpu, &sampler.logits, vocab).await;
                 assert_close(&actual, &penalised, 1e-6, "penalised logits");
-                let id = read::<u32>(&gpu, &sampler.next, 1)[0] as usize;
+                let id = read::<u32>(&gpu, &sampler.next, 1).await[0] as usize;
                 let what = format!("{case:?}, vocab {vocab}, step {step}");
                 if case.temperature == 0.0 {
                     let best = actual.iter().copied().fold(f32::MIN, f32::max);
@@ -387,9 +392,9 @@ fn sampling_chooses_what_its_twin_chooses_and_feeds_it_back() {
                 } else {
                     assert_draw(&actual, case, step, id, &what);
                 }
-                assert_eq!(read::<u32>(&gpu, &sampler.state, 4), [41, 1, step + 1, 0], "{what}");
-                assert_eq!(read::<u32>(&gpu, &sampler.ring, 4)[step as usize] as usize, id, "{what}");
-                assert_eq!(read::<u32>(&gpu, &sampler.history, vocab)[id], history[id] + 1, "{what}");
+                assert_eq!(read::<u32>(&gpu, &sampler.state, 4).await, [41, 1, step + 1, 0], "{what}");
+                assert_eq!(read::<u32>(&gpu, &sampler.ring, 4).await[step as usize] as usize, id, "{what}");
+                assert_eq!(read::<u32>(&gpu, &sampler.history, vocab).await[id], history[id] + 1, "{what}");
             }
         }
     }
@@ -406,9 +411,8 @@ fn assert_draw(logits: &[f32], params: &SamplingParams, step: u32, id: usize, wh
     assert!(actual.abs_diff(expected) <= 1, "{what}: candidate {actual}, expected {expected}");
 }
 
-#[test]
-fn the_draw_follows_the_probabilities() {
-    let gpu = common::device(parlance_engine::runtime::GpuOptions::default());
+async fn the_draw_follows_the_probabilities() {
+    let gpu = common::device(parlance_engine::runtime::GpuOptions::default()).await;
     // Probabilities 1/2, 1/4, 1/8, 1/8.
     let logits = [4.0f32, 2.0, 1.0, 1.0].map(f32::ln);
     let params = SamplingParams { temperature: 1.0, seed: 5, ..SamplingParams::GREEDY };
@@ -417,7 +421,7 @@ fn the_draw_follows_the_probabilities() {
     for step in 0..draws {
         let sampler = Sampler::new(&gpu, &logits, &[0; 4], &params, step);
         run(&gpu, &sampler.dispatches, 1);
-        counts[read::<u32>(&gpu, &sampler.next, 1)[0] as usize] += 1;
+        counts[read::<u32>(&gpu, &sampler.next, 1).await[0] as usize] += 1;
     }
     for (count, share) in counts.iter().zip([0.5, 0.25, 0.125, 0.125]) {
         // Four standard deviations.

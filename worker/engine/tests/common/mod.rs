@@ -10,18 +10,38 @@
 use parlance_engine::gguf::TensorType;
 use parlance_engine::runtime::{Gpu, GpuOptions};
 
+/// Makes tests of async functions of the file: native ones, and ones that run in a browser's worker.
+#[macro_export]
+macro_rules! gpu_tests {
+    ($($name:ident),* $(,)?) => {
+        #[cfg(not(target_family = "wasm"))]
+        mod native {
+            $(#[test] fn $name() { pollster::block_on(super::$name()); })*
+        }
+
+        #[cfg(target_family = "wasm")]
+        mod browser {
+            use wasm_bindgen_test::{wasm_bindgen_test, wasm_bindgen_test_configure};
+
+            wasm_bindgen_test_configure!(run_in_dedicated_worker);
+
+            $(#[wasm_bindgen_test] async fn $name() { super::$name().await; })*
+        }
+    };
+}
+
 /// The formats that have kernels.
 pub const FORMATS: [TensorType; 5] =
     [TensorType::F32, TensorType::F16, TensorType::Q4_0, TensorType::Q4_1, TensorType::Q8_0];
 
 /// The device with all that the adapter has, and one with WebGPU's defaults only.
-pub fn devices() -> Vec<Gpu> {
-    [false, true].into_iter().map(|baseline| device(GpuOptions { baseline })).collect()
+pub async fn devices() -> Vec<Gpu> {
+    vec![device(GpuOptions { baseline: false }).await, device(GpuOptions { baseline: true }).await]
 }
 
 /// A device; without one nothing can be tested.
-pub fn device(options: GpuOptions) -> Gpu {
-    pollster::block_on(Gpu::new(options)).expect("a Vulkan adapter; on Linux the package mesa-vulkan-drivers gives one")
+pub async fn device(options: GpuOptions) -> Gpu {
+    Gpu::new(options).await.expect("a Vulkan adapter; on Linux the package mesa-vulkan-drivers gives one")
 }
 
 /// A small generator of seeded random numbers (SplitMix64).

@@ -1,0 +1,199 @@
+//! The built site in a real browser, on the real model.
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests may panic")]
+
+use std::time::Duration;
+
+use parlance_engine::chat::Message;
+use parlance_engine::runtime::{Gpu, GpuOptions, Loader, LoaderOptions};
+use parlance_engine::sampling::SamplingParams;
+use parlance_tests::{Page, Server, Session, model_path};
+
+const QUESTION: &str = "What is the capital of France?";
+const MAX_TOKENS: usize = 40;
+/// Software rendering on two cores takes its time.
+const LONG: Duration = Duration::from_secs(180);
+
+const OFFER: &str = "[data-testid=model-offer] button";
+const READY: &str = "document.querySelector('.model-button[data-state=ready]')";
+const LOAD_FAILURE: &str = "document.querySelector('[data-testid=load-failure]')";
+const LAST_ANSWER: &str = "[...document.querySelectorAll('[data-role=assistant]')].at(-1)";
+
+fn ask(page: &Page, question: &str) {
+    page.type_into("textarea", question).unwrap();
+    page.press("Enter").unwrap();
+}
+
+/// Waits for the end of the last answer and returns its text.
+fn answer(page: &Page) -> String {
+    page.wait_for(&format!("{LAST_ANSWER}?.dataset.active === 'false'"), LONG).unwrap();
+    page.evaluate(&format!("{LAST_ANSWER}.querySelector('.text').innerText")).unwrap().as_str().unwrap().to_owned()
+}
+
+/// What the native program answers.
+fn native_answer(question: &str) -> String {
+    let bytes = std::fs::read(model_path()).unwrap();
+    pollster::block_on(async {
+        let gpu = Gpu::new(GpuOptions::default()).await.unwrap();
+        let mut loader = Loader::new(gpu, LoaderOptions::default());
+        loader.push(&bytes).await.unwrap();
+        let mut model = loader.finish().await.unwrap();
+        let prompt = model.chat().prompt(&[Message::new("user", question)]).unwrap();
+        model.prefill(&prompt, |_, _| true).await.unwrap();
+        let chat = model.chat_handle();
+        let mut detokenizer = chat.detokenizer();
+        let mut text = String::new();
+        let mut generation = model.generate(&prompt, &SamplingParams::GREEDY, MAX_TOKENS).unwrap();
+        while let Some(id) = generation.next().await.unwrap() {
+            if chat.is_stop(id) {
+                break;
+            }
+            text.push_str(&detokenizer.push(id));
+        }
+        text + &detokenizer.finish()
+    })
+}
+
+/// A page with the options that make answers repeatable.
+fn open(session: &Session, server: &Server) -> Page {
+    session.open(&server.page(&format!("?temperature=0&repetition_penalty=1&max_tokens={MAX_TOKENS}"))).unwrap()
+}
+
+#[test]
+fn a_question_is_answered_as_by_the_native_program() {
+    let server = Server::start().unwrap();
+    let session = Session::start(true).unwrap();
+    let page = open(&session, &server);
+    // The first message loads the model by itself.
+    let count_lengths = "new MutationObserver(() => (window.lengths ??= new Set()).add(
+        document.querySelector('[data-role=assistant] .text')?.innerText.length ?? 0
+    )).observe(document.body, { subtree: true, childList: true, characterData: true })";
+    page.evaluate(count_lengths).unwrap();
+    ask(&page, QUESTION);
+    let text = answer(&page);
+    assert!(text.contains("Paris"), "{text}");
+    assert_eq!(text, native_answer(QUESTION));
+    let lengths = page.evaluate("window.lengths.size").unwrap().as_u64().unwrap();
+    assert!(lengths >= 4, "the answer came in {lengths} steps, so it was not streamed");
+    let statistics = page.text(".statistics").unwrap();
+    assert!(statistics.contains("tokens/s"), "{statistics}");
+
+    // A follow-up sees the conversation and reuses what is cached.
+    ask(&page, "And of Germany?");
+    let follow_up = answer(&page);
+    assert!(follow_up.contains("Berlin"), "{follow_up}");
+    let details = page.evaluate(&format!("{LAST_ANSWER}.querySelector('.statistics').title")).unwrap().to_string();
+    let cached: u32 = details.split_once('(').unwrap().1.split(' ').next().unwrap().parse().unwrap();
+    assert!(cached > 30, "{details}");
+
+    page.click("[aria-label='New chat']").unwrap();
+    page.wait_for("document.querySelector('.welcome')", Duration::from_secs(5)).unwrap();
+    assert_eq!(page.evaluate("document.querySelectorAll('.message').length").unwrap(), 0);
+}
+
+#[test]
+fn an_answer_can_be_stopped_and_the_next_one_works() {
+    let server = Server::start().unwrap();
+    let session = Session::start(true).unwrap();
+    let page = session.open(&server.page("?temperature=0")).unwrap();
+    ask(&page, "Write a long story about a dragon.");
+    page.wait_for(&format!("{LAST_ANSWER}?.querySelector('.text').innerText.length > 20"), LONG).unwrap();
+    page.click("[aria-label=Stop]").unwrap();
+    page.wait_for(&format!("{LAST_ANSWER}.dataset.active === 'false'"), Duration::from_secs(10)).unwrap();
+    assert!(page.text(".statistics").unwrap().contains("stopped"));
+    assert!(answer(&page).len() > 20, "what was written stays");
+    page.click("[aria-label='New chat']").unwrap();
+    ask(&page, QUESTION);
+    assert!(answer(&page).contains("Paris"));
+}
+
+#[test]
+fn bad_models_are_named_and_the_app_goes_on() {
+    let cases = [
+        ("missing.gguf", "answered 404"),
+        ("page.html", "looks like a web page"),
+        ("picture.gguf", "not with “GGUF”"),
+        ("cut-header.gguf", "cut short"),
+        ("cut-weights.gguf", "cut short"),
+        ("architecture.gguf", "architecture “mamba”"),
+        ("quantisation.gguf", "Q2_K"),
+    ];
+    let server = Server::start().unwrap();
+    let session = Session::start(true).unwrap();
+    let page = open(&session, &server);
+    for (name, expected) in cases {
+        page.click(".model-button").unwrap();
+        page.type_into("#model-url", &server.faulty(name)).unwrap();
+        page.press("Enter").unwrap();
+        page.wait_for(&format!("{LOAD_FAILURE}?.innerText.includes({expected:?})"), Duration::from_secs(30))
+            .unwrap_or_else(|error| panic!("{name}: {error}"));
+    }
+    // An answer without a model fails with a sentence, too; then a sound model works.
+    page.click(".model-button").unwrap();
+    page.choose_file("#model-file", &model_path()).unwrap();
+    page.wait_for(READY, LONG).unwrap();
+    ask(&page, QUESTION);
+    assert!(answer(&page).contains("Paris"));
+}
+
+#[test]
+fn loading_shows_its_progress_and_can_be_cancelled() {
+    let server = Server::start().unwrap();
+    let session = Session::start(true).unwrap();
+    let page = session.open(&server.page(&format!("?model={}", server.slow_model()))).unwrap();
+    page.wait_for("document.querySelector('.progress-detail')?.innerText.includes('left')", LONG).unwrap();
+    let detail = page.text(".progress-detail").unwrap();
+    assert!(detail.contains(" of 98.4 MB") && detail.contains("MB/s"), "{detail}");
+    page.click("[data-testid=load-progress] button").unwrap();
+    page.wait_for("document.querySelector('[data-testid=model-offer]')", Duration::from_secs(10)).unwrap();
+}
+
+#[test]
+fn without_webgpu_the_page_says_which_browsers_have_it() {
+    let server = Server::start().unwrap();
+    let session = Session::start(false).unwrap();
+    let page = open(&session, &server);
+    page.click(OFFER).unwrap();
+    let help = page.text(".webgpu-help").unwrap();
+    for browser in ["Chrome and Edge", "Safari", "Firefox"] {
+        assert!(help.contains(browser), "{help}");
+    }
+    assert!(page.text(".failure-message").unwrap().contains("WebGPU"));
+}
+
+/// Makes the page's next worker one that a test can hurt.
+const WATCH_WORKERS: &str = "(() => {
+    const Real = window.Worker;
+    window.Worker = function (url, options) {
+        const worker = new Real(window.brokenScript ? url + '-missing' : url, options);
+        window.worker = worker;
+        return worker;
+    };
+})()";
+
+#[test]
+fn a_worker_that_cannot_start_or_dies_is_reported_and_replaced() {
+    let server = Server::start().unwrap();
+    let session = Session::start(true).unwrap();
+    let page = open(&session, &server);
+    page.evaluate(WATCH_WORKERS).unwrap();
+    page.evaluate("window.brokenScript = true").unwrap();
+    page.click(OFFER).unwrap();
+    page.wait_for(&format!("{LOAD_FAILURE}?.innerText.includes('could not be loaded')"), Duration::from_secs(30))
+        .unwrap();
+
+    page.evaluate("window.brokenScript = false").unwrap();
+    page.click("[data-testid=load-failure] button.primary").unwrap();
+    page.wait_for(READY, LONG).unwrap();
+    ask(&page, "Write a long story about a dragon.");
+    page.wait_for(&format!("{LAST_ANSWER}?.querySelector('.text').innerText.length > 5"), LONG).unwrap();
+    // What the browser does when the worker's wasm traps.
+    page.evaluate("window.worker.dispatchEvent(new ErrorEvent('error', { message: 'unreachable executed' }))").unwrap();
+    page.wait_for(&format!("{LOAD_FAILURE}?.innerText.includes('unreachable executed')"), Duration::from_secs(10))
+        .unwrap();
+    assert!(answer(&page).len() > 5, "what was written stays");
+    page.click("[data-testid=load-failure] button.primary").unwrap();
+    page.wait_for(READY, LONG).unwrap();
+    page.click("[aria-label='New chat']").unwrap();
+    ask(&page, QUESTION);
+    assert!(answer(&page).contains("Paris"));
+}
