@@ -15,15 +15,14 @@ pub(crate) fn StreamedText(text: Signal<String>) -> impl IntoView {
         text.with(|text| {
             let added = text.get(shown_bytes..).unwrap_or_default();
             if !added.is_empty() {
-                let node = match place.first_child() {
-                    Some(node) => node.unchecked_into::<Text>(),
-                    None => {
-                        let node = document().create_text_node("");
-                        // A fresh node of this document can be appended.
-                        let _ = place.append_child(&node);
-                        node
-                    }
-                };
+                // The framework leaves comments in an empty element, so the last child need not be text.
+                let existing = place.last_child().and_then(|node| node.dyn_into::<Text>().ok());
+                let node = existing.unwrap_or_else(|| {
+                    let node = document().create_text_node("");
+                    // A fresh node of this document can be appended.
+                    let _ = place.append_child(&node);
+                    node
+                });
                 let _ = node.append_data(added);
             }
             text.len()
