@@ -51,9 +51,9 @@ fn state(gpu: &Gpu, position: u32, token_count: u32, step: u32) -> wgpu::Buffer 
 /// Layouts worth testing: those the device uses, lanes through workgroup memory, and several tokens a thread.
 fn tunings(gpu: &Gpu) -> Vec<LinearTuning> {
     let base = gpu.decode_tuning();
-    let split = LinearTuning { workgroup: 64, lanes: 16, tokens: 1, subgroups: false, ..base };
+    let split = LinearTuning { workgroup: 64, lanes: 16, pairs: 1, tokens: 1, subgroups: false, ..base };
     let subgroups = gpu.device().features().contains(wgpu::Features::SUBGROUP);
-    let mut tunings = vec![base, gpu.prefill_tuning(), split, LinearTuning { lanes: 4, tokens: 2, ..split }];
+    let mut tunings = vec![base, gpu.prefill_tuning(), split, LinearTuning { lanes: 4, pairs: 3, tokens: 2, ..split }];
     if subgroups {
         tunings.push(LinearTuning { lanes: 4, subgroups, ..split });
     }
@@ -274,7 +274,7 @@ async fn attention_matches_over_tile_borders() {
     for gpu in devices().await {
         let mut random = Random(5);
         for shape in head_shapes() {
-            for (position, tokens) in [(0usize, 1usize), (0, 7), (127, 2), (300, 3)] {
+            for (position, tokens, workgroup) in [(0usize, 1usize, 128), (0, 7, 32), (127, 2, 128), (300, 3, 32)] {
                 let context = position + tokens;
                 let (dim, heads) = (shape.head_dim as usize, shape.heads as usize);
                 let kv_len = context * shape.kv_heads as usize * dim;
@@ -291,7 +291,7 @@ async fn attention_matches_over_tile_borders() {
                     (2, Binding::Read(&kv)),
                     (3, Binding::Write(&y)),
                 ];
-                let shader = attention(&shape, (kv_len / 2) as u32);
+                let shader = attention(&shape, (kv_len / 2) as u32, workgroup);
                 let grid = Grid::TokensInY(shape.heads);
                 run(&gpu, &[Dispatch::new(&gpu, &shader, &bindings, grid)], tokens as u32);
                 let expected = reference::attention::attention(&q, &keys, &values, position, &shape);

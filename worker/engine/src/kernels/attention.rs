@@ -5,8 +5,9 @@ use crate::models::HeadShape;
 
 /// Causal attention over the KV cache. Grid: heads, tokens.
 ///
-/// `value_offset` is the first word of the values in the cache, a multiple of four.
-pub fn attention(heads: &HeadShape, value_offset: u32) -> Shader {
+/// `value_offset` is the first word of the values in the cache, a multiple of four; `workgroup` the least number of
+/// threads, a power of two.
+pub fn attention(heads: &HeadShape, value_offset: u32, workgroup: u32) -> Shader {
     let half_dim = heads.head_dim / 2;
     Shader::new("attention.wgsl")
         .define_if(heads.rope_half, "ROPE_HALF")
@@ -15,5 +16,5 @@ pub fn attention(heads: &HeadShape, value_offset: u32) -> Shader {
         .constant("HEAD_DIM", heads.head_dim)
         .constant("ROPE_DIM", heads.rope_dim)
         .constant("VALUE_VEC_OFFSET", value_offset / 4)
-        .constant("WORKGROUP", half_dim.next_power_of_two().max(128))
+        .constant("WORKGROUP", half_dim.next_power_of_two().max(workgroup))
 }

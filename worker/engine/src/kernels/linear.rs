@@ -34,6 +34,8 @@ pub struct LinearTuning {
     pub workgroup: u32,
     /// Threads that share a pair of rows, a power of two of at most `workgroup`.
     pub lanes: u32,
+    /// Pairs of rows a thread computes.
+    pub pairs: u32,
     /// Tokens a thread computes.
     pub tokens: u32,
     /// Reduce over lanes with subgroup operations; needs subgroups of at least `lanes`.
@@ -69,7 +71,7 @@ impl Linear {
 
     /// Workgroups in x and y; z is `ceil(tokens / tuning.tokens)`.
     pub fn grid(&self) -> [u32; 2] {
-        let groups = self.pairs().div_ceil(self.tuning.workgroup / self.tuning.lanes);
+        let groups = self.pairs().div_ceil(self.tuning.pairs * (self.tuning.workgroup / self.tuning.lanes));
         let y = groups.div_ceil(MAX_GRID);
         [groups.div_ceil(y), y]
     }
@@ -88,6 +90,7 @@ impl Linear {
             .constant("PAIRS", self.pairs())
             .constant("WORKGROUP", tuning.workgroup)
             .constant("LANES", tuning.lanes)
+            .constant("THREAD_PAIRS", tuning.pairs)
             .constant("TOKENS", tuning.tokens)
             .constant("GRID_X", self.grid()[0])
             .float("EPS", self.norm_eps.unwrap_or_default());

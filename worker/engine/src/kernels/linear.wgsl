@@ -1,12 +1,12 @@
 // Matrix times a batch of vectors: y[t] = W (norm(x[t])), with what follows it fused in.
 //
-// A thread computes a pair of rows for TOKENS tokens; which rows belong together and where the results go
-// is the epilogue's choice (`epilogues/*.wgsl`). LANES neighbouring threads share a pair and split its
-// columns. With NORM, x is RMS-normalised on the way: since the norm only scales x, the sum of squares is
+// A thread computes THREAD_PAIRS pairs of rows for TOKENS tokens; which rows belong together and where the
+// results go is the epilogue's choice (`epilogues/*.wgsl`). LANES neighbouring threads share their pairs and
+// split the columns. With NORM, x is RMS-normalised on the way: since the norm only scales x, the sum of squares is
 // gathered beside the dot products and divides the result at the end.
 //
-// Grid: x * y: ceil(PAIRS / (WORKGROUP / LANES)) workgroups, z: ceil(tokens / TOKENS).
-// Constants: ROWS, COLS, BLOCKS (COLS / 32), PAIRS, WORKGROUP, LANES, TOKENS, GRID_X, EPS.
+// Grid: x * y: ceil(PAIRS / THREAD_PAIRS / (WORKGROUP / LANES)) workgroups, z: ceil(tokens / TOKENS).
+// Constants: ROWS, COLS, BLOCKS (COLS / 32), PAIRS, WORKGROUP, LANES, THREAD_PAIRS, TOKENS, GRID_X, EPS.
 #ifdef SUBGROUP_ENABLE
 enable subgroups;
 #endif
@@ -27,7 +27,7 @@ enable subgroups;
 #include "formats/FORMAT.wgsl"
 #include "epilogues/EPILOGUE.wgsl"
 
-// (dot with row 0, dot with row 1, sum of squares) of each thread.
+// Sums of each thread, one row of the reduction at a time.
 var<workgroup> partials: array<vec3<f32>, WORKGROUP>;
 
 // Sums over the LANES threads of a pair; the result is right in the first of them.
@@ -57,56 +57,70 @@ fn sum_over_lanes(value: vec3<f32>, thread: u32) -> vec3<f32> {
 
 @compute @workgroup_size(WORKGROUP)
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) thread: u32) {
-    let pair = (group.y * GRID_X + group.x) * (WORKGROUP / LANES) + thread / LANES;
+    let first_pair = ((group.y * GRID_X + group.x) * (WORKGROUP / LANES) + thread / LANES) * THREAD_PAIRS;
     let lane = thread % LANES;
     let first_token = group.z * TOKENS;
-    let rows = pair_rows(min(pair, PAIRS - 1u));
-    var sums: array<vec3<f32>, TOKENS>;
+    #repeat p THREAD_PAIRS
+    let rows$p = pair_rows(min(first_pair + $pu, PAIRS - 1u)) * BLOCKS;
+    #end
+    #repeat t TOKENS
+    let x_base$t = (first_token + $tu) * BLOCKS * 8u;
+    var square$t = 0.0;
+    #repeat p THREAD_PAIRS
+    var sum$p_$t = vec2<f32>(0.0);
+    #end
+    #end
 
     for (var block = lane; block < BLOCKS; block += LANES) {
-        let a = load_block(rows.x * BLOCKS + block);
-        let b = load_block(rows.y * BLOCKS + block);
-        for (var t = 0u; t < TOKENS; t++) {
-            let base = ((first_token + t) * BLOCKS + block) * 8u;
-            var x0 = x[base];
-            var x1 = x[base + 1u];
-            var x2 = x[base + 2u];
-            var x3 = x[base + 3u];
-            var x4 = x[base + 4u];
-            var x5 = x[base + 5u];
-            var x6 = x[base + 6u];
-            var x7 = x[base + 7u];
-            var sum = sums[t];
+        #repeat p THREAD_PAIRS
+        let a$p = load_block(rows$p.x + block);
+        let b$p = load_block(rows$p.y + block);
+        #end
 #ifdef NORM
-            sum.z += dot(x0, x0) + dot(x1, x1) + dot(x2, x2) + dot(x3, x3)
-                + dot(x4, x4) + dot(x5, x5) + dot(x6, x6) + dot(x7, x7);
-            let norm = block * 8u;
-            x0 *= norm_weight[norm];
-            x1 *= norm_weight[norm + 1u];
-            x2 *= norm_weight[norm + 2u];
-            x3 *= norm_weight[norm + 3u];
-            x4 *= norm_weight[norm + 4u];
-            x5 *= norm_weight[norm + 5u];
-            x6 *= norm_weight[norm + 6u];
-            x7 *= norm_weight[norm + 7u];
+        #repeat v 8
+        let norm$v = norm_weight[block * 8u + $vu];
+        #end
 #endif
-            sum.x += dot(a.v0, x0) + dot(a.v1, x1) + dot(a.v2, x2) + dot(a.v3, x3)
-                + dot(a.v4, x4) + dot(a.v5, x5) + dot(a.v6, x6) + dot(a.v7, x7);
-            sum.y += dot(b.v0, x0) + dot(b.v1, x1) + dot(b.v2, x2) + dot(b.v3, x3)
-                + dot(b.v4, x4) + dot(b.v5, x5) + dot(b.v6, x6) + dot(b.v7, x7);
-            sums[t] = sum;
+        #repeat t TOKENS
+        {
+            let base = x_base$t + block * 8u;
+            #repeat v 8
+            var x$v = x[base + $vu];
+            #end
+#ifdef NORM
+            square$t += dot(x0, x0) + dot(x1, x1) + dot(x2, x2) + dot(x3, x3)
+                + dot(x4, x4) + dot(x5, x5) + dot(x6, x6) + dot(x7, x7);
+            #repeat v 8
+            x$v *= norm$v;
+            #end
+#endif
+            #repeat p THREAD_PAIRS
+            sum$p_$t += vec2<f32>(
+                dot(a$p.v0, x0) + dot(a$p.v1, x1) + dot(a$p.v2, x2) + dot(a$p.v3, x3)
+                    + dot(a$p.v4, x4) + dot(a$p.v5, x5) + dot(a$p.v6, x6) + dot(a$p.v7, x7),
+                dot(b$p.v0, x0) + dot(b$p.v1, x1) + dot(b$p.v2, x2) + dot(b$p.v3, x3)
+                    + dot(b$p.v4, x4) + dot(b$p.v5, x5) + dot(b$p.v6, x6) + dot(b$p.v7, x7),
+            );
+            #end
         }
+        #end
     }
 
-    for (var t = 0u; t < TOKENS; t++) {
-        let sum = sum_over_lanes(sums[t], thread);
-        let token = first_token + t;
-        if (lane == 0u && pair < PAIRS && token < state.token_count) {
+    #repeat t TOKENS
+    {
+        #repeat p THREAD_PAIRS
+        {
+            let sum = sum_over_lanes(vec3<f32>(sum$p_$t, square$t), thread);
+            if (lane == 0u && first_pair + $pu < PAIRS && first_token + $tu < state.token_count) {
 #ifdef NORM
-            store_pair(token, pair, sum.xy * inverseSqrt(sum.z / f32(COLS) + EPS));
+                let scale = inverseSqrt(sum.z / f32(COLS) + EPS);
 #else
-            store_pair(token, pair, sum.xy);
+                let scale = 1.0;
 #endif
+                store_pair(first_token + $tu, first_pair + $pu, sum.xy * scale);
+            }
         }
+        #end
     }
+    #end
 }

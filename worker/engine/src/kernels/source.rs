@@ -1,7 +1,11 @@
 //! A small preprocessor for WGSL, which has neither includes nor conditional text.
 //!
-//! `#include "path"` (relative to `kernels/`, each file once), `#ifdef NAME`, `#else`, `#endif`; numeric constants
+//! `#include "path"` (relative to `kernels/`, each file once), `#ifdef NAME`, `#else`, `#endif`; `#repeat i COUNT` to
+//! `#end` repeats lines with `$i` replaced by 0, 1 and so on, COUNT being a constant or a number; numeric constants
 //! are prepended as `const` declarations, and the words FORMAT and EPILOGUE in include paths are replaced.
+//!
+//! Repetition is textual because not every shader compiler unrolls loops, and one that doesn't keeps an array that
+//! a loop indexes in slow memory.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -116,7 +120,7 @@ fn expand_file(shader: &Shader, path: &str, included: &mut Vec<String>, enables:
     };
     // One entry a nested #ifdef: whether its text is kept.
     let mut kept = Vec::new();
-    for line in text.lines() {
+    for line in repeat(shader, &text.lines().map(str::to_owned).collect::<Vec<_>>()) {
         if let Some(name) = line.strip_prefix("#ifdef ") {
             kept.push(shader.defines.contains(&name.trim()));
         } else if line.starts_with("#else") {
@@ -134,13 +138,56 @@ fn expand_file(shader: &Shader, path: &str, included: &mut Vec<String>, enables:
             expand_file(shader, &target, included, enables, body);
         } else if line.starts_with("enable ") {
             // Directives must come before all declarations.
-            enables.push_str(line);
+            enables.push_str(&line);
             enables.push('\n');
         } else {
-            body.push_str(line);
+            body.push_str(&line);
             body.push('\n');
         }
     }
+}
+
+/// Expands every `#repeat` in `lines`, the inner ones after the outer ones.
+fn repeat(shader: &Shader, lines: &[String]) -> Vec<String> {
+    let mut result = Vec::new();
+    let mut rest = lines;
+    while let Some((line, after)) = rest.split_first() {
+        rest = after;
+        let Some(header) = line.trim_start().strip_prefix("#repeat ") else {
+            result.push(line.clone());
+            continue;
+        };
+        let (name, count) = header.split_once(' ').unwrap_or((header, "0"));
+        let count = count.parse().ok().or_else(|| shader.constants.get(count).copied()).unwrap_or(0);
+        let end = matching_end(after);
+        for i in 0..count {
+            let copy: Vec<_> =
+                after[..end].iter().map(|line| line.replace(&format!("${name}"), &i.to_string())).collect();
+            result.extend(repeat(shader, &copy));
+        }
+        rest = &after[(end + 1).min(after.len())..];
+    }
+    result
+}
+
+/// The place of the `#end` that closes a `#repeat` before `lines`.
+fn matching_end(lines: &[String]) -> usize {
+    let mut depth = 0;
+    lines
+        .iter()
+        .position(|line| {
+            let line = line.trim_start();
+            if line.starts_with("#repeat ") {
+                depth += 1;
+            } else if line == "#end" {
+                if depth == 0 {
+                    return true;
+                }
+                depth -= 1;
+            }
+            false
+        })
+        .unwrap_or(lines.len())
 }
 
 #[cfg(test)]
@@ -174,5 +221,12 @@ mod tests {
             .define_if(true, "SUBGROUP_ENABLE")
             .constant("ROWS", 4);
         assert!(expand(&shader).starts_with("enable subgroups;\nconst ROWS"));
+    }
+
+    #[test]
+    fn repeats_nest_and_count_by_constants() {
+        let shader = Shader::new("linear.wgsl").constant("N", 2);
+        let lines = ["#repeat i N", "a$i", "    #repeat j 2", "b$i$j", "    #end", "#end", "c"].map(str::to_owned);
+        assert_eq!(repeat(&shader, &lines), ["a0", "b00", "b01", "a1", "b10", "b11", "c"]);
     }
 }

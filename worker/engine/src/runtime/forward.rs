@@ -197,7 +197,7 @@ impl ForwardBuilder<'_> {
             (2, Binding::Read(kv)),
             (3, Binding::Write(&buffers.attended)),
         ];
-        let shader = attention(&self.config.heads, buffers.value_offset);
+        let shader = attention(&self.config.heads, buffers.value_offset, self.gpu.attention_workgroup());
         Dispatch::new(self.gpu, &shader, &bindings, Grid::TokensInY(self.config.heads.heads))
     }
 

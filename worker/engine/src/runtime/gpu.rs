@@ -119,11 +119,12 @@ impl Gpu {
 
     /// The layout of matrix products for one token.
     pub fn decode_tuning(&self) -> LinearTuning {
-        // On a CPU a barrier is dear and a thread's loop cheap.
-        let (workgroup, lanes) = if self.is_software { (16, 1) } else { (64, 16) };
+        // On a CPU a barrier is dear, and what helps is to load an input once for many rows.
+        let (workgroup, lanes, pairs) = if self.is_software { (8, 1, 2) } else { (64, 16, 1) };
         LinearTuning {
             workgroup,
             lanes,
+            pairs,
             tokens: 1,
             subgroups: self.subgroup_min_size.is_some_and(|size| size >= lanes),
             subgroup_enable: cfg!(target_family = "wasm"),
@@ -132,8 +133,13 @@ impl Gpu {
 
     /// The layout of matrix products for many tokens.
     pub fn prefill_tuning(&self) -> LinearTuning {
-        let workgroup = if self.is_software { 16 } else { 64 };
-        LinearTuning { workgroup, lanes: 1, tokens: 8, subgroups: false, subgroup_enable: false }
+        let (workgroup, pairs) = if self.is_software { (8, 4) } else { (64, 1) };
+        LinearTuning { workgroup, lanes: 1, pairs, tokens: 8, subgroups: false, subgroup_enable: false }
+    }
+
+    /// Least threads a workgroup of attention, a power of two.
+    pub fn attention_workgroup(&self) -> u32 {
+        if self.is_software { 32 } else { 128 }
     }
 
     /// Most tokens in one prefill submission: short enough that a stop takes effect soon.

@@ -6,15 +6,16 @@
 fn load_block(block: u32) -> Block {
     let q = quants[block];
     let d = load_scale(block);
-    let offset = vec4<f32>(8.0);
+    let scale = d * NIBBLE_SCALE;
+    let offset = vec4<f32>(8.0 * d);
     return Block(
-        (low_nibbles(q.x) - offset) * d,
-        (low_nibbles(q.y) - offset) * d,
-        (low_nibbles(q.z) - offset) * d,
-        (low_nibbles(q.w) - offset) * d,
-        (high_nibbles(q.x) - offset) * d,
-        (high_nibbles(q.y) - offset) * d,
-        (high_nibbles(q.z) - offset) * d,
-        (high_nibbles(q.w) - offset) * d,
+        low_nibbles(q.x) * scale - offset,
+        low_nibbles(q.y) * scale - offset,
+        low_nibbles(q.z) * scale - offset,
+        low_nibbles(q.w) * scale - offset,
+        high_nibbles(q.x) * scale - offset,
+        high_nibbles(q.y) * scale - offset,
+        high_nibbles(q.z) * scale - offset,
+        high_nibbles(q.w) * scale - offset,
     );
 }

@@ -4,16 +4,17 @@
 
 fn load_block(block: u32) -> Block {
     let q = quants[block];
-    let scale = unpack2x16float(scales[block]);
-    let m = vec4<f32>(scale.y);
+    let scales_of_block = unpack2x16float(scales[block]);
+    let scale = scales_of_block.x * NIBBLE_SCALE;
+    let m = vec4<f32>(scales_of_block.y);
     return Block(
-        low_nibbles(q.x) * scale.x + m,
-        low_nibbles(q.y) * scale.x + m,
-        low_nibbles(q.z) * scale.x + m,
-        low_nibbles(q.w) * scale.x + m,
-        high_nibbles(q.x) * scale.x + m,
-        high_nibbles(q.y) * scale.x + m,
-        high_nibbles(q.z) * scale.x + m,
-        high_nibbles(q.w) * scale.x + m,
+        low_nibbles(q.x) * scale + m,
+        low_nibbles(q.y) * scale + m,
+        low_nibbles(q.z) * scale + m,
+        low_nibbles(q.w) * scale + m,
+        high_nibbles(q.x) * scale + m,
+        high_nibbles(q.y) * scale + m,
+        high_nibbles(q.z) * scale + m,
+        high_nibbles(q.w) * scale + m,
     );
 }

@@ -2,22 +2,29 @@
 #include "formats/block.wgsl"
 #include "formats/half_scale.wgsl"
 
-fn signed_bytes(word: u32) -> vec4<f32> {
-    return vec4<f32>(vec4<i32>(vec4<u32>(word) << vec4<u32>(24u, 16u, 8u, 0u)) >> vec4<u32>(24u));
+// A word's bytes plus 128, the second and third scaled by powers of two; see `nibbles.wgsl` for why no vector
+// is shifted.
+const BYTE_SCALE: vec4<f32> = vec4<f32>(1.0, 0x1p-8, 0x1p-16, 0x1p-16);
+
+fn biased_bytes(word: u32) -> vec4<f32> {
+    let biased = word ^ 0x80808080u;
+    return vec4<f32>(vec4<i32>(vec4<u32>(biased, biased, biased, biased >> 8u) & vec4<u32>(0xffu, 0xff00u, 0xff0000u, 0xff0000u)));
 }
 
 fn load_block(block: u32) -> Block {
     let a = quants[2u * block];
     let b = quants[2u * block + 1u];
     let d = load_scale(block);
+    let scale = d * BYTE_SCALE;
+    let offset = vec4<f32>(128.0 * d);
     return Block(
-        signed_bytes(a.x) * d,
-        signed_bytes(a.y) * d,
-        signed_bytes(a.z) * d,
-        signed_bytes(a.w) * d,
-        signed_bytes(b.x) * d,
-        signed_bytes(b.y) * d,
-        signed_bytes(b.z) * d,
-        signed_bytes(b.w) * d,
+        biased_bytes(a.x) * scale - offset,
+        biased_bytes(a.y) * scale - offset,
+        biased_bytes(a.z) * scale - offset,
+        biased_bytes(a.w) * scale - offset,
+        biased_bytes(b.x) * scale - offset,
+        biased_bytes(b.y) * scale - offset,
+        biased_bytes(b.z) * scale - offset,
+        biased_bytes(b.w) * scale - offset,
     );
 }
