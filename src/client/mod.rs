@@ -61,6 +61,8 @@ struct LoadRequest {
 #[derive(Default)]
 struct Link {
     transport: Option<Transport>,
+    /// Workers started so far.
+    worker_count: u32,
     /// Requests that wait for the worker to start: before that the browser would drop them. `None` once it runs.
     waiting: Option<Vec<(Request, Option<File>)>>,
     last_request: RequestId,
@@ -204,10 +206,12 @@ impl Client {
                 Ok(transport) => self.link.update_value(|link| {
                     link.waiting = Some(Vec::new());
                     link.transport = Some(transport);
+                    link.worker_count += 1;
                 }),
                 Err(message) => return self.worker_died(&message),
             }
-            set_timeout(move || self.check_start(), START_LIMIT);
+            let worker = self.link.with_value(|link| link.worker_count);
+            set_timeout(move || self.check_start(worker), START_LIMIT);
         }
         let is_waiting = self.link.try_update_value(|link| match &mut link.waiting {
             Some(waiting) => {
@@ -235,8 +239,10 @@ impl Client {
         }
     }
 
-    fn check_start(self) {
-        if self.link.with_value(|link| link.transport.is_some() && link.waiting.is_some()) {
+    /// Gives up the worker of this number if it still has not started.
+    fn check_start(self, worker: u32) {
+        let is_silent = |link: &Link| link.worker_count == worker && link.transport.is_some() && link.waiting.is_some();
+        if self.link.with_value(is_silent) {
             self.worker_died("it did not start within a minute");
         }
     }
@@ -269,6 +275,10 @@ impl Client {
             }
             Event::Failed { id, failure } if self.is_current_load(id) => self.load_failed(failure),
             Event::Failed { id, failure } => {
+                if failure.kind == FailureKind::Gpu {
+                    // The model went with its device; loading it again opens a new one.
+                    self.engine.set(EngineState::Failed(failure.clone()));
+                }
                 self.update_answer(id, |state, _| *state = AnswerState::Failed(failure));
                 self.forget(id);
             }

@@ -17,8 +17,8 @@ pub(crate) fn MessageList() -> impl IntoView {
     let list = NodeRef::<Div>::new();
     let follows = StoredValue::new(true);
     let note_place = move |_| {
-        if let Some(list) = list.get_untracked() {
-            let distance = list.scroll_height() - list.client_height() - list.scroll_top();
+        if let Some(view) = list.get_untracked() {
+            let distance = view.scroll_height() - view.client_height() - view.scroll_top();
             follows.set_value(distance < NEAR_END_PX);
         }
     };
@@ -33,22 +33,21 @@ pub(crate) fn MessageList() -> impl IntoView {
     });
     Effect::new(move |_| {
         message_count.get();
-        if let Some(last) = conversation.messages().read_untracked().last().map(|message| message.id) {
-            let last = conversation.messages().at_key(last);
-            last.content().track();
-            conversation.messages().at_key(last.key()).state().track();
+        if let Some(id) = conversation.messages().read_untracked().last().map(|message| message.id) {
+            conversation.messages().at_key(id).content().track();
+            conversation.messages().at_key(id).state().track();
         }
         request_animation_frame(move || {
-            if let Some(list) = list.get_untracked()
+            if let Some(view) = list.get_untracked()
                 && follows.get_value()
             {
-                list.set_scroll_top(list.scroll_height());
+                view.set_scroll_top(view.scroll_height());
             }
         });
     });
     view! {
         <div class="messages" node_ref=list on:scroll=note_place role="log" aria-label="Conversation" tabindex="0">
-            <For each=move || conversation.messages() key=|message| message.clone().id().get() let:message>
+            <For each=move || conversation.messages() key=|message| message.id().get() let:message>
                 <MessageView message />
             </For>
         </div>

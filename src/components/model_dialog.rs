@@ -53,8 +53,9 @@ fn CurrentModel() -> impl IntoView {
     move || {
         let EngineState::Ready(model) = client.engine().get() else { return ().into_any() };
         let details = format!(
-            "{} · context of {} tokens · loaded in {:.1} s · {}",
+            "{} on the GPU, at most {} beside it · context of {} tokens · loaded in {:.1} s · {}",
             units::bytes(model.len_bytes),
+            units::bytes(model.peak_memory_bytes),
             model.context_tokens,
             model.load_seconds,
             if model.adapter.is_empty() { "WebGPU" } else { &model.adapter }

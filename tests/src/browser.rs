@@ -114,10 +114,18 @@ impl Page {
     /// # Errors
     /// If the page does not load.
     pub fn navigate(&self, url: &str) -> Result<(), Error> {
-        self.tab.navigate_to(url).map_err(fault)?;
-        // Asked for rather than waited for: the driver misses events on a busy machine.
+        // Asked for rather than waited for: the driver misses events on a busy machine. And asked for again: a new
+        // tab can lose an address that it is given while it is still opening.
         let is_there = format!("location.href === {url:?} && document.readyState === 'complete'");
-        self.wait_for(&is_there, Duration::from_secs(60))
+        let mut result = Ok(());
+        for _ in 0..3 {
+            self.tab.navigate_to(url).map_err(fault)?;
+            result = self.wait_for(&is_there, Duration::from_secs(20));
+            if result.is_ok() {
+                break;
+            }
+        }
+        result
     }
 
     /// The JSON value of an expression; promises are awaited.

@@ -85,12 +85,12 @@ fn answer(request: Request) -> io::Result<()> {
     if path == "/slow/model.gguf" {
         let file = File::open(model_path())?;
         let len = usize::try_from(file.metadata()?.len()).ok();
-        return request.respond(Response::new(StatusCode(200), Vec::new(), SlowFile(file), len, None));
+        return request.respond(unchunked(Response::new(StatusCode(200), Vec::new(), SlowFile(file), len, None)));
     }
     let file = path.strip_prefix(SITE).and_then(file_of_site);
     match file.and_then(|path| File::open(&path).ok().map(|file| (path, file))) {
         Some((path, file)) => {
-            let mut response = Response::from_file(file);
+            let mut response = unchunked(Response::from_file(file));
             if let Ok(header) = Header::from_bytes("Content-Type", content_type(&path)) {
                 response.add_header(header);
             }
@@ -98,6 +98,11 @@ fn answer(request: Request) -> io::Result<()> {
         }
         None => request.respond(Response::from_string("not found").with_status_code(404)),
     }
+}
+
+/// As file hosts send files: with their length.
+fn unchunked<R: io::Read>(response: Response<R>) -> Response<R> {
+    response.with_chunked_threshold(usize::MAX)
 }
 
 /// The file behind a path, unless it leads out of the site.

@@ -85,6 +85,13 @@ fn a_question_is_answered_as_by_the_native_program() {
     let cached: u32 = details.split_once('(').unwrap().1.split(' ').next().unwrap().parse().unwrap();
     assert!(cached > 30, "{details}");
 
+    // The model went to the GPU in chunks: the worker never held it.
+    page.click(".model-button").unwrap();
+    let details = page.text("[data-testid=current-model] p").unwrap();
+    let memory = details.split_once("at most ").unwrap().1.split(" MB").next().unwrap().parse::<f64>().unwrap();
+    assert!(memory < 80.0, "{details}");
+    page.click("[aria-label=Close]").unwrap();
+
     page.click("[aria-label='New chat']").unwrap();
     page.wait_for("document.querySelector('.welcome')", Duration::from_secs(5)).unwrap();
     assert_eq!(page.evaluate("document.querySelectorAll('.message').length").unwrap(), 0);

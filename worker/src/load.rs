@@ -52,6 +52,7 @@ impl Load<'_> {
             warning: model.chat().template_warning().map(str::to_owned),
             len_bytes: len_bytes as f64,
             load_seconds: start.elapsed().as_secs_f64(),
+            peak_memory_bytes: memory_bytes(),
         };
         Ok((model, info))
     }
@@ -96,6 +97,19 @@ fn display_name(source: &ModelSource, model: &Model) -> String {
         "" => model.config().name.clone(),
         stem => stem.to_owned(),
     }
+}
+
+/// The size of the wasm memory, which never shrinks.
+#[cfg(target_family = "wasm")]
+fn memory_bytes() -> f64 {
+    const PAGE_BYTES: f64 = 65_536.0;
+    core::arch::wasm32::memory_size::<0>() as f64 * PAGE_BYTES
+}
+
+/// Unknown: the worker runs on wasm only, but its code is checked natively, too.
+#[cfg(not(target_family = "wasm"))]
+fn memory_bytes() -> f64 {
+    0.0
 }
 
 /// Whether the browser has WebGPU in workers at all.

@@ -12,14 +12,14 @@ mod source;
 use futures::StreamExt as _;
 use futures::channel::mpsc::UnboundedReceiver;
 use parlance_engine::runtime::Model;
-use parlance_protocol::{Event, Request};
+use parlance_protocol::{Event, FailureKind, Request};
 
 use crate::interrupts::Interrupts;
 use crate::port::{Incoming, Port};
 
 fn main() {
     let port = Port::new();
-    port.post_panics();
+    Port::post_panics();
     let interrupts = Interrupts::default();
     let requests = port.listen(interrupts.clone());
     port.post(&Event::Ready);
@@ -48,7 +48,14 @@ async fn serve(port: Port, mut requests: UnboundedReceiver<Incoming>, interrupts
                 let chat = chat::Chat { id, port: &port, interrupts: &interrupts };
                 match chat.run(model.as_mut(), &messages, sampling, max_tokens).await {
                     Ok((reason, usage)) => port.post(&Event::Finished { id, reason, usage }),
-                    Err(error) => port.post(&Event::Failed { id, failure: error.into_failure() }),
+                    Err(error) => {
+                        let failure = error.into_failure();
+                        if failure.kind == FailureKind::Gpu {
+                            // Nothing on a device that failed can be trusted.
+                            drop(model.take());
+                        }
+                        port.post(&Event::Failed { id, failure });
+                    }
                 }
                 interrupts.forget(id);
             }

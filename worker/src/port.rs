@@ -37,7 +37,7 @@ impl Port {
     }
 
     /// Tells the page of a panic before the worker dies of it.
-    pub(crate) fn post_panics(&self) {
+    pub(crate) fn post_panics() {
         // The hook must be `Send`, which the scope is not; it is looked up anew instead.
         std::panic::set_hook(Box::new(|info| {
             let message = info.to_string();

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use crate::shell::{Fault, command, exists, install_packages, output};
+use crate::shell::{self, Fault, command, install_packages, output};
 
 /// A browser and its WebDriver.
 pub(crate) struct Browser {
@@ -32,12 +32,7 @@ const DRIVER_NAMES: (&str, &[&str]) = ("CHROMEDRIVER", &["chromedriver"]);
 
 /// The program that an environment variable names, or the first name that is on the search path.
 fn find((variable, names): (&str, &[&str])) -> Option<PathBuf> {
-    std::env::var_os(variable).map(PathBuf::from).or_else(|| {
-        names
-            .iter()
-            .filter(|name| exists(name))
-            .find_map(|name| output(command("sh", ["-c", &format!("command -v {name}")])).map(PathBuf::from))
-    })
+    std::env::var_os(variable).map(PathBuf::from).or_else(|| names.iter().find_map(|name| shell::find(name)))
 }
 
 /// Whether the system has a Vulkan loader and a driver.

@@ -57,13 +57,18 @@ pub(crate) fn output(mut command: Command) -> Option<String> {
     output.status.success().then(|| String::from_utf8_lossy(&output.stdout).trim().to_owned())
 }
 
+/// Where a program lies on the search path.
+pub(crate) fn find(program: &str) -> Option<PathBuf> {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    std::env::split_paths(&path)
+        .map(|folder| folder.join(program))
+        .flat_map(|file| [file.with_extension("exe"), file])
+        .find(|file| file.is_file())
+}
+
 /// Whether a program can be found on the search path.
 pub(crate) fn exists(program: &str) -> bool {
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    std::env::split_paths(&path).any(|folder| {
-        let file = folder.join(program);
-        file.is_file() || file.with_extension("exe").is_file()
-    })
+    find(program).is_some()
 }
 
 /// Installs Debian packages, if the system has `apt-get` and the user may use it.

@@ -106,7 +106,7 @@ fn build_system_toolchain() -> Result<(), Fault> {
     let io = |error: std::io::Error| Fault::new(format!("the wasm toolchain could not be put together: {error}"), mend);
     if !linker.exists() {
         std::fs::create_dir_all(linker.parent().unwrap_or(&rustlib)).map_err(io)?;
-        std::os::unix::fs::symlink("/usr/bin/lld-19", &linker).map_err(io)?;
+        run(command("ln", ["-sf".as_ref(), "/usr/bin/lld-19".as_ref(), linker.as_os_str()]), mend)?;
     }
     let libdir = rustlib.join(WASM_TARGET).join("lib");
     if !has_std(&libdir) {

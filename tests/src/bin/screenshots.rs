@@ -19,10 +19,12 @@ fn main() -> Result<(), Error> {
     page.click(".model-button")?;
     camera.take("model-dialog")?;
     page.click(".dialog .icon-button")?;
-    let slow = session.open(&server.page(&format!("?model={}", server.slow_model())))?;
+    // In a browser of its own: a tab in the background draws nothing.
+    let slow_session = Session::start(true)?;
+    let slow = slow_session.open(&server.page(&format!("?model={}", server.slow_model())))?;
     slow.wait_for("document.querySelector('.progress-detail')?.innerText.includes('left')", Duration::from_secs(60))?;
     Camera { page: &slow, folder: &folder }.take("loading")?;
-    slow.navigate("about:blank")?;
+    drop(slow_session);
     page.type_into("textarea", "Explain why the sky is blue, in two sentences")?;
     page.press("Enter")?;
     page.wait_for(
@@ -34,19 +36,19 @@ fn main() -> Result<(), Error> {
     page.type_into("textarea", "Thanks! And at sunset?")?;
     camera.take("answered")?;
 
+    let session = Session::start(true)?;
     let page = session.open(&server.page(&format!("?model={}", server.faulty("page.html"))))?;
     page.wait_for("document.querySelector('.failure')", Duration::from_secs(60))?;
     Camera { page: &page, folder: &folder }.take("bad-model")?;
+    page.evaluate("(history.pushState({}, '', './nowhere'), dispatchEvent(new PopStateEvent('popstate')))")?;
+    page.wait_for("document.querySelector('.notice')", Duration::from_secs(10))?;
+    Camera { page: &page, folder: &folder }.take("not-found")?;
 
-    let old_browser = Session::start(false)?;
-    let page = old_browser.open(&server.page(""))?;
+    let session = Session::start(false)?;
+    let page = session.open(&server.page(""))?;
     page.click("[data-testid=model-offer] button")?;
     page.wait_for("document.querySelector('.webgpu-help')", Duration::from_secs(60))?;
-    Camera { page: &page, folder: &folder }.take("no-webgpu")?;
-    let page = session.open(&server.page("index.html"))?;
-    page.evaluate("history.pushState({}, '', './nowhere'), dispatchEvent(new PopStateEvent('popstate'))")?;
-    page.wait_for("document.querySelector('.notice')", Duration::from_secs(10))?;
-    Camera { page: &page, folder: &folder }.take("not-found")
+    Camera { page: &page, folder: &folder }.take("no-webgpu")
 }
 
 struct Camera<'a> {

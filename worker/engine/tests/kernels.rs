@@ -1,6 +1,7 @@
 //! Every kernel against its plain CPU twin, on seeded random inputs, with and without optional features.
 //! The same tests run natively and, in a worker of a browser, through its own shader compiler.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests may panic")]
+#![allow(clippy::float_cmp, reason = "a maximum is one of the values it is the maximum of")]
 
 mod common;
 
@@ -32,7 +33,9 @@ gpu_tests! {
 fn run(gpu: &Gpu, dispatches: &[Dispatch], tokens: u32) {
     let mut encoder = gpu.device().create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
     let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor::default());
-    dispatches.iter().for_each(|dispatch| dispatch.encode(&mut pass, tokens));
+    for dispatch in dispatches {
+        dispatch.encode(&mut pass, tokens);
+    }
     drop(pass);
     gpu.queue().submit([encoder.finish()]);
     gpu.check().unwrap();

@@ -1,5 +1,6 @@
 //! The demo model against llama.cpp (`fixtures/make_fixtures.py`): tokens, chats, logits and greedy text.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests may panic")]
+#![allow(clippy::float_cmp, reason = "a maximum is one of the values it is the maximum of")]
 
 mod common;
 

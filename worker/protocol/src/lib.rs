@@ -220,6 +220,8 @@ pub struct ModelInfo {
     pub len_bytes: f64,
     /// Seconds from request to readiness.
     pub load_seconds: f64,
+    /// The most memory the worker has had beside the GPU's, in bytes.
+    pub peak_memory_bytes: f64,
 }
 
 /// Why an answer ended.

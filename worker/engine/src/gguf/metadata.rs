@@ -120,7 +120,10 @@ impl Metadata {
         }
     }
 
-    /// The string under `key`, or an error that names it.
+    /// The string under `key`.
+    ///
+    /// # Errors
+    /// [`EngineError::MissingMetadata`] if there is none.
     pub fn require_string(&self, key: &str) -> Result<&str> {
         self.string(key).ok_or_else(|| EngineError::MissingMetadata(key.to_owned()))
     }
@@ -134,7 +137,10 @@ impl Metadata {
         }
     }
 
-    /// The non-negative integer under `key`, or an error that names it.
+    /// The non-negative integer under `key`, if it fits `u32`.
+    ///
+    /// # Errors
+    /// [`EngineError::MissingMetadata`] if there is none.
     pub fn require_u32(&self, key: &str) -> Result<u32> {
         self.u32(key).ok_or_else(|| EngineError::MissingMetadata(key.to_owned()))
     }

@@ -132,7 +132,7 @@ fn check_magic(reader: &mut Reader<'_>) -> Result<(), ReadError> {
     match reader.u32()? {
         2 | 3 => Ok(()),
         // A big-endian file shows its version in the upper bytes.
-        version if version & 0xffff == 0 => {
+        version if version.trailing_zeros() >= 16 => {
             Err(EngineError::malformed("it is a big-endian GGUF file; only little-endian ones are read").into())
         }
         version => Err(EngineError::UnsupportedVersion(version).into()),

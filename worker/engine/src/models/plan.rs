@@ -65,6 +65,10 @@ impl ModelPlan {
     /// # Errors
     /// The first tensor that is missing, misshapen, unsupported or unknown.
     pub fn new(gguf: &Gguf, config: &ModelConfig) -> Result<Self> {
+        // First of all, so that this is what a file of an unsupported quantisation is refused for.
+        if let Some(tensor) = gguf.tensors.iter().find(|tensor| format_name(tensor.tensor_type).is_none()) {
+            return Err(EngineError::UnsupportedFormat { tensor: tensor.name.clone(), format: tensor.tensor_type });
+        }
         let planner = Planner { gguf };
         let (width, attention, hidden) = (config.embedding_len, config.attention_len(), config.feed_forward_len);
         let kv_rows = config.heads.kv_heads * config.heads.head_dim;
@@ -88,6 +92,9 @@ impl ModelPlan {
             Some(_) => Some(planner.matrix("output.weight".to_owned(), config.vocab, width)?),
             None => None,
         };
+        if gguf.tensor(ROPE_FREQUENCIES).is_some() {
+            planner.vector(ROPE_FREQUENCIES.to_owned(), config.heads.rope_dim / 2)?;
+        }
         let plan = Self {
             embedding: planner.matrix("token_embd.weight".to_owned(), config.vocab, width)?,
             layers,
@@ -148,9 +155,6 @@ impl Planner<'_> {
 
     fn matrix(&self, name: String, rows: u32, cols: u32) -> Result<MatrixPlan> {
         let tensor_type = self.checked(&name, rows, cols)?;
-        if format_name(tensor_type).is_none() {
-            return Err(EngineError::UnsupportedFormat { tensor: name, format: tensor_type });
-        }
         Ok(MatrixPlan { tensors: vec![(name, rows)], tensor_type, rows, cols })
     }
 

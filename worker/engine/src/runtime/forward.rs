@@ -86,7 +86,7 @@ impl Buffers {
         if 2 * half_cache_bytes > gpu.max_binding_bytes() {
             return Err(EngineError::TooLarge(format!(
                 "a context of {context} tokens takes {} MiB a layer, but this device binds at most {} MiB",
-                2 * half_cache_bytes >> 20,
+                (2 * half_cache_bytes) >> 20,
                 gpu.max_binding_bytes() >> 20
             )));
         }

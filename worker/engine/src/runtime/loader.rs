@@ -62,7 +62,10 @@ impl Loader {
                 }
                 Ok(())
             }
-            Stage::Tensors(stage) => stage.push(&self.gpu, bytes),
+            Stage::Tensors(stage) => {
+                stage.push(&self.gpu, bytes);
+                Ok(())
+            }
         }
     }
 
@@ -111,7 +114,7 @@ impl Loader {
                     return Err(EngineError::TooLarge(error.to_string()));
                 }
                 let mut stage = stage?;
-                stage.push(&self.gpu, &header)?;
+                stage.push(&self.gpu, &header);
                 self.stage = Stage::Tensors(Box::new(stage));
             }
         }
@@ -238,13 +241,13 @@ impl TensorStage {
     }
 
     /// Takes the next bytes of the file (the header among them).
-    fn push(&mut self, gpu: &Gpu, mut bytes: &[u8]) -> Result<()> {
+    fn push(&mut self, gpu: &Gpu, mut bytes: &[u8]) {
         while let Some(tensor) = self.gguf.tensors.get(self.tensor) {
             let gap = tensor.offset_bytes.saturating_sub(self.position).min(bytes.len() as u64);
             bytes = &bytes[gap as usize..];
             self.position += gap;
             if bytes.is_empty() {
-                return Ok(());
+                return;
             }
             let slot = self.slots[&tensor.name];
             let chunk_bytes = CHUNK_BLOCKS * BlockBytes::of(tensor.tensor_type).file;
@@ -259,7 +262,6 @@ impl TensorStage {
                 self.write(gpu, &tensor, slot);
             }
         }
-        Ok(())
     }
 
     /// Sends the pending bytes of `tensor` to the GPU.
