@@ -21,7 +21,7 @@ pub(crate) fn AnswerFooter(state: Signal<AnswerState>) -> impl IntoView {
 fn Statistics(reason: FinishReason, usage: Usage) -> impl IntoView {
     let ending = match reason {
         FinishReason::Stop => None,
-        FinishReason::Length => Some("cut off: no more room"),
+        FinishReason::Length => Some("cut off at the limit"),
         FinishReason::Interrupted => Some("stopped"),
     };
     let speed = usage.decode_tokens_per_second().map(|speed| format!("{} tokens/s", units::rate(speed)));

@@ -4,9 +4,9 @@ use leptos::prelude::*;
 
 /// A stroked icon from the data of one path. Decorative: its button carries the name.
 #[component]
-fn Icon(path: &'static str) -> impl IntoView {
+fn Icon(path: &'static str, #[prop(optional)] filled: bool) -> impl IntoView {
     view! {
-        <svg class="icon" viewBox="0 0 24 24" aria-hidden="true">
+        <svg class="icon" class:filled=filled viewBox="0 0 24 24" aria-hidden="true">
             <path d=path />
         </svg>
     }
@@ -21,7 +21,7 @@ pub(crate) fn SendIcon() -> impl IntoView {
 /// Square.
 #[component]
 pub(crate) fn StopIcon() -> impl IntoView {
-    view! { <Icon path="M7 7h10v10H7z" /> }
+    view! { <Icon path="M8 8h8v8H8z" filled=true /> }
 }
 
 /// Sheet with a pen.

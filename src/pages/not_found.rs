@@ -1,7 +1,6 @@
 //! An address that leads nowhere.
 
 use leptos::prelude::*;
-use leptos_router::components::A;
 
 /// Says so and leads back.
 #[component]
@@ -10,7 +9,7 @@ pub(crate) fn NotFoundPage() -> impl IntoView {
         <main class="notice">
             <h1>"This page does not exist"</h1>
             <p>"The address may be mistyped."</p>
-            <A href="/">"Go to the chat"</A>
+            <a href=".">"Go to the chat"</a>
         </main>
     }
 }

@@ -5,12 +5,13 @@ use crate::shell::{self, Fault, root, step};
 use crate::site;
 use crate::toolchain::Toolchain;
 
+/// Arguments that select what is tested natively: always the same packages, so that dependencies are built once.
+const NATIVE: [&str; 5] = ["test", "--release", "--workspace", "--exclude", "parlance-worker"];
+
 /// Runs every test with what is set up.
 fn run_all(toolchain: &Toolchain, browser: &Browser) -> Result<(), Fault> {
     step("native tests: engine on Vulkan, protocol, page, tasks", || {
-        let arguments =
-            ["test", "--release", "--workspace", "--exclude", "parlance-tests", "--exclude", "parlance-worker"];
-        shell::run(toolchain.cargo(arguments), "read the failed test's message above")
+        shell::run(toolchain.cargo(NATIVE), "read the failed test's message above")
     })?;
     step("wasm tests: engine and worker in the browser", || {
         let mut test = toolchain.cargo(["test", "--profile", "site", "--target", "wasm32-unknown-unknown"]);
@@ -22,10 +23,10 @@ fn run_all(toolchain: &Toolchain, browser: &Browser) -> Result<(), Fault> {
     })?;
     site::build_with(toolchain)?;
     step("end-to-end tests: the built site in the browser, with the demo model", || {
-        shell::run(
-            end_to_end(toolchain, browser, ["test", "--release", "-p", "parlance-tests", "--", "--test-threads=1"]),
-            "read the failed test's message above",
-        )
+        let mut test = end_to_end(toolchain, browser, NATIVE);
+        // One browser at a time: each of them computes on every core.
+        test.args(["--features", "parlance-tests/browser", "--test", "chat", "--", "--test-threads=1"]);
+        shell::run(test, "read the failed test's message above")
     })
 }
 

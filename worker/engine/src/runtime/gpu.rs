@@ -33,7 +33,6 @@ impl Gpu {
     /// # Errors
     /// [`EngineError::NoGpu`] where there is none or it gives no device.
     pub async fn new(options: GpuOptions) -> Result<Self> {
-        let no_gpu = |error: &dyn std::fmt::Display| EngineError::NoGpu(error.to_string());
         let instance = wgpu::Instance::new(wgpu::InstanceDescriptor::new_without_display_handle());
         let adapter = instance
             .request_adapter(&wgpu::RequestAdapterOptions {
@@ -41,7 +40,8 @@ impl Gpu {
                 ..Default::default()
             })
             .await
-            .map_err(|error| no_gpu(&error))?;
+            // What it says in full lists the backends that were not compiled in, which helps nobody.
+            .map_err(|_| EngineError::NoGpu("no graphics adapter is available".to_owned()))?;
         let info = adapter.get_info();
         let (features, limits) = if options.baseline {
             (wgpu::Features::empty(), wgpu::Limits::default())
@@ -57,7 +57,7 @@ impl Gpu {
                 ..Default::default()
             })
             .await
-            .map_err(|error| no_gpu(&error))?;
+            .map_err(|error| EngineError::NoGpu(error.to_string()))?;
 
         let faults = Arc::new(Mutex::new(None));
         let on_error = Arc::clone(&faults);
