@@ -20,7 +20,7 @@ fn string(text: &str) -> Vec<u8> {
 }
 
 impl Builder {
-    /// A sound file with one Q4_0 tensor of 2 rows by 64.
+    /// A sound file with one `Q4_0` tensor of 2 rows by 64.
     fn sound() -> Self {
         Self {
             version: 3,
