@@ -277,7 +277,9 @@ async fn attention_matches_over_tile_borders() {
     for gpu in devices().await {
         let mut random = Random(5);
         for shape in head_shapes() {
-            for (position, tokens, workgroup) in [(0usize, 1usize, 128), (0, 7, 32), (127, 2, 128), (300, 3, 32)] {
+            for (position, tokens, workgroup) in
+                [(0usize, 1usize, 128), (0, 7, 32), (127, 2, 128), (300, 3, 32), (300, 2, 256)]
+            {
                 let context = position + tokens;
                 let (dim, heads) = (shape.head_dim as usize, shape.heads as usize);
                 let kv_len = context * shape.kv_heads as usize * dim;

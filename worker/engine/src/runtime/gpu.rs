@@ -139,7 +139,7 @@ impl Gpu {
 
     /// Least threads a workgroup of attention, a power of two.
     pub fn attention_workgroup(&self) -> u32 {
-        if self.is_software { 32 } else { 128 }
+        if self.is_software { 32 } else { 256 }
     }
 
     /// Most tokens in one prefill submission: short enough that a stop takes effect soon.
