@@ -95,9 +95,6 @@ async fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
     let mut generation = model.generate(&prompt, &arguments.sampling, arguments.max_tokens)?;
     while let Some(id) = generation.next().await? {
         ids.push(id);
-        if ids.len() == arguments.max_tokens {
-            break;
-        }
     }
     drop(generation);
     let decode_seconds = decode_start.elapsed().as_secs_f64();
