@@ -10,15 +10,57 @@ pub enum TensorType {
     F32,
     /// 16-bit floats.
     F16,
+    /// The upper halves of 32-bit floats.
+    BF16,
     /// Blocks of 32: f16 scale, 16 bytes of nibbles; `w = d (q - 8)`.
     Q4_0,
     /// Blocks of 32: f16 scale and minimum, 16 bytes of nibbles; `w = d q + m`.
     Q4_1,
+    /// As `Q4_0`, with a fifth bit apart; `w = d (q - 16)`.
+    Q5_0,
+    /// As `Q4_1`, with a fifth bit apart.
+    Q5_1,
     /// Blocks of 32: f16 scale, 32 signed bytes; `w = d q`.
     Q8_0,
+    /// Blocks of 256: two bits a weight, scale and minimum of four bits for every 16.
+    Q2_K,
+    /// Blocks of 256: three bits a weight, scale of six bits for every 16.
+    Q3_K,
+    /// Blocks of 256: four bits a weight, scale and minimum of six bits for every 32.
+    Q4_K,
+    /// As `Q4_K`, with a fifth bit apart.
+    Q5_K,
+    /// Blocks of 256: six bits a weight, scale of eight bits for every 16.
+    Q6_K,
+    /// As `Q4_0`, with the nibbles pointing into a table of unevenly spaced values.
+    IQ4_NL,
+    /// Blocks of 256: as `IQ4_NL`, with a scale of six bits for every 32.
+    IQ4_XS,
+    /// Blocks of 32: a power of two as scale, nibbles that are floats of four bits.
+    MXFP4,
     /// A known format that the engine has no kernels for, by its `ggml_type` number.
     Other(u32),
 }
+
+/// The formats that the engine computes with, and their `ggml_type` numbers.
+const SUPPORTED: [(TensorType, u32); 16] = [
+    (TensorType::F32, 0),
+    (TensorType::F16, 1),
+    (TensorType::Q4_0, 2),
+    (TensorType::Q4_1, 3),
+    (TensorType::Q5_0, 6),
+    (TensorType::Q5_1, 7),
+    (TensorType::Q8_0, 8),
+    (TensorType::Q2_K, 10),
+    (TensorType::Q3_K, 11),
+    (TensorType::Q4_K, 12),
+    (TensorType::Q5_K, 13),
+    (TensorType::Q6_K, 14),
+    (TensorType::IQ4_NL, 20),
+    (TensorType::IQ4_XS, 23),
+    (TensorType::BF16, 30),
+    (TensorType::MXFP4, 39),
+];
 
 /// Name, elements a block, bytes a block, by `ggml_type` number; an empty name is a retired number.
 const GGML_TYPES: [(&str, u64, u64); 40] = [
@@ -65,29 +107,27 @@ const GGML_TYPES: [(&str, u64, u64); 40] = [
 ];
 
 impl TensorType {
+    /// The formats that the engine computes with.
+    pub fn supported() -> impl Iterator<Item = Self> {
+        SUPPORTED.iter().map(|(tensor_type, _)| *tensor_type)
+    }
+
     /// The type with this `ggml_type` number, or `None` where there is none such.
     pub fn from_number(number: u32) -> Option<Self> {
         let (name, ..) = GGML_TYPES.get(number as usize)?;
-        Some(match number {
-            0 => Self::F32,
-            1 => Self::F16,
-            2 => Self::Q4_0,
-            3 => Self::Q4_1,
-            8 => Self::Q8_0,
-            _ if name.is_empty() => return None,
-            other => Self::Other(other),
-        })
+        if name.is_empty() {
+            return None;
+        }
+        let supported = SUPPORTED.iter().find(|(_, own)| *own == number);
+        Some(supported.map_or(Self::Other(number), |(tensor_type, _)| *tensor_type))
     }
 
     /// The `ggml_type` number.
     pub fn number(self) -> u32 {
         match self {
-            Self::F32 => 0,
-            Self::F16 => 1,
-            Self::Q4_0 => 2,
-            Self::Q4_1 => 3,
-            Self::Q8_0 => 8,
             Self::Other(number) => number,
+            // Every other type is in the table.
+            known => SUPPORTED.iter().find(|(own, _)| *own == known).map_or(0, |(_, number)| *number),
         }
     }
 

@@ -3,15 +3,32 @@
 use super::{Shader, format_name};
 use crate::gguf::TensorType;
 
-/// The embedding look-up of a `[vocab][cols]` table, or `None` if the format has no kernel.
-///
-/// Grid: one workgroup a token.
-pub fn embed(tensor_type: TensorType, cols: u32, scale: f32) -> Option<Shader> {
-    Some(
-        Shader::new("embed.wgsl")
-            .part("FORMAT", format_name(tensor_type)?)
-            .constant("BLOCKS", cols / 32)
-            .constant("WORKGROUP", 32)
-            .float("SCALE", scale),
-    )
+/// A part of an embedding table.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Embed {
+    /// Format of the weights.
+    pub tensor_type: TensorType,
+    /// The token that the first row belongs to.
+    pub first_row: u32,
+    /// Rows.
+    pub rows: u32,
+    /// Columns, a multiple of 32.
+    pub cols: u32,
+    /// Factor.
+    pub scale: f32,
+}
+
+impl Embed {
+    /// The look-up, or `None` if the format has no kernel. Grid: one workgroup a token.
+    pub fn shader(&self) -> Option<Shader> {
+        Some(
+            Shader::new("embed.wgsl")
+                .part("FORMAT", format_name(self.tensor_type)?)
+                .constant("BLOCKS", self.cols / 32)
+                .constant("FIRST_ROW", self.first_row)
+                .constant("ROWS", self.rows)
+                .constant("WORKGROUP", 32)
+                .float("SCALE", self.scale),
+        )
+    }
 }

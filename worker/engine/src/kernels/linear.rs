@@ -2,7 +2,8 @@
 
 use super::{Shader, format_name};
 use crate::gguf::TensorType;
-use crate::models::HeadShape;
+use crate::models::{Activation, HeadShape};
+use crate::runtime::Grid;
 
 /// Most workgroups in one dimension of a dispatch (the WebGPU default limit).
 const MAX_GRID: u32 = 65_535;
@@ -10,21 +11,49 @@ const MAX_GRID: u32 = 65_535;
 /// What is fused in after the matrix.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Epilogue {
-    /// `y = W x`
-    Store,
-    /// `y += W x`
-    AddTo,
-    /// `y = silu(W[..rows / 2] x) * (W[rows / 2..] x)`
-    SwiGlu,
+    /// `y = scale W x`, softly bounded by `softcap`.
+    Store {
+        /// Factor.
+        scale: f32,
+        /// Bound that results approach by tanh.
+        softcap: Option<f32>,
+    },
+    /// `y += scale W x`
+    AddTo {
+        /// Factor.
+        scale: f32,
+    },
+    /// `y = activation(W x)`
+    Activate(Activation),
+    /// `y = activation(y) * (W x)`
+    Gate(Activation),
+    /// `y = activation(W[..rows / 2] x) * (W[rows / 2..] x)`
+    Gated(Activation),
     /// RoPE, then queries to a buffer and keys and values to the cache.
     Qkv {
         /// Shapes of the heads.
         heads: HeadShape,
         /// First word of the values in the cache.
         value_offset: u32,
-        /// The row (of query, key and value rows in this order) that the matrix starts with.
-        first_row: u32,
     },
+}
+
+impl Epilogue {
+    /// `y = W x`
+    pub const STORE: Self = Self::Store { scale: 1.0, softcap: None };
+    /// `y += W x`
+    pub const ADD: Self = Self::AddTo { scale: 1.0 };
+}
+
+/// Experts of a product: the matrix holds `rows` rows for each.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ExpertRows {
+    /// Rows of an expert.
+    pub rows: u32,
+    /// Experts that a token takes.
+    pub used: u32,
+    /// All experts of a token have the same input; otherwise each has its own.
+    pub shares_input: bool,
 }
 
 /// How a kernel is laid out on the adapter.
@@ -53,8 +82,16 @@ pub struct Linear {
     pub rows: u32,
     /// Columns of the matrix (inputs), a multiple of 32.
     pub cols: u32,
+    /// The output row that the first row computes.
+    pub first_row: u32,
+    /// Rows of the whole output.
+    pub out_rows: u32,
     /// Epsilon of the RMS norm before the matrix, if there is one.
     pub norm_eps: Option<f32>,
+    /// A vector is added to the product.
+    pub bias: bool,
+    /// Each token has its own rows; needs one token a thread.
+    pub experts: Option<ExpertRows>,
     /// What comes after.
     pub epilogue: Epilogue,
     /// Layout.
@@ -64,13 +101,26 @@ pub struct Linear {
 impl Linear {
     fn pairs(&self) -> u32 {
         match self.epilogue {
-            Epilogue::SwiGlu => self.rows / 2,
-            _ => self.rows.div_ceil(2),
+            Epilogue::Gated(_) => self.rows / 2,
+            _ => self.product_rows().div_ceil(2),
         }
     }
 
-    /// Workgroups in x and y; z is `ceil(tokens / tuning.tokens)`.
-    pub fn grid(&self) -> [u32; 2] {
+    /// Rows that a token is multiplied with.
+    fn product_rows(&self) -> u32 {
+        self.experts.map_or(self.rows, |experts| experts.rows)
+    }
+
+    /// The dispatch's workgroups.
+    pub fn grid(&self) -> Grid {
+        Grid::TokensInZ {
+            xy: self.grid_xy(),
+            tokens_per_group: self.tuning.tokens,
+            groups_per_token: self.experts.map_or(1, |experts| experts.used),
+        }
+    }
+
+    fn grid_xy(&self) -> [u32; 2] {
         let groups = self.pairs().div_ceil(self.tuning.pairs * (self.tuning.workgroup / self.tuning.lanes));
         let y = groups.div_ceil(MAX_GRID);
         [groups.div_ceil(y), y]
@@ -84,7 +134,13 @@ impl Linear {
             .define_if(self.norm_eps.is_some(), "NORM")
             .define_if(tuning.subgroups && tuning.lanes > 1, "SUBGROUP_REDUCE")
             .define_if(tuning.subgroups && tuning.lanes > 1 && tuning.subgroup_enable, "SUBGROUP_ENABLE")
-            .constant("ROWS", self.rows)
+            .define_if(self.bias, "BIAS")
+            .define_if(self.experts.is_some(), "EXPERTS")
+            .constant("SLOTS", self.experts.map_or(1, |experts| experts.used))
+            .constant("X_SHARE", self.experts.map_or(1, |experts| if experts.shares_input { experts.used } else { 1 }))
+            .constant("FIRST_ROW", self.first_row)
+            .constant("OUT_ROWS", self.out_rows)
+            .constant("ROWS", self.product_rows())
             .constant("COLS", self.cols)
             .constant("BLOCKS", self.cols / 32)
             .constant("PAIRS", self.pairs())
@@ -92,21 +148,40 @@ impl Linear {
             .constant("LANES", tuning.lanes)
             .constant("THREAD_PAIRS", tuning.pairs)
             .constant("TOKENS", tuning.tokens)
-            .constant("GRID_X", self.grid()[0])
+            .constant("GRID_X", self.grid_xy()[0])
             .float("EPS", self.norm_eps.unwrap_or_default());
         Some(match self.epilogue {
-            Epilogue::Store => shader.part("EPILOGUE", "store"),
-            Epilogue::AddTo => shader.part("EPILOGUE", "store").define_if(true, "RESIDUAL"),
-            Epilogue::SwiGlu => shader.part("EPILOGUE", "swiglu"),
-            Epilogue::Qkv { heads, value_offset, first_row } => shader
-                .part("EPILOGUE", "qkv")
-                .define_if(heads.rope_half, "ROPE_HALF")
-                .constant("HEADS", heads.heads)
-                .constant("KV_HEADS", heads.kv_heads)
-                .constant("HEAD_DIM", heads.head_dim)
-                .constant("ROPE_DIM", heads.rope_dim)
-                .constant("VALUE_OFFSET", value_offset)
-                .constant("FIRST_PAIR", first_row / 2),
+            Epilogue::Store { scale, softcap } => store(shader, scale)
+                .define_if(softcap.is_some(), "SOFTCAP")
+                .float("SOFTCAP_LIMIT", softcap.unwrap_or(1.0)),
+            Epilogue::AddTo { scale } => store(shader, scale).define_if(true, "RESIDUAL"),
+            Epilogue::Activate(activation) => {
+                with_activation(store(shader, 1.0), activation).define_if(true, "ACTIVATE")
+            }
+            Epilogue::Gate(activation) => with_activation(store(shader, 1.0), activation).define_if(true, "GATE"),
+            Epilogue::Gated(activation) => with_activation(shader.part("EPILOGUE", "gated"), activation),
+            Epilogue::Qkv { heads, value_offset } => with_heads(shader.part("EPILOGUE", "qkv"), &heads, value_offset),
         })
     }
+}
+
+fn store(shader: Shader, scale: f32) -> Shader {
+    shader.part("EPILOGUE", "store").float("SCALE", scale)
+}
+
+fn with_activation(shader: Shader, activation: Activation) -> Shader {
+    shader
+        .define_if(activation == Activation::GeluTanh, "GELU_TANH")
+        .define_if(activation == Activation::GeluErf, "GELU_ERF")
+}
+
+/// Declares what `epilogues/qkv.wgsl` needs but FIRST_ROW.
+pub(super) fn with_heads(shader: Shader, heads: &HeadShape, value_offset: u32) -> Shader {
+    shader
+        .define_if(heads.rope_half, "ROPE_HALF")
+        .constant("HEADS", heads.heads)
+        .constant("KV_HEADS", heads.kv_heads)
+        .constant("HEAD_DIM", heads.head_dim)
+        .constant("ROPE_DIM", heads.rope_dim)
+        .constant("VALUE_OFFSET", value_offset)
 }

@@ -5,8 +5,12 @@
 // split the columns. With NORM, x is RMS-normalised on the way: since the norm only scales x, the sum of squares is
 // gathered beside the dot products and divides the result at the end.
 //
-// Grid: x * y: ceil(PAIRS / THREAD_PAIRS / (WORKGROUP / LANES)) workgroups, z: ceil(tokens / TOKENS).
-// Constants: ROWS, COLS, BLOCKS (COLS / 32), PAIRS, WORKGROUP, LANES, THREAD_PAIRS, TOKENS, GRID_X, EPS.
+// With EXPERTS the matrix holds one of ROWS rows for each expert, a token takes SLOTS of them, and "token" below means
+// one such slot; X_SHARE neighbouring slots have the same input. Elsewhere SLOTS and X_SHARE are 1.
+//
+// Grid: x * y: ceil(PAIRS / THREAD_PAIRS / (WORKGROUP / LANES)) workgroups, z: ceil(tokens / TOKENS) * SLOTS.
+// Constants: ROWS, COLS, BLOCKS (COLS / 32), PAIRS, WORKGROUP, LANES, THREAD_PAIRS, TOKENS, GRID_X, EPS, SLOTS, X_SHARE;
+// FIRST_ROW and OUT_ROWS: the output row that the matrix starts with, and the output's rows.
 #ifdef SUBGROUP_ENABLE
 enable subgroups;
 #endif
@@ -22,6 +26,15 @@ enable subgroups;
 #ifdef NORM
 // Weight of the RMS norm before the matrix: [COLS / 4]
 @group(0) @binding(4) var<storage, read> norm_weight: array<vec4<f32>>;
+#endif
+
+#ifdef BIAS
+// Added to the product: [OUT_ROWS]
+@group(0) @binding(8) var<storage, read> bias: array<f32>;
+#endif
+#ifdef EXPERTS
+// Experts of the tokens: [tokens][SLOTS]
+@group(0) @binding(9) var<storage, read> experts: array<u32>;
 #endif
 
 #include "formats/FORMAT.wgsl"
@@ -60,11 +73,20 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     let first_pair = ((group.y * GRID_X + group.x) * (WORKGROUP / LANES) + thread / LANES) * THREAD_PAIRS;
     let lane = thread % LANES;
     let first_token = group.z * TOKENS;
+    let token_count = state.token_count * SLOTS;
+    var expert_row = 0u;
+#ifdef EXPERTS
+    if (first_token >= token_count) {
+        return;
+    }
+    expert_row = experts[first_token] * ROWS;
+#endif
     #repeat p THREAD_PAIRS
-    let rows$p = pair_rows(min(first_pair + $pu, PAIRS - 1u)) * BLOCKS;
+    let pair_rows$p = pair_rows(min(first_pair + $pu, PAIRS - 1u));
+    let rows$p = (expert_row + pair_rows$p) * BLOCKS;
     #end
     #repeat t TOKENS
-    let x_base$t = (first_token + $tu) * BLOCKS * 8u;
+    let x_base$t = (first_token + $tu) / X_SHARE * BLOCKS * 8u;
     var square$t = 0.0;
     #repeat p THREAD_PAIRS
     var sum$p_$t = vec2<f32>(0.0);
@@ -111,13 +133,17 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
         #repeat p THREAD_PAIRS
         {
             let sum = sum_over_lanes(vec3<f32>(sum$p_$t, square$t), thread);
-            if (lane == 0u && first_pair + $pu < PAIRS && first_token + $tu < state.token_count) {
+            if (lane == 0u && first_pair + $pu < PAIRS && first_token + $tu < token_count) {
 #ifdef NORM
                 let scale = inverseSqrt(sum.z / f32(COLS) + EPS);
 #else
                 let scale = 1.0;
 #endif
-                store_pair(first_token + $tu, first_pair + $pu, sum.xy * scale);
+                var result = sum.xy * scale;
+#ifdef BIAS
+                result += vec2<f32>(bias[FIRST_ROW + pair_rows$p.x], bias[FIRST_ROW + pair_rows$p.y]);
+#endif
+                store_pair(first_token + $tu, first_pair + $pu, result);
             }
         }
         #end

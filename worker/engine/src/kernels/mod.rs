@@ -2,7 +2,9 @@
 
 pub mod attention;
 pub mod embed;
+pub mod experts;
 pub mod linear;
+pub mod norm;
 pub mod sampling;
 mod source;
 
@@ -14,12 +16,23 @@ use crate::gguf::TensorType;
 ///
 /// `None` for formats without a kernel.
 pub fn format_name(tensor_type: TensorType) -> Option<&'static str> {
-    match tensor_type {
-        TensorType::F32 => Some("f32"),
-        TensorType::F16 => Some("f16"),
-        TensorType::Q4_0 => Some("q4_0"),
-        TensorType::Q4_1 => Some("q4_1"),
-        TensorType::Q8_0 => Some("q8_0"),
-        TensorType::Other(_) => None,
-    }
+    Some(match tensor_type {
+        TensorType::F32 => "f32",
+        TensorType::F16 => "f16",
+        TensorType::BF16 => "bf16",
+        TensorType::Q4_0 => "q4_0",
+        TensorType::Q4_1 => "q4_1",
+        TensorType::Q5_0 => "q5_0",
+        TensorType::Q5_1 => "q5_1",
+        TensorType::Q8_0 => "q8_0",
+        TensorType::Q2_K => "q2_k",
+        TensorType::Q3_K => "q3_k",
+        TensorType::Q4_K => "q4_k",
+        TensorType::Q5_K => "q5_k",
+        TensorType::Q6_K => "q6_k",
+        TensorType::IQ4_NL => "iq4_nl",
+        TensorType::IQ4_XS => "iq4_xs",
+        TensorType::MXFP4 => "mxfp4",
+        TensorType::Other(_) => return None,
+    })
 }

@@ -12,21 +12,44 @@ use std::fmt::Write as _;
 
 /// The files that can be compiled or included.
 const FILES: &[(&str, &str)] = &[
+    ("activation.wgsl", include_str!("activation.wgsl")),
+    ("add_norm.wgsl", include_str!("add_norm.wgsl")),
     ("attention.wgsl", include_str!("attention.wgsl")),
+    ("attention_merge.wgsl", include_str!("attention_merge.wgsl")),
     ("embed.wgsl", include_str!("embed.wgsl")),
+    ("epilogues/gated.wgsl", include_str!("epilogues/gated.wgsl")),
     ("epilogues/qkv.wgsl", include_str!("epilogues/qkv.wgsl")),
     ("epilogues/store.wgsl", include_str!("epilogues/store.wgsl")),
-    ("epilogues/swiglu.wgsl", include_str!("epilogues/swiglu.wgsl")),
+    ("expert_sum.wgsl", include_str!("expert_sum.wgsl")),
+    ("formats/bf16.wgsl", include_str!("formats/bf16.wgsl")),
     ("formats/block.wgsl", include_str!("formats/block.wgsl")),
     ("formats/f16.wgsl", include_str!("formats/f16.wgsl")),
     ("formats/f32.wgsl", include_str!("formats/f32.wgsl")),
+    ("formats/five_bit_block.wgsl", include_str!("formats/five_bit_block.wgsl")),
     ("formats/half_scale.wgsl", include_str!("formats/half_scale.wgsl")),
+    ("formats/high_bits.wgsl", include_str!("formats/high_bits.wgsl")),
+    ("formats/iq4_nl.wgsl", include_str!("formats/iq4_nl.wgsl")),
+    ("formats/iq4_table.wgsl", include_str!("formats/iq4_table.wgsl")),
+    ("formats/iq4_xs.wgsl", include_str!("formats/iq4_xs.wgsl")),
+    ("formats/k_scales.wgsl", include_str!("formats/k_scales.wgsl")),
+    ("formats/mxfp4.wgsl", include_str!("formats/mxfp4.wgsl")),
     ("formats/nibbles.wgsl", include_str!("formats/nibbles.wgsl")),
+    ("formats/q2_k.wgsl", include_str!("formats/q2_k.wgsl")),
+    ("formats/q3_k.wgsl", include_str!("formats/q3_k.wgsl")),
     ("formats/q4_0.wgsl", include_str!("formats/q4_0.wgsl")),
     ("formats/q4_1.wgsl", include_str!("formats/q4_1.wgsl")),
+    ("formats/q4_k.wgsl", include_str!("formats/q4_k.wgsl")),
+    ("formats/q5_0.wgsl", include_str!("formats/q5_0.wgsl")),
+    ("formats/q5_1.wgsl", include_str!("formats/q5_1.wgsl")),
+    ("formats/q5_k.wgsl", include_str!("formats/q5_k.wgsl")),
+    ("formats/q6_k.wgsl", include_str!("formats/q6_k.wgsl")),
     ("formats/q8_0.wgsl", include_str!("formats/q8_0.wgsl")),
+    ("formats/signed_scales.wgsl", include_str!("formats/signed_scales.wgsl")),
+    ("formats/table_block.wgsl", include_str!("formats/table_block.wgsl")),
+    ("head_norm.wgsl", include_str!("head_norm.wgsl")),
     ("linear.wgsl", include_str!("linear.wgsl")),
     ("logit_scan.wgsl", include_str!("logit_scan.wgsl")),
+    ("route.wgsl", include_str!("route.wgsl")),
     ("sample.wgsl", include_str!("sample.wgsl")),
     ("sampling.wgsl", include_str!("sampling.wgsl")),
     ("state.wgsl", include_str!("state.wgsl")),
@@ -206,8 +229,8 @@ mod tests {
         let text = expand(&shader);
         assert!(text.starts_with("const ROWS: u32 = 4u;\nconst EPS: f32 = 1e-5f;\n"), "{text}");
         assert!(text.contains("norm_weight: array"));
-        assert!(text.contains("y[base] = values.x;"));
-        assert!(!text.contains("y[base] += values.x;"));
+        assert!(text.contains("y[at] = v;"));
+        assert!(!text.contains("v += y[at];"));
         assert_eq!(text.matches("struct Block").count(), 1);
         assert!(!text.contains('#'), "no directive is left");
         assert!(!text.contains("enable subgroups"));

@@ -2,9 +2,14 @@
 //! them is `runtime::forward`; a family adds a description here, not code there.
 
 mod config;
+mod family;
 mod plan;
+mod planner;
 mod rope;
 
-pub use config::{HeadShape, ModelConfig, RopeConfig};
-pub use plan::{LayerPlan, MatrixPlan, ModelPlan, ROPE_FREQUENCIES};
-pub use rope::rope_angles;
+pub use config::{ExpertConfig, HeadShape, LayerConfig, LayerRope, ModelConfig};
+pub use family::{Activation, HeadNorm};
+pub use plan::{
+    FeedForwardPlan, GateUpPlan, LayerPlan, MatrixId, MatrixPlan, ModelPlan, Product, Segment, VectorId, VectorPlan,
+};
+pub use rope::{ROPE_FREQUENCIES, ROPE_LONG, ROPE_SHORT, RopeConfig, Yarn};

@@ -1,195 +1,316 @@
-//! Which tensors a model consists of and which of them are fused into one matrix.
+//! Which tensors a decoder consists of, which of them are stacked into one matrix, and which are split.
 
-use super::ModelConfig;
+use super::planner::{Planner, SPLIT_ROWS};
+use super::rope::{ROPE_FREQUENCIES, ROPE_LONG, ROPE_SHORT};
+use super::{ExpertConfig, HeadNorm, ModelConfig};
 use crate::error::{EngineError, Result};
 use crate::gguf::{Gguf, TensorType};
 use crate::kernels::format_name;
+use crate::runtime::stream_bytes;
 
-/// One matrix on the GPU: one tensor, or several stacked by rows.
+/// A run of a tensor's rows.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Segment {
+    /// The tensor.
+    pub tensor: String,
+    /// Its first row that belongs to the run.
+    pub first_row: u32,
+    /// Rows.
+    pub rows: u32,
+}
+
+/// One matrix on the GPU: runs of tensors' rows, one below the other.
 #[derive(Debug, Clone, PartialEq)]
 pub struct MatrixPlan {
-    /// The tensors and how many rows each has, in the order of their rows.
-    pub tensors: Vec<(String, u32)>,
+    /// Its rows, in order.
+    pub segments: Vec<Segment>,
     /// Their common format.
     pub tensor_type: TensorType,
     /// Rows of all of them.
     pub rows: u32,
     /// Columns.
     pub cols: u32,
+    /// The output row of the product that its first row computes.
+    pub first_row: u32,
 }
 
 impl MatrixPlan {
     /// The tensors' names, for messages and debugging tools.
     pub fn label(&self) -> String {
-        self.tensors.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>().join(" + ")
+        self.segments.iter().map(|segment| segment.tensor.as_str()).collect::<Vec<_>>().join(" + ")
     }
+}
+
+/// A vector on the GPU: tensors one after the other, with their lengths.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct VectorPlan {
+    /// Name and elements of each.
+    pub tensors: Vec<(String, u32)>,
+}
+
+impl VectorPlan {
+    /// Elements of all of them.
+    pub fn len(&self) -> u32 {
+        self.tensors.iter().map(|(_, len)| len).sum()
+    }
+
+    /// Whether there is no element.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+/// A place in [`ModelPlan::matrices`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct MatrixId(pub(crate) usize);
+
+/// A place in [`ModelPlan::vectors`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct VectorId(pub(crate) usize);
+
+/// A matrix product: one matrix, or several that compute its output rows in order.
+pub type Product = Vec<MatrixId>;
+
+/// Gate and up projection.
+#[derive(Debug, Clone, PartialEq)]
+pub enum GateUpPlan {
+    /// Matrices with the same rows of both.
+    Paired(Product),
+    /// Apart, because their formats differ or a binding does not hold both.
+    Apart {
+        /// Gate.
+        gate: Product,
+        /// Up.
+        up: Product,
+    },
+}
+
+/// A feed-forward layer.
+#[derive(Debug, Clone, PartialEq)]
+pub enum FeedForwardPlan {
+    /// One for all tokens.
+    Dense {
+        /// Gate and up projection.
+        gate_up: GateUpPlan,
+        /// Down projection.
+        down: Product,
+    },
+    /// Some of many experts for each token. Matrices hold all experts' rows, one expert below the other.
+    Experts {
+        /// Scores the experts.
+        router: Product,
+        /// Gate.
+        gate: MatrixId,
+        /// Up projection.
+        up: MatrixId,
+        /// Down projection.
+        down: MatrixId,
+    },
 }
 
 /// A decoder layer.
 #[derive(Debug, Clone, PartialEq)]
 pub struct LayerPlan {
     /// RMS norm before attention.
-    pub attention_norm: String,
-    /// Query, key and value projections: one matrix, or three where their formats differ.
-    pub qkv: Vec<MatrixPlan>,
+    pub attention_norm: Option<VectorId>,
+    /// Query, key and value projections.
+    pub qkv: Product,
+    /// Their biases.
+    pub qkv_bias: Option<VectorId>,
+    /// RMS norms of queries and keys.
+    pub head_norms: Option<(VectorId, VectorId)>,
     /// Output projection of the attention.
-    pub attention_output: MatrixPlan,
+    pub attention_output: Product,
+    /// Its bias.
+    pub attention_output_bias: Option<VectorId>,
+    /// RMS norm after attention.
+    pub attention_post_norm: Option<VectorId>,
     /// RMS norm before the feed-forward layer.
-    pub feed_forward_norm: String,
-    /// Gate, then up projection.
-    pub gate_up: MatrixPlan,
-    /// Down projection.
-    pub down: MatrixPlan,
+    pub feed_forward_norm: Option<VectorId>,
+    /// Feed-forward layer.
+    pub feed_forward: FeedForwardPlan,
+    /// RMS norm after it.
+    pub feed_forward_post_norm: Option<VectorId>,
 }
 
 /// A whole decoder.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ModelPlan {
+    /// Every matrix.
+    pub matrices: Vec<MatrixPlan>,
+    /// Every vector.
+    pub vectors: Vec<VectorPlan>,
     /// Token embedding.
-    pub embedding: MatrixPlan,
+    pub embedding: Product,
     /// Layers in order.
     pub layers: Vec<LayerPlan>,
     /// Norm before the output head.
-    pub output_norm: String,
-    /// Output head; `None` where it is the embedding (tied).
-    pub output: Option<MatrixPlan>,
+    pub output_norm: VectorId,
+    /// Output head; the embedding where it is tied.
+    pub output: Product,
 }
 
-/// The tensor that holds divisors of RoPE's frequencies (Llama 3's scaling).
-pub const ROPE_FREQUENCIES: &str = "rope_freqs.weight";
-
 impl ModelPlan {
-    /// Plans the file's tensors and checks that each is there, has the right shape and a supported format,
-    /// and that none is left over: an unknown tensor means a model that would be computed wrongly.
+    /// Plans the file's tensors for bindings of up to `max_binding_bytes` and checks that each is there, has the right
+    /// shape and a supported format, and that none is left over: an unknown tensor means a model that would be
+    /// computed wrongly.
     ///
     /// # Errors
     /// The first tensor that is missing, misshapen, unsupported or unknown.
-    pub fn new(gguf: &Gguf, config: &ModelConfig) -> Result<Self> {
+    pub fn new(gguf: &Gguf, config: &ModelConfig, max_binding_bytes: u64) -> Result<Self> {
         // First of all, so that this is what a file of an unsupported quantisation is refused for.
         if let Some(tensor) = gguf.tensors.iter().find(|tensor| format_name(tensor.tensor_type).is_none()) {
             return Err(EngineError::UnsupportedFormat { tensor: tensor.name.clone(), format: tensor.tensor_type });
         }
-        let planner = Planner { gguf };
-        let (width, attention, hidden) = (config.embedding_len, config.attention_len(), config.feed_forward_len);
-        let kv_rows = config.heads.kv_heads * config.heads.head_dim;
-        let layers = (0..config.layers)
-            .map(|layer| {
-                let name = |part: &str| format!("blk.{layer}.{part}.weight");
-                Ok(LayerPlan {
-                    attention_norm: planner.vector(name("attn_norm"), width)?,
-                    qkv: planner.stack(
-                        &[(name("attn_q"), attention), (name("attn_k"), kv_rows), (name("attn_v"), kv_rows)],
-                        width,
-                    )?,
-                    attention_output: planner.matrix(name("attn_output"), width, attention)?,
-                    feed_forward_norm: planner.vector(name("ffn_norm"), width)?,
-                    gate_up: planner.fused(&[(name("ffn_gate"), hidden), (name("ffn_up"), hidden)], width)?,
-                    down: planner.matrix(name("ffn_down"), width, hidden)?,
-                })
-            })
+        let mut planner = Planner::new(gguf, max_binding_bytes);
+        let width = config.embedding_len;
+        let layers = (0..config.layers.len())
+            .map(|layer| LayerPlanner { planner: &mut planner, config, layer }.plan())
             .collect::<Result<_>>()?;
-        let output = match gguf.tensor("output.weight") {
-            Some(_) => Some(planner.matrix("output.weight".to_owned(), config.vocab, width)?),
-            None => None,
+        let embedding = planner.matrix("token_embd.weight".to_owned(), config.vocab, width)?;
+        let output = if planner.has("output.weight") {
+            planner.matrix("output.weight".to_owned(), config.vocab, width)?
+        } else {
+            embedding.clone()
         };
-        if gguf.tensor(ROPE_FREQUENCIES).is_some() {
-            planner.vector(ROPE_FREQUENCIES.to_owned(), config.heads.rope_dim / 2)?;
+        let output_norm = planner.vector("output_norm.weight".to_owned(), width)?;
+        for name in [ROPE_FREQUENCIES, ROPE_LONG, ROPE_SHORT] {
+            planner.host_vector(name, config.heads.rope_dim / 2)?;
         }
-        let plan = Self {
-            embedding: planner.matrix("token_embd.weight".to_owned(), config.vocab, width)?,
-            layers,
-            output_norm: planner.vector("output_norm.weight".to_owned(), width)?,
-            output,
+        planner.check_complete(config.architecture)?;
+        let Planner { matrices, vectors, .. } = planner;
+        Ok(Self { matrices, vectors, embedding, layers, output_norm, output })
+    }
+
+    /// Bytes of all weights on the GPU.
+    pub fn weight_bytes(&self) -> u64 {
+        let matrices = self.matrices.iter().map(|matrix| {
+            let streams = stream_bytes(matrix.tensor_type, matrix.rows, matrix.cols);
+            streams.quants + streams.scales
+        });
+        matrices.sum::<u64>() + self.vectors.iter().map(|vector| u64::from(vector.len()) * 4).sum::<u64>()
+    }
+}
+
+struct LayerPlanner<'p, 'g> {
+    planner: &'p mut Planner<'g>,
+    config: &'p ModelConfig,
+    layer: usize,
+}
+
+impl LayerPlanner<'_, '_> {
+    fn name(&self, part: &str) -> String {
+        format!("blk.{}.{part}", self.layer)
+    }
+
+    fn weight(&self, part: &str) -> String {
+        self.name(&format!("{part}.weight"))
+    }
+
+    fn plan(mut self) -> Result<LayerPlan> {
+        let config = self.config;
+        let (width, attention, kv) = (config.embedding_len, config.attention_len(), config.kv_len());
+        let norm = |this: &mut Self, wanted: bool, part: &str| {
+            wanted.then(|| this.planner.vector(this.weight(part), width)).transpose()
         };
-        plan.check_complete(gguf)?;
-        Ok(plan)
+        // Gemma names the second norm after what it stands behind, OLMo as llama.cpp does.
+        let post_norm_name = |this: &Self, names: [&'static str; 2]| {
+            if this.planner.has(&this.weight(names[0])) { names[0] } else { names[1] }
+        };
+        let attention_post = post_norm_name(&self, ["post_attention_norm", "attn_post_norm"]);
+        let feed_forward_post = post_norm_name(&self, ["post_ffw_norm", "ffn_post_norm"]);
+        Ok(LayerPlan {
+            attention_norm: norm(&mut self, config.pre_norm, "attn_norm")?,
+            qkv: self.qkv(attention, kv)?,
+            qkv_bias: self.qkv_bias(attention, kv)?,
+            head_norms: self.head_norms()?,
+            attention_output: self.planner.matrix(self.weight("attn_output"), width, attention)?,
+            attention_output_bias: self.planner.optional_vector(self.name("attn_output.bias"), width)?,
+            attention_post_norm: norm(&mut self, config.post_norm, attention_post)?,
+            feed_forward_norm: norm(&mut self, config.pre_norm, "ffn_norm")?,
+            feed_forward: match config.experts {
+                Some(experts) => self.experts(experts)?,
+                None => self.dense(config.feed_forward_len)?,
+            },
+            feed_forward_post_norm: norm(&mut self, config.post_norm, feed_forward_post)?,
+        })
     }
 
-    /// Every matrix, in no particular order.
-    pub fn matrices(&self) -> impl Iterator<Item = &MatrixPlan> {
-        self.layers
-            .iter()
-            .flat_map(|layer| layer.qkv.iter().chain([&layer.attention_output, &layer.gate_up, &layer.down]))
-            .chain([&self.embedding])
-            .chain(&self.output)
-    }
-
-    /// The name of every norm weight.
-    pub fn vectors(&self) -> impl Iterator<Item = &String> {
-        self.layers
-            .iter()
-            .flat_map(|layer| [&layer.attention_norm, &layer.feed_forward_norm])
-            .chain([&self.output_norm])
-    }
-
-    fn check_complete(&self, gguf: &Gguf) -> Result<()> {
-        let known: std::collections::HashSet<&str> = self
-            .matrices()
-            .flat_map(|matrix| matrix.tensors.iter().map(|(name, _)| name))
-            .chain(self.vectors())
-            .map(String::as_str)
-            .chain([ROPE_FREQUENCIES])
-            .collect();
-        match gguf.tensors.iter().find(|tensor| !known.contains(tensor.name.as_str())) {
-            Some(unknown) => {
-                Err(EngineError::UnsupportedArchitecture(format!("llama with the extra tensor {}", unknown.name)))
+    /// Query, key and value, which Phi 3 keeps in one tensor.
+    fn qkv(&mut self, attention: u32, kv: u32) -> Result<Product> {
+        let width = self.config.embedding_len;
+        let fused = self.weight("attn_qkv");
+        let segments = if self.planner.has(&fused) {
+            vec![self.planner.segment(fused, attention + 2 * kv, width)?]
+        } else {
+            let parts = [("attn_q", attention), ("attn_k", kv), ("attn_v", kv)];
+            let mut segments = Vec::new();
+            for (part, rows) in parts {
+                segments.push(self.planner.segment(self.weight(part), rows, width)?);
             }
-            None => Ok(()),
-        }
-    }
-}
-
-/// Looks tensors up and checks their shapes.
-struct Planner<'a> {
-    gguf: &'a Gguf,
-}
-
-impl Planner<'_> {
-    fn vector(&self, name: String, len: u32) -> Result<String> {
-        let tensor_type = self.checked(&name, 1, len)?;
-        if tensor_type != TensorType::F32 {
-            return Err(EngineError::UnsupportedFormat { tensor: name, format: tensor_type });
-        }
-        Ok(name)
+            segments
+        };
+        self.planner.stack(&segments, width, self.config.heads.head_dim)
     }
 
-    fn matrix(&self, name: String, rows: u32, cols: u32) -> Result<MatrixPlan> {
-        let tensor_type = self.checked(&name, rows, cols)?;
-        Ok(MatrixPlan { tensors: vec![(name, rows)], tensor_type, rows, cols })
+    fn qkv_bias(&mut self, attention: u32, kv: u32) -> Result<Option<VectorId>> {
+        let fused = self.name("attn_qkv.bias");
+        if self.planner.has(&fused) {
+            return self.planner.vector(fused, attention + 2 * kv).map(Some);
+        }
+        if !self.planner.has(&self.name("attn_q.bias")) {
+            return Ok(None);
+        }
+        let parts = [("attn_q.bias", attention), ("attn_k.bias", kv), ("attn_v.bias", kv)];
+        let parts = parts.map(|(part, len)| (self.name(part), len));
+        self.planner.vectors_of(&parts).map(Some)
     }
 
-    /// One matrix of all parts if their formats agree, else one a part.
-    fn stack(&self, parts: &[(String, u32)], cols: u32) -> Result<Vec<MatrixPlan>> {
-        let matrices: Vec<_> =
-            parts.iter().map(|(name, rows)| self.matrix(name.clone(), *rows, cols)).collect::<Result<_>>()?;
-        let tensor_type = matrices[0].tensor_type;
-        if matrices.iter().any(|matrix| matrix.tensor_type != tensor_type) {
-            return Ok(matrices);
-        }
-        let rows = matrices.iter().map(|matrix| matrix.rows).sum();
-        let tensors = matrices.into_iter().flat_map(|matrix| matrix.tensors).collect();
-        Ok(vec![MatrixPlan { tensors, tensor_type, rows, cols }])
+    fn head_norms(&mut self) -> Result<Option<(VectorId, VectorId)>> {
+        let lens = match self.config.head_norm {
+            HeadNorm::None => return Ok(None),
+            HeadNorm::Head => [self.config.heads.head_dim; 2],
+            HeadNorm::Row => [self.config.attention_len(), self.config.kv_len()],
+        };
+        let query = self.planner.vector(self.weight("attn_q_norm"), lens[0])?;
+        let key = self.planner.vector(self.weight("attn_k_norm"), lens[1])?;
+        Ok(Some((query, key)))
     }
 
-    /// One matrix of all parts, whose formats must agree.
-    fn fused(&self, parts: &[(String, u32)], cols: u32) -> Result<MatrixPlan> {
-        let mut matrices = self.stack(parts, cols)?;
-        match (matrices.pop(), matrices.is_empty()) {
-            (Some(matrix), true) => Ok(matrix),
-            (Some(odd), false) => Err(EngineError::UnsupportedFormat { tensor: odd.label(), format: odd.tensor_type }),
-            (None, _) => unreachable!("a stack has at least one part"),
-        }
+    fn dense(&mut self, hidden: u32) -> Result<FeedForwardPlan> {
+        let width = self.config.embedding_len;
+        let up = self.weight("ffn_up");
+        let (gate, up) = if self.planner.has(&self.weight("ffn_gate")) {
+            let gate = self.planner.segment(self.weight("ffn_gate"), hidden, width)?;
+            (gate, self.planner.segment(up, hidden, width)?)
+        } else {
+            // Phi 3 keeps both in one tensor.
+            let both = self.planner.segment(up, 2 * hidden, width)?;
+            let half = |first_row| Segment { first_row, rows: hidden, ..both.clone() };
+            (half(0), half(hidden))
+        };
+        let gate_up = match self.planner.paired(&gate, &up, width)? {
+            Some(product) => GateUpPlan::Paired(product),
+            None => GateUpPlan::Apart {
+                gate: self.planner.stack(&[gate], width, SPLIT_ROWS)?,
+                up: self.planner.stack(&[up], width, SPLIT_ROWS)?,
+            },
+        };
+        Ok(FeedForwardPlan::Dense { gate_up, down: self.planner.matrix(self.weight("ffn_down"), width, hidden)? })
     }
 
-    fn checked(&self, name: &str, rows: u32, cols: u32) -> Result<TensorType> {
-        let tensor = self.gguf.tensor(name).ok_or_else(|| EngineError::MissingTensor(name.to_owned()))?;
-        if tensor.cols() != u64::from(cols) || tensor.rows() != u64::from(rows) {
-            return Err(EngineError::malformed(format!(
-                "the tensor “{name}” is {} by {}, where {rows} by {cols} is expected",
-                tensor.rows(),
-                tensor.cols()
-            )));
-        }
-        Ok(tensor.tensor_type)
+    fn experts(&mut self, experts: ExpertConfig) -> Result<FeedForwardPlan> {
+        let width = self.config.embedding_len;
+        let hidden = experts.feed_forward_len;
+        let overflow = || EngineError::malformed("the experts have too many rows");
+        let rows = experts.count.checked_mul(hidden).ok_or_else(overflow)?;
+        let out_rows = experts.count.checked_mul(width).ok_or_else(overflow)?;
+        // An expert's rows are found by its number, so no matrix may be split.
+        Ok(FeedForwardPlan::Experts {
+            router: self.planner.matrix(self.weight("ffn_gate_inp"), experts.count, width)?,
+            gate: self.planner.whole(self.weight("ffn_gate_exps"), rows, width)?,
+            up: self.planner.whole(self.weight("ffn_up_exps"), rows, width)?,
+            down: self.planner.whole(self.weight("ffn_down_exps"), out_rows, hidden)?,
+        })
     }
 }

@@ -1,31 +1,126 @@
 //! RoPE angles, computed once in double precision: WGSL promises little of `sin` and `cos` at large arguments.
 
-use super::{HeadShape, RopeConfig};
+use crate::error::{EngineError, Result};
+use crate::gguf::Gguf;
 
-/// Cosine and sine for each position and pair: `[positions][rope_dim / 2]`.
-///
-/// Formula: Su et al. 2021, equation 15. `frequency_divisors`, one a pair, are the factors of `rope_freqs.weight`
-/// (Llama 3's scaling), where the file has them.
-pub fn rope_angles(
-    rope: &RopeConfig,
-    heads: &HeadShape,
-    positions: u32,
-    frequency_divisors: Option<&[f32]>,
-) -> Vec<[f32; 2]> {
-    let pairs = heads.rope_dim / 2;
-    let frequencies: Vec<f64> = (0..pairs)
-        .map(|pair| {
-            let divisor = frequency_divisors.and_then(|divisors| divisors.get(pair as usize)).copied().unwrap_or(1.0);
-            let exponent = -2.0 * f64::from(pair) / f64::from(heads.rope_dim);
-            f64::from(rope.base).powf(exponent) / f64::from(divisor) / f64::from(rope.linear_factor)
-        })
-        .collect();
-    (0..positions)
-        .flat_map(|position| {
-            frequencies.iter().map(move |frequency| {
-                let (sin, cos) = (f64::from(position) * frequency).sin_cos();
-                [cos as f32, sin as f32]
+/// The tensor that holds divisors of RoPE's frequencies (Llama 3's scaling).
+pub const ROPE_FREQUENCIES: &str = "rope_freqs.weight";
+/// The divisors of `LongRoPE` (Phi 3) for contexts longer than the original one.
+pub const ROPE_LONG: &str = "rope_factors_long.weight";
+/// The divisors of `LongRoPE` for contexts up to the original one.
+pub const ROPE_SHORT: &str = "rope_factors_short.weight";
+
+/// How RoPE's angles follow from positions.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RopeConfig {
+    /// Base of the frequencies.
+    pub base: f32,
+    /// Positions are divided by this (1 for none).
+    pub factor: f32,
+    /// Fast pairs keep their frequencies (`YaRN`), see [`Yarn`].
+    pub yarn: Option<Yarn>,
+    /// Sines and cosines are multiplied by this.
+    pub magnitude: f32,
+    /// Tokens of the context before it was stretched; `LongRoPE` changes its divisors there.
+    pub original_context: Option<u32>,
+}
+
+/// `YaRN`, Peng et al. 2023, section 3.2: which pairs are stretched.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Yarn {
+    /// Pairs before this one keep their frequencies.
+    pub first_stretched: f32,
+    /// Pairs from this one on are stretched in full.
+    pub fully_stretched: f32,
+}
+
+impl RopeConfig {
+    /// RoPE without any scaling.
+    pub fn plain(base: f32) -> Self {
+        Self { base, factor: 1.0, yarn: None, magnitude: 1.0, original_context: None }
+    }
+
+    /// Reads what `architecture` says; `rope_dim` is the turned part of a head.
+    ///
+    /// # Errors
+    /// A kind of scaling that is unknown, or numbers that make no sense.
+    pub(super) fn from_gguf(gguf: &Gguf, architecture: &str, rope_dim: u32) -> Result<Self> {
+        let metadata = &gguf.metadata;
+        let key = |name: &str| format!("{architecture}.rope.{name}");
+        let base = metadata.f32(&key("freq_base")).unwrap_or(10_000.0);
+        let scaling = metadata.string(&key("scaling.type")).unwrap_or("none");
+        let factor = metadata.f32(&key("scaling.factor")).filter(|factor| *factor != 0.0);
+        let mut rope = Self::plain(base);
+        rope.magnitude = metadata.f32(&key("scaling.attn_factor")).unwrap_or(1.0);
+        rope.original_context = metadata.u32(&key("scaling.original_context_length"));
+        match scaling {
+            // The divisors stand in tensors.
+            "none" | "longrope" => {}
+            "linear" => rope.factor = factor.unwrap_or(1.0),
+            "yarn" => {
+                rope.factor = factor.unwrap_or(1.0);
+                let trained = metadata.u32(&format!("{architecture}.context_length")).unwrap_or(0);
+                let original = rope.original_context.unwrap_or(trained);
+                let beta = |name: &str, default| metadata.f32(&key(name)).unwrap_or(default);
+                let betas = [beta("scaling.yarn_beta_fast", 32.0), beta("scaling.yarn_beta_slow", 1.0)];
+                rope.yarn = Some(Yarn::new(base, rope_dim, original, betas));
+                // Peng et al. 2023, equation 22.
+                rope.magnitude *= 1.0 + 0.1 * rope.factor.ln();
+            }
+            other => {
+                return Err(EngineError::UnsupportedArchitecture(format!("{architecture} with {other} RoPE scaling")));
+            }
+        }
+        let numbers = [rope.base, rope.factor, rope.magnitude];
+        if numbers.iter().any(|number| !(number.is_finite() && *number > 0.0)) {
+            return Err(EngineError::malformed(format!("RoPE with base, factor and magnitude {numbers:?}")));
+        }
+        Ok(rope)
+    }
+
+    /// Cosine and sine for each position and pair: `[positions][rope_dim / 2]`.
+    ///
+    /// Formula: Su et al. 2021, equation 15. `divisors`, one a pair, are those of [`ROPE_FREQUENCIES`] and the like,
+    /// where the file has them.
+    pub fn angles(&self, rope_dim: u32, positions: u32, divisors: Option<&[f32]>) -> Vec<[f32; 2]> {
+        let magnitude = f64::from(self.magnitude);
+        let frequencies: Vec<f64> = (0..rope_dim / 2)
+            .map(|pair| {
+                let divisor = divisors.and_then(|divisors| divisors.get(pair as usize)).copied().unwrap_or(1.0);
+                let exponent = -2.0 * f64::from(pair) / f64::from(rope_dim);
+                let frequency = f64::from(self.base).powf(exponent) / f64::from(divisor);
+                let kept = self.yarn.map_or(0.0, |yarn| yarn.kept(pair));
+                frequency * (kept + (1.0 - kept) / f64::from(self.factor))
             })
-        })
-        .collect()
+            .collect();
+        (0..positions)
+            .flat_map(|position| {
+                frequencies.iter().map(move |frequency| {
+                    let (sin, cos) = (f64::from(position) * frequency).sin_cos();
+                    [(cos * magnitude) as f32, (sin * magnitude) as f32]
+                })
+            })
+            .collect()
+    }
+}
+
+impl Yarn {
+    /// `betas`: turns over the original context from which on a pair is kept, and up to which it is stretched.
+    fn new(base: f32, rope_dim: u32, original_context: u32, betas: [f32; 2]) -> Self {
+        let pair_of = |turns: f32| {
+            let wavelength = original_context as f32 / (turns * std::f32::consts::TAU);
+            rope_dim as f32 * wavelength.ln() / (2.0 * base.ln())
+        };
+        Self {
+            first_stretched: pair_of(betas[0]).floor().max(0.0),
+            fully_stretched: pair_of(betas[1]).ceil().min(rope_dim as f32 - 1.0),
+        }
+    }
+
+    /// How much of its frequency a pair keeps, from 0 to 1.
+    fn kept(&self, pair: u32) -> f64 {
+        let width = (self.fully_stretched - self.first_stretched).max(0.001);
+        let ramp = (pair as f32 - self.first_stretched) / width;
+        f64::from(1.0 - ramp.clamp(0.0, 1.0))
+    }
 }

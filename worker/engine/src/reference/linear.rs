@@ -1,6 +1,6 @@
-//! Twins of `kernels/linear.wgsl` and its epilogues.
+//! Twins of `kernels/linear.wgsl`, its epilogues and the norms.
 
-use crate::models::HeadShape;
+use crate::models::{Activation, HeadShape};
 
 /// `x * weight / sqrt(mean(x²) + eps)` for each row of `x` (`[tokens][weight.len()]`).
 pub fn rms_norm(x: &[f32], weight: &[f32], eps: f32) -> Vec<f32> {
@@ -24,12 +24,40 @@ pub fn matmul(w: &[f32], x: &[f32], cols: usize) -> Vec<f32> {
         .collect()
 }
 
-/// `silu(gate) * up` for each row of `y` (`[tokens][gate rows, then up rows]`, each `half_rows`).
-pub fn swiglu(y: &[f32], half_rows: usize) -> Vec<f32> {
+/// The function of a feed-forward layer. Gelu: Hendrycks and Gimpel 2016.
+pub fn activate(x: f32, activation: Activation) -> f32 {
+    let wide = f64::from(x);
+    let value = match activation {
+        Activation::Silu => wide / (1.0 + (-wide).exp()),
+        Activation::GeluTanh => {
+            let inner = (2.0 / std::f64::consts::PI).sqrt() * (wide + 0.044_715 * wide.powi(3));
+            0.5 * wide * (1.0 + inner.tanh())
+        }
+        Activation::GeluErf => 0.5 * wide * (1.0 + erf(wide / std::f64::consts::SQRT_2)),
+    };
+    value as f32
+}
+
+/// The error function by its series (Abramowitz and Stegun 1964, 7.1.6), which converges everywhere.
+fn erf(x: f64) -> f64 {
+    if x.abs() > 6.0 {
+        return x.signum();
+    }
+    let mut term = x;
+    let mut sum = x;
+    for n in 1..200 {
+        term *= 2.0 * x * x / f64::from(2 * n + 1);
+        sum += term;
+    }
+    2.0 / std::f64::consts::PI.sqrt() * (-x * x).exp() * sum
+}
+
+/// `activation(gate) * up` for each row of `y` (`[tokens][gate rows, then up rows]`, each `half_rows`).
+pub fn gated(y: &[f32], half_rows: usize, activation: Activation) -> Vec<f32> {
     y.chunks_exact(2 * half_rows)
         .flat_map(|row| {
             let (gate, up) = row.split_at(half_rows);
-            gate.iter().zip(up).map(|(g, u)| g / (1.0 + (-g).exp()) * u)
+            gate.iter().zip(up).map(move |(g, u)| activate(*g, activation) * u)
         })
         .collect()
 }

@@ -3,5 +3,6 @@
 pub mod attention;
 pub mod dequantize;
 pub mod embed;
+pub mod experts;
 pub mod linear;
 pub mod sampling;

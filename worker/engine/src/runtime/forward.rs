@@ -1,114 +1,29 @@
-//! The forward pass: five dispatches a layer, between the embedding and the output head.
+//! The forward pass: five dispatches a layer in most families, between the embedding and the output head.
 
+use super::buffers::{ATTENTION_SPLITS, Buffers};
 use super::gpu::Gpu;
 use super::program::{Binding, Dispatch, Grid};
-use super::weights::Matrix;
+use super::weights::{Matrix, Weights};
 use crate::error::{EngineError, Result};
-use crate::kernels::linear::{Epilogue, Linear, LinearTuning};
-use crate::kernels::sampling::{RING_LEN, chunk_count, logit_scan, sample};
-use crate::kernels::{Shader, attention::attention, embed::embed};
-use crate::models::ModelConfig;
-use crate::sampling::SamplingParams;
+use crate::kernels::Shader;
+use crate::kernels::attention::Attention;
+use crate::kernels::embed::Embed;
+use crate::kernels::experts::{expert_sum, route};
+use crate::kernels::linear::{Epilogue, ExpertRows, Linear, LinearTuning};
+use crate::kernels::norm::{add_norm, head_norm};
+use crate::kernels::sampling::{chunk_count, logit_scan, sample};
+use crate::models::{
+    ExpertConfig, FeedForwardPlan, GateUpPlan, HeadNorm, HeadShape, LayerConfig, LayerPlan, LayerRope, MatrixId,
+    ModelConfig, Product, VectorId,
+};
 
-/// A decoder layer's weights.
-pub(super) struct LayerWeights {
-    pub attention_norm: wgpu::Buffer,
-    pub qkv: Vec<Matrix>,
-    pub attention_output: Matrix,
-    pub feed_forward_norm: wgpu::Buffer,
-    pub gate_up: Matrix,
-    pub down: Matrix,
-}
-
-/// A decoder's weights.
-pub(super) struct Weights {
-    pub embedding: Matrix,
-    pub layers: Vec<LayerWeights>,
-    pub output_norm: wgpu::Buffer,
-    /// `None` where the embedding serves (tied).
-    pub output: Option<Matrix>,
-}
-
-/// Step of the GPU, in the layout of `kernels/state.wgsl`.
-#[derive(Debug, Clone, Copy, bytemuck::Pod, bytemuck::Zeroable)]
-#[repr(C)]
-pub(super) struct State {
-    /// Position of the batch's first token.
-    pub position: u32,
-    /// Tokens in the batch.
-    pub token_count: u32,
-    /// Tokens sampled since the generation began.
-    pub step: u32,
-    pub padding: u32,
-}
-
-/// Activations, caches and the decode loop's own buffers.
-pub(super) struct Buffers {
-    pub state: wgpu::Buffer,
-    pub sampling: wgpu::Buffer,
-    /// Prompt tokens of a batch: `[batch]`.
-    pub prompt_ids: wgpu::Buffer,
-    /// The token that the next decode step embeds: `[1]`.
-    pub next_id: wgpu::Buffer,
-    /// Sampled tokens: `[RING_LEN]`.
-    pub ring: wgpu::Buffer,
-    /// What was seen of each token: `[vocab]`.
-    pub history: wgpu::Buffer,
-    /// Output of the head: `[logit_rows][vocab]`.
-    pub logits: wgpu::Buffer,
-    candidates: wgpu::Buffer,
-    hidden: wgpu::Buffer,
-    query: wgpu::Buffer,
-    attended: wgpu::Buffer,
-    activated: wgpu::Buffer,
-    rope: wgpu::Buffer,
-    /// One a layer: keys, then values.
-    kv: Vec<wgpu::Buffer>,
-    /// First word of the values in a `kv` buffer.
-    value_offset: u32,
-}
-
-impl Buffers {
-    /// Allocates for batches of up to `batch` tokens and `context` positions, and logits for `logit_rows` tokens.
-    ///
-    /// # Errors
-    /// [`EngineError::TooLarge`] if the KV cache of a layer exceeds the device's largest binding.
-    pub(super) fn new(
-        gpu: &Gpu,
-        config: &ModelConfig,
-        context: u32,
-        batch: u32,
-        logit_rows: u32,
-        angles: &[[f32; 2]],
-    ) -> Result<Self> {
-        let (batch, vocab) = (u64::from(batch), u64::from(config.vocab));
-        let half_cache_bytes = u64::from(context) * config.kv_bytes_per_token() / u64::from(config.layers) / 2;
-        if 2 * half_cache_bytes > gpu.max_binding_bytes() {
-            return Err(EngineError::TooLarge(format!(
-                "a context of {context} tokens takes {} MiB a layer, but this device binds at most {} MiB",
-                (2 * half_cache_bytes) >> 20,
-                gpu.max_binding_bytes() >> 20
-            )));
-        }
-        let floats = |label, len: u64| gpu.storage_buffer(label, len * 4);
-        Ok(Self {
-            state: gpu.buffer("state", 16, wgpu::BufferUsages::STORAGE | wgpu::BufferUsages::UNIFORM),
-            sampling: gpu.buffer("sampling", size_of::<SamplingParams>() as u64, wgpu::BufferUsages::UNIFORM),
-            prompt_ids: floats("prompt ids", batch),
-            next_id: floats("next id", 1),
-            ring: floats("ring", u64::from(RING_LEN)),
-            history: floats("history", vocab),
-            logits: floats("logits", u64::from(logit_rows) * vocab),
-            candidates: floats("candidates", 2 * u64::from(chunk_count(config.vocab))),
-            hidden: floats("hidden", batch * u64::from(config.embedding_len)),
-            query: floats("query", batch * u64::from(config.attention_len())),
-            attended: floats("attended", batch * u64::from(config.attention_len())),
-            activated: floats("activated", batch * u64::from(config.feed_forward_len)),
-            rope: gpu.storage_buffer_with("rope", angles),
-            kv: (0..config.layers).map(|_| gpu.storage_buffer("kv cache", 2 * half_cache_bytes)).collect(),
-            value_offset: (half_cache_bytes / 4) as u32,
-        })
-    }
+/// How a program is laid out.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Layout {
+    /// Matrix products.
+    pub linear: LinearTuning,
+    /// Workgroups that share the positions of an attention head.
+    pub splits: u32,
 }
 
 /// Builds dispatches for one model on one device.
@@ -117,39 +32,68 @@ pub(super) struct ForwardBuilder<'a> {
     pub config: &'a ModelConfig,
     pub weights: &'a Weights,
     pub buffers: &'a Buffers,
+    pub layout: Layout,
+}
+
+/// What goes into a matrix product beside the matrix.
+struct Input<'a> {
+    x: &'a wgpu::Buffer,
+    norm: Option<VectorId>,
+    bias: Option<VectorId>,
+    experts: Option<ExpertRows>,
+}
+
+impl<'a> Input<'a> {
+    fn new(x: &'a wgpu::Buffer) -> Self {
+        Self { x, norm: None, bias: None, experts: None }
+    }
+}
+
+/// Where a matrix product goes.
+struct Output<'a> {
+    epilogue: Epilogue,
+    y: &'a wgpu::Buffer,
+    /// Elements of `y` for a token.
+    rows: u32,
+    extra: &'a [(u32, Binding<'a>)],
 }
 
 impl ForwardBuilder<'_> {
     /// From token ids in `ids` to the hidden state after the last layer.
-    pub(super) fn layers(&self, ids: &wgpu::Buffer, tuning: LinearTuning) -> Result<Vec<Dispatch>> {
-        let (config, buffers) = (self.config, self.buffers);
-        let mut program = vec![self.embed(ids)?];
-        for (layer, kv) in self.weights.layers.iter().zip(&buffers.kv) {
-            let norm = Some(&layer.attention_norm);
-            let mut first_row = 0;
-            for matrix in &layer.qkv {
-                let qkv = Epilogue::Qkv { heads: config.heads, value_offset: buffers.value_offset, first_row };
-                let extra = [(6, Binding::Write(kv)), (7, Binding::Read(&buffers.rope))];
-                program.push(self.linear(matrix, &buffers.hidden, norm, qkv, &buffers.query, &extra, tuning)?);
-                first_row += matrix.rows;
+    pub(super) fn layers(&self, ids: &wgpu::Buffer) -> Result<Vec<Dispatch>> {
+        let mut program = self.embed(ids)?;
+        for (index, plan) in self.weights.plan.layers.iter().enumerate() {
+            let (config, kv) = (self.config.layers[index], &self.buffers.kv[index]);
+            self.qkv(&mut program, plan, config, kv)?;
+            self.attend(&mut program, config, kv);
+            self.attention_output(&mut program, plan)?;
+            let norm = plan.feed_forward_norm;
+            match &plan.feed_forward {
+                FeedForwardPlan::Dense { gate_up, down } => self.dense(&mut program, plan, norm, gate_up, down)?,
+                FeedForwardPlan::Experts { router, gate, up, down } => {
+                    // The configuration has experts wherever the plan does.
+                    let Some(experts) = self.config.experts else { continue };
+                    self.experts(&mut program, norm, experts, router, [*gate, *up, *down])?;
+                }
             }
-            program.push(self.attend(kv));
-            let add = Epilogue::AddTo;
-            let (hidden, activated) = (&buffers.hidden, &buffers.activated);
-            program.push(self.linear(&layer.attention_output, &buffers.attended, None, add, hidden, &[], tuning)?);
-            let norm = Some(&layer.feed_forward_norm);
-            program.push(self.linear(&layer.gate_up, hidden, norm, Epilogue::SwiGlu, activated, &[], tuning)?);
-            program.push(self.linear(&layer.down, activated, None, add, hidden, &[], tuning)?);
         }
         Ok(program)
     }
 
     /// From the hidden state to logits.
-    pub(super) fn head(&self, tuning: LinearTuning) -> Result<Dispatch> {
-        let matrix = self.weights.output.as_ref().unwrap_or(&self.weights.embedding);
-        let norm = Some(&self.weights.output_norm);
-        let logits = &self.buffers.logits;
-        self.linear(matrix, &self.buffers.hidden, norm, Epilogue::Store, logits, &[], tuning)
+    pub(super) fn head(&self) -> Result<Vec<Dispatch>> {
+        let config = self.config;
+        let epilogue = Epilogue::Store { scale: config.logit_scale, softcap: config.logit_softcap };
+        let output = Output { epilogue, y: &self.buffers.logits, rows: config.vocab, extra: &[] };
+        let norm = Some(self.weights.plan.output_norm);
+        let mut program = Vec::new();
+        self.product(
+            &mut program,
+            &self.weights.plan.output,
+            &Input { norm, ..Input::new(&self.buffers.hidden) },
+            &output,
+        )?;
+        Ok(program)
     }
 
     /// From logits to the next token.
@@ -176,61 +120,233 @@ impl ForwardBuilder<'_> {
         ]
     }
 
-    fn embed(&self, ids: &wgpu::Buffer) -> Result<Dispatch> {
-        let table = &self.weights.embedding;
-        let shader = supported(embed(table.tensor_type, table.cols, 1.0), table)?;
-        let bindings = [
-            (0, Binding::Uniform(&self.buffers.state)),
-            (1, Binding::Read(&table.quants)),
-            (2, Binding::Read(&table.scales)),
-            (3, Binding::Read(ids)),
-            (4, Binding::Write(&self.buffers.hidden)),
-        ];
-        Ok(Dispatch::new(self.gpu, &shader, &bindings, Grid::TokensInX))
+    fn embed(&self, ids: &wgpu::Buffer) -> Result<Vec<Dispatch>> {
+        let table = self.weights.product(&self.weights.plan.embedding);
+        table
+            .map(|part| {
+                let Matrix { tensor_type, first_row, rows, cols, .. } = *part;
+                let embed = Embed { tensor_type, first_row, rows, cols, scale: self.config.embedding_scale };
+                let bindings = [
+                    (0, Binding::Uniform(&self.buffers.state)),
+                    (1, Binding::Read(&part.quants)),
+                    (2, Binding::Read(&part.scales)),
+                    (3, Binding::Read(ids)),
+                    (4, Binding::Write(&self.buffers.hidden)),
+                ];
+                Ok(Dispatch::new(self.gpu, &supported(embed.shader(), part)?, &bindings, Grid::TokensInX))
+            })
+            .collect()
     }
 
-    fn attend(&self, kv: &wgpu::Buffer) -> Dispatch {
+    /// Queries, keys and values: to the query buffer and the cache.
+    fn qkv(&self, program: &mut Vec<Dispatch>, plan: &LayerPlan, layer: LayerConfig, kv: &wgpu::Buffer) -> Result<()> {
         let buffers = self.buffers;
+        let (heads, value_offset) = (self.layer_heads(layer), buffers.value_offset);
+        let rope = if layer.rope == LayerRope::Window { &buffers.window_rope } else { &buffers.rope };
+        let input = Input { norm: plan.attention_norm, bias: plan.qkv_bias, ..Input::new(&buffers.hidden) };
+        let rows = self.config.qkv_rows();
+        let cache = [(6, Binding::Write(kv)), (7, Binding::Read(rope))];
+        let Some((query_norm, key_norm)) = plan.head_norms else {
+            let epilogue = Epilogue::Qkv { heads, value_offset };
+            let output = Output { epilogue, y: &buffers.query, rows, extra: &cache };
+            return self.product(program, &plan.qkv, &input, &output);
+        };
+        let output = Output { epilogue: Epilogue::STORE, y: &buffers.projected, rows, extra: &[] };
+        self.product(program, &plan.qkv, &input, &output)?;
+        let kind = self.config.head_norm;
+        debug_assert_ne!(kind, HeadNorm::None, "the plan has norms");
+        let shader = head_norm(kind, &heads, value_offset, self.config.norm_eps);
+        let mut bindings = vec![
+            (0, Binding::Uniform(&buffers.state)),
+            (1, Binding::Read(&buffers.projected)),
+            (2, Binding::Read(self.weights.vector(query_norm))),
+            (3, Binding::Read(self.weights.vector(key_norm))),
+            (5, Binding::Write(&buffers.query)),
+        ];
+        bindings.extend(cache);
+        let grid = Grid::TokensInY { x: heads.heads + 2 * heads.kv_heads, z: 1 };
+        program.push(Dispatch::new(self.gpu, &shader, &bindings, grid));
+        Ok(())
+    }
+
+    fn attend(&self, program: &mut Vec<Dispatch>, layer: LayerConfig, kv: &wgpu::Buffer) {
+        let buffers = self.buffers;
+        let attention = Attention {
+            heads: self.layer_heads(layer),
+            value_offset: buffers.value_offset,
+            scale: self.config.attention_scale,
+            softcap: self.config.attention_softcap,
+            window: layer.window,
+            bidirectional: false,
+            splits: self.layout.splits,
+            workgroup: self.gpu.attention_workgroup(),
+        };
+        debug_assert!(attention.splits <= ATTENTION_SPLITS, "the buffer has room for so many");
+        let is_split = attention.splits > 1;
+        let result = if is_split { &buffers.splits } else { &buffers.attended };
         let bindings = [
             (0, Binding::Uniform(&buffers.state)),
             (1, Binding::Read(&buffers.query)),
             (2, Binding::Read(kv)),
-            (3, Binding::Write(&buffers.attended)),
+            (3, Binding::Write(result)),
         ];
-        let shader = attention(&self.config.heads, buffers.value_offset, self.gpu.attention_workgroup());
-        Dispatch::new(self.gpu, &shader, &bindings, Grid::TokensInY(self.config.heads.heads))
+        let [grid, merge_grid] = attention.grids();
+        program.push(Dispatch::new(self.gpu, &attention.shader(), &bindings, grid));
+        if is_split {
+            let bindings = [
+                (0, Binding::Uniform(&buffers.state)),
+                (1, Binding::Read(&buffers.splits)),
+                (2, Binding::Write(&buffers.attended)),
+            ];
+            program.push(Dispatch::new(self.gpu, &attention.merge_shader(), &bindings, merge_grid));
+        }
     }
 
-    #[allow(clippy::too_many_arguments, reason = "a matrix product has that many parts, and each call names them all")]
-    fn linear(
+    fn attention_output(&self, program: &mut Vec<Dispatch>, plan: &LayerPlan) -> Result<()> {
+        let input = Input { bias: plan.attention_output_bias, ..Input::new(&self.buffers.attended) };
+        self.add_to_hidden(program, &plan.attention_output, &input, plan.attention_post_norm)
+    }
+
+    fn dense(
         &self,
-        matrix: &Matrix,
-        x: &wgpu::Buffer,
-        norm: Option<&wgpu::Buffer>,
-        epilogue: Epilogue,
-        y: &wgpu::Buffer,
-        extra: &[(u32, Binding<'_>)],
-        tuning: LinearTuning,
-    ) -> Result<Dispatch> {
-        let linear = Linear {
-            tensor_type: matrix.tensor_type,
-            rows: matrix.rows,
-            cols: matrix.cols,
-            norm_eps: norm.map(|_| self.config.norm_eps),
-            epilogue,
-            tuning,
-        };
-        let mut bindings = vec![
-            (0, Binding::Uniform(&self.buffers.state)),
-            (1, Binding::Read(&matrix.quants)),
-            (2, Binding::Read(&matrix.scales)),
-            (3, Binding::Read(x)),
-            (5, Binding::Write(y)),
+        program: &mut Vec<Dispatch>,
+        plan: &LayerPlan,
+        norm: Option<VectorId>,
+        gate_up: &GateUpPlan,
+        down: &Product,
+    ) -> Result<()> {
+        let (activation, activated) = (self.config.activation, &self.buffers.activated);
+        let input = Input { norm, ..Input::new(&self.buffers.hidden) };
+        let output = |epilogue| Output { epilogue, y: activated, rows: self.config.feed_forward_len, extra: &[] };
+        match gate_up {
+            GateUpPlan::Paired(product) => {
+                self.product(program, product, &input, &output(Epilogue::Gated(activation)))?
+            }
+            GateUpPlan::Apart { gate, up } => {
+                self.product(program, gate, &input, &output(Epilogue::STORE))?;
+                self.product(program, up, &input, &output(Epilogue::Gate(activation)))?;
+            }
+        }
+        self.add_to_hidden(program, down, &Input::new(activated), plan.feed_forward_post_norm)
+    }
+
+    /// The mixture of experts; `matrices` are gate, up and down.
+    fn experts(
+        &self,
+        program: &mut Vec<Dispatch>,
+        norm: Option<VectorId>,
+        experts: ExpertConfig,
+        router: &Product,
+        matrices: [MatrixId; 3],
+    ) -> Result<()> {
+        let (buffers, width, hidden) = (self.buffers, self.config.embedding_len, experts.feed_forward_len);
+        let input = Input { norm, ..Input::new(&buffers.hidden) };
+        let scores = Output { epilogue: Epilogue::STORE, y: &buffers.router, rows: experts.count, extra: &[] };
+        self.product(program, router, &input, &scores)?;
+        let bindings = [
+            (0, Binding::Uniform(&buffers.state)),
+            (1, Binding::Read(&buffers.router)),
+            (2, Binding::Write(&buffers.experts)),
+            (3, Binding::Write(&buffers.expert_weights)),
         ];
-        bindings.extend(norm.map(|weight| (4, Binding::Read(weight))));
-        bindings.extend_from_slice(extra);
-        let grid = Grid::TokensInZ { xy: linear.grid(), tokens_per_group: tuning.tokens };
-        Ok(Dispatch::new(self.gpu, &supported(linear.shader(), matrix)?, &bindings, grid))
+        program.push(Dispatch::new(self.gpu, &route(&experts), &bindings, Grid::TokensInX));
+
+        let rows = |rows, shares_input| Some(ExpertRows { rows, used: experts.used, shares_input });
+        let chosen = [(9, Binding::Read(&buffers.experts))];
+        let input = Input { experts: rows(hidden, true), ..input };
+        let [gate, up, down] = matrices.map(|id| vec![id]);
+        for (matrix, epilogue) in [(gate, Epilogue::STORE), (up, Epilogue::Gate(self.config.activation))] {
+            let output = Output { epilogue, y: &buffers.activated, rows: hidden, extra: &chosen };
+            self.product(program, &matrix, &input, &output)?;
+        }
+        let input = Input { experts: rows(width, false), ..Input::new(&buffers.activated) };
+        let output = Output { epilogue: Epilogue::STORE, y: &buffers.output, rows: width, extra: &chosen };
+        self.product(program, &down, &input, &output)?;
+        let bindings = [
+            (0, Binding::Uniform(&buffers.state)),
+            (1, Binding::Read(&buffers.output)),
+            (2, Binding::Read(&buffers.expert_weights)),
+            (3, Binding::Write(&buffers.hidden)),
+        ];
+        let (shader, grid) = expert_sum(&experts, width, self.config.residual_scale);
+        program.push(Dispatch::new(self.gpu, &shader, &bindings, grid));
+        Ok(())
+    }
+
+    /// Adds a product to the hidden state, after a norm if there is one.
+    fn add_to_hidden(
+        &self,
+        program: &mut Vec<Dispatch>,
+        product: &Product,
+        input: &Input<'_>,
+        post_norm: Option<VectorId>,
+    ) -> Result<()> {
+        let (buffers, rows, scale) = (self.buffers, self.config.embedding_len, self.config.residual_scale);
+        let Some(post_norm) = post_norm else {
+            let output = Output { epilogue: Epilogue::AddTo { scale }, y: &buffers.hidden, rows, extra: &[] };
+            return self.product(program, product, input, &output);
+        };
+        let output = Output { epilogue: Epilogue::STORE, y: &buffers.output, rows, extra: &[] };
+        self.product(program, product, input, &output)?;
+        let bindings = [
+            (0, Binding::Uniform(&buffers.state)),
+            (1, Binding::Read(&buffers.output)),
+            (2, Binding::Read(self.weights.vector(post_norm))),
+            (3, Binding::Write(&buffers.hidden)),
+        ];
+        let shader = add_norm(rows, self.config.norm_eps, scale);
+        program.push(Dispatch::new(self.gpu, &shader, &bindings, Grid::TokensInX));
+        Ok(())
+    }
+
+    /// One dispatch for each matrix of the product.
+    fn product(
+        &self,
+        program: &mut Vec<Dispatch>,
+        product: &Product,
+        input: &Input<'_>,
+        output: &Output<'_>,
+    ) -> Result<()> {
+        for matrix in self.weights.product(product) {
+            let mut tuning = self.layout.linear;
+            if input.experts.is_some() {
+                // Each token has rows of its own.
+                tuning.tokens = 1;
+            }
+            let linear = Linear {
+                tensor_type: matrix.tensor_type,
+                rows: matrix.rows,
+                cols: matrix.cols,
+                first_row: matrix.first_row,
+                out_rows: output.rows,
+                norm_eps: input.norm.map(|_| self.config.norm_eps),
+                bias: input.bias.is_some(),
+                experts: input.experts,
+                epilogue: output.epilogue,
+                tuning,
+            };
+            let mut bindings = vec![
+                (0, Binding::Uniform(&self.buffers.state)),
+                (1, Binding::Read(&matrix.quants)),
+                (2, Binding::Read(&matrix.scales)),
+                (3, Binding::Read(input.x)),
+                (5, Binding::Write(output.y)),
+            ];
+            bindings.extend(input.norm.map(|norm| (4, Binding::Read(self.weights.vector(norm)))));
+            bindings.extend(input.bias.map(|bias| (8, Binding::Read(self.weights.vector(bias)))));
+            bindings.extend_from_slice(output.extra);
+            program.push(Dispatch::new(self.gpu, &supported(linear.shader(), matrix)?, &bindings, linear.grid()));
+        }
+        Ok(())
+    }
+
+    /// The heads as a layer has them.
+    fn layer_heads(&self, layer: LayerConfig) -> HeadShape {
+        let heads = self.config.heads;
+        match layer.rope {
+            LayerRope::None => HeadShape { rope_dim: 0, ..heads },
+            LayerRope::Main | LayerRope::Window => heads,
+        }
     }
 }
 

@@ -46,6 +46,8 @@ pub struct Generation<'m> {
     ready: VecDeque<u32>,
     /// The token given last: it is cached when the next is sampled.
     last: u32,
+    /// Position of the first token that is fed.
+    start: usize,
     submitted: usize,
     given: usize,
     limit: usize,
@@ -57,11 +59,13 @@ pub struct Generation<'m> {
 impl<'m> Generation<'m> {
     /// `last` is the prompt's last token, `room` the positions left in the context.
     pub(super) fn new(model: &'m mut Model, last: u32, max_tokens: usize, room: usize) -> Self {
+        let start = model.cached.len();
         Self {
             model,
             in_flight: VecDeque::new(),
             ready: VecDeque::new(),
             last,
+            start,
             submitted: 0,
             given: 0,
             limit: max_tokens.min(room),
@@ -113,9 +117,10 @@ impl<'m> Generation<'m> {
         let model = &mut *self.model;
         let staging = model.staging.take(&model.gpu);
         let mut encoder = model.gpu.device().create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
-        for _ in 0..count {
+        for i in 0..count {
+            let program = model.decode_program(self.start + self.submitted + i);
             let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor::default());
-            model.decode.iter().chain(&model.sampler).for_each(|dispatch| dispatch.encode(&mut pass, 1));
+            program.iter().chain(&model.sampler).for_each(|dispatch| dispatch.encode(&mut pass, 1));
         }
         let len_bytes = count as u64 * 4;
         encoder.copy_buffer_to_buffer(&model.buffers.ring, ring_start as u64 * 4, &staging, 0, len_bytes);

@@ -3,14 +3,14 @@
 
 use std::collections::HashMap;
 
-use super::forward::{LayerWeights, Weights};
 use super::gpu::Gpu;
 use super::model::Model;
-use super::weights::{BlockBytes, Matrix};
+use super::repack::{Group, KERNEL_BLOCK_LEN};
+use super::weights::Weights;
 use crate::chat::Chat;
 use crate::error::{EngineError, Result};
 use crate::gguf::{Gguf, Parsed, TensorInfo};
-use crate::models::{ModelConfig, ModelPlan, ROPE_FREQUENCIES, rope_angles};
+use crate::models::{ModelConfig, ModelPlan, ROPE_FREQUENCIES, ROPE_LONG, ROPE_SHORT, Segment};
 use crate::reference::dequantize::dequantize;
 
 /// Blocks of 32 weights that go to the GPU at once. Even, so that packed f16 scales stay whole words.
@@ -84,13 +84,11 @@ impl Loader {
         if received_bytes < stage.gguf.file_len_bytes {
             return Err(EngineError::Truncated { len_bytes: received_bytes, needed_bytes: stage.gguf.file_len_bytes });
         }
-        let TensorStage { config, weights, rope_frequencies, chat, .. } = *stage;
+        let TensorStage { config, weights, host, chat, .. } = *stage;
         gpu.queue().submit([]);
         let context = options.context_tokens.unwrap_or(4096).min(config.trained_context).max(2);
-        let divisors = (!rope_frequencies.is_empty()).then_some(rope_frequencies.as_slice());
-        let angles = rope_angles(&config.rope, &config.heads, context, divisors);
         let scope = gpu.device().push_error_scope(wgpu::ErrorFilter::OutOfMemory);
-        let model = Model::new(gpu, config, chat, context, weights.into_weights()?, &angles);
+        let model = Model::new(gpu, config, chat, context, weights, &host);
         if let Some(error) = scope.pop().await {
             return Err(EngineError::TooLarge(error.to_string()));
         }
@@ -122,81 +120,41 @@ impl Loader {
     }
 }
 
-/// Where a tensor's bytes go.
+/// Where a part of a tensor goes.
 #[derive(Debug, Clone, Copy)]
 enum Slot {
-    /// Into this matrix, from this block on.
-    Matrix(usize, u64),
-    /// Into this norm weight.
-    Vector(usize),
-    /// To the host, as divisors of RoPE's frequencies.
-    RopeFrequencies,
+    /// These blocks of 32 weights of the tensor into a matrix, from its block `to_block` on.
+    Matrix { index: usize, from_block: u64, blocks: u64, to_block: u64 },
+    /// Into a vector, from this byte on.
+    Vector { index: usize, to_byte: u64 },
+    /// To the host: RoPE's divisors.
+    Host,
 }
 
-/// Buffers by their place in the plan.
-struct PlannedWeights {
-    plan: ModelPlan,
-    /// In the order of [`ModelPlan::matrices`].
-    matrices: Vec<Matrix>,
-    /// In the order of [`ModelPlan::vectors`].
-    vectors: Vec<wgpu::Buffer>,
-}
-
-impl PlannedWeights {
-    fn allocate(gpu: &Gpu, plan: ModelPlan, config: &ModelConfig) -> Result<Self> {
-        Ok(Self {
-            matrices: plan.matrices().map(|matrix| Matrix::allocate(gpu, matrix)).collect::<Result<_>>()?,
-            vectors: plan.vectors().map(|name| gpu.storage_buffer(name, u64::from(config.embedding_len) * 4)).collect(),
-            plan,
-        })
-    }
-
-    fn slots(&self) -> HashMap<String, Slot> {
-        let mut slots = HashMap::new();
-        for (index, matrix) in self.plan.matrices().enumerate() {
-            let mut first_row = 0;
-            for (tensor, rows) in &matrix.tensors {
-                let first_block = u64::from(first_row) * u64::from(matrix.cols) / 32;
-                slots.insert(tensor.clone(), Slot::Matrix(index, first_block));
-                first_row += rows;
-            }
+/// Where every tensor goes; a tensor may be split, and used twice.
+fn slots(plan: &ModelPlan) -> HashMap<String, Vec<Slot>> {
+    let mut slots: HashMap<String, Vec<Slot>> = HashMap::new();
+    for (index, matrix) in plan.matrices.iter().enumerate() {
+        let row_blocks = u64::from(matrix.cols) / KERNEL_BLOCK_LEN;
+        let mut row = 0;
+        for Segment { tensor, first_row, rows } in &matrix.segments {
+            let (from_block, blocks) = (u64::from(*first_row) * row_blocks, u64::from(*rows) * row_blocks);
+            let slot = Slot::Matrix { index, from_block, blocks, to_block: row * row_blocks };
+            slots.entry(tensor.clone()).or_default().push(slot);
+            row += u64::from(*rows);
         }
-        for (index, name) in self.plan.vectors().enumerate() {
-            slots.insert(name.clone(), Slot::Vector(index));
+    }
+    for (index, vector) in plan.vectors.iter().enumerate() {
+        let mut to_byte = 0;
+        for (tensor, len) in &vector.tensors {
+            slots.entry(tensor.clone()).or_default().push(Slot::Vector { index, to_byte });
+            to_byte += u64::from(*len) * 4;
         }
-        slots.insert(ROPE_FREQUENCIES.to_owned(), Slot::RopeFrequencies);
-        slots
     }
-
-    fn into_weights(self) -> Result<Weights> {
-        // The same orders as `ModelPlan::matrices` and `ModelPlan::vectors`.
-        let mut matrices = self.matrices.into_iter();
-        let mut vectors = self.vectors.into_iter();
-        let lost = || EngineError::malformed("a planned tensor was not allocated");
-        let mut matrix = || matrices.next().ok_or_else(lost);
-        let mut vector = || vectors.next().ok_or_else(lost);
-        let layers = self
-            .plan
-            .layers
-            .iter()
-            .map(|layer| {
-                Ok(LayerWeights {
-                    attention_norm: vector()?,
-                    qkv: layer.qkv.iter().map(|_| matrix()).collect::<Result<_>>()?,
-                    attention_output: matrix()?,
-                    feed_forward_norm: vector()?,
-                    gate_up: matrix()?,
-                    down: matrix()?,
-                })
-            })
-            .collect::<Result<_>>()?;
-        Ok(Weights {
-            layers,
-            embedding: matrix()?,
-            output: self.plan.output.as_ref().map(|_| matrix()).transpose()?,
-            output_norm: vector()?,
-        })
+    for name in [ROPE_FREQUENCIES, ROPE_LONG, ROPE_SHORT] {
+        slots.insert(name.to_owned(), vec![Slot::Host]);
     }
+    slots
 }
 
 /// The state after the header.
@@ -204,9 +162,10 @@ struct TensorStage {
     gguf: Gguf,
     config: ModelConfig,
     chat: Chat,
-    weights: PlannedWeights,
-    slots: HashMap<String, Slot>,
-    rope_frequencies: Vec<f32>,
+    weights: Weights,
+    slots: HashMap<String, Vec<Slot>>,
+    /// Tensors that stay on the host.
+    host: HashMap<String, Vec<f32>>,
     /// Position in the file of the next byte to come.
     position: u64,
     /// Index of the tensor that the next byte belongs to or precedes.
@@ -221,17 +180,17 @@ struct TensorStage {
 impl TensorStage {
     fn new(gpu: &Gpu, gguf: Gguf) -> Result<Self> {
         let config = ModelConfig::from_gguf(&gguf)?;
-        let plan = ModelPlan::new(&gguf, &config)?;
+        let plan = ModelPlan::new(&gguf, &config, gpu.max_binding_bytes())?;
         let chat = Chat::from_gguf(&gguf, config.vocab)?;
-        let weights = PlannedWeights::allocate(gpu, plan, &config)?;
-        let slots = weights.slots();
+        let slots = slots(&plan);
+        let weights = Weights::allocate(gpu, plan)?;
         Ok(Self {
             gguf,
             config,
             chat,
             weights,
             slots,
-            rope_frequencies: Vec::new(),
+            host: HashMap::new(),
             position: 0,
             tensor: 0,
             pending: Vec::new(),
@@ -249,8 +208,8 @@ impl TensorStage {
             if bytes.is_empty() {
                 return;
             }
-            let slot = self.slots[&tensor.name];
-            let chunk_bytes = CHUNK_BLOCKS * BlockBytes::of(tensor.tensor_type).file;
+            let group = Group::of(tensor.tensor_type);
+            let chunk_bytes = CHUNK_BLOCKS / group.blocks * group.file;
             let missing = tensor.len_bytes - self.written_bytes - self.pending.len() as u64;
             let room = chunk_bytes - self.pending.len() as u64;
             let taken = missing.min(room).min(bytes.len() as u64);
@@ -259,23 +218,35 @@ impl TensorStage {
             self.position += taken;
             if taken == missing || taken == room {
                 let tensor = tensor.clone();
-                self.write(gpu, &tensor, slot);
+                self.write(gpu, &tensor);
             }
         }
     }
 
-    /// Sends the pending bytes of `tensor` to the GPU.
-    fn write(&mut self, gpu: &Gpu, tensor: &TensorInfo, slot: Slot) {
-        match slot {
-            Slot::Matrix(index, first_block) => {
-                let block = first_block + self.written_bytes / BlockBytes::of(tensor.tensor_type).file;
-                self.weights.matrices[index].write(gpu, block, &self.pending);
-            }
-            Slot::Vector(index) => {
-                gpu.queue().write_buffer(&self.weights.vectors[index], self.written_bytes, &self.pending);
-            }
-            Slot::RopeFrequencies => {
-                self.rope_frequencies.extend(dequantize(tensor.tensor_type, &self.pending).unwrap_or_default());
+    /// Sends the pending bytes of `tensor` to where they go.
+    fn write(&mut self, gpu: &Gpu, tensor: &TensorInfo) {
+        let group = Group::of(tensor.tensor_type);
+        // Chunks begin with a group; the last one of a tensor may end inside of one.
+        let start = self.written_bytes / group.file * group.blocks;
+        let block_bytes = |blocks: u64| (blocks * group.file / group.blocks) as usize;
+        for slot in self.slots.get(&tensor.name).into_iter().flatten() {
+            match *slot {
+                Slot::Matrix { index, from_block, blocks, to_block } => {
+                    let end = start + self.pending.len() as u64 * group.blocks / group.file;
+                    let (first, last) = (from_block.max(start), (from_block + blocks).min(end));
+                    if first < last {
+                        let bytes = &self.pending[block_bytes(first - start)..block_bytes(last - start)];
+                        self.weights.matrices[index].write(gpu, to_block + first - from_block, bytes);
+                    }
+                }
+                Slot::Vector { index, to_byte } => {
+                    let at = to_byte + self.written_bytes;
+                    gpu.queue().write_buffer(&self.weights.vectors[index], at, &self.pending);
+                }
+                Slot::Host => {
+                    let floats = dequantize(tensor.tensor_type, &self.pending).unwrap_or_default();
+                    self.host.entry(tensor.name.clone()).or_default().extend(floats);
+                }
             }
         }
         let written = self.pending.len() as u64;

@@ -1,11 +1,13 @@
 //! Everything that lives on the GPU: the device, weights, the forward pass, the KV cache and the decode loop.
 
+mod buffers;
 mod forward;
 mod generation;
 mod gpu;
 mod loader;
 mod model;
 mod program;
+pub(crate) mod repack;
 mod weights;
 
 pub use generation::{Generation, GenerationEnd};
@@ -13,4 +15,5 @@ pub use gpu::{Gpu, GpuOptions};
 pub use loader::{Loader, LoaderOptions};
 pub use model::Model;
 pub use program::{Binding, Dispatch, Grid};
-pub use weights::{Matrix, repack};
+pub use repack::repack;
+pub use weights::{Matrix, StreamBytes, stream_bytes};

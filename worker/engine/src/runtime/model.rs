@@ -1,16 +1,22 @@
 //! A loaded model: weights, one sequence's KV cache, and prefill.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
-use super::forward::{Buffers, ForwardBuilder, State, Weights};
+use super::buffers::{ATTENTION_SPLITS, Buffers, State};
+use super::forward::{ForwardBuilder, Layout};
 use super::generation::{Generation, StagingPool};
 use super::gpu::Gpu;
 use super::program::Dispatch;
+use super::weights::Weights;
 use crate::chat::Chat;
 use crate::error::{EngineError, Result};
 use crate::models::ModelConfig;
 use crate::reference::sampling::IN_PROMPT;
 use crate::sampling::SamplingParams;
+
+/// The position from which on several workgroups share an attention head's work.
+const LONG_CONTEXT: usize = 64;
 
 /// A model on the GPU, ready to answer.
 ///
@@ -24,8 +30,9 @@ pub struct Model {
     /// Kept because the dispatches' bind groups need its buffers alive in the browser.
     _weights: Weights,
     prefill: Vec<Dispatch>,
-    prefill_head: Dispatch,
-    pub(super) decode: Vec<Dispatch>,
+    prefill_head: Vec<Dispatch>,
+    /// One token's layers and head, for contexts up to [`LONG_CONTEXT`] and for longer ones.
+    decode: [Vec<Dispatch>; 2],
     pub(super) sampler: [Dispatch; 2],
     /// Tokens whose keys and values are in the cache.
     pub(super) cached: Vec<u32>,
@@ -39,16 +46,25 @@ impl Model {
         chat: Chat,
         context: u32,
         weights: Weights,
-        angles: &[[f32; 2]],
+        host: &HashMap<String, Vec<f32>>,
     ) -> Result<Self> {
-        let (decode_tuning, prefill_tuning) = (gpu.decode_tuning(), gpu.prefill_tuning());
-        let buffers = Buffers::new(&gpu, &config, context, gpu.prefill_batch(), prefill_tuning.tokens, angles)?;
-        let builder = ForwardBuilder { gpu: &gpu, config: &config, weights: &weights, buffers: &buffers };
-        let prefill = builder.layers(&buffers.prompt_ids, prefill_tuning)?;
-        let prefill_head = builder.head(prefill_tuning)?;
-        let mut decode = builder.layers(&buffers.next_id, decode_tuning)?;
-        decode.push(builder.head(decode_tuning)?);
-        let sampler = builder.sampler();
+        let logit_rows = gpu.prefill_tuning().tokens;
+        let buffers = Buffers::new(&gpu, &config, context, gpu.prefill_batch(), logit_rows, host)?;
+        let builder = |linear, splits| {
+            let layout = Layout { linear, splits };
+            ForwardBuilder { gpu: &gpu, config: &config, weights: &weights, buffers: &buffers, layout }
+        };
+        let decode = |splits| -> Result<Vec<Dispatch>> {
+            let builder = builder(gpu.decode_tuning(), splits);
+            let mut program = builder.layers(&buffers.next_id)?;
+            program.extend(builder.head()?);
+            Ok(program)
+        };
+        let decode = [decode(1)?, decode(ATTENTION_SPLITS)?];
+        let prefiller = builder(gpu.prefill_tuning(), 1);
+        let prefill = prefiller.layers(&buffers.prompt_ids)?;
+        let prefill_head = prefiller.head()?;
+        let sampler = prefiller.sampler();
         let staging = StagingPool::default();
         Ok(Self {
             gpu,
@@ -93,7 +109,7 @@ impl Model {
 
     /// Dispatches of one decoded token, sampling included.
     pub fn dispatches_per_token(&self) -> usize {
-        self.decode.len() + self.sampler.len()
+        self.decode[0].len() + self.sampler.len()
     }
 
     /// How many of `prompt`'s first tokens need no prefill, because the cache holds them.
@@ -169,7 +185,8 @@ impl Model {
         self.check_tokens(&[token])?;
         self.write_state(1);
         self.gpu.queue().write_buffer(&self.buffers.next_id, 0, bytemuck::bytes_of(&token));
-        self.submit(|pass| self.decode.iter().for_each(|dispatch| dispatch.encode(pass, 1)));
+        let program = self.decode_program(self.cached.len());
+        self.submit(|pass| program.iter().for_each(|dispatch| dispatch.encode(pass, 1)));
         self.cached.push(token);
         self.gpu.read_buffer(&self.buffers.logits, u64::from(self.config.vocab) * 4).await
     }
@@ -220,10 +237,15 @@ impl Model {
         self.submit(|pass| {
             self.prefill.iter().for_each(|dispatch| dispatch.encode(pass, token_count));
             if with_logits {
-                self.prefill_head.encode(pass, token_count);
+                self.prefill_head.iter().for_each(|dispatch| dispatch.encode(pass, token_count));
             }
         });
         self.cached.extend_from_slice(batch);
+    }
+
+    /// The layers and the head for one token at `position`.
+    pub(super) fn decode_program(&self, position: usize) -> &[Dispatch] {
+        &self.decode[usize::from(position >= LONG_CONTEXT)]
     }
 
     /// Encodes one compute pass and submits it.

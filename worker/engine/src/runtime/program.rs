@@ -37,14 +37,21 @@ pub enum Grid {
     Fixed([u32; 3]),
     /// One in x a token.
     TokensInX,
-    /// This many in x, one in y a token.
-    TokensInY(u32),
-    /// These in x and y, one in z for each `tokens_per_group` tokens.
+    /// This many in x, one in y a token, this many in z.
+    TokensInY {
+        /// Workgroups in x.
+        x: u32,
+        /// Workgroups in z.
+        z: u32,
+    },
+    /// These in x and y, in z `groups_per_token` for each `tokens_per_group` tokens.
     TokensInZ {
         /// Workgroups in x and y.
         xy: [u32; 2],
         /// Tokens that a workgroup serves.
         tokens_per_group: u32,
+        /// Workgroups that serve a token.
+        groups_per_token: u32,
     },
 }
 
@@ -54,8 +61,10 @@ impl Grid {
         match self {
             Self::Fixed(grid) => grid,
             Self::TokensInX => [tokens, 1, 1],
-            Self::TokensInY(x) => [x, tokens, 1],
-            Self::TokensInZ { xy: [x, y], tokens_per_group } => [x, y, tokens.div_ceil(tokens_per_group)],
+            Self::TokensInY { x, z } => [x, tokens, z],
+            Self::TokensInZ { xy: [x, y], tokens_per_group, groups_per_token } => {
+                [x, y, tokens.div_ceil(tokens_per_group) * groups_per_token]
+            }
         }
     }
 }

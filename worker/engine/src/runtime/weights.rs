@@ -1,12 +1,10 @@
 //! Weights on the GPU: quants and scales in two aligned streams.
 
 use super::gpu::Gpu;
+use super::repack::{Group, KERNEL_BLOCK_LEN, repack};
 use crate::error::{EngineError, Result};
 use crate::gguf::TensorType;
-use crate::models::MatrixPlan;
-
-/// Weights in a kernel's block, for every format.
-const KERNEL_BLOCK_LEN: u64 = 32;
+use crate::models::{MatrixId, MatrixPlan, ModelPlan, Product, Segment, VectorId};
 
 /// A matrix on the GPU: `[rows][cols]`, in blocks of 32 columns.
 pub struct Matrix {
@@ -16,34 +14,35 @@ pub struct Matrix {
     pub rows: u32,
     /// Columns.
     pub cols: u32,
-    /// Quants: a whole number of `vec4<u32>` a block, see `kernels/formats`.
+    /// The output row of a product that the first row computes.
+    pub first_row: u32,
+    /// Quants: a whole number of `vec4<u32>` for two blocks, see `kernels/formats`.
     pub quants: wgpu::Buffer,
     /// Scales, packed as the format says.
     pub scales: wgpu::Buffer,
 }
 
-/// Bytes of a block of 32 weights in the file and in the two streams.
+/// Bytes of a matrix's two streams.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct BlockBytes {
-    /// In the file.
-    pub(super) file: u64,
-    /// In the stream of quants.
-    pub(super) quants: u64,
-    /// In the stream of scales.
-    pub(super) scales: u64,
+pub struct StreamBytes {
+    /// Quants.
+    pub quants: u64,
+    /// Scales.
+    pub scales: u64,
 }
 
-impl BlockBytes {
-    /// The bytes of a format.
-    pub(super) fn of(tensor_type: TensorType) -> Self {
-        let file = tensor_type.block_bytes() * KERNEL_BLOCK_LEN / tensor_type.block_len().min(KERNEL_BLOCK_LEN);
-        let scales = match tensor_type {
-            TensorType::Q4_0 | TensorType::Q8_0 => 2,
-            TensorType::Q4_1 => 4,
-            TensorType::F32 | TensorType::F16 | TensorType::Other(_) => 0,
-        };
-        Self { file, quants: file - scales, scales }
+impl StreamBytes {
+    /// The larger of the two, which a binding must hold.
+    pub fn largest(self) -> u64 {
+        self.quants.max(self.scales)
     }
+}
+
+/// Bytes of the streams of a matrix of `rows` times `cols` weights.
+pub fn stream_bytes(tensor_type: TensorType, rows: u32, cols: u32) -> StreamBytes {
+    let group = Group::of(tensor_type);
+    let groups = (u64::from(rows) * u64::from(cols)).div_ceil(KERNEL_BLOCK_LEN * group.blocks);
+    StreamBytes { quants: groups * group.quants, scales: groups * group.scales }
 }
 
 impl Matrix {
@@ -52,14 +51,12 @@ impl Matrix {
     /// # Errors
     /// [`EngineError::TooLarge`] if a stream exceeds the device's largest binding.
     pub fn allocate(gpu: &Gpu, plan: &MatrixPlan) -> Result<Self> {
-        let bytes = BlockBytes::of(plan.tensor_type);
-        let blocks = u64::from(plan.rows) * u64::from(plan.cols) / KERNEL_BLOCK_LEN;
-        let quants_bytes = blocks * bytes.quants;
-        if quants_bytes > gpu.max_binding_bytes() {
+        let bytes = stream_bytes(plan.tensor_type, plan.rows, plan.cols);
+        if bytes.largest() > gpu.max_binding_bytes() {
             return Err(EngineError::TooLarge(format!(
                 "the tensor “{}” takes {} MiB, but this device binds at most {} MiB at once",
                 plan.label(),
-                quants_bytes >> 20,
+                bytes.largest() >> 20,
                 gpu.max_binding_bytes() >> 20
             )));
         }
@@ -68,8 +65,9 @@ impl Matrix {
             tensor_type: plan.tensor_type,
             rows: plan.rows,
             cols: plan.cols,
-            quants: gpu.storage_buffer(&label, quants_bytes),
-            scales: gpu.storage_buffer(&label, blocks * bytes.scales),
+            first_row: plan.first_row,
+            quants: gpu.storage_buffer(&label, bytes.quants),
+            scales: gpu.storage_buffer(&label, bytes.scales),
         })
     }
 
@@ -78,67 +76,50 @@ impl Matrix {
     /// # Errors
     /// As [`Matrix::allocate`].
     pub fn from_bytes(gpu: &Gpu, tensor_type: TensorType, rows: u32, cols: u32, bytes: &[u8]) -> Result<Self> {
-        let plan = MatrixPlan { tensors: Vec::new(), tensor_type, rows, cols };
-        let matrix = Self::allocate(gpu, &plan)?;
+        let segments = vec![Segment { tensor: String::new(), first_row: 0, rows }];
+        let matrix = Self::allocate(gpu, &MatrixPlan { segments, tensor_type, rows, cols, first_row: 0 })?;
         matrix.write(gpu, 0, bytes);
         Ok(matrix)
     }
 
-    /// Writes whole blocks, as they stand in the file, from block `first_block` (an even number) on.
+    /// Writes whole blocks, as they stand in the file, from the block of 32 weights `first_block` on, which begins a
+    /// group of the format.
     pub fn write(&self, gpu: &Gpu, first_block: u64, bytes: &[u8]) {
-        let block_bytes = BlockBytes::of(self.tensor_type);
+        let group = Group::of(self.tensor_type);
+        debug_assert!(first_block.is_multiple_of(group.blocks), "the planner splits between groups");
+        let first_group = first_block / group.blocks;
         let (quants, scales) = repack(self.tensor_type, bytes);
-        gpu.queue().write_buffer(&self.quants, first_block * block_bytes.quants, &quants);
+        gpu.queue().write_buffer(&self.quants, first_group * group.quants, &quants);
         if !scales.is_empty() {
-            gpu.queue().write_buffer(&self.scales, first_block * block_bytes.scales, &scales);
+            gpu.queue().write_buffer(&self.scales, first_group * group.scales, &scales);
         }
     }
 }
 
-/// Splits whole blocks into the streams of quants and scales, the latter padded to whole words.
-pub fn repack(tensor_type: TensorType, bytes: &[u8]) -> (Vec<u8>, Vec<u8>) {
-    let block = BlockBytes::of(tensor_type);
-    if block.scales == 0 {
-        return (bytes.to_vec(), Vec::new());
-    }
-    let blocks = bytes.len() / block.file as usize;
-    let mut quants = Vec::with_capacity(blocks * block.quants as usize);
-    let mut scales = Vec::with_capacity((blocks * block.scales as usize).next_multiple_of(4));
-    for block_bytes in bytes.chunks_exact(block.file as usize) {
-        // In every format so far the scales stand first.
-        let (own_scales, own_quants) = block_bytes.split_at(block.scales as usize);
-        scales.extend_from_slice(own_scales);
-        quants.extend_from_slice(own_quants);
-    }
-    scales.resize(scales.len().next_multiple_of(4), 0);
-    (quants, scales)
+/// A model's weights, by their places in the plan.
+pub(super) struct Weights {
+    pub(super) plan: ModelPlan,
+    pub(super) matrices: Vec<Matrix>,
+    pub(super) vectors: Vec<wgpu::Buffer>,
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn repacking_keeps_every_byte_in_its_stream() {
-        let bytes: Vec<u8> = (0..54).collect();
-        let (quants, scales) = repack(TensorType::Q4_0, &bytes);
-        assert_eq!(scales, [0, 1, 18, 19, 36, 37, 0, 0]);
-        let expected: Vec<u8> = (2..18).chain(20..36).chain(38..54).collect();
-        assert_eq!(quants, expected);
-        assert_eq!(repack(TensorType::F16, &bytes), (bytes.clone(), Vec::new()));
+impl Weights {
+    /// Allocates all of them.
+    pub(super) fn allocate(gpu: &Gpu, plan: ModelPlan) -> Result<Self> {
+        let matrices = plan.matrices.iter().map(|matrix| Matrix::allocate(gpu, matrix)).collect::<Result<_>>()?;
+        let vectors = plan.vectors.iter().map(|vector| gpu.storage_buffer("vector", u64::from(vector.len()) * 4));
+        Ok(Self { vectors: vectors.collect(), matrices, plan })
     }
 
-    #[test]
-    fn block_bytes_cover_the_file() {
-        let cases = [
-            (TensorType::F32, 128, 128, 0),
-            (TensorType::F16, 64, 64, 0),
-            (TensorType::Q4_0, 18, 16, 2),
-            (TensorType::Q4_1, 20, 16, 4),
-            (TensorType::Q8_0, 34, 32, 2),
-        ];
-        for (tensor_type, file, quants, scales) in cases {
-            assert_eq!(BlockBytes::of(tensor_type), BlockBytes { file, quants, scales }, "{tensor_type}");
-        }
+    pub(super) fn matrix(&self, id: MatrixId) -> &Matrix {
+        &self.matrices[id.0]
+    }
+
+    pub(super) fn product<'w>(&'w self, product: &'w Product) -> impl Iterator<Item = &'w Matrix> {
+        product.iter().map(|id| self.matrix(*id))
+    }
+
+    pub(super) fn vector(&self, id: VectorId) -> &wgpu::Buffer {
+        &self.vectors[id.0]
     }
 }

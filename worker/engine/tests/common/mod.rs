@@ -30,10 +30,6 @@ macro_rules! gpu_tests {
     };
 }
 
-/// The formats that have kernels.
-pub const FORMATS: [TensorType; 5] =
-    [TensorType::F32, TensorType::F16, TensorType::Q4_0, TensorType::Q4_1, TensorType::Q8_0];
-
 /// The device with all that the adapter has, and one with WebGPU's defaults only.
 pub async fn devices() -> Vec<Gpu> {
     vec![device(GpuOptions { baseline: false }).await, device(GpuOptions { baseline: true }).await]
@@ -67,22 +63,35 @@ impl Random {
 
     /// Random weights of a format: any quants, small finite scales.
     pub fn weights(&mut self, tensor_type: TensorType, len: usize) -> Vec<u8> {
-        let half = |random: &mut Self| half::f16::from_f32(random.float() * 0.05).to_le_bytes();
-        match tensor_type {
-            TensorType::F32 => (0..len).flat_map(|_| (self.float() * 0.3).to_le_bytes()).collect(),
-            TensorType::F16 => (0..len).flat_map(|_| half(self)).collect(),
-            _ => (0..len / tensor_type.block_len() as usize)
-                .flat_map(|_| {
-                    let mut block: Vec<u8> =
-                        (0..tensor_type.block_bytes()).map(|_| (self.bits() >> 32) as u8).collect();
-                    let scale_bytes = if tensor_type == TensorType::Q4_1 { 4 } else { 2 };
-                    for scale in block[..scale_bytes].chunks_exact_mut(2) {
-                        scale.copy_from_slice(&half(self));
-                    }
-                    block
-                })
-                .collect(),
+        // Where a block's f16 scales stand, and how many.
+        let (scales_at, scale_count) = match tensor_type {
+            TensorType::F32 => return (0..len).flat_map(|_| (self.float() * 0.3).to_le_bytes()).collect(),
+            TensorType::F16 | TensorType::Q4_0 | TensorType::Q5_0 | TensorType::Q8_0 => (0, 1),
+            TensorType::BF16 => (0, 0),
+            TensorType::Q2_K => (80, 2),
+            TensorType::Q3_K => (108, 1),
+            TensorType::Q6_K => (208, 1),
+            TensorType::IQ4_NL | TensorType::IQ4_XS => (0, 1),
+            TensorType::MXFP4 => (0, 0),
+            _ => (0, 2),
+        };
+        // So that weights come out about as large in every format.
+        let scale = if tensor_type.block_len() == 256 { 0.002 } else { 0.05 };
+        let mut bytes = Vec::new();
+        for _ in 0..len / tensor_type.block_len() as usize {
+            let mut block: Vec<u8> = (0..tensor_type.block_bytes()).map(|_| (self.bits() >> 32) as u8).collect();
+            for half in block[scales_at..][..2 * scale_count].chunks_exact_mut(2) {
+                half.copy_from_slice(&half::f16::from_f32(self.float() * scale).to_le_bytes());
+            }
+            match tensor_type {
+                // Of all exponents only those near 2^-4.
+                TensorType::MXFP4 => block[0] = 120 + block[0] % 8,
+                TensorType::BF16 => block[1] = 0x3C | block[1] & 0x83,
+                _ => {}
+            }
+            bytes.extend(block);
         }
+        bytes
     }
 }
 

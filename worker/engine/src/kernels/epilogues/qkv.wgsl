@@ -1,4 +1,4 @@
-// The matrix holds rows of the query, key and value projections, in this order; FIRST_PAIR is the pair of
+// The matrix holds rows of the query, key and value projections, in this order; FIRST_ROW is the row of
 // that order that it starts with (not 0 where the three have different formats and take a dispatch each).
 // A pair is what RoPE turns together: neighbouring rows of a head, or rows half a head apart (ROPE_HALF).
 // Queries go to `q`; keys and values are appended to the cache as f16.
@@ -12,6 +12,7 @@
 @group(0) @binding(7) var<storage, read> rope: array<vec2<f32>>;
 
 const HALF_DIM: u32 = HEAD_DIM / 2u;
+const FIRST_PAIR: u32 = FIRST_ROW / 2u;
 
 // The two elements of a head that pair `index` (0..HALF_DIM) of a query or key head consists of.
 fn rope_elements(index: u32) -> vec2<u32> {

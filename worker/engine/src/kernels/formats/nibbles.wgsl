@@ -1,9 +1,9 @@
-// The nibbles of a word's four bytes as floats, each scaled by a power of two: multiply by NIBBLE_SCALE.
+// Small integers packed into a word's four bytes, as floats, each scaled by a power of two: multiply by BYTE_SCALE.
 //
 // Masking instead of shifting: a vector shifted by a vector is dear in software renderers, and the factor can
 // be folded into the block's scale. All products stay exact. Integers are signed on the way to floats, which
 // software and some hardware convert faster than unsigned ones.
-const NIBBLE_SCALE: vec4<f32> = vec4<f32>(1.0, 0x1p-8, 0x1p-16, 0x1p-24);
+const BYTE_SCALE: vec4<f32> = vec4<f32>(1.0, 0x1p-8, 0x1p-16, 0x1p-24);
 
 fn low_nibbles(word: u32) -> vec4<f32> {
     return vec4<f32>(vec4<i32>(vec4<u32>(word) & vec4<u32>(0xfu, 0xf00u, 0xf0000u, 0xf000000u)));

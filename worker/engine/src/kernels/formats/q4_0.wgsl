@@ -6,7 +6,7 @@
 fn load_block(block: u32) -> Block {
     let q = quants[block];
     let d = load_scale(block);
-    let scale = d * NIBBLE_SCALE;
+    let scale = d * BYTE_SCALE;
     let offset = vec4<f32>(8.0 * d);
     return Block(
         low_nibbles(q.x) * scale - offset,

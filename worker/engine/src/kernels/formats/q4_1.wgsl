@@ -5,7 +5,7 @@
 fn load_block(block: u32) -> Block {
     let q = quants[block];
     let scales_of_block = unpack2x16float(scales[block]);
-    let scale = scales_of_block.x * NIBBLE_SCALE;
+    let scale = scales_of_block.x * BYTE_SCALE;
     let m = vec4<f32>(scales_of_block.y);
     return Block(
         low_nibbles(q.x) * scale + m,

@@ -4,7 +4,7 @@
 
 // A word's bytes plus 128, the second and third scaled by powers of two; see `nibbles.wgsl` for why no vector
 // is shifted.
-const BYTE_SCALE: vec4<f32> = vec4<f32>(1.0, 0x1p-8, 0x1p-16, 0x1p-16);
+const SIGNED_BYTE_SCALE: vec4<f32> = vec4<f32>(1.0, 0x1p-8, 0x1p-16, 0x1p-16);
 
 fn biased_bytes(word: u32) -> vec4<f32> {
     let biased = word ^ 0x80808080u;
@@ -15,7 +15,7 @@ fn load_block(block: u32) -> Block {
     let a = quants[2u * block];
     let b = quants[2u * block + 1u];
     let d = load_scale(block);
-    let scale = d * BYTE_SCALE;
+    let scale = d * SIGNED_BYTE_SCALE;
     let offset = vec4<f32>(128.0 * d);
     return Block(
         biased_bytes(a.x) * scale - offset,

@@ -1,0 +1,8 @@
+// IQ4_NL: quants as Q4_0, pointing into a table; w = d table[q].
+#include "formats/iq4_table.wgsl"
+#include "formats/table_block.wgsl"
+#include "formats/half_scale.wgsl"
+
+fn load_block(block: u32) -> Block {
+    return table_block(quants[block], load_scale(block));
+}

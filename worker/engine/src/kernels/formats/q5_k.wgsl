@@ -1,0 +1,10 @@
+// Q5_K: as Q4_K; after four words of scales a word of high bits for each of eight blocks.
+const SCALE_WORDS: u32 = 12u;
+#include "formats/five_bit_block.wgsl"
+#include "formats/k_scales.wgsl"
+
+fn load_block(block: u32) -> Block {
+    let high = scales[(block >> 3u) * SCALE_WORDS + 4u + (block & 7u)];
+    let scale_min = scale_and_min(block);
+    return five_bit_block(quants[block], high, scale_min.x, scale_min.y);
+}

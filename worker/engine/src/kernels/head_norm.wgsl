@@ -1,0 +1,73 @@
+// RMS-normalises queries and keys between projection and RoPE, turns them, and appends keys and values to the cache.
+// Each head has its own norm with the same weight, or with WHOLE_ROW all heads have one norm with a weight each element.
+// Grid: x: HEADS + 2 KV_HEADS, y: tokens. Constants: those of `epilogues/qkv.wgsl`, EPS, WORKGROUP.
+#include "state.wgsl"
+
+@group(0) @binding(0) var<uniform> state: State;
+// Query, key and value: [tokens][HEADS + 2 KV_HEADS][HEAD_DIM]
+@group(0) @binding(1) var<storage, read> projected: array<f32>;
+// Weight of the queries' norm: [HEAD_DIM], or [HEADS][HEAD_DIM] with WHOLE_ROW
+@group(0) @binding(2) var<storage, read> query_norm: array<f32>;
+// The same for the keys: [HEAD_DIM], or [KV_HEADS][HEAD_DIM]
+@group(0) @binding(3) var<storage, read> key_norm: array<f32>;
+#include "epilogues/qkv.wgsl"
+
+const ROW: u32 = (HEADS + 2u * KV_HEADS) * HEAD_DIM;
+
+var<workgroup> partials: array<f32, WORKGROUP>;
+
+fn mean_square(base: u32, len: u32, thread: u32) -> f32 {
+    var sum = 0.0;
+    for (var i = thread; i < len; i += WORKGROUP) {
+        sum += projected[base + i] * projected[base + i];
+    }
+    partials[thread] = sum;
+    workgroupBarrier();
+    for (var width = WORKGROUP / 2u; width > 0u; width /= 2u) {
+        if (thread < width) {
+            partials[thread] += partials[thread + width];
+        }
+        workgroupBarrier();
+    }
+    return partials[0] / f32(len);
+}
+
+@compute @workgroup_size(WORKGROUP)
+fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) thread: u32) {
+    let head = group.x;
+    let token = group.y;
+    if (token >= state.token_count) {
+        return;
+    }
+    let is_query = head < HEADS;
+    let is_value = head >= HEADS + KV_HEADS;
+#ifdef WHOLE_ROW
+    let first = select(HEADS, 0u, is_query);
+    let count = select(KV_HEADS, HEADS, is_query);
+    let weight_base = (head - first) * HEAD_DIM;
+#else
+    let first = head;
+    let count = 1u;
+    let weight_base = 0u;
+#endif
+    var scale = 1.0;
+    if (!is_value) {
+        scale = inverseSqrt(mean_square(token * ROW + first * HEAD_DIM, count * HEAD_DIM, thread) + EPS);
+    }
+    for (var index = thread; index < HALF_DIM; index += WORKGROUP) {
+        let pair = head * HALF_DIM + index;
+        let rows = pair_rows(pair);
+        var values = vec2<f32>(projected[token * ROW + rows.x], projected[token * ROW + rows.y]);
+        if (!is_value) {
+            let elements = rows - head * HEAD_DIM + weight_base;
+            var weights = vec2<f32>(0.0);
+            if (is_query) {
+                weights = vec2<f32>(query_norm[elements.x], query_norm[elements.y]);
+            } else {
+                weights = vec2<f32>(key_norm[elements.x], key_norm[elements.y]);
+            }
+            values *= scale * weights;
+        }
+        store_pair(token, pair, values);
+    }
+}

@@ -1,0 +1,97 @@
+//! Model families as data: in what each differs from Llama. Sources: the families' papers and `llama-model.cpp`.
+
+/// Where RMS norms of queries and keys apply, between projection and RoPE.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum HeadNorm {
+    /// None.
+    None,
+    /// Each head by itself, with one weight for all heads.
+    Head,
+    /// All heads together, with a weight for each element.
+    Row,
+}
+
+/// The function in a feed-forward layer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Activation {
+    /// `x / (1 + exp(-x))`
+    Silu,
+    /// `x Φ(x)` by its approximation with tanh.
+    GeluTanh,
+    /// `x Φ(x)` by the error function.
+    GeluErf,
+}
+
+/// What a family of decoders does its own way.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Family {
+    /// The value of `general.architecture`.
+    pub(super) name: &'static str,
+    /// RoPE pairs elements half of the rotated part apart; otherwise neighbours.
+    pub(super) rope_half: bool,
+    /// Norms before attention and feed-forward layer.
+    pub(super) pre_norm: bool,
+    /// Norms after attention and feed-forward layer, before they are added to the residual.
+    pub(super) post_norm: bool,
+    pub(super) head_norm: HeadNorm,
+    pub(super) activation: Activation,
+    /// The embedding is scaled by the root of its width.
+    pub(super) embedding_root: bool,
+    /// All layers but each so-manieth see only a window.
+    pub(super) window_pattern: Option<u32>,
+    /// Base of RoPE in layers with a window, where it is not that of the others.
+    pub(super) window_rope_base: Option<f32>,
+    /// Each so-manieth layer has no RoPE.
+    pub(super) no_rope_step: Option<u32>,
+    /// The number of layers of the one size whose attention is scaled by width / heads instead of the head size.
+    pub(super) wide_scale_layers: Option<u32>,
+    /// The weights of the chosen experts are made to sum to one.
+    pub(super) normalise_experts: bool,
+    /// A mixture of experts in place of the feed-forward layer.
+    pub(super) experts: bool,
+}
+
+const LLAMA: Family = Family {
+    name: "llama",
+    rope_half: false,
+    pre_norm: true,
+    post_norm: false,
+    head_norm: HeadNorm::None,
+    activation: Activation::Silu,
+    embedding_root: false,
+    window_pattern: None,
+    window_rope_base: None,
+    no_rope_step: None,
+    wide_scale_layers: None,
+    normalise_experts: true,
+    experts: false,
+};
+const QWEN2: Family = Family { name: "qwen2", rope_half: true, ..LLAMA };
+const QWEN3: Family = Family { name: "qwen3", head_norm: HeadNorm::Head, ..QWEN2 };
+const GEMMA: Family =
+    Family { name: "gemma", rope_half: true, activation: Activation::GeluTanh, embedding_root: true, ..LLAMA };
+const GEMMA2: Family =
+    Family { name: "gemma2", post_norm: true, window_pattern: Some(2), wide_scale_layers: Some(46), ..GEMMA };
+
+/// Every family of decoders.
+pub(super) const FAMILIES: &[Family] = &[
+    LLAMA,
+    Family { name: "smollm3", no_rope_step: Some(4), ..LLAMA },
+    Family { name: "granite", ..LLAMA },
+    QWEN2,
+    QWEN3,
+    Family { name: "qwen3moe", experts: true, ..QWEN3 },
+    Family { name: "phi3", ..QWEN2 },
+    GEMMA,
+    GEMMA2,
+    Family {
+        name: "gemma3",
+        head_norm: HeadNorm::Head,
+        window_pattern: Some(6),
+        window_rope_base: Some(10_000.0),
+        wide_scale_layers: Some(62),
+        ..GEMMA2
+    },
+    Family { name: "olmo2", pre_norm: false, post_norm: true, head_norm: HeadNorm::Row, ..QWEN2 },
+    Family { name: "olmoe", head_norm: HeadNorm::Row, experts: true, normalise_experts: false, ..QWEN2 },
+];

@@ -1,0 +1,206 @@
+//! Looks tensors up, checks their shapes, and decides how matrices are stacked and split.
+
+use std::collections::HashSet;
+
+use super::plan::{MatrixId, MatrixPlan, Product, Segment, VectorId, VectorPlan};
+use crate::error::{EngineError, Result};
+use crate::gguf::{Gguf, TensorType};
+use crate::runtime::stream_bytes;
+
+/// Rows that a split may fall between: so many rows fill whole words in every format.
+pub(super) const SPLIT_ROWS: u32 = 8;
+
+/// Gathers matrices and vectors.
+pub(super) struct Planner<'a> {
+    gguf: &'a Gguf,
+    max_binding_bytes: u64,
+    pub(super) matrices: Vec<MatrixPlan>,
+    pub(super) vectors: Vec<VectorPlan>,
+    known: HashSet<String>,
+}
+
+impl<'a> Planner<'a> {
+    pub(super) fn new(gguf: &'a Gguf, max_binding_bytes: u64) -> Self {
+        Self { gguf, max_binding_bytes, matrices: Vec::new(), vectors: Vec::new(), known: HashSet::new() }
+    }
+
+    pub(super) fn has(&self, name: &str) -> bool {
+        self.gguf.tensor(name).is_some()
+    }
+
+    /// A vector of `len` floats.
+    pub(super) fn vector(&mut self, name: String, len: u32) -> Result<VectorId> {
+        self.vectors_of(&[(name, len)])
+    }
+
+    /// The same, if the file has it.
+    pub(super) fn optional_vector(&mut self, name: String, len: u32) -> Result<Option<VectorId>> {
+        self.has(&name).then(|| self.vector(name, len)).transpose()
+    }
+
+    /// Several vectors one after the other.
+    pub(super) fn vectors_of(&mut self, parts: &[(String, u32)]) -> Result<VectorId> {
+        for (name, len) in parts {
+            let tensor_type = self.checked(name, 1, *len)?;
+            if tensor_type != TensorType::F32 {
+                return Err(EngineError::UnsupportedFormat { tensor: name.clone(), format: tensor_type });
+            }
+        }
+        self.vectors.push(VectorPlan { tensors: parts.to_vec() });
+        Ok(VectorId(self.vectors.len() - 1))
+    }
+
+    /// A vector that stays on the host.
+    pub(super) fn host_vector(&mut self, name: &str, len: u32) -> Result<()> {
+        if self.has(name) {
+            self.checked(name, 1, len)?;
+        }
+        Ok(())
+    }
+
+    /// A matrix, split between rows where it exceeds a binding.
+    pub(super) fn matrix(&mut self, name: String, rows: u32, cols: u32) -> Result<Product> {
+        let segment = self.segment(name, rows, cols)?;
+        self.stack(&[segment], cols, SPLIT_ROWS)
+    }
+
+    /// All rows of a tensor, whose shape is checked.
+    pub(super) fn segment(&mut self, tensor: String, rows: u32, cols: u32) -> Result<Segment> {
+        self.checked(&tensor, rows, cols)?;
+        Ok(Segment { tensor, first_row: 0, rows })
+    }
+
+    /// Matrices that share an input, one below the other: one where their formats agree and a binding holds it, else
+    /// several. Splits fall between multiples of `unit_rows` rows.
+    pub(super) fn stack(&mut self, segments: &[Segment], cols: u32, unit_rows: u32) -> Result<Product> {
+        let mut product = Product::new();
+        let mut first_row = 0;
+        for segment in segments {
+            let tensor_type = self.checked_segment(segment, cols)?;
+            let max_rows = self.max_rows(tensor_type, cols) / unit_rows * unit_rows;
+            if max_rows == 0 {
+                return Err(self.too_large(segment, tensor_type, cols));
+            }
+            let last = product.last().map(|id: &MatrixId| &mut self.matrices[id.0]);
+            let fits = last.filter(|last| {
+                last.tensor_type == tensor_type
+                    && u64::from(last.rows) * u64::from(cols / 32) % 8 == 0
+                    && last.rows.checked_add(segment.rows).is_some_and(|rows| rows <= max_rows)
+            });
+            if let Some(last) = fits {
+                last.rows += segment.rows;
+                last.segments.push(segment.clone());
+                first_row += segment.rows;
+                continue;
+            }
+            for start in (0..segment.rows).step_by(max_rows as usize) {
+                let rows = max_rows.min(segment.rows - start);
+                let part = Segment { tensor: segment.tensor.clone(), first_row: segment.first_row + start, rows };
+                product.push(self.add(MatrixPlan { segments: vec![part], tensor_type, rows, cols, first_row }));
+                first_row += rows;
+            }
+        }
+        Ok(product)
+    }
+
+    /// A gate's rows and an up projection's, in matrices that hold the same rows of both, or `None` where their formats
+    /// differ.
+    pub(super) fn paired(&mut self, gate: &Segment, up: &Segment, cols: u32) -> Result<Option<Product>> {
+        let tensor_type = self.checked_segment(gate, cols)?;
+        let is_aligned = u64::from(gate.rows) * u64::from(cols / 32) % 8 == 0;
+        if tensor_type != self.checked_segment(up, cols)? || !is_aligned {
+            return Ok(None);
+        }
+        let max_rows = self.max_rows(tensor_type, cols) / 2 / SPLIT_ROWS * SPLIT_ROWS;
+        if max_rows == 0 {
+            return Err(self.too_large(gate, tensor_type, cols));
+        }
+        let mut product = Product::new();
+        for start in (0..gate.rows).step_by(max_rows as usize) {
+            let rows = max_rows.min(gate.rows - start);
+            let part = |of: &Segment| Segment { tensor: of.tensor.clone(), first_row: of.first_row + start, rows };
+            let segments = vec![part(gate), part(up)];
+            product.push(self.add(MatrixPlan { segments, tensor_type, rows: 2 * rows, cols, first_row: start }));
+        }
+        Ok(Some(product))
+    }
+
+    /// A matrix that is not to be split.
+    pub(super) fn whole(&mut self, name: String, rows: u32, cols: u32) -> Result<MatrixId> {
+        match self.matrix(name.clone(), rows, cols)?.as_slice() {
+            [id] => Ok(*id),
+            _ => {
+                let segment = Segment { tensor: name, first_row: 0, rows };
+                let tensor_type = self.checked_segment(&segment, cols)?;
+                Err(self.too_large(&segment, tensor_type, cols))
+            }
+        }
+    }
+
+    /// Checks that no tensor of the file is left over: it would mean a model that is computed wrongly.
+    pub(super) fn check_complete(&self, architecture: &str) -> Result<()> {
+        match self.gguf.tensors.iter().find(|tensor| !self.known.contains(&tensor.name)) {
+            Some(unknown) => Err(EngineError::UnsupportedArchitecture(format!(
+                "{architecture} with the extra tensor {}",
+                unknown.name
+            ))),
+            None => Ok(()),
+        }
+    }
+
+    fn add(&mut self, matrix: MatrixPlan) -> MatrixId {
+        self.matrices.push(matrix);
+        MatrixId(self.matrices.len() - 1)
+    }
+
+    /// The most rows of `cols` columns that a binding holds.
+    fn max_rows(&self, tensor_type: TensorType, cols: u32) -> u32 {
+        let row_bytes = stream_bytes(tensor_type, SPLIT_ROWS, cols).largest().div_ceil(u64::from(SPLIT_ROWS)).max(1);
+        u32::try_from(self.max_binding_bytes / row_bytes).unwrap_or(u32::MAX)
+    }
+
+    fn too_large(&self, segment: &Segment, tensor_type: TensorType, cols: u32) -> EngineError {
+        EngineError::TooLarge(format!(
+            "the tensor “{}” takes {} MiB, but this device binds at most {} MiB at once",
+            segment.tensor,
+            stream_bytes(tensor_type, segment.rows, cols).largest() >> 20,
+            self.max_binding_bytes >> 20
+        ))
+    }
+
+    /// Checks a run of a tensor's rows; several runs may make up one tensor.
+    fn checked_segment(&mut self, segment: &Segment, cols: u32) -> Result<TensorType> {
+        let tensor = self.tensor(&segment.tensor)?;
+        let end = u64::from(segment.first_row) + u64::from(segment.rows);
+        if tensor.cols() != u64::from(cols) || tensor.rows() < end {
+            return Err(misshapen(tensor, end, cols));
+        }
+        let tensor_type = tensor.tensor_type;
+        self.known.insert(segment.tensor.clone());
+        Ok(tensor_type)
+    }
+
+    /// Checks a whole tensor.
+    fn checked(&mut self, name: &str, rows: u32, cols: u32) -> Result<TensorType> {
+        let tensor = self.tensor(name)?;
+        if tensor.cols() != u64::from(cols) || tensor.rows() != u64::from(rows) {
+            return Err(misshapen(tensor, rows.into(), cols));
+        }
+        let tensor_type = tensor.tensor_type;
+        self.known.insert(name.to_owned());
+        Ok(tensor_type)
+    }
+
+    fn tensor(&self, name: &str) -> Result<&'a crate::gguf::TensorInfo> {
+        self.gguf.tensor(name).ok_or_else(|| EngineError::MissingTensor(name.to_owned()))
+    }
+}
+
+fn misshapen(tensor: &crate::gguf::TensorInfo, rows: u64, cols: u32) -> EngineError {
+    EngineError::malformed(format!(
+        "the tensor “{}” is {} by {}, where {rows} by {cols} is expected",
+        tensor.name,
+        tensor.rows(),
+        tensor.cols()
+    ))
+}

@@ -1,0 +1,204 @@
+//! Activations, caches and the decode loop's own buffers.
+
+use std::collections::HashMap;
+
+use super::gpu::Gpu;
+use crate::error::{EngineError, Result};
+use crate::kernels::sampling::{RING_LEN, chunk_count};
+use crate::models::{HeadNorm, ModelConfig, ROPE_FREQUENCIES, ROPE_LONG, ROPE_SHORT};
+use crate::sampling::SamplingParams;
+
+/// Workgroups that share the positions of a head when one token looks back over a long context.
+pub(super) const ATTENTION_SPLITS: u32 = 8;
+
+/// Step of the GPU, in the layout of `kernels/state.wgsl`.
+#[derive(Debug, Clone, Copy, bytemuck::Pod, bytemuck::Zeroable)]
+#[repr(C)]
+pub(super) struct State {
+    /// Position of the batch's first token.
+    pub position: u32,
+    /// Tokens in the batch.
+    pub token_count: u32,
+    /// Tokens sampled since the generation began.
+    pub step: u32,
+    pub padding: u32,
+}
+
+/// Every buffer of a decoder that is no weight.
+pub(super) struct Buffers {
+    pub state: wgpu::Buffer,
+    pub sampling: wgpu::Buffer,
+    /// Prompt tokens of a batch: `[batch]`.
+    pub prompt_ids: wgpu::Buffer,
+    /// The token that the next decode step embeds: `[1]`.
+    pub next_id: wgpu::Buffer,
+    /// Sampled tokens: `[RING_LEN]`.
+    pub ring: wgpu::Buffer,
+    /// What was seen of each token: `[vocab]`.
+    pub history: wgpu::Buffer,
+    /// Output of the head: `[logit_rows][vocab]`.
+    pub logits: wgpu::Buffer,
+    pub candidates: wgpu::Buffer,
+    /// Hidden state: `[batch][embedding_len]`.
+    pub hidden: wgpu::Buffer,
+    /// Query: `[batch][attention_len]`.
+    pub query: wgpu::Buffer,
+    /// Queries, keys and values before their norms: `[batch][qkv_rows]`, if there are norms.
+    pub projected: wgpu::Buffer,
+    /// Output of the attention: `[batch][attention_len]`.
+    pub attended: wgpu::Buffer,
+    /// Results of attention splits for one token.
+    pub splits: wgpu::Buffer,
+    /// Between the halves of the feed-forward layer: `[batch][slots][feed_forward_len]`.
+    pub activated: wgpu::Buffer,
+    /// What a layer gives before it is added: `[batch][slots][embedding_len]`, for norms after layers and for experts.
+    pub output: wgpu::Buffer,
+    /// Scores of the experts: `[batch][experts]`.
+    pub router: wgpu::Buffer,
+    /// Chosen experts: `[batch][slots]`.
+    pub experts: wgpu::Buffer,
+    /// Their weights: `[batch][slots]`.
+    pub expert_weights: wgpu::Buffer,
+    /// RoPE's angles: `[context][rope_dim / 2]`.
+    pub rope: wgpu::Buffer,
+    /// The same of layers with a window.
+    pub window_rope: wgpu::Buffer,
+    /// One a layer: keys, then values.
+    pub kv: Vec<wgpu::Buffer>,
+    /// First word of the values in a `kv` buffer.
+    pub value_offset: u32,
+}
+
+impl Buffers {
+    /// Allocates for batches of up to `batch` tokens and `context` positions, and logits for `logit_rows` tokens.
+    ///
+    /// # Errors
+    /// [`EngineError::TooLarge`] if the KV cache of a layer exceeds the device's largest binding.
+    pub(super) fn new(
+        gpu: &Gpu,
+        config: &ModelConfig,
+        context: u32,
+        batch: u32,
+        logit_rows: u32,
+        host: &HashMap<String, Vec<f32>>,
+    ) -> Result<Self> {
+        check_context(config, context, gpu.max_binding_bytes())?;
+        let half_cache_bytes = u64::from(context) * config.kv_bytes_per_token_and_layer() / 2;
+        let sizes = Sizes::new(config, batch, logit_rows);
+        let floats = |label, len: u64| gpu.storage_buffer(label, len * 4);
+        let (rope, window_rope) = rope_buffers(gpu, config, context, host);
+        Ok(Self {
+            state: gpu.buffer("state", 16, wgpu::BufferUsages::STORAGE | wgpu::BufferUsages::UNIFORM),
+            sampling: gpu.buffer("sampling", size_of::<SamplingParams>() as u64, wgpu::BufferUsages::UNIFORM),
+            prompt_ids: floats("prompt ids", u64::from(batch)),
+            next_id: floats("next id", 1),
+            ring: floats("ring", u64::from(RING_LEN)),
+            history: floats("history", u64::from(config.vocab)),
+            logits: floats("logits", sizes.logits),
+            candidates: floats("candidates", 2 * u64::from(chunk_count(config.vocab))),
+            hidden: floats("hidden", sizes.hidden),
+            query: floats("query", sizes.attention),
+            projected: floats("projected", sizes.projected),
+            attended: floats("attended", sizes.attention),
+            splits: floats("splits", sizes.splits),
+            activated: floats("activated", sizes.activated),
+            output: floats("output", sizes.output),
+            router: floats("router", sizes.router),
+            experts: floats("experts", sizes.slots),
+            expert_weights: floats("expert weights", sizes.slots),
+            rope,
+            window_rope,
+            kv: config.layers.iter().map(|_| gpu.storage_buffer("kv cache", 2 * half_cache_bytes)).collect(),
+            value_offset: (half_cache_bytes / 4) as u32,
+        })
+    }
+}
+
+/// Elements of the buffers that depend on the batch.
+struct Sizes {
+    logits: u64,
+    hidden: u64,
+    attention: u64,
+    projected: u64,
+    splits: u64,
+    activated: u64,
+    output: u64,
+    router: u64,
+    slots: u64,
+}
+
+impl Sizes {
+    fn new(config: &ModelConfig, batch: u32, logit_rows: u32) -> Self {
+        let batch = u64::from(batch);
+        let of = |len: u32| batch * u64::from(len);
+        let (slots, experts, hidden) = match config.experts {
+            Some(experts) => (experts.used, experts.count, experts.feed_forward_len),
+            None => (1, 0, config.feed_forward_len),
+        };
+        let needs_output = config.post_norm || config.experts.is_some();
+        Self {
+            logits: u64::from(logit_rows) * u64::from(config.vocab),
+            hidden: of(config.embedding_len),
+            attention: of(config.attention_len()),
+            projected: if config.head_norm == HeadNorm::None { 0 } else { of(config.qkv_rows()) },
+            splits: u64::from(ATTENTION_SPLITS * config.heads.heads * (config.heads.head_dim + 2)),
+            activated: of(slots) * u64::from(hidden),
+            output: if needs_output { of(slots) * u64::from(config.embedding_len) } else { 0 },
+            router: of(experts),
+            slots: of(slots),
+        }
+    }
+
+    fn sum(&self) -> u64 {
+        let twice_attention = 2 * self.attention;
+        [self.logits, self.hidden, twice_attention, self.projected, self.splits, self.activated, self.output]
+            .iter()
+            .sum::<u64>()
+            + self.router
+            + 2 * self.slots
+    }
+}
+
+/// Bytes of activations, for batches of `batch` tokens.
+pub(super) fn scratch_bytes(config: &ModelConfig, batch: u32, logit_rows: u32) -> u64 {
+    Sizes::new(config, batch, logit_rows).sum() * 4
+}
+
+/// The longest context whose KV cache of a layer fits a binding.
+pub(super) fn max_context(config: &ModelConfig, max_binding_bytes: u64) -> u32 {
+    u32::try_from(max_binding_bytes / config.kv_bytes_per_token_and_layer()).unwrap_or(u32::MAX)
+}
+
+/// Checks that the KV cache of a layer fits a binding.
+///
+/// # Errors
+/// [`EngineError::TooLarge`] if not.
+fn check_context(config: &ModelConfig, context: u32, max_binding_bytes: u64) -> Result<()> {
+    let max = max_context(config, max_binding_bytes);
+    if context <= max {
+        return Ok(());
+    }
+    Err(EngineError::TooLarge(format!(
+        "a context of {context} tokens is more than this device takes; {max} tokens fit"
+    )))
+}
+
+/// RoPE's angles of layers without and with a window.
+fn rope_buffers(
+    gpu: &Gpu,
+    config: &ModelConfig,
+    context: u32,
+    host: &HashMap<String, Vec<f32>>,
+) -> (wgpu::Buffer, wgpu::Buffer) {
+    let is_long = config.rope.original_context.is_some_and(|original| context > original);
+    let divisors = host
+        .get(ROPE_FREQUENCIES)
+        .or_else(|| host.get(if is_long { ROPE_LONG } else { ROPE_SHORT }))
+        .map(Vec::as_slice);
+    let rope_dim = config.heads.rope_dim;
+    let rope = gpu.storage_buffer_with("rope", &config.rope.angles(rope_dim, context, divisors));
+    if config.window_rope == config.rope {
+        return (rope.clone(), rope);
+    }
+    (rope, gpu.storage_buffer_with("window rope", &config.window_rope.angles(rope_dim, context, None)))
+}

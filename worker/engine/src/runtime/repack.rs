@@ -1,0 +1,260 @@
+//! From a file's blocks to the streams that `kernels/formats` read: quants and scales apart, both in whole words.
+//!
+//! A group is the least number of blocks of 32 weights whose parts fill whole words.
+
+use crate::gguf::TensorType;
+
+/// Weights in a kernel's block, for every format.
+pub(super) const KERNEL_BLOCK_LEN: u64 = 32;
+
+/// A group's blocks of 32 weights, and its bytes in the file and in the two streams.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Group {
+    /// Blocks of 32 weights.
+    pub(super) blocks: u64,
+    /// Bytes in the file.
+    pub(super) file: u64,
+    /// Bytes in the stream of quants.
+    pub(super) quants: u64,
+    /// Bytes in the stream of scales.
+    pub(super) scales: u64,
+}
+
+impl Group {
+    /// The group of a format.
+    pub(super) fn of(tensor_type: TensorType) -> Self {
+        let (blocks, quants, scales) = match tensor_type {
+            TensorType::F32 => (1, 128, 0),
+            TensorType::F16 | TensorType::BF16 => (1, 64, 0),
+            TensorType::Q4_0 | TensorType::IQ4_NL => (2, 32, 4),
+            TensorType::Q4_1 => (1, 16, 4),
+            TensorType::Q5_0 => (2, 32, 12),
+            TensorType::Q5_1 => (1, 16, 8),
+            TensorType::Q8_0 => (2, 64, 4),
+            TensorType::MXFP4 => (4, 64, 4),
+            TensorType::Q2_K => (8, 64, 20),
+            TensorType::Q3_K => (8, 64, 52),
+            TensorType::Q4_K => (8, 128, 16),
+            TensorType::Q5_K => (8, 128, 48),
+            TensorType::Q6_K => (8, 128, 84),
+            TensorType::IQ4_XS => (8, 128, 8),
+            // Never computed with; whole words all the same.
+            TensorType::Other(_) => (1, 0, 0),
+        };
+        let file = blocks * KERNEL_BLOCK_LEN * tensor_type.block_bytes() / tensor_type.block_len();
+        Self { blocks, file, quants, scales }
+    }
+}
+
+/// Splits blocks into the streams of quants and scales. What is missing from the last group is filled with zeros.
+pub fn repack(tensor_type: TensorType, bytes: &[u8]) -> (Vec<u8>, Vec<u8>) {
+    let group = Group::of(tensor_type);
+    if group.scales == 0 {
+        return (bytes.to_vec(), Vec::new());
+    }
+    let groups = bytes.len().div_ceil(group.file as usize);
+    let mut quants = Vec::with_capacity(groups * group.quants as usize);
+    let mut scales = Vec::with_capacity(groups * group.scales as usize);
+    let repack_group: fn(&[u8], &mut Vec<u8>, &mut Vec<u8>) = match tensor_type {
+        TensorType::Q5_0 => q5_0,
+        TensorType::Q5_1 => q5_1,
+        TensorType::MXFP4 => scales_first::<17, 1>,
+        TensorType::Q8_0 => scales_first::<34, 2>,
+        TensorType::Q4_1 => scales_first::<20, 4>,
+        TensorType::Q2_K => q2_k,
+        TensorType::Q3_K => q3_k,
+        TensorType::Q4_K => q4_k,
+        TensorType::Q5_K => q5_k,
+        TensorType::Q6_K => q6_k,
+        TensorType::IQ4_XS => iq4_xs,
+        _ => scales_first::<18, 2>,
+    };
+    let whole = bytes.chunks_exact(group.file as usize);
+    let rest = whole.remainder();
+    whole.for_each(|group| repack_group(group, &mut quants, &mut scales));
+    if !rest.is_empty() {
+        let mut padded = rest.to_vec();
+        padded.resize(group.file as usize, 0);
+        repack_group(&padded, &mut quants, &mut scales);
+    }
+    (quants, scales)
+}
+
+/// Blocks of `BLOCK` bytes, the first `SCALES` of which are the scales.
+fn scales_first<const BLOCK: usize, const SCALES: usize>(group: &[u8], quants: &mut Vec<u8>, scales: &mut Vec<u8>) {
+    for block in group.chunks_exact(BLOCK) {
+        let (own_scales, own_quants) = block.split_at(SCALES);
+        scales.extend_from_slice(own_scales);
+        quants.extend_from_slice(own_quants);
+    }
+}
+
+/// Two blocks of: f16 d, four bytes of high bits, nibbles.
+fn q5_0(group: &[u8], quants: &mut Vec<u8>, scales: &mut Vec<u8>) {
+    let (first, second) = group.split_at(22);
+    for block in [first, second] {
+        scales.extend(spread_bits(&block[2..6]));
+        quants.extend_from_slice(&block[6..]);
+    }
+    scales.extend_from_slice(&first[..2]);
+    scales.extend_from_slice(&second[..2]);
+}
+
+/// f16 d and m, four bytes of high bits, nibbles.
+fn q5_1(group: &[u8], quants: &mut Vec<u8>, scales: &mut Vec<u8>) {
+    scales.extend(spread_bits(&group[4..8]));
+    scales.extend_from_slice(&group[..4]);
+    quants.extend_from_slice(&group[8..]);
+}
+
+/// 16 bytes of scales and minima, 64 bytes of pairs of bits, f16 d and dmin.
+fn q2_k(group: &[u8], quants: &mut Vec<u8>, scales: &mut Vec<u8>) {
+    pairs_of_bits(&group[16..80], quants);
+    scales.extend_from_slice(&group[..16]);
+    scales.extend_from_slice(&group[80..]);
+}
+
+/// 32 bytes of high bits, 64 bytes of pairs of bits, 12 bytes of scales, f16 d.
+fn q3_k(group: &[u8], quants: &mut Vec<u8>, scales: &mut Vec<u8>) {
+    pairs_of_bits(&group[32..96], quants);
+    high_bits(&group[..32], scales);
+    scales.extend((0..16).map(|i| (q3_k_scale(&group[96..108], i) - 32).cast_unsigned()));
+    scales.extend_from_slice(&group[108..]);
+    scales.extend([0; 2]);
+}
+
+/// Scale `i` of 16 in the 12 bytes of a `Q3_K` block: low four bits in the first eight bytes, high two in the others.
+pub(crate) fn q3_k_scale(packed: &[u8], i: usize) -> i8 {
+    let low = (packed[i % 8] >> (4 * (i / 8))) & 15;
+    let high = (packed[8 + i % 4] >> (2 * (i / 4))) & 3;
+    // At most 63.
+    (low | high << 4).cast_signed()
+}
+
+/// f16 d and dmin, 12 bytes of scales and minima, nibbles.
+fn q4_k(group: &[u8], quants: &mut Vec<u8>, scales: &mut Vec<u8>) {
+    k_scales(&group[..16], scales);
+    k_nibbles(&group[16..], quants);
+}
+
+/// As [`q4_k`], with 32 bytes of high bits before the nibbles.
+fn q5_k(group: &[u8], quants: &mut Vec<u8>, scales: &mut Vec<u8>) {
+    k_scales(&group[..16], scales);
+    high_bits(&group[16..48], scales);
+    k_nibbles(&group[48..], quants);
+}
+
+/// Two halves of 64 bytes of nibbles, two halves of 32 bytes of pairs of high bits, 16 signed scales, f16 d.
+fn q6_k(group: &[u8], quants: &mut Vec<u8>, scales: &mut Vec<u8>) {
+    for half in group[..128].chunks_exact(64) {
+        let (first, second) = half.split_at(32);
+        quants.extend(low_nibbles(first));
+        quants.extend(low_nibbles(second));
+        quants.extend(high_nibbles(first));
+        quants.extend(high_nibbles(second));
+    }
+    pairs_of_bits(&group[128..192], scales);
+    scales.extend_from_slice(&group[192..]);
+    scales.extend([0; 2]);
+}
+
+/// f16 d, 16 bits of high scale bits, four bytes of low ones, nibbles in the order of the kernels.
+fn iq4_xs(group: &[u8], quants: &mut Vec<u8>, scales: &mut Vec<u8>) {
+    scales.extend_from_slice(&group[..8]);
+    quants.extend_from_slice(&group[8..]);
+}
+
+/// Scale and minimum `i` of eight in the 12 bytes of a `Q4_K` block (`get_scale_min_k4` in `ggml-quants.c`).
+pub(crate) fn k_scale_min(packed: &[u8], i: usize) -> (u8, u8) {
+    if i < 4 {
+        (packed[i] & 63, packed[i + 4] & 63)
+    } else {
+        let (low, scale_high, min_high) = (packed[i + 4], packed[i - 4] >> 6, packed[i] >> 6);
+        (low & 15 | scale_high << 4, low >> 4 | min_high << 4)
+    }
+}
+
+/// d and dmin, then the packed scales, in the layout of `formats/k_scales.wgsl`.
+fn k_scales(header: &[u8], scales: &mut Vec<u8>) {
+    let (mut low_scales, mut low_minima, mut high) = (0u32, 0u32, 0u32);
+    for i in 0..8 {
+        let (scale, minimum) = k_scale_min(&header[4..], i);
+        low_scales |= u32::from(scale & 15) << (4 * i);
+        low_minima |= u32::from(minimum & 15) << (4 * i);
+        high |= (u32::from(scale >> 4) | u32::from(minimum >> 4) << 16) << (2 * i);
+    }
+    scales.extend_from_slice(&header[..4]);
+    scales.extend([low_scales, low_minima, high].iter().flat_map(|word| word.to_le_bytes()));
+}
+
+/// Low nibbles of 32 bytes are a block, high nibbles the next.
+fn k_nibbles(bytes: &[u8], quants: &mut Vec<u8>) {
+    for pair in bytes.chunks_exact(32) {
+        quants.extend(low_nibbles(pair));
+        quants.extend(high_nibbles(pair));
+    }
+}
+
+/// A block of the low nibbles of 32 bytes: byte i holds weight i low, weight i + 16 high.
+fn low_nibbles(bytes: &[u8]) -> [u8; 16] {
+    std::array::from_fn(|i| bytes[i] & 15 | bytes[i + 16] << 4)
+}
+
+/// The same of the high nibbles.
+fn high_nibbles(bytes: &[u8]) -> [u8; 16] {
+    std::array::from_fn(|i| bytes[i] >> 4 | bytes[i + 16] & 0xF0)
+}
+
+/// Two halves of 32 bytes, each with one pair of bits for four blocks, to two words a block: the weights 4k to 4k + 3 of a
+/// half block in the word's four bytes, from bit 2k on.
+fn pairs_of_bits(bytes: &[u8], out: &mut Vec<u8>) {
+    for half in bytes.chunks_exact(32) {
+        for block in 0..4 {
+            let pair = |weight: usize| (half[weight] >> (2 * block)) & 3;
+            out.extend((0..8).map(|byte| {
+                let first = byte / 4 * 16 + byte % 4;
+                (0..4).fold(0, |bits, k| bits | pair(first + 4 * k) << (2 * k))
+            }));
+        }
+    }
+}
+
+/// One bit for eight blocks in each of 32 bytes, to a word a block: the weights 4k to 4k + 3 in its four bytes, in bit k.
+fn high_bits(bytes: &[u8], out: &mut Vec<u8>) {
+    for block in 0..8 {
+        let bit = |weight: usize| (bytes[weight] >> block) & 1;
+        out.extend((0..4).map(|byte| (0..8).fold(0, |bits, k| bits | bit(byte + 4 * k) << k)));
+    }
+}
+
+/// The same from a word with the bit of weight i in bit i.
+fn spread_bits(word: &[u8]) -> [u8; 4] {
+    let bit = |weight: usize| (word[weight / 8] >> (weight % 8)) & 1;
+    std::array::from_fn(|byte| (0..8).fold(0, |bits, k| bits | bit(byte + 4 * k) << k))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn simple_formats_keep_every_byte() {
+        let bytes: Vec<u8> = (0..54).collect();
+        let (quants, scales) = repack(TensorType::Q4_0, &bytes);
+        assert_eq!(scales, [0, 1, 18, 19, 36, 37, 0, 0]);
+        let expected: Vec<u8> = (2..18).chain(20..36).chain(38..54).chain([0; 16]).collect();
+        assert_eq!(quants, expected);
+        assert_eq!(repack(TensorType::F16, &bytes), (bytes.clone(), Vec::new()));
+    }
+
+    #[test]
+    fn groups_fill_whole_words_and_waste_little() {
+        for tensor_type in TensorType::supported() {
+            let group = Group::of(tensor_type);
+            let (quants, scales) = repack(tensor_type, &vec![0; group.file as usize]);
+            assert_eq!((quants.len() as u64, scales.len() as u64), (group.quants, group.scales), "{tensor_type}");
+            assert_eq!(group.scales % 4 + group.quants % 4, 0, "{tensor_type}");
+            assert!((group.file..=group.file + 6).contains(&(group.quants + group.scales)), "{tensor_type}");
+        }
+    }
+}

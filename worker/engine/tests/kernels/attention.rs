@@ -1,0 +1,85 @@
+//! `attention.wgsl` and `attention_merge.wgsl`.
+
+use half::f16;
+use parlance_engine::kernels::attention::Attention;
+use parlance_engine::reference;
+use parlance_engine::runtime::{Binding, Dispatch};
+
+use crate::common::{Random, assert_close, devices};
+use crate::heads::{head_shapes, in_cache_order, through_f16};
+use crate::{gpu_tests, read, run, state};
+
+gpu_tests! {
+    attention_matches_over_tiles_splits_and_windows,
+}
+
+/// What an attention may see, cap and split.
+struct Case {
+    position: usize,
+    tokens: usize,
+    workgroup: u32,
+    splits: u32,
+    window: Option<u32>,
+    softcap: Option<f32>,
+    bidirectional: bool,
+}
+
+const PLAIN: Case =
+    Case { position: 0, tokens: 1, workgroup: 128, splits: 1, window: None, softcap: None, bidirectional: false };
+
+const CASES: [Case; 10] = [
+    PLAIN,
+    Case { tokens: 7, workgroup: 32, ..PLAIN },
+    Case { position: 127, tokens: 2, ..PLAIN },
+    Case { position: 300, tokens: 3, workgroup: 32, ..PLAIN },
+    Case { position: 300, tokens: 2, workgroup: 256, softcap: Some(0.5), ..PLAIN },
+    Case { position: 60, tokens: 30, window: Some(70), ..PLAIN },
+    Case { position: 300, window: Some(33), splits: 4, ..PLAIN },
+    // More splits than positions, and splits that end inside of a tile.
+    Case { position: 3, splits: 8, ..PLAIN },
+    Case { position: 700, tokens: 2, workgroup: 64, splits: 8, softcap: Some(2.0), ..PLAIN },
+    Case { tokens: 50, bidirectional: true, ..PLAIN },
+];
+
+async fn attention_matches_over_tiles_splits_and_windows() {
+    for gpu in devices().await {
+        let mut random = Random(5);
+        for (shape, case) in head_shapes().into_iter().flat_map(|shape| CASES.iter().map(move |case| (shape, case))) {
+            let Case { position, tokens, .. } = *case;
+            let (dim, heads) = (shape.head_dim as usize, shape.heads as usize);
+            let kv_len = (position + tokens) * shape.kv_heads as usize * dim;
+            let q = random.floats(tokens * heads * dim);
+            let (keys, values) = (through_f16(&random.floats(kv_len)), through_f16(&random.floats(kv_len)));
+            let cache: Vec<f16> =
+                in_cache_order(&keys, &shape).iter().chain(&values).map(|value| f16::from_f32(*value)).collect();
+            let attention = Attention {
+                heads: shape,
+                value_offset: (kv_len / 2) as u32,
+                scale: 0.3,
+                softcap: case.softcap,
+                window: case.window,
+                bidirectional: case.bidirectional,
+                splits: case.splits,
+                workgroup: case.workgroup,
+            };
+            let y = gpu.storage_buffer("y", (q.len() * 4) as u64);
+            let parts = gpu.storage_buffer("parts", tokens as u64 * attention.split_len() * 4);
+            let state = state(&gpu, position as u32, tokens as u32, 0);
+            let bindings = [
+                (0, Binding::Uniform(&state)),
+                (1, Binding::Read(&gpu.storage_buffer_with("q", &q))),
+                (2, Binding::Read(&gpu.storage_buffer_with("kv", &cache))),
+                (3, Binding::Write(if case.splits > 1 { &parts } else { &y })),
+            ];
+            let [grid, merge_grid] = attention.grids();
+            let mut dispatches = vec![Dispatch::new(&gpu, &attention.shader(), &bindings, grid)];
+            if case.splits > 1 {
+                let bindings = [(0, Binding::Uniform(&state)), (1, Binding::Read(&parts)), (2, Binding::Write(&y))];
+                dispatches.push(Dispatch::new(&gpu, &attention.merge_shader(), &bindings, merge_grid));
+            }
+            run(&gpu, &dispatches, tokens as u32);
+            let expected = reference::attention::attention(&q, &keys, &values, position, &attention);
+            assert_close(&read(&gpu, &y, q.len()).await, &expected, 1e-5, &format!("{attention:?} at {position}"));
+        }
+    }
+}

@@ -1,0 +1,154 @@
+//! Queries, keys and values: `epilogues/qkv.wgsl` and `head_norm.wgsl`.
+
+use half::f16;
+use parlance_engine::gguf::TensorType;
+use parlance_engine::kernels::linear::Epilogue;
+use parlance_engine::kernels::norm::head_norm;
+use parlance_engine::models::{HeadNorm, HeadShape, RopeConfig};
+use parlance_engine::reference;
+use parlance_engine::runtime::{Binding, Dispatch, Gpu, Grid};
+
+use crate::common::{Random, assert_close, devices};
+use crate::linear::{Case, EPS, tunings};
+use crate::{gpu_tests, read, run, state};
+
+gpu_tests! {
+    linear_turns_queries_and_appends_keys_and_values,
+    heads_are_normed_turned_and_cached,
+}
+
+pub(crate) fn head_shapes() -> [HeadShape; 3] {
+    [
+        HeadShape { heads: 9, kv_heads: 3, head_dim: 64, rope_dim: 64, rope_half: false },
+        HeadShape { heads: 4, kv_heads: 4, head_dim: 32, rope_dim: 16, rope_half: true },
+        HeadShape { heads: 8, kv_heads: 1, head_dim: 80, rope_dim: 80, rope_half: true },
+    ]
+}
+
+/// As the cache stores it.
+pub(crate) fn through_f16(values: &[f32]) -> Vec<f32> {
+    values.iter().map(|value| f16::from_f32(*value).to_f32()).collect()
+}
+
+/// Keys with the elements of each RoPE pair side by side.
+pub(crate) fn in_cache_order(keys: &[f32], shape: &HeadShape) -> Vec<f32> {
+    let half = shape.rope_dim as usize / 2;
+    keys.chunks_exact(shape.head_dim as usize)
+        .flat_map(|head| {
+            (0..head.len() / 2).flat_map(move |pair| {
+                let turned = shape.rope_half && pair < half;
+                let (a, b) = if turned { (pair, pair + half) } else { (2 * pair, 2 * pair + 1) };
+                [head[a], head[b]]
+            })
+        })
+        .collect()
+}
+
+async fn linear_turns_queries_and_appends_keys_and_values() {
+    const CONTEXT: usize = 24;
+    for gpu in devices().await {
+        let mut random = Random(4);
+        for (shape, tuning) in head_shapes().into_iter().flat_map(|s| tunings(&gpu).into_iter().map(move |t| (s, t))) {
+            let (tokens, position) = (5, 11);
+            let (q_rows, kv_rows) =
+                ((shape.heads * shape.head_dim) as usize, (shape.kv_heads * shape.head_dim) as usize);
+            let rows = q_rows + 2 * kv_rows;
+            let case = Case::new(&gpu, &mut random, TensorType::Q4_1, rows as u32, 64, tokens);
+            let angles = RopeConfig::plain(10_000.0).angles(shape.rope_dim, CONTEXT as u32, None);
+            let value_offset = CONTEXT * kv_rows / 2;
+            let q = gpu.storage_buffer("q", (tokens * q_rows * 4) as u64);
+            let kv = gpu.storage_buffer("kv", (value_offset * 8) as u64);
+            let rope_buffer = gpu.storage_buffer_with("rope", &angles);
+            let outputs = [(5, Binding::Write(&q)), (6, Binding::Write(&kv)), (7, Binding::Read(&rope_buffer))];
+            let epilogue = Epilogue::Qkv { heads: shape, value_offset: value_offset as u32 };
+            let state = state(&gpu, position as u32, tokens as u32, 0);
+            let dispatch = case.dispatch(&gpu, tuning, true, epilogue, &outputs, &state);
+            run(&gpu, &[dispatch], tokens as u32);
+
+            let mut y = case.expected(true);
+            turn(&mut y, &shape, &angles, position);
+            let places = [position, tokens, value_offset];
+            check_cache(&gpu, &y, &shape, [&q, &kv], places, &format!("{shape:?} {tuning:?}")).await;
+        }
+    }
+}
+
+async fn heads_are_normed_turned_and_cached() {
+    for gpu in devices().await {
+        let mut random = Random(13);
+        for (shape, kind) in head_shapes().into_iter().flat_map(|s| [(s, HeadNorm::Head), (s, HeadNorm::Row)]) {
+            let (position, tokens, context) = (5usize, 3usize, 12usize);
+            let dim = shape.head_dim as usize;
+            let (q_len, kv_len) = (shape.heads as usize * dim, shape.kv_heads as usize * dim);
+            let row = q_len + 2 * kv_len;
+            let projected = random.floats(tokens * row);
+            let lens = if kind == HeadNorm::Head { [dim, dim] } else { [q_len, kv_len] };
+            let norms = lens.map(|len| random.floats(len));
+            let angles = RopeConfig::plain(10_000.0).angles(shape.rope_dim, context as u32, None);
+            let q = gpu.storage_buffer("q", (tokens * q_len * 4) as u64);
+            let value_offset = context * kv_len / 2;
+            let kv = gpu.storage_buffer("kv", (2 * value_offset * 4) as u64);
+            let bindings = [
+                (0, Binding::Uniform(&state(&gpu, position as u32, tokens as u32, 0))),
+                (1, Binding::Read(&gpu.storage_buffer_with("projected", &projected))),
+                (2, Binding::Read(&gpu.storage_buffer_with("query norm", &norms[0]))),
+                (3, Binding::Read(&gpu.storage_buffer_with("key norm", &norms[1]))),
+                (5, Binding::Write(&q)),
+                (6, Binding::Write(&kv)),
+                (7, Binding::Read(&gpu.storage_buffer_with("rope", &angles))),
+            ];
+            let shader = head_norm(kind, &shape, value_offset as u32, EPS);
+            let grid = Grid::TokensInY { x: shape.heads + 2 * shape.kv_heads, z: 1 };
+            run(&gpu, &[Dispatch::new(&gpu, &shader, &bindings, grid)], tokens as u32);
+
+            let mut y = projected;
+            for row in y.chunks_exact_mut(row) {
+                for (part, norm) in [(0..q_len, &norms[0]), (q_len..q_len + kv_len, &norms[1])] {
+                    let normed = reference::linear::rms_norm(&row[part.clone()], norm, EPS);
+                    row[part].copy_from_slice(&normed);
+                }
+            }
+            turn(&mut y, &shape, &angles, position);
+            check_cache(&gpu, &y, &shape, [&q, &kv], [position, tokens, value_offset], &format!("{shape:?} {kind:?}"))
+                .await;
+        }
+    }
+}
+
+/// Turns the queries and keys of `[tokens][query, key and value heads]`, whose first token stands at `position`.
+fn turn(y: &mut [f32], shape: &HeadShape, angles: &[[f32; 2]], position: usize) {
+    let dim = shape.head_dim as usize;
+    let turned_heads = (shape.heads + shape.kv_heads) as usize;
+    let pairs = shape.rope_dim as usize / 2;
+    for (token, row) in y.chunks_exact_mut(dim * (turned_heads + shape.kv_heads as usize)).enumerate() {
+        let own_angles = &angles[(position + token) * pairs..][..pairs];
+        for head in row.chunks_exact_mut(dim).take(turned_heads) {
+            reference::linear::rope(head, own_angles, shape);
+        }
+    }
+}
+
+/// Compares queries and the cache with turned `[tokens][query, key and value heads]`; `places` are the position of the
+/// first token, the number of tokens and the first word of the cached values.
+async fn check_cache(
+    gpu: &Gpu,
+    y: &[f32],
+    shape: &HeadShape,
+    [q, kv]: [&wgpu::Buffer; 2],
+    [position, tokens, value_offset]: [usize; 3],
+    what: &str,
+) {
+    let dim = shape.head_dim as usize;
+    let (q_rows, kv_rows) = (shape.heads as usize * dim, shape.kv_heads as usize * dim);
+    let actual_q: Vec<f32> = read(gpu, q, tokens * q_rows).await;
+    let cache: Vec<f16> = read(gpu, kv, value_offset * 4).await;
+    for (token, row) in y.chunks_exact(q_rows + 2 * kv_rows).enumerate() {
+        assert_close(&actual_q[token * q_rows..][..q_rows], &row[..q_rows], 1e-5, &format!("q, {what}"));
+        let at = (position + token) * kv_rows;
+        let keys: Vec<f32> = cache[at..][..kv_rows].iter().map(|half| half.to_f32()).collect();
+        let expected = in_cache_order(&row[q_rows..][..kv_rows], shape);
+        assert_close(&keys, &through_f16(&expected), 1e-3, &format!("k, {what}"));
+        let values: Vec<f32> = cache[value_offset * 2 + at..][..kv_rows].iter().map(|half| half.to_f32()).collect();
+        assert_close(&values, &through_f16(&row[q_rows + kv_rows..]), 1e-3, &format!("v, {what}"));
+    }
+}

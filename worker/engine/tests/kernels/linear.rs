@@ -1,0 +1,286 @@
+//! `linear.wgsl` with its formats and epilogues.
+
+use parlance_engine::gguf::TensorType;
+use parlance_engine::kernels::linear::{Epilogue, ExpertRows, Linear, LinearTuning};
+use parlance_engine::models::Activation;
+use parlance_engine::reference;
+use parlance_engine::reference::dequantize::dequantize;
+use parlance_engine::runtime::{Binding, Dispatch, Gpu, Matrix};
+
+use crate::common::{Random, assert_close, devices};
+use crate::{gpu_tests, read, run, state};
+
+gpu_tests! {
+    linear_stores_and_adds_in_every_layout,
+    linear_multiplies_in_every_format,
+    linear_gates_in_every_layout,
+    linear_activates_in_every_way,
+    linear_caps_scales_offsets_and_adds_a_bias,
+    linear_takes_each_tokens_experts,
+}
+
+/// Layouts worth testing: those the device uses, lanes through workgroup memory, and several tokens a thread.
+pub(crate) fn tunings(gpu: &Gpu) -> Vec<LinearTuning> {
+    let base = gpu.decode_tuning();
+    let split = LinearTuning { workgroup: 64, lanes: 16, pairs: 1, tokens: 1, subgroups: false, ..base };
+    let subgroups = gpu.device().features().contains(wgpu::Features::SUBGROUP);
+    let mut tunings = vec![base, gpu.prefill_tuning(), split, LinearTuning { lanes: 4, pairs: 3, tokens: 2, ..split }];
+    if subgroups {
+        tunings.push(LinearTuning { lanes: 4, subgroups, ..split });
+    }
+    tunings
+}
+
+/// A product with the CPU's weights beside it.
+pub(crate) struct Case {
+    pub(crate) matrix: Matrix,
+    weights: Vec<f32>,
+    x: Vec<f32>,
+    norm: Vec<f32>,
+}
+
+pub(crate) const EPS: f32 = 1e-5;
+
+impl Case {
+    pub(crate) fn new(
+        gpu: &Gpu,
+        random: &mut Random,
+        tensor_type: TensorType,
+        rows: u32,
+        cols: u32,
+        tokens: usize,
+    ) -> Self {
+        let bytes = random.weights(tensor_type, (rows * cols) as usize);
+        Self {
+            matrix: Matrix::from_bytes(gpu, tensor_type, rows, cols, &bytes).unwrap(),
+            weights: dequantize(tensor_type, &bytes).unwrap(),
+            x: random.floats(tokens * cols as usize),
+            norm: random.floats(cols as usize),
+        }
+    }
+
+    pub(crate) fn dispatch(
+        &self,
+        gpu: &Gpu,
+        tuning: LinearTuning,
+        with_norm: bool,
+        epilogue: Epilogue,
+        outputs: &[(u32, Binding<'_>)],
+        state: &wgpu::Buffer,
+    ) -> Dispatch {
+        let linear = Linear {
+            tensor_type: self.matrix.tensor_type,
+            rows: self.matrix.rows,
+            cols: self.matrix.cols,
+            first_row: 0,
+            out_rows: if matches!(epilogue, Epilogue::Gated(_)) { self.matrix.rows / 2 } else { self.matrix.rows },
+            norm_eps: with_norm.then_some(EPS),
+            bias: false,
+            experts: None,
+            epilogue,
+            tuning,
+        };
+        // Room for whole groups of tokens.
+        let mut padded = self.x.clone();
+        let group = (tuning.tokens * self.matrix.cols) as usize;
+        padded.resize(padded.len().next_multiple_of(group), f32::MAX);
+        let x = gpu.storage_buffer_with("x", &padded);
+        let norm = gpu.storage_buffer_with("norm", &self.norm);
+        let mut bindings = vec![
+            (0, Binding::Uniform(state)),
+            (1, Binding::Read(&self.matrix.quants)),
+            (2, Binding::Read(&self.matrix.scales)),
+            (3, Binding::Read(&x)),
+        ];
+        if with_norm {
+            bindings.push((4, Binding::Read(&norm)));
+        }
+        bindings.extend_from_slice(outputs);
+        Dispatch::new(gpu, &linear.shader().unwrap(), &bindings, linear.grid())
+    }
+
+    pub(crate) fn expected(&self, with_norm: bool) -> Vec<f32> {
+        let cols = self.matrix.cols as usize;
+        let x = if with_norm { reference::linear::rms_norm(&self.x, &self.norm, EPS) } else { self.x.clone() };
+        reference::linear::matmul(&self.weights, &x, cols)
+    }
+}
+
+async fn linear_stores_and_adds_in_every_layout() {
+    for gpu in devices().await {
+        let mut random = Random(2);
+        for tuning in tunings(&gpu) {
+            // An odd number of rows, blocks that do not fill all lanes, tokens that do not fill a group.
+            for (rows, cols, tokens, with_norm) in [(37, 96, 3, false), (64, 576, 9, true), (5, 1024, 1, true)] {
+                let case = Case::new(&gpu, &mut random, TensorType::Q4_1, rows, cols, tokens);
+                let expected = case.expected(with_norm);
+                let what = format!("{rows}x{cols}, {tokens} tokens, {tuning:?}");
+                let state = state(&gpu, 0, tokens as u32, 0);
+                let y = gpu.storage_buffer_with("y", &vec![7.0f32; expected.len()]);
+                let output = [(5, Binding::Write(&y))];
+                let store = case.dispatch(&gpu, tuning, with_norm, Epilogue::STORE, &output, &state);
+                run(&gpu, &[store], tokens as u32);
+                assert_close(&read(&gpu, &y, expected.len()).await, &expected, 1e-5, &what);
+                let add = case.dispatch(&gpu, tuning, with_norm, Epilogue::ADD, &output, &state);
+                run(&gpu, &[add], tokens as u32);
+                let doubled: Vec<f32> = expected.iter().map(|value| value * 2.0).collect();
+                assert_close(&read(&gpu, &y, expected.len()).await, &doubled, 1e-5, &what);
+            }
+        }
+    }
+}
+
+async fn linear_multiplies_in_every_format() {
+    for gpu in devices().await {
+        let mut random = Random(14);
+        for tensor_type in TensorType::supported() {
+            for (tuning, tokens) in [(gpu.decode_tuning(), 1), (LinearTuning { pairs: 1, ..gpu.prefill_tuning() }, 9)] {
+                let case = Case::new(&gpu, &mut random, tensor_type, 21, 512, tokens);
+                let expected = case.expected(true);
+                let state = state(&gpu, 0, tokens as u32, 0);
+                let y = gpu.storage_buffer("y", expected.len() as u64 * 4);
+                let output = [(5, Binding::Write(&y))];
+                run(&gpu, &[case.dispatch(&gpu, tuning, true, Epilogue::STORE, &output, &state)], tokens as u32);
+                let actual = read(&gpu, &y, expected.len()).await;
+                assert_close(&actual, &expected, 1e-5, &format!("{tensor_type}, {tuning:?}"));
+            }
+        }
+    }
+}
+
+async fn linear_gates_in_every_layout() {
+    for gpu in devices().await {
+        let mut random = Random(3);
+        for tuning in tunings(&gpu) {
+            let (rows, cols, tokens) = (192, 64, 10);
+            let case = Case::new(&gpu, &mut random, TensorType::Q8_0, rows, cols, tokens);
+            let expected = reference::linear::gated(&case.expected(true), rows as usize / 2, Activation::Silu);
+            let y = gpu.storage_buffer("y", (expected.len() * 4) as u64);
+            let state = state(&gpu, 0, tokens as u32, 0);
+            let output = [(5, Binding::Write(&y))];
+            let dispatch = case.dispatch(&gpu, tuning, true, Epilogue::Gated(Activation::Silu), &output, &state);
+            run(&gpu, &[dispatch], tokens as u32);
+            assert_close(&read(&gpu, &y, expected.len()).await, &expected, 1e-5, &format!("{tuning:?}"));
+        }
+    }
+}
+
+async fn linear_activates_in_every_way() {
+    for gpu in devices().await {
+        let mut random = Random(15);
+        let (tuning, tokens) = (gpu.decode_tuning(), 2);
+        for activation in [Activation::Silu, Activation::GeluTanh, Activation::GeluErf] {
+            let case = Case::new(&gpu, &mut random, TensorType::F16, 64, 64, tokens);
+            let product: Vec<f32> = case.expected(true);
+            let state = state(&gpu, 0, tokens as u32, 0);
+            let gates = random.floats(product.len());
+            let y = gpu.storage_buffer_with("y", &gates);
+            let output = [(5, Binding::Write(&y))];
+            let act = |x: f32| reference::linear::activate(x, activation);
+
+            run(&gpu, &[case.dispatch(&gpu, tuning, true, Epilogue::Gate(activation), &output, &state)], 2);
+            let expected: Vec<f32> = gates.iter().zip(&product).map(|(gate, value)| act(*gate) * value).collect();
+            assert_close(&read(&gpu, &y, expected.len()).await, &expected, 1e-5, &format!("gate {activation:?}"));
+
+            run(&gpu, &[case.dispatch(&gpu, tuning, true, Epilogue::Activate(activation), &output, &state)], 2);
+            let expected: Vec<f32> = product.iter().map(|value| act(*value)).collect();
+            assert_close(&read(&gpu, &y, expected.len()).await, &expected, 1e-5, &format!("{activation:?}"));
+
+            let expected = reference::linear::gated(&product, 32, activation);
+            run(&gpu, &[case.dispatch(&gpu, tuning, true, Epilogue::Gated(activation), &output, &state)], 2);
+            assert_close(&read(&gpu, &y, expected.len()).await, &expected, 1e-5, &format!("gated {activation:?}"));
+        }
+    }
+}
+
+async fn linear_caps_scales_offsets_and_adds_a_bias() {
+    for gpu in devices().await {
+        let mut random = Random(9);
+        for tuning in tunings(&gpu) {
+            let (rows, cols, tokens, first_row, out_rows) = (37u32, 64u32, 3usize, 10u32, 50u32);
+            let case = Case::new(&gpu, &mut random, TensorType::Q4_K, rows, cols.next_multiple_of(256), tokens);
+            let bias = random.floats(out_rows as usize);
+            let bias_buffer = gpu.storage_buffer_with("bias", &bias);
+            let mut x = case.x.clone();
+            x.resize((tuning.tokens as usize * case.matrix.cols as usize).max(x.len()) + 4096 * 8, 0.0);
+            let x = gpu.storage_buffer_with("x", &x);
+            let mut expected = vec![7.0f32; tokens * out_rows as usize];
+            for (token, product) in case.expected(false).chunks_exact(rows as usize).enumerate() {
+                for (row, value) in product.iter().enumerate() {
+                    let at = first_row as usize + row;
+                    let scaled = 0.5 * (value + bias[at]);
+                    expected[token * out_rows as usize + at] = 3.0 * (scaled / 3.0).tanh();
+                }
+            }
+            let y = gpu.storage_buffer_with("y", &vec![7.0f32; expected.len()]);
+            let linear = Linear {
+                tensor_type: case.matrix.tensor_type,
+                rows,
+                cols: case.matrix.cols,
+                first_row,
+                out_rows,
+                norm_eps: None,
+                bias: true,
+                experts: None,
+                epilogue: Epilogue::Store { scale: 0.5, softcap: Some(3.0) },
+                tuning,
+            };
+            let bindings = [
+                (0, Binding::Uniform(&state(&gpu, 0, tokens as u32, 0))),
+                (1, Binding::Read(&case.matrix.quants)),
+                (2, Binding::Read(&case.matrix.scales)),
+                (3, Binding::Read(&x)),
+                (5, Binding::Write(&y)),
+                (8, Binding::Read(&bias_buffer)),
+            ];
+            run(&gpu, &[Dispatch::new(&gpu, &linear.shader().unwrap(), &bindings, linear.grid())], tokens as u32);
+            assert_close(&read(&gpu, &y, expected.len()).await, &expected, 1e-5, &format!("{tuning:?}"));
+        }
+    }
+}
+
+async fn linear_takes_each_tokens_experts() {
+    for gpu in devices().await {
+        let mut random = Random(10);
+        let split = LinearTuning { workgroup: 64, lanes: 16, pairs: 1, subgroups: false, ..gpu.decode_tuning() };
+        for (tuning, shares_input) in [(gpu.decode_tuning(), true), (split, false)] {
+            let (experts, used, rows, cols, tokens) = (5u32, 2u32, 32u32, 64u32, 3usize);
+            let inputs = if shares_input { tokens } else { tokens * used as usize };
+            let case = Case::new(&gpu, &mut random, TensorType::Q4_0, experts * rows, cols, inputs);
+            let chosen = [4u32, 0, 2, 4, 1, 3];
+            let chosen_buffer = gpu.storage_buffer_with("experts", &chosen);
+            let x = gpu.storage_buffer_with("x", &case.x);
+            let y = gpu.storage_buffer("y", u64::from(rows) * 6 * 4);
+            let linear = Linear {
+                tensor_type: TensorType::Q4_0,
+                rows: experts * rows,
+                cols,
+                first_row: 0,
+                out_rows: rows,
+                norm_eps: None,
+                bias: false,
+                experts: Some(ExpertRows { rows, used, shares_input }),
+                epilogue: Epilogue::STORE,
+                tuning,
+            };
+            let bindings = [
+                (0, Binding::Uniform(&state(&gpu, 0, tokens as u32, 0))),
+                (1, Binding::Read(&case.matrix.quants)),
+                (2, Binding::Read(&case.matrix.scales)),
+                (3, Binding::Read(&x)),
+                (5, Binding::Write(&y)),
+                (9, Binding::Read(&chosen_buffer)),
+            ];
+            run(&gpu, &[Dispatch::new(&gpu, &linear.shader().unwrap(), &bindings, linear.grid())], tokens as u32);
+            let all = case.expected(false);
+            let expected: Vec<f32> = (0..6)
+                .flat_map(|slot| {
+                    let input = if shares_input { slot / used as usize } else { slot };
+                    let first = (input as u32 * experts + chosen[slot]) * rows;
+                    all[first as usize..][..rows as usize].to_vec()
+                })
+                .collect();
+            assert_close(&read(&gpu, &y, expected.len()).await, &expected, 1e-5, &format!("{tuning:?}"));
+        }
+    }
+}

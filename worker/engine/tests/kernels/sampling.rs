@@ -1,0 +1,144 @@
+//! `logit_scan.wgsl` and `sample.wgsl`.
+
+use parlance_engine::kernels::sampling::{RING_LEN, chunk_count, logit_scan, sample};
+use parlance_engine::reference;
+use parlance_engine::reference::sampling::IN_PROMPT;
+use parlance_engine::runtime::{Binding, Dispatch, Gpu, Grid};
+use parlance_engine::sampling::SamplingParams;
+
+use crate::common::{self, Random, assert_close, devices};
+use crate::{gpu_tests, read, run, state};
+
+gpu_tests! {
+    sampling_chooses_what_its_twin_chooses_and_feeds_it_back,
+    the_draw_follows_the_probabilities,
+}
+
+/// Buffers of the sampler.
+struct Sampler {
+    dispatches: [Dispatch; 2],
+    logits: wgpu::Buffer,
+    state: wgpu::Buffer,
+    next: wgpu::Buffer,
+    ring: wgpu::Buffer,
+    history: wgpu::Buffer,
+}
+
+impl Sampler {
+    fn new(gpu: &Gpu, logits: &[f32], history: &[u32], params: &SamplingParams, step: u32) -> Self {
+        let vocab = logits.len() as u32;
+        let state = state(gpu, 40, 1, step);
+        let sampling = gpu.buffer("sampling", 32, wgpu::BufferUsages::UNIFORM);
+        gpu.queue().write_buffer(&sampling, 0, bytemuck::bytes_of(params));
+        let logits = gpu.storage_buffer_with("logits", logits);
+        let history = gpu.storage_buffer_with("history", history);
+        let candidates = gpu.storage_buffer("candidates", u64::from(chunk_count(vocab)) * 8);
+        let next = gpu.storage_buffer("next", 4);
+        let ring = gpu.storage_buffer("ring", u64::from(RING_LEN) * 4);
+        let scan = [
+            (0, Binding::Uniform(&sampling)),
+            (1, Binding::Write(&logits)),
+            (2, Binding::Read(&history)),
+            (3, Binding::Write(&candidates)),
+        ];
+        let choose = [
+            (0, Binding::Uniform(&sampling)),
+            (1, Binding::Read(&logits)),
+            (2, Binding::Read(&candidates)),
+            (3, Binding::Write(&state)),
+            (4, Binding::Write(&next)),
+            (5, Binding::Write(&ring)),
+            (6, Binding::Write(&history)),
+        ];
+        let dispatches = [
+            Dispatch::new(gpu, &logit_scan(vocab), &scan, Grid::Fixed([chunk_count(vocab), 1, 1])),
+            Dispatch::new(gpu, &sample(vocab), &choose, Grid::Fixed([1, 1, 1])),
+        ];
+        Self { dispatches, logits, state, next, ring, history }
+    }
+}
+
+async fn sampling_chooses_what_its_twin_chooses_and_feeds_it_back() {
+    let greedy = SamplingParams::GREEDY;
+    let warm = SamplingParams { temperature: 0.8, seed: 11, ..greedy };
+    let cases = [
+        greedy,
+        SamplingParams { repetition_penalty: 1.3, frequency_penalty: 0.5, presence_penalty: 1.0, ..greedy },
+        warm,
+        SamplingParams { top_k: 40, ..warm },
+        SamplingParams { top_p: 0.9, ..warm },
+        SamplingParams { min_p: 0.05, ..warm },
+        SamplingParams { top_k: 50, top_p: 0.8, min_p: 0.02, repetition_penalty: 1.1, ..warm },
+        SamplingParams { top_k: 1, temperature: 2.0, ..warm },
+        SamplingParams { top_k: 1_000_000, top_p: 1e-6, ..warm },
+    ];
+    for gpu in devices().await {
+        let mut random = Random(6);
+        for (case, vocab) in cases.iter().flat_map(|case| [(case, 5003usize), (case, 300)]) {
+            for step in 0..4 {
+                let logits: Vec<f32> = (0..vocab).map(|_| 8.0 * random.float() + 3.0 * random.float()).collect();
+                let history: Vec<u32> = (0..vocab)
+                    .map(|_| match random.bits() % 8 {
+                        0 => IN_PROMPT,
+                        1 => IN_PROMPT | 2,
+                        2 => 3,
+                        _ => 0,
+                    })
+                    .collect();
+                let sampler = Sampler::new(&gpu, &logits, &history, case, step);
+                run(&gpu, &sampler.dispatches, 1);
+
+                let penalised: Vec<f32> = logits
+                    .iter()
+                    .zip(&history)
+                    .map(|(logit, seen)| reference::sampling::penalise(*logit, *seen, case))
+                    .collect();
+                // The draw is checked on the GPU's own logits, so that a last bit cannot move a threshold.
+                let actual: Vec<f32> = read(&gpu, &sampler.logits, vocab).await;
+                assert_close(&actual, &penalised, 1e-6, "penalised logits");
+                let id = read::<u32>(&gpu, &sampler.next, 1).await[0] as usize;
+                let what = format!("{case:?}, vocab {vocab}, step {step}");
+                if case.temperature == 0.0 {
+                    let best = actual.iter().copied().fold(f32::MIN, f32::max);
+                    assert_eq!(id, actual.iter().position(|logit| *logit == best).unwrap(), "{what}");
+                } else {
+                    assert_draw(&actual, case, step, id, &what);
+                }
+                assert_eq!(read::<u32>(&gpu, &sampler.state, 4).await, [41, 1, step + 1, 0], "{what}");
+                assert_eq!(read::<u32>(&gpu, &sampler.ring, 4).await[step as usize] as usize, id, "{what}");
+                assert_eq!(read::<u32>(&gpu, &sampler.history, vocab).await[id], history[id] + 1, "{what}");
+            }
+        }
+    }
+}
+
+/// The draw is the twin's, or next to it: weights differ by a unit where `exp` differs in its last bit.
+fn assert_draw(logits: &[f32], params: &SamplingParams, step: u32, id: usize, what: &str) {
+    let kept = reference::sampling::candidates(logits, params);
+    let expected = reference::sampling::sample(logits, params, step);
+    let place = |id: usize| kept.iter().position(|(kept_id, _)| *kept_id == id);
+    let (Some(actual), Some(expected)) = (place(id), place(expected)) else {
+        panic!("{what}: {id} is not among the {} candidates", kept.len());
+    };
+    assert!(actual.abs_diff(expected) <= 1, "{what}: candidate {actual}, expected {expected}");
+}
+
+async fn the_draw_follows_the_probabilities() {
+    let gpu = common::device(parlance_engine::runtime::GpuOptions::default()).await;
+    // Probabilities 1/2, 1/4, 1/8, 1/8.
+    let logits = [4.0f32, 2.0, 1.0, 1.0].map(f32::ln);
+    let params = SamplingParams { temperature: 1.0, seed: 5, ..SamplingParams::GREEDY };
+    let mut counts = [0u32; 4];
+    let draws = 800;
+    for step in 0..draws {
+        let sampler = Sampler::new(&gpu, &logits, &[0; 4], &params, step);
+        run(&gpu, &sampler.dispatches, 1);
+        counts[read::<u32>(&gpu, &sampler.next, 1).await[0] as usize] += 1;
+    }
+    for (count, share) in counts.iter().zip([0.5, 0.25, 0.125, 0.125]) {
+        // Four standard deviations.
+        let expected = f64::from(draws) * share;
+        let bound = 4.0 * (expected * (1.0 - share)).sqrt();
+        assert!((f64::from(*count) - expected).abs() < bound, "{counts:?}");
+    }
+}
