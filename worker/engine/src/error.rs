@@ -1,6 +1,7 @@
 //! The crate's one error type.
 
 use crate::gguf::TensorType;
+use crate::models::ModelConfig;
 
 /// Shorthand for a result of this crate.
 pub type Result<T, E = EngineError> = std::result::Result<T, E>;
@@ -39,11 +40,15 @@ pub enum EngineError {
     #[error("the model file lacks the tensor “{0}”")]
     MissingTensor(String),
     /// The model family is not implemented.
-    #[error("models of the architecture “{0}” are not supported yet; “llama” is")]
+    #[error(
+        "models of the architecture “{0}” are not supported yet; those of {known} are",
+        known = ModelConfig::architectures().collect::<Vec<_>>().join(", ")
+    )]
     UnsupportedArchitecture(String),
     /// The weight format is not implemented.
     #[error(
-        "the tensor “{tensor}” is stored as {format}, which is not supported yet; F32, F16, Q4_0, Q4_1 and Q8_0 are"
+        "the tensor “{tensor}” is stored as {format}, which is not supported yet; {known} are",
+        known = TensorType::supported().map(TensorType::name).collect::<Vec<_>>().join(", ")
     )]
     UnsupportedFormat {
         /// The tensor's name.

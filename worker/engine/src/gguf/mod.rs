@@ -8,10 +8,12 @@ mod metadata;
 mod parser;
 mod reader;
 mod tensor_type;
+mod writer;
 
 pub use metadata::{Metadata, Value};
 pub use parser::{Gguf, Parsed, TensorInfo};
 pub use tensor_type::TensorType;
+pub use writer::Writer;
 
 /// Largest number of tensors a file may declare.
 pub const MAX_TENSORS: u64 = 65_536;

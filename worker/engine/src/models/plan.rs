@@ -213,12 +213,6 @@ impl LayerPlanner<'_, '_> {
         let norm = |this: &mut Self, wanted: bool, part: &str| {
             wanted.then(|| this.planner.vector(this.weight(part), width)).transpose()
         };
-        // Gemma names the second norm after what it stands behind, OLMo as llama.cpp does.
-        let post_norm_name = |this: &Self, names: [&'static str; 2]| {
-            if this.planner.has(&this.weight(names[0])) { names[0] } else { names[1] }
-        };
-        let attention_post = post_norm_name(&self, ["post_attention_norm", "attn_post_norm"]);
-        let feed_forward_post = post_norm_name(&self, ["post_ffw_norm", "ffn_post_norm"]);
         Ok(LayerPlan {
             attention_norm: norm(&mut self, config.pre_norm, "attn_norm")?,
             qkv: self.qkv(attention, kv)?,
@@ -226,13 +220,13 @@ impl LayerPlanner<'_, '_> {
             head_norms: self.head_norms()?,
             attention_output: self.planner.matrix(self.weight("attn_output"), width, attention)?,
             attention_output_bias: self.planner.optional_vector(self.name("attn_output.bias"), width)?,
-            attention_post_norm: norm(&mut self, config.post_norm, attention_post)?,
+            attention_post_norm: norm(&mut self, config.post_norm, "post_attention_norm")?,
             feed_forward_norm: norm(&mut self, config.pre_norm, "ffn_norm")?,
             feed_forward: match config.experts {
                 Some(experts) => self.experts(experts)?,
                 None => self.dense(config.feed_forward_len)?,
             },
-            feed_forward_post_norm: norm(&mut self, config.post_norm, feed_forward_post)?,
+            feed_forward_post_norm: norm(&mut self, config.post_norm, "post_ffw_norm")?,
         })
     }
 

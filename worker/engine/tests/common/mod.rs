@@ -7,7 +7,7 @@
     reason = "each test file uses a part; tests may panic"
 )]
 
-use parlance_engine::gguf::TensorType;
+use parlance_engine::gguf::{TensorType, Value, Writer};
 use parlance_engine::runtime::{Gpu, GpuOptions};
 
 /// Makes tests of async functions of the file: native ones, and ones that run in a browser's worker.
@@ -102,4 +102,107 @@ pub fn assert_close(actual: &[f32], expected: &[f32], tolerance: f32, what: &str
     for (i, (a, e)) in actual.iter().zip(expected).enumerate() {
         assert!((a - e).abs() <= tolerance * largest, "{what}: element {i} is {a}, expected {e} (largest {largest})");
     }
+}
+
+/// A model whose weights follow from their places, see `fixtures/make_architectures.py`.
+#[derive(serde::Deserialize)]
+pub struct Described {
+    pub metadata: Vec<(String, String, serde_json::Value)>,
+    pub tensors: Vec<DescribedTensor>,
+}
+
+#[derive(serde::Deserialize)]
+pub struct DescribedTensor {
+    name: String,
+    shape: Vec<u64>,
+    #[serde(rename = "type")]
+    kind: String,
+    offset: f32,
+    scale: f32,
+}
+
+/// The bytes of a described model's file, with `more` metadata.
+pub fn describe(model: &Described, more: &[(String, String, serde_json::Value)]) -> Vec<u8> {
+    let mut writer = Writer::default();
+    for (key, kind, value) in model.metadata.iter().chain(more) {
+        writer.metadata(key, &described_value(kind, value));
+    }
+    let types: Vec<TensorType> = model
+        .tensors
+        .iter()
+        .map(|tensor| TensorType::supported().find(|kind| kind.name() == tensor.kind).unwrap())
+        .collect();
+    for (tensor, kind) in model.tensors.iter().zip(&types) {
+        writer.tensor(&tensor.name, *kind, &tensor.shape);
+    }
+    let mut bytes = writer.header();
+    for (index, ((tensor, kind), (len, padding))) in
+        model.tensors.iter().zip(&types).zip(writer.data_sizes()).enumerate()
+    {
+        let data = described_weights(index as u64, tensor, *kind);
+        assert_eq!(data.len() as u64, len, "{}", tensor.name);
+        bytes.extend(data);
+        bytes.resize(bytes.len() + padding as usize, 0);
+    }
+    bytes
+}
+
+fn described_value(kind: &str, value: &serde_json::Value) -> Value {
+    match kind {
+        "u32" => Value::Unsigned(value.as_u64().unwrap()),
+        "f32" => Value::Float(value.as_f64().unwrap()),
+        "bool" => Value::Bool(value.as_bool().unwrap()),
+        "string" => Value::String(value.as_str().unwrap().to_owned()),
+        "i32s" => Value::Integers(serde_json::from_value(value.clone()).unwrap()),
+        "f32s" => Value::Floats(serde_json::from_value(value.clone()).unwrap()),
+        _ => Value::Strings(serde_json::from_value(value.clone()).unwrap()),
+    }
+}
+
+/// The twin of `weights` in the script.
+fn described_weights(index: u64, tensor: &DescribedTensor, kind: TensorType) -> Vec<u8> {
+    let count = tensor.shape.iter().product::<u64>() as usize;
+    let seed = (index + 1) << 32;
+    let floats = |offset: f32, scale: f32| {
+        let mut random = Random(seed);
+        (0..count).map(move |_| offset + scale * random.float())
+    };
+    let (scales_at, range): (&[usize], f32) = match kind {
+        TensorType::F32 => return floats(tensor.offset, tensor.scale).flat_map(f32::to_le_bytes).collect(),
+        TensorType::F16 => {
+            let halves = floats(tensor.offset, tensor.scale).map(half::f16::from_f32);
+            return halves.flat_map(half::f16::to_le_bytes).collect();
+        }
+        TensorType::BF16 => {
+            let upper = floats(tensor.offset, tensor.scale).map(|value| (value.to_bits() >> 16) as u16);
+            return upper.flat_map(u16::to_le_bytes).collect();
+        }
+        TensorType::Q4_0 => (&[0], 0.04),
+        TensorType::Q5_0 => (&[0], 0.02),
+        TensorType::Q8_0 => (&[0], 0.0025),
+        TensorType::Q4_1 => (&[0, 2], 0.02),
+        TensorType::Q5_1 => (&[0, 2], 0.01),
+        TensorType::Q2_K => (&[80, 82], 0.01),
+        TensorType::Q3_K => (&[108], 0.0025),
+        TensorType::Q4_K => (&[0, 2], 0.0006),
+        TensorType::Q5_K => (&[0, 2], 0.0003),
+        TensorType::Q6_K => (&[208], 0.0001),
+        TensorType::IQ4_NL => (&[0], 0.003),
+        TensorType::IQ4_XS => (&[0], 0.0001),
+        _ => (&[], 0.0),
+    };
+    let block_bytes = kind.block_bytes() as usize;
+    let blocks = count / kind.block_len() as usize;
+    let mut random = Random(seed);
+    let mut bytes: Vec<u8> = (0..blocks * block_bytes).map(|_| (random.bits() >> 32) as u8).collect();
+    for (i, at) in scales_at.iter().enumerate() {
+        let mut random = Random(seed + 1 + i as u64);
+        for block in bytes.chunks_exact_mut(block_bytes) {
+            block[*at..at + 2].copy_from_slice(&half::f16::from_f32(random.float() * range).to_le_bytes());
+        }
+    }
+    if kind == TensorType::MXFP4 {
+        bytes.chunks_exact_mut(block_bytes).for_each(|block| block[0] = 120 + block[0] % 4);
+    }
+    bytes
 }

@@ -1,0 +1,95 @@
+//! Tiny models of every family against llama.cpp (`fixtures/make_architectures.py`): logits of a prefill and of decode
+//! steps, with and without optional features.
+#![allow(clippy::unwrap_used, reason = "tests may panic")]
+
+mod common;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use common::{Described, describe};
+use parlance_engine::runtime::{Gpu, GpuOptions, Loader, LoaderOptions, Model};
+use pollster::block_on;
+use serde::Deserialize;
+
+#[derive(Deserialize)]
+struct Fixture {
+    tokenizer: Vec<(String, String, serde_json::Value)>,
+    prefill: usize,
+    ids: Vec<u32>,
+    kept: Vec<usize>,
+    vocab: usize,
+    models: Vec<Case>,
+}
+
+#[derive(Deserialize)]
+struct Case {
+    name: String,
+    #[serde(flatten)]
+    model: Described,
+    logits: String,
+}
+
+async fn load(bytes: &[u8], options: GpuOptions) -> Model {
+    let gpu = Gpu::new(options).await.unwrap();
+    let mut loader = Loader::new(gpu, LoaderOptions { context_tokens: Some(128), ..LoaderOptions::default() });
+    // Chunks of an odd size, so that borders fall everywhere.
+    for chunk in bytes.chunks(10_007) {
+        loader.push(chunk).await.unwrap();
+    }
+    loader.finish().await.unwrap()
+}
+
+/// Kullback-Leibler divergence from `reference` to `actual`, both logits.
+fn divergence(actual: &[f32], reference: &[f32]) -> f64 {
+    let log_softmax = |logits: &[f32]| -> Vec<f64> {
+        let highest = f64::from(logits.iter().copied().fold(f32::MIN, f32::max));
+        let total = logits.iter().map(|logit| (f64::from(*logit) - highest).exp()).sum::<f64>().ln() + highest;
+        logits.iter().map(|logit| f64::from(*logit) - total).collect()
+    };
+    let (actual, reference) = (log_softmax(actual), log_softmax(reference));
+    reference.iter().zip(&actual).map(|(r, a)| r.exp() * (r - a)).sum()
+}
+
+/// Checks every second model, from `first` on; those with an odd place run with WebGPU's defaults only.
+fn check(first: usize) {
+    let fixture: Fixture = serde_json::from_str(include_str!("fixtures/architectures.json")).unwrap();
+    assert!(fixture.models.len() >= 20, "every family has a model");
+    let mut failures = Vec::new();
+    for case in fixture.models.iter().skip(first).step_by(2) {
+        let bytes = describe(&case.model, &fixture.tokenizer);
+        let halves = STANDARD.decode(&case.logits).unwrap();
+        let reference: Vec<f32> =
+            halves.chunks_exact(2).map(|half| half::f16::from_le_bytes([half[0], half[1]]).to_f32()).collect();
+        let logits = block_on(async {
+            let mut model = load(&bytes, GpuOptions { baseline: first == 1 }).await;
+            let (prompt, steps) = fixture.ids.split_at(fixture.prefill);
+            let mut logits = model.logits(prompt).await.unwrap();
+            for id in steps {
+                logits.push(model.decode_logits(*id).await.unwrap());
+            }
+            logits
+        });
+        let worst = fixture
+            .kept
+            .iter()
+            .zip(reference.chunks_exact(fixture.vocab))
+            .map(|(position, reference)| divergence(&logits[*position], reference))
+            .fold(0.0, f64::max);
+        println!("{}: largest divergence {worst:.1e}", case.name);
+        // Not a number must fail, too.
+        if !(worst < 1e-3) {
+            failures.push((&case.name, worst));
+        }
+    }
+    assert!(failures.is_empty(), "{failures:?}");
+}
+
+#[test]
+fn families_with_all_features_give_llama_cpps_logits() {
+    check(0);
+}
+
+#[test]
+fn families_with_webgpu_defaults_give_llama_cpps_logits() {
+    check(1);
+}
