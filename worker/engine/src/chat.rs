@@ -51,6 +51,7 @@ impl Chat {
         let mut stop_ids: Vec<u32> = ["tokenizer.ggml.eos_token_id", "tokenizer.ggml.eot_token_id"]
             .iter()
             .filter_map(|key| metadata.u32(key))
+            .chain(tokenizer.end_id())
             .chain(END_OF_TURN.iter().filter_map(|text| tokenizer.control_id(text)))
             .collect();
         stop_ids.sort_unstable();
@@ -69,7 +70,8 @@ impl Chat {
             .iter()
             .map(|message| Message::new(message.role.as_str(), self.tokenizer.guard(&message.content)))
             .collect();
-        self.tokenizer.encode(&self.template.render(&guarded)?)
+        let ids = self.tokenizer.encode(&self.template.render(&guarded)?)?;
+        Ok(self.tokenizer.with_begin(ids))
     }
 
     /// The tokens of a text as it stands, with the token that begins a sequence if the model wants one.
@@ -77,9 +79,7 @@ impl Chat {
     /// # Errors
     /// [`crate::EngineError::Tokenizer`].
     pub fn raw_prompt(&self, text: &str) -> Result<Vec<u32>> {
-        let mut ids: Vec<u32> = self.tokenizer.begin_id().into_iter().collect();
-        ids.extend(self.tokenizer.encode(text)?);
-        Ok(ids)
+        Ok(self.tokenizer.with_begin(self.tokenizer.encode(text)?))
     }
 
     /// Whether `id` ends an answer.

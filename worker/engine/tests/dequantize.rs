@@ -27,11 +27,13 @@ fn every_format_is_bit_exact() {
         assert_eq!(actual, expected, "{}", case.format);
         formats.push(case.format);
     }
-    assert_eq!(formats, ["F32", "F16", "Q4_0", "Q4_1", "Q8_0"]);
+    for tensor_type in TensorType::supported() {
+        assert!(formats.iter().any(|format| format == tensor_type.name()), "{tensor_type}");
+    }
 }
 
 #[test]
 fn a_part_of_a_block_and_an_unsupported_format_give_nothing() {
     assert_eq!(dequantize(TensorType::Q4_0, &[0; 17]), None);
-    assert_eq!(dequantize(TensorType::Other(10), &[0; 84]), None);
+    assert_eq!(dequantize(TensorType::Other(16), &[0; 66]), None);
 }

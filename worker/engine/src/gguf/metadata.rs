@@ -176,4 +176,12 @@ impl Metadata {
             _ => None,
         }
     }
+
+    /// The floats under `key`.
+    pub fn floats(&self, key: &str) -> Option<&[f32]> {
+        match self.get(key)? {
+            Value::Floats(floats) => Some(floats),
+            _ => None,
+        }
+    }
 }

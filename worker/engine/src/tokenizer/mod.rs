@@ -1,0 +1,376 @@
+//! The tokenizer, built from a file's metadata, and incremental detokenising.
+//!
+//! Special tokens are split off here, because whether a text may hold any depends on where it comes from; what lies
+//! between them is left to the kind of tokenizer that the file names.
+
+mod byte_level;
+mod detokenizer;
+mod normalizer;
+mod pre_tokenizer;
+mod sentence_piece;
+mod words;
+
+use std::borrow::Cow;
+use std::collections::HashMap;
+
+use tokenizers::Model as _;
+use tokenizers::models::unigram::Unigram;
+
+use self::byte_level::{byte_alphabet, token_bytes};
+pub use self::detokenizer::Detokenizer;
+use self::normalizer::CharacterMap;
+use self::sentence_piece::{SPACE, SentencePiece};
+use crate::error::{EngineError, Result};
+use crate::gguf::{Gguf, Metadata};
+
+/// Put inside what looks like a control token in a message, so that it is none. A Unicode noncharacter; any
+/// that a text brings along is dropped.
+const GUARD: char = '\u{FDD0}';
+
+/// Token kinds, `llama_token_type` in `llama.h`.
+const UNKNOWN: i64 = 2;
+const CONTROL: i64 = 3;
+const USER_DEFINED: i64 = 4;
+const BYTE: i64 = 6;
+
+/// How text without special tokens becomes tokens.
+enum Words {
+    /// Byte-level BPE (`gpt2`) or `WordPiece` (`bert`).
+    Crate(Box<tokenizers::Tokenizer>),
+    /// `SentencePiece`'s BPE (`llama`).
+    SentencePiece(SentencePiece),
+    /// `SentencePiece`'s Unigram (`t5`).
+    Unigram { model: Box<Unigram>, map: Option<CharacterMap>, joins_spaces: bool },
+}
+
+/// A special token and how it is found in text.
+struct Special {
+    text: String,
+    id: u32,
+    /// It stands for nothing but itself in every text, even a person's.
+    is_text: bool,
+    /// White space after it is dropped.
+    strips_after: bool,
+}
+
+/// A tokenizer with its special tokens.
+pub struct Tokenizer {
+    words: Words,
+    /// Text of each token, as it stands in the file.
+    texts: Vec<String>,
+    /// Bytes that each token stands for; none for control tokens.
+    bytes: Vec<Vec<u8>>,
+    /// Longest first.
+    special: Vec<Special>,
+    control: HashMap<String, u32>,
+    begin_id: Option<u32>,
+    end_id: Option<u32>,
+    adds_begin: bool,
+    adds_end: bool,
+    /// A space is put before a text and after special tokens.
+    adds_space: bool,
+}
+
+/// What a kind of tokenizer does unless the file says otherwise.
+struct Defaults {
+    begin_id: Option<u32>,
+    end_id: Option<u32>,
+    adds_begin: bool,
+    adds_end: bool,
+    adds_space: bool,
+}
+
+impl Tokenizer {
+    /// Builds the tokenizer of a file whose embedding has `vocab` rows.
+    ///
+    /// # Errors
+    /// A tokenizer that is missing, inconsistent or not supported.
+    pub fn from_gguf(gguf: &Gguf, vocab: u32) -> Result<Self> {
+        let metadata = &gguf.metadata;
+        let kind = metadata.require_string("tokenizer.ggml.model")?;
+        let required = |key: &str| EngineError::MissingMetadata(key.to_owned());
+        let texts = metadata.strings("tokenizer.ggml.tokens").ok_or_else(|| required("tokenizer.ggml.tokens"))?;
+        if texts.is_empty() || texts.len() > vocab as usize {
+            return Err(EngineError::Tokenizer(format!("it has {} tokens for {vocab} embeddings", texts.len())));
+        }
+        let kinds = metadata.integers("tokenizer.ggml.token_type").unwrap_or_default();
+        let kind_of = |id: u32| kinds.get(id as usize).copied().unwrap_or_default();
+        let (words, defaults) = build_words(kind, metadata, texts, kind_of)?;
+        let id = |key: &str, default: Option<u32>| {
+            metadata.u32(&format!("tokenizer.ggml.{key}")).or(default).filter(|id| (*id as usize) < texts.len())
+        };
+        let flag = |key: &str, default| metadata.bool(&format!("tokenizer.ggml.{key}")).unwrap_or(default);
+        let end_key =
+            if kind == "bert" { ("seperator_token_id", "add_sep_token") } else { ("eos_token_id", "add_eos_token") };
+        let mut tokenizer = Self {
+            words,
+            texts: texts.to_vec(),
+            bytes: Vec::with_capacity(texts.len()),
+            special: Vec::new(),
+            control: HashMap::new(),
+            begin_id: id("bos_token_id", defaults.begin_id),
+            end_id: id(end_key.0, defaults.end_id),
+            adds_begin: flag("add_bos_token", defaults.adds_begin),
+            adds_end: flag(end_key.1, defaults.adds_end),
+            adds_space: flag("add_space_prefix", defaults.adds_space),
+        };
+        tokenizer.read_tokens(kind, metadata.string("general.name").unwrap_or_default(), kind_of);
+        Ok(tokenizer)
+    }
+
+    /// Sorts out special tokens and what each token stands for.
+    fn read_tokens(&mut self, kind: &str, model_name: &str, kind_of: impl Fn(u32) -> i64) {
+        let byte_of = byte_alphabet();
+        // Phi 3 drops white space after its special tokens; llama.cpp knows it by its name, too.
+        let name = model_name.to_lowercase();
+        let strips = name.contains("phi-3") || name.contains("phi3");
+        for (id, text) in (0u32..).zip(&self.texts) {
+            let token_kind = kind_of(id);
+            if matches!(token_kind, UNKNOWN | CONTROL | USER_DEFINED) && !text.is_empty() {
+                let strips_after = strips && !["<unk>", "<s>", "<|endoftext|>"].contains(&text.as_str());
+                let is_text = token_kind == USER_DEFINED;
+                self.special.push(Special { text: text.clone(), id, is_text, strips_after });
+            }
+            self.bytes.push(match token_kind {
+                CONTROL | UNKNOWN => {
+                    self.control.insert(text.clone(), id);
+                    Vec::new()
+                }
+                BYTE => byte_value(text).map_or_else(|| text.as_bytes().to_vec(), |byte| vec![byte]),
+                USER_DEFINED if kind == "gpt2" => text.as_bytes().to_vec(),
+                _ if kind == "gpt2" => token_bytes(text, &byte_of),
+                _ => text.replace(SPACE, " ").into_bytes(),
+            });
+        }
+        self.special.sort_by_key(|special| std::cmp::Reverse(special.text.len()));
+    }
+
+    /// Tokens of `text`, in which control tokens count as such unless [`Tokenizer::guard`] touched them.
+    ///
+    /// # Errors
+    /// [`EngineError::Tokenizer`].
+    pub fn encode(&self, text: &str) -> Result<Vec<u32>> {
+        self.encode_pieces(self.split_special(text, |_| true))
+    }
+
+    /// Tokens of `text`, in which nothing counts as a control token.
+    ///
+    /// # Errors
+    /// [`EngineError::Tokenizer`].
+    pub fn encode_plain(&self, text: &str) -> Result<Vec<u32>> {
+        self.encode_pieces(self.split_special(text, |special| special.is_text))
+    }
+
+    /// Puts the tokens around `ids` with which the model wants a sequence to begin and to end.
+    #[must_use]
+    pub fn wrap(&self, ids: Vec<u32>) -> Vec<u32> {
+        let mut wrapped = self.with_begin(ids);
+        wrapped.extend(self.end_id.filter(|_| self.adds_end));
+        wrapped
+    }
+
+    /// Puts the token before `ids` with which the model wants a sequence to begin, unless it is there.
+    #[must_use]
+    pub fn with_begin(&self, mut ids: Vec<u32>) -> Vec<u32> {
+        if let Some(begin_id) = self.begin_id.filter(|_| self.adds_begin)
+            && ids.first() != Some(&begin_id)
+        {
+            ids.insert(0, begin_id);
+        }
+        ids
+    }
+
+    /// Breaks up whatever in `text` looks like a control token, so that [`Tokenizer::encode`] takes it as text.
+    pub fn guard(&self, text: &str) -> String {
+        let mut guarded = text.replace(GUARD, "");
+        for special in self.special.iter().filter(|special| !special.is_text) {
+            let text = special.text.as_str();
+            if guarded.contains(text) {
+                let mut characters = text.chars();
+                let first = characters.next().map(String::from).unwrap_or_default();
+                guarded = guarded.replace(text, &format!("{first}{GUARD}{}", characters.as_str()));
+            }
+        }
+        guarded
+    }
+
+    /// The text of a token, as it stands in the file.
+    pub fn text(&self, id: u32) -> Option<&str> {
+        self.texts.get(id as usize).map(String::as_str)
+    }
+
+    /// The bytes that a token stands for; none for control tokens.
+    pub fn bytes(&self, id: u32) -> Option<&[u8]> {
+        self.bytes.get(id as usize).map(Vec::as_slice)
+    }
+
+    /// Tokens in the vocabulary.
+    pub fn vocab_len(&self) -> usize {
+        self.texts.len()
+    }
+
+    /// The control token with this text.
+    pub fn control_id(&self, text: &str) -> Option<u32> {
+        self.control.get(text).copied()
+    }
+
+    /// The token that begins a sequence, whether or not it is added to one.
+    pub fn begin_id(&self) -> Option<u32> {
+        self.begin_id
+    }
+
+    /// The token that ends a sequence.
+    pub fn end_id(&self) -> Option<u32> {
+        self.end_id
+    }
+
+    /// Splits off the special tokens that `wanted` takes, longer ones first, as llama.cpp does.
+    fn split_special<'t>(&'t self, text: &'t str, wanted: impl Fn(&Special) -> bool) -> Vec<Piece<'t>> {
+        let mut pieces = vec![Piece::Text(text)];
+        for special in self.special.iter().filter(|special| wanted(special) && text.contains(&special.text)) {
+            pieces = pieces.into_iter().flat_map(|piece| split_piece(piece, special)).collect();
+        }
+        pieces
+    }
+
+    fn encode_pieces(&self, pieces: Vec<Piece<'_>>) -> Result<Vec<u32>> {
+        let mut ids = Vec::new();
+        let mut after_special = true;
+        for piece in pieces {
+            match piece {
+                Piece::Special(id) => ids.push(id),
+                Piece::Text(text) => self.encode_words(&text.replace(GUARD, ""), after_special, &mut ids)?,
+            }
+            after_special = matches!(piece, Piece::Special(_));
+        }
+        Ok(ids)
+    }
+
+    fn encode_words(&self, text: &str, after_special: bool, ids: &mut Vec<u32>) -> Result<()> {
+        if text.is_empty() {
+            return Ok(());
+        }
+        let spaced = || if self.adds_space && after_special { Cow::Owned(format!(" {text}")) } else { text.into() };
+        match &self.words {
+            Words::Crate(tokenizer) => {
+                ids.extend_from_slice(tokenizer.encode_fast(text, false).map_err(words::fault)?.get_ids());
+            }
+            Words::SentencePiece(model) => model.encode(&spaced(), ids),
+            Words::Unigram { model, map, joins_spaces } => {
+                let mut text = map.as_ref().map_or_else(|| text.to_owned(), |map| map.normalize(text));
+                if *joins_spaces {
+                    text = text.split(' ').filter(|word| !word.is_empty()).collect::<Vec<_>>().join(" ");
+                }
+                if text.is_empty() {
+                    return Ok(());
+                }
+                let prefix = if self.adds_space && after_special { " " } else { "" };
+                let text = format!("{prefix}{text}").replace(' ', SPACE.encode_utf8(&mut [0; 4]));
+                ids.extend(model.tokenize(&text).map_err(words::fault)?.iter().map(|token| token.id));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// A part of a text.
+#[derive(Clone, Copy)]
+enum Piece<'t> {
+    Text(&'t str),
+    Special(u32),
+}
+
+fn split_piece<'t>(piece: Piece<'t>, special: &Special) -> Vec<Piece<'t>> {
+    let Piece::Text(mut rest) = piece else { return vec![piece] };
+    let mut pieces = Vec::new();
+    while let Some(at) = rest.find(&special.text) {
+        if at > 0 {
+            pieces.push(Piece::Text(&rest[..at]));
+        }
+        pieces.push(Piece::Special(special.id));
+        rest = &rest[at + special.text.len()..];
+        if special.strips_after {
+            rest = rest.trim_start_matches(|character: char| character.is_ascii_whitespace() || character == '\u{B}');
+        }
+    }
+    if !rest.is_empty() {
+        pieces.push(Piece::Text(rest));
+    }
+    pieces
+}
+
+fn build_words(
+    kind: &str,
+    metadata: &Metadata,
+    texts: &[String],
+    kind_of: impl Fn(u32) -> i64 + Copy,
+) -> Result<(Words, Defaults)> {
+    let is_special = move |id| matches!(kind_of(id), UNKNOWN | CONTROL);
+    let scores = || {
+        let scores = metadata.floats("tokenizer.ggml.scores").unwrap_or_default();
+        if scores.len() == texts.len() {
+            return Ok(scores);
+        }
+        Err(EngineError::Tokenizer(format!("it has {} scores for {} tokens", scores.len(), texts.len())))
+    };
+    let unknown = |default: u32| {
+        let id = metadata.u32("tokenizer.ggml.unknown_token_id").unwrap_or(default);
+        let text =
+            texts.get(id as usize).ok_or_else(|| EngineError::Tokenizer(format!("its unknown token {id} is none")));
+        text.map(|text| (id, text.as_str()))
+    };
+    Ok(match kind {
+        "gpt2" => {
+            let name = metadata.string("tokenizer.ggml.pre").unwrap_or("default");
+            let family = pre_tokenizer::find(name)
+                .ok_or_else(|| EngineError::Tokenizer(format!("its pre-tokenizer “{name}” is not supported yet")))?;
+            let merges = metadata
+                .strings("tokenizer.ggml.merges")
+                .ok_or_else(|| EngineError::MissingMetadata("tokenizer.ggml.merges".to_owned()))?;
+            let words = Words::Crate(Box::new(words::byte_level_bpe(family, texts, merges)?));
+            let (adds_begin, adds_end, adds_space) = (family.adds_begin, false, false);
+            (words, Defaults { begin_id: None, end_id: None, adds_begin, adds_end, adds_space })
+        }
+        "llama" => {
+            let (unknown_id, _) = unknown(0)?;
+            let model = SentencePiece::new(texts, scores()?, unknown_id, is_special);
+            let (begin_id, end_id) = (Some(1), Some(2));
+            let defaults = Defaults { begin_id, end_id, adds_begin: true, adds_end: false, adds_space: true };
+            (Words::SentencePiece(model), defaults)
+        }
+        "t5" => {
+            let (unknown_id, _) = unknown(2)?;
+            let map = metadata.integers("tokenizer.ggml.precompiled_charsmap").filter(|map| !map.is_empty());
+            let map = map
+                .map(|bytes| {
+                    let bytes: Vec<u8> = bytes.iter().map(|byte| *byte as u8).collect();
+                    CharacterMap::parse(&bytes)
+                        .ok_or_else(|| EngineError::Tokenizer("its character map is damaged".into()))
+                })
+                .transpose()?;
+            let model = Box::new(words::unigram(texts, scores()?, unknown_id, is_special)?);
+            let joins_spaces = metadata.bool("tokenizer.ggml.remove_extra_whitespaces").unwrap_or(false);
+            let (begin_id, end_id) = (None, Some(1));
+            let defaults = Defaults { begin_id, end_id, adds_begin: false, adds_end: true, adds_space: true };
+            (Words::Unigram { model, map, joins_spaces }, defaults)
+        }
+        "bert" => {
+            let (unknown_id, text) = unknown(100)?;
+            let words =
+                Words::Crate(Box::new(words::word_piece(texts, text, |id| is_special(id) || id == unknown_id)?));
+            let (begin_id, end_id) = (Some(101), Some(102));
+            (words, Defaults { begin_id, end_id, adds_begin: true, adds_end: true, adds_space: false })
+        }
+        other => {
+            return Err(EngineError::Tokenizer(format!(
+                "its kind “{other}” is not supported; gpt2 (BPE), llama (SentencePiece), t5 (Unigram) and bert (WordPiece) are"
+            )));
+        }
+    })
+}
+
+/// The byte that a token such as `<0x0A>` stands for.
+fn byte_value(text: &str) -> Option<u8> {
+    let hex = text.strip_prefix("<0x")?.strip_suffix('>')?;
+    u8::from_str_radix(hex, 16).ok()
+}

@@ -1,0 +1,124 @@
+//! `SentencePiece`'s BPE: neighbours merge in the order of the merged tokens' scores, and characters without a token fall
+//! back to bytes. The `tokenizers` crate has merges by rank only, which gives other results where scores tie.
+//!
+//! Algorithm: `bpe_model.cc` of `SentencePiece`.
+
+use std::cmp::Ordering;
+use std::collections::{BinaryHeap, HashMap};
+
+/// Stands for a space in the vocabulary.
+pub(super) const SPACE: char = '\u{2581}';
+
+/// Tokens by text, with their scores.
+pub(super) struct SentencePiece {
+    ids: HashMap<String, u32>,
+    scores: Vec<f32>,
+    /// The token of each byte, if there is one.
+    byte_ids: Vec<Option<u32>>,
+    unknown_id: u32,
+}
+
+/// Two neighbours that make a token.
+struct Merge {
+    score: f32,
+    left: usize,
+    right: usize,
+    /// Length of both in bytes: tells a merge whose parts have changed since.
+    len: usize,
+}
+
+impl PartialEq for Merge {
+    fn eq(&self, other: &Self) -> bool {
+        self.cmp(other) == Ordering::Equal
+    }
+}
+
+impl Eq for Merge {}
+
+impl PartialOrd for Merge {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Merge {
+    /// The best score first, of equal ones the leftmost.
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.score.total_cmp(&other.score).then(other.left.cmp(&self.left))
+    }
+}
+
+/// A run of text and its neighbours.
+#[derive(Clone, Copy)]
+struct Symbol {
+    start: usize,
+    len: usize,
+    previous: Option<usize>,
+    next: Option<usize>,
+}
+
+impl SentencePiece {
+    /// `scores` has one entry a text; tokens for which `is_special` holds never come from text.
+    pub(super) fn new(texts: &[String], scores: &[f32], unknown_id: u32, is_special: impl Fn(u32) -> bool) -> Self {
+        let ids: HashMap<_, _> = texts.iter().cloned().zip(0..).filter(|(_, id)| !is_special(*id)).collect();
+        let byte_ids = (0..=u8::MAX).map(|byte| byte_token(texts, &ids, byte)).collect();
+        Self { ids, scores: scores.to_vec(), byte_ids, unknown_id }
+    }
+
+    /// Appends the tokens of `text`.
+    pub(super) fn encode(&self, text: &str, ids: &mut Vec<u32>) {
+        let text = text.replace(' ', SPACE.encode_utf8(&mut [0; 4]));
+        let mut symbols: Vec<Symbol> = Vec::new();
+        for (start, character) in text.char_indices() {
+            let index = symbols.len();
+            let previous = index.checked_sub(1);
+            symbols.push(Symbol { start, len: character.len_utf8(), previous, next: Some(index + 1) });
+        }
+        let Some(last) = symbols.last_mut() else { return };
+        last.next = None;
+
+        let mut merges = BinaryHeap::new();
+        for right in 1..symbols.len() {
+            merges.extend(self.merge(&text, &symbols, right - 1, right));
+        }
+        while let Some(Merge { left, right, len, .. }) = merges.pop() {
+            let (a, b) = (symbols[left], symbols[right]);
+            if a.len == 0 || b.len == 0 || a.len + b.len != len {
+                continue;
+            }
+            symbols[left].len = len;
+            symbols[left].next = b.next;
+            symbols[right].len = 0;
+            if let Some(next) = b.next {
+                symbols[next].previous = Some(left);
+                merges.extend(self.merge(&text, &symbols, left, next));
+            }
+            if let Some(previous) = a.previous {
+                merges.extend(self.merge(&text, &symbols, previous, left));
+            }
+        }
+        for symbol in symbols.iter().filter(|symbol| symbol.len > 0) {
+            let piece = &text[symbol.start..][..symbol.len];
+            match self.ids.get(piece) {
+                Some(id) => ids.push(*id),
+                None => {
+                    ids.extend(piece.bytes().map(|byte| self.byte_ids[usize::from(byte)].unwrap_or(self.unknown_id)))
+                }
+            }
+        }
+    }
+
+    fn merge(&self, text: &str, symbols: &[Symbol], left: usize, right: usize) -> Option<Merge> {
+        let len = symbols[left].len + symbols[right].len;
+        let id = self.ids.get(&text[symbols[left].start..][..len])?;
+        let score = self.scores.get(*id as usize).copied().unwrap_or_default();
+        Some(Merge { score, left, right, len })
+    }
+}
+
+/// The token `<0xNN>`, or that of the character with this code.
+fn byte_token(texts: &[String], ids: &HashMap<String, u32>, byte: u8) -> Option<u32> {
+    let hex = format!("<0x{byte:02X}>");
+    let id = ids.get(&hex).or_else(|| byte.is_ascii().then(|| ids.get(&char::from(byte).to_string())).flatten())?;
+    texts.get(*id as usize).map(|_| *id)
+}

@@ -1,0 +1,97 @@
+//! Text without special tokens to token ids, by the tokenizers that the `tokenizers` crate has.
+
+use tokenizers::models::bpe::BPE;
+use tokenizers::models::unigram::Unigram;
+use tokenizers::models::wordpiece::WordPiece;
+use tokenizers::normalizers::BertNormalizer;
+use tokenizers::pre_tokenizers::bert::BertPreTokenizer;
+use tokenizers::pre_tokenizers::byte_level::ByteLevel;
+use tokenizers::pre_tokenizers::sequence::Sequence;
+use tokenizers::pre_tokenizers::split::{Split, SplitPattern};
+use tokenizers::{PreTokenizerWrapper, SplitDelimiterBehavior, Tokenizer};
+
+use super::pre_tokenizer::PreTokenizer;
+use super::sentence_piece::SPACE;
+use crate::error::{EngineError, Result};
+
+pub(super) fn fault(error: tokenizers::Error) -> EngineError {
+    EngineError::Tokenizer(error.to_string())
+}
+
+/// Byte-level BPE.
+pub(super) fn byte_level_bpe(family: &PreTokenizer, texts: &[String], merges: &[String]) -> Result<Tokenizer> {
+    let vocab = texts.iter().cloned().zip(0..).collect::<tokenizers::models::bpe::Vocab>();
+    let merges = merges
+        .iter()
+        .map(|merge| {
+            // The left part may begin with what separates the two.
+            let split = merge.char_indices().skip(1).find(|(_, character)| *character == ' ');
+            let (at, _) = split.ok_or_else(|| EngineError::Tokenizer(format!("the merge “{merge}” has one part")))?;
+            Ok((merge[..at].to_owned(), merge[at + 1..].to_owned()))
+        })
+        .collect::<Result<Vec<_>>>()?;
+    let model =
+        BPE::builder().vocab_and_merges(vocab, merges).ignore_merges(family.ignores_merges).build().map_err(fault)?;
+    let mut steps = Vec::new();
+    for pattern in family.patterns {
+        let pattern = SplitPattern::Regex((*pattern).to_owned());
+        let split = Split::new(pattern, SplitDelimiterBehavior::Isolated, false).map_err(fault)?;
+        steps.push(PreTokenizerWrapper::Split(split));
+    }
+    steps.push(PreTokenizerWrapper::ByteLevel(ByteLevel::new(false, false, false)));
+    let mut tokenizer = Tokenizer::new(model);
+    tokenizer.with_pre_tokenizer(Some(Sequence::new(steps)));
+    Ok(tokenizer)
+}
+
+/// `WordPiece` as BERT has it. llama.cpp's conversion marks what begins a word instead of what continues one.
+pub(super) fn word_piece(texts: &[String], unknown: &str, is_special: impl Fn(u32) -> bool) -> Result<Tokenizer> {
+    let vocab = (0u32..).zip(texts).map(|(id, text)| {
+        let piece = match text.strip_prefix(SPACE) {
+            _ if is_special(id) => text.clone(),
+            Some(word) => word.to_owned(),
+            None => format!("##{text}"),
+        };
+        (piece, id)
+    });
+    let model = WordPiece::builder()
+        .vocab(vocab.collect::<tokenizers::models::bpe::Vocab>())
+        .unk_token(unknown.to_owned())
+        .max_input_chars_per_word(usize::MAX)
+        .build()
+        .map_err(fault)?;
+    let mut tokenizer = Tokenizer::new(model);
+    tokenizer.with_normalizer(Some(BertNormalizer::new(true, true, Some(true), true))).map_err(fault)?;
+    tokenizer.with_pre_tokenizer(Some(BertPreTokenizer));
+    Ok(tokenizer)
+}
+
+/// Unigram. `is_special` tokens never come from text.
+pub(super) fn unigram(
+    texts: &[String],
+    scores: &[f32],
+    unknown: u32,
+    is_special: impl Fn(u32) -> bool,
+) -> Result<Unigram> {
+    let pieces = (0u32..).zip(texts.iter().zip(scores)).map(|(id, (text, score))| {
+        // A noncharacter keeps it apart from every text.
+        let piece = if is_special(id) { format!("\u{FDD1}{id}") } else { text.clone() };
+        (piece, f64::from(*score))
+    });
+    Unigram::from(pieces.collect(), Some(unknown as usize), false).map_err(fault)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tokenizer::pre_tokenizer;
+
+    #[test]
+    fn every_pattern_compiles() {
+        for pattern in pre_tokenizer::patterns() {
+            let split = SplitPattern::Regex(pattern.to_owned());
+            let result = Split::new(split, SplitDelimiterBehavior::Isolated, false);
+            assert!(result.is_ok(), "{pattern}: {result:?}");
+        }
+    }
+}
