@@ -3,8 +3,10 @@
 mod browser;
 mod check;
 mod model;
+mod pip;
 mod shell;
 mod site;
+mod templates;
 mod test;
 mod toolchain;
 
@@ -43,6 +45,7 @@ fn run(command: &str) -> Result<(), Fault> {
         "screenshots" => test::screenshots(),
         "setup" => {
             site::set_up()?;
+            templates::set_up()?;
             browser::set_up().map(drop)
         }
         "" | "help" | "--help" => {

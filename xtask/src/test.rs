@@ -3,6 +3,7 @@
 use crate::browser::{self, Browser};
 use crate::shell::{self, Fault, root, step};
 use crate::site;
+use crate::templates;
 use crate::toolchain::Toolchain;
 
 /// Arguments that select what is tested natively: always the same packages, so that dependencies are built once.
@@ -33,6 +34,7 @@ fn run_all(toolchain: &Toolchain, browser: &Browser) -> Result<(), Fault> {
 /// `cargo xtask test`.
 pub(crate) fn run() -> Result<(), Fault> {
     let toolchain = site::set_up()?;
+    templates::set_up()?;
     let browser = browser::set_up()?;
     run_all(&toolchain, &browser)
 }

@@ -1,10 +1,11 @@
 //! A model's language side: messages to tokens and tokens to text.
 
 use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
 
 use crate::error::Result;
 use crate::gguf::Gguf;
-use crate::template::ChatTemplate;
+use crate::template::{ChatTemplate, TemplateOptions};
 use crate::tokenizer::{Detokenizer, Tokenizer};
 
 /// One message of a conversation.
@@ -66,12 +67,32 @@ impl Chat {
     /// # Errors
     /// [`crate::EngineError::Template`] if the template refuses the messages.
     pub fn prompt(&self, messages: &[Message]) -> Result<Vec<u32>> {
-        let guarded: Vec<_> = messages
-            .iter()
-            .map(|message| Message::new(message.role.as_str(), self.tokenizer.guard(&message.content)))
-            .collect();
-        let ids = self.tokenizer.encode(&self.template.render(&guarded)?)?;
+        let messages = messages.iter().map(|message| json!({ "role": message.role, "content": message.content }));
+        self.prompt_with(&messages.collect(), &TemplateOptions::default())
+    }
+
+    /// The same, for messages as the `OpenAI` API has them, with tools and other choices.
+    ///
+    /// # Errors
+    /// As [`Chat::prompt`].
+    pub fn prompt_with(&self, messages: &Value, options: &TemplateOptions) -> Result<Vec<u32>> {
+        let tools = options.tools.as_ref().map(|tools| self.guarded(tools));
+        let options = TemplateOptions { tools, ..options.clone() };
+        let ids = self.tokenizer.encode(&self.template.render(&self.guarded(messages), &options)?)?;
         Ok(self.tokenizer.with_begin(ids))
+    }
+
+    /// The value with every string in it made harmless.
+    fn guarded(&self, value: &Value) -> Value {
+        match value {
+            Value::String(text) => self.tokenizer.guard(text).into(),
+            Value::Array(values) => values.iter().map(|value| self.guarded(value)).collect(),
+            Value::Object(entries) => {
+                let entries = entries.iter().map(|(key, value)| (self.tokenizer.guard(key), self.guarded(value)));
+                Value::Object(entries.collect())
+            }
+            Value::Null | Value::Bool(_) | Value::Number(_) => value.clone(),
+        }
     }
 
     /// The tokens of a text as it stands, with the token that begins a sequence if the model wants one.

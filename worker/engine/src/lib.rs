@@ -15,6 +15,7 @@
 pub mod chat;
 pub mod error;
 pub mod gguf;
+pub mod json;
 pub mod kernels;
 pub mod models;
 pub mod reference;
