@@ -71,6 +71,17 @@ pub enum EngineError {
     /// The model or its context does not fit this device.
     #[error("the model does not fit this device: {0}")]
     TooLarge(String),
+    /// The context does not fit this device.
+    #[error("a context of {context_tokens} tokens does not fit this device; {max_context_tokens} tokens would")]
+    ContextTooLarge {
+        /// Tokens wished for.
+        context_tokens: u32,
+        /// Tokens that fit.
+        max_context_tokens: u32,
+    },
+    /// The model is sound, but of another kind than the one asked for.
+    #[error("this model is not for chats: {0}")]
+    WrongKind(&'static str),
     /// The prompt is longer than the context.
     #[error(
         "the prompt has {prompt_tokens} tokens, but the context holds {context_tokens}; shorten it or start a new chat"

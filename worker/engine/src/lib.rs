@@ -14,6 +14,7 @@
 
 pub mod chat;
 pub mod error;
+pub mod fit;
 pub mod gguf;
 pub mod json;
 pub mod kernels;

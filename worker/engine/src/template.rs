@@ -280,6 +280,7 @@ mod tests {
         assert_eq!(render(Some("{{ strftime_now('%d %b %Y') }}")), Ok("14 Nov 2023".to_owned()));
         let json = r#"{"role": "system", "content": "Be brief."}"#;
         assert_eq!(render(Some("{{ messages[0] | tojson }}")), Ok(json.to_owned()));
+        assert_eq!(render(Some("{{ 'a' in nothing }}{{ nothing and 1 }}")), Ok("False".to_owned()));
         let marked = "{%- generation -%}\n a {%- endgeneration -%} b";
         assert_eq!(render(Some(marked)), Ok("ab".to_owned()));
     }

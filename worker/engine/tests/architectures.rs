@@ -7,7 +7,7 @@ mod common;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use common::{Described, describe};
-use parlance_engine::runtime::{Gpu, GpuOptions, Loader, LoaderOptions, Model};
+use parlance_engine::runtime::{Gpu, GpuOptions, Loaded, Loader, LoaderOptions, Model};
 use pollster::block_on;
 use serde::Deserialize;
 
@@ -19,6 +19,17 @@ struct Fixture {
     kept: Vec<usize>,
     vocab: usize,
     models: Vec<Case>,
+    word_tokenizer: Vec<(String, String, serde_json::Value)>,
+    texts: Vec<String>,
+    encoders: Vec<EncoderCase>,
+}
+
+#[derive(Deserialize)]
+struct EncoderCase {
+    name: String,
+    #[serde(flatten)]
+    model: Described,
+    vectors: String,
 }
 
 #[derive(Deserialize)]
@@ -29,14 +40,21 @@ struct Case {
     logits: String,
 }
 
-async fn load(bytes: &[u8], options: GpuOptions) -> Model {
+async fn load_any(bytes: &[u8], options: GpuOptions) -> Loaded {
     let gpu = Gpu::new(options).await.unwrap();
     let mut loader = Loader::new(gpu, LoaderOptions { context_tokens: Some(128), ..LoaderOptions::default() });
     // Chunks of an odd size, so that borders fall everywhere.
     for chunk in bytes.chunks(10_007) {
         loader.push(chunk).await.unwrap();
     }
-    loader.finish().await.unwrap()
+    loader.finish_any().await.unwrap()
+}
+
+async fn load(bytes: &[u8], options: GpuOptions) -> Model {
+    match load_any(bytes, options).await {
+        Loaded::Decoder(model) => *model,
+        Loaded::Encoder(_) => panic!("a decoder is described"),
+    }
 }
 
 /// Kullback-Leibler divergence from `reference` to `actual`, both logits.
@@ -92,4 +110,30 @@ fn families_with_all_features_give_llama_cpps_logits() {
 #[test]
 fn families_with_webgpu_defaults_give_llama_cpps_logits() {
     check(1);
+}
+
+#[test]
+fn encoders_give_llama_cpps_vectors() {
+    let fixture: Fixture = serde_json::from_str(include_str!("fixtures/architectures.json")).unwrap();
+    assert_eq!(fixture.encoders.len(), 3);
+    for (case, baseline) in fixture.encoders.iter().flat_map(|case| [(case, false), (case, true)]) {
+        let bytes = describe(&case.model, &fixture.word_tokenizer);
+        let floats = STANDARD.decode(&case.vectors).unwrap();
+        let reference: Vec<f32> =
+            floats.chunks_exact(4).map(|word| f32::from_le_bytes([word[0], word[1], word[2], word[3]])).collect();
+        let Loaded::Encoder(encoder) = block_on(load_any(&bytes, GpuOptions { baseline })) else {
+            panic!("{} is an encoder", case.name);
+        };
+        let width = encoder.config().embedding_len as usize;
+        let mut worst = 0.0f64;
+        for (text, expected) in fixture.texts.iter().zip(reference.chunks_exact(width)) {
+            let vector = block_on(encoder.embed(text)).unwrap().vector;
+            let cosine: f64 = vector.iter().zip(expected).map(|(a, b)| f64::from(*a) * f64::from(*b)).sum();
+            let length: f64 = vector.iter().map(|a| f64::from(*a).powi(2)).sum();
+            assert!((length - 1.0).abs() < 1e-5, "{}: {text:?} has length {length}", case.name);
+            worst = worst.max(1.0 - cosine);
+        }
+        println!("{}: largest distance {worst:.1e}", case.name);
+        assert!(worst < 1e-4, "{}: {worst}", case.name);
+    }
 }

@@ -7,11 +7,13 @@
 mod metadata;
 mod parser;
 mod reader;
+mod split;
 mod tensor_type;
 mod writer;
 
 pub use metadata::{Metadata, Value};
 pub use parser::{Gguf, Parsed, TensorInfo};
+pub use split::part_names;
 pub use tensor_type::TensorType;
 pub use writer::Writer;
 

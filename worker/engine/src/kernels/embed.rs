@@ -16,6 +16,8 @@ pub struct Embed {
     pub cols: u32,
     /// Factor.
     pub scale: f32,
+    /// Adds to what is there instead of replacing it.
+    pub adds: bool,
 }
 
 impl Embed {
@@ -24,6 +26,7 @@ impl Embed {
         Some(
             Shader::new("embed.wgsl")
                 .part("FORMAT", format_name(self.tensor_type)?)
+                .define_if(self.adds, "ADD")
                 .constant("BLOCKS", self.cols / 32)
                 .constant("FIRST_ROW", self.first_row)
                 .constant("ROWS", self.rows)

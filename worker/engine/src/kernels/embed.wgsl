@@ -1,4 +1,4 @@
-// Looks up the embedding rows of a batch of tokens: x[t] = SCALE * weight[id[t]]. The table may hold only the rows from
+// Looks up the embedding rows of a batch of tokens: x[t] = SCALE * weight[id[t]], or with ADD x[t] += it. The table may hold only the rows from
 // FIRST_ROW on, ROWS of them; other tokens are left alone.
 // Grid: one workgroup a token. Constants: BLOCKS (blocks of 32 a row), FIRST_ROW, ROWS, WORKGROUP, SCALE.
 #include "state.wgsl"
@@ -29,7 +29,11 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
         let w = load_block((id - FIRST_ROW) * BLOCKS + block);
         let base = (token * BLOCKS + block) * 8u;
         #repeat v 8
+#ifdef ADD
+        x[base + $vu] += w.v$v * SCALE;
+#else
         x[base + $vu] = w.v$v * SCALE;
+#endif
         #end
     }
 }

@@ -1,4 +1,4 @@
-//! Dispatches of `add_norm.wgsl` and `head_norm.wgsl`.
+//! Dispatches of `add_norm.wgsl`, `layer_norm.wgsl` and `head_norm.wgsl`.
 
 use super::Shader;
 use super::linear::with_heads;
@@ -7,6 +7,11 @@ use crate::models::{HeadNorm, HeadShape};
 /// `y += scale norm(x)` for vectors of `len`. Grid: one workgroup a token.
 pub fn add_norm(len: u32, eps: f32, scale: f32) -> Shader {
     Shader::new("add_norm.wgsl").constant("LEN", len).constant("WORKGROUP", 64).float("EPS", eps).float("SCALE", scale)
+}
+
+/// Layer norm of vectors of `len`, in place. Grid: one workgroup a token.
+pub fn layer_norm(len: u32, eps: f32) -> Shader {
+    Shader::new("layer_norm.wgsl").constant("LEN", len).constant("WORKGROUP", 64).float("EPS", eps)
 }
 
 /// Norms of queries and keys, RoPE, and the append to the cache. Grid: query, key and value heads, tokens.

@@ -47,6 +47,7 @@ const FILES: &[(&str, &str)] = &[
     ("formats/signed_scales.wgsl", include_str!("formats/signed_scales.wgsl")),
     ("formats/table_block.wgsl", include_str!("formats/table_block.wgsl")),
     ("head_norm.wgsl", include_str!("head_norm.wgsl")),
+    ("layer_norm.wgsl", include_str!("layer_norm.wgsl")),
     ("linear.wgsl", include_str!("linear.wgsl")),
     ("logit_scan.wgsl", include_str!("logit_scan.wgsl")),
     ("route.wgsl", include_str!("route.wgsl")),

@@ -2,14 +2,17 @@
 //! them is `runtime::forward`; a family adds a description here, not code there.
 
 mod config;
+mod encoder;
 mod family;
 mod plan;
 mod planner;
 mod rope;
 
 pub use config::{ExpertConfig, HeadShape, LayerConfig, LayerRope, ModelConfig};
+pub use encoder::{EncoderConfig, EncoderLayerPlan, EncoderPlan, NormPlan, Pooling, UpPlan};
 pub use family::{Activation, HeadNorm};
 pub use plan::{
     FeedForwardPlan, GateUpPlan, LayerPlan, MatrixId, MatrixPlan, ModelPlan, Product, Segment, VectorId, VectorPlan,
+    WeightPlan,
 };
 pub use rope::{ROPE_FREQUENCIES, ROPE_LONG, ROPE_SHORT, RopeConfig, Yarn};

@@ -1,11 +1,10 @@
 //! Which tensors a decoder consists of, which of them are stacked into one matrix, and which are split.
 
-use super::planner::{Planner, SPLIT_ROWS};
+use super::planner::Planner;
 use super::rope::{ROPE_FREQUENCIES, ROPE_LONG, ROPE_SHORT};
 use super::{ExpertConfig, HeadNorm, ModelConfig};
 use crate::error::{EngineError, Result};
 use crate::gguf::{Gguf, TensorType};
-use crate::kernels::format_name;
 use crate::runtime::stream_bytes;
 
 /// A run of a tensor's rows.
@@ -60,11 +59,11 @@ impl VectorPlan {
     }
 }
 
-/// A place in [`ModelPlan::matrices`].
+/// A place in [`WeightPlan::matrices`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct MatrixId(pub(crate) usize);
 
-/// A place in [`ModelPlan::vectors`].
+/// A place in [`WeightPlan::vectors`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct VectorId(pub(crate) usize);
 
@@ -133,13 +132,31 @@ pub struct LayerPlan {
     pub feed_forward_post_norm: Option<VectorId>,
 }
 
-/// A whole decoder.
-#[derive(Debug, Clone, PartialEq)]
-pub struct ModelPlan {
+/// Everything that goes to the GPU.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct WeightPlan {
     /// Every matrix.
     pub matrices: Vec<MatrixPlan>,
     /// Every vector.
     pub vectors: Vec<VectorPlan>,
+}
+
+impl WeightPlan {
+    /// Bytes on the GPU.
+    pub fn len_bytes(&self) -> u64 {
+        let matrices = self.matrices.iter().map(|matrix| {
+            let streams = stream_bytes(matrix.tensor_type, matrix.rows, matrix.cols);
+            streams.quants + streams.scales
+        });
+        matrices.sum::<u64>() + self.vectors.iter().map(|vector| u64::from(vector.len()) * 4).sum::<u64>()
+    }
+}
+
+/// A whole decoder.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ModelPlan {
+    /// Every matrix and vector.
+    pub weights: WeightPlan,
     /// Token embedding.
     pub embedding: Product,
     /// Layers in order.
@@ -158,11 +175,7 @@ impl ModelPlan {
     /// # Errors
     /// The first tensor that is missing, misshapen, unsupported or unknown.
     pub fn new(gguf: &Gguf, config: &ModelConfig, max_binding_bytes: u64) -> Result<Self> {
-        // First of all, so that this is what a file of an unsupported quantisation is refused for.
-        if let Some(tensor) = gguf.tensors.iter().find(|tensor| format_name(tensor.tensor_type).is_none()) {
-            return Err(EngineError::UnsupportedFormat { tensor: tensor.name.clone(), format: tensor.tensor_type });
-        }
-        let mut planner = Planner::new(gguf, max_binding_bytes);
+        let mut planner = Planner::new(gguf, max_binding_bytes)?;
         let width = config.embedding_len;
         let layers = (0..config.layers.len())
             .map(|layer| LayerPlanner { planner: &mut planner, config, layer }.plan())
@@ -178,17 +191,7 @@ impl ModelPlan {
             planner.host_vector(name, config.heads.rope_dim / 2)?;
         }
         planner.check_complete(config.architecture)?;
-        let Planner { matrices, vectors, .. } = planner;
-        Ok(Self { matrices, vectors, embedding, layers, output_norm, output })
-    }
-
-    /// Bytes of all weights on the GPU.
-    pub fn weight_bytes(&self) -> u64 {
-        let matrices = self.matrices.iter().map(|matrix| {
-            let streams = stream_bytes(matrix.tensor_type, matrix.rows, matrix.cols);
-            streams.quants + streams.scales
-        });
-        matrices.sum::<u64>() + self.vectors.iter().map(|vector| u64::from(vector.len()) * 4).sum::<u64>()
+        Ok(Self { weights: planner.weights, embedding, layers, output_norm, output })
     }
 }
 
@@ -283,13 +286,7 @@ impl LayerPlanner<'_, '_> {
             let half = |first_row| Segment { first_row, rows: hidden, ..both.clone() };
             (half(0), half(hidden))
         };
-        let gate_up = match self.planner.paired(&gate, &up, width)? {
-            Some(product) => GateUpPlan::Paired(product),
-            None => GateUpPlan::Apart {
-                gate: self.planner.stack(&[gate], width, SPLIT_ROWS)?,
-                up: self.planner.stack(&[up], width, SPLIT_ROWS)?,
-            },
-        };
+        let gate_up = self.planner.gate_up(gate, up, width)?;
         Ok(FeedForwardPlan::Dense { gate_up, down: self.planner.matrix(self.weight("ffn_down"), width, hidden)? })
     }
 

@@ -2,9 +2,10 @@
 
 use std::collections::HashSet;
 
-use super::plan::{MatrixId, MatrixPlan, Product, Segment, VectorId, VectorPlan};
+use super::plan::{GateUpPlan, MatrixId, MatrixPlan, Product, Segment, VectorId, VectorPlan, WeightPlan};
 use crate::error::{EngineError, Result};
 use crate::gguf::{Gguf, TensorType};
+use crate::kernels::format_name;
 use crate::runtime::stream_bytes;
 
 /// Rows that a split may fall between: so many rows fill whole words in every format.
@@ -14,14 +15,20 @@ pub(super) const SPLIT_ROWS: u32 = 8;
 pub(super) struct Planner<'a> {
     gguf: &'a Gguf,
     max_binding_bytes: u64,
-    pub(super) matrices: Vec<MatrixPlan>,
-    pub(super) vectors: Vec<VectorPlan>,
+    pub(super) weights: WeightPlan,
     known: HashSet<String>,
 }
 
 impl<'a> Planner<'a> {
-    pub(super) fn new(gguf: &'a Gguf, max_binding_bytes: u64) -> Self {
-        Self { gguf, max_binding_bytes, matrices: Vec::new(), vectors: Vec::new(), known: HashSet::new() }
+    /// # Errors
+    /// A tensor in a format that has no kernels: first of all, so that this is what such a file is refused for.
+    pub(super) fn new(gguf: &'a Gguf, max_binding_bytes: u64) -> Result<Self> {
+        match gguf.tensors.iter().find(|tensor| format_name(tensor.tensor_type).is_none()) {
+            None => Ok(Self { gguf, max_binding_bytes, weights: WeightPlan::default(), known: HashSet::new() }),
+            Some(tensor) => {
+                Err(EngineError::UnsupportedFormat { tensor: tensor.name.clone(), format: tensor.tensor_type })
+            }
+        }
     }
 
     pub(super) fn has(&self, name: &str) -> bool {
@@ -46,8 +53,8 @@ impl<'a> Planner<'a> {
                 return Err(EngineError::UnsupportedFormat { tensor: name.clone(), format: tensor_type });
             }
         }
-        self.vectors.push(VectorPlan { tensors: parts.to_vec() });
-        Ok(VectorId(self.vectors.len() - 1))
+        self.weights.vectors.push(VectorPlan { tensors: parts.to_vec() });
+        Ok(VectorId(self.weights.vectors.len() - 1))
     }
 
     /// A vector that stays on the host.
@@ -81,7 +88,7 @@ impl<'a> Planner<'a> {
             if max_rows == 0 {
                 return Err(self.too_large(segment, tensor_type, cols));
             }
-            let last = product.last().map(|id: &MatrixId| &mut self.matrices[id.0]);
+            let last = product.last().map(|id: &MatrixId| &mut self.weights.matrices[id.0]);
             let fits = last.filter(|last| {
                 last.tensor_type == tensor_type
                     && u64::from(last.rows) * u64::from(cols / 32) % 8 == 0
@@ -105,7 +112,7 @@ impl<'a> Planner<'a> {
 
     /// A gate's rows and an up projection's, in matrices that hold the same rows of both, or `None` where their formats
     /// differ.
-    pub(super) fn paired(&mut self, gate: &Segment, up: &Segment, cols: u32) -> Result<Option<Product>> {
+    fn paired(&mut self, gate: &Segment, up: &Segment, cols: u32) -> Result<Option<Product>> {
         let tensor_type = self.checked_segment(gate, cols)?;
         let is_aligned = u64::from(gate.rows) * u64::from(cols / 32) % 8 == 0;
         if tensor_type != self.checked_segment(up, cols)? || !is_aligned {
@@ -123,6 +130,14 @@ impl<'a> Planner<'a> {
             product.push(self.add(MatrixPlan { segments, tensor_type, rows: 2 * rows, cols, first_row: start }));
         }
         Ok(Some(product))
+    }
+
+    /// A gate and an up projection, stacked where that is possible.
+    pub(super) fn gate_up(&mut self, gate: Segment, up: Segment, cols: u32) -> Result<GateUpPlan> {
+        if let Some(product) = self.paired(&gate, &up, cols)? {
+            return Ok(GateUpPlan::Paired(product));
+        }
+        Ok(GateUpPlan::Apart { gate: self.stack(&[gate], cols, SPLIT_ROWS)?, up: self.stack(&[up], cols, SPLIT_ROWS)? })
     }
 
     /// A matrix that is not to be split.
@@ -149,8 +164,8 @@ impl<'a> Planner<'a> {
     }
 
     fn add(&mut self, matrix: MatrixPlan) -> MatrixId {
-        self.matrices.push(matrix);
-        MatrixId(self.matrices.len() - 1)
+        self.weights.matrices.push(matrix);
+        MatrixId(self.weights.matrices.len() - 1)
     }
 
     /// The most rows of `cols` columns that a binding holds.

@@ -13,6 +13,21 @@ pub fn rms_norm(x: &[f32], weight: &[f32], eps: f32) -> Vec<f32> {
         .collect()
 }
 
+/// `(x - mean) / sqrt(variance + eps) * weight + bias` for each row of `x` (`[tokens][weight.len()]`).
+pub fn layer_norm(x: &[f32], weight: &[f32], bias: &[f32], eps: f32) -> Vec<f32> {
+    x.chunks_exact(weight.len())
+        .flat_map(|row| {
+            let len = row.len() as f64;
+            let mean = row.iter().map(|v| f64::from(*v)).sum::<f64>() / len;
+            let variance = row.iter().map(|v| (f64::from(*v) - mean).powi(2)).sum::<f64>() / len;
+            let scale = 1.0 / (variance + f64::from(eps)).sqrt();
+            row.iter()
+                .zip(weight.iter().zip(bias))
+                .map(move |(v, (w, b))| ((f64::from(*v) - mean) * scale) as f32 * w + b)
+        })
+        .collect()
+}
+
 /// `W x` for each row of `x`: `w` is `[rows][cols]`, `x` `[tokens][cols]`, the result `[tokens][rows]`.
 pub fn matmul(w: &[f32], x: &[f32], cols: usize) -> Vec<f32> {
     x.chunks_exact(cols)

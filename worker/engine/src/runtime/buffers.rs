@@ -2,8 +2,7 @@
 
 use std::collections::HashMap;
 
-use super::gpu::Gpu;
-use crate::error::{EngineError, Result};
+use super::gpu::{Gpu, PREFILL_BATCH, PREFILL_TOKENS};
 use crate::kernels::sampling::{RING_LEN, chunk_count};
 use crate::models::{HeadNorm, ModelConfig, ROPE_FREQUENCIES, ROPE_LONG, ROPE_SHORT};
 use crate::sampling::SamplingParams;
@@ -71,9 +70,6 @@ pub(super) struct Buffers {
 
 impl Buffers {
     /// Allocates for batches of up to `batch` tokens and `context` positions, and logits for `logit_rows` tokens.
-    ///
-    /// # Errors
-    /// [`EngineError::TooLarge`] if the KV cache of a layer exceeds the device's largest binding.
     pub(super) fn new(
         gpu: &Gpu,
         config: &ModelConfig,
@@ -81,13 +77,12 @@ impl Buffers {
         batch: u32,
         logit_rows: u32,
         host: &HashMap<String, Vec<f32>>,
-    ) -> Result<Self> {
-        check_context(config, context, gpu.max_binding_bytes())?;
+    ) -> Self {
         let half_cache_bytes = u64::from(context) * config.kv_bytes_per_token_and_layer() / 2;
         let sizes = Sizes::new(config, batch, logit_rows);
         let floats = |label, len: u64| gpu.storage_buffer(label, len * 4);
         let (rope, window_rope) = rope_buffers(gpu, config, context, host);
-        Ok(Self {
+        Self {
             state: gpu.buffer("state", 16, wgpu::BufferUsages::STORAGE | wgpu::BufferUsages::UNIFORM),
             sampling: gpu.buffer("sampling", size_of::<SamplingParams>() as u64, wgpu::BufferUsages::UNIFORM),
             prompt_ids: floats("prompt ids", u64::from(batch)),
@@ -110,7 +105,7 @@ impl Buffers {
             window_rope,
             kv: config.layers.iter().map(|_| gpu.storage_buffer("kv cache", 2 * half_cache_bytes)).collect(),
             value_offset: (half_cache_bytes / 4) as u32,
-        })
+        }
     }
 }
 
@@ -159,28 +154,9 @@ impl Sizes {
     }
 }
 
-/// Bytes of activations, for batches of `batch` tokens.
-pub(super) fn scratch_bytes(config: &ModelConfig, batch: u32, logit_rows: u32) -> u64 {
-    Sizes::new(config, batch, logit_rows).sum() * 4
-}
-
-/// The longest context whose KV cache of a layer fits a binding.
-pub(super) fn max_context(config: &ModelConfig, max_binding_bytes: u64) -> u32 {
-    u32::try_from(max_binding_bytes / config.kv_bytes_per_token_and_layer()).unwrap_or(u32::MAX)
-}
-
-/// Checks that the KV cache of a layer fits a binding.
-///
-/// # Errors
-/// [`EngineError::TooLarge`] if not.
-fn check_context(config: &ModelConfig, context: u32, max_binding_bytes: u64) -> Result<()> {
-    let max = max_context(config, max_binding_bytes);
-    if context <= max {
-        return Ok(());
-    }
-    Err(EngineError::TooLarge(format!(
-        "a context of {context} tokens is more than this device takes; {max} tokens fit"
-    )))
+/// Bytes of activations on a GPU.
+pub fn scratch_bytes(config: &ModelConfig) -> u64 {
+    Sizes::new(config, PREFILL_BATCH, PREFILL_TOKENS).sum() * 4
 }
 
 /// RoPE's angles of layers without and with a window.

@@ -2,19 +2,18 @@
 
 use super::buffers::{ATTENTION_SPLITS, Buffers};
 use super::gpu::Gpu;
+use super::product::{Input, Output, ProductBuilder};
 use super::program::{Binding, Dispatch, Grid};
-use super::weights::{Matrix, Weights};
-use crate::error::{EngineError, Result};
-use crate::kernels::Shader;
+use super::weights::Weights;
+use crate::error::Result;
 use crate::kernels::attention::Attention;
-use crate::kernels::embed::Embed;
 use crate::kernels::experts::{expert_sum, route};
-use crate::kernels::linear::{Epilogue, ExpertRows, Linear, LinearTuning};
+use crate::kernels::linear::{Epilogue, ExpertRows, LinearTuning};
 use crate::kernels::norm::{add_norm, head_norm};
 use crate::kernels::sampling::{chunk_count, logit_scan, sample};
 use crate::models::{
     ExpertConfig, FeedForwardPlan, GateUpPlan, HeadNorm, HeadShape, LayerConfig, LayerPlan, LayerRope, MatrixId,
-    ModelConfig, Product, VectorId,
+    ModelConfig, ModelPlan, Product, VectorId,
 };
 
 /// How a program is laid out.
@@ -30,39 +29,17 @@ pub(super) struct Layout {
 pub(super) struct ForwardBuilder<'a> {
     pub gpu: &'a Gpu,
     pub config: &'a ModelConfig,
+    pub plan: &'a ModelPlan,
     pub weights: &'a Weights,
     pub buffers: &'a Buffers,
     pub layout: Layout,
-}
-
-/// What goes into a matrix product beside the matrix.
-struct Input<'a> {
-    x: &'a wgpu::Buffer,
-    norm: Option<VectorId>,
-    bias: Option<VectorId>,
-    experts: Option<ExpertRows>,
-}
-
-impl<'a> Input<'a> {
-    fn new(x: &'a wgpu::Buffer) -> Self {
-        Self { x, norm: None, bias: None, experts: None }
-    }
-}
-
-/// Where a matrix product goes.
-struct Output<'a> {
-    epilogue: Epilogue,
-    y: &'a wgpu::Buffer,
-    /// Elements of `y` for a token.
-    rows: u32,
-    extra: &'a [(u32, Binding<'a>)],
 }
 
 impl ForwardBuilder<'_> {
     /// From token ids in `ids` to the hidden state after the last layer.
     pub(super) fn layers(&self, ids: &wgpu::Buffer) -> Result<Vec<Dispatch>> {
         let mut program = self.embed(ids)?;
-        for (index, plan) in self.weights.plan.layers.iter().enumerate() {
+        for (index, plan) in self.plan.layers.iter().enumerate() {
             let (config, kv) = (self.config.layers[index], &self.buffers.kv[index]);
             self.qkv(&mut program, plan, config, kv)?;
             self.attend(&mut program, config, kv);
@@ -85,11 +62,11 @@ impl ForwardBuilder<'_> {
         let config = self.config;
         let epilogue = Epilogue::Store { scale: config.logit_scale, softcap: config.logit_softcap };
         let output = Output { epilogue, y: &self.buffers.logits, rows: config.vocab, extra: &[] };
-        let norm = Some(self.weights.plan.output_norm);
+        let norm = Some(self.plan.output_norm);
         let mut program = Vec::new();
-        self.product(
+        self.products().push(
             &mut program,
-            &self.weights.plan.output,
+            &self.plan.output,
             &Input { norm, ..Input::new(&self.buffers.hidden) },
             &output,
         )?;
@@ -121,21 +98,10 @@ impl ForwardBuilder<'_> {
     }
 
     fn embed(&self, ids: &wgpu::Buffer) -> Result<Vec<Dispatch>> {
-        let table = self.weights.product(&self.weights.plan.embedding);
-        table
-            .map(|part| {
-                let Matrix { tensor_type, first_row, rows, cols, .. } = *part;
-                let embed = Embed { tensor_type, first_row, rows, cols, scale: self.config.embedding_scale };
-                let bindings = [
-                    (0, Binding::Uniform(&self.buffers.state)),
-                    (1, Binding::Read(&part.quants)),
-                    (2, Binding::Read(&part.scales)),
-                    (3, Binding::Read(ids)),
-                    (4, Binding::Write(&self.buffers.hidden)),
-                ];
-                Ok(Dispatch::new(self.gpu, &supported(embed.shader(), part)?, &bindings, Grid::TokensInX))
-            })
-            .collect()
+        let (table, scale) = (&self.plan.embedding, self.config.embedding_scale);
+        let mut program = Vec::new();
+        self.products().embed(&mut program, table, ids, &self.buffers.hidden, scale, false)?;
+        Ok(program)
     }
 
     /// Queries, keys and values: to the query buffer and the cache.
@@ -149,10 +115,10 @@ impl ForwardBuilder<'_> {
         let Some((query_norm, key_norm)) = plan.head_norms else {
             let epilogue = Epilogue::Qkv { heads, value_offset };
             let output = Output { epilogue, y: &buffers.query, rows, extra: &cache };
-            return self.product(program, &plan.qkv, &input, &output);
+            return self.products().push(program, &plan.qkv, &input, &output);
         };
         let output = Output { epilogue: Epilogue::STORE, y: &buffers.projected, rows, extra: &[] };
-        self.product(program, &plan.qkv, &input, &output)?;
+        self.products().push(program, &plan.qkv, &input, &output)?;
         let kind = self.config.head_norm;
         debug_assert_ne!(kind, HeadNorm::None, "the plan has norms");
         let shader = head_norm(kind, &heads, value_offset, self.config.norm_eps);
@@ -220,11 +186,11 @@ impl ForwardBuilder<'_> {
         let output = |epilogue| Output { epilogue, y: activated, rows: self.config.feed_forward_len, extra: &[] };
         match gate_up {
             GateUpPlan::Paired(product) => {
-                self.product(program, product, &input, &output(Epilogue::Gated(activation)))?
+                self.products().push(program, product, &input, &output(Epilogue::Gated(activation)))?
             }
             GateUpPlan::Apart { gate, up } => {
-                self.product(program, gate, &input, &output(Epilogue::STORE))?;
-                self.product(program, up, &input, &output(Epilogue::Gate(activation)))?;
+                self.products().push(program, gate, &input, &output(Epilogue::STORE))?;
+                self.products().push(program, up, &input, &output(Epilogue::Gate(activation)))?;
             }
         }
         self.add_to_hidden(program, down, &Input::new(activated), plan.feed_forward_post_norm)
@@ -242,7 +208,7 @@ impl ForwardBuilder<'_> {
         let (buffers, width, hidden) = (self.buffers, self.config.embedding_len, experts.feed_forward_len);
         let input = Input { norm, ..Input::new(&buffers.hidden) };
         let scores = Output { epilogue: Epilogue::STORE, y: &buffers.router, rows: experts.count, extra: &[] };
-        self.product(program, router, &input, &scores)?;
+        self.products().push(program, router, &input, &scores)?;
         let bindings = [
             (0, Binding::Uniform(&buffers.state)),
             (1, Binding::Read(&buffers.router)),
@@ -257,11 +223,11 @@ impl ForwardBuilder<'_> {
         let [gate, up, down] = matrices.map(|id| vec![id]);
         for (matrix, epilogue) in [(gate, Epilogue::STORE), (up, Epilogue::Gate(self.config.activation))] {
             let output = Output { epilogue, y: &buffers.activated, rows: hidden, extra: &chosen };
-            self.product(program, &matrix, &input, &output)?;
+            self.products().push(program, &matrix, &input, &output)?;
         }
         let input = Input { experts: rows(width, false), ..Input::new(&buffers.activated) };
         let output = Output { epilogue: Epilogue::STORE, y: &buffers.output, rows: width, extra: &chosen };
-        self.product(program, &down, &input, &output)?;
+        self.products().push(program, &down, &input, &output)?;
         let bindings = [
             (0, Binding::Uniform(&buffers.state)),
             (1, Binding::Read(&buffers.output)),
@@ -284,10 +250,10 @@ impl ForwardBuilder<'_> {
         let (buffers, rows, scale) = (self.buffers, self.config.embedding_len, self.config.residual_scale);
         let Some(post_norm) = post_norm else {
             let output = Output { epilogue: Epilogue::AddTo { scale }, y: &buffers.hidden, rows, extra: &[] };
-            return self.product(program, product, input, &output);
+            return self.products().push(program, product, input, &output);
         };
         let output = Output { epilogue: Epilogue::STORE, y: &buffers.output, rows, extra: &[] };
-        self.product(program, product, input, &output)?;
+        self.products().push(program, product, input, &output)?;
         let bindings = [
             (0, Binding::Uniform(&buffers.state)),
             (1, Binding::Read(&buffers.output)),
@@ -299,45 +265,14 @@ impl ForwardBuilder<'_> {
         Ok(())
     }
 
-    /// One dispatch for each matrix of the product.
-    fn product(
-        &self,
-        program: &mut Vec<Dispatch>,
-        product: &Product,
-        input: &Input<'_>,
-        output: &Output<'_>,
-    ) -> Result<()> {
-        for matrix in self.weights.product(product) {
-            let mut tuning = self.layout.linear;
-            if input.experts.is_some() {
-                // Each token has rows of its own.
-                tuning.tokens = 1;
-            }
-            let linear = Linear {
-                tensor_type: matrix.tensor_type,
-                rows: matrix.rows,
-                cols: matrix.cols,
-                first_row: matrix.first_row,
-                out_rows: output.rows,
-                norm_eps: input.norm.map(|_| self.config.norm_eps),
-                bias: input.bias.is_some(),
-                experts: input.experts,
-                epilogue: output.epilogue,
-                tuning,
-            };
-            let mut bindings = vec![
-                (0, Binding::Uniform(&self.buffers.state)),
-                (1, Binding::Read(&matrix.quants)),
-                (2, Binding::Read(&matrix.scales)),
-                (3, Binding::Read(input.x)),
-                (5, Binding::Write(output.y)),
-            ];
-            bindings.extend(input.norm.map(|norm| (4, Binding::Read(self.weights.vector(norm)))));
-            bindings.extend(input.bias.map(|bias| (8, Binding::Read(self.weights.vector(bias)))));
-            bindings.extend_from_slice(output.extra);
-            program.push(Dispatch::new(self.gpu, &supported(linear.shader(), matrix)?, &bindings, linear.grid()));
+    fn products(&self) -> ProductBuilder<'_> {
+        ProductBuilder {
+            gpu: self.gpu,
+            weights: self.weights,
+            state: &self.buffers.state,
+            norm_eps: self.config.norm_eps,
+            tuning: self.layout.linear,
         }
-        Ok(())
     }
 
     /// The heads as a layer has them.
@@ -348,8 +283,4 @@ impl ForwardBuilder<'_> {
             LayerRope::Main | LayerRope::Window => heads,
         }
     }
-}
-
-fn supported(shader: Option<Shader>, matrix: &Matrix) -> Result<Shader> {
-    shader.ok_or(EngineError::UnsupportedFormat { tensor: "a matrix".to_owned(), format: matrix.tensor_type })
 }

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use futures::channel::oneshot;
 
 use crate::error::{EngineError, Result};
+use crate::fit::DeviceLimits;
 use crate::kernels::linear::LinearTuning;
 use crate::kernels::{Shader, expand};
 
@@ -16,7 +17,13 @@ pub struct GpuOptions {
     pub baseline: bool,
 }
 
-/// A WebGPU device with its queue and the pipelines compiled so far.
+/// Most tokens in one prefill submission on a GPU.
+pub(super) const PREFILL_BATCH: u32 = 256;
+/// Tokens that a thread computes in a prefill.
+pub(super) const PREFILL_TOKENS: u32 = 8;
+
+/// A WebGPU device with its queue and the pipelines compiled so far. Clones share all of it.
+#[derive(Clone)]
 pub struct Gpu {
     device: wgpu::Device,
     queue: wgpu::Queue,
@@ -24,7 +31,7 @@ pub struct Gpu {
     is_software: bool,
     subgroup_min_size: Option<u32>,
     faults: Arc<Mutex<Option<String>>>,
-    pipelines: Mutex<HashMap<Shader, wgpu::ComputePipeline>>,
+    pipelines: Arc<Mutex<HashMap<Shader, wgpu::ComputePipeline>>>,
 }
 
 impl Gpu {
@@ -82,7 +89,7 @@ impl Gpu {
             device,
             queue,
             faults,
-            pipelines: Mutex::default(),
+            pipelines: Arc::default(),
         })
     }
 
@@ -134,7 +141,7 @@ impl Gpu {
     /// The layout of matrix products for many tokens.
     pub fn prefill_tuning(&self) -> LinearTuning {
         let (workgroup, pairs) = if self.is_software { (8, 4) } else { (64, 1) };
-        LinearTuning { workgroup, lanes: 1, pairs, tokens: 8, subgroups: false, subgroup_enable: false }
+        LinearTuning { workgroup, lanes: 1, pairs, tokens: PREFILL_TOKENS, subgroups: false, subgroup_enable: false }
     }
 
     /// Least threads a workgroup of attention, a power of two.
@@ -144,7 +151,7 @@ impl Gpu {
 
     /// Most tokens in one prefill submission: short enough that a stop takes effect soon.
     pub fn prefill_batch(&self) -> u32 {
-        if self.is_software { 16 } else { 256 }
+        if self.is_software { 16 } else { PREFILL_BATCH }
     }
 
     /// A storage buffer of `len_bytes`, rounded up to a multiple of 16.
@@ -174,6 +181,11 @@ impl Gpu {
     pub fn max_binding_bytes(&self) -> u64 {
         let limits = self.device.limits();
         limits.max_storage_buffer_binding_size.min(limits.max_buffer_size)
+    }
+
+    /// What the device can hold.
+    pub fn limits(&self) -> DeviceLimits {
+        DeviceLimits { max_binding_bytes: self.max_binding_bytes() }
     }
 
     /// The compiled pipeline of `shader`, whose bind group has the layout `layout`.

@@ -1,18 +1,23 @@
 //! Everything that lives on the GPU: the device, weights, the forward pass, the KV cache and the decode loop.
 
 mod buffers;
+mod encoder;
 mod forward;
 mod generation;
 mod gpu;
 mod loader;
 mod model;
+mod product;
 mod program;
 pub(crate) mod repack;
+mod upload;
 mod weights;
 
+pub use buffers::scratch_bytes;
+pub use encoder::{Embedding, Encoder};
 pub use generation::{Generation, GenerationEnd};
 pub use gpu::{Gpu, GpuOptions};
-pub use loader::{Loader, LoaderOptions};
+pub use loader::{Loaded, Loader, LoaderOptions};
 pub use model::Model;
 pub use program::{Binding, Dispatch, Grid};
 pub use repack::repack;

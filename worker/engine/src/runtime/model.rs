@@ -11,7 +11,7 @@ use super::program::Dispatch;
 use super::weights::Weights;
 use crate::chat::Chat;
 use crate::error::{EngineError, Result};
-use crate::models::ModelConfig;
+use crate::models::{ModelConfig, ModelPlan};
 use crate::reference::sampling::IN_PROMPT;
 use crate::sampling::SamplingParams;
 
@@ -43,16 +43,17 @@ impl Model {
     pub(super) fn new(
         gpu: Gpu,
         config: ModelConfig,
+        plan: &ModelPlan,
         chat: Chat,
         context: u32,
         weights: Weights,
         host: &HashMap<String, Vec<f32>>,
     ) -> Result<Self> {
         let logit_rows = gpu.prefill_tuning().tokens;
-        let buffers = Buffers::new(&gpu, &config, context, gpu.prefill_batch(), logit_rows, host)?;
+        let buffers = Buffers::new(&gpu, &config, context, gpu.prefill_batch(), logit_rows, host);
         let builder = |linear, splits| {
             let layout = Layout { linear, splits };
-            ForwardBuilder { gpu: &gpu, config: &config, weights: &weights, buffers: &buffers, layout }
+            ForwardBuilder { gpu: &gpu, config: &config, plan, weights: &weights, buffers: &buffers, layout }
         };
         let decode = |splits| -> Result<Vec<Dispatch>> {
             let builder = builder(gpu.decode_tuning(), splits);

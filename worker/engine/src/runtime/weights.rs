@@ -4,7 +4,7 @@ use super::gpu::Gpu;
 use super::repack::{Group, KERNEL_BLOCK_LEN, repack};
 use crate::error::{EngineError, Result};
 use crate::gguf::TensorType;
-use crate::models::{MatrixId, MatrixPlan, ModelPlan, Product, Segment, VectorId};
+use crate::models::{MatrixId, MatrixPlan, Product, Segment, VectorId, WeightPlan};
 
 /// A matrix on the GPU: `[rows][cols]`, in blocks of 32 columns.
 pub struct Matrix {
@@ -98,17 +98,16 @@ impl Matrix {
 
 /// A model's weights, by their places in the plan.
 pub(super) struct Weights {
-    pub(super) plan: ModelPlan,
     pub(super) matrices: Vec<Matrix>,
     pub(super) vectors: Vec<wgpu::Buffer>,
 }
 
 impl Weights {
     /// Allocates all of them.
-    pub(super) fn allocate(gpu: &Gpu, plan: ModelPlan) -> Result<Self> {
-        let matrices = plan.matrices.iter().map(|matrix| Matrix::allocate(gpu, matrix)).collect::<Result<_>>()?;
-        let vectors = plan.vectors.iter().map(|vector| gpu.storage_buffer("vector", u64::from(vector.len()) * 4));
-        Ok(Self { vectors: vectors.collect(), matrices, plan })
+    pub(super) fn allocate(gpu: &Gpu, arena: &WeightPlan) -> Result<Self> {
+        let matrices = arena.matrices.iter().map(|matrix| Matrix::allocate(gpu, matrix)).collect::<Result<_>>()?;
+        let vectors = arena.vectors.iter().map(|vector| gpu.storage_buffer("vector", u64::from(vector.len()) * 4));
+        Ok(Self { vectors: vectors.collect(), matrices })
     }
 
     pub(super) fn matrix(&self, id: MatrixId) -> &Matrix {

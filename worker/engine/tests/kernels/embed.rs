@@ -11,7 +11,7 @@ use crate::{gpu_tests, read, run, state};
 
 gpu_tests! {
     embed_is_bit_exact_in_every_format,
-    embed_takes_only_its_part_of_the_table,
+    embed_adds_only_its_part_of_the_table,
 }
 
 async fn embed_is_bit_exact_in_every_format() {
@@ -31,7 +31,8 @@ async fn embed_is_bit_exact_in_every_format() {
                 (3, Binding::Read(&id_buffer)),
                 (4, Binding::Write(&x)),
             ];
-            let embed = Embed { tensor_type, first_row: 0, rows: vocab as u32, cols: cols as u32, scale: 1.0 };
+            let embed =
+                Embed { tensor_type, first_row: 0, rows: vocab as u32, cols: cols as u32, scale: 1.0, adds: false };
             let shader = embed.shader().unwrap();
             run(&gpu, &[Dispatch::new(&gpu, &shader, &bindings, Grid::TokensInX)], ids.len() as u32);
             let weights = dequantize(tensor_type, &bytes).unwrap();
@@ -41,7 +42,7 @@ async fn embed_is_bit_exact_in_every_format() {
     }
 }
 
-async fn embed_takes_only_its_part_of_the_table() {
+async fn embed_adds_only_its_part_of_the_table() {
     for gpu in devices().await {
         let bytes = Random(8).weights(TensorType::F32, 3 * 32);
         let table = Matrix::from_bytes(&gpu, TensorType::F32, 3, 32, &bytes).unwrap();
@@ -55,10 +56,11 @@ async fn embed_takes_only_its_part_of_the_table() {
             (3, Binding::Read(&id_buffer)),
             (4, Binding::Write(&x)),
         ];
-        let embed = Embed { tensor_type: TensorType::F32, first_row: 5, rows: 3, cols: 32, scale: 2.0 };
+        let embed = Embed { tensor_type: TensorType::F32, first_row: 5, rows: 3, cols: 32, scale: 2.0, adds: true };
         run(&gpu, &[Dispatch::new(&gpu, &embed.shader().unwrap(), &bindings, Grid::TokensInX)], 4);
         let weights = dequantize(TensorType::F32, &bytes).unwrap();
         let mut expected = reference::embed::embed(&weights, 32, &[0, 0, 2, 0], 2.0);
+        expected.iter_mut().for_each(|value| *value += 9.0);
         expected[32..64].fill(9.0);
         expected[96..].fill(9.0);
         assert_eq!(read::<f32>(&gpu, &x, expected.len()).await, expected);

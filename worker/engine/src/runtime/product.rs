@@ -1,0 +1,115 @@
+//! Matrix products and look-ups as dispatches.
+
+use super::gpu::Gpu;
+use super::program::{Binding, Dispatch, Grid};
+use super::weights::{Matrix, Weights};
+use crate::error::{EngineError, Result};
+use crate::kernels::Shader;
+use crate::kernels::embed::Embed;
+use crate::kernels::linear::{Epilogue, ExpertRows, Linear, LinearTuning};
+use crate::models::{Product, VectorId};
+
+/// What goes into a matrix product beside the matrix.
+pub(super) struct Input<'a> {
+    pub x: &'a wgpu::Buffer,
+    pub norm: Option<VectorId>,
+    pub bias: Option<VectorId>,
+    pub experts: Option<ExpertRows>,
+}
+
+impl<'a> Input<'a> {
+    pub(super) fn new(x: &'a wgpu::Buffer) -> Self {
+        Self { x, norm: None, bias: None, experts: None }
+    }
+}
+
+/// Where a matrix product goes.
+pub(super) struct Output<'a> {
+    pub epilogue: Epilogue,
+    pub y: &'a wgpu::Buffer,
+    /// Elements of `y` for a token.
+    pub rows: u32,
+    pub extra: &'a [(u32, Binding<'a>)],
+}
+
+/// Builds the dispatches of products.
+pub(super) struct ProductBuilder<'a> {
+    pub gpu: &'a Gpu,
+    pub weights: &'a Weights,
+    pub state: &'a wgpu::Buffer,
+    /// Epsilon of the norms that are fused in.
+    pub norm_eps: f32,
+    pub tuning: LinearTuning,
+}
+
+impl ProductBuilder<'_> {
+    /// Adds one dispatch for each matrix of the product.
+    pub(super) fn push(
+        &self,
+        program: &mut Vec<Dispatch>,
+        product: &Product,
+        input: &Input<'_>,
+        output: &Output<'_>,
+    ) -> Result<()> {
+        for matrix in self.weights.product(product) {
+            let mut tuning = self.tuning;
+            if input.experts.is_some() {
+                // Each token has rows of its own.
+                tuning.tokens = 1;
+            }
+            let linear = Linear {
+                tensor_type: matrix.tensor_type,
+                rows: matrix.rows,
+                cols: matrix.cols,
+                first_row: matrix.first_row,
+                out_rows: output.rows,
+                norm_eps: input.norm.map(|_| self.norm_eps),
+                bias: input.bias.is_some(),
+                experts: input.experts,
+                epilogue: output.epilogue,
+                tuning,
+            };
+            let mut bindings = vec![
+                (0, Binding::Uniform(self.state)),
+                (1, Binding::Read(&matrix.quants)),
+                (2, Binding::Read(&matrix.scales)),
+                (3, Binding::Read(input.x)),
+                (5, Binding::Write(output.y)),
+            ];
+            bindings.extend(input.norm.map(|norm| (4, Binding::Read(self.weights.vector(norm)))));
+            bindings.extend(input.bias.map(|bias| (8, Binding::Read(self.weights.vector(bias)))));
+            bindings.extend_from_slice(output.extra);
+            program.push(Dispatch::new(self.gpu, &supported(linear.shader(), matrix)?, &bindings, linear.grid()));
+        }
+        Ok(())
+    }
+
+    /// Adds one look-up for each part of a table; `adds` to what is there, or replaces it.
+    pub(super) fn embed(
+        &self,
+        program: &mut Vec<Dispatch>,
+        table: &Product,
+        ids: &wgpu::Buffer,
+        x: &wgpu::Buffer,
+        scale: f32,
+        adds: bool,
+    ) -> Result<()> {
+        for part in self.weights.product(table) {
+            let Matrix { tensor_type, first_row, rows, cols, .. } = *part;
+            let embed = Embed { tensor_type, first_row, rows, cols, scale, adds };
+            let bindings = [
+                (0, Binding::Uniform(self.state)),
+                (1, Binding::Read(&part.quants)),
+                (2, Binding::Read(&part.scales)),
+                (3, Binding::Read(ids)),
+                (4, Binding::Write(x)),
+            ];
+            program.push(Dispatch::new(self.gpu, &supported(embed.shader(), part)?, &bindings, Grid::TokensInX));
+        }
+        Ok(())
+    }
+}
+
+fn supported(shader: Option<Shader>, matrix: &Matrix) -> Result<Shader> {
+    shader.ok_or(EngineError::UnsupportedFormat { tensor: "a matrix".to_owned(), format: matrix.tensor_type })
+}
