@@ -1,7 +1,7 @@
 //! What the address says: `?model=URL&temperature=0&max_tokens=100&seed=1&context=2048`.
 
 use leptos::prelude::window;
-use parlance_protocol::Sampling;
+use parlance_protocol::{Sampling, hugging_face_url};
 use web_sys::UrlSearchParams;
 
 /// Path of the demo model, relative to the site.
@@ -31,7 +31,7 @@ impl Options {
         let float = |name: &str| text(name).and_then(|value| value.parse::<f32>().ok());
         let number = |name: &str| text(name).and_then(|value| value.parse::<u32>().ok());
         let default = Sampling::default();
-        let chosen = text("model").and_then(|url| absolute_url(&url));
+        let chosen = text("model").and_then(|text| model_url(&text));
         Self {
             model_was_chosen: chosen.is_some(),
             model_url: chosen.or_else(|| absolute_url(DEMO_MODEL)).unwrap_or_default(),
@@ -48,6 +48,11 @@ impl Options {
             context_tokens: number("context"),
         }
     }
+}
+
+/// The address of a model: as it stands, relative to the site, or as `owner/repository/file.gguf` on Hugging Face.
+pub(crate) fn model_url(text: &str) -> Option<String> {
+    hugging_face_url(text).or_else(|| absolute_url(text)).filter(|_| !text.trim().is_empty())
 }
 
 /// `url` relative to the site, as an absolute one; `None` if it is no HTTP address.

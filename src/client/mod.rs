@@ -10,7 +10,8 @@ use std::time::Duration;
 use leptos::prelude::*;
 use leptos::reactive::owner::LocalStorage;
 use parlance_protocol::{
-    Event, Failure, FailureKind, FinishReason, Message, ModelInfo, ModelSource, Phase, Request, RequestId, Role, Usage,
+    Event, Failure, FailureKind, FinishReason, Message, ModelDescription, ModelInfo, ModelSource, Phase, Request,
+    RequestId, Role, Usage,
 };
 use reactive_stores::Store;
 use web_sys::File;
@@ -37,6 +38,17 @@ pub(crate) enum EngineState {
     Failed(Failure),
 }
 
+/// What is known of a model that the user considers.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Inspection {
+    /// Its header is being read.
+    Pending,
+    /// It is usable.
+    Done(ModelDescription),
+    /// It is not.
+    Failed(Failure),
+}
+
 /// How far loading is.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct LoadProgress {
@@ -54,7 +66,8 @@ pub(crate) struct LoadProgress {
 #[derive(Clone)]
 struct LoadRequest {
     source: ModelSource,
-    file: Option<File>,
+    files: Vec<File>,
+    context_tokens: Option<u32>,
 }
 
 /// What is not for views: the worker and which request belongs to which message.
@@ -64,9 +77,10 @@ struct Link {
     /// Workers started so far.
     worker_count: u32,
     /// Requests that wait for the worker to start: before that the browser would drop them. `None` once it runs.
-    waiting: Option<Vec<(Request, Option<File>)>>,
+    waiting: Option<Vec<(Request, Vec<File>)>>,
     last_request: RequestId,
     load: Option<(RequestId, LoadRequest)>,
+    inspection: Option<RequestId>,
     answers: HashMap<RequestId, MessageId>,
     last_message: MessageId,
 }
@@ -87,6 +101,7 @@ impl Link {
 #[derive(Clone, Copy)]
 pub(crate) struct Client {
     engine: RwSignal<EngineState>,
+    inspection: RwSignal<Option<Inspection>>,
     conversation: Store<Conversation>,
     options: StoredValue<Options>,
     link: StoredValue<Link, LocalStorage>,
@@ -97,6 +112,7 @@ impl Client {
     pub(crate) fn new(options: Options) -> Self {
         Self {
             engine: RwSignal::new(EngineState::Empty),
+            inspection: RwSignal::new(None),
             conversation: Store::new(Conversation::default()),
             options: StoredValue::new(options),
             link: StoredValue::new_local(Link::default()),
@@ -124,13 +140,15 @@ impl Client {
     /// Loads the model that the address names, or the demo model.
     pub(crate) fn load_default(self) {
         let url = self.options.read_value().model_url.clone();
-        self.load(ModelSource::Url { url }, None);
+        self.load(ModelSource::Url { url }, Vec::new(), None);
     }
 
-    /// Loads a model in place of the one loaded.
-    pub(crate) fn load(self, source: ModelSource, file: Option<File>) {
+    /// Loads a model in place of the one loaded, with a context of `context_tokens` or what the address or the worker
+    /// chooses.
+    pub(crate) fn load(self, source: ModelSource, files: Vec<File>, context_tokens: Option<u32>) {
         let id = self.link.try_update_value(Link::next_request).unwrap_or_default();
-        let request = LoadRequest { source: source.clone(), file: file.clone() };
+        let context_tokens = context_tokens.or_else(|| self.options.read_value().context_tokens);
+        let request = LoadRequest { source: source.clone(), files: files.clone(), context_tokens };
         self.link.update_value(|link| link.load = Some((id, request)));
         self.engine.set(EngineState::Loading(LoadProgress {
             phase: Phase::Start,
@@ -138,22 +156,47 @@ impl Client {
             total_bytes: None,
             seconds: 0.0,
         }));
-        let context_tokens = self.options.read_value().context_tokens;
-        self.send(Request::Load { id, source, context_tokens }, file);
+        self.send(Request::Load { id, source, context_tokens }, files);
     }
 
     /// Loads the last model again, in a new worker if the old one died.
     pub(crate) fn retry(self) {
         match self.link.with_value(|link| link.load.clone()) {
-            Some((_, LoadRequest { source, file })) => self.load(source, file),
+            Some((_, LoadRequest { source, files, context_tokens })) => self.load(source, files, context_tokens),
             None => self.load_default(),
         }
+    }
+
+    /// Loads the last model again with another context.
+    pub(crate) fn retry_with_context(self, context_tokens: u32) {
+        if let Some((_, LoadRequest { source, files, .. })) = self.link.with_value(|link| link.load.clone()) {
+            self.load(source, files, Some(context_tokens));
+        }
+    }
+
+    /// Reads the header of a model, to say what it is and whether it fits; see [`Client::inspection`].
+    pub(crate) fn inspect(self, source: ModelSource, files: Vec<File>, context_tokens: Option<u32>) {
+        let id = self.link.try_update_value(Link::next_request).unwrap_or_default();
+        self.link.update_value(|link| link.inspection = Some(id));
+        self.inspection.set(Some(Inspection::Pending));
+        self.send(Request::Inspect { id, source, context_tokens }, files);
+    }
+
+    /// What is known of the model inspected last.
+    pub(crate) fn inspection(self) -> Signal<Option<Inspection>> {
+        self.inspection.into()
+    }
+
+    /// Forgets the model inspected last.
+    pub(crate) fn end_inspection(self) {
+        self.link.update_value(|link| link.inspection = None);
+        self.inspection.set(None);
     }
 
     /// Stops loading.
     pub(crate) fn cancel_load(self) {
         if let Some((id, _)) = self.link.with_value(|link| link.load.clone()) {
-            self.send(Request::Interrupt { id }, None);
+            self.send(Request::Interrupt { id }, Vec::new());
         }
     }
 
@@ -171,13 +214,13 @@ impl Client {
         });
         let (sampling, max_tokens) = self.options.with_value(|options| (options.sampling, options.max_tokens));
         // The worker takes requests in order, so this one waits for the model.
-        self.send(Request::Chat { id, messages, sampling, max_tokens }, None);
+        self.send(Request::Chat { id, messages, sampling, max_tokens }, Vec::new());
     }
 
     /// Stops the answer under way; its text stays.
     pub(crate) fn stop(self) {
         for id in self.link.with_value(|link| link.answers.keys().copied().collect::<Vec<_>>()) {
-            self.send(Request::Interrupt { id }, None);
+            self.send(Request::Interrupt { id }, Vec::new());
         }
     }
 
@@ -190,7 +233,7 @@ impl Client {
 
     /// Frees the model's memory.
     pub(crate) fn unload(self) {
-        self.send(Request::Unload, None);
+        self.send(Request::Unload, Vec::new());
     }
 
     fn push_message(self, role: Role, content: String, state: AnswerState) -> MessageId {
@@ -200,7 +243,7 @@ impl Client {
     }
 
     /// Posts a request to the worker, which is started if there is none.
-    fn send(self, request: Request, file: Option<File>) {
+    fn send(self, request: Request, files: Vec<File>) {
         if self.link.with_value(|link| link.transport.is_none()) {
             match Transport::start(move |event| self.receive(event)) {
                 Ok(transport) => self.link.update_value(|link| {
@@ -215,18 +258,18 @@ impl Client {
         }
         let is_waiting = self.link.try_update_value(|link| match &mut link.waiting {
             Some(waiting) => {
-                waiting.push((request.clone(), file.clone()));
+                waiting.push((request.clone(), files.clone()));
                 true
             }
             None => false,
         });
         if is_waiting == Some(false) {
-            self.post(&request, file.as_ref());
+            self.post(&request, &files);
         }
     }
 
-    fn post(self, request: &Request, file: Option<&File>) {
-        let posted = self.link.with_value(|link| link.transport.as_ref().map(|worker| worker.post(request, file)));
+    fn post(self, request: &Request, files: &[File]) {
+        let posted = self.link.with_value(|link| link.transport.as_ref().map(|worker| worker.post(request, files)));
         if let Some(Err(message)) = posted {
             self.worker_died(&message);
         }
@@ -234,8 +277,8 @@ impl Client {
 
     fn post_waiting(self) {
         let waiting = self.link.try_update_value(|link| link.waiting.take()).flatten();
-        for (request, file) in waiting.unwrap_or_default() {
-            self.post(&request, file.as_ref());
+        for (request, files) in waiting.unwrap_or_default() {
+            self.post(&request, &files);
         }
     }
 
@@ -266,7 +309,10 @@ impl Client {
                 self.engine.set(EngineState::Loading(progress));
             }
             Event::Loaded { id, model } if self.is_current_load(id) => self.engine.set(EngineState::Ready(model)),
-            Event::Progress { .. } | Event::Loaded { .. } => {}
+            Event::Inspected { id, model } if self.is_inspection(id) => {
+                self.inspection.set(Some(Inspection::Done(model)));
+            }
+            Event::Progress { .. } | Event::Loaded { .. } | Event::Inspected { .. } => {}
             Event::Unloaded => self.engine.set(EngineState::Empty),
             Event::Delta { id, text } => self.append(id, &text),
             Event::Finished { id, reason, usage } => {
@@ -274,6 +320,9 @@ impl Client {
                 self.forget(id);
             }
             Event::Failed { id, failure } if self.is_current_load(id) => self.load_failed(failure),
+            Event::Failed { id, failure } if self.is_inspection(id) => {
+                self.inspection.set(Some(Inspection::Failed(failure)));
+            }
             Event::Failed { id, failure } => {
                 if failure.kind == FailureKind::Gpu {
                     // The model went with its device; loading it again opens a new one.
@@ -288,6 +337,10 @@ impl Client {
 
     fn is_current_load(self, id: RequestId) -> bool {
         self.link.with_value(|link| link.load.as_ref().is_some_and(|(load_id, _)| *load_id == id))
+    }
+
+    fn is_inspection(self, id: RequestId) -> bool {
+        self.link.with_value(|link| link.inspection == Some(id))
     }
 
     fn load_failed(self, failure: Failure) {
@@ -334,6 +387,7 @@ impl Client {
         let failure = Failure {
             kind: FailureKind::Crashed,
             message: format!("The engine stopped working: {message}. Your conversation is still here; try again."),
+            suggested_context_tokens: None,
         };
         let ids: Vec<_> = self.link.with_value(|link| link.answers.keys().copied().collect());
         for id in ids {
@@ -344,6 +398,9 @@ impl Client {
             link.transport = None;
             link.answers.clear();
         });
+        if self.inspection.read_untracked().is_some() {
+            self.inspection.set(Some(Inspection::Failed(failure.clone())));
+        }
         self.engine.set(EngineState::Failed(failure));
     }
 }

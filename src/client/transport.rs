@@ -5,8 +5,8 @@
 
 use std::rc::Rc;
 
-use js_sys::{Object, Reflect};
-use parlance_protocol::{Event, FILE_KEY, REQUEST_KEY, Request};
+use js_sys::{Array, Object, Reflect};
+use parlance_protocol::{Event, FILES_KEY, REQUEST_KEY, Request};
 use serde::Serialize as _;
 use wasm_bindgen::prelude::*;
 use web_sys::{ErrorEvent, File, MessageEvent, Worker, WorkerOptions, WorkerType};
@@ -57,15 +57,14 @@ impl Transport {
         Ok(Self { worker, _on_message: on_message, _on_error: on_error })
     }
 
-    /// Posts a request, with the file it names beside it.
-    pub(super) fn post(&self, request: &Request, file: Option<&File>) -> Result<(), String> {
+    /// Posts a request, with the files it names beside it.
+    pub(super) fn post(&self, request: &Request, files: &[File]) -> Result<(), String> {
         let message = Object::new();
         let request =
             request.serialize(&serde_wasm_bindgen::Serializer::json_compatible()).map_err(|error| error.to_string())?;
         Reflect::set(&message, &REQUEST_KEY.into(), &request).map_err(|error| describe(&error))?;
-        if let Some(file) = file {
-            Reflect::set(&message, &FILE_KEY.into(), file).map_err(|error| describe(&error))?;
-        }
+        let files: Array = files.iter().collect();
+        Reflect::set(&message, &FILES_KEY.into(), &files).map_err(|error| describe(&error))?;
         self.worker.post_message(&message).map_err(|error| describe(&error))
     }
 }

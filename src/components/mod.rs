@@ -7,6 +7,7 @@ pub(crate) mod header;
 pub(crate) mod icons;
 pub(crate) mod message;
 pub(crate) mod message_list;
+pub(crate) mod model_choice;
 pub(crate) mod model_dialog;
 pub(crate) mod model_status;
 pub(crate) mod streamed_text;

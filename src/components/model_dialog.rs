@@ -5,14 +5,15 @@ use leptos::prelude::*;
 use parlance_protocol::ModelSource;
 
 use super::icons::CloseIcon;
+use super::model_choice::{Choice, ModelChoice};
 use super::units;
 use crate::client::{Client, EngineState};
-use crate::options::absolute_url;
+use crate::options::model_url;
 use crate::storage;
 
-/// A modal dialog. `on_close` removes it.
+/// A modal dialog, with files that were dropped on the page, if there are any. `on_close` removes it.
 #[component]
-pub(crate) fn ModelDialog(on_close: impl Fn() + Copy + Send + 'static) -> impl IntoView {
+pub(crate) fn ModelDialog(dropped: Vec<web_sys::File>, on_close: impl Fn() + Copy + Send + 'static) -> impl IntoView {
     let client = expect_context::<Client>();
     let dialog = NodeRef::<Dialog>::new();
     Effect::new(move |_| {
@@ -21,9 +22,10 @@ pub(crate) fn ModelDialog(on_close: impl Fn() + Copy + Send + 'static) -> impl I
             let _ = dialog.show_modal();
         }
     });
-    let load = move |source: ModelSource, file: Option<web_sys::File>| {
+    let choice = RwSignal::new_local(Choice::of_files(dropped));
+    let load = move |choice: Choice, context_tokens| {
         storage::agree_to_load();
-        client.load(source, file);
+        client.load(choice.source, choice.files, context_tokens);
         on_close();
     };
     view! {
@@ -34,14 +36,17 @@ pub(crate) fn ModelDialog(on_close: impl Fn() + Copy + Send + 'static) -> impl I
                     <CloseIcon />
                 </button>
             </header>
+            {move || choice.get().map(|choice| view! { <ModelChoice choice on_load=load /> })}
             <CurrentModel />
             <section>
                 <h3>"Demo model"</h3>
                 <p>"SmolLM2 135M Instruct, 98 MB: small and quick, good for a first look."</p>
                 <button on:click=move |_| { storage::agree_to_load(); client.load_default(); on_close(); }>"Load"</button>
             </section>
-            <UrlForm on_choose=move |url| load(ModelSource::Url { url }, None) />
-            <FileForm on_choose=move |file: web_sys::File| load(ModelSource::File { name: file.name() }, Some(file)) />
+            <UrlForm on_choose=move |url| {
+                choice.set(Some(Choice { source: ModelSource::Url { url }, files: Vec::new() }));
+            } />
+            <FileForm on_choose=move |files| choice.set(Choice::of_files(files)) />
         </dialog>
     }
 }
@@ -79,9 +84,10 @@ fn UrlForm(on_choose: impl Fn(String) + 'static) -> impl IntoView {
     let submit = move |event: web_sys::SubmitEvent| {
         event.prevent_default();
         let text = field.get_untracked().map(|field| field.value()).unwrap_or_default();
-        match absolute_url(&text).filter(|_| !text.trim().is_empty()) {
-            Some(url) => on_choose(url),
-            None => is_invalid.set(true),
+        let url = model_url(&text);
+        is_invalid.set(url.is_none());
+        if let Some(url) = url {
+            on_choose(url);
         }
     };
     view! {
@@ -89,16 +95,16 @@ fn UrlForm(on_choose: impl Fn(String) + 'static) -> impl IntoView {
             <h3>
                 <label for="model-url">"From an address"</label>
             </h3>
-            <p>"A GGUF file of the Llama family in Q4_0, Q4_1, Q8_0, F16 or F32."</p>
+            <p>"A GGUF file, or one on Hugging Face as owner/repository/file.gguf. You see what it is before it loads."</p>
             <div class="row">
                 <input
                     id="model-url"
                     node_ref=field
                     inputmode="url"
-                    placeholder="https://…/model.gguf"
+                    placeholder="https://…/model.gguf or owner/repository/file.gguf"
                     aria-invalid=move || is_invalid.get().to_string()
                 />
-                <button type="submit">"Load"</button>
+                <button type="submit">"Look"</button>
             </div>
             <Show when=move || is_invalid.get()>
                 <p class="failure-message" role="alert">"This is not an address of a file."</p>
@@ -107,22 +113,26 @@ fn UrlForm(on_choose: impl Fn(String) + 'static) -> impl IntoView {
     }
 }
 
-/// Takes a GGUF file from this device.
+/// Takes a GGUF file from this device, or all parts of a model in several files.
 #[component]
-fn FileForm(on_choose: impl Fn(web_sys::File) + 'static) -> impl IntoView {
+fn FileForm(on_choose: impl Fn(Vec<web_sys::File>) + 'static) -> impl IntoView {
     let field = NodeRef::<Input>::new();
     let choose = move |_| {
         let files = field.get_untracked().and_then(|field| field.files());
-        if let Some(file) = files.and_then(|files| files.get(0)) {
-            on_choose(file);
-        }
+        on_choose(files.map(|files| list(&files)).unwrap_or_default());
     };
     view! {
         <section>
             <h3>
                 <label for="model-file">"From this device"</label>
             </h3>
-            <input id="model-file" node_ref=field type="file" accept=".gguf" on:change=choose />
+            <p>"Or drop it anywhere on the page."</p>
+            <input id="model-file" node_ref=field type="file" accept=".gguf" multiple on:change=choose />
         </section>
     }
+}
+
+/// The files of a browser's list.
+pub(crate) fn list(files: &web_sys::FileList) -> Vec<web_sys::File> {
+    (0..files.length()).filter_map(|index| files.get(index)).collect()
 }

@@ -34,16 +34,26 @@ pub(crate) fn ModelStatus(on_choose_model: impl Fn() + Copy + Send + 'static) ->
                 view! { <Notices notices=software.map(str::to_owned).into_iter().chain(model.warning).collect() /> }
                     .into_any()
             }
-            EngineState::Failed(failure) => view! {
-                <section class="card" data-testid="load-failure">
-                    <FailureNotice failure />
-                    <div class="actions">
-                        <button class="primary" on:click=move |_| client.retry()>"Try again"</button>
-                        <button on:click=move |_| on_choose_model()>"Choose a model"</button>
-                    </div>
-                </section>
+            EngineState::Failed(failure) => {
+                let smaller = failure.suggested_context_tokens.map(|tokens| {
+                    view! {
+                        <button class="primary" on:click=move |_| client.retry_with_context(tokens)>
+                            {format!("Load with a context of {} tokens", units::count(tokens.into()))}
+                        </button>
+                    }
+                });
+                view! {
+                    <section class="card" data-testid="load-failure">
+                        <FailureNotice failure />
+                        <div class="actions">
+                            {smaller}
+                            <button class="primary" on:click=move |_| client.retry()>"Try again"</button>
+                            <button on:click=move |_| on_choose_model()>"Choose a model"</button>
+                        </div>
+                    </section>
+                }
+                .into_any()
             }
-            .into_any(),
         }
     }
 }

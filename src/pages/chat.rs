@@ -6,7 +6,7 @@ use crate::client::Client;
 use crate::components::composer::Composer;
 use crate::components::header::Header;
 use crate::components::message_list::MessageList;
-use crate::components::model_dialog::ModelDialog;
+use crate::components::model_dialog::{ModelDialog, list};
 use crate::components::model_status::ModelStatus;
 use crate::components::welcome::Welcome;
 use crate::conversation::ConversationStoreFields as _;
@@ -22,8 +22,23 @@ pub(crate) fn ChatPage() -> impl IntoView {
     }
     let is_empty = Memo::new(move |_| client.conversation().messages().read().is_empty());
     let is_dialog_open = RwSignal::new(false);
+    let dropped = RwSignal::new_local(Vec::new());
+    let take_dropped = move |event: web_sys::DragEvent| {
+        event.prevent_default();
+        let files = event.data_transfer().and_then(|data| data.files()).map(|files| list(&files));
+        if let Some(files) = files.filter(|files| !files.is_empty()) {
+            // A dialog that is open already begins anew with the files.
+            is_dialog_open.set(false);
+            dropped.set(files);
+            is_dialog_open.set(true);
+        }
+    };
+    let close = move || {
+        is_dialog_open.set(false);
+        dropped.set(Vec::new());
+    };
     view! {
-        <div class="app">
+        <div class="app" on:dragover=move |event| event.prevent_default() on:drop=take_dropped>
             <Header on_choose_model=move || is_dialog_open.set(true) />
             <main class="main">
                 <Show when=move || is_empty.get() fallback=MessageList>
@@ -36,7 +51,7 @@ pub(crate) fn ChatPage() -> impl IntoView {
                 <p class="fine-print">"Runs on this device. Nothing you write leaves it."</p>
             </footer>
             <Show when=move || is_dialog_open.get()>
-                <ModelDialog on_close=move || is_dialog_open.set(false) />
+                <ModelDialog dropped=dropped.get_untracked() on_close=close />
             </Show>
         </div>
     }

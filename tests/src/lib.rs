@@ -2,6 +2,7 @@
 
 mod browser;
 mod server;
+mod split;
 
 pub use browser::{Error, Page, Session};
 pub use server::Server;

@@ -3,12 +3,14 @@
 use std::fs::File;
 use std::io::{self, Read as _};
 use std::path::{Component, Path, PathBuf};
-use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, LazyLock};
 use std::thread;
 use std::time::Duration;
 
 use tiny_http::{Header, Request, Response, StatusCode};
 
+use crate::split::split;
 use crate::{model_path, root};
 
 /// The sub-path that the site is served under: it must not depend on being at the root.
@@ -18,6 +20,7 @@ const SITE: &str = "/some/path/";
 pub struct Server {
     server: Arc<tiny_http::Server>,
     port: u16,
+    sent: Arc<AtomicU64>,
 }
 
 impl Server {
@@ -28,17 +31,18 @@ impl Server {
     pub fn start() -> io::Result<Self> {
         let server = Arc::new(tiny_http::Server::http("127.0.0.1:0").map_err(io::Error::other)?);
         let port = server.server_addr().to_ip().map(|address| address.port()).unwrap_or_default();
+        let sent = Arc::new(AtomicU64::new(0));
         // A page fetches several files at once, and a model takes its time.
         for _ in 0..8 {
-            let server = Arc::clone(&server);
+            let (server, sent) = (Arc::clone(&server), Arc::clone(&sent));
             thread::spawn(move || {
                 for request in server.incoming_requests() {
                     // A client that went away is no fault of the server's.
-                    let _ = answer(request);
+                    let _ = answer(request, &sent);
                 }
             });
         }
-        Ok(Self { server, port })
+        Ok(Self { server, port, sent })
     }
 
     /// The address of a page of the site; `query` begins with `?` or is empty.
@@ -49,6 +53,16 @@ impl Server {
     /// The address of the demo model on a slow line, about 15 MB a second.
     pub fn slow_model(&self) -> String {
         format!("http://127.0.0.1:{}/slow/model.gguf", self.port)
+    }
+
+    /// The address of the demo model cut into three files, by the name of the second.
+    pub fn split_model(&self) -> String {
+        format!("http://127.0.0.1:{}/parts/model-00002-of-00003.gguf", self.port)
+    }
+
+    /// Bytes of the cut model sent so far.
+    pub fn sent_bytes(&self) -> u64 {
+        self.sent.load(Ordering::Relaxed)
     }
 
     /// The address of a faulty file, see `faulty`.
@@ -74,11 +88,49 @@ impl io::Read for SlowFile {
     }
 }
 
-fn answer(request: Request) -> io::Result<()> {
+/// The demo model in three files.
+static PARTS: LazyLock<Vec<Vec<u8>>> =
+    LazyLock::new(|| std::fs::read(model_path()).and_then(|model| split(&model, 3)).unwrap_or_default());
+
+/// The range of bytes that a request asks for, as start and end.
+fn range(request: &Request, len: usize) -> Option<(usize, usize)> {
+    let header = request.headers().iter().find(|header| header.field.equiv("Range"))?;
+    let (start, last) = header.value.as_str().strip_prefix("bytes=")?.split_once('-')?;
+    let (start, last) = (start.parse::<usize>().ok()?, last.parse::<usize>().ok()?);
+    (start < len && start <= last).then(|| (start, (last + 1).min(len)))
+}
+
+/// Sends a file, or the range of it that is asked for.
+fn send_ranges(request: Request, bytes: &'static [u8], sent: &AtomicU64) -> io::Result<()> {
+    let asked = range(&request, bytes.len());
+    let (start, end) = asked.unwrap_or((0, bytes.len()));
+    sent.fetch_add((end - start) as u64, Ordering::Relaxed);
+    let mut response = Response::new(
+        StatusCode(if asked.is_some() { 206 } else { 200 }),
+        Vec::new(),
+        &bytes[start..end],
+        Some(end - start),
+        None,
+    );
+    let content_range = format!("bytes {start}-{}/{}", end - 1, bytes.len());
+    if let Ok(header) = Header::from_bytes("Content-Range", content_range) {
+        response.add_header(header);
+    }
+    request.respond(unchunked(response))
+}
+
+fn answer(request: Request, sent: &AtomicU64) -> io::Result<()> {
     let path = request.url().split('?').next().unwrap_or_default().to_owned();
     if let Some(name) = path.strip_prefix("/faulty/") {
         return match faulty(name) {
             Some(bytes) => request.respond(Response::from_data(bytes)),
+            None => request.respond(Response::from_string("not here").with_status_code(404)),
+        };
+    }
+    if let Some(name) = path.strip_prefix("/parts/model-0000") {
+        let number = name.split('-').next().and_then(|number| number.parse::<usize>().ok()).unwrap_or(0);
+        return match PARTS.get(number.wrapping_sub(1)) {
+            Some(bytes) => send_ranges(request, bytes, sent),
             None => request.respond(Response::from_string("not here").with_status_code(404)),
         };
     }
@@ -136,7 +188,7 @@ fn faulty(name: &str) -> Option<Vec<u8>> {
         "cut-header.gguf" => start_of_model(100_000),
         "cut-weights.gguf" => start_of_model(20_000_000),
         "architecture.gguf" => Some(minimal_gguf("mamba", 0)),
-        "quantisation.gguf" => Some(minimal_gguf("llama", 10)),
+        "quantisation.gguf" => Some(minimal_gguf("llama", 16)),
         _ => None,
     }
 }

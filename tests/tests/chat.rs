@@ -16,6 +16,7 @@ const LONG: Duration = Duration::from_secs(180);
 const OFFER: &str = "[data-testid=model-offer] button";
 const READY: &str = "document.querySelector('.model-button[data-state=ready]')";
 const LOAD_FAILURE: &str = "document.querySelector('[data-testid=load-failure]')";
+const INSPECTION: &str = "document.querySelector('[data-testid=inspection]')";
 const LAST_ANSWER: &str = "[...document.querySelectorAll('[data-role=assistant]')].at(-1)";
 
 fn ask(page: &Page, question: &str) {
@@ -122,24 +123,64 @@ fn bad_models_are_named_and_the_app_goes_on() {
         ("cut-header.gguf", "cut short"),
         ("cut-weights.gguf", "cut short"),
         ("architecture.gguf", "architecture “mamba”"),
-        ("quantisation.gguf", "Q2_K"),
+        ("quantisation.gguf", "IQ2_XXS"),
     ];
     let server = Server::start().unwrap();
     let session = Session::start(true).unwrap();
     let page = open(&session, &server);
+    // Looked at first, then loaded without a look.
+    page.click(".model-button").unwrap();
     for (name, expected) in cases {
-        page.click(".model-button").unwrap();
+        page.evaluate("document.querySelector('#model-url').value = ''").unwrap();
         page.type_into("#model-url", &server.faulty(name)).unwrap();
         page.press("Enter").unwrap();
+        page.wait_for(&format!("{INSPECTION}?.innerText.includes({expected:?})"), Duration::from_secs(30))
+            .unwrap_or_else(|error| panic!("{name}: {error}"));
+    }
+    for (name, expected) in cases {
+        page.navigate(&server.page(&format!("?temperature=0&max_tokens=20&model={}", server.faulty(name)))).unwrap();
         page.wait_for(&format!("{LOAD_FAILURE}?.innerText.includes({expected:?})"), Duration::from_secs(30))
             .unwrap_or_else(|error| panic!("{name}: {error}"));
     }
-    // An answer without a model fails with a sentence, too; then a sound model works.
+    // Then a sound model works.
     page.click(".model-button").unwrap();
     page.choose_file("#model-file", &model_path()).unwrap();
+    page.wait_for(&format!("{INSPECTION}?.innerText.includes('135 million parameters')"), LONG).unwrap();
+    page.click("[data-testid=inspection] button.primary").unwrap();
     page.wait_for(READY, LONG).unwrap();
     ask(&page, QUESTION);
     assert!(answer(&page).contains("Paris"));
+}
+
+#[test]
+fn a_model_in_several_files_is_planned_from_its_headers_and_answers() {
+    let server = Server::start().unwrap();
+    let session = Session::start(true).unwrap();
+    let page = open(&session, &server);
+    page.click(".model-button").unwrap();
+    page.type_into("#model-url", &server.split_model()).unwrap();
+    page.press("Enter").unwrap();
+    page.wait_for(&format!("{INSPECTION}?.innerText.includes('in 3 files')"), LONG).unwrap();
+    let verdict = page.text("[data-testid=inspection]").unwrap();
+    assert!(verdict.contains("of GPU memory") && verdict.contains("context of 4,096 tokens"), "{verdict}");
+    let sent = server.sent_bytes();
+    assert!(sent < 13_000_000, "{sent} bytes were fetched to read three headers");
+
+    // A smaller context takes less memory, and is what the model is loaded with.
+    let choose = "(() => {
+        const select = document.querySelector('#context-tokens');
+        select.value = '1024';
+        select.dispatchEvent(new Event('change', { bubbles: true }));
+    })()";
+    page.evaluate(choose).unwrap();
+    page.wait_for(&format!("{INSPECTION}?.innerText.includes('context of 1,024 tokens')"), LONG).unwrap();
+    page.click("[data-testid=inspection] button.primary").unwrap();
+    page.wait_for(READY, LONG).unwrap();
+    ask(&page, QUESTION);
+    assert!(answer(&page).contains("Paris"));
+    page.click(".model-button").unwrap();
+    let details = page.text("[data-testid=current-model] p").unwrap();
+    assert!(details.contains("context of 1024 tokens"), "{details}");
 }
 
 #[test]

@@ -26,7 +26,12 @@ impl WorkerError {
     }
 
     pub(crate) fn into_failure(self) -> Failure {
-        Failure { kind: self.kind(), message: self.to_string() }
+        let suggested_context_tokens = match &self {
+            Self::Engine(EngineError::ContextTooLarge { max_context_tokens, .. }) => Some(*max_context_tokens),
+            Self::Engine(EngineError::OutOfMemory { smaller_context_tokens, .. }) => *smaller_context_tokens,
+            _ => None,
+        };
+        Failure { kind: self.kind(), message: self.to_string(), suggested_context_tokens }
     }
 
     fn kind(&self) -> FailureKind {
@@ -44,8 +49,11 @@ impl WorkerError {
                 EngineError::UnsupportedVersion(_)
                 | EngineError::UnsupportedArchitecture(_)
                 | EngineError::UnsupportedFormat { .. }
+                | EngineError::WrongKind(_)
                 | EngineError::Tokenizer(_) => FailureKind::Unsupported,
-                EngineError::TooLarge(_) => FailureKind::TooLarge,
+                EngineError::TooLarge(_) | EngineError::ContextTooLarge { .. } | EngineError::OutOfMemory { .. } => {
+                    FailureKind::TooLarge
+                }
                 EngineError::Gpu(_) => FailureKind::Gpu,
                 EngineError::ContextOverflow { .. } => FailureKind::ContextOverflow,
                 EngineError::Template(_) | EngineError::InvalidSampling { .. } => FailureKind::BadRequest,

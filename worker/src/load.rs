@@ -10,7 +10,7 @@ use web_time::Instant;
 use crate::error::WorkerError;
 use crate::interrupts::Interrupts;
 use crate::port::Port;
-use crate::source::ByteStream;
+use crate::source::{ByteStream, Part};
 
 /// Seconds between two progress events of a download.
 const PROGRESS_INTERVAL_SECONDS: f64 = 0.1;
@@ -27,7 +27,7 @@ impl Load<'_> {
     pub(crate) async fn run(
         &self,
         source: ModelSource,
-        file: Option<File>,
+        files: Vec<File>,
         context_tokens: Option<u32>,
     ) -> Result<(Model, ModelInfo), WorkerError> {
         let start = Instant::now();
@@ -36,9 +36,16 @@ impl Load<'_> {
             return Err(WorkerError::NoWebGpu);
         }
         let gpu = Gpu::new(GpuOptions::default()).await?;
-        let stream = ByteStream::open(&source, file).await?;
-        let options = LoaderOptions { file_len_bytes: stream.len_bytes, context_tokens };
-        let (loader, len_bytes) = self.stream_into(Loader::new(gpu, options), stream).await?;
+        let parts = Part::of(&source, files)?;
+        let (loader, len_bytes) = match parts.as_slice() {
+            [part] => {
+                let stream = part.open().await?;
+                let options = LoaderOptions { file_len_bytes: stream.len_bytes, context_tokens };
+                let total = stream.len_bytes.map(|len| len as f64);
+                self.stream_into(Loader::new(gpu, options), stream, 0, total).await?
+            }
+            parts => self.load_parts(gpu, parts, context_tokens).await?,
+        };
 
         let prepare_start = Instant::now();
         self.report(Phase::Prepare, 0.0, None, prepare_start);
@@ -57,13 +64,41 @@ impl Load<'_> {
         Ok((model, info))
     }
 
-    /// Feeds the loader and returns it with the number of bytes.
-    async fn stream_into(&self, mut loader: Loader, mut stream: ByteStream) -> Result<(Loader, u64), WorkerError> {
-        let start = Instant::now();
-        let total = stream.len_bytes.map(|len| len as f64);
+    /// Reads the headers of all parts, so that the whole model is planned before its weights come, then the parts.
+    async fn load_parts(
+        &self,
+        gpu: Gpu,
+        parts: &[Part],
+        context_tokens: Option<u32>,
+    ) -> Result<(Loader, u64), WorkerError> {
+        let mut headers = Vec::new();
+        let mut total = 0;
+        for part in parts {
+            let (header, len_bytes) = part.header().await?;
+            total += len_bytes.unwrap_or(header.file_len_bytes);
+            headers.push(header);
+        }
+        let options = LoaderOptions { file_len_bytes: None, context_tokens };
+        let mut loader = Loader::with_headers(gpu, options, &headers).await?;
         let mut done = 0;
+        for part in parts {
+            (loader, done) = self.stream_into(loader, part.open().await?, done, Some(total as f64)).await?;
+            loader.end_file()?;
+        }
+        Ok((loader, done))
+    }
+
+    /// Feeds the loader and returns it with the number of bytes so far, of which `done` came before.
+    async fn stream_into(
+        &self,
+        mut loader: Loader,
+        mut stream: ByteStream,
+        mut done: u64,
+        total: Option<f64>,
+    ) -> Result<(Loader, u64), WorkerError> {
+        let start = Instant::now();
         let mut reported = 0.0;
-        self.report(Phase::Download, 0.0, total, start);
+        self.report(Phase::Download, done as f64, total, start);
         while let Some(chunk) = stream.next().await? {
             if self.interrupts.contains(self.id) {
                 return Err(EngineError::Interrupted.into());

@@ -4,6 +4,7 @@
 
 mod chat;
 mod error;
+mod inspect;
 mod interrupts;
 mod load;
 mod port;
@@ -29,13 +30,13 @@ fn main() {
 /// Works on requests in the order in which they came. Interrupts overtake them, see [`Port::listen`].
 async fn serve(port: Port, mut requests: UnboundedReceiver<Incoming>, interrupts: Interrupts) {
     let mut model: Option<Model> = None;
-    while let Some(Incoming { request, file }) = requests.next().await {
+    while let Some(Incoming { request, files }) = requests.next().await {
         match request {
             Request::Load { id, source, context_tokens } => {
                 // The old model's memory is free before the new one needs its own.
                 drop(model.take());
                 let load = load::Load { id, port: &port, interrupts: &interrupts };
-                match load.run(source, file, context_tokens).await {
+                match load.run(source, files, context_tokens).await {
                     Ok((loaded, info)) => {
                         model = Some(loaded);
                         port.post(&Event::Loaded { id, model: info });
@@ -43,6 +44,12 @@ async fn serve(port: Port, mut requests: UnboundedReceiver<Incoming>, interrupts
                     Err(error) => port.post(&Event::Failed { id, failure: error.into_failure() }),
                 }
                 interrupts.forget(id);
+            }
+            Request::Inspect { id, source, context_tokens } => {
+                match inspect::inspect(&source, files, context_tokens).await {
+                    Ok(model) => port.post(&Event::Inspected { id, model }),
+                    Err(error) => port.post(&Event::Failed { id, failure: error.into_failure() }),
+                }
             }
             Request::Chat { id, messages, sampling, max_tokens } => {
                 let chat = chat::Chat { id, port: &port, interrupts: &interrupts };

@@ -1,18 +1,18 @@
 //! The worker's end of the message channel.
 
 use futures::channel::mpsc::{UnboundedReceiver, unbounded};
-use js_sys::Reflect;
-use parlance_protocol::{Event, FILE_KEY, REQUEST_KEY, Request};
+use js_sys::{Array, Reflect};
+use parlance_protocol::{Event, FILES_KEY, REQUEST_KEY, Request};
 use serde::Serialize as _;
 use wasm_bindgen::prelude::*;
 use web_sys::{DedicatedWorkerGlobalScope, File, MessageEvent, console};
 
 use crate::interrupts::Interrupts;
 
-/// A request with the file that travelled beside it.
+/// A request with the files that travelled beside it.
 pub(crate) struct Incoming {
     pub(crate) request: Request,
-    pub(crate) file: Option<File>,
+    pub(crate) files: Vec<File>,
 }
 
 /// Posts events to the page.
@@ -65,6 +65,9 @@ impl Port {
 
 fn parse(data: &JsValue) -> Result<Incoming, JsValue> {
     let request = serde_wasm_bindgen::from_value(Reflect::get(data, &REQUEST_KEY.into())?)?;
-    let file = Reflect::get(data, &FILE_KEY.into())?.dyn_into().ok();
-    Ok(Incoming { request, file })
+    let files = match Reflect::get(data, &FILES_KEY.into())?.dyn_into::<Array>() {
+        Ok(files) => files.iter().filter_map(|file| file.dyn_into().ok()).collect(),
+        Err(_) => Vec::new(),
+    };
+    Ok(Incoming { request, files })
 }

@@ -2,6 +2,7 @@
 
 mod browser;
 mod check;
+mod embedding_model;
 mod model;
 mod pip;
 mod shell;
@@ -21,13 +22,15 @@ cargo xtask COMMAND
   build        set up and leave a static site in dist/
   test         set up and run every test: native, wasm, end to end in a browser
   check        formatting, lints and shipped sizes
+  model FILE   what a model is, and whether and how it will run
   screenshots  pictures of every page in both themes and two widths, in target/screenshots/
   setup        only the set-up that serve, build and test do by themselves
 ";
 
 fn main() -> ExitCode {
-    let command = std::env::args().nth(1).unwrap_or_default();
-    match run(&command) {
+    let mut arguments = std::env::args().skip(1);
+    let command = arguments.next().unwrap_or_default();
+    match run(&command, &arguments.collect::<Vec<_>>()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(fault) => {
             eprintln!("\nxtask: {fault}");
@@ -36,16 +39,18 @@ fn main() -> ExitCode {
     }
 }
 
-fn run(command: &str) -> Result<(), Fault> {
+fn run(command: &str, arguments: &[String]) -> Result<(), Fault> {
     match command {
         "serve" => site::serve(),
         "build" => site::build(),
         "test" => test::run(),
         "check" => check::run_all(),
         "screenshots" => test::screenshots(),
+        "model" => model::describe(arguments),
         "setup" => {
-            site::set_up()?;
+            let toolchain = site::set_up()?;
             templates::set_up()?;
+            embedding_model::set_up(&toolchain)?;
             browser::set_up().map(drop)
         }
         "" | "help" | "--help" => {

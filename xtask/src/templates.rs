@@ -17,9 +17,9 @@ const SOURCES: [(Package, &str, &str); 2] = [
 /// Templates with this in their names are changed for training.
 const CHANGED: &str = "training";
 
-/// The folder of the templates: one that git ignores. It is complete where it has this many.
+/// The folder of the templates. It is complete where it has this many.
 fn folder() -> PathBuf {
-    root().join("models/templates")
+    root().join("target/test-data/templates")
 }
 const COUNT: usize = 77;
 
@@ -40,7 +40,7 @@ pub(crate) fn set_up() -> Result<(), Fault> {
         if have < COUNT {
             return Err(Fault::new(
                 format!("{have} templates instead of {COUNT}"),
-                "delete models/templates and try again",
+                "delete target/test-data and try again",
             ));
         }
         Ok(())

@@ -1,6 +1,7 @@
 //! Every test, and the screenshots that the end-to-end driver takes.
 
 use crate::browser::{self, Browser};
+use crate::embedding_model;
 use crate::shell::{self, Fault, root, step};
 use crate::site;
 use crate::templates;
@@ -35,6 +36,7 @@ fn run_all(toolchain: &Toolchain, browser: &Browser) -> Result<(), Fault> {
 pub(crate) fn run() -> Result<(), Fault> {
     let toolchain = site::set_up()?;
     templates::set_up()?;
+    embedding_model::set_up(&toolchain)?;
     let browser = browser::set_up()?;
     run_all(&toolchain, &browser)
 }

@@ -50,7 +50,9 @@ fn main() -> Result<(), Box<dyn Error>> {
             return Err(format!("{name} is {}, not F32", entry.dtype).into());
         }
         let bytes = data.get(entry.data_offsets[0]..entry.data_offsets[1]).ok_or("the weights are cut short")?;
-        let is_matrix = entry.shape.len() == 2;
+        // As llama.cpp's conversion has it: what is added to the embedding stays exact.
+        let is_matrix =
+            entry.shape.len() == 2 && !["position_embd.weight", "token_types.weight"].contains(&name.as_str());
         let dimensions: Vec<u64> = entry.shape.iter().rev().copied().collect();
         writer.tensor(&name, if is_matrix { TensorType::F16 } else { TensorType::F32 }, &dimensions);
         contents.push(if is_matrix { to_f16(bytes) } else { bytes.to_vec() });

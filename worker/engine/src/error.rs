@@ -71,6 +71,14 @@ pub enum EngineError {
     /// The model or its context does not fit this device.
     #[error("the model does not fit this device: {0}")]
     TooLarge(String),
+    /// The device ran out of memory.
+    #[error("the device has not enough memory for this model: {message}")]
+    OutOfMemory {
+        /// What the device said.
+        message: String,
+        /// A context that may fit, where a smaller one helps.
+        smaller_context_tokens: Option<u32>,
+    },
     /// The context does not fit this device.
     #[error("a context of {context_tokens} tokens does not fit this device; {max_context_tokens} tokens would")]
     ContextTooLarge {

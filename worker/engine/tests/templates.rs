@@ -41,7 +41,7 @@ fn fnv(text: &str) -> String {
 
 #[test]
 fn published_templates_give_hugging_faces_text() {
-    let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../models/templates");
+    let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../target/test-data/templates");
     let fixture: Fixture = serde_json::from_str(include_str!("fixtures/templates.json")).unwrap();
     let mut failures = Vec::new();
     for case in &fixture.cases {

@@ -21,6 +21,15 @@ pub enum Request {
         /// Tokens that prompt and answer may have together; the worker's choice if absent.
         context_tokens: Option<u32>,
     },
+    /// Say what a model is and whether it fits, from its header alone. Ends in [`Event::Inspected`] or [`Event::Failed`].
+    Inspect {
+        /// This request.
+        id: RequestId,
+        /// Where the model comes from.
+        source: ModelSource,
+        /// Tokens of context to plan for; the worker's choice if absent.
+        context_tokens: Option<u32>,
+    },
     /// Answer a conversation. Ends in [`Event::Finished`] or [`Event::Failed`].
     Chat {
         /// This request.
@@ -45,22 +54,48 @@ pub enum Request {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum ModelSource {
-    /// An absolute URL.
+    /// An absolute URL; of a model in several files that of any part.
     Url {
         /// The URL.
         url: String,
     },
-    /// A file of the user's, which travels beside the request (see [`FILE_KEY`]).
+    /// A file of the user's, or all parts of a model in several files, which travel beside the request (see
+    /// [`FILES_KEY`]).
     File {
-        /// Its name, for messages.
+        /// The name of the first, for messages.
         name: String,
     },
 }
 
+/// The address of a file that is named as on Hugging Face: `owner/repository/file.gguf`, or the address of the page that
+/// shows it there; `None` for everything else.
+pub fn hugging_face_url(text: &str) -> Option<String> {
+    const HOST: &str = "https://huggingface.co/";
+    let text = text.trim();
+    if let Some(path) = text.strip_prefix(HOST) {
+        let (repository, file) = path.split_once("/blob/")?;
+        return Some(format!("{HOST}{repository}/resolve/{file}"));
+    }
+    let parts: Vec<&str> = text.split('/').collect();
+    let is_name = |part: &&str| {
+        let is_allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
+        !part.is_empty() && !part.starts_with('.') && part.chars().all(is_allowed)
+    };
+    match parts.as_slice() {
+        // A host has a dot, an owner has none.
+        [owner, repository, file @ ..]
+            if file.len() >= 1 && !owner.contains('.') && parts.iter().all(|p| is_name(p)) =>
+        {
+            text.ends_with(".gguf").then(|| format!("{HOST}{owner}/{repository}/resolve/main/{}", file.join("/")))
+        }
+        _ => None,
+    }
+}
+
 /// The key of the request in a message to the worker.
 pub const REQUEST_KEY: &str = "request";
-/// The key of the `File` that goes with [`ModelSource::File`] in a message to the worker.
-pub const FILE_KEY: &str = "file";
+/// The key of the array of `File`s that goes with [`ModelSource::File`] in a message to the worker.
+pub const FILES_KEY: &str = "files";
 
 /// One message of a conversation.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -157,6 +192,13 @@ pub enum Event {
         /// What was loaded.
         model: ModelInfo,
     },
+    /// What a model is.
+    Inspected {
+        /// The request.
+        id: RequestId,
+        /// What its header says.
+        model: ModelDescription,
+    },
     /// The model's memory is free.
     Unloaded,
     /// More of an answer.
@@ -224,6 +266,44 @@ pub struct ModelInfo {
     pub peak_memory_bytes: f64,
 }
 
+/// A model as its header describes it, with what it takes on this device.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ModelDescription {
+    /// Name from the file.
+    pub name: String,
+    /// Family, for example `qwen3`.
+    pub architecture: String,
+    /// Storage formats of the weights, the largest share first.
+    pub formats: Vec<String>,
+    /// Weights.
+    pub parameters: f64,
+    /// Bytes of the file or files.
+    pub len_bytes: f64,
+    /// Files.
+    pub parts: u32,
+    /// Bytes of weights on the GPU.
+    pub weight_bytes: f64,
+    /// Bytes of the KV cache for `context_tokens`.
+    pub kv_bytes: f64,
+    /// Bytes of activations.
+    pub scratch_bytes: f64,
+    /// Tokens that prompt and answer may have together.
+    pub context_tokens: u32,
+    /// The most that the model was trained for and this device can bind.
+    pub max_context_tokens: u32,
+    /// Whether it answers, rather than turning texts into vectors.
+    pub can_chat: bool,
+    /// Something the user should know, such as a template that is replaced.
+    pub warning: Option<String>,
+}
+
+impl ModelDescription {
+    /// Memory on the GPU in all, in bytes.
+    pub fn total_bytes(&self) -> f64 {
+        self.weight_bytes + self.kv_bytes + self.scratch_bytes
+    }
+}
+
 /// Why an answer ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -268,6 +348,8 @@ pub struct Failure {
     pub kind: FailureKind,
     /// A sentence that says what is wrong and, where possible, what to do.
     pub message: String,
+    /// Tokens of context that would fit, where a smaller context helps.
+    pub suggested_context_tokens: Option<u32>,
 }
 
 /// Kinds of failure.
@@ -311,10 +393,10 @@ mod tests {
             max_tokens: Some(5),
         };
         assert_eq!(request, expected);
-        let failure = Failure { kind: FailureKind::NoWebGpu, message: "m".to_owned() };
+        let failure = Failure { kind: FailureKind::NoWebGpu, message: "m".to_owned(), suggested_context_tokens: None };
         assert_eq!(
             serde_json::to_string(&Event::Failed { id: 1, failure })?,
-            r#"{"type":"failed","id":1,"failure":{"kind":"no_web_gpu","message":"m"}}"#
+            r#"{"type":"failed","id":1,"failure":{"kind":"no_web_gpu","message":"m","suggested_context_tokens":null}}"#
         );
         let load = Request::Load {
             id: 1,
@@ -333,5 +415,25 @@ mod tests {
         assert_eq!(Usage::default().decode_tokens_per_second(), None);
         let usage = Usage { completion_tokens: 10, decode_seconds: 2.0, ..Usage::default() };
         assert_eq!(usage.decode_tokens_per_second(), Some(5.0));
+    }
+
+    #[test]
+    fn names_on_hugging_face_become_addresses() {
+        let resolved = "https://huggingface.co/a-b/c.d/resolve/main/e-Q4_K_M.gguf";
+        let cases = [
+            ("a-b/c.d/e-Q4_K_M.gguf", Some(resolved)),
+            (" https://huggingface.co/a-b/c.d/blob/main/e-Q4_K_M.gguf ", Some(resolved)),
+            ("a/b/folder/e.gguf", Some("https://huggingface.co/a/b/resolve/main/folder/e.gguf")),
+            ("models/e.gguf", None),
+            ("./models/x/e.gguf", None),
+            ("/models/x/e.gguf", None),
+            ("example.org/x/e.gguf", None),
+            ("https://example.org/x/y/e.gguf", None),
+            ("https://huggingface.co/a/b/resolve/main/e.gguf", None),
+            ("a/b/e.bin", None),
+        ];
+        for (text, expected) in cases {
+            assert_eq!(hugging_face_url(text).as_deref(), expected, "{text}");
+        }
     }
 }

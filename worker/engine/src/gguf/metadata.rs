@@ -107,6 +107,11 @@ impl Metadata {
         self.0.insert(key, value)
     }
 
+    /// Keys and values, in no particular order.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &Value)> {
+        self.0.iter().map(|(key, value)| (key.as_str(), value))
+    }
+
     /// The value under `key`.
     pub fn get(&self, key: &str) -> Option<&Value> {
         self.0.get(key)

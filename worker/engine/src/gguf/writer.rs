@@ -14,7 +14,7 @@ pub struct Writer {
 const ALIGNMENT: usize = 32;
 
 impl Writer {
-    /// Adds a metadata entry. Integers are written as 32 bits where they fit.
+    /// Adds a metadata entry. Integers are written as 32 bits where all fit.
     pub fn metadata(&mut self, key: &str, value: &Value) -> &mut Self {
         self.metadata_count += 1;
         write_string(&mut self.metadata, key);
@@ -99,7 +99,13 @@ fn write_value(bytes: &mut Vec<u8>, value: &Value) {
             typed(8, &[]);
             write_string(bytes, text);
         }
-        Value::Integers(values) => write_array(bytes, 11, values, |bytes, value| bytes.extend(value.to_le_bytes())),
+        Value::Integers(values) => {
+            // As other programs expect token types.
+            match values.iter().map(|value| i32::try_from(*value)).collect::<Result<Vec<_>, _>>() {
+                Ok(values) => write_array(bytes, 5, &values, |bytes, value| bytes.extend(value.to_le_bytes())),
+                Err(_) => write_array(bytes, 11, values, |bytes, value| bytes.extend(value.to_le_bytes())),
+            }
+        }
         Value::Floats(values) => write_array(bytes, 6, values, |bytes, value| bytes.extend(value.to_le_bytes())),
         Value::Strings(values) => write_array(bytes, 8, values, |bytes, value| write_string(bytes, value)),
     }
@@ -120,6 +126,7 @@ mod tests {
             ("e", Value::Bool(true)),
             ("f", Value::String("ä".to_owned())),
             ("g", Value::Integers(vec![1, -2])),
+            ("big", Value::Integers(vec![1 << 40])),
             ("h", Value::Floats(vec![0.25])),
             ("i", Value::Strings(vec!["x".to_owned(), String::new()])),
         ];

@@ -9,6 +9,9 @@ use crate::error::{EngineError, Result};
 use crate::fit::Description;
 use crate::gguf::{Gguf, Parsed};
 
+/// The least context worth offering, in tokens.
+const MIN_CONTEXT: u32 = 512;
+
 /// Choices about loading.
 #[derive(Debug, Clone, Default)]
 pub struct LoaderOptions {
@@ -124,9 +127,11 @@ impl Loader {
         let (weights, host) = upload.finish(&gpu)?;
         let limits = gpu.limits();
         let scope = gpu.device().push_error_scope(wgpu::ErrorFilter::OutOfMemory);
+        let mut smaller_context_tokens = None;
         let loaded = match description {
             Description::Decoder { config, plan, chat } => {
                 let context = config.context(options.context_tokens, limits)?;
+                smaller_context_tokens = (context >= 2 * MIN_CONTEXT).then_some(context / 2);
                 Model::new(gpu.clone(), config, &plan, *chat, context, weights, &host)
                     .map(|model| Loaded::Decoder(Box::new(model)))
             }
@@ -136,7 +141,7 @@ impl Loader {
             }
         };
         if let Some(error) = scope.pop().await {
-            return Err(EngineError::TooLarge(error.to_string()));
+            return Err(EngineError::OutOfMemory { message: error.to_string(), smaller_context_tokens });
         }
         gpu.check()?;
         loaded
@@ -170,7 +175,7 @@ impl TensorStage {
         let scope = gpu.device().push_error_scope(wgpu::ErrorFilter::OutOfMemory);
         let upload = Upload::new(gpu, description.weights(), headers);
         if let Some(error) = scope.pop().await {
-            return Err(EngineError::TooLarge(error.to_string()));
+            return Err(EngineError::OutOfMemory { message: error.to_string(), smaller_context_tokens: None });
         }
         Ok(Self { upload: upload?, description })
     }

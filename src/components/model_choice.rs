@@ -1,0 +1,151 @@
+//! A model that the user considers: what it is, what it takes, and the context to load it with.
+
+use leptos::prelude::*;
+use parlance_protocol::{ModelDescription, ModelSource};
+use web_sys::File;
+
+use super::failure_notice::FailureNotice;
+use super::units;
+use crate::client::{Client, Inspection};
+
+/// Where the model comes from.
+#[derive(Clone)]
+pub(crate) struct Choice {
+    pub(crate) source: ModelSource,
+    pub(crate) files: Vec<File>,
+}
+
+impl Choice {
+    /// Files from this device.
+    pub(crate) fn of_files(files: Vec<File>) -> Option<Self> {
+        let name = files.first()?.name();
+        Some(Self { source: ModelSource::File { name }, files })
+    }
+}
+
+/// Says what the chosen model is, before anything of it but the header is fetched.
+#[component]
+pub(crate) fn ModelChoice(
+    choice: Choice,
+    on_load: impl Fn(Choice, Option<u32>) + Copy + Send + 'static,
+) -> impl IntoView {
+    let client = expect_context::<Client>();
+    client.inspect(choice.source.clone(), choice.files.clone(), None);
+    on_cleanup(move || client.end_inspection());
+    let choice = StoredValue::new_local(choice);
+    let plan = move |context_tokens| {
+        choice.with_value(|choice| client.inspect(choice.source.clone(), choice.files.clone(), context_tokens));
+    };
+    let view = move || match client.inspection().get() {
+        None => ().into_any(),
+        Some(Inspection::Pending) => view! { <p role="status">"Reading what it is…"</p> }.into_any(),
+        Some(Inspection::Failed(failure)) => {
+            let smaller = failure.suggested_context_tokens.map(|tokens| {
+                view! {
+                    <button on:click=move |_| plan(Some(tokens))>
+                        {format!("Plan for {} tokens", units::count(tokens.into()))}
+                    </button>
+                }
+            });
+            view! {
+                <FailureNotice failure />
+                {smaller}
+            }
+            .into_any()
+        }
+        Some(Inspection::Done(model)) => {
+            let load = move |context_tokens| on_load(choice.get_value(), context_tokens);
+            view! { <Description model on_plan=move |tokens| plan(Some(tokens)) on_load=load /> }.into_any()
+        }
+    };
+    view! {
+        <section class="choice" data-testid="inspection">
+            {view}
+        </section>
+    }
+}
+
+/// The verdict on a usable model.
+#[component]
+fn Description(
+    model: ModelDescription,
+    on_plan: impl Fn(u32) + Copy + Send + 'static,
+    on_load: impl Fn(Option<u32>) + Copy + Send + 'static,
+) -> impl IntoView {
+    let summary = format!(
+        "{} · {} parameters · {} · {} to load{}",
+        model.architecture,
+        units::count(model.parameters),
+        model.formats.join(" + "),
+        units::bytes(model.len_bytes),
+        if model.parts > 1 { format!(" in {} files", model.parts) } else { String::new() }
+    );
+    let memory = format!(
+        "Takes {} of GPU memory: {} for weights, {} for a context of {} tokens, {} to compute.",
+        units::bytes(model.total_bytes()),
+        units::bytes(model.weight_bytes),
+        units::bytes(model.kv_bytes),
+        units::count(model.context_tokens.into()),
+        units::bytes(model.scratch_bytes)
+    );
+    let context_tokens = model.context_tokens;
+    let form = model.can_chat.then(|| {
+        let contexts = contexts(model.max_context_tokens, context_tokens);
+        let change = move |event| {
+            if let Ok(tokens) = event_target_value(&event).parse() {
+                on_plan(tokens);
+            }
+        };
+        let options = contexts.into_iter().map(|tokens| {
+            let label = format!("{} tokens", units::count(tokens.into()));
+            view! {
+                <option value=tokens selected=tokens == context_tokens>
+                    {label}
+                </option>
+            }
+        });
+        view! {
+            <div class="row">
+                <label for="context-tokens">"Context"</label>
+                <select id="context-tokens" on:change=change>
+                    {options.collect_view()}
+                </select>
+                <button class="primary" on:click=move |_| on_load(Some(context_tokens))>
+                    "Load"
+                </button>
+            </div>
+        }
+    });
+    let refusal =
+        (!model.can_chat).then_some("This model turns texts into vectors; it cannot chat. Choose another one.");
+    view! {
+        <h3>{model.name}</h3>
+        <p>{summary}</p>
+        <p>{memory}</p>
+        {model.warning.map(|warning| view! { <p class="hint">{warning}</p> })}
+        {refusal.map(|refusal| view! { <p class="failure-message">{refusal}</p> })}
+        {form}
+    }
+}
+
+/// Contexts to choose from: powers of two up to the most, and the one planned.
+fn contexts(max_tokens: u32, planned: u32) -> Vec<u32> {
+    let mut contexts: Vec<u32> = (9..18).map(|power| 1 << power).filter(|tokens| *tokens < max_tokens).collect();
+    contexts.extend([max_tokens.min(1 << 18), planned]);
+    contexts.sort_unstable();
+    contexts.dedup();
+    contexts
+}
+
+#[cfg(test)]
+mod tests {
+    use super::contexts;
+
+    #[test]
+    fn contexts_end_with_what_fits() {
+        assert_eq!(contexts(2048, 2048), [512, 1024, 2048]);
+        assert_eq!(contexts(5000, 4096), [512, 1024, 2048, 4096, 5000]);
+        assert_eq!(contexts(300, 300), [300]);
+        assert_eq!(contexts(1 << 20, 4096).last(), Some(&(1 << 18)));
+    }
+}

@@ -1,0 +1,61 @@
+//! Saying what a model is and whether it fits, before it is loaded.
+
+use std::collections::BTreeMap;
+
+use parlance_engine::fit::Description;
+use parlance_engine::gguf::{Gguf, TensorInfo};
+use parlance_engine::runtime::{Gpu, GpuOptions};
+use parlance_protocol::{ModelDescription, ModelSource};
+use web_sys::File;
+
+use crate::error::WorkerError;
+use crate::source::Part;
+
+/// Reads a model's header and plans it for this device.
+pub(crate) async fn inspect(
+    source: &ModelSource,
+    files: Vec<File>,
+    context_tokens: Option<u32>,
+) -> Result<ModelDescription, WorkerError> {
+    let mut headers = Vec::new();
+    let mut len_bytes = 0;
+    for part in Part::of(source, files)? {
+        let (header, len) = part.header().await?;
+        len_bytes += len.unwrap_or(header.file_len_bytes);
+        headers.push(header);
+    }
+    let gguf = Gguf::merge(&headers)?;
+    let limits = Gpu::new(GpuOptions::default()).await?.limits();
+    let description = Description::new(&gguf, limits)?;
+    let fit = description.fit(context_tokens, limits)?;
+    let warning = match &description {
+        Description::Decoder { chat, .. } => chat.template_warning().map(str::to_owned),
+        Description::Encoder { .. } => None,
+    };
+    Ok(ModelDescription {
+        name: gguf.metadata.string("general.name").unwrap_or("unnamed model").to_owned(),
+        architecture: gguf.metadata.require_string("general.architecture")?.to_owned(),
+        formats: formats(&gguf.tensors),
+        parameters: gguf.tensors.iter().map(|tensor| tensor.rows() as f64 * tensor.cols() as f64).sum(),
+        len_bytes: len_bytes as f64,
+        parts: headers.len() as u32,
+        weight_bytes: fit.weight_bytes as f64,
+        kv_bytes: fit.kv_bytes as f64,
+        scratch_bytes: fit.scratch_bytes as f64,
+        context_tokens: fit.context_tokens,
+        max_context_tokens: fit.max_context_tokens,
+        can_chat: matches!(description, Description::Decoder { .. }),
+        warning,
+    })
+}
+
+/// The formats of matrices, the largest share of bytes first.
+fn formats(tensors: &[TensorInfo]) -> Vec<String> {
+    let mut bytes: BTreeMap<&str, u64> = BTreeMap::new();
+    for tensor in tensors.iter().filter(|tensor| tensor.rows() > 1) {
+        *bytes.entry(tensor.tensor_type.name()).or_default() += tensor.len_bytes;
+    }
+    let mut formats: Vec<_> = bytes.into_iter().collect();
+    formats.sort_by_key(|(_, bytes)| std::cmp::Reverse(*bytes));
+    formats.into_iter().map(|(name, _)| name.to_owned()).collect()
+}
