@@ -18,7 +18,7 @@ const SITE: &str = "/some/path/";
 
 /// A server on a free port of this machine. It stops when dropped.
 pub struct Server {
-    server: Arc<tiny_http::Server>,
+    http: Arc<tiny_http::Server>,
     port: u16,
     sent: Arc<AtomicU64>,
 }
@@ -42,7 +42,7 @@ impl Server {
                 }
             });
         }
-        Ok(Self { server, port, sent })
+        Ok(Self { http: server, port, sent })
     }
 
     /// The address of a page of the site; `query` begins with `?` or is empty.
@@ -73,7 +73,7 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
-        self.server.unblock();
+        self.http.unblock();
     }
 }
 
@@ -123,7 +123,7 @@ fn answer(request: Request, sent: &AtomicU64) -> io::Result<()> {
     let path = request.url().split('?').next().unwrap_or_default().to_owned();
     if let Some(name) = path.strip_prefix("/faulty/") {
         return match faulty(name) {
-            Some(bytes) => request.respond(Response::from_data(bytes)),
+            Some(bytes) => request.respond(unchunked(Response::from_data(bytes))),
             None => request.respond(Response::from_string("not here").with_status_code(404)),
         };
     }

@@ -51,7 +51,7 @@ fn copy(from: &Path, prefix: &str) -> std::io::Result<()> {
     for entry in std::fs::read_dir(from)? {
         let path = entry?.path();
         let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        if name.ends_with(".jinja") && !name.contains(CHANGED) {
+        if path.extension().is_some_and(|extension| extension == "jinja") && !name.contains(CHANGED) {
             std::fs::copy(&path, folder().join(format!("{prefix}{name}")))?;
         }
     }

@@ -66,8 +66,11 @@ fn main() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
+/// The entries of a safetensors header, by name.
+type Entries = BTreeMap<String, Entry>;
+
 /// A safetensors file: eight bytes with the header's length, the header in JSON, the data.
-fn split(weights: &[u8]) -> Result<(BTreeMap<String, Entry>, &[u8]), Box<dyn Error>> {
+fn split(weights: &[u8]) -> Result<(Entries, &[u8]), Box<dyn Error>> {
     let (len, rest) = weights.split_first_chunk::<8>().ok_or("the weights are cut short")?;
     let len = usize::try_from(u64::from_le_bytes(*len))?;
     let header = rest.get(..len).ok_or("the weights are cut short")?;

@@ -62,7 +62,7 @@ impl Arguments {
 }
 
 async fn load(arguments: &Arguments) -> Result<Model, Box<dyn Error>> {
-    let gpu = Gpu::new(GpuOptions { baseline: arguments.baseline }).await?;
+    let gpu = Gpu::new(GpuOptions { baseline: arguments.baseline, ..GpuOptions::default() }).await?;
     let mut file = File::open(&arguments.model).map_err(|error| format!("{}: {error}", arguments.model))?;
     let options = LoaderOptions { file_len_bytes: Some(file.metadata()?.len()), ..Default::default() };
     let mut loader = Loader::new(gpu, options);

@@ -123,7 +123,7 @@ fn control_tokens_in_a_message_stay_text() {
 
 #[test]
 fn prefill_and_decode_logits_match_at_every_position() {
-    for options in [GpuOptions { baseline: false }, GpuOptions { baseline: true }] {
+    for options in [GpuOptions::default(), GpuOptions { baseline: true, ..GpuOptions::default() }] {
         let mut model = load(options);
         let mut worst = (0.0f64, 0.0f64);
         for prompt in fixture().prompts {

@@ -83,11 +83,10 @@ pub fn hugging_face_url(text: &str) -> Option<String> {
     };
     match parts.as_slice() {
         // A host has a dot, an owner has none.
-        [owner, repository, file @ ..]
-            if file.len() >= 1 && !owner.contains('.') && parts.iter().all(|p| is_name(p)) =>
-        {
-            text.ends_with(".gguf").then(|| format!("{HOST}{owner}/{repository}/resolve/main/{}", file.join("/")))
-        }
+        [owner, repository, file @ ..] if !file.is_empty() && !owner.contains('.') && parts.iter().all(is_name) => text
+            .to_lowercase()
+            .ends_with(".gguf")
+            .then(|| format!("{HOST}{owner}/{repository}/resolve/main/{}", file.join("/"))),
         _ => None,
     }
 }

@@ -113,9 +113,17 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
         workgroupBarrier();
         let tile_len = min(WORKGROUP, end_position - start);
         if (turn < GROUPS) {
-            for (var i = turn; i < tile_len; i += GROUPS) {
-                let value = kv[VALUE_VEC_OFFSET + ((start + i) * KV_HEADS + kv_head) * (HEAD_DIM / 8u) + pair / 4u];
-                sum += scores[i] * vec3<f32>(unpack2x16float(value[pair % 4u]), 1.0);
+            // Four loads under way at once. Past the tile's end weights are zero, and some position is read again.
+            for (var i = turn; i < tile_len; i += 4u * GROUPS) {
+                #repeat u 4
+                let i$u = min(i + $uu * GROUPS, WORKGROUP - 1u);
+                let position$u = min(start + i$u, end_position - 1u);
+                let value$u = kv[VALUE_VEC_OFFSET + (position$u * KV_HEADS + kv_head) * (HEAD_DIM / 8u) + pair / 4u];
+                let weight$u = select(0.0, scores[i$u], i + $uu * GROUPS < tile_len);
+                #end
+                #repeat u 4
+                sum += weight$u * vec3<f32>(unpack2x16float(value$u[pair % 4u]), 1.0);
+                #end
             }
         }
         workgroupBarrier();

@@ -175,7 +175,7 @@ fn with_activation(shader: Shader, activation: Activation) -> Shader {
         .define_if(activation == Activation::GeluErf, "GELU_ERF")
 }
 
-/// Declares what `epilogues/qkv.wgsl` needs but FIRST_ROW.
+/// Declares what `epilogues/qkv.wgsl` needs but `FIRST_ROW`.
 pub(super) fn with_heads(shader: Shader, heads: &HeadShape, value_offset: u32) -> Shader {
     shader
         .define_if(heads.rope_half, "ROPE_HALF")

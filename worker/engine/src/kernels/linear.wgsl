@@ -58,13 +58,13 @@ fn sum_over_lanes(value: vec3<f32>, thread: u32) -> vec3<f32> {
     workgroupBarrier();
     partials[thread] = value;
     workgroupBarrier();
-    var sum = vec3<f32>(0.0);
-    if (thread % LANES == 0u) {
-        for (var lane = 0u; lane < LANES; lane++) {
-            sum += partials[thread + lane];
+    for (var width = LANES / 2u; width > 0u; width /= 2u) {
+        if (thread % LANES < width) {
+            partials[thread] += partials[thread + width];
         }
+        workgroupBarrier();
     }
-    return sum;
+    return partials[thread];
 #endif
 }
 

@@ -24,6 +24,7 @@ pub enum Activation {
 
 /// What a family of decoders does its own way.
 #[derive(Debug, Clone, Copy)]
+#[allow(clippy::struct_excessive_bools, reason = "each is a fact of its own, and all are named where they are given")]
 pub(super) struct Family {
     /// The value of `general.architecture`.
     pub(super) name: &'static str,

@@ -142,14 +142,12 @@ impl<'a> Planner<'a> {
 
     /// A matrix that is not to be split.
     pub(super) fn whole(&mut self, name: String, rows: u32, cols: u32) -> Result<MatrixId> {
-        match self.matrix(name.clone(), rows, cols)?.as_slice() {
-            [id] => Ok(*id),
-            _ => {
-                let segment = Segment { tensor: name, first_row: 0, rows };
-                let tensor_type = self.checked_segment(&segment, cols)?;
-                Err(self.too_large(&segment, tensor_type, cols))
-            }
+        if let [id] = self.matrix(name.clone(), rows, cols)?.as_slice() {
+            return Ok(*id);
         }
+        let segment = Segment { tensor: name, first_row: 0, rows };
+        let tensor_type = self.checked_segment(&segment, cols)?;
+        Err(self.too_large(&segment, tensor_type, cols))
     }
 
     /// Checks that no tensor of the file is left over: it would mean a model that is computed wrongly.

@@ -118,7 +118,7 @@ impl Yarn {
     }
 
     /// How much of its frequency a pair keeps, from 0 to 1.
-    fn kept(&self, pair: u32) -> f64 {
+    fn kept(self, pair: u32) -> f64 {
         let width = (self.fully_stretched - self.first_stretched).max(0.001);
         let ramp = (pair as f32 - self.first_stretched) / width;
         f64::from(1.0 - ramp.clamp(0.0, 1.0))

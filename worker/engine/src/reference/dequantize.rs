@@ -138,7 +138,7 @@ fn iq4_xs(block: &[u8], out: &mut Vec<f32>) {
     let high = u16::from_le_bytes([block[2], block[3]]);
     for (i, quants) in block[8..].chunks_exact(16).enumerate() {
         let low = (block[4 + i / 2] >> (4 * (i % 2))) & 15;
-        let scale = low | ((high >> (2 * i)) & 3) as u8 * 16;
+        let scale = low | (((high >> (2 * i)) & 3) as u8) << 4;
         nibbles(quants, out, |q| d * (f32::from(scale) - 32.0) * IQ4_VALUES[usize::from(q)]);
     }
 }

@@ -2,13 +2,11 @@
 
 use std::collections::HashMap;
 
-use super::gpu::{Gpu, PREFILL_BATCH, PREFILL_TOKENS};
+use super::gpu::Gpu;
+use super::tuning::Tuning;
 use crate::kernels::sampling::{RING_LEN, chunk_count};
 use crate::models::{HeadNorm, ModelConfig, ROPE_FREQUENCIES, ROPE_LONG, ROPE_SHORT};
 use crate::sampling::SamplingParams;
-
-/// Workgroups that share the positions of a head when one token looks back over a long context.
-pub(super) const ATTENTION_SPLITS: u32 = 8;
 
 /// Step of the GPU, in the layout of `kernels/state.wgsl`.
 #[derive(Debug, Clone, Copy, bytemuck::Pod, bytemuck::Zeroable)]
@@ -69,23 +67,17 @@ pub(super) struct Buffers {
 }
 
 impl Buffers {
-    /// Allocates for batches of up to `batch` tokens and `context` positions, and logits for `logit_rows` tokens.
-    pub(super) fn new(
-        gpu: &Gpu,
-        config: &ModelConfig,
-        context: u32,
-        batch: u32,
-        logit_rows: u32,
-        host: &HashMap<String, Vec<f32>>,
-    ) -> Self {
+    /// Allocates for `context` positions.
+    pub(super) fn new(gpu: &Gpu, config: &ModelConfig, context: u32, host: &HashMap<String, Vec<f32>>) -> Self {
         let half_cache_bytes = u64::from(context) * config.kv_bytes_per_token_and_layer() / 2;
-        let sizes = Sizes::new(config, batch, logit_rows);
+        let tuning = gpu.tuning();
+        let sizes = Sizes::new(config, &tuning);
         let floats = |label, len: u64| gpu.storage_buffer(label, len * 4);
         let (rope, window_rope) = rope_buffers(gpu, config, context, host);
         Self {
             state: gpu.buffer("state", 16, wgpu::BufferUsages::STORAGE | wgpu::BufferUsages::UNIFORM),
             sampling: gpu.buffer("sampling", size_of::<SamplingParams>() as u64, wgpu::BufferUsages::UNIFORM),
-            prompt_ids: floats("prompt ids", u64::from(batch)),
+            prompt_ids: floats("prompt ids", u64::from(tuning.prefill_batch)),
             next_id: floats("next id", 1),
             ring: floats("ring", u64::from(RING_LEN)),
             history: floats("history", u64::from(config.vocab)),
@@ -123,8 +115,8 @@ struct Sizes {
 }
 
 impl Sizes {
-    fn new(config: &ModelConfig, batch: u32, logit_rows: u32) -> Self {
-        let batch = u64::from(batch);
+    fn new(config: &ModelConfig, tuning: &Tuning) -> Self {
+        let batch = u64::from(tuning.prefill_batch);
         let of = |len: u32| batch * u64::from(len);
         let (slots, experts, hidden) = match config.experts {
             Some(experts) => (experts.used, experts.count, experts.feed_forward_len),
@@ -132,11 +124,11 @@ impl Sizes {
         };
         let needs_output = config.post_norm || config.experts.is_some();
         Self {
-            logits: u64::from(logit_rows) * u64::from(config.vocab),
+            logits: u64::from(tuning.prefill.tokens) * u64::from(config.vocab),
             hidden: of(config.embedding_len),
             attention: of(config.attention_len()),
             projected: if config.head_norm == HeadNorm::None { 0 } else { of(config.qkv_rows()) },
-            splits: u64::from(ATTENTION_SPLITS * config.heads.heads * (config.heads.head_dim + 2)),
+            splits: u64::from(tuning.attention_splits * config.heads.heads * (config.heads.head_dim + 2)),
             activated: of(slots) * u64::from(hidden),
             output: if needs_output { of(slots) * u64::from(config.embedding_len) } else { 0 },
             router: of(experts),
@@ -156,7 +148,7 @@ impl Sizes {
 
 /// Bytes of activations on a GPU.
 pub fn scratch_bytes(config: &ModelConfig) -> u64 {
-    Sizes::new(config, PREFILL_BATCH, PREFILL_TOKENS).sum() * 4
+    Sizes::new(config, &Tuning::for_adapter(false, None)).sum() * 4
 }
 
 /// RoPE's angles of layers without and with a window.

@@ -60,7 +60,7 @@ struct Buffers {
 impl Buffers {
     fn new(gpu: &Gpu, config: &EncoderConfig) -> Self {
         // Kernels read whole groups of tokens.
-        let context = config.context.next_multiple_of(gpu.prefill_tuning().tokens);
+        let context = config.context.next_multiple_of(gpu.tuning().prefill.tokens);
         let floats = |label, len: u32| gpu.storage_buffer(label, u64::from(context) * u64::from(len) * 4);
         let positions: Vec<u32> = (0..context).collect();
         let angles = config.rope.as_ref().map(|rope| rope.angles(config.heads.rope_dim, context, None));
@@ -200,7 +200,7 @@ impl Builder<'_> {
             window: None,
             bidirectional: true,
             splits: 1,
-            workgroup: self.gpu.attention_workgroup(),
+            workgroup: self.gpu.tuning().attention_workgroup,
         };
         let bindings = [
             (0, Binding::Uniform(&buffers.state)),
@@ -261,7 +261,7 @@ impl Builder<'_> {
             weights: self.weights,
             state: &self.buffers.state,
             norm_eps: self.config.norm_eps,
-            tuning: self.gpu.prefill_tuning(),
+            tuning: self.gpu.tuning().prefill,
         }
     }
 }

@@ -1,6 +1,6 @@
 //! The forward pass: five dispatches a layer in most families, between the embedding and the output head.
 
-use super::buffers::{ATTENTION_SPLITS, Buffers};
+use super::buffers::Buffers;
 use super::gpu::Gpu;
 use super::product::{Input, Output, ProductBuilder};
 use super::program::{Binding, Dispatch, Grid};
@@ -145,9 +145,9 @@ impl ForwardBuilder<'_> {
             window: layer.window,
             bidirectional: false,
             splits: self.layout.splits,
-            workgroup: self.gpu.attention_workgroup(),
+            workgroup: self.gpu.tuning().attention_workgroup,
         };
-        debug_assert!(attention.splits <= ATTENTION_SPLITS, "the buffer has room for so many");
+        debug_assert!(attention.splits <= self.gpu.tuning().attention_splits, "the buffer has room for so many");
         let is_split = attention.splits > 1;
         let result = if is_split { &buffers.splits } else { &buffers.attended };
         let bindings = [
@@ -186,7 +186,7 @@ impl ForwardBuilder<'_> {
         let output = |epilogue| Output { epilogue, y: activated, rows: self.config.feed_forward_len, extra: &[] };
         match gate_up {
             GateUpPlan::Paired(product) => {
-                self.products().push(program, product, &input, &output(Epilogue::Gated(activation)))?
+                self.products().push(program, product, &input, &output(Epilogue::Gated(activation)))?;
             }
             GateUpPlan::Apart { gate, up } => {
                 self.products().push(program, gate, &input, &output(Epilogue::STORE))?;

@@ -5,22 +5,21 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use futures::channel::oneshot;
 
+use super::tuning::Tuning;
 use crate::error::{EngineError, Result};
 use crate::fit::DeviceLimits;
-use crate::kernels::linear::LinearTuning;
 use crate::kernels::{Shader, expand};
 
 /// What to ask of the adapter. The default asks for all it has.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Copy, Default)]
 pub struct GpuOptions {
     /// Ask for no optional feature and no more than WebGPU's default limits.
     pub baseline: bool,
+    /// Lay kernels out this way instead of as suits the adapter: for measuring.
+    pub tuning: Option<Tuning>,
+    /// Plan for bindings no larger than this, in bytes: for testing how large matrices are split.
+    pub max_binding_bytes: Option<u64>,
 }
-
-/// Most tokens in one prefill submission on a GPU.
-pub(super) const PREFILL_BATCH: u32 = 256;
-/// Tokens that a thread computes in a prefill.
-pub(super) const PREFILL_TOKENS: u32 = 8;
 
 /// A WebGPU device with its queue and the pipelines compiled so far. Clones share all of it.
 #[derive(Clone)]
@@ -29,7 +28,8 @@ pub struct Gpu {
     queue: wgpu::Queue,
     adapter_name: String,
     is_software: bool,
-    subgroup_min_size: Option<u32>,
+    tuning: Tuning,
+    max_binding_bytes: u64,
     faults: Arc<Mutex<Option<String>>>,
     pipelines: Arc<Mutex<HashMap<Shader, wgpu::ComputePipeline>>>,
 }
@@ -81,10 +81,15 @@ impl Gpu {
             .collect::<Vec<_>>()
             .join(", ");
         let lower_name = adapter_name.to_lowercase();
+        let is_software = info.device_type == wgpu::DeviceType::Cpu
+            || ["swiftshader", "llvmpipe", "lavapipe"].iter().any(|name| lower_name.contains(name));
+        let subgroup_min_size = features.contains(wgpu::Features::SUBGROUP).then_some(info.subgroup_min_size);
+        let limits = device.limits();
+        let max_binding_bytes = limits.max_storage_buffer_binding_size.min(limits.max_buffer_size);
         Ok(Self {
-            is_software: info.device_type == wgpu::DeviceType::Cpu
-                || ["swiftshader", "llvmpipe", "lavapipe"].iter().any(|name| lower_name.contains(name)),
-            subgroup_min_size: features.contains(wgpu::Features::SUBGROUP).then_some(info.subgroup_min_size),
+            is_software,
+            tuning: options.tuning.unwrap_or_else(|| Tuning::for_adapter(is_software, subgroup_min_size)),
+            max_binding_bytes: max_binding_bytes.min(options.max_binding_bytes.unwrap_or(u64::MAX)),
             adapter_name,
             device,
             queue,
@@ -124,34 +129,9 @@ impl Gpu {
         }
     }
 
-    /// The layout of matrix products for one token.
-    pub fn decode_tuning(&self) -> LinearTuning {
-        // On a CPU a barrier is dear, and what helps is to load an input once for many rows.
-        let (workgroup, lanes, pairs) = if self.is_software { (8, 1, 2) } else { (64, 16, 1) };
-        LinearTuning {
-            workgroup,
-            lanes,
-            pairs,
-            tokens: 1,
-            subgroups: self.subgroup_min_size.is_some_and(|size| size >= lanes),
-            subgroup_enable: cfg!(target_family = "wasm"),
-        }
-    }
-
-    /// The layout of matrix products for many tokens.
-    pub fn prefill_tuning(&self) -> LinearTuning {
-        let (workgroup, pairs) = if self.is_software { (8, 4) } else { (64, 1) };
-        LinearTuning { workgroup, lanes: 1, pairs, tokens: PREFILL_TOKENS, subgroups: false, subgroup_enable: false }
-    }
-
-    /// Least threads a workgroup of attention, a power of two.
-    pub fn attention_workgroup(&self) -> u32 {
-        if self.is_software { 32 } else { 256 }
-    }
-
-    /// Most tokens in one prefill submission: short enough that a stop takes effect soon.
-    pub fn prefill_batch(&self) -> u32 {
-        if self.is_software { 16 } else { PREFILL_BATCH }
+    /// How kernels are laid out.
+    pub fn tuning(&self) -> Tuning {
+        self.tuning
     }
 
     /// A storage buffer of `len_bytes`, rounded up to a multiple of 16.
@@ -179,8 +159,7 @@ impl Gpu {
 
     /// The largest storage binding, in bytes.
     pub fn max_binding_bytes(&self) -> u64 {
-        let limits = self.device.limits();
-        limits.max_storage_buffer_binding_size.min(limits.max_buffer_size)
+        self.max_binding_bytes
     }
 
     /// What the device can hold.

@@ -10,6 +10,7 @@ mod model;
 mod product;
 mod program;
 pub(crate) mod repack;
+mod tuning;
 mod upload;
 mod weights;
 
@@ -21,4 +22,5 @@ pub use loader::{Loaded, Loader, LoaderOptions};
 pub use model::Model;
 pub use program::{Binding, Dispatch, Grid};
 pub use repack::repack;
+pub use tuning::Tuning;
 pub use weights::{Matrix, StreamBytes, stream_bytes};

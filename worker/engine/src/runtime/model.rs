@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use super::buffers::{ATTENTION_SPLITS, Buffers, State};
+use super::buffers::{Buffers, State};
 use super::forward::{ForwardBuilder, Layout};
 use super::generation::{Generation, StagingPool};
 use super::gpu::Gpu;
@@ -14,9 +14,6 @@ use crate::error::{EngineError, Result};
 use crate::models::{ModelConfig, ModelPlan};
 use crate::reference::sampling::IN_PROMPT;
 use crate::sampling::SamplingParams;
-
-/// The position from which on several workgroups share an attention head's work.
-const LONG_CONTEXT: usize = 64;
 
 /// A model on the GPU, ready to answer.
 ///
@@ -29,9 +26,10 @@ pub struct Model {
     pub(super) buffers: Buffers,
     /// Kept because the dispatches' bind groups need its buffers alive in the browser.
     _weights: Weights,
+    weight_bytes: u64,
     prefill: Vec<Dispatch>,
     prefill_head: Vec<Dispatch>,
-    /// One token's layers and head, for contexts up to [`LONG_CONTEXT`] and for longer ones.
+    /// One token's layers and head, for short contexts and for long ones.
     decode: [Vec<Dispatch>; 2],
     pub(super) sampler: [Dispatch; 2],
     /// Tokens whose keys and values are in the cache.
@@ -49,20 +47,20 @@ impl Model {
         weights: Weights,
         host: &HashMap<String, Vec<f32>>,
     ) -> Result<Self> {
-        let logit_rows = gpu.prefill_tuning().tokens;
-        let buffers = Buffers::new(&gpu, &config, context, gpu.prefill_batch(), logit_rows, host);
+        let tuning = gpu.tuning();
+        let buffers = Buffers::new(&gpu, &config, context, host);
         let builder = |linear, splits| {
             let layout = Layout { linear, splits };
             ForwardBuilder { gpu: &gpu, config: &config, plan, weights: &weights, buffers: &buffers, layout }
         };
         let decode = |splits| -> Result<Vec<Dispatch>> {
-            let builder = builder(gpu.decode_tuning(), splits);
+            let builder = builder(tuning.decode, splits);
             let mut program = builder.layers(&buffers.next_id)?;
             program.extend(builder.head()?);
             Ok(program)
         };
-        let decode = [decode(1)?, decode(ATTENTION_SPLITS)?];
-        let prefiller = builder(gpu.prefill_tuning(), 1);
+        let decode = [decode(1)?, decode(tuning.attention_splits)?];
+        let prefiller = builder(tuning.prefill, 1);
         let prefill = prefiller.layers(&buffers.prompt_ids)?;
         let prefill_head = prefiller.head()?;
         let sampler = prefiller.sampler();
@@ -74,6 +72,7 @@ impl Model {
             context,
             buffers,
             _weights: weights,
+            weight_bytes: plan.weights.len_bytes(),
             prefill,
             prefill_head,
             decode,
@@ -101,6 +100,11 @@ impl Model {
     /// The device.
     pub fn gpu(&self) -> &Gpu {
         &self.gpu
+    }
+
+    /// Bytes of weights on the GPU.
+    pub fn weight_bytes(&self) -> u64 {
+        self.weight_bytes
     }
 
     /// Tokens that prompt and answer may have together.
@@ -142,7 +146,7 @@ impl Model {
         let start = self.cached.len();
         let to_do = before_last.len() - start;
         let mut done = 0;
-        for batch in before_last[start..].chunks(self.gpu.prefill_batch() as usize) {
+        for batch in before_last[start..].chunks(self.gpu.tuning().prefill_batch as usize) {
             if !on_progress(done, to_do) {
                 return Err(EngineError::Interrupted);
             }
@@ -169,7 +173,7 @@ impl Model {
         }
         let vocab = self.config.vocab as usize;
         let mut rows = Vec::with_capacity(tokens.len());
-        for batch in tokens.chunks(self.gpu.prefill_tuning().tokens as usize) {
+        for batch in tokens.chunks(self.gpu.tuning().prefill.tokens as usize) {
             self.submit_batch(batch, true);
             let len_bytes = (batch.len() * vocab * 4) as u64;
             let logits: Vec<f32> = self.gpu.read_buffer(&self.buffers.logits, len_bytes).await?;
@@ -246,7 +250,7 @@ impl Model {
 
     /// The layers and the head for one token at `position`.
     pub(super) fn decode_program(&self, position: usize) -> &[Dispatch] {
-        &self.decode[usize::from(position >= LONG_CONTEXT)]
+        &self.decode[usize::from(position >= self.gpu.tuning().long_context as usize)]
     }
 
     /// Encodes one compute pass and submits it.

@@ -102,7 +102,7 @@ impl SentencePiece {
             match self.ids.get(piece) {
                 Some(id) => ids.push(*id),
                 None => {
-                    ids.extend(piece.bytes().map(|byte| self.byte_ids[usize::from(byte)].unwrap_or(self.unknown_id)))
+                    ids.extend(piece.bytes().map(|byte| self.byte_ids[usize::from(byte)].unwrap_or(self.unknown_id)));
                 }
             }
         }

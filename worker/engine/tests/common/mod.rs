@@ -32,7 +32,7 @@ macro_rules! gpu_tests {
 
 /// The device with all that the adapter has, and one with WebGPU's defaults only.
 pub async fn devices() -> Vec<Gpu> {
-    vec![device(GpuOptions { baseline: false }).await, device(GpuOptions { baseline: true }).await]
+    vec![device(GpuOptions::default()).await, device(GpuOptions { baseline: true, ..GpuOptions::default() }).await]
 }
 
 /// A device; without one nothing can be tested.
@@ -66,13 +66,16 @@ impl Random {
         // Where a block's f16 scales stand, and how many.
         let (scales_at, scale_count) = match tensor_type {
             TensorType::F32 => return (0..len).flat_map(|_| (self.float() * 0.3).to_le_bytes()).collect(),
-            TensorType::F16 | TensorType::Q4_0 | TensorType::Q5_0 | TensorType::Q8_0 => (0, 1),
-            TensorType::BF16 => (0, 0),
+            TensorType::F16
+            | TensorType::Q4_0
+            | TensorType::Q5_0
+            | TensorType::Q8_0
+            | TensorType::IQ4_NL
+            | TensorType::IQ4_XS => (0, 1),
             TensorType::Q2_K => (80, 2),
             TensorType::Q3_K => (108, 1),
             TensorType::Q6_K => (208, 1),
-            TensorType::IQ4_NL | TensorType::IQ4_XS => (0, 1),
-            TensorType::MXFP4 => (0, 0),
+            TensorType::BF16 | TensorType::MXFP4 => (0, 0),
             _ => (0, 2),
         };
         // So that weights come out about as large in every format.
@@ -123,28 +126,40 @@ pub struct DescribedTensor {
 
 /// The bytes of a described model's file, with `more` metadata.
 pub fn describe(model: &Described, more: &[(String, String, serde_json::Value)]) -> Vec<u8> {
-    let mut writer = Writer::default();
-    for (key, kind, value) in model.metadata.iter().chain(more) {
-        writer.metadata(key, &described_value(kind, value));
-    }
-    let types: Vec<TensorType> = model
-        .tensors
-        .iter()
-        .map(|tensor| TensorType::supported().find(|kind| kind.name() == tensor.kind).unwrap())
-        .collect();
-    for (tensor, kind) in model.tensors.iter().zip(&types) {
-        writer.tensor(&tensor.name, *kind, &tensor.shape);
-    }
-    let mut bytes = writer.header();
-    for (index, ((tensor, kind), (len, padding))) in
-        model.tensors.iter().zip(&types).zip(writer.data_sizes()).enumerate()
-    {
-        let data = described_weights(index as u64, tensor, *kind);
-        assert_eq!(data.len() as u64, len, "{}", tensor.name);
-        bytes.extend(data);
-        bytes.resize(bytes.len() + padding as usize, 0);
-    }
-    bytes
+    let mut parts = describe_parts(model, more, 1);
+    parts.remove(0)
+}
+
+/// The same in `count` files.
+pub fn describe_parts(model: &Described, more: &[(String, String, serde_json::Value)], count: usize) -> Vec<Vec<u8>> {
+    let numbered: Vec<_> = (0u64..).zip(&model.tensors).collect();
+    let parts = numbered.chunks(model.tensors.len().div_ceil(count)).enumerate().map(|(number, tensors)| {
+        let mut writer = Writer::default();
+        // Only the first file has the metadata.
+        let metadata = if number == 0 { [model.metadata.as_slice(), more] } else { [&[][..], &[]] };
+        for (key, kind, value) in metadata.into_iter().flatten() {
+            writer.metadata(key, &described_value(kind, value));
+        }
+        if count > 1 {
+            writer
+                .metadata("split.no", &Value::Unsigned(number as u64))
+                .metadata("split.count", &Value::Unsigned(count as u64));
+        }
+        let kind_of =
+            |tensor: &DescribedTensor| TensorType::supported().find(|kind| kind.name() == tensor.kind).unwrap();
+        for (_, tensor) in tensors {
+            writer.tensor(&tensor.name, kind_of(tensor), &tensor.shape);
+        }
+        let mut bytes = writer.header();
+        for ((index, tensor), (len, padding)) in tensors.iter().zip(writer.data_sizes()) {
+            let data = described_weights(*index, tensor, kind_of(tensor));
+            assert_eq!(data.len() as u64, len, "{}", tensor.name);
+            bytes.extend(data);
+            bytes.resize(bytes.len() + padding as usize, 0);
+        }
+        bytes
+    });
+    parts.collect()
 }
 
 fn described_value(kind: &str, value: &serde_json::Value) -> Value {

@@ -60,7 +60,9 @@ async fn embed_adds_only_its_part_of_the_table() {
         run(&gpu, &[Dispatch::new(&gpu, &embed.shader().unwrap(), &bindings, Grid::TokensInX)], 4);
         let weights = dequantize(TensorType::F32, &bytes).unwrap();
         let mut expected = reference::embed::embed(&weights, 32, &[0, 0, 2, 0], 2.0);
-        expected.iter_mut().for_each(|value| *value += 9.0);
+        for value in &mut expected {
+            *value += 9.0;
+        }
         expected[32..64].fill(9.0);
         expected[96..].fill(9.0);
         assert_eq!(read::<f32>(&gpu, &x, expected.len()).await, expected);

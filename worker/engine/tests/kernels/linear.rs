@@ -21,10 +21,10 @@ gpu_tests! {
 
 /// Layouts worth testing: those the device uses, lanes through workgroup memory, and several tokens a thread.
 pub(crate) fn tunings(gpu: &Gpu) -> Vec<LinearTuning> {
-    let base = gpu.decode_tuning();
+    let base = gpu.tuning().decode;
     let split = LinearTuning { workgroup: 64, lanes: 16, pairs: 1, tokens: 1, subgroups: false, ..base };
     let subgroups = gpu.device().features().contains(wgpu::Features::SUBGROUP);
-    let mut tunings = vec![base, gpu.prefill_tuning(), split, LinearTuning { lanes: 4, pairs: 3, tokens: 2, ..split }];
+    let mut tunings = vec![base, gpu.tuning().prefill, split, LinearTuning { lanes: 4, pairs: 3, tokens: 2, ..split }];
     if subgroups {
         tunings.push(LinearTuning { lanes: 4, subgroups, ..split });
     }
@@ -134,7 +134,7 @@ async fn linear_multiplies_in_every_format() {
     for gpu in devices().await {
         let mut random = Random(14);
         for tensor_type in TensorType::supported() {
-            for (tuning, tokens) in [(gpu.decode_tuning(), 1), (LinearTuning { pairs: 1, ..gpu.prefill_tuning() }, 9)] {
+            for (tuning, tokens) in [(gpu.tuning().decode, 1), (LinearTuning { pairs: 1, ..gpu.tuning().prefill }, 9)] {
                 let case = Case::new(&gpu, &mut random, tensor_type, 21, 512, tokens);
                 let expected = case.expected(true);
                 let state = state(&gpu, 0, tokens as u32, 0);
@@ -168,7 +168,7 @@ async fn linear_gates_in_every_layout() {
 async fn linear_activates_in_every_way() {
     for gpu in devices().await {
         let mut random = Random(15);
-        let (tuning, tokens) = (gpu.decode_tuning(), 2);
+        let (tuning, tokens) = (gpu.tuning().decode, 2);
         for activation in [Activation::Silu, Activation::GeluTanh, Activation::GeluErf] {
             let case = Case::new(&gpu, &mut random, TensorType::F16, 64, 64, tokens);
             let product: Vec<f32> = case.expected(true);
@@ -242,8 +242,8 @@ async fn linear_caps_scales_offsets_and_adds_a_bias() {
 async fn linear_takes_each_tokens_experts() {
     for gpu in devices().await {
         let mut random = Random(10);
-        let split = LinearTuning { workgroup: 64, lanes: 16, pairs: 1, subgroups: false, ..gpu.decode_tuning() };
-        for (tuning, shares_input) in [(gpu.decode_tuning(), true), (split, false)] {
+        let split = LinearTuning { workgroup: 64, lanes: 16, pairs: 1, subgroups: false, ..gpu.tuning().decode };
+        for (tuning, shares_input) in [(gpu.tuning().decode, true), (split, false)] {
             let (experts, used, rows, cols, tokens) = (5u32, 2u32, 32u32, 64u32, 3usize);
             let inputs = if shares_input { tokens } else { tokens * used as usize };
             let case = Case::new(&gpu, &mut random, TensorType::Q4_0, experts * rows, cols, inputs);

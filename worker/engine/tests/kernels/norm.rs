@@ -38,7 +38,9 @@ async fn layers_are_normed_in_place() {
         let mut random = Random(16);
         let (len, tokens) = (100usize, 3usize);
         let (mut x, weight, bias) = (random.floats(len * tokens), random.floats(len), random.floats(len));
-        x.iter_mut().for_each(|value| *value += 5.0);
+        for value in &mut x {
+            *value += 5.0;
+        }
         let buffer = gpu.storage_buffer_with("x", &x);
         let bindings = [
             (0, Binding::Uniform(&state(&gpu, 0, tokens as u32, 0))),

@@ -1,0 +1,236 @@
+//! Measures the engine natively, as medians over several runs:
+//!
+//!     cargo run --release -p parlance-engine --example bench -- --model FILE [--context 512] [--prefill 512] [--json]
+//!
+//! Each result is `{case, model, metric, value, unit, adapter, features}`. `--tune NAME=VALUE,...` lays kernels out in
+//! another way; `cargo xtask bench` runs this.
+
+use std::error::Error;
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use parlance_engine::gguf::part_names;
+use parlance_engine::runtime::{Gpu, GpuOptions, Loader, LoaderOptions, Model, Tuning};
+use parlance_engine::sampling::SamplingParams;
+use pollster::block_on;
+use serde::Serialize;
+
+struct Arguments {
+    model: PathBuf,
+    contexts: Vec<usize>,
+    prefills: Vec<usize>,
+    runs: usize,
+    tokens: usize,
+    tune: Vec<(String, u32)>,
+    baseline: bool,
+    is_json: bool,
+}
+
+/// A measured figure.
+#[derive(Serialize)]
+struct Row {
+    case: String,
+    model: String,
+    metric: &'static str,
+    value: f64,
+    unit: &'static str,
+    adapter: String,
+    features: Vec<&'static str>,
+}
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let arguments = parse(std::env::args().skip(1))?;
+    let rows = block_on(measure(&arguments))?;
+    if arguments.is_json {
+        println!("{}", serde_json::to_string_pretty(&rows)?);
+    } else {
+        for row in &rows {
+            println!("{:<24} {:<22} {:>12.1} {}", row.case, row.metric, row.value, row.unit);
+        }
+    }
+    Ok(())
+}
+
+fn parse(arguments: impl Iterator<Item = String>) -> Result<Arguments, Box<dyn Error>> {
+    let mut parsed = Arguments {
+        model: PathBuf::from("models/SmolLM2-135M-Instruct.Q4_1.gguf"),
+        contexts: vec![16, 512],
+        prefills: vec![512],
+        runs: 5,
+        tokens: 128,
+        tune: Vec::new(),
+        baseline: false,
+        is_json: false,
+    };
+    let numbers = |text: &str| text.split(',').map(str::parse).collect::<Result<Vec<usize>, _>>();
+    let mut arguments = arguments;
+    while let Some(name) = arguments.next() {
+        match name.as_str() {
+            "--json" => parsed.is_json = true,
+            "--baseline" => parsed.baseline = true,
+            name => {
+                let value = arguments.next().ok_or_else(|| format!("{name} needs a value"))?;
+                match name {
+                    "--model" => parsed.model = value.into(),
+                    "--context" => parsed.contexts = numbers(&value)?,
+                    "--prefill" => parsed.prefills = numbers(&value)?,
+                    "--runs" => parsed.runs = value.parse()?,
+                    "--tokens" => parsed.tokens = value.parse()?,
+                    "--tune" => {
+                        for choice in value.split(',') {
+                            let (name, value) = choice.split_once('=').ok_or("--tune takes NAME=VALUE,...")?;
+                            parsed.tune.push((name.to_owned(), value.parse()?));
+                        }
+                    }
+                    other => return Err(format!("there is no option {other}").into()),
+                }
+            }
+        }
+    }
+    Ok(parsed)
+}
+
+async fn measure(arguments: &Arguments) -> Result<Vec<Row>, Box<dyn Error>> {
+    let options = GpuOptions { baseline: arguments.baseline, ..GpuOptions::default() };
+    let gpu = Gpu::new(options).await?;
+    let tuning = tuned(gpu.tuning(), &arguments.tune)?;
+    let gpu = Gpu::new(GpuOptions { tuning: Some(tuning), ..options }).await?;
+    let (adapter, features) = (gpu.adapter_name().to_owned(), features(&gpu));
+    let model_name = arguments.model.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+    let mut rows = Vec::new();
+    let mut add = |case: String, metric, value, unit| {
+        let (model, adapter, features) = (model_name.clone(), adapter.clone(), features.clone());
+        rows.push(Row { case, model, metric, value, unit, adapter, features });
+    };
+
+    let bandwidth = copy_bandwidth(&gpu, arguments.runs).await?;
+    add("copy".to_owned(), "bandwidth", bandwidth / 1e9, "GB/s");
+    let longest = arguments.contexts.iter().chain(&arguments.prefills).copied().max().unwrap_or(0);
+    let context = (longest + arguments.tokens + 8).max(1024) as u32;
+    let start = Instant::now();
+    let (mut model, len_bytes) = load(gpu, &arguments.model, context).await?;
+    model.warm_up().await?;
+    let seconds = start.elapsed().as_secs_f64();
+    add("load".to_owned(), "time", seconds, "s");
+    add("load".to_owned(), "rate", len_bytes as f64 / seconds / 1e9, "GB/s");
+    add("decode".to_owned(), "dispatches", model.dispatches_per_token() as f64, "per token");
+    for tokens in &arguments.prefills {
+        let rate = median(arguments.runs, async || prefill_rate(&mut model, *tokens).await).await?;
+        add(format!("prefill {tokens}"), "rate", rate, "tokens/s");
+    }
+    for context in &arguments.contexts {
+        let rate = median(arguments.runs, async || decode_rate(&mut model, *context, arguments.tokens).await).await?;
+        add(format!("decode at {context}"), "rate", rate, "tokens/s");
+        let kv_bytes = model.config().kv_bytes_per_token() as f64 * (context + arguments.tokens / 2) as f64;
+        let bytes = model.weight_bytes() as f64 + kv_bytes;
+        add(format!("decode at {context}"), "share of bandwidth", 100.0 * bytes * rate / bandwidth, "%");
+    }
+    Ok(rows)
+}
+
+fn tuned(mut tuning: Tuning, choices: &[(String, u32)]) -> Result<Tuning, Box<dyn Error>> {
+    for (name, value) in choices {
+        let field = match name.as_str() {
+            "decode.workgroup" => &mut tuning.decode.workgroup,
+            "decode.lanes" => &mut tuning.decode.lanes,
+            "decode.pairs" => &mut tuning.decode.pairs,
+            "prefill.workgroup" => &mut tuning.prefill.workgroup,
+            "prefill.lanes" => &mut tuning.prefill.lanes,
+            "prefill.pairs" => &mut tuning.prefill.pairs,
+            "prefill.tokens" => &mut tuning.prefill.tokens,
+            "prefill_batch" => &mut tuning.prefill_batch,
+            "attention_workgroup" => &mut tuning.attention_workgroup,
+            "attention_splits" => &mut tuning.attention_splits,
+            "long_context" => &mut tuning.long_context,
+            other => return Err(format!("there is no choice {other}").into()),
+        };
+        *field = *value;
+    }
+    Ok(tuning)
+}
+
+fn features(gpu: &Gpu) -> Vec<&'static str> {
+    let features = gpu.device().features();
+    [(wgpu::Features::SUBGROUP, "subgroups"), (wgpu::Features::SHADER_F16, "shader-f16")]
+        .into_iter()
+        .filter_map(|(feature, name)| features.contains(feature).then_some(name))
+        .collect()
+}
+
+async fn load(gpu: Gpu, path: &Path, context: u32) -> Result<(Model, u64), Box<dyn Error>> {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    if part_names(&name).is_some() {
+        return Err("a model in several files is not measured".into());
+    }
+    let mut file = std::fs::File::open(path)?;
+    let len_bytes = file.metadata()?.len();
+    let options = LoaderOptions { file_len_bytes: Some(len_bytes), context_tokens: Some(context) };
+    let mut loader = Loader::new(gpu, options);
+    let mut chunk = vec![0; 4 << 20];
+    loop {
+        let len = std::io::Read::read(&mut file, &mut chunk)?;
+        if len == 0 {
+            break;
+        }
+        loader.push(&chunk[..len]).await?;
+    }
+    Ok((loader.finish().await?, len_bytes))
+}
+
+/// Seeded tokens that are no words: what they are does not matter to the speed.
+fn prompt(model: &Model, len: usize) -> Vec<u32> {
+    let vocab = u64::from(model.config().vocab);
+    (0..len as u64).map(|i| (i.wrapping_mul(0x9E37_79B9_7F4A_7C15) % vocab) as u32).collect()
+}
+
+async fn prefill_rate(model: &mut Model, tokens: usize) -> Result<f64, Box<dyn Error>> {
+    let prompt = prompt(model, tokens + 1);
+    model.reset();
+    let start = Instant::now();
+    model.prefill(&prompt, |_, _| true).await?;
+    Ok(tokens as f64 / start.elapsed().as_secs_f64())
+}
+
+async fn decode_rate(model: &mut Model, context: usize, tokens: usize) -> Result<f64, Box<dyn Error>> {
+    let prompt = prompt(model, context + 1);
+    model.prefill(&prompt, |_, _| true).await?;
+    let mut generation = model.generate(&prompt, &SamplingParams::GREEDY, tokens + 1)?;
+    // The first token's time is that of the pipeline's filling.
+    generation.next().await?;
+    let start = Instant::now();
+    let mut count = 0;
+    while generation.next().await?.is_some() {
+        count += 1;
+    }
+    Ok(f64::from(count) / start.elapsed().as_secs_f64())
+}
+
+/// Bytes a second that a copy reads and writes, in all.
+async fn copy_bandwidth(gpu: &Gpu, runs: usize) -> Result<f64, Box<dyn Error>> {
+    const COPIES: u64 = 8;
+    let len_bytes = if gpu.is_software() { 64 << 20 } else { 1 << 30 };
+    let len_bytes = gpu.max_binding_bytes().min(len_bytes);
+    let (from, to) = (gpu.storage_buffer("from", len_bytes), gpu.storage_buffer("to", len_bytes));
+    median(runs, async || {
+        let start = Instant::now();
+        let mut encoder = gpu.device().create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
+        for _ in 0..COPIES {
+            encoder.copy_buffer_to_buffer(&from, 0, &to, 0, len_bytes);
+        }
+        gpu.queue().submit([encoder.finish()]);
+        gpu.read_buffer::<u32>(&to, 4).await?;
+        Ok((2 * COPIES * len_bytes) as f64 / start.elapsed().as_secs_f64())
+    })
+    .await
+}
+
+async fn median(runs: usize, mut run: impl AsyncFnMut() -> Result<f64, Box<dyn Error>>) -> Result<f64, Box<dyn Error>> {
+    // Once to warm up.
+    run().await?;
+    let mut values = Vec::new();
+    for _ in 0..runs {
+        values.push(run().await?);
+    }
+    values.sort_by(f64::total_cmp);
+    Ok(values[values.len() / 2])
+}

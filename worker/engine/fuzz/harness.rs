@@ -1,0 +1,124 @@
+//! What the fuzz targets, and the test over their corpus, do with an input. A panic or an allocation above the cap is a
+//! fault; an error is not.
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use parlance_engine::gguf::{Gguf, Parsed, Value, Writer};
+use parlance_engine::models::{EncoderConfig, EncoderPlan, ModelConfig, ModelPlan};
+use parlance_engine::tokenizer::{Detokenizer, Tokenizer};
+
+/// Bytes that a run may hold beside what stood before it, whatever its input says: far more than honest headers of the
+/// size need, far less than a lying count would take.
+pub const MAX_ALLOCATED_BYTES: usize = 64 << 20;
+
+static ALLOCATED: AtomicUsize = AtomicUsize::new(0);
+static LIMIT: AtomicUsize = AtomicUsize::new(usize::MAX);
+
+/// Counts what is allocated and ends the program above the limit.
+pub struct CountingAllocator;
+
+// SAFETY: every call goes to the system's allocator unchanged.
+unsafe impl GlobalAlloc for CountingAllocator {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        let now = ALLOCATED.fetch_add(layout.size(), Ordering::Relaxed) + layout.size();
+        if now > LIMIT.load(Ordering::Relaxed) {
+            // No panic: its message would allocate.
+            std::process::abort();
+        }
+        // SAFETY: the caller's promises are passed on.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
+        ALLOCATED.fetch_sub(layout.size(), Ordering::Relaxed);
+        // SAFETY: the caller's promises are passed on.
+        unsafe { System.dealloc(pointer, layout) }
+    }
+}
+
+fn capped(work: impl FnOnce()) {
+    LIMIT.store(ALLOCATED.load(Ordering::Relaxed).saturating_add(MAX_ALLOCATED_BYTES), Ordering::Relaxed);
+    work();
+    LIMIT.store(usize::MAX, Ordering::Relaxed);
+}
+
+/// Parses a file and plans what it describes.
+pub fn parse(data: &[u8]) {
+    capped(|| {
+        for len in [Some(data.len() as u64), None] {
+            let Ok(Parsed::Complete(gguf)) = Gguf::parse(data, len) else { continue };
+            if let Ok(config) = ModelConfig::from_gguf(&gguf) {
+                let _ = ModelPlan::new(&gguf, &config, 128 << 20);
+            }
+            if let Ok(config) = EncoderConfig::from_gguf(&gguf) {
+                let _ = EncoderPlan::new(&gguf, &config, 128 << 20);
+            }
+            let _ = Gguf::merge(&[*gguf]);
+        }
+    });
+}
+
+/// Builds a tokenizer of what the input describes and runs a text through it.
+///
+/// The first byte is the kind, the second holds flags; then come, separated by bytes 0xFF, tokens (the first byte of
+/// each is its type), a separator of two bytes 0xFF, merges, another, and the text.
+pub fn tokenize(data: &[u8]) {
+    let Some(([kind, flags], rest)) = data.split_first_chunk::<2>() else { return };
+    let mut sections = split_on(rest, b"\xFF\xFF");
+    let (tokens, merges) = (sections.next().unwrap_or_default(), sections.next().unwrap_or_default());
+    let text = String::from_utf8_lossy(sections.next().unwrap_or_default()).into_owned();
+    let strings = |section: &[u8], skip: usize| -> Vec<String> {
+        let parts = section.split(|byte| *byte == 0xFF);
+        parts.map(|part| String::from_utf8_lossy(part.get(skip..).unwrap_or_default()).into_owned()).collect()
+    };
+    let first_bytes = |modulo: u8| tokens.split(|byte| *byte == 0xFF).map(move |part| part.first().map_or(1, |b| b % modulo));
+    let names = ["gpt2", "llama", "t5", "bert"];
+    let pre_tokenizers = ["gpt-2", "llama-bpe", "tekken", "deepseek-llm"];
+    let mut writer = Writer::default();
+    let mut add = |key: &str, value: Value| {
+        writer.metadata(&format!("tokenizer.ggml.{key}"), &value);
+    };
+    add("model", Value::String(names[usize::from(kind % 4)].to_owned()));
+    add("pre", Value::String(pre_tokenizers[usize::from(kind / 4 % 4)].to_owned()));
+    add("tokens", Value::Strings(strings(tokens, 1)));
+    add("token_type", Value::Integers(first_bytes(7).map(i64::from).collect()));
+    add("scores", Value::Floats(first_bytes(251).map(|byte| f32::from(byte) - 100.0).collect()));
+    add("merges", Value::Strings(strings(merges, 0)));
+    add("precompiled_charsmap", Value::Integers(merges.iter().map(|byte| i64::from(*byte)).collect()));
+    add("unknown_token_id", Value::Unsigned(u64::from(flags & 3)));
+    for (bit, key) in ["add_bos_token", "add_eos_token", "add_space_prefix", "remove_extra_whitespaces"].iter().enumerate() {
+        add(key, Value::Bool(flags >> (bit + 2) & 1 == 1));
+    }
+    let Ok(Parsed::Complete(gguf)) = Gguf::parse(&writer.header(), None) else { return };
+    capped(|| {
+        let Ok(tokenizer) = Tokenizer::from_gguf(&gguf, 1 << 20) else { return };
+        let guarded = tokenizer.guard(&text);
+        for ids in [tokenizer.encode(&text), tokenizer.encode_plain(&text), tokenizer.encode(&guarded)].into_iter().flatten() {
+            let mut detokenizer = Detokenizer::new(&tokenizer);
+            for id in tokenizer.wrap(ids) {
+                assert!((id as usize) < tokenizer.vocab_len(), "a token that is not in the vocabulary");
+                let _ = detokenizer.push(id);
+            }
+            let _ = detokenizer.finish();
+        }
+    });
+}
+
+/// The parts of `bytes` between occurrences of `separator`.
+fn split_on<'b>(bytes: &'b [u8], separator: &'b [u8]) -> impl Iterator<Item = &'b [u8]> {
+    let mut rest = Some(bytes);
+    std::iter::from_fn(move || {
+        let current = rest?;
+        match current.windows(separator.len()).position(|window| window == separator) {
+            Some(at) => {
+                rest = Some(&current[at + separator.len()..]);
+                Some(&current[..at])
+            }
+            None => {
+                rest = None;
+                Some(current)
+            }
+        }
+    })
+}
