@@ -140,8 +140,8 @@ fn tuned(mut tuning: Tuning, choices: &[(String, u32)]) -> Result<Tuning, Box<dy
             "prefill.tokens" => &mut tuning.prefill.tokens,
             "prefill_batch" => &mut tuning.prefill_batch,
             "attention_workgroup" => &mut tuning.attention_workgroup,
-            "attention_splits" => &mut tuning.attention_splits,
-            "long_context" => &mut tuning.long_context,
+            "attention_splits" => &mut tuning.attention_splits[2].splits,
+            "large_pairs" => &mut tuning.large_pairs,
             other => return Err(format!("there is no choice {other}").into()),
         };
         *field = *value;

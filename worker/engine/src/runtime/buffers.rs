@@ -128,7 +128,7 @@ impl Sizes {
             hidden: of(config.embedding_len),
             attention: of(config.attention_len()),
             projected: if config.head_norm == HeadNorm::None { 0 } else { of(config.qkv_rows()) },
-            splits: u64::from(tuning.attention_splits * config.heads.heads * (config.heads.head_dim + 2)),
+            splits: u64::from(tuning.max_splits() * config.heads.heads * (config.heads.head_dim + 2)),
             activated: of(slots) * u64::from(hidden),
             output: if needs_output { of(slots) * u64::from(config.embedding_len) } else { 0 },
             router: of(experts),

@@ -147,7 +147,7 @@ impl ForwardBuilder<'_> {
             splits: self.layout.splits,
             workgroup: self.gpu.tuning().attention_workgroup,
         };
-        debug_assert!(attention.splits <= self.gpu.tuning().attention_splits, "the buffer has room for so many");
+        debug_assert!(attention.splits <= self.gpu.tuning().max_splits(), "the buffer has room for so many");
         let is_split = attention.splits > 1;
         let result = if is_split { &buffers.splits } else { &buffers.attended };
         let bindings = [

@@ -22,5 +22,5 @@ pub use loader::{Loaded, Loader, LoaderOptions};
 pub use model::Model;
 pub use program::{Binding, Dispatch, Grid};
 pub use repack::repack;
-pub use tuning::Tuning;
+pub use tuning::{AttentionSplits, Tuning};
 pub use weights::{Matrix, StreamBytes, stream_bytes};

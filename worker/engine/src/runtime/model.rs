@@ -29,8 +29,8 @@ pub struct Model {
     weight_bytes: u64,
     prefill: Vec<Dispatch>,
     prefill_head: Vec<Dispatch>,
-    /// One token's layers and head, for short contexts and for long ones.
-    decode: [Vec<Dispatch>; 2],
+    /// One token's layers and head, by the steps of [`super::Tuning::attention_splits`].
+    decode: Vec<Vec<Dispatch>>,
     pub(super) sampler: [Dispatch; 2],
     /// Tokens whose keys and values are in the cache.
     pub(super) cached: Vec<u32>,
@@ -59,7 +59,7 @@ impl Model {
             program.extend(builder.head()?);
             Ok(program)
         };
-        let decode = [decode(1)?, decode(tuning.attention_splits)?];
+        let decode = tuning.attention_splits.iter().map(|step| decode(step.splits)).collect::<Result<_>>()?;
         let prefiller = builder(tuning.prefill, 1);
         let prefill = prefiller.layers(&buffers.prompt_ids)?;
         let prefill_head = prefiller.head()?;
@@ -250,7 +250,7 @@ impl Model {
 
     /// The layers and the head for one token at `position`.
     pub(super) fn decode_program(&self, position: usize) -> &[Dispatch] {
-        &self.decode[usize::from(position >= self.gpu.tuning().long_context as usize)]
+        &self.decode[self.gpu.tuning().split_step(position)]
     }
 
     /// Encodes one compute pass and submits it.

@@ -52,7 +52,8 @@ impl ProductBuilder<'_> {
         output: &Output<'_>,
     ) -> Result<()> {
         for matrix in self.weights.product(product) {
-            let mut tuning = self.tuning;
+            let weights = u64::from(matrix.rows) * u64::from(matrix.cols);
+            let mut tuning = self.gpu.tuning().linear(self.tuning, weights);
             if input.experts.is_some() {
                 // Each token has rows of its own.
                 tuning.tokens = 1;

@@ -27,7 +27,12 @@ pub(super) fn byte_level_bpe(family: &PreTokenizer, texts: &[String], merges: &[
             // The left part may begin with what separates the two.
             let split = merge.char_indices().skip(1).find(|(_, character)| *character == ' ');
             let (at, _) = split.ok_or_else(|| EngineError::Tokenizer(format!("the merge “{merge}” has one part")))?;
-            Ok((merge[..at].to_owned(), merge[at + 1..].to_owned()))
+            let (left, right) = (&merge[..at], &merge[at + 1..]);
+            // The crate panics at a merge that is longer than every token.
+            if !vocab.contains_key(&format!("{left}{right}")) {
+                return Err(EngineError::Tokenizer(format!("the merge “{merge}” makes no token")));
+            }
+            Ok((left.to_owned(), right.to_owned()))
         })
         .collect::<Result<Vec<_>>>()?;
     let model =
