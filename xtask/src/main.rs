@@ -22,6 +22,8 @@ cargo xtask COMMAND
   build        set up and leave a static site in dist/
   test         set up and run every test: native, wasm, end to end in a browser
   check        formatting, lints and shipped sizes
+  bench        measure the engine natively; --json for figures to keep, --model FILE for another model
+  synth-model  SHAPE FORMAT FILE: write a model of a published shape with made-up weights, to measure with
   model FILE   what a model is, and whether and how it will run
   screenshots  pictures of every page in both themes and two widths, in target/screenshots/
   setup        only the set-up that serve, build and test do by themselves
@@ -46,6 +48,8 @@ fn run(command: &str, arguments: &[String]) -> Result<(), Fault> {
         "test" => test::run(),
         "check" => check::run_all(),
         "screenshots" => test::screenshots(),
+        "bench" => model::example("bench", arguments),
+        "synth-model" => model::example("synth_model", arguments),
         "model" => model::describe(arguments),
         "setup" => {
             let toolchain = site::set_up()?;

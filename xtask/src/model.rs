@@ -45,10 +45,15 @@ pub(crate) fn describe(files: &[String]) -> Result<(), Fault> {
     if files.is_empty() {
         return Err(Fault::new("no file is named", "cargo xtask model FILE.gguf; of a split model any one part"));
     }
-    let mut inspect =
-        command("cargo", ["run", "--release", "--quiet", "-p", "parlance-engine", "--example", "inspect", "--"]);
-    // Paths are meant from where the command was given.
-    let folder = std::env::current_dir().unwrap_or_default();
-    inspect.args(files.iter().map(|file| folder.join(file)));
-    run(inspect, "read the message above")
+    example("inspect", files)
+}
+
+/// Runs one of the engine's example programs from the folder that the command was given in.
+pub(crate) fn example(name: &str, arguments: &[String]) -> Result<(), Fault> {
+    let manifest = root().join("Cargo.toml");
+    let mut example = command("cargo", ["run", "--release", "--quiet", "-p", "parlance-engine"]);
+    example.arg("--manifest-path").arg(manifest).args(["--example", name, "--"]).args(arguments);
+    // Paths are meant from there, not from the root.
+    example.current_dir(std::env::current_dir().unwrap_or_else(|_| root()));
+    run(example, "read the message above")
 }

@@ -10,13 +10,13 @@ use parlance_engine::tokenizer::{Detokenizer, Tokenizer};
 
 /// Bytes that a run may hold beside what stood before it, whatever its input says: far more than honest headers of the
 /// size need, far less than a lying count would take.
-pub const MAX_ALLOCATED_BYTES: usize = 64 << 20;
+pub(crate) const MAX_ALLOCATED_BYTES: usize = 64 << 20;
 
 static ALLOCATED: AtomicUsize = AtomicUsize::new(0);
 static LIMIT: AtomicUsize = AtomicUsize::new(usize::MAX);
 
 /// Counts what is allocated and ends the program above the limit.
-pub struct CountingAllocator;
+pub(crate) struct CountingAllocator;
 
 // SAFETY: every call goes to the system's allocator unchanged.
 unsafe impl GlobalAlloc for CountingAllocator {
@@ -44,7 +44,7 @@ fn capped(work: impl FnOnce()) {
 }
 
 /// Parses a file and plans what it describes.
-pub fn parse(data: &[u8]) {
+pub(crate) fn parse(data: &[u8]) {
     capped(|| {
         for len in [Some(data.len() as u64), None] {
             let Ok(Parsed::Complete(gguf)) = Gguf::parse(data, len) else { continue };
@@ -63,7 +63,7 @@ pub fn parse(data: &[u8]) {
 ///
 /// The first byte is the kind, the second holds flags; then come, separated by bytes 0xFF, tokens (the first byte of
 /// each is its type), a separator of two bytes 0xFF, merges, another, and the text.
-pub fn tokenize(data: &[u8]) {
+pub(crate) fn tokenize(data: &[u8]) {
     let Some(([kind, flags], rest)) = data.split_first_chunk::<2>() else { return };
     let mut sections = split_on(rest, b"\xFF\xFF");
     let (tokens, merges) = (sections.next().unwrap_or_default(), sections.next().unwrap_or_default());
@@ -72,7 +72,8 @@ pub fn tokenize(data: &[u8]) {
         let parts = section.split(|byte| *byte == 0xFF);
         parts.map(|part| String::from_utf8_lossy(part.get(skip..).unwrap_or_default()).into_owned()).collect()
     };
-    let first_bytes = |modulo: u8| tokens.split(|byte| *byte == 0xFF).map(move |part| part.first().map_or(1, |b| b % modulo));
+    let first_bytes =
+        |modulo: u8| tokens.split(|byte| *byte == 0xFF).map(move |part| part.first().map_or(1, |b| b % modulo));
     let names = ["gpt2", "llama", "t5", "bert"];
     let pre_tokenizers = ["gpt-2", "llama-bpe", "tekken", "deepseek-llm"];
     let mut writer = Writer::default();
@@ -87,14 +88,18 @@ pub fn tokenize(data: &[u8]) {
     add("merges", Value::Strings(strings(merges, 0)));
     add("precompiled_charsmap", Value::Integers(merges.iter().map(|byte| i64::from(*byte)).collect()));
     add("unknown_token_id", Value::Unsigned(u64::from(flags & 3)));
-    for (bit, key) in ["add_bos_token", "add_eos_token", "add_space_prefix", "remove_extra_whitespaces"].iter().enumerate() {
+    for (bit, key) in
+        ["add_bos_token", "add_eos_token", "add_space_prefix", "remove_extra_whitespaces"].iter().enumerate()
+    {
         add(key, Value::Bool(flags >> (bit + 2) & 1 == 1));
     }
     let Ok(Parsed::Complete(gguf)) = Gguf::parse(&writer.header(), None) else { return };
     capped(|| {
         let Ok(tokenizer) = Tokenizer::from_gguf(&gguf, 1 << 20) else { return };
         let guarded = tokenizer.guard(&text);
-        for ids in [tokenizer.encode(&text), tokenizer.encode_plain(&text), tokenizer.encode(&guarded)].into_iter().flatten() {
+        for ids in
+            [tokenizer.encode(&text), tokenizer.encode_plain(&text), tokenizer.encode(&guarded)].into_iter().flatten()
+        {
             let mut detokenizer = Detokenizer::new(&tokenizer);
             for id in tokenizer.wrap(ids) {
                 assert!((id as usize) < tokenizer.vocab_len(), "a token that is not in the vocabulary");
@@ -110,15 +115,8 @@ fn split_on<'b>(bytes: &'b [u8], separator: &'b [u8]) -> impl Iterator<Item = &'
     let mut rest = Some(bytes);
     std::iter::from_fn(move || {
         let current = rest?;
-        match current.windows(separator.len()).position(|window| window == separator) {
-            Some(at) => {
-                rest = Some(&current[at + separator.len()..]);
-                Some(&current[..at])
-            }
-            None => {
-                rest = None;
-                Some(current)
-            }
-        }
+        let at = current.windows(separator.len()).position(|window| window == separator);
+        rest = at.map(|at| &current[at + separator.len()..]);
+        Some(&current[..at.unwrap_or(current.len())])
     })
 }
