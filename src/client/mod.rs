@@ -308,11 +308,11 @@ impl Client {
                 let progress = LoadProgress { phase, done_bytes: done, total_bytes: total, seconds };
                 self.engine.set(EngineState::Loading(progress));
             }
-            Event::Loaded { id, model } if self.is_current_load(id) => self.engine.set(EngineState::Ready(model)),
+            Event::Loaded { id, model } if self.is_current_load(id) => self.loaded(model),
             Event::Inspected { id, model } if self.is_inspection(id) => {
                 self.inspection.set(Some(Inspection::Done(model)));
             }
-            Event::Progress { .. } | Event::Loaded { .. } | Event::Inspected { .. } => {}
+            Event::Progress { .. } | Event::Loaded { .. } | Event::Inspected { .. } | Event::Embedded { .. } => {}
             Event::Unloaded => self.engine.set(EngineState::Empty),
             Event::Delta { id, text } => self.append(id, &text),
             Event::Finished { id, reason, usage } => {
@@ -341,6 +341,18 @@ impl Client {
 
     fn is_inspection(self, id: RequestId) -> bool {
         self.link.with_value(|link| link.inspection == Some(id))
+    }
+
+    fn loaded(self, model: ModelInfo) {
+        self.engine.set(if model.can_chat {
+            EngineState::Ready(model)
+        } else {
+            EngineState::Failed(Failure {
+                kind: FailureKind::Unsupported,
+                message: format!("{} turns texts into vectors; it cannot chat", model.name),
+                suggested_context_tokens: None,
+            })
+        });
     }
 
     fn load_failed(self, failure: Failure) {

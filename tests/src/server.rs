@@ -65,6 +65,11 @@ impl Server {
         self.sent.load(Ordering::Relaxed)
     }
 
+    /// The address of the embedding model that the set-up makes.
+    pub fn embedding_model(&self) -> String {
+        format!("http://127.0.0.1:{}/embedding/all-MiniLM-L6-v2.gguf", self.port)
+    }
+
     /// The address of a faulty file, see `faulty`.
     pub fn faulty(&self, name: &str) -> String {
         format!("http://127.0.0.1:{}/faulty/{name}", self.port)
@@ -133,6 +138,10 @@ fn answer(request: Request, sent: &AtomicU64) -> io::Result<()> {
             Some(bytes) => send_ranges(request, bytes, sent),
             None => request.respond(Response::from_string("not here").with_status_code(404)),
         };
+    }
+    if path.starts_with("/embedding/") {
+        let file = File::open(root().join("target/test-data/all-MiniLM-L6-v2.F16.gguf"))?;
+        return request.respond(unchunked(Response::from_file(file)));
     }
     if path == "/slow/model.gguf" {
         let file = File::open(model_path())?;

@@ -128,8 +128,14 @@ fn bad_models_are_named_and_the_app_goes_on() {
     let server = Server::start().unwrap();
     let session = Session::start(true).unwrap();
     let page = open(&session, &server);
-    // Looked at first, then loaded without a look.
-    page.click(".model-button").unwrap();
+    // Dropped, looked at, then loaded without a look.
+    let drop_page = "(() => {
+        const data = new DataTransfer();
+        data.items.add(new File(['<html>'], 'dropped.gguf'));
+        document.querySelector('.app').dispatchEvent(new DragEvent('drop', { dataTransfer: data, bubbles: true }));
+    })()";
+    page.evaluate(drop_page).unwrap();
+    page.wait_for(&format!("{INSPECTION}?.innerText.includes('looks like a web page')"), LONG).unwrap();
     for (name, expected) in cases {
         page.evaluate("document.querySelector('#model-url').value = ''").unwrap();
         page.type_into("#model-url", &server.faulty(name)).unwrap();
@@ -181,6 +187,44 @@ fn a_model_in_several_files_is_planned_from_its_headers_and_answers() {
     page.click(".model-button").unwrap();
     let details = page.text("[data-testid=current-model] p").unwrap();
     assert!(details.contains("context of 1024 tokens"), "{details}");
+}
+
+/// Loads an embedding model in a worker of its own, by the documented messages, and returns the vectors of texts.
+const EMBED: &str = "(async (model, texts) => {
+    const worker = new Worker('parlance-worker_loader.js', { type: 'module' });
+    const next = type => new Promise((resolve, reject) => {
+        worker.addEventListener('message', ({ data }) => {
+            if (data.type === type) resolve(data);
+            if (data.type === 'failed' || data.type === 'panicked') reject(JSON.stringify(data));
+        });
+    });
+    await next('ready');
+    worker.postMessage({ request: { type: 'load', id: 1, source: { kind: 'url', url: model }, context_tokens: null } });
+    await next('loaded');
+    worker.postMessage({ request: { type: 'embed', id: 2, texts } });
+    const { embeddings } = await next('embedded');
+    worker.terminate();
+    return embeddings.map(embedding => embedding.vector);
+})";
+
+#[test]
+fn an_embedding_model_gives_vectors_in_the_worker_and_is_refused_for_chats() {
+    let server = Server::start().unwrap();
+    let session = Session::start(true).unwrap();
+    let page = session.open(&server.page(&format!("?model={}", server.embedding_model()))).unwrap();
+    page.wait_for(&format!("{LOAD_FAILURE}?.innerText.includes('cannot chat')"), LONG).unwrap();
+    let texts = r#"["The cat sits on the mat.", "A feline rests on a rug.", "Quarterly revenue grew by 12 percent."]"#;
+    let vectors = page.evaluate(&format!("{EMBED}({:?}, {texts})", server.embedding_model())).unwrap();
+    let vectors: Vec<Vec<f64>> = serde_json::from_value(vectors).unwrap();
+    let cosine = |a: usize, b: usize| vectors[a].iter().zip(&vectors[b]).map(|(a, b)| a * b).sum::<f64>();
+    assert!((cosine(0, 0) - 1.0).abs() < 1e-4);
+    // As llama.cpp has them for these texts, see the engine's `embeddings.rs`.
+    assert!(
+        (cosine(0, 1) - 0.56).abs() < 0.01 && (cosine(0, 2) + 0.02).abs() < 0.01,
+        "{} {}",
+        cosine(0, 1),
+        cosine(0, 2)
+    );
 }
 
 #[test]

@@ -25,12 +25,11 @@ impl Chat<'_> {
     /// Streams the answer and returns why it ended and what it took.
     pub(crate) async fn run(
         &self,
-        model: Option<&mut Model>,
+        model: &mut Model,
         messages: &[Message],
         sampling: Sampling,
         max_tokens: Option<u32>,
     ) -> Result<(FinishReason, Usage), WorkerError> {
-        let model = model.ok_or(WorkerError::BadRequest("no model is loaded; load one first"))?;
         let params = params(sampling);
         params.validate()?;
         let messages: Vec<_> = messages

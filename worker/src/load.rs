@@ -2,7 +2,7 @@
 
 use js_sys::Reflect;
 use parlance_engine::EngineError;
-use parlance_engine::runtime::{Gpu, GpuOptions, Loader, LoaderOptions, Model};
+use parlance_engine::runtime::{Gpu, GpuOptions, Loaded, Loader, LoaderOptions};
 use parlance_protocol::{Event, ModelInfo, ModelSource, Phase, RequestId};
 use web_sys::File;
 use web_time::Instant;
@@ -29,7 +29,7 @@ impl Load<'_> {
         source: ModelSource,
         files: Vec<File>,
         context_tokens: Option<u32>,
-    ) -> Result<(Model, ModelInfo), WorkerError> {
+    ) -> Result<(Loaded, ModelInfo), WorkerError> {
         let start = Instant::now();
         self.report(Phase::Start, 0.0, None, start);
         if !has_webgpu() {
@@ -49,14 +49,25 @@ impl Load<'_> {
 
         let prepare_start = Instant::now();
         self.report(Phase::Prepare, 0.0, None, prepare_start);
-        let mut model = loader.finish().await?;
-        model.warm_up().await?;
+        let mut model = loader.finish_any().await?;
+        let (context_tokens, warning) = match &mut model {
+            Loaded::Decoder(decoder) => {
+                decoder.warm_up().await?;
+                (decoder.context_tokens(), decoder.chat().template_warning().map(str::to_owned))
+            }
+            Loaded::Encoder(encoder) => (encoder.config().context, None),
+        };
+        let (gpu, own_name) = match &model {
+            Loaded::Decoder(decoder) => (decoder.gpu(), decoder.config().name.as_str()),
+            Loaded::Encoder(encoder) => (encoder.gpu(), encoder.config().name.as_str()),
+        };
         let info = ModelInfo {
-            name: display_name(&source, &model),
-            context_tokens: model.context_tokens(),
-            adapter: model.gpu().adapter_name().to_owned(),
-            is_software: model.gpu().is_software(),
-            warning: model.chat().template_warning().map(str::to_owned),
+            name: display_name(&source, own_name),
+            can_chat: matches!(model, Loaded::Decoder(_)),
+            context_tokens,
+            adapter: gpu.adapter_name().to_owned(),
+            is_software: gpu.is_software(),
+            warning,
             len_bytes: len_bytes as f64,
             load_seconds: start.elapsed().as_secs_f64(),
             peak_memory_bytes: memory_bytes(),
@@ -122,14 +133,14 @@ impl Load<'_> {
 }
 
 /// The file's name without its ending, which tells size and quantisation; the metadata's name without one.
-fn display_name(source: &ModelSource, model: &Model) -> String {
+fn display_name(source: &ModelSource, own_name: &str) -> String {
     let path = match source {
         ModelSource::Url { url } => url.split(['?', '#']).next().unwrap_or_default(),
         ModelSource::File { name } => name,
     };
     let file = path.rsplit('/').next().unwrap_or_default();
     match file.strip_suffix(".gguf").unwrap_or(file) {
-        "" => model.config().name.clone(),
+        "" => own_name.to_owned(),
         stem => stem.to_owned(),
     }
 }

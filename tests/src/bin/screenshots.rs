@@ -18,6 +18,15 @@ fn main() -> Result<(), Error> {
     camera.take("welcome")?;
     page.click(".model-button")?;
     camera.take("model-dialog")?;
+    page.type_into("#model-url", &server.split_model())?;
+    page.press("Enter")?;
+    page.wait_for("document.querySelector('#context-tokens')", Duration::from_secs(60))?;
+    camera.take("model-choice")?;
+    page.evaluate("document.querySelector('#model-url').value = ''")?;
+    page.type_into("#model-url", &server.faulty("quantisation.gguf"))?;
+    page.press("Enter")?;
+    page.wait_for("document.querySelector('[data-testid=inspection] .failure')", Duration::from_secs(60))?;
+    camera.take("model-refused")?;
     page.click(".dialog .icon-button")?;
     // In a browser of its own: a tab in the background draws nothing.
     let slow_session = Session::start(true)?;

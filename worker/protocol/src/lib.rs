@@ -41,6 +41,13 @@ pub enum Request {
         /// Most tokens of the answer; up to the end of the context if absent.
         max_tokens: Option<u32>,
     },
+    /// Turn texts into vectors, with an embedding model. Ends in [`Event::Embedded`] or [`Event::Failed`].
+    Embed {
+        /// This request.
+        id: RequestId,
+        /// The texts.
+        texts: Vec<String>,
+    },
     /// Stop a request. What was answered so far stays.
     Interrupt {
         /// The request to stop.
@@ -216,6 +223,13 @@ pub enum Event {
         /// What it took.
         usage: Usage,
     },
+    /// Texts are vectors.
+    Embedded {
+        /// The request.
+        id: RequestId,
+        /// One for each text, in order.
+        embeddings: Vec<Embedding>,
+    },
     /// A request failed.
     Failed {
         /// The request.
@@ -228,6 +242,17 @@ pub enum Event {
         /// Details for a bug report.
         message: String,
     },
+}
+
+/// The vector of a text.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Embedding {
+    /// Of length one.
+    pub vector: Vec<f32>,
+    /// Tokens of the text.
+    pub tokens: u32,
+    /// The text was too long; its end was left out.
+    pub is_truncated: bool,
 }
 
 /// What a request is doing.
@@ -249,6 +274,8 @@ pub enum Phase {
 pub struct ModelInfo {
     /// Name from the file.
     pub name: String,
+    /// Whether it answers, rather than turning texts into vectors.
+    pub can_chat: bool,
     /// Tokens that prompt and answer may have together.
     pub context_tokens: u32,
     /// The GPU.
