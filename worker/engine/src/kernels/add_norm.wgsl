@@ -1,6 +1,7 @@
 // Adds a normalised vector to the hidden state: y[t] += SCALE * norm(x[t]).
 // Grid: one workgroup a token. Constants: LEN, EPS, SCALE, WORKGROUP.
 #include "state.wgsl"
+#include "workgroup_sum.wgsl"
 
 @group(0) @binding(0) var<uniform> state: State;
 // Input: [tokens][LEN]
@@ -9,8 +10,6 @@
 @group(0) @binding(2) var<storage, read> norm_weight: array<f32>;
 // Hidden state: [tokens][LEN]
 @group(0) @binding(3) var<storage, read_write> y: array<f32>;
-
-var<workgroup> partials: array<f32, WORKGROUP>;
 
 @compute @workgroup_size(WORKGROUP)
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) thread: u32) {
@@ -22,15 +21,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     for (var i = thread; i < LEN; i += WORKGROUP) {
         sum += x[base + i] * x[base + i];
     }
-    partials[thread] = sum;
-    workgroupBarrier();
-    for (var width = WORKGROUP / 2u; width > 0u; width /= 2u) {
-        if (thread < width) {
-            partials[thread] += partials[thread + width];
-        }
-        workgroupBarrier();
-    }
-    let scale = SCALE * inverseSqrt(partials[0] / f32(LEN) + EPS);
+    let scale = SCALE * inverseSqrt(workgroup_sum(sum, thread) / f32(LEN) + EPS);
     for (var i = thread; i < LEN; i += WORKGROUP) {
         y[base + i] += scale * x[base + i] * norm_weight[i];
     }

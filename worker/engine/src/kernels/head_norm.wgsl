@@ -2,6 +2,7 @@
 // Each head has its own norm with the same weight, or with WHOLE_ROW all heads have one norm with a weight each element.
 // Grid: x: HEADS + 2 KV_HEADS, y: tokens. Constants: those of `epilogues/qkv.wgsl`, EPS, WORKGROUP.
 #include "state.wgsl"
+#include "workgroup_sum.wgsl"
 
 @group(0) @binding(0) var<uniform> state: State;
 // Query, key and value: [tokens][HEADS + 2 KV_HEADS][HEAD_DIM]
@@ -14,22 +15,12 @@
 
 const ROW: u32 = (HEADS + 2u * KV_HEADS) * HEAD_DIM;
 
-var<workgroup> partials: array<f32, WORKGROUP>;
-
 fn mean_square(base: u32, len: u32, thread: u32) -> f32 {
     var sum = 0.0;
     for (var i = thread; i < len; i += WORKGROUP) {
         sum += projected[base + i] * projected[base + i];
     }
-    partials[thread] = sum;
-    workgroupBarrier();
-    for (var width = WORKGROUP / 2u; width > 0u; width /= 2u) {
-        if (thread < width) {
-            partials[thread] += partials[thread + width];
-        }
-        workgroupBarrier();
-    }
-    return partials[0] / f32(len);
+    return workgroup_sum(sum, thread) / f32(len);
 }
 
 @compute @workgroup_size(WORKGROUP)

@@ -1,6 +1,7 @@
 // Layer norm in place (Ba et al. 2016): x[t] = (x[t] - mean) / sqrt(variance + EPS) * weight + bias.
 // Grid: one workgroup a token. Constants: LEN, EPS, WORKGROUP.
 #include "state.wgsl"
+#include "workgroup_sum.wgsl"
 
 @group(0) @binding(0) var<uniform> state: State;
 // Hidden state: [tokens][LEN]
@@ -9,21 +10,6 @@
 @group(0) @binding(2) var<storage, read> norm_weight: array<f32>;
 // [LEN]
 @group(0) @binding(3) var<storage, read> norm_bias: array<f32>;
-
-var<workgroup> partials: array<f32, WORKGROUP>;
-
-fn workgroup_sum(value: f32, thread: u32) -> f32 {
-    workgroupBarrier();
-    partials[thread] = value;
-    workgroupBarrier();
-    for (var width = WORKGROUP / 2u; width > 0u; width /= 2u) {
-        if (thread < width) {
-            partials[thread] += partials[thread + width];
-        }
-        workgroupBarrier();
-    }
-    return partials[0];
-}
 
 @compute @workgroup_size(WORKGROUP)
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) thread: u32) {

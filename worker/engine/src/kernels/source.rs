@@ -27,6 +27,7 @@ const FILES: &[(&str, &str)] = &[
     ("formats/f32.wgsl", include_str!("formats/f32.wgsl")),
     ("formats/five_bit_block.wgsl", include_str!("formats/five_bit_block.wgsl")),
     ("formats/half_scale.wgsl", include_str!("formats/half_scale.wgsl")),
+    ("formats/half_words.wgsl", include_str!("formats/half_words.wgsl")),
     ("formats/high_bits.wgsl", include_str!("formats/high_bits.wgsl")),
     ("formats/iq4_nl.wgsl", include_str!("formats/iq4_nl.wgsl")),
     ("formats/iq4_table.wgsl", include_str!("formats/iq4_table.wgsl")),
@@ -54,6 +55,7 @@ const FILES: &[(&str, &str)] = &[
     ("sample.wgsl", include_str!("sample.wgsl")),
     ("sampling.wgsl", include_str!("sampling.wgsl")),
     ("state.wgsl", include_str!("state.wgsl")),
+    ("workgroup_sum.wgsl", include_str!("workgroup_sum.wgsl")),
 ];
 
 /// A kernel with its compile-time choices: the key of its pipeline.
