@@ -97,7 +97,7 @@ fn Description(
             }
         };
         let options = contexts.into_iter().map(|tokens| {
-            let label = format!("{} tokens", units::count(tokens.into()));
+            let label = units::count(tokens.into());
             view! {
                 <option value=tokens selected=tokens == context_tokens>
                     {label}
@@ -106,7 +106,7 @@ fn Description(
         });
         view! {
             <div class="row">
-                <label for="context-tokens">"Context"</label>
+                <label for="context-tokens">"Tokens of context"</label>
                 <select id="context-tokens" on:change=change>
                     {options.collect_view()}
                 </select>
