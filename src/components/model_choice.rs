@@ -106,7 +106,7 @@ fn Description(
         });
         view! {
             <div class="row">
-                <label for="context-tokens">"Tokens of context"</label>
+                <label for="context-tokens">"Context"</label>
                 <select id="context-tokens" on:change=change>
                     {options.collect_view()}
                 </select>
