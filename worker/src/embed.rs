@@ -17,7 +17,7 @@ pub(crate) async fn embed(
         Some(Loaded::Decoder(_)) => {
             return Err(WorkerError::BadRequest("the model loaded is for chats; load an embedding model"));
         }
-        None => return Err(WorkerError::BadRequest("no model is loaded; load one first")),
+        None => return Err(WorkerError::NO_MODEL),
     };
     let mut embeddings = Vec::with_capacity(texts.len());
     for text in texts {

@@ -19,6 +19,9 @@ pub(crate) enum WorkerError {
 }
 
 impl WorkerError {
+    /// A request that needs a model came before one was loaded.
+    pub(crate) const NO_MODEL: Self = Self::BadRequest("no model is loaded; load one first");
+
     /// A network error from whatever JavaScript threw.
     pub(crate) fn network(thrown: &wasm_bindgen::JsValue) -> Self {
         let message = js_sys::Reflect::get(thrown, &"message".into()).ok().and_then(|message| message.as_string());

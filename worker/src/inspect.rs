@@ -9,7 +9,7 @@ use parlance_protocol::{ModelDescription, ModelSource};
 use web_sys::File;
 
 use crate::error::WorkerError;
-use crate::source::Part;
+use crate::source::{Part, headers};
 
 /// Reads a model's header and plans it for this device.
 pub(crate) async fn inspect(
@@ -17,13 +17,7 @@ pub(crate) async fn inspect(
     files: Vec<File>,
     context_tokens: Option<u32>,
 ) -> Result<ModelDescription, WorkerError> {
-    let mut headers = Vec::new();
-    let mut len_bytes = 0;
-    for part in Part::of(source, files)? {
-        let (header, len) = part.header().await?;
-        len_bytes += len.unwrap_or(header.file_len_bytes);
-        headers.push(header);
-    }
+    let (headers, len_bytes) = headers(&Part::of(source, files)?).await?;
     let gguf = Gguf::merge(&headers)?;
     let limits = Gpu::new(GpuOptions::default()).await?.limits();
     let description = Description::new(&gguf, limits)?;

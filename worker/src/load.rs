@@ -10,7 +10,7 @@ use web_time::Instant;
 use crate::error::WorkerError;
 use crate::interrupts::Interrupts;
 use crate::port::Port;
-use crate::source::{ByteStream, Part};
+use crate::source::{ByteStream, Part, headers};
 
 /// Seconds between two progress events of a download.
 const PROGRESS_INTERVAL_SECONDS: f64 = 0.1;
@@ -82,13 +82,7 @@ impl Load<'_> {
         parts: &[Part],
         context_tokens: Option<u32>,
     ) -> Result<(Loader, u64), WorkerError> {
-        let mut headers = Vec::new();
-        let mut total = 0;
-        for part in parts {
-            let (header, len_bytes) = part.header().await?;
-            total += len_bytes.unwrap_or(header.file_len_bytes);
-            headers.push(header);
-        }
+        let (headers, total) = headers(parts).await?;
         let options = LoaderOptions { file_len_bytes: None, context_tokens };
         let mut loader = Loader::with_headers(gpu, options, &headers).await?;
         let mut done = 0;

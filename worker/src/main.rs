@@ -107,6 +107,6 @@ fn decoder(model: Option<&mut Loaded>) -> Result<&mut Model, WorkerError> {
     match model {
         Some(Loaded::Decoder(model)) => Ok(model),
         Some(Loaded::Encoder(_)) => Err(EngineError::WrongKind("it turns texts into vectors").into()),
-        None => Err(WorkerError::BadRequest("no model is loaded; load one first")),
+        None => Err(WorkerError::NO_MODEL),
     }
 }

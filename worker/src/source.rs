@@ -61,7 +61,7 @@ impl Part {
     }
 
     /// Reads the header and no more than that, with the length of the file, if known.
-    pub(crate) async fn header(&self) -> Result<(Gguf, Option<u64>), WorkerError> {
+    async fn header(&self) -> Result<(Gguf, Option<u64>), WorkerError> {
         let mut bytes = Vec::new();
         let mut wanted = HEADER_BYTES;
         loop {
@@ -90,6 +90,18 @@ impl Part {
             }
         }
     }
+}
+
+/// Reads the headers of all parts of a model, in order, with the bytes of all files.
+pub(crate) async fn headers(parts: &[Part]) -> Result<(Vec<Gguf>, u64), WorkerError> {
+    let mut headers = Vec::with_capacity(parts.len());
+    let mut total_bytes = 0;
+    for part in parts {
+        let (header, len_bytes) = part.header().await?;
+        total_bytes += len_bytes.unwrap_or(header.file_len_bytes);
+        headers.push(header);
+    }
+    Ok((headers, total_bytes))
 }
 
 /// A stream of bytes. Dropping it cancels the transfer.

@@ -172,13 +172,7 @@ impl ModelConfig {
             checks.push(("the experts of a token", experts.used, 1, experts.count.min(64), 1));
             checks.push(("the feed-forward length of an expert", experts.feed_forward_len, 32, MAX_WIDTH, 32));
         }
-        for (what, value, min, max, multiple) in checks {
-            if value < min || value > max || !value.is_multiple_of(multiple) {
-                return Err(EngineError::malformed(format!(
-                    "{what}: {value}, where a multiple of {multiple} from {min} to {max} is supported"
-                )));
-            }
-        }
+        check_ranges(&checks)?;
         let floats = [
             ("the epsilon of the norms", self.norm_eps, 0.0),
             ("the factor of the embedding", self.embedding_scale, f32::MIN),
@@ -193,6 +187,18 @@ impl ModelConfig {
             None => Ok(()),
         }
     }
+}
+
+/// Checks that numbers lie in their ranges: what each is, its value, least, most, and what it is a multiple of.
+pub(super) fn check_ranges(checks: &[(&str, u32, u32, u32, u32)]) -> Result<()> {
+    for (what, value, min, max, multiple) in checks {
+        if value < min || value > max || !value.is_multiple_of(*multiple) {
+            return Err(EngineError::malformed(format!(
+                "{what}: {value}, where a multiple of {multiple} from {min} to {max} is supported"
+            )));
+        }
+    }
+    Ok(())
 }
 
 /// Reads a family's metadata.

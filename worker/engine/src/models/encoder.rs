@@ -1,5 +1,6 @@
 //! Models that turn texts into vectors: BERT (Devlin et al. 2018) and Nomic's variant with RoPE and gated layers.
 
+use super::config::check_ranges;
 use super::plan::{GateUpPlan, Product, VectorId, WeightPlan};
 use super::planner::{Planner, SPLIT_ROWS};
 use super::rope::RopeConfig;
@@ -127,13 +128,7 @@ impl EncoderConfig {
             ("the context length", self.context, 2, MAX_CONTEXT, 1),
             ("the head size", self.heads.head_dim, 8, 256, 8),
         ];
-        for (what, value, min, max, multiple) in checks {
-            if value < min || value > max || !value.is_multiple_of(multiple) {
-                return Err(EngineError::malformed(format!(
-                    "{what}: {value}, where a multiple of {multiple} from {min} to {max} is supported"
-                )));
-            }
-        }
+        check_ranges(&checks)?;
         if !(self.norm_eps.is_finite() && self.norm_eps >= 0.0) {
             return Err(EngineError::malformed(format!("the epsilon of the norms is {}", self.norm_eps)));
         }

@@ -59,7 +59,9 @@ impl Model {
             program.extend(builder.head()?);
             Ok(program)
         };
-        let decode = tuning.attention_splits.iter().map(|step| decode(step.splits)).collect::<Result<_>>()?;
+        // Steps that no position of this context takes need no program.
+        let steps = tuning.attention_splits.iter().filter(|step| step.from < context);
+        let decode = steps.map(|step| decode(step.splits)).collect::<Result<_>>()?;
         let prefiller = builder(tuning.prefill, 1);
         let prefill = prefiller.layers(&buffers.prompt_ids)?;
         let prefill_head = prefiller.head()?;

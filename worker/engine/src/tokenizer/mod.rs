@@ -10,7 +10,6 @@ mod pre_tokenizer;
 mod sentence_piece;
 mod words;
 
-use std::borrow::Cow;
 use std::collections::HashMap;
 
 use tokenizers::Model as _;
@@ -199,11 +198,6 @@ impl Tokenizer {
         self.texts.get(id as usize).map(String::as_str)
     }
 
-    /// The bytes that a token stands for; none for control tokens.
-    pub fn bytes(&self, id: u32) -> Option<&[u8]> {
-        self.bytes.get(id as usize).map(Vec::as_slice)
-    }
-
     /// Tokens in the vocabulary.
     pub fn vocab_len(&self) -> usize {
         self.texts.len()
@@ -212,11 +206,6 @@ impl Tokenizer {
     /// The control token with this text.
     pub fn control_id(&self, text: &str) -> Option<u32> {
         self.control.get(text).copied()
-    }
-
-    /// The token that begins a sequence, whether or not it is added to one.
-    pub fn begin_id(&self) -> Option<u32> {
-        self.begin_id
     }
 
     /// The token that ends a sequence.
@@ -250,12 +239,16 @@ impl Tokenizer {
         if text.is_empty() {
             return Ok(());
         }
-        let spaced = || if self.adds_space && after_special { Cow::Owned(format!(" {text}")) } else { text.into() };
+        // A space where the model wants one, and all spaces by their sign in the vocabulary.
+        let spaced = |text: &str| {
+            let prefix = if self.adds_space && after_special { " " } else { "" };
+            format!("{prefix}{text}").replace(' ', SPACE.encode_utf8(&mut [0; 4]))
+        };
         match &self.words {
             Words::Crate(tokenizer) => {
                 ids.extend_from_slice(tokenizer.encode_fast(text, false).map_err(words::fault)?.get_ids());
             }
-            Words::SentencePiece(model) => model.encode(&spaced(), ids),
+            Words::SentencePiece(model) => model.encode(&spaced(text), ids),
             Words::Unigram { model, map, joins_spaces } => {
                 let mut text = map.as_ref().map_or_else(|| text.to_owned(), |map| map.normalize(text));
                 if *joins_spaces {
@@ -264,9 +257,7 @@ impl Tokenizer {
                 if text.is_empty() {
                     return Ok(());
                 }
-                let prefix = if self.adds_space && after_special { " " } else { "" };
-                let text = format!("{prefix}{text}").replace(' ', SPACE.encode_utf8(&mut [0; 4]));
-                ids.extend(model.tokenize(&text).map_err(words::fault)?.iter().map(|token| token.id));
+                ids.extend(model.tokenize(&spaced(&text)).map_err(words::fault)?.iter().map(|token| token.id));
             }
         }
         Ok(())

@@ -61,13 +61,12 @@ impl SentencePiece {
     /// `scores` has one entry a text; tokens for which `is_special` holds never come from text.
     pub(super) fn new(texts: &[String], scores: &[f32], unknown_id: u32, is_special: impl Fn(u32) -> bool) -> Self {
         let ids: HashMap<_, _> = texts.iter().cloned().zip(0..).filter(|(_, id)| !is_special(*id)).collect();
-        let byte_ids = (0..=u8::MAX).map(|byte| byte_token(texts, &ids, byte)).collect();
+        let byte_ids = (0..=u8::MAX).map(|byte| byte_token(&ids, byte)).collect();
         Self { ids, scores: scores.to_vec(), byte_ids, unknown_id }
     }
 
-    /// Appends the tokens of `text`.
+    /// Appends the tokens of `text`, in which [`SPACE`] stands for spaces.
     pub(super) fn encode(&self, text: &str, ids: &mut Vec<u32>) {
-        let text = text.replace(' ', SPACE.encode_utf8(&mut [0; 4]));
         let mut symbols: Vec<Symbol> = Vec::new();
         for (start, character) in text.char_indices() {
             let index = symbols.len();
@@ -79,7 +78,7 @@ impl SentencePiece {
 
         let mut merges = BinaryHeap::new();
         for right in 1..symbols.len() {
-            merges.extend(self.merge(&text, &symbols, right - 1, right));
+            merges.extend(self.merge(text, &symbols, right - 1, right));
         }
         while let Some(Merge { left, right, len, .. }) = merges.pop() {
             let (a, b) = (symbols[left], symbols[right]);
@@ -91,10 +90,10 @@ impl SentencePiece {
             symbols[right].len = 0;
             if let Some(next) = b.next {
                 symbols[next].previous = Some(left);
-                merges.extend(self.merge(&text, &symbols, left, next));
+                merges.extend(self.merge(text, &symbols, left, next));
             }
             if let Some(previous) = a.previous {
-                merges.extend(self.merge(&text, &symbols, previous, left));
+                merges.extend(self.merge(text, &symbols, previous, left));
             }
         }
         for symbol in symbols.iter().filter(|symbol| symbol.len > 0) {
@@ -117,8 +116,7 @@ impl SentencePiece {
 }
 
 /// The token `<0xNN>`, or that of the character with this code.
-fn byte_token(texts: &[String], ids: &HashMap<String, u32>, byte: u8) -> Option<u32> {
-    let hex = format!("<0x{byte:02X}>");
-    let id = ids.get(&hex).or_else(|| byte.is_ascii().then(|| ids.get(&char::from(byte).to_string())).flatten())?;
-    texts.get(*id as usize).map(|_| *id)
+fn byte_token(ids: &HashMap<String, u32>, byte: u8) -> Option<u32> {
+    let character = || byte.is_ascii().then(|| ids.get(&char::from(byte).to_string())).flatten();
+    ids.get(&format!("<0x{byte:02X}>")).or_else(character).copied()
 }
