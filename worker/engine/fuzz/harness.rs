@@ -2,6 +2,7 @@
 //! fault; an error is not.
 
 use std::alloc::{GlobalAlloc, Layout, System};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use parlance_engine::gguf::{Gguf, Parsed, Value, Writer};
@@ -96,12 +97,12 @@ pub(crate) fn tokenize(data: &[u8]) {
     }
     let Ok(Parsed::Complete(gguf)) = Gguf::parse(&writer.header(), None) else { return };
     capped(|| {
-        let Ok(tokenizer) = Tokenizer::from_gguf(&gguf, 1 << 20) else { return };
+        let Ok(tokenizer) = Tokenizer::from_gguf(&gguf, 1 << 20).map(Arc::new) else { return };
         let guarded = tokenizer.guard(&text);
         for ids in
             [tokenizer.encode(&text), tokenizer.encode_plain(&text), tokenizer.encode(&guarded)].into_iter().flatten()
         {
-            let mut detokenizer = Detokenizer::new(&tokenizer);
+            let mut detokenizer = Detokenizer::new(Arc::clone(&tokenizer));
             for id in tokenizer.wrap(ids) {
                 assert!((id as usize) < tokenizer.vocab_len(), "a token that is not in the vocabulary");
                 let _ = detokenizer.push(id);

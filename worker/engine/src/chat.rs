@@ -1,5 +1,7 @@
 //! A model's language side: messages to tokens and tokens to text.
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
@@ -26,7 +28,7 @@ impl Message {
 
 /// Tokenizer, chat template and the tokens that end an answer.
 pub struct Chat {
-    tokenizer: Tokenizer,
+    tokenizer: Arc<Tokenizer>,
     template: ChatTemplate,
     stop_ids: Vec<u32>,
 }
@@ -57,7 +59,7 @@ impl Chat {
             .collect();
         stop_ids.sort_unstable();
         stop_ids.dedup();
-        Ok(Self { tokenizer, template, stop_ids })
+        Ok(Self { tokenizer: Arc::new(tokenizer), template, stop_ids })
     }
 
     /// The prompt's tokens for an answer to `messages`.
@@ -76,10 +78,25 @@ impl Chat {
     /// # Errors
     /// As [`Chat::prompt`].
     pub fn prompt_with(&self, messages: &Value, options: &TemplateOptions) -> Result<Vec<u32>> {
+        self.encode_prompt(&self.prompt_text(messages, options)?)
+    }
+
+    /// The text of that prompt, for [`Chat::encode_prompt`].
+    ///
+    /// # Errors
+    /// As [`Chat::prompt`].
+    pub fn prompt_text(&self, messages: &Value, options: &TemplateOptions) -> Result<String> {
         let tools = options.tools.as_ref().map(|tools| self.guarded(tools));
         let options = TemplateOptions { tools, ..options.clone() };
-        let ids = self.tokenizer.encode(&self.template.render(&self.guarded(messages), &options)?)?;
-        Ok(self.tokenizer.with_begin(ids))
+        self.template.render(&self.guarded(messages), &options)
+    }
+
+    /// The tokens of a prompt's text, in which control tokens count as such unless they are guarded.
+    ///
+    /// # Errors
+    /// [`crate::EngineError::Tokenizer`].
+    pub fn encode_prompt(&self, text: &str) -> Result<Vec<u32>> {
+        Ok(self.tokenizer.with_begin(self.tokenizer.encode(text)?))
     }
 
     /// The value with every string in it made harmless.
@@ -108,9 +125,24 @@ impl Chat {
         self.stop_ids.binary_search(&id).is_ok()
     }
 
+    /// Tokens that end an answer, in ascending order.
+    pub fn stop_ids(&self) -> &[u32] {
+        &self.stop_ids
+    }
+
+    /// The tokenizer.
+    pub fn tokenizer(&self) -> &Tokenizer {
+        &self.tokenizer
+    }
+
+    /// The template.
+    pub fn template(&self) -> &ChatTemplate {
+        &self.template
+    }
+
     /// Turns the tokens of one answer into text.
-    pub fn detokenizer(&self) -> Detokenizer<'_> {
-        Detokenizer::new(&self.tokenizer)
+    pub fn detokenizer(&self) -> Detokenizer {
+        Detokenizer::new(Arc::clone(&self.tokenizer))
     }
 
     /// Why the file's own template is not used, if it is not.

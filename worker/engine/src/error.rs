@@ -72,13 +72,10 @@ pub enum EngineError {
     #[error("the model does not fit this device: {0}")]
     TooLarge(String),
     /// The device ran out of memory.
-    #[error("the device has not enough memory for this model: {message}")]
-    OutOfMemory {
-        /// What the device said.
-        message: String,
-        /// A context that may fit, where a smaller one helps.
-        smaller_context_tokens: Option<u32>,
-    },
+    #[error(
+        "the device has not enough memory for this model, not even with a small context; try a smaller model ({0})"
+    )]
+    OutOfMemory(String),
     /// The context does not fit this device.
     #[error("a context of {context_tokens} tokens does not fit this device; {max_context_tokens} tokens would")]
     ContextTooLarge {
@@ -110,6 +107,9 @@ pub enum EngineError {
         /// What was given.
         value: f32,
     },
+    /// A saved conversation cannot be taken up again.
+    #[error("the saved conversation cannot be continued: {0}")]
+    BadSnapshot(&'static str),
     /// The caller asked to stop.
     #[error("stopped")]
     Interrupted,

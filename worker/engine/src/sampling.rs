@@ -27,6 +27,23 @@ pub struct SamplingParams {
     pub seed: u32,
 }
 
+/// How an answer is sampled.
+#[derive(Debug, Clone, Copy)]
+pub struct SamplingPlan<'a> {
+    /// The parameters.
+    pub params: SamplingParams,
+    /// What is added to the logits of some tokens, before penalties and temperature.
+    pub bias: &'a [(u32, f32)],
+    /// How many of the prompt's last tokens were generated: an answer that goes on after an interruption.
+    pub generated: usize,
+}
+
+impl From<&SamplingParams> for SamplingPlan<'_> {
+    fn from(params: &SamplingParams) -> Self {
+        Self { params: *params, bias: &[], generated: 0 }
+    }
+}
+
 impl SamplingParams {
     /// Always the likeliest token.
     pub const GREEDY: Self = Self {

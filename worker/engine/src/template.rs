@@ -25,6 +25,7 @@ const MAX_BASE_BYTES: usize = 1 << 20;
 /// A compiled chat template.
 pub struct ChatTemplate {
     environment: Environment<'static>,
+    source: String,
     begin: String,
     end: String,
     warning: Option<String>,
@@ -51,7 +52,8 @@ impl ChatTemplate {
         let template = |source: &str, warning| {
             let mut environment = environment();
             environment.add_template_owned(NAME, without_generation_tags(source))?;
-            Ok::<_, Error>(Self { environment, begin: begin.clone(), end: end.clone(), warning })
+            let source = source.to_owned();
+            Ok::<_, Error>(Self { environment, source, begin: begin.clone(), end: end.clone(), warning })
         };
         let problem = match source {
             None => "the model file has no chat template; ChatML is used instead".to_owned(),
@@ -88,6 +90,11 @@ impl ChatTemplate {
                 None => Err(error),
             })
             .map_err(|error| EngineError::Template(error.to_string()))
+    }
+
+    /// The Jinja that is used.
+    pub fn source(&self) -> &str {
+        &self.source
     }
 
     /// Why `ChatML` is used, if it is not the file's own choice.

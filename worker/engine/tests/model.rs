@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use parlance_engine::EngineError;
 use parlance_engine::chat::Message;
 use parlance_engine::runtime::{Gpu, GpuOptions, Loader, LoaderOptions, Model};
-use parlance_engine::sampling::SamplingParams;
+use parlance_engine::sampling::{SamplingParams, SamplingPlan};
 use pollster::block_on;
 use serde::Deserialize;
 
@@ -251,4 +251,110 @@ fn a_model_cut_short_is_refused() {
         });
         assert!(matches!(result, Err(EngineError::Truncated { .. })), "{len} {known}: {result:?}");
     }
+}
+
+const QUESTION: &str = "What is the capital of France?";
+
+/// Tokens that the decode loop gives at once.
+fn free_run(model: &mut Model, prompt: &[u32], params: &SamplingParams, count: usize) -> Vec<u32> {
+    block_on(async {
+        model.prefill(prompt, |_, _| true).await.unwrap();
+        let mut generation = model.generate(prompt, params, count).unwrap();
+        let mut tokens = Vec::new();
+        while let Some(token) = generation.next().await.unwrap() {
+            tokens.push(token);
+        }
+        tokens
+    })
+}
+
+#[test]
+fn steps_give_the_tokens_of_the_free_run_and_obey_masks_processors_and_bias() {
+    let mut model = load(GpuOptions::default());
+    let prompt = model.chat().prompt(&[Message::new("user", QUESTION)]).unwrap();
+    for params in [SamplingParams::GREEDY, SamplingParams { temperature: 0.9, seed: 4, ..SamplingParams::GREEDY }] {
+        let expected = free_run(&mut model, &prompt, &params, 6);
+        let stepped: Vec<u32> = block_on(async {
+            model.prefill(&prompt, |_, _| true).await.unwrap();
+            let mut steps = model.generate_stepwise(&prompt, &params).unwrap();
+            let mut tokens = Vec::new();
+            for _ in 0..expected.len() {
+                assert!(steps.begin());
+                let step = steps.choose(None, true).await.unwrap();
+                if params.temperature == 0.0 {
+                    assert_eq!(likeliest(&step.logits.unwrap()), step.token, "the logits are those it was chosen from");
+                }
+                tokens.push(step.token);
+            }
+            tokens
+        });
+        assert_eq!(stepped, expected);
+
+        // An answer that was cut off goes on as if it had not been.
+        let (before, after) = expected.split_at(3);
+        let resumed = [&prompt[..], before].concat();
+        let plan = SamplingPlan { params, bias: &[], generated: before.len() };
+        block_on(async {
+            model.prefill(&resumed, |_, _| true).await.unwrap();
+            let mut generation = model.generate(&resumed, plan, after.len()).unwrap();
+            for token in after {
+                assert_eq!(generation.next().await.unwrap(), Some(*token));
+            }
+        });
+    }
+
+    let greedy = SamplingParams::GREEDY;
+    let paris = free_run(&mut model, &prompt, &greedy, 1)[0];
+    block_on(async {
+        model.prefill(&prompt, |_, _| true).await.unwrap();
+        // Everything but the favourite.
+        let mut allowed = vec![u32::MAX; model.config().vocab.div_ceil(32) as usize];
+        allowed[paris as usize / 32] &= !(1 << (paris % 32));
+        let mut steps = model.generate_stepwise(&prompt, &greedy).unwrap();
+        assert!(steps.begin());
+        let step = steps.choose(Some(&allowed), false).await.unwrap();
+        assert!(step.token != paris && step.logits.is_none());
+        // A processor of the host's own.
+        assert!(steps.begin());
+        let mut logits = steps.logits().await.unwrap();
+        logits[77] = 1e6;
+        steps.set_logits(&logits);
+        assert_eq!(steps.choose(None, false).await.unwrap().token, 77);
+        drop(steps);
+
+        model.prefill(&prompt, |_, _| true).await.unwrap();
+        let bias = [(55, 100.0)];
+        let plan = SamplingPlan { bias: &bias, ..SamplingPlan::from(&greedy) };
+        let mut generation = model.generate(&prompt, plan, 1).unwrap();
+        assert_eq!(generation.next().await.unwrap(), Some(55));
+        drop(generation);
+        // The next answer has no bias.
+        model.prefill(&prompt, |_, _| true).await.unwrap();
+        assert_eq!(model.generate(&prompt, &greedy, 1).unwrap().next().await.unwrap(), Some(paris));
+        let unknown = [(u32::MAX, 1.0)];
+        let plan = SamplingPlan { bias: &unknown, ..SamplingPlan::from(&greedy) };
+        assert!(model.generate(&prompt, plan, 1).is_err());
+    });
+}
+
+#[test]
+fn a_saved_cache_continues_the_conversation_and_damaged_ones_are_refused() {
+    let mut model = load(GpuOptions::default());
+    let prompt = model.chat().prompt(&[Message::new("user", QUESTION)]).unwrap();
+    let expected = free_run(&mut model, &prompt, &SamplingParams::GREEDY, 5);
+    let snapshot = block_on(model.snapshot()).unwrap();
+
+    let mut other = load(GpuOptions { baseline: true, ..GpuOptions::default() });
+    other.restore(&snapshot).unwrap();
+    assert_eq!(other.cached_prefix_len(&prompt), prompt.len() - 1, "nothing is left to read");
+    assert_eq!(free_run(&mut other, &prompt, &SamplingParams::GREEDY, 5), expected);
+
+    let mut foreign = snapshot.clone();
+    foreign[8] += 1;
+    for damaged in [&snapshot[..snapshot.len() - 1], &snapshot[1..], &snapshot[..10], &[], &foreign] {
+        assert!(matches!(other.restore(damaged), Err(EngineError::BadSnapshot(_))));
+    }
+    let mut long = snapshot.clone();
+    long[16..20].copy_from_slice(&1000u32.to_le_bytes());
+    assert_eq!(other.restore(&long), Err(EngineError::BadSnapshot("it is longer than the context")));
 }

@@ -3,6 +3,8 @@
 //! The page sends [`Request`]s, the worker answers with [`Event`]s. Both are plain data with one JSON form
 //! (`{"type": "chat", ...}`), so that JavaScript can speak the protocol, too.
 
+pub mod openai;
+
 use serde::{Deserialize, Serialize};
 
 /// Names a request in the events about it. The page counts up.

@@ -1,4 +1,5 @@
-// Applies penalties and temperature to the logits in place and finds the likeliest token of each chunk.
+// Applies bias, penalties and temperature to the logits in place, forbids what is not
+// allowed, and finds the likeliest token of each chunk.
 // Grid: x: CHUNKS workgroups, each over CHUNK_LEN neighbouring tokens. Constants: VOCAB, CHUNK_LEN, WORKGROUP.
 #include "sampling.wgsl"
 
@@ -9,11 +10,22 @@
 @group(0) @binding(2) var<storage, read> history: array<u32>;
 // Likeliest token of each chunk: [CHUNKS]
 @group(0) @binding(3) var<storage, read_write> candidates: array<Candidate>;
+// A bit a token, lowest first, if `uses_allowed`: [ceil(VOCAB / 32)]
+@group(0) @binding(4) var<storage, read> allowed: array<u32>;
+// Added to logits, if `uses_bias`: [VOCAB]
+@group(0) @binding(5) var<storage, read> bias: array<f32>;
 
 var<workgroup> best: array<Candidate, WORKGROUP>;
 
-fn penalised(logit: f32, seen: u32) -> f32 {
-    var value = logit;
+fn adjusted(id: u32) -> f32 {
+    if (sampling.uses_allowed != 0u && (allowed[id / 32u] >> (id % 32u) & 1u) == 0u) {
+        return FORBIDDEN;
+    }
+    var value = logits[id];
+    if (sampling.uses_bias != 0u) {
+        value += bias[id];
+    }
+    let seen = history[id];
     if (seen != 0u) {
         value = select(value * sampling.repetition_penalty, value / sampling.repetition_penalty, value > 0.0);
         let count = seen & ~IN_PROMPT;
@@ -32,7 +44,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     let end = min((group.x + 1u) * CHUNK_LEN, VOCAB);
     var own = Candidate(-3.0e38, 0xffffffffu);
     for (var id = group.x * CHUNK_LEN + thread; id < end; id += WORKGROUP) {
-        let value = penalised(logits[id], history[id]);
+        let value = adjusted(id);
         logits[id] = value;
         own = likelier(own, Candidate(value, id));
     }

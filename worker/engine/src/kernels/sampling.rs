@@ -13,7 +13,7 @@ pub fn chunk_count(vocab: u32) -> u32 {
     vocab.div_ceil(CHUNK_LEN)
 }
 
-/// Penalties, temperature and the likeliest token of each chunk. Grid: [`chunk_count`].
+/// Bias, penalties, temperature, tokens that are not allowed, and the likeliest token of each chunk. Grid: [`chunk_count`].
 pub fn logit_scan(vocab: u32) -> Shader {
     Shader::new("logit_scan.wgsl").constant("VOCAB", vocab).constant("CHUNK_LEN", CHUNK_LEN).constant("WORKGROUP", 256)
 }

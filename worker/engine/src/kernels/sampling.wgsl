@@ -12,7 +12,14 @@ struct Sampling {
     // Keep this many; 0 keeps all.
     top_k: u32,
     seed: u32,
+    // Whether `allowed` says which tokens may be chosen at all.
+    uses_allowed: u32,
+    // Whether `bias` holds something to add to logits.
+    uses_bias: u32,
 }
+
+// The logit of a token that may not be chosen: finite, so that differences of logits are numbers.
+const FORBIDDEN: f32 = -3.0e38;
 
 // Marks a token of the prompt in `history`; the lower bits count how often it was generated.
 const IN_PROMPT: u32 = 0x80000000u;

@@ -8,7 +8,10 @@ pub const IN_PROMPT: u32 = 0x8000_0000;
 /// One in fixed point, see `sample.wgsl`.
 const UNIT: f32 = 1_073_741_824.0;
 
-/// A logit after penalties and temperature, given what was `seen` of its token.
+/// The logit of a token that may not be chosen.
+pub const FORBIDDEN: f32 = -3.0e38;
+
+/// A logit after penalties and temperature, given what was `seen` of its token. A bias is added before.
 pub fn penalise(logit: f32, seen: u32, params: &SamplingParams) -> f32 {
     let mut value = logit;
     if seen != 0 {

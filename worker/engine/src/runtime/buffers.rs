@@ -21,10 +21,20 @@ pub(super) struct State {
     pub padding: u32,
 }
 
+/// Offset of the two switches in the sampling buffer, in the layout of `kernels/sampling.wgsl`.
+pub(super) const SAMPLING_SWITCHES: u64 = size_of::<SamplingParams>() as u64;
+/// Bytes of the sampling buffer.
+pub(super) const SAMPLING_BYTES: u64 = SAMPLING_SWITCHES + 16;
+
 /// Every buffer of a decoder that is no weight.
 pub(super) struct Buffers {
     pub state: wgpu::Buffer,
+    /// [`SamplingParams`], then whether `allowed` and `bias` are used.
     pub sampling: wgpu::Buffer,
+    /// A bit a token: which may be chosen.
+    pub allowed: wgpu::Buffer,
+    /// Added to logits: `[vocab]`.
+    pub bias: wgpu::Buffer,
     /// Prompt tokens of a batch: `[batch]`.
     pub prompt_ids: wgpu::Buffer,
     /// The token that the next decode step embeds: `[1]`.
@@ -76,7 +86,9 @@ impl Buffers {
         let (rope, window_rope) = rope_buffers(gpu, config, context, host);
         Self {
             state: gpu.buffer("state", 16, wgpu::BufferUsages::STORAGE | wgpu::BufferUsages::UNIFORM),
-            sampling: gpu.buffer("sampling", size_of::<SamplingParams>() as u64, wgpu::BufferUsages::UNIFORM),
+            sampling: gpu.buffer("sampling", SAMPLING_BYTES, wgpu::BufferUsages::UNIFORM),
+            allowed: floats("allowed tokens", u64::from(config.vocab.div_ceil(32))),
+            bias: floats("logit bias", u64::from(config.vocab)),
             prompt_ids: floats("prompt ids", u64::from(tuning.prefill_batch)),
             next_id: floats("next id", 1),
             ring: floats("ring", u64::from(RING_LEN)),

@@ -81,6 +81,8 @@ impl ForwardBuilder<'_> {
             (1, Binding::Write(&buffers.logits)),
             (2, Binding::Read(&buffers.history)),
             (3, Binding::Write(&buffers.candidates)),
+            (4, Binding::Read(&buffers.allowed)),
+            (5, Binding::Read(&buffers.bias)),
         ];
         let choose = [
             (0, Binding::Uniform(&buffers.sampling)),

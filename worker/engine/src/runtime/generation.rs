@@ -50,6 +50,8 @@ pub struct Generation<'m> {
     start: usize,
     submitted: usize,
     given: usize,
+    /// Position in the ring that the first token is written to.
+    ring_start: usize,
     limit: usize,
     end: GenerationEnd,
     seconds_per_token: Option<f64>,
@@ -57,8 +59,8 @@ pub struct Generation<'m> {
 }
 
 impl<'m> Generation<'m> {
-    /// `last` is the prompt's last token, `room` the positions left in the context.
-    pub(super) fn new(model: &'m mut Model, last: u32, max_tokens: usize, room: usize) -> Self {
+    /// `last` is the prompt's last token, `room` the positions left in the context, `ring_start` the first step's number.
+    pub(super) fn new(model: &'m mut Model, last: u32, max_tokens: usize, room: usize, ring_start: usize) -> Self {
         let start = model.cached.len();
         Self {
             model,
@@ -68,6 +70,7 @@ impl<'m> Generation<'m> {
             start,
             submitted: 0,
             given: 0,
+            ring_start,
             limit: max_tokens.min(room),
             end: if room < max_tokens { GenerationEnd::ContextFull } else { GenerationEnd::MaxTokens },
             seconds_per_token: None,
@@ -112,7 +115,7 @@ impl<'m> Generation<'m> {
 
     /// Encodes a batch of tokens, one compute pass each, and starts its read-back.
     fn submit(&mut self) {
-        let ring_start = self.submitted % RING_LEN as usize;
+        let ring_start = (self.ring_start + self.submitted) % RING_LEN as usize;
         let count = self.batch_len().min(self.limit - self.submitted).min(RING_LEN as usize - ring_start);
         let model = &mut *self.model;
         let staging = model.staging.take(&model.gpu);

@@ -70,10 +70,9 @@ impl Gpu {
         let on_error = Arc::clone(&faults);
         device.on_uncaptured_error(Arc::new(move |error: wgpu::Error| record(&on_error, error.to_string())));
         let on_lost = Arc::clone(&faults);
-        device.set_device_lost_callback(move |reason, message| {
-            if reason != wgpu::DeviceLostReason::Destroyed {
-                record(&on_lost, format!("the device was lost ({message})"));
-            }
+        // Also where it was destroyed: whoever holds a model on it must hear of it.
+        device.set_device_lost_callback(move |_, message| {
+            record(&on_lost, format!("the device was lost ({message})"));
         });
         let adapter_name = [info.name.as_str(), info.driver.as_str(), info.driver_info.as_str()]
             .into_iter()
@@ -213,9 +212,22 @@ impl Gpu {
     /// # Errors
     /// Whatever the GPU reported.
     pub async fn read_buffer<T: bytemuck::Pod>(&self, buffer: &wgpu::Buffer, len_bytes: u64) -> Result<Vec<T>> {
+        self.read_range(buffer, 0, len_bytes).await
+    }
+
+    /// Reads `len_bytes` of `buffer` from byte `start` on; both are multiples of four.
+    ///
+    /// # Errors
+    /// Whatever the GPU reported.
+    pub async fn read_range<T: bytemuck::Pod>(
+        &self,
+        buffer: &wgpu::Buffer,
+        start: u64,
+        len_bytes: u64,
+    ) -> Result<Vec<T>> {
         let staging = self.staging_buffer(len_bytes);
         let mut encoder = self.device.create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
-        encoder.copy_buffer_to_buffer(buffer, 0, &staging, 0, len_bytes);
+        encoder.copy_buffer_to_buffer(buffer, start, &staging, 0, len_bytes);
         let submission = self.queue.submit([encoder.finish()]);
         self.read(staging, len_bytes, submission).finish(self).await.map(|(contents, _)| contents)
     }

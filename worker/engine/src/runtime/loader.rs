@@ -1,6 +1,8 @@
 //! From streams of bytes to a model on the GPU. A file never stands whole in memory: the header is gathered and
 //! parsed, then tensors go to the GPU chunk by chunk.
 
+use std::sync::Arc;
+
 use super::encoder::Encoder;
 use super::gpu::Gpu;
 use super::model::Model;
@@ -111,7 +113,8 @@ impl Loader {
         }
     }
 
-    /// Finishes after the last byte.
+    /// Finishes after the last byte. Where the memory does not suffice for the context, it becomes smaller, see
+    /// [`Model::context_tokens`].
     ///
     /// # Errors
     /// [`EngineError::Truncated`] if bytes are missing, faults of tokenizer and template, or of the GPU.
@@ -126,25 +129,35 @@ impl Loader {
         let TensorStage { description, upload } = *stage;
         let (weights, host) = upload.finish(&gpu)?;
         let limits = gpu.limits();
-        let scope = gpu.device().push_error_scope(wgpu::ErrorFilter::OutOfMemory);
-        let mut smaller_context_tokens = None;
-        let loaded = match description {
-            Description::Decoder { config, plan, chat } => {
-                let context = config.context(options.context_tokens, limits)?;
-                smaller_context_tokens = (context >= 2 * MIN_CONTEXT).then_some(context / 2);
-                Model::new(gpu.clone(), config, &plan, *chat, context, weights, &host)
-                    .map(|model| Loaded::Decoder(Box::new(model)))
-            }
+        let scope = || gpu.device().push_error_scope(wgpu::ErrorFilter::OutOfMemory);
+        let (config, plan, chat) = match description {
+            Description::Decoder { config, plan, chat } => (config, plan, *chat),
             Description::Encoder { config, plan, tokenizer } => {
-                Encoder::new(gpu.clone(), config, &plan, *tokenizer, weights)
-                    .map(|encoder| Loaded::Encoder(Box::new(encoder)))
+                let memory = scope();
+                let encoder = Encoder::new(gpu.clone(), config, &plan, *tokenizer, weights);
+                if let Some(error) = memory.pop().await {
+                    return Err(out_of_memory(&error));
+                }
+                gpu.check()?;
+                return encoder.map(|encoder| Loaded::Encoder(Box::new(encoder)));
             }
         };
-        if let Some(error) = scope.pop().await {
-            return Err(EngineError::OutOfMemory { message: error.to_string(), smaller_context_tokens });
+        // Weights and activations are there; what can still be too large is the KV cache, which a smaller context shrinks.
+        let mut context = config.context(options.context_tokens, limits)?;
+        let parts = (config, Arc::new(chat), Arc::new(weights));
+        loop {
+            let memory = scope();
+            let (config, chat, weights) = parts.clone();
+            let model = Model::new(gpu.clone(), config, &plan, chat, context, weights, &host);
+            match memory.pop().await {
+                None => {
+                    gpu.check()?;
+                    return model.map(|model| Loaded::Decoder(Box::new(model)));
+                }
+                Some(error) if context < 2 * MIN_CONTEXT => return Err(out_of_memory(&error)),
+                Some(_) => context = (context / 2).max(MIN_CONTEXT),
+            }
         }
-        gpu.check()?;
-        loaded
     }
 
     fn is_single(&self) -> bool {
@@ -169,13 +182,17 @@ impl Loader {
     }
 }
 
+fn out_of_memory(error: &wgpu::Error) -> EngineError {
+    EngineError::OutOfMemory(error.to_string())
+}
+
 impl TensorStage {
     async fn new(gpu: &Gpu, headers: &[Gguf]) -> Result<Self> {
         let description = Description::new(&Gguf::merge(headers)?, gpu.limits())?;
         let scope = gpu.device().push_error_scope(wgpu::ErrorFilter::OutOfMemory);
         let upload = Upload::new(gpu, description.weights(), headers);
         if let Some(error) = scope.pop().await {
-            return Err(EngineError::OutOfMemory { message: error.to_string(), smaller_context_tokens: None });
+            return Err(out_of_memory(&error));
         }
         Ok(Self { upload: upload?, description })
     }

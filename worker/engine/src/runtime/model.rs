@@ -3,17 +3,18 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use super::buffers::{Buffers, State};
+use super::buffers::{Buffers, SAMPLING_SWITCHES, State};
 use super::forward::{ForwardBuilder, Layout};
 use super::generation::{Generation, StagingPool};
 use super::gpu::Gpu;
 use super::program::Dispatch;
+use super::stepwise::Stepwise;
 use super::weights::Weights;
 use crate::chat::Chat;
 use crate::error::{EngineError, Result};
 use crate::models::{ModelConfig, ModelPlan};
 use crate::reference::sampling::IN_PROMPT;
-use crate::sampling::SamplingParams;
+use crate::sampling::{SamplingParams, SamplingPlan};
 
 /// A model on the GPU, ready to answer.
 ///
@@ -25,7 +26,7 @@ pub struct Model {
     context: u32,
     pub(super) buffers: Buffers,
     /// Kept because the dispatches' bind groups need its buffers alive in the browser.
-    _weights: Weights,
+    _weights: Arc<Weights>,
     weight_bytes: u64,
     prefill: Vec<Dispatch>,
     prefill_head: Vec<Dispatch>,
@@ -42,9 +43,9 @@ impl Model {
         gpu: Gpu,
         config: ModelConfig,
         plan: &ModelPlan,
-        chat: Chat,
+        chat: Arc<Chat>,
         context: u32,
-        weights: Weights,
+        weights: Arc<Weights>,
         host: &HashMap<String, Vec<f32>>,
     ) -> Result<Self> {
         let tuning = gpu.tuning();
@@ -70,7 +71,7 @@ impl Model {
         Ok(Self {
             gpu,
             config,
-            chat: Arc::new(chat),
+            chat,
             context,
             buffers,
             _weights: weights,
@@ -218,22 +219,57 @@ impl Model {
     /// Starts to answer `prompt`, which [`Model::prefill`] must have seen, with at most `max_tokens` tokens.
     ///
     /// # Errors
-    /// [`EngineError::InvalidSampling`].
-    pub fn generate(&mut self, prompt: &[u32], params: &SamplingParams, max_tokens: usize) -> Result<Generation<'_>> {
-        params.validate()?;
+    /// [`EngineError::InvalidSampling`], or a bias for a token that is none.
+    pub fn generate<'p>(
+        &mut self,
+        prompt: &[u32],
+        plan: impl Into<SamplingPlan<'p>>,
+        max_tokens: usize,
+    ) -> Result<Generation<'_>> {
+        let plan = plan.into();
+        let last = self.begin_answer(prompt, &plan)?;
+        let room = self.context as usize - self.cached.len();
+        Ok(Generation::new(self, last, max_tokens, room, plan.generated))
+    }
+
+    /// The same, one token at a time, for answers that the host has a say in.
+    ///
+    /// # Errors
+    /// As [`Model::generate`].
+    pub fn generate_stepwise<'p>(&mut self, prompt: &[u32], plan: impl Into<SamplingPlan<'p>>) -> Result<Stepwise<'_>> {
+        let plan = plan.into();
+        let last = self.begin_answer(prompt, &plan)?;
+        Ok(Stepwise::new(self, last, plan.generated as u32))
+    }
+
+    /// Puts what an answer to `prompt` begins with onto the GPU and returns the prompt's last token.
+    fn begin_answer(&mut self, prompt: &[u32], plan: &SamplingPlan<'_>) -> Result<u32> {
+        plan.params.validate()?;
         debug_assert_eq!(self.cached.len() + 1, prompt.len(), "prefill comes first");
-        let mut history = vec![0u32; self.config.vocab as usize];
-        for token in prompt {
-            history[*token as usize] = IN_PROMPT;
-        }
+        let vocab = self.config.vocab as usize;
+        let (given, generated) = prompt.split_at(prompt.len() - plan.generated.min(prompt.len()));
+        let mut history = vec![0u32; vocab];
+        given.iter().for_each(|token| history[*token as usize] = IN_PROMPT);
+        generated.iter().for_each(|token| history[*token as usize] += 1);
         let last = prompt.last().copied().unwrap_or_default();
         let queue = self.gpu.queue();
         queue.write_buffer(&self.buffers.history, 0, bytemuck::cast_slice(&history));
-        queue.write_buffer(&self.buffers.sampling, 0, bytemuck::bytes_of(params));
+        queue.write_buffer(&self.buffers.sampling, 0, bytemuck::bytes_of(&plan.params));
+        let switches = [0, u32::from(!plan.bias.is_empty())];
+        queue.write_buffer(&self.buffers.sampling, SAMPLING_SWITCHES, bytemuck::cast_slice(&switches));
+        if !plan.bias.is_empty() {
+            let ids: Vec<u32> = plan.bias.iter().map(|(id, _)| *id).collect();
+            self.check_tokens(&ids)?;
+            let mut bias = vec![0f32; vocab];
+            plan.bias.iter().for_each(|(id, value)| bias[*id as usize] = *value);
+            queue.write_buffer(&self.buffers.bias, 0, bytemuck::cast_slice(&bias));
+        }
         queue.write_buffer(&self.buffers.next_id, 0, bytemuck::bytes_of(&last));
-        self.write_state(1);
-        let room = self.context as usize - self.cached.len();
-        Ok(Generation::new(self, last, max_tokens, room))
+        // The draws of an answer that goes on are not those of its beginning.
+        let step = plan.generated as u32;
+        let state = State { position: self.cached.len() as u32, token_count: 1, step, padding: 0 };
+        queue.write_buffer(&self.buffers.state, 0, bytemuck::bytes_of(&state));
+        Ok(last)
     }
 
     /// Runs the layers over `batch`, with the output head if `with_logits`, and counts the batch as cached.
@@ -256,7 +292,7 @@ impl Model {
     }
 
     /// Encodes one compute pass and submits it.
-    fn submit(&self, encode: impl FnOnce(&mut wgpu::ComputePass<'_>)) {
+    pub(super) fn submit(&self, encode: impl FnOnce(&mut wgpu::ComputePass<'_>)) {
         let mut encoder = self.gpu.device().create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
         encode(&mut encoder.begin_compute_pass(&wgpu::ComputePassDescriptor::default()));
         self.gpu.queue().submit([encoder.finish()]);

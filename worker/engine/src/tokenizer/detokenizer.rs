@@ -1,25 +1,28 @@
 //! Token ids to text, one after the other.
 
+use std::sync::Arc;
+
 use super::Tokenizer;
 
 /// Turns a stream of tokens into text without ever splitting a character.
-pub struct Detokenizer<'t> {
-    tokenizer: &'t Tokenizer,
+pub struct Detokenizer {
+    tokenizer: Arc<Tokenizer>,
     /// The beginning of a character whose other bytes are still to come.
     pending: Vec<u8>,
     /// Drop a space before the next text.
     drops_space: bool,
 }
 
-impl<'t> Detokenizer<'t> {
+impl Detokenizer {
     /// A detokenizer at the beginning of a text.
-    pub fn new(tokenizer: &'t Tokenizer) -> Self {
-        Self { tokenizer, pending: Vec::new(), drops_space: tokenizer.adds_space }
+    pub fn new(tokenizer: Arc<Tokenizer>) -> Self {
+        let drops_space = tokenizer.adds_space;
+        Self { tokenizer, pending: Vec::new(), drops_space }
     }
 
     /// The text that `id` completes; empty for control tokens and inside a character.
     pub fn push(&mut self, id: u32) -> String {
-        let mut bytes = self.tokenizer.bytes.get(id as usize).map(Vec::as_slice).unwrap_or_default();
+        let mut bytes = self.tokenizer.token_bytes(id);
         if self.drops_space && !bytes.is_empty() {
             // The tokenizer put it before the text.
             bytes = bytes.strip_prefix(b" ").unwrap_or(bytes);

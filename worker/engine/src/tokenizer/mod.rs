@@ -198,6 +198,11 @@ impl Tokenizer {
         self.texts.get(id as usize).map(String::as_str)
     }
 
+    /// The bytes that a token stands for; none for control tokens.
+    pub fn token_bytes(&self, id: u32) -> &[u8] {
+        self.bytes.get(id as usize).map(Vec::as_slice).unwrap_or_default()
+    }
+
     /// Tokens in the vocabulary.
     pub fn vocab_len(&self) -> usize {
         self.texts.len()

@@ -12,6 +12,15 @@ use crate::{gpu_tests, read, run, state};
 gpu_tests! {
     sampling_chooses_what_its_twin_chooses_and_feeds_it_back,
     the_draw_follows_the_probabilities,
+    forbidden_tokens_are_never_chosen_and_bias_comes_before_penalties,
+}
+
+/// What a request adds to sampling.
+#[derive(Default)]
+struct Choice {
+    /// A bit a token.
+    allowed: Option<Vec<u32>>,
+    bias: Option<Vec<f32>>,
 }
 
 /// Buffers of the sampler.
@@ -26,10 +35,25 @@ struct Sampler {
 
 impl Sampler {
     fn new(gpu: &Gpu, logits: &[f32], history: &[u32], params: &SamplingParams, step: u32) -> Self {
+        Self::with_choice(gpu, logits, history, params, step, &Choice::default())
+    }
+
+    fn with_choice(
+        gpu: &Gpu,
+        logits: &[f32],
+        history: &[u32],
+        params: &SamplingParams,
+        step: u32,
+        choice: &Choice,
+    ) -> Self {
         let vocab = logits.len() as u32;
         let state = state(gpu, 40, 1, step);
-        let sampling = gpu.buffer("sampling", 32, wgpu::BufferUsages::UNIFORM);
+        let sampling = gpu.buffer("sampling", 48, wgpu::BufferUsages::UNIFORM);
         gpu.queue().write_buffer(&sampling, 0, bytemuck::bytes_of(params));
+        let switches = [u32::from(choice.allowed.is_some()), u32::from(choice.bias.is_some())];
+        gpu.queue().write_buffer(&sampling, 32, bytemuck::cast_slice(&switches));
+        let allowed = gpu.storage_buffer_with("allowed", choice.allowed.as_deref().unwrap_or(&[0]));
+        let bias = gpu.storage_buffer_with("bias", choice.bias.as_deref().unwrap_or(&[0.0]));
         let logits = gpu.storage_buffer_with("logits", logits);
         let history = gpu.storage_buffer_with("history", history);
         let candidates = gpu.storage_buffer("candidates", u64::from(chunk_count(vocab)) * 8);
@@ -40,6 +64,8 @@ impl Sampler {
             (1, Binding::Write(&logits)),
             (2, Binding::Read(&history)),
             (3, Binding::Write(&candidates)),
+            (4, Binding::Read(&allowed)),
+            (5, Binding::Read(&bias)),
         ];
         let choose = [
             (0, Binding::Uniform(&sampling)),
@@ -140,5 +166,42 @@ async fn the_draw_follows_the_probabilities() {
         let expected = f64::from(draws) * share;
         let bound = 4.0 * (expected * (1.0 - share)).sqrt();
         assert!((f64::from(*count) - expected).abs() < bound, "{counts:?}");
+    }
+}
+
+async fn forbidden_tokens_are_never_chosen_and_bias_comes_before_penalties() {
+    let vocab = 2100usize;
+    let greedy = SamplingParams { repetition_penalty: 1.2, ..SamplingParams::GREEDY };
+    let warm = SamplingParams { temperature: 1.5, top_k: 40, top_p: 0.9, seed: 3, ..greedy };
+    for gpu in devices().await {
+        let mut random = Random(8);
+        for (params, step) in [greedy, warm].iter().flat_map(|params| (0..4).map(move |step| (params, step))) {
+            let logits: Vec<f32> = (0..vocab).map(|_| 8.0 * random.float()).collect();
+            let bias: Vec<f32> =
+                (0..vocab).map(|_| if random.bits() % 4 == 0 { 6.0 * random.float() } else { 0.0 }).collect();
+            let history: Vec<u32> = (0..vocab).map(|_| if random.bits() % 3 == 0 { IN_PROMPT } else { 0 }).collect();
+            // Few tokens, as a grammar leaves them; the last word is used in part only.
+            let allowed: Vec<u32> =
+                (0..vocab.div_ceil(32)).map(|_| (random.bits() & random.bits() & random.bits()) as u32).collect();
+            let is_allowed = |id: usize| allowed[id / 32] >> (id % 32) & 1 == 1;
+            let choice = Choice { allowed: Some(allowed.clone()), bias: Some(bias.clone()) };
+            let sampler = Sampler::with_choice(&gpu, &logits, &history, params, step, &choice);
+            run(&gpu, &sampler.dispatches, 1);
+
+            let expected: Vec<f32> = (0..vocab)
+                .map(|id| match is_allowed(id) {
+                    true => reference::sampling::penalise(logits[id] + bias[id], history[id], params),
+                    false => reference::sampling::FORBIDDEN,
+                })
+                .collect();
+            let actual: Vec<f32> = read(&gpu, &sampler.logits, vocab).await;
+            assert_close(&actual, &expected, 1e-6, "adjusted logits");
+            let id = read::<u32>(&gpu, &sampler.next, 1).await[0] as usize;
+            assert!(is_allowed(id), "{params:?}, step {step}: {id} is forbidden");
+            if params.temperature == 0.0 {
+                let best = actual.iter().copied().fold(f32::MIN, f32::max);
+                assert_eq!(actual[id], best);
+            }
+        }
     }
 }

@@ -1,0 +1,75 @@
+//! `/v1/embeddings`.
+
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
+use parlance_engine::runtime::Encoder;
+use parlance_protocol::openai::{Embedding, EmbeddingList, EmbeddingRequest, EmbeddingUsage};
+use serde_json::Value;
+
+use crate::error::RequestError;
+use crate::job::{Meta, json};
+use crate::parse::{read, texts};
+
+/// A request for vectors under way.
+pub struct EmbeddingJob {
+    texts: Vec<String>,
+    as_base64: bool,
+    dimensions: Option<u32>,
+    meta: Meta,
+    data: Vec<Embedding>,
+    tokens: u32,
+}
+
+impl EmbeddingJob {
+    /// Reads a body of `/v1/embeddings`.
+    ///
+    /// # Errors
+    /// [`RequestError`], which names the field that is wrong.
+    pub fn new(body: &Value, meta: Meta) -> Result<Self, RequestError> {
+        let request: EmbeddingRequest = read(body)?;
+        let as_base64 = match request.encoding_format.as_deref() {
+            None | Some("float") => false,
+            Some("base64") => true,
+            Some(_) => return Err(RequestError::field("encoding_format", "it must be float or base64")),
+        };
+        let texts = texts(&request.input, "input")?;
+        Ok(Self { texts, as_base64, dimensions: request.dimensions, meta, data: Vec::new(), tokens: 0 })
+    }
+
+    /// Computes the next vector; `false` after the last.
+    ///
+    /// # Errors
+    /// Whatever the engine reported; a later call goes on with the same text.
+    pub async fn step(&mut self, encoder: &Encoder) -> Result<bool, RequestError> {
+        let Some(text) = self.texts.get(self.data.len()) else { return Ok(false) };
+        let embedding = encoder.embed(text).await?;
+        let len = embedding.vector.len();
+        if self.dimensions.is_some_and(|dimensions| dimensions as usize != len) {
+            return Err(RequestError::field("dimensions", format!("this model's vectors have {len}")));
+        }
+        self.tokens += embedding.tokens as u32;
+        let value = if self.as_base64 {
+            let bytes: Vec<u8> = embedding.vector.iter().flat_map(|value| value.to_le_bytes()).collect();
+            BASE64_STANDARD.encode(bytes).into()
+        } else {
+            embedding.vector.into()
+        };
+        self.data.push(Embedding {
+            object: "embedding".to_owned(),
+            index: self.data.len() as u32,
+            embedding: value,
+            is_truncated: embedding.is_truncated,
+        });
+        Ok(true)
+    }
+
+    /// The response.
+    pub fn response(self) -> Value {
+        json(&EmbeddingList {
+            object: "list".to_owned(),
+            data: self.data,
+            model: self.meta.model,
+            usage: EmbeddingUsage { prompt_tokens: self.tokens, total_tokens: self.tokens },
+        })
+    }
+}

@@ -1,0 +1,439 @@
+//! Requests read and checked. Whatever is wrong is an error that names the field.
+
+use parlance_engine::sampling::SamplingParams;
+use parlance_protocol::openai::{
+    ChatCompletionRequest, CompletionRequest, FunctionDefinition, RequestMessage, ResponseFormat, StreamOptions, Tool,
+};
+use serde::de::DeserializeOwned;
+use serde_json::{Map, Value};
+
+use crate::error::RequestError;
+
+/// Most answers to one request.
+const MAX_CHOICES: u32 = 128;
+/// Most stop texts.
+const MAX_STOPS: usize = 16;
+/// Most likely tokens told for each place.
+const MAX_TOP_LOGPROBS: u32 = 20;
+/// Most tools.
+const MAX_TOOLS: usize = 128;
+
+type Result<T> = std::result::Result<T, RequestError>;
+
+/// How answers are computed and told, whatever they answer.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Options {
+    /// The seed is the caller's where the request has none.
+    pub(crate) params: SamplingParams,
+    pub(crate) bias: Vec<(u32, f32)>,
+    pub(crate) stops: Vec<String>,
+    pub(crate) choices: u32,
+    pub(crate) max_tokens: Option<u32>,
+    /// How many likely tokens are told beside each; `None` tells nothing.
+    pub(crate) logprobs: Option<u32>,
+    pub(crate) format: Option<ResponseFormat>,
+    pub(crate) processor: Option<String>,
+    pub(crate) stream: bool,
+    pub(crate) include_usage: bool,
+}
+
+/// A conversation to answer.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Conversation {
+    pub(crate) messages: Vec<RequestMessage>,
+    pub(crate) tools: Vec<FunctionDefinition>,
+    pub(crate) choice: ToolChoice,
+    pub(crate) parallel_calls: bool,
+    pub(crate) thinking: Option<bool>,
+    pub(crate) continues: bool,
+}
+
+/// Whether an answer is a call.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum ToolChoice {
+    Auto,
+    /// Any of the tools.
+    Required,
+    /// This one.
+    Named(String),
+}
+
+/// Reads a body; what it lacks or has in the wrong type is named.
+pub(crate) fn read<T: DeserializeOwned>(body: &Value) -> Result<T> {
+    if !body.is_object() {
+        return Err(RequestError::field("body", "it must be a JSON object"));
+    }
+    serde_path_to_error::deserialize(body).map_err(|error| {
+        let path = error.path().to_string();
+        RequestError::field(path, error.into_inner().to_string())
+    })
+}
+
+/// A chat request's two halves.
+pub(crate) fn chat(request: ChatCompletionRequest, seed: u32) -> Result<(Conversation, Options)> {
+    let ChatCompletionRequest { messages, tools, tool_choice, .. } = request;
+    check_messages(&messages)?;
+    let continues = request.continue_final_message.unwrap_or_default();
+    if continues && messages.last().is_none_or(|message| message.role != "assistant") {
+        let message = "the last message must be the assistant's, to be continued";
+        return Err(RequestError::field("continue_final_message", message));
+    }
+    let (tools, choice) = check_tools(tools.unwrap_or_default(), tool_choice.as_ref())?;
+    let arguments = [&request.chat_template_kwargs, &request.extra_body];
+    let by_effort = request.reasoning_effort.as_deref().map(|effort| effort != "none");
+    let thinking = request
+        .enable_thinking
+        .or_else(|| arguments.into_iter().flatten().find_map(|arguments| arguments.enable_thinking))
+        .or(by_effort);
+    let logprobs = match (request.logprobs.unwrap_or_default(), request.top_logprobs) {
+        (false, Some(top)) if top > 0 => {
+            return Err(RequestError::field("top_logprobs", "it needs logprobs to be true"));
+        }
+        (false, _) => None,
+        (true, top) => Some(top.unwrap_or_default()),
+    };
+    let options = Common {
+        sampling: [
+            request.temperature,
+            request.top_p,
+            request.min_p,
+            request.repetition_penalty,
+            request.frequency_penalty,
+            request.presence_penalty,
+        ],
+        top_k: request.top_k,
+        seed: request.seed,
+        stop: request.stop.as_ref(),
+        n: request.n,
+        logit_bias: request.logit_bias.as_ref(),
+        max_tokens: request.max_completion_tokens.or(request.max_tokens),
+        logprobs: ("top_logprobs", logprobs),
+        format: request.response_format,
+        processor: request.logit_processor,
+        stream: request.stream,
+        stream_options: request.stream_options,
+    }
+    .check(seed)?;
+    let parallel_calls = request.parallel_tool_calls.unwrap_or(true);
+    Ok((Conversation { messages, tools, choice, parallel_calls, thinking, continues }, options))
+}
+
+/// A completion request's prompts, whether they are repeated, and how they are completed.
+pub(crate) fn completion(request: CompletionRequest, seed: u32) -> Result<(Vec<String>, bool, Options)> {
+    let prompts = texts(&request.prompt, "prompt")?;
+    let options = Common {
+        sampling: [
+            request.temperature,
+            request.top_p,
+            request.min_p,
+            request.repetition_penalty,
+            request.frequency_penalty,
+            request.presence_penalty,
+        ],
+        top_k: request.top_k,
+        seed: request.seed,
+        stop: request.stop.as_ref(),
+        n: request.n,
+        logit_bias: request.logit_bias.as_ref(),
+        max_tokens: Some(request.max_tokens.unwrap_or(16)),
+        logprobs: ("logprobs", request.logprobs),
+        format: request.response_format,
+        processor: request.logit_processor,
+        stream: request.stream,
+        stream_options: request.stream_options,
+    }
+    .check(seed)?;
+    Ok((prompts, request.echo.unwrap_or_default(), options))
+}
+
+/// One text, or several.
+pub(crate) fn texts(value: &Value, param: &str) -> Result<Vec<String>> {
+    let message = "it must be a text or an array of texts";
+    match value {
+        Value::String(text) => Ok(vec![text.clone()]),
+        Value::Array(values) if values.is_empty() => Err(RequestError::field(param, "it must not be empty")),
+        Value::Array(values) => values
+            .iter()
+            .enumerate()
+            .map(|(index, value)| {
+                let text = value.as_str().ok_or_else(|| RequestError::field(format!("{param}[{index}]"), message))?;
+                Ok(text.to_owned())
+            })
+            .collect(),
+        _ => Err(RequestError::field(param, message)),
+    }
+}
+
+/// What both kinds of requests have, as they have it.
+struct Common<'a> {
+    /// In the order of [`SamplingParams`]' floats.
+    sampling: [Option<f32>; 6],
+    top_k: Option<u32>,
+    seed: Option<i64>,
+    stop: Option<&'a Value>,
+    n: Option<u32>,
+    logit_bias: Option<&'a Map<String, Value>>,
+    max_tokens: Option<u32>,
+    logprobs: (&'static str, Option<u32>),
+    format: Option<ResponseFormat>,
+    processor: Option<String>,
+    stream: Option<bool>,
+    stream_options: Option<StreamOptions>,
+}
+
+impl Common<'_> {
+    fn check(self, seed: u32) -> Result<Options> {
+        let [temperature, top_p, min_p, repetition_penalty, frequency_penalty, presence_penalty] = self.sampling;
+        let params = SamplingParams {
+            temperature: temperature.unwrap_or(1.0),
+            top_p: top_p.unwrap_or(1.0),
+            min_p: min_p.unwrap_or(0.0),
+            repetition_penalty: repetition_penalty.unwrap_or(1.0),
+            frequency_penalty: frequency_penalty.unwrap_or(0.0),
+            presence_penalty: presence_penalty.unwrap_or(0.0),
+            top_k: self.top_k.unwrap_or(0),
+            // Both halves count; the same number always gives the same seed.
+            seed: self.seed.map_or(seed, |seed| (seed ^ (seed >> 32)) as u32),
+        };
+        params.validate()?;
+        let choices = self.n.unwrap_or(1);
+        if !(1..=MAX_CHOICES).contains(&choices) {
+            return Err(RequestError::field("n", format!("it must be between 1 and {MAX_CHOICES}")));
+        }
+        let (param, logprobs) = self.logprobs;
+        if logprobs.is_some_and(|top| top > MAX_TOP_LOGPROBS) {
+            return Err(RequestError::field(param, format!("it must be at most {MAX_TOP_LOGPROBS}")));
+        }
+        if self.max_tokens == Some(0) {
+            return Err(RequestError::field("max_tokens", "it must be at least 1"));
+        }
+        let stream = self.stream.unwrap_or_default();
+        if self.stream_options.is_some() && !stream {
+            return Err(RequestError::field("stream_options", "it needs stream to be true"));
+        }
+        Ok(Options {
+            params,
+            bias: bias(self.logit_bias)?,
+            stops: stops(self.stop)?,
+            choices,
+            max_tokens: self.max_tokens,
+            logprobs,
+            format: self.format,
+            processor: self.processor,
+            stream,
+            include_usage: self.stream_options.is_some_and(|options| options.include_usage),
+        })
+    }
+}
+
+fn bias(bias: Option<&Map<String, Value>>) -> Result<Vec<(u32, f32)>> {
+    let entries = bias.into_iter().flatten().map(|(id, value)| {
+        let param = || format!("logit_bias.{id}");
+        let id = id.parse().map_err(|_| RequestError::field(param(), "its name must be a token's number"))?;
+        match value.as_f64() {
+            Some(value) if (-100.0..=100.0).contains(&value) => Ok((id, value as f32)),
+            _ => Err(RequestError::field(param(), "it must be a number between -100 and 100")),
+        }
+    });
+    entries.collect()
+}
+
+fn stops(stop: Option<&Value>) -> Result<Vec<String>> {
+    let Some(stop) = stop.filter(|stop| !stop.is_null()) else { return Ok(Vec::new()) };
+    let texts = texts(stop, "stop")?;
+    if texts.len() > MAX_STOPS {
+        return Err(RequestError::field("stop", format!("there may be at most {MAX_STOPS} texts")));
+    }
+    if texts.iter().any(String::is_empty) {
+        return Err(RequestError::field("stop", "an empty text stops nothing"));
+    }
+    Ok(texts)
+}
+
+fn check_messages(messages: &[RequestMessage]) -> Result<()> {
+    if messages.is_empty() {
+        return Err(RequestError::field("messages", "there must be at least one message"));
+    }
+    for (index, message) in messages.iter().enumerate() {
+        if !["system", "developer", "user", "assistant", "tool"].contains(&message.role.as_str()) {
+            let text = format!("“{}” is none of system, developer, user, assistant, tool", message.role);
+            return Err(RequestError::field(format!("messages[{index}].role"), text));
+        }
+        let text = content_text(&message.content, index)?;
+        let may_be_empty = message.role == "assistant";
+        if text.is_none() && !may_be_empty {
+            let param = format!("messages[{index}].content");
+            return Err(RequestError::field(param, "it must be a text or an array of text parts"));
+        }
+    }
+    Ok(())
+}
+
+/// The text of a message; `None` if it has no content.
+pub(crate) fn content_text(content: &Value, index: usize) -> Result<Option<String>> {
+    let param = || format!("messages[{index}].content");
+    match content {
+        Value::Null => Ok(None),
+        Value::String(text) => Ok(Some(text.clone())),
+        Value::Array(parts) => {
+            let mut text = String::new();
+            for (at, part) in parts.iter().enumerate() {
+                let kind = part.get("type").and_then(Value::as_str).unwrap_or_default();
+                let message = match (kind, part.get("text").and_then(Value::as_str)) {
+                    ("text", Some(part)) => {
+                        text.push_str(part);
+                        continue;
+                    }
+                    ("image_url" | "input_image", _) => "images are not supported: no model here can see them yet",
+                    ("input_audio", _) => "audio is not supported: no model here can hear it yet",
+                    _ => "it must be {\"type\": \"text\", \"text\": ...}",
+                };
+                return Err(RequestError::field(format!("{}[{at}]", param()), message));
+            }
+            Ok(Some(text))
+        }
+        _ => Err(RequestError::field(param(), "it must be a text or an array of text parts")),
+    }
+}
+
+fn check_tools(tools: Vec<Tool>, choice: Option<&Value>) -> Result<(Vec<FunctionDefinition>, ToolChoice)> {
+    if tools.len() > MAX_TOOLS {
+        return Err(RequestError::field("tools", format!("there may be at most {MAX_TOOLS}")));
+    }
+    for (index, tool) in tools.iter().enumerate() {
+        if tool.kind != "function" {
+            return Err(RequestError::field(format!("tools[{index}].type"), "only “function” is known"));
+        }
+        let is_name = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.');
+        let name = &tool.function.name;
+        if name.is_empty() || name.len() > 64 || !name.chars().all(is_name) {
+            let message = "it must be 1 to 64 letters, digits, “_”, “-” or “.”";
+            return Err(RequestError::field(format!("tools[{index}].function.name"), message));
+        }
+        if tool.function.parameters.as_ref().is_some_and(|parameters| !parameters.is_object() && !parameters.is_null())
+        {
+            return Err(RequestError::field(
+                format!("tools[{index}].function.parameters"),
+                "it must be a JSON schema, an object",
+            ));
+        }
+    }
+    let choice = match choice {
+        None | Some(Value::Null) => ToolChoice::Auto,
+        Some(Value::String(choice)) => match choice.as_str() {
+            "auto" => ToolChoice::Auto,
+            "none" => return Ok((Vec::new(), ToolChoice::Auto)),
+            "required" => ToolChoice::Required,
+            other => {
+                let message = format!("“{other}” is none of none, auto, required");
+                return Err(RequestError::field("tool_choice", message));
+            }
+        },
+        Some(Value::Object(choice)) => {
+            let name = choice.get("function").and_then(|function| function.get("name")).and_then(Value::as_str);
+            let name =
+                name.ok_or_else(|| RequestError::field("tool_choice.function.name", "it must name a function"))?;
+            if !tools.iter().any(|tool| tool.function.name == name) {
+                return Err(RequestError::field("tool_choice.function.name", format!("no tool is called “{name}”")));
+            }
+            ToolChoice::Named(name.to_owned())
+        }
+        Some(_) => return Err(RequestError::field("tool_choice", "it must be a text or an object")),
+    };
+    if choice != ToolChoice::Auto && tools.is_empty() {
+        return Err(RequestError::field("tool_choice", "it needs tools"));
+    }
+    Ok((tools.into_iter().map(|tool| tool.function).collect(), choice))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    /// The field that is wrong in a chat request, after `{"messages": [...]}` was extended by `more`.
+    fn wrong(more: Value) -> String {
+        let mut body = json!({ "messages": [{ "role": "user", "content": "Hi" }] });
+        if let (Value::Object(body), Value::Object(more)) = (&mut body, more) {
+            body.extend(more);
+        }
+        let result = read::<ChatCompletionRequest>(&body).and_then(|request| chat(request, 0));
+        match result {
+            Ok(_) => "nothing".to_owned(),
+            Err(error) => {
+                assert_eq!(error.status(), 400);
+                error.param().unwrap_or("no field").to_owned()
+            }
+        }
+    }
+
+    #[test]
+    fn each_bad_field_is_named_and_unknown_ones_are_ignored() {
+        let tool = json!([{ "type": "function", "function": { "name": "f" } }]);
+        let cases = [
+            (json!({ "user": "x", "store": true, "metadata": { "a": 1 } }), "nothing"),
+            (json!({ "temperature": null, "tools": null, "stop": null, "stream": null }), "nothing"),
+            (json!({ "temperature": "hot" }), "temperature"),
+            (json!({ "temperature": 3 }), "temperature"),
+            (json!({ "top_p": 0 }), "top_p"),
+            (json!({ "top_k": -1 }), "top_k"),
+            (json!({ "max_tokens": 0 }), "max_tokens"),
+            (json!({ "max_tokens": 1.5 }), "max_tokens"),
+            (json!({ "n": 0 }), "n"),
+            (json!({ "seed": "x" }), "seed"),
+            (json!({ "stop": 7 }), "stop"),
+            (json!({ "stop": ["a", 7] }), "stop[1]"),
+            (json!({ "stop": [""] }), "stop"),
+            (json!({ "logit_bias": { "x": 1 } }), "logit_bias.x"),
+            (json!({ "logit_bias": { "3": 101 } }), "logit_bias.3"),
+            (json!({ "top_logprobs": 3 }), "top_logprobs"),
+            (json!({ "logprobs": true, "top_logprobs": 21 }), "top_logprobs"),
+            (json!({ "stream_options": { "include_usage": true } }), "stream_options"),
+            (json!({ "stream": true, "stream_options": { "include_usage": 1 } }), "stream_options.include_usage"),
+            (json!({ "messages": [] }), "messages"),
+            (json!({ "messages": "Hi" }), "messages"),
+            (json!({ "messages": [{ "role": "user", "content": "a" }, { "content": "b" }] }), "messages[1]"),
+            (json!({ "messages": [{ "role": "robot", "content": "a" }] }), "messages[0].role"),
+            (json!({ "messages": [{ "role": "user" }] }), "messages[0].content"),
+            (json!({ "messages": [{ "role": "user", "content": 5 }] }), "messages[0].content"),
+            (
+                json!({ "messages": [{ "role": "user", "content": [{ "type": "image_url", "image_url": {} }] }] }),
+                "messages[0].content[0]",
+            ),
+            (json!({ "messages": [{ "role": "user", "content": [{ "type": "text", "text": "a" }] }] }), "nothing"),
+            (json!({ "continue_final_message": true }), "continue_final_message"),
+            (json!({ "tools": [{ "type": "x", "function": { "name": "f" } }] }), "tools[0].type"),
+            (json!({ "tools": [{ "type": "function", "function": { "name": "f g" } }] }), "tools[0].function.name"),
+            (json!({ "tools": [{ "type": "function", "function": {} }] }), "tools[0].function"),
+            (json!({ "tools": tool, "tool_choice": "maybe" }), "tool_choice"),
+            (
+                json!({ "tools": tool, "tool_choice": { "type": "function", "function": { "name": "g" } } }),
+                "tool_choice.function.name",
+            ),
+            (json!({ "tool_choice": "required" }), "tool_choice"),
+            (json!({ "tools": tool, "tool_choice": "none" }), "nothing"),
+            (json!({ "response_format": { "kind": "text" } }), "response_format"),
+        ];
+        for (more, expected) in cases {
+            assert_eq!(wrong(more.clone()), expected, "{more}");
+        }
+    }
+
+    #[test]
+    fn thinking_is_switched_by_every_known_name() {
+        let cases = [
+            (json!({}), None),
+            (json!({ "enable_thinking": false }), Some(false)),
+            (json!({ "chat_template_kwargs": { "enable_thinking": false } }), Some(false)),
+            (json!({ "extra_body": { "enable_thinking": true } }), Some(true)),
+            (json!({ "reasoning_effort": "none" }), Some(false)),
+            (json!({ "reasoning_effort": "low" }), Some(true)),
+        ];
+        for (mut body, expected) in cases {
+            body["messages"] = json!([{ "role": "user", "content": "Hi" }]);
+            let request = read::<ChatCompletionRequest>(&body).unwrap_or_default();
+            assert_eq!(chat(request, 0).map(|(conversation, _)| conversation.thinking), Ok(expected), "{body}");
+        }
+    }
+}

@@ -1,0 +1,99 @@
+//! Reading calls out of an answer.
+
+use serde_json::Value;
+
+use super::format::ToolFormat;
+
+/// The calls in `text`, from the first opener on: names with their arguments as JSON text. Empty if it holds none that can be read.
+pub(crate) fn calls(format: ToolFormat, text: &str) -> Vec<(String, String)> {
+    match format {
+        ToolFormat::Hermes => {
+            text.split("<tool_call>").filter_map(first_value).filter_map(|value| call(&value)).collect()
+        }
+        ToolFormat::Llama => {
+            let text = text.trim_start().trim_start_matches("<|python_tag|>");
+            first_value(text).iter().filter_map(call).collect()
+        }
+        ToolFormat::Mistral | ToolFormat::Granite => {
+            let after =
+                format.openers().iter().find_map(|opener| text.split_once(opener)).map_or(text, |(_, rest)| rest);
+            match first_value(after) {
+                Some(Value::Array(values)) => values.iter().filter_map(call).collect(),
+                Some(value) => call(&value).into_iter().collect(),
+                None => Vec::new(),
+            }
+        }
+        ToolFormat::MistralNamed => text.split("[TOOL_CALLS]").filter_map(named_call).collect(),
+    }
+}
+
+/// `name[ARGS]{...}`; some models write a call's id in between.
+fn named_call(text: &str) -> Option<(String, String)> {
+    let (name, arguments) = text.split_once("[ARGS]")?;
+    let name = name.split("[CALL_ID]").next().unwrap_or_default().trim();
+    let arguments = first_value(arguments)?;
+    (!name.is_empty()).then(|| (name.to_owned(), arguments.to_string()))
+}
+
+/// The JSON value that a text begins with.
+fn first_value(text: &str) -> Option<Value> {
+    serde_json::Deserializer::from_str(text).into_iter().next()?.ok()
+}
+
+fn call(value: &Value) -> Option<(String, String)> {
+    // Some models wrap it as the API does.
+    let value = value.get("function").filter(|function| function.is_object()).unwrap_or(value);
+    let name = value.get("name")?.as_str()?;
+    let arguments = match value.get("arguments").or_else(|| value.get("parameters")) {
+        None | Some(Value::Null) => "{}".to_owned(),
+        // Some models write them as text already.
+        Some(Value::String(text)) => text.clone(),
+        Some(arguments) => arguments.to_string(),
+    };
+    Some((name.to_owned(), arguments))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_family_s_calls_are_read() {
+        let one = [("f", r#"{"a":1}"#)].as_slice();
+        let two = [("f", r#"{"a":1}"#), ("g", "{}")].as_slice();
+        let cases: [(ToolFormat, &str, &[(&str, &str)]); 15] = [
+            (ToolFormat::Hermes, "<tool_call>\n{\"name\": \"f\", \"arguments\": {\"a\": 1}}\n</tool_call>", one),
+            (
+                ToolFormat::Hermes,
+                "<tool_call>{\"name\": \"f\", \"arguments\": {\"a\": 1}}</tool_call>\n<tool_call>{\"name\": \"g\"}</tool_call>",
+                two,
+            ),
+            (ToolFormat::Hermes, "<tool_call>{\"name\": \"f\", \"arguments\": {\"a\": 1}}", one),
+            (ToolFormat::Hermes, "<tool_call>\n{\"name\": ", &[]),
+            (ToolFormat::Llama, "{\"name\": \"f\", \"parameters\": {\"a\": 1}}", one),
+            (ToolFormat::Llama, "<|python_tag|>{\"name\": \"f\", \"parameters\": {\"a\": 1}}", one),
+            (
+                ToolFormat::Llama,
+                "{\"type\": \"function\", \"function\": {\"name\": \"f\", \"parameters\": {\"a\": 1}}}",
+                one,
+            ),
+            (ToolFormat::Llama, "{\"city\": \"Rome\"}", &[]),
+            (
+                ToolFormat::Mistral,
+                "[TOOL_CALLS] [{\"name\": \"f\", \"arguments\": {\"a\": 1}}, {\"name\": \"g\"}]",
+                two,
+            ),
+            (ToolFormat::Mistral, "[TOOL_CALLS]{\"name\": \"f\", \"arguments\": \"{\\\"a\\\":1}\"}", one),
+            (ToolFormat::MistralNamed, "[TOOL_CALLS]f[ARGS]{\"a\": 1}[TOOL_CALLS]g[ARGS]{}", two),
+            (ToolFormat::MistralNamed, "[TOOL_CALLS]f[CALL_ID]123[ARGS]{\"a\": 1}", one),
+            (ToolFormat::Granite, "<|tool_call|>[{\"name\": \"f\", \"arguments\": {\"a\": 1}}]", one),
+            (ToolFormat::Granite, "<tool_call>[{\"name\": \"f\", \"arguments\": {\"a\": 1}}]", one),
+            (ToolFormat::Granite, "<|tool_call|>nothing", &[]),
+        ];
+        for (format, text, expected) in cases {
+            let found = calls(format, text);
+            let found: Vec<_> = found.iter().map(|(name, arguments)| (name.as_str(), arguments.as_str())).collect();
+            assert_eq!(found, expected, "{format:?}: {text}");
+        }
+    }
+}
