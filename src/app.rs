@@ -8,6 +8,7 @@ use crate::client::Client;
 use crate::options::Options;
 use crate::pages::chat::ChatPage;
 use crate::pages::not_found::NotFoundPage;
+use crate::pages::storage::StoragePage;
 
 /// The app. Provides [`Options`] and the [`Client`] to all pages.
 #[component]
@@ -20,6 +21,7 @@ pub(crate) fn App() -> impl IntoView {
             <Routes fallback=NotFoundPage>
                 <Route path=path!("") view=ChatPage />
                 <Route path=path!("index.html") view=ChatPage />
+                <Route path=path!("storage") view=StoragePage />
             </Routes>
         </Router>
     }

@@ -1,6 +1,7 @@
 //! The conversation on screen, as a keyed store: a token touches one field of one message.
 
-use parlance_protocol::{Failure, FinishReason, Role, Usage};
+use parlance_protocol::Failure;
+use parlance_protocol::openai::{FinishReason, Usage};
 use reactive_stores::Store;
 
 /// Names a message for as long as the page lives.
@@ -23,8 +24,29 @@ pub(crate) struct ChatMessage {
     pub(crate) role: Role,
     /// What they say; grows while streaming.
     pub(crate) content: String,
+    /// What the model thought before; grows while streaming.
+    pub(crate) reasoning: String,
     /// How far an answer is.
     pub(crate) state: AnswerState,
+}
+
+/// Who speaks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Role {
+    /// The person.
+    User,
+    /// The model.
+    Assistant,
+}
+
+impl Role {
+    /// The role's name in the API.
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::User => "user",
+            Self::Assistant => "assistant",
+        }
+    }
 }
 
 /// How far an answer is.

@@ -1,7 +1,8 @@
 //! What the address says: `?model=URL&temperature=0&max_tokens=100&seed=1&context=2048`.
 
 use leptos::prelude::window;
-use parlance_protocol::{Sampling, hugging_face_url};
+use parlance_protocol::hugging_face_url;
+use parlance_protocol::openai::ChatCompletionRequest;
 use web_sys::UrlSearchParams;
 
 /// Path of the demo model, relative to the site.
@@ -14,10 +15,8 @@ pub(crate) struct Options {
     pub(crate) model_url: String,
     /// Whether the address named the model, rather than leaving the demo model.
     pub(crate) model_was_chosen: bool,
-    /// How to sample.
-    pub(crate) sampling: Sampling,
-    /// Most tokens of an answer.
-    pub(crate) max_tokens: Option<u32>,
+    /// How to sample, and most tokens of an answer.
+    sampling: ChatCompletionRequest,
     /// Tokens of context to ask for.
     pub(crate) context_tokens: Option<u32>,
 }
@@ -30,23 +29,30 @@ impl Options {
         let text = |name: &str| parameters.as_ref().and_then(|parameters| parameters.get(name));
         let float = |name: &str| text(name).and_then(|value| value.parse::<f32>().ok());
         let number = |name: &str| text(name).and_then(|value| value.parse::<u32>().ok());
-        let default = Sampling::default();
         let chosen = text("model").and_then(|text| model_url(&text));
         Self {
             model_was_chosen: chosen.is_some(),
             model_url: chosen.or_else(|| absolute_url(DEMO_MODEL)).unwrap_or_default(),
-            sampling: Sampling {
-                temperature: float("temperature").unwrap_or(default.temperature),
-                top_p: float("top_p").unwrap_or(default.top_p),
-                top_k: number("top_k").unwrap_or(default.top_k),
-                min_p: float("min_p").unwrap_or(default.min_p),
-                repetition_penalty: float("repetition_penalty").unwrap_or(default.repetition_penalty),
-                seed: number("seed"),
-                ..default
+            sampling: ChatCompletionRequest {
+                temperature: float("temperature").or(Some(0.7)),
+                top_p: float("top_p").or(Some(0.9)),
+                top_k: number("top_k"),
+                min_p: float("min_p"),
+                // Small models repeat themselves without it.
+                repetition_penalty: float("repetition_penalty").or(Some(1.1)),
+                seed: number("seed").map(i64::from),
+                max_tokens: number("max_tokens"),
+                ..ChatCompletionRequest::default()
             },
-            max_tokens: number("max_tokens"),
             context_tokens: number("context"),
         }
+    }
+}
+
+impl Options {
+    /// A request with these choices and no messages yet.
+    pub(crate) fn request(&self) -> ChatCompletionRequest {
+        self.sampling.clone()
     }
 }
 
@@ -60,4 +66,10 @@ pub(crate) fn absolute_url(url: &str) -> Option<String> {
     let base = leptos::prelude::document().base_uri().ok().flatten()?;
     let url = web_sys::Url::new_with_base(url.trim(), &base).ok()?;
     matches!(url.protocol().as_str(), "http:" | "https:").then(|| url.href())
+}
+
+/// The path of the folder that the site is served from, with a slash at its end.
+pub(crate) fn site_path() -> String {
+    let url = absolute_url("./").and_then(|url| web_sys::Url::new(&url).ok());
+    url.map_or_else(|| "/".to_owned(), |url| url.pathname())
 }

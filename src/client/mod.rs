@@ -1,7 +1,11 @@
 //! The reactive worker client: the page sends requests by methods and sees events as signals.
 //!
-//! It owns the worker's life: it starts it on first use, notices when it dies, and starts it anew on retry.
+//! It owns the worker's life (`recovery.rs`): it starts it on first use, notices when it dies, and starts it anew. `answers.rs` asks and
+//! puts what comes into the conversation; `storage.rs` is about models kept on this device.
 
+mod answers;
+mod recovery;
+mod storage;
 mod transport;
 
 use std::collections::HashMap;
@@ -9,16 +13,14 @@ use std::time::Duration;
 
 use leptos::prelude::*;
 use leptos::reactive::owner::LocalStorage;
+use parlance_protocol::openai::FinishReason;
 use parlance_protocol::{
-    Event, Failure, FailureKind, FinishReason, Message, ModelDescription, ModelInfo, ModelSource, Phase, Request,
-    RequestId, Role, Usage,
+    Event, Failure, FailureKind, ModelDescription, ModelInfo, ModelSource, Phase, Request, RequestId, StorageInfo,
 };
 use reactive_stores::Store;
 use web_sys::File;
 
-use crate::conversation::{
-    AnswerState, ChatMessage, ChatMessageStoreFields as _, Conversation, ConversationStoreFields as _, MessageId,
-};
+use crate::conversation::{Conversation, ConversationStoreFields as _, MessageId};
 use crate::options::Options;
 use transport::{Transport, TransportEvent};
 
@@ -68,6 +70,17 @@ struct LoadRequest {
     source: ModelSource,
     files: Vec<File>,
     context_tokens: Option<u32>,
+    /// Any model that another tab has loaded will do.
+    unless_loaded: bool,
+}
+
+/// An answer under way.
+#[derive(Clone, Copy)]
+struct Answer {
+    message: MessageId,
+    /// Told by its last piece, before the usage comes.
+    finish: Option<FinishReason>,
+    usage: Option<parlance_protocol::openai::Usage>,
 }
 
 /// What is not for views: the worker and which request belongs to which message.
@@ -78,10 +91,12 @@ struct Link {
     worker_count: u32,
     /// Requests that wait for the worker to start: before that the browser would drop them. `None` once it runs.
     waiting: Option<Vec<(Request, Vec<File>)>>,
+    /// Whether a worker died and none of its successors has finished an answer or a load since.
+    is_recovering: bool,
     last_request: RequestId,
     load: Option<(RequestId, LoadRequest)>,
     inspection: Option<RequestId>,
-    answers: HashMap<RequestId, MessageId>,
+    answers: HashMap<RequestId, Answer>,
     last_message: MessageId,
 }
 
@@ -102,6 +117,9 @@ impl Link {
 pub(crate) struct Client {
     engine: RwSignal<EngineState>,
     inspection: RwSignal<Option<Inspection>>,
+    stored: RwSignal<Option<Result<StorageInfo, Failure>>>,
+    verified: RwSignal<HashMap<String, bool>>,
+    notice: RwSignal<Option<String>>,
     conversation: Store<Conversation>,
     options: StoredValue<Options>,
     link: StoredValue<Link, LocalStorage>,
@@ -113,6 +131,9 @@ impl Client {
         Self {
             engine: RwSignal::new(EngineState::Empty),
             inspection: RwSignal::new(None),
+            stored: RwSignal::new(None),
+            verified: RwSignal::new(HashMap::new()),
+            notice: RwSignal::new(None),
             conversation: Store::new(Conversation::default()),
             options: StoredValue::new(options),
             link: StoredValue::new_local(Link::default()),
@@ -122,6 +143,11 @@ impl Client {
     /// What the engine is doing.
     pub(crate) fn engine(self) -> Signal<EngineState> {
         self.engine.into()
+    }
+
+    /// Something that happened and is over; told once.
+    pub(crate) fn notice(self) -> RwSignal<Option<String>> {
+        self.notice
     }
 
     /// The conversation on screen.
@@ -139,44 +165,62 @@ impl Client {
 
     /// Loads the model that the address names, or the demo model.
     pub(crate) fn load_default(self) {
-        let url = self.options.read_value().model_url.clone();
-        self.load(ModelSource::Url { url }, Vec::new(), None);
+        self.load(self.default_source(), Vec::new(), None);
+    }
+
+    /// The same, unless another tab of the site has a model loaded already.
+    pub(crate) fn load_default_unless_loaded(self) {
+        let unless_loaded = !self.options.read_value().model_was_chosen;
+        self.load_request(LoadRequest {
+            source: self.default_source(),
+            files: Vec::new(),
+            context_tokens: None,
+            unless_loaded,
+        });
+    }
+
+    fn default_source(self) -> ModelSource {
+        ModelSource::Url { url: self.options.read_value().model_url.clone() }
     }
 
     /// Loads a model in place of the one loaded, with a context of `context_tokens` or what the address or the worker
     /// chooses.
     pub(crate) fn load(self, source: ModelSource, files: Vec<File>, context_tokens: Option<u32>) {
-        let id = self.link.try_update_value(Link::next_request).unwrap_or_default();
-        let context_tokens = context_tokens.or_else(|| self.options.read_value().context_tokens);
-        let request = LoadRequest { source: source.clone(), files: files.clone(), context_tokens };
-        self.link.update_value(|link| link.load = Some((id, request)));
+        self.load_request(LoadRequest { source, files, context_tokens, unless_loaded: false });
+    }
+
+    fn load_request(self, mut request: LoadRequest) {
+        let id = self.next_request();
+        request.context_tokens = request.context_tokens.or_else(|| self.options.read_value().context_tokens);
+        self.link.update_value(|link| link.load = Some((id, request.clone())));
         self.engine.set(EngineState::Loading(LoadProgress {
             phase: Phase::Start,
             done_bytes: 0.0,
             total_bytes: None,
             seconds: 0.0,
         }));
-        self.send(Request::Load { id, source, context_tokens }, files);
+        let LoadRequest { source, files, context_tokens, unless_loaded } = request;
+        self.send(Request::Load { id, source, context_tokens, beside: false, unless_loaded }, files);
     }
 
     /// Loads the last model again, in a new worker if the old one died.
     pub(crate) fn retry(self) {
         match self.link.with_value(|link| link.load.clone()) {
-            Some((_, LoadRequest { source, files, context_tokens })) => self.load(source, files, context_tokens),
+            Some((_, request)) => self.load_request(request),
             None => self.load_default(),
         }
     }
 
     /// Loads the last model again with another context.
     pub(crate) fn retry_with_context(self, context_tokens: u32) {
-        if let Some((_, LoadRequest { source, files, .. })) = self.link.with_value(|link| link.load.clone()) {
-            self.load(source, files, Some(context_tokens));
+        if let Some((_, request)) = self.link.with_value(|link| link.load.clone()) {
+            self.load_request(LoadRequest { context_tokens: Some(context_tokens), ..request });
         }
     }
 
     /// Reads the header of a model, to say what it is and whether it fits; see [`Client::inspection`].
     pub(crate) fn inspect(self, source: ModelSource, files: Vec<File>, context_tokens: Option<u32>) {
-        let id = self.link.try_update_value(Link::next_request).unwrap_or_default();
+        let id = self.next_request();
         self.link.update_value(|link| link.inspection = Some(id));
         self.inspection.set(Some(Inspection::Pending));
         self.send(Request::Inspect { id, source, context_tokens }, files);
@@ -200,46 +244,14 @@ impl Client {
         }
     }
 
-    /// Adds a message of the user's and asks for the answer. A model that is not loaded yet is loaded first.
-    pub(crate) fn ask(self, text: String) {
-        self.push_message(Role::User, text, AnswerState::Done(FinishReason::Stop, Usage::default()));
-        let messages = self.conversation.messages().read_untracked().iter().filter_map(to_protocol).collect();
-        let message_id = self.push_message(Role::Assistant, String::new(), AnswerState::Waiting(None));
-        if matches!(self.engine.get_untracked(), EngineState::Empty | EngineState::Failed(_)) {
-            self.retry();
-        }
-        let id = self.link.try_update_value(Link::next_request).unwrap_or_default();
-        self.link.update_value(|link| {
-            link.answers.insert(id, message_id);
-        });
-        let (sampling, max_tokens) = self.options.with_value(|options| (options.sampling, options.max_tokens));
-        // The worker takes requests in order, so this one waits for the model.
-        self.send(Request::Chat { id, messages, sampling, max_tokens }, Vec::new());
-    }
-
-    /// Stops the answer under way; its text stays.
-    pub(crate) fn stop(self) {
-        for id in self.link.with_value(|link| link.answers.keys().copied().collect::<Vec<_>>()) {
-            self.send(Request::Interrupt { id }, Vec::new());
-        }
-    }
-
-    /// Begins a new conversation.
-    pub(crate) fn start_new_chat(self) {
-        self.stop();
-        self.link.update_value(|link| link.answers.clear());
-        self.conversation.messages().write().clear();
-    }
-
     /// Frees the model's memory.
     pub(crate) fn unload(self) {
-        self.send(Request::Unload, Vec::new());
+        self.send(Request::Unload { id: self.next_request(), model: None }, Vec::new());
+        self.engine.set(EngineState::Empty);
     }
 
-    fn push_message(self, role: Role, content: String, state: AnswerState) -> MessageId {
-        let id = self.link.try_update_value(Link::next_message).unwrap_or_default();
-        self.conversation.messages().write().push(ChatMessage { id, role, content, state });
-        id
+    fn next_request(self) -> RequestId {
+        self.link.try_update_value(Link::next_request).unwrap_or_default()
     }
 
     /// Posts a request to the worker, which is started if there is none.
@@ -275,24 +287,9 @@ impl Client {
         }
     }
 
-    fn post_waiting(self) {
-        let waiting = self.link.try_update_value(|link| link.waiting.take()).flatten();
-        for (request, files) in waiting.unwrap_or_default() {
-            self.post(&request, &files);
-        }
-    }
-
-    /// Gives up the worker of this number if it still has not started.
-    fn check_start(self, worker: u32) {
-        let is_silent = |link: &Link| link.worker_count == worker && link.transport.is_some() && link.waiting.is_some();
-        if self.link.with_value(is_silent) {
-            self.worker_died("it did not start within a minute");
-        }
-    }
-
     fn receive(self, event: TransportEvent) {
         match event {
-            TransportEvent::Event(event) => self.handle(event),
+            TransportEvent::Event(event) => self.handle(*event),
             TransportEvent::Died(message) => self.worker_died(&message),
         }
     }
@@ -300,38 +297,52 @@ impl Client {
     fn handle(self, event: Event) {
         match event {
             Event::Ready => self.post_waiting(),
-            Event::Progress { id, phase: Phase::Prefill, done, total, .. } => {
-                let share = total.filter(|total| *total > 0.0).map(|total| done / total);
-                self.update_answer(id, |state, _| *state = AnswerState::Waiting(share));
-            }
+            Event::Progress { id, phase: Phase::Prefill, done, total, .. } => self.prefilling(id, done, total),
             Event::Progress { id, phase, done, total, seconds } if self.is_current_load(id) => {
                 let progress = LoadProgress { phase, done_bytes: done, total_bytes: total, seconds };
                 self.engine.set(EngineState::Loading(progress));
             }
             Event::Loaded { id, model } if self.is_current_load(id) => self.loaded(model),
+            Event::ModelChanged { model } => self.model_changed(model),
             Event::Inspected { id, model } if self.is_inspection(id) => {
                 self.inspection.set(Some(Inspection::Done(model)));
             }
-            Event::Progress { .. } | Event::Loaded { .. } | Event::Inspected { .. } | Event::Embedded { .. } => {}
-            Event::Unloaded => self.engine.set(EngineState::Empty),
-            Event::Delta { id, text } => self.append(id, &text),
-            Event::Finished { id, reason, usage } => {
-                self.update_answer(id, |state, _| *state = AnswerState::Done(reason, usage));
-                self.forget(id);
+            Event::Chunk { id, body } => self.take_chunk(id, body),
+            Event::Response { id, .. } => self.finished(id),
+            Event::Storage { storage, .. } => self.stored.set(Some(Ok(storage))),
+            Event::Verified { url, is_intact, .. } => self.verified.update(|verified| {
+                verified.insert(url, is_intact);
+            }),
+            Event::Recovered { .. } => {
+                self.notice
+                    .set(Some("The GPU failed for a moment. The model was loaded again and goes on.".to_owned()));
             }
-            Event::Failed { id, failure } if self.is_current_load(id) => self.load_failed(failure),
-            Event::Failed { id, failure } if self.is_inspection(id) => {
-                self.inspection.set(Some(Inspection::Failed(failure)));
-            }
-            Event::Failed { id, failure } => {
-                if failure.kind == FailureKind::Gpu {
-                    // The model went with its device; loading it again opens a new one.
-                    self.engine.set(EngineState::Failed(failure.clone()));
-                }
-                self.update_answer(id, |state, _| *state = AnswerState::Failed(failure));
-                self.forget(id);
-            }
+            Event::Failed { id, failure } => self.failed(id, failure),
             Event::Panicked { message } => self.worker_died(&message),
+            Event::Progress { .. }
+            | Event::Loaded { .. }
+            | Event::Inspected { .. }
+            | Event::Unloaded { .. }
+            | Event::Saved { .. } => {}
+        }
+    }
+
+    fn failed(self, id: RequestId, failure: Failure) {
+        if self.is_current_load(id) {
+            self.engine.set(match failure.kind {
+                FailureKind::Interrupted => EngineState::Empty,
+                _ => EngineState::Failed(failure),
+            });
+        } else if self.is_inspection(id) {
+            self.inspection.set(Some(Inspection::Failed(failure)));
+        } else if self.is_answer(id) {
+            if failure.kind == FailureKind::Gpu {
+                // The model went with its device; loading it again opens a new one.
+                self.engine.set(EngineState::Failed(failure.clone()));
+            }
+            self.answer_failed(id, failure);
+        } else {
+            self.stored.set(Some(Err(failure)));
         }
     }
 
@@ -344,81 +355,24 @@ impl Client {
     }
 
     fn loaded(self, model: ModelInfo) {
+        self.link.update_value(|link| link.is_recovering = false);
         self.engine.set(if model.can_chat {
             EngineState::Ready(model)
         } else {
-            EngineState::Failed(Failure {
-                kind: FailureKind::Unsupported,
-                message: format!("{} turns texts into vectors; it cannot chat", model.name),
-                suggested_context_tokens: None,
-            })
+            let message = format!("{} turns texts into vectors; it cannot chat", model.name);
+            EngineState::Failed(Failure::new(FailureKind::Unsupported, message))
         });
     }
 
-    fn load_failed(self, failure: Failure) {
-        self.engine.set(match failure.kind {
-            FailureKind::Interrupted => EngineState::Empty,
-            _ => EngineState::Failed(failure),
-        });
-    }
-
-    fn append(self, id: RequestId, text: &str) {
-        self.update_answer(id, |state, content| {
-            content.push_str(text);
-            *state = AnswerState::Streaming;
-        });
-    }
-
-    /// Changes the message that request `id` answers, if it is still on screen, and only the fields that change.
-    fn update_answer(self, id: RequestId, change: impl FnOnce(&mut AnswerState, &mut String)) {
-        let Some(message_id) = self.link.with_value(|link| link.answers.get(&id).copied()) else { return };
-        let messages = self.conversation.messages();
-        if !messages.read_untracked().iter().any(|message| message.id == message_id) {
+    /// Another tab loaded or freed a model, or it was idle; what this tab loads itself is told otherwise.
+    fn model_changed(self, model: Option<ModelInfo>) {
+        if matches!(self.engine.get_untracked(), EngineState::Loading(_)) {
             return;
         }
-        let mut state = messages.at_key(message_id).state().get_untracked();
-        let before = state.clone();
-        let mut added = String::new();
-        change(&mut state, &mut added);
-        if !added.is_empty() {
-            messages.at_key(message_id).content().update(|content| content.push_str(&added));
-        }
-        if state != before {
-            messages.at_key(message_id).state().set(state);
+        match model {
+            Some(model) if model.can_chat => self.engine.set(EngineState::Ready(model)),
+            Some(_) => {}
+            None => self.engine.set(EngineState::Empty),
         }
     }
-
-    fn forget(self, id: RequestId) {
-        self.link.update_value(|link| {
-            link.answers.remove(&id);
-        });
-    }
-
-    /// Ends the worker and tells the user; what was answered so far stays on screen.
-    fn worker_died(self, message: &str) {
-        let failure = Failure {
-            kind: FailureKind::Crashed,
-            message: format!("The engine stopped working: {message}. Your conversation is still here; try again."),
-            suggested_context_tokens: None,
-        };
-        let ids: Vec<_> = self.link.with_value(|link| link.answers.keys().copied().collect());
-        for id in ids {
-            let failure = failure.clone();
-            self.update_answer(id, |state, _| *state = AnswerState::Failed(failure));
-        }
-        self.link.update_value(|link| {
-            link.transport = None;
-            link.answers.clear();
-        });
-        if self.inspection.read_untracked().is_some() {
-            self.inspection.set(Some(Inspection::Failed(failure.clone())));
-        }
-        self.engine.set(EngineState::Failed(failure));
-    }
-}
-
-/// A message as the engine takes it; answers that never got a word are left out.
-fn to_protocol(message: &ChatMessage) -> Option<Message> {
-    let is_empty = message.role == Role::Assistant && message.content.is_empty();
-    (!is_empty).then(|| Message { role: message.role, content: message.content.clone() })
 }

@@ -11,7 +11,7 @@ use serde::Serialize as _;
 use wasm_bindgen::prelude::*;
 use web_sys::{ErrorEvent, File, MessageEvent, Worker, WorkerOptions, WorkerType};
 
-use crate::options::absolute_url;
+use crate::options::{absolute_url, site_path};
 
 /// The worker's script, relative to the site.
 const SCRIPT: &str = "parlance-worker_loader.js";
@@ -19,7 +19,7 @@ const SCRIPT: &str = "parlance-worker_loader.js";
 /// What comes from the worker.
 pub(super) enum TransportEvent {
     /// A message.
-    Event(Event),
+    Event(Box<Event>),
     /// The worker could not be started or died; the text says more.
     Died(String),
 }
@@ -37,13 +37,15 @@ impl Transport {
         let url = absolute_url(SCRIPT).ok_or("its address is not an HTTP one")?;
         let options = WorkerOptions::new();
         options.set_type(WorkerType::Module);
+        // Under this name the workers of all tabs of the site find each other.
+        options.set_name(&site_path());
         let worker = Worker::new_with_options(&url, &options).map_err(|error| describe(&error))?;
 
         let receive = Rc::new(receive);
         let receive_message = Rc::clone(&receive);
         let on_message = Closure::<dyn Fn(MessageEvent)>::new(move |message: MessageEvent| {
             receive_message(match serde_wasm_bindgen::from_value(message.data()) {
-                Ok(event) => TransportEvent::Event(event),
+                Ok(event) => TransportEvent::Event(Box::new(event)),
                 Err(error) => TransportEvent::Died(format!("it sent a message that is not understood ({error})")),
             });
         });

@@ -1,7 +1,7 @@
 //! What stands below an answer: how it ended and what it took.
 
 use leptos::prelude::*;
-use parlance_protocol::{FinishReason, Usage};
+use parlance_protocol::openai::{FinishReason, Usage};
 
 use super::failure_notice::FailureNotice;
 use super::units;
@@ -20,14 +20,15 @@ pub(crate) fn AnswerFooter(state: Signal<AnswerState>) -> impl IntoView {
 #[component]
 fn Statistics(reason: FinishReason, usage: Usage) -> impl IntoView {
     let ending = match reason {
-        FinishReason::Stop => None,
+        FinishReason::Stop | FinishReason::ToolCalls => None,
         FinishReason::Length => Some("cut off at the limit"),
-        FinishReason::Interrupted => Some("stopped"),
+        FinishReason::Abort => Some("stopped"),
     };
-    let speed = usage.decode_tokens_per_second().map(|speed| format!("{} tokens/s", units::rate(speed)));
+    let speed = usage.extra.decode_tokens_per_s;
+    let speed = (speed > 0.0).then(|| format!("{} tokens/s", units::rate(speed)));
     let details = format!(
         "{} prompt tokens ({} of them cached), first token after {:.2} s",
-        usage.prompt_tokens, usage.cached_tokens, usage.first_token_seconds
+        usage.prompt_tokens, usage.prompt_tokens_details.cached_tokens, usage.extra.time_to_first_token_s
     );
     view! {
         <p class="statistics" title=details>

@@ -17,6 +17,7 @@ pub(crate) fn FailureNotice(failure: Failure) -> impl IntoView {
         FailureKind::BadModel | FailureKind::Unsupported | FailureKind::TooLarge => {
             view! { <p>"Choose another model, or the demo model."</p> }.into_any()
         }
+        FailureKind::Storage => view! { <p><a href="storage">"See what is kept on this device"</a></p> }.into_any(),
         FailureKind::ContextOverflow => view! { <p>"Start a new chat to make room."</p> }.into_any(),
         FailureKind::Gpu | FailureKind::Crashed | FailureKind::BadRequest | FailureKind::Interrupted => ().into_any(),
     };

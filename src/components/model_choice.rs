@@ -88,6 +88,7 @@ fn Description(
         units::count(model.context_tokens.into()),
         units::bytes(model.scratch_bytes)
     );
+    let room = room(&model);
     let context_tokens = model.context_tokens;
     let form = model.can_chat.then(|| {
         let contexts = contexts(model.max_context_tokens, context_tokens);
@@ -122,9 +123,32 @@ fn Description(
         <h3>{model.name}</h3>
         <p>{summary}</p>
         <p>{memory}</p>
+        <p>{room}</p>
         {model.warning.map(|warning| view! { <p class="hint">{warning}</p> })}
         {refusal.map(|refusal| view! { <p class="failure-message">{refusal}</p> })}
         {form}
+    }
+}
+
+/// What a download takes of this device's storage.
+fn room(model: &ModelDescription) -> String {
+    let missing = model.len_bytes - model.stored_bytes;
+    if missing <= 0.0 {
+        return "It is on this device already.".to_owned();
+    }
+    let begun = if model.stored_bytes > 0.0 {
+        format!(" ({} are here already)", units::bytes(model.stored_bytes))
+    } else {
+        String::new()
+    };
+    match model.free_bytes {
+        Some(free) if free < missing => format!(
+            "To be kept it takes {}{begun}, and the browser has only {} left: it will be loaded, but not kept.",
+            units::bytes(missing),
+            units::bytes(free)
+        ),
+        Some(free) => format!("To be kept it takes {}{begun} of {} left.", units::bytes(missing), units::bytes(free)),
+        None => String::new(),
     }
 }
 

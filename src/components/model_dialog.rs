@@ -5,6 +5,7 @@ use leptos::prelude::*;
 use parlance_protocol::ModelSource;
 
 use super::icons::CloseIcon;
+use super::idle_choice::IdleChoice;
 use super::model_choice::{Choice, ModelChoice};
 use super::units;
 use crate::client::{Client, EngineState};
@@ -47,6 +48,9 @@ pub(crate) fn ModelDialog(dropped: Vec<web_sys::File>, on_close: impl Fn() + Cop
                 choice.set(Some(Choice { source: ModelSource::Url { url }, files: Vec::new() }));
             } />
             <FileForm on_choose=move |files| choice.set(Choice::of_files(files)) />
+            <p>
+                <a href="storage">"What is kept on this device"</a>
+            </p>
         </dialog>
     }
 }
@@ -70,6 +74,7 @@ fn CurrentModel() -> impl IntoView {
                 <h3>{model.name}</h3>
                 <p>{details}</p>
                 <button on:click=move |_| client.unload()>"Unload"</button>
+                <IdleChoice />
             </section>
         }
         .into_any()

@@ -64,7 +64,7 @@ fn Offer() -> impl IntoView {
     let client = expect_context::<Client>();
     let load = move |_| {
         storage::agree_to_load();
-        client.load_default();
+        client.load_default_unless_loaded();
     };
     view! {
         <section class="card offer" data-testid="model-offer">
@@ -83,14 +83,15 @@ fn Progress(progress: Signal<LoadProgress>) -> impl IntoView {
     let client = expect_context::<Client>();
     let title = move || match progress.get().phase {
         Phase::Start => "Opening the GPU",
-        Phase::Download => "Loading the model",
+        Phase::Download => "Downloading the model",
+        Phase::Upload => "Putting the model onto the GPU",
         Phase::Prepare | Phase::Prefill => "Getting ready",
     };
     let share = move || {
         let LoadProgress { phase, done_bytes, total_bytes, .. } = progress.get();
         match phase {
             Phase::Start => Some(0.0),
-            Phase::Download => total_bytes.map(|total| done_bytes / total.max(1.0)),
+            Phase::Download | Phase::Upload => total_bytes.map(|total| done_bytes / total.max(1.0)),
             Phase::Prepare | Phase::Prefill => None,
         }
     };
@@ -121,7 +122,7 @@ fn Progress(progress: Signal<LoadProgress>) -> impl IntoView {
 /// Bytes done and in all, the rate, and the time left.
 fn detail(progress: LoadProgress) -> String {
     let LoadProgress { phase, done_bytes, total_bytes, seconds } = progress;
-    if phase != Phase::Download || done_bytes <= 0.0 {
+    if !matches!(phase, Phase::Download | Phase::Upload) || done_bytes <= 0.0 {
         return String::new();
     }
     let mut parts = vec![match total_bytes {

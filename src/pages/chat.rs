@@ -2,12 +2,14 @@
 
 use leptos::prelude::*;
 
-use crate::client::Client;
+use crate::client::{Client, EngineState};
 use crate::components::composer::Composer;
 use crate::components::header::Header;
 use crate::components::message_list::MessageList;
 use crate::components::model_dialog::{ModelDialog, list};
 use crate::components::model_status::ModelStatus;
+use crate::components::notice::Notice;
+use crate::components::updates::Updates;
 use crate::components::welcome::Welcome;
 use crate::conversation::ConversationStoreFields as _;
 use crate::options::Options;
@@ -17,8 +19,9 @@ use crate::storage;
 #[component]
 pub(crate) fn ChatPage() -> impl IntoView {
     let client = expect_context::<Client>();
-    if storage::has_agreed_to_load() || expect_context::<Options>().model_was_chosen {
-        client.load_default();
+    let has_no_model = matches!(client.engine().get_untracked(), EngineState::Empty);
+    if has_no_model && (storage::has_agreed_to_load() || expect_context::<Options>().model_was_chosen) {
+        client.load_default_unless_loaded();
     }
     let is_empty = Memo::new(move |_| client.conversation().messages().read().is_empty());
     let is_dialog_open = RwSignal::new(false);
@@ -46,6 +49,8 @@ pub(crate) fn ChatPage() -> impl IntoView {
                 </Show>
             </main>
             <footer class="dock">
+                <Updates />
+                <Notice />
                 <ModelStatus on_choose_model=move || is_dialog_open.set(true) />
                 <Composer />
                 <p class="fine-print">"Runs on this device. Nothing you write leaves it."</p>

@@ -2,3 +2,4 @@
 
 pub(crate) mod chat;
 pub(crate) mod not_found;
+pub(crate) mod storage;

@@ -1,9 +1,29 @@
 //! What stays on this device between visits.
 
 use leptos::prelude::window;
+use leptos::wasm_bindgen::JsValue;
+use wasm_bindgen_futures::JsFuture;
 
 /// Set once the user has agreed to load a model.
 const AGREED_KEY: &str = "parlance.agreed";
+
+/// After how many minutes without a request a model's memory is freed.
+const IDLE_KEY: &str = "parlance.idle_minutes";
+
+/// After how many minutes without a request a model's memory is freed; 0 for never.
+pub(crate) fn idle_minutes() -> u32 {
+    let storage = window().local_storage().ok().flatten();
+    let text = storage.and_then(|storage| storage.get_item(IDLE_KEY).ok().flatten());
+    text.and_then(|text| text.parse().ok()).unwrap_or_default()
+}
+
+/// Keeps that choice.
+pub(crate) fn set_idle_minutes(minutes: u32) {
+    if let Ok(Some(storage)) = window().local_storage() {
+        // Without storage the choice lasts as long as the page.
+        let _ = storage.set_item(IDLE_KEY, &minutes.to_string());
+    }
+}
 
 /// Whether the user has agreed to load models on this device.
 pub(crate) fn has_agreed_to_load() -> bool {
@@ -14,8 +34,25 @@ pub(crate) fn has_agreed_to_load() -> bool {
 
 /// Remembers that the user agreed to load models on this device.
 pub(crate) fn agree_to_load() {
+    if !has_agreed_to_load() {
+        leptos::task::spawn_local(async {
+            persist().await;
+        });
+    }
     if let Ok(Some(storage)) = window().local_storage() {
         // Nothing is lost if it cannot be remembered: the page asks again.
         let _ = storage.set_item(AGREED_KEY, "1");
     }
+}
+
+/// Whether the browser keeps this site's files until the user deletes them.
+pub(crate) async fn is_persisted() -> bool {
+    let Ok(answer) = window().navigator().storage().persisted() else { return false };
+    JsFuture::from(answer).await.is_ok_and(|answer| answer.is_truthy())
+}
+
+/// Asks the browser to keep this site's files until the user deletes them. It may ask the user, or refuse.
+pub(crate) async fn persist() -> bool {
+    let Ok(answer) = window().navigator().storage().persist() else { return false };
+    JsFuture::from(answer).await.is_ok_and(|answer: JsValue| answer.is_truthy())
 }

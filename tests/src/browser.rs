@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use headless_chrome::protocol::cdp::{DOM, Emulation, Page as PageDomain};
+use headless_chrome::protocol::cdp::{DOM, Emulation, Page as PageDomain, Storage};
 use headless_chrome::{Browser, LaunchOptions, Tab};
 use serde_json::Value;
 
@@ -228,6 +228,23 @@ impl Page {
             device_posture: None,
         };
         self.tab.call_method(metrics).map(drop).map_err(fault)
+    }
+
+    /// Lets the site keep no more than `len_bytes` on this device.
+    ///
+    /// # Errors
+    /// If the browser refuses.
+    pub fn limit_storage(&self, origin: &str, len_bytes: f64) -> Result<(), Error> {
+        let limit = Storage::OverrideQuotaForOrigin { origin: origin.to_owned(), quota_size: Some(len_bytes) };
+        self.tab.call_method(limit).map(drop).map_err(fault)
+    }
+
+    /// Closes the tab, as a user does.
+    ///
+    /// # Errors
+    /// If the browser does not answer.
+    pub fn close(self) -> Result<(), Error> {
+        self.tab.close(false).map(drop).map_err(fault)
     }
 
     /// Saves a picture of what is visible.

@@ -1,10 +1,13 @@
 //! What the end-to-end tests stand on: a static file server with faults, and a headless browser.
 
 mod browser;
+pub mod chat;
+mod host;
 mod server;
 mod split;
 
 pub use browser::{Error, Page, Session};
+pub use host::ModelHost;
 pub use server::Server;
 
 use std::path::{Path, PathBuf};

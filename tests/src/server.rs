@@ -50,6 +50,11 @@ impl Server {
         format!("http://127.0.0.1:{}{SITE}{query}", self.port)
     }
 
+    /// The address of an empty page beside the site, for scripts of other sites.
+    pub fn blank_page(&self) -> String {
+        format!("http://127.0.0.1:{}/blank.html", self.port)
+    }
+
     /// The address of the demo model on a slow line, about 15 MB a second.
     pub fn slow_model(&self) -> String {
         format!("http://127.0.0.1:{}/slow/model.gguf", self.port)
@@ -143,17 +148,25 @@ fn answer(request: Request, sent: &AtomicU64) -> io::Result<()> {
         let file = File::open(root().join("target/test-data/all-MiniLM-L6-v2.F16.gguf"))?;
         return request.respond(unchunked(Response::from_file(file)));
     }
+    if path == "/blank.html" {
+        let html = Header::from_bytes("Content-Type", "text/html").into_iter();
+        return request.respond(html.fold(Response::from_string("<!doctype html>"), Response::with_header));
+    }
     if path == "/slow/model.gguf" {
         let file = File::open(model_path())?;
         let len = usize::try_from(file.metadata()?.len()).ok();
         return request.respond(unchunked(Response::new(StatusCode(200), Vec::new(), SlowFile(file), len, None)));
     }
-    let file = path.strip_prefix(SITE).and_then(file_of_site);
+    let package = path.strip_prefix("/npm/").and_then(|name| file_in("target/test-data/npm", name));
+    let file = package.or_else(|| path.strip_prefix(SITE).and_then(file_of_site));
     match file.and_then(|path| File::open(&path).ok().map(|file| (path, file))) {
         Some((path, file)) => {
             let mut response = unchunked(Response::from_file(file));
-            if let Ok(header) = Header::from_bytes("Content-Type", content_type(&path)) {
-                response.add_header(header);
+            // As static hosts send files that other sites may use.
+            for (name, value) in [("Content-Type", content_type(&path)), ("Access-Control-Allow-Origin", "*")] {
+                if let Ok(header) = Header::from_bytes(name, value) {
+                    response.add_header(header);
+                }
             }
             request.respond(response)
         }
@@ -168,15 +181,20 @@ fn unchunked<R: io::Read>(response: Response<R>) -> Response<R> {
 
 /// The file behind a path, unless it leads out of the site.
 fn file_of_site(relative: &str) -> Option<PathBuf> {
-    let relative = Path::new(if relative.is_empty() { "index.html" } else { relative });
+    file_in("dist", if relative.is_empty() { "index.html" } else { relative })
+}
+
+/// The file behind a path in a folder of the repository, unless it leads out of it.
+fn file_in(folder: &str, relative: &str) -> Option<PathBuf> {
+    let relative = Path::new(relative);
     let is_inside = relative.components().all(|part| matches!(part, Component::Normal(_)));
-    is_inside.then(|| root().join("dist").join(relative))
+    is_inside.then(|| root().join(folder).join(relative))
 }
 
 fn content_type(path: &Path) -> &'static str {
     match path.extension().and_then(|extension| extension.to_str()) {
         Some("html") => "text/html; charset=utf-8",
-        Some("js") => "text/javascript",
+        Some("js" | "mjs") => "text/javascript",
         Some("css") => "text/css",
         Some("svg") => "image/svg+xml",
         Some("wasm") => "application/wasm",
@@ -193,6 +211,9 @@ fn faulty(name: &str) -> Option<Vec<u8>> {
     };
     match name {
         "page.html" => Some(b"<!doctype html><title>Sign in</title><p>Please sign in.".to_vec()),
+        "pointer.gguf" => {
+            Some(b"version https://git-lfs.github.com/spec/v1\noid sha256:0123\nsize 98362432\n".to_vec())
+        }
         "picture.gguf" => Some(b"\x89PNG\r\n\x1a\n0123456789012345678901234567890123456789".to_vec()),
         "cut-header.gguf" => start_of_model(100_000),
         "cut-weights.gguf" => start_of_model(20_000_000),

@@ -10,14 +10,18 @@ use web_sys::File;
 
 use crate::error::WorkerError;
 use crate::source::{Part, headers};
+use crate::storage::{Store, estimate};
 
 /// Reads a model's header and plans it for this device.
 pub(crate) async fn inspect(
     source: &ModelSource,
     files: Vec<File>,
     context_tokens: Option<u32>,
+    store: Option<&Store>,
 ) -> Result<ModelDescription, WorkerError> {
-    let (headers, len_bytes) = headers(&Part::of(source, files)?).await?;
+    let parts = Part::of(source, files, store).await?;
+    let (headers, len_bytes) = headers(&parts).await?;
+    let stored_bytes = stored_bytes(&parts, store).await;
     let gguf = Gguf::merge(&headers)?;
     let limits = Gpu::new(GpuOptions::default()).await?.limits();
     let description = Description::new(&gguf, limits)?;
@@ -40,7 +44,22 @@ pub(crate) async fn inspect(
         max_context_tokens: fit.max_context_tokens,
         can_chat: matches!(description, Description::Decoder { .. }),
         warning,
+        stored_bytes: stored_bytes as f64,
+        free_bytes: estimate().await.map(|(used, quota)| quota.saturating_sub(used) as f64),
     })
+}
+
+/// Bytes of a model that are on this device.
+async fn stored_bytes(parts: &[Part], store: Option<&Store>) -> u64 {
+    let mut bytes = 0;
+    for part in parts {
+        bytes += match (part, store) {
+            (Part::Stored(entry), _) => entry.done_bytes(),
+            (Part::Url(url), Some(store)) => store.find(url).await.map_or(0, |entry| entry.done_bytes()),
+            _ => 0,
+        };
+    }
+    bytes
 }
 
 /// The formats of matrices, the largest share of bytes first.

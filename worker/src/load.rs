@@ -1,78 +1,137 @@
-//! Loading a model: from its source to the GPU, chunk by chunk, with progress.
+//! Loading a model: onto this device, then onto the GPU, chunk by chunk, with progress.
+
+use std::rc::Rc;
 
 use js_sys::Reflect;
+use parlance_api::Language;
 use parlance_engine::EngineError;
 use parlance_engine::runtime::{Gpu, GpuOptions, Loaded, Loader, LoaderOptions};
-use parlance_protocol::{Event, ModelInfo, ModelSource, Phase, RequestId};
+use parlance_protocol::{ModelInfo, ModelSource, Phase, RequestId};
+use sha2::{Digest as _, Sha256};
 use web_sys::File;
 use web_time::Instant;
 
+use crate::client::Client;
 use crate::error::WorkerError;
-use crate::interrupts::Interrupts;
-use crate::port::Port;
-use crate::source::{ByteStream, Part, headers};
+use crate::interrupts::Guard;
+use crate::source::{Chunks, Part, headers};
+use crate::storage::{Download, Entry, LOCAL, Store, file_name, hex};
 
-/// Seconds between two progress events of a download.
+/// Seconds between two progress events.
 const PROGRESS_INTERVAL_SECONDS: f64 = 0.1;
 
-/// A [`parlance_protocol::Request::Load`] under way.
+/// What is needed to load a model again.
+#[derive(Clone)]
+pub(crate) struct LoadSpec {
+    pub(crate) source: ModelSource,
+    pub(crate) files: Vec<File>,
+    pub(crate) context_tokens: Option<u32>,
+}
+
+/// A model in memory.
+pub(crate) struct Resident {
+    pub(crate) spec: LoadSpec,
+    pub(crate) info: ModelInfo,
+    pub(crate) loaded: Loaded,
+    /// Of a model that chats.
+    pub(crate) language: Option<Rc<Language>>,
+    /// Bytes on the GPU.
+    pub(crate) len_bytes: u64,
+    pub(crate) used: Instant,
+}
+
+/// A load under way.
 pub(crate) struct Load<'a> {
     pub(crate) id: RequestId,
-    pub(crate) port: &'a Port,
-    pub(crate) interrupts: &'a Interrupts,
+    pub(crate) client: &'a Client,
+    pub(crate) guard: &'a Guard,
+    pub(crate) store: Option<&'a Store>,
 }
 
 impl Load<'_> {
-    /// Loads the model and computes one token, so that the first answer does not wait for compilation.
-    pub(crate) async fn run(
-        &self,
-        source: ModelSource,
-        files: Vec<File>,
-        context_tokens: Option<u32>,
-    ) -> Result<(Loaded, ModelInfo), WorkerError> {
+    /// Loads the model and computes one token, so that the first answer does not wait for compilation. A kept file that turns out to
+    /// be damaged is fetched again, once.
+    pub(crate) async fn run(&self, spec: LoadSpec) -> Result<Resident, WorkerError> {
+        let (Some(store), ModelSource::Url { url }) = (self.store, &spec.source) else {
+            return self.try_run(&spec).await;
+        };
+        let was_kept = store.find_complete(url).await.is_some() && !url.starts_with(LOCAL);
+        match self.try_run(&spec).await {
+            Err(error) if error.is_bad_model() => {
+                store.remove(url).await?;
+                if was_kept { self.try_run(&spec).await } else { Err(error) }
+            }
+            result => result,
+        }
+    }
+
+    async fn try_run(&self, spec: &LoadSpec) -> Result<Resident, WorkerError> {
         let start = Instant::now();
-        self.report(Phase::Start, 0.0, None, start);
+        self.client.report(self.id, Phase::Start, 0.0, None, start);
         if !has_webgpu() {
             return Err(WorkerError::NoWebGpu);
         }
+        let parts = Part::of(&spec.source, spec.files.clone(), self.store).await?;
+        let (parts, warning) = self.fetch(parts).await?;
         let gpu = Gpu::new(GpuOptions::default()).await?;
-        let parts = Part::of(&source, files)?;
         let (loader, len_bytes) = match parts.as_slice() {
             [part] => {
-                let stream = part.open().await?;
-                let options = LoaderOptions { file_len_bytes: stream.len_bytes, context_tokens };
-                let total = stream.len_bytes.map(|len| len as f64);
-                self.stream_into(Loader::new(gpu, options), stream, 0, total).await?
+                let (chunks, known_len) = part.open().await?;
+                let options = LoaderOptions { file_len_bytes: known_len, context_tokens: spec.context_tokens };
+                let total = known_len.map(|len| len as f64);
+                self.stream_into(Loader::new(gpu, options), part, chunks, 0, total).await?
             }
-            parts => self.load_parts(gpu, parts, context_tokens).await?,
+            parts => self.load_parts(gpu, parts, spec.context_tokens).await?,
         };
-
         let prepare_start = Instant::now();
-        self.report(Phase::Prepare, 0.0, None, prepare_start);
-        let mut model = loader.finish_any().await?;
-        let (context_tokens, warning) = match &mut model {
-            Loaded::Decoder(decoder) => {
-                decoder.warm_up().await?;
-                (decoder.context_tokens(), decoder.chat().template_warning().map(str::to_owned))
+        self.client.report(self.id, Phase::Prepare, 0.0, None, prepare_start);
+        let mut loaded = loader.finish_any().await?;
+        if let Loaded::Decoder(model) = &mut loaded {
+            model.warm_up().await?;
+        }
+        Ok(resident(spec, loaded, len_bytes, warning, start))
+    }
+
+    /// Brings what is missing onto this device. Where there is no room, the model is streamed to the GPU and not kept; the text says so.
+    async fn fetch(&self, parts: Vec<Part>) -> Result<(Vec<Part>, Option<String>), WorkerError> {
+        let Some(store) = self.store else { return Ok((parts, None)) };
+        let start = Instant::now();
+        let mut fetched = Vec::new();
+        let mut before = 0;
+        let mut warning = None;
+        for part in parts {
+            let Part::Url(url) = &part else {
+                fetched.push(part);
+                continue;
+            };
+            if url.starts_with(LOCAL) {
+                return Err(WorkerError::BadRequest("this model is not on this device any more"));
             }
-            Loaded::Encoder(encoder) => (encoder.config().context, None),
-        };
-        let (gpu, own_name) = match &model {
-            Loaded::Decoder(decoder) => (decoder.gpu(), decoder.config().name.as_str()),
-            Loaded::Encoder(encoder) => (encoder.gpu(), encoder.config().name.as_str()),
-        };
-        let info = ModelInfo {
-            name: display_name(&source, own_name),
-            can_chat: matches!(model, Loaded::Decoder(_)),
-            context_tokens,
-            adapter: gpu.adapter_name().to_owned(),
-            is_software: gpu.is_software(),
-            warning,
-            len_bytes: len_bytes as f64,
-            load_seconds: start.elapsed().as_secs_f64(),
-            peak_memory_bytes: memory_bytes(),
-        };
-        Ok((model, info))
+            let last = std::cell::Cell::new(f64::NEG_INFINITY);
+            let report = |done: u64, len: u64| {
+                let seconds = start.elapsed().as_secs_f64();
+                if seconds - last.get() >= PROGRESS_INTERVAL_SECONDS || done == len {
+                    last.set(seconds);
+                    let (done, total) = ((before + done) as f64, (before + len) as f64);
+                    self.client.report(self.id, Phase::Download, done, Some(total), start);
+                }
+            };
+            let download = Download { store, url, report: &report };
+            match self.unless_stopped(download.run()).await? {
+                Ok(entry) => {
+                    before += entry.record.len_bytes;
+                    fetched.push(Part::Stored(Box::new(entry)));
+                }
+                Err(error @ (WorkerError::StorageFull { .. } | WorkerError::Storage(_))) => {
+                    warning = Some(format!("The model was not kept: {error}."));
+                    fetched.push(part);
+                }
+                // A server that does not say how long a file is can be streamed from nevertheless.
+                Err(WorkerError::Network(message)) if message.ends_with("how long it is") => fetched.push(part),
+                Err(error) => return Err(error),
+            }
+        }
+        Ok((fetched, warning))
     }
 
     /// Reads the headers of all parts, so that the whole model is planned before its weights come, then the parts.
@@ -87,7 +146,8 @@ impl Load<'_> {
         let mut loader = Loader::with_headers(gpu, options, &headers).await?;
         let mut done = 0;
         for part in parts {
-            (loader, done) = self.stream_into(loader, part.open().await?, done, Some(total as f64)).await?;
+            let (chunks, _) = part.open().await?;
+            (loader, done) = self.stream_into(loader, part, chunks, done, Some(total as f64)).await?;
             loader.end_file()?;
         }
         Ok((loader, done))
@@ -97,42 +157,107 @@ impl Load<'_> {
     async fn stream_into(
         &self,
         mut loader: Loader,
-        mut stream: ByteStream,
+        part: &Part,
+        mut chunks: Chunks,
         mut done: u64,
         total: Option<f64>,
     ) -> Result<(Loader, u64), WorkerError> {
         let start = Instant::now();
         let mut reported = 0.0;
-        self.report(Phase::Download, done as f64, total, start);
-        while let Some(chunk) = stream.next().await? {
-            if self.interrupts.contains(self.id) {
-                return Err(EngineError::Interrupted.into());
-            }
+        let mut checksum = Checksum::of(part).await;
+        let report = |done: u64| self.client.report(self.id, Phase::Upload, done as f64, total, start);
+        report(done);
+        while let Some(chunk) = self.unless_stopped(chunks.next()).await?? {
+            checksum.update(&chunk);
             loader.push(&chunk).await?;
             done += chunk.len() as u64;
             let seconds = start.elapsed().as_secs_f64();
             if seconds - reported >= PROGRESS_INTERVAL_SECONDS {
-                self.report(Phase::Download, done as f64, total, start);
+                report(done);
                 reported = seconds;
+                // What is read from this device needs no waiting, but a stop must be heard.
+                gloo_timers::future::sleep(std::time::Duration::ZERO).await;
             }
         }
-        self.report(Phase::Download, done as f64, total, start);
+        report(done);
+        drop(chunks);
+        checksum.finish().await?;
         Ok((loader, done))
     }
 
-    fn report(&self, phase: Phase, done: f64, total: Option<f64>, since: Instant) {
-        let seconds = since.elapsed().as_secs_f64();
-        self.port.post(&Event::Progress { id: self.id, phase, done, total, seconds });
+    async fn unless_stopped<T>(&self, work: impl Future<Output = T>) -> Result<T, WorkerError> {
+        use futures::future::{Either, select};
+        match select(std::pin::pin!(self.guard.stopped()), std::pin::pin!(work)).await {
+            Either::Left(_) => Err(EngineError::Interrupted.into()),
+            Either::Right((result, _)) => Ok(result),
+        }
     }
+}
+
+/// The checksum of a kept file that is read for the first time: compared with the source's, and kept for later.
+struct Checksum<'a>(Option<(&'a Entry, Sha256)>);
+
+impl<'a> Checksum<'a> {
+    async fn of(part: &'a Part) -> Self {
+        match part {
+            Part::Stored(entry) if entry.seal().await.is_none() => Self(Some((entry, Sha256::new()))),
+            _ => Self(None),
+        }
+    }
+
+    fn update(&mut self, bytes: &[u8]) {
+        if let Some((_, checksum)) = &mut self.0 {
+            checksum.update(bytes);
+        }
+    }
+
+    async fn finish(self) -> Result<(), WorkerError> {
+        match self.0 {
+            Some((entry, checksum)) => entry.set_seal(&hex(&checksum.finalize())).await,
+            None => Ok(()),
+        }
+    }
+}
+
+fn resident(spec: &LoadSpec, loaded: Loaded, len_bytes: u64, warning: Option<String>, start: Instant) -> Resident {
+    let (context_tokens, template_warning, language, gpu, own_name, gpu_bytes) = match &loaded {
+        Loaded::Decoder(model) => {
+            let warning = model.chat().template_warning().map(str::to_owned);
+            let language = Some(Rc::new(Language::new(model.chat_handle())));
+            let kv_bytes = model.config().kv_bytes_per_token() * u64::from(model.context_tokens());
+            let bytes = model.weight_bytes() + kv_bytes;
+            (model.context_tokens(), warning, language, model.gpu(), model.config().name.as_str(), bytes)
+        }
+        Loaded::Encoder(encoder) => {
+            let config = encoder.config();
+            (config.context, None, None, encoder.gpu(), config.name.as_str(), len_bytes)
+        }
+    };
+    let fewer = spec
+        .context_tokens
+        .filter(|wished| *wished > context_tokens)
+        .map(|wished| format!("The memory did not suffice for a context of {wished} tokens; it has {context_tokens}."));
+    let warnings: Vec<String> = [template_warning, warning, fewer].into_iter().flatten().collect();
+    let info = ModelInfo {
+        name: display_name(&spec.source, own_name),
+        can_chat: matches!(loaded, Loaded::Decoder(_)),
+        context_tokens,
+        adapter: gpu.adapter_name().to_owned(),
+        is_software: gpu.is_software(),
+        warning: (!warnings.is_empty()).then(|| warnings.join(" ")),
+        len_bytes: len_bytes as f64,
+        load_seconds: start.elapsed().as_secs_f64(),
+        peak_memory_bytes: memory_bytes(),
+    };
+    Resident { spec: spec.clone(), info, loaded, language, len_bytes: gpu_bytes, used: Instant::now() }
 }
 
 /// The file's name without its ending, which tells size and quantisation; the metadata's name without one.
 fn display_name(source: &ModelSource, own_name: &str) -> String {
-    let path = match source {
-        ModelSource::Url { url } => url.split(['?', '#']).next().unwrap_or_default(),
+    let file = match source {
+        ModelSource::Url { url } => file_name(url),
         ModelSource::File { name } => name,
     };
-    let file = path.rsplit('/').next().unwrap_or_default();
     match file.strip_suffix(".gguf").unwrap_or(file) {
         "" => own_name.to_owned(),
         stem => stem.to_owned(),

@@ -1,8 +1,9 @@
-//! Model bytes from URLs or files, as streams of chunks.
+//! Model bytes from URLs, files and this device's storage, as streams of chunks.
 
 use js_sys::{Reflect, Uint8Array};
+use parlance_engine::EngineError;
 use parlance_engine::gguf::{Gguf, Parsed, part_names};
-use parlance_protocol::ModelSource;
+use parlance_protocol::{ModelSource, hugging_face_url};
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::JsFuture;
 use web_sys::{
@@ -10,6 +11,7 @@ use web_sys::{
 };
 
 use crate::error::WorkerError;
+use crate::storage::{Entry, Reader, Store, parts};
 
 /// Bytes of a header that are asked for at first: most are a few megabytes, because of the vocabulary.
 const HEADER_BYTES: u64 = 4 << 20;
@@ -18,22 +20,30 @@ const HEADER_BYTES: u64 = 4 << 20;
 pub(crate) enum Part {
     Url(String),
     File(File),
+    Stored(Box<Entry>),
 }
 
 impl Part {
-    /// The files of a model, in order; `files` are those that came with [`ModelSource::File`].
-    pub(crate) fn of(source: &ModelSource, files: Vec<File>) -> Result<Vec<Self>, WorkerError> {
-        match source {
-            ModelSource::Url { url } => {
-                let (path, rest) = url.split_at(url.find(['?', '#']).unwrap_or(url.len()));
-                let urls = part_names(path).map_or_else(
-                    || vec![url.clone()],
-                    |paths| paths.iter().map(|path| format!("{path}{rest}")).collect(),
-                );
-                Ok(urls.into_iter().map(Self::Url).collect())
-            }
-            ModelSource::File { .. } => Self::in_order(files),
+    /// The files of a model, in order; `files` are those that came with [`ModelSource::File`]. Those on this device are taken from
+    /// there.
+    pub(crate) async fn of(
+        source: &ModelSource,
+        files: Vec<File>,
+        store: Option<&Store>,
+    ) -> Result<Vec<Self>, WorkerError> {
+        let url = match source {
+            ModelSource::Url { url } => &hugging_face_url(url).unwrap_or_else(|| url.clone()),
+            ModelSource::File { .. } => return Self::in_order(files),
+        };
+        let mut found = Vec::new();
+        for url in parts(url) {
+            let stored = match store {
+                Some(store) => store.find_complete(&url).await,
+                None => None,
+            };
+            found.push(stored.map_or(Self::Url(url), |entry| Self::Stored(Box::new(entry))));
         }
+        Ok(found)
     }
 
     fn in_order(mut files: Vec<File>) -> Result<Vec<Self>, WorkerError> {
@@ -52,12 +62,20 @@ impl Part {
         Ok(files.into_iter().map(Self::File).collect())
     }
 
-    /// Opens the whole file.
-    pub(crate) async fn open(&self) -> Result<ByteStream, WorkerError> {
-        match self {
-            Self::Url(url) => ByteStream::fetch(url, None).await,
-            Self::File(file) => ByteStream::new(&file.stream(), Some(file.size() as u64), false),
-        }
+    /// Opens the whole file, and says how long it is, if that is known.
+    pub(crate) async fn open(&self) -> Result<(Chunks, Option<u64>), WorkerError> {
+        Ok(match self {
+            Self::Url(url) => {
+                let fetched = ByteStream::fetch(url, None).await?;
+                (Chunks::Stream(fetched.stream), fetched.len_bytes)
+            }
+            Self::File(file) => (Chunks::Stream(ByteStream::of_file(file)?), Some(file.size() as u64)),
+            Self::Stored(entry) => {
+                let reader = entry.reader().await?;
+                let len_bytes = reader.len_bytes();
+                (Chunks::Stored(reader), Some(len_bytes))
+            }
+        })
     }
 
     /// Reads the header and no more than that, with the length of the file, if known.
@@ -65,26 +83,31 @@ impl Part {
         let mut bytes = Vec::new();
         let mut wanted = HEADER_BYTES;
         loop {
-            let mut stream = match self {
-                Self::Url(url) => ByteStream::fetch(url, Some((bytes.len() as u64, wanted))).await?,
-                Self::File(_) => self.open().await?,
+            let (mut chunks, len_bytes, is_partial) = match self {
+                Self::Url(url) => {
+                    let fetched = ByteStream::fetch(url, Some((bytes.len() as u64, wanted))).await?;
+                    (Chunks::Stream(fetched.stream), fetched.len_bytes, fetched.is_partial)
+                }
+                Self::File(_) | Self::Stored(_) => {
+                    let (chunks, len_bytes) = self.open().await?;
+                    (chunks, len_bytes, false)
+                }
             };
-            if !stream.is_partial {
+            if !is_partial {
                 bytes.clear();
             }
             // A server that knows no ranges sends everything; then reading stops where the header ends.
-            while let Some(chunk) = stream.next().await? {
+            while let Some(chunk) = chunks.next().await? {
                 bytes.extend(chunk);
-                if !stream.is_partial && bytes.len() as u64 >= wanted {
+                if !is_partial && bytes.len() as u64 >= wanted {
                     break;
                 }
             }
-            match Gguf::parse(&bytes, stream.len_bytes)? {
-                Parsed::Complete(gguf) => return Ok((*gguf, stream.len_bytes)),
+            match Gguf::parse(&bytes, len_bytes)? {
+                Parsed::Complete(gguf) => return Ok((*gguf, len_bytes)),
                 // A server that sends less than was asked for would be asked for ever.
-                Parsed::NeedMore(needed) if (bytes.len() as u64) < wanted => {
-                    let len_bytes = bytes.len() as u64;
-                    return Err(parlance_engine::EngineError::Truncated { len_bytes, needed_bytes: needed }.into());
+                Parsed::NeedMore(needed_bytes) if (bytes.len() as u64) < wanted => {
+                    return Err(EngineError::Truncated { len_bytes: bytes.len() as u64, needed_bytes }.into());
                 }
                 Parsed::NeedMore(needed) => wanted = needed.max(2 * wanted),
             }
@@ -104,13 +127,38 @@ pub(crate) async fn headers(parts: &[Part]) -> Result<(Vec<Gguf>, u64), WorkerEr
     Ok((headers, total_bytes))
 }
 
+/// A file's bytes, from its beginning.
+pub(crate) enum Chunks {
+    Stream(ByteStream),
+    Stored(Reader),
+}
+
+impl Chunks {
+    /// The next chunk, or `None` at the end.
+    pub(crate) async fn next(&mut self) -> Result<Option<Vec<u8>>, WorkerError> {
+        match self {
+            Self::Stream(stream) => stream.next().await,
+            Self::Stored(reader) => reader.next(),
+        }
+    }
+}
+
+/// An answer of a server.
+pub(crate) struct Fetched {
+    pub(crate) stream: ByteStream,
+    /// Length of the whole file, if known.
+    pub(crate) len_bytes: Option<u64>,
+    /// Whether the stream holds only the range that was asked for.
+    pub(crate) is_partial: bool,
+    /// The server's name for this version of the file.
+    pub(crate) etag: Option<String>,
+    /// The file's checksum, SHA-256 in hexadecimal digits, if the server tells it.
+    pub(crate) sha256: Option<String>,
+}
+
 /// A stream of bytes. Dropping it cancels the transfer.
 pub(crate) struct ByteStream {
     reader: ReadableStreamDefaultReader,
-    /// Length of the whole file, if known.
-    pub(crate) len_bytes: Option<u64>,
-    /// Whether it holds only the range that was asked for.
-    is_partial: bool,
 }
 
 impl ByteStream {
@@ -124,8 +172,13 @@ impl ByteStream {
         Ok(Some(field("value")?.unchecked_into::<Uint8Array>().to_vec()))
     }
 
+    /// Reads a file of the user's.
+    pub(crate) fn of_file(file: &File) -> Result<Self, WorkerError> {
+        Self::new(&file.stream())
+    }
+
     /// Fetches a URL, or the bytes from the first number of `range` up to the second of it.
-    async fn fetch(url: &str, range: Option<(u64, u64)>) -> Result<Self, WorkerError> {
+    pub(crate) async fn fetch(url: &str, range: Option<(u64, u64)>) -> Result<Fetched, WorkerError> {
         let scope: DedicatedWorkerGlobalScope = js_sys::global().unchecked_into();
         let init = RequestInit::new();
         if let Some((start, end)) = range {
@@ -152,14 +205,23 @@ impl ByteStream {
             // With a content coding the header counts coded bytes.
             Some(_) => None,
         };
+        let etag = header("x-linked-etag").or_else(|| header("etag"));
+        // Large files on Hugging Face have their checksum as their version's name.
+        let sha256 =
+            etag.as_deref().map(|etag| etag.trim_matches('"')).filter(|etag| is_checksum(etag)).map(str::to_owned);
         let body = response.body().ok_or_else(|| WorkerError::Network(format!("{url} has no content")))?;
-        Self::new(&body, len_bytes, is_partial)
+        Ok(Fetched { stream: Self::new(&body)?, len_bytes, is_partial, etag, sha256 })
     }
 
-    fn new(stream: &ReadableStream, len_bytes: Option<u64>, is_partial: bool) -> Result<Self, WorkerError> {
+    fn new(stream: &ReadableStream) -> Result<Self, WorkerError> {
         let reader = ReadableStreamDefaultReader::new(stream).map_err(|error| WorkerError::network(&error))?;
-        Ok(Self { reader, len_bytes, is_partial })
+        Ok(Self { reader })
     }
+}
+
+/// Whether a text may be a SHA-256 in hexadecimal digits.
+pub(crate) fn is_checksum(text: &str) -> bool {
+    text.len() == 64 && text.bytes().all(|byte| byte.is_ascii_hexdigit())
 }
 
 impl Drop for ByteStream {

@@ -3,7 +3,9 @@
 mod browser;
 mod check;
 mod embedding_model;
+mod finish_site;
 mod model;
+mod npm;
 mod pip;
 mod shell;
 mod site;
@@ -48,6 +50,7 @@ fn run(command: &str, arguments: &[String]) -> Result<(), Fault> {
         "test" => test::run(),
         "check" => check::run_all(),
         "screenshots" => test::screenshots(),
+        "finish-site" => finish_site::run(),
         "bench" => model::example("bench", arguments),
         "synth-model" => model::example("synth_model", arguments),
         "model" => model::describe(arguments),
@@ -55,6 +58,7 @@ fn run(command: &str, arguments: &[String]) -> Result<(), Fault> {
             let toolchain = site::set_up()?;
             templates::set_up()?;
             embedding_model::set_up(&toolchain)?;
+            npm::set_up()?;
             browser::set_up().map(drop)
         }
         "" | "help" | "--help" => {

@@ -2,6 +2,7 @@
 
 use crate::browser::{self, Browser};
 use crate::embedding_model;
+use crate::npm;
 use crate::shell::{self, Fault, root, step};
 use crate::site;
 use crate::templates;
@@ -27,7 +28,9 @@ fn run_all(toolchain: &Toolchain, browser: &Browser) -> Result<(), Fault> {
     step("end-to-end tests: the built site in the browser, with the demo model", || {
         let mut test = end_to_end(toolchain, browser, NATIVE);
         // One browser at a time: each of them computes on every core.
-        test.args(["--features", "parlance-tests/browser", "--test", "chat", "--", "--test-threads=1"]);
+        test.args(["--features", "parlance-tests/browser"]);
+        test.args(["chat", "openai", "storage", "lifecycle"].map(|name| ["--test", name]).concat());
+        test.args(["--", "--test-threads=1"]);
         shell::run(test, "read the failed test's message above")
     })
 }
@@ -37,6 +40,7 @@ pub(crate) fn run() -> Result<(), Fault> {
     let toolchain = site::set_up()?;
     templates::set_up()?;
     embedding_model::set_up(&toolchain)?;
+    npm::set_up()?;
     let browser = browser::set_up()?;
     run_all(&toolchain, &browser)
 }

@@ -1,20 +1,29 @@
 //! Messages between the page and the worker.
 //!
 //! The page sends [`Request`]s, the worker answers with [`Event`]s. Both are plain data with one JSON form
-//! (`{"type": "chat", ...}`), so that JavaScript can speak the protocol, too.
+//! (`{"type": "api", ...}`), so that JavaScript can speak the protocol, too. What models are asked has the form of the
+//! `OpenAI` API, see [`openai`].
 
+mod failure;
 pub mod openai;
+mod source;
+
+pub use failure::{Failure, FailureKind};
+pub use source::{ModelSource, hugging_face_url};
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
-/// Names a request in the events about it. The page counts up.
+use crate::openai::Endpoint;
+
+/// Names a request in the events about it. Each client counts up.
 pub type RequestId = u32;
 
-/// What the page asks of the worker.
+/// What a client asks of the worker.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum Request {
-    /// Load a model, in place of the one loaded. Ends in [`Event::Loaded`] or [`Event::Failed`].
+    /// Load a model. Ends in [`Event::Loaded`] or [`Event::Failed`].
     Load {
         /// This request.
         id: RequestId,
@@ -22,6 +31,12 @@ pub enum Request {
         source: ModelSource,
         /// Tokens that prompt and answer may have together; the worker's choice if absent.
         context_tokens: Option<u32>,
+        /// Keep the models that are loaded, rather than freeing their memory first.
+        #[serde(default)]
+        beside: bool,
+        /// Be content with any model that chats and is loaded already, as another tab may have chosen it.
+        #[serde(default)]
+        unless_loaded: bool,
     },
     /// Say what a model is and whether it fits, from its header alone. Ends in [`Event::Inspected`] or [`Event::Failed`].
     Inspect {
@@ -32,149 +47,111 @@ pub enum Request {
         /// Tokens of context to plan for; the worker's choice if absent.
         context_tokens: Option<u32>,
     },
-    /// Answer a conversation. Ends in [`Event::Finished`] or [`Event::Failed`].
-    Chat {
+    /// A request of the `OpenAI` API. Ends in [`Event::Response`] or [`Event::Failed`], after [`Event::Chunk`]s if it
+    /// asks for a stream.
+    Api {
         /// This request.
         id: RequestId,
-        /// The conversation; the last message is the one to answer.
-        messages: Vec<Message>,
-        /// How to sample.
-        sampling: Sampling,
-        /// Most tokens of the answer; up to the end of the context if absent.
-        max_tokens: Option<u32>,
-    },
-    /// Turn texts into vectors, with an embedding model. Ends in [`Event::Embedded`] or [`Event::Failed`].
-    Embed {
-        /// This request.
-        id: RequestId,
-        /// The texts.
-        texts: Vec<String>,
+        /// Its path.
+        endpoint: Endpoint,
+        /// Its body.
+        #[serde(default)]
+        body: Value,
     },
     /// Stop a request. What was answered so far stays.
     Interrupt {
         /// The request to stop.
         id: RequestId,
     },
-    /// Free the model's memory.
-    Unload,
-}
-
-/// Where a model comes from.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "kind", rename_all = "snake_case")]
-pub enum ModelSource {
-    /// An absolute URL; of a model in several files that of any part.
-    Url {
-        /// The URL.
+    /// Free a model's memory, or all. Ends in [`Event::Unloaded`].
+    Unload {
+        /// This request.
+        id: RequestId,
+        /// Its name; all models if absent.
+        #[serde(default)]
+        model: Option<String>,
+    },
+    /// Change how the worker behaves, for all clients.
+    Configure {
+        /// The choices.
+        settings: Settings,
+    },
+    /// What is kept on this device. Ends in [`Event::Storage`].
+    Storage {
+        /// This request.
+        id: RequestId,
+    },
+    /// Keep a copy of the files that travel beside the request. Ends in [`Event::Storage`].
+    Import {
+        /// This request.
+        id: RequestId,
+    },
+    /// Delete a kept model. Ends in [`Event::Storage`].
+    Delete {
+        /// This request.
+        id: RequestId,
+        /// See [`StoredModel::url`].
         url: String,
     },
-    /// A file of the user's, or all parts of a model in several files, which travel beside the request (see
-    /// [`FILES_KEY`]).
-    File {
-        /// The name of the first, for messages.
+    /// Read a kept model and compare it with its checksum. Ends in [`Event::Verified`].
+    Verify {
+        /// This request.
+        id: RequestId,
+        /// See [`StoredModel::url`].
+        url: String,
+    },
+    /// Keep the KV cache of the conversation answered last. Ends in [`Event::Saved`].
+    SaveConversation {
+        /// This request.
+        id: RequestId,
+        /// A name to find it by.
+        name: String,
+    },
+    /// Put a kept KV cache back, so that its conversation goes on without being read again. Ends in [`Event::Saved`].
+    RestoreConversation {
+        /// This request.
+        id: RequestId,
+        /// Its name.
         name: String,
     },
 }
 
-/// The address of a file that is named as on Hugging Face: `owner/repository/file.gguf`, or the address of the page that
-/// shows it there; `None` for everything else.
-pub fn hugging_face_url(text: &str) -> Option<String> {
-    const HOST: &str = "https://huggingface.co/";
-    let text = text.trim();
-    if let Some(path) = text.strip_prefix(HOST) {
-        let (repository, file) = path.split_once("/blob/")?;
-        return Some(format!("{HOST}{repository}/resolve/{file}"));
+impl Request {
+    /// The request's number, if events will tell of it.
+    pub fn id(&self) -> Option<RequestId> {
+        match self {
+            Self::Load { id, .. }
+            | Self::Inspect { id, .. }
+            | Self::Api { id, .. }
+            | Self::Interrupt { id }
+            | Self::Unload { id, .. }
+            | Self::Storage { id }
+            | Self::Import { id }
+            | Self::Delete { id, .. }
+            | Self::Verify { id, .. }
+            | Self::SaveConversation { id, .. }
+            | Self::RestoreConversation { id, .. } => Some(*id),
+            Self::Configure { .. } => None,
+        }
     }
-    let parts: Vec<&str> = text.split('/').collect();
-    let is_name = |part: &&str| {
-        let is_allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
-        !part.is_empty() && !part.starts_with('.') && part.chars().all(is_allowed)
-    };
-    match parts.as_slice() {
-        // A host has a dot, an owner has none.
-        [owner, repository, file @ ..] if !file.is_empty() && !owner.contains('.') && parts.iter().all(is_name) => text
-            .to_lowercase()
-            .ends_with(".gguf")
-            .then(|| format!("{HOST}{owner}/{repository}/resolve/main/{}", file.join("/"))),
-        _ => None,
-    }
+}
+
+/// How the worker behaves.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Settings {
+    /// Free models' memory after so many seconds without a request; never if absent.
+    pub idle_unload_seconds: Option<f64>,
+    /// Bytes that models loaded beside each other may take; those used longest ago go first. No limit if absent.
+    pub budget_bytes: Option<f64>,
 }
 
 /// The key of the request in a message to the worker.
 pub const REQUEST_KEY: &str = "request";
-/// The key of the array of `File`s that goes with [`ModelSource::File`] in a message to the worker.
+/// The key of the array of `File`s that goes with [`ModelSource::File`] and [`Request::Import`] in a message to the worker.
 pub const FILES_KEY: &str = "files";
 
-/// One message of a conversation.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Message {
-    /// Who speaks.
-    pub role: Role,
-    /// What they say.
-    pub content: String,
-}
-
-/// Who speaks.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Role {
-    /// Instructions.
-    System,
-    /// The person.
-    User,
-    /// The model.
-    Assistant,
-}
-
-impl Role {
-    /// The role's name in chat templates.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::System => "system",
-            Self::User => "user",
-            Self::Assistant => "assistant",
-        }
-    }
-}
-
-/// How to sample. Fields left out in JSON take the defaults.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-#[serde(default)]
-pub struct Sampling {
-    /// 0 takes the likeliest token.
-    pub temperature: f32,
-    /// Keep the likeliest tokens whose probabilities reach this sum.
-    pub top_p: f32,
-    /// Keep this many of the likeliest tokens; 0 keeps all.
-    pub top_k: u32,
-    /// Keep tokens at least this likely relative to the likeliest.
-    pub min_p: f32,
-    /// Makes tokens that were seen less likely; 1 changes nothing.
-    pub repetition_penalty: f32,
-    /// Makes a token less likely each time it is generated.
-    pub frequency_penalty: f32,
-    /// Makes a token that was generated less likely.
-    pub presence_penalty: f32,
-    /// Makes an answer repeatable; random if absent.
-    pub seed: Option<u32>,
-}
-
-impl Default for Sampling {
-    fn default() -> Self {
-        Self {
-            temperature: 0.7,
-            top_p: 0.9,
-            top_k: 0,
-            min_p: 0.0,
-            repetition_penalty: 1.1,
-            frequency_penalty: 0.0,
-            presence_penalty: 0.0,
-            seed: None,
-        }
-    }
-}
-
-/// What the worker tells the page.
+/// What the worker tells a client.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum Event {
@@ -200,6 +177,11 @@ pub enum Event {
         /// What was loaded.
         model: ModelInfo,
     },
+    /// Another model answers now, or none: somebody else loaded or freed one, or it was idle for too long.
+    ModelChanged {
+        /// What answers now.
+        model: Option<ModelInfo>,
+    },
     /// What a model is.
     Inspected {
         /// The request.
@@ -207,30 +189,52 @@ pub enum Event {
         /// What its header says.
         model: ModelDescription,
     },
-    /// The model's memory is free.
-    Unloaded,
-    /// More of an answer.
-    Delta {
+    /// The memory is free.
+    Unloaded {
         /// The request.
         id: RequestId,
-        /// Text to append.
-        text: String,
     },
-    /// An answer is complete.
-    Finished {
+    /// A piece of a streamed response.
+    Chunk {
         /// The request.
         id: RequestId,
-        /// Why it ended.
-        reason: FinishReason,
-        /// What it took.
-        usage: Usage,
+        /// As the `OpenAI` API has it.
+        body: Value,
     },
-    /// Texts are vectors.
-    Embedded {
+    /// A request of the API is done.
+    Response {
         /// The request.
         id: RequestId,
-        /// One for each text, in order.
-        embeddings: Vec<Embedding>,
+        /// The response; nothing after chunks.
+        body: Option<Value>,
+    },
+    /// What is kept on this device.
+    Storage {
+        /// The request.
+        id: RequestId,
+        /// The models and the room.
+        storage: StorageInfo,
+    },
+    /// A kept model was read and compared.
+    Verified {
+        /// The request.
+        id: RequestId,
+        /// The model.
+        url: String,
+        /// Whether it is what it was.
+        is_intact: bool,
+    },
+    /// A KV cache was kept or put back.
+    Saved {
+        /// The request.
+        id: RequestId,
+        /// Tokens in it.
+        tokens: u32,
+    },
+    /// The GPU failed and was opened anew; what was under way goes on.
+    Recovered {
+        /// What had happened.
+        message: String,
     },
     /// A request failed.
     Failed {
@@ -246,15 +250,32 @@ pub enum Event {
     },
 }
 
-/// The vector of a text.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Embedding {
-    /// Of length one.
-    pub vector: Vec<f32>,
-    /// Tokens of the text.
-    pub tokens: u32,
-    /// The text was too long; its end was left out.
-    pub is_truncated: bool,
+/// What is kept on this device.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct StorageInfo {
+    /// Models, those used last first.
+    pub models: Vec<StoredModel>,
+    /// Bytes that this site takes.
+    pub used_bytes: f64,
+    /// Bytes that the browser gives this site at most.
+    pub quota_bytes: f64,
+}
+
+/// A model kept on this device, in one file or several.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct StoredModel {
+    /// The file's name.
+    pub name: String,
+    /// Where it came from: what [`Request::Load`] takes to load it. Of several files that of the first.
+    pub url: String,
+    /// Bytes in all.
+    pub len_bytes: f64,
+    /// Bytes that are here.
+    pub done_bytes: f64,
+    /// Seconds since 1970 when it was loaded last.
+    pub used_seconds: f64,
+    /// Whether the source told a checksum, and it was right.
+    pub is_verified: bool,
 }
 
 /// What a request is doing.
@@ -263,8 +284,10 @@ pub struct Embedding {
 pub enum Phase {
     /// Opening the GPU.
     Start,
-    /// Streaming the model from its source to the GPU.
+    /// Bringing the model onto this device.
     Download,
+    /// Putting the model onto the GPU.
+    Upload,
     /// Compiling kernels and warming up.
     Prepare,
     /// Reading the prompt.
@@ -323,6 +346,10 @@ pub struct ModelDescription {
     pub can_chat: bool,
     /// Something the user should know, such as a template that is replaced.
     pub warning: Option<String>,
+    /// Bytes of it that are on this device already.
+    pub stored_bytes: f64,
+    /// Bytes that the browser still gives this site, if it says so.
+    pub free_bytes: Option<f64>,
 }
 
 impl ModelDescription {
@@ -332,136 +359,27 @@ impl ModelDescription {
     }
 }
 
-/// Why an answer ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum FinishReason {
-    /// The model ended it.
-    Stop,
-    /// `max_tokens` or the context's end.
-    Length,
-    /// [`Request::Interrupt`].
-    Interrupted,
-}
-
-/// What an answer took.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
-pub struct Usage {
-    /// Tokens of the prompt.
-    pub prompt_tokens: u32,
-    /// Of these, tokens that were in the KV cache already.
-    pub cached_tokens: u32,
-    /// Tokens of the answer.
-    pub completion_tokens: u32,
-    /// Seconds from the request to the first token.
-    pub first_token_seconds: f64,
-    /// Seconds spent on reading the prompt.
-    pub prefill_seconds: f64,
-    /// Seconds spent on the answer.
-    pub decode_seconds: f64,
-}
-
-impl Usage {
-    /// Speed of the answer, if it has a token.
-    pub fn decode_tokens_per_second(&self) -> Option<f64> {
-        (self.completion_tokens > 0 && self.decode_seconds > 0.0)
-            .then(|| f64::from(self.completion_tokens) / self.decode_seconds)
-    }
-}
-
-/// What went wrong, for a person.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Failure {
-    /// What kind of thing it is, so that the page can offer help.
-    pub kind: FailureKind,
-    /// A sentence that says what is wrong and, where possible, what to do.
-    pub message: String,
-    /// Tokens of context that would fit, where a smaller context helps.
-    pub suggested_context_tokens: Option<u32>,
-}
-
-/// Kinds of failure.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum FailureKind {
-    /// The browser has no WebGPU, or it gives no adapter.
-    NoWebGpu,
-    /// The model could not be fetched.
-    Network,
-    /// The model file is damaged or none.
-    BadModel,
-    /// The model is sound, but not supported.
-    Unsupported,
-    /// The model or its context does not fit.
-    TooLarge,
-    /// The GPU failed.
-    Gpu,
-    /// The worker could not start or died; a new one can be tried.
-    Crashed,
-    /// The prompt does not fit the context.
-    ContextOverflow,
-    /// The request makes no sense.
-    BadRequest,
-    /// The request was stopped before it had a result.
-    Interrupted,
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn the_json_form_is_the_documented_one() -> serde_json::Result<()> {
-        let json = r#"{"type":"chat","id":3,"messages":[{"role":"user","content":"Hi"}],"sampling":{"temperature":0.0},"max_tokens":5}"#;
+        let json = r#"{"type":"api","id":3,"endpoint":"chat_completions","body":{"messages":[]}}"#;
         let request: Request = serde_json::from_str(json)?;
-        let expected = Request::Chat {
-            id: 3,
-            messages: vec![Message { role: Role::User, content: "Hi".to_owned() }],
-            sampling: Sampling { temperature: 0.0, ..Sampling::default() },
-            max_tokens: Some(5),
-        };
-        assert_eq!(request, expected);
-        let failure = Failure { kind: FailureKind::NoWebGpu, message: "m".to_owned(), suggested_context_tokens: None };
+        let body = serde_json::json!({ "messages": [] });
+        assert_eq!(request, Request::Api { id: 3, endpoint: Endpoint::ChatCompletions, body });
+        let failure = Failure::new(FailureKind::NoWebGpu, "m");
         assert_eq!(
             serde_json::to_string(&Event::Failed { id: 1, failure })?,
-            r#"{"type":"failed","id":1,"failure":{"kind":"no_web_gpu","message":"m","suggested_context_tokens":null}}"#
+            r#"{"type":"failed","id":1,"failure":{"kind":"no_web_gpu","message":"m","suggested_context_tokens":null,"status":503,"error":{"message":"m","type":"server_error","param":null,"code":null}}}"#
         );
-        let load = Request::Load {
-            id: 1,
-            source: ModelSource::Url { url: "https://example.org/m.gguf".to_owned() },
-            context_tokens: None,
-        };
+        let source = ModelSource::Url { url: "https://example.org/m.gguf".to_owned() };
+        let load = Request::Load { id: 1, source, context_tokens: None, beside: false, unless_loaded: false };
         assert_eq!(
             serde_json::to_string(&load)?,
-            r#"{"type":"load","id":1,"source":{"kind":"url","url":"https://example.org/m.gguf"},"context_tokens":null}"#
+            r#"{"type":"load","id":1,"source":{"kind":"url","url":"https://example.org/m.gguf"},"context_tokens":null,"beside":false,"unless_loaded":false}"#
         );
         Ok(())
-    }
-
-    #[test]
-    fn an_answer_without_tokens_has_no_speed() {
-        assert_eq!(Usage::default().decode_tokens_per_second(), None);
-        let usage = Usage { completion_tokens: 10, decode_seconds: 2.0, ..Usage::default() };
-        assert_eq!(usage.decode_tokens_per_second(), Some(5.0));
-    }
-
-    #[test]
-    fn names_on_hugging_face_become_addresses() {
-        let resolved = "https://huggingface.co/a-b/c.d/resolve/main/e-Q4_K_M.gguf";
-        let cases = [
-            ("a-b/c.d/e-Q4_K_M.gguf", Some(resolved)),
-            (" https://huggingface.co/a-b/c.d/blob/main/e-Q4_K_M.gguf ", Some(resolved)),
-            ("a/b/folder/e.gguf", Some("https://huggingface.co/a/b/resolve/main/folder/e.gguf")),
-            ("models/e.gguf", None),
-            ("./models/x/e.gguf", None),
-            ("/models/x/e.gguf", None),
-            ("example.org/x/e.gguf", None),
-            ("https://example.org/x/y/e.gguf", None),
-            ("https://huggingface.co/a/b/resolve/main/e.gguf", None),
-            ("a/b/e.bin", None),
-        ];
-        for (text, expected) in cases {
-            assert_eq!(hugging_face_url(text).as_deref(), expected, "{text}");
-        }
     }
 }

@@ -124,6 +124,8 @@ fn check_magic(reader: &mut Reader<'_>) -> Result<(), ReadError> {
     if magic != b"GGUF" {
         let found = if magic.iter().any(|byte| matches!(byte, b'<')) {
             "text that looks like a web page".to_owned()
+        } else if magic == b"vers" {
+            "text that looks like a pointer to a file (Git LFS)".to_owned()
         } else {
             format!("the bytes “{}”", magic.escape_ascii())
         };

@@ -18,7 +18,7 @@
 var<workgroup> best: array<Candidate, WORKGROUP>;
 
 fn adjusted(id: u32) -> f32 {
-    if (sampling.uses_allowed != 0u && (allowed[id / 32u] >> (id % 32u) & 1u) == 0u) {
+    if (sampling.uses_allowed != 0u && ((allowed[id / 32u] >> (id % 32u)) & 1u) == 0u) {
         return FORBIDDEN;
     }
     var value = logits[id];

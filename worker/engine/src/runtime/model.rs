@@ -120,6 +120,11 @@ impl Model {
         self.decode[0].len() + self.sampler.len()
     }
 
+    /// Tokens whose keys and values are in the cache.
+    pub fn cached_tokens(&self) -> &[u32] {
+        &self.cached
+    }
+
     /// How many of `prompt`'s first tokens need no prefill, because the cache holds them.
     pub fn cached_prefix_len(&self, prompt: &[u32]) -> usize {
         // The last token always goes through the decode loop, which gives its logits.

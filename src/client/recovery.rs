@@ -1,0 +1,66 @@
+//! When the worker dies: a new one takes over, once, and what was under way goes on.
+
+use leptos::prelude::*;
+use parlance_protocol::{Failure, FailureKind};
+
+use super::{Client, EngineState, Inspection, Link};
+
+impl Client {
+    pub(super) fn post_waiting(self) {
+        let waiting = self.link.try_update_value(|link| link.waiting.take()).flatten();
+        self.configure();
+        for (request, files) in waiting.unwrap_or_default() {
+            self.post(&request, &files);
+        }
+    }
+
+    /// Gives up the worker of this number if it still has not started.
+    pub(super) fn check_start(self, worker: u32) {
+        let is_silent = |link: &Link| link.worker_count == worker && link.transport.is_some() && link.waiting.is_some();
+        if self.link.with_value(is_silent) {
+            self.worker_died("it did not start within a minute");
+        }
+    }
+
+    /// Ends the worker. One that had run is replaced, and its answers go on in the new one; if that dies, too, before it got anything done,
+    /// or a worker cannot even start, the user is told and may try again.
+    pub(super) fn worker_died(self, message: &str) {
+        let had_run = self.link.with_value(|link| link.transport.is_some() && link.waiting.is_none());
+        let was_recovering = self.link.with_value(|link| link.is_recovering);
+        let answers = self.link.try_update_value(|link| {
+            link.transport = None;
+            link.waiting = None;
+            std::mem::take(&mut link.answers)
+        });
+        let answers = answers.unwrap_or_default();
+        if had_run && !was_recovering {
+            self.link.update_value(|link| link.is_recovering = true);
+            self.notice.set(Some(format!("The engine stopped ({message}) and was started again. Nothing was lost.")));
+            self.end_inspection();
+            if !matches!(self.engine.get_untracked(), EngineState::Empty) {
+                self.retry();
+            }
+            let mut open: Vec<_> = answers.into_values().map(|answer| answer.message).collect();
+            open.sort_unstable();
+            for message in open {
+                self.request_answer(message);
+            }
+            return;
+        }
+        let failure = Failure::new(
+            FailureKind::Crashed,
+            format!("The engine stopped working: {message}. Your conversation is still here; try again."),
+        );
+        self.link.update_value(|link| {
+            link.is_recovering = false;
+            link.answers = answers.clone();
+        });
+        for id in answers.into_keys() {
+            self.answer_failed(id, failure.clone());
+        }
+        if self.inspection.read_untracked().is_some() {
+            self.inspection.set(Some(Inspection::Failed(failure.clone())));
+        }
+        self.engine.set(EngineState::Failed(failure));
+    }
+}

@@ -1,0 +1,51 @@
+//! Models kept on this device.
+
+use std::collections::HashMap;
+
+use leptos::prelude::*;
+use parlance_protocol::{Failure, Request, Settings, StorageInfo};
+use web_sys::File;
+
+use super::Client;
+
+impl Client {
+    /// What is kept on this device, once [`Client::list_stored`] has asked.
+    pub(crate) fn stored(self) -> Signal<Option<Result<StorageInfo, Failure>>> {
+        self.stored.into()
+    }
+
+    /// Models that were read and compared, by address, and whether they are intact.
+    pub(crate) fn verified(self) -> Signal<HashMap<String, bool>> {
+        self.verified.into()
+    }
+
+    /// Asks what is kept on this device.
+    pub(crate) fn list_stored(self) {
+        self.send(Request::Storage { id: self.next_request() }, Vec::new());
+    }
+
+    /// Keeps copies of files.
+    pub(crate) fn import(self, files: Vec<File>) {
+        self.send(Request::Import { id: self.next_request() }, files);
+    }
+
+    /// Deletes a kept model.
+    pub(crate) fn delete_stored(self, url: String) {
+        self.send(Request::Delete { id: self.next_request(), url }, Vec::new());
+    }
+
+    /// Reads a kept model and compares it with its checksum.
+    pub(crate) fn verify_stored(self, url: String) {
+        self.verified.update(|verified| {
+            verified.remove(&url);
+        });
+        self.send(Request::Verify { id: self.next_request(), url }, Vec::new());
+    }
+
+    /// Tells the worker what the user has chosen.
+    pub(crate) fn configure(self) {
+        let minutes = crate::storage::idle_minutes();
+        let idle_unload_seconds = (minutes > 0).then(|| f64::from(minutes) * 60.0);
+        self.send(Request::Configure { settings: Settings { idle_unload_seconds, budget_bytes: None } }, Vec::new());
+    }
+}

@@ -1,0 +1,66 @@
+//! What is kept on this device: models, with their sizes, and how much room there is.
+
+use leptos::html::Input;
+use leptos::prelude::*;
+
+use crate::client::Client;
+use crate::components::failure_notice::FailureNotice;
+use crate::components::model_dialog::list;
+use crate::components::notice::Notice;
+use crate::components::storage_list::StorageList;
+use crate::storage;
+
+/// The storage page.
+#[component]
+pub(crate) fn StoragePage() -> impl IntoView {
+    let client = expect_context::<Client>();
+    client.list_stored();
+    let is_persisted = LocalResource::new(storage::is_persisted);
+    let keep = Action::new_local(move |(): &()| async move {
+        storage::persist().await;
+        is_persisted.refetch();
+    });
+    let field = NodeRef::<Input>::new();
+    let import = move |_| {
+        if let Some(files) = field.get_untracked().and_then(|field| field.files()) {
+            client.import(list(&files));
+        }
+    };
+    let persistence = move || {
+        is_persisted.get().map(|is_persisted| {
+            if is_persisted {
+                view! { <p>"The browser keeps these files until you delete them."</p> }.into_any()
+            } else {
+                view! {
+                    <div class="row">
+                        <p>"The browser may delete these files when the disk gets full."</p>
+                        <button on:click=move |_| { keep.dispatch(()); }>"Keep them"</button>
+                    </div>
+                }
+                .into_any()
+            }
+        })
+    };
+    view! {
+        <main class="page">
+            <header class="page-header">
+                <a class="back" href=".">"← Chat"</a>
+                <h1>"On this device"</h1>
+            </header>
+            <Notice />
+            {move || match client.stored().get() {
+                None => view! { <p role="status">"Looking…"</p> }.into_any(),
+                Some(Err(failure)) => view! { <FailureNotice failure /> }.into_any(),
+                Some(Ok(storage)) => view! { <StorageList storage /> }.into_any(),
+            }}
+            <section>{persistence}</section>
+            <section>
+                <h2>
+                    <label for="import-file">"Keep a copy of a file"</label>
+                </h2>
+                <p>"A GGUF file from your disk, so that it is here the next time."</p>
+                <input id="import-file" node_ref=field type="file" accept=".gguf" multiple on:change=import />
+            </section>
+        </main>
+    }
+}

@@ -1,0 +1,31 @@
+//! The chat page as tests use it.
+
+use std::time::Duration;
+
+use crate::{Error, Page};
+
+/// Software rendering on two cores takes its time.
+pub const LONG: Duration = Duration::from_secs(180);
+/// True once a model is ready.
+pub const READY: &str = "document.querySelector('.model-button[data-state=ready]')";
+/// The last answer.
+pub const LAST_ANSWER: &str = "[...document.querySelectorAll('[data-role=assistant]')].at(-1)";
+
+/// Sends a question.
+///
+/// # Errors
+/// If there is no composer.
+pub fn ask(page: &Page, question: &str) -> Result<(), Error> {
+    page.type_into("textarea", question)?;
+    page.press("Enter")
+}
+
+/// Waits for the end of the last answer and returns its text.
+///
+/// # Errors
+/// [`Error::Timeout`].
+pub fn answer(page: &Page) -> Result<String, Error> {
+    page.wait_for(&format!("{LAST_ANSWER}?.dataset.active === 'false'"), LONG)?;
+    let text = page.evaluate(&format!("{LAST_ANSWER}.querySelector(':scope > .text').innerText"))?;
+    Ok(text.as_str().unwrap_or_default().to_owned())
+}

@@ -1,0 +1,143 @@
+//! A host for models: ranges, an entity tag, and faults on demand. Each connection serves one request, so that it can be broken.
+
+use std::io::{self, BufRead as _, BufReader, Write as _};
+use std::net::{TcpListener, TcpStream};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
+use std::time::Duration;
+
+/// Bytes written at once.
+const CHUNK_BYTES: usize = 64 << 10;
+
+/// A host on another origin than the site. It stops when dropped.
+pub struct ModelHost {
+    port: u16,
+    state: Arc<State>,
+}
+
+struct State {
+    bytes: Vec<u8>,
+    etag: Mutex<String>,
+    /// Responses that will end half way.
+    drops: AtomicU32,
+    /// Requests that will be answered by 503.
+    refusals: AtomicU32,
+    /// Microseconds before each chunk.
+    delay_us: AtomicU64,
+    sent_bytes: AtomicU64,
+    is_down: AtomicBool,
+}
+
+impl ModelHost {
+    /// Starts to serve `bytes` under any path.
+    ///
+    /// # Errors
+    /// If no port is free.
+    pub fn start(bytes: Vec<u8>) -> io::Result<Self> {
+        let listener = TcpListener::bind("127.0.0.1:0")?;
+        let port = listener.local_addr()?.port();
+        let state = Arc::new(State {
+            bytes,
+            etag: Mutex::new("\"v1\"".to_owned()),
+            drops: AtomicU32::new(0),
+            refusals: AtomicU32::new(0),
+            delay_us: AtomicU64::new(0),
+            sent_bytes: AtomicU64::new(0),
+            is_down: AtomicBool::new(false),
+        });
+        let serving = Arc::clone(&state);
+        thread::spawn(move || {
+            for stream in listener.incoming().flatten() {
+                if serving.is_down.load(Ordering::Relaxed) {
+                    break;
+                }
+                let state = Arc::clone(&serving);
+                // A client that went away is no fault of the host's.
+                thread::spawn(move || state.answer(stream));
+            }
+        });
+        Ok(Self { port, state })
+    }
+
+    /// The address of a file.
+    pub fn url(&self, name: &str) -> String {
+        format!("http://127.0.0.1:{}/{name}", self.port)
+    }
+
+    /// The next responses end half way.
+    pub fn drop_next(&self, count: u32) {
+        self.state.drops.store(count, Ordering::Relaxed);
+    }
+
+    /// The next requests are answered by 503.
+    pub fn refuse_next(&self, count: u32) {
+        self.state.refusals.store(count, Ordering::Relaxed);
+    }
+
+    /// Waits before every 64 kB; over four connections, 10 ms make about 26 MB a second.
+    pub fn slow_down(&self, delay: Duration) {
+        self.state.delay_us.store(delay.as_micros() as u64, Ordering::Relaxed);
+    }
+
+    /// The file is another one from now on, if only by its tag.
+    pub fn set_etag(&self, etag: &str) {
+        *self.state.etag.lock().unwrap_or_else(PoisonError::into_inner) = format!("\"{etag}\"");
+    }
+
+    /// Bytes of the file sent so far.
+    pub fn sent_bytes(&self) -> u64 {
+        self.state.sent_bytes.load(Ordering::Relaxed)
+    }
+}
+
+impl Drop for ModelHost {
+    fn drop(&mut self) {
+        self.state.is_down.store(true, Ordering::Relaxed);
+        // Wakes the loop.
+        let _ = TcpStream::connect(("127.0.0.1", self.port));
+    }
+}
+
+/// Takes one from a counter, if there is any.
+fn take_one(counter: &AtomicU32) -> bool {
+    counter.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |count| count.checked_sub(1)).is_ok()
+}
+
+impl State {
+    fn answer(&self, mut stream: TcpStream) -> io::Result<()> {
+        let mut range = None;
+        for line in BufReader::new(stream.try_clone()?).lines() {
+            let line = line?;
+            if line.is_empty() {
+                break;
+            }
+            if let Some(asked) = line.to_lowercase().strip_prefix("range: bytes=") {
+                let numbers =
+                    asked.split_once('-').map(|(start, last)| (start.parse().ok(), last.parse::<usize>().ok()));
+                range = numbers.and_then(|(start, last)| Some((start?, last?)));
+            }
+        }
+        let common = "Access-Control-Allow-Origin: *\r\nAccess-Control-Expose-Headers: Content-Range, ETag\r\nConnection: close\r\n";
+        if take_one(&self.refusals) {
+            return write!(stream, "HTTP/1.1 503 Busy\r\nContent-Length: 0\r\n{common}\r\n");
+        }
+        let len = self.bytes.len();
+        let (start, end): (usize, usize) = range.map_or((0, len), |(start, last)| (start, (last + 1).min(len)));
+        let etag = self.etag.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let status = if range.is_some() { "206 Partial Content" } else { "200 OK" };
+        write!(
+            stream,
+            "HTTP/1.1 {status}\r\nContent-Length: {}\r\nContent-Range: bytes {start}-{}/{len}\r\nETag: {etag}\r\n{common}\r\n",
+            end - start,
+            end - 1
+        )?;
+        let end = if take_one(&self.drops) { start + (end - start) / 2 } else { end };
+        for chunk in self.bytes[start..end].chunks(CHUNK_BYTES) {
+            thread::sleep(Duration::from_micros(self.delay_us.load(Ordering::Relaxed)));
+            stream.write_all(chunk)?;
+            self.sent_bytes.fetch_add(chunk.len() as u64, Ordering::Relaxed);
+        }
+        Ok(())
+    }
+}

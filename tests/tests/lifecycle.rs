@@ -1,0 +1,147 @@
+//! One engine for all tabs, and what befalls it: closed tabs, a lost GPU, idleness, interrupts.
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests may panic")]
+
+use std::time::Duration;
+
+use parlance_tests::chat::{LAST_ANSWER, LONG, READY, answer, ask};
+use parlance_tests::{Page, Server, Session};
+use serde_json::{Value, json};
+
+const SHORT: Duration = Duration::from_secs(30);
+const QUESTION: &str = "What is the capital of France?";
+const QUERY: &str = "?temperature=0&max_tokens=20&model=models/SmolLM2-135M-Instruct.Q4_1.gguf";
+
+fn run(page: &Page, body: &str) -> Value {
+    page.evaluate(&format!("(async () => {{ {body} }})()")).unwrap()
+}
+
+#[test]
+fn tabs_share_one_engine_and_the_next_tab_takes_over() {
+    let server = Server::start().unwrap();
+    let session = Session::start(true).unwrap();
+    let first = session.open(&server.page(QUERY)).unwrap();
+    first.wait_for(READY, LONG).unwrap();
+
+    // The second tab has the model at once: there is nothing to load.
+    let second = session.open(&server.page(QUERY)).unwrap();
+    second.wait_for(READY, Duration::from_secs(10)).unwrap();
+    let engines = run(
+        &second,
+        "return (await navigator.locks.query()).held.filter(lock => lock.name.startsWith('parlance.engine')).length;",
+    );
+    assert_eq!(engines, 1);
+    // Both ask; the answers do not mix.
+    ask(&first, QUESTION).unwrap();
+    ask(&second, "What is the capital of Germany?").unwrap();
+    assert!(answer(&second).unwrap().contains("Berlin"));
+    assert!(answer(&first).unwrap().contains("Paris"));
+
+    // A third tab is closed in the middle of a long answer: nobody waits for its end.
+    let third = session.open(&server.page("?temperature=0&max_tokens=3000")).unwrap();
+    third.wait_for(READY, SHORT).unwrap();
+    ask(&third, "Write a very long story about a dragon.").unwrap();
+    third.wait_for(&format!("{LAST_ANSWER}?.querySelector('.text').innerText.length > 20"), LONG).unwrap();
+    third.close().unwrap();
+    ask(&second, QUESTION).unwrap();
+    assert!(answer(&second).unwrap().contains("Paris"));
+
+    // The tab with the engine is closed: the other one's worker takes over, with the model from this device.
+    first.close().unwrap();
+    ask(&second, "And of Italy?").unwrap();
+    assert!(answer(&second).unwrap().contains("Rome"));
+}
+
+/// Makes workers whose GPU devices a test can destroy.
+const WATCH_DEVICES: &str = "(() => {
+    const Real = window.Worker;
+    window.Worker = function (url, options) {
+        const code = `
+            const request = GPUAdapter.prototype.requestDevice;
+            GPUAdapter.prototype.requestDevice = async function (...given) {
+                return (self.device = await request.apply(this, given));
+            };
+            new BroadcastChannel('test').onmessage = () => self.device.destroy();
+            await import(${JSON.stringify(new URL(url, location.href).href)});
+        `;
+        const blob = new Blob([code], { type: 'text/javascript' });
+        return new Real(URL.createObjectURL(blob), options);
+    };
+})()";
+
+#[test]
+fn an_answer_goes_on_after_the_gpu_was_lost() {
+    let server = Server::start().unwrap();
+    let session = Session::start(true).unwrap();
+    let query = "?temperature=0&repetition_penalty=1&max_tokens=40";
+    let page = session.open(&server.page(query)).unwrap();
+    page.evaluate(WATCH_DEVICES).unwrap();
+    let question = "Write a story about a dragon.";
+    ask(&page, question).unwrap();
+    page.wait_for(&format!("{LAST_ANSWER}?.querySelector('.text').innerText.length > 20"), LONG).unwrap();
+    page.evaluate("new BroadcastChannel('test').postMessage('destroy')").unwrap();
+    page.wait_for("document.querySelector('[data-testid=notice]')?.innerText.includes('GPU failed')", LONG).unwrap();
+    let interrupted = answer(&page).unwrap();
+    page.click("[aria-label='New chat']").unwrap();
+    ask(&page, question).unwrap();
+    assert_eq!(interrupted, answer(&page).unwrap(), "greedy answers are the same with and without a loss");
+}
+
+#[test]
+fn idle_models_are_freed_and_come_back_and_interrupts_do_not_wait() {
+    let server = Server::start().unwrap();
+    let session = Session::start(true).unwrap();
+    let page = session.open(&server.page("")).unwrap();
+    let model = server.page("models/SmolLM2-135M-Instruct.Q4_1.gguf");
+    // Reading a long prompt takes this adapter many seconds; a stop takes effect within a moment.
+    let stopped = run(
+        &page,
+        &format!(
+            "window.freed = new Promise(resolve => (window.onFreed = resolve));
+            const onEvent = event => {{ if (event.type === 'model_changed' && event.model === null) onFreed(true); }};
+            let prefilling;
+            const reading = new Promise(resolve => (prefilling = resolve));
+            const onProgress = ({{ phase }}) => {{ if (phase === 'prefill') prefilling(); }};
+            window.engine = await Parlance.create({{ model: {model:?}, onEvent, onProgress }});
+            const controller = new AbortController();
+            const messages = [{{ role: 'user', content: 'word '.repeat(1500) }}];
+            const answer = engine.chat.completions.create({{ messages }}, {{ signal: controller.signal }}).catch(error => error.name);
+            await reading;
+            const start = performance.now();
+            controller.abort();
+            const name = await answer;
+            return {{ name, ms: performance.now() - start }};"
+        ),
+    );
+    assert_eq!(stopped["name"], "AbortError");
+    let wait_ms = stopped["ms"].as_f64().unwrap();
+    println!("stopped after {wait_ms:.0} ms");
+    assert!(wait_ms < 1000.0, "a batch of the prompt takes longer than that, and nothing else does");
+
+    let answer = run(
+        &page,
+        "await engine.configure({ idleUnloadSeconds: 0.5 });
+        await freed;
+        const answer = await engine.chat.completions.create({
+            messages: [{ role: 'user', content: 'What is the capital of France?' }], temperature: 0, max_tokens: 20,
+        });
+        return answer.choices[0].message.content;",
+    );
+    assert_eq!(answer, "The capital of France is Paris.");
+
+    // Models beside each other, within a budget: the one used longest ago goes.
+    let url = server.embedding_model();
+    let names = run(
+        &page,
+        &format!(
+            "await engine.configure({{ idleUnloadSeconds: null }});
+            await engine.load({url:?}, {{ beside: true }});
+            const both = await engine.chat.completions.create({{ messages: [{{ role: 'user', content: 'Hi' }}], max_tokens: 2 }});
+            await engine.embeddings.create({{ input: 'x' }});
+            await engine.configure({{ budgetBytes: 1000 }});
+            await engine.load({url:?} + '?other', {{ beside: true }});
+            const gone = await engine.chat.completions.create({{ messages: [{{ role: 'user', content: 'Hi' }}], max_tokens: 2 }}).catch(error => error.name);
+            return [both.object, gone];"
+        ),
+    );
+    assert_eq!(names, json!(["chat.completion", "ParlanceError"]));
+}

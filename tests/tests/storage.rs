@@ -1,0 +1,187 @@
+//! Models on this device: downloads that break, resume and are rejected, damage, quota, and no network at all.
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests may panic")]
+
+use std::time::Duration;
+
+use parlance_tests::chat::{LONG, READY, answer, ask};
+use parlance_tests::{ModelHost, Page, Server, Session, model_path};
+
+const SHORT: Duration = Duration::from_secs(30);
+const QUESTION: &str = "What is the capital of France?";
+const STORAGE: &str = "document.querySelector('[data-testid=storage]')";
+const VERDICT: &str = "document.querySelector('.verdict')";
+
+fn host() -> ModelHost {
+    ModelHost::start(std::fs::read(model_path()).unwrap()).unwrap()
+}
+
+fn model_len() -> u64 {
+    std::fs::metadata(model_path()).unwrap().len()
+}
+
+/// A page that loads `url` by itself.
+fn query(url: &str) -> String {
+    format!("?temperature=0&max_tokens=20&model={url}")
+}
+
+/// Overwrites bytes of the only kept file, as a failing disk would.
+fn damage(page: &Page, offset: u64) {
+    let script = format!(
+        "(async () => {{
+            const models = await (await navigator.storage.getDirectory()).getDirectoryHandle('models');
+            for await (const folder of models.values()) {{
+                const stream = await (await folder.getFileHandle('data')).createWritable({{ keepExistingData: true }});
+                await stream.write({{ type: 'write', position: {offset}, data: new Uint8Array(64).fill(0x5A) }});
+                await stream.close();
+            }}
+        }})()"
+    );
+    page.evaluate(&script).unwrap();
+}
+
+fn open_storage(page: &Page) {
+    page.click(".model-button").unwrap();
+    page.click("a[href=storage]").unwrap();
+    page.wait_for(STORAGE, SHORT).unwrap();
+}
+
+#[test]
+fn a_download_survives_broken_connections_and_damage_is_found_and_mended() {
+    let (server, host) = (Server::start().unwrap(), host());
+    host.refuse_next(2);
+    host.drop_next(3);
+    let session = Session::start(true).unwrap();
+    let url = host.url("model.gguf");
+    let page = session.open(&server.page(&query(&url))).unwrap();
+    page.wait_for(READY, LONG).unwrap();
+    let sent = host.sent_bytes();
+    assert!(sent >= model_len() && sent < model_len() + 3 * (4 << 20), "{sent} bytes were sent");
+
+    // The second visit asks the network for nothing.
+    page.navigate(&server.page(&format!("{}&again", query(&url)))).unwrap();
+    page.wait_for(READY, LONG).unwrap();
+    ask(&page, QUESTION).unwrap();
+    assert!(answer(&page).unwrap().contains("Paris"));
+    assert_eq!(host.sent_bytes(), sent);
+
+    open_storage(&page);
+    let text = page.text("[data-testid=storage]").unwrap();
+    assert!(text.contains("model.gguf") && text.contains("98.4 MB") && text.contains("used"), "{text}");
+    page.click(".stored-model button:nth-of-type(2)").unwrap();
+    page.wait_for(&format!("{VERDICT}?.innerText.includes('intact')"), LONG).unwrap();
+    damage(&page, 50_000_000);
+    page.click(".stored-model button:nth-of-type(2)").unwrap();
+    page.wait_for(&format!("{VERDICT}?.innerText.includes('damaged')"), LONG).unwrap();
+
+    // Damage that shows while loading is mended by another download, without a question.
+    damage(&page, 0);
+    page.navigate(&server.page(&query(&url))).unwrap();
+    page.wait_for(READY, LONG).unwrap();
+    assert!(host.sent_bytes() >= sent + model_len());
+
+    open_storage(&page);
+    page.click(".stored-model button:nth-of-type(3)").unwrap();
+    page.click(".stored-model button.danger").unwrap();
+    page.wait_for(&format!("{STORAGE}?.innerText.includes('No model is kept here yet')"), SHORT).unwrap();
+}
+
+#[test]
+fn a_download_that_was_cut_off_or_cancelled_goes_on_unless_the_file_changed() {
+    let (server, host) = (Server::start().unwrap(), host());
+    host.slow_down(Duration::from_millis(15));
+    let session = Session::start(true).unwrap();
+    let url = host.url("model.gguf");
+    let detail = "document.querySelector('.progress-detail')?.innerText ?? ''";
+    let reached = |megabytes: u32| format!("parseFloat({detail}) > {megabytes}");
+
+    // The tab is closed in the middle.
+    let page = session.open(&server.page(&query(&url))).unwrap();
+    page.wait_for(&reached(30), LONG).unwrap();
+    page.close().unwrap();
+    // It goes on, and is cancelled.
+    let page = session.open(&server.page(&query(&url))).unwrap();
+    page.wait_for(&reached(50), LONG).unwrap();
+    page.click("[data-testid=load-progress] button").unwrap();
+    page.wait_for("document.querySelector('[data-testid=model-offer]')", SHORT).unwrap();
+    open_storage(&page);
+    let text = page.text("[data-testid=storage]").unwrap();
+    assert!(text.contains("of 98.4 MB; loading it completes it"), "{text}");
+    // The file behind the address is another one now: nothing of the old one is used.
+    host.set_etag("v2");
+    host.slow_down(Duration::ZERO);
+    let sent = host.sent_bytes();
+    assert!(sent < model_len() + (16 << 20), "{sent} bytes were sent before the file was complete");
+    page.navigate(&server.page(&query(&url))).unwrap();
+    page.wait_for(READY, LONG).unwrap();
+    let again = host.sent_bytes() - sent;
+    assert!(again >= model_len() && again < model_len() + (16 << 20), "{again} bytes");
+    ask(&page, QUESTION).unwrap();
+    assert!(answer(&page).unwrap().contains("Paris"));
+}
+
+#[test]
+fn what_is_no_model_is_not_kept_and_a_wrong_checksum_is_found() {
+    let (server, host) = (Server::start().unwrap(), host());
+    let session = Session::start(true).unwrap();
+    let wrong = format!("{}%23sha256={}", host.url("model.gguf"), "0".repeat(64));
+    let page = session.open(&server.page(&query(&server.faulty("pointer.gguf")))).unwrap();
+    let failure = "document.querySelector('[data-testid=load-failure]')?.innerText";
+    page.wait_for(&format!("{failure}?.includes('Git LFS')"), LONG).unwrap();
+    page.navigate(&server.page(&query(&wrong))).unwrap();
+    page.wait_for(&format!("{failure}?.includes('damaged')"), LONG).unwrap();
+    open_storage(&page);
+    let text = page.text("[data-testid=storage]").unwrap();
+    assert!(text.contains("No model is kept here yet"), "{text}");
+
+    // A copy of a file from the disk, loaded from here.
+    page.choose_file("#import-file", &model_path()).unwrap();
+    page.wait_for(&format!("{STORAGE}?.innerText.includes('SmolLM2')"), LONG).unwrap();
+    page.click(".stored-model button").unwrap();
+    page.wait_for(READY, LONG).unwrap();
+    assert_eq!(host.sent_bytes() / model_len(), 1);
+}
+
+#[test]
+fn with_a_full_disk_the_model_loads_and_is_not_kept() {
+    let (server, host) = (Server::start().unwrap(), host());
+    let session = Session::start(true).unwrap();
+    let page = session.open(&server.page("")).unwrap();
+    let site = server.page("");
+    let origin = site.split("/some").next().unwrap();
+    page.limit_storage(origin, 60e6).unwrap();
+    let url = host.url("model.gguf");
+    page.click(".model-button").unwrap();
+    page.type_into("#model-url", &url).unwrap();
+    page.press("Enter").unwrap();
+    let inspection = "document.querySelector('[data-testid=inspection]')?.innerText";
+    page.wait_for(&format!("{inspection}?.includes('it will be loaded, but not kept')"), LONG).unwrap();
+    page.click("[data-testid=inspection] button.primary").unwrap();
+    page.wait_for(READY, LONG).unwrap();
+    page.wait_for("document.querySelector('.dock')?.innerText.includes('storage is full')", SHORT).unwrap();
+    ask(&page, QUESTION).unwrap();
+    assert!(answer(&page).unwrap().len() > 10);
+}
+
+#[test]
+fn after_the_first_visit_everything_works_without_a_network() {
+    let server = Server::start().unwrap();
+    let session = Session::start(true).unwrap();
+    let address = server.page("?temperature=0&max_tokens=20&model=models/SmolLM2-135M-Instruct.Q4_1.gguf");
+    let page = session.open(&address).unwrap();
+    page.wait_for(READY, LONG).unwrap();
+    page.wait_for("navigator.serviceWorker.controller", SHORT).unwrap();
+    drop(server);
+    page.navigate(&format!("{address}&offline")).unwrap();
+    page.wait_for(READY, LONG).unwrap();
+    ask(&page, QUESTION).unwrap();
+    assert!(answer(&page).unwrap().contains("Paris"));
+    // What is not here says so.
+    page.click(".model-button").unwrap();
+    page.type_into("#model-url", "models/another.gguf").unwrap();
+    page.press("Enter").unwrap();
+    page.wait_for(
+        "document.querySelector('[data-testid=inspection]')?.innerText.includes('could not be fetched')",
+        SHORT,
+    )
+    .unwrap();
+}

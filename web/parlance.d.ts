@@ -1,0 +1,262 @@
+// Types of `parlance.js`. Requests and responses are those of OpenAI's API; fields beyond it are listed here.
+
+/** What loading or reading a prompt has come to. */
+export interface Progress {
+  type: "progress";
+  id: number;
+  phase: "start" | "download" | "upload" | "prepare" | "prefill";
+  /** Bytes, or tokens of a prompt. */
+  done: number;
+  total: number | null;
+  seconds: number;
+}
+
+/** A model in memory. */
+export interface ModelInfo {
+  name: string;
+  can_chat: boolean;
+  context_tokens: number;
+  adapter: string;
+  is_software: boolean;
+  warning: string | null;
+  len_bytes: number;
+  load_seconds: number;
+  peak_memory_bytes: number;
+}
+
+/** A model as its header describes it. */
+export interface ModelDescription {
+  name: string;
+  architecture: string;
+  formats: string[];
+  parameters: number;
+  len_bytes: number;
+  parts: number;
+  weight_bytes: number;
+  kv_bytes: number;
+  scratch_bytes: number;
+  context_tokens: number;
+  max_context_tokens: number;
+  can_chat: boolean;
+  warning: string | null;
+  stored_bytes: number;
+  free_bytes: number | null;
+}
+
+/** A model kept on this device. */
+export interface StoredModel {
+  name: string;
+  url: string;
+  len_bytes: number;
+  done_bytes: number;
+  used_seconds: number;
+  is_verified: boolean;
+}
+
+export interface StorageInfo {
+  models: StoredModel[];
+  used_bytes: number;
+  quota_bytes: number;
+}
+
+export interface ToolCall {
+  index?: number;
+  id: string;
+  type: "function";
+  function: { name: string; arguments: string };
+}
+
+export interface ChatMessage {
+  role: "system" | "developer" | "user" | "assistant" | "tool";
+  content?: string | null | { type: "text"; text: string }[];
+  name?: string;
+  reasoning_content?: string;
+  tool_calls?: ToolCall[];
+  tool_call_id?: string;
+}
+
+export type ResponseFormat =
+  | { type: "text" }
+  | { type: "json_object"; schema?: object }
+  | { type: "json_schema"; json_schema: { name?: string; schema?: object; strict?: boolean } }
+  | { type: "regex"; regex: string }
+  | { type: "grammar"; grammar: string };
+
+interface Sampling {
+  model?: string;
+  temperature?: number;
+  top_p?: number;
+  top_k?: number;
+  min_p?: number;
+  repetition_penalty?: number;
+  frequency_penalty?: number;
+  presence_penalty?: number;
+  seed?: number;
+  stop?: string | string[];
+  n?: number;
+  logit_bias?: Record<string, number>;
+  max_tokens?: number;
+  response_format?: ResponseFormat;
+  logit_processor?: string;
+  stream_options?: { include_usage?: boolean };
+}
+
+export interface ChatCompletionRequest extends Sampling {
+  messages: ChatMessage[];
+  stream?: boolean;
+  max_completion_tokens?: number;
+  logprobs?: boolean;
+  top_logprobs?: number;
+  tools?: { type: "function"; function: { name: string; description?: string; parameters?: object } }[];
+  tool_choice?: "none" | "auto" | "required" | { type: "function"; function: { name: string } };
+  parallel_tool_calls?: boolean;
+  enable_thinking?: boolean;
+  reasoning_effort?: string;
+  chat_template_kwargs?: { enable_thinking?: boolean };
+  extra_body?: { enable_thinking?: boolean };
+  continue_final_message?: boolean;
+}
+
+export interface Usage {
+  prompt_tokens: number;
+  completion_tokens: number;
+  total_tokens: number;
+  prompt_tokens_details: { cached_tokens: number };
+  completion_tokens_details: { reasoning_tokens: number };
+  extra: {
+    e2e_latency_s: number;
+    time_to_first_token_s: number;
+    time_per_output_token_s: number;
+    prefill_tokens_per_s: number;
+    decode_tokens_per_s: number;
+    grammar_init_s?: number;
+    grammar_per_token_s?: number;
+  };
+}
+
+export type FinishReason = "stop" | "length" | "tool_calls" | "abort";
+
+export interface TokenLogProb {
+  token: string;
+  logprob: number;
+  bytes: number[] | null;
+  top_logprobs: { token: string; logprob: number; bytes: number[] | null }[];
+}
+
+export interface ChatCompletion {
+  id: string;
+  object: "chat.completion";
+  created: number;
+  model: string;
+  choices: {
+    index: number;
+    message: {
+      role: "assistant";
+      content: string | null;
+      reasoning_content?: string;
+      refusal: null;
+      tool_calls?: ToolCall[];
+    };
+    logprobs: { content: TokenLogProb[] } | null;
+    finish_reason: FinishReason;
+  }[];
+  usage: Usage;
+}
+
+export interface ChatCompletionChunk {
+  id: string;
+  object: "chat.completion.chunk";
+  created: number;
+  model: string;
+  choices: {
+    index: number;
+    delta: { role?: "assistant"; content?: string; reasoning_content?: string; tool_calls?: ToolCall[] };
+    logprobs: { content: TokenLogProb[] } | null;
+    finish_reason: FinishReason | null;
+  }[];
+  usage?: Usage;
+}
+
+export interface CompletionRequest extends Sampling {
+  prompt: string | string[];
+  echo?: boolean;
+  logprobs?: number;
+  stream?: boolean;
+}
+
+export interface Completion {
+  id: string;
+  object: "text_completion";
+  created: number;
+  model: string;
+  choices: { index: number; text: string; logprobs: object | null; finish_reason: FinishReason | null }[];
+  usage?: Usage;
+}
+
+export interface EmbeddingRequest {
+  model?: string;
+  input: string | string[];
+  encoding_format?: "float" | "base64";
+  dimensions?: number;
+}
+
+export interface EmbeddingList {
+  object: "list";
+  data: { object: "embedding"; index: number; embedding: number[] | string; is_truncated: boolean }[];
+  model: string;
+  usage: { prompt_tokens: number; total_tokens: number };
+}
+
+export interface RequestOptions {
+  signal?: AbortSignal;
+}
+
+/** An address, `owner/repository/file.gguf` on Hugging Face, a file, or all files of a model in several. */
+export type Model = string | File | Iterable<File>;
+
+/** What went wrong, with the fields of OpenAI's errors. */
+export class ParlanceError extends Error {
+  readonly kind: string;
+  readonly status: number;
+  readonly type: string;
+  readonly param: string | null;
+  readonly code: string | null;
+  readonly suggestedContextTokens: number | null;
+}
+
+export interface CreateOptions {
+  model?: Model;
+  contextTokens?: number | null;
+  onProgress?: (progress: Progress) => void;
+  /** Hears of models that other tabs load (`model_changed`), and of a GPU that failed and was opened anew (`recovered`). */
+  onEvent?: (event: { type: "model_changed"; model: ModelInfo | null } | { type: "recovered"; message: string }) => void;
+}
+
+interface Create<Request, Response, Chunk> {
+  (body: Request & { stream: true }, options?: RequestOptions): Promise<AsyncIterable<Chunk>>;
+  (body: Request & { stream?: false }, options?: RequestOptions): Promise<Response>;
+}
+
+export class Parlance {
+  static create(options?: CreateOptions): Promise<Parlance>;
+  readonly chat: { completions: { create: Create<ChatCompletionRequest, ChatCompletion, ChatCompletionChunk> } };
+  readonly completions: { create: Create<CompletionRequest, Completion, Completion> };
+  readonly embeddings: { create(body: EmbeddingRequest, options?: RequestOptions): Promise<EmbeddingList> };
+  readonly models: { list(): Promise<{ object: "list"; data: { id: string; object: "model"; owned_by: string }[] }> };
+  readonly storage: {
+    list(): Promise<StorageInfo>;
+    delete(url: string): Promise<StorageInfo>;
+    verify(url: string): Promise<boolean>;
+    import(...files: File[]): Promise<StorageInfo>;
+  };
+  /** Keeps the KV cache of the conversation answered last, and puts it back; both resolve to its length in tokens. */
+  readonly conversations: { save(name: string): Promise<number>; restore(name: string): Promise<number> };
+  load(
+    model: Model,
+    options?: { contextTokens?: number | null; beside?: boolean; signal?: AbortSignal },
+  ): Promise<ModelInfo>;
+  inspect(model: Model, options?: { contextTokens?: number | null }): Promise<ModelDescription>;
+  unload(name?: string | null): Promise<void>;
+  configure(settings: { idleUnloadSeconds?: number | null; budgetBytes?: number | null }): Promise<void>;
+  terminate(): void;
+}

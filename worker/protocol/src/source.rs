@@ -1,0 +1,69 @@
+//! Where models come from.
+
+use serde::{Deserialize, Serialize};
+
+/// Where a model comes from.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum ModelSource {
+    /// An absolute URL; of a model in several files that of any part.
+    Url {
+        /// The URL.
+        url: String,
+    },
+    /// A file of the user's, or all parts of a model in several files, which travel beside the request (see
+    /// [`FILES_KEY`]).
+    File {
+        /// The name of the first, for messages.
+        name: String,
+    },
+}
+
+/// The address of a file that is named as on Hugging Face: `owner/repository/file.gguf`, or the address of the page that
+/// shows it there; `None` for everything else.
+pub fn hugging_face_url(text: &str) -> Option<String> {
+    const HOST: &str = "https://huggingface.co/";
+    let text = text.trim();
+    if let Some(path) = text.strip_prefix(HOST) {
+        let (repository, file) = path.split_once("/blob/")?;
+        return Some(format!("{HOST}{repository}/resolve/{file}"));
+    }
+    let parts: Vec<&str> = text.split('/').collect();
+    let is_name = |part: &&str| {
+        let is_allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
+        !part.is_empty() && !part.starts_with('.') && part.chars().all(is_allowed)
+    };
+    match parts.as_slice() {
+        // A host has a dot, an owner has none.
+        [owner, repository, file @ ..] if !file.is_empty() && !owner.contains('.') && parts.iter().all(is_name) => text
+            .to_lowercase()
+            .ends_with(".gguf")
+            .then(|| format!("{HOST}{owner}/{repository}/resolve/main/{}", file.join("/"))),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_on_hugging_face_become_addresses() {
+        let resolved = "https://huggingface.co/a-b/c.d/resolve/main/e-Q4_K_M.gguf";
+        let cases = [
+            ("a-b/c.d/e-Q4_K_M.gguf", Some(resolved)),
+            (" https://huggingface.co/a-b/c.d/blob/main/e-Q4_K_M.gguf ", Some(resolved)),
+            ("a/b/folder/e.gguf", Some("https://huggingface.co/a/b/resolve/main/folder/e.gguf")),
+            ("models/e.gguf", None),
+            ("./models/x/e.gguf", None),
+            ("/models/x/e.gguf", None),
+            ("example.org/x/e.gguf", None),
+            ("https://example.org/x/y/e.gguf", None),
+            ("https://huggingface.co/a/b/resolve/main/e.gguf", None),
+            ("a/b/e.bin", None),
+        ];
+        for (text, expected) in cases {
+            assert_eq!(hugging_face_url(text).as_deref(), expected, "{text}");
+        }
+    }
+}

@@ -1,0 +1,259 @@
+//! Bringing a file onto this device: by segments over several connections, so that whatever breaks it, it goes on later.
+
+use std::cell::Cell;
+use std::time::Duration;
+
+use futures::stream::{self, StreamExt as _, TryStreamExt as _};
+use parlance_engine::EngineError;
+use parlance_engine::gguf::Gguf;
+
+use super::entry::{Entry, Record, SEGMENT_BYTES, Writer};
+use super::{Store, check_room};
+use crate::error::WorkerError;
+use crate::source::{ByteStream, Fetched, is_checksum};
+
+/// Connections at once: more make servers suspicious and help little.
+const CONNECTIONS: usize = 4;
+/// How often a segment is tried.
+const MAX_TRIES: u32 = 6;
+/// The first pause between two tries; each is twice as long as the one before.
+const FIRST_PAUSE: Duration = Duration::from_millis(400);
+
+/// A download under way.
+pub(crate) struct Download<'a> {
+    pub(crate) store: &'a Store,
+    pub(crate) url: &'a str,
+    /// Hears of bytes that are here, and of all.
+    pub(crate) report: &'a dyn Fn(u64, u64),
+}
+
+impl Download<'_> {
+    /// Completes the file and returns it. One that is whole already takes no request.
+    pub(crate) async fn run(&self) -> Result<Entry, WorkerError> {
+        let known = self.store.find(self.url).await;
+        match known {
+            Some(entry) if entry.is_complete() => Ok(entry),
+            known => match self.complete(known).await {
+                // The file at the source is another one now; what is here of the old one is of no use.
+                Err(WorkerError::Changed) => self.complete(None).await,
+                result => result,
+            },
+        }
+    }
+
+    async fn complete(&self, known: Option<Entry>) -> Result<Entry, WorkerError> {
+        let first = known.as_ref().and_then(|entry| entry.has.iter().position(|has| !has)).unwrap_or(0) as u64;
+        let response = retried(|| ByteStream::fetch(self.url, Some(range(first)))).await?;
+        let Some(len_bytes) = response.len_bytes else {
+            return Err(WorkerError::Network(format!("{} does not say how long it is", self.url)));
+        };
+        let entry = match known {
+            Some(entry) if is_same(&entry.record, &response, len_bytes) => entry,
+            Some(_) => return Err(WorkerError::Changed),
+            None => {
+                check_room(len_bytes).await?;
+                let record = Record {
+                    url: self.url.to_owned(),
+                    len_bytes,
+                    etag: response.etag.clone(),
+                    sha256: checksum_in(self.url).or_else(|| response.sha256.clone()),
+                };
+                self.store.create(record).await?
+            }
+        };
+        let result = self.fill(&entry, first, response).await;
+        if matches!(&result, Err(WorkerError::StorageFull { .. } | WorkerError::Engine(_))) {
+            // What cannot become a model must not keep the room.
+            self.store.remove(self.url).await?;
+        }
+        result?;
+        self.store.find_complete(self.url).await.ok_or(WorkerError::Damaged)
+    }
+
+    /// Fetches what is missing; `response` brings segment `first`, or everything.
+    async fn fill(&self, entry: &Entry, first: u64, response: Fetched) -> Result<(), WorkerError> {
+        let writer = entry.writer().await?;
+        let progress =
+            Progress { done: Cell::new(entry.done_bytes()), download: self, len_bytes: entry.record.len_bytes };
+        progress.add(0);
+        if !response.is_partial {
+            return self.take_all(entry, &writer, response, &progress).await;
+        }
+        if let Err(error) = take_segment(&entry.record, &writer, first, response, &progress).await {
+            if !is_worth_another_try(&error) {
+                return Err(error);
+            }
+            self.fetch_segment(entry, &writer, first, &progress).await?;
+        }
+        let missing = (0u64..).zip(&entry.has).filter(|(index, has)| !**has && *index != first).map(|(index, _)| index);
+        stream::iter(missing)
+            .map(|index| self.fetch_segment(entry, &writer, index, &progress))
+            .buffer_unordered(CONNECTIONS)
+            .try_for_each(|()| async { Ok(()) })
+            .await
+    }
+
+    async fn fetch_segment(
+        &self,
+        entry: &Entry,
+        writer: &Writer,
+        index: u64,
+        progress: &Progress<'_>,
+    ) -> Result<(), WorkerError> {
+        retried(|| async move {
+            let response = ByteStream::fetch(self.url, Some(range(index))).await?;
+            let is_same = response.len_bytes.is_some_and(|len_bytes| is_same(&entry.record, &response, len_bytes));
+            if !is_same || !response.is_partial {
+                return Err(WorkerError::Changed);
+            }
+            take_segment(&entry.record, writer, index, response, progress).await
+        })
+        .await
+    }
+
+    /// Takes the whole file from a server that knows no ranges.
+    async fn take_all(
+        &self,
+        entry: &Entry,
+        writer: &Writer,
+        mut response: Fetched,
+        progress: &Progress<'_>,
+    ) -> Result<(), WorkerError> {
+        let mut offset = 0;
+        progress.done.set(0);
+        let mut start = Start::default();
+        while let Some(chunk) = response.stream.next().await? {
+            start.check(&chunk, offset)?;
+            if offset + chunk.len() as u64 > entry.record.len_bytes {
+                return Err(WorkerError::Changed);
+            }
+            writer.write_at(&chunk, offset)?;
+            let whole = offset / SEGMENT_BYTES..(offset + chunk.len() as u64) / SEGMENT_BYTES;
+            offset += chunk.len() as u64;
+            progress.add(chunk.len() as u64);
+            whole.into_iter().try_for_each(|index| writer.complete(index))?;
+        }
+        if offset < entry.record.len_bytes {
+            let needed_bytes = entry.record.len_bytes;
+            return Err(EngineError::Truncated { len_bytes: offset, needed_bytes }.into());
+        }
+        if offset % SEGMENT_BYTES != 0 {
+            writer.complete(offset / SEGMENT_BYTES)?;
+        }
+        Ok(())
+    }
+}
+
+/// Counts bytes.
+struct Progress<'a> {
+    done: Cell<u64>,
+    download: &'a Download<'a>,
+    len_bytes: u64,
+}
+
+impl Progress<'_> {
+    fn add(&self, bytes: u64) {
+        self.done.set(self.done.get() + bytes);
+        (self.download.report)(self.done.get(), self.len_bytes);
+    }
+
+    fn take_back(&self, bytes: u64) {
+        self.done.set(self.done.get() - bytes);
+    }
+}
+
+/// Puts a segment in place.
+async fn take_segment(
+    record: &Record,
+    writer: &Writer,
+    index: u64,
+    mut response: Fetched,
+    progress: &Progress<'_>,
+) -> Result<(), WorkerError> {
+    let (start, len) = record.segment(index);
+    let mut taken = 0;
+    let mut beginning = Start::default();
+    let result = loop {
+        match response.stream.next().await {
+            Ok(Some(chunk)) => {
+                if start == 0 {
+                    beginning.check(&chunk, taken)?;
+                }
+                // A server that sends more than was asked for sends something else.
+                if taken + chunk.len() as u64 > len {
+                    break Err(WorkerError::Network("the server sent more than was asked for".to_owned()));
+                }
+                writer.write_at(&chunk, start + taken)?;
+                taken += chunk.len() as u64;
+                progress.add(chunk.len() as u64);
+            }
+            Ok(None) if taken == len => break writer.complete(index),
+            Ok(None) => break Err(WorkerError::Network("the connection ended early".to_owned())),
+            Err(error) => break Err(error),
+        }
+    };
+    if result.is_err() {
+        progress.take_back(taken);
+    }
+    result
+}
+
+/// Looks at the first bytes of a file, so that a web page or a pointer to a file is not taken for a model.
+#[derive(Default)]
+struct Start(Vec<u8>);
+
+impl Start {
+    fn check(&mut self, chunk: &[u8], offset: u64) -> Result<(), WorkerError> {
+        if offset < 64 && self.0.len() < 64 {
+            self.0.extend_from_slice(&chunk[..chunk.len().min(64)]);
+            // Too little is no fault yet; what is no model is.
+            Gguf::parse(&self.0, None)?;
+        }
+        Ok(())
+    }
+}
+
+/// First and last byte of a segment, the last one excluded.
+fn range(index: u64) -> (u64, u64) {
+    (index * SEGMENT_BYTES, (index + 1) * SEGMENT_BYTES)
+}
+
+fn is_same(record: &Record, response: &Fetched, len_bytes: u64) -> bool {
+    let etags = (&record.etag, &response.etag);
+    record.len_bytes == len_bytes && !matches!(etags, (Some(old), Some(new)) if old != new)
+}
+
+/// The checksum that an address brings along: `...#sha256=HEX`.
+fn checksum_in(url: &str) -> Option<String> {
+    let digits = url.split_once("#sha256=")?.1;
+    is_checksum(digits).then(|| digits.to_owned())
+}
+
+/// Tries until it works, is hopeless, or was tried often enough.
+async fn retried<T, F: Future<Output = Result<T, WorkerError>>>(work: impl Fn() -> F) -> Result<T, WorkerError> {
+    let mut tries = 1;
+    loop {
+        match work().await {
+            Err(error) if tries < MAX_TRIES && is_worth_another_try(&error) => {
+                gloo_timers::future::sleep(FIRST_PAUSE * 2u32.pow(tries - 1)).await;
+                tries += 1;
+            }
+            result => return result,
+        }
+    }
+}
+
+fn is_worth_another_try(error: &WorkerError) -> bool {
+    match error {
+        WorkerError::Network(_) => !is_offline(),
+        WorkerError::Status { status, .. } => matches!(status, 408 | 425 | 429 | 500..),
+        _ => false,
+    }
+}
+
+/// Whether the browser knows that there is no network.
+pub(crate) fn is_offline() -> bool {
+    use wasm_bindgen::JsCast as _;
+    let scope: web_sys::WorkerGlobalScope = js_sys::global().unchecked_into();
+    !scope.navigator().on_line()
+}

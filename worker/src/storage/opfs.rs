@@ -1,0 +1,165 @@
+//! The browser's private file system (OPFS), as far as it is needed: folders, and files that are read and written in place.
+
+use js_sys::{Promise, Reflect, Uint8Array};
+use wasm_bindgen::prelude::*;
+use wasm_bindgen_futures::JsFuture;
+use web_sys::{
+    File, FileSystemDirectoryHandle, FileSystemFileHandle, FileSystemGetDirectoryOptions, FileSystemGetFileOptions,
+    FileSystemReadWriteOptions, FileSystemRemoveOptions, FileSystemSyncAccessHandle, StorageEstimate,
+    WorkerGlobalScope,
+};
+
+use crate::error::WorkerError;
+
+#[wasm_bindgen]
+extern "C" {
+    /// A file handle of a worker: web-sys counts the method that opens files in place as unstable.
+    type WorkerFileHandle;
+
+    #[wasm_bindgen(method, catch, js_name = createSyncAccessHandle)]
+    fn create_sync_access_handle(this: &WorkerFileHandle) -> Result<Promise, JsValue>;
+}
+
+/// A folder.
+#[derive(Clone)]
+pub(crate) struct Folder(FileSystemDirectoryHandle);
+
+impl Folder {
+    /// The site's own folder; `None` where the browser gives none, as in some private windows.
+    pub(crate) async fn root() -> Option<Self> {
+        let scope: WorkerGlobalScope = js_sys::global().unchecked_into();
+        let storage = Reflect::get(&scope.navigator(), &"storage".into()).ok()?;
+        if storage.is_undefined() || !Reflect::has(&storage, &"getDirectory".into()).ok()? {
+            return None;
+        }
+        let folder = JsFuture::from(scope.navigator().storage().get_directory()).await.ok()?;
+        Some(Self(folder.unchecked_into()))
+    }
+
+    /// A folder in this one, made if it is missing.
+    pub(crate) async fn folder(&self, name: &str) -> Result<Self, WorkerError> {
+        let options = FileSystemGetDirectoryOptions::new();
+        options.set_create(true);
+        let folder = JsFuture::from(self.0.get_directory_handle_with_options(name, &options)).await;
+        Ok(Self(folder.map_err(|error| WorkerError::storage(&error))?.unchecked_into()))
+    }
+
+    /// A folder in this one, if it is there.
+    pub(crate) async fn existing_folder(&self, name: &str) -> Option<Self> {
+        let folder = JsFuture::from(self.0.get_directory_handle(name)).await.ok()?;
+        Some(Self(folder.unchecked_into()))
+    }
+
+    /// Opens a file in place, made if it is missing. Nobody else can open it until it is dropped.
+    pub(crate) async fn open(&self, name: &str) -> Result<OpenFile, WorkerError> {
+        let options = FileSystemGetFileOptions::new();
+        options.set_create(true);
+        let fault = |error: JsValue| WorkerError::storage(&error);
+        let handle = JsFuture::from(self.0.get_file_handle_with_options(name, &options)).await.map_err(fault)?;
+        let handle: WorkerFileHandle = handle.unchecked_into();
+        let opened = JsFuture::from(handle.create_sync_access_handle().map_err(fault)?).await.map_err(fault)?;
+        Ok(OpenFile(opened.unchecked_into()))
+    }
+
+    /// What a file holds, if it is there: for small ones.
+    pub(crate) async fn read(&self, name: &str) -> Option<Vec<u8>> {
+        let handle = JsFuture::from(self.0.get_file_handle(name)).await.ok()?;
+        let file: File =
+            JsFuture::from(handle.unchecked_into::<FileSystemFileHandle>().get_file()).await.ok()?.unchecked_into();
+        let buffer = JsFuture::from(file.array_buffer()).await.ok()?;
+        Some(Uint8Array::new(&buffer).to_vec())
+    }
+
+    /// Writes a whole small file.
+    pub(crate) async fn write(&self, name: &str, bytes: &[u8]) -> Result<(), WorkerError> {
+        let file = self.open(name).await?;
+        file.truncate(0)?;
+        file.write_at(bytes, 0)?;
+        file.flush()
+    }
+
+    /// Names of what it holds.
+    pub(crate) async fn names(&self) -> Vec<String> {
+        let keys = self.0.keys();
+        let mut names = Vec::new();
+        while let Ok(next) = keys.next() {
+            let Ok(entry) = JsFuture::from(next).await else { break };
+            match Reflect::get(&entry, &"value".into()).ok().and_then(|name| name.as_string()) {
+                Some(name) => names.push(name),
+                None => break,
+            }
+        }
+        names
+    }
+
+    /// Deletes a file or folder; one that is not there is no fault.
+    pub(crate) async fn remove(&self, name: &str) -> Result<(), WorkerError> {
+        let options = FileSystemRemoveOptions::new();
+        options.set_recursive(true);
+        match JsFuture::from(self.0.remove_entry_with_options(name, &options)).await {
+            Err(error) if WorkerError::name_of(&error).as_deref() != Some("NotFoundError") => {
+                Err(WorkerError::storage(&error))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+/// A file open in place. Dropping it closes it.
+pub(crate) struct OpenFile(FileSystemSyncAccessHandle);
+
+impl OpenFile {
+    /// Its length.
+    pub(crate) fn len_bytes(&self) -> Result<u64, WorkerError> {
+        self.0.get_size().map(|len| len as u64).map_err(|error| WorkerError::storage(&error))
+    }
+
+    /// Fills `buffer` from byte `offset` on and returns how many bytes there were.
+    pub(crate) fn read_at(&self, buffer: &mut [u8], offset: u64) -> Result<usize, WorkerError> {
+        let read = self.0.read_with_u8_array_and_options(buffer, &at(offset));
+        read.map(|len| len as usize).map_err(|error| WorkerError::storage(&error))
+    }
+
+    /// Writes `bytes` from byte `offset` on.
+    pub(crate) fn write_at(&self, bytes: &[u8], offset: u64) -> Result<(), WorkerError> {
+        let written = self.0.write_with_u8_array_and_options(bytes, &at(offset));
+        match written.map_err(|error| WorkerError::storage(&error))? as usize {
+            len if len == bytes.len() => Ok(()),
+            _ => Err(WorkerError::StorageFull { needed_bytes: bytes.len() as u64, free_bytes: None }),
+        }
+    }
+
+    /// Cuts the file or extends it by zeros.
+    pub(crate) fn truncate(&self, len_bytes: u64) -> Result<(), WorkerError> {
+        self.0.truncate_with_f64(len_bytes as f64).map_err(|error| WorkerError::storage(&error))
+    }
+
+    /// Waits until what was written is safe.
+    pub(crate) fn flush(&self) -> Result<(), WorkerError> {
+        self.0.flush().map_err(|error| WorkerError::storage(&error))
+    }
+}
+
+impl Drop for OpenFile {
+    fn drop(&mut self) {
+        self.0.close();
+    }
+}
+
+fn at(offset: u64) -> FileSystemReadWriteOptions {
+    let options = FileSystemReadWriteOptions::new();
+    options.set_at(offset as f64);
+    options
+}
+
+/// Bytes that this site takes and may take, if the browser says so.
+pub(crate) async fn estimate() -> Option<(u64, u64)> {
+    let scope: WorkerGlobalScope = js_sys::global().unchecked_into();
+    let storage = Reflect::get(&scope.navigator(), &"storage".into()).ok()?;
+    if storage.is_undefined() {
+        return None;
+    }
+    let estimate: StorageEstimate =
+        JsFuture::from(scope.navigator().storage().estimate().ok()?).await.ok()?.unchecked_into();
+    Some((estimate.get_usage()? as u64, estimate.get_quota()? as u64))
+}

@@ -1,0 +1,70 @@
+//! The last step of a build: the service worker learns which files make up this build, and addresses that are no files get a page.
+//!
+//! `Trunk.toml` calls it with the folder that the site was put together in.
+
+use std::path::{Path, PathBuf};
+
+use sha2::{Digest as _, Sha256};
+
+use crate::shell::Fault;
+
+const SERVICE_WORKER: &str = "service-worker.js";
+const INDEX: &str = "index.html";
+/// What static hosts show for addresses that are no files.
+const NOT_FOUND: &str = "404.html";
+/// Digits of a build's name.
+const NAME_LEN: usize = 16;
+
+/// `cargo xtask finish-site`.
+pub(crate) fn run() -> Result<(), Fault> {
+    let folder = std::env::var_os("TRUNK_STAGING_DIR").map(PathBuf::from).ok_or_else(|| {
+        Fault::new("TRUNK_STAGING_DIR is not set", "`trunk build` calls this command; it is not for people")
+    })?;
+    let fault = |error: std::io::Error| Fault::new(format!("the site could not be finished: {error}"), "build again");
+    finish(&folder).map_err(fault)
+}
+
+fn finish(folder: &Path) -> std::io::Result<()> {
+    std::fs::copy(folder.join(INDEX), folder.join(NOT_FOUND))?;
+    let mut names: Vec<String> = std::fs::read_dir(folder)?
+        .filter_map(Result::ok)
+        .filter(|entry| entry.path().is_file())
+        .map(|entry| entry.file_name().to_string_lossy().into_owned())
+        .filter(|name| ![SERVICE_WORKER, NOT_FOUND].contains(&name.as_str()) && !name.ends_with(".d.ts"))
+        .collect();
+    names.sort();
+    let mut checksum = Sha256::new();
+    for name in &names {
+        checksum.update(name);
+        checksum.update(std::fs::read(folder.join(name))?);
+    }
+    let path = folder.join(SERVICE_WORKER);
+    let source = std::fs::read_to_string(&path)?;
+    checksum.update(&source);
+    let build: String = checksum.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
+    std::fs::write(path, filled_in(&source, &build[..NAME_LEN], &names))
+}
+
+/// The service worker with its build's name and files.
+fn filled_in(source: &str, build: &str, names: &[String]) -> String {
+    let files: Vec<String> = names.iter().map(|name| format!("{name:?}")).collect();
+    source.replacen("const BUILD = \"\";", &format!("const BUILD = {build:?};"), 1).replacen(
+        "const FILES = [];",
+        &format!("const FILES = [{}];", files.join(", ")),
+        1,
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_service_worker_learns_its_build() {
+        let source = std::fs::read_to_string(crate::shell::root().join("web").join(SERVICE_WORKER)).unwrap_or_default();
+        let filled = filled_in(&source, "abc", &["index.html".to_owned(), "a.js".to_owned()]);
+        assert!(
+            filled.contains("const BUILD = \"abc\";") && filled.contains("const FILES = [\"index.html\", \"a.js\"];")
+        );
+    }
+}
