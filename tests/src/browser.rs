@@ -239,6 +239,14 @@ impl Page {
         self.tab.call_method(limit).map(drop).map_err(fault)
     }
 
+    /// Shows the tab: one behind others takes no clicks.
+    ///
+    /// # Errors
+    /// If the browser does not answer.
+    pub fn show(&self) -> Result<(), Error> {
+        self.tab.bring_to_front().map(drop).map_err(fault)
+    }
+
     /// Closes the tab, as a user does.
     ///
     /// # Errors

@@ -31,7 +31,9 @@ fn tabs_share_one_engine_and_the_next_tab_takes_over() {
     );
     assert_eq!(engines, 1);
     // Both ask; the answers do not mix.
+    first.show().unwrap();
     ask(&first, QUESTION).unwrap();
+    second.show().unwrap();
     ask(&second, "What is the capital of Germany?").unwrap();
     assert!(answer(&second).unwrap().contains("Berlin"));
     assert!(answer(&first).unwrap().contains("Paris"));
@@ -42,11 +44,13 @@ fn tabs_share_one_engine_and_the_next_tab_takes_over() {
     ask(&third, "Write a very long story about a dragon.").unwrap();
     third.wait_for(&format!("{LAST_ANSWER}?.querySelector('.text').innerText.length > 20"), LONG).unwrap();
     third.close().unwrap();
+    second.show().unwrap();
     ask(&second, QUESTION).unwrap();
     assert!(answer(&second).unwrap().contains("Paris"));
 
     // The tab with the engine is closed: the other one's worker takes over, with the model from this device.
     first.close().unwrap();
+    second.show().unwrap();
     ask(&second, "And of Italy?").unwrap();
     assert!(answer(&second).unwrap().contains("Rome"));
 }

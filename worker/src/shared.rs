@@ -132,7 +132,11 @@ impl Lead for Doorkeeper {
         let shared = Rc::clone(&self.0);
         let client = incoming.client.clone();
         match &incoming.request {
-            Request::Configure { settings } => shared.settings.set(*settings),
+            Request::Configure { settings } => {
+                shared.settings.set(*settings);
+                // Wakes the loop, which waits as the old settings said.
+                shared.queue.push(client.id.clone(), incoming);
+            }
             Request::Interrupt { id } => {
                 // What waits is taken out; what is under way stops.
                 let key = (client.id.clone(), *id);
