@@ -41,7 +41,9 @@ impl Interrupts {
     /// Stops everything that is under way for a client.
     pub(crate) fn stop_all(&self, client: &ClientId) {
         let keys: Vec<_> = self.0.borrow().keys().filter(|(owner, _)| owner == client).cloned().collect();
-        keys.iter().for_each(|key| self.stop(key));
+        for key in &keys {
+            self.stop(key);
+        }
     }
 }
 

@@ -85,11 +85,11 @@ impl Load<'_> {
         };
         let prepare_start = Instant::now();
         self.client.report(self.id, Phase::Prepare, 0.0, None, prepare_start);
-        let mut loaded = loader.finish_any().await?;
-        if let Loaded::Decoder(model) = &mut loaded {
+        let mut finished = loader.finish_any().await?;
+        if let Loaded::Decoder(model) = &mut finished {
             model.warm_up().await?;
         }
-        Ok(resident(spec, loaded, len_bytes, warning, start))
+        Ok(resident(spec, finished, len_bytes, warning, start))
     }
 
     /// Brings what is missing onto this device. Where there is no room, the model is streamed to the GPU and not kept; the text says so.

@@ -7,7 +7,8 @@ use parlance_protocol::{ModelSource, hugging_face_url};
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::JsFuture;
 use web_sys::{
-    DedicatedWorkerGlobalScope, File, Headers, ReadableStream, ReadableStreamDefaultReader, RequestInit, Response,
+    DedicatedWorkerGlobalScope, File, Headers, ReadableStream, ReadableStreamDefaultReader, RequestCache, RequestInit,
+    Response,
 };
 
 use crate::error::WorkerError;
@@ -181,6 +182,8 @@ impl ByteStream {
     pub(crate) async fn fetch(url: &str, range: Option<(u64, u64)>) -> Result<Fetched, WorkerError> {
         let scope: DedicatedWorkerGlobalScope = js_sys::global().unchecked_into();
         let init = RequestInit::new();
+        // Models are kept by the store; a second copy in the browser's cache would only take room.
+        init.set_cache(RequestCache::NoStore);
         if let Some((start, end)) = range {
             let network = |error: JsValue| WorkerError::network(&error);
             let headers = Headers::new().map_err(network)?;

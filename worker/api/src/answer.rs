@@ -150,18 +150,17 @@ impl Answer {
     ) -> Result<(), RequestError> {
         while self.finish.is_none() {
             let prompt = [&self.prompt[..], &self.tokens].concat();
-            let flow = match self.prefill(model, &prompt, control).await? {
-                true => {
-                    let start = Instant::now();
-                    let flow = if self.needs_steps() {
-                        self.step(model, &prompt, control, tell).await
-                    } else {
-                        self.decode(model, &prompt, control, tell).await
-                    };
-                    self.times.decode_seconds += start.elapsed().as_secs_f64();
-                    flow?
-                }
-                false => Flow::Finish(FinishReason::Abort),
+            let flow = if self.prefill(model, &prompt, control).await? {
+                let start = Instant::now();
+                let flow = if self.needs_steps() {
+                    self.step(model, &prompt, control, tell).await
+                } else {
+                    self.decode(model, &prompt, control, tell).await
+                };
+                self.times.decode_seconds += start.elapsed().as_secs_f64();
+                flow?
+            } else {
+                Flow::Finish(FinishReason::Abort)
             };
             if let Flow::Finish(reason) = flow {
                 self.end(reason);
@@ -256,7 +255,7 @@ impl Answer {
                 processor.process(&self.tokens, &mut logits);
                 steps.set_logits(&logits);
             }
-            let choice = steps.choose(mask.as_ref().map(|mask| mask.as_slice()), wants_logits);
+            let choice = steps.choose(mask.as_ref().map(llguidance::toktrie::SimpleVob::as_slice), wants_logits);
             let Some(Step { token, logits }) = unless_stopped(control, choice).await.transpose()? else {
                 return Ok(Flow::Finish(FinishReason::Abort));
             };

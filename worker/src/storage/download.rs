@@ -58,16 +58,29 @@ impl Download<'_> {
                     etag: response.etag.clone(),
                     sha256: checksum_in(self.url).or_else(|| response.sha256.clone()),
                 };
-                self.store.create(record).await?
+                match self.store.create(record).await {
+                    Ok(entry) => entry,
+                    Err(error) => return Err(self.given_up(error, len_bytes).await?),
+                }
             }
         };
-        let result = self.fill(&entry, first, response).await;
-        if matches!(&result, Err(WorkerError::StorageFull { .. } | WorkerError::Engine(_))) {
-            // What cannot become a model must not keep the room.
+        match self.fill(&entry, first, response).await {
+            Ok(()) => self.store.find_complete(self.url).await.ok_or(WorkerError::Damaged),
+            Err(error) => Err(self.given_up(error, len_bytes).await?),
+        }
+    }
+
+    /// The error of a download of `len_bytes` that failed. What cannot become a model must not keep the room.
+    async fn given_up(&self, error: WorkerError, len_bytes: u64) -> Result<WorkerError, WorkerError> {
+        if matches!(&error, WorkerError::StorageFull { .. } | WorkerError::Engine(_)) {
             self.store.remove(self.url).await?;
         }
-        result?;
-        self.store.find_complete(self.url).await.ok_or(WorkerError::Damaged)
+        Ok(match error {
+            WorkerError::StorageFull { free_bytes, .. } => {
+                WorkerError::StorageFull { needed_bytes: len_bytes, free_bytes }
+            }
+            error => error,
+        })
     }
 
     /// Fetches what is missing; `response` brings segment `first`, or everything.

@@ -93,16 +93,13 @@ impl ToolFormat {
                 Some(schema) => schema.clone(),
             };
             let schema = with_spacing(schema, "tools")?;
-            let _ = match self {
-                Self::MistralNamed => {
-                    writeln!(grammar, "call_{index}: {} arguments %json {schema}", quoted(&tool.name))
-                }
-                _ => {
-                    let name = escaped(&tool.name);
-                    let key = self.arguments_key();
-                    let head = format!(r#"/\s{{0,2}}\{{\s?"name":\s?"{name}",\s?"{key}":\s?/"#);
-                    writeln!(grammar, "call_{index}: HEAD_{index} %json {schema} \"}}\"\nHEAD_{index}: {head}")
-                }
+            let _ = if self == Self::MistralNamed {
+                writeln!(grammar, "call_{index}: {} arguments %json {schema}", quoted(&tool.name))
+            } else {
+                let name = escaped(&tool.name);
+                let key = self.arguments_key();
+                let head = format!(r#"/\s{{0,2}}\{{\s?"name":\s?"{name}",\s?"{key}":\s?/"#);
+                writeln!(grammar, "call_{index}: HEAD_{index} %json {schema} \"}}\"\nHEAD_{index}: {head}")
             };
         }
         Ok(grammar)

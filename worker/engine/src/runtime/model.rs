@@ -254,8 +254,12 @@ impl Model {
         let vocab = self.config.vocab as usize;
         let (given, generated) = prompt.split_at(prompt.len() - plan.generated.min(prompt.len()));
         let mut history = vec![0u32; vocab];
-        given.iter().for_each(|token| history[*token as usize] = IN_PROMPT);
-        generated.iter().for_each(|token| history[*token as usize] += 1);
+        for token in given {
+            history[*token as usize] = IN_PROMPT;
+        }
+        for token in generated {
+            history[*token as usize] += 1;
+        }
         let last = prompt.last().copied().unwrap_or_default();
         let queue = self.gpu.queue();
         queue.write_buffer(&self.buffers.history, 0, bytemuck::cast_slice(&history));
@@ -266,7 +270,9 @@ impl Model {
             let ids: Vec<u32> = plan.bias.iter().map(|(id, _)| *id).collect();
             self.check_tokens(&ids)?;
             let mut bias = vec![0f32; vocab];
-            plan.bias.iter().for_each(|(id, value)| bias[*id as usize] = *value);
+            for (id, value) in plan.bias {
+                bias[*id as usize] = *value;
+            }
             queue.write_buffer(&self.buffers.bias, 0, bytemuck::cast_slice(&bias));
         }
         queue.write_buffer(&self.buffers.next_id, 0, bytemuck::bytes_of(&last));

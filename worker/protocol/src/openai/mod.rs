@@ -1,4 +1,4 @@
-//! The `OpenAI` API's requests and responses, as far as a model in a tab has them, with the extensions that WebLLM, vLLM and
+//! The `OpenAI` API's requests and responses, as far as a model in a tab has them, with the extensions that `WebLLM`, vLLM and
 //! llama.cpp's server share. Unknown fields are ignored, as `OpenAI` does.
 
 mod request;

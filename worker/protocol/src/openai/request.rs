@@ -84,7 +84,7 @@ pub struct ChatCompletionRequest {
     /// The same as vLLM and llama.cpp's server have it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub chat_template_kwargs: Option<TemplateArguments>,
-    /// The same as WebLLM has it.
+    /// The same as `WebLLM` has it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub extra_body: Option<TemplateArguments>,
     /// The last message is the beginning of the answer, which goes on from there.

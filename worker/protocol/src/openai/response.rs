@@ -15,7 +15,7 @@ pub enum FinishReason {
     Length,
     /// It holds calls.
     ToolCalls,
-    /// It was interrupted. `OpenAI` has no name for this; WebLLM has this one.
+    /// It was interrupted. `OpenAI` has no name for this; `WebLLM` has this one.
     Abort,
 }
 
@@ -202,7 +202,7 @@ pub struct Usage {
     pub prompt_tokens_details: PromptTokens,
     /// More about the answers.
     pub completion_tokens_details: CompletionTokens,
-    /// Times and speeds, as WebLLM names them.
+    /// Times and speeds, as `WebLLM` names them.
     pub extra: UsageExtra,
 }
 
