@@ -83,7 +83,7 @@ fn StoredModelView(model: StoredModel) -> impl IntoView {
                     fallback=move || view! { <button on:click=move |_| asks.set(true)>"Delete"</button> }
                 >
                     <button class="danger" on:click=delete>"Delete for good"</button>
-                    <button on:click=move |_| asks.set(false)>"Keep"</button>
+                    <button on:click=move |_| asks.set(false)>"Cancel"</button>
                 </Show>
             </div>
             <p role="status" class="verdict">{verdict}</p>

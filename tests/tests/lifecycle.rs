@@ -149,3 +149,40 @@ fn idle_models_are_freed_and_come_back_and_interrupts_do_not_wait() {
     );
     assert_eq!(names, json!(["chat.completion", "ParlanceError"]));
 }
+
+/// Makes workers whose GPU has no memory for large KV caches.
+const LITTLE_MEMORY: &str = "(() => {
+    const Real = window.Worker;
+    window.Worker = function (url, options) {
+        const code = `
+            let isFull = false;
+            const { createBuffer, popErrorScope } = GPUDevice.prototype;
+            GPUDevice.prototype.createBuffer = function (descriptor) {
+                isFull ||= descriptor.label === 'kv cache' && descriptor.size > ${window.mostBytes};
+                return createBuffer.call(this, descriptor);
+            };
+            GPUDevice.prototype.popErrorScope = async function () {
+                const error = await popErrorScope.call(this);
+                const result = isFull ? new GPUOutOfMemoryError('there is none') : error;
+                isFull = false;
+                return result;
+            };
+            await import(${JSON.stringify(new URL(url, location.href).href)});
+        `;
+        return new Real(URL.createObjectURL(new Blob([code], { type: 'text/javascript' })), options);
+    };
+})()";
+
+#[test]
+fn too_little_memory_takes_a_smaller_context_and_then_a_smaller_model() {
+    let server = Server::start().unwrap();
+    // A layer's cache takes 768 bytes a token: enough for 1,024 tokens, then for none.
+    for (most_bytes, expected) in [(800_000, "it has 1024"), (1000, "try a smaller model")] {
+        let session = Session::start(true).unwrap();
+        let page = session.open(&server.page("")).unwrap();
+        page.evaluate(&format!("window.mostBytes = {most_bytes}")).unwrap();
+        page.evaluate(LITTLE_MEMORY).unwrap();
+        page.click("[data-testid=model-offer] button").unwrap();
+        page.wait_for(&format!("document.querySelector('.dock')?.innerText.includes({expected:?})"), LONG).unwrap();
+    }
+}

@@ -10,6 +10,15 @@ use serde_json::{Value, json};
 
 const DEMO_MODEL: &str = "models/SmolLM2-135M-Instruct.Q4_1.gguf";
 
+/// Makes the client of the `openai` package that the tests use.
+const CLIENT: &str = "
+    const { default: OpenAI } = await import('/npm/openai/index.mjs');
+    window.client = new OpenAI({
+        apiKey: 'none', baseURL: new URL('v1', document.baseURI).href, dangerouslyAllowBrowser: true, maxRetries: 0,
+    });
+    window.question = [{ role: 'user', content: 'What is the capital of France?' }];
+";
+
 /// Runs a script's body, which returns a value, and gives it back.
 fn run(page: &Page, body: &str) -> Value {
     page.evaluate(&format!("(async () => {{ {body} }})()")).unwrap()
@@ -22,14 +31,7 @@ fn the_openai_package_works_against_the_site() {
     let page = session.open(&server.page(&format!("?model={DEMO_MODEL}"))).unwrap();
     page.wait_for(READY, LONG).unwrap();
     page.wait_for("navigator.serviceWorker.controller", Duration::from_secs(30)).unwrap();
-    run(
-        &page,
-        "const { default: OpenAI } = await import('/npm/openai/index.mjs');
-        window.client = new OpenAI({
-            apiKey: 'none', baseURL: new URL('v1', document.baseURI).href, dangerouslyAllowBrowser: true, maxRetries: 0,
-        });
-        window.question = [{ role: 'user', content: 'What is the capital of France?' }];",
-    );
+    run(&page, CLIENT);
     let names = run(&page, "return (await client.models.list()).data.map(model => model.id);");
     assert_eq!(names, json!(["SmolLM2-135M-Instruct.Q4_1"]));
 
@@ -131,6 +133,24 @@ fn the_openai_package_works_against_the_site() {
     assert_eq!(errors[4], bad("temperature", "invalid_value"));
     assert_eq!(errors[5]["status"], 400);
     assert_eq!(errors[6]["status"], 404);
+
+    // The examples page uses the same engine.
+    page.navigate(&server.page("examples.html")).unwrap();
+    let examples = run(
+        &page,
+        "const buttons = [...document.querySelectorAll('button')];
+        for (const button of buttons) button.click();
+        while (buttons.some(button => button.disabled)) await new Promise(resolve => setTimeout(resolve, 100));
+        return [...document.querySelectorAll('output')].map(output => output.textContent);",
+    );
+    let outputs: Vec<_> = examples.as_array().unwrap().iter().map(|output| output.as_str().unwrap()).collect();
+    assert!(
+        outputs.len() == 5 && outputs.iter().all(|text| !text.is_empty() && !text.contains("Error")),
+        "{outputs:?}"
+    );
+    page.navigate(&server.page(&format!("?model={DEMO_MODEL}"))).unwrap();
+    page.wait_for(READY, LONG).unwrap();
+    run(&page, CLIENT);
 
     // An embedding model beside the chat model.
     let url = server.embedding_model();

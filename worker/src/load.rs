@@ -233,10 +233,13 @@ fn resident(spec: &LoadSpec, loaded: Loaded, len_bytes: u64, warning: Option<Str
             (config.context, None, None, encoder.gpu(), config.name.as_str(), len_bytes)
         }
     };
-    let fewer = spec
-        .context_tokens
-        .filter(|wished| *wished > context_tokens)
-        .map(|wished| format!("The memory did not suffice for a context of {wished} tokens; it has {context_tokens}."));
+    let fewer = match &loaded {
+        Loaded::Decoder(model) if model.wished_context_tokens() > context_tokens => Some(format!(
+            "The memory did not suffice for a context of {} tokens; it has {context_tokens}. A smaller model would leave more.",
+            model.wished_context_tokens()
+        )),
+        _ => None,
+    };
     let warnings: Vec<String> = [template_warning, warning, fewer].into_iter().flatten().collect();
     let info = ModelInfo {
         name: display_name(&spec.source, own_name),

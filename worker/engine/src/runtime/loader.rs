@@ -143,7 +143,8 @@ impl Loader {
             }
         };
         // Weights and activations are there; what can still be too large is the KV cache, which a smaller context shrinks.
-        let mut context = config.context(options.context_tokens, limits)?;
+        let wished = config.context(options.context_tokens, limits)?;
+        let mut context = wished;
         let parts = (config, Arc::new(chat), Arc::new(weights));
         loop {
             let memory = scope();
@@ -152,7 +153,10 @@ impl Loader {
             match memory.pop().await {
                 None => {
                     gpu.check()?;
-                    return model.map(|model| Loaded::Decoder(Box::new(model)));
+                    return model.map(|mut model| {
+                        model.wished_context = wished;
+                        Loaded::Decoder(Box::new(model))
+                    });
                 }
                 Some(error) if context < 2 * MIN_CONTEXT => return Err(out_of_memory(&error)),
                 Some(_) => context = (context / 2).max(MIN_CONTEXT),

@@ -24,6 +24,8 @@ pub struct Model {
     config: ModelConfig,
     chat: Arc<Chat>,
     context: u32,
+    /// What the context would have been, had the memory sufficed.
+    pub(super) wished_context: u32,
     pub(super) buffers: Buffers,
     /// Kept because the dispatches' bind groups need its buffers alive in the browser.
     _weights: Arc<Weights>,
@@ -73,6 +75,7 @@ impl Model {
             config,
             chat,
             context,
+            wished_context: context,
             buffers,
             _weights: weights,
             weight_bytes: plan.weights.len_bytes(),
@@ -113,6 +116,11 @@ impl Model {
     /// Tokens that prompt and answer may have together.
     pub fn context_tokens(&self) -> u32 {
         self.context
+    }
+
+    /// What [`Model::context_tokens`] would have been, had the memory sufficed.
+    pub fn wished_context_tokens(&self) -> u32 {
+        self.wished_context
     }
 
     /// Dispatches of one decoded token, sampling included.
