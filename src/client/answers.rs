@@ -112,7 +112,7 @@ impl Client {
             self.set_state(message, AnswerState::Streaming);
         }
         if let Some(text) = content {
-            fields.clone().content().update(|content| content.push_str(&text));
+            fields.content().update(|content| content.push_str(&text));
         }
         if let Some(text) = reasoning {
             fields.reasoning().update(|reasoning| reasoning.push_str(&text));

@@ -53,7 +53,7 @@ impl Client {
         );
         self.link.update_value(|link| {
             link.is_recovering = false;
-            link.answers = answers.clone();
+            link.answers.clone_from(&answers);
         });
         for id in answers.into_keys() {
             self.answer_failed(id, failure.clone());

@@ -124,7 +124,7 @@ impl Link {
     fn lead(self: &Rc<Self>) {
         let leader = (self.make_leader)();
         self.role.replace(Role::Leading(Rc::clone(&leader)));
-        if let Err(error) = self.serve_others(&leader) {
+        if let Err(error) = serve_others(&leader) {
             console::error_2(&"other tabs cannot be served:".into(), &error);
         }
         self.ask_again();
@@ -154,38 +154,6 @@ impl Link {
         self.role.replace(Role::Following(requests));
         self.send("hello", &JsValue::UNDEFINED);
         self.ask_again();
-    }
-
-    /// Hears other clients.
-    fn serve_others(self: &Rc<Self>, leader: &Rc<dyn Lead>) -> Result<(), JsValue> {
-        let requests = BroadcastChannel::new(&requests_channel())?;
-        let clients: Rc<RefCell<BTreeMap<ClientId, Client>>> = Rc::default();
-        let leader = Rc::clone(leader);
-        on_message(&requests, move |data| {
-            let Some(id) = Reflect::get(&data, &"client".into()).ok().and_then(|id| id.as_string()) else { return };
-            let known = clients.borrow().get(&id).cloned();
-            let client = match known {
-                Some(client) => client,
-                None => {
-                    let Ok(client) = Client::remote(&id) else { return };
-                    clients.borrow_mut().insert(id.clone(), client.clone());
-                    leader.joined(client.clone());
-                    if let Some(locks) = locks() {
-                        // It is granted when the client's own hold ends.
-                        let (leader, clients) = (Rc::clone(&leader), Rc::clone(&clients));
-                        wait_for(&locks, &client_lock(&id.clone()), move || {
-                            clients.borrow_mut().remove(&id);
-                            leader.left(&id);
-                        });
-                    }
-                    client
-                }
-            };
-            if kind(&data).as_deref() == Some("request") {
-                take(&leader, client, &data);
-            }
-        });
-        requests.post_message(&object(&[("kind", "leader".into())]))
     }
 
     /// Takes a message of the page.
@@ -270,6 +238,37 @@ impl Link {
             }
         }
     }
+}
+
+/// Hears other clients.
+fn serve_others(leader: &Rc<dyn Lead>) -> Result<(), JsValue> {
+    let requests = BroadcastChannel::new(&requests_channel())?;
+    let clients: Rc<RefCell<BTreeMap<ClientId, Client>>> = Rc::default();
+    let leader = Rc::clone(leader);
+    on_message(&requests, move |data| {
+        let Some(id) = Reflect::get(&data, &"client".into()).ok().and_then(|id| id.as_string()) else { return };
+        let known = clients.borrow().get(&id).cloned();
+        let client = if let Some(client) = known {
+            client
+        } else {
+            let Ok(client) = Client::remote(&id) else { return };
+            clients.borrow_mut().insert(id.clone(), client.clone());
+            leader.joined(client.clone());
+            if let Some(locks) = locks() {
+                // It is granted when the client's own hold ends.
+                let (leader, clients) = (Rc::clone(&leader), Rc::clone(&clients));
+                wait_for(&locks, &client_lock(&id.clone()), move || {
+                    clients.borrow_mut().remove(&id);
+                    leader.left(&id);
+                });
+            }
+            client
+        };
+        if kind(&data).as_deref() == Some("request") {
+            take(&leader, client, &data);
+        }
+    });
+    requests.post_message(&object(&[("kind", "leader".into())]))
 }
 
 fn take(leader: &Rc<dyn Lead>, client: Client, message: &JsValue) {

@@ -54,13 +54,11 @@ impl<O: PartialEq, T> Queue<O, T> {
     pub(crate) async fn next(&self) -> T {
         poll_fn(|context| {
             let mut state = self.0.borrow_mut();
-            match state.pop() {
-                Some(value) => Poll::Ready(value),
-                None => {
-                    state.waker = Some(context.waker().clone());
-                    Poll::Pending
-                }
+            if let Some(value) = state.pop() {
+                return Poll::Ready(value);
             }
+            state.waker = Some(context.waker().clone());
+            Poll::Pending
         })
         .await
     }

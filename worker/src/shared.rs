@@ -49,15 +49,13 @@ impl Shared {
     /// The files kept on this device, if the browser gives any storage.
     pub(crate) async fn store(&self) -> Option<&'static Store> {
         let mut store = self.store.lock().await;
-        match *store {
-            Some(store) => store.as_ref(),
-            None => {
-                // It lives as long as the worker.
-                let opened: &'static Option<Store> = Box::leak(Box::new(Store::open().await));
-                *store = Some(opened);
-                opened.as_ref()
-            }
+        if let Some(store) = *store {
+            return store.as_ref();
         }
+        // It lives as long as the worker.
+        let opened: &'static Option<Store> = Box::leak(Box::new(Store::open().await));
+        *store = Some(opened);
+        opened.as_ref()
     }
 
     /// Notes which models are in memory.

@@ -2,6 +2,7 @@
 //!
 //! `Trunk.toml` calls it with the folder that the site was put together in.
 
+use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
 use sha2::{Digest as _, Sha256};
@@ -12,8 +13,8 @@ const SERVICE_WORKER: &str = "service-worker.js";
 const INDEX: &str = "index.html";
 /// What static hosts show for addresses that are no files.
 const NOT_FOUND: &str = "404.html";
-/// Digits of a build's name.
-const NAME_LEN: usize = 16;
+/// Bytes of a checksum that name a build.
+const NAME_BYTES: usize = 8;
 
 /// `cargo xtask finish-site`.
 pub(crate) fn run() -> Result<(), Fault> {
@@ -41,8 +42,12 @@ fn finish(folder: &Path) -> std::io::Result<()> {
     let path = folder.join(SERVICE_WORKER);
     let source = std::fs::read_to_string(&path)?;
     checksum.update(&source);
-    let build: String = checksum.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
-    std::fs::write(path, filled_in(&source, &build[..NAME_LEN], &names))
+    let mut build = String::new();
+    for byte in checksum.finalize().iter().take(NAME_BYTES) {
+        // Writing to a string cannot fail.
+        let _ = write!(build, "{byte:02x}");
+    }
+    std::fs::write(path, filled_in(&source, &build, &names))
 }
 
 /// The service worker with its build's name and files.

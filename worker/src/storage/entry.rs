@@ -4,6 +4,8 @@
 //! segment that is whole and safe; and, later, `seal`, the checksum of what came, and `used`, when it was loaded last. A kill at any moment
 //! leaves a folder that a later download completes, or one without a record, which is removed.
 
+use std::fmt::Write as _;
+
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
@@ -189,5 +191,9 @@ impl Reader {
 
 /// Bytes as hexadecimal digits.
 pub(crate) fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    bytes.iter().fold(String::with_capacity(2 * bytes.len()), |mut text, byte| {
+        // Writing to a string cannot fail.
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
 }

@@ -59,9 +59,10 @@ mod tests {
 
     #[test]
     fn every_family_s_calls_are_read() {
+        type Calls<'c> = &'c [(&'c str, &'c str)];
         let one = [("f", r#"{"a":1}"#)].as_slice();
         let two = [("f", r#"{"a":1}"#), ("g", "{}")].as_slice();
-        let cases: [(ToolFormat, &str, &[(&str, &str)]); 15] = [
+        let cases: [(ToolFormat, &str, Calls<'_>); 15] = [
             (ToolFormat::Hermes, "<tool_call>\n{\"name\": \"f\", \"arguments\": {\"a\": 1}}\n</tool_call>", one),
             (
                 ToolFormat::Hermes,
