@@ -225,7 +225,7 @@ impl parlance_api::Control for Saboteur<'_> {
         }
     }
     async fn stopped(&self) {
-        std::future::pending().await
+        std::future::pending::<()>().await;
     }
 }
 

@@ -178,8 +178,9 @@ async fn forbidden_tokens_are_never_chosen_and_bias_comes_before_penalties() {
         for (params, step) in [greedy, warm].iter().flat_map(|params| (0..4).map(move |step| (params, step))) {
             let logits: Vec<f32> = (0..vocab).map(|_| 8.0 * random.float()).collect();
             let bias: Vec<f32> =
-                (0..vocab).map(|_| if random.bits() % 4 == 0 { 6.0 * random.float() } else { 0.0 }).collect();
-            let history: Vec<u32> = (0..vocab).map(|_| if random.bits() % 3 == 0 { IN_PROMPT } else { 0 }).collect();
+                (0..vocab).map(|_| if random.bits().is_multiple_of(4) { 6.0 * random.float() } else { 0.0 }).collect();
+            let history: Vec<u32> =
+                (0..vocab).map(|_| if random.bits().is_multiple_of(3) { IN_PROMPT } else { 0 }).collect();
             // Few tokens, as a grammar leaves them; the last word is used in part only.
             let allowed: Vec<u32> =
                 (0..vocab.div_ceil(32)).map(|_| (random.bits() & random.bits() & random.bits()) as u32).collect();
@@ -189,9 +190,12 @@ async fn forbidden_tokens_are_never_chosen_and_bias_comes_before_penalties() {
             run(&gpu, &sampler.dispatches, 1);
 
             let expected: Vec<f32> = (0..vocab)
-                .map(|id| match is_allowed(id) {
-                    true => reference::sampling::penalise(logits[id] + bias[id], history[id], params),
-                    false => reference::sampling::FORBIDDEN,
+                .map(|id| {
+                    if is_allowed(id) {
+                        reference::sampling::penalise(logits[id] + bias[id], history[id], params)
+                    } else {
+                        reference::sampling::FORBIDDEN
+                    }
                 })
                 .collect();
             let actual: Vec<f32> = read(&gpu, &sampler.logits, vocab).await;
