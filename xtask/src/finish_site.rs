@@ -2,11 +2,11 @@
 //!
 //! `Trunk.toml` calls it with the folder that the site was put together in.
 
-use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
 use sha2::{Digest as _, Sha256};
 
+use crate::pip::hex;
 use crate::shell::Fault;
 
 const SERVICE_WORKER: &str = "service-worker.js";
@@ -42,11 +42,7 @@ fn finish(folder: &Path) -> std::io::Result<()> {
     let path = folder.join(SERVICE_WORKER);
     let source = std::fs::read_to_string(&path)?;
     checksum.update(&source);
-    let mut build = String::new();
-    for byte in checksum.finalize().iter().take(NAME_BYTES) {
-        // Writing to a string cannot fail.
-        let _ = write!(build, "{byte:02x}");
-    }
+    let build = hex(&checksum.finalize()[..NAME_BYTES]);
     std::fs::write(path, filled_in(&source, &build, &names))
 }
 

@@ -56,10 +56,14 @@ pub(crate) fn sha256(path: &Path) -> Result<String, Fault> {
         }
         hasher.update(&chunk[..len]);
     }
-    let mut text = String::new();
-    for byte in hasher.finalize() {
+    Ok(hex(&hasher.finalize()))
+}
+
+/// Bytes as hexadecimal digits.
+pub(crate) fn hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::with_capacity(2 * bytes.len()), |mut text, byte| {
         // Writing to a string cannot fail.
         let _ = write!(text, "{byte:02x}");
-    }
-    Ok(text)
+        text
+    })
 }

@@ -2,7 +2,7 @@
 //!
 //! The path of a request:
 //!
-//! 1. [`Job::new`] reads its JSON (`parse.rs`), turns messages and tools into a prompt (`prompt.rs`, `tools/`) and its format into a
+//! 1. [`Job::chat`] reads its JSON (`parse.rs`), turns messages and tools into a prompt (`prompt.rs`, `tools/`) and its format into a
 //!    grammar (`grammar.rs`);
 //! 2. [`Job::run`] computes its answers (`answer.rs`): the decode loop of the engine where nothing needs the host, one token at a time
 //!    where a grammar, log probabilities or a logit processor do; `text.rs` splits thoughts, calls and text and finds stop texts;

@@ -250,9 +250,8 @@ impl Model {
     /// # Errors
     /// As [`Model::generate`].
     pub fn generate_stepwise<'p>(&mut self, prompt: &[u32], plan: impl Into<SamplingPlan<'p>>) -> Result<Stepwise<'_>> {
-        let plan = plan.into();
-        let last = self.begin_answer(prompt, &plan)?;
-        Ok(Stepwise::new(self, last, plan.generated as u32))
+        let last = self.begin_answer(prompt, &plan.into())?;
+        Ok(Stepwise::new(self, last))
     }
 
     /// Puts what an answer to `prompt` begins with onto the GPU and returns the prompt's last token.

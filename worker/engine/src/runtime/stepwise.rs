@@ -13,8 +13,6 @@ pub struct Stepwise<'m> {
     model: &'m mut Model,
     /// The token given last: it is cached when the next is computed.
     last: u32,
-    /// Steps given.
-    step: u32,
     has_begun: bool,
 }
 
@@ -28,8 +26,8 @@ pub struct Step {
 }
 
 impl<'m> Stepwise<'m> {
-    pub(super) fn new(model: &'m mut Model, last: u32, step: u32) -> Self {
-        Self { model, last, step, has_begun: false }
+    pub(super) fn new(model: &'m mut Model, last: u32) -> Self {
+        Self { model, last, has_begun: false }
     }
 
     /// Starts to compute the next logits, without waiting for them. `false` if the context is full.
@@ -90,14 +88,8 @@ impl<'m> Stepwise<'m> {
         let words = Self::read(&model.gpu, staging, logits_bytes + 4, submission).await?;
         let Some((token, logits)) = words.split_last() else { unreachable!("the token was asked for") };
         self.last = *token;
-        self.step += 1;
         let logits = wants_logits.then(|| logits.iter().copied().map(f32::from_bits).collect());
         Ok(Step { token: *token, logits })
-    }
-
-    /// Tokens chosen so far, those before an interruption included.
-    pub fn steps(&self) -> u32 {
-        self.step
     }
 
     async fn read(

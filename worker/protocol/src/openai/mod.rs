@@ -5,7 +5,7 @@ mod request;
 mod response;
 
 pub use request::{
-    ChatCompletionRequest, CompletionRequest, EmbeddingRequest, FunctionCall, FunctionDefinition, ImageUrl, JsonSchema,
+    ChatCompletionRequest, CompletionRequest, EmbeddingRequest, FunctionCall, FunctionDefinition, JsonSchema,
     RequestMessage, ResponseFormat, StreamOptions, TemplateArguments, Tool, ToolCall,
 };
 pub use response::{

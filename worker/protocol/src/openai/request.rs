@@ -223,13 +223,6 @@ pub struct FunctionCall {
     pub arguments: String,
 }
 
-/// The address of an image, which no model takes yet.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ImageUrl {
-    /// The address.
-    pub url: String,
-}
-
 /// `POST /v1/completions`.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
