@@ -1,30 +1,72 @@
-//! The root: contexts and routes.
+//! The root: contexts, routes, and what of the settings the whole page shows.
 
 use leptos::prelude::*;
 use leptos_router::components::{Route, Router, Routes};
 use leptos_router::path;
+use leptos_use::use_preferred_dark;
 
+use crate::chats::Chats;
 use crate::client::Client;
+use crate::i18n::{best_locale, use_locale};
+use crate::library::Library;
 use crate::options::Options;
 use crate::pages::chat::ChatPage;
+use crate::pages::models::ModelsPage;
 use crate::pages::not_found::NotFoundPage;
+use crate::pages::settings::SettingsPage;
 use crate::pages::storage::StoragePage;
+use crate::settings::{SettingsContext, Theme};
 
-/// The app. Provides [`Options`] and the [`Client`] to all pages.
+/// The app. Provides [`Options`], [`SettingsContext`], the [`Client`], the [`Library`] and the [`Chats`] to all pages.
 #[component]
 pub(crate) fn App() -> impl IntoView {
     let options = Options::from_location();
+    let settings = SettingsContext::new();
+    let client = Client::new(options.clone(), settings);
+    let library = Library::new();
     provide_context(options.clone());
-    provide_context(Client::new(options));
+    provide_context(settings);
+    provide_context(client);
+    provide_context(library);
+    provide_context(Chats::new(client, library, settings, options));
+    show_looks(settings);
     view! {
         <Router base=base_path()>
             <Routes fallback=NotFoundPage>
                 <Route path=path!("") view=ChatPage />
                 <Route path=path!("index.html") view=ChatPage />
+                <Route path=path!("models") view=ModelsPage />
+                <Route path=path!("settings") view=SettingsPage />
                 <Route path=path!("storage") view=StoragePage />
             </Routes>
         </Router>
     }
+}
+
+/// Language, theme and density, on the root element.
+fn show_looks(settings: SettingsContext) {
+    let prefers_dark = use_preferred_dark();
+    let set = |name: &str, value: &str| {
+        if let Some(root) = document().document_element() {
+            // Fails only for names that are none.
+            let _ = root.set_attribute(name, value);
+        }
+    };
+    let is_dark = Memo::new(move |_| match settings.0.read().theme {
+        Theme::System => prefers_dark.get(),
+        Theme::Light => false,
+        Theme::Dark => true,
+    });
+    let is_compact = Memo::new(move |_| settings.0.read().is_compact);
+    let language = Memo::new(move |_| settings.0.read().language.clone());
+    Effect::new(move |_| set("data-theme", if is_dark.get() { "dark" } else { "light" }));
+    Effect::new(move |_| set("data-density", if is_compact.get() { "compact" } else { "comfortable" }));
+    Effect::new(move |_| {
+        let browser: Vec<String> =
+            window().navigator().languages().iter().filter_map(|language| language.as_string()).collect();
+        let locale = best_locale(language.get().as_deref(), &browser);
+        leptos::task::spawn_local(use_locale(locale));
+    });
 }
 
 /// The path that the site is served under, without a slash at its end: the folder of the first page.

@@ -1,16 +1,19 @@
 //! The conversation on screen, as a keyed store: a token touches one field of one message.
 
 use parlance_protocol::Failure;
+use parlance_protocol::library::{self, Attachment, ConversationSummary, Ending, Id, Message, Role, ToolUse};
 use parlance_protocol::openai::{FinishReason, Usage};
 use reactive_stores::Store;
 
-/// Names a message for as long as the page lives.
-pub(crate) type MessageId = u32;
+/// Names a message.
+pub(crate) type MessageId = Id;
 
 /// A conversation.
 #[derive(Debug, Clone, Default, Store)]
 pub(crate) struct Conversation {
-    /// Messages, oldest first.
+    /// What lists show of it.
+    pub(crate) summary: ConversationSummary,
+    /// Messages of all branches, in the order in which they were written.
     #[store(key: MessageId = |message| message.id)]
     pub(crate) messages: Vec<ChatMessage>,
 }
@@ -18,35 +21,28 @@ pub(crate) struct Conversation {
 /// One message.
 #[derive(Debug, Clone, PartialEq, Store)]
 pub(crate) struct ChatMessage {
-    /// Unique in this visit.
+    /// Its name.
     pub(crate) id: MessageId,
+    /// The message that it follows.
+    pub(crate) parent: Option<MessageId>,
     /// Who speaks.
     pub(crate) role: Role,
     /// What they say; grows while streaming.
     pub(crate) content: String,
     /// What the model thought before; grows while streaming.
     pub(crate) reasoning: String,
+    /// Seconds that it thought.
+    pub(crate) reasoning_s: Option<f64>,
+    /// Milliseconds since 1970.
+    pub(crate) created_ms: f64,
+    /// The model that answered.
+    pub(crate) model: Option<String>,
     /// How far an answer is.
     pub(crate) state: AnswerState,
-}
-
-/// Who speaks.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Role {
-    /// The person.
-    User,
-    /// The model.
-    Assistant,
-}
-
-impl Role {
-    /// The role's name in the API.
-    pub(crate) fn as_str(self) -> &'static str {
-        match self {
-            Self::User => "user",
-            Self::Assistant => "assistant",
-        }
-    }
+    /// Files that go with it.
+    pub(crate) attachments: Vec<Attachment>,
+    /// Tools that were used.
+    pub(crate) tools: Vec<ToolUse>,
 }
 
 /// How far an answer is.
@@ -56,8 +52,12 @@ pub(crate) enum AnswerState {
     Waiting(Option<f64>),
     /// Text comes in.
     Streaming,
+    /// Text comes in, in another tab.
+    Elsewhere,
     /// Complete.
     Done(FinishReason, Usage),
+    /// The page was closed before it was complete.
+    CutOff,
     /// It failed; what came before stays.
     Failed(Failure),
 }
@@ -66,5 +66,65 @@ impl AnswerState {
     /// Whether more may come.
     pub(crate) fn is_active(&self) -> bool {
         matches!(self, Self::Waiting(_) | Self::Streaming)
+    }
+}
+
+impl ChatMessage {
+    /// A message as it is kept. `unfinished` is the state of an answer that has no ending.
+    pub(crate) fn from_record(message: Message, unfinished: AnswerState) -> Self {
+        let state = match message.ending {
+            Some(Ending::Done { reason, usage }) => AnswerState::Done(reason, usage),
+            Some(Ending::Failed { failure }) => AnswerState::Failed(failure),
+            None if message.role == Role::User => AnswerState::Done(FinishReason::Stop, Usage::default()),
+            None => unfinished,
+        };
+        Self {
+            id: message.id,
+            parent: message.parent,
+            role: message.role,
+            content: message.content,
+            reasoning: message.reasoning,
+            reasoning_s: message.reasoning_s,
+            created_ms: message.created_ms,
+            model: message.model,
+            state,
+            attachments: message.attachments,
+            tools: message.tools,
+        }
+    }
+
+    /// The message as it is kept.
+    pub(crate) fn to_record(&self, conversation: Id) -> Message {
+        let ending = match &self.state {
+            AnswerState::Done(..) if self.role == Role::User => None,
+            AnswerState::Done(reason, usage) => Some(Ending::Done { reason: *reason, usage: *usage }),
+            AnswerState::Failed(failure) => Some(Ending::Failed { failure: failure.clone() }),
+            AnswerState::Waiting(_) | AnswerState::Streaming | AnswerState::Elsewhere | AnswerState::CutOff => None,
+        };
+        Message {
+            id: self.id,
+            conversation,
+            parent: self.parent,
+            role: self.role,
+            content: self.content.clone(),
+            reasoning: self.reasoning.clone(),
+            reasoning_s: self.reasoning_s,
+            created_ms: self.created_ms,
+            model: self.model.clone(),
+            ending,
+            attachments: self.attachments.clone(),
+            tools: self.tools.clone(),
+        }
+    }
+}
+
+impl Conversation {
+    /// A conversation as it is kept.
+    pub(crate) fn from_record(conversation: library::Conversation, unfinished: &AnswerState) -> Self {
+        let messages = conversation.messages.into_iter();
+        Self {
+            summary: conversation.summary,
+            messages: messages.map(|message| ChatMessage::from_record(message, unfinished.clone())).collect(),
+        }
     }
 }

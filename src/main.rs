@@ -3,12 +3,18 @@
 #![allow(unreachable_pub, reason = "the component macro makes its functions public")]
 
 mod app;
+mod catalogue;
+mod chats;
 mod client;
 mod components;
 mod conversation;
+mod i18n;
+mod library;
 mod options;
 mod pages;
+mod settings;
 mod storage;
+mod transport;
 
 fn main() {
     console_error_panic_hook::set_once();

@@ -1,9 +1,10 @@
-//! What the address says: `?model=URL&temperature=0&max_tokens=100&seed=1&context=2048`.
+//! What the address says: `?model=URL&q=QUESTION&temperature=0&max_tokens=100&seed=1&context=2048`.
 
 use leptos::prelude::window;
 use parlance_protocol::hugging_face_url;
-use parlance_protocol::openai::ChatCompletionRequest;
 use web_sys::UrlSearchParams;
+
+use crate::settings::Sampling;
 
 /// Path of the demo model, relative to the site.
 const DEMO_MODEL: &str = "models/SmolLM2-135M-Instruct.Q4_1.gguf";
@@ -15,8 +16,15 @@ pub(crate) struct Options {
     pub(crate) model_url: String,
     /// Whether the address named the model, rather than leaving the demo model.
     pub(crate) model_was_chosen: bool,
-    /// How to sample, and most tokens of an answer.
-    sampling: ChatCompletionRequest,
+    /// A question to ask right away.
+    pub(crate) question: Option<String>,
+    temperature: Option<f32>,
+    top_p: Option<f32>,
+    top_k: Option<u32>,
+    min_p: Option<f32>,
+    repetition_penalty: Option<f32>,
+    seed: Option<u32>,
+    max_tokens: Option<u32>,
     /// Tokens of context to ask for.
     pub(crate) context_tokens: Option<u32>,
 }
@@ -33,26 +41,31 @@ impl Options {
         Self {
             model_was_chosen: chosen.is_some(),
             model_url: chosen.or_else(|| absolute_url(DEMO_MODEL)).unwrap_or_default(),
-            sampling: ChatCompletionRequest {
-                temperature: float("temperature").or(Some(0.7)),
-                top_p: float("top_p").or(Some(0.9)),
-                top_k: number("top_k"),
-                min_p: float("min_p"),
-                // Small models repeat themselves without it.
-                repetition_penalty: float("repetition_penalty").or(Some(1.1)),
-                seed: number("seed").map(i64::from),
-                max_tokens: number("max_tokens"),
-                ..ChatCompletionRequest::default()
-            },
+            question: text("q").filter(|text| !text.trim().is_empty()),
+            temperature: float("temperature"),
+            top_p: float("top_p"),
+            top_k: number("top_k"),
+            min_p: float("min_p"),
+            repetition_penalty: float("repetition_penalty"),
+            seed: number("seed"),
+            max_tokens: number("max_tokens"),
             context_tokens: number("context"),
         }
     }
 }
 
 impl Options {
-    /// A request with these choices and no messages yet.
-    pub(crate) fn request(&self) -> ChatCompletionRequest {
-        self.sampling.clone()
+    /// What the settings say, except where the address says otherwise.
+    pub(crate) fn sampling(&self, settings: Sampling) -> Sampling {
+        Sampling {
+            temperature: self.temperature.unwrap_or(settings.temperature),
+            top_p: self.top_p.unwrap_or(settings.top_p),
+            top_k: self.top_k.unwrap_or(settings.top_k),
+            min_p: self.min_p.unwrap_or(settings.min_p),
+            repetition_penalty: self.repetition_penalty.unwrap_or(settings.repetition_penalty),
+            max_tokens: self.max_tokens.or(settings.max_tokens),
+            seed: self.seed.or(settings.seed),
+        }
     }
 }
 

@@ -1,150 +1,126 @@
-//! Asking, and putting what comes into the conversation.
+//! Asking for answers, and telling whoever asked what comes.
+
+use std::rc::Rc;
 
 use leptos::prelude::*;
 use parlance_protocol::openai::{
-    ChatChunk, ChatCompletionRequest, Endpoint, FinishReason, RequestMessage, StreamOptions, Usage,
+    ChatChunk, ChatCompletionRequest, Endpoint, FinishReason, StreamOptions, ToolCall, Usage,
 };
 use parlance_protocol::{Failure, Request, RequestId};
 use serde_json::Value;
 
-use super::{Answer, Client, EngineState, Link};
-use crate::conversation::{
-    AnswerState, ChatMessage, ChatMessageStoreFields as _, ConversationStoreFields as _, MessageId, Role,
-};
+use super::{Client, EngineState};
+
+/// What comes of a question.
+pub(crate) enum AnswerEvent {
+    /// The prompt is being read; the share that is done, if known.
+    Reading(Option<f64>),
+    /// A piece of the answer.
+    Piece {
+        /// Text to append.
+        content: String,
+        /// Thoughts to append.
+        reasoning: String,
+        /// Calls of tools, each whole.
+        calls: Vec<ToolCall>,
+    },
+    /// The answer is complete.
+    Finished {
+        /// Why it ended.
+        reason: FinishReason,
+        /// What it took.
+        usage: Usage,
+    },
+    /// It failed.
+    Failed(Failure),
+    /// The worker was replaced; whoever asked should ask again for the rest.
+    Lost,
+}
+
+/// A question under way.
+#[derive(Clone)]
+pub(super) struct Asked {
+    sink: Rc<dyn Fn(AnswerEvent)>,
+    /// Told by the last piece, before the usage comes.
+    finish: Option<FinishReason>,
+    usage: Option<Usage>,
+}
+
+impl Asked {
+    /// Tells whoever asked.
+    pub(super) fn tell(&self, event: AnswerEvent) {
+        (self.sink)(event);
+    }
+}
 
 impl Client {
-    /// Adds a message of the user's and asks for the answer. A model that is not loaded yet is loaded first.
-    pub(crate) fn ask(self, text: String) {
-        self.push_message(Role::User, text, AnswerState::Done(FinishReason::Stop, Usage::default()));
-        let message_id = self.push_message(Role::Assistant, String::new(), AnswerState::Waiting(None));
+    /// Asks for an answer, of which `sink` hears. A model that is not loaded yet is loaded first.
+    pub(crate) fn ask(self, request: ChatCompletionRequest, sink: impl Fn(AnswerEvent) + 'static) -> RequestId {
         if matches!(self.engine.get_untracked(), EngineState::Empty | EngineState::Failed(_)) {
             self.retry();
         }
-        self.request_answer(message_id);
-    }
-
-    /// Asks for the answer that a message is to hold; what it holds already is continued.
-    pub(super) fn request_answer(self, message: MessageId) {
         let id = self.next_request();
+        let asked = Asked { sink: Rc::new(sink), finish: None, usage: None };
         self.link.update_value(|link| {
-            link.answers.insert(id, Answer { message, finish: None, usage: None });
+            link.answers.insert(id, asked);
         });
-        let messages = self.conversation.messages();
-        let messages = messages.read_untracked();
-        let until = messages.iter().position(|other| other.id == message).map_or(0, |index| index + 1);
-        let asked: Vec<_> = messages[..until].iter().filter_map(to_request).collect();
-        let continues = asked.last().is_some_and(|message| message.role == "assistant");
-        let request = self.options.with_value(|options| ChatCompletionRequest {
-            messages: asked,
-            stream: Some(true),
-            stream_options: Some(StreamOptions { include_usage: true }),
-            continue_final_message: continues.then_some(true),
-            ..options.request()
-        });
+        let stream_options = Some(StreamOptions { include_usage: true });
+        let request = ChatCompletionRequest { stream: Some(true), stream_options, ..request };
         // Plain structs with string keys always have a JSON form.
         let body = serde_json::to_value(request).unwrap_or_default();
         // The worker takes requests in order, so this one waits for the model.
         self.send(Request::Api { id, endpoint: Endpoint::ChatCompletions, body }, Vec::new());
-    }
-
-    /// Stops the answer under way; its text stays.
-    pub(crate) fn stop(self) {
-        for id in self.link.with_value(|link| link.answers.keys().copied().collect::<Vec<_>>()) {
-            self.send(Request::Interrupt { id }, Vec::new());
-        }
-    }
-
-    /// Begins a new conversation.
-    pub(crate) fn start_new_chat(self) {
-        self.stop();
-        self.link.update_value(|link| link.answers.clear());
-        self.conversation.messages().write().clear();
-    }
-
-    fn push_message(self, role: Role, content: String, state: AnswerState) -> MessageId {
-        let id = self.link.try_update_value(Link::next_message).unwrap_or_default();
-        let message = ChatMessage { id, role, content, reasoning: String::new(), state };
-        self.conversation.messages().write().push(message);
         id
     }
 
-    pub(super) fn is_answer(self, id: RequestId) -> bool {
-        self.link.with_value(|link| link.answers.contains_key(&id))
+    /// Stops an answer; what was said so far stays.
+    pub(crate) fn interrupt(self, id: RequestId) {
+        self.send(Request::Interrupt { id }, Vec::new());
     }
 
-    /// The message that request `id` answers, if it is still on screen.
-    fn message_of(self, id: RequestId) -> Option<MessageId> {
-        let message_id = self.link.with_value(|link| link.answers.get(&id).map(|answer| answer.message))?;
-        let messages = self.conversation.messages();
-        messages.read_untracked().iter().any(|message| message.id == message_id).then_some(message_id)
-    }
-
-    fn set_state(self, message: MessageId, state: AnswerState) {
-        let field = self.conversation.messages().at_key(message).state();
-        if *field.read_untracked() != state {
-            field.set(state);
-        }
+    pub(super) fn asked(self, id: RequestId) -> Option<Asked> {
+        self.link.with_value(|link| link.answers.get(&id).cloned())
     }
 
     pub(super) fn prefilling(self, id: RequestId, done: f64, total: Option<f64>) {
-        let Some(message) = self.message_of(id) else { return };
-        let share = total.filter(|total| *total > 0.0).map(|total| done / total);
-        if matches!(*self.conversation.messages().at_key(message).state().read_untracked(), AnswerState::Waiting(_)) {
-            self.set_state(message, AnswerState::Waiting(share));
+        if let Some(asked) = self.asked(id) {
+            asked.tell(AnswerEvent::Reading(total.filter(|total| *total > 0.0).map(|total| done / total)));
         }
     }
 
-    /// Appends a piece of an answer, touching only the fields that change.
     pub(super) fn take_chunk(self, id: RequestId, body: Value) {
         let Ok(chunk) = serde_json::from_value::<ChatChunk>(body) else { return };
         let choice = chunk.choices.into_iter().next();
         self.link.update_value(|link| {
-            if let Some(answer) = link.answers.get_mut(&id) {
-                answer.usage = chunk.usage.or(answer.usage);
-                answer.finish = choice.as_ref().and_then(|choice| choice.finish_reason).or(answer.finish);
+            if let Some(asked) = link.answers.get_mut(&id) {
+                asked.usage = chunk.usage.or(asked.usage);
+                asked.finish = choice.as_ref().and_then(|choice| choice.finish_reason).or(asked.finish);
             }
         });
-        let (Some(message), Some(choice)) = (self.message_of(id), choice) else { return };
-        let fields = self.conversation.messages().at_key(message);
-        let content = choice.delta.content.filter(|text| !text.is_empty());
-        let reasoning = choice.delta.reasoning_content.filter(|text| !text.is_empty());
-        if content.is_some() || reasoning.is_some() {
-            self.set_state(message, AnswerState::Streaming);
-        }
-        if let Some(text) = content {
-            fields.content().update(|content| content.push_str(&text));
-        }
-        if let Some(text) = reasoning {
-            fields.reasoning().update(|reasoning| reasoning.push_str(&text));
+        let (Some(asked), Some(choice)) = (self.asked(id), choice) else { return };
+        let content = choice.delta.content.unwrap_or_default();
+        let reasoning = choice.delta.reasoning_content.unwrap_or_default();
+        let calls = choice.delta.tool_calls.unwrap_or_default();
+        if !content.is_empty() || !reasoning.is_empty() || !calls.is_empty() {
+            asked.tell(AnswerEvent::Piece { content, reasoning, calls });
         }
     }
 
     pub(super) fn finished(self, id: RequestId) {
-        let answer = self.link.with_value(|link| link.answers.get(&id).copied());
-        if let (Some(message), Some(answer)) = (self.message_of(id), answer) {
-            let reason = answer.finish.unwrap_or(FinishReason::Abort);
-            self.set_state(message, AnswerState::Done(reason, answer.usage.unwrap_or_default()));
-        }
         self.link.update_value(|link| link.is_recovering = false);
-        self.forget(id);
+        if let Some(asked) = self.forget(id) {
+            let reason = asked.finish.unwrap_or(FinishReason::Abort);
+            asked.tell(AnswerEvent::Finished { reason, usage: asked.usage.unwrap_or_default() });
+        }
     }
 
     pub(super) fn answer_failed(self, id: RequestId, failure: Failure) {
-        if let Some(message) = self.message_of(id) {
-            self.set_state(message, AnswerState::Failed(failure));
+        if let Some(asked) = self.forget(id) {
+            asked.tell(AnswerEvent::Failed(failure));
         }
-        self.forget(id);
     }
 
-    fn forget(self, id: RequestId) {
-        self.link.update_value(|link| {
-            link.answers.remove(&id);
-        });
+    fn forget(self, id: RequestId) -> Option<Asked> {
+        self.link.try_update_value(|link| link.answers.remove(&id)).flatten()
     }
-}
-
-/// A message as the engine takes it; answers that never got a word are left out.
-fn to_request(message: &ChatMessage) -> Option<RequestMessage> {
-    let is_empty = message.role == Role::Assistant && message.content.is_empty();
-    (!is_empty).then(|| RequestMessage::new(message.role.as_str(), message.content.as_str()))
 }

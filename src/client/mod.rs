@@ -1,28 +1,34 @@
 //! The reactive worker client: the page sends requests by methods and sees events as signals.
 //!
-//! It owns the worker's life (`recovery.rs`): it starts it on first use, notices when it dies, and starts it anew. `answers.rs` asks and
-//! puts what comes into the conversation; `storage.rs` is about models kept on this device.
+//! It owns the worker's life (`recovery.rs`): it starts it on first use, notices when it dies, and starts it anew. `answers.rs` asks;
+//! `storage.rs` is about models kept on this device.
 
 mod answers;
 mod recovery;
 mod storage;
-mod transport;
 
 use std::collections::HashMap;
 use std::time::Duration;
 
+use js_sys::{Array, Object, Reflect};
 use leptos::prelude::*;
 use leptos::reactive::owner::LocalStorage;
-use parlance_protocol::openai::FinishReason;
 use parlance_protocol::{
-    Event, Failure, FailureKind, ModelDescription, ModelInfo, ModelSource, Phase, Request, RequestId, StorageInfo,
+    Event, FILES_KEY, Failure, FailureKind, ModelDescription, ModelInfo, ModelSource, Phase, REQUEST_KEY, Request, RequestId,
+    StorageInfo,
 };
-use reactive_stores::Store;
+use wasm_bindgen::JsValue;
 use web_sys::File;
 
-use crate::conversation::{Conversation, ConversationStoreFields as _, MessageId};
+pub(crate) use answers::AnswerEvent;
+use answers::Asked;
+
 use crate::options::Options;
-use transport::{Transport, TransportEvent};
+use crate::settings::SettingsContext;
+use crate::transport::{Transport, TransportEvent, describe, to_js};
+
+/// The worker's script, relative to the site.
+const SCRIPT: &str = "parlance-worker_loader.js";
 
 /// How long a worker may take to start before it is given up.
 const START_LIMIT: Duration = Duration::from_secs(60);
@@ -74,16 +80,7 @@ struct LoadRequest {
     unless_loaded: bool,
 }
 
-/// An answer under way.
-#[derive(Clone, Copy)]
-struct Answer {
-    message: MessageId,
-    /// Told by its last piece, before the usage comes.
-    finish: Option<FinishReason>,
-    usage: Option<parlance_protocol::openai::Usage>,
-}
-
-/// What is not for views: the worker and which request belongs to which message.
+/// What is not for views: the worker and what was asked of it.
 #[derive(Default)]
 struct Link {
     transport: Option<Transport>,
@@ -96,19 +93,13 @@ struct Link {
     last_request: RequestId,
     load: Option<(RequestId, LoadRequest)>,
     inspection: Option<RequestId>,
-    answers: HashMap<RequestId, Answer>,
-    last_message: MessageId,
+    answers: HashMap<RequestId, Asked>,
 }
 
 impl Link {
     fn next_request(&mut self) -> RequestId {
         self.last_request += 1;
         self.last_request
-    }
-
-    fn next_message(&mut self) -> MessageId {
-        self.last_message += 1;
-        self.last_message
     }
 }
 
@@ -120,22 +111,22 @@ pub(crate) struct Client {
     stored: RwSignal<Option<Result<StorageInfo, Failure>>>,
     verified: RwSignal<HashMap<String, bool>>,
     notice: RwSignal<Option<String>>,
-    conversation: Store<Conversation>,
     options: StoredValue<Options>,
+    settings: SettingsContext,
     link: StoredValue<Link, LocalStorage>,
 }
 
 impl Client {
     /// A client without a worker yet.
-    pub(crate) fn new(options: Options) -> Self {
+    pub(crate) fn new(options: Options, settings: SettingsContext) -> Self {
         Self {
             engine: RwSignal::new(EngineState::Empty),
             inspection: RwSignal::new(None),
             stored: RwSignal::new(None),
             verified: RwSignal::new(HashMap::new()),
             notice: RwSignal::new(None),
-            conversation: Store::new(Conversation::default()),
             options: StoredValue::new(options),
+            settings,
             link: StoredValue::new_local(Link::default()),
         }
     }
@@ -145,22 +136,14 @@ impl Client {
         self.engine.into()
     }
 
+    /// Whether a model is being loaded.
+    pub(crate) fn is_loading(self) -> Signal<bool> {
+        Signal::derive(move || matches!(*self.engine.read(), EngineState::Loading(_)))
+    }
+
     /// Something that happened and is over; told once.
     pub(crate) fn notice(self) -> RwSignal<Option<String>> {
         self.notice
-    }
-
-    /// The conversation on screen.
-    pub(crate) fn conversation(self) -> Store<Conversation> {
-        self.conversation
-    }
-
-    /// Whether an answer is under way.
-    pub(crate) fn is_answering(self) -> Signal<bool> {
-        Signal::derive(move || {
-            let messages = self.conversation.messages();
-            messages.read().last().is_some_and(|message| message.state.is_active())
-        })
     }
 
     /// Loads the model that the address names, or the demo model.
@@ -191,7 +174,10 @@ impl Client {
 
     fn load_request(self, mut request: LoadRequest) {
         let id = self.next_request();
-        request.context_tokens = request.context_tokens.or_else(|| self.options.read_value().context_tokens);
+        request.context_tokens = request
+            .context_tokens
+            .or_else(|| self.options.read_value().context_tokens)
+            .or_else(|| self.settings.0.with_untracked(|settings| settings.context_tokens));
         self.link.update_value(|link| link.load = Some((id, request.clone())));
         self.engine.set(EngineState::Loading(LoadProgress {
             phase: Phase::Start,
@@ -257,7 +243,7 @@ impl Client {
     /// Posts a request to the worker, which is started if there is none.
     fn send(self, request: Request, files: Vec<File>) {
         if self.link.with_value(|link| link.transport.is_none()) {
-            match Transport::start(move |event| self.receive(event)) {
+            match Transport::start(SCRIPT, move |event| self.receive(event)) {
                 Ok(transport) => self.link.update_value(|link| {
                     link.waiting = Some(Vec::new());
                     link.transport = Some(transport);
@@ -281,13 +267,13 @@ impl Client {
     }
 
     fn post(self, request: &Request, files: &[File]) {
-        let posted = self.link.with_value(|link| link.transport.as_ref().map(|worker| worker.post(request, files)));
+        let posted = self.link.with_value(|link| link.transport.as_ref().map(|worker| post(worker, request, files)));
         if let Some(Err(message)) = posted {
             self.worker_died(&message);
         }
     }
 
-    fn receive(self, event: TransportEvent) {
+    fn receive(self, event: TransportEvent<Event>) {
         match event {
             TransportEvent::Event(event) => self.handle(*event),
             TransportEvent::Died(message) => self.worker_died(&message),
@@ -335,7 +321,7 @@ impl Client {
             });
         } else if self.is_inspection(id) {
             self.inspection.set(Some(Inspection::Failed(failure)));
-        } else if self.is_answer(id) {
+        } else if self.asked(id).is_some() {
             if failure.kind == FailureKind::Gpu {
                 // The model went with its device; loading it again opens a new one.
                 self.engine.set(EngineState::Failed(failure.clone()));
@@ -375,4 +361,15 @@ impl Client {
             None => self.engine.set(EngineState::Empty),
         }
     }
+}
+
+/// Posts a request, with the files it names beside it.
+fn post(worker: &Transport, request: &Request, files: &[File]) -> Result<(), String> {
+    let message = Object::new();
+    let files: Array = files.iter().collect();
+    let entries: [(&str, JsValue); 2] = [(REQUEST_KEY, to_js(request)?), (FILES_KEY, files.into())];
+    for (key, value) in entries {
+        Reflect::set(&message, &key.into(), &value).map_err(|error| describe(&error))?;
+    }
+    worker.post(&message)
 }

@@ -3,7 +3,7 @@
 use leptos::prelude::*;
 use parlance_protocol::{Failure, FailureKind};
 
-use super::{Client, EngineState, Inspection, Link};
+use super::{AnswerEvent, Client, EngineState, Inspection, Link};
 
 impl Client {
     pub(super) fn post_waiting(self) {
@@ -40,10 +40,10 @@ impl Client {
             if !matches!(self.engine.get_untracked(), EngineState::Empty) {
                 self.retry();
             }
-            let mut open: Vec<_> = answers.into_values().map(|answer| answer.message).collect();
-            open.sort_unstable();
-            for message in open {
-                self.request_answer(message);
+            let mut open: Vec<_> = answers.into_iter().collect();
+            open.sort_unstable_by_key(|(id, _)| *id);
+            for (_, asked) in open {
+                asked.tell(AnswerEvent::Lost);
             }
             return;
         }
@@ -51,12 +51,9 @@ impl Client {
             FailureKind::Crashed,
             format!("The engine stopped working: {message}. Your conversation is still here; try again."),
         );
-        self.link.update_value(|link| {
-            link.is_recovering = false;
-            link.answers.clone_from(&answers);
-        });
-        for id in answers.into_keys() {
-            self.answer_failed(id, failure.clone());
+        self.link.update_value(|link| link.is_recovering = false);
+        for asked in answers.into_values() {
+            asked.tell(AnswerEvent::Failed(failure.clone()));
         }
         if self.inspection.read_untracked().is_some() {
             self.inspection.set(Some(Inspection::Failed(failure.clone())));

@@ -44,7 +44,7 @@ impl Client {
 
     /// Tells the worker what the user has chosen.
     pub(crate) fn configure(self) {
-        let minutes = crate::storage::idle_minutes();
+        let minutes = self.settings.0.with_untracked(|settings| settings.idle_minutes);
         let idle_unload_seconds = (minutes > 0).then(|| f64::from(minutes) * 60.0);
         self.send(Request::Configure { settings: Settings { idle_unload_seconds, budget_bytes: None } }, Vec::new());
     }

@@ -6,6 +6,7 @@ use parlance_protocol::openai::{FinishReason, Usage};
 use super::failure_notice::FailureNotice;
 use super::units;
 use crate::conversation::AnswerState;
+use crate::i18n::{tf, tr};
 
 /// Statistics of a complete answer, or why it failed.
 #[component]
@@ -13,6 +14,8 @@ pub(crate) fn AnswerFooter(state: Signal<AnswerState>) -> impl IntoView {
     move || match state.get() {
         AnswerState::Done(reason, usage) => view! { <Statistics reason usage /> }.into_any(),
         AnswerState::Failed(failure) => view! { <FailureNotice failure /> }.into_any(),
+        AnswerState::CutOff => view! { <p class="statistics">{tr("cut-off")}</p> }.into_any(),
+        AnswerState::Elsewhere => view! { <p class="statistics">{tr("answered-elsewhere")}</p> }.into_any(),
         AnswerState::Waiting(_) | AnswerState::Streaming => ().into_any(),
     }
 }
@@ -21,20 +24,30 @@ pub(crate) fn AnswerFooter(state: Signal<AnswerState>) -> impl IntoView {
 fn Statistics(reason: FinishReason, usage: Usage) -> impl IntoView {
     let ending = match reason {
         FinishReason::Stop | FinishReason::ToolCalls => None,
-        FinishReason::Length => Some("cut off at the limit"),
-        FinishReason::Abort => Some("stopped"),
+        FinishReason::Length => Some("ended-at-limit"),
+        FinishReason::Abort => Some("ended-by-user"),
     };
-    let speed = usage.extra.decode_tokens_per_s;
-    let speed = (speed > 0.0).then(|| format!("{} tokens/s", units::rate(speed)));
-    let details = format!(
-        "{} prompt tokens ({} of them cached), first token after {:.2} s",
-        usage.prompt_tokens, usage.prompt_tokens_details.cached_tokens, usage.extra.time_to_first_token_s
-    );
+    let rate = usage.extra.decode_tokens_per_s;
+    let speed = move || (rate > 0.0).then(|| tf("tokens-per-second", [("rate", units::rate(rate).into())]));
+    let details = move || {
+        tf(
+            "answer-details",
+            [
+                ("prompt", usage.prompt_tokens.into()),
+                ("cached", usage.prompt_tokens_details.cached_tokens.into()),
+                ("seconds", units::decimal(usage.extra.time_to_first_token_s, 2).into()),
+            ],
+        )
+    };
+    // Imported answers have no figures.
+    let tokens = move || {
+        (usage.completion_tokens > 0).then(|| tf("token-count", [("count", usage.completion_tokens.into())]))
+    };
     view! {
-        <p class="statistics" title=details>
-            {speed.map(|speed| view! { <span class="speed">{speed}</span> })}
-            <span>{usage.completion_tokens} " tokens"</span>
-            {ending.map(|ending| view! { <span>{ending}</span> })}
+        <p class="statistics" title=details data-cached=usage.prompt_tokens_details.cached_tokens>
+            <span class="speed">{speed}</span>
+            <span>{tokens}</span>
+            {ending.map(|ending| view! { <span data-ending=ending>{tr(ending)}</span> })}
         </p>
     }
 }

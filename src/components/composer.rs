@@ -1,39 +1,70 @@
 //! Where the user writes.
 
-use leptos::html::Textarea;
+use leptos::html::{Input, Textarea};
 use leptos::prelude::*;
-use web_sys::KeyboardEvent;
+use parlance_protocol::library::Attachment;
+use web_sys::{File, KeyboardEvent};
 
-use super::icons::{SendIcon, StopIcon};
-use crate::client::Client;
+use super::files;
+use super::icon_button::IconButton;
+use super::icons::Icon;
+use super::prompt_menu::{PromptMenu, matching};
+use crate::chats::{Chats, Toast};
+use crate::i18n::{tf, tr};
+use crate::settings::SettingsContext;
 use crate::storage;
 
-/// A text field that grows with its text, and a button that sends, or stops the answer under way.
+/// Largest file that is given to the model: more would not fit any context.
+const MAX_FILE_BYTES: f64 = 1e6;
+
+/// A text field that grows with its text, files that go with it, and a button that sends, or stops the answer under way.
 #[component]
 pub(crate) fn Composer() -> impl IntoView {
-    let client = expect_context::<Client>();
-    let is_answering = client.is_answering();
-    let draft = RwSignal::new(String::new());
+    let chats = expect_context::<Chats>();
+    let settings = expect_context::<SettingsContext>().0;
+    let is_answering = chats.is_answering();
+    let draft = chats.draft();
     let field = NodeRef::<Textarea>::new();
     let can_send = move || !is_answering.get() && !draft.read().trim().is_empty();
     let send = move || {
         if can_send() {
             // Sending is agreeing: the model that answers has to be loaded.
             storage::agree_to_load();
-            client.ask(draft.get_untracked().trim().to_owned());
-            draft.set(String::new());
+            chats.send(draft.get_untracked().trim().to_owned());
         }
     };
+    let prompts = Memo::new(move |_| matching(&settings.read().prompts, &draft.read()));
+    let chosen = RwSignal::new(0_usize);
     let on_key = move |event: KeyboardEvent| {
         // Enter also ends the composition of an input method; that must not send.
-        if event.key() == "Enter" && !event.shift_key() && !event.is_composing() {
-            event.prevent_default();
-            send();
+        if event.is_composing() {
+            return;
         }
+        let count = prompts.read_untracked().len();
+        let is_sending_key = if settings.read_untracked().enter_sends {
+            !event.shift_key()
+        } else {
+            event.ctrl_key() || event.meta_key()
+        };
+        match event.key().as_str() {
+            "ArrowDown" if count > 0 => chosen.update(|chosen| *chosen = (*chosen + 1) % count),
+            "ArrowUp" if count > 0 => chosen.update(|chosen| *chosen = (*chosen + count - 1) % count),
+            "Enter" | "Tab" if count > 0 => {
+                let prompt = prompts.with_untracked(|prompts| prompts.get(chosen.get_untracked()).cloned());
+                if let Some(prompt) = prompt {
+                    draft.set(prompt.text);
+                }
+            }
+            "Enter" if is_sending_key => send(),
+            _ => return,
+        }
+        event.prevent_default();
     };
     Effect::new(move |_| {
+        // Whenever another conversation comes on screen.
+        chats.current_id();
         if let Some(field) = field.get() {
-            // Without this the field starts unfocused; on phones focus would open the keyboard over the page.
+            // On phones focus would open the keyboard over the page.
             if window().match_media("(hover: hover)").ok().flatten().is_some_and(|query| query.matches()) {
                 let _ = field.focus();
             }
@@ -41,32 +72,123 @@ pub(crate) fn Composer() -> impl IntoView {
     });
     view! {
         <form class="composer" on:submit=move |event| { event.prevent_default(); send(); }>
-            // The hidden copy gives the grid cell the height of the text.
-            <div class="grow" data-copy=move || format!("{}\n", draft.get())>
-                <textarea
-                    node_ref=field
-                    rows="1"
-                    placeholder="Message"
-                    aria-label="Message"
-                    prop:value=draft
-                    on:input:target=move |event| draft.set(event.target().value())
-                    on:keydown=on_key
-                ></textarea>
-            </div>
-            <Show
-                when=move || is_answering.get()
-                fallback=move || {
-                    view! {
-                        <button class="send" type="submit" title="Send" aria-label="Send" disabled=move || !can_send()>
-                            <SendIcon />
-                        </button>
+            <PromptMenu prompts=prompts.into() chosen on_choose=move |text| draft.set(text) />
+            <Attachments />
+            <div class="composer-row">
+                <AttachButton />
+                // The hidden copy gives the grid cell the height of the text.
+                <div class="grow" data-copy=move || format!("{}\n", draft.get())>
+                    <textarea
+                        id="message"
+                        node_ref=field
+                        rows="1"
+                        dir="auto"
+                        placeholder=tr("message")
+                        aria-label=tr("message")
+                        prop:value=draft
+                        on:input:target=move |event| {
+                            chosen.set(0);
+                            draft.set(event.target().value());
+                        }
+                        on:keydown=on_key
+                    ></textarea>
+                </div>
+                <Show
+                    when=move || is_answering.get()
+                    fallback=move || {
+                        view! {
+                            <button
+                                class="send"
+                                type="submit"
+                                title=tr("send")
+                                aria-label=tr("send")
+                                disabled=move || !can_send()
+                            >
+                                <Icon name="send" />
+                            </button>
+                        }
                     }
-                }
-            >
-                <button class="send" type="button" title="Stop" aria-label="Stop" on:click=move |_| client.stop()>
-                    <StopIcon />
-                </button>
-            </Show>
+                >
+                    <button
+                        class="send"
+                        type="button"
+                        data-testid="stop"
+                        title=tr("stop")
+                        aria-label=tr("stop")
+                        on:click=move |_| chats.stop()
+                    >
+                        <Icon name="stop" />
+                    </button>
+                </Show>
+            </div>
         </form>
     }
+}
+
+/// The files that go with the message.
+#[component]
+fn Attachments() -> impl IntoView {
+    let attachments = expect_context::<Chats>().attachments();
+    let one = move |(index, file): (usize, Attachment)| {
+        let size = file.text.len() as f64;
+        view! {
+            <span class="attachment">
+                {file.name} <span class="soft">{move || super::units::bytes(size)}</span>
+                <IconButton
+                    icon="close"
+                    label="remove"
+                    on_press=move || {
+                        attachments.update(|files| drop(files.remove(index)));
+                    }
+                />
+            </span>
+        }
+    };
+    view! {
+        <Show when=move || !attachments.read().is_empty()>
+            <div class="attachments">{move || attachments.get().into_iter().enumerate().map(one).collect_view()}</div>
+        </Show>
+    }
+}
+
+#[component]
+fn AttachButton() -> impl IntoView {
+    let chats = expect_context::<Chats>();
+    let field = NodeRef::<Input>::new();
+    let open = move || {
+        if let Some(field) = field.get_untracked() {
+            field.click();
+        }
+    };
+    let take = move |_| {
+        if let Some(field) = field.get_untracked() {
+            let chosen = field.files().map(|chosen| files::list(&chosen)).unwrap_or_default();
+            attach(chats, chosen);
+            // The same file can be chosen again.
+            field.set_value("");
+        }
+    };
+    view! {
+        <IconButton icon="clip" label="attach" on_press=open />
+        <input id="attach-file" node_ref=field type="file" multiple hidden aria-label=tr("attach") on:change=take />
+    }
+}
+
+/// Reads text files and adds them to the message that is being written.
+pub(crate) fn attach(chats: Chats, chosen: Vec<File>) {
+    leptos::task::spawn_local(async move {
+        for file in chosen {
+            let name = file.name();
+            let text = if file.size() > MAX_FILE_BYTES { None } else { files::text(&file).await };
+            // Bytes that are no text are read as replacement characters or zeros.
+            match text.filter(|text| !text.contains(['\0', '\u{fffd}'])) {
+                Some(text) => chats.attachments().update(|files| files.push(Attachment { name, text })),
+                None => {
+                    let limit = super::units::bytes(MAX_FILE_BYTES);
+                    let text = tf("not-a-text", [("name", name.into()), ("limit", limit.into())]);
+                    chats.toast().set(Some(Toast { text, undo: None }));
+                }
+            }
+        }
+    });
 }

@@ -4,6 +4,7 @@ use leptos::prelude::*;
 use parlance_protocol::{Failure, FailureKind};
 
 use super::webgpu_help::WebGpuHelp;
+use crate::i18n::tr;
 
 /// The failure's sentence and what can be done.
 #[component]
@@ -11,14 +12,13 @@ pub(crate) fn FailureNotice(failure: Failure) -> impl IntoView {
     let help = match failure.kind {
         FailureKind::NoWebGpu => view! { <WebGpuHelp /> }.into_any(),
         FailureKind::Network => {
-            view! { <p>"Check the address and your connection, then try again. Another site must allow this one to read its files (CORS)."</p> }
-                .into_any()
+            view! { <p>{tr("help-network")}</p> }.into_any()
         }
         FailureKind::BadModel | FailureKind::Unsupported | FailureKind::TooLarge => {
-            view! { <p>"Choose another model, or the demo model."</p> }.into_any()
+            view! { <p>{tr("help-other-model")}</p> }.into_any()
         }
-        FailureKind::Storage => view! { <p><a href="storage">"See what is kept on this device"</a></p> }.into_any(),
-        FailureKind::ContextOverflow => view! { <p>"Start a new chat to make room."</p> }.into_any(),
+        FailureKind::Storage => view! { <p><a href="storage">{tr("help-storage")}</a></p> }.into_any(),
+        FailureKind::ContextOverflow => view! { <p>{tr("help-new-chat")}</p> }.into_any(),
         FailureKind::Gpu | FailureKind::Crashed | FailureKind::BadRequest | FailureKind::Interrupted => ().into_any(),
     };
     view! {

@@ -1,23 +1,26 @@
-//! The bar at the top: name, model, new chat, theme.
+//! The bar at the top: conversations, the model, settings.
 
 use leptos::prelude::*;
-use leptos_use::{ColorMode, UseColorModeOptions, UseColorModeReturn, use_color_mode_with_options};
 
-use super::icons::{ChevronIcon, MoonIcon, NewChatIcon, SunIcon};
+use super::icon_button::IconButton;
+use super::icons::Icon;
 use crate::client::{Client, EngineState};
+use crate::conversation::ConversationStoreFields as _;
+use crate::chats::Chats;
+use crate::i18n::{t, tr};
 
-/// The bar at the top. `on_choose_model` opens the model dialog.
+/// The bar at the top. `on_menu` opens and closes the list of conversations.
 #[component]
-pub(crate) fn Header(on_choose_model: impl Fn() + 'static) -> impl IntoView {
-    let client = expect_context::<Client>();
+pub(crate) fn Header(on_menu: impl Fn() + 'static, on_choose_model: impl Fn() + 'static) -> impl IntoView {
+    let chats = expect_context::<Chats>();
+    let title = move || chats.current().summary().read().title.clone();
     view! {
         <header class="header">
-            <h1 class="brand">"Parlance"</h1>
+            <IconButton icon="menu" label="conversations" on_press=on_menu />
+            <h1 class="title" dir="auto">
+                {move || Some(title()).filter(|title| !title.is_empty()).unwrap_or_else(|| "Parlance".to_owned())}
+            </h1>
             <ModelButton on_choose_model />
-            <button class="icon-button" title="New chat" aria-label="New chat" on:click=move |_| client.start_new_chat()>
-                <NewChatIcon />
-            </button>
-            <ThemeButton />
         </header>
     }
 }
@@ -26,39 +29,22 @@ pub(crate) fn Header(on_choose_model: impl Fn() + 'static) -> impl IntoView {
 #[component]
 fn ModelButton(on_choose_model: impl Fn() + 'static) -> impl IntoView {
     let engine = expect_context::<Client>().engine();
-    let state = move || match engine.get() {
+    let state = move || match &*engine.read() {
         EngineState::Empty => "empty",
         EngineState::Loading(_) => "loading",
         EngineState::Ready(_) => "ready",
         EngineState::Failed(_) => "failed",
     };
-    let name = move || match engine.get() {
-        EngineState::Ready(model) => model.name,
-        EngineState::Loading(_) => "Loading…".to_owned(),
-        EngineState::Empty | EngineState::Failed(_) => "No model".to_owned(),
+    let name = move || match &*engine.read() {
+        EngineState::Ready(model) => model.name.clone(),
+        EngineState::Loading(_) => t("loading"),
+        EngineState::Empty | EngineState::Failed(_) => t("no-model"),
     };
     view! {
-        <button class="model-button" data-state=state title="Choose a model" on:click=move |_| on_choose_model()>
+        <button class="model-button" data-state=state title=tr("choose-model") on:click=move |_| on_choose_model()>
             <span class="dot" aria-hidden="true"></span>
             <span class="model-name">{name}</span>
-            <ChevronIcon />
-        </button>
-    }
-}
-
-/// Switches between light and dark; begins with what the system prefers and remembers the choice.
-#[component]
-fn ThemeButton() -> impl IntoView {
-    let options = UseColorModeOptions::default().attribute("data-theme").storage_key("parlance.theme");
-    let UseColorModeReturn { mode, set_mode, .. } = use_color_mode_with_options(options);
-    let is_dark = move || mode.get() == ColorMode::Dark;
-    let label = move || if is_dark() { "Light theme" } else { "Dark theme" };
-    let toggle = move |_| set_mode.set(if is_dark() { ColorMode::Light } else { ColorMode::Dark });
-    view! {
-        <button class="icon-button" title=label aria-label=label on:click=toggle>
-            <Show when=is_dark fallback=MoonIcon>
-                <SunIcon />
-            </Show>
+            <Icon name="down" />
         </button>
     }
 }

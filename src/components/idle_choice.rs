@@ -3,23 +3,29 @@
 use leptos::prelude::*;
 
 use crate::client::Client;
-use crate::storage;
+use super::units;
+use crate::i18n::{t, tf, tr};
+use crate::settings::SettingsContext;
 
 /// Minutes to choose from.
-const MINUTES: [(u32, &str); 4] =
-    [(0, "Never"), (5, "After 5 minutes"), (30, "After 30 minutes"), (120, "After 2 hours")];
+const MINUTES: [u32; 4] = [0, 5, 30, 120];
 
 /// A choice that is kept for later visits.
 #[component]
 pub(crate) fn IdleChoice() -> impl IntoView {
     let client = expect_context::<Client>();
-    let chosen = storage::idle_minutes();
+    let settings = expect_context::<SettingsContext>().0;
+    let chosen = settings.read_untracked().idle_minutes;
     let change = move |event| {
         let minutes = event_target_value(&event).parse().unwrap_or_default();
-        storage::set_idle_minutes(minutes);
+        settings.write().idle_minutes = minutes;
         client.configure();
     };
-    let options = MINUTES.map(|(minutes, label)| {
+    let options = MINUTES.map(|minutes| {
+        let label = move || match minutes {
+            0 => t("never"),
+            minutes => tf("after-time", [("time", units::duration(f64::from(minutes) * 60.0).into())]),
+        };
         view! {
             <option value=minutes selected=minutes == chosen>
                 {label}
@@ -28,7 +34,7 @@ pub(crate) fn IdleChoice() -> impl IntoView {
     });
     view! {
         <div class="row">
-            <label for="idle-minutes">"Free its memory when unused"</label>
+            <label for="idle-minutes">{tr("idle-unload")}</label>
             <select id="idle-minutes" on:change=change>
                 {options}
             </select>

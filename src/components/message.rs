@@ -1,15 +1,26 @@
 //! One message.
 
 use leptos::prelude::*;
+use parlance_protocol::library::{Role, ToolUse};
 use reactive_stores::Field;
 
 use super::answer_footer::AnswerFooter;
+use super::edit_box::EditBox;
+use super::markdown::Markdown;
+use super::message_actions::MessageActions;
 use super::streamed_text::StreamedText;
-use crate::conversation::{AnswerState, ChatMessage, ChatMessageStoreFields as _, Role};
+use super::units;
+use crate::chats::Chats;
+use crate::conversation::{
+    AnswerState, ChatMessage, ChatMessageStoreFields as _, ConversationStoreFields as _, MessageId,
+};
+use crate::i18n::{t, tf, tr};
 
-/// A question as a bubble, an answer as plain text.
+/// A question as a bubble, an answer as rendered Markdown.
 #[component]
-pub(crate) fn MessageView(#[prop(into)] message: Field<ChatMessage>) -> impl IntoView {
+pub(crate) fn MessageView(id: MessageId) -> impl IntoView {
+    let chats = expect_context::<Chats>();
+    let message: Field<ChatMessage> = chats.current().messages().at_key(id).into();
     let role = message.role().get_untracked();
     let state: Signal<AnswerState> = {
         let state = message.state();
@@ -19,41 +30,119 @@ pub(crate) fn MessageView(#[prop(into)] message: Field<ChatMessage>) -> impl Int
         let content = message.content();
         Signal::derive(move || content.get())
     };
+    let is_active = Memo::new(move |_| state.read().is_active());
+    let is_editing = RwSignal::new(false);
+    let speaker = if role == Role::User { "you" } else { "assistant" };
+    let body = move || match role {
+        Role::User => view! { <Question id content is_editing /> }.into_any(),
+        Role::Assistant => {
+            view! {
+                <Thoughts message />
+                <Tools message />
+                <Markdown key=id text=content is_active=is_active.into() />
+                <AnswerFooter state />
+            }
+            .into_any()
+        }
+    };
+    view! {
+        <article
+            class="message"
+            data-role=role.as_str()
+            data-active=move || is_active.get().to_string()
+            aria-label=tr(speaker)
+        >
+            <Show when=move || matches!(state.get(), AnswerState::Waiting(_))>
+                <Waiting state />
+            </Show>
+            {body}
+            <Show when=move || !is_active.get() && !is_editing.get()>
+                <MessageActions id role state content on_edit=move || is_editing.set(true) />
+            </Show>
+        </article>
+    }
+}
+
+/// What the user said, with its files.
+#[component]
+fn Question(id: MessageId, content: Signal<String>, is_editing: RwSignal<bool>) -> impl IntoView {
+    let chats = expect_context::<Chats>();
+    let attachments = chats.current().messages().at_key(id).attachments();
+    let files = move || {
+        attachments.get().into_iter().map(|file| view! { <span class="attachment">{file.name}</span> }).collect_view()
+    };
+    view! {
+        <Show
+            when=move || is_editing.get()
+            fallback=move || {
+                view! {
+                    <div class="question">
+                        <div class="attachments">{files}</div>
+                        <StreamedText text=content />
+                    </div>
+                }
+            }
+        >
+            <EditBox
+                text=content.get_untracked()
+                on_save=move |text| {
+                    is_editing.set(false);
+                    chats.edit(id, text);
+                }
+                on_cancel=move || is_editing.set(false)
+            />
+        </Show>
+    }
+}
+
+/// What the model thought, folded, with how long it took.
+#[component]
+fn Thoughts(#[prop(into)] message: Field<ChatMessage>) -> impl IntoView {
     let reasoning: Signal<String> = {
         let reasoning = message.reasoning();
         Signal::derive(move || reasoning.get())
     };
     let has_reasoning = Memo::new(move |_| !reasoning.read().is_empty());
-    let speaker = if role == Role::User { "You" } else { "Parlance" };
+    let seconds = message.reasoning_s();
+    let title = move || match seconds.get() {
+        Some(seconds) => tf("thought-for", [("time", units::duration(seconds).into())]),
+        None => t("thinking"),
+    };
     view! {
-        <article class="message" data-role=role.as_str() data-active=move || state.get().is_active().to_string()>
-            <span class="visually-hidden">{speaker}</span>
-            <Show when=move || matches!(state.get(), AnswerState::Waiting(_))>
-                <Waiting state />
-            </Show>
-            <Show when=move || has_reasoning.get()>
-                <details class="reasoning">
-                    <summary>"Thoughts"</summary>
-                    <StreamedText text=reasoning />
-                </details>
-            </Show>
-            <StreamedText text=content />
-            <Show when=move || role == Role::Assistant>
-                <AnswerFooter state />
-            </Show>
-        </article>
+        <Show when=move || has_reasoning.get()>
+            <details class="reasoning">
+                <summary>{title}</summary>
+                <StreamedText text=reasoning />
+            </details>
+        </Show>
     }
+}
+
+/// Tools that were used for the answer, with what they were given and what came of it.
+#[component]
+fn Tools(#[prop(into)] message: Field<ChatMessage>) -> impl IntoView {
+    let tools = message.tools();
+    let one = |tool: ToolUse| {
+        view! {
+            <details class="tool-use">
+                <summary>{tool.name}</summary>
+                <pre tabindex="0">{tool.arguments}</pre>
+                <pre tabindex="0">{tool.result}</pre>
+            </details>
+        }
+    };
+    move || tools.get().into_iter().map(one).collect_view()
 }
 
 /// What stands in place of an answer that has no word yet.
 #[component]
 fn Waiting(state: Signal<AnswerState>) -> impl IntoView {
     let text = move || match state.get() {
-        AnswerState::Waiting(Some(share)) => format!("Reading, {:.0} %", share * 100.0),
-        _ => "Waiting for the model".to_owned(),
+        AnswerState::Waiting(Some(share)) => tf("reading-prompt", [("percent", (share * 100.0).round().into())]),
+        _ => t("waiting-for-model"),
     };
     view! {
-        <p class="waiting" role="status">
+        <p class="waiting">
             <span class="pulse" aria-hidden="true"></span>
             {text}
         </p>

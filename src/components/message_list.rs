@@ -2,19 +2,22 @@
 
 use leptos::html::Div;
 use leptos::prelude::*;
+use leptos_use::use_resize_observer;
 
+use super::code_toolbar;
 use super::message::MessageView;
-use crate::client::Client;
-use crate::conversation::{ChatMessageStoreFields as _, ConversationStoreFields as _};
+use crate::chats::Chats;
+use crate::i18n::{t, tr};
 
 /// Pixels from the end within which the view counts as being there.
 const NEAR_END_PX: i32 = 48;
 
-/// All messages, oldest first.
+/// All messages of the branch on screen, oldest first.
 #[component]
 pub(crate) fn MessageList() -> impl IntoView {
-    let conversation = expect_context::<Client>().conversation();
+    let chats = expect_context::<Chats>();
     let list = NodeRef::<Div>::new();
+    let column = NodeRef::<Div>::new();
     let follows = StoredValue::new(true);
     let note_place = move |_| {
         if let Some(view) = list.get_untracked() {
@@ -22,34 +25,49 @@ pub(crate) fn MessageList() -> impl IntoView {
             follows.set_value(distance < NEAR_END_PX);
         }
     };
-    let message_count = Memo::new(move |_| conversation.messages().read().len());
+    let follow = move || {
+        if let Some(view) = list.get_untracked()
+            && follows.get_value()
+        {
+            view.set_scroll_top(view.scroll_height());
+        }
+    };
+    let branch = chats.branch();
     Effect::new(move |previous: Option<usize>| {
-        let count = message_count.get();
+        let count = branch.read().len();
         if previous.is_some_and(|previous| previous != count) {
             // Whoever sends wants to see the answer.
             follows.set_value(true);
+            follow();
         }
         count
     });
-    Effect::new(move |_| {
-        message_count.get();
-        if let Some(id) = conversation.messages().read_untracked().last().map(|message| message.id) {
-            conversation.messages().at_key(id).content().track();
-            conversation.messages().at_key(id).state().track();
+    use_resize_observer(column, move |_, _| follow());
+    // Not each token: that an answer begins, and that it is there.
+    let announcement = Memo::new(move |before: Option<&String>| {
+        let is_answering = chats.is_answering().get();
+        match (is_answering, before) {
+            (true, _) => t("answer-begins"),
+            (false, Some(before)) if !before.is_empty() => t("answer-is-there"),
+            (false, _) => String::new(),
         }
-        request_animation_frame(move || {
-            if let Some(view) = list.get_untracked()
-                && follows.get_value()
-            {
-                view.set_scroll_top(view.scroll_height());
-            }
-        });
     });
     view! {
-        <div class="messages" node_ref=list on:scroll=note_place role="log" aria-label="Conversation" tabindex="0">
-            <For each=move || conversation.messages() key=|message| message.id().get() let:message>
-                <MessageView message />
-            </For>
+        <div
+            class="messages"
+            node_ref=list
+            on:scroll=note_place
+            on:click=move |event| code_toolbar::on_click(&event)
+            role="region"
+            aria-label=tr("conversation")
+            tabindex="0"
+        >
+            <div class="column" node_ref=column>
+                <For each=move || branch.get() key=|id| *id let:id>
+                    <MessageView id />
+                </For>
+            </div>
         </div>
+        <p class="visually-hidden" role="status">{announcement}</p>
     }
 }

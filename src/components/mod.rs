@@ -1,19 +1,36 @@
 //! One file a component.
 
 pub(crate) mod answer_footer;
+pub(crate) mod code_toolbar;
 pub(crate) mod composer;
+pub(crate) mod conversation_item;
+pub(crate) mod data_controls;
+pub(crate) mod dialog;
+pub(crate) mod edit_box;
 pub(crate) mod failure_notice;
+pub(crate) mod files;
 pub(crate) mod header;
+pub(crate) mod icon_button;
 pub(crate) mod icons;
 pub(crate) mod idle_choice;
+pub(crate) mod markdown;
 pub(crate) mod message;
+pub(crate) mod message_actions;
 pub(crate) mod message_list;
 pub(crate) mod model_choice;
 pub(crate) mod model_dialog;
 pub(crate) mod model_status;
+pub(crate) mod navigation;
 pub(crate) mod notice;
+pub(crate) mod page_header;
+pub(crate) mod prompt_menu;
+pub(crate) mod sampling_settings;
+pub(crate) mod shortcuts;
+pub(crate) mod sidebar;
+pub(crate) mod snippets;
 pub(crate) mod storage_list;
 pub(crate) mod streamed_text;
+pub(crate) mod toast;
 pub(crate) mod units;
 pub(crate) mod updates;
 pub(crate) mod webgpu_help;

@@ -7,6 +7,7 @@ use web_sys::File;
 use super::failure_notice::FailureNotice;
 use super::units;
 use crate::client::{Client, Inspection};
+use crate::i18n::{t, tf, tr};
 
 /// Where the model comes from.
 #[derive(Clone)]
@@ -16,6 +17,11 @@ pub(crate) struct Choice {
 }
 
 impl Choice {
+    /// An address.
+    pub(crate) fn of_url(url: String) -> Self {
+        Self { source: ModelSource::Url { url }, files: Vec::new() }
+    }
+
     /// Files from this device.
     pub(crate) fn of_files(files: Vec<File>) -> Option<Self> {
         let name = files.first()?.name();
@@ -38,12 +44,12 @@ pub(crate) fn ModelChoice(
     };
     let view = move || match client.inspection().get() {
         None => ().into_any(),
-        Some(Inspection::Pending) => view! { <p role="status">"Reading what it is…"</p> }.into_any(),
+        Some(Inspection::Pending) => view! { <p role="status">{tr("reading-header")}</p> }.into_any(),
         Some(Inspection::Failed(failure)) => {
             let smaller = failure.suggested_context_tokens.map(|tokens| {
                 view! {
                     <button on:click=move |_| plan(Some(tokens))>
-                        {format!("Plan for {} tokens", units::count(tokens.into()))}
+                        {move || tf("plan-for", [("tokens", units::count(tokens.into()).into())])}
                     </button>
                 }
             });
@@ -72,21 +78,20 @@ fn Description(
     on_plan: impl Fn(u32) + Copy + Send + 'static,
     on_load: impl Fn(Option<u32>) + Copy + Send + 'static,
 ) -> impl IntoView {
-    let summary = format!(
-        "{} · {} parameters · {} · {} to load{}",
-        model.architecture,
-        units::count(model.parameters),
-        model.formats.join(" + "),
-        units::bytes(model.len_bytes),
-        if model.parts > 1 { format!(" in {} files", model.parts) } else { String::new() }
-    );
-    let memory = format!(
-        "Takes {} of GPU memory: {} for weights, {} for a context of {} tokens, {} to compute.",
-        units::bytes(model.total_bytes()),
-        units::bytes(model.weight_bytes),
-        units::bytes(model.kv_bytes),
-        units::count(model.context_tokens.into()),
-        units::bytes(model.scratch_bytes)
+    let parameters = tf("parameters", [("count", units::count(model.parameters).into())]);
+    let files = (model.parts > 1).then(|| tf("in-files", [("count", model.parts.into())]));
+    let length = units::bytes(model.len_bytes);
+    let parts = [model.architecture.clone(), parameters, model.formats.join(" + "), length].into_iter().chain(files);
+    let summary = parts.collect::<Vec<_>>().join(" · ");
+    let memory = tf(
+        "takes-memory",
+        [
+            ("total", units::bytes(model.total_bytes()).into()),
+            ("weights", units::bytes(model.weight_bytes).into()),
+            ("context", units::bytes(model.kv_bytes).into()),
+            ("tokens", units::count(model.context_tokens.into()).into()),
+            ("scratch", units::bytes(model.scratch_bytes).into()),
+        ],
     );
     let room = room(&model);
     let context_tokens = model.context_tokens;
@@ -107,18 +112,17 @@ fn Description(
         });
         view! {
             <div class="row">
-                <label for="context-tokens">"Context"</label>
+                <label for="context-tokens">{tr("context")}</label>
                 <select id="context-tokens" on:change=change>
                     {options.collect_view()}
                 </select>
                 <button class="primary" on:click=move |_| on_load(Some(context_tokens))>
-                    "Load"
+                    {tr("load")}
                 </button>
             </div>
         }
     });
-    let refusal =
-        (!model.can_chat).then_some("This model turns texts into vectors; it cannot chat. Choose another one.");
+    let refusal = (!model.can_chat).then(|| t("cannot-chat"));
     view! {
         <h3>{model.name}</h3>
         <p>{summary}</p>
@@ -134,21 +138,20 @@ fn Description(
 fn room(model: &ModelDescription) -> String {
     let missing = model.len_bytes - model.stored_bytes;
     if missing <= 0.0 {
-        return "It is on this device already.".to_owned();
+        return t("is-here");
     }
     let begun = if model.stored_bytes > 0.0 {
-        format!(" ({} are here already)", units::bytes(model.stored_bytes))
+        tf("partly-here", [("size", units::bytes(model.stored_bytes).into())])
     } else {
         String::new()
     };
     match model.free_bytes {
-        Some(free) if free < missing => format!(
-            "To be kept it takes {}{begun}, and the browser has only {} left: it will be loaded, but not kept.",
-            units::bytes(missing),
-            units::bytes(free)
-        ),
-        Some(free) => format!("To be kept it takes {}{begun} of {} left.", units::bytes(missing), units::bytes(free)),
-        None => String::new(),
+        Some(free) => {
+            let key = if free < missing { "room-is-missing" } else { "room-is-there" };
+            let sizes = [("missing", units::bytes(missing).into()), ("free", units::bytes(free).into())];
+            format!("{} {begun}", tf(key, sizes)).trim().to_owned()
+        }
+        None => begun,
     }
 }
 

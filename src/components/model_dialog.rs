@@ -1,79 +1,76 @@
-//! Chooses the model: the demo model, a URL, or a file.
+//! Chooses the model: the demo model, a URL, or a file; what is loaded, and a way to all others.
 
-use leptos::html::{Dialog, Input};
+use leptos::html::Input;
 use leptos::prelude::*;
-use parlance_protocol::ModelSource;
 
-use super::icons::CloseIcon;
+use super::dialog::Dialog;
+use super::files::list;
 use super::idle_choice::IdleChoice;
 use super::model_choice::{Choice, ModelChoice};
 use super::units;
 use crate::client::{Client, EngineState};
+use crate::i18n::{tf, tr};
 use crate::options::model_url;
 use crate::storage;
 
-/// A modal dialog, with files that were dropped on the page, if there are any. `on_close` removes it.
+/// A modal dialog with a model to look at, if there is one: files that were dropped on the page, or a model of the catalogue. `on_close`
+/// removes it.
 #[component]
-pub(crate) fn ModelDialog(dropped: Vec<web_sys::File>, on_close: impl Fn() + Copy + Send + 'static) -> impl IntoView {
+pub(crate) fn ModelDialog(first: Option<Choice>, on_close: impl Fn() + Copy + Send + Sync + 'static) -> impl IntoView {
     let client = expect_context::<Client>();
-    let dialog = NodeRef::<Dialog>::new();
-    Effect::new(move |_| {
-        if let Some(dialog) = dialog.get() {
-            // Fails only if it is open already.
-            let _ = dialog.show_modal();
-        }
-    });
-    let choice = RwSignal::new_local(Choice::of_files(dropped));
+    let choice = RwSignal::new_local(first);
     let load = move |choice: Choice, context_tokens| {
         storage::agree_to_load();
         client.load(choice.source, choice.files, context_tokens);
         on_close();
     };
+    let load_demo = move |_| {
+        storage::agree_to_load();
+        client.load_default();
+        on_close();
+    };
     view! {
-        <dialog class="dialog" node_ref=dialog aria-labelledby="model-dialog-title" on:close=move |_| on_close()>
-            <header class="dialog-header">
-                <h2 id="model-dialog-title">"Model"</h2>
-                <button class="icon-button" title="Close" aria-label="Close" on:click=move |_| on_close()>
-                    <CloseIcon />
-                </button>
-            </header>
+        <Dialog title="model" on_close=on_close>
             {move || choice.get().map(|choice| view! { <ModelChoice choice on_load=load /> })}
             <CurrentModel />
             <section>
-                <h3>"Demo model"</h3>
-                <p>"SmolLM2 135M Instruct, 98 MB: small and quick, good for a first look."</p>
-                <button on:click=move |_| { storage::agree_to_load(); client.load_default(); on_close(); }>"Load"</button>
+                <h3>{tr("demo-model")}</h3>
+                <p>{tr("demo-model-text")}</p>
+                <div class="actions">
+                    <button on:click=load_demo>{tr("load")}</button>
+                    <a class="button" href="models">
+                        {tr("all-models")}
+                    </a>
+                </div>
             </section>
-            <UrlForm on_choose=move |url| {
-                choice.set(Some(Choice { source: ModelSource::Url { url }, files: Vec::new() }));
-            } />
+            <UrlForm on_choose=move |url| choice.set(Some(Choice::of_url(url))) />
             <FileForm on_choose=move |files| choice.set(Choice::of_files(files)) />
-            <p>
-                <a href="storage">"What is kept on this device"</a>
-            </p>
-        </dialog>
+        </Dialog>
     }
 }
 
 /// What is loaded, and a button to free its memory.
 #[component]
-fn CurrentModel() -> impl IntoView {
+pub(crate) fn CurrentModel() -> impl IntoView {
     let client = expect_context::<Client>();
     move || {
         let EngineState::Ready(model) = client.engine().get() else { return ().into_any() };
-        let details = format!(
-            "{} on the GPU, at most {} beside it · context of {} tokens · loaded in {:.1} s · {}",
-            units::bytes(model.len_bytes),
-            units::bytes(model.peak_memory_bytes),
-            model.context_tokens,
-            model.load_seconds,
-            if model.adapter.is_empty() { "WebGPU" } else { &model.adapter }
+        let adapter = if model.adapter.is_empty() { "WebGPU".to_owned() } else { model.adapter };
+        let details = tf(
+            "model-details",
+            [
+                ("gpu", units::bytes(model.len_bytes).into()),
+                ("memory", units::bytes(model.peak_memory_bytes).into()),
+                ("tokens", units::count(model.context_tokens.into()).into()),
+                ("seconds", units::decimal(model.load_seconds, 1).into()),
+                ("adapter", adapter.into()),
+            ],
         );
         view! {
-            <section data-testid="current-model">
+            <section data-testid="current-model" data-memory=model.peak_memory_bytes data-context=model.context_tokens>
                 <h3>{model.name}</h3>
                 <p>{details}</p>
-                <button on:click=move |_| client.unload()>"Unload"</button>
+                <button on:click=move |_| client.unload()>{tr("unload")}</button>
                 <IdleChoice />
             </section>
         }
@@ -98,21 +95,22 @@ fn UrlForm(on_choose: impl Fn(String) + 'static) -> impl IntoView {
     view! {
         <form on:submit=submit>
             <h3>
-                <label for="model-url">"From an address"</label>
+                <label for="model-url">{tr("from-address")}</label>
             </h3>
-            <p>"A GGUF file, or one on Hugging Face as owner/repository/file.gguf. You see what it is before it loads."</p>
+            <p>{tr("from-address-text")}</p>
             <div class="row">
                 <input
                     id="model-url"
                     node_ref=field
                     inputmode="url"
-                    placeholder="https://…/model.gguf or owner/repository/file.gguf"
+                    dir="ltr"
+                    placeholder="https://…/model.gguf · owner/repository/file.gguf"
                     aria-invalid=move || is_invalid.get().to_string()
                 />
-                <button type="submit">"Look"</button>
+                <button type="submit">{tr("look")}</button>
             </div>
             <Show when=move || is_invalid.get()>
-                <p class="failure-message" role="alert">"This is not an address of a file."</p>
+                <p class="failure-message" role="alert">{tr("not-an-address")}</p>
             </Show>
         </form>
     }
@@ -129,15 +127,10 @@ fn FileForm(on_choose: impl Fn(Vec<web_sys::File>) + 'static) -> impl IntoView {
     view! {
         <section>
             <h3>
-                <label for="model-file">"From this device"</label>
+                <label for="model-file">{tr("from-device")}</label>
             </h3>
-            <p>"Or drop it anywhere on the page."</p>
+            <p>{tr("from-device-text")}</p>
             <input id="model-file" node_ref=field type="file" accept=".gguf" multiple on:change=choose />
         </section>
     }
-}
-
-/// The files of a browser's list.
-pub(crate) fn list(files: &web_sys::FileList) -> Vec<web_sys::File> {
-    (0..files.length()).filter_map(|index| files.get(index)).collect()
 }

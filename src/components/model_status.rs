@@ -6,6 +6,7 @@ use parlance_protocol::Phase;
 use super::failure_notice::FailureNotice;
 use super::units;
 use crate::client::{Client, EngineState, LoadProgress};
+use crate::i18n::{t, tf, tr};
 use crate::storage;
 
 /// A card above the composer; nothing once a model is ready.
@@ -28,17 +29,14 @@ pub(crate) fn ModelStatus(on_choose_model: impl Fn() + Copy + Send + 'static) ->
                 view! { <Progress progress /> }.into_any()
             }
             EngineState::Ready(model) => {
-                let software = model.is_software.then_some(
-                    "This browser computes on the CPU, because it found no GPU it may use. Answers will be slow.",
-                );
-                view! { <Notices notices=software.map(str::to_owned).into_iter().chain(model.warning).collect() /> }
-                    .into_any()
+                let software = model.is_software.then(|| t("computes-on-cpu"));
+                view! { <Notices notices=software.into_iter().chain(model.warning).collect() /> }.into_any()
             }
             EngineState::Failed(failure) => {
                 let smaller = failure.suggested_context_tokens.map(|tokens| {
                     view! {
                         <button class="primary" on:click=move |_| client.retry_with_context(tokens)>
-                            {format!("Load with a context of {} tokens", units::count(tokens.into()))}
+                            {move || tf("load-with-context", [("tokens", units::count(tokens.into()).into())])}
                         </button>
                     }
                 });
@@ -47,8 +45,8 @@ pub(crate) fn ModelStatus(on_choose_model: impl Fn() + Copy + Send + 'static) ->
                         <FailureNotice failure />
                         <div class="actions">
                             {smaller}
-                            <button class="primary" on:click=move |_| client.retry()>"Try again"</button>
-                            <button on:click=move |_| on_choose_model()>"Choose a model"</button>
+                            <button class="primary" on:click=move |_| client.retry()>{tr("try-again")}</button>
+                            <button on:click=move |_| on_choose_model()>{tr("choose-model")}</button>
                         </div>
                     </section>
                 }
@@ -70,9 +68,10 @@ fn Offer() -> impl IntoView {
         <section class="card offer" data-testid="model-offer">
             <p>
                 <strong>"SmolLM2 135M"</strong>
-                " · 98 MB, a small demo model. It loads with your first message, or right away:"
+                " · "
+                {tr("demo-model-offer")}
             </p>
-            <button class="primary" on:click=load>"Load model"</button>
+            <button class="primary" on:click=load>{tr("load-model")}</button>
         </section>
     }
 }
@@ -82,11 +81,12 @@ fn Offer() -> impl IntoView {
 fn Progress(progress: Signal<LoadProgress>) -> impl IntoView {
     let client = expect_context::<Client>();
     let title = move || match progress.get().phase {
-        Phase::Start => "Opening the GPU",
-        Phase::Download => "Downloading the model",
-        Phase::Upload => "Putting the model onto the GPU",
-        Phase::Prepare | Phase::Prefill => "Getting ready",
+        Phase::Start => t("opening-gpu"),
+        Phase::Download => t("downloading-model"),
+        Phase::Upload => t("uploading-model"),
+        Phase::Prepare | Phase::Prefill => t("getting-ready"),
     };
+    let is_download = move || progress.read().phase == Phase::Download;
     let share = move || {
         let LoadProgress { phase, done_bytes, total_bytes, .. } = progress.get();
         match phase {
@@ -104,7 +104,7 @@ fn Progress(progress: Signal<LoadProgress>) -> impl IntoView {
             <div
                 class="bar"
                 role="progressbar"
-                aria-label="Loading the model"
+                aria-label=tr("loading-model")
                 aria-valuemin="0"
                 aria-valuemax="100"
                 aria-valuenow=move || share().map(|share| format!("{:.0}", share * 100.0))
@@ -113,7 +113,7 @@ fn Progress(progress: Signal<LoadProgress>) -> impl IntoView {
                 <div class="bar-fill" style:transform=move || format!("scaleX({})", share().unwrap_or(1.0))></div>
             </div>
             <div class="actions">
-                <button on:click=move |_| client.cancel_load()>"Cancel"</button>
+                <button on:click=move |_| client.cancel_load()>{move || if is_download() { t("pause") } else { t("cancel") }}</button>
             </div>
         </section>
     }
@@ -126,14 +126,14 @@ fn detail(progress: LoadProgress) -> String {
         return String::new();
     }
     let mut parts = vec![match total_bytes {
-        Some(total) => format!("{} of {}", units::bytes(done_bytes), units::bytes(total)),
+        Some(total) => tf("part-of", [("part", units::bytes(done_bytes).into()), ("whole", units::bytes(total).into())]),
         None => units::bytes(done_bytes),
     }];
     if seconds > 0.3 {
         let rate = done_bytes / seconds;
         parts.push(format!("{}/s", units::bytes(rate)));
         if let Some(left) = total_bytes.map(|total| (total - done_bytes).max(0.0) / rate) {
-            parts.push(format!("{} left", units::duration(left)));
+            parts.push(tf("time-left", [("time", units::duration(left).into())]));
         }
     }
     parts.join(" · ")

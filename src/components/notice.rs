@@ -2,7 +2,7 @@
 
 use leptos::prelude::*;
 
-use super::icons::CloseIcon;
+use super::icon_button::IconButton;
 use crate::client::Client;
 
 /// A line with a button that takes it away; nothing most of the time.
@@ -14,9 +14,7 @@ pub(crate) fn Notice() -> impl IntoView {
             view! {
                 <div class="notice-bar" role="status" data-testid="notice">
                     <p>{text}</p>
-                    <button class="icon-button" title="Close" aria-label="Close" on:click=move |_| notice.set(None)>
-                        <CloseIcon />
-                    </button>
+                    <IconButton icon="close" label="close" on_press=move || notice.set(None) />
                 </div>
             }
         })

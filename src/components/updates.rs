@@ -3,8 +3,9 @@
 use leptos::prelude::*;
 use leptos_use::{UseServiceWorkerOptions, UseServiceWorkerReturn, use_service_worker_with_options};
 
+use crate::chats::Chats;
 use crate::client::{Client, EngineState};
-use crate::conversation::ConversationStoreFields as _;
+use crate::i18n::tr;
 
 /// Offers a newer version. Where nothing could be lost, it is taken at once.
 #[component]
@@ -21,10 +22,11 @@ pub(crate) fn Updates() -> impl IntoView {
         });
     let UseServiceWorkerReturn { waiting, skip_waiting, .. } = use_service_worker_with_options(options);
     let client = expect_context::<Client>();
+    let chats = expect_context::<Chats>();
     let take = skip_waiting.clone();
     Effect::new(move |_| {
         let is_idle = matches!(client.engine().get_untracked(), EngineState::Empty);
-        if waiting.get() && is_idle && client.conversation().messages().read_untracked().is_empty() {
+        if waiting.get() && is_idle && chats.branch().read_untracked().is_empty() {
             take();
         }
     });
@@ -32,8 +34,8 @@ pub(crate) fn Updates() -> impl IntoView {
     view! {
         <Show when=move || waiting.get()>
             <div class="notice-bar" role="status" data-testid="update">
-                <p>"A new version of Parlance is ready."</p>
-                <button on:click=move |_| skip_waiting.with_value(|take| take())>"Reload"</button>
+                <p>{tr("new-version")}</p>
+                <button on:click=move |_| skip_waiting.with_value(|take| take())>{tr("reload")}</button>
             </div>
         </Show>
     }

@@ -2,18 +2,20 @@
 
 use leptos::prelude::*;
 
+use crate::i18n::tr;
+
 /// Browser, where WebGPU is on without further ado, and what to do elsewhere.
 const BROWSERS: [(&str, &str, &str); 3] = [
     (
         "Chrome and Edge",
-        "113 on Windows, macOS and ChromeOS; 121 on Android 12",
-        "On Linux, update to 144 or later; if it is still off, open chrome://flags/#enable-unsafe-webgpu and enable it.",
+        "113 (Windows, macOS, ChromeOS), 121 (Android 12)",
+        "webgpu-chrome",
     ),
-    ("Safari", "26 on macOS, iOS and iPadOS", "Update the system: the browser comes with it."),
+    ("Safari", "26 (macOS, iOS, iPadOS)", "webgpu-safari"),
     (
         "Firefox",
-        "141 on Windows; 145 on macOS with Apple silicon",
-        "Elsewhere, open about:config and set dom.webgpu.enabled to true, or use Chrome.",
+        "141 (Windows), 145 (macOS)",
+        "webgpu-firefox",
     ),
 ];
 
@@ -24,19 +26,19 @@ pub(crate) fn WebGpuHelp() -> impl IntoView {
         view! {
             <li>
                 <strong>{browser}</strong>
-                " from version "
+                " "
                 {versions}
                 ". "
-                {advice}
+                {tr(advice)}
             </li>
         }
     };
     view! {
         <div class="webgpu-help">
-            <p>"Parlance computes on your GPU through WebGPU, which these browsers have:"</p>
+            <p>{tr("webgpu-intro")}</p>
             <ul>{BROWSERS.map(row)}</ul>
             <p>
-                "If yours is among them, check that hardware acceleration is on in its settings, and that the page is opened over https or from localhost."
+                {tr("webgpu-hint")}
             </p>
         </div>
     }

@@ -2,26 +2,32 @@
 
 use leptos::prelude::*;
 
-use crate::client::Client;
+use crate::chats::Chats;
+use crate::i18n::{t, tr};
+use crate::storage;
 
-const SUGGESTIONS: [&str; 3] =
-    ["What is the capital of France?", "Explain why the sky is blue, in two sentences", "Write a haiku about the sea"];
+const SUGGESTIONS: [&str; 3] = ["suggestion-fact", "suggestion-explain", "suggestion-write"];
 
 /// A greeting and a few questions to begin with.
 #[component]
 pub(crate) fn Welcome() -> impl IntoView {
-    let client = expect_context::<Client>();
-    let suggestion = move |text: &'static str| {
+    let chats = expect_context::<Chats>();
+    let suggestion = move |key: &'static str| {
+        let ask = move |_| {
+            // Asking is agreeing: the model that answers has to be loaded.
+            storage::agree_to_load();
+            chats.send(t(key));
+        };
         view! {
-            <button class="suggestion" on:click=move |_| client.ask(text.to_owned())>
-                {text}
+            <button class="suggestion" on:click=ask>
+                {tr(key)}
             </button>
         }
     };
     view! {
         <section class="welcome">
-            <h2>"Ask anything. It stays here."</h2>
-            <p>"Parlance runs a language model inside this tab, on your own GPU: no account, no server, no one listening."</p>
+            <h2>{tr("welcome-title")}</h2>
+            <p>{tr("welcome-text")}</p>
             <div class="suggestions">{SUGGESTIONS.map(suggestion)}</div>
         </section>
     }

@@ -1,17 +1,24 @@
-//! The chat: header, conversation, composer.
+//! The chat: conversations, header, messages, composer.
 
 use leptos::prelude::*;
 
+use crate::chats::Chats;
 use crate::client::{Client, EngineState};
-use crate::components::composer::Composer;
+use crate::components::composer::{Composer, attach};
+use crate::components::files::list;
 use crate::components::header::Header;
 use crate::components::message_list::MessageList;
-use crate::components::model_dialog::{ModelDialog, list};
+use crate::components::model_choice::Choice;
+use crate::components::model_dialog::ModelDialog;
 use crate::components::model_status::ModelStatus;
+use crate::components::navigation::follow_address;
 use crate::components::notice::Notice;
+use crate::components::shortcuts::Shortcuts;
+use crate::components::sidebar::Sidebar;
+use crate::components::toast::Toasts;
 use crate::components::updates::Updates;
 use crate::components::welcome::Welcome;
-use crate::conversation::ConversationStoreFields as _;
+use crate::i18n::tr;
 use crate::options::Options;
 use crate::storage;
 
@@ -19,45 +26,74 @@ use crate::storage;
 #[component]
 pub(crate) fn ChatPage() -> impl IntoView {
     let client = expect_context::<Client>();
+    let chats = expect_context::<Chats>();
+    let options = expect_context::<Options>();
+    follow_address();
+    let has_agreed = storage::has_agreed_to_load();
     let has_no_model = matches!(client.engine().get_untracked(), EngineState::Empty);
-    if has_no_model && (storage::has_agreed_to_load() || expect_context::<Options>().model_was_chosen) {
+    if has_no_model && (has_agreed || options.model_was_chosen) {
         client.load_default_unless_loaded();
     }
-    let is_empty = Memo::new(move |_| client.conversation().messages().read().is_empty());
-    let is_dialog_open = RwSignal::new(false);
-    let dropped = RwSignal::new_local(Vec::new());
+    if let Some(question) = options.question.filter(|_| chats.take_question()) {
+        // Without an agreement the question waits in the field.
+        if has_agreed { chats.send(question) } else { chats.draft().set(question) }
+    }
+    let is_empty = Memo::new(move |_| chats.branch().read().is_empty());
+    // On narrow screens the list is a drawer, which begins closed; on wide ones it begins open.
+    let is_list_open = RwSignal::new(!is_narrow());
+    let looked_at = RwSignal::new_local(None::<Option<Choice>>);
     let take_dropped = move |event: web_sys::DragEvent| {
         event.prevent_default();
         let files = event.data_transfer().and_then(|data| data.files()).map(|files| list(&files));
-        if let Some(files) = files.filter(|files| !files.is_empty()) {
+        let is_model = |file: &web_sys::File| file.name().to_lowercase().ends_with(".gguf");
+        let (models, texts): (Vec<_>, Vec<_>) = files.unwrap_or_default().into_iter().partition(is_model);
+        if !models.is_empty() {
             // A dialog that is open already begins anew with the files.
-            is_dialog_open.set(false);
-            dropped.set(files);
-            is_dialog_open.set(true);
+            looked_at.set(None);
+            looked_at.set(Some(Choice::of_files(models)));
+        }
+        attach(chats, texts);
+    };
+    let leave_list = move || {
+        if is_narrow() {
+            is_list_open.set(false);
         }
     };
-    let close = move || {
-        is_dialog_open.set(false);
-        dropped.set(Vec::new());
-    };
+    let choose_model = move || looked_at.set(Some(None));
     view! {
-        <div class="app" on:dragover=move |event| event.prevent_default() on:drop=take_dropped>
-            <Header on_choose_model=move || is_dialog_open.set(true) />
-            <main class="main">
-                <Show when=move || is_empty.get() fallback=MessageList>
-                    <Welcome />
-                </Show>
-            </main>
-            <footer class="dock">
-                <Updates />
-                <Notice />
-                <ModelStatus on_choose_model=move || is_dialog_open.set(true) />
-                <Composer />
-                <p class="fine-print">"Runs on this device. Nothing you write leaves it."</p>
-            </footer>
-            <Show when=move || is_dialog_open.get()>
-                <ModelDialog dropped=dropped.get_untracked() on_close=close />
-            </Show>
+        <div
+            class="app"
+            data-list=move || if is_list_open.get() { "open" } else { "closed" }
+            on:dragover=move |event| event.prevent_default()
+            on:drop=take_dropped
+        >
+            <Sidebar on_leave=leave_list />
+            <div class="scrim" aria-hidden="true" on:click=move |_| is_list_open.set(false)></div>
+            <div class="chat">
+                <Header on_menu=move || is_list_open.update(|open| *open = !*open) on_choose_model=choose_model />
+                <main class="main">
+                    <Show when=move || is_empty.get() fallback=MessageList>
+                        <Welcome />
+                    </Show>
+                </main>
+                <footer class="dock">
+                    <Updates />
+                    <Notice />
+                    <ModelStatus on_choose_model=choose_model />
+                    <Toasts />
+                    <Composer />
+                    <p class="fine-print">{tr("fine-print")}</p>
+                </footer>
+            </div>
+            {move || {
+                looked_at.get().map(|first| view! { <ModelDialog first on_close=move || looked_at.set(None) /> })
+            }}
+            <Shortcuts on_sidebar=move |opens| is_list_open.update(|open| *open = opens || !*open) />
         </div>
     }
+}
+
+/// Whether the list of conversations covers the chat.
+fn is_narrow() -> bool {
+    window().match_media("(max-width: 52rem)").ok().flatten().is_some_and(|query| query.matches())
 }

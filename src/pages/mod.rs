@@ -1,5 +1,7 @@
 //! One file a page.
 
 pub(crate) mod chat;
+pub(crate) mod models;
 pub(crate) mod not_found;
+pub(crate) mod settings;
 pub(crate) mod storage;

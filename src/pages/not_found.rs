@@ -2,14 +2,16 @@
 
 use leptos::prelude::*;
 
+use crate::i18n::tr;
+
 /// Says so and leads back.
 #[component]
 pub(crate) fn NotFoundPage() -> impl IntoView {
     view! {
         <main class="notice">
-            <h1>"This page does not exist"</h1>
-            <p>"The address may be mistyped."</p>
-            <a href=".">"Go to the chat"</a>
+            <h1>{tr("not-found-title")}</h1>
+            <p>{tr("not-found-text")}</p>
+            <a href=".">{tr("go-to-chat")}</a>
         </main>
     }
 }

@@ -5,9 +5,11 @@ use leptos::prelude::*;
 
 use crate::client::Client;
 use crate::components::failure_notice::FailureNotice;
-use crate::components::model_dialog::list;
+use crate::components::files::list;
 use crate::components::notice::Notice;
+use crate::components::page_header::PageHeader;
 use crate::components::storage_list::StorageList;
+use crate::i18n::tr;
 use crate::storage;
 
 /// The storage page.
@@ -29,12 +31,12 @@ pub(crate) fn StoragePage() -> impl IntoView {
     let persistence = move || {
         is_persisted.get().map(|is_persisted| {
             if is_persisted {
-                view! { <p>"The browser keeps these files until you delete them."</p> }.into_any()
+                view! { <p>{tr("is-persisted")}</p> }.into_any()
             } else {
                 view! {
                     <div class="row">
-                        <p>"The browser may delete these files when the disk gets full."</p>
-                        <button on:click=move |_| { keep.dispatch(()); }>"Keep them"</button>
+                        <p>{tr("is-not-persisted")}</p>
+                        <button on:click=move |_| { keep.dispatch(()); }>{tr("persist")}</button>
                     </div>
                 }
                 .into_any()
@@ -43,22 +45,19 @@ pub(crate) fn StoragePage() -> impl IntoView {
     };
     view! {
         <main class="page">
-            <header class="page-header">
-                <a class="back" href=".">"← Chat"</a>
-                <h1>"On this device"</h1>
-            </header>
+            <PageHeader title="storage" />
             <Notice />
             {move || match client.stored().get() {
-                None => view! { <p role="status">"Looking…"</p> }.into_any(),
+                None => view! { <p role="status">{tr("looking")}</p> }.into_any(),
                 Some(Err(failure)) => view! { <FailureNotice failure /> }.into_any(),
                 Some(Ok(storage)) => view! { <StorageList storage /> }.into_any(),
             }}
             <section>{persistence}</section>
             <section>
                 <h2>
-                    <label for="import-file">"Keep a copy of a file"</label>
+                    <label for="import-file">{tr("import-title")}</label>
                 </h2>
-                <p>"A GGUF file from your disk, so that it is here the next time."</p>
+                <p>{tr("import-text")}</p>
                 <input id="import-file" node_ref=field type="file" accept=".gguf" multiple on:change=import />
             </section>
         </main>

@@ -7,21 +7,20 @@ use wasm_bindgen_futures::JsFuture;
 /// Set once the user has agreed to load a model.
 const AGREED_KEY: &str = "parlance.agreed";
 
-/// After how many minutes without a request a model's memory is freed.
-const IDLE_KEY: &str = "parlance.idle_minutes";
+/// What is being written where no conversation has begun.
+const DRAFT_KEY: &str = "parlance.draft";
 
-/// After how many minutes without a request a model's memory is freed; 0 for never.
-pub(crate) fn idle_minutes() -> u32 {
+/// What was being written where no conversation has begun.
+pub(crate) fn new_chat_draft() -> String {
     let storage = window().local_storage().ok().flatten();
-    let text = storage.and_then(|storage| storage.get_item(IDLE_KEY).ok().flatten());
-    text.and_then(|text| text.parse().ok()).unwrap_or_default()
+    storage.and_then(|storage| storage.get_item(DRAFT_KEY).ok().flatten()).unwrap_or_default()
 }
 
-/// Keeps that choice.
-pub(crate) fn set_idle_minutes(minutes: u32) {
+/// Keeps it.
+pub(crate) fn set_new_chat_draft(draft: &str) {
     if let Ok(Some(storage)) = window().local_storage() {
-        // Without storage the choice lasts as long as the page.
-        let _ = storage.set_item(IDLE_KEY, &minutes.to_string());
+        // Without storage the text lasts as long as the page.
+        let _ = storage.set_item(DRAFT_KEY, draft);
     }
 }
 

@@ -37,12 +37,12 @@ pub(crate) struct Incoming {
 impl Incoming {
     /// Reads a message.
     pub(crate) fn parse(client: Client, data: &JsValue) -> Result<Self, JsValue> {
-        let request = serde_wasm_bindgen::from_value(Reflect::get(data, &REQUEST_KEY.into())?)?;
+        let request: Request = serde_wasm_bindgen::from_value(Reflect::get(data, &REQUEST_KEY.into())?)?;
         let files = match Reflect::get(data, &FILES_KEY.into())?.dyn_into::<Array>() {
             Ok(files) => files.iter().filter_map(|file| file.dyn_into().ok()).collect(),
             Err(_) => Vec::new(),
         };
-        Ok(Self { client, request, files })
+        Ok(Self { client, request: request.resolved(), files })
     }
 
     /// The request's name among those of all clients.

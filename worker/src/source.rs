@@ -3,7 +3,7 @@
 use js_sys::{Reflect, Uint8Array};
 use parlance_engine::EngineError;
 use parlance_engine::gguf::{Gguf, Parsed, part_names};
-use parlance_protocol::{ModelSource, hugging_face_url};
+use parlance_protocol::ModelSource;
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::JsFuture;
 use web_sys::{
@@ -33,7 +33,7 @@ impl Part {
         store: Option<&Store>,
     ) -> Result<Vec<Self>, WorkerError> {
         let url = match source {
-            ModelSource::Url { url } => &hugging_face_url(url).unwrap_or_else(|| url.clone()),
+            ModelSource::Url { url } => url,
             ModelSource::File { .. } => return Self::in_order(files),
         };
         let mut found = Vec::new();

@@ -13,6 +13,8 @@ const SERVICE_WORKER: &str = "service-worker.js";
 const INDEX: &str = "index.html";
 /// What static hosts show for addresses that are no files.
 const NOT_FOUND: &str = "404.html";
+/// The folder of the interface's languages, which are part of a build; models are not.
+const LOCALES: &str = "locales";
 /// Bytes of a checksum that name a build.
 const NAME_BYTES: usize = 8;
 
@@ -27,12 +29,10 @@ pub(crate) fn run() -> Result<(), Fault> {
 
 fn finish(folder: &Path) -> std::io::Result<()> {
     std::fs::copy(folder.join(INDEX), folder.join(NOT_FOUND))?;
-    let mut names: Vec<String> = std::fs::read_dir(folder)?
-        .filter_map(Result::ok)
-        .filter(|entry| entry.path().is_file())
-        .map(|entry| entry.file_name().to_string_lossy().into_owned())
-        .filter(|name| ![SERVICE_WORKER, NOT_FOUND].contains(&name.as_str()) && !name.ends_with(".d.ts"))
-        .collect();
+    let mut names = file_names(folder)?;
+    let locales = file_names(&folder.join(LOCALES))?.into_iter().map(|name| format!("{LOCALES}/{name}"));
+    names.extend(locales);
+    names.retain(|name| ![SERVICE_WORKER, NOT_FOUND].contains(&name.as_str()) && !name.ends_with(".d.ts"));
     names.sort();
     let mut checksum = Sha256::new();
     for name in &names {
@@ -44,6 +44,13 @@ fn finish(folder: &Path) -> std::io::Result<()> {
     checksum.update(&source);
     let build = hex(&checksum.finalize()[..NAME_BYTES]);
     std::fs::write(path, filled_in(&source, &build, &names))
+}
+
+/// Names of the files that lie directly in a folder.
+fn file_names(folder: &Path) -> std::io::Result<Vec<String>> {
+    let entries = std::fs::read_dir(folder)?.filter_map(Result::ok);
+    let files = entries.filter(|entry| entry.path().is_file());
+    Ok(files.map(|entry| entry.file_name().to_string_lossy().into_owned()).collect())
 }
 
 /// The service worker with its build's name and files.

@@ -5,6 +5,7 @@
 //! `OpenAI` API, see [`openai`].
 
 mod failure;
+pub mod library;
 pub mod openai;
 mod source;
 
@@ -117,6 +118,21 @@ pub enum Request {
 }
 
 impl Request {
+    /// The request with names on Hugging Face turned into addresses, so that a model has one name everywhere.
+    #[must_use]
+    pub fn resolved(mut self) -> Self {
+        match &mut self {
+            Self::Load { source, .. } | Self::Inspect { source, .. } => *source = source.clone().resolved(),
+            Self::Delete { url, .. } | Self::Verify { url, .. } => {
+                if let Some(address) = hugging_face_url(url) {
+                    *url = address;
+                }
+            }
+            _ => {}
+        }
+        self
+    }
+
     /// The request's number, if events will tell of it.
     pub fn id(&self) -> Option<RequestId> {
         match self {
@@ -381,5 +397,17 @@ mod tests {
             r#"{"type":"load","id":1,"source":{"kind":"url","url":"https://example.org/m.gguf"},"context_tokens":null,"beside":false,"unless_loaded":false}"#
         );
         Ok(())
+    }
+
+    #[test]
+    fn a_model_has_one_name_in_all_requests() {
+        let url = "a/b/c.gguf".to_owned();
+        let address = "https://huggingface.co/a/b/resolve/main/c.gguf".to_owned();
+        let delete = Request::Delete { id: 1, url: url.clone() }.resolved();
+        assert_eq!(delete, Request::Delete { id: 1, url: address.clone() });
+        let source = ModelSource::Url { url };
+        let inspect = Request::Inspect { id: 1, source, context_tokens: None }.resolved();
+        let source = ModelSource::Url { url: address };
+        assert_eq!(inspect, Request::Inspect { id: 1, source, context_tokens: None });
     }
 }

@@ -19,6 +19,17 @@ pub enum ModelSource {
     },
 }
 
+impl ModelSource {
+    /// The source with a name on Hugging Face turned into its address.
+    #[must_use]
+    pub fn resolved(self) -> Self {
+        match self {
+            Self::Url { url } => Self::Url { url: hugging_face_url(&url).unwrap_or(url) },
+            file @ Self::File { .. } => file,
+        }
+    }
+}
+
 /// The address of a file that is named as on Hugging Face: `owner/repository/file.gguf`, or the address of the page that
 /// shows it there; `None` for everything else.
 pub fn hugging_face_url(text: &str) -> Option<String> {

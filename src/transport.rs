@@ -1,40 +1,40 @@
-//! The page's end of the message channel: a web worker and the events that come from it.
+//! The page's end of a message channel: a web worker and the events that come from it.
 //!
 //! Written on `web_sys::Worker` rather than a worker crate: the page must learn that a worker's script failed to
 //! load or that the worker died, and must be able to end one that hangs; no crate offers these.
 
 use std::rc::Rc;
 
-use js_sys::{Array, Object, Reflect};
-use parlance_protocol::{Event, FILES_KEY, REQUEST_KEY, Request};
-use serde::Serialize as _;
+use js_sys::Reflect;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 use wasm_bindgen::prelude::*;
-use web_sys::{ErrorEvent, File, MessageEvent, Worker, WorkerOptions, WorkerType};
+use web_sys::{ErrorEvent, MessageEvent, Worker, WorkerOptions, WorkerType};
 
 use crate::options::{absolute_url, site_path};
 
-/// The worker's script, relative to the site.
-const SCRIPT: &str = "parlance-worker_loader.js";
-
-/// What comes from the worker.
-pub(super) enum TransportEvent {
+/// What comes from a worker.
+pub(crate) enum TransportEvent<E> {
     /// A message.
-    Event(Box<Event>),
+    Event(Box<E>),
     /// The worker could not be started or died; the text says more.
     Died(String),
 }
 
 /// A running worker. Dropping it ends the worker at once.
-pub(super) struct Transport {
+pub(crate) struct Transport {
     worker: Worker,
     _on_message: Closure<dyn Fn(MessageEvent)>,
     _on_error: Closure<dyn Fn(web_sys::Event)>,
 }
 
 impl Transport {
-    /// Starts a worker whose events go to `receive`, or says why it cannot be started.
-    pub(super) fn start(receive: impl Fn(TransportEvent) + 'static) -> Result<Self, String> {
-        let url = absolute_url(SCRIPT).ok_or("its address is not an HTTP one")?;
+    /// Starts the worker of a script, named relative to the site. Its events go to `receive`. Or says why it cannot be started.
+    pub(crate) fn start<E: DeserializeOwned + 'static>(
+        script: &str,
+        receive: impl Fn(TransportEvent<E>) + 'static,
+    ) -> Result<Self, String> {
+        let url = absolute_url(script).ok_or("its address is not an HTTP one")?;
         let options = WorkerOptions::new();
         options.set_type(WorkerType::Module);
         // Under this name the workers of all tabs of the site find each other.
@@ -59,16 +59,15 @@ impl Transport {
         Ok(Self { worker, _on_message: on_message, _on_error: on_error })
     }
 
-    /// Posts a request, with the files it names beside it.
-    pub(super) fn post(&self, request: &Request, files: &[File]) -> Result<(), String> {
-        let message = Object::new();
-        let request =
-            request.serialize(&serde_wasm_bindgen::Serializer::json_compatible()).map_err(|error| error.to_string())?;
-        Reflect::set(&message, &REQUEST_KEY.into(), &request).map_err(|error| describe(&error))?;
-        let files: Array = files.iter().collect();
-        Reflect::set(&message, &FILES_KEY.into(), &files).map_err(|error| describe(&error))?;
-        self.worker.post_message(&message).map_err(|error| describe(&error))
+    /// Posts a message.
+    pub(crate) fn post(&self, message: &JsValue) -> Result<(), String> {
+        self.worker.post_message(message).map_err(|error| describe(&error))
     }
+}
+
+/// The plain JavaScript form of a message.
+pub(crate) fn to_js(message: &impl Serialize) -> Result<JsValue, String> {
+    message.serialize(&serde_wasm_bindgen::Serializer::json_compatible()).map_err(|error| error.to_string())
 }
 
 impl Drop for Transport {
@@ -79,7 +78,8 @@ impl Drop for Transport {
     }
 }
 
-fn describe(error: &JsValue) -> String {
+/// What went wrong, in words.
+pub(crate) fn describe(error: &JsValue) -> String {
     let message = Reflect::get(error, &"message".into()).ok().and_then(|message| message.as_string());
     message.unwrap_or_else(|| format!("{error:?}"))
 }

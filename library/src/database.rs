@@ -1,0 +1,140 @@
+//! Conversations and messages in `IndexedDB`.
+//!
+//! Version 1 has two stores: `conversations`, the summaries by `id`, and `messages` by `id` with an index on `conversation`.
+//! Records are those of `parlance_protocol::library` as JavaScript objects; fields that are missing take their defaults, so that a
+//! new optional field needs no new version.
+
+use idb::{Database, DatabaseEvent as _, Factory, IndexParams, KeyPath, ObjectStoreParams, Query, TransactionMode};
+use parlance_protocol::library::{Conversation, ConversationSummary, Id, Message};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use wasm_bindgen::JsValue;
+
+use crate::error::LibraryError;
+
+const VERSION: u32 = 1;
+const SUMMARIES: &str = "conversations";
+const MESSAGES: &str = "messages";
+const BY_CONVERSATION: &str = "conversation";
+
+/// The open database.
+pub(crate) struct Records(Database);
+
+impl Records {
+    /// Opens the database of the site at a path, and brings one of an older version up to date.
+    pub(crate) async fn open(site: &str) -> Result<Self, LibraryError> {
+        let mut request = Factory::new()?.open(&format!("parlance:{site}"), Some(VERSION))?;
+        request.on_upgrade_needed(|event| {
+            let upgraded = event.database().and_then(|database| upgrade(&database, event.old_version().unwrap_or(0)));
+            if let Err(error) = upgraded {
+                // The transaction is given up with this, and the request fails.
+                wasm_bindgen::throw_str(&error.to_string());
+            }
+        });
+        let mut database = request.await?;
+        // A newer version of the app in another tab may go ahead; this tab's next request says that the page must be reloaded.
+        database.on_version_change(|event| {
+            if let Ok(database) = event.database() {
+                database.close();
+            }
+        });
+        Ok(Self(database))
+    }
+
+    /// All summaries.
+    pub(crate) async fn summaries(&self) -> Result<Vec<ConversationSummary>, LibraryError> {
+        let transaction = self.0.transaction(&[SUMMARIES], TransactionMode::ReadOnly)?;
+        let records = transaction.object_store(SUMMARIES)?.get_all(None, None)?.await?;
+        all_of(records)
+    }
+
+    /// A conversation with its messages in the order in which they were written.
+    pub(crate) async fn conversation(&self, id: Id) -> Result<Option<Conversation>, LibraryError> {
+        let transaction = self.0.transaction(&[SUMMARIES, MESSAGES], TransactionMode::ReadOnly)?;
+        let summary = transaction.object_store(SUMMARIES)?.get(key(id))?.await?;
+        let Some(summary) = summary else { return Ok(None) };
+        let summary = serde_wasm_bindgen::from_value(summary)?;
+        let index = transaction.object_store(MESSAGES)?.index(BY_CONVERSATION)?;
+        let mut messages: Vec<Message> = all_of(index.get_all(Some(Query::Key(key(id))), None)?.await?)?;
+        messages.sort_by(|a, b| a.created_ms.total_cmp(&b.created_ms).then(a.id.cmp(&b.id)));
+        Ok(Some(Conversation { summary, messages }))
+    }
+
+    /// All messages.
+    pub(crate) async fn messages(&self) -> Result<Vec<Message>, LibraryError> {
+        let transaction = self.0.transaction(&[MESSAGES], TransactionMode::ReadOnly)?;
+        let records = transaction.object_store(MESSAGES)?.get_all(None, None)?.await?;
+        all_of(records)
+    }
+
+    /// Keeps a summary and messages, all or none.
+    pub(crate) async fn put(&self, summary: Option<&ConversationSummary>, messages: &[Message]) -> Result<(), LibraryError> {
+        let transaction = self.0.transaction(&[SUMMARIES, MESSAGES], TransactionMode::ReadWrite)?;
+        if let Some(summary) = summary {
+            transaction.object_store(SUMMARIES)?.put(&record(summary)?, None)?;
+        }
+        let store = transaction.object_store(MESSAGES)?;
+        for message in messages {
+            store.put(&record(message)?, None)?;
+        }
+        transaction.commit()?.await?;
+        Ok(())
+    }
+
+    /// Deletes messages.
+    pub(crate) async fn delete_messages(&self, ids: &[Id]) -> Result<(), LibraryError> {
+        let transaction = self.0.transaction(&[MESSAGES], TransactionMode::ReadWrite)?;
+        let store = transaction.object_store(MESSAGES)?;
+        for id in ids {
+            store.delete(key(*id))?;
+        }
+        transaction.commit()?.await?;
+        Ok(())
+    }
+
+    /// Deletes a conversation with its messages.
+    pub(crate) async fn delete(&self, id: Id) -> Result<(), LibraryError> {
+        let transaction = self.0.transaction(&[SUMMARIES, MESSAGES], TransactionMode::ReadWrite)?;
+        transaction.object_store(SUMMARIES)?.delete(key(id))?;
+        let store = transaction.object_store(MESSAGES)?;
+        let messages = store.index(BY_CONVERSATION)?.get_all(Some(Query::Key(key(id))), None)?.await?;
+        for message in all_of::<Message>(messages)? {
+            store.delete(key(message.id))?;
+        }
+        transaction.commit()?.await?;
+        Ok(())
+    }
+
+    /// Deletes everything.
+    pub(crate) async fn clear(&self) -> Result<(), LibraryError> {
+        let transaction = self.0.transaction(&[SUMMARIES, MESSAGES], TransactionMode::ReadWrite)?;
+        transaction.object_store(SUMMARIES)?.clear()?;
+        transaction.object_store(MESSAGES)?.clear()?;
+        transaction.commit()?.await?;
+        Ok(())
+    }
+}
+
+/// Brings a database up to date, one version after the other.
+fn upgrade(database: &Database, old_version: u32) -> Result<(), idb::Error> {
+    if old_version < 1 {
+        let mut by_id = ObjectStoreParams::new();
+        by_id.key_path(Some(KeyPath::new_single("id")));
+        database.create_object_store(SUMMARIES, by_id.clone())?;
+        let messages = database.create_object_store(MESSAGES, by_id)?;
+        messages.create_index(BY_CONVERSATION, KeyPath::new_single("conversation"), Some(IndexParams::new()))?;
+    }
+    Ok(())
+}
+
+fn key(id: Id) -> JsValue {
+    id.to_string().into()
+}
+
+fn record(value: &impl Serialize) -> Result<JsValue, LibraryError> {
+    Ok(value.serialize(&serde_wasm_bindgen::Serializer::json_compatible())?)
+}
+
+fn all_of<T: DeserializeOwned>(records: Vec<JsValue>) -> Result<Vec<T>, LibraryError> {
+    Ok(records.into_iter().map(serde_wasm_bindgen::from_value).collect::<Result<_, _>>()?)
+}

@@ -1,0 +1,182 @@
+//! What the library does for the page, one request at a time or several beside each other.
+
+use std::cell::{OnceCell, RefCell};
+use std::collections::HashMap;
+use std::rc::Rc;
+
+use parlance_protocol::library::{
+    Conversation, ConversationSummary, ExportFormat, Id, LibraryCall, LibraryEvent, LibraryRequest, Message,
+};
+use parlance_text::exchange;
+use parlance_text::markdown::{Renderer, Update};
+use parlance_text::search;
+use wasm_bindgen::JsValue;
+use web_sys::{BroadcastChannel, console};
+
+use crate::database::Records;
+use crate::error::LibraryError;
+
+/// Everything that requests work on.
+pub(crate) struct Desk {
+    site: String,
+    /// Opened by the first request that needs it.
+    records: OnceCell<Rc<Records>>,
+    /// Texts that are being written.
+    texts: RefCell<HashMap<Id, Renderer>>,
+    changes: BroadcastChannel,
+}
+
+impl Desk {
+    pub(crate) fn new(site: &str, changes: BroadcastChannel) -> Self {
+        Self { site: site.to_owned(), records: OnceCell::new(), texts: RefCell::default(), changes }
+    }
+
+    /// Does what is asked.
+    pub(crate) async fn answer(&self, call: LibraryCall) -> LibraryEvent {
+        let id = call.id;
+        let answer = match call.request {
+            LibraryRequest::Render { key, known_bytes, added, is_final } => {
+                Ok(self.render(id, key, known_bytes as usize, &added, is_final))
+            }
+            request => self.look_after(id, request).await,
+        };
+        answer.unwrap_or_else(|error| LibraryEvent::Failed { id, message: error.to_string() })
+    }
+
+    /// Requests about conversations.
+    async fn look_after(&self, id: u32, request: LibraryRequest) -> Result<LibraryEvent, LibraryError> {
+        let records = self.records().await?;
+        match request {
+            LibraryRequest::List { query } => {
+                return Ok(LibraryEvent::Listed { id, conversations: list(&records, &query).await? });
+            }
+            LibraryRequest::Open { id: conversation } => {
+                return Ok(LibraryEvent::Opened { id, conversation: records.conversation(conversation).await? });
+            }
+            LibraryRequest::PutSummary { summary } => {
+                records.put(Some(&summary), &[]).await?;
+                self.tell_changed(Some(summary.id));
+            }
+            LibraryRequest::PutMessages { messages } => {
+                records.put(None, &messages).await?;
+                self.tell_changed(messages.first().map(|message| message.conversation));
+            }
+            LibraryRequest::DeleteMessages { conversation, ids } => {
+                records.delete_messages(&ids).await?;
+                self.tell_changed(Some(conversation));
+            }
+            LibraryRequest::Delete { id: conversation } => {
+                records.delete(conversation).await?;
+                self.tell_changed(Some(conversation));
+            }
+            LibraryRequest::DeleteAll => {
+                records.clear().await?;
+                self.tell_changed(None);
+            }
+            LibraryRequest::Import { texts } => return self.import(id, &records, &texts).await,
+            LibraryRequest::Export { ids, format } => return export(id, &records, ids, format).await,
+            // Answered without the records.
+            LibraryRequest::Render { .. } => {}
+        }
+        Ok(LibraryEvent::Done { id })
+    }
+
+    async fn records(&self) -> Result<Rc<Records>, LibraryError> {
+        if let Some(records) = self.records.get() {
+            return Ok(Rc::clone(records));
+        }
+        // Two requests may open it at the same time; one of the two stays.
+        let opened = Rc::new(Records::open(&self.site).await?);
+        Ok(Rc::clone(self.records.get_or_init(|| opened)))
+    }
+
+    /// Tells other tabs.
+    fn tell_changed(&self, conversation: Option<Id>) {
+        let message = conversation.map_or(JsValue::NULL, |id| id.to_string().into());
+        if let Err(error) = self.changes.post_message(&message) {
+            console::error_1(&error);
+        }
+    }
+
+    fn render(&self, id: u32, key: Id, known_bytes: usize, added: &str, is_final: bool) -> LibraryEvent {
+        let mut texts = self.texts.borrow_mut();
+        let mut renderer = texts.remove(&key).filter(|text| text.len_bytes() == known_bytes).unwrap_or_default();
+        let Update { first_block, blocks } = if is_final {
+            renderer.finish(added)
+        } else {
+            let update = renderer.push(added);
+            texts.insert(key, renderer);
+            update
+        };
+        LibraryEvent::Rendered { id, first_block: first_block as u32, blocks }
+    }
+
+    async fn import(&self, id: u32, records: &Records, texts: &[String]) -> Result<LibraryEvent, LibraryError> {
+        let (mut added, mut known) = (0, 0);
+        for text in texts {
+            for conversation in exchange::from_text(text)? {
+                if records.conversation(conversation.summary.id).await?.is_some() {
+                    known += 1;
+                } else {
+                    records.put(Some(&conversation.summary), &conversation.messages).await?;
+                    added += 1;
+                }
+            }
+        }
+        self.tell_changed(None);
+        Ok(LibraryEvent::Imported { id, added, known })
+    }
+}
+
+/// Conversations that hold all words of a query: pinned ones first, then those changed last.
+async fn list(records: &Records, query: &str) -> Result<Vec<ConversationSummary>, LibraryError> {
+    let mut summaries = records.summaries().await?;
+    let words = search::words(query);
+    if !words.is_empty() {
+        let mut texts: HashMap<Id, Vec<String>> = HashMap::new();
+        for Message { conversation, content, .. } in records.messages().await? {
+            texts.entry(conversation).or_default().push(content.to_lowercase());
+        }
+        summaries.retain(|summary| {
+            let title = summary.title.to_lowercase();
+            let texts = texts.get(&summary.id).map(Vec::as_slice).unwrap_or_default();
+            let all: Vec<&str> = texts.iter().map(String::as_str).chain([title.as_str()]).collect();
+            search::matches(&words, &all)
+        });
+    }
+    summaries.sort_by(|a, b| b.is_pinned.cmp(&a.is_pinned).then(b.updated_ms.total_cmp(&a.updated_ms)));
+    Ok(summaries)
+}
+
+async fn export(
+    id: u32,
+    records: &Records,
+    ids: Option<Vec<Id>>,
+    format: ExportFormat,
+) -> Result<LibraryEvent, LibraryError> {
+    let ids = match ids {
+        Some(ids) => ids,
+        None => list(records, "").await?.into_iter().map(|summary| summary.id).collect(),
+    };
+    let mut conversations: Vec<Conversation> = Vec::with_capacity(ids.len());
+    for id in ids {
+        conversations.extend(records.conversation(id).await?);
+    }
+    let stem = match conversations.as_slice() {
+        [one] => file_stem(&one.summary.title),
+        _ => "parlance-conversations".to_owned(),
+    };
+    let (extension, text) = match format {
+        ExportFormat::Markdown => ("md", exchange::to_markdown(&conversations)),
+        ExportFormat::Json => ("json", exchange::to_json(conversations)?),
+    };
+    Ok(LibraryEvent::Exported { id, name: format!("{stem}.{extension}"), text })
+}
+
+/// A title without what file systems refuse.
+fn file_stem(title: &str) -> String {
+    let kept = |c: char| if c.is_alphanumeric() || c == '-' || c == '_' { c } else { ' ' };
+    let words: String = title.chars().map(kept).collect();
+    let stem = words.split_whitespace().collect::<Vec<_>>().join("-");
+    if stem.is_empty() { "conversation".to_owned() } else { stem }
+}

@@ -1,0 +1,87 @@
+//! Chats exported by Open WebUI.
+
+use std::collections::HashMap;
+
+use parlance_protocol::library::{Conversation, ConversationSummary, Message, Role};
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::id_from;
+
+#[derive(Deserialize)]
+struct Entry {
+    id: Option<String>,
+    title: Option<String>,
+    created_at: Option<f64>,
+    updated_at: Option<f64>,
+    pinned: Option<bool>,
+    chat: Chat,
+}
+
+#[derive(Deserialize)]
+struct Chat {
+    title: Option<String>,
+    history: History,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct History {
+    current_id: Option<String>,
+    messages: HashMap<String, Node>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Node {
+    parent_id: Option<String>,
+    role: String,
+    #[serde(default)]
+    content: String,
+    timestamp: Option<f64>,
+    model: Option<String>,
+}
+
+/// A conversation, or `None` if the entry is of another kind.
+pub(super) fn read(entry: &Value) -> Option<Conversation> {
+    let Entry { id, title, created_at, updated_at, pinned, chat } = Entry::deserialize(entry).ok()?;
+    let title = title.or(chat.title).unwrap_or_default();
+    let created_ms = created_at.unwrap_or_default() * 1000.0;
+    let name = id.unwrap_or_else(|| format!("{title} {created_ms}"));
+    let id = id_from(&["open-webui", &name]);
+    let message_id = |node: &str| id_from(&["open-webui", &name, node]);
+    let mut messages: Vec<Message> = chat
+        .history
+        .messages
+        .iter()
+        .filter_map(|(node, message)| {
+            let role = match message.role.as_str() {
+                "user" => Role::User,
+                "assistant" => Role::Assistant,
+                _ => return None,
+            };
+            Some(Message {
+                id: message_id(node),
+                conversation: id,
+                parent: message.parent_id.as_deref().map(message_id),
+                role,
+                content: message.content.clone(),
+                created_ms: message.timestamp.unwrap_or_default() * 1000.0,
+                model: message.model.clone(),
+                ..Message::default()
+            })
+        })
+        .collect();
+    messages.sort_by(|a, b| a.created_ms.total_cmp(&b.created_ms).then(a.id.cmp(&b.id)));
+    let summary = ConversationSummary {
+        id,
+        title,
+        is_title_given: true,
+        created_ms,
+        updated_ms: updated_at.map_or(created_ms, |seconds| seconds * 1000.0),
+        is_pinned: pinned.unwrap_or_default(),
+        leaf: chat.history.current_id.as_deref().map(message_id),
+        ..ConversationSummary::default()
+    };
+    Some(Conversation { summary, messages })
+}

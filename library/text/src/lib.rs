@@ -1,0 +1,5 @@
+//! What Parlance does with the texts of conversations, without a browser: Markdown to HTML, search, import and export.
+
+pub mod exchange;
+pub mod markdown;
+pub mod search;

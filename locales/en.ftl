@@ -1,0 +1,253 @@
+# The interface in English. Every other language in this folder has the same messages with the same arguments; a test compares them.
+
+## Conversation
+
+you = You
+assistant = Parlance
+conversation = Conversation
+message = Message
+send = Send
+stop = Stop
+attach = Attach text files
+remove = Remove
+not-a-text = { $name } is no text, or larger than { $limit }.
+waiting-for-model = Waiting for the model
+reading-prompt = Reading, { $percent } %
+thinking = Thinking…
+thought-for = Thought for { $time }
+answer-begins = The answer is being written.
+answer-is-there = The answer is there.
+cut-off = The page was closed before the answer was complete.
+answered-elsewhere = This is being answered in another tab.
+ended-at-limit = cut off at the limit
+ended-by-user = stopped
+token-count = { $count ->
+    [one] { $count } token
+   *[other] { $count } tokens
+}
+tokens-per-second = { $rate } tokens/s
+answer-details = { $prompt } prompt tokens ({ $cached } of them cached), first token after { $seconds } s
+copy = Copy
+copied = Copied
+download = Download
+edit = Edit
+edit-message = Edit the message
+ask-again = Ask again
+regenerate = Another answer
+continue = Continue
+read-aloud = Read aloud
+delete = Delete
+previous-branch = Previous version
+next-branch = Next version
+branch-place = { $place } of { $count }
+message-deleted = The message and what followed it were deleted.
+fine-print = Runs on this device. Nothing you write leaves it.
+welcome-title = Ask anything. It stays here.
+welcome-text = Parlance runs a language model inside this tab, on your own GPU: no account, no server, no one listening.
+suggestion-fact = What is the capital of France?
+suggestion-explain = Explain why the sky is blue, in two sentences
+suggestion-write = Write a haiku about the sea
+
+## Conversations
+
+conversations = Conversations
+new-chat = New chat
+search-conversations = Search conversations
+no-conversations = What you talk about will be listed here.
+nothing-found = Nothing was found.
+pinned = Pinned
+last-day = Last 24 hours
+last-week = Last 7 days
+last-month = Last 30 days
+older = Older
+more = More
+rename = Rename
+title = Title
+pin = Pin
+unpin = Unpin
+move-to-folder = Move to folder
+folder = Folder
+export-markdown = Export as Markdown
+export-json = Export as JSON
+conversation-deleted = The conversation was deleted.
+conversations-deleted = All conversations were deleted.
+undo = Undo
+
+## Models
+
+model = Model
+models = Models
+no-model = No model
+loading = Loading…
+choose-model = Choose a model
+all-models = All models
+demo-model = Demo model
+demo-model-text = SmolLM2 135M Instruct, 98 MB: small and quick, good for a first look.
+demo-model-offer = 98 MB, a small demo model. It loads with your first message, or right away:
+load-model = Load model
+load = Load
+unload = Unload
+look = Look
+use-model = Use
+resume = Resume
+pause = Pause
+from-address = From an address
+from-address-text = A GGUF file, or one on Hugging Face as owner/repository/file.gguf. You see what it is before it loads.
+not-an-address = This is not an address of a file.
+from-device = From this device
+from-device-text = Or drop it anywhere on the page.
+model-details = { $gpu } on the GPU, at most { $memory } beside it · context of { $tokens } tokens · loaded in { $seconds } s · { $adapter }
+idle-unload = Free its memory when unused
+never = Never
+after-time = After { $time }
+opening-gpu = Opening the GPU
+downloading-model = Downloading the model
+uploading-model = Putting the model onto the GPU
+getting-ready = Getting ready
+loading-model = Loading the model
+part-of = { $part } of { $whole }
+time-left = { $time } left
+load-with-context = Load with a context of { $tokens } tokens
+plan-for = Plan for { $tokens } tokens
+try-again = Try again
+computes-on-cpu = This browser computes on the CPU, because it found no GPU it may use. Answers will be slow.
+reading-header = Reading what it is…
+parameters = { $count } parameters
+in-files = in { $count } files
+takes-memory = Takes { $total } of GPU memory: { $weights } for weights, { $context } for a context of { $tokens } tokens, { $scratch } to compute.
+context = Context
+context-of = context of { $tokens } tokens
+cannot-chat = This model turns texts into vectors; it cannot chat. Choose another one.
+is-here = It is on this device already.
+partly-here = { $size } of it are here already.
+room-is-missing = To be kept it takes { $missing }, and the browser has only { $free } left: it will be loaded, but not kept.
+room-is-there = To be kept it takes { $missing } of { $free } left.
+filter-models = Filter by name, family, licence
+add-model = Add a model
+no-catalogue = The list of models could not be read. Add one by its address or from a file.
+needs-memory = needs about { $size }
+fit-good = Fits this device
+fit-tight = May fit this device
+fit-too-large = Too large for this device
+fit-unknown = This browser does not say how much memory there is
+about-bundled = Comes with this page and works without a network. For a first look.
+about-tiny = Runs on almost anything. For short texts and simple questions.
+about-small = For everyday questions on a phone or an old laptop.
+about-medium = Good answers on a laptop.
+about-large = The best answers, for a computer with a graphics card.
+about-thinks = Thinks before it answers. Good at calculation and logic.
+about-code = Writes and explains programs.
+about-tools = Calls tools and follows instructions closely.
+about-open = Its training data and code are public, too.
+
+## Storage
+
+storage = On this device
+looking = Looking…
+is-persisted = The browser keeps these files until you delete them.
+is-not-persisted = The browser may delete these files when the disk gets full.
+persist = Keep them
+import-title = Keep a copy of a file
+import-text = A GGUF file from your disk, so that it is here the next time.
+room-used = { $used } of { $quota } that the browser gives this site are used.
+no-kept-models = No model is kept here yet. The first one that you load will be.
+partly-kept = { $done } of { $total }; loading it completes it
+used-ago = used { $time } ago
+never-used = never used
+is-intact = It is intact.
+is-damaged = It is damaged. Delete it and load it again.
+is-being-read = Reading it…
+checksum-verified = checksum verified
+verify = Verify
+delete-for-good = Delete for good
+cancel = Cancel
+
+## Settings
+
+settings = Settings
+pages = Pages
+chat = Chat
+looks = Interface
+language = Language
+language-of-browser = As the browser has it
+theme = Theme
+theme-system = As the system has it
+theme-light = Light
+theme-dark = Dark
+compact = Compact: less space between lines
+enter-sends = Enter sends, Shift+Enter makes a new line. Without it, Ctrl+Enter sends.
+sampling = How answers are chosen
+preset-precise = Precise
+preset-balanced = Balanced
+preset-creative = Creative
+temperature = Temperature
+temperature-help = How adventurous the choice of words is. 0 always takes the likeliest one.
+top-p = Top-p
+top-p-help = Only the likeliest words that together reach this probability are considered. 1 considers all.
+top-k = Top-k
+top-k-help = Only so many of the likeliest words are considered. 0 considers all.
+min-p = Min-p
+min-p-help = Leaves out words that are less than this share as likely as the likeliest one.
+repetition-penalty = Repetition penalty
+repetition-penalty-help = Makes words that were used already less likely. 1 changes nothing; small models need a little.
+max-tokens = Longest answer, in tokens
+max-tokens-help = A token is a word or a part of one. Empty: as long as the context has room.
+seed = Seed
+seed-help = The same number gives the same answer to the same question. Empty: another one each time.
+system-prompt = Instructions for the model
+system-prompt-text = What the model is told before every conversation.
+system-prompt-example = You are a helpful assistant. Answer briefly.
+thinks = Models that can think first do so
+personas = Personas
+personas-text = Instructions to switch between. They are offered above.
+prompts = Prompts
+prompts-text = Texts that you need often. Write / and the beginning of a name to insert one.
+name = Name
+text = Text
+add = Add
+data = Your data
+data-text = Conversations are kept in this browser and nowhere else.
+export-all-json = Export all as JSON
+export-all-markdown = Export all as Markdown
+import-conversations = Import conversations
+import-conversations-text = JSON files that Parlance, ChatGPT or Open WebUI has exported.
+imported = { $added ->
+    [one] { $added } conversation was added
+   *[other] { $added } conversations were added
+}, { $known } were here already.
+delete-all = Delete all conversations
+
+## Shortcuts
+
+shortcuts = Keyboard shortcuts
+shortcut-help = Show this list
+shortcut-search = Search conversations
+shortcut-sidebar = Show or hide conversations
+shortcut-stop = Stop the answer
+shortcut-prompts = Insert a prompt
+shortcut-newline = New line
+
+## Around
+
+close = Close
+reload = Reload
+new-version = A new version of Parlance is ready.
+not-found-title = This page does not exist
+not-found-text = The address may be mistyped.
+go-to-chat = Go to the chat
+help-network = Check the address and your connection, then try again. Another site must allow this one to read its files (CORS).
+help-other-model = Choose another model, or the demo model.
+help-storage = See what is kept on this device
+help-new-chat = Start a new chat to make room.
+webgpu-intro = Parlance computes on your GPU through WebGPU, which these browsers have:
+webgpu-hint = If yours is among them, check that hardware acceleration is on in its settings, and that the page is opened over https or from localhost.
+webgpu-chrome = On Linux, update to 144 or later; if it is still off, open chrome://flags/#enable-unsafe-webgpu and enable it.
+webgpu-safari = Update the system: the browser comes with it.
+webgpu-firefox = Elsewhere, open about:config and set dom.webgpu.enabled to true, or use Chrome.
+
+## Quantities
+
+millions = { $number } million
+billions = { $number } billion
+under-a-second = less than a second
+days = { $count } days

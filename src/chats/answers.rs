@@ -1,0 +1,247 @@
+//! Asking, and putting what comes where it belongs: into the library, and on screen if its conversation is there.
+
+use leptos::prelude::*;
+use parlance_protocol::library::{Ending, Id, Message, Role, title_from};
+use parlance_protocol::openai::{FinishReason, Usage};
+
+use super::request::request;
+use super::{Answering, Chats, new_id};
+use crate::client::{AnswerEvent, EngineState};
+use crate::conversation::{
+    AnswerState, ChatMessage, ChatMessageStoreFields as _, ConversationStoreFields as _, MessageId,
+};
+
+impl Chats {
+    /// Says what the user has written, with its files, and asks for the answer.
+    pub(crate) fn send(self, text: String) {
+        let attachments = self.attachments.get_untracked();
+        let parent = self.branch.with_untracked(|branch| branch.last().copied());
+        self.draft.set(String::new());
+        self.attachments.update(Vec::clear);
+        let question = self.message(Role::User, parent);
+        let question = ChatMessage { content: text, attachments, ..question };
+        self.say(question);
+    }
+
+    /// Says the same as `id` in other words, beside it.
+    pub(crate) fn edit(self, id: MessageId, text: String) {
+        let Some(old) = self.shown(id) else { return };
+        let question = self.message(Role::User, old.parent);
+        self.say(ChatMessage { content: text, attachments: old.attachments, ..question });
+    }
+
+    /// Gives another answer beside `id`.
+    pub(crate) fn regenerate(self, id: MessageId) {
+        if let Some(old) = self.shown(id) {
+            let answer = self.message(Role::Assistant, old.parent);
+            self.add(vec![answer]);
+        }
+    }
+
+    /// Goes on with an answer that ended too early.
+    pub(crate) fn continue_answer(self, id: MessageId) {
+        self.set_state(id, AnswerState::Waiting(None));
+        self.request_answer(id);
+    }
+
+    /// Stops the answer to the conversation on screen; its text stays.
+    pub(crate) fn stop(self) {
+        let Some(leaf) = self.branch.with_untracked(|branch| branch.last().copied()) else { return };
+        let request = self.answering.with_value(|answering| answering.get(&leaf).map(|answer| answer.request));
+        if let Some(request) = request {
+            self.client.interrupt(request);
+        }
+    }
+
+    /// Keeps answers under way that have grown.
+    pub(super) fn save_answers(self) {
+        let grown = self.answering.try_update_value(|answering| {
+            let grown = |answer: &mut Answering| std::mem::take(&mut answer.is_dirty).then(|| answer.message.clone());
+            answering.values_mut().filter_map(grown).collect::<Vec<_>>()
+        });
+        for message in grown.unwrap_or_default() {
+            self.put_messages(vec![message]);
+        }
+    }
+
+    fn message(self, role: Role, parent: Option<MessageId>) -> ChatMessage {
+        let model = match (role, self.client.engine().get_untracked()) {
+            (Role::Assistant, EngineState::Ready(model)) => Some(model.name),
+            _ => None,
+        };
+        let state = match role {
+            Role::User => AnswerState::Done(FinishReason::Stop, Usage::default()),
+            Role::Assistant => AnswerState::Waiting(None),
+        };
+        ChatMessage {
+            id: new_id(),
+            parent,
+            role,
+            content: String::new(),
+            reasoning: String::new(),
+            reasoning_s: None,
+            created_ms: js_sys::Date::now(),
+            model,
+            state,
+            attachments: Vec::new(),
+            tools: Vec::new(),
+        }
+    }
+
+    /// Adds a question and the answer to come.
+    fn say(self, question: ChatMessage) {
+        let answer = self.message(Role::Assistant, Some(question.id));
+        if self.current.summary().read_untracked().title.is_empty() {
+            let title = title_from(&question.content);
+            self.current.summary().write().title = title;
+        }
+        self.add(vec![question, answer]);
+    }
+
+    /// Adds messages, the last of which is an answer to come, and shows the branch that ends with them.
+    fn add(self, messages: Vec<ChatMessage>) {
+        let Some(answer) = messages.last().map(|message| message.id) else { return };
+        let id = self.current.summary().read_untracked().id;
+        let records = messages.iter().map(|message| message.to_record(id)).collect();
+        self.current.messages().write().extend(messages);
+        {
+            let summary = self.current.summary();
+            let mut summary = summary.write();
+            summary.updated_ms = js_sys::Date::now();
+            summary.draft = String::new();
+        }
+        if !self.is_kept.get_untracked() {
+            crate::storage::set_new_chat_draft("");
+            self.is_kept.set(true);
+        }
+        self.put_messages(records);
+        self.show_branch(Some(answer));
+        self.request_answer(answer);
+    }
+
+    /// Asks for the answer that a message on screen is to hold; what it holds already is continued.
+    fn request_answer(self, id: MessageId) {
+        let Some(message) = self.shown(id) else { return };
+        let record = message.to_record(self.current.summary().read_untracked().id);
+        let branch = super::tree::branch(&self.current.messages().read_untracked(), Some(id));
+        let request = {
+            let messages = self.current.messages();
+            let messages = messages.read_untracked();
+            let on_branch: Vec<&ChatMessage> =
+                branch.iter().filter_map(|id| messages.iter().find(|message| message.id == *id)).collect();
+            let settings = self.settings.0.get_untracked();
+            let summary = self.current.summary().get_untracked();
+            let system = summary.system_prompt.as_deref().unwrap_or(&settings.system_prompt);
+            let sampling = self.options.with_value(|options| options.sampling(settings.sampling));
+            request(&on_branch, system, sampling, &settings)
+        };
+        let request = self.client.ask(request, move |event| self.take(id, event));
+        let answering =
+            Answering { request, message: record, state: message.state, thinking_since_ms: None, is_dirty: false };
+        self.answering.update_value(|all| {
+            all.insert(id, answering);
+        });
+    }
+
+    /// Takes what comes of an answer.
+    fn take(self, id: MessageId, event: AnswerEvent) {
+        match event {
+            AnswerEvent::Reading(share) => {
+                let is_waiting = self.answering.with_value(|answering| {
+                    answering.get(&id).is_some_and(|answer| matches!(answer.state, AnswerState::Waiting(_)))
+                });
+                if is_waiting {
+                    self.set_state(id, AnswerState::Waiting(share));
+                }
+            }
+            AnswerEvent::Piece { content, reasoning, calls: _ } => self.append(id, &content, &reasoning),
+            AnswerEvent::Finished { reason, usage } => {
+                self.end(id, Ending::Done { reason, usage }, AnswerState::Done(reason, usage));
+            }
+            AnswerEvent::Failed(failure) => {
+                self.end(id, Ending::Failed { failure: failure.clone() }, AnswerState::Failed(failure));
+            }
+            AnswerEvent::Lost => self.ask_again(id),
+        }
+    }
+
+    /// Appends a piece, touching only the fields that change.
+    fn append(self, id: MessageId, content: &str, reasoning: &str) {
+        self.set_state(id, AnswerState::Streaming);
+        let now_ms = js_sys::Date::now();
+        let thought_s = self.answering.try_update_value(|answering| {
+            let answer = answering.get_mut(&id)?;
+            answer.message.content.push_str(content);
+            answer.message.reasoning.push_str(reasoning);
+            answer.is_dirty = true;
+            if !reasoning.is_empty() {
+                answer.thinking_since_ms.get_or_insert(now_ms);
+            }
+            let has_thought = !content.is_empty() && answer.message.reasoning_s.is_none();
+            let since_ms = answer.thinking_since_ms.filter(|_| has_thought)?;
+            answer.message.reasoning_s = Some((now_ms - since_ms) / 1000.0);
+            answer.message.reasoning_s
+        });
+        if !self.is_shown(id) {
+            return;
+        }
+        let message = self.current.messages().at_key(id);
+        if let Some(seconds) = thought_s.flatten() {
+            message.reasoning_s().set(Some(seconds));
+        }
+        if !content.is_empty() {
+            message.content().update(|text| text.push_str(content));
+        }
+        if !reasoning.is_empty() {
+            message.reasoning().update(|text| text.push_str(reasoning));
+        }
+    }
+
+    fn end(self, id: MessageId, ending: Ending, state: AnswerState) {
+        self.set_state(id, state);
+        let answer = self.answering.try_update_value(|answering| answering.remove(&id)).flatten();
+        if let Some(answer) = answer {
+            let model = match self.client.engine().get_untracked() {
+                EngineState::Ready(model) => Some(model.name),
+                _ => answer.message.model.clone(),
+            };
+            if self.is_shown(id) {
+                self.current.messages().at_key(id).model().set(model.clone());
+            }
+            self.put_messages(vec![Message { ending: Some(ending), model, ..answer.message }]);
+        }
+    }
+
+    /// The engine was replaced: the answer goes on where it was. One whose conversation has left the screen ends there.
+    fn ask_again(self, id: MessageId) {
+        self.save_answers();
+        let answer = self.answering.try_update_value(|answering| answering.remove(&id)).flatten();
+        if answer.is_some() && self.is_shown(id) {
+            self.request_answer(id);
+        }
+    }
+
+    pub(super) fn set_state(self, id: MessageId, state: AnswerState) {
+        self.answering.update_value(|answering| {
+            if let Some(answer) = answering.get_mut(&id) {
+                answer.state = state.clone();
+            }
+        });
+        if self.is_shown(id) {
+            let field = self.current.messages().at_key(id).state();
+            if *field.read_untracked() != state {
+                field.set(state);
+            }
+        }
+    }
+
+    /// A message of the conversation on screen.
+    pub(super) fn shown(self, id: MessageId) -> Option<ChatMessage> {
+        self.current.messages().read_untracked().iter().find(|message| message.id == id).cloned()
+    }
+
+    /// The conversations that are being answered in this tab.
+    pub(super) fn answered_conversations(self) -> Vec<Id> {
+        self.answering.with_value(|answering| answering.values().map(|answer| answer.message.conversation).collect())
+    }
+}

@@ -1,0 +1,100 @@
+//! The bar above a code block: its language, copy, download. The blocks come as HTML, so the bars are added to the elements, and one
+//! listener for all of them answers clicks.
+
+use leptos::prelude::*;
+use wasm_bindgen::JsCast as _;
+use web_sys::{Element, HtmlElement, MouseEvent};
+
+use super::files::{copy, download};
+use crate::i18n::t;
+
+/// Gives each code block under `place` its bar.
+pub(crate) fn add(place: &Element) {
+    let Ok(blocks) = place.query_selector_all("pre") else { return };
+    for index in 0..blocks.length() {
+        if let Some(block) = blocks.get(index).and_then(|node| node.dyn_into::<Element>().ok()) {
+            // Elements with these names can always be made and put in place.
+            let _ = add_bar(&block);
+        }
+    }
+}
+
+fn add_bar(block: &Element) -> Option<()> {
+    let bar = element("div", "code-bar")?;
+    let language = element("span", "code-language")?;
+    language.set_text_content(block.get_attribute("data-language").as_deref());
+    bar.append_child(&language).ok()?;
+    for (action, label) in [("copy", t("copy")), ("download", t("download"))] {
+        let button = element("button", "code-button")?;
+        button.set_attribute("type", "button").ok()?;
+        button.set_attribute("data-code", action).ok()?;
+        button.set_text_content(Some(&label));
+        bar.append_child(&button).ok()?;
+    }
+    block.set_attribute("tabindex", "0").ok()?;
+    let parent = block.parent_node()?;
+    let frame = element("div", "code")?;
+    parent.insert_before(&frame, Some(block)).ok()?;
+    frame.append_child(&bar).ok()?;
+    frame.append_child(block).ok()?;
+    Some(())
+}
+
+fn element(tag: &str, class: &str) -> Option<Element> {
+    let element = document().create_element(tag).ok()?;
+    element.set_class_name(class);
+    Some(element)
+}
+
+/// Answers a click on a bar's button, and on a footnote's number, which must not leave the page.
+pub(crate) fn on_click(event: &MouseEvent) {
+    let Some(target) = event.target().and_then(|target| target.dyn_into::<Element>().ok()) else { return };
+    if let Ok(Some(button)) = target.closest("[data-code]") {
+        press(&button);
+    } else if let Ok(Some(link)) = target.closest("a[href^='#note-']") {
+        event.prevent_default();
+        show_note(&link);
+    }
+}
+
+fn press(button: &Element) -> Option<()> {
+    let block = button.closest(".code").ok()??.query_selector("pre").ok()??;
+    let code = block.text_content()?;
+    if button.get_attribute("data-code")? == "copy" {
+        copy(&code);
+        button.set_text_content(Some(&t("copied")));
+        let button = button.clone();
+        set_timeout(move || button.set_text_content(Some(&t("copy"))), std::time::Duration::from_secs(2));
+    } else {
+        let language = block.get_attribute("data-language").unwrap_or_default();
+        download(&format!("code.{}", extension(&language)), "text/plain", &code);
+    }
+    Some(())
+}
+
+fn show_note(link: &Element) -> Option<()> {
+    let number = link.get_attribute("href")?.strip_prefix("#note-")?.parse::<u32>().ok()?;
+    let message = link.closest(".message").ok()??;
+    let note = message.query_selector(&format!("[data-footnote='{number}']")).ok()??;
+    note.dyn_into::<HtmlElement>().ok()?.scroll_into_view();
+    Some(())
+}
+
+/// The usual ending of a file in a language, as answers name it.
+fn extension(language: &str) -> &str {
+    match language {
+        "" | "text" | "plaintext" => "txt",
+        "rust" => "rs",
+        "python" => "py",
+        "javascript" => "js",
+        "typescript" => "ts",
+        "markdown" => "md",
+        "bash" | "shell" | "zsh" => "sh",
+        "ruby" => "rb",
+        "kotlin" => "kt",
+        "csharp" | "c#" => "cs",
+        "c++" => "cpp",
+        "yaml" => "yml",
+        other => other,
+    }
+}

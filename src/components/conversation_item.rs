@@ -1,0 +1,175 @@
+//! One conversation in the list, and what can be done with it.
+
+use leptos::html::{Details, Input};
+use leptos::prelude::*;
+use parlance_protocol::library::{ConversationSummary, ExportFormat, Id};
+use web_sys::{FocusEvent, KeyboardEvent, Node};
+use wasm_bindgen::JsCast as _;
+
+use super::files::download;
+use super::icons::Icon;
+use crate::chats::Chats;
+use crate::i18n::tr;
+
+/// What of a conversation is being changed in place.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Editing {
+    Title,
+    Folder,
+}
+
+/// A conversation: choose it, or open its menu.
+#[component]
+pub(crate) fn ConversationItem(
+    summary: ConversationSummary,
+    on_choose: impl Fn(Id) + Copy + Send + Sync + 'static,
+) -> impl IntoView {
+    let chats = expect_context::<Chats>();
+    let id = summary.id;
+    let title = summary.title.clone();
+    let editing = RwSignal::new(None);
+    let summary = StoredValue::new(summary);
+    let is_current = move || chats.current_id() == Some(id);
+    let save = move |what: Editing, text: String| {
+        editing.set(None);
+        let text = text.trim().to_owned();
+        summary.with_value(|summary| {
+            chats.change(summary, |summary| match what {
+                Editing::Title if text.is_empty() => {}
+                Editing::Title => {
+                    summary.title = text;
+                    summary.is_title_given = true;
+                }
+                Editing::Folder => summary.folder = Some(text).filter(|text| !text.is_empty()),
+            });
+        });
+    };
+    let row = move || match editing.get() {
+        Some(what) => {
+            let text = summary.with_value(|summary| match what {
+                Editing::Title => summary.title.clone(),
+                Editing::Folder => summary.folder.clone().unwrap_or_default(),
+            });
+            view! { <InPlace what text on_save=move |text| save(what, text) on_cancel=move || editing.set(None) /> }
+                .into_any()
+        }
+        None => {
+            let title = title.clone();
+            view! {
+                <button
+                    class="conversation"
+                    dir="auto"
+                    aria-current=move || is_current().then_some("page")
+                    on:click=move |_| on_choose(id)
+                >
+                    {title}
+                </button>
+                <ItemMenu summary editing />
+            }
+            .into_any()
+        }
+    };
+    view! { <li class="conversation-item" data-id=id.to_string()>{row}</li> }
+}
+
+/// Changes the title or the folder in place.
+#[component]
+fn InPlace(
+    what: Editing,
+    text: String,
+    on_save: impl Fn(String) + Copy + 'static,
+    on_cancel: impl Fn() + Copy + 'static,
+) -> impl IntoView {
+    let field = NodeRef::<Input>::new();
+    Effect::new(move |_| {
+        if let Some(field) = field.get() {
+            field.select();
+        }
+    });
+    let value = move || field.get_untracked().map(|field| field.value()).unwrap_or_default();
+    // Escape takes the focus away, too, which must not save.
+    let is_over = StoredValue::new(false);
+    let end = move |saves: bool| {
+        if !is_over.get_value() {
+            is_over.set_value(true);
+            if saves { on_save(value()) } else { on_cancel() }
+        }
+    };
+    let on_key = move |event: KeyboardEvent| match event.key().as_str() {
+        "Enter" if !event.is_composing() => end(true),
+        "Escape" => end(false),
+        _ => {}
+    };
+    let label = match what {
+        Editing::Title => "title",
+        Editing::Folder => "folder",
+    };
+    view! {
+        <input
+            node_ref=field
+            dir="auto"
+            value=text
+            placeholder=tr(label)
+            aria-label=tr(label)
+            on:keydown=on_key
+            on:blur=move |_| end(true)
+        />
+    }
+}
+
+/// The menu of a conversation.
+#[component]
+fn ItemMenu(summary: StoredValue<ConversationSummary>, editing: RwSignal<Option<Editing>>) -> impl IntoView {
+    let chats = expect_context::<Chats>();
+    let menu = NodeRef::<Details>::new();
+    let close = move || {
+        if let Some(menu) = menu.get_untracked() {
+            menu.set_open(false);
+        }
+    };
+    let on_focus_out = move |event: FocusEvent| {
+        let next = event.related_target().and_then(|target| target.dyn_into::<Node>().ok());
+        let stays = menu.get_untracked().is_some_and(|menu| menu.contains(next.as_ref()));
+        if !stays {
+            close();
+        }
+    };
+    let id = summary.with_value(|summary| summary.id);
+    let is_pinned = summary.with_value(|summary| summary.is_pinned);
+    let pin = move |_| {
+        close();
+        summary.with_value(|summary| chats.change(summary, |summary| summary.is_pinned = !is_pinned));
+    };
+    let export = move |format: ExportFormat, kind: &'static str| {
+        close();
+        leptos::task::spawn_local(async move {
+            if let Some(file) = chats.export(Some(vec![id]), format).await {
+                download(&file.name, kind, &file.text);
+            }
+        });
+    };
+    view! {
+        <details
+            class="menu"
+            node_ref=menu
+            on:focusout=on_focus_out
+            on:keydown=move |event| {
+                if event.key() == "Escape" {
+                    close();
+                }
+            }
+        >
+            <summary class="icon-button" aria-label=tr("more") title=tr("more")>
+                <Icon name="more" />
+            </summary>
+            <div class="menu-items">
+                <button on:click=move |_| editing.set(Some(Editing::Title))>{tr("rename")}</button>
+                <button on:click=pin>{tr(if is_pinned { "unpin" } else { "pin" })}</button>
+                <button on:click=move |_| editing.set(Some(Editing::Folder))>{tr("move-to-folder")}</button>
+                <button on:click=move |_| export(ExportFormat::Markdown, "text/markdown")>{tr("export-markdown")}</button>
+                <button on:click=move |_| export(ExportFormat::Json, "application/json")>{tr("export-json")}</button>
+                <button class="danger" on:click=move |_| { close(); chats.delete(id); }>{tr("delete")}</button>
+            </div>
+        </details>
+    }
+}

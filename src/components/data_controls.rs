@@ -1,0 +1,81 @@
+//! The user's conversations as files, in and out, and a way to delete them all.
+
+use leptos::html::Input;
+use leptos::prelude::*;
+use parlance_protocol::library::ExportFormat;
+
+use super::files::{self, download};
+use crate::chats::{Chats, Toast};
+use crate::i18n::{tf, tr};
+
+/// Export, import, delete.
+#[component]
+pub(crate) fn DataControls() -> impl IntoView {
+    let chats = expect_context::<Chats>();
+    let field = NodeRef::<Input>::new();
+    let asks = RwSignal::new(false);
+    let export = move |format: ExportFormat, kind: &'static str| {
+        leptos::task::spawn_local(async move {
+            if let Some(file) = chats.export(None, format).await {
+                download(&file.name, kind, &file.text);
+            }
+        });
+    };
+    let import = move |_| {
+        let chosen = field.get_untracked().and_then(|field| field.files()).map(|chosen| files::list(&chosen));
+        leptos::task::spawn_local(async move {
+            let mut texts = Vec::new();
+            for file in chosen.unwrap_or_default() {
+                texts.extend(files::text(&file).await);
+            }
+            let text = match chats.import(texts).await {
+                Ok((added, known)) => tf("imported", [("added", added.into()), ("known", known.into())]),
+                Err(message) => message,
+            };
+            chats.toast().set(Some(Toast { text, undo: None }));
+        });
+    };
+    let delete = move |_| {
+        asks.set(false);
+        chats.delete_all();
+    };
+    view! {
+        <section data-testid="data">
+            <h2>{tr("data")}</h2>
+            <p>{tr("data-text")}</p>
+            <div class="actions">
+                <button on:click=move |_| export(ExportFormat::Json, "application/json")>{tr("export-all-json")}</button>
+                <button on:click=move |_| export(ExportFormat::Markdown, "text/markdown")>{tr("export-all-markdown")}</button>
+            </div>
+            <h3>
+                <label for="import-conversations">{tr("import-conversations")}</label>
+            </h3>
+            <p>{tr("import-conversations-text")}</p>
+            <input
+                id="import-conversations"
+                node_ref=field
+                type="file"
+                accept=".json,application/json"
+                multiple
+                on:change=import
+            />
+            <div class="actions">
+                <Show
+                    when=move || asks.get()
+                    fallback=move || {
+                        view! {
+                            <button class="danger" on:click=move |_| asks.set(true)>
+                                {tr("delete-all")}
+                            </button>
+                        }
+                    }
+                >
+                    <button class="danger" data-testid="delete-all" on:click=delete>
+                        {tr("delete-for-good")}
+                    </button>
+                    <button on:click=move |_| asks.set(false)>{tr("cancel")}</button>
+                </Show>
+            </div>
+        </section>
+    }
+}

@@ -1,0 +1,142 @@
+//! Markdown that grows, as HTML from the library. What arrives while the library is busy goes out together, at most once a frame,
+//! and only the blocks that changed are touched.
+
+use leptos::html::Div;
+use leptos::prelude::*;
+use leptos::reactive::owner::LocalStorage;
+use parlance_protocol::library::Id;
+
+use super::code_toolbar;
+use super::streamed_text::StreamedText;
+use crate::library::{Library, Rendered};
+
+/// How far the text is with the library.
+#[derive(Default)]
+struct Progress {
+    /// What the library knows of the text.
+    sent: String,
+    /// Whether it knows that this is all.
+    is_finished: bool,
+    /// Whether an answer of the library, or the next frame, is waited for.
+    is_waiting: bool,
+}
+
+#[derive(Clone, Copy)]
+struct Text {
+    key: Id,
+    library: Library,
+    text: Signal<String>,
+    is_active: Signal<bool>,
+    blocks: RwSignal<Vec<ArcRwSignal<String>>>,
+    has_failed: RwSignal<bool>,
+    progress: StoredValue<Progress, LocalStorage>,
+}
+
+/// Shows `text`, which grows as long as it is active. `key` names it to the library.
+#[component]
+pub(crate) fn Markdown(key: Id, text: Signal<String>, is_active: Signal<bool>) -> impl IntoView {
+    let text = Text {
+        key,
+        library: expect_context(),
+        text,
+        is_active,
+        blocks: RwSignal::new(Vec::new()),
+        has_failed: RwSignal::new(false),
+        progress: StoredValue::new_local(Progress::default()),
+    };
+    Effect::new(move |_| {
+        text.text.track();
+        text.is_active.track();
+        text.schedule();
+    });
+    let blocks = move || text.blocks.get().into_iter().enumerate();
+    view! {
+        <Show
+            when=move || text.has_failed.get()
+            fallback=move || {
+                view! {
+                    <div class="text markdown">
+                        <For each=blocks key=|(index, _)| *index let((_, html))>
+                            <Block html />
+                        </For>
+                    </div>
+                }
+            }
+        >
+            <StreamedText text=text.text />
+        </Show>
+    }
+}
+
+/// One block. Its HTML was sanitised by the library.
+#[component]
+fn Block(html: ArcRwSignal<String>) -> impl IntoView {
+    let place = NodeRef::<Div>::new();
+    Effect::new(move |_| {
+        if let Some(place) = place.get() {
+            place.set_inner_html(&html.read());
+            code_toolbar::add(&place);
+        }
+    });
+    view! { <div class="block" dir="auto" node_ref=place></div> }
+}
+
+impl Text {
+    /// Sends what is new in the next frame, unless something is under way already.
+    fn schedule(self) {
+        let is_idle = self.progress.try_update_value(|progress| !std::mem::replace(&mut progress.is_waiting, true));
+        if is_idle == Some(true) {
+            request_animation_frame(move || self.send());
+        }
+    }
+
+    fn send(self) {
+        // The view may be gone.
+        let (Some(text), Some(is_active)) = (self.text.try_get_untracked(), self.is_active.try_get_untracked()) else { return };
+        let request = self.progress.try_update_value(|progress| {
+            if !text.starts_with(&progress.sent) || (progress.is_finished && text.len() > progress.sent.len()) {
+                *progress = Progress::default();
+            }
+            let known_bytes = progress.sent.len();
+            let added = text[known_bytes..].to_owned();
+            if added.is_empty() && (is_active || progress.is_finished) {
+                progress.is_waiting = false;
+                return None;
+            }
+            progress.sent = text;
+            progress.is_finished = !is_active;
+            progress.is_waiting = true;
+            Some((known_bytes as u32, added))
+        });
+        let Some((known_bytes, added)) = request.flatten() else { return };
+        leptos::task::spawn_local(async move {
+            let rendered = self.library.render(self.key, known_bytes, added, !is_active).await;
+            let alive = self.progress.try_update_value(|progress| progress.is_waiting = false).is_some();
+            match rendered {
+                Ok(rendered) if alive => {
+                    self.show(rendered);
+                    self.schedule();
+                }
+                // The text is shown as it is.
+                Err(_) if alive => self.has_failed.set(true),
+                _ => {}
+            }
+        });
+    }
+
+    fn show(self, rendered: Rendered) {
+        let Rendered { first_block, blocks: new } = rendered;
+        let length = first_block + new.len();
+        let (replaced, shown) = self.blocks.with_untracked(|blocks| (blocks.get(first_block..).map(<[_]>::to_vec), blocks.len()));
+        let replaced = replaced.unwrap_or_default();
+        for (signal, html) in replaced.iter().zip(&new) {
+            signal.set(html.clone());
+        }
+        if length != shown {
+            self.blocks.update(|blocks| {
+                blocks.truncate(length);
+                blocks.extend(new.into_iter().skip(replaced.len()).map(ArcRwSignal::new));
+            });
+        }
+    }
+}

@@ -1,0 +1,81 @@
+//! What can be done with a message.
+
+use leptos::prelude::*;
+use parlance_protocol::library::Role;
+use parlance_protocol::openai::FinishReason;
+use web_sys::SpeechSynthesisUtterance;
+
+use super::files::copy;
+use super::icon_button::IconButton;
+use crate::chats::Chats;
+use crate::conversation::{AnswerState, MessageId};
+use crate::i18n::{tf, tr};
+
+/// Buttons below a message, and the switch between its branches.
+#[component]
+pub(crate) fn MessageActions(
+    id: MessageId,
+    role: Role,
+    state: Signal<AnswerState>,
+    content: Signal<String>,
+    on_edit: impl Fn() + Copy + Send + Sync + 'static,
+) -> impl IntoView {
+    let chats = expect_context::<Chats>();
+    let is_answer = role == Role::Assistant;
+    let can_continue = move || {
+        let is_early = match state.get() {
+            AnswerState::CutOff | AnswerState::Failed(_) => true,
+            AnswerState::Done(reason, _) => matches!(reason, FinishReason::Length | FinishReason::Abort),
+            AnswerState::Waiting(_) | AnswerState::Streaming | AnswerState::Elsewhere => false,
+        };
+        let is_last = chats.branch().read().last() == Some(&id);
+        is_answer && is_early && is_last
+    };
+    view! {
+        <div class="message-actions">
+            <BranchSwitch id />
+            <IconButton icon="copy" label="copy" on_press=move || copy(&content.get_untracked()) />
+            <Show when=move || !is_answer>
+                <IconButton icon="pen" label="edit" on_press=on_edit />
+            </Show>
+            <Show when=move || is_answer>
+                <IconButton icon="retry" label="regenerate" on_press=move || chats.regenerate(id) />
+                <IconButton icon="speaker" label="read-aloud" on_press=move || read_aloud(&content.get_untracked()) />
+            </Show>
+            <Show when=can_continue>
+                <button class="small" on:click=move |_| chats.continue_answer(id)>{tr("continue")}</button>
+            </Show>
+            <IconButton icon="trash" label="delete" on_press=move || chats.delete_message(id) />
+        </div>
+    }
+}
+
+/// Which of several messages in the same place is shown.
+#[component]
+fn BranchSwitch(id: MessageId) -> impl IntoView {
+    let chats = expect_context::<Chats>();
+    let place = Memo::new(move |_| chats.place(id));
+    let label = move || {
+        let (place, count) = place.get();
+        tf("branch-place", [("place", (place + 1).into()), ("count", count.into())])
+    };
+    view! {
+        <Show when=move || { place.get().1 > 1 }>
+            <span class="branches">
+                <IconButton icon="back" label="previous-branch" on_press=move || chats.switch_branch(id, -1) />
+                <span class="branch-place">{label}</span>
+                <IconButton icon="forward" label="next-branch" on_press=move || chats.switch_branch(id, 1) />
+            </span>
+        </Show>
+    }
+}
+
+/// Reads a text with the browser's voice, or stops reading.
+fn read_aloud(text: &str) {
+    let Ok(voice) = window().speech_synthesis() else { return };
+    if voice.speaking() {
+        voice.cancel();
+    } else if let Ok(utterance) = SpeechSynthesisUtterance::new_with_text(text) {
+        voice.speak(&utterance);
+    }
+}

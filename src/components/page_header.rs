@@ -1,0 +1,25 @@
+//! The head of a page beside the chat.
+
+use leptos::prelude::*;
+
+use super::icons::Icon;
+use crate::i18n::tr;
+
+/// A way back and the title, by the key of its message.
+#[component]
+pub(crate) fn PageHeader(title: &'static str) -> impl IntoView {
+    view! {
+        <header class="page-header">
+            <nav aria-label=tr("pages")>
+                <a class="back" href=".">
+                    <Icon name="back" />
+                    {tr("chat")}
+                </a>
+                <a href="models">{tr("models")}</a>
+                <a href="storage">{tr("storage")}</a>
+                <a href="settings">{tr("settings")}</a>
+            </nav>
+            <h1>{tr(title)}</h1>
+        </header>
+    }
+}

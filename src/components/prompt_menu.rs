@@ -1,0 +1,60 @@
+//! Prompts of the user's library, offered while a message begins with `/`.
+
+use leptos::prelude::*;
+
+use crate::settings::Snippet;
+
+/// Most prompts that are offered.
+const MAX_SHOWN: usize = 8;
+
+/// The prompts whose names begin with what follows the slash.
+pub(crate) fn matching(prompts: &[Snippet], draft: &str) -> Vec<Snippet> {
+    let Some(begun) = draft.strip_prefix('/').filter(|begun| !begun.contains(char::is_whitespace)) else {
+        return Vec::new();
+    };
+    let begun = begun.to_lowercase();
+    prompts.iter().filter(|prompt| prompt.name.to_lowercase().starts_with(&begun)).take(MAX_SHOWN).cloned().collect()
+}
+
+/// A list above the composer; nothing most of the time.
+#[component]
+pub(crate) fn PromptMenu(
+    prompts: Signal<Vec<Snippet>>,
+    chosen: RwSignal<usize>,
+    on_choose: impl Fn(String) + Copy + Send + Sync + 'static,
+) -> impl IntoView {
+    let one = move |(index, Snippet { name, text }): (usize, Snippet)| {
+        let insert = text.clone();
+        view! {
+            <button
+                type="button"
+                class="prompt"
+                aria-current=move || (chosen.get() == index).to_string()
+                on:click=move |_| on_choose(insert.clone())
+            >
+                <strong>"/" {name}</strong>
+                <span>{text}</span>
+            </button>
+        }
+    };
+    view! {
+        <Show when=move || !prompts.read().is_empty()>
+            <div class="prompt-menu">{move || prompts.get().into_iter().enumerate().map(one).collect_view()}</div>
+        </Show>
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn prompts_are_found_by_how_they_begin() {
+        let prompts = ["Summarise", "shorten", "Translate"].map(|name| Snippet { name: name.to_owned(), ..Snippet::default() });
+        let names = |draft: &str| matching(&prompts, draft).into_iter().map(|prompt| prompt.name).collect::<Vec<_>>();
+        assert_eq!(names("/s"), ["Summarise", "shorten"]);
+        assert_eq!(names("/TR"), ["Translate"]);
+        assert!(names("s").is_empty() && names("/s x").is_empty());
+        assert_eq!(names("/").len(), 3);
+    }
+}

@@ -1,0 +1,81 @@
+//! Keyboard shortcuts, and the dialog that lists them.
+
+use leptos::prelude::*;
+use wasm_bindgen::JsCast as _;
+use web_sys::{HtmlElement, KeyboardEvent};
+
+use super::dialog::Dialog;
+use super::navigation::use_open_chat;
+use crate::chats::Chats;
+use crate::i18n::tr;
+
+/// Keys and what they do.
+const SHORTCUTS: [(&str, &str); 7] = [
+    ("?", "shortcut-help"),
+    ("Ctrl K", "shortcut-search"),
+    ("Ctrl Shift O", "new-chat"),
+    ("Ctrl Shift S", "shortcut-sidebar"),
+    ("Esc", "shortcut-stop"),
+    ("/", "shortcut-prompts"),
+    ("Shift Enter", "shortcut-newline"),
+];
+
+/// Listens to the keyboard. `on_sidebar` opens or closes the list of conversations.
+#[component]
+pub(crate) fn Shortcuts(on_sidebar: impl Fn(bool) + Copy + Send + Sync + 'static) -> impl IntoView {
+    let chats = expect_context::<Chats>();
+    let open_chat = use_open_chat();
+    let is_shown = RwSignal::new(false);
+    let on_key = move |event: KeyboardEvent| {
+        let is_command = event.ctrl_key() || event.meta_key();
+        let is_writing = is_writing(&event);
+        match event.key().to_lowercase().as_str() {
+            "?" if !is_writing => is_shown.set(true),
+            "k" if is_command => {
+                on_sidebar(true);
+                focus("search");
+            }
+            "o" if is_command && event.shift_key() => open_chat(None),
+            "s" if is_command && event.shift_key() => on_sidebar(false),
+            "escape" if chats.is_answering().get_untracked() => chats.stop(),
+            _ => return,
+        }
+        event.prevent_default();
+    };
+    let listener = window_event_listener(leptos::ev::keydown, on_key);
+    on_cleanup(move || listener.remove());
+    let rows = || {
+        SHORTCUTS.map(|(keys, what)| {
+            let keys = keys.split(' ').map(|key| view! { <kbd>{key}</kbd> }).collect_view();
+            view! {
+                <tr>
+                    <td>{keys}</td>
+                    <td>{tr(what)}</td>
+                </tr>
+            }
+        })
+    };
+    view! {
+        <Show when=move || is_shown.get()>
+            <Dialog title="shortcuts" on_close=move || is_shown.set(false)>
+                <table class="shortcuts">
+                    <tbody>{rows()}</tbody>
+                </table>
+            </Dialog>
+        </Show>
+    }
+}
+
+/// Whether the key goes into a field.
+fn is_writing(event: &KeyboardEvent) -> bool {
+    let target = event.target().and_then(|target| target.dyn_into::<HtmlElement>().ok());
+    target.is_some_and(|target| ["INPUT", "TEXTAREA", "SELECT"].contains(&target.tag_name().as_str()))
+}
+
+fn focus(id: &str) {
+    let element = document().get_element_by_id(id).and_then(|element| element.dyn_into::<HtmlElement>().ok());
+    if let Some(element) = element {
+        // A field that is on screen takes the focus.
+        let _ = element.focus();
+    }
+}

@@ -1,0 +1,204 @@
+//! The interface's language. Texts are Fluent messages in `locales/`: English is part of the page, the others are fetched when they
+//! are chosen.
+
+use std::cell::RefCell;
+
+use fluent_bundle::{FluentArgs, FluentBundle, FluentResource};
+pub(crate) use fluent_bundle::FluentValue;
+use leptos::prelude::*;
+use wasm_bindgen::JsCast as _;
+use wasm_bindgen_futures::JsFuture;
+
+use crate::options::absolute_url;
+
+/// Language tag, its name in itself, and the direction of its script.
+pub(crate) const LOCALES: [(&str, &str, &str); 7] = [
+    ("en", "English", "ltr"),
+    ("de", "Deutsch", "ltr"),
+    ("es", "Español", "ltr"),
+    ("fr", "Français", "ltr"),
+    ("ja", "日本語", "ltr"),
+    ("zh-Hans", "简体中文", "ltr"),
+    ("ar", "العربية", "rtl"),
+];
+
+const ENGLISH: &str = include_str!("../locales/en.ftl");
+
+type Bundle = FluentBundle<FluentResource>;
+
+struct Language {
+    tag: &'static str,
+    /// `None` for English.
+    bundle: Option<Bundle>,
+    english: Bundle,
+}
+
+thread_local! {
+    static LANGUAGE: RefCell<Language> =
+        RefCell::new(Language { tag: "en", bundle: None, english: bundle("en", ENGLISH.to_owned()) });
+    static CHANGED: ArcTrigger = ArcTrigger::new();
+}
+
+/// The text of a message in the current language. Reactive.
+pub(crate) fn t(key: &str) -> String {
+    format_message(key, None)
+}
+
+/// The same with arguments.
+pub(crate) fn tf<const N: usize>(key: &str, arguments: [(&'static str, FluentValue<'_>); N]) -> String {
+    format_message(key, Some(&arguments.into_iter().collect()))
+}
+
+/// A view of a message that follows the language.
+pub(crate) fn tr(key: &'static str) -> impl Fn() -> String + Copy + Send + Sync + 'static {
+    move || t(key)
+}
+
+fn format_message(key: &str, arguments: Option<&FluentArgs<'_>>) -> String {
+    CHANGED.with(ArcTrigger::track);
+    LANGUAGE.with_borrow(|language| {
+        let bundles = language.bundle.iter().chain([&language.english]);
+        bundles.into_iter().find_map(|bundle| message(bundle, key, arguments)).unwrap_or_else(|| key.to_owned())
+    })
+}
+
+fn message(bundle: &Bundle, key: &str, arguments: Option<&FluentArgs<'_>>) -> Option<String> {
+    let pattern = bundle.get_message(key)?.value()?;
+    // Errors are missing arguments, which the text then names in braces.
+    Some(bundle.format_pattern(pattern, arguments, &mut Vec::new()).into_owned())
+}
+
+/// The current language's tag, for numbers and dates. Reactive.
+pub(crate) fn language_tag() -> &'static str {
+    CHANGED.with(ArcTrigger::track);
+    LANGUAGE.with_borrow(|language| language.tag)
+}
+
+/// The language to use: the one chosen, or the first of the browser's that there is.
+pub(crate) fn best_locale(chosen: Option<&str>, browser: &[String]) -> &'static str {
+    let wanted = chosen.into_iter().chain(browser.iter().map(String::as_str));
+    wanted.into_iter().find_map(known).unwrap_or("en")
+}
+
+/// The language of a tag such as `de-AT`.
+fn known(tag: &str) -> Option<&'static str> {
+    let base = tag.split('-').next().unwrap_or_default();
+    LOCALES.iter().map(|(known, ..)| *known).find(|known| known.split('-').next() == Some(base))
+}
+
+/// Shows the interface in a language. Where its texts cannot be fetched, the language stays as it is.
+pub(crate) async fn use_locale(tag: &'static str) {
+    let bundle = if tag == "en" {
+        None
+    } else {
+        match fetch_texts(tag).await {
+            Some(texts) => Some(bundle(tag, texts)),
+            None => return,
+        }
+    };
+    LANGUAGE.with_borrow_mut(|language| {
+        language.tag = tag;
+        language.bundle = bundle;
+    });
+    if let Some(root) = document().document_element() {
+        let direction = LOCALES.iter().find(|(known, ..)| *known == tag).map_or("ltr", |(.., direction)| direction);
+        // Setting attributes fails on names that are none.
+        let _ = root.set_attribute("lang", tag);
+        let _ = root.set_attribute("dir", direction);
+    }
+    CHANGED.with(ArcTrigger::notify);
+}
+
+async fn fetch_texts(tag: &str) -> Option<String> {
+    let url = absolute_url(&format!("locales/{tag}.ftl"))?;
+    let response: web_sys::Response = JsFuture::from(window().fetch_with_str(&url)).await.ok()?.dyn_into().ok()?;
+    if !response.ok() {
+        return None;
+    }
+    JsFuture::from(response.text().ok()?).await.ok()?.as_string()
+}
+
+fn bundle(tag: &str, texts: String) -> Bundle {
+    let mut bundle = FluentBundle::new(vec![tag.parse().unwrap_or_default()]);
+    // Messages in a row of their own need no marks around what is inserted.
+    bundle.set_use_isolating(false);
+    // What cannot be read is left out, and shown in English.
+    let resource = FluentResource::try_new(texts).unwrap_or_else(|(resource, _)| resource);
+    bundle.add_resource_overriding(resource);
+    bundle
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+    use std::path::Path;
+
+    use super::*;
+
+    /// Names of messages, with the names of their arguments.
+    fn messages(texts: &str) -> BTreeSet<(String, BTreeSet<String>)> {
+        let resource = FluentResource::try_new(texts.to_owned()).map_err(|(_, errors)| errors).unwrap();
+        resource
+            .entries()
+            .filter_map(|entry| match entry {
+                fluent_bundle_syntax::Entry::Message(message) => {
+                    Some((message.id.name.to_owned(), arguments(&format!("{message:?}"))))
+                }
+                _ => None,
+            })
+            .collect()
+    }
+
+    fn arguments(debug: &str) -> BTreeSet<String> {
+        debug
+            .split("VariableReference { id: Identifier { name: \"")
+            .skip(1)
+            .filter_map(|rest| rest.split('"').next().map(str::to_owned))
+            .collect()
+    }
+
+    fn sources(folder: &Path) -> String {
+        std::fs::read_dir(folder)
+            .unwrap()
+            .map(|entry| {
+                let path = entry.unwrap().path();
+                if path.is_dir() { sources(&path) } else { std::fs::read_to_string(path).unwrap() }
+            })
+            .collect()
+    }
+
+    #[test]
+    fn all_languages_have_the_same_messages() {
+        let english = messages(ENGLISH);
+        for (tag, ..) in LOCALES {
+            let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("locales/{tag}.ftl"));
+            let texts = messages(&std::fs::read_to_string(path).unwrap());
+            let differing: Vec<_> = english.symmetric_difference(&texts).collect();
+            assert!(differing.is_empty(), "{tag}: {differing:?}");
+        }
+    }
+
+    #[test]
+    fn messages_are_used_and_used_messages_exist() {
+        let source = sources(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src"));
+        let names: BTreeSet<String> = messages(ENGLISH).into_iter().map(|(name, _)| name).collect();
+        for name in &names {
+            assert!(source.contains(&format!("\"{name}\"")), "{name} is not used");
+        }
+        for call in ["t(\"", "tr(\"", "tf(\""] {
+            for (at, _) in source.match_indices(call) {
+                let is_call = !source[..at].ends_with(|c: char| c.is_alphanumeric() || c == '_' || c == '\\');
+                let name = source[at + call.len()..].split('"').next().unwrap_or_default();
+                assert!(!is_call || name.contains('\\') || names.contains(name), "{name} does not exist");
+            }
+        }
+    }
+
+    #[test]
+    fn the_browsers_languages_are_looked_through() {
+        let browser = ["pt-BR", "zh-CN", "de"].map(str::to_owned);
+        assert_eq!(best_locale(None, &browser), "zh-Hans");
+        assert_eq!(best_locale(Some("ar"), &browser), "ar");
+        assert_eq!(best_locale(None, &[]), "en");
+    }
+}

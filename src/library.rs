@@ -1,0 +1,198 @@
+//! The page's handle to the library, the worker that keeps conversations and turns Markdown into HTML.
+
+use std::collections::HashMap;
+
+use futures::channel::oneshot;
+use leptos::prelude::*;
+use leptos::reactive::owner::LocalStorage;
+use parlance_protocol::library::{
+    Conversation, ConversationSummary, ExportFormat, Id, LibraryCall, LibraryEvent, LibraryRequest, Message,
+};
+
+use crate::transport::{Transport, TransportEvent, to_js};
+
+/// The worker's script, relative to the site.
+const SCRIPT: &str = "parlance-library_loader.js";
+
+/// A file that the library has written.
+pub(crate) struct ExportedFile {
+    /// A name for it.
+    pub(crate) name: String,
+    /// What it holds.
+    pub(crate) text: String,
+}
+
+/// Blocks of HTML, see [`LibraryEvent::Rendered`].
+pub(crate) struct Rendered {
+    /// The first block that is new or different.
+    pub(crate) first_block: usize,
+    /// That block and all after it.
+    pub(crate) blocks: Vec<String>,
+}
+
+#[derive(Default)]
+struct Link {
+    transport: Option<Transport>,
+    /// Calls that wait for the worker to start: before that the browser would drop them. `None` once it runs.
+    waiting: Option<Vec<LibraryCall>>,
+    last_call: u32,
+    answers: HashMap<u32, oneshot::Sender<LibraryEvent>>,
+}
+
+/// The handle; copied freely.
+#[derive(Clone, Copy)]
+pub(crate) struct Library {
+    link: StoredValue<Link, LocalStorage>,
+    changed: RwSignal<(u32, Option<Id>)>,
+}
+
+impl Library {
+    /// A library whose worker starts with the first request.
+    pub(crate) fn new() -> Self {
+        Self { link: StoredValue::new_local(Link::default()), changed: RwSignal::new((0, None)) }
+    }
+
+    /// What another tab changed last (any conversation, if it does not say which), with the number of changes so far.
+    pub(crate) fn changed(self) -> Signal<(u32, Option<Id>)> {
+        self.changed.into()
+    }
+
+    /// Conversations that hold all words of `query`; all if it is empty.
+    pub(crate) async fn list(self, query: String) -> Result<Vec<ConversationSummary>, String> {
+        match self.call(LibraryRequest::List { query }).await? {
+            LibraryEvent::Listed { conversations, .. } => Ok(conversations),
+            event => Err(unexpected(&event)),
+        }
+    }
+
+    /// A conversation.
+    pub(crate) async fn open(self, id: Id) -> Result<Option<Conversation>, String> {
+        match self.call(LibraryRequest::Open { id }).await? {
+            LibraryEvent::Opened { conversation, .. } => Ok(conversation),
+            event => Err(unexpected(&event)),
+        }
+    }
+
+    /// Keeps a summary.
+    pub(crate) async fn put_summary(self, summary: ConversationSummary) -> Result<(), String> {
+        self.call(LibraryRequest::PutSummary { summary }).await.map(drop)
+    }
+
+    /// Keeps messages of one conversation.
+    pub(crate) async fn put_messages(self, messages: Vec<Message>) -> Result<(), String> {
+        self.call(LibraryRequest::PutMessages { messages }).await.map(drop)
+    }
+
+    /// Deletes messages.
+    pub(crate) async fn delete_messages(self, conversation: Id, ids: Vec<Id>) -> Result<(), String> {
+        self.call(LibraryRequest::DeleteMessages { conversation, ids }).await.map(drop)
+    }
+
+    /// Deletes a conversation.
+    pub(crate) async fn delete(self, id: Id) -> Result<(), String> {
+        self.call(LibraryRequest::Delete { id }).await.map(drop)
+    }
+
+    /// Deletes all conversations.
+    pub(crate) async fn delete_all(self) -> Result<(), String> {
+        self.call(LibraryRequest::DeleteAll).await.map(drop)
+    }
+
+    /// Adds the conversations of exported files; how many are new, and how many were here.
+    pub(crate) async fn import(self, texts: Vec<String>) -> Result<(u32, u32), String> {
+        match self.call(LibraryRequest::Import { texts }).await? {
+            LibraryEvent::Imported { added, known, .. } => Ok((added, known)),
+            event => Err(unexpected(&event)),
+        }
+    }
+
+    /// Conversations as a file; all if none is named.
+    pub(crate) async fn export(self, ids: Option<Vec<Id>>, format: ExportFormat) -> Result<ExportedFile, String> {
+        match self.call(LibraryRequest::Export { ids, format }).await? {
+            LibraryEvent::Exported { name, text, .. } => Ok(ExportedFile { name, text }),
+            event => Err(unexpected(&event)),
+        }
+    }
+
+    /// Turns a growing text into HTML: `known_bytes` of it were sent before.
+    pub(crate) async fn render(self, key: Id, known_bytes: u32, added: String, is_final: bool) -> Result<Rendered, String> {
+        match self.call(LibraryRequest::Render { key, known_bytes, added, is_final }).await? {
+            LibraryEvent::Rendered { first_block, blocks, .. } => Ok(Rendered { first_block: first_block as usize, blocks }),
+            event => Err(unexpected(&event)),
+        }
+    }
+
+    async fn call(self, request: LibraryRequest) -> Result<LibraryEvent, String> {
+        let (sender, receiver) = oneshot::channel();
+        self.send(request, sender);
+        match receiver.await {
+            Ok(LibraryEvent::Failed { message, .. }) => Err(message),
+            Ok(event) => Ok(event),
+            // The worker died with the request; the next one starts another.
+            Err(_) => Err("the worker that keeps conversations stopped".to_owned()),
+        }
+    }
+
+    fn send(self, request: LibraryRequest, answer: oneshot::Sender<LibraryEvent>) {
+        self.link.update_value(|link| {
+            if link.transport.is_none() {
+                link.transport = Transport::start(SCRIPT, move |event| self.receive(event)).ok();
+                link.waiting = Some(Vec::new());
+            }
+            link.last_call += 1;
+            let call = LibraryCall { id: link.last_call, request };
+            // Without a worker the sender is dropped, which the receiver takes for a failure.
+            let Some(transport) = &link.transport else { return };
+            match &mut link.waiting {
+                Some(waiting) => waiting.push(call),
+                None if post(transport, &call).is_err() => return,
+                None => {}
+            }
+            link.answers.insert(link.last_call, answer);
+        });
+    }
+
+    fn receive(self, event: TransportEvent<LibraryEvent>) {
+        match event {
+            TransportEvent::Event(event) => match *event {
+                LibraryEvent::Ready => self.link.update_value(|link| {
+                    let waiting = link.waiting.take().unwrap_or_default();
+                    if let Some(transport) = &link.transport {
+                        for call in waiting {
+                            if post(transport, &call).is_err() {
+                                link.answers.remove(&call.id);
+                            }
+                        }
+                    }
+                }),
+                LibraryEvent::Changed { conversation } => {
+                    self.changed.update(|(count, last)| {
+                        *count += 1;
+                        *last = conversation;
+                    });
+                }
+                event => {
+                    let answer = event.id().and_then(|id| self.link.try_update_value(|link| link.answers.remove(&id))?);
+                    if let Some(answer) = answer {
+                        // Whoever asked may be gone.
+                        let _ = answer.send(event);
+                    }
+                }
+            },
+            // All answers under way fail as their senders are dropped.
+            TransportEvent::Died(_) => self.link.update_value(|link| {
+                link.transport = None;
+                link.waiting = None;
+                link.answers.clear();
+            }),
+        }
+    }
+}
+
+fn post(transport: &Transport, call: &LibraryCall) -> Result<(), String> {
+    transport.post(&to_js(call)?)
+}
+
+fn unexpected(event: &LibraryEvent) -> String {
+    format!("the worker that keeps conversations answered with something else: {event:?}")
+}

@@ -1,0 +1,146 @@
+//! Models to choose from, by family, with what they take and whether they fit.
+
+use std::collections::BTreeMap;
+
+use leptos::prelude::*;
+use leptos_router::NavigateOptions;
+use leptos_router::hooks::use_navigate;
+
+use crate::catalogue::{self, CatalogueModel, Fit};
+use crate::client::Client;
+use crate::components::model_choice::Choice;
+use crate::components::model_dialog::{CurrentModel, ModelDialog};
+use crate::components::notice::Notice;
+use crate::components::page_header::PageHeader;
+use crate::components::units;
+use crate::i18n::{t, tf, tr};
+use crate::options::model_url;
+
+/// The models page.
+#[component]
+pub(crate) fn ModelsPage() -> impl IntoView {
+    let client = expect_context::<Client>();
+    client.list_stored();
+    let catalogue = LocalResource::new(catalogue::fetch);
+    let query = RwSignal::new(String::new());
+    let looked_at = RwSignal::new_local(None::<Option<Choice>>);
+    let navigate = use_navigate();
+    let close = StoredValue::new_local(move || {
+        looked_at.set(None);
+        // Whoever has chosen a model goes on to the chat, where its progress is shown.
+        if client.is_loading().get_untracked() {
+            navigate("/", NavigateOptions::default());
+        }
+    });
+    let look = move |model: CatalogueModel| looked_at.set(Some(model_url(&model.url).map(Choice::of_url)));
+    let families = Memo::new(move |_| {
+        let mut families: BTreeMap<String, Vec<CatalogueModel>> = BTreeMap::new();
+        for model in catalogue.get().flatten().into_iter().flatten().filter(|model| model.matches(&query.read())) {
+            families.entry(model.family.clone()).or_default().push(model);
+        }
+        families.into_iter().collect::<Vec<_>>()
+    });
+    let family = move |(name, models): (String, Vec<CatalogueModel>)| {
+        view! {
+            <section class="family">
+                <h2>{name}</h2>
+                <ul class="cards">
+                    {models.into_iter().map(|model| view! { <ModelCard model on_look=look /> }).collect_view()}
+                </ul>
+            </section>
+        }
+    };
+    let body = move || match catalogue.get() {
+        None => view! { <p role="status">{tr("looking")}</p> }.into_any(),
+        Some(None) => view! { <p class="empty">{tr("no-catalogue")}</p> }.into_any(),
+        Some(Some(_)) if families.read().is_empty() => view! { <p class="empty">{tr("nothing-found")}</p> }.into_any(),
+        Some(Some(_)) => families.get().into_iter().map(family).collect_view().into_any(),
+    };
+    view! {
+        <main class="page wide">
+            <PageHeader title="models" />
+            <Notice />
+            <CurrentModel />
+            <div class="row">
+                <input
+                    id="filter"
+                    type="search"
+                    placeholder=tr("filter-models")
+                    aria-label=tr("filter-models")
+                    on:input:target=move |event| query.set(event.target().value())
+                />
+                <button data-testid="add-model" on:click=move |_| looked_at.set(Some(None))>
+                    {tr("add-model")}
+                </button>
+            </div>
+            <div data-testid="catalogue">{body}</div>
+            {move || {
+                looked_at
+                    .get()
+                    .map(|first| view! { <ModelDialog first on_close=move || close.with_value(|close| close()) /> })
+            }}
+        </main>
+    }
+}
+
+/// One model of the catalogue.
+#[component]
+fn ModelCard(model: CatalogueModel, on_look: impl Fn(CatalogueModel) + Copy + 'static) -> impl IntoView {
+    let client = expect_context::<Client>();
+    let url = model_url(&model.url).unwrap_or_default();
+    let kept = Memo::new(move |_| {
+        let stored = client.stored().get()?.ok()?;
+        let kept = stored.models.into_iter().find(|kept| kept.url == url)?;
+        Some((kept.done_bytes, kept.len_bytes))
+    });
+    let fit = model.fit(catalogue::device_gb());
+    let (fit_name, fit_key) = match fit {
+        Fit::Good => ("good", "fit-good"),
+        Fit::Tight => ("tight", "fit-tight"),
+        Fit::TooLarge => ("too-large", "fit-too-large"),
+        Fit::Unknown => ("unknown", "fit-unknown"),
+    };
+    let memory_bytes = model.memory_bytes();
+    let facts = {
+        let model = model.clone();
+        move || {
+            let parameters = tf("parameters", [("count", units::count(model.parameters * 1e9).into())]);
+            let context = tf("context-of", [("tokens", units::count(model.context.into()).into())]);
+            let size = units::bytes(model.size_mb * 1e6);
+            [parameters, model.quant.clone(), size, context, model.licence.clone()].join(" · ")
+        }
+    };
+    let verdict = move || {
+        let needs = tf("needs-memory", [("size", units::bytes(memory_bytes).into())]);
+        format!("{} · {needs}", t(fit_key))
+    };
+    let about = format!("about-{}", model.about);
+    let status = move || {
+        kept.get().map(|(done, total)| {
+            if done < total {
+                tf("part-of", [("part", units::bytes(done).into()), ("whole", units::bytes(total).into())])
+            } else {
+                t("is-here")
+            }
+        })
+    };
+    let action = move || match kept.get() {
+        Some((done, total)) if done < total => t("resume"),
+        Some(_) => t("use-model"),
+        None => t("look"),
+    };
+    let name = model.name.clone();
+    let chosen = model.clone();
+    view! {
+        <li class="model-card" data-model=model.name>
+            <h3>{name}</h3>
+            <p>{move || t(&about)}</p>
+            <p class="facts">{facts}</p>
+            <p class="fit" data-fit=fit_name>{verdict}</p>
+            <div class="actions">
+                <button on:click=move |_| on_look(chosen.clone())>{action}</button>
+                <span class="soft">{status}</span>
+            </div>
+        </li>
+    }
+}

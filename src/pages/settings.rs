@@ -1,0 +1,150 @@
+//! What the user can choose: language and looks, how answers are sampled, what the model is told, prompts, and their data.
+
+use leptos::prelude::*;
+
+use crate::components::data_controls::DataControls;
+use crate::components::page_header::PageHeader;
+use crate::components::sampling_settings::SamplingSettings;
+use crate::components::snippets::Snippets;
+use crate::components::toast::Toasts;
+use crate::i18n::{LOCALES, t, tr};
+use crate::settings::{SettingsContext, Theme};
+
+/// The settings page.
+#[component]
+pub(crate) fn SettingsPage() -> impl IntoView {
+    view! {
+        <main class="page">
+            <PageHeader title="settings" />
+            <Looks />
+            <SamplingSettings />
+            <Instructions />
+            <Snippets
+                title="prompts"
+                text="prompts-text"
+                of=|settings| &settings.prompts
+                of_mut=|settings| &mut settings.prompts
+            />
+            <DataControls />
+            <Toasts />
+        </main>
+    }
+}
+
+/// Language, theme, density, keys.
+#[component]
+fn Looks() -> impl IntoView {
+    let settings = expect_context::<SettingsContext>().0;
+    let languages = LOCALES.map(|(tag, name, _)| {
+        view! {
+            <option value=tag lang=tag selected=move || settings.read().language.as_deref() == Some(tag)>
+                {name}
+            </option>
+        }
+    });
+    let set_language = move |event| {
+        let tag = event_target_value(&event);
+        settings.write().language = Some(tag).filter(|tag| !tag.is_empty());
+    };
+    let themes = [(Theme::System, "theme-system"), (Theme::Light, "theme-light"), (Theme::Dark, "theme-dark")];
+    let themes = themes.map(|(theme, label)| {
+        view! {
+            <label class="choice-label">
+                <input
+                    type="radio"
+                    name="theme"
+                    checked=move || settings.read().theme == theme
+                    on:change=move |_| settings.write().theme = theme
+                />
+                {tr(label)}
+            </label>
+        }
+    });
+    view! {
+        <section>
+            <h2>{tr("looks")}</h2>
+            <div class="row">
+                <label for="language">{tr("language")}</label>
+                <select id="language" on:change=set_language>
+                    <option value="" selected=move || settings.read().language.is_none()>
+                        {tr("language-of-browser")}
+                    </option>
+                    {languages}
+                </select>
+            </div>
+            <fieldset class="choices">
+                <legend>{tr("theme")}</legend>
+                {themes}
+            </fieldset>
+            <label class="choice-label">
+                <input
+                    type="checkbox"
+                    checked=move || settings.read().is_compact
+                    on:change=move |event| settings.write().is_compact = event_target_checked(&event)
+                />
+                {tr("compact")}
+            </label>
+            <label class="choice-label">
+                <input
+                    type="checkbox"
+                    checked=move || settings.read().enter_sends
+                    on:change=move |event| settings.write().enter_sends = event_target_checked(&event)
+                />
+                {tr("enter-sends")}
+            </label>
+        </section>
+    }
+}
+
+/// What the model is told first, and whether it thinks.
+#[component]
+fn Instructions() -> impl IntoView {
+    let settings = expect_context::<SettingsContext>().0;
+    let personas = move || {
+        settings
+            .read()
+            .personas
+            .iter()
+            .map(|persona| {
+                let text = persona.text.clone();
+                view! {
+                    <button on:click=move |_| settings.write().system_prompt.clone_from(&text)>
+                        {persona.name.clone()}
+                    </button>
+                }
+            })
+            .collect_view()
+    };
+    view! {
+        <section>
+            <h2>
+                <label for="system-prompt">{tr("system-prompt")}</label>
+            </h2>
+            <p>{tr("system-prompt-text")}</p>
+            <textarea
+                id="system-prompt"
+                class="field"
+                rows="4"
+                dir="auto"
+                placeholder=move || t("system-prompt-example")
+                prop:value=move || settings.read().system_prompt.clone()
+                on:change:target=move |event| settings.write().system_prompt = event.target().value()
+            ></textarea>
+            <div class="actions">{personas}</div>
+            <label class="choice-label">
+                <input
+                    type="checkbox"
+                    checked=move || settings.read().thinks
+                    on:change=move |event| settings.write().thinks = event_target_checked(&event)
+                />
+                {tr("thinks")}
+            </label>
+        </section>
+        <Snippets
+            title="personas"
+            text="personas-text"
+            of=|settings| &settings.personas
+            of_mut=|settings| &mut settings.personas
+        />
+    }
+}

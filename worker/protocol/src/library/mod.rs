@@ -1,0 +1,179 @@
+//! Messages between the page and the library: the worker that keeps conversations and turns Markdown into HTML.
+//!
+//! The page sends [`LibraryRequest`]s; each but [`LibraryRequest::Render`] with nothing new is answered by one
+//! [`LibraryEvent`] with its number. What another tab changes arrives as [`LibraryEvent::Changed`].
+
+mod conversation;
+mod id;
+
+pub use conversation::{
+    Attachment, Conversation, ConversationSummary, Ending, Message, Role, ToolUse, path_to, title_from,
+};
+pub use id::Id;
+
+use serde::{Deserialize, Serialize};
+
+/// What the page asks of the library.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum LibraryRequest {
+    /// All conversations that hold all words of `query`, in title or text. Ends in [`LibraryEvent::Listed`].
+    List {
+        /// Words; all conversations if empty.
+        query: String,
+    },
+    /// A conversation with all its messages. Ends in [`LibraryEvent::Opened`].
+    Open {
+        /// Which.
+        id: Id,
+    },
+    /// Keep a conversation's summary. Ends in [`LibraryEvent::Done`].
+    PutSummary {
+        /// The summary.
+        summary: ConversationSummary,
+    },
+    /// Keep messages of one conversation. Ends in [`LibraryEvent::Done`].
+    PutMessages {
+        /// The messages.
+        messages: Vec<Message>,
+    },
+    /// Delete messages. Ends in [`LibraryEvent::Done`].
+    DeleteMessages {
+        /// Their conversation.
+        conversation: Id,
+        /// Which.
+        ids: Vec<Id>,
+    },
+    /// Delete a conversation for good. Ends in [`LibraryEvent::Done`].
+    Delete {
+        /// Which.
+        id: Id,
+    },
+    /// Delete all conversations for good. Ends in [`LibraryEvent::Done`].
+    DeleteAll,
+    /// Add the conversations of files, each the text of an export of this app, `ChatGPT` or Open WebUI. Ends in
+    /// [`LibraryEvent::Imported`].
+    Import {
+        /// The files' texts.
+        texts: Vec<String>,
+    },
+    /// Write conversations as one file. Ends in [`LibraryEvent::Exported`].
+    Export {
+        /// Which; all if absent.
+        ids: Option<Vec<Id>>,
+        /// How.
+        format: ExportFormat,
+    },
+    /// Turn a growing Markdown text into HTML. Ends in [`LibraryEvent::Rendered`].
+    Render {
+        /// Names the text.
+        key: Id,
+        /// Bytes of the text that are known from earlier requests; 0 begins anew.
+        known_bytes: u32,
+        /// What comes after them.
+        added: String,
+        /// Whether this is the end of the text, after which its state is forgotten.
+        is_final: bool,
+    },
+}
+
+/// How conversations are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ExportFormat {
+    /// For people: the branch on screen.
+    Markdown,
+    /// Everything; can be imported again.
+    Json,
+}
+
+/// A request with its number.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct LibraryCall {
+    /// Names the request in its answer.
+    pub id: u32,
+    /// The request.
+    pub request: LibraryRequest,
+}
+
+/// What the library tells the page.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum LibraryEvent {
+    /// The worker runs and takes requests.
+    Ready,
+    /// Conversations were found.
+    Listed {
+        /// The request.
+        id: u32,
+        /// Pinned ones first, then those changed last.
+        conversations: Vec<ConversationSummary>,
+    },
+    /// A conversation.
+    Opened {
+        /// The request.
+        id: u32,
+        /// The conversation; nothing if there is none of that name.
+        conversation: Option<Conversation>,
+    },
+    /// What was asked is done.
+    Done {
+        /// The request.
+        id: u32,
+    },
+    /// Conversations were added.
+    Imported {
+        /// The request.
+        id: u32,
+        /// How many are new.
+        added: u32,
+        /// How many were here already, and were left as they are.
+        known: u32,
+    },
+    /// Conversations as a file.
+    Exported {
+        /// The request.
+        id: u32,
+        /// A name for the file.
+        name: String,
+        /// The file.
+        text: String,
+    },
+    /// A text as HTML, in blocks.
+    Rendered {
+        /// The request.
+        id: u32,
+        /// The first block that is new or different; all before it stand.
+        first_block: u32,
+        /// Sanitised HTML of that block and all after it.
+        blocks: Vec<String>,
+    },
+    /// Another tab changed a conversation, or all of them.
+    Changed {
+        /// Which; any if absent.
+        conversation: Option<Id>,
+    },
+    /// A request failed.
+    Failed {
+        /// The request.
+        id: u32,
+        /// A sentence.
+        message: String,
+    },
+}
+
+impl LibraryEvent {
+    /// The number of the request that it answers.
+    pub fn id(&self) -> Option<u32> {
+        match self {
+            Self::Listed { id, .. }
+            | Self::Opened { id, .. }
+            | Self::Done { id }
+            | Self::Imported { id, .. }
+            | Self::Exported { id, .. }
+            | Self::Rendered { id, .. }
+            | Self::Failed { id, .. } => Some(*id),
+            Self::Ready | Self::Changed { .. } => None,
+        }
+    }
+}
