@@ -35,6 +35,8 @@ edit-message = Edit the message
 ask-again = Ask again
 regenerate = Another answer
 continue = Continue
+sources = Sources
+about-tokens = about { $count } tokens
 read-aloud = Read aloud
 delete = Delete
 previous-branch = Previous version
@@ -122,6 +124,8 @@ is-here = It is on this device already.
 partly-here = { $size } of it are here already.
 room-is-missing = To be kept it takes { $missing }, and the browser has only { $free } left: it will be loaded, but not kept.
 room-is-there = To be kept it takes { $missing } of { $free } left.
+all-families = All
+families = Families
 filter-models = Filter by name, family, licence
 add-model = Add a model
 no-catalogue = The list of models could not be read. Add one by its address or from a file.
@@ -198,6 +202,9 @@ system-prompt = Instructions for the model
 system-prompt-text = What the model is told before every conversation.
 system-prompt-example = You are a helpful assistant. Answer briefly.
 thinks = Models that can think first do so
+uses-tools = Models may use a calculator and a clock. Their calls are shown with the answer.
+embedding-model = Model that searches long files
+embedding-model-text = Files that do not fit the context are searched for the passages that matter for the question. With an embedding model they are found by meaning, without one by words.
 personas = Personas
 personas-text = Instructions to switch between. They are offered above.
 prompts = Prompts
@@ -216,6 +223,37 @@ imported = { $added ->
    *[other] { $added } conversations were added
 }, { $known } were here already.
 delete-all = Delete all conversations
+
+## Performance
+
+performance = Performance
+speed-of-answers = Tokens per second, answer by answer
+no-answers = Answers of this visit will be shown here.
+no-model-to-measure = No model is loaded. Its speed and memory will be shown here.
+last-answer = Last answer: { $rate } tokens/s, prompt read at { $prefill } tokens/s, first token after { $seconds } s
+adapter = GPU
+features = Optional features in use
+weights = Weights on the GPU
+kv-cache = KV cache on the GPU
+worker-memory = Memory beside the GPU, at most
+benchmark = Benchmark
+benchmark-text = Asks the model for three answers of 64 tokens each and tells the medians.
+run-benchmark = Measure
+benchmark-result = { $rate } tokens/s, prompt read at { $prefill } tokens/s, first token after { $seconds } s
+copy-result = Copy the result
+
+## Playground
+
+playground = Playground
+playground-text = Ask for an answer of a certain form: it always fits the JSON schema.
+playground-question = Describe the capital of France.
+question = Question
+json-schema = JSON schema
+ask = Ask
+answer = Answer
+instructions = Instructions for this conversation
+instructions-text = What the model is told first in this conversation. Left empty, the settings count.
+save = Save
 
 ## Shortcuts
 

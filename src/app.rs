@@ -13,6 +13,8 @@ use crate::options::Options;
 use crate::pages::chat::ChatPage;
 use crate::pages::models::ModelsPage;
 use crate::pages::not_found::NotFoundPage;
+use crate::pages::performance::PerformancePage;
+use crate::pages::playground::PlaygroundPage;
 use crate::pages::settings::SettingsPage;
 use crate::pages::storage::StoragePage;
 use crate::settings::{SettingsContext, Theme};
@@ -36,6 +38,8 @@ pub(crate) fn App() -> impl IntoView {
                 <Route path=path!("") view=ChatPage />
                 <Route path=path!("index.html") view=ChatPage />
                 <Route path=path!("models") view=ModelsPage />
+                <Route path=path!("performance") view=PerformancePage />
+                <Route path=path!("playground") view=PlaygroundPage />
                 <Route path=path!("settings") view=SettingsPage />
                 <Route path=path!("storage") view=StoragePage />
             </Routes>

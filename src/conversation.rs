@@ -41,6 +41,8 @@ pub(crate) struct ChatMessage {
     pub(crate) state: AnswerState,
     /// Files that go with it.
     pub(crate) attachments: Vec<Attachment>,
+    /// Passages of its files that the model is given in their place.
+    pub(crate) sources: Vec<Attachment>,
     /// Tools that were used.
     pub(crate) tools: Vec<ToolUse>,
 }
@@ -89,6 +91,7 @@ impl ChatMessage {
             model: message.model,
             state,
             attachments: message.attachments,
+            sources: message.sources,
             tools: message.tools,
         }
     }
@@ -113,6 +116,7 @@ impl ChatMessage {
             model: self.model.clone(),
             ending,
             attachments: self.attachments.clone(),
+            sources: self.sources.clone(),
             tools: self.tools.clone(),
         }
     }

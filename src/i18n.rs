@@ -141,7 +141,7 @@ mod tests {
         resource
             .entries()
             .filter_map(|entry| match entry {
-                fluent_bundle_syntax::Entry::Message(message) => {
+                fluent_syntax::ast::Entry::Message(message) => {
                     Some((message.id.name.to_owned(), arguments(&format!("{message:?}"))))
                 }
                 _ => None,
@@ -182,7 +182,8 @@ mod tests {
     fn messages_are_used_and_used_messages_exist() {
         let source = sources(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src"));
         let names: BTreeSet<String> = messages(ENGLISH).into_iter().map(|(name, _)| name).collect();
-        for name in &names {
+        // What models are good for is named by the catalogue, whose own test looks them up.
+        for name in names.iter().filter(|name| !name.starts_with("about-")) {
             assert!(source.contains(&format!("\"{name}\"")), "{name} is not used");
         }
         for call in ["t(\"", "tr(\"", "tf(\""] {

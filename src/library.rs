@@ -114,6 +114,36 @@ impl Library {
         }
     }
 
+    /// A text in passages.
+    pub(crate) async fn split(self, text: String) -> Result<Vec<String>, String> {
+        match self.call(LibraryRequest::Split { text }).await? {
+            LibraryEvent::Passages { passages, .. } => Ok(passages),
+            event => Err(unexpected(&event)),
+        }
+    }
+
+    /// Indices of the passages that fit a question best; see [`LibraryRequest::Best`].
+    pub(crate) async fn best(
+        self,
+        passages: Vec<String>,
+        question: String,
+        vectors: Option<Vec<Vec<f32>>>,
+        max_chars: u32,
+    ) -> Result<Vec<u32>, String> {
+        match self.call(LibraryRequest::Best { passages, question, vectors, max_chars }).await? {
+            LibraryEvent::Best { chosen, .. } => Ok(chosen),
+            event => Err(unexpected(&event)),
+        }
+    }
+
+    /// The value of an expression, or what is wrong with it.
+    pub(crate) async fn calculate(self, expression: String) -> Result<String, String> {
+        match self.call(LibraryRequest::Calculate { expression }).await? {
+            LibraryEvent::Calculated { value, .. } => Ok(value),
+            event => Err(unexpected(&event)),
+        }
+    }
+
     /// Turns a growing text into HTML: `known_bytes` of it were sent before.
     pub(crate) async fn render(self, key: Id, known_bytes: u32, added: String, is_final: bool) -> Result<Rendered, String> {
         match self.call(LibraryRequest::Render { key, known_bytes, added, is_final }).await? {

@@ -21,6 +21,8 @@ pub(crate) struct Settings {
     pub(crate) thinks: bool,
     /// Whether the model may use the built-in tools.
     pub(crate) uses_tools: bool,
+    /// Address of the embedding model that searches long files; none if empty.
+    pub(crate) embedding_model: String,
     /// Light, dark, or as the system has it.
     pub(crate) theme: Theme,
     /// Whether lists and messages stand closer together.
@@ -45,6 +47,7 @@ impl Default for Settings {
             system_prompt: String::new(),
             thinks: true,
             uses_tools: false,
+            embedding_model: String::new(),
             theme: Theme::System,
             is_compact: false,
             language: None,

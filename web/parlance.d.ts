@@ -18,6 +18,12 @@ export interface ModelInfo {
   context_tokens: number;
   adapter: string;
   is_software: boolean;
+  /** Optional features of the GPU that are in use, for example `subgroups`. */
+  features: string[];
+  /** Bytes of weights on the GPU. */
+  weight_bytes: number;
+  /** Bytes of the KV cache on the GPU. */
+  kv_bytes: number;
   warning: string | null;
   len_bytes: number;
   load_seconds: number;

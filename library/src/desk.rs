@@ -7,8 +7,10 @@ use std::rc::Rc;
 use parlance_protocol::library::{
     Conversation, ConversationSummary, ExportFormat, Id, LibraryCall, LibraryEvent, LibraryRequest, Message,
 };
+use parlance_text::calculator::calculate;
 use parlance_text::exchange;
 use parlance_text::markdown::{Renderer, Update};
+use parlance_text::passages::{self, Vectors};
 use parlance_text::search;
 use wasm_bindgen::JsValue;
 use web_sys::{BroadcastChannel, console};
@@ -37,6 +39,13 @@ impl Desk {
         let answer = match call.request {
             LibraryRequest::Render { key, known_bytes, added, is_final } => {
                 Ok(self.render(id, key, known_bytes as usize, &added, is_final))
+            }
+            LibraryRequest::Calculate { expression } => {
+                Ok(LibraryEvent::Calculated { id, value: calculate(&expression) })
+            }
+            LibraryRequest::Split { text } => Ok(LibraryEvent::Passages { id, passages: passages::split(&text) }),
+            LibraryRequest::Best { passages, question, vectors, max_chars } => {
+                Ok(LibraryEvent::Best { id, chosen: best(&passages, &question, vectors.as_deref(), max_chars) })
             }
             request => self.look_after(id, request).await,
         };
@@ -76,7 +85,10 @@ impl Desk {
             LibraryRequest::Import { texts } => return self.import(id, &records, &texts).await,
             LibraryRequest::Export { ids, format } => return export(id, &records, ids, format).await,
             // Answered without the records.
-            LibraryRequest::Render { .. } => {}
+            LibraryRequest::Render { .. }
+            | LibraryRequest::Calculate { .. }
+            | LibraryRequest::Split { .. }
+            | LibraryRequest::Best { .. } => {}
         }
         Ok(LibraryEvent::Done { id })
     }
@@ -171,6 +183,14 @@ async fn export(
         ExportFormat::Json => ("json", exchange::to_json(conversations)?),
     };
     Ok(LibraryEvent::Exported { id, name: format!("{stem}.{extension}"), text })
+}
+
+/// The best passages; `vectors` are those of the question and of all passages.
+fn best(passages: &[String], question: &str, vectors: Option<&[Vec<f32>]>, max_chars: u32) -> Vec<u32> {
+    let vectors = vectors.and_then(<[_]>::split_first);
+    let vectors = vectors.map(|(question, passages)| Vectors { question, passages });
+    let chosen = passages::best(passages, question, vectors.as_ref(), max_chars as usize);
+    chosen.into_iter().map(|index| index as u32).collect()
 }
 
 /// A title without what file systems refuse.

@@ -5,7 +5,7 @@ use parlance_protocol::library::{Ending, Id, Message, Role, title_from};
 use parlance_protocol::openai::{FinishReason, Usage};
 
 use super::request::request;
-use super::{Answering, Chats, new_id};
+use super::{Answering, Chats, new_id, tools};
 use crate::client::{AnswerEvent, EngineState};
 use crate::conversation::{
     AnswerState, ChatMessage, ChatMessageStoreFields as _, ConversationStoreFields as _, MessageId,
@@ -84,6 +84,7 @@ impl Chats {
             model,
             state,
             attachments: Vec::new(),
+            sources: Vec::new(),
             tools: Vec::new(),
         }
     }
@@ -103,6 +104,8 @@ impl Chats {
         let Some(answer) = messages.last().map(|message| message.id) else { return };
         let id = self.current.summary().read_untracked().id;
         let records = messages.iter().map(|message| message.to_record(id)).collect();
+        let is_unread = |message: &&ChatMessage| self.is_too_long(&message.attachments);
+        let unread = messages.iter().find(is_unread).map(|message| message.id);
         self.current.messages().write().extend(messages);
         {
             let summary = self.current.summary();
@@ -116,7 +119,32 @@ impl Chats {
         }
         self.put_messages(records);
         self.show_branch(Some(answer));
-        self.request_answer(answer);
+        match unread {
+            Some(question) => self.read_files(question, answer),
+            None => self.request_answer(answer),
+        }
+    }
+
+    /// Finds what of a question's long files matters, then asks for the answer.
+    fn read_files(self, question: MessageId, answer: MessageId) {
+        let Some(message) = self.shown(question) else { return };
+        leptos::task::spawn_local(async move {
+            match self.passages(message.attachments, message.content).await {
+                Ok(sources) if self.is_shown(answer) => {
+                    self.current.messages().at_key(question).sources().set(sources);
+                    if let Some(message) = self.shown(question) {
+                        let conversation = self.current.summary().read_untracked().id;
+                        self.put_messages(vec![message.to_record(conversation)]);
+                    }
+                    self.request_answer(answer);
+                }
+                Ok(_) => {}
+                Err(message) => {
+                    self.set_state(answer, AnswerState::CutOff);
+                    self.tell(message);
+                }
+            }
+        });
     }
 
     /// Asks for the answer that a message on screen is to hold; what it holds already is continued.
@@ -137,7 +165,7 @@ impl Chats {
         };
         let request = self.client.ask(request, move |event| self.take(id, event));
         let answering =
-            Answering { request, message: record, state: message.state, thinking_since_ms: None, is_dirty: false };
+            Answering { request, message: record, state: message.state, thinking_since_ms: None, calls: Vec::new(), is_dirty: false };
         self.answering.update_value(|all| {
             all.insert(id, answering);
         });
@@ -154,7 +182,15 @@ impl Chats {
                     self.set_state(id, AnswerState::Waiting(share));
                 }
             }
-            AnswerEvent::Piece { content, reasoning, calls: _ } => self.append(id, &content, &reasoning),
+            AnswerEvent::Piece { content, reasoning, calls } => {
+                self.append(id, &content, &reasoning);
+                self.answering.update_value(|answering| {
+                    if let Some(answer) = answering.get_mut(&id) {
+                        answer.calls.extend(calls);
+                    }
+                });
+            }
+            AnswerEvent::Finished { reason: FinishReason::ToolCalls, .. } => self.use_tools(id),
             AnswerEvent::Finished { reason, usage } => {
                 self.end(id, Ending::Done { reason, usage }, AnswerState::Done(reason, usage));
             }
@@ -210,6 +246,25 @@ impl Chats {
             }
             self.put_messages(vec![Message { ending: Some(ending), model, ..answer.message }]);
         }
+    }
+
+    /// Does what the model calls for, and asks again with what came of it. Where the conversation has left the screen, the
+    /// answer ends there.
+    fn use_tools(self, id: MessageId) {
+        let answer = self.answering.try_update_value(|answering| answering.remove(&id)).flatten();
+        let Some(answer) = answer else { return };
+        leptos::task::spawn_local(async move {
+            let mut message = answer.message;
+            for call in answer.calls {
+                message.tools.push(tools::run(self.library, call).await);
+            }
+            self.put_messages(vec![message.clone()]);
+            if self.is_shown(id) {
+                self.current.messages().at_key(id).tools().set(message.tools);
+                self.set_state(id, AnswerState::Waiting(None));
+                self.request_answer(id);
+            }
+        });
     }
 
     /// The engine was replaced: the answer goes on where it was. One whose conversation has left the screen ends there.

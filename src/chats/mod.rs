@@ -1,11 +1,13 @@
 //! The user's conversations: the list, the one on screen, and what happens to them.
 //!
 //! `answers.rs` asks the engine and takes what comes, also for conversations that are not on screen; `edits.rs` changes
-//! conversations; `tree.rs` follows branches. Everything is kept in the library as it happens; an answer, once a second.
+//! conversations; `documents.rs` reads long files; `tree.rs` follows branches. Everything is kept in the library as it happens; an answer, once a second.
 
 mod answers;
+mod documents;
 mod edits;
 mod request;
+mod tools;
 mod tree;
 
 use std::collections::HashMap;
@@ -15,6 +17,7 @@ use leptos::prelude::*;
 use leptos::reactive::owner::LocalStorage;
 use parlance_protocol::RequestId;
 use parlance_protocol::library::{Attachment, ConversationSummary, Id, Message};
+use parlance_protocol::openai::ToolCall;
 use reactive_stores::Store;
 
 use crate::client::Client;
@@ -38,6 +41,8 @@ struct Answering {
     request: RequestId,
     /// The answer as it is kept.
     message: Message,
+    /// Tools that the model has called for in this round.
+    calls: Vec<ToolCall>,
     /// What the message on screen shows.
     state: AnswerState,
     /// When the model began to think, in milliseconds since 1970.

@@ -4,6 +4,7 @@ use parlance_protocol::library::{Attachment, Role};
 use parlance_protocol::openai::{ChatCompletionRequest, FunctionCall, RequestMessage, ToolCall};
 use serde_json::Value;
 
+use super::tools;
 use crate::conversation::ChatMessage;
 use crate::settings::{Sampling, Settings};
 
@@ -16,11 +17,15 @@ pub(crate) fn request(messages: &[&ChatMessage], system: &str, sampling: Samplin
     for message in messages {
         push(&mut asked, message);
     }
+    let rounds = messages.last().map_or(0, |message| message.tools.len());
+    // What has begun is written to its end without further calls.
     let continues = asked.last().is_some_and(|message| message.role == "assistant");
+    let uses_tools = settings.uses_tools && !continues && rounds < tools::MAX_ROUNDS;
     ChatCompletionRequest {
         messages: asked,
         continue_final_message: continues.then_some(true),
         enable_thinking: (!settings.thinks).then_some(false),
+        tools: uses_tools.then(tools::definitions),
         ..sampling.request()
     }
 }
@@ -38,7 +43,8 @@ fn push(asked: &mut Vec<RequestMessage>, message: &ChatMessage) {
     if message.role == Role::Assistant && message.content.is_empty() {
         return;
     }
-    let text = with_attachments(&message.content, &message.attachments);
+    let files = if message.sources.is_empty() { &message.attachments } else { &message.sources };
+    let text = with_attachments(&message.content, files);
     asked.push(RequestMessage { content: Value::String(text), ..RequestMessage::new(message.role.as_str(), "") });
 }
 

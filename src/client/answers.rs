@@ -110,7 +110,11 @@ impl Client {
         self.link.update_value(|link| link.is_recovering = false);
         if let Some(asked) = self.forget(id) {
             let reason = asked.finish.unwrap_or(FinishReason::Abort);
-            asked.tell(AnswerEvent::Finished { reason, usage: asked.usage.unwrap_or_default() });
+            let usage = asked.usage.unwrap_or_default();
+            if usage.completion_tokens > 0 {
+                self.answered.write().push(usage);
+            }
+            asked.tell(AnswerEvent::Finished { reason, usage });
         }
     }
 

@@ -4,15 +4,18 @@
 //! `storage.rs` is about models kept on this device.
 
 mod answers;
+mod embeddings;
 mod recovery;
 mod storage;
 
 use std::collections::HashMap;
 use std::time::Duration;
 
+use futures::channel::oneshot;
 use js_sys::{Array, Object, Reflect};
 use leptos::prelude::*;
 use leptos::reactive::owner::LocalStorage;
+use parlance_protocol::openai::Usage;
 use parlance_protocol::{
     Event, FILES_KEY, Failure, FailureKind, ModelDescription, ModelInfo, ModelSource, Phase, REQUEST_KEY, Request, RequestId,
     StorageInfo,
@@ -94,6 +97,7 @@ struct Link {
     load: Option<(RequestId, LoadRequest)>,
     inspection: Option<RequestId>,
     answers: HashMap<RequestId, Asked>,
+    replies: HashMap<RequestId, oneshot::Sender<Event>>,
 }
 
 impl Link {
@@ -111,6 +115,7 @@ pub(crate) struct Client {
     stored: RwSignal<Option<Result<StorageInfo, Failure>>>,
     verified: RwSignal<HashMap<String, bool>>,
     notice: RwSignal<Option<String>>,
+    answered: RwSignal<Vec<Usage>>,
     options: StoredValue<Options>,
     settings: SettingsContext,
     link: StoredValue<Link, LocalStorage>,
@@ -125,6 +130,7 @@ impl Client {
             stored: RwSignal::new(None),
             verified: RwSignal::new(HashMap::new()),
             notice: RwSignal::new(None),
+            answered: RwSignal::new(Vec::new()),
             options: StoredValue::new(options),
             settings,
             link: StoredValue::new_local(Link::default()),
@@ -139,6 +145,11 @@ impl Client {
     /// Whether a model is being loaded.
     pub(crate) fn is_loading(self) -> Signal<bool> {
         Signal::derive(move || matches!(*self.engine.read(), EngineState::Loading(_)))
+    }
+
+    /// What the answers of this visit took, oldest first.
+    pub(crate) fn answered(self) -> Signal<Vec<Usage>> {
+        self.answered.into()
     }
 
     /// Something that happened and is over; told once.
@@ -281,6 +292,7 @@ impl Client {
     }
 
     fn handle(self, event: Event) {
+        let Some(event) = self.reply(event) else { return };
         match event {
             Event::Ready => self.post_waiting(),
             Event::Progress { id, phase: Phase::Prefill, done, total, .. } => self.prefilling(id, done, total),

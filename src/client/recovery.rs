@@ -30,6 +30,8 @@ impl Client {
         let answers = self.link.try_update_value(|link| {
             link.transport = None;
             link.waiting = None;
+            // Those who wait hear that their senders are gone.
+            link.replies.clear();
             std::mem::take(&mut link.answers)
         });
         let answers = answers.unwrap_or_default();

@@ -17,6 +17,9 @@ use crate::storage;
 /// Largest file that is given to the model: more would not fit any context.
 const MAX_FILE_BYTES: f64 = 1e6;
 
+/// Characters of a token, in most languages and with most tokenizers.
+const CHARS_PER_TOKEN: f64 = 4.0;
+
 /// A text field that grows with its text, files that go with it, and a button that sends, or stops the answer under way.
 #[component]
 pub(crate) fn Composer() -> impl IntoView {
@@ -130,10 +133,11 @@ pub(crate) fn Composer() -> impl IntoView {
 fn Attachments() -> impl IntoView {
     let attachments = expect_context::<Chats>().attachments();
     let one = move |(index, file): (usize, Attachment)| {
-        let size = file.text.len() as f64;
+        let tokens = (file.text.chars().count() as f64 / CHARS_PER_TOKEN).ceil();
+        let estimate = move || tf("about-tokens", [("count", super::units::count(tokens).into())]);
         view! {
             <span class="attachment">
-                {file.name} <span class="soft">{move || super::units::bytes(size)}</span>
+                {file.name} <span class="soft">{estimate}</span>
                 <IconButton
                     icon="close"
                     label="remove"

@@ -2,17 +2,19 @@
 
 use leptos::prelude::*;
 
+use super::conversation_dialog::ConversationDialog;
 use super::icon_button::IconButton;
 use super::icons::Icon;
+use crate::chats::Chats;
 use crate::client::{Client, EngineState};
 use crate::conversation::ConversationStoreFields as _;
-use crate::chats::Chats;
 use crate::i18n::{t, tr};
 
 /// The bar at the top. `on_menu` opens and closes the list of conversations.
 #[component]
 pub(crate) fn Header(on_menu: impl Fn() + 'static, on_choose_model: impl Fn() + 'static) -> impl IntoView {
     let chats = expect_context::<Chats>();
+    let is_dialog_open = RwSignal::new(false);
     let title = move || chats.current().summary().read().title.clone();
     view! {
         <header class="header">
@@ -21,7 +23,11 @@ pub(crate) fn Header(on_menu: impl Fn() + 'static, on_choose_model: impl Fn() + 
                 {move || Some(title()).filter(|title| !title.is_empty()).unwrap_or_else(|| "Parlance".to_owned())}
             </h1>
             <ModelButton on_choose_model />
+            <IconButton icon="persona" label="instructions" on_press=move || is_dialog_open.set(true) />
         </header>
+        <Show when=move || is_dialog_open.get()>
+            <ConversationDialog on_close=move || is_dialog_open.set(false) />
+        </Show>
     }
 }
 

@@ -3,7 +3,7 @@
 use leptos::prelude::*;
 
 /// Names and the data of one path each.
-const PATHS: [(&str, &str); 24] = [
+const PATHS: [(&str, &str); 25] = [
     ("send", "M12 19V5M5 12l7-7 7 7"),
     ("stop", "M8 8h8v8H8z"),
     ("new-chat", "M12 4H6a2 2 0 0 0-2 2v12a2 2 0 0 0 2 2h12a2 2 0 0 0 2-2v-6M18.4 3.6a2 2 0 0 1 2.9 2.8L13 14.7 9 16l1.3-4z"),
@@ -27,6 +27,7 @@ const PATHS: [(&str, &str); 24] = [
     ("model", "M12 3l8 4.5v9L12 21l-8-4.5v-9zM4 7.5l8 4.5 8-4.5M12 12v9"),
     ("disk", "M4 6c0-1.7 3.6-3 8-3s8 1.3 8 3-3.6 3-8 3-8-1.3-8-3zM4 6v12c0 1.7 3.6 3 8 3s8-1.3 8-3V6M4 12c0 1.7 3.6 3 8 3s8-1.3 8-3"),
     ("chart", "M4 20V4M4 20h16M8 16l4-5 3 3 5-7"),
+    ("persona", "M12 4a4 4 0 1 0 0 8 4 4 0 0 0 0-8zM4 21c0-4 3.6-6 8-6s8 2 8 6"),
     ("folder", "M3 6h6l2 2h10v11H3z"),
 ];
 

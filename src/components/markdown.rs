@@ -29,6 +29,8 @@ struct Text {
     is_active: Signal<bool>,
     blocks: RwSignal<Vec<ArcRwSignal<String>>>,
     has_failed: RwSignal<bool>,
+    /// Whether the end of the text is on screen.
+    is_complete: RwSignal<bool>,
     progress: StoredValue<Progress, LocalStorage>,
 }
 
@@ -42,6 +44,7 @@ pub(crate) fn Markdown(key: Id, text: Signal<String>, is_active: Signal<bool>) -
         is_active,
         blocks: RwSignal::new(Vec::new()),
         has_failed: RwSignal::new(false),
+        is_complete: RwSignal::new(false),
         progress: StoredValue::new_local(Progress::default()),
     };
     Effect::new(move |_| {
@@ -55,7 +58,7 @@ pub(crate) fn Markdown(key: Id, text: Signal<String>, is_active: Signal<bool>) -
             when=move || text.has_failed.get()
             fallback=move || {
                 view! {
-                    <div class="text markdown">
+                    <div class="text markdown" data-complete=move || text.is_complete.get().to_string()>
                         <For each=blocks key=|(index, _)| *index let((_, html))>
                             <Block html />
                         </For>
@@ -115,6 +118,7 @@ impl Text {
             match rendered {
                 Ok(rendered) if alive => {
                     self.show(rendered);
+                    self.is_complete.set(!is_active);
                     self.schedule();
                 }
                 // The text is shown as it is.

@@ -1,7 +1,7 @@
 //! One message.
 
 use leptos::prelude::*;
-use parlance_protocol::library::{Role, ToolUse};
+use parlance_protocol::library::{Attachment, Role, ToolUse};
 use reactive_stores::Field;
 
 use super::answer_footer::AnswerFooter;
@@ -80,6 +80,7 @@ fn Question(id: MessageId, content: Signal<String>, is_editing: RwSignal<bool>) 
                         <div class="attachments">{files}</div>
                         <StreamedText text=content />
                     </div>
+                    <Sources id />
                 }
             }
         >
@@ -92,6 +93,31 @@ fn Question(id: MessageId, content: Signal<String>, is_editing: RwSignal<bool>) 
                 on_cancel=move || is_editing.set(false)
             />
         </Show>
+    }
+}
+
+/// What of the question's long files the model was given.
+#[component]
+fn Sources(id: MessageId) -> impl IntoView {
+    let sources = expect_context::<Chats>().current().messages().at_key(id).sources();
+    let one = |source: Attachment| {
+        view! {
+            <li>
+                <strong>{source.name}</strong>
+                <p dir="auto">{source.text}</p>
+            </li>
+        }
+    };
+    move || {
+        let sources = sources.get();
+        (!sources.is_empty()).then(|| {
+            view! {
+                <details class="sources">
+                    <summary>{tr("sources")} " (" {sources.len()} ")"</summary>
+                    <ol>{sources.into_iter().map(one).collect_view()}</ol>
+                </details>
+            }
+        })
     }
 }
 

@@ -3,6 +3,7 @@
 pub(crate) mod answer_footer;
 pub(crate) mod code_toolbar;
 pub(crate) mod composer;
+pub(crate) mod conversation_dialog;
 pub(crate) mod conversation_item;
 pub(crate) mod data_controls;
 pub(crate) mod dialog;
@@ -23,6 +24,7 @@ pub(crate) mod model_status;
 pub(crate) mod navigation;
 pub(crate) mod notice;
 pub(crate) mod page_header;
+pub(crate) mod plot;
 pub(crate) mod prompt_menu;
 pub(crate) mod sampling_settings;
 pub(crate) mod shortcuts;

@@ -18,6 +18,8 @@ pub(crate) fn PageHeader(title: &'static str) -> impl IntoView {
                 <a href="models">{tr("models")}</a>
                 <a href="storage">{tr("storage")}</a>
                 <a href="settings">{tr("settings")}</a>
+                <a href="performance">{tr("performance")}</a>
+                <a href="playground">{tr("playground")}</a>
             </nav>
             <h1>{tr(title)}</h1>
         </header>

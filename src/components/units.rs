@@ -32,6 +32,11 @@ pub(crate) fn bytes(bytes: f64) -> String {
     }
 }
 
+/// A size that is known roughly: `98 MB`, `4.2 GB`.
+pub(crate) fn rounded_bytes(bytes: f64) -> String {
+    if bytes >= 1e9 { format!("{} GB", decimal(bytes / 1e9, 1)) } else { format!("{} MB", decimal(bytes / 1e6, 0)) }
+}
+
 /// A number, with thousands apart or, from a million on, shortened: `4,096`, `135 million`.
 pub(crate) fn count(number: f64) -> String {
     match number {
@@ -64,6 +69,7 @@ mod tests {
     #[test]
     fn numbers_read_well() {
         assert_eq!([bytes(12.0), bytes(98_362_432.0), bytes(4.2e9)], ["12 B", "98.4 MB", "4.20 GB"]);
+        assert_eq!([rounded_bytes(98e6), rounded_bytes(4.17e9)], ["98 MB", "4.2 GB"]);
         assert_eq!([duration(0.2), duration(42.4), duration(600.0)], ["less than a second", "42 s", "10 min"]);
         assert_eq!([134.5e6, 7.24e9].map(count), ["134 million", "7.2 billion"]);
         assert_eq!([rate(9.44), rate(127.3)], ["9.4", "127"]);

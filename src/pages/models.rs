@@ -1,6 +1,6 @@
-//! Models to choose from, by family, with what they take and whether they fit.
+//! Models to choose from, with what they take and whether they fit.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 
 use leptos::prelude::*;
 use leptos_router::NavigateOptions;
@@ -33,28 +33,45 @@ pub(crate) fn ModelsPage() -> impl IntoView {
         }
     });
     let look = move |model: CatalogueModel| looked_at.set(Some(model_url(&model.url).map(Choice::of_url)));
+    let family = RwSignal::new(None::<String>);
     let families = Memo::new(move |_| {
-        let mut families: BTreeMap<String, Vec<CatalogueModel>> = BTreeMap::new();
-        for model in catalogue.get().flatten().into_iter().flatten().filter(|model| model.matches(&query.read())) {
-            families.entry(model.family.clone()).or_default().push(model);
-        }
-        families.into_iter().collect::<Vec<_>>()
+        let all: BTreeSet<String> = catalogue.get().flatten().into_iter().flatten().map(|model| model.family).collect();
+        all
     });
-    let family = move |(name, models): (String, Vec<CatalogueModel>)| {
+    // The smallest first: they are what most devices can run.
+    let found = Memo::new(move |_| {
+        let is_wanted = |model: &CatalogueModel| {
+            model.matches(&query.read()) && family.read().as_ref().is_none_or(|family| *family == model.family)
+        };
+        let mut found: Vec<_> = catalogue.get().flatten().into_iter().flatten().filter(is_wanted).collect();
+        found.sort_by(|a, b| a.size_mb.total_cmp(&b.size_mb));
+        found
+    });
+    let family_button = move |name: Option<String>| {
+        let label = name.clone();
+        let chosen = name.clone();
         view! {
-            <section class="family">
-                <h2>{name}</h2>
-                <ul class="cards">
-                    {models.into_iter().map(|model| view! { <ModelCard model on_look=look /> }).collect_view()}
-                </ul>
-            </section>
+            <button
+                class="small"
+                aria-pressed=move || (*family.read() == name).to_string()
+                on:click=move |_| family.set(chosen.clone())
+            >
+                {move || label.clone().unwrap_or_else(|| t("all-families"))}
+            </button>
+        }
+    };
+    let cards = move || {
+        view! {
+            <ul class="cards">
+                {found.get().into_iter().map(|model| view! { <ModelCard model on_look=look /> }).collect_view()}
+            </ul>
         }
     };
     let body = move || match catalogue.get() {
         None => view! { <p role="status">{tr("looking")}</p> }.into_any(),
         Some(None) => view! { <p class="empty">{tr("no-catalogue")}</p> }.into_any(),
-        Some(Some(_)) if families.read().is_empty() => view! { <p class="empty">{tr("nothing-found")}</p> }.into_any(),
-        Some(Some(_)) => families.get().into_iter().map(family).collect_view().into_any(),
+        Some(Some(_)) if found.read().is_empty() => view! { <p class="empty">{tr("nothing-found")}</p> }.into_any(),
+        Some(Some(_)) => cards().into_any(),
     };
     view! {
         <main class="page wide">
@@ -72,6 +89,9 @@ pub(crate) fn ModelsPage() -> impl IntoView {
                 <button data-testid="add-model" on:click=move |_| looked_at.set(Some(None))>
                     {tr("add-model")}
                 </button>
+            </div>
+            <div class="actions" role="group" aria-label=tr("families")>
+                {move || [None].into_iter().chain(families.get().into_iter().map(Some)).map(family_button).collect_view()}
             </div>
             <div data-testid="catalogue">{body}</div>
             {move || {
@@ -106,12 +126,12 @@ fn ModelCard(model: CatalogueModel, on_look: impl Fn(CatalogueModel) + Copy + 's
         move || {
             let parameters = tf("parameters", [("count", units::count(model.parameters * 1e9).into())]);
             let context = tf("context-of", [("tokens", units::count(model.context.into()).into())]);
-            let size = units::bytes(model.size_mb * 1e6);
+            let size = units::rounded_bytes(model.size_mb * 1e6);
             [parameters, model.quant.clone(), size, context, model.licence.clone()].join(" · ")
         }
     };
     let verdict = move || {
-        let needs = tf("needs-memory", [("size", units::bytes(memory_bytes).into())]);
+        let needs = tf("needs-memory", [("size", units::rounded_bytes(memory_bytes).into())]);
         format!("{} · {needs}", t(fit_key))
     };
     let about = format!("about-{}", model.about);

@@ -139,6 +139,28 @@ fn Instructions() -> impl IntoView {
                 />
                 {tr("thinks")}
             </label>
+            <label class="choice-label">
+                <input
+                    id="uses-tools"
+                    type="checkbox"
+                    checked=move || settings.read().uses_tools
+                    on:change=move |event| settings.write().uses_tools = event_target_checked(&event)
+                />
+                {tr("uses-tools")}
+            </label>
+        </section>
+        <section>
+            <h2>
+                <label for="embedding-model">{tr("embedding-model")}</label>
+            </h2>
+            <p>{tr("embedding-model-text")}</p>
+            <input
+                id="embedding-model"
+                dir="ltr"
+                placeholder="https://…/model.gguf · owner/repository/file.gguf"
+                prop:value=move || settings.read().embedding_model.clone()
+                on:change:target=move |event| settings.write().embedding_model = event.target().value()
+            />
         </section>
         <Snippets
             title="personas"

@@ -11,12 +11,17 @@ pub const READY: &str = "document.querySelector('.model-button[data-state=ready]
 /// The last answer.
 pub const LAST_ANSWER: &str = "[...document.querySelectorAll('[data-role=assistant]')].at(-1)";
 
+/// The text of the last answer so far.
+pub const LAST_TEXT: &str = "([...document.querySelectorAll('[data-role=assistant] .markdown')].at(-1)?.innerText ?? '')";
+/// Begins a new conversation.
+pub const NEW_CHAT: &str = "[data-testid=new-chat]";
+
 /// Sends a question.
 ///
 /// # Errors
 /// If there is no composer.
 pub fn ask(page: &Page, question: &str) -> Result<(), Error> {
-    page.type_into("textarea", question)?;
+    page.type_into("#message", question)?;
     page.press("Enter")
 }
 
@@ -26,6 +31,7 @@ pub fn ask(page: &Page, question: &str) -> Result<(), Error> {
 /// [`Error::Timeout`].
 pub fn answer(page: &Page) -> Result<String, Error> {
     page.wait_for(&format!("{LAST_ANSWER}?.dataset.active === 'false'"), LONG)?;
-    let text = page.evaluate(&format!("{LAST_ANSWER}.querySelector(':scope > .text').innerText"))?;
+    page.wait_for(&format!("{LAST_ANSWER}.querySelector('.markdown[data-complete=true]')"), LONG)?;
+    let text = page.evaluate(&format!("{LAST_ANSWER}.querySelector('.markdown').innerText.trim()"))?;
     Ok(text.as_str().unwrap_or_default().to_owned())
 }

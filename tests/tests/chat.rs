@@ -6,7 +6,7 @@ use std::time::Duration;
 use parlance_engine::chat::Message;
 use parlance_engine::runtime::{Gpu, GpuOptions, Loader, LoaderOptions};
 use parlance_engine::sampling::SamplingParams;
-use parlance_tests::chat::{self, LAST_ANSWER, LONG, READY};
+use parlance_tests::chat::{self, LAST_ANSWER, LAST_TEXT, LONG, NEW_CHAT, READY};
 use parlance_tests::{Page, Server, Session, model_path};
 
 const QUESTION: &str = "What is the capital of France?";
@@ -59,7 +59,7 @@ fn a_question_is_answered_as_by_the_native_program() {
     let page = open(&session, &server);
     // The first message loads the model by itself.
     let count_lengths = "new MutationObserver(() => (window.lengths ??= new Set()).add(
-        document.querySelector('[data-role=assistant] .text')?.innerText.length ?? 0
+        document.querySelector('[data-role=assistant] .markdown')?.innerText.length ?? 0
     )).observe(document.body, { subtree: true, childList: true, characterData: true })";
     page.evaluate(count_lengths).unwrap();
     ask(&page, QUESTION);
@@ -75,18 +75,17 @@ fn a_question_is_answered_as_by_the_native_program() {
     ask(&page, "And of Germany?");
     let follow_up = answer(&page);
     assert!(follow_up.contains("Berlin"), "{follow_up}");
-    let details = page.evaluate(&format!("{LAST_ANSWER}.querySelector('.statistics').title")).unwrap().to_string();
-    let cached: u32 = details.split_once('(').unwrap().1.split(' ').next().unwrap().parse().unwrap();
-    assert!(cached > 30, "{details}");
+    let cached = page.evaluate(&format!("Number({LAST_ANSWER}.querySelector('.statistics').dataset.cached)")).unwrap();
+    assert!(cached.as_u64().unwrap() > 30, "{cached}");
 
     // The model went to the GPU in chunks: the worker never held it.
     page.click(".model-button").unwrap();
-    let details = page.text("[data-testid=current-model] p").unwrap();
-    let memory = details.split_once("at most ").unwrap().1.split(" MB").next().unwrap().parse::<f64>().unwrap();
-    assert!(memory < 80.0, "{details}");
-    page.click("[aria-label=Close]").unwrap();
+    page.text("[data-testid=current-model] p").unwrap();
+    let memory = page.evaluate("Number(document.querySelector('[data-testid=current-model]').dataset.memory)").unwrap();
+    assert!(memory.as_f64().unwrap() < 80e6, "{memory}");
+    page.click(".dialog [aria-label=Close]").unwrap();
 
-    page.click("[aria-label='New chat']").unwrap();
+    page.click(NEW_CHAT).unwrap();
     page.wait_for("document.querySelector('.welcome')", Duration::from_secs(5)).unwrap();
     assert_eq!(page.evaluate("document.querySelectorAll('.message').length").unwrap(), 0);
 }
@@ -97,12 +96,12 @@ fn an_answer_can_be_stopped_and_the_next_one_works() {
     let session = Session::start(true).unwrap();
     let page = session.open(&server.page("?temperature=0")).unwrap();
     ask(&page, "Write a long story about a dragon.");
-    page.wait_for(&format!("{LAST_ANSWER}?.querySelector('.text').innerText.length > 20"), LONG).unwrap();
+    page.wait_for(&format!("{LAST_TEXT}.length > 20"), LONG).unwrap();
     page.click("[aria-label=Stop]").unwrap();
     page.wait_for(&format!("{LAST_ANSWER}.dataset.active === 'false'"), Duration::from_secs(10)).unwrap();
     assert!(page.text(".statistics").unwrap().contains("stopped"));
     assert!(answer(&page).len() > 20, "what was written stays");
-    page.click("[aria-label='New chat']").unwrap();
+    page.click(NEW_CHAT).unwrap();
     ask(&page, QUESTION);
     assert!(answer(&page).contains("Paris"));
 }
@@ -179,7 +178,7 @@ fn a_model_in_several_files_is_planned_from_its_headers_and_answers() {
     assert!(answer(&page).contains("Paris"));
     page.click(".model-button").unwrap();
     let details = page.text("[data-testid=current-model] p").unwrap();
-    assert!(details.contains("context of 1024 tokens"), "{details}");
+    assert!(details.contains("context of 1,024 tokens"), "{details}");
 }
 
 /// Loads an embedding model in a worker of its own, by the documented messages, and returns the vectors of texts.
@@ -271,8 +270,8 @@ fn a_worker_that_cannot_start_is_reported_and_one_that_dies_is_replaced() {
     page.click("[data-testid=load-failure] button.primary").unwrap();
     page.wait_for(READY, LONG).unwrap();
     ask(&page, "Write a long story about a dragon.");
-    page.wait_for(&format!("{LAST_ANSWER}?.querySelector('.text').innerText.length > 5"), LONG).unwrap();
-    let begun = page.evaluate(&format!("{LAST_ANSWER}.querySelector('.text').innerText")).unwrap();
+    page.wait_for(&format!("{LAST_TEXT}.length > 5"), LONG).unwrap();
+    let begun = page.evaluate(LAST_TEXT).unwrap();
     // What the browser does when the worker's wasm traps: the answer goes on in a new worker, and the user hears of it once.
     page.evaluate("window.worker.dispatchEvent(new ErrorEvent('error', { message: 'unreachable executed' }))").unwrap();
     page.wait_for("document.querySelector('[data-testid=notice]')?.innerText.includes('started again')", LONG).unwrap();
@@ -280,7 +279,7 @@ fn a_worker_that_cannot_start_is_reported_and_one_that_dies_is_replaced() {
     let begun = begun.as_str().unwrap();
     assert!(text.starts_with(begun) && text.len() > begun.len() + 20, "{begun:?} became {text:?}");
     assert_eq!(page.evaluate("document.querySelectorAll('.message').length").unwrap(), 2);
-    page.click("[aria-label='New chat']").unwrap();
+    page.click(NEW_CHAT).unwrap();
     ask(&page, QUESTION);
     assert!(answer(&page).contains("Paris"));
 }

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use parlance_tests::chat::{LAST_ANSWER, LONG, READY, answer, ask};
+use parlance_tests::chat::{LAST_TEXT, LONG, NEW_CHAT, READY, answer, ask};
 use parlance_tests::{Page, Server, Session};
 use serde_json::{Value, json};
 
@@ -42,7 +42,7 @@ fn tabs_share_one_engine_and_the_next_tab_takes_over() {
     let third = session.open(&server.page("?temperature=0&max_tokens=3000")).unwrap();
     third.wait_for(READY, SHORT).unwrap();
     ask(&third, "Write a very long story about a dragon.").unwrap();
-    third.wait_for(&format!("{LAST_ANSWER}?.querySelector('.text').innerText.length > 20"), LONG).unwrap();
+    third.wait_for(&format!("{LAST_TEXT}.length > 20"), LONG).unwrap();
     third.close().unwrap();
     second.show().unwrap();
     ask(&second, QUESTION).unwrap();
@@ -81,11 +81,11 @@ fn an_answer_goes_on_after_the_gpu_was_lost() {
     page.evaluate(WATCH_DEVICES).unwrap();
     let question = "Write a story about a dragon.";
     ask(&page, question).unwrap();
-    page.wait_for(&format!("{LAST_ANSWER}?.querySelector('.text').innerText.length > 20"), LONG).unwrap();
+    page.wait_for(&format!("{LAST_TEXT}.length > 20"), LONG).unwrap();
     page.evaluate("new BroadcastChannel('test').postMessage('destroy')").unwrap();
     page.wait_for("document.querySelector('[data-testid=notice]')?.innerText.includes('GPU failed')", LONG).unwrap();
     let interrupted = answer(&page).unwrap();
-    page.click("[aria-label='New chat']").unwrap();
+    page.click(NEW_CHAT).unwrap();
     ask(&page, question).unwrap();
     assert_eq!(interrupted, answer(&page).unwrap(), "greedy answers are the same with and without a loss");
 }

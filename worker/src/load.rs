@@ -220,17 +220,17 @@ impl<'a> Checksum<'a> {
 }
 
 fn resident(spec: &LoadSpec, loaded: Loaded, len_bytes: u64, warning: Option<String>, start: Instant) -> Resident {
-    let (context_tokens, template_warning, language, gpu, own_name, gpu_bytes) = match &loaded {
+    let (context_tokens, template_warning, language, gpu, own_name, weight_bytes, kv_bytes) = match &loaded {
         Loaded::Decoder(model) => {
             let warning = model.chat().template_warning().map(str::to_owned);
             let language = Some(Rc::new(Language::new(model.chat_handle())));
             let kv_bytes = model.config().kv_bytes_per_token() * u64::from(model.context_tokens());
-            let bytes = model.weight_bytes() + kv_bytes;
-            (model.context_tokens(), warning, language, model.gpu(), model.config().name.as_str(), bytes)
+            let name = model.config().name.as_str();
+            (model.context_tokens(), warning, language, model.gpu(), name, model.weight_bytes(), kv_bytes)
         }
         Loaded::Encoder(encoder) => {
             let config = encoder.config();
-            (config.context, None, None, encoder.gpu(), config.name.as_str(), len_bytes)
+            (config.context, None, None, encoder.gpu(), config.name.as_str(), len_bytes, config.kv_bytes())
         }
     };
     let fewer = match &loaded {
@@ -247,12 +247,15 @@ fn resident(spec: &LoadSpec, loaded: Loaded, len_bytes: u64, warning: Option<Str
         context_tokens,
         adapter: gpu.adapter_name().to_owned(),
         is_software: gpu.is_software(),
+        features: gpu.feature_names().into_iter().map(str::to_owned).collect(),
+        weight_bytes: weight_bytes as f64,
+        kv_bytes: kv_bytes as f64,
         warning: (!warnings.is_empty()).then(|| warnings.join(" ")),
         len_bytes: len_bytes as f64,
         load_seconds: start.elapsed().as_secs_f64(),
         peak_memory_bytes: memory_bytes(),
     };
-    Resident { spec: spec.clone(), info, loaded, language, len_bytes: gpu_bytes, used: Instant::now() }
+    Resident { spec: spec.clone(), info, loaded, language, len_bytes: weight_bytes + kv_bytes, used: Instant::now() }
 }
 
 /// The file's name without its ending, which tells size and quantisation; the metadata's name without one.

@@ -9,7 +9,7 @@ use crate::templates;
 use crate::toolchain::Toolchain;
 
 /// Arguments that select what is tested natively: always the same packages, so that dependencies are built once.
-const NATIVE: [&str; 5] = ["test", "--release", "--workspace", "--exclude", "parlance-worker"];
+const NATIVE: [&str; 7] = ["test", "--release", "--workspace", "--exclude", "parlance-worker", "--exclude", "parlance-library"];
 
 /// Runs every test with what is set up.
 fn run_all(toolchain: &Toolchain, browser: &Browser) -> Result<(), Fault> {

@@ -34,15 +34,15 @@ fn main() -> Result<(), Error> {
     slow.wait_for("document.querySelector('.progress-detail')?.innerText.includes('left')", Duration::from_secs(60))?;
     Camera { page: &slow, folder: &folder }.take("loading")?;
     drop(slow_session);
-    page.type_into("textarea", "Explain why the sky is blue, in two sentences")?;
+    page.type_into("#message", "Explain why the sky is blue, in two sentences")?;
     page.press("Enter")?;
     page.wait_for(
-        "document.querySelector('[data-active=true] .text')?.innerText.length > 20",
+        "document.querySelector('[data-active=true] .markdown')?.innerText.length > 20",
         Duration::from_secs(180),
     )?;
     camera.take("streaming")?;
     page.wait_for(ANSWERED, Duration::from_secs(180))?;
-    page.type_into("textarea", "Thanks! And at sunset?")?;
+    page.type_into("#message", "Thanks! And at sunset?")?;
     camera.take("answered")?;
 
     let session = Session::start(true)?;

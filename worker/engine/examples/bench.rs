@@ -95,7 +95,7 @@ async fn measure(arguments: &Arguments) -> Result<Vec<Row>, Box<dyn Error>> {
     let gpu = Gpu::new(options).await?;
     let tuning = tuned(gpu.tuning(), &arguments.tune)?;
     let gpu = Gpu::new(GpuOptions { tuning: Some(tuning), ..options }).await?;
-    let (adapter, features) = (gpu.adapter_name().to_owned(), features(&gpu));
+    let (adapter, features) = (gpu.adapter_name().to_owned(), gpu.feature_names());
     let model_name = arguments.model.file_stem().unwrap_or_default().to_string_lossy().into_owned();
     let mut rows = Vec::new();
     let mut add = |case: String, metric, value, unit| {
@@ -147,14 +147,6 @@ fn tuned(mut tuning: Tuning, choices: &[(String, u32)]) -> Result<Tuning, Box<dy
         *field = *value;
     }
     Ok(tuning)
-}
-
-fn features(gpu: &Gpu) -> Vec<&'static str> {
-    let features = gpu.device().features();
-    [(wgpu::Features::SUBGROUP, "subgroups"), (wgpu::Features::SHADER_F16, "shader-f16")]
-        .into_iter()
-        .filter_map(|(feature, name)| features.contains(feature).then_some(name))
-        .collect()
 }
 
 async fn load(gpu: Gpu, path: &Path, context: u32) -> Result<(Model, u64), Box<dyn Error>> {

@@ -323,6 +323,12 @@ pub struct ModelInfo {
     pub adapter: String,
     /// The adapter computes on the CPU: expect it to be slow.
     pub is_software: bool,
+    /// The optional features of the GPU that are in use.
+    pub features: Vec<String>,
+    /// Bytes of weights on the GPU.
+    pub weight_bytes: f64,
+    /// Bytes of the KV cache on the GPU.
+    pub kv_bytes: f64,
     /// Something the user should know, such as a template that was replaced.
     pub warning: Option<String>,
     /// Bytes read from the source.

@@ -117,6 +117,17 @@ impl Gpu {
         self.is_software
     }
 
+    /// Names of the optional features that are in use.
+    pub fn feature_names(&self) -> Vec<&'static str> {
+        const NAMES: [(wgpu::Features, &str); 3] = [
+            (wgpu::Features::SHADER_F16, "shader-f16"),
+            (wgpu::Features::SUBGROUP, "subgroups"),
+            (wgpu::Features::TIMESTAMP_QUERY, "timestamp-query"),
+        ];
+        let features = self.device.features();
+        NAMES.iter().filter_map(|(feature, name)| features.contains(*feature).then_some(*name)).collect()
+    }
+
     /// The first error that the GPU reported, if any.
     ///
     /// # Errors

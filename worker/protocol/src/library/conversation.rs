@@ -72,6 +72,8 @@ pub struct Message {
     pub ending: Option<Ending>,
     /// Files that the model is given with it.
     pub attachments: Vec<Attachment>,
+    /// Passages of its files that the model is given in their place, where the files are too long.
+    pub sources: Vec<Attachment>,
     /// Tools that the model used for its answer.
     pub tools: Vec<ToolUse>,
 }

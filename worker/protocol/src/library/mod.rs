@@ -64,6 +64,27 @@ pub enum LibraryRequest {
         /// How.
         format: ExportFormat,
     },
+    /// Cut a text into passages. Ends in [`LibraryEvent::Passages`].
+    Split {
+        /// The text.
+        text: String,
+    },
+    /// The passages that fit a question best. Ends in [`LibraryEvent::Best`].
+    Best {
+        /// The passages.
+        passages: Vec<String>,
+        /// The question.
+        question: String,
+        /// Vectors of the question and of all passages, in this order; without them, words decide.
+        vectors: Option<Vec<Vec<f32>>>,
+        /// Most characters of the chosen passages together.
+        max_chars: u32,
+    },
+    /// The value of an expression, see `parlance_text::calculator`. Ends in [`LibraryEvent::Calculated`].
+    Calculate {
+        /// The expression.
+        expression: String,
+    },
     /// Turn a growing Markdown text into HTML. Ends in [`LibraryEvent::Rendered`].
     Render {
         /// Names the text.
@@ -139,6 +160,27 @@ pub enum LibraryEvent {
         /// The file.
         text: String,
     },
+    /// A text in passages.
+    Passages {
+        /// The request.
+        id: u32,
+        /// The passages, in order.
+        passages: Vec<String>,
+    },
+    /// The best passages.
+    Best {
+        /// The request.
+        id: u32,
+        /// Their indices, in order.
+        chosen: Vec<u32>,
+    },
+    /// An expression's value.
+    Calculated {
+        /// The request.
+        id: u32,
+        /// A number, or what is wrong with the expression.
+        value: String,
+    },
     /// A text as HTML, in blocks.
     Rendered {
         /// The request.
@@ -171,6 +213,9 @@ impl LibraryEvent {
             | Self::Done { id }
             | Self::Imported { id, .. }
             | Self::Exported { id, .. }
+            | Self::Passages { id, .. }
+            | Self::Best { id, .. }
+            | Self::Calculated { id, .. }
             | Self::Rendered { id, .. }
             | Self::Failed { id, .. } => Some(*id),
             Self::Ready | Self::Changed { .. } => None,

@@ -1,0 +1,117 @@
+//! Long files: cut into passages, of which those that matter for a question are found by meaning or by words.
+
+use bm25::{Embedder, EmbedderBuilder, Scorer, Tokenizer};
+use text_splitter::MarkdownSplitter;
+
+/// Most characters of a passage: a few paragraphs, and no more than small embedding models read.
+const PASSAGE_CHARS: usize = 800;
+
+/// Cuts a text at its headings, paragraphs and sentences.
+pub fn split(text: &str) -> Vec<String> {
+    MarkdownSplitter::new(PASSAGE_CHARS).chunks(text).map(str::to_owned).collect()
+}
+
+/// Vectors of a question and of passages, by the same embedding model.
+pub struct Vectors<'a> {
+    /// The question's.
+    pub question: &'a [f32],
+    /// The passages', in their order.
+    pub passages: &'a [Vec<f32>],
+}
+
+/// The passages that fit the question best and have no more than `max_chars` together, as indices in the order of the text.
+/// Without vectors, words decide.
+pub fn best(passages: &[String], question: &str, vectors: Option<&Vectors<'_>>, max_chars: usize) -> Vec<usize> {
+    let scores = match vectors {
+        Some(vectors) => vectors.passages.iter().map(|passage| cosine(vectors.question, passage)).collect(),
+        None => by_words(passages, question),
+    };
+    let mut order: Vec<usize> = (0..passages.len().min(scores.len())).collect();
+    // The sort is stable: where nothing tells passages apart, the first ones are taken.
+    order.sort_by(|a, b| scores[*b].total_cmp(&scores[*a]));
+    let mut left = max_chars;
+    let mut chosen: Vec<usize> = order
+        .into_iter()
+        .take_while(|index| {
+            let chars = passages[*index].chars().count();
+            let fits = chars <= left;
+            left = left.saturating_sub(chars);
+            fits
+        })
+        .collect();
+    chosen.sort_unstable();
+    chosen
+}
+
+fn cosine(a: &[f32], b: &[f32]) -> f32 {
+    let dot = |a: &[f32], b: &[f32]| a.iter().zip(b).map(|(a, b)| a * b).sum::<f32>();
+    let length = (dot(a, a) * dot(b, b)).sqrt();
+    if length > 0.0 { dot(a, b) / length } else { 0.0 }
+}
+
+/// BM25 scores.
+fn by_words(passages: &[String], question: &str) -> Vec<f32> {
+    let texts: Vec<&str> = passages.iter().map(String::as_str).collect();
+    let embedder: Embedder<u32, Words> = EmbedderBuilder::with_tokenizer_and_fit_to_corpus(Words, &texts).build();
+    let mut scorer = Scorer::<usize>::new();
+    for (index, text) in texts.iter().enumerate() {
+        scorer.upsert(&index, embedder.embed(text));
+    }
+    let question = embedder.embed(question);
+    (0..texts.len()).map(|index| scorer.score(&index, &question).unwrap_or_default()).collect()
+}
+
+/// Words in small letters; where a script has no spaces, single characters.
+struct Words;
+
+impl Tokenizer for Words {
+    fn tokenize(&self, text: &str) -> Vec<String> {
+        let is_cjk = |c: char| matches!(c, '\u{3040}'..='\u{30ff}' | '\u{3400}'..='\u{9fff}' | '\u{ac00}'..='\u{d7af}');
+        let mut words = Vec::new();
+        for word in text.to_lowercase().split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty()) {
+            if word.chars().any(is_cjk) {
+                words.extend(word.chars().map(String::from));
+            } else {
+                words.push(word.to_owned());
+            }
+        }
+        words
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ANIMALS: &str = "# Animals\n\n## Foxes\n\nFoxes hunt mice at night.\n\n## Bees\n\nBees make honey from nectar.\n\n## Whales\n\nWhales sing under water.\n";
+
+    #[test]
+    fn texts_are_cut_between_paragraphs() {
+        let text = format!("{}\n\n{}", "One. ".repeat(100), "Two. ".repeat(100));
+        let passages = split(&text);
+        assert_eq!(passages.len(), 2);
+        assert!(passages[0].ends_with("One.") && passages[1].starts_with("Two."));
+        assert!(split("").is_empty());
+        assert!(split(&"x".repeat(5000)).iter().all(|passage| passage.chars().count() <= PASSAGE_CHARS));
+    }
+
+    #[test]
+    fn passages_are_found_by_words() {
+        let passages: Vec<String> = ANIMALS.split("\n\n").map(str::to_owned).collect();
+        let chosen = best(&passages, "What do bees make?", None, 40);
+        assert_eq!(chosen.iter().map(|index| passages[*index].as_str()).collect::<Vec<_>>()[0], "## Bees");
+        let text: String = chosen.iter().map(|index| passages[*index].as_str()).collect();
+        assert!(text.contains("honey") && !text.contains("Whales"), "{text}");
+        let japanese = ["狐は夜に狩りをする。", "蜂は蜜を作る。"].map(str::to_owned);
+        assert_eq!(best(&japanese, "蜜は誰が作る？", None, 10), [1]);
+    }
+
+    #[test]
+    fn passages_are_found_by_meaning() {
+        let passages = ["a", "b", "c"].map(str::to_owned);
+        let vectors = [vec![1.0, 0.0], vec![0.6, 0.8], vec![0.0, 1.0]];
+        let vectors = Vectors { question: &[0.1, 1.0], passages: &vectors };
+        assert_eq!(best(&passages, "", Some(&vectors), 2), [1, 2]);
+        assert!(best(&passages, "", Some(&vectors), 0).is_empty());
+    }
+}

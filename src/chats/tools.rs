@@ -1,0 +1,45 @@
+//! The two built-in tools. Neither reads or changes anything beside what it is given.
+
+use parlance_protocol::library::ToolUse;
+use parlance_protocol::openai::{FunctionDefinition, Tool, ToolCall};
+use serde_json::{Value, json};
+
+use crate::library::Library;
+
+const CALCULATOR: &str = "calculator";
+const CLOCK: &str = "clock";
+
+/// Most rounds of calls for one answer: a model may call for ever.
+pub(crate) const MAX_ROUNDS: usize = 6;
+
+/// What the model is told of them.
+pub(crate) fn definitions() -> Vec<Tool> {
+    let tool = |name: &str, description: &str, parameters: Value| Tool {
+        kind: "function".to_owned(),
+        function: FunctionDefinition {
+            name: name.to_owned(),
+            description: Some(description.to_owned()),
+            parameters: Some(parameters),
+        },
+    };
+    let expression = json!({ "type": "string", "description": "for example 12 * (3 + 4)^2 / sqrt(2)" });
+    let parameters = json!({ "type": "object", "properties": { "expression": expression }, "required": ["expression"] });
+    vec![
+        tool(CALCULATOR, "Calculates the value of an arithmetic expression.", parameters),
+        tool(CLOCK, "Tells the current date, time and time zone.", json!({ "type": "object", "properties": {} })),
+    ]
+}
+
+/// Does what a model calls for.
+pub(crate) async fn run(library: Library, call: ToolCall) -> ToolUse {
+    let arguments: Value = serde_json::from_str(&call.function.arguments).unwrap_or_default();
+    let result = match call.function.name.as_str() {
+        CALCULATOR => match arguments["expression"].as_str() {
+            Some(expression) => library.calculate(expression.to_owned()).await.unwrap_or_else(|error| error),
+            None => "error: the expression is missing".to_owned(),
+        },
+        CLOCK => String::from(js_sys::Date::new_0().to_string()),
+        other => format!("error: there is no tool {other}"),
+    };
+    ToolUse { name: call.function.name, arguments: call.function.arguments, result }
+}

@@ -1,0 +1,131 @@
+//! A place to try structured output: a question, a JSON schema, and an answer that fits it.
+
+use leptos::prelude::*;
+use parlance_protocol::RequestId;
+use parlance_protocol::openai::{ChatCompletionRequest, JsonSchema, RequestMessage, ResponseFormat};
+
+use crate::client::{AnswerEvent, Client};
+use crate::components::failure_notice::FailureNotice;
+use crate::components::page_header::PageHeader;
+use crate::i18n::{t, tr};
+use crate::storage;
+use parlance_protocol::Failure;
+
+const EXAMPLE_SCHEMA: &str = r#"{
+  "type": "object",
+  "properties": {
+    "city": { "type": "string", "maxLength": 40 },
+    "country": { "type": "string", "maxLength": 40 },
+    "population_millions": { "type": "number", "minimum": 0, "maximum": 100 }
+  },
+  "required": ["city", "country", "population_millions"],
+  "additionalProperties": false
+}"#;
+
+/// The playground.
+#[component]
+pub(crate) fn PlaygroundPage() -> impl IntoView {
+    let client = expect_context::<Client>();
+    let question = RwSignal::new(t("playground-question"));
+    let schema = RwSignal::new(EXAMPLE_SCHEMA.to_owned());
+    let schema_error = RwSignal::new(None::<String>);
+    let answer = RwSignal::new(String::new());
+    let failure = RwSignal::new(None::<Failure>);
+    let running = RwSignal::new(None::<RequestId>);
+    let take = move |event: AnswerEvent| match event {
+        AnswerEvent::Piece { content, .. } => answer.update(|answer| answer.push_str(&content)),
+        AnswerEvent::Finished { .. } | AnswerEvent::Lost => running.set(None),
+        AnswerEvent::Failed(error) => {
+            running.set(None);
+            failure.set(Some(error));
+        }
+        AnswerEvent::Reading(_) => {}
+    };
+    let run = move |_| {
+        let parsed = serde_json::from_str(&schema.read_untracked());
+        schema_error.set(parsed.as_ref().err().map(ToString::to_string));
+        let Ok(parsed) = parsed else { return };
+        answer.set(String::new());
+        failure.set(None);
+        storage::agree_to_load();
+        let json_schema = JsonSchema { schema: Some(parsed), ..JsonSchema::default() };
+        let request = ChatCompletionRequest {
+            messages: vec![RequestMessage::new("user", question.get_untracked())],
+            response_format: Some(ResponseFormat {
+                kind: "json_schema".to_owned(),
+                json_schema: Some(json_schema),
+                schema: None,
+                regex: None,
+                grammar: None,
+            }),
+            temperature: Some(0.3),
+            enable_thinking: Some(false),
+            ..ChatCompletionRequest::default()
+        };
+        running.set(Some(client.ask(request, take)));
+    };
+    let stop = move |_| {
+        if let Some(id) = running.get_untracked() {
+            client.interrupt(id);
+        }
+    };
+    view! {
+        <main class="page">
+            <PageHeader title="playground" />
+            <p>{tr("playground-text")}</p>
+            <section>
+                <h2>
+                    <label for="question">{tr("question")}</label>
+                </h2>
+                <textarea
+                    id="question"
+                    class="field"
+                    rows="2"
+                    dir="auto"
+                    prop:value=question
+                    on:input:target=move |event| question.set(event.target().value())
+                ></textarea>
+                <h2>
+                    <label for="schema">{tr("json-schema")}</label>
+                </h2>
+                <textarea
+                    id="schema"
+                    class="field mono"
+                    rows="11"
+                    dir="ltr"
+                    spellcheck="false"
+                    aria-invalid=move || schema_error.read().is_some().to_string()
+                    prop:value=schema
+                    on:input:target=move |event| schema.set(event.target().value())
+                ></textarea>
+                {move || schema_error.get().map(|error| view! { <p class="failure-message" role="alert">{error}</p> })}
+                <div class="actions">
+                    <Show
+                        when=move || running.read().is_some()
+                        fallback=move || {
+                            view! {
+                                <button class="primary" data-testid="run-schema" on:click=run>
+                                    {tr("ask")}
+                                </button>
+                            }
+                        }
+                    >
+                        <button on:click=stop>{tr("stop")}</button>
+                    </Show>
+                </div>
+            </section>
+            <section>
+                <h2>{tr("answer")}</h2>
+                <pre
+                    class="output"
+                    tabindex="0"
+                    data-testid="schema-answer"
+                    data-running=move || running.read().is_some().to_string()
+                >
+                    {answer}
+                </pre>
+                {move || failure.get().map(|failure| view! { <FailureNotice failure /> })}
+            </section>
+        </main>
+    }
+}
