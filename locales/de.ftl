@@ -208,7 +208,7 @@ embedding-model-text = Dateien, die nicht in den Kontext passen, werden nach den
 personas = Rollen
 personas-text = Anweisungen zum Wechseln. Sie werden oben angeboten.
 prompts = Vorlagen
-prompts-text = Texte, die du oft brauchst. Schreibe / und den Anfang eines Namens, um einen einzufügen.
+prompts-text = Texte, die du oft brauchst. Schreibe / und den Anfang eines Namens, um einen einzufügen. Was in doppelten geschweiften Klammern steht, wird markiert, damit du es ersetzt.
 name = Name
 text = Text
 add = Hinzufügen
@@ -268,6 +268,7 @@ shortcut-newline = Neue Zeile
 ## Around
 
 close = Schließen
+page-failed = Die Seite ist auf einen eigenen Fehler gestoßen und stehen geblieben. Alles Gesagte ist aufgehoben; lade neu, um weiterzumachen.
 reload = Neu laden
 new-version = Eine neue Fassung von Parlance ist da.
 not-found-title = Diese Seite gibt es nicht

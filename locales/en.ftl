@@ -208,7 +208,7 @@ embedding-model-text = Files that do not fit the context are searched for the pa
 personas = Personas
 personas-text = Instructions to switch between. They are offered above.
 prompts = Prompts
-prompts-text = Texts that you need often. Write / and the beginning of a name to insert one.
+prompts-text = Texts that you need often. Write / and the beginning of a name to insert one. What stands in double braces is marked, to be replaced.
 name = Name
 text = Text
 add = Add
@@ -268,6 +268,7 @@ shortcut-newline = New line
 ## Around
 
 close = Close
+page-failed = The page met a fault of its own and stopped. Everything that was said is kept; reload to go on.
 reload = Reload
 new-version = A new version of Parlance is ready.
 not-found-title = This page does not exist

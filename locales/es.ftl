@@ -208,7 +208,7 @@ embedding-model-text = En los archivos que no caben en el contexto se buscan los
 personas = Papeles
 personas-text = Instrucciones para alternar. Se ofrecen arriba.
 prompts = Plantillas
-prompts-text = Textos que necesitas a menudo. Escribe / y el comienzo de un nombre para insertar uno.
+prompts-text = Textos que necesitas a menudo. Escribe / y el comienzo de un nombre para insertar uno. Lo que va entre llaves dobles queda marcado para sustituirlo.
 name = Nombre
 text = Texto
 add = Añadir
@@ -268,6 +268,7 @@ shortcut-newline = Línea nueva
 ## Around
 
 close = Cerrar
+page-failed = La página tuvo un fallo propio y se detuvo. Todo lo dicho está guardado; recarga para seguir.
 reload = Recargar
 new-version = Hay una versión nueva de Parlance.
 not-found-title = Esta página no existe

@@ -208,7 +208,7 @@ embedding-model-text = Dans les fichiers qui dépassent le contexte, on cherche 
 personas = Rôles
 personas-text = Des consignes à échanger. Elles sont proposées plus haut.
 prompts = Modèles de texte
-prompts-text = Des textes dont vous avez souvent besoin. Tapez / et le début d'un nom pour en insérer un.
+prompts-text = Des textes dont vous avez souvent besoin. Tapez / et le début d'un nom pour en insérer un. Ce qui est entre doubles accolades est sélectionné, à remplacer.
 name = Nom
 text = Texte
 add = Ajouter
@@ -268,6 +268,7 @@ shortcut-newline = Nouvelle ligne
 ## Around
 
 close = Fermer
+page-failed = La page a rencontré une erreur et s'est arrêtée. Tout ce qui a été dit est gardé ; rechargez pour continuer.
 reload = Recharger
 new-version = Une nouvelle version de Parlance est prête.
 not-found-title = Cette page n'existe pas

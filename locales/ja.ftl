@@ -205,7 +205,7 @@ embedding-model-text = コンテキストに入らないファイルからは質
 personas = 役柄
 personas-text = 切り替える指示。上に表示されます。
 prompts = 定型文
-prompts-text = よく使う文。/ と名前の先頭を書くと挿入できます。
+prompts-text = よく使う文。/ と名前の先頭を書くと挿入できます。二重の波括弧の中は選択され、置き換えられます。
 name = 名前
 text = 文章
 add = 加える
@@ -262,6 +262,7 @@ shortcut-newline = 改行
 ## Around
 
 close = 閉じる
+page-failed = ページに不具合が起きて止まりました。会話はすべて保管されています。再読み込みで続けられます。
 reload = 再読み込み
 new-version = Parlance の新しい版があります。
 not-found-title = このページはありません

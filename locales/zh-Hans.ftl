@@ -205,7 +205,7 @@ embedding-model-text = 放不进上下文的文件会被搜索，找出与问题
 personas = 角色
 personas-text = 可切换的指示，显示在上方。
 prompts = 提示词
-prompts-text = 常用的文本。输入 / 和名称开头即可插入。
+prompts-text = 常用的文本。输入 / 和名称开头即可插入。双花括号中的内容会被选中，以便替换。
 name = 名称
 text = 文本
 add = 添加
@@ -262,6 +262,7 @@ shortcut-newline = 换行
 ## Around
 
 close = 关闭
+page-failed = 页面自身出错而停止。所有对话都已保存，重新加载即可继续。
 reload = 重新加载
 new-version = Parlance 有新版本。
 not-found-title = 页面不存在

@@ -3,8 +3,8 @@
 
 use std::cell::RefCell;
 
-use fluent_bundle::{FluentArgs, FluentBundle, FluentResource};
 pub(crate) use fluent_bundle::FluentValue;
+use fluent_bundle::{FluentArgs, FluentBundle, FluentResource};
 use leptos::prelude::*;
 use wasm_bindgen::JsCast as _;
 use wasm_bindgen_futures::JsFuture;
@@ -68,7 +68,8 @@ fn message(bundle: &Bundle, key: &str, arguments: Option<&FluentArgs<'_>>) -> Op
     Some(bundle.format_pattern(pattern, arguments, &mut Vec::new()).into_owned())
 }
 
-/// The current language's tag, for numbers and dates. Reactive.
+/// The current language's tag, for numbers. Reactive.
+#[cfg(target_arch = "wasm32")]
 pub(crate) fn language_tag() -> &'static str {
     CHANGED.with(ArcTrigger::track);
     LANGUAGE.with_borrow(|language| language.tag)
@@ -129,6 +130,7 @@ fn bundle(tag: &str, texts: String) -> Bundle {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests may panic")]
 mod tests {
     use std::collections::BTreeSet;
     use std::path::Path;

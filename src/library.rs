@@ -145,9 +145,17 @@ impl Library {
     }
 
     /// Turns a growing text into HTML: `known_bytes` of it were sent before.
-    pub(crate) async fn render(self, key: Id, known_bytes: u32, added: String, is_final: bool) -> Result<Rendered, String> {
+    pub(crate) async fn render(
+        self,
+        key: Id,
+        known_bytes: u32,
+        added: String,
+        is_final: bool,
+    ) -> Result<Rendered, String> {
         match self.call(LibraryRequest::Render { key, known_bytes, added, is_final }).await? {
-            LibraryEvent::Rendered { first_block, blocks, .. } => Ok(Rendered { first_block: first_block as usize, blocks }),
+            LibraryEvent::Rendered { first_block, blocks, .. } => {
+                Ok(Rendered { first_block: first_block as usize, blocks })
+            }
             event => Err(unexpected(&event)),
         }
     }
@@ -202,7 +210,8 @@ impl Library {
                     });
                 }
                 event => {
-                    let answer = event.id().and_then(|id| self.link.try_update_value(|link| link.answers.remove(&id))?);
+                    let answer =
+                        event.id().and_then(|id| self.link.try_update_value(|link| link.answers.remove(&id))?);
                     if let Some(answer) = answer {
                         // Whoever asked may be gone.
                         let _ = answer.send(event);

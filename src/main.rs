@@ -8,6 +8,7 @@ mod chats;
 mod client;
 mod components;
 mod conversation;
+mod fault;
 mod i18n;
 mod library;
 mod options;
@@ -17,6 +18,6 @@ mod storage;
 mod transport;
 
 fn main() {
-    console_error_panic_hook::set_once();
+    fault::report_panics();
     leptos::mount::mount_to_body(app::App);
 }

@@ -10,6 +10,7 @@ const KEY: &str = "parlance.settings";
 /// All choices.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
+#[allow(clippy::struct_excessive_bools, reason = "each is a choice of its own")]
 pub(crate) struct Settings {
     /// How answers are sampled.
     pub(crate) sampling: Sampling,
@@ -183,7 +184,7 @@ mod tests {
     fn settings_of_older_versions_take_defaults_for_what_is_new() -> serde_json::Result<()> {
         let settings: Settings = serde_json::from_str(r#"{"sampling":{"temperature":0.1},"gone":1}"#)?;
         assert!((settings.sampling.temperature - 0.1).abs() < 1e-6);
-        assert_eq!(settings.sampling.top_p, Sampling::BALANCED.top_p);
+        assert!((settings.sampling.top_p - Sampling::BALANCED.top_p).abs() < 1e-6);
         assert!(settings.enter_sends);
         Ok(())
     }

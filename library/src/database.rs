@@ -68,7 +68,11 @@ impl Records {
     }
 
     /// Keeps a summary and messages, all or none.
-    pub(crate) async fn put(&self, summary: Option<&ConversationSummary>, messages: &[Message]) -> Result<(), LibraryError> {
+    pub(crate) async fn put(
+        &self,
+        summary: Option<&ConversationSummary>,
+        messages: &[Message],
+    ) -> Result<(), LibraryError> {
         let transaction = self.0.transaction(&[SUMMARIES, MESSAGES], TransactionMode::ReadWrite)?;
         if let Some(summary) = summary {
             transaction.object_store(SUMMARIES)?.put(&record(summary)?, None)?;

@@ -31,15 +31,16 @@ fn main() {
     });
     changes.set_onmessage(Some(on_change.as_ref().unchecked_ref()));
     let desk = Rc::new(Desk::new(&site, changes));
-    let on_call = Closure::<dyn Fn(MessageEvent)>::new(move |message: MessageEvent| {
-        match serde_wasm_bindgen::from_value::<LibraryCall>(message.data()) {
-            Ok(call) => {
-                let desk = Rc::clone(&desk);
-                wasm_bindgen_futures::spawn_local(async move { post(&desk.answer(call).await) });
+    let on_call =
+        Closure::<dyn Fn(MessageEvent)>::new(move |message: MessageEvent| {
+            match serde_wasm_bindgen::from_value::<LibraryCall>(message.data()) {
+                Ok(call) => {
+                    let desk = Rc::clone(&desk);
+                    wasm_bindgen_futures::spawn_local(async move { post(&desk.answer(call).await) });
+                }
+                Err(error) => console::error_1(&error.into()),
             }
-            Err(error) => console::error_1(&error.into()),
-        }
-    });
+        });
     scope.set_onmessage(Some(on_call.as_ref().unchecked_ref()));
     // Both live as long as the worker.
     on_change.forget();

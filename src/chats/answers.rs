@@ -2,7 +2,7 @@
 
 use leptos::prelude::*;
 use parlance_protocol::library::{Ending, Id, Message, Role, title_from};
-use parlance_protocol::openai::{FinishReason, Usage};
+use parlance_protocol::openai::{ChatCompletionRequest, FinishReason, Usage};
 
 use super::request::request;
 use super::{Answering, Chats, new_id, tools};
@@ -102,6 +102,7 @@ impl Chats {
     /// Adds messages, the last of which is an answer to come, and shows the branch that ends with them.
     fn add(self, messages: Vec<ChatMessage>) {
         let Some(answer) = messages.last().map(|message| message.id) else { return };
+        self.stop_title();
         let id = self.current.summary().read_untracked().id;
         let records = messages.iter().map(|message| message.to_record(id)).collect();
         let is_unread = |message: &&ChatMessage| self.is_too_long(&message.attachments);
@@ -151,24 +152,33 @@ impl Chats {
     fn request_answer(self, id: MessageId) {
         let Some(message) = self.shown(id) else { return };
         let record = message.to_record(self.current.summary().read_untracked().id);
-        let branch = super::tree::branch(&self.current.messages().read_untracked(), Some(id));
-        let request = {
-            let messages = self.current.messages();
-            let messages = messages.read_untracked();
-            let on_branch: Vec<&ChatMessage> =
-                branch.iter().filter_map(|id| messages.iter().find(|message| message.id == *id)).collect();
-            let settings = self.settings.0.get_untracked();
-            let summary = self.current.summary().get_untracked();
-            let system = summary.system_prompt.as_deref().unwrap_or(&settings.system_prompt);
-            let sampling = self.options.with_value(|options| options.sampling(settings.sampling));
-            request(&on_branch, system, sampling, &settings)
-        };
+        let Some(request) = self.request_for(Some(id)) else { return };
         let request = self.client.ask(request, move |event| self.take(id, event));
-        let answering =
-            Answering { request, message: record, state: message.state, thinking_since_ms: None, calls: Vec::new(), is_dirty: false };
+        let answering = Answering {
+            request,
+            message: record,
+            state: message.state,
+            thinking_since_ms: None,
+            calls: Vec::new(),
+            is_dirty: false,
+        };
         self.answering.update_value(|all| {
             all.insert(id, answering);
         });
+    }
+
+    /// The request for the answer that a message is to hold; without one, of what stands on screen.
+    pub(super) fn request_for(self, answer: Option<MessageId>) -> Option<ChatCompletionRequest> {
+        let summary = self.current.summary().get_untracked();
+        let messages = self.current.messages();
+        let messages = messages.read_untracked();
+        let branch = super::tree::branch(&messages, answer.or(summary.leaf));
+        let on_branch: Vec<&ChatMessage> =
+            branch.iter().filter_map(|id| messages.iter().find(|message| message.id == *id)).collect();
+        let settings = self.settings.0.get_untracked();
+        let system = summary.system_prompt.as_deref().unwrap_or(&settings.system_prompt);
+        let sampling = self.options.with_value(|options| options.sampling(settings.sampling));
+        (!on_branch.is_empty()).then(|| request(&on_branch, system, sampling, &settings))
     }
 
     /// Takes what comes of an answer.
@@ -193,6 +203,9 @@ impl Chats {
             AnswerEvent::Finished { reason: FinishReason::ToolCalls, .. } => self.use_tools(id),
             AnswerEvent::Finished { reason, usage } => {
                 self.end(id, Ending::Done { reason, usage }, AnswerState::Done(reason, usage));
+                if reason == FinishReason::Stop {
+                    self.make_title_when_idle(id);
+                }
             }
             AnswerEvent::Failed(failure) => {
                 self.end(id, Ending::Failed { failure: failure.clone() }, AnswerState::Failed(failure));

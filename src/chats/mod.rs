@@ -1,12 +1,14 @@
 //! The user's conversations: the list, the one on screen, and what happens to them.
 //!
 //! `answers.rs` asks the engine and takes what comes, also for conversations that are not on screen; `edits.rs` changes
-//! conversations; `documents.rs` reads long files; `tree.rs` follows branches. Everything is kept in the library as it happens; an answer, once a second.
+//! conversations; `documents.rs` reads long files; `titles.rs` has titles made; `tree.rs`
+//! follows branches. Everything is kept in the library as it happens; an answer, once a second.
 
 mod answers;
 mod documents;
 mod edits;
 mod request;
+mod titles;
 mod tools;
 mod tree;
 
@@ -78,6 +80,8 @@ pub(crate) struct Chats {
     attachments: RwSignal<Vec<Attachment>>,
     toast: RwSignal<Option<Toast>>,
     answering: StoredValue<HashMap<MessageId, Answering>, LocalStorage>,
+    /// The title that is being made.
+    title_request: StoredValue<Option<RequestId>>,
 }
 
 impl Chats {
@@ -97,6 +101,7 @@ impl Chats {
             attachments: RwSignal::new(Vec::new()),
             toast: RwSignal::new(None),
             answering: StoredValue::new_local(HashMap::new()),
+            title_request: StoredValue::new(None),
         };
         chats.show_new();
         Effect::new(move |_| chats.refresh(chats.query.get()));
@@ -172,7 +177,7 @@ impl Chats {
     }
 
     fn message_state(self, id: MessageId) -> Option<AnswerState> {
-        self.is_shown(id).then(|| self.current.messages().at_key(id).state().get())
+        self.is_shown(id).then(|| self.current.messages().at_key(id).state().try_get()).flatten()
     }
 
     /// Whether a message is in the conversation on screen.
@@ -227,7 +232,9 @@ impl Chats {
         }
         self.is_kept.set(is_kept);
         self.attachments.update(Vec::clear);
-        self.current.set(conversation);
+        self.current.summary().set(conversation.summary);
+        // Through the field that has the keys: setting the whole store would leave it with the keys of the old messages.
+        *self.current.messages().write() = conversation.messages;
         if !is_same {
             self.branch.set(branch);
         }

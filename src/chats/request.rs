@@ -9,7 +9,12 @@ use crate::conversation::ChatMessage;
 use crate::settings::{Sampling, Settings};
 
 /// Asks for the answer that the last of `messages` is to hold; what it holds already is continued.
-pub(crate) fn request(messages: &[&ChatMessage], system: &str, sampling: Sampling, settings: &Settings) -> ChatCompletionRequest {
+pub(crate) fn request(
+    messages: &[&ChatMessage],
+    system: &str,
+    sampling: Sampling,
+    settings: &Settings,
+) -> ChatCompletionRequest {
     let mut asked: Vec<RequestMessage> = Vec::with_capacity(messages.len() + 1);
     if !system.trim().is_empty() {
         asked.push(RequestMessage::new("system", system.trim()));

@@ -23,7 +23,8 @@ pub(crate) fn definitions() -> Vec<Tool> {
         },
     };
     let expression = json!({ "type": "string", "description": "for example 12 * (3 + 4)^2 / sqrt(2)" });
-    let parameters = json!({ "type": "object", "properties": { "expression": expression }, "required": ["expression"] });
+    let parameters =
+        json!({ "type": "object", "properties": { "expression": expression }, "required": ["expression"] });
     vec![
         tool(CALCULATOR, "Calculates the value of an arithmetic expression.", parameters),
         tool(CLOCK, "Tells the current date, time and time zone.", json!({ "type": "object", "properties": {} })),

@@ -17,8 +17,8 @@ use leptos::prelude::*;
 use leptos::reactive::owner::LocalStorage;
 use parlance_protocol::openai::Usage;
 use parlance_protocol::{
-    Event, FILES_KEY, Failure, FailureKind, ModelDescription, ModelInfo, ModelSource, Phase, REQUEST_KEY, Request, RequestId,
-    StorageInfo,
+    Event, FILES_KEY, Failure, FailureKind, ModelDescription, ModelInfo, ModelSource, Phase, REQUEST_KEY, Request,
+    RequestId, StorageInfo,
 };
 use wasm_bindgen::JsValue;
 use web_sys::File;

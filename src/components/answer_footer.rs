@@ -40,9 +40,8 @@ fn Statistics(reason: FinishReason, usage: Usage) -> impl IntoView {
         )
     };
     // Imported answers have no figures.
-    let tokens = move || {
-        (usage.completion_tokens > 0).then(|| tf("token-count", [("count", usage.completion_tokens.into())]))
-    };
+    let tokens =
+        move || (usage.completion_tokens > 0).then(|| tf("token-count", [("count", usage.completion_tokens.into())]));
     view! {
         <p class="statistics" title=details data-cached=usage.prompt_tokens_details.cached_tokens>
             <span class="speed">{speed}</span>

@@ -8,7 +8,7 @@ use web_sys::{File, KeyboardEvent};
 use super::files;
 use super::icon_button::IconButton;
 use super::icons::Icon;
-use super::prompt_menu::{PromptMenu, matching};
+use super::prompt_menu::{PromptMenu, matching, variable};
 use crate::chats::{Chats, Toast};
 use crate::i18n::{tf, tr};
 use crate::settings::SettingsContext;
@@ -38,6 +38,10 @@ pub(crate) fn Composer() -> impl IntoView {
     };
     let prompts = Memo::new(move |_| matching(&settings.read().prompts, &draft.read()));
     let chosen = RwSignal::new(0_usize);
+    let insert = move |text: String| {
+        draft.set(text);
+        select_variable(field);
+    };
     let on_key = move |event: KeyboardEvent| {
         // Enter also ends the composition of an input method; that must not send.
         if event.is_composing() {
@@ -55,9 +59,11 @@ pub(crate) fn Composer() -> impl IntoView {
             "Enter" | "Tab" if count > 0 => {
                 let prompt = prompts.with_untracked(|prompts| prompts.get(chosen.get_untracked()).cloned());
                 if let Some(prompt) = prompt {
-                    draft.set(prompt.text);
+                    insert(prompt.text);
                 }
             }
+            // From one variable of a prompt to the next.
+            "Tab" if variable(&draft.read_untracked()).is_some() => select_variable(field),
             "Enter" if is_sending_key => send(),
             _ => return,
         }
@@ -75,7 +81,7 @@ pub(crate) fn Composer() -> impl IntoView {
     });
     view! {
         <form class="composer" on:submit=move |event| { event.prevent_default(); send(); }>
-            <PromptMenu prompts=prompts.into() chosen on_choose=move |text| draft.set(text) />
+            <PromptMenu prompts=prompts.into() chosen on_choose=insert />
             <Attachments />
             <div class="composer-row">
                 <AttachButton />
@@ -126,6 +132,19 @@ pub(crate) fn Composer() -> impl IntoView {
             </div>
         </form>
     }
+}
+
+/// Marks the first variable of the text, so that what is typed takes its place.
+fn select_variable(field: NodeRef<Textarea>) {
+    // The field shows the text in the next frame.
+    request_animation_frame(move || {
+        let Some(field) = field.get_untracked() else { return };
+        let _ = field.focus();
+        if let Some((start, end)) = variable(&field.value()) {
+            // Fails only in fields without text.
+            let _ = field.set_selection_range(start, end);
+        }
+    });
 }
 
 /// The files that go with the message.
@@ -185,13 +204,12 @@ pub(crate) fn attach(chats: Chats, chosen: Vec<File>) {
             let name = file.name();
             let text = if file.size() > MAX_FILE_BYTES { None } else { files::text(&file).await };
             // Bytes that are no text are read as replacement characters or zeros.
-            match text.filter(|text| !text.contains(['\0', '\u{fffd}'])) {
-                Some(text) => chats.attachments().update(|files| files.push(Attachment { name, text })),
-                None => {
-                    let limit = super::units::bytes(MAX_FILE_BYTES);
-                    let text = tf("not-a-text", [("name", name.into()), ("limit", limit.into())]);
-                    chats.toast().set(Some(Toast { text, undo: None }));
-                }
+            if let Some(text) = text.filter(|text| !text.contains(['\0', '\u{fffd}'])) {
+                chats.attachments().update(|files| files.push(Attachment { name, text }));
+            } else {
+                let limit = super::units::rounded_bytes(MAX_FILE_BYTES);
+                let text = tf("not-a-text", [("name", name.into()), ("limit", limit.into())]);
+                chats.toast().set(Some(Toast { text, undo: None }));
             }
         }
     });

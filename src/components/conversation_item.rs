@@ -3,8 +3,8 @@
 use leptos::html::{Details, Input};
 use leptos::prelude::*;
 use parlance_protocol::library::{ConversationSummary, ExportFormat, Id};
-use web_sys::{FocusEvent, KeyboardEvent, Node};
 use wasm_bindgen::JsCast as _;
+use web_sys::{FocusEvent, KeyboardEvent, Node};
 
 use super::files::download;
 use super::icons::Icon;
@@ -44,18 +44,10 @@ pub(crate) fn ConversationItem(
             });
         });
     };
-    let row = move || match editing.get() {
-        Some(what) => {
-            let text = summary.with_value(|summary| match what {
-                Editing::Title => summary.title.clone(),
-                Editing::Folder => summary.folder.clone().unwrap_or_default(),
-            });
-            view! { <InPlace what text on_save=move |text| save(what, text) on_cancel=move || editing.set(None) /> }
-                .into_any()
-        }
-        None => {
+    let row = move || {
+        let Some(what) = editing.get() else {
             let title = title.clone();
-            view! {
+            return view! {
                 <button
                     class="conversation"
                     dir="auto"
@@ -66,8 +58,14 @@ pub(crate) fn ConversationItem(
                 </button>
                 <ItemMenu summary editing />
             }
+            .into_any();
+        };
+        let text = summary.with_value(|summary| match what {
+            Editing::Title => summary.title.clone(),
+            Editing::Folder => summary.folder.clone().unwrap_or_default(),
+        });
+        view! { <InPlace what text on_save=move |text| save(what, text) on_cancel=move || editing.set(None) /> }
             .into_any()
-        }
     };
     view! { <li class="conversation-item" data-id=id.to_string()>{row}</li> }
 }

@@ -22,7 +22,10 @@ pub(crate) fn DataControls() -> impl IntoView {
         });
     };
     let import = move |_| {
-        let chosen = field.get_untracked().and_then(|field| field.files()).map(|chosen| files::list(&chosen));
+        let Some(field) = field.get_untracked() else { return };
+        let chosen = field.files().map(|chosen| files::list(&chosen));
+        // The same file can be chosen again.
+        field.set_value("");
         leptos::task::spawn_local(async move {
             let mut texts = Vec::new();
             for file in chosen.unwrap_or_default() {

@@ -11,9 +11,7 @@ use crate::i18n::tr;
 pub(crate) fn FailureNotice(failure: Failure) -> impl IntoView {
     let help = match failure.kind {
         FailureKind::NoWebGpu => view! { <WebGpuHelp /> }.into_any(),
-        FailureKind::Network => {
-            view! { <p>{tr("help-network")}</p> }.into_any()
-        }
+        FailureKind::Network => view! { <p>{tr("help-network")}</p> }.into_any(),
         FailureKind::BadModel | FailureKind::Unsupported | FailureKind::TooLarge => {
             view! { <p>{tr("help-other-model")}</p> }.into_any()
         }

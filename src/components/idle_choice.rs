@@ -2,8 +2,8 @@
 
 use leptos::prelude::*;
 
-use crate::client::Client;
 use super::units;
+use crate::client::Client;
 use crate::i18n::{t, tf, tr};
 use crate::settings::SettingsContext;
 

@@ -22,7 +22,7 @@ struct Progress {
 }
 
 #[derive(Clone, Copy)]
-struct Text {
+struct Growing {
     key: Id,
     library: Library,
     text: Signal<String>,
@@ -37,7 +37,7 @@ struct Text {
 /// Shows `text`, which grows as long as it is active. `key` names it to the library.
 #[component]
 pub(crate) fn Markdown(key: Id, text: Signal<String>, is_active: Signal<bool>) -> impl IntoView {
-    let text = Text {
+    let text = Growing {
         key,
         library: expect_context(),
         text,
@@ -84,7 +84,7 @@ fn Block(html: ArcRwSignal<String>) -> impl IntoView {
     view! { <div class="block" dir="auto" node_ref=place></div> }
 }
 
-impl Text {
+impl Growing {
     /// Sends what is new in the next frame, unless something is under way already.
     fn schedule(self) {
         let is_idle = self.progress.try_update_value(|progress| !std::mem::replace(&mut progress.is_waiting, true));
@@ -95,7 +95,9 @@ impl Text {
 
     fn send(self) {
         // The view may be gone.
-        let (Some(text), Some(is_active)) = (self.text.try_get_untracked(), self.is_active.try_get_untracked()) else { return };
+        let (Some(text), Some(is_active)) = (self.text.try_get_untracked(), self.is_active.try_get_untracked()) else {
+            return;
+        };
         let request = self.progress.try_update_value(|progress| {
             if !text.starts_with(&progress.sent) || (progress.is_finished && text.len() > progress.sent.len()) {
                 *progress = Progress::default();
@@ -131,7 +133,8 @@ impl Text {
     fn show(self, rendered: Rendered) {
         let Rendered { first_block, blocks: new } = rendered;
         let length = first_block + new.len();
-        let (replaced, shown) = self.blocks.with_untracked(|blocks| (blocks.get(first_block..).map(<[_]>::to_vec), blocks.len()));
+        let (replaced, shown) =
+            self.blocks.with_untracked(|blocks| (blocks.get(first_block..).map(<[_]>::to_vec), blocks.len()));
         let replaced = replaced.unwrap_or_default();
         for (signal, html) in replaced.iter().zip(&new) {
             signal.set(html.clone());

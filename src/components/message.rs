@@ -17,33 +17,33 @@ use crate::conversation::{
 use crate::i18n::{t, tf, tr};
 
 /// A question as a bubble, an answer as rendered Markdown.
+///
+/// When another conversation comes on screen, the message leaves the store a moment before its view goes: fields are read by `try_get`.
 #[component]
 pub(crate) fn MessageView(id: MessageId) -> impl IntoView {
     let chats = expect_context::<Chats>();
     let message: Field<ChatMessage> = chats.current().messages().at_key(id).into();
     let role = message.role().get_untracked();
-    let state: Signal<AnswerState> = {
+    let state = {
         let state = message.state();
-        Signal::derive(move || state.get())
+        Signal::derive(move || state.try_get().unwrap_or(AnswerState::CutOff))
     };
-    let content: Signal<String> = {
+    let content = {
         let content = message.content();
-        Signal::derive(move || content.get())
+        Signal::derive(move || content.try_get().unwrap_or_default())
     };
     let is_active = Memo::new(move |_| state.read().is_active());
     let is_editing = RwSignal::new(false);
     let speaker = if role == Role::User { "you" } else { "assistant" };
     let body = move || match role {
         Role::User => view! { <Question id content is_editing /> }.into_any(),
-        Role::Assistant => {
-            view! {
-                <Thoughts message />
-                <Tools message />
-                <Markdown key=id text=content is_active=is_active.into() />
-                <AnswerFooter state />
-            }
-            .into_any()
+        Role::Assistant => view! {
+            <Thoughts message />
+            <Tools message />
+            <Markdown key=id text=content is_active=is_active.into() />
+            <AnswerFooter state />
         }
+        .into_any(),
     };
     view! {
         <article
@@ -69,7 +69,7 @@ fn Question(id: MessageId, content: Signal<String>, is_editing: RwSignal<bool>) 
     let chats = expect_context::<Chats>();
     let attachments = chats.current().messages().at_key(id).attachments();
     let files = move || {
-        attachments.get().into_iter().map(|file| view! { <span class="attachment">{file.name}</span> }).collect_view()
+        attachments.try_get().unwrap_or_default().into_iter().map(|file| view! { <span class="attachment">{file.name}</span> }).collect_view()
     };
     view! {
         <Show
@@ -109,7 +109,7 @@ fn Sources(id: MessageId) -> impl IntoView {
         }
     };
     move || {
-        let sources = sources.get();
+        let sources = sources.try_get().unwrap_or_default();
         (!sources.is_empty()).then(|| {
             view! {
                 <details class="sources">
@@ -124,13 +124,13 @@ fn Sources(id: MessageId) -> impl IntoView {
 /// What the model thought, folded, with how long it took.
 #[component]
 fn Thoughts(#[prop(into)] message: Field<ChatMessage>) -> impl IntoView {
-    let reasoning: Signal<String> = {
+    let reasoning = {
         let reasoning = message.reasoning();
-        Signal::derive(move || reasoning.get())
+        Signal::derive(move || reasoning.try_get().unwrap_or_default())
     };
     let has_reasoning = Memo::new(move |_| !reasoning.read().is_empty());
     let seconds = message.reasoning_s();
-    let title = move || match seconds.get() {
+    let title = move || match seconds.try_get().flatten() {
         Some(seconds) => tf("thought-for", [("time", units::duration(seconds).into())]),
         None => t("thinking"),
     };
@@ -157,7 +157,7 @@ fn Tools(#[prop(into)] message: Field<ChatMessage>) -> impl IntoView {
             </details>
         }
     };
-    move || tools.get().into_iter().map(one).collect_view()
+    move || tools.try_get().unwrap_or_default().into_iter().map(one).collect_view()
 }
 
 /// What stands in place of an answer that has no word yet.

@@ -126,7 +126,9 @@ fn detail(progress: LoadProgress) -> String {
         return String::new();
     }
     let mut parts = vec![match total_bytes {
-        Some(total) => tf("part-of", [("part", units::bytes(done_bytes).into()), ("whole", units::bytes(total).into())]),
+        Some(total) => {
+            tf("part-of", [("part", units::bytes(done_bytes).into()), ("whole", units::bytes(total).into())])
+        }
         None => units::bytes(done_bytes),
     }];
     if seconds > 0.3 {

@@ -6,18 +6,33 @@ use leptos_router::hooks::{use_navigate, use_query_map};
 use parlance_protocol::library::Id;
 
 use crate::chats::Chats;
+use crate::options::site_path;
 
 /// The parameter that names the conversation.
 const PARAMETER: &str = "chat";
 
-/// Goes to a conversation, or to a new one.
-pub(crate) fn use_open_chat() -> impl Fn(Option<Id>) + Clone + 'static {
+/// Goes to the chat: to a conversation, or to none in particular; `replaces` what the address says, rather than adding to the history.
+///
+/// The address keeps the slash at the end of the site's path, which the router would take away: without it static hosts redirect, and
+/// the service worker is not asked.
+pub(crate) fn use_go_to_chat() -> impl Fn(Option<Id>, bool) + Clone + 'static {
     let navigate = use_navigate();
+    move |id: Option<Id>, replaces: bool| {
+        let site = site_path();
+        let address = id.map_or_else(|| site.clone(), |id| format!("{site}?{PARAMETER}={id}"));
+        let options =
+            NavigateOptions { resolve: false, replace: replaces, scroll: false, ..NavigateOptions::default() };
+        navigate(&address, options);
+    }
+}
+
+/// Shows a conversation, or a new one, and goes there.
+pub(crate) fn use_open_chat() -> impl Fn(Option<Id>) + Clone + 'static {
+    let go = use_go_to_chat();
     let chats = expect_context::<Chats>();
     move |id: Option<Id>| {
         chats.open(id);
-        let address = id.map_or_else(|| "/".to_owned(), |id| format!("/?{PARAMETER}={id}"));
-        navigate(&address, NavigateOptions { scroll: false, ..NavigateOptions::default() });
+        go(id, false);
     }
 }
 
@@ -25,7 +40,7 @@ pub(crate) fn use_open_chat() -> impl Fn(Option<Id>) + Clone + 'static {
 pub(crate) fn follow_address() {
     let chats = expect_context::<Chats>();
     let query = use_query_map();
-    let navigate = use_navigate();
+    let go = use_go_to_chat();
     let named = Memo::new(move |_| query.read().get(PARAMETER).and_then(|name| name.parse::<Id>().ok()));
     Effect::new(move |before: Option<Option<Id>>| {
         let named = named.get();
@@ -39,8 +54,7 @@ pub(crate) fn follow_address() {
         let shown = chats.current_id();
         let is_new = before.is_some_and(|before| before != shown);
         if let Some(id) = shown.filter(|id| is_new && named.get_untracked() != Some(*id)) {
-            let options = NavigateOptions { replace: true, scroll: false, ..NavigateOptions::default() };
-            navigate(&format!("/?{PARAMETER}={id}"), options);
+            go(Some(id), true);
         }
         shown
     });

@@ -16,9 +16,7 @@ const MARGIN: f64 = 44.0;
 pub(crate) fn Plot(values: Signal<Vec<f64>>, #[prop(into)] label: Signal<String>) -> impl IntoView {
     let largest = Memo::new(move |_| values.read().iter().copied().fold(0.0, f64::max));
     let points = move || points(&values.read(), largest.get());
-    let dots = move || {
-        points().into_iter().map(|(x, y)| view! { <circle cx=x cy=y r="3" /> }).collect_view()
-    };
+    let dots = move || points().into_iter().map(|(x, y)| view! { <circle cx=x cy=y r="3" /> }).collect_view();
     let line = move || {
         points().iter().fold(String::new(), |mut line, (x, y)| {
             // Writing to a string cannot fail.

@@ -16,6 +16,14 @@ pub(crate) fn matching(prompts: &[Snippet], draft: &str) -> Vec<Snippet> {
     prompts.iter().filter(|prompt| prompt.name.to_lowercase().starts_with(&begun)).take(MAX_SHOWN).cloned().collect()
 }
 
+/// Where the first `{{variable}}` of a text stands, in UTF-16 units, as text fields count.
+pub(crate) fn variable(text: &str) -> Option<(u32, u32)> {
+    let start = text.find("{{")?;
+    let end = start + text[start..].find("}}")? + 2;
+    let units = |text: &str| text.encode_utf16().count() as u32;
+    Some((units(&text[..start]), units(&text[..end])))
+}
+
 /// A list above the composer; nothing most of the time.
 #[component]
 pub(crate) fn PromptMenu(
@@ -50,11 +58,18 @@ mod tests {
 
     #[test]
     fn prompts_are_found_by_how_they_begin() {
-        let prompts = ["Summarise", "shorten", "Translate"].map(|name| Snippet { name: name.to_owned(), ..Snippet::default() });
+        let prompts =
+            ["Summarise", "shorten", "Translate"].map(|name| Snippet { name: name.to_owned(), ..Snippet::default() });
         let names = |draft: &str| matching(&prompts, draft).into_iter().map(|prompt| prompt.name).collect::<Vec<_>>();
         assert_eq!(names("/s"), ["Summarise", "shorten"]);
         assert_eq!(names("/TR"), ["Translate"]);
         assert!(names("s").is_empty() && names("/s x").is_empty());
         assert_eq!(names("/").len(), 3);
+    }
+
+    #[test]
+    fn variables_are_found() {
+        assert_eq!(variable("Übersetze 🦦 nach {{language}}: {{text}}"), Some((18, 30)));
+        assert_eq!(variable("nothing {{ here"), None);
     }
 }

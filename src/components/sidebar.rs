@@ -106,7 +106,8 @@ fn sections(list: Vec<ConversationSummary>, now_ms: f64) -> Vec<(String, Vec<Con
             None => sections.push((rank, name, vec![summary])),
         }
     }
-    sections.sort_by(|a, b| a.0.cmp(&b.0).then_with(|| if a.0 == 1 { a.1.cmp(&b.1) } else { std::cmp::Ordering::Equal }));
+    sections
+        .sort_by(|a, b| a.0.cmp(&b.0).then_with(|| if a.0 == 1 { a.1.cmp(&b.1) } else { std::cmp::Ordering::Equal }));
     sections.into_iter().map(|(_, name, list)| (name, list)).collect()
 }
 

@@ -18,9 +18,7 @@ pub(crate) fn Snippets(
     // Rows are made anew only when there are more or fewer, so that fields keep the focus.
     let count = Memo::new(move |_| of(&settings.read()).len());
     let row = move |index: usize| {
-        let field = move |get: fn(&Snippet) -> String| {
-            of(&settings.read()).get(index).map(get).unwrap_or_default()
-        };
+        let field = move |get: fn(&Snippet) -> String| of(&settings.read()).get(index).map(get).unwrap_or_default();
         let change = move |set: fn(&mut Snippet, String), value: String| {
             if let Some(snippet) = of_mut(&mut settings.write()).get_mut(index) {
                 set(snippet, value);

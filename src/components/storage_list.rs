@@ -1,10 +1,9 @@
 //! The models kept on this device.
 
 use leptos::prelude::*;
-use leptos_router::NavigateOptions;
-use leptos_router::hooks::use_navigate;
 use parlance_protocol::{ModelSource, StorageInfo, StoredModel};
 
+use super::navigation::use_go_to_chat;
 use super::units;
 use crate::client::Client;
 use crate::i18n::{t, tf, tr};
@@ -12,13 +11,11 @@ use crate::i18n::{t, tf, tr};
 /// Kept models, those used last first, and the room that is left.
 #[component]
 pub(crate) fn StorageList(storage: StorageInfo) -> impl IntoView {
-    let sizes = [("used", units::bytes(storage.used_bytes).into()), ("quota", units::bytes(storage.quota_bytes).into())];
+    let sizes =
+        [("used", units::bytes(storage.used_bytes).into()), ("quota", units::bytes(storage.quota_bytes).into())];
     let room = tf("room-used", sizes);
     let share = storage.used_bytes / storage.quota_bytes.max(1.0);
-    let empty = storage
-        .models
-        .is_empty()
-        .then(|| view! { <p class="empty">{tr("no-kept-models")}</p> });
+    let empty = storage.models.is_empty().then(|| view! { <p class="empty">{tr("no-kept-models")}</p> });
     view! {
         <section data-testid="storage">
             <p>{room}</p>
@@ -37,7 +34,7 @@ pub(crate) fn StorageList(storage: StorageInfo) -> impl IntoView {
 #[component]
 fn StoredModelView(model: StoredModel) -> impl IntoView {
     let client = expect_context::<Client>();
-    let navigate = use_navigate();
+    let go = use_go_to_chat();
     let is_complete = model.done_bytes >= model.len_bytes;
     let size = if is_complete {
         units::bytes(model.len_bytes)
@@ -54,7 +51,7 @@ fn StoredModelView(model: StoredModel) -> impl IntoView {
     let url = StoredValue::new(model.url.clone());
     let load = move |_| {
         client.load(ModelSource::Url { url: url.get_value() }, Vec::new(), None);
-        navigate("/", NavigateOptions::default());
+        go(None, false);
     };
     let is_verifying = RwSignal::new(false);
     let verify = move |_| {

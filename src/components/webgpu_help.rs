@@ -6,17 +6,9 @@ use crate::i18n::tr;
 
 /// Browser, where WebGPU is on without further ado, and what to do elsewhere.
 const BROWSERS: [(&str, &str, &str); 3] = [
-    (
-        "Chrome and Edge",
-        "113 (Windows, macOS, ChromeOS), 121 (Android 12)",
-        "webgpu-chrome",
-    ),
+    ("Chrome and Edge", "113 (Windows, macOS, ChromeOS), 121 (Android 12)", "webgpu-chrome"),
     ("Safari", "26 (macOS, iOS, iPadOS)", "webgpu-safari"),
-    (
-        "Firefox",
-        "141 (Windows), 145 (macOS)",
-        "webgpu-firefox",
-    ),
+    ("Firefox", "141 (Windows), 145 (macOS)", "webgpu-firefox"),
 ];
 
 /// A short guide for people whose browser gives no GPU.

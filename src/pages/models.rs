@@ -3,13 +3,12 @@
 use std::collections::BTreeSet;
 
 use leptos::prelude::*;
-use leptos_router::NavigateOptions;
-use leptos_router::hooks::use_navigate;
 
 use crate::catalogue::{self, CatalogueModel, Fit};
 use crate::client::Client;
 use crate::components::model_choice::Choice;
 use crate::components::model_dialog::{CurrentModel, ModelDialog};
+use crate::components::navigation::use_go_to_chat;
 use crate::components::notice::Notice;
 use crate::components::page_header::PageHeader;
 use crate::components::units;
@@ -24,12 +23,12 @@ pub(crate) fn ModelsPage() -> impl IntoView {
     let catalogue = LocalResource::new(catalogue::fetch);
     let query = RwSignal::new(String::new());
     let looked_at = RwSignal::new_local(None::<Option<Choice>>);
-    let navigate = use_navigate();
+    let go = use_go_to_chat();
     let close = StoredValue::new_local(move || {
         looked_at.set(None);
         // Whoever has chosen a model goes on to the chat, where its progress is shown.
         if client.is_loading().get_untracked() {
-            navigate("/", NavigateOptions::default());
+            go(None, false);
         }
     });
     let look = move |model: CatalogueModel| looked_at.set(Some(model_url(&model.url).map(Choice::of_url)));

@@ -1,8 +1,8 @@
 //! How fast answers come, what the model takes, and a benchmark whose result can be copied.
 
 use leptos::prelude::*;
-use parlance_protocol::ModelInfo;
 use parlance_protocol::openai::{ChatCompletionRequest, RequestMessage, Usage};
+use parlance_protocol::{Failure, ModelInfo};
 use serde_json::json;
 
 use crate::client::{AnswerEvent, Client, EngineState};
@@ -12,7 +12,6 @@ use crate::components::page_header::PageHeader;
 use crate::components::plot::Plot;
 use crate::components::units;
 use crate::i18n::{t, tf, tr};
-use parlance_protocol::Failure;
 
 /// Answers that a benchmark asks for; their median counts.
 const RUNS: usize = 3;

@@ -1,15 +1,14 @@
 //! A place to try structured output: a question, a JSON schema, and an answer that fits it.
 
 use leptos::prelude::*;
-use parlance_protocol::RequestId;
 use parlance_protocol::openai::{ChatCompletionRequest, JsonSchema, RequestMessage, ResponseFormat};
+use parlance_protocol::{Failure, RequestId};
 
 use crate::client::{AnswerEvent, Client};
 use crate::components::failure_notice::FailureNotice;
 use crate::components::page_header::PageHeader;
 use crate::i18n::{t, tr};
 use crate::storage;
-use parlance_protocol::Failure;
 
 const EXAMPLE_SCHEMA: &str = r#"{
   "type": "object",
@@ -114,18 +113,26 @@ pub(crate) fn PlaygroundPage() -> impl IntoView {
                     </Show>
                 </div>
             </section>
-            <section>
-                <h2>{tr("answer")}</h2>
-                <pre
-                    class="output"
-                    tabindex="0"
-                    data-testid="schema-answer"
-                    data-running=move || running.read().is_some().to_string()
-                >
-                    {answer}
-                </pre>
-                {move || failure.get().map(|failure| view! { <FailureNotice failure /> })}
-            </section>
+            <Output answer failure is_running=Signal::derive(move || running.read().is_some()) />
         </main>
+    }
+}
+
+/// The answer as it comes, or why it failed.
+#[component]
+fn Output(answer: RwSignal<String>, failure: RwSignal<Option<Failure>>, is_running: Signal<bool>) -> impl IntoView {
+    view! {
+        <section>
+            <h2>{tr("answer")}</h2>
+            <pre
+                class="output"
+                tabindex="0"
+                data-testid="schema-answer"
+                data-running=move || is_running.get().to_string()
+            >
+                {answer}
+            </pre>
+            {move || failure.get().map(|failure| view! { <FailureNotice failure /> })}
+        </section>
     }
 }

@@ -12,7 +12,8 @@ pub const READY: &str = "document.querySelector('.model-button[data-state=ready]
 pub const LAST_ANSWER: &str = "[...document.querySelectorAll('[data-role=assistant]')].at(-1)";
 
 /// The text of the last answer so far.
-pub const LAST_TEXT: &str = "([...document.querySelectorAll('[data-role=assistant] .markdown')].at(-1)?.innerText ?? '')";
+pub const LAST_TEXT: &str =
+    "([...document.querySelectorAll('[data-role=assistant] .markdown')].at(-1)?.innerText ?? '')";
 /// Begins a new conversation.
 pub const NEW_CHAT: &str = "[data-testid=new-chat]";
 

@@ -3,6 +3,7 @@
 mod browser;
 pub mod chat;
 mod host;
+pub mod scripted;
 mod server;
 mod split;
 

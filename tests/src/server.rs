@@ -3,7 +3,7 @@
 use std::fs::File;
 use std::io::{self, Read as _};
 use std::path::{Component, Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, LazyLock};
 use std::thread;
 use std::time::Duration;
@@ -20,7 +20,16 @@ const SITE: &str = "/some/path/";
 pub struct Server {
     http: Arc<tiny_http::Server>,
     port: u16,
-    sent: Arc<AtomicU64>,
+    shared: Arc<Shared>,
+}
+
+/// What the threads that answer share.
+#[derive(Default)]
+struct Shared {
+    /// Bytes of models sent.
+    sent: AtomicU64,
+    /// Whether a newer build has been put in the site's place.
+    is_newer: AtomicBool,
 }
 
 impl Server {
@@ -31,23 +40,28 @@ impl Server {
     pub fn start() -> io::Result<Self> {
         let server = Arc::new(tiny_http::Server::http("127.0.0.1:0").map_err(io::Error::other)?);
         let port = server.server_addr().to_ip().map(|address| address.port()).unwrap_or_default();
-        let sent = Arc::new(AtomicU64::new(0));
+        let shared = Arc::new(Shared::default());
         // A page fetches several files at once, and a model takes its time.
         for _ in 0..8 {
-            let (server, sent) = (Arc::clone(&server), Arc::clone(&sent));
+            let (server, shared) = (Arc::clone(&server), Arc::clone(&shared));
             thread::spawn(move || {
                 for request in server.incoming_requests() {
                     // A client that went away is no fault of the server's.
-                    let _ = answer(request, &sent);
+                    let _ = answer(request, &shared);
                 }
             });
         }
-        Ok(Self { http: server, port, sent })
+        Ok(Self { http: server, port, shared })
     }
 
     /// The address of a page of the site; `query` begins with `?` or is empty.
     pub fn page(&self, query: &str) -> String {
         format!("http://127.0.0.1:{}{SITE}{query}", self.port)
+    }
+
+    /// Puts a newer build of the site in the place of the one that is served.
+    pub fn publish_newer_build(&self) {
+        self.shared.is_newer.store(true, Ordering::Relaxed);
     }
 
     /// The address of an empty page beside the site, for scripts of other sites.
@@ -67,7 +81,7 @@ impl Server {
 
     /// Bytes of the cut model sent so far.
     pub fn sent_bytes(&self) -> u64 {
-        self.sent.load(Ordering::Relaxed)
+        self.shared.sent.load(Ordering::Relaxed)
     }
 
     /// The address of the embedding model that the set-up makes.
@@ -129,7 +143,7 @@ fn send_ranges(request: Request, bytes: &'static [u8], sent: &AtomicU64) -> io::
     request.respond(unchunked(response))
 }
 
-fn answer(request: Request, sent: &AtomicU64) -> io::Result<()> {
+fn answer(request: Request, shared: &Shared) -> io::Result<()> {
     let path = request.url().split('?').next().unwrap_or_default().to_owned();
     if let Some(name) = path.strip_prefix("/faulty/") {
         return match faulty(name) {
@@ -140,7 +154,7 @@ fn answer(request: Request, sent: &AtomicU64) -> io::Result<()> {
     if let Some(name) = path.strip_prefix("/parts/model-0000") {
         let number = name.split('-').next().and_then(|number| number.parse::<usize>().ok()).unwrap_or(0);
         return match PARTS.get(number.wrapping_sub(1)) {
-            Some(bytes) => send_ranges(request, bytes, sent),
+            Some(bytes) => send_ranges(request, bytes, &shared.sent),
             None => request.respond(Response::from_string("not here").with_status_code(404)),
         };
     }
@@ -159,19 +173,34 @@ fn answer(request: Request, sent: &AtomicU64) -> io::Result<()> {
     }
     let package = path.strip_prefix("/npm/").and_then(|name| file_in("target/test-data/npm", name));
     let file = package.or_else(|| path.strip_prefix(SITE).and_then(file_of_site));
-    match file.and_then(|path| File::open(&path).ok().map(|file| (path, file))) {
-        Some((path, file)) => {
-            let mut response = unchunked(Response::from_file(file));
-            // As static hosts send files that other sites may use.
-            for (name, value) in [("Content-Type", content_type(&path)), ("Access-Control-Allow-Origin", "*")] {
-                if let Ok(header) = Header::from_bytes(name, value) {
-                    response.add_header(header);
-                }
-            }
-            request.respond(response)
+    let Some((path, file)) = file.and_then(|path| File::open(&path).ok().map(|file| (path, file))) else {
+        // As static hosts answer for addresses that are no files.
+        let page = std::fs::read_to_string(root().join("dist/404.html")).unwrap_or_default();
+        let html = Header::from_bytes("Content-Type", "text/html; charset=utf-8").into_iter();
+        let response = Response::from_string(page).with_status_code(404);
+        return request.respond(html.fold(response, Response::with_header));
+    };
+    let mut response = unchunked(match newer(&path).filter(|_| shared.is_newer.load(Ordering::Relaxed)) {
+        Some(text) => Response::from_string(text).boxed(),
+        None => Response::from_file(file).boxed(),
+    });
+    // As static hosts send files that other sites may use.
+    for (name, value) in [("Content-Type", content_type(&path)), ("Access-Control-Allow-Origin", "*")] {
+        if let Ok(header) = Header::from_bytes(name, value) {
+            response.add_header(header);
         }
-        None => request.respond(Response::from_string("not found").with_status_code(404)),
     }
+    request.respond(response)
+}
+
+/// A file of the site as a newer build has it, if it differs: another name of the build, and a page that tells which one it is.
+fn newer(path: &Path) -> Option<String> {
+    let (old, new) = match path.file_name()?.to_str()? {
+        "service-worker.js" => ("const BUILD = \"", "const BUILD = \"newer-"),
+        "index.html" => ("<title>Parlance</title>", "<title>Parlance, newer</title>"),
+        _ => return None,
+    };
+    Some(std::fs::read_to_string(path).ok()?.replacen(old, new, 1))
 }
 
 /// As file hosts send files: with their length.
@@ -196,6 +225,8 @@ fn content_type(path: &Path) -> &'static str {
         Some("html") => "text/html; charset=utf-8",
         Some("js" | "mjs") => "text/javascript",
         Some("css") => "text/css",
+        Some("json" | "webmanifest") => "application/json",
+        Some("png") => "image/png",
         Some("svg") => "image/svg+xml",
         Some("wasm") => "application/wasm",
         _ => "application/octet-stream",

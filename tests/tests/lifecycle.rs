@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use parlance_tests::chat::{LAST_TEXT, LONG, NEW_CHAT, READY, answer, ask};
+use parlance_tests::scripted::use_scripted_engine;
 use parlance_tests::{Page, Server, Session};
 use serde_json::{Value, json};
 
@@ -148,6 +149,31 @@ fn idle_models_are_freed_and_come_back_and_interrupts_do_not_wait() {
         ),
     );
     assert_eq!(names, json!(["chat.completion", "ParlanceError"]));
+}
+
+#[test]
+fn a_newer_build_waits_until_the_user_takes_it() {
+    let server = Server::start().unwrap();
+    let session = Session::start(true).unwrap();
+    let page = session.open(&server.page("")).unwrap();
+    page.wait_for("navigator.serviceWorker.controller", SHORT).unwrap();
+    use_scripted_engine(&page).unwrap();
+    ask(&page, QUESTION).unwrap();
+    answer(&page).unwrap();
+    server.publish_newer_build();
+    page.evaluate("navigator.serviceWorker.getRegistration().then(registration => registration.update())").unwrap();
+    // Something would be lost, so the newer build is offered; until then the old one stays whole, also after a reload.
+    page.wait_for("document.querySelector('[data-testid=update]')", SHORT).unwrap();
+    let other = session.open(&server.page("settings")).unwrap();
+    assert_eq!(other.evaluate("document.title").unwrap(), "Parlance");
+    other.close().unwrap();
+    page.show().unwrap();
+    page.click("[data-testid=update] button").unwrap();
+    page.wait_for("document.title === 'Parlance, newer'", SHORT).unwrap();
+    // The conversation is there in the newer build.
+    page.wait_for("document.querySelector('.conversation')?.innerText.includes('capital of France')", SHORT).unwrap();
+    let caches = page.evaluate("caches.keys()").unwrap();
+    assert_eq!(caches.as_array().unwrap().len(), 1, "the old build is gone: {caches}");
 }
 
 /// Makes workers whose GPU has no memory for large KV caches.

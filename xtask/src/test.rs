@@ -9,7 +9,8 @@ use crate::templates;
 use crate::toolchain::Toolchain;
 
 /// Arguments that select what is tested natively: always the same packages, so that dependencies are built once.
-const NATIVE: [&str; 7] = ["test", "--release", "--workspace", "--exclude", "parlance-worker", "--exclude", "parlance-library"];
+const NATIVE: [&str; 7] =
+    ["test", "--release", "--workspace", "--exclude", "parlance-worker", "--exclude", "parlance-library"];
 
 /// Runs every test with what is set up.
 fn run_all(toolchain: &Toolchain, browser: &Browser) -> Result<(), Fault> {
@@ -29,7 +30,9 @@ fn run_all(toolchain: &Toolchain, browser: &Browser) -> Result<(), Fault> {
         let mut test = end_to_end(toolchain, browser, NATIVE);
         // One browser at a time: each of them computes on every core.
         test.args(["--features", "parlance-tests/browser"]);
-        test.args(["chat", "openai", "storage", "lifecycle"].map(|name| ["--test", name]).concat());
+        test.args(
+            ["chat", "conversations", "pages", "openai", "storage", "lifecycle"].map(|name| ["--test", name]).concat(),
+        );
         test.args(["--", "--test-threads=1"]);
         shell::run(test, "read the failed test's message above")
     })

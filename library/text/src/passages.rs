@@ -1,14 +1,81 @@
 //! Long files: cut into passages, of which those that matter for a question are found by meaning or by words.
 
 use bm25::{Embedder, EmbedderBuilder, Scorer, Tokenizer};
-use text_splitter::MarkdownSplitter;
+use pulldown_cmark::{Event, Options, Parser};
+use unicode_segmentation::UnicodeSegmentation as _;
 
 /// Most characters of a passage: a few paragraphs, and no more than small embedding models read.
 const PASSAGE_CHARS: usize = 800;
 
-/// Cuts a text at its headings, paragraphs and sentences.
+/// Cuts a text between its paragraphs, lists and code blocks; those that are longer than a passage, between sentences. Short ones
+/// that follow each other share a passage. (The text-splitter crate would do, but brings two megabytes of dictionaries.)
 pub fn split(text: &str) -> Vec<String> {
-    MarkdownSplitter::new(PASSAGE_CHARS).chunks(text).map(str::to_owned).collect()
+    let mut passages: Vec<String> = Vec::new();
+    let mut is_after_heading = false;
+    for piece in blocks(text).into_iter().flat_map(pieces) {
+        let chars = piece.chars().count();
+        let is_heading = piece.starts_with('#');
+        // A heading belongs to what follows it.
+        let joins = is_after_heading || !is_heading;
+        is_after_heading = is_heading;
+        match passages.last_mut().filter(|last| last.chars().count() + chars < PASSAGE_CHARS) {
+            Some(last) if joins => {
+                last.push_str("\n\n");
+                last.push_str(piece);
+            }
+            _ => passages.push(piece.to_owned()),
+        }
+    }
+    passages
+}
+
+/// The top-level blocks of a Markdown text.
+fn blocks(text: &str) -> Vec<&str> {
+    let mut depth = 0;
+    let mut blocks = Vec::new();
+    for (event, range) in Parser::new_ext(text, Options::ENABLE_TABLES).into_offset_iter() {
+        match event {
+            Event::Start(_) => depth += 1,
+            Event::End(_) => depth -= 1,
+            _ => {}
+        }
+        let is_block = depth == 0 && !matches!(event, Event::Start(_));
+        blocks.extend(is_block.then(|| text[range].trim()).filter(|block| !block.is_empty()));
+    }
+    blocks
+}
+
+/// A block in pieces of no more than a passage.
+fn pieces(block: &str) -> Vec<&str> {
+    let mut pieces = Vec::new();
+    let (mut start, mut end, mut chars) = (0, 0, 0);
+    for sentence in block.split_sentence_bounds() {
+        for part in parts(sentence) {
+            let length = part.chars().count();
+            if chars + length > PASSAGE_CHARS {
+                pieces.push(block[start..end].trim());
+                (start, chars) = (end, 0);
+            }
+            end += part.len();
+            chars += length;
+        }
+    }
+    pieces.push(block[start..].trim());
+    pieces.retain(|piece| !piece.is_empty());
+    pieces
+}
+
+/// A sentence in parts of no more than a passage.
+fn parts(sentence: &str) -> Vec<&str> {
+    let mut parts = Vec::new();
+    let mut rest = sentence;
+    while let Some((at, _)) = rest.char_indices().nth(PASSAGE_CHARS) {
+        let (part, after) = rest.split_at(at);
+        parts.push(part);
+        rest = after;
+    }
+    parts.push(rest);
+    parts
 }
 
 /// Vectors of a question and of passages, by the same embedding model.
@@ -91,6 +158,10 @@ mod tests {
         let passages = split(&text);
         assert_eq!(passages.len(), 2);
         assert!(passages[0].ends_with("One.") && passages[1].starts_with("Two."));
+        assert_eq!(split(ANIMALS)[0], "# Animals\n\n## Foxes\n\nFoxes hunt mice at night.");
+        let long = "A sentence of some length. ".repeat(100);
+        let passages = split(&long);
+        assert!(passages.len() == 4 && passages.iter().all(|passage| passage.ends_with('.')), "{passages:?}");
         assert!(split("").is_empty());
         assert!(split(&"x".repeat(5000)).iter().all(|passage| passage.chars().count() <= PASSAGE_CHARS));
     }

@@ -3,9 +3,21 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use parlance_tests::chat::{NEW_CHAT, answer, ask};
+use parlance_tests::scripted::use_scripted_engine;
 use parlance_tests::{Error, Page, Server, Session, root};
 
 const SIZES: [(&str, u32, u32); 2] = [("desktop", 1280, 800), ("phone", 390, 844)];
+/// Pages beside the chat, and what is true once they stand.
+const PAGES: [(&str, &str); 5] = [
+    ("models", "document.querySelector('.model-card')"),
+    ("settings", "document.querySelector('#temperature')"),
+    ("storage", "document.querySelector('[data-testid=storage]')"),
+    ("performance", "document.querySelector('h1')"),
+    ("playground", "document.querySelector('#schema')"),
+];
+/// What the stand-in for the engine repeats.
+const MARKDOWN: &str = "\n# Why the sky is blue\n\nSunlight is *scattered* by molecules that are **smaller** than its wavelength:\n\n$$ I \\propto \\frac{1}{\\lambda^4} $$\n\n| colour | wavelength |\n| :- | -: |\n| blue | 450 nm |\n| red | 700 nm |\n\n```rust\n/// How much more blue is scattered than red.\nfn ratio(blue_nm: f64, red_nm: f64) -> f64 {\n    (red_nm / blue_nm).powi(4)\n}\n```\n\n> [!NOTE]\n> At sunset the way through the air is longer[^1].\n\n[^1]: So that little blue is left.\n";
 const ANSWERED: &str = "document.querySelector('.statistics')";
 
 fn main() -> Result<(), Error> {
@@ -44,6 +56,16 @@ fn main() -> Result<(), Error> {
     page.wait_for(ANSWERED, Duration::from_secs(180))?;
     page.type_into("#message", "Thanks! And at sunset?")?;
     camera.take("answered")?;
+    conversations(&page, &camera)?;
+    for (name, there) in PAGES {
+        page.navigate(&server.page(name))?;
+        page.wait_for(there, Duration::from_secs(60))?;
+        camera.take(name)?;
+    }
+    page.evaluate("localStorage.setItem('parlance.settings', JSON.stringify({ language: 'ar' }))")?;
+    page.navigate(&server.page(""))?;
+    page.wait_for("document.documentElement.dir === 'rtl'", Duration::from_secs(60))?;
+    camera.take("arabic")?;
 
     let session = Session::start(true)?;
     let page = session.open(&server.page(&format!("?model={}", server.faulty("page.html"))))?;
@@ -58,6 +80,24 @@ fn main() -> Result<(), Error> {
     page.click("[data-testid=model-offer] button")?;
     page.wait_for("document.querySelector('.webgpu-help')", Duration::from_secs(60))?;
     Camera { page: &page, folder: &folder }.take("no-webgpu")
+}
+
+/// A conversation with everything that Markdown has, its branches, and the drawer open at phone width.
+fn conversations(page: &Page, camera: &Camera<'_>) -> Result<(), Error> {
+    use_scripted_engine(page)?;
+    page.evaluate("location.reload()")?;
+    page.wait_for("document.querySelector('.welcome, .message')", Duration::from_secs(60))?;
+    use_scripted_engine(page)?;
+    page.click(NEW_CHAT)?;
+    ask(page, MARKDOWN)?;
+    answer(page)?;
+    page.evaluate("document.querySelectorAll('[data-role=assistant] [aria-label=\"Another answer\"]')[0].click()")?;
+    answer(page)?;
+    page.evaluate("document.querySelector('.messages').scrollTop = 0")?;
+    camera.take("markdown")?;
+    page.resize(390, 844)?;
+    page.evaluate("document.querySelector('.app').dataset.list = 'open'")?;
+    camera.take("conversations")
 }
 
 struct Camera<'a> {

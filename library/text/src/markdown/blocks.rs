@@ -70,7 +70,9 @@ fn containers(html: &str) -> i32 {
     let html = html.to_ascii_lowercase();
     let count = |prefix: &str, tag: &str| {
         let ends = |rest: &str| rest.starts_with(|c: char| c == '>' || c.is_whitespace());
-        html.match_indices(prefix).filter(|(at, _)| html[at + prefix.len()..].strip_prefix(tag).is_some_and(ends)).count()
+        html.match_indices(prefix)
+            .filter(|(at, _)| html[at + prefix.len()..].strip_prefix(tag).is_some_and(ends))
+            .count()
     };
     CONTAINERS.iter().map(|tag| count("<", tag) as i32 - count("</", tag) as i32).sum()
 }
@@ -264,8 +266,22 @@ mod tests {
             "[^\"><script>]: x\n\na[^\"><script>]",
         ];
         let stings = [
-            "script", "onerror=", "onclick=", "ontoggle=", "style", "img", "iframe", "form ", "input", "svg", "javascript:",
-            "data:", "vbscript:", "dialog", "_self", "annotation",
+            "script",
+            "onerror=",
+            "onclick=",
+            "ontoggle=",
+            "style",
+            "img",
+            "iframe",
+            "form ",
+            "input",
+            "svg",
+            "javascript:",
+            "data:",
+            "vbscript:",
+            "dialog",
+            "_self",
+            "annotation",
         ];
         for attack in attacks {
             let html = html(attack).to_lowercase();

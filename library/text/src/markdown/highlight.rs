@@ -41,12 +41,14 @@ static CLASSES: LazyLock<Vec<(Scope, &'static str)>> = LazyLock::new(|| {
 });
 
 /// All classes that [`to_html`] gives.
-pub(super) const ALL_CLASSES: [&str; 14] = ["c", "s", "e", "n", "o", "k", "f", "t", "a", "y", "v", "i", "d", "language"];
+pub(super) const ALL_CLASSES: [&str; 14] =
+    ["c", "s", "e", "n", "o", "k", "f", "t", "a", "y", "v", "i", "d", "language"];
 
 /// Code as HTML with a class for each piece; only escaped if its language is not known.
 pub(super) fn to_html(language: &str, code: &str) -> String {
     let mut html = String::with_capacity(code.len() * 2);
-    let syntax = SYNTAXES.find_syntax_by_token(language).filter(|_| code.len() <= MAX_CODE_BYTES && !language.is_empty());
+    let syntax =
+        SYNTAXES.find_syntax_by_token(language).filter(|_| code.len() <= MAX_CODE_BYTES && !language.is_empty());
     let Some(syntax) = syntax else {
         escape(&mut html, code);
         return html;
@@ -83,7 +85,7 @@ impl Open {
         if class != self.class {
             self.close();
             if let Some(class) = class {
-                self.html.push_str(&format!("<span class=\"{class}\">"));
+                self.html.extend(["<span class=\"", class, "\">"]);
             }
             self.class = class;
         }
@@ -105,9 +107,11 @@ impl Open {
 /// The class of the innermost scope that has one.
 fn class_of(stack: &ScopeStack) -> Option<&'static str> {
     let classes = &*CLASSES;
-    stack.scopes.iter().rev().find_map(|scope| {
-        classes.iter().find(|(prefix, _)| prefix.is_prefix_of(*scope)).map(|(_, class)| *class)
-    })
+    stack
+        .scopes
+        .iter()
+        .rev()
+        .find_map(|scope| classes.iter().find(|(prefix, _)| prefix.is_prefix_of(*scope)).map(|(_, class)| *class))
 }
 
 fn escape(html: &mut String, text: &str) {
@@ -122,11 +126,38 @@ mod tests {
     #[test]
     fn code_is_coloured_by_what_it_is() {
         let html = to_html("rust", "// hi\nfn main() { let x = \"<a>\"; }\n");
-        for piece in ["<span class=\"c\">// hi", "<span class=\"k\">fn</span>", "<span class=\"f\">main</span>", "&lt;a&gt;"] {
+        for piece in
+            ["<span class=\"c\">// hi", "<span class=\"k\">fn</span>", "<span class=\"f\">main</span>", "&lt;a&gt;"]
+        {
             assert!(html.contains(piece), "{piece} in {html}");
         }
-        let languages =
-            ["python", "js", "ts", "typescript", "tsx", "toml", "json", "yaml", "html", "css", "bash", "sh", "sql", "c", "cpp", "go", "java", "kotlin", "swift", "ruby", "php", "diff", "dockerfile", "md", "zig"];
+        let languages = [
+            "python",
+            "js",
+            "ts",
+            "typescript",
+            "tsx",
+            "toml",
+            "json",
+            "yaml",
+            "html",
+            "css",
+            "bash",
+            "sh",
+            "sql",
+            "c",
+            "cpp",
+            "go",
+            "java",
+            "kotlin",
+            "swift",
+            "ruby",
+            "php",
+            "diff",
+            "dockerfile",
+            "md",
+            "zig",
+        ];
         for language in languages {
             assert!(SYNTAXES.find_syntax_by_token(language).is_some(), "{language}");
         }

@@ -59,7 +59,9 @@ mod tests {
     fn formulas_become_mathml() {
         let html = to_mathml("\\frac{1}{2}", false).unwrap_or_default();
         assert!(html.starts_with("<math display=\"inline\"><mfrac>"), "{html}");
-        assert!(to_mathml("\\begin{pmatrix} a & b \\\\ c & d \\end{pmatrix}", true).is_some_and(|m| m.contains("<mtable")));
+        assert!(
+            to_mathml("\\begin{pmatrix} a & b \\\\ c & d \\end{pmatrix}", true).is_some_and(|m| m.contains("<mtable"))
+        );
         assert!(to_mathml("\\boxed{x = 2}", true).is_some_and(|m| m.starts_with("<math class=\"boxed\" ")));
         assert!(to_mathml("a + \\boxed{2}", true).is_some_and(|m| !m.contains("class")));
         assert!(to_mathml("\\text{<script>}", false).is_some_and(|m| !m.contains("<script")));

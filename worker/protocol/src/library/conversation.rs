@@ -163,7 +163,8 @@ pub fn title_from(text: &str) -> String {
     }
     let cut: String = line.chars().take(TITLE_CHARS).collect();
     // Languages without spaces have no word to cut at.
-    let cut = cut.rsplit_once(' ').filter(|(head, _)| head.len() > cut.len() / 2).map_or(cut.as_str(), |(head, _)| head);
+    let cut =
+        cut.rsplit_once(' ').filter(|(head, _)| head.len() > cut.len() / 2).map_or(cut.as_str(), |(head, _)| head);
     format!("{cut}…")
 }
 

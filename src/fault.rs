@@ -1,0 +1,38 @@
+//! When the page itself fails: its wasm cannot go on, but everything that was said is kept, so that a reload brings it back.
+
+use leptos::prelude::document;
+use wasm_bindgen::JsCast as _;
+use web_sys::HtmlElement;
+
+use crate::i18n::t;
+
+/// Says so at the next panic, with a way to reload, and writes the details to the console.
+pub(crate) fn report_panics() {
+    std::panic::set_hook(Box::new(|info| {
+        console_error_panic_hook::hook(info);
+        // Elements with these names can always be made and put in place.
+        let _ = show();
+    }));
+}
+
+fn show() -> Option<()> {
+    const ID: &str = "fault";
+    let document = document();
+    if document.get_element_by_id(ID).is_some() {
+        return None;
+    }
+    let notice = document.create_element("div").ok()?;
+    notice.set_id(ID);
+    notice.set_attribute("role", "alert").ok()?;
+    let text = document.create_element("p").ok()?;
+    text.set_text_content(Some(&t("page-failed")));
+    // A link to this address: nothing of the page's own code runs any more.
+    let link = document.create_element("a").ok()?.dyn_into::<HtmlElement>().ok()?;
+    link.set_attribute("href", "").ok()?;
+    link.set_class_name("button");
+    link.set_text_content(Some(&t("reload")));
+    notice.append_child(&text).ok()?;
+    notice.append_child(&link).ok()?;
+    document.body()?.append_child(&notice).ok()?;
+    Some(())
+}

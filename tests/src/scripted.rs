@@ -1,0 +1,108 @@
+//! A stand-in for the engine's worker that answers at once, for tests of what the page does with answers. It speaks the protocol as
+//! documented; what it says depends on the question.
+
+use crate::{Error, Page};
+
+/// Replaces the engine's worker, for as long as the page is open. Requests that it got are in `window.asked`.
+///
+/// - `call the calculator` calls a tool first, and then tells its result;
+/// - `think` thinks before it answers;
+/// - `slowly` answers word by word for ever, until it is stopped;
+/// - everything else is answered by `Answer N: ` and the question.
+const SCRIPT: &str = r#"(() => {
+    const Real = window.Worker;
+    window.asked = [];
+    class Engine extends EventTarget {
+        onmessage = null;
+        onerror = null;
+        #stops = new Map();
+        #count = 0;
+        constructor() {
+            super();
+            setTimeout(() => this.#tell({ type: "ready" }));
+        }
+        #tell(data) {
+            this.onmessage?.(new MessageEvent("message", { data }));
+        }
+        terminate() {}
+        postMessage({ request }) {
+            const { type, id } = request;
+            window.asked.push(request);
+            if (type === "load") {
+                const model = {
+                    name: "scripted", can_chat: true, context_tokens: 1000, adapter: "none", is_software: false, features: [],
+                    weight_bytes: window.modelBytes ?? 1, kv_bytes: 1, warning: null, len_bytes: 1, load_seconds: 0, peak_memory_bytes: 1,
+                };
+                this.#tell({ type: "loaded", id, model });
+            } else if (type === "api") {
+                setTimeout(() => this.#answer(id, request.body));
+            } else if (type === "interrupt") {
+                this.#stops.get(id)?.();
+            } else if (type === "storage") {
+                this.#tell({ type: "storage", id, storage: { models: [], used_bytes: 0, quota_bytes: 1e9 } });
+            }
+        }
+        #chunk(id, delta, finish_reason = null) {
+            const choices = [{ index: 0, delta, logprobs: null, finish_reason }];
+            const body = { id: "x", object: "chat.completion.chunk", created: 0, model: "scripted", choices };
+            this.#tell({ type: "chunk", id, body });
+        }
+        #end(id, finish_reason) {
+            this.#chunk(id, {}, finish_reason);
+            const extra = { decode_tokens_per_s: 50, time_to_first_token_s: 0.1, prefill_tokens_per_s: 100 };
+            const usage = { prompt_tokens: 7, completion_tokens: 3, total_tokens: 10, extra };
+            this.#tell({
+                type: "chunk", id,
+                body: { id: "x", object: "chat.completion.chunk", created: 0, model: "scripted", choices: [], usage },
+            });
+            this.#tell({ type: "response", id, body: null });
+        }
+        async #answer(id, { messages, continue_final_message }) {
+            const last = messages.at(-1);
+            const question = messages.findLast((message) => message.role === "user").content;
+            if (continue_final_message) {
+                this.#chunk(id, { content: " And the rest." });
+                return this.#end(id, "stop");
+            }
+            if (question.includes("call the calculator") && last.role !== "tool") {
+                const call = { name: "calculator", arguments: '{"expression":"12*7"}' };
+                this.#chunk(id, { tool_calls: [{ index: 0, id: "c", type: "function", function: call }] });
+                return this.#end(id, "tool_calls");
+            }
+            if (question.includes("slowly")) {
+                const timer = setInterval(() => this.#chunk(id, { content: "word " }), 30);
+                this.#stops.set(id, () => {
+                    clearInterval(timer);
+                    this.#end(id, "abort");
+                });
+                return;
+            }
+            if (question.includes("a title")) {
+                this.#chunk(id, { content: "\"Small Animals\"" });
+                return this.#end(id, "stop");
+            }
+            if (question.includes("think")) {
+                this.#chunk(id, { reasoning_content: "Let me think." });
+                await new Promise((done) => setTimeout(done, 30));
+            }
+            this.#count += 1;
+            const result = last.role === "tool" ? `It is ${last.content}.` : `Answer ${this.#count}: ${question}`;
+            for (const piece of result.match(/.{1,7}/gs)) {
+                this.#chunk(id, { content: piece });
+                await new Promise((done) => setTimeout(done));
+            }
+            this.#end(id, "stop");
+        }
+    }
+    window.Worker = function (url, options) {
+        return String(url).includes("parlance-worker") ? new Engine() : new Real(url, options);
+    };
+})()"#;
+
+/// Puts the stand-in in place. Must come before the page starts its engine, with its first question or a list of models.
+///
+/// # Errors
+/// If the browser does not answer.
+pub fn use_scripted_engine(page: &Page) -> Result<(), Error> {
+    page.evaluate(SCRIPT).map(drop)
+}
