@@ -37,7 +37,8 @@ pub(crate) fn App() -> impl IntoView {
             <Routes fallback=NotFoundPage>
                 <Route path=path!("") view=ChatPage />
                 <Route path=path!("index.html") view=ChatPage />
-                <Route path=path!("models") view=ModelsPage />
+                // Not “models”: that is the folder of the demo model.
+                <Route path=path!("catalogue") view=ModelsPage />
                 <Route path=path!("performance") view=PerformancePage />
                 <Route path=path!("playground") view=PlaygroundPage />
                 <Route path=path!("settings") view=SettingsPage />

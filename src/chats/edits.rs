@@ -1,5 +1,7 @@
 //! What the user does to conversations and messages beside talking.
 
+use std::sync::Arc;
+
 use leptos::prelude::*;
 use parlance_protocol::library::{self, ConversationSummary, ExportFormat, Id};
 
@@ -44,7 +46,8 @@ impl Chats {
                 self.show_new();
             }
             if let Some(conversation) = conversation {
-                let undo = Callback::new(move |()| self.bring_back(conversation.clone(), is_current));
+                let undo: Arc<dyn Fn() + Send + Sync> =
+                    Arc::new(move || self.bring_back(conversation.clone(), is_current));
                 self.toast.set(Some(Toast { text: t("conversation-deleted"), undo: Some(undo) }));
             }
         });
@@ -102,7 +105,7 @@ impl Chats {
                 self.tell(message);
             }
         });
-        let undo = Callback::new(move |()| {
+        let undo: Arc<dyn Fn() + Send + Sync> = Arc::new(move || {
             if self.current.summary().read_untracked().id == conversation {
                 self.put_messages(gone.iter().map(|message| message.to_record(conversation)).collect());
                 self.current.messages().write().extend(gone.iter().cloned());

@@ -13,6 +13,7 @@ mod tools;
 mod tree;
 
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use leptos::prelude::*;
@@ -58,8 +59,8 @@ struct Answering {
 pub(crate) struct Toast {
     /// What happened.
     pub(crate) text: String,
-    /// Takes it back.
-    pub(crate) undo: Option<Callback<()>>,
+    /// Takes it back. Not a `Callback`: those end with the view that they were made in, here often one of the deleted messages.
+    pub(crate) undo: Option<Arc<dyn Fn() + Send + Sync>>,
 }
 
 /// The handle to all conversations; copied freely.

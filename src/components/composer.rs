@@ -102,35 +102,37 @@ pub(crate) fn Composer() -> impl IntoView {
                         on:keydown=on_key
                     ></textarea>
                 </div>
-                <Show
-                    when=move || is_answering.get()
-                    fallback=move || {
-                        view! {
-                            <button
-                                class="send"
-                                type="submit"
-                                title=tr("send")
-                                aria-label=tr("send")
-                                disabled=move || !can_send()
-                            >
-                                <Icon name="send" />
-                            </button>
-                        }
-                    }
-                >
-                    <button
-                        class="send"
-                        type="button"
-                        data-testid="stop"
-                        title=tr("stop")
-                        aria-label=tr("stop")
-                        on:click=move |_| chats.stop()
-                    >
-                        <Icon name="stop" />
-                    </button>
-                </Show>
+                <SendButton can_send=Signal::derive(can_send) />
             </div>
         </form>
+    }
+}
+
+/// Sends, or stops the answer under way.
+#[component]
+fn SendButton(can_send: Signal<bool>) -> impl IntoView {
+    let chats = expect_context::<Chats>();
+    let is_answering = chats.is_answering();
+    let send = move || {
+        view! {
+            <button class="send" type="submit" title=tr("send") aria-label=tr("send") disabled=move || !can_send.get()>
+                <Icon name="send" />
+            </button>
+        }
+    };
+    view! {
+        <Show when=move || is_answering.get() fallback=send>
+            <button
+                class="send"
+                type="button"
+                data-testid="stop"
+                title=tr("stop")
+                aria-label=tr("stop")
+                on:click=move |_| chats.stop()
+            >
+                <Icon name="stop" />
+            </button>
+        </Show>
     }
 }
 
@@ -138,7 +140,7 @@ pub(crate) fn Composer() -> impl IntoView {
 fn select_variable(field: NodeRef<Textarea>) {
     // The field shows the text in the next frame.
     request_animation_frame(move || {
-        let Some(field) = field.get_untracked() else { return };
+        let Some(field) = field.try_get_untracked().flatten() else { return };
         let _ = field.focus();
         if let Some((start, end)) = variable(&field.value()) {
             // Fails only in fields without text.

@@ -85,11 +85,10 @@ fn InPlace(
         }
     });
     let value = move || field.get_untracked().map(|field| field.value()).unwrap_or_default();
-    // Escape takes the focus away, too, which must not save.
+    // The field loses the focus when it goes, too, which must not save once more.
     let is_over = StoredValue::new(false);
     let end = move |saves: bool| {
-        if !is_over.get_value() {
-            is_over.set_value(true);
+        if is_over.try_update_value(|is_over| std::mem::replace(is_over, true)) == Some(false) {
             if saves { on_save(value()) } else { on_cancel() }
         }
     };

@@ -69,7 +69,12 @@ fn Question(id: MessageId, content: Signal<String>, is_editing: RwSignal<bool>) 
     let chats = expect_context::<Chats>();
     let attachments = chats.current().messages().at_key(id).attachments();
     let files = move || {
-        attachments.try_get().unwrap_or_default().into_iter().map(|file| view! { <span class="attachment">{file.name}</span> }).collect_view()
+        attachments
+            .try_get()
+            .unwrap_or_default()
+            .into_iter()
+            .map(|file| view! { <span class="attachment">{file.name}</span> })
+            .collect_view()
     };
     view! {
         <Show

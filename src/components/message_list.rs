@@ -26,8 +26,8 @@ pub(crate) fn MessageList() -> impl IntoView {
         }
     };
     let follow = move || {
-        if let Some(view) = list.get_untracked()
-            && follows.get_value()
+        if let Some(view) = list.try_get_untracked().flatten()
+            && follows.try_get_value() == Some(true)
         {
             view.set_scroll_top(view.scroll_height());
         }

@@ -38,7 +38,7 @@ pub(crate) fn ModelDialog(first: Option<Choice>, on_close: impl Fn() + Copy + Se
                 <p>{tr("demo-model-text")}</p>
                 <div class="actions">
                     <button on:click=load_demo>{tr("load")}</button>
-                    <a class="button" href="models">
+                    <a class="button" href="catalogue">
                         {tr("all-models")}
                     </a>
                 </div>
@@ -51,7 +51,7 @@ pub(crate) fn ModelDialog(first: Option<Choice>, on_close: impl Fn() + Copy + Se
 
 /// What is loaded, and a button to free its memory.
 #[component]
-pub(crate) fn CurrentModel() -> impl IntoView {
+fn CurrentModel() -> impl IntoView {
     let client = expect_context::<Client>();
     move || {
         let EngineState::Ready(model) = client.engine().get() else { return ().into_any() };

@@ -15,7 +15,7 @@ pub(crate) fn PageHeader(title: &'static str) -> impl IntoView {
                     <Icon name="back" />
                     {tr("chat")}
                 </a>
-                <a href="models">{tr("models")}</a>
+                <a href="catalogue">{tr("models")}</a>
                 <a href="storage">{tr("storage")}</a>
                 <a href="settings">{tr("settings")}</a>
                 <a href="performance">{tr("performance")}</a>

@@ -74,7 +74,7 @@ pub(crate) fn Sidebar(on_leave: impl Fn() + Copy + Send + Sync + 'static) -> imp
             />
             <div class="conversation-list" data-testid="conversations">{body}</div>
             <div class="sidebar-foot">
-                <a href="models">
+                <a href="catalogue">
                     <Icon name="model" />
                     {tr("models")}
                 </a>

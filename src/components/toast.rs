@@ -24,7 +24,7 @@ pub(crate) fn Toasts() -> impl IntoView {
     let view = move |Toast { text, undo }: Toast| {
         let undo = undo.map(|undo| {
             let take_back = move |_| {
-                undo.run(());
+                undo();
                 toast.set(None);
             };
             view! { <button on:click=take_back>{tr("undo")}</button> }

@@ -7,7 +7,7 @@ use leptos::prelude::*;
 use crate::catalogue::{self, CatalogueModel, Fit};
 use crate::client::Client;
 use crate::components::model_choice::Choice;
-use crate::components::model_dialog::{CurrentModel, ModelDialog};
+use crate::components::model_dialog::ModelDialog;
 use crate::components::navigation::use_go_to_chat;
 use crate::components::notice::Notice;
 use crate::components::page_header::PageHeader;
@@ -76,7 +76,6 @@ pub(crate) fn ModelsPage() -> impl IntoView {
         <main class="page wide">
             <PageHeader title="models" />
             <Notice />
-            <CurrentModel />
             <div class="row">
                 <input
                     id="filter"
@@ -152,7 +151,7 @@ fn ModelCard(model: CatalogueModel, on_look: impl Fn(CatalogueModel) + Copy + 's
     let chosen = model.clone();
     view! {
         <li class="model-card" data-model=model.name>
-            <h3>{name}</h3>
+            <h2>{name}</h2>
             <p>{move || t(&about)}</p>
             <p class="facts">{facts}</p>
             <p class="fit" data-fit=fit_name>{verdict}</p>

@@ -138,7 +138,11 @@ impl Page {
             .tab
             .evaluate(&script, true)
             .map_err(|error| Error::Script { script: expression.to_owned(), message: error.to_string() })?;
-        let json = result.value.as_ref().and_then(Value::as_str).unwrap_or("null");
+        // A promise that was rejected has a description and no value.
+        let Some(json) = result.value.as_ref().and_then(Value::as_str) else {
+            let message = result.description.unwrap_or_default();
+            return Err(Error::Script { script: expression.to_owned(), message });
+        };
         serde_json::from_str(json).map_err(fault)
     }
 

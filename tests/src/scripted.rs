@@ -26,6 +26,10 @@ const SCRIPT: &str = r#"(() => {
         }
         terminate() {}
         postMessage({ request }) {
+            // Workers never answer before the message is sent.
+            setTimeout(() => this.#take(request));
+        }
+        #take(request) {
             const { type, id } = request;
             window.asked.push(request);
             if (type === "load") {
@@ -35,7 +39,7 @@ const SCRIPT: &str = r#"(() => {
                 };
                 this.#tell({ type: "loaded", id, model });
             } else if (type === "api") {
-                setTimeout(() => this.#answer(id, request.body));
+                this.#answer(id, request.body);
             } else if (type === "interrupt") {
                 this.#stops.get(id)?.();
             } else if (type === "storage") {

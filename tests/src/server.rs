@@ -217,7 +217,8 @@ fn file_of_site(relative: &str) -> Option<PathBuf> {
 fn file_in(folder: &str, relative: &str) -> Option<PathBuf> {
     let relative = Path::new(relative);
     let is_inside = relative.components().all(|part| matches!(part, Component::Normal(_)));
-    is_inside.then(|| root().join(folder).join(relative))
+    // A folder is no file.
+    is_inside.then(|| root().join(folder).join(relative)).filter(|path| path.is_file())
 }
 
 fn content_type(path: &Path) -> &'static str {

@@ -75,10 +75,10 @@ fn axe_finds_nothing_on_any_page_in_both_themes() {
     page.click(".dialog [aria-label=Close]").unwrap();
     page.resize(390, 844).unwrap();
     assert_accessible(&page, "phone");
-    for name in ["models", "settings", "storage", "performance", "playground", "nowhere"] {
+    for name in ["catalogue", "settings", "storage", "performance", "playground", "nowhere"] {
         page.navigate(&server.page(name)).unwrap();
         wait(&page, "document.querySelector('h1')");
-        if name == "models" {
+        if name == "catalogue" {
             wait(&page, "document.querySelector('.model-card')");
         }
         assert_accessible(&page, name);
@@ -180,7 +180,7 @@ fn the_keyboard_does_everything() {
     let server = Server::start().unwrap();
     let session = Session::start(true).unwrap();
     let page = session.open(&server.page("")).unwrap();
-    wait(&page, "document.activeElement.id === 'message'");
+    wait(&page, "document.querySelector('#message')");
     let key = |key: &str, more: &str| {
         let script = format!(
             "window.dispatchEvent(new KeyboardEvent('keydown', {{ key: {key:?}, bubbles: true, cancelable: true, {more} }}))"
@@ -202,7 +202,7 @@ fn the_keyboard_does_everything() {
 fn the_catalogue_offers_models_and_the_playground_keeps_to_a_schema() {
     let server = Server::start().unwrap();
     let session = Session::start(true).unwrap();
-    let page = session.open(&server.page("models")).unwrap();
+    let page = session.open(&server.page("catalogue")).unwrap();
     wait(&page, "document.querySelectorAll('.model-card').length >= 20");
     fill(&page, "#filter", "qwen3 apache");
     wait(&page, "document.querySelectorAll('.model-card').length === 4");
@@ -215,7 +215,7 @@ fn the_catalogue_offers_models_and_the_playground_keeps_to_a_schema() {
         .unwrap();
     page.click("[data-testid=inspection] button.primary").unwrap();
     page.wait_for(READY, LONG).unwrap();
-    assert!(!page.evaluate("location.pathname").unwrap().as_str().unwrap().ends_with("models"));
+    assert!(!page.evaluate("location.pathname").unwrap().as_str().unwrap().ends_with("catalogue"));
 
     // In the same visit: links do not load the page anew.
     page.click(".sidebar-foot a[href=settings]").unwrap();

@@ -29,7 +29,8 @@ fn run_all(toolchain: &Toolchain, browser: &Browser) -> Result<(), Fault> {
     step("end-to-end tests: the built site in the browser, with the demo model", || {
         let mut test = end_to_end(toolchain, browser, NATIVE);
         // One browser at a time: each of them computes on every core.
-        test.args(["--features", "parlance-tests/browser"]);
+        // All failures at once: a run takes minutes.
+        test.args(["--no-fail-fast", "--features", "parlance-tests/browser"]);
         test.args(
             ["chat", "conversations", "pages", "openai", "storage", "lifecycle"].map(|name| ["--test", name]).concat(),
         );

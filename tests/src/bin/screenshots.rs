@@ -10,7 +10,7 @@ use parlance_tests::{Error, Page, Server, Session, root};
 const SIZES: [(&str, u32, u32); 2] = [("desktop", 1280, 800), ("phone", 390, 844)];
 /// Pages beside the chat, and what is true once they stand.
 const PAGES: [(&str, &str); 5] = [
-    ("models", "document.querySelector('.model-card')"),
+    ("catalogue", "document.querySelector('.model-card')"),
     ("settings", "document.querySelector('#temperature')"),
     ("storage", "document.querySelector('[data-testid=storage]')"),
     ("performance", "document.querySelector('h1')"),

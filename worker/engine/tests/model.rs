@@ -320,8 +320,6 @@ fn steps_give_the_tokens_of_the_free_run_and_obey_masks_processors_and_bias() {
         logits[77] = 1e6;
         steps.set_logits(&logits);
         assert_eq!(steps.choose(None, false).await.unwrap().token, 77);
-        // The steps borrow the model.
-        drop(steps);
 
         model.prefill(&prompt, |_, _| true).await.unwrap();
         let bias = [(55, 100.0)];

@@ -16,7 +16,7 @@ pub(super) fn normalise(text: &str) -> Cow<'_, str> {
         let run = marker.map_or(0, |marker| content.bytes().take_while(|byte| *byte == marker).count());
         match (fence, marker) {
             (Some((open, length)), Some(marker)) if marker == open && run >= length && content.len() == run => {
-                fence = None
+                fence = None;
             }
             (None, Some(marker)) if run >= 3 => {
                 replace_in(&mut bytes, paragraph.clone());
