@@ -1,7 +1,7 @@
 //! Asking, and putting what comes where it belongs: into the library, and on screen if its conversation is there.
 
 use leptos::prelude::*;
-use parlance_protocol::library::{Ending, Id, Message, Role, title_from};
+use parlance_protocol::library::{Ending, Message, Role, title_from};
 use parlance_protocol::openai::{ChatCompletionRequest, FinishReason, Usage};
 
 use super::request::request;
@@ -308,8 +308,14 @@ impl Chats {
         self.current.messages().read_untracked().iter().find(|message| message.id == id).cloned()
     }
 
-    /// The conversations that are being answered in this tab.
-    pub(super) fn answered_conversations(self) -> Vec<Id> {
-        self.answering.with_value(|answering| answering.values().map(|answer| answer.message.conversation).collect())
+    /// Stops answers and forgets them: what they belong to is about to be deleted.
+    pub(super) fn abandon(self, is_meant: impl Fn(&Message) -> bool) {
+        let stopped = self.answering.try_update_value(|answering| {
+            let meant = answering.extract_if(|_, answer| is_meant(&answer.message));
+            meant.map(|(_, answer)| answer.request).collect::<Vec<_>>()
+        });
+        for request in stopped.unwrap_or_default() {
+            self.client.interrupt(request);
+        }
     }
 }

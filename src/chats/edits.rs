@@ -30,9 +30,7 @@ impl Chats {
     /// Deletes a conversation; it can be brought back for as long as the toast stands.
     pub(crate) fn delete(self, id: Id) {
         let is_current = self.is_kept.get_untracked() && self.current.summary().read_untracked().id == id;
-        if self.answered_conversations().contains(&id) {
-            self.stop();
-        }
+        self.abandon(|message| message.conversation == id);
         leptos::task::spawn_local(async move {
             let conversation = match self.library.open(id).await {
                 Ok(conversation) => conversation,
@@ -69,6 +67,7 @@ impl Chats {
 
     /// Deletes all conversations.
     pub(crate) fn delete_all(self) {
+        self.abandon(|_| true);
         leptos::task::spawn_local(async move {
             match self.library.delete_all().await {
                 Ok(()) => {
@@ -96,6 +95,7 @@ impl Chats {
             let leaf = others.last().map(|sibling| tree::newest_leaf(&messages, *sibling)).or(parent);
             (gone, leaf)
         };
+        self.abandon(|message| gone.iter().any(|gone| gone.id == message.id));
         let old_leaf = self.current.summary().read_untracked().leaf;
         let ids: Vec<MessageId> = gone.iter().map(|message| message.id).collect();
         self.show_branch(leaf);

@@ -232,7 +232,9 @@ impl Chats {
             self.branch.set(Vec::new());
         }
         self.is_kept.set(is_kept);
-        self.attachments.update(Vec::clear);
+        if self.current.summary().read_untracked().id != conversation.summary.id {
+            self.attachments.update(Vec::clear);
+        }
         self.current.summary().set(conversation.summary);
         // Through the field that has the keys: setting the whole store would leave it with the keys of the old messages.
         *self.current.messages().write() = conversation.messages;
