@@ -100,6 +100,7 @@ from-address = من عنوان
 from-address-text = ملف GGUF، أو ملف على Hugging Face بصيغة owner/repository/file.gguf. ترى ما هو قبل تحميله.
 not-an-address = هذا ليس عنوان ملف.
 from-device = من هذا الجهاز
+choose-and-remember = اختر وتذكّر
 from-device-text = أو أسقطه في أي مكان من الصفحة.
 model-details = { $gpu } على معالج الرسوميات، و{ $memory } على الأكثر خارجه · سياق { $tokens } رمز · حُمّل في { $seconds } ث · { $adapter }
 idle-unload = تحرير ذاكرته عند عدم الاستخدام

@@ -97,6 +97,7 @@ from-address = Von einer Adresse
 from-address-text = Eine GGUF-Datei oder eine von Hugging Face als Besitzer/Repository/Datei.gguf. Du siehst, was es ist, bevor es lädt.
 not-an-address = Das ist keine Adresse einer Datei.
 from-device = Von diesem Gerät
+choose-and-remember = Wählen und merken
 from-device-text = Oder ziehe sie irgendwo auf die Seite.
 model-details = { $gpu } auf der GPU, höchstens { $memory } daneben · Kontext von { $tokens } Tokens · in { $seconds } s geladen · { $adapter }
 idle-unload = Speicher freigeben, wenn unbenutzt

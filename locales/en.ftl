@@ -97,6 +97,7 @@ from-address = From an address
 from-address-text = A GGUF file, or one on Hugging Face as owner/repository/file.gguf. You see what it is before it loads.
 not-an-address = This is not an address of a file.
 from-device = From this device
+choose-and-remember = Choose and remember
 from-device-text = Or drop it anywhere on the page.
 model-details = { $gpu } on the GPU, at most { $memory } beside it · context of { $tokens } tokens · loaded in { $seconds } s · { $adapter }
 idle-unload = Free its memory when unused

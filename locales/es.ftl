@@ -97,6 +97,7 @@ from-address = Desde una dirección
 from-address-text = Un archivo GGUF, o uno de Hugging Face como propietario/repositorio/archivo.gguf. Ves qué es antes de cargarlo.
 not-an-address = Esto no es la dirección de un archivo.
 from-device = Desde este dispositivo
+choose-and-remember = Elegir y recordar
 from-device-text = O suéltalo en cualquier parte de la página.
 model-details = { $gpu } en la GPU, como mucho { $memory } aparte · contexto de { $tokens } tokens · cargado en { $seconds } s · { $adapter }
 idle-unload = Liberar su memoria cuando no se use

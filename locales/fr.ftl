@@ -97,6 +97,7 @@ from-address = Depuis une adresse
 from-address-text = Un fichier GGUF, ou un fichier de Hugging Face sous la forme propriétaire/dépôt/fichier.gguf. Vous voyez ce que c'est avant le chargement.
 not-an-address = Ce n'est pas l'adresse d'un fichier.
 from-device = Depuis cet appareil
+choose-and-remember = Choisir et retenir
 from-device-text = Ou déposez-le n'importe où sur la page.
 model-details = { $gpu } sur le GPU, au plus { $memory } à côté · contexte de { $tokens } jetons · chargé en { $seconds } s · { $adapter }
 idle-unload = Libérer sa mémoire quand il ne sert pas

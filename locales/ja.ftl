@@ -94,6 +94,7 @@ from-address = アドレスから
 from-address-text = GGUF ファイル、または Hugging Face の 所有者/リポジトリ/ファイル.gguf。読み込む前に内容がわかります。
 not-an-address = ファイルのアドレスではありません。
 from-device = この端末から
+choose-and-remember = 選んで覚えておく
 from-device-text = ページのどこにでもドロップできます。
 model-details = GPU に { $gpu }、そのほか最大 { $memory } · コンテキスト { $tokens } トークン · { $seconds } 秒で読み込み · { $adapter }
 idle-unload = 使わないときメモリを空ける

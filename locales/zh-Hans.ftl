@@ -94,6 +94,7 @@ from-address = 来自网址
 from-address-text = GGUF 文件，或 Hugging Face 上的 所有者/仓库/文件.gguf。加载前你会看到它是什么。
 not-an-address = 这不是文件的网址。
 from-device = 来自本机
+choose-and-remember = 选择并记住
 from-device-text = 或把它拖到页面任意位置。
 model-details = GPU 上 { $gpu }，此外最多 { $memory } · 上下文 { $tokens } 个词元 · 加载用时 { $seconds } 秒 · { $adapter }
 idle-unload = 不用时释放内存

@@ -3,13 +3,17 @@
 use std::collections::HashMap;
 
 use futures::channel::oneshot;
+use js_sys::{Array, Reflect};
 use leptos::prelude::*;
 use leptos::reactive::owner::LocalStorage;
 use parlance_protocol::library::{
-    Conversation, ConversationSummary, ExportFormat, Id, LibraryCall, LibraryEvent, LibraryRequest, Message,
+    Conversation, ConversationSummary, ExportFormat, HANDLES_KEY, Id, LibraryCall, LibraryEvent, LibraryRequest,
+    Message,
 };
 
-use crate::transport::{Transport, TransportEvent, to_js};
+use wasm_bindgen::{JsCast as _, JsValue};
+
+use crate::transport::{Transport, TransportEvent, describe, to_js};
 
 /// The worker's script, relative to the site.
 const SCRIPT: &str = "parlance-library_loader.js";
@@ -34,9 +38,9 @@ pub(crate) struct Rendered {
 struct Link {
     transport: Option<Transport>,
     /// Calls that wait for the worker to start: before that the browser would drop them. `None` once it runs.
-    waiting: Option<Vec<LibraryCall>>,
+    waiting: Option<Vec<(LibraryCall, JsValue)>>,
     last_call: u32,
-    answers: HashMap<u32, oneshot::Sender<LibraryEvent>>,
+    answers: HashMap<u32, oneshot::Sender<(LibraryEvent, JsValue)>>,
 }
 
 /// The handle; copied freely.
@@ -160,18 +164,45 @@ impl Library {
         }
     }
 
+    /// Remembers files of the user's for later visits.
+    pub(crate) async fn put_files(self, name: String, handles: JsValue) -> Result<(), String> {
+        self.call_with(LibraryRequest::PutFiles { name }, handles).await.map(drop)
+    }
+
+    /// Names of remembered files, each with an array of their handles.
+    pub(crate) async fn files(self) -> Result<Vec<(String, Array)>, String> {
+        match self.call_with(LibraryRequest::Files, JsValue::UNDEFINED).await? {
+            (LibraryEvent::Files { names, .. }, data) => {
+                let handles = Reflect::get(&data, &HANDLES_KEY.into()).unwrap_or_default();
+                let handles = handles.dyn_into::<Array>().unwrap_or_default();
+                Ok(names.into_iter().zip(handles.iter().map(|handles| Array::from(&handles))).collect())
+            }
+            (event, _) => Err(unexpected(&event)),
+        }
+    }
+
+    /// Forgets files.
+    pub(crate) async fn delete_files(self, name: String) -> Result<(), String> {
+        self.call(LibraryRequest::DeleteFiles { name }).await.map(drop)
+    }
+
     async fn call(self, request: LibraryRequest) -> Result<LibraryEvent, String> {
+        self.call_with(request, JsValue::UNDEFINED).await.map(|(event, _)| event)
+    }
+
+    /// A call with what travels beside it, and beside its answer.
+    async fn call_with(self, request: LibraryRequest, handles: JsValue) -> Result<(LibraryEvent, JsValue), String> {
         let (sender, receiver) = oneshot::channel();
-        self.send(request, sender);
+        self.send(request, handles, sender);
         match receiver.await {
-            Ok(LibraryEvent::Failed { message, .. }) => Err(message),
-            Ok(event) => Ok(event),
+            Ok((LibraryEvent::Failed { message, .. }, _)) => Err(message),
+            Ok(answer) => Ok(answer),
             // The worker died with the request; the next one starts another.
             Err(_) => Err("the worker that keeps conversations stopped".to_owned()),
         }
     }
 
-    fn send(self, request: LibraryRequest, answer: oneshot::Sender<LibraryEvent>) {
+    fn send(self, request: LibraryRequest, handles: JsValue, answer: oneshot::Sender<(LibraryEvent, JsValue)>) {
         self.link.update_value(|link| {
             if link.transport.is_none() {
                 link.transport = Transport::start(SCRIPT, move |event| self.receive(event)).ok();
@@ -182,8 +213,8 @@ impl Library {
             // Without a worker the sender is dropped, which the receiver takes for a failure.
             let Some(transport) = &link.transport else { return };
             match &mut link.waiting {
-                Some(waiting) => waiting.push(call),
-                None if post(transport, &call).is_err() => return,
+                Some(waiting) => waiting.push((call, handles)),
+                None if post(transport, &call, &handles).is_err() => return,
                 None => {}
             }
             link.answers.insert(link.last_call, answer);
@@ -192,12 +223,12 @@ impl Library {
 
     fn receive(self, event: TransportEvent<LibraryEvent>) {
         match event {
-            TransportEvent::Event(event) => match *event {
+            TransportEvent::Event(event, data) => match *event {
                 LibraryEvent::Ready => self.link.update_value(|link| {
                     let waiting = link.waiting.take().unwrap_or_default();
                     if let Some(transport) = &link.transport {
-                        for call in waiting {
-                            if post(transport, &call).is_err() {
+                        for (call, handles) in waiting {
+                            if post(transport, &call, &handles).is_err() {
                                 link.answers.remove(&call.id);
                             }
                         }
@@ -214,7 +245,7 @@ impl Library {
                         event.id().and_then(|id| self.link.try_update_value(|link| link.answers.remove(&id))?);
                     if let Some(answer) = answer {
                         // Whoever asked may be gone.
-                        let _ = answer.send(event);
+                        let _ = answer.send((event, data));
                     }
                 }
             },
@@ -228,8 +259,12 @@ impl Library {
     }
 }
 
-fn post(transport: &Transport, call: &LibraryCall) -> Result<(), String> {
-    transport.post(&to_js(call)?)
+fn post(transport: &Transport, call: &LibraryCall, handles: &JsValue) -> Result<(), String> {
+    let message = to_js(call)?;
+    if !handles.is_undefined() {
+        Reflect::set(&message, &HANDLES_KEY.into(), handles).map_err(|error| describe(&error))?;
+    }
+    transport.post(&message)
 }
 
 fn unexpected(event: &LibraryEvent) -> String {

@@ -15,8 +15,8 @@ use crate::options::{absolute_url, site_path};
 
 /// What comes from a worker.
 pub(crate) enum TransportEvent<E> {
-    /// A message.
-    Event(Box<E>),
+    /// A message, and its JavaScript form, for what has no other.
+    Event(Box<E>, JsValue),
     /// The worker could not be started or died; the text says more.
     Died(String),
 }
@@ -45,7 +45,7 @@ impl Transport {
         let receive_message = Rc::clone(&receive);
         let on_message = Closure::<dyn Fn(MessageEvent)>::new(move |message: MessageEvent| {
             receive_message(match serde_wasm_bindgen::from_value(message.data()) {
-                Ok(event) => TransportEvent::Event(Box::new(event)),
+                Ok(event) => TransportEvent::Event(Box::new(event), message.data()),
                 Err(error) => TransportEvent::Died(format!("it sent a message that is not understood ({error})")),
             });
         });

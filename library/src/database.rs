@@ -1,20 +1,23 @@
 //! Conversations and messages in `IndexedDB`.
 //!
-//! Version 1 has two stores: `conversations`, the summaries by `id`, and `messages` by `id` with an index on `conversation`.
+//! Version 1 has two stores: `conversations`, the summaries by `id`, and `messages` by `id` with an index on `conversation`. Version 2
+//! adds `files`: `{name, handles}` by `name`, where `handles` are `FileSystemFileHandle`s.
 //! Records are those of `parlance_protocol::library` as JavaScript objects; fields that are missing take their defaults, so that a
 //! new optional field needs no new version.
 
 use idb::{Database, DatabaseEvent as _, Factory, IndexParams, KeyPath, ObjectStoreParams, Query, TransactionMode};
-use parlance_protocol::library::{Conversation, ConversationSummary, Id, Message};
+use js_sys::{Object, Reflect};
+use parlance_protocol::library::{Conversation, ConversationSummary, HANDLES_KEY, Id, Message};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use wasm_bindgen::JsValue;
 
 use crate::error::LibraryError;
 
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 const SUMMARIES: &str = "conversations";
 const MESSAGES: &str = "messages";
+const FILES: &str = "files";
 const BY_CONVERSATION: &str = "conversation";
 
 /// The open database.
@@ -109,7 +112,39 @@ impl Records {
         Ok(())
     }
 
-    /// Deletes everything.
+    /// Remembers files under a name.
+    pub(crate) async fn put_files(&self, name: &str, handles: &JsValue) -> Result<(), LibraryError> {
+        let record = Object::new();
+        for (key, value) in [("name", &name.into()), (HANDLES_KEY, handles)] {
+            // A plain object takes every property.
+            let _ = Reflect::set(&record, &key.into(), value);
+        }
+        let transaction = self.0.transaction(&[FILES], TransactionMode::ReadWrite)?;
+        transaction.object_store(FILES)?.put(&record, None)?;
+        transaction.commit()?.await?;
+        Ok(())
+    }
+
+    /// Names of remembered files, with their handles.
+    pub(crate) async fn files(&self) -> Result<Vec<(String, JsValue)>, LibraryError> {
+        let transaction = self.0.transaction(&[FILES], TransactionMode::ReadOnly)?;
+        let records = transaction.object_store(FILES)?.get_all(None, None)?.await?;
+        let field = |record: &JsValue, key: &str| Reflect::get(record, &key.into()).unwrap_or_default();
+        Ok(records
+            .iter()
+            .map(|record| (field(record, "name").as_string().unwrap_or_default(), field(record, HANDLES_KEY)))
+            .collect())
+    }
+
+    /// Forgets files.
+    pub(crate) async fn delete_files(&self, name: &str) -> Result<(), LibraryError> {
+        let transaction = self.0.transaction(&[FILES], TransactionMode::ReadWrite)?;
+        transaction.object_store(FILES)?.delete(JsValue::from(name))?;
+        transaction.commit()?.await?;
+        Ok(())
+    }
+
+    /// Deletes all conversations.
     pub(crate) async fn clear(&self) -> Result<(), LibraryError> {
         let transaction = self.0.transaction(&[SUMMARIES, MESSAGES], TransactionMode::ReadWrite)?;
         transaction.object_store(SUMMARIES)?.clear()?;
@@ -127,6 +162,11 @@ fn upgrade(database: &Database, old_version: u32) -> Result<(), idb::Error> {
         database.create_object_store(SUMMARIES, by_id.clone())?;
         let messages = database.create_object_store(MESSAGES, by_id)?;
         messages.create_index(BY_CONVERSATION, KeyPath::new_single("conversation"), Some(IndexParams::new()))?;
+    }
+    if old_version < 2 {
+        let mut by_name = ObjectStoreParams::new();
+        by_name.key_path(Some(KeyPath::new_single("name")));
+        database.create_object_store(FILES, by_name)?;
     }
     Ok(())
 }

@@ -4,6 +4,7 @@ use std::cell::{OnceCell, RefCell};
 use std::collections::HashMap;
 use std::rc::Rc;
 
+use js_sys::Array;
 use parlance_protocol::library::{
     Conversation, ConversationSummary, ExportFormat, Id, LibraryCall, LibraryEvent, LibraryRequest, Message,
 };
@@ -33,8 +34,40 @@ impl Desk {
         Self { site: site.to_owned(), records: OnceCell::new(), texts: RefCell::default(), changes }
     }
 
-    /// Does what is asked.
-    pub(crate) async fn answer(&self, call: LibraryCall) -> LibraryEvent {
+    /// Does what is asked; `handles` travelled beside it. Gives what travels beside the answer, too.
+    pub(crate) async fn answer(&self, call: LibraryCall, handles: JsValue) -> (LibraryEvent, Option<JsValue>) {
+        let id = call.id;
+        let answer = match call.request {
+            LibraryRequest::PutFiles { .. } | LibraryRequest::Files | LibraryRequest::DeleteFiles { .. } => {
+                self.look_after_files(id, call.request, &handles).await
+            }
+            _ => Ok((self.answer_alone(call).await, None)),
+        };
+        answer.unwrap_or_else(|error| (LibraryEvent::Failed { id, message: error.to_string() }, None))
+    }
+
+    /// Requests about files that are remembered.
+    async fn look_after_files(
+        &self,
+        id: u32,
+        request: LibraryRequest,
+        handles: &JsValue,
+    ) -> Result<(LibraryEvent, Option<JsValue>), LibraryError> {
+        let records = self.records().await?;
+        match request {
+            LibraryRequest::PutFiles { name } => records.put_files(&name, handles).await?,
+            LibraryRequest::DeleteFiles { name } => records.delete_files(&name).await?,
+            _ => {
+                let (names, handles): (Vec<String>, Vec<JsValue>) = records.files().await?.into_iter().unzip();
+                let handles: Array = handles.into_iter().collect();
+                return Ok((LibraryEvent::Files { id, names }, Some(handles.into())));
+            }
+        }
+        Ok((LibraryEvent::Done { id }, None))
+    }
+
+    /// Requests and answers that travel alone.
+    async fn answer_alone(&self, call: LibraryCall) -> LibraryEvent {
         let id = call.id;
         let answer = match call.request {
             LibraryRequest::Render { key, known_bytes, added, is_final } => {
@@ -84,8 +117,11 @@ impl Desk {
             }
             LibraryRequest::Import { texts } => return self.import(id, &records, &texts).await,
             LibraryRequest::Export { ids, format } => return export(id, &records, ids, format).await,
-            // Answered without the records.
+            // Answered elsewhere.
             LibraryRequest::Render { .. }
+            | LibraryRequest::PutFiles { .. }
+            | LibraryRequest::Files
+            | LibraryRequest::DeleteFiles { .. }
             | LibraryRequest::Calculate { .. }
             | LibraryRequest::Split { .. }
             | LibraryRequest::Best { .. } => {}

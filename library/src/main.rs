@@ -9,7 +9,7 @@ mod error;
 use std::rc::Rc;
 
 use js_sys::Reflect;
-use parlance_protocol::library::{LibraryCall, LibraryEvent};
+use parlance_protocol::library::{HANDLES_KEY, LibraryCall, LibraryEvent};
 use serde::Serialize as _;
 use wasm_bindgen::prelude::*;
 use web_sys::{BroadcastChannel, DedicatedWorkerGlobalScope, MessageEvent, console};
@@ -27,7 +27,7 @@ fn main() {
     };
     let on_change = Closure::<dyn Fn(MessageEvent)>::new(|message: MessageEvent| {
         let conversation = message.data().as_string().and_then(|id| id.parse().ok());
-        post(&LibraryEvent::Changed { conversation });
+        post(&LibraryEvent::Changed { conversation }, None);
     });
     changes.set_onmessage(Some(on_change.as_ref().unchecked_ref()));
     let desk = Rc::new(Desk::new(&site, changes));
@@ -36,7 +36,11 @@ fn main() {
             match serde_wasm_bindgen::from_value::<LibraryCall>(message.data()) {
                 Ok(call) => {
                     let desk = Rc::clone(&desk);
-                    wasm_bindgen_futures::spawn_local(async move { post(&desk.answer(call).await) });
+                    let handles = Reflect::get(&message.data(), &HANDLES_KEY.into()).unwrap_or_default();
+                    wasm_bindgen_futures::spawn_local(async move {
+                        let (event, beside) = desk.answer(call, handles).await;
+                        post(&event, beside.as_ref());
+                    });
                 }
                 Err(error) => console::error_1(&error.into()),
             }
@@ -45,16 +49,20 @@ fn main() {
     // Both live as long as the worker.
     on_change.forget();
     on_call.forget();
-    post(&LibraryEvent::Ready);
+    post(&LibraryEvent::Ready, None);
 }
 
-/// Tells the page. An event that cannot be posted is logged: nobody is left to tell.
-fn post(event: &LibraryEvent) {
+/// Tells the page, with handles beside the event if there are any. An event that cannot be posted is logged: nobody is left to tell.
+fn post(event: &LibraryEvent, handles: Option<&JsValue>) {
     let scope: DedicatedWorkerGlobalScope = js_sys::global().unchecked_into();
-    let posted = event
-        .serialize(&serde_wasm_bindgen::Serializer::json_compatible())
-        .map_err(JsValue::from)
-        .and_then(|message| scope.post_message(&message));
+    let posted = event.serialize(&serde_wasm_bindgen::Serializer::json_compatible()).map_err(JsValue::from).and_then(
+        |message| {
+            if let Some(handles) = handles {
+                Reflect::set(&message, &HANDLES_KEY.into(), handles)?;
+            }
+            scope.post_message(&message)
+        },
+    );
     if let Err(error) = posted {
         console::error_1(&error);
     }

@@ -286,7 +286,7 @@ impl Client {
 
     fn receive(self, event: TransportEvent<Event>) {
         match event {
-            TransportEvent::Event(event) => self.handle(*event),
+            TransportEvent::Event(event, _) => self.handle(*event),
             TransportEvent::Died(message) => self.worker_died(&message),
         }
     }

@@ -26,6 +26,7 @@ pub(crate) mod notice;
 pub(crate) mod page_header;
 pub(crate) mod plot;
 pub(crate) mod prompt_menu;
+pub(crate) mod remembered_files;
 pub(crate) mod sampling_settings;
 pub(crate) mod shortcuts;
 pub(crate) mod sidebar;

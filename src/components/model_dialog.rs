@@ -7,6 +7,7 @@ use super::dialog::Dialog;
 use super::files::list;
 use super::idle_choice::IdleChoice;
 use super::model_choice::{Choice, ModelChoice};
+use super::remembered_files::RememberedFiles;
 use super::units;
 use crate::client::{Client, EngineState};
 use crate::i18n::{tf, tr};
@@ -118,7 +119,7 @@ fn UrlForm(on_choose: impl Fn(String) + 'static) -> impl IntoView {
 
 /// Takes a GGUF file from this device, or all parts of a model in several files.
 #[component]
-fn FileForm(on_choose: impl Fn(Vec<web_sys::File>) + 'static) -> impl IntoView {
+fn FileForm(on_choose: impl Fn(Vec<web_sys::File>) + Copy + Send + 'static) -> impl IntoView {
     let field = NodeRef::<Input>::new();
     let choose = move |_| {
         let files = field.get_untracked().and_then(|field| field.files());
@@ -131,6 +132,7 @@ fn FileForm(on_choose: impl Fn(Vec<web_sys::File>) + 'static) -> impl IntoView {
             </h3>
             <p>{tr("from-device-text")}</p>
             <input id="model-file" node_ref=field type="file" accept=".gguf" multiple on:change=choose />
+            <RememberedFiles on_choose />
         </section>
     }
 }

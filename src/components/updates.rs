@@ -11,31 +11,37 @@ use crate::i18n::tr;
 #[component]
 pub(crate) fn Updates() -> impl IntoView {
     let Some(is_first_visit) = is_first_visit() else { return ().into_any() };
+    // Whether the newer version was asked for.
+    let is_taken = StoredValue::new(false);
     let options = UseServiceWorkerOptions::default()
         .script_url("service-worker.js")
         .skip_waiting_message("skipWaiting")
         // On a first visit the page that stands is the one that the worker keeps.
         .on_controller_change(move || {
-            if !is_first_visit {
+            if !is_first_visit || is_taken.get_value() {
                 let _ = window().location().reload();
             }
         });
     let UseServiceWorkerReturn { waiting, skip_waiting, .. } = use_service_worker_with_options(options);
     let client = expect_context::<Client>();
     let chats = expect_context::<Chats>();
-    let take = skip_waiting.clone();
+    let take = move || {
+        is_taken.set_value(true);
+        skip_waiting();
+    };
+    let take_by_itself = take.clone();
     Effect::new(move |_| {
         let is_idle = matches!(client.engine().get_untracked(), EngineState::Empty);
         if waiting.get() && is_idle && chats.branch().read_untracked().is_empty() {
-            take();
+            take_by_itself();
         }
     });
-    let skip_waiting = StoredValue::new(skip_waiting);
+    let take = StoredValue::new(take);
     view! {
         <Show when=move || waiting.get()>
             <div class="notice-bar" role="status" data-testid="update">
                 <p>{tr("new-version")}</p>
-                <button on:click=move |_| skip_waiting.with_value(|take| take())>{tr("reload")}</button>
+                <button on:click=move |_| take.with_value(|take| take())>{tr("reload")}</button>
             </div>
         </Show>
     }

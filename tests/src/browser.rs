@@ -133,7 +133,8 @@ impl Page {
     /// # Errors
     /// If it throws.
     pub fn evaluate(&self, expression: &str) -> Result<Value, Error> {
-        let script = format!("(async () => JSON.stringify(await ({expression}) ?? null))()");
+        // What has no JSON form, such as a function, counts as null.
+        let script = format!("(async () => JSON.stringify((await ({expression})) ?? null) ?? 'null')()");
         let result = self
             .tab
             .evaluate(&script, true)

@@ -37,6 +37,8 @@ fn tabs_share_one_engine_and_the_next_tab_takes_over() {
     second.show().unwrap();
     ask(&second, "What is the capital of Germany?").unwrap();
     assert!(answer(&second).unwrap().contains("Berlin"));
+    // Tabs in the background draw nothing.
+    first.show().unwrap();
     assert!(answer(&first).unwrap().contains("Paris"));
 
     // A third tab is closed in the middle of a long answer: nobody waits for its end.

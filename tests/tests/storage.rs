@@ -45,6 +45,59 @@ fn open_storage(page: &Page) {
     page.wait_for(STORAGE, SHORT).unwrap();
 }
 
+/// Puts the demo model where a handle can lead to it, and has the browser's picker give that handle, as a user would.
+const PICKER: &str = "window.showOpenFilePicker = async () => {
+    const folder = await navigator.storage.getDirectory();
+    const handle = await folder.getFileHandle('mine.gguf', { create: true });
+    const writable = await handle.createWritable();
+    await (await fetch('models/SmolLM2-135M-Instruct.Q4_1.gguf')).body.pipeTo(writable);
+    return [handle];
+}";
+
+#[test]
+fn a_file_is_read_in_place_on_later_visits() {
+    let server = Server::start().unwrap();
+    let session = Session::start(true).unwrap();
+    let page = session.open(&server.page("")).unwrap();
+    // What version 1 of the database held is there in the present one.
+    let old = "(async () => {
+        const name = 'parlance:' + location.pathname;
+        await new Promise(done => { const request = indexedDB.deleteDatabase(name); request.onsuccess = request.onblocked = done; });
+        const request = indexedDB.open(name, 1);
+        request.onupgradeneeded = () => {
+            request.result.createObjectStore('conversations', { keyPath: 'id' }).put({ id: '00000000000000bb', title: 'From version 1' });
+            request.result.createObjectStore('messages', { keyPath: 'id' }).createIndex('conversation', 'conversation');
+        };
+        const database = await new Promise(done => { request.onsuccess = () => done(request.result); });
+        database.close();
+    })()";
+    page.navigate(&server.page("examples.css")).unwrap();
+    page.evaluate(&old.replace("location.pathname", "location.pathname.replace(/[^/]*$/, '')")).unwrap();
+    page.navigate(&server.page("")).unwrap();
+    page.wait_for("document.querySelector('.conversation')?.innerText === 'From version 1'", SHORT).unwrap();
+
+    page.evaluate(PICKER).unwrap();
+    page.click(".model-button").unwrap();
+    page.click("[data-testid=remember-file]").unwrap();
+    page.wait_for("document.querySelector('[data-testid=inspection]')?.innerText.includes('135 million')", LONG)
+        .unwrap();
+    // The next visit offers it without choosing, and reads it where it is.
+    page.navigate("about:blank").unwrap();
+    page.navigate(&server.page("")).unwrap();
+    page.click(".model-button").unwrap();
+    let sent = server.sent_bytes();
+    page.click(".remembered button").unwrap();
+    page.wait_for("document.querySelector('[data-testid=inspection]')?.innerText.includes('135 million')", LONG)
+        .unwrap();
+    page.click("[data-testid=inspection] button.primary").unwrap();
+    page.wait_for("document.querySelector('.model-button[data-state=ready]')?.innerText.includes('mine')", LONG)
+        .unwrap();
+    assert_eq!(server.sent_bytes(), sent);
+    page.click(".model-button").unwrap();
+    page.click(".remembered [aria-label=Remove]").unwrap();
+    page.wait_for("!document.querySelector('.remembered li')", SHORT).unwrap();
+}
+
 #[test]
 fn a_download_survives_broken_connections_and_damage_is_found_and_mended() {
     let (server, host) = (Server::start().unwrap(), host());

@@ -13,6 +13,9 @@ pub use id::Id;
 
 use serde::{Deserialize, Serialize};
 
+/// The key of what travels beside [`LibraryRequest::PutFiles`] and [`LibraryEvent::Files`]: handles have no JSON form.
+pub const HANDLES_KEY: &str = "handles";
+
 /// What the page asks of the library.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
@@ -63,6 +66,19 @@ pub enum LibraryRequest {
         ids: Option<Vec<Id>>,
         /// How.
         format: ExportFormat,
+    },
+    /// Remember files of the user's for later visits. Their `FileSystemFileHandle`s travel beside the request, see
+    /// [`HANDLES_KEY`]. Ends in [`LibraryEvent::Done`].
+    PutFiles {
+        /// The name of the first.
+        name: String,
+    },
+    /// The files that are remembered. Ends in [`LibraryEvent::Files`].
+    Files,
+    /// Forget files. Ends in [`LibraryEvent::Done`].
+    DeleteFiles {
+        /// Their name.
+        name: String,
     },
     /// Cut a text into passages. Ends in [`LibraryEvent::Passages`].
     Split {
@@ -160,6 +176,14 @@ pub enum LibraryEvent {
         /// The file.
         text: String,
     },
+    /// The files that are remembered. Beside the event travels an array with an array of `FileSystemFileHandle`s for each name,
+    /// see [`HANDLES_KEY`].
+    Files {
+        /// The request.
+        id: u32,
+        /// Their names.
+        names: Vec<String>,
+    },
     /// A text in passages.
     Passages {
         /// The request.
@@ -213,6 +237,7 @@ impl LibraryEvent {
             | Self::Done { id }
             | Self::Imported { id, .. }
             | Self::Exported { id, .. }
+            | Self::Files { id, .. }
             | Self::Passages { id, .. }
             | Self::Best { id, .. }
             | Self::Calculated { id, .. }
