@@ -42,6 +42,9 @@ pub(crate) fn ModelDialog(first: Option<Choice>, on_close: impl Fn() + Copy + Se
                     <a class="button" href="catalogue">
                         {tr("all-models")}
                     </a>
+                    <a class="button" href="storage">
+                        {tr("storage")}
+                    </a>
                 </div>
             </section>
             <UrlForm on_choose=move |url| choice.set(Some(Choice::of_url(url))) />

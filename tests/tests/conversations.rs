@@ -9,7 +9,7 @@ use parlance_tests::scripted::use_scripted_engine;
 use parlance_tests::{Page, Server, Session, root};
 use serde_json::{Value, json};
 
-const SHORT: Duration = Duration::from_secs(20);
+const SHORT: Duration = Duration::from_secs(45);
 
 fn open(session: &Session, server: &Server) -> Page {
     let page = session.open(&server.page("")).unwrap();

@@ -9,7 +9,7 @@ use parlance_tests::scripted::use_scripted_engine;
 use parlance_tests::{Page, Server, Session};
 use serde_json::{Value, json};
 
-const SHORT: Duration = Duration::from_secs(20);
+const SHORT: Duration = Duration::from_secs(45);
 /// A conversation of the scripted engine, for pages that need one.
 const ASKED: &str = "Tell me of **otters**";
 
