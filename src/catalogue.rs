@@ -4,10 +4,9 @@
 //! tells the checksum with the download.
 
 use serde::Deserialize;
-use wasm_bindgen::JsCast as _;
 use wasm_bindgen_futures::JsFuture;
 
-use crate::options::absolute_url;
+use crate::options::fetch_site_file;
 
 /// What a model takes on the GPU beside its file, as a share: KV cache and activations.
 const OVERHEAD: f64 = 1.25;
@@ -79,9 +78,7 @@ pub(crate) fn device_gb() -> Option<f64> {
 
 /// Fetches the catalogue.
 pub(crate) async fn fetch() -> Option<Vec<CatalogueModel>> {
-    let url = absolute_url("catalogue.json")?;
-    let response = JsFuture::from(leptos::prelude::window().fetch_with_str(&url)).await.ok()?;
-    let response: web_sys::Response = response.dyn_into().ok()?;
+    let response = fetch_site_file("catalogue.json").await?;
     let json = JsFuture::from(response.json().ok()?).await.ok()?;
     serde_wasm_bindgen::from_value(json).ok()
 }

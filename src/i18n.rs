@@ -6,10 +6,9 @@ use std::cell::RefCell;
 pub(crate) use fluent_bundle::FluentValue;
 use fluent_bundle::{FluentArgs, FluentBundle, FluentResource};
 use leptos::prelude::*;
-use wasm_bindgen::JsCast as _;
 use wasm_bindgen_futures::JsFuture;
 
-use crate::options::absolute_url;
+use crate::options::fetch_site_file;
 
 /// Language tag, its name in itself, and the direction of its script.
 pub(crate) const LOCALES: [(&str, &str, &str); 7] = [
@@ -111,11 +110,7 @@ pub(crate) async fn use_locale(tag: &'static str) {
 }
 
 async fn fetch_texts(tag: &str) -> Option<String> {
-    let url = absolute_url(&format!("locales/{tag}.ftl"))?;
-    let response: web_sys::Response = JsFuture::from(window().fetch_with_str(&url)).await.ok()?.dyn_into().ok()?;
-    if !response.ok() {
-        return None;
-    }
+    let response = fetch_site_file(&format!("locales/{tag}.ftl")).await?;
     JsFuture::from(response.text().ok()?).await.ok()?.as_string()
 }
 

@@ -37,8 +37,6 @@ pub(crate) struct Rendered {
 #[derive(Default)]
 struct Link {
     transport: Option<Transport>,
-    /// Calls that wait for the worker to start: before that the browser would drop them. `None` once it runs.
-    waiting: Option<Vec<(LibraryCall, JsValue)>>,
     last_call: u32,
     answers: HashMap<u32, oneshot::Sender<(LibraryEvent, JsValue)>>,
 }
@@ -206,18 +204,14 @@ impl Library {
         self.link.update_value(|link| {
             if link.transport.is_none() {
                 link.transport = Transport::start(SCRIPT, move |event| self.receive(event)).ok();
-                link.waiting = Some(Vec::new());
             }
             link.last_call += 1;
             let call = LibraryCall { id: link.last_call, request };
             // Without a worker the sender is dropped, which the receiver takes for a failure.
             let Some(transport) = &link.transport else { return };
-            match &mut link.waiting {
-                Some(waiting) => waiting.push((call, handles)),
-                None if post(transport, &call, &handles).is_err() => return,
-                None => {}
+            if post(transport, &call, &handles).is_ok() {
+                link.answers.insert(link.last_call, answer);
             }
-            link.answers.insert(link.last_call, answer);
         });
     }
 
@@ -225,13 +219,8 @@ impl Library {
         match event {
             TransportEvent::Event(event, data) => match *event {
                 LibraryEvent::Ready => self.link.update_value(|link| {
-                    let waiting = link.waiting.take().unwrap_or_default();
-                    if let Some(transport) = &link.transport {
-                        for (call, handles) in waiting {
-                            if post(transport, &call, &handles).is_err() {
-                                link.answers.remove(&call.id);
-                            }
-                        }
+                    if link.transport.as_ref().is_some_and(|transport| transport.started().is_err()) {
+                        link.answers.clear();
                     }
                 }),
                 LibraryEvent::Changed { conversation } => {
@@ -252,7 +241,6 @@ impl Library {
             // All answers under way fail as their senders are dropped.
             TransportEvent::Died(_) => self.link.update_value(|link| {
                 link.transport = None;
-                link.waiting = None;
                 link.answers.clear();
             }),
         }

@@ -2,7 +2,9 @@
 
 use leptos::prelude::window;
 use parlance_protocol::hugging_face_url;
-use web_sys::UrlSearchParams;
+use wasm_bindgen::JsCast as _;
+use wasm_bindgen_futures::JsFuture;
+use web_sys::{Response, UrlSearchParams};
 
 use crate::settings::Sampling;
 
@@ -79,6 +81,12 @@ pub(crate) fn absolute_url(url: &str) -> Option<String> {
     let base = leptos::prelude::document().base_uri().ok().flatten()?;
     let url = web_sys::Url::new_with_base(url.trim(), &base).ok()?;
     matches!(url.protocol().as_str(), "http:" | "https:").then(|| url.href())
+}
+
+/// Fetches a file of the site, named relative to it; `None` if it is not there.
+pub(crate) async fn fetch_site_file(path: &str) -> Option<Response> {
+    let fetched = JsFuture::from(window().fetch_with_str(&absolute_url(path)?)).await.ok()?;
+    fetched.dyn_into::<Response>().ok().filter(Response::ok)
 }
 
 /// The path of the folder that the site is served from, with a slash at its end.

@@ -4,6 +4,8 @@ use leptos::prelude::*;
 use parlance_protocol::openai::ChatCompletionRequest;
 use serde::{Deserialize, Serialize};
 
+use crate::storage;
+
 /// Where the settings are kept.
 const KEY: &str = "parlance.settings";
 
@@ -151,9 +153,8 @@ impl SettingsContext {
         Effect::watch(
             move || settings.get(),
             |settings, _, _| {
-                if let (Ok(Some(storage)), Ok(json)) = (window().local_storage(), serde_json::to_string(settings)) {
-                    // Without storage the choices last as long as the page.
-                    let _ = storage.set_item(KEY, &json);
+                if let Ok(json) = serde_json::to_string(settings) {
+                    storage::write(KEY, &json);
                 }
             },
             false,
@@ -172,8 +173,7 @@ impl SettingsContext {
 }
 
 fn read() -> Option<Settings> {
-    let json = window().local_storage().ok().flatten()?.get_item(KEY).ok().flatten()?;
-    serde_json::from_str(&json).ok()
+    serde_json::from_str(&storage::read(KEY)?).ok()
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 //! Written on `web_sys::Worker` rather than a worker crate: the page must learn that a worker's script failed to
 //! load or that the worker died, and must be able to end one that hangs; no crate offers these.
 
+use std::cell::RefCell;
 use std::rc::Rc;
 
 use js_sys::Reflect;
@@ -21,9 +22,11 @@ pub(crate) enum TransportEvent<E> {
     Died(String),
 }
 
-/// A running worker. Dropping it ends the worker at once.
+/// A worker. Dropping it ends the worker at once.
 pub(crate) struct Transport {
     worker: Worker,
+    /// Messages that wait for the worker to start: before that the browser would drop them. `None` once it runs.
+    waiting: RefCell<Option<Vec<JsValue>>>,
     _on_message: Closure<dyn Fn(MessageEvent)>,
     _on_error: Closure<dyn Fn(web_sys::Event)>,
 }
@@ -56,11 +59,27 @@ impl Transport {
         });
         worker.set_onmessage(Some(on_message.as_ref().unchecked_ref()));
         worker.set_onerror(Some(on_error.as_ref().unchecked_ref()));
-        Ok(Self { worker, _on_message: on_message, _on_error: on_error })
+        let waiting = RefCell::new(Some(Vec::new()));
+        Ok(Self { worker, waiting, _on_message: on_message, _on_error: on_error })
     }
 
-    /// Posts a message.
+    /// Whether the worker has said that it runs.
+    pub(crate) fn has_started(&self) -> bool {
+        self.waiting.borrow().is_none()
+    }
+
+    /// Notes that the worker runs, and posts what has waited for that.
+    pub(crate) fn started(&self) -> Result<(), String> {
+        let waiting = self.waiting.take().unwrap_or_default();
+        waiting.iter().try_for_each(|message| self.post(message))
+    }
+
+    /// Posts a message, once the worker runs.
     pub(crate) fn post(&self, message: &JsValue) -> Result<(), String> {
+        if let Some(waiting) = &mut *self.waiting.borrow_mut() {
+            waiting.push(message.clone());
+            return Ok(());
+        }
         self.worker.post_message(message).map_err(|error| describe(&error))
     }
 }

@@ -37,96 +37,77 @@ impl Desk {
     /// Does what is asked; `handles` travelled beside it. Gives what travels beside the answer, too.
     pub(crate) async fn answer(&self, call: LibraryCall, handles: JsValue) -> (LibraryEvent, Option<JsValue>) {
         let id = call.id;
-        let answer = match call.request {
-            LibraryRequest::PutFiles { .. } | LibraryRequest::Files | LibraryRequest::DeleteFiles { .. } => {
-                self.look_after_files(id, call.request, &handles).await
-            }
-            _ => Ok((self.answer_alone(call).await, None)),
-        };
+        let answer = self.handle(id, call.request, &handles).await;
         answer.unwrap_or_else(|error| (LibraryEvent::Failed { id, message: error.to_string() }, None))
     }
 
-    /// Requests about files that are remembered.
-    async fn look_after_files(
+    async fn handle(
         &self,
         id: u32,
         request: LibraryRequest,
         handles: &JsValue,
     ) -> Result<(LibraryEvent, Option<JsValue>), LibraryError> {
-        let records = self.records().await?;
-        match request {
-            LibraryRequest::PutFiles { name } => records.put_files(&name, handles).await?,
-            LibraryRequest::DeleteFiles { name } => records.delete_files(&name).await?,
-            _ => {
-                let (names, handles): (Vec<String>, Vec<JsValue>) = records.files().await?.into_iter().unzip();
+        let event = match request {
+            // What needs no records, so that answers are rendered also where the browser keeps none.
+            LibraryRequest::Render { key, known_bytes, added, is_final } => {
+                self.render(id, key, known_bytes as usize, &added, is_final)
+            }
+            LibraryRequest::Calculate { expression } => LibraryEvent::Calculated { id, value: calculate(&expression) },
+            LibraryRequest::Split { text } => LibraryEvent::Passages { id, passages: passages::split(&text) },
+            LibraryRequest::Best { passages, question, vectors, max_chars } => {
+                LibraryEvent::Best { id, chosen: best(&passages, &question, vectors.as_deref(), max_chars) }
+            }
+            // Conversations.
+            LibraryRequest::List { query } => {
+                LibraryEvent::Listed { id, conversations: list(&*self.records().await?, &query).await? }
+            }
+            LibraryRequest::Open { id: conversation } => {
+                LibraryEvent::Opened { id, conversation: self.records().await?.conversation(conversation).await? }
+            }
+            LibraryRequest::PutSummary { summary } => {
+                self.records().await?.put(Some(&summary), &[]).await?;
+                self.changed(id, Some(summary.id))
+            }
+            LibraryRequest::PutMessages { messages } => {
+                self.records().await?.put(None, &messages).await?;
+                self.changed(id, messages.first().map(|message| message.conversation))
+            }
+            LibraryRequest::DeleteMessages { conversation, ids } => {
+                self.records().await?.delete_messages(&ids).await?;
+                self.changed(id, Some(conversation))
+            }
+            LibraryRequest::Delete { id: conversation } => {
+                self.records().await?.delete(conversation).await?;
+                self.changed(id, Some(conversation))
+            }
+            LibraryRequest::DeleteAll => {
+                self.records().await?.clear().await?;
+                self.changed(id, None)
+            }
+            LibraryRequest::Import { texts } => self.import(id, &*self.records().await?, &texts).await?,
+            LibraryRequest::Export { ids, format } => export(id, &*self.records().await?, ids, format).await?,
+            // Files that are remembered.
+            LibraryRequest::PutFiles { name } => {
+                self.records().await?.put_files(&name, handles).await?;
+                LibraryEvent::Done { id }
+            }
+            LibraryRequest::Files => {
+                let (names, handles): (Vec<_>, Vec<_>) = self.records().await?.files().await?.into_iter().unzip();
                 let handles: Array = handles.into_iter().collect();
                 return Ok((LibraryEvent::Files { id, names }, Some(handles.into())));
             }
-        }
-        Ok((LibraryEvent::Done { id }, None))
-    }
-
-    /// Requests and answers that travel alone.
-    async fn answer_alone(&self, call: LibraryCall) -> LibraryEvent {
-        let id = call.id;
-        let answer = match call.request {
-            LibraryRequest::Render { key, known_bytes, added, is_final } => {
-                Ok(self.render(id, key, known_bytes as usize, &added, is_final))
+            LibraryRequest::DeleteFiles { name } => {
+                self.records().await?.delete_files(&name).await?;
+                LibraryEvent::Done { id }
             }
-            LibraryRequest::Calculate { expression } => {
-                Ok(LibraryEvent::Calculated { id, value: calculate(&expression) })
-            }
-            LibraryRequest::Split { text } => Ok(LibraryEvent::Passages { id, passages: passages::split(&text) }),
-            LibraryRequest::Best { passages, question, vectors, max_chars } => {
-                Ok(LibraryEvent::Best { id, chosen: best(&passages, &question, vectors.as_deref(), max_chars) })
-            }
-            request => self.look_after(id, request).await,
         };
-        answer.unwrap_or_else(|error| LibraryEvent::Failed { id, message: error.to_string() })
+        Ok((event, None))
     }
 
-    /// Requests about conversations.
-    async fn look_after(&self, id: u32, request: LibraryRequest) -> Result<LibraryEvent, LibraryError> {
-        let records = self.records().await?;
-        match request {
-            LibraryRequest::List { query } => {
-                return Ok(LibraryEvent::Listed { id, conversations: list(&records, &query).await? });
-            }
-            LibraryRequest::Open { id: conversation } => {
-                return Ok(LibraryEvent::Opened { id, conversation: records.conversation(conversation).await? });
-            }
-            LibraryRequest::PutSummary { summary } => {
-                records.put(Some(&summary), &[]).await?;
-                self.tell_changed(Some(summary.id));
-            }
-            LibraryRequest::PutMessages { messages } => {
-                records.put(None, &messages).await?;
-                self.tell_changed(messages.first().map(|message| message.conversation));
-            }
-            LibraryRequest::DeleteMessages { conversation, ids } => {
-                records.delete_messages(&ids).await?;
-                self.tell_changed(Some(conversation));
-            }
-            LibraryRequest::Delete { id: conversation } => {
-                records.delete(conversation).await?;
-                self.tell_changed(Some(conversation));
-            }
-            LibraryRequest::DeleteAll => {
-                records.clear().await?;
-                self.tell_changed(None);
-            }
-            LibraryRequest::Import { texts } => return self.import(id, &records, &texts).await,
-            LibraryRequest::Export { ids, format } => return export(id, &records, ids, format).await,
-            // Answered elsewhere.
-            LibraryRequest::Render { .. }
-            | LibraryRequest::PutFiles { .. }
-            | LibraryRequest::Files
-            | LibraryRequest::DeleteFiles { .. }
-            | LibraryRequest::Calculate { .. }
-            | LibraryRequest::Split { .. }
-            | LibraryRequest::Best { .. } => {}
-        }
-        Ok(LibraryEvent::Done { id })
+    /// Something was changed: other tabs hear of it, and whoever asked.
+    fn changed(&self, id: u32, conversation: Option<Id>) -> LibraryEvent {
+        self.tell_changed(conversation);
+        LibraryEvent::Done { id }
     }
 
     async fn records(&self) -> Result<Rc<Records>, LibraryError> {

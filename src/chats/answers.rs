@@ -6,7 +6,7 @@ use parlance_protocol::openai::{ChatCompletionRequest, FinishReason, Usage};
 
 use super::request::request;
 use super::{Answering, Chats, new_id, tools};
-use crate::client::{AnswerEvent, EngineState};
+use crate::client::AnswerEvent;
 use crate::conversation::{
     AnswerState, ChatMessage, ChatMessageStoreFields as _, ConversationStoreFields as _, MessageId,
 };
@@ -65,9 +65,9 @@ impl Chats {
     }
 
     fn message(self, role: Role, parent: Option<MessageId>) -> ChatMessage {
-        let model = match (role, self.client.engine().get_untracked()) {
-            (Role::Assistant, EngineState::Ready(model)) => Some(model.name),
-            _ => None,
+        let model = match role {
+            Role::User => None,
+            Role::Assistant => self.client.ready_model().map(|model| model.name),
         };
         let state = match role {
             Role::User => AnswerState::Done(FinishReason::Stop, Usage::default()),
@@ -103,7 +103,7 @@ impl Chats {
     fn add(self, messages: Vec<ChatMessage>) {
         let Some(answer) = messages.last().map(|message| message.id) else { return };
         self.stop_title();
-        let id = self.current.summary().read_untracked().id;
+        let id = self.shown_id();
         let records = messages.iter().map(|message| message.to_record(id)).collect();
         let is_unread = |message: &&ChatMessage| self.is_too_long(&message.attachments);
         let unread = messages.iter().find(is_unread).map(|message| message.id);
@@ -134,7 +134,7 @@ impl Chats {
                 Ok(sources) if self.is_shown(answer) => {
                     self.current.messages().at_key(question).sources().set(sources);
                     if let Some(message) = self.shown(question) {
-                        let conversation = self.current.summary().read_untracked().id;
+                        let conversation = self.shown_id();
                         self.put_messages(vec![message.to_record(conversation)]);
                     }
                     self.request_answer(answer);
@@ -151,7 +151,7 @@ impl Chats {
     /// Asks for the answer that a message on screen is to hold; what it holds already is continued.
     fn request_answer(self, id: MessageId) {
         let Some(message) = self.shown(id) else { return };
-        let record = message.to_record(self.current.summary().read_untracked().id);
+        let record = message.to_record(self.shown_id());
         let Some(request) = self.request_for(Some(id)) else { return };
         let request = self.client.ask(request, move |event| self.take(id, event));
         let answering = Answering {
@@ -246,14 +246,16 @@ impl Chats {
         }
     }
 
+    /// Takes an answer out of those under way.
+    fn take_answering(self, id: MessageId) -> Option<Answering> {
+        self.answering.try_update_value(|answering| answering.remove(&id)).flatten()
+    }
+
     fn end(self, id: MessageId, ending: Ending, state: AnswerState) {
         self.set_state(id, state);
-        let answer = self.answering.try_update_value(|answering| answering.remove(&id)).flatten();
+        let answer = self.take_answering(id);
         if let Some(answer) = answer {
-            let model = match self.client.engine().get_untracked() {
-                EngineState::Ready(model) => Some(model.name),
-                _ => answer.message.model.clone(),
-            };
+            let model = self.client.ready_model().map(|model| model.name).or(answer.message.model.clone());
             if self.is_shown(id) {
                 self.current.messages().at_key(id).model().set(model.clone());
             }
@@ -264,7 +266,7 @@ impl Chats {
     /// Does what the model calls for, and asks again with what came of it. Where the conversation has left the screen, the
     /// answer ends there.
     fn use_tools(self, id: MessageId) {
-        let answer = self.answering.try_update_value(|answering| answering.remove(&id)).flatten();
+        let answer = self.take_answering(id);
         let Some(answer) = answer else { return };
         leptos::task::spawn_local(async move {
             let mut message = answer.message;
@@ -283,7 +285,7 @@ impl Chats {
     /// The engine was replaced: the answer goes on where it was. One whose conversation has left the screen ends there.
     fn ask_again(self, id: MessageId) {
         self.save_answers();
-        let answer = self.answering.try_update_value(|answering| answering.remove(&id)).flatten();
+        let answer = self.take_answering(id);
         if answer.is_some() && self.is_shown(id) {
             self.request_answer(id);
         }

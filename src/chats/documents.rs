@@ -4,7 +4,6 @@ use leptos::prelude::*;
 use parlance_protocol::library::Attachment;
 
 use super::Chats;
-use crate::client::EngineState;
 use crate::options::model_url;
 
 /// Tokens of context where no model is loaded yet.
@@ -15,10 +14,7 @@ const CHARS_PER_CONTEXT_TOKEN: f64 = 1.5;
 impl Chats {
     /// Characters of files that the model is given.
     fn room_chars(self) -> usize {
-        let context_tokens = match &*self.client.engine().read_untracked() {
-            EngineState::Ready(model) => model.context_tokens,
-            _ => USUAL_CONTEXT_TOKENS,
-        };
+        let context_tokens = self.client.ready_model().map_or(USUAL_CONTEXT_TOKENS, |model| model.context_tokens);
         (f64::from(context_tokens) * CHARS_PER_CONTEXT_TOKEN) as usize
     }
 

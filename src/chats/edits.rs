@@ -15,7 +15,7 @@ impl Chats {
     pub(crate) fn change(self, summary: &ConversationSummary, change: impl FnOnce(&mut ConversationSummary)) {
         let mut changed = summary.clone();
         change(&mut changed);
-        if self.is_kept.get_untracked() && self.current.summary().read_untracked().id == changed.id {
+        if self.is_current(changed.id) {
             self.current.summary().set(changed.clone());
         }
         self.put_summary(changed);
@@ -29,7 +29,7 @@ impl Chats {
 
     /// Deletes a conversation; it can be brought back for as long as the toast stands.
     pub(crate) fn delete(self, id: Id) {
-        let is_current = self.is_kept.get_untracked() && self.current.summary().read_untracked().id == id;
+        let is_current = self.is_current(id);
         self.abandon(|message| message.conversation == id);
         leptos::task::spawn_local(async move {
             let conversation = match self.library.open(id).await {
@@ -82,7 +82,7 @@ impl Chats {
 
     /// Deletes a message with all that follows it; it can be brought back for as long as the toast stands.
     pub(crate) fn delete_message(self, id: MessageId) {
-        let conversation = self.current.summary().read_untracked().id;
+        let conversation = self.shown_id();
         let (gone, leaf) = {
             let messages = self.current.messages();
             let messages = messages.read_untracked();
@@ -106,7 +106,7 @@ impl Chats {
             }
         });
         let undo: Arc<dyn Fn() + Send + Sync> = Arc::new(move || {
-            if self.current.summary().read_untracked().id == conversation {
+            if self.shown_id() == conversation {
                 self.put_messages(gone.iter().map(|message| message.to_record(conversation)).collect());
                 self.current.messages().write().extend(gone.iter().cloned());
                 self.show_branch(old_leaf);

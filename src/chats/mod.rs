@@ -149,6 +149,16 @@ impl Chats {
         self.is_kept.get().then(|| self.current.summary().read().id)
     }
 
+    /// The name of the conversation on screen, kept or not.
+    fn shown_id(self) -> Id {
+        self.current.summary().read_untracked().id
+    }
+
+    /// Whether a kept conversation is the one on screen.
+    fn is_current(self, id: Id) -> bool {
+        self.is_kept.get_untracked() && self.shown_id() == id
+    }
+
     /// Whether the question of the address is still to be asked; once.
     pub(crate) fn take_question(self) -> bool {
         self.options.try_update_value(|options| options.question.take()).flatten().is_some()
@@ -191,7 +201,7 @@ impl Chats {
         // What is written in the conversation that goes off screen is kept with it.
         self.keep_draft(self.draft.get_untracked());
         let Some(id) = id else { return self.show_new() };
-        if self.is_kept.get_untracked() && self.current.summary().read_untracked().id == id {
+        if self.is_current(id) {
             return;
         }
         leptos::task::spawn_local(async move {
@@ -232,7 +242,7 @@ impl Chats {
             self.branch.set(Vec::new());
         }
         self.is_kept.set(is_kept);
-        if self.current.summary().read_untracked().id != conversation.summary.id {
+        if self.shown_id() != conversation.summary.id {
             self.attachments.update(Vec::clear);
         }
         self.current.summary().set(conversation.summary);
@@ -272,7 +282,7 @@ impl Chats {
     /// Another tab changed a conversation, or all.
     fn changed_elsewhere(self, conversation: Option<Id>) {
         self.refresh_list();
-        let id = self.current.summary().read_untracked().id;
+        let id = self.shown_id();
         let is_answering = self.is_answering().get_untracked();
         if is_answering || !self.is_kept.get_untracked() || conversation.is_some_and(|changed| changed != id) {
             return;
@@ -295,7 +305,7 @@ impl Chats {
         set_timeout(
             move || {
                 let is_still = self.library.changed().get_untracked().0 == seen;
-                if !is_still || self.current.summary().read_untracked().id != id {
+                if !is_still || self.shown_id() != id {
                     return;
                 }
                 for message in self.branch.get_untracked() {

@@ -9,7 +9,7 @@ use parlance_protocol::library::{ConversationSummary, Id};
 use parlance_protocol::openai::{ChatCompletionRequest, RequestMessage};
 
 use super::Chats;
-use crate::client::{AnswerEvent, EngineState};
+use crate::client::AnswerEvent;
 use crate::conversation::{ConversationStoreFields as _, MessageId};
 
 /// Models with fewer bytes of weights make titles that are worse than the question's first words.
@@ -46,10 +46,7 @@ impl Chats {
 
     fn wants_title(self, answer: MessageId) -> bool {
         let is_first = self.branch.with_untracked(|branch| branch.len() == 2 && branch.last() == Some(&answer));
-        let is_able = match &*self.client.engine().read_untracked() {
-            EngineState::Ready(model) => model.weight_bytes >= MIN_WEIGHT_BYTES,
-            _ => false,
-        };
+        let is_able = self.client.ready_model().is_some_and(|model| model.weight_bytes >= MIN_WEIGHT_BYTES);
         let is_idle = self.answering.with_value(std::collections::HashMap::is_empty);
         is_first && is_able && is_idle && !self.current.summary().read_untracked().is_title_given
     }
@@ -67,7 +64,7 @@ impl Chats {
             tools: None,
             ..request
         };
-        let id = self.current.summary().read_untracked().id;
+        let id = self.shown_id();
         let text = Rc::new(RefCell::new(String::new()));
         let request = self.client.ask(request, move |event| match event {
             AnswerEvent::Piece { content, .. } => text.borrow_mut().push_str(&content),

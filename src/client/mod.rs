@@ -89,8 +89,6 @@ struct Link {
     transport: Option<Transport>,
     /// Workers started so far.
     worker_count: u32,
-    /// Requests that wait for the worker to start: before that the browser would drop them. `None` once it runs.
-    waiting: Option<Vec<(Request, Vec<File>)>>,
     /// Whether a worker died and none of its successors has finished an answer or a load since.
     is_recovering: bool,
     last_request: RequestId,
@@ -140,6 +138,14 @@ impl Client {
     /// What the engine is doing.
     pub(crate) fn engine(self) -> Signal<EngineState> {
         self.engine.into()
+    }
+
+    /// The model that is ready, now.
+    pub(crate) fn ready_model(self) -> Option<ModelInfo> {
+        match &*self.engine.read_untracked() {
+            EngineState::Ready(model) => Some(model.clone()),
+            _ => None,
+        }
     }
 
     /// Whether a model is being loaded.
@@ -256,7 +262,6 @@ impl Client {
         if self.link.with_value(|link| link.transport.is_none()) {
             match Transport::start(SCRIPT, move |event| self.receive(event)) {
                 Ok(transport) => self.link.update_value(|link| {
-                    link.waiting = Some(Vec::new());
                     link.transport = Some(transport);
                     link.worker_count += 1;
                 }),
@@ -264,21 +269,9 @@ impl Client {
             }
             let worker = self.link.with_value(|link| link.worker_count);
             set_timeout(move || self.check_start(worker), START_LIMIT);
+            self.configure();
         }
-        let is_waiting = self.link.try_update_value(|link| match &mut link.waiting {
-            Some(waiting) => {
-                waiting.push((request.clone(), files.clone()));
-                true
-            }
-            None => false,
-        });
-        if is_waiting == Some(false) {
-            self.post(&request, &files);
-        }
-    }
-
-    fn post(self, request: &Request, files: &[File]) {
-        let posted = self.link.with_value(|link| link.transport.as_ref().map(|worker| post(worker, request, files)));
+        let posted = self.link.with_value(|link| link.transport.as_ref().map(|worker| post(worker, &request, &files)));
         if let Some(Err(message)) = posted {
             self.worker_died(&message);
         }
@@ -294,7 +287,7 @@ impl Client {
     fn handle(self, event: Event) {
         let Some(event) = self.reply(event) else { return };
         match event {
-            Event::Ready => self.post_waiting(),
+            Event::Ready => self.started(),
             Event::Progress { id, phase: Phase::Prefill, done, total, .. } => self.prefilling(id, done, total),
             Event::Progress { id, phase, done, total, seconds } if self.is_current_load(id) => {
                 let progress = LoadProgress { phase, done_bytes: done, total_bytes: total, seconds };

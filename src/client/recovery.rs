@@ -4,19 +4,21 @@ use leptos::prelude::*;
 use parlance_protocol::{Failure, FailureKind};
 
 use super::{AnswerEvent, Client, EngineState, Inspection, Link};
+use crate::transport::Transport;
 
 impl Client {
-    pub(super) fn post_waiting(self) {
-        let waiting = self.link.try_update_value(|link| link.waiting.take()).flatten();
-        self.configure();
-        for (request, files) in waiting.unwrap_or_default() {
-            self.post(&request, &files);
+    /// The worker runs: what has waited for that is posted.
+    pub(super) fn started(self) {
+        let posted = self.link.with_value(|link| link.transport.as_ref().map(Transport::started));
+        if let Some(Err(message)) = posted {
+            self.worker_died(&message);
         }
     }
 
     /// Gives up the worker of this number if it still has not started.
     pub(super) fn check_start(self, worker: u32) {
-        let is_silent = |link: &Link| link.worker_count == worker && link.transport.is_some() && link.waiting.is_some();
+        let is_starting = |link: &Link| link.transport.as_ref().is_some_and(|transport| !transport.has_started());
+        let is_silent = |link: &Link| link.worker_count == worker && is_starting(link);
         if self.link.with_value(is_silent) {
             self.worker_died("it did not start within a minute");
         }
@@ -25,11 +27,10 @@ impl Client {
     /// Ends the worker. One that had run is replaced, and its answers go on in the new one; if that dies, too, before it got anything done,
     /// or a worker cannot even start, the user is told and may try again.
     pub(super) fn worker_died(self, message: &str) {
-        let had_run = self.link.with_value(|link| link.transport.is_some() && link.waiting.is_none());
+        let had_run = self.link.with_value(|link| link.transport.as_ref().is_some_and(Transport::has_started));
         let was_recovering = self.link.with_value(|link| link.is_recovering);
         let answers = self.link.try_update_value(|link| {
             link.transport = None;
-            link.waiting = None;
             // Those who wait hear that their senders are gone.
             link.replies.clear();
             std::mem::take(&mut link.answers)

@@ -8,7 +8,7 @@ use crate::components::sampling_settings::SamplingSettings;
 use crate::components::snippets::Snippets;
 use crate::components::toast::Toasts;
 use crate::i18n::{LOCALES, t, tr};
-use crate::settings::{SettingsContext, Theme};
+use crate::settings::{Settings, SettingsContext, Theme};
 
 /// The settings page.
 #[component]
@@ -76,22 +76,8 @@ fn Looks() -> impl IntoView {
                 <legend>{tr("theme")}</legend>
                 {themes}
             </fieldset>
-            <label class="choice-label">
-                <input
-                    type="checkbox"
-                    checked=move || settings.read().is_compact
-                    on:change=move |event| settings.write().is_compact = event_target_checked(&event)
-                />
-                {tr("compact")}
-            </label>
-            <label class="choice-label">
-                <input
-                    type="checkbox"
-                    checked=move || settings.read().enter_sends
-                    on:change=move |event| settings.write().enter_sends = event_target_checked(&event)
-                />
-                {tr("enter-sends")}
-            </label>
+            <Toggle label="compact" of=|settings| settings.is_compact set=|settings, is_on| settings.is_compact = is_on />
+            <Toggle label="enter-sends" of=|settings| settings.enter_sends set=|settings, is_on| settings.enter_sends = is_on />
         </section>
     }
 }
@@ -131,23 +117,8 @@ fn Instructions() -> impl IntoView {
                 on:change:target=move |event| settings.write().system_prompt = event.target().value()
             ></textarea>
             <div class="actions">{personas}</div>
-            <label class="choice-label">
-                <input
-                    type="checkbox"
-                    checked=move || settings.read().thinks
-                    on:change=move |event| settings.write().thinks = event_target_checked(&event)
-                />
-                {tr("thinks")}
-            </label>
-            <label class="choice-label">
-                <input
-                    id="uses-tools"
-                    type="checkbox"
-                    checked=move || settings.read().uses_tools
-                    on:change=move |event| settings.write().uses_tools = event_target_checked(&event)
-                />
-                {tr("uses-tools")}
-            </label>
+            <Toggle label="thinks" of=|settings| settings.thinks set=|settings, is_on| settings.thinks = is_on />
+            <Toggle label="uses-tools" of=|settings| settings.uses_tools set=|settings, is_on| settings.uses_tools = is_on />
         </section>
         <section>
             <h2>
@@ -168,5 +139,21 @@ fn Instructions() -> impl IntoView {
             of=|settings| &settings.personas
             of_mut=|settings| &mut settings.personas
         />
+    }
+}
+
+/// A choice of yes or no; `of` and `set` say which of the settings it is.
+#[component]
+fn Toggle(label: &'static str, of: fn(&Settings) -> bool, set: fn(&mut Settings, bool)) -> impl IntoView {
+    let settings = expect_context::<SettingsContext>().0;
+    view! {
+        <label class="choice-label">
+            <input
+                type="checkbox"
+                checked=move || of(&settings.read())
+                on:change=move |event| set(&mut settings.write(), event_target_checked(&event))
+            />
+            {tr(label)}
+        </label>
     }
 }

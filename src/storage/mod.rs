@@ -10,25 +10,31 @@ const AGREED_KEY: &str = "parlance.agreed";
 /// What is being written where no conversation has begun.
 const DRAFT_KEY: &str = "parlance.draft";
 
+/// What `localStorage` holds under a key. Nothing where the browser gives no storage (blocked, private mode).
+pub(crate) fn read(key: &str) -> Option<String> {
+    window().local_storage().ok().flatten()?.get_item(key).ok().flatten()
+}
+
+/// Keeps a text under a key. Without storage it lasts as long as the page.
+pub(crate) fn write(key: &str, text: &str) {
+    if let Ok(Some(storage)) = window().local_storage() {
+        let _ = storage.set_item(key, text);
+    }
+}
+
 /// What was being written where no conversation has begun.
 pub(crate) fn new_chat_draft() -> String {
-    let storage = window().local_storage().ok().flatten();
-    storage.and_then(|storage| storage.get_item(DRAFT_KEY).ok().flatten()).unwrap_or_default()
+    read(DRAFT_KEY).unwrap_or_default()
 }
 
 /// Keeps it.
 pub(crate) fn set_new_chat_draft(draft: &str) {
-    if let Ok(Some(storage)) = window().local_storage() {
-        // Without storage the text lasts as long as the page.
-        let _ = storage.set_item(DRAFT_KEY, draft);
-    }
+    write(DRAFT_KEY, draft);
 }
 
-/// Whether the user has agreed to load models on this device.
+/// Whether the user has agreed to load models on this device. Without storage the page asks on each visit.
 pub(crate) fn has_agreed_to_load() -> bool {
-    // Without storage (blocked, private mode) the page asks on each visit.
-    let storage = window().local_storage().ok().flatten();
-    storage.and_then(|storage| storage.get_item(AGREED_KEY).ok().flatten()).is_some()
+    read(AGREED_KEY).is_some()
 }
 
 /// Remembers that the user agreed to load models on this device.
@@ -38,10 +44,7 @@ pub(crate) fn agree_to_load() {
             persist().await;
         });
     }
-    if let Ok(Some(storage)) = window().local_storage() {
-        // Nothing is lost if it cannot be remembered: the page asks again.
-        let _ = storage.set_item(AGREED_KEY, "1");
-    }
+    write(AGREED_KEY, "1");
 }
 
 /// Whether the browser keeps this site's files until the user deletes them.

@@ -191,6 +191,22 @@ impl Page {
         self.tab.type_str(text).map(drop).map_err(fault)
     }
 
+    /// Replaces what the field that `selector` finds holds, and tells the page as browsers do.
+    ///
+    /// # Errors
+    /// If there is no such field.
+    pub fn fill(&self, selector: &str, text: &str) -> Result<(), Error> {
+        let script = format!(
+            "(() => {{
+                const field = document.querySelector({selector:?});
+                field.focus();
+                field.value = {text:?};
+                for (const kind of ['input', 'change']) field.dispatchEvent(new Event(kind, {{ bubbles: true }}));
+            }})()"
+        );
+        self.evaluate(&script).map(drop)
+    }
+
     /// Presses a key, such as `Enter`.
     ///
     /// # Errors

@@ -76,19 +76,6 @@ fn choose_of(page: &Page, title: &str, entry: &str) {
     .unwrap();
 }
 
-/// Replaces the text of a field as a user does.
-fn fill(page: &Page, selector: &str, text: &str) {
-    page.evaluate(&format!(
-        "(() => {{
-            const field = document.querySelector({selector:?});
-            field.focus();
-            field.value = {text:?};
-            field.dispatchEvent(new Event('input', {{ bubbles: true }}));
-        }})()"
-    ))
-    .unwrap();
-}
-
 #[test]
 fn conversations_are_kept_found_and_put_in_order() {
     let server = Server::start().unwrap();
@@ -117,13 +104,13 @@ fn conversations_are_kept_found_and_put_in_order() {
     // Title, pin, folder.
     choose(&page, "Rename");
     wait(&page, "document.querySelector('.conversation-item input')");
-    fill(&page, ".conversation-item input", "Striped animals");
+    page.fill(".conversation-item input", "Striped animals").unwrap();
     page.press("Enter").unwrap();
     wait(&page, "document.querySelector('.title').innerText === 'Striped animals'");
     wait(&page, "document.querySelector('.conversation').innerText === 'Striped animals'");
     choose(&page, "Move to folder");
     wait(&page, "document.querySelector('.conversation-item input')");
-    fill(&page, ".conversation-item input", "Zoology");
+    page.fill(".conversation-item input", "Zoology").unwrap();
     page.press("Enter").unwrap();
     wait(&page, "document.querySelector('.conversation-section h2').innerText === 'Zoology'");
     press(&page, ".conversation-item", "Tell me of otters");
@@ -132,7 +119,7 @@ fn conversations_are_kept_found_and_put_in_order() {
 
     // Search goes through titles and texts.
     for (words, found) in [("striped", 1), ("OTTERS answer", 1), ("answer", 2), ("unicorn", 0), ("", 2)] {
-        fill(&page, "#search", words);
+        page.fill("#search", words).unwrap();
         wait(&page, &format!("document.querySelectorAll('.conversation').length === {found}"));
     }
 
@@ -166,7 +153,7 @@ fn messages_are_edited_branched_continued_and_deleted() {
 
     // An edit is another branch beside the old one.
     press(&page, "[data-role=user]", "Edit");
-    fill(&page, ".edit-box textarea", "Third");
+    page.fill(".edit-box textarea", "Third").unwrap();
     press(&page, ".edit-box", "Ask again");
     wait(&page, &format!("{LAST_TEXT} === 'Answer 3: Third'"));
     assert_eq!(messages(&page), ["First", "Answer 1: First", "Third", "Answer 3: Third"]);

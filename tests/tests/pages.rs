@@ -17,17 +17,6 @@ fn wait(page: &Page, condition: &str) {
     page.wait_for(condition, SHORT).unwrap();
 }
 
-fn fill(page: &Page, selector: &str, text: &str) {
-    page.evaluate(&format!(
-        "(() => {{
-            const field = document.querySelector({selector:?});
-            field.value = {text:?};
-            for (const kind of ['input', 'change']) field.dispatchEvent(new Event(kind, {{ bubbles: true }}));
-        }})()"
-    ))
-    .unwrap();
-}
-
 /// What axe finds wrong: rules with the elements that break them.
 fn violations(page: &Page) -> Value {
     page.evaluate(
@@ -101,7 +90,7 @@ fn the_interface_speaks_seven_languages_in_both_directions() {
     ];
     for (tag, title, direction) in titles {
         wait(&page, "document.querySelector('#language')");
-        fill(&page, "#language", tag);
+        page.fill("#language", tag).unwrap();
         wait(&page, &format!("document.querySelector('h1').innerText === {title:?}"));
         let root = page.evaluate("[document.documentElement.lang, document.documentElement.dir]").unwrap();
         assert_eq!(root, json!([tag, direction]));
@@ -110,7 +99,7 @@ fn the_interface_speaks_seven_languages_in_both_directions() {
         assert_eq!(overflow, 0, "{tag} is wider than the page");
     }
     // The choice is there on the next visit, before anything else.
-    fill(&page, "#language", "ar");
+    page.fill("#language", "ar").unwrap();
     wait(&page, "document.documentElement.dir === 'rtl'");
     page.navigate(&server.page("")).unwrap();
     wait(&page, "document.querySelector('.welcome h2')?.innerText === 'اسأل ما شئت. يبقى هنا.'");
@@ -122,13 +111,13 @@ fn settings_reach_the_model_and_other_tabs() {
     let session = Session::start(true).unwrap();
     let page = session.open(&server.page("settings")).unwrap();
     wait(&page, "document.querySelector('#temperature')");
-    fill(&page, "#temperature", "0.35");
-    fill(&page, "#max-tokens", "77");
-    fill(&page, "#system-prompt", "Answer in rhymes.");
+    page.fill("#temperature", "0.35").unwrap();
+    page.fill("#max-tokens", "77").unwrap();
+    page.fill("#system-prompt", "Answer in rhymes.").unwrap();
     page.click("[data-testid=prompts] button").unwrap();
     wait(&page, "document.querySelector('[data-testid=prompts] .snippet')");
-    fill(&page, "[data-testid=prompts] .snippet input", "shorten");
-    fill(&page, "[data-testid=prompts] .snippet textarea", "Shorten {{text}} to {{words}} words");
+    page.fill("[data-testid=prompts] .snippet input", "shorten").unwrap();
+    page.fill("[data-testid=prompts] .snippet textarea", "Shorten {{text}} to {{words}} words").unwrap();
     page.evaluate("document.querySelectorAll('[name=theme]')[2].click()").unwrap();
     wait(&page, "document.documentElement.dataset.theme === 'dark'");
 
@@ -157,7 +146,7 @@ fn settings_reach_the_model_and_other_tabs() {
     // This conversation gets instructions of its own.
     chat.click(".header [aria-label='Instructions for this conversation']").unwrap();
     wait(&chat, "document.querySelector('#instructions')");
-    fill(&chat, "#instructions", "Answer in numbers.");
+    chat.fill("#instructions", "Answer in numbers.").unwrap();
     chat.click(".dialog button[type=submit]").unwrap();
     ask(&chat, "And now?").unwrap();
     wait(&chat, "asked.filter(request => request.type === 'api').length === 2");
@@ -204,11 +193,11 @@ fn the_catalogue_offers_models_and_the_playground_keeps_to_a_schema() {
     let session = Session::start(true).unwrap();
     let page = session.open(&server.page("catalogue")).unwrap();
     wait(&page, "document.querySelectorAll('.model-card').length >= 20");
-    fill(&page, "#filter", "qwen3 apache");
+    page.fill("#filter", "qwen3 apache").unwrap();
     wait(&page, "document.querySelectorAll('.model-card').length === 4");
-    fill(&page, "#filter", "no such model");
+    page.fill("#filter", "no such model").unwrap();
     wait(&page, "document.querySelector('[data-testid=catalogue] .empty')");
-    fill(&page, "#filter", "");
+    page.fill("#filter", "").unwrap();
     // The bundled model: looked at, then loaded, with its progress in the chat.
     page.click("[data-model='SmolLM2 135M Instruct'] button").unwrap();
     page.wait_for("document.querySelector('[data-testid=inspection]')?.innerText.includes('135 million')", LONG)
@@ -225,10 +214,10 @@ fn the_catalogue_offers_models_and_the_playground_keeps_to_a_schema() {
         "type": "object", "properties": { "capital": { "enum": ["Paris", "Berlin"] } },
         "required": ["capital"], "additionalProperties": false,
     });
-    fill(&page, "#schema", "{");
+    page.fill("#schema", "{").unwrap();
     page.click("[data-testid=run-schema]").unwrap();
     wait(&page, "document.querySelector('.failure-message')");
-    fill(&page, "#schema", &schema.to_string());
+    page.fill("#schema", &schema.to_string()).unwrap();
     page.click("[data-testid=run-schema]").unwrap();
     let done = "document.querySelector('[data-testid=schema-answer][data-running=false]')?.innerText.includes('}')";
     page.wait_for(done, LONG).unwrap();
