@@ -96,7 +96,7 @@ fn Progress(progress: Signal<LoadProgress>) -> impl IntoView {
         }
     };
     view! {
-        <section class="card" data-testid="load-progress">
+        <section class="card progress" data-testid="load-progress">
             <div class="progress-title">
                 <span role="status">{title}</span>
                 <span class="progress-detail">{move || detail(progress.get())}</span>

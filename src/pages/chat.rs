@@ -1,6 +1,7 @@
 //! The chat: conversations, header, messages, composer.
 
 use leptos::prelude::*;
+use leptos_use::use_media_query;
 
 use crate::chats::Chats;
 use crate::client::{Client, EngineState};
@@ -40,7 +41,10 @@ pub(crate) fn ChatPage() -> impl IntoView {
     }
     let is_empty = Memo::new(move |_| chats.branch().read().is_empty());
     // On narrow screens the list is a drawer, which begins closed; on wide ones it begins open.
-    let is_list_open = RwSignal::new(!is_narrow());
+    let is_narrow = use_media_query("(max-width: 52rem)");
+    let is_list_open = RwSignal::new(!is_narrow.get_untracked());
+    // A window that changes its width changes between the list and the drawer.
+    Effect::watch(move || is_narrow.get(), move |is_narrow, _, _| is_list_open.set(!is_narrow), false);
     let looked_at = RwSignal::new_local(None::<Option<Choice>>);
     let take_dropped = move |event: web_sys::DragEvent| {
         event.prevent_default();
@@ -55,7 +59,7 @@ pub(crate) fn ChatPage() -> impl IntoView {
         attach(chats, texts);
     };
     let leave_list = move || {
-        if is_narrow() {
+        if is_narrow.get_untracked() {
             is_list_open.set(false);
         }
     };
@@ -91,9 +95,4 @@ pub(crate) fn ChatPage() -> impl IntoView {
             <Shortcuts on_sidebar=move |opens| is_list_open.update(|open| *open = opens || !*open) />
         </div>
     }
-}
-
-/// Whether the list of conversations covers the chat.
-fn is_narrow() -> bool {
-    window().match_media("(max-width: 52rem)").ok().flatten().is_some_and(|query| query.matches())
 }

@@ -8,6 +8,7 @@ use crate::{Error, Page};
 /// - `call the calculator` calls a tool first, and then tells its result;
 /// - `think` thinks before it answers;
 /// - `slowly` answers word by word for ever, until it is stopped;
+/// - `at length` answers with 1,000 pieces of Markdown, 200 a second;
 /// - everything else is answered by `Answer N: ` and the question.
 const SCRIPT: &str = r#"(() => {
     const Real = window.Worker;
@@ -80,6 +81,14 @@ const SCRIPT: &str = r#"(() => {
                     this.#end(id, "abort");
                 });
                 return;
+            }
+            if (question.includes("at length")) {
+                const pieces = ["\n\n## Part", " and", " **more**", " words", " of", " it", ".\n\n```rust\nlet", " x = 1;", "\n```\n\n", "- item\n"];
+                for (let index = 0; index < 1000; index += 1) {
+                    this.#chunk(id, { content: pieces[index % pieces.length] });
+                    await new Promise((done) => setTimeout(done, 5));
+                }
+                return this.#end(id, "stop");
             }
             if (question.includes("a title")) {
                 this.#chunk(id, { content: "\"Small Animals\"" });

@@ -1,16 +1,31 @@
-//! Packages from npm, which the end-to-end tests run as they are published: OpenAI's client, and axe, which finds what keeps people
-//! with disabilities out.
+//! Packages from npm, which tests run as they are published: OpenAI's client, axe, which finds what keeps people with disabilities
+//! out, and TypeScript, which checks the ES module's types.
 
 use std::path::{Path, PathBuf};
 
 use crate::shell::{Fault, command, exists, install_packages, root, run, step};
 
 /// Names, versions, and the size in megabytes that the set-up tells.
-const PACKAGES: [(&str, &str, u32); 2] = [("openai", "6.49.0", 2), ("axe-core", "4.14.1", 3)];
+const PACKAGES: [(&str, &str, u32); 3] =
+    [("openai", "6.49.0", 2), ("axe-core", "4.14.1", 3), ("typescript", "5.9.3", 4)];
+
+/// Where the packages are.
+fn folder() -> PathBuf {
+    root().join("target/test-data/npm")
+}
+
+/// Checks the types of `web/parlance.d.ts`.
+pub(crate) fn check_types() -> Result<(), Fault> {
+    let compiler = folder().join("typescript/lib/tsc.js");
+    let mut check = command("node", [compiler]);
+    check.args("--noEmit --strict --target esnext --module esnext --moduleResolution bundler".split(' '));
+    check.arg("tests/module_types.ts");
+    run(check, "read the message above; web/parlance.d.ts declares what tests/module_types.ts uses")
+}
 
 /// Makes sure that the packages are there.
 pub(crate) fn set_up() -> Result<(), Fault> {
-    let folder = root().join("target/test-data/npm");
+    let folder = folder();
     for (name, version, size_mb) in PACKAGES {
         if !is_there(&folder.join(name), version) {
             fetch(&folder, name, version, size_mb)?;

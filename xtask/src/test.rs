@@ -9,8 +9,7 @@ use crate::templates;
 use crate::toolchain::Toolchain;
 
 /// Arguments that select what is tested natively: always the same packages, so that dependencies are built once.
-const NATIVE: [&str; 7] =
-    ["test", "--release", "--workspace", "--exclude", "parlance-worker", "--exclude", "parlance-library"];
+const NATIVE: [&str; 5] = ["test", "--release", "--workspace", "--exclude", "parlance-library"];
 
 /// Runs every test with what is set up.
 fn run_all(toolchain: &Toolchain, browser: &Browser) -> Result<(), Fault> {
@@ -25,6 +24,7 @@ fn run_all(toolchain: &Toolchain, browser: &Browser) -> Result<(), Fault> {
             .env("CHROMEDRIVER", &browser.chromedriver);
         shell::run(test, "read the failed test's message above")
     })?;
+    step("types of the ES module, by TypeScript", npm::check_types)?;
     site::build_with(toolchain)?;
     step("end-to-end tests: the built site in the browser, with the demo model", || {
         let mut test = end_to_end(toolchain, browser, NATIVE);
@@ -32,7 +32,9 @@ fn run_all(toolchain: &Toolchain, browser: &Browser) -> Result<(), Fault> {
         // All failures at once: a run takes minutes.
         test.args(["--no-fail-fast", "--features", "parlance-tests/browser"]);
         test.args(
-            ["chat", "conversations", "pages", "openai", "storage", "lifecycle"].map(|name| ["--test", name]).concat(),
+            ["chat", "conversations", "pages", "smooth", "openai", "storage", "lifecycle"]
+                .map(|name| ["--test", name])
+                .concat(),
         );
         test.args(["--", "--test-threads=1"]);
         shell::run(test, "read the failed test's message above")

@@ -18,6 +18,10 @@ const PAGES: [(&str, &str); 5] = [
 ];
 /// What the stand-in for the engine repeats.
 const MARKDOWN: &str = "\n# Why the sky is blue\n\nSunlight is *scattered* by molecules that are **smaller** than its wavelength:\n\n$$ I \\propto \\frac{1}{\\lambda^4} $$\n\n| colour | wavelength |\n| :- | -: |\n| blue | 450 nm |\n| red | 700 nm |\n\n```rust\n/// How much more blue is scattered than red.\nfn ratio(blue_nm: f64, red_nm: f64) -> f64 {\n    (red_nm / blue_nm).powi(4)\n}\n```\n\n> [!NOTE]\n> At sunset the way through the air is longer[^1].\n\n[^1]: So that little blue is left.\n";
+/// Two frames, so that the new layout and theme are on screen, and then the end of what moves there.
+const SETTLED: &str = "new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done))).then(() => \
+    Promise.allSettled(document.getAnimations().filter(animation => \
+    animation.effect.getComputedTiming().endTime !== Infinity).map(animation => animation.finished))).then(() => 1)";
 const ANSWERED: &str = "document.querySelector('.statistics')";
 
 fn main() -> Result<(), Error> {
@@ -112,8 +116,7 @@ impl Camera<'_> {
             self.page.resize(width, height)?;
             for theme in ["light", "dark"] {
                 self.page.evaluate(&format!("document.documentElement.dataset.theme = {theme:?}"))?;
-                // Two frames, so that the new layout and theme are on screen.
-                self.page.evaluate("new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))")?;
+                self.page.evaluate(SETTLED)?;
                 self.page.screenshot(&self.folder.join(format!("{name}-{size}-{theme}.png")))?;
             }
         }

@@ -88,7 +88,7 @@ impl Job {
         let prompt = prompt::of_conversation(language, &conversation)?;
         let grammar_start = Instant::now();
         let style = language.tools();
-        let mut bound = constraints(language, &conversation, &options)?;
+        let bound = constraints(language, &conversation, &options)?;
         let is_bound = bound.whole.is_some() || bound.call.is_some();
         let grammar_seconds = is_bound.then(|| grammar_start.elapsed().as_secs_f64());
         let has_tools = !conversation.tools.is_empty();
@@ -100,15 +100,8 @@ impl Job {
             (Some(format), _) if format.kind != "text" => AnswerText::plain(stops),
             _ => AnswerText::new(false, has_tools.then_some(style.format), stops),
         };
-        let mut answers = Vec::new();
-        for index in 0..options.choices {
-            let params = SamplingParams { seed: options.params.seed.wrapping_add(index), ..options.params };
-            let is_last = index + 1 == options.choices;
-            let bound = if is_last { std::mem::take(&mut bound) } else { bound.copied() };
-            let processor = processor(&options, processors)?;
-            let (language, options, text) = (Rc::clone(language), Rc::clone(&options), text(options.stops.clone()));
-            answers.push(Answer::new(language, options, params, prompt.clone(), text, bound, processor));
-        }
+        let new_text = || text(options.stops.clone());
+        let answers = choices(language, &options, &prompt, &bound, processors, new_text)?;
         Ok(Self::new(Form::Chat, meta, options, answers, start, grammar_seconds))
     }
 
@@ -126,22 +119,15 @@ impl Job {
         let (prompts, echo, options) = parse::completion(parse::read(body)?, meta.random as u32)?;
         let options = Rc::new(options);
         let grammar_start = Instant::now();
-        let whole = format_matcher(language, &options)?;
-        let grammar_seconds = whole.is_some().then(|| grammar_start.elapsed().as_secs_f64());
+        let bound = Constraints { whole: format_matcher(language, &options)?, call: None };
+        let grammar_seconds = bound.whole.is_some().then(|| grammar_start.elapsed().as_secs_f64());
         let mut answers = Vec::new();
         let mut told = Vec::new();
         for text in &prompts {
-            let ids = language.chat().raw_prompt(text)?;
-            for index in 0..options.choices {
-                let params = SamplingParams { seed: options.params.seed.wrapping_add(index), ..options.params };
-                let bound = Constraints { whole: whole.as_ref().map(llguidance::Matcher::deep_clone), call: None };
-                let prompt = Prompt { ids: ids.clone(), opens_thoughts: false };
-                let answer_text = AnswerText::plain(options.stops.clone());
-                let processor = processor(&options, processors)?;
-                let (language, options) = (Rc::clone(language), Rc::clone(&options));
-                answers.push(Answer::new(language, options, params, prompt, answer_text, bound, processor));
-                told.push(if echo { text.clone() } else { String::new() });
-            }
+            let prompt = Prompt { ids: language.chat().raw_prompt(text)?, opens_thoughts: false };
+            let new_text = || AnswerText::plain(options.stops.clone());
+            answers.extend(choices(language, &options, &prompt, &bound, processors, new_text)?);
+            told.resize(answers.len(), if echo { text.clone() } else { String::new() });
         }
         let mut job = Self::new(Form::Text, meta, options, answers, start, grammar_seconds);
         for (told, echoed) in job.told.iter_mut().zip(told) {
@@ -375,6 +361,24 @@ impl Constraints {
         let copy = |matcher: &Option<llguidance::Matcher>| matcher.as_ref().map(llguidance::Matcher::deep_clone);
         Self { whole: copy(&self.whole), call: copy(&self.call) }
     }
+}
+
+/// The answers to one prompt, each with a seed of its own.
+fn choices(
+    language: &Rc<Language>,
+    options: &Rc<Options>,
+    prompt: &Prompt,
+    bound: &Constraints,
+    processors: &Processors,
+    new_text: impl Fn() -> AnswerText,
+) -> Result<Vec<Answer>, RequestError> {
+    let answers = (0..options.choices).map(|index| {
+        let params = SamplingParams { seed: options.params.seed.wrapping_add(index), ..options.params };
+        let processor = processor(options, processors)?;
+        let (language, options) = (Rc::clone(language), Rc::clone(options));
+        Ok(Answer::new(language, options, params, prompt.clone(), new_text(), bound.copied(), processor))
+    });
+    answers.collect()
 }
 
 /// The grammars that a conversation's answer must obey.

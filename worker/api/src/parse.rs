@@ -69,6 +69,33 @@ pub(crate) fn read<T: DeserializeOwned>(body: &Value) -> Result<T> {
     })
 }
 
+/// [`Common`] of a request, whose types share these fields by name.
+macro_rules! common {
+    ($request:ident, $max_tokens:expr, $logprobs:expr) => {
+        Common {
+            sampling: [
+                $request.temperature,
+                $request.top_p,
+                $request.min_p,
+                $request.repetition_penalty,
+                $request.frequency_penalty,
+                $request.presence_penalty,
+            ],
+            top_k: $request.top_k,
+            seed: $request.seed,
+            stop: $request.stop.as_ref(),
+            n: $request.n,
+            logit_bias: $request.logit_bias.as_ref(),
+            max_tokens: $max_tokens,
+            logprobs: $logprobs,
+            format: $request.response_format,
+            processor: $request.logit_processor,
+            stream: $request.stream,
+            stream_options: $request.stream_options,
+        }
+    };
+}
+
 /// A chat request's two halves.
 pub(crate) fn chat(request: ChatCompletionRequest, seed: u32) -> Result<(Conversation, Options)> {
     let ChatCompletionRequest { messages, tools, tool_choice, .. } = request;
@@ -92,28 +119,8 @@ pub(crate) fn chat(request: ChatCompletionRequest, seed: u32) -> Result<(Convers
         (false, _) => None,
         (true, top) => Some(top.unwrap_or_default()),
     };
-    let options = Common {
-        sampling: [
-            request.temperature,
-            request.top_p,
-            request.min_p,
-            request.repetition_penalty,
-            request.frequency_penalty,
-            request.presence_penalty,
-        ],
-        top_k: request.top_k,
-        seed: request.seed,
-        stop: request.stop.as_ref(),
-        n: request.n,
-        logit_bias: request.logit_bias.as_ref(),
-        max_tokens: request.max_completion_tokens.or(request.max_tokens),
-        logprobs: ("top_logprobs", logprobs),
-        format: request.response_format,
-        processor: request.logit_processor,
-        stream: request.stream,
-        stream_options: request.stream_options,
-    }
-    .check(seed)?;
+    let max_tokens = request.max_completion_tokens.or(request.max_tokens);
+    let options = common!(request, max_tokens, ("top_logprobs", logprobs)).check(seed)?;
     let parallel_calls = request.parallel_tool_calls.unwrap_or(true);
     Ok((Conversation { messages, tools, choice, parallel_calls, thinking, continues }, options))
 }
@@ -121,28 +128,8 @@ pub(crate) fn chat(request: ChatCompletionRequest, seed: u32) -> Result<(Convers
 /// A completion request's prompts, whether they are repeated, and how they are completed.
 pub(crate) fn completion(request: CompletionRequest, seed: u32) -> Result<(Vec<String>, bool, Options)> {
     let prompts = texts(&request.prompt, "prompt")?;
-    let options = Common {
-        sampling: [
-            request.temperature,
-            request.top_p,
-            request.min_p,
-            request.repetition_penalty,
-            request.frequency_penalty,
-            request.presence_penalty,
-        ],
-        top_k: request.top_k,
-        seed: request.seed,
-        stop: request.stop.as_ref(),
-        n: request.n,
-        logit_bias: request.logit_bias.as_ref(),
-        max_tokens: Some(request.max_tokens.unwrap_or(16)),
-        logprobs: ("logprobs", request.logprobs),
-        format: request.response_format,
-        processor: request.logit_processor,
-        stream: request.stream,
-        stream_options: request.stream_options,
-    }
-    .check(seed)?;
+    let max_tokens = request.max_tokens.unwrap_or(16);
+    let options = common!(request, Some(max_tokens), ("logprobs", request.logprobs)).check(seed)?;
     Ok((prompts, request.echo.unwrap_or_default(), options))
 }
 

@@ -4,10 +4,9 @@ use std::cell::Cell;
 use std::time::Duration;
 
 use futures::stream::{self, StreamExt as _, TryStreamExt as _};
-use parlance_engine::EngineError;
 use parlance_engine::gguf::Gguf;
 
-use super::entry::{Entry, Record, SEGMENT_BYTES, Writer};
+use super::entry::{Appender, Entry, Record, SEGMENT_BYTES, Writer};
 use super::{Store, check_room};
 use crate::error::WorkerError;
 use crate::source::{ByteStream, Fetched, is_checksum};
@@ -132,28 +131,15 @@ impl Download<'_> {
         mut response: Fetched,
         progress: &Progress<'_>,
     ) -> Result<(), WorkerError> {
-        let mut offset = 0;
+        let mut appender = Appender::new(writer, entry.record.len_bytes);
         progress.done.set(0);
         let mut start = Start::default();
         while let Some(chunk) = response.stream.next().await? {
-            start.check(&chunk, offset)?;
-            if offset + chunk.len() as u64 > entry.record.len_bytes {
-                return Err(WorkerError::Changed);
-            }
-            writer.write_at(&chunk, offset)?;
-            let whole = offset / SEGMENT_BYTES..(offset + chunk.len() as u64) / SEGMENT_BYTES;
-            offset += chunk.len() as u64;
+            start.check(&chunk, appender.offset())?;
+            appender.push(&chunk)?;
             progress.add(chunk.len() as u64);
-            whole.into_iter().try_for_each(|index| writer.complete(index))?;
         }
-        if offset < entry.record.len_bytes {
-            let needed_bytes = entry.record.len_bytes;
-            return Err(EngineError::Truncated { len_bytes: offset, needed_bytes }.into());
-        }
-        if offset % SEGMENT_BYTES != 0 {
-            writer.complete(offset / SEGMENT_BYTES)?;
-        }
-        Ok(())
+        appender.end()
     }
 }
 

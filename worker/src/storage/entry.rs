@@ -6,6 +6,7 @@
 
 use std::fmt::Write as _;
 
+use parlance_engine::EngineError;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
@@ -158,6 +159,48 @@ impl Writer {
         self.data.flush()?;
         self.journal.write_at(&[1], index)?;
         self.journal.flush()
+    }
+}
+
+/// Writes a file from its beginning, and notes each segment as it becomes whole.
+pub(crate) struct Appender<'a> {
+    writer: &'a Writer,
+    len_bytes: u64,
+    offset: u64,
+}
+
+impl<'a> Appender<'a> {
+    /// Begins a file that will have `len_bytes`.
+    pub(crate) fn new(writer: &'a Writer, len_bytes: u64) -> Self {
+        Self { writer, len_bytes, offset: 0 }
+    }
+
+    /// Where the next bytes go.
+    pub(crate) fn offset(&self) -> u64 {
+        self.offset
+    }
+
+    /// Writes the next bytes; an error if they are more than the file has.
+    pub(crate) fn push(&mut self, bytes: &[u8]) -> Result<(), WorkerError> {
+        let end = self.offset + bytes.len() as u64;
+        if end > self.len_bytes {
+            return Err(WorkerError::Changed);
+        }
+        self.writer.write_at(bytes, self.offset)?;
+        let mut whole = self.offset / SEGMENT_BYTES..end / SEGMENT_BYTES;
+        self.offset = end;
+        whole.try_for_each(|index| self.writer.complete(index))
+    }
+
+    /// Ends the file; an error if bytes are missing.
+    pub(crate) fn end(self) -> Result<(), WorkerError> {
+        if self.offset < self.len_bytes {
+            return Err(EngineError::Truncated { len_bytes: self.offset, needed_bytes: self.len_bytes }.into());
+        }
+        if !self.offset.is_multiple_of(SEGMENT_BYTES) {
+            self.writer.complete(self.offset / SEGMENT_BYTES)?;
+        }
+        Ok(())
     }
 }
 

@@ -15,7 +15,7 @@ use parlance_protocol::{StorageInfo, StoredModel};
 use sha2::{Digest as _, Sha256};
 use web_sys::File;
 
-use self::entry::SEGMENT_BYTES;
+use self::entry::Appender;
 use self::opfs::Folder;
 use crate::error::WorkerError;
 
@@ -71,16 +71,11 @@ impl Store {
         let entry = self.create(record).await?;
         let writer = entry.writer().await?;
         let mut stream = crate::source::ByteStream::of_file(file)?;
-        let mut offset = 0;
+        let mut appender = Appender::new(&writer, entry.record.len_bytes);
         while let Some(chunk) = stream.next().await? {
-            writer.write_at(&chunk, offset)?;
-            let segments = offset / SEGMENT_BYTES..(offset + chunk.len() as u64) / SEGMENT_BYTES;
-            offset += chunk.len() as u64;
-            segments.into_iter().try_for_each(|index| writer.complete(index))?;
+            appender.push(&chunk)?;
         }
-        if offset % SEGMENT_BYTES != 0 {
-            writer.complete(offset / SEGMENT_BYTES)?;
-        }
+        appender.end()?;
         Ok(url)
     }
 

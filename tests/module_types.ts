@@ -1,0 +1,18 @@
+// Uses the ES module as TypeScript programs do; `cargo xtask test` checks its types.
+import { Parlance } from "../web/parlance";
+
+const engine = await Parlance.create({ model: "model.gguf", onProgress: ({ phase, seconds }) => console.log(phase, seconds) });
+
+const answer = await engine.chat.completions.create({ messages: [{ role: "user", content: "Hi" }] });
+const text: string | null = answer.choices[0].message.content;
+
+for await (const chunk of await engine.chat.completions.create({ messages: [], stream: true })) {
+    console.log(text, chunk.choices[0]?.delta.content);
+}
+
+const { data } = await engine.embeddings.create({ input: "text" });
+const vector: number[] | string = data[0].embedding;
+console.log(vector.length);
+
+// @ts-expect-error: messages must have a role.
+await engine.chat.completions.create({ messages: [{ content: "Hi" }] });

@@ -1,0 +1,106 @@
+//! The page never stutters: what the browser's own performance entries say of loading a model and of a long answer.
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests may panic")]
+
+use std::time::Duration;
+
+use parlance_tests::chat::{LONG, READY, answer, ask};
+use parlance_tests::scripted::use_scripted_engine;
+use parlance_tests::{Page, Server, Session};
+use serde_json::{Value, json};
+
+/// Notes long tasks, shifts of the layout, the first paint, and the frames.
+const OBSERVE: &str = "(() => {
+    const seen = window.seen = { long_tasks_ms: [], shift: 0, shifted: [], first_paint_ms: 0, frames_ms: [], writes: [] };
+    const observe = (type, take) =>
+        new PerformanceObserver((list) => list.getEntries().forEach(take)).observe({ type, buffered: true });
+    observe('longtask', (entry) => seen.long_tasks_ms.push(entry.duration));
+    observe('layout-shift', ({ hadRecentInput, value, sources }) => {
+        if (hadRecentInput) return;
+        seen.shift += value;
+        seen.shifted.push(...sources.map(({ node }) => node?.className ?? node?.nodeName));
+    });
+    observe('paint', (entry) => {
+        if (entry.name === 'first-contentful-paint') seen.first_paint_ms = entry.startTime;
+    });
+})()";
+
+/// Forgets long tasks, and notes from now on the frames, and in each of them how many tasks change the last answer's Markdown, and how
+/// many of its nodes.
+const OBSERVE_ANSWER: &str = "(() => {
+    const { seen } = window;
+    Object.assign(seen, { long_tasks_ms: [], frames_ms: [], writes: [] });
+    let before = performance.now();
+    let tasks = 0;
+    let nodes = 0;
+    const frame = (now) => {
+        seen.frames_ms.push(now - before);
+        before = now;
+        if (tasks > 0) seen.writes.push([tasks, nodes]);
+        tasks = 0;
+        nodes = 0;
+        requestAnimationFrame(frame);
+    };
+    requestAnimationFrame(frame);
+    const markdown = [...document.querySelectorAll('[data-role=assistant] .markdown')].at(-1);
+    const { port1, port2 } = new MessageChannel();
+    let is_counted = false;
+    port1.onmessage = () => is_counted = false;
+    new MutationObserver((records) => {
+        if (!is_counted) tasks += 1;
+        is_counted = true;
+        port2.postMessage(null);
+        nodes += records.reduce((sum, { addedNodes, removedNodes }) => sum + addedNodes.length + removedNodes.length, 0);
+    }).observe(markdown, { childList: true, subtree: true, characterData: true });
+})()";
+
+fn numbers(value: &Value) -> Vec<f64> {
+    value.as_array().unwrap().iter().map(|value| value.as_f64().unwrap()).collect()
+}
+
+fn seen(page: &Page) -> Value {
+    page.evaluate("window.seen").unwrap()
+}
+
+#[test]
+fn the_page_stands_still_while_it_appears_and_no_task_is_long_while_a_model_loads() {
+    let server = Server::start().unwrap();
+    let session = Session::start(true).unwrap();
+    let page = session.open(&server.page("")).unwrap();
+    page.evaluate(OBSERVE).unwrap();
+    page.wait_for("document.querySelector('[data-testid=model-offer]')", Duration::from_secs(30)).unwrap();
+    let first = seen(&page);
+    println!("first paint after {} ms", first["first_paint_ms"]);
+    assert_eq!(first["shift"], 0, "{} moved", first["shifted"]);
+    page.evaluate("window.seen.long_tasks_ms = []").unwrap();
+    page.click("[data-testid=model-offer] button").unwrap();
+    page.wait_for(READY, LONG).unwrap();
+    let seen = seen(&page);
+    assert_eq!(seen["long_tasks_ms"], json!([]));
+    // The card goes when the model is there, and the adapter's notice comes.
+    assert!(seen["shift"].as_f64().unwrap() < 0.03, "{} of {}", seen["shift"], seen["shifted"]);
+}
+
+#[test]
+fn an_answer_of_a_thousand_tokens_costs_each_frame_the_same() {
+    let server = Server::start().unwrap();
+    let session = Session::start(true).unwrap();
+    let page = session.open(&server.page("")).unwrap();
+    use_scripted_engine(&page).unwrap();
+    page.evaluate(OBSERVE).unwrap();
+    ask(&page, "Tell me at length").unwrap();
+    page.wait_for("document.querySelector('[data-role=assistant] .markdown')", LONG).unwrap();
+    page.evaluate(OBSERVE_ANSWER).unwrap();
+    answer(&page).unwrap();
+    let seen = seen(&page);
+    let frames_ms = numbers(&seen["frames_ms"]);
+    let slow = frames_ms.iter().filter(|duration_ms| **duration_ms > 34.0).count();
+    println!("{} frames, {slow} of them slower than 34 ms", frames_ms.len());
+    assert_eq!(seen["long_tasks_ms"], json!([]));
+    assert!(slow * 20 < frames_ms.len(), "{slow} of {} frames were late", frames_ms.len());
+    let writes: Vec<_> = seen["writes"].as_array().unwrap().iter().map(numbers).collect();
+    assert!(writes.len() > 50, "the answer grew in {} frames only", writes.len());
+    assert!(writes.iter().all(|write| write[0] <= 1.0), "a frame had several writes: {writes:?}");
+    let most_nodes = |writes: &[Vec<f64>]| writes.iter().map(|write| write[1]).fold(0.0, f64::max);
+    let (beginning, end) = (&writes[..writes.len() / 4], &writes[writes.len() * 3 / 4..]);
+    assert!(most_nodes(end) <= most_nodes(beginning), "more nodes a frame at the end: {writes:?}");
+}
