@@ -22,6 +22,17 @@ const WITH_WEBGPU: &[&str] = &[
     "--disable-component-update",
     "--hide-scrollbars",
 ];
+/// WebGPU on a graphics card through Vulkan, also where there is no display.
+const WITH_HARDWARE: &[&str] = &[
+    "--headless=new",
+    "--enable-unsafe-webgpu",
+    "--ignore-gpu-blocklist",
+    "--use-angle=vulkan",
+    "--enable-features=Vulkan,VulkanFromANGLE,DefaultANGLEVulkan",
+    "--disable-vulkan-surface",
+    "--disable-quic",
+    "--disable-component-update",
+];
 /// The same without WebGPU, as in an older browser.
 const WITHOUT_WEBGPU: &[&str] = &[
     "--headless=new",
@@ -70,11 +81,22 @@ impl Session {
     /// # Errors
     /// If there is none or it does not start.
     pub fn start(has_webgpu: bool) -> Result<Self, Error> {
+        Self::with_switches(has_webgpu, if has_webgpu { WITH_WEBGPU } else { WITHOUT_WEBGPU })
+    }
+
+    /// Starts the browser with WebGPU on a graphics card.
+    ///
+    /// # Errors
+    /// If there is none or it does not start.
+    pub fn on_hardware() -> Result<Self, Error> {
+        Self::with_switches(true, WITH_HARDWARE)
+    }
+
+    fn with_switches(has_webgpu: bool, switches: &[&str]) -> Result<Self, Error> {
         let path = std::env::var_os("CHROME")
             .map(PathBuf::from)
             .or_else(|| CHROMIUM_PATHS.iter().map(PathBuf::from).find(|path| path.exists()))
             .ok_or_else(|| fault("no Chromium; `cargo xtask setup` installs it"))?;
-        let switches = if has_webgpu { WITH_WEBGPU } else { WITHOUT_WEBGPU };
         let options = LaunchOptions {
             path: Some(path),
             headless: false,

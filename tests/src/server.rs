@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::{self, Read as _};
 use std::path::{Component, Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, LazyLock};
+use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
 
@@ -30,6 +30,8 @@ struct Shared {
     sent: AtomicU64,
     /// Whether a newer build has been put in the site's place.
     is_newer: AtomicBool,
+    /// A file of this machine's that is served beside the site.
+    offered: Mutex<Option<PathBuf>>,
 }
 
 impl Server {
@@ -67,6 +69,18 @@ impl Server {
     /// The address of an empty page beside the site, for scripts of other sites.
     pub fn blank_page(&self) -> String {
         format!("http://127.0.0.1:{}/blank.html", self.port)
+    }
+
+    /// An empty page that may use threads (`Cross-Origin-Opener-Policy`, `Cross-Origin-Embedder-Policy`).
+    pub fn isolated_page(&self) -> String {
+        format!("http://127.0.0.1:{}/isolated.html", self.port)
+    }
+
+    /// Serves a file of this machine's beside the site, and returns its address.
+    pub fn offer(&self, file: &Path) -> String {
+        *self.shared.offered.lock().unwrap_or_else(PoisonError::into_inner) = Some(file.to_owned());
+        let name = file.file_name().unwrap_or_default().to_string_lossy();
+        format!("http://127.0.0.1:{}/offered/{name}", self.port)
     }
 
     /// The address of the demo model on a slow line, about 15 MB a second.
@@ -162,9 +176,23 @@ fn answer(request: Request, shared: &Shared) -> io::Result<()> {
         let file = File::open(root().join("target/test-data/all-MiniLM-L6-v2.F16.gguf"))?;
         return request.respond(unchunked(Response::from_file(file)));
     }
-    if path == "/blank.html" {
-        let html = Header::from_bytes("Content-Type", "text/html").into_iter();
-        return request.respond(html.fold(Response::from_string("<!doctype html>"), Response::with_header));
+    if path.starts_with("/offered/") {
+        let offered = shared.offered.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        return match offered.map(File::open) {
+            Some(file) => request.respond(unchunked(Response::from_file(file?))),
+            None => request.respond(Response::from_string("not here").with_status_code(404)),
+        };
+    }
+    if let "/blank.html" | "/isolated.html" = path.as_str() {
+        let isolation: &[_] = match path.as_str() {
+            "/isolated.html" => {
+                &[("Cross-Origin-Opener-Policy", "same-origin"), ("Cross-Origin-Embedder-Policy", "require-corp")]
+            }
+            _ => &[],
+        };
+        let headers = [("Content-Type", "text/html")].iter().chain(isolation);
+        let headers = headers.filter_map(|(name, value)| Header::from_bytes(*name, *value).ok());
+        return request.respond(headers.fold(Response::from_string("<!doctype html>"), Response::with_header));
     }
     if path == "/slow/model.gguf" {
         let file = File::open(model_path())?;

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 const SHORT: Duration = Duration::from_secs(45);
 /// A conversation of the scripted engine, for pages that need one.
-const ASKED: &str = "Tell me of **otters**";
+const ASKED: &str = "Tell me of **otters**, and of everything else that swims from morning to evening";
 
 fn wait(page: &Page, condition: &str) {
     page.wait_for(condition, SHORT).unwrap();
@@ -63,6 +63,9 @@ fn axe_finds_nothing_on_any_page_in_both_themes() {
     assert_accessible(&page, "model dialog");
     page.click(".dialog [aria-label=Close]").unwrap();
     page.resize(390, 844).unwrap();
+    wait(&page, "document.querySelector('.app').dataset.list === 'closed'");
+    let overflow = "document.documentElement.scrollWidth - document.documentElement.clientWidth";
+    assert_eq!(page.evaluate(overflow).unwrap(), 0, "a long title is wider than the page");
     assert_accessible(&page, "phone");
     for name in ["catalogue", "settings", "storage", "performance", "playground", "nowhere"] {
         page.navigate(&server.page(name)).unwrap();

@@ -24,7 +24,9 @@ cargo xtask COMMAND
   build        set up and leave a static site in dist/
   test         set up and run every test: native, wasm, end to end in a browser
   check        formatting, lints and shipped sizes
-  bench        measure the engine natively; --json for figures to keep, --model FILE for another model
+  bench        measure the engine; --json for figures to keep, --model FILE for another model, --browser in Chromium,
+               --peer wllama beside it, --hardware on the graphics card
+  profile      where the time of a decoded token goes, kernel by kernel; --model FILE, --context TOKENS
   synth-model  SHAPE FORMAT FILE: write a model of a published shape with made-up weights, to measure with
   model FILE   what a model is, and whether and how it will run
   screenshots  pictures of every page in both themes and two widths, in target/screenshots/
@@ -51,7 +53,8 @@ fn run(command: &str, arguments: &[String]) -> Result<(), Fault> {
         "check" => check::run_all(),
         "screenshots" => test::screenshots(),
         "finish-site" => finish_site::run(),
-        "bench" => model::example("bench", arguments),
+        "bench" => test::bench(arguments),
+        "profile" => model::example("profile", arguments),
         "synth-model" => model::example("synth_model", arguments),
         "model" => model::describe(arguments),
         "setup" => {

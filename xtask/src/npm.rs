@@ -5,6 +5,8 @@ use std::path::{Path, PathBuf};
 
 use crate::shell::{Fault, command, exists, install_packages, root, run, step};
 
+/// The engine that `cargo xtask bench --peer wllama` compares with.
+const WLLAMA: (&str, &str, u32) = ("@wllama/wllama", "3.13.0", 3);
 /// Names, versions, and the size in megabytes that the set-up tells.
 const PACKAGES: [(&str, &str, u32); 3] =
     [("openai", "6.49.0", 2), ("axe-core", "4.14.1", 3), ("typescript", "5.9.3", 4)];
@@ -25,13 +27,22 @@ pub(crate) fn check_types() -> Result<(), Fault> {
 
 /// Makes sure that the packages are there.
 pub(crate) fn set_up() -> Result<(), Fault> {
+    PACKAGES.into_iter().try_for_each(set_up_package)
+}
+
+/// Makes sure that the peer is there.
+pub(crate) fn set_up_peer() -> Result<(), Fault> {
+    set_up_package(WLLAMA)
+}
+
+fn set_up_package((name, version, size_mb): (&str, &str, u32)) -> Result<(), Fault> {
     let folder = folder();
-    for (name, version, size_mb) in PACKAGES {
-        if !is_there(&folder.join(name), version) {
-            fetch(&folder, name, version, size_mb)?;
-        }
-    }
-    Ok(())
+    if is_there(&folder.join(short(name)), version) { Ok(()) } else { fetch(&folder, name, version, size_mb) }
+}
+
+/// A package's name without its owner.
+fn short(name: &str) -> &str {
+    name.rsplit('/').next().unwrap_or(name)
 }
 
 fn is_there(folder: &Path, version: &str) -> bool {
@@ -50,12 +61,13 @@ fn fetch(folder: &Path, name: &str, version: &str, size_mb: u32) -> Result<(), F
         let mut pack = command("npm", ["pack", "--silent", &format!("{name}@{version}")]);
         pack.current_dir(folder);
         run(pack, "check the network, and that `npm pack` works")?;
-        let archive: PathBuf = folder.join(format!("{name}-{version}.tgz"));
+        let archive = folder.join(format!("{}-{version}.tgz", name.trim_start_matches('@').replace('/', "-")));
         let mut extract = command("tar", ["-xzf".as_ref(), archive.as_os_str()]);
         extract.current_dir(folder);
         run(extract, &format!("delete {} and run it again", folder.display()))?;
-        let _ = std::fs::remove_dir_all(folder.join(name));
-        std::fs::rename(folder.join("package"), folder.join(name)).map_err(io)?;
+        let target = folder.join(short(name));
+        let _ = std::fs::remove_dir_all(&target);
+        std::fs::rename(folder.join("package"), target).map_err(io)?;
         std::fs::remove_file(archive).map_err(io)
     })
 }

@@ -2,6 +2,7 @@
 
 use crate::browser::{self, Browser};
 use crate::embedding_model;
+use crate::model;
 use crate::npm;
 use crate::shell::{self, Fault, root, step};
 use crate::site;
@@ -62,6 +63,21 @@ pub(crate) fn screenshots() -> Result<(), Fault> {
     })?;
     println!("\nThe pictures are in {}.", root().join("target/screenshots").display());
     Ok(())
+}
+
+/// `cargo xtask bench`: natively, or with `--browser` or `--peer` in the browser.
+pub(crate) fn bench(arguments: &[String]) -> Result<(), Fault> {
+    if !arguments.iter().any(|argument| argument == "--browser" || argument == "--peer") {
+        return model::example("bench", arguments);
+    }
+    let toolchain = site::set_up()?;
+    let browser = browser::set_up()?;
+    npm::set_up_peer()?;
+    site::build_with(&toolchain)?;
+    let command = ["run", "--release", "--quiet", "-p", "parlance-tests", "--bin", "bench", "--"];
+    let mut bench = end_to_end(&toolchain, &browser, command);
+    bench.args(arguments).current_dir(std::env::current_dir().unwrap_or_else(|_| root()));
+    shell::run(bench, "read the message above")
 }
 
 fn end_to_end<const N: usize>(toolchain: &Toolchain, browser: &Browser, arguments: [&str; N]) -> std::process::Command {

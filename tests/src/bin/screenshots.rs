@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use parlance_tests::chat::{NEW_CHAT, answer, ask};
+use parlance_tests::chat::{answer, ask};
 use parlance_tests::scripted::use_scripted_engine;
 use parlance_tests::{Error, Page, Server, Session, root};
 
@@ -60,9 +60,12 @@ fn main() -> Result<(), Error> {
     page.wait_for(ANSWERED, Duration::from_secs(180))?;
     page.type_into("#message", "Thanks! And at sunset?")?;
     camera.take("answered")?;
-    conversations(&page, &camera)?;
+    conversations(&server, &folder)?;
     for (name, there) in PAGES {
-        page.navigate(&server.page(name))?;
+        // As by a link, so that the model stays.
+        page.evaluate(&format!(
+            "(history.pushState({{}}, '', './{name}'), dispatchEvent(new PopStateEvent('popstate')))"
+        ))?;
         page.wait_for(there, Duration::from_secs(60))?;
         camera.take(name)?;
     }
@@ -87,21 +90,19 @@ fn main() -> Result<(), Error> {
 }
 
 /// A conversation with everything that Markdown has, its branches, and the drawer open at phone width.
-fn conversations(page: &Page, camera: &Camera<'_>) -> Result<(), Error> {
+fn conversations(server: &Server, folder: &PathBuf) -> Result<(), Error> {
+    let session = Session::start(true)?;
+    let page = &session.open(&server.page(""))?;
+    let camera = Camera { page, folder };
     use_scripted_engine(page)?;
-    page.evaluate("location.reload()")?;
-    page.wait_for("document.querySelector('.welcome, .message')", Duration::from_secs(60))?;
-    use_scripted_engine(page)?;
-    page.click(NEW_CHAT)?;
     ask(page, MARKDOWN)?;
     answer(page)?;
     page.evaluate("document.querySelectorAll('[data-role=assistant] [aria-label=\"Another answer\"]')[0].click()")?;
     answer(page)?;
-    page.evaluate("document.querySelector('.messages').scrollTop = 0")?;
+    page.evaluate("document.querySelector('[data-role=assistant]').scrollIntoView()")?;
     camera.take("markdown")?;
-    page.resize(390, 844)?;
-    page.evaluate("document.querySelector('.app').dataset.list = 'open'")?;
-    camera.take("conversations")
+    page.click("[aria-label=Conversations]")?;
+    camera.take_at("conversations", SIZES[1])
 }
 
 struct Camera<'a> {
@@ -112,13 +113,16 @@ struct Camera<'a> {
 impl Camera<'_> {
     /// Takes the four pictures of a state.
     fn take(&self, name: &str) -> Result<(), Error> {
-        for (size, width, height) in SIZES {
-            self.page.resize(width, height)?;
-            for theme in ["light", "dark"] {
-                self.page.evaluate(&format!("document.documentElement.dataset.theme = {theme:?}"))?;
-                self.page.evaluate(SETTLED)?;
-                self.page.screenshot(&self.folder.join(format!("{name}-{size}-{theme}.png")))?;
-            }
+        SIZES.into_iter().try_for_each(|size| self.take_at(name, size))
+    }
+
+    /// Takes both themes' pictures in one size.
+    fn take_at(&self, name: &str, (size, width, height): (&str, u32, u32)) -> Result<(), Error> {
+        self.page.resize(width, height)?;
+        for theme in ["light", "dark"] {
+            self.page.evaluate(&format!("document.documentElement.dataset.theme = {theme:?}"))?;
+            self.page.evaluate(SETTLED)?;
+            self.page.screenshot(&self.folder.join(format!("{name}-{size}-{theme}.png")))?;
         }
         Ok(())
     }

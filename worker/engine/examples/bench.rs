@@ -5,15 +5,18 @@
 //! Each result is `{case, model, metric, value, unit, adapter, features}`. `--tune NAME=VALUE,...` lays kernels out in
 //! another way; `cargo xtask bench` runs this.
 
+mod measuring;
+
 use std::error::Error;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Instant;
 
-use parlance_engine::gguf::part_names;
-use parlance_engine::runtime::{Gpu, GpuOptions, Loader, LoaderOptions, Model, Tuning};
+use parlance_engine::runtime::{Gpu, GpuOptions, Model, Tuning};
 use parlance_engine::sampling::SamplingParams;
 use pollster::block_on;
 use serde::Serialize;
+
+use measuring::{copy_bandwidth, load, median, prompt};
 
 struct Arguments {
     model: PathBuf,
@@ -133,6 +136,7 @@ fn tuned(mut tuning: Tuning, choices: &[(String, u32)]) -> Result<Tuning, Box<dy
         let field = match name.as_str() {
             "decode.workgroup" => &mut tuning.decode.workgroup,
             "decode.lanes" => &mut tuning.decode.lanes,
+            "decode.steps" => &mut tuning.decode.steps,
             "decode.pairs" => &mut tuning.decode.pairs,
             "prefill.workgroup" => &mut tuning.prefill.workgroup,
             "prefill.lanes" => &mut tuning.prefill.lanes,
@@ -140,39 +144,19 @@ fn tuned(mut tuning: Tuning, choices: &[(String, u32)]) -> Result<Tuning, Box<dy
             "prefill.tokens" => &mut tuning.prefill.tokens,
             "prefill_batch" => &mut tuning.prefill_batch,
             "attention_workgroup" => &mut tuning.attention_workgroup,
-            "attention_splits" => &mut tuning.attention_splits[2].splits,
-            "large_pairs" => &mut tuning.large_pairs,
+            "attention_splits.middle" => &mut tuning.attention_splits[1].splits,
+            "attention_splits.long" => &mut tuning.attention_splits[2].splits,
+            "attention_splits.long_from" => &mut tuning.attention_splits[2].from,
+            "decode_large.workgroup" => &mut tuning.decode_large.workgroup,
+            "decode_large.lanes" => &mut tuning.decode_large.lanes,
+            "decode_large.steps" => &mut tuning.decode_large.steps,
+            "decode_large.pairs" => &mut tuning.decode_large.pairs,
+            "few_threads" => &mut tuning.few_threads,
             other => return Err(format!("there is no choice {other}").into()),
         };
         *field = *value;
     }
     Ok(tuning)
-}
-
-async fn load(gpu: Gpu, path: &Path, context: u32) -> Result<(Model, u64), Box<dyn Error>> {
-    let name = path.file_name().unwrap_or_default().to_string_lossy();
-    if part_names(&name).is_some() {
-        return Err("a model in several files is not measured".into());
-    }
-    let mut file = std::fs::File::open(path)?;
-    let len_bytes = file.metadata()?.len();
-    let options = LoaderOptions { file_len_bytes: Some(len_bytes), context_tokens: Some(context) };
-    let mut loader = Loader::new(gpu, options);
-    let mut chunk = vec![0; 4 << 20];
-    loop {
-        let len = std::io::Read::read(&mut file, &mut chunk)?;
-        if len == 0 {
-            break;
-        }
-        loader.push(&chunk[..len]).await?;
-    }
-    Ok((loader.finish().await?, len_bytes))
-}
-
-/// Seeded tokens that are no words: what they are does not matter to the speed.
-fn prompt(model: &Model, len: usize) -> Vec<u32> {
-    let vocab = u64::from(model.config().vocab);
-    (0..len as u64).map(|i| (i.wrapping_mul(0x9E37_79B9_7F4A_7C15) % vocab) as u32).collect()
 }
 
 async fn prefill_rate(model: &mut Model, tokens: usize) -> Result<f64, Box<dyn Error>> {
@@ -195,34 +179,4 @@ async fn decode_rate(model: &mut Model, context: usize, tokens: usize) -> Result
         count += 1;
     }
     Ok(f64::from(count) / start.elapsed().as_secs_f64())
-}
-
-/// Bytes a second that a copy reads and writes, in all.
-async fn copy_bandwidth(gpu: &Gpu, runs: usize) -> Result<f64, Box<dyn Error>> {
-    const COPIES: u64 = 8;
-    let len_bytes = if gpu.is_software() { 64 << 20 } else { 1 << 30 };
-    let len_bytes = gpu.max_binding_bytes().min(len_bytes);
-    let (from, to) = (gpu.storage_buffer("from", len_bytes), gpu.storage_buffer("to", len_bytes));
-    median(runs, async || {
-        let start = Instant::now();
-        let mut encoder = gpu.device().create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
-        for _ in 0..COPIES {
-            encoder.copy_buffer_to_buffer(&from, 0, &to, 0, len_bytes);
-        }
-        gpu.queue().submit([encoder.finish()]);
-        gpu.read_buffer::<u32>(&to, 4).await?;
-        Ok((2 * COPIES * len_bytes) as f64 / start.elapsed().as_secs_f64())
-    })
-    .await
-}
-
-async fn median(runs: usize, mut run: impl AsyncFnMut() -> Result<f64, Box<dyn Error>>) -> Result<f64, Box<dyn Error>> {
-    // Once to warm up.
-    run().await?;
-    let mut values = Vec::new();
-    for _ in 0..runs {
-        values.push(run().await?);
-    }
-    values.sort_by(f64::total_cmp);
-    Ok(values[values.len() / 2])
 }

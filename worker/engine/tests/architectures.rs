@@ -8,7 +8,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use common::{Described, describe, describe_parts};
 use parlance_engine::gguf::{Gguf, Parsed};
-use parlance_engine::runtime::{Gpu, GpuOptions, Loaded, Loader, LoaderOptions, Model};
+use parlance_engine::runtime::{Gpu, GpuOptions, Loaded, Loader, LoaderOptions, Model, Tuning};
 use pollster::block_on;
 use serde::Deserialize;
 
@@ -69,8 +69,16 @@ fn divergence(actual: &[f32], reference: &[f32]) -> f64 {
     reference.iter().zip(&actual).map(|(r, a)| r.exp() * (r - a)).sum()
 }
 
-/// Checks every second model, from `first` on; those with an odd place run with WebGPU's defaults only.
-fn check(first: usize) {
+/// All features, laid out as on a graphics card, some matrices as large ones.
+async fn as_on_hardware() -> GpuOptions {
+    let has_subgroups = Gpu::new(GpuOptions::default()).await.unwrap().has_subgroups();
+    // No subgroups are smaller than four threads.
+    let tuning = Tuning { large_matrix: 1 << 13, ..Tuning::for_hardware(has_subgroups.then_some(4)) };
+    GpuOptions { tuning: Some(tuning), ..GpuOptions::default() }
+}
+
+/// Checks every second model, from `first` on.
+fn check(first: usize, options: GpuOptions) {
     let fixture: Fixture = serde_json::from_str(include_str!("fixtures/architectures.json")).unwrap();
     assert!(fixture.models.len() >= 20, "every family has a model");
     let mut failures = Vec::new();
@@ -80,7 +88,7 @@ fn check(first: usize) {
         let reference: Vec<f32> =
             halves.chunks_exact(2).map(|half| half::f16::from_le_bytes([half[0], half[1]]).to_f32()).collect();
         let logits = block_on(async {
-            let mut model = load(&bytes, GpuOptions { baseline: first == 1, ..GpuOptions::default() }).await;
+            let mut model = load(&bytes, options).await;
             let (prompt, steps) = fixture.ids.split_at(fixture.prefill);
             let mut logits = model.logits(prompt).await.unwrap();
             for id in steps {
@@ -104,13 +112,13 @@ fn check(first: usize) {
 }
 
 #[test]
-fn families_with_all_features_give_llama_cpps_logits() {
-    check(0);
+fn families_laid_out_as_on_hardware_give_llama_cpps_logits() {
+    check(0, block_on(as_on_hardware()));
 }
 
 #[test]
 fn families_with_webgpu_defaults_give_llama_cpps_logits() {
-    check(1);
+    check(1, GpuOptions { baseline: true, ..GpuOptions::default() });
 }
 
 #[test]

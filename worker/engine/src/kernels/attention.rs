@@ -4,6 +4,9 @@ use super::Shader;
 use crate::models::HeadShape;
 use crate::runtime::Grid;
 
+/// Values that a thread loads at once: enough to hide what a load takes.
+const VALUES: u32 = 8;
+
 /// Attention over the KV cache.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Attention {
@@ -47,6 +50,9 @@ impl Attention {
             .constant("VALUE_VEC_OFFSET", self.value_offset / 4)
             .constant("WINDOW_LEN", self.window.unwrap_or_default())
             .constant("SPLITS", self.splits)
+            .constant("KEY_LANES", key_lanes(self.heads.head_dim))
+            .constant("KEYS", self.heads.head_dim / 8 / key_lanes(self.heads.head_dim))
+            .constant("VALUES", VALUES)
             .constant("WORKGROUP", half_dim.next_power_of_two().max(self.workgroup))
             .float("SCALE", self.scale)
             .float("SOFTCAP_LIMIT", self.softcap.unwrap_or(1.0))
@@ -65,4 +71,10 @@ impl Attention {
     pub fn split_len(&self) -> u64 {
         u64::from(self.heads.heads) * u64::from(self.splits) * u64::from(self.heads.head_dim + 2)
     }
+}
+
+/// Threads that share a key: each loads two vectors of eight elements or, where they do not divide the key, more.
+fn key_lanes(head_dim: u32) -> u32 {
+    let vectors = head_dim / 8;
+    (1 << vectors.trailing_zeros()).min((vectors / 2).max(1).next_power_of_two())
 }

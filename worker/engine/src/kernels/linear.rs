@@ -1,4 +1,4 @@
-//! Dispatch of `linear.wgsl`.
+//! Dispatch of `linear.wgsl` and `matvec.wgsl`.
 
 use super::{Shader, format_name};
 use crate::gguf::TensorType;
@@ -7,6 +7,8 @@ use crate::runtime::Grid;
 
 /// Most workgroups in one dimension of a dispatch (the WebGPU default limit).
 const MAX_GRID: u32 = 65_535;
+/// Most columns times parts of an input that each workgroup puts together: more would take longer than a dispatch.
+pub const MAX_MERGED_LEN: u32 = 1 << 15;
 
 /// What is fused in after the matrix.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -61,16 +63,34 @@ pub struct ExpertRows {
 pub struct LinearTuning {
     /// Threads a workgroup, a power of two.
     pub workgroup: u32,
-    /// Threads that share a pair of rows, a power of two of at most `workgroup`.
+    /// Threads that share a pair of rows, a power of two of at most `workgroup`. More than one takes `matvec.wgsl`, for one token only.
     pub lanes: u32,
+    /// Blocks of 32 columns that each of several lanes takes from a tile of the input.
+    pub steps: u32,
     /// Pairs of rows a thread computes.
     pub pairs: u32,
     /// Tokens a thread computes.
     pub tokens: u32,
-    /// Reduce over lanes with subgroup operations; needs subgroups of at least `lanes`.
-    pub subgroups: bool,
+    /// Threads whose sums are added by subgroup operations, a power of two; 1 uses none.
+    pub subgroup: u32,
     /// Prepend `enable subgroups;` (a browser wants it, naga rejects it).
     pub subgroup_enable: bool,
+}
+
+impl LinearTuning {
+    /// Whether neighbouring threads share rows.
+    pub fn has_lanes(&self) -> bool {
+        self.lanes > 1
+    }
+}
+
+/// Parts of one token's attention, which the product puts together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct MergedParts {
+    /// Workgroups that left a part of each head.
+    pub splits: u32,
+    /// Elements of a head.
+    pub head_dim: u32,
 }
 
 /// A matrix product to be compiled.
@@ -92,6 +112,8 @@ pub struct Linear {
     pub bias: bool,
     /// Each token has its own rows; needs one token a thread.
     pub experts: Option<ExpertRows>,
+    /// The input comes in parts; needs several lanes, and at most [`MAX_MERGED_LEN`].
+    pub merge: Option<MergedParts>,
     /// What comes after.
     pub epilogue: Epilogue,
     /// Layout.
@@ -129,11 +151,9 @@ impl Linear {
     /// The shader, or `None` if the format has no kernel.
     pub fn shader(&self) -> Option<Shader> {
         let tuning = self.tuning;
-        let shader = Shader::new("linear.wgsl")
+        let shader = if tuning.has_lanes() { self.matvec() } else { Shader::new("linear.wgsl") }
             .part("FORMAT", format_name(self.tensor_type)?)
             .define_if(self.norm_eps.is_some(), "NORM")
-            .define_if(tuning.subgroups && tuning.lanes > 1, "SUBGROUP_REDUCE")
-            .define_if(tuning.subgroups && tuning.lanes > 1 && tuning.subgroup_enable, "SUBGROUP_ENABLE")
             .define_if(self.bias, "BIAS")
             .define_if(self.experts.is_some(), "EXPERTS")
             .constant("SLOTS", self.experts.map_or(1, |experts| experts.used))
@@ -145,7 +165,6 @@ impl Linear {
             .constant("BLOCKS", self.cols / 32)
             .constant("PAIRS", self.pairs())
             .constant("WORKGROUP", tuning.workgroup)
-            .constant("LANES", tuning.lanes)
             .constant("THREAD_PAIRS", tuning.pairs)
             .constant("TOKENS", tuning.tokens)
             .constant("GRID_X", self.grid_xy()[0])
@@ -162,6 +181,25 @@ impl Linear {
             Epilogue::Gated(activation) => with_activation(shader.part("EPILOGUE", "gated"), activation),
             Epilogue::Qkv { heads, value_offset } => with_heads(shader.part("EPILOGUE", "qkv"), &heads, value_offset),
         })
+    }
+}
+
+impl Linear {
+    /// What only `matvec.wgsl` has.
+    fn matvec(&self) -> Shader {
+        let LinearTuning { workgroup, lanes, steps, subgroup, subgroup_enable, .. } = self.tuning;
+        debug_assert_eq!(self.tuning.tokens, 1, "lanes share the rows of one token");
+        let shader = Shader::new("matvec.wgsl")
+            .define_if(subgroup > 1, "SUBGROUP_REDUCE")
+            .define_if(subgroup > 1 && subgroup_enable, "SUBGROUP_ENABLE")
+            .define_if(self.merge.is_some(), "MERGE")
+            .constant("LANES", lanes)
+            .constant("STEPS", steps)
+            .constant("SUBGROUP", subgroup.min(workgroup));
+        match self.merge {
+            Some(parts) => shader.constant("SPLITS", parts.splits).constant("HEAD_DIM", parts.head_dim),
+            None => shader,
+        }
     }
 }
 

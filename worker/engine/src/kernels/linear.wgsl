@@ -1,19 +1,15 @@
-// Matrix times a batch of vectors: y[t] = W (norm(x[t])), with what follows it fused in.
+// Matrix times a batch of vectors: y[t] = W (norm(x[t])), with what follows it fused in. `matvec.wgsl` does the same for one vector.
 //
 // A thread computes THREAD_PAIRS pairs of rows for TOKENS tokens; which rows belong together and where the
-// results go is the epilogue's choice (`epilogues/*.wgsl`). LANES neighbouring threads share their pairs and
-// split the columns. With NORM, x is RMS-normalised on the way: since the norm only scales x, the sum of squares is
-// gathered beside the dot products and divides the result at the end.
+// results go is the epilogue's choice (`epilogues/*.wgsl`). With NORM, x is RMS-normalised on the way: since the norm only
+// scales x, the sum of squares is gathered beside the dot products and divides the result at the end.
 //
 // With EXPERTS the matrix holds one of ROWS rows for each expert, a token takes SLOTS of them, and "token" below means
 // one such slot; X_SHARE neighbouring slots have the same input. Elsewhere SLOTS and X_SHARE are 1.
 //
-// Grid: x * y: ceil(PAIRS / THREAD_PAIRS / (WORKGROUP / LANES)) workgroups, z: ceil(tokens / TOKENS) * SLOTS.
-// Constants: ROWS, COLS, BLOCKS (COLS / 32), PAIRS, WORKGROUP, LANES, THREAD_PAIRS, TOKENS, GRID_X, EPS, SLOTS, X_SHARE;
+// Grid: x * y: ceil(PAIRS / THREAD_PAIRS / WORKGROUP) workgroups, z: ceil(tokens / TOKENS) * SLOTS.
+// Constants: ROWS, COLS, BLOCKS (COLS / 32), PAIRS, WORKGROUP, THREAD_PAIRS, TOKENS, GRID_X, EPS, SLOTS, X_SHARE;
 // FIRST_ROW and OUT_ROWS: the output row that the matrix starts with, and the output's rows.
-#ifdef SUBGROUP_ENABLE
-enable subgroups;
-#endif
 #include "state.wgsl"
 
 @group(0) @binding(0) var<uniform> state: State;
@@ -40,38 +36,9 @@ enable subgroups;
 #include "formats/FORMAT.wgsl"
 #include "epilogues/EPILOGUE.wgsl"
 
-// Sums of each thread, one row of the reduction at a time.
-var<workgroup> partials: array<vec3<f32>, WORKGROUP>;
-
-// Sums over the LANES threads of a pair; the result is right in the first of them.
-fn sum_over_lanes(value: vec3<f32>, thread: u32) -> vec3<f32> {
-#ifdef SUBGROUP_REDUCE
-    var sum = value;
-    for (var offset = LANES / 2u; offset > 0u; offset /= 2u) {
-        sum += subgroupShuffleXor(sum, offset);
-    }
-    return sum;
-#else
-    if (LANES == 1u) {
-        return value;
-    }
-    workgroupBarrier();
-    partials[thread] = value;
-    workgroupBarrier();
-    for (var width = LANES / 2u; width > 0u; width /= 2u) {
-        if (thread % LANES < width) {
-            partials[thread] += partials[thread + width];
-        }
-        workgroupBarrier();
-    }
-    return partials[thread];
-#endif
-}
-
 @compute @workgroup_size(WORKGROUP)
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) thread: u32) {
-    let first_pair = ((group.y * GRID_X + group.x) * (WORKGROUP / LANES) + thread / LANES) * THREAD_PAIRS;
-    let lane = thread % LANES;
+    let first_pair = ((group.y * GRID_X + group.x) * WORKGROUP + thread) * THREAD_PAIRS;
     let first_token = group.z * TOKENS;
     let token_count = state.token_count * SLOTS;
     var expert_row = 0u;
@@ -93,7 +60,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     #end
     #end
 
-    for (var block = lane; block < BLOCKS; block += LANES) {
+    for (var block = 0u; block < BLOCKS; block++) {
         #repeat p THREAD_PAIRS
         let a$p = load_block(rows$p.x + block);
         let b$p = load_block(rows$p.y + block);
@@ -132,14 +99,13 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     {
         #repeat p THREAD_PAIRS
         {
-            let sum = sum_over_lanes(vec3<f32>(sum$p_$t, square$t), thread);
-            if (lane == 0u && first_pair + $pu < PAIRS && first_token + $tu < token_count) {
+            if (first_pair + $pu < PAIRS && first_token + $tu < token_count) {
 #ifdef NORM
-                let scale = inverseSqrt(sum.z / f32(COLS) + EPS);
+                let scale = inverseSqrt(square$t / f32(COLS) + EPS);
 #else
                 let scale = 1.0;
 #endif
-                var result = sum.xy * scale;
+                var result = sum$p_$t * scale;
 #ifdef BIAS
                 result += vec2<f32>(bias[FIRST_ROW + pair_rows$p.x], bias[FIRST_ROW + pair_rows$p.y]);
 #endif

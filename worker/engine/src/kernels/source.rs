@@ -51,6 +51,8 @@ const FILES: &[(&str, &str)] = &[
     ("layer_norm.wgsl", include_str!("layer_norm.wgsl")),
     ("linear.wgsl", include_str!("linear.wgsl")),
     ("logit_scan.wgsl", include_str!("logit_scan.wgsl")),
+    ("matvec.wgsl", include_str!("matvec.wgsl")),
+    ("merged_input.wgsl", include_str!("merged_input.wgsl")),
     ("route.wgsl", include_str!("route.wgsl")),
     ("sample.wgsl", include_str!("sample.wgsl")),
     ("sampling.wgsl", include_str!("sampling.wgsl")),
@@ -83,6 +85,18 @@ impl Shader {
             constants: BTreeMap::new(),
             float_constants: BTreeMap::new(),
         }
+    }
+
+    /// What it computes, for people: its file, format, epilogue and shape.
+    pub fn name(&self) -> String {
+        let mut name = self.file.trim_end_matches(".wgsl").to_owned();
+        for part in self.parts.values() {
+            name = format!("{name} {part}");
+        }
+        if let (Some(rows), Some(cols)) = (self.constants.get("ROWS"), self.constants.get("COLS")) {
+            name = format!("{name} {rows} x {cols}");
+        }
+        name
     }
 
     /// Chooses the file behind FORMAT or EPILOGUE.
@@ -241,7 +255,7 @@ mod tests {
 
     #[test]
     fn enable_directives_come_first() {
-        let shader = Shader::new("linear.wgsl")
+        let shader = Shader::new("matvec.wgsl")
             .part("FORMAT", "f32")
             .part("EPILOGUE", "store")
             .define_if(true, "SUBGROUP_ENABLE")

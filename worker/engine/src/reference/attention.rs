@@ -34,3 +34,23 @@ pub fn attention(q: &[f32], keys: &[f32], values: &[f32], first_position: usize,
     }
     result
 }
+
+/// Parts of one token's attention put together. `parts` is `[heads][splits][head_dim + 2]`: sums of weighted values, the highest score,
+/// and the sum of weights; the result `[heads][head_dim]`.
+pub fn merge(parts: &[f32], splits: usize, head_dim: usize) -> Vec<f32> {
+    let part_len = head_dim + 2;
+    parts
+        .chunks_exact(splits * part_len)
+        .flat_map(|head| {
+            let highest = head.chunks_exact(part_len).map(|part| part[head_dim]).fold(f32::MIN, f32::max);
+            let mut sums = vec![0.0f64; head_dim];
+            let mut total = 0.0;
+            for part in head.chunks_exact(part_len) {
+                let factor = f64::from(part[head_dim] - highest).exp();
+                total += factor * f64::from(part[head_dim + 1]);
+                sums.iter_mut().zip(part).for_each(|(sum, value)| *sum += factor * f64::from(*value));
+            }
+            sums.into_iter().map(move |sum| (sum / total) as f32)
+        })
+        .collect()
+}

@@ -8,7 +8,7 @@ use super::weights::Weights;
 use crate::error::Result;
 use crate::kernels::attention::Attention;
 use crate::kernels::experts::{expert_sum, route};
-use crate::kernels::linear::{Epilogue, ExpertRows, LinearTuning};
+use crate::kernels::linear::{Epilogue, ExpertRows, LinearTuning, MAX_MERGED_LEN, MergedParts};
 use crate::kernels::norm::{add_norm, head_norm};
 use crate::kernels::sampling::{chunk_count, logit_scan, sample};
 use crate::models::{
@@ -160,7 +160,7 @@ impl ForwardBuilder<'_> {
         ];
         let [grid, merge_grid] = attention.grids();
         program.push(Dispatch::new(self.gpu, &attention.shader(), &bindings, grid));
-        if is_split {
+        if is_split && self.merged_parts().is_none() {
             let bindings = [
                 (0, Binding::Uniform(&buffers.state)),
                 (1, Binding::Read(&buffers.splits)),
@@ -170,8 +170,18 @@ impl ForwardBuilder<'_> {
         }
     }
 
+    /// The parts that attention leaves, if the output projection is to put them together.
+    fn merged_parts(&self) -> Option<MergedParts> {
+        let splits = self.layout.splits;
+        let is_merged =
+            splits > 1 && self.layout.linear.has_lanes() && splits * self.config.attention_len() <= MAX_MERGED_LEN;
+        is_merged.then_some(MergedParts { splits, head_dim: self.config.heads.head_dim })
+    }
+
     fn attention_output(&self, program: &mut Vec<Dispatch>, plan: &LayerPlan) -> Result<()> {
-        let input = Input { bias: plan.attention_output_bias, ..Input::new(&self.buffers.attended) };
+        let merge = self.merged_parts();
+        let attended = if merge.is_some() { &self.buffers.splits } else { &self.buffers.attended };
+        let input = Input { bias: plan.attention_output_bias, merge, ..Input::new(attended) };
         self.add_to_hidden(program, &plan.attention_output, &input, plan.attention_post_norm)
     }
 

@@ -10,6 +10,10 @@ use crate::error::{EngineError, Result};
 use crate::fit::DeviceLimits;
 use crate::kernels::{Shader, expand};
 
+/// Optional features that are used where the adapter has them; timestamps only to measure.
+const USED_FEATURES: wgpu::Features =
+    wgpu::Features::SUBGROUP.union(wgpu::Features::SHADER_F16).union(wgpu::Features::TIMESTAMP_QUERY);
+
 /// What to ask of the adapter. The default asks for all it has.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct GpuOptions {
@@ -28,6 +32,7 @@ pub struct Gpu {
     queue: wgpu::Queue,
     adapter_name: String,
     is_software: bool,
+    has_subgroups: bool,
     tuning: Tuning,
     max_binding_bytes: u64,
     faults: Arc<Mutex<Option<String>>>,
@@ -40,6 +45,8 @@ impl Gpu {
     /// # Errors
     /// [`EngineError::NoGpu`] where there is none or it gives no device.
     pub async fn new(options: GpuOptions) -> Result<Self> {
+        #[cfg(target_family = "wasm")]
+        let subgroups = (!options.baseline).then(super::browser_subgroups::SubgroupRequest::new).flatten();
         let instance = wgpu::Instance::new(wgpu::InstanceDescriptor::new_without_display_handle());
         let adapter = instance
             .request_adapter(&wgpu::RequestAdapterOptions {
@@ -53,7 +60,7 @@ impl Gpu {
         let (features, limits) = if options.baseline {
             (wgpu::Features::empty(), wgpu::Limits::default())
         } else {
-            (adapter.features() & (wgpu::Features::SUBGROUP | wgpu::Features::SHADER_F16), adapter.limits())
+            (adapter.features() & USED_FEATURES, adapter.limits())
         };
         let (device, queue) = adapter
             .request_device(&wgpu::DeviceDescriptor {
@@ -66,6 +73,9 @@ impl Gpu {
             .await
             .map_err(|error| EngineError::NoGpu(error.to_string()))?;
 
+        let has_subgroups = features.contains(wgpu::Features::SUBGROUP);
+        #[cfg(target_family = "wasm")]
+        let has_subgroups = has_subgroups || subgroups.is_some_and(|request| request.is_granted());
         let faults = Arc::new(Mutex::new(None));
         let on_error = Arc::clone(&faults);
         device.on_uncaptured_error(Arc::new(move |error: wgpu::Error| record(&on_error, error.to_string())));
@@ -82,11 +92,12 @@ impl Gpu {
         let lower_name = adapter_name.to_lowercase();
         let is_software = info.device_type == wgpu::DeviceType::Cpu
             || ["swiftshader", "llvmpipe", "lavapipe"].iter().any(|name| lower_name.contains(name));
-        let subgroup_min_size = features.contains(wgpu::Features::SUBGROUP).then_some(info.subgroup_min_size);
+        let subgroup_min_size = has_subgroups.then_some(info.subgroup_min_size);
         let limits = device.limits();
         let max_binding_bytes = limits.max_storage_buffer_binding_size.min(limits.max_buffer_size);
         Ok(Self {
             is_software,
+            has_subgroups,
             tuning: options.tuning.unwrap_or_else(|| Tuning::for_adapter(is_software, subgroup_min_size)),
             max_binding_bytes: max_binding_bytes.min(options.max_binding_bytes.unwrap_or(u64::MAX)),
             adapter_name,
@@ -119,13 +130,18 @@ impl Gpu {
 
     /// Names of the optional features that are in use.
     pub fn feature_names(&self) -> Vec<&'static str> {
-        const NAMES: [(wgpu::Features, &str); 3] = [
-            (wgpu::Features::SHADER_F16, "shader-f16"),
-            (wgpu::Features::SUBGROUP, "subgroups"),
-            (wgpu::Features::TIMESTAMP_QUERY, "timestamp-query"),
-        ];
         let features = self.device.features();
-        NAMES.iter().filter_map(|(feature, name)| features.contains(*feature).then_some(*name)).collect()
+        let names = [
+            (features.contains(wgpu::Features::SHADER_F16), "shader-f16"),
+            (self.has_subgroups, "subgroups"),
+            (features.contains(wgpu::Features::TIMESTAMP_QUERY), "timestamp-query"),
+        ];
+        names.into_iter().filter_map(|(is_used, name)| is_used.then_some(name)).collect()
+    }
+
+    /// Whether kernels may use subgroup operations.
+    pub fn has_subgroups(&self) -> bool {
+        self.has_subgroups
     }
 
     /// The first error that the GPU reported, if any.

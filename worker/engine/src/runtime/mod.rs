@@ -1,5 +1,7 @@
 //! Everything that lives on the GPU: the device, weights, the forward pass, the KV cache and the decode loop.
 
+#[cfg(target_family = "wasm")]
+mod browser_subgroups;
 mod buffers;
 mod encoder;
 mod forward;
@@ -8,6 +10,7 @@ mod gpu;
 mod loader;
 mod model;
 mod product;
+mod profile;
 mod program;
 pub(crate) mod repack;
 mod snapshot;
@@ -22,6 +25,7 @@ pub use generation::{Generation, GenerationEnd};
 pub use gpu::{Gpu, GpuOptions};
 pub use loader::{Loaded, Loader, LoaderOptions};
 pub use model::Model;
+pub use profile::{KernelTime, Profile};
 pub use program::{Binding, Dispatch, Grid};
 pub use repack::repack;
 pub use stepwise::{Step, Stepwise};

@@ -317,7 +317,7 @@ impl Model {
     }
 
     /// Makes the end of the cache the place where the next batch of `token_count` goes.
-    fn write_state(&self, token_count: u32) {
+    pub(super) fn write_state(&self, token_count: u32) {
         let state = State { position: self.cached.len() as u32, token_count, step: 0, padding: 0 };
         self.gpu.queue().write_buffer(&self.buffers.state, 0, bytemuck::bytes_of(&state));
     }

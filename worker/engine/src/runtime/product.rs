@@ -6,7 +6,7 @@ use super::weights::{Matrix, Weights};
 use crate::error::{EngineError, Result};
 use crate::kernels::Shader;
 use crate::kernels::embed::Embed;
-use crate::kernels::linear::{Epilogue, ExpertRows, Linear, LinearTuning};
+use crate::kernels::linear::{Epilogue, ExpertRows, Linear, LinearTuning, MergedParts};
 use crate::models::{Product, VectorId};
 
 /// What goes into a matrix product beside the matrix.
@@ -15,11 +15,12 @@ pub(super) struct Input<'a> {
     pub norm: Option<VectorId>,
     pub bias: Option<VectorId>,
     pub experts: Option<ExpertRows>,
+    pub merge: Option<MergedParts>,
 }
 
 impl<'a> Input<'a> {
     pub(super) fn new(x: &'a wgpu::Buffer) -> Self {
-        Self { x, norm: None, bias: None, experts: None }
+        Self { x, norm: None, bias: None, experts: None, merge: None }
     }
 }
 
@@ -52,8 +53,7 @@ impl ProductBuilder<'_> {
         output: &Output<'_>,
     ) -> Result<()> {
         for matrix in self.weights.product(product) {
-            let weights = u64::from(matrix.rows) * u64::from(matrix.cols);
-            let mut tuning = self.gpu.tuning().linear(self.tuning, weights);
+            let mut tuning = self.gpu.tuning().linear(self.tuning, matrix.rows, matrix.cols);
             if input.experts.is_some() {
                 // Each token has rows of its own.
                 tuning.tokens = 1;
@@ -67,6 +67,7 @@ impl ProductBuilder<'_> {
                 norm_eps: input.norm.map(|_| self.norm_eps),
                 bias: input.bias.is_some(),
                 experts: input.experts,
+                merge: input.merge,
                 epilogue: output.epilogue,
                 tuning,
             };
@@ -80,7 +81,8 @@ impl ProductBuilder<'_> {
             bindings.extend(input.norm.map(|norm| (4, Binding::Read(self.weights.vector(norm)))));
             bindings.extend(input.bias.map(|bias| (8, Binding::Read(self.weights.vector(bias)))));
             bindings.extend_from_slice(output.extra);
-            program.push(Dispatch::new(self.gpu, &supported(linear.shader(), matrix)?, &bindings, linear.grid()));
+            let dispatch = Dispatch::new(self.gpu, &supported(linear.shader(), matrix)?, &bindings, linear.grid());
+            program.push(dispatch.reading(matrix.quants.size() + matrix.scales.size()));
         }
         Ok(())
     }

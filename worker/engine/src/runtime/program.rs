@@ -71,6 +71,10 @@ impl Grid {
 
 /// A compiled kernel with its buffers.
 pub struct Dispatch {
+    /// What it computes, for people.
+    kernel: String,
+    /// Bytes of the matrix that it reads, if it reads one.
+    weight_bytes: u64,
     pipeline: wgpu::ComputePipeline,
     bind_group: wgpu::BindGroup,
     grid: Grid,
@@ -104,7 +108,23 @@ impl Dispatch {
             layout: &layout,
             entries: &entries,
         });
-        Self { pipeline: gpu.pipeline(shader, &layout), bind_group, grid }
+        Self { kernel: shader.name(), weight_bytes: 0, pipeline: gpu.pipeline(shader, &layout), bind_group, grid }
+    }
+
+    /// Notes how many bytes of a matrix it reads.
+    #[must_use]
+    pub(super) fn reading(self, weight_bytes: u64) -> Self {
+        Self { weight_bytes, ..self }
+    }
+
+    /// What it computes, for people.
+    pub(super) fn kernel(&self) -> &str {
+        &self.kernel
+    }
+
+    /// Bytes of the matrix that it reads, if it reads one.
+    pub(super) fn weight_bytes(&self) -> u64 {
+        self.weight_bytes
     }
 
     /// Adds the dispatch to a pass, for a batch of `tokens`.

@@ -15,10 +15,12 @@ pub struct Tuning {
     pub attention_workgroup: u32,
     /// How one token's attention is shared, by the length of its context.
     pub attention_splits: [AttentionSplits; 3],
-    /// Weights from which on a matrix is large: then a thread of a decode computes `large_pairs` pairs of rows.
+    /// Weights from which on a matrix is large.
     pub large_matrix: u64,
-    /// Pairs of rows that a thread computes of a large matrix.
-    pub large_pairs: u32,
+    /// Products of large matrices for one token.
+    pub decode_large: LinearTuning,
+    /// Threads below which a large matrix gives its rows twice as many lanes.
+    pub few_threads: u32,
 }
 
 /// How many workgroups share the positions of an attention head.
@@ -31,6 +33,11 @@ pub struct AttentionSplits {
 }
 
 impl Tuning {
+    /// What measured best on graphics cards, whose subgroups have at least so many threads.
+    pub fn for_hardware(subgroup_min_size: Option<u32>) -> Self {
+        Self::for_adapter(false, subgroup_min_size)
+    }
+
     /// What measured best on adapters like this one.
     pub(super) fn for_adapter(is_software: bool, subgroup_min_size: Option<u32>) -> Self {
         // On a CPU a barrier is dear, and what helps is to load an input once for many rows.
@@ -38,13 +45,14 @@ impl Tuning {
         let decode = LinearTuning {
             workgroup,
             lanes,
+            steps: 1,
             pairs,
             tokens: 1,
-            subgroups: subgroup_min_size.is_some_and(|size| size >= lanes),
+            subgroup: subgroup_min_size.filter(|size| size.is_power_of_two()).unwrap_or(1),
             subgroup_enable: cfg!(target_family = "wasm"),
         };
         let (workgroup, pairs) = if is_software { (8, 4) } else { (64, 1) };
-        let prefill = LinearTuning { workgroup, lanes: 1, pairs, tokens: 8, subgroups: false, subgroup_enable: false };
+        let prefill = LinearTuning { workgroup, lanes: 1, pairs, tokens: 8, ..decode };
         let (prefill_batch, attention_workgroup) = if is_software { (16, 32) } else { (256, 256) };
         let steps = if is_software { [(0, 1), (256, 2), (u32::MAX, 2)] } else { [(0, 1), (64, 8), (1024, 32)] };
         Self {
@@ -53,8 +61,9 @@ impl Tuning {
             prefill_batch,
             attention_workgroup,
             attention_splits: steps.map(|(from, splits)| AttentionSplits { from, splits }),
-            large_matrix: if is_software { u64::MAX } else { 1 << 22 },
-            large_pairs: 2,
+            large_matrix: if is_software { u64::MAX } else { 1 << 21 },
+            decode_large: LinearTuning { workgroup: 256, steps: 2, ..decode },
+            few_threads: 1 << 16,
         }
     }
 
@@ -68,10 +77,19 @@ impl Tuning {
         self.attention_splits.iter().rposition(|step| step.from as usize <= position).unwrap_or(0)
     }
 
-    /// The layout of a matrix with so many weights; only for one token it depends on them.
-    pub fn linear(&self, base: LinearTuning, weights: u64) -> LinearTuning {
-        let is_large = base.tokens == 1 && weights >= self.large_matrix;
-        LinearTuning { pairs: if is_large { self.large_pairs } else { base.pairs }, ..base }
+    /// The layout of a matrix of `rows` and `cols`; only for one token it depends on them.
+    pub fn linear(&self, base: LinearTuning, rows: u32, cols: u32) -> LinearTuning {
+        let is_large = u64::from(rows) * u64::from(cols) >= self.large_matrix;
+        if !base.has_lanes() || !is_large {
+            return base;
+        }
+        let large = self.decode_large;
+        let has_few_threads = rows / 2 * large.lanes / large.pairs < self.few_threads;
+        if has_few_threads && cols / 32 >= 4 * large.lanes {
+            LinearTuning { lanes: 2 * large.lanes, steps: 1, ..large }
+        } else {
+            large
+        }
     }
 }
 
@@ -88,10 +106,12 @@ mod tests {
     }
 
     #[test]
-    fn large_matrices_give_a_thread_more_rows_in_decode_only() {
+    fn large_matrices_are_laid_out_by_their_shape_in_decode_only() {
         let tuning = Tuning::for_adapter(false, Some(32));
-        assert_eq!(tuning.linear(tuning.decode, 1 << 20).pairs, 1);
-        assert_eq!(tuning.linear(tuning.decode, 1 << 22).pairs, 2);
-        assert_eq!(tuning.linear(tuning.prefill, 1 << 22), tuning.prefill);
+        let lanes_of = |rows, cols| tuning.linear(tuning.decode, rows, cols).lanes;
+        assert_eq!(tuning.linear(tuning.decode, 576, 576), tuning.decode);
+        assert_eq!(tuning.linear(tuning.decode, 19_456, 2560), tuning.decode_large);
+        assert_eq!([lanes_of(19_456, 2560), lanes_of(2560, 9728)], [32, 64]);
+        assert_eq!(tuning.linear(tuning.prefill, 19_456, 2560), tuning.prefill);
     }
 }

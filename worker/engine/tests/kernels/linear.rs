@@ -1,7 +1,7 @@
 //! `linear.wgsl` with its formats and epilogues.
 
 use parlance_engine::gguf::TensorType;
-use parlance_engine::kernels::linear::{Epilogue, ExpertRows, Linear, LinearTuning};
+use parlance_engine::kernels::linear::{Epilogue, ExpertRows, Linear, LinearTuning, MergedParts};
 use parlance_engine::models::Activation;
 use parlance_engine::reference;
 use parlance_engine::reference::dequantize::dequantize;
@@ -17,16 +17,23 @@ gpu_tests! {
     linear_activates_in_every_way,
     linear_caps_scales_offsets_and_adds_a_bias,
     linear_takes_each_tokens_experts,
+    linear_puts_parts_of_attention_together,
 }
 
 /// Layouts worth testing: those the device uses, lanes through workgroup memory, and several tokens a thread.
 pub(crate) fn tunings(gpu: &Gpu) -> Vec<LinearTuning> {
     let base = gpu.tuning().decode;
-    let split = LinearTuning { workgroup: 64, lanes: 16, pairs: 1, tokens: 1, subgroups: false, ..base };
-    let subgroups = gpu.device().features().contains(wgpu::Features::SUBGROUP);
-    let mut tunings = vec![base, gpu.tuning().prefill, split, LinearTuning { lanes: 4, pairs: 3, tokens: 2, ..split }];
-    if subgroups {
-        tunings.push(LinearTuning { lanes: 4, subgroups, ..split });
+    let lanes = LinearTuning { workgroup: 64, lanes: 16, steps: 1, pairs: 1, tokens: 1, subgroup: 1, ..base };
+    let mut tunings = vec![
+        base,
+        gpu.tuning().prefill,
+        LinearTuning { pairs: 3, tokens: 2, ..gpu.tuning().prefill },
+        lanes,
+        LinearTuning { lanes: 32, steps: 2, pairs: 2, ..lanes },
+    ];
+    if gpu.has_subgroups() {
+        // As many threads as the smallest subgroups that a device may have.
+        tunings.extend([4, 16].map(|lanes_count| LinearTuning { lanes: lanes_count, subgroup: 4, ..lanes }));
     }
     tunings
 }
@@ -77,6 +84,7 @@ impl Case {
             norm_eps: with_norm.then_some(EPS),
             bias: false,
             experts: None,
+            merge: None,
             epilogue,
             tuning,
         };
@@ -222,6 +230,7 @@ async fn linear_caps_scales_offsets_and_adds_a_bias() {
                 norm_eps: None,
                 bias: true,
                 experts: None,
+                merge: None,
                 epilogue: Epilogue::Store { scale: 0.5, softcap: Some(3.0) },
                 tuning,
             };
@@ -242,7 +251,7 @@ async fn linear_caps_scales_offsets_and_adds_a_bias() {
 async fn linear_takes_each_tokens_experts() {
     for gpu in devices().await {
         let mut random = Random(10);
-        let split = LinearTuning { workgroup: 64, lanes: 16, pairs: 1, subgroups: false, ..gpu.tuning().decode };
+        let split = LinearTuning { workgroup: 64, lanes: 16, pairs: 1, subgroup: 1, ..gpu.tuning().decode };
         for (tuning, shares_input) in [(gpu.tuning().decode, true), (split, false)] {
             let (experts, used, rows, cols, tokens) = (5u32, 2u32, 32u32, 64u32, 3usize);
             let inputs = if shares_input { tokens } else { tokens * used as usize };
@@ -260,6 +269,7 @@ async fn linear_takes_each_tokens_experts() {
                 norm_eps: None,
                 bias: false,
                 experts: Some(ExpertRows { rows, used, shares_input }),
+                merge: None,
                 epilogue: Epilogue::STORE,
                 tuning,
             };
@@ -281,6 +291,54 @@ async fn linear_takes_each_tokens_experts() {
                 })
                 .collect();
             assert_close(&read(&gpu, &y, expected.len()).await, &expected, 1e-5, &format!("{tuning:?}"));
+        }
+    }
+}
+
+async fn linear_puts_parts_of_attention_together() {
+    for gpu in devices().await {
+        let mut random = Random(21);
+        for tuning in tunings(&gpu).into_iter().filter(LinearTuning::has_lanes) {
+            for (splits, head_dim) in [(1u32, 64u32), (8, 32), (32, 24)] {
+                let cols = 3 * 32 * head_dim / 8;
+                let case = Case::new(&gpu, &mut random, TensorType::Q8_0, 37, cols, 1);
+                let mut parts = random.floats((cols / head_dim * splits * (head_dim + 2)) as usize);
+                for part in parts.chunks_exact_mut(head_dim as usize + 2) {
+                    // The sum of weights is never less than that of the highest score.
+                    part[head_dim as usize + 1] = 1.0 + part[head_dim as usize + 1].abs();
+                }
+                // A split without positions.
+                if splits > 1 {
+                    parts[..head_dim as usize].fill(0.0);
+                    parts[head_dim as usize..head_dim as usize + 2].copy_from_slice(&[-3.0e38, 0.0]);
+                }
+                let x = reference::attention::merge(&parts, splits as usize, head_dim as usize);
+                let expected = reference::linear::matmul(&case.weights, &x, cols as usize);
+                let linear = Linear {
+                    tensor_type: TensorType::Q8_0,
+                    rows: 37,
+                    cols,
+                    first_row: 0,
+                    out_rows: 37,
+                    norm_eps: None,
+                    bias: false,
+                    experts: None,
+                    merge: Some(MergedParts { splits, head_dim }),
+                    epilogue: Epilogue::STORE,
+                    tuning,
+                };
+                let y = gpu.storage_buffer("y", 37 * 4);
+                let bindings = [
+                    (0, Binding::Uniform(&state(&gpu, 0, 1, 0))),
+                    (1, Binding::Read(&case.matrix.quants)),
+                    (2, Binding::Read(&case.matrix.scales)),
+                    (3, Binding::Read(&gpu.storage_buffer_with("parts", &parts))),
+                    (5, Binding::Write(&y)),
+                ];
+                run(&gpu, &[Dispatch::new(&gpu, &linear.shader().unwrap(), &bindings, linear.grid())], 1);
+                let what = format!("{splits} parts of {head_dim}, {tuning:?}");
+                assert_close(&read(&gpu, &y, expected.len()).await, &expected, 1e-5, &what);
+            }
         }
     }
 }

@@ -1,0 +1,188 @@
+//! Measures the engine in Chromium, if asked beside wllama in the same browser, with the same file and prompts:
+//!
+//!     cargo xtask bench --browser [--model FILE] [--peer wllama] [--hardware] [--prompt 512] [--tokens 128] [--runs 5] [--json]
+//!
+//! Prompts repeat a sentence; `--sentence ab` suits the models of `cargo xtask synth-model`, whose vocabulary has few words.
+//!
+//! Both are asked through their JavaScript interface, and their chunks are timed on the page: prefill is the prompt's tokens over the time
+//! to the first chunk, decode the other tokens over the time from there to the last one. Without `--hardware` the browser computes on the CPU.
+
+use std::path::PathBuf;
+
+use parlance_tests::{Error, Page, Server, Session, model_path};
+use serde_json::{Value, json};
+
+struct Arguments {
+    model: PathBuf,
+    has_peer: bool,
+    is_hardware: bool,
+    sentence: String,
+    prompt_tokens: u32,
+    tokens: u32,
+    runs: usize,
+    is_json: bool,
+}
+
+/// Measures one engine in a new tab, which `START` made `window.engine` of. Both take and give the same.
+const MEASURE: &str = "async (sentence, promptTokens, tokens, runs) => {
+    let counted;
+    for await (const { usage } of await window.engine.stream(sentence.repeat(10), 1)) counted = usage ?? counted;
+    const sentences = Math.max(1, Math.round(promptTokens * 10 / counted.prompt_tokens));
+    const rates = { prefill: [], decode: [] };
+    for (let run = 0; run <= runs; run += 1) {
+        // Each prompt begins differently, so that nothing of it is in a cache.
+        const prompt = 'a'.repeat(run + 1) + sentence.repeat(sentences);
+        const start = performance.now();
+        let first, last, usage;
+        for await (const chunk of await window.engine.stream(prompt, tokens)) {
+            if (chunk.text) {
+                last = performance.now();
+                first ??= { time: last, tokens: chunk.tokens };
+            }
+            usage = chunk.usage ?? usage;
+        }
+        // The first run compiles and warms up.
+        if (run === 0) continue;
+        rates.prefill.push(usage.prompt_tokens / (first.time - start) * 1000);
+        rates.decode.push((usage.completion_tokens - 1) / (last - first.time) * 1000);
+    }
+    const median = (values) => values.sort((a, b) => a - b)[Math.floor(values.length / 2)];
+    return { prefill: median(rates.prefill), decode: median(rates.decode), adapter: window.engine.adapter, features: window.engine.features };
+}";
+
+/// The time from the tab's navigation to the first token, with all files at hand.
+const FIRST_TOKEN: &str = "async (sentence) => {
+    for await (const chunk of await window.engine.stream(sentence, 2)) {
+        if (chunk.text) return performance.now();
+    }
+}";
+
+const PARLANCE: &str = "async (site, model) => {
+    const { Parlance } = await import(site + 'parlance.js');
+    const engine = await Parlance.create();
+    const info = await engine.load(model, { contextTokens: 2048 });
+    window.engine = {
+        adapter: info.adapter,
+        features: info.features,
+        async *stream(prompt, max_tokens) {
+            const options = { prompt, max_tokens, temperature: 0, stream: true, stream_options: { include_usage: true } };
+            for await (const { choices, usage } of await engine.completions.create(options)) {
+                yield { text: choices[0]?.text, usage };
+            }
+        },
+    };
+}";
+
+const WLLAMA: &str = "async (site, model) => {
+    const { Wllama } = await import('/npm/wllama/esm/index.js');
+    const quiet = { debug() {}, log() {}, warn() {}, error: console.error };
+    const wllama = new Wllama({ default: '/npm/wllama/esm/wasm/wllama.wasm' }, { logger: quiet });
+    await wllama.loadModelFromUrl(new URL(model, site).href, { n_ctx: 2048 });
+    const threads = wllama.getNumThreads();
+    window.engine = {
+        adapter: wllama.isSupportWebGPU() ? 'WebGPU' : 'CPU',
+        features: [`${threads} threads`],
+        async *stream(prompt, max_tokens) {
+            const options = { prompt, max_tokens, temperature: 0, stream: true, stream_options: { include_usage: true } };
+            for await (const { choices, usage, timings } of await wllama.createCompletion(options)) {
+                const counted = timings && { prompt_tokens: timings.prompt_n, completion_tokens: timings.predicted_n };
+                yield { text: choices[0]?.text, usage: usage ?? counted };
+            }
+        },
+    };
+}";
+
+fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let arguments = parse(std::env::args().skip(1))?;
+    let server = Server::start()?;
+    let session = if arguments.is_hardware { Session::on_hardware()? } else { Session::start(true)? };
+    let model = server.offer(&arguments.model);
+    let site = server.page("");
+    let mut rows = measure(&arguments, &session, "parlance", &server.blank_page(), PARLANCE, [&site, &model])?;
+    if arguments.has_peer {
+        rows.extend(measure(&arguments, &session, "wllama", &server.isolated_page(), WLLAMA, [&site, &model])?);
+    }
+    if arguments.is_json {
+        println!("{}", serde_json::to_string_pretty(&rows)?);
+    }
+    Ok(())
+}
+
+/// A line for people.
+fn print(row: &Value) {
+    let text = |name: &str| row[name].as_str().unwrap_or_default().to_owned();
+    let value = row["value"].as_f64().unwrap_or_default();
+    println!("{:<48} {:<5} {value:>10.1} {}", text("case"), text("metric"), text("unit"));
+}
+
+fn parse(mut arguments: impl Iterator<Item = String>) -> Result<Arguments, String> {
+    let mut parsed = Arguments {
+        model: model_path(),
+        has_peer: false,
+        is_hardware: false,
+        sentence: " The river runs past the old stone mill.".to_owned(),
+        prompt_tokens: 512,
+        tokens: 128,
+        runs: 5,
+        is_json: false,
+    };
+    while let Some(name) = arguments.next() {
+        let mut value = || arguments.next().ok_or_else(|| format!("{name} needs a value"));
+        let number = |text: String| text.parse().map_err(|_| format!("“{text}” is no number"));
+        match name.as_str() {
+            "--browser" => {}
+            "--json" => parsed.is_json = true,
+            "--hardware" => parsed.is_hardware = true,
+            "--model" => parsed.model = value()?.into(),
+            "--sentence" => parsed.sentence = value()?,
+            "--prompt" => parsed.prompt_tokens = value().and_then(number)?,
+            "--tokens" => parsed.tokens = value().and_then(number)?,
+            "--runs" => parsed.runs = value().and_then(number)? as usize,
+            "--peer" => match value()?.as_str() {
+                "wllama" => parsed.has_peer = true,
+                other => return Err(format!("there is no peer “{other}”; there is wllama")),
+            },
+            other => return Err(format!("there is no option {other}")),
+        }
+    }
+    Ok(parsed)
+}
+
+/// Rows of one engine: rates first, then the time to the first token in a second tab.
+fn measure(
+    arguments: &Arguments,
+    session: &Session,
+    engine: &str,
+    blank: &str,
+    start: &str,
+    [site, model]: [&str; 2],
+) -> Result<Vec<Value>, Error> {
+    let open = || -> Result<Page, Error> {
+        let page = session.open(blank)?;
+        page.show()?;
+        page.evaluate(&format!("({start})({site:?}, {model:?})"))?;
+        Ok(page)
+    };
+    let page = open()?;
+    let Arguments { prompt_tokens, tokens, runs, .. } = *arguments;
+    let rates = page.evaluate(&format!("({MEASURE})({:?}, {prompt_tokens}, {tokens}, {runs})", arguments.sentence))?;
+    // An engine that tabs share would be ready already.
+    page.navigate(&format!("{blank}?left"))?;
+    let first_token_ms = open()?.evaluate(&format!("({FIRST_TOKEN})({:?})", arguments.sentence))?;
+    let name = arguments.model.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+    let row = |case: String, metric: &str, value: &Value, unit: &str| {
+        json!({
+            "case": format!("browser, {engine}: {case}"), "model": name, "metric": metric, "value": value, "unit": unit,
+            "adapter": rates["adapter"], "features": rates["features"],
+        })
+    };
+    let rows = vec![
+        row(format!("prefill of {prompt_tokens}"), "rate", &rates["prefill"], "tokens/s"),
+        row(format!("decode at {prompt_tokens}"), "rate", &rates["decode"], "tokens/s"),
+        row("second visit to first token".to_owned(), "time", &first_token_ms, "ms"),
+    ];
+    if !arguments.is_json {
+        rows.iter().for_each(print);
+    }
+    Ok(rows)
+}

@@ -1,0 +1,69 @@
+//! What the programs that measure have in common.
+
+use std::error::Error;
+use std::path::Path;
+use std::time::Instant;
+
+use parlance_engine::gguf::part_names;
+use parlance_engine::runtime::{Gpu, Loader, LoaderOptions, Model};
+
+/// Loads a file for a context of so many tokens; also returns its length.
+pub(crate) async fn load(gpu: Gpu, path: &Path, context: u32) -> Result<(Model, u64), Box<dyn Error>> {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    if part_names(&name).is_some() {
+        return Err("a model in several files is not measured".into());
+    }
+    let mut file = std::fs::File::open(path)?;
+    let len_bytes = file.metadata()?.len();
+    let options = LoaderOptions { file_len_bytes: Some(len_bytes), context_tokens: Some(context) };
+    let mut loader = Loader::new(gpu, options);
+    let mut chunk = vec![0; 4 << 20];
+    loop {
+        let len = std::io::Read::read(&mut file, &mut chunk)?;
+        if len == 0 {
+            break;
+        }
+        loader.push(&chunk[..len]).await?;
+    }
+    Ok((loader.finish().await?, len_bytes))
+}
+
+/// Seeded tokens that are no words: what they are does not matter to the speed.
+pub(crate) fn prompt(model: &Model, len: usize) -> Vec<u32> {
+    let vocab = u64::from(model.config().vocab);
+    (0..len as u64).map(|i| (i.wrapping_mul(0x9E37_79B9_7F4A_7C15) % vocab) as u32).collect()
+}
+
+/// Bytes a second that a copy reads and writes, in all.
+pub(crate) async fn copy_bandwidth(gpu: &Gpu, runs: usize) -> Result<f64, Box<dyn Error>> {
+    const COPIES: u64 = 8;
+    let len_bytes = if gpu.is_software() { 64 << 20 } else { 1 << 30 };
+    let len_bytes = gpu.max_binding_bytes().min(len_bytes);
+    let (from, to) = (gpu.storage_buffer("from", len_bytes), gpu.storage_buffer("to", len_bytes));
+    median(runs, async || {
+        let start = Instant::now();
+        let mut encoder = gpu.device().create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
+        for _ in 0..COPIES {
+            encoder.copy_buffer_to_buffer(&from, 0, &to, 0, len_bytes);
+        }
+        gpu.queue().submit([encoder.finish()]);
+        gpu.read_buffer::<u32>(&to, 4).await?;
+        Ok((2 * COPIES * len_bytes) as f64 / start.elapsed().as_secs_f64())
+    })
+    .await
+}
+
+/// The middle of several runs' results.
+pub(crate) async fn median(
+    runs: usize,
+    mut run: impl AsyncFnMut() -> Result<f64, Box<dyn Error>>,
+) -> Result<f64, Box<dyn Error>> {
+    // Once to warm up.
+    run().await?;
+    let mut values = Vec::new();
+    for _ in 0..runs {
+        values.push(run().await?);
+    }
+    values.sort_by(f64::total_cmp);
+    Ok(values[values.len() / 2])
+}

@@ -1,0 +1,78 @@
+//! Where the time of a decoded token goes, kernel by kernel, and how near each is to what the memory allows:
+//!
+//!     cargo run --release -p parlance-engine --example profile -- [--model FILE] [--context 512] [--runs 20]
+//!
+//! The floor of a kernel is the time in which a buffer copy moves the bytes that it must read.
+
+mod measuring;
+
+use std::error::Error;
+use std::path::PathBuf;
+use std::time::Instant;
+
+use parlance_engine::runtime::{Gpu, GpuOptions};
+use parlance_engine::sampling::SamplingParams;
+use pollster::block_on;
+
+use measuring::{copy_bandwidth, load, prompt};
+
+/// Tokens whose mean time is compared with the sum of the kernels'.
+const TOKENS: usize = 64;
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let mut model = PathBuf::from("models/SmolLM2-135M-Instruct.Q4_1.gguf");
+    let (mut context, mut runs) = (512, 20);
+    let mut arguments = std::env::args().skip(1);
+    while let Some(name) = arguments.next() {
+        let value = arguments.next().ok_or_else(|| format!("{name} needs a value"))?;
+        match name.as_str() {
+            "--model" => model = value.into(),
+            "--context" => context = value.parse()?,
+            "--runs" => runs = value.parse()?,
+            other => return Err(format!("there is no option {other}").into()),
+        }
+    }
+    block_on(profile(&model, context, runs))
+}
+
+async fn profile(path: &std::path::Path, context: usize, runs: usize) -> Result<(), Box<dyn Error>> {
+    let gpu = Gpu::new(GpuOptions::default()).await?;
+    println!("{}, context {context}", gpu.adapter_name());
+    let bandwidth = copy_bandwidth(&gpu, 5).await?;
+    let (mut model, _) = load(gpu, path, (context + TOKENS + 8).max(1024) as u32).await?;
+    let prompt = prompt(&model, context + 1);
+    model.prefill(&prompt, |_, _| true).await?;
+    let profile = model.profile(runs).await?;
+
+    model.prefill(&prompt, |_, _| true).await?;
+    let mut generation = model.generate(&prompt, &SamplingParams::GREEDY, TOKENS + 1)?;
+    generation.next().await?;
+    let start = Instant::now();
+    while generation.next().await?.is_some() {}
+    let token_seconds = start.elapsed().as_secs_f64() / TOKENS as f64;
+
+    println!("{:>5} {:>9} {:>9} {:>7} {:>7}  kernel", "count", "us each", "us", "share", "floor");
+    for kernel in &profile.kernels {
+        let floor_seconds = kernel.weight_bytes as f64 / bandwidth;
+        println!(
+            "{:>5} {:>9.2} {:>9.1} {:>6.1}% {:>6.1}%  {}",
+            kernel.count,
+            kernel.seconds * 1e6 / kernel.count as f64,
+            kernel.seconds * 1e6,
+            100.0 * kernel.seconds / token_seconds,
+            100.0 * floor_seconds / kernel.seconds,
+            kernel.kernel
+        );
+    }
+    let apart: f64 = profile.kernels.iter().map(|kernel| kernel.seconds).sum();
+    let dispatches: usize = profile.kernels.iter().map(|kernel| kernel.count).sum();
+    println!(
+        "a token takes {:.0} us; its {dispatches} dispatches take the GPU {:.0} us in one pass, {:.0} us one by one, and the host {:.0} us to encode; copy bandwidth {:.0} GB/s",
+        token_seconds * 1e6,
+        profile.pass_seconds * 1e6,
+        apart * 1e6,
+        profile.encode_seconds * 1e6,
+        bandwidth / 1e9
+    );
+    Ok(())
+}

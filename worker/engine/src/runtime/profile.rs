@@ -1,0 +1,116 @@
+//! Where the time of a decoded token goes, kernel by kernel, by the GPU's own clock.
+
+use web_time::Instant;
+
+use super::gpu::Gpu;
+use super::model::Model;
+use super::program::Dispatch;
+use crate::error::{EngineError, Result};
+
+/// What all dispatches of one kernel take in a token.
+#[derive(Debug, Clone, PartialEq)]
+pub struct KernelTime {
+    /// File, format, epilogue and shape.
+    pub kernel: String,
+    /// Dispatches.
+    pub count: usize,
+    /// Seconds of all of them, without what lies between dispatches.
+    pub seconds: f64,
+    /// Bytes of matrices that they read.
+    pub weight_bytes: u64,
+}
+
+/// Where the time of a token goes.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Profile {
+    /// The longest first.
+    pub kernels: Vec<KernelTime>,
+    /// Seconds of the GPU for all dispatches in one pass, as they are when it decodes.
+    pub pass_seconds: f64,
+    /// Seconds of the host to encode and submit that pass.
+    pub encode_seconds: f64,
+}
+
+impl Model {
+    /// Times the kernels of one token after what the cache holds, as medians of `runs` runs.
+    ///
+    /// # Errors
+    /// [`EngineError::NoGpu`] if the adapter has no timestamps, or whatever the GPU reported.
+    pub async fn profile(&mut self, runs: usize) -> Result<Profile> {
+        if !self.gpu.device().features().contains(wgpu::Features::TIMESTAMP_QUERY) {
+            return Err(EngineError::NoGpu("this adapter has no timestamps".to_owned()));
+        }
+        self.write_state(1);
+        let program: Vec<_> = self.decode_program(self.cached.len()).iter().chain(&self.sampler).collect();
+        let apart: Vec<_> = program.chunks(1).collect();
+        let mut samples = vec![Vec::with_capacity(runs); program.len()];
+        let (mut passes, mut encodings) = (Vec::with_capacity(runs), Vec::with_capacity(runs));
+        for _ in 0..runs {
+            let (seconds, _) = pass_seconds(&self.gpu, &apart).await?;
+            samples.iter_mut().zip(seconds).for_each(|(samples, seconds)| samples.push(seconds));
+            // The sampler advanced it.
+            self.write_state(1);
+            let (seconds, encode_seconds) = pass_seconds(&self.gpu, &[&program]).await?;
+            passes.extend(seconds);
+            encodings.push(encode_seconds);
+            self.write_state(1);
+        }
+        let mut kernels: Vec<KernelTime> = Vec::new();
+        for (dispatch, samples) in program.iter().zip(&mut samples) {
+            let seconds = median(samples);
+            let known = kernels.iter_mut().find(|known| known.kernel == dispatch.kernel());
+            match known {
+                Some(known) => {
+                    known.count += 1;
+                    known.seconds += seconds;
+                    known.weight_bytes += dispatch.weight_bytes();
+                }
+                None => kernels.push(KernelTime {
+                    kernel: dispatch.kernel().to_owned(),
+                    count: 1,
+                    seconds,
+                    weight_bytes: dispatch.weight_bytes(),
+                }),
+            }
+        }
+        kernels.sort_by(|a, b| b.seconds.total_cmp(&a.seconds));
+        Ok(Profile { kernels, pass_seconds: median(&mut passes), encode_seconds: median(&mut encodings) })
+    }
+}
+
+fn median(samples: &mut [f64]) -> f64 {
+    samples.sort_by(f64::total_cmp);
+    samples.get(samples.len() / 2).copied().unwrap_or_default()
+}
+
+/// The GPU's time for each pass, and the host's to encode and submit them. WebGPU has timestamps at the ends of passes only.
+async fn pass_seconds(gpu: &Gpu, passes: &[&[&Dispatch]]) -> Result<(Vec<f64>, f64)> {
+    let count = 2 * passes.len() as u32;
+    let queries = gpu.device().create_query_set(&wgpu::QuerySetDescriptor {
+        label: Some("timestamps"),
+        ty: wgpu::QueryType::Timestamp,
+        count,
+    });
+    let len_bytes = u64::from(count) * 8;
+    let times = gpu.buffer("timestamps", len_bytes, wgpu::BufferUsages::QUERY_RESOLVE);
+    let start = Instant::now();
+    let mut encoder = gpu.device().create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
+    for (index, dispatches) in (0u32..).zip(passes) {
+        let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor {
+            label: Some("profile"),
+            timestamp_writes: Some(wgpu::ComputePassTimestampWrites {
+                query_set: &queries,
+                beginning_of_pass_write_index: Some(2 * index),
+                end_of_pass_write_index: Some(2 * index + 1),
+            }),
+        });
+        dispatches.iter().for_each(|dispatch| dispatch.encode(&mut pass, 1));
+    }
+    encoder.resolve_query_set(&queries, 0..count, &times, 0);
+    gpu.queue().submit([encoder.finish()]);
+    let encode_seconds = start.elapsed().as_secs_f64();
+    let ticks: Vec<u64> = gpu.read_buffer(&times, len_bytes).await?;
+    let seconds_per_tick = f64::from(gpu.queue().get_timestamp_period()) * 1e-9;
+    let seconds = ticks.chunks_exact(2).map(|pair| pair[1].saturating_sub(pair[0]) as f64 * seconds_per_tick);
+    Ok((seconds.collect(), encode_seconds))
+}
