@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use headless_chrome::browser::tab::point::Point;
 use headless_chrome::protocol::cdp::{DOM, Emulation, Page as PageDomain, Storage};
 use headless_chrome::{Browser, LaunchOptions, Tab};
 use serde_json::Value;
@@ -140,9 +141,9 @@ impl Page {
         // tab can lose an address that it is given while it is still opening.
         let is_there = format!("location.href === {url:?} && document.readyState === 'complete'");
         let mut result = Ok(());
-        for _ in 0..3 {
+        for seconds in [5, 20, 60] {
             self.tab.navigate_to(url).map_err(fault)?;
-            result = self.wait_for(&is_there, Duration::from_secs(20));
+            result = self.wait_for(&is_there, Duration::from_secs(seconds));
             if result.is_ok() {
                 break;
             }
@@ -200,17 +201,29 @@ impl Page {
     /// # Errors
     /// [`Error::Timeout`].
     pub fn click(&self, selector: &str) -> Result<(), Error> {
-        self.wait_for(&format!("document.querySelector({selector:?})"), Duration::from_secs(30))?;
-        self.tab.find_element(selector).and_then(|element| element.click().map(drop)).map_err(fault)
+        let element = format!("document.querySelector({selector:?})");
+        self.wait_for(&element, Duration::from_secs(30))?;
+        // The driver takes a tenth of a second for each of its calls: few are made.
+        let middle = format!(
+            "(() => {{
+                const element = {element};
+                element.scrollIntoView({{ block: 'nearest', behavior: 'instant' }});
+                const {{ x, y, width, height }} = element.getBoundingClientRect();
+                return [x + width / 2, y + height / 2];
+            }})()"
+        );
+        let middle = self.evaluate(&middle)?;
+        let [x, y] = [0, 1].map(|index| middle[index].as_f64().unwrap_or_default());
+        self.tab.click_point(Point { x, y }).map(drop).map_err(fault)
     }
 
-    /// Types into the first element that `selector` finds, as from a keyboard.
+    /// Types into the first element that `selector` finds, all at once, as input methods do.
     ///
     /// # Errors
     /// If there is no such element.
     pub fn type_into(&self, selector: &str, text: &str) -> Result<(), Error> {
         self.click(selector)?;
-        self.tab.type_str(text).map(drop).map_err(fault)
+        self.tab.send_character(text).map(drop).map_err(fault)
     }
 
     /// Replaces what the field that `selector` finds holds, and tells the page as browsers do.

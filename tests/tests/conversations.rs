@@ -343,4 +343,22 @@ fn long_files_are_searched_and_their_passages_shown() {
     let asked = page.evaluate("asked.findLast(request => request.type === 'api').body.messages[0].content").unwrap();
     let asked = asked.as_str().unwrap();
     assert!(asked.contains("Lakehurst") && asked.contains("history.md") && asked.len() < 3000, "{}", asked.len());
+    // With an embedding model the meaning counts: the question shares no word with the passage.
+    let go = |path: &str| {
+        let script = format!("(history.pushState({{}}, '', {path:?}), dispatchEvent(new PopStateEvent('popstate')))");
+        page.evaluate(&script).unwrap();
+    };
+    go("settings");
+    page.fill("#embedding-model", "models/embedding.gguf").unwrap();
+    go("./");
+    wait(&page, "document.querySelector('.app')");
+    page.click(NEW_CHAT).unwrap();
+    page.evaluate(attach).unwrap();
+    wait(&page, "document.querySelector('.attachment')?.innerText.includes('tokens')");
+    ask(&page, "Which airship came down?").unwrap();
+    answer(&page).unwrap();
+    let sources = page.evaluate("document.querySelector('.sources').textContent").unwrap();
+    assert!(sources.as_str().unwrap().contains("landed in Lakehurst"), "{sources}");
+    let loaded = page.evaluate("asked.find(request => request.type === 'load' && request.beside)?.source.url").unwrap();
+    assert!(loaded.as_str().unwrap().ends_with("/models/embedding.gguf"), "{loaded}");
 }

@@ -77,7 +77,7 @@ fn the_page_stands_still_while_it_appears_and_no_task_is_long_while_a_model_load
     let seen = seen(&page);
     assert_eq!(seen["long_tasks_ms"], json!([]));
     // The card goes when the model is there, and the adapter's notice comes.
-    assert!(seen["shift"].as_f64().unwrap() < 0.03, "{} of {}", seen["shift"], seen["shifted"]);
+    assert!(seen["shift"].as_f64().unwrap() < 0.05, "{} of {}", seen["shift"], seen["shifted"]);
 }
 
 #[test]
