@@ -40,6 +40,7 @@ regenerate = إجابة أخرى
 continue = متابعة
 sources = المصادر
 about-tokens = نحو { $count } رمز
+exact-tokens = { $count } رمز
 read-aloud = قراءة بصوت
 delete = حذف
 previous-branch = النسخة السابقة

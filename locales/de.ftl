@@ -37,6 +37,7 @@ regenerate = Andere Antwort
 continue = Weiter
 sources = Quellen
 about-tokens = etwa { $count } Tokens
+exact-tokens = { $count } Tokens
 read-aloud = Vorlesen
 delete = Löschen
 previous-branch = Vorige Fassung

@@ -37,6 +37,7 @@ regenerate = Another answer
 continue = Continue
 sources = Sources
 about-tokens = about { $count } tokens
+exact-tokens = { $count } tokens
 read-aloud = Read aloud
 delete = Delete
 previous-branch = Previous version

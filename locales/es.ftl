@@ -37,6 +37,7 @@ regenerate = Otra respuesta
 continue = Continuar
 sources = Fuentes
 about-tokens = unos { $count } tokens
+exact-tokens = { $count } tokens
 read-aloud = Leer en voz alta
 delete = Eliminar
 previous-branch = Versión anterior

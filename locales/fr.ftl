@@ -37,6 +37,7 @@ regenerate = Autre réponse
 continue = Continuer
 sources = Sources
 about-tokens = environ { $count } jetons
+exact-tokens = { $count } jetons
 read-aloud = Lire à voix haute
 delete = Supprimer
 previous-branch = Version précédente

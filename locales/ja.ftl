@@ -34,6 +34,7 @@ regenerate = 別の回答
 continue = 続ける
 sources = 出典
 about-tokens = 約 { $count } トークン
+exact-tokens = { $count } トークン
 read-aloud = 読み上げる
 delete = 削除
 previous-branch = 前の版

@@ -34,6 +34,7 @@ regenerate = 换一个回答
 continue = 继续
 sources = 来源
 about-tokens = 约 { $count } 个词元
+exact-tokens = { $count } 个词元
 read-aloud = 朗读
 delete = 删除
 previous-branch = 上一个版本

@@ -261,6 +261,7 @@ export class Parlance {
     model: Model,
     options?: { contextTokens?: number | null; beside?: boolean; signal?: AbortSignal },
   ): Promise<ModelInfo>;
+  countTokens(text: string): Promise<number>;
   inspect(model: Model, options?: { contextTokens?: number | null }): Promise<ModelDescription>;
   unload(name?: string | null): Promise<void>;
   configure(settings: { idleUnloadSeconds?: number | null; budgetBytes?: number | null }): Promise<void>;

@@ -66,6 +66,11 @@ export class Parlance {
     };
   }
 
+  /** How many tokens a text has for the model that chats. */
+  async countTokens(text) {
+    return (await this.#send({ type: "count_tokens", text })).tokens;
+  }
+
   /** Loads a model, in place of the one loaded or `beside` it, and resolves to what it is. */
   async load(model, { contextTokens = null, beside = false, signal } = {}) {
     const load = { model, contextTokens, beside };

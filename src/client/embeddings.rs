@@ -31,6 +31,15 @@ impl Client {
         Ok(vectors)
     }
 
+    /// How many tokens a text has for the model that is ready; `None` if none is, or it went away.
+    pub(crate) async fn count_tokens(self, text: String) -> Option<u32> {
+        self.ready_model()?;
+        match self.call(|id| Request::CountTokens { id, text }).await {
+            Ok(Event::Counted { tokens, .. }) => Some(tokens),
+            _ => None,
+        }
+    }
+
     /// Sends a request and waits for the event that ends it.
     async fn call(self, request: impl FnOnce(RequestId) -> Request) -> Result<Event, Failure> {
         let id = self.next_request();
@@ -49,7 +58,11 @@ impl Client {
 
     /// Hands an event to whoever waits for it; gives it back if nobody does.
     pub(super) fn reply(self, event: Event) -> Option<Event> {
-        let (Event::Loaded { id, .. } | Event::Response { id, .. } | Event::Failed { id, .. }) = &event else {
+        let (Event::Loaded { id, .. }
+        | Event::Response { id, .. }
+        | Event::Counted { id, .. }
+        | Event::Failed { id, .. }) = &event
+        else {
             return Some(event);
         };
         match self.link.try_update_value(|link| link.replies.remove(id)).flatten() {

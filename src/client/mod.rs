@@ -314,6 +314,7 @@ impl Client {
             | Event::Loaded { .. }
             | Event::Inspected { .. }
             | Event::Unloaded { .. }
+            | Event::Counted { .. }
             | Event::Saved { .. } => {}
         }
     }

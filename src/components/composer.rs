@@ -10,6 +10,7 @@ use super::icon_button::IconButton;
 use super::icons::Icon;
 use super::prompt_menu::{PromptMenu, matching, variable};
 use crate::chats::{Chats, Toast};
+use crate::client::{Client, EngineState};
 use crate::i18n::{tf, tr};
 use crate::settings::SettingsContext;
 use crate::storage;
@@ -153,12 +154,22 @@ fn select_variable(field: NodeRef<Textarea>) {
 #[component]
 fn Attachments() -> impl IntoView {
     let attachments = expect_context::<Chats>().attachments();
+    let client = expect_context::<Client>();
+    let is_ready = Memo::new(move |_| matches!(&*client.engine().read(), EngineState::Ready(_)));
     let one = move |(index, file): (usize, Attachment)| {
-        let tokens = (file.text.chars().count() as f64 / CHARS_PER_TOKEN).ceil();
-        let estimate = move || tf("about-tokens", [("count", super::units::count(tokens).into())]);
+        let estimate = (file.text.chars().count() as f64 / CHARS_PER_TOKEN).ceil();
+        // The model's own count, as soon as there is a model and it has time.
+        let counted = LocalResource::new(move || {
+            let text = if is_ready.get() { file.text.clone() } else { String::new() };
+            async move { if text.is_empty() { None } else { client.count_tokens(text).await } }
+        });
+        let tokens = move || match counted.get().flatten() {
+            Some(tokens) => tf("exact-tokens", [("count", super::units::count(tokens.into()).into())]),
+            None => tf("about-tokens", [("count", super::units::count(estimate).into())]),
+        };
         view! {
             <span class="attachment">
-                {file.name} <span class="soft">{estimate}</span>
+                {file.name} <span class="soft">{tokens}</span>
                 <IconButton
                     icon="close"
                     label="remove"

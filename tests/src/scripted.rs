@@ -10,6 +10,7 @@ use crate::{Error, Page};
 /// - `slowly` answers word by word for ever, until it is stopped;
 /// - `at length` answers with 1,000 pieces of Markdown, 200 a second;
 /// - vectors of texts tell whether they are about airships or paragraphs;
+/// - words count as tokens;
 /// - everything else is answered by `Answer N: ` and the question.
 const SCRIPT: &str = r#"(() => {
     const Real = window.Worker;
@@ -49,6 +50,8 @@ const SCRIPT: &str = r#"(() => {
                 this.#tell({ type: "response", id, body: { object: "list", data, model: "scripted", usage } });
             } else if (type === "api") {
                 this.#answer(id, request.body);
+            } else if (type === "count_tokens") {
+                this.#tell({ type: "counted", id, tokens: request.text.split(" ").length });
             } else if (type === "interrupt") {
                 this.#stops.get(id)?.();
             } else if (type === "storage") {

@@ -46,6 +46,7 @@ impl Server {
                     self.unload(model.as_deref(), &client);
                     Ok(Event::Unloaded { id })
                 }
+                Request::CountTokens { text, .. } => self.count_tokens(id, &text),
                 Request::SaveConversation { name, .. } => self.save_conversation(id, &name).await,
                 Request::RestoreConversation { name, .. } => self.restore_conversation(id, &name).await,
                 _ => Err(WorkerError::BadRequest("this request needs no model")),
@@ -169,6 +170,11 @@ impl Server {
         self.idle = self.models.pop().map(|model| model.spec).or(self.idle.take());
         self.models.clear();
         self.shared.note_models(&self.models);
+    }
+
+    fn count_tokens(&mut self, id: RequestId, text: &str) -> Result<Event, WorkerError> {
+        let ids = self.last_decoder()?.chat().tokenizer().encode_plain(text)?;
+        Ok(Event::Counted { id, tokens: ids.len() as u32 })
     }
 
     async fn save_conversation(&mut self, id: RequestId, name: &str) -> Result<Event, WorkerError> {

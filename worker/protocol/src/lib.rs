@@ -101,6 +101,13 @@ pub enum Request {
         /// See [`StoredModel::url`].
         url: String,
     },
+    /// Count the tokens of a text, by the tokenizer of the model that chats. Ends in [`Event::Counted`] or [`Event::Failed`].
+    CountTokens {
+        /// This request.
+        id: RequestId,
+        /// The text.
+        text: String,
+    },
     /// Keep the KV cache of the conversation answered last. Ends in [`Event::Saved`].
     SaveConversation {
         /// This request.
@@ -145,6 +152,7 @@ impl Request {
             | Self::Import { id }
             | Self::Delete { id, .. }
             | Self::Verify { id, .. }
+            | Self::CountTokens { id, .. }
             | Self::SaveConversation { id, .. }
             | Self::RestoreConversation { id, .. } => Some(*id),
             Self::Configure { .. } => None,
@@ -239,6 +247,13 @@ pub enum Event {
         url: String,
         /// Whether it is what it was.
         is_intact: bool,
+    },
+    /// The tokens of a text.
+    Counted {
+        /// The request.
+        id: RequestId,
+        /// How many there are.
+        tokens: u32,
     },
     /// A KV cache was kept or put back.
     Saved {

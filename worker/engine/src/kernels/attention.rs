@@ -1,4 +1,4 @@
-//! Dispatches of `attention.wgsl` and `attention_merge.wgsl`.
+//! Dispatches of `attention.wgsl`, `attention_batch.wgsl` and `attention_merge.wgsl`.
 
 use super::Shader;
 use crate::models::HeadShape;
@@ -22,7 +22,9 @@ pub struct Attention {
     pub window: Option<u32>,
     /// Tokens see the whole batch.
     pub bidirectional: bool,
-    /// Workgroups that share the positions of a head.
+    /// Laid out for many tokens; otherwise for one.
+    pub is_batch: bool,
+    /// Workgroups that share the positions of a head; 1 in a batch.
     pub splits: u32,
     /// Least threads of a workgroup, a power of two.
     pub workgroup: u32,
@@ -38,7 +40,8 @@ impl Attention {
     /// The main kernel. With one split its output is complete.
     pub fn shader(&self) -> Shader {
         let half_dim = self.heads.head_dim / 2;
-        Shader::new("attention.wgsl")
+        debug_assert!(!self.is_batch || self.splits == 1, "a batch has workgroups enough");
+        Shader::new(if self.is_batch { "attention_batch.wgsl" } else { "attention.wgsl" })
             .define_if(self.heads.rope_half, "ROPE_HALF")
             .define_if(self.softcap.is_some(), "SOFTCAP")
             .define_if(self.window.is_some(), "WINDOW")

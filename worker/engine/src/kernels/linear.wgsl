@@ -10,31 +10,10 @@
 // Grid: x * y: ceil(PAIRS / THREAD_PAIRS / WORKGROUP) workgroups, z: ceil(tokens / TOKENS) * SLOTS.
 // Constants: ROWS, COLS, BLOCKS (COLS / 32), PAIRS, WORKGROUP, THREAD_PAIRS, TOKENS, GRID_X, EPS, SLOTS, X_SHARE;
 // FIRST_ROW and OUT_ROWS: the output row that the matrix starts with, and the output's rows.
-#include "state.wgsl"
+#include "product_bindings.wgsl"
 
-@group(0) @binding(0) var<uniform> state: State;
-// Weight blocks, as the format says: [ROWS][BLOCKS]
-@group(0) @binding(1) var<storage, read> quants: array<vec4<u32>>;
-// Scales of the blocks, as the format says: [ROWS][BLOCKS]
-@group(0) @binding(2) var<storage, read> scales: array<u32>;
 // Input: [tokens][COLS / 4], at least a multiple of TOKENS long
 @group(0) @binding(3) var<storage, read> x: array<vec4<f32>>;
-#ifdef NORM
-// Weight of the RMS norm before the matrix: [COLS / 4]
-@group(0) @binding(4) var<storage, read> norm_weight: array<vec4<f32>>;
-#endif
-
-#ifdef BIAS
-// Added to the product: [OUT_ROWS]
-@group(0) @binding(8) var<storage, read> bias: array<f32>;
-#endif
-#ifdef EXPERTS
-// Experts of the tokens: [tokens][SLOTS]
-@group(0) @binding(9) var<storage, read> experts: array<u32>;
-#endif
-
-#include "formats/FORMAT.wgsl"
-#include "epilogues/EPILOGUE.wgsl"
 
 @compute @workgroup_size(WORKGROUP)
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) thread: u32) {

@@ -19,13 +19,8 @@
 #ifdef SUBGROUP_ENABLE
 enable subgroups;
 #endif
-#include "state.wgsl"
+#include "product_bindings.wgsl"
 
-@group(0) @binding(0) var<uniform> state: State;
-// Weight blocks, as the format says: [ROWS][BLOCKS]
-@group(0) @binding(1) var<storage, read> quants: array<vec4<u32>>;
-// Scales of the blocks, as the format says: [ROWS][BLOCKS]
-@group(0) @binding(2) var<storage, read> scales: array<u32>;
 #ifdef MERGE
 #include "merged_input.wgsl"
 #else
@@ -36,21 +31,6 @@ fn input(index: u32) -> vec4<f32> {
     return x[index];
 }
 #endif
-#ifdef NORM
-// Weight of the RMS norm before the matrix: [COLS / 4]
-@group(0) @binding(4) var<storage, read> norm_weight: array<vec4<f32>>;
-#endif
-#ifdef BIAS
-// Added to the product: [OUT_ROWS]
-@group(0) @binding(8) var<storage, read> bias: array<f32>;
-#endif
-#ifdef EXPERTS
-// Experts of the tokens: [tokens][SLOTS]
-@group(0) @binding(9) var<storage, read> experts: array<u32>;
-#endif
-
-#include "formats/FORMAT.wgsl"
-#include "epilogues/EPILOGUE.wgsl"
 
 const TILE_BLOCKS: u32 = LANES * STEPS;
 // One more than a tile has, so that threads write to different banks of the memory.

@@ -199,6 +199,7 @@ impl Builder<'_> {
             softcap: None,
             window: None,
             bidirectional: true,
+            is_batch: true,
             splits: 1,
             workgroup: self.gpu.tuning().attention_workgroup,
         };

@@ -146,6 +146,7 @@ impl ForwardBuilder<'_> {
             softcap: self.config.attention_softcap,
             window: layer.window,
             bidirectional: false,
+            is_batch: self.layout.linear.tokens > 1,
             splits: self.layout.splits,
             workgroup: self.gpu.tuning().attention_workgroup,
         };

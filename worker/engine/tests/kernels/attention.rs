@@ -1,4 +1,4 @@
-//! `attention.wgsl` and `attention_merge.wgsl`.
+//! `attention.wgsl`, `attention_batch.wgsl` and `attention_merge.wgsl`.
 
 use half::f16;
 use parlance_engine::kernels::attention::Attention;
@@ -44,7 +44,12 @@ const CASES: [Case; 10] = [
 async fn attention_matches_over_tiles_splits_and_windows() {
     for gpu in devices().await {
         let mut random = Random(5);
-        for (shape, case) in head_shapes().into_iter().flat_map(|shape| CASES.iter().map(move |case| (shape, case))) {
+        let cases = CASES.iter().flat_map(|case| [(case, false), (case, true)]);
+        // A batch has no splits.
+        let cases: Vec<_> = cases.filter(|(case, is_batch)| !is_batch || case.splits == 1).collect();
+        for (shape, (case, is_batch)) in
+            head_shapes().into_iter().flat_map(|shape| cases.iter().map(move |case| (shape, *case)))
+        {
             let Case { position, tokens, .. } = *case;
             let (dim, heads) = (shape.head_dim as usize, shape.heads as usize);
             let kv_len = (position + tokens) * shape.kv_heads as usize * dim;
@@ -59,6 +64,7 @@ async fn attention_matches_over_tiles_splits_and_windows() {
                 softcap: case.softcap,
                 window: case.window,
                 bidirectional: case.bidirectional,
+                is_batch,
                 splits: case.splits,
                 workgroup: case.workgroup,
             };

@@ -66,6 +66,33 @@ impl Case {
         }
     }
 
+    /// The product of the whole matrix, without anything around it.
+    fn linear(&self, tuning: LinearTuning, epilogue: Epilogue) -> Linear {
+        Linear {
+            tensor_type: self.matrix.tensor_type,
+            rows: self.matrix.rows,
+            cols: self.matrix.cols,
+            first_row: 0,
+            out_rows: self.matrix.rows,
+            norm_eps: None,
+            bias: false,
+            experts: None,
+            merge: None,
+            epilogue,
+            tuning,
+        }
+    }
+
+    /// What every product binds.
+    fn bindings<'a>(&'a self, state: &'a wgpu::Buffer, x: &'a wgpu::Buffer) -> Vec<(u32, Binding<'a>)> {
+        vec![
+            (0, Binding::Uniform(state)),
+            (1, Binding::Read(&self.matrix.quants)),
+            (2, Binding::Read(&self.matrix.scales)),
+            (3, Binding::Read(x)),
+        ]
+    }
+
     pub(crate) fn dispatch(
         &self,
         gpu: &Gpu,
@@ -75,31 +102,15 @@ impl Case {
         outputs: &[(u32, Binding<'_>)],
         state: &wgpu::Buffer,
     ) -> Dispatch {
-        let linear = Linear {
-            tensor_type: self.matrix.tensor_type,
-            rows: self.matrix.rows,
-            cols: self.matrix.cols,
-            first_row: 0,
-            out_rows: if matches!(epilogue, Epilogue::Gated(_)) { self.matrix.rows / 2 } else { self.matrix.rows },
-            norm_eps: with_norm.then_some(EPS),
-            bias: false,
-            experts: None,
-            merge: None,
-            epilogue,
-            tuning,
-        };
+        let out_rows = if matches!(epilogue, Epilogue::Gated(_)) { self.matrix.rows / 2 } else { self.matrix.rows };
+        let linear = Linear { out_rows, norm_eps: with_norm.then_some(EPS), ..self.linear(tuning, epilogue) };
         // Room for whole groups of tokens.
         let mut padded = self.x.clone();
         let group = (tuning.tokens * self.matrix.cols) as usize;
         padded.resize(padded.len().next_multiple_of(group), f32::MAX);
         let x = gpu.storage_buffer_with("x", &padded);
         let norm = gpu.storage_buffer_with("norm", &self.norm);
-        let mut bindings = vec![
-            (0, Binding::Uniform(state)),
-            (1, Binding::Read(&self.matrix.quants)),
-            (2, Binding::Read(&self.matrix.scales)),
-            (3, Binding::Read(&x)),
-        ];
+        let mut bindings = self.bindings(state, &x);
         if with_norm {
             bindings.push((4, Binding::Read(&norm)));
         }
@@ -221,27 +232,11 @@ async fn linear_caps_scales_offsets_and_adds_a_bias() {
                 }
             }
             let y = gpu.storage_buffer_with("y", &vec![7.0f32; expected.len()]);
-            let linear = Linear {
-                tensor_type: case.matrix.tensor_type,
-                rows,
-                cols: case.matrix.cols,
-                first_row,
-                out_rows,
-                norm_eps: None,
-                bias: true,
-                experts: None,
-                merge: None,
-                epilogue: Epilogue::Store { scale: 0.5, softcap: Some(3.0) },
-                tuning,
-            };
-            let bindings = [
-                (0, Binding::Uniform(&state(&gpu, 0, tokens as u32, 0))),
-                (1, Binding::Read(&case.matrix.quants)),
-                (2, Binding::Read(&case.matrix.scales)),
-                (3, Binding::Read(&x)),
-                (5, Binding::Write(&y)),
-                (8, Binding::Read(&bias_buffer)),
-            ];
+            let epilogue = Epilogue::Store { scale: 0.5, softcap: Some(3.0) };
+            let linear = Linear { first_row, out_rows, bias: true, ..case.linear(tuning, epilogue) };
+            let state = state(&gpu, 0, tokens as u32, 0);
+            let mut bindings = case.bindings(&state, &x);
+            bindings.extend([(5, Binding::Write(&y)), (8, Binding::Read(&bias_buffer))]);
             run(&gpu, &[Dispatch::new(&gpu, &linear.shader().unwrap(), &bindings, linear.grid())], tokens as u32);
             assert_close(&read(&gpu, &y, expected.len()).await, &expected, 1e-5, &format!("{tuning:?}"));
         }
@@ -260,27 +255,11 @@ async fn linear_takes_each_tokens_experts() {
             let chosen_buffer = gpu.storage_buffer_with("experts", &chosen);
             let x = gpu.storage_buffer_with("x", &case.x);
             let y = gpu.storage_buffer("y", u64::from(rows) * 6 * 4);
-            let linear = Linear {
-                tensor_type: TensorType::Q4_0,
-                rows: experts * rows,
-                cols,
-                first_row: 0,
-                out_rows: rows,
-                norm_eps: None,
-                bias: false,
-                experts: Some(ExpertRows { rows, used, shares_input }),
-                merge: None,
-                epilogue: Epilogue::STORE,
-                tuning,
-            };
-            let bindings = [
-                (0, Binding::Uniform(&state(&gpu, 0, tokens as u32, 0))),
-                (1, Binding::Read(&case.matrix.quants)),
-                (2, Binding::Read(&case.matrix.scales)),
-                (3, Binding::Read(&x)),
-                (5, Binding::Write(&y)),
-                (9, Binding::Read(&chosen_buffer)),
-            ];
+            let experts_of = Some(ExpertRows { rows, used, shares_input });
+            let linear = Linear { out_rows: rows, experts: experts_of, ..case.linear(tuning, Epilogue::STORE) };
+            let state = state(&gpu, 0, tokens as u32, 0);
+            let mut bindings = case.bindings(&state, &x);
+            bindings.extend([(5, Binding::Write(&y)), (9, Binding::Read(&chosen_buffer))]);
             run(&gpu, &[Dispatch::new(&gpu, &linear.shader().unwrap(), &bindings, linear.grid())], tokens as u32);
             let all = case.expected(false);
             let expected: Vec<f32> = (0..6)
@@ -314,27 +293,12 @@ async fn linear_puts_parts_of_attention_together() {
                 }
                 let x = reference::attention::merge(&parts, splits as usize, head_dim as usize);
                 let expected = reference::linear::matmul(&case.weights, &x, cols as usize);
-                let linear = Linear {
-                    tensor_type: TensorType::Q8_0,
-                    rows: 37,
-                    cols,
-                    first_row: 0,
-                    out_rows: 37,
-                    norm_eps: None,
-                    bias: false,
-                    experts: None,
-                    merge: Some(MergedParts { splits, head_dim }),
-                    epilogue: Epilogue::STORE,
-                    tuning,
-                };
+                let merge = Some(MergedParts { splits, head_dim });
+                let linear = Linear { merge, ..case.linear(tuning, Epilogue::STORE) };
                 let y = gpu.storage_buffer("y", 37 * 4);
-                let bindings = [
-                    (0, Binding::Uniform(&state(&gpu, 0, 1, 0))),
-                    (1, Binding::Read(&case.matrix.quants)),
-                    (2, Binding::Read(&case.matrix.scales)),
-                    (3, Binding::Read(&gpu.storage_buffer_with("parts", &parts))),
-                    (5, Binding::Write(&y)),
-                ];
+                let (state, parts) = (state(&gpu, 0, 1, 0), gpu.storage_buffer_with("parts", &parts));
+                let mut bindings = case.bindings(&state, &parts);
+                bindings.push((5, Binding::Write(&y)));
                 run(&gpu, &[Dispatch::new(&gpu, &linear.shader().unwrap(), &bindings, linear.grid())], 1);
                 let what = format!("{splits} parts of {head_dim}, {tuning:?}");
                 assert_close(&read(&gpu, &y, expected.len()).await, &expected, 1e-5, &what);
