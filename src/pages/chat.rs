@@ -23,6 +23,9 @@ use crate::i18n::tr;
 use crate::options::Options;
 use crate::storage;
 
+/// Windows in which the list of conversations is a drawer, as `sidebar.css` has it.
+const NARROW: &str = "(max-width: 52rem)";
+
 /// The chat page.
 #[component]
 pub(crate) fn ChatPage() -> impl IntoView {
@@ -41,10 +44,11 @@ pub(crate) fn ChatPage() -> impl IntoView {
     }
     let is_empty = Memo::new(move |_| chats.branch().read().is_empty());
     // On narrow screens the list is a drawer, which begins closed; on wide ones it begins open.
-    let is_narrow = use_media_query("(max-width: 52rem)");
-    let is_list_open = RwSignal::new(!is_narrow.get_untracked());
+    let is_narrow = use_media_query(NARROW);
+    // That signal is right only once the page stands; the list must not show for a moment.
+    let is_list_open = RwSignal::new(!is_narrow_now());
     // A window that changes its width changes between the list and the drawer.
-    Effect::watch(move || is_narrow.get(), move |is_narrow, _, _| is_list_open.set(!is_narrow), false);
+    Effect::watch(move || is_narrow.get(), move |is_narrow, _, _| is_list_open.set(!is_narrow), true);
     let looked_at = RwSignal::new_local(None::<Option<Choice>>);
     let take_dropped = move |event: web_sys::DragEvent| {
         event.prevent_default();
@@ -95,4 +99,8 @@ pub(crate) fn ChatPage() -> impl IntoView {
             <Shortcuts on_sidebar=move |opens| is_list_open.update(|open| *open = opens || !*open) />
         </div>
     }
+}
+
+fn is_narrow_now() -> bool {
+    window().match_media(NARROW).ok().flatten().is_some_and(|query| query.matches())
 }

@@ -67,6 +67,14 @@ fn axe_finds_nothing_on_any_page_in_both_themes() {
     let overflow = "document.documentElement.scrollWidth - document.documentElement.clientWidth";
     assert_eq!(page.evaluate(overflow).unwrap(), 0, "a long title is wider than the page");
     assert_accessible(&page, "phone");
+    page.navigate(&server.page("?new")).unwrap();
+    wait(&page, "document.querySelector('.app')");
+    page.evaluate("new Promise(done => setTimeout(done, 300))").unwrap();
+    assert_eq!(
+        page.evaluate("document.querySelector('.app').dataset.list").unwrap(),
+        "closed",
+        "the drawer is in the way"
+    );
     for name in ["catalogue", "settings", "storage", "performance", "playground", "nowhere"] {
         page.navigate(&server.page(name)).unwrap();
         wait(&page, "document.querySelector('h1')");
