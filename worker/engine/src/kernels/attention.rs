@@ -40,6 +40,7 @@ impl Attention {
     /// The main kernel. With one split its output is complete.
     pub fn shader(&self) -> Shader {
         let half_dim = self.heads.head_dim / 2;
+        let key_lanes = key_lanes(self.heads.head_dim);
         debug_assert!(!self.is_batch || self.splits == 1, "a batch has workgroups enough");
         Shader::new(if self.is_batch { "attention_batch.wgsl" } else { "attention.wgsl" })
             .define_if(self.heads.rope_half, "ROPE_HALF")
@@ -53,8 +54,8 @@ impl Attention {
             .constant("VALUE_VEC_OFFSET", self.value_offset / 4)
             .constant("WINDOW_LEN", self.window.unwrap_or_default())
             .constant("SPLITS", self.splits)
-            .constant("KEY_LANES", key_lanes(self.heads.head_dim))
-            .constant("KEYS", self.heads.head_dim / 8 / key_lanes(self.heads.head_dim))
+            .constant("KEY_LANES", key_lanes)
+            .constant("KEYS", self.heads.head_dim / 8 / key_lanes)
             .constant("VALUES", VALUES)
             .constant("WORKGROUP", half_dim.next_power_of_two().max(self.workgroup))
             .float("SCALE", self.scale)

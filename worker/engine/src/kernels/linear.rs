@@ -182,9 +182,7 @@ impl Linear {
             Epilogue::Qkv { heads, value_offset } => with_heads(shader.part("EPILOGUE", "qkv"), &heads, value_offset),
         })
     }
-}
 
-impl Linear {
     /// What only `matvec.wgsl` has.
     fn matvec(&self) -> Shader {
         let LinearTuning { workgroup, lanes, steps, subgroup, subgroup_enable, .. } = self.tuning;
