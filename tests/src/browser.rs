@@ -151,6 +151,15 @@ impl Page {
         result
     }
 
+    /// Goes to a page of the site as by a link of it, so that what is in memory stays.
+    ///
+    /// # Errors
+    /// If the page does not answer.
+    pub fn follow(&self, path: &str) -> Result<(), Error> {
+        let script = format!("(history.pushState({{}}, '', {path:?}), dispatchEvent(new PopStateEvent('popstate')))");
+        self.evaluate(&script).map(drop)
+    }
+
     /// The JSON value of an expression; promises are awaited.
     ///
     /// # Errors

@@ -347,13 +347,9 @@ fn long_files_are_searched_and_their_passages_shown() {
     let asked = asked.as_str().unwrap();
     assert!(asked.contains("Lakehurst") && asked.contains("history.md") && asked.len() < 3000, "{}", asked.len());
     // With an embedding model the meaning counts: the question shares no word with the passage.
-    let go = |path: &str| {
-        let script = format!("(history.pushState({{}}, '', {path:?}), dispatchEvent(new PopStateEvent('popstate')))");
-        page.evaluate(&script).unwrap();
-    };
-    go("settings");
+    page.follow("settings").unwrap();
     page.fill("#embedding-model", "models/embedding.gguf").unwrap();
-    go("./");
+    page.follow("./").unwrap();
     wait(&page, "document.querySelector('.app')");
     page.click(NEW_CHAT).unwrap();
     page.evaluate(attach).unwrap();

@@ -63,9 +63,7 @@ fn main() -> Result<(), Error> {
     conversations(&server, &folder)?;
     for (name, there) in PAGES {
         // As by a link, so that the model stays.
-        page.evaluate(&format!(
-            "(history.pushState({{}}, '', './{name}'), dispatchEvent(new PopStateEvent('popstate')))"
-        ))?;
+        page.follow(&format!("./{name}"))?;
         page.wait_for(there, Duration::from_secs(60))?;
         camera.take(name)?;
     }
@@ -78,7 +76,7 @@ fn main() -> Result<(), Error> {
     let page = session.open(&server.page(&format!("?model={}", server.faulty("page.html"))))?;
     page.wait_for("document.querySelector('.failure')", Duration::from_secs(60))?;
     Camera { page: &page, folder: &folder }.take("bad-model")?;
-    page.evaluate("(history.pushState({}, '', './nowhere'), dispatchEvent(new PopStateEvent('popstate')))")?;
+    page.follow("./nowhere")?;
     page.wait_for("document.querySelector('.notice')", Duration::from_secs(10))?;
     Camera { page: &page, folder: &folder }.take("not-found")?;
 
