@@ -1,7 +1,7 @@
-//! What the address says: `?model=URL&q=QUESTION&temperature=0&max_tokens=100&seed=1&context=2048`.
+//! What the address says: `?model=URL&q=QUESTION&temperature=0&max_tokens=100&seed=1&context=2048&device=cpu`.
 
 use leptos::prelude::window;
-use parlance_protocol::hugging_face_url;
+use parlance_protocol::{DeviceChoice, hugging_face_url};
 use wasm_bindgen::JsCast as _;
 use wasm_bindgen_futures::JsFuture;
 use web_sys::{Response, UrlSearchParams};
@@ -29,6 +29,8 @@ pub(crate) struct Options {
     max_tokens: Option<u32>,
     /// Tokens of context to ask for.
     pub(crate) context_tokens: Option<u32>,
+    /// What models are computed on.
+    pub(crate) device: Option<DeviceChoice>,
 }
 
 impl Options {
@@ -52,6 +54,11 @@ impl Options {
             seed: number("seed"),
             max_tokens: number("max_tokens"),
             context_tokens: number("context"),
+            device: match text("device").as_deref() {
+                Some("gpu") => Some(DeviceChoice::Gpu),
+                Some("cpu") => Some(DeviceChoice::Cpu),
+                _ => None,
+            },
         }
     }
 }

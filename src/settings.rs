@@ -1,6 +1,7 @@
 //! What the user has chosen, for all visits. Kept in `localStorage`, so that it is there before the first paint.
 
 use leptos::prelude::*;
+use parlance_protocol::DeviceChoice;
 use parlance_protocol::openai::ChatCompletionRequest;
 use serde::{Deserialize, Serialize};
 
@@ -36,6 +37,8 @@ pub(crate) struct Settings {
     pub(crate) enter_sends: bool,
     /// After how many minutes without a request a model's memory is freed; 0 for never.
     pub(crate) idle_minutes: u32,
+    /// What models are computed on.
+    pub(crate) device: DeviceChoice,
     /// System prompts to choose from.
     pub(crate) personas: Vec<Snippet>,
     /// Texts to insert by `/name`.
@@ -56,6 +59,7 @@ impl Default for Settings {
             language: None,
             enter_sends: true,
             idle_minutes: 0,
+            device: DeviceChoice::Auto,
             personas: Vec::new(),
             prompts: Vec::new(),
         }

@@ -18,11 +18,13 @@ export interface ModelInfo {
   context_tokens: number;
   adapter: string;
   is_software: boolean;
+  /** The model is computed on the CPU, without WebGPU. */
+  is_cpu: boolean;
   /** Optional features of the GPU that are in use, for example `subgroups`. */
   features: string[];
-  /** Bytes of weights on the GPU. */
+  /** Bytes of weights on the device. */
   weight_bytes: number;
-  /** Bytes of the KV cache on the GPU. */
+  /** Bytes of the KV cache there. */
   kv_bytes: number;
   warning: string | null;
   len_bytes: number;
@@ -264,6 +266,10 @@ export class Parlance {
   countTokens(text: string): Promise<number>;
   inspect(model: Model, options?: { contextTokens?: number | null }): Promise<ModelDescription>;
   unload(name?: string | null): Promise<void>;
-  configure(settings: { idleUnloadSeconds?: number | null; budgetBytes?: number | null }): Promise<void>;
+  configure(settings: {
+    idleUnloadSeconds?: number | null;
+    budgetBytes?: number | null;
+    device?: "auto" | "gpu" | "cpu";
+  }): Promise<void>;
   terminate(): void;
 }

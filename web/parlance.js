@@ -97,10 +97,13 @@ export class Parlance {
     await this.#send({ type: "unload", model: name });
   }
 
-  /** `idleUnloadSeconds` frees models that nobody uses; `budgetBytes` limits what models beside each other take. */
-  async configure({ idleUnloadSeconds = null, budgetBytes = null }) {
+  /**
+   * `idleUnloadSeconds` frees models that nobody uses; `budgetBytes` limits what models beside each other take; `device` ("auto",
+   * "gpu" or "cpu") is what models are computed on that load from now on.
+   */
+  async configure({ idleUnloadSeconds = null, budgetBytes = null, device = "auto" }) {
     await this.#start();
-    const settings = { idle_unload_seconds: idleUnloadSeconds, budget_bytes: budgetBytes };
+    const settings = { idle_unload_seconds: idleUnloadSeconds, budget_bytes: budgetBytes, device };
     this.#worker.postMessage({ request: { type: "configure", settings } });
   }
 

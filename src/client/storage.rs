@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use leptos::prelude::*;
-use parlance_protocol::{Failure, Request, Settings, StorageInfo};
+use parlance_protocol::{DeviceChoice, Failure, Request, Settings, StorageInfo};
 use web_sys::File;
 
 use super::Client;
@@ -42,10 +42,17 @@ impl Client {
         self.send(Request::Verify { id: self.next_request(), url }, Vec::new());
     }
 
+    /// What models are computed on: as the address says, or the user chose.
+    fn device(self) -> DeviceChoice {
+        let chosen = self.settings.0.with_untracked(|settings| settings.device);
+        self.options.with_value(|options| options.device).unwrap_or(chosen)
+    }
+
     /// Tells the worker what the user has chosen.
     pub(crate) fn configure(self) {
         let minutes = self.settings.0.with_untracked(|settings| settings.idle_minutes);
         let idle_unload_seconds = (minutes > 0).then(|| f64::from(minutes) * 60.0);
-        self.send(Request::Configure { settings: Settings { idle_unload_seconds, budget_bytes: None } }, Vec::new());
+        let settings = Settings { idle_unload_seconds, budget_bytes: None, device: self.device() };
+        self.send(Request::Configure { settings }, Vec::new());
     }
 }

@@ -6,6 +6,7 @@ pub(crate) mod composer;
 pub(crate) mod conversation_dialog;
 pub(crate) mod conversation_item;
 pub(crate) mod data_controls;
+pub(crate) mod device_select;
 pub(crate) mod dialog;
 pub(crate) mod edit_box;
 pub(crate) mod failure_notice;

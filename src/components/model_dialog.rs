@@ -3,6 +3,7 @@
 use leptos::html::Input;
 use leptos::prelude::*;
 
+use super::device_select::DeviceSelect;
 use super::dialog::Dialog;
 use super::files::list;
 use super::idle_choice::IdleChoice;
@@ -49,6 +50,9 @@ pub(crate) fn ModelDialog(first: Option<Choice>, on_close: impl Fn() + Copy + Se
             </section>
             <UrlForm on_choose=move |url| choice.set(Some(Choice::of_url(url))) />
             <FileForm on_choose=move |files| choice.set(Choice::of_files(files)) />
+            <section>
+                <DeviceSelect />
+            </section>
         </Dialog>
     }
 }

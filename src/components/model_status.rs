@@ -5,6 +5,7 @@ use parlance_protocol::Phase;
 
 use super::failure_notice::FailureNotice;
 use super::units;
+use super::webgpu_help::WebGpuHelp;
 use crate::client::{Client, EngineState, LoadProgress};
 use crate::i18n::{t, tf, tr};
 use crate::storage;
@@ -30,7 +31,11 @@ pub(crate) fn ModelStatus(on_choose_model: impl Fn() + Copy + Send + 'static) ->
             }
             EngineState::Ready(model) => {
                 let software = model.is_software.then(|| t("computes-on-cpu"));
-                view! { <Notices notices=software.into_iter().chain(model.warning).collect() /> }.into_any()
+                view! {
+                    <Notices notices=software.into_iter().chain(model.warning).collect() />
+                    {model.is_cpu.then(|| view! { <OnCpu /> })}
+                }
+                .into_any()
             }
             EngineState::Failed(failure) => {
                 let smaller = failure.suggested_context_tokens.map(|tokens| {
@@ -139,6 +144,17 @@ fn detail(progress: LoadProgress) -> String {
         }
     }
     parts.join(" · ")
+}
+
+/// Says that there is no GPU, and what can be done.
+#[component]
+fn OnCpu() -> impl IntoView {
+    view! {
+        <details class="hint" data-testid="on-cpu">
+            <summary>{tr("runs-on-cpu")}</summary>
+            <WebGpuHelp />
+        </details>
+    }
 }
 
 /// Things to know about a model that is ready.

@@ -37,7 +37,7 @@ const SCRIPT: &str = r#"(() => {
             window.asked.push(request);
             if (type === "load") {
                 const model = {
-                    name: "scripted", can_chat: true, context_tokens: 1000, adapter: "none", is_software: false, features: [],
+                    name: "scripted", can_chat: true, context_tokens: 1000, adapter: "none", is_software: false, is_cpu: false, features: [],
                     weight_bytes: window.modelBytes ?? 1, kv_bytes: 1, warning: null, len_bytes: 1, load_seconds: 0, peak_memory_bytes: 1,
                 };
                 this.#tell({ type: "loaded", id, model });

@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 
 use parlance_engine::fit::Description;
 use parlance_engine::gguf::{Gguf, TensorInfo};
-use parlance_engine::runtime::{Gpu, GpuOptions};
-use parlance_protocol::{ModelDescription, ModelSource};
+use parlance_protocol::{DeviceChoice, ModelDescription, ModelSource};
 use web_sys::File;
 
+use crate::device;
 use crate::error::WorkerError;
 use crate::source::{Part, headers};
 use crate::storage::{Store, estimate};
@@ -18,12 +18,13 @@ pub(crate) async fn inspect(
     files: Vec<File>,
     context_tokens: Option<u32>,
     store: Option<&Store>,
+    choice: DeviceChoice,
 ) -> Result<ModelDescription, WorkerError> {
     let parts = Part::of(source, files, store).await?;
     let (headers, len_bytes) = headers(&parts).await?;
     let stored_bytes = stored_bytes(&parts, store).await;
     let gguf = Gguf::merge(&headers)?;
-    let limits = Gpu::new(GpuOptions::default()).await?.limits();
+    let limits = device::open(choice).await?.limits();
     let description = Description::new(&gguf, limits)?;
     let fit = description.fit(context_tokens, limits)?;
     let warning = match &description {

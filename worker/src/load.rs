@@ -2,16 +2,16 @@
 
 use std::rc::Rc;
 
-use js_sys::Reflect;
 use parlance_api::Language;
 use parlance_engine::EngineError;
-use parlance_engine::runtime::{Gpu, GpuOptions, Loaded, Loader, LoaderOptions};
-use parlance_protocol::{ModelInfo, ModelSource, Phase, RequestId};
+use parlance_engine::runtime::{Device, Loaded, Loader, LoaderOptions};
+use parlance_protocol::{DeviceChoice, ModelInfo, ModelSource, Phase, RequestId};
 use sha2::{Digest as _, Sha256};
 use web_sys::File;
 use web_time::Instant;
 
 use crate::client::Client;
+use crate::device;
 use crate::error::WorkerError;
 use crate::interrupts::Guard;
 use crate::source::{Chunks, Part, headers};
@@ -38,6 +38,8 @@ pub(crate) struct Resident {
     /// Bytes on the GPU.
     pub(crate) len_bytes: u64,
     pub(crate) used: Instant,
+    /// What it was to be computed on.
+    pub(crate) device: DeviceChoice,
 }
 
 /// A load under way.
@@ -46,6 +48,7 @@ pub(crate) struct Load<'a> {
     pub(crate) client: &'a Client,
     pub(crate) guard: &'a Guard,
     pub(crate) store: Option<&'a Store>,
+    pub(crate) device: DeviceChoice,
 }
 
 impl Load<'_> {
@@ -68,20 +71,17 @@ impl Load<'_> {
     async fn try_run(&self, spec: &LoadSpec) -> Result<Resident, WorkerError> {
         let start = Instant::now();
         self.client.report(self.id, Phase::Start, 0.0, None, start);
-        if !has_webgpu() {
-            return Err(WorkerError::NoWebGpu);
-        }
+        let device = device::open(self.device).await?;
         let parts = Part::of(&spec.source, spec.files.clone(), self.store).await?;
         let (parts, warning) = self.fetch(parts).await?;
-        let gpu = Gpu::new(GpuOptions::default()).await?;
         let (loader, len_bytes) = match parts.as_slice() {
             [part] => {
                 let (chunks, known_len) = part.open().await?;
                 let options = LoaderOptions { file_len_bytes: known_len, context_tokens: spec.context_tokens };
                 let total = known_len.map(|len| len as f64);
-                self.stream_into(Loader::new(gpu, options), part, chunks, 0, total).await?
+                self.stream_into(Loader::new(device, options), part, chunks, 0, total).await?
             }
-            parts => self.load_parts(gpu, parts, spec.context_tokens).await?,
+            parts => self.load_parts(device, parts, spec.context_tokens).await?,
         };
         let prepare_start = Instant::now();
         self.client.report(self.id, Phase::Prepare, 0.0, None, prepare_start);
@@ -89,7 +89,7 @@ impl Load<'_> {
         if let Loaded::Decoder(model) = &mut finished {
             model.warm_up().await?;
         }
-        Ok(resident(spec, finished, len_bytes, warning, start))
+        Ok(Resident { device: self.device, ..resident(spec, finished, len_bytes, warning, start) })
     }
 
     /// Brings what is missing onto this device. Where there is no room, the model is streamed to the GPU and not kept; the text says so.
@@ -137,13 +137,13 @@ impl Load<'_> {
     /// Reads the headers of all parts, so that the whole model is planned before its weights come, then the parts.
     async fn load_parts(
         &self,
-        gpu: Gpu,
+        device: Device,
         parts: &[Part],
         context_tokens: Option<u32>,
     ) -> Result<(Loader, u64), WorkerError> {
         let (headers, total) = headers(parts).await?;
         let options = LoaderOptions { file_len_bytes: None, context_tokens };
-        let mut loader = Loader::with_headers(gpu, options, &headers).await?;
+        let mut loader = Loader::with_headers(device, options, &headers).await?;
         let mut done = 0;
         for part in parts {
             let (chunks, _) = part.open().await?;
@@ -220,17 +220,17 @@ impl<'a> Checksum<'a> {
 }
 
 fn resident(spec: &LoadSpec, loaded: Loaded, len_bytes: u64, warning: Option<String>, start: Instant) -> Resident {
-    let (context_tokens, template_warning, language, gpu, own_name, weight_bytes, kv_bytes) = match &loaded {
+    let (context_tokens, template_warning, language, device, own_name, weight_bytes, kv_bytes) = match &loaded {
         Loaded::Decoder(model) => {
             let warning = model.chat().template_warning().map(str::to_owned);
             let language = Some(Rc::new(Language::new(model.chat_handle())));
             let kv_bytes = model.config().kv_bytes_per_token() * u64::from(model.context_tokens());
             let name = model.config().name.as_str();
-            (model.context_tokens(), warning, language, model.gpu(), name, model.weight_bytes(), kv_bytes)
+            (model.context_tokens(), warning, language, model.device(), name, model.weight_bytes(), kv_bytes)
         }
         Loaded::Encoder(encoder) => {
             let config = encoder.config();
-            (config.context, None, None, encoder.gpu(), config.name.as_str(), len_bytes, config.kv_bytes())
+            (config.context, None, None, encoder.device(), config.name.as_str(), len_bytes, config.kv_bytes())
         }
     };
     let fewer = match &loaded {
@@ -245,9 +245,10 @@ fn resident(spec: &LoadSpec, loaded: Loaded, len_bytes: u64, warning: Option<Str
         name: display_name(&spec.source, own_name),
         can_chat: matches!(loaded, Loaded::Decoder(_)),
         context_tokens,
-        adapter: gpu.adapter_name().to_owned(),
-        is_software: gpu.is_software(),
-        features: gpu.feature_names().into_iter().map(str::to_owned).collect(),
+        adapter: device.adapter_name().to_owned(),
+        is_software: device.is_software(),
+        is_cpu: device.is_cpu(),
+        features: device.feature_names().into_iter().map(str::to_owned).collect(),
         weight_bytes: weight_bytes as f64,
         kv_bytes: kv_bytes as f64,
         warning: (!warnings.is_empty()).then(|| warnings.join(" ")),
@@ -255,7 +256,8 @@ fn resident(spec: &LoadSpec, loaded: Loaded, len_bytes: u64, warning: Option<Str
         load_seconds: start.elapsed().as_secs_f64(),
         peak_memory_bytes: memory_bytes(),
     };
-    Resident { spec: spec.clone(), info, loaded, language, len_bytes: weight_bytes + kv_bytes, used: Instant::now() }
+    let (len_bytes, used) = (weight_bytes + kv_bytes, Instant::now());
+    Resident { spec: spec.clone(), info, loaded, language, len_bytes, used, device: DeviceChoice::Auto }
 }
 
 /// The file's name without its ending, which tells size and quantisation; the metadata's name without one.
@@ -281,11 +283,4 @@ fn memory_bytes() -> f64 {
 #[cfg(not(target_family = "wasm"))]
 fn memory_bytes() -> f64 {
     0.0
-}
-
-/// Whether the browser has WebGPU in workers at all.
-fn has_webgpu() -> bool {
-    Reflect::get(&js_sys::global(), &"navigator".into())
-        .and_then(|navigator| Reflect::get(&navigator, &"gpu".into()))
-        .is_ok_and(|gpu| gpu.is_truthy())
 }

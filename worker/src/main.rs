@@ -6,6 +6,7 @@
 
 mod answer;
 mod client;
+mod device;
 mod error;
 mod inspect;
 mod interrupts;

@@ -75,9 +75,10 @@ impl Shared {
         let store = self.store().await;
         let needed = || store.ok_or(WorkerError::BadRequest("this browser keeps no files"));
         Ok(match request {
-            Request::Inspect { source, context_tokens, .. } => {
-                Event::Inspected { id, model: inspect(&source, files, context_tokens, store).await? }
-            }
+            Request::Inspect { source, context_tokens, .. } => Event::Inspected {
+                id,
+                model: inspect(&source, files, context_tokens, store, self.settings.get().device).await?,
+            },
             Request::Delete { url, .. } => {
                 needed()?.remove(&url).await?;
                 Event::Storage { id, storage: needed()?.info().await? }

@@ -241,7 +241,7 @@ fn an_answer_goes_on_with_another_model_where_the_first_was_lost() {
 
     let listener = Listener::default();
     let mut job = Job::chat(&language, &request, meta(), &Processors::new()).unwrap();
-    let device = first.gpu().device().clone();
+    let device = first.device().gpu().unwrap().device().clone();
     first.reset();
     let lost = block_on(job.run(&mut first, &Saboteur(&listener, device)));
     assert!(matches!(lost, Err(parlance_api::RequestError::Engine(parlance_engine::EngineError::Gpu(_)))), "{lost:?}");

@@ -1,6 +1,6 @@
 //! Measures the engine natively, as medians over several runs:
 //!
-//!     cargo run --release -p parlance-engine --example bench -- --model FILE [--context 512] [--prefill 512] [--json]
+//!     cargo run --release -p parlance-engine --example bench -- --model FILE [--context 512] [--prefill 512] [--cpu] [--json]
 //!
 //! Each result is `{case, model, metric, value, unit, adapter, features}`. `--tune NAME=VALUE,...` lays kernels out in
 //! another way; `cargo xtask bench` runs this.
@@ -11,7 +11,7 @@ use std::error::Error;
 use std::path::PathBuf;
 use std::time::Instant;
 
-use parlance_engine::runtime::{Gpu, GpuOptions, Model, Tuning};
+use parlance_engine::runtime::{Cpu, Device, Gpu, GpuOptions, Model, Tuning};
 use parlance_engine::sampling::SamplingParams;
 use pollster::block_on;
 use serde::Serialize;
@@ -26,6 +26,7 @@ struct Arguments {
     tokens: usize,
     tune: Vec<(String, u32)>,
     baseline: bool,
+    is_cpu: bool,
     is_json: bool,
 }
 
@@ -63,6 +64,7 @@ fn parse(arguments: impl Iterator<Item = String>) -> Result<Arguments, Box<dyn E
         tokens: 128,
         tune: Vec::new(),
         baseline: false,
+        is_cpu: false,
         is_json: false,
     };
     let numbers = |text: &str| text.split(',').map(str::parse).collect::<Result<Vec<usize>, _>>();
@@ -71,6 +73,7 @@ fn parse(arguments: impl Iterator<Item = String>) -> Result<Arguments, Box<dyn E
         match name.as_str() {
             "--json" => parsed.is_json = true,
             "--baseline" => parsed.baseline = true,
+            "--cpu" => parsed.is_cpu = true,
             name => {
                 let value = arguments.next().ok_or_else(|| format!("{name} needs a value"))?;
                 match name {
@@ -95,10 +98,13 @@ fn parse(arguments: impl Iterator<Item = String>) -> Result<Arguments, Box<dyn E
 
 async fn measure(arguments: &Arguments) -> Result<Vec<Row>, Box<dyn Error>> {
     let options = GpuOptions { baseline: arguments.baseline, ..GpuOptions::default() };
-    let gpu = Gpu::new(options).await?;
-    let tuning = tuned(gpu.tuning(), &arguments.tune)?;
-    let gpu = Gpu::new(GpuOptions { tuning: Some(tuning), ..options }).await?;
-    let (adapter, features) = (gpu.adapter_name().to_owned(), gpu.feature_names());
+    let device: Device = if arguments.is_cpu {
+        Cpu::blocking().into()
+    } else {
+        let tuning = tuned(Gpu::new(options).await?.tuning(), &arguments.tune)?;
+        Gpu::new(GpuOptions { tuning: Some(tuning), ..options }).await?.into()
+    };
+    let (adapter, features) = (device.adapter_name().to_owned(), device.feature_names());
     let model_name = arguments.model.file_stem().unwrap_or_default().to_string_lossy().into_owned();
     let mut rows = Vec::new();
     let mut add = |case: String, metric, value, unit| {
@@ -106,12 +112,17 @@ async fn measure(arguments: &Arguments) -> Result<Vec<Row>, Box<dyn Error>> {
         rows.push(Row { case, model, metric, value, unit, adapter, features });
     };
 
-    let bandwidth = copy_bandwidth(&gpu, arguments.runs).await?;
-    add("copy".to_owned(), "bandwidth", bandwidth / 1e9, "GB/s");
+    let bandwidth = match &device {
+        Device::Gpu(gpu) => Some(copy_bandwidth(gpu, arguments.runs).await?),
+        Device::Cpu(_) => None,
+    };
+    if let Some(bandwidth) = bandwidth {
+        add("copy".to_owned(), "bandwidth", bandwidth / 1e9, "GB/s");
+    }
     let longest = arguments.contexts.iter().chain(&arguments.prefills).copied().max().unwrap_or(0);
     let context = (longest + arguments.tokens + 8).max(1024) as u32;
     let start = Instant::now();
-    let (mut model, len_bytes) = load(gpu, &arguments.model, context).await?;
+    let (mut model, len_bytes) = load(device, &arguments.model, context).await?;
     model.warm_up().await?;
     let seconds = start.elapsed().as_secs_f64();
     add("load".to_owned(), "time", seconds, "s");
@@ -126,7 +137,9 @@ async fn measure(arguments: &Arguments) -> Result<Vec<Row>, Box<dyn Error>> {
         add(format!("decode at {context}"), "rate", rate, "tokens/s");
         let kv_bytes = model.config().kv_bytes_per_token() as f64 * (context + arguments.tokens / 2) as f64;
         let bytes = model.weight_bytes() as f64 + kv_bytes;
-        add(format!("decode at {context}"), "share of bandwidth", 100.0 * bytes * rate / bandwidth, "%");
+        if let Some(bandwidth) = bandwidth {
+            add(format!("decode at {context}"), "share of bandwidth", 100.0 * bytes * rate / bandwidth, "%");
+        }
     }
     Ok(rows)
 }

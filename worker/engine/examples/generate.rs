@@ -2,10 +2,10 @@
 //!
 //! ```text
 //! cargo run --release -p parlance-engine --example generate -- \
-//!     --model FILE --prompt TEXT --max-tokens N --temperature 0 [--seed N] [--raw] [--json] [--baseline]
+//!     --model FILE --prompt TEXT --max-tokens N --temperature 0 [--seed N] [--raw] [--json] [--baseline | --cpu]
 //! ```
 //!
-//! `--raw` skips the chat template, `--json` prints one object, `--baseline` uses WebGPU's default limits only.
+//! `--raw` skips the chat template, `--json` prints one object, `--baseline` uses WebGPU's default limits only, `--cpu` no GPU at all.
 
 use std::error::Error;
 use std::fs::File;
@@ -13,11 +13,12 @@ use std::io::{Read as _, Write as _};
 use std::time::Instant;
 
 use parlance_engine::chat::Message;
-use parlance_engine::runtime::{Gpu, GpuOptions, Loader, LoaderOptions, Model};
+use parlance_engine::runtime::{Cpu, Device, Gpu, GpuOptions, Loader, LoaderOptions, Model};
 use parlance_engine::sampling::SamplingParams;
 use serde_json::json;
 
 /// The command line.
+#[allow(clippy::struct_excessive_bools, reason = "each is a switch of its own")]
 struct Arguments {
     model: String,
     prompt: String,
@@ -26,6 +27,7 @@ struct Arguments {
     raw: bool,
     json: bool,
     baseline: bool,
+    cpu: bool,
 }
 
 impl Arguments {
@@ -38,6 +40,7 @@ impl Arguments {
             raw: false,
             json: false,
             baseline: false,
+            cpu: false,
         };
         let mut words = std::env::args().skip(1);
         while let Some(flag) = words.next() {
@@ -51,6 +54,7 @@ impl Arguments {
                 "--raw" => arguments.raw = true,
                 "--json" => arguments.json = true,
                 "--baseline" => arguments.baseline = true,
+                "--cpu" => arguments.cpu = true,
                 other => return Err(format!("unknown argument {other}").into()),
             }
         }
@@ -62,10 +66,11 @@ impl Arguments {
 }
 
 async fn load(arguments: &Arguments) -> Result<Model, Box<dyn Error>> {
-    let gpu = Gpu::new(GpuOptions { baseline: arguments.baseline, ..GpuOptions::default() }).await?;
+    let options = GpuOptions { baseline: arguments.baseline, ..GpuOptions::default() };
+    let device: Device = if arguments.cpu { Cpu::blocking().into() } else { Gpu::new(options).await?.into() };
     let mut file = File::open(&arguments.model).map_err(|error| format!("{}: {error}", arguments.model))?;
     let options = LoaderOptions { file_len_bytes: Some(file.metadata()?.len()), ..Default::default() };
-    let mut loader = Loader::new(gpu, options);
+    let mut loader = Loader::new(device, options);
     let mut chunk = vec![0; 4 << 20];
     loop {
         let len = file.read(&mut chunk)?;
@@ -126,7 +131,7 @@ fn report(
             "prompt_tokens": prompt.len(),
             "prefill_tokens_per_second": prefill_rate,
             "decode_tokens_per_second": decode_rate,
-            "adapter": model.gpu().adapter_name(),
+            "adapter": model.device().adapter_name(),
         });
         writeln!(out, "{object}")?;
     } else {
@@ -136,7 +141,7 @@ fn report(
             "\n{} prompt tokens at {prefill_rate:.1}/s, {decoded} tokens at {decode_rate:.1}/s, {} dispatches a token, on {}",
             prompt.len(),
             model.dispatches_per_token(),
-            model.gpu().adapter_name()
+            model.device().adapter_name()
         )?;
     }
     Ok(())

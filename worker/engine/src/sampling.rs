@@ -1,6 +1,7 @@
 //! What a request asks of sampling.
 
 use crate::error::{EngineError, Result};
+use crate::reference::sampling::IN_PROMPT;
 
 /// Sampling parameters, in the layout of `kernels/sampling.wgsl`.
 ///
@@ -36,6 +37,19 @@ pub struct SamplingPlan<'a> {
     pub bias: &'a [(u32, f32)],
     /// How many of the prompt's last tokens were generated: an answer that goes on after an interruption.
     pub generated: usize,
+}
+
+/// What was seen of each token of a vocabulary, see [`IN_PROMPT`]: the prompt's last `generated` tokens belong to the answer.
+pub(crate) fn history(vocab: usize, prompt: &[u32], generated: usize) -> Vec<u32> {
+    let mut history = vec![0u32; vocab];
+    let (given, generated) = prompt.split_at(prompt.len() - generated.min(prompt.len()));
+    for token in given {
+        history[*token as usize] = IN_PROMPT;
+    }
+    for token in generated {
+        history[*token as usize] += 1;
+    }
+    history
 }
 
 impl From<&SamplingParams> for SamplingPlan<'_> {

@@ -6,7 +6,7 @@ mod common;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use common::{Described, describe, describe_parts};
+use common::{Described, On, describe, describe_parts};
 use parlance_engine::gguf::{Gguf, Parsed};
 use parlance_engine::runtime::{Gpu, GpuOptions, Loaded, Loader, LoaderOptions, Model, Tuning};
 use pollster::block_on;
@@ -41,9 +41,9 @@ struct Case {
     logits: String,
 }
 
-async fn load_any(bytes: &[u8], options: GpuOptions) -> Loaded {
-    let gpu = Gpu::new(options).await.unwrap();
-    let mut loader = Loader::new(gpu, LoaderOptions { context_tokens: Some(128), ..LoaderOptions::default() });
+async fn load_any(bytes: &[u8], on: On) -> Loaded {
+    let device = on.open().await;
+    let mut loader = Loader::new(device, LoaderOptions { context_tokens: Some(128), ..LoaderOptions::default() });
     // Chunks of an odd size, so that borders fall everywhere.
     for chunk in bytes.chunks(10_007) {
         loader.push(chunk).await.unwrap();
@@ -51,8 +51,8 @@ async fn load_any(bytes: &[u8], options: GpuOptions) -> Loaded {
     loader.finish_any().await.unwrap()
 }
 
-async fn load(bytes: &[u8], options: GpuOptions) -> Model {
-    match load_any(bytes, options).await {
+async fn load(bytes: &[u8], on: On) -> Model {
+    match load_any(bytes, on).await {
         Loaded::Decoder(model) => *model,
         Loaded::Encoder(_) => panic!("a decoder is described"),
     }
@@ -77,18 +77,18 @@ async fn as_on_hardware() -> GpuOptions {
     GpuOptions { tuning: Some(tuning), ..GpuOptions::default() }
 }
 
-/// Checks every second model, from `first` on.
-fn check(first: usize, options: GpuOptions) {
+/// Checks every `step`th model, from `first` on.
+fn check(first: usize, step: usize, on: On) {
     let fixture: Fixture = serde_json::from_str(include_str!("fixtures/architectures.json")).unwrap();
     assert!(fixture.models.len() >= 20, "every family has a model");
     let mut failures = Vec::new();
-    for case in fixture.models.iter().skip(first).step_by(2) {
+    for case in fixture.models.iter().skip(first).step_by(step) {
         let bytes = describe(&case.model, &fixture.tokenizer);
         let halves = STANDARD.decode(&case.logits).unwrap();
         let reference: Vec<f32> =
             halves.chunks_exact(2).map(|half| half::f16::from_le_bytes([half[0], half[1]]).to_f32()).collect();
         let logits = block_on(async {
-            let mut model = load(&bytes, options).await;
+            let mut model = load(&bytes, on).await;
             let (prompt, steps) = fixture.ids.split_at(fixture.prefill);
             let mut logits = model.logits(prompt).await.unwrap();
             for id in steps {
@@ -113,25 +113,29 @@ fn check(first: usize, options: GpuOptions) {
 
 #[test]
 fn families_laid_out_as_on_hardware_give_llama_cpps_logits() {
-    check(0, block_on(as_on_hardware()));
+    check(0, 2, On::Gpu(block_on(as_on_hardware())));
 }
 
 #[test]
 fn families_with_webgpu_defaults_give_llama_cpps_logits() {
-    check(1, GpuOptions { baseline: true, ..GpuOptions::default() });
+    check(1, 2, On::BASELINE);
+}
+
+#[test]
+fn families_on_the_cpu_give_llama_cpps_logits() {
+    check(0, 1, On::Cpu);
 }
 
 #[test]
 fn encoders_give_llama_cpps_vectors() {
     let fixture: Fixture = serde_json::from_str(include_str!("fixtures/architectures.json")).unwrap();
     assert_eq!(fixture.encoders.len(), 3);
-    for (case, baseline) in fixture.encoders.iter().flat_map(|case| [(case, false), (case, true)]) {
+    for (case, on) in fixture.encoders.iter().flat_map(|case| [On::GPU, On::BASELINE, On::Cpu].map(|on| (case, on))) {
         let bytes = describe(&case.model, &fixture.word_tokenizer);
         let floats = STANDARD.decode(&case.vectors).unwrap();
         let reference: Vec<f32> =
             floats.chunks_exact(4).map(|word| f32::from_le_bytes([word[0], word[1], word[2], word[3]])).collect();
-        let Loaded::Encoder(encoder) = block_on(load_any(&bytes, GpuOptions { baseline, ..GpuOptions::default() }))
-        else {
+        let Loaded::Encoder(encoder) = block_on(load_any(&bytes, on)) else {
             panic!("{} is an encoder", case.name);
         };
         let width = encoder.config().embedding_len as usize;
@@ -153,7 +157,7 @@ fn matrices_larger_than_a_binding_and_models_in_several_files_give_the_same_logi
     let fixture: Fixture = serde_json::from_str(include_str!("fixtures/architectures.json")).unwrap();
     let case = fixture.models.iter().find(|case| case.name == "mixed-k").unwrap();
     let bytes = describe(&case.model, &fixture.tokenizer);
-    let whole = block_on(async { load(&bytes, GpuOptions::default()).await.logits(&fixture.ids).await.unwrap() });
+    let whole = block_on(async { load(&bytes, On::GPU).await.logits(&fixture.ids).await.unwrap() });
     // Every matrix is split, the largest into five.
     let options = GpuOptions { max_binding_bytes: Some(40_000), ..GpuOptions::default() };
     let parts = describe_parts(&case.model, &fixture.tokenizer, 3);

@@ -1,12 +1,15 @@
 //! A real embedding model against llama.cpp (`fixtures/make_embeddings.py`).
 #![allow(clippy::unwrap_used, reason = "tests may panic")]
 
+mod common;
+
 use std::path::PathBuf;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use common::On;
 use parlance_engine::EngineError;
-use parlance_engine::runtime::{Encoder, Gpu, GpuOptions, Loaded, Loader, LoaderOptions};
+use parlance_engine::runtime::{Encoder, Loaded, Loader, LoaderOptions};
 use pollster::block_on;
 use serde::Deserialize;
 
@@ -21,17 +24,16 @@ fn model_bytes() -> Vec<u8> {
     std::fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}; `cargo xtask setup` makes it", path.display()))
 }
 
-async fn loader() -> Loader {
-    let gpu = Gpu::new(GpuOptions::default()).await.unwrap();
-    let mut loader = Loader::new(gpu, LoaderOptions::default());
+async fn loader(on: On) -> Loader {
+    let mut loader = Loader::new(on.open().await, LoaderOptions::default());
     for chunk in model_bytes().chunks(1_000_003) {
         loader.push(chunk).await.unwrap();
     }
     loader
 }
 
-async fn encoder() -> Encoder {
-    match loader().await.finish_any().await.unwrap() {
+async fn encoder(on: On) -> Encoder {
+    match loader(on).await.finish_any().await.unwrap() {
         Loaded::Encoder(encoder) => *encoder,
         Loaded::Decoder(_) => panic!("the model is an encoder"),
     }
@@ -45,9 +47,14 @@ fn cosine(a: &[f32], b: &[f32]) -> f64 {
 #[test]
 fn vectors_are_llama_cpps_and_mean_something() {
     let cases: Vec<Case> = serde_json::from_str(include_str!("fixtures/embeddings.json")).unwrap();
-    let encoder = block_on(encoder());
+    for on in [On::GPU, On::Cpu] {
+        check_vectors(&block_on(encoder(on)), &cases);
+    }
+}
+
+fn check_vectors(encoder: &Encoder, cases: &[Case]) {
     let mut vectors = Vec::new();
-    for case in &cases {
+    for case in cases {
         let bytes = STANDARD.decode(&case.vector).unwrap();
         let expected: Vec<f32> =
             bytes.chunks_exact(2).map(|half| half::f16::from_le_bytes([half[0], half[1]]).to_f32()).collect();
@@ -64,7 +71,7 @@ fn vectors_are_llama_cpps_and_mean_something() {
 
 #[test]
 fn a_text_that_is_too_long_is_cut_and_says_so() {
-    let encoder = block_on(encoder());
+    let encoder = block_on(encoder(On::Cpu));
     let embedding = block_on(encoder.embed(&"word ".repeat(600))).unwrap();
     assert!(embedding.is_truncated);
     assert_eq!(embedding.tokens, 512);
@@ -72,6 +79,6 @@ fn a_text_that_is_too_long_is_cut_and_says_so() {
 
 #[test]
 fn an_embedding_model_cannot_chat() {
-    let error = block_on(async { loader().await.finish().await }).err();
+    let error = block_on(async { loader(On::GPU).await.finish().await }).err();
     assert!(matches!(error, Some(EngineError::WrongKind(_))), "{error:?}");
 }

@@ -160,6 +160,19 @@ impl Request {
     }
 }
 
+/// What models are computed on.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum DeviceChoice {
+    /// The GPU through WebGPU; the CPU where that is missing or computes on the CPU itself.
+    #[default]
+    Auto,
+    /// WebGPU, whatever it computes on.
+    Gpu,
+    /// The CPU.
+    Cpu,
+}
+
 /// How the worker behaves.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
@@ -168,6 +181,8 @@ pub struct Settings {
     pub idle_unload_seconds: Option<f64>,
     /// Bytes that models loaded beside each other may take; those used longest ago go first. No limit if absent.
     pub budget_bytes: Option<f64>,
+    /// What models loaded from now on are computed on.
+    pub device: DeviceChoice,
 }
 
 /// The key of the request in a message to the worker.
@@ -338,11 +353,13 @@ pub struct ModelInfo {
     pub adapter: String,
     /// The adapter computes on the CPU: expect it to be slow.
     pub is_software: bool,
+    /// The model is computed on the CPU, without WebGPU.
+    pub is_cpu: bool,
     /// The optional features of the GPU that are in use.
     pub features: Vec<String>,
-    /// Bytes of weights on the GPU.
+    /// Bytes of weights on the device.
     pub weight_bytes: f64,
-    /// Bytes of the KV cache on the GPU.
+    /// Bytes of the KV cache there.
     pub kv_bytes: f64,
     /// Something the user should know, such as a template that was replaced.
     pub warning: Option<String>,

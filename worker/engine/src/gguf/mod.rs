@@ -4,6 +4,7 @@
 //! bounded by the bytes that remain before anything is allocated, and all sizes are `u64` with checked
 //! arithmetic (`usize` has 32 bits on wasm).
 
+mod blocks;
 mod metadata;
 mod parser;
 mod reader;
@@ -11,6 +12,8 @@ mod split;
 mod tensor_type;
 mod writer;
 
+pub(crate) use blocks::half_at;
+pub use blocks::{IntegerBlock, IntegerFormat, integer_blocks};
 pub use metadata::{Metadata, Value};
 pub use parser::{Gguf, Parsed, TensorInfo};
 pub use split::part_names;

@@ -15,4 +15,5 @@ pub use plan::{
     FeedForwardPlan, GateUpPlan, LayerPlan, MatrixId, MatrixPlan, ModelPlan, Product, Segment, VectorId, VectorPlan,
     WeightPlan,
 };
+pub(crate) use rope::rope_angles;
 pub use rope::{ROPE_FREQUENCIES, ROPE_LONG, ROPE_SHORT, RopeConfig, Yarn};

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use super::gpu::Gpu;
 use super::tuning::Tuning;
 use crate::kernels::sampling::{RING_LEN, chunk_count};
-use crate::models::{HeadNorm, ModelConfig, ROPE_FREQUENCIES, ROPE_LONG, ROPE_SHORT};
+use crate::models::{HeadNorm, ModelConfig, rope_angles};
 use crate::sampling::SamplingParams;
 
 /// Step of the GPU, in the layout of `kernels/state.wgsl`.
@@ -170,15 +170,8 @@ fn rope_buffers(
     context: u32,
     host: &HashMap<String, Vec<f32>>,
 ) -> (wgpu::Buffer, wgpu::Buffer) {
-    let is_long = config.rope.original_context.is_some_and(|original| context > original);
-    let divisors = host
-        .get(ROPE_FREQUENCIES)
-        .or_else(|| host.get(if is_long { ROPE_LONG } else { ROPE_SHORT }))
-        .map(Vec::as_slice);
-    let rope_dim = config.heads.rope_dim;
-    let rope = gpu.storage_buffer_with("rope", &config.rope.angles(rope_dim, context, divisors));
-    if config.window_rope == config.rope {
-        return (rope.clone(), rope);
-    }
-    (rope, gpu.storage_buffer_with("window rope", &config.window_rope.angles(rope_dim, context, None)))
+    let (rope, window_rope) = rope_angles(config, context, host);
+    let rope = gpu.storage_buffer_with("rope", &rope);
+    let window_rope = window_rope.map(|angles| gpu.storage_buffer_with("window rope", &angles));
+    (rope.clone(), window_rope.unwrap_or(rope))
 }

@@ -1,9 +1,12 @@
 //! A loaded model that turns texts into vectors.
 
 use super::buffers::State;
+use super::cpu::CpuEncoder;
+use super::device::Device;
 use super::gpu::Gpu;
 use super::product::{Input, Output, ProductBuilder};
 use super::program::{Binding, Dispatch, Grid};
+use super::upload::Placed;
 use super::weights::Weights;
 use crate::error::{EngineError, Result};
 use crate::kernels::attention::Attention;
@@ -12,11 +15,23 @@ use crate::kernels::norm::layer_norm;
 use crate::models::{EncoderConfig, EncoderLayerPlan, EncoderPlan, GateUpPlan, NormPlan, Pooling, UpPlan};
 use crate::tokenizer::Tokenizer;
 
-/// An embedding model on the GPU.
+/// An embedding model in memory.
 pub struct Encoder {
-    gpu: Gpu,
+    device: Device,
     config: EncoderConfig,
     tokenizer: Tokenizer,
+    compute: Compute,
+}
+
+/// Where an encoder is computed.
+enum Compute {
+    Gpu(Box<GpuEncoder>),
+    Cpu(Box<CpuEncoder>),
+}
+
+/// An encoder's dispatches and buffers.
+struct GpuEncoder {
+    gpu: Gpu,
     buffers: Buffers,
     program: Vec<Dispatch>,
     /// Kept because the dispatches' bind groups need its buffers alive in the browser.
@@ -86,15 +101,25 @@ impl Buffers {
 
 impl Encoder {
     pub(super) fn new(
-        gpu: Gpu,
+        device: Device,
         config: EncoderConfig,
         plan: &EncoderPlan,
         tokenizer: Tokenizer,
-        weights: Weights,
+        weights: Placed,
     ) -> Result<Self> {
-        let buffers = Buffers::new(&gpu, &config);
-        let program = Builder { gpu: &gpu, config: &config, weights: &weights, buffers: &buffers }.build(plan)?;
-        Ok(Self { gpu, config, tokenizer, buffers, program, _weights: weights })
+        let compute = match (&device, weights) {
+            (Device::Cpu(cpu), Placed::Cpu(weights)) => {
+                Compute::Cpu(Box::new(CpuEncoder::new(*cpu, &config, plan, weights)))
+            }
+            (_, Placed::Gpu(gpu, weights)) => {
+                let buffers = Buffers::new(&gpu, &config);
+                let program =
+                    Builder { gpu: &gpu, config: &config, weights: &weights, buffers: &buffers }.build(plan)?;
+                Compute::Gpu(Box::new(GpuEncoder { gpu, buffers, program, _weights: weights }))
+            }
+            _ => unreachable!("weights are placed on the loader's device"),
+        };
+        Ok(Self { device, config, tokenizer, compute })
     }
 
     /// Hyperparameters.
@@ -103,14 +128,14 @@ impl Encoder {
     }
 
     /// The device.
-    pub fn gpu(&self) -> &Gpu {
-        &self.gpu
+    pub fn device(&self) -> &Device {
+        &self.device
     }
 
     /// The vector of a text.
     ///
     /// # Errors
-    /// [`EngineError::Tokenizer`], or whatever the GPU reported.
+    /// [`EngineError::Tokenizer`], or whatever the device reported.
     pub async fn embed(&self, text: &str) -> Result<Embedding> {
         let mut ids = self.tokenizer.wrap(self.tokenizer.encode_plain(text)?);
         let context = self.config.context as usize;
@@ -124,18 +149,29 @@ impl Encoder {
         if ids.is_empty() {
             return Err(EngineError::Tokenizer("the text has no tokens".to_owned()));
         }
+        let hidden = match &self.compute {
+            Compute::Gpu(encoder) => encoder.hidden(&self.config, &ids).await?,
+            Compute::Cpu(encoder) => encoder.hidden(&self.config, &ids).await?,
+        };
+        let width = self.config.embedding_len as usize;
+        Ok(Embedding { vector: pool(&hidden, width, self.config.pooling), tokens: ids.len(), is_truncated })
+    }
+}
+
+impl GpuEncoder {
+    /// The vectors of a text's tokens: `[tokens][embedding_len]`.
+    async fn hidden(&self, config: &EncoderConfig, ids: &[u32]) -> Result<Vec<f32>> {
         let state = State { position: 0, token_count: ids.len() as u32, step: 0, padding: 0 };
         let queue = self.gpu.queue();
         queue.write_buffer(&self.buffers.state, 0, bytemuck::bytes_of(&state));
-        queue.write_buffer(&self.buffers.ids, 0, bytemuck::cast_slice(&ids));
+        queue.write_buffer(&self.buffers.ids, 0, bytemuck::cast_slice(ids));
         let mut encoder = self.gpu.device().create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
         let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor::default());
         self.program.iter().for_each(|dispatch| dispatch.encode(&mut pass, state.token_count));
         drop(pass);
         queue.submit([encoder.finish()]);
-        let width = self.config.embedding_len as usize;
-        let hidden: Vec<f32> = self.gpu.read_buffer(&self.buffers.hidden, (ids.len() * width * 4) as u64).await?;
-        Ok(Embedding { vector: pool(&hidden, width, self.config.pooling), tokens: ids.len(), is_truncated })
+        let len_bytes = ids.len() as u64 * u64::from(config.embedding_len) * 4;
+        self.gpu.read_buffer(&self.buffers.hidden, len_bytes).await
     }
 }
 

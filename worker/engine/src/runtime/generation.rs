@@ -1,4 +1,4 @@
-//! The decode loop. Sampling and feedback stay on the GPU: the host encodes several tokens ahead and learns
+//! The decode loop. On a GPU, sampling and feedback stay there: the host encodes several tokens ahead and learns
 //! of them later, from read-backs that overlap with the next tokens' work.
 
 use std::collections::VecDeque;
@@ -6,7 +6,8 @@ use std::collections::VecDeque;
 use web_time::Instant;
 
 use super::gpu::{Gpu, Readback};
-use super::model::Model;
+use super::gpu_model::GpuModel;
+use super::model::{Compute, Model};
 use crate::error::Result;
 use crate::kernels::sampling::RING_LEN;
 
@@ -41,41 +42,21 @@ pub enum GenerationEnd {
 /// Dropping it stops it; tokens in flight are computed but forgotten.
 pub struct Generation<'m> {
     model: &'m mut Model,
-    in_flight: VecDeque<(Readback, usize)>,
-    /// Tokens that were read back and not yet given.
-    ready: VecDeque<u32>,
+    ahead: Ahead,
     /// The token given last: it is cached when the next is sampled.
     last: u32,
-    /// Position of the first token that is fed.
-    start: usize,
-    submitted: usize,
     given: usize,
-    /// Position in the ring that the first token is written to.
-    ring_start: usize,
     limit: usize,
     end: GenerationEnd,
-    seconds_per_token: Option<f64>,
-    last_arrival: Option<Instant>,
 }
 
 impl<'m> Generation<'m> {
-    /// `last` is the prompt's last token, `room` the positions left in the context, `ring_start` the first step's number.
-    pub(super) fn new(model: &'m mut Model, last: u32, max_tokens: usize, room: usize, ring_start: usize) -> Self {
-        let start = model.cached.len();
-        Self {
-            model,
-            in_flight: VecDeque::new(),
-            ready: VecDeque::new(),
-            last,
-            start,
-            submitted: 0,
-            given: 0,
-            ring_start,
-            limit: max_tokens.min(room),
-            end: if room < max_tokens { GenerationEnd::ContextFull } else { GenerationEnd::MaxTokens },
-            seconds_per_token: None,
-            last_arrival: None,
-        }
+    /// `last` is the prompt's last token, `room` the positions left in the context, `first_step` the first step's number.
+    pub(super) fn new(model: &'m mut Model, last: u32, max_tokens: usize, room: usize, first_step: usize) -> Self {
+        let limit = max_tokens.min(room);
+        let ahead = Ahead::new(model.cached.len(), limit, first_step);
+        let end = if room < max_tokens { GenerationEnd::ContextFull } else { GenerationEnd::MaxTokens };
+        Self { model, ahead, last, given: 0, limit, end }
     }
 
     /// The next token, or `None` at the limit; then [`Generation::end`] says which.
@@ -83,23 +64,19 @@ impl<'m> Generation<'m> {
     /// The caller stops at tokens that end the answer.
     ///
     /// # Errors
-    /// Whatever the GPU reported.
+    /// Whatever the device reported.
     pub async fn next(&mut self) -> Result<Option<u32>> {
         if self.given == self.limit {
             return Ok(None);
         }
-        while self.ready.is_empty() {
-            while self.in_flight.len() < DEPTH && self.submitted < self.limit {
-                self.submit();
+        let position = self.model.cached.len();
+        let token = match &mut self.model.compute {
+            Compute::Gpu(model) => self.ahead.next(model).await?,
+            Compute::Cpu(model) => {
+                model.decode(position, self.last).await;
+                Some(model.choose(None))
             }
-            // The limit is not reached, nothing is ready: so something is in flight.
-            let Some((readback, count)) = self.in_flight.pop_front() else { return Ok(None) };
-            let (tokens, staging) = readback.finish::<u32>(&self.model.gpu).await?;
-            self.model.staging.0.push(staging);
-            self.note_arrival(count);
-            self.ready.extend(&tokens[..count]);
-        }
-        let token = self.ready.pop_front();
+        };
         if let Some(token) = token {
             self.model.cached.push(self.last);
             self.last = token;
@@ -112,12 +89,56 @@ impl<'m> Generation<'m> {
     pub fn end(&self) -> GenerationEnd {
         self.end
     }
+}
+
+/// Tokens that the GPU was given ahead of what the host knows.
+struct Ahead {
+    in_flight: VecDeque<(Readback, usize)>,
+    /// Tokens that were read back and not yet given.
+    ready: VecDeque<u32>,
+    /// Position of the first token that is fed.
+    start: usize,
+    submitted: usize,
+    limit: usize,
+    /// The first step's number, which says where in the ring its token is written.
+    first_step: usize,
+    seconds_per_token: Option<f64>,
+    last_arrival: Option<Instant>,
+}
+
+impl Ahead {
+    fn new(start: usize, limit: usize, first_step: usize) -> Self {
+        Self {
+            in_flight: VecDeque::new(),
+            ready: VecDeque::new(),
+            start,
+            submitted: 0,
+            limit,
+            first_step,
+            seconds_per_token: None,
+            last_arrival: None,
+        }
+    }
+
+    async fn next(&mut self, model: &mut GpuModel) -> Result<Option<u32>> {
+        while self.ready.is_empty() {
+            while self.in_flight.len() < DEPTH && self.submitted < self.limit {
+                self.submit(model);
+            }
+            // The limit is not reached, nothing is ready: so something is in flight.
+            let Some((readback, count)) = self.in_flight.pop_front() else { return Ok(None) };
+            let (tokens, staging) = readback.finish::<u32>(&model.gpu).await?;
+            model.staging.0.push(staging);
+            self.note_arrival(count);
+            self.ready.extend(&tokens[..count]);
+        }
+        Ok(self.ready.pop_front())
+    }
 
     /// Encodes a batch of tokens, one compute pass each, and starts its read-back.
-    fn submit(&mut self) {
-        let ring_start = (self.ring_start + self.submitted) % RING_LEN as usize;
+    fn submit(&mut self, model: &mut GpuModel) {
+        let ring_start = (self.first_step + self.submitted) % RING_LEN as usize;
         let count = self.batch_len().min(self.limit - self.submitted).min(RING_LEN as usize - ring_start);
-        let model = &mut *self.model;
         let staging = model.staging.take(&model.gpu);
         let mut encoder = model.gpu.device().create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
         for i in 0..count {

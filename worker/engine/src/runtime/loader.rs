@@ -1,15 +1,21 @@
-//! From streams of bytes to a model on the GPU. A file never stands whole in memory: the header is gathered and
-//! parsed, then tensors go to the GPU chunk by chunk.
+//! From streams of bytes to a model on a device. A file never stands whole in memory: the header is gathered and
+//! parsed, then tensors go to the device chunk by chunk.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
+use super::cpu::{CpuModel, CpuWeights};
+use super::device::Device;
 use super::encoder::Encoder;
-use super::gpu::Gpu;
-use super::model::Model;
-use super::upload::Upload;
+use super::gpu_model::GpuModel;
+use super::model::{Compute, Model};
+use super::upload::{Placed, Upload};
+use super::weights::Weights;
+use crate::chat::Chat;
 use crate::error::{EngineError, Result};
 use crate::fit::Description;
 use crate::gguf::{Gguf, Parsed};
+use crate::models::{ModelConfig, ModelPlan};
 
 /// The least context worth offering, in tokens.
 const MIN_CONTEXT: u32 = 512;
@@ -33,7 +39,7 @@ pub enum Loaded {
 
 /// Takes the bytes of a model's files in order and gives a model.
 pub struct Loader {
-    gpu: Gpu,
+    device: Device,
     options: LoaderOptions,
     received_bytes: u64,
     stage: Stage,
@@ -53,8 +59,8 @@ struct TensorStage {
 
 impl Loader {
     /// A loader of a model in one file that has seen no byte yet.
-    pub fn new(gpu: Gpu, options: LoaderOptions) -> Self {
-        Self { gpu, options, received_bytes: 0, stage: Stage::Header(Vec::new(), 24) }
+    pub fn new(device: impl Into<Device>, options: LoaderOptions) -> Self {
+        Self { device: device.into(), options, received_bytes: 0, stage: Stage::Header(Vec::new(), 24) }
     }
 
     /// A loader of a model in several files, whose headers were read already. Their bytes come in the same order, headers
@@ -62,9 +68,10 @@ impl Loader {
     ///
     /// # Errors
     /// Faults of the headers, or that the model does not fit the device.
-    pub async fn with_headers(gpu: Gpu, options: LoaderOptions, headers: &[Gguf]) -> Result<Self> {
-        let stage = Stage::Tensors(Box::new(TensorStage::new(&gpu, headers).await?));
-        Ok(Self { gpu, options, received_bytes: 0, stage })
+    pub async fn with_headers(device: impl Into<Device>, options: LoaderOptions, headers: &[Gguf]) -> Result<Self> {
+        let device = device.into();
+        let stage = Stage::Tensors(Box::new(TensorStage::new(&device, headers).await?));
+        Ok(Self { device, options, received_bytes: 0, stage })
     }
 
     /// Takes the next bytes of the file.
@@ -83,7 +90,7 @@ impl Loader {
                 Ok(())
             }
             Stage::Tensors(stage) => {
-                stage.upload.push(&self.gpu, bytes);
+                stage.upload.push(bytes);
                 Ok(())
             }
         }
@@ -122,44 +129,30 @@ impl Loader {
         if matches!(&self.stage, Stage::Header(..)) || self.is_single() {
             self.end_file()?;
         }
-        let Self { gpu, options, stage, .. } = self;
+        let Self { device, options, stage, .. } = self;
         let Stage::Tensors(stage) = stage else {
             unreachable!("a file whose header is incomplete has not ended");
         };
         let TensorStage { description, upload } = *stage;
-        let (weights, host) = upload.finish(&gpu)?;
-        let limits = gpu.limits();
-        let scope = || gpu.device().push_error_scope(wgpu::ErrorFilter::OutOfMemory);
+        let (placed, host) = upload.finish()?;
         let (config, plan, chat) = match description {
-            Description::Decoder { config, plan, chat } => (config, plan, *chat),
+            Description::Decoder { config, plan, chat } => (config, plan, Arc::new(*chat)),
             Description::Encoder { config, plan, tokenizer } => {
-                let memory = scope();
-                let encoder = Encoder::new(gpu.clone(), config, &plan, *tokenizer, weights);
-                if let Some(error) = memory.pop().await {
-                    return Err(out_of_memory(&error));
-                }
-                gpu.check()?;
-                return encoder.map(|encoder| Loaded::Encoder(Box::new(encoder)));
+                let encoder =
+                    checked(&device, || Encoder::new(device.clone(), config, &plan, *tokenizer, placed)).await?;
+                return Ok(Loaded::Encoder(Box::new(encoder)));
             }
         };
         // Weights and activations are there; what can still be too large is the KV cache, which a smaller context shrinks.
-        let wished = config.context(options.context_tokens, limits)?;
+        let wished = config.context(options.context_tokens, device.limits())?;
+        let parts = Parts { weights: placed.into(), config, plan, chat, host };
         let mut context = wished;
-        let parts = (config, Arc::new(chat), Arc::new(weights));
         loop {
-            let memory = scope();
-            let (config, chat, weights) = parts.clone();
-            let model = Model::new(gpu.clone(), config, &plan, chat, context, weights, &host);
-            match memory.pop().await {
-                None => {
-                    gpu.check()?;
-                    return model.map(|mut model| {
-                        model.wished_context = wished;
-                        Loaded::Decoder(Box::new(model))
-                    });
+            match checked(&device, || parts.model(&device, context, wished)).await {
+                Err(EngineError::OutOfMemory(_)) if context >= 2 * MIN_CONTEXT => {
+                    context = (context / 2).max(MIN_CONTEXT);
                 }
-                Some(error) if context < 2 * MIN_CONTEXT => return Err(out_of_memory(&error)),
-                Some(_) => context = (context / 2).max(MIN_CONTEXT),
+                result => return result.map(|model| Loaded::Decoder(Box::new(model))),
             }
         }
     }
@@ -177,8 +170,8 @@ impl Loader {
                 self.stage = Stage::Header(header, needed);
             }
             Parsed::Complete(gguf) => {
-                let mut stage = TensorStage::new(&self.gpu, std::slice::from_ref(&*gguf)).await?;
-                stage.upload.push(&self.gpu, &header);
+                let mut stage = TensorStage::new(&self.device, std::slice::from_ref(&*gguf)).await?;
+                stage.upload.push(&header);
                 self.stage = Stage::Tensors(Box::new(stage));
             }
         }
@@ -186,18 +179,72 @@ impl Loader {
     }
 }
 
-fn out_of_memory(error: &wgpu::Error) -> EngineError {
-    EngineError::OutOfMemory(error.to_string())
+/// What a decoder is made of. It may be made again, with a smaller context.
+struct Parts {
+    weights: SharedWeights,
+    config: ModelConfig,
+    plan: ModelPlan,
+    chat: Arc<Chat>,
+    host: HashMap<String, Vec<f32>>,
+}
+
+/// Weights on a device.
+enum SharedWeights {
+    Gpu(Arc<Weights>),
+    Cpu(Arc<CpuWeights>),
+}
+
+impl From<Placed> for SharedWeights {
+    fn from(placed: Placed) -> Self {
+        match placed {
+            Placed::Gpu(_, weights) => Self::Gpu(Arc::new(weights)),
+            Placed::Cpu(weights) => Self::Cpu(Arc::new(weights)),
+        }
+    }
+}
+
+impl Parts {
+    fn model(&self, device: &Device, context: u32, wished_context: u32) -> Result<Model> {
+        let Self { weights, config, plan, chat, host } = self;
+        let compute = match (device, weights) {
+            (Device::Gpu(gpu), SharedWeights::Gpu(weights)) => {
+                let model = GpuModel::new(gpu.clone(), config, plan, context, Arc::clone(weights), host)?;
+                Compute::Gpu(Box::new(model))
+            }
+            (Device::Cpu(cpu), SharedWeights::Cpu(weights)) => {
+                Compute::Cpu(Box::new(CpuModel::new(*cpu, config, plan, context, Arc::clone(weights), host)?))
+            }
+            _ => unreachable!("weights are placed on the loader's device"),
+        };
+        Ok(Model {
+            config: config.clone(),
+            chat: Arc::clone(chat),
+            context,
+            wished_context,
+            weight_bytes: plan.weights.len_bytes(),
+            cached: Vec::new(),
+            device: device.clone(),
+            compute,
+        })
+    }
+}
+
+/// Does what allocates, and hears whether the device had the memory.
+async fn checked<T>(device: &Device, allocate: impl FnOnce() -> Result<T>) -> Result<T> {
+    let Some(gpu) = device.gpu() else { return allocate() };
+    let scope = gpu.device().push_error_scope(wgpu::ErrorFilter::OutOfMemory);
+    let result = allocate();
+    if let Some(error) = scope.pop().await {
+        return Err(EngineError::OutOfMemory(error.to_string()));
+    }
+    gpu.check()?;
+    result
 }
 
 impl TensorStage {
-    async fn new(gpu: &Gpu, headers: &[Gguf]) -> Result<Self> {
-        let description = Description::new(&Gguf::merge(headers)?, gpu.limits())?;
-        let scope = gpu.device().push_error_scope(wgpu::ErrorFilter::OutOfMemory);
-        let upload = Upload::new(gpu, description.weights(), headers);
-        if let Some(error) = scope.pop().await {
-            return Err(out_of_memory(&error));
-        }
-        Ok(Self { upload: upload?, description })
+    async fn new(device: &Device, headers: &[Gguf]) -> Result<Self> {
+        let description = Description::new(&Gguf::merge(headers)?, device.limits())?;
+        let upload = checked(device, || Upload::new(device, description.weights(), headers)).await?;
+        Ok(Self { description, upload })
     }
 }

@@ -1,12 +1,16 @@
-//! Everything that lives on the GPU: the device, weights, the forward pass, the KV cache and the decode loop.
+//! What a model needs to run: the device, weights, the forward pass, the KV cache and the decode loop. All but [`cpu`] is about
+//! GPUs.
 
 #[cfg(target_family = "wasm")]
 mod browser_subgroups;
 mod buffers;
+mod cpu;
+mod device;
 mod encoder;
 mod forward;
 mod generation;
 mod gpu;
+mod gpu_model;
 mod loader;
 mod model;
 mod product;
@@ -20,6 +24,8 @@ mod upload;
 mod weights;
 
 pub use buffers::scratch_bytes;
+pub use cpu::Cpu;
+pub use device::Device;
 pub use encoder::{Embedding, Encoder};
 pub use generation::{Generation, GenerationEnd};
 pub use gpu::{Gpu, GpuOptions};

@@ -3,7 +3,7 @@
 use web_time::Instant;
 
 use super::gpu::Gpu;
-use super::model::Model;
+use super::model::{Compute, Model};
 use super::program::Dispatch;
 use crate::error::{EngineError, Result};
 
@@ -37,23 +37,27 @@ impl Model {
     /// # Errors
     /// [`EngineError::NoGpu`] if the adapter has no timestamps, or whatever the GPU reported.
     pub async fn profile(&mut self, runs: usize) -> Result<Profile> {
-        if !self.gpu.device().features().contains(wgpu::Features::TIMESTAMP_QUERY) {
+        let Compute::Gpu(model) = &self.compute else {
+            return Err(EngineError::NoGpu("the model is on the CPU".to_owned()));
+        };
+        if !model.gpu.device().features().contains(wgpu::Features::TIMESTAMP_QUERY) {
             return Err(EngineError::NoGpu("this adapter has no timestamps".to_owned()));
         }
-        self.write_state(1);
-        let program: Vec<_> = self.decode_program(self.cached.len()).iter().chain(&self.sampler).collect();
+        let position = self.cached.len();
+        model.write_state(position, 1);
+        let program: Vec<_> = model.decode_program(position).iter().chain(&model.sampler).collect();
         let apart: Vec<_> = program.chunks(1).collect();
         let mut samples = vec![Vec::with_capacity(runs); program.len()];
         let (mut passes, mut encodings) = (Vec::with_capacity(runs), Vec::with_capacity(runs));
         for _ in 0..runs {
-            let (seconds, _) = pass_seconds(&self.gpu, &apart).await?;
+            let (seconds, _) = pass_seconds(&model.gpu, &apart).await?;
             samples.iter_mut().zip(seconds).for_each(|(samples, seconds)| samples.push(seconds));
             // The sampler advanced it.
-            self.write_state(1);
-            let (seconds, encode_seconds) = pass_seconds(&self.gpu, &[&program]).await?;
+            model.write_state(position, 1);
+            let (seconds, encode_seconds) = pass_seconds(&model.gpu, &[&program]).await?;
             passes.extend(seconds);
             encodings.push(encode_seconds);
-            self.write_state(1);
+            model.write_state(position, 1);
         }
         let mut kernels: Vec<KernelTime> = Vec::new();
         for (dispatch, samples) in program.iter().zip(&mut samples) {

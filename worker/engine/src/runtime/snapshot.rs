@@ -1,6 +1,6 @@
 //! A conversation's KV cache as bytes, so that it can be kept and continued later without reading its prompt again.
 
-use super::model::Model;
+use super::model::{Compute, Model};
 use crate::error::{EngineError, Result};
 
 /// First bytes of a snapshot; the digit is the format's version.
@@ -13,7 +13,7 @@ impl Model {
     /// (u32 each), then for each layer the keys and the values of all tokens.
     ///
     /// # Errors
-    /// Whatever the GPU reported.
+    /// Whatever the device reported.
     pub async fn snapshot(&self) -> Result<Vec<u8>> {
         let (layers, row_bytes) = self.cache_shape();
         let mut bytes = MAGIC.to_vec();
@@ -24,10 +24,15 @@ impl Model {
         if half_bytes == 0 {
             return Ok(bytes);
         }
-        for kv in &self.buffers.kv {
-            for start in [0, u64::from(self.buffers.value_offset) * 4] {
-                bytes.extend(self.gpu.read_range::<u8>(kv, start, half_bytes).await?);
+        match &self.compute {
+            Compute::Gpu(model) => {
+                for kv in &model.buffers.kv {
+                    for start in [0, u64::from(model.buffers.value_offset) * 4] {
+                        bytes.extend(model.gpu.read_range::<u8>(kv, start, half_bytes).await?);
+                    }
+                }
             }
+            Compute::Cpu(model) => model.cache_bytes(self.cached.len()).flatten().for_each(|half| bytes.extend(half)),
         }
         Ok(bytes)
     }
@@ -48,7 +53,7 @@ impl Model {
         if (snapshot_layers, snapshot_row_bytes) != (layers, row_bytes) {
             return Err(EngineError::BadSnapshot("it belongs to another model"));
         }
-        if count > self.context_tokens() {
+        if count > self.context {
             return Err(EngineError::BadSnapshot("it is longer than the context"));
         }
         let ids_start = MAGIC.len() + 12;
@@ -62,21 +67,24 @@ impl Model {
         if ids.iter().any(|id| *id >= self.config().vocab) {
             return Err(EngineError::BadSnapshot("it belongs to another model"));
         }
-        let mut rest = &bytes[data_start..];
-        for kv in &self.buffers.kv {
-            for start in [0, u64::from(self.buffers.value_offset) * 4] {
-                let (half, after) = rest.split_at(half_bytes);
-                self.gpu.queue().write_buffer(kv, start, half);
-                rest = after;
+        for layer in 0..layers as usize {
+            let (keys, values) = bytes[data_start + 2 * half_bytes * layer..][..2 * half_bytes].split_at(half_bytes);
+            match &mut self.compute {
+                Compute::Gpu(model) => {
+                    let (queue, kv) = (model.gpu.queue(), &model.buffers.kv[layer]);
+                    queue.write_buffer(kv, 0, keys);
+                    queue.write_buffer(kv, u64::from(model.buffers.value_offset) * 4, values);
+                }
+                Compute::Cpu(model) => model.restore_layer(layer, [keys, values]),
             }
         }
         self.cached = ids;
         Ok(())
     }
 
-    /// Layers, and bytes of a token's keys in one of them.
+    /// Layers, and bytes of a token's keys in one of them: halves on a GPU, whole floats on the CPU.
     fn cache_shape(&self) -> (u32, u32) {
-        let row_bytes = self.config().kv_bytes_per_token_and_layer() / 2;
-        (self.buffers.kv.len() as u32, row_bytes as u32)
+        let element_bytes = if self.device.is_cpu() { 4 } else { 2 };
+        (self.config.layers.len() as u32, self.config.kv_len() * element_bytes)
     }
 }

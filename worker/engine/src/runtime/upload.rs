@@ -1,7 +1,9 @@
-//! Tensors from a stream of bytes to the GPU, chunk by chunk: no more than a chunk stands in memory.
+//! Tensors from a stream of bytes to the device, chunk by chunk: no more than a chunk stands in memory beside it.
 
 use std::collections::HashMap;
 
+use super::cpu::CpuWeights;
+use super::device::Device;
 use super::gpu::Gpu;
 use super::repack::{Group, KERNEL_BLOCK_LEN};
 use super::weights::Weights;
@@ -52,9 +54,47 @@ fn slots(plan: &WeightPlan) -> HashMap<String, Vec<Slot>> {
     slots
 }
 
+/// A model's weights on a device.
+pub(super) enum Placed {
+    Gpu(Gpu, Weights),
+    Cpu(CpuWeights),
+}
+
+impl Placed {
+    fn allocate(device: &Device, plan: &WeightPlan) -> Result<Self> {
+        match device {
+            Device::Gpu(gpu) => Ok(Self::Gpu(gpu.clone(), Weights::allocate(gpu, plan)?)),
+            Device::Cpu(_) => Ok(Self::Cpu(CpuWeights::allocate(plan)?)),
+        }
+    }
+
+    /// Writes whole blocks of a matrix, as they stand in the file, from its block of 32 weights `first_block` on.
+    fn write_matrix(&mut self, index: usize, first_block: u64, bytes: &[u8]) {
+        match self {
+            Self::Gpu(gpu, weights) => weights.matrices[index].write(gpu, first_block, bytes),
+            Self::Cpu(weights) => weights.write_matrix(index, first_block, bytes),
+        }
+    }
+
+    /// Writes floats of a vector from its byte `at` on.
+    fn write_vector(&mut self, index: usize, at: u64, bytes: &[u8]) {
+        match self {
+            Self::Gpu(gpu, weights) => gpu.queue().write_buffer(&weights.vectors[index], at, bytes),
+            Self::Cpu(weights) => weights.write_vector(index, at, bytes),
+        }
+    }
+
+    /// Sends what is queued.
+    fn flush(&self) {
+        if let Self::Gpu(gpu, _) = self {
+            gpu.queue().submit([]);
+        }
+    }
+}
+
 /// Takes the bytes of a model's files, one after the other.
 pub(super) struct Upload {
-    weights: Weights,
+    placed: Placed,
     slots: HashMap<String, Vec<Slot>>,
     /// Tensors that stay on the host.
     host: HashMap<String, Vec<f32>>,
@@ -65,7 +105,7 @@ pub(super) struct Upload {
     position: u64,
     /// Index of the tensor that the next byte belongs to or precedes.
     tensor: usize,
-    /// Bytes of the current tensor that are not on the GPU yet.
+    /// Bytes of the current tensor that are not on the device yet.
     pending: Vec<u8>,
     /// Bytes of the current tensor that are.
     written_bytes: u64,
@@ -76,10 +116,10 @@ impl Upload {
     /// Allocates the planned weights.
     ///
     /// # Errors
-    /// [`EngineError::TooLarge`] if a matrix exceeds the device's largest binding.
-    pub(super) fn new(gpu: &Gpu, plan: &WeightPlan, files: &[Gguf]) -> Result<Self> {
+    /// [`EngineError::TooLarge`] if a matrix exceeds the device's largest binding, or [`EngineError::OutOfMemory`].
+    pub(super) fn new(device: &Device, plan: &WeightPlan, files: &[Gguf]) -> Result<Self> {
         Ok(Self {
-            weights: Weights::allocate(gpu, plan)?,
+            placed: Placed::allocate(device, plan)?,
             slots: slots(plan),
             host: HashMap::new(),
             files: files.iter().map(|file| file.tensors.clone()).collect(),
@@ -93,7 +133,7 @@ impl Upload {
     }
 
     /// Takes the next bytes of the file, its header among them.
-    pub(super) fn push(&mut self, gpu: &Gpu, mut bytes: &[u8]) {
+    pub(super) fn push(&mut self, mut bytes: &[u8]) {
         while let Some(tensor) = self.files.get(self.file).and_then(|tensors| tensors.get(self.tensor)) {
             let gap = tensor.offset_bytes.saturating_sub(self.position).min(bytes.len() as u64);
             bytes = &bytes[gap as usize..];
@@ -111,7 +151,7 @@ impl Upload {
             self.position += taken;
             if taken == missing || taken == room {
                 let tensor = tensor.clone();
-                self.write(gpu, &tensor);
+                self.write(&tensor);
             }
         }
     }
@@ -146,16 +186,16 @@ impl Upload {
     ///
     /// # Errors
     /// [`EngineError::Truncated`] if a file never came.
-    pub(super) fn finish(self, gpu: &Gpu) -> Result<(Weights, HashMap<String, Vec<f32>>)> {
+    pub(super) fn finish(self) -> Result<(Placed, HashMap<String, Vec<f32>>)> {
         if !self.has_ended() {
             return Err(EngineError::malformed("a part of the model is missing"));
         }
-        gpu.queue().submit([]);
-        Ok((self.weights, self.host))
+        self.placed.flush();
+        Ok((self.placed, self.host))
     }
 
     /// Sends the pending bytes of `tensor` to where they go.
-    fn write(&mut self, gpu: &Gpu, tensor: &TensorInfo) {
+    fn write(&mut self, tensor: &TensorInfo) {
         let group = Group::of(tensor.tensor_type);
         // Chunks begin with a group; the last one of a tensor may end inside of one.
         let start = self.written_bytes / group.file * group.blocks;
@@ -167,12 +207,12 @@ impl Upload {
                     let (first, last) = (from_block.max(start), (from_block + blocks).min(end));
                     if first < last {
                         let bytes = &self.pending[block_bytes(first - start)..block_bytes(last - start)];
-                        self.weights.matrices[index].write(gpu, to_block + first - from_block, bytes);
+                        self.placed.write_matrix(index, to_block + first - from_block, bytes);
                     }
                 }
                 Slot::Vector { index, to_byte } => {
                     let at = to_byte + self.written_bytes;
-                    gpu.queue().write_buffer(&self.weights.vectors[index], at, &self.pending);
+                    self.placed.write_vector(index, at, &self.pending);
                 }
                 Slot::Host => {
                     let floats = dequantize(tensor.tensor_type, &self.pending).unwrap_or_default();
@@ -189,7 +229,7 @@ impl Upload {
             self.written_bytes = 0;
         }
         if self.unflushed_bytes >= FLUSH_BYTES {
-            gpu.queue().submit([]);
+            self.placed.flush();
             self.unflushed_bytes = 0;
         }
     }

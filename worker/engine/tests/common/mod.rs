@@ -8,7 +8,7 @@
 )]
 
 use parlance_engine::gguf::{TensorType, Value, Writer};
-use parlance_engine::runtime::{Gpu, GpuOptions};
+use parlance_engine::runtime::{Cpu, Device, Gpu, GpuOptions};
 
 /// Makes tests of async functions of the file: native ones, and ones that run in a browser's worker.
 #[macro_export]
@@ -38,6 +38,27 @@ pub async fn devices() -> Vec<Gpu> {
 /// A device; without one nothing can be tested.
 pub async fn device(options: GpuOptions) -> Gpu {
     Gpu::new(options).await.expect("a Vulkan adapter; on Linux the package mesa-vulkan-drivers gives one")
+}
+
+/// Where a model is computed in a test.
+#[derive(Debug, Clone, Copy)]
+pub enum On {
+    Gpu(GpuOptions),
+    Cpu,
+}
+
+impl On {
+    /// All that the adapter has.
+    pub const GPU: Self = Self::Gpu(GpuOptions { baseline: false, tuning: None, max_binding_bytes: None });
+    /// WebGPU's defaults.
+    pub const BASELINE: Self = Self::Gpu(GpuOptions { baseline: true, tuning: None, max_binding_bytes: None });
+
+    pub async fn open(self) -> Device {
+        match self {
+            Self::Gpu(options) => device(options).await.into(),
+            Self::Cpu => Cpu::blocking().into(),
+        }
+    }
 }
 
 /// A small generator of seeded random numbers (SplitMix64).

@@ -1,0 +1,218 @@
+//! Block formats as integers: every quantised format gives small integers with a scale and an offset for each 16 weights,
+//! as `ggml-quants.c` (`dequantize_row_*`) has them.
+
+use half::f16;
+
+use super::TensorType;
+use crate::runtime::repack::{k_scale_min, q3_k_scale};
+
+/// Thirty-two weights of a row: weight `i` is `quants[i] * scales[i / 16] + offsets[i / 16]`.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct IntegerBlock {
+    /// Integers.
+    pub quants: [i8; 32],
+    /// Factors of either half.
+    pub scales: [f32; 2],
+    /// What is added to either half; -0 where the format has nothing to add, so that the sum keeps its sign.
+    pub offsets: [f32; 2],
+}
+
+/// What a format's integers are like.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct IntegerFormat {
+    /// The least integer of a format of four bits, of which all others are at most 15 away.
+    pub nibbles_from: Option<i8>,
+    /// The halves of a block have scales of their own.
+    pub halves: bool,
+    /// There are offsets.
+    pub offsets: bool,
+}
+
+impl IntegerFormat {
+    /// The format's, if it is one of integers.
+    pub fn of(tensor_type: TensorType) -> Option<Self> {
+        let (nibbles_from, halves, offsets) = match tensor_type {
+            TensorType::Q4_0 => (Some(-8), false, false),
+            TensorType::Q4_1 | TensorType::Q4_K => (Some(0), false, true),
+            TensorType::Q5_0 | TensorType::Q8_0 | TensorType::IQ4_NL | TensorType::IQ4_XS | TensorType::MXFP4 => {
+                (None, false, false)
+            }
+            TensorType::Q5_1 | TensorType::Q5_K => (None, false, true),
+            TensorType::Q2_K => (None, true, true),
+            TensorType::Q3_K | TensorType::Q6_K => (None, true, false),
+            TensorType::F32 | TensorType::F16 | TensorType::BF16 | TensorType::Other(_) => return None,
+        };
+        Some(Self { nibbles_from, halves, offsets })
+    }
+}
+
+/// Reads a block of a file, which may be several of ours.
+type ReadBlock = fn(&[u8], &mut dyn FnMut(&IntegerBlock));
+
+/// Nothing to add.
+const NO_OFFSET: f32 = -0.0;
+
+impl IntegerBlock {
+    fn plain(quants: [i8; 32], scale: f32) -> Self {
+        Self::with_offset(quants, scale, NO_OFFSET)
+    }
+
+    fn with_offset(quants: [i8; 32], scale: f32, offset: f32) -> Self {
+        Self { quants, scales: [scale; 2], offsets: [offset; 2] }
+    }
+
+    /// The weights.
+    pub fn weights(&self) -> [f32; 32] {
+        std::array::from_fn(|i| f32::from(self.quants[i]) * self.scales[i / 16] + self.offsets[i / 16])
+    }
+}
+
+/// Gives the blocks of `bytes`, which hold whole blocks of the file; `None` if the format has no integers.
+pub fn integer_blocks(tensor_type: TensorType, bytes: &[u8], mut take: impl FnMut(&IntegerBlock)) -> Option<()> {
+    let read: ReadBlock = match tensor_type {
+        TensorType::Q4_0 => |block, take| {
+            take(&IntegerBlock::plain(nibbles(&block[2..]).map(|q| q - 8), half_at(block, 0)));
+        },
+        TensorType::Q4_1 => |block, take| {
+            take(&IntegerBlock::with_offset(nibbles(&block[4..]), half_at(block, 0), half_at(block, 2)));
+        },
+        TensorType::Q5_0 => |block, take| {
+            take(&IntegerBlock::plain(five_bits(&block[2..]).map(|q| q - 16), half_at(block, 0)));
+        },
+        TensorType::Q5_1 => |block, take| {
+            take(&IntegerBlock::with_offset(five_bits(&block[4..]), half_at(block, 0), half_at(block, 2)));
+        },
+        TensorType::Q8_0 => |block, take| {
+            take(&IntegerBlock::plain(std::array::from_fn(|i| block[2 + i].cast_signed()), half_at(block, 0)));
+        },
+        TensorType::Q2_K => q2_k,
+        TensorType::Q3_K => q3_k,
+        TensorType::Q4_K => |block, take| {
+            k_blocks(block, take, |i| std::array::from_fn(|j| nibble(block[16 + i / 2 * 32 + j], i)));
+        },
+        TensorType::Q5_K => |block, take| {
+            k_blocks(block, take, |i| {
+                std::array::from_fn(|j| {
+                    nibble(block[48 + i / 2 * 32 + j], i) | ((block[16 + j] >> i) & 1).cast_signed() << 4
+                })
+            });
+        },
+        TensorType::Q6_K => q6_k,
+        TensorType::IQ4_NL => |block, take| {
+            let quants = nibbles(&block[2..]).map(|q| IQ4_VALUES[q as usize]);
+            take(&IntegerBlock::plain(quants, half_at(block, 0)));
+        },
+        TensorType::IQ4_XS => iq4_xs,
+        TensorType::MXFP4 => |block, take| {
+            let exponent = u32::from(block[0]);
+            // Half of 2^(exponent - 127), since the values are doubled.
+            let scale = f32::from_bits(if exponent < 2 { 0x0020_0000 << exponent } else { (exponent - 1) << 23 });
+            take(&IntegerBlock::plain(nibbles(&block[1..]).map(|q| MXFP4_VALUES[q as usize]), scale));
+        },
+        TensorType::F32 | TensorType::F16 | TensorType::BF16 | TensorType::Other(_) => return None,
+    };
+    bytes.chunks_exact(tensor_type.block_bytes() as usize).for_each(|block| read(block, &mut take));
+    Some(())
+}
+
+/// `kvalues_iq4nl` in `ggml-common.h`.
+const IQ4_VALUES: [i8; 16] = [-127, -104, -83, -65, -49, -35, -22, -10, 1, 13, 25, 38, 53, 69, 89, 113];
+/// Twice the values of E2M1 (OCP Microscaling Formats 1.0, table 5).
+const MXFP4_VALUES: [i8; 16] = [0, 1, 2, 3, 4, 6, 8, 12, 0, -1, -2, -3, -4, -6, -8, -12];
+
+/// The float of two bytes.
+pub(crate) fn half_at(bytes: &[u8], at: usize) -> f32 {
+    f16::from_le_bytes([bytes[at], bytes[at + 1]]).to_f32()
+}
+
+/// The low nibble for an even `i`, else the high one.
+fn nibble(byte: u8, i: usize) -> i8 {
+    ((byte >> (i % 2 * 4)) & 15).cast_signed()
+}
+
+/// All low nibbles of 16 bytes, then all high ones.
+fn nibbles(bytes: &[u8]) -> [i8; 32] {
+    let mut quants = [0; 32];
+    let (low, high) = quants.split_at_mut(16);
+    for ((byte, low), high) in bytes.iter().zip(low).zip(high) {
+        (*low, *high) = (nibble(*byte, 0), nibble(*byte, 1));
+    }
+    quants
+}
+
+/// Four bytes of fifth bits, then nibbles.
+fn five_bits(bytes: &[u8]) -> [i8; 32] {
+    let (high, low) = bytes.split_at(4);
+    let mut quants = nibbles(low);
+    quants.iter_mut().enumerate().for_each(|(i, q)| *q |= ((high[i / 8] >> (i % 8)) & 1).cast_signed() << 4);
+    quants
+}
+
+/// 16 bytes of scales and minima, 64 of pairs of bits, f16 d and dmin.
+fn q2_k(block: &[u8], take: &mut dyn FnMut(&IntegerBlock)) {
+    let (d, dmin) = (half_at(block, 80), half_at(block, 82));
+    for i in 0..8 {
+        let scale = |half: usize| block[2 * i + half];
+        take(&IntegerBlock {
+            quants: std::array::from_fn(|j| ((block[16 + i / 4 * 32 + j] >> (i % 4 * 2)) & 3).cast_signed()),
+            scales: [0, 1].map(|half| d * f32::from(scale(half) & 15)),
+            offsets: [0, 1].map(|half| -(dmin * f32::from(scale(half) >> 4))),
+        });
+    }
+}
+
+/// 32 bytes of high bits, 64 of pairs of bits, 12 of scales, f16 d.
+fn q3_k(block: &[u8], take: &mut dyn FnMut(&IntegerBlock)) {
+    let d = half_at(block, 108);
+    for i in 0..8 {
+        let quant = |j: usize| {
+            let low = (block[32 + i / 4 * 32 + j] >> (i % 4 * 2)) & 3;
+            let high = (block[j] >> i) & 1;
+            (low | high << 2).cast_signed() - 4
+        };
+        take(&IntegerBlock {
+            quants: std::array::from_fn(quant),
+            scales: [0, 1].map(|half| d * f32::from(q3_k_scale(&block[96..108], 2 * i + half) - 32)),
+            offsets: [NO_OFFSET; 2],
+        });
+    }
+}
+
+/// f16 d and dmin, 12 bytes of scales and minima, then quants.
+fn k_blocks(block: &[u8], take: &mut dyn FnMut(&IntegerBlock), quants: impl Fn(usize) -> [i8; 32]) {
+    let (d, dmin) = (half_at(block, 0), half_at(block, 2));
+    for i in 0..8 {
+        let (scale, minimum) = k_scale_min(&block[4..16], i);
+        take(&IntegerBlock::with_offset(quants(i), d * f32::from(scale), -(dmin * f32::from(minimum))));
+    }
+}
+
+/// 128 bytes of low nibbles, 64 of pairs of high bits, 16 signed scales, f16 d.
+fn q6_k(block: &[u8], take: &mut dyn FnMut(&IntegerBlock)) {
+    let d = half_at(block, 208);
+    for i in 0..8 {
+        let (half, quarter) = (i / 4, i % 4);
+        let quant = |j: usize| {
+            let low = (block[half * 64 + quarter % 2 * 32 + j] >> (quarter / 2 * 4)) & 15;
+            let high = (block[128 + half * 32 + j] >> (2 * quarter)) & 3;
+            (low | high << 4).cast_signed() - 32
+        };
+        take(&IntegerBlock {
+            quants: std::array::from_fn(quant),
+            scales: [0, 1].map(|part| d * f32::from(block[192 + 2 * i + part].cast_signed())),
+            offsets: [NO_OFFSET; 2],
+        });
+    }
+}
+
+/// f16 d, 16 bits of high scale bits, four bytes of low ones, nibbles that point into the table.
+fn iq4_xs(block: &[u8], take: &mut dyn FnMut(&IntegerBlock)) {
+    let d = half_at(block, 0);
+    let high = u16::from_le_bytes([block[2], block[3]]);
+    for (i, quants) in block[8..].chunks_exact(16).enumerate() {
+        let low = (block[4 + i / 2] >> (4 * (i % 2))) & 15;
+        let scale = low | (((high >> (2 * i)) & 3) as u8) << 4;
+        let quants = nibbles(quants).map(|q| IQ4_VALUES[q as usize]);
+        take(&IntegerBlock::plain(quants, d * (f32::from(scale) - 32.0)));
+    }
+}

@@ -1,0 +1,123 @@
+//! Attention on the CPU, and the cache that it reads.
+
+use super::matrix::{dot_floats, zeros};
+use crate::error::Result;
+use crate::models::HeadShape;
+
+/// Keys and values of a layer, in f32: `[positions][kv_heads][head_dim]` each.
+pub(super) struct LayerCache {
+    pub(super) keys: Vec<f32>,
+    pub(super) values: Vec<f32>,
+    /// Elements of a position.
+    row_len: usize,
+}
+
+impl LayerCache {
+    /// Takes the memory for `positions`.
+    ///
+    /// # Errors
+    /// [`crate::EngineError::OutOfMemory`]
+    pub(super) fn new(positions: usize, row_len: usize) -> Result<Self> {
+        let reserved = || -> Result<Vec<f32>> {
+            let mut floats = zeros(positions * row_len)?;
+            floats.clear();
+            Ok(floats)
+        };
+        Ok(Self { keys: reserved()?, values: reserved()?, row_len })
+    }
+
+    /// Forgets what stands from `position` on.
+    pub(super) fn truncate(&mut self, position: usize) {
+        self.keys.truncate(position * self.row_len);
+        self.values.truncate(position * self.row_len);
+    }
+
+    fn positions(&self) -> usize {
+        self.keys.len() / self.row_len
+    }
+}
+
+/// What differs between layers.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct AttentionShape {
+    pub(super) heads: HeadShape,
+    /// Factor of the dot products.
+    pub(super) scale: f32,
+    /// Bound that scores approach by tanh.
+    pub(super) softcap: Option<f32>,
+    /// Positions that a token sees, itself included; all before it if absent.
+    pub(super) window: Option<u32>,
+    /// Tokens see what follows, too.
+    pub(super) bidirectional: bool,
+}
+
+/// Attention of queries `[tokens][heads][head_dim]`, whose keys and values are the cache's last ones; the result has their shape.
+pub(super) fn attend(query: &[f32], cache: &LayerCache, shape: &AttentionShape) -> Vec<f32> {
+    let HeadShape { heads, kv_heads, head_dim, .. } = shape.heads;
+    let (heads, group, dim) = (heads as usize, (heads / kv_heads) as usize, head_dim as usize);
+    let first_position = cache.positions() - query.len() / (heads * dim);
+    let mut result = vec![0.0; query.len()];
+    let mut scores = Vec::new();
+    for (index, (query, result)) in query.chunks_exact(dim).zip(result.chunks_exact_mut(dim)).enumerate() {
+        let (token, head) = (index / heads, index % heads);
+        let end = if shape.bidirectional { cache.positions() } else { first_position + token + 1 };
+        let start = shape.window.map_or(0, |window| end.saturating_sub(window as usize));
+        let at = |position: usize| position * cache.row_len + head / group * dim;
+        scores.clear();
+        scores.extend((start..end).map(|position| {
+            let score = dot_floats(query, &cache.keys[at(position)..][..dim]) * shape.scale;
+            shape.softcap.map_or(score, |cap| cap * (score / cap).tanh())
+        }));
+        let highest = scores.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+        let mut total = 0.0;
+        for (position, score) in (start..end).zip(&scores) {
+            let weight = (score - highest).exp();
+            total += weight;
+            let values = &cache.values[at(position)..][..dim];
+            result.iter_mut().zip(values).for_each(|(sum, value)| *sum += weight * value);
+        }
+        for sum in result {
+            *sum /= total;
+        }
+    }
+    result
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests may panic")]
+mod tests {
+    use super::*;
+    use crate::kernels::attention::Attention;
+    use crate::reference::attention::attention;
+
+    #[test]
+    fn attention_agrees_with_the_twin() {
+        let heads = HeadShape { heads: 6, kv_heads: 2, head_dim: 24, rope_dim: 24, rope_half: false };
+        let wave = |len: usize, step: f32| -> Vec<f32> { (0..len).map(|i| (i as f32 * step).sin() * 2.0).collect() };
+        let (tokens, positions, row_len) = (3, 11, 48);
+        let (query, keys, values) =
+            (wave(tokens * 144, 0.7), wave(positions * row_len, 1.3), wave(positions * row_len, 0.4));
+        let cases = [(None, None, false), (Some(4), None, false), (None, Some(3.0), false), (None, None, true)];
+        for (window, softcap, bidirectional) in cases {
+            let shape = AttentionShape { heads, scale: 0.2, softcap, window, bidirectional };
+            let mut cache = LayerCache::new(positions, row_len).unwrap();
+            cache.keys.extend(&keys);
+            cache.values.extend(&values);
+            let twin = Attention {
+                heads,
+                value_offset: 0,
+                scale: 0.2,
+                softcap,
+                window,
+                bidirectional,
+                is_batch: true,
+                splits: 1,
+                workgroup: 32,
+            };
+            let expected = attention(&query, &keys, &values, positions - tokens, &twin);
+            for (own, expected) in attend(&query, &cache, &shape).iter().zip(&expected) {
+                assert!((own - expected).abs() < 1e-5, "{shape:?}: {own}, {expected}");
+            }
+        }
+    }
+}

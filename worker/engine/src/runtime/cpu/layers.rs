@@ -1,0 +1,73 @@
+//! What decoders and encoders have in common.
+
+use super::activations::Activations;
+use super::attention::LayerCache;
+use super::weights::CpuWeights;
+use crate::models::{Activation, GateUpPlan, HeadShape, Product, VectorId};
+use crate::reference::linear::{activate, gated, rope};
+
+/// Turns queries and keys of `[tokens][heads + 2 kv_heads][head_dim]`, appends keys and values to the cache, and gives the
+/// queries: `[tokens][heads][head_dim]`.
+pub(super) fn store_heads(
+    mut projected: Vec<f32>,
+    heads: &HeadShape,
+    angles: &[[f32; 2]],
+    first_position: usize,
+    cache: &mut LayerCache,
+) -> Vec<f32> {
+    let (dim, half) = (heads.head_dim as usize, heads.rope_dim as usize / 2);
+    let (query_len, key_len) = (heads.heads as usize * dim, heads.kv_heads as usize * dim);
+    let mut query = Vec::with_capacity(projected.len());
+    for (position, row) in (first_position..).zip(projected.chunks_exact_mut(query_len + 2 * key_len)) {
+        let (turned, values) = row.split_at_mut(query_len + key_len);
+        if half > 0 {
+            let angles = &angles[position * half..][..half];
+            turned.chunks_exact_mut(dim).for_each(|head| rope(head, angles, heads));
+        }
+        query.extend_from_slice(&turned[..query_len]);
+        cache.keys.extend_from_slice(&turned[query_len..]);
+        cache.values.extend_from_slice(values);
+    }
+    query
+}
+
+/// Gate and up projection: `[tokens][rows]`.
+pub(super) fn gate_up(
+    weights: &CpuWeights,
+    plan: &GateUpPlan,
+    rows: usize,
+    x: &Activations<'_>,
+    activation: Activation,
+) -> Vec<f32> {
+    match plan {
+        GateUpPlan::Apart { gate, up } => {
+            let gate = weights.product(gate, rows, x, None);
+            let up = weights.product(up, rows, x, None);
+            gate.iter().zip(&up).map(|(gate, up)| activate(*gate, activation) * up).collect()
+        }
+        GateUpPlan::Paired(product) => {
+            let mut activated = vec![0.0; x.tokens() * rows];
+            for matrix in product.iter().map(|id| weights.matrix(*id)) {
+                let (both, half) = (matrix.rows, matrix.rows / 2);
+                let mut values = vec![0.0; x.tokens() * both];
+                matrix.multiply(0..both, x, |token, row, value| values[token * both + row] = value);
+                for (token, values) in gated(&values, half, activation).chunks_exact(half).enumerate() {
+                    activated[token * rows + matrix.first_row..][..half].copy_from_slice(values);
+                }
+            }
+            activated
+        }
+    }
+}
+
+/// The product of `[tokens][cols]`, and `bias`: `[tokens][rows]`.
+pub(super) fn project(
+    weights: &CpuWeights,
+    product: &Product,
+    x: &[f32],
+    cols: usize,
+    rows: usize,
+    bias: Option<VectorId>,
+) -> Vec<f32> {
+    weights.product(product, rows, &Activations::new(x, cols), bias)
+}

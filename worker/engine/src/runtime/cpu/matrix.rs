@@ -1,0 +1,329 @@
+//! Matrices of integers and their products.
+
+use std::ops::Range;
+
+use wide::{f32x4, i16x8};
+
+use super::activations::{Activations, BLOCK_VECTORS};
+use crate::error::{EngineError, Result};
+use crate::gguf::{IntegerFormat, TensorType, integer_blocks};
+use crate::models::MatrixPlan;
+use crate::reference::dequantize::dequantize;
+
+/// Weights in a block.
+pub(super) const BLOCK_LEN: usize = 32;
+/// Tokens whose products share the work of taking a weight's integers out of their bytes.
+const TOKENS: usize = 4;
+
+/// A matrix `[rows][cols]` in blocks of 32 columns.
+pub(super) struct CpuMatrix {
+    tensor_type: TensorType,
+    /// Rows.
+    pub(super) rows: usize,
+    /// Columns.
+    pub(super) cols: usize,
+    /// The output row of a product that the first row computes.
+    pub(super) first_row: usize,
+    /// Of formats of integers.
+    format: Option<IntegerFormat>,
+    /// `[rows][blocks][1]` of formats of four bits, whose byte `i` holds weights `i` and `i + 16`; else `[2]`, a byte a weight.
+    quants: Vec<i16x8>,
+    /// `[rows][blocks]`, or `[rows][blocks][2]`.
+    scales: Vec<f32>,
+    /// As many as `scales`, or none.
+    offsets: Vec<f32>,
+    /// `[rows][cols]` of formats of floats.
+    floats: Vec<f32>,
+}
+
+/// A vector of zeros, or an error where there is no memory for it.
+pub(super) fn zeros<T: Clone + Default>(len: usize) -> Result<Vec<T>> {
+    let mut vector = Vec::new();
+    vector.try_reserve_exact(len).map_err(|error| EngineError::OutOfMemory(error.to_string()))?;
+    vector.resize(len, T::default());
+    Ok(vector)
+}
+
+impl CpuMatrix {
+    /// Allocates the planned matrix; [`CpuMatrix::write`] fills it.
+    ///
+    /// # Errors
+    /// [`EngineError::OutOfMemory`]
+    pub(super) fn allocate(plan: &MatrixPlan) -> Result<Self> {
+        let (rows, cols) = (plan.rows as usize, plan.cols as usize);
+        let blocks = rows * (cols / BLOCK_LEN);
+        let format = IntegerFormat::of(plan.tensor_type);
+        let scales = format.map_or(0, |format| blocks * (1 + usize::from(format.halves)));
+        let offsets = format.is_some_and(|format| format.offsets || format.nibbles_from.is_some_and(|low| low != 0));
+        Ok(Self {
+            tensor_type: plan.tensor_type,
+            rows,
+            cols,
+            first_row: plan.first_row as usize,
+            format,
+            quants: zeros(format.map_or(0, |format| blocks * vectors(format)))?,
+            scales: zeros(scales)?,
+            offsets: zeros(if offsets { scales } else { 0 })?,
+            floats: zeros(if format.is_none() { rows * cols } else { 0 })?,
+        })
+    }
+
+    /// Writes whole blocks, as they stand in the file, from the block of 32 weights `first_block` on.
+    pub(super) fn write(&mut self, first_block: usize, bytes: &[u8]) {
+        let Some(format) = self.format else {
+            let floats = dequantize(self.tensor_type, bytes).unwrap_or_default();
+            self.floats[first_block * BLOCK_LEN..][..floats.len()].copy_from_slice(&floats);
+            return;
+        };
+        let (vectors, halves) = (vectors(format), 1 + usize::from(format.halves));
+        let (quants, scales, offsets) = (&mut self.quants, &mut self.scales, &mut self.offsets);
+        let mut at = first_block;
+        integer_blocks(self.tensor_type, bytes, |block| {
+            let place: &mut [u8] = bytemuck::cast_slice_mut(&mut quants[at * vectors..][..vectors]);
+            let mut shift = 0.0;
+            if let Some(low) = format.nibbles_from {
+                shift = f32::from(low);
+                let nibble = |q: i8| (q - low).cast_unsigned();
+                let (first, second) = block.quants.split_at(16);
+                for ((byte, a), b) in place.iter_mut().zip(first).zip(second) {
+                    *byte = nibble(*a) | nibble(*b) << 4;
+                }
+            } else {
+                place.copy_from_slice(bytemuck::cast_slice(&block.quants));
+            }
+            scales[at * halves..][..halves].copy_from_slice(&block.scales[..halves]);
+            for half in 0..halves.min(offsets.len()) {
+                offsets[at * halves + half] = block.offsets[half] + shift * block.scales[half];
+            }
+            at += 1;
+        });
+    }
+
+    /// A row as floats.
+    pub(super) fn row(&self, row: usize) -> Vec<f32> {
+        let blocks = self.cols / BLOCK_LEN;
+        let Some(format) = self.format else {
+            return self.floats[row * self.cols..][..self.cols].to_vec();
+        };
+        let halves = 1 + usize::from(format.halves);
+        let weight = |index: usize| {
+            let (block, i) = (row * blocks + index / BLOCK_LEN, index % BLOCK_LEN);
+            let bytes: &[u8] = bytemuck::cast_slice(&self.quants[block * vectors(format)..][..vectors(format)]);
+            let quant = match format.nibbles_from {
+                Some(_) => f32::from((bytes[i % 16] >> (i / 16 * 4)) & 15),
+                None => f32::from(bytes[i].cast_signed()),
+            };
+            let scale = block * halves + if format.halves { i / 16 } else { 0 };
+            quant * self.scales[scale] + self.offsets.get(scale).copied().unwrap_or_default()
+        };
+        (0..self.cols).map(weight).collect()
+    }
+
+    /// Gives `store` each (token, row, value) of the product of `rows` with the tokens of `x`.
+    pub(super) fn multiply(&self, rows: Range<usize>, x: &Activations<'_>, mut store: impl FnMut(usize, usize, f32)) {
+        let tokens = x.tokens();
+        for row in rows {
+            let mut token = 0;
+            while token + TOKENS <= tokens {
+                let values = self.dot::<TOKENS>(row, x, token);
+                values.into_iter().enumerate().for_each(|(i, value)| store(token + i, row, value));
+                token += TOKENS;
+            }
+            for token in token..tokens {
+                let [value] = self.dot::<1>(row, x, token);
+                store(token, row, value);
+            }
+        }
+    }
+
+    /// The products of a row with `T` tokens from `first` on.
+    fn dot<const T: usize>(&self, row: usize, x: &Activations<'_>, first: usize) -> [f32; T] {
+        let Some(format) = self.format else {
+            let weights = &self.floats[row * self.cols..][..self.cols];
+            return std::array::from_fn(|token| dot_floats(weights, x.floats(first + token)));
+        };
+        let blocks = self.cols / BLOCK_LEN;
+        let quants = &self.quants[row * blocks * vectors(format)..][..blocks * vectors(format)];
+        let halves = 1 + usize::from(format.halves);
+        let scales = &self.scales[row * blocks * halves..][..blocks * halves];
+        let inputs: [_; T] = std::array::from_fn(|token| x.integers(first + token));
+        let mut values = match format {
+            IntegerFormat { nibbles_from: Some(_), .. } => dot_nibbles(quants, scales, inputs),
+            IntegerFormat { halves: true, .. } => dot_half_blocks(quants, scales, inputs),
+            IntegerFormat { halves: false, .. } => dot_bytes(quants, scales, inputs),
+        };
+        if !self.offsets.is_empty() {
+            let offsets = &self.offsets[row * blocks * halves..][..blocks * halves];
+            for (token, value) in values.iter_mut().enumerate() {
+                *value += dot_floats(offsets, x.sums(first + token, format.halves));
+            }
+        }
+        values
+    }
+}
+
+/// Vectors of a block's integers.
+fn vectors(format: IntegerFormat) -> usize {
+    if format.nibbles_from.is_some() { 1 } else { 2 }
+}
+
+/// The integers of a block of four bits, in the order of [`Activations`].
+fn nibbles(packed: i16x8) -> [i16x8; BLOCK_VECTORS] {
+    let low = i16x8::splat(15);
+    [packed & low, (packed >> 4) & low, (packed >> 8) & low, (packed >> 12) & low]
+}
+
+/// The integers of a block of bytes, in the order of [`Activations`].
+fn bytes(packed: &[i16x8; 2]) -> [i16x8; BLOCK_VECTORS] {
+    let [a, b] = *packed;
+    [(a << 8) >> 8, (b << 8) >> 8, a >> 8, b >> 8]
+}
+
+/// Integers and scales of a row of inputs.
+type Input<'x> = (&'x [i16x8], &'x [f32]);
+
+fn dot_nibbles<const T: usize>(quants: &[i16x8], scales: &[f32], inputs: [Input<'_>; T]) -> [f32; T] {
+    dot_blocks(quants.iter().map(|packed| nibbles(*packed)), scales, inputs)
+}
+
+fn dot_bytes<const T: usize>(quants: &[i16x8], scales: &[f32], inputs: [Input<'_>; T]) -> [f32; T] {
+    dot_blocks(quants.as_chunks::<2>().0.iter().map(bytes), scales, inputs)
+}
+
+/// Products of blocks with one scale. At most 32 times 128 times 32,767: a block's sum fits 32 bits.
+#[inline]
+fn dot_blocks<const T: usize>(
+    blocks: impl Iterator<Item = [i16x8; BLOCK_VECTORS]>,
+    scales: &[f32],
+    inputs: [Input<'_>; T],
+) -> [f32; T] {
+    let mut sums = [f32x4::ZERO; T];
+    let inputs = inputs.map(|(quants, scales)| (quants.as_chunks::<BLOCK_VECTORS>().0, scales));
+    for (block, (weights, scale)) in blocks.zip(scales).enumerate() {
+        for (sum, (quants, scales)) in sums.iter_mut().zip(&inputs) {
+            let x = &quants[block];
+            let total = (weights[0].dot(x[0]) + weights[1].dot(x[1])) + (weights[2].dot(x[2]) + weights[3].dot(x[3]));
+            *sum += f32x4::from_i32x4(total) * f32x4::splat(scale * scales[block]);
+        }
+    }
+    sums.map(f32x4::reduce_add)
+}
+
+/// Products of blocks of bytes whose halves have scales of their own.
+fn dot_half_blocks<const T: usize>(quants: &[i16x8], scales: &[f32], inputs: [Input<'_>; T]) -> [f32; T] {
+    let mut sums = [f32x4::ZERO; T];
+    let inputs = inputs.map(|(quants, scales)| (quants.as_chunks::<BLOCK_VECTORS>().0, scales));
+    for (block, (packed, scale)) in quants.as_chunks::<2>().0.iter().zip(scales.as_chunks::<2>().0).enumerate() {
+        let weights = bytes(packed);
+        for (sum, (quants, scales)) in sums.iter_mut().zip(&inputs) {
+            let x = &quants[block];
+            let first = f32x4::from_i32x4(weights[0].dot(x[0]) + weights[2].dot(x[2]));
+            let second = f32x4::from_i32x4(weights[1].dot(x[1]) + weights[3].dot(x[3]));
+            let halves = first * f32x4::splat(scale[0]) + second * f32x4::splat(scale[1]);
+            *sum += halves * f32x4::splat(scales[block]);
+        }
+    }
+    sums.map(f32x4::reduce_add)
+}
+
+/// The dot product of two vectors of one length.
+pub(super) fn dot_floats(a: &[f32], b: &[f32]) -> f32 {
+    let (a_vectors, a_rest) = a.as_chunks::<4>();
+    let (b_vectors, b_rest) = b.as_chunks::<4>();
+    let mut sums = [f32x4::ZERO; 2];
+    for (i, (a, b)) in a_vectors.iter().zip(b_vectors).enumerate() {
+        sums[i % 2] += f32x4::new(*a) * f32x4::new(*b);
+    }
+    let rest: f32 = a_rest.iter().zip(b_rest).map(|(a, b)| a * b).sum();
+    (sums[0] + sums[1]).reduce_add() + rest
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests may panic")]
+mod tests {
+    use super::*;
+    use crate::models::Segment;
+    use crate::reference::linear::matmul;
+
+    /// Numbers in -1..1 (SplitMix64).
+    fn floats(seed: u64, len: usize) -> Vec<f32> {
+        let mut state = seed;
+        let mut next = || {
+            state = state.wrapping_add(0x9E37_79B9_7F4A_7C15);
+            let mut z = state;
+            z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+            z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+            ((z ^ (z >> 31)) >> 40) as f32 / (1u32 << 23) as f32 - 1.0
+        };
+        (0..len).map(|_| next()).collect()
+    }
+
+    /// Any bytes, in which the scales at these places are small floats.
+    fn weights(tensor_type: TensorType, len: usize) -> Vec<u8> {
+        let noise = floats(7, len * tensor_type.block_bytes() as usize / tensor_type.block_len() as usize);
+        let mut bytes: Vec<u8> = noise.iter().map(|value| (value * 128.0) as i8 as u8).collect();
+        let scales: &[usize] = match tensor_type {
+            TensorType::Q2_K => &[80, 82],
+            TensorType::Q3_K => &[108],
+            TensorType::Q6_K => &[208],
+            TensorType::Q4_1 | TensorType::Q5_1 | TensorType::Q4_K | TensorType::Q5_K => &[0, 2],
+            TensorType::MXFP4 | TensorType::BF16 => &[],
+            _ => &[0],
+        };
+        for (i, block) in bytes.chunks_exact_mut(tensor_type.block_bytes() as usize).enumerate() {
+            let value = noise[i] * 0.01;
+            match tensor_type {
+                TensorType::F32 => block.copy_from_slice(&value.to_le_bytes()),
+                TensorType::BF16 => block.copy_from_slice(&value.to_le_bytes()[2..]),
+                TensorType::MXFP4 => block[0] = 120 + block[0] % 8,
+                _ => {}
+            }
+            for at in scales.iter().filter(|_| tensor_type != TensorType::F32) {
+                block[*at..at + 2].copy_from_slice(&half::f16::from_f32(value).to_le_bytes());
+            }
+        }
+        bytes
+    }
+
+    #[test]
+    fn products_of_every_format_agree_with_the_twin() {
+        let (rows, cols, tokens) = (6, 512, 7);
+        let x = floats(3, tokens * cols);
+        let mut checked = 0;
+        for tensor_type in TensorType::supported() {
+            let bytes = weights(tensor_type, rows * cols);
+            let segments = vec![Segment { tensor: String::new(), first_row: 0, rows: rows as u32 }];
+            let (rows_u32, cols_u32) = (rows as u32, cols as u32);
+            let plan = MatrixPlan { segments, tensor_type, rows: rows_u32, cols: cols_u32, first_row: 0 };
+            let mut matrix = CpuMatrix::allocate(&plan).unwrap();
+            // In two pieces, as a download brings them.
+            let (first, second) = bytes.split_at(bytes.len() / 2);
+            matrix.write(0, first);
+            matrix.write(rows * cols / 2 / BLOCK_LEN, second);
+            let floats = dequantize(tensor_type, &bytes).unwrap();
+            let expected = matmul(&floats, &x, cols);
+            let mut actual = vec![0.0; tokens * rows];
+            matrix
+                .multiply(0..rows, &Activations::new(&x, cols), |token, row, value| actual[token * rows + row] = value);
+            let largest = expected.iter().fold(0.0f32, |largest, value| largest.max(value.abs()));
+            for (actual, expected) in actual.iter().zip(&expected) {
+                assert!((actual - expected).abs() <= 1e-4 * largest, "{tensor_type}: {actual} for {expected}");
+            }
+            for row in [0, rows - 1] {
+                for (own, expected) in matrix.row(row).iter().zip(&floats[row * cols..]) {
+                    assert!(
+                        (own - expected).abs() <= 1e-6 * expected.abs().max(1e-3),
+                        "{tensor_type}: {own}, {expected}"
+                    );
+                }
+            }
+            checked += 1;
+        }
+        assert!(checked >= 16, "every format that has kernels");
+    }
+
+    #[test]
+    fn no_memory_is_an_error() {
+        assert!(matches!(zeros::<f32>(usize::MAX / 8), Err(EngineError::OutOfMemory(_))));
+    }
+}

@@ -1,0 +1,70 @@
+//! What a model runs on.
+
+use super::cpu::Cpu;
+use super::gpu::Gpu;
+use crate::fit::DeviceLimits;
+
+/// A graphics card, or the CPU.
+#[derive(Clone)]
+pub enum Device {
+    /// Through WebGPU.
+    Gpu(Gpu),
+    /// Without it.
+    Cpu(Cpu),
+}
+
+impl From<Gpu> for Device {
+    fn from(gpu: Gpu) -> Self {
+        Self::Gpu(gpu)
+    }
+}
+
+impl From<Cpu> for Device {
+    fn from(cpu: Cpu) -> Self {
+        Self::Cpu(cpu)
+    }
+}
+
+impl Device {
+    /// The adapter's name for people. A browser does not tell the CPU's.
+    pub fn adapter_name(&self) -> &str {
+        match self {
+            Self::Gpu(gpu) => gpu.adapter_name(),
+            Self::Cpu(_) => "CPU",
+        }
+    }
+
+    /// Whether this is a WebGPU adapter that computes on the CPU.
+    pub fn is_software(&self) -> bool {
+        matches!(self, Self::Gpu(gpu) if gpu.is_software())
+    }
+
+    /// Whether there is no WebGPU in between.
+    pub fn is_cpu(&self) -> bool {
+        matches!(self, Self::Cpu(_))
+    }
+
+    /// Names of the optional features that are in use.
+    pub fn feature_names(&self) -> Vec<&'static str> {
+        match self {
+            Self::Gpu(gpu) => gpu.feature_names(),
+            Self::Cpu(_) => Vec::new(),
+        }
+    }
+
+    /// What models must fit.
+    pub fn limits(&self) -> DeviceLimits {
+        match self {
+            Self::Gpu(gpu) => gpu.limits(),
+            Self::Cpu(cpu) => cpu.limits(),
+        }
+    }
+
+    /// The graphics card.
+    pub fn gpu(&self) -> Option<&Gpu> {
+        match self {
+            Self::Gpu(gpu) => Some(gpu),
+            Self::Cpu(_) => None,
+        }
+    }
+}

@@ -1,0 +1,153 @@
+//! A decoder on the GPU: its dispatches, buffers and read-backs.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use super::buffers::{Buffers, SAMPLING_SWITCHES, State};
+use super::forward::{ForwardBuilder, Layout};
+use super::generation::StagingPool;
+use super::gpu::Gpu;
+use super::program::Dispatch;
+use super::weights::Weights;
+use crate::error::Result;
+use crate::models::{ModelConfig, ModelPlan};
+use crate::sampling::SamplingPlan;
+
+/// A decoder's dispatches and buffers.
+pub(super) struct GpuModel {
+    pub(super) gpu: Gpu,
+    pub(super) vocab: u32,
+    pub(super) buffers: Buffers,
+    /// Kept because the dispatches' bind groups need its buffers alive in the browser.
+    _weights: Arc<Weights>,
+    prefill: Vec<Dispatch>,
+    prefill_head: Vec<Dispatch>,
+    /// One token's layers and head, by the steps of [`super::Tuning::attention_splits`].
+    decode: Vec<Vec<Dispatch>>,
+    pub(super) sampler: [Dispatch; 2],
+    pub(super) staging: StagingPool,
+}
+
+impl GpuModel {
+    pub(super) fn new(
+        gpu: Gpu,
+        config: &ModelConfig,
+        plan: &ModelPlan,
+        context: u32,
+        weights: Arc<Weights>,
+        host: &HashMap<String, Vec<f32>>,
+    ) -> Result<Self> {
+        let tuning = gpu.tuning();
+        let buffers = Buffers::new(&gpu, config, context, host);
+        let builder = |linear, splits| {
+            let layout = Layout { linear, splits };
+            ForwardBuilder { gpu: &gpu, config, plan, weights: &weights, buffers: &buffers, layout }
+        };
+        let decode = |splits| -> Result<Vec<Dispatch>> {
+            let builder = builder(tuning.decode, splits);
+            let mut program = builder.layers(&buffers.next_id)?;
+            program.extend(builder.head()?);
+            Ok(program)
+        };
+        // Steps that no position of this context takes need no program.
+        let steps = tuning.attention_splits.iter().filter(|step| step.from < context);
+        let decode = steps.map(|step| decode(step.splits)).collect::<Result<_>>()?;
+        let prefiller = builder(tuning.prefill, 1);
+        let prefill = prefiller.layers(&buffers.prompt_ids)?;
+        let prefill_head = prefiller.head()?;
+        let sampler = prefiller.sampler();
+        let staging = StagingPool::default();
+        let vocab = config.vocab;
+        Ok(Self { gpu, vocab, buffers, _weights: weights, prefill, prefill_head, decode, sampler, staging })
+    }
+
+    /// Dispatches of one decoded token, sampling included.
+    pub(super) fn dispatches_per_token(&self) -> usize {
+        self.decode[0].len() + self.sampler.len()
+    }
+
+    /// Puts tokens into the cache, the first at `position`, and waits for it.
+    pub(super) async fn run_batch(&self, position: usize, batch: &[u32]) -> Result<()> {
+        self.submit_batch(position, batch, false);
+        // Reading anything back waits for the batch, so that progress is true and a stop takes effect.
+        self.gpu.read_buffer::<u32>(&self.buffers.state, size_of::<State>() as u64).await?;
+        Ok(())
+    }
+
+    /// The same, and the logits after each of them: `[tokens][vocab]`.
+    pub(super) async fn batch_logits(&self, position: usize, batch: &[u32]) -> Result<Vec<f32>> {
+        self.submit_batch(position, batch, true);
+        self.gpu.read_buffer(&self.buffers.logits, batch.len() as u64 * u64::from(self.vocab) * 4).await
+    }
+
+    /// The logits after `token` at `position`, by the decode loop's kernels: `[vocab]`.
+    pub(super) async fn decode_logits(&self, position: usize, token: u32) -> Result<Vec<f32>> {
+        self.write_state(position, 1);
+        self.gpu.queue().write_buffer(&self.buffers.next_id, 0, bytemuck::bytes_of(&token));
+        self.submit_decode(position);
+        self.read_logits().await
+    }
+
+    /// Starts the layers and the head for the token that `next_id` holds.
+    pub(super) fn submit_decode(&self, position: usize) {
+        let program = self.decode_program(position);
+        self.submit(|pass| program.iter().for_each(|dispatch| dispatch.encode(pass, 1)));
+    }
+
+    /// Logits of one token: `[vocab]`.
+    pub(super) async fn read_logits(&self) -> Result<Vec<f32>> {
+        self.gpu.read_buffer(&self.buffers.logits, u64::from(self.vocab) * 4).await
+    }
+
+    /// Puts what an answer to `prompt` begins with onto the GPU. `history` tells what was seen of each token.
+    pub(super) fn begin_answer(&self, position: usize, last: u32, plan: &SamplingPlan<'_>, history: &[u32]) {
+        let queue = self.gpu.queue();
+        queue.write_buffer(&self.buffers.history, 0, bytemuck::cast_slice(history));
+        queue.write_buffer(&self.buffers.sampling, 0, bytemuck::bytes_of(&plan.params));
+        let switches = [0, u32::from(!plan.bias.is_empty())];
+        queue.write_buffer(&self.buffers.sampling, SAMPLING_SWITCHES, bytemuck::cast_slice(&switches));
+        if !plan.bias.is_empty() {
+            let mut bias = vec![0f32; self.vocab as usize];
+            for (id, value) in plan.bias {
+                bias[*id as usize] = *value;
+            }
+            queue.write_buffer(&self.buffers.bias, 0, bytemuck::cast_slice(&bias));
+        }
+        queue.write_buffer(&self.buffers.next_id, 0, bytemuck::bytes_of(&last));
+        // The draws of an answer that goes on are not those of its beginning.
+        let step = plan.generated as u32;
+        let state = State { position: position as u32, token_count: 1, step, padding: 0 };
+        queue.write_buffer(&self.buffers.state, 0, bytemuck::bytes_of(&state));
+    }
+
+    /// Runs the layers over `batch`, with the output head if `with_logits`.
+    fn submit_batch(&self, position: usize, batch: &[u32], with_logits: bool) {
+        let token_count = batch.len() as u32;
+        self.write_state(position, token_count);
+        self.gpu.queue().write_buffer(&self.buffers.prompt_ids, 0, bytemuck::cast_slice(batch));
+        self.submit(|pass| {
+            self.prefill.iter().for_each(|dispatch| dispatch.encode(pass, token_count));
+            if with_logits {
+                self.prefill_head.iter().for_each(|dispatch| dispatch.encode(pass, token_count));
+            }
+        });
+    }
+
+    /// The layers and the head for one token at `position`.
+    pub(super) fn decode_program(&self, position: usize) -> &[Dispatch] {
+        &self.decode[self.gpu.tuning().split_step(position)]
+    }
+
+    /// Encodes one compute pass and submits it.
+    fn submit(&self, encode: impl FnOnce(&mut wgpu::ComputePass<'_>)) {
+        let mut encoder = self.gpu.device().create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
+        encode(&mut encoder.begin_compute_pass(&wgpu::ComputePassDescriptor::default()));
+        self.gpu.queue().submit([encoder.finish()]);
+    }
+
+    /// Makes `position` the place where the next batch of `token_count` goes.
+    pub(super) fn write_state(&self, position: usize, token_count: u32) {
+        let state = State { position: position as u32, token_count, step: 0, padding: 0 };
+        self.gpu.queue().write_buffer(&self.buffers.state, 0, bytemuck::bytes_of(&state));
+    }
+}
