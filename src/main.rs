@@ -14,6 +14,7 @@ mod library;
 mod options;
 mod pages;
 mod settings;
+mod sources;
 mod storage;
 mod transport;
 

@@ -10,7 +10,7 @@ use js_sys::Reflect;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use wasm_bindgen::prelude::*;
-use web_sys::{ErrorEvent, MessageEvent, Worker, WorkerOptions, WorkerType};
+use web_sys::{Blob, BlobPropertyBag, ErrorEvent, MessageEvent, Url, Worker, WorkerOptions, WorkerType};
 
 use crate::options::{absolute_url, site_path};
 
@@ -42,7 +42,7 @@ impl Transport {
         options.set_type(WorkerType::Module);
         // Under this name the workers of all tabs of the site find each other.
         options.set_name(&site_path());
-        let worker = Worker::new_with_options(&url, &options).map_err(|error| describe(&error))?;
+        let worker = Worker::new_with_options(&inheriting(&url)?, &options).map_err(|error| describe(&error))?;
 
         let receive = Rc::new(receive);
         let receive_message = Rc::clone(&receive);
@@ -82,6 +82,18 @@ impl Transport {
         }
         self.worker.post_message(message).map_err(|error| describe(&error))
     }
+}
+
+/// The address of a script that imports another one. A worker of it inherits the page's policy, and with it the hosts that it may
+/// connect to; one of a script that a server sends has the policy that the server sends with it, and static hosts send none.
+fn inheriting(url: &str) -> Result<String, String> {
+    let source = js_sys::Array::of1(&format!("import {};", js_sys::JSON::stringify(&url.into()).map_err(|e| describe(&e))?).into());
+    let options = BlobPropertyBag::new();
+    options.set_type("text/javascript");
+    let blob = Blob::new_with_str_sequence_and_options(&source, &options).map_err(|error| describe(&error))?;
+    let address = Url::create_object_url_with_blob(&blob).map_err(|error| describe(&error))?;
+    // For whoever looks at the page's workers.
+    Ok(format!("{address}#{}", url.rsplit('/').next().unwrap_or_default()))
 }
 
 /// The plain JavaScript form of a message.

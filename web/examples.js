@@ -1,53 +1,58 @@
-// Runnable examples of the API. `print` appends to the example's output; `engine()` gives the one engine of this page.
+// Runnable examples of the API, shown as they stand here. `print` appends to the example's output; `engine()` gives the one engine of this page.
 import { Parlance } from "./parlance.js";
 
 const DEMO_MODEL = "./models/SmolLM2-135M-Instruct.Q4_1.gguf";
 
 const EXAMPLES = {
-  "Ask and wait": `
-const { chat } = await engine();
-const answer = await chat.completions.create({
-  messages: [{ role: "user", content: "What is the capital of France?" }],
-  temperature: 0,
-});
-print(answer.choices[0].message.content);`,
-  "Stream": `
-const { chat } = await engine();
-const stream = await chat.completions.create({
-  messages: [{ role: "user", content: "Name three colours." }],
-  stream: true, max_tokens: 60,
-});
-for await (const chunk of stream) print(chunk.choices[0]?.delta.content ?? "");`,
-  "JSON that obeys a schema": `
-const { chat } = await engine();
-const schema = {
-  type: "object",
-  properties: { name: { type: "string", maxLength: 20 }, age: { type: "integer", minimum: 0, maximum: 120 } },
-  required: ["name", "age"], additionalProperties: false,
-};
-const answer = await chat.completions.create({
-  messages: [{ role: "user", content: "Invent a person." }],
-  response_format: { type: "json_schema", json_schema: { name: "person", schema } },
-});
-print(JSON.parse(answer.choices[0].message.content).name);`,
-  "Call a function": `
-const { chat } = await engine();
-const tools = [{ type: "function", function: {
-  name: "get_weather", description: "The weather of a city.",
-  parameters: { type: "object", properties: { city: { type: "string", maxLength: 20 } }, required: ["city"], additionalProperties: false },
-} }];
-const answer = await chat.completions.create({
-  messages: [{ role: "user", content: "How is the weather in Rome?" }],
-  tools, tool_choice: "required", parallel_tool_calls: false, temperature: 0,
-});
-print(JSON.stringify(answer.choices[0].message.tool_calls[0].function));`,
-  "The same over HTTP, answered by this site's service worker": `
-await engine();
-const response = await fetch("./v1/chat/completions", {
-  method: "POST",
-  body: JSON.stringify({ messages: [{ role: "user", content: "Say hello." }], max_tokens: 20 }),
-});
-print((await response.json()).choices[0].message.content);`,
+  "Ask and wait": async (print) => {
+    const { chat } = await engine();
+    const answer = await chat.completions.create({
+      messages: [{ role: "user", content: "What is the capital of France?" }],
+      temperature: 0,
+    });
+    print(answer.choices[0].message.content);
+  },
+  "Stream": async (print) => {
+    const { chat } = await engine();
+    const stream = await chat.completions.create({
+      messages: [{ role: "user", content: "Name three colours." }],
+      stream: true, max_tokens: 60,
+    });
+    for await (const chunk of stream) print(chunk.choices[0]?.delta.content ?? "");
+  },
+  "JSON that obeys a schema": async (print) => {
+    const { chat } = await engine();
+    const schema = {
+      type: "object",
+      properties: { name: { type: "string", maxLength: 20 }, age: { type: "integer", minimum: 0, maximum: 120 } },
+      required: ["name", "age"], additionalProperties: false,
+    };
+    const answer = await chat.completions.create({
+      messages: [{ role: "user", content: "Invent a person." }],
+      response_format: { type: "json_schema", json_schema: { name: "person", schema } },
+    });
+    print(JSON.parse(answer.choices[0].message.content).name);
+  },
+  "Call a function": async (print) => {
+    const { chat } = await engine();
+    const tools = [{ type: "function", function: {
+      name: "get_weather", description: "The weather of a city.",
+      parameters: { type: "object", properties: { city: { type: "string", maxLength: 20 } }, required: ["city"], additionalProperties: false },
+    } }];
+    const answer = await chat.completions.create({
+      messages: [{ role: "user", content: "How is the weather in Rome?" }],
+      tools, tool_choice: "required", parallel_tool_calls: false, temperature: 0,
+    });
+    print(JSON.stringify(answer.choices[0].message.tool_calls[0].function));
+  },
+  "The same over HTTP, answered by this site's service worker": async (print) => {
+    await engine();
+    const response = await fetch("./v1/chat/completions", {
+      method: "POST",
+      body: JSON.stringify({ messages: [{ role: "user", content: "Say hello." }], max_tokens: 20 }),
+    });
+    print((await response.json()).choices[0].message.content);
+  },
 };
 
 let shared;
@@ -58,14 +63,19 @@ function engine() {
   return shared;
 }
 
-const AsyncFunction = (async () => {}).constructor;
+/** A function's own text, without what is around it. */
+const sourceOf = (example) =>
+  example
+    .toString()
+    .split("\n")
+    .slice(1, -1)
+    .map((line) => line.slice(4))
+    .join("\n");
 
-for (const [title, code] of Object.entries(EXAMPLES)) {
+for (const [title, example] of Object.entries(EXAMPLES)) {
   const section = document.createElement("section");
   const heading = Object.assign(document.createElement("h2"), { textContent: title });
-  const source = Object.assign(document.createElement("textarea"), { value: code.trim(), spellcheck: false });
-  source.rows = code.trim().split("\n").length;
-  source.setAttribute("aria-label", title);
+  const source = Object.assign(document.createElement("pre"), { textContent: sourceOf(example), tabIndex: 0 });
   const button = Object.assign(document.createElement("button"), { textContent: "Run" });
   const output = document.createElement("output");
   const print = (text) => output.append(text);
@@ -73,7 +83,7 @@ for (const [title, code] of Object.entries(EXAMPLES)) {
     output.replaceChildren();
     button.disabled = true;
     try {
-      await new AsyncFunction("engine", "print", source.value)(engine, print);
+      await example(print);
     } catch (error) {
       print(`${error.name}: ${error.message}`);
     }

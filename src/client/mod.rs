@@ -206,6 +206,11 @@ impl Client {
         self.send(Request::Load { id, source, context_tokens, beside: false, unless_loaded }, files);
     }
 
+    /// Where the model that was asked for last comes from.
+    pub(crate) fn last_source(self) -> Option<ModelSource> {
+        self.link.with_value(|link| link.load.as_ref().map(|(_, request)| request.source.clone()))
+    }
+
     /// Loads the last model again, in a new worker if the old one died.
     pub(crate) fn retry(self) {
         match self.link.with_value(|link| link.load.clone()) {

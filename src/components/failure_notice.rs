@@ -17,6 +17,7 @@ pub(crate) fn FailureNotice(failure: Failure) -> impl IntoView {
         }
         FailureKind::Storage => view! { <p><a href="storage">{tr("help-storage")}</a></p> }.into_any(),
         FailureKind::ContextOverflow => view! { <p>{tr("help-new-chat")}</p> }.into_any(),
+        FailureKind::NotAllowed => view! { <p>{tr("help-not-allowed")}</p> }.into_any(),
         FailureKind::Gpu | FailureKind::Crashed | FailureKind::BadRequest | FailureKind::Interrupted => ().into_any(),
     };
     view! {

@@ -1,5 +1,6 @@
 //! One file a component.
 
+pub(crate) mod allow_source;
 pub(crate) mod answer_footer;
 pub(crate) mod code_toolbar;
 pub(crate) mod composer;

@@ -4,6 +4,7 @@ use leptos::prelude::*;
 use parlance_protocol::{ModelDescription, ModelSource};
 use web_sys::File;
 
+use super::allow_source::AllowSource;
 use super::failure_notice::FailureNotice;
 use super::units;
 use crate::client::{Client, Inspection};
@@ -53,8 +54,10 @@ pub(crate) fn ModelChoice(
                     </button>
                 }
             });
+            let (kind, source) = (failure.kind, choice.with_value(|choice| choice.source.clone()));
             view! {
                 <FailureNotice failure />
+                <AllowSource kind source=Some(source) />
                 {smaller}
             }
             .into_any()

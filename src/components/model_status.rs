@@ -3,6 +3,7 @@
 use leptos::prelude::*;
 use parlance_protocol::Phase;
 
+use super::allow_source::AllowSource;
 use super::failure_notice::FailureNotice;
 use super::units;
 use super::webgpu_help::WebGpuHelp;
@@ -45,10 +46,12 @@ pub(crate) fn ModelStatus(on_choose_model: impl Fn() + Copy + Send + 'static) ->
                         </button>
                     }
                 });
+                let kind = failure.kind;
                 view! {
                     <section class="card" data-testid="load-failure">
                         <FailureNotice failure />
                         <div class="actions">
+                            <AllowSource kind source=client.last_source() />
                             {smaller}
                             <button class="primary" on:click=move |_| client.retry()>{tr("try-again")}</button>
                             <button on:click=move |_| on_choose_model()>{tr("choose-model")}</button>

@@ -2,6 +2,7 @@
 
 use leptos::prelude::*;
 
+use crate::components::allow_source::AllowedSources;
 use crate::components::data_controls::DataControls;
 use crate::components::page_header::PageHeader;
 use crate::components::sampling_settings::SamplingSettings;
@@ -25,6 +26,7 @@ pub(crate) fn SettingsPage() -> impl IntoView {
                 of=|settings| &settings.prompts
                 of_mut=|settings| &mut settings.prompts
             />
+            <AllowedSources />
             <DataControls />
             <Toasts />
         </main>

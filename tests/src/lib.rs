@@ -2,7 +2,9 @@
 
 mod browser;
 pub mod chat;
+pub mod firefox;
 mod host;
+pub mod native;
 pub mod scripted;
 mod server;
 mod split;

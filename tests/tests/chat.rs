@@ -3,11 +3,8 @@
 
 use std::time::Duration;
 
-use parlance_engine::chat::Message;
-use parlance_engine::runtime::{Gpu, GpuOptions, Loader, LoaderOptions};
-use parlance_engine::sampling::SamplingParams;
 use parlance_tests::chat::{self, LAST_ANSWER, LAST_TEXT, LONG, NEW_CHAT, READY};
-use parlance_tests::{Page, Server, Session, model_path};
+use parlance_tests::{Page, Server, Session, model_path, native};
 
 const QUESTION: &str = "What is the capital of France?";
 const MAX_TOKENS: usize = 40;
@@ -23,33 +20,9 @@ fn answer(page: &Page) -> String {
     chat::answer(page).unwrap()
 }
 
-/// What the native program answers.
-fn native_answer(question: &str) -> String {
-    let bytes = std::fs::read(model_path()).unwrap();
-    pollster::block_on(async {
-        let gpu = Gpu::new(GpuOptions::default()).await.unwrap();
-        let mut loader = Loader::new(gpu, LoaderOptions::default());
-        loader.push(&bytes).await.unwrap();
-        let mut model = loader.finish().await.unwrap();
-        let prompt = model.chat().prompt(&[Message::new("user", question)]).unwrap();
-        model.prefill(&prompt, |_, _| true).await.unwrap();
-        let chat = model.chat_handle();
-        let mut detokenizer = chat.detokenizer();
-        let mut text = String::new();
-        let mut generation = model.generate(&prompt, &SamplingParams::GREEDY, MAX_TOKENS).unwrap();
-        while let Some(id) = generation.next().await.unwrap() {
-            if chat.is_stop(id) {
-                break;
-            }
-            text.push_str(&detokenizer.push(id));
-        }
-        text + &detokenizer.finish()
-    })
-}
-
 /// A page with the options that make answers repeatable.
 fn open(session: &Session, server: &Server) -> Page {
-    session.open(&server.page(&format!("?temperature=0&repetition_penalty=1&max_tokens={MAX_TOKENS}"))).unwrap()
+    session.open(&server.page(&format!("?device=gpu&temperature=0&repetition_penalty=1&max_tokens={MAX_TOKENS}"))).unwrap()
 }
 
 #[test]
@@ -65,7 +38,7 @@ fn a_question_is_answered_as_by_the_native_program() {
     ask(&page, QUESTION);
     let text = answer(&page);
     assert!(text.contains("Paris"), "{text}");
-    assert_eq!(text, native_answer(QUESTION));
+    assert_eq!(text, native::answer_on_gpu(QUESTION, MAX_TOKENS));
     let lengths = page.evaluate("window.lengths.size").unwrap().as_u64().unwrap();
     assert!(lengths >= 4, "the answer came in {lengths} steps, so it was not streamed");
     let statistics = page.text(".statistics").unwrap();

@@ -19,6 +19,8 @@ pub(crate) enum WorkerError {
     Status { status: u16, url: String },
     #[error("the model could not be fetched: {0}")]
     Network(String),
+    #[error("this page may not connect to {host}, because nobody has allowed it yet")]
+    NotAllowed { host: String },
     /// Beside the file that was begun; never told.
     #[error("the model could not be fetched: the file at its address changed meanwhile; try again")]
     Changed,
@@ -105,6 +107,7 @@ impl WorkerError {
         match self {
             Self::NoWebGpu => FailureKind::NoWebGpu,
             Self::Status { .. } | Self::Network(_) | Self::Changed => FailureKind::Network,
+            Self::NotAllowed { .. } => FailureKind::NotAllowed,
             Self::BadRequest(_) | Self::Request(RequestError::Field { .. }) => FailureKind::BadRequest,
             Self::Request(_) => FailureKind::Unsupported,
             Self::Damaged => FailureKind::BadModel,

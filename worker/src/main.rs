@@ -12,6 +12,7 @@ mod inspect;
 mod interrupts;
 mod link;
 mod load;
+mod policy;
 mod queue;
 mod server;
 mod shared;
@@ -30,6 +31,7 @@ use crate::shared::{Doorkeeper, Shared};
 
 fn main() {
     client::post_panics();
+    policy::listen();
     link::start(|| {
         let shared = Rc::new(Shared::new(Processors::new()));
         wasm_bindgen_futures::spawn_local(Server::new(Rc::clone(&shared)).serve());

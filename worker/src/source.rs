@@ -12,6 +12,7 @@ use web_sys::{
 };
 
 use crate::error::WorkerError;
+use crate::policy;
 use crate::storage::{Entry, Reader, Store, parts};
 
 /// Bytes of a header that are asked for at first: most are a few megabytes, because of the vocabulary.
@@ -190,10 +191,12 @@ impl ByteStream {
             headers.set("Range", &format!("bytes={start}-{}", end - 1)).map_err(network)?;
             init.set_headers(&headers);
         }
-        let response: Response = JsFuture::from(scope.fetch_with_str_and_init(url, &init))
-            .await
-            .map_err(|error| WorkerError::network(&error))?
-            .unchecked_into();
+        let response: Response = match JsFuture::from(scope.fetch_with_str_and_init(url, &init)).await {
+            Ok(response) => response.unchecked_into(),
+            Err(error) => {
+                return Err(policy::refusal(url).await.unwrap_or_else(|| WorkerError::network(&error)));
+            }
+        };
         if !response.ok() {
             return Err(WorkerError::Status { status: response.status(), url: url.to_owned() });
         }

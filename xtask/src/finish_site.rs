@@ -1,9 +1,12 @@
-//! The last step of a build: the service worker learns which files make up this build, and addresses that are no files get a page.
+//! The last step of a build: the page's policy learns which scripts stand in it, the service worker which files make up this build,
+//! and addresses that are no files get a page.
 //!
 //! `Trunk.toml` calls it with the folder that the site was put together in.
 
 use std::path::{Path, PathBuf};
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use sha2::{Digest as _, Sha256};
 
 use crate::pip::hex;
@@ -15,6 +18,8 @@ const INDEX: &str = "index.html";
 const NOT_FOUND: &str = "404.html";
 /// The folder of the interface's languages, which are part of a build; models are not.
 const LOCALES: &str = "locales";
+/// What stands in the page's policy until the scripts in the page are known.
+const INLINE_SCRIPTS: &str = "INLINE_SCRIPTS";
 /// Bytes of a checksum that name a build.
 const NAME_BYTES: usize = 8;
 
@@ -28,7 +33,9 @@ pub(crate) fn run() -> Result<(), Fault> {
 }
 
 fn finish(folder: &Path) -> std::io::Result<()> {
-    std::fs::copy(folder.join(INDEX), folder.join(NOT_FOUND))?;
+    let page = with_checksums(&std::fs::read_to_string(folder.join(INDEX))?);
+    std::fs::write(folder.join(INDEX), &page)?;
+    std::fs::write(folder.join(NOT_FOUND), page)?;
     let mut names = file_names(folder)?;
     let locales = file_names(&folder.join(LOCALES))?.into_iter().map(|name| format!("{LOCALES}/{name}"));
     names.extend(locales);
@@ -44,6 +51,22 @@ fn finish(folder: &Path) -> std::io::Result<()> {
     checksum.update(&source);
     let build = hex(&checksum.finalize()[..NAME_BYTES]);
     std::fs::write(path, filled_in(&source, &build, &names))
+}
+
+/// The page with the checksums of the scripts that stand in it, which its policy allows.
+fn with_checksums(page: &str) -> String {
+    let scripts = page.split("<script").skip(1).filter_map(|rest| {
+        let (attributes, rest) = rest.split_once('>')?;
+        let (script, _) = rest.split_once("</script>")?;
+        (!attributes.contains("src=")).then_some(script)
+    });
+    let checksums: Vec<String> =
+        scripts.map(|script| format!("'sha256-{}'", STANDARD.encode(Sha256::digest(script)))).collect();
+    // The last one: the first stands in a comment that explains it.
+    match page.rsplit_once(INLINE_SCRIPTS) {
+        Some((before, after)) => format!("{before}{}{after}", checksums.join(" ")),
+        None => page.to_owned(),
+    }
 }
 
 /// Names of the files that lie directly in a folder.
@@ -66,6 +89,14 @@ fn filled_in(source: &str, build: &str, names: &[String]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_policy_allows_the_scripts_of_the_page_and_no_others() {
+        let page = r#"<!-- INLINE_SCRIPTS --><meta content="script-src 'self' INLINE_SCRIPTS"><script src="a.js"></script><script type="module">go()</script>"#;
+        // printf 'go()' | openssl dgst -sha256 -binary | base64
+        let checksum = "'sha256-5KYv+PUboo5h+0+YAtGRPbwv5d/QxzHslP4YGnUaxRw='";
+        assert!(with_checksums(page).contains(&format!("script-src 'self' {checksum}\"")), "{}", with_checksums(page));
+    }
 
     #[test]
     fn the_service_worker_learns_its_build() {

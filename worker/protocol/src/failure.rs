@@ -42,6 +42,8 @@ pub enum FailureKind {
     NoWebGpu,
     /// The model could not be fetched.
     Network,
+    /// The page may not connect to the model's host: the user has not allowed it.
+    NotAllowed,
     /// The model file is damaged or none.
     BadModel,
     /// The model is sound, but not supported.
@@ -67,6 +69,7 @@ impl FailureKind {
     pub fn status(self) -> u16 {
         match self {
             Self::BadRequest | Self::ContextOverflow => 400,
+            Self::NotAllowed => 403,
             Self::Network => 502,
             Self::NoWebGpu | Self::Unsupported | Self::TooLarge | Self::Storage => 503,
             // As clients see a request that they gave up themselves.

@@ -1,0 +1,47 @@
+//! What the native program answers, to compare a browser's answers with.
+#![allow(clippy::unwrap_used, reason = "a test without the native answer has nothing to compare with")]
+
+use parlance_engine::chat::Message;
+use parlance_engine::runtime::{Cpu, Device, Gpu, GpuOptions, Loader, LoaderOptions};
+use parlance_engine::sampling::SamplingParams;
+
+use crate::model_path;
+
+/// The demo model's likeliest answer on the CPU, with at most so many tokens.
+///
+/// # Panics
+/// If the model is not there, or does not answer.
+pub fn answer(question: &str, max_tokens: usize) -> String {
+    answer_on(Cpu::blocking().into(), question, max_tokens)
+}
+
+/// The same on the GPU.
+///
+/// # Panics
+/// If there is no adapter, the model is not there, or does not answer.
+pub fn answer_on_gpu(question: &str, max_tokens: usize) -> String {
+    answer_on(pollster::block_on(Gpu::new(GpuOptions::default())).unwrap().into(), question, max_tokens)
+}
+
+
+fn answer_on(device: Device, question: &str, max_tokens: usize) -> String {
+    let bytes = std::fs::read(model_path()).unwrap();
+    pollster::block_on(async {
+        let mut loader = Loader::new(device, LoaderOptions::default());
+        loader.push(&bytes).await.unwrap();
+        let mut model = loader.finish().await.unwrap();
+        let prompt = model.chat().prompt(&[Message::new("user", question)]).unwrap();
+        model.prefill(&prompt, |_, _| true).await.unwrap();
+        let chat = model.chat_handle();
+        let mut detokenizer = chat.detokenizer();
+        let mut text = String::new();
+        let mut generation = model.generate(&prompt, &SamplingParams::GREEDY, max_tokens).unwrap();
+        while let Some(id) = generation.next().await.unwrap() {
+            if chat.is_stop(id) {
+                break;
+            }
+            text.push_str(&detokenizer.push(id));
+        }
+        text + &detokenizer.finish()
+    })
+}

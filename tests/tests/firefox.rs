@@ -1,0 +1,59 @@
+//! The built site in Firefox, where the model runs on the CPU.
+#![allow(clippy::unwrap_used, reason = "tests may panic")]
+
+use std::time::Duration;
+
+use parlance_tests::chat::{LAST_ANSWER, READY};
+use parlance_tests::firefox::Firefox;
+use parlance_tests::{Server, native};
+
+const LONG: Duration = Duration::from_secs(120);
+const QUESTION: &str = "What is the capital of France?";
+const MAX_TOKENS: usize = 40;
+
+fn ask(firefox: &Firefox, question: &str) {
+    firefox.wait_for("document.querySelector('#message')", LONG).unwrap();
+    let send = format!(
+        "(() => {{
+            const field = document.querySelector('#message');
+            field.focus();
+            field.value = {question:?};
+            field.dispatchEvent(new Event('input', {{ bubbles: true }}));
+            field.dispatchEvent(new KeyboardEvent('keydown', {{ key: 'Enter', bubbles: true, cancelable: true }}));
+        }})()"
+    );
+    firefox.evaluate(&send).unwrap();
+}
+
+fn answer(firefox: &Firefox) -> String {
+    firefox.wait_for(&format!("{LAST_ANSWER}?.dataset.active === 'false'"), LONG).unwrap();
+    firefox.wait_for(&format!("{LAST_ANSWER}.querySelector('.markdown[data-complete=true]')"), LONG).unwrap();
+    let text = firefox.evaluate(&format!("{LAST_ANSWER}.querySelector('.markdown').innerText.trim()")).unwrap();
+    text.as_str().unwrap_or_default().to_owned()
+}
+
+#[test]
+fn firefox_answers_on_the_cpu_and_keeps_conversations() {
+    let server = Server::start().unwrap();
+    let firefox = Firefox::start().unwrap();
+    let query = format!("?temperature=0&repetition_penalty=1&max_tokens={MAX_TOKENS}");
+    firefox.navigate(&server.page(&query)).unwrap();
+    // The page's policy holds here, too.
+    firefox.evaluate("(window.violations = [], document.addEventListener('securitypolicyviolation', (event) => window.violations.push(event.violatedDirective + event.blockedURI)))").unwrap();
+    ask(&firefox, QUESTION);
+    firefox.wait_for(READY, LONG).unwrap();
+    firefox.wait_for("document.querySelector('[data-testid=on-cpu]')", LONG).unwrap();
+    assert_eq!(answer(&firefox), native::answer(QUESTION, MAX_TOKENS).trim());
+    assert_eq!(firefox.evaluate("window.violations").unwrap(), serde_json::json!([]));
+
+    // On the next visit the conversation is there, and the model comes from this device.
+    firefox.evaluate("new Promise((done) => setTimeout(done, 1500))").unwrap();
+    firefox.navigate("about:blank").unwrap();
+    firefox.navigate(&server.page(&query)).unwrap();
+    firefox.wait_for("document.querySelector('.conversation')", LONG).unwrap();
+    firefox.evaluate("document.querySelector('.conversation').click()").unwrap();
+    firefox.wait_for("document.querySelectorAll('.message').length === 2", LONG).unwrap();
+    ask(&firefox, "And of Italy?");
+    firefox.wait_for("document.querySelectorAll('.message').length === 4", LONG).unwrap();
+    assert!(!answer(&firefox).is_empty());
+}
