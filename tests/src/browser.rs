@@ -85,6 +85,18 @@ impl Session {
         Self::with_switches(has_webgpu, if has_webgpu { WITH_WEBGPU } else { WITHOUT_WEBGPU })
     }
 
+    /// Starts the browser with WebGPU; it logs everything that it does with the network to a file.
+    ///
+    /// # Errors
+    /// If there is none or it does not start.
+    pub fn with_network_log(path: &Path) -> Result<Self, Error> {
+        let log = format!("--log-net-log={}", path.display());
+        // What browsers ask of their makers is none of the site's doing.
+        let quiet = ["--disable-background-networking", "--disable-sync", "--no-first-run", "--disable-domain-reliability"];
+        let switches: Vec<&str> = WITH_WEBGPU.iter().copied().chain(quiet).chain([log.as_str()]).collect();
+        Self::with_switches(true, &switches)
+    }
+
     /// Starts the browser with WebGPU on a graphics card.
     ///
     /// # Errors
@@ -302,6 +314,33 @@ impl Page {
     pub fn limit_storage(&self, origin: &str, len_bytes: f64) -> Result<(), Error> {
         let limit = Storage::OverrideQuotaForOrigin { origin: origin.to_owned(), quota_size: Some(len_bytes) };
         self.tab.call_method(limit).map(drop).map_err(fault)
+    }
+
+    /// Runs a script before those of every page that this tab opens from now on.
+    ///
+    /// # Errors
+    /// If the browser refuses.
+    pub fn before_every_page(&self, script: &str) -> Result<(), Error> {
+        let add = PageDomain::AddScriptToEvaluateOnNewDocument {
+            source: script.to_owned(),
+            world_name: None,
+            include_command_line_api: None,
+            run_immediately: None,
+        };
+        self.tab.call_method(add).map(drop).map_err(fault)
+    }
+
+    /// Freezes the tab, as browsers do with those that nobody looks at, or wakes it.
+    ///
+    /// # Errors
+    /// If the browser refuses.
+    pub fn freeze(&self, is_frozen: bool) -> Result<(), Error> {
+        let state = if is_frozen {
+            PageDomain::SetWebLifecycleStateStateOption::Frozen
+        } else {
+            PageDomain::SetWebLifecycleStateStateOption::Active
+        };
+        self.tab.call_method(PageDomain::SetWebLifecycleState { state }).map(drop).map_err(fault)
     }
 
     /// Shows the tab: one behind others takes no clicks.

@@ -2,8 +2,10 @@
 
 mod browser;
 pub mod chat;
+pub mod faults;
 pub mod firefox;
 mod host;
+pub mod inject;
 pub mod native;
 pub mod scripted;
 mod server;

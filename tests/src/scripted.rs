@@ -11,6 +11,7 @@ use crate::{Error, Page};
 /// - `at length` answers with 1,000 pieces of Markdown, 200 a second;
 /// - vectors of texts tell whether they are about airships or paragraphs;
 /// - words count as tokens;
+/// - `window.nextAnswer`, if it is set, is the next answer;
 /// - everything else is answered by `Answer N: ` and the question.
 const SCRIPT: &str = r#"(() => {
     const Real = window.Worker;
@@ -110,6 +111,11 @@ const SCRIPT: &str = r#"(() => {
                 await new Promise((done) => setTimeout(done, 30));
             }
             this.#count += 1;
+            if (window.nextAnswer !== undefined) {
+                this.#chunk(id, { content: window.nextAnswer });
+                delete window.nextAnswer;
+                return this.#end(id, "stop");
+            }
             const result = last.role === "tool" ? `It is ${last.content}.` : `Answer ${this.#count}: ${question}`;
             for (const piece of result.match(/.{1,7}/gs)) {
                 this.#chunk(id, { content: piece });

@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use parlance_tests::chat::{self, LAST_ANSWER, LAST_TEXT, LONG, NEW_CHAT, READY};
+use parlance_tests::faults::shown;
 use parlance_tests::{Page, Server, Session, model_path, native};
 
 const QUESTION: &str = "What is the capital of France?";
@@ -43,6 +44,7 @@ fn a_question_is_answered_as_by_the_native_program() {
     assert!(lengths >= 4, "the answer came in {lengths} steps, so it was not streamed");
     let statistics = page.text(".statistics").unwrap();
     assert!(statistics.contains("tokens/s"), "{statistics}");
+    assert_eq!(page.evaluate("document.querySelector('[data-testid=on-cpu]')").unwrap(), serde_json::Value::Null);
 
     // A follow-up sees the conversation and reuses what is cached.
     ask(&page, "And of Germany?");
@@ -77,6 +79,7 @@ fn an_answer_can_be_stopped_and_the_next_one_works() {
     page.click(NEW_CHAT).unwrap();
     ask(&page, QUESTION);
     assert!(answer(&page).contains("Paris"));
+    shown("Input", "the user stops an answer", "what was written stays; the next answer works");
 }
 
 #[test]
@@ -121,6 +124,13 @@ fn bad_models_are_named_and_the_app_goes_on() {
     page.wait_for(READY, LONG).unwrap();
     ask(&page, QUESTION);
     assert!(answer(&page).contains("Paris"));
+    shown("Download", "the server answers 404", "the failure tells status and address; the app goes on");
+    shown("Download", "a page to sign in comes in the model's place", "the failure says that it looks like a web page");
+    shown("Input", "the model's file is none (a picture)", "the failure says how it begins");
+    shown("Input", "the model's header is cut short", "the failure says so");
+    shown("Input", "the model's weights are cut short", "the failure says so");
+    shown("Input", "the model's architecture is unknown", "the failure names it");
+    shown("Input", "the model's quantisation is unknown", "the failure names it");
 }
 
 #[test]
@@ -191,6 +201,7 @@ fn an_embedding_model_gives_vectors_in_the_worker_and_is_refused_for_chats() {
         cosine(0, 1),
         cosine(0, 2)
     );
+    shown("Input", "an embedding model is to chat", "the failure says what it is for");
 }
 
 #[test]
@@ -203,6 +214,7 @@ fn loading_shows_its_progress_and_can_be_cancelled() {
     assert!(detail.contains(" of 98.4 MB") && detail.contains("MB/s"), "{detail}");
     page.click("[data-testid=load-progress] button").unwrap();
     page.wait_for("document.querySelector('[data-testid=model-offer]')", Duration::from_secs(10)).unwrap();
+    shown("Download", "the user cancels it", "it stops at once; the offer comes back");
 }
 
 #[test]
@@ -216,13 +228,16 @@ fn without_webgpu_the_page_says_which_browsers_have_it() {
         assert!(help.contains(browser), "{help}");
     }
     assert!(page.text(".failure-message").unwrap().contains("WebGPU"));
+    shown("GPU", "there is none, and the user wants no other", "the failure says which browsers have WebGPU");
 }
 
 /// Makes the page's next worker one that a test can hurt.
 const WATCH_WORKERS: &str = "(() => {
     const Real = window.Worker;
     window.Worker = function (url, options) {
-        const worker = new Real(window.brokenScript ? url + '-missing' : url, options);
+        const missing = `import ${JSON.stringify(new URL('missing.js', location.href).href)}`;
+        const broken = URL.createObjectURL(new Blob([missing], { type: 'text/javascript' }));
+        const worker = new Real(window.brokenScript ? broken : url, options);
         window.worker = worker;
         return worker;
     };
@@ -255,4 +270,6 @@ fn a_worker_that_cannot_start_is_reported_and_one_that_dies_is_replaced() {
     page.click(NEW_CHAT).unwrap();
     ask(&page, QUESTION);
     assert!(answer(&page).contains("Paris"));
+    shown("Worker", "its script is missing", "the failure says so; a retry works");
+    shown("Worker", "its wasm traps in mid-answer", "a new worker goes on with the same answer; the user is told once");
 }

@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use parlance_tests::chat::{LAST_TEXT, LONG, NEW_CHAT, READY, answer, ask};
 use parlance_tests::scripted::use_scripted_engine;
+use parlance_tests::faults::shown;
+use parlance_tests::inject::before_engine;
 use parlance_tests::{Page, Server, Session};
 use serde_json::{Value, json};
 
@@ -56,32 +58,28 @@ fn tabs_share_one_engine_and_the_next_tab_takes_over() {
     second.show().unwrap();
     ask(&second, "And of Italy?").unwrap();
     assert!(answer(&second).unwrap().contains("Rome"));
+    shown("Tab", "a second tab opens", "it is ready without loading anything");
+    shown("Tab", "two tabs ask at once", "both are answered");
+    shown("Tab", "a tab is closed in mid-answer", "its answer stops; the engine is free for others");
+    shown("Tab", "the tab with the engine is closed", "another tab takes over and answers");
 }
 
-/// Makes workers whose GPU devices a test can destroy.
-const WATCH_DEVICES: &str = "(() => {
-    const Real = window.Worker;
-    window.Worker = function (url, options) {
-        const code = `
-            const request = GPUAdapter.prototype.requestDevice;
-            GPUAdapter.prototype.requestDevice = async function (...given) {
-                return (self.device = await request.apply(this, given));
-            };
-            new BroadcastChannel('test').onmessage = () => self.device.destroy();
-            await import(${JSON.stringify(new URL(url, location.href).href)});
-        `;
-        const blob = new Blob([code], { type: 'text/javascript' });
-        return new Real(URL.createObjectURL(blob), options);
+/// Makes GPU devices that a test can destroy.
+const WATCH_DEVICES: &str = "
+    const request = GPUAdapter.prototype.requestDevice;
+    GPUAdapter.prototype.requestDevice = async function (...given) {
+        return (self.device = await request.apply(this, given));
     };
-})()";
+    new BroadcastChannel('test').onmessage = () => self.device.destroy();
+";
 
 #[test]
 fn an_answer_goes_on_after_the_gpu_was_lost() {
     let server = Server::start().unwrap();
     let session = Session::start(true).unwrap();
-    let query = "?temperature=0&repetition_penalty=1&max_tokens=40";
+    let query = "?device=gpu&temperature=0&repetition_penalty=1&max_tokens=40";
     let page = session.open(&server.page(query)).unwrap();
-    page.evaluate(WATCH_DEVICES).unwrap();
+    before_engine(&page, WATCH_DEVICES).unwrap();
     let question = "Write a story about a dragon.";
     ask(&page, question).unwrap();
     page.wait_for(&format!("{LAST_TEXT}.length > 20"), LONG).unwrap();
@@ -91,6 +89,7 @@ fn an_answer_goes_on_after_the_gpu_was_lost() {
     page.click(NEW_CHAT).unwrap();
     ask(&page, question).unwrap();
     assert_eq!(interrupted, answer(&page).unwrap(), "greedy answers are the same with and without a loss");
+    shown("GPU", "the device is lost in mid-answer", "the model loads again; the answer goes on and is the same as without the loss");
 }
 
 #[test]
@@ -151,6 +150,7 @@ fn idle_models_are_freed_and_come_back_and_interrupts_do_not_wait() {
         ),
     );
     assert_eq!(names, json!(["chat.completion", "ParlanceError"]));
+    shown("Worker", "a model is idle for long", "its memory is freed; the next question brings it back");
 }
 
 #[test]
@@ -176,30 +176,24 @@ fn a_newer_build_waits_until_the_user_takes_it() {
     page.wait_for("document.querySelector('.conversation')?.innerText.includes('capital of France')", SHORT).unwrap();
     let caches = page.evaluate("caches.keys()").unwrap();
     assert_eq!(caches.as_array().unwrap().len(), 1, "the old build is gone: {caches}");
+    shown("Tab", "a newer build is published", "the page never mixes builds; the user takes it when they want");
 }
 
-/// Makes workers whose GPU has no memory for large KV caches.
-const LITTLE_MEMORY: &str = "(() => {
-    const Real = window.Worker;
-    window.Worker = function (url, options) {
-        const code = `
-            let isFull = false;
-            const { createBuffer, popErrorScope } = GPUDevice.prototype;
-            GPUDevice.prototype.createBuffer = function (descriptor) {
-                isFull ||= descriptor.label === 'kv cache' && descriptor.size > ${window.mostBytes};
-                return createBuffer.call(this, descriptor);
-            };
-            GPUDevice.prototype.popErrorScope = async function () {
-                const error = await popErrorScope.call(this);
-                const result = isFull ? new GPUOutOfMemoryError('there is none') : error;
-                isFull = false;
-                return result;
-            };
-            await import(${JSON.stringify(new URL(url, location.href).href)});
-        `;
-        return new Real(URL.createObjectURL(new Blob([code], { type: 'text/javascript' })), options);
+/// A GPU that has no memory for large KV caches.
+const LITTLE_MEMORY: &str = "
+    let isFull = false;
+    const { createBuffer, popErrorScope } = GPUDevice.prototype;
+    GPUDevice.prototype.createBuffer = function (descriptor) {
+        isFull ||= descriptor.label === 'kv cache' && descriptor.size > MOST_BYTES;
+        return createBuffer.call(this, descriptor);
     };
-})()";
+    GPUDevice.prototype.popErrorScope = async function () {
+        const error = await popErrorScope.call(this);
+        const result = isFull ? new GPUOutOfMemoryError('there is none') : error;
+        isFull = false;
+        return result;
+    };
+";
 
 #[test]
 fn too_little_memory_takes_a_smaller_context_and_then_a_smaller_model() {
@@ -207,10 +201,11 @@ fn too_little_memory_takes_a_smaller_context_and_then_a_smaller_model() {
     // A layer's cache takes 768 bytes a token: enough for 1,024 tokens, then for none.
     for (most_bytes, expected) in [(800_000, "it has 1024"), (1000, "try a smaller model")] {
         let session = Session::start(true).unwrap();
-        let page = session.open(&server.page("")).unwrap();
-        page.evaluate(&format!("window.mostBytes = {most_bytes}")).unwrap();
-        page.evaluate(LITTLE_MEMORY).unwrap();
+        let page = session.open(&server.page("?device=gpu")).unwrap();
+        before_engine(&page, &LITTLE_MEMORY.replace("MOST_BYTES", &most_bytes.to_string())).unwrap();
         page.click("[data-testid=model-offer] button").unwrap();
         page.wait_for(&format!("document.querySelector('.dock')?.innerText.includes({expected:?})"), LONG).unwrap();
     }
+    shown("GPU", "no memory for the KV cache", "a smaller context is taken; the user is told");
+    shown("GPU", "no memory for the smallest context either", "the failure says to try a smaller model");
 }

@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use parlance_tests::chat::{LONG, READY, answer, ask};
+use parlance_tests::faults::shown;
 use parlance_tests::{ModelHost, Page, Server, Session, model_path};
 
 const SHORT: Duration = Duration::from_secs(30);
@@ -22,6 +23,21 @@ fn model_len() -> u64 {
 /// A page that loads `url` by itself.
 fn query(url: &str) -> String {
     format!("?temperature=0&max_tokens=20&model={url}")
+}
+
+/// A tab of a browser whose user has allowed a model's host.
+fn allowing(session: &Session, server: &Server, url: &str) -> Page {
+    let page = session.open(&server.blank_page()).unwrap();
+    let allow = format!("localStorage.setItem('parlance.sources', JSON.stringify([new URL({url:?}).origin]))");
+    page.evaluate(&allow).unwrap();
+    page
+}
+
+/// The same, with a page that loads the model by itself.
+fn open(session: &Session, server: &Server, url: &str) -> Page {
+    let page = allowing(session, server, url);
+    page.navigate(&server.page(&query(url))).unwrap();
+    page
 }
 
 /// Overwrites bytes of the only kept file, as a failing disk would.
@@ -96,6 +112,7 @@ fn a_file_is_read_in_place_on_later_visits() {
     page.click(".model-button").unwrap();
     page.click(".remembered [aria-label=Remove]").unwrap();
     page.wait_for("!document.querySelector('.remembered li')", SHORT).unwrap();
+    shown("Storage", "a file of the user's is chosen to stay where it is", "later visits read it in place");
 }
 
 #[test]
@@ -105,7 +122,7 @@ fn a_download_survives_broken_connections_and_damage_is_found_and_mended() {
     host.drop_next(3);
     let session = Session::start(true).unwrap();
     let url = host.url("model.gguf");
-    let page = session.open(&server.page(&query(&url))).unwrap();
+    let page = open(&session, &server, &url);
     page.wait_for(READY, LONG).unwrap();
     let sent = host.sent_bytes();
     assert!(sent >= model_len() && sent < model_len() + 3 * (4 << 20), "{sent} bytes were sent");
@@ -136,6 +153,10 @@ fn a_download_survives_broken_connections_and_damage_is_found_and_mended() {
     page.click(".stored-model button:nth-of-type(3)").unwrap();
     page.click(".stored-model button.danger").unwrap();
     page.wait_for(&format!("{STORAGE}?.innerText.includes('No model is kept here yet')"), SHORT).unwrap();
+    shown("Download", "the server answers 503 twice", "it is asked again, more and more slowly");
+    shown("Download", "three connections break", "the download goes on where it was; less than 12 MB come twice");
+    shown("Storage", "a kept file is damaged", "Verify finds it");
+    shown("Storage", "a damaged file is loaded", "it is fetched again by itself, once");
 }
 
 #[test]
@@ -148,11 +169,11 @@ fn a_download_that_was_cut_off_or_cancelled_goes_on_unless_the_file_changed() {
     let reached = |megabytes: u32| format!("parseFloat({detail}) > {megabytes}");
 
     // The tab is closed in the middle.
-    let page = session.open(&server.page(&query(&url))).unwrap();
+    let page = open(&session, &server, &url);
     page.wait_for(&reached(30), LONG).unwrap();
     page.close().unwrap();
     // It goes on, and is cancelled.
-    let page = session.open(&server.page(&query(&url))).unwrap();
+    let page = open(&session, &server, &url);
     page.wait_for(&reached(50), LONG).unwrap();
     page.click("[data-testid=load-progress] button").unwrap();
     page.wait_for("document.querySelector('[data-testid=model-offer]')", SHORT).unwrap();
@@ -170,6 +191,9 @@ fn a_download_that_was_cut_off_or_cancelled_goes_on_unless_the_file_changed() {
     assert!(again >= model_len() && again < model_len() + (16 << 20), "{again} bytes");
     ask(&page, QUESTION).unwrap();
     assert!(answer(&page).unwrap().contains("Paris"));
+    shown("Download", "the tab is closed in the middle", "the next visit goes on");
+    shown("Download", "the user cancels it and comes back", "it goes on");
+    shown("Download", "the file at the address changed meanwhile", "it begins anew; versions never mix");
 }
 
 #[test]
@@ -177,7 +201,8 @@ fn what_is_no_model_is_not_kept_and_a_wrong_checksum_is_found() {
     let (server, host) = (Server::start().unwrap(), host());
     let session = Session::start(true).unwrap();
     let wrong = format!("{}%23sha256={}", host.url("model.gguf"), "0".repeat(64));
-    let page = session.open(&server.page(&query(&server.faulty("pointer.gguf")))).unwrap();
+    let page = allowing(&session, &server, &wrong);
+    page.navigate(&server.page(&query(&server.faulty("pointer.gguf")))).unwrap();
     let failure = "document.querySelector('[data-testid=load-failure]')?.innerText";
     page.wait_for(&format!("{failure}?.includes('Git LFS')"), LONG).unwrap();
     page.navigate(&server.page(&query(&wrong))).unwrap();
@@ -192,17 +217,20 @@ fn what_is_no_model_is_not_kept_and_a_wrong_checksum_is_found() {
     page.click(".stored-model button").unwrap();
     page.wait_for(READY, LONG).unwrap();
     assert_eq!(host.sent_bytes() / model_len(), 1);
+    shown("Download", "a pointer to a file comes in the model's place", "nothing is kept; the failure says so");
+    shown("Download", "the checksum is not the one the address tells", "nothing is kept; the failure says so");
 }
 
 #[test]
 fn with_a_full_disk_the_model_loads_and_is_not_kept() {
     let (server, host) = (Server::start().unwrap(), host());
     let session = Session::start(true).unwrap();
-    let page = session.open(&server.page("")).unwrap();
+    let url = host.url("model.gguf");
+    let page = allowing(&session, &server, &url);
     let site = server.page("");
     let origin = site.split("/some").next().unwrap();
     page.limit_storage(origin, 60e6).unwrap();
-    let url = host.url("model.gguf");
+    page.navigate(&site).unwrap();
     page.click(".model-button").unwrap();
     page.type_into("#model-url", &url).unwrap();
     page.press("Enter").unwrap();
@@ -212,6 +240,7 @@ fn with_a_full_disk_the_model_loads_and_is_not_kept() {
         .unwrap();
     ask(&page, QUESTION).unwrap();
     assert!(answer(&page).unwrap().len() > 10);
+    shown("Storage", "the disk is full", "the model loads and is not kept; the user is told");
 }
 
 #[test]
@@ -236,4 +265,5 @@ fn after_the_first_visit_everything_works_without_a_network() {
         SHORT,
     )
     .unwrap();
+    shown("Download", "there is no network at all", "after the first visit everything works");
 }

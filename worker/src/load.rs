@@ -68,10 +68,20 @@ impl Load<'_> {
         }
     }
 
+    /// Loads onto the device that was chosen. A GPU that refuses what every other takes is no reason to give up where the choice was ours.
     async fn try_run(&self, spec: &LoadSpec) -> Result<Resident, WorkerError> {
+        match self.load_onto(self.device, spec).await {
+            Err(error) if error.is_gpu() && self.device == DeviceChoice::Auto => {
+                self.load_onto(DeviceChoice::Cpu, spec).await
+            }
+            result => result,
+        }
+    }
+
+    async fn load_onto(&self, choice: DeviceChoice, spec: &LoadSpec) -> Result<Resident, WorkerError> {
         let start = Instant::now();
         self.client.report(self.id, Phase::Start, 0.0, None, start);
-        let device = device::open(self.device).await?;
+        let device = device::open(choice).await?;
         let parts = Part::of(&spec.source, spec.files.clone(), self.store).await?;
         let (parts, warning) = self.fetch(parts).await?;
         let (loader, len_bytes) = match parts.as_slice() {

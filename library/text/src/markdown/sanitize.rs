@@ -62,7 +62,8 @@ pub(super) const TAGS: [&str; 49] = [
 ];
 
 /// MathML Core, as far as `pulldown-latex` writes it.
-const MATH_TAGS: [&str; 26] = [
+/// Not `mphantom`: it would hide text.
+const MATH_TAGS: [&str; 25] = [
     "math",
     "menclose",
     "merror",
@@ -73,7 +74,6 @@ const MATH_TAGS: [&str; 26] = [
     "mo",
     "mover",
     "mpadded",
-    "mphantom",
     "mprescripts",
     "mroot",
     "mrow",
@@ -180,7 +180,14 @@ impl UrlRelativeEvaluate<'_> for NotesOnly {
     }
 }
 
-/// The HTML without anything that is not listed above.
+/// The HTML without anything that is not listed above, and without characters that nobody sees.
 pub(super) fn sanitize(html: &str) -> String {
-    SANITIZER.clean(html).to_string()
+    let html = SANITIZER.clean(html).to_string();
+    if html.contains(is_unseen) { html.replace(is_unseen, "") } else { html }
+}
+
+/// Characters that turn text round, or that are no text at all but could carry orders to whoever the answer is pasted to: the
+/// bidirectional embeddings and overrides of Unicode 16, section 23.2, and its tags, section 23.9.
+fn is_unseen(character: char) -> bool {
+    matches!(character, '\u{202A}'..='\u{202E}' | '\u{E0000}'..='\u{E007F}')
 }

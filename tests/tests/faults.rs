@@ -1,0 +1,199 @@
+//! Faults that no other suite brings about: of the GPU at each phase, of storage, of tabs, and of what comes in.
+#![allow(clippy::unwrap_used, reason = "tests may panic")]
+
+use std::time::Duration;
+
+use parlance_tests::chat::{LAST_ANSWER, LAST_TEXT, LONG, NEW_CHAT, READY, answer, ask};
+use parlance_tests::faults::shown;
+use parlance_tests::inject::before_engine;
+use parlance_tests::scripted::use_scripted_engine;
+use parlance_tests::{Page, Server, Session};
+
+const SHORT: Duration = Duration::from_secs(20);
+const QUESTION: &str = "What is the capital of France?";
+const ON_CPU: &str = "document.querySelector('[data-testid=on-cpu]')";
+const OFFER: &str = "[data-testid=model-offer] button";
+
+/// Makes GPU devices that a test can destroy, at a phase that it names.
+const LOSE_AT: &str = "
+    const request = GPUAdapter.prototype.requestDevice;
+    GPUAdapter.prototype.requestDevice = async function (...given) {
+        return (self.device = await request.apply(this, given));
+    };
+    let phase = '';
+    const lose = () => { phase = ''; self.device.destroy(); };
+    const channel = new BroadcastChannel('test');
+    channel.onmessage = ({ data }) => data === 'now' ? lose() : phase = data;
+    const { writeBuffer, submit } = GPUQueue.prototype;
+    GPUQueue.prototype.writeBuffer = function (...given) {
+        if (phase === 'upload' && given[0].size > 1e6) lose();
+        return writeBuffer.apply(this, given);
+    };
+    let submissions = 0;
+    GPUQueue.prototype.submit = function (...given) {
+        if (phase === 'prefill' && ++submissions === 3) lose();
+        return submit.apply(this, given);
+    };
+    phase = 'PHASE';
+";
+
+fn tell(page: &Page, message: &str) {
+    page.evaluate(&format!("new BroadcastChannel('test').postMessage({message:?})")).unwrap();
+}
+
+#[test]
+fn a_gpu_lost_at_any_phase_costs_nothing_but_time() {
+    let server = Server::start().unwrap();
+    let session = Session::start(true).unwrap();
+    let query = "?device=gpu&temperature=0&max_tokens=12";
+    let page = session.open(&server.page(query)).unwrap();
+    before_engine(&page, &LOSE_AT.replace("PHASE", "upload")).unwrap();
+    page.click(OFFER).unwrap();
+    let failure = "document.querySelector('[data-testid=load-failure]')";
+    page.wait_for(failure, LONG).unwrap();
+    // The retry gets a new device.
+    page.click("[data-testid=load-failure] button.primary").unwrap();
+    page.wait_for(READY, LONG).unwrap();
+    shown("GPU", "the device is lost while a model loads", "the failure says so; a retry loads it onto a new device");
+
+    tell(&page, "prefill");
+    ask(&page, &format!("{} {QUESTION}", "Please listen. ".repeat(20))).unwrap();
+    page.wait_for("document.querySelector('[data-testid=notice]')?.innerText.includes('GPU failed')", LONG).unwrap();
+    assert!(!answer(&page).unwrap().is_empty());
+    shown("GPU", "the device is lost while a prompt is read", "the model loads again and answers; the user is told");
+
+    page.click(NEW_CHAT).unwrap();
+    tell(&page, "now");
+    ask(&page, QUESTION).unwrap();
+    assert!(answer(&page).unwrap().contains("Paris"));
+    shown("GPU", "the device is lost while nothing is asked", "the next question brings the model back and is answered");
+}
+
+#[test]
+fn where_the_gpu_cannot_be_used_the_model_runs_on_the_cpu() {
+    let server = Server::start().unwrap();
+    let session = Session::start(true).unwrap();
+    // The adapter of these tests computes on the CPU, which the automatic choice would not take: it is given another name.
+    let disguise = "Object.defineProperty(GPUAdapterInfo.prototype, 'vendor', { get: () => 'test' });
+        for (const name of ['architecture', 'device', 'description']) Object.defineProperty(GPUAdapterInfo.prototype, name, { get: () => '' });
+        Object.defineProperty(GPUAdapterInfo.prototype, 'isFallbackAdapter', { get: () => false });";
+    let cases = [
+        ("no adapter is given", "GPU.prototype.requestAdapter = async () => null;"),
+        ("no device is given", "GPUAdapter.prototype.requestDevice = async () => { throw new DOMException('refused', 'OperationError'); };"),
+        (
+            "a shader does not compile",
+            "const create = GPUDevice.prototype.createShaderModule;
+             GPUDevice.prototype.createShaderModule = function (descriptor) { return create.call(this, { ...descriptor, code: 'fn main( {' }); };",
+        ),
+    ];
+    for (fault, code) in cases {
+        let page = session.open(&server.page("?temperature=0&max_tokens=12")).unwrap();
+        page.show().unwrap();
+        before_engine(&page, &format!("{disguise}{code}")).unwrap();
+        ask(&page, QUESTION).unwrap();
+        page.wait_for(ON_CPU, LONG).unwrap();
+        assert!(answer(&page).unwrap().contains("Paris"), "{fault}");
+        page.close().unwrap();
+        shown("GPU", fault, "the model runs on the CPU; the page says so and what helps");
+    }
+
+    // Without WebGPU at all.
+    let session = Session::start(false).unwrap();
+    let page = session.open(&server.page("?temperature=0&max_tokens=12")).unwrap();
+    ask(&page, QUESTION).unwrap();
+    page.wait_for(ON_CPU, LONG).unwrap();
+    assert!(answer(&page).unwrap().contains("Paris"));
+    page.evaluate(&format!("{ON_CPU}.querySelector('summary').click()")).unwrap();
+    let help = page.text(".webgpu-help").unwrap();
+    assert!(["Chrome and Edge", "Safari", "Firefox"].iter().all(|browser| help.contains(browser)), "{help}");
+    shown("GPU", "the browser has no WebGPU", "the model runs on the CPU; the page says so and what helps");
+}
+
+#[test]
+fn a_browser_that_gives_no_storage_still_chats() {
+    let server = Server::start().unwrap();
+    let session = Session::start(true).unwrap();
+    let page = session.open(&server.page("?temperature=0&max_tokens=12")).unwrap();
+    before_engine(&page, "StorageManager.prototype.getDirectory = async () => { throw new DOMException('no', 'SecurityError'); };").unwrap();
+    ask(&page, QUESTION).unwrap();
+    assert!(answer(&page).unwrap().contains("Paris"));
+    shown("Storage", "the browser gives no files", "the model streams in and answers; it is not kept");
+
+    // Conversations cannot be kept either, nor settings.
+    let page = session.open(&server.blank_page()).unwrap();
+    page.show().unwrap();
+    page.before_every_page("Object.defineProperty(window, 'localStorage', { get() { throw new DOMException('no', 'SecurityError'); } }); Object.defineProperty(window, 'indexedDB', { get() { throw new DOMException('no', 'SecurityError'); } });").unwrap();
+    page.navigate(&server.page("?temperature=0&max_tokens=12")).unwrap();
+    use_scripted_engine(&page).unwrap();
+    ask(&page, "Hello").unwrap();
+    assert!(answer(&page).unwrap().contains("Hello"));
+    shown("Storage", "the browser gives no local storage", "the page works; choices last as long as it is open");
+}
+
+#[test]
+fn a_tab_that_is_hidden_frozen_or_reloaded_loses_nothing() {
+    let server = Server::start().unwrap();
+    let session = Session::start(true).unwrap();
+    let page = session.open(&server.page("?temperature=0&repetition_penalty=1&max_tokens=60")).unwrap();
+    ask(&page, "Write a story about a dragon.").unwrap();
+    page.wait_for(&format!("{LAST_TEXT}.length > 10"), LONG).unwrap();
+    let other = session.open(&server.blank_page()).unwrap();
+    other.show().unwrap();
+    page.wait_for(&format!("{LAST_ANSWER}?.dataset.active === 'false'"), LONG).unwrap();
+    page.show().unwrap();
+    let whole = answer(&page).unwrap();
+    assert!(whole.len() > 100, "{whole}");
+    shown("Tab", "it goes to the background in mid-answer", "the answer goes on to its end");
+
+    page.click(NEW_CHAT).unwrap();
+    ask(&page, "Write a story about a dragon.").unwrap();
+    page.wait_for(&format!("{LAST_TEXT}.length > 10"), LONG).unwrap();
+    page.freeze(true).unwrap();
+    std::thread::sleep(Duration::from_secs(2));
+    page.freeze(false).unwrap();
+    page.show().unwrap();
+    assert_eq!(answer(&page).unwrap(), whole);
+    shown("Tab", "the browser freezes it in mid-answer", "the answer goes on when it wakes, and is the same");
+
+    page.click(NEW_CHAT).unwrap();
+    ask(&page, "Write a story about a dragon.").unwrap();
+    // Answers are kept once a second.
+    page.wait_for(&format!("{LAST_TEXT}.length > 30"), LONG).unwrap();
+    std::thread::sleep(Duration::from_millis(1300));
+    let address = server.page("?max_tokens=60&again");
+    page.navigate("about:blank").unwrap();
+    page.navigate(&address).unwrap();
+    page.wait_for("document.querySelector('.conversation')", SHORT).unwrap();
+    page.click(".conversation").unwrap();
+    page.wait_for(&format!("{LAST_TEXT}.length > 20"), SHORT).unwrap();
+    let kept = page.evaluate(LAST_TEXT).unwrap();
+    let kept = kept.as_str().unwrap().trim().to_owned();
+    assert!(whole.starts_with(&kept), "{kept:?} of {whole:?}");
+    shown("Tab", "it is reloaded in mid-answer", "what was written is there, and can be continued");
+}
+
+#[test]
+fn what_makes_no_sense_is_refused_in_words_or_ignored() {
+    let server = Server::start().unwrap();
+    let session = Session::start(true).unwrap();
+    let page = session.open(&server.page("?temperature=hot&top_p=7&context=-3&max_tokens=&seed=x&device=toaster&model=javascript:alert(1)")).unwrap();
+    ask(&page, QUESTION).unwrap();
+    page.wait_for(&format!("{LAST_ANSWER}?.dataset.active === 'false'"), LONG).unwrap();
+    page.wait_for("document.body.innerText.includes('top_p')", SHORT).unwrap();
+    shown("Input", "the address holds options that make no sense", "unknown ones are ignored; one out of range is named");
+
+    page.navigate(&server.page("?temperature=0&max_tokens=5&context=512")).unwrap();
+    let megabyte = "All work and no play makes Jack a dull boy. ".repeat(24_000);
+    let start = std::time::Instant::now();
+    page.fill("#message", &megabyte).unwrap();
+    page.evaluate("new Promise((done) => requestAnimationFrame(() => setTimeout(done)))").unwrap();
+    assert!(start.elapsed() < Duration::from_secs(20), "{:?}", start.elapsed());
+    page.press("Enter").unwrap();
+    page.wait_for("document.querySelector('.failure')?.innerText.includes('tokens')", LONG).unwrap();
+    shown("Input", "a megabyte is pasted and sent", "the page stays alive; the failure says how many tokens there are and fit");
+
+    page.click(NEW_CHAT).unwrap();
+    ask(&page, QUESTION).unwrap();
+    assert!(answer(&page).unwrap().len() > 3);
+    shown("Input", "a question follows one that was too long", "it is answered");
+}
