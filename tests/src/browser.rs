@@ -15,7 +15,7 @@ use serde_json::Value;
 const CHROMIUM_PATHS: [&str; 3] = ["/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome"];
 
 /// Switches that give WebGPU on the CPU and keep the browser quiet.
-const WITH_WEBGPU: &[&str] = &[
+pub(crate) const WITH_WEBGPU: &[&str] = &[
     "--headless=new",
     "--enable-unsafe-webgpu",
     "--use-webgpu-adapter=swiftshader",
@@ -105,7 +105,7 @@ impl Session {
         Self::with_switches(true, WITH_HARDWARE)
     }
 
-    fn with_switches(has_webgpu: bool, switches: &[&str]) -> Result<Self, Error> {
+    pub(crate) fn with_switches(has_webgpu: bool, switches: &[&str]) -> Result<Self, Error> {
         let path = std::env::var_os("CHROME")
             .map(PathBuf::from)
             .or_else(|| CHROMIUM_PATHS.iter().map(PathBuf::from).find(|path| path.exists()))

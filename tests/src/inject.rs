@@ -12,7 +12,9 @@ pub fn before_engine(page: &Page, code: &str) -> Result<(), Error> {
             const Real = window.Worker;
             window.Worker = function (url, options) {{
                 if (!String(url).includes('parlance-worker')) return new Real(url, options);
-                const code = {code:?} + `;await import(${{JSON.stringify(String(url))}})`;
+                // The page's policy lets workers import from the site only.
+                const script = new URL(String(url).split('#')[1], document.baseURI).href;
+                const code = {code:?} + `;await import(${{JSON.stringify(script)}})`;
                 return new Real(URL.createObjectURL(new Blob([code], {{ type: 'text/javascript' }})), options);
             }};
         }})()"

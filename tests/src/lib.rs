@@ -8,6 +8,7 @@ mod host;
 pub mod inject;
 pub mod native;
 pub mod scripted;
+pub mod soak;
 mod server;
 mod split;
 

@@ -257,6 +257,8 @@ fn a_worker_that_cannot_start_is_reported_and_one_that_dies_is_replaced() {
     page.evaluate("window.brokenScript = false").unwrap();
     page.click("[data-testid=load-failure] button.primary").unwrap();
     page.wait_for(READY, LONG).unwrap();
+    // What the page wants of a worker holds although it was said before the worker led.
+    assert_eq!(page.evaluate("document.querySelector('[data-testid=on-cpu]')").unwrap(), serde_json::Value::Null);
     ask(&page, "Write a long story about a dragon.");
     page.wait_for(&format!("{LAST_TEXT}.length > 5"), LONG).unwrap();
     let begun = page.evaluate(LAST_TEXT).unwrap();

@@ -80,6 +80,8 @@ struct Link {
     pending: RefCell<BTreeMap<RequestId, Pending>>,
     /// The last load of this worker's page that succeeded: what a new leader has to load.
     load: RefCell<Option<(RequestId, JsValue)>>,
+    /// How this worker's page last said that the worker is to behave: what a new leader has to know first.
+    settings: RefCell<Option<JsValue>>,
     make_leader: Box<dyn Fn() -> Rc<dyn Lead>>,
 }
 
@@ -91,6 +93,7 @@ pub(crate) fn start(make_leader: impl Fn() -> Rc<dyn Lead> + 'static) {
         role: RefCell::new(Role::Undecided),
         pending: RefCell::default(),
         load: RefCell::default(),
+        settings: RefCell::default(),
         make_leader: Box::new(make_leader),
     });
     let receiver = Rc::clone(&link);
@@ -159,6 +162,9 @@ impl Link {
     /// Takes a message of the page.
     fn take(&self, message: JsValue) {
         let is_leading = matches!(&*self.role.borrow(), Role::Leading(_));
+        if request_type(&message).as_deref() == Some("configure") {
+            self.settings.replace(Some(message.clone()));
+        }
         if let Some(id) = request_id(&message).filter(|_| !is_leading) {
             self.pending.borrow_mut().insert(id, Pending { message: message.clone(), has_begun: false });
         }
@@ -173,7 +179,7 @@ impl Link {
     /// Asks the leader, whoever it is now, for what is still open.
     fn ask_again(&self) {
         let load = self.load.borrow().as_ref().map(|(_, message)| message.clone());
-        let mut open = Vec::from_iter(load);
+        let mut open: Vec<JsValue> = self.settings.borrow().iter().cloned().chain(load).collect();
         self.pending.borrow_mut().retain(|id, pending| {
             if pending.has_begun {
                 let failure = Failure::new(FailureKind::Crashed, "the tab with the engine was closed; ask again");
@@ -287,9 +293,14 @@ fn take(leader: &Rc<dyn Lead>, client: Client, message: &JsValue) {
 /// The number of a message's request, if it will have an end.
 fn request_id(message: &JsValue) -> Option<RequestId> {
     let request = Reflect::get(message, &REQUEST_KEY.into()).ok()?;
-    let kind = Reflect::get(&request, &"type".into()).ok()?.as_string()?;
     let id = Reflect::get(&request, &"id".into()).ok()?.as_f64()?;
-    (kind != "interrupt").then_some(id as RequestId)
+    (request_type(message)? != "interrupt").then_some(id as RequestId)
+}
+
+/// What a message's request is.
+fn request_type(message: &JsValue) -> Option<String> {
+    let request = Reflect::get(message, &REQUEST_KEY.into()).ok()?;
+    Reflect::get(&request, &"type".into()).ok()?.as_string()
 }
 
 fn kind(data: &JsValue) -> Option<String> {

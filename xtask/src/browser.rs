@@ -4,13 +4,14 @@ use std::path::PathBuf;
 
 use crate::shell::{self, Fault, command, install_packages, output};
 
-/// A browser and its WebDriver.
+/// The browsers, and Chromium's WebDriver.
 pub(crate) struct Browser {
     pub(crate) chromium: PathBuf,
     pub(crate) chromedriver: PathBuf,
+    pub(crate) firefox: PathBuf,
 }
 
-/// Makes sure that a Chromium, its driver and a Vulkan adapter are there.
+/// Makes sure that a Chromium, its driver, a Firefox and a Vulkan adapter are there.
 pub(crate) fn set_up() -> Result<Browser, Fault> {
     if cfg!(target_os = "linux") && !has_vulkan() {
         let mend = "install a Vulkan driver, for example the package mesa-vulkan-drivers";
@@ -20,14 +21,19 @@ pub(crate) fn set_up() -> Result<Browser, Fault> {
         let mend = "install Chromium (or Chrome) and its chromedriver, or set CHROME and CHROMEDRIVER to their paths";
         install_packages(&["chromium", "chromium-driver"], mend)?;
     }
+    if find(FIREFOX_NAMES).is_none() {
+        install_packages(&["firefox-esr"], "install Firefox, or set FIREFOX to its path")?;
+    }
     let missing = |what: &str| Fault::new(format!("{what} is not installed"), format!("install {what}"));
     Ok(Browser {
         chromium: find(CHROMIUM_NAMES).ok_or_else(|| missing("Chromium"))?,
         chromedriver: find(DRIVER_NAMES).ok_or_else(|| missing("chromedriver"))?,
+        firefox: find(FIREFOX_NAMES).ok_or_else(|| missing("Firefox"))?,
     })
 }
 
 const CHROMIUM_NAMES: (&str, &[&str]) = ("CHROME", &["chromium", "chromium-browser", "google-chrome", "chrome"]);
+const FIREFOX_NAMES: (&str, &[&str]) = ("FIREFOX", &["firefox-esr", "firefox"]);
 const DRIVER_NAMES: (&str, &[&str]) = ("CHROMEDRIVER", &["chromedriver"]);
 
 /// The program that an environment variable names, or the first name that is on the search path.

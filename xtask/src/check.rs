@@ -1,7 +1,8 @@
-//! Formatting, lints and shipped sizes.
+//! Formatting, lints, dependencies and shipped sizes.
 
 use std::path::{Path, PathBuf};
 
+use crate::dependencies;
 use crate::shell::{Fault, command, exists, output, root, run, step};
 use crate::site;
 
@@ -24,6 +25,7 @@ pub(crate) fn run_all() -> Result<(), Fault> {
             "mend what clippy names; if cargo has no clippy, `rustup component add clippy`",
         )
     })?;
+    dependencies::check()?;
     let toolchain = site::set_up()?;
     site::build_with(&toolchain)?;
     step("sizes after brotli", check_sizes)

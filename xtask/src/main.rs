@@ -2,7 +2,9 @@
 
 mod browser;
 mod check;
+mod dependencies;
 mod embedding_model;
+mod faults;
 mod finish_site;
 mod model;
 mod npm;
@@ -23,12 +25,14 @@ cargo xtask COMMAND
   serve        set up, build and serve the app, with the demo model
   build        set up and leave a static site in dist/
   test         set up and run every test: native, wasm, end to end in a browser
-  check        formatting, lints and shipped sizes
+  check        formatting, lints, licences and known faults of dependencies, shipped sizes
   bench        measure the engine; --json for figures to keep, --model FILE for another model, --browser in Chromium,
                --peer wllama beside it, --hardware on the graphics card
   profile      where the time of a decoded token goes, kernel by kernel; --model FILE, --context TOKENS
   synth-model  SHAPE FORMAT FILE: write a model of a published shape with made-up weights, to measure with
   model FILE   what a model is, and whether and how it will run
+  soak         use the app for two hours (--minutes N) and watch its memory
+  faults       write the table in docs/reliability.md from what the last run of the tests has shown
   screenshots  pictures of every page in both themes and two widths, in target/screenshots/
   setup        only the set-up that serve, build and test do by themselves
 ";
@@ -51,6 +55,8 @@ fn run(command: &str, arguments: &[String]) -> Result<(), Fault> {
         "build" => site::build(),
         "test" => test::run(),
         "check" => check::run_all(),
+        "soak" => test::soak(arguments),
+        "faults" => faults::write(),
         "screenshots" => test::screenshots(),
         "finish-site" => finish_site::run(),
         "bench" => test::bench(arguments),

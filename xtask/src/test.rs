@@ -2,6 +2,7 @@
 
 use crate::browser::{self, Browser};
 use crate::embedding_model;
+use crate::faults;
 use crate::model;
 use crate::npm;
 use crate::shell::{self, Fault, root, step};
@@ -11,6 +12,23 @@ use crate::toolchain::Toolchain;
 
 /// Arguments that select what is tested natively: always the same packages, so that dependencies are built once.
 const NATIVE: [&str; 5] = ["test", "--release", "--workspace", "--exclude", "parlance-library"];
+
+/// The suites that need the built site.
+const END_TO_END: [&str; 13] = [
+    "attacks",
+    "chat",
+    "conversations",
+    "docs",
+    "faults",
+    "firefox",
+    "lifecycle",
+    "openai",
+    "pages",
+    "smooth",
+    "soak",
+    "storage",
+    "upgrades",
+];
 
 /// Runs every test with what is set up.
 fn run_all(toolchain: &Toolchain, browser: &Browser) -> Result<(), Fault> {
@@ -27,19 +45,17 @@ fn run_all(toolchain: &Toolchain, browser: &Browser) -> Result<(), Fault> {
     })?;
     step("types of the ES module, by TypeScript", npm::check_types)?;
     site::build_with(toolchain)?;
-    step("end-to-end tests: the built site in the browser, with the demo model", || {
+    faults::forget()?;
+    step("end-to-end tests: the built site in the browsers, with the demo model", || {
         let mut test = end_to_end(toolchain, browser, NATIVE);
         // One browser at a time: each of them computes on every core.
         // All failures at once: a run takes minutes.
         test.args(["--no-fail-fast", "--features", "parlance-tests/browser"]);
-        test.args(
-            ["chat", "conversations", "pages", "smooth", "openai", "storage", "lifecycle"]
-                .map(|name| ["--test", name])
-                .concat(),
-        );
+        test.args(END_TO_END.map(|name| ["--test", name]).concat());
         test.args(["--", "--test-threads=1"]);
         shell::run(test, "read the failed test's message above")
-    })
+    })?;
+    step("the table of faults", faults::check)
 }
 
 /// `cargo xtask test`.
@@ -65,6 +81,17 @@ pub(crate) fn screenshots() -> Result<(), Fault> {
     Ok(())
 }
 
+/// `cargo xtask soak`.
+pub(crate) fn soak(arguments: &[String]) -> Result<(), Fault> {
+    let toolchain = site::set_up()?;
+    let browser = browser::set_up()?;
+    site::build_with(&toolchain)?;
+    let command = ["run", "--release", "--quiet", "-p", "parlance-tests", "--bin", "soak", "--"];
+    let mut soak = end_to_end(&toolchain, &browser, command);
+    soak.args(arguments);
+    shell::run(soak, "read the message above")
+}
+
 /// `cargo xtask bench`: natively, or with `--browser` or `--peer` in the browser.
 pub(crate) fn bench(arguments: &[String]) -> Result<(), Fault> {
     if !arguments.iter().any(|argument| argument == "--browser" || argument == "--peer") {
@@ -82,6 +109,6 @@ pub(crate) fn bench(arguments: &[String]) -> Result<(), Fault> {
 
 fn end_to_end<const N: usize>(toolchain: &Toolchain, browser: &Browser, arguments: [&str; N]) -> std::process::Command {
     let mut command = toolchain.cargo(arguments);
-    command.env("CHROME", &browser.chromium);
+    command.env("CHROME", &browser.chromium).env("FIREFOX", &browser.firefox);
     command
 }

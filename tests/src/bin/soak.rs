@@ -1,0 +1,43 @@
+//! Uses the app for a long time and watches its memory:
+//!
+//!     cargo xtask soak [--minutes 120] [--json]
+
+use std::time::Duration;
+
+use parlance_tests::soak::{Soak, is_flat, json, report};
+
+/// Things done between two samples.
+const ACTIONS: usize = 10;
+
+fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let (mut minutes, mut is_json) = (120.0, false);
+    let mut arguments = std::env::args().skip(1);
+    while let Some(name) = arguments.next() {
+        match name.as_str() {
+            "--json" => is_json = true,
+            "--minutes" => minutes = arguments.next().ok_or("--minutes needs a number")?.parse()?,
+            other => return Err(format!("there is no option {other}").into()),
+        }
+    }
+    let mut soak = Soak::begin()?;
+    let mut samples = vec![soak.sample()?];
+    while soak.elapsed() < Duration::from_secs_f64(minutes * 60.0) {
+        for _ in 0..ACTIONS {
+            soak.act()?;
+        }
+        samples.push(soak.sample()?);
+    }
+    // What was said last is written within a second.
+    std::thread::sleep(Duration::from_secs(2));
+    let (asked, kept) = (soak.questions, soak.kept_questions()?);
+    if is_json {
+        println!("{:#}", json(&samples));
+    } else {
+        println!("{}\nQuestions asked: {asked}; kept: {kept}.", report(&samples));
+    }
+    let is_fine = is_flat(&samples, |sample| sample.page_mb, 2.0)
+        && is_flat(&samples, |sample| sample.worker_mb, 1.0)
+        && is_flat(&samples, |sample| sample.buffers, 8.0)
+        && asked == kept;
+    if is_fine { Ok(()) } else { Err("memory grows, or something was lost: see above".into()) }
+}

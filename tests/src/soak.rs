@@ -1,0 +1,256 @@
+//! Long use: chats, edits, switches, stops, models that are freed and loaded again, while memory is watched.
+
+use std::fmt::Write as _;
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+
+use crate::chat::{self, LONG, NEW_CHAT, READY};
+use crate::inject::before_engine;
+use crate::{Error, Page, Server, Session};
+
+/// What is counted at a moment.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Sample {
+    /// Minutes since the beginning.
+    pub minute: f64,
+    /// Things done so far.
+    pub actions: u32,
+    /// The page's JavaScript heap after a collection, in MB.
+    pub page_mb: f64,
+    /// Nodes of the page's documents.
+    pub nodes: f64,
+    /// The engine worker's wasm memory, in MB.
+    pub worker_mb: f64,
+    /// Buffers on the GPU.
+    pub buffers: f64,
+    /// Their size, in MB.
+    pub gpu_mb: f64,
+}
+
+/// Counts the engine's memory: a buffer is gone once it is destroyed or collected.
+const COUNT: &str = "
+    const alive = new Map();
+    let last = 0;
+    const collected = new FinalizationRegistry((id) => alive.delete(id));
+    const { createBuffer } = GPUDevice.prototype;
+    GPUDevice.prototype.createBuffer = function (descriptor) {
+        const buffer = createBuffer.call(this, descriptor);
+        const id = ++last;
+        alive.set(id, descriptor.size);
+        collected.register(buffer, id);
+        const destroy = buffer.destroy.bind(buffer);
+        buffer.destroy = () => { alive.delete(id); destroy(); };
+        return buffer;
+    };
+    let memory = { buffer: { byteLength: 0 } };
+    const { instantiateStreaming } = WebAssembly;
+    WebAssembly.instantiateStreaming = async (...given) => {
+        const result = await instantiateStreaming(...given);
+        memory = result.instance.exports.memory ?? memory;
+        return result;
+    };
+    const asked = new BroadcastChannel('soak');
+    asked.onmessage = async ({ data }) => {
+        if (data !== 'count') return;
+        for (let i = 0; i < 3; i += 1) {
+            self.gc?.();
+            await new Promise((done) => setTimeout(done, 30));
+        }
+        const gpu_bytes = [...alive.values()].reduce((sum, size) => sum + size, 0);
+        asked.postMessage({ worker_bytes: memory.buffer.byteLength, buffers: alive.size, gpu_bytes });
+    };
+";
+
+const ASK_FOR_COUNTS: &str = "new Promise((done) => {
+    const channel = new BroadcastChannel('soak');
+    channel.onmessage = ({ data }) => data !== 'count' && (channel.close(), done(data));
+    channel.postMessage('count');
+})";
+
+/// A page in use.
+pub struct Soak {
+    page: Page,
+    // Both end with the soak.
+    _session: Session,
+    _server: Server,
+    start: Instant,
+    actions: u32,
+    /// Questions asked.
+    pub questions: u32,
+}
+
+impl Soak {
+    /// Opens the site and loads the demo model.
+    ///
+    /// # Errors
+    /// If the browser or the model fails.
+    pub fn begin() -> Result<Self, Error> {
+        let server = Server::start()?;
+        let session = Session::with_switches(true, &[crate::browser::WITH_WEBGPU, &["--js-flags=--expose-gc"]].concat())?;
+        let page = session.open(&server.page("?device=gpu&temperature=0.7&max_tokens=6"))?;
+        before_engine(&page, COUNT)?;
+        page.click("[data-testid=model-offer] button")?;
+        page.wait_for(READY, LONG)?;
+        Ok(Self { page, _session: session, _server: server, start: Instant::now(), actions: 0, questions: 0 })
+    }
+
+    /// How long it has been going on.
+    pub fn elapsed(&self) -> Duration {
+        self.start.elapsed()
+    }
+
+    /// Does the next thing that a user might do.
+    ///
+    /// # Errors
+    /// If the page does not do it.
+    pub fn act(&mut self) -> Result<(), Error> {
+        let page = &self.page;
+        self.actions += 1;
+        match self.actions % 10 {
+            1 => {
+                page.click(NEW_CHAT)?;
+                self.ask("Tell me about the sea.")
+            }
+            2 | 6 => self.ask("And about ships?"),
+            3 => {
+                chat::ask(page, "Write a long story.")?;
+                self.questions += 1;
+                page.click("[aria-label=Stop]")?;
+                chat::answer(page).map(drop)
+            }
+            4 => {
+                self.press("Another answer")?;
+                chat::answer(page).map(drop)
+            }
+            5 => {
+                // Another conversation, and back by the next question.
+                page.evaluate("document.querySelectorAll('.conversation').item(1)?.click()")?;
+                std::thread::sleep(Duration::from_millis(300));
+                Ok(())
+            }
+            7 => {
+                page.follow("settings")?;
+                page.wait_for("document.querySelector('#system-prompt')", LONG)?;
+                page.follow("./")?;
+                page.wait_for("document.querySelector('#message')", LONG)
+            }
+            8 => self.ask("One more word, please."),
+            9 if self.actions % 20 == 19 => {
+                // The model goes, and comes back with the next question.
+                page.click(".model-button")?;
+                page.wait_for("document.querySelector('[data-testid=current-model]')", LONG)?;
+                page.evaluate("document.querySelector('[data-testid=current-model] button').click()")?;
+                page.click(".dialog [aria-label=Close]")
+            }
+            _ => self.ask("Thank you. What is two and two?"),
+        }
+    }
+
+    /// Counts what there is.
+    ///
+    /// # Errors
+    /// If the page does not answer.
+    pub fn sample(&self) -> Result<Sample, Error> {
+        self.page.evaluate("(window.gc?.(), new Promise((done) => setTimeout(done, 50)))")?;
+        let counts = self.page.evaluate(ASK_FOR_COUNTS)?;
+        let page = self.page.evaluate("({ heap: performance.memory.usedJSHeapSize, nodes: document.querySelectorAll('*').length })")?;
+        let number = |value: &Value, name: &str| value[name].as_f64().unwrap_or_default();
+        Ok(Sample {
+            minute: self.start.elapsed().as_secs_f64() / 60.0,
+            actions: self.actions,
+            page_mb: number(&page, "heap") / 1e6,
+            nodes: number(&page, "nodes"),
+            worker_mb: number(&counts, "worker_bytes") / 1e6,
+            buffers: number(&counts, "buffers"),
+            gpu_mb: number(&counts, "gpu_bytes") / 1e6,
+        })
+    }
+
+    /// How many questions the library has, of those that were asked.
+    ///
+    /// # Errors
+    /// If the database does not answer.
+    pub fn kept_questions(&self) -> Result<u32, Error> {
+        let count = self.page.evaluate(
+            "(async () => {
+                const [{ name }] = await indexedDB.databases();
+                const database = await new Promise((done) => {
+                    const request = indexedDB.open(name);
+                    request.onsuccess = () => done(request.result);
+                });
+                const all = database.transaction('messages').objectStore('messages').getAll();
+                const messages = await new Promise((done) => (all.onsuccess = () => done(all.result)));
+                database.close();
+                return messages.filter(({ role }) => role === 'user').length;
+            })()",
+        )?;
+        Ok(count.as_u64().unwrap_or_default() as u32)
+    }
+
+    fn ask(&mut self, question: &str) -> Result<(), Error> {
+        self.questions += 1;
+        chat::ask(&self.page, question)?;
+        chat::answer(&self.page).map(drop)
+    }
+
+    /// Presses the last button with a name.
+    fn press(&self, name: &str) -> Result<(), Error> {
+        let button = format!(
+            "[...document.querySelectorAll('.message button')].findLast((button) => (button.ariaLabel ?? button.innerText.trim()) === {name:?})"
+        );
+        self.page.wait_for(&button, LONG)?;
+        self.page.evaluate(&format!("{button}.click()")).map(drop)
+    }
+}
+
+/// Whether a measure does not grow: its median in the last third is at most a tenth above that of the second third, and `slack` more.
+pub fn is_flat(samples: &[Sample], measure: impl Fn(&Sample) -> f64, slack: f64) -> bool {
+    let median = |samples: &[Sample]| {
+        let mut values: Vec<f64> = samples.iter().map(&measure).collect();
+        values.sort_by(f64::total_cmp);
+        values.get(values.len() / 2).copied().unwrap_or_default()
+    };
+    let third = samples.len() / 3;
+    median(&samples[2 * third..]) <= 1.1 * median(&samples[third..2 * third]) + slack
+}
+
+/// The samples as a table and a plot in Markdown.
+pub fn report(samples: &[Sample]) -> String {
+    let series = |measure: fn(&Sample) -> f64| {
+        // A plot of more points cannot be read.
+        let step = samples.len().div_ceil(40).max(1);
+        let values = samples.iter().step_by(step).map(|sample| format!("{:.1}", measure(sample)));
+        values.collect::<Vec<_>>().join(", ")
+    };
+    let last = samples.last().map_or(0.0, |sample| sample.minute);
+    let mut text = String::new();
+    // Writing to a text does not fail.
+    let _ = writeln!(
+        text,
+        "```mermaid\nxychart-beta\n    title \"MB: page's heap, worker's wasm, GPU (lines, from below)\"\n    x-axis \"minutes\" 0 --> {last:.0}\n    y-axis \"MB\"\n    line [{}]\n    line [{}]\n    line [{}]\n```\n",
+        series(|sample| sample.page_mb),
+        series(|sample| sample.worker_mb),
+        series(|sample| sample.gpu_mb),
+    );
+    let _ = writeln!(text, "| minute | actions | page MB | nodes | worker MB | GPU buffers | GPU MB |\n| --- | --- | --- | --- | --- | --- | --- |");
+    for sample in samples.iter().step_by(samples.len().div_ceil(12).max(1)) {
+        let Sample { minute, actions, page_mb, nodes, worker_mb, buffers, gpu_mb } = sample;
+        let _ = writeln!(
+            text,
+            "| {minute:.1} | {actions} | {page_mb:.1} | {nodes} | {worker_mb:.1} | {buffers} | {gpu_mb:.1} |"
+        );
+    }
+    text
+}
+
+/// The samples as JSON.
+pub fn json(samples: &[Sample]) -> Value {
+    let row = |sample: &Sample| {
+        json!({
+            "minute": sample.minute, "actions": sample.actions, "page_mb": sample.page_mb, "nodes": sample.nodes,
+            "worker_mb": sample.worker_mb, "buffers": sample.buffers, "gpu_mb": sample.gpu_mb,
+        })
+    };
+    samples.iter().map(row).collect()
+}
