@@ -87,7 +87,9 @@ impl Transport {
 /// The address of a script that imports another one. A worker of it inherits the page's policy, and with it the hosts that it may
 /// connect to; one of a script that a server sends has the policy that the server sends with it, and static hosts send none.
 fn inheriting(url: &str) -> Result<String, String> {
-    let source = js_sys::Array::of1(&format!("import {};", js_sys::JSON::stringify(&url.into()).map_err(|e| describe(&e))?).into());
+    let source = js_sys::Array::of1(
+        &format!("import {};", js_sys::JSON::stringify(&url.into()).map_err(|e| describe(&e))?).into(),
+    );
     let options = BlobPropertyBag::new();
     options.set_type("text/javascript");
     let blob = Blob::new_with_str_sequence_and_options(&source, &options).map_err(|error| describe(&error))?;

@@ -92,7 +92,8 @@ impl Session {
     pub fn with_network_log(path: &Path) -> Result<Self, Error> {
         let log = format!("--log-net-log={}", path.display());
         // What browsers ask of their makers is none of the site's doing.
-        let quiet = ["--disable-background-networking", "--disable-sync", "--no-first-run", "--disable-domain-reliability"];
+        let quiet =
+            ["--disable-background-networking", "--disable-sync", "--no-first-run", "--disable-domain-reliability"];
         let switches: Vec<&str> = WITH_WEBGPU.iter().copied().chain(quiet).chain([log.as_str()]).collect();
         Self::with_switches(true, &switches)
     }

@@ -157,10 +157,9 @@ impl Unconnected {
         let start = Instant::now();
         loop {
             let port = std::fs::read_to_string(self.profile.join("MarionetteActivePort")).ok();
-            if let Some(port) = port.and_then(|port| port.trim().parse::<u16>().ok()) {
-                if let Ok(stream) = TcpStream::connect(("127.0.0.1", port)) {
-                    return Ok(stream);
-                }
+            let port = port.and_then(|port| port.trim().parse::<u16>().ok());
+            if let Some(stream) = port.and_then(|port| TcpStream::connect(("127.0.0.1", port)).ok()) {
+                return Ok(stream);
             }
             if start.elapsed() > START_LIMIT {
                 return Err(fault("Firefox does not start"));

@@ -8,8 +8,8 @@ mod host;
 pub mod inject;
 pub mod native;
 pub mod scripted;
-pub mod soak;
 mod server;
+pub mod soak;
 mod split;
 
 pub use browser::{Error, Page, Session};

@@ -23,7 +23,6 @@ pub fn answer_on_gpu(question: &str, max_tokens: usize) -> String {
     answer_on(pollster::block_on(Gpu::new(GpuOptions::default())).unwrap().into(), question, max_tokens)
 }
 
-
 fn answer_on(device: Device, question: &str, max_tokens: usize) -> String {
     let bytes = std::fs::read(model_path()).unwrap();
     pollster::block_on(async {

@@ -81,14 +81,15 @@ pub struct Soak {
 }
 
 impl Soak {
-    /// Opens the site and loads the demo model.
+    /// Opens the site and loads the demo model onto a device, `cpu` or `gpu`.
     ///
     /// # Errors
     /// If the browser or the model fails.
-    pub fn begin() -> Result<Self, Error> {
+    pub fn begin(device: &str) -> Result<Self, Error> {
         let server = Server::start()?;
-        let session = Session::with_switches(true, &[crate::browser::WITH_WEBGPU, &["--js-flags=--expose-gc"]].concat())?;
-        let page = session.open(&server.page("?device=gpu&temperature=0.7&max_tokens=6"))?;
+        let session =
+            Session::with_switches(true, &[crate::browser::WITH_WEBGPU, &["--js-flags=--expose-gc"]].concat())?;
+        let page = session.open(&server.page(&format!("?device={device}&temperature=0.7&max_tokens=6")))?;
         before_engine(&page, COUNT)?;
         page.click("[data-testid=model-offer] button")?;
         page.wait_for(READY, LONG)?;
@@ -136,13 +137,8 @@ impl Soak {
                 page.wait_for("document.querySelector('#message')", LONG)
             }
             8 => self.ask("One more word, please."),
-            9 if self.actions % 20 == 19 => {
-                // The model goes, and comes back with the next question.
-                page.click(".model-button")?;
-                page.wait_for("document.querySelector('[data-testid=current-model]')", LONG)?;
-                page.evaluate("document.querySelector('[data-testid=current-model] button').click()")?;
-                page.click(".dialog [aria-label=Close]")
-            }
+            // It comes back with the next question.
+            9 if self.actions % 20 == 19 => self.unload(),
             _ => self.ask("Thank you. What is two and two?"),
         }
     }
@@ -154,7 +150,9 @@ impl Soak {
     pub fn sample(&self) -> Result<Sample, Error> {
         self.page.evaluate("(window.gc?.(), new Promise((done) => setTimeout(done, 50)))")?;
         let counts = self.page.evaluate(ASK_FOR_COUNTS)?;
-        let page = self.page.evaluate("({ heap: performance.memory.usedJSHeapSize, nodes: document.querySelectorAll('*').length })")?;
+        let page = self
+            .page
+            .evaluate("({ heap: performance.memory.usedJSHeapSize, nodes: document.querySelectorAll('*').length })")?;
         let number = |value: &Value, name: &str| value[name].as_f64().unwrap_or_default();
         Ok(Sample {
             minute: self.start.elapsed().as_secs_f64() / 60.0,
@@ -188,7 +186,23 @@ impl Soak {
         Ok(count.as_u64().unwrap_or_default() as u32)
     }
 
-    fn ask(&mut self, question: &str) -> Result<(), Error> {
+    /// Frees the model.
+    ///
+    /// # Errors
+    /// If none is loaded.
+    pub fn unload(&self) -> Result<(), Error> {
+        let page = &self.page;
+        page.click(".model-button")?;
+        page.wait_for("document.querySelector('[data-testid=current-model]')", LONG)?;
+        page.evaluate("document.querySelector('[data-testid=current-model] button').click()")?;
+        page.click(".dialog [aria-label=Close]")
+    }
+
+    /// Asks, and waits for the answer.
+    ///
+    /// # Errors
+    /// If there is none.
+    pub fn ask(&mut self, question: &str) -> Result<(), Error> {
         self.questions += 1;
         chat::ask(&self.page, question)?;
         chat::answer(&self.page).map(drop)
@@ -233,7 +247,10 @@ pub fn report(samples: &[Sample]) -> String {
         series(|sample| sample.worker_mb),
         series(|sample| sample.gpu_mb),
     );
-    let _ = writeln!(text, "| minute | actions | page MB | nodes | worker MB | GPU buffers | GPU MB |\n| --- | --- | --- | --- | --- | --- | --- |");
+    let _ = writeln!(
+        text,
+        "| minute | actions | page MB | nodes | worker MB | GPU buffers | GPU MB |\n| --- | --- | --- | --- | --- | --- | --- |"
+    );
     for sample in samples.iter().step_by(samples.len().div_ceil(12).max(1)) {
         let Sample { minute, actions, page_mb, nodes, worker_mb, buffers, gpu_mb } = sample;
         let _ = writeln!(

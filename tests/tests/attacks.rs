@@ -8,7 +8,7 @@ use std::time::Duration;
 use parlance_tests::chat::{LAST_ANSWER, NEW_CHAT, answer, ask};
 use parlance_tests::faults::shown;
 use parlance_tests::scripted::use_scripted_engine;
-use parlance_tests::{ModelHost, Page, Server, Session, model_path};
+use parlance_tests::{ModelHost, Server, Session, model_path};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -107,7 +107,9 @@ fn no_answer_runs_scripts_asks_other_hosts_or_hides_text() {
     assert_eq!(page.evaluate("violations").unwrap(), json!([]));
     assert!(failures.is_empty(), "{failures:#?}");
     // The check sees what it is to see.
-    for bad in ["<b onclick=a>a</b>", "<img>", "<a href=settings target=_blank rel=noopener>a</a>", "<b class=unseen>a</b>"] {
+    for bad in
+        ["<b onclick=a>a</b>", "<img>", "<a href=settings target=_blank rel=noopener>a</a>", "<b class=unseen>a</b>"]
+    {
         let put = format!("{LAST_ANSWER}.querySelector('.markdown').innerHTML = {bad:?}");
         let hide = "document.querySelector('.unseen') && (document.querySelector('.unseen').style.opacity = 0)";
         page.evaluate(&format!("({put}, {hide})")).unwrap();
@@ -162,7 +164,8 @@ fn origins(log: &std::path::Path) -> BTreeSet<String> {
     let text = std::fs::read_to_string(log).unwrap();
     std::fs::remove_file(log).unwrap();
     // A browser that was ended leaves the list of events open.
-    let complete = serde_json::from_str(&text).or_else(|_| serde_json::from_str(&format!("{}]}}", text.trim_end().trim_end_matches(','))));
+    let complete = serde_json::from_str(&text)
+        .or_else(|_| serde_json::from_str(&format!("{}]}}", text.trim_end().trim_end_matches(','))));
     let log: Value = complete.unwrap();
     let events = log["events"].as_array().unwrap();
     let asked = events.iter().map(|event| &event["params"]);

@@ -23,7 +23,9 @@ fn answer(page: &Page) -> String {
 
 /// A page with the options that make answers repeatable.
 fn open(session: &Session, server: &Server) -> Page {
-    session.open(&server.page(&format!("?device=gpu&temperature=0&repetition_penalty=1&max_tokens={MAX_TOKENS}"))).unwrap()
+    session
+        .open(&server.page(&format!("?device=gpu&temperature=0&repetition_penalty=1&max_tokens={MAX_TOKENS}")))
+        .unwrap()
 }
 
 #[test]

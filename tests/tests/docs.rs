@@ -48,9 +48,15 @@ const COMMANDS: [(&str, How); 21] = [
     ("cargo xtask bench --peer wllama", How::Elsewhere("the one before")),
     ("cargo xtask bench --browser --hardware", How::Elsewhere("it needs a graphics card")),
     ("cargo xtask profile --context 512", How::Run(&[("512", "16")], "")),
-    ("cargo xtask synth-model qwen3-4b Q4_K_M /tmp/qwen3-4b.gguf", How::Run(&[("qwen3-4b Q4_K_M", "smollm2-135m Q4_0"), ("/tmp/qwen3-4b.gguf", "target/made-up.gguf")], "")),
+    (
+        "cargo xtask synth-model qwen3-4b Q4_K_M /tmp/qwen3-4b.gguf",
+        How::Run(&[("qwen3-4b Q4_K_M", "smollm2-135m Q4_0"), ("/tmp/qwen3-4b.gguf", "target/made-up.gguf")], ""),
+    ),
     ("cargo xtask synth-model qwen3-4b Q4_0 FILE", How::Elsewhere("the one before")),
-    ("cargo xtask bench --model /tmp/qwen3-4b.gguf --context 512,8000", How::Run(&[("/tmp/qwen3-4b.gguf", "target/made-up.gguf"), ("512,8000", "16,32")], SHORT)),
+    (
+        "cargo xtask bench --model /tmp/qwen3-4b.gguf --context 512,8000",
+        How::Run(&[("/tmp/qwen3-4b.gguf", "target/made-up.gguf"), ("512,8000", "16,32")], SHORT),
+    ),
     ("cargo test --release -p parlance-engine --lib", How::Elsewhere("part of cargo xtask test")),
     ("cargo test --release -p parlance-text", How::Elsewhere("part of cargo xtask test")),
     ("cargo test --release -p parlance --bin parlance", How::Elsewhere("part of cargo xtask test")),
@@ -59,7 +65,9 @@ const COMMANDS: [(&str, How); 21] = [
         "python3 -m http.server --directory dist 8000",
         How::Serve(
             "127.0.0.1:8000",
-            &["curl --silent --show-error --fail --head --header \"Range: bytes=0-3\" http://localhost:8000/models/SmolLM2-135M-Instruct.Q4_1.gguf"],
+            &[
+                "curl --silent --show-error --fail --head --header \"Range: bytes=0-3\" http://localhost:8000/models/SmolLM2-135M-Instruct.Q4_1.gguf",
+            ],
         ),
     ),
     (
@@ -132,7 +140,9 @@ fn every_command_of_the_guides_works() {
                     assert!(start.elapsed() < Duration::from_secs(300), "{command} serves nothing");
                     std::thread::sleep(Duration::from_millis(300));
                 }
-                others.iter().for_each(|other| run(other));
+                for other in others {
+                    run(other);
+                }
                 drop(serving);
             }
             How::Elsewhere(_) => continue,

@@ -67,7 +67,11 @@ fn a_gpu_lost_at_any_phase_costs_nothing_but_time() {
     ask(&page, QUESTION).unwrap();
     let text = answer(&page).unwrap();
     assert!(text.contains("Paris"), "{text} {}", page.evaluate("document.body.innerText").unwrap());
-    shown("GPU", "the device is lost while nothing is asked", "the next question brings the model back and is answered");
+    shown(
+        "GPU",
+        "the device is lost while nothing is asked",
+        "the next question brings the model back and is answered",
+    );
 }
 
 #[test]
@@ -117,7 +121,11 @@ fn a_browser_that_gives_no_storage_still_chats() {
     let server = Server::start().unwrap();
     let session = Session::start(true).unwrap();
     let page = session.open(&server.page("?temperature=0&max_tokens=12")).unwrap();
-    before_engine(&page, "StorageManager.prototype.getDirectory = async () => { throw new DOMException('no', 'SecurityError'); };").unwrap();
+    before_engine(
+        &page,
+        "StorageManager.prototype.getDirectory = async () => { throw new DOMException('no', 'SecurityError'); };",
+    )
+    .unwrap();
     ask(&page, QUESTION).unwrap();
     let text = answer(&page).unwrap();
     assert!(text.contains("Paris"), "{text} {}", page.evaluate("document.body.innerText").unwrap());
@@ -182,11 +190,20 @@ fn a_tab_that_is_hidden_frozen_or_reloaded_loses_nothing() {
 fn what_makes_no_sense_is_refused_in_words_or_ignored() {
     let server = Server::start().unwrap();
     let session = Session::start(true).unwrap();
-    let page = session.open(&server.page("?temperature=hot&top_p=7&context=-3&max_tokens=&seed=x&device=toaster&model=javascript:alert(1)")).unwrap();
+    let page =
+        session
+            .open(&server.page(
+                "?temperature=hot&top_p=7&context=-3&max_tokens=&seed=x&device=toaster&model=javascript:alert(1)",
+            ))
+            .unwrap();
     ask(&page, QUESTION).unwrap();
     page.wait_for(&format!("{LAST_ANSWER}?.dataset.active === 'false'"), LONG).unwrap();
     page.wait_for("document.body.innerText.includes('Top_p must be')", SHORT).unwrap();
-    shown("Input", "the address holds options that make no sense", "unknown ones are ignored; one out of range is named");
+    shown(
+        "Input",
+        "the address holds options that make no sense",
+        "unknown ones are ignored; one out of range is named",
+    );
 
     page.navigate(&server.page("?temperature=0&max_tokens=5&context=512")).unwrap();
     let megabyte = "All work and no play makes Jack a dull boy. ".repeat(24_000);
@@ -196,7 +213,11 @@ fn what_makes_no_sense_is_refused_in_words_or_ignored() {
     assert!(start.elapsed() < Duration::from_secs(20), "{:?}", start.elapsed());
     page.press("Enter").unwrap();
     page.wait_for("document.querySelector('.failure')?.innerText.includes('tokens')", LONG).unwrap();
-    shown("Input", "a megabyte is pasted and sent", "the page stays alive; the failure says how many tokens there are and fit");
+    shown(
+        "Input",
+        "a megabyte is pasted and sent",
+        "the page stays alive; the failure says how many tokens there are and fit",
+    );
 
     page.click(NEW_CHAT).unwrap();
     ask(&page, QUESTION).unwrap();

@@ -4,9 +4,9 @@
 use std::time::Duration;
 
 use parlance_tests::chat::{LAST_TEXT, LONG, NEW_CHAT, READY, answer, ask};
-use parlance_tests::scripted::use_scripted_engine;
 use parlance_tests::faults::shown;
 use parlance_tests::inject::before_engine;
+use parlance_tests::scripted::use_scripted_engine;
 use parlance_tests::{Page, Server, Session};
 use serde_json::{Value, json};
 
@@ -89,7 +89,11 @@ fn an_answer_goes_on_after_the_gpu_was_lost() {
     page.click(NEW_CHAT).unwrap();
     ask(&page, question).unwrap();
     assert_eq!(interrupted, answer(&page).unwrap(), "greedy answers are the same with and without a loss");
-    shown("GPU", "the device is lost in mid-answer", "the model loads again; the answer goes on and is the same as without the loss");
+    shown(
+        "GPU",
+        "the device is lost in mid-answer",
+        "the model loads again; the answer goes on and is the same as without the loss",
+    );
 }
 
 #[test]

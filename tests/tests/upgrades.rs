@@ -80,7 +80,10 @@ fn conversations_settings_and_models_of_every_older_version_are_there() {
         page.navigate(&server.page(&format!("?model={url}"))).unwrap();
         page.wait_for("document.querySelectorAll('.conversation').length === 2", SHORT).unwrap();
         let list = page.text(".sidebar").unwrap();
-        assert!(["The capital of France", "A haiku", "Travel"].iter().all(|text| list.contains(text)), "{version}: {list}");
+        assert!(
+            ["The capital of France", "A haiku", "Verse"].iter().all(|text| list.contains(text)),
+            "{version}: {list}"
+        );
         let open = "[...document.querySelectorAll('.conversation')].find((item) => item.innerText.includes('capital')).click()";
         page.evaluate(open).unwrap();
         page.wait_for("document.querySelectorAll('.message').length === 4", SHORT).unwrap();

@@ -24,8 +24,7 @@ pub(crate) fn listen() {
     });
     let scope: DedicatedWorkerGlobalScope = js_sys::global().unchecked_into();
     // Fails only for listeners that are none.
-    let _ = scope
-        .add_event_listener_with_callback("securitypolicyviolation", on_violation.as_ref().unchecked_ref());
+    let _ = scope.add_event_listener_with_callback("securitypolicyviolation", on_violation.as_ref().unchecked_ref());
     // It listens as long as the worker lives.
     on_violation.forget();
 }

@@ -4,11 +4,11 @@ use crate::shell::{Fault, command, output, run, step};
 
 const DENY_VERSION: &str = "0.20.2";
 const AUDIT_VERSION: &str = "0.22.2";
-/// Where RustSec keeps its database.
+/// Where known faults of crates are kept (`RustSec`).
 const ADVISORIES: &str = "https://github.com/RustSec/advisory-db";
 
-/// Checks licences and sources by cargo-deny, and advisories by cargo-audit. The latter needs the database of RustSec: without a way to
-/// it, the step says so and that nothing was checked.
+/// Checks licences and sources by cargo-deny, and advisories by cargo-audit. The latter needs the database of
+/// known faults: without a way to it, the step says so and that nothing was checked.
 pub(crate) fn check() -> Result<(), Fault> {
     install("cargo-deny", DENY_VERSION)?;
     step("licences and sources of dependencies: cargo deny", || {
@@ -32,6 +32,9 @@ fn install(name: &str, version: &str) -> Result<(), Fault> {
     }
     step(&format!("installing {name} {version} (a few minutes, once)"), || {
         let arguments = ["install", "--quiet", "--locked", name, "--version", version];
-        run(command("cargo", arguments), &format!("read the compiler's message above, or install {name} {version} by hand"))
+        run(
+            command("cargo", arguments),
+            &format!("read the compiler's message above, or install {name} {version} by hand"),
+        )
     })
 }

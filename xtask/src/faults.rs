@@ -42,7 +42,11 @@ pub(crate) fn check() -> Result<(), Fault> {
         ));
     }
     println!("    {} faults, each with the outcome that docs/reliability.md tells", rows.len());
-    if rows.len() < LEAST { Err(Fault::new(format!("fewer than {LEAST} faults"), "a suite did not run")) } else { Ok(()) }
+    if rows.len() < LEAST {
+        Err(Fault::new(format!("fewer than {LEAST} faults"), "a suite did not run"))
+    } else {
+        Ok(())
+    }
 }
 
 /// `cargo xtask faults`: writes the table anew, from the last run of the tests.

@@ -1,6 +1,6 @@
 //! Uses the app for a long time and watches its memory:
 //!
-//!     cargo xtask soak [--minutes 120] [--json]
+//!     cargo xtask soak [--minutes 120] [--device gpu] [--json]
 
 use std::time::Duration;
 
@@ -10,16 +10,17 @@ use parlance_tests::soak::{Soak, is_flat, json, report};
 const ACTIONS: usize = 10;
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let (mut minutes, mut is_json) = (120.0, false);
+    let (mut minutes, mut device, mut is_json) = (120.0, "gpu".to_owned(), false);
     let mut arguments = std::env::args().skip(1);
     while let Some(name) = arguments.next() {
         match name.as_str() {
             "--json" => is_json = true,
             "--minutes" => minutes = arguments.next().ok_or("--minutes needs a number")?.parse()?,
+            "--device" => device = arguments.next().ok_or("--device needs gpu or cpu")?,
             other => return Err(format!("there is no option {other}").into()),
         }
     }
-    let mut soak = Soak::begin()?;
+    let mut soak = Soak::begin(&device)?;
     let mut samples = vec![soak.sample()?];
     while soak.elapsed() < Duration::from_secs_f64(minutes * 60.0) {
         for _ in 0..ACTIONS {

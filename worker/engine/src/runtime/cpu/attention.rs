@@ -1,6 +1,6 @@
 //! Attention on the CPU, and the cache that it reads.
 
-use super::matrix::{dot_floats, zeros};
+use super::matrix::{dot_floats, reserved};
 use crate::error::Result;
 use crate::models::HeadShape;
 
@@ -18,12 +18,8 @@ impl LayerCache {
     /// # Errors
     /// [`crate::EngineError::OutOfMemory`]
     pub(super) fn new(positions: usize, row_len: usize) -> Result<Self> {
-        let reserved = || -> Result<Vec<f32>> {
-            let mut floats = zeros(positions * row_len)?;
-            floats.clear();
-            Ok(floats)
-        };
-        Ok(Self { keys: reserved()?, values: reserved()?, row_len })
+        // Not filled: what no position has come to takes no memory of the device's.
+        Ok(Self { keys: reserved(positions * row_len)?, values: reserved(positions * row_len)?, row_len })
     }
 
     /// Forgets what stands from `position` on.

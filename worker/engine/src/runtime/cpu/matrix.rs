@@ -36,10 +36,16 @@ pub(super) struct CpuMatrix {
     floats: Vec<f32>,
 }
 
-/// A vector of zeros, or an error where there is no memory for it.
-pub(super) fn zeros<T: Clone + Default>(len: usize) -> Result<Vec<T>> {
+/// An empty vector with room for `len` elements, or an error where there is no memory for them.
+pub(super) fn reserved<T>(len: usize) -> Result<Vec<T>> {
     let mut vector = Vec::new();
     vector.try_reserve_exact(len).map_err(|error| EngineError::OutOfMemory(error.to_string()))?;
+    Ok(vector)
+}
+
+/// A vector of zeros, or an error where there is no memory for it.
+pub(super) fn zeros<T: Clone + Default>(len: usize) -> Result<Vec<T>> {
+    let mut vector = reserved(len)?;
     vector.resize(len, T::default());
     Ok(vector)
 }
