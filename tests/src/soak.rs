@@ -87,8 +87,10 @@ impl Soak {
     /// If the browser or the model fails.
     pub fn begin(device: &str) -> Result<Self, Error> {
         let server = Server::start()?;
-        let session =
-            Session::with_switches(true, &[crate::browser::WITH_WEBGPU, &["--js-flags=--expose-gc"]].concat())?;
+        let session = Session::with_switches(
+            true,
+            &[crate::browser::WITH_WEBGPU, &["--js-flags=--expose-gc", "--enable-precise-memory-info"]].concat(),
+        )?;
         let page = session.open(&server.page(&format!("?device={device}&temperature=0.7&max_tokens=6")))?;
         before_engine(&page, COUNT)?;
         page.click("[data-testid=model-offer] button")?;
@@ -117,7 +119,8 @@ impl Soak {
             3 => {
                 chat::ask(page, "Write a long story.")?;
                 self.questions += 1;
-                page.click("[aria-label=Stop]")?;
+                // Where it is quick, the answer has ended before.
+                page.evaluate("document.querySelector('[aria-label=Stop]')?.click()")?;
                 chat::answer(page).map(drop)
             }
             4 => {

@@ -73,7 +73,10 @@ fn main() -> Result<(), Error> {
     camera.take("arabic")?;
 
     let session = Session::start(true)?;
-    let page = session.open(&server.page(&format!("?model={}", server.faulty("page.html"))))?;
+    let page = session.open(&server.page("?model=http://localhost:1/model.gguf"))?;
+    page.wait_for("document.querySelector('[data-testid=allow-source]')", Duration::from_secs(60))?;
+    Camera { page: &page, folder: &folder }.take("not-allowed")?;
+    page.navigate(&server.page(&format!("?model={}", server.faulty("page.html"))))?;
     page.wait_for("document.querySelector('.failure')", Duration::from_secs(60))?;
     Camera { page: &page, folder: &folder }.take("bad-model")?;
     page.follow("./nowhere")?;
@@ -84,6 +87,7 @@ fn main() -> Result<(), Error> {
     let page = session.open(&server.page(""))?;
     page.click("[data-testid=model-offer] button")?;
     page.wait_for("document.querySelector('.webgpu-help')", Duration::from_secs(60))?;
+    page.click("[data-testid=on-cpu] summary")?;
     Camera { page: &page, folder: &folder }.take("no-webgpu")
 }
 

@@ -6,8 +6,9 @@ mod common;
 use std::cell::RefCell;
 use std::rc::Rc;
 
-use common::{Listener, chat, content, language, load, meta, model, stream, try_chat};
+use common::{Listener, chat, content, language, load_onto, meta, model, stream, try_chat};
 use parlance_api::{Job, LogitProcessor, Processors};
+use parlance_engine::runtime::{Device, Gpu, GpuOptions};
 use pollster::block_on;
 use serde_json::{Value, json};
 
@@ -231,7 +232,8 @@ impl parlance_api::Control for Saboteur<'_> {
 
 #[test]
 fn an_answer_goes_on_with_another_model_where_the_first_was_lost() {
-    let mut first = load();
+    let device: Device = block_on(Gpu::new(GpuOptions::default())).unwrap().into();
+    let mut first = load_onto(device);
     let language = language(&first);
     let request = body(json!({ "stream": true, "temperature": 1.2, "seed": 5 }));
     let whole: String = stream(&mut first, &request, None)
@@ -246,7 +248,7 @@ fn an_answer_goes_on_with_another_model_where_the_first_was_lost() {
     let lost = block_on(job.run(&mut first, &Saboteur(&listener, device)));
     assert!(matches!(lost, Err(parlance_api::RequestError::Engine(parlance_engine::EngineError::Gpu(_)))), "{lost:?}");
     drop(first);
-    let mut second = load();
+    let mut second = load_onto(block_on(Gpu::new(GpuOptions::default())).unwrap().into());
     block_on(job.run(&mut second, &listener)).unwrap();
     let chunks = listener.chunks.into_inner();
     let text: String = chunks.iter().filter_map(|chunk| chunk["choices"][0]["delta"]["content"].as_str()).collect();

@@ -14,19 +14,23 @@ use std::rc::Rc;
 use std::sync::{LazyLock, Mutex, MutexGuard, PoisonError};
 
 use parlance_api::{Control, Job, Language, Meta, Processors, RequestError};
-use parlance_engine::runtime::{Gpu, GpuOptions, Loader, LoaderOptions, Model};
+use parlance_engine::runtime::{Cpu, Device, Loader, LoaderOptions, Model};
 use pollster::block_on;
 use serde_json::Value;
 
 static MODEL: LazyLock<Mutex<Model>> = LazyLock::new(|| Mutex::new(load()));
 
+/// The model on the CPU: the API is the same on every device, and software adapters are many times slower.
 pub fn load() -> Model {
+    load_onto(Cpu::blocking().into())
+}
+
+pub fn load_onto(device: Device) -> Model {
     let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../models/SmolLM2-135M-Instruct.Q4_1.gguf");
     let bytes = std::fs::read(&path)
         .unwrap_or_else(|error| panic!("{}: {error}; `cargo xtask setup` fetches it", path.display()));
     block_on(async {
-        let gpu = Gpu::new(GpuOptions::default()).await.unwrap();
-        let mut loader = Loader::new(gpu, LoaderOptions { context_tokens: Some(1024), ..LoaderOptions::default() });
+        let mut loader = Loader::new(device, LoaderOptions { context_tokens: Some(1024), ..LoaderOptions::default() });
         loader.push(&bytes).await.unwrap();
         loader.finish().await.unwrap()
     })
