@@ -44,7 +44,10 @@ const COMMANDS: [(&str, How); 21] = [
         How::Run(&[("64", "4")], "--cpu"),
     ),
     ("cargo xtask bench --json", How::Run(&[], SHORT)),
-    ("cargo xtask bench --browser --peer wllama", How::Run(&[(" --peer wllama", "")], "--runs 1 --tokens 4 --prompt 32")),
+    (
+        "cargo xtask bench --browser --peer wllama",
+        How::Run(&[(" --peer wllama", "")], "--runs 1 --tokens 4 --prompt 32"),
+    ),
     ("cargo xtask bench --peer wllama", How::Elsewhere("it measures another engine, for minutes")),
     ("cargo xtask bench --browser --hardware", How::Elsewhere("it needs a graphics card")),
     ("cargo xtask profile --context 512", How::Run(&[("512", "16")], "")),
