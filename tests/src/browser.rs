@@ -71,6 +71,23 @@ fn fault(error: impl std::fmt::Display) -> Error {
     Error::Browser(error.to_string())
 }
 
+/// Waits until an expression is true, by whatever evaluates it in a page.
+pub(crate) fn wait_for(
+    evaluate: impl Fn(&str) -> Result<Value, Error>,
+    expression: &str,
+    limit: Duration,
+) -> Result<(), Error> {
+    let start = Instant::now();
+    while evaluate(&format!("!!({expression})"))? != Value::Bool(true) {
+        if start.elapsed() > limit {
+            let text = evaluate("document.body.innerText")?.to_string();
+            return Err(Error::Timeout(limit, expression.to_owned(), text));
+        }
+        thread::sleep(Duration::from_millis(50));
+    }
+    Ok(())
+}
+
 /// A running browser with an empty profile.
 pub struct Session {
     browser: Browser,
@@ -197,15 +214,7 @@ impl Page {
     /// # Errors
     /// [`Error::Timeout`] with the page's text.
     pub fn wait_for(&self, expression: &str, limit: Duration) -> Result<(), Error> {
-        let start = Instant::now();
-        while self.evaluate(&format!("!!({expression})"))? != Value::Bool(true) {
-            if start.elapsed() > limit {
-                let text = self.evaluate("document.body.innerText")?.to_string();
-                return Err(Error::Timeout(limit, expression.to_owned(), text));
-            }
-            thread::sleep(Duration::from_millis(50));
-        }
-        Ok(())
+        wait_for(|script| self.evaluate(script), expression, limit)
     }
 
     /// The text of the first element that `selector` finds, waiting for it.

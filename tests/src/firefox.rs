@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 
 use crate::Error;
+use crate::browser::wait_for;
 
 /// Names of the browser, where `FIREFOX` does not name it.
 const PATHS: [&str; 2] = ["/usr/bin/firefox-esr", "/usr/bin/firefox"];
@@ -105,15 +106,7 @@ impl Firefox {
     /// # Errors
     /// [`Error::Timeout`] with the page's text.
     pub fn wait_for(&self, expression: &str, limit: Duration) -> Result<(), Error> {
-        let start = Instant::now();
-        while self.evaluate(&format!("!!({expression})"))? != Value::Bool(true) {
-            if start.elapsed() > limit {
-                let text = self.evaluate("document.body.innerText")?.to_string();
-                return Err(Error::Timeout(limit, expression.to_owned(), text));
-            }
-            thread::sleep(Duration::from_millis(100));
-        }
-        Ok(())
+        wait_for(|script| self.evaluate(script), expression, limit)
     }
 
     /// Saves a picture of what is visible.

@@ -5,12 +5,12 @@ use std::sync::Arc;
 
 use web_time::Instant;
 
+use super::Cpu;
 use super::activations::Activations;
 use super::attention::{AttentionShape, LayerCache, attend};
 use super::layers::{gate_up, project, store_heads};
 use super::sampler::Sampler;
 use super::weights::CpuWeights;
-use super::{Cpu, Pacer};
 use crate::error::Result;
 use crate::models::{
     ExpertConfig, FeedForwardPlan, HeadNorm, HeadShape, LayerRope, MatrixId, ModelConfig, ModelPlan, Product, VectorId,
@@ -129,7 +129,7 @@ impl CpuModel {
 
     /// From token ids to the hidden state after the last layer: `[tokens][embedding_len]`.
     async fn layers(&mut self, position: usize, ids: &[u32]) -> Vec<f32> {
-        let mut pacer: Pacer = self.cpu.pacer();
+        let mut pacer = self.cpu.pacer();
         let mut hidden = self.weights.embed(&self.plan.embedding, ids);
         for value in &mut hidden {
             *value *= self.config.embedding_scale;

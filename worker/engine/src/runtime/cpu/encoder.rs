@@ -1,10 +1,10 @@
 //! An embedding model, computed on the CPU.
 
+use super::Cpu;
 use super::activations::Activations;
 use super::attention::{AttentionShape, LayerCache, attend};
 use super::layers::{gate_up, project, store_heads};
 use super::weights::CpuWeights;
-use super::{Cpu, Pacer};
 use crate::error::Result;
 use crate::models::{EncoderConfig, EncoderLayerPlan, EncoderPlan, NormPlan, UpPlan};
 use crate::reference::linear::{activate, layer_norm};
@@ -29,7 +29,7 @@ impl CpuEncoder {
     /// # Errors
     /// [`crate::EngineError::OutOfMemory`]
     pub(in crate::runtime) async fn hidden(&self, config: &EncoderConfig, ids: &[u32]) -> Result<Vec<f32>> {
-        let mut pacer: Pacer = self.cpu.pacer();
+        let mut pacer = self.cpu.pacer();
         let mut hidden = self.weights.embed(&self.plan.embedding, ids);
         let positions: Vec<u32> = (0..ids.len() as u32).collect();
         for (table, ids) in [(&self.plan.positions, &positions), (&self.plan.types, &vec![0; ids.len()])] {
