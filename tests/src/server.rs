@@ -2,13 +2,20 @@
 
 use std::fs::File;
 use std::io::{self, Read as _};
+use std::net::TcpListener;
 use std::path::{Component, Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, LazyLock, Mutex, PoisonError};
-use std::thread;
 use std::time::Duration;
 
-use tiny_http::{Header, Request, Response, StatusCode};
+use axum::Router;
+use axum::body::{Body, Bytes};
+use axum::extract::{Request, State};
+use axum::http::header::{ACCESS_CONTROL_ALLOW_ORIGIN, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, RANGE};
+use axum::http::{HeaderMap, HeaderName, StatusCode};
+use axum::response::{IntoResponse as _, Response};
+use futures::stream;
+use tokio::runtime::Runtime;
 
 use crate::split::split;
 use crate::{model_path, root};
@@ -18,12 +25,13 @@ const SITE: &str = "/some/path/";
 
 /// A server on a free port of this machine. It stops when dropped.
 pub struct Server {
-    http: Arc<tiny_http::Server>,
+    /// What answers; never asked again, but for its end.
+    _runtime: Runtime,
     port: u16,
     shared: Arc<Shared>,
 }
 
-/// What the threads that answer share.
+/// What answers share.
 #[derive(Default)]
 struct Shared {
     /// Bytes of models sent.
@@ -40,20 +48,15 @@ impl Server {
     /// # Errors
     /// If no port is free.
     pub fn start() -> io::Result<Self> {
-        let server = Arc::new(tiny_http::Server::http("127.0.0.1:0").map_err(io::Error::other)?);
-        let port = server.server_addr().to_ip().map(|address| address.port()).unwrap_or_default();
+        let listener = TcpListener::bind("127.0.0.1:0")?;
+        listener.set_nonblocking(true)?;
+        let port = listener.local_addr()?.port();
         let shared = Arc::new(Shared::default());
-        // A page fetches several files at once, and a model takes its time.
-        for _ in 0..8 {
-            let (server, shared) = (Arc::clone(&server), Arc::clone(&shared));
-            thread::spawn(move || {
-                for request in server.incoming_requests() {
-                    // A client that went away is no fault of the server's.
-                    let _ = answer(request, &shared);
-                }
-            });
-        }
-        Ok(Self { http: server, port, shared })
+        let app = Router::new().fallback(answer).with_state(Arc::clone(&shared));
+        let runtime = Runtime::new()?;
+        let listener = runtime.block_on(async { tokio::net::TcpListener::from_std(listener) })?;
+        runtime.spawn(axum::serve(listener, app).into_future());
+        Ok(Self { _runtime: runtime, port, shared })
     }
 
     /// The address of a page of the site; `query` begins with `?` or is empty.
@@ -109,116 +112,109 @@ impl Server {
     }
 }
 
-impl Drop for Server {
-    fn drop(&mut self) {
-        self.http.unblock();
-    }
-}
-
-/// A file that is read slowly.
-struct SlowFile(File);
-
-impl io::Read for SlowFile {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let len = buffer.len().min(75_000);
-        thread::sleep(Duration::from_millis(5));
-        self.0.read(&mut buffer[..len])
-    }
-}
-
 /// The demo model in three files.
-static PARTS: LazyLock<Vec<Vec<u8>>> =
-    LazyLock::new(|| std::fs::read(model_path()).and_then(|model| split(&model, 3)).unwrap_or_default());
+static PARTS: LazyLock<Vec<Bytes>> = LazyLock::new(|| {
+    let parts = std::fs::read(model_path()).and_then(|model| split(&model, 3)).unwrap_or_default();
+    parts.into_iter().map(Bytes::from).collect()
+});
 
 /// The range of bytes that a request asks for, as start and end.
-fn range(request: &Request, len: usize) -> Option<(usize, usize)> {
-    let header = request.headers().iter().find(|header| header.field.equiv("Range"))?;
-    let (start, last) = header.value.as_str().strip_prefix("bytes=")?.split_once('-')?;
+fn range(headers: &HeaderMap, len: usize) -> Option<(usize, usize)> {
+    let (start, last) = headers.get(RANGE)?.to_str().ok()?.strip_prefix("bytes=")?.split_once('-')?;
     let (start, last) = (start.parse::<usize>().ok()?, last.parse::<usize>().ok()?);
     (start < len && start <= last).then(|| (start, (last + 1).min(len)))
 }
 
-/// Sends a file, or the range of it that is asked for.
-fn send_ranges(request: Request, bytes: &'static [u8], sent: &AtomicU64) -> io::Result<()> {
-    let asked = range(&request, bytes.len());
+/// A file, or the range of it that is asked for.
+fn ranges(headers: &HeaderMap, bytes: &Bytes, sent: &AtomicU64) -> Response {
+    let asked = range(headers, bytes.len());
     let (start, end) = asked.unwrap_or((0, bytes.len()));
     sent.fetch_add((end - start) as u64, Ordering::Relaxed);
-    let mut response = Response::new(
-        StatusCode(if asked.is_some() { 206 } else { 200 }),
-        Vec::new(),
-        &bytes[start..end],
-        Some(end - start),
-        None,
-    );
+    let status = if asked.is_some() { StatusCode::PARTIAL_CONTENT } else { StatusCode::OK };
     let content_range = format!("bytes {start}-{}/{}", end - 1, bytes.len());
-    if let Ok(header) = Header::from_bytes("Content-Range", content_range) {
-        response.add_header(header);
-    }
-    request.respond(unchunked(response))
+    (status, [(CONTENT_RANGE, content_range)], bytes.slice(start..end)).into_response()
 }
 
-fn answer(request: Request, shared: &Shared) -> io::Result<()> {
-    let path = request.url().split('?').next().unwrap_or_default().to_owned();
+/// A file that is sent slowly.
+fn slow(mut file: File) -> io::Result<Response> {
+    let len = file.metadata()?.len();
+    let pieces = stream::poll_fn(move |_| {
+        std::thread::sleep(Duration::from_millis(5));
+        let mut piece = vec![0; 75_000];
+        std::task::Poll::Ready(match file.read(&mut piece) {
+            Ok(0) => None,
+            Ok(len) => {
+                piece.truncate(len);
+                Some(Ok(piece))
+            }
+            Err(error) => Some(Err(error)),
+        })
+    });
+    Ok(([(CONTENT_LENGTH, len)], Body::from_stream(pieces)).into_response())
+}
+
+fn missing() -> Response {
+    (StatusCode::NOT_FOUND, "not here").into_response()
+}
+
+async fn answer(State(shared): State<Arc<Shared>>, request: Request) -> Response {
+    match respond(&request, &shared) {
+        Ok(response) => response,
+        Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, error.to_string()).into_response(),
+    }
+}
+
+fn respond(request: &Request, shared: &Shared) -> io::Result<Response> {
+    let path = request.uri().path();
     if let Some(name) = path.strip_prefix("/faulty/") {
-        return match faulty(name) {
-            Some(bytes) => request.respond(unchunked(Response::from_data(bytes))),
-            None => request.respond(Response::from_string("not here").with_status_code(404)),
-        };
+        return Ok(faulty(name).map_or_else(missing, axum::response::IntoResponse::into_response));
     }
     if let Some(name) = path.strip_prefix("/parts/model-0000") {
         let number = name.split('-').next().and_then(|number| number.parse::<usize>().ok()).unwrap_or(0);
-        return match PARTS.get(number.wrapping_sub(1)) {
-            Some(bytes) => send_ranges(request, bytes, &shared.sent),
-            None => request.respond(Response::from_string("not here").with_status_code(404)),
-        };
+        let part = PARTS.get(number.wrapping_sub(1));
+        return Ok(part.map_or_else(missing, |part| ranges(request.headers(), part, &shared.sent)));
     }
     if path.starts_with("/embedding/") {
-        let file = File::open(root().join("target/test-data/all-MiniLM-L6-v2.F16.gguf"))?;
-        return request.respond(unchunked(Response::from_file(file)));
+        return Ok(std::fs::read(root().join("target/test-data/all-MiniLM-L6-v2.F16.gguf"))?.into_response());
     }
     if path.starts_with("/offered/") {
         let offered = shared.offered.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        return match offered.map(File::open) {
-            Some(file) => request.respond(unchunked(Response::from_file(file?))),
-            None => request.respond(Response::from_string("not here").with_status_code(404)),
-        };
-    }
-    if let "/blank.html" | "/isolated.html" = path.as_str() {
-        let isolation: &[_] = match path.as_str() {
-            "/isolated.html" => {
-                &[("Cross-Origin-Opener-Policy", "same-origin"), ("Cross-Origin-Embedder-Policy", "require-corp")]
-            }
-            _ => &[],
-        };
-        let headers = [("Content-Type", "text/html")].iter().chain(isolation);
-        let headers = headers.filter_map(|(name, value)| Header::from_bytes(*name, *value).ok());
-        return request.respond(headers.fold(Response::from_string("<!doctype html>"), Response::with_header));
+        return Ok(match offered {
+            Some(file) => std::fs::read(file)?.into_response(),
+            None => missing(),
+        });
     }
     if path == "/slow/model.gguf" {
-        let file = File::open(model_path())?;
-        let len = usize::try_from(file.metadata()?.len()).ok();
-        return request.respond(unchunked(Response::new(StatusCode(200), Vec::new(), SlowFile(file), len, None)));
+        return slow(File::open(model_path())?);
     }
+    if let "/blank.html" | "/isolated.html" = path {
+        return Ok(blank(path == "/isolated.html"));
+    }
+    of_site(path, shared.is_newer.load(Ordering::Relaxed))
+}
+
+/// An empty page, on request with the headers that let it use threads.
+fn blank(is_isolated: bool) -> Response {
+    let isolation = [("cross-origin-opener-policy", "same-origin"), ("cross-origin-embedder-policy", "require-corp")];
+    let isolation = isolation.map(|(name, value)| (HeaderName::from_static(name), value));
+    let page = ([(CONTENT_TYPE, "text/html")], "<!doctype html>");
+    if is_isolated { (isolation, page).into_response() } else { page.into_response() }
+}
+
+/// What a static host answers for a path: a file of the site, a package beside it, or the page for all other addresses.
+fn of_site(path: &str, is_newer: bool) -> io::Result<Response> {
     let package = path.strip_prefix("/npm/").and_then(|name| file_in("target/test-data/npm", name));
-    let file = package.or_else(|| path.strip_prefix(SITE).and_then(file_of_site));
-    let Some((path, file)) = file.and_then(|path| File::open(&path).ok().map(|file| (path, file))) else {
-        // As static hosts answer for addresses that are no files.
-        let page = std::fs::read_to_string(root().join("dist/404.html")).unwrap_or_default();
-        let html = Header::from_bytes("Content-Type", "text/html; charset=utf-8").into_iter();
-        let response = Response::from_string(page).with_status_code(404);
-        return request.respond(html.fold(response, Response::with_header));
+    let Some(file) = package.or_else(|| path.strip_prefix(SITE).and_then(file_of_site)) else {
+        let page = std::fs::read(root().join("dist/404.html")).unwrap_or_default();
+        return Ok((StatusCode::NOT_FOUND, [(CONTENT_TYPE, "text/html; charset=utf-8")], page).into_response());
     };
-    let mut response = unchunked(match newer(&path).filter(|_| shared.is_newer.load(Ordering::Relaxed)) {
-        Some(text) => Response::from_string(text).boxed(),
-        None => Response::from_file(file).boxed(),
-    });
-    // As static hosts send files that other sites may use.
-    for (name, value) in [("Content-Type", content_type(&path)), ("Access-Control-Allow-Origin", "*")] {
-        if let Ok(header) = Header::from_bytes(name, value) {
-            response.add_header(header);
-        }
-    }
-    request.respond(response)
+    // Files of static hosts may be used by other sites.
+    let headers = [(CONTENT_TYPE, content_type(&file)), (ACCESS_CONTROL_ALLOW_ORIGIN, "*")];
+    let body = match newer(&file).filter(|_| is_newer) {
+        Some(text) => text.into_bytes(),
+        None => std::fs::read(file)?,
+    };
+    Ok((headers, body).into_response())
 }
 
 /// A file of the site as a newer build has it, if it differs: another name of the build, and a page that tells which one it is.
@@ -229,11 +225,6 @@ fn newer(path: &Path) -> Option<String> {
         _ => return None,
     };
     Some(std::fs::read_to_string(path).ok()?.replacen(old, new, 1))
-}
-
-/// As file hosts send files: with their length.
-fn unchunked<R: io::Read>(response: Response<R>) -> Response<R> {
-    response.with_chunked_threshold(usize::MAX)
 }
 
 /// The file behind a path, unless it leads out of the site.

@@ -76,6 +76,7 @@ fn the_page_stands_still_while_it_appears_and_no_task_is_long_while_a_model_load
     page.wait_for(READY, LONG).unwrap();
     let seen = seen(&page);
     assert_eq!(seen["long_tasks_ms"], json!([]));
+    println!("moved {} while the model loaded", seen["shift"]);
     // The card goes when the model is there, and the adapter's notice comes.
     assert!(seen["shift"].as_f64().unwrap() < 0.05, "{} of {}", seen["shift"], seen["shifted"]);
 }

@@ -4,11 +4,14 @@
 
 mod common;
 
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Instant;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use common::{Described, On, describe, describe_parts};
 use parlance_engine::gguf::{Gguf, Parsed};
-use parlance_engine::runtime::{Gpu, GpuOptions, Loaded, Loader, LoaderOptions, Model, Tuning};
+use parlance_engine::runtime::{Cpu, Device, Gpu, GpuOptions, Loaded, Loader, LoaderOptions, Model, Tuning};
 use pollster::block_on;
 use serde::Deserialize;
 
@@ -42,7 +45,10 @@ struct Case {
 }
 
 async fn load_any(bytes: &[u8], on: On) -> Loaded {
-    let device = on.open().await;
+    load_onto(on.open().await, bytes).await
+}
+
+async fn load_onto(device: Device, bytes: &[u8]) -> Loaded {
     let mut loader = Loader::new(device, LoaderOptions { context_tokens: Some(128), ..LoaderOptions::default() });
     // Chunks of an odd size, so that borders fall everywhere.
     for chunk in bytes.chunks(10_007) {
@@ -124,6 +130,30 @@ fn families_with_webgpu_defaults_give_llama_cpps_logits() {
 #[test]
 fn families_on_the_cpu_give_llama_cpps_logits() {
     check(0, 1, On::Cpu);
+}
+
+/// What else a worker has to do, as a request to stop, must get its turn though every token is quick.
+#[test]
+fn the_cpu_pauses_between_quick_tokens() {
+    static PAUSES: AtomicUsize = AtomicUsize::new(0);
+    let cpu = Cpu::new(|| {
+        PAUSES.fetch_add(1, Ordering::Relaxed);
+        Box::pin(std::future::ready(()))
+    });
+    let fixture: Fixture = serde_json::from_str(include_str!("fixtures/architectures.json")).unwrap();
+    let bytes = describe(&fixture.models[0].model, &fixture.tokenizer);
+    block_on(async {
+        let Loaded::Decoder(mut model) = load_onto(cpu.into(), &bytes).await else { panic!("a decoder is described") };
+        let start = Instant::now();
+        let mut tokens = 0;
+        while start.elapsed().as_secs_f64() < 0.3 {
+            model.decode_logits(1).await.unwrap();
+            model.reset();
+            tokens += 1;
+        }
+        assert!(tokens > 30, "{tokens} tokens in 0.3 s are not quick");
+    });
+    assert!(PAUSES.load(Ordering::Relaxed) >= 3, "{PAUSES:?}");
 }
 
 #[test]

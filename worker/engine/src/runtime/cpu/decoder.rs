@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use web_time::Instant;
 
-use super::Cpu;
+use super::{Cpu, Pacer};
 use super::activations::Activations;
 use super::attention::{AttentionShape, LayerCache, attend};
 use super::layers::{gate_up, project, store_heads};
@@ -27,7 +27,7 @@ const MAX_BATCH: usize = 64;
 
 /// A decoder's weights, cache and sampler.
 pub(in crate::runtime) struct CpuModel {
-    cpu: Cpu,
+    pacer: Pacer,
     config: ModelConfig,
     plan: ModelPlan,
     weights: Arc<CpuWeights>,
@@ -56,7 +56,7 @@ impl CpuModel {
         let (rope, window_rope) = rope_angles(config, context, host);
         let cache = |_| LayerCache::new(context as usize, config.kv_len() as usize);
         Ok(Self {
-            cpu,
+            pacer: cpu.pacer(),
             config: config.clone(),
             plan: plan.clone(),
             weights,
@@ -129,16 +129,15 @@ impl CpuModel {
 
     /// From token ids to the hidden state after the last layer: `[tokens][embedding_len]`.
     async fn layers(&mut self, position: usize, ids: &[u32]) -> Vec<f32> {
-        let mut pacer = self.cpu.pacer();
         let mut hidden = self.weights.embed(&self.plan.embedding, ids);
         for value in &mut hidden {
             *value *= self.config.embedding_scale;
         }
         for layer in 0..self.plan.layers.len() {
             self.attention(layer, position, &mut hidden);
-            pacer.pause_if_due().await;
+            self.pacer.pause_if_due().await;
             self.feed_forward(layer, &mut hidden);
-            pacer.pause_if_due().await;
+            self.pacer.pause_if_due().await;
         }
         hidden
     }

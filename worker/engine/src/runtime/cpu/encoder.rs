@@ -1,6 +1,6 @@
 //! An embedding model, computed on the CPU.
 
-use super::Cpu;
+use super::{Cpu, Pacer};
 use super::activations::Activations;
 use super::attention::{AttentionShape, LayerCache, attend};
 use super::layers::{gate_up, project, store_heads};
@@ -11,7 +11,7 @@ use crate::reference::linear::{activate, layer_norm};
 
 /// An encoder's weights.
 pub(in crate::runtime) struct CpuEncoder {
-    cpu: Cpu,
+    pacer: Pacer,
     plan: EncoderPlan,
     weights: CpuWeights,
     /// RoPE's angles: `[context][rope_dim / 2]`
@@ -21,7 +21,7 @@ pub(in crate::runtime) struct CpuEncoder {
 impl CpuEncoder {
     pub(in crate::runtime) fn new(cpu: Cpu, config: &EncoderConfig, plan: &EncoderPlan, weights: CpuWeights) -> Self {
         let angles = config.rope.as_ref().map(|rope| rope.angles(config.heads.rope_dim, config.context, None));
-        Self { cpu, plan: plan.clone(), weights, rope: angles.unwrap_or_default() }
+        Self { pacer: cpu.pacer(), plan: plan.clone(), weights, rope: angles.unwrap_or_default() }
     }
 
     /// The vectors of a text's tokens: `[tokens][embedding_len]`.
@@ -29,7 +29,6 @@ impl CpuEncoder {
     /// # Errors
     /// [`crate::EngineError::OutOfMemory`]
     pub(in crate::runtime) async fn hidden(&self, config: &EncoderConfig, ids: &[u32]) -> Result<Vec<f32>> {
-        let mut pacer = self.cpu.pacer();
         let mut hidden = self.weights.embed(&self.plan.embedding, ids);
         let positions: Vec<u32> = (0..ids.len() as u32).collect();
         for (table, ids) in [(&self.plan.positions, &positions), (&self.plan.types, &vec![0; ids.len()])] {
@@ -41,9 +40,9 @@ impl CpuEncoder {
         hidden = self.norm(config, &hidden, self.plan.embedding_norm);
         for layer in &self.plan.layers {
             hidden = self.attention(config, layer, &hidden)?;
-            pacer.pause_if_due().await;
+            self.pacer.pause_if_due().await;
             hidden = self.feed_forward(config, layer, &hidden);
-            pacer.pause_if_due().await;
+            self.pacer.pause_if_due().await;
         }
         Ok(hidden)
     }

@@ -13,6 +13,8 @@ mod matrix;
 mod sampler;
 mod weights;
 
+use std::cell::Cell;
+
 use futures::future::LocalBoxFuture;
 use web_time::Instant;
 
@@ -49,21 +51,21 @@ impl Cpu {
     }
 
     fn pacer(self) -> Pacer {
-        Pacer { cpu: self, turn: Instant::now() }
+        Pacer { cpu: self, turn: Cell::new(Instant::now()) }
     }
 }
 
-/// Gives others a turn from time to time.
+/// Gives others a turn from time to time. It lasts as long as its model: a token may take less than a turn.
 struct Pacer {
     cpu: Cpu,
-    turn: Instant,
+    turn: Cell<Instant>,
 }
 
 impl Pacer {
-    async fn pause_if_due(&mut self) {
-        if self.turn.elapsed().as_secs_f64() >= TURN_SECONDS {
+    async fn pause_if_due(&self) {
+        if self.turn.get().elapsed().as_secs_f64() >= TURN_SECONDS {
             (self.cpu.pause)().await;
-            self.turn = Instant::now();
+            self.turn.set(Instant::now());
         }
     }
 }
