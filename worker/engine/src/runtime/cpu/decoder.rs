@@ -5,12 +5,12 @@ use std::sync::Arc;
 
 use web_time::Instant;
 
-use super::{Cpu, Pacer};
 use super::activations::Activations;
 use super::attention::{AttentionShape, LayerCache, attend};
 use super::layers::{gate_up, project, store_heads};
 use super::sampler::Sampler;
 use super::weights::CpuWeights;
+use super::{Cpu, Pacer};
 use crate::error::Result;
 use crate::models::{
     ExpertConfig, FeedForwardPlan, HeadNorm, HeadShape, LayerRope, MatrixId, ModelConfig, ModelPlan, Product, VectorId,

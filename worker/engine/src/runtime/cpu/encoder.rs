@@ -1,10 +1,10 @@
 //! An embedding model, computed on the CPU.
 
-use super::{Cpu, Pacer};
 use super::activations::Activations;
 use super::attention::{AttentionShape, LayerCache, attend};
 use super::layers::{gate_up, project, store_heads};
 use super::weights::CpuWeights;
+use super::{Cpu, Pacer};
 use crate::error::Result;
 use crate::models::{EncoderConfig, EncoderLayerPlan, EncoderPlan, NormPlan, UpPlan};
 use crate::reference::linear::{activate, layer_norm};
