@@ -11,6 +11,7 @@ use std::error::Error;
 use std::path::PathBuf;
 use std::time::Instant;
 
+use parlance_engine::kernels::linear::Tiles;
 use parlance_engine::runtime::{Cpu, Device, Gpu, GpuOptions, Model, Tuning};
 use parlance_engine::sampling::SamplingParams;
 use pollster::block_on;
@@ -146,6 +147,12 @@ async fn measure(arguments: &Arguments) -> Result<Vec<Row>, Box<dyn Error>> {
 
 fn tuned(mut tuning: Tuning, choices: &[(String, u32)]) -> Result<Tuning, Box<dyn Error>> {
     for (name, value) in choices {
+        if name == "prefill_large.tiles" {
+            tuning.prefill_large.tiles = *[Tiles::None, Tiles::Shared, Tiles::Cooperative]
+                .get(*value as usize)
+                .ok_or("prefill_large.tiles is 0, 1 or 2")?;
+            continue;
+        }
         let field = match name.as_str() {
             "decode.workgroup" => &mut tuning.decode.workgroup,
             "decode.lanes" => &mut tuning.decode.lanes,
@@ -164,6 +171,9 @@ fn tuned(mut tuning: Tuning, choices: &[(String, u32)]) -> Result<Tuning, Box<dy
             "decode_large.lanes" => &mut tuning.decode_large.lanes,
             "decode_large.steps" => &mut tuning.decode_large.steps,
             "decode_large.pairs" => &mut tuning.decode_large.pairs,
+            "prefill_large.pairs" => &mut tuning.prefill_large.pairs,
+            "prefill_large.tokens" => &mut tuning.prefill_large.tokens,
+            "prefill_large.workgroup" => &mut tuning.prefill_large.workgroup,
             "few_threads" => &mut tuning.few_threads,
             other => return Err(format!("there is no choice {other}").into()),
         };

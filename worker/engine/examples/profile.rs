@@ -1,6 +1,7 @@
 //! Where the time of a decoded token goes, kernel by kernel, and how near each is to what the memory allows:
 //!
 //!     cargo run --release -p parlance-engine --example profile -- [--model FILE] [--context 512] [--runs 20]
+//!     cargo run --release -p parlance-engine --example profile -- --prefill 256 [--model FILE]   a batch of a prompt instead
 //!
 //! The floor of a kernel is the time in which a buffer copy moves the bytes that it must read.
 
@@ -10,7 +11,7 @@ use std::error::Error;
 use std::path::PathBuf;
 use std::time::Instant;
 
-use parlance_engine::runtime::{Gpu, GpuOptions};
+use parlance_engine::runtime::{Gpu, GpuOptions, Profile};
 use parlance_engine::sampling::SamplingParams;
 use pollster::block_on;
 
@@ -21,18 +22,24 @@ const TOKENS: usize = 64;
 
 fn main() -> Result<(), Box<dyn Error>> {
     let mut model = PathBuf::from("models/SmolLM2-135M-Instruct.Q4_1.gguf");
-    let (mut context, mut runs) = (512, 20);
+    let (mut context, mut prefill, mut runs) = (512, None, 20);
     let mut arguments = std::env::args().skip(1);
     while let Some(name) = arguments.next() {
         let value = arguments.next().ok_or_else(|| format!("{name} needs a value"))?;
         match name.as_str() {
             "--model" => model = value.into(),
             "--context" => context = value.parse()?,
+            "--prefill" => prefill = Some(value.parse()?),
             "--runs" => runs = value.parse()?,
             other => return Err(format!("there is no option {other}").into()),
         }
     }
-    block_on(profile(&model, context, runs))
+    block_on(async {
+        match prefill {
+            Some(tokens) => profile_prefill(&model, tokens, runs).await,
+            None => profile(&model, context, runs).await,
+        }
+    })
 }
 
 async fn profile(path: &std::path::Path, context: usize, runs: usize) -> Result<(), Box<dyn Error>> {
@@ -51,19 +58,7 @@ async fn profile(path: &std::path::Path, context: usize, runs: usize) -> Result<
     while generation.next().await?.is_some() {}
     let token_seconds = start.elapsed().as_secs_f64() / TOKENS as f64;
 
-    println!("{:>5} {:>9} {:>9} {:>7} {:>7}  kernel", "count", "us each", "us", "share", "floor");
-    for kernel in &profile.kernels {
-        let floor_seconds = kernel.weight_bytes as f64 / bandwidth;
-        println!(
-            "{:>5} {:>9.2} {:>9.1} {:>6.1}% {:>6.1}%  {}",
-            kernel.count,
-            kernel.seconds * 1e6 / kernel.count as f64,
-            kernel.seconds * 1e6,
-            100.0 * kernel.seconds / token_seconds,
-            100.0 * floor_seconds / kernel.seconds,
-            kernel.kernel
-        );
-    }
+    print_kernels(&profile, token_seconds, bandwidth);
     let apart: f64 = profile.kernels.iter().map(|kernel| kernel.seconds).sum();
     let dispatches: usize = profile.kernels.iter().map(|kernel| kernel.count).sum();
     println!(
@@ -75,4 +70,39 @@ async fn profile(path: &std::path::Path, context: usize, runs: usize) -> Result<
         bandwidth / 1e9
     );
     Ok(())
+}
+
+async fn profile_prefill(path: &std::path::Path, tokens: u32, runs: usize) -> Result<(), Box<dyn Error>> {
+    let gpu = Gpu::new(GpuOptions::default()).await?;
+    println!("{}, {tokens} tokens of a prompt", gpu.adapter_name());
+    let bandwidth = copy_bandwidth(&gpu, 5).await?;
+    let (mut model, _) = load(gpu, path, 2 * tokens + 1).await?;
+    let prompt = prompt(&model, tokens as usize);
+    model.prefill(&prompt, |_, _| true).await?;
+    model.reset();
+    let profile = model.profile_prefill(tokens, runs).await?;
+    print_kernels(&profile, profile.pass_seconds, bandwidth);
+    println!(
+        "a batch takes {:.0} us in one pass, and the host {:.0} us to encode",
+        profile.pass_seconds * 1e6,
+        profile.encode_seconds * 1e6
+    );
+    Ok(())
+}
+
+/// Each kernel's share of `seconds`, and how near it is to the time that its matrix takes to be read.
+fn print_kernels(profile: &Profile, seconds: f64, bandwidth: f64) {
+    println!("{:>5} {:>9} {:>9} {:>7} {:>7}  kernel", "count", "us each", "us", "share", "floor");
+    for kernel in &profile.kernels {
+        let floor_seconds = kernel.weight_bytes as f64 / bandwidth;
+        println!(
+            "{:>5} {:>9.2} {:>9.1} {:>6.1}% {:>6.1}%  {}",
+            kernel.count,
+            kernel.seconds * 1e6 / kernel.count as f64,
+            kernel.seconds * 1e6,
+            100.0 * kernel.seconds / seconds,
+            100.0 * floor_seconds / kernel.seconds,
+            kernel.kernel
+        );
+    }
 }

@@ -1,4 +1,4 @@
-//! Dispatch of `linear.wgsl` and `matvec.wgsl`.
+//! Dispatch of matrix products: `linear.wgsl`, `matvec.wgsl`, `tiled.wgsl` and `cooperative.wgsl`.
 
 use super::{Shader, format_name};
 use crate::gguf::TensorType;
@@ -58,6 +58,34 @@ pub struct ExpertRows {
     pub shares_input: bool,
 }
 
+/// How products for many tokens share what they load.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Tiles {
+    /// Each thread loads for itself (`linear.wgsl`), or there is one token only.
+    None,
+    /// Through workgroup memory (`tiled.wgsl`): [`LinearTuning::pairs`] and [`LinearTuning::tokens`] are a thread's.
+    Shared,
+    /// On the adapter's matrix units (`cooperative.wgsl`), with f16 products: the input comes from [`halve`].
+    Cooperative,
+}
+
+/// Threads of a workgroup of `tiled.wgsl` side by side along the rows.
+const TILE_LANES: u32 = 16;
+/// Cooperative matrices of a subgroup along rows and tokens.
+const COOPERATIVE_TILES: [u32; 2] = [4, 2];
+/// Subgroups of a workgroup of `cooperative.wgsl` along rows and tokens.
+const COOPERATIVE_GROUPS: [u32; 2] = [2, 4];
+/// Blocks of 32 columns between two barriers of `cooperative.wgsl`.
+const STEP_BLOCKS: u32 = 2;
+/// Bytes of workgroup memory that `tiled.wgsl` needs as it is used.
+pub const SHARED_TILE_BYTES: u32 = 26_880;
+/// Bytes of workgroup memory that `cooperative.wgsl` needs.
+pub const COOPERATIVE_TILE_BYTES: u32 = 45_056;
+/// Threads of a subgroup that `cooperative.wgsl` is laid out for.
+pub const COOPERATIVE_SUBGROUP: u32 = 32;
+/// Threads of a workgroup of `cooperative.wgsl`.
+pub const COOPERATIVE_WORKGROUP: u32 = COOPERATIVE_SUBGROUP * COOPERATIVE_GROUPS[0] * COOPERATIVE_GROUPS[1];
+
 /// How a kernel is laid out on the adapter.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct LinearTuning {
@@ -71,6 +99,8 @@ pub struct LinearTuning {
     pub pairs: u32,
     /// Tokens a thread computes.
     pub tokens: u32,
+    /// How threads share what they load.
+    pub tiles: Tiles,
     /// Threads whose sums are added by subgroup operations, a power of two; 1 uses none.
     pub subgroup: u32,
     /// Prepend `enable subgroups;` (a browser wants it, naga rejects it).
@@ -81,6 +111,18 @@ impl LinearTuning {
     /// Whether neighbouring threads share rows.
     pub fn has_lanes(&self) -> bool {
         self.lanes > 1
+    }
+
+    /// Pairs of rows and tokens of a workgroup.
+    fn tile(&self) -> [u32; 2] {
+        match self.tiles {
+            Tiles::None => [self.pairs * (self.workgroup / self.lanes), self.tokens],
+            Tiles::Shared => [self.pairs * TILE_LANES, self.tokens * (self.workgroup / TILE_LANES)],
+            Tiles::Cooperative => {
+                let [rows, tokens] = [0, 1].map(|side| 16 * COOPERATIVE_TILES[side] * COOPERATIVE_GROUPS[side]);
+                [rows / 2, tokens]
+            }
+        }
     }
 }
 
@@ -137,13 +179,13 @@ impl Linear {
     pub fn grid(&self) -> Grid {
         Grid::TokensInZ {
             xy: self.grid_xy(),
-            tokens_per_group: self.tuning.tokens,
+            tokens_per_group: self.tuning.tile()[1],
             groups_per_token: self.experts.map_or(1, |experts| experts.used),
         }
     }
 
     fn grid_xy(&self) -> [u32; 2] {
-        let groups = self.pairs().div_ceil(self.tuning.pairs * (self.tuning.workgroup / self.tuning.lanes));
+        let groups = self.pairs().div_ceil(self.tuning.tile()[0]);
         let y = groups.div_ceil(MAX_GRID);
         [groups.div_ceil(y), y]
     }
@@ -151,7 +193,13 @@ impl Linear {
     /// The shader, or `None` if the format has no kernel.
     pub fn shader(&self) -> Option<Shader> {
         let tuning = self.tuning;
-        let shader = if tuning.has_lanes() { self.matvec() } else { Shader::new("linear.wgsl") }
+        let shader = match tuning.tiles {
+            Tiles::None if tuning.has_lanes() => self.matvec(),
+            Tiles::None => Shader::new("linear.wgsl"),
+            Tiles::Shared => self.tiled(),
+            Tiles::Cooperative => self.cooperative(),
+        };
+        let shader = shader
             .part("FORMAT", format_name(self.tensor_type)?)
             .define_if(self.norm_eps.is_some(), "NORM")
             .define_if(self.bias, "BIAS")
@@ -183,6 +231,34 @@ impl Linear {
         })
     }
 
+    /// What only `tiled.wgsl` has.
+    fn tiled(&self) -> Shader {
+        debug_assert!(self.experts.is_none(), "tokens share rows");
+        let [pairs, tokens] = self.tuning.tile();
+        Shader::new("tiled.wgsl")
+            .constant("LANES", TILE_LANES)
+            .constant("TILE_PAIRS", pairs)
+            .constant("TILE_TOKENS", tokens)
+            .constant("THREAD_TOKENS", self.tuning.tokens)
+            .constant("ROW_LOADS", 2 * pairs / self.tuning.workgroup)
+            .constant("TOKEN_LOADS", 8 * tokens / self.tuning.workgroup)
+    }
+
+    /// What only `cooperative.wgsl` has.
+    fn cooperative(&self) -> Shader {
+        debug_assert!(self.experts.is_none() && self.norm_eps.is_none(), "tokens share rows, and `halve` has the norm");
+        let [pairs, tokens] = self.tuning.tile();
+        Shader::new("cooperative.wgsl")
+            .constant("ROW_TILES", COOPERATIVE_TILES[0])
+            .constant("TOKEN_TILES", COOPERATIVE_TILES[1])
+            .constant("ROW_GROUPS", COOPERATIVE_GROUPS[0])
+            .constant("TOKEN_GROUPS", COOPERATIVE_GROUPS[1])
+            .constant("STEP_BLOCKS", STEP_BLOCKS)
+            .constant("SUBGROUP", COOPERATIVE_SUBGROUP)
+            .constant("ROW_LOADS", 2 * pairs * STEP_BLOCKS / COOPERATIVE_WORKGROUP)
+            .constant("TOKEN_LOADS", tokens * STEP_BLOCKS / COOPERATIVE_WORKGROUP)
+    }
+
     /// What only `matvec.wgsl` has.
     fn matvec(&self) -> Shader {
         let LinearTuning { workgroup, lanes, steps, subgroup, subgroup_enable, .. } = self.tuning;
@@ -199,6 +275,15 @@ impl Linear {
             None => shader,
         }
     }
+}
+
+/// The input of a cooperative product of `cols` columns: RMS-normalised if there is an epsilon, as f16. Grid: one workgroup a token.
+pub fn halve(cols: u32, norm_eps: Option<f32>) -> Shader {
+    Shader::new("halve.wgsl")
+        .define_if(norm_eps.is_some(), "NORM")
+        .constant("LEN", cols)
+        .constant("WORKGROUP", 128)
+        .float("EPS", norm_eps.unwrap_or_default())
 }
 
 fn store(shader: Shader, scale: f32) -> Shader {

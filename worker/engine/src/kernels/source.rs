@@ -18,6 +18,7 @@ const FILES: &[(&str, &str)] = &[
     ("attention_batch.wgsl", include_str!("attention_batch.wgsl")),
     ("attention_common.wgsl", include_str!("attention_common.wgsl")),
     ("attention_merge.wgsl", include_str!("attention_merge.wgsl")),
+    ("cooperative.wgsl", include_str!("cooperative.wgsl")),
     ("embed.wgsl", include_str!("embed.wgsl")),
     ("epilogues/gated.wgsl", include_str!("epilogues/gated.wgsl")),
     ("epilogues/qkv.wgsl", include_str!("epilogues/qkv.wgsl")),
@@ -49,6 +50,7 @@ const FILES: &[(&str, &str)] = &[
     ("formats/q8_0.wgsl", include_str!("formats/q8_0.wgsl")),
     ("formats/signed_scales.wgsl", include_str!("formats/signed_scales.wgsl")),
     ("formats/table_block.wgsl", include_str!("formats/table_block.wgsl")),
+    ("halve.wgsl", include_str!("halve.wgsl")),
     ("head_norm.wgsl", include_str!("head_norm.wgsl")),
     ("layer_norm.wgsl", include_str!("layer_norm.wgsl")),
     ("linear.wgsl", include_str!("linear.wgsl")),
@@ -60,6 +62,7 @@ const FILES: &[(&str, &str)] = &[
     ("sample.wgsl", include_str!("sample.wgsl")),
     ("sampling.wgsl", include_str!("sampling.wgsl")),
     ("state.wgsl", include_str!("state.wgsl")),
+    ("tiled.wgsl", include_str!("tiled.wgsl")),
     ("workgroup_sum.wgsl", include_str!("workgroup_sum.wgsl")),
 ];
 

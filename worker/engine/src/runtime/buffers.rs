@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use super::gpu::Gpu;
 use super::tuning::Tuning;
+use crate::kernels::linear::Tiles;
 use crate::kernels::sampling::{RING_LEN, chunk_count};
 use crate::models::{HeadNorm, ModelConfig, rope_angles};
 use crate::sampling::SamplingParams;
@@ -60,6 +61,8 @@ pub(super) struct Buffers {
     pub activated: wgpu::Buffer,
     /// What a layer gives before it is added: `[batch][slots][embedding_len]`, for norms after layers and for experts.
     pub output: wgpu::Buffer,
+    /// Inputs of cooperative products, as f16: `[batch][longest input]`.
+    pub halves: wgpu::Buffer,
     /// Scores of the experts: `[batch][experts]`.
     pub router: wgpu::Buffer,
     /// Chosen experts: `[batch][slots]`.
@@ -102,6 +105,7 @@ impl Buffers {
             splits: floats("splits", sizes.splits),
             activated: floats("activated", sizes.activated),
             output: floats("output", sizes.output),
+            halves: floats("halves", sizes.halves),
             router: floats("router", sizes.router),
             experts: floats("experts", sizes.slots),
             expert_weights: floats("expert weights", sizes.slots),
@@ -122,6 +126,7 @@ struct Sizes {
     splits: u64,
     activated: u64,
     output: u64,
+    halves: u64,
     router: u64,
     slots: u64,
 }
@@ -134,6 +139,7 @@ impl Sizes {
             Some(experts) => (experts.used, experts.count, experts.feed_forward_len),
             None => (1, 0, config.feed_forward_len),
         };
+        let longest = config.embedding_len.max(config.attention_len()).max(hidden);
         let needs_output = config.post_norm || config.experts.is_some();
         Self {
             logits: u64::from(tuning.prefill.tokens) * u64::from(config.vocab),
@@ -143,6 +149,10 @@ impl Sizes {
             splits: u64::from(tuning.max_splits() * config.heads.heads * (config.heads.head_dim + 2)),
             activated: of(slots) * u64::from(hidden),
             output: if needs_output { of(slots) * u64::from(config.embedding_len) } else { 0 },
+            halves: match tuning.prefill_large.tiles {
+                Tiles::Cooperative => of(longest.div_ceil(2)),
+                Tiles::None | Tiles::Shared => 0,
+            },
             router: of(experts),
             slots: of(slots),
         }
@@ -153,6 +163,7 @@ impl Sizes {
         [self.logits, self.hidden, twice_attention, self.projected, self.splits, self.activated, self.output]
             .iter()
             .sum::<u64>()
+            + self.halves
             + self.router
             + 2 * self.slots
     }

@@ -285,6 +285,7 @@ impl ForwardBuilder<'_> {
             state: &self.buffers.state,
             norm_eps: self.config.norm_eps,
             tuning: self.layout.linear,
+            halves: Some(&self.buffers.halves),
         }
     }
 

@@ -8,11 +8,39 @@ use futures::channel::oneshot;
 use super::tuning::Tuning;
 use crate::error::{EngineError, Result};
 use crate::fit::DeviceLimits;
+use crate::kernels::linear::COOPERATIVE_SUBGROUP;
 use crate::kernels::{Shader, expand};
 
 /// Optional features that are used where the adapter has them; timestamps only to measure.
 const USED_FEATURES: wgpu::Features =
     wgpu::Features::SUBGROUP.union(wgpu::Features::SHADER_F16).union(wgpu::Features::TIMESTAMP_QUERY);
+
+fn used_features(has_matrix_units: bool) -> wgpu::Features {
+    let matrix_units = if has_matrix_units { MATRIX_FEATURES } else { wgpu::Features::empty() };
+    USED_FEATURES | matrix_units
+}
+
+/// What `cooperative.wgsl` needs.
+const MATRIX_FEATURES: wgpu::Features =
+    wgpu::Features::EXPERIMENTAL_COOPERATIVE_MATRIX.union(wgpu::Features::SHADER_F16).union(wgpu::Features::SUBGROUP);
+
+/// Whether the adapter multiplies f16 matrices of 16 by 16 into f32 sums, in subgroups of the size that the kernel has.
+fn has_matrix_units(adapter: &wgpu::Adapter) -> bool {
+    let info = adapter.get_info();
+    let has_size = [info.subgroup_min_size, info.subgroup_max_size].iter().all(|size| *size == COOPERATIVE_SUBGROUP);
+    let fits = |shape: &wgpu::CooperativeMatrixProperties| {
+        [shape.m_size, shape.n_size, shape.k_size] == [16; 3]
+            && shape.ab_type == wgpu::CooperativeScalarType::F16
+            && shape.cr_type == wgpu::CooperativeScalarType::F32
+    };
+    adapter.features().contains(MATRIX_FEATURES) && has_size && adapter.cooperative_matrix_properties().iter().any(fits)
+}
+
+#[allow(unsafe_code, reason = "wgpu's token for features that may still have faults; no other way to matrix units")]
+fn experimental_features() -> wgpu::ExperimentalFeatures {
+    // SAFETY: asks only to be aware of that. Chosen natively only, where the kernels' tests cover what is used.
+    unsafe { wgpu::ExperimentalFeatures::enabled() }
+}
 
 /// What to ask of the adapter. The default asks for all it has.
 #[derive(Debug, Clone, Copy, Default)]
@@ -33,7 +61,8 @@ pub struct Gpu {
     adapter_name: String,
     is_software: bool,
     has_subgroups: bool,
-    tuning: Tuning,
+    has_matrix_units: bool,
+    tuning: Arc<Tuning>,
     max_binding_bytes: u64,
     faults: Arc<Mutex<Option<String>>>,
     pipelines: Arc<Mutex<HashMap<Shader, wgpu::ComputePipeline>>>,
@@ -57,10 +86,11 @@ impl Gpu {
             // What it says in full lists the backends that were not compiled in, which helps nobody.
             .map_err(|_| EngineError::NoGpu("no graphics adapter is available".to_owned()))?;
         let info = adapter.get_info();
+        let has_matrix_units = !options.baseline && has_matrix_units(&adapter);
         let (features, limits) = if options.baseline {
             (wgpu::Features::empty(), wgpu::Limits::default())
         } else {
-            (adapter.features() & USED_FEATURES, adapter.limits())
+            (adapter.features() & used_features(has_matrix_units), adapter.limits())
         };
         let (device, queue) = adapter
             .request_device(&wgpu::DeviceDescriptor {
@@ -68,6 +98,11 @@ impl Gpu {
                 required_features: features,
                 required_limits: limits,
                 memory_hints: wgpu::MemoryHints::Performance,
+                experimental_features: if has_matrix_units {
+                    experimental_features()
+                } else {
+                    wgpu::ExperimentalFeatures::disabled()
+                },
                 ..Default::default()
             })
             .await
@@ -94,11 +129,14 @@ impl Gpu {
             || ["swiftshader", "llvmpipe", "lavapipe"].iter().any(|name| lower_name.contains(name));
         let subgroup_min_size = has_subgroups.then_some(info.subgroup_min_size);
         let limits = device.limits();
+        let tuning = Tuning::for_adapter(is_software, subgroup_min_size)
+            .with_tiles(limits.max_compute_workgroup_storage_size, has_matrix_units);
         let max_binding_bytes = limits.max_storage_buffer_binding_size.min(limits.max_buffer_size);
         Ok(Self {
             is_software,
             has_subgroups,
-            tuning: options.tuning.unwrap_or_else(|| Tuning::for_adapter(is_software, subgroup_min_size)),
+            has_matrix_units,
+            tuning: Arc::new(options.tuning.unwrap_or(tuning)),
             max_binding_bytes: max_binding_bytes.min(options.max_binding_bytes.unwrap_or(u64::MAX)),
             adapter_name,
             device,
@@ -135,6 +173,7 @@ impl Gpu {
             (features.contains(wgpu::Features::SHADER_F16), "shader-f16"),
             (self.has_subgroups, "subgroups"),
             (features.contains(wgpu::Features::TIMESTAMP_QUERY), "timestamp-query"),
+            (self.has_matrix_units, "cooperative-matrix"),
         ];
         names.into_iter().filter_map(|(is_used, name)| is_used.then_some(name)).collect()
     }
@@ -142,6 +181,11 @@ impl Gpu {
     /// Whether kernels may use subgroup operations.
     pub fn has_subgroups(&self) -> bool {
         self.has_subgroups
+    }
+
+    /// Whether kernels may multiply on the adapter's matrix units.
+    pub fn has_matrix_units(&self) -> bool {
+        self.has_matrix_units
     }
 
     /// The first error that the GPU reported, if any.
@@ -157,7 +201,7 @@ impl Gpu {
 
     /// How kernels are laid out.
     pub fn tuning(&self) -> Tuning {
-        self.tuning
+        *self.tuning
     }
 
     /// A storage buffer of `len_bytes`, rounded up to a multiple of 16.

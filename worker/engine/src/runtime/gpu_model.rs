@@ -133,6 +133,11 @@ impl GpuModel {
         });
     }
 
+    /// The layers for a batch of a prompt's tokens.
+    pub(super) fn prefill_program(&self) -> &[Dispatch] {
+        &self.prefill
+    }
+
     /// The layers and the head for one token at `position`.
     pub(super) fn decode_program(&self, position: usize) -> &[Dispatch] {
         &self.decode[self.gpu.tuning().split_step(position)]

@@ -6,7 +6,7 @@ use super::weights::{Matrix, Weights};
 use crate::error::{EngineError, Result};
 use crate::kernels::Shader;
 use crate::kernels::embed::Embed;
-use crate::kernels::linear::{Epilogue, ExpertRows, Linear, LinearTuning, MergedParts};
+use crate::kernels::linear::{Epilogue, ExpertRows, Linear, LinearTuning, MergedParts, Tiles, halve};
 use crate::models::{Product, VectorId};
 
 /// What goes into a matrix product beside the matrix.
@@ -41,6 +41,8 @@ pub(super) struct ProductBuilder<'a> {
     /// Epsilon of the norms that are fused in.
     pub norm_eps: f32,
     pub tuning: LinearTuning,
+    /// Where inputs of cooperative products go: `[batch][longest input]`, as f16. Without it there are none.
+    pub halves: Option<&'a wgpu::Buffer>,
 }
 
 impl ProductBuilder<'_> {
@@ -52,19 +54,24 @@ impl ProductBuilder<'_> {
         input: &Input<'_>,
         output: &Output<'_>,
     ) -> Result<()> {
+        let mut is_halved = false;
         for matrix in self.weights.product(product) {
-            let mut tuning = self.gpu.tuning().linear(self.tuning, matrix.rows, matrix.cols);
-            if input.experts.is_some() {
-                // Each token has rows of its own.
-                tuning.tokens = 1;
+            let tuning = self.tuning_for(matrix, input);
+            let halves = self.halves.filter(|_| tuning.tiles == Tiles::Cooperative);
+            if let Some(halves) = halves.filter(|_| !is_halved) {
+                // Parts of a product share their input.
+                program.push(self.halve(matrix.cols, input, halves));
+                is_halved = true;
             }
+            // The norm is in what was halved.
+            let norm = input.norm.filter(|_| halves.is_none());
             let linear = Linear {
                 tensor_type: matrix.tensor_type,
                 rows: matrix.rows,
                 cols: matrix.cols,
                 first_row: matrix.first_row,
                 out_rows: output.rows,
-                norm_eps: input.norm.map(|_| self.norm_eps),
+                norm_eps: norm.map(|_| self.norm_eps),
                 bias: input.bias.is_some(),
                 experts: input.experts,
                 merge: input.merge,
@@ -75,16 +82,41 @@ impl ProductBuilder<'_> {
                 (0, Binding::Uniform(self.state)),
                 (1, Binding::Read(&matrix.quants)),
                 (2, Binding::Read(&matrix.scales)),
-                (3, Binding::Read(input.x)),
+                (3, Binding::Read(halves.unwrap_or(input.x))),
                 (5, Binding::Write(output.y)),
             ];
-            bindings.extend(input.norm.map(|norm| (4, Binding::Read(self.weights.vector(norm)))));
+            bindings.extend(norm.map(|norm| (4, Binding::Read(self.weights.vector(norm)))));
             bindings.extend(input.bias.map(|bias| (8, Binding::Read(self.weights.vector(bias)))));
             bindings.extend_from_slice(output.extra);
             let dispatch = Dispatch::new(self.gpu, &supported(linear.shader(), matrix)?, &bindings, linear.grid());
             program.push(dispatch.reading(matrix.quants.size() + matrix.scales.size()));
         }
         Ok(())
+    }
+
+    fn tuning_for(&self, matrix: &Matrix, input: &Input<'_>) -> LinearTuning {
+        let tuning = self.gpu.tuning().linear(self.tuning, matrix.rows, matrix.cols);
+        match (input.experts, tuning.tiles) {
+            (None, Tiles::None | Tiles::Shared) => tuning,
+            (None, Tiles::Cooperative) => {
+                if self.halves.is_some() {
+                    tuning
+                } else {
+                    self.tuning
+                }
+            }
+            // Each token has rows of its own, which no tile shares.
+            (Some(_), Tiles::None) => LinearTuning { tokens: 1, ..tuning },
+            (Some(_), Tiles::Shared | Tiles::Cooperative) => LinearTuning { tokens: 1, ..self.tuning },
+        }
+    }
+
+    fn halve(&self, cols: u32, input: &Input<'_>, halves: &wgpu::Buffer) -> Dispatch {
+        let shader = halve(cols, input.norm.map(|_| self.norm_eps));
+        let mut bindings =
+            vec![(0, Binding::Uniform(self.state)), (1, Binding::Read(input.x)), (3, Binding::Write(halves))];
+        bindings.extend(input.norm.map(|norm| (2, Binding::Read(self.weights.vector(norm)))));
+        Dispatch::new(self.gpu, &shader, &bindings, Grid::TokensInX)
     }
 
     /// Adds one look-up for each part of a table; `adds` to what is there, or replaces it.

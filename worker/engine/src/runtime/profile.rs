@@ -3,11 +3,12 @@
 use web_time::Instant;
 
 use super::gpu::Gpu;
+use super::gpu_model::GpuModel;
 use super::model::{Compute, Model};
 use super::program::Dispatch;
 use crate::error::{EngineError, Result};
 
-/// What all dispatches of one kernel take in a token.
+/// What all dispatches of one kernel take in a token, or in a batch of a prompt's.
 #[derive(Debug, Clone, PartialEq)]
 pub struct KernelTime {
     /// File, format, epilogue and shape.
@@ -20,12 +21,12 @@ pub struct KernelTime {
     pub weight_bytes: u64,
 }
 
-/// Where the time of a token goes.
+/// Where the time of a token or a batch goes.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Profile {
     /// The longest first.
     pub kernels: Vec<KernelTime>,
-    /// Seconds of the GPU for all dispatches in one pass, as they are when it decodes.
+    /// Seconds of the GPU for all dispatches in one pass, as they are when it works.
     pub pass_seconds: f64,
     /// Seconds of the host to encode and submit that pass.
     pub encode_seconds: f64,
@@ -37,27 +38,50 @@ impl Model {
     /// # Errors
     /// [`EngineError::NoGpu`] if the adapter has no timestamps, or whatever the GPU reported.
     pub async fn profile(&mut self, runs: usize) -> Result<Profile> {
+        let (model, position) = (self.timed()?, self.cached.len());
+        let program: Vec<_> = model.decode_program(position).iter().chain(&model.sampler).collect();
+        model.time(&program, position, 1, runs).await
+    }
+
+    /// Times the kernels of a batch of a prompt's tokens after what the cache holds, as medians of `runs` runs; what they compute is not
+    /// kept. There must be room for them, and no more than one batch has.
+    ///
+    /// # Errors
+    /// [`EngineError::NoGpu`] if the adapter has no timestamps, or whatever the GPU reported.
+    pub async fn profile_prefill(&mut self, tokens: u32, runs: usize) -> Result<Profile> {
+        let (model, position) = (self.timed()?, self.cached.len());
+        let program: Vec<_> = model.prefill_program().iter().collect();
+        model.time(&program, position, tokens.min(model.gpu.tuning().prefill_batch), runs).await
+    }
+
+    /// The decoder, if it is on a GPU with timestamps.
+    fn timed(&self) -> Result<&GpuModel> {
         let Compute::Gpu(model) = &self.compute else {
             return Err(EngineError::NoGpu("the model is on the CPU".to_owned()));
         };
         if !model.gpu.device().features().contains(wgpu::Features::TIMESTAMP_QUERY) {
             return Err(EngineError::NoGpu("this adapter has no timestamps".to_owned()));
         }
-        let position = self.cached.len();
-        model.write_state(position, 1);
-        let program: Vec<_> = model.decode_program(position).iter().chain(&model.sampler).collect();
+        Ok(model)
+    }
+}
+
+impl GpuModel {
+    /// Times each dispatch of a program alone, and all in one pass.
+    async fn time(&self, program: &[&Dispatch], position: usize, tokens: u32, runs: usize) -> Result<Profile> {
+        self.write_state(position, tokens);
         let apart: Vec<_> = program.chunks(1).collect();
         let mut samples = vec![Vec::with_capacity(runs); program.len()];
         let (mut passes, mut encodings) = (Vec::with_capacity(runs), Vec::with_capacity(runs));
         for _ in 0..runs {
-            let (seconds, _) = pass_seconds(&model.gpu, &apart).await?;
+            let (seconds, _) = pass_seconds(&self.gpu, &apart, tokens).await?;
             samples.iter_mut().zip(seconds).for_each(|(samples, seconds)| samples.push(seconds));
             // The sampler advanced it.
-            model.write_state(position, 1);
-            let (seconds, encode_seconds) = pass_seconds(&model.gpu, &[&program]).await?;
+            self.write_state(position, tokens);
+            let (seconds, encode_seconds) = pass_seconds(&self.gpu, &[program], tokens).await?;
             passes.extend(seconds);
             encodings.push(encode_seconds);
-            model.write_state(position, 1);
+            self.write_state(position, tokens);
         }
         let mut kernels: Vec<KernelTime> = Vec::new();
         for (dispatch, samples) in program.iter().zip(&mut samples) {
@@ -88,7 +112,7 @@ fn median(samples: &mut [f64]) -> f64 {
 }
 
 /// The GPU's time for each pass, and the host's to encode and submit them. WebGPU has timestamps at the ends of passes only.
-async fn pass_seconds(gpu: &Gpu, passes: &[&[&Dispatch]]) -> Result<(Vec<f64>, f64)> {
+async fn pass_seconds(gpu: &Gpu, passes: &[&[&Dispatch]], tokens: u32) -> Result<(Vec<f64>, f64)> {
     let count = 2 * passes.len() as u32;
     let queries = gpu.device().create_query_set(&wgpu::QuerySetDescriptor {
         label: Some("timestamps"),
@@ -108,7 +132,7 @@ async fn pass_seconds(gpu: &Gpu, passes: &[&[&Dispatch]]) -> Result<(Vec<f64>, f
                 end_of_pass_write_index: Some(2 * index + 1),
             }),
         });
-        dispatches.iter().for_each(|dispatch| dispatch.encode(&mut pass, 1));
+        dispatches.iter().for_each(|dispatch| dispatch.encode(&mut pass, tokens));
     }
     encoder.resolve_query_set(&queries, 0..count, &times, 0);
     gpu.queue().submit([encoder.finish()]);

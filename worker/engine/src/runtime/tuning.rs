@@ -1,6 +1,6 @@
 //! How kernels are laid out on an adapter.
 
-use crate::kernels::linear::LinearTuning;
+use crate::kernels::linear::{COOPERATIVE_TILE_BYTES, COOPERATIVE_WORKGROUP, LinearTuning, SHARED_TILE_BYTES, Tiles};
 
 /// Choices that change speed, never results.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -19,6 +19,8 @@ pub struct Tuning {
     pub large_matrix: u64,
     /// Products of large matrices for one token.
     pub decode_large: LinearTuning,
+    /// Products of large matrices for many tokens.
+    pub prefill_large: LinearTuning,
     /// Threads below which a large matrix gives its rows twice as many lanes.
     pub few_threads: u32,
 }
@@ -38,6 +40,19 @@ impl Tuning {
         Self::for_adapter(false, subgroup_min_size)
     }
 
+    /// The same where large products may use tiles, on matrix units if the adapter has them.
+    #[must_use]
+    pub(super) fn with_tiles(self, workgroup_memory_bytes: u32, has_matrix_units: bool) -> Self {
+        if workgroup_memory_bytes < SHARED_TILE_BYTES || self.large_matrix == u64::MAX {
+            return self;
+        }
+        let shared =
+            LinearTuning { workgroup: 128, lanes: 1, pairs: 4, tokens: 8, tiles: Tiles::Shared, ..self.prefill };
+        let cooperative = LinearTuning { workgroup: COOPERATIVE_WORKGROUP, tiles: Tiles::Cooperative, ..shared };
+        let is_cooperative = has_matrix_units && workgroup_memory_bytes >= COOPERATIVE_TILE_BYTES;
+        Self { prefill_large: if is_cooperative { cooperative } else { shared }, ..self }
+    }
+
     /// What measured best on adapters like this one.
     pub(super) fn for_adapter(is_software: bool, subgroup_min_size: Option<u32>) -> Self {
         // On a CPU a barrier is dear, and what helps is to load an input once for many rows.
@@ -48,6 +63,7 @@ impl Tuning {
             steps: 1,
             pairs,
             tokens: 1,
+            tiles: Tiles::None,
             subgroup: subgroup_min_size.filter(|size| size.is_power_of_two()).unwrap_or(1),
             subgroup_enable: cfg!(target_family = "wasm"),
         };
@@ -63,6 +79,7 @@ impl Tuning {
             attention_splits: steps.map(|(from, splits)| AttentionSplits { from, splits }),
             large_matrix: if is_software { u64::MAX } else { 1 << 21 },
             decode_large: LinearTuning { workgroup: 256, steps: 2, ..decode },
+            prefill_large: prefill,
             few_threads: 1 << 16,
         }
     }
@@ -80,7 +97,13 @@ impl Tuning {
     /// The layout of a matrix of `rows` and `cols`; only for one token it depends on them.
     pub fn linear(&self, base: LinearTuning, rows: u32, cols: u32) -> LinearTuning {
         let is_large = u64::from(rows) * u64::from(cols) >= self.large_matrix;
-        if !base.has_lanes() || !is_large {
+        if !is_large {
+            return base;
+        }
+        if base == self.prefill {
+            return self.prefill_large;
+        }
+        if !base.has_lanes() {
             return base;
         }
         let large = self.decode_large;
@@ -113,5 +136,9 @@ mod tests {
         assert_eq!(tuning.linear(tuning.decode, 19_456, 2560), tuning.decode_large);
         assert_eq!([lanes_of(19_456, 2560), lanes_of(2560, 9728)], [32, 64]);
         assert_eq!(tuning.linear(tuning.prefill, 19_456, 2560), tuning.prefill);
+        let tiled = tuning.with_tiles(48 << 10, false);
+        assert_eq!(tiled.linear(tiled.prefill, 19_456, 2560).tiles, Tiles::Shared);
+        assert_eq!(tiled.linear(tiled.prefill, 576, 576), tiled.prefill);
+        assert_eq!(tuning.with_tiles(16 << 10, true), tuning);
     }
 }

@@ -1,13 +1,16 @@
 //! `linear.wgsl` with its formats and epilogues.
 
 use parlance_engine::gguf::TensorType;
-use parlance_engine::kernels::linear::{Epilogue, ExpertRows, Linear, LinearTuning, MergedParts};
+use parlance_engine::kernels::expand;
+use parlance_engine::kernels::linear::{
+    COOPERATIVE_WORKGROUP, Epilogue, ExpertRows, Linear, LinearTuning, MergedParts, Tiles, halve,
+};
 use parlance_engine::models::Activation;
 use parlance_engine::reference;
 use parlance_engine::reference::dequantize::dequantize;
-use parlance_engine::runtime::{Binding, Dispatch, Gpu, Matrix};
+use parlance_engine::runtime::{Binding, Dispatch, Gpu, GpuOptions, Grid, Matrix};
 
-use crate::common::{Random, assert_close, devices};
+use crate::common::{Random, assert_close, device, devices};
 use crate::{gpu_tests, read, run, state};
 
 gpu_tests! {
@@ -18,6 +21,7 @@ gpu_tests! {
     linear_caps_scales_offsets_and_adds_a_bias,
     linear_takes_each_tokens_experts,
     linear_puts_parts_of_attention_together,
+    matrix_units_multiply_in_every_format,
 }
 
 /// Layouts worth testing: those the device uses, lanes through workgroup memory, and several tokens a thread.
@@ -28,6 +32,7 @@ pub(crate) fn tunings(gpu: &Gpu) -> Vec<LinearTuning> {
         base,
         gpu.tuning().prefill,
         LinearTuning { pairs: 3, tokens: 2, ..gpu.tuning().prefill },
+        LinearTuning { workgroup: 32, pairs: 2, tokens: 4, tiles: Tiles::Shared, ..gpu.tuning().prefill },
         lanes,
         LinearTuning { lanes: 32, steps: 2, pairs: 2, ..lanes },
     ];
@@ -163,6 +168,84 @@ async fn linear_multiplies_in_every_format() {
                 let actual = read(&gpu, &y, expected.len()).await;
                 assert_close(&actual, &expected, 1e-5, &format!("{tensor_type}, {tuning:?}"));
             }
+        }
+    }
+}
+
+/// Few adapters have matrix units, so every kernel for them is at least well-formed.
+#[cfg(not(target_family = "wasm"))]
+#[test]
+fn kernels_for_matrix_units_are_valid() {
+    use naga::valid::{Capabilities, ValidationFlags, Validator};
+
+    let tuning = LinearTuning {
+        workgroup: COOPERATIVE_WORKGROUP,
+        lanes: 1,
+        steps: 1,
+        pairs: 1,
+        tokens: 1,
+        tiles: Tiles::Cooperative,
+        subgroup: 1,
+        subgroup_enable: false,
+    };
+    let shaders = TensorType::supported().map(|tensor_type| {
+        let linear = Linear {
+            tensor_type,
+            rows: 300,
+            cols: 512,
+            first_row: 0,
+            out_rows: 300,
+            norm_eps: None,
+            bias: true,
+            experts: None,
+            merge: None,
+            epilogue: Epilogue::Gated(Activation::Silu),
+            tuning,
+        };
+        linear.shader().unwrap()
+    });
+    for shader in shaders.chain([halve(512, Some(EPS)), halve(512, None)]) {
+        let text = expand(&shader);
+        let module = naga::front::wgsl::parse_str(&text).unwrap_or_else(|error| panic!("{}", error.emit_to_string(&text)));
+        if let Err(error) = Validator::new(ValidationFlags::all(), Capabilities::all()).validate(&module) {
+            panic!("{}", error.emit_to_string(&text));
+        }
+    }
+}
+
+/// Where the adapter has matrix units. Their inputs are rounded to f16: 11 bits.
+async fn matrix_units_multiply_in_every_format() {
+    let gpu = device(GpuOptions::default()).await;
+    if !gpu.has_matrix_units() {
+        println!("{} has no matrix units", gpu.adapter_name());
+        return;
+    }
+    let mut random = Random(31);
+    let tuning =
+        LinearTuning { workgroup: COOPERATIVE_WORKGROUP, lanes: 1, tiles: Tiles::Cooperative, ..gpu.tuning().prefill };
+    for tensor_type in TensorType::supported() {
+        // Rows and tokens that do not fill tiles, and an odd number of blocks where the format has such.
+        let cols = if tensor_type.block_len() == 256 { 512 } else { 480 };
+        for (rows, tokens, with_norm) in [(21, 9, true), (300, 130, false)] {
+            let case = Case::new(&gpu, &mut random, tensor_type, rows, cols, tokens);
+            let expected = case.expected(with_norm);
+            let state = state(&gpu, 0, tokens as u32, 0);
+            let (x, norm) = (gpu.storage_buffer_with("x", &case.x), gpu.storage_buffer_with("norm", &case.norm));
+            let halves = gpu.storage_buffer("halves", case.x.len() as u64 * 2);
+            let mut bindings =
+                vec![(0, Binding::Uniform(&state)), (1, Binding::Read(&x)), (3, Binding::Write(&halves))];
+            if with_norm {
+                bindings.push((2, Binding::Read(&norm)));
+            }
+            let prepare = Dispatch::new(&gpu, &halve(cols, with_norm.then_some(EPS)), &bindings, Grid::TokensInX);
+            let y = gpu.storage_buffer("y", expected.len() as u64 * 4);
+            let linear = case.linear(tuning, Epilogue::STORE);
+            let mut bindings = case.bindings(&state, &halves);
+            bindings.push((5, Binding::Write(&y)));
+            let product = Dispatch::new(&gpu, &linear.shader().unwrap(), &bindings, linear.grid());
+            run(&gpu, &[prepare, product], tokens as u32);
+            let actual = read(&gpu, &y, expected.len()).await;
+            assert_close(&actual, &expected, 2e-3, &format!("{tensor_type}, {rows} rows, {tokens} tokens"));
         }
     }
 }
