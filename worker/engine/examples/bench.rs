@@ -174,6 +174,7 @@ fn tuned(mut tuning: Tuning, choices: &[(String, u32)]) -> Result<Tuning, Box<dy
             "prefill_large.pairs" => &mut tuning.prefill_large.pairs,
             "prefill_large.tokens" => &mut tuning.prefill_large.tokens,
             "prefill_large.workgroup" => &mut tuning.prefill_large.workgroup,
+            "prefill_large.steps" => &mut tuning.prefill_large.steps,
             "few_threads" => &mut tuning.few_threads,
             other => return Err(format!("there is no choice {other}").into()),
         };

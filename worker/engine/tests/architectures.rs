@@ -11,6 +11,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use common::{Described, On, describe, describe_parts};
 use parlance_engine::gguf::{Gguf, Parsed};
+use parlance_engine::kernels::linear::Tiles;
 use parlance_engine::runtime::{Cpu, Device, Gpu, GpuOptions, Loaded, Loader, LoaderOptions, Model, Tuning};
 use pollster::block_on;
 use serde::Deserialize;
@@ -77,9 +78,12 @@ fn divergence(actual: &[f32], reference: &[f32]) -> f64 {
 
 /// All features, laid out as on a graphics card, some matrices as large ones.
 async fn as_on_hardware() -> GpuOptions {
-    let has_subgroups = Gpu::new(GpuOptions::default()).await.unwrap().has_subgroups();
+    let gpu = Gpu::new(GpuOptions::default()).await.unwrap();
+    let memory_bytes = gpu.device().limits().max_compute_workgroup_storage_size;
     // No subgroups are smaller than four threads.
-    let tuning = Tuning { large_matrix: 1 << 13, ..Tuning::for_hardware(has_subgroups.then_some(4)) };
+    let hardware = Tuning::for_hardware(gpu.has_subgroups().then_some(4));
+    let tuning = Tuning { large_matrix: 1 << 13, ..hardware.with_tiles(memory_bytes, gpu.has_matrix_units()) };
+    assert_ne!(tuning.prefill_large.tiles, Tiles::None, "{memory_bytes} bytes of workgroup memory");
     GpuOptions { tuning: Some(tuning), ..GpuOptions::default() }
 }
 

@@ -1,11 +1,33 @@
-//! Dispatches of `attention.wgsl`, `attention_batch.wgsl` and `attention_merge.wgsl`.
+//! Dispatches of `attention.wgsl`, `attention_batch.wgsl`, `attention_cooperative.wgsl` and `attention_merge.wgsl`.
 
 use super::Shader;
+use super::linear::COOPERATIVE_SUBGROUP;
 use crate::models::HeadShape;
 use crate::runtime::Grid;
 
 /// Values that a thread loads at once: enough to hide what a load takes.
 const VALUES: u32 = 8;
+
+/// Threads of a workgroup of `attention_cooperative.wgsl`.
+const COOPERATIVE_WORKGROUP: u32 = 128;
+/// Queries of one of its workgroups.
+const COOPERATIVE_ROWS: u32 = COOPERATIVE_WORKGROUP / COOPERATIVE_SUBGROUP * 16;
+
+/// What attention is laid out for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AttentionLayout {
+    /// One token (`attention.wgsl`).
+    Token,
+    /// Many tokens (`attention_batch.wgsl`).
+    Batch,
+    /// Many tokens, on the adapter's matrix units (`attention_cooperative.wgsl`), where [`has_cooperative_layout`].
+    Cooperative,
+}
+
+/// Whether heads of this shape fit into what `attention_cooperative.wgsl` has for them.
+pub fn has_cooperative_layout(heads: &HeadShape) -> bool {
+    heads.head_dim.is_multiple_of(16) && heads.head_dim <= 128 && heads.heads / heads.kv_heads <= COOPERATIVE_ROWS
+}
 
 /// Attention over the KV cache.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -22,8 +44,8 @@ pub struct Attention {
     pub window: Option<u32>,
     /// Tokens see the whole batch.
     pub bidirectional: bool,
-    /// Laid out for many tokens; otherwise for one.
-    pub is_batch: bool,
+    /// What it is laid out for.
+    pub layout: AttentionLayout,
     /// Workgroups that share the positions of a head; 1 in a batch.
     pub splits: u32,
     /// Least threads of a workgroup, a power of two.
@@ -34,15 +56,35 @@ impl Attention {
     /// The workgroups of both dispatches.
     pub fn grids(&self) -> [Grid; 2] {
         let x = self.heads.heads;
-        [Grid::TokensInY { x, z: self.splits }, Grid::TokensInY { x, z: 1 }]
+        let main = match self.layout {
+            AttentionLayout::Token | AttentionLayout::Batch => Grid::TokensInY { x, z: self.splits },
+            AttentionLayout::Cooperative => Grid::TokensInZ {
+                xy: [self.heads.kv_heads, 1],
+                tokens_per_group: COOPERATIVE_ROWS / self.group(),
+                groups_per_token: 1,
+            },
+        };
+        [main, Grid::TokensInY { x, z: 1 }]
+    }
+
+    /// Heads that share a head of the cache.
+    fn group(&self) -> u32 {
+        self.heads.heads / self.heads.kv_heads
     }
 
     /// The main kernel. With one split its output is complete.
     pub fn shader(&self) -> Shader {
         let half_dim = self.heads.head_dim / 2;
         let key_lanes = key_lanes(self.heads.head_dim);
-        debug_assert!(!self.is_batch || self.splits == 1, "a batch has workgroups enough");
-        Shader::new(if self.is_batch { "attention_batch.wgsl" } else { "attention.wgsl" })
+        debug_assert!(self.layout == AttentionLayout::Token || self.splits == 1, "a batch has workgroups enough");
+        let (shader, workgroup) = match self.layout {
+            AttentionLayout::Token => (Shader::new("attention.wgsl"), half_dim.next_power_of_two().max(self.workgroup)),
+            AttentionLayout::Batch => {
+                (Shader::new("attention_batch.wgsl"), half_dim.next_power_of_two().max(self.workgroup))
+            }
+            AttentionLayout::Cooperative => (self.cooperative(), COOPERATIVE_WORKGROUP),
+        };
+        shader
             .define_if(self.heads.rope_half, "ROPE_HALF")
             .define_if(self.softcap.is_some(), "SOFTCAP")
             .define_if(self.window.is_some(), "WINDOW")
@@ -57,9 +99,20 @@ impl Attention {
             .constant("KEY_LANES", key_lanes)
             .constant("KEYS", self.heads.head_dim / 8 / key_lanes)
             .constant("VALUES", VALUES)
-            .constant("WORKGROUP", half_dim.next_power_of_two().max(self.workgroup))
+            .constant("WORKGROUP", workgroup)
             .float("SCALE", self.scale)
             .float("SOFTCAP_LIMIT", self.softcap.unwrap_or(1.0))
+    }
+
+    /// What only `attention_cooperative.wgsl` has.
+    fn cooperative(&self) -> Shader {
+        debug_assert!(has_cooperative_layout(&self.heads), "matrices of 16 by 16 divide a head");
+        Shader::new("attention_cooperative.wgsl")
+            .define_if(true, "COOPERATIVE")
+            .constant("GROUP", self.group())
+            .constant("HEAD_TILES", self.heads.head_dim / 16)
+            .constant("TILE_TOKENS", COOPERATIVE_ROWS / self.group())
+            .constant("SUBGROUP", COOPERATIVE_SUBGROUP)
     }
 
     /// The kernel that puts several splits together.

@@ -1,13 +1,18 @@
-// What both kernels of attention bind, and which positions a token sees: those up to its own, with WINDOW only the last WINDOW_LEN of
+// What all kernels of attention bind, and which positions a token sees: those up to its own, with WINDOW only the last WINDOW_LEN of
 // them, with BIDIRECTIONAL all of the batch.
-// Constants: those of `attention.wgsl` and `attention_batch.wgsl`.
+// Constants: those of `attention_batch.wgsl`.
 #include "state.wgsl"
 
 @group(0) @binding(0) var<uniform> state: State;
 // Query: [tokens][HEADS][HEAD_DIM]
 @group(0) @binding(1) var<storage, read> q: array<f32>;
+#ifdef COOPERATIVE
+// Keys, then from VALUE_OFFSET words on values; four f16 an entry: [position][KV_HEADS][HEAD_DIM / 4]
+@group(0) @binding(2) var<storage, read> kv: array<vec4<f16>>;
+#else
 // Keys, then from VALUE_OFFSET words on values; eight f16 an entry: [position][KV_HEADS][HEAD_DIM / 8]
 @group(0) @binding(2) var<storage, read> kv: array<vec4<u32>>;
+#endif
 // Output: [tokens][HEADS][HEAD_DIM / 2]; with several splits, unnormalised sums, then a pair of the highest score
 // and the sum of weights: [tokens][HEADS][SPLITS][HEAD_DIM / 2 + 1]
 @group(0) @binding(3) var<storage, read_write> y: array<vec2<f32>>;

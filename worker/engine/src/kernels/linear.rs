@@ -66,21 +66,19 @@ pub enum Tiles {
     /// Through workgroup memory (`tiled.wgsl`): [`LinearTuning::pairs`] and [`LinearTuning::tokens`] are a thread's.
     Shared,
     /// On the adapter's matrix units (`cooperative.wgsl`), with f16 products: the input comes from [`halve`].
+    /// [`LinearTuning::pairs`] and [`LinearTuning::tokens`] are a subgroup's matrices along rows and tokens, and
+    /// [`LinearTuning::steps`] the blocks between two barriers.
     Cooperative,
 }
 
 /// Threads of a workgroup of `tiled.wgsl` side by side along the rows.
 const TILE_LANES: u32 = 16;
-/// Cooperative matrices of a subgroup along rows and tokens.
-const COOPERATIVE_TILES: [u32; 2] = [4, 2];
 /// Subgroups of a workgroup of `cooperative.wgsl` along rows and tokens.
 const COOPERATIVE_GROUPS: [u32; 2] = [2, 4];
-/// Blocks of 32 columns between two barriers of `cooperative.wgsl`.
-const STEP_BLOCKS: u32 = 2;
 /// Bytes of workgroup memory that `tiled.wgsl` needs as it is used.
 pub const SHARED_TILE_BYTES: u32 = 26_880;
-/// Bytes of workgroup memory that `cooperative.wgsl` needs.
-pub const COOPERATIVE_TILE_BYTES: u32 = 45_056;
+/// Bytes of workgroup memory that `cooperative.wgsl` and, for the largest heads, `attention_cooperative.wgsl` need.
+pub const COOPERATIVE_TILE_BYTES: u32 = 49_152;
 /// Threads of a subgroup that `cooperative.wgsl` is laid out for.
 pub const COOPERATIVE_SUBGROUP: u32 = 32;
 /// Threads of a workgroup of `cooperative.wgsl`.
@@ -119,8 +117,7 @@ impl LinearTuning {
             Tiles::None => [self.pairs * (self.workgroup / self.lanes), self.tokens],
             Tiles::Shared => [self.pairs * TILE_LANES, self.tokens * (self.workgroup / TILE_LANES)],
             Tiles::Cooperative => {
-                let [rows, tokens] = [0, 1].map(|side| 16 * COOPERATIVE_TILES[side] * COOPERATIVE_GROUPS[side]);
-                [rows / 2, tokens]
+                [16 * self.pairs * COOPERATIVE_GROUPS[0] / 2, 16 * self.tokens * COOPERATIVE_GROUPS[1]]
             }
         }
     }
@@ -247,16 +244,16 @@ impl Linear {
     /// What only `cooperative.wgsl` has.
     fn cooperative(&self) -> Shader {
         debug_assert!(self.experts.is_none() && self.norm_eps.is_none(), "tokens share rows, and `halve` has the norm");
-        let [pairs, tokens] = self.tuning.tile();
+        let ([pairs, tokens], steps) = (self.tuning.tile(), self.tuning.steps);
         Shader::new("cooperative.wgsl")
-            .constant("ROW_TILES", COOPERATIVE_TILES[0])
-            .constant("TOKEN_TILES", COOPERATIVE_TILES[1])
+            .constant("ROW_TILES", self.tuning.pairs)
+            .constant("TOKEN_TILES", self.tuning.tokens)
             .constant("ROW_GROUPS", COOPERATIVE_GROUPS[0])
             .constant("TOKEN_GROUPS", COOPERATIVE_GROUPS[1])
-            .constant("STEP_BLOCKS", STEP_BLOCKS)
+            .constant("STEP_BLOCKS", steps)
             .constant("SUBGROUP", COOPERATIVE_SUBGROUP)
-            .constant("ROW_LOADS", 2 * pairs * STEP_BLOCKS / COOPERATIVE_WORKGROUP)
-            .constant("TOKEN_LOADS", tokens * STEP_BLOCKS / COOPERATIVE_WORKGROUP)
+            .constant("ROW_LOADS", 2 * pairs * steps / COOPERATIVE_WORKGROUP)
+            .constant("TOKEN_LOADS", tokens * steps / COOPERATIVE_WORKGROUP)
     }
 
     /// What only `matvec.wgsl` has.

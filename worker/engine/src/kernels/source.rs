@@ -17,6 +17,7 @@ const FILES: &[(&str, &str)] = &[
     ("attention.wgsl", include_str!("attention.wgsl")),
     ("attention_batch.wgsl", include_str!("attention_batch.wgsl")),
     ("attention_common.wgsl", include_str!("attention_common.wgsl")),
+    ("attention_cooperative.wgsl", include_str!("attention_cooperative.wgsl")),
     ("attention_merge.wgsl", include_str!("attention_merge.wgsl")),
     ("cooperative.wgsl", include_str!("cooperative.wgsl")),
     ("embed.wgsl", include_str!("embed.wgsl")),

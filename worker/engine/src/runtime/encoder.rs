@@ -9,7 +9,7 @@ use super::program::{Binding, Dispatch, Grid};
 use super::upload::Placed;
 use super::weights::Weights;
 use crate::error::{EngineError, Result};
-use crate::kernels::attention::Attention;
+use crate::kernels::attention::{Attention, AttentionLayout};
 use crate::kernels::linear::Epilogue;
 use crate::kernels::norm::layer_norm;
 use crate::models::{EncoderConfig, EncoderLayerPlan, EncoderPlan, GateUpPlan, NormPlan, Pooling, UpPlan};
@@ -235,7 +235,7 @@ impl Builder<'_> {
             softcap: None,
             window: None,
             bidirectional: true,
-            is_batch: true,
+            layout: AttentionLayout::Batch,
             splits: 1,
             workgroup: self.gpu.tuning().attention_workgroup,
         };

@@ -6,9 +6,9 @@ use super::product::{Input, Output, ProductBuilder};
 use super::program::{Binding, Dispatch, Grid};
 use super::weights::Weights;
 use crate::error::Result;
-use crate::kernels::attention::Attention;
+use crate::kernels::attention::{Attention, AttentionLayout, has_cooperative_layout};
 use crate::kernels::experts::{expert_sum, route};
-use crate::kernels::linear::{Epilogue, ExpertRows, LinearTuning, MAX_MERGED_LEN, MergedParts};
+use crate::kernels::linear::{Epilogue, ExpertRows, LinearTuning, MAX_MERGED_LEN, MergedParts, Tiles};
 use crate::kernels::norm::{add_norm, head_norm};
 use crate::kernels::sampling::{chunk_count, logit_scan, sample};
 use crate::models::{
@@ -146,7 +146,7 @@ impl ForwardBuilder<'_> {
             softcap: self.config.attention_softcap,
             window: layer.window,
             bidirectional: false,
-            is_batch: self.layout.linear.tokens > 1,
+            layout: self.attention_layout(),
             splits: self.layout.splits,
             workgroup: self.gpu.tuning().attention_workgroup,
         };
@@ -168,6 +168,17 @@ impl ForwardBuilder<'_> {
                 (2, Binding::Write(&buffers.attended)),
             ];
             program.push(Dispatch::new(self.gpu, &attention.merge_shader(), &bindings, merge_grid));
+        }
+    }
+
+    fn attention_layout(&self) -> AttentionLayout {
+        let has_units = self.gpu.tuning().prefill_large.tiles == Tiles::Cooperative;
+        if self.layout.linear.tokens == 1 {
+            AttentionLayout::Token
+        } else if has_units && has_cooperative_layout(&self.config.heads) {
+            AttentionLayout::Cooperative
+        } else {
+            AttentionLayout::Batch
         }
     }
 

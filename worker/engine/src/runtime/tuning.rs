@@ -42,15 +42,25 @@ impl Tuning {
 
     /// The same where large products may use tiles, on matrix units if the adapter has them.
     #[must_use]
-    pub(super) fn with_tiles(self, workgroup_memory_bytes: u32, has_matrix_units: bool) -> Self {
+    pub fn with_tiles(self, workgroup_memory_bytes: u32, has_matrix_units: bool) -> Self {
         if workgroup_memory_bytes < SHARED_TILE_BYTES || self.large_matrix == u64::MAX {
             return self;
         }
         let shared =
             LinearTuning { workgroup: 128, lanes: 1, pairs: 4, tokens: 8, tiles: Tiles::Shared, ..self.prefill };
-        let cooperative = LinearTuning { workgroup: COOPERATIVE_WORKGROUP, tiles: Tiles::Cooperative, ..shared };
-        let is_cooperative = has_matrix_units && workgroup_memory_bytes >= COOPERATIVE_TILE_BYTES;
-        Self { prefill_large: if is_cooperative { cooperative } else { shared }, ..self }
+        if has_matrix_units && workgroup_memory_bytes >= COOPERATIVE_TILE_BYTES {
+            let prefill_large = LinearTuning {
+                workgroup: COOPERATIVE_WORKGROUP,
+                pairs: 4,
+                tokens: 2,
+                steps: 2,
+                tiles: Tiles::Cooperative,
+                ..shared
+            };
+            // Adapters with matrix units compute even so many in a tenth of a second.
+            return Self { prefill_large, prefill_batch: 512, ..self };
+        }
+        Self { prefill_large: shared, ..self }
     }
 
     /// What measured best on adapters like this one.

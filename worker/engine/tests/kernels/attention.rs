@@ -1,7 +1,7 @@
 //! `attention.wgsl`, `attention_batch.wgsl` and `attention_merge.wgsl`.
 
 use half::f16;
-use parlance_engine::kernels::attention::Attention;
+use parlance_engine::kernels::attention::{Attention, AttentionLayout, has_cooperative_layout};
 use parlance_engine::reference;
 use parlance_engine::runtime::{Binding, Dispatch};
 
@@ -44,12 +44,20 @@ const CASES: [Case; 10] = [
 async fn attention_matches_over_tiles_splits_and_windows() {
     for gpu in devices().await {
         let mut random = Random(5);
-        let cases = CASES.iter().flat_map(|case| [(case, false), (case, true)]);
+        let mut layouts = vec![AttentionLayout::Token, AttentionLayout::Batch];
+        layouts.extend(gpu.has_matrix_units().then_some(AttentionLayout::Cooperative));
+        let cases = CASES.iter().flat_map(|case| layouts.iter().map(move |layout| (case, *layout)));
         // A batch has no splits.
-        let cases: Vec<_> = cases.filter(|(case, is_batch)| !is_batch || case.splits == 1).collect();
-        for (shape, (case, is_batch)) in
+        let cases: Vec<_> =
+            cases.filter(|(case, layout)| *layout == AttentionLayout::Token || case.splits == 1).collect();
+        for (shape, (case, layout)) in
             head_shapes().into_iter().flat_map(|shape| cases.iter().map(move |case| (shape, *case)))
         {
+            // Matrix units round queries and weights to f16: 11 bits.
+            let tolerance = if layout == AttentionLayout::Cooperative { 5e-3 } else { 1e-5 };
+            if layout == AttentionLayout::Cooperative && !has_cooperative_layout(&shape) {
+                continue;
+            }
             let Case { position, tokens, .. } = *case;
             let (dim, heads) = (shape.head_dim as usize, shape.heads as usize);
             let kv_len = (position + tokens) * shape.kv_heads as usize * dim;
@@ -64,7 +72,7 @@ async fn attention_matches_over_tiles_splits_and_windows() {
                 softcap: case.softcap,
                 window: case.window,
                 bidirectional: case.bidirectional,
-                is_batch,
+                layout,
                 splits: case.splits,
                 workgroup: case.workgroup,
             };
@@ -85,7 +93,7 @@ async fn attention_matches_over_tiles_splits_and_windows() {
             }
             run(&gpu, &dispatches, tokens as u32);
             let expected = reference::attention::attention(&q, &keys, &values, position, &attention);
-            assert_close(&read(&gpu, &y, q.len()).await, &expected, 1e-5, &format!("{attention:?} at {position}"));
+            assert_close(&read(&gpu, &y, q.len()).await, &expected, tolerance, &format!("{attention:?} at {position}"));
         }
     }
 }

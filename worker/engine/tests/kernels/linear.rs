@@ -1,11 +1,12 @@
 //! `linear.wgsl` with its formats and epilogues.
 
 use parlance_engine::gguf::TensorType;
+use parlance_engine::kernels::attention::{Attention, AttentionLayout};
 use parlance_engine::kernels::expand;
 use parlance_engine::kernels::linear::{
     COOPERATIVE_WORKGROUP, Epilogue, ExpertRows, Linear, LinearTuning, MergedParts, Tiles, halve,
 };
-use parlance_engine::models::Activation;
+use parlance_engine::models::{Activation, HeadShape};
 use parlance_engine::reference;
 use parlance_engine::reference::dequantize::dequantize;
 use parlance_engine::runtime::{Binding, Dispatch, Gpu, GpuOptions, Grid, Matrix};
@@ -181,9 +182,9 @@ fn kernels_for_matrix_units_are_valid() {
     let tuning = LinearTuning {
         workgroup: COOPERATIVE_WORKGROUP,
         lanes: 1,
-        steps: 1,
-        pairs: 1,
-        tokens: 1,
+        steps: 2,
+        pairs: 4,
+        tokens: 2,
         tiles: Tiles::Cooperative,
         subgroup: 1,
         subgroup_enable: false,
@@ -204,9 +205,22 @@ fn kernels_for_matrix_units_are_valid() {
         };
         linear.shader().unwrap()
     });
-    for shader in shaders.chain([halve(512, Some(EPS)), halve(512, None)]) {
+    let heads = HeadShape { heads: 9, kv_heads: 3, head_dim: 64, rope_dim: 64, rope_half: true };
+    let attention = Attention {
+        heads,
+        value_offset: 64,
+        scale: 0.125,
+        softcap: Some(30.0),
+        window: Some(100),
+        bidirectional: false,
+        layout: AttentionLayout::Cooperative,
+        splits: 1,
+        workgroup: 128,
+    };
+    for shader in shaders.chain([halve(512, Some(EPS)), halve(512, None), attention.shader()]) {
         let text = expand(&shader);
-        let module = naga::front::wgsl::parse_str(&text).unwrap_or_else(|error| panic!("{}", error.emit_to_string(&text)));
+        let module =
+            naga::front::wgsl::parse_str(&text).unwrap_or_else(|error| panic!("{}", error.emit_to_string(&text)));
         if let Err(error) = Validator::new(ValidationFlags::all(), Capabilities::all()).validate(&module) {
             panic!("{}", error.emit_to_string(&text));
         }
@@ -221,8 +235,8 @@ async fn matrix_units_multiply_in_every_format() {
         return;
     }
     let mut random = Random(31);
-    let tuning =
-        LinearTuning { workgroup: COOPERATIVE_WORKGROUP, lanes: 1, tiles: Tiles::Cooperative, ..gpu.tuning().prefill };
+    let tuning = gpu.tuning().prefill_large;
+    assert_eq!(tuning.tiles, Tiles::Cooperative);
     for tensor_type in TensorType::supported() {
         // Rows and tokens that do not fill tiles, and an odd number of blocks where the format has such.
         let cols = if tensor_type.block_len() == 256 { 512 } else { 480 };

@@ -83,7 +83,7 @@ pub(super) fn attend(query: &[f32], cache: &LayerCache, shape: &AttentionShape) 
 #[allow(clippy::unwrap_used, reason = "tests may panic")]
 mod tests {
     use super::*;
-    use crate::kernels::attention::Attention;
+    use crate::kernels::attention::{Attention, AttentionLayout};
     use crate::reference::attention::attention;
 
     #[test]
@@ -106,7 +106,7 @@ mod tests {
                 softcap,
                 window,
                 bidirectional,
-                is_batch: true,
+                layout: AttentionLayout::Batch,
                 splits: 1,
                 workgroup: 32,
             };
