@@ -208,29 +208,43 @@ fn high_nibbles(bytes: &[u8]) -> [u8; 16] {
 /// Two halves of 32 bytes, each with one pair of bits for four blocks, to two words a block: the weights 4k to 4k + 3 of a
 /// half block in the word's four bytes, from bit 2k on.
 fn pairs_of_bits(bytes: &[u8], out: &mut Vec<u8>) {
-    for half in bytes.chunks_exact(32) {
+    for half in bytes.as_chunks::<32>().0 {
+        let words = words(half);
         for block in 0..4 {
-            let pair = |weight: usize| (half[weight] >> (2 * block)) & 3;
-            out.extend((0..8).map(|byte| {
-                let first = byte / 4 * 16 + byte % 4;
-                (0..4).fold(0, |bits, k| bits | pair(first + 4 * k) << (2 * k))
-            }));
+            for half_block in words.as_chunks::<4>().0 {
+                let pairs = half_block.map(|word| (word >> (2 * block)) & 0x0303_0303);
+                let word = (0..).zip(pairs).fold(0, |bits, (k, pair)| bits | pair << (2 * k));
+                out.extend(u32::to_le_bytes(word));
+            }
         }
     }
 }
 
 /// One bit for eight blocks in each of 32 bytes, to a word a block: the weights 4k to 4k + 3 in its four bytes, in bit k.
 fn high_bits(bytes: &[u8], out: &mut Vec<u8>) {
-    for block in 0..8 {
-        let bit = |weight: usize| (bytes[weight] >> block) & 1;
-        out.extend((0..4).map(|byte| (0..8).fold(0, |bits, k| bits | bit(byte + 4 * k) << k)));
+    for bytes in bytes.as_chunks::<32>().0 {
+        let words = words(bytes);
+        for block in 0..8 {
+            let bits = words.map(|word| (word >> block) & 0x0101_0101);
+            let word = (0..).zip(bits).fold(0, |bits, (k, bit)| bits | bit << k);
+            out.extend(u32::to_le_bytes(word));
+        }
     }
 }
 
 /// The same from a word with the bit of weight i in bit i.
 fn spread_bits(word: &[u8]) -> [u8; 4] {
-    let bit = |weight: usize| (word[weight / 8] >> (weight % 8)) & 1;
-    std::array::from_fn(|byte| (0..8).fold(0, |bits, k| bits | bit(byte + 4 * k) << k))
+    let word = word.iter().rev().fold(0, |word, byte| word << 8 | u32::from(*byte));
+    let spread = (0..8).fold(0, |bits, k| {
+        let four = (word >> (4 * k)) & 15;
+        bits | ((four | four << 7 | four << 14 | four << 21) & 0x0101_0101) << k
+    });
+    spread.to_le_bytes()
+}
+
+/// Four bytes a word.
+fn words(bytes: &[u8; 32]) -> [u32; 8] {
+    std::array::from_fn(|i| u32::from_le_bytes([bytes[4 * i], bytes[4 * i + 1], bytes[4 * i + 2], bytes[4 * i + 3]]))
 }
 
 #[cfg(test)]
