@@ -1,13 +1,18 @@
 //! A headless Chromium and what a test does with a page.
 
 use std::ffi::OsStr;
+use std::fmt::Display;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{self, RecvTimeoutError};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use headless_chrome::browser::tab::point::Point;
-use headless_chrome::protocol::cdp::{DOM, Emulation, Page as PageDomain, Storage};
+use headless_chrome::protocol::cdp::Runtime::RemoteObject;
+use headless_chrome::protocol::cdp::types::Event;
+use headless_chrome::protocol::cdp::{DOM, Emulation, Inspector, Page as PageDomain, Storage};
 use headless_chrome::{Browser, LaunchOptions, Tab};
 use serde_json::Value;
 
@@ -62,6 +67,9 @@ pub enum Error {
     /// A condition did not become true.
     #[error("after {0:?}, still not true: {1}; the page says: {2}")]
     Timeout(Duration, String, String),
+    /// The tab's process has ended.
+    #[error("the tab crashed")]
+    Crashed,
     /// A file or socket.
     #[error(transparent)]
     Io(#[from] std::io::Error),
@@ -137,7 +145,8 @@ impl Session {
             window_size: Some((1280, 800)),
             args: switches.iter().map(OsStr::new).collect(),
             // A model that loads sends no event to the driver for a while.
-            idle_browser_timeout: Duration::from_secs(900),
+            // A tab that crashed answers no more.
+            idle_browser_timeout: Duration::from_secs(300),
             ..Default::default()
         };
         Ok(Self { browser: Browser::new(options).map_err(fault)? })
@@ -150,7 +159,16 @@ impl Session {
     pub fn open(&self, url: &str) -> Result<Page, Error> {
         let tab = self.browser.new_tab().map_err(fault)?;
         tab.set_default_timeout(Duration::from_secs(60));
-        let page = Page { tab };
+        let is_crashed = Arc::new(AtomicBool::new(false));
+        let noted = Arc::clone(&is_crashed);
+        tab.call_method(Inspector::Enable(None)).map_err(fault)?;
+        tab.add_event_listener(Arc::new(move |event: &Event| {
+            if matches!(event, Event::InspectorTargetCrashed(_)) {
+                noted.store(true, Ordering::Relaxed);
+            }
+        }))
+        .map_err(fault)?;
+        let page = Page { tab, is_crashed };
         page.navigate(url)?;
         Ok(page)
     }
@@ -159,6 +177,8 @@ impl Session {
 /// An open page.
 pub struct Page {
     tab: Arc<Tab>,
+    /// Whether its process has ended, so that nothing will answer.
+    is_crashed: Arc<AtomicBool>,
 }
 
 impl Page {
@@ -168,14 +188,18 @@ impl Page {
     /// If the page does not load.
     pub fn navigate(&self, url: &str) -> Result<(), Error> {
         // Asked for rather than waited for: the driver misses events on a busy machine. And asked for again: a new
-        // tab can lose an address that it is given while it is still opening.
+        // tab can lose an address that it is given while it is still opening. And Chromium 156 crashes now and then (one navigation in
+        // some hundred) as it ends the workers of the page before.
         let is_there = format!("location.href === {url:?} && document.readyState === 'complete'");
         let mut result = Ok(());
         for seconds in [5, 20, 60] {
+            self.is_crashed.store(false, Ordering::Relaxed);
             self.tab.navigate_to(url).map_err(fault)?;
             result = self.wait_for(&is_there, Duration::from_secs(seconds));
-            if result.is_ok() {
-                break;
+            match &result {
+                Ok(()) => break,
+                Err(Error::Crashed) => println!("the tab crashed on its way to {url}; once more"),
+                Err(_) => {}
             }
         }
         result
@@ -198,8 +222,7 @@ impl Page {
         // What has no JSON form, such as a function, counts as null.
         let script = format!("(async () => JSON.stringify((await ({expression})) ?? null) ?? 'null')()");
         let result = self
-            .tab
-            .evaluate(&script, true)
+            .answer(script)?
             .map_err(|error| Error::Script { script: expression.to_owned(), message: error.to_string() })?;
         // A promise that was rejected has a description and no value.
         let Some(json) = result.value.as_ref().and_then(Value::as_str) else {
@@ -207,6 +230,24 @@ impl Page {
             return Err(Error::Script { script: expression.to_owned(), message });
         };
         serde_json::from_str(json).map_err(fault)
+    }
+
+    /// Evaluates a script, on a thread of its own: a tab that crashes never answers.
+    fn answer(&self, script: String) -> Result<Result<RemoteObject, impl Display>, Error> {
+        let (sender, receiver) = mpsc::channel();
+        let tab = Arc::clone(&self.tab);
+        // Nobody waits for what comes after a crash.
+        thread::spawn(move || drop(sender.send(tab.evaluate(&script, true))));
+        loop {
+            match receiver.recv_timeout(Duration::from_millis(100)) {
+                Ok(result) => return Ok(result),
+                Err(RecvTimeoutError::Disconnected) => return Err(fault("the browser is gone")),
+                Err(RecvTimeoutError::Timeout) if self.is_crashed.load(Ordering::Relaxed) => {
+                    return Err(Error::Crashed);
+                }
+                Err(RecvTimeoutError::Timeout) => {}
+            }
+        }
     }
 
     /// Waits until an expression is true.
