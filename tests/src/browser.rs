@@ -188,8 +188,8 @@ impl Page {
     /// If the page does not load.
     pub fn navigate(&self, url: &str) -> Result<(), Error> {
         // Asked for rather than waited for: the driver misses events on a busy machine. And asked for again: a new
-        // tab can lose an address that it is given while it is still opening. And Chromium 156 crashes now and then (one navigation in
-        // some hundred) as it ends the workers of the page before.
+        // tab can lose an address that it is given while it is still opening. And Chromium 156
+        // itself has crashed now and then while a test went from page to page; why is not known.
         let is_there = format!("location.href === {url:?} && document.readyState === 'complete'");
         let mut result = Ok(());
         for seconds in [5, 20, 60] {

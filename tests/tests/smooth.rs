@@ -62,7 +62,7 @@ fn seen(page: &Page) -> Value {
 }
 
 /// Tries of which one must be without a long task: on a busy machine the scheduler makes tasks long that are not, but not each time.
-const TRIES: usize = 3;
+const TRIES: usize = 5;
 
 /// Runs `attempt` until it tells of no long tasks.
 fn assert_no_long_tasks(attempt: impl Fn() -> Value) {
