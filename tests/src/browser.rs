@@ -144,8 +144,7 @@ impl Session {
             enable_gpu: has_webgpu,
             window_size: Some((1280, 800)),
             args: switches.iter().map(OsStr::new).collect(),
-            // A model that loads sends no event to the driver for a while.
-            // A tab that crashed answers no more.
+            // A model that loads sends no event to the driver for a while; a tab that crashed never does.
             idle_browser_timeout: Duration::from_secs(300),
             ..Default::default()
         };

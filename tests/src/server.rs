@@ -136,19 +136,17 @@ fn ranges(headers: &HeaderMap, bytes: &Bytes, sent: &AtomicU64) -> Response {
 }
 
 /// A file that is sent slowly.
-fn slow(mut file: File) -> io::Result<Response> {
+fn slow(file: File) -> io::Result<Response> {
     let len = file.metadata()?.len();
-    let pieces = stream::poll_fn(move |_| {
-        std::thread::sleep(Duration::from_millis(5));
+    let pieces = stream::unfold(file, |mut file| async {
+        tokio::time::sleep(Duration::from_millis(5)).await;
         let mut piece = vec![0; 75_000];
-        std::task::Poll::Ready(match file.read(&mut piece) {
-            Ok(0) => None,
-            Ok(len) => {
-                piece.truncate(len);
-                Some(Ok(piece))
-            }
-            Err(error) => Some(Err(error)),
-        })
+        let read = file.read(&mut piece).map(|len| {
+            piece.truncate(len);
+            piece
+        });
+        let is_end = read.as_ref().is_ok_and(Vec::is_empty);
+        (!is_end).then_some((read, file))
     });
     Ok(([(CONTENT_LENGTH, len)], Body::from_stream(pieces)).into_response())
 }
@@ -158,7 +156,9 @@ fn missing() -> Response {
 }
 
 async fn answer(State(shared): State<Arc<Shared>>, request: Request) -> Response {
-    match respond(&request, &shared) {
+    // Files are read whole, which may take a while.
+    let response = tokio::task::spawn_blocking(move || respond(&request, &shared)).await;
+    match response.map_err(io::Error::other).flatten() {
         Ok(response) => response,
         Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, error.to_string()).into_response(),
     }

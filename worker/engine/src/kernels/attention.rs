@@ -60,7 +60,7 @@ impl Attention {
             AttentionLayout::Token | AttentionLayout::Batch => Grid::TokensInY { x, z: self.splits },
             AttentionLayout::Cooperative => Grid::TokensInZ {
                 xy: [self.heads.kv_heads, 1],
-                tokens_per_group: COOPERATIVE_ROWS / self.group(),
+                tokens_per_group: self.tile_tokens(),
                 groups_per_token: 1,
             },
         };
@@ -72,16 +72,19 @@ impl Attention {
         self.heads.heads / self.heads.kv_heads
     }
 
+    /// Tokens of a workgroup of `attention_cooperative.wgsl`.
+    fn tile_tokens(&self) -> u32 {
+        COOPERATIVE_ROWS / self.group()
+    }
+
     /// The main kernel. With one split its output is complete.
     pub fn shader(&self) -> Shader {
-        let half_dim = self.heads.head_dim / 2;
+        let threads = (self.heads.head_dim / 2).next_power_of_two().max(self.workgroup);
         let key_lanes = key_lanes(self.heads.head_dim);
         debug_assert!(self.layout == AttentionLayout::Token || self.splits == 1, "a batch has workgroups enough");
         let (shader, workgroup) = match self.layout {
-            AttentionLayout::Token => (Shader::new("attention.wgsl"), half_dim.next_power_of_two().max(self.workgroup)),
-            AttentionLayout::Batch => {
-                (Shader::new("attention_batch.wgsl"), half_dim.next_power_of_two().max(self.workgroup))
-            }
+            AttentionLayout::Token => (Shader::new("attention.wgsl"), threads),
+            AttentionLayout::Batch => (Shader::new("attention_batch.wgsl"), threads),
             AttentionLayout::Cooperative => (self.cooperative(), COOPERATIVE_WORKGROUP),
         };
         shader
@@ -111,7 +114,7 @@ impl Attention {
             .define_if(true, "COOPERATIVE")
             .constant("GROUP", self.group())
             .constant("HEAD_TILES", self.heads.head_dim / 16)
-            .constant("TILE_TOKENS", COOPERATIVE_ROWS / self.group())
+            .constant("TILE_TOKENS", self.tile_tokens())
             .constant("SUBGROUP", COOPERATIVE_SUBGROUP)
     }
 

@@ -6,9 +6,9 @@
 //
 // Grid: x: KV_HEADS, z: ceil(tokens / TILE_TOKENS), TILE_TOKENS = ROWS / GROUP rounded down.
 // Constants: those of `attention_batch.wgsl`; GROUP = HEADS / KV_HEADS; HEAD_TILES = HEAD_DIM / 16; TILE_TOKENS; SUBGROUP: 32.
-enable f16;
 enable wgpu_cooperative_matrix;
 #include "attention_common.wgsl"
+#include "to_half.wgsl"
 
 const ROWS: u32 = WORKGROUP / SUBGROUP * 16u;
 // Positions between two barriers.
@@ -16,14 +16,13 @@ const TILE_KEYS: u32 = 32u;
 // Fours of elements: of a head, from one row of a tile to the next (so that rows lie in different banks), and the same of weights.
 const QUADS: u32 = HEAD_DIM / 4u;
 const STRIDE: u32 = QUADS + 2u;
+const VALUE_TILE: u32 = TILE_KEYS * STRIDE;
 const WEIGHT_STRIDE: u32 = TILE_KEYS / 4u + 2u;
 
 // Queries: [ROWS][STRIDE], of four elements each
 var<workgroup> queries: array<vec4<f16>, ROWS * STRIDE>;
-// Keys: [TILE_KEYS][STRIDE]
-var<workgroup> keys: array<vec4<f16>, TILE_KEYS * STRIDE>;
-// Values: [TILE_KEYS][STRIDE]
-var<workgroup> values: array<vec4<f16>, TILE_KEYS * STRIDE>;
+// Keys, then from VALUE_TILE on values: [2][TILE_KEYS][STRIDE]
+var<workgroup> cached: array<vec4<f16>, 2u * VALUE_TILE>;
 // Scores, and results at the end: [ROWS][TILE_KEYS]
 var<workgroup> scores: array<f32, ROWS * TILE_KEYS>;
 // Weights: [ROWS][WEIGHT_STRIDE], of four positions each
@@ -32,18 +31,12 @@ var<workgroup> weights: array<vec4<f16>, ROWS * WEIGHT_STRIDE>;
 // and odd fours of positions, [ROWS][2][2], and at the end the sum of each row's: [ROWS]
 var<workgroup> totals: array<f32, 4u * ROWS>;
 
-// Brings TILE_KEYS positions of keys (or values) into workgroup memory; past `end` the last one again.
-fn load_keys(start: u32, end: u32, kv_head: u32, thread: u32) {
+// Brings TILE_KEYS positions of keys (`part` 0) or values (1) into workgroup memory; past `end` the last one again.
+fn load_tile(part: u32, start: u32, end: u32, kv_head: u32, thread: u32) {
     for (var i = thread; i < TILE_KEYS * QUADS; i += WORKGROUP) {
         let position = min(start + i / QUADS, end - 1u);
-        keys[i / QUADS * STRIDE + i % QUADS] = kv[(position * KV_HEADS + kv_head) * QUADS + i % QUADS];
-    }
-}
-
-fn load_values(start: u32, end: u32, kv_head: u32, thread: u32) {
-    for (var i = thread; i < TILE_KEYS * QUADS; i += WORKGROUP) {
-        let position = min(start + i / QUADS, end - 1u);
-        values[i / QUADS * STRIDE + i % QUADS] = kv[2u * VALUE_VEC_OFFSET + (position * KV_HEADS + kv_head) * QUADS + i % QUADS];
+        let place = (position * KV_HEADS + kv_head) * QUADS + i % QUADS;
+        cached[part * VALUE_TILE + i / QUADS * STRIDE + i % QUADS] = kv[part * 2u * VALUE_VEC_OFFSET + place];
     }
 }
 
@@ -61,7 +54,7 @@ fn score_keys(first_row: u32) {
     for (var i = 0u; i < QUADS; i += 4u) {
         let q = coopLoadT<coop_mat16x16<f16, A>>(&queries[first_row * STRIDE + i], STRIDE);
         #repeat k 2
-        sum$k = coopMultiplyAdd(q, coopLoad<coop_mat16x16<f16, B>>(&keys[$ku * 16u * STRIDE + i], STRIDE), sum$k);
+        sum$k = coopMultiplyAdd(q, coopLoad<coop_mat16x16<f16, B>>(&cached[$ku * 16u * STRIDE + i], STRIDE), sum$k);
         #end
     }
     #repeat k 2
@@ -92,7 +85,7 @@ fn main(
         let token = min(first_token + row / GROUP, last_token);
         let head = kv_head * GROUP + row % GROUP;
         let value = vec4<f32>(scaled_query(token, head, 2u * quad), scaled_query(token, head, 2u * quad + 1u));
-        queries[row * STRIDE + quad] = vec4<f16>(clamp(value, vec4<f32>(-65504.0), vec4<f32>(65504.0)));
+        queries[row * STRIDE + quad] = to_half(value);
     }
     // Two threads share a row: one takes the even fours of positions, one the odd ones.
     let row = first_row + lane / 2u;
@@ -104,7 +97,7 @@ fn main(
     var highest = LOWEST;
     var sum = 0.0;
     for (var start = begin; start < end; start += TILE_KEYS) {
-        load_keys(start, end, kv_head, thread);
+        load_tile(0u, start, end, kv_head, thread);
         workgroupBarrier();
         score_keys(first_row);
         workgroupBarrier();
@@ -141,8 +134,8 @@ fn main(
     #end
     for (var start = begin; start < end; start += TILE_KEYS) {
         workgroupBarrier();
-        load_keys(start, end, kv_head, thread);
-        load_values(start, end, kv_head, thread);
+        load_tile(0u, start, end, kv_head, thread);
+        load_tile(1u, start, end, kv_head, thread);
         workgroupBarrier();
         score_keys(first_row);
         workgroupBarrier();
@@ -161,7 +154,7 @@ fn main(
         #repeat k 2
         result$h = coopMultiplyAdd(
             weight$k,
-            coopLoadT<coop_mat16x16<f16, B>>(&values[$ku * 16u * STRIDE + $hu * 4u], STRIDE),
+            coopLoadT<coop_mat16x16<f16, B>>(&cached[VALUE_TILE + $ku * 16u * STRIDE + $hu * 4u], STRIDE),
             result$h,
         );
         #end

@@ -108,12 +108,7 @@ fn main(
             let token = first_token + first_column + $tu * 16u + i / 8u;
             let place = subgroup * 256u + i / 8u * 16u + i % 8u * 2u;
             if (pair < PAIRS && token < state.token_count) {
-                var result = vec2<f32>(results[place], results[place + 1u]);
-#ifdef BIAS
-                let rows = pair_rows(pair);
-                result += vec2<f32>(bias[FIRST_ROW + rows.x], bias[FIRST_ROW + rows.y]);
-#endif
-                store_pair(token, pair, result);
+                finish_pair(token, pair, vec2<f32>(results[place], results[place + 1u]));
             }
         }
     }

@@ -1,7 +1,7 @@
-// Input of `cooperative.wgsl`: a vector, RMS-normalised with NORM, as f16. What f16 cannot hold becomes the largest that it can.
+// Input of `cooperative.wgsl`: a vector, RMS-normalised with NORM, as f16.
 // Grid: one workgroup a token. Constants: LEN, EPS, WORKGROUP.
-enable f16;
 #include "state.wgsl"
+#include "to_half.wgsl"
 #include "workgroup_sum.wgsl"
 
 @group(0) @binding(0) var<uniform> state: State;
@@ -13,8 +13,6 @@ enable f16;
 #endif
 // Output: [tokens][LEN / 4]
 @group(0) @binding(3) var<storage, read_write> y: array<vec4<f16>>;
-
-const LARGEST: vec4<f32> = vec4<f32>(65504.0);
 
 @compute @workgroup_size(WORKGROUP)
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) thread: u32) {
@@ -34,6 +32,6 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
 #ifdef NORM
         value *= scale * norm_weight[i];
 #endif
-        y[base + i] = vec4<f16>(clamp(value, -LARGEST, LARGEST));
+        y[base + i] = to_half(value);
     }
 }

@@ -84,11 +84,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
 #else
                 let scale = 1.0;
 #endif
-                var result = sum$p_$t * scale;
-#ifdef BIAS
-                result += vec2<f32>(bias[FIRST_ROW + pair_rows$p.x], bias[FIRST_ROW + pair_rows$p.y]);
-#endif
-                store_pair(first_token + $tu, first_pair + $pu, result);
+                finish_pair(first_token + $tu, first_pair + $pu, sum$p_$t * scale);
             }
         }
         #end

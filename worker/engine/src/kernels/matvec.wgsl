@@ -141,11 +141,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     {
         let sum = sum_over(sum$p, thread, LANES);
         if (lane == 0u && first_pair + $pu < PAIRS) {
-            var result = sum * scale;
-#ifdef BIAS
-            result += vec2<f32>(bias[FIRST_ROW + pair_rows$p.x], bias[FIRST_ROW + pair_rows$p.y]);
-#endif
-            store_pair(token, first_pair + $pu, result);
+            finish_pair(token, first_pair + $pu, sum * scale);
         }
     }
     #end

@@ -22,3 +22,13 @@
 
 #include "formats/FORMAT.wgsl"
 #include "epilogues/EPILOGUE.wgsl"
+
+// Adds the bias, if there is one, to the products of a pair of rows, and gives them to the epilogue.
+fn finish_pair(token: u32, pair: u32, products: vec2<f32>) {
+    var result = products;
+#ifdef BIAS
+    let rows = pair_rows(pair);
+    result += vec2<f32>(bias[FIRST_ROW + rows.x], bias[FIRST_ROW + rows.y]);
+#endif
+    store_pair(token, pair, result);
+}

@@ -64,6 +64,7 @@ const FILES: &[(&str, &str)] = &[
     ("sampling.wgsl", include_str!("sampling.wgsl")),
     ("state.wgsl", include_str!("state.wgsl")),
     ("tiled.wgsl", include_str!("tiled.wgsl")),
+    ("to_half.wgsl", include_str!("to_half.wgsl")),
     ("workgroup_sum.wgsl", include_str!("workgroup_sum.wgsl")),
 ];
 

@@ -119,12 +119,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
         {
             let pair = first_pair + lane + $pu * LANES;
             if (pair < PAIRS && token < state.token_count) {
-                var result = sum$p_$t * scale;
-#ifdef BIAS
-                let rows = pair_rows(pair);
-                result += vec2<f32>(bias[FIRST_ROW + rows.x], bias[FIRST_ROW + rows.y]);
-#endif
-                store_pair(token, pair, result);
+                finish_pair(token, pair, sum$p_$t * scale);
             }
         }
         #end

@@ -15,11 +15,6 @@ use crate::kernels::{Shader, expand};
 const USED_FEATURES: wgpu::Features =
     wgpu::Features::SUBGROUP.union(wgpu::Features::SHADER_F16).union(wgpu::Features::TIMESTAMP_QUERY);
 
-fn used_features(has_matrix_units: bool) -> wgpu::Features {
-    let matrix_units = if has_matrix_units { MATRIX_FEATURES } else { wgpu::Features::empty() };
-    USED_FEATURES | matrix_units
-}
-
 /// What `cooperative.wgsl` needs.
 const MATRIX_FEATURES: wgpu::Features =
     wgpu::Features::EXPERIMENTAL_COOPERATIVE_MATRIX.union(wgpu::Features::SHADER_F16).union(wgpu::Features::SUBGROUP);
@@ -61,7 +56,6 @@ pub struct Gpu {
     adapter_name: String,
     is_software: bool,
     has_subgroups: bool,
-    has_matrix_units: bool,
     tuning: Arc<Tuning>,
     max_binding_bytes: u64,
     faults: Arc<Mutex<Option<String>>>,
@@ -86,11 +80,15 @@ impl Gpu {
             // What it says in full lists the backends that were not compiled in, which helps nobody.
             .map_err(|_| EngineError::NoGpu("no graphics adapter is available".to_owned()))?;
         let info = adapter.get_info();
-        let has_matrix_units = !options.baseline && has_matrix_units(&adapter);
+        let (used, experimental_features) = if !options.baseline && has_matrix_units(&adapter) {
+            (USED_FEATURES | MATRIX_FEATURES, experimental_features())
+        } else {
+            (USED_FEATURES, wgpu::ExperimentalFeatures::disabled())
+        };
         let (features, limits) = if options.baseline {
             (wgpu::Features::empty(), wgpu::Limits::default())
         } else {
-            (adapter.features() & used_features(has_matrix_units), adapter.limits())
+            (adapter.features() & used, adapter.limits())
         };
         let (device, queue) = adapter
             .request_device(&wgpu::DeviceDescriptor {
@@ -98,11 +96,7 @@ impl Gpu {
                 required_features: features,
                 required_limits: limits,
                 memory_hints: wgpu::MemoryHints::Performance,
-                experimental_features: if has_matrix_units {
-                    experimental_features()
-                } else {
-                    wgpu::ExperimentalFeatures::disabled()
-                },
+                experimental_features,
                 ..Default::default()
             })
             .await
@@ -130,12 +124,11 @@ impl Gpu {
         let subgroup_min_size = has_subgroups.then_some(info.subgroup_min_size);
         let limits = device.limits();
         let tuning = Tuning::for_adapter(is_software, subgroup_min_size)
-            .with_tiles(limits.max_compute_workgroup_storage_size, has_matrix_units);
+            .with_tiles(limits.max_compute_workgroup_storage_size, features.contains(MATRIX_FEATURES));
         let max_binding_bytes = limits.max_storage_buffer_binding_size.min(limits.max_buffer_size);
         Ok(Self {
             is_software,
             has_subgroups,
-            has_matrix_units,
             tuning: Arc::new(options.tuning.unwrap_or(tuning)),
             max_binding_bytes: max_binding_bytes.min(options.max_binding_bytes.unwrap_or(u64::MAX)),
             adapter_name,
@@ -173,7 +166,7 @@ impl Gpu {
             (features.contains(wgpu::Features::SHADER_F16), "shader-f16"),
             (self.has_subgroups, "subgroups"),
             (features.contains(wgpu::Features::TIMESTAMP_QUERY), "timestamp-query"),
-            (self.has_matrix_units, "cooperative-matrix"),
+            (self.has_matrix_units(), "cooperative-matrix"),
         ];
         names.into_iter().filter_map(|(is_used, name)| is_used.then_some(name)).collect()
     }
@@ -185,7 +178,7 @@ impl Gpu {
 
     /// Whether kernels may multiply on the adapter's matrix units.
     pub fn has_matrix_units(&self) -> bool {
-        self.has_matrix_units
+        self.device.features().contains(MATRIX_FEATURES)
     }
 
     /// The first error that the GPU reported, if any.

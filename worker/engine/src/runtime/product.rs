@@ -96,18 +96,16 @@ impl ProductBuilder<'_> {
 
     fn tuning_for(&self, matrix: &Matrix, input: &Input<'_>) -> LinearTuning {
         let tuning = self.gpu.tuning().linear(self.tuning, matrix.rows, matrix.cols);
-        match (input.experts, tuning.tiles) {
-            (None, Tiles::None | Tiles::Shared) => tuning,
-            (None, Tiles::Cooperative) => {
-                if self.halves.is_some() {
-                    tuning
-                } else {
-                    self.tuning
-                }
-            }
+        let fits = match tuning.tiles {
+            Tiles::None => true,
+            Tiles::Shared => input.experts.is_none(),
+            Tiles::Cooperative => input.experts.is_none() && self.halves.is_some(),
+        };
+        let tuning = if fits { tuning } else { self.tuning };
+        match input.experts {
             // Each token has rows of its own, which no tile shares.
-            (Some(_), Tiles::None) => LinearTuning { tokens: 1, ..tuning },
-            (Some(_), Tiles::Shared | Tiles::Cooperative) => LinearTuning { tokens: 1, ..self.tuning },
+            Some(_) => LinearTuning { tokens: 1, ..tuning },
+            None => tuning,
         }
     }
 

@@ -3,13 +3,11 @@
 use parlance_engine::gguf::TensorType;
 use parlance_engine::kernels::attention::{Attention, AttentionLayout};
 use parlance_engine::kernels::expand;
-use parlance_engine::kernels::linear::{
-    COOPERATIVE_WORKGROUP, Epilogue, ExpertRows, Linear, LinearTuning, MergedParts, Tiles, halve,
-};
+use parlance_engine::kernels::linear::{Epilogue, ExpertRows, Linear, LinearTuning, MergedParts, Tiles, halve};
 use parlance_engine::models::{Activation, HeadShape};
 use parlance_engine::reference;
 use parlance_engine::reference::dequantize::dequantize;
-use parlance_engine::runtime::{Binding, Dispatch, Gpu, GpuOptions, Grid, Matrix};
+use parlance_engine::runtime::{Binding, Dispatch, Gpu, GpuOptions, Grid, Matrix, Tuning};
 
 use crate::common::{Random, assert_close, device, devices};
 use crate::{gpu_tests, read, run, state};
@@ -179,16 +177,8 @@ async fn linear_multiplies_in_every_format() {
 fn kernels_for_matrix_units_are_valid() {
     use naga::valid::{Capabilities, ValidationFlags, Validator};
 
-    let tuning = LinearTuning {
-        workgroup: COOPERATIVE_WORKGROUP,
-        lanes: 1,
-        steps: 2,
-        pairs: 4,
-        tokens: 2,
-        tiles: Tiles::Cooperative,
-        subgroup: 1,
-        subgroup_enable: false,
-    };
+    let tuning = Tuning::for_hardware(None).with_tiles(u32::MAX, true).prefill_large;
+    assert_eq!(tuning.tiles, Tiles::Cooperative);
     let shaders = TensorType::supported().map(|tensor_type| {
         let linear = Linear {
             tensor_type,
