@@ -309,9 +309,10 @@ impl Client {
             Event::Verified { url, is_intact, .. } => self.verified.update(|verified| {
                 verified.insert(url, is_intact);
             }),
-            Event::Recovered { .. } => {
-                self.notice
-                    .set(Some("The GPU failed for a moment. The model was loaded again and goes on.".to_owned()));
+            Event::Recovered { message } => {
+                let notice =
+                    format!("Something failed for a moment ({message}). The model was loaded again and goes on.");
+                self.notice.set(Some(notice));
             }
             Event::Failed { id, failure } => self.failed(id, failure),
             Event::Panicked { message } => self.worker_died(&message),

@@ -12,7 +12,7 @@ use axum::Router;
 use axum::body::{Body, Bytes};
 use axum::extract::{Request, State};
 use axum::http::header::{ACCESS_CONTROL_ALLOW_ORIGIN, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, RANGE};
-use axum::http::{HeaderMap, HeaderName, StatusCode};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use axum::response::{IntoResponse as _, Response};
 use futures::stream;
 use tokio::runtime::Runtime;
@@ -22,6 +22,8 @@ use crate::{model_path, root};
 
 /// The sub-path that the site is served under: it must not depend on being at the root.
 const SITE: &str = "/some/path/";
+/// What is asked for below this path is isolated from other sites (`Cross-Origin-Opener-Policy`, `Cross-Origin-Embedder-Policy`).
+const ISOLATED: &str = "/isolated";
 
 /// A server on a free port of this machine. It stops when dropped.
 pub struct Server {
@@ -74,9 +76,14 @@ impl Server {
         format!("http://127.0.0.1:{}/blank.html", self.port)
     }
 
-    /// An empty page that may use threads (`Cross-Origin-Opener-Policy`, `Cross-Origin-Embedder-Policy`).
-    pub fn isolated_page(&self) -> String {
-        format!("http://127.0.0.1:{}/isolated.html", self.port)
+    /// A page of the site as a host serves it that isolates it from others, so that it may use threads.
+    pub fn isolated_page(&self, query: &str) -> String {
+        format!("http://127.0.0.1:{}{ISOLATED}{SITE}{query}", self.port)
+    }
+
+    /// The same of an empty page.
+    pub fn isolated_blank_page(&self) -> String {
+        format!("http://127.0.0.1:{}{ISOLATED}/blank.html", self.port)
     }
 
     /// Serves a file of this machine's beside the site, and returns its address.
@@ -157,15 +164,29 @@ fn missing() -> Response {
 
 async fn answer(State(shared): State<Arc<Shared>>, request: Request) -> Response {
     // Files are read whole, which may take a while.
-    let response = tokio::task::spawn_blocking(move || respond(&request, &shared)).await;
+    let path = request.uri().path().to_owned();
+    let response = tokio::task::spawn_blocking(move || match path.strip_prefix(ISOLATED) {
+        Some(path) => respond(path, &request, &shared).map(isolated),
+        None => respond(&path, &request, &shared),
+    });
+    let response = response.await;
     match response.map_err(io::Error::other).flatten() {
         Ok(response) => response,
         Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, error.to_string()).into_response(),
     }
 }
 
-fn respond(request: &Request, shared: &Shared) -> io::Result<Response> {
-    let path = request.uri().path();
+/// The same with the headers that let a page use threads.
+fn isolated(mut response: Response) -> Response {
+    for (name, value) in
+        [("cross-origin-opener-policy", "same-origin"), ("cross-origin-embedder-policy", "require-corp")]
+    {
+        response.headers_mut().insert(HeaderName::from_static(name), HeaderValue::from_static(value));
+    }
+    response
+}
+
+fn respond(path: &str, request: &Request, shared: &Shared) -> io::Result<Response> {
     if let Some(name) = path.strip_prefix("/faulty/") {
         return Ok(faulty(name).map_or_else(missing, axum::response::IntoResponse::into_response));
     }
@@ -187,18 +208,10 @@ fn respond(request: &Request, shared: &Shared) -> io::Result<Response> {
     if path == "/slow/model.gguf" {
         return slow(File::open(model_path())?);
     }
-    if let "/blank.html" | "/isolated.html" = path {
-        return Ok(blank(path == "/isolated.html"));
+    if path == "/blank.html" {
+        return Ok(([(CONTENT_TYPE, "text/html")], "<!doctype html>").into_response());
     }
     of_site(path, shared.is_newer.load(Ordering::Relaxed))
-}
-
-/// An empty page, on request with the headers that let it use threads.
-fn blank(is_isolated: bool) -> Response {
-    let isolation = [("cross-origin-opener-policy", "same-origin"), ("cross-origin-embedder-policy", "require-corp")];
-    let isolation = isolation.map(|(name, value)| (HeaderName::from_static(name), value));
-    let page = ([(CONTENT_TYPE, "text/html")], "<!doctype html>");
-    if is_isolated { (isolation, page).into_response() } else { page.into_response() }
 }
 
 /// What a static host answers for a path: a file of the site, a package beside it, or the page for all other addresses.

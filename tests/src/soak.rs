@@ -26,6 +26,8 @@ pub struct Sample {
     pub buffers: f64,
     /// Their size, in MB.
     pub gpu_mb: f64,
+    /// How long an action took on average since the sample before, in ms.
+    pub action_ms: f64,
 }
 
 /// Counts the engine's memory: a buffer is gone once it is destroyed or collected.
@@ -76,6 +78,9 @@ pub struct Soak {
     _server: Server,
     start: Instant,
     actions: u32,
+    /// How long the actions since the last sample took.
+    acted: Duration,
+    sampled_actions: u32,
     /// Questions asked.
     pub questions: u32,
 }
@@ -95,7 +100,16 @@ impl Soak {
         before_engine(&page, COUNT)?;
         page.click("[data-testid=model-offer] button")?;
         page.wait_for(READY, LONG)?;
-        Ok(Self { page, _session: session, _server: server, start: Instant::now(), actions: 0, questions: 0 })
+        Ok(Self {
+            page,
+            _session: session,
+            _server: server,
+            start: Instant::now(),
+            actions: 0,
+            acted: Duration::ZERO,
+            sampled_actions: 0,
+            questions: 0,
+        })
     }
 
     /// How long it has been going on.
@@ -108,8 +122,15 @@ impl Soak {
     /// # Errors
     /// If the page does not do it.
     pub fn act(&mut self) -> Result<(), Error> {
-        let page = &self.page;
         self.actions += 1;
+        let start = Instant::now();
+        self.act_next()?;
+        self.acted += start.elapsed();
+        Ok(())
+    }
+
+    fn act_next(&mut self) -> Result<(), Error> {
+        let page = &self.page;
         match self.actions % 10 {
             1 => {
                 page.click(NEW_CHAT)?;
@@ -128,8 +149,9 @@ impl Soak {
                 chat::answer(page).map(drop)
             }
             5 => {
-                // Another conversation, and back by the next question.
-                page.evaluate("document.querySelectorAll('.conversation').item(1)?.click()")?;
+                // One of those used lately, a different one each time, so that none grows without end.
+                let other = 1 + self.actions / 10 % 8;
+                page.evaluate(&format!("document.querySelectorAll('.conversation').item({other})?.click()"))?;
                 std::thread::sleep(Duration::from_millis(300));
                 Ok(())
             }
@@ -150,13 +172,15 @@ impl Soak {
     ///
     /// # Errors
     /// If the page does not answer.
-    pub fn sample(&self) -> Result<Sample, Error> {
+    pub fn sample(&mut self) -> Result<Sample, Error> {
         self.page.evaluate("(window.gc?.(), new Promise((done) => setTimeout(done, 50)))")?;
         let counts = self.page.evaluate(ASK_FOR_COUNTS)?;
         let page = self
             .page
             .evaluate("({ heap: performance.memory.usedJSHeapSize, nodes: document.querySelectorAll('*').length })")?;
         let number = |value: &Value, name: &str| value[name].as_f64().unwrap_or_default();
+        let actions = self.actions - std::mem::replace(&mut self.sampled_actions, self.actions);
+        let acted_ms = std::mem::take(&mut self.acted).as_secs_f64() * 1e3;
         Ok(Sample {
             minute: self.start.elapsed().as_secs_f64() / 60.0,
             actions: self.actions,
@@ -165,6 +189,7 @@ impl Soak {
             worker_mb: number(&counts, "worker_bytes") / 1e6,
             buffers: number(&counts, "buffers"),
             gpu_mb: number(&counts, "gpu_bytes") / 1e6,
+            action_ms: acted_ms / f64::from(actions.max(1)),
         })
     }
 
@@ -232,6 +257,19 @@ pub fn is_flat(samples: &[Sample], measure: impl Fn(&Sample) -> f64, slack: f64)
     median(&samples[2 * third..]) <= 1.1 * median(&samples[third..2 * third]) + slack
 }
 
+/// The head of a table of samples.
+const HEAD: &str = "| minute | actions | page MB | nodes | worker MB | GPU buffers | GPU MB | ms an action |
+| --- | --- | --- | --- | --- | --- | --- | --- |
+";
+
+/// A sample as a line of a table in Markdown.
+pub fn row(sample: &Sample) -> String {
+    let Sample { minute, actions, page_mb, nodes, worker_mb, buffers, gpu_mb, action_ms } = sample;
+    format!(
+        "| {minute:.1} | {actions} | {page_mb:.1} | {nodes} | {worker_mb:.1} | {buffers} | {gpu_mb:.1} | {action_ms:.0} |\n"
+    )
+}
+
 /// The samples as a table and a plot in Markdown.
 pub fn report(samples: &[Sample]) -> String {
     let series = |measure: fn(&Sample) -> f64| {
@@ -250,16 +288,9 @@ pub fn report(samples: &[Sample]) -> String {
         series(|sample| sample.worker_mb),
         series(|sample| sample.gpu_mb),
     );
-    let _ = writeln!(
-        text,
-        "| minute | actions | page MB | nodes | worker MB | GPU buffers | GPU MB |\n| --- | --- | --- | --- | --- | --- | --- |"
-    );
+    text.push_str(HEAD);
     for sample in samples.iter().step_by(samples.len().div_ceil(12).max(1)) {
-        let Sample { minute, actions, page_mb, nodes, worker_mb, buffers, gpu_mb } = sample;
-        let _ = writeln!(
-            text,
-            "| {minute:.1} | {actions} | {page_mb:.1} | {nodes} | {worker_mb:.1} | {buffers} | {gpu_mb:.1} |"
-        );
+        text.push_str(&row(sample));
     }
     text
 }
@@ -269,7 +300,7 @@ pub fn json(samples: &[Sample]) -> Value {
     let row = |sample: &Sample| {
         json!({
             "minute": sample.minute, "actions": sample.actions, "page_mb": sample.page_mb, "nodes": sample.nodes,
-            "worker_mb": sample.worker_mb, "buffers": sample.buffers, "gpu_mb": sample.gpu_mb,
+            "worker_mb": sample.worker_mb, "buffers": sample.buffers, "gpu_mb": sample.gpu_mb, "action_ms": sample.action_ms,
         })
     };
     samples.iter().map(row).collect()

@@ -84,7 +84,8 @@ fn an_answer_goes_on_after_the_gpu_was_lost() {
     ask(&page, question).unwrap();
     page.wait_for(&format!("{LAST_TEXT}.length > 20"), LONG).unwrap();
     page.evaluate("new BroadcastChannel('test').postMessage('destroy')").unwrap();
-    page.wait_for("document.querySelector('[data-testid=notice]')?.innerText.includes('GPU failed')", LONG).unwrap();
+    page.wait_for("document.querySelector('[data-testid=notice]')?.innerText.includes('the GPU reported')", LONG)
+        .unwrap();
     let interrupted = answer(&page).unwrap();
     page.click(NEW_CHAT).unwrap();
     ask(&page, question).unwrap();

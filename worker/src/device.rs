@@ -1,5 +1,7 @@
 //! What models are computed on: the GPU through WebGPU, or the CPU where there is none.
 
+use std::sync::Arc;
+
 use futures::future::LocalBoxFuture;
 use js_sys::{Promise, Reflect};
 use parlance_engine::runtime::{Cpu, Device, Gpu, GpuOptions};
@@ -8,19 +10,28 @@ use wasm_bindgen::JsValue;
 use wasm_bindgen_futures::JsFuture;
 use web_sys::MessageChannel;
 
+use crate::crew::Crew;
 use crate::error::WorkerError;
 
 /// Opens the device that was chosen. The automatic choice takes the CPU where WebGPU is missing, gives no adapter, or one that
 /// computes on the CPU: doing so without WebGPU in between is several times as fast.
 pub(crate) async fn open(choice: DeviceChoice) -> Result<Device, WorkerError> {
-    let cpu = || Ok(Cpu::new(pause).into());
     if choice == DeviceChoice::Cpu {
-        return cpu();
+        return Ok(cpu().await);
     }
     match open_gpu().await {
         Ok(gpu) if choice == DeviceChoice::Gpu || !gpu.is_software() => Ok(gpu.into()),
         Err(error) if choice == DeviceChoice::Gpu => Err(error),
-        Ok(_) | Err(_) => cpu(),
+        Ok(_) | Err(_) => Ok(cpu().await),
+    }
+}
+
+/// The CPU, with all of its threads where the page is isolated from others.
+async fn cpu() -> Device {
+    let cpu = Cpu::new(pause);
+    match Crew::open().await {
+        Some(crew) => cpu.with_crew(Arc::new(crew)).into(),
+        None => cpu.into(),
     }
 }
 

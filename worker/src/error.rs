@@ -98,7 +98,7 @@ impl WorkerError {
         matches!(self, Self::Damaged) || self.kind() == FailureKind::BadModel
     }
 
-    /// Whether the GPU failed, so that a new device may do better.
+    /// Whether the device failed, so that a new one may do better.
     pub(crate) fn is_gpu(&self) -> bool {
         self.kind() == FailureKind::Gpu
     }
@@ -127,7 +127,7 @@ impl WorkerError {
                 EngineError::TooLarge(_) | EngineError::ContextTooLarge { .. } | EngineError::OutOfMemory(_) => {
                     FailureKind::TooLarge
                 }
-                EngineError::Gpu(_) => FailureKind::Gpu,
+                EngineError::Gpu(_) | EngineError::Threads(_) => FailureKind::Gpu,
                 EngineError::ContextOverflow { .. } => FailureKind::ContextOverflow,
                 EngineError::Template(_) | EngineError::InvalidSampling { .. } | EngineError::BadSnapshot(_) => {
                     FailureKind::BadRequest

@@ -6,6 +6,7 @@
 
 mod answer;
 mod client;
+mod crew;
 mod device;
 mod error;
 mod inspect;
@@ -30,6 +31,9 @@ use crate::server::Server;
 use crate::shared::{Doorkeeper, Shared};
 
 fn main() {
+    if crew::is_member() {
+        return crew::serve();
+    }
     client::post_panics();
     policy::listen();
     link::start(|| {

@@ -4,8 +4,9 @@
 use std::cell::RefCell;
 use std::collections::HashSet;
 
-use wasm_bindgen::JsCast as _;
+use js_sys::{Function, Object, Reflect};
 use wasm_bindgen::closure::Closure;
+use wasm_bindgen::{JsCast as _, JsValue};
 use web_sys::{DedicatedWorkerGlobalScope, SecurityPolicyViolationEvent, Url};
 
 use crate::error::WorkerError;
@@ -27,6 +28,25 @@ pub(crate) fn listen() {
     let _ = scope.add_event_listener_with_callback("securitypolicyviolation", on_violation.as_ref().unchecked_ref());
     // It listens as long as the worker lives.
     on_violation.forget();
+}
+
+/// Where the page's policy asks for Trusted Types: lets this worker start workers of its own script, and of no other. May be said again.
+pub(crate) fn allow_own_script() -> Result<(), JsValue> {
+    let factory = Reflect::get(&js_sys::global(), &"trustedTypes".into())?;
+    if !factory.is_object() || Reflect::get(&factory, &"defaultPolicy".into())?.is_object() {
+        return Ok(());
+    }
+    let checked = Closure::<dyn Fn(String) -> Option<String>>::new(|url: String| {
+        let scope: DedicatedWorkerGlobalScope = js_sys::global().unchecked_into();
+        (url == scope.location().href()).then_some(url)
+    });
+    let rules = Object::new();
+    Reflect::set(&rules, &"createScriptURL".into(), checked.as_ref())?;
+    let create: Function = Reflect::get(&factory, &"createPolicy".into())?.dyn_into()?;
+    create.call2(&factory, &"default".into(), &rules)?;
+    // The policy lasts as long as the worker.
+    checked.forget();
+    Ok(())
 }
 
 /// The error of a request that failed, if the policy forbids it.

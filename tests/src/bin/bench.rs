@@ -1,21 +1,24 @@
 //! Measures the engine in Chromium, if asked beside wllama in the same browser, with the same file and prompts:
 //!
-//!     cargo xtask bench --browser [--model FILE] [--peer wllama] [--hardware] [--prompt 512] [--tokens 128] [--runs 5] [--json]
+//!     cargo xtask bench --browser [--model FILE] [--peer wllama] [--hardware] [--isolated] [--prompt 512] [--tokens 128] [--runs 5] [--json]
 //!
 //! Prompts repeat a sentence; `--sentence ab` suits the models of `cargo xtask synth-model`, whose vocabulary has few words.
 //!
 //! Both are asked through their JavaScript interface, and their chunks are timed on the page: prefill is the prompt's tokens over the time
-//! to the first chunk, decode the other tokens over the time from there to the last one. Without `--hardware` the browser computes on the CPU.
+//! to the first chunk, decode the other tokens over the time from there to the last one. Without `--hardware` the browser computes on the CPU. wllama's page
+//! is always isolated from other sites, so that it may use threads; Parlance's is with `--isolated`.
 
 use std::path::PathBuf;
 
 use parlance_tests::{Error, Page, Server, Session, model_path};
 use serde_json::{Value, json};
 
+#[allow(clippy::struct_excessive_bools, reason = "options that are there or not")]
 struct Arguments {
     model: PathBuf,
     has_peer: bool,
     is_hardware: bool,
+    is_isolated: bool,
     sentence: String,
     prompt_tokens: u32,
     tokens: u32,
@@ -97,10 +100,14 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let server = Server::start()?;
     let session = if arguments.is_hardware { Session::on_hardware()? } else { Session::start(true)? };
     let model = server.offer(&arguments.model);
-    let site = server.page("");
-    let mut rows = measure(&arguments, &session, "parlance", &server.blank_page(), PARLANCE, [&site, &model])?;
+    let (page, site) = if arguments.is_isolated {
+        (server.isolated_blank_page(), server.isolated_page(""))
+    } else {
+        (server.blank_page(), server.page(""))
+    };
+    let mut rows = measure(&arguments, &session, "parlance", &page, PARLANCE, [&site, &model])?;
     if arguments.has_peer {
-        rows.extend(measure(&arguments, &session, "wllama", &server.isolated_page(), WLLAMA, [&site, &model])?);
+        rows.extend(measure(&arguments, &session, "wllama", &server.isolated_blank_page(), WLLAMA, [&site, &model])?);
     }
     if arguments.is_json {
         println!("{}", serde_json::to_string_pretty(&rows)?);
@@ -120,6 +127,7 @@ fn parse(mut arguments: impl Iterator<Item = String>) -> Result<Arguments, Strin
         model: model_path(),
         has_peer: false,
         is_hardware: false,
+        is_isolated: false,
         sentence: " The river runs past the old stone mill.".to_owned(),
         prompt_tokens: 512,
         tokens: 128,
@@ -133,6 +141,7 @@ fn parse(mut arguments: impl Iterator<Item = String>) -> Result<Arguments, Strin
             "--browser" => {}
             "--json" => parsed.is_json = true,
             "--hardware" => parsed.is_hardware = true,
+            "--isolated" => parsed.is_isolated = true,
             "--model" => parsed.model = value()?.into(),
             "--sentence" => parsed.sentence = value()?,
             "--prompt" => parsed.prompt_tokens = value().and_then(number)?,

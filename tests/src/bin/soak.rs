@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use parlance_tests::soak::{Soak, is_flat, json, report};
+use parlance_tests::soak::{Soak, is_flat, json, report, row};
 
 /// Things done between two samples.
 const ACTIONS: usize = 10;
@@ -26,7 +26,10 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         for _ in 0..ACTIONS {
             soak.act()?;
         }
-        samples.push(soak.sample()?);
+        let sample = soak.sample()?;
+        // Hours without a word are hard to trust, and what was seen is not lost if the rest fails.
+        eprint!("{}", row(&sample));
+        samples.push(sample);
     }
     // What was said last is written within a second.
     std::thread::sleep(Duration::from_secs(2));

@@ -237,7 +237,7 @@ impl Answer {
         let wants_logits = options.logprobs.is_some();
         let mut steps = model.generate_stepwise(prompt, SamplingPlan { params, bias: &options.bias, generated })?;
         loop {
-            if options.max_tokens.is_some_and(|max| self.tokens.len() >= max as usize) || !steps.begin().await {
+            if options.max_tokens.is_some_and(|max| self.tokens.len() >= max as usize) || !steps.begin().await? {
                 return Ok(Flow::Finish(FinishReason::Length));
             }
             // While the GPU computes the logits.

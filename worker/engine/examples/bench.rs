@@ -1,6 +1,6 @@
 //! Measures the engine natively, as medians over several runs:
 //!
-//!     cargo run --release -p parlance-engine --example bench -- --model FILE [--context 512] [--prefill 512] [--cpu] [--json]
+//!     cargo run --release -p parlance-engine --example bench -- --model FILE [--context 512] [--prefill 512] [--cpu [--threads N]] [--json]
 //!
 //! Each result is `{case, model, metric, value, unit, adapter, features}`. `--tune NAME=VALUE,...` lays kernels out in
 //! another way; `cargo xtask bench` runs this.
@@ -9,10 +9,11 @@ mod measuring;
 
 use std::error::Error;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Instant;
 
 use parlance_engine::kernels::linear::Tiles;
-use parlance_engine::runtime::{Cpu, Device, Gpu, GpuOptions, Model, Tuning};
+use parlance_engine::runtime::{Cpu, Device, Gpu, GpuOptions, Model, Threads, Tuning};
 use parlance_engine::sampling::SamplingParams;
 use pollster::block_on;
 use serde::Serialize;
@@ -27,7 +28,8 @@ struct Arguments {
     tokens: usize,
     tune: Vec<(String, u32)>,
     baseline: bool,
-    is_cpu: bool,
+    /// Of the CPU; none means the GPU.
+    threads: usize,
     is_json: bool,
 }
 
@@ -65,7 +67,7 @@ fn parse(arguments: impl Iterator<Item = String>) -> Result<Arguments, Box<dyn E
         tokens: 128,
         tune: Vec::new(),
         baseline: false,
-        is_cpu: false,
+        threads: 0,
         is_json: false,
     };
     let numbers = |text: &str| text.split(',').map(str::parse).collect::<Result<Vec<usize>, _>>();
@@ -74,13 +76,14 @@ fn parse(arguments: impl Iterator<Item = String>) -> Result<Arguments, Box<dyn E
         match name.as_str() {
             "--json" => parsed.is_json = true,
             "--baseline" => parsed.baseline = true,
-            "--cpu" => parsed.is_cpu = true,
+            "--cpu" => parsed.threads = parsed.threads.max(1),
             name => {
                 let value = arguments.next().ok_or_else(|| format!("{name} needs a value"))?;
                 match name {
                     "--model" => parsed.model = value.into(),
                     "--context" => parsed.contexts = numbers(&value)?,
                     "--prefill" => parsed.prefills = numbers(&value)?,
+                    "--threads" => parsed.threads = value.parse()?,
                     "--runs" => parsed.runs = value.parse()?,
                     "--tokens" => parsed.tokens = value.parse()?,
                     "--tune" => {
@@ -99,8 +102,8 @@ fn parse(arguments: impl Iterator<Item = String>) -> Result<Arguments, Box<dyn E
 
 async fn measure(arguments: &Arguments) -> Result<Vec<Row>, Box<dyn Error>> {
     let options = GpuOptions { baseline: arguments.baseline, ..GpuOptions::default() };
-    let device: Device = if arguments.is_cpu {
-        Cpu::blocking().into()
+    let device: Device = if let Some(members) = arguments.threads.checked_sub(1) {
+        Cpu::blocking().with_crew(Arc::new(Threads::start(members, 1 << 16))).into()
     } else {
         let tuning = tuned(Gpu::new(options).await?.tuning(), &arguments.tune)?;
         Gpu::new(GpuOptions { tuning: Some(tuning), ..options }).await?.into()

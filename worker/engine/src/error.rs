@@ -68,6 +68,9 @@ pub enum EngineError {
     /// The GPU reported an error, or the device was lost.
     #[error("the GPU reported an error: {0}")]
     Gpu(String),
+    /// A thread that helps to compute on the CPU is gone.
+    #[error("a thread that helped to compute is gone: {0}")]
+    Threads(String),
     /// The model or its context does not fit this device.
     #[error("the model does not fit this device: {0}")]
     TooLarge(String),

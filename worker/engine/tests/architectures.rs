@@ -136,6 +136,11 @@ fn families_on_the_cpu_give_llama_cpps_logits() {
     check(0, 1, On::Cpu);
 }
 
+#[test]
+fn families_on_several_threads_give_llama_cpps_logits() {
+    check(0, 1, On::Threads);
+}
+
 /// What else a worker has to do, as a request to stop, must get its turn though every token is quick.
 #[test]
 fn the_cpu_pauses_between_quick_tokens() {
@@ -164,7 +169,9 @@ fn the_cpu_pauses_between_quick_tokens() {
 fn encoders_give_llama_cpps_vectors() {
     let fixture: Fixture = serde_json::from_str(include_str!("fixtures/architectures.json")).unwrap();
     assert_eq!(fixture.encoders.len(), 3);
-    for (case, on) in fixture.encoders.iter().flat_map(|case| [On::GPU, On::BASELINE, On::Cpu].map(|on| (case, on))) {
+    for (case, on) in
+        fixture.encoders.iter().flat_map(|case| [On::GPU, On::BASELINE, On::Cpu, On::Threads].map(|on| (case, on)))
+    {
         let bytes = describe(&case.model, &fixture.word_tokenizer);
         let floats = STANDARD.decode(&case.vectors).unwrap();
         let reference: Vec<f32> =

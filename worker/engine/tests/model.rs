@@ -289,7 +289,7 @@ fn steps_give_the_tokens_of_the_free_run_and_obey_masks_processors_and_bias() {
                 let mut steps = model.generate_stepwise(&prompt, &params).unwrap();
                 let mut tokens = Vec::new();
                 for _ in 0..expected.len() {
-                    assert!(steps.begin().await);
+                    assert!(steps.begin().await.unwrap());
                     let step = steps.choose(None, true).await.unwrap();
                     if params.temperature == 0.0 {
                         assert_eq!(
@@ -325,11 +325,11 @@ fn steps_give_the_tokens_of_the_free_run_and_obey_masks_processors_and_bias() {
             let mut allowed = vec![u32::MAX; model.config().vocab.div_ceil(32) as usize];
             allowed[paris as usize / 32] &= !(1 << (paris % 32));
             let mut steps = model.generate_stepwise(&prompt, &greedy).unwrap();
-            assert!(steps.begin().await);
+            assert!(steps.begin().await.unwrap());
             let step = steps.choose(Some(&allowed), false).await.unwrap();
             assert!(step.token != paris && step.logits.is_none());
             // A processor of the host's own.
-            assert!(steps.begin().await);
+            assert!(steps.begin().await.unwrap());
             let mut logits = steps.logits().await.unwrap();
             logits[77] = 1e6;
             steps.set_logits(&logits);

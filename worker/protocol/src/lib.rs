@@ -277,7 +277,7 @@ pub enum Event {
         /// Tokens in it.
         tokens: u32,
     },
-    /// The GPU failed and was opened anew; what was under way goes on.
+    /// The device failed and was opened anew; what was under way goes on.
     Recovered {
         /// What had happened.
         message: String,

@@ -30,7 +30,7 @@ impl Device {
     pub fn adapter_name(&self) -> &str {
         match self {
             Self::Gpu(gpu) => gpu.adapter_name(),
-            Self::Cpu(_) => "CPU",
+            Self::Cpu(cpu) => cpu.name(),
         }
     }
 

@@ -109,7 +109,7 @@ impl Encoder {
     ) -> Result<Self> {
         let compute = match (&device, weights) {
             (Device::Cpu(cpu), Placed::Cpu(weights)) => {
-                Compute::Cpu(Box::new(CpuEncoder::new(*cpu, &config, plan, weights)))
+                Compute::Cpu(Box::new(CpuEncoder::new(cpu, &config, plan, weights)))
             }
             (_, Placed::Gpu(gpu, weights)) => {
                 let buffers = Buffers::new(&gpu, &config);

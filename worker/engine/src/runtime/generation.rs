@@ -73,7 +73,7 @@ impl<'m> Generation<'m> {
         let token = match &mut self.model.compute {
             Compute::Gpu(model) => self.ahead.next(model).await?,
             Compute::Cpu(model) => {
-                model.decode(position, self.last).await;
+                model.decode(position, self.last).await?;
                 Some(model.choose(None))
             }
         };

@@ -212,7 +212,7 @@ impl Parts {
                 Compute::Gpu(Box::new(model))
             }
             (Device::Cpu(cpu), SharedWeights::Cpu(weights)) => {
-                Compute::Cpu(Box::new(CpuModel::new(*cpu, config, plan, context, Arc::clone(weights), host)?))
+                Compute::Cpu(Box::new(CpuModel::new(cpu, config, plan, context, Arc::clone(weights), host)?))
             }
             _ => unreachable!("weights are placed on the loader's device"),
         };

@@ -24,7 +24,9 @@ mod upload;
 mod weights;
 
 pub use buffers::scratch_bytes;
-pub use cpu::Cpu;
+#[cfg(not(target_family = "wasm"))]
+pub use cpu::Threads;
+pub use cpu::{Cpu, Link, MAX_PAYLOAD_BYTES, MAX_REPLY_FLOATS, Member, ORDER_WORDS};
 pub use device::Device;
 pub use encoder::{Embedding, Encoder};
 pub use generation::{Generation, GenerationEnd};

@@ -39,10 +39,7 @@ impl Compute {
     async fn run_batch(&mut self, position: usize, batch: &[u32]) -> Result<()> {
         match self {
             Self::Gpu(model) => model.run_batch(position, batch).await,
-            Self::Cpu(model) => {
-                model.run_batch(position, batch).await;
-                Ok(())
-            }
+            Self::Cpu(model) => model.run_batch(position, batch).await,
         }
     }
 
@@ -167,7 +164,7 @@ impl Model {
             let position = self.cached.len();
             let logits = match &mut self.compute {
                 Compute::Gpu(model) => model.batch_logits(position, batch).await?,
-                Compute::Cpu(model) => model.batch_logits(position, batch).await,
+                Compute::Cpu(model) => model.batch_logits(position, batch).await?,
             };
             self.cached.extend_from_slice(batch);
             rows.extend(logits.chunks_exact(vocab).map(<[f32]>::to_vec));
@@ -184,7 +181,7 @@ impl Model {
         let position = self.cached.len();
         let logits = match &mut self.compute {
             Compute::Gpu(model) => model.decode_logits(position, token).await?,
-            Compute::Cpu(model) => model.decode(position, token).await.to_vec(),
+            Compute::Cpu(model) => model.decode(position, token).await?.to_vec(),
         };
         self.cached.push(token);
         Ok(logits)

@@ -31,20 +31,23 @@ impl<'m> Stepwise<'m> {
     }
 
     /// Starts to compute the next logits; on a GPU without waiting for them. `false` if the context is full.
-    pub async fn begin(&mut self) -> bool {
+    ///
+    /// # Errors
+    /// Whatever the device reported.
+    pub async fn begin(&mut self) -> Result<bool> {
         let position = self.model.cached.len();
         if position >= self.model.context_tokens() as usize {
-            return false;
+            return Ok(false);
         }
         match &mut self.model.compute {
             Compute::Gpu(model) => model.submit_decode(position),
             Compute::Cpu(model) => {
-                model.decode(position, self.last).await;
+                model.decode(position, self.last).await?;
             }
         }
         self.model.cached.push(self.last);
         self.has_begun = true;
-        true
+        Ok(true)
     }
 
     /// The logits that [`Stepwise::begin`] computes: `[vocab]`.

@@ -64,7 +64,7 @@ impl Placed {
     fn allocate(device: &Device, plan: &WeightPlan) -> Result<Self> {
         match device {
             Device::Gpu(gpu) => Ok(Self::Gpu(gpu.clone(), Weights::allocate(gpu, plan)?)),
-            Device::Cpu(_) => Ok(Self::Cpu(CpuWeights::allocate(plan)?)),
+            Device::Cpu(cpu) => Ok(Self::Cpu(CpuWeights::allocate(cpu, plan)?)),
         }
     }
 

@@ -8,6 +8,8 @@
 )]
 
 use parlance_engine::gguf::{TensorType, Value, Writer};
+#[cfg(not(target_family = "wasm"))]
+use parlance_engine::runtime::Threads;
 use parlance_engine::runtime::{Cpu, Device, Gpu, GpuOptions};
 
 /// Makes tests of async functions of the file: native ones, and ones that run in a browser's worker.
@@ -45,6 +47,9 @@ pub async fn device(options: GpuOptions) -> Gpu {
 pub enum On {
     Gpu(GpuOptions),
     Cpu,
+    /// With three threads, which share all matrices.
+    #[cfg(not(target_family = "wasm"))]
+    Threads,
 }
 
 impl On {
@@ -57,6 +62,8 @@ impl On {
         match self {
             Self::Gpu(options) => device(options).await.into(),
             Self::Cpu => Cpu::blocking().into(),
+            #[cfg(not(target_family = "wasm"))]
+            Self::Threads => Cpu::blocking().with_crew(std::sync::Arc::new(Threads::start(2, 0))).into(),
         }
     }
 }

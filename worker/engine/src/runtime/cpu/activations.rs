@@ -1,5 +1,7 @@
 //! Inputs of matrix products, rounded to 16 bits.
 
+use std::ops::Range;
+
 use wide::i16x8;
 
 use super::matrix::BLOCK_LEN;
@@ -66,6 +68,11 @@ impl<'x> Activations<'x> {
             &self.quants[token * blocks * BLOCK_VECTORS..][..blocks * BLOCK_VECTORS],
             &self.scales[token * blocks..][..blocks],
         )
+    }
+
+    /// Floats of neighbouring rows.
+    pub(super) fn rows(&self, tokens: &Range<usize>) -> &[f32] {
+        &self.floats[tokens.start * self.cols..tokens.end * self.cols]
     }
 
     /// A row's floats.

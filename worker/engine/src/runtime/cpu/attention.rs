@@ -1,5 +1,7 @@
 //! Attention on the CPU, and the cache that it reads.
 
+use wide::f32x4;
+
 use super::matrix::{dot_floats, reserved};
 use crate::error::Result;
 use crate::models::HeadShape;
@@ -64,19 +66,50 @@ pub(super) fn attend(query: &[f32], cache: &LayerCache, shape: &AttentionShape) 
             let score = dot_floats(query, &cache.keys[at(position)..][..dim]) * shape.scale;
             shape.softcap.map_or(score, |cap| cap * (score / cap).tanh())
         }));
-        let highest = scores.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-        let mut total = 0.0;
-        for (position, score) in (start..end).zip(&scores) {
-            let weight = (score - highest).exp();
-            total += weight;
-            let values = &cache.values[at(position)..][..dim];
-            result.iter_mut().zip(values).for_each(|(sum, value)| *sum += weight * value);
+        let inverse = exponentials(&mut scores).recip();
+        let values = &cache.values[at(start)..];
+        let (chunks, rest) = result.as_chunks_mut::<CHUNK>();
+        for (i, chunk) in chunks.iter_mut().enumerate() {
+            *chunk = weighted_sum(&scores, &values[i * CHUNK..], cache.row_len).map(|sum| sum * inverse);
         }
-        for sum in result {
-            *sum /= total;
+        let first = dim - rest.len();
+        for (i, sum) in rest.iter_mut().enumerate() {
+            let [value] = weighted_sum(&scores, &values[first + i..], cache.row_len);
+            *sum = value * inverse;
         }
     }
     result
+}
+
+/// Elements of a head whose sums stay in registers while all positions go by.
+const CHUNK: usize = 32;
+
+/// Puts the exponentials of scores, relative to the highest, in their place; gives their sum.
+fn exponentials(scores: &mut [f32]) -> f32 {
+    let highest = scores.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+    let (vectors, rest) = scores.as_chunks_mut::<4>();
+    let mut total = f32x4::ZERO;
+    for vector in vectors {
+        let exponential = (f32x4::new(*vector) - f32x4::splat(highest)).exp();
+        total += exponential;
+        *vector = exponential.to_array();
+    }
+    for score in rest.iter_mut() {
+        *score = (*score - highest).exp();
+    }
+    total.reduce_add() + rest.iter().sum::<f32>()
+}
+
+/// The sum of the first `N` elements of rows `row_len` apart, each times its weight.
+#[inline]
+fn weighted_sum<const N: usize>(weights: &[f32], rows: &[f32], row_len: usize) -> [f32; N] {
+    let mut sums = [0.0; N];
+    for (weight, row) in weights.iter().zip(rows.chunks(row_len)) {
+        // The last row is as long as the cache goes on, which is at least to the end of its head.
+        let Some(row) = row.first_chunk::<N>() else { break };
+        sums.iter_mut().zip(row).for_each(|(sum, value)| *sum += weight * value);
+    }
+    sums
 }
 
 #[cfg(test)]

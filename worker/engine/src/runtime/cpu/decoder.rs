@@ -46,7 +46,7 @@ impl CpuModel {
     /// # Errors
     /// [`crate::EngineError::OutOfMemory`]
     pub(in crate::runtime) fn new(
-        cpu: Cpu,
+        cpu: &Cpu,
         config: &ModelConfig,
         plan: &ModelPlan,
         context: u32,
@@ -75,23 +75,36 @@ impl CpuModel {
     }
 
     /// Puts tokens into the cache, the first at `position`.
-    pub(in crate::runtime) async fn run_batch(&mut self, position: usize, ids: &[u32]) {
+    ///
+    /// # Errors
+    /// That another thread is gone.
+    pub(in crate::runtime) async fn run_batch(&mut self, position: usize, ids: &[u32]) -> Result<()> {
         let start = Instant::now();
         self.layers(position, ids).await;
         self.seconds_per_token = Some(start.elapsed().as_secs_f64() / ids.len() as f64);
+        self.weights.check()
     }
 
     /// The same, and the logits after each of them: `[tokens][vocab]`.
-    pub(in crate::runtime) async fn batch_logits(&mut self, position: usize, ids: &[u32]) -> Vec<f32> {
+    ///
+    /// # Errors
+    /// That another thread is gone.
+    pub(in crate::runtime) async fn batch_logits(&mut self, position: usize, ids: &[u32]) -> Result<Vec<f32>> {
         let hidden = self.layers(position, ids).await;
-        self.head(&hidden)
+        let logits = self.head(&hidden);
+        self.weights.check()?;
+        Ok(logits)
     }
 
     /// Computes the logits after a token at `position`.
-    pub(in crate::runtime) async fn decode(&mut self, position: usize, id: u32) -> &[f32] {
+    ///
+    /// # Errors
+    /// That another thread is gone.
+    pub(in crate::runtime) async fn decode(&mut self, position: usize, id: u32) -> Result<&[f32]> {
         let hidden = self.layers(position, &[id]).await;
         self.logits = self.head(&hidden);
-        &self.logits
+        self.weights.check()?;
+        Ok(&self.logits)
     }
 
     /// The logits computed last, which may be changed.
@@ -210,7 +223,8 @@ impl CpuModel {
     /// The mixture of experts; `matrices` are gate, up and down.
     fn experts(&self, experts: ExpertConfig, input: &[f32], router: &Product, matrices: [MatrixId; 3]) -> Vec<f32> {
         let (width, hidden) = (self.config.embedding_len as usize, experts.feed_forward_len as usize);
-        let [gate, up, down] = matrices.map(|id| self.weights.matrix(id));
+        let [gate, up, down] = matrices;
+        let weights = &self.weights;
         let scores = project(&self.weights, router, input, width, experts.count as usize, None);
         let (chosen, shares) = route(&scores, &experts);
         let mut outputs = Vec::with_capacity(chosen.len() * width);
@@ -218,11 +232,16 @@ impl CpuModel {
             let x = Activations::new(input, width);
             for expert in chosen.iter().map(|expert| *expert as usize) {
                 let rows = expert * hidden..(expert + 1) * hidden;
-                let mut activated = Vec::with_capacity(hidden);
-                gate.multiply(rows.clone(), &x, |_, _, value| activated.push(activate(value, self.config.activation)));
-                up.multiply(rows.clone(), &x, |_, row, value| activated[row - rows.start] *= value);
+                let mut activated = vec![0.0; hidden];
+                let store =
+                    |_, row: usize, value| activated[row - rows.start] = activate(value, self.config.activation);
+                weights.multiply(gate, rows.clone(), &x, store);
+                weights.multiply(up, rows.clone(), &x, |_, row, value| activated[row - rows.start] *= value);
                 let activated = Activations::new(&activated, hidden);
-                down.multiply(expert * width..(expert + 1) * width, &activated, |_, _, value| outputs.push(value));
+                let (first, at) = (expert * width, outputs.len());
+                outputs.resize(at + width, 0.0);
+                let store = |_, row: usize, value| outputs[at + row - first] = value;
+                weights.multiply(down, first..first + width, &activated, store);
             }
         }
         expert_sum(&outputs, &shares, &experts, width)

@@ -19,7 +19,7 @@ pub(in crate::runtime) struct CpuEncoder {
 }
 
 impl CpuEncoder {
-    pub(in crate::runtime) fn new(cpu: Cpu, config: &EncoderConfig, plan: &EncoderPlan, weights: CpuWeights) -> Self {
+    pub(in crate::runtime) fn new(cpu: &Cpu, config: &EncoderConfig, plan: &EncoderPlan, weights: CpuWeights) -> Self {
         let angles = config.rope.as_ref().map(|rope| rope.angles(config.heads.rope_dim, config.context, None));
         Self { pacer: cpu.pacer(), plan: plan.clone(), weights, rope: angles.unwrap_or_default() }
     }
@@ -27,7 +27,7 @@ impl CpuEncoder {
     /// The vectors of a text's tokens: `[tokens][embedding_len]`.
     ///
     /// # Errors
-    /// [`crate::EngineError::OutOfMemory`]
+    /// [`crate::EngineError::OutOfMemory`], or that another thread is gone.
     pub(in crate::runtime) async fn hidden(&self, config: &EncoderConfig, ids: &[u32]) -> Result<Vec<f32>> {
         let mut hidden = self.weights.embed(&self.plan.embedding, ids);
         let positions: Vec<u32> = (0..ids.len() as u32).collect();
@@ -44,6 +44,7 @@ impl CpuEncoder {
             hidden = self.feed_forward(config, layer, &hidden);
             self.pacer.pause_if_due().await;
         }
+        self.weights.check()?;
         Ok(hidden)
     }
 

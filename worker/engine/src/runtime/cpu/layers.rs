@@ -47,12 +47,13 @@ pub(super) fn gate_up(
         }
         GateUpPlan::Paired(product) => {
             let mut activated = vec![0.0; x.tokens() * rows];
-            for matrix in product.iter().map(|id| weights.matrix(*id)) {
-                let (both, half) = (matrix.rows, matrix.rows / 2);
+            for id in product {
+                let output = weights.output_rows(*id);
+                let (both, half) = (output.len(), output.len() / 2);
                 let mut values = vec![0.0; x.tokens() * both];
-                matrix.multiply(0..both, x, |token, row, value| values[token * both + row] = value);
+                weights.multiply(*id, 0..both, x, |token, row, value| values[token * both + row] = value);
                 for (token, values) in gated(&values, half, activation).chunks_exact(half).enumerate() {
-                    activated[token * rows + matrix.first_row..][..half].copy_from_slice(values);
+                    activated[token * rows + output.start..][..half].copy_from_slice(values);
                 }
             }
             activated

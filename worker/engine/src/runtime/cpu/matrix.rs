@@ -7,7 +7,6 @@ use wide::{f32x4, i16x8};
 use super::activations::{Activations, BLOCK_VECTORS};
 use crate::error::{EngineError, Result};
 use crate::gguf::{IntegerFormat, TensorType, integer_blocks};
-use crate::models::MatrixPlan;
 use crate::reference::dequantize::dequantize;
 
 /// Weights in a block.
@@ -17,13 +16,10 @@ const TOKENS: usize = 4;
 
 /// A matrix `[rows][cols]` in blocks of 32 columns.
 pub(super) struct CpuMatrix {
-    tensor_type: TensorType,
-    /// Rows.
-    pub(super) rows: usize,
+    /// How it stands in the file.
+    pub(super) tensor_type: TensorType,
     /// Columns.
     pub(super) cols: usize,
-    /// The output row of a product that the first row computes.
-    pub(super) first_row: usize,
     /// Of formats of integers.
     format: Option<IntegerFormat>,
     /// `[rows][blocks][1]` of formats of four bits, whose byte `i` holds weights `i` and `i + 16`; else `[2]`, a byte a weight.
@@ -51,21 +47,18 @@ pub(super) fn zeros<T: Clone + Default>(len: usize) -> Result<Vec<T>> {
 }
 
 impl CpuMatrix {
-    /// Allocates the planned matrix; [`CpuMatrix::write`] fills it.
+    /// Allocates a matrix; [`CpuMatrix::write`] fills it.
     ///
     /// # Errors
     /// [`EngineError::OutOfMemory`]
-    pub(super) fn allocate(plan: &MatrixPlan) -> Result<Self> {
-        let (rows, cols) = (plan.rows as usize, plan.cols as usize);
+    pub(super) fn allocate(tensor_type: TensorType, rows: usize, cols: usize) -> Result<Self> {
         let blocks = rows * (cols / BLOCK_LEN);
-        let format = IntegerFormat::of(plan.tensor_type);
+        let format = IntegerFormat::of(tensor_type);
         let scales = format.map_or(0, |format| blocks * (1 + usize::from(format.halves)));
         let offsets = format.is_some_and(|format| format.offsets || format.nibbles_from.is_some_and(|low| low != 0));
         Ok(Self {
-            tensor_type: plan.tensor_type,
-            rows,
+            tensor_type,
             cols,
-            first_row: plan.first_row as usize,
             format,
             quants: zeros(format.map_or(0, |format| blocks * vectors(format)))?,
             scales: zeros(scales)?,
@@ -125,17 +118,22 @@ impl CpuMatrix {
         (0..self.cols).map(weight).collect()
     }
 
-    /// Gives `store` each (token, row, value) of the product of `rows` with the tokens of `x`.
-    pub(super) fn multiply(&self, rows: Range<usize>, x: &Activations<'_>, mut store: impl FnMut(usize, usize, f32)) {
-        let tokens = x.tokens();
+    /// Gives `store` each (token, row, value) of the product of `rows` with `tokens` of `x`, row by row.
+    pub(super) fn multiply(
+        &self,
+        rows: Range<usize>,
+        x: &Activations<'_>,
+        tokens: &Range<usize>,
+        mut store: impl FnMut(usize, usize, f32),
+    ) {
         for row in rows {
-            let mut token = 0;
-            while token + TOKENS <= tokens {
+            let mut token = tokens.start;
+            while token + TOKENS <= tokens.end {
                 let values = self.dot::<TOKENS>(row, x, token);
                 values.into_iter().enumerate().for_each(|(i, value)| store(token + i, row, value));
                 token += TOKENS;
             }
-            for token in token..tokens {
+            for token in token..tokens.end {
                 let [value] = self.dot::<1>(row, x, token);
                 store(token, row, value);
             }
@@ -248,7 +246,6 @@ pub(super) fn dot_floats(a: &[f32], b: &[f32]) -> f32 {
 #[allow(clippy::unwrap_used, reason = "tests may panic")]
 mod tests {
     use super::*;
-    use crate::models::Segment;
     use crate::reference::linear::matmul;
 
     /// Numbers in -1..1 (SplitMix64).
@@ -298,10 +295,7 @@ mod tests {
         let mut checked = 0;
         for tensor_type in TensorType::supported() {
             let bytes = weights(tensor_type, rows * cols);
-            let segments = vec![Segment { tensor: String::new(), first_row: 0, rows: rows as u32 }];
-            let (rows_u32, cols_u32) = (rows as u32, cols as u32);
-            let plan = MatrixPlan { segments, tensor_type, rows: rows_u32, cols: cols_u32, first_row: 0 };
-            let mut matrix = CpuMatrix::allocate(&plan).unwrap();
+            let mut matrix = CpuMatrix::allocate(tensor_type, rows, cols).unwrap();
             // In two pieces, as a download brings them.
             let (first, second) = bytes.split_at(bytes.len() / 2);
             matrix.write(0, first);
@@ -309,8 +303,8 @@ mod tests {
             let floats = dequantize(tensor_type, &bytes).unwrap();
             let expected = matmul(&floats, &x, cols);
             let mut actual = vec![0.0; tokens * rows];
-            matrix
-                .multiply(0..rows, &Activations::new(&x, cols), |token, row, value| actual[token * rows + row] = value);
+            let store = |token: usize, row, value| actual[token * rows + row] = value;
+            matrix.multiply(0..rows, &Activations::new(&x, cols), &(0..tokens), store);
             let largest = expected.iter().fold(0.0f32, |largest, value| largest.max(value.abs()));
             for (actual, expected) in actual.iter().zip(&expected) {
                 assert!((actual - expected).abs() <= 1e-4 * largest, "{tensor_type}: {actual} for {expected}");

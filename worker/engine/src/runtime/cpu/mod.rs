@@ -6,20 +6,28 @@
 
 mod activations;
 mod attention;
+mod crew;
 mod decoder;
 mod encoder;
 mod layers;
 mod matrix;
 mod sampler;
+mod shard;
+#[cfg(not(target_family = "wasm"))]
+mod threads;
 mod weights;
 
 use std::cell::Cell;
+use std::sync::Arc;
 
 use futures::future::LocalBoxFuture;
 use web_time::Instant;
 
+pub use crew::{Link, MAX_PAYLOAD_BYTES, MAX_REPLY_FLOATS, Member, ORDER_WORDS};
 pub(super) use decoder::CpuModel;
 pub(super) use encoder::CpuEncoder;
+#[cfg(not(target_family = "wasm"))]
+pub use threads::Threads;
 pub(super) use weights::CpuWeights;
 
 use crate::fit::DeviceLimits;
@@ -28,16 +36,19 @@ use crate::fit::DeviceLimits;
 const TURN_SECONDS: f64 = 0.03;
 
 /// The CPU as a device.
-#[derive(Debug, Clone, Copy)]
+#[derive(Clone)]
 pub struct Cpu {
     /// Gives a turn to whatever else runs on this thread.
     pause: fn() -> LocalBoxFuture<'static, ()>,
+    /// Other threads that share the work.
+    crew: Option<Arc<dyn Link>>,
+    name: String,
 }
 
 impl Cpu {
     /// A CPU whose thread has other things to do: `pause` lets them happen, several times a second.
     pub fn new(pause: fn() -> LocalBoxFuture<'static, ()>) -> Self {
-        Self { pause }
+        Self { pause, crew: None, name: "CPU".to_owned() }
     }
 
     /// A CPU whose thread has nothing else to do.
@@ -45,13 +56,27 @@ impl Cpu {
         Self::new(|| Box::pin(std::future::ready(())))
     }
 
+    /// The same, with other threads for the products of one model at a time.
+    #[must_use]
+    pub fn with_crew(self, crew: Arc<dyn Link>) -> Self {
+        match crew.members() {
+            0 => self,
+            members => Self { crew: Some(crew), name: format!("CPU, {} threads", members + 1), ..self },
+        }
+    }
+
+    /// What it is called.
+    pub(super) fn name(&self) -> &str {
+        &self.name
+    }
+
     /// The memory of a wasm module has 4 GiB, and an allocation half of that.
-    pub fn limits(self) -> DeviceLimits {
+    pub fn limits(&self) -> DeviceLimits {
         DeviceLimits { max_binding_bytes: 1 << 30 }
     }
 
-    fn pacer(self) -> Pacer {
-        Pacer { cpu: self, turn: Cell::new(Instant::now()) }
+    fn pacer(&self) -> Pacer {
+        Pacer { cpu: self.clone(), turn: Cell::new(Instant::now()) }
     }
 }
 
