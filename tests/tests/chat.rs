@@ -49,11 +49,12 @@ fn a_question_is_answered_as_by_the_native_program() {
     assert_eq!(page.evaluate("document.querySelector('[data-testid=on-cpu]')").unwrap(), serde_json::Value::Null);
 
     // A follow-up sees the conversation and reuses what is cached.
+    let cached_tokens = format!("Number({LAST_ANSWER}.querySelector('.statistics').dataset.cached)");
     ask(&page, "And of Germany?");
     let follow_up = answer(&page);
     assert!(follow_up.contains("Berlin"), "{follow_up}");
-    let cached = page.evaluate(&format!("Number({LAST_ANSWER}.querySelector('.statistics').dataset.cached)")).unwrap();
-    assert!(cached.as_u64().unwrap() > 30, "{cached}");
+    let cached = page.evaluate(&cached_tokens).unwrap().as_u64().unwrap();
+    assert!(cached > 30, "{cached}");
 
     // The model went to the GPU in chunks: the worker never held it.
     page.click(".model-button").unwrap();
@@ -65,6 +66,16 @@ fn a_question_is_answered_as_by_the_native_program() {
     page.click(NEW_CHAT).unwrap();
     page.wait_for("document.querySelector('.welcome')", Duration::from_secs(5)).unwrap();
     assert_eq!(page.evaluate("document.querySelectorAll('.message').length").unwrap(), 0);
+
+    // What is known of a conversation is kept while another one takes its place.
+    ask(&page, "Good morning!");
+    answer(&page);
+    page.evaluate("document.querySelectorAll('.conversation').item(1).click()").unwrap();
+    page.wait_for("document.body.innerText.includes('And of Germany?')", LONG).unwrap();
+    ask(&page, "Thank you.");
+    answer(&page);
+    let cached_again = page.evaluate(&cached_tokens).unwrap().as_u64().unwrap();
+    assert!(cached_again > cached + 10, "{cached_again} after {cached}: the second question and its answer, too");
 }
 
 #[test]

@@ -53,11 +53,17 @@ fn model_bytes() -> Vec<u8> {
 }
 
 fn load(on: On) -> Model {
+    load_with_context(on, 512)
+}
+
+fn load_with_context(on: On, context_tokens: u32) -> Model {
     let bytes = model_bytes();
     block_on(async {
         let device = on.open().await;
-        let mut loader =
-            Loader::new(device, LoaderOptions { file_len_bytes: Some(bytes.len() as u64), context_tokens: Some(512) });
+        let mut loader = Loader::new(
+            device,
+            LoaderOptions { file_len_bytes: Some(bytes.len() as u64), context_tokens: Some(context_tokens) },
+        );
         // Chunks of an odd size, so that borders fall everywhere.
         for chunk in bytes.chunks(1_000_003) {
             loader.push(chunk).await.unwrap();
@@ -164,6 +170,51 @@ fn greedy_text_matches() {
             let text: String = ids.iter().map(|id| detokenizer.push(*id)).collect();
             assert_eq!(text + &detokenizer.finish(), prompt.greedy_text);
         }
+    }
+}
+
+/// Reads a prompt, and says how many of its tokens were not known yet.
+async fn read(model: &mut Model, prompt: &[u32]) -> usize {
+    let mut work = 0;
+    let report = |_, to_do| {
+        work = to_do;
+        true
+    };
+    model.prefill(prompt, report).await.unwrap();
+    work
+}
+
+#[test]
+fn conversations_that_wait_are_taken_up_again_where_there_is_room() {
+    // As many tokens may wait as the context has, so that three conversations are too many.
+    let conversation =
+        |first: u32, len: usize| -> Vec<u32> { (0..len as u32).map(|i| (first + 7 * i) % 40_000).collect() };
+    let [a, b, c] = [100, 5_000, 9_000].map(|first| conversation(first, 40));
+    for on in [On::GPU, On::Cpu] {
+        let mut model = load_with_context(on, 128);
+        block_on(async {
+            let expected = answer(&mut model, &a).await;
+            let logits = async |model: &mut Model| {
+                read(model, &a).await;
+                model.decode_logits(a[39]).await.unwrap()
+            };
+            let expected_logits = logits(&mut model).await;
+            assert_eq!(read(&mut model, &b).await, 39, "nothing of it is known");
+            assert!(model.cached_prefix_len(&a) == 39 && model.cached_prefix_len(&b) == 39);
+
+            // Back to the first, with a follow-up, and to the second.
+            assert_eq!(logits(&mut model).await, expected_logits, "bit by bit what they were");
+            assert_eq!(answer(&mut model, &a).await, expected);
+            assert_eq!(read(&mut model, &[&b[..], &[3, 4, 5]].concat()).await, 3, "what is new of it");
+
+            // The third one pushes out the first, which has waited longest.
+            read(&mut model, &c).await;
+            read(&mut model, &conversation(20_000, 40)).await;
+            assert_eq!(model.cached_prefix_len(&a), 0);
+            assert_eq!(model.cached_prefix_len(&c), 39);
+            model.reset();
+            assert_eq!(model.cached_prefix_len(&c), 0);
+        });
     }
 }
 

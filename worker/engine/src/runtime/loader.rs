@@ -9,6 +9,7 @@ use super::device::Device;
 use super::encoder::Encoder;
 use super::gpu_model::GpuModel;
 use super::model::{Compute, Model};
+use super::parked::Parked;
 use super::upload::{Placed, Upload};
 use super::weights::Weights;
 use crate::chat::Chat;
@@ -223,6 +224,7 @@ impl Parts {
             wished_context,
             weight_bytes: plan.weights.len_bytes(),
             cached: Vec::new(),
+            parked: Parked::new(context, config, device.is_cpu()),
             device: device.clone(),
             compute,
         })

@@ -13,6 +13,7 @@ mod gpu;
 mod gpu_model;
 mod loader;
 mod model;
+mod parked;
 mod product;
 mod profile;
 mod program;

@@ -6,6 +6,7 @@ use super::cpu::CpuModel;
 use super::device::Device;
 use super::generation::Generation;
 use super::gpu_model::GpuModel;
+use super::parked::{Parked, shared_len};
 use super::stepwise::Stepwise;
 use crate::chat::Chat;
 use crate::error::{EngineError, Result};
@@ -14,7 +15,8 @@ use crate::sampling::{SamplingParams, SamplingPlan, history};
 
 /// A model in memory, ready to answer.
 ///
-/// It holds one sequence. A new prompt that begins like the last one is prefilled only where it differs.
+/// It computes one sequence and keeps others while there is room: a new prompt that begins like one of them is prefilled only where
+/// it differs.
 pub struct Model {
     pub(super) config: ModelConfig,
     pub(super) chat: Arc<Chat>,
@@ -24,6 +26,8 @@ pub struct Model {
     pub(super) weight_bytes: u64,
     /// Tokens whose keys and values are in the cache.
     pub(super) cached: Vec<u32>,
+    /// Other conversations.
+    pub(super) parked: Parked,
     pub(super) device: Device,
     pub(super) compute: Compute,
 }
@@ -50,6 +54,11 @@ impl Compute {
             Self::Cpu(model) => model.batch_len(),
         }
     }
+}
+
+/// All tokens but the last, which always goes through the decode loop: that gives its logits.
+fn before_last(prompt: &[u32]) -> &[u32] {
+    prompt.split_last().map_or(&[], |(_, before)| before)
 }
 
 impl Model {
@@ -101,11 +110,10 @@ impl Model {
         &self.cached
     }
 
-    /// How many of `prompt`'s first tokens need no prefill, because the cache holds them.
+    /// How many of `prompt`'s first tokens need no prefill, because this sequence or another one that is kept begins with them.
     pub fn cached_prefix_len(&self, prompt: &[u32]) -> usize {
-        // The last token always goes through the decode loop, which gives its logits.
-        let usable = prompt.len().saturating_sub(1);
-        self.cached.iter().zip(&prompt[..usable]).take_while(|(a, b)| a == b).count()
+        let before_last = before_last(prompt);
+        shared_len(&self.cached, before_last).max(self.parked_prefix_len(before_last))
     }
 
     /// Puts all of `prompt` but its last token into the cache.
@@ -116,9 +124,9 @@ impl Model {
     /// [`EngineError::ContextOverflow`] if nothing fits after the prompt, [`EngineError::Interrupted`] if
     /// `on_progress` said so, or whatever the GPU reported. The cache stays consistent.
     pub async fn prefill(&mut self, prompt: &[u32], mut on_progress: impl FnMut(usize, usize) -> bool) -> Result<()> {
-        let Some((_, before_last)) = prompt.split_last() else {
+        if prompt.is_empty() {
             return Err(EngineError::Tokenizer("the prompt has no tokens".to_owned()));
-        };
+        }
         self.check_tokens(prompt)?;
         if prompt.len() >= self.context as usize {
             return Err(EngineError::ContextOverflow {
@@ -126,7 +134,9 @@ impl Model {
                 context_tokens: self.context as usize,
             });
         }
-        self.cached.truncate(self.cached_prefix_len(prompt));
+        let before_last = before_last(prompt);
+        self.switch_to(before_last).await;
+        self.cached.truncate(shared_len(&self.cached, before_last));
         let start = self.cached.len();
         let mut rest = &before_last[start..];
         let to_do = rest.len();
@@ -202,9 +212,10 @@ impl Model {
         Ok(())
     }
 
-    /// Empties the cache.
+    /// Forgets all sequences.
     pub fn reset(&mut self) {
         self.cached.clear();
+        self.parked.clear();
     }
 
     /// Starts to answer `prompt`, which [`Model::prefill`] must have seen, with at most `max_tokens` tokens.

@@ -82,6 +82,12 @@ impl Model {
         Ok(())
     }
 
+    /// Bytes of a token's keys and values in all layers.
+    pub(super) fn token_bytes(&self) -> u64 {
+        let (layers, row_bytes) = self.cache_shape();
+        2 * u64::from(layers) * u64::from(row_bytes)
+    }
+
     /// Layers, and bytes of a token's keys in one of them: halves on a GPU, whole floats on the CPU.
     fn cache_shape(&self) -> (u32, u32) {
         let element_bytes = if self.device.is_cpu() { 4 } else { 2 };

@@ -232,14 +232,17 @@ fn dot_half_blocks<const T: usize>(quants: &[i16x8], scales: &[f32], inputs: [In
 
 /// The dot product of two vectors of one length.
 pub(super) fn dot_floats(a: &[f32], b: &[f32]) -> f32 {
-    let (a_vectors, a_rest) = a.as_chunks::<4>();
-    let (b_vectors, b_rest) = b.as_chunks::<4>();
-    let mut sums = [f32x4::ZERO; 2];
-    for (i, (a, b)) in a_vectors.iter().zip(b_vectors).enumerate() {
-        sums[i % 2] += f32x4::new(*a) * f32x4::new(*b);
+    // Four sums, so that an addition does not wait for the one before.
+    let (a_chunks, a_rest) = a.as_chunks::<16>();
+    let (b_chunks, b_rest) = b.as_chunks::<16>();
+    let mut sums = [f32x4::ZERO; 4];
+    for (a, b) in a_chunks.iter().zip(b_chunks) {
+        for ((sum, a), b) in sums.iter_mut().zip(a.as_chunks::<4>().0).zip(b.as_chunks::<4>().0) {
+            *sum += f32x4::new(*a) * f32x4::new(*b);
+        }
     }
     let rest: f32 = a_rest.iter().zip(b_rest).map(|(a, b)| a * b).sum();
-    (sums[0] + sums[1]).reduce_add() + rest
+    ((sums[0] + sums[1]) + (sums[2] + sums[3])).reduce_add() + rest
 }
 
 #[cfg(test)]

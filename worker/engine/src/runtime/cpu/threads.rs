@@ -2,10 +2,13 @@
 
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex};
-use std::thread;
+use std::{hint, thread};
 
 use super::crew::{Link, Member, ORDER_WORDS};
 use crate::error::{EngineError, Result};
+
+/// Looks at a channel before waiting.
+const LOOKS: u32 = 4000;
 
 /// An order on its way.
 type Message = ([u32; ORDER_WORDS], Arc<[u8]>);
@@ -27,7 +30,7 @@ impl Threads {
             thread::spawn(move || {
                 let mut member = Member::new(index, members);
                 // The channels close when the crew is gone.
-                for (order, payload) in received {
+                while let Some((order, payload)) = soon(&received) {
                     let mut reply = Vec::new();
                     let result = member.follow(order, &payload, &mut reply);
                     if done.send(result.map(|()| reply)).is_err() {
@@ -39,6 +42,11 @@ impl Threads {
         };
         Self { members: (0..members).map(start).collect(), min_shared_weights }
     }
+}
+
+/// The next message. Products follow each other closely, and waking up takes longer than looking a while.
+fn soon<T>(channel: &Receiver<T>) -> Option<T> {
+    (0..LOOKS).find_map(|_| channel.try_recv().inspect_err(|_| hint::spin_loop()).ok()).or_else(|| channel.recv().ok())
 }
 
 impl Link for Threads {
@@ -61,7 +69,7 @@ impl Link for Threads {
     fn wait(&self, member: usize, reply: &mut [f32]) -> Result<()> {
         let gone = || EngineError::Threads("it ended".to_owned());
         let replies = self.members[member].1.lock().map_err(|_| gone())?;
-        let values = replies.recv().map_err(|_| gone())??;
+        let values = soon(&replies).ok_or_else(gone)??;
         let len = reply.len().min(values.len());
         reply[..len].copy_from_slice(&values[..len]);
         Ok(())
