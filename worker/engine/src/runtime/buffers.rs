@@ -92,7 +92,7 @@ impl Buffers {
             sampling: gpu.buffer("sampling", SAMPLING_BYTES, wgpu::BufferUsages::UNIFORM),
             allowed: floats("allowed tokens", u64::from(config.vocab.div_ceil(32))),
             bias: floats("logit bias", u64::from(config.vocab)),
-            prompt_ids: floats("prompt ids", u64::from(tuning.prefill_batch)),
+            prompt_ids: floats("prompt ids", u64::from(prefill_batch(config, &tuning))),
             next_id: floats("next id", 1),
             ring: floats("ring", u64::from(RING_LEN)),
             history: floats("history", u64::from(config.vocab)),
@@ -133,7 +133,7 @@ struct Sizes {
 
 impl Sizes {
     fn new(config: &ModelConfig, tuning: &Tuning) -> Self {
-        let batch = u64::from(tuning.prefill_batch);
+        let batch = u64::from(prefill_batch(config, tuning));
         let of = |len: u32| batch * u64::from(len);
         let (slots, experts, hidden) = match config.experts {
             Some(experts) => (experts.used, experts.count, experts.feed_forward_len),
@@ -167,6 +167,16 @@ impl Sizes {
             + self.router
             + 2 * self.slots
     }
+}
+
+/// Most tokens in a batch of a prompt: no buffer of activations exceeds what every adapter binds, 128 MiB.
+pub(super) fn prefill_batch(config: &ModelConfig, tuning: &Tuning) -> u32 {
+    let (slots, hidden) =
+        config.experts.map_or((1, config.feed_forward_len), |experts| (experts.used, experts.feed_forward_len));
+    let widest = [slots * hidden, slots * config.embedding_len, config.attention_len(), config.qkv_rows()];
+    let fitting = (128 << 20) / 4 / widest.into_iter().max().unwrap_or(1).max(1);
+    // Whole tiles, where there are several.
+    tuning.prefill_batch.min(if fitting < 64 { fitting.max(1) } else { fitting / 64 * 64 })
 }
 
 /// Bytes of activations on a GPU.

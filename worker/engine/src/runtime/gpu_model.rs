@@ -3,7 +3,9 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use super::buffers::{Buffers, SAMPLING_SWITCHES, State};
+use web_time::Instant;
+
+use super::buffers::{Buffers, SAMPLING_SWITCHES, State, prefill_batch};
 use super::forward::{ForwardBuilder, Layout};
 use super::generation::StagingPool;
 use super::gpu::Gpu;
@@ -26,7 +28,17 @@ pub(super) struct GpuModel {
     decode: Vec<Vec<Dispatch>>,
     pub(super) sampler: [Dispatch; 2],
     pub(super) staging: StagingPool,
+    /// Most tokens of a batch.
+    pub(super) max_batch: u32,
+    /// What a token of a prompt took in the batch before.
+    seconds_per_token: Option<f64>,
 }
+
+/// Seconds that a batch of a prompt should take: few enough that a stop takes effect soon.
+const BATCH_SECONDS: f64 = 0.4;
+/// Tokens of a batch that no adapter takes too long for, and of the first, of which nothing is known yet.
+const MIN_BATCH: u32 = 64;
+const FIRST_BATCH: u32 = 512;
 
 impl GpuModel {
     pub(super) fn new(
@@ -51,14 +63,26 @@ impl GpuModel {
         };
         // Steps that no position of this context takes need no program.
         let steps = tuning.attention_splits.iter().filter(|step| step.from < context);
-        let decode = steps.map(|step| decode(step.splits)).collect::<Result<_>>()?;
+        let decode = steps.map(|step| decode(step.for_heads(config.heads.heads))).collect::<Result<_>>()?;
         let prefiller = builder(tuning.prefill, 1);
         let prefill = prefiller.layers(&buffers.prompt_ids)?;
         let prefill_head = prefiller.head()?;
         let sampler = prefiller.sampler();
         let staging = StagingPool::default();
         let vocab = config.vocab;
-        Ok(Self { gpu, vocab, buffers, _weights: weights, prefill, prefill_head, decode, sampler, staging })
+        Ok(Self {
+            gpu,
+            vocab,
+            buffers,
+            _weights: weights,
+            prefill,
+            prefill_head,
+            decode,
+            sampler,
+            staging,
+            max_batch: prefill_batch(config, &tuning),
+            seconds_per_token: None,
+        })
     }
 
     /// Dispatches of one decoded token, sampling included.
@@ -67,11 +91,24 @@ impl GpuModel {
     }
 
     /// Puts tokens into the cache, the first at `position`, and waits for it.
-    pub(super) async fn run_batch(&self, position: usize, batch: &[u32]) -> Result<()> {
+    pub(super) async fn run_batch(&mut self, position: usize, batch: &[u32]) -> Result<()> {
+        let start = Instant::now();
         self.submit_batch(position, batch, false);
         // Reading anything back waits for the batch, so that progress is true and a stop takes effect.
         self.gpu.read_buffer::<u32>(&self.buffers.state, size_of::<State>() as u64).await?;
+        // Short ones mostly wait, and tell nothing of the pace.
+        if batch.len() >= MIN_BATCH as usize {
+            self.seconds_per_token = Some(start.elapsed().as_secs_f64() / batch.len() as f64);
+        }
         Ok(())
+    }
+
+    /// How many tokens of a prompt to compute at once.
+    pub(super) fn batch_len(&self) -> usize {
+        let most = self.max_batch;
+        let fitting = self.seconds_per_token.map_or(FIRST_BATCH, |seconds| (BATCH_SECONDS / seconds) as u32);
+        // Whole tiles.
+        (fitting / MIN_BATCH * MIN_BATCH).clamp(MIN_BATCH.min(most), most) as usize
     }
 
     /// The same, and the logits after each of them: `[tokens][vocab]`.

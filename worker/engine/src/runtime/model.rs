@@ -50,7 +50,7 @@ impl Compute {
     /// How many tokens of a prompt to compute at once.
     fn batch_len(&self) -> usize {
         match self {
-            Self::Gpu(model) => model.gpu.tuning().prefill_batch as usize,
+            Self::Gpu(model) => model.batch_len(),
             Self::Cpu(model) => model.batch_len(),
         }
     }

@@ -51,7 +51,7 @@ impl Model {
     pub async fn profile_prefill(&mut self, tokens: u32, runs: usize) -> Result<Profile> {
         let (model, position) = (self.timed()?, self.cached.len());
         let program: Vec<_> = model.prefill_program().iter().collect();
-        model.time(&program, position, tokens.min(model.gpu.tuning().prefill_batch), runs).await
+        model.time(&program, position, tokens.min(model.max_batch), runs).await
     }
 
     /// The decoder, if it is on a GPU with timestamps.

@@ -9,7 +9,7 @@ pub struct Tuning {
     pub decode: LinearTuning,
     /// Matrix products for many tokens.
     pub prefill: LinearTuning,
-    /// Most tokens in one prefill submission: few enough that a stop takes effect soon.
+    /// Most tokens in one prefill submission. It has fewer where they would take long, so that a stop takes effect soon.
     pub prefill_batch: u32,
     /// Least threads of a workgroup of attention, a power of two.
     pub attention_workgroup: u32,
@@ -30,8 +30,20 @@ pub struct Tuning {
 pub struct AttentionSplits {
     /// From this position on.
     pub from: u32,
-    /// Workgroups.
+    /// Workgroups, where heads are few.
     pub splits: u32,
+}
+
+/// Workgroups of attention that keep a graphics card busy.
+const BUSY_WORKGROUPS: u32 = 288;
+/// Splits that no model has too many heads for.
+const MIN_SPLITS: u32 = 12;
+
+impl AttentionSplits {
+    /// Workgroups for each of so many heads: many heads keep the adapter busy by themselves, and parts take time to put together.
+    pub fn for_heads(self, heads: u32) -> u32 {
+        self.splits.min((BUSY_WORKGROUPS / heads.max(1)).max(MIN_SPLITS))
+    }
 }
 
 impl Tuning {
@@ -57,8 +69,8 @@ impl Tuning {
                 tiles: Tiles::Cooperative,
                 ..shared
             };
-            // Adapters with matrix units compute even so many in a tenth of a second.
-            return Self { prefill_large, prefill_batch: 512, ..self };
+            // Attention over long prompts needs many tokens to keep such an adapter busy.
+            return Self { prefill_large, prefill_batch: 2048, ..self };
         }
         Self { prefill_large: shared, ..self }
     }
@@ -136,6 +148,11 @@ mod tests {
         let splits = |position| tuning.attention_splits[tuning.split_step(position)].splits;
         assert_eq!([0, 63, 64, 1023, 1024, 100_000].map(splits), [1, 1, 8, 8, 32, 32]);
         assert_eq!(tuning.max_splits(), 32);
+        // The demo model has 9 heads, others 32 and 64.
+        assert_eq!(
+            [9, 32, 64].map(|heads| tuning.attention_splits.map(|step| step.for_heads(heads))),
+            [[1, 8, 32], [1, 8, 12], [1, 8, 12],]
+        );
     }
 
     #[test]
