@@ -6,7 +6,7 @@ use crate::models::HeadShape;
 use crate::runtime::Grid;
 
 /// Values that a thread loads at once: enough to hide what a load takes.
-const VALUES: u32 = 8;
+const VALUES: u32 = 2;
 
 /// Threads of a workgroup of `attention_cooperative.wgsl`.
 const COOPERATIVE_WORKGROUP: u32 = 128;

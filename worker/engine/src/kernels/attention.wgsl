@@ -4,8 +4,8 @@
 // Grid: x: HEADS, y: tokens, z: SPLITS, each of which takes its share of the positions. With more than one split, the kernel after it
 // puts their results together (`merged_input.wgsl`, `attention_merge.wgsl`).
 //
-// First KEY_LANES neighbouring threads score one position of the tile. Then thread = turn * HALF_DIM + pair of elements: turns share the
-// positions, and each keeps a highest score and sums of its own until the end, so that a tile costs two barriers.
+// First KEY_LANES neighbouring threads score one position of the tile. Then thread = turn * KEY_VECTORS + vector of eight elements: turns
+// share the positions, and each keeps a highest score and sums of its own until the end, so that a tile costs two barriers.
 // Constants: HEADS, KV_HEADS, HEAD_DIM, ROPE_DIM, VALUE_VEC_OFFSET, SCALE, SPLITS, WORKGROUP (>= HEAD_DIM / 2), KEY_LANES (divides
 // HEAD_DIM / 8), KEYS (HEAD_DIM / 8 / KEY_LANES), VALUES (values that a thread loads at once).
 #include "attention_common.wgsl"
@@ -13,15 +13,16 @@
 // From a position to the next.
 const POSITION_VECTORS: u32 = KV_HEADS * KEY_VECTORS;
 const TILE: u32 = WORKGROUP / KEY_LANES;
-const TURNS: u32 = WORKGROUP / HALF_DIM;
+const TURNS: u32 = WORKGROUP / KEY_VECTORS;
 // Shares of a split are whole multiples of this.
 const SHARE_UNIT: u32 = 32u;
 
 // Parts of the scores of a tile: [TILE][KEY_LANES]
 var<workgroup> scores: array<f32, WORKGROUP>;
-// At the end, each turn's highest score, and each thread's sums of (values.x, values.y, weight).
+// At the end, each turn's highest score and sum of weights, and each thread's sums of weighted values: [turn][HALF_DIM]
 var<workgroup> highests: array<f32, TURNS>;
-var<workgroup> partials: array<vec3<f32>, WORKGROUP>;
+var<workgroup> totals: array<f32, TURNS>;
+var<workgroup> partials: array<vec2<f32>, 4u * WORKGROUP>;
 
 // The score of a place in the tile, or LOWEST past the tile's end.
 fn score(place: u32, tile_len: u32) -> f32 {
@@ -45,11 +46,11 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     let share = ((seen.y - seen.x + SPLITS * SHARE_UNIT - 1u) / (SPLITS * SHARE_UNIT)) * SHARE_UNIT;
     let first_position = min(seen.x + group.z * share, seen.y);
     let end_position = min(first_position + share, seen.y);
-    let turn = thread / HALF_DIM;
-    let pair = thread % HALF_DIM;
+    let turn = thread / KEY_VECTORS;
+    let vector = thread % KEY_VECTORS;
     let lane = thread % KEY_LANES;
     let key_base = kv_head * KEY_VECTORS + lane;
-    let value_base = VALUE_VEC_OFFSET + kv_head * KEY_VECTORS + pair / 4u;
+    let value_base = VALUE_VEC_OFFSET + kv_head * KEY_VECTORS + vector;
     let last = max(end_position, 1u) - 1u;
 
     // All that the first tile needs is under way before the first of it is waited for. Past the end weights are zero, and some
@@ -67,8 +68,10 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     workgroupBarrier();
 
     var highest = LOWEST;
-    // (weighted values, sum of weights)
-    var sum = vec3<f32>(0.0);
+    #repeat e 4
+    var sum$e = vec2<f32>(0.0);
+    #end
+    var total = 0.0;
     for (var start = first_position; start < end_position; start += TILE) {
         var partial = 0.0;
         #repeat k KEYS
@@ -92,37 +95,47 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
             let score$u = score(i + $uu * TURNS, tile_len);
             new_highest = max(new_highest, score$u);
             #end
-            sum *= exp(highest - new_highest);
+            let factor = exp(highest - new_highest);
             highest = new_highest;
+            total *= factor;
+            #repeat e 4
+            sum$e *= factor;
+            #end
             #repeat u VALUES
             let weight$u = select(0.0, exp(score$u - highest), i + $uu * TURNS < tile_len);
-            sum += weight$u * vec3<f32>(unpack2x16float(value$u[pair % 4u]), 1.0);
+            total += weight$u;
+            #repeat e 4
+            sum$e += weight$u * unpack2x16float(value$u[$e]);
+            #end
             #end
         }
         workgroupBarrier();
     }
 
-    partials[thread] = sum;
-    if (pair == 0u && turn < TURNS) {
+    #repeat e 4
+    partials[4u * thread + $eu] = sum$e;
+    #end
+    if (vector == 0u && turn < TURNS) {
         highests[turn] = highest;
+        totals[turn] = total;
     }
     workgroupBarrier();
     if (thread < HALF_DIM) {
         for (var i = 0u; i < TURNS; i++) {
             highest = max(highest, highests[i]);
         }
-        var total = vec3<f32>(0.0);
+        var all = vec3<f32>(0.0);
         for (var i = 0u; i < TURNS; i++) {
-            total += exp(highests[i] - highest) * partials[i * HALF_DIM + thread];
+            all += exp(highests[i] - highest) * vec3<f32>(partials[i * HALF_DIM + thread], totals[i]);
         }
         let row = token * HEADS + head;
         if (SPLITS == 1u) {
-            y[row * HALF_DIM + thread] = total.xy / total.z;
+            y[row * HALF_DIM + thread] = all.xy / all.z;
         } else {
             let base = (row * SPLITS + group.z) * (HALF_DIM + 1u);
-            y[base + thread] = total.xy;
+            y[base + thread] = all.xy;
             if (thread == 0u) {
-                y[base + HALF_DIM] = vec2<f32>(highest, total.z);
+                y[base + HALF_DIM] = vec2<f32>(highest, all.z);
             }
         }
     }
