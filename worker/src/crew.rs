@@ -247,7 +247,7 @@ fn work(shared: &Shared, index: u32, members: u32) {
         payload.resize(shared.word(place::PAYLOAD_LEN) as usize, 0);
         shared.read(place::payload(), &mut payload);
         let result = member.follow(order, &payload, &mut reply).map_err(|error| error.to_string());
-        let said = result.as_ref().map_or_else(|text| text.as_bytes(), |()| bytemuck::cast_slice(&reply));
+        let said = result.as_ref().map_or_else(String::as_bytes, |()| bytemuck::cast_slice(&reply));
         shared.write(place::reply(index), said);
         shared.set(place::reply_len(index), said.len() as i32);
         shared.set(place::has_failed(index), i32::from(result.is_err()));
