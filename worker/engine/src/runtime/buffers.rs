@@ -135,10 +135,7 @@ impl Sizes {
     fn new(config: &ModelConfig, tuning: &Tuning) -> Self {
         let batch = u64::from(prefill_batch(config, tuning));
         let of = |len: u32| batch * u64::from(len);
-        let (slots, experts, hidden) = match config.experts {
-            Some(experts) => (experts.used, experts.count, experts.feed_forward_len),
-            None => (1, 0, config.feed_forward_len),
-        };
+        let (slots, experts, hidden) = feed_forward_shape(config);
         let longest = config.embedding_len.max(config.attention_len()).max(hidden);
         let needs_output = config.post_norm || config.experts.is_some();
         Self {
@@ -169,10 +166,17 @@ impl Sizes {
     }
 }
 
+/// Experts that a token takes, experts in all, and the length of the layer between their halves; one without experts has one slot.
+fn feed_forward_shape(config: &ModelConfig) -> (u32, u32, u32) {
+    match config.experts {
+        Some(experts) => (experts.used, experts.count, experts.feed_forward_len),
+        None => (1, 0, config.feed_forward_len),
+    }
+}
+
 /// Most tokens in a batch of a prompt: no buffer of activations exceeds what every adapter binds, 128 MiB.
 pub(super) fn prefill_batch(config: &ModelConfig, tuning: &Tuning) -> u32 {
-    let (slots, hidden) =
-        config.experts.map_or((1, config.feed_forward_len), |experts| (experts.used, experts.feed_forward_len));
+    let (slots, _, hidden) = feed_forward_shape(config);
     let widest = [slots * hidden, slots * config.embedding_len, config.attention_len(), config.qkv_rows()];
     let fitting = (128 << 20) / 4 / widest.into_iter().max().unwrap_or(1).max(1);
     // Whole tiles, where there are several.

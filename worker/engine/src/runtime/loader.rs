@@ -224,7 +224,7 @@ impl Parts {
             wished_context,
             weight_bytes: plan.weights.len_bytes(),
             cached: Vec::new(),
-            parked: Parked::new(context, config, device.is_cpu()),
+            parked: Parked::default(),
             device: device.clone(),
             compute,
         })
@@ -232,7 +232,7 @@ impl Parts {
 }
 
 /// Does what allocates, and hears whether the device had the memory.
-async fn checked<T>(device: &Device, allocate: impl FnOnce() -> Result<T>) -> Result<T> {
+pub(super) async fn checked<T>(device: &Device, allocate: impl FnOnce() -> Result<T>) -> Result<T> {
     let Some(gpu) = device.gpu() else { return allocate() };
     let scope = gpu.device().push_error_scope(wgpu::ErrorFilter::OutOfMemory);
     let result = allocate();

@@ -2,12 +2,11 @@
 
 use std::collections::VecDeque;
 
-use super::cpu::CpuModel;
-use super::gpu::Gpu;
+use super::cpu::{CpuModel, reserved};
 use super::gpu_model::GpuModel;
+use super::loader::checked;
 use super::model::{Compute, Model};
-use crate::error::{EngineError, Result};
-use crate::models::ModelConfig;
+use crate::error::Result;
 
 /// Tokens that are worth a copy.
 const MIN_TOKENS: usize = 32;
@@ -16,11 +15,13 @@ const MAX_GPU_BYTES: u64 = 256 << 20;
 /// The most bytes in the memory of a wasm module, which has 4 GiB for everything.
 const MAX_CPU_BYTES: u64 = 128 << 20;
 
-/// The conversations of one model that wait, the one left last at the end.
+/// The conversations of one model that wait.
+#[derive(Default)]
 pub(super) struct Parked {
+    /// The one left last is at the end.
     sequences: VecDeque<Sequence>,
-    /// Bytes of all of them at most.
-    budget_bytes: u64,
+    /// The device had no memory for one.
+    has_no_room: bool,
 }
 
 /// A conversation that waits.
@@ -46,14 +47,6 @@ impl Drop for GpuRows {
 }
 
 impl Parked {
-    /// None yet. Together they take as much as a cache of `context` tokens, at most.
-    pub(super) fn new(context: u32, config: &ModelConfig, is_cpu: bool) -> Self {
-        // Halves on a GPU, whole floats on the CPU.
-        let (factor, most) = if is_cpu { (2, MAX_CPU_BYTES) } else { (1, MAX_GPU_BYTES) };
-        let cache_bytes = factor * u64::from(context) * config.kv_bytes_per_token();
-        Self { sequences: VecDeque::new(), budget_bytes: cache_bytes.min(most) }
-    }
-
     pub(super) fn clear(&mut self) {
         self.sequences.clear();
     }
@@ -64,9 +57,9 @@ impl Parked {
         self.sequences.iter().enumerate().map(shared).max_by_key(|(_, len)| *len)
     }
 
-    /// Makes room for so many bytes, if there can be, by forgetting those that wait longest.
-    fn make_room(&mut self, len_bytes: u64) -> bool {
-        while self.sequences.iter().map(|sequence| sequence.len_bytes).sum::<u64>() + len_bytes > self.budget_bytes {
+    /// Makes room for so many bytes of `budget_bytes`, if there can be, by forgetting those that wait longest.
+    fn make_room(&mut self, len_bytes: u64, budget_bytes: u64) -> bool {
+        while self.sequences.iter().map(|sequence| sequence.len_bytes).sum::<u64>() + len_bytes > budget_bytes {
             if self.sequences.pop_front().is_none() {
                 return false;
             }
@@ -96,9 +89,10 @@ impl Model {
             self.park().await;
         }
         let Some((sequence, len)) = next else { return };
+        let len_bytes = len * self.cache_shape().1 as usize;
         match (&mut self.compute, &sequence.rows) {
             (Compute::Gpu(model), Rows::Gpu(rows)) => model.copy_rows(&rows.0, sequence.tokens.len(), len, false),
-            (Compute::Cpu(model), Rows::Cpu(rows)) => model.put_rows(rows, len),
+            (Compute::Cpu(model), Rows::Cpu(rows)) => model.put_rows(rows, len_bytes),
             _ => unreachable!("a model stays on its device"),
         }
         self.cached = sequence.tokens;
@@ -107,35 +101,39 @@ impl Model {
 
     /// Keeps a copy of what the cache holds, if there is room.
     async fn park(&mut self) {
+        if self.parked.has_no_room {
+            return;
+        }
         let tokens = self.cached.clone();
         // The beginnings of this one have nothing that it lacks.
         self.parked.sequences.retain(|sequence| !tokens.starts_with(&sequence.tokens));
+        // As much as the cache itself takes, at most.
+        let most = if self.device.is_cpu() { MAX_CPU_BYTES } else { MAX_GPU_BYTES };
+        let budget_bytes = most.min(u64::from(self.context) * self.token_bytes());
         let len_bytes = tokens.len() as u64 * self.token_bytes();
-        if !self.parked.make_room(len_bytes) {
+        if !self.parked.make_room(len_bytes, budget_bytes) {
             return;
         }
         let rows = match &self.compute {
-            Compute::Gpu(model) => model.take_rows(tokens.len(), len_bytes).await.map(Rows::Gpu),
+            Compute::Gpu(model) => {
+                let allocate = || Ok(GpuRows(model.gpu.storage_buffer("parked rows", len_bytes)));
+                checked(&self.device, allocate).await.map(|rows| {
+                    model.copy_rows(&rows.0, tokens.len(), tokens.len(), true);
+                    Rows::Gpu(rows)
+                })
+            }
             Compute::Cpu(model) => model.take_rows(tokens.len()).map(Rows::Cpu),
         };
         if let Ok(rows) = rows {
             self.parked.sequences.push_back(Sequence { tokens, rows, len_bytes });
         } else {
             // This device has no memory to spare: better to keep nothing than to try each time.
-            self.parked.clear();
-            self.parked.budget_bytes = 0;
+            self.parked = Parked { has_no_room: true, ..Parked::default() };
         }
     }
 }
 
 impl GpuModel {
-    /// A copy of the first rows of each layer's cache.
-    async fn take_rows(&self, tokens: usize, len_bytes: u64) -> Result<GpuRows> {
-        let rows = checked_buffer(&self.gpu, len_bytes).await?;
-        self.copy_rows(&rows.0, tokens, tokens, true);
-        Ok(rows)
-    }
-
     /// Copies the first `tokens` rows of each layer from the cache to `rows`, which has room for `room` a layer, or back.
     fn copy_rows(&self, rows: &wgpu::Buffer, room: usize, tokens: usize, is_out: bool) {
         let half_bytes = rows.size() / (2 * self.buffers.kv.len() as u64);
@@ -154,31 +152,19 @@ impl GpuModel {
     }
 }
 
-/// A buffer, or an error where there is no memory for it.
-async fn checked_buffer(gpu: &Gpu, len_bytes: u64) -> Result<GpuRows> {
-    let scope = gpu.device().push_error_scope(wgpu::ErrorFilter::OutOfMemory);
-    let rows = GpuRows(gpu.storage_buffer("parked rows", len_bytes));
-    match scope.pop().await {
-        Some(error) => Err(EngineError::OutOfMemory(error.to_string())),
-        None => Ok(rows),
-    }
-}
-
 impl CpuModel {
     /// A copy of the first rows of each layer's cache.
     fn take_rows(&self, tokens: usize) -> Result<Vec<[Vec<u8>; 2]>> {
         let copy = |bytes: &[u8]| {
-            let mut copy = Vec::new();
-            copy.try_reserve_exact(bytes.len()).map_err(|error| EngineError::OutOfMemory(error.to_string()))?;
+            let mut copy = reserved(bytes.len())?;
             copy.extend_from_slice(bytes);
             Ok(copy)
         };
         self.cache_bytes(tokens).map(|[keys, values]| Ok([copy(keys)?, copy(values)?])).collect()
     }
 
-    /// Puts the first `tokens` of these rows in the place of what the cache holds.
-    fn put_rows(&mut self, rows: &[[Vec<u8>; 2]], tokens: usize) {
-        let len_bytes = tokens * self.row_bytes();
+    /// Puts the first `len_bytes` of these keys and values in the place of what the cache holds.
+    fn put_rows(&mut self, rows: &[[Vec<u8>; 2]], len_bytes: usize) {
         for (layer, [keys, values]) in rows.iter().enumerate() {
             self.restore_layer(layer, [&keys[..len_bytes], &values[..len_bytes]]);
         }

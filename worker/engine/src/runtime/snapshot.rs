@@ -89,7 +89,7 @@ impl Model {
     }
 
     /// Layers, and bytes of a token's keys in one of them: halves on a GPU, whole floats on the CPU.
-    fn cache_shape(&self) -> (u32, u32) {
+    pub(super) fn cache_shape(&self) -> (u32, u32) {
         let element_bytes = if self.device.is_cpu() { 4 } else { 2 };
         (self.config.layers.len() as u32, self.config.kv_len() * element_bytes)
     }

@@ -130,11 +130,6 @@ impl CpuModel {
             .map(move |cache| [&cache.keys, &cache.values].map(|floats| bytemuck::cast_slice(&floats[..len])))
     }
 
-    /// Bytes of a token's keys in a layer.
-    pub(in crate::runtime) fn row_bytes(&self) -> usize {
-        self.config.kv_len() as usize * size_of::<f32>()
-    }
-
     /// Puts a layer's keys and values in the place of what the cache holds.
     pub(in crate::runtime) fn restore_layer(&mut self, layer: usize, [keys, values]: [&[u8]; 2]) {
         let floats =

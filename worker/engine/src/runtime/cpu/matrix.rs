@@ -33,7 +33,7 @@ pub(super) struct CpuMatrix {
 }
 
 /// An empty vector with room for `len` elements, or an error where there is no memory for them.
-pub(super) fn reserved<T>(len: usize) -> Result<Vec<T>> {
+pub(in crate::runtime) fn reserved<T>(len: usize) -> Result<Vec<T>> {
     let mut vector = Vec::new();
     vector.try_reserve_exact(len).map_err(|error| EngineError::OutOfMemory(error.to_string()))?;
     Ok(vector)

@@ -26,6 +26,7 @@ use web_time::Instant;
 pub use crew::{Link, MAX_PAYLOAD_BYTES, MAX_REPLY_FLOATS, Member, ORDER_WORDS};
 pub(super) use decoder::CpuModel;
 pub(super) use encoder::CpuEncoder;
+pub(super) use matrix::reserved;
 #[cfg(not(target_family = "wasm"))]
 pub use threads::Threads;
 pub(super) use weights::CpuWeights;
