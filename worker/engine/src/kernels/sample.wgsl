@@ -3,7 +3,8 @@
 //
 // Order: temperature (already applied), top-k, top-p, min-p, then a draw. Probabilities are fixed-point
 // integers, so sums do not depend on the order of threads; thresholds are found exactly by radix selection
-// over the logits' ordered bit patterns, eight bits a pass.
+// over the logits' ordered bit patterns, eight bits a pass. The draw is a race (the Gumbel-max trick): each token
+// has noise of its own, so that a last bit of the logits changes the choice only where two tokens all but tie.
 // Grid: one workgroup. Constants: VOCAB, CHUNKS, WORKGROUP (= 256, one thread a radix bin), RING_LEN.
 #include "state.wgsl"
 #include "sampling.wgsl"
@@ -24,13 +25,15 @@
 // One in fixed point. The weights of all tokens sum to about this, so a sum fits a word.
 const UNIT: f32 = 1073741824.0;
 
+// Less likely than any token.
+const NOBODY = Candidate(-3.4e38, 0xffffffffu);
+
 var<workgroup> best: array<Candidate, WORKGROUP>;
 var<workgroup> sums: array<f32, WORKGROUP>;
 var<workgroup> bins: array<atomic<u32>, 256>;
 // Key prefix that a selection settled on, and what of its target is left below it.
 var<workgroup> selected_key: u32;
 var<workgroup> remaining: u32;
-var<workgroup> chosen: u32;
 
 // A key whose unsigned order is the logit's order.
 fn ordered_key(logit: f32) -> u32 {
@@ -110,49 +113,30 @@ fn total_weight(highest: f32, thread: u32) -> f32 {
     return workgroupUniformLoad(&sums[0]);
 }
 
-// Draws a token with a key of at least `cutoff`, by weight, in the order of ids.
-fn draw(cutoff: u32, highest: f32, total: f32, random: u32, thread: u32) {
-    let part = (VOCAB + WORKGROUP - 1u) / WORKGROUP;
-    let first = thread * part;
-    let end = min(first + part, VOCAB);
-    var own = 0u;
-    for (var id = first; id < end; id++) {
-        if (ordered_key(logits[id]) >= cutoff) {
-            own += weight(logits[id], highest, total);
-        }
-    }
-    atomicStore(&bins[thread], own);
-    workgroupBarrier();
-    var before = 0u;
-    var all = 0u;
-    for (var i = 0u; i < WORKGROUP; i++) {
-        let sum = atomicLoad(&bins[i]);
-        before += select(0u, sum, i < thread);
-        all += sum;
-    }
-    let target_sum = random % max(all, 1u);
-    if (target_sum >= before && target_sum - before < own) {
-        var left = target_sum - before;
-        for (var id = first; id < end; id++) {
-            if (ordered_key(logits[id]) >= cutoff) {
-                let w = weight(logits[id], highest, total);
-                if (left < w) {
-                    chosen = id;
-                    break;
-                }
-                left -= w;
-            }
-        }
-    }
-    workgroupBarrier();
+// Below this, four terms of the series are as good as `log`.
+const SERIES_END: f32 = 0.0625;
+
+// When `id` arrives in the race: exponentially distributed. -log(1 - u) by its series where u is small, since
+// the early arrivals, which decide, would be cut off by the precision of 1 - u.
+fn arrival(id: u32, salt: u32) -> f32 {
+    let u = (f32(pcg(pcg(id) ^ salt)) + 0.5) / 4294967296.0;
+    let series = u * (1.0 + u * (0.5 + u * (1.0 / 3.0 + u * 0.25)));
+    return select(-log(1.0 - min(u, 0.99999994)), series, u < SERIES_END);
 }
 
-@compute @workgroup_size(WORKGROUP)
-fn main(@builtin(local_invocation_index) thread: u32) {
-    var own = Candidate(-3.0e38, 0xffffffffu);
-    for (var i = thread; i < CHUNKS; i += WORKGROUP) {
-        own = likelier(own, candidates[i]);
+// The token with a key of at least `cutoff` that wins the race, each as fast as its probability is high.
+fn draw(cutoff: u32, salt: u32, thread: u32) -> Candidate {
+    var own = NOBODY;
+    for (var id = thread; id < VOCAB; id += WORKGROUP) {
+        if (ordered_key(logits[id]) >= cutoff) {
+            own = likelier(own, Candidate(logits[id] - log(arrival(id, salt)), id));
+        }
     }
+    return likeliest(own, thread);
+}
+
+// The likeliest of all threads' candidates.
+fn likeliest(own: Candidate, thread: u32) -> Candidate {
     best[thread] = own;
     workgroupBarrier();
     for (var width = WORKGROUP / 2u; width > 0u; width /= 2u) {
@@ -161,21 +145,25 @@ fn main(@builtin(local_invocation_index) thread: u32) {
         }
         workgroupBarrier();
     }
-    let likeliest = workgroupUniformLoad(&best[0]);
-    if (thread == 0u) {
-        // Never outside the vocabulary, not even if every logit is NaN.
-        chosen = min(likeliest.id, VOCAB - 1u);
+    return workgroupUniformLoad(&best[0]);
+}
+
+@compute @workgroup_size(WORKGROUP)
+fn main(@builtin(local_invocation_index) thread: u32) {
+    var own = NOBODY;
+    for (var i = thread; i < CHUNKS; i += WORKGROUP) {
+        own = likelier(own, candidates[i]);
     }
-    workgroupBarrier();
+    var chosen = likeliest(own, thread);
 
     if (sampling.temperature > 0.0) {
-        let highest = likeliest.logit;
+        let highest = chosen.logit;
         var cutoff = 0u;
         if (sampling.top_k > 0u) {
             cutoff = select_threshold(sampling.top_k, true, 0u, highest, 1.0, thread);
         }
-        let total = total_weight(highest, thread);
         if (sampling.top_p < 1.0) {
+            let total = total_weight(highest, thread);
             // The share that top-k left is what top-p cuts.
             let kept = kept_weight(cutoff, highest, total, thread);
             let target_sum = u32(ceil(f32(kept) * sampling.top_p));
@@ -186,11 +174,12 @@ fn main(@builtin(local_invocation_index) thread: u32) {
         }
         // The likeliest token always stays.
         cutoff = min(cutoff, ordered_key(highest));
-        draw(cutoff, highest, total, pcg(sampling.seed ^ pcg(next_step())), thread);
+        chosen = draw(cutoff, pcg(sampling.seed ^ pcg(next_step())), thread);
     }
 
     if (thread == 0u) {
-        let id = chosen;
+        // Never outside the vocabulary, not even if every logit is NaN.
+        let id = min(chosen.id, VOCAB - 1u);
         next_id[0] = id;
         ring[state.step % RING_LEN] = id;
         history[id] += 1u;

@@ -24,19 +24,21 @@ pub fn penalise(logit: f32, seen: u32, params: &SamplingParams) -> f32 {
     if params.temperature > 0.0 { value / params.temperature } else { value }
 }
 
-/// The tokens that sampling can choose from penalised `logits`, with their weights, in the order of ids.
-pub fn candidates(logits: &[f32], params: &SamplingParams) -> Vec<(usize, u32)> {
+/// The lowest penalised logit that sampling can choose.
+pub fn cutoff(logits: &[f32], params: &SamplingParams) -> f32 {
     let highest = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-    let total: f32 = logits.iter().map(|logit| (logit - highest).exp()).sum();
-    let weight = |logit: f32| ((logit - highest).exp() / total * UNIT) as u32;
-    let mut sorted = logits.to_vec();
-    sorted.sort_by(|a, b| b.total_cmp(a));
-
     let mut lowest = f32::NEG_INFINITY;
+    let mut sorted = Vec::new();
+    if params.top_k > 0 || params.top_p < 1.0 {
+        sorted.extend_from_slice(logits);
+        sorted.sort_unstable_by(|a, b| b.total_cmp(a));
+    }
     if params.top_k > 0 {
         lowest = sorted[(params.top_k as usize).min(sorted.len()) - 1];
     }
     if params.top_p < 1.0 {
+        let total: f32 = logits.iter().map(|logit| (logit - highest).exp()).sum();
+        let weight = |logit: f32| ((logit - highest).exp() / total * UNIT) as u32;
         let kept: u32 = sorted.iter().filter(|logit| **logit >= lowest).map(|logit| weight(*logit)).sum();
         let target = (kept as f32 * params.top_p).ceil() as u32;
         let mut sum = 0;
@@ -49,22 +51,30 @@ pub fn candidates(logits: &[f32], params: &SamplingParams) -> Vec<(usize, u32)> 
     if params.min_p > 0.0 {
         lowest = lowest.max(highest + params.min_p.ln());
     }
-    let lowest = lowest.min(highest);
-    logits.iter().enumerate().filter(|(_, logit)| **logit >= lowest).map(|(id, logit)| (id, weight(*logit))).collect()
+    lowest.min(highest)
 }
 
-/// The token that step `step` draws from penalised `logits`.
+/// When each token arrives in the race of step `step`, see `sample.wgsl`: exponentially distributed.
+fn arrival(id: usize, salt: u32) -> f32 {
+    let u = (pcg(pcg(id as u32) ^ salt) as f32 + 0.5) / 4_294_967_296.0;
+    if u < 0.0625 { u * (1.0 + u * (0.5 + u * (1.0 / 3.0 + u * 0.25))) } else { -(1.0 - u.min(0.999_999_94)).ln() }
+}
+
+/// The tokens that step `step` draws from penalised `logits`, with what each has in the race that the highest wins.
+pub fn race(logits: &[f32], params: &SamplingParams, step: u32) -> impl Iterator<Item = (usize, f32)> {
+    let lowest = cutoff(logits, params);
+    let salt = pcg(params.seed ^ pcg(step + 1));
+    logits
+        .iter()
+        .enumerate()
+        .filter(move |(_, logit)| **logit >= lowest)
+        .map(move |(id, logit)| (id, logit - arrival(id, salt).ln()))
+}
+
+/// The token that step `step` draws from penalised `logits`: the first one if none is a number.
 pub fn sample(logits: &[f32], params: &SamplingParams, step: u32) -> usize {
-    let kept = candidates(logits, params);
-    let all: u32 = kept.iter().map(|(_, weight)| weight).sum();
-    let mut left = pcg(params.seed ^ pcg(step + 1)) % all.max(1);
-    for (id, weight) in &kept {
-        if left < *weight {
-            return *id;
-        }
-        left -= weight;
-    }
-    unreachable!("the weights sum to `all`, and `left` starts below it")
+    let first = (0, f32::NEG_INFINITY);
+    race(logits, params, step).fold(first, |best, own| if own.1 > best.1 { own } else { best }).0
 }
 
 /// PCG hash (Jarzynski and Olano 2020, "Hash Functions for GPU Rendering").

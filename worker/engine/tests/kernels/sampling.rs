@@ -12,6 +12,7 @@ use crate::{gpu_tests, read, run, state};
 gpu_tests! {
     sampling_chooses_what_its_twin_chooses_and_feeds_it_back,
     the_draw_follows_the_probabilities,
+    a_last_bit_of_the_logits_seldom_changes_the_draw,
     forbidden_tokens_are_never_chosen_and_bias_comes_before_penalties,
 }
 
@@ -138,15 +139,14 @@ async fn sampling_chooses_what_its_twin_chooses_and_feeds_it_back() {
     }
 }
 
-/// The draw is the twin's, or next to it: weights differ by a unit where `exp` differs in its last bit.
+/// The draw is the twin's, or ties with it: `log` and `exp` differ in their last bits.
 fn assert_draw(logits: &[f32], params: &SamplingParams, step: u32, id: usize, what: &str) {
-    let kept = reference::sampling::candidates(logits, params);
-    let expected = reference::sampling::sample(logits, params, step);
-    let place = |id: usize| kept.iter().position(|(kept_id, _)| *kept_id == id);
-    let (Some(actual), Some(expected)) = (place(id), place(expected)) else {
-        panic!("{what}: {id} is not among the {} candidates", kept.len());
+    let runners: Vec<_> = reference::sampling::race(logits, params, step).collect();
+    let highest = runners.iter().map(|(_, score)| *score).fold(f32::MIN, f32::max);
+    let Some((_, score)) = runners.iter().find(|(runner, _)| *runner == id) else {
+        panic!("{what}: {id} is not among the {} candidates", runners.len());
     };
-    assert!(actual.abs_diff(expected) <= 1, "{what}: candidate {actual}, expected {expected}");
+    assert!(highest - score < 1e-4, "{what}: {id} has {score}, and the winner {highest}");
 }
 
 async fn the_draw_follows_the_probabilities() {
@@ -167,6 +167,27 @@ async fn the_draw_follows_the_probabilities() {
         let bound = 4.0 * (expected * (1.0 - share)).sqrt();
         assert!((f64::from(*count) - expected).abs() < bound, "{counts:?}");
     }
+}
+
+/// An answer that goes on elsewhere, where sums are rounded otherwise, goes on with the same words.
+async fn a_last_bit_of_the_logits_seldom_changes_the_draw() {
+    let gpu = common::device(parlance_engine::runtime::GpuOptions::default()).await;
+    let mut random = Random(12);
+    // A flat tail holds most of what there is: a draw by sums in the order of ids moves by many tokens.
+    let params = SamplingParams { temperature: 1.2, seed: 9, ..SamplingParams::GREEDY };
+    let logits: Vec<f32> = (0..20_000).map(|_| 3.0 * random.float()).collect();
+    let rounded: Vec<f32> = logits.iter().map(|logit| logit + 1e-3 * random.float()).collect();
+    let mut changed = 0;
+    for step in 0..50 {
+        let mut ids = Vec::new();
+        for logits in [&logits, &rounded] {
+            let sampler = Sampler::new(&gpu, logits, &[0; 20_000], &params, step);
+            run(&gpu, &sampler.dispatches, 1);
+            ids.push(read::<u32>(&gpu, &sampler.next, 1).await[0]);
+        }
+        changed += u32::from(ids[0] != ids[1]);
+    }
+    assert!(changed <= 1, "{changed} of 50");
 }
 
 async fn forbidden_tokens_are_never_chosen_and_bias_comes_before_penalties() {
