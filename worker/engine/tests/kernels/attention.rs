@@ -19,15 +19,24 @@ struct Case {
     tokens: usize,
     workgroup: u32,
     splits: u32,
+    scale: f32,
     window: Option<u32>,
     softcap: Option<f32>,
     bidirectional: bool,
 }
 
-const PLAIN: Case =
-    Case { position: 0, tokens: 1, workgroup: 128, splits: 1, window: None, softcap: None, bidirectional: false };
+const PLAIN: Case = Case {
+    position: 0,
+    tokens: 1,
+    workgroup: 128,
+    splits: 1,
+    scale: 0.3,
+    window: None,
+    softcap: None,
+    bidirectional: false,
+};
 
-const CASES: [Case; 10] = [
+const CASES: [Case; 12] = [
     PLAIN,
     Case { tokens: 7, workgroup: 32, ..PLAIN },
     Case { position: 127, tokens: 2, ..PLAIN },
@@ -39,6 +48,9 @@ const CASES: [Case; 10] = [
     Case { position: 3, splits: 8, ..PLAIN },
     Case { position: 700, tokens: 2, workgroup: 64, splits: 8, softcap: Some(2.0), ..PLAIN },
     Case { tokens: 50, bidirectional: true, ..PLAIN },
+    // Scores so far apart that the highest so far is exceeded by much again and again.
+    Case { position: 300, tokens: 70, scale: 2.5, ..PLAIN },
+    Case { position: 60, tokens: 90, scale: 2.5, window: Some(40), ..PLAIN },
 ];
 
 async fn attention_matches_over_tiles_splits_and_windows() {
@@ -68,7 +80,7 @@ async fn attention_matches_over_tiles_splits_and_windows() {
             let attention = Attention {
                 heads: shape,
                 value_offset: (kv_len / 2) as u32,
-                scale: 0.3,
+                scale: case.scale,
                 softcap: case.softcap,
                 window: case.window,
                 bidirectional: case.bidirectional,
