@@ -104,6 +104,7 @@ from-device = من هذا الجهاز
 choose-and-remember = اختر وتذكّر
 from-device-text = أو أسقطه في أي مكان من الصفحة.
 model-details = { $gpu } على معالج الرسوميات، و{ $memory } على الأكثر خارجه · سياق { $tokens } رمز · حُمّل في { $seconds } ث · { $adapter }
+model-details-cpu = قُرئ { $gpu }، وتُستخدم { $memory } على الأكثر · سياق { $tokens } رمز · حُمّل في { $seconds } ث · { $adapter }
 idle-unload = تحرير ذاكرته عند عدم الاستخدام
 never = أبدًا
 after-time = بعد { $time }
@@ -282,6 +283,8 @@ shortcut-newline = سطر جديد
 
 close = إغلاق
 page-failed = واجهت الصفحة خللًا وتوقفت. كل ما قيل محفوظ؛ أعد التحميل للمتابعة.
+model-recovered = تعطّل شيء للحظة ({ $message }). حُمّل النموذج من جديد ويواصل العمل.
+engine-restarted = توقّف المحرّك ({ $message }) وأُعيد تشغيله. لم يُفقد شيء.
 reload = إعادة تحميل
 new-version = نسخة جديدة من Parlance جاهزة.
 not-found-title = هذه الصفحة غير موجودة

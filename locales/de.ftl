@@ -101,6 +101,7 @@ from-device = Von diesem Gerät
 choose-and-remember = Wählen und merken
 from-device-text = Oder ziehe sie irgendwo auf die Seite.
 model-details = { $gpu } auf der GPU, höchstens { $memory } daneben · Kontext von { $tokens } Tokens · in { $seconds } s geladen · { $adapter }
+model-details-cpu = { $gpu } gelesen, höchstens { $memory } belegt · Kontext von { $tokens } Tokens · in { $seconds } s geladen · { $adapter }
 idle-unload = Speicher freigeben, wenn unbenutzt
 never = Nie
 after-time = Nach { $time }
@@ -276,6 +277,8 @@ shortcut-newline = Neue Zeile
 
 close = Schließen
 page-failed = Die Seite ist auf einen eigenen Fehler gestoßen und stehen geblieben. Alles Gesagte ist aufgehoben; lade neu, um weiterzumachen.
+model-recovered = Etwas ist kurz ausgefallen ({ $message }). Das Modell wurde neu geladen und macht weiter.
+engine-restarted = Die Engine blieb stehen ({ $message }) und wurde neu gestartet. Nichts ging verloren.
 reload = Neu laden
 new-version = Eine neue Fassung von Parlance ist da.
 not-found-title = Diese Seite gibt es nicht

@@ -101,6 +101,7 @@ from-device = From this device
 choose-and-remember = Choose and remember
 from-device-text = Or drop it anywhere on the page.
 model-details = { $gpu } on the GPU, at most { $memory } beside it · context of { $tokens } tokens · loaded in { $seconds } s · { $adapter }
+model-details-cpu = { $gpu } read, at most { $memory } in use · context of { $tokens } tokens · loaded in { $seconds } s · { $adapter }
 idle-unload = Free its memory when unused
 never = Never
 after-time = After { $time }
@@ -276,6 +277,8 @@ shortcut-newline = New line
 
 close = Close
 page-failed = The page met a fault of its own and stopped. Everything that was said is kept; reload to go on.
+model-recovered = Something failed for a moment ({ $message }). The model was loaded again and goes on.
+engine-restarted = The engine stopped ({ $message }) and was started again. Nothing was lost.
 reload = Reload
 new-version = A new version of Parlance is ready.
 not-found-title = This page does not exist

@@ -101,6 +101,7 @@ from-device = Desde este dispositivo
 choose-and-remember = Elegir y recordar
 from-device-text = O suéltalo en cualquier parte de la página.
 model-details = { $gpu } en la GPU, como mucho { $memory } aparte · contexto de { $tokens } tokens · cargado en { $seconds } s · { $adapter }
+model-details-cpu = { $gpu } leídos, como mucho { $memory } en uso · contexto de { $tokens } tokens · cargado en { $seconds } s · { $adapter }
 idle-unload = Liberar su memoria cuando no se use
 never = Nunca
 after-time = Tras { $time }
@@ -276,6 +277,8 @@ shortcut-newline = Línea nueva
 
 close = Cerrar
 page-failed = La página tuvo un fallo propio y se detuvo. Todo lo dicho está guardado; recarga para seguir.
+model-recovered = Algo falló por un momento ({ $message }). El modelo se cargó de nuevo y continúa.
+engine-restarted = El motor se detuvo ({ $message }) y se inició de nuevo. No se perdió nada.
 reload = Recargar
 new-version = Hay una versión nueva de Parlance.
 not-found-title = Esta página no existe

@@ -101,6 +101,7 @@ from-device = Depuis cet appareil
 choose-and-remember = Choisir et retenir
 from-device-text = Ou déposez-le n'importe où sur la page.
 model-details = { $gpu } sur le GPU, au plus { $memory } à côté · contexte de { $tokens } jetons · chargé en { $seconds } s · { $adapter }
+model-details-cpu = { $gpu } lus, au plus { $memory } occupés · contexte de { $tokens } jetons · chargé en { $seconds } s · { $adapter }
 idle-unload = Libérer sa mémoire quand il ne sert pas
 never = Jamais
 after-time = Après { $time }
@@ -276,6 +277,8 @@ shortcut-newline = Nouvelle ligne
 
 close = Fermer
 page-failed = La page a rencontré une erreur et s'est arrêtée. Tout ce qui a été dit est gardé ; rechargez pour continuer.
+model-recovered = Quelque chose a échoué un instant ({ $message }). Le modèle a été rechargé et continue.
+engine-restarted = Le moteur s'est arrêté ({ $message }) et a été relancé. Rien n'a été perdu.
 reload = Recharger
 new-version = Une nouvelle version de Parlance est prête.
 not-found-title = Cette page n'existe pas

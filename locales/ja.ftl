@@ -98,6 +98,7 @@ from-device = この端末から
 choose-and-remember = 選んで覚えておく
 from-device-text = ページのどこにでもドロップできます。
 model-details = GPU に { $gpu }、そのほか最大 { $memory } · コンテキスト { $tokens } トークン · { $seconds } 秒で読み込み · { $adapter }
+model-details-cpu = { $gpu } を読み込み、最大 { $memory } を使用 · コンテキスト { $tokens } トークン · { $seconds } 秒で読み込み · { $adapter }
 idle-unload = 使わないときメモリを空ける
 never = しない
 after-time = { $time } 後
@@ -270,6 +271,8 @@ shortcut-newline = 改行
 
 close = 閉じる
 page-failed = ページに不具合が起きて止まりました。会話はすべて保管されています。再読み込みで続けられます。
+model-recovered = 一時的な問題が起きました（{ $message }）。モデルを読み込み直して続けます。
+engine-restarted = エンジンが停止しましたが（{ $message }）、再起動しました。失われたものはありません。
 reload = 再読み込み
 new-version = Parlance の新しい版があります。
 not-found-title = このページはありません

@@ -98,6 +98,7 @@ from-device = 来自本机
 choose-and-remember = 选择并记住
 from-device-text = 或把它拖到页面任意位置。
 model-details = GPU 上 { $gpu }，此外最多 { $memory } · 上下文 { $tokens } 个词元 · 加载用时 { $seconds } 秒 · { $adapter }
+model-details-cpu = 已读取 { $gpu }，最多占用 { $memory } · 上下文 { $tokens } 个词元 · 加载用时 { $seconds } 秒 · { $adapter }
 idle-unload = 不用时释放内存
 never = 从不
 after-time = { $time } 后
@@ -270,6 +271,8 @@ shortcut-newline = 换行
 
 close = 关闭
 page-failed = 页面自身出错而停止。所有对话都已保存，重新加载即可继续。
+model-recovered = 刚才出了点问题（{ $message }）。模型已重新加载并继续。
+engine-restarted = 引擎已停止（{ $message }）并重新启动。没有丢失任何内容。
 reload = 重新加载
 new-version = Parlance 有新版本。
 not-found-title = 页面不存在

@@ -23,14 +23,15 @@ pub(crate) fn is_allowed(url: &str) -> bool {
     origin_of(url).is_some_and(|origin| allowed().contains(&origin))
 }
 
+/// Whether the user has to allow an address's host before it can be asked.
+pub(crate) fn needs_permission(url: &str) -> bool {
+    let own = window().location().origin().ok();
+    origin_of(url) != own && !is_allowed(url)
+}
+
 /// Allows an address's host, and opens the page anew with that model, since a page's policy can only become narrower.
 pub(crate) fn allow(url: &str) {
-    let Some(origin) = origin_of(url) else { return };
-    let mut origins = allowed();
-    if !origins.contains(&origin) {
-        origins.push(origin);
-    }
-    keep(&origins);
+    keep_allowed(url);
     let location = window().location();
     let query = web_sys::UrlSearchParams::new_with_str(&location.search().unwrap_or_default());
     if let Ok(query) = query {
@@ -38,6 +39,22 @@ pub(crate) fn allow(url: &str) {
         // The page is left whatever this returns.
         let _ = location.set_search(&query.to_string().as_string().unwrap_or_default());
     }
+}
+
+/// Allows an address's host, and opens the page anew as it is.
+pub(crate) fn allow_here(url: &str) {
+    keep_allowed(url);
+    // The page is left whatever this returns.
+    let _ = window().location().reload();
+}
+
+fn keep_allowed(url: &str) {
+    let Some(origin) = origin_of(url) else { return };
+    let mut origins = allowed();
+    if !origins.contains(&origin) {
+        origins.push(origin);
+    }
+    keep(&origins);
 }
 
 /// Forgets an origin. The page that is open may connect to it until it is closed.

@@ -26,6 +26,7 @@ use web_sys::File;
 pub(crate) use answers::AnswerEvent;
 use answers::Asked;
 
+use crate::i18n::tf;
 use crate::options::Options;
 use crate::settings::SettingsContext;
 use crate::transport::{Transport, TransportEvent, describe, to_js};
@@ -310,9 +311,7 @@ impl Client {
                 verified.insert(url, is_intact);
             }),
             Event::Recovered { message } => {
-                let notice =
-                    format!("Something failed for a moment ({message}). The model was loaded again and goes on.");
-                self.notice.set(Some(notice));
+                self.notice.set(Some(tf("model-recovered", [("message", message.into())])));
             }
             Event::Failed { id, failure } => self.failed(id, failure),
             Event::Panicked { message } => self.worker_died(&message),

@@ -4,6 +4,7 @@ use leptos::prelude::*;
 use parlance_protocol::{Failure, FailureKind};
 
 use super::{AnswerEvent, Client, EngineState, Inspection, Link};
+use crate::i18n::tf;
 use crate::transport::Transport;
 
 impl Client {
@@ -38,7 +39,7 @@ impl Client {
         let answers = answers.unwrap_or_default();
         if had_run && !was_recovering {
             self.link.update_value(|link| link.is_recovering = true);
-            self.notice.set(Some(format!("The engine stopped ({message}) and was started again. Nothing was lost.")));
+            self.notice.set(Some(tf("engine-restarted", [("message", message.into())])));
             self.end_inspection();
             if !matches!(self.engine.get_untracked(), EngineState::Empty) {
                 self.retry();

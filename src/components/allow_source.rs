@@ -17,13 +17,31 @@ pub(crate) fn AllowSource(kind: FailureKind, source: Option<ModelSource>) -> imp
         // Another tab, which holds the engine, was opened before.
         return view! { <p>{tr("allowed-elsewhere")}</p> }.into_any();
     }
+    view! { <AllowButton url allow=sources::allow /> }.into_any()
+}
+
+/// The same for a model that is used beside the one that chats, as soon as its address is known.
+#[component]
+pub(crate) fn AllowSourceHere(#[prop(into)] url: Signal<Option<String>>) -> impl IntoView {
+    move || {
+        let url = url.get().filter(|url| sources::needs_permission(url));
+        url.map(|url| {
+            view! {
+                <p>{tr("help-not-allowed")}</p>
+                <AllowButton url allow=sources::allow_here />
+            }
+        })
+    }
+}
+
+#[component]
+fn AllowButton(url: String, allow: fn(&str)) -> impl IntoView {
     let host = sources::origin_of(&url).unwrap_or_default();
     view! {
-        <button class="primary" data-testid="allow-source" on:click=move |_| sources::allow(&url)>
+        <button class="primary" data-testid="allow-source" on:click=move |_| allow(&url)>
             {move || tf("allow-source", [("host", host.clone().into())])}
         </button>
     }
-    .into_any()
 }
 
 /// The hosts that were allowed, each with a way to take that back.

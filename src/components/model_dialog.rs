@@ -65,7 +65,7 @@ fn CurrentModel() -> impl IntoView {
         let EngineState::Ready(model) = client.engine().get() else { return ().into_any() };
         let adapter = if model.adapter.is_empty() { "WebGPU".to_owned() } else { model.adapter };
         let details = tf(
-            "model-details",
+            if model.is_cpu { "model-details-cpu" } else { "model-details" },
             [
                 ("gpu", units::bytes(model.len_bytes).into()),
                 ("memory", units::bytes(model.peak_memory_bytes).into()),

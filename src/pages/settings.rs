@@ -2,13 +2,14 @@
 
 use leptos::prelude::*;
 
-use crate::components::allow_source::AllowedSources;
+use crate::components::allow_source::{AllowSourceHere, AllowedSources};
 use crate::components::data_controls::DataControls;
 use crate::components::page_header::PageHeader;
 use crate::components::sampling_settings::SamplingSettings;
 use crate::components::snippets::Snippets;
 use crate::components::toast::Toasts;
 use crate::i18n::{LOCALES, t, tr};
+use crate::options::model_url;
 use crate::settings::{Settings, SettingsContext, Theme};
 
 /// The settings page.
@@ -134,6 +135,7 @@ fn Instructions() -> impl IntoView {
                 prop:value=move || settings.read().embedding_model.clone()
                 on:change:target=move |event| settings.write().embedding_model = event.target().value()
             />
+            <AllowSourceHere url=Signal::derive(move || model_url(&settings.read().embedding_model)) />
         </section>
         <Snippets
             title="personas"

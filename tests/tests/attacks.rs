@@ -145,6 +145,12 @@ fn the_browser_connects_to_the_site_and_to_the_host_that_was_allowed_and_to_no_o
     page.wait_for(forget, Duration::from_secs(20)).unwrap();
     page.evaluate(&format!("{forget}.click()")).unwrap();
     page.wait_for(&format!("!{forget}"), Duration::from_secs(5)).unwrap();
+    // A model that searches files is asked for in the settings.
+    page.fill("#embedding-model", &model).unwrap();
+    page.click("[data-testid=allow-source]").unwrap();
+    page.wait_for(forget, Duration::from_secs(20)).unwrap();
+    assert_eq!(page.evaluate("document.querySelector('#embedding-model').value").unwrap(), json!(model));
+    page.wait_for("!document.querySelector('[data-testid=allow-source]')", Duration::from_secs(5)).unwrap();
     drop(page);
     drop(session);
 
