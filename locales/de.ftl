@@ -211,6 +211,7 @@ system-prompt-text = Was dem Modell vor jeder Unterhaltung gesagt wird.
 system-prompt-example = Du bist ein hilfreicher Assistent. Antworte kurz.
 thinks = Modelle, die vorher nachdenken können, tun es
 uses-tools = Modelle dürfen einen Taschenrechner und eine Uhr benutzen. Ihre Aufrufe stehen bei der Antwort.
+guesses-ahead = Vorausraten: Was das Gespräch wiederholt, kommt schneller
 embedding-model = Modell, das lange Dateien durchsucht
 embedding-model-text = Dateien, die nicht in den Kontext passen, werden nach den Stellen durchsucht, auf die es bei der Frage ankommt: mit einem Embedding-Modell nach ihrer Bedeutung, ohne nach ihren Wörtern.
 personas = Rollen

@@ -211,6 +211,7 @@ system-prompt-text = What the model is told before every conversation.
 system-prompt-example = You are a helpful assistant. Answer briefly.
 thinks = Models that can think first do so
 uses-tools = Models may use a calculator and a clock. Their calls are shown with the answer.
+guesses-ahead = Guess ahead: what repeats the conversation comes faster
 embedding-model = Model that searches long files
 embedding-model-text = Files that do not fit the context are searched for the passages that matter for the question. With an embedding model they are found by meaning, without one by words.
 personas = Personas

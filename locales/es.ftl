@@ -211,6 +211,7 @@ system-prompt-text = Lo que se le dice al modelo antes de cada conversación.
 system-prompt-example = Eres un asistente útil. Responde con brevedad.
 thinks = Los modelos que pueden pensar antes lo hacen
 uses-tools = Los modelos pueden usar una calculadora y un reloj. Sus llamadas se muestran con la respuesta.
+guesses-ahead = Adivinar lo que sigue: lo que repite la conversación llega antes
 embedding-model = Modelo que busca en archivos largos
 embedding-model-text = En los archivos que no caben en el contexto se buscan los pasajes que importan para la pregunta: con un modelo de embeddings por su significado, sin él por sus palabras.
 personas = Papeles

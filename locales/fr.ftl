@@ -211,6 +211,7 @@ system-prompt-text = Ce que le modèle apprend avant chaque conversation.
 system-prompt-example = Tu es un assistant serviable. Réponds brièvement.
 thinks = Les modèles qui savent réfléchir d'abord le font
 uses-tools = Les modèles peuvent utiliser une calculatrice et une horloge. Leurs appels s'affichent avec la réponse.
+guesses-ahead = Deviner la suite : ce qui répète la conversation vient plus vite
 embedding-model = Modèle qui cherche dans les longs fichiers
 embedding-model-text = Dans les fichiers qui dépassent le contexte, on cherche les passages utiles à la question : par le sens avec un modèle d'embedding, sinon par les mots.
 personas = Rôles

@@ -208,6 +208,7 @@ system-prompt-text = 会話の前にモデルへ伝えること。
 system-prompt-example = あなたは親切な助手です。短く答えてください。
 thinks = 先に考えられるモデルは考える
 uses-tools = モデルは電卓と時計を使えます。呼び出しは回答とともに示します。
+guesses-ahead = 先読み：会話の繰り返しになる部分を速く出す
 embedding-model = 長いファイルを探すモデル
 embedding-model-text = コンテキストに入らないファイルからは質問に関わる箇所を探します。埋め込みモデルがあれば意味で、なければ語で。
 personas = 役柄

@@ -208,6 +208,7 @@ system-prompt-text = 每次对话之前告诉模型的话。
 system-prompt-example = 你是一个乐于助人的助手。请简短回答。
 thinks = 会先思考的模型先思考
 uses-tools = 模型可以使用计算器和时钟。调用会与回答一同显示。
+guesses-ahead = 提前猜测：与对话重复的内容更快生成
 embedding-model = 搜索长文件的模型
 embedding-model-text = 放不进上下文的文件会被搜索，找出与问题有关的段落：有嵌入模型时按含义，没有时按词语。
 personas = 角色

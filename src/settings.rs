@@ -25,6 +25,8 @@ pub(crate) struct Settings {
     pub(crate) thinks: bool,
     /// Whether the model may use the built-in tools.
     pub(crate) uses_tools: bool,
+    /// Whether tokens are guessed from the conversation, so that repetitions come faster.
+    pub(crate) guesses_ahead: bool,
     /// Address of the embedding model that searches long files; none if empty.
     pub(crate) embedding_model: String,
     /// Light, dark, or as the system has it.
@@ -53,6 +55,7 @@ impl Default for Settings {
             system_prompt: String::new(),
             thinks: true,
             uses_tools: false,
+            guesses_ahead: false,
             embedding_model: String::new(),
             theme: Theme::System,
             is_compact: false,

@@ -106,6 +106,7 @@ interface Sampling {
   max_tokens?: number;
   response_format?: ResponseFormat;
   logit_processor?: string;
+  prompt_lookup?: boolean;
   stream_options?: { include_usage?: boolean };
 }
 
@@ -123,6 +124,7 @@ export interface ChatCompletionRequest extends Sampling {
   chat_template_kwargs?: { enable_thinking?: boolean };
   extra_body?: { enable_thinking?: boolean };
   continue_final_message?: boolean;
+  prediction?: { type: "content"; content: string | { type: "text"; text: string }[] };
 }
 
 export interface Usage {
@@ -130,7 +132,11 @@ export interface Usage {
   completion_tokens: number;
   total_tokens: number;
   prompt_tokens_details: { cached_tokens: number };
-  completion_tokens_details: { reasoning_tokens: number };
+  completion_tokens_details: {
+    reasoning_tokens: number;
+    accepted_prediction_tokens: number;
+    rejected_prediction_tokens: number;
+  };
   extra: {
     e2e_latency_s: number;
     time_to_first_token_s: number;

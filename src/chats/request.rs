@@ -31,6 +31,8 @@ pub(crate) fn request(
         continue_final_message: continues.then_some(true),
         enable_thinking: (!settings.thinks).then_some(false),
         tools: uses_tools.then(tools::definitions),
+        // Who wants an answer that can be repeated gets it to the last bit.
+        prompt_lookup: (settings.guesses_ahead && sampling.seed.is_none()).then_some(true),
         ..sampling.request()
     }
 }

@@ -122,6 +122,11 @@ fn Instructions() -> impl IntoView {
             <div class="actions">{personas}</div>
             <Toggle label="thinks" of=|settings| settings.thinks set=|settings, is_on| settings.thinks = is_on />
             <Toggle label="uses-tools" of=|settings| settings.uses_tools set=|settings, is_on| settings.uses_tools = is_on />
+            <Toggle
+                label="guesses-ahead"
+                of=|settings| settings.guesses_ahead
+                set=|settings, is_on| settings.guesses_ahead = is_on
+            />
         </section>
         <section>
             <h2>

@@ -107,6 +107,24 @@ fn the_openai_package_works_against_the_site() {
     );
     assert!(completion.as_str().unwrap().starts_with(" four"), "{completion}");
 
+    // What is expected of an answer is verified, told, and changes nothing.
+    let predicted = run(
+        &page,
+        "const counted = 'one, two, three, four, five, six, one, two, three, four, five, six, one, two,';
+        const messages = [{ role: 'user', content: 'Count to six.' }, { role: 'assistant', content: counted }];
+        const create = async (more) => {
+            const body = { model: 'any', messages, continue_final_message: true, temperature: 0, max_tokens: 16, ...more };
+            const answer = await client.chat.completions.create(body);
+            return { text: answer.choices[0].message.content, details: answer.usage.completion_tokens_details };
+        };
+        const plain = await create({});
+        return { plain, expected: await create({ prediction: { type: 'content', content: counted + plain.text } }) };",
+    );
+    let [plain, expected] = ["plain", "expected"].map(|name| &predicted[name]);
+    assert_eq!(plain["text"], expected["text"]);
+    assert_eq!(plain["details"]["accepted_prediction_tokens"], 0, "{predicted}");
+    assert!(expected["details"]["accepted_prediction_tokens"].as_u64() > Some(2), "{predicted}");
+
     let errors = run(
         &page,
         "const caught = async (work) => {

@@ -6,7 +6,7 @@ use std::rc::Rc;
 
 use futures::future::{Either, select};
 use llguidance::Matcher;
-use parlance_engine::runtime::{Model, Step};
+use parlance_engine::runtime::{Guessed, Model, Step};
 use parlance_engine::sampling::{SamplingParams, SamplingPlan};
 use parlance_engine::tokenizer::Detokenizer;
 use parlance_protocol::openai::{FinishReason, TokenLogProb};
@@ -61,6 +61,8 @@ pub(crate) struct Times {
     /// Seconds spent on masks.
     pub(crate) mask_seconds: f64,
     pub(crate) mask_count: u32,
+    /// How guesses of tokens went.
+    pub(crate) guessed: Guessed,
 }
 
 /// How an answer is bound.
@@ -211,13 +213,20 @@ impl Answer {
     ) -> Result<Flow, RequestError> {
         let (params, options, generated) = self.plan();
         let limit = options.max_tokens.map_or(usize::MAX, |max| max as usize).saturating_sub(generated);
-        let mut generation = model.generate(prompt, SamplingPlan { params, bias: &options.bias, generated }, limit)?;
+        let expected = match &options.guess_from {
+            Some(text) => Some(self.language.chat().tokenizer().encode_plain(text)?),
+            None => None,
+        };
+        let plan = SamplingPlan { params, bias: &options.bias, generated, guess_from: expected.as_deref() };
+        let mut generation = model.generate(prompt, plan, limit)?;
+        let guessed_before = self.times.guessed;
         loop {
             let flow = match unless_stopped(control, generation.next()).await.transpose()? {
                 None => Flow::Finish(FinishReason::Abort),
                 Some(None) => Flow::Finish(FinishReason::Length),
                 Some(Some(token)) => self.take(token, None),
             };
+            self.times.guessed = guessed_before + generation.guessed();
             self.tell_in_time(tell);
             if flow != Flow::GoOn {
                 return Ok(flow);
@@ -235,7 +244,8 @@ impl Answer {
     ) -> Result<Flow, RequestError> {
         let (params, options, generated) = self.plan();
         let wants_logits = options.logprobs.is_some();
-        let mut steps = model.generate_stepwise(prompt, SamplingPlan { params, bias: &options.bias, generated })?;
+        let mut steps = model
+            .generate_stepwise(prompt, SamplingPlan { params, bias: &options.bias, generated, guess_from: None })?;
         loop {
             if options.max_tokens.is_some_and(|max| self.tokens.len() >= max as usize) || !steps.begin().await? {
                 return Ok(Flow::Finish(FinishReason::Length));

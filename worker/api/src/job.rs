@@ -274,6 +274,16 @@ impl Job {
             prompt_tokens_details: PromptTokens { cached_tokens: first.times.cached_tokens },
             completion_tokens_details: CompletionTokens {
                 reasoning_tokens: self.answers.iter().map(|answer| answer.times.reasoning_tokens).sum(),
+                accepted_prediction_tokens: self
+                    .answers
+                    .iter()
+                    .map(|answer| answer.times.guessed.accepted as u32)
+                    .sum(),
+                rejected_prediction_tokens: self
+                    .answers
+                    .iter()
+                    .map(|answer| answer.times.guessed.rejected as u32)
+                    .sum(),
             },
             extra: UsageExtra {
                 e2e_latency_s: self.start.elapsed().as_secs_f64(),

@@ -2,7 +2,8 @@
 
 use parlance_engine::sampling::SamplingParams;
 use parlance_protocol::openai::{
-    ChatCompletionRequest, CompletionRequest, FunctionDefinition, RequestMessage, ResponseFormat, StreamOptions, Tool,
+    ChatCompletionRequest, CompletionRequest, FunctionDefinition, Prediction, RequestMessage, ResponseFormat,
+    StreamOptions, Tool,
 };
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
@@ -33,6 +34,8 @@ pub(crate) struct Options {
     pub(crate) logprobs: Option<u32>,
     pub(crate) format: Option<ResponseFormat>,
     pub(crate) processor: Option<String>,
+    /// What to guess tokens from, beside the prompt and the answer; `None` guesses nothing.
+    pub(crate) guess_from: Option<String>,
     pub(crate) stream: bool,
     pub(crate) include_usage: bool,
 }
@@ -71,7 +74,7 @@ pub(crate) fn read<T: DeserializeOwned>(body: &Value) -> Result<T> {
 
 /// [`Common`] of a request, whose types share these fields by name.
 macro_rules! common {
-    ($request:ident, $max_tokens:expr, $logprobs:expr) => {
+    ($request:ident, $max_tokens:expr, $logprobs:expr, $prediction:expr) => {
         Common {
             sampling: [
                 $request.temperature,
@@ -90,6 +93,7 @@ macro_rules! common {
             logprobs: $logprobs,
             format: $request.response_format,
             processor: $request.logit_processor,
+            guess_from: $prediction.or_else(|| $request.prompt_lookup.unwrap_or_default().then(String::new)),
             stream: $request.stream,
             stream_options: $request.stream_options,
         }
@@ -119,8 +123,9 @@ pub(crate) fn chat(request: ChatCompletionRequest, seed: u32) -> Result<(Convers
         (false, _) => None,
         (true, top) => Some(top.unwrap_or_default()),
     };
+    let prediction = request.prediction.as_ref().map(predicted).transpose()?;
     let max_tokens = request.max_completion_tokens.or(request.max_tokens);
-    let options = common!(request, max_tokens, ("top_logprobs", logprobs)).check(seed)?;
+    let options = common!(request, max_tokens, ("top_logprobs", logprobs), prediction).check(seed)?;
     let parallel_calls = request.parallel_tool_calls.unwrap_or(true);
     Ok((Conversation { messages, tools, choice, parallel_calls, thinking, continues }, options))
 }
@@ -129,8 +134,16 @@ pub(crate) fn chat(request: ChatCompletionRequest, seed: u32) -> Result<(Convers
 pub(crate) fn completion(request: CompletionRequest, seed: u32) -> Result<(Vec<String>, bool, Options)> {
     let prompts = texts(&request.prompt, "prompt")?;
     let max_tokens = request.max_tokens.unwrap_or(16);
-    let options = common!(request, Some(max_tokens), ("logprobs", request.logprobs)).check(seed)?;
+    let options = common!(request, Some(max_tokens), ("logprobs", request.logprobs), None::<String>).check(seed)?;
     Ok((prompts, request.echo.unwrap_or_default(), options))
+}
+
+/// The text that an answer is expected to be like.
+fn predicted(prediction: &Prediction) -> Result<String> {
+    if prediction.kind != "content" {
+        return Err(RequestError::field("prediction.type", "it must be content"));
+    }
+    Ok(text_of(&prediction.content, "prediction.content")?.unwrap_or_default())
 }
 
 /// One text, or several.
@@ -164,6 +177,7 @@ struct Common<'a> {
     logprobs: (&'static str, Option<u32>),
     format: Option<ResponseFormat>,
     processor: Option<String>,
+    guess_from: Option<String>,
     stream: Option<bool>,
     stream_options: Option<StreamOptions>,
 }
@@ -207,6 +221,7 @@ impl Common<'_> {
             logprobs,
             format: self.format,
             processor: self.processor,
+            guess_from: self.guess_from,
             stream,
             include_usage: self.stream_options.is_some_and(|options| options.include_usage),
         })
@@ -258,7 +273,11 @@ fn check_messages(messages: &[RequestMessage]) -> Result<()> {
 
 /// The text of a message; `None` if it has no content.
 pub(crate) fn content_text(content: &Value, index: usize) -> Result<Option<String>> {
-    let param = || format!("messages[{index}].content");
+    text_of(content, &format!("messages[{index}].content"))
+}
+
+/// A text, or the text of an array of parts.
+fn text_of(content: &Value, param: &str) -> Result<Option<String>> {
     match content {
         Value::Null => Ok(None),
         Value::String(text) => Ok(Some(text.clone())),
@@ -275,11 +294,11 @@ pub(crate) fn content_text(content: &Value, index: usize) -> Result<Option<Strin
                     ("input_audio", _) => "audio is not supported: no model here can hear it yet",
                     _ => "it must be {\"type\": \"text\", \"text\": ...}",
                 };
-                return Err(RequestError::field(format!("{}[{at}]", param()), message));
+                return Err(RequestError::field(format!("{param}[{at}]"), message));
             }
             Ok(Some(text))
         }
-        _ => Err(RequestError::field(param(), "it must be a text or an array of text parts")),
+        _ => Err(RequestError::field(param, "it must be a text or an array of text parts")),
     }
 }
 

@@ -121,6 +121,48 @@ fn seeds_choices_and_bias_do_what_they_say() {
 }
 
 #[test]
+fn what_is_predicted_is_verified_and_told_and_changes_nothing() {
+    let mut model = model();
+    let guessed = |response: &Value| {
+        let details = &response["usage"]["completion_tokens_details"];
+        ["accepted_prediction_tokens", "rejected_prediction_tokens"].map(|name| details[name].as_u64().unwrap())
+    };
+    let counted = "one, two, three, four, five, six, seven, eight, nine, ten, one, two,";
+    let messages = json!([
+        { "role": "user", "content": "Count to ten, again and again." },
+        { "role": "assistant", "content": counted },
+    ]);
+    let ask = |more: Value| {
+        let mut body =
+            json!({ "messages": messages, "continue_final_message": true, "max_tokens": 20, "temperature": 0 });
+        if let (Value::Object(body), Value::Object(more)) = (&mut body, more) {
+            body.extend(more);
+        }
+        body
+    };
+    let plain = chat(&mut model, &ask(json!({})));
+    assert_eq!(guessed(&plain), [0, 0]);
+    let looked_up = chat(&mut model, &ask(json!({ "prompt_lookup": true })));
+    assert_eq!(content(&looked_up), content(&plain));
+    assert!(guessed(&looked_up)[0] >= 3, "{looked_up}");
+    // An array of parts, whose text goes on otherwise after each number.
+    let text = format!("{counted}{}", content(&plain)).replace(',', ", and");
+    let prediction = json!({ "type": "content", "content": [{ "type": "text", "text": text }] });
+    let predicted = chat(&mut model, &ask(json!({ "prediction": prediction })));
+    assert_eq!(content(&predicted), content(&plain));
+    assert!(guessed(&predicted)[0] > 0, "{predicted}");
+
+    for (prediction, param) in [
+        (json!({ "type": "text", "content": "a" }), "prediction.type"),
+        (json!({ "type": "content", "content": 3 }), "prediction.content"),
+        (json!({ "type": "content" }), "prediction"),
+    ] {
+        let error = try_chat(&mut model, &body(json!({ "prediction": prediction }))).unwrap_err();
+        assert_eq!(error.param(), Some(param), "{error}");
+    }
+}
+
+#[test]
 fn log_probabilities_tell_the_token_and_its_rivals() {
     let mut model = model();
     let response = chat(&mut model, &body(json!({ "logprobs": true, "top_logprobs": 3 })));

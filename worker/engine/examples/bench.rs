@@ -1,9 +1,10 @@
 //! Measures the engine natively, as medians over several runs:
 //!
-//!     cargo run --release -p parlance-engine --example bench -- --model FILE [--context 512] [--prefill 512] [--cpu [--threads N]] [--json]
+//!     cargo run --release -p parlance-engine --example bench -- --model FILE [--context 512] [--prefill 512] [--cpu [--threads N]] [--guesses] [--json]
 //!
 //! Each result is `{case, model, metric, value, unit, adapter, features}`. `--tune NAME=VALUE,...` lays kernels out in
-//! another way; `cargo xtask bench` runs this.
+//! another way; `cargo xtask bench` runs this. With `--guesses` answers are measured that the engine was told to expect, wholly and
+//! but for one token in eight.
 
 mod measuring;
 
@@ -14,7 +15,7 @@ use std::time::Instant;
 
 use parlance_engine::kernels::linear::Tiles;
 use parlance_engine::runtime::{Cpu, Device, Gpu, GpuOptions, Model, Threads, Tuning};
-use parlance_engine::sampling::SamplingParams;
+use parlance_engine::sampling::{SamplingParams, SamplingPlan};
 use pollster::block_on;
 use serde::Serialize;
 
@@ -30,6 +31,7 @@ struct Arguments {
     baseline: bool,
     /// Of the CPU; none means the GPU.
     threads: usize,
+    guesses: bool,
     is_json: bool,
 }
 
@@ -68,6 +70,7 @@ fn parse(arguments: impl Iterator<Item = String>) -> Result<Arguments, Box<dyn E
         tune: Vec::new(),
         baseline: false,
         threads: 0,
+        guesses: false,
         is_json: false,
     };
     let numbers = |text: &str| text.split(',').map(str::parse).collect::<Result<Vec<usize>, _>>();
@@ -75,6 +78,7 @@ fn parse(arguments: impl Iterator<Item = String>) -> Result<Arguments, Box<dyn E
     while let Some(name) = arguments.next() {
         match name.as_str() {
             "--json" => parsed.is_json = true,
+            "--guesses" => parsed.guesses = true,
             "--baseline" => parsed.baseline = true,
             "--cpu" => parsed.threads = parsed.threads.max(1),
             name => {
@@ -144,6 +148,13 @@ async fn measure(arguments: &Arguments) -> Result<Vec<Row>, Box<dyn Error>> {
         if let Some(bandwidth) = bandwidth {
             add(format!("decode at {context}"), "share of bandwidth", 100.0 * bytes * rate / bandwidth, "%");
         }
+        for (what, unexpected) in [("expected", usize::MAX), ("one token in eight unexpected", 8)] {
+            if arguments.guesses {
+                let answer = Expected::of(&mut model, *context, arguments.tokens, unexpected).await?;
+                let rate = median(arguments.runs, async || answer.rate(&mut model).await).await?;
+                add(format!("decode at {context}, {what}"), "rate", rate, "tokens/s");
+            }
+        }
     }
     Ok(rows)
 }
@@ -206,4 +217,37 @@ async fn decode_rate(model: &mut Model, context: usize, tokens: usize) -> Result
         count += 1;
     }
     Ok(f64::from(count) / start.elapsed().as_secs_f64())
+}
+
+/// An answer that the engine is told to expect.
+struct Expected {
+    prompt: Vec<u32>,
+    answer: Vec<u32>,
+    count: usize,
+}
+
+impl Expected {
+    /// The greedy answer of `count` tokens after so many, of whose tokens every one of `unexpected` is replaced.
+    async fn of(model: &mut Model, context: usize, count: usize, unexpected: usize) -> Result<Self, Box<dyn Error>> {
+        let prompt = prompt(model, context + 1);
+        model.prefill(&prompt, |_, _| true).await?;
+        // What guesses are found by.
+        let mut answer = prompt[prompt.len().saturating_sub(3)..].to_vec();
+        let mut generation = model.generate(&prompt, &SamplingParams::GREEDY, count)?;
+        while let Some(token) = generation.next().await? {
+            answer.push(token);
+        }
+        answer.iter_mut().skip(unexpected).step_by(unexpected).for_each(|token| *token ^= 1);
+        Ok(Self { prompt, answer, count })
+    }
+
+    /// Tokens a second of that answer.
+    async fn rate(&self, model: &mut Model) -> Result<f64, Box<dyn Error>> {
+        model.prefill(&self.prompt, |_, _| true).await?;
+        let plan = SamplingPlan { guess_from: Some(&self.answer), ..(&SamplingParams::GREEDY).into() };
+        let mut generation = model.generate(&self.prompt, plan, self.count)?;
+        let start = Instant::now();
+        while generation.next().await?.is_some() {}
+        Ok(self.count as f64 / start.elapsed().as_secs_f64())
+    }
 }

@@ -37,6 +37,9 @@ pub struct SamplingPlan<'a> {
     pub bias: &'a [(u32, f32)],
     /// How many of the prompt's last tokens were generated: an answer that goes on after an interruption.
     pub generated: usize,
+    /// Whether to guess tokens ahead and verify them: from what was there before, and from these tokens, which the answer is
+    /// expected to be like. The answer is the same but for rounding.
+    pub guess_from: Option<&'a [u32]>,
 }
 
 /// What was seen of each token of a vocabulary, see [`IN_PROMPT`]: the prompt's last `generated` tokens belong to the answer.
@@ -54,7 +57,7 @@ pub(crate) fn history(vocab: usize, prompt: &[u32], generated: usize) -> Vec<u32
 
 impl From<&SamplingParams> for SamplingPlan<'_> {
     fn from(params: &SamplingParams) -> Self {
-        Self { params: *params, bias: &[], generated: 0 }
+        Self { params: *params, bias: &[], generated: 0, guess_from: None }
     }
 }
 

@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use common::On;
 use parlance_engine::EngineError;
 use parlance_engine::chat::Message;
-use parlance_engine::runtime::{Loader, LoaderOptions, Model};
+use parlance_engine::runtime::{Guessed, Loader, LoaderOptions, Model};
 use parlance_engine::sampling::{SamplingParams, SamplingPlan};
 use pollster::block_on;
 use serde::Deserialize;
@@ -358,7 +358,7 @@ fn steps_give_the_tokens_of_the_free_run_and_obey_masks_processors_and_bias() {
             // An answer that was cut off goes on as if it had not been.
             let (before, after) = expected.split_at(3);
             let resumed = [&prompt[..], before].concat();
-            let plan = SamplingPlan { params, bias: &[], generated: before.len() };
+            let plan = SamplingPlan { params, bias: &[], generated: before.len(), guess_from: None };
             block_on(async {
                 model.prefill(&resumed, |_, _| true).await.unwrap();
                 let mut generation = model.generate(&resumed, plan, after.len()).unwrap();
@@ -399,6 +399,70 @@ fn steps_give_the_tokens_of_the_free_run_and_obey_masks_processors_and_bias() {
             let plan = SamplingPlan { bias: &unknown, ..SamplingPlan::from(&greedy) };
             assert!(model.generate(&prompt, plan, 1).is_err());
         });
+    }
+}
+
+/// An answer of `count` tokens with guesses, and how they went.
+fn guessed_run(
+    model: &mut Model,
+    prompt: &[u32],
+    params: SamplingParams,
+    expected: &[u32],
+    count: usize,
+) -> (Vec<u32>, Guessed) {
+    block_on(async {
+        model.prefill(prompt, |_, _| true).await.unwrap();
+        let plan = SamplingPlan { params, bias: &[], generated: 0, guess_from: Some(expected) };
+        let mut generation = model.generate(prompt, plan, count).unwrap();
+        let mut tokens = Vec::new();
+        while let Some(token) = generation.next().await.unwrap() {
+            tokens.push(token);
+        }
+        (tokens, generation.guessed())
+    })
+}
+
+#[test]
+fn guesses_change_nothing_of_an_answer() {
+    let warm = SamplingParams {
+        temperature: 0.7,
+        seed: 3,
+        repetition_penalty: 1.05,
+        frequency_penalty: 0.1,
+        ..SamplingParams::GREEDY
+    };
+    for on in [On::GPU, On::Cpu] {
+        let mut model = load(on);
+        let text = "one two three four five six, one two three four five six, one two three";
+        let list = model.chat().tokenizer().encode(text).unwrap();
+        let expected = free_run(&mut model, &list, &SamplingParams::GREEDY, 10);
+        let (tokens, guessed) = guessed_run(&mut model, &list, SamplingParams::GREEDY, &[], 10);
+        assert_eq!(tokens, expected);
+        assert!(guessed.accepted > 0, "the list goes on: {guessed:?}");
+
+        // What is expected comes, or does not.
+        let tale = model.chat().tokenizer().encode("Once upon a time there").unwrap();
+        let told = free_run(&mut model, &tale, &warm, 10);
+        let (tokens, guessed) = guessed_run(&mut model, &tale, warm, &[&tale[..], &told].concat(), 10);
+        assert_eq!((tokens, guessed), (told.clone(), Guessed { accepted: guessed.accepted, rejected: 0 }));
+        assert!(guessed.accepted >= 3, "{guessed:?}");
+        // The shortest last: what followed the last time is the guess.
+        let ends = (0..told.len()).rev().flat_map(|len| [&tale[..], &told[..len], &[77, 78]].concat());
+        let (tokens, guessed) = guessed_run(&mut model, &tale, warm, &ends.collect::<Vec<_>>(), 10);
+        assert_eq!(tokens, told);
+        assert!(guessed.accepted == 0 && guessed.rejected > 0, "{guessed:?}");
+
+        // An answer that ends while tokens wait to be given leaves a cache that goes on.
+        model.reset();
+        block_on(async {
+            model.prefill(&list, |_, _| true).await.unwrap();
+            let plan = SamplingPlan { guess_from: Some(&[]), ..(&SamplingParams::GREEDY).into() };
+            let mut generation = model.generate(&list, plan, 12).unwrap();
+            assert_eq!(generation.next().await.unwrap(), Some(expected[0]));
+        });
+        assert_eq!(model.cached_tokens(), list);
+        let longer = [&list[..], &expected[..1]].concat();
+        assert_eq!(free_run(&mut model, &longer, &SamplingParams::GREEDY, 4), expected[1..5]);
     }
 }
 

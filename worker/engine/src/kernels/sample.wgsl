@@ -10,7 +10,7 @@
 #include "sampling.wgsl"
 
 @group(0) @binding(0) var<uniform> sampling: Sampling;
-// Logits from `logit_scan.wgsl`: [VOCAB]
+// Logits from `logit_scan.wgsl`: [state.token_count][VOCAB], of which one row is used
 @group(0) @binding(1) var<storage, read> logits: array<f32>;
 // Likeliest token of each chunk: [CHUNKS]
 @group(0) @binding(2) var<storage, read> candidates: array<Candidate>;
@@ -34,6 +34,10 @@ var<workgroup> bins: array<atomic<u32>, 256>;
 // Key prefix that a selection settled on, and what of its target is left below it.
 var<workgroup> selected_key: u32;
 var<workgroup> remaining: u32;
+
+fn logit(id: u32) -> f32 {
+    return logits[state.row * VOCAB + id];
+}
 
 // A key whose unsigned order is the logit's order.
 fn ordered_key(logit: f32) -> u32 {
@@ -67,11 +71,11 @@ fn select_threshold(target_sum: u32, count: bool, cutoff: u32, highest: f32, tot
         // All bits above the current eight; a shift by 32 is not defined.
         let mask = select(0xffffffffu << u32(min(shift + 8, 31)), 0u, shift == 24);
         for (var id = thread; id < VOCAB; id += WORKGROUP) {
-            let key = ordered_key(logits[id]);
+            let key = ordered_key(logit(id));
             if (key >= cutoff && (key & mask) == (prefix & mask)) {
                 var w = 1u;
                 if (!count) {
-                    w = weight(logits[id], highest, total);
+                    w = weight(logit(id), highest, total);
                 }
                 atomicAdd(&bins[(key >> u32(shift)) & 255u], w);
             }
@@ -100,7 +104,7 @@ fn select_threshold(target_sum: u32, count: bool, cutoff: u32, highest: f32, tot
 fn total_weight(highest: f32, thread: u32) -> f32 {
     var sum = 0.0;
     for (var id = thread; id < VOCAB; id += WORKGROUP) {
-        sum += exp(logits[id] - highest);
+        sum += exp(logit(id) - highest);
     }
     sums[thread] = sum;
     workgroupBarrier();
@@ -128,8 +132,8 @@ fn arrival(id: u32, salt: u32) -> f32 {
 fn draw(cutoff: u32, salt: u32, thread: u32) -> Candidate {
     var own = NOBODY;
     for (var id = thread; id < VOCAB; id += WORKGROUP) {
-        if (ordered_key(logits[id]) >= cutoff) {
-            own = likelier(own, Candidate(logits[id] - log(arrival(id, salt)), id));
+        if (ordered_key(logit(id)) >= cutoff) {
+            own = likelier(own, Candidate(logit(id) - log(arrival(id, salt)), id));
         }
     }
     return likeliest(own, thread);
@@ -185,6 +189,7 @@ fn main(@builtin(local_invocation_index) thread: u32) {
         history[id] += 1u;
         state.position += 1u;
         state.step += 1u;
+        state.row = (state.row + 1u) % state.token_count;
     }
 }
 
@@ -201,8 +206,8 @@ fn kept_weight(cutoff: u32, highest: f32, total: f32, thread: u32) -> u32 {
     workgroupBarrier();
     var own = 0u;
     for (var id = thread; id < VOCAB; id += WORKGROUP) {
-        if (ordered_key(logits[id]) >= cutoff) {
-            own += weight(logits[id], highest, total);
+        if (ordered_key(logit(id)) >= cutoff) {
+            own += weight(logit(id), highest, total);
         }
     }
     atomicAdd(&bins[0], own);

@@ -6,5 +6,6 @@ struct State {
     token_count: u32,
     // Tokens sampled since the generation began.
     step: u32,
-    padding: u32,
+    // Row of the logits that the next token is chosen by. Each choice goes on to the next one, and from the batch's last to the first.
+    row: u32,
 }

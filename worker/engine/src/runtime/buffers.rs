@@ -19,7 +19,8 @@ pub(super) struct State {
     pub token_count: u32,
     /// Tokens sampled since the generation began.
     pub step: u32,
-    pub padding: u32,
+    /// Row of the logits that the next token is chosen by.
+    pub row: u32,
 }
 
 /// Offset of the two switches in the sampling buffer, in the layout of `kernels/sampling.wgsl`.

@@ -161,7 +161,7 @@ impl Encoder {
 impl GpuEncoder {
     /// The vectors of a text's tokens: `[tokens][embedding_len]`.
     async fn hidden(&self, config: &EncoderConfig, ids: &[u32]) -> Result<Vec<f32>> {
-        let state = State { position: 0, token_count: ids.len() as u32, step: 0, padding: 0 };
+        let state = State { position: 0, token_count: ids.len() as u32, step: 0, row: 0 };
         let queue = self.gpu.queue();
         queue.write_buffer(&self.buffers.state, 0, bytemuck::bytes_of(&state));
         queue.write_buffer(&self.buffers.ids, 0, bytemuck::cast_slice(ids));
@@ -299,6 +299,7 @@ impl Builder<'_> {
             state: &self.buffers.state,
             norm_eps: self.config.norm_eps,
             tuning: self.gpu.tuning().prefill,
+            has_many: true,
             halves: None,
         }
     }

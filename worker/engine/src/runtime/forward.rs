@@ -23,6 +23,8 @@ pub(super) struct Layout {
     pub linear: LinearTuning,
     /// Workgroups that share the positions of an attention head.
     pub splits: u32,
+    /// Whether batches have tokens enough for tiles.
+    pub has_many: bool,
 }
 
 /// Builds dispatches for one model on one device.
@@ -83,6 +85,7 @@ impl ForwardBuilder<'_> {
             (3, Binding::Write(&buffers.candidates)),
             (4, Binding::Read(&buffers.allowed)),
             (5, Binding::Read(&buffers.bias)),
+            (6, Binding::Uniform(&buffers.state)),
         ];
         let choose = [
             (0, Binding::Uniform(&buffers.sampling)),
@@ -173,7 +176,7 @@ impl ForwardBuilder<'_> {
 
     fn attention_layout(&self) -> AttentionLayout {
         let has_units = self.gpu.tuning().prefill_large.tiles == Tiles::Cooperative;
-        if self.layout.linear.tokens == 1 {
+        if !self.layout.has_many {
             AttentionLayout::Token
         } else if has_units && has_cooperative_layout(&self.config.heads) {
             AttentionLayout::Cooperative
@@ -296,6 +299,7 @@ impl ForwardBuilder<'_> {
             state: &self.buffers.state,
             norm_eps: self.config.norm_eps,
             tuning: self.layout.linear,
+            has_many: self.layout.has_many,
             halves: Some(&self.buffers.halves),
         }
     }

@@ -7,6 +7,7 @@ use web_time::Instant;
 
 use super::gpu::{Gpu, Readback};
 use super::gpu_model::GpuModel;
+use super::guesses::{Guessed, Guesser};
 use super::model::{Compute, Model};
 use crate::error::Result;
 use crate::kernels::sampling::RING_LEN;
@@ -23,8 +24,14 @@ const BATCH_TARGET_SECONDS: f64 = 0.012;
 pub(super) struct StagingPool(Vec<wgpu::Buffer>);
 
 impl StagingPool {
-    fn take(&mut self, gpu: &Gpu) -> wgpu::Buffer {
+    /// A buffer for at most `MAX_BATCH` tokens.
+    pub(super) fn take(&mut self, gpu: &Gpu) -> wgpu::Buffer {
         self.0.pop().unwrap_or_else(|| gpu.staging_buffer(MAX_BATCH as u64 * 4))
+    }
+
+    /// Takes a buffer back.
+    pub(super) fn give(&mut self, buffer: wgpu::Buffer) {
+        self.0.push(buffer);
     }
 }
 
@@ -43,6 +50,10 @@ pub enum GenerationEnd {
 pub struct Generation<'m> {
     model: &'m mut Model,
     ahead: Ahead,
+    /// Absent if nothing is guessed.
+    guesser: Option<Guesser>,
+    /// Tokens that were chosen and not yet given.
+    ready: VecDeque<u32>,
     /// The token given last: it is cached when the next is sampled.
     last: u32,
     given: usize,
@@ -52,11 +63,18 @@ pub struct Generation<'m> {
 
 impl<'m> Generation<'m> {
     /// `last` is the prompt's last token, `room` the positions left in the context, `first_step` the first step's number.
-    pub(super) fn new(model: &'m mut Model, last: u32, max_tokens: usize, room: usize, first_step: usize) -> Self {
+    pub(super) fn new(
+        model: &'m mut Model,
+        last: u32,
+        max_tokens: usize,
+        room: usize,
+        first_step: usize,
+        guesser: Option<Guesser>,
+    ) -> Self {
         let limit = max_tokens.min(room);
         let ahead = Ahead::new(model.cached.len(), limit, first_step);
         let end = if room < max_tokens { GenerationEnd::ContextFull } else { GenerationEnd::MaxTokens };
-        Self { model, ahead, last, given: 0, limit, end }
+        Self { model, ahead, guesser, ready: VecDeque::new(), last, given: 0, limit, end }
     }
 
     /// The next token, or `None` at the limit; then [`Generation::end`] says which.
@@ -69,14 +87,19 @@ impl<'m> Generation<'m> {
         if self.given == self.limit {
             return Ok(None);
         }
-        let position = self.model.cached.len();
-        let token = match &mut self.model.compute {
-            Compute::Gpu(model) => self.ahead.next(model).await?,
-            Compute::Cpu(model) => {
-                model.decode(position, self.last).await?;
-                Some(model.choose(None))
+        while self.ready.is_empty() {
+            let guess = self.guess();
+            let tokens = if guess.is_empty() || !self.ahead.is_idle() {
+                self.compute(guess.is_empty()).await?
+            } else {
+                self.verify(&guess).await?
+            };
+            if tokens.is_empty() {
+                return Ok(None);
             }
-        };
+            self.ready.extend(tokens);
+        }
+        let token = self.ready.pop_front();
         if let Some(token) = token {
             self.model.cached.push(self.last);
             self.last = token;
@@ -89,13 +112,72 @@ impl<'m> Generation<'m> {
     pub fn end(&self) -> GenerationEnd {
         self.end
     }
+
+    /// How guesses went so far.
+    pub fn guessed(&self) -> Guessed {
+        self.guesser.as_ref().map(Guesser::guessed).unwrap_or_default()
+    }
+
+    /// What may come after the tokens that are known. One more is computed with them.
+    fn guess(&self) -> Vec<u32> {
+        // Whether a guess is worth its time is known only beside what a token takes.
+        let Some(guesser) = self.guesser.as_ref().filter(|_| self.ahead.seconds_per_token.is_some()) else {
+            return Vec::new();
+        };
+        let most = match &self.model.compute {
+            Compute::Gpu(model) => model.most_choices(self.ahead.step()),
+            Compute::Cpu(model) => model.most_choices(),
+        };
+        guesser.guess(most.min(self.limit - self.given) - 1).to_vec()
+    }
+
+    /// The next tokens, the usual way. Without `goes_on`, only those that the GPU has begun.
+    async fn compute(&mut self, goes_on: bool) -> Result<Vec<u32>> {
+        let tokens = match &mut self.model.compute {
+            Compute::Gpu(model) => self.ahead.next(model, goes_on).await?,
+            Compute::Cpu(model) => {
+                let start = Instant::now();
+                model.decode(self.model.cached.len(), self.last).await?;
+                let token = model.choose(None);
+                self.ahead.seconds_per_token = Some(start.elapsed().as_secs_f64());
+                self.ahead.submitted += 1;
+                vec![token]
+            }
+        };
+        if let Some(guesser) = &mut self.guesser {
+            guesser.extend(&tokens);
+        }
+        Ok(tokens)
+    }
+
+    /// The tokens of a guess that are right, and one more. Nothing may be in flight.
+    async fn verify(&mut self, guess: &[u32]) -> Result<Vec<u32>> {
+        let start = Instant::now();
+        let (position, step) = (self.ahead.position(), self.ahead.step());
+        let fed = [&[self.last], guess].concat();
+        let mut chosen = match &mut self.model.compute {
+            Compute::Gpu(model) => model.choices(position, step, &fed).await?,
+            Compute::Cpu(model) => model.choices(position, &fed).await?,
+        };
+        let accepted = guess.iter().zip(&chosen).take_while(|(guessed, chosen)| guessed == chosen).count();
+        let vain = chosen.split_off(accepted + 1);
+        self.ahead.skip(chosen.len());
+        let Some(guesser) = &mut self.guesser else { return Ok(chosen) };
+        guesser.extend(&chosen);
+        if let Compute::Gpu(model) = &self.model.compute {
+            let seen = vain.iter().map(|id| (*id, guesser.seen(*id)));
+            model.go_on(self.ahead.position(), self.ahead.step(), guesser.last(), seen);
+        }
+        let one_by_one = self.ahead.seconds_per_token.unwrap_or_default() * chosen.len() as f64;
+        let was_worth_it = start.elapsed().as_secs_f64() < one_by_one;
+        guesser.verified(accepted, guess.len() - accepted, was_worth_it);
+        Ok(chosen)
+    }
 }
 
 /// Tokens that the GPU was given ahead of what the host knows.
 struct Ahead {
     in_flight: VecDeque<(Readback, usize)>,
-    /// Tokens that were read back and not yet given.
-    ready: VecDeque<u32>,
     /// Position of the first token that is fed.
     start: usize,
     submitted: usize,
@@ -110,7 +192,6 @@ impl Ahead {
     fn new(start: usize, limit: usize, first_step: usize) -> Self {
         Self {
             in_flight: VecDeque::new(),
-            ready: VecDeque::new(),
             start,
             submitted: 0,
             limit,
@@ -120,29 +201,49 @@ impl Ahead {
         }
     }
 
-    async fn next(&mut self, model: &mut GpuModel) -> Result<Option<u32>> {
-        while self.ready.is_empty() {
-            while self.in_flight.len() < DEPTH && self.submitted < self.limit {
-                self.submit(model);
-            }
-            // The limit is not reached, nothing is ready: so something is in flight.
-            let Some((readback, count)) = self.in_flight.pop_front() else { return Ok(None) };
-            let (tokens, staging) = readback.finish::<u32>(&model.gpu).await?;
-            model.staging.0.push(staging);
-            self.note_arrival(count);
-            self.ready.extend(&tokens[..count]);
+    fn is_idle(&self) -> bool {
+        self.in_flight.is_empty()
+    }
+
+    /// Position of the next token that is fed.
+    fn position(&self) -> usize {
+        self.start + self.submitted
+    }
+
+    /// The next step's number.
+    fn step(&self) -> usize {
+        self.first_step + self.submitted
+    }
+
+    /// Leaves out tokens that came another way.
+    fn skip(&mut self, count: usize) {
+        self.submitted += count;
+        // The time until the next arrival is not only that of its tokens.
+        self.last_arrival = None;
+    }
+
+    /// The tokens that arrive next, after others were begun if it `goes_on`.
+    async fn next(&mut self, model: &mut GpuModel, goes_on: bool) -> Result<Vec<u32>> {
+        while goes_on && self.in_flight.len() < DEPTH && self.submitted < self.limit {
+            self.submit(model);
         }
-        Ok(self.ready.pop_front())
+        // The limit is not reached, nothing is ready: so something is in flight.
+        let Some((readback, count)) = self.in_flight.pop_front() else { return Ok(Vec::new()) };
+        let (mut tokens, staging) = readback.finish::<u32>(&model.gpu).await?;
+        model.staging.give(staging);
+        self.note_arrival(count);
+        tokens.truncate(count);
+        Ok(tokens)
     }
 
     /// Encodes a batch of tokens, one compute pass each, and starts its read-back.
     fn submit(&mut self, model: &mut GpuModel) {
-        let ring_start = (self.first_step + self.submitted) % RING_LEN as usize;
+        let ring_start = self.step() % RING_LEN as usize;
         let count = self.batch_len().min(self.limit - self.submitted).min(RING_LEN as usize - ring_start);
         let staging = model.staging.take(&model.gpu);
         let mut encoder = model.gpu.device().create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
         for i in 0..count {
-            let program = model.decode_program(self.start + self.submitted + i);
+            let program = model.decode_program(self.position() + i);
             let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor::default());
             program.iter().chain(&model.sampler).for_each(|dispatch| dispatch.encode(&mut pass, 1));
         }

@@ -20,12 +20,16 @@ pub(super) struct GpuModel {
     pub(super) gpu: Gpu,
     pub(super) vocab: u32,
     pub(super) buffers: Buffers,
-    /// Kept because the dispatches' bind groups need its buffers alive in the browser.
-    _weights: Arc<Weights>,
+    config: ModelConfig,
+    plan: ModelPlan,
+    /// Kept also because the dispatches' bind groups need its buffers alive in the browser.
+    weights: Arc<Weights>,
     prefill: Vec<Dispatch>,
     prefill_head: Vec<Dispatch>,
     /// One token's layers and head, by the steps of [`super::Tuning::attention_splits`].
     decode: Vec<Vec<Dispatch>>,
+    /// The layers and the head for a few tokens, once there were guesses.
+    few: Option<Vec<Dispatch>>,
     pub(super) sampler: [Dispatch; 2],
     pub(super) staging: StagingPool,
     /// Most tokens of a batch.
@@ -51,12 +55,9 @@ impl GpuModel {
     ) -> Result<Self> {
         let tuning = gpu.tuning();
         let buffers = Buffers::new(&gpu, config, context, host);
-        let builder = |linear, splits| {
-            let layout = Layout { linear, splits };
-            ForwardBuilder { gpu: &gpu, config, plan, weights: &weights, buffers: &buffers, layout }
-        };
+        let builder = |layout| ForwardBuilder { gpu: &gpu, config, plan, weights: &weights, buffers: &buffers, layout };
         let decode = |splits| -> Result<Vec<Dispatch>> {
-            let builder = builder(tuning.decode, splits);
+            let builder = builder(Layout { linear: tuning.decode, splits, has_many: false });
             let mut program = builder.layers(&buffers.next_id)?;
             program.extend(builder.head()?);
             Ok(program)
@@ -64,7 +65,7 @@ impl GpuModel {
         // Steps that no position of this context takes need no program.
         let steps = tuning.attention_splits.iter().filter(|step| step.from < context);
         let decode = steps.map(|step| decode(step.for_heads(config.heads.heads))).collect::<Result<_>>()?;
-        let prefiller = builder(tuning.prefill, 1);
+        let prefiller = builder(Layout { linear: tuning.prefill, splits: 1, has_many: true });
         let prefill = prefiller.layers(&buffers.prompt_ids)?;
         let prefill_head = prefiller.head()?;
         let sampler = prefiller.sampler();
@@ -74,10 +75,13 @@ impl GpuModel {
             gpu,
             vocab,
             buffers,
-            _weights: weights,
+            config: config.clone(),
+            plan: plan.clone(),
+            weights,
             prefill,
             prefill_head,
             decode,
+            few: None,
             sampler,
             staging,
             max_batch: prefill_batch(config, &tuning),
@@ -153,7 +157,7 @@ impl GpuModel {
         queue.write_buffer(&self.buffers.next_id, 0, bytemuck::bytes_of(&last));
         // The draws of an answer that goes on are not those of its beginning.
         let step = plan.generated as u32;
-        let state = State { position: position as u32, token_count: 1, step, padding: 0 };
+        let state = State { position: position as u32, token_count: 1, step, row: 0 };
         queue.write_buffer(&self.buffers.state, 0, bytemuck::bytes_of(&state));
     }
 
@@ -168,6 +172,32 @@ impl GpuModel {
                 self.prefill_head.iter().for_each(|dispatch| dispatch.encode(pass, token_count));
             }
         });
+    }
+
+    /// Prepares what [`GpuModel::few_program`] gives, once.
+    pub(super) fn prepare_few(&mut self) -> Result<()> {
+        if self.few.is_none() {
+            let tuning = self.gpu.tuning();
+            // Neighbouring threads that share rows keep a graphics card busy with few tokens, too.
+            let linear = if tuning.decode.has_lanes() { tuning.decode } else { tuning.prefill };
+            let layout = Layout { linear, splits: 1, has_many: false };
+            let Self { gpu, config, plan, weights, buffers, .. } = self;
+            let builder = ForwardBuilder { gpu, config, plan, weights, buffers, layout };
+            let mut program = builder.layers(&buffers.prompt_ids)?;
+            program.extend(builder.head()?);
+            self.few = Some(program);
+        }
+        Ok(())
+    }
+
+    /// The layers and the head for at most [`GpuModel::most_few`] tokens.
+    pub(super) fn few_program(&self) -> &[Dispatch] {
+        self.few.as_deref().unwrap_or_default()
+    }
+
+    /// Tokens that there is room for, logits included.
+    pub(super) fn most_few(&self) -> usize {
+        self.gpu.tuning().prefill.tokens.min(self.max_batch) as usize
     }
 
     /// The layers for a batch of a prompt's tokens.
@@ -189,7 +219,7 @@ impl GpuModel {
 
     /// Makes `position` the place where the next batch of `token_count` goes.
     pub(super) fn write_state(&self, position: usize, token_count: u32) {
-        let state = State { position: position as u32, token_count, step: 0, padding: 0 };
+        let state = State { position: position as u32, token_count, step: 0, row: 0 };
         self.gpu.queue().write_buffer(&self.buffers.state, 0, bytemuck::bytes_of(&state));
     }
 }

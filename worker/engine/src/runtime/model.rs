@@ -6,6 +6,7 @@ use super::cpu::CpuModel;
 use super::device::Device;
 use super::generation::Generation;
 use super::gpu_model::GpuModel;
+use super::guesses::Guesser;
 use super::parked::{Parked, shared_len};
 use super::stepwise::Stepwise;
 use crate::chat::Chat;
@@ -231,7 +232,12 @@ impl Model {
         let plan = plan.into();
         let last = self.begin_answer(prompt, &plan)?;
         let room = self.context as usize - self.cached.len();
-        Ok(Generation::new(self, last, max_tokens, room, plan.generated))
+        let guesser = plan.guess_from.map(|expected| {
+            // No answer is longer than the context.
+            let expected = &expected[..expected.len().min(self.context as usize)];
+            Guesser::new(expected, prompt, plan.generated)
+        });
+        Ok(Generation::new(self, last, max_tokens, room, plan.generated, guesser))
     }
 
     /// The same, one token at a time, for answers that the host has a say in.

@@ -67,6 +67,7 @@ impl Sampler {
             (3, Binding::Write(&candidates)),
             (4, Binding::Read(&allowed)),
             (5, Binding::Read(&bias)),
+            (6, Binding::Uniform(&state)),
         ];
         let choose = [
             (0, Binding::Uniform(&sampling)),
@@ -181,7 +182,7 @@ async fn a_last_bit_of_the_logits_seldom_changes_the_draw() {
     for step in 0..50 {
         let mut ids = Vec::new();
         for logits in [&logits, &rounded] {
-            let sampler = Sampler::new(&gpu, logits, &[0; 20_000], &params, step);
+            let sampler = Sampler::new(&gpu, logits, &vec![0; 20_000], &params, step);
             run(&gpu, &sampler.dispatches, 1);
             ids.push(read::<u32>(&gpu, &sampler.next, 1).await[0]);
         }

@@ -93,6 +93,22 @@ pub struct ChatCompletionRequest {
     /// A logit processor that the worker was built with, by name.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub logit_processor: Option<String>,
+    /// What the answer is expected to be like, for instance a file that it changes a little: tokens are guessed from it and verified.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub prediction: Option<Prediction>,
+    /// Whether tokens are guessed from the conversation so far and verified; `prediction` turns it on, too.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub prompt_lookup: Option<bool>,
+}
+
+/// What an answer is expected to be like.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Prediction {
+    /// `content`.
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// A text, or an array of text parts.
+    pub content: Value,
 }
 
 /// Choices that a chat template takes.
@@ -267,6 +283,8 @@ pub struct CompletionRequest {
     pub response_format: Option<ResponseFormat>,
     #[allow(missing_docs)]
     pub logit_processor: Option<String>,
+    #[allow(missing_docs)]
+    pub prompt_lookup: Option<bool>,
 }
 
 /// `POST /v1/embeddings`.

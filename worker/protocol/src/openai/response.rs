@@ -220,6 +220,10 @@ pub struct PromptTokens {
 pub struct CompletionTokens {
     /// Tokens of thoughts.
     pub reasoning_tokens: u32,
+    /// Guessed tokens that the model chose, too.
+    pub accepted_prediction_tokens: u32,
+    /// Guessed tokens that it did not choose; they are not among the completion's tokens.
+    pub rejected_prediction_tokens: u32,
 }
 
 /// Times and speeds.

@@ -122,6 +122,11 @@ impl CpuModel {
         self.sampler.choose(&self.logits, allowed)
     }
 
+    /// Chooses a token by `logits`.
+    pub(in crate::runtime) fn choose_by(&mut self, logits: &[f32]) -> u32 {
+        self.sampler.choose(logits, None)
+    }
+
     /// Keys and values of `positions` for each layer.
     pub(in crate::runtime) fn cache_bytes(&self, positions: usize) -> impl Iterator<Item = [&[u8]; 2]> {
         let len = positions * self.config.kv_len() as usize;
