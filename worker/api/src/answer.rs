@@ -213,10 +213,8 @@ impl Answer {
     ) -> Result<Flow, RequestError> {
         let (params, options, generated) = self.plan();
         let limit = options.max_tokens.map_or(usize::MAX, |max| max as usize).saturating_sub(generated);
-        let expected = match &options.guess_from {
-            Some(text) => Some(self.language.chat().tokenizer().encode_plain(text)?),
-            None => None,
-        };
+        let tokenizer = self.language.chat().tokenizer();
+        let expected = options.guess_from.as_ref().map(|text| tokenizer.encode_plain(text)).transpose()?;
         let plan = SamplingPlan { params, bias: &options.bias, generated, guess_from: expected.as_deref() };
         let mut generation = model.generate(prompt, plan, limit)?;
         let guessed_before = self.times.guessed;

@@ -259,10 +259,11 @@ impl Job {
     /// What all answers took.
     fn usage(&self) -> Usage {
         let Some(first) = self.answers.first() else { return Usage::default() };
-        let completion_tokens: u32 = self.answers.iter().map(|answer| answer.len() as u32).sum();
+        let count = |of: fn(&Answer) -> u32| self.answers.iter().map(of).sum::<u32>();
+        let completion_tokens = count(|answer| answer.len() as u32);
         let sum = |of: fn(&Answer) -> f64| self.answers.iter().map(of).sum::<f64>();
         let decode_seconds = sum(|answer| answer.times.decode_seconds);
-        let masks: u32 = self.answers.iter().map(|answer| answer.times.mask_count).sum();
+        let masks = count(|answer| answer.times.mask_count);
         let speed = |count: u32, seconds: f64| if seconds > 0.0 { f64::from(count) / seconds } else { 0.0 };
         let prompt_tokens = first.prompt_len() as u32;
         let since = |instant: Option<Instant>| instant.map_or(0.0, |instant| (instant - self.start).as_secs_f64());
@@ -273,17 +274,9 @@ impl Job {
             total_tokens: prompt_tokens + completion_tokens,
             prompt_tokens_details: PromptTokens { cached_tokens: first.times.cached_tokens },
             completion_tokens_details: CompletionTokens {
-                reasoning_tokens: self.answers.iter().map(|answer| answer.times.reasoning_tokens).sum(),
-                accepted_prediction_tokens: self
-                    .answers
-                    .iter()
-                    .map(|answer| answer.times.guessed.accepted as u32)
-                    .sum(),
-                rejected_prediction_tokens: self
-                    .answers
-                    .iter()
-                    .map(|answer| answer.times.guessed.rejected as u32)
-                    .sum(),
+                reasoning_tokens: count(|answer| answer.times.reasoning_tokens),
+                accepted_prediction_tokens: count(|answer| answer.times.guessed.accepted as u32),
+                rejected_prediction_tokens: count(|answer| answer.times.guessed.rejected as u32),
             },
             extra: UsageExtra {
                 e2e_latency_s: self.start.elapsed().as_secs_f64(),

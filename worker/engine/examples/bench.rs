@@ -148,8 +148,8 @@ async fn measure(arguments: &Arguments) -> Result<Vec<Row>, Box<dyn Error>> {
         if let Some(bandwidth) = bandwidth {
             add(format!("decode at {context}"), "share of bandwidth", 100.0 * bytes * rate / bandwidth, "%");
         }
-        for (what, unexpected) in [("expected", usize::MAX), ("one token in eight unexpected", 8)] {
-            if arguments.guesses {
+        if arguments.guesses {
+            for (what, unexpected) in [("expected", usize::MAX), ("one token in eight unexpected", 8)] {
                 let answer = Expected::of(&mut model, *context, arguments.tokens, unexpected).await?;
                 let rate = median(arguments.runs, async || answer.rate(&mut model).await).await?;
                 add(format!("decode at {context}, {what}"), "rate", rate, "tokens/s");

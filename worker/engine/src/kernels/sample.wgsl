@@ -35,8 +35,11 @@ var<workgroup> bins: array<atomic<u32>, 256>;
 var<workgroup> selected_key: u32;
 var<workgroup> remaining: u32;
 
+// Where the row begins.
+var<private> row_start: u32;
+
 fn logit(id: u32) -> f32 {
-    return logits[state.row * VOCAB + id];
+    return logits[row_start + id];
 }
 
 // A key whose unsigned order is the logit's order.
@@ -154,6 +157,7 @@ fn likeliest(own: Candidate, thread: u32) -> Candidate {
 
 @compute @workgroup_size(WORKGROUP)
 fn main(@builtin(local_invocation_index) thread: u32) {
+    row_start = state.row * VOCAB;
     var own = NOBODY;
     for (var i = thread; i < CHUNKS; i += WORKGROUP) {
         own = likelier(own, candidates[i]);

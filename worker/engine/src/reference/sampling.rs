@@ -25,7 +25,7 @@ pub fn penalise(logit: f32, seen: u32, params: &SamplingParams) -> f32 {
 }
 
 /// The lowest penalised logit that sampling can choose.
-pub fn cutoff(logits: &[f32], params: &SamplingParams) -> f32 {
+fn cutoff(logits: &[f32], params: &SamplingParams) -> f32 {
     let highest = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
     let mut lowest = f32::NEG_INFINITY;
     let mut sorted = Vec::new();

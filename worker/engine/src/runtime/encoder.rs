@@ -299,7 +299,6 @@ impl Builder<'_> {
             state: &self.buffers.state,
             norm_eps: self.config.norm_eps,
             tuning: self.gpu.tuning().prefill,
-            has_many: true,
             halves: None,
         }
     }

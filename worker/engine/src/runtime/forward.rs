@@ -23,8 +23,6 @@ pub(super) struct Layout {
     pub linear: LinearTuning,
     /// Workgroups that share the positions of an attention head.
     pub splits: u32,
-    /// Whether batches have tokens enough for tiles.
-    pub has_many: bool,
 }
 
 /// Builds dispatches for one model on one device.
@@ -56,6 +54,13 @@ impl ForwardBuilder<'_> {
                 }
             }
         }
+        Ok(program)
+    }
+
+    /// From token ids in `ids` to logits.
+    pub(super) fn whole(&self, ids: &wgpu::Buffer) -> Result<Vec<Dispatch>> {
+        let mut program = self.layers(ids)?;
+        program.extend(self.head()?);
         Ok(program)
     }
 
@@ -176,7 +181,7 @@ impl ForwardBuilder<'_> {
 
     fn attention_layout(&self) -> AttentionLayout {
         let has_units = self.gpu.tuning().prefill_large.tiles == Tiles::Cooperative;
-        if !self.layout.has_many {
+        if self.layout.linear.tokens == 1 {
             AttentionLayout::Token
         } else if has_units && has_cooperative_layout(&self.config.heads) {
             AttentionLayout::Cooperative
@@ -299,7 +304,6 @@ impl ForwardBuilder<'_> {
             state: &self.buffers.state,
             norm_eps: self.config.norm_eps,
             tuning: self.layout.linear,
-            has_many: self.layout.has_many,
             halves: Some(&self.buffers.halves),
         }
     }

@@ -24,14 +24,33 @@ const BATCH_TARGET_SECONDS: f64 = 0.012;
 pub(super) struct StagingPool(Vec<wgpu::Buffer>);
 
 impl StagingPool {
-    /// A buffer for at most `MAX_BATCH` tokens.
-    pub(super) fn take(&mut self, gpu: &Gpu) -> wgpu::Buffer {
+    fn take(&mut self, gpu: &Gpu) -> wgpu::Buffer {
         self.0.pop().unwrap_or_else(|| gpu.staging_buffer(MAX_BATCH as u64 * 4))
     }
+}
 
-    /// Takes a buffer back.
-    pub(super) fn give(&mut self, buffer: wgpu::Buffer) {
-        self.0.push(buffer);
+/// Steps from this one on whose tokens lie beside each other in the ring.
+pub(super) fn ring_room(step: usize) -> usize {
+    RING_LEN as usize - step % RING_LEN as usize
+}
+
+impl GpuModel {
+    /// Submits what was encoded of `count` steps, the first of them `step`, and starts to read back the tokens that they choose.
+    pub(super) fn submit_steps(&mut self, mut encoder: wgpu::CommandEncoder, step: usize, count: usize) -> Readback {
+        debug_assert!(count <= MAX_BATCH.min(ring_room(step)), "there are places for as many");
+        let staging = self.staging.take(&self.gpu);
+        let (ring_start, len_bytes) = ((step % RING_LEN as usize) as u64 * 4, count as u64 * 4);
+        encoder.copy_buffer_to_buffer(&self.buffers.ring, ring_start, &staging, 0, len_bytes);
+        let submission = self.gpu.queue().submit([encoder.finish()]);
+        self.gpu.read(staging, len_bytes, submission)
+    }
+
+    /// The tokens that `count` steps chose.
+    pub(super) async fn chosen(&mut self, readback: Readback, count: usize) -> Result<Vec<u32>> {
+        let (mut tokens, staging) = readback.finish::<u32>(&self.gpu).await?;
+        self.staging.0.push(staging);
+        tokens.truncate(count);
+        Ok(tokens)
     }
 }
 
@@ -229,28 +248,21 @@ impl Ahead {
         }
         // The limit is not reached, nothing is ready: so something is in flight.
         let Some((readback, count)) = self.in_flight.pop_front() else { return Ok(Vec::new()) };
-        let (mut tokens, staging) = readback.finish::<u32>(&model.gpu).await?;
-        model.staging.give(staging);
+        let tokens = model.chosen(readback, count).await?;
         self.note_arrival(count);
-        tokens.truncate(count);
         Ok(tokens)
     }
 
     /// Encodes a batch of tokens, one compute pass each, and starts its read-back.
     fn submit(&mut self, model: &mut GpuModel) {
-        let ring_start = self.step() % RING_LEN as usize;
-        let count = self.batch_len().min(self.limit - self.submitted).min(RING_LEN as usize - ring_start);
-        let staging = model.staging.take(&model.gpu);
+        let count = self.batch_len().min(self.limit - self.submitted).min(ring_room(self.step()));
         let mut encoder = model.gpu.device().create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
         for i in 0..count {
             let program = model.decode_program(self.position() + i);
             let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor::default());
             program.iter().chain(&model.sampler).for_each(|dispatch| dispatch.encode(&mut pass, 1));
         }
-        let len_bytes = count as u64 * 4;
-        encoder.copy_buffer_to_buffer(&model.buffers.ring, ring_start as u64 * 4, &staging, 0, len_bytes);
-        let submission = model.gpu.queue().submit([encoder.finish()]);
-        self.in_flight.push_back((model.gpu.read(staging, len_bytes, submission), count));
+        self.in_flight.push_back((model.submit_steps(encoder, self.step(), count), count));
         self.submitted += count;
     }
 

@@ -56,16 +56,11 @@ impl GpuModel {
         let tuning = gpu.tuning();
         let buffers = Buffers::new(&gpu, config, context, host);
         let builder = |layout| ForwardBuilder { gpu: &gpu, config, plan, weights: &weights, buffers: &buffers, layout };
-        let decode = |splits| -> Result<Vec<Dispatch>> {
-            let builder = builder(Layout { linear: tuning.decode, splits, has_many: false });
-            let mut program = builder.layers(&buffers.next_id)?;
-            program.extend(builder.head()?);
-            Ok(program)
-        };
+        let decode = |splits| builder(Layout { linear: tuning.decode, splits }).whole(&buffers.next_id);
         // Steps that no position of this context takes need no program.
         let steps = tuning.attention_splits.iter().filter(|step| step.from < context);
         let decode = steps.map(|step| decode(step.for_heads(config.heads.heads))).collect::<Result<_>>()?;
-        let prefiller = builder(Layout { linear: tuning.prefill, splits: 1, has_many: true });
+        let prefiller = builder(Layout { linear: tuning.prefill, splits: 1 });
         let prefill = prefiller.layers(&buffers.prompt_ids)?;
         let prefill_head = prefiller.head()?;
         let sampler = prefiller.sampler();
@@ -123,8 +118,7 @@ impl GpuModel {
 
     /// The logits after `token` at `position`, by the decode loop's kernels: `[vocab]`.
     pub(super) async fn decode_logits(&self, position: usize, token: u32) -> Result<Vec<f32>> {
-        self.write_state(position, 1);
-        self.gpu.queue().write_buffer(&self.buffers.next_id, 0, bytemuck::bytes_of(&token));
+        self.feed(position, 0, token);
         self.submit_decode(position);
         self.read_logits().await
     }
@@ -154,18 +148,26 @@ impl GpuModel {
             }
             queue.write_buffer(&self.buffers.bias, 0, bytemuck::cast_slice(&bias));
         }
-        queue.write_buffer(&self.buffers.next_id, 0, bytemuck::bytes_of(&last));
         // The draws of an answer that goes on are not those of its beginning.
-        let step = plan.generated as u32;
-        let state = State { position: position as u32, token_count: 1, step, row: 0 };
-        queue.write_buffer(&self.buffers.state, 0, bytemuck::bytes_of(&state));
+        self.feed(position, plan.generated, last);
+    }
+
+    /// Makes `last` what the answer's step `step` is fed, at `position`.
+    pub(super) fn feed(&self, position: usize, step: usize, last: u32) {
+        self.gpu.queue().write_buffer(&self.buffers.next_id, 0, bytemuck::bytes_of(&last));
+        self.write_state(position, 1, step);
+    }
+
+    /// Makes `batch` what programs of several tokens are fed, the first at `position`, at the answer's step `step`.
+    pub(super) fn feed_batch(&self, position: usize, step: usize, batch: &[u32]) {
+        self.write_state(position, batch.len() as u32, step);
+        self.gpu.queue().write_buffer(&self.buffers.prompt_ids, 0, bytemuck::cast_slice(batch));
     }
 
     /// Runs the layers over `batch`, with the output head if `with_logits`.
     fn submit_batch(&self, position: usize, batch: &[u32], with_logits: bool) {
         let token_count = batch.len() as u32;
-        self.write_state(position, token_count);
-        self.gpu.queue().write_buffer(&self.buffers.prompt_ids, 0, bytemuck::cast_slice(batch));
+        self.feed_batch(position, 0, batch);
         self.submit(|pass| {
             self.prefill.iter().for_each(|dispatch| dispatch.encode(pass, token_count));
             if with_logits {
@@ -180,12 +182,10 @@ impl GpuModel {
             let tuning = self.gpu.tuning();
             // Neighbouring threads that share rows keep a graphics card busy with few tokens, too.
             let linear = if tuning.decode.has_lanes() { tuning.decode } else { tuning.prefill };
-            let layout = Layout { linear, splits: 1, has_many: false };
+            let layout = Layout { linear, splits: 1 };
             let Self { gpu, config, plan, weights, buffers, .. } = self;
             let builder = ForwardBuilder { gpu, config, plan, weights, buffers, layout };
-            let mut program = builder.layers(&buffers.prompt_ids)?;
-            program.extend(builder.head()?);
-            self.few = Some(program);
+            self.few = Some(builder.whole(&buffers.prompt_ids)?);
         }
         Ok(())
     }
@@ -217,9 +217,9 @@ impl GpuModel {
         self.gpu.queue().submit([encoder.finish()]);
     }
 
-    /// Makes `position` the place where the next batch of `token_count` goes.
-    pub(super) fn write_state(&self, position: usize, token_count: u32) {
-        let state = State { position: position as u32, token_count, step: 0, row: 0 };
+    /// Makes `position` the place where the next batch of `token_count` goes, at the answer's step `step`.
+    pub(super) fn write_state(&self, position: usize, token_count: u32, step: usize) {
+        let state = State { position: position as u32, token_count, step: step as u32, row: 0 };
         self.gpu.queue().write_buffer(&self.buffers.state, 0, bytemuck::bytes_of(&state));
     }
 }

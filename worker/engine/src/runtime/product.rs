@@ -41,8 +41,6 @@ pub(super) struct ProductBuilder<'a> {
     /// Epsilon of the norms that are fused in.
     pub norm_eps: f32,
     pub tuning: LinearTuning,
-    /// Whether batches have tokens enough for tiles.
-    pub has_many: bool,
     /// Where inputs of cooperative products go: `[batch][longest input]`, as f16. Without it there are none.
     pub halves: Option<&'a wgpu::Buffer>,
 }
@@ -97,10 +95,7 @@ impl ProductBuilder<'_> {
     }
 
     fn tuning_for(&self, matrix: &Matrix, input: &Input<'_>) -> LinearTuning {
-        let tuning = match self.tuning.tokens {
-            2.. if !self.has_many => self.tuning,
-            _ => self.gpu.tuning().linear(self.tuning, matrix.rows, matrix.cols),
-        };
+        let tuning = self.gpu.tuning().linear(self.tuning, matrix.rows, matrix.cols);
         let fits = match tuning.tiles {
             Tiles::None => true,
             Tiles::Shared => input.experts.is_none(),

@@ -69,7 +69,7 @@ impl Model {
 impl GpuModel {
     /// Times each dispatch of a program alone, and all in one pass.
     async fn time(&self, program: &[&Dispatch], position: usize, tokens: u32, runs: usize) -> Result<Profile> {
-        self.write_state(position, tokens);
+        self.write_state(position, tokens, 0);
         let apart: Vec<_> = program.chunks(1).collect();
         let mut samples = vec![Vec::with_capacity(runs); program.len()];
         let (mut passes, mut encodings) = (Vec::with_capacity(runs), Vec::with_capacity(runs));
@@ -77,11 +77,11 @@ impl GpuModel {
             let (seconds, _) = pass_seconds(&self.gpu, &apart, tokens).await?;
             samples.iter_mut().zip(seconds).for_each(|(samples, seconds)| samples.push(seconds));
             // The sampler advanced it.
-            self.write_state(position, tokens);
+            self.write_state(position, tokens, 0);
             let (seconds, encode_seconds) = pass_seconds(&self.gpu, &[program], tokens).await?;
             passes.extend(seconds);
             encodings.push(encode_seconds);
-            self.write_state(position, tokens);
+            self.write_state(position, tokens, 0);
         }
         let mut kernels: Vec<KernelTime> = Vec::new();
         for (dispatch, samples) in program.iter().zip(&mut samples) {
