@@ -33,7 +33,7 @@ enum How {
 }
 
 const SHORT: &str = "--cpu --runs 1 --tokens 4 --prefill 8";
-const COMMANDS: [(&str, How); 21] = [
+const COMMANDS: [(&str, How); 22] = [
     ("cargo xtask serve", How::Serve("127.0.0.1:8080", &[])),
     ("cargo xtask test", How::Elsewhere("this test is part of it")),
     ("cargo xtask build", How::Run(&[], "")),
@@ -41,7 +41,14 @@ const COMMANDS: [(&str, How); 21] = [
     ("cargo xtask model FILE.gguf", How::Run(&[("FILE.gguf", MODEL)], "")),
     (
         "cargo run --release -p parlance-engine --example generate -- --model models/SmolLM2-135M-Instruct.Q4_1.gguf --prompt \"What is the capital of France?\" --max-tokens 64 --temperature 0",
-        How::Run(&[("64", "4")], "--cpu"),
+        // The tests were built with it.
+        How::Run(
+            &[
+                ("cargo run --release -p parlance-engine --example generate --", "target/release/examples/generate"),
+                ("64", "4"),
+            ],
+            "--cpu",
+        ),
     ),
     ("cargo xtask bench --json", How::Run(&[], SHORT)),
     (
@@ -49,6 +56,7 @@ const COMMANDS: [(&str, How); 21] = [
         How::Run(&[(" --peer wllama", "")], "--runs 1 --tokens 4 --prompt 32"),
     ),
     ("cargo xtask bench --peer wllama", How::Elsewhere("it measures another engine, for minutes")),
+    ("cargo xtask bench --cpu --guesses", How::Run(&[], "--runs 1 --tokens 8 --prefill 8 --context 16")),
     ("cargo xtask bench --browser --hardware", How::Elsewhere("it needs a graphics card")),
     ("cargo xtask profile --context 512", How::Run(&[("512", "16")], "")),
     (

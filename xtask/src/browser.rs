@@ -1,6 +1,7 @@
 //! The browser and the Vulkan driver that tests need.
 
 use std::path::PathBuf;
+use std::process::Command;
 
 use crate::shell::{self, Fault, command, install_packages, output};
 
@@ -9,6 +10,14 @@ pub(crate) struct Browser {
     pub(crate) chromium: PathBuf,
     pub(crate) chromedriver: PathBuf,
     pub(crate) firefox: PathBuf,
+}
+
+impl Browser {
+    /// A command that is told where the browsers are.
+    pub(crate) fn given_to(&self, mut command: Command) -> Command {
+        command.env("CHROME", &self.chromium).env("FIREFOX", &self.firefox);
+        command
+    }
 }
 
 /// Makes sure that a Chromium, its driver, a Firefox and a Vulkan adapter are there.

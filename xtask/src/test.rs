@@ -5,13 +5,11 @@ use crate::embedding_model;
 use crate::faults;
 use crate::model;
 use crate::npm;
+use crate::program::{BROWSER, PACKAGES, Program};
 use crate::shell::{self, Fault, root, step};
 use crate::site;
 use crate::templates;
 use crate::toolchain::Toolchain;
-
-/// Arguments that select what is tested natively: always the same packages, so that dependencies are built once.
-const NATIVE: [&str; 5] = ["test", "--release", "--workspace", "--exclude", "parlance-library"];
 
 /// The suites that need the built site.
 const END_TO_END: [&str; 13] = [
@@ -33,11 +31,14 @@ const END_TO_END: [&str; 13] = [
 /// Runs every test with what is set up.
 fn run_all(toolchain: &Toolchain, browser: &Browser) -> Result<(), Fault> {
     step("native tests: engine on Vulkan, protocol, page, tasks", || {
-        shell::run(toolchain.cargo(NATIVE), "read the failed test's message above")
+        let mut test = toolchain.cargo(["test", "--release"]);
+        test.args(PACKAGES);
+        shell::run(test, "read the failed test's message above")
     })?;
     step("wasm tests: engine and worker in the browser", || {
         let mut test = toolchain.cargo(["test", "--profile", "site", "--target", "wasm32-unknown-unknown"]);
-        test.args(["-p", "parlance-engine", "--test", "kernels"])
+        // The worker has no tests there; named, it makes features those of the site, which is built next.
+        test.args(["-p", "parlance-engine", "-p", "parlance-worker", "--test", "kernels"])
             .env("CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUNNER", "wasm-bindgen-test-runner")
             .env("WASM_BINDGEN_TEST_TIMEOUT", "900")
             .env("CHROMEDRIVER", &browser.chromedriver);
@@ -47,10 +48,10 @@ fn run_all(toolchain: &Toolchain, browser: &Browser) -> Result<(), Fault> {
     site::build_with(toolchain)?;
     faults::forget()?;
     step("end-to-end tests: the built site in the browsers, with the demo model", || {
-        let mut test = end_to_end(toolchain, browser, NATIVE);
-        // One browser at a time: each of them computes on every core.
         // All failures at once: a run takes minutes.
-        test.args(["--no-fail-fast", "--features", "parlance-tests/browser"]);
+        let mut test = browser.given_to(toolchain.cargo(["test", "--release", "--no-fail-fast"]));
+        test.args(PACKAGES).args(BROWSER);
+        // One browser at a time: each of them computes on every core.
         test.args(END_TO_END.map(|name| ["--test", name]).concat());
         test.args(["--", "--test-threads=1"]);
         shell::run(test, "read the failed test's message above")
@@ -74,8 +75,8 @@ pub(crate) fn screenshots() -> Result<(), Fault> {
     let browser = browser::set_up()?;
     site::build_with(&toolchain)?;
     step("taking screenshots", || {
-        let arguments = ["run", "--release", "-p", "parlance-tests", "--bin", "screenshots"];
-        shell::run(end_to_end(&toolchain, &browser, arguments), "read the message above")
+        let screenshots = Program::Browser("screenshots").build(&toolchain)?;
+        shell::run(browser.given_to(screenshots), "read the message above")
     })?;
     println!("\nThe pictures are in {}.", root().join("target/screenshots").display());
     Ok(())
@@ -86,29 +87,21 @@ pub(crate) fn soak(arguments: &[String]) -> Result<(), Fault> {
     let toolchain = site::set_up()?;
     let browser = browser::set_up()?;
     site::build_with(&toolchain)?;
-    let command = ["run", "--release", "--quiet", "-p", "parlance-tests", "--bin", "soak", "--"];
-    let mut soak = end_to_end(&toolchain, &browser, command);
+    let mut soak = browser.given_to(Program::Browser("soak").build(&toolchain)?);
     soak.args(arguments);
     shell::run(soak, "read the message above")
 }
 
-/// `cargo xtask bench`: natively, or with `--browser` or `--peer` in the browser.
+/// `cargo xtask bench`: natively, or with `--browser` or beside wllama in the browser.
 pub(crate) fn bench(arguments: &[String]) -> Result<(), Fault> {
-    if !arguments.iter().any(|argument| argument == "--browser" || argument == "--peer") {
+    if !arguments.iter().any(|argument| argument == "--browser" || argument == "wllama") {
         return model::example("bench", arguments);
     }
     let toolchain = site::set_up()?;
     let browser = browser::set_up()?;
     npm::set_up_peer()?;
     site::build_with(&toolchain)?;
-    let command = ["run", "--release", "--quiet", "-p", "parlance-tests", "--bin", "bench", "--"];
-    let mut bench = end_to_end(&toolchain, &browser, command);
-    bench.args(arguments).current_dir(std::env::current_dir().unwrap_or_else(|_| root()));
+    let mut bench = browser.given_to(Program::Browser("bench").build(&toolchain)?);
+    bench.args(arguments);
     shell::run(bench, "read the message above")
-}
-
-fn end_to_end<const N: usize>(toolchain: &Toolchain, browser: &Browser, arguments: [&str; N]) -> std::process::Command {
-    let mut command = toolchain.cargo(arguments);
-    command.env("CHROME", &browser.chromium).env("FIREFOX", &browser.firefox);
-    command
 }

@@ -19,6 +19,11 @@ const SYSTEM_PACKAGES: [&str; 4] = ["rustc-web", "cargo-web", "rust-web-src", "l
 pub(crate) struct Toolchain(Option<&'static str>);
 
 impl Toolchain {
+    /// Whatever serves in this folder, without any set-up.
+    pub(crate) fn active() -> Self {
+        Self(None)
+    }
+
     /// A cargo command of this toolchain.
     pub(crate) fn cargo<'a>(&self, arguments: impl IntoIterator<Item = &'a str>) -> Command {
         self.command("cargo", arguments)
@@ -62,7 +67,7 @@ fn install_tool(toolchain: &Toolchain, name: &str, version: &str, locked: bool) 
 }
 
 fn wasm_toolchain() -> Result<Toolchain, Fault> {
-    let active = Toolchain(None);
+    let active = Toolchain::active();
     if active.has_wasm() {
         return Ok(active);
     }

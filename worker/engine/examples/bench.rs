@@ -1,11 +1,14 @@
 //! Measures the engine natively, as medians over several runs:
 //!
-//!     cargo run --release -p parlance-engine --example bench -- --model FILE [--context 512] [--prefill 512] [--cpu [--threads N]] [--guesses] [--json]
+//!     cargo run --release -p parlance-engine --example bench -- --model FILE [--context 512] [--prefill 512] [--cpu [--threads N]] [--guesses]
+//!         [--peer llama.cpp] [--json]
 //!
 //! Each result is `{case, model, metric, value, unit, adapter, features}`. `--tune NAME=VALUE,...` lays kernels out in
 //! another way; `cargo xtask bench` runs this. With `--guesses` answers are measured that the engine was told to expect, wholly and
-//! but for one token in eight.
+//! but for one token in eight. With `--peer llama.cpp` its `llama-bench` measures the same, right after.
 
+#[path = "measuring/llama_bench.rs"]
+mod llama_bench;
 mod measuring;
 
 use std::error::Error;
@@ -21,6 +24,7 @@ use serde::Serialize;
 
 use measuring::{copy_bandwidth, load, median, prompt};
 
+#[allow(clippy::struct_excessive_bools, reason = "options that are there or not")]
 struct Arguments {
     model: PathBuf,
     contexts: Vec<usize>,
@@ -32,7 +36,14 @@ struct Arguments {
     /// Of the CPU; none means the GPU.
     threads: usize,
     guesses: bool,
+    has_peer: bool,
     is_json: bool,
+}
+
+impl Arguments {
+    fn model_name(&self) -> String {
+        self.model.file_stem().unwrap_or_default().to_string_lossy().into_owned()
+    }
 }
 
 /// A measured figure.
@@ -44,12 +55,15 @@ struct Row {
     value: f64,
     unit: &'static str,
     adapter: String,
-    features: Vec<&'static str>,
+    features: Vec<String>,
 }
 
 fn main() -> Result<(), Box<dyn Error>> {
     let arguments = parse(std::env::args().skip(1))?;
-    let rows = block_on(measure(&arguments))?;
+    let mut rows = block_on(measure(&arguments))?;
+    if arguments.has_peer {
+        rows.extend(peer_rows(&arguments)?);
+    }
     if arguments.is_json {
         println!("{}", serde_json::to_string_pretty(&rows)?);
     } else {
@@ -71,6 +85,7 @@ fn parse(arguments: impl Iterator<Item = String>) -> Result<Arguments, Box<dyn E
         baseline: false,
         threads: 0,
         guesses: false,
+        has_peer: false,
         is_json: false,
     };
     let numbers = |text: &str| text.split(',').map(str::parse).collect::<Result<Vec<usize>, _>>();
@@ -85,6 +100,8 @@ fn parse(arguments: impl Iterator<Item = String>) -> Result<Arguments, Box<dyn E
                 let value = arguments.next().ok_or_else(|| format!("{name} needs a value"))?;
                 match name {
                     "--model" => parsed.model = value.into(),
+                    "--peer" if value == "llama.cpp" => parsed.has_peer = true,
+                    "--peer" => return Err(format!("there is no peer “{value}”; natively there is llama.cpp").into()),
                     "--context" => parsed.contexts = numbers(&value)?,
                     "--prefill" => parsed.prefills = numbers(&value)?,
                     "--threads" => parsed.threads = value.parse()?,
@@ -112,8 +129,9 @@ async fn measure(arguments: &Arguments) -> Result<Vec<Row>, Box<dyn Error>> {
         let tuning = tuned(Gpu::new(options).await?.tuning(), &arguments.tune)?;
         Gpu::new(GpuOptions { tuning: Some(tuning), ..options }).await?.into()
     };
-    let (adapter, features) = (device.adapter_name().to_owned(), device.feature_names());
-    let model_name = arguments.model.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+    let adapter = device.adapter_name().to_owned();
+    let features: Vec<_> = device.feature_names().into_iter().map(str::to_owned).collect();
+    let model_name = arguments.model_name();
     let mut rows = Vec::new();
     let mut add = |case: String, metric, value, unit| {
         let (model, adapter, features) = (model_name.clone(), adapter.clone(), features.clone());
@@ -135,7 +153,7 @@ async fn measure(arguments: &Arguments) -> Result<Vec<Row>, Box<dyn Error>> {
     let seconds = start.elapsed().as_secs_f64();
     add("load".to_owned(), "time", seconds, "s");
     add("load".to_owned(), "rate", len_bytes as f64 / seconds / 1e9, "GB/s");
-    add("decode".to_owned(), "dispatches", model.dispatches_per_token() as f64, "per token");
+    add("decode".to_owned(), "dispatches", model.dispatches_per_token()? as f64, "per token");
     for tokens in &arguments.prefills {
         let rate = median(arguments.runs, async || prefill_rate(&mut model, *tokens).await).await?;
         add(format!("prefill {tokens}"), "rate", rate, "tokens/s");
@@ -157,6 +175,23 @@ async fn measure(arguments: &Arguments) -> Result<Vec<Row>, Box<dyn Error>> {
         }
     }
     Ok(rows)
+}
+
+/// The same by llama.cpp.
+fn peer_rows(arguments: &Arguments) -> Result<Vec<Row>, Box<dyn Error>> {
+    let Arguments { model, prefills, contexts, tokens, runs, threads, .. } = arguments;
+    let (tokens, runs, threads) = (*tokens, *runs, *threads);
+    let rates = llama_bench::measure(&llama_bench::Measures { model, prefills, contexts, tokens, runs, threads })?;
+    let row = |rate: llama_bench::Rate| Row {
+        case: rate.case,
+        model: arguments.model_name(),
+        metric: "rate",
+        value: rate.tokens_per_second,
+        unit: "tokens/s",
+        adapter: rate.adapter,
+        features: rate.features,
+    };
+    Ok(rates.into_iter().map(row).collect())
 }
 
 fn tuned(mut tuning: Tuning, choices: &[(String, u32)]) -> Result<Tuning, Box<dyn Error>> {

@@ -140,7 +140,7 @@ fn report(
             out,
             "\n{} prompt tokens at {prefill_rate:.1}/s, {decoded} tokens at {decode_rate:.1}/s, {} dispatches a token, on {}",
             prompt.len(),
-            model.dispatches_per_token(),
+            model.dispatches_per_token()?,
             model.device().adapter_name()
         )?;
     }

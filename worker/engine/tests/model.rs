@@ -130,28 +130,37 @@ fn control_tokens_in_a_message_stay_text() {
 
 #[test]
 fn prefill_and_decode_logits_match_at_every_position() {
-    for on in [On::GPU, On::BASELINE, On::Cpu] {
+    // Without features, what is decoded is compared at each prompt's end only: emulated GPUs take half a second for a token.
+    for (on, decodes_all) in [(On::GPU, true), (On::BASELINE, false), (On::Cpu, true)] {
         let mut model = load(on);
         let mut worst = (0.0f64, 0.0f64);
         for prompt in fixture().prompts {
             model.reset();
             let logits = block_on(model.logits(&prompt.ids)).unwrap();
-            model.reset();
-            for (position, (id, reference)) in prompt.ids.iter().zip(&prompt.top).enumerate() {
-                let what = format!("{:?} at {position}", prompt.text);
-                worst.0 = worst.0.max(check_position(&logits[position], reference, &format!("prefill, {what}")));
+            for (position, (logits, reference)) in logits.iter().zip(&prompt.top).enumerate() {
+                let what = format!("prefill, {:?} at {position}", prompt.text);
+                worst.0 = worst.0.max(check_position(logits, reference, &what));
+            }
+            if decodes_all {
+                model.reset();
+            } else {
+                block_on(model.prefill(&prompt.ids, |_, _| true)).unwrap();
+            }
+            let before = model.cached_tokens().len();
+            for (position, id) in prompt.ids.iter().enumerate().skip(before) {
                 let decoded = block_on(model.decode_logits(*id)).unwrap();
-                worst.1 = worst.1.max(check_position(&decoded, reference, &format!("decode, {what}")));
+                let what = format!("decode, {:?} at {position}", prompt.text);
+                worst.1 = worst.1.max(check_position(&decoded, &prompt.top[position], &what));
             }
         }
         println!("{on:?}: largest divergence: prefill {:.1e}, decode {:.1e}", worst.0, worst.1);
     }
 }
 
-/// Answers greedily with 32 tokens.
-async fn answer(model: &mut Model, prompt: &[u32]) -> Vec<u32> {
+/// Answers greedily with `count` tokens.
+async fn answer(model: &mut Model, prompt: &[u32], count: usize) -> Vec<u32> {
     model.prefill(prompt, |_, _| true).await.unwrap();
-    let mut generation = model.generate(prompt, &SamplingParams::GREEDY, 32).unwrap();
+    let mut generation = model.generate(prompt, &SamplingParams::GREEDY, count).unwrap();
     let mut ids = Vec::new();
     while let Some(id) = generation.next().await.unwrap() {
         ids.push(id);
@@ -163,12 +172,16 @@ async fn answer(model: &mut Model, prompt: &[u32]) -> Vec<u32> {
 fn greedy_text_matches() {
     for on in [On::GPU, On::Cpu] {
         let mut model = load(on);
-        for prompt in fixture().prompts {
-            let ids = block_on(answer(&mut model, &prompt.ids));
-            assert_eq!(ids, prompt.greedy, "{:?}", prompt.text);
+        for (index, prompt) in fixture().prompts.iter().enumerate() {
+            // All of it once on an emulated GPU, which takes its time; then how the others begin.
+            let count = if index == 0 || model.device().is_cpu() { prompt.greedy.len() } else { 8 };
+            let ids = block_on(answer(&mut model, &prompt.ids, count));
+            assert_eq!(ids, prompt.greedy[..count], "{:?}", prompt.text);
             let mut detokenizer = model.chat().detokenizer();
             let text: String = ids.iter().map(|id| detokenizer.push(*id)).collect();
-            assert_eq!(text + &detokenizer.finish(), prompt.greedy_text);
+            if count == prompt.greedy.len() {
+                assert_eq!(text + &detokenizer.finish(), prompt.greedy_text);
+            }
         }
     }
 }
@@ -191,9 +204,9 @@ fn conversations_that_wait_are_taken_up_again_where_there_is_room() {
         |first: u32, len: usize| -> Vec<u32> { (0..len as u32).map(|i| (first + 7 * i) % 40_000).collect() };
     let [a, b, c] = [100, 5_000, 9_000].map(|first| conversation(first, 40));
     for on in [On::GPU, On::Cpu] {
-        let mut model = load_with_context(on, 128);
+        let mut model = load_with_context(on, 96);
         block_on(async {
-            let expected = answer(&mut model, &a).await;
+            let expected = answer(&mut model, &a, 8).await;
             let logits = async |model: &mut Model| {
                 read(model, &a).await;
                 model.decode_logits(a[39]).await.unwrap()
@@ -204,7 +217,7 @@ fn conversations_that_wait_are_taken_up_again_where_there_is_room() {
 
             // Back to the first, with a follow-up, and to the second.
             assert_eq!(logits(&mut model).await, expected_logits, "bit by bit what they were");
-            assert_eq!(answer(&mut model, &a).await, expected);
+            assert_eq!(answer(&mut model, &a, 8).await, expected);
             assert_eq!(read(&mut model, &[&b[..], &[3, 4, 5]].concat()).await, 3, "what is new of it");
 
             // The third one pushes out the first, which has waited longest.
@@ -224,7 +237,7 @@ fn a_follow_up_reuses_the_cache_and_a_stop_leaves_it_usable() {
         let mut model = load(on);
         let prompt = &fixture().prompts[2];
         block_on(async {
-            let first = answer(&mut model, &prompt.ids).await;
+            let first = answer(&mut model, &prompt.ids, 8).await;
             let follow_up: Vec<u32> = prompt.ids.iter().chain(&first).copied().chain([28, 29]).collect();
             assert_eq!(model.cached_prefix_len(&follow_up), prompt.ids.len() + first.len() - 1);
             let mut work = Vec::new();
@@ -248,7 +261,7 @@ fn a_follow_up_reuses_the_cache_and_a_stop_leaves_it_usable() {
             }
             drop(generation);
             assert_eq!(generation_ids, prompt.greedy[..3]);
-            assert_eq!(answer(&mut model, &prompt.ids).await, prompt.greedy, "after a stop");
+            assert_eq!(answer(&mut model, &prompt.ids, 8).await, prompt.greedy[..8], "after a stop");
         });
     }
 }
@@ -256,8 +269,8 @@ fn a_follow_up_reuses_the_cache_and_a_stop_leaves_it_usable() {
 #[test]
 fn the_context_ends_an_answer_and_refuses_a_longer_prompt() {
     for on in [On::GPU, On::Cpu] {
-        let mut model = load(on);
-        let prompt: Vec<u32> = (0..505).map(|i| 100 + i % 50).collect();
+        let mut model = load_with_context(on, 128);
+        let prompt: Vec<u32> = (0..121).map(|i| 100 + i % 50).collect();
         block_on(async {
             model.prefill(&prompt, |_, _| true).await.unwrap();
             let mut generation = model.generate(&prompt, &SamplingParams::GREEDY, 100).unwrap();
@@ -265,10 +278,10 @@ fn the_context_ends_an_answer_and_refuses_a_longer_prompt() {
             while generation.next().await.unwrap().is_some() {
                 count += 1;
             }
-            assert_eq!(count, 512 - 504, "the last prompt token takes a place, too");
-            let too_long = vec![100; 512];
+            assert_eq!(count, 128 - 120, "the last prompt token takes a place, too");
+            let too_long = vec![100; 128];
             let refused = model.prefill(&too_long, |_, _| true).await;
-            assert_eq!(refused, Err(EngineError::ContextOverflow { prompt_tokens: 512, context_tokens: 512 }));
+            assert_eq!(refused, Err(EngineError::ContextOverflow { prompt_tokens: 128, context_tokens: 128 }));
         });
     }
 }

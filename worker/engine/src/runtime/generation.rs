@@ -244,7 +244,7 @@ impl Ahead {
     /// The tokens that arrive next, after others were begun if it `goes_on`.
     async fn next(&mut self, model: &mut GpuModel, goes_on: bool) -> Result<Vec<u32>> {
         while goes_on && self.in_flight.len() < DEPTH && self.submitted < self.limit {
-            self.submit(model);
+            self.submit(model)?;
         }
         // The limit is not reached, nothing is ready: so something is in flight.
         let Some((readback, count)) = self.in_flight.pop_front() else { return Ok(Vec::new()) };
@@ -254,16 +254,17 @@ impl Ahead {
     }
 
     /// Encodes a batch of tokens, one compute pass each, and starts its read-back.
-    fn submit(&mut self, model: &mut GpuModel) {
+    fn submit(&mut self, model: &mut GpuModel) -> Result<()> {
         let count = self.batch_len().min(self.limit - self.submitted).min(ring_room(self.step()));
         let mut encoder = model.gpu.device().create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
         for i in 0..count {
-            let program = model.decode_program(self.position() + i);
+            let program = model.decode_program(self.position() + i)?;
             let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor::default());
             program.iter().chain(&model.sampler).for_each(|dispatch| dispatch.encode(&mut pass, 1));
         }
         self.in_flight.push_back((model.submit_steps(encoder, self.step(), count), count));
         self.submitted += count;
+        Ok(())
     }
 
     fn batch_len(&self) -> usize {

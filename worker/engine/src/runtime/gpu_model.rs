@@ -1,5 +1,6 @@
 //! A decoder on the GPU: its dispatches, buffers and read-backs.
 
+use std::cell::OnceCell;
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -15,7 +16,8 @@ use crate::error::Result;
 use crate::models::{ModelConfig, ModelPlan};
 use crate::sampling::SamplingPlan;
 
-/// A decoder's dispatches and buffers.
+/// A decoder's dispatches and buffers. Programs, and with them kernels, are made when they are first needed: many models never see a
+/// long context or a guess.
 pub(super) struct GpuModel {
     pub(super) gpu: Gpu,
     pub(super) vocab: u32,
@@ -24,12 +26,14 @@ pub(super) struct GpuModel {
     plan: ModelPlan,
     /// Kept also because the dispatches' bind groups need its buffers alive in the browser.
     weights: Arc<Weights>,
-    prefill: Vec<Dispatch>,
-    prefill_head: Vec<Dispatch>,
+    /// The layers for a batch of a prompt's tokens.
+    prefill: OnceCell<Vec<Dispatch>>,
+    /// The head for them.
+    prefill_head: OnceCell<Vec<Dispatch>>,
     /// One token's layers and head, by the steps of [`super::Tuning::attention_splits`].
-    decode: Vec<Vec<Dispatch>>,
-    /// The layers and the head for a few tokens, once there were guesses.
-    few: Option<Vec<Dispatch>>,
+    decode: [OnceCell<Vec<Dispatch>>; 3],
+    /// The layers and the head for a few tokens, to verify guesses.
+    few: OnceCell<Vec<Dispatch>>,
     pub(super) sampler: [Dispatch; 2],
     pub(super) staging: StagingPool,
     /// Most tokens of a batch.
@@ -52,47 +56,39 @@ impl GpuModel {
         context: u32,
         weights: Arc<Weights>,
         host: &HashMap<String, Vec<f32>>,
-    ) -> Result<Self> {
+    ) -> Self {
         let tuning = gpu.tuning();
         let buffers = Buffers::new(&gpu, config, context, host);
-        let builder = |layout| ForwardBuilder { gpu: &gpu, config, plan, weights: &weights, buffers: &buffers, layout };
-        let decode = |splits| builder(Layout { linear: tuning.decode, splits }).whole(&buffers.next_id);
-        // Steps that no position of this context takes need no program.
-        let steps = tuning.attention_splits.iter().filter(|step| step.from < context);
-        let decode = steps.map(|step| decode(step.for_heads(config.heads.heads))).collect::<Result<_>>()?;
-        let prefiller = builder(Layout { linear: tuning.prefill, splits: 1 });
-        let prefill = prefiller.layers(&buffers.prompt_ids)?;
-        let prefill_head = prefiller.head()?;
-        let sampler = prefiller.sampler();
-        let staging = StagingPool::default();
-        let vocab = config.vocab;
-        Ok(Self {
+        let layout = Layout { linear: tuning.prefill, splits: 1 };
+        let builder = ForwardBuilder { gpu: &gpu, config, plan, weights: &weights, buffers: &buffers, layout };
+        let sampler = builder.sampler();
+        Self {
             gpu,
-            vocab,
+            vocab: config.vocab,
             buffers,
             config: config.clone(),
             plan: plan.clone(),
             weights,
-            prefill,
-            prefill_head,
-            decode,
-            few: None,
+            prefill: OnceCell::new(),
+            prefill_head: OnceCell::new(),
+            decode: Default::default(),
+            few: OnceCell::new(),
             sampler,
-            staging,
+            staging: StagingPool::default(),
             max_batch: prefill_batch(config, &tuning),
             seconds_per_token: None,
-        })
+        }
     }
 
     /// Dispatches of one decoded token, sampling included.
-    pub(super) fn dispatches_per_token(&self) -> usize {
-        self.decode[0].len() + self.sampler.len()
+    pub(super) fn dispatches_per_token(&self) -> Result<usize> {
+        Ok(self.decode_program(0)?.len() + self.sampler.len())
     }
 
     /// Puts tokens into the cache, the first at `position`, and waits for it.
     pub(super) async fn run_batch(&mut self, position: usize, batch: &[u32]) -> Result<()> {
         let start = Instant::now();
-        self.submit_batch(position, batch, false);
+        self.submit_batch(position, batch, false)?;
         // Reading anything back waits for the batch, so that progress is true and a stop takes effect.
         self.gpu.read_buffer::<u32>(&self.buffers.state, size_of::<State>() as u64).await?;
         // Short ones mostly wait, and tell nothing of the pace.
@@ -112,21 +108,22 @@ impl GpuModel {
 
     /// The same, and the logits after each of them: `[tokens][vocab]`.
     pub(super) async fn batch_logits(&self, position: usize, batch: &[u32]) -> Result<Vec<f32>> {
-        self.submit_batch(position, batch, true);
+        self.submit_batch(position, batch, true)?;
         self.gpu.read_buffer(&self.buffers.logits, batch.len() as u64 * u64::from(self.vocab) * 4).await
     }
 
     /// The logits after `token` at `position`, by the decode loop's kernels: `[vocab]`.
     pub(super) async fn decode_logits(&self, position: usize, token: u32) -> Result<Vec<f32>> {
         self.feed(position, 0, token);
-        self.submit_decode(position);
+        self.submit_decode(position)?;
         self.read_logits().await
     }
 
     /// Starts the layers and the head for the token that `next_id` holds.
-    pub(super) fn submit_decode(&self, position: usize) {
-        let program = self.decode_program(position);
+    pub(super) fn submit_decode(&self, position: usize) -> Result<()> {
+        let program = self.decode_program(position)?;
         self.submit(|pass| program.iter().for_each(|dispatch| dispatch.encode(pass, 1)));
+        Ok(())
     }
 
     /// Logits of one token: `[vocab]`.
@@ -165,34 +162,22 @@ impl GpuModel {
     }
 
     /// Runs the layers over `batch`, with the output head if `with_logits`.
-    fn submit_batch(&self, position: usize, batch: &[u32], with_logits: bool) {
+    fn submit_batch(&self, position: usize, batch: &[u32], with_logits: bool) -> Result<()> {
         let token_count = batch.len() as u32;
+        let layers = self.prefill_program()?;
+        let head = if with_logits { self.prefill_head()? } else { &[] };
         self.feed_batch(position, 0, batch);
-        self.submit(|pass| {
-            self.prefill.iter().for_each(|dispatch| dispatch.encode(pass, token_count));
-            if with_logits {
-                self.prefill_head.iter().for_each(|dispatch| dispatch.encode(pass, token_count));
-            }
-        });
-    }
-
-    /// Prepares what [`GpuModel::few_program`] gives, once.
-    pub(super) fn prepare_few(&mut self) -> Result<()> {
-        if self.few.is_none() {
-            let tuning = self.gpu.tuning();
-            // Neighbouring threads that share rows keep a graphics card busy with few tokens, too.
-            let linear = if tuning.decode.has_lanes() { tuning.decode } else { tuning.prefill };
-            let layout = Layout { linear, splits: 1 };
-            let Self { gpu, config, plan, weights, buffers, .. } = self;
-            let builder = ForwardBuilder { gpu, config, plan, weights, buffers, layout };
-            self.few = Some(builder.whole(&buffers.prompt_ids)?);
-        }
+        self.submit(|pass| layers.iter().chain(head).for_each(|dispatch| dispatch.encode(pass, token_count)));
         Ok(())
     }
 
     /// The layers and the head for at most [`GpuModel::most_few`] tokens.
-    pub(super) fn few_program(&self) -> &[Dispatch] {
-        self.few.as_deref().unwrap_or_default()
+    pub(super) fn few_program(&self) -> Result<&[Dispatch]> {
+        let tuning = self.gpu.tuning();
+        // Neighbouring threads that share rows keep a graphics card busy with few tokens, too.
+        let linear = if tuning.decode.has_lanes() { tuning.decode } else { tuning.prefill };
+        let layout = Layout { linear, splits: 1 };
+        self.program(&self.few, layout, |builder| builder.whole(&self.buffers.prompt_ids))
     }
 
     /// Tokens that there is room for, logits included.
@@ -201,13 +186,38 @@ impl GpuModel {
     }
 
     /// The layers for a batch of a prompt's tokens.
-    pub(super) fn prefill_program(&self) -> &[Dispatch] {
-        &self.prefill
+    pub(super) fn prefill_program(&self) -> Result<&[Dispatch]> {
+        let layout = Layout { linear: self.gpu.tuning().prefill, splits: 1 };
+        self.program(&self.prefill, layout, |builder| builder.layers(&self.buffers.prompt_ids))
+    }
+
+    fn prefill_head(&self) -> Result<&[Dispatch]> {
+        let layout = Layout { linear: self.gpu.tuning().prefill, splits: 1 };
+        self.program(&self.prefill_head, layout, |builder| builder.head())
     }
 
     /// The layers and the head for one token at `position`.
-    pub(super) fn decode_program(&self, position: usize) -> &[Dispatch] {
-        &self.decode[self.gpu.tuning().split_step(position)]
+    pub(super) fn decode_program(&self, position: usize) -> Result<&[Dispatch]> {
+        let tuning = self.gpu.tuning();
+        let step = tuning.split_step(position);
+        let splits = tuning.attention_splits[step].for_heads(self.config.heads.heads);
+        let layout = Layout { linear: tuning.decode, splits };
+        self.program(&self.decode[step], layout, |builder| builder.whole(&self.buffers.next_id))
+    }
+
+    /// What `cell` holds, which is built if it is needed for the first time.
+    fn program<'a>(
+        &'a self,
+        cell: &'a OnceCell<Vec<Dispatch>>,
+        layout: Layout,
+        build: impl FnOnce(&ForwardBuilder<'_>) -> Result<Vec<Dispatch>>,
+    ) -> Result<&'a [Dispatch]> {
+        if let Some(program) = cell.get() {
+            return Ok(program);
+        }
+        let Self { gpu, config, plan, weights, buffers, .. } = self;
+        let program = build(&ForwardBuilder { gpu, config, plan, weights, buffers, layout })?;
+        Ok(cell.get_or_init(|| program))
     }
 
     /// Encodes one compute pass and submits it.

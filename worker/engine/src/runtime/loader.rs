@@ -209,7 +209,7 @@ impl Parts {
         let Self { weights, config, plan, chat, host } = self;
         let compute = match (device, weights) {
             (Device::Gpu(gpu), SharedWeights::Gpu(weights)) => {
-                let model = GpuModel::new(gpu.clone(), config, plan, context, Arc::clone(weights), host)?;
+                let model = GpuModel::new(gpu.clone(), config, plan, context, Arc::clone(weights), host);
                 Compute::Gpu(Box::new(model))
             }
             (Device::Cpu(cpu), SharedWeights::Cpu(weights)) => {

@@ -99,10 +99,13 @@ impl Model {
     }
 
     /// Dispatches of one decoded token, sampling included; none on the CPU.
-    pub fn dispatches_per_token(&self) -> usize {
+    ///
+    /// # Errors
+    /// As [`Model::generate`]: what was not needed yet is prepared for it.
+    pub fn dispatches_per_token(&self) -> Result<usize> {
         match &self.compute {
             Compute::Gpu(model) => model.dispatches_per_token(),
-            Compute::Cpu(_) => 0,
+            Compute::Cpu(_) => Ok(0),
         }
     }
 

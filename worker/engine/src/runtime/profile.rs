@@ -39,7 +39,7 @@ impl Model {
     /// [`EngineError::NoGpu`] if the adapter has no timestamps, or whatever the GPU reported.
     pub async fn profile(&mut self, runs: usize) -> Result<Profile> {
         let (model, position) = (self.timed()?, self.cached.len());
-        let program: Vec<_> = model.decode_program(position).iter().chain(&model.sampler).collect();
+        let program: Vec<_> = model.decode_program(position)?.iter().chain(&model.sampler).collect();
         model.time(&program, position, 1, runs).await
     }
 
@@ -50,7 +50,7 @@ impl Model {
     /// [`EngineError::NoGpu`] if the adapter has no timestamps, or whatever the GPU reported.
     pub async fn profile_prefill(&mut self, tokens: u32, runs: usize) -> Result<Profile> {
         let (model, position) = (self.timed()?, self.cached.len());
-        let program: Vec<_> = model.prefill_program().iter().collect();
+        let program: Vec<_> = model.prefill_program()?.iter().collect();
         model.time(&program, position, tokens.min(model.max_batch), runs).await
     }
 

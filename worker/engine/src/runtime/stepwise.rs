@@ -40,7 +40,7 @@ impl<'m> Stepwise<'m> {
             return Ok(false);
         }
         match &mut self.model.compute {
-            Compute::Gpu(model) => model.submit_decode(position),
+            Compute::Gpu(model) => model.submit_decode(position)?,
             Compute::Cpu(model) => {
                 model.decode(position, self.last).await?;
             }

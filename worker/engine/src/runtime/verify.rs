@@ -18,12 +18,12 @@ impl GpuModel {
     /// [`GpuModel::go_on`] must follow.
     pub(super) async fn choices(&mut self, position: usize, step: usize, ids: &[u32]) -> Result<Vec<u32>> {
         debug_assert!(ids.len() <= self.most_choices(step), "there is room for as many");
-        self.prepare_few()?;
+        let layers = self.few_program()?;
         self.feed_batch(position, step, ids);
         let mut encoder = self.gpu.device().create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
         {
             let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor::default());
-            self.few_program().iter().for_each(|dispatch| dispatch.encode(&mut pass, ids.len() as u32));
+            layers.iter().for_each(|dispatch| dispatch.encode(&mut pass, ids.len() as u32));
             for _ in ids {
                 self.sampler.iter().for_each(|dispatch| dispatch.encode(&mut pass, 1));
             }
