@@ -53,20 +53,34 @@ const MEASURE: &str = "async (sentence, promptTokens, tokens, runs) => {
     return { prefill: median(rates.prefill), decode: median(rates.decode), adapter: window.engine.adapter, features: window.engine.features };
 }";
 
-/// The time from the tab's navigation to the first token, with all files at hand.
+/// The time from the tab's navigation to the first token, with all files at hand, and what is known of its parts.
 const FIRST_TOKEN: &str = "async (sentence) => {
     for await (const chunk of await window.engine.stream(sentence, 2)) {
-        if (chunk.text) return performance.now();
+        if (chunk.text) return { 'first token': [performance.now(), 'ms'], ...window.engine.visit };
     }
 }";
 
 const PARLANCE: &str = "async (site, model) => {
     const { Parlance } = await import(site + 'parlance.js');
-    const engine = await Parlance.create();
+    const phases = {};
+    const note = ({ phase, done }) => {
+        phases[phase] ??= { from: performance.now() };
+        Object.assign(phases[phase], { to: performance.now(), bytes: done });
+    };
+    const engine = await Parlance.create({ onProgress: note });
     const info = await engine.load(model, { contextTokens: 2048 });
+    const loaded = performance.now();
     window.engine = {
         adapter: info.adapter,
         features: info.features,
+        visit: {
+            'until the worker begins': [phases.start.from, 'ms'],
+            'device and file': [phases.upload.from - phases.start.from, 'ms'],
+            'weights to the device': [phases.upload.to - phases.upload.from, 'ms'],
+            'kernels and a first token': [loaded - phases.upload.to, 'ms'],
+            'load rate': [phases.upload.bytes / (phases.upload.to - phases.upload.from) / 1e6, 'GB/s'],
+            'wasm memory at most': [info.peak_memory_bytes / 1e6, 'MB'],
+        },
         async *stream(prompt, max_tokens) {
             const options = { prompt, max_tokens, temperature: 0, stream: true, stream_options: { include_usage: true } };
             for await (const { choices, usage } of await engine.completions.create(options)) {
@@ -119,7 +133,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
 fn print(row: &Value) {
     let text = |name: &str| row[name].as_str().unwrap_or_default().to_owned();
     let value = row["value"].as_f64().unwrap_or_default();
-    println!("{:<48} {:<5} {value:>10.1} {}", text("case"), text("metric"), text("unit"));
+    println!("{:<36} {:<25} {value:>10.2} {}", text("case"), text("metric"), text("unit"));
 }
 
 fn parse(mut arguments: impl Iterator<Item = String>) -> Result<Arguments, String> {
@@ -177,7 +191,7 @@ fn measure(
     let rates = page.evaluate(&format!("({MEASURE})({:?}, {prompt_tokens}, {tokens}, {runs})", arguments.sentence))?;
     // An engine that tabs share would be ready already.
     page.navigate(&format!("{blank}?left"))?;
-    let first_token_ms = open()?.evaluate(&format!("({FIRST_TOKEN})({:?})", arguments.sentence))?;
+    let visit = open()?.evaluate(&format!("({FIRST_TOKEN})({:?})", arguments.sentence))?;
     let name = arguments.model.file_stem().unwrap_or_default().to_string_lossy().into_owned();
     let row = |case: String, metric: &str, value: &Value, unit: &str| {
         json!({
@@ -185,11 +199,13 @@ fn measure(
             "adapter": rates["adapter"], "features": rates["features"],
         })
     };
-    let rows = vec![
+    let mut rows = vec![
         row(format!("prefill of {prompt_tokens}"), "rate", &rates["prefill"], "tokens/s"),
         row(format!("decode at {prompt_tokens}"), "rate", &rates["decode"], "tokens/s"),
-        row("second visit to first token".to_owned(), "time", &first_token_ms, "ms"),
     ];
+    for (metric, value) in visit.as_object().into_iter().flatten() {
+        rows.push(row("second visit".to_owned(), metric, &value[0], value[1].as_str().unwrap_or_default()));
+    }
     if !arguments.is_json {
         rows.iter().for_each(print);
     }
