@@ -124,6 +124,7 @@ compute-on = الحساب على
 compute-auto = تلقائي
 compute-gpu = معالج الرسوميات (WebGPU)
 compute-cpu = المعالج
+small-cache = حفظ المحادثات في نصف ذاكرة معالج الرسوميات (8 بت: دقة أقل قليلًا)
 reading-header = تُقرأ المعلومات…
 parameters = { $count } معامل
 in-files = في { $count } ملفات

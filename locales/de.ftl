@@ -121,6 +121,7 @@ compute-on = Rechnen auf
 compute-auto = Automatisch
 compute-gpu = GPU (WebGPU)
 compute-cpu = Prozessor
+small-cache = Gespräche in der Hälfte des GPU-Speichers halten (8 Bit: etwas weniger genau)
 reading-header = Wird gelesen …
 parameters = { $count } Parameter
 in-files = in { $count } Dateien

@@ -121,6 +121,7 @@ compute-on = Compute on
 compute-auto = Automatic
 compute-gpu = GPU (WebGPU)
 compute-cpu = Processor
+small-cache = Keep conversations in half of the GPU's memory (8 bits: a little less exact)
 reading-header = Reading what it is…
 parameters = { $count } parameters
 in-files = in { $count } files

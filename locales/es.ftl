@@ -121,6 +121,7 @@ compute-on = Calcular en
 compute-auto = Automático
 compute-gpu = GPU (WebGPU)
 compute-cpu = Procesador
+small-cache = Guardar las conversaciones en la mitad de la memoria de la GPU (8 bits: algo menos exacto)
 reading-header = Leyendo qué es…
 parameters = { $count } de parámetros
 in-files = en { $count } archivos

@@ -121,6 +121,7 @@ compute-on = Calculer sur
 compute-auto = Automatique
 compute-gpu = GPU (WebGPU)
 compute-cpu = Processeur
+small-cache = Garder les conversations dans la moitié de la mémoire du GPU (8 bits : un peu moins exact)
 reading-header = Lecture de l'en-tête…
 parameters = { $count } paramètres
 in-files = en { $count } fichiers

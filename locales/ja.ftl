@@ -118,6 +118,7 @@ compute-on = 計算に使うもの
 compute-auto = 自動
 compute-gpu = GPU（WebGPU）
 compute-cpu = プロセッサ
+small-cache = 会話を GPU メモリの半分で保持する（8 ビット：精度は少し下がる）
 reading-header = 内容を読んでいます…
 parameters = { $count } パラメーター
 in-files = { $count } 個のファイル

@@ -118,6 +118,7 @@ compute-on = 计算设备
 compute-auto = 自动
 compute-gpu = GPU（WebGPU）
 compute-cpu = 处理器
+small-cache = 用一半的 GPU 内存保存对话（8 位：精度略低）
 reading-header = 正在读取…
 parameters = { $count } 参数
 in-files = 共 { $count } 个文件

@@ -1,8 +1,8 @@
 //! What the user has chosen, for all visits. Kept in `localStorage`, so that it is there before the first paint.
 
 use leptos::prelude::*;
-use parlance_protocol::DeviceChoice;
 use parlance_protocol::openai::ChatCompletionRequest;
+use parlance_protocol::{DeviceChoice, KvCache};
 use serde::{Deserialize, Serialize};
 
 use crate::storage;
@@ -41,6 +41,8 @@ pub(crate) struct Settings {
     pub(crate) idle_minutes: u32,
     /// What models are computed on.
     pub(crate) device: DeviceChoice,
+    /// How models keep keys and values of a conversation.
+    pub(crate) kv_cache: KvCache,
     /// System prompts to choose from.
     pub(crate) personas: Vec<Snippet>,
     /// Texts to insert by `/name`.
@@ -63,6 +65,7 @@ impl Default for Settings {
             enter_sends: true,
             idle_minutes: 0,
             device: DeviceChoice::Auto,
+            kv_cache: KvCache::F16,
             personas: Vec::new(),
             prompts: Vec::new(),
         }

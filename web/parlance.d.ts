@@ -276,6 +276,7 @@ export class Parlance {
     idleUnloadSeconds?: number | null;
     budgetBytes?: number | null;
     device?: "auto" | "gpu" | "cpu";
+    kvCache?: "f16" | "q8";
   }): Promise<void>;
   terminate(): void;
 }

@@ -99,11 +99,12 @@ export class Parlance {
 
   /**
    * `idleUnloadSeconds` frees models that nobody uses; `budgetBytes` limits what models beside each other take; `device` ("auto",
-   * "gpu" or "cpu") is what models are computed on that load from now on.
+   * "gpu" or "cpu") is what models are computed on that load from now on; `kvCache` ("f16", or "q8" for half of the memory) how a GPU keeps
+   * keys and values.
    */
-  async configure({ idleUnloadSeconds = null, budgetBytes = null, device = "auto" }) {
+  async configure({ idleUnloadSeconds = null, budgetBytes = null, device = "auto", kvCache = "f16" }) {
     await this.#start();
-    const settings = { idle_unload_seconds: idleUnloadSeconds, budget_bytes: budgetBytes, device };
+    const settings = { idle_unload_seconds: idleUnloadSeconds, budget_bytes: budgetBytes, device, kv_cache: kvCache };
     this.#worker.postMessage({ request: { type: "configure", settings } });
   }
 

@@ -52,7 +52,8 @@ impl Client {
     pub(crate) fn configure(self) {
         let minutes = self.settings.0.with_untracked(|settings| settings.idle_minutes);
         let idle_unload_seconds = (minutes > 0).then(|| f64::from(minutes) * 60.0);
-        let settings = Settings { idle_unload_seconds, budget_bytes: None, device: self.device() };
+        let kv_cache = self.settings.0.with_untracked(|settings| settings.kv_cache);
+        let settings = Settings { idle_unload_seconds, budget_bytes: None, device: self.device(), kv_cache };
         self.send(Request::Configure { settings }, Vec::new());
     }
 }

@@ -2,6 +2,7 @@
 
 pub(crate) mod allow_source;
 pub(crate) mod answer_footer;
+pub(crate) mod cache_choice;
 pub(crate) mod code_toolbar;
 pub(crate) mod composer;
 pub(crate) mod conversation_dialog;

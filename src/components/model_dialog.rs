@@ -3,6 +3,7 @@
 use leptos::html::Input;
 use leptos::prelude::*;
 
+use super::cache_choice::CacheChoice;
 use super::device_select::DeviceSelect;
 use super::dialog::Dialog;
 use super::files::list;
@@ -52,6 +53,7 @@ pub(crate) fn ModelDialog(first: Option<Choice>, on_close: impl Fn() + Copy + Se
             <FileForm on_choose=move |files| choice.set(Choice::of_files(files)) />
             <section>
                 <DeviceSelect />
+                <CacheChoice />
             </section>
         </Dialog>
     }
@@ -75,7 +77,12 @@ fn CurrentModel() -> impl IntoView {
             ],
         );
         view! {
-            <section data-testid="current-model" data-memory=model.peak_memory_bytes data-context=model.context_tokens>
+            <section
+                data-testid="current-model"
+                data-memory=model.peak_memory_bytes
+                data-context=model.context_tokens
+                data-kv-bytes=model.kv_bytes
+            >
                 <h3>{model.name}</h3>
                 <p>{details}</p>
                 <button on:click=move |_| client.unload()>{tr("unload")}</button>

@@ -98,6 +98,23 @@ fn an_answer_goes_on_after_the_gpu_was_lost() {
 }
 
 #[test]
+fn conversations_can_take_half_of_the_gpus_memory() {
+    let server = Server::start().unwrap();
+    let session = Session::start(true).unwrap();
+    let page = session.open(&server.page(&format!("{QUERY}&device=gpu&context=512"))).unwrap();
+    page.wait_for(READY, LONG).unwrap();
+    page.click(".model-button").unwrap();
+    let kv_bytes = "Number(document.querySelector('[data-testid=current-model]')?.dataset.kvBytes)";
+    let before = page.evaluate(kv_bytes).unwrap().as_f64().unwrap();
+    // The model loads again with what was chosen.
+    page.click("#small-cache").unwrap();
+    page.wait_for(&format!("{kv_bytes} === {}", before * 9.0 / 16.0), LONG).unwrap();
+    page.click(".dialog [aria-label=Close]").unwrap();
+    ask(&page, QUESTION).unwrap();
+    assert!(answer(&page).unwrap().contains("Paris"));
+}
+
+#[test]
 fn idle_models_are_freed_and_come_back_and_interrupts_do_not_wait() {
     let server = Server::start().unwrap();
     let session = Session::start(true).unwrap();

@@ -4,11 +4,12 @@ use std::collections::BTreeMap;
 
 use parlance_engine::fit::Description;
 use parlance_engine::gguf::{Gguf, TensorInfo};
-use parlance_protocol::{DeviceChoice, ModelDescription, ModelSource};
+use parlance_protocol::{KvCache, ModelDescription, ModelSource, Settings};
 use web_sys::File;
 
 use crate::device;
 use crate::error::WorkerError;
+use crate::load::cache_format;
 use crate::source::{Part, headers};
 use crate::storage::{Store, estimate};
 
@@ -18,14 +19,16 @@ pub(crate) async fn inspect(
     files: Vec<File>,
     context_tokens: Option<u32>,
     store: Option<&Store>,
-    choice: DeviceChoice,
+    settings: Settings,
 ) -> Result<ModelDescription, WorkerError> {
     let parts = Part::of(source, files, store).await?;
     let (headers, len_bytes) = headers(&parts).await?;
     let stored_bytes = stored_bytes(&parts, store).await;
     let gguf = Gguf::merge(&headers)?;
-    let limits = device::open(choice).await?.limits();
-    let description = Description::new(&gguf, limits)?;
+    let device = device::open(settings.device).await?;
+    let limits = device.limits();
+    let kv_cache = if device.is_cpu() { KvCache::default() } else { settings.kv_cache };
+    let description = Description::new(&gguf, limits)?.with_cache(cache_format(kv_cache));
     let fit = description.fit(context_tokens, limits)?;
     let warning = match &description {
         Description::Decoder { chat, .. } => chat.template_warning().map(str::to_owned),

@@ -4,8 +4,9 @@ use std::rc::Rc;
 
 use parlance_api::Language;
 use parlance_engine::EngineError;
+use parlance_engine::models::CacheFormat;
 use parlance_engine::runtime::{Device, Loaded, Loader, LoaderOptions};
-use parlance_protocol::{DeviceChoice, ModelInfo, ModelSource, Phase, RequestId};
+use parlance_protocol::{DeviceChoice, KvCache, ModelInfo, ModelSource, Phase, RequestId, Settings};
 use sha2::{Digest as _, Sha256};
 use web_sys::File;
 use web_time::Instant;
@@ -38,8 +39,29 @@ pub(crate) struct Resident {
     /// Bytes on the GPU.
     pub(crate) len_bytes: u64,
     pub(crate) used: Instant,
-    /// What it was to be computed on.
-    pub(crate) device: DeviceChoice,
+    /// How it was to be computed.
+    pub(crate) means: Means,
+}
+
+/// How models are computed.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub(crate) struct Means {
+    device: DeviceChoice,
+    kv_cache: KvCache,
+}
+
+impl From<Settings> for Means {
+    fn from(Settings { device, kv_cache, .. }: Settings) -> Self {
+        Self { device, kv_cache }
+    }
+}
+
+/// What the engine calls it.
+pub(crate) fn cache_format(kv_cache: KvCache) -> CacheFormat {
+    match kv_cache {
+        KvCache::F16 => CacheFormat::F16,
+        KvCache::Q8 => CacheFormat::Q8,
+    }
 }
 
 /// A load under way.
@@ -48,7 +70,7 @@ pub(crate) struct Load<'a> {
     pub(crate) client: &'a Client,
     pub(crate) guard: &'a Guard,
     pub(crate) store: Option<&'a Store>,
-    pub(crate) device: DeviceChoice,
+    pub(crate) means: Means,
 }
 
 impl Load<'_> {
@@ -70,8 +92,8 @@ impl Load<'_> {
 
     /// Loads onto the device that was chosen. A GPU that refuses what every other takes is no reason to give up where the choice was ours.
     async fn try_run(&self, spec: &LoadSpec) -> Result<Resident, WorkerError> {
-        match self.load_onto(self.device, spec).await {
-            Err(error) if error.is_gpu() && self.device == DeviceChoice::Auto => {
+        match self.load_onto(self.means.device, spec).await {
+            Err(error) if error.is_gpu() && self.means.device == DeviceChoice::Auto => {
                 self.load_onto(DeviceChoice::Cpu, spec).await
             }
             result => result,
@@ -87,7 +109,7 @@ impl Load<'_> {
         let (loader, len_bytes) = match parts.as_slice() {
             [part] => {
                 let (chunks, known_len) = part.open().await?;
-                let options = LoaderOptions { file_len_bytes: known_len, context_tokens: spec.context_tokens };
+                let options = LoaderOptions { file_len_bytes: known_len, ..self.options(spec.context_tokens) };
                 let total = known_len.map(|len| len as f64);
                 self.stream_into(Loader::new(device, options), part, chunks, 0, total).await?
             }
@@ -99,7 +121,11 @@ impl Load<'_> {
         if let Loaded::Decoder(model) = &mut finished {
             model.warm_up().await?;
         }
-        Ok(Resident { device: self.device, ..resident(spec, finished, len_bytes, warning, start) })
+        Ok(Resident { means: self.means, ..resident(spec, finished, len_bytes, warning, start) })
+    }
+
+    fn options(&self, context_tokens: Option<u32>) -> LoaderOptions {
+        LoaderOptions { file_len_bytes: None, context_tokens, cache: cache_format(self.means.kv_cache) }
     }
 
     /// Brings what is missing onto this device. Where there is no room, the model is streamed to the GPU and not kept; the text says so.
@@ -152,8 +178,7 @@ impl Load<'_> {
         context_tokens: Option<u32>,
     ) -> Result<(Loader, u64), WorkerError> {
         let (headers, total) = headers(parts).await?;
-        let options = LoaderOptions { file_len_bytes: None, context_tokens };
-        let mut loader = Loader::with_headers(device, options, &headers).await?;
+        let mut loader = Loader::with_headers(device, self.options(context_tokens), &headers).await?;
         let mut done = 0;
         for part in parts {
             let (chunks, _) = part.open().await?;
@@ -267,7 +292,7 @@ fn resident(spec: &LoadSpec, loaded: Loaded, len_bytes: u64, warning: Option<Str
         peak_memory_bytes: memory_bytes(),
     };
     let (len_bytes, used) = (weight_bytes + kv_bytes, Instant::now());
-    Resident { spec: spec.clone(), info, loaded, language, len_bytes, used, device: DeviceChoice::Auto }
+    Resident { spec: spec.clone(), info, loaded, language, len_bytes, used, means: Means::default() }
 }
 
 /// The file's name without its ending, which tells size and quantisation; the metadata's name without one.

@@ -104,7 +104,7 @@ impl Server {
         let is_wanted = |model: &Resident| {
             let is_same = matches!(spec.source, ModelSource::Url { .. })
                 && model.spec.source == spec.source
-                && model.device == self.shared.settings.get().device
+                && model.means == self.shared.settings.get().into()
                 && spec.context_tokens.is_none_or(|tokens| tokens == model.info.context_tokens);
             is_same || unless_loaded && model.info.can_chat
         };
@@ -128,8 +128,8 @@ impl Server {
         guard: &Guard,
         spec: LoadSpec,
     ) -> Result<ModelInfo, WorkerError> {
-        let device = self.shared.settings.get().device;
-        let load = Load { id, client, guard, store: self.shared.store().await, device };
+        let means = self.shared.settings.get().into();
+        let load = Load { id, client, guard, store: self.shared.store().await, means };
         let resident = load.run(spec).await?;
         if let (Some(store), ModelSource::Url { url }) = (self.shared.store().await, &resident.spec.source) {
             for url in crate::storage::parts(url) {

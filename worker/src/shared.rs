@@ -77,7 +77,7 @@ impl Shared {
         Ok(match request {
             Request::Inspect { source, context_tokens, .. } => Event::Inspected {
                 id,
-                model: inspect(&source, files, context_tokens, store, self.settings.get().device).await?,
+                model: inspect(&source, files, context_tokens, store, self.settings.get()).await?,
             },
             Request::Delete { url, .. } => {
                 needed()?.remove(&url).await?;

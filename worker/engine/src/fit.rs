@@ -3,7 +3,7 @@
 use crate::chat::Chat;
 use crate::error::{EngineError, Result};
 use crate::gguf::Gguf;
-use crate::models::{EncoderConfig, EncoderPlan, ModelConfig, ModelPlan, WeightPlan};
+use crate::models::{CacheFormat, EncoderConfig, EncoderPlan, ModelConfig, ModelPlan, WeightPlan};
 use crate::runtime::scratch_bytes;
 use crate::tokenizer::Tokenizer;
 
@@ -61,6 +61,15 @@ impl Description {
         let plan = ModelPlan::new(gguf, &config, limits.max_binding_bytes)?;
         let chat = Box::new(Chat::from_gguf(gguf, config.vocab)?);
         Ok(Self::Decoder { config, plan, chat })
+    }
+
+    /// The same, whose keys and values are kept in this form if its heads can be.
+    #[must_use]
+    pub fn with_cache(mut self, format: CacheFormat) -> Self {
+        if let Self::Decoder { config, .. } = &mut self {
+            config.cache = format.for_heads(&config.heads);
+        }
+        self
     }
 
     /// Everything that goes to the GPU.

@@ -9,6 +9,7 @@ use std::path::PathBuf;
 use common::On;
 use parlance_engine::EngineError;
 use parlance_engine::chat::Message;
+use parlance_engine::models::CacheFormat;
 use parlance_engine::runtime::{Guessed, Loader, LoaderOptions, Model};
 use parlance_engine::sampling::{SamplingParams, SamplingPlan};
 use pollster::block_on;
@@ -57,12 +58,16 @@ fn load(on: On) -> Model {
 }
 
 fn load_with_context(on: On, context_tokens: u32) -> Model {
+    load_with(on, context_tokens, CacheFormat::F16)
+}
+
+fn load_with(on: On, context_tokens: u32, cache: CacheFormat) -> Model {
     let bytes = model_bytes();
     block_on(async {
         let device = on.open().await;
         let mut loader = Loader::new(
             device,
-            LoaderOptions { file_len_bytes: Some(bytes.len() as u64), context_tokens: Some(context_tokens) },
+            LoaderOptions { file_len_bytes: Some(bytes.len() as u64), context_tokens: Some(context_tokens), cache },
         );
         // Chunks of an odd size, so that borders fall everywhere.
         for chunk in bytes.chunks(1_000_003) {
@@ -155,6 +160,30 @@ fn prefill_and_decode_logits_match_at_every_position() {
         }
         println!("{on:?}: largest divergence: prefill {:.1e}, decode {:.1e}", worst.0, worst.1);
     }
+}
+
+#[test]
+fn a_cache_of_bytes_is_nearly_as_exact_and_takes_nine_sixteenths_of_the_memory() {
+    let prompt = &fixture().prompts[3];
+    let mut model = load_with(On::GPU, 64, CacheFormat::Q8);
+    assert_eq!(16 * model.config().kv_bytes_per_token(), 9 * load(On::Cpu).config().kv_bytes_per_token());
+    let logits = block_on(model.logits(&prompt.ids)).unwrap();
+    let divergences = logits.iter().zip(&prompt.top).map(|(logits, reference)| kl_divergence(logits, reference));
+    let worst = divergences.fold(0.0, f64::max);
+    block_on(model.prefill(&prompt.ids, |_, _| true)).unwrap();
+    let decoded = block_on(model.decode_logits(prompt.ids[prompt.ids.len() - 1])).unwrap();
+    let at_end = kl_divergence(&decoded, &prompt.top[prompt.ids.len() - 1]);
+    println!("largest divergence {worst:.1e}, of what was decoded {at_end:.1e}");
+    assert!(worst < 3e-3 && at_end < 3e-3, "{worst} {at_end}");
+    assert_eq!(block_on(answer(&mut model, &prompt.ids, 4)), prompt.greedy[..4]);
+
+    // A snapshot goes back into such a cache only.
+    let snapshot = block_on(model.snapshot()).unwrap();
+    let mut other = load_with(On::GPU, 64, CacheFormat::Q8);
+    other.restore(&snapshot).unwrap();
+    assert_eq!(other.cached_tokens(), model.cached_tokens());
+    assert_eq!(block_on(answer(&mut other, &prompt.ids, 4)), prompt.greedy[..4]);
+    assert!(matches!(load_with_context(On::GPU, 64).restore(&snapshot), Err(EngineError::BadSnapshot(_))));
 }
 
 /// Answers greedily with `count` tokens.
@@ -316,7 +345,8 @@ fn a_model_cut_short_is_refused() {
         let result = block_on(async {
             let gpu = On::GPU.open().await;
             let file_len_bytes = known.then_some(len as u64);
-            let mut loader = Loader::new(gpu, LoaderOptions { file_len_bytes, context_tokens: Some(64) });
+            let mut loader =
+                Loader::new(gpu, LoaderOptions { file_len_bytes, context_tokens: Some(64), ..Default::default() });
             for chunk in bytes[..len].chunks(4 << 20) {
                 loader.push(chunk).await?;
             }

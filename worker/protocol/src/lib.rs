@@ -173,6 +173,17 @@ pub enum DeviceChoice {
     Cpu,
 }
 
+/// How keys and values of a conversation are kept on a GPU; on the CPU they are whole floats.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum KvCache {
+    /// In 16 bits.
+    #[default]
+    F16,
+    /// In 8 bits with scales: a little more than half of the memory. Models whose heads are no multiple of 32 elements keep 16.
+    Q8,
+}
+
 /// How the worker behaves.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
@@ -183,6 +194,8 @@ pub struct Settings {
     pub budget_bytes: Option<f64>,
     /// What models loaded from now on are computed on.
     pub device: DeviceChoice,
+    /// How they keep keys and values.
+    pub kv_cache: KvCache,
 }
 
 /// The key of the request in a message to the worker.

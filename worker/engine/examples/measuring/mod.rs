@@ -15,7 +15,8 @@ pub(crate) async fn load(device: impl Into<Device>, path: &Path, context: u32) -
     }
     let mut file = std::fs::File::open(path)?;
     let len_bytes = file.metadata()?.len();
-    let options = LoaderOptions { file_len_bytes: Some(len_bytes), context_tokens: Some(context) };
+    let options =
+        LoaderOptions { file_len_bytes: Some(len_bytes), context_tokens: Some(context), ..Default::default() };
     let mut loader = Loader::new(device, options);
     let mut chunk = vec![0; 4 << 20];
     loop {

@@ -2,7 +2,7 @@
 
 use super::Shader;
 use super::linear::COOPERATIVE_SUBGROUP;
-use crate::models::HeadShape;
+use crate::models::{CacheFormat, HeadShape};
 use crate::runtime::Grid;
 
 /// Values that a thread loads at once: enough to hide what a load takes.
@@ -34,7 +34,9 @@ pub fn has_cooperative_layout(heads: &HeadShape) -> bool {
 pub struct Attention {
     /// Shapes of the heads.
     pub heads: HeadShape,
-    /// First word of the values in the cache, a multiple of four.
+    /// How keys and values are kept.
+    pub cache: CacheFormat,
+    /// First word of the values in the cache, a multiple of the words of eight elements.
     pub value_offset: u32,
     /// Factor of the dot products.
     pub scale: f32,
@@ -82,6 +84,8 @@ impl Attention {
         let threads = (self.heads.head_dim / 2).next_power_of_two().max(self.workgroup);
         let key_lanes = key_lanes(self.heads.head_dim);
         debug_assert!(self.layout == AttentionLayout::Token || self.splits == 1, "a batch has workgroups enough");
+        let vector_words = self.cache.vector_words();
+        let row_words = self.cache.row_words(self.heads.kv_heads * self.heads.head_dim);
         let (shader, workgroup) = match self.layout {
             AttentionLayout::Token => (Shader::new("attention.wgsl"), threads),
             AttentionLayout::Batch => (Shader::new("attention_batch.wgsl"), threads),
@@ -92,11 +96,13 @@ impl Attention {
             .define_if(self.softcap.is_some(), "SOFTCAP")
             .define_if(self.window.is_some(), "WINDOW")
             .define_if(self.bidirectional, "BIDIRECTIONAL")
+            .define_if(self.cache == CacheFormat::Q8, "CACHE_Q8")
             .constant("HEADS", self.heads.heads)
             .constant("KV_HEADS", self.heads.kv_heads)
             .constant("HEAD_DIM", self.heads.head_dim)
             .constant("ROPE_DIM", self.heads.rope_dim)
-            .constant("VALUE_VEC_OFFSET", self.value_offset / 4)
+            .constant("VALUE_VEC_OFFSET", self.value_offset / vector_words)
+            .constant("ROW_VECTORS", row_words / vector_words)
             .constant("WINDOW_LEN", self.window.unwrap_or_default())
             .constant("SPLITS", self.splits)
             .constant("KEY_LANES", key_lanes)
@@ -110,6 +116,7 @@ impl Attention {
     /// What only `attention_cooperative.wgsl` has.
     fn cooperative(&self) -> Shader {
         debug_assert!(has_cooperative_layout(&self.heads), "matrices of 16 by 16 divide a head");
+        debug_assert!(self.cache == CacheFormat::F16, "matrices are of halves");
         Shader::new("attention_cooperative.wgsl")
             .define_if(true, "COOPERATIVE")
             .constant("GROUP", self.group())

@@ -6,12 +6,10 @@
 //
 // First KEY_LANES neighbouring threads score one position of the tile. Then thread = turn * KEY_VECTORS + vector of eight elements: turns
 // share the positions, and each keeps a highest score and sums of its own until the end, so that a tile costs two barriers.
-// Constants: HEADS, KV_HEADS, HEAD_DIM, ROPE_DIM, VALUE_VEC_OFFSET, SCALE, SPLITS, WORKGROUP (>= HEAD_DIM / 2), KEY_LANES (divides
+// Constants: HEADS, KV_HEADS, HEAD_DIM, ROPE_DIM, VALUE_VEC_OFFSET, ROW_VECTORS, SCALE, SPLITS, WORKGROUP (>= HEAD_DIM / 2), KEY_LANES (divides
 // HEAD_DIM / 8), KEYS (HEAD_DIM / 8 / KEY_LANES), VALUES (values that a thread loads at once).
 #include "attention_common.wgsl"
 
-// From a position to the next.
-const POSITION_VECTORS: u32 = KV_HEADS * KEY_VECTORS;
 const TILE: u32 = WORKGROUP / KEY_LANES;
 const TURNS: u32 = WORKGROUP / KEY_VECTORS;
 // Shares of a split are whole multiples of this.
@@ -49,18 +47,18 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     let turn = thread / KEY_VECTORS;
     let vector = thread % KEY_VECTORS;
     let lane = thread % KEY_LANES;
-    let key_base = kv_head * KEY_VECTORS + lane;
-    let value_base = VALUE_VEC_OFFSET + kv_head * KEY_VECTORS + vector;
+    let key_vector = kv_head * KEY_VECTORS + lane;
+    let value_vector = kv_head * KEY_VECTORS + vector;
     let last = max(end_position, 1u) - 1u;
 
     // All that the first tile needs is under way before the first of it is waited for. Past the end weights are zero, and some
     // position is read again.
     let own_query = scaled_query(token, head, thread);
     #repeat k KEYS
-    var key$k = kv[key_base + $ku * KEY_LANES + min(first_position + thread / KEY_LANES, last) * POSITION_VECTORS];
+    var key$k = load_eight(0u, min(first_position + thread / KEY_LANES, last), key_vector + $ku * KEY_LANES);
     #end
     #repeat u VALUES
-    var value$u = kv[value_base + min(first_position + turn + $uu * TURNS, last) * POSITION_VECTORS];
+    var value$u = load_eight(VALUE_VEC_OFFSET, min(first_position + turn + $uu * TURNS, last), value_vector);
     #end
     if (thread < HALF_DIM) {
         query[thread] = own_query;
@@ -80,14 +78,14 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
         scores[thread] = partial;
         // The next tile's keys.
         #repeat k KEYS
-        key$k = kv[key_base + $ku * KEY_LANES + min(start + TILE + thread / KEY_LANES, last) * POSITION_VECTORS];
+        key$k = load_eight(0u, min(start + TILE + thread / KEY_LANES, last), key_vector + $ku * KEY_LANES);
         #end
         workgroupBarrier();
         let tile_len = min(TILE, end_position - start);
         for (var i = turn; i < tile_len; i += VALUES * TURNS) {
             if (i != turn || start != first_position) {
                 #repeat u VALUES
-                value$u = kv[value_base + min(start + i + $uu * TURNS, last) * POSITION_VECTORS];
+                value$u = load_eight(VALUE_VEC_OFFSET, min(start + i + $uu * TURNS, last), value_vector);
                 #end
             }
             var new_highest = highest;
@@ -104,8 +102,9 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
             #repeat u VALUES
             let weight$u = select(0.0, exp(score$u - highest), i + $uu * TURNS < tile_len);
             total += weight$u;
+            let pairs$u = pairs_of(value$u);
             #repeat e 4
-            sum$e += weight$u * unpack2x16float(value$u[$e]);
+            sum$e += weight$u * pairs$u[$e];
             #end
             #end
         }

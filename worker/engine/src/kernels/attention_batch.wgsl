@@ -3,7 +3,7 @@
 //
 // Grid: x: HEADS, y: tokens. First each thread scores one position of the tile, then the threads share the sum over values:
 // thread = group * HALF_DIM + pair of elements, and groups take turns at positions.
-// Constants: HEADS, KV_HEADS, HEAD_DIM, ROPE_DIM, VALUE_VEC_OFFSET, SCALE, WORKGROUP (>= HEAD_DIM / 2).
+// Constants: HEADS, KV_HEADS, HEAD_DIM, ROPE_DIM, VALUE_VEC_OFFSET, ROW_VECTORS, SCALE, WORKGROUP (>= HEAD_DIM / 2).
 #include "attention_common.wgsl"
 
 const GROUPS: u32 = WORKGROUP / HALF_DIM;
@@ -14,10 +14,9 @@ var<workgroup> scores: array<f32, WORKGROUP>;
 var<workgroup> partials: array<vec3<f32>, WORKGROUP>;
 
 fn score(position: u32, kv_head: u32) -> f32 {
-    let base = (position * KV_HEADS + kv_head) * KEY_VECTORS;
     var sum = 0.0;
     for (var i = 0u; i < KEY_VECTORS; i++) {
-        sum += key_dot(kv[base + i], i);
+        sum += key_dot(load_eight(0u, position, kv_head * KEY_VECTORS + i), i);
     }
     return soft_capped(sum);
 }
@@ -70,11 +69,11 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
                 #repeat u 4
                 let i$u = min(i + $uu * GROUPS, WORKGROUP - 1u);
                 let position$u = min(start + i$u, seen.y - 1u);
-                let value$u = kv[VALUE_VEC_OFFSET + (position$u * KV_HEADS + kv_head) * KEY_VECTORS + pair / 4u];
+                let value$u = load_eight(VALUE_VEC_OFFSET, position$u, kv_head * KEY_VECTORS + pair / 4u);
                 let weight$u = select(0.0, scores[i$u], i + $uu * GROUPS < tile_len);
                 #end
                 #repeat u 4
-                sum += weight$u * vec3<f32>(unpack2x16float(value$u[pair % 4u]), 1.0);
+                sum += weight$u * vec3<f32>(pair_of(value$u, pair % 4u), 1.0);
                 #end
             }
         }

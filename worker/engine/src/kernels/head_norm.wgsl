@@ -1,4 +1,4 @@
-// RMS-normalises queries and keys between projection and RoPE, turns them, and appends keys and values to the cache.
+// Between projection and attention: with NORMS RMS-normalises queries and keys, then turns them, and appends keys and values to the cache.
 // Each head has its own norm with the same weight, or with WHOLE_ROW all heads have one norm with a weight each element.
 // Grid: x: HEADS + 2 KV_HEADS, y: tokens. Constants: those of `epilogues/qkv.wgsl`, EPS, WORKGROUP.
 #include "state.wgsl"
@@ -7,14 +7,17 @@
 @group(0) @binding(0) var<uniform> state: State;
 // Query, key and value: [tokens][HEADS + 2 KV_HEADS][HEAD_DIM]
 @group(0) @binding(1) var<storage, read> projected: array<f32>;
+#ifdef NORMS
 // Weight of the queries' norm: [HEAD_DIM], or [HEADS][HEAD_DIM] with WHOLE_ROW
 @group(0) @binding(2) var<storage, read> query_norm: array<f32>;
 // The same for the keys: [HEAD_DIM], or [KV_HEADS][HEAD_DIM]
 @group(0) @binding(3) var<storage, read> key_norm: array<f32>;
+#endif
 #include "epilogues/qkv.wgsl"
 
 const ROW: u32 = (HEADS + 2u * KV_HEADS) * HEAD_DIM;
 
+#ifdef NORMS
 fn mean_square(base: u32, len: u32, thread: u32) -> f32 {
     var sum = 0.0;
     for (var i = thread; i < len; i += WORKGROUP) {
@@ -22,6 +25,7 @@ fn mean_square(base: u32, len: u32, thread: u32) -> f32 {
     }
     return workgroup_sum(sum, thread) / f32(len);
 }
+#endif
 
 @compute @workgroup_size(WORKGROUP)
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) thread: u32) {
@@ -32,6 +36,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     }
     let is_query = head < HEADS;
     let is_value = head >= HEADS + KV_HEADS;
+#ifdef NORMS
 #ifdef WHOLE_ROW
     let first = select(HEADS, 0u, is_query);
     let count = select(KV_HEADS, HEADS, is_query);
@@ -45,10 +50,12 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     if (!is_value) {
         scale = inverseSqrt(mean_square(token * ROW + first * HEAD_DIM, count * HEAD_DIM, thread) + EPS);
     }
+#endif
     for (var index = thread; index < HALF_DIM; index += WORKGROUP) {
         let pair = head * HALF_DIM + index;
         let rows = pair_rows(pair);
         var values = vec2<f32>(projected[token * ROW + rows.x], projected[token * ROW + rows.y]);
+#ifdef NORMS
         if (!is_value) {
             let elements = rows - head * HEAD_DIM + weight_base;
             var weights = vec2<f32>(0.0);
@@ -59,6 +66,17 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
             }
             values *= scale * weights;
         }
+#endif
         store_pair(token, pair, values);
     }
+#ifdef CACHE_Q8
+    workgroupBarrier();
+    if (!is_query) {
+        let first = select(0u, VALUE_OFFSET, is_value);
+        let kv_head = head - select(HEADS, HEADS + KV_HEADS, is_value);
+        for (var word = thread; word < HEAD_DIM / 4u; word += WORKGROUP) {
+            quantise_word(first, state.position + token, kv_head, word);
+        }
+    }
+#endif
 }

@@ -2,7 +2,7 @@
 
 use super::{Shader, format_name};
 use crate::gguf::TensorType;
-use crate::models::{Activation, HeadShape};
+use crate::models::{Activation, CacheFormat, HeadShape};
 use crate::runtime::Grid;
 
 /// Most workgroups in one dimension of a dispatch (the WebGPU default limit).
@@ -224,7 +224,9 @@ impl Linear {
             }
             Epilogue::Gate(activation) => with_activation(store(shader, 1.0), activation).define_if(true, "GATE"),
             Epilogue::Gated(activation) => with_activation(shader.part("EPILOGUE", "gated"), activation),
-            Epilogue::Qkv { heads, value_offset } => with_heads(shader.part("EPILOGUE", "qkv"), &heads, value_offset),
+            Epilogue::Qkv { heads, value_offset } => {
+                with_heads(shader.part("EPILOGUE", "qkv"), &heads, CacheFormat::F16, value_offset)
+            }
         })
     }
 
@@ -294,8 +296,10 @@ fn with_activation(shader: Shader, activation: Activation) -> Shader {
 }
 
 /// Declares what `epilogues/qkv.wgsl` needs but `FIRST_ROW`.
-pub(super) fn with_heads(shader: Shader, heads: &HeadShape, value_offset: u32) -> Shader {
+pub(super) fn with_heads(shader: Shader, heads: &HeadShape, cache: CacheFormat, value_offset: u32) -> Shader {
     shader
+        .define_if(cache == CacheFormat::Q8, "CACHE_Q8")
+        .constant("ROW_WORDS", cache.row_words(heads.kv_heads * heads.head_dim))
         .define_if(heads.rope_half, "ROPE_HALF")
         .constant("HEADS", heads.heads)
         .constant("KV_HEADS", heads.kv_heads)

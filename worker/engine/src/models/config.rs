@@ -1,5 +1,6 @@
 //! Hyperparameters from a file's metadata.
 
+use super::cache::CacheFormat;
 use super::family::{Activation, FAMILIES, Family, HeadNorm};
 use super::rope::RopeConfig;
 use crate::error::{EngineError, Result};
@@ -74,6 +75,8 @@ pub struct ModelConfig {
     pub trained_context: u32,
     /// Attention heads.
     pub heads: HeadShape,
+    /// How their keys and values are kept.
+    pub cache: CacheFormat,
     /// RoPE.
     pub rope: RopeConfig,
     /// RoPE of layers with a window.
@@ -145,14 +148,19 @@ impl ModelConfig {
         self.heads.kv_heads * self.heads.head_dim
     }
 
-    /// Bytes of a layer's KV cache (f16) for a token.
+    /// Bytes of a layer's KV cache for a token.
     pub fn kv_bytes_per_token_and_layer(&self) -> u64 {
-        u64::from(self.kv_len()) * 2 * 2
+        u64::from(self.cache.row_words(self.kv_len())) * 2 * 4
     }
 
-    /// Bytes of the KV cache (f16) for a token, over all layers.
+    /// Bytes of the KV cache for a token, over all layers.
     pub fn kv_bytes_per_token(&self) -> u64 {
         self.layers.len() as u64 * self.kv_bytes_per_token_and_layer()
+    }
+
+    /// Whether queries, keys and values take a dispatch between projection and attention: a norm or a scale is of many rows of the product.
+    pub(crate) fn has_head_dispatch(&self) -> bool {
+        self.head_norm != HeadNorm::None || self.cache != CacheFormat::F16
     }
 
     fn check(&self) -> Result<()> {
@@ -269,6 +277,7 @@ impl Reader<'_> {
                 .ok_or_else(|| EngineError::MissingMetadata(self.key("attention.layer_norm_rms_epsilon")))?,
             pre_norm: family.pre_norm,
             post_norm: family.post_norm,
+            cache: CacheFormat::default(),
             head_norm: family.head_norm,
             activation: family.activation,
             embedding_scale: match factor("embedding_scale") {

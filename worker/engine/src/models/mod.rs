@@ -1,6 +1,7 @@
 //! Model families, described as data: hyperparameters and where each tensor goes. The forward pass over
 //! them is `runtime::forward`; a family adds a description here, not code there.
 
+mod cache;
 mod config;
 mod encoder;
 mod family;
@@ -8,6 +9,7 @@ mod plan;
 mod planner;
 mod rope;
 
+pub use cache::CacheFormat;
 pub use config::{ExpertConfig, HeadShape, LayerConfig, LayerRope, ModelConfig};
 pub use encoder::{EncoderConfig, EncoderLayerPlan, EncoderPlan, NormPlan, Pooling, UpPlan};
 pub use family::{Activation, HeadNorm};

@@ -6,7 +6,7 @@ use super::gpu::Gpu;
 use super::tuning::Tuning;
 use crate::kernels::linear::Tiles;
 use crate::kernels::sampling::{RING_LEN, chunk_count};
-use crate::models::{HeadNorm, ModelConfig, rope_angles};
+use crate::models::{ModelConfig, rope_angles};
 use crate::sampling::SamplingParams;
 
 /// Step of the GPU, in the layout of `kernels/state.wgsl`.
@@ -52,7 +52,7 @@ pub(super) struct Buffers {
     pub hidden: wgpu::Buffer,
     /// Query: `[batch][attention_len]`.
     pub query: wgpu::Buffer,
-    /// Queries, keys and values before their norms: `[batch][qkv_rows]`, if there are norms.
+    /// Queries, keys and values before their norms or scales: `[batch][qkv_rows]`, if there are any.
     pub projected: wgpu::Buffer,
     /// Output of the attention: `[batch][attention_len]`.
     pub attended: wgpu::Buffer,
@@ -143,7 +143,7 @@ impl Sizes {
             logits: u64::from(tuning.prefill.tokens) * u64::from(config.vocab),
             hidden: of(config.embedding_len),
             attention: of(config.attention_len()),
-            projected: if config.head_norm == HeadNorm::None { 0 } else { of(config.qkv_rows()) },
+            projected: if config.has_head_dispatch() { of(config.qkv_rows()) } else { 0 },
             splits: u64::from(tuning.max_splits() * config.heads.heads * (config.heads.head_dim + 2)),
             activated: of(slots) * u64::from(hidden),
             output: if needs_output { of(slots) * u64::from(config.embedding_len) } else { 0 },

@@ -12,7 +12,7 @@ use crate::error::{EngineError, Result};
 use crate::kernels::attention::{Attention, AttentionLayout};
 use crate::kernels::linear::Epilogue;
 use crate::kernels::norm::layer_norm;
-use crate::models::{EncoderConfig, EncoderLayerPlan, EncoderPlan, GateUpPlan, NormPlan, Pooling, UpPlan};
+use crate::models::{CacheFormat, EncoderConfig, EncoderLayerPlan, EncoderPlan, GateUpPlan, NormPlan, Pooling, UpPlan};
 use crate::tokenizer::Tokenizer;
 
 /// An embedding model in memory.
@@ -230,6 +230,7 @@ impl Builder<'_> {
         self.products().push(program, &layer.qkv, &input, &output)?;
         let attention = Attention {
             heads,
+            cache: CacheFormat::F16,
             value_offset,
             scale: (heads.head_dim as f32).sqrt().recip(),
             softcap: None,

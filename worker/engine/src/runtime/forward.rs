@@ -12,8 +12,8 @@ use crate::kernels::linear::{Epilogue, ExpertRows, LinearTuning, MAX_MERGED_LEN,
 use crate::kernels::norm::{add_norm, head_norm};
 use crate::kernels::sampling::{chunk_count, logit_scan, sample};
 use crate::models::{
-    ExpertConfig, FeedForwardPlan, GateUpPlan, HeadNorm, HeadShape, LayerConfig, LayerPlan, LayerRope, MatrixId,
-    ModelConfig, ModelPlan, Product, VectorId,
+    CacheFormat, ExpertConfig, FeedForwardPlan, GateUpPlan, HeadNorm, HeadShape, LayerConfig, LayerPlan, LayerRope,
+    MatrixId, ModelConfig, ModelPlan, Product, VectorId,
 };
 
 /// How a program is laid out.
@@ -122,24 +122,26 @@ impl ForwardBuilder<'_> {
         let input = Input { norm: plan.attention_norm, bias: plan.qkv_bias, ..Input::new(&buffers.hidden) };
         let rows = self.config.qkv_rows();
         let cache = [(6, Binding::Write(kv)), (7, Binding::Read(rope))];
-        let Some((query_norm, key_norm)) = plan.head_norms else {
+        let (kind, format) = (self.config.head_norm, self.config.cache);
+        debug_assert_eq!(kind != HeadNorm::None, plan.head_norms.is_some(), "the plan has the norms");
+        if !self.config.has_head_dispatch() {
             let epilogue = Epilogue::Qkv { heads, value_offset };
             let output = Output { epilogue, y: &buffers.query, rows, extra: &cache };
             return self.products().push(program, &plan.qkv, &input, &output);
-        };
+        }
         let output = Output { epilogue: Epilogue::STORE, y: &buffers.projected, rows, extra: &[] };
         self.products().push(program, &plan.qkv, &input, &output)?;
-        let kind = self.config.head_norm;
-        debug_assert_ne!(kind, HeadNorm::None, "the plan has norms");
-        let shader = head_norm(kind, &heads, value_offset, self.config.norm_eps);
+        let shader = head_norm(kind, &heads, format, value_offset, self.config.norm_eps);
         let mut bindings = vec![
             (0, Binding::Uniform(&buffers.state)),
             (1, Binding::Read(&buffers.projected)),
-            (2, Binding::Read(self.weights.vector(query_norm))),
-            (3, Binding::Read(self.weights.vector(key_norm))),
             (5, Binding::Write(&buffers.query)),
         ];
         bindings.extend(cache);
+        if let Some((query_norm, key_norm)) = plan.head_norms {
+            bindings.push((2, Binding::Read(self.weights.vector(query_norm))));
+            bindings.push((3, Binding::Read(self.weights.vector(key_norm))));
+        }
         let grid = Grid::TokensInY { x: heads.heads + 2 * heads.kv_heads, z: 1 };
         program.push(Dispatch::new(self.gpu, &shader, &bindings, grid));
         Ok(())
@@ -149,6 +151,7 @@ impl ForwardBuilder<'_> {
         let buffers = self.buffers;
         let attention = Attention {
             heads: self.layer_heads(layer),
+            cache: self.config.cache,
             value_offset: buffers.value_offset,
             scale: self.config.attention_scale,
             softcap: self.config.attention_softcap,
@@ -180,7 +183,9 @@ impl ForwardBuilder<'_> {
     }
 
     fn attention_layout(&self) -> AttentionLayout {
-        let has_units = self.gpu.tuning().prefill_large.tiles == Tiles::Cooperative;
+        // Its matrices are read as they are kept.
+        let has_units =
+            self.gpu.tuning().prefill_large.tiles == Tiles::Cooperative && self.config.cache == CacheFormat::F16;
         if self.layout.linear.tokens == 1 {
             AttentionLayout::Token
         } else if has_units && has_cooperative_layout(&self.config.heads) {

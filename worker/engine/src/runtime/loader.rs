@@ -16,7 +16,7 @@ use crate::chat::Chat;
 use crate::error::{EngineError, Result};
 use crate::fit::Description;
 use crate::gguf::{Gguf, Parsed};
-use crate::models::{ModelConfig, ModelPlan};
+use crate::models::{CacheFormat, ModelConfig, ModelPlan};
 
 /// The least context worth offering, in tokens.
 const MIN_CONTEXT: u32 = 512;
@@ -28,6 +28,8 @@ pub struct LoaderOptions {
     pub file_len_bytes: Option<u64>,
     /// Context in tokens; `None` takes the trained one, at most 4,096 and at most what fits.
     pub context_tokens: Option<u32>,
+    /// How a GPU keeps keys and values, where the model's heads can be kept so.
+    pub cache: CacheFormat,
 }
 
 /// What a file held.
@@ -136,7 +138,8 @@ impl Loader {
         };
         let TensorStage { description, upload } = *stage;
         let (placed, host) = upload.finish()?;
-        let (config, plan, chat) = match description {
+        let cache = if device.is_cpu() { CacheFormat::F16 } else { options.cache };
+        let (config, plan, chat) = match description.with_cache(cache) {
             Description::Decoder { config, plan, chat } => (config, plan, Arc::new(*chat)),
             Description::Encoder { config, plan, tokenizer } => {
                 let encoder =

@@ -88,9 +88,10 @@ impl Model {
         2 * u64::from(layers) * u64::from(row_bytes)
     }
 
-    /// Layers, and bytes of a token's keys in one of them: halves on a GPU, whole floats on the CPU.
+    /// Layers, and bytes of a token's keys in one of them: as the cache has them on a GPU, whole floats on the CPU.
     pub(super) fn cache_shape(&self) -> (u32, u32) {
-        let element_bytes = if self.device.is_cpu() { 4 } else { 2 };
-        (self.config.layers.len() as u32, self.config.kv_len() * element_bytes)
+        let kv_len = self.config.kv_len();
+        let words = if self.device.is_cpu() { kv_len } else { self.config.cache.row_words(kv_len) };
+        (self.config.layers.len() as u32, 4 * words)
     }
 }

@@ -1,12 +1,12 @@
 //! `attention.wgsl`, `attention_batch.wgsl` and `attention_merge.wgsl`.
 
-use half::f16;
 use parlance_engine::kernels::attention::{Attention, AttentionLayout, has_cooperative_layout};
+use parlance_engine::models::CacheFormat;
 use parlance_engine::reference;
 use parlance_engine::runtime::{Binding, Dispatch};
 
 use crate::common::{Random, assert_close, devices};
-use crate::heads::{head_shapes, in_cache_order, through_f16};
+use crate::heads::{from_cache, from_cache_order, head_shapes, into_cache};
 use crate::{gpu_tests, read, run, state};
 
 gpu_tests! {
@@ -62,24 +62,29 @@ async fn attention_matches_over_tiles_splits_and_windows() {
         // A batch has no splits.
         let cases: Vec<_> =
             cases.filter(|(case, layout)| *layout == AttentionLayout::Token || case.splits == 1).collect();
-        for (shape, (case, layout)) in
-            head_shapes().into_iter().flat_map(|shape| cases.iter().map(move |case| (shape, *case)))
-        {
+        let formats = [CacheFormat::F16, CacheFormat::Q8];
+        let kept = head_shapes().into_iter().flat_map(|shape| formats.map(|format| (shape, format)));
+        let kept = kept.filter(|(shape, format)| format.for_heads(shape) == *format);
+        for ((shape, format), (case, layout)) in kept.flat_map(|kept| cases.iter().map(move |case| (kept, *case))) {
             // Matrix units round queries and weights to f16: 11 bits.
             let tolerance = if layout == AttentionLayout::Cooperative { 5e-3 } else { 1e-5 };
-            if layout == AttentionLayout::Cooperative && !has_cooperative_layout(&shape) {
+            let has_layout = format == CacheFormat::F16 && has_cooperative_layout(&shape);
+            if layout == AttentionLayout::Cooperative && !has_layout {
                 continue;
             }
             let Case { position, tokens, .. } = *case;
             let (dim, heads) = (shape.head_dim as usize, shape.heads as usize);
-            let kv_len = (position + tokens) * shape.kv_heads as usize * dim;
+            let kv_len = shape.kv_heads as usize * dim;
             let q = random.floats(tokens * heads * dim);
-            let (keys, values) = (through_f16(&random.floats(kv_len)), through_f16(&random.floats(kv_len)));
-            let cache: Vec<f16> =
-                in_cache_order(&keys, &shape).iter().chain(&values).map(|value| f16::from_f32(*value)).collect();
+            let mut rows = || into_cache(&random.floats((position + tokens) * kv_len), kv_len, format);
+            let (cached_keys, cached_values) = (rows(), rows());
+            let [keys, values] = [&cached_keys, &cached_values].map(|rows| from_cache(rows, kv_len, format));
+            let keys = from_cache_order(&keys, &shape);
+            let cache = [&cached_keys[..], &cached_values].concat();
             let attention = Attention {
                 heads: shape,
-                value_offset: (kv_len / 2) as u32,
+                cache: format,
+                value_offset: cached_keys.len() as u32,
                 scale: case.scale,
                 softcap: case.softcap,
                 window: case.window,

@@ -4,7 +4,7 @@ use half::f16;
 use parlance_engine::gguf::TensorType;
 use parlance_engine::kernels::linear::Epilogue;
 use parlance_engine::kernels::norm::head_norm;
-use parlance_engine::models::{HeadNorm, HeadShape, RopeConfig};
+use parlance_engine::models::{CacheFormat, HeadNorm, HeadShape, RopeConfig};
 use parlance_engine::reference;
 use parlance_engine::runtime::{Binding, Dispatch, Gpu, Grid};
 
@@ -25,9 +25,46 @@ pub(crate) fn head_shapes() -> [HeadShape; 3] {
     ]
 }
 
-/// As the cache stores it.
-pub(crate) fn through_f16(values: &[f32]) -> Vec<f32> {
-    values.iter().map(|value| f16::from_f32(*value).to_f32()).collect()
+/// Keys or values, in the cache's order, as it keeps rows of `kv_len` of them.
+pub(crate) fn into_cache(values: &[f32], kv_len: usize, format: CacheFormat) -> Vec<u32> {
+    if format == CacheFormat::F16 {
+        let halves: Vec<f16> = values.iter().map(|value| f16::from_f32(*value)).collect();
+        return bytemuck::pod_collect_to_vec(&halves);
+    }
+    let row = |row: &[f32]| {
+        let largest = row.chunks(32).map(|block| block.iter().fold(0.0f32, |most, value| most.max(value.abs())));
+        let largest: Vec<f32> = largest.collect();
+        let bytes = row.iter().enumerate().map(|(i, value)| (value / largest[i / 32] * 127.0).round() as i8);
+        let mut words: Vec<u32> = bytemuck::pod_collect_to_vec(&bytes.collect::<Vec<_>>());
+        words.extend(largest.iter().map(|largest| largest.to_bits()));
+        words.resize(format.row_words(kv_len as u32) as usize, 0);
+        words
+    };
+    values.chunks_exact(kv_len).flat_map(row).collect()
+}
+
+/// What the cache's rows of `kv_len` are worth.
+pub(crate) fn from_cache(words: &[u32], kv_len: usize, format: CacheFormat) -> Vec<f32> {
+    if format == CacheFormat::F16 {
+        return bytemuck::cast_slice(words).iter().map(|half: &f16| half.to_f32()).collect();
+    }
+    let row = |row: &[u32]| -> Vec<f32> {
+        let (bytes, largest) = row.split_at(kv_len / 4);
+        let bytes: &[i8] = bytemuck::cast_slice(bytes);
+        let worth = |(i, byte): (usize, &i8)| (f32::from(*byte) / 127.0).max(-1.0) * f32::from_bits(largest[i / 32]);
+        bytes.iter().enumerate().map(worth).collect()
+    };
+    words.chunks_exact(format.row_words(kv_len as u32) as usize).flat_map(row).collect()
+}
+
+/// The opposite of [`in_cache_order`].
+pub(crate) fn from_cache_order(cached: &[f32], shape: &HeadShape) -> Vec<f32> {
+    let places: Vec<f32> = (0..cached.len()).map(|place| place as f32).collect();
+    let mut keys = vec![0.0; cached.len()];
+    for (place, value) in in_cache_order(&places, shape).iter().zip(cached) {
+        keys[*place as usize] = *value;
+    }
+    keys
 }
 
 /// Keys with the elements of each RoPE pair side by side.
@@ -68,7 +105,8 @@ async fn linear_turns_queries_and_appends_keys_and_values() {
             let mut y = case.expected(true);
             turn(&mut y, &shape, &angles, position);
             let places = [position, tokens, value_offset];
-            check_cache(&gpu, &y, &shape, [&q, &kv], places, &format!("{shape:?} {tuning:?}")).await;
+            check_cache(&gpu, &y, (&shape, CacheFormat::F16), [&q, &kv], places, &format!("{shape:?} {tuning:?}"))
+                .await;
         }
     }
 }
@@ -76,7 +114,14 @@ async fn linear_turns_queries_and_appends_keys_and_values() {
 async fn heads_are_normed_turned_and_cached() {
     for gpu in devices().await {
         let mut random = Random(13);
-        for (shape, kind) in head_shapes().into_iter().flat_map(|s| [(s, HeadNorm::Head), (s, HeadNorm::Row)]) {
+        let kinds = [
+            (HeadNorm::Head, CacheFormat::F16),
+            (HeadNorm::Row, CacheFormat::F16),
+            (HeadNorm::None, CacheFormat::Q8),
+            (HeadNorm::Row, CacheFormat::Q8),
+        ];
+        for (shape, (kind, format)) in head_shapes().into_iter().flat_map(|s| kinds.map(|kind| (s, kind))) {
+            let format = format.for_heads(&shape);
             let (position, tokens, context) = (5usize, 3usize, 12usize);
             let dim = shape.head_dim as usize;
             let (q_len, kv_len) = (shape.heads as usize * dim, shape.kv_heads as usize * dim);
@@ -86,31 +131,37 @@ async fn heads_are_normed_turned_and_cached() {
             let norms = lens.map(|len| random.floats(len));
             let angles = RopeConfig::plain(10_000.0).angles(shape.rope_dim, context as u32, None);
             let q = gpu.storage_buffer("q", (tokens * q_len * 4) as u64);
-            let value_offset = context * kv_len / 2;
+            let value_offset = context * format.row_words(kv_len as u32) as usize;
             let kv = gpu.storage_buffer("kv", (2 * value_offset * 4) as u64);
-            let bindings = [
-                (0, Binding::Uniform(&state(&gpu, position as u32, tokens as u32, 0))),
-                (1, Binding::Read(&gpu.storage_buffer_with("projected", &projected))),
-                (2, Binding::Read(&gpu.storage_buffer_with("query norm", &norms[0]))),
-                (3, Binding::Read(&gpu.storage_buffer_with("key norm", &norms[1]))),
+            let (query_norm, key_norm) =
+                (gpu.storage_buffer_with("query norm", &norms[0]), gpu.storage_buffer_with("key norm", &norms[1]));
+            let state = state(&gpu, position as u32, tokens as u32, 0);
+            let input = gpu.storage_buffer_with("projected", &projected);
+            let rope = gpu.storage_buffer_with("rope", &angles);
+            let mut bindings = vec![
+                (0, Binding::Uniform(&state)),
+                (1, Binding::Read(&input)),
                 (5, Binding::Write(&q)),
                 (6, Binding::Write(&kv)),
-                (7, Binding::Read(&gpu.storage_buffer_with("rope", &angles))),
+                (7, Binding::Read(&rope)),
             ];
-            let shader = head_norm(kind, &shape, value_offset as u32, EPS);
+            if kind != HeadNorm::None {
+                bindings.extend([(2, Binding::Read(&query_norm)), (3, Binding::Read(&key_norm))]);
+            }
+            let shader = head_norm(kind, &shape, format, value_offset as u32, EPS);
             let grid = Grid::TokensInY { x: shape.heads + 2 * shape.kv_heads, z: 1 };
             run(&gpu, &[Dispatch::new(&gpu, &shader, &bindings, grid)], tokens as u32);
 
             let mut y = projected;
-            for row in y.chunks_exact_mut(row) {
+            for row in y.chunks_exact_mut(row).filter(|_| kind != HeadNorm::None) {
                 for (part, norm) in [(0..q_len, &norms[0]), (q_len..q_len + kv_len, &norms[1])] {
                     let normed = reference::linear::rms_norm(&row[part.clone()], norm, EPS);
                     row[part].copy_from_slice(&normed);
                 }
             }
             turn(&mut y, &shape, &angles, position);
-            check_cache(&gpu, &y, &shape, [&q, &kv], [position, tokens, value_offset], &format!("{shape:?} {kind:?}"))
-                .await;
+            let (places, what) = ([position, tokens, value_offset], format!("{shape:?} {kind:?} {format:?}"));
+            check_cache(&gpu, &y, (&shape, format), [&q, &kv], places, &what).await;
         }
     }
 }
@@ -133,7 +184,7 @@ fn turn(y: &mut [f32], shape: &HeadShape, angles: &[[f32; 2]], position: usize) 
 async fn check_cache(
     gpu: &Gpu,
     y: &[f32],
-    shape: &HeadShape,
+    (shape, format): (&HeadShape, CacheFormat),
     [q, kv]: [&wgpu::Buffer; 2],
     [position, tokens, value_offset]: [usize; 3],
     what: &str,
@@ -141,14 +192,25 @@ async fn check_cache(
     let dim = shape.head_dim as usize;
     let (q_rows, kv_rows) = (shape.heads as usize * dim, shape.kv_heads as usize * dim);
     let actual_q: Vec<f32> = read(gpu, q, tokens * q_rows).await;
-    let cache: Vec<f16> = read(gpu, kv, value_offset * 4).await;
+    let cache: Vec<u32> = read(gpu, kv, value_offset * 2).await;
+    let (keys, values) = cache.split_at(value_offset);
+    let [keys, values] = [keys, values].map(|rows| from_cache(rows, kv_rows, format));
     for (token, row) in y.chunks_exact(q_rows + 2 * kv_rows).enumerate() {
         assert_close(&actual_q[token * q_rows..][..q_rows], &row[..q_rows], 1e-5, &format!("q, {what}"));
         let at = (position + token) * kv_rows;
-        let keys: Vec<f32> = cache[at..][..kv_rows].iter().map(|half| half.to_f32()).collect();
         let expected = in_cache_order(&row[q_rows..][..kv_rows], shape);
-        assert_close(&keys, &through_f16(&expected), 1e-3, &format!("k, {what}"));
-        let values: Vec<f32> = cache[value_offset * 2 + at..][..kv_rows].iter().map(|half| half.to_f32()).collect();
-        assert_close(&values, &through_f16(&row[q_rows + kv_rows..]), 1e-3, &format!("v, {what}"));
+        assert_kept(&keys[at..][..kv_rows], &expected, format, &format!("k, {what}"));
+        assert_kept(&values[at..][..kv_rows], &row[q_rows + kv_rows..], format, &format!("v, {what}"));
+    }
+}
+
+/// Checks that the cache keeps values as exactly as its format can.
+fn assert_kept(actual: &[f32], expected: &[f32], format: CacheFormat, what: &str) {
+    for (actual, expected) in actual.chunks(32).zip(expected.chunks(32)) {
+        let largest = expected.iter().fold(0.0f32, |most, value| most.max(value.abs()));
+        for (actual, expected) in actual.iter().zip(expected) {
+            let step = if format == CacheFormat::Q8 { largest / 127.0 } else { expected.abs() / 1024.0 };
+            assert!((actual - expected).abs() <= 0.51 * step + 2e-5, "{what}: {actual} for {expected}");
+        }
     }
 }

@@ -4,7 +4,7 @@ use parlance_engine::gguf::TensorType;
 use parlance_engine::kernels::attention::{Attention, AttentionLayout};
 use parlance_engine::kernels::expand;
 use parlance_engine::kernels::linear::{Epilogue, ExpertRows, Linear, LinearTuning, MergedParts, Tiles, halve};
-use parlance_engine::models::{Activation, HeadShape};
+use parlance_engine::models::{Activation, CacheFormat, HeadShape};
 use parlance_engine::reference;
 use parlance_engine::reference::dequantize::dequantize;
 use parlance_engine::runtime::{Binding, Dispatch, Gpu, GpuOptions, Grid, Matrix, Tuning};
@@ -198,6 +198,7 @@ fn kernels_for_matrix_units_are_valid() {
     let heads = HeadShape { heads: 9, kv_heads: 3, head_dim: 64, rope_dim: 64, rope_half: true };
     let attention = Attention {
         heads,
+        cache: CacheFormat::F16,
         value_offset: 64,
         scale: 0.125,
         softcap: Some(30.0),

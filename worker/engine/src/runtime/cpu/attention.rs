@@ -117,6 +117,7 @@ fn weighted_sum<const N: usize>(weights: &[f32], rows: &[f32], row_len: usize) -
 mod tests {
     use super::*;
     use crate::kernels::attention::{Attention, AttentionLayout};
+    use crate::models::CacheFormat;
     use crate::reference::attention::attention;
 
     #[test]
@@ -134,6 +135,7 @@ mod tests {
             cache.values.extend(&values);
             let twin = Attention {
                 heads,
+                cache: CacheFormat::F16,
                 value_offset: 0,
                 scale: 0.2,
                 softcap,
