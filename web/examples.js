@@ -16,7 +16,7 @@ const EXAMPLES = {
     const { chat } = await engine();
     const stream = await chat.completions.create({
       messages: [{ role: "user", content: "Name three colours." }],
-      stream: true, max_tokens: 60,
+      stream: true, max_tokens: 60, temperature: 0,
     });
     for await (const chunk of stream) print(chunk.choices[0]?.delta.content ?? "");
   },
@@ -24,7 +24,7 @@ const EXAMPLES = {
     const { chat } = await engine();
     const schema = {
       type: "object",
-      properties: { name: { type: "string", maxLength: 20 }, age: { type: "integer", minimum: 0, maximum: 120 } },
+      properties: { name: { type: "string", minLength: 1, maxLength: 20 }, age: { type: "integer", minimum: 0, maximum: 120 } },
       required: ["name", "age"], additionalProperties: false,
     };
     const answer = await chat.completions.create({
@@ -49,7 +49,7 @@ const EXAMPLES = {
     await engine();
     const response = await fetch("./v1/chat/completions", {
       method: "POST",
-      body: JSON.stringify({ messages: [{ role: "user", content: "Say hello." }], max_tokens: 20 }),
+      body: JSON.stringify({ messages: [{ role: "user", content: "Say hello." }], max_tokens: 20, temperature: 0 }),
     });
     print((await response.json()).choices[0].message.content);
   },

@@ -220,6 +220,20 @@ impl Client {
         }
     }
 
+    /// Tells the worker what the user has chosen now, and loads a model that is ready again by it.
+    pub(crate) fn reconfigure(self) {
+        self.configure();
+        if matches!(*self.engine.read_untracked(), EngineState::Ready(_)) {
+            self.link.update_value(|link| {
+                if let Some((_, request)) = &mut link.load {
+                    // That another tab has it loaded already is no reason to leave it as it is.
+                    request.unless_loaded = false;
+                }
+            });
+            self.retry();
+        }
+    }
+
     /// Loads the last model again with another context.
     pub(crate) fn retry_with_context(self, context_tokens: u32) {
         if let Some((_, request)) = self.link.with_value(|link| link.load.clone()) {

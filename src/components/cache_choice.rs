@@ -3,7 +3,7 @@
 use leptos::prelude::*;
 use parlance_protocol::KvCache;
 
-use crate::client::{Client, EngineState};
+use crate::client::Client;
 use crate::i18n::tr;
 use crate::settings::SettingsContext;
 
@@ -14,10 +14,7 @@ pub(crate) fn CacheChoice() -> impl IntoView {
     let settings = expect_context::<SettingsContext>().0;
     let change = move |event| {
         settings.write().kv_cache = if event_target_checked(&event) { KvCache::Q8 } else { KvCache::F16 };
-        client.configure();
-        if matches!(*client.engine().read_untracked(), EngineState::Ready(_)) {
-            client.retry();
-        }
+        client.reconfigure();
     };
     view! {
         <label class="choice-label">

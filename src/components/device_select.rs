@@ -3,7 +3,7 @@
 use leptos::prelude::*;
 use parlance_protocol::DeviceChoice;
 
-use crate::client::{Client, EngineState};
+use crate::client::Client;
 use crate::i18n::tr;
 use crate::settings::SettingsContext;
 
@@ -24,10 +24,7 @@ pub(crate) fn DeviceSelect() -> impl IntoView {
         let name = event_target_value(&event);
         if let Some((device, ..)) = CHOICES.into_iter().find(|(_, known, _)| *known == name) {
             settings.write().device = device;
-            client.configure();
-            if matches!(*client.engine().read_untracked(), EngineState::Ready(_)) {
-                client.retry();
-            }
+            client.reconfigure();
         }
     };
     let options = CHOICES.map(|(device, name, label)| {

@@ -33,7 +33,7 @@ enum How {
 }
 
 const SHORT: &str = "--cpu --runs 1 --tokens 4 --prefill 8";
-const COMMANDS: [(&str, How); 22] = [
+const COMMANDS: [(&str, How); 23] = [
     ("cargo xtask serve", How::Serve("127.0.0.1:8080", &[])),
     ("cargo xtask test", How::Elsewhere("this test is part of it")),
     ("cargo xtask build", How::Run(&[], "")),
@@ -54,6 +54,10 @@ const COMMANDS: [(&str, How); 22] = [
     (
         "cargo xtask bench --browser --peer wllama",
         How::Run(&[(" --peer wllama", "")], "--runs 1 --tokens 4 --prompt 32"),
+    ),
+    (
+        "cargo xtask bench --peer llama.cpp",
+        How::Elsewhere("it needs llama.cpp; worker/engine/tests/bench.rs has a stand-in"),
     ),
     ("cargo xtask bench --peer wllama", How::Elsewhere("it measures another engine, for minutes")),
     ("cargo xtask bench --cpu --guesses", How::Run(&[], "--runs 1 --tokens 8 --prefill 8 --context 16")),

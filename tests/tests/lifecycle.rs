@@ -97,12 +97,38 @@ fn an_answer_goes_on_after_the_gpu_was_lost() {
     );
 }
 
+/// Tells how pipelines were created when it is asked.
+const WATCH_PIPELINES: &str = "
+    const created = {};
+    for (const name of ['createComputePipeline', 'createComputePipelineAsync']) {
+        const create = GPUDevice.prototype[name];
+        GPUDevice.prototype[name] = function (descriptor) {
+            created[name] = (created[name] ?? 0) + 1;
+            return create.call(this, descriptor);
+        };
+    }
+    new BroadcastChannel('pipelines').onmessage = ({ target }) => target.postMessage(created);
+";
+
 #[test]
-fn conversations_can_take_half_of_the_gpus_memory() {
+fn kernels_are_compiled_side_by_side_and_conversations_can_take_half_of_the_gpus_memory() {
     let server = Server::start().unwrap();
     let session = Session::start(true).unwrap();
-    let page = session.open(&server.page(&format!("{QUERY}&device=gpu&context=512"))).unwrap();
+    let page = session.open(&server.page("?device=gpu&temperature=0&max_tokens=20&context=512")).unwrap();
+    before_engine(&page, WATCH_PIPELINES).unwrap();
+    page.click("[data-testid=model-offer] button").unwrap();
     page.wait_for(READY, LONG).unwrap();
+    let created = run(
+        &page,
+        "const channel = new BroadcastChannel('pipelines');
+        const created = new Promise((told) => (channel.onmessage = ({ data }) => told(data)));
+        channel.postMessage('?');
+        return await created;",
+    );
+    println!("{created}");
+    assert!(created["createComputePipelineAsync"].as_u64().unwrap() > 8, "{created}");
+    assert_eq!(created["createComputePipeline"], Value::Null, "none one after the other: {created}");
+
     page.click(".model-button").unwrap();
     let kv_bytes = "Number(document.querySelector('[data-testid=current-model]')?.dataset.kvBytes)";
     let before = page.evaluate(kv_bytes).unwrap().as_f64().unwrap();

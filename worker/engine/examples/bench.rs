@@ -1,7 +1,7 @@
 //! Measures the engine natively, as medians over several runs:
 //!
 //!     cargo run --release -p parlance-engine --example bench -- --model FILE [--context 512] [--prefill 512] [--cpu [--threads N]] [--guesses]
-//!         [--peer llama.cpp] [--json]
+//!         [--q8-cache] [--peer llama.cpp] [--json]
 //!
 //! Each result is `{case, model, metric, value, unit, adapter, features}`. `--tune NAME=VALUE,...` lays kernels out in
 //! another way; `cargo xtask bench` runs this. With `--guesses` answers are measured that the engine was told to expect, wholly and
@@ -17,6 +17,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use parlance_engine::kernels::linear::Tiles;
+use parlance_engine::models::CacheFormat;
 use parlance_engine::runtime::{Cpu, Device, Gpu, GpuOptions, Model, Threads, Tuning};
 use parlance_engine::sampling::{SamplingParams, SamplingPlan};
 use pollster::block_on;
@@ -32,6 +33,7 @@ struct Arguments {
     runs: usize,
     tokens: usize,
     tune: Vec<(String, u32)>,
+    cache: CacheFormat,
     baseline: bool,
     /// Of the CPU; none means the GPU.
     threads: usize,
@@ -82,6 +84,7 @@ fn parse(arguments: impl Iterator<Item = String>) -> Result<Arguments, Box<dyn E
         runs: 5,
         tokens: 128,
         tune: Vec::new(),
+        cache: CacheFormat::F16,
         baseline: false,
         threads: 0,
         guesses: false,
@@ -94,6 +97,7 @@ fn parse(arguments: impl Iterator<Item = String>) -> Result<Arguments, Box<dyn E
         match name.as_str() {
             "--json" => parsed.is_json = true,
             "--guesses" => parsed.guesses = true,
+            "--q8-cache" => parsed.cache = CacheFormat::Q8,
             "--baseline" => parsed.baseline = true,
             "--cpu" => parsed.threads = parsed.threads.max(1),
             name => {
@@ -148,7 +152,7 @@ async fn measure(arguments: &Arguments) -> Result<Vec<Row>, Box<dyn Error>> {
     let longest = arguments.contexts.iter().chain(&arguments.prefills).copied().max().unwrap_or(0);
     let context = (longest + arguments.tokens + 8).max(1024) as u32;
     let start = Instant::now();
-    let (mut model, len_bytes) = load(device, &arguments.model, context).await?;
+    let (mut model, len_bytes) = load(device, &arguments.model, context, arguments.cache).await?;
     model.warm_up().await?;
     let seconds = start.elapsed().as_secs_f64();
     add("load".to_owned(), "time", seconds, "s");

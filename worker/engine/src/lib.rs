@@ -12,6 +12,14 @@
 //!
 //! The crate never touches the DOM and builds natively and for `wasm32-unknown-unknown`.
 
+#![cfg_attr(
+    target_family = "wasm",
+    allow(
+        clippy::arc_with_non_send_sync,
+        reason = "natively the same types go to other threads; a browser's objects cannot"
+    )
+)]
+
 pub mod chat;
 pub mod error;
 pub mod fit;

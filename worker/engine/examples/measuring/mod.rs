@@ -5,18 +5,23 @@ use std::path::Path;
 use std::time::Instant;
 
 use parlance_engine::gguf::part_names;
+use parlance_engine::models::CacheFormat;
 use parlance_engine::runtime::{Device, Gpu, Loader, LoaderOptions, Model};
 
-/// Loads a file for a context of so many tokens; also returns its length.
-pub(crate) async fn load(device: impl Into<Device>, path: &Path, context: u32) -> Result<(Model, u64), Box<dyn Error>> {
+/// Loads a file for a context of so many tokens, kept in this form; also returns its length.
+pub(crate) async fn load(
+    device: impl Into<Device>,
+    path: &Path,
+    context: u32,
+    cache: CacheFormat,
+) -> Result<(Model, u64), Box<dyn Error>> {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     if part_names(&name).is_some() {
         return Err("a model in several files is not measured".into());
     }
     let mut file = std::fs::File::open(path)?;
     let len_bytes = file.metadata()?.len();
-    let options =
-        LoaderOptions { file_len_bytes: Some(len_bytes), context_tokens: Some(context), ..Default::default() };
+    let options = LoaderOptions { file_len_bytes: Some(len_bytes), context_tokens: Some(context), cache };
     let mut loader = Loader::new(device, options);
     let mut chunk = vec![0; 4 << 20];
     loop {

@@ -69,6 +69,6 @@ fn add_subgroups(adapter: &JsValue, granted: Rc<Cell<bool>>) -> Option<()> {
 }
 
 /// A property that is there.
-fn get(object: &JsValue, name: &str) -> Option<JsValue> {
+pub(super) fn get(object: &JsValue, name: &str) -> Option<JsValue> {
     Reflect::get(object, &name.into()).ok().filter(|value| !value.is_undefined() && !value.is_null())
 }

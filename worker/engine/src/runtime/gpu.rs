@@ -1,15 +1,15 @@
 //! The device and how kernels are laid out on it.
 
-use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use futures::channel::oneshot;
 
+use super::kernel::{Kernel, Kernels};
 use super::tuning::Tuning;
 use crate::error::{EngineError, Result};
 use crate::fit::DeviceLimits;
+use crate::kernels::Shader;
 use crate::kernels::linear::COOPERATIVE_SUBGROUP;
-use crate::kernels::{Shader, expand};
 
 /// Optional features that are used where the adapter has them; timestamps only to measure.
 const USED_FEATURES: wgpu::Features =
@@ -48,7 +48,7 @@ pub struct GpuOptions {
     pub max_binding_bytes: Option<u64>,
 }
 
-/// A WebGPU device with its queue and the pipelines compiled so far. Clones share all of it.
+/// A WebGPU device with its queue and its kernels. Clones share all of it.
 #[derive(Clone)]
 pub struct Gpu {
     device: wgpu::Device,
@@ -59,7 +59,7 @@ pub struct Gpu {
     tuning: Arc<Tuning>,
     max_binding_bytes: u64,
     faults: Arc<Mutex<Option<String>>>,
-    pipelines: Arc<Mutex<HashMap<Shader, wgpu::ComputePipeline>>>,
+    kernels: Arc<Kernels>,
 }
 
 impl Gpu {
@@ -135,7 +135,7 @@ impl Gpu {
             device,
             queue,
             faults,
-            pipelines: Arc::default(),
+            kernels: Arc::default(),
         })
     }
 
@@ -230,35 +230,14 @@ impl Gpu {
         DeviceLimits { max_binding_bytes: self.max_binding_bytes() }
     }
 
-    /// The compiled pipeline of `shader`, whose bind group has the layout `layout`.
-    pub fn pipeline(&self, shader: &Shader, layout: &wgpu::BindGroupLayout) -> wgpu::ComputePipeline {
-        let mut pipelines = self.pipelines.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(pipeline) = pipelines.get(shader) {
-            return pipeline.clone();
-        }
-        let module = self.device.create_shader_module(wgpu::ShaderModuleDescriptor {
-            label: Some(shader.file),
-            source: wgpu::ShaderSource::Wgsl(expand(shader).into()),
-        });
-        let layout = self.device.create_pipeline_layout(&wgpu::PipelineLayoutDescriptor {
-            label: Some(shader.file),
-            bind_group_layouts: &[Some(layout)],
-            immediate_size: 0,
-        });
-        let pipeline = self.device.create_compute_pipeline(&wgpu::ComputePipelineDescriptor {
-            label: Some(shader.file),
-            layout: Some(&layout),
-            module: &module,
-            entry_point: Some("main"),
-            compilation_options: wgpu::PipelineCompilationOptions {
-                // No kernel reads workgroup memory that it has not written.
-                zero_initialize_workgroup_memory: false,
-                ..Default::default()
-            },
-            cache: None,
-        });
-        pipelines.insert(shader.clone(), pipeline.clone());
-        pipeline
+    /// The kernel of `shader`, whose bind group has the layout `layout`.
+    pub(super) fn kernel(&self, shader: &Shader, layout: &wgpu::BindGroupLayout) -> Arc<Kernel> {
+        self.kernels.get(&self.device, shader, layout)
+    }
+
+    /// Compiles the kernels that were asked for and not needed yet, side by side. What fails is told when it is used.
+    pub(super) async fn compile(&self) {
+        self.kernels.compile().await;
     }
 
     /// Starts to read `range` (bytes) of `staging`, a `MAP_READ` buffer that `submission` fills.

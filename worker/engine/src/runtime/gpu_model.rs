@@ -85,6 +85,14 @@ impl GpuModel {
         Ok(self.decode_program(0)?.len() + self.sampler.len())
     }
 
+    /// Compiles what every answer needs.
+    pub(super) async fn prepare(&self) -> Result<()> {
+        self.prefill_program()?;
+        self.decode_program(0)?;
+        self.gpu.compile().await;
+        self.gpu.check()
+    }
+
     /// Puts tokens into the cache, the first at `position`, and waits for it.
     pub(super) async fn run_batch(&mut self, position: usize, batch: &[u32]) -> Result<()> {
         let start = Instant::now();
@@ -191,6 +199,8 @@ impl GpuModel {
         self.program(&self.prefill, layout, |builder| builder.layers(&self.buffers.prompt_ids))
     }
 
+    /// The output head for them.
+    #[allow(clippy::redundant_closure_for_method_calls, reason = "the method is of one lifetime, the closure of any")]
     fn prefill_head(&self) -> Result<&[Dispatch]> {
         let layout = Layout { linear: self.gpu.tuning().prefill, splits: 1 };
         self.program(&self.prefill_head, layout, |builder| builder.head())

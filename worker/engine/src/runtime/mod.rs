@@ -2,6 +2,8 @@
 //! GPUs.
 
 #[cfg(target_family = "wasm")]
+mod browser_pipelines;
+#[cfg(target_family = "wasm")]
 mod browser_subgroups;
 mod buffers;
 mod cpu;
@@ -12,6 +14,7 @@ mod generation;
 mod gpu;
 mod gpu_model;
 mod guesses;
+mod kernel;
 mod loader;
 mod model;
 mod parked;

@@ -201,14 +201,13 @@ impl Model {
         Ok(logits)
     }
 
-    /// Runs every kernel once, so that the first answer does not wait for their compilation; on the CPU there is nothing to compile.
+    /// Compiles the kernels of a first answer and runs them once, so that it does not wait for that; on the CPU there is nothing to compile.
     ///
     /// # Errors
     /// Whatever the GPU reported.
     pub async fn warm_up(&mut self) -> Result<()> {
-        if self.device.is_cpu() {
-            return Ok(());
-        }
+        let Compute::Gpu(model) = &self.compute else { return Ok(()) };
+        model.prepare().await?;
         let prompt = [0, 0];
         self.prefill(&prompt, |_, _| true).await?;
         self.generate(&prompt, &SamplingParams::GREEDY, 1)?.next().await?;

@@ -1,6 +1,9 @@
 //! Dispatches prepared once and encoded many times.
 
+use std::sync::Arc;
+
 use super::gpu::Gpu;
+use super::kernel::Kernel;
 use crate::kernels::Shader;
 
 /// A buffer bound to a kernel.
@@ -69,19 +72,19 @@ impl Grid {
     }
 }
 
-/// A compiled kernel with its buffers.
+/// A kernel with its buffers. It is compiled when it is encoded for the first time, if it was not before.
 pub struct Dispatch {
     /// What it computes, for people.
     kernel: String,
     /// Bytes of the matrix that it reads, if it reads one.
     weight_bytes: u64,
-    pipeline: wgpu::ComputePipeline,
+    compiled: Arc<Kernel>,
     bind_group: wgpu::BindGroup,
     grid: Grid,
 }
 
 impl Dispatch {
-    /// Compiles `shader` and binds `bindings`, by binding number.
+    /// Takes the kernel of `shader` and binds `bindings`, by binding number.
     pub fn new(gpu: &Gpu, shader: &Shader, bindings: &[(u32, Binding<'_>)], grid: Grid) -> Self {
         let layout_entries: Vec<_> = bindings
             .iter()
@@ -108,7 +111,7 @@ impl Dispatch {
             layout: &layout,
             entries: &entries,
         });
-        Self { kernel: shader.name(), weight_bytes: 0, pipeline: gpu.pipeline(shader, &layout), bind_group, grid }
+        Self { kernel: shader.name(), weight_bytes: 0, compiled: gpu.kernel(shader, &layout), bind_group, grid }
     }
 
     /// Notes how many bytes of a matrix it reads.
@@ -130,7 +133,7 @@ impl Dispatch {
     /// Adds the dispatch to a pass, for a batch of `tokens`.
     pub fn encode(&self, pass: &mut wgpu::ComputePass<'_>, tokens: u32) {
         let [x, y, z] = self.grid.workgroups(tokens);
-        pass.set_pipeline(&self.pipeline);
+        pass.set_pipeline(self.compiled.pipeline());
         pass.set_bind_group(0, &self.bind_group, &[]);
         pass.dispatch_workgroups(x, y, z);
     }

@@ -23,7 +23,9 @@ impl GpuModel {
         let mut encoder = self.gpu.device().create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
         {
             let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor::default());
-            layers.iter().for_each(|dispatch| dispatch.encode(&mut pass, ids.len() as u32));
+            for dispatch in layers {
+                dispatch.encode(&mut pass, ids.len() as u32);
+            }
             for _ in ids {
                 self.sampler.iter().for_each(|dispatch| dispatch.encode(&mut pass, 1));
             }

@@ -1,0 +1,100 @@
+//! Compiled kernels: each when it is first encoded, or many at once before.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+
+use crate::kernels::{Shader, expand};
+
+/// A kernel that may be compiled already.
+pub(super) struct Kernel {
+    device: wgpu::Device,
+    name: &'static str,
+    module: wgpu::ShaderModule,
+    layout: wgpu::PipelineLayout,
+    pipeline: OnceLock<wgpu::ComputePipeline>,
+}
+
+impl Kernel {
+    fn new(device: &wgpu::Device, shader: &Shader, layout: &wgpu::BindGroupLayout) -> Self {
+        let module = device.create_shader_module(wgpu::ShaderModuleDescriptor {
+            label: Some(shader.file),
+            source: wgpu::ShaderSource::Wgsl(expand(shader).into()),
+        });
+        let layout = device.create_pipeline_layout(&wgpu::PipelineLayoutDescriptor {
+            label: Some(shader.file),
+            bind_group_layouts: &[Some(layout)],
+            immediate_size: 0,
+        });
+        Self { device: device.clone(), name: shader.file, module, layout, pipeline: OnceLock::new() }
+    }
+
+    /// The pipeline, which is compiled if it is not yet.
+    pub(super) fn pipeline(&self) -> &wgpu::ComputePipeline {
+        self.pipeline.get_or_init(|| self.create())
+    }
+
+    /// Compiles it.
+    pub(super) fn create(&self) -> wgpu::ComputePipeline {
+        self.device.create_compute_pipeline(&wgpu::ComputePipelineDescriptor {
+            label: Some(self.name),
+            layout: Some(&self.layout),
+            module: &self.module,
+            entry_point: Some("main"),
+            compilation_options: wgpu::PipelineCompilationOptions {
+                // No kernel reads workgroup memory that it has not written.
+                zero_initialize_workgroup_memory: false,
+                ..Default::default()
+            },
+            cache: None,
+        })
+    }
+}
+
+/// All kernels of a device.
+#[derive(Default)]
+pub(super) struct Kernels(Mutex<HashMap<Shader, Arc<Kernel>>>);
+
+impl Kernels {
+    /// The kernel of `shader`, whose bind group has the layout `layout`.
+    pub(super) fn get(&self, device: &wgpu::Device, shader: &Shader, layout: &wgpu::BindGroupLayout) -> Arc<Kernel> {
+        let mut kernels = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(kernel) = kernels.get(shader) {
+            return Arc::clone(kernel);
+        }
+        let kernel = Arc::new(Kernel::new(device, shader, layout));
+        kernels.insert(shader.clone(), Arc::clone(&kernel));
+        kernel
+    }
+
+    /// Compiles those that are not yet, side by side.
+    pub(super) async fn compile(&self) {
+        let waiting = |kernel: &&Arc<Kernel>| kernel.pipeline.get().is_none();
+        let kernels: Vec<_> = {
+            let kernels = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+            kernels.values().filter(waiting).cloned().collect()
+        };
+        compile_all(&kernels).await;
+    }
+}
+
+#[cfg(target_family = "wasm")]
+async fn compile_all(kernels: &[Arc<Kernel>]) {
+    if let Some(kernel) = kernels.first() {
+        super::browser_pipelines::compile(&kernel.device, kernels).await;
+    }
+}
+
+#[cfg(not(target_family = "wasm"))]
+#[allow(clippy::unused_async, reason = "in a browser there is something to wait for")]
+async fn compile_all(kernels: &[Arc<Kernel>]) {
+    let threads = std::thread::available_parallelism().map_or(1, usize::from);
+    std::thread::scope(|scope| {
+        for kernels in kernels.chunks(kernels.len().div_ceil(threads).max(1)) {
+            scope.spawn(move || {
+                for kernel in kernels {
+                    kernel.pipeline();
+                }
+            });
+        }
+    });
+}
