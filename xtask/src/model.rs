@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use crate::pip::{Package, sha256};
-use crate::program::Program;
+use crate::program;
 use crate::shell::{Fault, root, run, step};
 use crate::toolchain::Toolchain;
 
@@ -51,8 +51,8 @@ pub(crate) fn describe(files: &[String]) -> Result<(), Fault> {
 }
 
 /// Runs one of the engine's example programs.
-pub(crate) fn example(name: &'static str, arguments: &[String]) -> Result<(), Fault> {
-    let mut example = Program::Engine(name).build(&Toolchain::active())?;
+pub(crate) fn example(name: &str, arguments: &[String]) -> Result<(), Fault> {
+    let mut example = program::example(&Toolchain::active(), name)?;
     example.args(arguments);
     run(example, "read the message above")
 }

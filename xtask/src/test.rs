@@ -5,7 +5,7 @@ use crate::embedding_model;
 use crate::faults;
 use crate::model;
 use crate::npm;
-use crate::program::{BROWSER, PACKAGES, Program};
+use crate::program::{self, BROWSER, PACKAGES};
 use crate::shell::{self, Fault, root, step};
 use crate::site;
 use crate::templates;
@@ -37,8 +37,7 @@ fn run_all(toolchain: &Toolchain, browser: &Browser) -> Result<(), Fault> {
     })?;
     step("wasm tests: engine and worker in the browser", || {
         let mut test = toolchain.cargo(["test", "--profile", "site", "--target", "wasm32-unknown-unknown"]);
-        // The worker has no tests there; named, it makes features those of the site, which is built next.
-        test.args(["-p", "parlance-engine", "-p", "parlance-worker", "--test", "kernels"])
+        test.args(["-p", "parlance-engine", "--test", "kernels"])
             .env("CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUNNER", "wasm-bindgen-test-runner")
             .env("WASM_BINDGEN_TEST_TIMEOUT", "900")
             .env("CHROMEDRIVER", &browser.chromedriver);
@@ -75,7 +74,7 @@ pub(crate) fn screenshots() -> Result<(), Fault> {
     let browser = browser::set_up()?;
     site::build_with(&toolchain)?;
     step("taking screenshots", || {
-        let screenshots = Program::Browser("screenshots").build(&toolchain)?;
+        let screenshots = program::example(&toolchain, "screenshots")?;
         shell::run(browser.given_to(screenshots), "read the message above")
     })?;
     println!("\nThe pictures are in {}.", root().join("target/screenshots").display());
@@ -87,7 +86,7 @@ pub(crate) fn soak(arguments: &[String]) -> Result<(), Fault> {
     let toolchain = site::set_up()?;
     let browser = browser::set_up()?;
     site::build_with(&toolchain)?;
-    let mut soak = browser.given_to(Program::Browser("soak").build(&toolchain)?);
+    let mut soak = browser.given_to(program::example(&toolchain, "soak")?);
     soak.args(arguments);
     shell::run(soak, "read the message above")
 }
@@ -101,7 +100,7 @@ pub(crate) fn bench(arguments: &[String]) -> Result<(), Fault> {
     let browser = browser::set_up()?;
     npm::set_up_peer()?;
     site::build_with(&toolchain)?;
-    let mut bench = browser.given_to(Program::Browser("bench").build(&toolchain)?);
+    let mut bench = browser.given_to(program::example(&toolchain, "browser_bench")?);
     bench.args(arguments);
     shell::run(bench, "read the message above")
 }

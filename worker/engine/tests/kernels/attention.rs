@@ -53,19 +53,28 @@ const CASES: [Case; 12] = [
     Case { position: 60, tokens: 90, scale: 2.5, window: Some(40), ..PLAIN },
 ];
 
+/// Of the cases those that tell most, where all of them would only take long: emulated GPUs take a second to compile a kernel.
+const MOST_TELLING: [usize; 4] = [1, 3, 6, 8];
+
 async fn attention_matches_over_tiles_splits_and_windows() {
-    for gpu in devices().await {
+    for (index, gpu) in devices().await.into_iter().enumerate() {
         let mut random = Random(5);
         let mut layouts = vec![AttentionLayout::Token, AttentionLayout::Batch];
         layouts.extend(gpu.has_matrix_units().then_some(AttentionLayout::Cooperative));
-        let cases = CASES.iter().flat_map(|case| layouts.iter().map(move |layout| (case, *layout)));
+        let cases = CASES.iter().enumerate().flat_map(|case| layouts.iter().map(move |layout| (case, *layout)));
         // A batch has no splits.
         let cases: Vec<_> =
-            cases.filter(|(case, layout)| *layout == AttentionLayout::Token || case.splits == 1).collect();
+            cases.filter(|((_, case), layout)| *layout == AttentionLayout::Token || case.splits == 1).collect();
         let formats = [CacheFormat::F16, CacheFormat::Q8];
         let kept = head_shapes().into_iter().flat_map(|shape| formats.map(|format| (shape, format)));
         let kept = kept.filter(|(shape, format)| format.for_heads(shape) == *format);
-        for ((shape, format), (case, layout)) in kept.flat_map(|kept| cases.iter().map(move |case| (kept, *case))) {
+        for ((shape, format), ((number, case), layout)) in
+            kept.flat_map(|kept| cases.iter().map(move |case| (kept, *case)))
+        {
+            let has_all = index == 0 && format == CacheFormat::F16;
+            if !has_all && !MOST_TELLING.contains(&number) {
+                continue;
+            }
             // Matrix units round queries and weights to f16: 11 bits.
             let tolerance = if layout == AttentionLayout::Cooperative { 5e-3 } else { 1e-5 };
             let has_layout = format == CacheFormat::F16 && has_cooperative_layout(&shape);
