@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use parlance_engine::fit::Description;
 use parlance_engine::gguf::{Gguf, TensorInfo};
-use parlance_protocol::{KvCache, ModelDescription, ModelSource, Settings};
+use parlance_protocol::{ModelDescription, ModelSource, Settings};
 use web_sys::File;
 
 use crate::device;
@@ -27,8 +27,8 @@ pub(crate) async fn inspect(
     let gguf = Gguf::merge(&headers)?;
     let device = device::open(settings.device).await?;
     let limits = device.limits();
-    let kv_cache = if device.is_cpu() { KvCache::default() } else { settings.kv_cache };
-    let description = Description::new(&gguf, limits)?.with_cache(cache_format(kv_cache));
+    let cache = device.cache_format(cache_format(settings.kv_cache));
+    let description = Description::new(&gguf, limits)?.with_cache(cache);
     let fit = description.fit(context_tokens, limits)?;
     let warning = match &description {
         Description::Decoder { chat, .. } => chat.template_warning().map(str::to_owned),

@@ -2,7 +2,7 @@
 //! asynchronously (`createComputePipelineAsync`). So while wgpu asks for a pipeline the first time, the browser begins to compile it
 //! and wgpu is given a stand-in that is thrown away; when it asks again, it is given what was compiled.
 
-use std::cell::{Cell, RefCell};
+use std::cell::RefCell;
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -40,12 +40,10 @@ pub(super) async fn compile(device: &wgpu::Device, kernels: &[Arc<Kernel>]) {
 fn begin(device: &JsValue, kernels: &[Arc<Kernel>]) -> Option<Array> {
     let create: Function = get(device, "createComputePipelineAsync")?.dyn_into().ok()?;
     let promises = Array::new();
-    let (this, list, has_failed) = (device.clone(), promises.clone(), Rc::new(Cell::new(false)));
-    let failed = Rc::clone(&has_failed);
+    let (this, list) = (device.clone(), promises.clone());
     let begin = Closure::<dyn FnMut(JsValue) -> JsValue>::new(move |descriptor: JsValue| {
-        match create.call1(&this, &descriptor) {
-            Ok(promise) => drop(list.push(&promise)),
-            Err(_) => failed.set(true),
+        if let Ok(promise) = create.call1(&this, &descriptor) {
+            list.push(&promise);
         }
         // wgpu only keeps it until it is dropped.
         Object::new().into()
@@ -54,7 +52,7 @@ fn begin(device: &JsValue, kernels: &[Arc<Kernel>]) -> Option<Array> {
     for kernel in kernels {
         drop(kernel.create());
     }
-    (!has_failed.get()).then_some(promises)
+    (promises.length() as usize == kernels.len()).then_some(promises)
 }
 
 /// Another function in the place of the device's, for as long as it lives.

@@ -3,6 +3,7 @@
 use super::cpu::Cpu;
 use super::gpu::Gpu;
 use crate::fit::DeviceLimits;
+use crate::models::CacheFormat;
 
 /// A graphics card, or the CPU.
 #[derive(Clone)]
@@ -50,6 +51,11 @@ impl Device {
             Self::Gpu(gpu) => gpu.feature_names(),
             Self::Cpu(_) => Vec::new(),
         }
+    }
+
+    /// The form of keys and values for a wish: on the CPU they are whole floats, whose length is told as that of the default.
+    pub fn cache_format(&self, wished: CacheFormat) -> CacheFormat {
+        if self.is_cpu() { CacheFormat::default() } else { wished }
     }
 
     /// What models must fit.

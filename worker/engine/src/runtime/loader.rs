@@ -138,8 +138,7 @@ impl Loader {
         };
         let TensorStage { description, upload } = *stage;
         let (placed, host) = upload.finish()?;
-        let cache = if device.is_cpu() { CacheFormat::F16 } else { options.cache };
-        let (config, plan, chat) = match description.with_cache(cache) {
+        let (config, plan, chat) = match description.with_cache(device.cache_format(options.cache)) {
             Description::Decoder { config, plan, chat } => (config, plan, Arc::new(*chat)),
             Description::Encoder { config, plan, tokenizer } => {
                 let encoder =
