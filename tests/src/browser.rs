@@ -267,23 +267,39 @@ impl Page {
         Ok(self.evaluate(&format!("{element}.innerText"))?.as_str().unwrap_or_default().to_owned())
     }
 
-    /// Clicks the first element that `selector` finds, waiting for it.
+    /// Clicks the first element that `selector` finds, waiting until it is there, stands still and nothing covers it.
     ///
     /// # Errors
     /// [`Error::Timeout`].
     pub fn click(&self, selector: &str) -> Result<(), Error> {
-        let element = format!("document.querySelector({selector:?})");
-        self.wait_for(&element, Duration::from_secs(30))?;
         // The driver takes a tenth of a second for each of its calls: few are made.
         let middle = format!(
-            "(() => {{
-                const element = {element};
-                element.scrollIntoView({{ block: 'nearest', behavior: 'instant' }});
+            "(async () => {{
+                const element = document.querySelector({selector:?});
+                element?.scrollIntoView({{ block: 'nearest', behavior: 'instant' }});
+                const place = () => JSON.stringify(element.getBoundingClientRect());
+                const before = element && place();
+                // A tab that is not shown has no frames.
+                await new Promise((done) => (requestAnimationFrame(done), setTimeout(done, 100)));
+                if (!element || before != place()) return null;
                 const {{ x, y, width, height }} = element.getBoundingClientRect();
-                return [x + width / 2, y + height / 2];
+                const [left, top] = [x + width / 2, y + height / 2];
+                const hit = document.elementFromPoint(left, top);
+                const label = hit?.closest('label')?.control;
+                return element.contains(hit) || label == element ? [left, top] : null;
             }})()"
         );
-        let middle = self.evaluate(&middle)?;
+        let (start, limit) = (Instant::now(), Duration::from_secs(30));
+        let middle = loop {
+            match self.evaluate(&middle)? {
+                Value::Null if start.elapsed() > limit => {
+                    let text = self.evaluate("document.body.innerText")?.to_string();
+                    return Err(Error::Timeout(limit, format!("{selector} can be clicked"), text));
+                }
+                Value::Null => thread::sleep(Duration::from_millis(50)),
+                middle => break middle,
+            }
+        };
         let [x, y] = [0, 1].map(|index| middle[index].as_f64().unwrap_or_default());
         self.tab.click_point(Point { x, y }).map(drop).map_err(fault)
     }

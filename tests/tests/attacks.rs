@@ -169,10 +169,13 @@ fn origin(url: &str) -> String {
 fn origins(log: &std::path::Path) -> BTreeSet<String> {
     let text = std::fs::read_to_string(log).unwrap();
     std::fs::remove_file(log).unwrap();
-    // A browser that was ended leaves the list of events open.
-    let complete = serde_json::from_str(&text)
-        .or_else(|_| serde_json::from_str(&format!("{}]}}", text.trim_end().trim_end_matches(','))));
-    let log: Value = complete.unwrap();
+    // A browser that was ended leaves the list of events open, and sometimes its last event, which has a line of its own.
+    let whole_events = text.trim_end().trim_end_matches(',');
+    let without_last = text.rfind(",\n").map_or("", |end| &text[..end]);
+    let log: Value = [&text, &format!("{whole_events}]}}"), &format!("{without_last}]}}")]
+        .into_iter()
+        .find_map(|log| serde_json::from_str(log).ok())
+        .expect("a log of the network");
     let events = log["events"].as_array().unwrap();
     let asked = events.iter().map(|event| &event["params"]);
     let asked = asked.filter(|params| params["initiator"].as_str().is_some_and(|origin| origin.starts_with("http")));

@@ -267,10 +267,12 @@ impl Ahead {
         Ok(())
     }
 
+    /// Tokens of the next submission. At most twice those that the GPU has meanwhile: it would be done long before more are encoded.
     fn batch_len(&self) -> usize {
+        let in_flight = self.in_flight.back().map_or(0, |(_, count)| *count);
         match self.seconds_per_token {
             None => 1,
-            Some(seconds) => ((BATCH_TARGET_SECONDS / seconds) as usize).clamp(1, MAX_BATCH),
+            Some(seconds) => ((BATCH_TARGET_SECONDS / seconds) as usize).min(2 * in_flight).clamp(1, MAX_BATCH),
         }
     }
 
