@@ -229,6 +229,7 @@ fn tuned(mut tuning: Tuning, choices: &[(String, u32)]) -> Result<Tuning, Box<dy
             "prefill_large.workgroup" => &mut tuning.prefill_large.workgroup,
             "prefill_large.steps" => &mut tuning.prefill_large.steps,
             "few_threads" => &mut tuning.few_threads,
+            "projected_weights" => &mut tuning.projected_weights,
             other => return Err(format!("there is no choice {other}").into()),
         };
         *field = *value;

@@ -126,6 +126,27 @@ fn families_laid_out_as_on_hardware_give_llama_cpps_logits() {
     check(0, 2, On::Gpu(block_on(as_on_hardware())));
 }
 
+/// On graphics cards small models have four dispatches a layer; with one more, results are the same.
+#[test]
+fn attention_that_multiplies_its_own_query_gives_the_same_logits() {
+    let fixture: Fixture = serde_json::from_str(include_str!("fixtures/architectures.json")).unwrap();
+    let bytes = describe(&fixture.models[0].model, &fixture.tokenizer);
+    block_on(async {
+        let options = as_on_hardware().await;
+        let apart = options.tuning.map(|tuning| Tuning { projected_weights: 0, ..tuning });
+        let mut together = load(&bytes, On::Gpu(options)).await;
+        let mut apart = load(&bytes, On::Gpu(GpuOptions { tuning: apart, ..options })).await;
+        let layers = together.config().layers.len();
+        assert_eq!(together.dispatches_per_token().unwrap() + layers, apart.dispatches_per_token().unwrap());
+        // Past 64 tokens several workgroups share a head.
+        for position in 0..70 {
+            let id = fixture.ids[position % fixture.ids.len()];
+            let logits = [together.decode_logits(id).await.unwrap(), apart.decode_logits(id).await.unwrap()];
+            assert!(divergence(&logits[0], &logits[1]).abs() < 1e-7, "at {position}");
+        }
+    });
+}
+
 #[test]
 fn families_with_webgpu_defaults_give_llama_cpps_logits() {
     check(1, 2, On::BASELINE);

@@ -1,7 +1,7 @@
 //! Dispatches of `attention.wgsl`, `attention_batch.wgsl`, `attention_cooperative.wgsl` and `attention_merge.wgsl`.
 
 use super::Shader;
-use super::linear::COOPERATIVE_SUBGROUP;
+use super::linear::{COOPERATIVE_SUBGROUP, Linear, tile_loads};
 use crate::models::{CacheFormat, HeadShape};
 use crate::runtime::Grid;
 
@@ -27,6 +27,11 @@ pub enum AttentionLayout {
 /// Whether heads of this shape fit into what `attention_cooperative.wgsl` has for them.
 pub fn has_cooperative_layout(heads: &HeadShape) -> bool {
     heads.head_dim.is_multiple_of(16) && heads.head_dim <= 128 && heads.heads / heads.kv_heads <= COOPERATIVE_ROWS
+}
+
+/// Whether attention over heads of this shape can multiply query, key and value by itself: a head's rows divide the threads evenly.
+pub fn can_project(heads: &HeadShape, cache: CacheFormat) -> bool {
+    heads.head_dim.is_power_of_two() && heads.head_dim >= 16 && cache == CacheFormat::F16
 }
 
 /// Attention over the KV cache.
@@ -81,16 +86,48 @@ impl Attention {
 
     /// The main kernel. With one split its output is complete.
     pub fn shader(&self) -> Shader {
-        let threads = (self.heads.head_dim / 2).next_power_of_two().max(self.workgroup);
-        let key_lanes = key_lanes(self.heads.head_dim);
         debug_assert!(self.layout == AttentionLayout::Token || self.splits == 1, "a batch has workgroups enough");
+        self.declare(match self.layout {
+            AttentionLayout::Token => Shader::new("attention.wgsl"),
+            AttentionLayout::Batch => Shader::new("attention_batch.wgsl"),
+            AttentionLayout::Cooperative => self.cooperative(),
+        })
+    }
+
+    /// The main kernel for one token, which multiplies query, key and value by itself, or `None` if `projection` has no kernel. Its last
+    /// split is the token's own position, so that there are at least two.
+    pub fn projected_shader(&self, projection: &Linear) -> Option<Shader> {
+        debug_assert!(can_project(&self.heads, self.cache), "rows divide the threads");
+        debug_assert!(self.splits > 1 && !self.bidirectional, "the token's own position is a part");
+        let shader = projection.declare(Shader::new("attention.wgsl").define_if(true, "PROJECTED"))?;
+        let lanes = self.threads() / (self.heads.head_dim / 2);
+        let blocks = projection.cols / 32;
+        let shader = shader
+            .constant("PROJECTION_STEPS", blocks.div_ceil(lanes))
+            .constant("TILE_LOADS", tile_loads(blocks, self.threads()));
+        Some(self.declare(projection.tuning.declare_subgroups(shader)))
+    }
+
+    /// Its workgroups: the token's own position has two.
+    pub fn projected_grid(&self) -> Grid {
+        Grid::Fixed([self.heads.heads, 1, self.splits + 1])
+    }
+
+    /// Threads of a workgroup.
+    fn threads(&self) -> u32 {
+        match self.layout {
+            AttentionLayout::Cooperative => COOPERATIVE_WORKGROUP,
+            AttentionLayout::Token | AttentionLayout::Batch => {
+                (self.heads.head_dim / 2).next_power_of_two().max(self.workgroup)
+            }
+        }
+    }
+
+    /// Declares what `attention_common.wgsl` and the main kernels need.
+    fn declare(&self, shader: Shader) -> Shader {
+        let key_lanes = key_lanes(self.heads.head_dim);
         let vector_words = self.cache.vector_words();
         let row_words = self.cache.row_words(self.heads.kv_heads * self.heads.head_dim);
-        let (shader, workgroup) = match self.layout {
-            AttentionLayout::Token => (Shader::new("attention.wgsl"), threads),
-            AttentionLayout::Batch => (Shader::new("attention_batch.wgsl"), threads),
-            AttentionLayout::Cooperative => (self.cooperative(), COOPERATIVE_WORKGROUP),
-        };
         shader
             .define_if(self.heads.rope_half, "ROPE_HALF")
             .define_if(self.softcap.is_some(), "SOFTCAP")
@@ -108,7 +145,7 @@ impl Attention {
             .constant("KEY_LANES", key_lanes)
             .constant("KEYS", self.heads.head_dim / 8 / key_lanes)
             .constant("VALUES", VALUES)
-            .constant("WORKGROUP", workgroup)
+            .constant("WORKGROUP", self.threads())
             .float("SCALE", self.scale)
             .float("SOFTCAP_LIMIT", self.softcap.unwrap_or(1.0))
     }

@@ -4,11 +4,20 @@
 // Grid: x: HEADS, y: tokens, z: SPLITS, each of which takes its share of the positions. With more than one split, the kernel after it
 // puts their results together (`merged_input.wgsl`, `attention_merge.wgsl`).
 //
+// With PROJECTED, for one token, workgroups multiply what they need of query, key and value themselves (`projected_head.wgsl`). The last
+// split is the token's own position then, which two workgroups share: one for its score, one for its value.
+//
 // First KEY_LANES neighbouring threads score one position of the tile. Then thread = turn * KEY_VECTORS + vector of eight elements: turns
 // share the positions, and each keeps a highest score and sums of its own until the end, so that a tile costs two barriers.
 // Constants: HEADS, KV_HEADS, HEAD_DIM, ROPE_DIM, VALUE_VEC_OFFSET, ROW_VECTORS, SCALE, SPLITS, WORKGROUP (>= HEAD_DIM / 2), KEY_LANES (divides
 // HEAD_DIM / 8), KEYS (HEAD_DIM / 8 / KEY_LANES), VALUES (values that a thread loads at once).
 #include "attention_common.wgsl"
+#ifdef PROJECTED
+#include "projected_head.wgsl"
+const CACHE_SPLITS: u32 = SPLITS - 1u;
+#else
+const CACHE_SPLITS: u32 = SPLITS;
+#endif
 
 const TILE: u32 = WORKGROUP / KEY_LANES;
 const TURNS: u32 = WORKGROUP / KEY_VECTORS;
@@ -40,8 +49,11 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
         return;
     }
     let kv_head = head / (HEADS / KV_HEADS);
-    let seen = visible(token);
-    let share = ((seen.y - seen.x + SPLITS * SHARE_UNIT - 1u) / (SPLITS * SHARE_UNIT)) * SHARE_UNIT;
+    var seen = visible(token);
+#ifdef PROJECTED
+    seen.y -= 1u;
+#endif
+    let share = ((seen.y - seen.x + CACHE_SPLITS * SHARE_UNIT - 1u) / (CACHE_SPLITS * SHARE_UNIT)) * SHARE_UNIT;
     let first_position = min(seen.x + group.z * share, seen.y);
     let end_position = min(first_position + share, seen.y);
     let turn = thread / KEY_VECTORS;
@@ -53,16 +65,32 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
 
     // All that the first tile needs is under way before the first of it is waited for. Past the end weights are zero, and some
     // position is read again.
+#ifdef PROJECTED
+#else
     let own_query = scaled_query(token, head, thread);
+#endif
     #repeat k KEYS
     var key$k = load_eight(0u, min(first_position + thread / KEY_LANES, last), key_vector + $ku * KEY_LANES);
     #end
     #repeat u VALUES
     var value$u = load_eight(VALUE_VEC_OFFSET, min(first_position + turn + $uu * TURNS, last), value_vector);
     #end
+#ifdef PROJECTED
+    let scale = project(select(head, HEADS + KV_HEADS + kv_head, group.z > CACHE_SPLITS), thread);
+    let own_part = (head * SPLITS + CACHE_SPLITS) * (HALF_DIM + 1u);
+    if (group.z > CACHE_SPLITS) {
+        attend_to_own_value(head, kv_head, own_part, thread);
+        return;
+    }
+    if (group.z == CACHE_SPLITS) {
+        attend_to_own_key(head, kv_head, own_part, scale, thread);
+        return;
+    }
+#else
     if (thread < HALF_DIM) {
         query[thread] = own_query;
     }
+#endif
     workgroupBarrier();
 
     var highest = LOWEST;

@@ -1,6 +1,12 @@
 // What all kernels of attention bind, and which positions a token sees: those up to its own, with WINDOW only the last WINDOW_LEN of
 // them, with BIDIRECTIONAL all of the batch.
 // Constants: those of `attention_batch.wgsl`.
+#ifdef PROJECTED
+// Keys, then from VALUE_VEC_OFFSET on values; eight f16 an entry: [position][KV_HEADS][HEAD_DIM / 8]
+@group(0) @binding(6) var<storage, read_write> kv: array<vec4<u32>>;
+// Output, as below, of one token
+@group(0) @binding(5) var<storage, read_write> y: array<vec2<f32>>;
+#else
 #include "state.wgsl"
 
 @group(0) @binding(0) var<uniform> state: State;
@@ -22,8 +28,9 @@
 // Output: [tokens][HEADS][HEAD_DIM / 2]; with several splits, unnormalised sums, then a pair of the highest score
 // and the sum of weights: [tokens][HEADS][SPLITS][HEAD_DIM / 2 + 1]
 @group(0) @binding(3) var<storage, read_write> y: array<vec2<f32>>;
+#endif
 
-const HALF_DIM: u32 = HEAD_DIM / 2u;
+#include "head_shape.wgsl"
 const KEY_VECTORS: u32 = HEAD_DIM / 8u;
 const LOWEST: f32 = -3.0e38;
 
@@ -98,6 +105,8 @@ fn soft_capped(score: f32) -> f32 {
 #endif
 }
 
+#ifdef PROJECTED
+#else
 // A pair of the query's elements, scaled; past the head's end the last one.
 fn scaled_query(token: u32, head: u32, index: u32) -> vec2<f32> {
     let pair = min(index, HALF_DIM - 1u);
@@ -110,6 +119,7 @@ fn scaled_query(token: u32, head: u32, index: u32) -> vec2<f32> {
     let base = (token * HEADS + head) * HEAD_DIM;
     return vec2<f32>(q[base + elements.x], q[base + elements.y]) * SCALE;
 }
+#endif
 
 // The first position that a token sees, and the one after the last.
 fn visible(token: u32) -> vec2<u32> {

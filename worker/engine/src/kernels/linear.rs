@@ -111,6 +111,14 @@ impl LinearTuning {
         self.lanes > 1
     }
 
+    /// Declares what `span_sum.wgsl` needs but the workgroup.
+    pub(super) fn declare_subgroups(&self, shader: Shader) -> Shader {
+        shader
+            .define_if(self.subgroup > 1, "SUBGROUP_REDUCE")
+            .define_if(self.subgroup > 1 && self.subgroup_enable, "SUBGROUP_ENABLE")
+            .constant("SUBGROUP", self.subgroup.min(self.workgroup))
+    }
+
     /// Pairs of rows and tokens of a workgroup.
     fn tile(&self) -> [u32; 2] {
         match self.tiles {
@@ -196,6 +204,12 @@ impl Linear {
             Tiles::Shared => self.tiled(),
             Tiles::Cooperative => self.cooperative(),
         };
+        self.declare(shader)
+    }
+
+    /// Declares what `product_bindings.wgsl` needs, with its format and its epilogue, or gives `None` if the format has no kernel.
+    pub(super) fn declare(&self, shader: Shader) -> Option<Shader> {
+        let tuning = self.tuning;
         let shader = shader
             .part("FORMAT", format_name(self.tensor_type)?)
             .define_if(self.norm_eps.is_some(), "NORM")
@@ -258,17 +272,22 @@ impl Linear {
             .constant("TOKEN_LOADS", tokens * steps / COOPERATIVE_WORKGROUP)
     }
 
+    /// Whether threads have so few weights that they keep them until the input is there.
+    fn has_weights_first(&self) -> bool {
+        self.tuning.steps == 1 && self.tuning.pairs == 1 && self.cols / 32 <= 2 * self.tuning.lanes
+    }
+
     /// What only `matvec.wgsl` has.
     fn matvec(&self) -> Shader {
-        let LinearTuning { workgroup, lanes, steps, subgroup, subgroup_enable, .. } = self.tuning;
         debug_assert_eq!(self.tuning.tokens, 1, "lanes share the rows of one token");
-        let shader = Shader::new("matvec.wgsl")
-            .define_if(subgroup > 1, "SUBGROUP_REDUCE")
-            .define_if(subgroup > 1 && subgroup_enable, "SUBGROUP_ENABLE")
+        let shader = self
+            .tuning
+            .declare_subgroups(Shader::new("matvec.wgsl"))
             .define_if(self.merge.is_some(), "MERGE")
-            .constant("LANES", lanes)
-            .constant("STEPS", steps)
-            .constant("SUBGROUP", subgroup.min(workgroup));
+            .define_if(self.has_weights_first(), "WEIGHTS_FIRST")
+            .constant("LANES", self.tuning.lanes)
+            .constant("STEPS", self.tuning.steps)
+            .constant("TILE_LOADS", tile_loads(self.tuning.lanes * self.tuning.steps, self.tuning.workgroup));
         match self.merge {
             Some(parts) => shader.constant("SPLITS", parts.splits).constant("HEAD_DIM", parts.head_dim),
             None => shader,
@@ -283,6 +302,11 @@ pub fn halve(cols: u32, norm_eps: Option<f32>) -> Shader {
         .constant("LEN", cols)
         .constant("WORKGROUP", 128)
         .float("EPS", norm_eps.unwrap_or_default())
+}
+
+/// Vectors of four that a thread brings of a tile of so many blocks of the input.
+pub(super) fn tile_loads(blocks: u32, workgroup: u32) -> u32 {
+    (8 * blocks).div_ceil(workgroup)
 }
 
 fn store(shader: Shader, scale: f32) -> Shader {

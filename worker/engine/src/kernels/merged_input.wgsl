@@ -5,7 +5,7 @@
 // Sums, then a pair of the highest score and the sum of weights: [COLS / HEAD_DIM][SPLITS][HEAD_DIM / 2 + 1]
 @group(0) @binding(3) var<storage, read> parts: array<vec2<f32>>;
 
-const HALF_DIM: u32 = HEAD_DIM / 2u;
+#include "head_shape.wgsl"
 
 fn input(index: u32) -> vec4<f32> {
     let base = 2u * index / HALF_DIM * SPLITS * (HALF_DIM + 1u);

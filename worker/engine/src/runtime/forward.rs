@@ -4,9 +4,9 @@ use super::buffers::Buffers;
 use super::gpu::Gpu;
 use super::product::{Input, Output, ProductBuilder};
 use super::program::{Binding, Dispatch, Grid};
-use super::weights::Weights;
+use super::weights::{Matrix, Weights};
 use crate::error::Result;
-use crate::kernels::attention::{Attention, AttentionLayout, has_cooperative_layout};
+use crate::kernels::attention::{Attention, AttentionLayout, can_project, has_cooperative_layout};
 use crate::kernels::experts::{expert_sum, route};
 use crate::kernels::linear::{Epilogue, ExpertRows, LinearTuning, MAX_MERGED_LEN, MergedParts, Tiles};
 use crate::kernels::norm::{add_norm, head_norm};
@@ -23,6 +23,8 @@ pub(super) struct Layout {
     pub linear: LinearTuning,
     /// Workgroups that share the positions of an attention head.
     pub splits: u32,
+    /// A batch has one token always.
+    pub is_one_token: bool,
 }
 
 /// Builds dispatches for one model on one device.
@@ -41,9 +43,14 @@ impl ForwardBuilder<'_> {
         let mut program = self.embed(ids)?;
         for (index, plan) in self.plan.layers.iter().enumerate() {
             let (config, kv) = (self.config.layers[index], &self.buffers.kv[index]);
-            self.qkv(&mut program, plan, config, kv)?;
-            self.attend(&mut program, config, kv);
-            self.attention_output(&mut program, plan)?;
+            if let Some(matrix) = self.attention_projection(plan) {
+                program.push(self.projected_attention(plan, config, kv, matrix)?);
+                self.attention_output(&mut program, plan, self.layout.splits + 1)?;
+            } else {
+                self.qkv(&mut program, plan, config, kv)?;
+                self.attend(&mut program, config, kv);
+                self.attention_output(&mut program, plan, self.layout.splits)?;
+            }
             let norm = plan.feed_forward_norm;
             match &plan.feed_forward {
                 FeedForwardPlan::Dense { gate_up, down } => self.dense(&mut program, plan, norm, gate_up, down)?,
@@ -118,7 +125,7 @@ impl ForwardBuilder<'_> {
     fn qkv(&self, program: &mut Vec<Dispatch>, plan: &LayerPlan, layer: LayerConfig, kv: &wgpu::Buffer) -> Result<()> {
         let buffers = self.buffers;
         let (heads, value_offset) = (self.layer_heads(layer), buffers.value_offset);
-        let rope = if layer.rope == LayerRope::Window { &buffers.window_rope } else { &buffers.rope };
+        let rope = self.rope(layer);
         let input = Input { norm: plan.attention_norm, bias: plan.qkv_bias, ..Input::new(&buffers.hidden) };
         let rows = self.config.qkv_rows();
         let cache = [(6, Binding::Write(kv)), (7, Binding::Read(rope))];
@@ -147,20 +154,55 @@ impl ForwardBuilder<'_> {
         Ok(())
     }
 
-    fn attend(&self, program: &mut Vec<Dispatch>, layer: LayerConfig, kv: &wgpu::Buffer) {
-        let buffers = self.buffers;
-        let attention = Attention {
+    /// The matrix of query, key and value, if attention is to multiply it by itself.
+    fn attention_projection(&self, plan: &LayerPlan) -> Option<&Matrix> {
+        let matrix =
+            Some(self.weights.matrix(*plan.qkv.first()?)).filter(|matrix| matrix.rows == self.config.qkv_rows())?;
+        let head_weights = self.config.heads.head_dim * matrix.cols;
+        let splits = self.layout.splits;
+        let is_worth_it = self.layout.is_one_token
+            && self.gpu.tuning().projects(self.config.heads.heads, splits, head_weights)
+            && self.merged_parts(splits + 1).is_some();
+        let is_possible = can_project(&self.config.heads, self.config.cache) && !self.config.has_head_dispatch();
+        (is_worth_it && is_possible).then_some(matrix)
+    }
+
+    /// Query, key and value of one token, and its attention, as parts.
+    fn projected_attention(
+        &self,
+        plan: &LayerPlan,
+        layer: LayerConfig,
+        kv: &wgpu::Buffer,
+        matrix: &Matrix,
+    ) -> Result<Dispatch> {
+        let (buffers, attention) = (self.buffers, self.attention(layer, self.layout.splits + 1));
+        let epilogue = Epilogue::Qkv { heads: attention.heads, value_offset: buffers.value_offset };
+        let input = Input { norm: plan.attention_norm, bias: plan.qkv_bias, ..Input::new(&buffers.hidden) };
+        let extra = [(6, Binding::Write(kv)), (7, Binding::Read(self.rope(layer)))];
+        let output = Output { epilogue, y: &buffers.splits, rows: matrix.rows, extra: &extra };
+        self.products().within(matrix, &input, &output, |projection| {
+            Some((attention.projected_shader(projection)?, attention.projected_grid()))
+        })
+    }
+
+    fn attention(&self, layer: LayerConfig, splits: u32) -> Attention {
+        Attention {
             heads: self.layer_heads(layer),
             cache: self.config.cache,
-            value_offset: buffers.value_offset,
+            value_offset: self.buffers.value_offset,
             scale: self.config.attention_scale,
             softcap: self.config.attention_softcap,
             window: layer.window,
             bidirectional: false,
             layout: self.attention_layout(),
-            splits: self.layout.splits,
+            splits,
             workgroup: self.gpu.tuning().attention_workgroup,
-        };
+        }
+    }
+
+    fn attend(&self, program: &mut Vec<Dispatch>, layer: LayerConfig, kv: &wgpu::Buffer) {
+        let buffers = self.buffers;
+        let attention = self.attention(layer, self.layout.splits);
         debug_assert!(attention.splits <= self.gpu.tuning().max_splits(), "the buffer has room for so many");
         let is_split = attention.splits > 1;
         let result = if is_split { &buffers.splits } else { &buffers.attended };
@@ -172,7 +214,7 @@ impl ForwardBuilder<'_> {
         ];
         let [grid, merge_grid] = attention.grids();
         program.push(Dispatch::new(self.gpu, &attention.shader(), &bindings, grid));
-        if is_split && self.merged_parts().is_none() {
+        if is_split && self.merged_parts(attention.splits).is_none() {
             let bindings = [
                 (0, Binding::Uniform(&buffers.state)),
                 (1, Binding::Read(&buffers.splits)),
@@ -195,16 +237,15 @@ impl ForwardBuilder<'_> {
         }
     }
 
-    /// The parts that attention leaves, if the output projection is to put them together.
-    fn merged_parts(&self) -> Option<MergedParts> {
-        let splits = self.layout.splits;
+    /// The parts that `splits` workgroups leave of a head's attention, if the output projection is to put them together.
+    fn merged_parts(&self, splits: u32) -> Option<MergedParts> {
         let is_merged =
             splits > 1 && self.layout.linear.has_lanes() && splits * self.config.attention_len() <= MAX_MERGED_LEN;
         is_merged.then_some(MergedParts { splits, head_dim: self.config.heads.head_dim })
     }
 
-    fn attention_output(&self, program: &mut Vec<Dispatch>, plan: &LayerPlan) -> Result<()> {
-        let merge = self.merged_parts();
+    fn attention_output(&self, program: &mut Vec<Dispatch>, plan: &LayerPlan, splits: u32) -> Result<()> {
+        let merge = self.merged_parts(splits);
         let attended = if merge.is_some() { &self.buffers.splits } else { &self.buffers.attended };
         let input = Input { bias: plan.attention_output_bias, merge, ..Input::new(attended) };
         self.add_to_hidden(program, &plan.attention_output, &input, plan.attention_post_norm)
@@ -311,6 +352,11 @@ impl ForwardBuilder<'_> {
             tuning: self.layout.linear,
             halves: Some(&self.buffers.halves),
         }
+    }
+
+    /// The angles that a layer turns queries and keys by.
+    fn rope(&self, layer: LayerConfig) -> &wgpu::Buffer {
+        if layer.rope == LayerRope::Window { &self.buffers.window_rope } else { &self.buffers.rope }
     }
 
     /// The heads as a layer has them.

@@ -59,7 +59,7 @@ impl GpuModel {
     ) -> Self {
         let tuning = gpu.tuning();
         let buffers = Buffers::new(&gpu, config, context, host);
-        let layout = Layout { linear: tuning.prefill, splits: 1 };
+        let layout = Layout { linear: tuning.prefill, splits: 1, is_one_token: false };
         let builder = ForwardBuilder { gpu: &gpu, config, plan, weights: &weights, buffers: &buffers, layout };
         let sampler = builder.sampler();
         Self {
@@ -184,7 +184,7 @@ impl GpuModel {
         let tuning = self.gpu.tuning();
         // Neighbouring threads that share rows keep a graphics card busy with few tokens, too.
         let linear = if tuning.decode.has_lanes() { tuning.decode } else { tuning.prefill };
-        let layout = Layout { linear, splits: 1 };
+        let layout = Layout { linear, splits: 1, is_one_token: false };
         self.program(&self.few, layout, |builder| builder.whole(&self.buffers.prompt_ids))
     }
 
@@ -195,14 +195,14 @@ impl GpuModel {
 
     /// The layers for a batch of a prompt's tokens.
     pub(super) fn prefill_program(&self) -> Result<&[Dispatch]> {
-        let layout = Layout { linear: self.gpu.tuning().prefill, splits: 1 };
+        let layout = Layout { linear: self.gpu.tuning().prefill, splits: 1, is_one_token: false };
         self.program(&self.prefill, layout, |builder| builder.layers(&self.buffers.prompt_ids))
     }
 
     /// The output head for them.
     #[allow(clippy::redundant_closure_for_method_calls, reason = "the method is of one lifetime, the closure of any")]
     fn prefill_head(&self) -> Result<&[Dispatch]> {
-        let layout = Layout { linear: self.gpu.tuning().prefill, splits: 1 };
+        let layout = Layout { linear: self.gpu.tuning().prefill, splits: 1, is_one_token: false };
         self.program(&self.prefill_head, layout, |builder| builder.head())
     }
 
@@ -211,7 +211,7 @@ impl GpuModel {
         let tuning = self.gpu.tuning();
         let step = tuning.split_step(position);
         let splits = tuning.attention_splits[step].for_heads(self.config.heads.heads);
-        let layout = Layout { linear: tuning.decode, splits };
+        let layout = Layout { linear: tuning.decode, splits, is_one_token: true };
         self.program(&self.decode[step], layout, |builder| builder.whole(&self.buffers.next_id))
     }
 

@@ -63,35 +63,59 @@ impl ProductBuilder<'_> {
                 program.push(self.halve(matrix.cols, input, halves));
                 is_halved = true;
             }
-            // The norm is in what was halved.
-            let norm = input.norm.filter(|_| halves.is_none());
-            let linear = Linear {
-                tensor_type: matrix.tensor_type,
-                rows: matrix.rows,
-                cols: matrix.cols,
-                first_row: matrix.first_row,
-                out_rows: output.rows,
-                norm_eps: norm.map(|_| self.norm_eps),
-                bias: input.bias.is_some(),
-                experts: input.experts,
-                merge: input.merge,
-                epilogue: output.epilogue,
-                tuning,
-            };
-            let mut bindings = vec![
-                (0, Binding::Uniform(self.state)),
-                (1, Binding::Read(&matrix.quants)),
-                (2, Binding::Read(&matrix.scales)),
-                (3, Binding::Read(halves.unwrap_or(input.x))),
-                (5, Binding::Write(output.y)),
-            ];
-            bindings.extend(norm.map(|norm| (4, Binding::Read(self.weights.vector(norm)))));
-            bindings.extend(input.bias.map(|bias| (8, Binding::Read(self.weights.vector(bias)))));
-            bindings.extend_from_slice(output.extra);
-            let dispatch = Dispatch::new(self.gpu, &supported(linear.shader(), matrix)?, &bindings, linear.grid());
-            program.push(dispatch.reading(matrix.quants.size() + matrix.scales.size()));
+            let place = |linear: &Linear| Some((linear.shader()?, linear.grid()));
+            program.push(self.dispatch(matrix, input, output, (tuning, halves), place)?);
         }
         Ok(())
+    }
+
+    /// The dispatch of a kernel that multiplies with `matrix` among other things: `place` gives its shader and grid.
+    pub(super) fn within(
+        &self,
+        matrix: &Matrix,
+        input: &Input<'_>,
+        output: &Output<'_>,
+        place: impl FnOnce(&Linear) -> Option<(Shader, Grid)>,
+    ) -> Result<Dispatch> {
+        self.dispatch(matrix, input, output, (self.tuning, None), place)
+    }
+
+    fn dispatch(
+        &self,
+        matrix: &Matrix,
+        input: &Input<'_>,
+        output: &Output<'_>,
+        (tuning, halves): (LinearTuning, Option<&wgpu::Buffer>),
+        place: impl FnOnce(&Linear) -> Option<(Shader, Grid)>,
+    ) -> Result<Dispatch> {
+        // The norm is in what was halved.
+        let norm = input.norm.filter(|_| halves.is_none());
+        let linear = Linear {
+            tensor_type: matrix.tensor_type,
+            rows: matrix.rows,
+            cols: matrix.cols,
+            first_row: matrix.first_row,
+            out_rows: output.rows,
+            norm_eps: norm.map(|_| self.norm_eps),
+            bias: input.bias.is_some(),
+            experts: input.experts,
+            merge: input.merge,
+            epilogue: output.epilogue,
+            tuning,
+        };
+        let mut bindings = vec![
+            (0, Binding::Uniform(self.state)),
+            (1, Binding::Read(&matrix.quants)),
+            (2, Binding::Read(&matrix.scales)),
+            (3, Binding::Read(halves.unwrap_or(input.x))),
+            (5, Binding::Write(output.y)),
+        ];
+        bindings.extend(norm.map(|norm| (4, Binding::Read(self.weights.vector(norm)))));
+        bindings.extend(input.bias.map(|bias| (8, Binding::Read(self.weights.vector(bias)))));
+        bindings.extend_from_slice(output.extra);
+        let (shader, grid) = supported(place(&linear), matrix)?;
+        let dispatch = Dispatch::new(self.gpu, &shader, &bindings, grid);
+        Ok(dispatch.reading(matrix.quants.size() + matrix.scales.size()))
     }
 
     fn tuning_for(&self, matrix: &Matrix, input: &Input<'_>) -> LinearTuning {
@@ -143,6 +167,6 @@ impl ProductBuilder<'_> {
     }
 }
 
-fn supported(shader: Option<Shader>, matrix: &Matrix) -> Result<Shader> {
-    shader.ok_or(EngineError::UnsupportedFormat { tensor: "a matrix".to_owned(), format: matrix.tensor_type })
+fn supported<T>(kernel: Option<T>, matrix: &Matrix) -> Result<T> {
+    kernel.ok_or(EngineError::UnsupportedFormat { tensor: "a matrix".to_owned(), format: matrix.tensor_type })
 }

@@ -23,6 +23,9 @@ pub struct Tuning {
     pub prefill_large: LinearTuning,
     /// Threads below which a large matrix gives its rows twice as many lanes.
     pub few_threads: u32,
+    /// Most weights of one head's query that attention multiplies by itself, instead of a dispatch before it: that takes less time only
+    /// where a workgroup is done with it soon.
+    pub projected_weights: u32,
 }
 
 /// How many workgroups share the positions of an attention head.
@@ -38,6 +41,9 @@ pub struct AttentionSplits {
 const BUSY_WORKGROUPS: u32 = 288;
 /// Splits that no model has too many heads for.
 const MIN_SPLITS: u32 = 12;
+
+/// Most workgroups that multiply a query by themselves: all of them at once, or it would be multiplied again and again.
+const PROJECTING_WORKGROUPS: u32 = 128;
 
 impl AttentionSplits {
     /// Workgroups for each of so many heads: many heads keep the adapter busy by themselves, and parts take time to put together.
@@ -103,12 +109,18 @@ impl Tuning {
             decode_large: LinearTuning { workgroup: 256, steps: 2, ..decode },
             prefill_large: prefill,
             few_threads: 1 << 16,
+            projected_weights: if is_software { 0 } else { 1 << 16 },
         }
     }
 
-    /// The most workgroups that share a head.
+    /// Whether attention of one token, with heads of so many weights each, multiplies its query by itself.
+    pub fn projects(&self, heads: u32, splits: u32, head_weights: u32) -> bool {
+        head_weights <= self.projected_weights && heads * (splits + 2) <= PROJECTING_WORKGROUPS
+    }
+
+    /// The most workgroups that share a head: those of its cached positions and one for the token's own.
     pub fn max_splits(&self) -> u32 {
-        self.attention_splits.iter().map(|step| step.splits).max().unwrap_or(1)
+        self.attention_splits.iter().map(|step| step.splits).max().unwrap_or(1) + 1
     }
 
     /// Which step of [`Tuning::attention_splits`] a token at `position` takes.
@@ -147,7 +159,7 @@ mod tests {
         let tuning = Tuning::for_adapter(false, Some(32));
         let splits = |position| tuning.attention_splits[tuning.split_step(position)].splits;
         assert_eq!([0, 63, 64, 1023, 1024, 100_000].map(splits), [1, 1, 8, 8, 32, 32]);
-        assert_eq!(tuning.max_splits(), 32);
+        assert_eq!(tuning.max_splits(), 33);
         // The demo model has 9 heads, others 32 and 64.
         assert_eq!(
             [9, 32, 64].map(|heads| tuning.attention_splits.map(|step| step.for_heads(heads))),

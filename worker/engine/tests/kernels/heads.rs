@@ -167,7 +167,7 @@ async fn heads_are_normed_turned_and_cached() {
 }
 
 /// Turns the queries and keys of `[tokens][query, key and value heads]`, whose first token stands at `position`.
-fn turn(y: &mut [f32], shape: &HeadShape, angles: &[[f32; 2]], position: usize) {
+pub(crate) fn turn(y: &mut [f32], shape: &HeadShape, angles: &[[f32; 2]], position: usize) {
     let dim = shape.head_dim as usize;
     let turned_heads = (shape.heads + shape.kv_heads) as usize;
     let pairs = shape.rope_dim as usize / 2;
@@ -205,7 +205,7 @@ async fn check_cache(
 }
 
 /// Checks that the cache keeps values as exactly as its format can.
-fn assert_kept(actual: &[f32], expected: &[f32], format: CacheFormat, what: &str) {
+pub(crate) fn assert_kept(actual: &[f32], expected: &[f32], format: CacheFormat, what: &str) {
     for (actual, expected) in actual.chunks(32).zip(expected.chunks(32)) {
         let largest = expected.iter().fold(0.0f32, |most, value| most.max(value.abs()));
         for (actual, expected) in actual.iter().zip(expected) {

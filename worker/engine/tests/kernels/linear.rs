@@ -2,8 +2,8 @@
 
 use parlance_engine::gguf::TensorType;
 use parlance_engine::kernels::attention::{Attention, AttentionLayout};
-use parlance_engine::kernels::expand;
 use parlance_engine::kernels::linear::{Epilogue, ExpertRows, Linear, LinearTuning, MergedParts, Tiles, halve};
+use parlance_engine::kernels::{Shader, expand};
 use parlance_engine::models::{Activation, CacheFormat, HeadShape};
 use parlance_engine::reference;
 use parlance_engine::reference::dequantize::dequantize;
@@ -106,6 +106,20 @@ impl Case {
         outputs: &[(u32, Binding<'_>)],
         state: &wgpu::Buffer,
     ) -> Dispatch {
+        let place = |linear: &Linear| (linear.shader().unwrap(), linear.grid());
+        self.within(gpu, tuning, with_norm, epilogue, (outputs, state), place)
+    }
+
+    /// A kernel that multiplies among other things, whose shader and grid `place` gives.
+    pub(crate) fn within(
+        &self,
+        gpu: &Gpu,
+        tuning: LinearTuning,
+        with_norm: bool,
+        epilogue: Epilogue,
+        (outputs, state): (&[(u32, Binding<'_>)], &wgpu::Buffer),
+        place: impl FnOnce(&Linear) -> (Shader, Grid),
+    ) -> Dispatch {
         let out_rows = if matches!(epilogue, Epilogue::Gated(_)) { self.matrix.rows / 2 } else { self.matrix.rows };
         let linear = Linear { out_rows, norm_eps: with_norm.then_some(EPS), ..self.linear(tuning, epilogue) };
         // Room for whole groups of tokens.
@@ -119,7 +133,8 @@ impl Case {
             bindings.push((4, Binding::Read(&norm)));
         }
         bindings.extend_from_slice(outputs);
-        Dispatch::new(gpu, &linear.shader().unwrap(), &bindings, linear.grid())
+        let (shader, grid) = place(&linear);
+        Dispatch::new(gpu, &shader, &bindings, grid)
     }
 
     pub(crate) fn expected(&self, with_norm: bool) -> Vec<f32> {

@@ -12,6 +12,7 @@ mod experts;
 mod heads;
 mod linear;
 mod norm;
+mod projection;
 mod sampling;
 
 use parlance_engine::runtime::{Dispatch, Gpu};

@@ -1,0 +1,46 @@
+// Blocks of one token's input in workgroup memory, which all threads of the workgroup need. Constants: TILE_BLOCKS, WORKGROUP,
+// TILE_LOADS (vectors of four that a thread brings).
+
+// One more than a tile has, so that threads write to different banks of the memory.
+const STRIDE: u32 = TILE_BLOCKS + 1u;
+
+// [8][STRIDE]: the vectors of a block STRIDE apart, so that neighbouring threads find neighbouring vectors.
+var<workgroup> tile: array<vec4<f32>, 8u * STRIDE>;
+
+// Puts `count` blocks of the input that begins at `base` into the tile, from block `first` on; with NORM multiplied by its weight.
+// Gives the thread's share of the sum of their squares.
+fn fill_tile(base: u32, first: u32, count: u32, thread: u32) -> f32 {
+    var square = 0.0;
+    let last = 8u * count - 1u;
+    // All loads are under way before the first result is needed.
+    #repeat l TILE_LOADS
+    let i$l = $lu * WORKGROUP + thread;
+    var value$l = input(base + first * 8u + min(i$l, last));
+#ifdef NORM
+    let weight$l = norm_weight[first * 8u + min(i$l, last)];
+#endif
+    #end
+    #repeat l TILE_LOADS
+    if (i$l <= last) {
+#ifdef NORM
+        square += dot(value$l, value$l);
+        value$l *= weight$l;
+#endif
+        tile[i$l % 8u * STRIDE + i$l / 8u] = value$l;
+    }
+    #end
+    return square;
+}
+
+fn tile_block(at: u32) -> Block {
+    return Block(
+        tile[at],
+        tile[STRIDE + at],
+        tile[2u * STRIDE + at],
+        tile[3u * STRIDE + at],
+        tile[4u * STRIDE + at],
+        tile[5u * STRIDE + at],
+        tile[6u * STRIDE + at],
+        tile[7u * STRIDE + at],
+    );
+}

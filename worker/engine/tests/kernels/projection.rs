@@ -1,0 +1,120 @@
+//! `attention.wgsl` where it multiplies query, key and value by itself (`projected_head.wgsl`).
+
+use parlance_engine::gguf::TensorType;
+use parlance_engine::kernels::attention::{Attention, AttentionLayout, can_project};
+use parlance_engine::kernels::linear::{Epilogue, LinearTuning};
+use parlance_engine::models::{CacheFormat, RopeConfig};
+use parlance_engine::reference;
+use parlance_engine::runtime::{Binding, Dispatch};
+
+use crate::common::{Random, assert_close, devices};
+use crate::heads::{assert_kept, from_cache, from_cache_order, head_shapes, in_cache_order, into_cache, turn};
+use crate::linear::Case as Product;
+use crate::{gpu_tests, read, run, state};
+
+gpu_tests! {
+    attention_multiplies_its_own_query_key_and_value,
+}
+
+/// What attention may see, cap and split, and what its input is multiplied with.
+struct Case {
+    position: usize,
+    splits: u32,
+    window: Option<u32>,
+    softcap: Option<f32>,
+    /// Threads of a workgroup.
+    workgroup: u32,
+    tensor_type: TensorType,
+    cols: u32,
+    with_norm: bool,
+}
+
+const PLAIN: Case = Case {
+    position: 300,
+    splits: 5,
+    window: None,
+    softcap: None,
+    workgroup: 256,
+    tensor_type: TensorType::Q4_1,
+    cols: 576,
+    with_norm: true,
+};
+
+const CASES: [Case; 6] = [
+    PLAIN,
+    // Nothing is cached yet.
+    Case { position: 0, splits: 2, ..PLAIN },
+    // More splits than positions, and threads that have no block.
+    Case { position: 3, splits: 9, workgroup: 128, cols: 96, ..PLAIN },
+    Case { window: Some(33), tensor_type: TensorType::Q6_K, cols: 256, ..PLAIN },
+    // The window has room for the token itself only.
+    Case { window: Some(1), with_norm: false, ..PLAIN },
+    Case { softcap: Some(0.5), splits: 2, tensor_type: TensorType::Q8_0, cols: 160, ..PLAIN },
+];
+
+async fn attention_multiplies_its_own_query_key_and_value() {
+    for (index, gpu) in devices().await.into_iter().enumerate() {
+        let mut random = Random(21);
+        let shapes = head_shapes().into_iter().filter(|shape| can_project(shape, CacheFormat::F16));
+        // Emulated GPUs take a second to compile a kernel: what is tried on one device need not be tried on the other.
+        let cases = CASES.iter().enumerate().filter(|(number, _)| index == 0 || number % 3 == 1);
+        for (shape, (number, case)) in shapes.flat_map(|shape| cases.clone().map(move |case| (shape, case))) {
+            let subgroup = if gpu.has_subgroups() && number % 2 == 0 { 4 } else { 1 };
+            let tuning = LinearTuning { workgroup: 64, subgroup, ..gpu.tuning().decode };
+            let Case { position, splits, window, softcap, workgroup, .. } = *case;
+            let (q_len, kv_len) = ((shape.heads * shape.head_dim) as usize, (shape.kv_heads * shape.head_dim) as usize);
+            let rows = (q_len + 2 * kv_len) as u32;
+            let product = Product::new(&gpu, &mut random, case.tensor_type, rows, case.cols, 1);
+            let angles = RopeConfig::plain(10_000.0).angles(shape.rope_dim, position as u32 + 1, None);
+            let [cached_keys, cached_values] =
+                [(); 2].map(|()| into_cache(&random.floats(position * kv_len), kv_len, CacheFormat::F16));
+            // There is room for one more.
+            let own = vec![0u32; kv_len / 2];
+            let cache = [&cached_keys[..], &own, &cached_values, &own].concat();
+            let value_offset = cache.len() / 2;
+            let attention = Attention {
+                heads: shape,
+                cache: CacheFormat::F16,
+                value_offset: value_offset as u32,
+                scale: 0.3,
+                softcap,
+                window,
+                bidirectional: false,
+                layout: AttentionLayout::Token,
+                splits,
+                workgroup,
+            };
+            let kv = gpu.storage_buffer_with("kv", &cache);
+            let parts = gpu.storage_buffer("parts", attention.split_len() * 4);
+            let y = gpu.storage_buffer("y", q_len as u64 * 4);
+            let rope = gpu.storage_buffer_with("rope", &angles);
+            let state = state(&gpu, position as u32, 1, 0);
+            let outputs = [(5, Binding::Write(&parts)), (6, Binding::Write(&kv)), (7, Binding::Read(&rope))];
+            let epilogue = Epilogue::Qkv { heads: shape, value_offset: value_offset as u32 };
+            let [_, merge_grid] = attention.grids();
+            let projected = product.within(&gpu, tuning, case.with_norm, epilogue, (&outputs, &state), |linear| {
+                (attention.projected_shader(linear).unwrap(), attention.projected_grid())
+            });
+            let bindings = [(0, Binding::Uniform(&state)), (1, Binding::Read(&parts)), (2, Binding::Write(&y))];
+            let merge = Dispatch::new(&gpu, &attention.merge_shader(), &bindings, merge_grid);
+            run(&gpu, &[projected, merge], 1);
+
+            let what = format!("{attention:?} at {position} with {tuning:?}");
+            let mut expected = product.expected(case.with_norm);
+            turn(&mut expected, &shape, &angles, position);
+            let (query, own) = expected.split_at(q_len);
+            let (key, value) = own.split_at(kv_len);
+            let after: Vec<u32> = read(&gpu, &kv, cache.len()).await;
+            let (keys, values) = after.split_at(value_offset);
+            assert_eq!(keys[..cached_keys.len()], cached_keys, "{what}");
+            assert_eq!(values[..cached_values.len()], cached_values, "{what}");
+            let [keys, values] = [keys, values].map(|rows| from_cache(rows, kv_len, CacheFormat::F16));
+            let at = position * kv_len;
+            assert_kept(&keys[at..], &in_cache_order(key, &shape), CacheFormat::F16, &format!("key, {what}"));
+            assert_kept(&values[at..], value, CacheFormat::F16, &format!("value, {what}"));
+            let keys = from_cache_order(&keys, &shape);
+            let expected = reference::attention::attention(query, &keys, &values, position, &attention);
+            assert_close(&read(&gpu, &y, q_len).await, &expected, 1e-5, &what);
+        }
+    }
+}
