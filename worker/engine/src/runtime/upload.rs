@@ -105,7 +105,7 @@ pub(super) struct Upload {
     position: u64,
     /// Index of the tensor that the next byte belongs to or precedes.
     tensor: usize,
-    /// Bytes of the current tensor that are not on the device yet.
+    /// Bytes of the current tensor that are not on the device yet: too few for a chunk.
     pending: Vec<u8>,
     /// Bytes of the current tensor that are.
     written_bytes: u64,
@@ -146,12 +146,19 @@ impl Upload {
             let missing = tensor.len_bytes - self.written_bytes - self.pending.len() as u64;
             let room = chunk_bytes - self.pending.len() as u64;
             let taken = missing.min(room).min(bytes.len() as u64);
-            self.pending.extend_from_slice(&bytes[..taken as usize]);
-            bytes = &bytes[taken as usize..];
+            let (own, rest) = bytes.split_at(taken as usize);
+            bytes = rest;
             self.position += taken;
-            if taken == missing || taken == room {
+            let is_complete = taken == missing || taken == room;
+            if !is_complete || !self.pending.is_empty() {
+                self.pending.extend_from_slice(own);
+            }
+            if is_complete {
                 let tensor = tensor.clone();
-                self.write(&tensor);
+                let mut pending = std::mem::take(&mut self.pending);
+                self.write(&tensor, if pending.is_empty() { own } else { &pending });
+                pending.clear();
+                self.pending = pending;
             }
         }
     }
@@ -194,8 +201,8 @@ impl Upload {
         Ok((self.placed, self.host))
     }
 
-    /// Sends the pending bytes of `tensor` to where they go.
-    fn write(&mut self, tensor: &TensorInfo) {
+    /// Sends the next bytes of `tensor` to where they go.
+    fn write(&mut self, tensor: &TensorInfo, bytes: &[u8]) {
         let group = Group::of(tensor.tensor_type);
         // Chunks begin with a group; the last one of a tensor may end inside of one.
         let start = self.written_bytes / group.file * group.blocks;
@@ -203,25 +210,24 @@ impl Upload {
         for slot in self.slots.get(&tensor.name).into_iter().flatten() {
             match *slot {
                 Slot::Matrix { index, from_block, blocks, to_block } => {
-                    let end = start + self.pending.len() as u64 * group.blocks / group.file;
+                    let end = start + bytes.len() as u64 * group.blocks / group.file;
                     let (first, last) = (from_block.max(start), (from_block + blocks).min(end));
                     if first < last {
-                        let bytes = &self.pending[block_bytes(first - start)..block_bytes(last - start)];
-                        self.placed.write_matrix(index, to_block + first - from_block, bytes);
+                        let own = &bytes[block_bytes(first - start)..block_bytes(last - start)];
+                        self.placed.write_matrix(index, to_block + first - from_block, own);
                     }
                 }
                 Slot::Vector { index, to_byte } => {
                     let at = to_byte + self.written_bytes;
-                    self.placed.write_vector(index, at, &self.pending);
+                    self.placed.write_vector(index, at, bytes);
                 }
                 Slot::Host => {
-                    let floats = dequantize(tensor.tensor_type, &self.pending).unwrap_or_default();
+                    let floats = dequantize(tensor.tensor_type, bytes).unwrap_or_default();
                     self.host.entry(tensor.name.clone()).or_default().extend(floats);
                 }
             }
         }
-        let written = self.pending.len() as u64;
-        self.pending.clear();
+        let written = bytes.len() as u64;
         self.written_bytes += written;
         self.unflushed_bytes += written;
         if self.written_bytes == tensor.len_bytes {

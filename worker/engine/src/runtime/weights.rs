@@ -88,11 +88,12 @@ impl Matrix {
         let group = Group::of(self.tensor_type);
         debug_assert!(first_block.is_multiple_of(group.blocks), "the planner splits between groups");
         let first_group = first_block / group.blocks;
+        if group.scales == 0 {
+            return gpu.queue().write_buffer(&self.quants, first_group * group.quants, bytes);
+        }
         let (quants, scales) = repack(self.tensor_type, bytes);
         gpu.queue().write_buffer(&self.quants, first_group * group.quants, &quants);
-        if !scales.is_empty() {
-            gpu.queue().write_buffer(&self.scales, first_group * group.scales, &scales);
-        }
+        gpu.queue().write_buffer(&self.scales, first_group * group.scales, &scales);
     }
 }
 
