@@ -175,7 +175,7 @@ fn origins(log: &std::path::Path) -> BTreeSet<String> {
     let log: Value = [&text, &format!("{whole_events}]}}"), &format!("{without_last}]}}")]
         .into_iter()
         .find_map(|log| serde_json::from_str(log).ok())
-        .expect("a log of the network");
+        .unwrap();
     let events = log["events"].as_array().unwrap();
     let asked = events.iter().map(|event| &event["params"]);
     let asked = asked.filter(|params| params["initiator"].as_str().is_some_and(|origin| origin.starts_with("http")));
