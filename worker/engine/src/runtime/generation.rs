@@ -255,7 +255,9 @@ impl Ahead {
 
     /// Encodes a batch of tokens, one compute pass each, and starts its read-back.
     fn submit(&mut self, model: &mut GpuModel) -> Result<()> {
-        let count = self.batch_len().min(self.limit - self.submitted).min(ring_room(self.step()));
+        let in_flight = self.in_flight.back().map_or(0, |(_, count)| *count);
+        let count =
+            batch_len(self.seconds_per_token, in_flight).min(self.limit - self.submitted).min(ring_room(self.step()));
         let mut encoder = model.gpu.device().create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
         for i in 0..count {
             let program = model.decode_program(self.position() + i)?;
@@ -267,20 +269,37 @@ impl Ahead {
         Ok(())
     }
 
-    /// Tokens of the next submission. At most twice those that the GPU has meanwhile: it would be done long before more are encoded.
-    fn batch_len(&self) -> usize {
-        let in_flight = self.in_flight.back().map_or(0, |(_, count)| *count);
-        match self.seconds_per_token {
-            None => 1,
-            Some(seconds) => ((BATCH_TARGET_SECONDS / seconds) as usize).min(2 * in_flight).clamp(1, MAX_BATCH),
-        }
-    }
-
     /// Learns the GPU's pace from the time between two arrivals.
     fn note_arrival(&mut self, count: usize) {
         let now = Instant::now();
         if let Some(earlier) = self.last_arrival.replace(now) {
             self.seconds_per_token = Some((now - earlier).as_secs_f64().max(1e-6) / count as f64);
         }
+    }
+}
+
+/// Tokens of a submission after one of `in_flight`: at most twice as many, for the GPU would be done with those long before more are encoded.
+fn batch_len(seconds_per_token: Option<f64>, in_flight: usize) -> usize {
+    match seconds_per_token {
+        None => 1,
+        Some(seconds) => ((BATCH_TARGET_SECONDS / seconds) as usize).min(2 * in_flight).clamp(1, MAX_BATCH),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn submissions_grow_until_they_take_as_long_as_they_should() {
+        let lens = |seconds: f64| {
+            let next = move |len: &usize| Some(batch_len(Some(seconds), *len));
+            std::iter::successors(Some(batch_len(None, 0)), next).take(6).collect::<Vec<_>>()
+        };
+        assert_eq!(lens(0.001), [1, 2, 4, 8, 12, 12]);
+        assert_eq!(lens(0.000_1), [1, 2, 4, 8, 16, 16]);
+        assert_eq!(lens(0.1), [1; 6]);
+        // After what was verified at once nothing is in flight.
+        assert_eq!(batch_len(Some(0.001), 0), 1);
     }
 }
