@@ -44,9 +44,11 @@ pub(super) struct GpuModel {
 
 /// Seconds that a batch of a prompt should take: few enough that a stop takes effect soon.
 const BATCH_SECONDS: f64 = 0.4;
-/// Tokens of a batch that no adapter takes too long for, and of the first, of which nothing is known yet.
+/// Tokens of a batch that no adapter takes too long for.
 const MIN_BATCH: u32 = 64;
-const FIRST_BATCH: u32 = 512;
+/// The share of the largest batch that the first has at most, of which nothing is known yet, and its tokens at least.
+const FIRST_SHARE: u32 = 4;
+const FIRST_BATCH: u32 = 256;
 
 impl GpuModel {
     pub(super) fn new(
@@ -109,7 +111,8 @@ impl GpuModel {
     /// How many tokens of a prompt to compute at once.
     pub(super) fn batch_len(&self) -> usize {
         let most = self.max_batch;
-        let fitting = self.seconds_per_token.map_or(FIRST_BATCH, |seconds| (BATCH_SECONDS / seconds) as u32);
+        let first = (most / FIRST_SHARE).max(FIRST_BATCH);
+        let fitting = self.seconds_per_token.map_or(first, |seconds| (BATCH_SECONDS / seconds) as u32);
         // Whole tiles.
         (fitting / MIN_BATCH * MIN_BATCH).clamp(MIN_BATCH.min(most), most) as usize
     }

@@ -78,7 +78,7 @@ impl Tuning {
             // Attention over long prompts needs many tokens to keep such an adapter busy.
             return Self { prefill_large, prefill_batch: 2048, ..self };
         }
-        Self { prefill_large: shared, ..self }
+        Self { prefill_large: shared, prefill_batch: 512, ..self }
     }
 
     /// What measured best on adapters like this one.
