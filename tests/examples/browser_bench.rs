@@ -171,7 +171,7 @@ fn parse(mut arguments: impl Iterator<Item = String>) -> Result<Arguments, Strin
     Ok(parsed)
 }
 
-/// Rows of one engine: rates first, then the time to the first token in a second tab.
+/// Rows of one engine: rates first, then the time to the first token on a second visit.
 fn measure(
     arguments: &Arguments,
     session: &Session,

@@ -85,15 +85,28 @@ pub(crate) fn wait_for(
     expression: &str,
     limit: Duration,
 ) -> Result<(), Error> {
+    let script = format!("!!({expression}) || null");
+    wait_for_value(evaluate, &script, expression, limit).map(drop)
+}
+
+/// Waits until a script gives something else than `null`; `what` it waits for is for people.
+fn wait_for_value(
+    evaluate: impl Fn(&str) -> Result<Value, Error>,
+    script: &str,
+    what: &str,
+    limit: Duration,
+) -> Result<Value, Error> {
     let start = Instant::now();
-    while evaluate(&format!("!!({expression})"))? != Value::Bool(true) {
-        if start.elapsed() > limit {
-            let text = evaluate("document.body.innerText")?.to_string();
-            return Err(Error::Timeout(limit, expression.to_owned(), text));
+    loop {
+        match evaluate(script)? {
+            Value::Null if start.elapsed() > limit => {
+                let text = evaluate("document.body.innerText")?.to_string();
+                return Err(Error::Timeout(limit, what.to_owned(), text));
+            }
+            Value::Null => thread::sleep(Duration::from_millis(50)),
+            value => return Ok(value),
         }
-        thread::sleep(Duration::from_millis(50));
     }
-    Ok(())
 }
 
 /// A running browser with an empty profile.
@@ -289,17 +302,8 @@ impl Page {
                 return element.contains(hit) || label == element ? [left, top] : null;
             }})()"
         );
-        let (start, limit) = (Instant::now(), Duration::from_secs(30));
-        let middle = loop {
-            match self.evaluate(&middle)? {
-                Value::Null if start.elapsed() > limit => {
-                    let text = self.evaluate("document.body.innerText")?.to_string();
-                    return Err(Error::Timeout(limit, format!("{selector} can be clicked"), text));
-                }
-                Value::Null => thread::sleep(Duration::from_millis(50)),
-                middle => break middle,
-            }
-        };
+        let (what, limit) = (format!("{selector} can be clicked"), Duration::from_secs(30));
+        let middle = wait_for_value(|script| self.evaluate(script), &middle, &what, limit)?;
         let [x, y] = [0, 1].map(|index| middle[index].as_f64().unwrap_or_default());
         self.tab.click_point(Point { x, y }).map(drop).map_err(fault)
     }
