@@ -26,31 +26,30 @@ struct Arguments {
     is_json: bool,
 }
 
-/// Measures one engine in a new tab, which `START` made `window.engine` of. Both take and give the same.
-const MEASURE: &str = "async (sentence, promptTokens, tokens, runs) => {
+/// How many sentences make a prompt of so many tokens, for one engine in a new tab, which `START` made `window.engine` of. All take and give the same.
+const SENTENCES: &str = "async (sentence, promptTokens) => {
     let counted;
     for await (const { usage } of await window.engine.stream(sentence.repeat(10), 1)) counted = usage ?? counted;
-    const sentences = Math.max(1, Math.round(promptTokens * 10 / counted.prompt_tokens));
-    const rates = { prefill: [], decode: [] };
-    for (let run = 0; run <= runs; run += 1) {
-        // Each prompt begins differently, so that nothing of it is in a cache.
-        const prompt = 'a'.repeat(run + 1) + sentence.repeat(sentences);
-        const start = performance.now();
-        let first, last, usage;
-        for await (const chunk of await window.engine.stream(prompt, tokens)) {
-            if (chunk.text) {
-                last = performance.now();
-                first ??= { time: last, tokens: chunk.tokens };
-            }
-            usage = chunk.usage ?? usage;
+    return Math.max(1, Math.round(promptTokens * 10 / counted.prompt_tokens));
+}";
+
+/// Tokens a second of a prompt and an answer. One at a time: an engine may take minutes for some of them.
+const RUN: &str = "async (sentence, sentences, tokens, run) => {
+    // Each prompt begins differently, so that nothing of it is in a cache.
+    const prompt = 'a'.repeat(run + 1) + sentence.repeat(sentences);
+    const start = performance.now();
+    let first, last, usage;
+    for await (const chunk of await window.engine.stream(prompt, tokens)) {
+        if (chunk.text) {
+            last = performance.now();
+            first ??= { time: last, tokens: chunk.tokens };
         }
-        // The first run compiles and warms up.
-        if (run === 0) continue;
-        rates.prefill.push(usage.prompt_tokens / (first.time - start) * 1000);
-        rates.decode.push((usage.completion_tokens - 1) / (last - first.time) * 1000);
+        usage = chunk.usage ?? usage;
     }
-    const median = (values) => values.sort((a, b) => a - b)[Math.floor(values.length / 2)];
-    return { prefill: median(rates.prefill), decode: median(rates.decode), adapter: window.engine.adapter, features: window.engine.features };
+    return [
+        usage.prompt_tokens / (first.time - start) * 1000,
+        (usage.completion_tokens - 1) / (last - first.time) * 1000,
+    ];
 }";
 
 /// The time from the tab's navigation to the first token, with all files at hand, and what is known of its parts.
@@ -171,6 +170,11 @@ fn parse(mut arguments: impl Iterator<Item = String>) -> Result<Arguments, Strin
     Ok(parsed)
 }
 
+fn median(mut values: Vec<f64>) -> f64 {
+    values.sort_by(f64::total_cmp);
+    values.get(values.len() / 2).copied().unwrap_or_default()
+}
+
 /// Rows of one engine: rates first, then the time to the first token on a second visit.
 fn measure(
     arguments: &Arguments,
@@ -185,7 +189,17 @@ fn measure(
     page.show()?;
     page.evaluate(&begin)?;
     let Arguments { sentence, prompt_tokens, tokens, runs, .. } = arguments;
-    let rates = page.evaluate(&format!("({MEASURE})({sentence:?}, {prompt_tokens}, {tokens}, {runs})"))?;
+    let sentences = page.evaluate(&format!("({SENTENCES})({sentence:?}, {prompt_tokens})"))?;
+    let mut rates = [Vec::new(), Vec::new()];
+    for run in 0..=*runs {
+        let pair = page.evaluate(&format!("({RUN})({sentence:?}, {sentences}, {tokens}, {run})"))?;
+        // The first run compiles and warms up.
+        if run > 0 {
+            rates.iter_mut().enumerate().for_each(|(index, rates)| rates.extend(pair[index].as_f64()));
+        }
+    }
+    let [prefill, decode] = rates.map(median);
+    let about = page.evaluate("({ adapter: window.engine.adapter, features: window.engine.features })")?;
     // An engine that tabs share would be ready already.
     page.navigate(&format!("{blank}?left"))?;
     // A page begins by itself: the driver's calls take a tenth of a second each.
@@ -196,12 +210,12 @@ fn measure(
     let row = |case: String, metric: &str, value: &Value, unit: &str| {
         json!({
             "case": format!("browser, {engine}: {case}"), "model": name, "metric": metric, "value": value, "unit": unit,
-            "adapter": rates["adapter"], "features": rates["features"],
+            "adapter": about["adapter"], "features": about["features"],
         })
     };
     let mut rows = vec![
-        row(format!("prefill of {prompt_tokens}"), "rate", &rates["prefill"], "tokens/s"),
-        row(format!("decode at {prompt_tokens}"), "rate", &rates["decode"], "tokens/s"),
+        row(format!("prefill of {prompt_tokens}"), "rate", &prefill.into(), "tokens/s"),
+        row(format!("decode at {prompt_tokens}"), "rate", &decode.into(), "tokens/s"),
     ];
     for (metric, value) in visit.as_object().into_iter().flatten() {
         rows.push(row("second visit".to_owned(), metric, &value[0], value[1].as_str().unwrap_or_default()));
