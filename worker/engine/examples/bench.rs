@@ -201,9 +201,9 @@ fn peer_rows(arguments: &Arguments) -> Result<Vec<Row>, Box<dyn Error>> {
 fn tuned(mut tuning: Tuning, choices: &[(String, u32)]) -> Result<Tuning, Box<dyn Error>> {
     for (name, value) in choices {
         if name == "prefill_large.tiles" {
-            tuning.prefill_large.tiles = *[Tiles::None, Tiles::Shared, Tiles::Cooperative]
+            tuning.prefill_large.tiles = *[Tiles::None, Tiles::Shared, Tiles::Packed, Tiles::Cooperative]
                 .get(*value as usize)
-                .ok_or("prefill_large.tiles is 0, 1 or 2")?;
+                .ok_or("prefill_large.tiles is 0, 1, 2 or 3")?;
             continue;
         }
         let field = match name.as_str() {

@@ -9,8 +9,9 @@ use std::path::PathBuf;
 use common::On;
 use parlance_engine::EngineError;
 use parlance_engine::chat::Message;
+use parlance_engine::kernels::linear::Tiles;
 use parlance_engine::models::CacheFormat;
-use parlance_engine::runtime::{Guessed, Loader, LoaderOptions, Model};
+use parlance_engine::runtime::{GpuOptions, Guessed, Loader, LoaderOptions, Model, Tuning};
 use parlance_engine::sampling::{SamplingParams, SamplingPlan};
 use pollster::block_on;
 use serde::Deserialize;
@@ -184,6 +185,22 @@ fn a_cache_of_bytes_is_nearly_as_exact_and_takes_nine_sixteenths_of_the_memory()
     assert_eq!(other.cached_tokens(), model.cached_tokens());
     assert_eq!(block_on(answer(&mut other, &prompt.ids, 4)), prompt.greedy[..4]);
     assert!(matches!(load_with_context(On::GPU, 64).restore(&snapshot), Err(EngineError::BadSnapshot(_))));
+}
+
+#[test]
+fn packed_products_are_nearly_as_exact() {
+    let prompt = &fixture().prompts[3];
+    let hardware = Tuning::for_hardware(None).with_tiles(u32::MAX, Tiles::Packed);
+    assert_eq!(hardware.prefill_large.tiles, Tiles::Packed);
+    // As if all of its matrices were large.
+    let tuning = Some(Tuning { large_matrix: 1 << 16, ..hardware });
+    let mut model = load_with_context(On::Gpu(GpuOptions { tuning, ..GpuOptions::default() }), 64);
+    let logits = block_on(model.logits(&prompt.ids)).unwrap();
+    let divergences = logits.iter().zip(&prompt.top).map(|(logits, reference)| kl_divergence(logits, reference));
+    let worst = divergences.fold(0.0, f64::max);
+    println!("largest divergence {worst:.1e}");
+    assert!(worst < 3e-3, "{worst}");
+    assert_eq!(block_on(answer(&mut model, &prompt.ids, 4)), prompt.greedy[..4]);
 }
 
 /// Answers greedily with `count` tokens.

@@ -65,6 +65,9 @@ pub enum Tiles {
     None,
     /// Through workgroup memory (`tiled.wgsl`): [`LinearTuning::pairs`] and [`LinearTuning::tokens`] are a thread's.
     Shared,
+    /// The same with integers of 8 bits (`tiled_packed.wgsl`), for formats that have them ([`has_integers`]): the input comes from
+    /// [`quantise`].
+    Packed,
     /// On the adapter's matrix units (`cooperative.wgsl`), with f16 products: the input comes from [`halve`].
     /// [`LinearTuning::pairs`] and [`LinearTuning::tokens`] are a subgroup's matrices along rows and tokens, and
     /// [`LinearTuning::steps`] the blocks between two barriers.
@@ -119,11 +122,28 @@ impl LinearTuning {
             .constant("SUBGROUP", self.subgroup.min(self.workgroup))
     }
 
+    /// The layout of [`Tiles::Packed`] for one of [`Tiles::Shared`]: what is loaded is smaller, and fewer tokens a thread are faster.
+    #[must_use]
+    pub fn packed(self) -> Self {
+        Self { tiles: Tiles::Packed, tokens: self.tokens / 2, ..self }
+    }
+
+    /// The opposite, for formats without integers.
+    #[must_use]
+    pub fn unpacked(self) -> Self {
+        Self { tiles: Tiles::Shared, tokens: self.tokens * 2, ..self }
+    }
+
+    /// Whether inputs are prepared by a kernel before the product.
+    pub fn prepares_inputs(&self) -> bool {
+        matches!(self.tiles, Tiles::Packed | Tiles::Cooperative)
+    }
+
     /// Pairs of rows and tokens of a workgroup.
     fn tile(&self) -> [u32; 2] {
         match self.tiles {
             Tiles::None => [self.pairs * (self.workgroup / self.lanes), self.tokens],
-            Tiles::Shared => [self.pairs * TILE_LANES, self.tokens * (self.workgroup / TILE_LANES)],
+            Tiles::Shared | Tiles::Packed => [self.pairs * TILE_LANES, self.tokens * (self.workgroup / TILE_LANES)],
             Tiles::Cooperative => {
                 [16 * self.pairs * COOPERATIVE_GROUPS[0] / 2, 16 * self.tokens * COOPERATIVE_GROUPS[1]]
             }
@@ -201,7 +221,8 @@ impl Linear {
         let shader = match tuning.tiles {
             Tiles::None if tuning.has_lanes() => self.matvec(),
             Tiles::None => Shader::new("linear.wgsl"),
-            Tiles::Shared => self.tiled(),
+            Tiles::Shared => self.tiled("tiled.wgsl"),
+            Tiles::Packed => self.tiled("tiled_packed.wgsl"),
             Tiles::Cooperative => self.cooperative(),
         };
         self.declare(shader)
@@ -244,11 +265,11 @@ impl Linear {
         })
     }
 
-    /// What only `tiled.wgsl` has.
-    fn tiled(&self) -> Shader {
+    /// What only `tiled.wgsl` and `tiled_packed.wgsl` have.
+    fn tiled(&self, file: &'static str) -> Shader {
         debug_assert!(self.experts.is_none(), "tokens share rows");
         let [pairs, tokens] = self.tuning.tile();
-        Shader::new("tiled.wgsl")
+        Shader::new(file)
             .constant("LANES", TILE_LANES)
             .constant("TILE_PAIRS", pairs)
             .constant("TILE_TOKENS", tokens)
@@ -307,6 +328,30 @@ pub fn halve(cols: u32, norm_eps: Option<f32>) -> Shader {
 /// Vectors of four that a thread brings of a tile of so many blocks of the input.
 pub(super) fn tile_loads(blocks: u32, workgroup: u32) -> u32 {
     (8 * blocks).div_ceil(workgroup)
+}
+
+/// The input of a packed product of `cols` columns: RMS-normalised if there is an epsilon, as integers. Grid: one workgroup a token.
+pub fn quantise(cols: u32, norm_eps: Option<f32>) -> Shader {
+    Shader::new("quantise.wgsl")
+        .define_if(norm_eps.is_some(), "NORM")
+        .constant("COLS", cols)
+        .constant("BLOCKS", cols / 32)
+        .constant("WORKGROUP", 128)
+        .float("EPS", norm_eps.unwrap_or_default())
+}
+
+/// Whether weights of a format are integers of at most 8 bits with a scale and an offset for each 32.
+pub fn has_integers(tensor_type: TensorType) -> bool {
+    matches!(
+        tensor_type,
+        TensorType::Q4_0
+            | TensorType::Q4_1
+            | TensorType::Q4_K
+            | TensorType::Q5_0
+            | TensorType::Q5_1
+            | TensorType::Q5_K
+            | TensorType::Q8_0
+    )
 }
 
 fn store(shader: Shader, scale: f32) -> Shader {

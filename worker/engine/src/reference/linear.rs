@@ -89,3 +89,14 @@ pub fn rope(head: &mut [f32], angles: &[[f32; 2]], shape: &HeadShape) {
         head[second] = a * sin + b * cos;
     }
 }
+
+/// Twin of `quantise.wgsl`: each 32 values rounded to a multiple of a 127th of the largest of them.
+pub fn rounded_to_bytes(x: &[f32]) -> Vec<f32> {
+    let block = |block: &[f32]| {
+        let largest = block.iter().fold(0.0f32, |most, value| most.max(value.abs()));
+        let scale = largest / 127.0;
+        let inverse = if largest > 0.0 { 127.0 / largest } else { 0.0 };
+        block.iter().map(|value| scale * (value * inverse).round_ties_even()).collect::<Vec<_>>()
+    };
+    x.chunks(32).flat_map(block).collect()
+}

@@ -62,8 +62,8 @@ pub(super) struct Buffers {
     pub activated: wgpu::Buffer,
     /// What a layer gives before it is added: `[batch][slots][embedding_len]`, for norms after layers and for experts.
     pub output: wgpu::Buffer,
-    /// Inputs of cooperative products, as f16: `[batch][longest input]`.
-    pub halves: wgpu::Buffer,
+    /// Inputs of cooperative products, as f16, or of packed ones, as integers: `[batch][longest input]`.
+    pub prepared: wgpu::Buffer,
     /// Scores of the experts: `[batch][experts]`.
     pub router: wgpu::Buffer,
     /// Chosen experts: `[batch][slots]`.
@@ -106,7 +106,7 @@ impl Buffers {
             splits: floats("splits", sizes.splits),
             activated: floats("activated", sizes.activated),
             output: floats("output", sizes.output),
-            halves: floats("halves", sizes.halves),
+            prepared: floats("prepared inputs", sizes.prepared),
             router: floats("router", sizes.router),
             experts: floats("experts", sizes.slots),
             expert_weights: floats("expert weights", sizes.slots),
@@ -127,7 +127,7 @@ struct Sizes {
     splits: u64,
     activated: u64,
     output: u64,
-    halves: u64,
+    prepared: u64,
     router: u64,
     slots: u64,
 }
@@ -147,8 +147,10 @@ impl Sizes {
             splits: u64::from(tuning.max_splits() * config.heads.heads * (config.heads.head_dim + 2)),
             activated: of(slots) * u64::from(hidden),
             output: if needs_output { of(slots) * u64::from(config.embedding_len) } else { 0 },
-            halves: match tuning.prefill_large.tiles {
+            prepared: match tuning.prefill_large.tiles {
                 Tiles::Cooperative => of(longest.div_ceil(2)),
+                // Eight words of integers and two of scales for each 32.
+                Tiles::Packed => of(longest.div_ceil(32) * 10),
                 Tiles::None | Tiles::Shared => 0,
             },
             router: of(experts),
@@ -161,7 +163,7 @@ impl Sizes {
         [self.logits, self.hidden, twice_attention, self.projected, self.splits, self.activated, self.output]
             .iter()
             .sum::<u64>()
-            + self.halves
+            + self.prepared
             + self.router
             + 2 * self.slots
     }

@@ -300,7 +300,7 @@ impl Builder<'_> {
             state: &self.buffers.state,
             norm_eps: self.config.norm_eps,
             tuning: self.gpu.tuning().prefill,
-            halves: None,
+            prepared: None,
         }
     }
 }

@@ -350,7 +350,7 @@ impl ForwardBuilder<'_> {
             state: &self.buffers.state,
             norm_eps: self.config.norm_eps,
             tuning: self.layout.linear,
-            halves: Some(&self.buffers.halves),
+            prepared: Some(&self.buffers.prepared),
         }
     }
 

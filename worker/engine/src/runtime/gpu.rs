@@ -9,7 +9,7 @@ use super::tuning::Tuning;
 use crate::error::{EngineError, Result};
 use crate::fit::DeviceLimits;
 use crate::kernels::Shader;
-use crate::kernels::linear::COOPERATIVE_SUBGROUP;
+use crate::kernels::linear::{COOPERATIVE_SUBGROUP, Tiles};
 
 /// Optional features that are used where the adapter has them; timestamps only to measure.
 const USED_FEATURES: wgpu::Features =
@@ -56,6 +56,7 @@ pub struct Gpu {
     adapter_name: String,
     is_software: bool,
     has_subgroups: bool,
+    tiles: Tiles,
     tuning: Arc<Tuning>,
     max_binding_bytes: u64,
     faults: Arc<Mutex<Option<String>>>,
@@ -123,12 +124,22 @@ impl Gpu {
             || ["swiftshader", "llvmpipe", "lavapipe"].iter().any(|name| lower_name.contains(name));
         let subgroup_min_size = has_subgroups.then_some(info.subgroup_min_size);
         let limits = device.limits();
+        let has_packed =
+            instance.wgsl_language_features().contains(wgpu::WgslLanguageFeatures::Packed4x8IntegerDotProduct);
+        let tiles = if features.contains(MATRIX_FEATURES) {
+            Tiles::Cooperative
+        } else if has_packed {
+            Tiles::Packed
+        } else {
+            Tiles::Shared
+        };
         let tuning = Tuning::for_adapter(is_software, subgroup_min_size)
-            .with_tiles(limits.max_compute_workgroup_storage_size, features.contains(MATRIX_FEATURES));
+            .with_tiles(limits.max_compute_workgroup_storage_size, tiles);
         let max_binding_bytes = limits.max_storage_buffer_binding_size.min(limits.max_buffer_size);
         Ok(Self {
             is_software,
             has_subgroups,
+            tiles,
             tuning: Arc::new(options.tuning.unwrap_or(tuning)),
             max_binding_bytes: max_binding_bytes.min(options.max_binding_bytes.unwrap_or(u64::MAX)),
             adapter_name,
@@ -176,9 +187,14 @@ impl Gpu {
         self.has_subgroups
     }
 
+    /// The best tiles that large products may use.
+    pub fn tiles(&self) -> Tiles {
+        self.tiles
+    }
+
     /// Whether kernels may multiply on the adapter's matrix units.
     pub fn has_matrix_units(&self) -> bool {
-        self.device.features().contains(MATRIX_FEATURES)
+        self.tiles == Tiles::Cooperative
     }
 
     /// The first error that the GPU reported, if any.

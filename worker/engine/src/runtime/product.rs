@@ -6,7 +6,9 @@ use super::weights::{Matrix, Weights};
 use crate::error::{EngineError, Result};
 use crate::kernels::Shader;
 use crate::kernels::embed::Embed;
-use crate::kernels::linear::{Epilogue, ExpertRows, Linear, LinearTuning, MergedParts, Tiles, halve};
+use crate::kernels::linear::{
+    Epilogue, ExpertRows, Linear, LinearTuning, MergedParts, Tiles, halve, has_integers, quantise,
+};
 use crate::models::{Product, VectorId};
 
 /// What goes into a matrix product beside the matrix.
@@ -41,8 +43,8 @@ pub(super) struct ProductBuilder<'a> {
     /// Epsilon of the norms that are fused in.
     pub norm_eps: f32,
     pub tuning: LinearTuning,
-    /// Where inputs of cooperative products go: `[batch][longest input]`, as f16. Without it there are none.
-    pub halves: Option<&'a wgpu::Buffer>,
+    /// Where inputs go that a kernel prepares for products: `[batch][longest input]`, as f16 or integers. Without it there are none.
+    pub prepared: Option<&'a wgpu::Buffer>,
 }
 
 impl ProductBuilder<'_> {
@@ -54,17 +56,17 @@ impl ProductBuilder<'_> {
         input: &Input<'_>,
         output: &Output<'_>,
     ) -> Result<()> {
-        let mut is_halved = false;
+        let mut is_prepared = false;
         for matrix in self.weights.product(product) {
             let tuning = self.tuning_for(matrix, input);
-            let halves = self.halves.filter(|_| tuning.tiles == Tiles::Cooperative);
-            if let Some(halves) = halves.filter(|_| !is_halved) {
+            let prepared = self.prepared.filter(|_| tuning.prepares_inputs());
+            if let Some(prepared) = prepared.filter(|_| !is_prepared) {
                 // Parts of a product share their input.
-                program.push(self.halve(matrix.cols, input, halves));
-                is_halved = true;
+                program.push(self.prepare(tuning.tiles, matrix.cols, input, prepared));
+                is_prepared = true;
             }
             let place = |linear: &Linear| Some((linear.shader()?, linear.grid()));
-            program.push(self.dispatch(matrix, input, output, (tuning, halves), place)?);
+            program.push(self.dispatch(matrix, input, output, (tuning, prepared), place)?);
         }
         Ok(())
     }
@@ -85,11 +87,11 @@ impl ProductBuilder<'_> {
         matrix: &Matrix,
         input: &Input<'_>,
         output: &Output<'_>,
-        (tuning, halves): (LinearTuning, Option<&wgpu::Buffer>),
+        (tuning, prepared): (LinearTuning, Option<&wgpu::Buffer>),
         place: impl FnOnce(&Linear) -> Option<(Shader, Grid)>,
     ) -> Result<Dispatch> {
-        // The norm is in what was halved.
-        let norm = input.norm.filter(|_| halves.is_none());
+        // The norm is in what was prepared.
+        let norm = input.norm.filter(|_| prepared.is_none());
         let linear = Linear {
             tensor_type: matrix.tensor_type,
             rows: matrix.rows,
@@ -107,7 +109,7 @@ impl ProductBuilder<'_> {
             (0, Binding::Uniform(self.state)),
             (1, Binding::Read(&matrix.quants)),
             (2, Binding::Read(&matrix.scales)),
-            (3, Binding::Read(halves.unwrap_or(input.x))),
+            (3, Binding::Read(prepared.unwrap_or(input.x))),
             (5, Binding::Write(output.y)),
         ];
         bindings.extend(norm.map(|norm| (4, Binding::Read(self.weights.vector(norm)))));
@@ -123,9 +125,11 @@ impl ProductBuilder<'_> {
         let fits = match tuning.tiles {
             Tiles::None => true,
             Tiles::Shared => input.experts.is_none(),
-            Tiles::Cooperative => input.experts.is_none() && self.halves.is_some(),
+            Tiles::Packed | Tiles::Cooperative => input.experts.is_none() && self.prepared.is_some(),
         };
         let tuning = if fits { tuning } else { self.tuning };
+        let has_no_integers = tuning.tiles == Tiles::Packed && !has_integers(matrix.tensor_type);
+        let tuning = if has_no_integers { tuning.unpacked() } else { tuning };
         match input.experts {
             // Each token has rows of its own, which no tile shares.
             Some(_) => LinearTuning { tokens: 1, ..tuning },
@@ -133,10 +137,11 @@ impl ProductBuilder<'_> {
         }
     }
 
-    fn halve(&self, cols: u32, input: &Input<'_>, halves: &wgpu::Buffer) -> Dispatch {
-        let shader = halve(cols, input.norm.map(|_| self.norm_eps));
+    fn prepare(&self, tiles: Tiles, cols: u32, input: &Input<'_>, prepared: &wgpu::Buffer) -> Dispatch {
+        let prepare = if tiles == Tiles::Packed { quantise } else { halve };
+        let shader = prepare(cols, input.norm.map(|_| self.norm_eps));
         let mut bindings =
-            vec![(0, Binding::Uniform(self.state)), (1, Binding::Read(input.x)), (3, Binding::Write(halves))];
+            vec![(0, Binding::Uniform(self.state)), (1, Binding::Read(input.x)), (3, Binding::Write(prepared))];
         bindings.extend(input.norm.map(|norm| (2, Binding::Read(self.weights.vector(norm)))));
         Dispatch::new(self.gpu, &shader, &bindings, Grid::TokensInX)
     }

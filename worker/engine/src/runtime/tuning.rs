@@ -58,15 +58,15 @@ impl Tuning {
         Self::for_adapter(false, subgroup_min_size)
     }
 
-    /// The same where large products may use tiles, on matrix units if the adapter has them.
+    /// The same where large products may use tiles, the best of which the adapter has are `best`.
     #[must_use]
-    pub fn with_tiles(self, workgroup_memory_bytes: u32, has_matrix_units: bool) -> Self {
+    pub fn with_tiles(self, workgroup_memory_bytes: u32, best: Tiles) -> Self {
         if workgroup_memory_bytes < SHARED_TILE_BYTES || self.large_matrix == u64::MAX {
             return self;
         }
         let shared =
             LinearTuning { workgroup: 128, lanes: 1, pairs: 4, tokens: 8, tiles: Tiles::Shared, ..self.prefill };
-        if has_matrix_units && workgroup_memory_bytes >= COOPERATIVE_TILE_BYTES {
+        if best == Tiles::Cooperative && workgroup_memory_bytes >= COOPERATIVE_TILE_BYTES {
             let prefill_large = LinearTuning {
                 workgroup: COOPERATIVE_WORKGROUP,
                 pairs: 4,
@@ -78,7 +78,8 @@ impl Tuning {
             // Attention over long prompts needs many tokens to keep such an adapter busy.
             return Self { prefill_large, prefill_batch: 2048, ..self };
         }
-        Self { prefill_large: shared, prefill_batch: 512, ..self }
+        let prefill_large = if best == Tiles::Shared { shared } else { shared.packed() };
+        Self { prefill_large, prefill_batch: 512, ..self }
     }
 
     /// What measured best on adapters like this one.
@@ -175,9 +176,9 @@ mod tests {
         assert_eq!(tuning.linear(tuning.decode, 19_456, 2560), tuning.decode_large);
         assert_eq!([lanes_of(19_456, 2560), lanes_of(2560, 9728)], [32, 64]);
         assert_eq!(tuning.linear(tuning.prefill, 19_456, 2560), tuning.prefill);
-        let tiled = tuning.with_tiles(48 << 10, false);
+        let tiled = tuning.with_tiles(48 << 10, Tiles::Shared);
         assert_eq!(tiled.linear(tiled.prefill, 19_456, 2560).tiles, Tiles::Shared);
         assert_eq!(tiled.linear(tiled.prefill, 576, 576), tiled.prefill);
-        assert_eq!(tuning.with_tiles(16 << 10, true), tuning);
+        assert_eq!(tuning.with_tiles(16 << 10, Tiles::Cooperative), tuning);
     }
 }

@@ -2,7 +2,9 @@
 
 use parlance_engine::gguf::TensorType;
 use parlance_engine::kernels::attention::{Attention, AttentionLayout};
-use parlance_engine::kernels::linear::{Epilogue, ExpertRows, Linear, LinearTuning, MergedParts, Tiles, halve};
+use parlance_engine::kernels::linear::{
+    Epilogue, ExpertRows, Linear, LinearTuning, MergedParts, Tiles, halve, has_integers, quantise,
+};
 use parlance_engine::kernels::{Shader, expand};
 use parlance_engine::models::{Activation, CacheFormat, HeadShape};
 use parlance_engine::reference;
@@ -20,6 +22,7 @@ gpu_tests! {
     linear_caps_scales_offsets_and_adds_a_bias,
     linear_takes_each_tokens_experts,
     linear_puts_parts_of_attention_together,
+    packed_products_round_their_input_only,
     matrix_units_multiply_in_every_format,
 }
 
@@ -192,7 +195,7 @@ async fn linear_multiplies_in_every_format() {
 fn kernels_for_matrix_units_are_valid() {
     use naga::valid::{Capabilities, ValidationFlags, Validator};
 
-    let tuning = Tuning::for_hardware(None).with_tiles(u32::MAX, true).prefill_large;
+    let tuning = Tuning::for_hardware(None).with_tiles(u32::MAX, Tiles::Cooperative).prefill_large;
     assert_eq!(tuning.tiles, Tiles::Cooperative);
     let shaders = TensorType::supported().map(|tensor_type| {
         let linear = Linear {
@@ -234,6 +237,41 @@ fn kernels_for_matrix_units_are_valid() {
 }
 
 /// Where the adapter has matrix units. Their inputs are rounded to f16: 11 bits.
+/// Integers multiply as exactly as floats would what `quantise.wgsl` rounds.
+async fn packed_products_round_their_input_only() {
+    for gpu in devices().await {
+        let mut random = Random(23);
+        let tuning = LinearTuning { workgroup: 32, pairs: 1, tokens: 2, tiles: Tiles::Packed, ..gpu.tuning().prefill };
+        let formats = TensorType::supported().filter(|format| has_integers(*format));
+        for (tensor_type, with_norm) in formats.flat_map(|format| [(format, false), (format, true)]) {
+            let (rows, cols, tokens) = (70, 512, 9);
+            let case = Case::new(&gpu, &mut random, tensor_type, rows, cols, tokens);
+            let state = state(&gpu, 0, tokens as u32, 0);
+            let x = gpu.storage_buffer_with("x", &case.x);
+            let norm = gpu.storage_buffer_with("norm", &case.norm);
+            let prepared = gpu.storage_buffer("prepared", tokens as u64 * u64::from(cols / 32) * 40);
+            let mut bindings =
+                vec![(0, Binding::Uniform(&state)), (1, Binding::Read(&x)), (3, Binding::Write(&prepared))];
+            bindings.extend(with_norm.then_some((2, Binding::Read(&norm))));
+            let prepare = Dispatch::new(&gpu, &quantise(cols, with_norm.then_some(EPS)), &bindings, Grid::TokensInX);
+            let linear = case.linear(tuning, Epilogue::STORE);
+            let y = gpu.storage_buffer("y", tokens as u64 * u64::from(rows) * 4);
+            let mut bindings = case.bindings(&state, &prepared);
+            bindings.push((5, Binding::Write(&y)));
+            let multiply = Dispatch::new(&gpu, &linear.shader().unwrap(), &bindings, linear.grid());
+            run(&gpu, &[prepare, multiply], tokens as u32);
+
+            let cols = cols as usize;
+            let input = if with_norm { reference::linear::rms_norm(&case.x, &case.norm, EPS) } else { case.x.clone() };
+            let rounded = reference::linear::rounded_to_bytes(&input);
+            let expected = reference::linear::matmul(&case.weights, &rounded, cols);
+            let actual: Vec<f32> = read(&gpu, &y, expected.len()).await;
+            // Where an element all but ties, both may round it differently.
+            assert_close(&actual, &expected, 1e-3, &format!("{tensor_type}, norm: {with_norm}"));
+        }
+    }
+}
+
 async fn matrix_units_multiply_in_every_format() {
     let gpu = device(GpuOptions::default()).await;
     if !gpu.has_matrix_units() {

@@ -2,6 +2,7 @@
 #include "formats/block.wgsl"
 #include "formats/nibbles.wgsl"
 #include "formats/half_scale.wgsl"
+#include "formats/integers.wgsl"
 
 fn load_block(block: u32) -> Block {
     let q = quants[block];
@@ -18,4 +19,9 @@ fn load_block(block: u32) -> Block {
         high_nibbles(q.z) * scale - offset,
         high_nibbles(q.w) * scale - offset,
     );
+}
+
+fn load_integers(block: u32) -> Integers {
+    let d = load_scale(block);
+    return nibble_integers(quants[block], d, -8.0 * d);
 }

@@ -1,6 +1,7 @@
 // Q4_1: quants as Q4_0; one word of scales a block (f16 d low, f16 m high); w = d q + m.
 #include "formats/block.wgsl"
 #include "formats/nibbles.wgsl"
+#include "formats/integers.wgsl"
 
 fn load_block(block: u32) -> Block {
     let q = quants[block];
@@ -17,4 +18,9 @@ fn load_block(block: u32) -> Block {
         high_nibbles(q.z) * scale + m,
         high_nibbles(q.w) * scale + m,
     );
+}
+
+fn load_integers(block: u32) -> Integers {
+    let scales_of_block = unpack2x16float(scales[block]);
+    return nibble_integers(quants[block], scales_of_block.x, scales_of_block.y);
 }

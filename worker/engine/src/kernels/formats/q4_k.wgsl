@@ -3,6 +3,7 @@ const SCALE_WORDS: u32 = 4u;
 #include "formats/block.wgsl"
 #include "formats/nibbles.wgsl"
 #include "formats/k_scales.wgsl"
+#include "formats/integers.wgsl"
 
 fn load_block(block: u32) -> Block {
     let q = quants[block];
@@ -19,4 +20,9 @@ fn load_block(block: u32) -> Block {
         high_nibbles(q.z) * scale - m,
         high_nibbles(q.w) * scale - m,
     );
+}
+
+fn load_integers(block: u32) -> Integers {
+    let scale_min = scale_and_min(block);
+    return nibble_integers(quants[block], scale_min.x, -scale_min.y);
 }

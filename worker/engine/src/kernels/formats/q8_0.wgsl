@@ -1,6 +1,7 @@
 // Q8_0: quants hold two vec4 a block (32 signed bytes in order); w = d q.
 #include "formats/block.wgsl"
 #include "formats/half_scale.wgsl"
+#include "formats/integers.wgsl"
 
 // A word's bytes plus 128, the second and third scaled by powers of two; see `nibbles.wgsl` for why no vector
 // is shifted.
@@ -27,4 +28,8 @@ fn load_block(block: u32) -> Block {
         biased_bytes(b.z) * scale - offset,
         biased_bytes(b.w) * scale - offset,
     );
+}
+
+fn load_integers(block: u32) -> Integers {
+    return Integers(quants[2u * block], quants[2u * block + 1u], load_scale(block), 0.0);
 }
