@@ -33,7 +33,7 @@ enum How {
 }
 
 const SHORT: &str = "--cpu --runs 1 --tokens 4 --prefill 8";
-const COMMANDS: [(&str, How); 23] = [
+const COMMANDS: [(&str, How); 24] = [
     ("cargo xtask serve", How::Serve("127.0.0.1:8080", &[])),
     ("cargo xtask test", How::Elsewhere("this test is part of it")),
     ("cargo xtask build", How::Run(&[], "")),
@@ -61,6 +61,7 @@ const COMMANDS: [(&str, How); 23] = [
     ),
     ("cargo xtask bench --peer wllama", How::Elsewhere("it measures another engine, for minutes")),
     ("cargo xtask bench --cpu --guesses", How::Run(&[], "--runs 1 --tokens 8 --prefill 8 --context 16")),
+    ("cargo xtask bench --autotune", How::Run(&[], "--runs 1 --tokens 8 --prefill 8 --context 16")),
     ("cargo xtask bench --browser --hardware", How::Elsewhere("it needs a graphics card")),
     ("cargo xtask profile --context 512", How::Run(&[("512", "16")], "")),
     (

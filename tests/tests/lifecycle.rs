@@ -110,6 +110,29 @@ const WATCH_PIPELINES: &str = "
     new BroadcastChannel('pipelines').onmessage = ({ target }) => target.postMessage(created);
 ";
 
+/// The file that says how the model's kernels are laid out best, after `text` was written to it, if there is any.
+fn layout(page: &Page, text: Option<&Value>) -> Value {
+    let text = text.map(Value::to_string);
+    run(
+        page,
+        &format!(
+            "const text = {};
+            const root = await navigator.storage.getDirectory();
+            const models = await root.getDirectoryHandle('models');
+            for await (const model of models.values()) {{
+                const layout = await model.getFileHandle('layout');
+                if (text) {{
+                    const stream = await layout.createWritable();
+                    await stream.write(text);
+                    await stream.close();
+                }}
+                return JSON.parse(await (await layout.getFile()).text());
+            }}",
+            json!(text)
+        ),
+    )
+}
+
 #[test]
 fn kernels_are_compiled_side_by_side_and_conversations_can_take_half_of_the_gpus_memory() {
     let server = Server::start().unwrap();
@@ -129,15 +152,27 @@ fn kernels_are_compiled_side_by_side_and_conversations_can_take_half_of_the_gpus
     assert!(created["createComputePipelineAsync"].as_u64().unwrap() > 8, "{created}");
     assert_eq!(created["createComputePipeline"], Value::Null, "none one after the other: {created}");
 
+    let measured = layout(&page, None);
+    assert!(measured["adapter"].as_str().unwrap().contains("swiftshader"), "{measured}");
+    // Measured again on another adapter, and kept for the one that it was measured on.
+    layout(&page, Some(&json!({ "adapter": "another", "version": measured["version"], "changes": [] })));
     page.click(".model-button").unwrap();
     let kv_bytes = "Number(document.querySelector('[data-testid=current-model]')?.dataset.kvBytes)";
     let before = page.evaluate(kv_bytes).unwrap().as_f64().unwrap();
     // The model loads again with what was chosen.
     page.click("#small-cache").unwrap();
     page.wait_for(&format!("{kv_bytes} === {}", before * 9.0 / 16.0), LONG).unwrap();
+    assert_eq!(layout(&page, None)["adapter"], measured["adapter"]);
     page.click(".dialog [aria-label=Close]").unwrap();
     ask(&page, QUESTION).unwrap();
     assert!(answer(&page).unwrap().contains("Paris"));
+    let chosen =
+        json!({ "adapter": measured["adapter"], "version": measured["version"], "changes": ["separate-query"] });
+    layout(&page, Some(&chosen));
+    page.click(".model-button").unwrap();
+    page.click("#small-cache").unwrap();
+    page.wait_for(&format!("{kv_bytes} === {before}"), LONG).unwrap();
+    assert_eq!(layout(&page, None), chosen);
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::rc::Rc;
 use parlance_api::Language;
 use parlance_engine::EngineError;
 use parlance_engine::models::CacheFormat;
-use parlance_engine::runtime::{Device, Loaded, Loader, LoaderOptions};
+use parlance_engine::runtime::{Device, Loaded, Loader, LoaderOptions, Model};
 use parlance_protocol::{DeviceChoice, KvCache, ModelInfo, ModelSource, Phase, RequestId, Settings};
 use sha2::{Digest as _, Sha256};
 use web_sys::File;
@@ -119,9 +119,30 @@ impl Load<'_> {
         self.client.report(self.id, Phase::Prepare, 0.0, None, prepare_start);
         let mut finished = loader.finish_any().await?;
         if let Loaded::Decoder(model) = &mut finished {
-            model.warm_up().await?;
+            self.prepare(model, parts.first()).await?;
         }
         Ok(Resident { means: self.means, ..resident(spec, finished, len_bytes, warning, start) })
+    }
+
+    /// Lays a model's kernels out as measured when it was loaded for the first time, and compiles what its first answer needs.
+    async fn prepare(&self, model: &mut Model, first_part: Option<&Part>) -> Result<(), WorkerError> {
+        let kept = match first_part {
+            Some(Part::Stored(entry)) if !model.device().is_cpu() => Some(entry),
+            _ => None,
+        };
+        let adapter = model.device().adapter_name().to_owned();
+        let known = match kept {
+            Some(entry) => entry.layout(&adapter).await,
+            None => Some(Vec::new()),
+        };
+        model.apply(known.as_deref().unwrap_or_default());
+        model.warm_up().await?;
+        if let (None, Some(entry)) = (known, kept) {
+            let changes = self.unless_stopped(model.autotune()).await??;
+            // Where there is no room for it, it is measured again.
+            let _ = entry.set_layout(&adapter, &changes).await;
+        }
+        Ok(())
     }
 
     fn options(&self, context_tokens: Option<u32>) -> LoaderOptions {
@@ -202,10 +223,8 @@ impl Load<'_> {
         let mut checksum = Checksum::of(part).await;
         let report = |done: u64| self.client.report(self.id, Phase::Upload, done as f64, total, start);
         report(done);
-        while let Some(chunk) = self.unless_stopped(chunks.next()).await?? {
-            checksum.update(&chunk);
-            loader.push(&chunk).await?;
-            done += chunk.len() as u64;
+        while let Some(taken) = self.unless_stopped(feed(&mut loader, &mut chunks, &mut checksum)).await?? {
+            done += taken;
             let seconds = start.elapsed().as_secs_f64();
             if seconds - reported >= PROGRESS_INTERVAL_SECONDS {
                 report(done);
@@ -227,6 +246,24 @@ impl Load<'_> {
             Either::Right((result, _)) => Ok(result),
         }
     }
+}
+
+/// Feeds the loader once and says with how many bytes; `None` at the end. What is kept is read straight to where the GPU takes it, unless its
+/// checksum must be taken.
+async fn feed(
+    loader: &mut Loader,
+    chunks: &mut Chunks,
+    checksum: &mut Checksum<'_>,
+) -> Result<Option<u64>, WorkerError> {
+    if let (Chunks::Stored(reader), Checksum(None)) = (&mut *chunks, &*checksum) {
+        let left_bytes = reader.left_bytes();
+        let taken = loader.pull(reader, left_bytes).await?;
+        return Ok((taken > 0).then_some(taken));
+    }
+    let Some(chunk) = chunks.next().await? else { return Ok(None) };
+    checksum.update(&chunk);
+    loader.push(&chunk).await?;
+    Ok(Some(chunk.len() as u64))
 }
 
 /// The checksum of a kept file that is read for the first time: compared with the source's, and kept for later.

@@ -1,11 +1,11 @@
 //! Measures the engine natively, as medians over several runs:
 //!
 //!     cargo run --release -p parlance-engine --example bench -- --model FILE [--context 512] [--prefill 512] [--cpu [--threads N]] [--guesses]
-//!         [--q8-cache] [--peer llama.cpp] [--json]
+//!         [--q8-cache] [--autotune] [--peer llama.cpp] [--json]
 //!
 //! Each result is `{case, model, metric, value, unit, adapter, features}`. `--tune NAME=VALUE,...` lays kernels out in
 //! another way; `cargo xtask bench` runs this. With `--guesses` answers are measured that the engine was told to expect, wholly and
-//! but for one token in eight. With `--peer llama.cpp` its `llama-bench` measures the same, right after.
+//! but for one token in eight. With `--autotune` layouts are tried first, as the app does when it loads a model for the first time. With `--peer llama.cpp` its `llama-bench` measures the same, right after.
 
 #[path = "measuring/llama_bench.rs"]
 mod llama_bench;
@@ -38,6 +38,7 @@ struct Arguments {
     /// Of the CPU; none means the GPU.
     threads: usize,
     guesses: bool,
+    autotune: bool,
     has_peer: bool,
     is_json: bool,
 }
@@ -88,6 +89,7 @@ fn parse(arguments: impl Iterator<Item = String>) -> Result<Arguments, Box<dyn E
         baseline: false,
         threads: 0,
         guesses: false,
+        autotune: false,
         has_peer: false,
         is_json: false,
     };
@@ -97,6 +99,7 @@ fn parse(arguments: impl Iterator<Item = String>) -> Result<Arguments, Box<dyn E
         match name.as_str() {
             "--json" => parsed.is_json = true,
             "--guesses" => parsed.guesses = true,
+            "--autotune" => parsed.autotune = true,
             "--q8-cache" => parsed.cache = CacheFormat::Q8,
             "--baseline" => parsed.baseline = true,
             "--cpu" => parsed.threads = parsed.threads.max(1),
@@ -158,6 +161,14 @@ async fn measure(arguments: &Arguments) -> Result<Vec<Row>, Box<dyn Error>> {
     add("load".to_owned(), "time", seconds, "s");
     add("load".to_owned(), "rate", len_bytes as f64 / seconds / 1e9, "GB/s");
     add("decode".to_owned(), "dispatches", model.dispatches_per_token()? as f64, "per token");
+    if arguments.autotune {
+        let start = Instant::now();
+        let changes = model.autotune().await?;
+        add("autotune".to_owned(), "time", start.elapsed().as_secs_f64(), "s");
+        for change in changes {
+            add(format!("autotune: {}", change.name()), "kept", 1.0, "layout");
+        }
+    }
     for tokens in &arguments.prefills {
         let rate = median(arguments.runs, async || prefill_rate(&mut model, *tokens).await).await?;
         add(format!("prefill {tokens}"), "rate", rate, "tokens/s");

@@ -12,7 +12,7 @@ use base64::engine::general_purpose::STANDARD;
 use common::{Described, On, describe, describe_parts};
 use parlance_engine::gguf::{Gguf, Parsed};
 use parlance_engine::kernels::linear::Tiles;
-use parlance_engine::runtime::{Cpu, Device, Gpu, GpuOptions, Loaded, Loader, LoaderOptions, Model, Tuning};
+use parlance_engine::runtime::{Change, Cpu, Device, Gpu, GpuOptions, Loaded, Loader, LoaderOptions, Model, Tuning};
 use pollster::block_on;
 use serde::Deserialize;
 
@@ -156,6 +156,43 @@ fn attention_that_multiplies_its_own_query_gives_the_same_logits() {
             assert!(divergence(&logits[0], &logits[1]).abs() < 1e-7, "at {position}");
         }
     });
+}
+
+/// What is measured on an adapter changes its speed only, and what is kept of it is found again.
+#[test]
+fn layouts_that_are_measured_give_the_same_logits() {
+    let fixture: Fixture = serde_json::from_str(include_str!("fixtures/architectures.json")).unwrap();
+    let bytes = describe(&fixture.models[0].model, &fixture.tokenizer);
+    block_on(async {
+        let options = as_on_hardware(Tiles::Packed).await;
+        let mut plain = load(&bytes, On::Gpu(options)).await;
+        let expected = logits_of(&mut plain, &fixture).await;
+        for change in Change::ALL {
+            let mut changed = load(&bytes, On::Gpu(options)).await;
+            changed.apply(&[change]);
+            // Integers are rounded, floats are not.
+            let largest = if change == Change::FloatTiles { 1e-2 } else { 1e-7 };
+            for (actual, expected) in logits_of(&mut changed, &fixture).await.iter().zip(&expected) {
+                let own = divergence(actual, expected).abs();
+                assert!(own < largest, "{own:.1e} with {}", change.name());
+            }
+        }
+        let changes = plain.autotune().await.unwrap();
+        assert!(plain.cached_tokens().is_empty());
+        for (actual, expected) in logits_of(&mut plain, &fixture).await.iter().zip(&expected) {
+            assert!(divergence(actual, expected).abs() < 1e-2, "with {changes:?}");
+        }
+    });
+}
+
+/// Logits of a prompt, then of tokens one by one, until several workgroups share a head.
+async fn logits_of(model: &mut Model, fixture: &Fixture) -> Vec<Vec<f32>> {
+    let mut logits = model.logits(&fixture.ids[..fixture.prefill]).await.unwrap();
+    let context = model.context_tokens() as usize;
+    for id in fixture.ids.iter().cycle().take(context - fixture.prefill) {
+        logits.push(model.decode_logits(*id).await.unwrap());
+    }
+    logits
 }
 
 #[test]

@@ -6,7 +6,7 @@ mod common;
 
 use std::path::PathBuf;
 
-use common::On;
+use common::{InMemory, On};
 use parlance_engine::EngineError;
 use parlance_engine::chat::Message;
 use parlance_engine::kernels::linear::Tiles;
@@ -70,12 +70,25 @@ fn load_with(on: On, context_tokens: u32, cache: CacheFormat) -> Model {
             device,
             LoaderOptions { file_len_bytes: Some(bytes.len() as u64), context_tokens: Some(context_tokens), cache },
         );
-        // Chunks of an odd size, so that borders fall everywhere.
-        for chunk in bytes.chunks(1_000_003) {
+        // Chunks of an odd size, so that borders fall everywhere; the last part is read as a file is.
+        let (pushed, pulled) = bytes.split_at(bytes.len() / 3);
+        for chunk in pushed.chunks(1_000_003) {
             loader.push(chunk).await.unwrap();
         }
+        pull(&mut loader, pulled).await.unwrap();
         loader.finish().await.unwrap()
     })
+}
+
+/// Lets the loader read all that is left of a file.
+async fn pull(loader: &mut Loader, bytes: &[u8]) -> Result<(), EngineError> {
+    let mut file = InMemory(bytes);
+    loop {
+        let left_bytes = file.0.len() as u64;
+        if loader.pull(&mut file, left_bytes).await? == 0 {
+            return Ok(());
+        }
+    }
 }
 
 /// Kullback-Leibler divergence from the reference to `logits`: exact over the reference's likeliest tokens, with
@@ -199,7 +212,8 @@ fn packed_products_are_nearly_as_exact() {
     let divergences = logits.iter().zip(&prompt.top).map(|(logits, reference)| kl_divergence(logits, reference));
     let worst = divergences.fold(0.0, f64::max);
     println!("largest divergence {worst:.1e}");
-    assert!(worst < 3e-3, "{worst}");
+    // Activations have 8 bits; what is rounded to four differs from what was trained by much more.
+    assert!(worst < 1.5e-2, "{worst}");
     assert_eq!(block_on(answer(&mut model, &prompt.ids, 4)), prompt.greedy[..4]);
 }
 
@@ -364,9 +378,7 @@ fn a_model_cut_short_is_refused() {
             let file_len_bytes = known.then_some(len as u64);
             let mut loader =
                 Loader::new(gpu, LoaderOptions { file_len_bytes, context_tokens: Some(64), ..Default::default() });
-            for chunk in bytes[..len].chunks(4 << 20) {
-                loader.push(chunk).await?;
-            }
+            pull(&mut loader, &bytes[..len]).await?;
             loader.finish().await.map(drop)
         });
         assert!(matches!(result, Err(EngineError::Truncated { .. })), "{len} {known}: {result:?}");

@@ -1,12 +1,14 @@
 //! One kept file: what is known of its source, its bytes, and which of them are here.
 //!
 //! A folder holds `record.json`, written once before the first byte comes; `data`, as long as the file will be; `journal`, a byte for each
-//! segment that is whole and safe; and, later, `seal`, the checksum of what came, and `used`, when it was loaded last. A kill at any moment
+//! segment that is whole and safe; and, later, `seal`, the checksum of what came, `used`, when it was loaded last, and `layout`, how its kernels
+//! are laid out best on the adapter here. A kill at any moment
 //! leaves a folder that a later download completes, or one without a record, which is removed.
 
 use std::fmt::Write as _;
 
 use parlance_engine::EngineError;
+use parlance_engine::runtime::{Change, Source};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
@@ -23,6 +25,7 @@ const DATA: &str = "data";
 const JOURNAL: &str = "journal";
 const SEAL: &str = "seal";
 const USED: &str = "used";
+const LAYOUT: &str = "layout";
 
 /// What is known of a file's source.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -46,6 +49,16 @@ impl Record {
         let start = index * SEGMENT_BYTES;
         (start, SEGMENT_BYTES.min(self.len_bytes - start))
     }
+}
+
+/// What was measured of a model on an adapter.
+#[derive(Serialize, Deserialize)]
+struct Layout {
+    adapter: String,
+    /// Names of [`Change`].
+    changes: Vec<String>,
+    /// Another version's kernels may behave otherwise.
+    version: String,
 }
 
 /// A kept file.
@@ -127,6 +140,25 @@ impl Entry {
             Some(expected) => Ok(expected.eq_ignore_ascii_case(&checksum)),
             None => self.set_seal(&checksum).await.map(|()| true),
         }
+    }
+
+    /// How its kernels are laid out best on an adapter, if that was measured.
+    pub(crate) async fn layout(&self, adapter: &str) -> Option<Vec<Change>> {
+        let layout: Layout = serde_json::from_slice(&self.folder.read(LAYOUT).await?).ok()?;
+        if layout.adapter != adapter || layout.version != env!("CARGO_PKG_VERSION") {
+            return None;
+        }
+        layout.changes.iter().map(|name| Change::from_name(name)).collect()
+    }
+
+    /// Keeps what was measured.
+    pub(crate) async fn set_layout(&self, adapter: &str, changes: &[Change]) -> Result<(), WorkerError> {
+        let layout = Layout {
+            adapter: adapter.to_owned(),
+            changes: changes.iter().map(|change| change.name().to_owned()).collect(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+        };
+        self.folder.write(LAYOUT, &serde_json::to_vec(&layout).unwrap_or_default()).await
     }
 
     /// When it was loaded last, in seconds since 1970.
@@ -219,16 +251,42 @@ impl Reader {
             return Ok(None);
         }
         let mut bytes = vec![0; len];
-        if self.data.read_at(&mut bytes, self.offset)? != len {
-            return Err(WorkerError::Damaged);
-        }
-        self.offset += len as u64;
+        self.read(&mut bytes)?;
         Ok(Some(bytes))
     }
 
     /// Length of the file.
     pub(crate) fn len_bytes(&self) -> u64 {
         self.len_bytes
+    }
+
+    /// Bytes that were not read yet.
+    pub(crate) fn left_bytes(&self) -> u64 {
+        self.len_bytes - self.offset
+    }
+
+    /// Notes that so many bytes were read; fewer than were asked for are a fault.
+    fn advance(&mut self, read_bytes: usize, asked_bytes: usize) -> Result<(), WorkerError> {
+        if read_bytes != asked_bytes {
+            return Err(WorkerError::Damaged);
+        }
+        self.offset += read_bytes as u64;
+        Ok(())
+    }
+}
+
+impl Source for Reader {
+    type Error = WorkerError;
+
+    fn read(&mut self, bytes: &mut [u8]) -> Result<(), WorkerError> {
+        let read_bytes = self.data.read_at(bytes, self.offset)?;
+        self.advance(read_bytes, bytes.len())
+    }
+
+    #[cfg(target_family = "wasm")]
+    fn read_to(&mut self, bytes: &js_sys::Uint8Array) -> Result<(), WorkerError> {
+        let read_bytes = self.data.read_to(bytes, self.offset)?;
+        self.advance(read_bytes, bytes.length() as usize)
     }
 }
 

@@ -120,6 +120,13 @@ impl OpenFile {
         read.map(|len| len as usize).map_err(|error| WorkerError::storage(&error))
     }
 
+    /// As [`OpenFile::read_at`], into memory that does not belong to wasm.
+    #[cfg(target_family = "wasm")]
+    pub(crate) fn read_to(&self, buffer: &Uint8Array, offset: u64) -> Result<usize, WorkerError> {
+        let read = self.0.read_with_js_u8_array_and_options(buffer, &at(offset));
+        read.map(|len| len as usize).map_err(|error| WorkerError::storage(&error))
+    }
+
     /// Writes `bytes` from byte `offset` on.
     pub(crate) fn write_at(&self, bytes: &[u8], offset: u64) -> Result<(), WorkerError> {
         let written = self.0.write_with_u8_array_and_options(bytes, &at(offset));

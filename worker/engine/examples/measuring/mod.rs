@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use parlance_engine::gguf::part_names;
 use parlance_engine::models::CacheFormat;
-use parlance_engine::runtime::{Device, Gpu, Loader, LoaderOptions, Model};
+use parlance_engine::runtime::{Device, Gpu, Loader, LoaderOptions, Model, Source};
 
 /// Loads a file for a context of so many tokens, kept in this form; also returns its length.
 pub(crate) async fn load(
@@ -19,19 +19,29 @@ pub(crate) async fn load(
     if part_names(&name).is_some() {
         return Err("a model in several files is not measured".into());
     }
-    let mut file = std::fs::File::open(path)?;
-    let len_bytes = file.metadata()?.len();
+    let mut file = OnDisk(std::fs::File::open(path)?);
+    let len_bytes = file.0.metadata()?.len();
     let options = LoaderOptions { file_len_bytes: Some(len_bytes), context_tokens: Some(context), cache };
     let mut loader = Loader::new(device, options);
-    let mut chunk = vec![0; 4 << 20];
+    let mut left_bytes = len_bytes;
     loop {
-        let len = std::io::Read::read(&mut file, &mut chunk)?;
-        if len == 0 {
-            break;
+        match loader.pull(&mut file, left_bytes).await? {
+            0 => break,
+            taken => left_bytes -= taken,
         }
-        loader.push(&chunk[..len]).await?;
     }
     Ok((loader.finish().await?, len_bytes))
+}
+
+/// A file that a model is read from.
+struct OnDisk(std::fs::File);
+
+impl Source for OnDisk {
+    type Error = Box<dyn Error>;
+
+    fn read(&mut self, bytes: &mut [u8]) -> Result<(), Box<dyn Error>> {
+        Ok(std::io::Read::read_exact(&mut self.0, bytes)?)
+    }
 }
 
 /// Seeded tokens that are no words: what they are does not matter to the speed.

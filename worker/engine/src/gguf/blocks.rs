@@ -4,7 +4,6 @@
 use half::f16;
 
 use super::TensorType;
-use crate::runtime::repack::{k_scale_min, q3_k_scale};
 
 /// Thirty-two weights of a row: weight `i` is `quants[i] * scales[i / 16] + offsets[i / 16]`.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -214,5 +213,23 @@ fn iq4_xs(block: &[u8], take: &mut dyn FnMut(&IntegerBlock)) {
         let scale = low | (((high >> (2 * i)) & 3) as u8) << 4;
         let quants = nibbles(quants).map(|q| IQ4_VALUES[q as usize]);
         take(&IntegerBlock::plain(quants, d * (f32::from(scale) - 32.0)));
+    }
+}
+
+/// Scale `i` of 16 in the 12 bytes of a `Q3_K` block: low four bits in the first eight bytes, high two in the others.
+pub(crate) fn q3_k_scale(packed: &[u8], i: usize) -> i8 {
+    let low = (packed[i % 8] >> (4 * (i / 8))) & 15;
+    let high = (packed[8 + i % 4] >> (2 * (i / 4))) & 3;
+    // At most 63.
+    (low | high << 4).cast_signed()
+}
+
+/// Scale and minimum `i` of eight in the 12 bytes of a `Q4_K` block (`get_scale_min_k4` in `ggml-quants.c`).
+pub(crate) fn k_scale_min(packed: &[u8], i: usize) -> (u8, u8) {
+    if i < 4 {
+        (packed[i] & 63, packed[i + 4] & 63)
+    } else {
+        let (low, scale_high, min_high) = (packed[i + 4], packed[i - 4] >> 6, packed[i] >> 6);
+        (low & 15 | scale_high << 4, low >> 4 | min_high << 4)
     }
 }

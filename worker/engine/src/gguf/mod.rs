@@ -4,7 +4,7 @@
 //! bounded by the bytes that remain before anything is allocated, and all sizes are `u64` with checked
 //! arithmetic (`usize` has 32 bits on wasm).
 
-mod blocks;
+pub(crate) mod blocks;
 mod metadata;
 mod parser;
 mod reader;

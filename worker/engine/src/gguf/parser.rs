@@ -32,6 +32,12 @@ impl TensorInfo {
         self.dimensions[0]
     }
 
+    /// First byte after it, from the start of the file.
+    pub fn end_bytes(&self) -> u64 {
+        // The parser checked that it fits.
+        self.offset_bytes + self.len_bytes
+    }
+
     /// Rows: the product of all dimensions but the innermost.
     pub fn rows(&self) -> u64 {
         // The parser checked that the product of all dimensions fits.
@@ -206,7 +212,7 @@ fn place(tensors: &mut [TensorInfo], data_start: u64, alignment: u64) -> Result<
         if tensor.offset_bytes < end {
             return Err(EngineError::malformed(format!("the tensor “{}” overlaps another", tensor.name)));
         }
-        end = tensor.offset_bytes + tensor.len_bytes;
+        end = tensor.end_bytes();
     }
     Ok(end)
 }

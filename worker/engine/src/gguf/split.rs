@@ -1,6 +1,8 @@
 //! Models in several files, as llama.cpp's `gguf-split` writes them: `NAME-00001-of-00003.gguf` and so on. Each is a
 //! GGUF file of its own; the first has the metadata.
 
+use std::borrow::Cow;
+
 use super::Gguf;
 use crate::error::{EngineError, Result};
 
@@ -26,19 +28,20 @@ impl Gguf {
     ///
     /// # Errors
     /// Parts that are missing, out of order or of different models.
-    pub fn merge(parts: &[Self]) -> Result<Self> {
+    pub fn merge(parts: &[Self]) -> Result<Cow<'_, Self>> {
         let mut parts_in_order = parts.iter().zip(0u64..);
         let Some((first, _)) = parts_in_order.next() else {
             return Err(EngineError::malformed("the model has no parts"));
         };
-        let mut merged = first.clone();
+        // Of a single part, a vocabulary of a hundred thousand texts need not be copied.
+        let mut merged = Cow::Borrowed(first);
         merged.check_part(0, parts.len())?;
         for (part, number) in parts_in_order {
             part.check_part(number, parts.len())?;
             if let Some(tensor) = part.tensors.iter().find(|tensor| merged.tensor(&tensor.name).is_some()) {
                 return Err(EngineError::malformed(format!("the tensor “{}” is in two parts", tensor.name)));
             }
-            merged.tensors.extend(part.tensors.iter().cloned());
+            merged.to_mut().tensors.extend(part.tensors.iter().cloned());
         }
         let planned = first.metadata.u32("split.tensors.count");
         if parts.len() > 1 && planned.is_some_and(|planned| planned as usize != merged.tensors.len()) {
@@ -93,7 +96,8 @@ mod tests {
 
     #[test]
     fn parts_are_merged_and_faults_named() {
-        let merged = Gguf::merge(&[part(0, 2, "a"), part(1, 2, "b")]);
+        let parts = [part(0, 2, "a"), part(1, 2, "b")];
+        let merged = Gguf::merge(&parts);
         let names: Vec<_> = merged.iter().flat_map(|gguf| &gguf.tensors).map(|tensor| tensor.name.as_str()).collect();
         assert_eq!(names, ["a", "b"]);
         let faults = [

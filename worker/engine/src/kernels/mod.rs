@@ -5,6 +5,7 @@ pub mod embed;
 pub mod experts;
 pub mod linear;
 pub mod norm;
+pub mod repack;
 pub mod sampling;
 mod source;
 

@@ -5,4 +5,5 @@ pub mod dequantize;
 pub mod embed;
 pub mod experts;
 pub mod linear;
+pub mod repack;
 pub mod sampling;

@@ -4,6 +4,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use futures::channel::oneshot;
 
+#[cfg(target_family = "wasm")]
+use super::browser_subgroups::get;
 use super::kernel::{Kernel, Kernels};
 use super::tuning::Tuning;
 use crate::error::{EngineError, Result};
@@ -29,6 +31,14 @@ fn has_matrix_units(adapter: &wgpu::Adapter) -> bool {
             && shape.cr_type == wgpu::CooperativeScalarType::F32
     };
     adapter.features().contains(MATRIX_FEATURES) && has_size && adapter.cooperative_matrix_properties().iter().any(fits)
+}
+
+/// What a browser says of an adapter; wgpu asks for the description only, which most leave empty.
+#[cfg(target_family = "wasm")]
+fn browser_name_parts(device: &wgpu::Device) -> [String; 3] {
+    let info = device.as_webgpu().and_then(|device| get(device, "adapterInfo"));
+    ["vendor", "architecture", "description"]
+        .map(|field| info.as_ref().and_then(|info| get(info, field)?.as_string()).unwrap_or_default())
 }
 
 #[allow(unsafe_code, reason = "wgpu's token for features that may still have faults; no other way to matrix units")]
@@ -114,11 +124,11 @@ impl Gpu {
         device.set_device_lost_callback(move |_, message| {
             record(&on_lost, format!("the device was lost ({message})"));
         });
-        let adapter_name = [info.name.as_str(), info.driver.as_str(), info.driver_info.as_str()]
-            .into_iter()
-            .filter(|part| !part.is_empty())
-            .collect::<Vec<_>>()
-            .join(", ");
+        #[cfg(not(target_family = "wasm"))]
+        let name_parts = [info.name.clone(), info.driver.clone(), info.driver_info.clone()];
+        #[cfg(target_family = "wasm")]
+        let name_parts = browser_name_parts(&device);
+        let adapter_name = name_parts.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(", ");
         let lower_name = adapter_name.to_lowercase();
         let is_software = info.device_type == wgpu::DeviceType::Cpu
             || ["swiftshader", "llvmpipe", "lavapipe"].iter().any(|name| lower_name.contains(name));
@@ -178,6 +188,7 @@ impl Gpu {
             (self.has_subgroups, "subgroups"),
             (features.contains(wgpu::Features::TIMESTAMP_QUERY), "timestamp-query"),
             (self.has_matrix_units(), "cooperative-matrix"),
+            (self.tuning.prefill_large.tiles == Tiles::Packed, "packed-integer-dot-product"),
         ];
         names.into_iter().filter_map(|(is_used, name)| is_used.then_some(name)).collect()
     }
@@ -211,6 +222,11 @@ impl Gpu {
     /// How kernels are laid out.
     pub fn tuning(&self) -> Tuning {
         *self.tuning
+    }
+
+    /// The same device, with kernels laid out in another way.
+    pub(super) fn with_tuning(&self, tuning: Tuning) -> Self {
+        Self { tuning: Arc::new(tuning), ..self.clone() }
     }
 
     /// A storage buffer of `len_bytes`, rounded up to a multiple of 16.
@@ -258,12 +274,8 @@ impl Gpu {
 
     /// Starts to read `range` (bytes) of `staging`, a `MAP_READ` buffer that `submission` fills.
     pub fn read(&self, staging: wgpu::Buffer, len_bytes: u64, submission: wgpu::SubmissionIndex) -> Readback {
-        let (sender, receiver) = oneshot::channel();
-        staging.map_async(wgpu::MapMode::Read, 0..len_bytes, move |result| {
-            // The receiver is gone if the reader was dropped, which is no fault.
-            let _ = sender.send(result);
-        });
-        Readback { staging, len_bytes, submission, receiver }
+        let mapping = Mapping::new(&staging, wgpu::MapMode::Read, len_bytes, Some(submission));
+        Readback { staging, len_bytes, mapping }
     }
 
     /// Reads `len_bytes` from the start of `buffer`.
@@ -307,12 +319,50 @@ fn record(faults: &Mutex<Option<String>>, message: String) {
     faults.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(message);
 }
 
+/// A buffer that the host is about to be given.
+pub(super) struct Mapping {
+    submission: Option<wgpu::SubmissionIndex>,
+    receiver: oneshot::Receiver<Result<(), wgpu::BufferAsyncError>>,
+}
+
+impl Mapping {
+    /// Asks for the first `len_bytes` of a buffer, which `submission` uses.
+    pub(super) fn new(
+        buffer: &wgpu::Buffer,
+        mode: wgpu::MapMode,
+        len_bytes: u64,
+        submission: Option<wgpu::SubmissionIndex>,
+    ) -> Self {
+        let (sender, receiver) = oneshot::channel();
+        buffer.map_async(mode, 0..len_bytes, move |result| {
+            // The receiver is gone if whoever asked was dropped, which is no fault.
+            let _ = sender.send(result);
+        });
+        Self { submission, receiver }
+    }
+
+    /// Waits for it.
+    ///
+    /// # Errors
+    /// Whatever the GPU reported.
+    pub(super) async fn wait(self, gpu: &Gpu) -> Result<()> {
+        // In a browser this does nothing, and the map future resolves by itself.
+        gpu.device
+            .poll(wgpu::PollType::Wait { submission_index: self.submission, timeout: None })
+            .map_err(|error| EngineError::Gpu(error.to_string()))?;
+        let mapped = self.receiver.await;
+        gpu.check()?;
+        mapped
+            .map_err(|_| EngineError::Gpu("what was to be mapped was dropped".to_owned()))?
+            .map_err(|error| EngineError::Gpu(error.to_string()))
+    }
+}
+
 /// A read-back under way.
 pub struct Readback {
     staging: wgpu::Buffer,
     len_bytes: u64,
-    submission: wgpu::SubmissionIndex,
-    receiver: oneshot::Receiver<Result<(), wgpu::BufferAsyncError>>,
+    mapping: Mapping,
 }
 
 impl Readback {
@@ -321,15 +371,7 @@ impl Readback {
     /// # Errors
     /// Whatever the GPU reported.
     pub async fn finish<T: bytemuck::Pod>(self, gpu: &Gpu) -> Result<(Vec<T>, wgpu::Buffer)> {
-        // In a browser this does nothing, and the map future resolves by itself.
-        gpu.device
-            .poll(wgpu::PollType::Wait { submission_index: Some(self.submission), timeout: None })
-            .map_err(|error| EngineError::Gpu(error.to_string()))?;
-        let mapped = self.receiver.await;
-        gpu.check()?;
-        mapped
-            .map_err(|_| EngineError::Gpu("a read-back was dropped".to_owned()))?
-            .map_err(|error| EngineError::Gpu(error.to_string()))?;
+        self.mapping.wait(gpu).await?;
         let view = self
             .staging
             .slice(0..self.len_bytes)

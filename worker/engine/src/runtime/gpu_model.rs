@@ -26,6 +26,18 @@ pub(super) struct GpuModel {
     plan: ModelPlan,
     /// Kept also because the dispatches' bind groups need its buffers alive in the browser.
     weights: Arc<Weights>,
+    pub(super) programs: Programs,
+    pub(super) sampler: [Dispatch; 2],
+    pub(super) staging: StagingPool,
+    /// Most tokens of a batch.
+    pub(super) max_batch: u32,
+    /// What a token of a prompt took in the batch before.
+    seconds_per_token: Option<f64>,
+}
+
+/// What a decoder's dispatches are laid out as.
+#[derive(Default)]
+pub(super) struct Programs {
     /// The layers for a batch of a prompt's tokens.
     prefill: OnceCell<Vec<Dispatch>>,
     /// The head for them.
@@ -34,12 +46,6 @@ pub(super) struct GpuModel {
     decode: [OnceCell<Vec<Dispatch>>; 3],
     /// The layers and the head for a few tokens, to verify guesses.
     few: OnceCell<Vec<Dispatch>>,
-    pub(super) sampler: [Dispatch; 2],
-    pub(super) staging: StagingPool,
-    /// Most tokens of a batch.
-    pub(super) max_batch: u32,
-    /// What a token of a prompt took in the batch before.
-    seconds_per_token: Option<f64>,
 }
 
 /// Seconds that a batch of a prompt should take: few enough that a stop takes effect soon.
@@ -71,10 +77,7 @@ impl GpuModel {
             config: config.clone(),
             plan: plan.clone(),
             weights,
-            prefill: OnceCell::new(),
-            prefill_head: OnceCell::new(),
-            decode: Default::default(),
-            few: OnceCell::new(),
+            programs: Programs::default(),
             sampler,
             staging: StagingPool::default(),
             max_batch: prefill_batch(config, &tuning),
@@ -95,12 +98,18 @@ impl GpuModel {
         self.gpu.check()
     }
 
+    /// Waits until the GPU is done.
+    pub(super) async fn wait(&self) -> Result<()> {
+        self.gpu.read_buffer::<u32>(&self.buffers.state, size_of::<State>() as u64).await?;
+        Ok(())
+    }
+
     /// Puts tokens into the cache, the first at `position`, and waits for it.
     pub(super) async fn run_batch(&mut self, position: usize, batch: &[u32]) -> Result<()> {
         let start = Instant::now();
         self.submit_batch(position, batch, false)?;
-        // Reading anything back waits for the batch, so that progress is true and a stop takes effect.
-        self.gpu.read_buffer::<u32>(&self.buffers.state, size_of::<State>() as u64).await?;
+        // So that progress is true and a stop takes effect.
+        self.wait().await?;
         // Short ones mostly wait, and tell nothing of the pace.
         if batch.len() >= MIN_BATCH as usize {
             self.seconds_per_token = Some(start.elapsed().as_secs_f64() / batch.len() as f64);
@@ -188,7 +197,7 @@ impl GpuModel {
         // Neighbouring threads that share rows keep a graphics card busy with few tokens, too.
         let linear = if tuning.decode.has_lanes() { tuning.decode } else { tuning.prefill };
         let layout = Layout { linear, splits: 1, is_one_token: false };
-        self.program(&self.few, layout, |builder| builder.whole(&self.buffers.prompt_ids))
+        self.program(&self.programs.few, layout, |builder| builder.whole(&self.buffers.prompt_ids))
     }
 
     /// Tokens that there is room for, logits included.
@@ -199,14 +208,14 @@ impl GpuModel {
     /// The layers for a batch of a prompt's tokens.
     pub(super) fn prefill_program(&self) -> Result<&[Dispatch]> {
         let layout = Layout { linear: self.gpu.tuning().prefill, splits: 1, is_one_token: false };
-        self.program(&self.prefill, layout, |builder| builder.layers(&self.buffers.prompt_ids))
+        self.program(&self.programs.prefill, layout, |builder| builder.layers(&self.buffers.prompt_ids))
     }
 
     /// The output head for them.
     #[allow(clippy::redundant_closure_for_method_calls, reason = "the method is of one lifetime, the closure of any")]
     fn prefill_head(&self) -> Result<&[Dispatch]> {
         let layout = Layout { linear: self.gpu.tuning().prefill, splits: 1, is_one_token: false };
-        self.program(&self.prefill_head, layout, |builder| builder.head())
+        self.program(&self.programs.prefill_head, layout, |builder| builder.head())
     }
 
     /// The layers and the head for one token at `position`.
@@ -215,7 +224,7 @@ impl GpuModel {
         let step = tuning.split_step(position);
         let splits = tuning.attention_splits[step].for_heads(self.config.heads.heads);
         let layout = Layout { linear: tuning.decode, splits, is_one_token: true };
-        self.program(&self.decode[step], layout, |builder| builder.whole(&self.buffers.next_id))
+        self.program(&self.programs.decode[step], layout, |builder| builder.whole(&self.buffers.next_id))
     }
 
     /// What `cell` holds, which is built if it is needed for the first time.
@@ -234,7 +243,7 @@ impl GpuModel {
     }
 
     /// Encodes one compute pass and submits it.
-    fn submit(&self, encode: impl FnOnce(&mut wgpu::ComputePass<'_>)) {
+    pub(super) fn submit(&self, encode: impl FnOnce(&mut wgpu::ComputePass<'_>)) {
         let mut encoder = self.gpu.device().create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
         encode(&mut encoder.begin_compute_pass(&wgpu::ComputePassDescriptor::default()));
         self.gpu.queue().submit([encoder.finish()]);

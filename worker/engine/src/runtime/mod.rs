@@ -1,6 +1,7 @@
 //! What a model needs to run: the device, weights, the forward pass, the KV cache and the decode loop. All but [`cpu`] is about
 //! GPUs.
 
+mod autotune;
 #[cfg(target_family = "wasm")]
 mod browser_pipelines;
 #[cfg(target_family = "wasm")]
@@ -21,14 +22,15 @@ mod parked;
 mod product;
 mod profile;
 mod program;
-pub(crate) mod repack;
 mod snapshot;
+mod staging;
 mod stepwise;
 mod tuning;
 mod upload;
 mod verify;
 mod weights;
 
+pub use autotune::Change;
 pub use buffers::scratch_bytes;
 #[cfg(not(target_family = "wasm"))]
 pub use cpu::Threads;
@@ -38,11 +40,10 @@ pub use encoder::{Embedding, Encoder};
 pub use generation::{Generation, GenerationEnd};
 pub use gpu::{Gpu, GpuOptions};
 pub use guesses::Guessed;
-pub use loader::{Loaded, Loader, LoaderOptions};
+pub use loader::{Loaded, Loader, LoaderOptions, Source};
 pub use model::Model;
 pub use profile::{KernelTime, Profile};
 pub use program::{Binding, Dispatch, Grid};
-pub use repack::repack;
 pub use stepwise::{Step, Stepwise};
 pub use tuning::{AttentionSplits, Tuning};
 pub use weights::{Matrix, StreamBytes, stream_bytes};

@@ -164,10 +164,7 @@ impl Model {
     /// [`EngineError::ContextOverflow`], or whatever the GPU reported.
     pub async fn logits(&mut self, tokens: &[u32]) -> Result<Vec<Vec<f32>>> {
         self.check_tokens(tokens)?;
-        let total = self.cached.len() + tokens.len();
-        if total > self.context as usize {
-            return Err(EngineError::ContextOverflow { prompt_tokens: total, context_tokens: self.context as usize });
-        }
+        self.check_room(tokens.len())?;
         let vocab = self.config.vocab as usize;
         let mut rows = Vec::with_capacity(tokens.len());
         let batch_len = match &self.compute {
@@ -192,6 +189,7 @@ impl Model {
     /// As [`Model::logits`].
     pub async fn decode_logits(&mut self, token: u32) -> Result<Vec<f32>> {
         self.check_tokens(&[token])?;
+        self.check_room(1)?;
         let position = self.cached.len();
         let logits = match &mut self.compute {
             Compute::Gpu(model) => model.decode_logits(position, token).await?,
@@ -263,6 +261,15 @@ impl Model {
             Compute::Cpu(model) => model.begin_answer(plan, history),
         }
         Ok(last)
+    }
+
+    /// Whether so many more tokens fit.
+    fn check_room(&self, tokens: usize) -> Result<()> {
+        let (prompt_tokens, context_tokens) = (self.cached.len() + tokens, self.context as usize);
+        if prompt_tokens > context_tokens {
+            return Err(EngineError::ContextOverflow { prompt_tokens, context_tokens });
+        }
+        Ok(())
     }
 
     fn check_tokens(&self, tokens: &[u32]) -> Result<()> {

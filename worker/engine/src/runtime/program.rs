@@ -130,6 +130,11 @@ impl Dispatch {
         self.weight_bytes
     }
 
+    /// Tells dispatches of different kernels or grids apart, for as long as the kernels live.
+    pub(super) fn identity(&self) -> (usize, Grid) {
+        (Arc::as_ptr(&self.compiled).addr(), self.grid)
+    }
+
     /// Adds the dispatch to a pass, for a batch of `tokens`.
     pub fn encode(&self, pass: &mut wgpu::ComputePass<'_>, tokens: u32) {
         let [x, y, z] = self.grid.workgroups(tokens);

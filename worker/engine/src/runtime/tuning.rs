@@ -2,7 +2,7 @@
 
 use crate::kernels::linear::{COOPERATIVE_TILE_BYTES, COOPERATIVE_WORKGROUP, LinearTuning, SHARED_TILE_BYTES, Tiles};
 
-/// Choices that change speed, never results.
+/// Choices that change speed, and results no more than by rounding: [`Tiles::Packed`] rounds inputs to 8 bits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Tuning {
     /// Matrix products for one token.

@@ -1,21 +1,22 @@
-//! Tensors from a stream of bytes to the device, chunk by chunk: no more than a chunk stands in memory beside it.
+//! Tensors from a stream of bytes to the device, window by window: no more than a window of a file stands in memory beside it.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use super::cpu::CpuWeights;
 use super::device::Device;
 use super::gpu::Gpu;
-use super::repack::{Group, KERNEL_BLOCK_LEN};
-use super::weights::Weights;
+use super::loader::Source;
+use super::program::Dispatch;
+use super::staging::{SharedMemory, Staging, WINDOW_BYTES};
+use super::weights::{Piece, Weights, ask_for_repacking, copying};
 use crate::error::{EngineError, Result};
-use crate::gguf::{Gguf, TensorInfo};
+use crate::gguf::{Gguf, TensorInfo, TensorType};
+use crate::kernels::repack::{Group, KERNEL_BLOCK_LEN};
 use crate::models::{ROPE_FREQUENCIES, ROPE_LONG, ROPE_SHORT, Segment, WeightPlan};
 use crate::reference::dequantize::dequantize;
 
-/// Blocks of 32 weights that go to the GPU at once: a whole number of groups in every format.
-const CHUNK_BLOCKS: u64 = 1 << 15;
-/// Bytes queued for the GPU before they are flushed, so that staging memory stays small.
-const FLUSH_BYTES: u64 = 32 << 20;
+/// Most bytes of a window that stands in the host's memory.
+const HOST_WINDOW_BYTES: u64 = 4 << 20;
 
 /// Where a part of a tensor goes.
 #[derive(Debug, Clone, Copy)]
@@ -67,34 +68,68 @@ impl Placed {
             Device::Cpu(cpu) => Ok(Self::Cpu(CpuWeights::allocate(cpu, plan)?)),
         }
     }
+}
 
-    /// Writes whole blocks of a matrix, as they stand in the file, from its block of 32 weights `first_block` on.
-    fn write_matrix(&mut self, index: usize, first_block: u64, bytes: &[u8]) {
-        match self {
-            Self::Gpu(gpu, weights) => weights.matrices[index].write(gpu, first_block, bytes),
-            Self::Cpu(weights) => weights.write_matrix(index, first_block, bytes),
-        }
+/// A part of a file that is being read. It ends between two groups of blocks, so that each can be repacked by itself.
+struct Window {
+    /// Its first byte in the file.
+    start: u64,
+    len_bytes: u64,
+    /// Bytes that are there.
+    filled: u64,
+    memory: Memory,
+}
+
+enum Memory {
+    Host(Vec<u8>),
+    Shared(SharedMemory),
+}
+
+impl Window {
+    fn room(&self) -> u64 {
+        self.len_bytes - self.filled
     }
 
-    /// Writes floats of a vector from its byte `at` on.
-    fn write_vector(&mut self, index: usize, at: u64, bytes: &[u8]) {
-        match self {
-            Self::Gpu(gpu, weights) => gpu.queue().write_buffer(&weights.vectors[index], at, bytes),
-            Self::Cpu(weights) => weights.write_vector(index, at, bytes),
-        }
+    fn end(&self) -> u64 {
+        self.start + self.len_bytes
     }
 
-    /// Sends what is queued.
-    fn flush(&self) {
-        if let Self::Gpu(gpu, _) = self {
-            gpu.queue().submit([]);
+    /// Takes the next bytes.
+    fn write(&mut self, bytes: &[u8]) {
+        match &mut self.memory {
+            Memory::Host(memory) => memory.extend_from_slice(bytes),
+            Memory::Shared(memory) => memory.write(self.filled, bytes),
         }
+        self.filled += bytes.len() as u64;
+    }
+
+    /// Takes the next bytes of `source`.
+    fn read<S: Source>(&mut self, source: &mut S, len_bytes: u64) -> std::result::Result<(), S::Error> {
+        match &mut self.memory {
+            #[cfg(target_family = "wasm")]
+            Memory::Shared(memory) => source.read_to(&memory.part(self.filled, len_bytes))?,
+            Memory::Host(memory) => {
+                let start = memory.len();
+                memory.resize(start + len_bytes as usize, 0);
+                source.read(&mut memory[start..])?;
+            }
+            #[cfg(not(target_family = "wasm"))]
+            Memory::Shared(memory) => {
+                let mut bytes = vec![0; len_bytes as usize];
+                source.read(&mut bytes)?;
+                memory.write(self.filled, &bytes);
+            }
+        }
+        self.filled += len_bytes;
+        Ok(())
     }
 }
 
 /// Takes the bytes of a model's files, one after the other.
 pub(super) struct Upload {
     placed: Placed,
+    /// Of a GPU.
+    staging: Option<Staging>,
     slots: HashMap<String, Vec<Slot>>,
     /// Tensors that stay on the host.
     host: HashMap<String, Vec<f32>>,
@@ -103,16 +138,20 @@ pub(super) struct Upload {
     file: usize,
     /// Position in the file of the next byte to come.
     position: u64,
-    /// Index of the tensor that the next byte belongs to or precedes.
+    /// Index of the first tensor that is not complete.
     tensor: usize,
-    /// Bytes of the current tensor that are not on the device yet: too few for a chunk.
-    pending: Vec<u8>,
-    /// Bytes of the current tensor that are.
-    written_bytes: u64,
-    unflushed_bytes: u64,
+    window: Option<Window>,
 }
 
 impl Upload {
+    /// Compiles what repacks the formats of a plan.
+    pub(super) async fn prepare(gpu: &Gpu, plan: &WeightPlan) {
+        // Vectors are floats.
+        let formats = plan.matrices.iter().map(|matrix| matrix.tensor_type).chain([TensorType::F32]);
+        formats.collect::<HashSet<_>>().into_iter().for_each(|format| ask_for_repacking(gpu, format));
+        gpu.compile().await;
+    }
+
     /// Allocates the planned weights.
     ///
     /// # Errors
@@ -120,47 +159,49 @@ impl Upload {
     pub(super) fn new(device: &Device, plan: &WeightPlan, files: &[Gguf]) -> Result<Self> {
         Ok(Self {
             placed: Placed::allocate(device, plan)?,
+            staging: device.gpu().map(Staging::new),
             slots: slots(plan),
             host: HashMap::new(),
             files: files.iter().map(|file| file.tensors.clone()).collect(),
             file: 0,
             position: 0,
             tensor: 0,
-            pending: Vec::new(),
-            written_bytes: 0,
-            unflushed_bytes: 0,
+            window: None,
         })
     }
 
     /// Takes the next bytes of the file, its header among them.
-    pub(super) fn push(&mut self, mut bytes: &[u8]) {
-        while let Some(tensor) = self.files.get(self.file).and_then(|tensors| tensors.get(self.tensor)) {
-            let gap = tensor.offset_bytes.saturating_sub(self.position).min(bytes.len() as u64);
-            bytes = &bytes[gap as usize..];
-            self.position += gap;
-            if bytes.is_empty() {
-                return;
-            }
-            let group = Group::of(tensor.tensor_type);
-            let chunk_bytes = CHUNK_BLOCKS / group.blocks * group.file;
-            let missing = tensor.len_bytes - self.written_bytes - self.pending.len() as u64;
-            let room = chunk_bytes - self.pending.len() as u64;
-            let taken = missing.min(room).min(bytes.len() as u64);
-            let (own, rest) = bytes.split_at(taken as usize);
+    ///
+    /// # Errors
+    /// Whatever the GPU reported.
+    pub(super) async fn push(&mut self, mut bytes: &[u8]) -> Result<()> {
+        while !bytes.is_empty() {
+            let Some(window) = self.window().await? else {
+                self.position += bytes.len() as u64;
+                break;
+            };
+            let (own, rest) = bytes.split_at(window.room().min(bytes.len() as u64) as usize);
+            window.write(own);
             bytes = rest;
-            self.position += taken;
-            let is_complete = taken == missing || taken == room;
-            if !is_complete || !self.pending.is_empty() {
-                self.pending.extend_from_slice(own);
-            }
-            if is_complete {
-                let tensor = tensor.clone();
-                let mut pending = std::mem::take(&mut self.pending);
-                self.write(&tensor, if pending.is_empty() { own } else { &pending });
-                pending.clear();
-                self.pending = pending;
-            }
+            self.advance(own.len() as u64);
         }
+        Ok(())
+    }
+
+    /// Reads the next bytes of the file, of which `left_bytes` are left, to where they go; says how many, none where no more are needed.
+    ///
+    /// # Errors
+    /// Those of the source, and whatever the GPU reported.
+    pub(super) async fn pull<S: Source>(
+        &mut self,
+        source: &mut S,
+        left_bytes: u64,
+    ) -> std::result::Result<u64, S::Error> {
+        let Some(window) = self.window().await? else { return Ok(0) };
+        let taken = window.room().min(left_bytes);
+        window.read(source, taken)?;
+        self.advance(taken);
+        Ok(taken)
     }
 
     /// Notes that the file has ended; the next bytes are those of the next file.
@@ -168,9 +209,9 @@ impl Upload {
     /// # Errors
     /// [`EngineError::Truncated`] if bytes are missing.
     pub(super) fn end_file(&mut self) -> Result<()> {
-        let tensors = self.files.get(self.file).map(Vec::as_slice).unwrap_or_default();
+        let tensors = self.tensors();
         if self.tensor < tensors.len() {
-            let needed_bytes = tensors.last().map_or(0, |tensor| tensor.offset_bytes + tensor.len_bytes);
+            let needed_bytes = tensors.last().map_or(0, TensorInfo::end_bytes);
             return Err(EngineError::Truncated { len_bytes: self.position, needed_bytes });
         }
         self.file += 1;
@@ -197,46 +238,155 @@ impl Upload {
         if !self.has_ended() {
             return Err(EngineError::malformed("a part of the model is missing"));
         }
-        self.placed.flush();
         Ok((self.placed, self.host))
     }
 
-    /// Sends the next bytes of `tensor` to where they go.
-    fn write(&mut self, tensor: &TensorInfo, bytes: &[u8]) {
-        let group = Group::of(tensor.tensor_type);
-        // Chunks begin with a group; the last one of a tensor may end inside of one.
-        let start = self.written_bytes / group.file * group.blocks;
-        let block_bytes = |blocks: u64| (blocks * group.file / group.blocks) as usize;
-        for slot in self.slots.get(&tensor.name).into_iter().flatten() {
-            match *slot {
-                Slot::Matrix { index, from_block, blocks, to_block } => {
-                    let end = start + bytes.len() as u64 * group.blocks / group.file;
-                    let (first, last) = (from_block.max(start), (from_block + blocks).min(end));
-                    if first < last {
-                        let own = &bytes[block_bytes(first - start)..block_bytes(last - start)];
-                        self.placed.write_matrix(index, to_block + first - from_block, own);
+    /// The tensors of the file that comes.
+    fn tensors(&self) -> &[TensorInfo] {
+        self.files.get(self.file).map(Vec::as_slice).unwrap_or_default()
+    }
+
+    fn stays_on_host(&self, tensor: &TensorInfo) -> bool {
+        self.slots.get(&tensor.name).is_some_and(|slots| slots.iter().any(|slot| matches!(slot, Slot::Host)))
+    }
+
+    /// The window of the next byte; `None` after the last tensor.
+    async fn window(&mut self) -> Result<Option<&mut Window>> {
+        if self.window.is_none()
+            && let Some(first) = self.tensors().get(self.tensor)
+        {
+            let is_host = self.staging.is_none() || self.stays_on_host(first);
+            let start = self.position;
+            let most = if is_host { HOST_WINDOW_BYTES } else { WINDOW_BYTES };
+            let len_bytes = self.window_end(start + most, is_host) - start;
+            let memory = match &mut self.staging {
+                Some(staging) if !is_host => Memory::Shared(staging.open().await?),
+                _ => Memory::Host(Vec::with_capacity(len_bytes as usize)),
+            };
+            self.window = Some(Window { start, len_bytes, filled: 0, memory });
+        }
+        Ok(self.window.as_mut())
+    }
+
+    /// Where a window ends at the latest that may not go beyond `limit`: between two groups of a tensor, or where memory of another kind is needed.
+    fn window_end(&self, limit: u64, is_host: bool) -> u64 {
+        let tensors = &self.tensors()[self.tensor..];
+        let mut end = tensors.last().map_or(limit, TensorInfo::end_bytes).min(limit);
+        let needs_host = |tensor: &TensorInfo| self.staging.is_none() || self.stays_on_host(tensor);
+        for tensor in tensors.iter().take_while(|tensor| tensor.offset_bytes < limit) {
+            if needs_host(tensor) != is_host {
+                end = end.min(tensor.offset_bytes);
+                break;
+            }
+            if tensor.end_bytes() > limit {
+                let group = Group::of(tensor.tensor_type).file;
+                end = tensor.offset_bytes + (limit - tensor.offset_bytes) / group * group;
+            }
+        }
+        end
+    }
+
+    /// Notes that so many bytes came; what is complete goes to the device.
+    fn advance(&mut self, len_bytes: u64) {
+        self.position += len_bytes;
+        if let Some(window) = self.window.take_if(|window| window.room() == 0) {
+            self.place(window);
+            let position = self.position;
+            self.tensor +=
+                self.tensors()[self.tensor..].iter().take_while(|tensor| tensor.end_bytes() <= position).count();
+        }
+    }
+
+    /// Sends a window's tensors to where they go.
+    fn place(&mut self, window: Window) {
+        let mut dispatches = Vec::new();
+        let tensors = self.files.get(self.file).map(Vec::as_slice).unwrap_or_default();
+        for tensor in tensors[self.tensor..].iter().take_while(|tensor| tensor.offset_bytes < window.end()) {
+            let (start, end) = (tensor.offset_bytes.max(window.start), tensor.end_bytes().min(window.end()));
+            if start >= end {
+                continue;
+            }
+            let part = Part {
+                tensor,
+                first_byte: start - tensor.offset_bytes,
+                at: start - window.start,
+                len_bytes: end - start,
+            };
+            for slot in self.slots.get(&tensor.name).into_iter().flatten() {
+                match (&window.memory, &mut self.placed, &self.staging) {
+                    (Memory::Shared(_), Placed::Gpu(gpu, weights), Some(staging)) => {
+                        dispatches.extend(part.repacking(slot, gpu, staging.file(), weights));
                     }
+                    (Memory::Host(memory), Placed::Cpu(weights), _) => part.write(slot, memory, weights),
+                    _ => {}
                 }
-                Slot::Vector { index, to_byte } => {
-                    let at = to_byte + self.written_bytes;
-                    self.placed.write_vector(index, at, bytes);
-                }
-                Slot::Host => {
-                    let floats = dequantize(tensor.tensor_type, bytes).unwrap_or_default();
+                if let (Slot::Host, Memory::Host(memory)) = (slot, &window.memory) {
+                    let floats = dequantize(tensor.tensor_type, part.bytes(memory)).unwrap_or_default();
                     self.host.entry(tensor.name.clone()).or_default().extend(floats);
                 }
             }
         }
-        let written = bytes.len() as u64;
-        self.written_bytes += written;
-        self.unflushed_bytes += written;
-        if self.written_bytes == tensor.len_bytes {
-            self.tensor += 1;
-            self.written_bytes = 0;
+        if let (Memory::Shared(memory), Some(staging)) = (window.memory, &mut self.staging) {
+            staging.submit(memory, window.filled, &dispatches);
         }
-        if self.unflushed_bytes >= FLUSH_BYTES {
-            self.placed.flush();
-            self.unflushed_bytes = 0;
+    }
+}
+
+/// The part of a tensor that a window holds.
+struct Part<'a> {
+    tensor: &'a TensorInfo,
+    /// Its first byte in the tensor, which begins a group.
+    first_byte: u64,
+    /// Its first byte in the window.
+    at: u64,
+    len_bytes: u64,
+}
+
+impl Part<'_> {
+    fn bytes<'m>(&self, memory: &'m [u8]) -> &'m [u8] {
+        &memory[self.at as usize..(self.at + self.len_bytes) as usize]
+    }
+
+    /// What of it belongs to `blocks` blocks from block `from_block` of the tensor on, and how many of these blocks come before.
+    fn blocks(&self, from_block: u64, blocks: u64) -> Option<(Piece, u64)> {
+        let group = Group::of(self.tensor.tensor_type);
+        let start = self.first_byte / group.file * group.blocks;
+        // The last part of a tensor may end inside of a group.
+        let end = start + self.len_bytes * group.blocks / group.file;
+        let (first, last) = (from_block.max(start), (from_block + blocks).min(end));
+        let bytes = |blocks: u64| blocks * group.file / group.blocks;
+        let piece = Piece { start: self.at + bytes(first - start), len_bytes: bytes(last.checked_sub(first)?) };
+        (piece.len_bytes > 0).then_some((piece, first - from_block))
+    }
+
+    /// What brings it from `file` to where it goes on a GPU.
+    fn repacking(&self, slot: &Slot, gpu: &Gpu, file: &wgpu::Buffer, weights: &Weights) -> Option<Dispatch> {
+        match *slot {
+            Slot::Matrix { index, from_block, blocks, to_block } => {
+                let (piece, before) = self.blocks(from_block, blocks)?;
+                weights.matrices[index].repacking(gpu, file, piece, to_block + before)
+            }
+            Slot::Vector { index, to_byte } => {
+                let piece = Piece { start: self.at, len_bytes: self.len_bytes };
+                copying(gpu, file, piece, &weights.vectors[index], to_byte + self.first_byte)
+            }
+            Slot::Host => None,
+        }
+    }
+
+    /// Writes it to where it goes on the CPU.
+    fn write(&self, slot: &Slot, memory: &[u8], weights: &mut CpuWeights) {
+        match *slot {
+            Slot::Matrix { index, from_block, blocks, to_block } => {
+                if let Some((piece, before)) = self.blocks(from_block, blocks) {
+                    let own = &memory[piece.start as usize..(piece.start + piece.len_bytes) as usize];
+                    weights.write_matrix(index, to_block + before, own);
+                }
+            }
+            Slot::Vector { index, to_byte } => {
+                weights.write_vector(index, to_byte + self.first_byte, self.bytes(memory));
+            }
+            Slot::Host => {}
         }
     }
 }

@@ -1,10 +1,19 @@
 //! Weights on the GPU: quants and scales in two aligned streams.
 
 use super::gpu::Gpu;
-use super::repack::{Group, KERNEL_BLOCK_LEN, repack};
+use super::program::{Binding, Dispatch, Grid};
 use crate::error::{EngineError, Result};
 use crate::gguf::TensorType;
+use crate::kernels::repack::{Group, KERNEL_BLOCK_LEN, Repack};
 use crate::models::{MatrixId, MatrixPlan, Product, Segment, VectorId, WeightPlan};
+
+/// Bytes of a part of a file on the GPU that go to the same place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Piece {
+    /// The first of them in the part.
+    pub(super) start: u64,
+    pub(super) len_bytes: u64,
+}
 
 /// A matrix on the GPU: `[rows][cols]`, in blocks of 32 columns.
 pub struct Matrix {
@@ -46,7 +55,7 @@ pub fn stream_bytes(tensor_type: TensorType, rows: u32, cols: u32) -> StreamByte
 }
 
 impl Matrix {
-    /// Allocates the planned matrix; [`Matrix::write`] fills it.
+    /// Allocates the planned matrix; [`Matrix::repacking`] fills it.
     ///
     /// # Errors
     /// [`EngineError::TooLarge`] if a stream exceeds the device's largest binding.
@@ -71,30 +80,75 @@ impl Matrix {
         })
     }
 
-    /// A matrix from its bytes as they stand in a file.
+    /// A matrix from its bytes as they stand in a file, [`MAX_PIECE_BYTES`](crate::kernels::repack::MAX_PIECE_BYTES) at most.
     ///
     /// # Errors
     /// As [`Matrix::allocate`].
     pub fn from_bytes(gpu: &Gpu, tensor_type: TensorType, rows: u32, cols: u32, bytes: &[u8]) -> Result<Self> {
         let segments = vec![Segment { tensor: String::new(), first_row: 0, rows }];
         let matrix = Self::allocate(gpu, &MatrixPlan { segments, tensor_type, rows, cols, first_row: 0 })?;
-        matrix.write(gpu, 0, bytes);
+        // At an odd byte, as files may have them; the kernel reads up to a word more.
+        let piece = Piece { start: 1, len_bytes: bytes.len() as u64 };
+        let mut file = [&[0], bytes].concat();
+        file.resize(file.len().next_multiple_of(4) + 4, 0);
+        let file = gpu.storage_buffer_with("file", &file);
+        if let Some(repacking) = matrix.repacking(gpu, &file, piece, 0) {
+            let mut encoder = gpu.device().create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
+            repacking.encode(&mut encoder.begin_compute_pass(&wgpu::ComputePassDescriptor::default()), 1);
+            gpu.queue().submit([encoder.finish()]);
+        }
         Ok(matrix)
     }
 
-    /// Writes whole blocks, as they stand in the file, from the block of 32 weights `first_block` on, which begins a
-    /// group of the format.
-    pub fn write(&self, gpu: &Gpu, first_block: u64, bytes: &[u8]) {
+    /// Repacks whole blocks, which stand in `file` as in a model's file, to the streams, from the block of 32 weights `first_block` on, which
+    /// begins a group of the format. `None` for formats that are not computed with.
+    pub(super) fn repacking(&self, gpu: &Gpu, file: &wgpu::Buffer, piece: Piece, first_block: u64) -> Option<Dispatch> {
         let group = Group::of(self.tensor_type);
         debug_assert!(first_block.is_multiple_of(group.blocks), "the planner splits between groups");
-        let first_group = first_block / group.blocks;
-        if group.scales == 0 {
-            return gpu.queue().write_buffer(&self.quants, first_group * group.quants, bytes);
-        }
-        let (quants, scales) = repack(self.tensor_type, bytes);
-        gpu.queue().write_buffer(&self.quants, first_group * group.quants, &quants);
-        gpu.queue().write_buffer(&self.scales, first_group * group.scales, &scales);
+        let to_byte = first_block / group.blocks * group.quants;
+        repacking(gpu, self.tensor_type, file, piece, [&self.quants, &self.scales], to_byte)
     }
+}
+
+/// Copies floats, which stand in `file` as in a model's file, to a vector, from its byte `to_byte` on.
+pub(super) fn copying(
+    gpu: &Gpu,
+    file: &wgpu::Buffer,
+    piece: Piece,
+    vector: &wgpu::Buffer,
+    to_byte: u64,
+) -> Option<Dispatch> {
+    repacking(gpu, TensorType::F32, file, piece, [vector, vector], to_byte)
+}
+
+/// Asks for the kernel of a format, so that it is compiled with others.
+pub(super) fn ask_for_repacking(gpu: &Gpu, tensor_type: TensorType) {
+    let [file, streams] = ["file", "streams"].map(|label| gpu.storage_buffer(label, 0));
+    drop(repacking(gpu, tensor_type, &file, Piece { start: 0, len_bytes: 0 }, [&streams, &streams], 0));
+}
+
+/// Repacks to the two streams, from byte `to_byte` of the quants on.
+fn repacking(
+    gpu: &Gpu,
+    tensor_type: TensorType,
+    file: &wgpu::Buffer,
+    piece: Piece,
+    [quants, scales]: [&wgpu::Buffer; 2],
+    to_byte: u64,
+) -> Option<Dispatch> {
+    let repack = Repack::of(tensor_type)?;
+    let words = [piece.start, piece.len_bytes, to_byte / repack.quant_bytes, 0].map(|number| number as u32);
+    let uniform = gpu.buffer("piece", 16, wgpu::BufferUsages::UNIFORM);
+    gpu.queue().write_buffer(&uniform, 0, bytemuck::cast_slice(&words));
+    let bindings = [
+        (0, Binding::Uniform(&uniform)),
+        (1, Binding::Read(file)),
+        (2, Binding::Write(quants)),
+        (3, Binding::Write(scales)),
+    ];
+    let bindings = if repack.has_scales { &bindings[..] } else { &bindings[..3] };
+    let grid = Grid::Fixed([repack.workgroups(piece.len_bytes), 1, 1]);
+    Some(Dispatch::new(gpu, &repack.shader, bindings, grid))
 }
 
 /// A model's weights, by their places in the plan.

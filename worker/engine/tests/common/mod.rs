@@ -7,10 +7,11 @@
     reason = "each test file uses a part; tests may panic"
 )]
 
+use parlance_engine::EngineError;
 use parlance_engine::gguf::{TensorType, Value, Writer};
 #[cfg(not(target_family = "wasm"))]
 use parlance_engine::runtime::Threads;
-use parlance_engine::runtime::{Cpu, Device, Gpu, GpuOptions};
+use parlance_engine::runtime::{Cpu, Device, Gpu, GpuOptions, Source};
 
 /// Makes tests of async functions of the file: native ones, and ones that run in a browser's worker.
 #[macro_export]
@@ -65,6 +66,28 @@ impl On {
             #[cfg(not(target_family = "wasm"))]
             Self::Threads => Cpu::blocking().with_crew(std::sync::Arc::new(Threads::start(2, 0))).into(),
         }
+    }
+}
+
+/// What is left of a file.
+pub struct InMemory<'a>(pub &'a [u8]);
+
+impl Source for InMemory<'_> {
+    type Error = EngineError;
+
+    fn read(&mut self, bytes: &mut [u8]) -> Result<(), EngineError> {
+        let (own, rest) = self.0.split_at(bytes.len());
+        bytes.copy_from_slice(own);
+        self.0 = rest;
+        Ok(())
+    }
+
+    #[cfg(target_family = "wasm")]
+    fn read_to(&mut self, bytes: &js_sys::Uint8Array) -> Result<(), EngineError> {
+        let (own, rest) = self.0.split_at(bytes.length() as usize);
+        bytes.copy_from(own);
+        self.0 = rest;
+        Ok(())
     }
 }
 

@@ -13,6 +13,7 @@ mod heads;
 mod linear;
 mod norm;
 mod projection;
+mod repack;
 mod sampling;
 
 use parlance_engine::runtime::{Dispatch, Gpu};

@@ -1,50 +1,8 @@
-//! From a file's blocks to the streams that `kernels/formats` read: quants and scales apart, both in whole words.
-//!
-//! A group is the least number of blocks of 32 weights whose parts fill whole words.
+//! Twin of `repack.wgsl`: from a file's blocks to the streams that `kernels/formats` read.
 
 use crate::gguf::TensorType;
-
-/// Weights in a kernel's block, for every format.
-pub(super) const KERNEL_BLOCK_LEN: u64 = 32;
-
-/// A group's blocks of 32 weights, and its bytes in the file and in the two streams.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Group {
-    /// Blocks of 32 weights.
-    pub(super) blocks: u64,
-    /// Bytes in the file.
-    pub(super) file: u64,
-    /// Bytes in the stream of quants.
-    pub(super) quants: u64,
-    /// Bytes in the stream of scales.
-    pub(super) scales: u64,
-}
-
-impl Group {
-    /// The group of a format.
-    pub(super) fn of(tensor_type: TensorType) -> Self {
-        let (blocks, quants, scales) = match tensor_type {
-            TensorType::F32 => (1, 128, 0),
-            TensorType::F16 | TensorType::BF16 => (1, 64, 0),
-            TensorType::Q4_0 | TensorType::IQ4_NL => (2, 32, 4),
-            TensorType::Q4_1 => (1, 16, 4),
-            TensorType::Q5_0 => (2, 32, 12),
-            TensorType::Q5_1 => (1, 16, 8),
-            TensorType::Q8_0 => (2, 64, 4),
-            TensorType::MXFP4 => (4, 64, 4),
-            TensorType::Q2_K => (8, 64, 20),
-            TensorType::Q3_K => (8, 64, 52),
-            TensorType::Q4_K => (8, 128, 16),
-            TensorType::Q5_K => (8, 128, 48),
-            TensorType::Q6_K => (8, 128, 84),
-            TensorType::IQ4_XS => (8, 128, 8),
-            // Never computed with; whole words all the same.
-            TensorType::Other(_) => (1, 0, 0),
-        };
-        let file = blocks * KERNEL_BLOCK_LEN * tensor_type.block_bytes() / tensor_type.block_len();
-        Self { blocks, file, quants, scales }
-    }
-}
+use crate::gguf::blocks::{k_scale_min, q3_k_scale};
+use crate::kernels::repack::Group;
 
 /// Splits blocks into the streams of quants and scales. What is missing from the last group is filled with zeros.
 pub fn repack(tensor_type: TensorType, bytes: &[u8]) -> (Vec<u8>, Vec<u8>) {
@@ -155,14 +113,6 @@ fn q3_k(group: &[u8], quants: &mut Stream<'_>, scales: &mut Stream<'_>) {
     scales.put(&[0; 2]);
 }
 
-/// Scale `i` of 16 in the 12 bytes of a `Q3_K` block: low four bits in the first eight bytes, high two in the others.
-pub(crate) fn q3_k_scale(packed: &[u8], i: usize) -> i8 {
-    let low = (packed[i % 8] >> (4 * (i / 8))) & 15;
-    let high = (packed[8 + i % 4] >> (2 * (i / 4))) & 3;
-    // At most 63.
-    (low | high << 4).cast_signed()
-}
-
 /// f16 d and dmin, 12 bytes of scales and minima, nibbles.
 fn q4_k(group: &[u8], quants: &mut Stream<'_>, scales: &mut Stream<'_>) {
     k_scales(&group[..16], scales);
@@ -194,16 +144,6 @@ fn q6_k(group: &[u8], quants: &mut Stream<'_>, scales: &mut Stream<'_>) {
 fn iq4_xs(group: &[u8], quants: &mut Stream<'_>, scales: &mut Stream<'_>) {
     scales.put(&group[..8]);
     quants.put(&group[8..]);
-}
-
-/// Scale and minimum `i` of eight in the 12 bytes of a `Q4_K` block (`get_scale_min_k4` in `ggml-quants.c`).
-pub(crate) fn k_scale_min(packed: &[u8], i: usize) -> (u8, u8) {
-    if i < 4 {
-        (packed[i] & 63, packed[i + 4] & 63)
-    } else {
-        let (low, scale_high, min_high) = (packed[i + 4], packed[i - 4] >> 6, packed[i] >> 6);
-        (low & 15 | scale_high << 4, low >> 4 | min_high << 4)
-    }
 }
 
 /// d and dmin, then the packed scales, in the layout of `formats/k_scales.wgsl`.

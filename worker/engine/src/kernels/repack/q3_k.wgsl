@@ -1,0 +1,27 @@
+// Q3_K: 32 bytes of high bits, 64 bytes of pairs of bits, 12 bytes of scales, f16 d.
+#include "repack/put_scales.wgsl"
+#include "repack/pairs_of_bits.wgsl"
+#include "repack/eight_bits.wgsl"
+
+// Four of 16 scales as signed bytes: low four bits in the first eight bytes from `at` on, high two in the next four, plus 32.
+fn signed_scales(at: u32, i: u32) -> u32 {
+    let low = (file_word(at + 4u * (i & 1u)) >> (4u * (i >> 1u))) & 0x0f0f0f0fu;
+    let high = (file_word(at + 8u) >> (2u * i)) & 0x03030303u;
+    let biased = low | (high << 4u);
+    // Minus 32: what has no bit 5 is negative, and has all bits from there on.
+    let negative = ~biased & 0x20202020u;
+    return (biased & 0x1f1f1f1fu) | negative | (negative << 1u) | (negative << 2u);
+}
+
+fn repack(at: u32, group: u32) {
+    for (var i = 0u; i < 16u; i++) {
+        put_quants(group, i, pairs_of_bits(at + 32u, i));
+    }
+    for (var block = 0u; block < 8u; block++) {
+        put_scales(group, block, bits_of_block(at, block));
+    }
+    for (var i = 0u; i < 4u; i++) {
+        put_scales(group, 8u + i, signed_scales(at + 96u, i));
+    }
+    put_scales(group, 12u, file_word(at + 108u) & 0xffffu);
+}
