@@ -157,8 +157,8 @@ impl Session {
             enable_gpu: has_webgpu,
             window_size: Some((1280, 800)),
             args: switches.iter().map(OsStr::new).collect(),
-            // A model that loads sends no event to the driver for a while; a tab that crashed never does.
-            idle_browser_timeout: Duration::from_secs(300),
+            // Answers to the driver are no events to it: while another engine is measured there are none for minutes. A tab that crashes tells.
+            idle_browser_timeout: Duration::from_secs(1800),
             ..Default::default()
         };
         Ok(Self { browser: Browser::new(options).map_err(fault)? })

@@ -7,6 +7,7 @@ use futures::stream::{self, StreamExt as _, TryStreamExt as _};
 use parlance_engine::gguf::Gguf;
 
 use super::entry::{Appender, Entry, Record, SEGMENT_BYTES, Writer};
+use super::sealing::Sealing;
 use super::{Store, check_room};
 use crate::error::WorkerError;
 use crate::source::{ByteStream, Fetched, is_checksum};
@@ -91,18 +92,22 @@ impl Download<'_> {
         if !response.is_partial {
             return self.take_all(entry, &writer, response, &progress).await;
         }
+        let sealing = Sealing::new(entry, &writer, entry.has.clone());
         if let Err(error) = take_segment(&entry.record, &writer, first, response, &progress).await {
             if !is_worth_another_try(&error) {
                 return Err(error);
             }
             self.fetch_segment(entry, &writer, first, &progress).await?;
         }
+        sealing.note(first)?;
         let missing = (0u64..).zip(&entry.has).filter(|(index, has)| !**has && *index != first).map(|(index, _)| index);
+        let (writer, progress) = (&writer, &progress);
         stream::iter(missing)
-            .map(|index| self.fetch_segment(entry, &writer, index, &progress))
+            .map(async |index| self.fetch_segment(entry, writer, index, progress).await.map(|()| index))
             .buffer_unordered(CONNECTIONS)
-            .try_for_each(|()| async { Ok(()) })
-            .await
+            .try_for_each(|index| std::future::ready(sealing.note(index)))
+            .await?;
+        sealing.finish().await
     }
 
     async fn fetch_segment(
@@ -132,14 +137,22 @@ impl Download<'_> {
         progress: &Progress<'_>,
     ) -> Result<(), WorkerError> {
         let mut appender = Appender::new(writer, entry.record.len_bytes);
+        let sealing = Sealing::new(entry, writer, vec![false; entry.has.len()]);
         progress.done.set(0);
         let mut start = Start::default();
         while let Some(chunk) = response.stream.next().await? {
             start.check(&chunk, appender.offset())?;
+            let before = appender.offset() / SEGMENT_BYTES;
             appender.push(&chunk)?;
             progress.add(chunk.len() as u64);
+            (before..appender.offset() / SEGMENT_BYTES).try_for_each(|whole| sealing.note(whole))?;
         }
-        appender.end()
+        let last = appender.offset() / SEGMENT_BYTES;
+        appender.end()?;
+        if last < entry.has.len() as u64 {
+            sealing.note(last)?;
+        }
+        sealing.finish().await
     }
 }
 

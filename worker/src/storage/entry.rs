@@ -186,6 +186,15 @@ impl Writer {
         self.data.write_at(bytes, offset)
     }
 
+    /// Bytes that were written.
+    pub(crate) fn read_at(&self, offset: u64, len_bytes: u64) -> Result<Vec<u8>, WorkerError> {
+        let mut bytes = vec![0; len_bytes as usize];
+        match self.data.read_at(&mut bytes, offset)? {
+            len if len as u64 == len_bytes => Ok(bytes),
+            _ => Err(WorkerError::Damaged),
+        }
+    }
+
     /// Notes that a segment is whole, once it is safe.
     pub(crate) fn complete(&self, index: u64) -> Result<(), WorkerError> {
         self.data.flush()?;

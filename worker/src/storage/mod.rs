@@ -3,6 +3,7 @@
 mod download;
 mod entry;
 mod opfs;
+mod sealing;
 
 pub(crate) use download::Download;
 pub(crate) use entry::{Entry, Reader, Record, hex};

@@ -27,6 +27,18 @@ pub(super) struct Layout {
     pub is_one_token: bool,
 }
 
+impl Layout {
+    /// For several tokens.
+    pub(super) fn batch(linear: LinearTuning) -> Self {
+        Self { linear, splits: 1, is_one_token: false }
+    }
+
+    /// Parts of a head's result where attention multiplies its query: the token's own key and value are one.
+    fn projected_parts(&self) -> u32 {
+        self.splits + 1
+    }
+}
+
 /// Builds dispatches for one model on one device.
 pub(super) struct ForwardBuilder<'a> {
     pub gpu: &'a Gpu,
@@ -45,7 +57,7 @@ impl ForwardBuilder<'_> {
             let (config, kv) = (self.config.layers[index], &self.buffers.kv[index]);
             if let Some(matrix) = self.attention_projection(plan) {
                 program.push(self.projected_attention(plan, config, kv, matrix)?);
-                self.attention_output(&mut program, plan, self.layout.splits + 1)?;
+                self.attention_output(&mut program, plan, self.layout.projected_parts())?;
             } else {
                 self.qkv(&mut program, plan, config, kv)?;
                 self.attend(&mut program, config, kv);
@@ -162,7 +174,7 @@ impl ForwardBuilder<'_> {
         let splits = self.layout.splits;
         let is_worth_it = self.layout.is_one_token
             && self.gpu.tuning().projects(self.config.heads.heads, splits, head_weights)
-            && self.merged_parts(splits + 1).is_some();
+            && self.merged_parts(self.layout.projected_parts()).is_some();
         let is_possible = can_project(&self.config.heads, self.config.cache) && !self.config.has_head_dispatch();
         (is_worth_it && is_possible).then_some(matrix)
     }
@@ -175,7 +187,7 @@ impl ForwardBuilder<'_> {
         kv: &wgpu::Buffer,
         matrix: &Matrix,
     ) -> Result<Dispatch> {
-        let (buffers, attention) = (self.buffers, self.attention(layer, self.layout.splits + 1));
+        let (buffers, attention) = (self.buffers, self.attention(layer, self.layout.projected_parts()));
         let epilogue = Epilogue::Qkv { heads: attention.heads, value_offset: buffers.value_offset };
         let input = Input { norm: plan.attention_norm, bias: plan.qkv_bias, ..Input::new(&buffers.hidden) };
         let extra = [(6, Binding::Write(kv)), (7, Binding::Read(self.rope(layer)))];

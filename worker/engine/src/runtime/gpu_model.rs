@@ -67,7 +67,7 @@ impl GpuModel {
     ) -> Self {
         let tuning = gpu.tuning();
         let buffers = Buffers::new(&gpu, config, context, host);
-        let layout = Layout { linear: tuning.prefill, splits: 1, is_one_token: false };
+        let layout = Layout::batch(tuning.prefill);
         let builder = ForwardBuilder { gpu: &gpu, config, plan, weights: &weights, buffers: &buffers, layout };
         let sampler = builder.sampler();
         Self {
@@ -196,8 +196,7 @@ impl GpuModel {
         let tuning = self.gpu.tuning();
         // Neighbouring threads that share rows keep a graphics card busy with few tokens, too.
         let linear = if tuning.decode.has_lanes() { tuning.decode } else { tuning.prefill };
-        let layout = Layout { linear, splits: 1, is_one_token: false };
-        self.program(&self.programs.few, layout, |builder| builder.whole(&self.buffers.prompt_ids))
+        self.program(&self.programs.few, Layout::batch(linear), |builder| builder.whole(&self.buffers.prompt_ids))
     }
 
     /// Tokens that there is room for, logits included.
@@ -207,14 +206,14 @@ impl GpuModel {
 
     /// The layers for a batch of a prompt's tokens.
     pub(super) fn prefill_program(&self) -> Result<&[Dispatch]> {
-        let layout = Layout { linear: self.gpu.tuning().prefill, splits: 1, is_one_token: false };
+        let layout = Layout::batch(self.gpu.tuning().prefill);
         self.program(&self.programs.prefill, layout, |builder| builder.layers(&self.buffers.prompt_ids))
     }
 
     /// The output head for them.
     #[allow(clippy::redundant_closure_for_method_calls, reason = "the method is of one lifetime, the closure of any")]
     fn prefill_head(&self) -> Result<&[Dispatch]> {
-        let layout = Layout { linear: self.gpu.tuning().prefill, splits: 1, is_one_token: false };
+        let layout = Layout::batch(self.gpu.tuning().prefill);
         self.program(&self.programs.prefill_head, layout, |builder| builder.head())
     }
 

@@ -83,6 +83,13 @@ impl Staging {
     }
 }
 
+impl Drop for Staging {
+    fn drop(&mut self) {
+        // A browser would keep their memory until it collects garbage. What was submitted ends as it would.
+        self.slots.iter().map(|slot| &slot.buffer).chain([&self.file]).for_each(wgpu::Buffer::destroy);
+    }
+}
+
 /// A mapped buffer. wgpu's own view of it stands in wasm's memory, so a browser's is asked for directly.
 #[cfg(target_family = "wasm")]
 pub(super) struct SharedMemory(js_sys::Uint8Array);
