@@ -266,8 +266,8 @@ async fn feed(
     Ok(Some(chunk.len() as u64))
 }
 
-/// The checksum of a file that came without one being taken (copied from the user's disk, or by an older version) and is read for the first time:
-/// compared with the source's, and kept for later.
+/// The checksum of a file that came without one being taken (by an older version, or a kill at the end) and is read for the first time: compared with
+/// the source's, and kept for later.
 struct Checksum<'a>(Option<(&'a Entry, Sha256)>);
 
 impl<'a> Checksum<'a> {

@@ -29,6 +29,10 @@ struct Fixture {
     encoders: Vec<EncoderCase>,
 }
 
+fn fixture() -> Fixture {
+    serde_json::from_str(include_str!("fixtures/architectures.json")).unwrap()
+}
+
 #[derive(Deserialize)]
 struct EncoderCase {
     name: String,
@@ -92,7 +96,7 @@ async fn as_on_hardware(best: Tiles) -> GpuOptions {
 
 /// Checks every `step`th model, from `first` on: its logits may diverge from the reference by so much.
 fn check(first: usize, step: usize, on: On, largest: f64) {
-    let fixture: Fixture = serde_json::from_str(include_str!("fixtures/architectures.json")).unwrap();
+    let fixture = fixture();
     assert!(fixture.models.len() >= 20, "every family has a model");
     let mut failures = Vec::new();
     for case in fixture.models.iter().skip(first).step_by(step) {
@@ -140,7 +144,7 @@ fn families_with_packed_products_give_nearly_llama_cpps_logits() {
 /// On graphics cards small models have four dispatches a layer; with one more, results are the same.
 #[test]
 fn attention_that_multiplies_its_own_query_gives_the_same_logits() {
-    let fixture: Fixture = serde_json::from_str(include_str!("fixtures/architectures.json")).unwrap();
+    let fixture = fixture();
     let bytes = describe(&fixture.models[0].model, &fixture.tokenizer);
     block_on(async {
         let options = as_on_hardware(Tiles::Shared).await;
@@ -161,7 +165,7 @@ fn attention_that_multiplies_its_own_query_gives_the_same_logits() {
 /// What is measured on an adapter changes its speed only, and what is kept of it is found again.
 #[test]
 fn layouts_that_are_measured_give_the_same_logits() {
-    let fixture: Fixture = serde_json::from_str(include_str!("fixtures/architectures.json")).unwrap();
+    let fixture = fixture();
     let bytes = describe(&fixture.models[0].model, &fixture.tokenizer);
     block_on(async {
         let options = as_on_hardware(Tiles::Packed).await;
@@ -218,7 +222,7 @@ fn the_cpu_pauses_between_quick_tokens() {
         PAUSES.fetch_add(1, Ordering::Relaxed);
         Box::pin(std::future::ready(()))
     });
-    let fixture: Fixture = serde_json::from_str(include_str!("fixtures/architectures.json")).unwrap();
+    let fixture = fixture();
     let bytes = describe(&fixture.models[0].model, &fixture.tokenizer);
     block_on(async {
         let Loaded::Decoder(mut model) = load_onto(cpu.into(), &bytes).await else { panic!("a decoder is described") };
@@ -236,7 +240,7 @@ fn the_cpu_pauses_between_quick_tokens() {
 
 #[test]
 fn encoders_give_llama_cpps_vectors() {
-    let fixture: Fixture = serde_json::from_str(include_str!("fixtures/architectures.json")).unwrap();
+    let fixture = fixture();
     assert_eq!(fixture.encoders.len(), 3);
     for (case, on) in
         fixture.encoders.iter().flat_map(|case| [On::GPU, On::BASELINE, On::Cpu, On::Threads].map(|on| (case, on)))
@@ -264,7 +268,7 @@ fn encoders_give_llama_cpps_vectors() {
 
 #[test]
 fn matrices_larger_than_a_binding_and_models_in_several_files_give_the_same_logits() {
-    let fixture: Fixture = serde_json::from_str(include_str!("fixtures/architectures.json")).unwrap();
+    let fixture = fixture();
     let case = fixture.models.iter().find(|case| case.name == "mixed-k").unwrap();
     let bytes = describe(&case.model, &fixture.tokenizer);
     let whole = block_on(async { load(&bytes, On::GPU).await.logits(&fixture.ids).await.unwrap() });

@@ -92,7 +92,7 @@ impl Download<'_> {
         if !response.is_partial {
             return self.take_all(entry, &writer, response, &progress).await;
         }
-        let sealing = Sealing::new(entry, &writer, entry.has.clone());
+        let mut sealing = Sealing::new(entry, &writer);
         if let Err(error) = take_segment(&entry.record, &writer, first, response, &progress).await {
             if !is_worth_another_try(&error) {
                 return Err(error);
@@ -137,22 +137,14 @@ impl Download<'_> {
         progress: &Progress<'_>,
     ) -> Result<(), WorkerError> {
         let mut appender = Appender::new(writer, entry.record.len_bytes);
-        let sealing = Sealing::new(entry, writer, vec![false; entry.has.len()]);
         progress.done.set(0);
         let mut start = Start::default();
         while let Some(chunk) = response.stream.next().await? {
             start.check(&chunk, appender.offset())?;
-            let before = appender.offset() / SEGMENT_BYTES;
             appender.push(&chunk)?;
             progress.add(chunk.len() as u64);
-            (before..appender.offset() / SEGMENT_BYTES).try_for_each(|whole| sealing.note(whole))?;
         }
-        let last = appender.offset() / SEGMENT_BYTES;
-        appender.end()?;
-        if last < entry.has.len() as u64 {
-            sealing.note(last)?;
-        }
-        sealing.finish().await
+        entry.set_seal(&appender.end()?).await
     }
 }
 

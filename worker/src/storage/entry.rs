@@ -2,8 +2,8 @@
 //!
 //! A folder holds `record.json`, written once before the first byte comes; `data`, as long as the file will be; `journal`, a byte for each
 //! segment that is whole and safe; and, later, `seal`, the checksum of what came, `used`, when it was loaded last, and `layout`, how its kernels
-//! are laid out best on the adapter here. A kill at any moment
-//! leaves a folder that a later download completes, or one without a record, which is removed.
+//! are laid out best on the adapter here. A kill at any moment leaves a folder that a later download completes, or one without a record, which is
+//! removed.
 
 use std::fmt::Write as _;
 
@@ -26,6 +26,9 @@ const JOURNAL: &str = "journal";
 const SEAL: &str = "seal";
 const USED: &str = "used";
 const LAYOUT: &str = "layout";
+
+/// Another version's kernels may behave otherwise.
+const VERSION: &str = env!("CARGO_PKG_VERSION");
 
 /// What is known of a file's source.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -57,7 +60,6 @@ struct Layout {
     adapter: String,
     /// Names of [`Change`].
     changes: Vec<String>,
-    /// Another version's kernels may behave otherwise.
     version: String,
 }
 
@@ -145,7 +147,7 @@ impl Entry {
     /// How its kernels are laid out best on an adapter, if that was measured.
     pub(crate) async fn layout(&self, adapter: &str) -> Option<Vec<Change>> {
         let layout: Layout = serde_json::from_slice(&self.folder.read(LAYOUT).await?).ok()?;
-        if layout.adapter != adapter || layout.version != env!("CARGO_PKG_VERSION") {
+        if layout.adapter != adapter || layout.version != VERSION {
             return None;
         }
         layout.changes.iter().map(|name| Change::from_name(name)).collect()
@@ -156,7 +158,7 @@ impl Entry {
         let layout = Layout {
             adapter: adapter.to_owned(),
             changes: changes.iter().map(|change| change.name().to_owned()).collect(),
-            version: env!("CARGO_PKG_VERSION").to_owned(),
+            version: VERSION.to_owned(),
         };
         self.folder.write(LAYOUT, &serde_json::to_vec(&layout).unwrap_or_default()).await
     }
@@ -189,10 +191,8 @@ impl Writer {
     /// Bytes that were written.
     pub(crate) fn read_at(&self, offset: u64, len_bytes: u64) -> Result<Vec<u8>, WorkerError> {
         let mut bytes = vec![0; len_bytes as usize];
-        match self.data.read_at(&mut bytes, offset)? {
-            len if len as u64 == len_bytes => Ok(bytes),
-            _ => Err(WorkerError::Damaged),
-        }
+        self.data.read_at(&mut bytes, offset)?;
+        Ok(bytes)
     }
 
     /// Notes that a segment is whole, once it is safe.
@@ -203,17 +203,18 @@ impl Writer {
     }
 }
 
-/// Writes a file from its beginning, and notes each segment as it becomes whole.
+/// Writes a file from its beginning, notes each segment as it becomes whole, and takes the checksum.
 pub(crate) struct Appender<'a> {
     writer: &'a Writer,
     len_bytes: u64,
     offset: u64,
+    checksum: Sha256,
 }
 
 impl<'a> Appender<'a> {
     /// Begins a file that will have `len_bytes`.
     pub(crate) fn new(writer: &'a Writer, len_bytes: u64) -> Self {
-        Self { writer, len_bytes, offset: 0 }
+        Self { writer, len_bytes, offset: 0, checksum: Sha256::new() }
     }
 
     /// Where the next bytes go.
@@ -228,20 +229,21 @@ impl<'a> Appender<'a> {
             return Err(WorkerError::Changed);
         }
         self.writer.write_at(bytes, self.offset)?;
+        self.checksum.update(bytes);
         let mut whole = self.offset / SEGMENT_BYTES..end / SEGMENT_BYTES;
         self.offset = end;
         whole.try_for_each(|index| self.writer.complete(index))
     }
 
-    /// Ends the file; an error if bytes are missing.
-    pub(crate) fn end(self) -> Result<(), WorkerError> {
+    /// Ends the file and gives its checksum; an error if bytes are missing.
+    pub(crate) fn end(self) -> Result<String, WorkerError> {
         if self.offset < self.len_bytes {
             return Err(EngineError::Truncated { len_bytes: self.offset, needed_bytes: self.len_bytes }.into());
         }
         if !self.offset.is_multiple_of(SEGMENT_BYTES) {
             self.writer.complete(self.offset / SEGMENT_BYTES)?;
         }
-        Ok(())
+        Ok(hex(&self.checksum.finalize()))
     }
 }
 
@@ -273,29 +275,22 @@ impl Reader {
     pub(crate) fn left_bytes(&self) -> u64 {
         self.len_bytes - self.offset
     }
-
-    /// Notes that so many bytes were read; fewer than were asked for are a fault.
-    fn advance(&mut self, read_bytes: usize, asked_bytes: usize) -> Result<(), WorkerError> {
-        if read_bytes != asked_bytes {
-            return Err(WorkerError::Damaged);
-        }
-        self.offset += read_bytes as u64;
-        Ok(())
-    }
 }
 
 impl Source for Reader {
     type Error = WorkerError;
 
     fn read(&mut self, bytes: &mut [u8]) -> Result<(), WorkerError> {
-        let read_bytes = self.data.read_at(bytes, self.offset)?;
-        self.advance(read_bytes, bytes.len())
+        self.data.read_at(bytes, self.offset)?;
+        self.offset += bytes.len() as u64;
+        Ok(())
     }
 
     #[cfg(target_family = "wasm")]
     fn read_to(&mut self, bytes: &js_sys::Uint8Array) -> Result<(), WorkerError> {
-        let read_bytes = self.data.read_to(bytes, self.offset)?;
-        self.advance(read_bytes, bytes.length() as usize)
+        self.data.read_to(bytes, self.offset)?;
+        self.offset += u64::from(bytes.length());
+        Ok(())
     }
 }
 

@@ -76,7 +76,7 @@ impl Store {
         while let Some(chunk) = stream.next().await? {
             appender.push(&chunk)?;
         }
-        appender.end()?;
+        entry.set_seal(&appender.end()?).await?;
         Ok(url)
     }
 

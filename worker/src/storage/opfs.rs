@@ -114,17 +114,17 @@ impl OpenFile {
         self.0.get_size().map(|len| len as u64).map_err(|error| WorkerError::storage(&error))
     }
 
-    /// Fills `buffer` from byte `offset` on and returns how many bytes there were.
-    pub(crate) fn read_at(&self, buffer: &mut [u8], offset: u64) -> Result<usize, WorkerError> {
+    /// Fills `buffer` from byte `offset` on; an error if the file ends before.
+    pub(crate) fn read_at(&self, buffer: &mut [u8], offset: u64) -> Result<(), WorkerError> {
         let read = self.0.read_with_u8_array_and_options(buffer, &at(offset));
-        read.map(|len| len as usize).map_err(|error| WorkerError::storage(&error))
+        all_of(read, buffer.len())
     }
 
     /// As [`OpenFile::read_at`], into memory that does not belong to wasm.
     #[cfg(target_family = "wasm")]
-    pub(crate) fn read_to(&self, buffer: &Uint8Array, offset: u64) -> Result<usize, WorkerError> {
+    pub(crate) fn read_to(&self, buffer: &Uint8Array, offset: u64) -> Result<(), WorkerError> {
         let read = self.0.read_with_js_u8_array_and_options(buffer, &at(offset));
-        read.map(|len| len as usize).map_err(|error| WorkerError::storage(&error))
+        all_of(read, buffer.length() as usize)
     }
 
     /// Writes `bytes` from byte `offset` on.
@@ -150,6 +150,14 @@ impl OpenFile {
 impl Drop for OpenFile {
     fn drop(&mut self) {
         self.0.close();
+    }
+}
+
+/// Whether as many bytes were read as were asked for: fewer mean that the file is not what it was.
+fn all_of(read: Result<f64, JsValue>, len: usize) -> Result<(), WorkerError> {
+    match read.map_err(|error| WorkerError::storage(&error))? as usize {
+        read if read == len => Ok(()),
+        _ => Err(WorkerError::Damaged),
     }
 }
 

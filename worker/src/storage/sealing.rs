@@ -1,11 +1,10 @@
-//! The checksum of a file, taken while it is downloaded, so that its first load need not read it through wasm.
+//! The checksum of a file, taken while its segments are downloaded, so that its first load need not read it through wasm.
 
-use std::cell::RefCell;
 use std::time::Duration;
 
 use sha2::{Digest as _, Sha256};
 
-use super::entry::{Entry, Record, Writer, hex};
+use super::entry::{Entry, Writer, hex};
 use crate::error::WorkerError;
 
 /// Segments that are read at once at most: a download is to get its turn.
@@ -15,10 +14,6 @@ const SEGMENTS_AT_ONCE: usize = 2;
 pub(super) struct Sealing<'a> {
     entry: &'a Entry,
     writer: &'a Writer,
-    state: RefCell<State>,
-}
-
-struct State {
     /// Whether each segment is here.
     has: Vec<bool>,
     /// The next segment.
@@ -27,17 +22,16 @@ struct State {
 }
 
 impl<'a> Sealing<'a> {
-    /// Begins with a file of which `has` tells the segments that are here.
-    pub(super) fn new(entry: &'a Entry, writer: &'a Writer, has: Vec<bool>) -> Self {
-        Self { entry, writer, state: RefCell::new(State { has, next: 0, checksum: Sha256::new() }) }
+    /// Begins with what is here of a file.
+    pub(super) fn new(entry: &'a Entry, writer: &'a Writer) -> Self {
+        Self { entry, writer, has: entry.has.clone(), next: 0, checksum: Sha256::new() }
     }
 
     /// Notes that a segment is whole.
-    pub(super) fn note(&self, index: u64) -> Result<(), WorkerError> {
-        let mut state = self.state.borrow_mut();
-        state.has[index as usize] = true;
+    pub(super) fn note(&mut self, index: u64) -> Result<(), WorkerError> {
+        self.has[index as usize] = true;
         for _ in 0..SEGMENTS_AT_ONCE {
-            if !state.read_next(&self.entry.record, self.writer)? {
+            if !self.read_next()? {
                 break;
             }
         }
@@ -45,24 +39,20 @@ impl<'a> Sealing<'a> {
     }
 
     /// Reads what is left of a file that is whole and keeps its checksum; an error if its source told another.
-    pub(super) async fn finish(self) -> Result<(), WorkerError> {
-        let Self { entry, writer, state } = self;
-        let mut state = state.into_inner();
-        while state.read_next(&entry.record, writer)? {
+    pub(super) async fn finish(mut self) -> Result<(), WorkerError> {
+        while self.read_next()? {
             gloo_timers::future::sleep(Duration::ZERO).await;
         }
-        entry.set_seal(&hex(&state.checksum.finalize())).await
+        self.entry.set_seal(&hex(&self.checksum.finalize())).await
     }
-}
 
-impl State {
     /// Reads the next segment, if it is here.
-    fn read_next(&mut self, record: &Record, writer: &Writer) -> Result<bool, WorkerError> {
+    fn read_next(&mut self) -> Result<bool, WorkerError> {
         if self.has.get(self.next as usize) != Some(&true) {
             return Ok(false);
         }
-        let (start, len) = record.segment(self.next);
-        self.checksum.update(writer.read_at(start, len)?);
+        let (start, len) = self.entry.record.segment(self.next);
+        self.checksum.update(self.writer.read_at(start, len)?);
         self.next += 1;
         Ok(true)
     }

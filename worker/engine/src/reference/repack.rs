@@ -6,71 +6,49 @@ use crate::kernels::repack::Group;
 
 /// Splits blocks into the streams of quants and scales. What is missing from the last group is filled with zeros.
 pub fn repack(tensor_type: TensorType, bytes: &[u8]) -> (Vec<u8>, Vec<u8>) {
-    match tensor_type {
-        TensorType::F32 | TensorType::F16 | TensorType::BF16 | TensorType::Other(_) => (bytes.to_vec(), Vec::new()),
-        TensorType::Q4_0 | TensorType::IQ4_NL => each_group::<36>(tensor_type, bytes, scales_first::<18, 2>),
-        TensorType::Q4_1 => each_group::<20>(tensor_type, bytes, scales_first::<20, 4>),
-        TensorType::Q5_0 => each_group::<44>(tensor_type, bytes, q5_0),
-        TensorType::Q5_1 => each_group::<24>(tensor_type, bytes, q5_1),
-        TensorType::Q8_0 => each_group::<68>(tensor_type, bytes, scales_first::<34, 2>),
-        TensorType::MXFP4 => each_group::<68>(tensor_type, bytes, scales_first::<17, 1>),
-        TensorType::Q2_K => each_group::<84>(tensor_type, bytes, q2_k),
-        TensorType::Q3_K => each_group::<110>(tensor_type, bytes, q3_k),
-        TensorType::Q4_K => each_group::<144>(tensor_type, bytes, q4_k),
-        TensorType::Q5_K => each_group::<176>(tensor_type, bytes, q5_k),
-        TensorType::Q6_K => each_group::<210>(tensor_type, bytes, q6_k),
-        TensorType::IQ4_XS => each_group::<136>(tensor_type, bytes, iq4_xs),
+    let repack_group: fn(&[u8], &mut Stream, &mut Stream) = match tensor_type {
+        TensorType::F32 | TensorType::F16 | TensorType::BF16 | TensorType::Other(_) => {
+            return (bytes.to_vec(), Vec::new());
+        }
+        TensorType::Q4_0 | TensorType::IQ4_NL => scales_first::<18, 2>,
+        TensorType::Q4_1 => scales_first::<20, 4>,
+        TensorType::Q5_0 => q5_0,
+        TensorType::Q5_1 => q5_1,
+        TensorType::Q8_0 => scales_first::<34, 2>,
+        TensorType::MXFP4 => scales_first::<17, 1>,
+        TensorType::Q2_K => q2_k,
+        TensorType::Q3_K => q3_k,
+        TensorType::Q4_K => q4_k,
+        TensorType::Q5_K => q5_k,
+        TensorType::Q6_K => q6_k,
+        TensorType::IQ4_XS => scales_first::<136, 8>,
+    };
+    let group_bytes = Group::of(tensor_type).file as usize;
+    let (mut quants, mut scales) = (Stream::default(), Stream::default());
+    for group in bytes.chunks(group_bytes) {
+        let mut group = group.to_vec();
+        group.resize(group_bytes, 0);
+        repack_group(&group, &mut quants, &mut scales);
     }
+    (quants.0, scales.0)
 }
 
-/// Repacks group by group, each of `FILE` bytes: that their number is known to the compiler makes this three times as fast.
-#[inline]
-fn each_group<const FILE: usize>(
-    tensor_type: TensorType,
-    bytes: &[u8],
-    repack_group: impl Fn(&[u8], &mut Stream<'_>, &mut Stream<'_>),
-) -> (Vec<u8>, Vec<u8>) {
-    let group = Group::of(tensor_type);
-    debug_assert_eq!(group.file, FILE as u64, "{tensor_type}");
-    let groups = bytes.len().div_ceil(FILE);
-    let mut quants = vec![0; groups * group.quants as usize];
-    let mut scales = vec![0; groups * group.scales as usize];
-    let (mut quants_left, mut scales_left) = (Stream(&mut quants), Stream(&mut scales));
-    let (whole, rest) = bytes.as_chunks::<FILE>();
-    for group in whole {
-        repack_group(group, &mut quants_left, &mut scales_left);
-    }
-    if !rest.is_empty() {
-        let mut padded = [0; FILE];
-        padded[..rest.len()].copy_from_slice(rest);
-        repack_group(&padded, &mut quants_left, &mut scales_left);
-    }
-    (quants, scales)
-}
+/// A stream as far as it was written.
+#[derive(Default)]
+struct Stream(Vec<u8>);
 
-/// What is left to be written of a stream.
-struct Stream<'a>(&'a mut [u8]);
-
-impl Stream<'_> {
-    #[inline]
+impl Stream {
     fn put(&mut self, bytes: &[u8]) {
-        let (place, left) = std::mem::take(&mut self.0).split_at_mut(bytes.len());
-        place.copy_from_slice(bytes);
-        self.0 = left;
+        self.0.extend_from_slice(bytes);
     }
 
-    #[inline]
     fn put_word(&mut self, word: u32) {
         self.put(&word.to_le_bytes());
     }
 }
 
 /// Blocks of `BLOCK` bytes, the first `SCALES` of which are the scales.
-fn scales_first<const BLOCK: usize, const SCALES: usize>(
-    group: &[u8],
-    quants: &mut Stream<'_>,
-    scales: &mut Stream<'_>,
-) {
+fn scales_first<const BLOCK: usize, const SCALES: usize>(group: &[u8], quants: &mut Stream, scales: &mut Stream) {
     for block in group.chunks_exact(BLOCK) {
         let (own_scales, own_quants) = block.split_at(SCALES);
         scales.put(own_scales);
@@ -79,7 +57,7 @@ fn scales_first<const BLOCK: usize, const SCALES: usize>(
 }
 
 /// Two blocks of: f16 d, four bytes of high bits, nibbles.
-fn q5_0(group: &[u8], quants: &mut Stream<'_>, scales: &mut Stream<'_>) {
+fn q5_0(group: &[u8], quants: &mut Stream, scales: &mut Stream) {
     let (first, second) = group.split_at(22);
     for block in [first, second] {
         scales.put(&spread_bits(&block[2..6]));
@@ -90,21 +68,21 @@ fn q5_0(group: &[u8], quants: &mut Stream<'_>, scales: &mut Stream<'_>) {
 }
 
 /// f16 d and m, four bytes of high bits, nibbles.
-fn q5_1(group: &[u8], quants: &mut Stream<'_>, scales: &mut Stream<'_>) {
+fn q5_1(group: &[u8], quants: &mut Stream, scales: &mut Stream) {
     scales.put(&spread_bits(&group[4..8]));
     scales.put(&group[..4]);
     quants.put(&group[8..]);
 }
 
 /// 16 bytes of scales and minima, 64 bytes of pairs of bits, f16 d and dmin.
-fn q2_k(group: &[u8], quants: &mut Stream<'_>, scales: &mut Stream<'_>) {
+fn q2_k(group: &[u8], quants: &mut Stream, scales: &mut Stream) {
     pairs_of_bits(&group[16..80], quants);
     scales.put(&group[..16]);
     scales.put(&group[80..]);
 }
 
 /// 32 bytes of high bits, 64 bytes of pairs of bits, 12 bytes of scales, f16 d.
-fn q3_k(group: &[u8], quants: &mut Stream<'_>, scales: &mut Stream<'_>) {
+fn q3_k(group: &[u8], quants: &mut Stream, scales: &mut Stream) {
     pairs_of_bits(&group[32..96], quants);
     high_bits(&group[..32], scales);
     let own_scales: [u8; 16] = std::array::from_fn(|i| (q3_k_scale(&group[96..108], i) - 32).cast_unsigned());
@@ -114,20 +92,20 @@ fn q3_k(group: &[u8], quants: &mut Stream<'_>, scales: &mut Stream<'_>) {
 }
 
 /// f16 d and dmin, 12 bytes of scales and minima, nibbles.
-fn q4_k(group: &[u8], quants: &mut Stream<'_>, scales: &mut Stream<'_>) {
+fn q4_k(group: &[u8], quants: &mut Stream, scales: &mut Stream) {
     k_scales(&group[..16], scales);
     k_nibbles(&group[16..], quants);
 }
 
 /// As [`q4_k`], with 32 bytes of high bits before the nibbles.
-fn q5_k(group: &[u8], quants: &mut Stream<'_>, scales: &mut Stream<'_>) {
+fn q5_k(group: &[u8], quants: &mut Stream, scales: &mut Stream) {
     k_scales(&group[..16], scales);
     high_bits(&group[16..48], scales);
     k_nibbles(&group[48..], quants);
 }
 
 /// Two halves of 64 bytes of nibbles, two halves of 32 bytes of pairs of high bits, 16 signed scales, f16 d.
-fn q6_k(group: &[u8], quants: &mut Stream<'_>, scales: &mut Stream<'_>) {
+fn q6_k(group: &[u8], quants: &mut Stream, scales: &mut Stream) {
     for half in group[..128].chunks_exact(64) {
         let (first, second) = half.split_at(32);
         quants.put(&low_nibbles(first));
@@ -140,14 +118,8 @@ fn q6_k(group: &[u8], quants: &mut Stream<'_>, scales: &mut Stream<'_>) {
     scales.put(&[0; 2]);
 }
 
-/// f16 d, 16 bits of high scale bits, four bytes of low ones, nibbles in the order of the kernels.
-fn iq4_xs(group: &[u8], quants: &mut Stream<'_>, scales: &mut Stream<'_>) {
-    scales.put(&group[..8]);
-    quants.put(&group[8..]);
-}
-
 /// d and dmin, then the packed scales, in the layout of `formats/k_scales.wgsl`.
-fn k_scales(header: &[u8], scales: &mut Stream<'_>) {
+fn k_scales(header: &[u8], scales: &mut Stream) {
     let (mut low_scales, mut low_minima, mut high) = (0u32, 0u32, 0u32);
     for i in 0..8 {
         let (scale, minimum) = k_scale_min(&header[4..], i);
@@ -162,7 +134,7 @@ fn k_scales(header: &[u8], scales: &mut Stream<'_>) {
 }
 
 /// Low nibbles of 32 bytes are a block, high nibbles the next.
-fn k_nibbles(bytes: &[u8], quants: &mut Stream<'_>) {
+fn k_nibbles(bytes: &[u8], quants: &mut Stream) {
     for pair in bytes.chunks_exact(32) {
         quants.put(&low_nibbles(pair));
         quants.put(&high_nibbles(pair));
@@ -181,7 +153,7 @@ fn high_nibbles(bytes: &[u8]) -> [u8; 16] {
 
 /// Two halves of 32 bytes, each with one pair of bits for four blocks, to two words a block: the weights 4k to 4k + 3 of a
 /// half block in the word's four bytes, from bit 2k on.
-fn pairs_of_bits(bytes: &[u8], out: &mut Stream<'_>) {
+fn pairs_of_bits(bytes: &[u8], out: &mut Stream) {
     for half in bytes.as_chunks::<32>().0 {
         let words = words(half);
         for block in 0..4 {
@@ -195,7 +167,7 @@ fn pairs_of_bits(bytes: &[u8], out: &mut Stream<'_>) {
 }
 
 /// One bit for eight blocks in each of 32 bytes, to a word a block: the weights 4k to 4k + 3 in its four bytes, in bit k.
-fn high_bits(bytes: &[u8], out: &mut Stream<'_>) {
+fn high_bits(bytes: &[u8], out: &mut Stream) {
     for bytes in bytes.as_chunks::<32>().0 {
         let words = words(bytes);
         for block in 0..8 {

@@ -10,7 +10,7 @@ use super::tuning::Tuning;
 use crate::error::Result;
 use crate::kernels::linear::Tiles;
 
-/// A departure from what [`Tuning`] holds for all graphics cards. It changes speed, never what is computed.
+/// A departure from what [`Tuning`] holds for all graphics cards. It changes speed, and results no more than by rounding.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Change {
     /// Attention leaves its query to a dispatch of its own.

@@ -246,8 +246,10 @@ impl Upload {
         self.files.get(self.file).map(Vec::as_slice).unwrap_or_default()
     }
 
-    fn stays_on_host(&self, tensor: &TensorInfo) -> bool {
-        self.slots.get(&tensor.name).is_some_and(|slots| slots.iter().any(|slot| matches!(slot, Slot::Host)))
+    /// Whether a tensor comes through the host's memory.
+    fn needs_host(&self, tensor: &TensorInfo) -> bool {
+        let slots = self.slots.get(&tensor.name);
+        self.staging.is_none() || slots.is_some_and(|slots| slots.iter().any(|slot| matches!(slot, Slot::Host)))
     }
 
     /// The window of the next byte; `None` after the last tensor.
@@ -255,7 +257,7 @@ impl Upload {
         if self.window.is_none()
             && let Some(first) = self.tensors().get(self.tensor)
         {
-            let is_host = self.staging.is_none() || self.stays_on_host(first);
+            let is_host = self.needs_host(first);
             let start = self.position;
             let most = if is_host { HOST_WINDOW_BYTES } else { WINDOW_BYTES };
             let len_bytes = self.window_end(start + most, is_host) - start;
@@ -272,9 +274,8 @@ impl Upload {
     fn window_end(&self, limit: u64, is_host: bool) -> u64 {
         let tensors = &self.tensors()[self.tensor..];
         let mut end = tensors.last().map_or(limit, TensorInfo::end_bytes).min(limit);
-        let needs_host = |tensor: &TensorInfo| self.staging.is_none() || self.stays_on_host(tensor);
         for tensor in tensors.iter().take_while(|tensor| tensor.offset_bytes < limit) {
-            if needs_host(tensor) != is_host {
+            if self.needs_host(tensor) != is_host {
                 end = end.min(tensor.offset_bytes);
                 break;
             }

@@ -100,6 +100,33 @@ impl Case {
         ]
     }
 
+    /// The product with an input that `prepare` leaves in so many bytes, normalised if it says so.
+    async fn prepared_product(
+        &self,
+        gpu: &Gpu,
+        tuning: LinearTuning,
+        prepare: &Shader,
+        prepared_bytes: usize,
+    ) -> Vec<f32> {
+        let tokens = self.x.len() / self.matrix.cols as usize;
+        let state = state(gpu, 0, tokens as u32, 0);
+        let (x, norm) = (gpu.storage_buffer_with("x", &self.x), gpu.storage_buffer_with("norm", &self.norm));
+        let prepared = gpu.storage_buffer("prepared", prepared_bytes as u64);
+        let mut bindings = vec![(0, Binding::Uniform(&state)), (1, Binding::Read(&x)), (3, Binding::Write(&prepared))];
+        if prepare.defines.contains(&"NORM") {
+            bindings.push((2, Binding::Read(&norm)));
+        }
+        let prepare = Dispatch::new(gpu, prepare, &bindings, Grid::TokensInX);
+        let len = tokens * self.matrix.rows as usize;
+        let y = gpu.storage_buffer("y", len as u64 * 4);
+        let linear = self.linear(tuning, Epilogue::STORE);
+        let mut bindings = self.bindings(&state, &prepared);
+        bindings.push((5, Binding::Write(&y)));
+        let multiply = Dispatch::new(gpu, &linear.shader().unwrap(), &bindings, linear.grid());
+        run(gpu, &[prepare, multiply], tokens as u32);
+        read(gpu, &y, len).await
+    }
+
     pub(crate) fn dispatch(
         &self,
         gpu: &Gpu,
@@ -236,7 +263,6 @@ fn kernels_for_matrix_units_are_valid() {
     }
 }
 
-/// Where the adapter has matrix units. Their inputs are rounded to f16: 11 bits.
 /// Integers multiply as exactly as floats would what `quantise.wgsl` rounds.
 async fn packed_products_round_their_input_only() {
     for gpu in devices().await {
@@ -246,32 +272,20 @@ async fn packed_products_round_their_input_only() {
         for (tensor_type, with_norm) in formats.flat_map(|format| [(format, false), (format, true)]) {
             let (rows, cols, tokens) = (70, 512, 9);
             let case = Case::new(&gpu, &mut random, tensor_type, rows, cols, tokens);
-            let state = state(&gpu, 0, tokens as u32, 0);
-            let x = gpu.storage_buffer_with("x", &case.x);
-            let norm = gpu.storage_buffer_with("norm", &case.norm);
-            let prepared = gpu.storage_buffer("prepared", tokens as u64 * u64::from(cols / 32) * 40);
-            let mut bindings =
-                vec![(0, Binding::Uniform(&state)), (1, Binding::Read(&x)), (3, Binding::Write(&prepared))];
-            bindings.extend(with_norm.then_some((2, Binding::Read(&norm))));
-            let prepare = Dispatch::new(&gpu, &quantise(cols, with_norm.then_some(EPS)), &bindings, Grid::TokensInX);
-            let linear = case.linear(tuning, Epilogue::STORE);
-            let y = gpu.storage_buffer("y", tokens as u64 * u64::from(rows) * 4);
-            let mut bindings = case.bindings(&state, &prepared);
-            bindings.push((5, Binding::Write(&y)));
-            let multiply = Dispatch::new(&gpu, &linear.shader().unwrap(), &bindings, linear.grid());
-            run(&gpu, &[prepare, multiply], tokens as u32);
+            let prepare = quantise(cols, with_norm.then_some(EPS));
+            let actual = case.prepared_product(&gpu, tuning, &prepare, tokens * cols as usize / 32 * 40).await;
 
             let cols = cols as usize;
             let input = if with_norm { reference::linear::rms_norm(&case.x, &case.norm, EPS) } else { case.x.clone() };
             let rounded = reference::linear::rounded_to_bytes(&input);
             let expected = reference::linear::matmul(&case.weights, &rounded, cols);
-            let actual: Vec<f32> = read(&gpu, &y, expected.len()).await;
             // Where an element all but ties, both may round it differently.
             assert_close(&actual, &expected, 1e-3, &format!("{tensor_type}, norm: {with_norm}"));
         }
     }
 }
 
+/// Where the adapter has matrix units. Their inputs are rounded to f16: 11 bits.
 async fn matrix_units_multiply_in_every_format() {
     let gpu = device(GpuOptions::default()).await;
     if !gpu.has_matrix_units() {
@@ -287,22 +301,8 @@ async fn matrix_units_multiply_in_every_format() {
         for (rows, tokens, with_norm) in [(21, 9, true), (300, 130, false)] {
             let case = Case::new(&gpu, &mut random, tensor_type, rows, cols, tokens);
             let expected = case.expected(with_norm);
-            let state = state(&gpu, 0, tokens as u32, 0);
-            let (x, norm) = (gpu.storage_buffer_with("x", &case.x), gpu.storage_buffer_with("norm", &case.norm));
-            let halves = gpu.storage_buffer("halves", case.x.len() as u64 * 2);
-            let mut bindings =
-                vec![(0, Binding::Uniform(&state)), (1, Binding::Read(&x)), (3, Binding::Write(&halves))];
-            if with_norm {
-                bindings.push((2, Binding::Read(&norm)));
-            }
-            let prepare = Dispatch::new(&gpu, &halve(cols, with_norm.then_some(EPS)), &bindings, Grid::TokensInX);
-            let y = gpu.storage_buffer("y", expected.len() as u64 * 4);
-            let linear = case.linear(tuning, Epilogue::STORE);
-            let mut bindings = case.bindings(&state, &halves);
-            bindings.push((5, Binding::Write(&y)));
-            let product = Dispatch::new(&gpu, &linear.shader().unwrap(), &bindings, linear.grid());
-            run(&gpu, &[prepare, product], tokens as u32);
-            let actual = read(&gpu, &y, expected.len()).await;
+            let prepare = halve(cols, with_norm.then_some(EPS));
+            let actual = case.prepared_product(&gpu, tuning, &prepare, case.x.len() * 2).await;
             assert_close(&actual, &expected, 2e-3, &format!("{tensor_type}, {rows} rows, {tokens} tokens"));
         }
     }
