@@ -10,7 +10,12 @@ send = إرسال
 stop = إيقاف
 attach = إرفاق ملفات نصية
 remove = إزالة
-not-a-text = ‏{ $name } ليس نصًّا، أو أكبر من { $limit }.
+file-is-image = ‏{ $name } صورة. لا يمكن إرفاق سوى النصوص.
+file-is-pdf = ‏{ $name } ملف PDF ولا يمكن قراءة نصه هنا. احفظه ملفًّا نصيًّا، أو الصق النص.
+file-is-binary = ‏{ $name } ليس ملفًّا نصيًّا.
+file-not-utf8 = ‏{ $name } ليس بترميز UTF-8. احفظه بترميز UTF-8 ثم أرفقه مرة أخرى.
+file-too-large = حجم { $name } هو { $size }. يمكن أن تبلغ ملفات السؤال الواحد معًا { $limit }.
+file-unreadable = تعذّرت قراءة { $name }.
 waiting-for-model = في انتظار النموذج
 reading-prompt = يقرأ، { $percent } %
 thinking = يفكر…
@@ -21,6 +26,7 @@ cut-off = أُغلقت الصفحة قبل اكتمال الإجابة.
 answered-elsewhere = تُكتب الإجابة في تبويب آخر.
 ended-at-limit = قُطعت عند الحد
 ended-by-user = أُوقفت
+context-mark = الرسائل الأقدم فوق هذا الخط لم تعد تُرسل إلى النموذج.
 token-count = { $count ->
     [zero] لا رموز
     [one] رمز واحد
@@ -50,6 +56,9 @@ message-deleted = حُذفت الرسالة وما بعدها.
 fine-print = يعمل على هذا الجهاز. لا يغادره شيء مما تكتب.
 welcome-title = اسأل ما شئت. يبقى هنا.
 welcome-text = يشغّل Parlance نموذجًا لغويًّا داخل هذا التبويب على معالج الرسوميات لديك: بلا حساب ولا خادم ولا أحد يستمع.
+welcome-text-cpu = يشغّل Parlance نموذجًا لغويًا داخل هذا التبويب على معالج جهازك: بلا حساب، وبلا خادم، ولا أحد يستمع.
+jump-to-latest = الانتقال إلى الأحدث
+drop-here = أفلت الملفات هنا: تُرفق النصوص بالرسالة، ويُفحص ملف GGUF بوصفه نموذجًا.
 suggestion-fact = ما عاصمة فرنسا؟
 suggestion-explain = اشرح في جملتين لماذا السماء زرقاء
 suggestion-write = اكتب قصيدة هايكو عن البحر
@@ -91,6 +100,9 @@ demo-model = نموذج تجريبي
 demo-model-text = ‏SmolLM2 135M Instruct، ‏98 MB: صغير وسريع، مناسب للتجربة الأولى.
 demo-model-offer = ‏98 MB، نموذج تجريبي صغير. يُحمَّل مع أول رسالة، أو الآن:
 load-model = تحميل النموذج
+linked-model = يطلب رابط النموذج { $name } من { $host }.
+linked-model-of-size = يطلب رابط النموذج { $name } من { $host }، نحو { $size }.
+linked-model-replaces = سيحل محل { $name } الذي قد تستخدمه تبويبات أخرى.
 load = تحميل
 unload = تفريغ
 look = معاينة
@@ -120,6 +132,8 @@ plan-for = تخطيط لـ { $tokens } رمز
 try-again = حاول مجددًا
 computes-on-cpu = يحسب هذا المتصفح على المعالج المركزي لأنه لم يجد معالج رسوميات متاحًا. ستكون الإجابات بطيئة.
 runs-on-cpu = لا معالج رسوميات هنا: يعمل النموذج على المعالج، أبطأ.
+computes-plainly = جزء من حسابات معالج الرسوميات خاطئ في هذا المتصفح، لذا يحسب Parlance هنا بطريقة أبسط: الإجابات صحيحة لكنها أبطأ. قد يفيد تحديث المتصفح أو تعريف بطاقة الرسوميات.
+gpu-computes-wrongly = يحسب معالج الرسوميات حسابًا خاطئًا في هذا المتصفح، لذا يعمل النموذج على المعالج، أبطأ. قد يفيد تحديث المتصفح أو تعريف بطاقة الرسوميات.
 compute-on = الحساب على
 compute-auto = تلقائي
 compute-gpu = معالج الرسوميات (WebGPU)
@@ -216,6 +230,7 @@ system-prompt-example = أنت مساعد مفيد. أجب بإيجاز.
 thinks = النماذج القادرة على التفكير أولًا تفعل ذلك
 uses-tools = يمكن للنماذج استخدام آلة حاسبة وساعة. تظهر استدعاءاتها مع الإجابة.
 guesses-ahead = التخمين المسبق: ما يكرّر المحادثة يأتي أسرع
+drops-oldest = في المحادثات الطويلة، إسقاط أقدم الأسئلة والإجابات عندما يمتلئ السياق. ويبيّن خط أيها أُسقط.
 embedding-model = نموذج يبحث في الملفات الطويلة
 embedding-model-text = الملفات التي لا يسعها السياق يُبحث فيها عن المقاطع المهمة للسؤال: بالمعنى مع نموذج تضمين، وبالكلمات من دونه.
 personas = الشخصيات
@@ -227,6 +242,8 @@ text = النص
 add = إضافة
 data = بياناتك
 data-text = تُحفظ المحادثات في هذا المتصفح وحده.
+library-newer = استُخدم إصدار أحدث من Parlance في تبويب آخر. أعد تحميل هذه الصفحة للحصول عليه.
+library-full = مساحة التخزين على هذا الجهاز ممتلئة: ما يقال الآن لا يُحفظ. احذف نموذجًا أو محادثات لا تحتاج إليها.
 export-all-json = تصدير الكل بصيغة JSON
 export-all-markdown = تصدير الكل بصيغة Markdown
 import-conversations = استيراد محادثات
@@ -239,6 +256,7 @@ imported = { $added ->
    *[other] أُضيفت { $added } محادثة
 }، وكانت { $known } موجودة.
 delete-all = حذف كل المحادثات
+delete-all-text = يحذف هذا كل المحادثات مع ملفاتها ومسوداتها، وما حُفظ من حساباتها. تبقى النماذج والإعدادات.
 
 ## Performance
 
@@ -301,12 +319,57 @@ allowed-sources-text = مضيفون يمكن لهذا الموقع جلب الن
 forget = إزالة
 help-other-model = اختر نموذجًا آخر أو النموذج التجريبي.
 help-storage = عرض ما هو محفوظ على هذا الجهاز
-help-new-chat = ابدأ محادثة جديدة لتوفير مساحة.
+help-new-chat = ابدأ محادثة جديدة، أو دع الإعدادات تُسقط أقدم الرسائل.
 webgpu-intro = يحسب Parlance على معالج الرسوميات عبر WebGPU، المتاح في هذه المتصفحات:
 webgpu-hint = إن كان متصفحك منها فتأكد من تفعيل تسريع العتاد ومن فتح الصفحة عبر https أو localhost.
 webgpu-chrome = على لينكس بدءًا من 144؛ وإن بقي معطّلًا فافتح chrome://flags/#enable-unsafe-webgpu وفعّله.
 webgpu-safari = حدّث النظام: يأتي المتصفح معه.
 webgpu-firefox = في غيرها افتح about:config واجعل dom.webgpu.enabled مساويًا true، أو استخدم Chrome.
+
+## Failures
+
+failure-no-webgpu = لا يوفّر هذا المتصفح WebGPU.
+failure-no-gpu = لم يجد WebGPU معالج رسومات صالحًا للاستخدام ({ $detail }).
+failure-http-status = تعذّر جلب النموذج: أجاب الخادم بالرمز { $status } عن { $url }.
+failure-network = تعذّر جلب النموذج: { $detail }.
+failure-bad-answer = تعذّر جلب النموذج: رد الخادم غير منطقي ({ $detail }).
+failure-not-allowed = لا يجوز لهذه الصفحة الاتصال بـ { $host } لأن أحدًا لم يسمح بذلك بعد.
+failure-changed = تعذّر جلب النموذج: تغيّر الملف في عنوانه أثناء ذلك. أعد المحاولة.
+failure-damaged = النموذج الموجود على هذا الجهاز تالف. حُذف؛ حمّله من جديد.
+failure-wrong-checksum = رُفض «{ $name }»: مجموع تحققه ليس ما يذكره عنوانه أو خادمه. لم يُحفظ منه شيء.
+failure-unusable-copy = مجموع تحقق الملف الموجود على هذا الجهاز صحيح، لكن لا يمكن تحميل نموذج منه: { $detail }. لن يفيد تنزيله من جديد.
+failure-bad-pin = ما يلي «#» في عنوان النموذج لا يمكن مقارنته: يجب أن يكون «sha256=» يليه لكل ملف من ملفات النموذج (عدد الملفات: { $files }) مجموع تحقق من 64 رقمًا سداسي عشري، تفصل بينها فواصل.
+failure-not-gguf = هذا ليس ملف نموذج GGUF: فهو يبدأ بـ { $detail } لا بـ «GGUF».
+failure-gguf-version = الإصدار { $version } من GGUF غير مدعوم؛ المدعوم هو الإصداران 2 و3.
+failure-cut-short = ملف النموذج مبتور: حجمه { $length } ويحتاج إلى { $needed } على الأقل. نزّله من جديد.
+failure-malformed = ملف النموذج تالف: { $detail }.
+failure-missing-entry = ينقص ملف النموذج مدخل البيانات الوصفية «{ $name }» أو أن نوعه خاطئ.
+failure-missing-tensor = ينقص ملف النموذج الموتّر «{ $name }».
+failure-architecture = النماذج ذات البنية «{ $name }» غير مدعومة بعد.
+failure-format = الموتّر «{ $tensor }» مخزّن بصيغة { $format }، وهي غير مدعومة بعد.
+failure-tokenizer = لا يمكن استخدام مجزّئ الرموز الخاص بالنموذج: { $detail }.
+failure-template = فشل قالب المحادثة الخاص بالنموذج: { $detail }.
+failure-gpu = أبلغ معالج الرسومات عن خطأ: { $detail }.
+failure-wrong-results = هذا المتصفح أو برنامج تشغيل الرسومات فيه يحسب حسابًا خاطئًا. يمكن تشغيل النموذج على المعالج.
+failure-too-large = لا يتسع هذا الجهاز للنموذج: { $detail }.
+failure-out-of-memory = ذاكرة الجهاز لا تكفي لهذا النموذج، ولا حتى بسياق صغير؛ جرّب نموذجًا أصغر ({ $detail }).
+failure-context-too-large = لا يتسع هذا الجهاز لسياق من { $tokens } رمز؛ ويتسع لـ { $room } رمز.
+failure-context-full = تضم هذه المحادثة { $tokens } رمز، لكن السياق يتسع لـ { $room } فقط.
+failure-question-too-long = السؤال الأخير وحده يضم { $tokens } رمز مع التعليمات والملفات وما كُتب من الإجابة، لكن السياق يتسع لـ { $room } فقط. اختصره، أو أرفق أقل، أو اختر سياقًا أكبر.
+failure-cannot-chat = هذا النموذج يحوّل النصوص إلى متّجهات؛ ولا يمكنه المحادثة.
+failure-only-chats = النموذج المحمّل مخصص للمحادثة؛ والمطلوب نموذج تضمين.
+failure-no-model = لم يُحمَّل أي نموذج. حمّل واحدًا أولًا.
+failure-no-storage = هذا المتصفح لا يحتفظ بالملفات.
+failure-not-kept = لم يعد هذا النموذج على هذا الجهاز.
+failure-storage-full = مساحة التخزين على هذا الجهاز ممتلئة. احذف نموذجًا لا تحتاج إليه.
+failure-storage-full-by = مساحة التخزين على هذا الجهاز ممتلئة: يلزم { $needed } والمتبقي { $free }. احذف نموذجًا لا تحتاج إليه.
+failure-storage = لا يمكن استخدام مساحة التخزين على هذا الجهاز: { $detail }.
+failure-field = الطلب خاطئ عند «{ $name }»: { $detail }.
+failure-grammar = لا يمكن الالتزام بشكل الإجابة: { $detail }.
+failure-bad-address = عنوان النموذج ليس عنوانًا يمكن الجلب منه.
+failure-several-models = اختر ملف GGUF واحدًا، أو كل أجزاء نموذج واحد موزّع على عدة ملفات.
+failure-interrupted = أُوقف.
+failure-engine-stopped = توقف المحرك عن العمل: { $detail }. محادثتك ما زالت هنا؛ أعد المحاولة.
 
 ## Quantities
 

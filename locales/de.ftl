@@ -10,7 +10,12 @@ send = Senden
 stop = Anhalten
 attach = Textdateien anhängen
 remove = Entfernen
-not-a-text = { $name } ist kein Text oder größer als { $limit }.
+file-is-image = { $name } ist ein Bild. Angehängt werden kann nur Text.
+file-is-pdf = { $name } ist ein PDF, dessen Text hier nicht gelesen werden kann. Speichere es als Textdatei, oder füge den Text ein.
+file-is-binary = { $name } ist keine Textdatei.
+file-not-utf8 = { $name } ist nicht in UTF-8 kodiert. Speichere die Datei als UTF-8 und hänge sie noch einmal an.
+file-too-large = { $name } hat { $size }. Die Dateien einer Frage dürfen zusammen { $limit } haben.
+file-unreadable = { $name } konnte nicht gelesen werden.
 waiting-for-model = Warte auf das Modell
 reading-prompt = Liest, { $percent } %
 thinking = Denkt nach …
@@ -21,6 +26,7 @@ cut-off = Die Seite wurde geschlossen, bevor die Antwort fertig war.
 answered-elsewhere = Die Antwort entsteht in einem anderen Tab.
 ended-at-limit = an der Grenze abgeschnitten
 ended-by-user = angehalten
+context-mark = Ältere Nachrichten über dieser Linie werden dem Modell nicht mehr gegeben.
 token-count = { $count ->
     [one] { $count } Token
    *[other] { $count } Tokens
@@ -47,6 +53,9 @@ message-deleted = Die Nachricht und alles, was folgte, wurden gelöscht.
 fine-print = Läuft auf diesem Gerät. Nichts, was du schreibst, verlässt es.
 welcome-title = Frag, was du willst. Es bleibt hier.
 welcome-text = Parlance führt ein Sprachmodell in diesem Tab aus, auf deiner eigenen GPU: kein Konto, kein Server, niemand hört mit.
+welcome-text-cpu = Parlance führt ein Sprachmodell in diesem Tab aus, auf deinem eigenen Prozessor: kein Konto, kein Server, niemand hört mit.
+jump-to-latest = Zum Neuesten
+drop-here = Dateien hier ablegen: Texte gehören zur Nachricht, eine GGUF-Datei wird als Modell angesehen.
 suggestion-fact = Was ist die Hauptstadt von Frankreich?
 suggestion-explain = Erkläre in zwei Sätzen, warum der Himmel blau ist
 suggestion-write = Schreibe ein Haiku über das Meer
@@ -88,6 +97,9 @@ demo-model = Probemodell
 demo-model-text = SmolLM2 135M Instruct, 98 MB: klein und schnell, gut für einen ersten Blick.
 demo-model-offer = 98 MB, ein kleines Probemodell. Es lädt mit deiner ersten Nachricht oder sofort:
 load-model = Modell laden
+linked-model = Ein Link verlangt das Modell { $name } von { $host }.
+linked-model-of-size = Ein Link verlangt das Modell { $name } von { $host }, etwa { $size }.
+linked-model-replaces = Es würde { $name } ersetzen, das vielleicht auch andere Tabs benutzen.
 load = Laden
 unload = Entladen
 look = Ansehen
@@ -117,6 +129,8 @@ plan-for = Mit { $tokens } Tokens planen
 try-again = Noch einmal versuchen
 computes-on-cpu = Dieser Browser rechnet auf der CPU, weil er keine GPU fand, die er benutzen darf. Antworten brauchen lange.
 runs-on-cpu = Keine GPU hier: Das Modell läuft auf dem Prozessor, langsamer.
+computes-plainly = Ein Teil der Berechnungen auf der GPU ist in diesem Browser falsch, daher rechnet Parlance hier auf einfachere Weise: Die Antworten stimmen, kommen aber langsamer. Eine Aktualisierung des Browsers oder des Grafiktreibers kann helfen.
+gpu-computes-wrongly = Die GPU rechnet in diesem Browser falsch, daher läuft das Modell auf dem Prozessor, langsamer. Eine Aktualisierung des Browsers oder des Grafiktreibers kann helfen.
 compute-on = Rechnen auf
 compute-auto = Automatisch
 compute-gpu = GPU (WebGPU)
@@ -213,6 +227,7 @@ system-prompt-example = Du bist ein hilfreicher Assistent. Antworte kurz.
 thinks = Modelle, die vorher nachdenken können, tun es
 uses-tools = Modelle dürfen einen Taschenrechner und eine Uhr benutzen. Ihre Aufrufe stehen bei der Antwort.
 guesses-ahead = Vorausraten: Was das Gespräch wiederholt, kommt schneller
+drops-oldest = In langen Unterhaltungen die ältesten Fragen und Antworten weglassen, wenn der Kontext voll ist. Eine Linie zeigt, welche.
 embedding-model = Modell, das lange Dateien durchsucht
 embedding-model-text = Dateien, die nicht in den Kontext passen, werden nach den Stellen durchsucht, auf die es bei der Frage ankommt: mit einem Embedding-Modell nach ihrer Bedeutung, ohne nach ihren Wörtern.
 personas = Rollen
@@ -224,6 +239,8 @@ text = Text
 add = Hinzufügen
 data = Deine Daten
 data-text = Unterhaltungen liegen in diesem Browser und sonst nirgends.
+library-newer = Eine neuere Version von Parlance war in einem anderen Tab hier. Lade diese Seite neu, um sie zu bekommen.
+library-full = Der Speicher dieses Geräts ist voll: Was jetzt gesagt wird, wird nicht aufbewahrt. Lösche ein Modell oder Unterhaltungen, die du nicht brauchst.
 export-all-json = Alle als JSON exportieren
 export-all-markdown = Alle als Markdown exportieren
 import-conversations = Unterhaltungen importieren
@@ -233,6 +250,7 @@ imported = { $added ->
    *[other] { $added } Unterhaltungen kamen hinzu
 }, { $known } waren schon da.
 delete-all = Alle Unterhaltungen löschen
+delete-all-text = Das löscht alle Unterhaltungen mit ihren Dateien und Entwürfen und was von ihrer Berechnung aufbewahrt wurde. Modelle und Einstellungen bleiben.
 
 ## Performance
 
@@ -295,12 +313,57 @@ allowed-sources-text = Hosts, von denen diese Website außer von sich selbst Mod
 forget = Vergessen
 help-other-model = Wähle ein anderes Modell oder das Probemodell.
 help-storage = Sieh nach, was auf diesem Gerät liegt
-help-new-chat = Beginne eine neue Unterhaltung, damit Platz wird.
+help-new-chat = Beginne eine neue Unterhaltung, oder lass in den Einstellungen die ältesten Nachrichten weglassen.
 webgpu-intro = Parlance rechnet über WebGPU auf deiner GPU. Diese Browser haben es:
 webgpu-hint = Ist deiner dabei, dann prüfe, ob in seinen Einstellungen die Hardwarebeschleunigung an ist und die Seite über https oder von localhost geöffnet wurde.
 webgpu-chrome = Unter Linux ab 144; ist es dann noch aus, öffne chrome://flags/#enable-unsafe-webgpu und schalte es ein.
 webgpu-safari = Aktualisiere das System: Der Browser kommt mit ihm.
 webgpu-firefox = Anderswo öffne about:config und setze dom.webgpu.enabled auf true, oder nimm Chrome.
+
+## Failures
+
+failure-no-webgpu = Dieser Browser bietet kein WebGPU.
+failure-no-gpu = WebGPU hat keine brauchbare GPU gefunden ({ $detail }).
+failure-http-status = Das Modell konnte nicht geladen werden: Der Server antwortete mit { $status } für { $url }.
+failure-network = Das Modell konnte nicht geladen werden: { $detail }.
+failure-bad-answer = Das Modell konnte nicht geladen werden: Die Antwort des Servers ergibt keinen Sinn ({ $detail }).
+failure-not-allowed = Diese Seite darf sich nicht mit { $host } verbinden, weil das noch niemand erlaubt hat.
+failure-changed = Das Modell konnte nicht geladen werden: Die Datei an seiner Adresse hat sich inzwischen geändert. Versuche es noch einmal.
+failure-damaged = Das Modell auf diesem Gerät ist beschädigt. Es wurde entfernt; lade es neu.
+failure-wrong-checksum = „{ $name }“ wurde abgelehnt: Die Prüfsumme ist nicht die, die Adresse oder Server nennen. Nichts davon wird aufbewahrt.
+failure-unusable-copy = Die Datei auf diesem Gerät hat die richtige Prüfsumme, aber aus ihr lässt sich kein Modell laden: { $detail }. Ein neuer Download würde nicht helfen.
+failure-bad-pin = Was in der Adresse des Modells auf „#“ folgt, lässt sich nicht vergleichen: Dort muss „sha256=“ stehen und für jede Datei des Modells (Anzahl der Dateien: { $files }) eine Prüfsumme aus 64 hexadezimalen Ziffern, durch Kommas getrennt.
+failure-not-gguf = Das ist keine GGUF-Modelldatei: Sie beginnt mit { $detail } und nicht mit „GGUF“.
+failure-gguf-version = GGUF-Version { $version } wird nicht unterstützt, nur die Versionen 2 und 3.
+failure-cut-short = Die Modelldatei ist abgeschnitten: Sie hat { $length } und braucht mindestens { $needed }. Lade sie neu herunter.
+failure-malformed = Die Modelldatei ist beschädigt: { $detail }.
+failure-missing-entry = Der Modelldatei fehlt der Metadateneintrag „{ $name }“, oder er hat den falschen Typ.
+failure-missing-tensor = Der Modelldatei fehlt der Tensor „{ $name }“.
+failure-architecture = Modelle der Architektur „{ $name }“ werden noch nicht unterstützt.
+failure-format = Der Tensor „{ $tensor }“ ist als { $format } gespeichert, was noch nicht unterstützt wird.
+failure-tokenizer = Der Tokenizer des Modells ist nicht verwendbar: { $detail }.
+failure-template = Die Chat-Vorlage des Modells ist gescheitert: { $detail }.
+failure-gpu = Die GPU hat einen Fehler gemeldet: { $detail }.
+failure-wrong-results = Dieser Browser oder sein Grafiktreiber rechnet falsch. Das Modell kann auf dem Prozessor laufen.
+failure-too-large = Das Modell passt nicht auf dieses Gerät: { $detail }.
+failure-out-of-memory = Das Gerät hat nicht genug Speicher für dieses Modell, auch nicht mit einem kleinen Kontext. Versuche ein kleineres Modell ({ $detail }).
+failure-context-too-large = Ein Kontext von { $tokens } Tokens passt nicht auf dieses Gerät; { $room } Tokens würden passen.
+failure-context-full = Diese Unterhaltung hat { $tokens } Tokens, der Kontext fasst aber nur { $room }.
+failure-question-too-long = Allein die letzte Frage hat mit Anweisungen, Dateien und der bisherigen Antwort { $tokens } Tokens, der Kontext fasst aber nur { $room }. Kürze sie, hänge weniger an oder wähle einen größeren Kontext.
+failure-cannot-chat = Dieses Modell macht aus Texten Vektoren; es kann nicht chatten.
+failure-only-chats = Das geladene Modell ist für Chats; gebraucht wird ein Embedding-Modell.
+failure-no-model = Es ist kein Modell geladen. Lade zuerst eines.
+failure-no-storage = Dieser Browser behält keine Dateien.
+failure-not-kept = Dieses Modell ist nicht mehr auf diesem Gerät.
+failure-storage-full = Der Speicherplatz dieses Geräts ist voll. Lösche ein Modell, das du nicht brauchst.
+failure-storage-full-by = Der Speicherplatz dieses Geräts ist voll: { $needed } werden gebraucht, { $free } sind frei. Lösche ein Modell, das du nicht brauchst.
+failure-storage = Der Speicherplatz dieses Geräts ist nicht nutzbar: { $detail }.
+failure-field = Die Anfrage ist bei „{ $name }“ falsch: { $detail }.
+failure-grammar = Die Form der Antwort lässt sich nicht einhalten: { $detail }.
+failure-bad-address = Unter der Adresse des Modells lässt sich nichts laden.
+failure-several-models = Wähle eine GGUF-Datei oder alle Teile eines Modells in mehreren Dateien.
+failure-interrupted = Es wurde gestoppt.
+failure-engine-stopped = Die Engine hat aufgehört zu arbeiten: { $detail }. Deine Unterhaltung ist noch da; versuche es noch einmal.
 
 ## Quantities
 

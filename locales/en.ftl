@@ -10,7 +10,12 @@ send = Send
 stop = Stop
 attach = Attach text files
 remove = Remove
-not-a-text = { $name } is no text, or larger than { $limit }.
+file-is-image = { $name } is an image. Only text can be attached.
+file-is-pdf = { $name } is a PDF, whose text cannot be read here. Save it as a text file, or paste the text.
+file-is-binary = { $name } is not a text file.
+file-not-utf8 = { $name } is not in the UTF-8 encoding. Save it as UTF-8 and attach it again.
+file-too-large = { $name } has { $size }. The files of a question may have { $limit } together.
+file-unreadable = { $name } could not be read.
 waiting-for-model = Waiting for the model
 reading-prompt = Reading, { $percent } %
 thinking = Thinking…
@@ -21,6 +26,7 @@ cut-off = The page was closed before the answer was complete.
 answered-elsewhere = This is being answered in another tab.
 ended-at-limit = cut off at the limit
 ended-by-user = stopped
+context-mark = Older messages above this line are not sent to the model any more.
 token-count = { $count ->
     [one] { $count } token
    *[other] { $count } tokens
@@ -47,6 +53,9 @@ message-deleted = The message and what followed it were deleted.
 fine-print = Runs on this device. Nothing you write leaves it.
 welcome-title = Ask anything. It stays here.
 welcome-text = Parlance runs a language model inside this tab, on your own GPU: no account, no server, no one listening.
+welcome-text-cpu = Parlance runs a language model inside this tab, on your own processor: no account, no server, no one listening.
+jump-to-latest = Go to the latest
+drop-here = Drop files here: texts go with the message, a GGUF file is looked at as a model.
 suggestion-fact = What is the capital of France?
 suggestion-explain = Explain why the sky is blue, in two sentences
 suggestion-write = Write a haiku about the sea
@@ -88,6 +97,9 @@ demo-model = Demo model
 demo-model-text = SmolLM2 135M Instruct, 98 MB: small and quick, good for a first look.
 demo-model-offer = 98 MB, a small demo model. It loads with your first message, or right away:
 load-model = Load model
+linked-model = A link asks for the model { $name } from { $host }.
+linked-model-of-size = A link asks for the model { $name } from { $host }, about { $size }.
+linked-model-replaces = It would take the place of { $name }, which other tabs may be using.
 load = Load
 unload = Unload
 look = Look
@@ -117,6 +129,8 @@ plan-for = Plan for { $tokens } tokens
 try-again = Try again
 computes-on-cpu = This browser computes on the CPU, because it found no GPU it may use. Answers will be slow.
 runs-on-cpu = No GPU here: the model runs on the processor, more slowly.
+computes-plainly = Some of this browser's GPU code computes wrongly, so Parlance computes in a simpler way here: answers are right, but come more slowly. An update of the browser or the graphics driver may help.
+gpu-computes-wrongly = This browser's GPU computes wrongly, so the model runs on the processor, more slowly. An update of the browser or the graphics driver may help.
 compute-on = Compute on
 compute-auto = Automatic
 compute-gpu = GPU (WebGPU)
@@ -213,6 +227,7 @@ system-prompt-example = You are a helpful assistant. Answer briefly.
 thinks = Models that can think first do so
 uses-tools = Models may use a calculator and a clock. Their calls are shown with the answer.
 guesses-ahead = Guess ahead: what repeats the conversation comes faster
+drops-oldest = In long conversations, leave out the oldest questions and answers where the context is full. A line shows which ones.
 embedding-model = Model that searches long files
 embedding-model-text = Files that do not fit the context are searched for the passages that matter for the question. With an embedding model they are found by meaning, without one by words.
 personas = Personas
@@ -224,6 +239,8 @@ text = Text
 add = Add
 data = Your data
 data-text = Conversations are kept in this browser and nowhere else.
+library-newer = A newer version of Parlance was here in another tab. Reload this page to get it.
+library-full = This device's storage is full: what is said now is not kept. Delete a model or conversations that you do not need.
 export-all-json = Export all as JSON
 export-all-markdown = Export all as Markdown
 import-conversations = Import conversations
@@ -233,6 +250,7 @@ imported = { $added ->
    *[other] { $added } conversations were added
 }, { $known } were here already.
 delete-all = Delete all conversations
+delete-all-text = This deletes all conversations, with their files and drafts, and what was kept of their computation. Models and settings stay.
 
 ## Performance
 
@@ -295,12 +313,57 @@ allowed-sources-text = Hosts that this site may fetch models from, beside itself
 forget = Forget
 help-other-model = Choose another model, or the demo model.
 help-storage = See what is kept on this device
-help-new-chat = Start a new chat to make room.
+help-new-chat = Start a new chat, or let the settings leave out the oldest messages.
 webgpu-intro = Parlance computes on your GPU through WebGPU, which these browsers have:
 webgpu-hint = If yours is among them, check that hardware acceleration is on in its settings, and that the page is opened over https or from localhost.
 webgpu-chrome = On Linux, update to 144 or later; if it is still off, open chrome://flags/#enable-unsafe-webgpu and enable it.
 webgpu-safari = Update the system: the browser comes with it.
 webgpu-firefox = Elsewhere, open about:config and set dom.webgpu.enabled to true, or use Chrome.
+
+## Failures
+
+failure-no-webgpu = This browser offers no WebGPU.
+failure-no-gpu = WebGPU found no usable GPU ({ $detail }).
+failure-http-status = The model could not be fetched: the server answered { $status } for { $url }.
+failure-network = The model could not be fetched: { $detail }.
+failure-bad-answer = The model could not be fetched: the server's answer makes no sense ({ $detail }).
+failure-not-allowed = This page may not connect to { $host }, because nobody has allowed it yet.
+failure-changed = The model could not be fetched: the file at its address changed meanwhile. Try again.
+failure-damaged = The model on this device is damaged. It was removed; load it again.
+failure-wrong-checksum = “{ $name }” was refused: its checksum is not the one that its address or its host tells. Nothing of it is kept.
+failure-unusable-copy = The file on this device has the right checksum, but no model can be made of it: { $detail }. Another download would not help.
+failure-bad-pin = What follows “#” in the model's address cannot be compared: it has to be “sha256=” and a checksum of 64 hexadecimal digits for each file of the model (number of files: { $files }), separated by commas.
+failure-not-gguf = This is not a GGUF model file: it starts with { $detail }, not with “GGUF”.
+failure-gguf-version = GGUF version { $version } is not supported; versions 2 and 3 are.
+failure-cut-short = The model file is cut short: it has { $length } and needs at least { $needed }. Download it again.
+failure-malformed = The model file is damaged: { $detail }.
+failure-missing-entry = The model file lacks the metadata entry “{ $name }” or has it in the wrong type.
+failure-missing-tensor = The model file lacks the tensor “{ $name }”.
+failure-architecture = Models of the architecture “{ $name }” are not supported yet.
+failure-format = The tensor “{ $tensor }” is stored as { $format }, which is not supported yet.
+failure-tokenizer = The model's tokenizer cannot be used: { $detail }.
+failure-template = The model's chat template failed: { $detail }.
+failure-gpu = The GPU reported an error: { $detail }.
+failure-wrong-results = This browser or its graphics driver computes wrongly. The model can run on the CPU.
+failure-too-large = The model does not fit this device: { $detail }.
+failure-out-of-memory = The device has not enough memory for this model, not even with a small context; try a smaller model ({ $detail }).
+failure-context-too-large = A context of { $tokens } tokens does not fit this device; { $room } tokens would.
+failure-context-full = This conversation has { $tokens } tokens, but the context holds { $room }.
+failure-question-too-long = The last question alone has { $tokens } tokens, with instructions, files and what is answered already, but the context holds { $room }. Shorten it, attach less, or choose a larger context.
+failure-cannot-chat = This model turns texts into vectors; it cannot chat.
+failure-only-chats = The model loaded is for chats; an embedding model is needed.
+failure-no-model = No model is loaded. Load one first.
+failure-no-storage = This browser keeps no files.
+failure-not-kept = This model is not on this device any more.
+failure-storage-full = This device's storage is full. Delete a model that you do not need.
+failure-storage-full-by = This device's storage is full: { $needed } are needed, { $free } are left. Delete a model that you do not need.
+failure-storage = This device's storage cannot be used: { $detail }.
+failure-field = The request is wrong at “{ $name }”: { $detail }.
+failure-grammar = The answer's form cannot be kept: { $detail }.
+failure-bad-address = The model's address is none that can be fetched.
+failure-several-models = Choose one GGUF file, or all parts of one model in several files.
+failure-interrupted = It was stopped.
+failure-engine-stopped = The engine stopped working: { $detail }. Your conversation is still here; try again.
 
 ## Quantities
 

@@ -10,7 +10,12 @@ send = Enviar
 stop = Detener
 attach = Adjuntar archivos de texto
 remove = Quitar
-not-a-text = { $name } no es texto, o supera { $limit }.
+file-is-image = { $name } es una imagen. Solo se puede adjuntar texto.
+file-is-pdf = { $name } es un PDF, cuyo texto no se puede leer aquí. Guárdalo como archivo de texto o pega el texto.
+file-is-binary = { $name } no es un archivo de texto.
+file-not-utf8 = { $name } no está codificado en UTF-8. Guárdalo como UTF-8 y adjúntalo de nuevo.
+file-too-large = { $name } ocupa { $size }. Los archivos de una pregunta pueden ocupar { $limit } en total.
+file-unreadable = No se pudo leer { $name }.
 waiting-for-model = Esperando al modelo
 reading-prompt = Leyendo, { $percent } %
 thinking = Pensando…
@@ -21,6 +26,7 @@ cut-off = La página se cerró antes de terminar la respuesta.
 answered-elsewhere = Se está respondiendo en otra pestaña.
 ended-at-limit = cortada en el límite
 ended-by-user = detenida
+context-mark = Los mensajes anteriores a esta línea ya no se envían al modelo.
 token-count = { $count ->
     [one] { $count } token
    *[other] { $count } tokens
@@ -47,6 +53,9 @@ message-deleted = Se eliminó el mensaje y lo que le seguía.
 fine-print = Funciona en este dispositivo. Nada de lo que escribes sale de él.
 welcome-title = Pregunta lo que quieras. Se queda aquí.
 welcome-text = Parlance ejecuta un modelo de lenguaje en esta pestaña, en tu propia GPU: sin cuenta, sin servidor, sin nadie escuchando.
+welcome-text-cpu = Parlance ejecuta un modelo de lenguaje en esta pestaña, en tu propio procesador: sin cuenta, sin servidor, sin nadie que escuche.
+jump-to-latest = Ir a lo más reciente
+drop-here = Suelta archivos aquí: los textos acompañan al mensaje, un archivo GGUF se examina como modelo.
 suggestion-fact = ¿Cuál es la capital de Francia?
 suggestion-explain = Explica en dos frases por qué el cielo es azul
 suggestion-write = Escribe un haiku sobre el mar
@@ -88,6 +97,9 @@ demo-model = Modelo de prueba
 demo-model-text = SmolLM2 135M Instruct, 98 MB: pequeño y rápido, para una primera impresión.
 demo-model-offer = 98 MB, un modelo pequeño de prueba. Se carga con tu primer mensaje, o ahora mismo:
 load-model = Cargar modelo
+linked-model = Un enlace pide el modelo { $name } de { $host }.
+linked-model-of-size = Un enlace pide el modelo { $name } de { $host }, unos { $size }.
+linked-model-replaces = Ocuparía el lugar de { $name }, que quizá usan otras pestañas.
 load = Cargar
 unload = Descargar de la memoria
 look = Ver
@@ -117,6 +129,8 @@ plan-for = Planear para { $tokens } tokens
 try-again = Reintentar
 computes-on-cpu = Este navegador calcula en la CPU, porque no encontró una GPU que pueda usar. Las respuestas serán lentas.
 runs-on-cpu = Sin GPU aquí: el modelo funciona en el procesador, más despacio.
+computes-plainly = Parte de los cálculos en la GPU son erróneos en este navegador, así que Parlance calcula aquí de una forma más sencilla: las respuestas son correctas, pero más lentas. Actualizar el navegador o el controlador gráfico puede ayudar.
+gpu-computes-wrongly = La GPU calcula mal en este navegador, así que el modelo funciona en el procesador, más despacio. Actualizar el navegador o el controlador gráfico puede ayudar.
 compute-on = Calcular en
 compute-auto = Automático
 compute-gpu = GPU (WebGPU)
@@ -213,6 +227,7 @@ system-prompt-example = Eres un asistente útil. Responde con brevedad.
 thinks = Los modelos que pueden pensar antes lo hacen
 uses-tools = Los modelos pueden usar una calculadora y un reloj. Sus llamadas se muestran con la respuesta.
 guesses-ahead = Adivinar lo que sigue: lo que repite la conversación llega antes
+drops-oldest = En conversaciones largas, omitir las preguntas y respuestas más antiguas cuando el contexto está lleno. Una línea muestra cuáles.
 embedding-model = Modelo que busca en archivos largos
 embedding-model-text = En los archivos que no caben en el contexto se buscan los pasajes que importan para la pregunta: con un modelo de embeddings por su significado, sin él por sus palabras.
 personas = Papeles
@@ -224,6 +239,8 @@ text = Texto
 add = Añadir
 data = Tus datos
 data-text = Las conversaciones se guardan en este navegador y en ningún otro sitio.
+library-newer = Una versión más reciente de Parlance estuvo aquí en otra pestaña. Recarga esta página para obtenerla.
+library-full = El almacenamiento de este dispositivo está lleno: lo que se diga ahora no se guarda. Elimina un modelo o conversaciones que no necesites.
 export-all-json = Exportar todo como JSON
 export-all-markdown = Exportar todo como Markdown
 import-conversations = Importar conversaciones
@@ -233,6 +250,7 @@ imported = { $added ->
    *[other] Se añadieron { $added } conversaciones
 }, { $known } ya estaban aquí.
 delete-all = Eliminar todas las conversaciones
+delete-all-text = Esto elimina todas las conversaciones, con sus archivos y borradores, y lo que se guardó de su cálculo. Los modelos y los ajustes se quedan.
 
 ## Performance
 
@@ -295,12 +313,57 @@ allowed-sources-text = Servidores de los que este sitio puede obtener modelos, a
 forget = Olvidar
 help-other-model = Elige otro modelo, o el de prueba.
 help-storage = Ver qué hay en este dispositivo
-help-new-chat = Empieza una conversación nueva para hacer sitio.
+help-new-chat = Empieza una conversación nueva, o deja que los ajustes omitan los mensajes más antiguos.
 webgpu-intro = Parlance calcula en tu GPU mediante WebGPU, que tienen estos navegadores:
 webgpu-hint = Si el tuyo está entre ellos, comprueba que la aceleración por hardware está activada y que la página se abrió por https o desde localhost.
 webgpu-chrome = En Linux, desde la 144; si sigue apagado, abre chrome://flags/#enable-unsafe-webgpu y actívalo.
 webgpu-safari = Actualiza el sistema: el navegador viene con él.
 webgpu-firefox = En otros sistemas, abre about:config y pon dom.webgpu.enabled en true, o usa Chrome.
+
+## Failures
+
+failure-no-webgpu = Este navegador no ofrece WebGPU.
+failure-no-gpu = WebGPU no encontró ninguna GPU utilizable ({ $detail }).
+failure-http-status = No se pudo obtener el modelo: el servidor respondió { $status } para { $url }.
+failure-network = No se pudo obtener el modelo: { $detail }.
+failure-bad-answer = No se pudo obtener el modelo: la respuesta del servidor no tiene sentido ({ $detail }).
+failure-not-allowed = Esta página no puede conectarse a { $host }, porque nadie lo ha permitido todavía.
+failure-changed = No se pudo obtener el modelo: el archivo de su dirección cambió mientras tanto. Inténtalo de nuevo.
+failure-damaged = El modelo de este dispositivo está dañado. Se ha eliminado; cárgalo de nuevo.
+failure-wrong-checksum = Se rechazó «{ $name }»: su suma de comprobación no es la que indica su dirección o su servidor. No se conserva nada de él.
+failure-unusable-copy = El archivo de este dispositivo tiene la suma de comprobación correcta, pero no se puede cargar ningún modelo con él: { $detail }. Descargarlo de nuevo no ayudaría.
+failure-bad-pin = Lo que sigue a «#» en la dirección del modelo no se puede comparar: debe ser «sha256=» y, para cada archivo del modelo (número de archivos: { $files }), una suma de comprobación de 64 dígitos hexadecimales, separadas por comas.
+failure-not-gguf = Esto no es un archivo de modelo GGUF: empieza por { $detail }, no por «GGUF».
+failure-gguf-version = La versión { $version } de GGUF no es compatible; sí lo son la 2 y la 3.
+failure-cut-short = El archivo del modelo está incompleto: tiene { $length } y necesita al menos { $needed }. Descárgalo de nuevo.
+failure-malformed = El archivo del modelo está dañado: { $detail }.
+failure-missing-entry = Al archivo del modelo le falta el metadato «{ $name }» o es de un tipo incorrecto.
+failure-missing-tensor = Al archivo del modelo le falta el tensor «{ $name }».
+failure-architecture = Los modelos de la arquitectura «{ $name }» aún no son compatibles.
+failure-format = El tensor «{ $tensor }» está guardado como { $format }, que aún no es compatible.
+failure-tokenizer = No se puede usar el tokenizador del modelo: { $detail }.
+failure-template = La plantilla de chat del modelo falló: { $detail }.
+failure-gpu = La GPU comunicó un error: { $detail }.
+failure-wrong-results = Este navegador o su controlador gráfico calcula mal. El modelo puede ejecutarse en el procesador.
+failure-too-large = El modelo no cabe en este dispositivo: { $detail }.
+failure-out-of-memory = El dispositivo no tiene memoria suficiente para este modelo, ni siquiera con un contexto pequeño; prueba un modelo más pequeño ({ $detail }).
+failure-context-too-large = Un contexto de { $tokens } tokens no cabe en este dispositivo; { $room } tokens sí cabrían.
+failure-context-full = Esta conversación tiene { $tokens } tokens, pero en el contexto caben { $room }.
+failure-question-too-long = Solo la última pregunta tiene { $tokens } tokens, con las instrucciones, los archivos y lo ya respondido, pero en el contexto caben { $room }. Acórtala, adjunta menos o elige un contexto mayor.
+failure-cannot-chat = Este modelo convierte textos en vectores; no puede chatear.
+failure-only-chats = El modelo cargado es para chatear; hace falta un modelo de embeddings.
+failure-no-model = No hay ningún modelo cargado. Carga uno primero.
+failure-no-storage = Este navegador no conserva archivos.
+failure-not-kept = Este modelo ya no está en este dispositivo.
+failure-storage-full = El almacenamiento de este dispositivo está lleno. Elimina un modelo que no necesites.
+failure-storage-full-by = El almacenamiento de este dispositivo está lleno: hacen falta { $needed } y quedan { $free }. Elimina un modelo que no necesites.
+failure-storage = No se puede usar el almacenamiento de este dispositivo: { $detail }.
+failure-field = La petición es incorrecta en «{ $name }»: { $detail }.
+failure-grammar = No se puede mantener la forma de la respuesta: { $detail }.
+failure-bad-address = La dirección del modelo no es una que se pueda cargar.
+failure-several-models = Elige un solo archivo GGUF, o todas las partes de un mismo modelo en varios archivos.
+failure-interrupted = Se detuvo.
+failure-engine-stopped = El motor dejó de funcionar: { $detail }. Tu conversación sigue aquí; inténtalo de nuevo.
 
 ## Quantities
 

@@ -10,7 +10,12 @@ send = Envoyer
 stop = Arrêter
 attach = Joindre des fichiers texte
 remove = Retirer
-not-a-text = { $name } n'est pas un texte, ou dépasse { $limit }.
+file-is-image = { $name } est une image. Seul du texte peut être joint.
+file-is-pdf = { $name } est un PDF, dont le texte ne peut pas être lu ici. Enregistrez-le en fichier texte, ou collez le texte.
+file-is-binary = { $name } n'est pas un fichier texte.
+file-not-utf8 = { $name } n'est pas encodé en UTF-8. Enregistrez-le en UTF-8 et joignez-le de nouveau.
+file-too-large = { $name } fait { $size }. Les fichiers d'une question peuvent faire { $limit } ensemble.
+file-unreadable = { $name } n'a pas pu être lu.
 waiting-for-model = En attente du modèle
 reading-prompt = Lecture, { $percent } %
 thinking = Réflexion…
@@ -21,6 +26,7 @@ cut-off = La page a été fermée avant la fin de la réponse.
 answered-elsewhere = La réponse s'écrit dans un autre onglet.
 ended-at-limit = coupée à la limite
 ended-by-user = arrêtée
+context-mark = Les messages plus anciens, au-dessus de cette ligne, ne sont plus transmis au modèle.
 token-count = { $count ->
     [one] { $count } jeton
    *[other] { $count } jetons
@@ -47,6 +53,9 @@ message-deleted = Le message et ce qui suivait ont été supprimés.
 fine-print = Fonctionne sur cet appareil. Rien de ce que vous écrivez n'en sort.
 welcome-title = Demandez ce que vous voulez. Cela reste ici.
 welcome-text = Parlance fait tourner un modèle de langage dans cet onglet, sur votre propre GPU : pas de compte, pas de serveur, personne n'écoute.
+welcome-text-cpu = Parlance exécute un modèle de langage dans cet onglet, sur votre propre processeur : pas de compte, pas de serveur, personne n’écoute.
+jump-to-latest = Aller au plus récent
+drop-here = Déposez des fichiers ici : les textes accompagnent le message, un fichier GGUF est examiné comme modèle.
 suggestion-fact = Quelle est la capitale de la France ?
 suggestion-explain = Explique en deux phrases pourquoi le ciel est bleu
 suggestion-write = Écris un haïku sur la mer
@@ -88,6 +97,9 @@ demo-model = Modèle d'essai
 demo-model-text = SmolLM2 135M Instruct, 98 Mo : petit et rapide, pour un premier aperçu.
 demo-model-offer = 98 Mo, un petit modèle d'essai. Il se charge avec votre premier message, ou tout de suite :
 load-model = Charger le modèle
+linked-model = Un lien demande le modèle { $name } de { $host }.
+linked-model-of-size = Un lien demande le modèle { $name } de { $host }, environ { $size }.
+linked-model-replaces = Il prendrait la place de { $name }, que d’autres onglets utilisent peut-être.
 load = Charger
 unload = Décharger
 look = Examiner
@@ -117,6 +129,8 @@ plan-for = Prévoir { $tokens } jetons
 try-again = Réessayer
 computes-on-cpu = Ce navigateur calcule sur le processeur, car il n'a trouvé aucun GPU utilisable. Les réponses seront lentes.
 runs-on-cpu = Pas de GPU ici : le modèle tourne sur le processeur, plus lentement.
+computes-plainly = Une partie des calculs sur le GPU est fausse dans ce navigateur ; Parlance calcule donc ici d'une manière plus simple : les réponses sont justes, mais plus lentes. Une mise à jour du navigateur ou du pilote graphique peut aider.
+gpu-computes-wrongly = Le GPU calcule mal dans ce navigateur ; le modèle tourne donc sur le processeur, plus lentement. Une mise à jour du navigateur ou du pilote graphique peut aider.
 compute-on = Calculer sur
 compute-auto = Automatique
 compute-gpu = GPU (WebGPU)
@@ -213,6 +227,7 @@ system-prompt-example = Tu es un assistant serviable. Réponds brièvement.
 thinks = Les modèles qui savent réfléchir d'abord le font
 uses-tools = Les modèles peuvent utiliser une calculatrice et une horloge. Leurs appels s'affichent avec la réponse.
 guesses-ahead = Deviner la suite : ce qui répète la conversation vient plus vite
+drops-oldest = Dans les longues conversations, écarter les questions et réponses les plus anciennes quand le contexte est plein. Une ligne indique lesquelles.
 embedding-model = Modèle qui cherche dans les longs fichiers
 embedding-model-text = Dans les fichiers qui dépassent le contexte, on cherche les passages utiles à la question : par le sens avec un modèle d'embedding, sinon par les mots.
 personas = Rôles
@@ -224,6 +239,8 @@ text = Texte
 add = Ajouter
 data = Vos données
 data-text = Les conversations sont gardées dans ce navigateur et nulle part ailleurs.
+library-newer = Une version plus récente de Parlance est passée ici dans un autre onglet. Rechargez cette page pour l'obtenir.
+library-full = Le stockage de cet appareil est plein : ce qui est dit maintenant n'est pas gardé. Supprimez un modèle ou des conversations dont vous n'avez pas besoin.
 export-all-json = Tout exporter en JSON
 export-all-markdown = Tout exporter en Markdown
 import-conversations = Importer des conversations
@@ -233,6 +250,7 @@ imported = { $added ->
    *[other] { $added } conversations ajoutées
 }, { $known } étaient déjà là.
 delete-all = Supprimer toutes les conversations
+delete-all-text = Cela supprime toutes les conversations, avec leurs fichiers et brouillons, et ce qui a été gardé de leur calcul. Les modèles et les réglages restent.
 
 ## Performance
 
@@ -295,12 +313,57 @@ allowed-sources-text = Hôtes d'où ce site peut récupérer des modèles, en pl
 forget = Oublier
 help-other-model = Choisissez un autre modèle, ou le modèle d'essai.
 help-storage = Voir ce qui est gardé sur cet appareil
-help-new-chat = Commencez une nouvelle conversation pour faire de la place.
+help-new-chat = Commencez une nouvelle conversation, ou laissez les réglages écarter les messages les plus anciens.
 webgpu-intro = Parlance calcule sur votre GPU grâce à WebGPU, que ces navigateurs possèdent :
 webgpu-hint = Si le vôtre en est, vérifiez que l'accélération matérielle est active et que la page est ouverte en https ou depuis localhost.
 webgpu-chrome = Sous Linux, à partir de 144 ; s'il reste inactif, ouvrez chrome://flags/#enable-unsafe-webgpu et activez-le.
 webgpu-safari = Mettez le système à jour : le navigateur vient avec lui.
 webgpu-firefox = Ailleurs, ouvrez about:config et mettez dom.webgpu.enabled à true, ou prenez Chrome.
+
+## Failures
+
+failure-no-webgpu = Ce navigateur n'offre pas WebGPU.
+failure-no-gpu = WebGPU n'a trouvé aucun GPU utilisable ({ $detail }).
+failure-http-status = Le modèle n'a pas pu être récupéré : le serveur a répondu { $status } pour { $url }.
+failure-network = Le modèle n'a pas pu être récupéré : { $detail }.
+failure-bad-answer = Le modèle n'a pas pu être récupéré : la réponse du serveur n'a pas de sens ({ $detail }).
+failure-not-allowed = Cette page ne peut pas se connecter à { $host }, car personne ne l'a encore autorisé.
+failure-changed = Le modèle n'a pas pu être récupéré : le fichier à son adresse a changé entre-temps. Réessayez.
+failure-damaged = Le modèle sur cet appareil est endommagé. Il a été supprimé ; chargez-le de nouveau.
+failure-wrong-checksum = « { $name } » a été refusé : sa somme de contrôle n'est pas celle qu'indique son adresse ou son serveur. Rien n'en est conservé.
+failure-unusable-copy = Le fichier sur cet appareil a la bonne somme de contrôle, mais aucun modèle ne peut en être chargé : { $detail }. Un nouveau téléchargement n'y changerait rien.
+failure-bad-pin = Ce qui suit « # » dans l'adresse du modèle ne peut pas être comparé : il faut « sha256= », puis pour chaque fichier du modèle (nombre de fichiers : { $files }) une somme de contrôle de 64 chiffres hexadécimaux, séparées par des virgules.
+failure-not-gguf = Ce n'est pas un fichier de modèle GGUF : il commence par { $detail }, et non par « GGUF ».
+failure-gguf-version = La version { $version } de GGUF n'est pas prise en charge ; les versions 2 et 3 le sont.
+failure-cut-short = Le fichier du modèle est incomplet : il fait { $length } et il faut au moins { $needed }. Téléchargez-le de nouveau.
+failure-malformed = Le fichier du modèle est endommagé : { $detail }.
+failure-missing-entry = Il manque au fichier du modèle la métadonnée « { $name } », ou elle n'a pas le bon type.
+failure-missing-tensor = Il manque au fichier du modèle le tenseur « { $name } ».
+failure-architecture = Les modèles d'architecture « { $name } » ne sont pas encore pris en charge.
+failure-format = Le tenseur « { $tensor } » est enregistré en { $format }, qui n'est pas encore pris en charge.
+failure-tokenizer = Le tokeniseur du modèle est inutilisable : { $detail }.
+failure-template = Le gabarit de conversation du modèle a échoué : { $detail }.
+failure-gpu = Le GPU a signalé une erreur : { $detail }.
+failure-wrong-results = Ce navigateur ou son pilote graphique calcule mal. Le modèle peut fonctionner sur le processeur.
+failure-too-large = Le modèle ne tient pas sur cet appareil : { $detail }.
+failure-out-of-memory = L'appareil n'a pas assez de mémoire pour ce modèle, même avec un petit contexte ; essayez un modèle plus petit ({ $detail }).
+failure-context-too-large = Un contexte de { $tokens } jetons ne tient pas sur cet appareil ; { $room } jetons tiendraient.
+failure-context-full = Cette conversation compte { $tokens } jetons, mais le contexte n'en contient que { $room }.
+failure-question-too-long = À elle seule, la dernière question compte { $tokens } jetons avec les instructions, les fichiers et le début de la réponse, mais le contexte n'en contient que { $room }. Raccourcissez-la, joignez moins de texte ou choisissez un contexte plus grand.
+failure-cannot-chat = Ce modèle transforme des textes en vecteurs ; il ne peut pas converser.
+failure-only-chats = Le modèle chargé est fait pour converser ; il faut un modèle d'embedding.
+failure-no-model = Aucun modèle n'est chargé. Chargez-en un d'abord.
+failure-no-storage = Ce navigateur ne conserve pas de fichiers.
+failure-not-kept = Ce modèle n'est plus sur cet appareil.
+failure-storage-full = L'espace de stockage de cet appareil est plein. Supprimez un modèle dont vous n'avez pas besoin.
+failure-storage-full-by = L'espace de stockage de cet appareil est plein : il faut { $needed }, il reste { $free }. Supprimez un modèle dont vous n'avez pas besoin.
+failure-storage = L'espace de stockage de cet appareil est inutilisable : { $detail }.
+failure-field = La requête est incorrecte à « { $name } » : { $detail }.
+failure-grammar = La forme de la réponse ne peut pas être respectée : { $detail }.
+failure-bad-address = L'adresse du modèle n'est pas une adresse que l'on peut charger.
+failure-several-models = Choisissez un seul fichier GGUF, ou toutes les parties d'un même modèle en plusieurs fichiers.
+failure-interrupted = C'est arrêté.
+failure-engine-stopped = Le moteur s'est arrêté : { $detail }. Votre conversation est toujours là ; réessayez.
 
 ## Quantities
 

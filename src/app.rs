@@ -4,12 +4,13 @@ use leptos::prelude::*;
 use leptos_router::components::{Route, Router, Routes};
 use leptos_router::path;
 use leptos_use::use_preferred_dark;
+use wasm_bindgen::JsValue;
 
 use crate::chats::Chats;
 use crate::client::Client;
 use crate::i18n::{best_locale, use_locale};
 use crate::library::Library;
-use crate::options::Options;
+use crate::options::{Options, site_path};
 use crate::pages::chat::ChatPage;
 use crate::pages::models::ModelsPage;
 use crate::pages::not_found::NotFoundPage;
@@ -22,6 +23,7 @@ use crate::settings::{SettingsContext, Theme};
 /// The app. Provides [`Options`], [`SettingsContext`], the [`Client`], the [`Library`] and the [`Chats`] to all pages.
 #[component]
 pub(crate) fn App() -> impl IntoView {
+    drop_slash();
     let options = Options::from_location();
     let settings = SettingsContext::new();
     let client = Client::new(options.clone(), settings);
@@ -37,8 +39,9 @@ pub(crate) fn App() -> impl IntoView {
             <Routes fallback=NotFoundPage>
                 <Route path=path!("") view=ChatPage />
                 <Route path=path!("index.html") view=ChatPage />
-                // Not “models”: that is the folder of the demo model.
                 <Route path=path!("catalogue") view=ModelsPage />
+                // What the page is called; also the folder of the demo model.
+                <Route path=path!("models") view=ModelsPage />
                 <Route path=path!("performance") view=PerformancePage />
                 <Route path=path!("playground") view=PlaygroundPage />
                 <Route path=path!("settings") view=SettingsPage />
@@ -72,6 +75,17 @@ fn show_looks(settings: SettingsContext) {
         let locale = best_locale(language.get().as_deref(), &browser);
         leptos::task::spawn_local(use_locale(locale));
     });
+}
+
+/// Takes the slash from the end of a page's address. Static hosts put it there, because the page's file lies in a folder of its name.
+fn drop_slash() {
+    let location = window().location();
+    let (Ok(path), Ok(search), Ok(hash)) = (location.pathname(), location.search(), location.hash()) else { return };
+    let Some(page) = path.strip_suffix('/').filter(|_| path != site_path()) else { return };
+    // Where the browser refuses, the page works with the slash, too.
+    let address = format!("{page}{search}{hash}");
+    let replaced = |history: web_sys::History| history.replace_state_with_url(&JsValue::NULL, "", Some(&address));
+    let _ = window().history().and_then(replaced);
 }
 
 /// The path that the site is served under, without a slash at its end: the folder of the first page.

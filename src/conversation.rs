@@ -45,6 +45,8 @@ pub(crate) struct ChatMessage {
     pub(crate) sources: Vec<Attachment>,
     /// Tools that were used.
     pub(crate) tools: Vec<ToolUse>,
+    /// Of an answer: the first message that the model was given, where the older ones did not fit the context.
+    pub(crate) context_start: Option<MessageId>,
 }
 
 /// How far an answer is.
@@ -93,7 +95,15 @@ impl ChatMessage {
             attachments: message.attachments,
             sources: message.sources,
             tools: message.tools,
+            context_start: message.context_start,
         }
+    }
+
+    /// The message with what it has so far.
+    pub(crate) fn stopped(self) -> Self {
+        let is_active = self.state.is_active();
+        let state = if is_active { AnswerState::Done(FinishReason::Abort, Usage::default()) } else { self.state };
+        Self { state, ..self }
     }
 
     /// The message as it is kept.
@@ -118,6 +128,7 @@ impl ChatMessage {
             attachments: self.attachments.clone(),
             sources: self.sources.clone(),
             tools: self.tools.clone(),
+            context_start: self.context_start,
         }
     }
 }

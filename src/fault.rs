@@ -6,16 +6,16 @@ use web_sys::HtmlElement;
 
 use crate::i18n::t;
 
-/// Says so at the next panic, with a way to reload, and writes the details to the console.
+/// Says so at the next panic, with what failed and a way to reload, and writes the details to the console.
 pub(crate) fn report_panics() {
     std::panic::set_hook(Box::new(|info| {
         console_error_panic_hook::hook(info);
         // Elements with these names can always be made and put in place.
-        let _ = show();
+        let _ = show(info.payload_as_str().unwrap_or_default());
     }));
 }
 
-fn show() -> Option<()> {
+fn show(reason: &str) -> Option<()> {
     const ID: &str = "fault";
     let document = document();
     if document.get_element_by_id(ID).is_some() {
@@ -26,6 +26,8 @@ fn show() -> Option<()> {
     notice.set_attribute("role", "alert").ok()?;
     let text = document.create_element("p").ok()?;
     text.set_text_content(Some(&t("page-failed")));
+    let details = document.create_element("code").ok()?;
+    details.set_text_content(Some(reason));
     // A link to this address: nothing of the page's own code runs any more.
     let link = document.create_element("a").ok()?.dyn_into::<HtmlElement>().ok()?;
     link.set_attribute("href", "").ok()?;
@@ -33,6 +35,7 @@ fn show() -> Option<()> {
     link.set_text_content(Some(&t("reload")));
     notice.append_child(&text).ok()?;
     notice.append_child(&link).ok()?;
+    notice.append_child(&details).ok()?;
     document.body()?.append_child(&notice).ok()?;
     Some(())
 }

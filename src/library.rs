@@ -7,16 +7,14 @@ use js_sys::{Array, Reflect};
 use leptos::prelude::*;
 use leptos::reactive::owner::LocalStorage;
 use parlance_protocol::library::{
-    Conversation, ConversationSummary, ExportFormat, HANDLES_KEY, Id, LibraryCall, LibraryEvent, LibraryRequest,
-    Message,
+    Attachment, Conversation, ConversationSummary, ExportFormat, HANDLES_KEY, Id, LibraryCall, LibraryEvent,
+    LibraryFailureKind, LibraryRequest, Message,
 };
 
 use wasm_bindgen::{JsCast as _, JsValue};
 
-use crate::transport::{Transport, TransportEvent, describe, to_js};
-
-/// The worker's script, relative to the site.
-const SCRIPT: &str = "parlance-library_loader.js";
+use crate::i18n::t;
+use crate::transport::{SiteWorker, Transport, TransportEvent, describe, to_js};
 
 /// A file that the library has written.
 pub(crate) struct ExportedFile {
@@ -116,23 +114,27 @@ impl Library {
         }
     }
 
-    /// A text in passages.
-    pub(crate) async fn split(self, text: String) -> Result<Vec<String>, String> {
-        match self.call(LibraryRequest::Split { text }).await? {
+    /// The passages of files whose words fit a question best; see [`LibraryRequest::FindPassages`].
+    pub(crate) async fn find_passages(
+        self,
+        files: Vec<Attachment>,
+        question: String,
+        max_chars: u32,
+    ) -> Result<Vec<Attachment>, String> {
+        match self.call(LibraryRequest::FindPassages { files, question, max_chars }).await? {
             LibraryEvent::Passages { passages, .. } => Ok(passages),
             event => Err(unexpected(&event)),
         }
     }
 
-    /// Indices of the passages that fit a question best; see [`LibraryRequest::Best`].
+    /// Indices of the passages whose meaning fits a question best; see [`LibraryRequest::Best`].
     pub(crate) async fn best(
         self,
         passages: Vec<String>,
-        question: String,
-        vectors: Option<Vec<Vec<f32>>>,
+        vectors: Vec<Vec<f32>>,
         max_chars: u32,
     ) -> Result<Vec<u32>, String> {
-        match self.call(LibraryRequest::Best { passages, question, vectors, max_chars }).await? {
+        match self.call(LibraryRequest::Best { passages, vectors, max_chars }).await? {
             LibraryEvent::Best { chosen, .. } => Ok(chosen),
             event => Err(unexpected(&event)),
         }
@@ -193,7 +195,11 @@ impl Library {
         let (sender, receiver) = oneshot::channel();
         self.send(request, handles, sender);
         match receiver.await {
-            Ok((LibraryEvent::Failed { message, .. }, _)) => Err(message),
+            Ok((LibraryEvent::Failed { kind, message, .. }, _)) => Err(match kind {
+                LibraryFailureKind::Newer => t("library-newer"),
+                LibraryFailureKind::Full => t("library-full"),
+                LibraryFailureKind::Other => message,
+            }),
             Ok(answer) => Ok(answer),
             // The worker died with the request; the next one starts another.
             Err(_) => Err("the worker that keeps conversations stopped".to_owned()),
@@ -203,7 +209,7 @@ impl Library {
     fn send(self, request: LibraryRequest, handles: JsValue, answer: oneshot::Sender<(LibraryEvent, JsValue)>) {
         self.link.update_value(|link| {
             if link.transport.is_none() {
-                link.transport = Transport::start(SCRIPT, move |event| self.receive(event)).ok();
+                link.transport = Transport::start(SiteWorker::Library, move |event| self.receive(event)).ok();
             }
             link.last_call += 1;
             let call = LibraryCall { id: link.last_call, request };

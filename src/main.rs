@@ -8,6 +8,7 @@ mod chats;
 mod client;
 mod components;
 mod conversation;
+mod failure;
 mod fault;
 mod i18n;
 mod library;

@@ -14,11 +14,11 @@ const DEMO_MODEL: &str = "models/SmolLM2-135M-Instruct.Q4_1.gguf";
 /// Choices for this visit.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Options {
-    /// Absolute URL of the model to offer.
-    pub(crate) model_url: String,
-    /// Whether the address named the model, rather than leaving the demo model.
-    pub(crate) model_was_chosen: bool,
-    /// A question to ask right away.
+    /// Absolute URL of the demo model.
+    pub(crate) demo_model: String,
+    /// That of the model that the address names, if it is another one.
+    pub(crate) linked_model: Option<String>,
+    /// A question to write into the field.
     pub(crate) question: Option<String>,
     temperature: Option<f32>,
     top_p: Option<f32>,
@@ -41,10 +41,10 @@ impl Options {
         let text = |name: &str| parameters.as_ref().and_then(|parameters| parameters.get(name));
         let float = |name: &str| text(name).and_then(|value| value.parse::<f32>().ok());
         let number = |name: &str| text(name).and_then(|value| value.parse::<u32>().ok());
-        let chosen = text("model").and_then(|text| model_url(&text));
+        let demo_model = absolute_url(DEMO_MODEL).unwrap_or_default();
         Self {
-            model_was_chosen: chosen.is_some(),
-            model_url: chosen.or_else(|| absolute_url(DEMO_MODEL)).unwrap_or_default(),
+            linked_model: text("model").and_then(|text| model_url(&text)).filter(|url| *url != demo_model),
+            demo_model,
             question: text("q").filter(|text| !text.trim().is_empty()),
             temperature: float("temperature"),
             top_p: float("top_p"),

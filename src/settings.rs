@@ -27,6 +27,8 @@ pub(crate) struct Settings {
     pub(crate) uses_tools: bool,
     /// Whether tokens are guessed from the conversation, so that repetitions come faster.
     pub(crate) guesses_ahead: bool,
+    /// Whether the oldest messages are left out where a conversation does not fit the context.
+    pub(crate) drops_oldest: bool,
     /// Address of the embedding model that searches long files; none if empty.
     pub(crate) embedding_model: String,
     /// Light, dark, or as the system has it.
@@ -58,6 +60,7 @@ impl Default for Settings {
             thinks: true,
             uses_tools: false,
             guesses_ahead: false,
+            drops_oldest: true,
             embedding_model: String::new(),
             theme: Theme::System,
             is_compact: false,
@@ -195,7 +198,7 @@ mod tests {
         let settings: Settings = serde_json::from_str(r#"{"sampling":{"temperature":0.1},"gone":1}"#)?;
         assert!((settings.sampling.temperature - 0.1).abs() < 1e-6);
         assert!((settings.sampling.top_p - Sampling::BALANCED.top_p).abs() < 1e-6);
-        assert!(settings.enter_sends);
+        assert!(settings.enter_sends && settings.drops_oldest);
         Ok(())
     }
 }

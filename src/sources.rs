@@ -1,6 +1,8 @@
 //! Hosts of models that the user allows this site to connect to, beside the site itself. `web/policy.js` makes the browser obey it.
 
+use js_sys::{Array, Reflect};
 use leptos::prelude::*;
+use wasm_bindgen::JsCast as _;
 use web_sys::Url;
 
 use crate::storage;
@@ -18,6 +20,13 @@ pub(crate) fn allowed() -> Vec<String> {
     storage::read(KEY).and_then(|json| serde_json::from_str(&json).ok()).unwrap_or_default()
 }
 
+/// The hosts that the browser lets this page and its workers connect to beside the site, as `web/policy.js` has read them when the page began,
+/// with those that they send files from.
+pub(crate) fn in_force() -> Array {
+    let hosts = Reflect::get(&window(), &"parlanceAllowedHosts".into()).unwrap_or_default();
+    hosts.dyn_into().unwrap_or_default()
+}
+
 /// Whether the user has allowed an address's host. The page may be older than that.
 pub(crate) fn is_allowed(url: &str) -> bool {
     origin_of(url).is_some_and(|origin| allowed().contains(&origin))
@@ -32,6 +41,7 @@ pub(crate) fn needs_permission(url: &str) -> bool {
 /// Allows an address's host, and opens the page anew with that model, since a page's policy can only become narrower.
 pub(crate) fn allow(url: &str) {
     keep_allowed(url);
+    storage::agree_to_link(url);
     let location = window().location();
     let query = web_sys::UrlSearchParams::new_with_str(&location.search().unwrap_or_default());
     if let Ok(query) = query {

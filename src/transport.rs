@@ -6,13 +6,32 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 
-use js_sys::Reflect;
+use js_sys::{Array, Reflect};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use wasm_bindgen::prelude::*;
-use web_sys::{Blob, BlobPropertyBag, ErrorEvent, MessageEvent, Url, Worker, WorkerOptions, WorkerType};
+use web_sys::{ErrorEvent, MessageEvent, Worker};
 
-use crate::options::{absolute_url, site_path};
+use crate::sources;
+
+// `web/start-worker.js`, which lies beside this program's script. The ES module starts its worker by it, too.
+#[wasm_bindgen(raw_module = "./start-worker.js")]
+extern "C" {
+    #[wasm_bindgen(catch, js_name = startEngine)]
+    fn start_engine(allowed_hosts: &Array) -> Result<Worker, JsValue>;
+
+    #[wasm_bindgen(catch, js_name = startLibrary)]
+    fn start_library() -> Result<Worker, JsValue>;
+}
+
+/// The site's workers.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum SiteWorker {
+    /// Holds the engine, or passes requests on to the tab that does.
+    Engine,
+    /// Keeps conversations.
+    Library,
+}
 
 /// What comes from a worker.
 pub(crate) enum TransportEvent<E> {
@@ -32,17 +51,16 @@ pub(crate) struct Transport {
 }
 
 impl Transport {
-    /// Starts the worker of a script, named relative to the site. Its events go to `receive`. Or says why it cannot be started.
+    /// Starts a worker. Its events go to `receive`. Or says why it cannot be started.
     pub(crate) fn start<E: DeserializeOwned + 'static>(
-        script: &str,
+        worker: SiteWorker,
         receive: impl Fn(TransportEvent<E>) + 'static,
     ) -> Result<Self, String> {
-        let url = absolute_url(script).ok_or("its address is not an HTTP one")?;
-        let options = WorkerOptions::new();
-        options.set_type(WorkerType::Module);
-        // Under this name the workers of all tabs of the site find each other.
-        options.set_name(&site_path());
-        let worker = Worker::new_with_options(&inheriting(&url)?, &options).map_err(|error| describe(&error))?;
+        let started = match worker {
+            SiteWorker::Engine => start_engine(&sources::in_force()),
+            SiteWorker::Library => start_library(),
+        };
+        let worker = started.map_err(|error| describe(&error))?;
 
         let receive = Rc::new(receive);
         let receive_message = Rc::clone(&receive);
@@ -82,20 +100,6 @@ impl Transport {
         }
         self.worker.post_message(message).map_err(|error| describe(&error))
     }
-}
-
-/// The address of a script that imports another one. A worker of it inherits the page's policy, and with it the hosts that it may
-/// connect to; one of a script that a server sends has the policy that the server sends with it, and static hosts send none.
-fn inheriting(url: &str) -> Result<String, String> {
-    let source = js_sys::Array::of1(
-        &format!("import {};", js_sys::JSON::stringify(&url.into()).map_err(|e| describe(&e))?).into(),
-    );
-    let options = BlobPropertyBag::new();
-    options.set_type("text/javascript");
-    let blob = Blob::new_with_str_sequence_and_options(&source, &options).map_err(|error| describe(&error))?;
-    let address = Url::create_object_url_with_blob(&blob).map_err(|error| describe(&error))?;
-    // For whoever looks at the page's workers.
-    Ok(format!("{address}#{}", url.rsplit('/').next().unwrap_or_default()))
 }
 
 /// The plain JavaScript form of a message.

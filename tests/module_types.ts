@@ -1,7 +1,11 @@
 // Uses the ES module as TypeScript programs do; `cargo xtask test` checks its types.
 import { Parlance } from "../web/parlance";
 
-const engine = await Parlance.create({ model: "model.gguf", onProgress: ({ phase, seconds }) => console.log(phase, seconds) });
+const engine = await Parlance.create({
+    model: "owner/repository/model.gguf",
+    allowedHosts: ["huggingface.co"],
+    onProgress: ({ phase, seconds }) => console.log(phase, seconds),
+});
 
 const answer = await engine.chat.completions.create({ messages: [{ role: "user", content: "Hi" }] });
 const text: string | null = answer.choices[0].message.content;
@@ -16,3 +20,6 @@ console.log(vector.length);
 
 // @ts-expect-error: messages must have a role.
 await engine.chat.completions.create({ messages: [{ content: "Hi" }] });
+
+// @ts-expect-error: hosts are named by texts.
+await Parlance.create({ allowedHosts: [new URL("https://huggingface.co")] });

@@ -14,12 +14,18 @@ export interface Progress {
 /** A model in memory. */
 export interface ModelInfo {
   name: string;
+  /** Its address; `null` where it comes from a file. */
+  url: string | null;
   can_chat: boolean;
   context_tokens: number;
+  /** The most that it may be loaded with. */
+  max_context_tokens: number;
   adapter: string;
   is_software: boolean;
   /** The model is computed on the CPU, without WebGPU. */
   is_cpu: boolean;
+  /** Whether the GPU computed right when it was tried: else by simpler kernels, or on the CPU. */
+  self_test: "passed" | "plain" | "failed";
   /** Optional features of the GPU that are in use, for example `subgroups`. */
   features: string[];
   /** Bytes of weights on the device. */
@@ -124,6 +130,8 @@ export interface ChatCompletionRequest extends Sampling {
   chat_template_kwargs?: { enable_thinking?: boolean };
   extra_body?: { enable_thinking?: boolean };
   continue_final_message?: boolean;
+  /** An extension: `auto` leaves out the oldest turns of a conversation that does not fit the context; by default the request fails. */
+  truncation?: "auto" | "disabled";
   prediction?: { type: "content"; content: string | { type: "text"; text: string }[] };
 }
 
@@ -175,6 +183,8 @@ export interface ChatCompletion {
     finish_reason: FinishReason;
   }[];
   usage: Usage;
+  /** The oldest messages that were left out because of `truncation`, system messages not counted. */
+  dropped_messages?: number;
 }
 
 export interface ChatCompletionChunk {
@@ -189,6 +199,8 @@ export interface ChatCompletionChunk {
     finish_reason: FinishReason | null;
   }[];
   usage?: Usage;
+  /** In the first chunk: as in `ChatCompletion`. */
+  dropped_messages?: number;
 }
 
 export interface CompletionRequest extends Sampling {
@@ -228,6 +240,12 @@ export interface RequestOptions {
 /** An address, `owner/repository/file.gguf` on Hugging Face, a file, or all files of a model in several. */
 export type Model = string | File | Iterable<File>;
 
+/** What exactly went wrong: a code, and what a sentence about it names; see `Reason` in `worker/protocol/src/failure.rs`. */
+export interface Reason {
+  code: string;
+  [detail: string]: string | number | null;
+}
+
 /** What went wrong, with the fields of OpenAI's errors. */
 export class ParlanceError extends Error {
   readonly kind: string;
@@ -236,11 +254,17 @@ export class ParlanceError extends Error {
   readonly param: string | null;
   readonly code: string | null;
   readonly suggestedContextTokens: number | null;
+  readonly reason: Reason;
 }
 
 export interface CreateOptions {
   model?: Model;
   contextTokens?: number | null;
+  /**
+   * Hosts that models may be fetched from, beside the site and the origin of this page: `huggingface.co`, `https://models.example.org:8443`,
+   * `*.example.org`. None if absent. A model that is on this device needs no host.
+   */
+  allowedHosts?: string[];
   onProgress?: (progress: Progress) => void;
   /** Hears of models that other tabs load (`model_changed`), and of a GPU that failed and was opened anew (`recovered`). */
   onEvent?: (event: { type: "model_changed"; model: ModelInfo | null } | { type: "recovered"; message: string }) => void;
@@ -253,6 +277,8 @@ interface Create<Request, Response, Chunk> {
 
 export class Parlance {
   static create(options?: CreateOptions): Promise<Parlance>;
+  /** An engine whose worker starts with its first request. */
+  constructor(options?: Pick<CreateOptions, "allowedHosts" | "onProgress" | "onEvent">);
   readonly chat: { completions: { create: Create<ChatCompletionRequest, ChatCompletion, ChatCompletionChunk> } };
   readonly completions: { create: Create<CompletionRequest, Completion, Completion> };
   readonly embeddings: { create(body: EmbeddingRequest, options?: RequestOptions): Promise<EmbeddingList> };

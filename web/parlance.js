@@ -1,16 +1,20 @@
 // Parlance for web developers: OpenAI's API over a model that runs in this tab.
 //
 //   import { Parlance } from "https://your.site/parlance.js";
-//   const engine = await Parlance.create({ model: "owner/repository/file.gguf", onProgress: console.log });
+//   const engine = await Parlance.create({
+//     model: "owner/repository/file.gguf", allowedHosts: ["huggingface.co"], onProgress: console.log,
+//   });
 //   const stream = await engine.chat.completions.create({ messages: [...], stream: true });
 //   for await (const chunk of stream) console.log(chunk.choices[0]?.delta.content);
 //
 // All of the work is done in the worker; this module turns messages into promises and iterators. `docs/api.md` describes it,
 // `parlance.d.ts` types it.
 
+import { startEngine } from "./start-worker.js";
+
 /** What went wrong, with the fields of OpenAI's errors. */
 export class ParlanceError extends Error {
-  constructor({ kind, status, error, suggested_context_tokens: suggestedContextTokens = null }) {
+  constructor({ kind, status, error, suggested_context_tokens: suggestedContextTokens = null, reason = { code: "other" } }) {
     super(error.message);
     this.name = "ParlanceError";
     this.kind = kind;
@@ -19,6 +23,7 @@ export class ParlanceError extends Error {
     this.param = error.param;
     this.code = error.code;
     this.suggestedContextTokens = suggestedContextTokens;
+    this.reason = reason;
   }
 }
 
@@ -31,9 +36,12 @@ const crashed = (message) =>
 
 /** A model in this tab, or one that another tab of this site shares. */
 export class Parlance {
-  /** Starts the worker and loads a model: an address, `owner/repository/file.gguf` on Hugging Face, or `File`s. */
-  static async create({ model, contextTokens = null, onProgress = () => {}, onEvent = () => {} } = {}) {
-    const engine = new Parlance(onProgress, onEvent);
+  /**
+   * Starts the worker and loads a model: an address, `owner/repository/file.gguf` on Hugging Face, or `File`s. Models are fetched from
+   * the site and from this page's origin; every other host has to be among `allowedHosts`, also that of `model`.
+   */
+  static async create({ model, contextTokens = null, allowedHosts = [], onProgress = () => {}, onEvent = () => {} } = {}) {
+    const engine = new Parlance({ allowedHosts, onProgress, onEvent });
     if (model !== undefined) await engine.load(model, { contextTokens });
     return engine;
   }
@@ -43,10 +51,12 @@ export class Parlance {
   #pending = new Map();
   #lastId = 0;
   #loads = [];
+  #allowedHosts;
   #onProgress;
   #onEvent;
 
-  constructor(onProgress, onEvent) {
+  constructor({ allowedHosts = [], onProgress = () => {}, onEvent = () => {} } = {}) {
+    this.#allowedHosts = allowedHosts.map(originOf);
     this.#onProgress = onProgress;
     this.#onEvent = onEvent;
     const create = (endpoint) => (body, options) => this.#create(endpoint, body, options);
@@ -153,7 +163,7 @@ export class Parlance {
   /** Starts the worker if there is none; after a crash it loads again what was loaded. */
   #start() {
     this.#ready ??= new Promise((resolve, reject) => {
-      const worker = startWorker();
+      const worker = startEngine(this.#allowedHosts);
       this.#worker = worker;
       worker.onmessage = ({ data }) => (data.type === "ready" ? resolve() : this.#receive(data));
       worker.onerror = (event) => {
@@ -249,13 +259,9 @@ class Stream {
   }
 }
 
-/** A worker, also where this module was imported from another origin: browsers start workers of the page's own origin only. */
-function startWorker() {
-  const script = new URL("./parlance-worker_loader.js", import.meta.url);
-  const options = { type: "module", name: new URL("./", script).pathname };
-  if (script.origin === location.origin) return new Worker(script, options);
-  const blob = new Blob([`import ${JSON.stringify(script.href)};`], { type: "text/javascript" });
-  return new Worker(URL.createObjectURL(blob), { ...options, name: script.origin + options.name });
+/** A host's origin; one that is named without a scheme is meant with https. */
+function originOf(host) {
+  return new URL(host.includes("://") ? host : `https://${host}`).origin;
 }
 
 /** A model as the worker takes it. */

@@ -20,6 +20,8 @@
   meta.httpEquiv = "Content-Security-Policy";
   meta.content = ["connect-src 'self'", ...allowed].join(" ");
   document.head.append(meta);
+  // For the worker that fetches models (`src/sources.rs`), which obeys the same list.
+  Object.defineProperty(window, "parlanceAllowedHosts", { value: Object.freeze(allowed) });
 
   // Trusted Types: HTML comes sanitised from the library; scripts come from the site, and none from text.
   window.trustedTypes?.createPolicy("default", {

@@ -4,17 +4,23 @@
 // The build step fills in BUILD and FILES (`cargo xtask finish-site`).
 
 const BUILD = "";
-const FILES = [];
+/** The files of this build, each with its digest. */
+const FILES = {};
 
 const CACHE_PREFIX = "parlance-build-";
 const CACHE = CACHE_PREFIX + BUILD;
 const BASE = new URL("./", self.location.href);
+/** Paths of the app's pages, below the site's: one name, no file. */
+const PAGE = /^([^./]+\/?)?$/;
 
 // --- The app, offline ---
 
 self.addEventListener("install", (event) => {
-  // All files or none, fresh from the server: builds never mix.
-  const requests = FILES.map((file) => new Request(new URL(file, BASE), { cache: "reload" }));
+  // All files or none, fresh from the server, and each as this build has it: where a host mixes files of two builds, or changes them, the
+  // browser finds another digest, and what was installed before stays.
+  const requests = Object.entries(FILES).map(
+    ([file, integrity]) => new Request(new URL(file, BASE), { cache: "reload", integrity }),
+  );
   event.waitUntil(caches.open(CACHE).then((cache) => cache.addAll(requests)));
 });
 
@@ -43,9 +49,14 @@ self.addEventListener("fetch", (event) => {
     event.respondWith(response);
     event.waitUntil(done);
   } else if (event.request.method === "GET") {
-    const isPage = event.request.mode === "navigate" && !FILES.includes(path);
-    if (isPage ? FILES.length > 0 && !path.includes(".") : FILES.includes(path)) {
-      event.respondWith(fromCache(isPage ? "index.html" : path, event.request));
+    if (Object.hasOwn(FILES, path)) {
+      event.respondWith(fromCache(path, event.request));
+    } else if (event.request.mode === "navigate" && Object.hasOwn(FILES, "index.html") && PAGE.test(path)) {
+      // The page names its files relative to the site's folder, so that its address must not look like another folder.
+      const response = path.endsWith("/")
+        ? Response.redirect(new URL(`./${path.slice(0, -1)}${url.search}`, BASE))
+        : fromCache("index.html", event.request);
+      event.respondWith(response);
     }
   }
 });
@@ -64,17 +75,20 @@ const ENDPOINTS = {
   "v1/models": "models",
 };
 
+/** Tells this site's channels and locks from those of others on the same origin, and those of this build from those of others. */
+const SCOPE = `${BASE.pathname}@${BUILD}`;
+
 /** A connection to the worker that leads, see `worker/src/link.rs`. */
 class Engine {
   #id = crypto.randomUUID();
-  #requests = new BroadcastChannel(`parlance.requests:${BASE.pathname}`);
-  #events = new BroadcastChannel(`parlance.events:${BASE.pathname}.${this.#id}`);
+  #requests = new BroadcastChannel(`parlance.requests:${SCOPE}`);
+  #events = new BroadcastChannel(`parlance.events:${SCOPE}.${this.#id}`);
   #pending = new Map();
   #lastId = 0;
 
   constructor() {
     // As long as this is held, the engine knows that somebody listens.
-    navigator.locks.request(`parlance.client:${BASE.pathname}.${this.#id}`, () => new Promise(() => {}));
+    navigator.locks.request(`parlance.client:${SCOPE}.${this.#id}`, () => new Promise(() => {}));
     this.#events.onmessage = ({ data }) => this.#pending.get(data.id)?.onEvent(data);
     this.#requests.onmessage = ({ data }) => {
       if (data.kind === "leader") this.#askAgain();
@@ -84,7 +98,7 @@ class Engine {
   /** Whether some tab holds the engine. */
   static async isThere() {
     const { held } = await navigator.locks.query();
-    return held.some((lock) => lock.name === `parlance.engine:${BASE.pathname}`);
+    return held.some((lock) => lock.name === `parlance.engine:${SCOPE}`);
   }
 
   /** Sends a request; `onEvent` hears what comes of it. Returns a function that stops it. */
@@ -105,7 +119,8 @@ class Engine {
   }
 
   #post(request) {
-    this.#requests.postMessage({ kind: "request", client: this.#id, request });
+    // Whoever asks over HTTP has models fetched from the site only.
+    this.#requests.postMessage({ kind: "request", client: this.#id, allowed_hosts: [BASE.origin], request });
   }
 
   /** Another tab holds the engine now: what had no answer yet is asked again. */

@@ -5,12 +5,17 @@
 //! Records are those of `parlance_protocol::library` as JavaScript objects; fields that are missing take their defaults, so that a
 //! new optional field needs no new version.
 
-use idb::{Database, DatabaseEvent as _, Factory, IndexParams, KeyPath, ObjectStoreParams, Query, TransactionMode};
-use js_sys::{Object, Reflect};
+use std::collections::HashSet;
+
+use idb::{
+    Database, DatabaseEvent as _, Factory, IndexParams, KeyPath, ObjectStoreParams, Query, Transaction, TransactionMode,
+};
+use js_sys::{Object, Promise, Reflect};
 use parlance_protocol::library::{Conversation, ConversationSummary, HANDLES_KEY, Id, Message};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use wasm_bindgen::JsValue;
+use wasm_bindgen_futures::JsFuture;
 
 use crate::error::LibraryError;
 
@@ -20,8 +25,15 @@ const MESSAGES: &str = "messages";
 const FILES: &str = "files";
 const BY_CONVERSATION: &str = "conversation";
 
-/// The open database.
+/// The open database. Once the browser has closed it, every method fails with [`LibraryError::Closed`].
 pub(crate) struct Records(Database);
+
+impl Drop for Records {
+    fn drop(&mut self) {
+        // A connection that nobody uses must not hold up a newer version.
+        self.0.close();
+    }
+}
 
 impl Records {
     /// Opens the database of the site at a path, and brings one of an older version up to date.
@@ -35,7 +47,8 @@ impl Records {
             }
         });
         let mut database = request.await?;
-        // A newer version of the app in another tab may go ahead; this tab's next request says that the page must be reloaded.
+        // Another tab may go ahead: with a newer version of the app, or because the site's data are deleted. This tab's next request
+        // opens the database anew, or learns that the page must be reloaded.
         database.on_version_change(|event| {
             if let Ok(database) = event.database() {
                 database.close();
@@ -70,6 +83,19 @@ impl Records {
         all_of(records)
     }
 
+    /// Which of these messages have a name that is here already.
+    pub(crate) async fn taken(&self, messages: &[Message]) -> Result<HashSet<Id>, LibraryError> {
+        let transaction = self.0.transaction(&[MESSAGES], TransactionMode::ReadOnly)?;
+        let store = transaction.object_store(MESSAGES)?;
+        let mut taken = HashSet::new();
+        for Message { id, .. } in messages {
+            if store.get_key(key(*id))?.await?.is_some() {
+                taken.insert(*id);
+            }
+        }
+        Ok(taken)
+    }
+
     /// Keeps a summary and messages, all or none.
     pub(crate) async fn put(
         &self,
@@ -84,8 +110,7 @@ impl Records {
         for message in messages {
             store.put(&record(message)?, None)?;
         }
-        transaction.commit()?.await?;
-        Ok(())
+        commit(transaction).await
     }
 
     /// Deletes messages.
@@ -95,8 +120,7 @@ impl Records {
         for id in ids {
             store.delete(key(*id))?;
         }
-        transaction.commit()?.await?;
-        Ok(())
+        commit(transaction).await
     }
 
     /// Deletes a conversation with its messages.
@@ -108,8 +132,7 @@ impl Records {
         for message in all_of::<Message>(messages)? {
             store.delete(key(message.id))?;
         }
-        transaction.commit()?.await?;
-        Ok(())
+        commit(transaction).await
     }
 
     /// Remembers files under a name.
@@ -121,8 +144,7 @@ impl Records {
         }
         let transaction = self.0.transaction(&[FILES], TransactionMode::ReadWrite)?;
         transaction.object_store(FILES)?.put(&record, None)?;
-        transaction.commit()?.await?;
-        Ok(())
+        commit(transaction).await
     }
 
     /// Names of remembered files, with their handles.
@@ -140,8 +162,7 @@ impl Records {
     pub(crate) async fn delete_files(&self, name: &str) -> Result<(), LibraryError> {
         let transaction = self.0.transaction(&[FILES], TransactionMode::ReadWrite)?;
         transaction.object_store(FILES)?.delete(JsValue::from(name))?;
-        transaction.commit()?.await?;
-        Ok(())
+        commit(transaction).await
     }
 
     /// Deletes all conversations.
@@ -149,9 +170,24 @@ impl Records {
         let transaction = self.0.transaction(&[SUMMARIES, MESSAGES], TransactionMode::ReadWrite)?;
         transaction.object_store(SUMMARIES)?.clear()?;
         transaction.object_store(MESSAGES)?.clear()?;
-        transaction.commit()?.await?;
-        Ok(())
+        commit(transaction).await
     }
+}
+
+/// Waits until what was written is safe. A transaction's own future takes one that was given up, as for want of room, for done.
+async fn commit(transaction: Transaction) -> Result<(), LibraryError> {
+    let mut transaction = transaction.commit()?;
+    let is_complete = Promise::new(&mut |resolve, _| {
+        let resolve_aborted = resolve.clone();
+        // A promise's own functions do not throw.
+        transaction.on_complete(move |_| drop(resolve.call1(&JsValue::NULL, &JsValue::TRUE)));
+        transaction.on_abort(move |_| drop(resolve_aborted.call1(&JsValue::NULL, &JsValue::FALSE)));
+    });
+    if JsFuture::from(is_complete).await.is_ok_and(|is_complete| is_complete.is_truthy()) {
+        return Ok(());
+    }
+    let name = transaction.error().map(|exception| exception.name()).unwrap_or_default();
+    Err(LibraryError::of_name(&name).unwrap_or(LibraryError::Aborted(name)))
 }
 
 /// Brings a database up to date, one version after the other.

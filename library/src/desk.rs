@@ -1,6 +1,6 @@
 //! What the library does for the page, one request at a time or several beside each other.
 
-use std::cell::{OnceCell, RefCell};
+use std::cell::RefCell;
 use std::collections::HashMap;
 use std::rc::Rc;
 
@@ -11,7 +11,7 @@ use parlance_protocol::library::{
 use parlance_text::calculator::calculate;
 use parlance_text::exchange;
 use parlance_text::markdown::{Renderer, Update};
-use parlance_text::passages::{self, Vectors};
+use parlance_text::passages;
 use parlance_text::search;
 use wasm_bindgen::JsValue;
 use web_sys::{BroadcastChannel, console};
@@ -22,8 +22,8 @@ use crate::error::LibraryError;
 /// Everything that requests work on.
 pub(crate) struct Desk {
     site: String,
-    /// Opened by the first request that needs it.
-    records: OnceCell<Rc<Records>>,
+    /// Opened by the first request that needs it, and again where the browser closed it.
+    records: RefCell<Option<Rc<Records>>>,
     /// Texts that are being written.
     texts: RefCell<HashMap<Id, Renderer>>,
     changes: BroadcastChannel,
@@ -31,64 +31,74 @@ pub(crate) struct Desk {
 
 impl Desk {
     pub(crate) fn new(site: &str, changes: BroadcastChannel) -> Self {
-        Self { site: site.to_owned(), records: OnceCell::new(), texts: RefCell::default(), changes }
+        Self { site: site.to_owned(), records: RefCell::default(), texts: RefCell::default(), changes }
     }
 
     /// Does what is asked; `handles` travelled beside it. Gives what travels beside the answer, too.
     pub(crate) async fn answer(&self, call: LibraryCall, handles: JsValue) -> (LibraryEvent, Option<JsValue>) {
         let id = call.id;
-        let answer = self.handle(id, call.request, &handles).await;
-        answer.unwrap_or_else(|error| (LibraryEvent::Failed { id, message: error.to_string() }, None))
+        let mut answer = self.handle(id, &call.request, &handles).await;
+        if matches!(answer, Err(LibraryError::Closed)) {
+            // Once more, on a new connection. Nothing of the request was kept, or it will be kept again.
+            self.records.replace(None);
+            answer = self.handle(id, &call.request, &handles).await;
+        }
+        answer
+            .unwrap_or_else(|error| (LibraryEvent::Failed { id, kind: error.kind(), message: error.to_string() }, None))
     }
 
     async fn handle(
         &self,
         id: u32,
-        request: LibraryRequest,
+        request: &LibraryRequest,
         handles: &JsValue,
     ) -> Result<(LibraryEvent, Option<JsValue>), LibraryError> {
         let event = match request {
             // What needs no records, so that answers are rendered also where the browser keeps none.
             LibraryRequest::Render { key, known_bytes, added, is_final } => {
-                self.render(id, key, known_bytes as usize, &added, is_final)
+                self.render(id, *key, *known_bytes as usize, added, *is_final)
             }
-            LibraryRequest::Calculate { expression } => LibraryEvent::Calculated { id, value: calculate(&expression) },
-            LibraryRequest::Split { text } => LibraryEvent::Passages { id, passages: passages::split(&text) },
-            LibraryRequest::Best { passages, question, vectors, max_chars } => {
-                LibraryEvent::Best { id, chosen: best(&passages, &question, vectors.as_deref(), max_chars) }
+            LibraryRequest::Calculate { expression } => LibraryEvent::Calculated { id, value: calculate(expression) },
+            LibraryRequest::FindPassages { files, question, max_chars } => {
+                LibraryEvent::Passages { id, passages: passages::find(files, question, *max_chars as usize) }
+            }
+            LibraryRequest::Best { passages, vectors, max_chars } => {
+                LibraryEvent::Best { id, chosen: best(passages, vectors, *max_chars) }
             }
             // Conversations.
             LibraryRequest::List { query } => {
-                LibraryEvent::Listed { id, conversations: list(&*self.records().await?, &query).await? }
+                LibraryEvent::Listed { id, conversations: list(&*self.records().await?, query).await? }
             }
             LibraryRequest::Open { id: conversation } => {
-                LibraryEvent::Opened { id, conversation: self.records().await?.conversation(conversation).await? }
+                LibraryEvent::Opened { id, conversation: self.records().await?.conversation(*conversation).await? }
             }
             LibraryRequest::PutSummary { summary } => {
-                self.records().await?.put(Some(&summary), &[]).await?;
+                self.records().await?.put(Some(summary), &[]).await?;
                 self.changed(id, Some(summary.id))
             }
             LibraryRequest::PutMessages { messages } => {
-                self.records().await?.put(None, &messages).await?;
+                self.records().await?.put(None, messages).await?;
                 self.changed(id, messages.first().map(|message| message.conversation))
             }
             LibraryRequest::DeleteMessages { conversation, ids } => {
-                self.records().await?.delete_messages(&ids).await?;
-                self.changed(id, Some(conversation))
+                self.records().await?.delete_messages(ids).await?;
+                self.changed(id, Some(*conversation))
             }
             LibraryRequest::Delete { id: conversation } => {
-                self.records().await?.delete(conversation).await?;
-                self.changed(id, Some(conversation))
+                self.records().await?.delete(*conversation).await?;
+                self.changed(id, Some(*conversation))
             }
             LibraryRequest::DeleteAll => {
                 self.records().await?.clear().await?;
                 self.changed(id, None)
             }
-            LibraryRequest::Import { texts } => self.import(id, &*self.records().await?, &texts).await?,
-            LibraryRequest::Export { ids, format } => export(id, &*self.records().await?, ids, format).await?,
+            LibraryRequest::Import { texts } => self.import(id, &*self.records().await?, texts).await?,
+            LibraryRequest::Export { ids, format } => {
+                export(id, &*self.records().await?, ids.as_deref(), *format).await?
+            }
             // Files that are remembered.
             LibraryRequest::PutFiles { name } => {
-                self.records().await?.put_files(&name, handles).await?;
+                self.records().await?.put_files(name, handles).await?;
                 LibraryEvent::Done { id }
             }
             LibraryRequest::Files => {
@@ -97,7 +107,7 @@ impl Desk {
                 return Ok((LibraryEvent::Files { id, names }, Some(handles.into())));
             }
             LibraryRequest::DeleteFiles { name } => {
-                self.records().await?.delete_files(&name).await?;
+                self.records().await?.delete_files(name).await?;
                 LibraryEvent::Done { id }
             }
         };
@@ -111,12 +121,13 @@ impl Desk {
     }
 
     async fn records(&self) -> Result<Rc<Records>, LibraryError> {
-        if let Some(records) = self.records.get() {
-            return Ok(Rc::clone(records));
+        let open = self.records.borrow().clone();
+        if let Some(records) = open {
+            return Ok(records);
         }
         // Two requests may open it at the same time; one of the two stays.
         let opened = Rc::new(Records::open(&self.site).await?);
-        Ok(Rc::clone(self.records.get_or_init(|| opened)))
+        Ok(Rc::clone(self.records.borrow_mut().get_or_insert(opened)))
     }
 
     /// Tells other tabs.
@@ -143,10 +154,13 @@ impl Desk {
     async fn import(&self, id: u32, records: &Records, texts: &[String]) -> Result<LibraryEvent, LibraryError> {
         let (mut added, mut known) = (0, 0);
         for text in texts {
-            for conversation in exchange::from_text(text)? {
+            for mut conversation in exchange::from_text(text)? {
                 if records.conversation(conversation.summary.id).await?.is_some() {
                     known += 1;
                 } else {
+                    // Messages that are here belong to other conversations.
+                    let taken = records.taken(&conversation.messages).await?;
+                    exchange::rename_messages(&mut conversation, &taken);
                     records.put(Some(&conversation.summary), &conversation.messages).await?;
                     added += 1;
                 }
@@ -180,11 +194,11 @@ async fn list(records: &Records, query: &str) -> Result<Vec<ConversationSummary>
 async fn export(
     id: u32,
     records: &Records,
-    ids: Option<Vec<Id>>,
+    ids: Option<&[Id]>,
     format: ExportFormat,
 ) -> Result<LibraryEvent, LibraryError> {
     let ids = match ids {
-        Some(ids) => ids,
+        Some(ids) => ids.to_vec(),
         None => list(records, "").await?.into_iter().map(|summary| summary.id).collect(),
     };
     let mut conversations: Vec<Conversation> = Vec::with_capacity(ids.len());
@@ -203,10 +217,9 @@ async fn export(
 }
 
 /// The best passages; `vectors` are those of the question and of all passages.
-fn best(passages: &[String], question: &str, vectors: Option<&[Vec<f32>]>, max_chars: u32) -> Vec<u32> {
-    let vectors = vectors.and_then(<[_]>::split_first);
-    let vectors = vectors.map(|(question, passages)| Vectors { question, passages });
-    let chosen = passages::best(passages, question, vectors.as_ref(), max_chars as usize);
+fn best(passages: &[String], vectors: &[Vec<f32>], max_chars: u32) -> Vec<u32> {
+    let Some((question, vectors)) = vectors.split_first() else { return Vec::new() };
+    let chosen = passages::best_by_meaning(passages, question, vectors, max_chars as usize);
     chosen.into_iter().map(|index| index as u32).collect()
 }
 

@@ -2,9 +2,9 @@
 
 use leptos::prelude::*;
 use parlance_protocol::library::{Ending, Message, Role, title_from};
-use parlance_protocol::openai::{ChatCompletionRequest, FinishReason, Usage};
+use parlance_protocol::openai::{FinishReason, Usage};
 
-use super::request::request;
+use super::request::{Question, request};
 use super::{Answering, Chats, new_id, tools};
 use crate::client::AnswerEvent;
 use crate::conversation::{
@@ -40,8 +40,18 @@ impl Chats {
 
     /// Goes on with an answer that ended too early.
     pub(crate) fn continue_answer(self, id: MessageId) {
+        let earlier_tokens = match self.shown(id).map(|message| message.state) {
+            Some(AnswerState::Done(_, usage)) => usage.completion_tokens,
+            _ => 0,
+        };
         self.set_state(id, AnswerState::Waiting(None));
-        self.request_answer(id);
+        self.request_answer(id, earlier_tokens);
+    }
+
+    /// The same, after the model was loaded with a larger context.
+    pub(crate) fn continue_with_context(self, id: MessageId, context_tokens: u32) {
+        self.client.retry_with_context(context_tokens);
+        self.continue_answer(id);
     }
 
     /// Stops the answer to the conversation on screen; its text stays.
@@ -86,6 +96,7 @@ impl Chats {
             attachments: Vec::new(),
             sources: Vec::new(),
             tools: Vec::new(),
+            context_start: None,
         }
     }
 
@@ -122,7 +133,7 @@ impl Chats {
         self.show_branch(Some(answer));
         match unread {
             Some(question) => self.read_files(question, answer),
-            None => self.request_answer(answer),
+            None => self.request_answer(answer, 0),
         }
     }
 
@@ -137,7 +148,7 @@ impl Chats {
                         let conversation = self.shown_id();
                         self.put_messages(vec![message.to_record(conversation)]);
                     }
-                    self.request_answer(answer);
+                    self.request_answer(answer, 0);
                 }
                 Ok(_) => {}
                 Err(message) => {
@@ -148,17 +159,19 @@ impl Chats {
         });
     }
 
-    /// Asks for the answer that a message on screen is to hold; what it holds already is continued.
-    fn request_answer(self, id: MessageId) {
+    /// Asks for the answer that a message on screen is to hold; what it holds already, of so many tokens, is continued.
+    fn request_answer(self, id: MessageId, earlier_tokens: u32) {
         let Some(message) = self.shown(id) else { return };
         let record = message.to_record(self.shown_id());
-        let Some(request) = self.request_for(Some(id)) else { return };
+        let Some(Question { request, origins }) = self.request_for(Some(id)) else { return };
         let request = self.client.ask(request, move |event| self.take(id, event));
         let answering = Answering {
             request,
+            origins,
             message: record,
             state: message.state,
             thinking_since_ms: None,
+            earlier_tokens,
             calls: Vec::new(),
             is_dirty: false,
         };
@@ -168,7 +181,7 @@ impl Chats {
     }
 
     /// The request for the answer that a message is to hold; without one, of what stands on screen.
-    pub(super) fn request_for(self, answer: Option<MessageId>) -> Option<ChatCompletionRequest> {
+    pub(super) fn request_for(self, answer: Option<MessageId>) -> Option<Question> {
         let summary = self.current.summary().get_untracked();
         let messages = self.current.messages();
         let messages = messages.read_untracked();
@@ -192,6 +205,7 @@ impl Chats {
                     self.set_state(id, AnswerState::Waiting(share));
                 }
             }
+            AnswerEvent::Begun { dropped_messages } => self.note_context_start(id, dropped_messages as usize),
             AnswerEvent::Piece { content, reasoning, calls } => {
                 self.append(id, &content, &reasoning);
                 self.answering.update_value(|answering| {
@@ -200,8 +214,11 @@ impl Chats {
                     }
                 });
             }
-            AnswerEvent::Finished { reason: FinishReason::ToolCalls, .. } => self.use_tools(id),
-            AnswerEvent::Finished { reason, usage } => {
+            AnswerEvent::Finished { reason: FinishReason::ToolCalls, usage } => {
+                self.use_tools(id, usage.completion_tokens);
+            }
+            AnswerEvent::Finished { reason, mut usage } => {
+                usage.completion_tokens = usage.completion_tokens.saturating_add(self.earlier_tokens(id));
                 self.end(id, Ending::Done { reason, usage }, AnswerState::Done(reason, usage));
                 if reason == FinishReason::Stop {
                     self.make_title_when_idle(id);
@@ -211,6 +228,20 @@ impl Chats {
                 self.end(id, Ending::Failed { failure: failure.clone() }, AnswerState::Failed(failure));
             }
             AnswerEvent::Lost => self.ask_again(id),
+        }
+    }
+
+    /// Notes the first message that the model was given, if older ones did not fit the context.
+    fn note_context_start(self, id: MessageId, dropped_messages: usize) {
+        let start = self.answering.try_update_value(|answering| {
+            let answer = answering.get_mut(&id)?;
+            let start = answer.origins.get(dropped_messages).filter(|_| dropped_messages > 0).copied();
+            answer.is_dirty |= answer.message.context_start != start;
+            answer.message.context_start = start;
+            start
+        });
+        if self.is_shown(id) {
+            self.current.messages().at_key(id).context_start().set(start.flatten());
         }
     }
 
@@ -246,6 +277,12 @@ impl Chats {
         }
     }
 
+    /// Tokens that an answer under way had before its request.
+    fn earlier_tokens(self, id: MessageId) -> u32 {
+        let tokens = self.answering.with_value(|answering| answering.get(&id).map(|answer| answer.earlier_tokens));
+        tokens.unwrap_or_default()
+    }
+
     /// Takes an answer out of those under way.
     fn take_answering(self, id: MessageId) -> Option<Answering> {
         self.answering.try_update_value(|answering| answering.remove(&id)).flatten()
@@ -265,9 +302,10 @@ impl Chats {
 
     /// Does what the model calls for, and asks again with what came of it. Where the conversation has left the screen, the
     /// answer ends there.
-    fn use_tools(self, id: MessageId) {
+    fn use_tools(self, id: MessageId, tokens: u32) {
         let answer = self.take_answering(id);
         let Some(answer) = answer else { return };
+        let earlier_tokens = answer.earlier_tokens.saturating_add(tokens);
         leptos::task::spawn_local(async move {
             let mut message = answer.message;
             for call in answer.calls {
@@ -277,7 +315,7 @@ impl Chats {
             if self.is_shown(id) {
                 self.current.messages().at_key(id).tools().set(message.tools);
                 self.set_state(id, AnswerState::Waiting(None));
-                self.request_answer(id);
+                self.request_answer(id, earlier_tokens);
             }
         });
     }
@@ -286,8 +324,8 @@ impl Chats {
     fn ask_again(self, id: MessageId) {
         self.save_answers();
         let answer = self.take_answering(id);
-        if answer.is_some() && self.is_shown(id) {
-            self.request_answer(id);
+        if let Some(answer) = answer.filter(|_| self.is_shown(id)) {
+            self.request_answer(id, answer.earlier_tokens);
         }
     }
 

@@ -4,12 +4,15 @@ use leptos::prelude::*;
 use parlance_protocol::library::Attachment;
 
 use super::Chats;
+use crate::failure::sentence;
 use crate::options::model_url;
 
 /// Tokens of context where no model is loaded yet.
 const USUAL_CONTEXT_TOKENS: u32 = 4096;
 /// Characters of a file for each token of the context: half of the context at three characters a token.
 const CHARS_PER_CONTEXT_TOKEN: f64 = 1.5;
+/// Characters of the passages that are turned into vectors: some 400, a minute's work. Of longer files words choose those.
+const MAX_VECTOR_CHARS: u32 = 300_000;
 
 impl Chats {
     /// Characters of files that the model is given.
@@ -25,27 +28,23 @@ impl Chats {
 
     /// The passages of files that fit a question best, each under its file's name.
     pub(super) async fn passages(self, files: Vec<Attachment>, question: String) -> Result<Vec<Attachment>, String> {
-        let mut passages = Vec::new();
-        for file in files {
-            let texts = self.library.split(file.text).await?;
-            passages.extend(texts.into_iter().map(|text| Attachment { name: file.name.clone(), text }));
-        }
+        let room_chars = self.room_chars() as u32;
+        let Some(model) = self.settings.0.with_untracked(|settings| model_url(&settings.embedding_model)) else {
+            return self.library.find_passages(files, question, room_chars).await;
+        };
+        let max_chars = MAX_VECTOR_CHARS.max(room_chars);
+        let passages = self.library.find_passages(files.clone(), question.clone(), max_chars).await?;
         let texts: Vec<String> = passages.iter().map(|passage| passage.text.clone()).collect();
-        let vectors = self.vectors(&question, &texts).await;
-        let chosen = self.library.best(texts, question, vectors, self.room_chars() as u32).await?;
-        Ok(chosen.into_iter().filter_map(|index| passages.get(index as usize).cloned()).collect())
-    }
-
-    /// Vectors of the question and the passages, if there is an embedding model that works.
-    async fn vectors(self, question: &str, passages: &[String]) -> Option<Vec<Vec<f32>>> {
-        let url = self.settings.0.with_untracked(|settings| model_url(&settings.embedding_model))?;
-        let texts: Vec<String> = [question.to_owned()].into_iter().chain(passages.iter().cloned()).collect();
-        match self.client.embed(url, &texts).await {
-            Ok(vectors) => Some(vectors),
+        let questioned: Vec<String> = [question.clone()].into_iter().chain(texts.iter().cloned()).collect();
+        match self.client.embed(model, &questioned).await {
+            Ok(vectors) => {
+                let chosen = self.library.best(texts, vectors, room_chars).await?;
+                Ok(chosen.into_iter().filter_map(|index| passages.get(index as usize).cloned()).collect())
+            }
             Err(failure) => {
                 // Words decide then; the user hears why.
-                self.tell(failure.message);
-                None
+                self.tell(sentence(&failure));
+                self.library.find_passages(files, question, room_chars).await
             }
         }
     }

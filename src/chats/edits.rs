@@ -30,6 +30,8 @@ impl Chats {
     /// Deletes a conversation; it can be brought back for as long as the toast stands.
     pub(crate) fn delete(self, id: Id) {
         let is_current = self.is_current(id);
+        // What is brought back is all that was there.
+        self.save_answers();
         self.abandon(|message| message.conversation == id);
         leptos::task::spawn_local(async move {
             let conversation = match self.library.open(id).await {
@@ -87,7 +89,9 @@ impl Chats {
             let messages = self.current.messages();
             let messages = messages.read_untracked();
             let ids = tree::subtree(&messages, id);
-            let gone: Vec<ChatMessage> = messages.iter().filter(|message| ids.contains(&message.id)).cloned().collect();
+            let gone = messages.iter().filter(|message| ids.contains(&message.id)).cloned();
+            // What is brought back is not written any more.
+            let gone: Vec<ChatMessage> = gone.map(ChatMessage::stopped).collect();
             // The neighbour takes its place; else the branch ends with the message before.
             let others: Vec<MessageId> =
                 tree::siblings(&messages, id).into_iter().filter(|sibling| *sibling != id).collect();

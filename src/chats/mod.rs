@@ -19,13 +19,13 @@ use std::time::Duration;
 use leptos::prelude::*;
 use leptos::reactive::owner::LocalStorage;
 use parlance_protocol::RequestId;
-use parlance_protocol::library::{Attachment, ConversationSummary, Id, Message};
+use parlance_protocol::library::{Attachment, ConversationSummary, Id, Message, Role};
 use parlance_protocol::openai::ToolCall;
 use reactive_stores::Store;
 
 use crate::client::Client;
 use crate::conversation::{
-    AnswerState, ChatMessageStoreFields as _, Conversation, ConversationStoreFields as _, MessageId,
+    AnswerState, ChatMessage, ChatMessageStoreFields as _, Conversation, ConversationStoreFields as _, MessageId,
 };
 use crate::library::Library;
 use crate::options::Options;
@@ -42,8 +42,12 @@ const ELSEWHERE_LIMIT: Duration = Duration::from_secs(5);
 /// An answer under way.
 struct Answering {
     request: RequestId,
+    /// The message that each one of the request is a part of, see [`request::Question`].
+    origins: Vec<MessageId>,
     /// The answer as it is kept.
     message: Message,
+    /// Tokens of what the message held before this request.
+    earlier_tokens: u32,
     /// Tools that the model has called for in this round.
     calls: Vec<ToolCall>,
     /// What the message on screen shows.
@@ -77,6 +81,7 @@ pub(crate) struct Chats {
     /// Whether the conversation on screen is kept, as it is from its first message on.
     is_kept: RwSignal<bool>,
     branch: RwSignal<Vec<MessageId>>,
+    context_start: Memo<Option<MessageId>>,
     draft: RwSignal<String>,
     attachments: RwSignal<Vec<Attachment>>,
     toast: RwSignal<Option<Toast>>,
@@ -88,6 +93,8 @@ pub(crate) struct Chats {
 impl Chats {
     /// No conversation yet; the list is read at once.
     pub(crate) fn new(client: Client, library: Library, settings: SettingsContext, options: Options) -> Self {
+        let current = Store::new(Conversation::default());
+        let branch = RwSignal::new(Vec::<MessageId>::new());
         let chats = Self {
             client,
             library,
@@ -95,9 +102,10 @@ impl Chats {
             options: StoredValue::new(options),
             list: RwSignal::new(None),
             query: RwSignal::new(String::new()),
-            current: Store::new(Conversation::default()),
+            current,
             is_kept: RwSignal::new(false),
-            branch: RwSignal::new(Vec::new()),
+            branch,
+            context_start: Memo::new(move |_| context_start(current, &branch.read())),
             draft: RwSignal::new(String::new()),
             attachments: RwSignal::new(Vec::new()),
             toast: RwSignal::new(None),
@@ -147,6 +155,11 @@ impl Chats {
     /// Its name, if it is kept.
     pub(crate) fn current_id(self) -> Option<Id> {
         self.is_kept.get().then(|| self.current.summary().read().id)
+    }
+
+    /// The message on screen above which the model is not given anything any more, if the conversation does not fit the context.
+    pub(crate) fn context_start(self) -> Signal<Option<MessageId>> {
+        self.context_start.into()
     }
 
     /// The name of the conversation on screen, kept or not.
@@ -231,6 +244,7 @@ impl Chats {
                 if let Some(answer) = answering.get(&message.id) {
                     message.content.clone_from(&answer.message.content);
                     message.reasoning.clone_from(&answer.message.reasoning);
+                    message.context_start = answer.message.context_start;
                     message.state = answer.state.clone();
                 }
             }
@@ -358,6 +372,23 @@ impl Chats {
             self.put_summary(self.current.summary().get_untracked());
         }
     }
+}
+
+/// Where the newest answer of a branch that has begun says that its context starts. Reactive.
+fn context_start(current: Store<Conversation>, branch: &[MessageId]) -> Option<MessageId> {
+    let messages = current.messages();
+    let is_answer = |message: &ChatMessage| message.role == Role::Assistant;
+    for id in branch.iter().rev() {
+        // A message that has left the store has no fields.
+        if messages.read_untracked().iter().any(|message| message.id == *id && is_answer(message)) {
+            let message = messages.at_key(*id);
+            let start = message.context_start().try_get()?;
+            if !matches!(message.state().try_get()?, AnswerState::Waiting(_) | AnswerState::Failed(_)) {
+                return start;
+            }
+        }
+    }
+    None
 }
 
 /// A name that no other message or conversation has.

@@ -9,6 +9,7 @@ use parlance_protocol::library::{ConversationSummary, Id};
 use parlance_protocol::openai::{ChatCompletionRequest, RequestMessage};
 
 use super::Chats;
+use super::request::Question;
 use crate::client::AnswerEvent;
 use crate::conversation::{ConversationStoreFields as _, MessageId};
 
@@ -52,7 +53,7 @@ impl Chats {
     }
 
     fn make_title(self) {
-        let Some(request) = self.request_for(None) else { return };
+        let Some(Question { request, .. }) = self.request_for(None) else { return };
         let mut messages = request.messages;
         messages.push(RequestMessage::new("user", INSTRUCTION));
         let request = ChatCompletionRequest {
@@ -75,7 +76,7 @@ impl Chats {
                 }
             }
             AnswerEvent::Failed(_) | AnswerEvent::Lost => self.title_request.set_value(None),
-            AnswerEvent::Reading(_) => {}
+            AnswerEvent::Reading(_) | AnswerEvent::Begun { .. } => {}
         });
         self.title_request.set_value(Some(request));
     }

@@ -15,6 +15,11 @@ use super::{Client, EngineState};
 pub(crate) enum AnswerEvent {
     /// The prompt is being read; the share that is done, if known.
     Reading(Option<f64>),
+    /// The prompt is read.
+    Begun {
+        /// The oldest messages of the request that the model was not given, instructions not counted.
+        dropped_messages: u32,
+    },
     /// A piece of the answer.
     Piece {
         /// Text to append.
@@ -98,6 +103,10 @@ impl Client {
             }
         });
         let (Some(asked), Some(choice)) = (self.asked(id), choice) else { return };
+        // The first piece alone has a role.
+        if choice.delta.role.is_some() {
+            asked.tell(AnswerEvent::Begun { dropped_messages: chunk.dropped_messages.unwrap_or_default() });
+        }
         let content = choice.delta.content.unwrap_or_default();
         let reasoning = choice.delta.reasoning_content.unwrap_or_default();
         let calls = choice.delta.tool_calls.unwrap_or_default();

@@ -3,7 +3,7 @@
 use futures::channel::oneshot;
 use leptos::prelude::*;
 use parlance_protocol::openai::{EmbeddingList, EmbeddingRequest, Endpoint};
-use parlance_protocol::{Event, Failure, FailureKind, ModelSource, Request, RequestId};
+use parlance_protocol::{Event, Failure, FailureKind, ModelSource, Reason, Request, RequestId};
 
 use super::Client;
 
@@ -77,5 +77,6 @@ impl Client {
 }
 
 fn no_answer() -> Failure {
-    Failure::new(FailureKind::Crashed, "the engine gave no vectors")
+    let detail = "the engine gave no vectors";
+    Failure::new(FailureKind::Crashed, detail).with_reason(Reason::EngineStopped { detail: detail.to_owned() })
 }

@@ -1,10 +1,13 @@
 //! The reactive worker client: the page sends requests by methods and sees events as signals.
 //!
 //! It owns the worker's life (`recovery.rs`): it starts it on first use, notices when it dies, and starts it anew. `answers.rs` asks;
-//! `storage.rs` is about models kept on this device.
+//! `context.rs` has the model loaded with another context; `linked.rs` asks about the model that the address names; `storage.rs` is about
+//! models kept on this device.
 
 mod answers;
+mod context;
 mod embeddings;
+mod linked;
 mod recovery;
 mod storage;
 
@@ -17,8 +20,8 @@ use leptos::prelude::*;
 use leptos::reactive::owner::LocalStorage;
 use parlance_protocol::openai::Usage;
 use parlance_protocol::{
-    Event, FILES_KEY, Failure, FailureKind, ModelDescription, ModelInfo, ModelSource, Phase, REQUEST_KEY, Request,
-    RequestId, StorageInfo,
+    Event, FILES_KEY, Failure, FailureKind, ModelDescription, ModelInfo, ModelSource, Phase, REQUEST_KEY, Reason,
+    Request, RequestId, StorageInfo,
 };
 use wasm_bindgen::JsValue;
 use web_sys::File;
@@ -29,10 +32,7 @@ use answers::Asked;
 use crate::i18n::tf;
 use crate::options::Options;
 use crate::settings::SettingsContext;
-use crate::transport::{Transport, TransportEvent, describe, to_js};
-
-/// The worker's script, relative to the site.
-const SCRIPT: &str = "parlance-worker_loader.js";
+use crate::transport::{SiteWorker, Transport, TransportEvent, describe, to_js};
 
 /// How long a worker may take to start before it is given up.
 const START_LIMIT: Duration = Duration::from_secs(60);
@@ -115,6 +115,8 @@ pub(crate) struct Client {
     verified: RwSignal<HashMap<String, bool>>,
     notice: RwSignal<Option<String>>,
     answered: RwSignal<Vec<Usage>>,
+    /// The model that the address names, until the user has decided on it.
+    linked: RwSignal<Option<String>>,
     options: StoredValue<Options>,
     settings: SettingsContext,
     link: StoredValue<Link, LocalStorage>,
@@ -130,6 +132,7 @@ impl Client {
             verified: RwSignal::new(HashMap::new()),
             notice: RwSignal::new(None),
             answered: RwSignal::new(Vec::new()),
+            linked: RwSignal::new(options.linked_model.clone()),
             options: StoredValue::new(options),
             settings,
             link: StoredValue::new_local(Link::default()),
@@ -164,29 +167,30 @@ impl Client {
         self.notice
     }
 
-    /// Loads the model that the address names, or the demo model.
+    /// Loads the demo model.
     pub(crate) fn load_default(self) {
         self.load(self.default_source(), Vec::new(), None);
     }
 
     /// The same, unless another tab of the site has a model loaded already.
     pub(crate) fn load_default_unless_loaded(self) {
-        let unless_loaded = !self.options.read_value().model_was_chosen;
         self.load_request(LoadRequest {
             source: self.default_source(),
             files: Vec::new(),
             context_tokens: None,
-            unless_loaded,
+            unless_loaded: true,
         });
     }
 
     fn default_source(self) -> ModelSource {
-        ModelSource::Url { url: self.options.read_value().model_url.clone() }
+        ModelSource::Url { url: self.options.read_value().demo_model.clone() }
     }
 
     /// Loads a model in place of the one loaded, with a context of `context_tokens` or what the address or the worker
     /// chooses.
     pub(crate) fn load(self, source: ModelSource, files: Vec<File>, context_tokens: Option<u32>) {
+        // Whoever chooses a model has decided on that of the address, too.
+        self.linked.set(None);
         self.load_request(LoadRequest { source, files, context_tokens, unless_loaded: false });
     }
 
@@ -234,19 +238,13 @@ impl Client {
         }
     }
 
-    /// Loads the last model again with another context.
-    pub(crate) fn retry_with_context(self, context_tokens: u32) {
-        if let Some((_, request)) = self.link.with_value(|link| link.load.clone()) {
-            self.load_request(LoadRequest { context_tokens: Some(context_tokens), ..request });
-        }
-    }
-
-    /// Reads the header of a model, to say what it is and whether it fits; see [`Client::inspection`].
-    pub(crate) fn inspect(self, source: ModelSource, files: Vec<File>, context_tokens: Option<u32>) {
+    /// Reads the header of a model, to say what it is and whether it fits; see [`Client::inspection`]. Gives the inspection's number.
+    pub(crate) fn inspect(self, source: ModelSource, files: Vec<File>, context_tokens: Option<u32>) -> RequestId {
         let id = self.next_request();
         self.link.update_value(|link| link.inspection = Some(id));
         self.inspection.set(Some(Inspection::Pending));
         self.send(Request::Inspect { id, source, context_tokens }, files);
+        id
     }
 
     /// What is known of the model inspected last.
@@ -254,8 +252,14 @@ impl Client {
         self.inspection.into()
     }
 
-    /// Forgets the model inspected last.
-    pub(crate) fn end_inspection(self) {
+    /// Forgets the model of an inspection, unless another one has begun.
+    pub(crate) fn end_inspection_of(self, id: RequestId) {
+        if self.is_inspection(id) {
+            self.end_inspection();
+        }
+    }
+
+    fn end_inspection(self) {
         self.link.update_value(|link| link.inspection = None);
         self.inspection.set(None);
     }
@@ -280,7 +284,7 @@ impl Client {
     /// Posts a request to the worker, which is started if there is none.
     fn send(self, request: Request, files: Vec<File>) {
         if self.link.with_value(|link| link.transport.is_none()) {
-            match Transport::start(SCRIPT, move |event| self.receive(event)) {
+            match Transport::start(SiteWorker::Engine, move |event| self.receive(event)) {
                 Ok(transport) => self.link.update_value(|link| {
                     link.transport = Some(transport);
                     link.worker_count += 1;
@@ -371,7 +375,7 @@ impl Client {
             EngineState::Ready(model)
         } else {
             let message = format!("{} turns texts into vectors; it cannot chat", model.name);
-            EngineState::Failed(Failure::new(FailureKind::Unsupported, message))
+            EngineState::Failed(Failure::new(FailureKind::Unsupported, message).with_reason(Reason::CannotChat))
         });
     }
 

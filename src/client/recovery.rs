@@ -1,9 +1,9 @@
 //! When the worker dies: a new one takes over, once, and what was under way goes on.
 
 use leptos::prelude::*;
-use parlance_protocol::{Failure, FailureKind};
+use parlance_protocol::{Failure, FailureKind, Reason};
 
-use super::{AnswerEvent, Client, EngineState, Inspection, Link};
+use super::{AnswerEvent, Asked, Client, EngineState, Inspection, Link};
 use crate::i18n::tf;
 use crate::transport::Transport;
 
@@ -46,22 +46,31 @@ impl Client {
             }
             let mut open: Vec<_> = answers.into_iter().collect();
             open.sort_unstable_by_key(|(id, _)| *id);
-            for (_, asked) in open {
-                asked.tell(AnswerEvent::Lost);
-            }
+            tell(open.into_iter().map(|(_, asked)| asked), || AnswerEvent::Lost);
             return;
         }
         let failure = Failure::new(
             FailureKind::Crashed,
             format!("The engine stopped working: {message}. Your conversation is still here; try again."),
-        );
+        )
+        .with_reason(Reason::EngineStopped { detail: message.to_owned() });
         self.link.update_value(|link| link.is_recovering = false);
-        for asked in answers.into_values() {
-            asked.tell(AnswerEvent::Failed(failure.clone()));
-        }
+        let told = failure.clone();
+        tell(answers.into_values(), move || AnswerEvent::Failed(told.clone()));
         if self.inspection.read_untracked().is_some() {
             self.inspection.set(Some(Inspection::Failed(failure.clone())));
         }
         self.engine.set(EngineState::Failed(failure));
     }
+}
+
+/// Tells those who have asked, in a task of its own: a worker can die while it is asked, and whoever asks notes that they did before they hear
+/// what came of it.
+fn tell(askers: impl Iterator<Item = Asked>, event: impl Fn() -> AnswerEvent + 'static) {
+    let askers: Vec<Asked> = askers.collect();
+    leptos::task::spawn_local(async move {
+        for asked in askers {
+            asked.tell(event());
+        }
+    });
 }

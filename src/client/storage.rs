@@ -34,6 +34,11 @@ impl Client {
         self.send(Request::Delete { id: self.next_request(), url }, Vec::new());
     }
 
+    /// Deletes the KV caches of conversations that are kept for a later visit, as pages that embed the module may have asked.
+    pub(crate) fn delete_kept_caches(self) {
+        self.send(Request::DeleteConversations { id: self.next_request() }, Vec::new());
+    }
+
     /// Reads a kept model and compares it with its checksum.
     pub(crate) fn verify_stored(self, url: String) {
         self.verified.update(|verified| {
@@ -46,6 +51,14 @@ impl Client {
     fn device(self) -> DeviceChoice {
         let chosen = self.settings.0.with_untracked(|settings| settings.device);
         self.options.with_value(|options| options.device).unwrap_or(chosen)
+    }
+
+    /// Whether models may be computed on a GPU, as far as that is known before one is. Reactive.
+    pub(crate) fn may_use_gpu(self) -> bool {
+        let chosen = self.settings.0.read().device;
+        let device = self.options.with_value(|options| options.device).unwrap_or(chosen);
+        let has_webgpu = js_sys::Reflect::get(&window().navigator(), &"gpu".into()).is_ok_and(|gpu| gpu.is_object());
+        device != DeviceChoice::Cpu && has_webgpu
     }
 
     /// Tells the worker what the user has chosen.

@@ -34,8 +34,9 @@ pub(crate) fn AllowSourceHere(#[prop(into)] url: Signal<Option<String>>) -> impl
     }
 }
 
+/// Allows the host of an address by `allow`.
 #[component]
-fn AllowButton(url: String, allow: fn(&str)) -> impl IntoView {
+pub(crate) fn AllowButton(url: String, allow: fn(&str)) -> impl IntoView {
     let host = sources::origin_of(&url).unwrap_or_default();
     view! {
         <button class="primary" data-testid="allow-source" on:click=move |_| allow(&url)>

@@ -1,22 +1,54 @@
 //! What stands below an answer: how it ended and what it took.
 
 use leptos::prelude::*;
+use parlance_protocol::Reason;
 use parlance_protocol::openai::{FinishReason, Usage};
 
 use super::failure_notice::FailureNotice;
+use super::load_with_context::LoadWithContext;
 use super::units;
-use crate::conversation::AnswerState;
+use crate::chats::Chats;
+use crate::conversation::{AnswerState, MessageId};
 use crate::i18n::{tf, tr};
 
 /// Statistics of a complete answer, or why it failed.
 #[component]
-pub(crate) fn AnswerFooter(state: Signal<AnswerState>) -> impl IntoView {
+pub(crate) fn AnswerFooter(id: MessageId, state: Signal<AnswerState>) -> impl IntoView {
     move || match state.get() {
         AnswerState::Done(reason, usage) => view! { <Statistics reason usage /> }.into_any(),
-        AnswerState::Failed(failure) => view! { <FailureNotice failure /> }.into_any(),
+        AnswerState::Failed(failure) => {
+            let room = match failure.reason {
+                Reason::ContextFull { prompt_tokens, .. } | Reason::QuestionTooLong { prompt_tokens, .. } => {
+                    Some(view! { <MoreRoom id prompt_tokens /> })
+                }
+                _ => None,
+            };
+            view! {
+                <FailureNotice failure />
+                {room}
+            }
+            .into_any()
+        }
         AnswerState::CutOff => view! { <p class="statistics">{tr("cut-off")}</p> }.into_any(),
         AnswerState::Elsewhere => view! { <p class="statistics">{tr("answered-elsewhere")}</p> }.into_any(),
         AnswerState::Waiting(_) | AnswerState::Streaming => ().into_any(),
+    }
+}
+
+/// The offer to go on with a larger context, below the last answer of the conversation.
+#[component]
+fn MoreRoom(id: MessageId, prompt_tokens: u32) -> impl IntoView {
+    let chats = expect_context::<Chats>();
+    let is_last = move || chats.branch().read().last() == Some(&id);
+    view! {
+        <Show when=is_last>
+            <div class="actions">
+                <LoadWithContext
+                    prompt_tokens
+                    on_choose=move |tokens| chats.continue_with_context(id, tokens)
+                />
+            </div>
+        </Show>
     }
 }
 

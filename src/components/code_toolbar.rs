@@ -1,5 +1,5 @@
-//! The bar above a code block: its language, copy, download. The blocks come as HTML, so the bars are added to the elements, and one
-//! listener for all of them answers clicks.
+//! What is added to the HTML of an answer: a bar above each code block, with its language, copy and download, and a box that each table
+//! scrolls in. One listener for all of them answers clicks.
 
 use leptos::prelude::*;
 use wasm_bindgen::JsCast as _;
@@ -8,15 +8,30 @@ use web_sys::{Element, HtmlElement, MouseEvent};
 use super::files::{copy, download};
 use crate::i18n::t;
 
-/// Gives each code block under `place` its bar.
+/// Gives each code block under `place` its bar, and each table its box.
 pub(crate) fn add(place: &Element) {
-    let Ok(blocks) = place.query_selector_all("pre") else { return };
-    for index in 0..blocks.length() {
-        if let Some(block) = blocks.get(index).and_then(|node| node.dyn_into::<Element>().ok()) {
-            // Elements with these names can always be made and put in place.
-            let _ = add_bar(&block);
-        }
+    // Elements with these names can always be made and put in place.
+    for block in found(place, "pre") {
+        let _ = add_bar(&block);
     }
+    for table in found(place, "table") {
+        let _ = add_box(&table);
+    }
+}
+
+/// The elements under `place` that a selector finds.
+fn found(place: &Element, selector: &str) -> Vec<Element> {
+    let Ok(nodes) = place.query_selector_all(selector) else { return Vec::new() };
+    (0..nodes.length()).filter_map(|index| nodes.get(index)?.dyn_into::<Element>().ok()).collect()
+}
+
+fn add_box(table: &Element) -> Option<()> {
+    let frame = element("div", "table")?;
+    // So that the keyboard can scroll it.
+    frame.set_attribute("tabindex", "0").ok()?;
+    table.parent_node()?.insert_before(&frame, Some(table)).ok()?;
+    frame.append_child(table).ok()?;
+    Some(())
 }
 
 fn add_bar(block: &Element) -> Option<()> {

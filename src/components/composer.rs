@@ -6,6 +6,7 @@ use parlance_protocol::library::Attachment;
 use web_sys::{File, KeyboardEvent};
 
 use super::files;
+use super::focus::{COMPOSER, element, focus_composer};
 use super::icon_button::IconButton;
 use super::icons::Icon;
 use super::prompt_menu::{PromptMenu, matching, variable};
@@ -15,8 +16,8 @@ use crate::i18n::{tf, tr};
 use crate::settings::SettingsContext;
 use crate::storage;
 
-/// Largest file that is given to the model: more would not fit any context.
-const MAX_FILE_BYTES: f64 = 1e6;
+/// Longest text whose tokens the model's tokenizer counts; a longer one is searched rather than read as a whole.
+const MAX_COUNTED_BYTES: usize = 1_000_000;
 
 /// Characters of a token, in most languages and with most tokenizers.
 const CHARS_PER_TOKEN: f64 = 4.0;
@@ -70,14 +71,12 @@ pub(crate) fn Composer() -> impl IntoView {
         }
         event.prevent_default();
     };
+    let conversation = Memo::new(move |_| chats.current_id());
     Effect::new(move |_| {
         // Whenever another conversation comes on screen.
-        chats.current_id();
-        if let Some(field) = field.get() {
-            // On phones focus would open the keyboard over the page.
-            if window().match_media("(hover: hover)").ok().flatten().is_some_and(|query| query.matches()) {
-                let _ = field.focus();
-            }
+        conversation.track();
+        if field.get().is_some() {
+            focus_composer();
         }
     });
     view! {
@@ -89,7 +88,7 @@ pub(crate) fn Composer() -> impl IntoView {
                 // The hidden copy gives the grid cell the height of the text.
                 <div class="grow" data-copy=move || format!("{}\n", draft.get())>
                     <textarea
-                        id="message"
+                        id=COMPOSER
                         node_ref=field
                         rows="1"
                         dir="auto"
@@ -114,6 +113,11 @@ pub(crate) fn Composer() -> impl IntoView {
 fn SendButton(can_send: Signal<bool>) -> impl IntoView {
     let chats = expect_context::<Chats>();
     let is_answering = chats.is_answering();
+    // The button goes with the answer, and the focus with it.
+    let stop = move |_| {
+        chats.stop();
+        focus_composer();
+    };
     let send = move || {
         view! {
             <button class="send" type="submit" title=tr("send") aria-label=tr("send") disabled=move || !can_send.get()>
@@ -129,7 +133,7 @@ fn SendButton(can_send: Signal<bool>) -> impl IntoView {
                 data-testid="stop"
                 title=tr("stop")
                 aria-label=tr("stop")
-                on:click=move |_| chats.stop()
+                on:click=stop
             >
                 <Icon name="stop" />
             </button>
@@ -141,7 +145,7 @@ fn SendButton(can_send: Signal<bool>) -> impl IntoView {
 fn select_variable(field: NodeRef<Textarea>) {
     // The field shows the text in the next frame.
     request_animation_frame(move || {
-        let Some(field) = field.try_get_untracked().flatten() else { return };
+        let Some(field) = element(field) else { return };
         let _ = field.focus();
         if let Some((start, end)) = variable(&field.value()) {
             // Fails only in fields without text.
@@ -160,7 +164,8 @@ fn Attachments() -> impl IntoView {
         let estimate = (file.text.chars().count() as f64 / CHARS_PER_TOKEN).ceil();
         // The model's own count, as soon as there is a model and it has time.
         let counted = LocalResource::new(move || {
-            let text = if is_ready.get() { file.text.clone() } else { String::new() };
+            let is_counted = is_ready.get() && file.text.len() <= MAX_COUNTED_BYTES;
+            let text = if is_counted { file.text.clone() } else { String::new() };
             async move { if text.is_empty() { None } else { client.count_tokens(text).await } }
         });
         let tokens = move || match counted.get().flatten() {
@@ -192,12 +197,12 @@ fn AttachButton() -> impl IntoView {
     let chats = expect_context::<Chats>();
     let field = NodeRef::<Input>::new();
     let open = move || {
-        if let Some(field) = field.get_untracked() {
+        if let Some(field) = element(field) {
             field.click();
         }
     };
     let take = move |_| {
-        if let Some(field) = field.get_untracked() {
+        if let Some(field) = element(field) {
             let chosen = field.files().map(|chosen| files::list(&chosen)).unwrap_or_default();
             attach(chats, chosen);
             // The same file can be chosen again.
@@ -215,14 +220,14 @@ pub(crate) fn attach(chats: Chats, chosen: Vec<File>) {
     leptos::task::spawn_local(async move {
         for file in chosen {
             let name = file.name();
-            let text = if file.size() > MAX_FILE_BYTES { None } else { files::text(&file).await };
-            // Bytes that are no text are read as replacement characters or zeros.
-            if let Some(text) = text.filter(|text| !text.contains(['\0', '\u{fffd}'])) {
-                chats.attachments().update(|files| files.push(Attachment { name, text }));
-            } else {
-                let limit = super::units::rounded_bytes(MAX_FILE_BYTES);
-                let text = tf("not-a-text", [("name", name.into()), ("limit", limit.into())]);
-                chats.toast().set(Some(Toast { text, undo: None }));
+            let others = chats.attachments();
+            let other_bytes: usize = others.with_untracked(|files| files.iter().map(|file| file.text.len()).sum());
+            match files::attachable_text(&file, other_bytes as f64).await {
+                Ok(text) => others.update(|files| files.push(Attachment { name, text })),
+                Err(refusal) => {
+                    let text = refusal.sentence(&name);
+                    chats.toast().set(Some(Toast { text, undo: None }));
+                }
             }
         }
     });

@@ -4,9 +4,10 @@ use leptos::html::{Details, Input};
 use leptos::prelude::*;
 use parlance_protocol::library::{ConversationSummary, ExportFormat, Id};
 use wasm_bindgen::JsCast as _;
-use web_sys::{FocusEvent, KeyboardEvent, Node};
+use web_sys::{FocusEvent, HtmlElement, KeyboardEvent, Node};
 
 use super::files::download;
+use super::focus::{element, focus_composer};
 use super::icons::Icon;
 use crate::chats::Chats;
 use crate::i18n::tr;
@@ -81,10 +82,12 @@ fn InPlace(
     let field = NodeRef::<Input>::new();
     Effect::new(move |_| {
         if let Some(field) = field.get() {
+            // A field that is on screen takes the focus.
+            let _ = field.focus();
             field.select();
         }
     });
-    let value = move || field.get_untracked().map(|field| field.value()).unwrap_or_default();
+    let value = move || element(field).map(|field| field.value()).unwrap_or_default();
     // The field loses the focus when it goes, too, which must not save once more.
     let is_over = StoredValue::new(false);
     let end = move |saves: bool| {
@@ -93,8 +96,16 @@ fn InPlace(
         }
     };
     let on_key = move |event: KeyboardEvent| match event.key().as_str() {
-        "Enter" if !event.is_composing() => end(true),
-        "Escape" => end(false),
+        "Enter" if !event.is_composing() => {
+            end(true);
+            focus_composer();
+        }
+        "Escape" => {
+            // It is for this field, and stops no answer.
+            event.stop_propagation();
+            end(false);
+            focus_composer();
+        }
         _ => {}
     };
     let label = match what {
@@ -119,17 +130,30 @@ fn InPlace(
 fn ItemMenu(summary: StoredValue<ConversationSummary>, editing: RwSignal<Option<Editing>>) -> impl IntoView {
     let chats = expect_context::<Chats>();
     let menu = NodeRef::<Details>::new();
-    let close = move || {
-        if let Some(menu) = menu.get_untracked() {
+    let on_focus_out = move |event: FocusEvent| {
+        let next = event.related_target().and_then(|target| target.dyn_into::<Node>().ok());
+        if let Some(menu) = element(menu).filter(|menu| !menu.contains(next.as_ref())) {
             menu.set_open(false);
         }
     };
-    let on_focus_out = move |event: FocusEvent| {
-        let next = event.related_target().and_then(|target| target.dyn_into::<Node>().ok());
-        let stays = menu.get_untracked().is_some_and(|menu| menu.contains(next.as_ref()));
-        if !stays {
-            close();
+    let on_key = move |event: KeyboardEvent| {
+        if let Some(menu) = element(menu).filter(|menu| event.key() == "Escape" && menu.open()) {
+            // It is for this menu, and stops no answer.
+            event.stop_propagation();
+            menu.set_open(false);
+            let button = menu.query_selector("summary").ok().flatten();
+            if let Some(button) = button.and_then(|button| button.dyn_into::<HtmlElement>().ok()) {
+                // A button that is on screen takes the focus.
+                let _ = button.focus();
+            }
         }
+    };
+    // After an entry was chosen.
+    let close = move || {
+        if let Some(menu) = element(menu) {
+            menu.set_open(false);
+        }
+        focus_composer();
     };
     let id = summary.with_value(|summary| summary.id);
     let is_pinned = summary.with_value(|summary| summary.is_pinned);
@@ -150,16 +174,13 @@ fn ItemMenu(summary: StoredValue<ConversationSummary>, editing: RwSignal<Option<
             class="menu"
             node_ref=menu
             on:focusout=on_focus_out
-            on:keydown=move |event| {
-                if event.key() == "Escape" {
-                    close();
-                }
-            }
+            on:keydown=on_key
         >
             <summary class="icon-button" aria-label=tr("more") title=tr("more")>
                 <Icon name="more" />
             </summary>
-            <div class="menu-items">
+            // Takes the focus itself where the browser gives buttons none by a click, or the menu would close before the click.
+            <div class="menu-items" tabindex="-1">
                 <button on:click=move |_| editing.set(Some(Editing::Title))>{tr("rename")}</button>
                 <button on:click=pin>{tr(if is_pinned { "unpin" } else { "pin" })}</button>
                 <button on:click=move |_| editing.set(Some(Editing::Folder))>{tr("move-to-folder")}</button>

@@ -5,13 +5,16 @@ use leptos::prelude::*;
 use parlance_protocol::library::ExportFormat;
 
 use super::files::{self, download};
+use super::focus::element;
 use crate::chats::{Chats, Toast};
+use crate::client::Client;
 use crate::i18n::{tf, tr};
 
 /// Export, import, delete.
 #[component]
 pub(crate) fn DataControls() -> impl IntoView {
     let chats = expect_context::<Chats>();
+    let client = expect_context::<Client>();
     let field = NodeRef::<Input>::new();
     let asks = RwSignal::new(false);
     let export = move |format: ExportFormat, kind: &'static str| {
@@ -22,7 +25,7 @@ pub(crate) fn DataControls() -> impl IntoView {
         });
     };
     let import = move |_| {
-        let Some(field) = field.get_untracked() else { return };
+        let Some(field) = element(field) else { return };
         let chosen = field.files().map(|chosen| files::list(&chosen));
         // The same file can be chosen again.
         field.set_value("");
@@ -41,6 +44,7 @@ pub(crate) fn DataControls() -> impl IntoView {
     let delete = move |_| {
         asks.set(false);
         chats.delete_all();
+        client.delete_kept_caches();
     };
     view! {
         <section data-testid="data">
@@ -62,6 +66,9 @@ pub(crate) fn DataControls() -> impl IntoView {
                 multiple
                 on:change=import
             />
+            <Show when=move || asks.get()>
+                <p>{tr("delete-all-text")}</p>
+            </Show>
             <div class="actions">
                 <Show
                     when=move || asks.get()

@@ -28,7 +28,11 @@ pub(crate) fn EditBox(
         }
     };
     let on_key = move |event: KeyboardEvent| match event.key().as_str() {
-        "Escape" => on_cancel(),
+        "Escape" => {
+            // It is for this field, and stops no answer.
+            event.stop_propagation();
+            on_cancel();
+        }
         "Enter" if !event.shift_key() && !event.is_composing() => {
             event.prevent_default();
             save();

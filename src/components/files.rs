@@ -1,10 +1,18 @@
 //! Texts to the clipboard, to files and from files.
 
-use js_sys::Array;
+use js_sys::{Array, Uint8Array};
 use leptos::prelude::*;
 use wasm_bindgen::JsCast as _;
 use wasm_bindgen_futures::JsFuture;
 use web_sys::{Blob, BlobPropertyBag, File, FileList, HtmlAnchorElement, Url};
+
+use super::units;
+use crate::i18n::tf;
+
+/// Most bytes of the text files that go with a question: the library cuts and searches as much in a few seconds.
+const MAX_TEXT_BYTES: f64 = 32e6;
+/// Bytes of a file's beginning that tell what it is.
+const HEAD_BYTES: f64 = 1024.0;
 
 /// Puts a text on the clipboard.
 pub(crate) fn copy(text: &str) {
@@ -39,4 +47,129 @@ pub(crate) fn list(files: &FileList) -> Vec<File> {
 /// The text of a file; `None` if it cannot be read.
 pub(crate) async fn text(file: &File) -> Option<String> {
     JsFuture::from(file.text()).await.ok()?.as_string()
+}
+
+/// Why a file cannot go with a question.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) enum Refusal {
+    /// It is a picture.
+    Image,
+    /// It is a PDF.
+    Pdf,
+    /// It is another file that is no text, such as an archive.
+    Binary,
+    /// It may be a text in an older encoding.
+    Encoding,
+    /// It is longer than there is room for.
+    TooLarge {
+        /// Its length.
+        len_bytes: f64,
+    },
+    /// The browser does not give it, as when it was deleted or is a folder.
+    Unreadable,
+}
+
+impl Refusal {
+    /// A sentence about a file.
+    pub(crate) fn sentence(self, name: &str) -> String {
+        let key = match self {
+            Self::TooLarge { len_bytes } => {
+                let (size, limit) = (units::bytes(len_bytes), units::rounded_bytes(MAX_TEXT_BYTES));
+                let arguments = [("name", name.into()), ("size", size.into()), ("limit", limit.into())];
+                return tf("file-too-large", arguments);
+            }
+            Self::Image => "file-is-image",
+            Self::Pdf => "file-is-pdf",
+            Self::Binary => "file-is-binary",
+            Self::Encoding => "file-not-utf8",
+            Self::Unreadable => "file-unreadable",
+        };
+        tf(key, [("name", name.into())])
+    }
+}
+
+/// The text of a file that goes with a question, beside others of `other_bytes`.
+pub(crate) async fn attachable_text(file: &File, other_bytes: f64) -> Result<String, Refusal> {
+    let head = head(file).await.ok_or(Refusal::Unreadable)?;
+    if let Some(refusal) = kind_of(&head) {
+        return Err(refusal);
+    }
+    let len_bytes = file.size();
+    if len_bytes + other_bytes > MAX_TEXT_BYTES {
+        return Err(Refusal::TooLarge { len_bytes });
+    }
+    let text = text(file).await.ok_or(Refusal::Unreadable)?;
+    match text {
+        text if text.contains('\0') => Err(Refusal::Binary),
+        // The browser puts this character in the place of what is no UTF-8.
+        text if text.contains('\u{fffd}') => Err(Refusal::Encoding),
+        text => Ok(text),
+    }
+}
+
+/// How a file begins; `None` if it cannot be read.
+async fn head(file: &File) -> Option<Vec<u8>> {
+    let head = file.slice_with_f64_and_f64(0.0, HEAD_BYTES).ok()?;
+    let buffer = JsFuture::from(head.array_buffer()).await.ok()?;
+    Some(Uint8Array::new(&buffer).to_vec())
+}
+
+/// What a file is that begins like this, if it is no text.
+fn kind_of(head: &[u8]) -> Option<Refusal> {
+    const IMAGES: [&[u8]; 8] =
+        [b"\x89PNG\r\n", b"\xff\xd8\xff", b"GIF87a", b"GIF89a", b"II*\0", b"MM\0*", b"\0\0\x01\0", b"\xff\x0a"];
+    let holds = |at: usize, mark: &[u8]| head.get(at..).is_some_and(|rest| rest.starts_with(mark));
+    let is_new_image = holds(4, b"ftyp") && [b"avif", b"heic", b"heix", b"mif1"].iter().any(|brand| holds(8, *brand));
+    let is_image = IMAGES.iter().any(|mark| head.starts_with(mark))
+        || holds(0, b"RIFF") && holds(8, b"WEBP")
+        || holds(0, b"BM") && head.contains(&0)
+        || is_new_image;
+    if is_image {
+        Some(Refusal::Image)
+    } else if head.starts_with(b"%PDF-") {
+        Some(Refusal::Pdf)
+    } else if head.starts_with(b"\xff\xfe") || head.starts_with(b"\xfe\xff") {
+        Some(Refusal::Encoding)
+    } else if head.contains(&0) || head.starts_with(b"PK\x03\x04") || head.starts_with(b"\x1f\x8b") {
+        Some(Refusal::Binary)
+    } else {
+        None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn files_are_known_by_their_beginning() {
+        let cases: [(&[u8], Option<Refusal>); 14] = [
+            (b"name;age\nAda;36\n", None),
+            ("\u{feff}Größe".as_bytes(), None),
+            (b"", None),
+            (b"<svg xmlns=\"http://www.w3.org/2000/svg\"/>", None),
+            (b"BMW and others", None),
+            (b"A guide to %PDF- marks", None),
+            (b"%PDF-1.7\n%\xe2\xe3\xcf\xd3", Some(Refusal::Pdf)),
+            (b"\x89PNG\r\n\x1a\n\0\0", Some(Refusal::Image)),
+            (b"\xff\xd8\xff\xe0", Some(Refusal::Image)),
+            (b"RIFF\x24\0\0\0WEBPVP8 ", Some(Refusal::Image)),
+            (b"\0\0\0\x20ftypheic", Some(Refusal::Image)),
+            (b"PK\x03\x04\x14", Some(Refusal::Binary)),
+            (b"\x7fELF\x02\0", Some(Refusal::Binary)),
+            (b"\xff\xfeh\0i\0", Some(Refusal::Encoding)),
+        ];
+        for (head, expected) in cases {
+            assert_eq!(kind_of(head), expected, "{head:?}");
+        }
+    }
+
+    #[test]
+    fn a_refusal_says_why() {
+        let large = Refusal::TooLarge { len_bytes: 4e7 }.sentence("a.csv");
+        assert!(large.contains("a.csv") && large.contains("40.0 MB") && large.contains("32 MB"), "{large}");
+        let all = [Refusal::Image, Refusal::Pdf, Refusal::Binary, Refusal::Encoding, Refusal::Unreadable];
+        let sentences = std::collections::HashSet::from(all.map(|refusal| refusal.sentence("a")));
+        assert_eq!(sentences.len(), all.len());
+    }
 }

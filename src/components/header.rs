@@ -3,8 +3,10 @@
 use leptos::prelude::*;
 
 use super::conversation_dialog::ConversationDialog;
+use super::focus::focus_composer;
 use super::icon_button::IconButton;
 use super::icons::Icon;
+use super::tab_title::name_tab;
 use crate::chats::Chats;
 use crate::client::{Client, EngineState};
 use crate::conversation::ConversationStoreFields as _;
@@ -16,6 +18,11 @@ pub(crate) fn Header(on_menu: impl Fn() + 'static, on_choose_model: impl Fn() + 
     let chats = expect_context::<Chats>();
     let is_dialog_open = RwSignal::new(false);
     let title = move || chats.current().summary().read().title.clone();
+    name_tab(title);
+    let close_dialog = move || {
+        is_dialog_open.set(false);
+        focus_composer();
+    };
     view! {
         <header class="header">
             <IconButton icon="menu" label="conversations" on_press=on_menu />
@@ -26,7 +33,7 @@ pub(crate) fn Header(on_menu: impl Fn() + 'static, on_choose_model: impl Fn() + 
             <IconButton icon="persona" label="instructions" on_press=move || is_dialog_open.set(true) />
         </header>
         <Show when=move || is_dialog_open.get()>
-            <ConversationDialog on_close=move || is_dialog_open.set(false) />
+            <ConversationDialog on_close=close_dialog />
         </Show>
     }
 }

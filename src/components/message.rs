@@ -5,7 +5,9 @@ use parlance_protocol::library::{Attachment, Role, ToolUse};
 use reactive_stores::Field;
 
 use super::answer_footer::AnswerFooter;
+use super::context_mark::ContextMark;
 use super::edit_box::EditBox;
+use super::focus::focus_composer;
 use super::markdown::Markdown;
 use super::message_actions::MessageActions;
 use super::streamed_text::StreamedText;
@@ -41,11 +43,12 @@ pub(crate) fn MessageView(id: MessageId) -> impl IntoView {
             <Thoughts message />
             <Tools message />
             <Markdown key=id text=content is_active=is_active.into() />
-            <AnswerFooter state />
+            <AnswerFooter id state />
         }
         .into_any(),
     };
     view! {
+        <ContextMark id />
         <article
             class="message"
             data-role=role.as_str()
@@ -94,8 +97,12 @@ fn Question(id: MessageId, content: Signal<String>, is_editing: RwSignal<bool>) 
                 on_save=move |text| {
                     is_editing.set(false);
                     chats.edit(id, text);
+                    focus_composer();
                 }
-                on_cancel=move || is_editing.set(false)
+                on_cancel=move || {
+                    is_editing.set(false);
+                    focus_composer();
+                }
             />
         </Show>
     }

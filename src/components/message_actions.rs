@@ -1,6 +1,7 @@
 //! What can be done with a message.
 
 use leptos::prelude::*;
+use parlance_protocol::Reason;
 use parlance_protocol::library::Role;
 use parlance_protocol::openai::FinishReason;
 use web_sys::SpeechSynthesisUtterance;
@@ -10,6 +11,7 @@ use super::icon_button::IconButton;
 use crate::chats::Chats;
 use crate::conversation::{AnswerState, MessageId};
 use crate::i18n::{tf, tr};
+use crate::settings::SettingsContext;
 
 /// Buttons below a message, and the switch between its branches.
 #[component]
@@ -21,10 +23,17 @@ pub(crate) fn MessageActions(
     on_edit: impl Fn() + Copy + Send + Sync + 'static,
 ) -> impl IntoView {
     let chats = expect_context::<Chats>();
+    let settings = expect_context::<SettingsContext>().0;
     let is_answer = role == Role::Assistant;
     let can_continue = move || {
         let is_early = match state.get() {
-            AnswerState::CutOff | AnswerState::Failed(_) => true,
+            AnswerState::CutOff => true,
+            AnswerState::Failed(failure) => match failure.reason {
+                // The same would not fit again.
+                Reason::QuestionTooLong { .. } => false,
+                Reason::ContextFull { .. } => settings.read().drops_oldest,
+                _ => true,
+            },
             AnswerState::Done(reason, _) => matches!(reason, FinishReason::Length | FinishReason::Abort),
             AnswerState::Waiting(_) | AnswerState::Streaming | AnswerState::Elsewhere => false,
         };

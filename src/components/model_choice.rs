@@ -37,11 +37,13 @@ pub(crate) fn ModelChoice(
     on_load: impl Fn(Choice, Option<u32>) + Copy + Send + 'static,
 ) -> impl IntoView {
     let client = expect_context::<Client>();
-    client.inspect(choice.source.clone(), choice.files.clone(), None);
-    on_cleanup(move || client.end_inspection());
+    let inspection = StoredValue::new(client.inspect(choice.source.clone(), choice.files.clone(), None));
+    on_cleanup(move || client.end_inspection_of(inspection.get_value()));
     let choice = StoredValue::new_local(choice);
     let plan = move |context_tokens| {
-        choice.with_value(|choice| client.inspect(choice.source.clone(), choice.files.clone(), context_tokens));
+        let id =
+            choice.with_value(|choice| client.inspect(choice.source.clone(), choice.files.clone(), context_tokens));
+        inspection.set_value(id);
     };
     let view = move || match client.inspection().get() {
         None => ().into_any(),

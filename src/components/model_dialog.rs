@@ -2,16 +2,18 @@
 
 use leptos::html::Input;
 use leptos::prelude::*;
+use parlance_protocol::FailureKind;
 
 use super::cache_choice::CacheChoice;
 use super::device_select::DeviceSelect;
 use super::dialog::Dialog;
 use super::files::list;
+use super::focus::element;
 use super::idle_choice::IdleChoice;
 use super::model_choice::{Choice, ModelChoice};
 use super::remembered_files::RememberedFiles;
 use super::units;
-use crate::client::{Client, EngineState};
+use crate::client::{Client, EngineState, Inspection};
 use crate::i18n::{tf, tr};
 use crate::options::model_url;
 use crate::storage;
@@ -22,6 +24,16 @@ use crate::storage;
 pub(crate) fn ModelDialog(first: Option<Choice>, on_close: impl Fn() + Copy + Send + Sync + 'static) -> impl IntoView {
     let client = expect_context::<Client>();
     let choice = RwSignal::new_local(first);
+    // What the address leads to stands beside its field.
+    let addressed = RwSignal::new_local(None::<Choice>);
+    let look_up = move |url: Option<String>| {
+        choice.set(None);
+        addressed.set(url.map(Choice::of_url));
+    };
+    let look_at = move |files| {
+        addressed.set(None);
+        choice.set(Choice::of_files(files));
+    };
     let load = move |choice: Choice, context_tokens| {
         storage::agree_to_load();
         client.load(choice.source, choice.files, context_tokens);
@@ -49,8 +61,10 @@ pub(crate) fn ModelDialog(first: Option<Choice>, on_close: impl Fn() + Copy + Se
                     </a>
                 </div>
             </section>
-            <UrlForm on_choose=move |url| choice.set(Some(Choice::of_url(url))) />
-            <FileForm on_choose=move |files| choice.set(Choice::of_files(files)) />
+            <UrlForm is_looked_up=move || addressed.read().is_some() on_choose=look_up>
+                {move || addressed.get().map(|choice| view! { <ModelChoice choice on_load=load /> })}
+            </UrlForm>
+            <FileForm on_choose=look_at />
             <section>
                 <DeviceSelect />
                 <CacheChoice />
@@ -93,41 +107,57 @@ fn CurrentModel() -> impl IntoView {
     }
 }
 
-/// Takes the address of a GGUF file.
+/// Takes the address of a GGUF file; `None` is chosen by what is no address. `children` are the verdict on what it leads to, which
+/// `is_looked_up` says is there.
 #[component]
-fn UrlForm(on_choose: impl Fn(String) + 'static) -> impl IntoView {
+fn UrlForm(
+    is_looked_up: impl Fn() -> bool + Copy + Send + 'static,
+    on_choose: impl Fn(Option<String>) + 'static,
+    children: Children,
+) -> impl IntoView {
+    let client = expect_context::<Client>();
     let field = NodeRef::<Input>::new();
-    let is_invalid = RwSignal::new(false);
+    let is_none = RwSignal::new(false);
     let submit = move |event: web_sys::SubmitEvent| {
         event.prevent_default();
-        let text = field.get_untracked().map(|field| field.value()).unwrap_or_default();
+        let text = element(field).map(|field| field.value()).unwrap_or_default();
         let url = model_url(&text);
-        is_invalid.set(url.is_none());
-        if let Some(url) = url {
-            on_choose(url);
-        }
+        is_none.set(url.is_none());
+        on_choose(url);
     };
+    let is_refused = move || match &*client.inspection().read() {
+        // That a host was not allowed yet makes no address wrong.
+        Some(Inspection::Failed(failure)) => failure.kind != FailureKind::NotAllowed,
+        _ => false,
+    };
+    let is_invalid = move || is_none.get() || is_looked_up() && is_refused();
     view! {
-        <form on:submit=submit>
-            <h3>
-                <label for="model-url">{tr("from-address")}</label>
-            </h3>
-            <p>{tr("from-address-text")}</p>
-            <div class="row">
-                <input
-                    id="model-url"
-                    node_ref=field
-                    inputmode="url"
-                    dir="ltr"
-                    placeholder="https://…/model.gguf · owner/repository/file.gguf"
-                    aria-invalid=move || is_invalid.get().to_string()
-                />
-                <button type="submit">{tr("look")}</button>
+        <section>
+            <form on:submit=submit>
+                <h3>
+                    <label for="model-url">{tr("from-address")}</label>
+                </h3>
+                <p id="model-url-text">{tr("from-address-text")}</p>
+                <div class="row">
+                    <input
+                        id="model-url"
+                        node_ref=field
+                        inputmode="url"
+                        dir="ltr"
+                        placeholder="https://…/model.gguf · owner/repository/file.gguf"
+                        aria-invalid=move || is_invalid().to_string()
+                        aria-describedby="model-url-text model-url-verdict"
+                    />
+                    <button type="submit">{tr("look")}</button>
+                </div>
+            </form>
+            <div id="model-url-verdict">
+                <Show when=move || is_none.get()>
+                    <p class="failure-message" role="alert">{tr("not-an-address")}</p>
+                </Show>
+                {children()}
             </div>
-            <Show when=move || is_invalid.get()>
-                <p class="failure-message" role="alert">{tr("not-an-address")}</p>
-            </Show>
-        </form>
+        </section>
     }
 }
 
@@ -136,7 +166,7 @@ fn UrlForm(on_choose: impl Fn(String) + 'static) -> impl IntoView {
 fn FileForm(on_choose: impl Fn(Vec<web_sys::File>) + Copy + Send + 'static) -> impl IntoView {
     let field = NodeRef::<Input>::new();
     let choose = move |_| {
-        let files = field.get_untracked().and_then(|field| field.files());
+        let files = element(field).and_then(|field| field.files());
         on_choose(files.map(|files| list(&files)).unwrap_or_default());
     };
     view! {

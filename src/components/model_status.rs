@@ -1,7 +1,7 @@
 //! What the user has to know of the model before it is ready: the offer to load it, progress, and failure.
 
 use leptos::prelude::*;
-use parlance_protocol::Phase;
+use parlance_protocol::{Phase, SelfTest};
 
 use super::allow_source::AllowSource;
 use super::failure_notice::FailureNotice;
@@ -22,7 +22,13 @@ pub(crate) fn ModelStatus(on_choose_model: impl Fn() + Copy + Send + 'static) ->
         // Read, not tracked: a memo that nobody reads has no sources.
         kind.get();
         match engine.get_untracked() {
-            EngineState::Empty => view! { <Offer /> }.into_any(),
+            // Unless another model is asked about.
+            EngineState::Empty => view! {
+                <Show when=move || client.linked_to_ask().is_none()>
+                    <Offer />
+                </Show>
+            }
+            .into_any(),
             EngineState::Loading(first) => {
                 let progress = Signal::derive(move || match &*engine.read() {
                     EngineState::Loading(progress) => *progress,
@@ -32,9 +38,15 @@ pub(crate) fn ModelStatus(on_choose_model: impl Fn() + Copy + Send + 'static) ->
             }
             EngineState::Ready(model) => {
                 let software = model.is_software.then(|| t("computes-on-cpu"));
+                let self_test = match model.self_test {
+                    SelfTest::Passed => None,
+                    SelfTest::Plain => Some(t("computes-plainly")),
+                    SelfTest::Failed => Some(t("gpu-computes-wrongly")),
+                };
+                let lacks_gpu = model.is_cpu && model.self_test != SelfTest::Failed;
                 view! {
-                    <Notices notices=software.into_iter().chain(model.warning).collect() />
-                    {model.is_cpu.then(|| view! { <OnCpu /> })}
+                    <Notices notices=software.into_iter().chain(self_test).chain(model.warning).collect() />
+                    {lacks_gpu.then(|| view! { <OnCpu /> })}
                 }
                 .into_any()
             }

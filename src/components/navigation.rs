@@ -5,23 +5,23 @@ use leptos_router::NavigateOptions;
 use leptos_router::hooks::{use_navigate, use_query_map};
 use parlance_protocol::library::Id;
 
+use super::focus::focus_composer;
 use crate::chats::Chats;
 use crate::options::site_path;
 
 /// The parameter that names the conversation.
 const PARAMETER: &str = "chat";
 
-/// Goes to the chat: to a conversation, or to none in particular; `replaces` what the address says, rather than adding to the history.
+/// Goes to the chat: to a conversation, or to none in particular. The browser's button leads back.
 ///
 /// The address keeps the slash at the end of the site's path, which the router would take away: without it static hosts redirect, and
 /// the service worker is not asked.
-pub(crate) fn use_go_to_chat() -> impl Fn(Option<Id>, bool) + Clone + 'static {
+pub(crate) fn use_go_to_chat() -> impl Fn(Option<Id>) + Clone + 'static {
     let navigate = use_navigate();
-    move |id: Option<Id>, replaces: bool| {
+    move |id: Option<Id>| {
         let site = site_path();
         let address = id.map_or_else(|| site.clone(), |id| format!("{site}?{PARAMETER}={id}"));
-        let options =
-            NavigateOptions { resolve: false, replace: replaces, scroll: false, ..NavigateOptions::default() };
+        let options = NavigateOptions { resolve: false, scroll: false, ..NavigateOptions::default() };
         navigate(&address, options);
     }
 }
@@ -32,7 +32,8 @@ pub(crate) fn use_open_chat() -> impl Fn(Option<Id>) + Clone + 'static {
     let chats = expect_context::<Chats>();
     move |id: Option<Id>| {
         chats.open(id);
-        go(id, false);
+        go(id);
+        focus_composer();
     }
 }
 
@@ -54,7 +55,7 @@ pub(crate) fn follow_address() {
         let shown = chats.current_id();
         let is_new = before.is_some_and(|before| before != shown);
         if let Some(id) = shown.filter(|id| is_new && named.get_untracked() != Some(*id)) {
-            go(Some(id), true);
+            go(Some(id));
         }
         shown
     });

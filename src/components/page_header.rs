@@ -3,11 +3,13 @@
 use leptos::prelude::*;
 
 use super::icons::Icon;
+use super::tab_title::name_tab;
 use crate::i18n::tr;
 
 /// A way back and the title, by the key of its message.
 #[component]
 pub(crate) fn PageHeader(title: &'static str) -> impl IntoView {
+    name_tab(tr(title));
     view! {
         <header class="page-header">
             <nav aria-label=tr("pages")>

@@ -5,6 +5,7 @@ use wasm_bindgen::JsCast as _;
 use web_sys::{HtmlElement, KeyboardEvent};
 
 use super::dialog::Dialog;
+use super::focus::{focus, focus_composer};
 use super::navigation::use_open_chat;
 use crate::chats::Chats;
 use crate::i18n::tr;
@@ -37,7 +38,10 @@ pub(crate) fn Shortcuts(on_sidebar: impl Fn(bool) + Copy + Send + Sync + 'static
             }
             "o" if is_command && event.shift_key() => open_chat(None),
             "s" if is_command && event.shift_key() => on_sidebar(false),
-            "escape" if chats.is_answering().get_untracked() => chats.stop(),
+            "escape" if chats.is_answering().get_untracked() => {
+                chats.stop();
+                focus_composer();
+            }
             _ => return,
         }
         event.prevent_default();
@@ -55,9 +59,13 @@ pub(crate) fn Shortcuts(on_sidebar: impl Fn(bool) + Copy + Send + Sync + 'static
             }
         })
     };
+    let close = move || {
+        is_shown.set(false);
+        focus_composer();
+    };
     view! {
         <Show when=move || is_shown.get()>
-            <Dialog title="shortcuts" on_close=move || is_shown.set(false)>
+            <Dialog title="shortcuts" on_close=close>
                 <table class="shortcuts">
                     <tbody>{rows()}</tbody>
                 </table>
@@ -70,12 +78,4 @@ pub(crate) fn Shortcuts(on_sidebar: impl Fn(bool) + Copy + Send + Sync + 'static
 fn is_writing(event: &KeyboardEvent) -> bool {
     let target = event.target().and_then(|target| target.dyn_into::<HtmlElement>().ok());
     target.is_some_and(|target| ["INPUT", "TEXTAREA", "SELECT"].contains(&target.tag_name().as_str()))
-}
-
-fn focus(id: &str) {
-    let element = document().get_element_by_id(id).and_then(|element| element.dyn_into::<HtmlElement>().ok());
-    if let Some(element) = element {
-        // A field that is on screen takes the focus.
-        let _ = element.focus();
-    }
 }

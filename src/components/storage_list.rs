@@ -51,7 +51,7 @@ fn StoredModelView(model: StoredModel) -> impl IntoView {
     let url = StoredValue::new(model.url.clone());
     let load = move |_| {
         client.load(ModelSource::Url { url: url.get_value() }, Vec::new(), None);
-        go(None, false);
+        go(None);
     };
     let is_verifying = RwSignal::new(false);
     let verify = move |_| {

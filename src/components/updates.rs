@@ -18,7 +18,8 @@ pub(crate) fn Updates() -> impl IntoView {
         .skip_waiting_message("skipWaiting")
         // On a first visit the page that stands is the one that the worker keeps.
         .on_controller_change(move || {
-            if !is_first_visit || is_taken.get_value() {
+            // The chat page may have been left by then.
+            if !is_first_visit || is_taken.try_get_value() == Some(true) {
                 let _ = window().location().reload();
             }
         });

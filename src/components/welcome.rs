@@ -3,6 +3,7 @@
 use leptos::prelude::*;
 
 use crate::chats::Chats;
+use crate::client::{Client, EngineState};
 use crate::i18n::{t, tr};
 use crate::storage;
 
@@ -12,6 +13,11 @@ const SUGGESTIONS: [&str; 3] = ["suggestion-fact", "suggestion-explain", "sugges
 #[component]
 pub(crate) fn Welcome() -> impl IntoView {
     let chats = expect_context::<Chats>();
+    let client = expect_context::<Client>();
+    let uses_gpu = Memo::new(move |_| match &*client.engine().read() {
+        EngineState::Ready(model) => !model.is_cpu && !model.is_software,
+        _ => client.may_use_gpu(),
+    });
     let suggestion = move |key: &'static str| {
         let ask = move |_| {
             // Asking is agreeing: the model that answers has to be loaded.
@@ -27,7 +33,7 @@ pub(crate) fn Welcome() -> impl IntoView {
     view! {
         <section class="welcome">
             <h2>{tr("welcome-title")}</h2>
-            <p>{tr("welcome-text")}</p>
+            <p>{move || t(if uses_gpu.get() { "welcome-text" } else { "welcome-text-cpu" })}</p>
             <div class="suggestions">{SUGGESTIONS.map(suggestion)}</div>
         </section>
     }

@@ -7,7 +7,9 @@ use crate::chats::Chats;
 use crate::client::{Client, EngineState};
 use crate::components::composer::{Composer, attach};
 use crate::components::files::list;
+use crate::components::focus::focus_composer;
 use crate::components::header::Header;
+use crate::components::linked_model::LinkedModel;
 use crate::components::message_list::MessageList;
 use crate::components::model_choice::Choice;
 use crate::components::model_dialog::ModelDialog;
@@ -35,12 +37,11 @@ pub(crate) fn ChatPage() -> impl IntoView {
     follow_address();
     let has_agreed = storage::has_agreed_to_load();
     let has_no_model = matches!(client.engine().get_untracked(), EngineState::Empty);
-    if has_no_model && (has_agreed || options.model_was_chosen) {
+    if has_no_model && !client.begin_with_link() && has_agreed {
         client.load_default_unless_loaded();
     }
     if let Some(question) = options.question.filter(|_| chats.take_question()) {
-        // Without an agreement the question waits in the field.
-        if has_agreed { chats.send(question) } else { chats.draft().set(question) }
+        fill_field(chats, &question);
     }
     let is_empty = Memo::new(move |_| chats.branch().read().is_empty());
     // On narrow screens the list is a drawer, which begins closed; on wide ones it begins open.
@@ -50,8 +51,10 @@ pub(crate) fn ChatPage() -> impl IntoView {
     // A window that changes its width changes between the list and the drawer.
     Effect::watch(move || is_narrow.get(), move |is_narrow, _, _| is_list_open.set(!is_narrow), true);
     let looked_at = RwSignal::new_local(None::<Option<Choice>>);
+    let is_dragged_over = RwSignal::new(false);
     let take_dropped = move |event: web_sys::DragEvent| {
         event.prevent_default();
+        is_dragged_over.set(false);
         let files = event.data_transfer().and_then(|data| data.files()).map(|files| list(&files));
         let is_model = |file: &web_sys::File| file.name().to_lowercase().ends_with(".gguf");
         let (models, texts): (Vec<_>, Vec<_>) = files.unwrap_or_default().into_iter().partition(is_model);
@@ -68,11 +71,24 @@ pub(crate) fn ChatPage() -> impl IntoView {
         }
     };
     let choose_model = move || looked_at.set(Some(None));
+    let close_dialog = move || {
+        looked_at.set(None);
+        focus_composer();
+    };
     view! {
         <div
             class="app"
             data-list=move || if is_list_open.get() { "open" } else { "closed" }
-            on:dragover=move |event| event.prevent_default()
+            on:dragover=move |event| {
+                event.prevent_default();
+                is_dragged_over.set(has_files(&event));
+            }
+            // From one element to the next there is one to go to; out of the window there is none.
+            on:dragleave=move |event| {
+                if event.related_target().is_none() {
+                    is_dragged_over.set(false);
+                }
+            }
             on:drop=take_dropped
         >
             <Sidebar on_leave=leave_list />
@@ -87,6 +103,7 @@ pub(crate) fn ChatPage() -> impl IntoView {
                 <footer class="dock">
                     <Updates />
                     <Notice />
+                    <LinkedModel />
                     <ModelStatus on_choose_model=choose_model />
                     <Toasts />
                     <Composer />
@@ -94,11 +111,33 @@ pub(crate) fn ChatPage() -> impl IntoView {
                 </footer>
             </div>
             {move || {
-                looked_at.get().map(|first| view! { <ModelDialog first on_close=move || looked_at.set(None) /> })
+                looked_at.get().map(|first| view! { <ModelDialog first on_close=close_dialog /> })
             }}
+            <Show when=move || is_dragged_over.get()>
+                <div class="drop-here" data-testid="drop-here">
+                    <p>{tr("drop-here")}</p>
+                </div>
+            </Show>
             <Shortcuts on_sidebar=move |opens| is_list_open.update(|open| *open = opens || !*open) />
         </div>
     }
+}
+
+/// Writes the question of a link into the field, where only the user sends it. What is there already stays.
+fn fill_field(chats: Chats, question: &str) {
+    chats.draft().update(|draft| {
+        if draft.trim().is_empty() {
+            question.clone_into(draft);
+        } else if !draft.contains(question) {
+            draft.push_str("\n\n");
+            draft.push_str(question);
+        }
+    });
+}
+
+/// Whether files are dragged, rather than a text or a link of the page.
+fn has_files(event: &web_sys::DragEvent) -> bool {
+    event.data_transfer().is_some_and(|data| data.types().includes(&"Files".into(), 0))
 }
 
 fn is_narrow_now() -> bool {

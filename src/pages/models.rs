@@ -28,7 +28,7 @@ pub(crate) fn ModelsPage() -> impl IntoView {
         looked_at.set(None);
         // Whoever has chosen a model goes on to the chat, where its progress is shown.
         if client.is_loading().get_untracked() {
-            go(None, false);
+            go(None);
         }
     });
     let look = move |model: CatalogueModel| looked_at.set(Some(model_url(&model.url).map(Choice::of_url)));

@@ -38,7 +38,7 @@ pub(crate) fn PlaygroundPage() -> impl IntoView {
             running.set(None);
             failure.set(Some(error));
         }
-        AnswerEvent::Reading(_) => {}
+        AnswerEvent::Reading(_) | AnswerEvent::Begun { .. } => {}
     };
     let run = move |_| {
         let parsed = serde_json::from_str(&schema.read_untracked());

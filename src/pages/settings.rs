@@ -127,6 +127,11 @@ fn Instructions() -> impl IntoView {
                 of=|settings| settings.guesses_ahead
                 set=|settings, is_on| settings.guesses_ahead = is_on
             />
+            <Toggle
+                label="drops-oldest"
+                of=|settings| settings.drops_oldest
+                set=|settings, is_on| settings.drops_oldest = is_on
+            />
         </section>
         <section>
             <h2>

@@ -6,6 +6,7 @@ use leptos::prelude::*;
 use crate::client::Client;
 use crate::components::failure_notice::FailureNotice;
 use crate::components::files::list;
+use crate::components::focus::element;
 use crate::components::notice::Notice;
 use crate::components::page_header::PageHeader;
 use crate::components::storage_list::StorageList;
@@ -24,7 +25,7 @@ pub(crate) fn StoragePage() -> impl IntoView {
     });
     let field = NodeRef::<Input>::new();
     let import = move |_| {
-        if let Some(files) = field.get_untracked().and_then(|field| field.files()) {
+        if let Some(files) = element(field).and_then(|field| field.files()) {
             client.import(list(&files));
         }
     };

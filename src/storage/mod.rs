@@ -10,6 +10,9 @@ const AGREED_KEY: &str = "parlance.agreed";
 /// What is being written where no conversation has begun.
 const DRAFT_KEY: &str = "parlance.draft";
 
+/// The model of the address that the user has agreed to load, for as long as the tab is open.
+const LINK_KEY: &str = "parlance.link";
+
 /// What `localStorage` holds under a key. Nothing where the browser gives no storage (blocked, private mode).
 pub(crate) fn read(key: &str) -> Option<String> {
     window().local_storage().ok().flatten()?.get_item(key).ok().flatten()
@@ -45,6 +48,18 @@ pub(crate) fn agree_to_load() {
         });
     }
     write(AGREED_KEY, "1");
+}
+
+/// The address of the linked model that the user has agreed to load in this tab.
+pub(crate) fn agreed_link() -> Option<String> {
+    window().session_storage().ok().flatten()?.get_item(LINK_KEY).ok().flatten()
+}
+
+/// Remembers that the user agreed to load a linked model in this tab. Without storage the page asks each time that it is opened.
+pub(crate) fn agree_to_link(url: &str) {
+    if let Ok(Some(storage)) = window().session_storage() {
+        let _ = storage.set_item(LINK_KEY, url);
+    }
 }
 
 /// Whether the browser keeps this site's files until the user deletes them.

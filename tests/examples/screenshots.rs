@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use parlance_tests::chat::{answer, ask};
+use parlance_tests::chat::{answer, ask, load_from_link};
 use parlance_tests::scripted::use_scripted_engine;
 use parlance_tests::{Error, Page, Server, Session, root};
 
@@ -47,6 +47,7 @@ fn main() -> Result<(), Error> {
     // In a browser of its own: a tab in the background draws nothing.
     let slow_session = Session::start(true)?;
     let slow = slow_session.open(&server.page(&format!("?model={}", server.slow_model())))?;
+    load_from_link(&slow)?;
     slow.wait_for("document.querySelector('.progress-detail')?.innerText.includes('left')", Duration::from_secs(60))?;
     Camera { page: &slow, folder: &folder }.take("loading")?;
     drop(slow_session);
@@ -77,6 +78,7 @@ fn main() -> Result<(), Error> {
     page.wait_for("document.querySelector('[data-testid=allow-source]')", Duration::from_secs(60))?;
     Camera { page: &page, folder: &folder }.take("not-allowed")?;
     page.navigate(&server.page(&format!("?model={}", server.faulty("page.html"))))?;
+    load_from_link(&page)?;
     page.wait_for("document.querySelector('.failure')", Duration::from_secs(60))?;
     Camera { page: &page, folder: &folder }.take("bad-model")?;
     page.follow("./nowhere")?;

@@ -16,6 +16,8 @@ use headless_chrome::protocol::cdp::{DOM, Emulation, Inspector, Page as PageDoma
 use headless_chrome::{Browser, LaunchOptions, Tab};
 use serde_json::Value;
 
+use crate::console::Console;
+
 /// Names of the browser, where `CHROME` does not name it.
 const CHROMIUM_PATHS: [&str; 3] = ["/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome"];
 
@@ -75,7 +77,7 @@ pub enum Error {
     Io(#[from] std::io::Error),
 }
 
-fn fault(error: impl std::fmt::Display) -> Error {
+pub(crate) fn fault(error: impl std::fmt::Display) -> Error {
     Error::Browser(error.to_string())
 }
 
@@ -109,9 +111,25 @@ fn wait_for_value(
     }
 }
 
-/// A running browser with an empty profile.
+/// A running browser with an empty profile. A test that ends while its consoles hold a line that it does not expect has failed.
 pub struct Session {
     browser: Browser,
+    console: Arc<Console>,
+}
+
+impl Drop for Session {
+    fn drop(&mut self) {
+        // What was said before this call is answered comes before its answer; the lines are noted by another thread.
+        let _ = self.browser.get_version();
+        thread::sleep(Duration::from_millis(20));
+        let lines = self.console.unexpected();
+        let said = lines.join("\n");
+        if thread::panicking() {
+            println!("the console says:\n{said}");
+        } else {
+            assert!(lines.is_empty(), "nobody expects what the console says:\n{said}");
+        }
+    }
 }
 
 impl Session {
@@ -161,7 +179,7 @@ impl Session {
             idle_browser_timeout: Duration::from_secs(1800),
             ..Default::default()
         };
-        Ok(Self { browser: Browser::new(options).map_err(fault)? })
+        Ok(Self { browser: Browser::new(options).map_err(fault)?, console: Arc::default() })
     }
 
     /// Opens a page.
@@ -180,9 +198,15 @@ impl Session {
             }
         }))
         .map_err(fault)?;
+        self.console.watch(&tab)?;
         let page = Page { tab, is_crashed };
         page.navigate(url)?;
         Ok(page)
+    }
+
+    /// Lines of the console that hold this text are what the test brings about.
+    pub fn expect_in_console(&self, text: &str) {
+        self.console.expect(text);
     }
 }
 
@@ -377,6 +401,15 @@ impl Page {
         self.tab.call_method(metrics).map(drop).map_err(fault)
     }
 
+    /// Has the page take a finger for what points, as on a phone.
+    ///
+    /// # Errors
+    /// If the browser refuses.
+    pub fn touch(&self) -> Result<(), Error> {
+        let touch = Emulation::SetTouchEmulationEnabled { enabled: true, max_touch_points: Some(5) };
+        self.tab.call_method(touch).map(drop).map_err(fault)
+    }
+
     /// Lets the site keep no more than `len_bytes` on this device.
     ///
     /// # Errors
@@ -384,6 +417,15 @@ impl Page {
     pub fn limit_storage(&self, origin: &str, len_bytes: f64) -> Result<(), Error> {
         let limit = Storage::OverrideQuotaForOrigin { origin: origin.to_owned(), quota_size: Some(len_bytes) };
         self.tab.call_method(limit).map(drop).map_err(fault)
+    }
+
+    /// Deletes the site's databases; the browser closes those that are open.
+    ///
+    /// # Errors
+    /// If the browser refuses.
+    pub fn delete_databases(&self, origin: &str) -> Result<(), Error> {
+        let delete = Storage::ClearDataForOrigin { origin: origin.to_owned(), storage_Types: "indexeddb".to_owned() };
+        self.tab.call_method(delete).map(drop).map_err(fault)
     }
 
     /// Runs a script before those of every page that this tab opens from now on.

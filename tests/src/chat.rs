@@ -17,6 +17,14 @@ pub const LAST_TEXT: &str =
 /// Begins a new conversation.
 pub const NEW_CHAT: &str = "[data-testid=new-chat]";
 
+/// Agrees to load the model that the page asks about: the first one, or that of the address.
+///
+/// # Errors
+/// If the page does not ask.
+pub fn load_from_link(page: &Page) -> Result<(), Error> {
+    page.click("[data-testid=model-offer] button.primary")
+}
+
 /// Sends a question.
 ///
 /// # Errors

@@ -5,7 +5,7 @@
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::TcpStream;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command};
 use std::sync::Mutex;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -13,12 +13,14 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 
 use crate::Error;
-use crate::browser::wait_for;
+use crate::browser::{fault, wait_for};
 
 /// Names of the browser, where `FIREFOX` does not name it.
 const PATHS: [&str; 2] = ["/usr/bin/firefox-esr", "/usr/bin/firefox"];
 /// How long the browser may take to start.
 const START_LIMIT: Duration = Duration::from_secs(90);
+/// What the browser says, in its profile.
+const CONSOLE: &str = "console.txt";
 /// How long a script may take.
 const SCRIPT_LIMIT_MS: u64 = 300_000;
 /// Choices for a browser that is driven: any free port, and no connection of its own.
@@ -30,9 +32,14 @@ user_pref("datareporting.policy.dataSubmissionEnabled", false);
 user_pref("network.captive-portal-service.enabled", false);
 user_pref("network.connectivity-service.enabled", false);
 user_pref("extensions.update.enabled", false);
+user_pref("devtools.console.stdout.content", true);
+user_pref("browser.dom.window.dump.enabled", true);
 "#;
 
-/// A running Firefox with one page. It ends when dropped.
+/// Begins of lines by which the browser tells of errors of a page.
+const ERRORS: [&str; 2] = ["JavaScript error: http://127.0.0.1", "console.error:"];
+
+/// A running Firefox with one page. It ends when dropped, and a test that ends while its console holds an error has failed.
 pub struct Firefox {
     process: Child,
     profile: PathBuf,
@@ -42,10 +49,6 @@ pub struct Firefox {
 struct Connection {
     stream: BufReader<TcpStream>,
     last: u64,
-}
-
-fn fault(error: impl std::fmt::Display) -> Error {
-    Error::Browser(error.to_string())
 }
 
 impl Firefox {
@@ -61,12 +64,13 @@ impl Firefox {
         let profile = std::env::temp_dir().join(format!("parlance-firefox-{}", std::process::id()));
         std::fs::create_dir_all(&profile)?;
         std::fs::write(profile.join("user.js"), PREFERENCES)?;
+        let console = std::fs::File::create(profile.join(CONSOLE))?;
         let process = Command::new(path)
             .args(["--headless", "--no-remote", "--marionette", "--profile"])
             .arg(&profile)
             .env("HOME", &profile)
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
+            .stdout(console.try_clone()?)
+            .stderr(console)
             .spawn()?;
         let firefox = Unconnected { process: Some(process), profile };
         let stream = firefox.connect()?;
@@ -127,7 +131,12 @@ impl Firefox {
 
 impl Drop for Firefox {
     fn drop(&mut self) {
+        let said = std::fs::read(self.profile.join(CONSOLE)).unwrap_or_default();
         end(&mut self.process, &self.profile);
+        let said = String::from_utf8_lossy(&said);
+        let is_error = |line: &&str| ERRORS.iter().any(|begin| line.starts_with(begin));
+        let errors: Vec<&str> = said.lines().filter(is_error).collect();
+        assert!(thread::panicking() || errors.is_empty(), "the console says:\n{}", errors.join("\n"));
     }
 }
 

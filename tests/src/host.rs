@@ -1,11 +1,16 @@
 //! A host for models: ranges, an entity tag, and faults on demand. Each connection serves one request, so that it can be broken.
 
+use std::fmt::Write as _;
 use std::io::{self, BufRead as _, BufReader, Write as _};
 use std::net::{TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
+
+use sha2::{Digest as _, Sha256};
+
+use crate::split::split;
 
 /// Bytes written at once.
 const CHUNK_BYTES: usize = 64 << 10;
@@ -16,8 +21,22 @@ pub struct ModelHost {
     state: Arc<State>,
 }
 
+/// How a host answers.
+#[derive(Debug, Clone, Copy, Default)]
+pub enum Manner {
+    /// As it should: with ranges and lengths.
+    #[default]
+    Sound,
+    /// With whole files in chunks. How long they are it does not say.
+    Chunked,
+    /// With this status and these header lines, and nothing else.
+    Head(&'static str),
+}
+
 struct State {
-    bytes: Vec<u8>,
+    /// The files of a model, in order.
+    files: Vec<Vec<u8>>,
+    manner: Mutex<Manner>,
     etag: Mutex<String>,
     /// Responses that will end half way.
     drops: AtomicU32,
@@ -35,10 +54,23 @@ impl ModelHost {
     /// # Errors
     /// If no port is free.
     pub fn start(bytes: Vec<u8>) -> io::Result<Self> {
+        Self::serve(vec![bytes])
+    }
+
+    /// Starts to serve `model` cut into `count` files, whose names end in `-00001-of-0000N.gguf` and so on.
+    ///
+    /// # Errors
+    /// If `model` is none, or no port is free.
+    pub fn start_split(model: &[u8], count: usize) -> io::Result<Self> {
+        Self::serve(split(model, count)?)
+    }
+
+    fn serve(files: Vec<Vec<u8>>) -> io::Result<Self> {
         let listener = TcpListener::bind("127.0.0.1:0")?;
         let port = listener.local_addr()?.port();
         let state = Arc::new(State {
-            bytes,
+            files,
+            manner: Mutex::default(),
             etag: Mutex::new("\"v1\"".to_owned()),
             drops: AtomicU32::new(0),
             refusals: AtomicU32::new(0),
@@ -63,6 +95,17 @@ impl ModelHost {
     /// The address of a file.
     pub fn url(&self, name: &str) -> String {
         format!("http://127.0.0.1:{}/{name}", self.port)
+    }
+
+    /// The checksums of its files, as an address pins them.
+    pub fn pins(&self) -> String {
+        let pins: Vec<String> = self.state.files.iter().map(|file| hex(&Sha256::digest(file))).collect();
+        pins.join(",")
+    }
+
+    /// From now on it answers so.
+    pub fn set_manner(&self, manner: Manner) {
+        *self.state.manner.lock().unwrap_or_else(PoisonError::into_inner) = manner;
     }
 
     /// The next responses end half way.
@@ -99,6 +142,15 @@ impl Drop for ModelHost {
     }
 }
 
+/// Bytes as hexadecimal digits.
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::new(), |mut text, byte| {
+        // Writing to a string cannot fail.
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}
+
 /// Takes one from a counter, if there is any.
 fn take_one(counter: &AtomicU32) -> bool {
     counter.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |count| count.checked_sub(1)).is_ok()
@@ -107,10 +159,14 @@ fn take_one(counter: &AtomicU32) -> bool {
 impl State {
     fn answer(&self, mut stream: TcpStream) -> io::Result<()> {
         let mut range = None;
+        let mut bytes = &self.files[0];
         for line in BufReader::new(stream.try_clone()?).lines() {
             let line = line?;
             if line.is_empty() {
                 break;
+            }
+            if let Some(path) = line.strip_prefix("GET ").and_then(|line| line.split(' ').next()) {
+                bytes = self.file(path);
             }
             if let Some(asked) = line.to_lowercase().strip_prefix("range: bytes=") {
                 let numbers =
@@ -122,7 +178,13 @@ impl State {
         if take_one(&self.refusals) {
             return write!(stream, "HTTP/1.1 503 Busy\r\nContent-Length: 0\r\n{common}\r\n");
         }
-        let len = self.bytes.len();
+        let manner = *self.manner.lock().unwrap_or_else(PoisonError::into_inner);
+        match manner {
+            Manner::Sound => {}
+            Manner::Chunked => return self.send_chunks(&mut stream, bytes, common),
+            Manner::Head(head) => return write!(stream, "HTTP/1.1 {head}\r\n{common}\r\n"),
+        }
+        let len = bytes.len();
         let (start, end): (usize, usize) = range.map_or((0, len), |(start, last)| (start, (last + 1).min(len)));
         let etag = self.etag.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let status = if range.is_some() { "206 Partial Content" } else { "200 OK" };
@@ -133,11 +195,28 @@ impl State {
             end - 1
         )?;
         let end = if take_one(&self.drops) { start + (end - start) / 2 } else { end };
-        for chunk in self.bytes[start..end].chunks(CHUNK_BYTES) {
+        for chunk in bytes[start..end].chunks(CHUNK_BYTES) {
             thread::sleep(Duration::from_micros(self.delay_us.load(Ordering::Relaxed)));
             stream.write_all(chunk)?;
             self.sent_bytes.fetch_add(chunk.len() as u64, Ordering::Relaxed);
         }
         Ok(())
+    }
+
+    /// The file behind a path: the first one, unless the path ends in the number of another.
+    fn file(&self, path: &str) -> &Vec<u8> {
+        let number = path.rsplit_once("-of-").and_then(|(before, _)| before.rsplit('-').next()?.parse::<usize>().ok());
+        number.and_then(|number| self.files.get(number.checked_sub(1)?)).unwrap_or(&self.files[0])
+    }
+
+    fn send_chunks(&self, stream: &mut TcpStream, bytes: &[u8], headers: &str) -> io::Result<()> {
+        write!(stream, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n{headers}\r\n")?;
+        for chunk in bytes.chunks(CHUNK_BYTES) {
+            write!(stream, "{:x}\r\n", chunk.len())?;
+            stream.write_all(chunk)?;
+            stream.write_all(b"\r\n")?;
+            self.sent_bytes.fetch_add(chunk.len() as u64, Ordering::Relaxed);
+        }
+        stream.write_all(b"0\r\n\r\n")
     }
 }

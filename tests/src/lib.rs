@@ -2,18 +2,22 @@
 
 mod browser;
 pub mod chat;
+mod console;
 pub mod faults;
 pub mod firefox;
 mod host;
 pub mod inject;
 pub mod native;
+pub mod notes;
 pub mod scripted;
 mod server;
 pub mod soak;
 mod split;
+pub mod templates;
+pub mod tiny;
 
 pub use browser::{Error, Page, Session};
-pub use host::ModelHost;
+pub use host::{Manner, ModelHost};
 pub use server::Server;
 
 use std::path::{Path, PathBuf};
@@ -24,6 +28,11 @@ use std::path::{Path, PathBuf};
 /// Never: the package lies directly in the root.
 pub fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap_or_else(|| unreachable!("a package has a parent folder"))
+}
+
+/// The built site that is tested: what `cargo xtask test` builds, or what `PARLANCE_SITE` names.
+pub fn site() -> PathBuf {
+    std::env::var_os("PARLANCE_SITE").map_or_else(|| root().join("target/test-site"), PathBuf::from)
 }
 
 /// The demo model.

@@ -9,8 +9,11 @@ use crate::{Error, Page};
 /// - `think` thinks before it answers;
 /// - `slowly` answers word by word for ever, until it is stopped;
 /// - `at length` answers with 1,000 pieces of Markdown, 200 a second;
+/// - `window.loadedElsewhere` is the address of the model that another tab has loaded, and `window.isCpu` says that models run on the CPU;
+/// - no address that is looked at leads to a model;
 /// - vectors of texts tell whether they are about airships or paragraphs;
-/// - words count as tokens;
+/// - words count as tokens, of which the context holds 1,000 unless the page asks for more; what does not fit is left out or refused as
+///   `truncation` says;
 /// - `window.nextAnswer`, if it is set, is the next answer;
 /// - everything else is answered by `Answer N: ` and the question.
 const SCRIPT: &str = r#"(() => {
@@ -21,9 +24,20 @@ const SCRIPT: &str = r#"(() => {
         onerror = null;
         #stops = new Map();
         #count = 0;
+        #contextTokens = 1000;
         constructor() {
             super();
-            setTimeout(() => this.#tell({ type: "ready" }));
+            setTimeout(() => {
+                this.#tell({ type: "ready" });
+                if (window.loadedElsewhere) this.#tell({ type: "model_changed", model: this.#model(window.loadedElsewhere) });
+            });
+        }
+        #model(url) {
+            return {
+                name: "scripted", url, can_chat: true, context_tokens: this.#contextTokens, max_context_tokens: 4000, adapter: "none",
+                is_software: false, is_cpu: window.isCpu ?? false, features: [], weight_bytes: window.modelBytes ?? 1, kv_bytes: 1,
+                warning: null, len_bytes: 1, load_seconds: 0, peak_memory_bytes: 1,
+            };
         }
         #tell(data) {
             this.onmessage?.(new MessageEvent("message", { data }));
@@ -37,11 +51,15 @@ const SCRIPT: &str = r#"(() => {
             const { type, id } = request;
             window.asked.push(request);
             if (type === "load") {
-                const model = {
-                    name: "scripted", can_chat: true, context_tokens: 1000, adapter: "none", is_software: false, is_cpu: false, features: [],
-                    weight_bytes: window.modelBytes ?? 1, kv_bytes: 1, warning: null, len_bytes: 1, load_seconds: 0, peak_memory_bytes: 1,
-                };
-                this.#tell({ type: "loaded", id, model });
+                this.#contextTokens = request.context_tokens ?? 1000;
+                this.#tell({ type: "loaded", id, model: this.#model(request.source.url ?? null) });
+            } else if (type === "unload") {
+                this.#tell({ type: "unloaded", id });
+            } else if (type === "inspect") {
+                const reason = { code: "http_status", status: 404, url: request.source.url ?? "" };
+                const error = { message: "not there", type: "server_error", param: null, code: null };
+                const failure = { kind: "network", reason, message: "not there", suggested_context_tokens: null, status: 502, error };
+                this.#tell({ type: "failed", id, failure });
             } else if (type === "api" && request.endpoint === "embeddings") {
                 const about = (text) => [/zeppelin|airship/.test(text), /Paragraph/.test(text), true].map(Number);
                 const data = request.body.input.map((text, index) => ({
@@ -59,9 +77,9 @@ const SCRIPT: &str = r#"(() => {
                 this.#tell({ type: "storage", id, storage: { models: [], used_bytes: 0, quota_bytes: 1e9 } });
             }
         }
-        #chunk(id, delta, finish_reason = null) {
+        #chunk(id, delta, finish_reason = null, more = {}) {
             const choices = [{ index: 0, delta, logprobs: null, finish_reason }];
-            const body = { id: "x", object: "chat.completion.chunk", created: 0, model: "scripted", choices };
+            const body = { id: "x", object: "chat.completion.chunk", created: 0, model: "scripted", choices, ...more };
             this.#tell({ type: "chunk", id, body });
         }
         #end(id, finish_reason) {
@@ -74,7 +92,32 @@ const SCRIPT: &str = r#"(() => {
             });
             this.#tell({ type: "response", id, body: null });
         }
-        async #answer(id, { messages, continue_final_message }) {
+        /** The oldest messages that must go, or what fails because they cannot. */
+        #dropped(messages, truncation) {
+            const instructions = messages.filter(({ role }) => role === "system");
+            const all = messages.filter(({ role }) => role !== "system");
+            const words = (list) => list.reduce((sum, { content }) => sum + content.split(" ").length, 0);
+            let kept = all;
+            let code = truncation === "auto" ? null : "context_full";
+            while (words(instructions) + words(kept) > this.#contextTokens) {
+                const next = kept.findIndex(({ role }, index) => index > 0 && role === "user");
+                code ??= next < 0 ? "question_too_long" : null;
+                if (code !== null) {
+                    const prompt_tokens = words(instructions) + words(kept);
+                    return { failed: { code, prompt_tokens, context_tokens: this.#contextTokens } };
+                }
+                kept = kept.slice(next);
+            }
+            return { dropped_messages: all.length - kept.length };
+        }
+        async #answer(id, { messages, continue_final_message, truncation }) {
+            const { failed: reason, dropped_messages } = this.#dropped(messages, truncation);
+            if (reason !== undefined) {
+                const error = { message: "too long", type: "invalid_request_error", param: "messages", code: "context_length_exceeded" };
+                const failure = { kind: "context_overflow", reason, message: "too long", suggested_context_tokens: null, status: 400, error };
+                return this.#tell({ type: "failed", id, failure });
+            }
+            this.#chunk(id, { role: "assistant", content: "" }, null, dropped_messages > 0 ? { dropped_messages } : {});
             const last = messages.at(-1);
             const question = messages.findLast((message) => message.role === "user").content;
             if (continue_final_message) {
@@ -128,6 +171,14 @@ const SCRIPT: &str = r#"(() => {
         return String(url).includes("parlance-worker") ? new Engine() : new Real(url, options);
     };
 })()"#;
+
+/// Puts the stand-in in place on every page that the tab opens from now on, before the page begins.
+///
+/// # Errors
+/// If the browser refuses.
+pub fn use_scripted_engine_everywhere(page: &Page) -> Result<(), Error> {
+    page.before_every_page(SCRIPT)
+}
 
 /// Puts the stand-in in place. Must come before the page starts its engine, with its first question or a list of models.
 ///

@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::{self, Read as _};
 use std::net::TcpListener;
 use std::path::{Component, Path, PathBuf};
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -13,12 +13,15 @@ use axum::body::{Body, Bytes};
 use axum::extract::{Request, State};
 use axum::http::header::{ACCESS_CONTROL_ALLOW_ORIGIN, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, RANGE};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
-use axum::response::{IntoResponse as _, Response};
+use axum::response::{IntoResponse as _, Redirect, Response};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use futures::stream;
+use sha2::{Digest as _, Sha256};
 use tokio::runtime::Runtime;
 
 use crate::split::split;
-use crate::{model_path, root};
+use crate::{model_path, root, site};
 
 /// The sub-path that the site is served under: it must not depend on being at the root.
 const SITE: &str = "/some/path/";
@@ -38,10 +41,21 @@ pub struct Server {
 struct Shared {
     /// Bytes of models sent.
     sent: AtomicU64,
-    /// Whether a newer build has been put in the site's place.
-    is_newer: AtomicBool,
+    build: Mutex<Build>,
     /// A file of this machine's that is served beside the site.
     offered: Mutex<Option<PathBuf>>,
+}
+
+/// What lies in the site's place.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+enum Build {
+    /// The site as it was built.
+    #[default]
+    Built,
+    /// A newer build.
+    Newer,
+    /// A newer build that was copied over the old one, but for its first page.
+    Mixed,
 }
 
 impl Server {
@@ -68,7 +82,16 @@ impl Server {
 
     /// Puts a newer build of the site in the place of the one that is served.
     pub fn publish_newer_build(&self) {
-        self.shared.is_newer.store(true, Ordering::Relaxed);
+        self.publish(Build::Newer);
+    }
+
+    /// Puts a newer build in its place, but for the first page, as a host does where a copy fails half way.
+    pub fn publish_mixed_builds(&self) {
+        self.publish(Build::Mixed);
+    }
+
+    fn publish(&self, build: Build) {
+        *self.shared.build.lock().unwrap_or_else(PoisonError::into_inner) = build;
     }
 
     /// The address of an empty page beside the site, for scripts of other sites.
@@ -211,46 +234,77 @@ fn respond(path: &str, request: &Request, shared: &Shared) -> io::Result<Respons
     if path == "/blank.html" {
         return Ok(([(CONTENT_TYPE, "text/html")], "<!doctype html>").into_response());
     }
-    of_site(path, shared.is_newer.load(Ordering::Relaxed))
+    let build = *shared.build.lock().unwrap_or_else(PoisonError::into_inner);
+    of_site(path, request.uri().query(), build)
 }
 
-/// What a static host answers for a path: a file of the site, a package beside it, or the page for all other addresses.
-fn of_site(path: &str, is_newer: bool) -> io::Result<Response> {
-    let package = path.strip_prefix("/npm/").and_then(|name| file_in("target/test-data/npm", name));
+/// What a static host answers for a path: a file of the site, the page in a folder, a package beside it, or the page for all other addresses.
+/// Whoever asks for a folder without the slash at its end is sent there.
+fn of_site(path: &str, query: Option<&str>, build: Build) -> io::Result<Response> {
+    if path.strip_prefix(SITE).is_some_and(is_folder_of_site) {
+        let name = path.rsplit('/').next().unwrap_or_default();
+        let query = query.map(|query| format!("?{query}")).unwrap_or_default();
+        return Ok(Redirect::permanent(&format!("{name}/{query}")).into_response());
+    }
+    let package = path.strip_prefix("/npm/").and_then(|name| file_in(&root().join("target/test-data/npm"), name));
     let Some(file) = package.or_else(|| path.strip_prefix(SITE).and_then(file_of_site)) else {
-        let page = std::fs::read(root().join("dist/404.html")).unwrap_or_default();
+        let page = std::fs::read(site().join("404.html")).unwrap_or_default();
         return Ok((StatusCode::NOT_FOUND, [(CONTENT_TYPE, "text/html; charset=utf-8")], page).into_response());
     };
     // Files of static hosts may be used by other sites.
     let headers = [(CONTENT_TYPE, content_type(&file)), (ACCESS_CONTROL_ALLOW_ORIGIN, "*")];
-    let body = match newer(&file).filter(|_| is_newer) {
-        Some(text) => text.into_bytes(),
-        None => std::fs::read(file)?,
-    };
+    let is_old = build == Build::Built || build == Build::Mixed && file == site().join("index.html");
+    let body = if is_old { std::fs::read(file)? } else { newer(&file)? };
     Ok((headers, body).into_response())
 }
 
-/// A file of the site as a newer build has it, if it differs: another name of the build, and a page that tells which one it is.
-fn newer(path: &Path) -> Option<String> {
-    let (old, new) = match path.file_name()?.to_str()? {
-        "service-worker.js" => ("const BUILD = \"", "const BUILD = \"newer-"),
-        "index.html" => ("<title>Parlance</title>", "<title>Parlance, newer</title>"),
-        _ => return None,
-    };
-    Some(std::fs::read_to_string(path).ok()?.replacen(old, new, 1))
+/// In what files of the site a newer build differs: a page that tells which one it is, and another name of the build.
+const CHANGES: [(&str, &str, &str); 2] = [
+    ("index.html", "<title>Parlance</title>", "<title>Parlance</title><meta name=\"build\" content=\"newer\" />"),
+    ("start-worker.js", "const BUILD = \"", "const BUILD = \"newer-"),
+];
+
+/// A file of the site as a newer build has it.
+fn newer(path: &Path) -> io::Result<Vec<u8>> {
+    let bytes = std::fs::read(path)?;
+    let name = path.file_name().unwrap_or_default();
+    if name != "service-worker.js" {
+        return Ok(match CHANGES.iter().find(|(changed, ..)| name == *changed) {
+            Some((_, old, new)) => replaced(&bytes, old, new),
+            None => bytes,
+        });
+    }
+    let digest = |bytes: &[u8]| format!("sha256-{}", STANDARD.encode(Sha256::digest(bytes)));
+    let mut text = String::from_utf8_lossy(&bytes).replacen("const BUILD = \"", "const BUILD = \"newer-", 1);
+    for (changed, old, new) in CHANGES {
+        let bytes = std::fs::read(path.with_file_name(changed))?;
+        text = text.replacen(&digest(&bytes), &digest(&replaced(&bytes, old, new)), 1);
+    }
+    Ok(text.into_bytes())
 }
 
-/// The file behind a path, unless it leads out of the site.
+fn replaced(bytes: &[u8], old: &str, new: &str) -> Vec<u8> {
+    String::from_utf8_lossy(bytes).replacen(old, new, 1).into_bytes()
+}
+
+/// The file behind a path, unless it leads out of the site. That of a folder is its page.
 fn file_of_site(relative: &str) -> Option<PathBuf> {
-    file_in("dist", if relative.is_empty() { "index.html" } else { relative })
+    let is_folder = relative.is_empty() || relative.ends_with('/');
+    file_in(&site(), &if is_folder { format!("{relative}index.html") } else { relative.to_owned() })
 }
 
-/// The file behind a path in a folder of the repository, unless it leads out of it.
-fn file_in(folder: &str, relative: &str) -> Option<PathBuf> {
+/// Whether a path of the site names a folder without the slash at its end.
+fn is_folder_of_site(relative: &str) -> bool {
+    let is_inside = Path::new(relative).components().all(|part| matches!(part, Component::Normal(_)));
+    is_inside && !relative.is_empty() && !relative.ends_with('/') && site().join(relative).is_dir()
+}
+
+/// The file behind a path in a folder, unless it leads out of it.
+fn file_in(folder: &Path, relative: &str) -> Option<PathBuf> {
     let relative = Path::new(relative);
     let is_inside = relative.components().all(|part| matches!(part, Component::Normal(_)));
     // A folder is no file.
-    is_inside.then(|| root().join(folder).join(relative)).filter(|path| path.is_file())
+    is_inside.then(|| folder.join(relative)).filter(|path| path.is_file())
 }
 
 fn content_type(path: &Path) -> &'static str {

@@ -100,7 +100,7 @@ impl Server {
     async fn embed(&mut self, index: usize, guard: &Guard, mut job: EmbeddingJob) -> Result<Value, WorkerError> {
         let resident = &mut self.models[index];
         let Loaded::Encoder(encoder) = &resident.loaded else {
-            return Err(WorkerError::BadRequest("this model is for chats; load an embedding model"));
+            return Err(WorkerError::OnlyChats);
         };
         while job.step(encoder).await? {
             if guard.is_stopped() {
@@ -142,9 +142,9 @@ impl Server {
         }
         match self.models.iter().rposition(fits) {
             Some(index) => Ok(index),
-            None if self.models.is_empty() => Err(WorkerError::NO_MODEL),
+            None if self.models.is_empty() => Err(WorkerError::NoModel),
             None if wants_chat => Err(EngineError::WrongKind("it turns texts into vectors").into()),
-            None => Err(WorkerError::BadRequest("the model loaded is for chats; load an embedding model")),
+            None => Err(WorkerError::OnlyChats),
         }
     }
 

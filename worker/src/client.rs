@@ -8,7 +8,9 @@ use web_sys::{BroadcastChannel, DedicatedWorkerGlobalScope, File, console};
 use web_time::Instant;
 
 use crate::error::WorkerError;
+use crate::identity;
 use crate::interrupts::RequestKey;
+use crate::policy::AllowedHosts;
 
 /// Names a client: empty for the page that started this worker.
 pub(crate) type ClientId = String;
@@ -17,6 +19,8 @@ pub(crate) type ClientId = String;
 #[derive(Clone)]
 pub(crate) struct Client {
     pub(crate) id: ClientId,
+    /// Where models may be fetched from for it.
+    pub(crate) allowed_hosts: AllowedHosts,
     port: Port,
 }
 
@@ -54,13 +58,14 @@ impl Incoming {
 impl Client {
     /// The page that started this worker.
     pub(crate) fn page() -> Self {
-        Self { id: String::new(), port: Port::Page(js_sys::global().unchecked_into()) }
+        let port = Port::Page(js_sys::global().unchecked_into());
+        Self { id: String::new(), allowed_hosts: identity::allowed_hosts(), port }
     }
 
     /// A client in another tab.
-    pub(crate) fn remote(id: &str) -> Result<Self, JsValue> {
+    pub(crate) fn remote(id: &str, allowed_hosts: AllowedHosts) -> Result<Self, JsValue> {
         let channel = BroadcastChannel::new(&crate::link::events_channel(id))?;
-        Ok(Self { id: id.to_owned(), port: Port::Channel(channel) })
+        Ok(Self { id: id.to_owned(), allowed_hosts, port: Port::Channel(channel) })
     }
 
     /// Posts an event. One that cannot be posted is logged: nobody is left to tell.

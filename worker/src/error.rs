@@ -3,7 +3,7 @@
 use js_sys::Reflect;
 use parlance_api::RequestError;
 use parlance_engine::EngineError;
-use parlance_protocol::{Failure, FailureKind};
+use parlance_protocol::{Failure, FailureKind, Reason};
 use wasm_bindgen::JsValue;
 
 /// What can go wrong with a request.
@@ -19,6 +19,9 @@ pub(crate) enum WorkerError {
     Status { status: u16, url: String },
     #[error("the model could not be fetched: {0}")]
     Network(String),
+    /// A length that no model has, or a range that nobody asked for.
+    #[error("the model could not be fetched: the server's answer makes no sense ({header})")]
+    BadAnswer { header: String },
     #[error("this page may not connect to {host}, because nobody has allowed it yet")]
     NotAllowed { host: String },
     /// Beside the file that was begun; never told.
@@ -26,6 +29,19 @@ pub(crate) enum WorkerError {
     Changed,
     #[error("the model on this device is damaged; it was removed, load it again")]
     Damaged,
+    /// What came, or was kept, is not what its address or its source says.
+    #[error(
+        "{file} was refused: its checksum is not the one that its address or its host tells; nothing of it is kept"
+    )]
+    WrongChecksum { file: String },
+    /// A fault of the file itself, not of the copy here.
+    #[error("no model can be made of the file on this device, though its checksum is right: {0}")]
+    UnusableCopy(EngineError),
+    #[error(
+        "the model's address may end in #sha256= and the checksum of each of its {files} files, 64 hexadecimal digits, \
+         separated by commas; what stands there cannot be compared"
+    )]
+    BadPin { files: u32 },
     #[error(
         "this device's storage is full: {needed} MB are needed{}; delete a model that you do not need",
         free_text(*free_bytes), needed = needed_bytes.div_ceil(1_000_000)
@@ -33,6 +49,19 @@ pub(crate) enum WorkerError {
     StorageFull { needed_bytes: u64, free_bytes: Option<u64> },
     #[error("this device's storage cannot be used: {0}")]
     Storage(String),
+    #[error("no model is loaded; load one first")]
+    NoModel,
+    #[error("the model loaded is for chats; load an embedding model")]
+    OnlyChats,
+    #[error("this browser keeps no files")]
+    NoStorage,
+    #[error("this model is not on this device any more")]
+    NotKept,
+    #[error("the model's address is none that can be fetched")]
+    BadAddress,
+    #[error("choose one GGUF file, or all parts of one model in several files")]
+    SeveralModels,
+    /// What only other programs than the page ask for.
     #[error("{0}")]
     BadRequest(&'static str),
 }
@@ -52,9 +81,6 @@ impl From<RequestError> for WorkerError {
 }
 
 impl WorkerError {
-    /// A request that needs a model came before one was loaded.
-    pub(crate) const NO_MODEL: Self = Self::BadRequest("no model is loaded; load one first");
-
     /// A network error from whatever JavaScript threw.
     pub(crate) fn network(thrown: &JsValue) -> Self {
         Self::Network(message_of(thrown))
@@ -76,7 +102,7 @@ impl WorkerError {
 
     /// What clients hear.
     pub(crate) fn into_failure(self) -> Failure {
-        let mut failure = Failure::new(self.kind(), self.to_string());
+        let mut failure = Failure::new(self.kind(), self.to_string()).with_reason(self.reason());
         if let Self::Engine(EngineError::ContextTooLarge { max_context_tokens, .. }) = &self {
             failure.suggested_context_tokens = Some(*max_context_tokens);
         }
@@ -106,11 +132,20 @@ impl WorkerError {
     fn kind(&self) -> FailureKind {
         match self {
             Self::NoWebGpu => FailureKind::NoWebGpu,
-            Self::Status { .. } | Self::Network(_) | Self::Changed => FailureKind::Network,
+            Self::Status { .. } | Self::Network(_) | Self::BadAnswer { .. } | Self::Changed => FailureKind::Network,
             Self::NotAllowed { .. } => FailureKind::NotAllowed,
-            Self::BadRequest(_) | Self::Request(RequestError::Field { .. }) => FailureKind::BadRequest,
+            Self::BadRequest(_)
+            | Self::BadPin { .. }
+            | Self::NoModel
+            | Self::OnlyChats
+            | Self::NoStorage
+            | Self::NotKept
+            | Self::BadAddress
+            | Self::SeveralModels
+            | Self::Request(RequestError::Field { .. }) => FailureKind::BadRequest,
+            Self::Request(RequestError::QuestionTooLong { .. }) => FailureKind::ContextOverflow,
             Self::Request(_) => FailureKind::Unsupported,
-            Self::Damaged => FailureKind::BadModel,
+            Self::Damaged | Self::WrongChecksum { .. } | Self::UnusableCopy(_) => FailureKind::BadModel,
             Self::StorageFull { .. } | Self::Storage(_) => FailureKind::Storage,
             Self::Engine(error) => match error {
                 EngineError::NoGpu(_) => FailureKind::NoWebGpu,
@@ -127,7 +162,7 @@ impl WorkerError {
                 EngineError::TooLarge(_) | EngineError::ContextTooLarge { .. } | EngineError::OutOfMemory(_) => {
                     FailureKind::TooLarge
                 }
-                EngineError::Gpu(_) | EngineError::Threads(_) => FailureKind::Gpu,
+                EngineError::Gpu(_) | EngineError::WrongResults | EngineError::Threads(_) => FailureKind::Gpu,
                 EngineError::ContextOverflow { .. } => FailureKind::ContextOverflow,
                 EngineError::Template(_) | EngineError::InvalidSampling { .. } | EngineError::BadSnapshot(_) => {
                     FailureKind::BadRequest
@@ -135,6 +170,81 @@ impl WorkerError {
                 EngineError::Interrupted => FailureKind::Interrupted,
             },
         }
+    }
+
+    fn reason(&self) -> Reason {
+        match self {
+            Self::Engine(error) => reason_of_engine(error),
+            Self::Request(error) => reason_of_request(error),
+            Self::NoWebGpu => Reason::NoWebGpu,
+            Self::Status { status, url } => Reason::HttpStatus { status: *status, url: url.clone() },
+            Self::Network(detail) => Reason::Network { detail: detail.clone() },
+            Self::NotAllowed { host } => Reason::NotAllowed { host: host.clone() },
+            Self::Changed => Reason::Changed,
+            Self::Damaged => Reason::Damaged,
+            Self::BadAnswer { header } => Reason::BadAnswer { detail: header.clone() },
+            Self::WrongChecksum { file } => Reason::WrongChecksum { name: file.clone() },
+            Self::UnusableCopy(error) => Reason::UnusableCopy { detail: error.to_string() },
+            Self::BadPin { files } => Reason::BadPin { files: *files },
+            Self::StorageFull { needed_bytes, free_bytes } => Reason::StorageFull {
+                needed_bytes: *needed_bytes as f64,
+                free_bytes: free_bytes.map(|bytes| bytes as f64),
+            },
+            Self::Storage(detail) => Reason::Storage { detail: detail.clone() },
+            Self::NoModel => Reason::NoModel,
+            Self::OnlyChats => Reason::OnlyChats,
+            Self::NoStorage => Reason::NoStorage,
+            Self::NotKept => Reason::NotKept,
+            Self::BadAddress => Reason::BadAddress,
+            Self::SeveralModels => Reason::SeveralModels,
+            Self::BadRequest(_) => Reason::Other,
+        }
+    }
+}
+
+fn reason_of_request(error: &RequestError) -> Reason {
+    match error {
+        RequestError::Engine(error) => reason_of_engine(error),
+        RequestError::Field { param, message } => Reason::Field { name: param.clone(), detail: message.clone() },
+        RequestError::QuestionTooLong { prompt_tokens, context_tokens } => {
+            Reason::QuestionTooLong { prompt_tokens: *prompt_tokens as u32, context_tokens: *context_tokens as u32 }
+        }
+        RequestError::Grammar(detail) => Reason::Grammar { detail: detail.clone() },
+    }
+}
+
+fn reason_of_engine(error: &EngineError) -> Reason {
+    match error.clone() {
+        EngineError::NotGguf { found } => Reason::NotGguf { found },
+        EngineError::UnsupportedVersion(version) => Reason::GgufVersion { version },
+        EngineError::Truncated { len_bytes, needed_bytes } => {
+            Reason::CutShort { len_bytes: len_bytes as f64, needed_bytes: needed_bytes as f64 }
+        }
+        EngineError::Malformed(detail) => Reason::Malformed { detail },
+        EngineError::MissingMetadata(name) => Reason::MissingEntry { name },
+        EngineError::MissingTensor(name) => Reason::MissingTensor { name },
+        EngineError::UnsupportedArchitecture(name) => Reason::Architecture { name },
+        EngineError::UnsupportedFormat { tensor, format } => Reason::Format { tensor, format: format.to_string() },
+        EngineError::Tokenizer(detail) => Reason::Tokenizer { detail },
+        EngineError::Template(detail) => Reason::Template { detail },
+        EngineError::NoGpu(detail) => Reason::NoGpu { detail },
+        EngineError::Gpu(detail) | EngineError::Threads(detail) => Reason::Gpu { detail },
+        EngineError::WrongResults => Reason::WrongResults,
+        EngineError::TooLarge(detail) => Reason::TooLarge { detail },
+        EngineError::OutOfMemory(detail) => Reason::OutOfMemory { detail },
+        EngineError::ContextTooLarge { context_tokens, max_context_tokens } => {
+            Reason::ContextTooLarge { context_tokens, max_context_tokens }
+        }
+        EngineError::WrongKind(_) => Reason::CannotChat,
+        EngineError::ContextOverflow { prompt_tokens, context_tokens } => {
+            Reason::ContextFull { prompt_tokens: prompt_tokens as u32, context_tokens: context_tokens as u32 }
+        }
+        EngineError::InvalidSampling { name, range, .. } => {
+            Reason::Field { name: name.to_owned(), detail: format!("it must be {range}") }
+        }
+        // No page asks for snapshots.
+        EngineError::BadSnapshot(_) => Reason::Other,
+        EngineError::Interrupted => Reason::Interrupted,
     }
 }
 

@@ -4,32 +4,34 @@ use std::collections::BTreeMap;
 
 use parlance_engine::fit::Description;
 use parlance_engine::gguf::{Gguf, TensorInfo};
-use parlance_protocol::{ModelDescription, ModelSource, Settings};
-use web_sys::File;
+use parlance_protocol::{ModelDescription, Settings};
 
 use crate::device;
 use crate::error::WorkerError;
-use crate::load::cache_format;
-use crate::source::{Part, headers};
-use crate::storage::{Store, estimate};
+use crate::load::{LoadSpec, cache_format};
+use crate::policy::AllowedHosts;
+use crate::source::{ModelHeaders, Part};
+use crate::storage::{Store, estimate, try_template};
 
 /// Reads a model's header and plans it for this device.
 pub(crate) async fn inspect(
-    source: &ModelSource,
-    files: Vec<File>,
-    context_tokens: Option<u32>,
+    spec: LoadSpec,
     store: Option<&Store>,
+    allowed_hosts: &AllowedHosts,
     settings: Settings,
 ) -> Result<ModelDescription, WorkerError> {
-    let parts = Part::of(source, files, store).await?;
-    let (headers, len_bytes) = headers(&parts).await?;
+    let parts = Part::of(&spec.source, spec.files, store, allowed_hosts).await?;
+    let ModelHeaders { ggufs: headers, len_bytes, .. } = ModelHeaders::of(&parts).await?;
     let stored_bytes = stored_bytes(&parts, store).await;
     let gguf = Gguf::merge(&headers)?;
     let device = device::open(settings.device).await?;
     let limits = device.limits();
     let cache = device.cache_format(cache_format(settings.kv_cache));
-    let description = Description::new(&gguf, limits)?.with_cache(cache);
-    let fit = description.fit(context_tokens, limits)?;
+    let mut description = Description::new(&gguf, limits)?.with_cache(cache);
+    if let Some(chat) = description.chat_mut() {
+        try_template(store, chat).await?;
+    }
+    let fit = description.fit(spec.context_tokens, limits)?;
     let warning = match &description {
         Description::Decoder { chat, .. } => chat.template_warning().map(str::to_owned),
         Description::Encoder { .. } => None,
@@ -59,7 +61,7 @@ async fn stored_bytes(parts: &[Part], store: Option<&Store>) -> u64 {
     for part in parts {
         bytes += match (part, store) {
             (Part::Stored(entry), _) => entry.done_bytes(),
-            (Part::Url(url), Some(store)) => store.find(url).await.map_or(0, |entry| entry.done_bytes()),
+            (Part::Url(file), Some(store)) => store.find(file).await.map_or(0, |entry| entry.done_bytes()),
             _ => 0,
         };
     }

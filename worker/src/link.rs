@@ -14,30 +14,31 @@ use wasm_bindgen::prelude::*;
 use web_sys::{BroadcastChannel, DedicatedWorkerGlobalScope, MessageEvent, console};
 
 use crate::client::{Client, ClientId, Incoming};
+use crate::identity::{allowed_hosts, scope};
+use crate::policy::AllowedHosts;
+use crate::takeover::{News, Takeover, Topic};
 
-/// The site, which may share its origin with others: the worker's name, which is the folder that it was loaded from.
-fn site() -> String {
-    js_sys::global().unchecked_into::<DedicatedWorkerGlobalScope>().name()
-}
+/// The key of a client's list of hosts in its messages to the leader.
+const HOSTS_KEY: &str = "allowed_hosts";
 
-/// The lock that the leader holds.
+/// The lock that the leader holds. Builds have one each: they may not speak the same protocol.
 fn leader_lock() -> String {
-    format!("parlance.engine:{}", site())
+    format!("parlance.engine:{}", scope())
 }
 
 /// Where followers and the service worker ask the leader.
 fn requests_channel() -> String {
-    format!("parlance.requests:{}", site())
+    format!("parlance.requests:{}", scope())
 }
 
 /// Where the leader answers a client.
 pub(crate) fn events_channel(client: &str) -> String {
-    format!("parlance.events:{}.{client}", site())
+    format!("parlance.events:{}.{client}", scope())
 }
 
 /// The lock that a client holds as long as it lives.
 fn client_lock(client: &str) -> String {
-    format!("parlance.client:{}.{client}", site())
+    format!("parlance.client:{}.{client}", scope())
 }
 
 #[wasm_bindgen]
@@ -59,13 +60,6 @@ pub(crate) trait Lead {
     fn left(&self, client: &ClientId);
 }
 
-/// A request of this worker's page that has no end yet.
-struct Pending {
-    message: JsValue,
-    /// Part of its answer was told: it cannot be asked again.
-    has_begun: bool,
-}
-
 enum Role {
     /// It is not known yet whether another worker leads.
     Undecided,
@@ -77,11 +71,8 @@ struct Link {
     own_id: ClientId,
     page: DedicatedWorkerGlobalScope,
     role: RefCell<Role>,
-    pending: RefCell<BTreeMap<RequestId, Pending>>,
-    /// The last load of this worker's page that succeeded: what a new leader has to load.
-    load: RefCell<Option<(RequestId, JsValue)>>,
-    /// How this worker's page last said that the worker is to behave: what a new leader has to know first.
-    settings: RefCell<Option<JsValue>>,
+    /// What a new leader has to be asked.
+    takeover: RefCell<Takeover<JsValue>>,
     make_leader: Box<dyn Fn() -> Rc<dyn Lead>>,
 }
 
@@ -91,9 +82,7 @@ pub(crate) fn start(make_leader: impl Fn() -> Rc<dyn Lead> + 'static) {
         own_id: format!("{:016x}", (js_sys::Math::random() * 1.8e19) as u64),
         page: js_sys::global().unchecked_into(),
         role: RefCell::new(Role::Undecided),
-        pending: RefCell::default(),
-        load: RefCell::default(),
-        settings: RefCell::default(),
+        takeover: RefCell::default(),
         make_leader: Box::new(make_leader),
     });
     let receiver = Rc::clone(&link);
@@ -162,49 +151,40 @@ impl Link {
     /// Takes a message of the page.
     fn take(&self, message: JsValue) {
         let is_leading = matches!(&*self.role.borrow(), Role::Leading(_));
-        if request_type(&message).as_deref() == Some("configure") {
-            self.settings.replace(Some(message.clone()));
+        let (id, topic) = (request_id(&message), topic(&message));
+        if !is_leading {
+            self.takeover.borrow_mut().note_request(id, topic, message.clone());
         }
-        if let Some(id) = request_id(&message).filter(|_| !is_leading) {
-            self.pending.borrow_mut().insert(id, Pending { message: message.clone(), has_begun: false });
-        }
+        // What comes before it is known who leads is asked when it is.
+        self.ask(&message);
+    }
+
+    /// Asks the leader, whoever it is now.
+    fn ask(&self, message: &JsValue) {
         match &*self.role.borrow() {
-            // It is among the pending ones, which are asked when this is decided.
             Role::Undecided => {}
-            Role::Following(_) => self.send("request", &message),
-            Role::Leading(leader) => take(leader, Client::page(), &message),
+            Role::Following(_) => self.send("request", message),
+            Role::Leading(leader) => take(leader, Client::page(), message),
         }
     }
 
-    /// Asks the leader, whoever it is now, for what is still open.
+    /// Asks a new leader for what is still open.
     fn ask_again(&self) {
-        let load = self.load.borrow().as_ref().map(|(_, message)| message.clone());
-        let mut open: Vec<JsValue> = self.settings.borrow().iter().cloned().chain(load).collect();
-        self.pending.borrow_mut().retain(|id, pending| {
-            if pending.has_begun {
-                let failure = Failure::new(FailureKind::Crashed, "the tab with the engine was closed; ask again");
-                Client::page().post(&Event::Failed { id: *id, failure });
-                return false;
-            }
-            open.push(pending.message.clone());
-            true
-        });
-        if matches!(&*self.role.borrow(), Role::Leading(_)) {
-            // From now on the leader is here and tells the page itself.
-            self.pending.borrow_mut().clear();
+        let is_leading = matches!(&*self.role.borrow(), Role::Leading(_));
+        let again = self.takeover.borrow_mut().again(is_leading);
+        for id in again.lost {
+            let failure = Failure::new(FailureKind::Crashed, "the tab with the engine was closed; ask again");
+            Client::page().post(&Event::Failed { id, failure });
         }
-        for message in open {
-            match &*self.role.borrow() {
-                Role::Undecided => {}
-                Role::Following(_) => self.send("request", &message),
-                Role::Leading(leader) => take(leader, Client::page(), &message),
-            }
+        for message in &again.messages {
+            self.ask(message);
         }
     }
 
     fn send(&self, kind: &str, message: &JsValue) {
         let Role::Following(requests) = &*self.role.borrow() else { return };
-        let envelope = object(&[("kind", kind.into()), ("client", self.own_id.as_str().into())]);
+        let hosts = allowed_hosts().to_js().into();
+        let envelope = object(&[("kind", kind.into()), ("client", self.own_id.as_str().into()), (HOSTS_KEY, hosts)]);
         if message.is_object() {
             // Request and files.
             let _ = Object::assign(&envelope, message.unchecked_ref());
@@ -222,27 +202,19 @@ impl Link {
         }
     }
 
-    /// Learns from an event which requests are done.
+    /// Learns from an event how far its request is.
     fn note(&self, event: &JsValue) {
-        let text = |key: &str| Reflect::get(event, &key.into()).ok().and_then(|value| value.as_string());
-        let id = Reflect::get(event, &"id".into()).ok().and_then(|id| id.as_f64()).map(|id| id as RequestId);
-        let (Some(kind), Some(id)) = (text("type"), id) else { return };
-        match kind.as_str() {
-            "progress" => {}
-            "chunk" => {
-                if let Some(pending) = self.pending.borrow_mut().get_mut(&id) {
-                    pending.has_begun = true;
-                }
-            }
-            kind => {
-                let pending = self.pending.borrow_mut().remove(&id);
-                if let (Some(pending), "loaded") = (pending, kind) {
-                    self.load.replace(Some((id, pending.message)));
-                } else if kind == "unloaded" {
-                    self.load.replace(None);
-                }
-            }
-        }
+        let id = field(event, "id").and_then(|id| id.as_f64()).map(|id| id as RequestId);
+        let (Some(kind), Some(id)) = (text(event, "type"), id) else { return };
+        let name = || field(event, "model").and_then(|model| text(&model, "name")).unwrap_or_default();
+        let news = match kind.as_str() {
+            "progress" => return,
+            "chunk" => News::Begun,
+            "loaded" => News::Loaded { name: name() },
+            "unloaded" => News::Unloaded,
+            _ => News::Ended,
+        };
+        self.takeover.borrow_mut().note_event(id, news);
     }
 }
 
@@ -252,12 +224,14 @@ fn serve_others(leader: &Rc<dyn Lead>) -> Result<(), JsValue> {
     let clients: Rc<RefCell<BTreeMap<ClientId, Client>>> = Rc::default();
     let leader = Rc::clone(leader);
     on_message(&requests, move |data| {
-        let Some(id) = Reflect::get(&data, &"client".into()).ok().and_then(|id| id.as_string()) else { return };
+        let Some(id) = text(&data, "client") else { return };
         let known = clients.borrow().get(&id).cloned();
         let client = if let Some(client) = known {
             client
         } else {
-            let Ok(client) = Client::remote(&id) else { return };
+            // One that names no hosts has nothing fetched for it.
+            let hosts = AllowedHosts::from_js(&field(&data, HOSTS_KEY).unwrap_or_default());
+            let Ok(client) = Client::remote(&id, hosts) else { return };
             clients.borrow_mut().insert(id.clone(), client.clone());
             leader.joined(client.clone());
             if let Some(locks) = locks() {
@@ -292,19 +266,32 @@ fn take(leader: &Rc<dyn Lead>, client: Client, message: &JsValue) {
 
 /// The number of a message's request, if it will have an end.
 fn request_id(message: &JsValue) -> Option<RequestId> {
-    let request = Reflect::get(message, &REQUEST_KEY.into()).ok()?;
-    let id = Reflect::get(&request, &"id".into()).ok()?.as_f64()?;
-    (request_type(message)? != "interrupt").then_some(id as RequestId)
+    let request = field(message, REQUEST_KEY)?;
+    let id = field(&request, "id")?.as_f64()?;
+    (text(&request, "type")? != "interrupt").then_some(id as RequestId)
 }
 
-/// What a message's request is.
-fn request_type(message: &JsValue) -> Option<String> {
-    let request = Reflect::get(message, &REQUEST_KEY.into()).ok()?;
-    Reflect::get(&request, &"type".into()).ok()?.as_string()
+/// What a message's request is about.
+fn topic(message: &JsValue) -> Topic {
+    let request = field(message, REQUEST_KEY).unwrap_or_default();
+    match text(&request, "type").as_deref() {
+        Some("configure") => Topic::Settings,
+        Some("load") => Topic::Load { beside: field(&request, "beside").is_some_and(|beside| beside.is_truthy()) },
+        Some("unload") => Topic::Unload { model: text(&request, "model") },
+        _ => Topic::Other,
+    }
 }
 
 fn kind(data: &JsValue) -> Option<String> {
-    Reflect::get(data, &"kind".into()).ok()?.as_string()
+    text(data, "kind")
+}
+
+fn field(data: &JsValue, name: &str) -> Option<JsValue> {
+    Reflect::get(data, &name.into()).ok()
+}
+
+fn text(data: &JsValue, name: &str) -> Option<String> {
+    field(data, name)?.as_string()
 }
 
 fn object(entries: &[(&str, JsValue)]) -> Object {

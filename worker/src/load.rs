@@ -5,18 +5,19 @@ use std::rc::Rc;
 use parlance_api::Language;
 use parlance_engine::EngineError;
 use parlance_engine::models::CacheFormat;
-use parlance_engine::runtime::{Device, Loaded, Loader, LoaderOptions, Model};
-use parlance_protocol::{DeviceChoice, KvCache, ModelInfo, ModelSource, Phase, RequestId, Settings};
-use sha2::{Digest as _, Sha256};
+use parlance_engine::runtime::{Device, Loaded, Loader, LoaderOptions, Model, Verdict};
+use parlance_protocol::{DeviceChoice, KvCache, ModelInfo, ModelSource, Phase, RequestId, SelfTest, Settings};
 use web_sys::File;
 use web_time::Instant;
 
+use crate::address::{FileAddress, LOCAL, file_name};
+use crate::checksum::Checksum;
 use crate::client::Client;
 use crate::device;
 use crate::error::WorkerError;
 use crate::interrupts::Guard;
-use crate::source::{Chunks, Part, headers};
-use crate::storage::{Download, Entry, LOCAL, Store, file_name, hex};
+use crate::source::{Chunks, ModelHeaders, Opened, Part};
+use crate::storage::{Download, Entry, Store, Tested, try_template};
 
 /// Seconds between two progress events.
 const PROGRESS_INTERVAL_SECONDS: f64 = 0.1;
@@ -75,26 +76,44 @@ pub(crate) struct Load<'a> {
 
 impl Load<'_> {
     /// Loads the model and computes one token, so that the first answer does not wait for compilation. A kept file that turns out to
-    /// be damaged is fetched again, once.
+    /// be damaged is fetched again, once; one that is what it should be, and yet no model, stays. Nothing else that is no model is kept.
     pub(crate) async fn run(&self, spec: LoadSpec) -> Result<Resident, WorkerError> {
         let (Some(store), ModelSource::Url { url }) = (self.store, &spec.source) else {
             return self.try_run(&spec).await;
         };
-        let was_kept = store.find_complete(url).await.is_some() && !url.starts_with(LOCAL);
-        match self.try_run(&spec).await {
-            Err(error) if error.is_bad_model() => {
-                store.remove(url).await?;
-                if was_kept { self.try_run(&spec).await } else { Err(error) }
-            }
-            result => result,
+        let files = FileAddress::all(url)?;
+        let mut kept = Vec::new();
+        for file in &files {
+            kept.extend(store.find_complete(file).await);
         }
+        let error = match self.try_run(&spec).await {
+            Err(error) if error.is_bad_model() => error,
+            result => return result,
+        };
+        let was_damaged = self.unless_stopped(store.remove_unsound(&kept)).await??;
+        let error = match error {
+            _ if was_damaged && !url.starts_with(LOCAL) => match self.try_run(&spec).await {
+                Err(error) if error.is_bad_model() => error,
+                result => return result,
+            },
+            WorkerError::Engine(error) if !was_damaged && kept.len() == files.len() => {
+                return Err(WorkerError::UnusableCopy(error));
+            }
+            error => error,
+        };
+        store.remove(url).await?;
+        Err(error)
     }
 
     /// Loads onto the device that was chosen. A GPU that refuses what every other takes is no reason to give up where the choice was ours.
     async fn try_run(&self, spec: &LoadSpec) -> Result<Resident, WorkerError> {
         match self.load_onto(self.means.device, spec).await {
             Err(error) if error.is_gpu() && self.means.device == DeviceChoice::Auto => {
-                self.load_onto(DeviceChoice::Cpu, spec).await
+                let mut resident = self.load_onto(DeviceChoice::Cpu, spec).await?;
+                if matches!(error, WorkerError::Engine(EngineError::WrongResults)) {
+                    resident.info.self_test = SelfTest::Failed;
+                }
+                Ok(resident)
             }
             result => result,
         }
@@ -104,45 +123,82 @@ impl Load<'_> {
         let start = Instant::now();
         self.client.report(self.id, Phase::Start, 0.0, None, start);
         let device = device::open(choice).await?;
-        let parts = Part::of(&spec.source, spec.files.clone(), self.store).await?;
+        let parts = Part::of(&spec.source, spec.files.clone(), self.store, &self.client.allowed_hosts).await?;
         let (parts, warning) = self.fetch(parts).await?;
-        let (loader, len_bytes) = match parts.as_slice() {
+        let (mut loader, len_bytes) = match parts.as_slice() {
             [part] => {
-                let (chunks, known_len) = part.open().await?;
-                let options = LoaderOptions { file_len_bytes: known_len, ..self.options(spec.context_tokens) };
-                let total = known_len.map(|len| len as f64);
-                self.stream_into(Loader::new(device, options), part, chunks, 0, total).await?
+                let opened = part.open().await?;
+                let file_len_bytes = opened.len_bytes;
+                let options = LoaderOptions { file_len_bytes, ..self.options(spec.context_tokens) };
+                let total = file_len_bytes.map(|len| len as f64);
+                self.stream_into(Loader::new(device, options), opened, 0, total).await?
             }
             parts => self.load_parts(device, parts, spec.context_tokens).await?,
         };
         let prepare_start = Instant::now();
         self.client.report(self.id, Phase::Prepare, 0.0, None, prepare_start);
-        let mut finished = loader.finish_any().await?;
-        if let Loaded::Decoder(model) = &mut finished {
-            self.prepare(model, parts.first()).await?;
+        if let Some(chat) = loader.chat_mut() {
+            try_template(self.store, chat).await?;
         }
-        Ok(Resident { means: self.means, ..resident(spec, finished, len_bytes, warning, start) })
+        let mut finished = loader.finish_any().await?;
+        let self_test = self.prepare(&mut finished, parts.first()).await?;
+        let mut resident = resident(spec, finished, len_bytes, warning, start);
+        resident.info.self_test = self_test;
+        Ok(Resident { means: self.means, ..resident })
     }
 
-    /// Lays a model's kernels out as measured when it was loaded for the first time, and compiles what its first answer needs.
-    async fn prepare(&self, model: &mut Model, first_part: Option<&Part>) -> Result<(), WorkerError> {
+    /// Compiles what a model's first answer needs, and makes sure that a GPU computes it right.
+    async fn prepare(&self, loaded: &mut Loaded, first_part: Option<&Part>) -> Result<SelfTest, WorkerError> {
         let kept = match first_part {
-            Some(Part::Stored(entry)) if !model.device().is_cpu() => Some(entry),
+            Some(Part::Stored(entry)) => Some(&**entry),
             _ => None,
         };
+        let verdict = match loaded {
+            Loaded::Decoder(model) if model.device().is_cpu() => Verdict::Sound,
+            Loaded::Decoder(model) => self.prepare_decoder(model, kept).await?,
+            Loaded::Encoder(encoder) if encoder.device().is_cpu() => Verdict::Sound,
+            Loaded::Encoder(encoder) => {
+                let here = || Tested::here(encoder.kernels_id(), encoder.device().adapter_name());
+                match known_verdict(kept, &here()).await {
+                    Some(verdict) => verdict,
+                    None => keep_verdict(kept, here(), encoder.self_test().await).await?,
+                }
+            }
+        };
+        match verdict {
+            Verdict::Sound => Ok(SelfTest::Passed),
+            Verdict::Plain => Ok(SelfTest::Plain),
+            Verdict::Wrong => Err(EngineError::WrongResults.into()),
+        }
+    }
+
+    /// Lays a decoder's kernels out as was measured and tested when it was loaded onto this GPU for the first time.
+    async fn prepare_decoder(&self, model: &mut Model, kept: Option<&Entry>) -> Result<Verdict, WorkerError> {
         let adapter = model.device().adapter_name().to_owned();
         let known = match kept {
             Some(entry) => entry.layout(&adapter).await,
             None => Some(Vec::new()),
         };
         model.apply(known.as_deref().unwrap_or_default());
+        let verdict = known_verdict(kept, &Tested::here(model.kernels_id()?, &adapter)).await;
+        match verdict {
+            Some(Verdict::Wrong) => return Ok(Verdict::Wrong),
+            Some(Verdict::Plain) => model.make_plain(),
+            Some(Verdict::Sound) | None => {}
+        }
         model.warm_up().await?;
         if let (None, Some(entry)) = (known, kept) {
             let changes = self.unless_stopped(model.autotune()).await??;
             // Where there is no room for it, it is measured again.
             let _ = entry.set_layout(&adapter, &changes).await;
         }
-        Ok(())
+        match verdict {
+            Some(verdict) => Ok(verdict),
+            None => {
+                let here = Tested::here(model.kernels_id()?, &adapter);
+                keep_verdict(kept, here, model.self_test().await).await
+            }
+        }
     }
 
     fn options(&self, context_tokens: Option<u32>) -> LoaderOptions {
@@ -154,37 +210,34 @@ impl Load<'_> {
         let Some(store) = self.store else { return Ok((parts, None)) };
         let start = Instant::now();
         let mut fetched = Vec::new();
-        let mut before = 0;
+        let mut before = 0u64;
         let mut warning = None;
         for part in parts {
-            let Part::Url(url) = &part else {
+            let Part::Url(file) = &part else {
                 fetched.push(part);
                 continue;
             };
-            if url.starts_with(LOCAL) {
-                return Err(WorkerError::BadRequest("this model is not on this device any more"));
-            }
             let last = std::cell::Cell::new(f64::NEG_INFINITY);
             let report = |done: u64, len: u64| {
                 let seconds = start.elapsed().as_secs_f64();
                 if seconds - last.get() >= PROGRESS_INTERVAL_SECONDS || done == len {
                     last.set(seconds);
-                    let (done, total) = ((before + done) as f64, (before + len) as f64);
+                    let (done, total) = (before.saturating_add(done) as f64, before.saturating_add(len) as f64);
                     self.client.report(self.id, Phase::Download, done, Some(total), start);
                 }
             };
-            let download = Download { store, url, report: &report };
+            let download = Download { store, file, report: &report };
             match self.unless_stopped(download.run()).await? {
-                Ok(entry) => {
-                    before += entry.record.len_bytes;
+                Ok(Some(entry)) => {
+                    before = before.saturating_add(entry.record.len_bytes);
                     fetched.push(Part::Stored(Box::new(entry)));
                 }
+                // A server that does not say how long a file is can be streamed from nevertheless.
+                Ok(None) => fetched.push(part),
                 Err(error @ (WorkerError::StorageFull { .. } | WorkerError::Storage(_))) => {
                     warning = Some(format!("The model was not kept: {error}."));
                     fetched.push(part);
                 }
-                // A server that does not say how long a file is can be streamed from nevertheless.
-                Err(WorkerError::Network(message)) if message.ends_with("how long it is") => fetched.push(part),
                 Err(error) => return Err(error),
             }
         }
@@ -198,29 +251,30 @@ impl Load<'_> {
         parts: &[Part],
         context_tokens: Option<u32>,
     ) -> Result<(Loader, u64), WorkerError> {
-        let (headers, total) = headers(parts).await?;
-        let mut loader = Loader::with_headers(device, self.options(context_tokens), &headers).await?;
+        let ModelHeaders { ggufs, beginnings, len_bytes } = ModelHeaders::of(parts).await?;
+        let mut loader = Loader::with_headers(device, self.options(context_tokens), &ggufs).await?;
         let mut done = 0;
-        for part in parts {
-            let (chunks, _) = part.open().await?;
-            (loader, done) = self.stream_into(loader, part, chunks, done, Some(total as f64)).await?;
+        for (part, beginning) in parts.iter().zip(beginnings) {
+            let mut opened = part.open().await?;
+            opened.checksum = opened.checksum.map(|checksum| checksum.with_beginning(beginning));
+            (loader, done) = self.stream_into(loader, opened, done, Some(len_bytes as f64)).await?;
             loader.end_file()?;
         }
         Ok((loader, done))
     }
 
-    /// Feeds the loader and returns it with the number of bytes so far, of which `done` came before.
+    /// Feeds the loader with a whole file and compares the file's checksum. Returns the loader with the number of bytes so far, of which `done`
+    /// came before.
     async fn stream_into(
         &self,
         mut loader: Loader,
-        part: &Part,
-        mut chunks: Chunks,
+        file: Opened<'_>,
         mut done: u64,
         total: Option<f64>,
     ) -> Result<(Loader, u64), WorkerError> {
         let start = Instant::now();
         let mut reported = 0.0;
-        let mut checksum = Checksum::of(part).await;
+        let Opened { mut chunks, mut checksum, .. } = file;
         let report = |done: u64| self.client.report(self.id, Phase::Upload, done as f64, total, start);
         report(done);
         while let Some(taken) = self.unless_stopped(feed(&mut loader, &mut chunks, &mut checksum)).await?? {
@@ -235,7 +289,9 @@ impl Load<'_> {
         }
         report(done);
         drop(chunks);
-        checksum.finish().await?;
+        if let Some(checksum) = checksum {
+            checksum.finish().await?;
+        }
         Ok((loader, done))
     }
 
@@ -248,55 +304,55 @@ impl Load<'_> {
     }
 }
 
+/// What the self-test said of the same kernels, if it was kept with the model.
+async fn known_verdict(kept: Option<&Entry>, here: &Tested) -> Option<Verdict> {
+    kept?.verdict(here).await
+}
+
+/// What the self-test says, which is kept with the model.
+async fn keep_verdict(
+    kept: Option<&Entry>,
+    here: Tested,
+    tested: Result<parlance_engine::runtime::SelfTest, EngineError>,
+) -> Result<Verdict, WorkerError> {
+    let verdict = match tested {
+        Ok(tested) => tested.verdict,
+        // There is no room for it: another time. Most adapters are sound.
+        Err(EngineError::OutOfMemory(_)) => return Ok(Verdict::Sound),
+        Err(error) => return Err(error.into()),
+    };
+    if let Some(entry) = kept {
+        // Where there is no room for it either, it is tested again.
+        let _ = entry.set_verdict(here, verdict).await;
+    }
+    Ok(verdict)
+}
+
 /// Feeds the loader once and says with how many bytes; `None` at the end. What is kept is read straight to where the GPU takes it, unless its
 /// checksum must be taken.
 async fn feed(
     loader: &mut Loader,
     chunks: &mut Chunks,
-    checksum: &mut Checksum<'_>,
+    checksum: &mut Option<Checksum<'_>>,
 ) -> Result<Option<u64>, WorkerError> {
-    if let (Chunks::Stored(reader), Checksum(None)) = (&mut *chunks, &*checksum) {
+    if let (Chunks::Stored(reader), None) = (&mut *chunks, &*checksum) {
         let left_bytes = reader.left_bytes();
         let taken = loader.pull(reader, left_bytes).await?;
         return Ok((taken > 0).then_some(taken));
     }
     let Some(chunk) = chunks.next().await? else { return Ok(None) };
-    checksum.update(&chunk);
+    if let Some(checksum) = checksum {
+        checksum.update(&chunk)?;
+    }
     loader.push(&chunk).await?;
     Ok(Some(chunk.len() as u64))
-}
-
-/// The checksum of a file that came without one being taken (by an older version, or a kill at the end) and is read for the first time: compared with
-/// the source's, and kept for later.
-struct Checksum<'a>(Option<(&'a Entry, Sha256)>);
-
-impl<'a> Checksum<'a> {
-    async fn of(part: &'a Part) -> Self {
-        match part {
-            Part::Stored(entry) if entry.seal().await.is_none() => Self(Some((entry, Sha256::new()))),
-            _ => Self(None),
-        }
-    }
-
-    fn update(&mut self, bytes: &[u8]) {
-        if let Some((_, checksum)) = &mut self.0 {
-            checksum.update(bytes);
-        }
-    }
-
-    async fn finish(self) -> Result<(), WorkerError> {
-        match self.0 {
-            Some((entry, checksum)) => entry.set_seal(&hex(&checksum.finalize())).await,
-            None => Ok(()),
-        }
-    }
 }
 
 fn resident(spec: &LoadSpec, loaded: Loaded, len_bytes: u64, warning: Option<String>, start: Instant) -> Resident {
     let (context_tokens, template_warning, language, device, own_name, weight_bytes, kv_bytes) = match &loaded {
         Loaded::Decoder(model) => {
             let warning = model.chat().template_warning().map(str::to_owned);
-            let language = Some(Rc::new(Language::new(model.chat_handle())));
+            let language = Some(Rc::new(Language::new(model.chat_handle(), model.context_tokens())));
             let kv_bytes = model.config().kv_bytes_per_token() * u64::from(model.context_tokens());
             let name = model.config().name.as_str();
             (model.context_tokens(), warning, language, model.device(), name, model.weight_bytes(), kv_bytes)
@@ -316,11 +372,17 @@ fn resident(spec: &LoadSpec, loaded: Loaded, len_bytes: u64, warning: Option<Str
     let warnings: Vec<String> = [template_warning, warning, fewer].into_iter().flatten().collect();
     let info = ModelInfo {
         name: display_name(&spec.source, own_name),
+        url: match &spec.source {
+            ModelSource::Url { url } => Some(url.clone()),
+            ModelSource::File { .. } => None,
+        },
         can_chat: matches!(loaded, Loaded::Decoder(_)),
         context_tokens,
+        max_context_tokens: max_context_tokens(&loaded),
         adapter: device.adapter_name().to_owned(),
         is_software: device.is_software(),
         is_cpu: device.is_cpu(),
+        self_test: SelfTest::default(),
         features: device.feature_names().into_iter().map(str::to_owned).collect(),
         weight_bytes: weight_bytes as f64,
         kv_bytes: kv_bytes as f64,
@@ -331,6 +393,15 @@ fn resident(spec: &LoadSpec, loaded: Loaded, len_bytes: u64, warning: Option<Str
     };
     let (len_bytes, used) = (weight_bytes + kv_bytes, Instant::now());
     Resident { spec: spec.clone(), info, loaded, language, len_bytes, used, means: Means::default() }
+}
+
+/// The longest context that may fit: one that the memory did not suffice for does not.
+fn max_context_tokens(loaded: &Loaded) -> u32 {
+    match loaded {
+        Loaded::Decoder(model) if model.wished_context_tokens() > model.context_tokens() => model.context_tokens(),
+        Loaded::Decoder(model) => model.config().max_context(model.device().limits()),
+        Loaded::Encoder(encoder) => encoder.config().context,
+    }
 }
 
 /// The file's name without its ending, which tells size and quantisation; the metadata's name without one.

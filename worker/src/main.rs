@@ -4,13 +4,17 @@
 //! [`server::Server::serve`] is the loop over requests that need a model; `load.rs` and `answer.rs` do the two long ones; `storage/`
 //! keeps models on this device.
 
+mod address;
 mod answer;
+mod checksum;
 mod client;
 mod crew;
 mod device;
 mod error;
+mod identity;
 mod inspect;
 mod interrupts;
+mod lengths;
 mod link;
 mod load;
 mod policy;
@@ -19,6 +23,7 @@ mod server;
 mod shared;
 mod source;
 mod storage;
+mod takeover;
 
 use std::rc::Rc;
 

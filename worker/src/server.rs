@@ -13,6 +13,7 @@ use crate::error::WorkerError;
 use crate::interrupts::Guard;
 use crate::load::{Load, LoadSpec, Resident};
 use crate::shared::Shared;
+use crate::source::Part;
 
 /// What the leading worker holds between requests.
 pub(crate) struct Server {
@@ -111,6 +112,8 @@ impl Server {
         if let Some(model) = self.models.iter().rev().find(|model| is_wanted(model)) {
             return Ok(Event::Loaded { id, model: model.info.clone() });
         }
+        // A source that is refused costs nobody the model that is loaded.
+        Part::of(&spec.source, spec.files.clone(), self.shared.store().await, &client.allowed_hosts).await?;
         self.idle = None;
         if !beside {
             // The old model's memory is free before the new one needs its own.
@@ -132,11 +135,7 @@ impl Server {
         let load = Load { id, client, guard, store: self.shared.store().await, means };
         let resident = load.run(spec).await?;
         if let (Some(store), ModelSource::Url { url }) = (self.shared.store().await, &resident.spec.source) {
-            for url in crate::storage::parts(url) {
-                if let Some(entry) = store.find_complete(&url).await {
-                    entry.note_use().await?;
-                }
-            }
+            store.note_use(url).await;
         }
         let info = resident.info.clone();
         self.models.push(resident);
@@ -180,7 +179,7 @@ impl Server {
     }
 
     async fn save_conversation(&mut self, id: RequestId, name: &str) -> Result<Event, WorkerError> {
-        let store = self.shared.store().await.ok_or(WorkerError::BadRequest("this browser keeps no files"))?;
+        let store = self.shared.store().await.ok_or(WorkerError::NoStorage)?;
         let (bytes, tokens) = {
             let model = self.last_decoder()?;
             (model.snapshot().await?, model.cached_tokens().len() as u32)
@@ -190,7 +189,7 @@ impl Server {
     }
 
     async fn restore_conversation(&mut self, id: RequestId, name: &str) -> Result<Event, WorkerError> {
-        let store = self.shared.store().await.ok_or(WorkerError::BadRequest("this browser keeps no files"))?;
+        let store = self.shared.store().await.ok_or(WorkerError::NoStorage)?;
         let bytes = store.conversation(name).await.ok_or(WorkerError::BadRequest("no conversation has this name"))?;
         let model = self.last_decoder()?;
         model.restore(&bytes)?;
@@ -208,7 +207,7 @@ impl Server {
         match index.map(|index| &mut self.models[index].loaded) {
             Some(Loaded::Decoder(model)) => Ok(model),
             Some(Loaded::Encoder(_)) => Err(EngineError::WrongKind("it turns texts into vectors").into()),
-            None => Err(WorkerError::NO_MODEL),
+            None => Err(WorkerError::NoModel),
         }
     }
 }

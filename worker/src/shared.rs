@@ -15,7 +15,7 @@ use crate::error::WorkerError;
 use crate::inspect::inspect;
 use crate::interrupts::Interrupts;
 use crate::link::Lead;
-use crate::load::Resident;
+use crate::load::{LoadSpec, Resident};
 use crate::queue::Queue;
 use crate::storage::Store;
 
@@ -71,16 +71,21 @@ impl Shared {
     }
 
     /// Does what needs no engine.
-    async fn answer(&self, id: RequestId, Incoming { request, files, .. }: Incoming) -> Result<Event, WorkerError> {
+    async fn answer(&self, id: RequestId, Incoming { client, request, files }: Incoming) -> Result<Event, WorkerError> {
         let store = self.store().await;
-        let needed = || store.ok_or(WorkerError::BadRequest("this browser keeps no files"));
+        let needed = || store.ok_or(WorkerError::NoStorage);
         Ok(match request {
-            Request::Inspect { source, context_tokens, .. } => Event::Inspected {
-                id,
-                model: inspect(&source, files, context_tokens, store, self.settings.get()).await?,
-            },
+            Request::Inspect { source, context_tokens, .. } => {
+                let spec = LoadSpec { source, files, context_tokens };
+                let model = inspect(spec, store, &client.allowed_hosts, self.settings.get()).await?;
+                Event::Inspected { id, model }
+            }
             Request::Delete { url, .. } => {
                 needed()?.remove(&url).await?;
+                Event::Storage { id, storage: needed()?.info().await? }
+            }
+            Request::DeleteConversations { .. } => {
+                needed()?.delete_conversations().await?;
                 Event::Storage { id, storage: needed()?.info().await? }
             }
             Request::Import { .. } => {
@@ -149,6 +154,7 @@ impl Lead for Doorkeeper {
             | Request::Storage { id }
             | Request::Import { id }
             | Request::Delete { id, .. }
+            | Request::DeleteConversations { id }
             | Request::Verify { id, .. }
             | Request::Api { id, endpoint: Endpoint::Models, .. } => {
                 let id = *id;

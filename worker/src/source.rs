@@ -11,39 +11,50 @@ use web_sys::{
     Response,
 };
 
+use crate::address::{FileAddress, LOCAL, file_name, sha256};
+use crate::checksum::{Beginning, Checksum};
 use crate::error::WorkerError;
-use crate::policy;
-use crate::storage::{Entry, Reader, Store, parts};
+use crate::lengths::{in_content_length, in_content_range};
+use crate::policy::{self, AllowedHosts};
+use crate::storage::{Entry, Reader, Store};
 
 /// Bytes of a header that are asked for at first: most are a few megabytes, because of the vocabulary.
 const HEADER_BYTES: u64 = 4 << 20;
 
 /// One file of a model.
 pub(crate) enum Part {
-    Url(String),
+    Url(FileAddress),
     File(File),
     Stored(Box<Entry>),
 }
 
 impl Part {
     /// The files of a model, in order; `files` are those that came with [`ModelSource::File`]. Those on this device are taken from
-    /// there.
+    /// there; the others only from allowed hosts. Nothing is fetched but by this.
     pub(crate) async fn of(
         source: &ModelSource,
         files: Vec<File>,
         store: Option<&Store>,
+        allowed_hosts: &AllowedHosts,
     ) -> Result<Vec<Self>, WorkerError> {
         let url = match source {
             ModelSource::Url { url } => url,
             ModelSource::File { .. } => return Self::in_order(files),
         };
         let mut found = Vec::new();
-        for url in parts(url) {
+        for file in FileAddress::all(url)? {
             let stored = match store {
-                Some(store) => store.find_complete(&url).await,
+                Some(store) => store.find_complete(&file).await,
                 None => None,
             };
-            found.push(stored.map_or(Self::Url(url), |entry| Self::Stored(Box::new(entry))));
+            found.push(match stored {
+                Some(entry) => Self::Stored(Box::new(entry)),
+                None if file.url.starts_with(LOCAL) => return Err(WorkerError::NotKept),
+                None => {
+                    allowed_hosts.check(&file.url)?;
+                    Self::Url(file)
+                }
+            });
         }
         Ok(found)
     }
@@ -55,58 +66,63 @@ impl Part {
             [] => return Err(WorkerError::BadRequest("the request names a file but brings none")),
             [_] => {}
             [first, ..] if part_names(first).as_ref() == Some(&names) => {}
-            _ => {
-                return Err(WorkerError::BadRequest(
-                    "choose one GGUF file, or all parts of one model in several files",
-                ));
-            }
+            _ => return Err(WorkerError::SeveralModels),
         }
         Ok(files.into_iter().map(Self::File).collect())
     }
 
-    /// Opens the whole file, and says how long it is, if that is known.
-    pub(crate) async fn open(&self) -> Result<(Chunks, Option<u64>), WorkerError> {
+    /// Opens the whole file.
+    pub(crate) async fn open(&self) -> Result<Opened<'_>, WorkerError> {
         Ok(match self {
-            Self::Url(url) => {
-                let fetched = ByteStream::fetch(url, None).await?;
-                (Chunks::Stream(fetched.stream), fetched.len_bytes)
+            Self::Url(file) => {
+                let Fetched { stream, len_bytes, sha256, .. } = ByteStream::fetch(&file.url, None).await?;
+                let expected = file.pin.clone().or(sha256);
+                let checksum = expected.map(|expected| Checksum::comparing(file_name(&file.url), expected));
+                Opened { chunks: Chunks::Stream(stream), len_bytes, checksum }
             }
-            Self::File(file) => (Chunks::Stream(ByteStream::of_file(file)?), Some(file.size() as u64)),
+            Self::File(file) => {
+                let chunks = Chunks::Stream(ByteStream::of_file(file)?);
+                Opened { chunks, len_bytes: Some(file.size() as u64), checksum: None }
+            }
             Self::Stored(entry) => {
                 let reader = entry.reader().await?;
-                let len_bytes = reader.len_bytes();
-                (Chunks::Stored(reader), Some(len_bytes))
+                let len_bytes = Some(reader.len_bytes());
+                let checksum = if entry.seal().await.is_none() { Some(Checksum::sealing(entry)) } else { None };
+                Opened { chunks: Chunks::Stored(reader), len_bytes, checksum }
             }
         })
     }
 
-    /// Reads the header and no more than that, with the length of the file, if known.
-    async fn header(&self) -> Result<(Gguf, Option<u64>), WorkerError> {
+    /// Reads the header and no more than that.
+    async fn header(&self) -> Result<Header, WorkerError> {
         let mut bytes = Vec::new();
         let mut wanted = HEADER_BYTES;
         loop {
             let (mut chunks, len_bytes, is_partial) = match self {
-                Self::Url(url) => {
-                    let fetched = ByteStream::fetch(url, Some((bytes.len() as u64, wanted))).await?;
+                Self::Url(file) => {
+                    let fetched = ByteStream::fetch(&file.url, Some((bytes.len() as u64, wanted))).await?;
                     (Chunks::Stream(fetched.stream), fetched.len_bytes, fetched.is_partial)
                 }
                 Self::File(_) | Self::Stored(_) => {
-                    let (chunks, len_bytes) = self.open().await?;
+                    let Opened { chunks, len_bytes, .. } = self.open().await?;
                     (chunks, len_bytes, false)
                 }
             };
             if !is_partial {
                 bytes.clear();
             }
-            // A server that knows no ranges sends everything; then reading stops where the header ends.
+            // A server that knows no ranges, or cares for none, sends everything; then reading stops where the header ends.
             while let Some(chunk) = chunks.next().await? {
                 bytes.extend(chunk);
-                if !is_partial && bytes.len() as u64 >= wanted {
+                if bytes.len() as u64 >= wanted {
                     break;
                 }
             }
             match Gguf::parse(&bytes, len_bytes)? {
-                Parsed::Complete(gguf) => return Ok((*gguf, len_bytes)),
+                Parsed::Complete(gguf) => {
+                    let beginning = matches!(self, Self::Url(_)).then(|| Beginning::of(&bytes));
+                    return Ok(Header { gguf: *gguf, beginning, len_bytes });
+                }
                 // A server that sends less than was asked for would be asked for ever.
                 Parsed::NeedMore(needed_bytes) if (bytes.len() as u64) < wanted => {
                     return Err(EngineError::Truncated { len_bytes: bytes.len() as u64, needed_bytes }.into());
@@ -117,16 +133,46 @@ impl Part {
     }
 }
 
-/// Reads the headers of all parts of a model, in order, with the bytes of all files.
-pub(crate) async fn headers(parts: &[Part]) -> Result<(Vec<Gguf>, u64), WorkerError> {
-    let mut headers = Vec::with_capacity(parts.len());
-    let mut total_bytes = 0;
-    for part in parts {
-        let (header, len_bytes) = part.header().await?;
-        total_bytes += len_bytes.unwrap_or(header.file_len_bytes);
-        headers.push(header);
+/// The header of a file.
+struct Header {
+    gguf: Gguf,
+    /// Of a file whose weights come by another request.
+    beginning: Option<Beginning>,
+    /// Length of the file, if it is known.
+    len_bytes: Option<u64>,
+}
+
+/// The headers of all files of a model, in order.
+#[derive(Default)]
+pub(crate) struct ModelHeaders {
+    pub(crate) ggufs: Vec<Gguf>,
+    /// What each file has to begin with.
+    pub(crate) beginnings: Vec<Option<Beginning>>,
+    /// Bytes of all files.
+    pub(crate) len_bytes: u64,
+}
+
+impl ModelHeaders {
+    /// Reads them and no more.
+    pub(crate) async fn of(parts: &[Part]) -> Result<Self, WorkerError> {
+        let mut headers = Self::default();
+        for part in parts {
+            let Header { gguf, beginning, len_bytes } = part.header().await?;
+            headers.len_bytes = headers.len_bytes.saturating_add(len_bytes.unwrap_or(gguf.file_len_bytes));
+            headers.ggufs.push(gguf);
+            headers.beginnings.push(beginning);
+        }
+        Ok(headers)
     }
-    Ok((headers, total_bytes))
+}
+
+/// A file that is read from its beginning to its end.
+pub(crate) struct Opened<'a> {
+    pub(crate) chunks: Chunks,
+    /// Its length, if it is known.
+    pub(crate) len_bytes: Option<u64>,
+    /// What is to be compared before the file is used.
+    pub(crate) checksum: Option<Checksum<'a>>,
 }
 
 /// A file's bytes, from its beginning.
@@ -200,34 +246,29 @@ impl ByteStream {
         if !response.ok() {
             return Err(WorkerError::Status { status: response.status(), url: url.to_owned() });
         }
+        let body = response.body().ok_or_else(|| WorkerError::Network(format!("{url} has no content")))?;
+        let stream = Self::new(&body)?;
         let header = |name: &str| response.headers().get(name).ok().flatten();
         let is_partial = response.status() == 206;
         let len_bytes = match header("content-encoding") {
-            // The range's place in the whole, as in `bytes 0-99/1234`.
-            None if is_partial => {
-                header("content-range").and_then(|range| range.rsplit_once('/').and_then(|(_, len)| len.parse().ok()))
-            }
-            None => header("content-length").and_then(|len| len.parse().ok()),
+            None if is_partial => match header("content-range") {
+                Some(text) => in_content_range(&text, range.map_or(0, |(start, _)| start))?,
+                None => None,
+            },
+            None => header("content-length").map(|text| in_content_length(&text)).transpose()?,
             // With a content coding the header counts coded bytes.
             Some(_) => None,
         };
         let etag = header("x-linked-etag").or_else(|| header("etag"));
         // Large files on Hugging Face have their checksum as their version's name.
-        let sha256 =
-            etag.as_deref().map(|etag| etag.trim_matches('"')).filter(|etag| is_checksum(etag)).map(str::to_owned);
-        let body = response.body().ok_or_else(|| WorkerError::Network(format!("{url} has no content")))?;
-        Ok(Fetched { stream: Self::new(&body)?, len_bytes, is_partial, etag, sha256 })
+        let sha256 = etag.as_deref().and_then(|etag| sha256(etag.trim_matches('"')));
+        Ok(Fetched { stream, len_bytes, is_partial, etag, sha256 })
     }
 
     fn new(stream: &ReadableStream) -> Result<Self, WorkerError> {
         let reader = ReadableStreamDefaultReader::new(stream).map_err(|error| WorkerError::network(&error))?;
         Ok(Self { reader })
     }
-}
-
-/// Whether a text may be a SHA-256 in hexadecimal digits.
-pub(crate) fn is_checksum(text: &str) -> bool {
-    text.len() == 64 && text.bytes().all(|byte| byte.is_ascii_hexdigit())
 }
 
 impl Drop for ByteStream {

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use crate::dependencies;
+use crate::program::Build;
 use crate::shell::{Fault, command, exists, output, root, run, step};
 use crate::site;
 
@@ -19,15 +20,19 @@ pub(crate) fn run_all() -> Result<(), Fault> {
         )
     })?;
     step("lints", || {
-        let arguments = ["clippy", "--release", "--workspace", "--all-targets", "--", "-D", "warnings"];
-        run(
-            command("cargo", arguments),
-            "mend what clippy names; if cargo has no clippy, `rustup component add clippy`",
+        let mend = "mend what clippy names; if cargo has no clippy, `rustup component add clippy`";
+        // The end-to-end tests are named, since they do not run with all others.
+        [["--workspace", "--all-targets"], ["--package=parlance-tests", "--test=site"]].into_iter().try_for_each(
+            |what| {
+                let mut clippy = command("cargo", ["clippy", "--profile", Build::Tested.profile()]);
+                clippy.args(what).args(["--", "-D", "warnings"]);
+                run(clippy, mend)
+            },
         )
     })?;
     dependencies::check()?;
     let toolchain = site::set_up()?;
-    site::build_with(&toolchain)?;
+    site::build_with(&toolchain, Build::Shipped)?;
     step("sizes after brotli", check_sizes)
 }
 
@@ -35,7 +40,7 @@ fn check_sizes() -> Result<(), Fault> {
     if !exists("brotli") {
         return Err(Fault::new("brotli is not installed", "install the package brotli"));
     }
-    let dist = root().join("dist");
+    let dist = root().join(Build::Shipped.site());
     let mut files: Vec<PathBuf> = std::fs::read_dir(&dist)
         .map_err(|error| Fault::new(format!("{}: {error}", dist.display()), "run `cargo xtask build`"))?
         .filter_map(|entry| entry.ok().map(|entry| entry.path()))

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use crate::pip::{Package, sha256};
-use crate::program;
+use crate::program::{self, Build};
 use crate::shell::{self, Fault, root, step};
 use crate::toolchain::Toolchain;
 
@@ -32,7 +32,7 @@ pub(crate) fn set_up(toolchain: &Toolchain) -> Result<(), Fault> {
             ));
         }
         let part = path().with_extension("part");
-        let mut convert = program::example(toolchain, "convert_bert")?;
+        let mut convert = program::example(toolchain, Build::Tested, "convert_bert")?;
         convert.arg(folder).arg(&part);
         shell::run(convert, "read the message above")?;
         let io =

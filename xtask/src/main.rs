@@ -4,13 +4,13 @@ mod browser;
 mod check;
 mod dependencies;
 mod embedding_model;
-mod faults;
 mod finish_site;
 mod model;
 mod npm;
 mod pip;
 mod program;
 mod shell;
+mod shown;
 mod site;
 mod templates;
 mod test;
@@ -33,7 +33,8 @@ cargo xtask COMMAND
   synth-model  SHAPE FORMAT FILE: write a model of a published shape with made-up weights, to measure with
   model FILE   what a model is, and whether and how it will run
   soak         use the app for two hours (--minutes N) and watch its memory
-  faults       write the table in docs/reliability.md from what the last run of the tests has shown
+  tables       write the tables in docs/ (reliability.md, models.md) from what the last run of the tests has shown; faults: that of
+               reliability.md only
   screenshots  pictures of every page in both themes and two widths, in target/screenshots/
   setup        only the set-up that serve, build and test do by themselves
 ";
@@ -57,7 +58,8 @@ fn run(command: &str, arguments: &[String]) -> Result<(), Fault> {
         "test" => test::run(),
         "check" => check::run_all(),
         "soak" => test::soak(arguments),
-        "faults" => faults::write(),
+        "tables" => shown::write(),
+        "faults" => shown::write_faults(),
         "screenshots" => test::screenshots(),
         "finish-site" => finish_site::run(),
         "bench" => test::bench(arguments),

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use crate::pip::{Package, sha256};
-use crate::program;
+use crate::program::{self, Build};
 use crate::shell::{Fault, root, run, step};
 use crate::toolchain::Toolchain;
 
@@ -52,7 +52,7 @@ pub(crate) fn describe(files: &[String]) -> Result<(), Fault> {
 
 /// Runs one of the engine's example programs.
 pub(crate) fn example(name: &str, arguments: &[String]) -> Result<(), Fault> {
-    let mut example = program::example(&Toolchain::active(), name)?;
+    let mut example = program::example(&Toolchain::active(), Build::asked_for(), name)?;
     example.args(arguments);
     run(example, "read the message above")
 }

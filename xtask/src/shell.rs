@@ -3,6 +3,7 @@
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 
 /// What failed and how to mend it.
@@ -25,13 +26,28 @@ pub(crate) fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().map(Path::to_path_buf).unwrap_or_default()
 }
 
+/// Steps that were done, with the seconds that they took.
+static DONE: Mutex<Vec<(String, f64)>> = Mutex::new(Vec::new());
+
 /// Does `work` under a heading and says how long it took.
 pub(crate) fn step<T>(title: &str, work: impl FnOnce() -> Result<T, Fault>) -> Result<T, Fault> {
     println!("==> {title}");
     let start = Instant::now();
     let result = work()?;
-    println!("    done in {:.0} s: {title}", start.elapsed().as_secs_f64());
+    let seconds = start.elapsed().as_secs_f64();
+    println!("    done in {seconds:.0} s: {title}");
+    DONE.lock().unwrap_or_else(PoisonError::into_inner).push((title.to_owned(), seconds));
     Ok(result)
+}
+
+/// Prints how long each step took.
+pub(crate) fn print_times() {
+    let done = DONE.lock().unwrap_or_else(PoisonError::into_inner);
+    println!("==> times");
+    for (title, seconds) in done.iter() {
+        println!("{seconds:8.0} s  {title}");
+    }
+    println!("{:8.0} s  all steps", done.iter().map(|(_, seconds)| seconds).sum::<f64>());
 }
 
 /// A command that runs in the repository's root.

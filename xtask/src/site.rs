@@ -1,6 +1,7 @@
 //! Building and serving the site.
 
 use crate::model;
+use crate::program::Build;
 use crate::shell::{Fault, run, step};
 use crate::toolchain::{self, Toolchain};
 
@@ -13,15 +14,18 @@ pub(crate) fn set_up() -> Result<Toolchain, Fault> {
 
 /// Leaves a static site in `dist/`.
 pub(crate) fn build() -> Result<(), Fault> {
-    build_with(&set_up()?)?;
-    println!("\nThe site is in dist/. Any static file host can serve it, under any path.");
+    let build = Build::asked_for();
+    build_with(&set_up()?, build)?;
+    println!("\nThe site is in {}/. Any static file host can serve it, under any path.", build.site());
     Ok(())
 }
 
 /// Builds the site with what is set up.
-pub(crate) fn build_with(toolchain: &Toolchain) -> Result<(), Fault> {
+pub(crate) fn build_with(toolchain: &Toolchain, build: Build) -> Result<(), Fault> {
     step("building the site (the first time takes several minutes)", || {
-        run(toolchain.command("trunk", ["build", "--release"]), "read the compiler's message above")
+        let is_release = (build == Build::Shipped).to_string();
+        let arguments = ["build", "--release", &is_release, "--dist", build.site()];
+        run(toolchain.command("trunk", arguments), "read the compiler's message above")
     })
 }
 
@@ -32,7 +36,26 @@ pub(crate) fn serve() -> Result<(), Fault> {
         || std::env::var_os("DISPLAY").is_some()
         || std::env::var_os("WAYLAND_DISPLAY").is_some();
     println!("==> building and serving the app at http://127.0.0.1:8080/ (the first build takes several minutes)");
-    let mut serve = toolchain.command("trunk", ["serve", "--release"]);
+    let mut serve = toolchain.command("trunk", ["serve"]);
     serve.args(has_screen.then_some("--open"));
-    run(serve, "read the message above; if the port is taken, run `trunk serve --release --port 8081`")
+    run(serve, "read the message above; if the port is taken, run `trunk serve --port 8081`")
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::program::Build;
+    use crate::shell::root;
+
+    #[test]
+    fn serving_leaves_the_built_site_alone() -> std::io::Result<()> {
+        let trunk = std::fs::read_to_string(root().join("Trunk.toml"))?;
+        let served = trunk.lines().find_map(|line| line.strip_prefix("dist = "));
+        assert!(
+            served.is_some_and(|folder| [Build::Shipped, Build::Tested]
+                .iter()
+                .all(|build| folder.trim_matches('"') != build.site())),
+            "{served:?}"
+        );
+        Ok(())
+    }
 }

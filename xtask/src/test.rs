@@ -2,41 +2,26 @@
 
 use crate::browser::{self, Browser};
 use crate::embedding_model;
-use crate::faults;
 use crate::model;
 use crate::npm;
-use crate::program::{self, BROWSER, PACKAGES};
+use crate::program::{self, Build, PACKAGES};
 use crate::shell::{self, Fault, root, step};
+use crate::shown;
 use crate::site;
 use crate::templates;
 use crate::toolchain::Toolchain;
 
-/// The suites that need the built site.
-const END_TO_END: [&str; 13] = [
-    "attacks",
-    "chat",
-    "conversations",
-    "docs",
-    "faults",
-    "firefox",
-    "lifecycle",
-    "openai",
-    "pages",
-    "smooth",
-    "soak",
-    "storage",
-    "upgrades",
-];
-
 /// Runs every test with what is set up.
 fn run_all(toolchain: &Toolchain, browser: &Browser) -> Result<(), Fault> {
+    let profile = Build::Tested.profile();
+    shown::forget()?;
     step("native tests: engine on Vulkan, protocol, page, tasks", || {
-        let mut test = toolchain.cargo(["test", "--release"]);
+        let mut test = toolchain.cargo(["test", "--profile", profile]);
         test.args(PACKAGES);
         shell::run(test, "read the failed test's message above")
     })?;
     step("wasm tests: engine and worker in the browser", || {
-        let mut test = toolchain.cargo(["test", "--profile", "site", "--target", "wasm32-unknown-unknown"]);
+        let mut test = toolchain.cargo(["test", "--profile", profile, "--target", "wasm32-unknown-unknown"]);
         test.args(["-p", "parlance-engine", "--test", "kernels"])
             .env("CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUNNER", "wasm-bindgen-test-runner")
             .env("WASM_BINDGEN_TEST_TIMEOUT", "900")
@@ -44,18 +29,14 @@ fn run_all(toolchain: &Toolchain, browser: &Browser) -> Result<(), Fault> {
         shell::run(test, "read the failed test's message above")
     })?;
     step("types of the ES module, by TypeScript", npm::check_types)?;
-    site::build_with(toolchain)?;
-    faults::forget()?;
+    site::build_with(toolchain, Build::Tested)?;
     step("end-to-end tests: the built site in the browsers, with the demo model", || {
         // All failures at once: a run takes minutes.
-        let mut test = browser.given_to(toolchain.cargo(["test", "--release", "--no-fail-fast"]));
-        test.args(PACKAGES).args(BROWSER);
-        // One browser at a time: each of them computes on every core.
-        test.args(END_TO_END.map(|name| ["--test", name]).concat());
-        test.args(["--", "--test-threads=1"]);
+        let mut test = browser.given_to(toolchain.cargo(["test", "--profile", profile, "--no-fail-fast"]));
+        test.args(PACKAGES).args(["--test", "site", "--", "--test-threads=1"]);
         shell::run(test, "read the failed test's message above")
     })?;
-    step("the table of faults", faults::check)
+    step("the tables in docs/", shown::check)
 }
 
 /// `cargo xtask test`.
@@ -65,16 +46,18 @@ pub(crate) fn run() -> Result<(), Fault> {
     embedding_model::set_up(&toolchain)?;
     npm::set_up()?;
     let browser = browser::set_up()?;
-    run_all(&toolchain, &browser)
+    let result = run_all(&toolchain, &browser);
+    shell::print_times();
+    result
 }
 
 /// `cargo xtask screenshots`.
 pub(crate) fn screenshots() -> Result<(), Fault> {
     let toolchain = site::set_up()?;
     let browser = browser::set_up()?;
-    site::build_with(&toolchain)?;
+    site::build_with(&toolchain, Build::Tested)?;
     step("taking screenshots", || {
-        let screenshots = program::example(&toolchain, "screenshots")?;
+        let screenshots = program::example(&toolchain, Build::Tested, "screenshots")?;
         shell::run(browser.given_to(screenshots), "read the message above")
     })?;
     println!("\nThe pictures are in {}.", root().join("target/screenshots").display());
@@ -85,8 +68,8 @@ pub(crate) fn screenshots() -> Result<(), Fault> {
 pub(crate) fn soak(arguments: &[String]) -> Result<(), Fault> {
     let toolchain = site::set_up()?;
     let browser = browser::set_up()?;
-    site::build_with(&toolchain)?;
-    let mut soak = browser.given_to(program::example(&toolchain, "soak")?);
+    site::build_with(&toolchain, Build::Tested)?;
+    let mut soak = browser.given_to(program::example(&toolchain, Build::Tested, "soak")?);
     soak.args(arguments);
     shell::run(soak, "read the message above")
 }
@@ -99,8 +82,10 @@ pub(crate) fn bench(arguments: &[String]) -> Result<(), Fault> {
     let toolchain = site::set_up()?;
     let browser = browser::set_up()?;
     npm::set_up_peer()?;
-    site::build_with(&toolchain)?;
-    let mut bench = browser.given_to(program::example(&toolchain, "browser_bench")?);
+    let build = Build::asked_for();
+    site::build_with(&toolchain, build)?;
+    let mut bench = browser.given_to(program::example(&toolchain, build, "browser_bench")?);
+    bench.env("PARLANCE_SITE", root().join(build.site()));
     bench.args(arguments);
     shell::run(bench, "read the message above")
 }

@@ -1,6 +1,7 @@
 //! Long files: cut into passages, of which those that matter for a question are found by meaning or by words.
 
 use bm25::{Embedder, EmbedderBuilder, Scorer, Tokenizer};
+use parlance_protocol::library::Attachment;
 use pulldown_cmark::{Event, Options, Parser};
 use unicode_segmentation::UnicodeSegmentation as _;
 
@@ -9,7 +10,7 @@ const PASSAGE_CHARS: usize = 800;
 
 /// Cuts a text between its paragraphs, lists and code blocks; those that are longer than a passage, between sentences. Short ones
 /// that follow each other share a passage. (The text-splitter crate would do, but brings two megabytes of dictionaries.)
-pub fn split(text: &str) -> Vec<String> {
+fn split(text: &str) -> Vec<String> {
     let mut passages: Vec<String> = Vec::new();
     let mut is_after_heading = false;
     for piece in blocks(text).into_iter().flat_map(pieces) {
@@ -78,21 +79,28 @@ fn parts(sentence: &str) -> Vec<&str> {
     parts
 }
 
-/// Vectors of a question and of passages, by the same embedding model.
-pub struct Vectors<'a> {
-    /// The question's.
-    pub question: &'a [f32],
-    /// The passages', in their order.
-    pub passages: &'a [Vec<f32>],
+/// The passages of files whose words fit the question best and that have no more than `max_chars` together, in the order of the
+/// files, each under its file's name.
+pub fn find(files: &[Attachment], question: &str, max_chars: usize) -> Vec<Attachment> {
+    let named = |file: &Attachment| {
+        let name = file.name.clone();
+        split(&file.text).into_iter().map(move |text| (name.clone(), text))
+    };
+    let (names, mut passages): (Vec<String>, Vec<String>) = files.iter().flat_map(named).unzip();
+    let chosen = best(&passages, &by_words(&passages, question), max_chars);
+    let passage = |index: usize| Attachment { name: names[index].clone(), text: std::mem::take(&mut passages[index]) };
+    chosen.into_iter().map(passage).collect()
 }
 
-/// The passages that fit the question best and have no more than `max_chars` together, as indices in the order of the text.
-/// Without vectors, words decide.
-pub fn best(passages: &[String], question: &str, vectors: Option<&Vectors<'_>>, max_chars: usize) -> Vec<usize> {
-    let scores = match vectors {
-        Some(vectors) => vectors.passages.iter().map(|passage| cosine(vectors.question, passage)).collect(),
-        None => by_words(passages, question),
-    };
+/// The passages whose vectors are nearest to the question's and that have no more than `max_chars` together, as indices in the order
+/// of the text.
+pub fn best_by_meaning(passages: &[String], question: &[f32], vectors: &[Vec<f32>], max_chars: usize) -> Vec<usize> {
+    let scores: Vec<f32> = vectors.iter().map(|vector| cosine(question, vector)).collect();
+    best(passages, &scores, max_chars)
+}
+
+/// The passages with the highest scores.
+fn best(passages: &[String], scores: &[f32], max_chars: usize) -> Vec<usize> {
     let mut order: Vec<usize> = (0..passages.len().min(scores.len())).collect();
     // The sort is stable: where nothing tells passages apart, the first ones are taken.
     order.sort_by(|a, b| scores[*b].total_cmp(&scores[*a]));
@@ -169,20 +177,36 @@ mod tests {
     #[test]
     fn passages_are_found_by_words() {
         let passages: Vec<String> = ANIMALS.split("\n\n").map(str::to_owned).collect();
-        let chosen = best(&passages, "What do bees make?", None, 40);
+        let by_words =
+            |passages: &[String], question, max_chars| best(passages, &by_words(passages, question), max_chars);
+        let chosen = by_words(&passages, "What do bees make?", 40);
         assert_eq!(chosen.iter().map(|index| passages[*index].as_str()).collect::<Vec<_>>()[0], "## Bees");
         let text: String = chosen.iter().map(|index| passages[*index].as_str()).collect();
         assert!(text.contains("honey") && !text.contains("Whales"), "{text}");
         let japanese = ["狐は夜に狩りをする。", "蜂は蜜を作る。"].map(str::to_owned);
-        assert_eq!(best(&japanese, "蜜は誰が作る？", None, 10), [1]);
+        assert_eq!(by_words(&japanese, "蜜は誰が作る？", 10), [1]);
     }
 
     #[test]
     fn passages_are_found_by_meaning() {
         let passages = ["a", "b", "c"].map(str::to_owned);
         let vectors = [vec![1.0, 0.0], vec![0.6, 0.8], vec![0.0, 1.0]];
-        let vectors = Vectors { question: &[0.1, 1.0], passages: &vectors };
-        assert_eq!(best(&passages, "", Some(&vectors), 2), [1, 2]);
-        assert!(best(&passages, "", Some(&vectors), 0).is_empty());
+        assert_eq!(best_by_meaning(&passages, &[0.1, 1.0], &vectors, 2), [1, 2]);
+        assert!(best_by_meaning(&passages, &[0.1, 1.0], &vectors, 0).is_empty());
+    }
+
+    #[test]
+    fn passages_of_several_files_keep_their_names() {
+        let file = |name: &str, text: String| Attachment { name: name.to_owned(), text };
+        // Rows of a table have no sentences and no paragraphs.
+        let rows: String = (0..2_000).map(|row| format!("{row};person {row};{}\n", row * 7)).collect();
+        let files = [file("animals.md", ANIMALS.to_owned()), file("people.csv", rows)];
+        let found = find(&files, "Which number has person 1234?", PASSAGE_CHARS);
+        assert_eq!(found.len(), 1);
+        assert!(found[0].name == "people.csv" && found[0].text.contains("1234;person 1234;8638"), "{found:?}");
+        // What fits is there as a whole, in order.
+        let all = find(&files, "", 1_000_000);
+        assert_eq!(all[0].name, "animals.md");
+        assert!(all.len() > 40 && all.is_sorted_by_key(|passage| passage.name.clone()));
     }
 }

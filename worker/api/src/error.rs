@@ -14,6 +14,17 @@ pub enum RequestError {
         /// What is wrong with it.
         message: String,
     },
+    /// What cannot be left out of a conversation is longer than the context.
+    #[error(
+        "the last question, with the instructions before it and what is answered already, has {prompt_tokens} tokens, but the context \
+         holds {context_tokens}; shorten it, or load the model with a larger context"
+    )]
+    QuestionTooLong {
+        /// Tokens of the instructions and the last turn.
+        prompt_tokens: usize,
+        /// Tokens that fit, prompt and answer together.
+        context_tokens: usize,
+    },
     /// The grammar that an answer must obey failed on the way.
     #[error("the answer's grammar failed: {0}")]
     Grammar(String),
@@ -32,7 +43,8 @@ impl RequestError {
         match self {
             Self::Field { param, .. } => Some(param),
             Self::Engine(EngineError::InvalidSampling { name, .. }) => Some(name),
-            Self::Engine(EngineError::ContextOverflow { .. } | EngineError::Template(_)) => Some("messages"),
+            Self::QuestionTooLong { .. }
+            | Self::Engine(EngineError::ContextOverflow { .. } | EngineError::Template(_)) => Some("messages"),
             Self::Engine(_) | Self::Grammar(_) => None,
         }
     }
@@ -45,7 +57,9 @@ impl RequestError {
     /// The error as `OpenAI`'s clients expect it.
     pub fn body(&self) -> ApiErrorBody {
         let code = match self {
-            Self::Engine(EngineError::ContextOverflow { .. }) => Some("context_length_exceeded"),
+            Self::QuestionTooLong { .. } | Self::Engine(EngineError::ContextOverflow { .. }) => {
+                Some("context_length_exceeded")
+            }
             Self::Field { .. } | Self::Engine(EngineError::InvalidSampling { .. }) => Some("invalid_value"),
             _ => None,
         };

@@ -62,6 +62,8 @@ pub struct Job {
     told: Vec<Told>,
     start: Instant,
     grammar_seconds: Option<f64>,
+    /// The oldest messages that no answer sees.
+    dropped_messages: u32,
 }
 
 /// What has been told of an answer.
@@ -85,7 +87,7 @@ impl Job {
     ) -> Result<Self, RequestError> {
         let start = Instant::now();
         let (conversation, options) = parse::chat(parse::read(body)?, meta.random as u32)?;
-        let prompt = prompt::of_conversation(language, &conversation)?;
+        let prompt = prompt::of_conversation(language, &conversation, options.max_tokens)?;
         let grammar_start = Instant::now();
         let style = language.tools();
         let bound = constraints(language, &conversation, &options)?;
@@ -102,7 +104,8 @@ impl Job {
         };
         let new_text = || text(options.stops.clone());
         let answers = choices(language, &options, &prompt, &bound, processors, new_text)?;
-        Ok(Self::new(Form::Chat, meta, options, answers, start, grammar_seconds))
+        let job = Self::new(Form::Chat, meta, options, answers, start, grammar_seconds);
+        Ok(Self { dropped_messages: prompt.dropped_messages, ..job })
     }
 
     /// Reads a body of `/v1/completions`.
@@ -124,7 +127,7 @@ impl Job {
         let mut answers = Vec::new();
         let mut told = Vec::new();
         for text in &prompts {
-            let prompt = Prompt { ids: language.chat().raw_prompt(text)?, opens_thoughts: false };
+            let prompt = Prompt { ids: language.chat().raw_prompt(text)?, ..Prompt::default() };
             let new_text = || AnswerText::plain(options.stops.clone());
             answers.extend(choices(language, &options, &prompt, &bound, processors, new_text)?);
             told.resize(answers.len(), if echo { text.clone() } else { String::new() });
@@ -145,12 +148,17 @@ impl Job {
         grammar_seconds: Option<f64>,
     ) -> Self {
         let told = vec![Told::default(); answers.len()];
-        Self { form, meta, options, answers, told, start, grammar_seconds }
+        Self { form, meta, options, answers, told, start, grammar_seconds, dropped_messages: 0 }
     }
 
     /// Whether the answers come in chunks.
     pub fn is_stream(&self) -> bool {
         self.options.stream
+    }
+
+    /// The oldest messages that were left out because the context is full; system messages are not counted.
+    pub fn dropped_messages(&self) -> u32 {
+        self.dropped_messages
     }
 
     /// Computes the answers. Returns the response; of a streamed one, which went to [`Control::chunk`], nothing is left to tell.
@@ -163,7 +171,8 @@ impl Job {
                 continue;
             }
             let (answers, told) = (&mut self.answers, &mut self.told[index]);
-            let teller = Teller { form: self.form, meta: &self.meta, index: index as u32 };
+            let dropped_messages = dropped(self.dropped_messages);
+            let teller = Teller { form: self.form, meta: &self.meta, index: index as u32, dropped_messages };
             let is_stream = self.options.stream;
             let mut tell = |news: News| {
                 if is_stream {
@@ -204,6 +213,7 @@ impl Job {
                 model,
                 choices: ended.map(|(index, (answer, told))| self.chat_choice(index as u32, answer, told)).collect(),
                 usage,
+                dropped_messages: dropped(self.dropped_messages),
             }),
             Form::Text => json(&TextCompletion {
                 id,
@@ -247,7 +257,7 @@ impl Job {
         match self.form {
             Form::Chat => {
                 let object = "chat.completion.chunk".to_owned();
-                json(&ChatChunk { id, object, created, model, choices: Vec::new(), usage })
+                json(&ChatChunk { id, object, created, model, choices: Vec::new(), usage, dropped_messages: None })
             }
             Form::Text => {
                 let object = "text_completion".to_owned();
@@ -296,6 +306,7 @@ struct Teller<'a> {
     form: Form,
     meta: &'a Meta,
     index: u32,
+    dropped_messages: Option<u32>,
 }
 
 impl Teller<'_> {
@@ -339,9 +350,11 @@ impl Teller<'_> {
         control.chunk(match self.form {
             Form::Chat => {
                 let logprobs = has_logprobs.then(|| LogProbs { content: logprobs.to_vec() });
+                // The first piece alone has a role.
+                let dropped_messages = self.dropped_messages.filter(|_| delta.role.is_some());
                 let choices = vec![ChunkChoice { index, delta, logprobs, finish_reason }];
                 let object = "chat.completion.chunk".to_owned();
-                json(&ChatChunk { id, object, created, model, choices, usage: None })
+                json(&ChatChunk { id, object, created, model, choices, usage: None, dropped_messages })
             }
             Form::Text => {
                 let logprobs = has_logprobs.then(|| text_logprobs(logprobs));
@@ -454,6 +467,11 @@ fn text_logprobs(logprobs: &[TokenLogProb]) -> TextLogProbs {
         token_logprobs: logprobs.iter().map(|token| token.logprob).collect(),
         top_logprobs: top.collect(),
     }
+}
+
+/// What a response says of messages that were left out; nothing if none was.
+fn dropped(messages: u32) -> Option<u32> {
+    (messages > 0).then_some(messages)
 }
 
 /// The JSON of a response.

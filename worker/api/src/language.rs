@@ -19,23 +19,29 @@ pub struct Language {
     /// Control tokens that mean something in an answer, with their texts.
     markers: HashMap<u32, String>,
     grammars: OnceCell<Rc<Grammars>>,
+    context_tokens: u32,
 }
 
 impl Language {
-    /// The language of a model.
-    pub fn new(chat: Arc<Chat>) -> Self {
+    /// The language of a model whose context holds so many tokens.
+    pub fn new(chat: Arc<Chat>, context_tokens: u32) -> Self {
         let tools = ToolStyle::of(&chat);
         let texts = THINK_MARKERS
             .iter()
             .flat_map(|(open, close)| [*open, *close])
             .chain(tools.format.markers().iter().copied());
         let markers = texts.filter_map(|text| Some((chat.tokenizer().control_id(text)?, text.to_owned()))).collect();
-        Self { chat, tools, markers, grammars: OnceCell::new() }
+        Self { chat, tools, markers, grammars: OnceCell::new(), context_tokens }
     }
 
     /// Tokenizer and template.
     pub fn chat(&self) -> &Chat {
         &self.chat
+    }
+
+    /// Tokens that prompt and answer may have together.
+    pub(crate) fn context_tokens(&self) -> usize {
+        self.context_tokens as usize
     }
 
     pub(crate) fn tools(&self) -> &ToolStyle {

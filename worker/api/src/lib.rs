@@ -2,8 +2,8 @@
 //!
 //! The path of a request:
 //!
-//! 1. [`Job::chat`] reads its JSON (`parse.rs`), turns messages and tools into a prompt (`prompt.rs`, `tools/`) and its format into a
-//!    grammar (`grammar.rs`);
+//! 1. [`Job::chat`] reads its JSON (`parse.rs`), turns messages and tools into a prompt (`prompt.rs`, `tools/`), without the oldest turns
+//!    where the context is full and the request says so (`turns.rs`), and its format into a grammar (`grammar.rs`);
 //! 2. [`Job::run`] computes its answers (`answer.rs`): the decode loop of the engine where nothing needs the host, one token at a time
 //!    where a grammar, log probabilities or a logit processor do; `text.rs` splits thoughts, calls and text and finds stop texts;
 //! 3. a [`Control`] hears of progress and chunks and may stop it; what it all comes to is the [`Job`]'s response.
@@ -21,6 +21,7 @@ mod parse;
 mod prompt;
 mod text;
 mod tools;
+mod turns;
 
 pub use answer::{LogitProcessor, Processors};
 pub use embeddings::EmbeddingJob;

@@ -3,7 +3,7 @@
 use parlance_engine::sampling::SamplingParams;
 use parlance_protocol::openai::{
     ChatCompletionRequest, CompletionRequest, FunctionDefinition, Prediction, RequestMessage, ResponseFormat,
-    StreamOptions, Tool,
+    StreamOptions, Tool, Truncation,
 };
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
@@ -49,6 +49,7 @@ pub(crate) struct Conversation {
     pub(crate) parallel_calls: bool,
     pub(crate) thinking: Option<bool>,
     pub(crate) continues: bool,
+    pub(crate) truncation: Truncation,
 }
 
 /// Whether an answer is a call.
@@ -105,6 +106,7 @@ pub(crate) fn chat(request: ChatCompletionRequest, seed: u32) -> Result<(Convers
     let ChatCompletionRequest { messages, tools, tool_choice, .. } = request;
     check_messages(&messages)?;
     let continues = request.continue_final_message.unwrap_or_default();
+    let truncation = request.truncation.unwrap_or_default();
     if continues && messages.last().is_none_or(|message| message.role != "assistant") {
         let message = "the last message must be the assistant's, to be continued";
         return Err(RequestError::field("continue_final_message", message));
@@ -127,7 +129,7 @@ pub(crate) fn chat(request: ChatCompletionRequest, seed: u32) -> Result<(Convers
     let max_tokens = request.max_completion_tokens.or(request.max_tokens);
     let options = common!(request, max_tokens, ("top_logprobs", logprobs), prediction).check(seed)?;
     let parallel_calls = request.parallel_tool_calls.unwrap_or(true);
-    Ok((Conversation { messages, tools, choice, parallel_calls, thinking, continues }, options))
+    Ok((Conversation { messages, tools, choice, parallel_calls, thinking, continues, truncation }, options))
 }
 
 /// A completion request's prompts, whether they are repeated, and how they are completed.
@@ -409,6 +411,9 @@ mod tests {
             ),
             (json!({ "messages": [{ "role": "user", "content": [{ "type": "text", "text": "a" }] }] }), "nothing"),
             (json!({ "continue_final_message": true }), "continue_final_message"),
+            (json!({ "truncation": "auto" }), "nothing"),
+            (json!({ "truncation": null }), "nothing"),
+            (json!({ "truncation": "middle" }), "truncation"),
             (json!({ "tools": [{ "type": "x", "function": { "name": "f" } }] }), "tools[0].type"),
             (json!({ "tools": [{ "type": "function", "function": { "name": "f g" } }] }), "tools[0].function.name"),
             (json!({ "tools": [{ "type": "function", "function": {} }] }), "tools[0].function"),

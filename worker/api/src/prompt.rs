@@ -1,12 +1,16 @@
 //! From a conversation to the prompt's tokens.
 
 use parlance_engine::template::TemplateOptions;
-use parlance_protocol::openai::{FunctionDefinition, RequestMessage};
+use parlance_protocol::openai::{FunctionDefinition, RequestMessage, Truncation};
 use serde_json::{Map, Value, json};
 
 use crate::error::RequestError;
 use crate::language::Language;
 use crate::parse::{Conversation, content_text};
+use crate::turns;
+
+/// The context divided by this is kept free for an answer without a limit of its own, and is what goes at once where turns are left out.
+const SHARES: usize = 4;
 
 /// A prompt.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -15,19 +19,79 @@ pub(crate) struct Prompt {
     pub(crate) ids: Vec<u32>,
     /// Whether it ends where the model's thoughts begin.
     pub(crate) opens_thoughts: bool,
+    /// The oldest messages of the conversation that it lacks.
+    pub(crate) dropped_messages: u32,
 }
 
-/// The prompt for an answer to a conversation.
+/// The prompt for an answer of at most `max_tokens` to a conversation. If the request says so, the oldest turns are left out where they would
+/// not fit with the answer.
 ///
 /// # Errors
-/// [`RequestError::Engine`] if the template refuses it.
-pub(crate) fn of_conversation(language: &Language, conversation: &Conversation) -> Result<Prompt, RequestError> {
+/// [`RequestError::Engine`] if the template refuses it, [`RequestError::QuestionTooLong`] if what must stay does not fit.
+pub(crate) fn of_conversation(
+    language: &Language,
+    conversation: &Conversation,
+    max_tokens: Option<u32>,
+) -> Result<Prompt, RequestError> {
+    let whole = of_messages(language, conversation, &conversation.messages)?;
+    if conversation.truncation == Truncation::Disabled {
+        return Ok(whole);
+    }
+    let context_tokens = language.context_tokens();
+    let share = (context_tokens / SHARES).max(1);
+    let answer_tokens = max_tokens.map_or(share, |max| share.min(max as usize));
+    let surplus = (whole.ids.len() + answer_tokens).saturating_sub(context_tokens);
+    let prompt = if surplus == 0 { whole } else { shortened(language, conversation, whole, surplus, share)? };
+    if prompt.ids.len() >= context_tokens {
+        return Err(RequestError::QuestionTooLong { prompt_tokens: prompt.ids.len(), context_tokens });
+    }
+    Ok(prompt)
+}
+
+/// The prompt `whole` without the oldest turns that have `surplus` tokens. A whole number of shares goes, so that the prompt begins in
+/// the same way for some turns, and what is computed of it stays of use. The last turn stays in any case.
+fn shortened(
+    language: &Language,
+    conversation: &Conversation,
+    whole: Prompt,
+    surplus: usize,
+    share: usize,
+) -> Result<Prompt, RequestError> {
+    let starts = turns::starts(&conversation.messages);
+    let from = |start| {
+        let kept = turns::since(&conversation.messages, start);
+        let prompt = of_messages(language, conversation, &kept)?;
+        let dropped_messages = (conversation.messages.len() - kept.len()) as u32;
+        Ok::<_, RequestError>(Prompt { dropped_messages, ..prompt })
+    };
+    let Some((&last, [_, between @ ..])) = starts.split_last() else { return Ok(whole) };
+    let tokens = surplus.next_multiple_of(share);
+    let mut found = from(last)?;
+    // The fewest turns that have as many tokens. Each step renders the conversation, so there are few.
+    let (mut low, mut high) = (0, between.len());
+    while low < high {
+        let middle = usize::midpoint(low, high);
+        let prompt = from(between[middle])?;
+        if prompt.ids.len() + tokens <= whole.ids.len() {
+            (found, high) = (prompt, middle);
+        } else {
+            low = middle + 1;
+        }
+    }
+    Ok(found)
+}
+
+/// The prompt for an answer to these messages of a conversation.
+fn of_messages(
+    language: &Language,
+    conversation: &Conversation,
+    messages: &[RequestMessage],
+) -> Result<Prompt, RequestError> {
+    let last = messages.last();
     let describes_tools = !conversation.tools.is_empty() && !language.tools().is_native;
     let is_foreign = !language.tools().is_native;
-    let messages =
-        conversation.messages.iter().enumerate().map(|(index, message)| {
-            if is_foreign { without_tools(message, index) } else { for_template(message, index) }
-        });
+    let read = if is_foreign { without_tools } else { for_template };
+    let messages = messages.iter().enumerate().map(|(index, message)| read(message, index));
     let mut messages: Vec<Value> = messages.collect::<Result<_, _>>()?;
     if describes_tools {
         describe(&mut messages, &conversation.tools);
@@ -43,7 +107,7 @@ pub(crate) fn of_conversation(language: &Language, conversation: &Conversation) 
         now_seconds: None,
     };
     let text = language.chat().prompt_text(&Value::Array(messages), &options)?;
-    let text = match conversation.messages.last() {
+    let text = match last {
         Some(last) if conversation.continues => {
             let content = content_text(&last.content, 0)?.unwrap_or_default();
             cut_after(&text, &language.chat().tokenizer().guard(&content))
@@ -51,7 +115,7 @@ pub(crate) fn of_conversation(language: &Language, conversation: &Conversation) 
         _ => text,
     };
     let opens_thoughts = crate::text::THINK_MARKERS.iter().any(|(open, _)| text.trim_end().ends_with(open));
-    Ok(Prompt { ids: language.chat().encode_prompt(&text)?, opens_thoughts })
+    Ok(Prompt { ids: language.chat().encode_prompt(&text)?, opens_thoughts, dropped_messages: 0 })
 }
 
 /// The prompt up to the end of `content`, whose turn the template has ended.

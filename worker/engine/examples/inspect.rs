@@ -102,7 +102,10 @@ fn print_verdict(gguf: &Gguf) {
     let devices = [("every WebGPU device", Ok(DeviceLimits::DEFAULT)), ("this device", this_device())];
     for (whose, limits) in devices {
         let verdict = limits.and_then(|limits| {
-            let description = Description::new(gguf, limits)?;
+            let mut description = Description::new(gguf, limits)?;
+            if let Some(chat) = description.chat_mut() {
+                chat.try_template()?;
+            }
             let fit = description.fit(None, limits)?;
             Ok((description, fit))
         });

@@ -7,11 +7,17 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use parlance_engine::gguf::{Gguf, Parsed, Value, Writer};
 use parlance_engine::models::{EncoderConfig, EncoderPlan, ModelConfig, ModelPlan};
+use parlance_engine::template::{ChatTemplate, TemplateOptions};
 use parlance_engine::tokenizer::{Detokenizer, Tokenizer};
+use serde_json::json;
 
 /// Bytes that a run may hold beside what stood before it, whatever its input says: far more than honest headers of the
 /// size need, far less than a lying count would take.
 pub(crate) const MAX_ALLOCATED_BYTES: usize = 64 << 20;
+/// The same of a template, whose strings are bounded by its fuel.
+const MAX_TEMPLATE_BYTES: usize = 512 << 20;
+/// What a browser gives a worker.
+const STACK_BYTES: usize = 1 << 20;
 
 static ALLOCATED: AtomicUsize = AtomicUsize::new(0);
 static LIMIT: AtomicUsize = AtomicUsize::new(usize::MAX);
@@ -38,15 +44,15 @@ unsafe impl GlobalAlloc for CountingAllocator {
     }
 }
 
-fn capped(work: impl FnOnce()) {
-    LIMIT.store(ALLOCATED.load(Ordering::Relaxed).saturating_add(MAX_ALLOCATED_BYTES), Ordering::Relaxed);
+fn capped(max_bytes: usize, work: impl FnOnce()) {
+    LIMIT.store(ALLOCATED.load(Ordering::Relaxed).saturating_add(max_bytes), Ordering::Relaxed);
     work();
     LIMIT.store(usize::MAX, Ordering::Relaxed);
 }
 
 /// Parses a file and plans what it describes.
 pub(crate) fn parse(data: &[u8]) {
-    capped(|| {
+    capped(MAX_ALLOCATED_BYTES, || {
         for len in [Some(data.len() as u64), None] {
             let Ok(Parsed::Complete(gguf)) = Gguf::parse(data, len) else { continue };
             if let Ok(config) = ModelConfig::from_gguf(&gguf) {
@@ -96,7 +102,7 @@ pub(crate) fn tokenize(data: &[u8]) {
         add(key, Value::Bool(flags >> (bit + 2) & 1 == 1));
     }
     let Ok(Parsed::Complete(gguf)) = Gguf::parse(&writer.header(), None) else { return };
-    capped(|| {
+    capped(MAX_ALLOCATED_BYTES, || {
         let Ok(tokenizer) = Tokenizer::from_gguf(&gguf, 1 << 20).map(Arc::new) else { return };
         let guarded = tokenizer.guard(&text);
         for ids in
@@ -109,6 +115,36 @@ pub(crate) fn tokenize(data: &[u8]) {
             }
             let _ = detokenizer.finish();
         }
+    });
+}
+
+/// Tries a template and renders a conversation with it, on a stack as short as a browser's.
+pub(crate) fn render(data: &[u8]) {
+    let source = String::from_utf8_lossy(data);
+    let work = || {
+        let template = ChatTemplate::new(Some(&source), "<s>".to_owned(), "</s>".to_owned());
+        let parameters = json!({ "type": "object", "properties": { "city": { "type": "string" } } });
+        let function = json!({ "name": "weather", "description": "Tells it.", "parameters": parameters });
+        let call = json!({ "function": { "name": "weather", "arguments": { "city": "Bern" } } });
+        let messages = json!([
+            { "role": "system", "content": "Be brief." },
+            { "role": "user", "content": "Hi" },
+            { "role": "assistant", "content": "", "tool_calls": [call] },
+            { "role": "tool", "name": "weather", "content": "sunny" },
+            { "role": "user", "content": "Thanks" },
+        ]);
+        let tools = Some(json!([{ "type": "function", "function": function }]));
+        let options = TemplateOptions { tools, now_seconds: Some(1_700_000_000), ..TemplateOptions::default() };
+        let _ = template.render(&messages, &options);
+    };
+    capped(MAX_TEMPLATE_BYTES, || {
+        std::thread::scope(|scope| {
+            let thread = std::thread::Builder::new().stack_size(STACK_BYTES).spawn_scoped(scope, work);
+            let Ok(thread) = thread else { return };
+            if let Err(panic) = thread.join() {
+                std::panic::resume_unwind(panic);
+            }
+        });
     });
 }
 

@@ -9,6 +9,7 @@ use crate::error::Result;
 use crate::gguf::Gguf;
 use crate::template::{ChatTemplate, TemplateOptions};
 use crate::tokenizer::{Detokenizer, Tokenizer};
+use crate::turns::TurnMarkers;
 
 /// One message of a conversation.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -31,6 +32,7 @@ pub struct Chat {
     tokenizer: Arc<Tokenizer>,
     template: ChatTemplate,
     stop_ids: Vec<u32>,
+    is_tried: bool,
 }
 
 /// Tokens that end a turn in some model families, whatever the metadata says.
@@ -43,10 +45,20 @@ impl Chat {
     /// A tokenizer that is missing, inconsistent or not supported. A template that does not parse is
     /// replaced by `ChatML`, see [`Chat::template_warning`].
     pub fn from_gguf(gguf: &Gguf, vocab: u32) -> Result<Self> {
+        let mut chat = Self::untried(gguf, vocab)?;
+        chat.try_template()?;
+        Ok(chat)
+    }
+
+    /// The same before anything was rendered: [`Chat::try_template`] has to follow.
+    ///
+    /// # Errors
+    /// As [`Chat::from_gguf`].
+    pub fn untried(gguf: &Gguf, vocab: u32) -> Result<Self> {
         let tokenizer = Tokenizer::from_gguf(gguf, vocab)?;
         let metadata = &gguf.metadata;
         let token = |key: &str| metadata.u32(key).and_then(|id| tokenizer.text(id)).unwrap_or_default().to_owned();
-        let template = ChatTemplate::new(
+        let template = ChatTemplate::untried(
             metadata.string("tokenizer.chat_template"),
             token("tokenizer.ggml.bos_token_id"),
             token("tokenizer.ggml.eos_token_id"),
@@ -59,7 +71,38 @@ impl Chat {
             .collect();
         stop_ids.sort_unstable();
         stop_ids.dedup();
-        Ok(Self { tokenizer: Arc::new(tokenizer), template, stop_ids })
+        Ok(Self { tokenizer: Arc::new(tokenizer), template, stop_ids, is_tried: false })
+    }
+
+    /// Renders for the first time, unless that was done: a short question, which shows whether the template is usable, and a
+    /// conversation that shows which tokens mark turns. Those are control tokens from then on, and the one that follows an
+    /// answer ends it. Call it before any [`Chat::detokenizer`].
+    ///
+    /// # Errors
+    /// [`crate::EngineError::Tokenizer`] for a vocabulary whose special tokens are absurdly long.
+    pub fn try_template(&mut self) -> Result<()> {
+        if std::mem::replace(&mut self.is_tried, true) {
+            return Ok(());
+        }
+        self.template.try_out();
+        let TurnMarkers { ids, end_id } = TurnMarkers::of(&self.template, &self.tokenizer);
+        if let Some(tokenizer) = Arc::get_mut(&mut self.tokenizer) {
+            tokenizer.make_control(&ids)?;
+        }
+        self.stop_ids.extend(end_id);
+        self.stop_ids.sort_unstable();
+        self.stop_ids.dedup();
+        Ok(())
+    }
+
+    /// The file's own template while it was not tried.
+    pub fn untried_template(&self) -> Option<&str> {
+        (!self.template.is_tried()).then(|| self.template.source())
+    }
+
+    /// Puts `ChatML` in the place of a template that ended the program when it was tried before.
+    pub fn distrust_template(&mut self) {
+        self.template.distrust();
     }
 
     /// The prompt's tokens for an answer to `messages`.

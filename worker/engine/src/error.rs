@@ -68,6 +68,9 @@ pub enum EngineError {
     /// The GPU reported an error, or the device was lost.
     #[error("the GPU reported an error: {0}")]
     Gpu(String),
+    /// The GPU's results are not those of the CPU: the browser or the driver computes wrongly.
+    #[error("this browser or its graphics driver computes wrongly; the model can run on the CPU")]
+    WrongResults,
     /// A thread that helps to compute on the CPU is gone.
     #[error("a thread that helped to compute is gone: {0}")]
     Threads(String),

@@ -45,7 +45,7 @@ pub enum Description {
 }
 
 impl Description {
-    /// Describes a model.
+    /// Describes a model. Its template is not tried yet, see [`Chat::try_template`].
     ///
     /// # Errors
     /// Whatever makes it unusable, as a sentence.
@@ -59,7 +59,7 @@ impl Description {
         }
         let config = ModelConfig::from_gguf(gguf)?;
         let plan = ModelPlan::new(gguf, &config, limits.max_binding_bytes)?;
-        let chat = Box::new(Chat::from_gguf(gguf, config.vocab)?);
+        let chat = Box::new(Chat::untried(gguf, config.vocab)?);
         Ok(Self::Decoder { config, plan, chat })
     }
 
@@ -70,6 +70,14 @@ impl Description {
             config.cache = format.for_heads(&config.heads);
         }
         self
+    }
+
+    /// Tokenizer and template of a model that answers.
+    pub fn chat_mut(&mut self) -> Option<&mut Chat> {
+        match self {
+            Self::Decoder { chat, .. } => Some(chat),
+            Self::Encoder { .. } => None,
+        }
     }
 
     /// Everything that goes to the GPU.

@@ -32,5 +32,6 @@ pub mod runtime;
 pub mod sampling;
 pub mod template;
 pub mod tokenizer;
+mod turns;
 
 pub use error::{EngineError, Result};

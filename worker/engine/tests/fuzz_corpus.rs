@@ -26,4 +26,5 @@ fn run(target: &str, work: fn(&[u8])) {
 fn the_corpus_does_no_harm() {
     run("parser", harness::parse);
     run("tokenizer", harness::tokenize);
+    run("templates", harness::render);
 }

@@ -9,7 +9,7 @@ pub mod library;
 pub mod openai;
 mod source;
 
-pub use failure::{Failure, FailureKind};
+pub use failure::{Failure, FailureKind, Reason};
 pub use source::{ModelSource, hugging_face_url};
 
 use serde::{Deserialize, Serialize};
@@ -122,6 +122,11 @@ pub enum Request {
         /// Its name.
         name: String,
     },
+    /// Delete all kept KV caches. Ends in [`Event::Storage`].
+    DeleteConversations {
+        /// This request.
+        id: RequestId,
+    },
 }
 
 impl Request {
@@ -154,7 +159,8 @@ impl Request {
             | Self::Verify { id, .. }
             | Self::CountTokens { id, .. }
             | Self::SaveConversation { id, .. }
-            | Self::RestoreConversation { id, .. } => Some(*id),
+            | Self::RestoreConversation { id, .. }
+            | Self::DeleteConversations { id } => Some(*id),
             Self::Configure { .. } => None,
         }
     }
@@ -353,21 +359,42 @@ pub enum Phase {
     Prefill,
 }
 
+/// What came of comparing a GPU's results with the CPU's.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SelfTest {
+    /// They were the same, or there is no GPU.
+    #[default]
+    Passed,
+    /// Simpler kernels, which were right where others were not, are in use.
+    Plain,
+    /// Simpler kernels were wrong, too: the model is computed on the CPU.
+    Failed,
+}
+
 /// A loaded model, for display.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ModelInfo {
     /// Name from the file.
     pub name: String,
+    /// Its address; absent where it comes from a file of the user's.
+    #[serde(default)]
+    pub url: Option<String>,
     /// Whether it answers, rather than turning texts into vectors.
     pub can_chat: bool,
     /// Tokens that prompt and answer may have together.
     pub context_tokens: u32,
+    /// The most that it may be loaded with: what it was trained for and this device can bind.
+    pub max_context_tokens: u32,
     /// The GPU.
     pub adapter: String,
     /// The adapter computes on the CPU: expect it to be slow.
     pub is_software: bool,
     /// The model is computed on the CPU, without WebGPU.
     pub is_cpu: bool,
+    /// Whether the GPU computed right when it was tried.
+    #[serde(default)]
+    pub self_test: SelfTest,
     /// The optional features of the GPU that are in use.
     pub features: Vec<String>,
     /// Bytes of weights on the device.
@@ -439,7 +466,7 @@ mod tests {
         let failure = Failure::new(FailureKind::NoWebGpu, "m");
         assert_eq!(
             serde_json::to_string(&Event::Failed { id: 1, failure })?,
-            r#"{"type":"failed","id":1,"failure":{"kind":"no_web_gpu","message":"m","suggested_context_tokens":null,"status":503,"error":{"message":"m","type":"server_error","param":null,"code":null}}}"#
+            r#"{"type":"failed","id":1,"failure":{"kind":"no_web_gpu","reason":{"code":"other"},"message":"m","suggested_context_tokens":null,"status":503,"error":{"message":"m","type":"server_error","param":null,"code":null}}}"#
         );
         let source = ModelSource::Url { url: "https://example.org/m.gguf".to_owned() };
         let load = Request::Load { id: 1, source, context_tokens: None, beside: false, unless_loaded: false };

@@ -6,7 +6,8 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum ModelSource {
-    /// An absolute URL; of a model in several files that of any part.
+    /// An absolute URL; of a model in several files that of any part. It may end in `#sha256=` and the checksums that the model's files must
+    /// have, in their order, separated by commas.
     Url {
         /// The URL.
         url: String,
@@ -39,17 +40,19 @@ pub fn hugging_face_url(text: &str) -> Option<String> {
         let (repository, file) = path.split_once("/blob/")?;
         return Some(format!("{HOST}{repository}/resolve/{file}"));
     }
-    let parts: Vec<&str> = text.split('/').collect();
+    // A fragment has the file's checksum.
+    let (name, fragment) = text.split_at(text.find('#').unwrap_or(text.len()));
+    let parts: Vec<&str> = name.split('/').collect();
     let is_name = |part: &&str| {
         let is_allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
         !part.is_empty() && !part.starts_with('.') && part.chars().all(is_allowed)
     };
     match parts.as_slice() {
         // A host has a dot, an owner has none.
-        [owner, repository, file @ ..] if !file.is_empty() && !owner.contains('.') && parts.iter().all(is_name) => text
+        [owner, repository, file @ ..] if !file.is_empty() && !owner.contains('.') && parts.iter().all(is_name) => name
             .to_lowercase()
             .ends_with(".gguf")
-            .then(|| format!("{HOST}{owner}/{repository}/resolve/main/{}", file.join("/"))),
+            .then(|| format!("{HOST}{owner}/{repository}/resolve/main/{}{fragment}", file.join("/"))),
         _ => None,
     }
 }
@@ -61,9 +64,12 @@ mod tests {
     #[test]
     fn names_on_hugging_face_become_addresses() {
         let resolved = "https://huggingface.co/a-b/c.d/resolve/main/e-Q4_K_M.gguf";
+        let pinned = format!("{resolved}#sha256=0a");
         let cases = [
             ("a-b/c.d/e-Q4_K_M.gguf", Some(resolved)),
             (" https://huggingface.co/a-b/c.d/blob/main/e-Q4_K_M.gguf ", Some(resolved)),
+            ("a-b/c.d/e-Q4_K_M.gguf#sha256=0a", Some(&*pinned)),
+            ("https://huggingface.co/a-b/c.d/blob/main/e-Q4_K_M.gguf#sha256=0a", Some(&*pinned)),
             ("a/b/folder/e.gguf", Some("https://huggingface.co/a/b/resolve/main/folder/e.gguf")),
             ("models/e.gguf", None),
             ("./models/x/e.gguf", None),

@@ -9,8 +9,9 @@ use parlance_engine::gguf::Gguf;
 use super::entry::{Appender, Entry, Record, SEGMENT_BYTES, Writer};
 use super::sealing::Sealing;
 use super::{Store, check_room};
+use crate::address::FileAddress;
 use crate::error::WorkerError;
-use crate::source::{ByteStream, Fetched, is_checksum};
+use crate::source::{ByteStream, Fetched};
 
 /// Connections at once: more make servers suspicious and help little.
 const CONNECTIONS: usize = 4;
@@ -22,17 +23,17 @@ const FIRST_PAUSE: Duration = Duration::from_millis(400);
 /// A download under way.
 pub(crate) struct Download<'a> {
     pub(crate) store: &'a Store,
-    pub(crate) url: &'a str,
+    pub(crate) file: &'a FileAddress,
     /// Hears of bytes that are here, and of all.
     pub(crate) report: &'a dyn Fn(u64, u64),
 }
 
 impl Download<'_> {
-    /// Completes the file and returns it. One that is whole already takes no request.
-    pub(crate) async fn run(&self) -> Result<Entry, WorkerError> {
-        let known = self.store.find(self.url).await;
-        match known {
-            Some(entry) if entry.is_complete() => Ok(entry),
+    /// Completes the file and returns it, or `None` where the server does not say how long it is. One that is whole already takes no request;
+    /// one that is another than the address pins is replaced, once there is an answer.
+    pub(crate) async fn run(&self) -> Result<Option<Entry>, WorkerError> {
+        match self.store.find(self.file).await {
+            Some(entry) if entry.is_complete() => Ok(Some(entry)),
             known => match self.complete(known).await {
                 // The file at the source is another one now; what is here of the old one is of no use.
                 Err(WorkerError::Changed) => self.complete(None).await,
@@ -41,22 +42,20 @@ impl Download<'_> {
         }
     }
 
-    async fn complete(&self, known: Option<Entry>) -> Result<Entry, WorkerError> {
+    async fn complete(&self, known: Option<Entry>) -> Result<Option<Entry>, WorkerError> {
         let first = known.as_ref().and_then(|entry| entry.has.iter().position(|has| !has)).unwrap_or(0) as u64;
-        let response = retried(|| ByteStream::fetch(self.url, Some(range(first)))).await?;
-        let Some(len_bytes) = response.len_bytes else {
-            return Err(WorkerError::Network(format!("{} does not say how long it is", self.url)));
-        };
+        let response = retried(|| ByteStream::fetch(&self.file.url, Some(range(first)))).await?;
+        let Some(len_bytes) = response.len_bytes else { return Ok(None) };
         let entry = match known {
             Some(entry) if is_same(&entry.record, &response, len_bytes) => entry,
             Some(_) => return Err(WorkerError::Changed),
             None => {
                 check_room(len_bytes).await?;
                 let record = Record {
-                    url: self.url.to_owned(),
+                    url: self.file.url.clone(),
                     len_bytes,
                     etag: response.etag.clone(),
-                    sha256: checksum_in(self.url).or_else(|| response.sha256.clone()),
+                    sha256: self.file.pin.clone().or_else(|| response.sha256.clone()),
                 };
                 match self.store.create(record).await {
                     Ok(entry) => entry,
@@ -65,15 +64,18 @@ impl Download<'_> {
             }
         };
         match self.fill(&entry, first, response).await {
-            Ok(()) => self.store.find_complete(self.url).await.ok_or(WorkerError::Damaged),
+            Ok(()) => self.store.find_complete(self.file).await.map(Some).ok_or(WorkerError::Damaged),
             Err(error) => Err(self.given_up(error, len_bytes).await?),
         }
     }
 
     /// The error of a download of `len_bytes` that failed. What cannot become a model must not keep the room.
     async fn given_up(&self, error: WorkerError, len_bytes: u64) -> Result<WorkerError, WorkerError> {
-        if matches!(&error, WorkerError::StorageFull { .. } | WorkerError::Engine(_)) {
-            self.store.remove(self.url).await?;
+        if matches!(
+            &error,
+            WorkerError::StorageFull { .. } | WorkerError::Engine(_) | WorkerError::WrongChecksum { .. }
+        ) {
+            self.store.remove_file(&self.file.url).await?;
         }
         Ok(match error {
             WorkerError::StorageFull { free_bytes, .. } => {
@@ -118,7 +120,7 @@ impl Download<'_> {
         progress: &Progress<'_>,
     ) -> Result<(), WorkerError> {
         retried(|| async move {
-            let response = ByteStream::fetch(self.url, Some(range(index))).await?;
+            let response = ByteStream::fetch(&self.file.url, Some(range(index))).await?;
             let is_same = response.len_bytes.is_some_and(|len_bytes| is_same(&entry.record, &response, len_bytes));
             if !is_same || !response.is_partial {
                 return Err(WorkerError::Changed);
@@ -157,12 +159,12 @@ struct Progress<'a> {
 
 impl Progress<'_> {
     fn add(&self, bytes: u64) {
-        self.done.set(self.done.get() + bytes);
+        self.done.set(self.done.get().saturating_add(bytes));
         (self.download.report)(self.done.get(), self.len_bytes);
     }
 
     fn take_back(&self, bytes: u64) {
-        self.done.set(self.done.get() - bytes);
+        self.done.set(self.done.get().saturating_sub(bytes));
     }
 }
 
@@ -225,12 +227,6 @@ fn range(index: u64) -> (u64, u64) {
 fn is_same(record: &Record, response: &Fetched, len_bytes: u64) -> bool {
     let etags = (&record.etag, &response.etag);
     record.len_bytes == len_bytes && !matches!(etags, (Some(old), Some(new)) if old != new)
-}
-
-/// The checksum that an address brings along: `...#sha256=HEX`.
-fn checksum_in(url: &str) -> Option<String> {
-    let digits = url.split_once("#sha256=")?.1;
-    is_checksum(digits).then(|| digits.to_owned())
 }
 
 /// Tries until it works, is hopeless, or was tried often enough.

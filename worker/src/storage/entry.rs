@@ -1,9 +1,9 @@
 //! One kept file: what is known of its source, its bytes, and which of them are here.
 //!
 //! A folder holds `record.json`, written once before the first byte comes; `data`, as long as the file will be; `journal`, a byte for each
-//! segment that is whole and safe; and, later, `seal`, the checksum of what came, `used`, when it was loaded last, and `layout`, how its kernels
-//! are laid out best on the adapter here. A kill at any moment leaves a folder that a later download completes, or one without a record, which is
-//! removed.
+//! segment that is whole and safe; and, later, `seal`, the checksum of what came, `used`, when it was loaded last, `layout`, how its kernels
+//! are laid out best on the adapter here, and `self-test`, whether they are right there (`verdicts.rs`). A kill at any moment leaves a folder that
+//! a later download completes, or one without a record, which is removed.
 
 use std::fmt::Write as _;
 
@@ -13,7 +13,9 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
 use super::opfs::{Folder, OpenFile};
+use crate::address::{file_name, sha256};
 use crate::error::WorkerError;
+use crate::lengths::is_plausible;
 
 /// Bytes of a segment: what is lost at most when a connection breaks.
 pub(crate) const SEGMENT_BYTES: u64 = 4 << 20;
@@ -43,13 +45,20 @@ pub(crate) struct Record {
 }
 
 impl Record {
+    /// What was written once, maybe by another version; `None` if no file can be like that.
+    fn parse(json: &[u8]) -> Option<Self> {
+        let record: Self = serde_json::from_slice(json).ok()?;
+        let sha256 = record.sha256.as_deref().and_then(sha256);
+        is_plausible(record.len_bytes).then_some(Self { sha256, ..record })
+    }
+
     fn segment_count(&self) -> u64 {
         self.len_bytes.div_ceil(SEGMENT_BYTES)
     }
 
-    /// First byte and length of a segment.
+    /// First byte and length of a segment; one behind the file's end is empty.
     pub(crate) fn segment(&self, index: u64) -> (u64, u64) {
-        let start = index * SEGMENT_BYTES;
+        let start = index.saturating_mul(SEGMENT_BYTES).min(self.len_bytes);
         (start, SEGMENT_BYTES.min(self.len_bytes - start))
     }
 }
@@ -69,15 +78,26 @@ pub(crate) struct Entry {
     pub(crate) record: Record,
     /// Whether each segment is here.
     pub(crate) has: Vec<bool>,
+    /// The checksum that the address by which it was found asks for.
+    pin: Option<String>,
 }
 
 impl Entry {
     /// The file that a folder holds, or `None` if it holds none that can be used.
     pub(super) async fn open(folder: Folder) -> Option<Self> {
-        let record: Record = serde_json::from_slice(&folder.read(RECORD).await?).ok()?;
+        let record = Record::parse(&folder.read(RECORD).await?)?;
         let journal = folder.read(JOURNAL).await.unwrap_or_default();
         let has = (0..record.segment_count()).map(|index| journal.get(index as usize) == Some(&1)).collect();
-        Some(Self { folder, record, has })
+        Some(Self { folder, record, has, pin: None })
+    }
+
+    /// The same file, unless it is another than the one that was pinned. One whose own checksum nobody knows yet may be it.
+    pub(super) async fn pinned(self, pin: Option<String>) -> Option<Self> {
+        let is_another = match (&pin, self.seal().await.as_ref().or(self.record.sha256.as_ref())) {
+            (Some(pin), Some(known)) => pin != known,
+            _ => false,
+        };
+        (!is_another).then_some(Self { pin, ..self })
     }
 
     /// An empty file in an empty folder.
@@ -86,7 +106,17 @@ impl Entry {
         folder.write(RECORD, &json).await?;
         folder.open(DATA).await?.truncate(record.len_bytes)?;
         let has = vec![false; record.segment_count() as usize];
-        Ok(Self { folder, record, has })
+        Ok(Self { folder, record, has, pin: None })
+    }
+
+    /// Where it is kept.
+    pub(super) fn folder(&self) -> &Folder {
+        &self.folder
+    }
+
+    /// Its name at its source.
+    pub(crate) fn file_name(&self) -> &str {
+        file_name(&self.record.url)
     }
 
     /// Bytes that are here.
@@ -116,18 +146,18 @@ impl Entry {
 
     /// The checksum of what came, if it was taken.
     pub(crate) async fn seal(&self) -> Option<String> {
-        String::from_utf8(self.folder.read(SEAL).await?).ok().filter(|seal| seal.len() == 64)
+        sha256(&String::from_utf8(self.folder.read(SEAL).await?).ok()?)
     }
 
-    /// Keeps the checksum of what came; an error if the source told another.
+    /// Keeps the checksum of what came; an error if its address or its source told another.
     pub(crate) async fn set_seal(&self, checksum: &str) -> Result<(), WorkerError> {
-        if self.record.sha256.as_ref().is_some_and(|expected| !expected.eq_ignore_ascii_case(checksum)) {
-            return Err(WorkerError::Damaged);
+        if self.told_checksum().is_some_and(|expected| expected != checksum) {
+            return Err(WorkerError::WrongChecksum { file: self.file_name().to_owned() });
         }
         self.folder.write(SEAL, checksum.as_bytes()).await
     }
 
-    /// Reads all of it and compares it with the checksum that its source told, or that was taken when it came.
+    /// Reads all of it and compares it with the checksum that its address or its source told, or that was taken when it came.
     pub(crate) async fn is_intact(&self) -> Result<bool, WorkerError> {
         let mut reader = self.reader().await?;
         let mut checksum = Sha256::new();
@@ -138,9 +168,31 @@ impl Entry {
         }
         drop(reader);
         let checksum = hex(&checksum.finalize());
-        match self.record.sha256.clone().or(self.seal().await) {
-            Some(expected) => Ok(expected.eq_ignore_ascii_case(&checksum)),
+        match self.known_checksum().await {
+            Some(expected) => Ok(expected == checksum),
             None => self.set_seal(&checksum).await.map(|()| true),
+        }
+    }
+
+    /// Whether it is known to be what it should be. Nobody can say of a file without a checksum.
+    pub(super) async fn is_sound(&self) -> Result<bool, WorkerError> {
+        if self.known_checksum().await.is_none() {
+            return Ok(false);
+        }
+        match self.is_intact().await {
+            Err(WorkerError::Damaged) => Ok(false),
+            result => result,
+        }
+    }
+
+    fn told_checksum(&self) -> Option<&String> {
+        self.pin.as_ref().or(self.record.sha256.as_ref())
+    }
+
+    async fn known_checksum(&self) -> Option<String> {
+        match self.told_checksum() {
+            Some(told) => Some(told.clone()),
+            None => self.seal().await,
         }
     }
 
@@ -301,4 +353,42 @@ pub(crate) fn hex(bytes: &[u8]) -> String {
         let _ = write!(text, "{byte:02x}");
         text
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TIB: u64 = 1 << 40;
+
+    fn record(len_bytes: u64) -> Option<Record> {
+        Record::parse(format!(r#"{{"url":"u","len_bytes":{len_bytes},"etag":null,"sha256":null}}"#).as_bytes())
+    }
+
+    #[test]
+    fn records_that_no_file_can_be_like_are_ignored() {
+        for len_bytes in [0, TIB + 1, u64::MAX - 1, u64::MAX] {
+            assert_eq!(record(len_bytes), None, "{len_bytes}");
+        }
+        for json in ["", "{}", r#"{"url":"u","len_bytes":-1}"#, r#"{"url":"u","len_bytes":1e30}"#, "[1"] {
+            assert_eq!(Record::parse(json.as_bytes()), None, "{json}");
+        }
+        let odd = r#"{"url":"u","len_bytes":7,"etag":"e","sha256":"none"}"#;
+        assert_eq!(Record::parse(odd.as_bytes()).map(|record| record.sha256), Some(None));
+        let upper = odd.replace("none", &"AB".repeat(32));
+        assert_eq!(Record::parse(upper.as_bytes()).and_then(|record| record.sha256), Some("ab".repeat(32)));
+    }
+
+    #[test]
+    fn segments_cover_a_file_and_nothing_else() {
+        for len_bytes in [1, SEGMENT_BYTES - 1, SEGMENT_BYTES, SEGMENT_BYTES + 1, TIB - 1, TIB] {
+            let Some(record) = record(len_bytes) else { panic!("{len_bytes} bytes are plausible") };
+            let last = record.segment_count() - 1;
+            let (start, len) = record.segment(last);
+            assert!(len > 0 && len <= SEGMENT_BYTES && start + len == len_bytes, "{len_bytes}");
+            for index in [last + 1, u64::MAX / SEGMENT_BYTES, u64::MAX] {
+                assert_eq!(record.segment(index), (len_bytes, 0), "{len_bytes}");
+            }
+        }
+    }
 }

@@ -29,7 +29,9 @@ impl<'a> Sealing<'a> {
 
     /// Notes that a segment is whole.
     pub(super) fn note(&mut self, index: u64) -> Result<(), WorkerError> {
-        self.has[index as usize] = true;
+        if let Some(has) = self.has.get_mut(index as usize) {
+            *has = true;
+        }
         for _ in 0..SEGMENTS_AT_ONCE {
             if !self.read_next()? {
                 break;

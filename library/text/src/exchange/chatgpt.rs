@@ -6,7 +6,8 @@ use parlance_protocol::library::{Conversation, ConversationSummary, Id, Message,
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::id_from;
+use super::complete;
+use super::names::id_from;
 
 #[derive(Deserialize)]
 struct Entry {
@@ -76,6 +77,7 @@ pub(super) fn read(entry: &Value) -> Option<Conversation> {
                 content,
                 created_ms: message.create_time.unwrap_or_default() * 1000.0,
                 model: message.metadata["model_slug"].as_str().map(str::to_owned),
+                ending: (role == Role::Assistant).then(complete),
                 ..Message::default()
             })
         })

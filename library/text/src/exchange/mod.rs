@@ -2,11 +2,14 @@
 
 mod chatgpt;
 mod markdown;
+mod names;
 mod open_webui;
 
 pub use markdown::to_markdown;
+pub use names::rename_messages;
 
-use parlance_protocol::library::{Conversation, Id};
+use parlance_protocol::library::{Conversation, Ending};
+use parlance_protocol::openai::{FinishReason, Usage};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -49,12 +52,13 @@ pub fn to_json(conversations: Vec<Conversation>) -> Result<String, ExchangeError
 /// # Errors
 /// If the file is of no known kind.
 pub fn from_text(text: &str) -> Result<Vec<Conversation>, ExchangeError> {
-    let value: Value = serde_json::from_str(text.trim_start_matches('\u{feff}'))?;
+    let mut value: Value = serde_json::from_str(text.trim_start_matches('\u{feff}'))?;
     let mut conversations = if value["format"] == FORMAT {
         let version = value["version"].as_u64().unwrap_or_default() as u32;
         if version > VERSION {
             return Err(ExchangeError::Newer(version));
         }
+        complete_answers(&mut value)?;
         serde_json::from_value::<Export>(value)?.conversations
     } else {
         // Both others export a list; a single conversation is one object.
@@ -91,17 +95,29 @@ fn mend(conversation: &mut Conversation) {
     }
 }
 
-/// A name made from those of another program, the same each time, so that a second import finds what is here.
-fn id_from(parts: &[&str]) -> Id {
-    // FNV-1a.
-    let bytes = parts.iter().flat_map(|part| part.bytes().chain([0]));
-    Id(bytes.fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)))
+/// Gives answers that were written by hand or by a script their ending. Of those that were cut off, an export of this app says so.
+fn complete_answers(export: &mut Value) -> Result<(), ExchangeError> {
+    let ending = serde_json::to_value(complete())?;
+    let conversations = export.get_mut("conversations").and_then(Value::as_array_mut).into_iter().flatten();
+    let messages = conversations.filter_map(|conversation| conversation.get_mut("messages")?.as_array_mut()).flatten();
+    for message in messages.filter_map(Value::as_object_mut) {
+        let is_answer = message.get("role").and_then(Value::as_str) == Some("assistant");
+        if is_answer && !message.contains_key("ending") {
+            message.insert("ending".to_owned(), ending.clone());
+        }
+    }
+    Ok(())
+}
+
+/// The ending of an answer of which a file says nothing else: it is complete.
+fn complete() -> Ending {
+    Ending::Done { reason: FinishReason::Stop, usage: Usage::default() }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use parlance_protocol::library::{ConversationSummary, Message, Role, path_to};
+    use parlance_protocol::library::{ConversationSummary, Id, Message, Role, path_to};
 
     fn texts(conversation: &Conversation) -> Vec<&str> {
         let path = path_to(&conversation.messages, conversation.summary.leaf);
@@ -116,7 +132,28 @@ mod tests {
         let summary = ConversationSummary { id, title: "T".to_owned(), leaf: Some(Id(2)), ..Default::default() };
         let conversation = Conversation { summary, messages: vec![question, answer] };
         let text = to_json(vec![conversation.clone()])?;
+        // The answer has no ending, and keeps none: it was cut off.
         assert_eq!(from_text(&text)?, [conversation]);
+        Ok(())
+    }
+
+    #[test]
+    fn answers_without_an_ending_are_complete() -> Result<(), ExchangeError> {
+        let own = r#"{"format":"parlance-conversations","version":1,"conversations":[{"summary":{"id":"1"},"messages":[
+            {"id":"1","role":"user","content":"a"},{"id":"2","parent":"1","role":"assistant","content":"b"},
+            {"id":"3","parent":"1","role":"assistant","content":"c","ending":null}]}]}"#;
+        let endings = |text| -> Result<Vec<Option<Ending>>, ExchangeError> {
+            Ok(from_text(text)?.remove(0).messages.into_iter().map(|message| message.ending).collect())
+        };
+        assert_eq!(endings(own)?, [None, Some(complete()), None]);
+        let chatgpt = r#"[{"title":"x","current_node":"b","mapping":{
+            "a":{"message":{"author":{"role":"user"},"create_time":1,"content":{"parts":["1"]}},"parent":null},
+            "b":{"message":{"author":{"role":"assistant"},"create_time":2,"content":{"parts":["2"]}},"parent":"a"}}}]"#;
+        assert_eq!(endings(chatgpt)?, [None, Some(complete())]);
+        let open_webui = r#"[{"id":"x","title":"x","chat":{"history":{"currentId":"2","messages":{
+            "1":{"parentId":null,"role":"user","content":"Hello","timestamp":1},
+            "2":{"parentId":"1","role":"assistant","content":"Hi!","timestamp":2}}}}}]"#;
+        assert_eq!(endings(open_webui)?, [None, Some(complete())]);
         Ok(())
     }
 

@@ -6,7 +6,8 @@ use parlance_protocol::library::{Conversation, ConversationSummary, Message, Rol
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::id_from;
+use super::complete;
+use super::names::id_from;
 
 #[derive(Deserialize)]
 struct Entry {
@@ -68,6 +69,7 @@ pub(super) fn read(entry: &Value) -> Option<Conversation> {
                 content: message.content.clone(),
                 created_ms: message.timestamp.unwrap_or_default() * 1000.0,
                 model: message.model.clone(),
+                ending: (role == Role::Assistant).then(complete),
                 ..Message::default()
             })
         })

@@ -1,13 +1,26 @@
 //! A Markdown text as top-level blocks of HTML.
 
+use std::collections::HashMap;
 use std::ops::Range;
 
 use pulldown_cmark::{BlockQuoteKind, CodeBlockKind, CowStr, Event, LinkType, Options, Parser, Tag, TagEnd, html};
 use pulldown_cmark_escape::{escape_html, escape_html_body_text};
 
 use super::delimiters::normalise;
-use super::sanitize::{TAGS, sanitize};
+use super::raw::{RawHtml, containers};
+use super::sanitize::sanitize;
 use super::{highlight, math};
+
+/// Deepest nesting of quotes and lists that is laid out.
+const MAX_DEPTH: i32 = 100;
+/// Most steps that the Markdown parser may take for the quotes and lists that its lines stand in.
+const MAX_CONTAINER_STEPS: usize = 20_000_000;
+/// How many times as long as its Markdown a block's HTML may be; code in colours is twenty times as long.
+const MAX_MARKDOWN_GROWTH: usize = 64;
+/// How many times as long HTML may become when elements that were left open are closed and links are made safe.
+const MAX_HTML_GROWTH: usize = 8;
+/// Bytes that a block may have whatever it is made of.
+const MIN_HTML_BYTES: usize = 16_384;
 
 /// A top-level block.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -18,11 +31,11 @@ pub(super) struct Block {
     pub(super) html: String,
 }
 
-/// Elements of raw HTML that may hold blocks; those after them belong to them until they are closed.
-const CONTAINERS: [&str; 7] = ["details", "div", "table", "blockquote", "ul", "ol", "dl"];
-
-/// Cuts a text into blocks.
+/// Cuts a text into blocks. What would take far more time or space than its length is worth is shown as it was written.
 pub(super) fn parse(text: &str) -> Vec<Block> {
+    if container_steps(text) > MAX_CONTAINER_STEPS {
+        return vec![Block { start_bytes: 0, html: verbatim(text) }];
+    }
     let options = Options::ENABLE_TABLES
         | Options::ENABLE_FOOTNOTES
         | Options::ENABLE_STRIKETHROUGH
@@ -30,51 +43,83 @@ pub(super) fn parse(text: &str) -> Vec<Block> {
         | Options::ENABLE_MATH
         | Options::ENABLE_GFM;
     let normalised = normalise(text);
-    let mut writer = Writer { source: &normalised, code: None, notes: Vec::new() };
+    let mut writer = Writer { source: &normalised, code: None, notes: HashMap::new(), raw_html: RawHtml::default() };
     let mut blocks = Vec::new();
-    let mut events = Vec::new();
-    let mut start_bytes = None;
+    let mut open = OpenBlock::default();
     let (mut depth, mut open_html) = (0_i32, 0_i32);
     for (event, range) in Parser::new_ext(&normalised, options).into_offset_iter() {
-        start_bytes.get_or_insert(range.start);
         match &event {
             Event::Start(_) => depth += 1,
             Event::End(_) => depth -= 1,
             Event::Html(html) | Event::InlineHtml(html) => open_html += containers(html),
             _ => {}
         }
-        events.extend(writer.convert(event, &range));
+        open.extend(&range, depth);
+        open.events.extend(writer.convert(event, &range));
         if depth == 0 && open_html <= 0 {
-            blocks.extend(block(&mut start_bytes, &mut events));
+            blocks.extend(std::mem::take(&mut open).finish(text));
+            writer.raw_html = RawHtml::default();
             open_html = 0;
         }
     }
-    blocks.extend(block(&mut start_bytes, &mut events));
+    blocks.extend(open.finish(text));
     blocks
 }
 
-/// The block that the events make up.
-fn block(start_bytes: &mut Option<usize>, events: &mut Vec<Event<'_>>) -> Option<Block> {
-    let start_bytes = start_bytes.take()?;
-    let mut raw = String::new();
-    html::push_html(&mut raw, events.drain(..));
-    // The writer aligns cells by styles, which a strict content security policy forbids.
-    for (tag, side) in ["td", "th"].into_iter().flat_map(|tag| ["left", "center", "right"].map(|side| (tag, side))) {
-        raw = raw.replace(&format!("<{tag} style=\"text-align: {side}\">"), &format!("<{tag} align=\"{side}\">"));
-    }
-    Some(Block { start_bytes, html: sanitize(&raw) })
+/// At most how many steps the Markdown parser takes for containers: for each line it walks through those that are open, and each
+/// takes a column of some line's beginning.
+fn container_steps(text: &str) -> usize {
+    let columns = |line: &str| -> usize {
+        let marks = line.bytes().take_while(|byte| b" \t>-+*.)[^]:0123456789".contains(byte));
+        marks.map(|byte| if byte == b'\t' { 4 } else { 1 }).sum()
+    };
+    let (lines, widest) =
+        text.split(['\n', '\r']).fold((0, 0), |(lines, widest), line| (lines + 1, columns(line).max(widest)));
+    usize::saturating_mul(lines, widest)
 }
 
-/// How many containers a piece of raw HTML opens, less those that it closes.
-fn containers(html: &str) -> i32 {
-    let html = html.to_ascii_lowercase();
-    let count = |prefix: &str, tag: &str| {
-        let ends = |rest: &str| rest.starts_with(|c: char| c == '>' || c.is_whitespace());
-        html.match_indices(prefix)
-            .filter(|(at, _)| html[at + prefix.len()..].strip_prefix(tag).is_some_and(ends))
-            .count()
-    };
-    CONTAINERS.iter().map(|tag| count("<", tag) as i32 - count("</", tag) as i32).sum()
+/// A text as it was written.
+fn verbatim(text: &str) -> String {
+    sanitize(&code_block("", text))
+}
+
+/// A block that is being read.
+#[derive(Default)]
+struct OpenBlock<'a> {
+    range: Option<Range<usize>>,
+    deepest: i32,
+    events: Vec<Event<'a>>,
+}
+
+impl OpenBlock<'_> {
+    fn extend(&mut self, range: &Range<usize>, depth: i32) {
+        let own = self.range.get_or_insert_with(|| range.clone());
+        own.end = own.end.max(range.end);
+        self.deepest = self.deepest.max(depth);
+    }
+
+    /// The block that the events make up.
+    fn finish(self, text: &str) -> Option<Block> {
+        let range = self.range?;
+        let start_bytes = range.start;
+        let source = text.get(range).unwrap_or_default();
+        if self.deepest > MAX_DEPTH {
+            return Some(Block { start_bytes, html: verbatim(source) });
+        }
+        let mut raw = String::new();
+        html::push_html(&mut raw, self.events.into_iter());
+        if raw.len() > source.len() * MAX_MARKDOWN_GROWTH + MIN_HTML_BYTES {
+            return Some(Block { start_bytes, html: verbatim(source) });
+        }
+        // The writer aligns cells by styles, which a strict content security policy forbids.
+        for (tag, side) in ["td", "th"].into_iter().flat_map(|tag| ["left", "center", "right"].map(|side| (tag, side)))
+        {
+            raw = raw.replace(&format!("<{tag} style=\"text-align: {side}\">"), &format!("<{tag} align=\"{side}\">"));
+        }
+        let html = sanitize(&raw);
+        let is_bounded = html.len() <= raw.len() * MAX_HTML_GROWTH + MIN_HTML_BYTES;
+        Some(Block { start_bytes, html: if is_bounded { html } else { verbatim(source) } })
+    }
 }
 
 /// Turns the parser's events into those that are written.
@@ -82,8 +127,10 @@ struct Writer<'a> {
     source: &'a str,
     /// Language and text of the code block that is being read.
     code: Option<(String, String)>,
-    /// Names of footnotes in the order in which they are met.
-    notes: Vec<String>,
+    /// Footnotes by name, numbered in the order in which they are met.
+    notes: HashMap<String, usize>,
+    /// That of the block that is being read.
+    raw_html: RawHtml,
 }
 
 impl Writer<'_> {
@@ -130,19 +177,22 @@ impl Writer<'_> {
             }
             Event::End(TagEnd::FootnoteDefinition) => Event::Html("</div>\n".into()),
             Event::TaskListMarker(is_done) => Event::Html(if is_done { "☑ " } else { "☐ " }.into()),
-            Event::Html(html) => raw_html(html, Event::Html),
-            Event::InlineHtml(html) => raw_html(html, Event::InlineHtml),
+            Event::Html(html) => match self.raw_html.keep(&html) {
+                Some(kept) => Event::Html(kept.into()),
+                None => Event::Text(html),
+            },
+            Event::InlineHtml(html) => match self.raw_html.keep(&html) {
+                Some(kept) => Event::InlineHtml(kept.into()),
+                None => Event::Text(html),
+            },
             event => event,
         })
     }
 
     /// The number of a footnote.
     fn note_number(&mut self, name: &str) -> usize {
-        if let Some(place) = self.notes.iter().position(|known| known == name) {
-            return place + 1;
-        }
-        self.notes.push(name.to_owned());
-        self.notes.len()
+        let next = self.notes.len() + 1;
+        *self.notes.entry(name.to_owned()).or_insert(next)
     }
 
     /// A formula between single dollar signs, or a price: a digit after the second dollar sign says so.
@@ -172,16 +222,6 @@ fn alert_class(kind: BlockQuoteKind) -> &'static str {
     }
 }
 
-/// Raw HTML where its elements are allowed; otherwise the text, since `Vec<String>` is no element.
-fn raw_html<'a>(html: CowStr<'a>, keep: fn(CowStr<'a>) -> Event<'a>) -> Event<'a> {
-    let is_allowed = html.match_indices('<').all(|(at, _)| {
-        let rest = html[at + 1..].trim_start_matches('/');
-        let name: String = rest.chars().take_while(char::is_ascii_alphanumeric).collect();
-        TAGS.contains(&name.to_ascii_lowercase().as_str())
-    });
-    if is_allowed { keep(html) } else { Event::Text(html) }
-}
-
 fn escaped(text: &str) -> String {
     let mut html = String::new();
     // Writing to a string cannot fail.
@@ -197,7 +237,7 @@ fn escaped_body(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::parse;
+    use super::{MAX_CONTAINER_STEPS, container_steps, parse};
 
     fn html(text: &str) -> String {
         parse(text).into_iter().map(|block| block.html).collect()
@@ -238,6 +278,70 @@ mod tests {
         let blocks = parse("<details>\n<summary>More</summary>\n\nInside *it*\n\n</details>\n\nAfter");
         assert_eq!(blocks.len(), 2);
         assert!(blocks[0].html.contains("<em>it</em>"), "{}", blocks[0].html);
+    }
+
+    #[test]
+    fn html_grows_no_more_than_its_text() {
+        let titled = |count: usize| (0..count).map(|index| format!("<b title={index}>")).collect::<String>();
+        let quotes = format!("{}a", ">".repeat(12_000));
+        let columns = "a|".repeat(4_000);
+        let table = format!("{columns}\n{}\n{}", "-|".repeat(4_000), "x|\n".repeat(60));
+        let attacks = [
+            // Formatting elements are opened again in every paragraph: 1,000 times 3,000 elements.
+            format!("<div><p>{}{}", titled(1_000), "<p>x".repeat(3_000)),
+            format!("<div><p>{}{}", titled(500), "<p>x".repeat(1_400)),
+            format!("<div>\n\n{}\n\n{}", titled(1_000), "x\n\n".repeat(4_000)),
+            format!("{}\n\n{}", titled(500), "- x <em id=a>\n".repeat(1_000)),
+            format!("<div>{}", "<b title=1><table></b></table><i title=2><p>".repeat(300)),
+            "<span>".repeat(4_000),
+            "<div>\n\n".repeat(3_000),
+            "<a>".repeat(8_000),
+            // Missing cells are filled in: 4,000 in each row.
+            table,
+            quotes.clone(),
+            format!("{}a", "- ".repeat(12_000)),
+            "1) > ".repeat(5_000),
+            format!("{quotes}\n{}", "a\n".repeat(6_000)),
+            "[".repeat(24_000),
+            "![".repeat(12_000),
+            "$".repeat(24_001),
+            "`a``".repeat(6_000),
+            "**a *".repeat(5_000),
+            "\\(".repeat(12_000),
+            (0..2_000).map(|note| format!("[^{note}]: x\n\n[^{note}]\n\n")).collect(),
+        ];
+        for attack in attacks {
+            let start: String = attack.chars().take(30).collect();
+            let blocks = parse(&attack);
+            let len_bytes: usize = blocks.iter().map(|block| block.html.len()).sum();
+            assert!(len_bytes <= 20 * attack.len(), "{} bytes became {len_bytes}: {start}", attack.len());
+            let elements: usize = blocks.iter().map(|block| block.html.matches('<').count()).sum();
+            assert!(elements <= 40_000, "{elements} elements: {start}");
+        }
+    }
+
+    #[test]
+    fn what_is_nested_too_deeply_is_shown_as_it_was_written() {
+        let nested = |depth: usize| format!("{} a\n\nb", ">".repeat(depth));
+        assert_eq!(html(&nested(40)).matches("<blockquote>").count(), 40);
+        let shown = html(&nested(400));
+        assert!(
+            shown.starts_with("<pre data-language=\"\"><code>&gt;&gt;") && shown.ends_with("<p>b</p>\n"),
+            "{shown}"
+        );
+        // With as many lines as columns the parser would walk through all quotes for each of them.
+        let lines = format!("{}\n{}", ">".repeat(10_000), "a\n".repeat(10_000));
+        assert_eq!(parse(&lines).len(), 1);
+        assert!(container_steps(&lines) > MAX_CONTAINER_STEPS);
+        assert!(container_steps(&"| 1.5 | 2.5 |\n- a\n".repeat(10_000)) < MAX_CONTAINER_STEPS);
+    }
+
+    #[test]
+    fn raw_html_of_ordinary_size_is_kept() {
+        let rows = "<tr><td>1</td><td><b>2</b></td></tr>\n".repeat(200);
+        let shown = html(&format!("<table>\n<tbody>\n{rows}</tbody>\n</table>"));
+        assert_eq!(shown.matches("<td>").count(), 400);
+        assert_eq!(html("<b title=x>a</b> <code class=\"dialog\">b</code>"), "<p><b>a</b> <code>b</code></p>\n");
     }
 
     #[test]

@@ -1,6 +1,8 @@
 //! `\(x\)` and `\[x\]`, as most models write maths, become `$x$` and `$$x$$`, as Markdown has it.
 
 use std::borrow::Cow;
+use std::collections::HashMap;
+use std::ops::Range;
 
 /// The text with its delimiters replaced; every byte stays where it is. Code is left alone.
 pub(super) fn normalise(text: &str) -> Cow<'_, str> {
@@ -39,7 +41,7 @@ pub(super) fn normalise(text: &str) -> Cow<'_, str> {
 }
 
 /// The ranges of lines, with their ends.
-fn lines(text: &str) -> impl Iterator<Item = std::ops::Range<usize>> {
+fn lines(text: &str) -> impl Iterator<Item = Range<usize>> {
     let mut start = 0;
     text.split_inclusive('\n').map(move |line| {
         let range = start..start + line.len();
@@ -48,30 +50,65 @@ fn lines(text: &str) -> impl Iterator<Item = std::ops::Range<usize>> {
     })
 }
 
+/// Where the last closing delimiter of each kind begins in a paragraph. What has none ahead of it is not looked for, so that every
+/// byte is read three times at most.
+#[derive(Default)]
+struct LastEnds {
+    round: Option<usize>,
+    square: Option<usize>,
+    /// Of runs of backticks, by their length.
+    backticks: HashMap<usize, usize>,
+}
+
+impl LastEnds {
+    fn of(bytes: &[u8], range: Range<usize>) -> Self {
+        let mut ends = Self::default();
+        let mut position = range.start;
+        while position < range.end {
+            let length = backticks(&bytes[position..range.end]).max(1);
+            match (bytes[position], bytes[position..range.end].get(1)) {
+                (b'`', _) => {
+                    ends.backticks.insert(length, position);
+                }
+                (b'\\', Some(b')')) => ends.round = Some(position),
+                (b'\\', Some(b']')) => ends.square = Some(position),
+                _ => {}
+            }
+            position += length;
+        }
+        tests_count(range.len());
+        ends
+    }
+}
+
 /// Replaces pairs within a paragraph, outside code spans.
-fn replace_in(bytes: &mut [u8], range: std::ops::Range<usize>) {
+fn replace_in(bytes: &mut [u8], range: Range<usize>) {
+    let ends = LastEnds::of(bytes, range.clone());
     let mut position = range.start;
     while position + 1 < range.end {
         match (bytes[position], bytes[position + 1]) {
             (b'`', _) => {
-                let run = bytes[position..range.end].iter().take_while(|byte| **byte == b'`').count();
-                position = code_span_end(&bytes[..range.end], position + run, run);
+                let run = backticks(&bytes[position..range.end]);
+                position += run;
+                if ends.backticks.get(&run).is_some_and(|last| *last >= position) {
+                    position = code_span_end(&bytes[..range.end], position, run);
+                }
             }
             (b'\\', open @ (b'(' | b'[')) => {
-                let close = if open == b'(' { b')' } else { b']' };
-                let inner = position + 2..range.end;
-                let end = inner.clone().find(|&at| bytes[at] == b'\\' && bytes.get(at + 1) == Some(&close));
-                let Some(end) = end.filter(|end| *end > position + 2 && end + 1 < range.end) else {
-                    position += 2;
+                let (close, last) = if open == b'(' { (b')', ends.round) } else { (b']', ends.square) };
+                let start = position + 2;
+                let end = last.and_then(|last| closing(bytes, start, last, close)).filter(|end| *end > start);
+                let Some(end) = end else {
+                    position = start;
                     continue;
                 };
                 if open == b'[' {
-                    bytes[position..position + 2].fill(b'$');
+                    bytes[position..start].fill(b'$');
                     bytes[end..end + 2].fill(b'$');
                 } else {
                     // White space must not touch a single dollar sign, so it changes places with it.
                     let is_space = |at: &usize| bytes[*at].is_ascii_whitespace();
-                    let first = (position + 2..end).find(|at| !is_space(at)).unwrap_or(end);
+                    let first = (start..end).find(|at| !is_space(at)).unwrap_or(end);
                     let last = (first..end).rev().find(|at| !is_space(at)).unwrap_or(first);
                     bytes[position..first].fill(b' ');
                     bytes[last + 1..end + 2].fill(b' ');
@@ -86,22 +123,71 @@ fn replace_in(bytes: &mut [u8], range: std::ops::Range<usize>) {
     }
 }
 
+/// How many backticks the bytes begin with.
+fn backticks(bytes: &[u8]) -> usize {
+    bytes.iter().take_while(|byte| **byte == b'`').count()
+}
+
+/// The first backslash from `start` to `last` that has this byte behind it.
+fn closing(bytes: &[u8], start: usize, last: usize, close: u8) -> Option<usize> {
+    let found = (start..=last).find(|&at| bytes[at] == b'\\' && bytes[at + 1] == close);
+    tests_count(found.unwrap_or(last).saturating_sub(start));
+    found
+}
+
 /// Where a code span that was opened by `run` backticks before `start` ends; `start` if it does not.
 fn code_span_end(bytes: &[u8], start: usize, run: usize) -> usize {
     let mut position = start;
     while position < bytes.len() {
-        let found = bytes[position..].iter().take_while(|byte| **byte == b'`').count();
+        let found = backticks(&bytes[position..]);
         if found == run {
+            tests_count(position - start);
             return position + run;
         }
         position += found.max(1);
     }
+    tests_count(bytes.len() - start);
     start
+}
+
+/// Notes for the tests how many bytes were read on the way to an end.
+fn tests_count(len_bytes: usize) {
+    #[cfg(test)]
+    tests::READ_BYTES.with(|read| read.set(read.get() + len_bytes));
+    #[cfg(not(test))]
+    let _ = len_bytes;
 }
 
 #[cfg(test)]
 mod tests {
+    use std::cell::Cell;
+
     use super::normalise;
+
+    thread_local! {
+        pub(super) static READ_BYTES: Cell<usize> = const { Cell::new(0) };
+    }
+
+    #[test]
+    fn every_byte_is_read_a_few_times_at_most() {
+        let len_bytes = 256 * 1024;
+        let runs: String = (1..700).map(|run| format!("{} ", "`".repeat(run))).collect();
+        let texts = [
+            "\\(".repeat(len_bytes / 2),
+            "\\[".repeat(len_bytes / 2),
+            "\\(a\\)".repeat(len_bytes / 5),
+            "\\(\\)".repeat(len_bytes / 4),
+            "`\\(".repeat(len_bytes / 3),
+            format!("{runs}\\("),
+            format!("{}\\)", "\\[".repeat(len_bytes / 2)),
+        ];
+        for text in texts {
+            READ_BYTES.set(0);
+            assert_eq!(normalise(&text).len(), text.len());
+            let (read, start) = (READ_BYTES.get(), text.get(..20));
+            assert!(read <= 3 * text.len(), "{read} bytes read for {} of {start:?}", text.len());
+        }
+    }
 
     #[test]
     fn delimiters_become_dollars_outside_code() {

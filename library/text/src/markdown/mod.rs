@@ -8,6 +8,7 @@ mod blocks;
 mod delimiters;
 mod highlight;
 mod math;
+mod raw;
 mod sanitize;
 
 use blocks::{Block, parse};

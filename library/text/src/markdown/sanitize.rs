@@ -183,11 +183,69 @@ impl UrlRelativeEvaluate<'_> for NotesOnly {
 /// The HTML without anything that is not listed above, and without characters that nobody sees.
 pub(super) fn sanitize(html: &str) -> String {
     let html = SANITIZER.clean(html).to_string();
-    if html.contains(is_unseen) { html.replace(is_unseen, "") } else { html }
+    if !html.contains(|character: char| is_unseen(character) || is_emoji_selector(character)) {
+        return html;
+    }
+    let mut previous = None;
+    let is_seen = |character: &char| {
+        let selects = previous.replace(*character).is_some_and(may_be_emoji);
+        !is_unseen(*character) && (!is_emoji_selector(*character) || selects)
+    };
+    html.chars().filter(is_seen).collect()
 }
 
-/// Characters that turn text round, or that are no text at all but could carry orders to whoever the answer is pasted to: the
-/// bidirectional embeddings and overrides of Unicode 16, section 23.2, and its tags, section 23.9.
+/// Characters that turn text round, or that are no text at all but could carry orders to whoever the answer is pasted to: of
+/// Unicode 16 the bidirectional embeddings, overrides and isolates with the deprecated formats after them (section 23.2 and
+/// 23.3), variation selectors (23.4), and tags (23.9).
 fn is_unseen(character: char) -> bool {
-    matches!(character, '\u{202A}'..='\u{202E}' | '\u{E0000}'..='\u{E007F}')
+    matches!(
+        character,
+        '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{206F}' | '\u{FE00}'..='\u{FE0D}' | '\u{E0000}'..='\u{E0FFF}'
+    )
+}
+
+/// The variation selectors that show the character before them as text or as an emoji.
+fn is_emoji_selector(character: char) -> bool {
+    matches!(character, '\u{FE0E}' | '\u{FE0F}')
+}
+
+/// Whether a character is in a block that has emoji, or one of the few others that may be shown as such.
+fn may_be_emoji(character: char) -> bool {
+    matches!(
+        character,
+        '#' | '*' | '0'..='9' | '©' | '®' | '‼' | '⁉' | '™' | 'ℹ' | 'Ⓜ' | '〰' | '〽' | '㊗' | '㊙'
+            | '\u{2190}'..='\u{21FF}' // Arrows.
+            | '\u{2300}'..='\u{23FF}' // Technical.
+            | '\u{25A0}'..='\u{27BF}' // Shapes, symbols, dingbats.
+            | '\u{2900}'..='\u{297F}' | '\u{2B00}'..='\u{2BFF}' // More arrows.
+            | '\u{1F000}'..='\u{1FAFF}' // Pictographs.
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::sanitize;
+
+    #[test]
+    fn what_nobody_sees_is_removed() {
+        let cases = [
+            ("a\u{202E}b\u{2066}c\u{2069}d&#x2067;e", "abcde"),
+            ("a\u{FE00}b\u{FE0F}c\u{FE0E}d\u{E0100}e\u{E01EF}f\u{E0041}g", "abcdefg"),
+            // Emoji and keycaps keep one selector; sequences of people and flags are untouched.
+            (
+                "❤\u{FE0F} ☎\u{FE0E} 1\u{FE0F}\u{20E3} ✌\u{FE0F}\u{FE0F}",
+                "❤\u{FE0F} ☎\u{FE0E} 1\u{FE0F}\u{20E3} ✌\u{FE0F}",
+            ),
+            ("👩\u{200D}⚕\u{FE0F} 🇫🇷 👍🏽", "👩\u{200D}⚕\u{FE0F} 🇫🇷 👍🏽"),
+            // Persian and Hebrew need theirs.
+            ("می\u{200C}خواهم \u{200F}שלום", "می\u{200C}خواهم \u{200F}שלום"),
+            (
+                "<a title=\"x\u{2066}y\">z</a>",
+                "<a title=\"xy\" target=\"_blank\" rel=\"noopener noreferrer nofollow\">z</a>",
+            ),
+        ];
+        for (html, expected) in cases {
+            assert_eq!(sanitize(html), expected, "{html:?}");
+        }
+    }
 }

@@ -54,6 +54,11 @@ fn call(value: &Value) -> Option<(String, String)> {
 }
 
 #[cfg(test)]
+#[path = "../../../../tests/src/notes.rs"]
+#[allow(unreachable_pub, reason = "a part of another package")]
+mod notes;
+
+#[cfg(test)]
 mod tests {
     use super::*;
 
@@ -95,6 +100,17 @@ mod tests {
             let found = calls(format, text);
             let found: Vec<_> = found.iter().map(|(name, arguments)| (name.as_str(), arguments.as_str())).collect();
             assert_eq!(found, expected, "{format:?}: {text}");
+        }
+        let forms = [
+            (ToolFormat::Hermes, "Hermes, Qwen 2.5 and 3, and many more"),
+            (ToolFormat::Llama, "Llama 3"),
+            (ToolFormat::Mistral, "Mistral"),
+            (ToolFormat::MistralNamed, "Mistral since 2025"),
+            (ToolFormat::Granite, "Granite 3"),
+        ];
+        for (format, models) in forms {
+            let read = cases.iter().filter(|(own, ..)| *own == format).count();
+            super::notes::note("tools", &[&format!("{format:?}"), models, &read.to_string()]);
         }
     }
 }

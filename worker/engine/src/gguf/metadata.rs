@@ -1,5 +1,6 @@
 //! Metadata values and typed look-ups.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 
 use super::reader::{ReadError, Reader};
@@ -19,8 +20,12 @@ pub enum Value {
     Bool(bool),
     /// A string.
     String(String),
-    /// An array of integers or booleans.
+    /// An array of integers of more than one byte.
     Integers(Vec<i64>),
+    /// An array of unsigned bytes or booleans, as large as in the file.
+    Bytes(Vec<u8>),
+    /// An array of signed bytes, as large as in the file.
+    SignedBytes(Vec<i8>),
     /// An array of floats.
     Floats(Vec<f32>),
     /// An array of strings.
@@ -81,11 +86,15 @@ impl Value {
         };
         // `len` is at most MAX_ARRAY_LEN, so the product cannot overflow.
         let bytes = reader.take(len * element_bytes)?;
+        match element_type {
+            0 | 7 => return Ok(Self::Bytes(bytes.to_vec())),
+            1 => return Ok(Self::SignedBytes(bytes.iter().map(|byte| byte.cast_signed()).collect())),
+            _ => {}
+        }
         let elements = bytes.chunks_exact(element_bytes as usize).map(little_endian);
         Ok(match element_type {
             6 => Self::Floats(elements.map(|bits| f32::from_bits(bits as u32)).collect()),
             12 => Self::Floats(elements.map(|bits| f64::from_bits(bits) as f32).collect()),
-            1 => Self::Integers(elements.map(|bits| i64::from(bits as u8 as i8)).collect()),
             3 => Self::Integers(elements.map(|bits| i64::from(bits as u16 as i16)).collect()),
             5 => Self::Integers(elements.map(|bits| i64::from(bits as u32 as i32)).collect()),
             _ => Self::Integers(elements.map(u64::cast_signed).collect()),
@@ -175,10 +184,20 @@ impl Metadata {
     }
 
     /// The integers under `key`.
-    pub fn integers(&self, key: &str) -> Option<&[i64]> {
+    pub fn integers(&self, key: &str) -> Option<Cow<'_, [i64]>> {
+        Some(match self.get(key)? {
+            Value::Integers(integers) => Cow::Borrowed(integers.as_slice()),
+            Value::Bytes(bytes) => bytes.iter().map(|byte| i64::from(*byte)).collect(),
+            Value::SignedBytes(bytes) => bytes.iter().map(|byte| i64::from(*byte)).collect(),
+            _ => return None,
+        })
+    }
+
+    /// The bytes under `key`, which some files have as wider integers.
+    pub fn bytes(&self, key: &str) -> Option<Cow<'_, [u8]>> {
         match self.get(key)? {
-            Value::Integers(integers) => Some(integers),
-            _ => None,
+            Value::Bytes(bytes) => Some(Cow::Borrowed(bytes.as_slice())),
+            _ => Some(self.integers(key)?.iter().map(|integer| *integer as u8).collect()),
         }
     }
 

@@ -106,6 +106,8 @@ fn write_value(bytes: &mut Vec<u8>, value: &Value) {
                 Err(_) => write_array(bytes, 11, values, |bytes, value| bytes.extend(value.to_le_bytes())),
             }
         }
+        Value::Bytes(values) => write_array(bytes, 0, values, |bytes, value| bytes.push(*value)),
+        Value::SignedBytes(values) => write_array(bytes, 1, values, |bytes, value| bytes.push(value.cast_unsigned())),
         Value::Floats(values) => write_array(bytes, 6, values, |bytes, value| bytes.extend(value.to_le_bytes())),
         Value::Strings(values) => write_array(bytes, 8, values, |bytes, value| write_string(bytes, value)),
     }
@@ -127,6 +129,8 @@ mod tests {
             ("f", Value::String("ä".to_owned())),
             ("g", Value::Integers(vec![1, -2])),
             ("big", Value::Integers(vec![1 << 40])),
+            ("bytes", Value::Bytes(vec![0, 255])),
+            ("signed", Value::SignedBytes(vec![-1, 127])),
             ("h", Value::Floats(vec![0.25])),
             ("i", Value::Strings(vec!["x".to_owned(), String::new()])),
         ];

@@ -140,7 +140,7 @@ impl LinearTuning {
     }
 
     /// Pairs of rows and tokens of a workgroup.
-    fn tile(&self) -> [u32; 2] {
+    pub(crate) fn tile(&self) -> [u32; 2] {
         match self.tiles {
             Tiles::None => [self.pairs * (self.workgroup / self.lanes), self.tokens],
             Tiles::Shared | Tiles::Packed => [self.pairs * TILE_LANES, self.tokens * (self.workgroup / TILE_LANES)],
@@ -188,7 +188,8 @@ pub struct Linear {
 }
 
 impl Linear {
-    fn pairs(&self) -> u32 {
+    /// Pairs of rows that a token is multiplied with; which rows form one is the epilogue's choice.
+    pub(crate) fn pairs(&self) -> u32 {
         match self.epilogue {
             Epilogue::Gated(_) => self.rows / 2,
             _ => self.product_rows().div_ceil(2),
@@ -196,7 +197,7 @@ impl Linear {
     }
 
     /// Rows that a token is multiplied with.
-    fn product_rows(&self) -> u32 {
+    pub(crate) fn product_rows(&self) -> u32 {
         self.experts.map_or(self.rows, |experts| experts.rows)
     }
 

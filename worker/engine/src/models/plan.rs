@@ -96,6 +96,8 @@ pub enum FeedForwardPlan {
     },
     /// Some of many experts for each token. Matrices hold all experts' rows, one expert below the other.
     Experts {
+        /// How they are chosen, and how wide they are.
+        experts: ExpertConfig,
         /// Scores the experts.
         router: Product,
         /// Gate.
@@ -298,6 +300,7 @@ impl LayerPlanner<'_, '_> {
         let out_rows = experts.count.checked_mul(width).ok_or_else(overflow)?;
         // An expert's rows are found by its number, so no matrix may be split.
         Ok(FeedForwardPlan::Experts {
+            experts,
             router: self.planner.matrix(self.weight("ffn_gate_inp"), experts.count, width)?,
             gate: self.planner.whole(self.weight("ffn_gate_exps"), rows, width)?,
             up: self.planner.whole(self.weight("ffn_up_exps"), rows, width)?,

@@ -5,7 +5,7 @@ use super::cpu::CpuEncoder;
 use super::device::Device;
 use super::gpu::Gpu;
 use super::product::{Input, Output, ProductBuilder};
-use super::program::{Binding, Dispatch, Grid};
+use super::program::{Binding, Dispatch, Grid, Task};
 use super::upload::Placed;
 use super::weights::Weights;
 use crate::error::{EngineError, Result};
@@ -132,6 +132,14 @@ impl Encoder {
         &self.device
     }
 
+    /// On a GPU: the device, the cache, and the dispatches of a text.
+    pub(super) fn program(&self) -> Option<(&Gpu, &wgpu::Buffer, &[Dispatch])> {
+        match &self.compute {
+            Compute::Gpu(encoder) => Some((&encoder.gpu, &encoder.buffers.kv, encoder.program.as_slice())),
+            Compute::Cpu(_) => None,
+        }
+    }
+
     /// The vector of a text.
     ///
     /// # Errors
@@ -246,7 +254,8 @@ impl Builder<'_> {
             (2, Binding::Read(&buffers.kv)),
             (3, Binding::Write(&buffers.attended)),
         ];
-        program.push(Dispatch::new(self.gpu, &attention.shader(), &bindings, attention.grids()[0]));
+        let dispatch = Dispatch::new(self.gpu, &attention.shader(), &bindings, attention.grids()[0]);
+        program.push(dispatch.computing(Task::Attention(attention)));
         let input = Input { bias: layer.attention_output_bias, ..Input::new(&buffers.attended) };
         self.products().push(program, &layer.attention_output, &input, &self.add_to_hidden())?;
         program.push(self.norm(layer.attention_norm));

@@ -3,12 +3,12 @@
 use super::buffers::Buffers;
 use super::gpu::Gpu;
 use super::product::{Input, Output, ProductBuilder};
-use super::program::{Binding, Dispatch, Grid};
+use super::program::{Binding, Dispatch, Grid, Task};
 use super::weights::{Matrix, Weights};
 use crate::error::Result;
 use crate::kernels::attention::{Attention, AttentionLayout, can_project, has_cooperative_layout};
 use crate::kernels::experts::{expert_sum, route};
-use crate::kernels::linear::{Epilogue, ExpertRows, LinearTuning, MAX_MERGED_LEN, MergedParts, Tiles};
+use crate::kernels::linear::{Epilogue, ExpertRows, Linear, LinearTuning, MAX_MERGED_LEN, MergedParts, Tiles};
 use crate::kernels::norm::{add_norm, head_norm};
 use crate::kernels::sampling::{chunk_count, logit_scan, sample};
 use crate::models::{
@@ -66,10 +66,8 @@ impl ForwardBuilder<'_> {
             let norm = plan.feed_forward_norm;
             match &plan.feed_forward {
                 FeedForwardPlan::Dense { gate_up, down } => self.dense(&mut program, plan, norm, gate_up, down)?,
-                FeedForwardPlan::Experts { router, gate, up, down } => {
-                    // The configuration has experts wherever the plan does.
-                    let Some(experts) = self.config.experts else { continue };
-                    self.experts(&mut program, norm, experts, router, [*gate, *up, *down])?;
+                FeedForwardPlan::Experts { experts, router, gate, up, down } => {
+                    self.experts(&mut program, norm, *experts, router, [*gate, *up, *down])?;
                 }
             }
         }
@@ -192,9 +190,8 @@ impl ForwardBuilder<'_> {
         let input = Input { norm: plan.attention_norm, bias: plan.qkv_bias, ..Input::new(&buffers.hidden) };
         let extra = [(6, Binding::Write(kv)), (7, Binding::Read(self.rope(layer)))];
         let output = Output { epilogue, y: &buffers.splits, rows: matrix.rows, extra: &extra };
-        self.products().within(matrix, &input, &output, |projection| {
-            Some((attention.projected_shader(projection)?, attention.projected_grid()))
-        })
+        let place = |linear: &Linear| Some((attention.projected_shader(linear)?, attention.projected_grid()));
+        Ok(self.products().within(matrix, &input, &output, place)?.within(attention))
     }
 
     fn attention(&self, layer: LayerConfig, splits: u32) -> Attention {
@@ -225,7 +222,8 @@ impl ForwardBuilder<'_> {
             (3, Binding::Write(result)),
         ];
         let [grid, merge_grid] = attention.grids();
-        program.push(Dispatch::new(self.gpu, &attention.shader(), &bindings, grid));
+        program
+            .push(Dispatch::new(self.gpu, &attention.shader(), &bindings, grid).computing(Task::Attention(attention)));
         if is_split && self.merged_parts(attention.splits).is_none() {
             let bindings = [
                 (0, Binding::Uniform(&buffers.state)),

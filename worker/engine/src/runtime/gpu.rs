@@ -6,7 +6,7 @@ use futures::channel::oneshot;
 
 #[cfg(target_family = "wasm")]
 use super::browser_subgroups::get;
-use super::kernel::{Kernel, Kernels};
+use super::kernel::{Edit, Kernel, Kernels};
 use super::tuning::Tuning;
 use crate::error::{EngineError, Result};
 use crate::fit::DeviceLimits;
@@ -56,6 +56,8 @@ pub struct GpuOptions {
     pub tuning: Option<Tuning>,
     /// Plan for bindings no larger than this, in bytes: for testing how large matrices are split.
     pub max_binding_bytes: Option<u64>,
+    /// Change the text of kernels before they are compiled: for testing what a compiler that is wrong comes to.
+    pub edit_kernels: Option<Edit>,
 }
 
 /// A WebGPU device with its queue and its kernels. Clones share all of it.
@@ -156,7 +158,7 @@ impl Gpu {
             device,
             queue,
             faults,
-            kernels: Arc::default(),
+            kernels: Arc::new(Kernels::new(options.edit_kernels)),
         })
     }
 
@@ -225,7 +227,8 @@ impl Gpu {
     }
 
     /// The same device, with kernels laid out in another way.
-    pub(super) fn with_tuning(&self, tuning: Tuning) -> Self {
+    #[must_use]
+    pub fn with_tuning(&self, tuning: Tuning) -> Self {
         Self { tuning: Arc::new(tuning), ..self.clone() }
     }
 

@@ -8,24 +8,29 @@ use crate::kernels::{Shader, expand};
 /// A kernel that may be compiled already.
 pub(super) struct Kernel {
     device: wgpu::Device,
-    name: &'static str,
+    shader: Shader,
     module: wgpu::ShaderModule,
     layout: wgpu::PipelineLayout,
     pipeline: OnceLock<wgpu::ComputePipeline>,
 }
 
 impl Kernel {
-    fn new(device: &wgpu::Device, shader: &Shader, layout: &wgpu::BindGroupLayout) -> Self {
+    fn new(device: &wgpu::Device, shader: &Shader, text: String, layout: &wgpu::BindGroupLayout) -> Self {
         let module = device.create_shader_module(wgpu::ShaderModuleDescriptor {
             label: Some(shader.file),
-            source: wgpu::ShaderSource::Wgsl(expand(shader).into()),
+            source: wgpu::ShaderSource::Wgsl(text.into()),
         });
         let layout = device.create_pipeline_layout(&wgpu::PipelineLayoutDescriptor {
             label: Some(shader.file),
             bind_group_layouts: &[Some(layout)],
             immediate_size: 0,
         });
-        Self { device: device.clone(), name: shader.file, module, layout, pipeline: OnceLock::new() }
+        Self { device: device.clone(), shader: shader.clone(), module, layout, pipeline: OnceLock::new() }
+    }
+
+    /// What it is compiled from.
+    pub(super) fn shader(&self) -> &Shader {
+        &self.shader
     }
 
     /// The pipeline, which is compiled if it is not yet.
@@ -36,7 +41,7 @@ impl Kernel {
     /// Compiles it.
     pub(super) fn create(&self) -> wgpu::ComputePipeline {
         self.device.create_compute_pipeline(&wgpu::ComputePipelineDescriptor {
-            label: Some(self.name),
+            label: Some(self.shader.file),
             layout: Some(&self.layout),
             module: &self.module,
             entry_point: Some("main"),
@@ -50,18 +55,33 @@ impl Kernel {
     }
 }
 
+/// Changes the text of a kernel.
+pub(super) type Edit = fn(&Shader, String) -> String;
+
 /// All kernels of a device.
-#[derive(Default)]
-pub(super) struct Kernels(Mutex<HashMap<Shader, Arc<Kernel>>>);
+pub(super) struct Kernels {
+    compiled: Mutex<HashMap<Shader, Arc<Kernel>>>,
+    edit: Option<Edit>,
+}
 
 impl Kernels {
+    /// None yet. Their text is changed by `edit` before it is compiled.
+    pub(super) fn new(edit: Option<Edit>) -> Self {
+        Self { compiled: Mutex::default(), edit }
+    }
+
     /// The kernel of `shader`, whose bind group has the layout `layout`.
     pub(super) fn get(&self, device: &wgpu::Device, shader: &Shader, layout: &wgpu::BindGroupLayout) -> Arc<Kernel> {
-        let mut kernels = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut kernels = self.compiled.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(kernel) = kernels.get(shader) {
             return Arc::clone(kernel);
         }
-        let kernel = Arc::new(Kernel::new(device, shader, layout));
+        let text = expand(shader);
+        let text = match self.edit {
+            Some(edit) => edit(shader, text),
+            None => text,
+        };
+        let kernel = Arc::new(Kernel::new(device, shader, text, layout));
         kernels.insert(shader.clone(), Arc::clone(&kernel));
         kernel
     }
@@ -70,7 +90,7 @@ impl Kernels {
     pub(super) async fn compile(&self) {
         let waiting = |kernel: &&Arc<Kernel>| kernel.pipeline.get().is_none();
         let kernels: Vec<_> = {
-            let kernels = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+            let kernels = self.compiled.lock().unwrap_or_else(PoisonError::into_inner);
             kernels.values().filter(waiting).cloned().collect()
         };
         compile_all(&kernels).await;

@@ -178,7 +178,10 @@ impl Loader {
         let TensorStage { description, upload } = *stage;
         let (placed, host) = upload.finish()?;
         let (config, plan, chat) = match description.with_cache(device.cache_format(options.cache)) {
-            Description::Decoder { config, plan, chat } => (config, plan, Arc::new(*chat)),
+            Description::Decoder { config, plan, mut chat } => {
+                chat.try_template()?;
+                (config, plan, Arc::new(*chat))
+            }
             Description::Encoder { config, plan, tokenizer } => {
                 let encoder =
                     checked(&device, || Encoder::new(device.clone(), config, &plan, *tokenizer, placed)).await?;
@@ -196,6 +199,15 @@ impl Loader {
                 }
                 result => return result.map(|model| Loaded::Decoder(Box::new(model))),
             }
+        }
+    }
+
+    /// Tokenizer and template of a model that answers, once its header is read. Until [`Loader::finish_any`] nobody has tried
+    /// the template.
+    pub fn chat_mut(&mut self) -> Option<&mut Chat> {
+        match &mut self.stage {
+            Stage::Tensors(stage) => stage.description.chat_mut(),
+            Stage::Header(..) => None,
         }
     }
 
@@ -288,7 +300,7 @@ impl TensorStage {
     async fn new(device: &Device, headers: &[Gguf]) -> Result<Self> {
         let description = Description::new(Gguf::merge(headers)?.as_ref(), device.limits())?;
         if let Some(gpu) = device.gpu() {
-            Upload::prepare(gpu, description.weights()).await;
+            Upload::prepare(gpu, description.weights()).await?;
         }
         let upload = checked(device, || Upload::new(device, description.weights(), headers)).await?;
         Ok(Self { description, upload })

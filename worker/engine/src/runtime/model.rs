@@ -252,8 +252,8 @@ impl Model {
     /// Puts what an answer to `prompt` begins with onto the device and returns the prompt's last token.
     fn begin_answer(&mut self, prompt: &[u32], plan: &SamplingPlan<'_>) -> Result<u32> {
         plan.params.validate()?;
-        debug_assert_eq!(self.cached.len() + 1, prompt.len(), "prefill comes first");
         self.check_tokens(&plan.bias.iter().map(|(id, _)| *id).collect::<Vec<_>>())?;
+        debug_assert_eq!(self.cached.len() + 1, prompt.len(), "prefill comes first");
         let history = history(self.config.vocab as usize, prompt, plan.generated);
         let last = prompt.last().copied().unwrap_or_default();
         match &mut self.compute {

@@ -1,7 +1,7 @@
 //! Matrix products and look-ups as dispatches.
 
 use super::gpu::Gpu;
-use super::program::{Binding, Dispatch, Grid};
+use super::program::{Binding, Dispatch, Grid, Task};
 use super::weights::{Matrix, Weights};
 use crate::error::{EngineError, Result};
 use crate::kernels::Shader;
@@ -82,7 +82,8 @@ impl ProductBuilder<'_> {
         self.dispatch(matrix, input, output, (self.tuning, None), place)
     }
 
-    fn dispatch(
+    /// The dispatch of a product with `matrix`, laid out as told, whose input is `prepared` if there is such. `place` gives its shader and grid.
+    pub(super) fn dispatch(
         &self,
         matrix: &Matrix,
         input: &Input<'_>,
@@ -117,7 +118,8 @@ impl ProductBuilder<'_> {
         bindings.extend_from_slice(output.extra);
         let (shader, grid) = supported(place(&linear), matrix)?;
         let dispatch = Dispatch::new(self.gpu, &shader, &bindings, grid);
-        Ok(dispatch.reading(matrix.quants.size() + matrix.scales.size()))
+        let task = Task::Product(linear, input.norm.map(|_| self.norm_eps));
+        Ok(dispatch.reading(matrix.quants.size() + matrix.scales.size()).computing(task))
     }
 
     fn tuning_for(&self, matrix: &Matrix, input: &Input<'_>) -> LinearTuning {
@@ -137,7 +139,8 @@ impl ProductBuilder<'_> {
         }
     }
 
-    fn prepare(&self, tiles: Tiles, cols: u32, input: &Input<'_>, prepared: &wgpu::Buffer) -> Dispatch {
+    /// The dispatch that prepares a product's input for tiles.
+    pub(super) fn prepare(&self, tiles: Tiles, cols: u32, input: &Input<'_>, prepared: &wgpu::Buffer) -> Dispatch {
         let prepare = if tiles == Tiles::Packed { quantise } else { halve };
         let shader = prepare(cols, input.norm.map(|_| self.norm_eps));
         let mut bindings =
@@ -166,7 +169,8 @@ impl ProductBuilder<'_> {
                 (3, Binding::Read(ids)),
                 (4, Binding::Write(x)),
             ];
-            program.push(Dispatch::new(self.gpu, &supported(embed.shader(), part)?, &bindings, Grid::TokensInX));
+            let dispatch = Dispatch::new(self.gpu, &supported(embed.shader(), part)?, &bindings, Grid::TokensInX);
+            program.push(dispatch.computing(Task::Embed(embed)));
         }
         Ok(())
     }

@@ -5,6 +5,9 @@ use std::sync::Arc;
 use super::gpu::Gpu;
 use super::kernel::Kernel;
 use crate::kernels::Shader;
+use crate::kernels::attention::Attention;
+use crate::kernels::embed::Embed;
+use crate::kernels::linear::Linear;
 
 /// A buffer bound to a kernel.
 #[derive(Clone, Copy)]
@@ -72,10 +75,24 @@ impl Grid {
     }
 }
 
+/// What a kernel computes, where its twin can do the same with other inputs.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Task {
+    /// A matrix product, whose input is RMS-normalised with this epsilon, by the kernel or by one before it.
+    Product(Linear, Option<f32>),
+    /// Attention.
+    Attention(Attention),
+    /// Attention that multiplies its query, key and value by itself.
+    Projected(Attention, Linear),
+    /// A look-up in a table.
+    Embed(Embed),
+}
+
 /// A kernel with its buffers. It is compiled when it is encoded for the first time, if it was not before.
 pub struct Dispatch {
     /// What it computes, for people.
     kernel: String,
+    task: Option<Task>,
     /// Bytes of the matrix that it reads, if it reads one.
     weight_bytes: u64,
     compiled: Arc<Kernel>,
@@ -111,7 +128,34 @@ impl Dispatch {
             layout: &layout,
             entries: &entries,
         });
-        Self { kernel: shader.name(), weight_bytes: 0, compiled: gpu.kernel(shader, &layout), bind_group, grid }
+        let compiled = gpu.kernel(shader, &layout);
+        Self { kernel: shader.name(), task: None, weight_bytes: 0, compiled, bind_group, grid }
+    }
+
+    /// Notes what it computes.
+    #[must_use]
+    pub(super) fn computing(self, task: Task) -> Self {
+        Self { task: Some(task), ..self }
+    }
+
+    /// Notes that its product is a part of `attention`.
+    #[must_use]
+    pub(super) fn within(self, attention: Attention) -> Self {
+        let task = match self.task {
+            Some(Task::Product(linear, _)) => Some(Task::Projected(attention, linear)),
+            other => other,
+        };
+        Self { task, ..self }
+    }
+
+    /// What it computes, if that is noted.
+    pub(super) fn task(&self) -> Option<&Task> {
+        self.task.as_ref()
+    }
+
+    /// What its kernel is compiled from.
+    pub(super) fn shader(&self) -> &Shader {
+        self.compiled.shader()
     }
 
     /// Notes how many bytes of a matrix it reads.

@@ -77,7 +77,8 @@ impl<'m> Stepwise<'m> {
     /// # Errors
     /// Whatever the device reported.
     pub async fn choose(&mut self, allowed: Option<&[u32]>, wants_logits: bool) -> Result<Step> {
-        debug_assert!(std::mem::take(&mut self.has_begun), "`begin` comes first");
+        let has_begun = std::mem::take(&mut self.has_begun);
+        debug_assert!(has_begun, "`begin` comes first");
         let step = match &mut self.model.compute {
             Compute::Gpu(model) => model.choose(allowed, wants_logits).await?,
             Compute::Cpu(model) => {

@@ -114,6 +114,32 @@ impl Tuning {
         }
     }
 
+    /// The same without what shader compilers are known to get wrong: each thread computes its own rows by itself, with no subgroups, no
+    /// tiles, no integers, and no parts of attention. What was allocated for this has room for it.
+    #[must_use]
+    pub fn plain(self) -> Self {
+        let plain = |linear: LinearTuning| LinearTuning {
+            workgroup: 64,
+            lanes: 1,
+            steps: 1,
+            pairs: 1,
+            tiles: Tiles::None,
+            subgroup: 1,
+            ..linear
+        };
+        let (decode, prefill) = (plain(self.decode), plain(self.prefill));
+        Self {
+            decode,
+            prefill,
+            decode_large: decode,
+            prefill_large: prefill,
+            large_matrix: u64::MAX,
+            attention_splits: self.attention_splits.map(|step| AttentionSplits { splits: 1, ..step }),
+            projected_weights: 0,
+            ..self
+        }
+    }
+
     /// Whether attention of one token, with heads of so many weights each, multiplies its query by itself.
     pub fn projects(&self, heads: u32, splits: u32, head_weights: u32) -> bool {
         head_weights <= self.projected_weights && heads * (splits + 2) <= PROJECTING_WORKGROUPS
@@ -180,5 +206,22 @@ mod tests {
         assert_eq!(tiled.linear(tiled.prefill, 19_456, 2560).tiles, Tiles::Shared);
         assert_eq!(tiled.linear(tiled.prefill, 576, 576), tiled.prefill);
         assert_eq!(tuning.with_tiles(16 << 10, Tiles::Cooperative), tuning);
+    }
+
+    #[test]
+    fn plain_kernels_share_nothing_and_fit_what_was_allocated() {
+        for tiles in [Tiles::Shared, Tiles::Packed, Tiles::Cooperative] {
+            let tuning = Tuning::for_adapter(false, Some(32)).with_tiles(48 << 10, tiles);
+            let plain = tuning.plain();
+            for (base, rows) in
+                [(plain.decode, 8), (plain.decode, 1 << 20), (plain.prefill, 8), (plain.prefill, 1 << 20)]
+            {
+                let linear = plain.linear(base, rows, 2560);
+                assert_eq!((linear.lanes, linear.subgroup, linear.tiles), (1, 1, Tiles::None));
+            }
+            assert!(!plain.projects(1, 1, 1) && plain.max_splits() <= tuning.max_splits());
+            assert_eq!((plain.prefill.tokens, plain.prefill_batch), (tuning.prefill.tokens, tuning.prefill_batch));
+            assert_eq!(plain.plain(), plain);
+        }
     }
 }

@@ -145,11 +145,15 @@ pub(super) struct Upload {
 
 impl Upload {
     /// Compiles what repacks the formats of a plan.
-    pub(super) async fn prepare(gpu: &Gpu, plan: &WeightPlan) {
+    ///
+    /// # Errors
+    /// [`EngineError::UnsupportedFormat`]
+    pub(super) async fn prepare(gpu: &Gpu, plan: &WeightPlan) -> Result<()> {
         // Vectors are floats.
         let formats = plan.matrices.iter().map(|matrix| matrix.tensor_type).chain([TensorType::F32]);
-        formats.collect::<HashSet<_>>().into_iter().for_each(|format| ask_for_repacking(gpu, format));
+        formats.collect::<HashSet<_>>().into_iter().try_for_each(|format| ask_for_repacking(gpu, format))?;
         gpu.compile().await;
+        Ok(())
     }
 
     /// Allocates the planned weights.
@@ -183,7 +187,7 @@ impl Upload {
             let (own, rest) = bytes.split_at(window.room().min(bytes.len() as u64) as usize);
             window.write(own);
             bytes = rest;
-            self.advance(own.len() as u64);
+            self.advance(own.len() as u64)?;
         }
         Ok(())
     }
@@ -200,7 +204,7 @@ impl Upload {
         let Some(window) = self.window().await? else { return Ok(0) };
         let taken = window.room().min(left_bytes);
         window.read(source, taken)?;
-        self.advance(taken);
+        self.advance(taken)?;
         Ok(taken)
     }
 
@@ -288,18 +292,19 @@ impl Upload {
     }
 
     /// Notes that so many bytes came; what is complete goes to the device.
-    fn advance(&mut self, len_bytes: u64) {
+    fn advance(&mut self, len_bytes: u64) -> Result<()> {
         self.position += len_bytes;
         if let Some(window) = self.window.take_if(|window| window.room() == 0) {
-            self.place(window);
+            self.place(window)?;
             let position = self.position;
             self.tensor +=
                 self.tensors()[self.tensor..].iter().take_while(|tensor| tensor.end_bytes() <= position).count();
         }
+        Ok(())
     }
 
-    /// Sends a window's tensors to where they go.
-    fn place(&mut self, window: Window) {
+    /// Sends a window's tensors to where they go. A weight that does not get there is an error: the model would compute wrongly without it.
+    fn place(&mut self, window: Window) -> Result<()> {
         let mut dispatches = Vec::new();
         let tensors = self.files.get(self.file).map(Vec::as_slice).unwrap_or_default();
         for tensor in tensors[self.tensor..].iter().take_while(|tensor| tensor.offset_bytes < window.end()) {
@@ -313,24 +318,30 @@ impl Upload {
                 at: start - window.start,
                 len_bytes: end - start,
             };
-            for slot in self.slots.get(&tensor.name).into_iter().flatten() {
-                match (&window.memory, &mut self.placed, &self.staging) {
-                    (Memory::Shared(_), Placed::Gpu(gpu, weights), Some(staging)) => {
-                        dispatches.extend(part.repacking(slot, gpu, staging.file(), weights));
+            let slots = self.slots.get(&tensor.name).ok_or_else(|| misplaced(tensor))?;
+            for slot in slots {
+                match (slot, &window.memory, &mut self.placed, &self.staging) {
+                    (Slot::Host, Memory::Host(memory), ..) => {
+                        self.host.entry(tensor.name.clone()).or_default().extend(part.floats(memory)?);
                     }
-                    (Memory::Host(memory), Placed::Cpu(weights), _) => part.write(slot, memory, weights),
-                    _ => {}
-                }
-                if let (Slot::Host, Memory::Host(memory)) = (slot, &window.memory) {
-                    let floats = dequantize(tensor.tensor_type, part.bytes(memory)).unwrap_or_default();
-                    self.host.entry(tensor.name.clone()).or_default().extend(floats);
+                    (_, Memory::Shared(_), Placed::Gpu(gpu, weights), Some(staging)) => {
+                        dispatches.extend(part.repacking(slot, gpu, staging.file(), weights)?);
+                    }
+                    (_, Memory::Host(memory), Placed::Cpu(weights), _) => part.write(slot, memory, weights),
+                    _ => return Err(misplaced(tensor)),
                 }
             }
         }
         if let (Memory::Shared(memory), Some(staging)) = (window.memory, &mut self.staging) {
             staging.submit(memory, window.filled, &dispatches);
         }
+        Ok(())
     }
+}
+
+/// That a tensor has no place in the plan, or none that its bytes can be brought to from where they are.
+fn misplaced(tensor: &TensorInfo) -> EngineError {
+    EngineError::malformed(format!("the tensor “{}” has no place in the model", tensor.name))
 }
 
 /// The part of a tensor that a window holds.
@@ -348,6 +359,13 @@ impl Part<'_> {
         &memory[self.at as usize..(self.at + self.len_bytes) as usize]
     }
 
+    /// The same as floats.
+    fn floats(&self, memory: &[u8]) -> Result<Vec<f32>> {
+        let TensorInfo { name, tensor_type, .. } = self.tensor;
+        let unsupported = || EngineError::UnsupportedFormat { tensor: name.clone(), format: *tensor_type };
+        dequantize(*tensor_type, self.bytes(memory)).ok_or_else(unsupported)
+    }
+
     /// What of it belongs to `blocks` blocks from block `from_block` of the tensor on, and how many of these blocks come before.
     fn blocks(&self, from_block: u64, blocks: u64) -> Option<(Piece, u64)> {
         let group = Group::of(self.tensor.tensor_type);
@@ -360,18 +378,18 @@ impl Part<'_> {
         (piece.len_bytes > 0).then_some((piece, first - from_block))
     }
 
-    /// What brings it from `file` to where it goes on a GPU.
-    fn repacking(&self, slot: &Slot, gpu: &Gpu, file: &wgpu::Buffer, weights: &Weights) -> Option<Dispatch> {
+    /// What brings it from `file` to where it goes on a GPU; `None` where nothing of it goes there.
+    fn repacking(&self, slot: &Slot, gpu: &Gpu, file: &wgpu::Buffer, weights: &Weights) -> Result<Option<Dispatch>> {
         match *slot {
             Slot::Matrix { index, from_block, blocks, to_block } => {
-                let (piece, before) = self.blocks(from_block, blocks)?;
-                weights.matrices[index].repacking(gpu, file, piece, to_block + before)
+                let Some((piece, before)) = self.blocks(from_block, blocks) else { return Ok(None) };
+                weights.matrices[index].repacking(gpu, file, piece, to_block + before).map(Some)
             }
             Slot::Vector { index, to_byte } => {
                 let piece = Piece { start: self.at, len_bytes: self.len_bytes };
-                copying(gpu, file, piece, &weights.vectors[index], to_byte + self.first_byte)
+                copying(gpu, file, piece, &weights.vectors[index], to_byte + self.first_byte).map(Some)
             }
-            Slot::Host => None,
+            Slot::Host => Err(misplaced(self.tensor)),
         }
     }
 
@@ -389,5 +407,28 @@ impl Part<'_> {
             }
             Slot::Host => {}
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::gguf::{Parsed, Writer};
+    use crate::runtime::Cpu;
+
+    #[test]
+    fn a_weight_without_a_place_is_refused() {
+        let mut writer = Writer::default();
+        writer.tensor("stray", TensorType::F32, &[32]);
+        let mut bytes = writer.header();
+        let gguf = match Gguf::parse(&bytes, None) {
+            Ok(Parsed::Complete(gguf)) => *gguf,
+            other => panic!("{other:?}"),
+        };
+        bytes.extend([0; 128]);
+        // A plan that does not know the tensor.
+        let pushed = Upload::new(&Cpu::blocking().into(), &WeightPlan::default(), &[gguf])
+            .and_then(|mut upload| pollster::block_on(upload.push(&bytes)));
+        assert!(matches!(&pushed, Err(EngineError::Malformed(text)) if text.contains("stray")), "{pushed:?}");
     }
 }

@@ -92,17 +92,19 @@ impl Matrix {
         let mut file = [&[0], bytes].concat();
         file.resize(file.len().next_multiple_of(4) + 4, 0);
         let file = gpu.storage_buffer_with("file", &file);
-        if let Some(repacking) = matrix.repacking(gpu, &file, piece, 0) {
-            let mut encoder = gpu.device().create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
-            repacking.encode(&mut encoder.begin_compute_pass(&wgpu::ComputePassDescriptor::default()), 1);
-            gpu.queue().submit([encoder.finish()]);
-        }
+        let repacking = matrix.repacking(gpu, &file, piece, 0)?;
+        let mut encoder = gpu.device().create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
+        repacking.encode(&mut encoder.begin_compute_pass(&wgpu::ComputePassDescriptor::default()), 1);
+        gpu.queue().submit([encoder.finish()]);
         Ok(matrix)
     }
 
     /// Repacks whole blocks, which stand in `file` as in a model's file, to the streams, from the block of 32 weights `first_block` on, which
-    /// begins a group of the format. `None` for formats that are not computed with.
-    pub(super) fn repacking(&self, gpu: &Gpu, file: &wgpu::Buffer, piece: Piece, first_block: u64) -> Option<Dispatch> {
+    /// begins a group of the format.
+    ///
+    /// # Errors
+    /// [`EngineError::UnsupportedFormat`]
+    pub(super) fn repacking(&self, gpu: &Gpu, file: &wgpu::Buffer, piece: Piece, first_block: u64) -> Result<Dispatch> {
         let group = Group::of(self.tensor_type);
         debug_assert!(first_block.is_multiple_of(group.blocks), "the planner splits between groups");
         let to_byte = first_block / group.blocks * group.quants;
@@ -111,20 +113,26 @@ impl Matrix {
 }
 
 /// Copies floats, which stand in `file` as in a model's file, to a vector, from its byte `to_byte` on.
+///
+/// # Errors
+/// [`EngineError::UnsupportedFormat`]
 pub(super) fn copying(
     gpu: &Gpu,
     file: &wgpu::Buffer,
     piece: Piece,
     vector: &wgpu::Buffer,
     to_byte: u64,
-) -> Option<Dispatch> {
+) -> Result<Dispatch> {
     repacking(gpu, TensorType::F32, file, piece, [vector, vector], to_byte)
 }
 
 /// Asks for the kernel of a format, so that it is compiled with others.
-pub(super) fn ask_for_repacking(gpu: &Gpu, tensor_type: TensorType) {
+///
+/// # Errors
+/// [`EngineError::UnsupportedFormat`]
+pub(super) fn ask_for_repacking(gpu: &Gpu, tensor_type: TensorType) -> Result<()> {
     let [file, streams] = ["file", "streams"].map(|label| gpu.storage_buffer(label, 0));
-    drop(repacking(gpu, tensor_type, &file, Piece { start: 0, len_bytes: 0 }, [&streams, &streams], 0));
+    repacking(gpu, tensor_type, &file, Piece { start: 0, len_bytes: 0 }, [&streams, &streams], 0).map(drop)
 }
 
 /// Repacks to the two streams, from byte `to_byte` of the quants on.
@@ -135,8 +143,9 @@ fn repacking(
     piece: Piece,
     [quants, scales]: [&wgpu::Buffer; 2],
     to_byte: u64,
-) -> Option<Dispatch> {
-    let repack = Repack::of(tensor_type)?;
+) -> Result<Dispatch> {
+    let unsupported = || EngineError::UnsupportedFormat { tensor: "a matrix".to_owned(), format: tensor_type };
+    let repack = Repack::of(tensor_type).ok_or_else(unsupported)?;
     let words = [piece.start, piece.len_bytes, to_byte / repack.quant_bytes, 0].map(|number| number as u32);
     let uniform = gpu.buffer("piece", 16, wgpu::BufferUsages::UNIFORM);
     gpu.queue().write_buffer(&uniform, 0, bytemuck::cast_slice(&words));
@@ -148,7 +157,7 @@ fn repacking(
     ];
     let bindings = if repack.has_scales { &bindings[..] } else { &bindings[..3] };
     let grid = Grid::Fixed([repack.workgroups(piece.len_bytes), 1, 1]);
-    Some(Dispatch::new(gpu, &repack.shader, bindings, grid))
+    Ok(Dispatch::new(gpu, &repack.shader, bindings, grid))
 }
 
 /// A model's weights, by their places in the plan.

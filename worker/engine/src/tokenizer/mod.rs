@@ -8,6 +8,7 @@ mod detokenizer;
 mod normalizer;
 mod pre_tokenizer;
 mod sentence_piece;
+mod special;
 mod words;
 
 use std::collections::HashMap;
@@ -19,12 +20,9 @@ use self::byte_level::{byte_alphabet, token_bytes};
 pub use self::detokenizer::Detokenizer;
 use self::normalizer::CharacterMap;
 use self::sentence_piece::{SPACE, SentencePiece};
+use self::special::{GUARD, Piece, Special, Specials};
 use crate::error::{EngineError, Result};
 use crate::gguf::{Gguf, Metadata};
-
-/// Put inside what looks like a control token in a message, so that it is none. A Unicode noncharacter; any
-/// that a text brings along is dropped.
-const GUARD: char = '\u{FDD0}';
 
 /// Token kinds, `llama_token_type` in `llama.h`.
 const UNKNOWN: i64 = 2;
@@ -42,16 +40,6 @@ enum Words {
     Unigram { model: Box<Unigram>, map: Option<CharacterMap>, joins_spaces: bool },
 }
 
-/// A special token and how it is found in text.
-struct Special {
-    text: String,
-    id: u32,
-    /// It stands for nothing but itself in every text, even a person's.
-    is_text: bool,
-    /// White space after it is dropped.
-    strips_after: bool,
-}
-
 /// A tokenizer with its special tokens.
 pub struct Tokenizer {
     words: Words,
@@ -59,8 +47,7 @@ pub struct Tokenizer {
     texts: Vec<String>,
     /// Bytes that each token stands for; none for control tokens.
     bytes: Vec<Vec<u8>>,
-    /// Longest first.
-    special: Vec<Special>,
+    special: Specials,
     control: HashMap<String, u32>,
     begin_id: Option<u32>,
     end_id: Option<u32>,
@@ -105,7 +92,7 @@ impl Tokenizer {
             words,
             texts: texts.to_vec(),
             bytes: Vec::with_capacity(texts.len()),
-            special: Vec::new(),
+            special: Specials::new(Vec::new())?,
             control: HashMap::new(),
             begin_id: id("bos_token_id", defaults.begin_id),
             end_id: id(end_key.0, defaults.end_id),
@@ -113,22 +100,23 @@ impl Tokenizer {
             adds_end: flag(end_key.1, defaults.adds_end),
             adds_space: flag("add_space_prefix", defaults.adds_space),
         };
-        tokenizer.read_tokens(kind, metadata.string("general.name").unwrap_or_default(), kind_of);
+        tokenizer.read_tokens(kind, metadata.string("general.name").unwrap_or_default(), kind_of)?;
         Ok(tokenizer)
     }
 
     /// Sorts out special tokens and what each token stands for.
-    fn read_tokens(&mut self, kind: &str, model_name: &str, kind_of: impl Fn(u32) -> i64) {
+    fn read_tokens(&mut self, kind: &str, model_name: &str, kind_of: impl Fn(u32) -> i64) -> Result<()> {
         let byte_of = byte_alphabet();
         // Phi 3 drops white space after its special tokens; llama.cpp knows it by its name, too.
         let name = model_name.to_lowercase();
         let strips = name.contains("phi-3") || name.contains("phi3");
+        let mut special = Vec::new();
         for (id, text) in (0u32..).zip(&self.texts) {
             let token_kind = kind_of(id);
             if matches!(token_kind, UNKNOWN | CONTROL | USER_DEFINED) && !text.is_empty() {
                 let strips_after = strips && !["<unk>", "<s>", "<|endoftext|>"].contains(&text.as_str());
                 let is_text = token_kind == USER_DEFINED;
-                self.special.push(Special { text: text.clone(), id, is_text, strips_after });
+                special.push(Special { text: text.clone(), id, is_text, strips_after });
             }
             self.bytes.push(match token_kind {
                 CONTROL | UNKNOWN => {
@@ -141,7 +129,29 @@ impl Tokenizer {
                 _ => text.replace(SPACE, " ").into_bytes(),
             });
         }
-        self.special.sort_by_key(|special| std::cmp::Reverse(special.text.len()));
+        self.special = Specials::new(special)?;
+        Ok(())
+    }
+
+    /// Makes tokens that the file has as text control tokens: nothing but a template brings them, and they stand for no bytes.
+    pub(crate) fn make_control(&mut self, ids: &[u32]) -> Result<()> {
+        let control: Vec<(u32, String)> =
+            ids.iter().filter_map(|id| Some((*id, self.texts.get(*id as usize)?.clone()))).collect();
+        self.special = self.special.with_control(&control)?;
+        for (id, text) in control {
+            self.bytes[id as usize].clear();
+            if let Words::SentencePiece(model) = &mut self.words {
+                model.forget(&text);
+            }
+            self.control.insert(text, id);
+        }
+        Ok(())
+    }
+
+    /// The token with this text, whatever its kind.
+    pub(crate) fn id(&self, text: &str) -> Option<u32> {
+        let any = || (0u32..).zip(&self.texts).find(|(_, other)| *other == text).map(|(id, _)| id);
+        self.control_id(text).or_else(|| self.special.id(text)).or_else(any)
     }
 
     /// Tokens of `text`, in which control tokens count as such unless [`Tokenizer::guard`] touched them.
@@ -149,7 +159,7 @@ impl Tokenizer {
     /// # Errors
     /// [`EngineError::Tokenizer`].
     pub fn encode(&self, text: &str) -> Result<Vec<u32>> {
-        self.encode_pieces(self.split_special(text, |_| true))
+        self.encode_pieces(self.special.split(text, |_| true))
     }
 
     /// Tokens of `text`, in which nothing counts as a control token.
@@ -157,7 +167,7 @@ impl Tokenizer {
     /// # Errors
     /// [`EngineError::Tokenizer`].
     pub fn encode_plain(&self, text: &str) -> Result<Vec<u32>> {
-        self.encode_pieces(self.split_special(text, |special| special.is_text))
+        self.encode_pieces(self.special.split(text, |special| special.is_text))
     }
 
     /// Puts the tokens around `ids` with which the model wants a sequence to begin and to end.
@@ -181,16 +191,7 @@ impl Tokenizer {
 
     /// Breaks up whatever in `text` looks like a control token, so that [`Tokenizer::encode`] takes it as text.
     pub fn guard(&self, text: &str) -> String {
-        let mut guarded = text.replace(GUARD, "");
-        for special in self.special.iter().filter(|special| !special.is_text) {
-            let text = special.text.as_str();
-            if guarded.contains(text) {
-                let mut characters = text.chars();
-                let first = characters.next().map(String::from).unwrap_or_default();
-                guarded = guarded.replace(text, &format!("{first}{GUARD}{}", characters.as_str()));
-            }
-        }
-        guarded
+        self.special.guard(text)
     }
 
     /// The text of a token, as it stands in the file.
@@ -216,15 +217,6 @@ impl Tokenizer {
     /// The token that ends a sequence.
     pub fn end_id(&self) -> Option<u32> {
         self.end_id
-    }
-
-    /// Splits off the special tokens that `wanted` takes, longer ones first, as llama.cpp does.
-    fn split_special<'t>(&'t self, text: &'t str, wanted: impl Fn(&Special) -> bool) -> Vec<Piece<'t>> {
-        let mut pieces = vec![Piece::Text(text)];
-        for special in self.special.iter().filter(|special| wanted(special) && text.contains(&special.text)) {
-            pieces = pieces.into_iter().flat_map(|piece| split_piece(piece, special)).collect();
-        }
-        pieces
     }
 
     fn encode_pieces(&self, pieces: Vec<Piece<'_>>) -> Result<Vec<u32>> {
@@ -269,32 +261,6 @@ impl Tokenizer {
     }
 }
 
-/// A part of a text.
-#[derive(Clone, Copy)]
-enum Piece<'t> {
-    Text(&'t str),
-    Special(u32),
-}
-
-fn split_piece<'t>(piece: Piece<'t>, special: &Special) -> Vec<Piece<'t>> {
-    let Piece::Text(mut rest) = piece else { return vec![piece] };
-    let mut pieces = Vec::new();
-    while let Some(at) = rest.find(&special.text) {
-        if at > 0 {
-            pieces.push(Piece::Text(&rest[..at]));
-        }
-        pieces.push(Piece::Special(special.id));
-        rest = &rest[at + special.text.len()..];
-        if special.strips_after {
-            rest = rest.trim_start_matches(|character: char| character.is_ascii_whitespace() || character == '\u{B}');
-        }
-    }
-    if !rest.is_empty() {
-        pieces.push(Piece::Text(rest));
-    }
-    pieces
-}
-
 fn build_words(
     kind: &str,
     metadata: &Metadata,
@@ -336,10 +302,9 @@ fn build_words(
         }
         "t5" => {
             let (unknown_id, _) = unknown(2)?;
-            let map = metadata.integers("tokenizer.ggml.precompiled_charsmap").filter(|map| !map.is_empty());
+            let map = metadata.bytes("tokenizer.ggml.precompiled_charsmap").filter(|map| !map.is_empty());
             let map = map
                 .map(|bytes| {
-                    let bytes: Vec<u8> = bytes.iter().map(|byte| *byte as u8).collect();
                     CharacterMap::parse(&bytes)
                         .ok_or_else(|| EngineError::Tokenizer("its character map is damaged".into()))
                 })

@@ -65,6 +65,11 @@ impl SentencePiece {
         Self { ids, scores: scores.to_vec(), byte_ids, unknown_id }
     }
 
+    /// The token with this text comes from no text any more.
+    pub(super) fn forget(&mut self, text: &str) {
+        self.ids.remove(text);
+    }
+
     /// Appends the tokens of `text`, in which [`SPACE`] stands for spaces.
     pub(super) fn encode(&self, text: &str, ids: &mut Vec<u32>) {
         let mut symbols: Vec<Symbol> = Vec::new();

@@ -7,8 +7,13 @@
     reason = "each test file uses a part; tests may panic"
 )]
 
+#[path = "../../../../tests/src/notes.rs"]
+mod notes;
+
+pub use notes::note;
 use parlance_engine::EngineError;
 use parlance_engine::gguf::{TensorType, Value, Writer};
+pub use parlance_engine::reference::random::Random;
 #[cfg(not(target_family = "wasm"))]
 use parlance_engine::runtime::Threads;
 use parlance_engine::runtime::{Cpu, Device, Gpu, GpuOptions, Source};
@@ -33,15 +38,43 @@ macro_rules! gpu_tests {
     };
 }
 
-/// The device with all that the adapter has, and one with WebGPU's defaults only.
+/// A device with WebGPU's defaults only, and the one with all that the adapter has.
+#[cfg(not(target_family = "wasm"))]
 pub async fn devices() -> Vec<Gpu> {
-    vec![device(GpuOptions::default()).await, device(GpuOptions { baseline: true, ..GpuOptions::default() }).await]
+    open_devices().await
+}
+
+/// The same. Tests run one after the other in a browser, so that they can share them.
+#[cfg(target_family = "wasm")]
+pub async fn devices() -> Vec<Gpu> {
+    thread_local! {
+        static DEVICES: std::cell::RefCell<Vec<Gpu>> = const { std::cell::RefCell::new(Vec::new()) };
+    }
+    let devices = DEVICES.with_borrow(Vec::clone);
+    if !devices.is_empty() {
+        return devices;
+    }
+    let devices = open_devices().await;
+    DEVICES.set(devices.clone());
+    devices
+}
+
+/// The device with WebGPU's defaults only: for kernels whose text does not depend on features. It allows the least.
+pub async fn plain_device() -> Gpu {
+    devices().await.swap_remove(0)
+}
+
+async fn open_devices() -> Vec<Gpu> {
+    vec![device(GpuOptions { baseline: true, ..GpuOptions::default() }).await, device(GpuOptions::default()).await]
 }
 
 /// A device; without one nothing can be tested.
 pub async fn device(options: GpuOptions) -> Gpu {
     Gpu::new(options).await.expect("a Vulkan adapter; on Linux the package mesa-vulkan-drivers gives one")
 }
+
+/// The default, as a constant.
+const OPTIONS: GpuOptions = GpuOptions { baseline: false, tuning: None, max_binding_bytes: None, edit_kernels: None };
 
 /// Where a model is computed in a test.
 #[derive(Debug, Clone, Copy)]
@@ -54,10 +87,21 @@ pub enum On {
 }
 
 impl On {
+    /// What it is called in the tables of `docs/models.md`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Gpu(GpuOptions { baseline: true, .. }) => "GPU, WebGPU's defaults",
+            Self::Gpu(_) => "GPU",
+            Self::Cpu => "CPU",
+            #[cfg(not(target_family = "wasm"))]
+            Self::Threads => "CPU with threads",
+        }
+    }
+
     /// All that the adapter has.
-    pub const GPU: Self = Self::Gpu(GpuOptions { baseline: false, tuning: None, max_binding_bytes: None });
+    pub const GPU: Self = Self::Gpu(OPTIONS);
     /// WebGPU's defaults.
-    pub const BASELINE: Self = Self::Gpu(GpuOptions { baseline: true, tuning: None, max_binding_bytes: None });
+    pub const BASELINE: Self = Self::Gpu(GpuOptions { baseline: true, ..OPTIONS });
 
     pub async fn open(self) -> Device {
         match self {
@@ -91,64 +135,6 @@ impl Source for InMemory<'_> {
     }
 }
 
-/// A small generator of seeded random numbers (SplitMix64).
-pub struct Random(pub u64);
-
-impl Random {
-    pub fn bits(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        z ^ (z >> 31)
-    }
-
-    /// A float in -1..1.
-    pub fn float(&mut self) -> f32 {
-        (self.bits() >> 40) as f32 / (1u32 << 23) as f32 - 1.0
-    }
-
-    pub fn floats(&mut self, len: usize) -> Vec<f32> {
-        (0..len).map(|_| self.float()).collect()
-    }
-
-    /// Random weights of a format: any quants, small finite scales.
-    pub fn weights(&mut self, tensor_type: TensorType, len: usize) -> Vec<u8> {
-        // Where a block's f16 scales stand, and how many.
-        let (scales_at, scale_count) = match tensor_type {
-            TensorType::F32 => return (0..len).flat_map(|_| (self.float() * 0.3).to_le_bytes()).collect(),
-            TensorType::F16
-            | TensorType::Q4_0
-            | TensorType::Q5_0
-            | TensorType::Q8_0
-            | TensorType::IQ4_NL
-            | TensorType::IQ4_XS => (0, 1),
-            TensorType::Q2_K => (80, 2),
-            TensorType::Q3_K => (108, 1),
-            TensorType::Q6_K => (208, 1),
-            TensorType::BF16 | TensorType::MXFP4 => (0, 0),
-            _ => (0, 2),
-        };
-        // So that weights come out about as large in every format.
-        let scale = if tensor_type.block_len() == 256 { 0.002 } else { 0.05 };
-        let mut bytes = Vec::new();
-        for _ in 0..len / tensor_type.block_len() as usize {
-            let mut block: Vec<u8> = (0..tensor_type.block_bytes()).map(|_| (self.bits() >> 32) as u8).collect();
-            for half in block[scales_at..][..2 * scale_count].chunks_exact_mut(2) {
-                half.copy_from_slice(&half::f16::from_f32(self.float() * scale).to_le_bytes());
-            }
-            match tensor_type {
-                // Of all exponents only those near 2^-4.
-                TensorType::MXFP4 => block[0] = 120 + block[0] % 8,
-                TensorType::BF16 => block[1] = 0x3C | block[1] & 0x83,
-                _ => {}
-            }
-            bytes.extend(block);
-        }
-        bytes
-    }
-}
-
 /// Asserts that two results agree to `tolerance` of the largest expected value.
 pub fn assert_close(actual: &[f32], expected: &[f32], tolerance: f32, what: &str) {
     assert_eq!(actual.len(), expected.len(), "{what}: length");
@@ -161,6 +147,7 @@ pub fn assert_close(actual: &[f32], expected: &[f32], tolerance: f32, what: &str
 /// A model whose weights follow from their places, see `fixtures/make_architectures.py`.
 #[derive(serde::Deserialize)]
 pub struct Described {
+    pub name: String,
     pub metadata: Vec<(String, String, serde_json::Value)>,
     pub tensors: Vec<DescribedTensor>,
 }
@@ -179,6 +166,17 @@ pub struct DescribedTensor {
 pub fn describe(model: &Described, more: &[(String, String, serde_json::Value)]) -> Vec<u8> {
     let mut parts = describe_parts(model, more, 1);
     parts.remove(0)
+}
+
+/// The file of one of the tiny models that `fixtures/make_architectures.py` describes: for what a real model would show no better.
+pub fn tiny_model(name: &str) -> Vec<u8> {
+    #[derive(serde::Deserialize)]
+    struct Fixture {
+        tokenizer: Vec<(String, String, serde_json::Value)>,
+        models: Vec<Described>,
+    }
+    let fixture: Fixture = serde_json::from_str(include_str!("../fixtures/architectures.json")).unwrap();
+    describe(fixture.models.iter().find(|model| model.name == name).unwrap(), &fixture.tokenizer)
 }
 
 /// The same in `count` files.

@@ -1,15 +1,15 @@
 //! Queries, keys and values: `epilogues/qkv.wgsl` and `head_norm.wgsl`.
 
-use half::f16;
 use parlance_engine::gguf::TensorType;
 use parlance_engine::kernels::linear::Epilogue;
 use parlance_engine::kernels::norm::head_norm;
 use parlance_engine::models::{CacheFormat, HeadNorm, HeadShape, RopeConfig};
 use parlance_engine::reference;
+use parlance_engine::reference::cache::{from_cache, in_cache_order};
 use parlance_engine::runtime::{Binding, Dispatch, Gpu, Grid};
 
-use crate::common::{Random, assert_close, devices};
-use crate::linear::{Case, EPS, tunings};
+use crate::common::{Random, assert_close, plain_device};
+use crate::linear::{Case, EPS, layouts};
 use crate::{gpu_tests, read, run, state};
 
 gpu_tests! {
@@ -25,38 +25,6 @@ pub(crate) fn head_shapes() -> [HeadShape; 3] {
     ]
 }
 
-/// Keys or values, in the cache's order, as it keeps rows of `kv_len` of them.
-pub(crate) fn into_cache(values: &[f32], kv_len: usize, format: CacheFormat) -> Vec<u32> {
-    if format == CacheFormat::F16 {
-        let halves: Vec<f16> = values.iter().map(|value| f16::from_f32(*value)).collect();
-        return bytemuck::pod_collect_to_vec(&halves);
-    }
-    let row = |row: &[f32]| {
-        let largest = row.chunks(32).map(|block| block.iter().fold(0.0f32, |most, value| most.max(value.abs())));
-        let largest: Vec<f32> = largest.collect();
-        let bytes = row.iter().enumerate().map(|(i, value)| (value / largest[i / 32] * 127.0).round() as i8);
-        let mut words: Vec<u32> = bytemuck::pod_collect_to_vec(&bytes.collect::<Vec<_>>());
-        words.extend(largest.iter().map(|largest| largest.to_bits()));
-        words.resize(format.row_words(kv_len as u32) as usize, 0);
-        words
-    };
-    values.chunks_exact(kv_len).flat_map(row).collect()
-}
-
-/// What the cache's rows of `kv_len` are worth.
-pub(crate) fn from_cache(words: &[u32], kv_len: usize, format: CacheFormat) -> Vec<f32> {
-    if format == CacheFormat::F16 {
-        return bytemuck::cast_slice(words).iter().map(|half: &f16| half.to_f32()).collect();
-    }
-    let row = |row: &[u32]| -> Vec<f32> {
-        let (bytes, largest) = row.split_at(kv_len / 4);
-        let bytes: &[i8] = bytemuck::cast_slice(bytes);
-        let worth = |(i, byte): (usize, &i8)| (f32::from(*byte) / 127.0).max(-1.0) * f32::from_bits(largest[i / 32]);
-        bytes.iter().enumerate().map(worth).collect()
-    };
-    words.chunks_exact(format.row_words(kv_len as u32) as usize).flat_map(row).collect()
-}
-
 /// The opposite of [`in_cache_order`].
 pub(crate) fn from_cache_order(cached: &[f32], shape: &HeadShape) -> Vec<f32> {
     let places: Vec<f32> = (0..cached.len()).map(|place| place as f32).collect();
@@ -67,102 +35,86 @@ pub(crate) fn from_cache_order(cached: &[f32], shape: &HeadShape) -> Vec<f32> {
     keys
 }
 
-/// Keys with the elements of each RoPE pair side by side.
-pub(crate) fn in_cache_order(keys: &[f32], shape: &HeadShape) -> Vec<f32> {
-    let half = shape.rope_dim as usize / 2;
-    keys.chunks_exact(shape.head_dim as usize)
-        .flat_map(|head| {
-            (0..head.len() / 2).flat_map(move |pair| {
-                let turned = shape.rope_half && pair < half;
-                let (a, b) = if turned { (pair, pair + half) } else { (2 * pair, 2 * pair + 1) };
-                [head[a], head[b]]
-            })
-        })
-        .collect()
-}
-
 async fn linear_turns_queries_and_appends_keys_and_values() {
     const CONTEXT: usize = 24;
-    for gpu in devices().await {
-        let mut random = Random(4);
-        for (shape, tuning) in head_shapes().into_iter().flat_map(|s| tunings(&gpu).into_iter().map(move |t| (s, t))) {
-            let (tokens, position) = (5, 11);
-            let (q_rows, kv_rows) =
-                ((shape.heads * shape.head_dim) as usize, (shape.kv_heads * shape.head_dim) as usize);
-            let rows = q_rows + 2 * kv_rows;
-            let case = Case::new(&gpu, &mut random, TensorType::Q4_1, rows as u32, 64, tokens);
-            let angles = RopeConfig::plain(10_000.0).angles(shape.rope_dim, CONTEXT as u32, None);
-            let value_offset = CONTEXT * kv_rows / 2;
-            let q = gpu.storage_buffer("q", (tokens * q_rows * 4) as u64);
-            let kv = gpu.storage_buffer("kv", (value_offset * 8) as u64);
-            let rope_buffer = gpu.storage_buffer_with("rope", &angles);
-            let outputs = [(5, Binding::Write(&q)), (6, Binding::Write(&kv)), (7, Binding::Read(&rope_buffer))];
-            let epilogue = Epilogue::Qkv { heads: shape, value_offset: value_offset as u32 };
-            let state = state(&gpu, position as u32, tokens as u32, 0);
-            let dispatch = case.dispatch(&gpu, tuning, true, epilogue, &outputs, &state);
-            run(&gpu, &[dispatch], tokens as u32);
+    let mut random = Random(4);
+    let layouts = layouts().await;
+    for (shape, (gpu, tuning)) in head_shapes().into_iter().flat_map(|s| layouts.iter().map(move |layout| (s, layout)))
+    {
+        let tuning = *tuning;
+        let (tokens, position) = (5, 11);
+        let (q_rows, kv_rows) = ((shape.heads * shape.head_dim) as usize, (shape.kv_heads * shape.head_dim) as usize);
+        let rows = q_rows + 2 * kv_rows;
+        let case = Case::new(gpu, &mut random, TensorType::Q4_1, rows as u32, 64, tokens);
+        let angles = RopeConfig::plain(10_000.0).angles(shape.rope_dim, CONTEXT as u32, None);
+        let value_offset = CONTEXT * kv_rows / 2;
+        let q = gpu.storage_buffer("q", (tokens * q_rows * 4) as u64);
+        let kv = gpu.storage_buffer("kv", (value_offset * 8) as u64);
+        let rope_buffer = gpu.storage_buffer_with("rope", &angles);
+        let outputs = [(5, Binding::Write(&q)), (6, Binding::Write(&kv)), (7, Binding::Read(&rope_buffer))];
+        let epilogue = Epilogue::Qkv { heads: shape, value_offset: value_offset as u32 };
+        let state = state(gpu, position as u32, tokens as u32, 0);
+        let dispatch = case.dispatch(gpu, tuning, true, epilogue, &outputs, &state);
+        run(gpu, &[dispatch], tokens as u32);
 
-            let mut y = case.expected(true);
-            turn(&mut y, &shape, &angles, position);
-            let places = [position, tokens, value_offset];
-            check_cache(&gpu, &y, (&shape, CacheFormat::F16), [&q, &kv], places, &format!("{shape:?} {tuning:?}"))
-                .await;
-        }
+        let mut y = case.expected(true);
+        turn(&mut y, &shape, &angles, position);
+        let places = [position, tokens, value_offset];
+        check_cache(gpu, &y, (&shape, CacheFormat::F16), [&q, &kv], places, &format!("{shape:?} {tuning:?}")).await;
     }
 }
 
 async fn heads_are_normed_turned_and_cached() {
-    for gpu in devices().await {
-        let mut random = Random(13);
-        let kinds = [
-            (HeadNorm::Head, CacheFormat::F16),
-            (HeadNorm::Row, CacheFormat::F16),
-            (HeadNorm::None, CacheFormat::Q8),
-            (HeadNorm::Row, CacheFormat::Q8),
+    let gpu = plain_device().await;
+    let mut random = Random(13);
+    let kinds = [
+        (HeadNorm::Head, CacheFormat::F16),
+        (HeadNorm::Row, CacheFormat::F16),
+        (HeadNorm::None, CacheFormat::Q8),
+        (HeadNorm::Row, CacheFormat::Q8),
+    ];
+    for (shape, (kind, format)) in head_shapes().into_iter().flat_map(|s| kinds.map(|kind| (s, kind))) {
+        let format = format.for_heads(&shape);
+        let (position, tokens, context) = (5usize, 3usize, 12usize);
+        let dim = shape.head_dim as usize;
+        let (q_len, kv_len) = (shape.heads as usize * dim, shape.kv_heads as usize * dim);
+        let row = q_len + 2 * kv_len;
+        let projected = random.floats(tokens * row);
+        let lens = if kind == HeadNorm::Head { [dim, dim] } else { [q_len, kv_len] };
+        let norms = lens.map(|len| random.floats(len));
+        let angles = RopeConfig::plain(10_000.0).angles(shape.rope_dim, context as u32, None);
+        let q = gpu.storage_buffer("q", (tokens * q_len * 4) as u64);
+        let value_offset = context * format.row_words(kv_len as u32) as usize;
+        let kv = gpu.storage_buffer("kv", (2 * value_offset * 4) as u64);
+        let (query_norm, key_norm) =
+            (gpu.storage_buffer_with("query norm", &norms[0]), gpu.storage_buffer_with("key norm", &norms[1]));
+        let state = state(&gpu, position as u32, tokens as u32, 0);
+        let input = gpu.storage_buffer_with("projected", &projected);
+        let rope = gpu.storage_buffer_with("rope", &angles);
+        let mut bindings = vec![
+            (0, Binding::Uniform(&state)),
+            (1, Binding::Read(&input)),
+            (5, Binding::Write(&q)),
+            (6, Binding::Write(&kv)),
+            (7, Binding::Read(&rope)),
         ];
-        for (shape, (kind, format)) in head_shapes().into_iter().flat_map(|s| kinds.map(|kind| (s, kind))) {
-            let format = format.for_heads(&shape);
-            let (position, tokens, context) = (5usize, 3usize, 12usize);
-            let dim = shape.head_dim as usize;
-            let (q_len, kv_len) = (shape.heads as usize * dim, shape.kv_heads as usize * dim);
-            let row = q_len + 2 * kv_len;
-            let projected = random.floats(tokens * row);
-            let lens = if kind == HeadNorm::Head { [dim, dim] } else { [q_len, kv_len] };
-            let norms = lens.map(|len| random.floats(len));
-            let angles = RopeConfig::plain(10_000.0).angles(shape.rope_dim, context as u32, None);
-            let q = gpu.storage_buffer("q", (tokens * q_len * 4) as u64);
-            let value_offset = context * format.row_words(kv_len as u32) as usize;
-            let kv = gpu.storage_buffer("kv", (2 * value_offset * 4) as u64);
-            let (query_norm, key_norm) =
-                (gpu.storage_buffer_with("query norm", &norms[0]), gpu.storage_buffer_with("key norm", &norms[1]));
-            let state = state(&gpu, position as u32, tokens as u32, 0);
-            let input = gpu.storage_buffer_with("projected", &projected);
-            let rope = gpu.storage_buffer_with("rope", &angles);
-            let mut bindings = vec![
-                (0, Binding::Uniform(&state)),
-                (1, Binding::Read(&input)),
-                (5, Binding::Write(&q)),
-                (6, Binding::Write(&kv)),
-                (7, Binding::Read(&rope)),
-            ];
-            if kind != HeadNorm::None {
-                bindings.extend([(2, Binding::Read(&query_norm)), (3, Binding::Read(&key_norm))]);
-            }
-            let shader = head_norm(kind, &shape, format, value_offset as u32, EPS);
-            let grid = Grid::TokensInY { x: shape.heads + 2 * shape.kv_heads, z: 1 };
-            run(&gpu, &[Dispatch::new(&gpu, &shader, &bindings, grid)], tokens as u32);
-
-            let mut y = projected;
-            for row in y.chunks_exact_mut(row).filter(|_| kind != HeadNorm::None) {
-                for (part, norm) in [(0..q_len, &norms[0]), (q_len..q_len + kv_len, &norms[1])] {
-                    let normed = reference::linear::rms_norm(&row[part.clone()], norm, EPS);
-                    row[part].copy_from_slice(&normed);
-                }
-            }
-            turn(&mut y, &shape, &angles, position);
-            let (places, what) = ([position, tokens, value_offset], format!("{shape:?} {kind:?} {format:?}"));
-            check_cache(&gpu, &y, (&shape, format), [&q, &kv], places, &what).await;
+        if kind != HeadNorm::None {
+            bindings.extend([(2, Binding::Read(&query_norm)), (3, Binding::Read(&key_norm))]);
         }
+        let shader = head_norm(kind, &shape, format, value_offset as u32, EPS);
+        let grid = Grid::TokensInY { x: shape.heads + 2 * shape.kv_heads, z: 1 };
+        run(&gpu, &[Dispatch::new(&gpu, &shader, &bindings, grid)], tokens as u32);
+
+        let mut y = projected;
+        for row in y.chunks_exact_mut(row).filter(|_| kind != HeadNorm::None) {
+            for (part, norm) in [(0..q_len, &norms[0]), (q_len..q_len + kv_len, &norms[1])] {
+                let normed = reference::linear::rms_norm(&row[part.clone()], norm, EPS);
+                row[part].copy_from_slice(&normed);
+            }
+        }
+        turn(&mut y, &shape, &angles, position);
+        let (places, what) = ([position, tokens, value_offset], format!("{shape:?} {kind:?} {format:?}"));
+        check_cache(&gpu, &y, (&shape, format), [&q, &kv], places, &what).await;
     }
 }
 

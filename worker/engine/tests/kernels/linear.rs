@@ -11,7 +11,7 @@ use parlance_engine::reference;
 use parlance_engine::reference::dequantize::dequantize;
 use parlance_engine::runtime::{Binding, Dispatch, Gpu, GpuOptions, Grid, Matrix, Tuning};
 
-use crate::common::{Random, assert_close, device, devices};
+use crate::common::{Random, assert_close, device, devices, note, plain_device};
 use crate::{gpu_tests, read, run, state};
 
 gpu_tests! {
@@ -26,8 +26,31 @@ gpu_tests! {
     matrix_units_multiply_in_every_format,
 }
 
+/// Layouts and the devices to test them on. Where two devices compile the same kernel, the one that allows less tells as much as both.
+async fn on_devices(layouts: impl Fn(&Gpu) -> Vec<LinearTuning>) -> Vec<(Gpu, LinearTuning)> {
+    // Only threads that share rows use subgroups.
+    let kernel = |tuning: &LinearTuning| {
+        let subgroup = if tuning.has_lanes() { tuning.subgroup } else { 1 };
+        LinearTuning { subgroup, ..*tuning }
+    };
+    let mut chosen: Vec<(Gpu, LinearTuning)> = Vec::new();
+    for gpu in devices().await {
+        for tuning in layouts(&gpu) {
+            if !chosen.iter().any(|(_, other)| kernel(other) == kernel(&tuning)) {
+                chosen.push((gpu.clone(), tuning));
+            }
+        }
+    }
+    chosen
+}
+
+/// Layouts worth testing, on the devices to test them on.
+pub(crate) async fn layouts() -> Vec<(Gpu, LinearTuning)> {
+    on_devices(tunings).await
+}
+
 /// Layouts worth testing: those the device uses, lanes through workgroup memory, and several tokens a thread.
-pub(crate) fn tunings(gpu: &Gpu) -> Vec<LinearTuning> {
+fn tunings(gpu: &Gpu) -> Vec<LinearTuning> {
     let base = gpu.tuning().decode;
     let lanes = LinearTuning { workgroup: 64, lanes: 16, steps: 1, pairs: 1, tokens: 1, subgroup: 1, ..base };
     let mut tunings = vec![
@@ -175,44 +198,43 @@ impl Case {
 }
 
 async fn linear_stores_and_adds_in_every_layout() {
-    for gpu in devices().await {
-        let mut random = Random(2);
-        for tuning in tunings(&gpu) {
-            // An odd number of rows, blocks that do not fill all lanes, tokens that do not fill a group.
-            for (rows, cols, tokens, with_norm) in [(37, 96, 3, false), (64, 576, 9, true), (5, 1024, 1, true)] {
-                let case = Case::new(&gpu, &mut random, TensorType::Q4_1, rows, cols, tokens);
-                let expected = case.expected(with_norm);
-                let what = format!("{rows}x{cols}, {tokens} tokens, {tuning:?}");
-                let state = state(&gpu, 0, tokens as u32, 0);
-                let y = gpu.storage_buffer_with("y", &vec![7.0f32; expected.len()]);
-                let output = [(5, Binding::Write(&y))];
-                let store = case.dispatch(&gpu, tuning, with_norm, Epilogue::STORE, &output, &state);
-                run(&gpu, &[store], tokens as u32);
-                assert_close(&read(&gpu, &y, expected.len()).await, &expected, 1e-5, &what);
-                let add = case.dispatch(&gpu, tuning, with_norm, Epilogue::ADD, &output, &state);
-                run(&gpu, &[add], tokens as u32);
-                let doubled: Vec<f32> = expected.iter().map(|value| value * 2.0).collect();
-                assert_close(&read(&gpu, &y, expected.len()).await, &doubled, 1e-5, &what);
-            }
+    let mut random = Random(2);
+    for (gpu, tuning) in layouts().await {
+        // An odd number of rows, blocks that do not fill all lanes, tokens that do not fill a group.
+        for (rows, cols, tokens, with_norm) in [(37, 96, 3, false), (64, 576, 9, true), (5, 1024, 1, true)] {
+            let case = Case::new(&gpu, &mut random, TensorType::Q4_1, rows, cols, tokens);
+            let expected = case.expected(with_norm);
+            let what = format!("{rows}x{cols}, {tokens} tokens, {tuning:?}");
+            let state = state(&gpu, 0, tokens as u32, 0);
+            let y = gpu.storage_buffer_with("y", &vec![7.0f32; expected.len()]);
+            let output = [(5, Binding::Write(&y))];
+            let store = case.dispatch(&gpu, tuning, with_norm, Epilogue::STORE, &output, &state);
+            run(&gpu, &[store], tokens as u32);
+            assert_close(&read(&gpu, &y, expected.len()).await, &expected, 1e-5, &what);
+            let add = case.dispatch(&gpu, tuning, with_norm, Epilogue::ADD, &output, &state);
+            run(&gpu, &[add], tokens as u32);
+            let doubled: Vec<f32> = expected.iter().map(|value| value * 2.0).collect();
+            assert_close(&read(&gpu, &y, expected.len()).await, &doubled, 1e-5, &what);
         }
     }
 }
 
 async fn linear_multiplies_in_every_format() {
-    for gpu in devices().await {
-        let mut random = Random(14);
-        for tensor_type in TensorType::supported() {
-            for (tuning, tokens) in [(gpu.tuning().decode, 1), (LinearTuning { pairs: 1, ..gpu.tuning().prefill }, 9)] {
-                let case = Case::new(&gpu, &mut random, tensor_type, 21, 512, tokens);
-                let expected = case.expected(true);
-                let state = state(&gpu, 0, tokens as u32, 0);
-                let y = gpu.storage_buffer("y", expected.len() as u64 * 4);
-                let output = [(5, Binding::Write(&y))];
-                run(&gpu, &[case.dispatch(&gpu, tuning, true, Epilogue::STORE, &output, &state)], tokens as u32);
-                let actual = read(&gpu, &y, expected.len()).await;
-                assert_close(&actual, &expected, 1e-5, &format!("{tensor_type}, {tuning:?}"));
-            }
+    let mut random = Random(14);
+    let layouts = on_devices(|gpu| vec![gpu.tuning().decode, LinearTuning { pairs: 1, ..gpu.tuning().prefill }]).await;
+    for tensor_type in TensorType::supported() {
+        for (gpu, tuning) in &layouts {
+            let tokens = if tuning.tokens == 1 { 1 } else { 9 };
+            let case = Case::new(gpu, &mut random, tensor_type, 21, 512, tokens);
+            let expected = case.expected(true);
+            let state = state(gpu, 0, tokens as u32, 0);
+            let y = gpu.storage_buffer("y", expected.len() as u64 * 4);
+            let output = [(5, Binding::Write(&y))];
+            run(gpu, &[case.dispatch(gpu, *tuning, true, Epilogue::STORE, &output, &state)], tokens as u32);
+            let actual = read(gpu, &y, expected.len()).await;
+            assert_close(&actual, &expected, 1e-5, &format!("{tensor_type}, {tuning:?}"));
         }
+        note("formats", &[tensor_type.name(), "", "", "", "", "within 0.00001", ""]);
     }
 }
 
@@ -265,11 +287,12 @@ fn kernels_for_matrix_units_are_valid() {
 
 /// Integers multiply as exactly as floats would what `quantise.wgsl` rounds.
 async fn packed_products_round_their_input_only() {
-    for gpu in devices().await {
-        let mut random = Random(23);
-        let tuning = LinearTuning { workgroup: 32, pairs: 1, tokens: 2, tiles: Tiles::Packed, ..gpu.tuning().prefill };
-        let formats = TensorType::supported().filter(|format| has_integers(*format));
-        for (tensor_type, with_norm) in formats.flat_map(|format| [(format, false), (format, true)]) {
+    let gpu = plain_device().await;
+    let mut random = Random(23);
+    let tuning = LinearTuning { workgroup: 32, pairs: 1, tokens: 2, tiles: Tiles::Packed, ..gpu.tuning().prefill };
+    for tensor_type in TensorType::supported() {
+        let product = if has_integers(tensor_type) { "within 0.001" } else { "as floats" };
+        for with_norm in [false, true].into_iter().filter(|_| has_integers(tensor_type)) {
             let (rows, cols, tokens) = (70, 512, 9);
             let case = Case::new(&gpu, &mut random, tensor_type, rows, cols, tokens);
             let prepare = quantise(cols, with_norm.then_some(EPS));
@@ -282,6 +305,7 @@ async fn packed_products_round_their_input_only() {
             // Where an element all but ties, both may round it differently.
             assert_close(&actual, &expected, 1e-3, &format!("{tensor_type}, norm: {with_norm}"));
         }
+        note("formats", &[tensor_type.name(), "", "", "", "", "", product]);
     }
 }
 
@@ -309,26 +333,24 @@ async fn matrix_units_multiply_in_every_format() {
 }
 
 async fn linear_gates_in_every_layout() {
-    for gpu in devices().await {
-        let mut random = Random(3);
-        for tuning in tunings(&gpu) {
-            let (rows, cols, tokens) = (192, 64, 10);
-            let case = Case::new(&gpu, &mut random, TensorType::Q8_0, rows, cols, tokens);
-            let expected = reference::linear::gated(&case.expected(true), rows as usize / 2, Activation::Silu);
-            let y = gpu.storage_buffer("y", (expected.len() * 4) as u64);
-            let state = state(&gpu, 0, tokens as u32, 0);
-            let output = [(5, Binding::Write(&y))];
-            let dispatch = case.dispatch(&gpu, tuning, true, Epilogue::Gated(Activation::Silu), &output, &state);
-            run(&gpu, &[dispatch], tokens as u32);
-            assert_close(&read(&gpu, &y, expected.len()).await, &expected, 1e-5, &format!("{tuning:?}"));
-        }
+    let mut random = Random(3);
+    for (gpu, tuning) in layouts().await {
+        let (rows, cols, tokens) = (192, 64, 10);
+        let case = Case::new(&gpu, &mut random, TensorType::Q8_0, rows, cols, tokens);
+        let expected = reference::linear::gated(&case.expected(true), rows as usize / 2, Activation::Silu);
+        let y = gpu.storage_buffer("y", (expected.len() * 4) as u64);
+        let state = state(&gpu, 0, tokens as u32, 0);
+        let output = [(5, Binding::Write(&y))];
+        let dispatch = case.dispatch(&gpu, tuning, true, Epilogue::Gated(Activation::Silu), &output, &state);
+        run(&gpu, &[dispatch], tokens as u32);
+        assert_close(&read(&gpu, &y, expected.len()).await, &expected, 1e-5, &format!("{tuning:?}"));
     }
 }
 
 async fn linear_activates_in_every_way() {
-    for gpu in devices().await {
-        let mut random = Random(15);
-        let (tuning, tokens) = (gpu.tuning().decode, 2);
+    let mut random = Random(15);
+    for (gpu, tuning) in on_devices(|gpu| vec![gpu.tuning().decode]).await {
+        let tokens = 2;
         for activation in [Activation::Silu, Activation::GeluTanh, Activation::GeluErf] {
             let case = Case::new(&gpu, &mut random, TensorType::F16, 64, 64, tokens);
             let product: Vec<f32> = case.expected(true);
@@ -354,41 +376,39 @@ async fn linear_activates_in_every_way() {
 }
 
 async fn linear_caps_scales_offsets_and_adds_a_bias() {
-    for gpu in devices().await {
-        let mut random = Random(9);
-        for tuning in tunings(&gpu) {
-            let (rows, cols, tokens, first_row, out_rows) = (37u32, 64u32, 3usize, 10u32, 50u32);
-            let case = Case::new(&gpu, &mut random, TensorType::Q4_K, rows, cols.next_multiple_of(256), tokens);
-            let bias = random.floats(out_rows as usize);
-            let bias_buffer = gpu.storage_buffer_with("bias", &bias);
-            let mut x = case.x.clone();
-            x.resize((tuning.tokens as usize * case.matrix.cols as usize).max(x.len()) + 4096 * 8, 0.0);
-            let x = gpu.storage_buffer_with("x", &x);
-            let mut expected = vec![7.0f32; tokens * out_rows as usize];
-            for (token, product) in case.expected(false).chunks_exact(rows as usize).enumerate() {
-                for (row, value) in product.iter().enumerate() {
-                    let at = first_row as usize + row;
-                    let scaled = 0.5 * (value + bias[at]);
-                    expected[token * out_rows as usize + at] = 3.0 * (scaled / 3.0).tanh();
-                }
+    let mut random = Random(9);
+    for (gpu, tuning) in layouts().await {
+        let (rows, cols, tokens, first_row, out_rows) = (37u32, 64u32, 3usize, 10u32, 50u32);
+        let case = Case::new(&gpu, &mut random, TensorType::Q4_K, rows, cols.next_multiple_of(256), tokens);
+        let bias = random.floats(out_rows as usize);
+        let bias_buffer = gpu.storage_buffer_with("bias", &bias);
+        let mut x = case.x.clone();
+        x.resize((tuning.tokens as usize * case.matrix.cols as usize).max(x.len()) + 4096 * 8, 0.0);
+        let x = gpu.storage_buffer_with("x", &x);
+        let mut expected = vec![7.0f32; tokens * out_rows as usize];
+        for (token, product) in case.expected(false).chunks_exact(rows as usize).enumerate() {
+            for (row, value) in product.iter().enumerate() {
+                let at = first_row as usize + row;
+                let scaled = 0.5 * (value + bias[at]);
+                expected[token * out_rows as usize + at] = 3.0 * (scaled / 3.0).tanh();
             }
-            let y = gpu.storage_buffer_with("y", &vec![7.0f32; expected.len()]);
-            let epilogue = Epilogue::Store { scale: 0.5, softcap: Some(3.0) };
-            let linear = Linear { first_row, out_rows, bias: true, ..case.linear(tuning, epilogue) };
-            let state = state(&gpu, 0, tokens as u32, 0);
-            let mut bindings = case.bindings(&state, &x);
-            bindings.extend([(5, Binding::Write(&y)), (8, Binding::Read(&bias_buffer))]);
-            run(&gpu, &[Dispatch::new(&gpu, &linear.shader().unwrap(), &bindings, linear.grid())], tokens as u32);
-            assert_close(&read(&gpu, &y, expected.len()).await, &expected, 1e-5, &format!("{tuning:?}"));
         }
+        let y = gpu.storage_buffer_with("y", &vec![7.0f32; expected.len()]);
+        let epilogue = Epilogue::Store { scale: 0.5, softcap: Some(3.0) };
+        let linear = Linear { first_row, out_rows, bias: true, ..case.linear(tuning, epilogue) };
+        let state = state(&gpu, 0, tokens as u32, 0);
+        let mut bindings = case.bindings(&state, &x);
+        bindings.extend([(5, Binding::Write(&y)), (8, Binding::Read(&bias_buffer))]);
+        run(&gpu, &[Dispatch::new(&gpu, &linear.shader().unwrap(), &bindings, linear.grid())], tokens as u32);
+        assert_close(&read(&gpu, &y, expected.len()).await, &expected, 1e-5, &format!("{tuning:?}"));
     }
 }
 
 async fn linear_takes_each_tokens_experts() {
-    for gpu in devices().await {
-        let mut random = Random(10);
-        let split = LinearTuning { workgroup: 64, lanes: 16, pairs: 1, subgroup: 1, ..gpu.tuning().decode };
-        for (tuning, shares_input) in [(gpu.tuning().decode, true), (split, false)] {
+    let mut random = Random(10);
+    for (gpu, base) in on_devices(|gpu| vec![gpu.tuning().decode]).await {
+        let split = LinearTuning { workgroup: 64, lanes: 16, pairs: 1, subgroup: 1, ..base };
+        for (tuning, shares_input) in [(base, true), (split, false)] {
             let (experts, used, rows, cols, tokens) = (5u32, 2u32, 32u32, 64u32, 3usize);
             let inputs = if shares_input { tokens } else { tokens * used as usize };
             let case = Case::new(&gpu, &mut random, TensorType::Q4_0, experts * rows, cols, inputs);
@@ -416,34 +436,32 @@ async fn linear_takes_each_tokens_experts() {
 }
 
 async fn linear_puts_parts_of_attention_together() {
-    for gpu in devices().await {
-        let mut random = Random(21);
-        for tuning in tunings(&gpu).into_iter().filter(LinearTuning::has_lanes) {
-            for (splits, head_dim) in [(1u32, 64u32), (8, 32), (32, 24)] {
-                let cols = 3 * 32 * head_dim / 8;
-                let case = Case::new(&gpu, &mut random, TensorType::Q8_0, 37, cols, 1);
-                let mut parts = random.floats((cols / head_dim * splits * (head_dim + 2)) as usize);
-                for part in parts.chunks_exact_mut(head_dim as usize + 2) {
-                    // The sum of weights is never less than that of the highest score.
-                    part[head_dim as usize + 1] = 1.0 + part[head_dim as usize + 1].abs();
-                }
-                // A split without positions.
-                if splits > 1 {
-                    parts[..head_dim as usize].fill(0.0);
-                    parts[head_dim as usize..head_dim as usize + 2].copy_from_slice(&[-3.0e38, 0.0]);
-                }
-                let x = reference::attention::merge(&parts, splits as usize, head_dim as usize);
-                let expected = reference::linear::matmul(&case.weights, &x, cols as usize);
-                let merge = Some(MergedParts { splits, head_dim });
-                let linear = Linear { merge, ..case.linear(tuning, Epilogue::STORE) };
-                let y = gpu.storage_buffer("y", 37 * 4);
-                let (state, parts) = (state(&gpu, 0, 1, 0), gpu.storage_buffer_with("parts", &parts));
-                let mut bindings = case.bindings(&state, &parts);
-                bindings.push((5, Binding::Write(&y)));
-                run(&gpu, &[Dispatch::new(&gpu, &linear.shader().unwrap(), &bindings, linear.grid())], 1);
-                let what = format!("{splits} parts of {head_dim}, {tuning:?}");
-                assert_close(&read(&gpu, &y, expected.len()).await, &expected, 1e-5, &what);
+    let mut random = Random(21);
+    for (gpu, tuning) in layouts().await.into_iter().filter(|(_, tuning)| tuning.has_lanes()) {
+        for (splits, head_dim) in [(1u32, 64u32), (8, 32), (32, 24)] {
+            let cols = 3 * 32 * head_dim / 8;
+            let case = Case::new(&gpu, &mut random, TensorType::Q8_0, 37, cols, 1);
+            let mut parts = random.floats((cols / head_dim * splits * (head_dim + 2)) as usize);
+            for part in parts.chunks_exact_mut(head_dim as usize + 2) {
+                // The sum of weights is never less than that of the highest score.
+                part[head_dim as usize + 1] = 1.0 + part[head_dim as usize + 1].abs();
             }
+            // A split without positions.
+            if splits > 1 {
+                parts[..head_dim as usize].fill(0.0);
+                parts[head_dim as usize..head_dim as usize + 2].copy_from_slice(&[-3.0e38, 0.0]);
+            }
+            let x = reference::attention::merge(&parts, splits as usize, head_dim as usize);
+            let expected = reference::linear::matmul(&case.weights, &x, cols as usize);
+            let merge = Some(MergedParts { splits, head_dim });
+            let linear = Linear { merge, ..case.linear(tuning, Epilogue::STORE) };
+            let y = gpu.storage_buffer("y", 37 * 4);
+            let (state, parts) = (state(&gpu, 0, 1, 0), gpu.storage_buffer_with("parts", &parts));
+            let mut bindings = case.bindings(&state, &parts);
+            bindings.push((5, Binding::Write(&y)));
+            run(&gpu, &[Dispatch::new(&gpu, &linear.shader().unwrap(), &bindings, linear.grid())], 1);
+            let what = format!("{splits} parts of {head_dim}, {tuning:?}");
+            assert_close(&read(&gpu, &y, expected.len()).await, &expected, 1e-5, &what);
         }
     }
 }

@@ -1,4 +1,5 @@
-//! Every kernel against its plain CPU twin, on seeded random inputs, with and without optional features.
+//! Every kernel against its plain CPU twin, on seeded random inputs, on a device with WebGPU's defaults and, where it differs there, on one
+//! with optional features.
 //! The same tests run natively and, in a worker of a browser, through its own shader compiler.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests may panic")]
 #![allow(clippy::float_cmp, reason = "a maximum is one of the values it is the maximum of")]

@@ -6,7 +6,7 @@ use parlance_engine::reference::sampling::IN_PROMPT;
 use parlance_engine::runtime::{Binding, Dispatch, Gpu, Grid};
 use parlance_engine::sampling::SamplingParams;
 
-use crate::common::{self, Random, assert_close, devices};
+use crate::common::{Random, assert_close, plain_device};
 use crate::{gpu_tests, read, run, state};
 
 gpu_tests! {
@@ -100,42 +100,41 @@ async fn sampling_chooses_what_its_twin_chooses_and_feeds_it_back() {
         SamplingParams { top_k: 1, temperature: 2.0, ..warm },
         SamplingParams { top_k: 1_000_000, top_p: 1e-6, ..warm },
     ];
-    for gpu in devices().await {
-        let mut random = Random(6);
-        for (case, vocab) in cases.iter().flat_map(|case| [(case, 5003usize), (case, 300)]) {
-            for step in 0..4 {
-                let logits: Vec<f32> = (0..vocab).map(|_| 8.0 * random.float() + 3.0 * random.float()).collect();
-                let history: Vec<u32> = (0..vocab)
-                    .map(|_| match random.bits() % 8 {
-                        0 => IN_PROMPT,
-                        1 => IN_PROMPT | 2,
-                        2 => 3,
-                        _ => 0,
-                    })
-                    .collect();
-                let sampler = Sampler::new(&gpu, &logits, &history, case, step);
-                run(&gpu, &sampler.dispatches, 1);
+    let gpu = plain_device().await;
+    let mut random = Random(6);
+    for (case, vocab) in cases.iter().flat_map(|case| [(case, 5003usize), (case, 300)]) {
+        for step in 0..4 {
+            let logits: Vec<f32> = (0..vocab).map(|_| 8.0 * random.float() + 3.0 * random.float()).collect();
+            let history: Vec<u32> = (0..vocab)
+                .map(|_| match random.bits() % 8 {
+                    0 => IN_PROMPT,
+                    1 => IN_PROMPT | 2,
+                    2 => 3,
+                    _ => 0,
+                })
+                .collect();
+            let sampler = Sampler::new(&gpu, &logits, &history, case, step);
+            run(&gpu, &sampler.dispatches, 1);
 
-                let penalised: Vec<f32> = logits
-                    .iter()
-                    .zip(&history)
-                    .map(|(logit, seen)| reference::sampling::penalise(*logit, *seen, case))
-                    .collect();
-                // The draw is checked on the GPU's own logits, so that a last bit cannot move a threshold.
-                let actual: Vec<f32> = read(&gpu, &sampler.logits, vocab).await;
-                assert_close(&actual, &penalised, 1e-6, "penalised logits");
-                let id = read::<u32>(&gpu, &sampler.next, 1).await[0] as usize;
-                let what = format!("{case:?}, vocab {vocab}, step {step}");
-                if case.temperature == 0.0 {
-                    let best = actual.iter().copied().fold(f32::MIN, f32::max);
-                    assert_eq!(id, actual.iter().position(|logit| *logit == best).unwrap(), "{what}");
-                } else {
-                    assert_draw(&actual, case, step, id, &what);
-                }
-                assert_eq!(read::<u32>(&gpu, &sampler.state, 4).await, [41, 1, step + 1, 0], "{what}");
-                assert_eq!(read::<u32>(&gpu, &sampler.ring, 4).await[step as usize] as usize, id, "{what}");
-                assert_eq!(read::<u32>(&gpu, &sampler.history, vocab).await[id], history[id] + 1, "{what}");
+            let penalised: Vec<f32> = logits
+                .iter()
+                .zip(&history)
+                .map(|(logit, seen)| reference::sampling::penalise(*logit, *seen, case))
+                .collect();
+            // The draw is checked on the GPU's own logits, so that a last bit cannot move a threshold.
+            let actual: Vec<f32> = read(&gpu, &sampler.logits, vocab).await;
+            assert_close(&actual, &penalised, 1e-6, "penalised logits");
+            let id = read::<u32>(&gpu, &sampler.next, 1).await[0] as usize;
+            let what = format!("{case:?}, vocab {vocab}, step {step}");
+            if case.temperature == 0.0 {
+                let best = actual.iter().copied().fold(f32::MIN, f32::max);
+                assert_eq!(id, actual.iter().position(|logit| *logit == best).unwrap(), "{what}");
+            } else {
+                assert_draw(&actual, case, step, id, &what);
             }
+            assert_eq!(read::<u32>(&gpu, &sampler.state, 4).await, [41, 1, step + 1, 0], "{what}");
+            assert_eq!(read::<u32>(&gpu, &sampler.ring, 4).await[step as usize] as usize, id, "{what}");
+            assert_eq!(read::<u32>(&gpu, &sampler.history, vocab).await[id], history[id] + 1, "{what}");
         }
     }
 }
@@ -151,7 +150,7 @@ fn assert_draw(logits: &[f32], params: &SamplingParams, step: u32, id: usize, wh
 }
 
 async fn the_draw_follows_the_probabilities() {
-    let gpu = common::device(parlance_engine::runtime::GpuOptions::default()).await;
+    let gpu = plain_device().await;
     // Probabilities 1/2, 1/4, 1/8, 1/8.
     let logits = [4.0f32, 2.0, 1.0, 1.0].map(f32::ln);
     let params = SamplingParams { temperature: 1.0, seed: 5, ..SamplingParams::GREEDY };
@@ -172,7 +171,7 @@ async fn the_draw_follows_the_probabilities() {
 
 /// An answer that goes on elsewhere, where sums are rounded otherwise, goes on with the same words.
 async fn a_last_bit_of_the_logits_seldom_changes_the_draw() {
-    let gpu = common::device(parlance_engine::runtime::GpuOptions::default()).await;
+    let gpu = plain_device().await;
     let mut random = Random(12);
     // A flat tail holds most of what there is: a draw by sums in the order of ids moves by many tokens.
     let params = SamplingParams { temperature: 1.2, seed: 9, ..SamplingParams::GREEDY };
@@ -195,39 +194,38 @@ async fn forbidden_tokens_are_never_chosen_and_bias_comes_before_penalties() {
     let vocab = 2100usize;
     let greedy = SamplingParams { repetition_penalty: 1.2, ..SamplingParams::GREEDY };
     let warm = SamplingParams { temperature: 1.5, top_k: 40, top_p: 0.9, seed: 3, ..greedy };
-    for gpu in devices().await {
-        let mut random = Random(8);
-        for (params, step) in [greedy, warm].iter().flat_map(|params| (0..4).map(move |step| (params, step))) {
-            let logits: Vec<f32> = (0..vocab).map(|_| 8.0 * random.float()).collect();
-            let bias: Vec<f32> =
-                (0..vocab).map(|_| if random.bits().is_multiple_of(4) { 6.0 * random.float() } else { 0.0 }).collect();
-            let history: Vec<u32> =
-                (0..vocab).map(|_| if random.bits().is_multiple_of(3) { IN_PROMPT } else { 0 }).collect();
-            // Few tokens, as a grammar leaves them; the last word is used in part only.
-            let allowed: Vec<u32> =
-                (0..vocab.div_ceil(32)).map(|_| (random.bits() & random.bits() & random.bits()) as u32).collect();
-            let is_allowed = |id: usize| allowed[id / 32] >> (id % 32) & 1 == 1;
-            let choice = Choice { allowed: Some(allowed.clone()), bias: Some(bias.clone()) };
-            let sampler = Sampler::with_choice(&gpu, &logits, &history, params, step, &choice);
-            run(&gpu, &sampler.dispatches, 1);
+    let gpu = plain_device().await;
+    let mut random = Random(8);
+    for (params, step) in [greedy, warm].iter().flat_map(|params| (0..4).map(move |step| (params, step))) {
+        let logits: Vec<f32> = (0..vocab).map(|_| 8.0 * random.float()).collect();
+        let bias: Vec<f32> =
+            (0..vocab).map(|_| if random.bits().is_multiple_of(4) { 6.0 * random.float() } else { 0.0 }).collect();
+        let history: Vec<u32> =
+            (0..vocab).map(|_| if random.bits().is_multiple_of(3) { IN_PROMPT } else { 0 }).collect();
+        // Few tokens, as a grammar leaves them; the last word is used in part only.
+        let allowed: Vec<u32> =
+            (0..vocab.div_ceil(32)).map(|_| (random.bits() & random.bits() & random.bits()) as u32).collect();
+        let is_allowed = |id: usize| allowed[id / 32] >> (id % 32) & 1 == 1;
+        let choice = Choice { allowed: Some(allowed.clone()), bias: Some(bias.clone()) };
+        let sampler = Sampler::with_choice(&gpu, &logits, &history, params, step, &choice);
+        run(&gpu, &sampler.dispatches, 1);
 
-            let expected: Vec<f32> = (0..vocab)
-                .map(|id| {
-                    if is_allowed(id) {
-                        reference::sampling::penalise(logits[id] + bias[id], history[id], params)
-                    } else {
-                        reference::sampling::FORBIDDEN
-                    }
-                })
-                .collect();
-            let actual: Vec<f32> = read(&gpu, &sampler.logits, vocab).await;
-            assert_close(&actual, &expected, 1e-6, "adjusted logits");
-            let id = read::<u32>(&gpu, &sampler.next, 1).await[0] as usize;
-            assert!(is_allowed(id), "{params:?}, step {step}: {id} is forbidden");
-            if params.temperature == 0.0 {
-                let best = actual.iter().copied().fold(f32::MIN, f32::max);
-                assert_eq!(actual[id], best);
-            }
+        let expected: Vec<f32> = (0..vocab)
+            .map(|id| {
+                if is_allowed(id) {
+                    reference::sampling::penalise(logits[id] + bias[id], history[id], params)
+                } else {
+                    reference::sampling::FORBIDDEN
+                }
+            })
+            .collect();
+        let actual: Vec<f32> = read(&gpu, &sampler.logits, vocab).await;
+        assert_close(&actual, &expected, 1e-6, "adjusted logits");
+        let id = read::<u32>(&gpu, &sampler.next, 1).await[0] as usize;
+        assert!(is_allowed(id), "{params:?}, step {step}: {id} is forbidden");
+        if params.temperature == 0.0 {
+            let best = actual.iter().copied().fold(f32::MIN, f32::max);
+            assert_eq!(actual[id], best);
         }
     }
 }

@@ -76,6 +76,8 @@ pub struct Message {
     pub sources: Vec<Attachment>,
     /// Tools that the model used for its answer.
     pub tools: Vec<ToolUse>,
+    /// Of an answer: the first message that the model was given, where the older ones did not fit the context.
+    pub context_start: Option<Id>,
 }
 
 /// Who speaks.

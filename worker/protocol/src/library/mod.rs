@@ -54,8 +54,8 @@ pub enum LibraryRequest {
     },
     /// Delete all conversations for good. Ends in [`LibraryEvent::Done`].
     DeleteAll,
-    /// Add the conversations of files, each the text of an export of this app, `ChatGPT` or Open WebUI. Ends in
-    /// [`LibraryEvent::Imported`].
+    /// Add the conversations of files, each the text of an export of this app, `ChatGPT` or Open WebUI. What is here stays as it
+    /// is. Ends in [`LibraryEvent::Imported`].
     Import {
         /// The files' texts.
         texts: Vec<String>,
@@ -80,19 +80,21 @@ pub enum LibraryRequest {
         /// Their name.
         name: String,
     },
-    /// Cut a text into passages. Ends in [`LibraryEvent::Passages`].
-    Split {
-        /// The text.
-        text: String,
+    /// Cut files into passages and find those whose words fit a question best. Ends in [`LibraryEvent::Passages`].
+    FindPassages {
+        /// The files.
+        files: Vec<Attachment>,
+        /// The question.
+        question: String,
+        /// Most characters of the passages together.
+        max_chars: u32,
     },
-    /// The passages that fit a question best. Ends in [`LibraryEvent::Best`].
+    /// The passages whose meaning fits a question best. Ends in [`LibraryEvent::Best`].
     Best {
         /// The passages.
         passages: Vec<String>,
-        /// The question.
-        question: String,
-        /// Vectors of the question and of all passages, in this order; without them, words decide.
-        vectors: Option<Vec<Vec<f32>>>,
+        /// Vectors of the question and of all passages, in this order.
+        vectors: Vec<Vec<f32>>,
         /// Most characters of the chosen passages together.
         max_chars: u32,
     },
@@ -184,12 +186,12 @@ pub enum LibraryEvent {
         /// Their names.
         names: Vec<String>,
     },
-    /// A text in passages.
+    /// Passages that were found.
     Passages {
         /// The request.
         id: u32,
-        /// The passages, in order.
-        passages: Vec<String>,
+        /// The passages, in order, each under its file's name.
+        passages: Vec<Attachment>,
     },
     /// The best passages.
     Best {
@@ -223,9 +225,24 @@ pub enum LibraryEvent {
     Failed {
         /// The request.
         id: u32,
-        /// A sentence.
+        /// What helps.
+        kind: LibraryFailureKind,
+        /// A sentence in English.
         message: String,
     },
+}
+
+/// Kinds of failure, by what helps.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LibraryFailureKind {
+    /// A newer version of the app has changed the database: reloading the page gets that version.
+    Newer,
+    /// This device's storage is full: deleting something makes room.
+    Full,
+    /// What the message says.
+    #[default]
+    Other,
 }
 
 impl LibraryEvent {

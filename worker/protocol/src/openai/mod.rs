@@ -6,7 +6,7 @@ mod response;
 
 pub use request::{
     ChatCompletionRequest, CompletionRequest, EmbeddingRequest, FunctionCall, FunctionDefinition, JsonSchema,
-    Prediction, RequestMessage, ResponseFormat, StreamOptions, TemplateArguments, Tool, ToolCall,
+    Prediction, RequestMessage, ResponseFormat, StreamOptions, TemplateArguments, Tool, ToolCall, Truncation,
 };
 pub use response::{
     ApiError, ApiErrorBody, ChatChoice, ChatChunk, ChatCompletion, ChatDelta, ChunkChoice, CompletionTokens, Embedding,

@@ -90,6 +90,9 @@ pub struct ChatCompletionRequest {
     /// The last message is the beginning of the answer, which goes on from there.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub continue_final_message: Option<bool>,
+    /// What happens to a conversation that does not fit the context.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub truncation: Option<Truncation>,
     /// A logit processor that the worker was built with, by name.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub logit_processor: Option<String>,
@@ -99,6 +102,17 @@ pub struct ChatCompletionRequest {
     /// Whether tokens are guessed from the conversation so far and verified; `prediction` turns it on, too.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub prompt_lookup: Option<bool>,
+}
+
+/// What happens to a conversation that does not fit the context; named as in `OpenAI`'s Responses API.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Truncation {
+    /// The request fails.
+    #[default]
+    Disabled,
+    /// The oldest turns are left out until prompt and answer have room.
+    Auto,
 }
 
 /// What an answer is expected to be like.

@@ -34,6 +34,9 @@ pub struct ChatCompletion {
     pub choices: Vec<ChatChoice>,
     /// What they took.
     pub usage: Usage,
+    /// The oldest messages that were left out because the context is full, system messages not counted. An extension.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dropped_messages: Option<u32>,
 }
 
 /// One answer of several.
@@ -82,6 +85,9 @@ pub struct ChatChunk {
     /// In the last chunk, if asked for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub usage: Option<Usage>,
+    /// As [`ChatCompletion::dropped_messages`], in the first chunk.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dropped_messages: Option<u32>,
 }
 
 /// A piece of one answer of several.

@@ -211,16 +211,14 @@ impl CpuModel {
         let input = self.normed(hidden, plan.feed_forward_norm);
         let (width, len) = (config.embedding_len as usize, config.feed_forward_len as usize);
         let x = Activations::new(&input, width);
-        let output = match (&plan.feed_forward, config.experts) {
-            (FeedForwardPlan::Dense { gate_up: both, down }, _) => {
+        let output = match &plan.feed_forward {
+            FeedForwardPlan::Dense { gate_up: both, down } => {
                 let activated = gate_up(&self.weights, both, len, &x, config.activation);
                 project(&self.weights, down, &activated, len, width, None)
             }
-            (FeedForwardPlan::Experts { router, gate, up, down }, Some(experts)) => {
-                self.experts(experts, &input, router, [*gate, *up, *down])
+            FeedForwardPlan::Experts { experts, router, gate, up, down } => {
+                self.experts(*experts, &input, router, [*gate, *up, *down])
             }
-            // The configuration has experts wherever the plan does.
-            (FeedForwardPlan::Experts { .. }, None) => return,
         };
         self.add(hidden, output, plan.feed_forward_post_norm);
     }

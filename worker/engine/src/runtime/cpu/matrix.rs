@@ -7,6 +7,7 @@ use wide::{f32x4, i16x8};
 use super::activations::{Activations, BLOCK_VECTORS};
 use crate::error::{EngineError, Result};
 use crate::gguf::{IntegerFormat, TensorType, integer_blocks};
+use crate::kernels::format_name;
 use crate::reference::dequantize::dequantize;
 
 /// Weights in a block.
@@ -50,8 +51,11 @@ impl CpuMatrix {
     /// Allocates a matrix; [`CpuMatrix::write`] fills it.
     ///
     /// # Errors
-    /// [`EngineError::OutOfMemory`]
+    /// [`EngineError::UnsupportedFormat`] or [`EngineError::OutOfMemory`]
     pub(super) fn allocate(tensor_type: TensorType, rows: usize, cols: usize) -> Result<Self> {
+        if format_name(tensor_type).is_none() {
+            return Err(EngineError::UnsupportedFormat { tensor: "a matrix".to_owned(), format: tensor_type });
+        }
         let blocks = rows * (cols / BLOCK_LEN);
         let format = IntegerFormat::of(tensor_type);
         let scales = format.map_or(0, |format| blocks * (1 + usize::from(format.halves)));

@@ -1,0 +1,52 @@
+//! Another context for the model that is loaded.
+
+use leptos::prelude::*;
+
+use super::{Client, EngineState, LoadRequest};
+
+impl Client {
+    /// Loads the last model again with another context.
+    pub(crate) fn retry_with_context(self, context_tokens: u32) {
+        if let Some((_, request)) = self.link.with_value(|link| link.load.clone()) {
+            // That it is loaded already, with the context that it has now, is no reason to leave it as it is.
+            self.load_request(LoadRequest { context_tokens: Some(context_tokens), unless_loaded: false, ..request });
+        }
+    }
+
+    /// A larger context for the model that is ready, in which a prompt of so many tokens has room; `None` if there is none, or another tab
+    /// loaded the model. Reactive.
+    pub(crate) fn larger_context(self, prompt_tokens: u32) -> Option<u32> {
+        let (context_tokens, max_tokens) = match &*self.engine.read() {
+            EngineState::Ready(model) => (model.context_tokens, model.max_context_tokens),
+            _ => return None,
+        };
+        let is_ours = self.link.with_value(|link| link.load.is_some());
+        larger(context_tokens, max_tokens, prompt_tokens).filter(|_| is_ours)
+    }
+}
+
+/// `context_tokens` doubled until prompt and answer have room, `max_tokens` at most.
+fn larger(context_tokens: u32, max_tokens: u32, prompt_tokens: u32) -> Option<u32> {
+    let with_answer = prompt_tokens.saturating_add(prompt_tokens / 4);
+    let mut tokens = context_tokens.max(1).saturating_mul(2);
+    while tokens < with_answer.min(max_tokens) {
+        tokens = tokens.saturating_mul(2);
+    }
+    let tokens = tokens.min(max_tokens);
+    (tokens > context_tokens.max(prompt_tokens)).then_some(tokens)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::larger;
+
+    #[test]
+    fn a_context_is_doubled_until_the_prompt_fits_with_an_answer() {
+        assert_eq!(larger(512, 8192, 0), Some(1024));
+        assert_eq!(larger(512, 8192, 1000), Some(2048));
+        assert_eq!(larger(4096, 8192, 7900), Some(8192));
+        assert_eq!(larger(4096, 8192, 8192), None);
+        assert_eq!(larger(8192, 8192, 0), None);
+        assert_eq!(larger(0, u32::MAX, u32::MAX), None);
+    }
+}

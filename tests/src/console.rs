@@ -1,0 +1,123 @@
+//! What pages, their workers and the service worker say in the console: a test fails on what it does not expect.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread;
+
+use headless_chrome::Tab;
+use headless_chrome::protocol::cdp::types::Event;
+use headless_chrome::protocol::cdp::{Log, Runtime, Target};
+use serde_json::{Value, json};
+
+use crate::Error;
+use crate::browser::fault;
+
+/// What every page may say: the browser's own remarks on software rendering.
+const HARMLESS: [&str; 1] = ["The powerPreference option is currently ignored"];
+
+/// The consoles of a browser's pages.
+#[derive(Default)]
+pub(crate) struct Console {
+    lines: Mutex<Vec<String>>,
+    expected: Mutex<Vec<String>>,
+}
+
+impl Console {
+    /// Notes from now on what a tab says, and its workers with it; the browser passes on what dedicated workers say.
+    pub(crate) fn watch(self: &Arc<Self>, tab: &Arc<Tab>) -> Result<(), Error> {
+        let (console, weak) = (Arc::clone(self), Arc::downgrade(tab));
+        tab.add_event_listener(Arc::new(move |event: &Event| match event {
+            Event::AttachedToTarget(event) => {
+                let session = event.params.session_id.clone();
+                let Some(tab) = weak.upgrade() else { return };
+                // Not here: this thread takes the events that the call waits for.
+                thread::spawn(move || listen_in(&tab, session));
+            }
+            event => console.note(event),
+        }))
+        .map_err(fault)?;
+        tab.call_method(Runtime::Enable(None)).map_err(fault)?;
+        tab.call_method(Log::Enable(None)).map_err(fault)?;
+        let service_workers = json!([{ "type": "service_worker" }]);
+        let attach = Target::SetAutoAttach {
+            auto_attach: true,
+            wait_for_debugger_on_start: false,
+            flatten: Some(false),
+            filter: serde_json::from_value(service_workers).map_err(fault)?,
+        };
+        tab.call_method(attach).map(drop).map_err(fault)
+    }
+
+    /// Lines with this text are what the test brings about.
+    pub(crate) fn expect(&self, text: &str) {
+        lock(&self.expected).push(text.to_owned());
+    }
+
+    /// The lines that no test expects.
+    pub(crate) fn unexpected(&self) -> Vec<String> {
+        let expected = lock(&self.expected);
+        let is_expected = |line: &String| {
+            let harmless = HARMLESS.iter().copied();
+            expected.iter().map(String::as_str).chain(harmless).any(|text| line.contains(text))
+        };
+        lock(&self.lines).iter().filter(|line| !is_expected(line)).cloned().collect()
+    }
+
+    fn note(&self, event: &Event) {
+        match event {
+            Event::RuntimeConsoleAPICalled(event) => {
+                let texts = event.params.args.iter().map(|argument| {
+                    let value =
+                        argument.value.as_ref().map(|value| value.as_str().map_or(value.to_string(), str::to_owned));
+                    value.or_else(|| argument.description.clone()).unwrap_or_default()
+                });
+                let texts: Vec<String> = texts.collect();
+                self.add(&format!("{:?}: {}", event.params.Type, texts.join(" ")));
+            }
+            Event::RuntimeExceptionThrown(event) => {
+                let details = &event.params.exception_details;
+                let thrown = details.exception.as_ref().and_then(|thrown| thrown.description.as_deref());
+                self.add(&format!("{}: {}", details.text, thrown.unwrap_or_default()));
+            }
+            Event::LogEntryAdded(event) if event.params.entry.level != Log::LogEntryLevel::Verbose => {
+                let entry = &event.params.entry;
+                self.add(&format!(
+                    "{:?} {:?}: {} {}",
+                    entry.source,
+                    entry.level,
+                    entry.text,
+                    entry.url.as_deref().unwrap_or_default()
+                ));
+            }
+            Event::ReceivedMessageFromTarget(event) => self.note_service_worker(&event.params.message),
+            _ => {}
+        }
+    }
+
+    /// Takes a message of the protocol from the service worker.
+    fn note_service_worker(&self, message: &str) {
+        let message: Value = serde_json::from_str(message).unwrap_or_default();
+        let parameters = &message["params"];
+        match message["method"].as_str() {
+            Some("Runtime.consoleAPICalled") => self.add(&format!("service worker: {}", parameters["args"])),
+            Some("Runtime.exceptionThrown") => self.add(&format!("service worker: {}", parameters["exceptionDetails"])),
+            _ => {}
+        }
+    }
+
+    fn add(&self, line: &str) {
+        lock(&self.lines).push(line.to_owned());
+    }
+}
+
+/// Has a service worker tell what is said in its console.
+fn listen_in(tab: &Tab, session: Target::SessionID) {
+    // Numbers of calls are the caller's; nobody waits for this one's answer.
+    let message = json!({ "id": 0, "method": "Runtime.enable" }).to_string();
+    let send = Target::SendMessageToTarget { message, session_id: Some(session), target_id: None };
+    // One that has ended meanwhile has nothing more to say.
+    let _ = tab.call_method(send);
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,130 @@
+//! Data of older versions opens in this one. `fixtures/schemas` holds what each version of the database left on a device: a release
+//! that changes the database adds a file, and none is ever changed.
+#![allow(clippy::unwrap_used, reason = "tests may panic")]
+
+use std::time::Duration;
+
+use parlance_tests::chat::{LONG, READY, load_from_link};
+use parlance_tests::faults::shown;
+use parlance_tests::{ModelHost, Page, Server, Session, model_path, root};
+use serde_json::{Value, json};
+
+const SHORT: Duration = Duration::from_secs(20);
+
+/// The fixtures by their versions.
+fn fixtures() -> Vec<(u64, Value)> {
+    let folder = std::fs::read_dir(root().join("tests/fixtures/schemas")).unwrap();
+    let mut fixtures: Vec<(u64, Value)> = folder
+        .map(|entry| {
+            let text = std::fs::read_to_string(entry.unwrap().path()).unwrap();
+            let fixture: Value = serde_json::from_str(&text).unwrap();
+            (fixture["database"]["version"].as_u64().unwrap(), fixture)
+        })
+        .collect();
+    fixtures.sort_by_key(|(version, _)| *version);
+    fixtures
+}
+
+/// Leaves on the device what an older version left, with the demo model among it under `url`. `site` is the path of the site.
+fn leave(page: &Page, fixture: &Value, site: &str, model: &str, url: &str) {
+    let script = format!(
+        "(async ({{ database, local_storage, models }}, site, model, url) => {{
+            for (const [key, value] of Object.entries(local_storage)) localStorage.setItem(key, value);
+            localStorage.setItem('parlance.sources', JSON.stringify([new URL(url).origin]));
+            await new Promise((done, failed) => {{
+                const request = indexedDB.open(`parlance:${{site}}`, database.version);
+                request.onerror = failed;
+                request.onupgradeneeded = () => {{
+                    for (const {{ name, keyPath, indexes, records }} of database.stores) {{
+                        const store = request.result.createObjectStore(name, {{ keyPath }});
+                        for (const index of indexes) store.createIndex(index, index);
+                        for (const record of records) store.put(record);
+                    }}
+                }};
+                request.onsuccess = () => {{ request.result.close(); done(); }};
+            }});
+            const bytes = await (await fetch(model)).arrayBuffer();
+            const hash = await crypto.subtle.digest('SHA-256', new TextEncoder().encode(url));
+            const key = [...new Uint8Array(hash).slice(0, 16)].map((byte) => byte.toString(16).padStart(2, '0')).join('');
+            const root = await navigator.storage.getDirectory();
+            const folder = await (await root.getDirectoryHandle('models', {{ create: true }})).getDirectoryHandle(key, {{ create: true }});
+            const contents = {{
+                'record.json': JSON.stringify({{ url, len_bytes: bytes.byteLength, etag: '\"v1\"', sha256: null }}),
+                data: bytes,
+                journal: new Uint8Array(Math.ceil(bytes.byteLength / (4 << 20))).fill(1),
+                used: '1700000000',
+            }};
+            for (const name of models) {{
+                const stream = await (await folder.getFileHandle(name, {{ create: true }})).createWritable();
+                await stream.write(contents[name]);
+                await stream.close();
+            }}
+        }})({fixture}, {site:?}, {model:?}, {url:?})"
+    );
+    page.evaluate(&script).unwrap();
+}
+
+#[test]
+fn conversations_settings_and_models_of_every_older_version_are_there() {
+    let fixtures = fixtures();
+    for (version, fixture) in &fixtures {
+        let server = Server::start().unwrap();
+        let host = ModelHost::start(std::fs::read(model_path()).unwrap()).unwrap();
+        let session = Session::start(true).unwrap();
+        let url = host.url("model.gguf");
+        let page = session.open(&server.blank_page()).unwrap();
+        let site = server.page("");
+        let path = site.splitn(4, '/').nth(3).map(|path| format!("/{path}")).unwrap();
+        leave(&page, fixture, &path, &server.offer(&model_path()), &url);
+
+        page.navigate(&server.page(&format!("?model={url}"))).unwrap();
+        load_from_link(&page).unwrap();
+        page.wait_for("document.querySelectorAll('.conversation').length === 2", SHORT).unwrap();
+        let list = page.text(".sidebar").unwrap();
+        assert!(
+            ["The capital of France", "A haiku", "Verse"].iter().all(|text| list.contains(text)),
+            "{version}: {list}"
+        );
+        let open = "[...document.querySelectorAll('.conversation')].find((item) => item.innerText.includes('capital')).click()";
+        page.evaluate(open).unwrap();
+        page.wait_for("document.querySelectorAll('.message').length === 4", SHORT).unwrap();
+        page.wait_for("document.querySelector('[data-role=assistant] strong')?.innerText === 'Paris'", SHORT).unwrap();
+        assert_eq!(page.evaluate("document.documentElement.dataset.theme").unwrap(), "dark");
+        // The model that was kept is loaded; nothing of it is fetched again.
+        page.wait_for(READY, LONG).unwrap();
+        assert_eq!(host.sent_bytes(), 0);
+        page.follow("settings").unwrap();
+        page.wait_for("document.querySelector('#system-prompt')?.value === 'Answer like a sailor.'", SHORT).unwrap();
+        // The database is that of the newest version now, which has a fixture.
+        let databases = page.evaluate("indexedDB.databases()").unwrap();
+        let newest = fixtures.last().map(|(version, _)| *version);
+        assert_eq!(databases[0]["version"], json!(newest), "a new version of the database needs a fixture");
+        shown(
+            "Storage",
+            &format!("the data on this device is of version {version} of the database"),
+            "conversations, settings and models open in this version",
+        );
+    }
+}
+
+/// Starts an engine by the module, and tells how many lead.
+const LEADERS: &str = "async (module) => {
+    const { Parlance } = await import(module);
+    window.engine = await Parlance.create();
+    await engine.storage.list();
+    return (await navigator.locks.query()).held.filter(({ name }) => name.startsWith('parlance.engine:')).length;
+}";
+
+#[test]
+fn tabs_of_two_builds_have_an_engine_each() {
+    let server = Server::start().unwrap();
+    let session = Session::start(true).unwrap();
+    let count = format!("({LEADERS})({:?})", server.page("parlance.js"));
+    let [first, second] = [(); 2].map(|()| session.open(&server.blank_page()).unwrap());
+    assert_eq!(first.evaluate(&count).unwrap(), json!(1));
+    assert_eq!(second.evaluate(&count).unwrap(), json!(1), "tabs of one build share their engine");
+    server.publish_newer_build();
+    let newer = session.open(&server.blank_page()).unwrap();
+    assert_eq!(newer.evaluate(&count).unwrap(), json!(2));
+    shown("Tab", "tabs of two builds are open", "each build has an engine; their messages do not mix");
+}

@@ -1,0 +1,11 @@
+//! `cargo fuzz run templates` in `worker/engine`, see "Measure and fuzz" in the README.
+#![no_main]
+
+#[path = "../harness.rs"]
+#[allow(dead_code, reason = "each target uses a part")]
+mod harness;
+
+#[global_allocator]
+static ALLOCATOR: harness::CountingAllocator = harness::CountingAllocator;
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| harness::render(data));

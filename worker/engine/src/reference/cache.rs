@@ -1,0 +1,52 @@
+//! Twin of how kernels keep keys and values: `append` of `kernels/epilogues/qkv.wgsl`, `load_eight` of `kernels/attention_common.wgsl`.
+
+use half::f16;
+
+use crate::models::{CacheFormat, HeadShape};
+
+/// Keys or values, in the cache's order, as it keeps rows of `kv_len` of them.
+pub fn into_cache(values: &[f32], kv_len: usize, format: CacheFormat) -> Vec<u32> {
+    if format == CacheFormat::F16 {
+        let halves: Vec<f16> = values.iter().map(|value| f16::from_f32(*value)).collect();
+        return bytemuck::pod_collect_to_vec(&halves);
+    }
+    let row = |row: &[f32]| {
+        let largest = row.chunks(32).map(|block| block.iter().fold(0.0f32, |most, value| most.max(value.abs())));
+        let largest: Vec<f32> = largest.collect();
+        let bytes = row.iter().enumerate().map(|(i, value)| (value / largest[i / 32] * 127.0).round() as i8);
+        let mut words: Vec<u32> = bytemuck::pod_collect_to_vec(&bytes.collect::<Vec<_>>());
+        words.extend(largest.iter().map(|largest| largest.to_bits()));
+        words.resize(format.row_words(kv_len as u32) as usize, 0);
+        words
+    };
+    values.chunks_exact(kv_len).flat_map(row).collect()
+}
+
+/// What the cache's rows of `kv_len` are worth.
+pub fn from_cache(words: &[u32], kv_len: usize, format: CacheFormat) -> Vec<f32> {
+    if format == CacheFormat::F16 {
+        return bytemuck::cast_slice(words).iter().map(|half: &f16| half.to_f32()).collect();
+    }
+    let row = |row: &[u32]| -> Vec<f32> {
+        let (bytes, largest) = row.split_at(kv_len / 4);
+        let bytes: &[i8] = bytemuck::cast_slice(bytes);
+        let worth = |(i, byte): (usize, &i8)| (f32::from(*byte) / 127.0).max(-1.0) * f32::from_bits(largest[i / 32]);
+        bytes.iter().enumerate().map(worth).collect()
+    };
+    words.chunks_exact(format.row_words(kv_len as u32) as usize).flat_map(row).collect()
+}
+
+/// Heads with the elements of each RoPE pair side by side, as the cache has keys.
+pub fn in_cache_order(heads: &[f32], shape: &HeadShape) -> Vec<f32> {
+    let pairs = shape.head_dim as usize / 2;
+    heads
+        .chunks_exact(shape.head_dim as usize)
+        .flat_map(|head| (0..pairs).flat_map(move |pair| rope_elements(pair, shape).map(|at| head[at])))
+        .collect()
+}
+
+/// The two elements of a head that its pair `pair` consists of.
+pub fn rope_elements(pair: usize, shape: &HeadShape) -> [usize; 2] {
+    let half = shape.rope_dim as usize / 2;
+    if shape.rope_half && pair < half { [pair, pair + half] } else { [2 * pair, 2 * pair + 1] }
+}

@@ -1,0 +1,410 @@
+//! What a template's source may look like, and where its values pass the filter that keeps them shallow.
+//!
+//! The compiler recurses with every statement and operator inside another, and chains of operators count, too: so their
+//! nesting is bounded before minijinja parses anything. Whatever a render does with a value (print, compare, drop) recurses
+//! with the value's depth, and a value grows deeper than its expression only by having a name that a later expression uses.
+//! So every value passes [`SETTLED`] before it gets one: in `set` and `with`, as a macro's argument, and in `loop(…)`. What
+//! `for` gives names to are parts of what the tag itself makes, which the bound on nesting covers.
+
+use std::borrow::Cow;
+
+use minijinja::machinery::{Span, Token, tokenize};
+use minijinja::syntax::SyntaxConfig;
+use minijinja::{Error, ErrorKind};
+
+/// The filter's name, see [`super::values::settle`].
+pub(super) const SETTLED: &str = "settled";
+
+/// Longest source: published ones have 20 kB at most.
+const MAX_SOURCE_BYTES: usize = 1 << 20;
+/// Most operators around another, together with those of the statements around them. Published templates have 90 at most.
+const MAX_NESTING: usize = 160;
+/// What a bracket, or a statement with a body, counts: the parser calls a dozen functions for each.
+const BODY_NESTING: usize = 4;
+
+/// The source with the filter at every place where a value gets a name.
+///
+/// # Errors
+/// What the lexer finds, nesting without measure, and uses of `loop` that no template needs.
+pub(super) fn with_settled_values(source: &str, syntax: &SyntaxConfig) -> Result<String, Error> {
+    if source.len() > MAX_SOURCE_BYTES {
+        return Err(refused("the template is longer than 1 MiB"));
+    }
+    let mut rewriter = Rewriter { source, insertions: Vec::new(), open: Vec::new(), tag: Tag::default() };
+    for item in tokenize(source, false, syntax.clone()) {
+        let (token, span) = item?;
+        rewriter.take(&token, span)?;
+    }
+    Ok(rewriter.finish())
+}
+
+fn refused(what: &'static str) -> Error {
+    Error::new(ErrorKind::SyntaxError, what)
+}
+
+/// Whether the compiler recurses with it.
+fn is_operator(token: &Token<'_>) -> bool {
+    matches!(
+        token,
+        Token::Ident("and" | "or" | "not" | "in" | "is" | "if" | "else")
+            | Token::Plus
+            | Token::Minus
+            | Token::Mul
+            | Token::Div
+            | Token::FloorDiv
+            | Token::Pow
+            | Token::Mod
+            | Token::Dot
+            | Token::Tilde
+            | Token::Pipe
+            | Token::Eq
+            | Token::Ne
+            | Token::Gt
+            | Token::Gte
+            | Token::Lt
+            | Token::Lte
+    )
+}
+
+struct Rewriter<'s> {
+    source: &'s str,
+    /// What to insert where, in order.
+    insertions: Vec<(usize, Cow<'static, str>)>,
+    /// The nesting of each statement whose body is open.
+    open: Vec<usize>,
+    tag: Tag<'s>,
+}
+
+/// A tag as far as it was read.
+#[derive(Default)]
+struct Tag<'s> {
+    /// The first word of a statement, once it was read; empty where something is printed.
+    keyword: Option<&'s str>,
+    /// Operators: of the tag itself and of each bracket that is open.
+    levels: Vec<Level>,
+    /// Values whose beginning is marked.
+    marked: Vec<Marked>,
+    /// It gives a value to a name by `=`.
+    assigns: bool,
+    /// It gives what its body prints to a name, after filters.
+    filters_body: bool,
+    /// Names that a macro's arguments get.
+    parameters: Vec<&'s str>,
+    in_parameters: bool,
+    last: Last,
+}
+
+/// A value whose beginning is marked.
+struct Marked {
+    /// Brackets around it.
+    depth: usize,
+    ends_at_comma: bool,
+}
+
+/// What the last token was, as far as it matters.
+#[derive(Default, Clone, Copy, PartialEq)]
+enum Last {
+    #[default]
+    Other,
+    Keyword,
+    Dot,
+    /// `loop`
+    Loop,
+    /// `loop.`
+    LoopDot,
+    /// What a name of a parameter follows.
+    BeforeParameter,
+}
+
+/// Operators of what lies between two brackets. Commas separate what is not nested.
+#[derive(Default, Clone, Copy)]
+struct Level {
+    own: usize,
+    inner: usize,
+    most: usize,
+}
+
+impl Level {
+    fn nesting(self) -> usize {
+        self.most.max(self.own + self.inner)
+    }
+
+    fn after_comma(self) -> Self {
+        Self { most: self.nesting(), ..Self::default() }
+    }
+}
+
+impl<'s> Rewriter<'s> {
+    fn take(&mut self, token: &Token<'s>, span: Span) -> Result<(), Error> {
+        match token {
+            Token::TemplateData(_) => return Ok(()),
+            Token::VariableStart | Token::BlockStart => {
+                let keyword = matches!(token, Token::VariableStart).then_some("");
+                self.tag = Tag { keyword, levels: vec![Level::default()], ..Tag::default() };
+                return Ok(());
+            }
+            _ => {}
+        }
+        let last = self.check_loop(token)?;
+        let (start, end) = (span.start_offset as usize, span.end_offset as usize);
+        match token {
+            Token::VariableEnd => {
+                self.end_tag(0)?;
+            }
+            Token::BlockEnd => self.end_statement(start, end)?,
+            Token::BracketOpen | Token::ParenOpen | Token::BraceOpen => self.open_bracket(token, end, last),
+            Token::BracketClose | Token::ParenClose | Token::BraceClose => self.close_bracket(start),
+            Token::Comma => {
+                self.end_marked(start, |marked, depth| marked.depth == depth && marked.ends_at_comma);
+                if let Some(level) = self.tag.levels.last_mut() {
+                    *level = level.after_comma();
+                }
+                if self.tag.in_parameters && self.tag.depth() == 1 {
+                    self.tag.last = Last::BeforeParameter;
+                }
+            }
+            Token::Assign => self.assign(end),
+            Token::Ident(name) if last == Last::BeforeParameter => self.tag.parameters.push(*name),
+            Token::Ident(name) if self.tag.keyword.is_none() => {
+                self.tag.keyword = Some(*name);
+                self.tag.last = Last::Keyword;
+            }
+            Token::Pipe if self.tag.keyword == Some("set") && self.tag.depth() == 0 && !self.tag.assigns => {
+                self.tag.filters_body = true;
+                self.count();
+            }
+            _ if is_operator(token) => self.count(),
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// Notes where `loop` stands and returns what stood before. It is taken apart, called or tested, never passed on: it holds
+    /// what it iterates over, so that a value might grow through it. `loop.cycle` panics without arguments (minijinja 3.1.0).
+    fn check_loop(&mut self, token: &Token<'s>) -> Result<Last, Error> {
+        let next = match (self.tag.last, token) {
+            (Last::Loop, Token::Dot) => Last::LoopDot,
+            (Last::Loop, token) if !matches!(token, Token::ParenOpen | Token::BracketOpen | Token::Ident("is")) => {
+                return Err(refused("`loop` can only be asked or called"));
+            }
+            (Last::LoopDot, Token::Ident("cycle")) => return Err(refused("`loop.cycle` is not supported")),
+            (_, Token::Dot) => Last::Dot,
+            (last, Token::Ident("loop")) if !matches!(last, Last::Dot | Last::LoopDot) => Last::Loop,
+            _ => Last::Other,
+        };
+        Ok(std::mem::replace(&mut self.tag.last, next))
+    }
+
+    fn count(&mut self) {
+        if let Some(level) = self.tag.levels.last_mut() {
+            level.own += 1;
+        }
+    }
+
+    fn open_bracket(&mut self, token: &Token<'s>, end: usize, last: Last) {
+        if let Some(level) = self.tag.levels.last_mut() {
+            level.own += BODY_NESTING;
+        }
+        self.tag.levels.push(Level::default());
+        if !matches!(token, Token::ParenOpen) {
+            return;
+        }
+        let is_first = self.tag.depth() == 1 && self.tag.parameters.is_empty();
+        let has_parameters = match self.tag.keyword {
+            Some("macro") => is_first,
+            Some("call") => last == Last::Keyword,
+            _ => false,
+        };
+        if has_parameters {
+            self.tag.in_parameters = true;
+            self.tag.last = Last::BeforeParameter;
+        } else if last == Last::Loop {
+            self.begin_marked(end, false);
+        }
+    }
+
+    fn close_bracket(&mut self, start: usize) {
+        self.end_marked(start, |marked, depth| marked.depth == depth);
+        // What does not match is the parser's to refuse.
+        if self.tag.depth() > 0 {
+            let inner = self.tag.levels.pop().map_or(0, Level::nesting);
+            if let Some(level) = self.tag.levels.last_mut() {
+                level.inner = level.inner.max(inner);
+            }
+        }
+        if self.tag.depth() == 0 {
+            self.tag.in_parameters = false;
+        }
+    }
+
+    fn assign(&mut self, end: usize) {
+        let depth = self.tag.depth();
+        self.tag.assigns |= depth == 0;
+        match (self.tag.keyword, depth) {
+            // The names of several values are one tuple's parts.
+            (Some("set"), 0) if !self.tag.filters_body => self.begin_marked(end, false),
+            (Some("with"), 0) | (Some("macro" | "call"), 1) => self.begin_marked(end, true),
+            _ => {}
+        }
+    }
+
+    fn begin_marked(&mut self, at: usize, ends_at_comma: bool) {
+        self.insertions.push((at, Cow::Borrowed("(")));
+        self.tag.marked.push(Marked { depth: self.tag.depth(), ends_at_comma });
+    }
+
+    fn end_marked(&mut self, at: usize, ends: impl Fn(&Marked, usize) -> bool) {
+        let depth = self.tag.depth();
+        while self.tag.marked.last().is_some_and(|marked| ends(marked, depth)) {
+            self.tag.marked.pop();
+            self.insertions.push((at, Cow::Owned(format!(")|{SETTLED}"))));
+        }
+    }
+
+    fn end_statement(&mut self, start: usize, end: usize) -> Result<(), Error> {
+        self.end_marked(start, |_, _| true);
+        if self.tag.filters_body {
+            self.insertions.push((start, Cow::Owned(format!("|{SETTLED}"))));
+        }
+        // The same end, so that as much white space goes as before.
+        let source = self.source;
+        let marker = &source[start..end];
+        for name in std::mem::take(&mut self.tag.parameters) {
+            self.insertions.push((end, Cow::Owned(format!("{{% set {name} = {name}|{SETTLED} {marker}"))));
+        }
+        let keyword = self.tag.keyword.unwrap_or_default();
+        if matches!(keyword, "block" | "extends" | "include" | "import" | "from") {
+            // Hugging Face's renderer has nothing to include either.
+            return Err(refused("a chat template is a single file"));
+        }
+        if keyword.starts_with("end") {
+            self.open.pop();
+        }
+        let has_body = match keyword {
+            "for" | "if" | "with" | "macro" | "call" | "filter" | "autoescape" => true,
+            "set" => !self.tag.assigns,
+            _ => false,
+        };
+        let nesting = self.end_tag(if has_body { BODY_NESTING } else { 0 })?;
+        if has_body {
+            self.open.push(nesting);
+        } else if let ("elif", Some(open)) = (keyword, self.open.last_mut()) {
+            // It stands inside the `if` before it.
+            *open += nesting + 1;
+        }
+        Ok(())
+    }
+
+    /// Returns the tag's own nesting.
+    fn end_tag(&mut self, body: usize) -> Result<usize, Error> {
+        let nesting = body + self.tag.levels.first().map_or(0, |level| level.nesting());
+        if self.open.iter().sum::<usize>() + nesting > MAX_NESTING {
+            return Err(refused("the template is nested too deeply"));
+        }
+        Ok(nesting)
+    }
+
+    fn finish(self) -> String {
+        let mut text = String::with_capacity(self.source.len() * 5 / 4);
+        let mut done = 0;
+        for (at, insertion) in &self.insertions {
+            text.push_str(&self.source[done..*at]);
+            text.push_str(insertion);
+            done = *at;
+        }
+        text.push_str(&self.source[done..]);
+        text
+    }
+}
+
+impl Tag<'_> {
+    /// Brackets that are open.
+    fn depth(&self) -> usize {
+        self.levels.len().saturating_sub(1)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn rewritten(source: &str) -> Result<String, Error> {
+        with_settled_values(source, &SyntaxConfig::default())
+    }
+
+    #[test]
+    fn every_value_passes_the_filter_before_it_gets_a_name() {
+        let cases = [
+            ("{{ a }} = {% if a == [1] %}b{% endif %}", "{{ a }} = {% if a == [1] %}b{% endif %}"),
+            ("{%- set a = '%}' ~ f(b=1) -%}", "{%- set a =( '%}' ~ f(b=1) )|settled-%}"),
+            ("{% set a, n.b = c, d %}", "{% set a, n.b =( c, d )|settled%}"),
+            ("{% set a %}x{% endset %}", "{% set a %}x{% endset %}"),
+            (
+                "{% set n.a | batch(2, fill_with=n.a) %}x{% endset %}",
+                "{% set n.a | batch(2, fill_with=n.a) |settled%}x{% endset %}",
+            ),
+            (
+                "{% with a = [1, 2], b = a %}{% endwith %}",
+                "{% with a =( [1, 2])|settled, b =( a )|settled%}{% endwith %}",
+            ),
+            (
+                "{% macro m(a, b=[c]) -%} x",
+                "{% macro m(a, b=([c])|settled) -%}{% set a = a|settled -%}{% set b = b|settled -%} x",
+            ),
+            ("{% call(a) m(b=1) %}", "{% call(a) m(b=(1)|settled) %}{% set a = a|settled %}"),
+            ("{{ loop([x]) }}", "{{ loop(([x])|settled) }}"),
+            ("{% raw %}{% set a = 1 %}{% endraw %}", "{% raw %}{% set a = 1 %}{% endraw %}"),
+        ];
+        for (source, expected) in cases {
+            assert_eq!(rewritten(source).ok().as_deref(), Some(expected), "{source}");
+        }
+    }
+
+    #[test]
+    fn nesting_without_measure_is_refused() {
+        let nested = |open: &str, close: &str, count: usize| format!("{}x{}", open.repeat(count), close.repeat(count));
+        let tag = |inner: String| format!("{{{{ {inner} }}}}");
+        let refused = [
+            tag(nested("(", ")", 1000)),
+            tag(nested("-", "", 1000)),
+            tag(nested("not ", "", 1000)),
+            tag(nested("", " + 1", 1000)),
+            tag(nested("", ".y", 1000)),
+            tag(nested("", "|list", 1000)),
+            tag(nested("", "[0]", 1000)),
+            tag(nested("a if b else ", "", 1000)),
+            tag(format!("x[{}]{}", nested("", ".y", 100), ".y".repeat(100))),
+            nested("{% if x %}", "{% endif %}", 1000),
+            nested("{% for x in y %}", "{% endfor %}", 1000),
+            format!("{{% if x %}}{}{{% endif %}}", "{% elif x %}".repeat(1000)),
+        ];
+        for source in refused {
+            assert!(rewritten(&source).is_err(), "{source:.40}");
+        }
+        // As much side by side is fine.
+        for source in
+            [tag(format!("[{}]", "[a.b.c], ".repeat(1000))), "{% if x.y %}{{ x.y + 1 }}{% endif %}".repeat(1000)]
+        {
+            assert!(rewritten(&source).is_ok(), "{source:.40}");
+        }
+    }
+
+    #[test]
+    fn a_template_does_not_include_itself() {
+        for tag in ["include 'chat'", "extends 'chat'", "import 'chat' as c", "from 'chat' import m", "block b"] {
+            assert!(rewritten(&format!("{{% {tag} %}}")).is_err(), "{tag}");
+        }
+    }
+
+    #[test]
+    fn a_loop_is_not_passed_on() {
+        for source in ["{% set a = loop %}", "{{ [loop] }}", "{{ loop }}", "{{ f(loop) }}", "{{ loop.cycle() }}"] {
+            assert!(rewritten(source).is_err(), "{source}");
+        }
+        for source in
+            ["{{ loop.index }}", "{{ loop['index'] }}", "{{ x.loop }}", "{{ 'loop' }}", "{{ loop is defined }}"]
+        {
+            assert!(rewritten(source).is_ok(), "{source}");
+        }
+    }
+}

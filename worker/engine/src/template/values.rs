@@ -1,0 +1,159 @@
+//! What keeps a template's values shallow. Everything that walks through a value recurses, even dropping it, and stacks are
+//! short: one that a loop nests a few thousand levels deep would end the process, or the worker.
+
+use std::sync::LazyLock;
+
+use minijinja::value::{DynObject, ObjectRepr, Rest, Tuple, ValueOrKwargs};
+use minijinja::{Error, ErrorKind, State, Value};
+
+/// Deepest value that may get a name. Messages and tools have a dozen levels.
+const MAX_DEPTH: usize = 64;
+/// Most arguments of `map`, which are what makes it call itself.
+const MAX_MAP_ARGUMENTS: usize = 8;
+/// Largest number in a `range`, which is far beyond its greatest length.
+const MAX_RANGE: usize = 1 << 24;
+
+/// The type of groups that `groupby` makes.
+const GROUP: &str = "::GroupTuple";
+/// Objects of minijinja's own types that hold nothing but what they enumerate: groups, and macros.
+const TRANSPARENT: [&str; 2] = [GROUP, "::Macro"];
+
+/// The type of maps.
+static MAP: LazyLock<&str> = LazyLock::new(|| Value::from_pairs([(0, 0)]).as_object().map_or("", DynObject::type_name));
+
+/// The filter that every value passes before it gets a name, see [`super::source`]: an error if it is nested too deeply. What
+/// is computed only when it is asked for (slices, sums of lists, what `reverse` gives) is computed now, since it would hold on
+/// to what it is computed from. A namespace stays itself; inside other values it becomes a map, so that no value can hold
+/// itself.
+pub(super) fn settle(state: &State<'_, '_>, value: Value) -> Result<Value, Error> {
+    match value.as_object() {
+        Some(object) if !is_namespace(object) => Walk { state, nodes: 0 }.settled(&value, 0),
+        _ => Ok(value),
+    }
+}
+
+/// minijinja's `namespace`, whose first values get names, too.
+pub(super) fn namespace(state: &State<'_, '_>, defaults: Option<ValueOrKwargs>) -> Result<Value, Error> {
+    let defaults = defaults.map(|defaults| settle(state, defaults.into_value())).transpose()?;
+    minijinja::functions::namespace(defaults.map(ValueOrKwargs::from))
+}
+
+/// minijinja's `map`. By `'a'|map('map', 'map', …)` it would call itself as often as it has arguments.
+pub(super) fn map(
+    state: &mut State<'_, '_>,
+    value: Value,
+    arguments: Rest<ValueOrKwargs>,
+) -> Result<Vec<Value>, Error> {
+    if arguments.len() > MAX_MAP_ARGUMENTS {
+        return Err(Error::from(ErrorKind::TooManyArguments));
+    }
+    minijinja::filters::map(state, value, arguments)
+}
+
+/// minijinja's `range`, whose arithmetic overflows.
+pub(super) fn range(lower: isize, upper: Option<isize>, step: Option<isize>) -> Result<Value, Error> {
+    if [Some(lower), upper, step].into_iter().flatten().any(|number| number.unsigned_abs() > MAX_RANGE) {
+        return Err(Error::new(ErrorKind::InvalidOperation, "the range is too large"));
+    }
+    minijinja::functions::range(lower, upper, step)
+}
+
+fn is_namespace(object: &DynObject) -> bool {
+    object.type_name().ends_with("::Namespace")
+}
+
+/// Whether the object holds nothing but what it enumerates.
+fn is_transparent(object: &DynObject) -> bool {
+    let name = object.type_name();
+    object.downcast_ref::<Vec<Value>>().is_some()
+        || object.downcast_ref::<Tuple>().is_some()
+        || name == *MAP
+        || TRANSPARENT.iter().any(|ending| name.ends_with(ending))
+}
+
+/// A walk through a value, which costs fuel.
+struct Walk<'s, 'template, 'env> {
+    state: &'s State<'template, 'env>,
+    nodes: u64,
+}
+
+impl Walk<'_, '_, '_> {
+    /// The value itself, if it is plain, or a copy that is.
+    fn settled(&mut self, value: &Value, depth: usize) -> Result<Value, Error> {
+        if self.is_plain(value, depth)? { Ok(value.clone()) } else { self.copied(value, depth) }
+    }
+
+    fn is_plain(&mut self, value: &Value, depth: usize) -> Result<bool, Error> {
+        let Some(object) = self.enter(value, depth)? else { return Ok(true) };
+        if !is_transparent(object) {
+            return Ok(object.repr() == ObjectRepr::Plain);
+        }
+        if object.repr() == ObjectRepr::Map {
+            for (key, value) in object.try_iter_pairs().into_iter().flatten() {
+                if !self.is_plain(&key, depth + 1)? || !self.is_plain(&value, depth + 1)? {
+                    return Ok(false);
+                }
+            }
+            return Ok(true);
+        }
+        let is_group = object.type_name().ends_with(GROUP);
+        for item in object.try_iter().into_iter().flatten() {
+            let members = item.as_object().filter(|members| is_group && members.repr() == ObjectRepr::Iterable);
+            let is_plain = match members {
+                // A group makes this list of what it holds each time that it is asked for it.
+                Some(members) => self.are_plain(members, depth + 2)?,
+                None => self.is_plain(&item, depth + 1)?,
+            };
+            if !is_plain {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    fn are_plain(&mut self, items: &DynObject, depth: usize) -> Result<bool, Error> {
+        for item in items.try_iter().into_iter().flatten() {
+            if !self.is_plain(&item, depth)? {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    fn copied(&mut self, value: &Value, depth: usize) -> Result<Value, Error> {
+        let Some(object) = self.enter(value, depth)? else { return Ok(value.clone()) };
+        if object.repr() == ObjectRepr::Map {
+            let mut pairs = Vec::new();
+            for (key, value) in object.try_iter_pairs().into_iter().flatten() {
+                pairs.push((self.settled(&key, depth + 1)?, self.settled(&value, depth + 1)?));
+            }
+            return Ok(Value::from_pairs(pairs));
+        }
+        let mut items = Vec::new();
+        for item in object.try_iter().into_iter().flatten() {
+            items.push(self.settled(&item, depth + 1)?);
+        }
+        Ok(match object.repr() {
+            // Templates can tell it from a list.
+            ObjectRepr::Iterable => Value::make_object_iterable(items, |items| Box::new(items.iter().cloned())),
+            _ if object.downcast_ref::<Tuple>().is_some() => Value::from(Tuple::from(items)),
+            _ => Value::from(items),
+        })
+    }
+
+    /// The object that the value is, if it is one.
+    fn enter<'v>(&mut self, value: &'v Value, depth: usize) -> Result<Option<&'v DynObject>, Error> {
+        self.nodes += 1;
+        if self.nodes.is_multiple_of(2) {
+            // As much as minijinja takes for a place in a list.
+            self.state.consume_fuel(1)?;
+        }
+        let object = value.as_object();
+        if object.is_some() && depth >= MAX_DEPTH {
+            // A template that nests for ever is one that runs for ever.
+            let detail = format!("a value is nested more than {MAX_DEPTH} levels deep");
+            return Err(Error::new(ErrorKind::OutOfFuel, detail));
+        }
+        Ok(object)
+    }
+}

@@ -1,0 +1,416 @@
+//! Tiny models of every family against llama.cpp (`fixtures/make_architectures.py`): logits of a prefill and of decode
+//! steps, in every layout of kernels, with both forms of the KV cache, and on the CPU. What was compared is noted for `docs/models.md`.
+#![allow(clippy::unwrap_used, reason = "tests may panic")]
+
+use std::sync::LazyLock;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Instant;
+
+use crate::common::{Described, On, describe, describe_parts, note};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use parlance_engine::gguf::{Gguf, Parsed};
+use parlance_engine::kernels::linear::Tiles;
+use parlance_engine::models::{CacheFormat, ModelConfig};
+use parlance_engine::runtime::{Change, Cpu, Device, Gpu, GpuOptions, Loaded, Loader, LoaderOptions, Model, Tuning};
+use pollster::block_on;
+use serde::Deserialize;
+
+#[derive(Deserialize)]
+struct Fixture {
+    tokenizer: Vec<(String, String, serde_json::Value)>,
+    prefill: usize,
+    ids: Vec<u32>,
+    kept: Vec<usize>,
+    vocab: usize,
+    models: Vec<Case>,
+    word_tokenizer: Vec<(String, String, serde_json::Value)>,
+    texts: Vec<String>,
+    encoders: Vec<EncoderCase>,
+}
+
+static FIXTURE: LazyLock<Fixture> =
+    LazyLock::new(|| serde_json::from_str(include_str!("../fixtures/architectures.json")).unwrap());
+
+/// The file of a decoder.
+fn file(name: &str) -> Vec<u8> {
+    describe(&FIXTURE.models.iter().find(|case| case.model.name == name).unwrap().model, &FIXTURE.tokenizer)
+}
+
+#[derive(Deserialize)]
+struct EncoderCase {
+    #[serde(flatten)]
+    model: Described,
+    vectors: String,
+}
+
+#[derive(Deserialize)]
+struct Case {
+    #[serde(flatten)]
+    model: Described,
+    logits: String,
+}
+
+/// Published models of a family.
+fn published(family: &str) -> &'static str {
+    match family {
+        "llama" => "Llama 2 to 3.2, Mistral, Mixtral, SmolLM2, TinyLlama, DeepSeek distillations",
+        "smollm3" => "SmolLM3",
+        "qwen2" => "Qwen 2 and 2.5",
+        "qwen3" => "Qwen 3",
+        "qwen3moe" => "Qwen 3 30B-A3B and 235B-A22B",
+        "gemma" => "Gemma",
+        "gemma2" => "Gemma 2",
+        "gemma3" => "Gemma 3 (text)",
+        "phi3" => "Phi 3, 3.5 and 4",
+        "granite" => "Granite 3",
+        "olmo2" => "OLMo 2",
+        "olmoe" => "OLMoE",
+        "bert" => "BERT, all-MiniLM, BGE, E5",
+        "nomic-bert" => "Nomic Embed Text",
+        _ => panic!("{family} has no models"),
+    }
+}
+
+/// The family of a described model.
+fn family(model: &Described) -> &str {
+    let (.., name) = model.metadata.iter().find(|(key, ..)| key == "general.architecture").unwrap();
+    name.as_str().unwrap()
+}
+
+async fn load_any(device: Device, bytes: &[u8], cache: CacheFormat) -> Loaded {
+    let options = LoaderOptions { context_tokens: Some(128), cache, ..LoaderOptions::default() };
+    let mut loader = Loader::new(device, options);
+    // Chunks of an odd size, so that borders fall everywhere.
+    for chunk in bytes.chunks(10_007) {
+        loader.push(chunk).await.unwrap();
+    }
+    loader.finish_any().await.unwrap()
+}
+
+async fn load_with_cache(device: Device, bytes: &[u8], cache: CacheFormat) -> Model {
+    match load_any(device, bytes, cache).await {
+        Loaded::Decoder(model) => *model,
+        Loaded::Encoder(_) => panic!("a decoder is described"),
+    }
+}
+
+async fn load(device: impl Into<Device>, bytes: &[u8]) -> Model {
+    load_with_cache(device.into(), bytes, CacheFormat::F16).await
+}
+
+/// Kullback-Leibler divergence from `reference` to `actual`, both logits.
+fn divergence(actual: &[f32], reference: &[f32]) -> f64 {
+    let log_softmax = |logits: &[f32]| -> Vec<f64> {
+        let highest = f64::from(logits.iter().copied().fold(f32::MIN, f32::max));
+        let total = logits.iter().map(|logit| (f64::from(*logit) - highest).exp()).sum::<f64>().ln() + highest;
+        logits.iter().map(|logit| f64::from(*logit) - total).collect()
+    };
+    let (actual, reference) = (log_softmax(actual), log_softmax(reference));
+    reference.iter().zip(&actual).map(|(r, a)| r.exp() * (r - a)).sum()
+}
+
+/// How far logits may diverge from the reference.
+#[derive(Clone, Copy)]
+struct Bound {
+    largest: f64,
+    mean: f64,
+}
+
+impl Bound {
+    /// For what is computed in floats, or as exactly.
+    const EXACT: Self = Self { largest: 1e-3, mean: 1e-3 };
+    /// For what is rounded to 8 bits. Where two experts all but tie, another one is chosen, and a few logits differ by more.
+    const ROUNDED: Self = Self { largest: 0.1, mean: 3e-3 };
+
+    /// As the table says it.
+    fn text(self) -> String {
+        if self.mean < self.largest { format!("{} on average", self.mean) } else { self.largest.to_string() }
+    }
+}
+
+/// Columns of the table of families that hold bounds (`xtask/src/shown.rs`), after the family, its published models and the model compared.
+#[derive(Clone, Copy)]
+enum Column {
+    Plain = 3,
+    GraphicsCard,
+    Integers,
+    Cpu,
+    Threads,
+}
+
+/// Checks the models that are `wanted` by their names, and notes them in a column of the table.
+fn check(
+    column: impl Into<Option<Column>>,
+    device: &(impl Clone + Into<Device>),
+    cache: CacheFormat,
+    bound: Bound,
+    wanted: fn(&str) -> bool,
+) {
+    let column = column.into();
+    let mut failures = Vec::new();
+    let start = Instant::now();
+    for case in FIXTURE.models.iter().filter(|case| wanted(&case.model.name)) {
+        let (name, family) = (case.model.name.as_str(), family(&case.model));
+        let divergences = block_on(divergences(case, device.clone().into(), cache));
+        let largest = divergences.iter().copied().fold(0.0, f64::max);
+        let mean = divergences.iter().sum::<f64>() / divergences.len() as f64;
+        println!("{name}: divergence {largest:.1e} at most, {mean:.1e} on average");
+        // Not a number must fail, too; it is in the mean.
+        if largest <= bound.largest && mean <= bound.mean {
+            let Some(column) = column else { continue };
+            let text = bound.text();
+            let mut cells = [""; Column::Threads as usize + 1];
+            (cells[0], cells[1], cells[2], cells[column as usize]) = (family, published(family), name, text.as_str());
+            note("families", &cells);
+        } else {
+            failures.push((name, largest, mean));
+        }
+    }
+    println!("{:.1} s", start.elapsed().as_secs_f64());
+    assert!(failures.is_empty(), "{failures:?}");
+}
+
+/// Divergences from the reference at the positions that it has.
+async fn divergences(case: &Case, device: Device, cache: CacheFormat) -> Vec<f64> {
+    let halves = STANDARD.decode(&case.logits).unwrap();
+    let reference: Vec<f32> =
+        halves.chunks_exact(2).map(|half| half::f16::from_le_bytes([half[0], half[1]]).to_f32()).collect();
+    let expected_cache = device.cache_format(cache);
+    let mut model = load_with_cache(device, &describe(&case.model, &FIXTURE.tokenizer), cache).await;
+    assert_eq!(model.config().cache, expected_cache, "{}", case.model.name);
+    let (prompt, steps) = FIXTURE.ids.split_at(FIXTURE.prefill);
+    let mut logits = model.logits(prompt).await.unwrap();
+    for id in steps {
+        logits.push(model.decode_logits(*id).await.unwrap());
+    }
+    let compared = FIXTURE.kept.iter().zip(reference.chunks_exact(FIXTURE.vocab));
+    compared.map(|(position, reference)| divergence(&logits[*position], reference)).collect()
+}
+
+/// Models whose attention differs: wider heads, norms of queries and keys, soft caps, windows. To the cache nothing else of a model makes a
+/// difference, nor to what takes the place of subgroups.
+const ATTENTIONS: [&str; 5] = ["llama-tied-bias", "qwen3", "gemma2", "gemma3", "smollm3"];
+
+/// The one model whose weights are floats.
+const FLOATS: [&str; 1] = ["llama"];
+
+/// Laid out as on a graphics card, some matrices as large ones, with subgroups where the device has them.
+fn as_on_hardware(gpu: &Gpu, best: Tiles) -> Gpu {
+    let memory_bytes = gpu.device().limits().max_compute_workgroup_storage_size;
+    // No subgroups are smaller than four threads.
+    let hardware = Tuning::for_hardware(gpu.has_subgroups().then_some(4));
+    gpu.with_tuning(Tuning { large_matrix: 1 << 14, ..hardware.with_tiles(memory_bytes, best) })
+}
+
+/// The same on a device with all features.
+async fn hardware(best: Tiles) -> Gpu {
+    let gpu = as_on_hardware(&Gpu::new(GpuOptions::default()).await.unwrap(), best);
+    assert_ne!(gpu.tuning().prefill_large.tiles, Tiles::None, "there is memory for tiles");
+    gpu
+}
+
+#[test]
+fn every_family_has_a_model() {
+    for architecture in ModelConfig::architectures() {
+        assert!(FIXTURE.models.iter().any(|case| family(&case.model) == architecture), "{architecture}");
+    }
+}
+
+// A test each, so that kernels are compiled on all cores: that is what takes the time.
+
+#[test]
+fn families_with_webgpus_defaults_give_llama_cpps_logits() {
+    let gpu = block_on(Gpu::new(GpuOptions { baseline: true, ..GpuOptions::default() })).unwrap();
+    check(Column::Plain, &gpu, CacheFormat::F16, Bound::EXACT, |_| true);
+}
+
+#[test]
+fn families_laid_out_as_on_graphics_cards_give_llama_cpps_logits() {
+    let gpu = block_on(Gpu::new(GpuOptions::default())).unwrap();
+    let tiles = if gpu.has_matrix_units() { Tiles::Cooperative } else { Tiles::Shared };
+    let gpu = as_on_hardware(&gpu, tiles);
+    assert_eq!(gpu.tuning().prefill_large.tiles, tiles);
+    check(Column::GraphicsCard, &gpu, CacheFormat::F16, Bound::EXACT, |_| true);
+    check(None, &gpu, CacheFormat::Q8, Bound::ROUNDED, |model| ATTENTIONS.contains(&model));
+}
+
+#[test]
+fn families_with_products_of_integers_give_llama_cpps_logits() {
+    let gpu = block_on(Gpu::new(GpuOptions::default())).unwrap();
+    let gpu = as_on_hardware(&gpu, Tiles::Packed);
+    assert_eq!(gpu.tuning().prefill_large.tiles, Tiles::Packed);
+    check(Column::Integers, &gpu, CacheFormat::F16, Bound::ROUNDED, |model| !FLOATS.contains(&model));
+}
+
+#[test]
+fn attentions_without_subgroups_give_llama_cpps_logits() {
+    let gpu = block_on(Gpu::new(GpuOptions { baseline: true, ..GpuOptions::default() })).unwrap();
+    check(None, &gpu, CacheFormat::Q8, Bound::ROUNDED, |model| ATTENTIONS.contains(&model));
+    let gpu = as_on_hardware(&gpu, Tiles::Shared);
+    check(None, &gpu, CacheFormat::F16, Bound::EXACT, |model| ATTENTIONS.contains(&model));
+}
+
+#[test]
+fn families_on_the_cpu_give_llama_cpps_logits() {
+    check(Column::Cpu, &Cpu::blocking(), CacheFormat::F16, Bound::EXACT, |_| true);
+}
+
+#[test]
+fn families_on_several_threads_give_llama_cpps_logits() {
+    check(Column::Threads, &block_on(On::Threads.open()), CacheFormat::F16, Bound::EXACT, |_| true);
+}
+
+/// On graphics cards small models have four dispatches a layer; with one more, results are the same.
+#[test]
+fn attention_that_multiplies_its_own_query_gives_the_same_logits() {
+    let bytes = file("llama");
+    block_on(async {
+        let gpu = hardware(Tiles::Shared).await;
+        let apart = gpu.with_tuning(Tuning { projected_weights: 0, ..gpu.tuning() });
+        let mut together = load(gpu, &bytes).await;
+        let mut apart = load(apart, &bytes).await;
+        let layers = together.config().layers.len();
+        assert_eq!(together.dispatches_per_token().unwrap() + layers, apart.dispatches_per_token().unwrap());
+        // Past 64 tokens several workgroups share a head.
+        for position in 0..70 {
+            let id = FIXTURE.ids[position % FIXTURE.ids.len()];
+            let logits = [together.decode_logits(id).await.unwrap(), apart.decode_logits(id).await.unwrap()];
+            assert!(divergence(&logits[0], &logits[1]).abs() < 1e-7, "at {position}");
+        }
+    });
+}
+
+/// What is measured on an adapter changes its speed only, and what is kept of it is found again.
+#[test]
+fn layouts_that_are_measured_give_the_same_logits() {
+    // Its weights are integers.
+    let bytes = file("llama3-scaling");
+    block_on(async {
+        let gpu = hardware(Tiles::Packed).await;
+        let mut plain = load(gpu.clone(), &bytes).await;
+        let expected = logits_of(&mut plain).await;
+        for change in Change::ALL {
+            let mut changed = load(gpu.clone(), &bytes).await;
+            changed.apply(&[change]);
+            // Integers are rounded, floats are not.
+            let largest = if change == Change::FloatTiles { 1e-2 } else { 1e-7 };
+            for (actual, expected) in logits_of(&mut changed).await.iter().zip(&expected) {
+                let own = divergence(actual, expected).abs();
+                assert!(own < largest, "{own:.1e} with {}", change.name());
+            }
+        }
+        let changes = plain.autotune().await.unwrap();
+        assert!(plain.cached_tokens().is_empty());
+        for (actual, expected) in logits_of(&mut plain).await.iter().zip(&expected) {
+            assert!(divergence(actual, expected).abs() < 1e-2, "with {changes:?}");
+        }
+    });
+}
+
+/// Logits of a prompt, then of tokens one by one, until several workgroups share a head.
+async fn logits_of(model: &mut Model) -> Vec<Vec<f32>> {
+    let mut logits = model.logits(&FIXTURE.ids[..FIXTURE.prefill]).await.unwrap();
+    let context = model.context_tokens() as usize;
+    for id in FIXTURE.ids.iter().cycle().take(context - FIXTURE.prefill) {
+        logits.push(model.decode_logits(*id).await.unwrap());
+    }
+    logits
+}
+
+/// What else a worker has to do, as a request to stop, must get its turn though every token is quick.
+#[test]
+fn the_cpu_pauses_between_quick_tokens() {
+    static PAUSES: AtomicUsize = AtomicUsize::new(0);
+    let cpu = Cpu::new(|| {
+        PAUSES.fetch_add(1, Ordering::Relaxed);
+        Box::pin(std::future::ready(()))
+    });
+    let bytes = file("llama");
+    block_on(async {
+        let mut model = load(cpu, &bytes).await;
+        let start = Instant::now();
+        let mut tokens = 0;
+        while start.elapsed().as_secs_f64() < 0.3 {
+            model.decode_logits(1).await.unwrap();
+            model.reset();
+            tokens += 1;
+        }
+        assert!(tokens > 30, "{tokens} tokens in 0.3 s are not quick");
+    });
+    assert!(PAUSES.load(Ordering::Relaxed) >= 3, "{PAUSES:?}");
+}
+
+#[test]
+fn encoders_give_llama_cpps_vectors() {
+    assert_eq!(FIXTURE.encoders.len(), 3);
+    let gpus = [GpuOptions { baseline: true, ..GpuOptions::default() }, GpuOptions::default()];
+    let [plain, all] = gpus.map(|options| block_on(Gpu::new(options)).unwrap());
+    let hardware = as_on_hardware(&all, Tiles::Shared);
+    let open = |column: usize| match column {
+        0 => Device::from(plain.clone()),
+        1 => Device::from(hardware.clone()),
+        2 => Device::from(Cpu::blocking()),
+        _ => block_on(On::Threads.open()),
+    };
+    for (case, column) in FIXTURE.encoders.iter().flat_map(|case| (0..4).map(move |column| (case, column))) {
+        let bytes = describe(&case.model, &FIXTURE.word_tokenizer);
+        let floats = STANDARD.decode(&case.vectors).unwrap();
+        let reference: Vec<f32> =
+            floats.chunks_exact(4).map(|word| f32::from_le_bytes([word[0], word[1], word[2], word[3]])).collect();
+        let name = case.model.name.as_str();
+        let Loaded::Encoder(encoder) = block_on(load_any(open(column), &bytes, CacheFormat::F16)) else {
+            panic!("{name} is an encoder");
+        };
+        let width = encoder.config().embedding_len as usize;
+        let mut worst = 0.0f64;
+        for (text, expected) in FIXTURE.texts.iter().zip(reference.chunks_exact(width)) {
+            let vector = block_on(encoder.embed(text)).unwrap().vector;
+            let cosine: f64 = vector.iter().zip(expected).map(|(a, b)| f64::from(*a) * f64::from(*b)).sum();
+            let length: f64 = vector.iter().map(|a| f64::from(*a).powi(2)).sum();
+            assert!((length - 1.0).abs() < 1e-5, "{name}: {text:?} has length {length}");
+            worst = worst.max(1.0 - cosine);
+        }
+        println!("{name}: largest distance {worst:.1e}");
+        assert!(worst < 1e-4, "{name}: {worst}");
+        let mut cells = [""; 7];
+        let family = family(&case.model);
+        (cells[0], cells[1], cells[2], cells[3 + column]) = (family, published(family), name, "0.0001");
+        note("encoders", &cells);
+    }
+}
+
+#[test]
+fn matrices_larger_than_a_binding_and_models_in_several_files_give_the_same_logits() {
+    let case = FIXTURE.models.iter().find(|case| case.model.name == "mixed-k").unwrap();
+    let whole = block_on(async {
+        let gpu = Gpu::new(GpuOptions::default()).await.unwrap();
+        load(gpu, &file("mixed-k")).await.logits(&FIXTURE.ids).await.unwrap()
+    });
+    // Every matrix is split, the largest into five.
+    let options = GpuOptions { max_binding_bytes: Some(40_000), ..GpuOptions::default() };
+    let parts = describe_parts(&case.model, &FIXTURE.tokenizer, 3);
+    let split = block_on(async {
+        let headers: Vec<Gguf> = parts.iter().map(|part| header(part)).collect();
+        let gpu = Gpu::new(options).await.unwrap();
+        let options = LoaderOptions { context_tokens: Some(96), ..LoaderOptions::default() };
+        let mut loader = Loader::with_headers(gpu, options, &headers).await.unwrap();
+        for part in &parts {
+            for chunk in part.chunks(10_007) {
+                loader.push(chunk).await.unwrap();
+            }
+            loader.end_file().unwrap();
+        }
+        loader.finish().await.unwrap().logits(&FIXTURE.ids).await.unwrap()
+    });
+    for (position, (whole, split)) in whole.iter().zip(&split).enumerate() {
+        crate::common::assert_close(split, whole, 1e-5, &format!("position {position}"));
+    }
+}
+
+fn header(part: &[u8]) -> Gguf {
+    match Gguf::parse(part, Some(part.len() as u64)).unwrap() {
+        Parsed::Complete(gguf) => *gguf,
+        Parsed::NeedMore(needed) => panic!("{needed} bytes of header"),
+    }
+}
