@@ -31,6 +31,8 @@ fn show(reason: &str) -> Option<()> {
     // A link to this address: nothing of the page's own code runs any more.
     let link = document.create_element("a").ok()?.dyn_into::<HtmlElement>().ok()?;
     link.set_attribute("href", "").ok()?;
+    // Else the router takes the click, and nothing is loaded.
+    link.set_attribute("rel", "external").ok()?;
     link.set_class_name("button");
     link.set_text_content(Some(&t("reload")));
     notice.append_child(&text).ok()?;

@@ -11,8 +11,12 @@ use serde_json::{Value, json};
 use crate::Error;
 use crate::browser::fault;
 
-/// What every page may say: the browser's own remarks on software rendering.
-const HARMLESS: [&str; 1] = ["The powerPreference option is currently ignored"];
+/// What every page may say: the browser's own remarks on its WebGPU.
+const HARMLESS: [&str; 3] = [
+    "The powerPreference option is currently ignored",
+    "WebGPU is experimental on this platform",
+    "Failed to create WebGPU Context Provider",
+];
 
 /// The consoles of a browser's pages.
 #[derive(Default)]
@@ -99,13 +103,21 @@ impl Console {
         let parameters = &message["params"];
         match message["method"].as_str() {
             Some("Runtime.consoleAPICalled") => self.add(&format!("service worker: {}", parameters["args"])),
-            Some("Runtime.exceptionThrown") => self.add(&format!("service worker: {}", parameters["exceptionDetails"])),
+            Some("Runtime.exceptionThrown") => {
+                let details = &parameters["exceptionDetails"];
+                let [thrown, issue] = [&details["exception"]["description"], &details["exceptionMetaData"]];
+                self.add(&format!("service worker: {} {thrown} {issue}", details["text"]));
+            }
             _ => {}
         }
     }
 
     fn add(&self, line: &str) {
-        lock(&self.lines).push(line.to_owned());
+        let mut lines = lock(&self.lines);
+        // What is said again tells nothing new.
+        if !lines.iter().any(|known| known == line) {
+            lines.push(line.to_owned());
+        }
     }
 }
 

@@ -11,7 +11,7 @@ use crate::{Error, Page};
 /// - `at length` answers with 1,000 pieces of Markdown, 200 a second;
 /// - `window.loadedElsewhere` is the address of the model that another tab has loaded, and `window.isCpu` says that models run on the CPU;
 /// - no address that is looked at leads to a model;
-/// - vectors of texts tell whether they are about airships or paragraphs;
+/// - vectors of texts tell whether they are about airships, paragraphs or person 123456;
 /// - words count as tokens, of which the context holds 1,000 unless the page asks for more; what does not fit is left out or refused as
 ///   `truncation` says;
 /// - `window.nextAnswer`, if it is set, is the next answer;
@@ -61,7 +61,7 @@ const SCRIPT: &str = r#"(() => {
                 const failure = { kind: "network", reason, message: "not there", suggested_context_tokens: null, status: 502, error };
                 this.#tell({ type: "failed", id, failure });
             } else if (type === "api" && request.endpoint === "embeddings") {
-                const about = (text) => [/zeppelin|airship/.test(text), /Paragraph/.test(text), true].map(Number);
+                const about = (text) => [/zeppelin|airship/.test(text), /Paragraph/.test(text), /123456/.test(text), true].map(Number);
                 const data = request.body.input.map((text, index) => ({
                     object: "embedding", index, embedding: about(text), is_truncated: false,
                 }));

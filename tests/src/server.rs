@@ -231,6 +231,10 @@ fn respond(path: &str, request: &Request, shared: &Shared) -> io::Result<Respons
     if path == "/slow/model.gguf" {
         return slow(File::open(model_path())?);
     }
+    if path == "/favicon.ico" {
+        // Browsers ask for it where a page names no icon.
+        return Ok(StatusCode::NO_CONTENT.into_response());
+    }
     if path == "/blank.html" {
         return Ok(([(CONTENT_TYPE, "text/html")], "<!doctype html>").into_response());
     }

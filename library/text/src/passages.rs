@@ -127,8 +127,9 @@ fn cosine(a: &[f32], b: &[f32]) -> f32 {
 /// BM25 scores.
 fn by_words(passages: &[String], question: &str) -> Vec<f32> {
     let texts: Vec<&str> = passages.iter().map(String::as_str).collect();
-    let embedder: Embedder<u32, Words> = EmbedderBuilder::with_tokenizer_and_fit_to_corpus(Words, &texts).build();
-    let mut scorer = Scorer::<usize>::new();
+    // Words are compared by hashes: those of 32 bits are alike for many numbers.
+    let embedder: Embedder<u64, Words> = EmbedderBuilder::with_tokenizer_and_fit_to_corpus(Words, &texts).build();
+    let mut scorer = Scorer::<usize, u64>::new();
     for (index, text) in texts.iter().enumerate() {
         scorer.upsert(&index, embedder.embed(text));
     }
@@ -185,6 +186,15 @@ mod tests {
         assert!(text.contains("honey") && !text.contains("Whales"), "{text}");
         let japanese = ["狐は夜に狩りをする。", "蜂は蜜を作る。"].map(str::to_owned);
         assert_eq!(by_words(&japanese, "蜜は誰が作る？", 10), [1]);
+    }
+
+    #[test]
+    fn numbers_are_told_apart() {
+        let text =
+            (123_000..124_000).map(|row| format!("{row};person {row};{}", row * 7)).collect::<Vec<_>>().join("\n");
+        let files = [Attachment { name: "people.csv".to_owned(), text }];
+        let found = find(&files, "Which number has person 123456?", 1_500);
+        assert!(found.iter().any(|passage| passage.text.contains("123456;person 123456;864192")), "{found:?}");
     }
 
     #[test]

@@ -84,6 +84,8 @@ fn no_answer_runs_scripts_asks_other_hosts_or_hides_text() {
     assert!(attacks.len() >= 60);
     let server = Server::start().unwrap();
     let session = Session::start(true).unwrap();
+    // What the policy refuses is what the test looks for.
+    session.expect_in_console("Content Security Policy");
     let page = session.open(&server.page("")).unwrap();
     use_scripted_engine(&page).unwrap();
     page.evaluate(WATCH).unwrap();
@@ -130,6 +132,7 @@ fn the_browser_connects_to_the_site_and_to_the_host_that_was_allowed_and_to_no_o
     let log = std::env::temp_dir().join(format!("parlance-net-log-{}.json", std::process::id()));
     let session = Session::with_network_log(&log).unwrap();
     let model = host.url("model.gguf");
+    session.expect_in_console("Content Security Policy");
     let page = session.open(&server.page("?max_tokens=5")).unwrap();
     // Nothing but the site may be asked, from the page and from its workers.
     let fetched = page.evaluate(&format!("fetch({model:?}).then(() => 'fetched', (error) => error.name)")).unwrap();
@@ -180,6 +183,7 @@ fn no_way_in_fetches_models_from_hosts_that_were_not_named() {
     let session = Session::start(true).unwrap();
 
     // On a page of the site the worker that the module starts leads. It obeys its own list, and the page's policy, whoever asks.
+    session.expect_in_console("Content Security Policy");
     let page = session.open(&server.page("examples.html")).unwrap();
     let asked = format!(
         "(async () => {{

@@ -309,6 +309,7 @@ fn conversations_go_in_and_out_and_markdown_is_shown_safely() {
 
     // Out again, as it came in.
     page.evaluate("URL.createObjectURL = blob => { window.saved = blob.text(); return 'blob:x'; }").unwrap();
+    session.expect_in_console("Not allowed to load local resource: blob:x");
     choose(&page, "Export as JSON");
     wait(&page, "window.saved");
     let saved = page.evaluate("window.saved").unwrap();
@@ -415,7 +416,7 @@ fn conversations_are_kept_whatever_happens_to_their_database() {
     wait(&page, "location.search.startsWith('?chat=')");
 
     // Another tab deletes the database, then the browser itself. It is opened anew, and nobody hears of it.
-    let database = "(await indexedDB.databases())[0].name";
+    let database = page.evaluate("(await indexedDB.databases())[0].name").unwrap();
     let delete = format!(
         "(async name => new Promise((done, failed) => {{
             const request = indexedDB.deleteDatabase(name);
@@ -438,6 +439,8 @@ fn conversations_are_kept_whatever_happens_to_their_database() {
     shown("Storage", "the database of conversations is deleted, or closed by the browser", outcome);
 
     // What is not kept is said, with the reason that it has.
+    // The browser asks for the room that there is when it opens a database.
+    page.delete_databases(origin).unwrap();
     page.limit_storage(origin, 1.0).unwrap();
     ask(&page, "Fourth words").unwrap();
     wait(&page, "document.querySelector('.toast')?.innerText.includes('storage is full')");

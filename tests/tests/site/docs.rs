@@ -73,9 +73,9 @@ const COMMANDS: [(&str, How); 24] = [
         "cargo xtask bench --model /tmp/qwen3-4b.gguf --context 512,8000",
         How::Run(&[("/tmp/qwen3-4b.gguf", "target/made-up.gguf"), ("512,8000", "16,32")], SHORT),
     ),
-    ("cargo test --release -p parlance-engine --lib", How::Elsewhere("part of cargo xtask test")),
-    ("cargo test --release -p parlance-text", How::Elsewhere("part of cargo xtask test")),
-    ("cargo test --release -p parlance --bin parlance", How::Elsewhere("part of cargo xtask test")),
+    ("cargo test --profile checked -p parlance-engine --lib", How::Elsewhere("part of cargo xtask test")),
+    ("cargo test --profile checked -p parlance-text", How::Elsewhere("part of cargo xtask test")),
+    ("cargo test --profile checked -p parlance --bin parlance", How::Elsewhere("part of cargo xtask test")),
     ("cargo fmt --all --check", How::Elsewhere("part of cargo xtask check")),
     (
         "python3 -m http.server --directory dist 8000",

@@ -302,6 +302,9 @@ const UPDATE: &str = "
 fn a_newer_build_waits_until_the_user_takes_it() {
     let server = Server::start().unwrap();
     let session = Session::start(true).unwrap();
+    // Where files of two builds are mixed.
+    session.expect_in_console("SRI's integrity checks failed");
+    session.expect_in_console("Failed to find a valid digest in the 'integrity' attribute");
     let page = session.open(&server.page("")).unwrap();
     page.wait_for("navigator.serviceWorker.controller", SHORT).unwrap();
     use_scripted_engine(&page).unwrap();

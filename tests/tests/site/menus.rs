@@ -276,7 +276,13 @@ fn long_chat_actions(page: &Page, way: Way) {
     page.fill(".edit-box textarea", "In other words").unwrap();
     press(page, way, ".edit-box", "Ask again");
     wait(page, &ended_with("In other words"));
-    press(page, way, QUESTION, "Previous version");
+    // Whoever came this way before has left a version of their own.
+    let versions =
+        page.evaluate("Number(document.body.innerText.match(/\\d+ of (\\d+)/)[1])").unwrap().as_u64().unwrap();
+    for version in (1..versions).rev() {
+        press(page, way, QUESTION, "Previous version");
+        wait(page, &format!("document.body.innerText.includes('{version} of {versions}')"));
+    }
     wait(page, &format!("{LAST_TEXT}.startsWith('Such a program')"));
 
     page.evaluate("(document.querySelector('.messages').scrollTop = 0)").unwrap();

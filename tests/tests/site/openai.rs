@@ -29,6 +29,8 @@ fn run(page: &Page, body: &str) -> Value {
 fn the_openai_package_works_against_the_site() {
     let server = Server::start().unwrap();
     let session = Session::start(true).unwrap();
+    // Refusals are answers of HTTP, which the browser counts as errors.
+    session.expect_in_console("/v1/");
     let page = session.open(&server.page(&format!("?model={DEMO_MODEL}"))).unwrap();
     load_from_link(&page).unwrap();
     page.wait_for(READY, LONG).unwrap();
@@ -193,6 +195,8 @@ fn the_openai_package_works_against_the_site() {
 fn a_page_of_another_origin_imports_the_module() {
     let (site, stranger) = (Server::start().unwrap(), Server::start().unwrap());
     let session = Session::start(true).unwrap();
+    // Other origins may import the module, and ask nothing over HTTP.
+    session.expect_in_console("/v1/models");
     let page = session.open(&stranger.blank_page()).unwrap();
     let (module, model) = (site.page("parlance.js"), site.page(DEMO_MODEL));
     let answer = run(

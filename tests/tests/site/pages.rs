@@ -258,6 +258,7 @@ fn opens(page: &Page, address: &str, condition: &str) -> bool {
 fn every_page_opens_by_its_address_with_and_without_a_slash() {
     let server = Server::start().unwrap();
     let session = Session::start(true).unwrap();
+    session.expect_in_console(&server.page("nowhere"));
     let site = server.page("");
     // As on a first visit, when no service worker answers in the host's place; and then, when it does.
     for has_service_worker in [false, true] {
