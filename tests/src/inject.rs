@@ -7,7 +7,20 @@ use crate::{Error, Page};
 /// # Errors
 /// If the browser does not answer.
 pub fn before_engine(page: &Page, code: &str) -> Result<(), Error> {
-    let script = format!(
+    page.evaluate(&instead(code)).map(drop)
+}
+
+/// The same for every page that the tab opens from now on, whenever it starts its engine.
+///
+/// # Errors
+/// If the browser does not answer.
+pub fn before_every_engine(page: &Page, code: &str) -> Result<(), Error> {
+    page.before_every_page(&instead(code))
+}
+
+/// A script that puts another start in the place of the engine's.
+fn instead(code: &str) -> String {
+    format!(
         "(() => {{
             const Real = window.Worker;
             window.Worker = function (url, options) {{
@@ -18,6 +31,5 @@ pub fn before_engine(page: &Page, code: &str) -> Result<(), Error> {
                 return new Real(URL.createObjectURL(new Blob([code], {{ type: 'text/javascript' }})), options);
             }};
         }})()"
-    );
-    page.evaluate(&script).map(drop)
+    )
 }

@@ -187,18 +187,17 @@ impl Load<'_> {
             Some(Verdict::Sound) | None => {}
         }
         model.warm_up().await?;
-        if let (None, Some(entry)) = (known, kept) {
-            let changes = self.unless_stopped(model.autotune()).await??;
-            // Where there is no room for it, it is measured again.
-            let _ = entry.set_layout(&adapter, &changes).await;
-        }
-        match verdict {
-            Some(verdict) => Ok(verdict),
-            None => {
-                let here = Tested::here(model.kernels_id()?, &adapter);
-                keep_verdict(kept, here, model.self_test().await).await
-            }
-        }
+        let verdict = match verdict {
+            Some(verdict) => verdict,
+            None => tested(model, kept, &adapter).await?,
+        };
+        // What computes wrongly is not worth measuring.
+        let (None, Some(entry), Verdict::Sound) = (known, kept, verdict) else { return Ok(verdict) };
+        let changes = self.unless_stopped(model.autotune()).await??;
+        // Where there is no room for it, it is measured again.
+        let _ = entry.set_layout(&adapter, &changes).await;
+        // Kernels of another layout are other kernels.
+        if changes.is_empty() { Ok(verdict) } else { tested(model, kept, &adapter).await }
     }
 
     fn options(&self, context_tokens: Option<u32>) -> LoaderOptions {
@@ -307,6 +306,12 @@ impl Load<'_> {
 /// What the self-test said of the same kernels, if it was kept with the model.
 async fn known_verdict(kept: Option<&Entry>, here: &Tested) -> Option<Verdict> {
     kept?.verdict(here).await
+}
+
+/// What the self-test says of a decoder as it is laid out now.
+async fn tested(model: &mut Model, kept: Option<&Entry>, adapter: &str) -> Result<Verdict, WorkerError> {
+    let here = Tested::here(model.kernels_id()?, adapter);
+    keep_verdict(kept, here, model.self_test().await).await
 }
 
 /// What the self-test says, which is kept with the model.

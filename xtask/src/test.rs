@@ -11,6 +11,9 @@ use crate::site;
 use crate::templates;
 use crate::toolchain::Toolchain;
 
+/// Modules of the end-to-end tests that measure, or build.
+const ALONE: [&str; 3] = ["docs::", "smooth::", "soak::"];
+
 /// Runs every test with what is set up.
 fn run_all(toolchain: &Toolchain, browser: &Browser) -> Result<(), Fault> {
     let profile = Build::Tested.profile();
@@ -30,11 +33,19 @@ fn run_all(toolchain: &Toolchain, browser: &Browser) -> Result<(), Fault> {
     })?;
     step("types of the ES module, by TypeScript", npm::check_types)?;
     site::build_with(toolchain, Build::Tested)?;
-    step("end-to-end tests: the built site in the browsers, with the demo model", || {
+    let end_to_end = |arguments: &[&str]| {
         // All failures at once: a run takes minutes.
         let mut test = browser.given_to(toolchain.cargo(["test", "--profile", profile, "--no-fail-fast"]));
-        test.args(PACKAGES).args(["--test", "site", "--", "--test-threads=1"]);
+        test.args(PACKAGES).args(["--test", "site", "--"]).args(arguments);
         shell::run(test, "read the failed test's message above")
+    };
+    step("end-to-end tests: the built site in the browsers, with the demo model", || {
+        // Two at a time: they wait for the driver, for timers and for workers as much as for a processor.
+        let others = ALONE.iter().flat_map(|module| ["--skip", module]);
+        end_to_end(&["--test-threads=2"].into_iter().chain(others).collect::<Vec<_>>())
+    })?;
+    step("end-to-end tests that need the machine for themselves: frames, memory, the guides' commands", || {
+        end_to_end(&["--test-threads=1"].into_iter().chain(ALONE).collect::<Vec<_>>())
     })?;
     step("the tables in docs/", shown::check)
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use parlance_tests::chat::{LAST_ANSWER, LAST_TEXT, LONG, NEW_CHAT, READY, answer, ask};
 use parlance_tests::faults::shown;
-use parlance_tests::inject::before_engine;
+use parlance_tests::inject::{before_engine, before_every_engine};
 use parlance_tests::scripted::use_scripted_engine;
 use parlance_tests::templates::file_with_template;
 use parlance_tests::{Page, Server, Session, native};
@@ -152,9 +152,11 @@ fn where_the_gpu_computes_wrongly_the_answer_is_right_and_the_page_says_so() {
         // What was found is kept with the model, so that each case has a browser of its own.
         let session = Session::start(true).unwrap();
         let open = |code: &str| {
-            let page = session.open(&server.page("?temperature=0&max_tokens=12")).unwrap();
+            // The second visit starts the engine by itself.
+            let page = session.open(&server.blank_page()).unwrap();
+            before_every_engine(&page, &format!("{DISGUISE}{code}")).unwrap();
+            page.navigate(&server.page("?temperature=0&max_tokens=12")).unwrap();
             page.show().unwrap();
-            before_engine(&page, &format!("{DISGUISE}{code}")).unwrap();
             ask(&page, QUESTION).unwrap();
             page.wait_for(notice, LONG).unwrap();
             page
