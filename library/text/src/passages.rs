@@ -86,9 +86,9 @@ pub fn find(files: &[Attachment], question: &str, max_chars: usize) -> Vec<Attac
         let name = file.name.clone();
         split(&file.text).into_iter().map(move |text| (name.clone(), text))
     };
-    let (names, mut passages): (Vec<String>, Vec<String>) = files.iter().flat_map(named).unzip();
+    let (titles, mut passages): (Vec<String>, Vec<String>) = files.iter().flat_map(named).unzip();
     let chosen = best(&passages, &by_words(&passages, question), max_chars);
-    let passage = |index: usize| Attachment { name: names[index].clone(), text: std::mem::take(&mut passages[index]) };
+    let passage = |index: usize| Attachment { name: titles[index].clone(), text: std::mem::take(&mut passages[index]) };
     chosen.into_iter().map(passage).collect()
 }
 
@@ -209,7 +209,7 @@ mod tests {
     fn passages_of_several_files_keep_their_names() {
         let file = |name: &str, text: String| Attachment { name: name.to_owned(), text };
         // Rows of a table have no sentences and no paragraphs.
-        let rows: String = (0..2_000).map(|row| format!("{row};person {row};{}\n", row * 7)).collect();
+        let rows = (0..2_000).map(|row| format!("{row};person {row};{}\n", row * 7)).collect::<Vec<_>>().concat();
         let files = [file("animals.md", ANIMALS.to_owned()), file("people.csv", rows)];
         let found = find(&files, "Which number has person 1234?", PASSAGE_CHARS);
         assert_eq!(found.len(), 1);

@@ -1,6 +1,7 @@
 //! Names of messages that are imported: none may be that of a message of another conversation, which would be overwritten.
 
 use std::collections::{HashMap, HashSet};
+use std::hash::BuildHasher;
 
 use parlance_protocol::library::{Conversation, Id};
 
@@ -13,7 +14,7 @@ pub(super) fn id_from(parts: &[&str]) -> Id {
 
 /// Gives new names to messages whose names are `taken` by other conversations, or which share one, wherever they are referred to.
 /// Of messages that share a name, the first is the one that others refer to.
-pub fn rename_messages(conversation: &mut Conversation, taken: &HashSet<Id>) {
+pub fn rename_messages(conversation: &mut Conversation, taken: &HashSet<Id, impl BuildHasher>) {
     let Conversation { summary, messages } = conversation;
     let mut used: HashSet<Id> = messages.iter().map(|message| message.id).chain(taken.iter().copied()).collect();
     let mut seen = HashSet::new();

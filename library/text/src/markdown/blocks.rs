@@ -282,7 +282,7 @@ mod tests {
 
     #[test]
     fn html_grows_no_more_than_its_text() {
-        let titled = |count: usize| (0..count).map(|index| format!("<b title={index}>")).collect::<String>();
+        let titled = |count: usize| (0..count).map(|index| format!("<b title={index}>")).collect::<Vec<_>>().concat();
         let quotes = format!("{}a", ">".repeat(12_000));
         let columns = "a|".repeat(4_000);
         let table = format!("{columns}\n{}\n{}", "-|".repeat(4_000), "x|\n".repeat(60));
@@ -308,7 +308,7 @@ mod tests {
             "`a``".repeat(6_000),
             "**a *".repeat(5_000),
             "\\(".repeat(12_000),
-            (0..2_000).map(|note| format!("[^{note}]: x\n\n[^{note}]\n\n")).collect(),
+            (0..2_000).map(|note| format!("[^{note}]: x\n\n[^{note}]\n\n")).collect::<Vec<_>>().concat(),
         ];
         for attack in attacks {
             let start: String = attack.chars().take(30).collect();

@@ -171,7 +171,7 @@ mod tests {
     #[test]
     fn every_byte_is_read_a_few_times_at_most() {
         let len_bytes = 256 * 1024;
-        let runs: String = (1..700).map(|run| format!("{} ", "`".repeat(run))).collect();
+        let runs = (1..700).map(|run| format!("{} ", "`".repeat(run))).collect::<Vec<_>>().concat();
         let texts = [
             "\\(".repeat(len_bytes / 2),
             "\\[".repeat(len_bytes / 2),

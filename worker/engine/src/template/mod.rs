@@ -206,6 +206,7 @@ fn environment() -> Environment<'static> {
     environment.add_filter("tojson", tojson);
     environment.add_filter("map", values::map);
     environment.add_filter(source::SETTLED, values::settle);
+    environment.add_filter(source::SETTLED_WITHIN, values::settle_within);
     environment.add_function("namespace", values::namespace);
     environment.add_function("range", values::range);
     environment.remove_global("debug");

@@ -14,6 +14,8 @@ use minijinja::{Error, ErrorKind};
 
 /// The filter's name, see [`super::values::settle`].
 pub(super) const SETTLED: &str = "settled";
+/// The filter of what becomes a part of a namespace, see [`super::values::settle_within`].
+pub(super) const SETTLED_WITHIN: &str = "settled_within";
 
 /// Longest source: published ones have 20 kB at most.
 const MAX_SOURCE_BYTES: usize = 1 << 20;
@@ -86,6 +88,8 @@ struct Tag<'s> {
     marked: Vec<Marked>,
     /// It gives a value to a name by `=`.
     assigns: bool,
+    /// A dot came before that: the name is one of a namespace's.
+    names_a_part: bool,
     /// It gives what its body prints to a name, after filters.
     filters_body: bool,
     /// Names that a macro's arguments get.
@@ -99,6 +103,7 @@ struct Marked {
     /// Brackets around it.
     depth: usize,
     ends_at_comma: bool,
+    filter: &'static str,
 }
 
 /// What the last token was, as far as it matters.
@@ -173,7 +178,10 @@ impl<'s> Rewriter<'s> {
                 self.tag.filters_body = true;
                 self.count();
             }
-            _ if is_operator(token) => self.count(),
+            _ if is_operator(token) => {
+                self.tag.names_a_part |= matches!(token, Token::Dot) && !self.tag.assigns;
+                self.count();
+            }
             _ => {}
         }
         Ok(())
@@ -219,7 +227,7 @@ impl<'s> Rewriter<'s> {
             self.tag.in_parameters = true;
             self.tag.last = Last::BeforeParameter;
         } else if last == Last::Loop {
-            self.begin_marked(end, false);
+            self.begin_marked(end, false, SETTLED);
         }
     }
 
@@ -242,29 +250,32 @@ impl<'s> Rewriter<'s> {
         self.tag.assigns |= depth == 0;
         match (self.tag.keyword, depth) {
             // The names of several values are one tuple's parts.
-            (Some("set"), 0) if !self.tag.filters_body => self.begin_marked(end, false),
-            (Some("with"), 0) | (Some("macro" | "call"), 1) => self.begin_marked(end, true),
+            (Some("set"), 0) if !self.tag.filters_body => {
+                let filter = if self.tag.names_a_part { SETTLED_WITHIN } else { SETTLED };
+                self.begin_marked(end, false, filter);
+            }
+            (Some("with"), 0) | (Some("macro" | "call"), 1) => self.begin_marked(end, true, SETTLED),
             _ => {}
         }
     }
 
-    fn begin_marked(&mut self, at: usize, ends_at_comma: bool) {
+    fn begin_marked(&mut self, at: usize, ends_at_comma: bool, filter: &'static str) {
         self.insertions.push((at, Cow::Borrowed("(")));
-        self.tag.marked.push(Marked { depth: self.tag.depth(), ends_at_comma });
+        self.tag.marked.push(Marked { depth: self.tag.depth(), ends_at_comma, filter });
     }
 
     fn end_marked(&mut self, at: usize, ends: impl Fn(&Marked, usize) -> bool) {
         let depth = self.tag.depth();
         while self.tag.marked.last().is_some_and(|marked| ends(marked, depth)) {
-            self.tag.marked.pop();
-            self.insertions.push((at, Cow::Owned(format!(")|{SETTLED}"))));
+            let filter = self.tag.marked.pop().map_or(SETTLED, |marked| marked.filter);
+            self.insertions.push((at, Cow::Owned(format!(")|{filter}"))));
         }
     }
 
     fn end_statement(&mut self, start: usize, end: usize) -> Result<(), Error> {
         self.end_marked(start, |_, _| true);
         if self.tag.filters_body {
-            self.insertions.push((start, Cow::Owned(format!("|{SETTLED}"))));
+            self.insertions.push((start, Cow::Owned(format!("|{SETTLED_WITHIN}"))));
         }
         // The same end, so that as much white space goes as before.
         let source = self.source;
@@ -337,11 +348,11 @@ mod tests {
         let cases = [
             ("{{ a }} = {% if a == [1] %}b{% endif %}", "{{ a }} = {% if a == [1] %}b{% endif %}"),
             ("{%- set a = '%}' ~ f(b=1) -%}", "{%- set a =( '%}' ~ f(b=1) )|settled-%}"),
-            ("{% set a, n.b = c, d %}", "{% set a, n.b =( c, d )|settled%}"),
+            ("{% set a, n.b = c, d %}", "{% set a, n.b =( c, d )|settled_within%}"),
             ("{% set a %}x{% endset %}", "{% set a %}x{% endset %}"),
             (
                 "{% set n.a | batch(2, fill_with=n.a) %}x{% endset %}",
-                "{% set n.a | batch(2, fill_with=n.a) |settled%}x{% endset %}",
+                "{% set n.a | batch(2, fill_with=n.a) |settled_within%}x{% endset %}",
             ),
             (
                 "{% with a = [1, 2], b = a %}{% endwith %}",

@@ -32,6 +32,11 @@ pub(super) fn settle(state: &State<'_, '_>, value: Value) -> Result<Value, Error
     }
 }
 
+/// The same for a value that becomes a part of a namespace: one that held itself would be printed without end.
+pub(super) fn settle_within(state: &State<'_, '_>, value: Value) -> Result<Value, Error> {
+    Walk { state, nodes: 0 }.settled(&value, 0)
+}
+
 /// minijinja's `namespace`, whose first values get names, too.
 pub(super) fn namespace(state: &State<'_, '_>, defaults: Option<ValueOrKwargs>) -> Result<Value, Error> {
     let defaults = defaults.map(|defaults| settle(state, defaults.into_value())).transpose()?;

@@ -12,7 +12,9 @@ use base64::engine::general_purpose::STANDARD;
 use parlance_engine::gguf::{Gguf, Parsed};
 use parlance_engine::kernels::linear::Tiles;
 use parlance_engine::models::{CacheFormat, ModelConfig};
-use parlance_engine::runtime::{Change, Cpu, Device, Gpu, GpuOptions, Loaded, Loader, LoaderOptions, Model, Tuning};
+use parlance_engine::runtime::{
+    Change, Cpu, Device, Gpu, GpuOptions, Loaded, Loader, LoaderOptions, Model, SelfTest, Tuning, Verdict,
+};
 use pollster::block_on;
 use serde::Deserialize;
 
@@ -184,6 +186,9 @@ async fn divergences(case: &Case, device: Device, cache: CacheFormat) -> Vec<f64
     for id in steps {
         logits.push(model.decode_logits(*id).await.unwrap());
     }
+    // Kernels that give these logits are sound to the self-test, too.
+    let SelfTest { verdict, wrong } = model.self_test().await.unwrap();
+    assert_eq!((verdict, wrong), (Verdict::Sound, Vec::new()), "{}", case.model.name);
     let compared = FIXTURE.kept.iter().zip(reference.chunks_exact(FIXTURE.vocab));
     compared.map(|(position, reference)| divergence(&logits[*position], reference)).collect()
 }

@@ -314,8 +314,9 @@ impl<'a> Bench<'a> {
         let before = std::mem::take(&mut self.before);
         let mut encoder = self.gpu.device().create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
         let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor::default());
-        before.iter().for_each(|dispatch| dispatch.encode(&mut pass, tokens as u32));
-        dispatches.iter().for_each(|dispatch| dispatch.encode(&mut pass, tokens as u32));
+        for dispatch in before.iter().chain(dispatches.iter().copied()) {
+            dispatch.encode(&mut pass, tokens as u32);
+        }
         drop(pass);
         let staged: Vec<_> = expected
             .iter()
