@@ -91,10 +91,10 @@ impl<M: Clone> Takeover<M> {
         let Some(Pending { topic, message, .. }) = self.pending.remove(&id) else { return };
         match (topic, news) {
             (Topic::Load { beside: false }, News::Loaded { name }) => self.loads = vec![Load { name, message }],
-            (Topic::Load { beside: true }, News::Loaded { name }) => {
-                if self.loads.iter().all(|load| load.name != name) {
-                    self.loads.push(Load { name, message });
-                }
+            (Topic::Load { beside: true }, News::Loaded { name })
+                if self.loads.iter().all(|load| load.name != name) =>
+            {
+                self.loads.push(Load { name, message });
             }
             (Topic::Unload { model: None }, News::Unloaded) => self.loads.clear(),
             (Topic::Unload { model: Some(name) }, News::Unloaded) => self.loads.retain(|load| load.name != name),

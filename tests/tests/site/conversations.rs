@@ -385,7 +385,7 @@ fn a_conversation_that_outgrows_the_context_goes_on_below_a_line() {
 
     // A question that is too long alone says so; nothing is offered that cannot work, and with a larger context the answer comes by itself.
     page.click(NEW_CHAT).unwrap();
-    say(&page, &["word"; 2500].join(" "), None);
+    say(&page, "word ".repeat(2500).trim_end(), None);
     wait(&page, "document.querySelector('.failure')?.innerText.includes('2,500 tokens')");
     assert_eq!(page.evaluate(NO_CONTINUE).unwrap(), true);
     page.evaluate("window.nextAnswer = 'There is room now.'").unwrap();

@@ -79,6 +79,7 @@ struct Rewriter<'s> {
 
 /// A tag as far as it was read.
 #[derive(Default)]
+#[allow(clippy::struct_excessive_bools, reason = "what was seen of a tag, each whether or not the others were")]
 struct Tag<'s> {
     /// The first word of a statement, once it was read; empty where something is printed.
     keyword: Option<&'s str>,

@@ -182,7 +182,7 @@ fn offsets_and_alignments_that_lie_are_refused() {
 fn arrays_of_bytes_take_no_more_memory_than_in_the_file() {
     const LEN: usize = 4 << 20;
     let array =
-        |element_type: u32| [&element_type.to_le_bytes()[..], &(LEN as u64).to_le_bytes(), &[0xFE; LEN]].concat();
+        |element_type: u32| [&element_type.to_le_bytes()[..], &(LEN as u64).to_le_bytes(), &vec![0xFE; LEN]].concat();
     let bytes = Builder::sound()
         .metadata("a.bytes", 9, &array(0))
         .metadata("a.signed", 9, &array(1))
