@@ -105,7 +105,7 @@ fn conversations(server: &Server, folder: &PathBuf) -> Result<(), Error> {
     answer(page)?;
     page.evaluate("document.querySelector('[data-role=assistant]').scrollIntoView()")?;
     camera.take("markdown")?;
-    page.click("[aria-label=Conversations]")?;
+    page.click("button[aria-label=Conversations]")?;
     camera.take_at("conversations", SIZES[1])
 }
 
