@@ -21,10 +21,13 @@ use sha2::{Digest as _, Sha256};
 use tokio::runtime::Runtime;
 
 use crate::split::split;
+use crate::tiny::talking_model;
 use crate::{model_path, root, site};
 
 /// The sub-path that the site is served under: it must not depend on being at the root.
 const SITE: &str = "/some/path/";
+/// The demo model's name in the site.
+const DEMO_MODEL: &str = "/models/SmolLM2-135M-Instruct.Q4_1.gguf";
 /// What is asked for below this path is isolated from other sites (`Cross-Origin-Opener-Policy`, `Cross-Origin-Embedder-Policy`).
 const ISOLATED: &str = "/isolated";
 
@@ -44,6 +47,8 @@ struct Shared {
     build: Mutex<Build>,
     /// A file of this machine's that is served beside the site.
     offered: Mutex<Option<PathBuf>>,
+    /// What is served in the place of the demo model.
+    demo_model: Option<Bytes>,
 }
 
 /// What lies in the site's place.
@@ -64,10 +69,22 @@ impl Server {
     /// # Errors
     /// If no port is free.
     pub fn start() -> io::Result<Self> {
+        Self::start_with(Shared::default())
+    }
+
+    /// The same with [`talking_model`] in the place of the demo model: for tests of what befalls an answer, not of what it says.
+    ///
+    /// # Errors
+    /// If no port is free.
+    pub fn start_with_tiny_model() -> io::Result<Self> {
+        Self::start_with(Shared { demo_model: Some(talking_model()?.into()), ..Shared::default() })
+    }
+
+    fn start_with(shared: Shared) -> io::Result<Self> {
         let listener = TcpListener::bind("127.0.0.1:0")?;
         listener.set_nonblocking(true)?;
         let port = listener.local_addr()?.port();
-        let shared = Arc::new(Shared::default());
+        let shared = Arc::new(shared);
         let app = Router::new().fallback(answer).with_state(Arc::clone(&shared));
         let runtime = Runtime::new()?;
         let listener = runtime.block_on(async { tokio::net::TcpListener::from_std(listener) })?;
@@ -237,6 +254,9 @@ fn respond(path: &str, request: &Request, shared: &Shared) -> io::Result<Respons
     }
     if path == "/blank.html" {
         return Ok(([(CONTENT_TYPE, "text/html")], "<!doctype html>").into_response());
+    }
+    if let Some(model) = shared.demo_model.as_ref().filter(|_| path.ends_with(DEMO_MODEL)) {
+        return Ok(model.clone().into_response());
     }
     let build = *shared.build.lock().unwrap_or_else(PoisonError::into_inner);
     of_site(path, request.uri().query(), build)

