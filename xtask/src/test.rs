@@ -23,16 +23,23 @@ fn run_all(toolchain: &Toolchain, browser: &Browser) -> Result<(), Fault> {
         test.args(PACKAGES);
         shell::run(test, "read the failed test's message above")
     })?;
-    step("wasm tests: engine and worker in the browser", || {
+    let kernels = |arguments: &[&str]| {
         let mut test = toolchain.cargo(["test", "--profile", profile, "--target", "wasm32-unknown-unknown"]);
         test.args(["-p", "parlance-engine", "--test", "kernels"])
+            .args(arguments)
             .env("CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUNNER", "wasm-bindgen-test-runner")
             .env("WASM_BINDGEN_TEST_TIMEOUT", "900")
             .env("CHROMEDRIVER", &browser.chromedriver);
         shell::run(test, "read the failed test's message above")
+    };
+    step("wasm tests: compiling them", || kernels(&["--no-run"]))?;
+    // The browser compiles shaders on one core meanwhile.
+    std::thread::scope(|scope| {
+        let kernels = scope.spawn(|| step("wasm tests: the engine's kernels in the browser", || kernels(&[])));
+        let site = site::build_with(toolchain, Build::Tested);
+        kernels.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)).and(site)
     })?;
     step("types of the ES module, by TypeScript", npm::check_types)?;
-    site::build_with(toolchain, Build::Tested)?;
     let end_to_end = |arguments: &[&str]| {
         // All failures at once: a run takes minutes.
         let mut test = browser.given_to(toolchain.cargo(["test", "--profile", profile, "--no-fail-fast"]));
@@ -40,9 +47,9 @@ fn run_all(toolchain: &Toolchain, browser: &Browser) -> Result<(), Fault> {
         shell::run(test, "read the failed test's message above")
     };
     step("end-to-end tests: the built site in the browsers, with the demo model", || {
-        // Two at a time: they wait for the driver, for timers and for workers as much as for a processor.
+        // Three at a time on two cores: they wait for the driver, for timers and for workers as much as for a processor.
         let others = ALONE.iter().flat_map(|module| ["--skip", module]);
-        end_to_end(&["--test-threads=2"].into_iter().chain(others).collect::<Vec<_>>())
+        end_to_end(&["--test-threads=3"].into_iter().chain(others).collect::<Vec<_>>())
     })?;
     step("end-to-end tests that need the machine for themselves: frames, memory, the guides' commands", || {
         end_to_end(&["--test-threads=1"].into_iter().chain(ALONE).collect::<Vec<_>>())
