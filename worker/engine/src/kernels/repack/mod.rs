@@ -45,6 +45,7 @@ impl Repack {
         let (file_bytes, quant_bytes) = if group.scales == 0 { (4, 4) } else { (group.file, group.quants) };
         let shader = Shader::new("repack/repack.wgsl")
             .part("FORMAT", part)
+            .define_if(group.scales > 0, "SCALES")
             .constant("FILE_BYTES", file_bytes as u32)
             .constant("QUANT_WORDS", (quant_bytes / 4) as u32)
             .constant("SCALE_WORDS", (group.scales / 4) as u32)

@@ -14,8 +14,10 @@ struct Piece {
 @group(0) @binding(1) var<storage, read> file: array<u32>;
 // Quants: [groups][QUANT_WORDS]
 @group(0) @binding(2) var<storage, read_write> quants: array<u32>;
+#ifdef SCALES
 // Scales: [groups][SCALE_WORDS], where the format has any
 @group(0) @binding(3) var<storage, read_write> scales: array<u32>;
+#endif
 
 // Four bytes from byte `at` of the piece on, which need not be aligned; zeros after its end.
 fn file_word(at: u32) -> u32 {

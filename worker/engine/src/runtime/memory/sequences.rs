@@ -187,7 +187,7 @@ impl Sequences {
         self.drop_beginnings(memory, &tokens);
         let copied = self.current.checkpoints.iter().filter(|checkpoint| checkpoint.len > kept_len).count();
         let needed = size_bytes(layout, len, copied);
-        let budget_bytes = layout.budget_bytes.min(size_bytes(layout, most_tokens, 1));
+        let budget_bytes = layout.budget_bytes.min(size_bytes(layout, most_tokens, MAX_CHECKPOINTS));
         if len < MIN_TOKENS.max(kept_len + 1) || needed > budget_bytes || self.has_no_room {
             return;
         }
