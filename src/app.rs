@@ -1,4 +1,4 @@
-//! The root: contexts, routes, and what of the settings the whole page shows.
+//! The root component: contexts, routes, and settings that apply to the whole page.
 
 use leptos::prelude::*;
 use leptos_router::components::{Route, Router, Routes};
@@ -20,10 +20,10 @@ use crate::pages::settings::SettingsPage;
 use crate::pages::storage::StoragePage;
 use crate::settings::{SettingsContext, Theme};
 
-/// The app. Provides [`Options`], [`SettingsContext`], the [`Client`], the [`Library`] and the [`Chats`] to all pages.
+/// The app. Provides [`Options`], [`SettingsContext`], [`Client`], [`Library`] and [`Chats`] to all pages.
 #[component]
 pub(crate) fn App() -> impl IntoView {
-    drop_slash();
+    strip_trailing_slash();
     let options = Options::from_location();
     let settings = SettingsContext::new();
     let client = Client::new(options.clone(), settings);
@@ -33,14 +33,14 @@ pub(crate) fn App() -> impl IntoView {
     provide_context(client);
     provide_context(library);
     provide_context(Chats::new(client, library, settings, options));
-    show_looks(settings);
+    apply_appearance(settings);
     view! {
         <Router base=base_path()>
             <Routes fallback=NotFoundPage>
                 <Route path=path!("") view=ChatPage />
                 <Route path=path!("index.html") view=ChatPage />
                 <Route path=path!("catalogue") view=ModelsPage />
-                // What the page is called; also the folder of the demo model.
+                // An alias; also the folder of the demo model.
                 <Route path=path!("models") view=ModelsPage />
                 <Route path=path!("performance") view=PerformancePage />
                 <Route path=path!("playground") view=PlaygroundPage />
@@ -51,12 +51,12 @@ pub(crate) fn App() -> impl IntoView {
     }
 }
 
-/// Language, theme and density, on the root element.
-fn show_looks(settings: SettingsContext) {
+/// Keeps the root element's language, theme and density in step with the settings.
+fn apply_appearance(settings: SettingsContext) {
     let prefers_dark = use_preferred_dark();
     let set = |name: &str, value: &str| {
         if let Some(root) = document().document_element() {
-            // Fails only for names that are none.
+            // Fails only for invalid attribute names.
             let _ = root.set_attribute(name, value);
         }
     };
@@ -77,18 +77,18 @@ fn show_looks(settings: SettingsContext) {
     });
 }
 
-/// Takes the slash from the end of a page's address. Static hosts put it there, because the page's file lies in a folder of its name.
-fn drop_slash() {
+/// Removes the trailing slash that static hosts add to a page's URL because its file is `<page>/index.html`.
+fn strip_trailing_slash() {
     let location = window().location();
     let (Ok(path), Ok(search), Ok(hash)) = (location.pathname(), location.search(), location.hash()) else { return };
     let Some(page) = path.strip_suffix('/').filter(|_| path != site_path()) else { return };
-    // Where the browser refuses, the page works with the slash, too.
+    // The page also works with the slash if the browser refuses.
     let address = format!("{page}{search}{hash}");
-    let replaced = |history: web_sys::History| history.replace_state_with_url(&JsValue::NULL, "", Some(&address));
-    let _ = window().history().and_then(replaced);
+    let replace = |history: web_sys::History| history.replace_state_with_url(&JsValue::NULL, "", Some(&address));
+    let _ = window().history().and_then(replace);
 }
 
-/// The path that the site is served under, without a slash at its end: the folder of the first page.
+/// The path that the site is served under, without a trailing slash.
 fn base_path() -> String {
     let path =
         document().base_uri().ok().flatten().and_then(|uri| web_sys::Url::new(&uri).ok()).map(|url| url.pathname());

@@ -1,19 +1,19 @@
-//! The conversation on screen, as a keyed store: a token touches one field of one message.
+//! The current conversation as a keyed store, so that a new token updates a single field of a single message.
 
 use parlance_protocol::Failure;
 use parlance_protocol::library::{self, Attachment, ConversationSummary, Ending, Id, Message, Role, ToolUse};
 use parlance_protocol::openai::{FinishReason, Usage};
 use reactive_stores::Store;
 
-/// Names a message.
+/// Identifies a message.
 pub(crate) type MessageId = Id;
 
 /// A conversation.
 #[derive(Debug, Clone, Default, Store)]
 pub(crate) struct Conversation {
-    /// What lists show of it.
+    /// Title, folder and other data shown in the chat list.
     pub(crate) summary: ConversationSummary,
-    /// Messages of all branches, in the order in which they were written.
+    /// Messages of all branches, in order of creation.
     #[store(key: MessageId = |message| message.id)]
     pub(crate) messages: Vec<ChatMessage>,
 }
@@ -21,60 +21,60 @@ pub(crate) struct Conversation {
 /// One message.
 #[derive(Debug, Clone, PartialEq, Store)]
 pub(crate) struct ChatMessage {
-    /// Its name.
+    /// Its id.
     pub(crate) id: MessageId,
-    /// The message that it follows.
+    /// The message it replies to.
     pub(crate) parent: Option<MessageId>,
-    /// Who speaks.
+    /// User or assistant.
     pub(crate) role: Role,
-    /// What they say; grows while streaming.
+    /// Text; grows while streaming.
     pub(crate) content: String,
-    /// What the model thought before; grows while streaming.
+    /// The model's reasoning; grows while streaming.
     pub(crate) reasoning: String,
-    /// Seconds that it thought.
+    /// Duration of the reasoning in seconds.
     pub(crate) reasoning_s: Option<f64>,
-    /// Milliseconds since 1970.
+    /// Time of creation, in milliseconds since 1970.
     pub(crate) created_ms: f64,
     /// The model that answered.
     pub(crate) model: Option<String>,
-    /// How far an answer is.
+    /// State of an answer.
     pub(crate) state: AnswerState,
-    /// Files that go with it.
+    /// Attached files.
     pub(crate) attachments: Vec<Attachment>,
-    /// Passages of its files that the model is given in their place.
+    /// Passages of the attached files that are sent to the model instead of the whole files.
     pub(crate) sources: Vec<Attachment>,
-    /// Tools that were used.
+    /// Tool calls with their results.
     pub(crate) tools: Vec<ToolUse>,
-    /// Of an answer: the first message that the model was given, where the older ones did not fit the context.
+    /// Of an answer: the first message sent to the model, if older ones did not fit the context.
     pub(crate) context_start: Option<MessageId>,
 }
 
-/// How far an answer is.
+/// State of an answer.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum AnswerState {
-    /// Nothing has come yet. While a prompt is read, the share that is done.
+    /// No token yet. During prompt processing, the fraction that is done.
     Waiting(Option<f64>),
-    /// Text comes in.
+    /// Being generated.
     Streaming,
-    /// Text comes in, in another tab.
+    /// Being generated in another tab.
     Elsewhere,
     /// Complete.
     Done(FinishReason, Usage),
     /// The page was closed before it was complete.
-    CutOff,
-    /// It failed; what came before stays.
+    Incomplete,
+    /// Failed; text generated before that is kept.
     Failed(Failure),
 }
 
 impl AnswerState {
-    /// Whether more may come.
+    /// Whether this tab is still generating it.
     pub(crate) fn is_active(&self) -> bool {
         matches!(self, Self::Waiting(_) | Self::Streaming)
     }
 }
 
 impl ChatMessage {
-    /// A message as it is kept. `unfinished` is the state of an answer that has no ending.
+    /// Converts a stored message. `unfinished` is the state to use for an answer without an ending.
     pub(crate) fn from_record(message: Message, unfinished: AnswerState) -> Self {
         let state = match message.ending {
             Some(Ending::Done { reason, usage }) => AnswerState::Done(reason, usage),
@@ -99,20 +99,20 @@ impl ChatMessage {
         }
     }
 
-    /// The message with what it has so far.
+    /// The message as if generation had been stopped, with the text it has so far.
     pub(crate) fn stopped(self) -> Self {
         let is_active = self.state.is_active();
         let state = if is_active { AnswerState::Done(FinishReason::Abort, Usage::default()) } else { self.state };
         Self { state, ..self }
     }
 
-    /// The message as it is kept.
+    /// The message in its stored form.
     pub(crate) fn to_record(&self, conversation: Id) -> Message {
         let ending = match &self.state {
             AnswerState::Done(..) if self.role == Role::User => None,
             AnswerState::Done(reason, usage) => Some(Ending::Done { reason: *reason, usage: *usage }),
             AnswerState::Failed(failure) => Some(Ending::Failed { failure: failure.clone() }),
-            AnswerState::Waiting(_) | AnswerState::Streaming | AnswerState::Elsewhere | AnswerState::CutOff => None,
+            AnswerState::Waiting(_) | AnswerState::Streaming | AnswerState::Elsewhere | AnswerState::Incomplete => None,
         };
         Message {
             id: self.id,
@@ -134,7 +134,7 @@ impl ChatMessage {
 }
 
 impl Conversation {
-    /// A conversation as it is kept.
+    /// Converts a stored conversation; `unfinished` as for messages.
     pub(crate) fn from_record(conversation: library::Conversation, unfinished: &AnswerState) -> Self {
         let messages = conversation.messages.into_iter();
         Self {

@@ -1,11 +1,11 @@
-//! What went wrong, in the interface's language.
+//! Failures in the interface's language.
 
 use parlance_protocol::{Failure, Reason};
 
 use crate::components::units;
 use crate::i18n::{t, tf};
 
-/// A sentence for a failure. Reactive. One whose reason is not known is told as the engine says it, in English.
+/// A sentence that describes a failure. Reactive. A failure without a known reason uses the engine's English message.
 pub(crate) fn sentence(failure: &Failure) -> String {
     match &failure.reason {
         Reason::NoWebGpu => t("failure-no-webgpu"),
@@ -74,22 +74,22 @@ fn detailed(key: &str, detail: &str) -> String {
     tf(key, [("detail", trimmed(detail).into())])
 }
 
-/// Messages end the sentence themselves.
+/// Drops the full stop, because the message has its own.
 fn trimmed(detail: &str) -> &str {
     detail.trim_end_matches('.')
 }
 
-/// Tokens that there are, and that there is room for.
+/// A message with a token count and the limit it exceeds.
 fn counted(key: &str, tokens: u32, room: u32) -> String {
     tf(key, [("tokens", units::count(tokens.into()).into()), ("room", units::count(room.into()).into())])
 }
 
-/// Two sizes, in bytes.
+/// A message with two sizes in bytes.
 fn sized(key: &str, first: (&'static str, f64), second: (&'static str, f64)) -> String {
     tf(key, [first, second].map(|(name, bytes)| (name, units::bytes(bytes).into())))
 }
 
-/// The message with a capital at its start and a full stop at its end.
+/// The message with an initial capital and a final full stop.
 fn capitalised(message: &str) -> String {
     let mut characters = message.chars();
     let first = characters.next().map(|first| first.to_uppercase().to_string()).unwrap_or_default();
@@ -104,18 +104,18 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_failure_is_told_by_its_reason_and_else_by_its_message() {
+    fn a_failure_is_described_by_its_reason_or_else_its_message() {
         let failure = Failure::new(FailureKind::BadRequest, "no model is loaded");
         assert_eq!(sentence(&failure), "No model is loaded.");
         assert_eq!(capitalised("Done."), "Done.");
         assert_eq!(capitalised(""), ".");
-        let told = |reason| sentence(&failure.clone().with_reason(reason));
+        let text = |reason| sentence(&failure.clone().with_reason(reason));
         let detail = "fetch failed.".to_owned();
-        assert_eq!(told(Reason::Network { detail }), "The model could not be fetched: fetch failed.");
-        let full = told(Reason::ContextFull { prompt_tokens: 5300, context_tokens: 512 });
-        assert_eq!(full, "This conversation has 5300 tokens, but the context holds 512.");
-        let full = |free_bytes| told(Reason::StorageFull { needed_bytes: 2e9, free_bytes });
-        assert!(full(Some(1e6)).contains("2.00 GB are needed, 1.0 MB are left"));
+        assert_eq!(text(Reason::Network { detail }), "The model could not be downloaded: fetch failed.");
+        let full = text(Reason::ContextFull { prompt_tokens: 5300, context_tokens: 512 });
+        assert_eq!(full, "Context length exceeded: this chat has 5300 tokens, but the context length is 512.");
+        let full = |free_bytes| text(Reason::StorageFull { needed_bytes: 2e9, free_bytes });
+        assert!(full(Some(1e6)).contains("2.00 GB needed, 1.0 MB left"));
         assert!(!full(None).contains("needed,"));
     }
 }

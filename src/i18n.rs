@@ -1,5 +1,4 @@
-//! The interface's language. Texts are Fluent messages in `locales/`: English is part of the page, the others are fetched when they
-//! are chosen.
+//! Localisation. Texts are Fluent messages in `locales/`: English is compiled into the page, the others are fetched when selected.
 
 use std::cell::RefCell;
 
@@ -10,7 +9,7 @@ use wasm_bindgen_futures::JsFuture;
 
 use crate::options::fetch_site_file;
 
-/// Language tag, its name in itself, and the direction of its script.
+/// Language tag, native name and text direction.
 pub(crate) const LOCALES: [(&str, &str, &str); 7] = [
     ("en", "English", "ltr"),
     ("de", "Deutsch", "ltr"),
@@ -43,12 +42,12 @@ pub(crate) fn t(key: &str) -> String {
     format_message(key, None)
 }
 
-/// The same with arguments.
+/// The same, with arguments.
 pub(crate) fn tf<const N: usize>(key: &str, arguments: [(&'static str, FluentValue<'_>); N]) -> String {
     format_message(key, Some(&arguments.into_iter().collect()))
 }
 
-/// A view of a message that follows the language.
+/// The text of a message as a reactive view.
 pub(crate) fn tr(key: &'static str) -> impl Fn() -> String + Copy + Send + Sync + 'static {
     move || t(key)
 }
@@ -63,30 +62,30 @@ fn format_message(key: &str, arguments: Option<&FluentArgs<'_>>) -> String {
 
 fn message(bundle: &Bundle, key: &str, arguments: Option<&FluentArgs<'_>>) -> Option<String> {
     let pattern = bundle.get_message(key)?.value()?;
-    // Errors are missing arguments, which the text then names in braces.
+    // Errors are missing arguments; the text then shows their names in braces.
     Some(bundle.format_pattern(pattern, arguments, &mut Vec::new()).into_owned())
 }
 
-/// The current language's tag, for numbers. Reactive.
+/// The current language's tag, for number formatting. Reactive.
 #[cfg(target_arch = "wasm32")]
 pub(crate) fn language_tag() -> &'static str {
     CHANGED.with(ArcTrigger::track);
     LANGUAGE.with_borrow(|language| language.tag)
 }
 
-/// The language to use: the one chosen, or the first of the browser's that there is.
+/// The language to use: the one chosen in the settings, or the browser's first supported one.
 pub(crate) fn best_locale(chosen: Option<&str>, browser: &[String]) -> &'static str {
     let wanted = chosen.into_iter().chain(browser.iter().map(String::as_str));
     wanted.into_iter().find_map(known).unwrap_or("en")
 }
 
-/// The language of a tag such as `de-AT`.
+/// The supported language that matches a tag such as `de-AT`.
 fn known(tag: &str) -> Option<&'static str> {
     let base = tag.split('-').next().unwrap_or_default();
     LOCALES.iter().map(|(known, ..)| *known).find(|known| known.split('-').next() == Some(base))
 }
 
-/// Shows the interface in a language. Where its texts cannot be fetched, the language stays as it is.
+/// Switches the interface to a language. If its texts cannot be fetched, the language does not change.
 pub(crate) async fn use_locale(tag: &'static str) {
     let bundle = if tag == "en" {
         None
@@ -102,7 +101,7 @@ pub(crate) async fn use_locale(tag: &'static str) {
     });
     if let Some(root) = document().document_element() {
         let direction = LOCALES.iter().find(|(known, ..)| *known == tag).map_or("ltr", |(.., direction)| direction);
-        // Setting attributes fails on names that are none.
+        // Fails only for invalid attribute names.
         let _ = root.set_attribute("lang", tag);
         let _ = root.set_attribute("dir", direction);
     }
@@ -116,9 +115,9 @@ async fn fetch_texts(tag: &str) -> Option<String> {
 
 fn bundle(tag: &str, texts: String) -> Bundle {
     let mut bundle = FluentBundle::new(vec![tag.parse().unwrap_or_default()]);
-    // Messages in a row of their own need no marks around what is inserted.
+    // Inserted values need no bidi isolation marks.
     bundle.set_use_isolating(false);
-    // What cannot be read is left out, and shown in English.
+    // Messages that cannot be parsed are left out and shown in English.
     let resource = FluentResource::try_new(texts).unwrap_or_else(|(resource, _)| resource);
     bundle.add_resource_overriding(resource);
     bundle
@@ -132,7 +131,7 @@ mod tests {
 
     use super::*;
 
-    /// Names of messages, with the names of their arguments.
+    /// Message ids, each with the names of its arguments.
     fn messages(texts: &str) -> BTreeSet<(String, BTreeSet<String>)> {
         let resource = FluentResource::try_new(texts.to_owned()).map_err(|(_, errors)| errors).unwrap();
         resource
@@ -179,7 +178,7 @@ mod tests {
     fn messages_are_used_and_used_messages_exist() {
         let source = sources(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src"));
         let names: BTreeSet<String> = messages(ENGLISH).into_iter().map(|(name, _)| name).collect();
-        // What models are good for is named by the catalogue, whose own test looks them up.
+        // The catalogue refers to `about-*` messages; its own test checks them.
         for name in names.iter().filter(|name| !name.starts_with("about-")) {
             assert!(source.contains(&format!("\"{name}\"")), "{name} is not used");
         }
@@ -193,7 +192,7 @@ mod tests {
     }
 
     #[test]
-    fn the_browsers_languages_are_looked_through() {
+    fn the_browsers_first_supported_language_is_used() {
         let browser = ["pt-BR", "zh-CN", "de"].map(str::to_owned);
         assert_eq!(best_locale(None, &browser), "zh-Hans");
         assert_eq!(best_locale(Some("ar"), &browser), "ar");

@@ -1,4 +1,4 @@
-//! The page's handle to the library, the worker that keeps conversations and turns Markdown into HTML.
+//! The page's handle to the library, the worker that stores conversations and renders Markdown.
 
 use std::collections::HashMap;
 
@@ -16,17 +16,17 @@ use wasm_bindgen::{JsCast as _, JsValue};
 use crate::i18n::t;
 use crate::transport::{SiteWorker, Transport, TransportEvent, describe, to_js};
 
-/// A file that the library has written.
+/// An exported file.
 pub(crate) struct ExportedFile {
-    /// A name for it.
+    /// Suggested file name.
     pub(crate) name: String,
-    /// What it holds.
+    /// Contents.
     pub(crate) text: String,
 }
 
-/// Blocks of HTML, see [`LibraryEvent::Rendered`].
+/// Rendered HTML blocks, see [`LibraryEvent::Rendered`].
 pub(crate) struct Rendered {
-    /// The first block that is new or different.
+    /// Index of the first block that is new or changed.
     pub(crate) first_block: usize,
     /// That block and all after it.
     pub(crate) blocks: Vec<String>,
@@ -39,7 +39,7 @@ struct Link {
     answers: HashMap<u32, oneshot::Sender<(LibraryEvent, JsValue)>>,
 }
 
-/// The handle; copied freely.
+/// The handle; cheap to copy.
 #[derive(Clone, Copy)]
 pub(crate) struct Library {
     link: StoredValue<Link, LocalStorage>,
@@ -47,17 +47,17 @@ pub(crate) struct Library {
 }
 
 impl Library {
-    /// A library whose worker starts with the first request.
+    /// The worker starts with the first request.
     pub(crate) fn new() -> Self {
         Self { link: StoredValue::new_local(Link::default()), changed: RwSignal::new((0, None)) }
     }
 
-    /// What another tab changed last (any conversation, if it does not say which), with the number of changes so far.
+    /// The number of changes by other tabs so far, with the conversation changed last (`None` if it could be any).
     pub(crate) fn changed(self) -> Signal<(u32, Option<Id>)> {
         self.changed.into()
     }
 
-    /// Conversations that hold all words of `query`; all if it is empty.
+    /// Conversations that contain all words of `query`; all conversations if it is empty.
     pub(crate) async fn list(self, query: String) -> Result<Vec<ConversationSummary>, String> {
         match self.call(LibraryRequest::List { query }).await? {
             LibraryEvent::Listed { conversations, .. } => Ok(conversations),
@@ -65,7 +65,7 @@ impl Library {
         }
     }
 
-    /// A conversation.
+    /// Reads a conversation.
     pub(crate) async fn open(self, id: Id) -> Result<Option<Conversation>, String> {
         match self.call(LibraryRequest::Open { id }).await? {
             LibraryEvent::Opened { conversation, .. } => Ok(conversation),
@@ -73,12 +73,12 @@ impl Library {
         }
     }
 
-    /// Keeps a summary.
+    /// Saves a conversation's summary.
     pub(crate) async fn put_summary(self, summary: ConversationSummary) -> Result<(), String> {
         self.call(LibraryRequest::PutSummary { summary }).await.map(drop)
     }
 
-    /// Keeps messages of one conversation.
+    /// Saves messages of one conversation.
     pub(crate) async fn put_messages(self, messages: Vec<Message>) -> Result<(), String> {
         self.call(LibraryRequest::PutMessages { messages }).await.map(drop)
     }
@@ -98,7 +98,7 @@ impl Library {
         self.call(LibraryRequest::DeleteAll).await.map(drop)
     }
 
-    /// Adds the conversations of exported files; how many are new, and how many were here.
+    /// Imports conversations from exported files. Returns how many were added and how many were already present.
     pub(crate) async fn import(self, texts: Vec<String>) -> Result<(u32, u32), String> {
         match self.call(LibraryRequest::Import { texts }).await? {
             LibraryEvent::Imported { added, known, .. } => Ok((added, known)),
@@ -106,7 +106,7 @@ impl Library {
         }
     }
 
-    /// Conversations as a file; all if none is named.
+    /// Exports conversations as a file; all of them if `ids` is `None`.
     pub(crate) async fn export(self, ids: Option<Vec<Id>>, format: ExportFormat) -> Result<ExportedFile, String> {
         match self.call(LibraryRequest::Export { ids, format }).await? {
             LibraryEvent::Exported { name, text, .. } => Ok(ExportedFile { name, text }),
@@ -114,7 +114,7 @@ impl Library {
         }
     }
 
-    /// The passages of files whose words fit a question best; see [`LibraryRequest::FindPassages`].
+    /// The passages of files that match a question best by keywords; see [`LibraryRequest::FindPassages`].
     pub(crate) async fn find_passages(
         self,
         files: Vec<Attachment>,
@@ -127,7 +127,7 @@ impl Library {
         }
     }
 
-    /// Indices of the passages whose meaning fits a question best; see [`LibraryRequest::Best`].
+    /// Indices of the passages that match a question best by embeddings; see [`LibraryRequest::Best`].
     pub(crate) async fn best(
         self,
         passages: Vec<String>,
@@ -140,7 +140,7 @@ impl Library {
         }
     }
 
-    /// The value of an expression, or what is wrong with it.
+    /// Evaluates an arithmetic expression.
     pub(crate) async fn calculate(self, expression: String) -> Result<String, String> {
         match self.call(LibraryRequest::Calculate { expression }).await? {
             LibraryEvent::Calculated { value, .. } => Ok(value),
@@ -148,7 +148,7 @@ impl Library {
         }
     }
 
-    /// Turns a growing text into HTML: `known_bytes` of it were sent before.
+    /// Renders a growing Markdown text: `added` follows the `known_bytes` that were sent before.
     pub(crate) async fn render(
         self,
         key: Id,
@@ -164,12 +164,12 @@ impl Library {
         }
     }
 
-    /// Remembers files of the user's for later visits.
+    /// Remembers file handles for later visits.
     pub(crate) async fn put_files(self, name: String, handles: JsValue) -> Result<(), String> {
         self.call_with(LibraryRequest::PutFiles { name }, handles).await.map(drop)
     }
 
-    /// Names of remembered files, each with an array of their handles.
+    /// Remembered files: names, each with an array of file handles.
     pub(crate) async fn files(self) -> Result<Vec<(String, Array)>, String> {
         match self.call_with(LibraryRequest::Files, JsValue::UNDEFINED).await? {
             (LibraryEvent::Files { names, .. }, data) => {
@@ -181,7 +181,7 @@ impl Library {
         }
     }
 
-    /// Forgets files.
+    /// Forgets remembered files.
     pub(crate) async fn delete_files(self, name: String) -> Result<(), String> {
         self.call(LibraryRequest::DeleteFiles { name }).await.map(drop)
     }
@@ -190,7 +190,7 @@ impl Library {
         self.call_with(request, JsValue::UNDEFINED).await.map(|(event, _)| event)
     }
 
-    /// A call with what travels beside it, and beside its answer.
+    /// A call that also transfers file handles, with its answer and the answer's raw data.
     async fn call_with(self, request: LibraryRequest, handles: JsValue) -> Result<(LibraryEvent, JsValue), String> {
         let (sender, receiver) = oneshot::channel();
         self.send(request, handles, sender);
@@ -201,8 +201,8 @@ impl Library {
                 LibraryFailureKind::Other => message,
             }),
             Ok(answer) => Ok(answer),
-            // The worker died with the request; the next one starts another.
-            Err(_) => Err("the worker that keeps conversations stopped".to_owned()),
+            // The worker died with the request; the next request starts another worker.
+            Err(_) => Err("the library worker crashed".to_owned()),
         }
     }
 
@@ -213,7 +213,7 @@ impl Library {
             }
             link.last_call += 1;
             let call = LibraryCall { id: link.last_call, request };
-            // Without a worker the sender is dropped, which the receiver takes for a failure.
+            // Without a worker the sender is dropped, which the receiver sees as a failure.
             let Some(transport) = &link.transport else { return };
             if post(transport, &call, &handles).is_ok() {
                 link.answers.insert(link.last_call, answer);
@@ -239,12 +239,12 @@ impl Library {
                     let answer =
                         event.id().and_then(|id| self.link.try_update_value(|link| link.answers.remove(&id))?);
                     if let Some(answer) = answer {
-                        // Whoever asked may be gone.
+                        // The caller may be gone.
                         let _ = answer.send((event, data));
                     }
                 }
             },
-            // All answers under way fail as their senders are dropped.
+            // Dropping the senders fails all pending calls.
             TransportEvent::Died(_) => self.link.update_value(|link| {
                 link.transport = None;
                 link.answers.clear();
@@ -262,5 +262,5 @@ fn post(transport: &Transport, call: &LibraryCall, handles: &JsValue) -> Result<
 }
 
 fn unexpected(event: &LibraryEvent) -> String {
-    format!("the worker that keeps conversations answered with something else: {event:?}")
+    format!("unexpected answer from the library worker: {event:?}")
 }

@@ -1,25 +1,25 @@
-//! The page: a Leptos single-page app that talks to the engine's worker.
+//! The page: a Leptos single-page app that talks to the engine worker and the library worker.
 
 #![allow(unreachable_pub, reason = "the component macro makes its functions public")]
 
+mod allowed_hosts;
 mod app;
 mod catalogue;
 mod chats;
 mod client;
 mod components;
 mod conversation;
+mod crash;
 mod failure;
-mod fault;
 mod i18n;
 mod library;
 mod options;
 mod pages;
 mod settings;
-mod sources;
 mod storage;
 mod transport;
 
 fn main() {
-    fault::report_panics();
+    crash::report_panics();
     leptos::mount::mount_to_body(app::App);
 }

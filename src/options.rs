@@ -1,4 +1,4 @@
-//! What the address says: `?model=URL&q=QUESTION&temperature=0&max_tokens=100&seed=1&context=2048&device=cpu`.
+//! Options in the page's URL: `?model=URL&q=QUESTION&temperature=0&max_tokens=100&seed=1&context=2048&device=cpu`.
 
 use leptos::prelude::window;
 use parlance_protocol::{DeviceChoice, hugging_face_url};
@@ -11,14 +11,14 @@ use crate::settings::Sampling;
 /// Path of the demo model, relative to the site.
 const DEMO_MODEL: &str = "models/SmolLM2-135M-Instruct.Q4_1.gguf";
 
-/// Choices for this visit.
+/// Options for this visit.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Options {
     /// Absolute URL of the demo model.
     pub(crate) demo_model: String,
-    /// That of the model that the address names, if it is another one.
+    /// Absolute URL of the model that the link names, unless it is the demo model.
     pub(crate) linked_model: Option<String>,
-    /// A question to write into the field.
+    /// A message to put into the composer.
     pub(crate) question: Option<String>,
     temperature: Option<f32>,
     top_p: Option<f32>,
@@ -27,14 +27,14 @@ pub(crate) struct Options {
     repetition_penalty: Option<f32>,
     seed: Option<u32>,
     max_tokens: Option<u32>,
-    /// Tokens of context to ask for.
+    /// Context length in tokens.
     pub(crate) context_tokens: Option<u32>,
-    /// What models are computed on.
+    /// The device that models run on.
     pub(crate) device: Option<DeviceChoice>,
 }
 
 impl Options {
-    /// Reads the page's address. What is missing or makes no sense takes its default.
+    /// Parses the page's URL. Missing or invalid options get their defaults.
     pub(crate) fn from_location() -> Self {
         let search = window().location().search().unwrap_or_default();
         let parameters = UrlSearchParams::new_with_str(&search).ok();
@@ -64,7 +64,7 @@ impl Options {
 }
 
 impl Options {
-    /// What the settings say, except where the address says otherwise.
+    /// The sampling parameters of the settings, overridden by those in the URL.
     pub(crate) fn sampling(&self, settings: Sampling) -> Sampling {
         Sampling {
             temperature: self.temperature.unwrap_or(settings.temperature),
@@ -78,25 +78,25 @@ impl Options {
     }
 }
 
-/// The address of a model: as it stands, relative to the site, or as `owner/repository/file.gguf` on Hugging Face.
+/// The absolute URL of a model given as a URL, a path relative to the site, or `owner/repository/file.gguf` on Hugging Face.
 pub(crate) fn model_url(text: &str) -> Option<String> {
     hugging_face_url(text).or_else(|| absolute_url(text)).filter(|_| !text.trim().is_empty())
 }
 
-/// `url` relative to the site, as an absolute one; `None` if it is no HTTP address.
+/// Resolves `url` relative to the site; `None` if the result is not an HTTP URL.
 pub(crate) fn absolute_url(url: &str) -> Option<String> {
     let base = leptos::prelude::document().base_uri().ok().flatten()?;
     let url = web_sys::Url::new_with_base(url.trim(), &base).ok()?;
     matches!(url.protocol().as_str(), "http:" | "https:").then(|| url.href())
 }
 
-/// Fetches a file of the site, named relative to it; `None` if it is not there.
+/// Fetches a file by its path relative to the site; `None` if that fails.
 pub(crate) async fn fetch_site_file(path: &str) -> Option<Response> {
     let fetched = JsFuture::from(window().fetch_with_str(&absolute_url(path)?)).await.ok()?;
     fetched.dyn_into::<Response>().ok().filter(Response::ok)
 }
 
-/// The path of the folder that the site is served from, with a slash at its end.
+/// The path that the site is served under, with a trailing slash.
 pub(crate) fn site_path() -> String {
     let url = absolute_url("./").and_then(|url| web_sys::Url::new(&url).ok());
     url.map_or_else(|| "/".to_owned(), |url| url.pathname())

@@ -1,4 +1,4 @@
-//! What the user has chosen, for all visits. Kept in `localStorage`, so that it is there before the first paint.
+//! The user's settings, kept in `localStorage` so that they are available before the first paint.
 
 use leptos::prelude::*;
 use parlance_protocol::openai::ChatCompletionRequest;
@@ -7,47 +7,49 @@ use serde::{Deserialize, Serialize};
 
 use crate::storage;
 
-/// Where the settings are kept.
+/// The `localStorage` key of the settings.
 const KEY: &str = "parlance.settings";
 
-/// All choices.
+/// All settings. Field names are part of the stored JSON.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
-#[allow(clippy::struct_excessive_bools, reason = "each is a choice of its own")]
+#[allow(clippy::struct_excessive_bools, reason = "each is an independent setting")]
 pub(crate) struct Settings {
-    /// How answers are sampled.
+    /// Sampling parameters.
     pub(crate) sampling: Sampling,
-    /// Tokens of context to ask for; what fits if absent.
+    /// Context length in tokens; chosen by the worker if absent.
     pub(crate) context_tokens: Option<u32>,
-    /// What the model is told first, in conversations that have nothing of their own.
+    /// System prompt of conversations without their own.
     pub(crate) system_prompt: String,
-    /// Whether models that can think first do so.
-    pub(crate) thinks: bool,
-    /// Whether the model may use the built-in tools.
+    /// Whether reasoning models reason before they answer.
+    #[serde(rename = "thinks")]
+    pub(crate) reasoning: bool,
+    /// Whether models may call the built-in tools.
     pub(crate) uses_tools: bool,
-    /// Whether tokens are guessed from the conversation, so that repetitions come faster.
-    pub(crate) guesses_ahead: bool,
-    /// Whether the oldest messages are left out where a conversation does not fit the context.
+    /// Whether to use prompt-lookup decoding, which speeds up text that repeats the conversation.
+    #[serde(rename = "guesses_ahead")]
+    pub(crate) prompt_lookup: bool,
+    /// Whether to leave out the oldest messages of a conversation that does not fit the context.
     pub(crate) drops_oldest: bool,
-    /// Address of the embedding model that searches long files; none if empty.
+    /// URL of the embedding model used to search long files; none if empty.
     pub(crate) embedding_model: String,
-    /// Light, dark, or as the system has it.
+    /// Colour theme.
     pub(crate) theme: Theme,
-    /// Whether lists and messages stand closer together.
+    /// Whether to use the compact layout.
     pub(crate) is_compact: bool,
-    /// The interface's language; the browser's if absent.
+    /// Interface language; the browser's if absent.
     pub(crate) language: Option<String>,
-    /// Whether Enter sends, or makes a new line so that Ctrl+Enter sends.
+    /// Whether Enter sends a message; otherwise it adds a line and Ctrl+Enter sends.
     pub(crate) enter_sends: bool,
-    /// After how many minutes without a request a model's memory is freed; 0 for never.
+    /// Minutes without a request after which a model is unloaded; 0 for never.
     pub(crate) idle_minutes: u32,
-    /// What models are computed on.
+    /// The device that models run on.
     pub(crate) device: DeviceChoice,
-    /// How models keep keys and values of a conversation.
+    /// Format of the KV cache.
     pub(crate) kv_cache: KvCache,
-    /// System prompts to choose from.
+    /// Saved system prompts.
     pub(crate) personas: Vec<Snippet>,
-    /// Texts to insert by `/name`.
+    /// Saved texts that `/name` inserts.
     pub(crate) prompts: Vec<Snippet>,
 }
 
@@ -57,9 +59,9 @@ impl Default for Settings {
             sampling: Sampling::BALANCED,
             context_tokens: None,
             system_prompt: String::new(),
-            thinks: true,
+            reasoning: true,
             uses_tools: false,
-            guesses_ahead: false,
+            prompt_lookup: false,
             drops_oldest: true,
             embedding_model: String::new(),
             theme: Theme::System,
@@ -75,23 +77,23 @@ impl Default for Settings {
     }
 }
 
-/// How answers are sampled.
+/// Sampling parameters.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub(crate) struct Sampling {
-    /// 0 takes the likeliest token.
+    /// 0 always picks the most likely token.
     pub(crate) temperature: f32,
-    /// Keep the likeliest tokens whose probabilities reach this sum.
+    /// Keep the most likely tokens whose probabilities add up to this; 1 keeps all.
     pub(crate) top_p: f32,
-    /// Keep this many of the likeliest tokens; 0 keeps all.
+    /// Keep this many of the most likely tokens; 0 keeps all.
     pub(crate) top_k: u32,
-    /// Keep tokens at least this likely relative to the likeliest.
+    /// Keep tokens at least this likely relative to the most likely one.
     pub(crate) min_p: f32,
-    /// Makes tokens that were seen less likely; 1 changes nothing.
+    /// Makes tokens that already occurred less likely; 1 disables it.
     pub(crate) repetition_penalty: f32,
-    /// Most tokens of an answer; up to the end of the context if absent.
+    /// Maximum number of tokens of an answer; limited by the context alone if absent.
     pub(crate) max_tokens: Option<u32>,
-    /// Makes answers repeatable.
+    /// Makes answers reproducible; random if absent.
     pub(crate) seed: Option<u32>,
 }
 
@@ -102,7 +104,7 @@ impl Default for Sampling {
 }
 
 impl Sampling {
-    /// Small models repeat themselves without a penalty.
+    /// The default. Small models repeat themselves without a penalty.
     pub(crate) const BALANCED: Self = Self {
         temperature: 0.7,
         top_p: 0.9,
@@ -112,12 +114,12 @@ impl Sampling {
         max_tokens: None,
         seed: None,
     };
-    /// The likeliest words.
+    /// Close to greedy.
     pub(crate) const PRECISE: Self = Self { temperature: 0.2, top_p: 0.9, ..Self::BALANCED };
-    /// Surprising, without nonsense.
+    /// More varied; min-p keeps it coherent.
     pub(crate) const CREATIVE: Self = Self { temperature: 1.1, top_p: 1.0, min_p: 0.05, ..Self::BALANCED };
 
-    /// A request with these choices and no messages yet.
+    /// A request with these parameters and no messages yet.
     pub(crate) fn request(self) -> ChatCompletionRequest {
         ChatCompletionRequest {
             temperature: Some(self.temperature),
@@ -138,29 +140,29 @@ impl Sampling {
 pub(crate) struct Snippet {
     /// Its name.
     pub(crate) name: String,
-    /// What it says; `{{name}}` stands for what the user fills in.
+    /// Its content; `{{name}}` is a placeholder for the user to fill in.
     pub(crate) text: String,
 }
 
-/// Light or dark.
+/// Colour theme.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Theme {
-    /// As the system has it.
+    /// Follow the system.
     #[default]
     System,
-    /// Dark on light.
+    /// Always light.
     Light,
-    /// Light on dark.
+    /// Always dark.
     Dark,
 }
 
-/// The settings, as all components see and change them.
+/// The settings as a signal shared by all components.
 #[derive(Clone, Copy)]
 pub(crate) struct SettingsContext(pub(crate) RwSignal<Settings>);
 
 impl SettingsContext {
-    /// Reads what is kept, and keeps what is changed, here and in other tabs.
+    /// Loads the settings, saves changes, and follows changes made in other tabs.
     pub(crate) fn new() -> Self {
         let settings = RwSignal::new(read().unwrap_or_default());
         Effect::watch(
@@ -194,7 +196,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn settings_of_older_versions_take_defaults_for_what_is_new() -> serde_json::Result<()> {
+    fn settings_of_older_versions_get_defaults_for_new_fields() -> serde_json::Result<()> {
         let settings: Settings = serde_json::from_str(r#"{"sampling":{"temperature":0.1},"gone":1}"#)?;
         assert!((settings.sampling.temperature - 0.1).abs() < 1e-6);
         assert!((settings.sampling.top_p - Sampling::BALANCED.top_p).abs() < 1e-6);

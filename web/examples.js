@@ -1,10 +1,10 @@
-// Runnable examples of the API, shown as they stand here. `print` appends to the example's output; `engine()` gives the one engine of this page.
+// Runnable examples of the API, whose source is shown on the page. `print` appends to an example's output; `engine()` returns the page's shared engine.
 import { Parlance } from "./parlance.js";
 
 const DEMO_MODEL = "./models/SmolLM2-135M-Instruct.Q4_1.gguf";
 
 const EXAMPLES = {
-  "Ask and wait": async (print) => {
+  "Chat completion": async (print) => {
     const { chat } = await engine();
     const answer = await chat.completions.create({
       messages: [{ role: "user", content: "What is the capital of France?" }],
@@ -12,7 +12,7 @@ const EXAMPLES = {
     });
     print(answer.choices[0].message.content);
   },
-  "Stream": async (print) => {
+  "Streaming": async (print) => {
     const { chat } = await engine();
     const stream = await chat.completions.create({
       messages: [{ role: "user", content: "Name three colours." }],
@@ -20,7 +20,7 @@ const EXAMPLES = {
     });
     for await (const chunk of stream) print(chunk.choices[0]?.delta.content ?? "");
   },
-  "JSON that obeys a schema": async (print) => {
+  "Structured output": async (print) => {
     const { chat } = await engine();
     const schema = {
       type: "object",
@@ -33,7 +33,7 @@ const EXAMPLES = {
     });
     print(JSON.parse(answer.choices[0].message.content).name);
   },
-  "Call a function": async (print) => {
+  "Function calling": async (print) => {
     const { chat } = await engine();
     const tools = [{ type: "function", function: {
       name: "get_weather", description: "The weather of a city.",
@@ -45,7 +45,7 @@ const EXAMPLES = {
     });
     print(JSON.stringify(answer.choices[0].message.tool_calls[0].function));
   },
-  "The same over HTTP, answered by this site's service worker": async (print) => {
+  "The same API over HTTP, served by this site's service worker": async (print) => {
     await engine();
     const response = await fetch("./v1/chat/completions", {
       method: "POST",
@@ -57,13 +57,13 @@ const EXAMPLES = {
 
 let shared;
 
-/** The engine, started and loaded once. */
+/** The shared engine, created on first use. */
 function engine() {
   shared ??= Parlance.create({ model: DEMO_MODEL });
   return shared;
 }
 
-/** A function's own text, without what is around it. */
+/** The source of a function's body. */
 const sourceOf = (example) =>
   example
     .toString()

@@ -1,4 +1,4 @@
-// Puts the JavaScript API on the page, for the console and for scripts of the site's own.
+// Makes the JavaScript API available as globals, for the console and for the site's own scripts.
 import { Parlance, ParlanceError } from "./parlance.js";
 
 Object.assign(globalThis, { Parlance, ParlanceError });

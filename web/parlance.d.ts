@@ -1,36 +1,36 @@
-// Types of `parlance.js`. Requests and responses are those of OpenAI's API; fields beyond it are listed here.
+// Type declarations for `parlance.js`. Requests and responses are those of the OpenAI API, with a few additional fields.
 
-/** What loading or reading a prompt has come to. */
+/** Progress of loading a model or processing a prompt. */
 export interface Progress {
   type: "progress";
   id: number;
   phase: "start" | "download" | "upload" | "prepare" | "prefill";
-  /** Bytes, or tokens of a prompt. */
+  /** Bytes, or prompt tokens. */
   done: number;
   total: number | null;
   seconds: number;
 }
 
-/** A model in memory. */
+/** A loaded model. */
 export interface ModelInfo {
   name: string;
-  /** Its address; `null` where it comes from a file. */
+  /** Its URL; `null` if it was loaded from a file. */
   url: string | null;
   can_chat: boolean;
   context_tokens: number;
-  /** The most that it may be loaded with. */
+  /** The longest context it can be loaded with. */
   max_context_tokens: number;
   adapter: string;
   is_software: boolean;
-  /** The model is computed on the CPU, without WebGPU. */
+  /** The model runs on the CPU, without WebGPU. */
   is_cpu: boolean;
-  /** Whether the GPU computed right when it was tried: else by simpler kernels, or on the CPU. */
+  /** Result of the GPU self-test: `plain` means that simpler kernels are used, `failed` that the model runs on the CPU. */
   self_test: "passed" | "plain" | "failed";
-  /** Optional features of the GPU that are in use, for example `subgroups`. */
+  /** Optional GPU features in use, for example `subgroups`. */
   features: string[];
   /** Bytes of weights on the device. */
   weight_bytes: number;
-  /** Bytes of the KV cache there. */
+  /** Bytes of the KV cache on the device. */
   kv_bytes: number;
   warning: string | null;
   len_bytes: number;
@@ -57,7 +57,7 @@ export interface ModelDescription {
   free_bytes: number | null;
 }
 
-/** A model kept on this device. */
+/** A model stored on this device. */
 export interface StoredModel {
   name: string;
   url: string;
@@ -130,7 +130,7 @@ export interface ChatCompletionRequest extends Sampling {
   chat_template_kwargs?: { enable_thinking?: boolean };
   extra_body?: { enable_thinking?: boolean };
   continue_final_message?: boolean;
-  /** An extension: `auto` leaves out the oldest turns of a conversation that does not fit the context; by default the request fails. */
+  /** An extension: `auto` drops the oldest turns of a conversation that does not fit the context; by default the request fails. */
   truncation?: "auto" | "disabled";
   prediction?: { type: "content"; content: string | { type: "text"; text: string }[] };
 }
@@ -183,7 +183,7 @@ export interface ChatCompletion {
     finish_reason: FinishReason;
   }[];
   usage: Usage;
-  /** The oldest messages that were left out because of `truncation`, system messages not counted. */
+  /** How many of the oldest messages were dropped because of `truncation`, not counting system messages. */
   dropped_messages?: number;
 }
 
@@ -199,7 +199,7 @@ export interface ChatCompletionChunk {
     finish_reason: FinishReason | null;
   }[];
   usage?: Usage;
-  /** In the first chunk: as in `ChatCompletion`. */
+  /** In the first chunk; see `ChatCompletion`. */
   dropped_messages?: number;
 }
 
@@ -237,16 +237,16 @@ export interface RequestOptions {
   signal?: AbortSignal;
 }
 
-/** An address, `owner/repository/file.gguf` on Hugging Face, a file, or all files of a model in several. */
+/** A URL, `owner/repository/file.gguf` on Hugging Face, a file, or all files of a split model. */
 export type Model = string | File | Iterable<File>;
 
-/** What exactly went wrong: a code, and what a sentence about it names; see `Reason` in `worker/protocol/src/failure.rs`. */
+/** The exact reason of a failure: a code with details; see `Reason` in `worker/protocol/src/failure.rs`. */
 export interface Reason {
   code: string;
   [detail: string]: string | number | null;
 }
 
-/** What went wrong, with the fields of OpenAI's errors. */
+/** An error, with the fields of OpenAI's errors. */
 export class ParlanceError extends Error {
   readonly kind: string;
   readonly status: number;
@@ -261,12 +261,12 @@ export interface CreateOptions {
   model?: Model;
   contextTokens?: number | null;
   /**
-   * Hosts that models may be fetched from, beside the site and the origin of this page: `huggingface.co`, `https://models.example.org:8443`,
-   * `*.example.org`. None if absent. A model that is on this device needs no host.
+   * Hosts that models may be fetched from, in addition to the site and this page's origin, such as `huggingface.co`,
+   * `https://models.example.org:8443` or `*.example.org`. None by default. Models stored on this device need no host.
    */
   allowedHosts?: string[];
   onProgress?: (progress: Progress) => void;
-  /** Hears of models that other tabs load (`model_changed`), and of a GPU that failed and was opened anew (`recovered`). */
+  /** Called when another tab loads or unloads a model (`model_changed`), and when the engine has recovered from a GPU failure (`recovered`). */
   onEvent?: (event: { type: "model_changed"; model: ModelInfo | null } | { type: "recovered"; message: string }) => void;
 }
 
@@ -277,7 +277,7 @@ interface Create<Request, Response, Chunk> {
 
 export class Parlance {
   static create(options?: CreateOptions): Promise<Parlance>;
-  /** An engine whose worker starts with its first request. */
+  /** The worker starts with the first request. */
   constructor(options?: Pick<CreateOptions, "allowedHosts" | "onProgress" | "onEvent">);
   readonly chat: { completions: { create: Create<ChatCompletionRequest, ChatCompletion, ChatCompletionChunk> } };
   readonly completions: { create: Create<CompletionRequest, Completion, Completion> };
@@ -289,7 +289,7 @@ export class Parlance {
     verify(url: string): Promise<boolean>;
     import(...files: File[]): Promise<StorageInfo>;
   };
-  /** Keeps the KV cache of the conversation answered last, and puts it back; both resolve to its length in tokens. */
+  /** Saves and restores the KV cache of the latest conversation. Both resolve to its length in tokens. */
   readonly conversations: { save(name: string): Promise<number>; restore(name: string): Promise<number> };
   load(
     model: Model,

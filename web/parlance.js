@@ -1,4 +1,4 @@
-// Parlance for web developers: OpenAI's API over a model that runs in this tab.
+// The JavaScript API: OpenAI's API for a model that runs in this tab.
 //
 //   import { Parlance } from "https://your.site/parlance.js";
 //   const engine = await Parlance.create({
@@ -7,12 +7,12 @@
 //   const stream = await engine.chat.completions.create({ messages: [...], stream: true });
 //   for await (const chunk of stream) console.log(chunk.choices[0]?.delta.content);
 //
-// All of the work is done in the worker; this module turns messages into promises and iterators. `docs/api.md` describes it,
-// `parlance.d.ts` types it.
+// The worker does the work; this module turns messages into promises and iterators. See `docs/api.md` for documentation and
+// `parlance.d.ts` for types.
 
 import { startEngine } from "./start-worker.js";
 
-/** What went wrong, with the fields of OpenAI's errors. */
+/** An error, with the fields of OpenAI's errors. */
 export class ParlanceError extends Error {
   constructor({ kind, status, error, suggested_context_tokens: suggestedContextTokens = null, reason = { code: "other" } }) {
     super(error.message);
@@ -31,14 +31,14 @@ const crashed = (message) =>
   new ParlanceError({
     kind: "crashed",
     status: 500,
-    error: { message: `the engine stopped: ${message}`, type: "server_error", param: null, code: null },
+    error: { message: `the engine crashed: ${message}`, type: "server_error", param: null, code: null },
   });
 
-/** A model in this tab, or one that another tab of this site shares. */
+/** The engine: a model in this tab, or one shared by another tab of the site. */
 export class Parlance {
   /**
-   * Starts the worker and loads a model: an address, `owner/repository/file.gguf` on Hugging Face, or `File`s. Models are fetched from
-   * the site and from this page's origin; every other host has to be among `allowedHosts`, also that of `model`.
+   * Starts the worker and loads a model, given as a URL, as `owner/repository/file.gguf` on Hugging Face, or as `File`s. Models may be
+   * fetched from the site and from this page's origin; any other host, including that of `model`, has to be in `allowedHosts`.
    */
   static async create({ model, contextTokens = null, allowedHosts = [], onProgress = () => {}, onEvent = () => {} } = {}) {
     const engine = new Parlance({ allowedHosts, onProgress, onEvent });
@@ -76,12 +76,12 @@ export class Parlance {
     };
   }
 
-  /** How many tokens a text has for the model that chats. */
+  /** Counts the tokens of a text with the chat model's tokenizer. */
   async countTokens(text) {
     return (await this.#send({ type: "count_tokens", text })).tokens;
   }
 
-  /** Loads a model, in place of the one loaded or `beside` it, and resolves to what it is. */
+  /** Loads a model, replacing the others unless `beside` is set. Resolves to information about the model. */
   async load(model, { contextTokens = null, beside = false, signal } = {}) {
     const load = { model, contextTokens, beside };
     const info = await this.#load(load, signal);
@@ -95,22 +95,22 @@ export class Parlance {
     return (await this.#send(request, { files, signal })).model;
   }
 
-  /** Reads a model's header: what it is, what it takes, and whether it fits. */
+  /** Reads a model's header to find out what it is, how much memory it takes, and whether it fits. */
   async inspect(model, { contextTokens = null } = {}) {
     const { source, files } = sourceOf(model);
     return (await this.#send({ type: "inspect", source, context_tokens: contextTokens }, { files })).model;
   }
 
-  /** Frees a model's memory, or all models'. */
+  /** Unloads a model, or all models. */
   async unload(name = null) {
     this.#loads = [];
     await this.#send({ type: "unload", model: name });
   }
 
   /**
-   * `idleUnloadSeconds` frees models that nobody uses; `budgetBytes` limits what models beside each other take; `device` ("auto",
-   * "gpu" or "cpu") is what models are computed on that load from now on; `kvCache` ("f16", or "q8" for half of the memory) how a GPU keeps
-   * keys and values.
+   * `idleUnloadSeconds` unloads models after that time without a request; `budgetBytes` limits the memory of all models together;
+   * `device` ("auto", "gpu" or "cpu") is the device that models loaded from now on run on; `kvCache` ("f16", or "q8" for about half the
+   * memory) is the format of the KV cache on a GPU.
    */
   async configure({ idleUnloadSeconds = null, budgetBytes = null, device = "auto", kvCache = "f16" }) {
     await this.#start();
@@ -118,9 +118,9 @@ export class Parlance {
     this.#worker.postMessage({ request: { type: "configure", settings } });
   }
 
-  /** Ends the worker. A later request starts a new one and loads the model again. */
+  /** Terminates the worker. A later request starts a new one and reloads the models. */
   terminate() {
-    this.#end(crashed("it was terminated"));
+    this.#stop(crashed("it was terminated"));
   }
 
   async #create(endpoint, body, { signal } = {}) {
@@ -132,12 +132,12 @@ export class Parlance {
       () => stream.end(),
       (error) => stream.fail(error),
     );
-    // Errors before the first chunk are the caller's, not the loop's.
-    await Promise.race([ended, stream.begun]);
+    // Errors before the first chunk reject this promise rather than the iteration.
+    await Promise.race([ended, stream.started]);
     return stream;
   }
 
-  /** Sends a request and resolves to the event that ends it. */
+  /** Sends a request and resolves to its final event. */
   async #send(request, { files = [], signal, onChunk = () => {}, onId = () => {} } = {}) {
     await this.#start();
     if (signal?.aborted) throw signal.reason;
@@ -160,7 +160,7 @@ export class Parlance {
     });
   }
 
-  /** Starts the worker if there is none; after a crash it loads again what was loaded. */
+  /** Starts the worker if there is none, and reloads the models that were loaded before it stopped. */
   #start() {
     this.#ready ??= new Promise((resolve, reject) => {
       const worker = startEngine(this.#allowedHosts);
@@ -169,12 +169,12 @@ export class Parlance {
       worker.onerror = (event) => {
         const error = crashed(event.message || "its script could not be loaded");
         reject(error);
-        this.#end(error);
+        this.#stop(error);
       };
     }).then(async () => {
       const loads = this.#loads;
       if (loads.length === 0) return;
-      // The requests that wait for this come after it.
+      // Let the loads below through; other requests still wait.
       const ready = this.#ready;
       this.#ready = Promise.resolve();
       try {
@@ -199,7 +199,7 @@ export class Parlance {
         pending?.reject(new ParlanceError(event.failure));
         break;
       case "panicked":
-        this.#end(crashed(event.message));
+        this.#stop(crashed(event.message));
         break;
       case "recovered":
       case "model_changed":
@@ -210,7 +210,7 @@ export class Parlance {
     }
   }
 
-  #end(error) {
+  #stop(error) {
     this.#worker?.terminate();
     this.#worker = null;
     this.#ready = null;
@@ -218,25 +218,25 @@ export class Parlance {
   }
 }
 
-/** Chunks as they come. Leaving the loop early stops the answer. */
+/** An async iterable of chunks. Leaving the loop early stops the answer. */
 class Stream {
   #chunks = [];
   #wake = () => {};
   #isDone = false;
   #error = null;
-  #markBegun;
+  #markStarted;
   stop = () => {};
-  begun = new Promise((resolve) => (this.#markBegun = resolve));
+  started = new Promise((resolve) => (this.#markStarted = resolve));
 
   push(chunk) {
     this.#chunks.push(chunk);
-    this.#markBegun();
+    this.#markStarted();
     this.#wake();
   }
 
   end() {
     this.#isDone = true;
-    this.#markBegun();
+    this.#markStarted();
     this.#wake();
   }
 
@@ -259,16 +259,16 @@ class Stream {
   }
 }
 
-/** A host's origin; one that is named without a scheme is meant with https. */
+/** The origin of a host; the default scheme is https. */
 function originOf(host) {
   return new URL(host.includes("://") ? host : `https://${host}`).origin;
 }
 
-/** A model as the worker takes it. */
+/** Converts a model to the worker's format. */
 function sourceOf(model) {
   if (typeof model === "string") {
-    const isAddress = /^(\.{0,2}\/|[a-z][a-z0-9+.-]*:)/i.test(model);
-    return { source: { kind: "url", url: isAddress ? new URL(model, document.baseURI).href : model }, files: [] };
+    const isUrl = /^(\.{0,2}\/|[a-z][a-z0-9+.-]*:)/i.test(model);
+    return { source: { kind: "url", url: isUrl ? new URL(model, document.baseURI).href : model }, files: [] };
   }
   const files = model instanceof File ? [model] : [...model];
   return { source: { kind: "file", name: files[0]?.name ?? "" }, files };

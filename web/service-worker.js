@@ -1,23 +1,23 @@
-// The site's service worker: it keeps the app for offline use, one whole build at a time, and answers OpenAI's API under
-// `v1/` on the site's own origin, by asking the tab that holds the engine.
+// The site's service worker. It caches the app for offline use, one complete build at a time, and serves the OpenAI API under `v1/`
+// to pages of the site, by forwarding requests to the tab that runs the engine.
 //
-// The build step fills in BUILD and FILES (`cargo xtask finish-site`).
+// The build fills in BUILD and FILES (`cargo xtask finish-site`).
 
 const BUILD = "";
-/** The files of this build, each with its digest. */
+/** The files of this build, with their digests. */
 const FILES = {};
 
 const CACHE_PREFIX = "parlance-build-";
 const CACHE = CACHE_PREFIX + BUILD;
 const BASE = new URL("./", self.location.href);
-/** Paths of the app's pages, below the site's: one name, no file. */
+/** Paths of the app's pages, relative to the site: a single segment without an extension. */
 const PAGE = /^([^./]+\/?)?$/;
 
-// --- The app, offline ---
+// --- Offline cache ---
 
 self.addEventListener("install", (event) => {
-  // All files or none, fresh from the server, and each as this build has it: where a host mixes files of two builds, or changes them, the
-  // browser finds another digest, and what was installed before stays.
+  // Fetch all files from the server and check their digests. If a host serves files of two builds or modified ones, installation fails and
+  // the previous build stays installed.
   const requests = Object.entries(FILES).map(
     ([file, integrity]) => new Request(new URL(file, BASE), { cache: "reload", integrity }),
   );
@@ -36,7 +36,7 @@ self.addEventListener("activate", (event) => {
 });
 
 self.addEventListener("message", (event) => {
-  // What the page sends when the user wants the new version.
+  // Sent by the page when the user installs the new version.
   if (event.data === "skipWaiting") self.skipWaiting();
 });
 
@@ -45,14 +45,14 @@ self.addEventListener("fetch", (event) => {
   if (url.origin !== BASE.origin || !url.pathname.startsWith(BASE.pathname)) return;
   const path = url.pathname.slice(BASE.pathname.length);
   if (path.startsWith("v1/")) {
-    const { response, done } = answer(event, path);
+    const { response, done } = serve(event, path);
     event.respondWith(response);
     event.waitUntil(done);
   } else if (event.request.method === "GET") {
     if (Object.hasOwn(FILES, path)) {
       event.respondWith(fromCache(path, event.request));
     } else if (event.request.mode === "navigate" && Object.hasOwn(FILES, "index.html") && PAGE.test(path)) {
-      // The page names its files relative to the site's folder, so that its address must not look like another folder.
+      // The page refers to its files by relative URLs, so its own URL must not end with a slash.
       const response = path.endsWith("/")
         ? Response.redirect(new URL(`./${path.slice(0, -1)}${url.search}`, BASE))
         : fromCache("index.html", event.request);
@@ -75,10 +75,10 @@ const ENDPOINTS = {
   "v1/models": "models",
 };
 
-/** Tells this site's channels and locks from those of others on the same origin, and those of this build from those of others. */
+/** Distinguishes the channels and locks of this site and build from others on the same origin. */
 const SCOPE = `${BASE.pathname}@${BUILD}`;
 
-/** A connection to the worker that leads, see `worker/src/link.rs`. */
+/** A connection to the leader, the worker that runs the engine; see `worker/src/election.rs`. */
 class Engine {
   #id = crypto.randomUUID();
   #requests = new BroadcastChannel(`parlance.requests:${SCOPE}`);
@@ -87,27 +87,27 @@ class Engine {
   #lastId = 0;
 
   constructor() {
-    // As long as this is held, the engine knows that somebody listens.
+    // While this lock is held, the engine knows that this client is alive.
     navigator.locks.request(`parlance.client:${SCOPE}.${this.#id}`, () => new Promise(() => {}));
     this.#events.onmessage = ({ data }) => this.#pending.get(data.id)?.onEvent(data);
     this.#requests.onmessage = ({ data }) => {
-      if (data.kind === "leader") this.#askAgain();
+      if (data.kind === "leader") this.#resend();
     };
   }
 
-  /** Whether some tab holds the engine. */
-  static async isThere() {
+  /** Whether a tab runs the engine. */
+  static async isAvailable() {
     const { held } = await navigator.locks.query();
     return held.some((lock) => lock.name === `parlance.engine:${SCOPE}`);
   }
 
-  /** Sends a request; `onEvent` hears what comes of it. Returns a function that stops it. */
+  /** Sends a request, whose events go to `onEvent`. Returns a function that interrupts it. */
   send(request, onEvent) {
     const id = ++this.#lastId;
-    const pending = { request: { ...request, id }, hasBegun: false };
+    const pending = { request: { ...request, id }, hasStarted: false };
     pending.onEvent = (event) => {
       if (event.type === "progress") return;
-      pending.hasBegun = true;
+      pending.hasStarted = true;
       if (event.type !== "chunk") this.#pending.delete(id);
       onEvent(event);
     };
@@ -119,15 +119,15 @@ class Engine {
   }
 
   #post(request) {
-    // Whoever asks over HTTP has models fetched from the site only.
+    // Requests over HTTP may load models from the site only.
     this.#requests.postMessage({ kind: "request", client: this.#id, allowed_hosts: [BASE.origin], request });
   }
 
-  /** Another tab holds the engine now: what had no answer yet is asked again. */
-  #askAgain() {
+  /** Another tab runs the engine now: resends the requests that have not been answered yet. */
+  #resend() {
     for (const [id, pending] of this.#pending) {
-      if (pending.hasBegun) {
-        const error = { message: "the tab with the engine was closed", type: "server_error", param: null, code: null };
+      if (pending.hasStarted) {
+        const error = { message: "the tab that ran the engine was closed", type: "server_error", param: null, code: null };
         pending.onEvent({ type: "failed", id, failure: { status: 503, error } });
       } else {
         this.#post(pending.request);
@@ -138,8 +138,8 @@ class Engine {
 
 let engine;
 
-/** The response to a request of the API, and a promise of its end. */
-function answer(event, path) {
+/** The response to an API request, and a promise that resolves when it is complete. */
+function serve(event, path) {
   let finish;
   const done = new Promise((resolve) => (finish = resolve));
   const response = respond(event, path, finish).catch((error) => {
@@ -155,7 +155,7 @@ async function respond(event, path, finish) {
     return failure(status, { message, type: "invalid_request_error", param, code });
   };
   const client = event.clientId ? await self.clients.get(event.clientId) : undefined;
-  if (!client || new URL(client.url).origin !== BASE.origin) return refuse(403, "only pages of this site are served");
+  if (!client || new URL(client.url).origin !== BASE.origin) return refuse(403, "only pages of this site may use this API");
   const endpoint = ENDPOINTS[path.replace(/\/$/, "")];
   if (!endpoint) return refuse(404, `there is no ${path}`, "unknown_url");
   const method = endpoint === "models" ? "GET" : "POST";
@@ -168,8 +168,8 @@ async function respond(event, path, finish) {
       return refuse(400, "the body is not JSON", "invalid_json");
     }
   }
-  if (!(await Engine.isThere())) {
-    return refuse(503, "no tab of this site runs the engine: open Parlance in one", "engine_unavailable");
+  if (!(await Engine.isAvailable())) {
+    return refuse(503, "no tab of this site runs the engine; open Parlance in a tab", "engine_unavailable");
   }
   engine ??= new Engine();
   return new Promise((resolve) => {
@@ -197,7 +197,7 @@ async function respond(event, path, finish) {
   });
 }
 
-/** Server-sent events, as OpenAI streams them. */
+/** Server-sent events in OpenAI's format. */
 class EventStream {
   #controller = null;
   #encoder = new TextEncoder();
@@ -208,13 +208,13 @@ class EventStream {
     this.#finish = finish;
   }
 
-  #begin(resolve) {
+  #start(resolve) {
     if (this.#controller) return;
     const body = new ReadableStream({
       start: (controller) => {
         this.#controller = controller;
       },
-      // The reader went away.
+      // The client cancelled the response.
       cancel: () => {
         this.#controller = null;
         this.stop();
@@ -229,17 +229,17 @@ class EventStream {
   }
 
   chunk(body, resolve) {
-    this.#begin(resolve);
+    this.#start(resolve);
     this.#write(JSON.stringify(body));
   }
 
   end(resolve) {
-    this.#begin(resolve);
+    this.#start(resolve);
     this.#write("[DONE]");
     this.#close();
   }
 
-  /** Tells an error in the stream; false if the stream has not begun. */
+  /** Sends an error in the stream. Returns false if the stream has not started. */
   fail(error) {
     if (!this.#controller) return false;
     this.#write(JSON.stringify({ error }));
@@ -255,6 +255,6 @@ class EventStream {
 }
 
 function failure(status, error) {
-  // A status that `Response` does not take becomes its class.
+  // `Response` does not accept other status codes.
   return Response.json({ error }, { status: status >= 200 && status <= 599 ? status : 500 });
 }

@@ -1,9 +1,9 @@
-//! Conversations and messages in `IndexedDB`.
+//! Conversations, messages and file handles in `IndexedDB`.
 //!
-//! Version 1 has two stores: `conversations`, the summaries by `id`, and `messages` by `id` with an index on `conversation`. Version 2
-//! adds `files`: `{name, handles}` by `name`, where `handles` are `FileSystemFileHandle`s.
-//! Records are those of `parlance_protocol::library` as JavaScript objects; fields that are missing take their defaults, so that a
-//! new optional field needs no new version.
+//! Version 1 has two object stores: `conversations` (summaries by `id`) and `messages` (by `id`, with an index on `conversation`).
+//! Version 2 adds `files`: `{name, handles}` by `name`, where `handles` are `FileSystemFileHandle`s.
+//! Records are the types of `parlance_protocol::library` as JavaScript objects. Missing fields take their defaults, so a new optional
+//! field needs no new version.
 
 use std::collections::HashSet;
 
@@ -25,30 +25,30 @@ const MESSAGES: &str = "messages";
 const FILES: &str = "files";
 const BY_CONVERSATION: &str = "conversation";
 
-/// The open database. Once the browser has closed it, every method fails with [`LibraryError::Closed`].
-pub(crate) struct Records(Database);
+/// A connection to the database. Once the browser has closed it, every method fails with [`LibraryError::Closed`].
+pub(crate) struct LibraryDatabase(Database);
 
-impl Drop for Records {
+impl Drop for LibraryDatabase {
     fn drop(&mut self) {
-        // A connection that nobody uses must not hold up a newer version.
+        // An open connection would block an upgrade by another tab.
         self.0.close();
     }
 }
 
-impl Records {
-    /// Opens the database of the site at a path, and brings one of an older version up to date.
+impl LibraryDatabase {
+    /// Opens the database of the site at this path, and upgrades it if necessary.
     pub(crate) async fn open(site: &str) -> Result<Self, LibraryError> {
         let mut request = Factory::new()?.open(&format!("parlance:{site}"), Some(VERSION))?;
         request.on_upgrade_needed(|event| {
             let upgraded = event.database().and_then(|database| upgrade(&database, event.old_version().unwrap_or(0)));
             if let Err(error) = upgraded {
-                // The transaction is given up with this, and the request fails.
+                // This aborts the transaction, so the request fails.
                 wasm_bindgen::throw_str(&error.to_string());
             }
         });
         let mut database = request.await?;
-        // Another tab may go ahead: with a newer version of the app, or because the site's data are deleted. This tab's next request
-        // opens the database anew, or learns that the page must be reloaded.
+        // Another tab wants to upgrade or delete the database. The next request of this tab opens it again, or reports that the page
+        // must be reloaded.
         database.on_version_change(|event| {
             if let Ok(database) = event.database() {
                 database.close();
@@ -61,42 +61,42 @@ impl Records {
     pub(crate) async fn summaries(&self) -> Result<Vec<ConversationSummary>, LibraryError> {
         let transaction = self.0.transaction(&[SUMMARIES], TransactionMode::ReadOnly)?;
         let records = transaction.object_store(SUMMARIES)?.get_all(None, None)?.await?;
-        all_of(records)
+        from_records(records)
     }
 
-    /// A conversation with its messages in the order in which they were written.
+    /// A conversation with its messages in chronological order.
     pub(crate) async fn conversation(&self, id: Id) -> Result<Option<Conversation>, LibraryError> {
         let transaction = self.0.transaction(&[SUMMARIES, MESSAGES], TransactionMode::ReadOnly)?;
         let summary = transaction.object_store(SUMMARIES)?.get(key(id))?.await?;
         let Some(summary) = summary else { return Ok(None) };
         let summary = serde_wasm_bindgen::from_value(summary)?;
         let index = transaction.object_store(MESSAGES)?.index(BY_CONVERSATION)?;
-        let mut messages: Vec<Message> = all_of(index.get_all(Some(Query::Key(key(id))), None)?.await?)?;
-        messages.sort_by(|a, b| a.created_ms.total_cmp(&b.created_ms).then(a.id.cmp(&b.id)));
+        let mut messages: Vec<Message> = from_records(index.get_all(Some(Query::Key(key(id))), None)?.await?)?;
+        messages.sort_by(Message::chronological);
         Ok(Some(Conversation { summary, messages }))
     }
 
-    /// All messages.
+    /// All messages of all conversations.
     pub(crate) async fn messages(&self) -> Result<Vec<Message>, LibraryError> {
         let transaction = self.0.transaction(&[MESSAGES], TransactionMode::ReadOnly)?;
         let records = transaction.object_store(MESSAGES)?.get_all(None, None)?.await?;
-        all_of(records)
+        from_records(records)
     }
 
-    /// Which of these messages have a name that is here already.
-    pub(crate) async fn taken(&self, messages: &[Message]) -> Result<HashSet<Id>, LibraryError> {
+    /// The ids of those messages whose id is in the database already.
+    pub(crate) async fn existing_ids(&self, messages: &[Message]) -> Result<HashSet<Id>, LibraryError> {
         let transaction = self.0.transaction(&[MESSAGES], TransactionMode::ReadOnly)?;
         let store = transaction.object_store(MESSAGES)?;
-        let mut taken = HashSet::new();
+        let mut existing = HashSet::new();
         for Message { id, .. } in messages {
             if store.get_key(key(*id))?.await?.is_some() {
-                taken.insert(*id);
+                existing.insert(*id);
             }
         }
-        Ok(taken)
+        Ok(existing)
     }
 
-    /// Keeps a summary and messages, all or none.
+    /// Saves a summary and messages, all or none.
     pub(crate) async fn put(
         &self,
         summary: Option<&ConversationSummary>,
@@ -104,11 +104,11 @@ impl Records {
     ) -> Result<(), LibraryError> {
         let transaction = self.0.transaction(&[SUMMARIES, MESSAGES], TransactionMode::ReadWrite)?;
         if let Some(summary) = summary {
-            transaction.object_store(SUMMARIES)?.put(&record(summary)?, None)?;
+            transaction.object_store(SUMMARIES)?.put(&to_record(summary)?, None)?;
         }
         let store = transaction.object_store(MESSAGES)?;
         for message in messages {
-            store.put(&record(message)?, None)?;
+            store.put(&to_record(message)?, None)?;
         }
         commit(transaction).await
     }
@@ -129,17 +129,17 @@ impl Records {
         transaction.object_store(SUMMARIES)?.delete(key(id))?;
         let store = transaction.object_store(MESSAGES)?;
         let messages = store.index(BY_CONVERSATION)?.get_all(Some(Query::Key(key(id))), None)?.await?;
-        for message in all_of::<Message>(messages)? {
+        for message in from_records::<Message>(messages)? {
             store.delete(key(message.id))?;
         }
         commit(transaction).await
     }
 
-    /// Remembers files under a name.
+    /// Saves file handles under a name.
     pub(crate) async fn put_files(&self, name: &str, handles: &JsValue) -> Result<(), LibraryError> {
         let record = Object::new();
         for (key, value) in [("name", &name.into()), (HANDLES_KEY, handles)] {
-            // A plain object takes every property.
+            // Setting a property of a plain object cannot fail.
             let _ = Reflect::set(&record, &key.into(), value);
         }
         let transaction = self.0.transaction(&[FILES], TransactionMode::ReadWrite)?;
@@ -147,7 +147,7 @@ impl Records {
         commit(transaction).await
     }
 
-    /// Names of remembered files, with their handles.
+    /// The names of all saved files, with their handles.
     pub(crate) async fn files(&self) -> Result<Vec<(String, JsValue)>, LibraryError> {
         let transaction = self.0.transaction(&[FILES], TransactionMode::ReadOnly)?;
         let records = transaction.object_store(FILES)?.get_all(None, None)?.await?;
@@ -158,7 +158,7 @@ impl Records {
             .collect())
     }
 
-    /// Forgets files.
+    /// Deletes the file handles saved under a name.
     pub(crate) async fn delete_files(&self, name: &str) -> Result<(), LibraryError> {
         let transaction = self.0.transaction(&[FILES], TransactionMode::ReadWrite)?;
         transaction.object_store(FILES)?.delete(JsValue::from(name))?;
@@ -174,7 +174,8 @@ impl Records {
     }
 }
 
-/// Waits until what was written is safe. A transaction's own future takes one that was given up, as for want of room, for done.
+/// Commits a transaction and waits for it to complete. Awaiting the transaction itself would also succeed if it was aborted, for
+/// example because the quota is exceeded.
 async fn commit(transaction: Transaction) -> Result<(), LibraryError> {
     let mut transaction = transaction.commit()?;
     let is_complete = Promise::new(&mut |resolve, _| {
@@ -187,10 +188,10 @@ async fn commit(transaction: Transaction) -> Result<(), LibraryError> {
         return Ok(());
     }
     let name = transaction.error().map(|exception| exception.name()).unwrap_or_default();
-    Err(LibraryError::of_name(&name).unwrap_or(LibraryError::Aborted(name)))
+    Err(LibraryError::from_exception_name(&name).unwrap_or(LibraryError::Aborted(name)))
 }
 
-/// Brings a database up to date, one version after the other.
+/// Upgrades a database, one version at a time.
 fn upgrade(database: &Database, old_version: u32) -> Result<(), idb::Error> {
     if old_version < 1 {
         let mut by_id = ObjectStoreParams::new();
@@ -211,10 +212,10 @@ fn key(id: Id) -> JsValue {
     id.to_string().into()
 }
 
-fn record(value: &impl Serialize) -> Result<JsValue, LibraryError> {
+fn to_record(value: &impl Serialize) -> Result<JsValue, LibraryError> {
     Ok(value.serialize(&serde_wasm_bindgen::Serializer::json_compatible())?)
 }
 
-fn all_of<T: DeserializeOwned>(records: Vec<JsValue>) -> Result<Vec<T>, LibraryError> {
+fn from_records<T: DeserializeOwned>(records: Vec<JsValue>) -> Result<Vec<T>, LibraryError> {
     Ok(records.into_iter().map(serde_wasm_bindgen::from_value).collect::<Result<_, _>>()?)
 }

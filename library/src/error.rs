@@ -1,52 +1,52 @@
-//! What can go wrong, as sentences for a person.
+//! The worker's error type.
 
 use js_sys::Reflect;
 use parlance_protocol::library::LibraryFailureKind;
-use parlance_text::exchange::ExchangeError;
+use parlance_text::import_export::ImportExportError;
 
-/// Why a request failed.
+/// Why a request failed. Messages are sentences for the user.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum LibraryError {
-    /// The browser closed the connection to the database, or another tab asked for that.
+    /// The browser closed the connection to the database, or another tab requested it.
     #[error("the browser closed the database of conversations; try again")]
     Closed,
-    /// The database has a version that is newer than this code.
-    #[error("a newer version of Parlance has been here; reload this page to get it")]
-    Newer,
-    /// There is no room.
-    #[error("this device's storage is full, so that conversations are not kept; delete what you do not need")]
-    Full,
-    /// The browser's database, in another way.
-    #[error("the browser does not keep conversations here ({0}); private windows and full disks are common reasons")]
+    /// The database was upgraded by a newer version of the app.
+    #[error("a newer version of Parlance has upgraded the database; reload this page to update")]
+    NewerVersion,
+    /// The storage quota is exceeded.
+    #[error("this device's storage is full, so conversations cannot be saved; delete something to make room")]
+    StorageFull,
+    /// Any other error of the browser's database.
+    #[error("the browser cannot store conversations ({0}); common reasons are private windows and full disks")]
     Database(idb::Error),
-    /// A change was given up, and the browser does not say why.
-    #[error("the browser gave up a change to the conversations ({0})")]
+    /// A transaction was aborted for an unknown reason; has the exception's name.
+    #[error("the browser aborted a change to the conversations ({0})")]
     Aborted(String),
-    /// A record has not the form that this version writes.
-    #[error("a stored conversation is not understood ({0})")]
-    Form(#[from] serde_wasm_bindgen::Error),
-    /// A file to import or export.
+    /// A record cannot be converted from or to its JavaScript form.
+    #[error("a stored conversation cannot be read ({0})")]
+    InvalidRecord(#[from] serde_wasm_bindgen::Error),
+    /// A file could not be imported or exported.
     #[error(transparent)]
-    Exchange(#[from] ExchangeError),
+    ImportExport(#[from] ImportExportError),
 }
 
 impl LibraryError {
-    /// What helps.
+    /// Its kind in the protocol.
     pub(crate) fn kind(&self) -> LibraryFailureKind {
         match self {
-            Self::Newer => LibraryFailureKind::Newer,
-            Self::Full => LibraryFailureKind::Full,
+            Self::NewerVersion => LibraryFailureKind::Newer,
+            Self::StorageFull => LibraryFailureKind::Full,
             _ => LibraryFailureKind::Other,
         }
     }
 
-    /// The fault that a browser's exception of this name stands for, if it is one of those that are told apart.
-    pub(crate) fn of_name(name: &str) -> Option<Self> {
+    /// The error for a `DOMException` of this name; `None` if the name has no variant of its own.
+    pub(crate) fn from_exception_name(name: &str) -> Option<Self> {
         match name {
-            // The first where the connection was closed before, the second where it is closed under way.
+            // The connection was closed before a transaction began, or during one.
             "InvalidStateError" | "AbortError" => Some(Self::Closed),
-            "VersionError" => Some(Self::Newer),
-            "QuotaExceededError" => Some(Self::Full),
+            "VersionError" => Some(Self::NewerVersion),
+            "QuotaExceededError" => Some(Self::StorageFull),
             _ => None,
         }
     }
@@ -54,12 +54,12 @@ impl LibraryError {
 
 impl From<idb::Error> for LibraryError {
     fn from(error: idb::Error) -> Self {
-        name_of(&error).and_then(|name| Self::of_name(&name)).unwrap_or(Self::Database(error))
+        exception_name(&error).and_then(|name| Self::from_exception_name(&name)).unwrap_or(Self::Database(error))
     }
 }
 
-/// The name of the browser's exception.
-fn name_of(error: &idb::Error) -> Option<String> {
+/// The name of the `DOMException` that an error wraps.
+fn exception_name(error: &idb::Error) -> Option<String> {
     use idb::Error;
 
     let exception = match error {

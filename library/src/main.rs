@@ -1,10 +1,10 @@
-//! The library worker: keeps conversations in `IndexedDB`, finds, imports and exports them, and turns Markdown into HTML.
+//! The library worker: stores conversations in `IndexedDB`, searches, imports and exports them, and renders Markdown to HTML.
 //!
-//! Every tab has its own. What one of them changes, the others hear through a `BroadcastChannel` and tell their pages.
+//! Every tab has its own. A change in one tab is announced on a `BroadcastChannel`; the other workers forward it to their pages.
 
 mod database;
-mod desk;
 mod error;
+mod request_handler;
 
 use std::rc::Rc;
 
@@ -14,15 +14,15 @@ use serde::Serialize as _;
 use wasm_bindgen::prelude::*;
 use web_sys::{BroadcastChannel, DedicatedWorkerGlobalScope, MessageEvent, console};
 
-use crate::desk::Desk;
+use crate::request_handler::RequestHandler;
 
 fn main() {
     let scope: DedicatedWorkerGlobalScope = js_sys::global().unchecked_into();
-    // Under the name that the page gives its workers, the site's path, those of all tabs find each other.
+    // The page names its workers after the site's path, so this is the same in all tabs.
     let site = Reflect::get(&scope, &"name".into()).ok().and_then(|name| name.as_string()).unwrap_or_default();
     let changes = match BroadcastChannel::new(&format!("parlance.library:{site}")) {
         Ok(channel) => channel,
-        // Without it tabs would overwrite each other's work; the page shows what the error event says.
+        // Without it, tabs would overwrite each other's changes. The page shows the message of the error event.
         Err(error) => wasm_bindgen::throw_val(error),
     };
     let on_change = Closure::<dyn Fn(MessageEvent)>::new(|message: MessageEvent| {
@@ -30,16 +30,16 @@ fn main() {
         post(&LibraryEvent::Changed { conversation }, None);
     });
     changes.set_onmessage(Some(on_change.as_ref().unchecked_ref()));
-    let desk = Rc::new(Desk::new(&site, changes));
+    let handler = Rc::new(RequestHandler::new(&site, changes));
     let on_call =
         Closure::<dyn Fn(MessageEvent)>::new(move |message: MessageEvent| {
             match serde_wasm_bindgen::from_value::<LibraryCall>(message.data()) {
                 Ok(call) => {
-                    let desk = Rc::clone(&desk);
+                    let handler = Rc::clone(&handler);
                     let handles = Reflect::get(&message.data(), &HANDLES_KEY.into()).unwrap_or_default();
                     wasm_bindgen_futures::spawn_local(async move {
-                        let (event, beside) = desk.answer(call, handles).await;
-                        post(&event, beside.as_ref());
+                        let (event, handles) = handler.handle(call, handles).await;
+                        post(&event, handles.as_ref());
                     });
                 }
                 Err(error) => console::error_1(&error.into()),
@@ -52,7 +52,7 @@ fn main() {
     post(&LibraryEvent::Ready, None);
 }
 
-/// Tells the page, with handles beside the event if there are any. An event that cannot be posted is logged: nobody is left to tell.
+/// Posts an event to the page, with file handles if there are any. If that fails, there is nobody left to tell, so it is logged.
 fn post(event: &LibraryEvent, handles: Option<&JsValue>) {
     let scope: DedicatedWorkerGlobalScope = js_sys::global().unchecked_into();
     let posted = event.serialize(&serde_wasm_bindgen::Serializer::json_compatible()).map_err(JsValue::from).and_then(

@@ -1,46 +1,45 @@
-//! Asking, and putting what comes where it belongs: into the library, and on screen if its conversation is there.
+//! Requests answers and stores what is generated, also for conversations that are not on screen.
 
 use leptos::prelude::*;
 use parlance_protocol::library::{Ending, Message, Role, title_from};
 use parlance_protocol::openai::{FinishReason, Usage};
 
-use super::request::{Question, request};
-use super::{Answering, Chats, new_id, tools};
+use super::request::{self, ChatRequest};
+use super::{ActiveAnswer, Chats, new_id, tools};
 use crate::client::AnswerEvent;
 use crate::conversation::{
     AnswerState, ChatMessage, ChatMessageStoreFields as _, ConversationStoreFields as _, MessageId,
 };
 
 impl Chats {
-    /// Says what the user has written, with its files, and asks for the answer.
+    /// Sends a message with the current attachments and requests the answer.
     pub(crate) fn send(self, text: String) {
         let attachments = self.attachments.get_untracked();
         let parent = self.branch.with_untracked(|branch| branch.last().copied());
         self.draft.set(String::new());
         self.attachments.update(Vec::clear);
-        let question = self.message(Role::User, parent);
-        let question = ChatMessage { content: text, attachments, ..question };
-        self.say(question);
+        let question = self.new_message(Role::User, parent);
+        self.post(ChatMessage { content: text, attachments, ..question });
     }
 
-    /// Says the same as `id` in other words, beside it.
+    /// Adds an edited version of message `id` as a sibling and requests the answer.
     pub(crate) fn edit(self, id: MessageId, text: String) {
-        let Some(old) = self.shown(id) else { return };
-        let question = self.message(Role::User, old.parent);
-        self.say(ChatMessage { content: text, attachments: old.attachments, ..question });
+        let Some(old) = self.find_message(id) else { return };
+        let question = self.new_message(Role::User, old.parent);
+        self.post(ChatMessage { content: text, attachments: old.attachments, ..question });
     }
 
-    /// Gives another answer beside `id`.
+    /// Requests another answer as a sibling of `id`.
     pub(crate) fn regenerate(self, id: MessageId) {
-        if let Some(old) = self.shown(id) {
-            let answer = self.message(Role::Assistant, old.parent);
+        if let Some(old) = self.find_message(id) {
+            let answer = self.new_message(Role::Assistant, old.parent);
             self.add(vec![answer]);
         }
     }
 
-    /// Goes on with an answer that ended too early.
+    /// Continues an answer that ended early.
     pub(crate) fn continue_answer(self, id: MessageId) {
-        let earlier_tokens = match self.shown(id).map(|message| message.state) {
+        let earlier_tokens = match self.find_message(id).map(|message| message.state) {
             Some(AnswerState::Done(_, usage)) => usage.completion_tokens,
             _ => 0,
         };
@@ -48,13 +47,13 @@ impl Chats {
         self.request_answer(id, earlier_tokens);
     }
 
-    /// The same, after the model was loaded with a larger context.
+    /// The same, after reloading the model with a larger context.
     pub(crate) fn continue_with_context(self, id: MessageId, context_tokens: u32) {
         self.client.retry_with_context(context_tokens);
         self.continue_answer(id);
     }
 
-    /// Stops the answer to the conversation on screen; its text stays.
+    /// Stops the answer that is being generated on screen; its text is kept.
     pub(crate) fn stop(self) {
         let Some(leaf) = self.branch.with_untracked(|branch| branch.last().copied()) else { return };
         let request = self.answering.with_value(|answering| answering.get(&leaf).map(|answer| answer.request));
@@ -63,18 +62,18 @@ impl Chats {
         }
     }
 
-    /// Keeps answers under way that have grown.
+    /// Saves active answers that have grown.
     pub(super) fn save_answers(self) {
         let grown = self.answering.try_update_value(|answering| {
-            let grown = |answer: &mut Answering| std::mem::take(&mut answer.is_dirty).then(|| answer.message.clone());
-            answering.values_mut().filter_map(grown).collect::<Vec<_>>()
+            let take = |answer: &mut ActiveAnswer| std::mem::take(&mut answer.is_dirty).then(|| answer.message.clone());
+            answering.values_mut().filter_map(take).collect::<Vec<_>>()
         });
         for message in grown.unwrap_or_default() {
             self.put_messages(vec![message]);
         }
     }
 
-    fn message(self, role: Role, parent: Option<MessageId>) -> ChatMessage {
+    fn new_message(self, role: Role, parent: Option<MessageId>) -> ChatMessage {
         let model = match role {
             Role::User => None,
             Role::Assistant => self.client.ready_model().map(|model| model.name),
@@ -100,9 +99,9 @@ impl Chats {
         }
     }
 
-    /// Adds a question and the answer to come.
-    fn say(self, question: ChatMessage) {
-        let answer = self.message(Role::Assistant, Some(question.id));
+    /// Adds a question and its answer to the conversation.
+    fn post(self, question: ChatMessage) {
+        let answer = self.new_message(Role::Assistant, Some(question.id));
         if self.current.summary().read_untracked().title.is_empty() {
             let title = title_from(&question.content);
             self.current.summary().write().title = title;
@@ -110,14 +109,14 @@ impl Chats {
         self.add(vec![question, answer]);
     }
 
-    /// Adds messages, the last of which is an answer to come, and shows the branch that ends with them.
+    /// Adds messages, the last of which is an empty answer, shows the branch that ends with them, and requests the answer.
     fn add(self, messages: Vec<ChatMessage>) {
         let Some(answer) = messages.last().map(|message| message.id) else { return };
-        self.stop_title();
-        let id = self.shown_id();
+        self.cancel_title();
+        let id = self.conversation_id();
         let records = messages.iter().map(|message| message.to_record(id)).collect();
-        let is_unread = |message: &&ChatMessage| self.is_too_long(&message.attachments);
-        let unread = messages.iter().find(is_unread).map(|message| message.id);
+        let is_long = |message: &&ChatMessage| self.is_too_long(&message.attachments);
+        let long = messages.iter().find(is_long).map(|message| message.id);
         self.current.messages().write().extend(messages);
         {
             let summary = self.current.summary();
@@ -125,63 +124,63 @@ impl Chats {
             summary.updated_ms = js_sys::Date::now();
             summary.draft = String::new();
         }
-        if !self.is_kept.get_untracked() {
+        if !self.is_saved.get_untracked() {
             crate::storage::set_new_chat_draft("");
-            self.is_kept.set(true);
+            self.is_saved.set(true);
         }
         self.put_messages(records);
         self.show_branch(Some(answer));
-        match unread {
-            Some(question) => self.read_files(question, answer),
+        match long {
+            Some(question) => self.search_files(question, answer),
             None => self.request_answer(answer, 0),
         }
     }
 
-    /// Finds what of a question's long files matters, then asks for the answer.
-    fn read_files(self, question: MessageId, answer: MessageId) {
-        let Some(message) = self.shown(question) else { return };
+    /// Finds the relevant passages of a question's long files, then requests the answer.
+    fn search_files(self, question: MessageId, answer: MessageId) {
+        let Some(message) = self.find_message(question) else { return };
         leptos::task::spawn_local(async move {
             match self.passages(message.attachments, message.content).await {
                 Ok(sources) if self.is_shown(answer) => {
                     self.current.messages().at_key(question).sources().set(sources);
-                    if let Some(message) = self.shown(question) {
-                        let conversation = self.shown_id();
+                    if let Some(message) = self.find_message(question) {
+                        let conversation = self.conversation_id();
                         self.put_messages(vec![message.to_record(conversation)]);
                     }
                     self.request_answer(answer, 0);
                 }
                 Ok(_) => {}
                 Err(message) => {
-                    self.set_state(answer, AnswerState::CutOff);
-                    self.tell(message);
+                    self.set_state(answer, AnswerState::Incomplete);
+                    self.notify(message);
                 }
             }
         });
     }
 
-    /// Asks for the answer that a message on screen is to hold; what it holds already, of so many tokens, is continued.
+    /// Requests the answer for a message on screen. Text that it already has, of `earlier_tokens` tokens, is continued.
     fn request_answer(self, id: MessageId, earlier_tokens: u32) {
-        let Some(message) = self.shown(id) else { return };
-        let record = message.to_record(self.shown_id());
-        let Some(Question { request, origins }) = self.request_for(Some(id)) else { return };
-        let request = self.client.ask(request, move |event| self.take(id, event));
-        let answering = Answering {
+        let Some(message) = self.find_message(id) else { return };
+        let record = message.to_record(self.conversation_id());
+        let Some(ChatRequest { request, origins }) = self.request_for(Some(id)) else { return };
+        let request = self.client.ask(request, move |event| self.handle(id, event));
+        let answer = ActiveAnswer {
             request,
             origins,
             message: record,
             state: message.state,
-            thinking_since_ms: None,
+            reasoning_since_ms: None,
             earlier_tokens,
             calls: Vec::new(),
             is_dirty: false,
         };
-        self.answering.update_value(|all| {
-            all.insert(id, answering);
+        self.answering.update_value(|answering| {
+            answering.insert(id, answer);
         });
     }
 
-    /// The request for the answer that a message is to hold; without one, of what stands on screen.
-    pub(super) fn request_for(self, answer: Option<MessageId>) -> Option<Question> {
+    /// Builds the request for an answer, or for the whole branch on screen if `answer` is `None`.
+    pub(super) fn request_for(self, answer: Option<MessageId>) -> Option<ChatRequest> {
         let summary = self.current.summary().get_untracked();
         let messages = self.current.messages();
         let messages = messages.read_untracked();
@@ -191,13 +190,13 @@ impl Chats {
         let settings = self.settings.0.get_untracked();
         let system = summary.system_prompt.as_deref().unwrap_or(&settings.system_prompt);
         let sampling = self.options.with_value(|options| options.sampling(settings.sampling));
-        (!on_branch.is_empty()).then(|| request(&on_branch, system, sampling, &settings))
+        (!on_branch.is_empty()).then(|| request::build(&on_branch, system, sampling, &settings))
     }
 
-    /// Takes what comes of an answer.
-    fn take(self, id: MessageId, event: AnswerEvent) {
+    /// Handles an event of an active answer.
+    fn handle(self, id: MessageId, event: AnswerEvent) {
         match event {
-            AnswerEvent::Reading(share) => {
+            AnswerEvent::Prefill(share) => {
                 let is_waiting = self.answering.with_value(|answering| {
                     answering.get(&id).is_some_and(|answer| matches!(answer.state, AnswerState::Waiting(_)))
                 });
@@ -205,8 +204,8 @@ impl Chats {
                     self.set_state(id, AnswerState::Waiting(share));
                 }
             }
-            AnswerEvent::Begun { dropped_messages } => self.note_context_start(id, dropped_messages as usize),
-            AnswerEvent::Piece { content, reasoning, calls } => {
+            AnswerEvent::Started { dropped_messages } => self.set_context_start(id, dropped_messages as usize),
+            AnswerEvent::Delta { content, reasoning, calls } => {
                 self.append(id, &content, &reasoning);
                 self.answering.update_value(|answering| {
                     if let Some(answer) = answering.get_mut(&id) {
@@ -215,24 +214,24 @@ impl Chats {
                 });
             }
             AnswerEvent::Finished { reason: FinishReason::ToolCalls, usage } => {
-                self.use_tools(id, usage.completion_tokens);
+                self.run_tools(id, usage.completion_tokens);
             }
             AnswerEvent::Finished { reason, mut usage } => {
                 usage.completion_tokens = usage.completion_tokens.saturating_add(self.earlier_tokens(id));
-                self.end(id, Ending::Done { reason, usage }, AnswerState::Done(reason, usage));
+                self.finish(id, Ending::Done { reason, usage }, AnswerState::Done(reason, usage));
                 if reason == FinishReason::Stop {
                     self.make_title_when_idle(id);
                 }
             }
             AnswerEvent::Failed(failure) => {
-                self.end(id, Ending::Failed { failure: failure.clone() }, AnswerState::Failed(failure));
+                self.finish(id, Ending::Failed { failure: failure.clone() }, AnswerState::Failed(failure));
             }
-            AnswerEvent::Lost => self.ask_again(id),
+            AnswerEvent::Lost => self.resume(id),
         }
     }
 
-    /// Notes the first message that the model was given, if older ones did not fit the context.
-    fn note_context_start(self, id: MessageId, dropped_messages: usize) {
+    /// Records the first message that was sent to the model, if older ones did not fit the context.
+    fn set_context_start(self, id: MessageId, dropped_messages: usize) {
         let start = self.answering.try_update_value(|answering| {
             let answer = answering.get_mut(&id)?;
             let start = answer.origins.get(dropped_messages).filter(|_| dropped_messages > 0).copied();
@@ -245,20 +244,20 @@ impl Chats {
         }
     }
 
-    /// Appends a piece, touching only the fields that change.
+    /// Appends generated text, updating only the fields that change.
     fn append(self, id: MessageId, content: &str, reasoning: &str) {
         self.set_state(id, AnswerState::Streaming);
         let now_ms = js_sys::Date::now();
-        let thought_s = self.answering.try_update_value(|answering| {
+        let reasoning_s = self.answering.try_update_value(|answering| {
             let answer = answering.get_mut(&id)?;
             answer.message.content.push_str(content);
             answer.message.reasoning.push_str(reasoning);
             answer.is_dirty = true;
             if !reasoning.is_empty() {
-                answer.thinking_since_ms.get_or_insert(now_ms);
+                answer.reasoning_since_ms.get_or_insert(now_ms);
             }
-            let has_thought = !content.is_empty() && answer.message.reasoning_s.is_none();
-            let since_ms = answer.thinking_since_ms.filter(|_| has_thought)?;
+            let is_done = !content.is_empty() && answer.message.reasoning_s.is_none();
+            let since_ms = answer.reasoning_since_ms.filter(|_| is_done)?;
             answer.message.reasoning_s = Some((now_ms - since_ms) / 1000.0);
             answer.message.reasoning_s
         });
@@ -266,7 +265,7 @@ impl Chats {
             return;
         }
         let message = self.current.messages().at_key(id);
-        if let Some(seconds) = thought_s.flatten() {
+        if let Some(seconds) = reasoning_s.flatten() {
             message.reasoning_s().set(Some(seconds));
         }
         if !content.is_empty() {
@@ -277,21 +276,21 @@ impl Chats {
         }
     }
 
-    /// Tokens that an answer under way had before its request.
+    /// Tokens that an active answer had before its current request.
     fn earlier_tokens(self, id: MessageId) -> u32 {
         let tokens = self.answering.with_value(|answering| answering.get(&id).map(|answer| answer.earlier_tokens));
         tokens.unwrap_or_default()
     }
 
-    /// Takes an answer out of those under way.
-    fn take_answering(self, id: MessageId) -> Option<Answering> {
+    /// Removes an answer from the active ones.
+    fn remove_active(self, id: MessageId) -> Option<ActiveAnswer> {
         self.answering.try_update_value(|answering| answering.remove(&id)).flatten()
     }
 
-    fn end(self, id: MessageId, ending: Ending, state: AnswerState) {
+    /// Records how an answer ended and saves it.
+    fn finish(self, id: MessageId, ending: Ending, state: AnswerState) {
         self.set_state(id, state);
-        let answer = self.take_answering(id);
-        if let Some(answer) = answer {
+        if let Some(answer) = self.remove_active(id) {
             let model = self.client.ready_model().map(|model| model.name).or(answer.message.model.clone());
             if self.is_shown(id) {
                 self.current.messages().at_key(id).model().set(model.clone());
@@ -300,11 +299,10 @@ impl Chats {
         }
     }
 
-    /// Does what the model calls for, and asks again with what came of it. Where the conversation has left the screen, the
-    /// answer ends there.
-    fn use_tools(self, id: MessageId, tokens: u32) {
-        let answer = self.take_answering(id);
-        let Some(answer) = answer else { return };
+    /// Runs the tools that the model called and requests the rest of the answer with their results. If the conversation is no longer on
+    /// screen, the answer ends here.
+    fn run_tools(self, id: MessageId, tokens: u32) {
+        let Some(answer) = self.remove_active(id) else { return };
         let earlier_tokens = answer.earlier_tokens.saturating_add(tokens);
         leptos::task::spawn_local(async move {
             let mut message = answer.message;
@@ -320,11 +318,10 @@ impl Chats {
         });
     }
 
-    /// The engine was replaced: the answer goes on where it was. One whose conversation has left the screen ends there.
-    fn ask_again(self, id: MessageId) {
+    /// Requests the rest of an answer after the engine was replaced. If its conversation is no longer on screen, the answer ends here.
+    fn resume(self, id: MessageId) {
         self.save_answers();
-        let answer = self.take_answering(id);
-        if let Some(answer) = answer.filter(|_| self.is_shown(id)) {
+        if let Some(answer) = self.remove_active(id).filter(|_| self.is_shown(id)) {
             self.request_answer(id, answer.earlier_tokens);
         }
     }
@@ -343,13 +340,13 @@ impl Chats {
         }
     }
 
-    /// A message of the conversation on screen.
-    pub(super) fn shown(self, id: MessageId) -> Option<ChatMessage> {
+    /// Finds a message in the conversation on screen.
+    pub(super) fn find_message(self, id: MessageId) -> Option<ChatMessage> {
         self.current.messages().read_untracked().iter().find(|message| message.id == id).cloned()
     }
 
-    /// Stops answers and forgets them: what they belong to is about to be deleted.
-    pub(super) fn abandon(self, is_meant: impl Fn(&Message) -> bool) {
+    /// Stops and discards active answers whose messages are about to be deleted.
+    pub(super) fn discard(self, is_meant: impl Fn(&Message) -> bool) {
         let stopped = self.answering.try_update_value(|answering| {
             let meant = answering.extract_if(|_, answer| is_meant(&answer.message));
             meant.map(|(_, answer)| answer.request).collect::<Vec<_>>()

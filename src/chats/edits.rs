@@ -1,4 +1,4 @@
-//! What the user does to conversations and messages beside talking.
+//! Editing, deleting, exporting and importing conversations, and switching between branches.
 
 use std::sync::Arc;
 
@@ -11,7 +11,7 @@ use crate::i18n::t;
 use crate::library::ExportedFile;
 
 impl Chats {
-    /// Changes what lists show of a conversation.
+    /// Changes a conversation's summary, such as its title or folder.
     pub(crate) fn change(self, summary: &ConversationSummary, change: impl FnOnce(&mut ConversationSummary)) {
         let mut changed = summary.clone();
         change(&mut changed);
@@ -21,25 +21,25 @@ impl Chats {
         self.put_summary(changed);
     }
 
-    /// Gives the conversation on screen a system prompt of its own, or takes it away.
+    /// Sets or removes the system prompt of the conversation on screen.
     pub(crate) fn set_system_prompt(self, prompt: Option<String>) {
         self.current.summary().write().system_prompt = prompt;
-        self.keep_summary();
+        self.save_summary();
     }
 
-    /// Deletes a conversation; it can be brought back for as long as the toast stands.
+    /// Deletes a conversation. It can be restored while the toast is shown.
     pub(crate) fn delete(self, id: Id) {
         let is_current = self.is_current(id);
-        // What is brought back is all that was there.
+        // So that undo restores everything generated so far.
         self.save_answers();
-        self.abandon(|message| message.conversation == id);
+        self.discard(|message| message.conversation == id);
         leptos::task::spawn_local(async move {
             let conversation = match self.library.open(id).await {
                 Ok(conversation) => conversation,
-                Err(message) => return self.tell(message),
+                Err(message) => return self.notify(message),
             };
             if let Err(message) = self.library.delete(id).await {
-                return self.tell(message);
+                return self.notify(message);
             }
             self.refresh_list();
             if is_current {
@@ -47,21 +47,21 @@ impl Chats {
             }
             if let Some(conversation) = conversation {
                 let undo: Arc<dyn Fn() + Send + Sync> =
-                    Arc::new(move || self.bring_back(conversation.clone(), is_current));
+                    Arc::new(move || self.restore(conversation.clone(), is_current));
                 self.toast.set(Some(Toast { text: t("conversation-deleted"), undo: Some(undo) }));
             }
         });
     }
 
-    fn bring_back(self, conversation: library::Conversation, shows: bool) {
+    fn restore(self, conversation: library::Conversation, opens: bool) {
         leptos::task::spawn_local(async move {
             let id = conversation.summary.id;
             self.put_messages(conversation.messages);
             if let Err(message) = self.library.put_summary(conversation.summary).await {
-                self.tell(message);
+                self.notify(message);
             }
             self.refresh_list();
-            if shows {
+            if opens {
                 self.open(Some(id));
             }
         });
@@ -69,71 +69,71 @@ impl Chats {
 
     /// Deletes all conversations.
     pub(crate) fn delete_all(self) {
-        self.abandon(|_| true);
+        self.discard(|_| true);
         leptos::task::spawn_local(async move {
             match self.library.delete_all().await {
                 Ok(()) => {
                     self.show_new();
                     self.refresh_list();
-                    self.tell(t("conversations-deleted"));
+                    self.notify(t("conversations-deleted"));
                 }
-                Err(message) => self.tell(message),
+                Err(message) => self.notify(message),
             }
         });
     }
 
-    /// Deletes a message with all that follows it; it can be brought back for as long as the toast stands.
+    /// Deletes a message and all its replies. They can be restored while the toast is shown.
     pub(crate) fn delete_message(self, id: MessageId) {
-        let conversation = self.shown_id();
-        let (gone, leaf) = {
+        let conversation = self.conversation_id();
+        let (deleted, leaf) = {
             let messages = self.current.messages();
             let messages = messages.read_untracked();
             let ids = tree::subtree(&messages, id);
-            let gone = messages.iter().filter(|message| ids.contains(&message.id)).cloned();
-            // What is brought back is not written any more.
-            let gone: Vec<ChatMessage> = gone.map(ChatMessage::stopped).collect();
-            // The neighbour takes its place; else the branch ends with the message before.
+            let deleted = messages.iter().filter(|message| ids.contains(&message.id)).cloned();
+            // Restored answers are not generated any further.
+            let deleted: Vec<ChatMessage> = deleted.map(ChatMessage::stopped).collect();
+            // Show a sibling instead, or else end the branch with the parent.
             let others: Vec<MessageId> =
                 tree::siblings(&messages, id).into_iter().filter(|sibling| *sibling != id).collect();
-            let parent = gone.iter().find(|message| message.id == id).and_then(|message| message.parent);
+            let parent = deleted.iter().find(|message| message.id == id).and_then(|message| message.parent);
             let leaf = others.last().map(|sibling| tree::newest_leaf(&messages, *sibling)).or(parent);
-            (gone, leaf)
+            (deleted, leaf)
         };
-        self.abandon(|message| gone.iter().any(|gone| gone.id == message.id));
+        self.discard(|message| deleted.iter().any(|deleted| deleted.id == message.id));
         let old_leaf = self.current.summary().read_untracked().leaf;
-        let ids: Vec<MessageId> = gone.iter().map(|message| message.id).collect();
+        let ids: Vec<MessageId> = deleted.iter().map(|message| message.id).collect();
         self.show_branch(leaf);
         self.current.messages().write().retain(|message| !ids.contains(&message.id));
         leptos::task::spawn_local(async move {
             if let Err(message) = self.library.delete_messages(conversation, ids).await {
-                self.tell(message);
+                self.notify(message);
             }
         });
         let undo: Arc<dyn Fn() + Send + Sync> = Arc::new(move || {
-            if self.shown_id() == conversation {
-                self.put_messages(gone.iter().map(|message| message.to_record(conversation)).collect());
-                self.current.messages().write().extend(gone.iter().cloned());
+            if self.conversation_id() == conversation {
+                self.put_messages(deleted.iter().map(|message| message.to_record(conversation)).collect());
+                self.current.messages().write().extend(deleted.iter().cloned());
                 self.show_branch(old_leaf);
             }
         });
         self.toast.set(Some(Toast { text: t("message-deleted"), undo: Some(undo) }));
     }
 
-    /// The place of a message among those that follow the same one, from 0, and how many there are. Reactive.
-    pub(crate) fn place(self, id: MessageId) -> (usize, usize) {
+    /// The index of a message among its siblings and the number of siblings. Reactive.
+    pub(crate) fn branch_position(self, id: MessageId) -> (usize, usize) {
         self.branch.track();
         let siblings = tree::siblings(&self.current.messages().read_untracked(), id);
         (siblings.iter().position(|sibling| *sibling == id).unwrap_or_default(), siblings.len())
     }
 
-    /// Shows the branch through the message before or after `id` among those that follow the same one.
+    /// Shows the branch through the previous or next sibling of `id`.
     pub(crate) fn switch_branch(self, id: MessageId, step: isize) {
         let leaf = {
             let messages = self.current.messages();
             let messages = messages.read_untracked();
             let siblings = tree::siblings(&messages, id);
-            let place = siblings.iter().position(|sibling| *sibling == id).unwrap_or_default();
-            let next = place.checked_add_signed(step).and_then(|place| siblings.get(place));
+            let index = siblings.iter().position(|sibling| *sibling == id).unwrap_or_default();
+            let next = index.checked_add_signed(step).and_then(|index| siblings.get(index));
             next.map(|sibling| tree::newest_leaf(&messages, *sibling))
         };
         if leaf.is_some() {
@@ -141,18 +141,18 @@ impl Chats {
         }
     }
 
-    /// Writes conversations as a file; all if none is named.
+    /// Exports conversations as a file; all of them if `ids` is `None`.
     pub(crate) async fn export(self, ids: Option<Vec<Id>>, format: ExportFormat) -> Option<ExportedFile> {
         match self.library.export(ids, format).await {
             Ok(file) => Some(file),
             Err(message) => {
-                self.tell(message);
+                self.notify(message);
                 None
             }
         }
     }
 
-    /// Adds the conversations of exported files.
+    /// Imports conversations from exported files. Returns how many were added and how many were already present.
     pub(crate) async fn import(self, texts: Vec<String>) -> Result<(u32, u32), String> {
         let imported = self.library.import(texts).await;
         self.refresh_list();

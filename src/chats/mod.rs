@@ -1,13 +1,13 @@
-//! The user's conversations: the list, the one on screen, and what happens to them.
+//! The user's conversations: the list and the one on screen.
 //!
-//! `answers.rs` asks the engine and takes what comes, also for conversations that are not on screen; `edits.rs` changes
-//! conversations; `documents.rs` reads long files; `titles.rs` has titles made; `tree.rs`
-//! follows branches. Everything is kept in the library as it happens; an answer, once a second.
+//! `answers.rs` requests answers and stores them, also for conversations that are not on screen. `request.rs` builds the requests.
+//! `edits.rs` changes conversations, `retrieval.rs` searches long files, `titles.rs` generates titles, `tools.rs` runs tool calls, and
+//! `tree.rs` follows branches. Changes are saved to the library at once, active answers once a second.
 
 mod answers;
-mod documents;
 mod edits;
 mod request;
+mod retrieval;
 mod titles;
 mod tools;
 mod tree;
@@ -32,66 +32,66 @@ use crate::options::Options;
 use crate::settings::SettingsContext;
 use crate::storage;
 
-/// How often answers under way are kept.
+/// How often active answers are saved.
 const SAVE_EVERY: Duration = Duration::from_secs(1);
-/// How long the user pauses before what they are writing is kept.
+/// How long the user has to pause typing before a draft is saved.
 const DRAFT_PAUSE: Duration = Duration::from_millis(500);
-/// For how long an answer that another tab is writing may stand still before it counts as cut off.
-const ELSEWHERE_LIMIT: Duration = Duration::from_secs(5);
+/// How long an answer generated in another tab may stall before it counts as incomplete.
+const STALL_LIMIT: Duration = Duration::from_secs(5);
 
-/// An answer under way.
-struct Answering {
+/// An answer that is being generated in this tab.
+struct ActiveAnswer {
     request: RequestId,
-    /// The message that each one of the request is a part of, see [`request::Question`].
+    /// The message on screen that each message of the request belongs to, see [`request::ChatRequest`].
     origins: Vec<MessageId>,
-    /// The answer as it is kept.
+    /// The answer in its stored form.
     message: Message,
-    /// Tokens of what the message held before this request.
+    /// Tokens that the answer had before this request.
     earlier_tokens: u32,
-    /// Tools that the model has called for in this round.
+    /// Tool calls of this round.
     calls: Vec<ToolCall>,
-    /// What the message on screen shows.
+    /// The state shown on screen.
     state: AnswerState,
-    /// When the model began to think, in milliseconds since 1970.
-    thinking_since_ms: Option<f64>,
-    /// Whether it grew since it was kept.
+    /// When reasoning started, in milliseconds since 1970.
+    reasoning_since_ms: Option<f64>,
+    /// Whether it has grown since it was last saved.
     is_dirty: bool,
 }
 
-/// Something that was done and can be undone, or that went wrong.
+/// A brief notification, such as an action that can be undone or an error.
 #[derive(Clone)]
 pub(crate) struct Toast {
     /// What happened.
     pub(crate) text: String,
-    /// Takes it back. Not a `Callback`: those end with the view that they were made in, here often one of the deleted messages.
+    /// Undoes the action. Not a `Callback`, which would be disposed with the view that created it, often that of a deleted message.
     pub(crate) undo: Option<Arc<dyn Fn() + Send + Sync>>,
 }
 
-/// The handle to all conversations; copied freely.
+/// The handle to all conversations; cheap to copy.
 #[derive(Clone, Copy)]
 pub(crate) struct Chats {
     client: Client,
     library: Library,
     settings: SettingsContext,
     options: StoredValue<Options>,
-    /// Conversations that hold the words of `query`; `None` until they have been read.
+    /// Conversations that match `query`; `None` until they have been loaded.
     list: RwSignal<Option<Vec<ConversationSummary>>>,
     query: RwSignal<String>,
     current: Store<Conversation>,
-    /// Whether the conversation on screen is kept, as it is from its first message on.
-    is_kept: RwSignal<bool>,
+    /// Whether the conversation on screen is in the library, as it is from its first message on.
+    is_saved: RwSignal<bool>,
     branch: RwSignal<Vec<MessageId>>,
     context_start: Memo<Option<MessageId>>,
     draft: RwSignal<String>,
     attachments: RwSignal<Vec<Attachment>>,
     toast: RwSignal<Option<Toast>>,
-    answering: StoredValue<HashMap<MessageId, Answering>, LocalStorage>,
-    /// The title that is being made.
+    answering: StoredValue<HashMap<MessageId, ActiveAnswer>, LocalStorage>,
+    /// The request for a title that is in progress.
     title_request: StoredValue<Option<RequestId>>,
 }
 
 impl Chats {
-    /// No conversation yet; the list is read at once.
+    /// Starts with a new conversation and loads the list.
     pub(crate) fn new(client: Client, library: Library, settings: SettingsContext, options: Options) -> Self {
         let current = Store::new(Conversation::default());
         let branch = RwSignal::new(Vec::<MessageId>::new());
@@ -103,7 +103,7 @@ impl Chats {
             list: RwSignal::new(None),
             query: RwSignal::new(String::new()),
             current,
-            is_kept: RwSignal::new(false),
+            is_saved: RwSignal::new(false),
             branch,
             context_start: Memo::new(move |_| context_start(current, &branch.read())),
             draft: RwSignal::new(String::new()),
@@ -120,11 +120,11 @@ impl Chats {
                 chats.changed_elsewhere(conversation);
             }
         });
-        let keep_draft = debounce(DRAFT_PAUSE, move |draft| chats.keep_draft(draft));
-        let keep_draft = StoredValue::new_local(std::cell::RefCell::new(keep_draft));
+        let save_draft = debounce(DRAFT_PAUSE, move |draft| chats.save_draft(draft));
+        let save_draft = StoredValue::new_local(std::cell::RefCell::new(save_draft));
         Effect::new(move |_| {
             let draft = chats.draft.get();
-            keep_draft.with_value(|keep| (keep.borrow_mut())(draft));
+            save_draft.with_value(|save| (save.borrow_mut())(draft));
         });
         set_interval(move || chats.save_answers(), SAVE_EVERY);
         let hidden = window_event_listener(leptos::ev::visibilitychange, move |_| chats.save_answers());
@@ -132,12 +132,12 @@ impl Chats {
         chats
     }
 
-    /// Conversations that hold the words that are looked for; `None` until they have been read.
+    /// Conversations that match the search; `None` until they have been loaded.
     pub(crate) fn list(self) -> Signal<Option<Vec<ConversationSummary>>> {
         self.list.into()
     }
 
-    /// The words that are looked for.
+    /// The search query.
     pub(crate) fn query(self) -> RwSignal<String> {
         self.query
     }
@@ -147,52 +147,52 @@ impl Chats {
         self.current
     }
 
-    /// Its messages on screen, first to last.
+    /// The messages on screen, first to last.
     pub(crate) fn branch(self) -> Signal<Vec<MessageId>> {
         self.branch.into()
     }
 
-    /// Its name, if it is kept.
+    /// The id of the conversation on screen, if it is in the library. Reactive.
     pub(crate) fn current_id(self) -> Option<Id> {
-        self.is_kept.get().then(|| self.current.summary().read().id)
+        self.is_saved.get().then(|| self.current.summary().read().id)
     }
 
-    /// The message on screen above which the model is not given anything any more, if the conversation does not fit the context.
+    /// The first message on screen that is still sent to the model, if the conversation does not fit the context.
     pub(crate) fn context_start(self) -> Signal<Option<MessageId>> {
         self.context_start.into()
     }
 
-    /// The name of the conversation on screen, kept or not.
-    fn shown_id(self) -> Id {
+    /// The id of the conversation on screen, saved or not.
+    fn conversation_id(self) -> Id {
         self.current.summary().read_untracked().id
     }
 
-    /// Whether a kept conversation is the one on screen.
+    /// Whether a saved conversation is the one on screen.
     fn is_current(self, id: Id) -> bool {
-        self.is_kept.get_untracked() && self.shown_id() == id
+        self.is_saved.get_untracked() && self.conversation_id() == id
     }
 
-    /// Whether the question of the address is still to be asked; once.
+    /// Whether the link's question has not been put into the composer yet. True only once.
     pub(crate) fn take_question(self) -> bool {
         self.options.try_update_value(|options| options.question.take()).flatten().is_some()
     }
 
-    /// What the user is writing.
+    /// The text in the composer.
     pub(crate) fn draft(self) -> RwSignal<String> {
         self.draft
     }
 
-    /// Files that go with what the user is writing.
+    /// The files attached in the composer.
     pub(crate) fn attachments(self) -> RwSignal<Vec<Attachment>> {
         self.attachments
     }
 
-    /// Something to tell.
+    /// The notification on screen.
     pub(crate) fn toast(self) -> RwSignal<Option<Toast>> {
         self.toast
     }
 
-    /// Whether the conversation on screen is being answered in this tab.
+    /// Whether an answer to the conversation on screen is being generated in this tab.
     pub(crate) fn is_answering(self) -> Signal<bool> {
         Signal::derive(move || {
             let leaf = self.branch.read().last().copied();
@@ -209,10 +209,10 @@ impl Chats {
         self.current.messages().read_untracked().iter().any(|message| message.id == id)
     }
 
-    /// Shows a conversation; a new one if there is no name. One that is not there any more gives a new one, too.
+    /// Shows a conversation, or a new one if `id` is `None` or the conversation no longer exists.
     pub(crate) fn open(self, id: Option<Id>) {
-        // What is written in the conversation that goes off screen is kept with it.
-        self.keep_draft(self.draft.get_untracked());
+        // The draft stays with the conversation that leaves the screen.
+        self.save_draft(self.draft.get_untracked());
         let Some(id) = id else { return self.show_new() };
         if self.is_current(id) {
             return;
@@ -221,10 +221,10 @@ impl Chats {
             match self.library.open(id).await {
                 Ok(Some(conversation)) => {
                     self.draft.set(conversation.summary.draft.clone());
-                    self.show(Conversation::from_record(conversation, &AnswerState::CutOff), true);
+                    self.show(Conversation::from_record(conversation, &AnswerState::Incomplete), true);
                 }
                 Ok(None) => self.show_new(),
-                Err(message) => self.tell(message),
+                Err(message) => self.notify(message),
             }
         });
     }
@@ -237,8 +237,8 @@ impl Chats {
         self.draft.set(storage::new_chat_draft());
     }
 
-    /// Puts a conversation on screen, with the answers to it that are under way.
-    fn show(self, mut conversation: Conversation, is_kept: bool) {
+    /// Puts a conversation on screen, including its active answers.
+    fn show(self, mut conversation: Conversation, is_saved: bool) {
         self.answering.with_value(|answering| {
             for message in &mut conversation.messages {
                 if let Some(answer) = answering.get(&message.id) {
@@ -252,38 +252,38 @@ impl Chats {
         let branch = tree::branch(&conversation.messages, conversation.summary.leaf);
         let is_same = self.branch.with_untracked(|shown| *shown == branch);
         if !is_same {
-            // The views of the old messages go before their fields do.
+            // Dispose the views of the old messages before their fields.
             self.branch.set(Vec::new());
         }
-        self.is_kept.set(is_kept);
-        if self.shown_id() != conversation.summary.id {
+        self.is_saved.set(is_saved);
+        if self.conversation_id() != conversation.summary.id {
             self.attachments.update(Vec::clear);
         }
         self.current.summary().set(conversation.summary);
-        // Through the field that has the keys: setting the whole store would leave it with the keys of the old messages.
+        // Through the keyed field: setting the whole store would leave the keys of the old messages in place.
         *self.current.messages().write() = conversation.messages;
         if !is_same {
             self.branch.set(branch);
         }
     }
 
-    /// Shows the branch that ends at `leaf`, and keeps that choice.
+    /// Shows the branch that ends at `leaf` and saves that choice.
     fn show_branch(self, leaf: Option<MessageId>) {
         self.current.summary().write().leaf = leaf;
         self.branch.set(tree::branch(&self.current.messages().read_untracked(), leaf));
-        self.keep_summary();
+        self.save_summary();
     }
 
-    /// Reads the list again.
+    /// Reloads the list.
     fn refresh(self, query: String) {
         leptos::task::spawn_local(async move {
             match self.library.list(query.clone()).await {
-                // Another query may have been typed by now.
+                // The query may have changed in the meantime.
                 Ok(list) if self.query.with_untracked(|now| *now == query) => self.list.set(Some(list)),
                 Ok(_) => {}
                 Err(message) => {
                     self.list.set(Some(Vec::new()));
-                    self.tell(message);
+                    self.notify(message);
                 }
             }
         });
@@ -293,12 +293,12 @@ impl Chats {
         self.refresh(self.query.get_untracked());
     }
 
-    /// Another tab changed a conversation, or all.
+    /// Another tab changed a conversation, or all of them.
     fn changed_elsewhere(self, conversation: Option<Id>) {
         self.refresh_list();
-        let id = self.shown_id();
+        let id = self.conversation_id();
         let is_answering = self.is_answering().get_untracked();
-        if is_answering || !self.is_kept.get_untracked() || conversation.is_some_and(|changed| changed != id) {
+        if is_answering || !self.is_saved.get_untracked() || conversation.is_some_and(|changed| changed != id) {
             return;
         }
         leptos::task::spawn_local(async move {
@@ -308,38 +308,39 @@ impl Chats {
                     self.watch_elsewhere(id);
                 }
                 Ok(None) => self.show_new(),
-                Err(message) => self.tell(message),
+                Err(message) => self.notify(message),
             }
         });
     }
 
-    /// An answer that another tab was writing is cut off if nothing more comes.
+    /// Marks answers that another tab was generating as incomplete once they stall.
     fn watch_elsewhere(self, id: Id) {
         let (seen, _) = self.library.changed().get_untracked();
         set_timeout(
             move || {
-                let is_still = self.library.changed().get_untracked().0 == seen;
-                if !is_still || self.shown_id() != id {
+                let has_stalled = self.library.changed().get_untracked().0 == seen;
+                if !has_stalled || self.conversation_id() != id {
                     return;
                 }
                 for message in self.branch.get_untracked() {
                     let state = self.current.messages().at_key(message).state();
                     if *state.read_untracked() == AnswerState::Elsewhere {
-                        state.set(AnswerState::CutOff);
+                        state.set(AnswerState::Incomplete);
                     }
                 }
             },
-            ELSEWHERE_LIMIT,
+            STALL_LIMIT,
         );
     }
 
-    fn tell(self, text: String) {
+    /// Shows a notification.
+    fn notify(self, text: String) {
         self.toast.set(Some(Toast { text, undo: None }));
     }
 
-    /// Keeps the summary of the conversation on screen, if it has been begun.
-    fn keep_summary(self) {
-        if self.is_kept.get_untracked() {
+    /// Saves the summary of the conversation on screen, if it has been started.
+    fn save_summary(self) {
+        if self.is_saved.get_untracked() {
             let summary = self.current.summary().get_untracked();
             self.put_summary(summary);
         }
@@ -348,7 +349,7 @@ impl Chats {
     fn put_summary(self, summary: ConversationSummary) {
         leptos::task::spawn_local(async move {
             if let Err(message) = self.library.put_summary(summary).await {
-                self.tell(message);
+                self.notify(message);
             }
             self.refresh_list();
         });
@@ -357,14 +358,14 @@ impl Chats {
     fn put_messages(self, messages: Vec<Message>) {
         leptos::task::spawn_local(async move {
             if let Err(message) = self.library.put_messages(messages).await {
-                self.tell(message);
+                self.notify(message);
             }
         });
     }
 
-    /// Keeps what the user is writing.
-    fn keep_draft(self, draft: String) {
-        if !self.is_kept.get_untracked() {
+    /// Saves the draft of the conversation on screen.
+    fn save_draft(self, draft: String) {
+        if !self.is_saved.get_untracked() {
             return storage::set_new_chat_draft(&draft);
         }
         if self.current.summary().read_untracked().draft != draft {
@@ -374,12 +375,12 @@ impl Chats {
     }
 }
 
-/// Where the newest answer of a branch that has begun says that its context starts. Reactive.
+/// The context start of the newest answer in a branch that has started. Reactive.
 fn context_start(current: Store<Conversation>, branch: &[MessageId]) -> Option<MessageId> {
     let messages = current.messages();
     let is_answer = |message: &ChatMessage| message.role == Role::Assistant;
     for id in branch.iter().rev() {
-        // A message that has left the store has no fields.
+        // A message that was removed from the store has no fields.
         if messages.read_untracked().iter().any(|message| message.id == *id && is_answer(message)) {
             let message = messages.at_key(*id);
             let start = message.context_start().try_get()?;
@@ -391,7 +392,7 @@ fn context_start(current: Store<Conversation>, branch: &[MessageId]) -> Option<M
     None
 }
 
-/// A name that no other message or conversation has.
+/// A random id for a message or conversation.
 fn new_id() -> Id {
     let half = || (js_sys::Math::random() * f64::from(u32::MAX)) as u64;
     Id(half() << 32 | half())

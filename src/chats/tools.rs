@@ -1,4 +1,4 @@
-//! The two built-in tools. Neither reads or changes anything beside what it is given.
+//! The two built-in tools. Neither accesses anything but its arguments.
 
 use parlance_protocol::library::ToolUse;
 use parlance_protocol::openai::{FunctionDefinition, Tool, ToolCall};
@@ -9,10 +9,10 @@ use crate::library::Library;
 const CALCULATOR: &str = "calculator";
 const CLOCK: &str = "clock";
 
-/// Most rounds of calls for one answer: a model may call for ever.
+/// Maximum rounds of tool calls per answer, because a model may keep calling forever.
 pub(crate) const MAX_ROUNDS: usize = 6;
 
-/// What the model is told of them.
+/// The tool definitions sent to the model.
 pub(crate) fn definitions() -> Vec<Tool> {
     let tool = |name: &str, description: &str, parameters: Value| Tool {
         kind: "function".to_owned(),
@@ -31,7 +31,7 @@ pub(crate) fn definitions() -> Vec<Tool> {
     ]
 }
 
-/// Does what a model calls for.
+/// Runs a tool call.
 pub(crate) async fn run(library: Library, call: ToolCall) -> ToolUse {
     let arguments: Value = serde_json::from_str(&call.function.arguments).unwrap_or_default();
     let result = match call.function.name.as_str() {

@@ -1,13 +1,13 @@
-//! The tree that a conversation's messages form.
+//! The tree formed by a conversation's messages.
 
 use crate::conversation::{ChatMessage, MessageId};
 
-/// The messages from the first to `leaf`.
+/// The messages from the root to `leaf`.
 pub(crate) fn branch(messages: &[ChatMessage], leaf: Option<MessageId>) -> Vec<MessageId> {
     let mut branch = Vec::new();
     let mut next = leaf;
     while let Some(message) = next.and_then(|id| messages.iter().find(|message| message.id == id)) {
-        // A circle has no end.
+        // Stop at a cycle.
         if branch.len() == messages.len() {
             break;
         }
@@ -18,13 +18,13 @@ pub(crate) fn branch(messages: &[ChatMessage], leaf: Option<MessageId>) -> Vec<M
     branch
 }
 
-/// All messages that follow the same one as `id` does, itself among them, oldest first.
+/// All messages with the same parent as `id`, including `id`, oldest first.
 pub(crate) fn siblings(messages: &[ChatMessage], id: MessageId) -> Vec<MessageId> {
     let Some(message) = messages.iter().find(|message| message.id == id) else { return Vec::new() };
     messages.iter().filter(|other| other.parent == message.parent).map(|other| other.id).collect()
 }
 
-/// The end of the branch through `id` that was written last.
+/// The leaf of the newest branch through `id`.
 pub(crate) fn newest_leaf(messages: &[ChatMessage], id: MessageId) -> MessageId {
     let mut leaf = id;
     for _ in 0..messages.len() {
@@ -36,7 +36,7 @@ pub(crate) fn newest_leaf(messages: &[ChatMessage], id: MessageId) -> MessageId 
     leaf
 }
 
-/// `id` and all messages that follow it, in all branches.
+/// `id` and all its descendants.
 pub(crate) fn subtree(messages: &[ChatMessage], id: MessageId) -> Vec<MessageId> {
     let mut found = vec![id];
     let mut next = 0;
@@ -57,12 +57,12 @@ mod tests {
     use super::*;
     use crate::conversation::AnswerState;
 
-    /// 1 → 2 → 4, 1 → 3 → 5 → 6, and 7 beside 1.
+    /// 1 → 2 → 4, 1 → 3 → 5 → 6, and 7 as a second root.
     fn messages() -> Vec<ChatMessage> {
         [(1, None), (2, Some(1)), (3, Some(1)), (4, Some(2)), (5, Some(3)), (6, Some(5)), (7, None)]
             .map(|(id, parent)| {
                 let record = Message { id: Id(id), parent: parent.map(Id), ..Message::default() };
-                ChatMessage::from_record(record, AnswerState::CutOff)
+                ChatMessage::from_record(record, AnswerState::Incomplete)
             })
             .to_vec()
     }

@@ -1,4 +1,4 @@
-//! Asking for answers, and telling whoever asked what comes.
+//! Requesting answers and reporting their progress to the caller.
 
 use std::rc::Rc;
 
@@ -11,85 +11,85 @@ use serde_json::Value;
 
 use super::{Client, EngineState};
 
-/// What comes of a question.
+/// Progress of an answer.
 pub(crate) enum AnswerEvent {
-    /// The prompt is being read; the share that is done, if known.
-    Reading(Option<f64>),
-    /// The prompt is read.
-    Begun {
-        /// The oldest messages of the request that the model was not given, instructions not counted.
+    /// The prompt is being processed; the fraction that is done, if known.
+    Prefill(Option<f64>),
+    /// Generation has started.
+    Started {
+        /// How many of the request's oldest messages were not sent to the model, not counting the system prompt.
         dropped_messages: u32,
     },
     /// A piece of the answer.
-    Piece {
+    Delta {
         /// Text to append.
         content: String,
-        /// Thoughts to append.
+        /// Reasoning to append.
         reasoning: String,
-        /// Calls of tools, each whole.
+        /// Complete tool calls.
         calls: Vec<ToolCall>,
     },
     /// The answer is complete.
     Finished {
         /// Why it ended.
         reason: FinishReason,
-        /// What it took.
+        /// Generation statistics.
         usage: Usage,
     },
-    /// It failed.
+    /// Generation failed.
     Failed(Failure),
-    /// The worker was replaced; whoever asked should ask again for the rest.
+    /// The worker was replaced; the caller should request the rest of the answer.
     Lost,
 }
 
-/// A question under way.
+/// An answer in progress.
 #[derive(Clone)]
-pub(super) struct Asked {
+pub(super) struct PendingAnswer {
     sink: Rc<dyn Fn(AnswerEvent)>,
-    /// Told by the last piece, before the usage comes.
+    /// Set by the last chunk with content; the usage follows in another one.
     finish: Option<FinishReason>,
     usage: Option<Usage>,
 }
 
-impl Asked {
-    /// Tells whoever asked.
-    pub(super) fn tell(&self, event: AnswerEvent) {
+impl PendingAnswer {
+    /// Reports an event to the caller.
+    pub(super) fn report(&self, event: AnswerEvent) {
         (self.sink)(event);
     }
 }
 
 impl Client {
-    /// Asks for an answer, of which `sink` hears. A model that is not loaded yet is loaded first.
+    /// Requests an answer whose events go to `sink`. Loads the model first if necessary.
     pub(crate) fn ask(self, request: ChatCompletionRequest, sink: impl Fn(AnswerEvent) + 'static) -> RequestId {
         if matches!(self.engine.get_untracked(), EngineState::Empty | EngineState::Failed(_)) {
             self.retry();
         }
         let id = self.next_request();
-        let asked = Asked { sink: Rc::new(sink), finish: None, usage: None };
+        let answer = PendingAnswer { sink: Rc::new(sink), finish: None, usage: None };
         self.link.update_value(|link| {
-            link.answers.insert(id, asked);
+            link.answers.insert(id, answer);
         });
         let stream_options = Some(StreamOptions { include_usage: true });
         let request = ChatCompletionRequest { stream: Some(true), stream_options, ..request };
-        // Plain structs with string keys always have a JSON form.
+        // Plain structs with string keys always serialise.
         let body = serde_json::to_value(request).unwrap_or_default();
-        // The worker takes requests in order, so this one waits for the model.
+        // The worker handles requests in order, so this one waits for the model.
         self.send(Request::Api { id, endpoint: Endpoint::ChatCompletions, body }, Vec::new());
         id
     }
 
-    /// Stops an answer; what was said so far stays.
+    /// Stops generating an answer; the text so far is kept.
     pub(crate) fn interrupt(self, id: RequestId) {
         self.send(Request::Interrupt { id }, Vec::new());
     }
 
-    pub(super) fn asked(self, id: RequestId) -> Option<Asked> {
+    pub(super) fn pending_answer(self, id: RequestId) -> Option<PendingAnswer> {
         self.link.with_value(|link| link.answers.get(&id).cloned())
     }
 
-    pub(super) fn prefilling(self, id: RequestId, done: f64, total: Option<f64>) {
-        if let Some(asked) = self.asked(id) {
-            asked.tell(AnswerEvent::Reading(total.filter(|total| *total > 0.0).map(|total| done / total)));
+    pub(super) fn prefill_progress(self, id: RequestId, done: f64, total: Option<f64>) {
+        if let Some(answer) = self.pending_answer(id) {
+            answer.report(AnswerEvent::Prefill(total.filter(|total| *total > 0.0).map(|total| done / total)));
         }
     }
 
@@ -97,43 +97,43 @@ impl Client {
         let Ok(chunk) = serde_json::from_value::<ChatChunk>(body) else { return };
         let choice = chunk.choices.into_iter().next();
         self.link.update_value(|link| {
-            if let Some(asked) = link.answers.get_mut(&id) {
-                asked.usage = chunk.usage.or(asked.usage);
-                asked.finish = choice.as_ref().and_then(|choice| choice.finish_reason).or(asked.finish);
+            if let Some(answer) = link.answers.get_mut(&id) {
+                answer.usage = chunk.usage.or(answer.usage);
+                answer.finish = choice.as_ref().and_then(|choice| choice.finish_reason).or(answer.finish);
             }
         });
-        let (Some(asked), Some(choice)) = (self.asked(id), choice) else { return };
-        // The first piece alone has a role.
+        let (Some(answer), Some(choice)) = (self.pending_answer(id), choice) else { return };
+        // Only the first chunk has a role.
         if choice.delta.role.is_some() {
-            asked.tell(AnswerEvent::Begun { dropped_messages: chunk.dropped_messages.unwrap_or_default() });
+            answer.report(AnswerEvent::Started { dropped_messages: chunk.dropped_messages.unwrap_or_default() });
         }
         let content = choice.delta.content.unwrap_or_default();
         let reasoning = choice.delta.reasoning_content.unwrap_or_default();
         let calls = choice.delta.tool_calls.unwrap_or_default();
         if !content.is_empty() || !reasoning.is_empty() || !calls.is_empty() {
-            asked.tell(AnswerEvent::Piece { content, reasoning, calls });
+            answer.report(AnswerEvent::Delta { content, reasoning, calls });
         }
     }
 
     pub(super) fn finished(self, id: RequestId) {
         self.link.update_value(|link| link.is_recovering = false);
-        if let Some(asked) = self.forget(id) {
-            let reason = asked.finish.unwrap_or(FinishReason::Abort);
-            let usage = asked.usage.unwrap_or_default();
+        if let Some(answer) = self.remove_answer(id) {
+            let reason = answer.finish.unwrap_or(FinishReason::Abort);
+            let usage = answer.usage.unwrap_or_default();
             if usage.completion_tokens > 0 {
-                self.answered.write().push(usage);
+                self.usages.write().push(usage);
             }
-            asked.tell(AnswerEvent::Finished { reason, usage });
+            answer.report(AnswerEvent::Finished { reason, usage });
         }
     }
 
     pub(super) fn answer_failed(self, id: RequestId, failure: Failure) {
-        if let Some(asked) = self.forget(id) {
-            asked.tell(AnswerEvent::Failed(failure));
+        if let Some(answer) = self.remove_answer(id) {
+            answer.report(AnswerEvent::Failed(failure));
         }
     }
 
-    fn forget(self, id: RequestId) -> Option<Asked> {
+    fn remove_answer(self, id: RequestId) -> Option<PendingAnswer> {
         self.link.try_update_value(|link| link.answers.remove(&id)).flatten()
     }
 }

@@ -1,20 +1,19 @@
-//! Another context for the model that is loaded.
+//! Changing the context length of the loaded model.
 
 use leptos::prelude::*;
 
 use super::{Client, EngineState, LoadRequest};
 
 impl Client {
-    /// Loads the last model again with another context.
+    /// Reloads the last model with another context length.
     pub(crate) fn retry_with_context(self, context_tokens: u32) {
         if let Some((_, request)) = self.link.with_value(|link| link.load.clone()) {
-            // That it is loaded already, with the context that it has now, is no reason to leave it as it is.
+            // The model is loaded already, but with the old context length.
             self.load_request(LoadRequest { context_tokens: Some(context_tokens), unless_loaded: false, ..request });
         }
     }
 
-    /// A larger context for the model that is ready, in which a prompt of so many tokens has room; `None` if there is none, or another tab
-    /// loaded the model. Reactive.
+    /// A larger context length in which a prompt of `prompt_tokens` fits; `None` if the model allows none or another tab loaded it. Reactive.
     pub(crate) fn larger_context(self, prompt_tokens: u32) -> Option<u32> {
         let (context_tokens, max_tokens) = match &*self.engine.read() {
             EngineState::Ready(model) => (model.context_tokens, model.max_context_tokens),
@@ -25,7 +24,7 @@ impl Client {
     }
 }
 
-/// `context_tokens` doubled until prompt and answer have room, `max_tokens` at most.
+/// Doubles `context_tokens` until the prompt and an answer fit, up to `max_tokens`.
 fn larger(context_tokens: u32, max_tokens: u32, prompt_tokens: u32) -> Option<u32> {
     let with_answer = prompt_tokens.saturating_add(prompt_tokens / 4);
     let mut tokens = context_tokens.max(1).saturating_mul(2);

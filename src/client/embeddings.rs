@@ -1,4 +1,4 @@
-//! Vectors of texts, by an embedding model beside the one that chats.
+//! Embeddings, by an embedding model loaded next to the chat model.
 
 use futures::channel::oneshot;
 use leptos::prelude::*;
@@ -7,11 +7,11 @@ use parlance_protocol::{Event, Failure, FailureKind, ModelSource, Reason, Reques
 
 use super::Client;
 
-/// Texts of a request: more would keep the queue from others for too long.
+/// Texts per request. Larger requests would block the queue for too long.
 const BATCH: usize = 32;
 
 impl Client {
-    /// The vectors of texts by the model at an address, which is loaded if it is not yet.
+    /// Embeds texts with the model at `url`, loading it if necessary.
     pub(crate) async fn embed(self, url: String, texts: &[String]) -> Result<Vec<Vec<f32>>, Failure> {
         let source = ModelSource::Url { url };
         let load = |id| Request::Load { id, source, context_tokens: None, beside: true, unless_loaded: false };
@@ -19,7 +19,7 @@ impl Client {
         let mut vectors = Vec::with_capacity(texts.len());
         for texts in texts.chunks(BATCH) {
             let request = EmbeddingRequest { input: texts.into(), ..EmbeddingRequest::default() };
-            // Plain structs with string keys always have a JSON form.
+            // Plain structs with string keys always serialise.
             let body = serde_json::to_value(request).unwrap_or_default();
             let event = self.call(|id| Request::Api { id, endpoint: Endpoint::Embeddings, body }).await?;
             let Event::Response { body: Some(body), .. } = event else { return Err(no_answer()) };
@@ -31,7 +31,7 @@ impl Client {
         Ok(vectors)
     }
 
-    /// How many tokens a text has for the model that is ready; `None` if none is, or it went away.
+    /// Counts a text's tokens with the ready model's tokenizer; `None` if no model is ready or it is unloaded.
     pub(crate) async fn count_tokens(self, text: String) -> Option<u32> {
         self.ready_model()?;
         match self.call(|id| Request::CountTokens { id, text }).await {
@@ -40,7 +40,7 @@ impl Client {
         }
     }
 
-    /// Sends a request and waits for the event that ends it.
+    /// Sends a request and waits for its final event.
     async fn call(self, request: impl FnOnce(RequestId) -> Request) -> Result<Event, Failure> {
         let id = self.next_request();
         let (sender, receiver) = oneshot::channel();
@@ -56,7 +56,7 @@ impl Client {
         }
     }
 
-    /// Hands an event to whoever waits for it; gives it back if nobody does.
+    /// Passes an event to the [`Client::call`] that waits for it; returns the event if there is none.
     pub(super) fn reply(self, event: Event) -> Option<Event> {
         let (Event::Loaded { id, .. }
         | Event::Response { id, .. }
@@ -67,7 +67,7 @@ impl Client {
         };
         match self.link.try_update_value(|link| link.replies.remove(id)).flatten() {
             Some(sender) => {
-                // Whoever waited may be gone.
+                // The caller may be gone.
                 let _ = sender.send(event);
                 None
             }
@@ -77,6 +77,6 @@ impl Client {
 }
 
 fn no_answer() -> Failure {
-    let detail = "the engine gave no vectors";
+    let detail = "the engine returned no embeddings";
     Failure::new(FailureKind::Crashed, detail).with_reason(Reason::EngineStopped { detail: detail.to_owned() })
 }

@@ -1,4 +1,4 @@
-//! The model that the page's address names. A link is nobody's wish: the user is asked first, unless that model is loaded already.
+//! The model that the page's URL names. A link is not consent, so the user is asked first unless that model is already loaded.
 
 use leptos::prelude::*;
 use parlance_protocol::ModelSource;
@@ -7,9 +7,9 @@ use super::{Client, EngineState, LoadRequest};
 use crate::storage;
 
 impl Client {
-    /// Begins with the model that the address names, and tells whether it names one. What the user has agreed to in this tab is loaded, as when
-    /// the page is opened again; otherwise the worker tells which model other tabs have loaded, and what is on this device.
-    pub(crate) fn begin_with_link(self) -> bool {
+    /// Handles the model that the URL names and returns whether it names one. A model that the user has already agreed to in this tab is
+    /// loaded, for example after a reload. Otherwise the worker is started, to learn which model other tabs use and what is on this device.
+    pub(crate) fn handle_link(self) -> bool {
         let Some(url) = self.linked.get_untracked() else { return false };
         if storage::agreed_link().as_deref() == Some(&*url) {
             self.load_linked(url, true);
@@ -19,8 +19,8 @@ impl Client {
         true
     }
 
-    /// The address of that model while the user is to be asked. Reactive.
-    pub(crate) fn linked_to_ask(self) -> Option<String> {
+    /// The linked model's URL while the user has to decide about it. Reactive.
+    pub(crate) fn link_to_confirm(self) -> Option<String> {
         let url = self.linked.get()?;
         let asks = match &*self.engine.read() {
             EngineState::Empty => true,
@@ -30,7 +30,7 @@ impl Client {
         asks.then_some(url)
     }
 
-    /// Loads it, in place of the one that is loaded.
+    /// Loads the linked model in place of the current one.
     pub(crate) fn accept_link(self) {
         let Some(url) = self.linked.get_untracked() else { return };
         storage::agree_to_load();
@@ -38,7 +38,7 @@ impl Client {
         self.load_linked(url, false);
     }
 
-    /// Leaves it, and goes on as without it.
+    /// Dismisses the linked model and starts as without a link.
     pub(crate) fn decline_link(self) {
         self.linked.set(None);
         let is_empty = matches!(&*self.engine.read_untracked(), EngineState::Empty);

@@ -1,8 +1,7 @@
-//! The reactive worker client: the page sends requests by methods and sees events as signals.
+//! The reactive client of the engine worker: methods send requests, signals show the state.
 //!
-//! It owns the worker's life (`recovery.rs`): it starts it on first use, notices when it dies, and starts it anew. `answers.rs` asks;
-//! `context.rs` has the model loaded with another context; `linked.rs` asks about the model that the address names; `storage.rs` is about
-//! models kept on this device.
+//! It starts the worker on first use and replaces it when it dies (`recovery.rs`). `answers.rs` requests answers, `context.rs` changes the
+//! context length, `embeddings.rs` embeds texts, `linked.rs` handles the model named in the URL, and `storage.rs` manages downloaded models.
 
 mod answers;
 mod context;
@@ -27,17 +26,17 @@ use wasm_bindgen::JsValue;
 use web_sys::File;
 
 pub(crate) use answers::AnswerEvent;
-use answers::Asked;
+use answers::PendingAnswer;
 
 use crate::i18n::tf;
 use crate::options::Options;
 use crate::settings::SettingsContext;
 use crate::transport::{SiteWorker, Transport, TransportEvent, describe, to_js};
 
-/// How long a worker may take to start before it is given up.
+/// How long a worker may take to start.
 const START_LIMIT: Duration = Duration::from_secs(60);
 
-/// What the engine is doing.
+/// State of the engine.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum EngineState {
     /// No model is loaded.
@@ -50,52 +49,52 @@ pub(crate) enum EngineState {
     Failed(Failure),
 }
 
-/// What is known of a model that the user considers.
+/// Result of inspecting a model before loading it.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Inspection {
     /// Its header is being read.
     Pending,
-    /// It is usable.
+    /// It can be used.
     Done(ModelDescription),
-    /// It is not.
+    /// It cannot be used.
     Failed(Failure),
 }
 
-/// How far loading is.
+/// Progress of loading a model.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct LoadProgress {
-    /// What it is doing.
+    /// Current phase.
     pub(crate) phase: Phase,
     /// Bytes done.
     pub(crate) done_bytes: f64,
-    /// Bytes in all, if known.
+    /// Total bytes, if known.
     pub(crate) total_bytes: Option<f64>,
-    /// Seconds since the phase began.
+    /// Seconds since the phase started.
     pub(crate) seconds: f64,
 }
 
-/// A model with what is needed to load it again.
+/// A request to load a model, kept to load the model again.
 #[derive(Clone)]
 struct LoadRequest {
     source: ModelSource,
     files: Vec<File>,
     context_tokens: Option<u32>,
-    /// Any model that another tab has loaded will do.
+    /// Do nothing if another tab has already loaded a model.
     unless_loaded: bool,
 }
 
-/// What is not for views: the worker and what was asked of it.
+/// Non-reactive state: the worker and its pending requests.
 #[derive(Default)]
 struct Link {
     transport: Option<Transport>,
     /// Workers started so far.
     worker_count: u32,
-    /// Whether a worker died and none of its successors has finished an answer or a load since.
+    /// Whether a worker died and its replacement has not finished an answer or a load yet.
     is_recovering: bool,
     last_request: RequestId,
     load: Option<(RequestId, LoadRequest)>,
     inspection: Option<RequestId>,
-    answers: HashMap<RequestId, Asked>,
+    answers: HashMap<RequestId, PendingAnswer>,
     replies: HashMap<RequestId, oneshot::Sender<Event>>,
 }
 
@@ -106,7 +105,7 @@ impl Link {
     }
 }
 
-/// The page's handle to the engine; copied freely.
+/// The page's handle to the engine; cheap to copy.
 #[derive(Clone, Copy)]
 pub(crate) struct Client {
     engine: RwSignal<EngineState>,
@@ -114,8 +113,8 @@ pub(crate) struct Client {
     stored: RwSignal<Option<Result<StorageInfo, Failure>>>,
     verified: RwSignal<HashMap<String, bool>>,
     notice: RwSignal<Option<String>>,
-    answered: RwSignal<Vec<Usage>>,
-    /// The model that the address names, until the user has decided on it.
+    usages: RwSignal<Vec<Usage>>,
+    /// The model that the URL names, until the user has decided about it.
     linked: RwSignal<Option<String>>,
     options: StoredValue<Options>,
     settings: SettingsContext,
@@ -123,7 +122,7 @@ pub(crate) struct Client {
 }
 
 impl Client {
-    /// A client without a worker yet.
+    /// A client that has not started a worker yet.
     pub(crate) fn new(options: Options, settings: SettingsContext) -> Self {
         Self {
             engine: RwSignal::new(EngineState::Empty),
@@ -131,7 +130,7 @@ impl Client {
             stored: RwSignal::new(None),
             verified: RwSignal::new(HashMap::new()),
             notice: RwSignal::new(None),
-            answered: RwSignal::new(Vec::new()),
+            usages: RwSignal::new(Vec::new()),
             linked: RwSignal::new(options.linked_model.clone()),
             options: StoredValue::new(options),
             settings,
@@ -139,12 +138,12 @@ impl Client {
         }
     }
 
-    /// What the engine is doing.
+    /// The engine's state.
     pub(crate) fn engine(self) -> Signal<EngineState> {
         self.engine.into()
     }
 
-    /// The model that is ready, now.
+    /// The model that is currently ready. Not reactive.
     pub(crate) fn ready_model(self) -> Option<ModelInfo> {
         match &*self.engine.read_untracked() {
             EngineState::Ready(model) => Some(model.clone()),
@@ -157,12 +156,12 @@ impl Client {
         Signal::derive(move || matches!(*self.engine.read(), EngineState::Loading(_)))
     }
 
-    /// What the answers of this visit took, oldest first.
-    pub(crate) fn answered(self) -> Signal<Vec<Usage>> {
-        self.answered.into()
+    /// Generation statistics of this visit's answers, oldest first.
+    pub(crate) fn usages(self) -> Signal<Vec<Usage>> {
+        self.usages.into()
     }
 
-    /// Something that happened and is over; told once.
+    /// A notice about a past event, until the user dismisses it.
     pub(crate) fn notice(self) -> RwSignal<Option<String>> {
         self.notice
     }
@@ -172,7 +171,7 @@ impl Client {
         self.load(self.default_source(), Vec::new(), None);
     }
 
-    /// The same, unless another tab of the site has a model loaded already.
+    /// The same, unless another tab of the site has already loaded a model.
     pub(crate) fn load_default_unless_loaded(self) {
         self.load_request(LoadRequest {
             source: self.default_source(),
@@ -186,10 +185,9 @@ impl Client {
         ModelSource::Url { url: self.options.read_value().demo_model.clone() }
     }
 
-    /// Loads a model in place of the one loaded, with a context of `context_tokens` or what the address or the worker
-    /// chooses.
+    /// Loads a model in place of the current one. Without `context_tokens`, the URL, the settings or the worker choose the context length.
     pub(crate) fn load(self, source: ModelSource, files: Vec<File>, context_tokens: Option<u32>) {
-        // Whoever chooses a model has decided on that of the address, too.
+        // Choosing a model also decides about the linked one.
         self.linked.set(None);
         self.load_request(LoadRequest { source, files, context_tokens, unless_loaded: false });
     }
@@ -211,12 +209,12 @@ impl Client {
         self.send(Request::Load { id, source, context_tokens, beside: false, unless_loaded }, files);
     }
 
-    /// Where the model that was asked for last comes from.
+    /// The source of the model requested last.
     pub(crate) fn last_source(self) -> Option<ModelSource> {
         self.link.with_value(|link| link.load.as_ref().map(|(_, request)| request.source.clone()))
     }
 
-    /// Loads the last model again, in a new worker if the old one died.
+    /// Reloads the last model, in a new worker if the old one died.
     pub(crate) fn retry(self) {
         match self.link.with_value(|link| link.load.clone()) {
             Some((_, request)) => self.load_request(request),
@@ -224,13 +222,13 @@ impl Client {
         }
     }
 
-    /// Tells the worker what the user has chosen now, and loads a model that is ready again by it.
+    /// Sends the current settings to the worker and reloads the ready model, if any, to apply them.
     pub(crate) fn reconfigure(self) {
         self.configure();
         if matches!(*self.engine.read_untracked(), EngineState::Ready(_)) {
             self.link.update_value(|link| {
                 if let Some((_, request)) = &mut link.load {
-                    // That another tab has it loaded already is no reason to leave it as it is.
+                    // Reload even if another tab has already loaded it.
                     request.unless_loaded = false;
                 }
             });
@@ -238,7 +236,7 @@ impl Client {
         }
     }
 
-    /// Reads the header of a model, to say what it is and whether it fits; see [`Client::inspection`]. Gives the inspection's number.
+    /// Reads a model's header to find out what it is and whether it fits; see [`Client::inspection`]. Returns the inspection's id.
     pub(crate) fn inspect(self, source: ModelSource, files: Vec<File>, context_tokens: Option<u32>) -> RequestId {
         let id = self.next_request();
         self.link.update_value(|link| link.inspection = Some(id));
@@ -247,12 +245,12 @@ impl Client {
         id
     }
 
-    /// What is known of the model inspected last.
+    /// The latest inspection.
     pub(crate) fn inspection(self) -> Signal<Option<Inspection>> {
         self.inspection.into()
     }
 
-    /// Forgets the model of an inspection, unless another one has begun.
+    /// Discards an inspection, unless a newer one has started.
     pub(crate) fn end_inspection_of(self, id: RequestId) {
         if self.is_inspection(id) {
             self.end_inspection();
@@ -264,14 +262,14 @@ impl Client {
         self.inspection.set(None);
     }
 
-    /// Stops loading.
+    /// Cancels loading.
     pub(crate) fn cancel_load(self) {
         if let Some((id, _)) = self.link.with_value(|link| link.load.clone()) {
             self.send(Request::Interrupt { id }, Vec::new());
         }
     }
 
-    /// Frees the model's memory.
+    /// Unloads the model.
     pub(crate) fn unload(self) {
         self.send(Request::Unload { id: self.next_request(), model: None }, Vec::new());
         self.engine.set(EngineState::Empty);
@@ -281,7 +279,7 @@ impl Client {
         self.link.try_update_value(Link::next_request).unwrap_or_default()
     }
 
-    /// Posts a request to the worker, which is started if there is none.
+    /// Posts a request to the worker, starting it if necessary.
     fn send(self, request: Request, files: Vec<File>) {
         if self.link.with_value(|link| link.transport.is_none()) {
             match Transport::start(SiteWorker::Engine, move |event| self.receive(event)) {
@@ -312,7 +310,7 @@ impl Client {
         let Some(event) = self.reply(event) else { return };
         match event {
             Event::Ready => self.started(),
-            Event::Progress { id, phase: Phase::Prefill, done, total, .. } => self.prefilling(id, done, total),
+            Event::Progress { id, phase: Phase::Prefill, done, total, .. } => self.prefill_progress(id, done, total),
             Event::Progress { id, phase, done, total, seconds } if self.is_current_load(id) => {
                 let progress = LoadProgress { phase, done_bytes: done, total_bytes: total, seconds };
                 self.engine.set(EngineState::Loading(progress));
@@ -350,9 +348,9 @@ impl Client {
             });
         } else if self.is_inspection(id) {
             self.inspection.set(Some(Inspection::Failed(failure)));
-        } else if self.asked(id).is_some() {
+        } else if self.pending_answer(id).is_some() {
             if failure.kind == FailureKind::Gpu {
-                // The model went with its device; loading it again opens a new one.
+                // The model is gone with its device; reloading it opens a new device.
                 self.engine.set(EngineState::Failed(failure.clone()));
             }
             self.answer_failed(id, failure);
@@ -374,12 +372,12 @@ impl Client {
         self.engine.set(if model.can_chat {
             EngineState::Ready(model)
         } else {
-            let message = format!("{} turns texts into vectors; it cannot chat", model.name);
+            let message = format!("{} is an embedding model and cannot chat", model.name);
             EngineState::Failed(Failure::new(FailureKind::Unsupported, message).with_reason(Reason::CannotChat))
         });
     }
 
-    /// Another tab loaded or freed a model, or it was idle; what this tab loads itself is told otherwise.
+    /// Another tab loaded or unloaded a model, or it was unloaded because it was idle. This tab's own loads are reported by `Event::Loaded`.
     fn model_changed(self, model: Option<ModelInfo>) {
         if matches!(self.engine.get_untracked(), EngineState::Loading(_)) {
             return;
@@ -392,7 +390,7 @@ impl Client {
     }
 }
 
-/// Posts a request, with the files it names beside it.
+/// Posts a request together with the files it refers to.
 fn post(worker: &Transport, request: &Request, files: &[File]) -> Result<(), String> {
     let message = Object::new();
     let files: Array = files.iter().collect();

@@ -1,14 +1,14 @@
-//! When the worker dies: a new one takes over, once, and what was under way goes on.
+//! Recovery from a crashed worker: it is replaced once, and pending answers continue in the new one.
 
 use leptos::prelude::*;
 use parlance_protocol::{Failure, FailureKind, Reason};
 
-use super::{AnswerEvent, Asked, Client, EngineState, Inspection, Link};
+use super::{AnswerEvent, Client, EngineState, Inspection, Link, PendingAnswer};
 use crate::i18n::tf;
 use crate::transport::Transport;
 
 impl Client {
-    /// The worker runs: what has waited for that is posted.
+    /// The worker is ready: posts the queued messages.
     pub(super) fn started(self) {
         let posted = self.link.with_value(|link| link.transport.as_ref().map(Transport::started));
         if let Some(Err(message)) = posted {
@@ -16,7 +16,7 @@ impl Client {
         }
     }
 
-    /// Gives up the worker of this number if it still has not started.
+    /// Gives up on a worker that is still starting.
     pub(super) fn check_start(self, worker: u32) {
         let is_starting = |link: &Link| link.transport.as_ref().is_some_and(|transport| !transport.has_started());
         let is_silent = |link: &Link| link.worker_count == worker && is_starting(link);
@@ -25,14 +25,14 @@ impl Client {
         }
     }
 
-    /// Ends the worker. One that had run is replaced, and its answers go on in the new one; if that dies, too, before it got anything done,
-    /// or a worker cannot even start, the user is told and may try again.
+    /// Terminates the worker. A worker that had been running is replaced, and its answers continue in the new one. If that one also dies
+    /// before it finishes anything, or a worker cannot start at all, the failure is shown and the user may try again.
     pub(super) fn worker_died(self, message: &str) {
         let had_run = self.link.with_value(|link| link.transport.as_ref().is_some_and(Transport::has_started));
         let was_recovering = self.link.with_value(|link| link.is_recovering);
         let answers = self.link.try_update_value(|link| {
             link.transport = None;
-            // Those who wait hear that their senders are gone.
+            // Dropping the senders fails the pending calls.
             link.replies.clear();
             std::mem::take(&mut link.answers)
         });
@@ -46,17 +46,17 @@ impl Client {
             }
             let mut open: Vec<_> = answers.into_iter().collect();
             open.sort_unstable_by_key(|(id, _)| *id);
-            tell(open.into_iter().map(|(_, asked)| asked), || AnswerEvent::Lost);
+            report(open.into_iter().map(|(_, answer)| answer), || AnswerEvent::Lost);
             return;
         }
         let failure = Failure::new(
             FailureKind::Crashed,
-            format!("The engine stopped working: {message}. Your conversation is still here; try again."),
+            format!("The engine crashed: {message}. Your chat is still here; try again."),
         )
         .with_reason(Reason::EngineStopped { detail: message.to_owned() });
         self.link.update_value(|link| link.is_recovering = false);
-        let told = failure.clone();
-        tell(answers.into_values(), move || AnswerEvent::Failed(told.clone()));
+        let reported = failure.clone();
+        report(answers.into_values(), move || AnswerEvent::Failed(reported.clone()));
         if self.inspection.read_untracked().is_some() {
             self.inspection.set(Some(Inspection::Failed(failure.clone())));
         }
@@ -64,13 +64,13 @@ impl Client {
     }
 }
 
-/// Tells those who have asked, in a task of its own: a worker can die while it is asked, and whoever asks notes that they did before they hear
-/// what came of it.
-fn tell(askers: impl Iterator<Item = Asked>, event: impl Fn() -> AnswerEvent + 'static) {
-    let askers: Vec<Asked> = askers.collect();
+/// Reports an event to the callers of pending answers. Deferred to a task, because a worker can die while a request is posted to it, and the
+/// caller has to record its request before it hears of the outcome.
+fn report(answers: impl Iterator<Item = PendingAnswer>, event: impl Fn() -> AnswerEvent + 'static) {
+    let answers: Vec<PendingAnswer> = answers.collect();
     leptos::task::spawn_local(async move {
-        for asked in askers {
-            asked.tell(event());
+        for answer in answers {
+            answer.report(event());
         }
     });
 }

@@ -1,4 +1,4 @@
-//! Models kept on this device.
+//! Models stored on this device, and the settings sent to the worker.
 
 use std::collections::HashMap;
 
@@ -9,37 +9,37 @@ use web_sys::File;
 use super::Client;
 
 impl Client {
-    /// What is kept on this device, once [`Client::list_stored`] has asked.
+    /// The models stored on this device; `None` until [`Client::list_stored`] has been answered.
     pub(crate) fn stored(self) -> Signal<Option<Result<StorageInfo, Failure>>> {
         self.stored.into()
     }
 
-    /// Models that were read and compared, by address, and whether they are intact.
+    /// Results of [`Client::verify_stored`]: whether models are intact, by URL.
     pub(crate) fn verified(self) -> Signal<HashMap<String, bool>> {
         self.verified.into()
     }
 
-    /// Asks what is kept on this device.
+    /// Requests the list of stored models.
     pub(crate) fn list_stored(self) {
         self.send(Request::Storage { id: self.next_request() }, Vec::new());
     }
 
-    /// Keeps copies of files.
+    /// Copies files into the storage.
     pub(crate) fn import(self, files: Vec<File>) {
         self.send(Request::Import { id: self.next_request() }, files);
     }
 
-    /// Deletes a kept model.
+    /// Deletes a stored model.
     pub(crate) fn delete_stored(self, url: String) {
         self.send(Request::Delete { id: self.next_request(), url }, Vec::new());
     }
 
-    /// Deletes the KV caches of conversations that are kept for a later visit, as pages that embed the module may have asked.
-    pub(crate) fn delete_kept_caches(self) {
+    /// Deletes all KV caches saved with the `conversations.save` method of `parlance.js`.
+    pub(crate) fn delete_saved_caches(self) {
         self.send(Request::DeleteConversations { id: self.next_request() }, Vec::new());
     }
 
-    /// Reads a kept model and compares it with its checksum.
+    /// Compares a stored model with its checksum.
     pub(crate) fn verify_stored(self, url: String) {
         self.verified.update(|verified| {
             verified.remove(&url);
@@ -47,13 +47,13 @@ impl Client {
         self.send(Request::Verify { id: self.next_request(), url }, Vec::new());
     }
 
-    /// What models are computed on: as the address says, or the user chose.
+    /// The device that models run on: from the URL, or else the settings.
     fn device(self) -> DeviceChoice {
         let chosen = self.settings.0.with_untracked(|settings| settings.device);
         self.options.with_value(|options| options.device).unwrap_or(chosen)
     }
 
-    /// Whether models may be computed on a GPU, as far as that is known before one is. Reactive.
+    /// Whether models will probably run on the GPU, before one has been loaded. Reactive.
     pub(crate) fn may_use_gpu(self) -> bool {
         let chosen = self.settings.0.read().device;
         let device = self.options.with_value(|options| options.device).unwrap_or(chosen);
@@ -61,7 +61,7 @@ impl Client {
         device != DeviceChoice::Cpu && has_webgpu
     }
 
-    /// Tells the worker what the user has chosen.
+    /// Sends the current settings to the worker.
     pub(crate) fn configure(self) {
         let minutes = self.settings.0.with_untracked(|settings| settings.idle_minutes);
         let idle_unload_seconds = (minutes > 0).then(|| f64::from(minutes) * 60.0);

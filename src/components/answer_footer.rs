@@ -1,4 +1,4 @@
-//! What stands below an answer: how it ended and what it took.
+//! The footer of an answer: generation statistics, or why it ended early.
 
 use leptos::prelude::*;
 use parlance_protocol::Reason;
@@ -11,33 +11,33 @@ use crate::chats::Chats;
 use crate::conversation::{AnswerState, MessageId};
 use crate::i18n::{tf, tr};
 
-/// Statistics of a complete answer, or why it failed.
+/// Statistics of a complete answer, or the failure of an incomplete one.
 #[component]
 pub(crate) fn AnswerFooter(id: MessageId, state: Signal<AnswerState>) -> impl IntoView {
     move || match state.get() {
         AnswerState::Done(reason, usage) => view! { <Statistics reason usage /> }.into_any(),
         AnswerState::Failed(failure) => {
-            let room = match failure.reason {
+            let larger_context = match failure.reason {
                 Reason::ContextFull { prompt_tokens, .. } | Reason::QuestionTooLong { prompt_tokens, .. } => {
-                    Some(view! { <MoreRoom id prompt_tokens /> })
+                    Some(view! { <LargerContext id prompt_tokens /> })
                 }
                 _ => None,
             };
             view! {
                 <FailureNotice failure />
-                {room}
+                {larger_context}
             }
             .into_any()
         }
-        AnswerState::CutOff => view! { <p class="statistics">{tr("cut-off")}</p> }.into_any(),
-        AnswerState::Elsewhere => view! { <p class="statistics">{tr("answered-elsewhere")}</p> }.into_any(),
+        AnswerState::Incomplete => view! { <p class="statistics">{tr("response-incomplete")}</p> }.into_any(),
+        AnswerState::Elsewhere => view! { <p class="statistics">{tr("response-elsewhere")}</p> }.into_any(),
         AnswerState::Waiting(_) | AnswerState::Streaming => ().into_any(),
     }
 }
 
-/// The offer to go on with a larger context, below the last answer of the conversation.
+/// Offers to continue with a larger context, below the last answer of the conversation.
 #[component]
-fn MoreRoom(id: MessageId, prompt_tokens: u32) -> impl IntoView {
+fn LargerContext(id: MessageId, prompt_tokens: u32) -> impl IntoView {
     let chats = expect_context::<Chats>();
     let is_last = move || chats.branch().read().last() == Some(&id);
     view! {
@@ -56,14 +56,14 @@ fn MoreRoom(id: MessageId, prompt_tokens: u32) -> impl IntoView {
 fn Statistics(reason: FinishReason, usage: Usage) -> impl IntoView {
     let ending = match reason {
         FinishReason::Stop | FinishReason::ToolCalls => None,
-        FinishReason::Length => Some("ended-at-limit"),
-        FinishReason::Abort => Some("ended-by-user"),
+        FinishReason::Length => Some("token-limit-reached"),
+        FinishReason::Abort => Some("stopped-by-user"),
     };
     let rate = usage.extra.decode_tokens_per_s;
     let speed = move || (rate > 0.0).then(|| tf("tokens-per-second", [("rate", units::rate(rate).into())]));
     let details = move || {
         tf(
-            "answer-details",
+            "generation-details",
             [
                 ("prompt", usage.prompt_tokens.into()),
                 ("cached", usage.prompt_tokens_details.cached_tokens.into()),
@@ -71,7 +71,7 @@ fn Statistics(reason: FinishReason, usage: Usage) -> impl IntoView {
             ],
         )
     };
-    // Imported answers have no figures.
+    // Imported answers have no statistics.
     let tokens =
         move || (usage.completion_tokens > 0).then(|| tf("token-count", [("count", usage.completion_tokens.into())]));
     view! {

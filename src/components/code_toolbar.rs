@@ -1,5 +1,5 @@
-//! What is added to the HTML of an answer: a bar above each code block, with its language, copy and download, and a box that each table
-//! scrolls in. One listener for all of them answers clicks.
+//! Additions to the HTML of an answer: a toolbar above each code block, with its language, copy and download, and a scrollable frame
+//! around each table. A single listener handles all clicks.
 
 use leptos::prelude::*;
 use wasm_bindgen::JsCast as _;
@@ -8,34 +8,34 @@ use web_sys::{Element, HtmlElement, MouseEvent};
 use super::files::{copy, download};
 use crate::i18n::t;
 
-/// Gives each code block under `place` its bar, and each table its box.
+/// Adds toolbars to the code blocks and frames to the tables under `place`.
 pub(crate) fn add(place: &Element) {
-    // Elements with these names can always be made and put in place.
+    // Creating and inserting these elements does not fail.
     for block in found(place, "pre") {
-        let _ = add_bar(&block);
+        let _ = add_toolbar(&block);
     }
     for table in found(place, "table") {
-        let _ = add_box(&table);
+        let _ = add_frame(&table);
     }
 }
 
-/// The elements under `place` that a selector finds.
+/// The elements under `place` that match a selector.
 fn found(place: &Element, selector: &str) -> Vec<Element> {
     let Ok(nodes) = place.query_selector_all(selector) else { return Vec::new() };
     (0..nodes.length()).filter_map(|index| nodes.get(index)?.dyn_into::<Element>().ok()).collect()
 }
 
-fn add_box(table: &Element) -> Option<()> {
+fn add_frame(table: &Element) -> Option<()> {
     let frame = element("div", "table")?;
-    // So that the keyboard can scroll it.
+    // So that it can be scrolled with the keyboard.
     frame.set_attribute("tabindex", "0").ok()?;
     table.parent_node()?.insert_before(&frame, Some(table)).ok()?;
     frame.append_child(table).ok()?;
     Some(())
 }
 
-fn add_bar(block: &Element) -> Option<()> {
-    let bar = element("div", "code-bar")?;
+fn add_toolbar(block: &Element) -> Option<()> {
+    let bar = element("div", "code-toolbar")?;
     let language = element("span", "code-language")?;
     language.set_text_content(block.get_attribute("data-language").as_deref());
     bar.append_child(&language).ok()?;
@@ -61,14 +61,14 @@ fn element(tag: &str, class: &str) -> Option<Element> {
     Some(element)
 }
 
-/// Answers a click on a bar's button, and on a footnote's number, which must not leave the page.
+/// Handles clicks on toolbar buttons, and on footnote references, which must not leave the page.
 pub(crate) fn on_click(event: &MouseEvent) {
     let Some(target) = event.target().and_then(|target| target.dyn_into::<Element>().ok()) else { return };
     if let Ok(Some(button)) = target.closest("[data-code]") {
         press(&button);
     } else if let Ok(Some(link)) = target.closest("a[href^='#note-']") {
         event.prevent_default();
-        show_note(&link);
+        show_footnote(&link);
     }
 }
 
@@ -87,7 +87,7 @@ fn press(button: &Element) -> Option<()> {
     Some(())
 }
 
-fn show_note(link: &Element) -> Option<()> {
+fn show_footnote(link: &Element) -> Option<()> {
     let number = link.get_attribute("href")?.strip_prefix("#note-")?.parse::<u32>().ok()?;
     let message = link.closest(".message").ok()??;
     let note = message.query_selector(&format!("[data-footnote='{number}']")).ok()??;
@@ -95,7 +95,7 @@ fn show_note(link: &Element) -> Option<()> {
     Some(())
 }
 
-/// The usual ending of a file in a language, as answers name it.
+/// The usual file extension of a language named in an answer.
 fn extension(language: &str) -> &str {
     match language {
         "" | "text" | "plaintext" => "txt",

@@ -1,4 +1,4 @@
-//! Where the user writes.
+//! The composer: the message field with attachments, prompts and the send button.
 
 use leptos::html::{Input, Textarea};
 use leptos::prelude::*;
@@ -9,20 +9,20 @@ use super::files;
 use super::focus::{COMPOSER, element, focus_composer};
 use super::icon_button::IconButton;
 use super::icons::Icon;
-use super::prompt_menu::{PromptMenu, matching, variable};
+use super::prompt_menu::{PromptMenu, matching, placeholder};
 use crate::chats::{Chats, Toast};
 use crate::client::{Client, EngineState};
 use crate::i18n::{tf, tr};
 use crate::settings::SettingsContext;
 use crate::storage;
 
-/// Longest text whose tokens the model's tokenizer counts; a longer one is searched rather than read as a whole.
+/// Longest text whose tokens are counted with the model's tokenizer; longer ones are searched rather than sent in full.
 const MAX_COUNTED_BYTES: usize = 1_000_000;
 
-/// Characters of a token, in most languages and with most tokenizers.
+/// Characters per token, for estimates.
 const CHARS_PER_TOKEN: f64 = 4.0;
 
-/// A text field that grows with its text, files that go with it, and a button that sends, or stops the answer under way.
+/// A text field that grows with its text, attached files, and a button that sends the message or stops the active answer.
 #[component]
 pub(crate) fn Composer() -> impl IntoView {
     let chats = expect_context::<Chats>();
@@ -33,7 +33,7 @@ pub(crate) fn Composer() -> impl IntoView {
     let can_send = move || !is_answering.get() && !draft.read().trim().is_empty();
     let send = move || {
         if can_send() {
-            // Sending is agreeing: the model that answers has to be loaded.
+            // Sending implies consent to load the model.
             storage::agree_to_load();
             chats.send(draft.get_untracked().trim().to_owned());
         }
@@ -42,10 +42,10 @@ pub(crate) fn Composer() -> impl IntoView {
     let chosen = RwSignal::new(0_usize);
     let insert = move |text: String| {
         draft.set(text);
-        select_variable(field);
+        select_placeholder(field);
     };
     let on_key = move |event: KeyboardEvent| {
-        // Enter also ends the composition of an input method; that must not send.
+        // Enter also ends an input method's composition, which must not send.
         if event.is_composing() {
             return;
         }
@@ -64,8 +64,8 @@ pub(crate) fn Composer() -> impl IntoView {
                     insert(prompt.text);
                 }
             }
-            // From one variable of a prompt to the next.
-            "Tab" if variable(&draft.read_untracked()).is_some() => select_variable(field),
+            // To the prompt's next placeholder.
+            "Tab" if placeholder(&draft.read_untracked()).is_some() => select_placeholder(field),
             "Enter" if is_sending_key => send(),
             _ => return,
         }
@@ -73,7 +73,7 @@ pub(crate) fn Composer() -> impl IntoView {
     };
     let conversation = Memo::new(move |_| chats.current_id());
     Effect::new(move |_| {
-        // Whenever another conversation comes on screen.
+        // Whenever another conversation is shown.
         conversation.track();
         if field.get().is_some() {
             focus_composer();
@@ -85,8 +85,8 @@ pub(crate) fn Composer() -> impl IntoView {
             <Attachments />
             <div class="composer-row">
                 <AttachButton />
-                // The hidden copy gives the grid cell the height of the text.
-                <div class="grow" data-copy=move || format!("{}\n", draft.get())>
+                // A hidden copy of the text makes the grid cell as tall as the text.
+                <div class="autogrow" data-copy=move || format!("{}\n", draft.get())>
                     <textarea
                         id=COMPOSER
                         node_ref=field
@@ -108,12 +108,12 @@ pub(crate) fn Composer() -> impl IntoView {
     }
 }
 
-/// Sends, or stops the answer under way.
+/// Sends the message, or stops the active answer.
 #[component]
 fn SendButton(can_send: Signal<bool>) -> impl IntoView {
     let chats = expect_context::<Chats>();
     let is_answering = chats.is_answering();
-    // The button goes with the answer, and the focus with it.
+    // The button disappears with the answer and would lose the focus.
     let stop = move |_| {
         chats.stop();
         focus_composer();
@@ -141,20 +141,20 @@ fn SendButton(can_send: Signal<bool>) -> impl IntoView {
     }
 }
 
-/// Marks the first variable of the text, so that what is typed takes its place.
-fn select_variable(field: NodeRef<Textarea>) {
+/// Selects the first placeholder of the text, so that typing replaces it.
+fn select_placeholder(field: NodeRef<Textarea>) {
     // The field shows the text in the next frame.
     request_animation_frame(move || {
         let Some(field) = element(field) else { return };
         let _ = field.focus();
-        if let Some((start, end)) = variable(&field.value()) {
-            // Fails only in fields without text.
+        if let Some((start, end)) = placeholder(&field.value()) {
+            // Fails only for fields without text.
             let _ = field.set_selection_range(start, end);
         }
     });
 }
 
-/// The files that go with the message.
+/// The files attached to the message.
 #[component]
 fn Attachments() -> impl IntoView {
     let attachments = expect_context::<Chats>().attachments();
@@ -162,7 +162,7 @@ fn Attachments() -> impl IntoView {
     let is_ready = Memo::new(move |_| matches!(&*client.engine().read(), EngineState::Ready(_)));
     let one = move |(index, file): (usize, Attachment)| {
         let estimate = (file.text.chars().count() as f64 / CHARS_PER_TOKEN).ceil();
-        // The model's own count, as soon as there is a model and it has time.
+        // The exact count, as soon as a model is ready.
         let counted = LocalResource::new(move || {
             let is_counted = is_ready.get() && file.text.len() <= MAX_COUNTED_BYTES;
             let text = if is_counted { file.text.clone() } else { String::new() };
@@ -170,11 +170,11 @@ fn Attachments() -> impl IntoView {
         });
         let tokens = move || match counted.get().flatten() {
             Some(tokens) => tf("exact-tokens", [("count", super::units::count(tokens.into()).into())]),
-            None => tf("about-tokens", [("count", super::units::count(estimate).into())]),
+            None => tf("estimated-tokens", [("count", super::units::count(estimate).into())]),
         };
         view! {
             <span class="attachment">
-                {file.name} <span class="soft">{tokens}</span>
+                {file.name} <span class="muted">{tokens}</span>
                 <IconButton
                     icon="close"
                     label="remove"
@@ -205,7 +205,7 @@ fn AttachButton() -> impl IntoView {
         if let Some(field) = element(field) {
             let chosen = field.files().map(|chosen| files::list(&chosen)).unwrap_or_default();
             attach(chats, chosen);
-            // The same file can be chosen again.
+            // So that the same file can be chosen again.
             field.set_value("");
         }
     };
@@ -215,7 +215,7 @@ fn AttachButton() -> impl IntoView {
     }
 }
 
-/// Reads text files and adds them to the message that is being written.
+/// Reads text files and attaches them to the message in the composer.
 pub(crate) fn attach(chats: Chats, chosen: Vec<File>) {
     leptos::task::spawn_local(async move {
         for file in chosen {

@@ -1,4 +1,4 @@
-//! One conversation in the list, and what can be done with it.
+//! One conversation in the sidebar, with its menu.
 
 use leptos::html::{Details, Input};
 use leptos::prelude::*;
@@ -12,14 +12,14 @@ use super::icons::Icon;
 use crate::chats::Chats;
 use crate::i18n::tr;
 
-/// What of a conversation is being changed in place.
+/// The property of a conversation that is being edited inline.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Editing {
     Title,
     Folder,
 }
 
-/// A conversation: choose it, or open its menu.
+/// A button that opens the conversation, and its menu.
 #[component]
 pub(crate) fn ConversationItem(
     summary: ConversationSummary,
@@ -65,15 +65,15 @@ pub(crate) fn ConversationItem(
             Editing::Title => summary.title.clone(),
             Editing::Folder => summary.folder.clone().unwrap_or_default(),
         });
-        view! { <InPlace what text on_save=move |text| save(what, text) on_cancel=move || editing.set(None) /> }
+        view! { <InlineEditor what text on_save=move |text| save(what, text) on_cancel=move || editing.set(None) /> }
             .into_any()
     };
     view! { <li class="conversation-item" data-id=id.to_string()>{row}</li> }
 }
 
-/// Changes the title or the folder in place.
+/// A field that edits the title or the folder inline.
 #[component]
-fn InPlace(
+fn InlineEditor(
     what: Editing,
     text: String,
     on_save: impl Fn(String) + Copy + 'static,
@@ -82,13 +82,13 @@ fn InPlace(
     let field = NodeRef::<Input>::new();
     Effect::new(move |_| {
         if let Some(field) = field.get() {
-            // A field that is on screen takes the focus.
+            // A mounted field can be focused.
             let _ = field.focus();
             field.select();
         }
     });
     let value = move || element(field).map(|field| field.value()).unwrap_or_default();
-    // The field loses the focus when it goes, too, which must not save once more.
+    // Removing the field blurs it, which must not save again.
     let is_over = StoredValue::new(false);
     let end = move |saves: bool| {
         if is_over.try_update_value(|is_over| std::mem::replace(is_over, true)) == Some(false) {
@@ -101,7 +101,7 @@ fn InPlace(
             focus_composer();
         }
         "Escape" => {
-            // It is for this field, and stops no answer.
+            // Must not stop an answer as well.
             event.stop_propagation();
             end(false);
             focus_composer();
@@ -138,17 +138,17 @@ fn ItemMenu(summary: StoredValue<ConversationSummary>, editing: RwSignal<Option<
     };
     let on_key = move |event: KeyboardEvent| {
         if let Some(menu) = element(menu).filter(|menu| event.key() == "Escape" && menu.open()) {
-            // It is for this menu, and stops no answer.
+            // Must not stop an answer as well.
             event.stop_propagation();
             menu.set_open(false);
             let button = menu.query_selector("summary").ok().flatten();
             if let Some(button) = button.and_then(|button| button.dyn_into::<HtmlElement>().ok()) {
-                // A button that is on screen takes the focus.
+                // A mounted button can be focused.
                 let _ = button.focus();
             }
         }
     };
-    // After an entry was chosen.
+    // After choosing an entry.
     let close = move || {
         if let Some(menu) = element(menu) {
             menu.set_open(false);
@@ -179,7 +179,7 @@ fn ItemMenu(summary: StoredValue<ConversationSummary>, editing: RwSignal<Option<
             <summary class="icon-button" aria-label=tr("more") title=tr("more")>
                 <Icon name="more" />
             </summary>
-            // Takes the focus itself where the browser gives buttons none by a click, or the menu would close before the click.
+            // Focusable for browsers that do not focus buttons on click; there, the menu would close before the click.
             <div class="menu-items" tabindex="-1">
                 <button on:click=move |_| editing.set(Some(Editing::Title))>{tr("rename")}</button>
                 <button on:click=pin>{tr(if is_pinned { "unpin" } else { "pin" })}</button>

@@ -1,4 +1,4 @@
-//! The user's conversations as files, in and out, and a way to delete them all.
+//! Export, import and deletion of all conversations.
 
 use leptos::html::Input;
 use leptos::prelude::*;
@@ -16,7 +16,7 @@ pub(crate) fn DataControls() -> impl IntoView {
     let chats = expect_context::<Chats>();
     let client = expect_context::<Client>();
     let field = NodeRef::<Input>::new();
-    let asks = RwSignal::new(false);
+    let is_confirming = RwSignal::new(false);
     let export = move |format: ExportFormat, kind: &'static str| {
         leptos::task::spawn_local(async move {
             if let Some(file) = chats.export(None, format).await {
@@ -27,7 +27,7 @@ pub(crate) fn DataControls() -> impl IntoView {
     let import = move |_| {
         let Some(field) = element(field) else { return };
         let chosen = field.files().map(|chosen| files::list(&chosen));
-        // The same file can be chosen again.
+        // So that the same file can be chosen again.
         field.set_value("");
         leptos::task::spawn_local(async move {
             let mut texts = Vec::new();
@@ -42,9 +42,9 @@ pub(crate) fn DataControls() -> impl IntoView {
         });
     };
     let delete = move |_| {
-        asks.set(false);
+        is_confirming.set(false);
         chats.delete_all();
-        client.delete_kept_caches();
+        client.delete_saved_caches();
     };
     view! {
         <section data-testid="data">
@@ -66,24 +66,24 @@ pub(crate) fn DataControls() -> impl IntoView {
                 multiple
                 on:change=import
             />
-            <Show when=move || asks.get()>
+            <Show when=move || is_confirming.get()>
                 <p>{tr("delete-all-text")}</p>
             </Show>
             <div class="actions">
                 <Show
-                    when=move || asks.get()
+                    when=move || is_confirming.get()
                     fallback=move || {
                         view! {
-                            <button class="danger" on:click=move |_| asks.set(true)>
+                            <button class="danger" on:click=move |_| is_confirming.set(true)>
                                 {tr("delete-all")}
                             </button>
                         }
                     }
                 >
                     <button class="danger" data-testid="delete-all" on:click=delete>
-                        {tr("delete-for-good")}
+                        {tr("delete-permanently")}
                     </button>
-                    <button on:click=move |_| asks.set(false)>{tr("cancel")}</button>
+                    <button on:click=move |_| is_confirming.set(false)>{tr("cancel")}</button>
                 </Show>
             </div>
         </section>

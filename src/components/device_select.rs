@@ -1,4 +1,4 @@
-//! What models are computed on.
+//! The setting for the device that models run on.
 
 use leptos::prelude::*;
 use parlance_protocol::DeviceChoice;
@@ -7,14 +7,14 @@ use crate::client::Client;
 use crate::i18n::tr;
 use crate::settings::SettingsContext;
 
-/// The choices, with their names in the list and their texts.
+/// The choices with their option values and message ids.
 const CHOICES: [(DeviceChoice, &str, &str); 3] = [
-    (DeviceChoice::Auto, "auto", "compute-auto"),
-    (DeviceChoice::Gpu, "gpu", "compute-gpu"),
-    (DeviceChoice::Cpu, "cpu", "compute-cpu"),
+    (DeviceChoice::Auto, "auto", "device-auto"),
+    (DeviceChoice::Gpu, "gpu", "device-gpu"),
+    (DeviceChoice::Cpu, "cpu", "device-cpu"),
 ];
 
-/// A choice that is kept for later visits. A model that is ready is loaded again on what was chosen.
+/// A drop-down list. Changing it reloads the ready model.
 #[component]
 pub(crate) fn DeviceSelect() -> impl IntoView {
     let client = expect_context::<Client>();
@@ -36,8 +36,8 @@ pub(crate) fn DeviceSelect() -> impl IntoView {
     });
     view! {
         <div class="row">
-            <label for="compute-on">{tr("compute-on")}</label>
-            <select id="compute-on" on:change=change>
+            <label for="compute-device">{tr("compute-device")}</label>
+            <select id="compute-device" on:change=change>
                 {options}
             </select>
         </div>

@@ -7,7 +7,7 @@ use super::focus::element;
 use super::icon_button::IconButton;
 use crate::i18n::tr;
 
-/// `title` is the key of its title. `on_close` takes it away.
+/// `title` is the message id of the title. `on_close` has to remove the dialog.
 #[component]
 pub(crate) fn Dialog(
     title: &'static str,
@@ -17,17 +17,17 @@ pub(crate) fn Dialog(
     let dialog = NodeRef::<html::Dialog>::new();
     Effect::new(move |_| {
         if let Some(dialog) = dialog.get() {
-            // Fails only if it is open already.
+            // Fails only if it is already open.
             let _ = dialog.show_modal();
         }
     });
-    // Closed before it is taken away, so that the focus goes back to where it was.
+    // Close it before removal, so that the focus returns to where it was.
     on_cleanup(move || {
         if let Some(dialog) = element(dialog) {
             dialog.close();
         }
     });
-    // Told a moment later; another dialog may stand in its place by then.
+    // The event is delayed; the dialog may already have been replaced by another one.
     let on_closed = move |_| {
         if element(dialog).is_some() {
             on_close();
@@ -35,7 +35,7 @@ pub(crate) fn Dialog(
     };
     let on_key = move |event: web_sys::KeyboardEvent| {
         if event.key() == "Escape" {
-            // It is for this dialog, and stops no answer.
+            // Must not stop an answer as well.
             event.stop_propagation();
         }
     };

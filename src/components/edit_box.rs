@@ -1,4 +1,4 @@
-//! Changes a question that was asked.
+//! An editor for a message that was already sent.
 
 use leptos::html::Textarea;
 use leptos::prelude::*;
@@ -6,7 +6,7 @@ use web_sys::KeyboardEvent;
 
 use crate::i18n::tr;
 
-/// A field with the text. Saving asks anew beside the old question; Escape leaves it as it was.
+/// A field with the message's text. Sending it starts a new branch; Escape cancels.
 #[component]
 pub(crate) fn EditBox(
     text: String,
@@ -17,7 +17,7 @@ pub(crate) fn EditBox(
     let field = NodeRef::<Textarea>::new();
     Effect::new(move |_| {
         if let Some(field) = field.get() {
-            // A field that is on screen takes the focus.
+            // A mounted field can be focused.
             let _ = field.focus();
         }
     });
@@ -29,7 +29,7 @@ pub(crate) fn EditBox(
     };
     let on_key = move |event: KeyboardEvent| match event.key().as_str() {
         "Escape" => {
-            // It is for this field, and stops no answer.
+            // Must not stop an answer as well.
             event.stop_propagation();
             on_cancel();
         }
@@ -41,7 +41,7 @@ pub(crate) fn EditBox(
     };
     view! {
         <form class="edit-box" on:submit=move |event| { event.prevent_default(); save(); }>
-            <div class="grow" data-copy=move || format!("{}\n", draft.get())>
+            <div class="autogrow" data-copy=move || format!("{}\n", draft.get())>
                 <textarea
                     node_ref=field
                     aria-label=tr("edit-message")
@@ -53,7 +53,7 @@ pub(crate) fn EditBox(
             </div>
             <div class="actions">
                 <button type="button" on:click=move |_| on_cancel()>{tr("cancel")}</button>
-                <button type="submit" class="primary">{tr("ask-again")}</button>
+                <button type="submit" class="primary">{tr("send")}</button>
             </div>
         </form>
     }

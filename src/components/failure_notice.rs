@@ -1,4 +1,4 @@
-//! An error, with the help that its kind calls for.
+//! An error message with help.
 
 use leptos::prelude::*;
 use parlance_protocol::{Failure, FailureKind, Reason};
@@ -7,7 +7,7 @@ use super::webgpu_help::WebGpuHelp;
 use crate::failure::sentence;
 use crate::i18n::tr;
 
-/// The failure's sentence and what can be done.
+/// A description of the failure and what the user can do.
 #[component]
 pub(crate) fn FailureNotice(failure: Failure) -> impl IntoView {
     let help = match failure.kind {

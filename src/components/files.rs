@@ -1,4 +1,4 @@
-//! Texts to the clipboard, to files and from files.
+//! Copying to the clipboard, and saving and reading files.
 
 use js_sys::{Array, Uint8Array};
 use leptos::prelude::*;
@@ -9,21 +9,21 @@ use web_sys::{Blob, BlobPropertyBag, File, FileList, HtmlAnchorElement, Url};
 use super::units;
 use crate::i18n::tf;
 
-/// Most bytes of the text files that go with a question: the library cuts and searches as much in a few seconds.
+/// Maximum bytes of a message's attachments: the library splits and searches this much in a few seconds.
 const MAX_TEXT_BYTES: f64 = 32e6;
-/// Bytes of a file's beginning that tell what it is.
+/// Bytes at the start of a file that are used to detect its type.
 const HEAD_BYTES: f64 = 1024.0;
 
-/// Puts a text on the clipboard.
+/// Copies text to the clipboard.
 pub(crate) fn copy(text: &str) {
     let written = window().navigator().clipboard().write_text(text);
     leptos::task::spawn_local(async move {
-        // A browser that forbids it has told the user so.
+        // If it is not permitted, the browser tells the user.
         let _ = JsFuture::from(written).await;
     });
 }
 
-/// Offers a text as a file to save.
+/// Downloads text as a file.
 pub(crate) fn download(name: &str, kind: &str, text: &str) {
     let options = BlobPropertyBag::new();
     options.set_type(kind);
@@ -35,11 +35,11 @@ pub(crate) fn download(name: &str, kind: &str, text: &str) {
         link.set_download(name);
         link.click();
     }
-    // The click has taken hold of the file.
+    // The click has already started the download.
     let _ = Url::revoke_object_url(&url);
 }
 
-/// The files of a list.
+/// The files of a `FileList`.
 pub(crate) fn list(files: &FileList) -> Vec<File> {
     (0..files.length()).filter_map(|index| files.item(index)).collect()
 }
@@ -49,28 +49,28 @@ pub(crate) async fn text(file: &File) -> Option<String> {
     JsFuture::from(file.text()).await.ok()?.as_string()
 }
 
-/// Why a file cannot go with a question.
+/// Why a file cannot be attached.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) enum Refusal {
-    /// It is a picture.
+    /// It is an image.
     Image,
     /// It is a PDF.
     Pdf,
-    /// It is another file that is no text, such as an archive.
+    /// It is another kind of binary file, such as an archive.
     Binary,
-    /// It may be a text in an older encoding.
+    /// It is not UTF-8, but may be text in another encoding.
     Encoding,
-    /// It is longer than there is room for.
+    /// It exceeds the size limit for attachments.
     TooLarge {
-        /// Its length.
+        /// Its size.
         len_bytes: f64,
     },
-    /// The browser does not give it, as when it was deleted or is a folder.
+    /// The browser cannot read it, for example because it was deleted or is a folder.
     Unreadable,
 }
 
 impl Refusal {
-    /// A sentence about a file.
+    /// An error message about the file `name`.
     pub(crate) fn sentence(self, name: &str) -> String {
         let key = match self {
             Self::TooLarge { len_bytes } => {
@@ -88,10 +88,10 @@ impl Refusal {
     }
 }
 
-/// The text of a file that goes with a question, beside others of `other_bytes`.
+/// The text of a file to attach, next to other attachments of `other_bytes`.
 pub(crate) async fn attachable_text(file: &File, other_bytes: f64) -> Result<String, Refusal> {
     let head = head(file).await.ok_or(Refusal::Unreadable)?;
-    if let Some(refusal) = kind_of(&head) {
+    if let Some(refusal) = refusal(&head) {
         return Err(refusal);
     }
     let len_bytes = file.size();
@@ -101,21 +101,21 @@ pub(crate) async fn attachable_text(file: &File, other_bytes: f64) -> Result<Str
     let text = text(file).await.ok_or(Refusal::Unreadable)?;
     match text {
         text if text.contains('\0') => Err(Refusal::Binary),
-        // The browser puts this character in the place of what is no UTF-8.
+        // The browser replaces invalid UTF-8 with this character.
         text if text.contains('\u{fffd}') => Err(Refusal::Encoding),
         text => Ok(text),
     }
 }
 
-/// How a file begins; `None` if it cannot be read.
+/// The start of a file; `None` if it cannot be read.
 async fn head(file: &File) -> Option<Vec<u8>> {
     let head = file.slice_with_f64_and_f64(0.0, HEAD_BYTES).ok()?;
     let buffer = JsFuture::from(head.array_buffer()).await.ok()?;
     Some(Uint8Array::new(&buffer).to_vec())
 }
 
-/// What a file is that begins like this, if it is no text.
-fn kind_of(head: &[u8]) -> Option<Refusal> {
+/// The reason to refuse a file that starts with `head`; `None` if it may be text.
+fn refusal(head: &[u8]) -> Option<Refusal> {
     const IMAGES: [&[u8]; 8] =
         [b"\x89PNG\r\n", b"\xff\xd8\xff", b"GIF87a", b"GIF89a", b"II*\0", b"MM\0*", b"\0\0\x01\0", b"\xff\x0a"];
     let holds = |at: usize, mark: &[u8]| head.get(at..).is_some_and(|rest| rest.starts_with(mark));
@@ -142,7 +142,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn files_are_known_by_their_beginning() {
+    fn file_types_are_detected_from_the_first_bytes() {
         let cases: [(&[u8], Option<Refusal>); 14] = [
             (b"name;age\nAda;36\n", None),
             ("\u{feff}Größe".as_bytes(), None),
@@ -160,12 +160,12 @@ mod tests {
             (b"\xff\xfeh\0i\0", Some(Refusal::Encoding)),
         ];
         for (head, expected) in cases {
-            assert_eq!(kind_of(head), expected, "{head:?}");
+            assert_eq!(refusal(head), expected, "{head:?}");
         }
     }
 
     #[test]
-    fn a_refusal_says_why() {
+    fn refusals_explain_the_reason() {
         let large = Refusal::TooLarge { len_bytes: 4e7 }.sentence("a.csv");
         assert!(large.contains("a.csv") && large.contains("40.0 MB") && large.contains("32 MB"), "{large}");
         let all = [Refusal::Image, Refusal::Pdf, Refusal::Binary, Refusal::Encoding, Refusal::Unreadable];

@@ -1,17 +1,17 @@
-//! The elements of views, and where the keyboard's focus goes.
+//! Access to the elements of views, and keyboard focus.
 
 use leptos::html::ElementType;
 use leptos::prelude::*;
 use wasm_bindgen::JsCast;
 use web_sys::HtmlElement;
 
-/// The composer's field.
+/// The element id of the composer's field.
 pub(crate) const COMPOSER: &str = "message";
 
-/// The element of a view, as long as the view is there.
+/// The element of a view; `None` once the view has been disposed.
 ///
-/// Events come later than that, too: an element that is taken away loses the focus, and a file may be chosen after its field is gone. The
-/// view's signals are disposed by then, and `get_untracked` would panic.
+/// Event handlers have to use this, because events may arrive after that: removing an element blurs it, and a file may be chosen after its
+/// field is gone. The view's signals are disposed by then, and `get_untracked` would panic.
 pub(crate) fn element<E>(place: NodeRef<E>) -> Option<E::Output>
 where
     E: ElementType,
@@ -20,17 +20,17 @@ where
     place.try_get_untracked().flatten()
 }
 
-/// Gives an element the focus.
+/// Focuses an element.
 pub(crate) fn focus(id: &str) {
     let element = document().get_element_by_id(id).and_then(|element| element.dyn_into::<HtmlElement>().ok());
     if let Some(element) = element {
-        // A field that is on screen takes the focus.
+        // A mounted element can be focused.
         let _ = element.focus();
     }
 }
 
-/// Gives the composer the focus in the next frame, when what comes or goes has done so. Not where a finger points: there focus would open the
-/// keyboard over the page.
+/// Focuses the composer in the next frame, after pending changes of the view. Does nothing on touch screens, where it would open the
+/// on-screen keyboard.
 pub(crate) fn focus_composer() {
     let is_touched = window().match_media("(pointer: coarse)").ok().flatten().is_some_and(|query| query.matches());
     if !is_touched {

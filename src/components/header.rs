@@ -1,24 +1,24 @@
-//! The bar at the top: conversations, the model, settings.
+//! The chat page's header: sidebar button, title, model, system prompt.
 
 use leptos::prelude::*;
 
-use super::conversation_dialog::ConversationDialog;
 use super::focus::focus_composer;
 use super::icon_button::IconButton;
 use super::icons::Icon;
-use super::tab_title::name_tab;
+use super::system_prompt_dialog::SystemPromptDialog;
+use super::tab_title::set_tab_title;
 use crate::chats::Chats;
 use crate::client::{Client, EngineState};
 use crate::conversation::ConversationStoreFields as _;
 use crate::i18n::{t, tr};
 
-/// The bar at the top. `on_menu` opens and closes the list of conversations.
+/// The header. `on_menu` toggles the sidebar.
 #[component]
 pub(crate) fn Header(on_menu: impl Fn() + 'static, on_choose_model: impl Fn() + 'static) -> impl IntoView {
     let chats = expect_context::<Chats>();
     let is_dialog_open = RwSignal::new(false);
     let title = move || chats.current().summary().read().title.clone();
-    name_tab(title);
+    set_tab_title(title);
     let close_dialog = move || {
         is_dialog_open.set(false);
         focus_composer();
@@ -30,10 +30,10 @@ pub(crate) fn Header(on_menu: impl Fn() + 'static, on_choose_model: impl Fn() + 
                 {move || Some(title()).filter(|title| !title.is_empty()).unwrap_or_else(|| "Parlance".to_owned())}
             </h1>
             <ModelButton on_choose_model />
-            <IconButton icon="persona" label="instructions" on_press=move || is_dialog_open.set(true) />
+            <IconButton icon="persona" label="chat-system-prompt" on_press=move || is_dialog_open.set(true) />
         </header>
         <Show when=move || is_dialog_open.get()>
-            <ConversationDialog on_close=close_dialog />
+            <SystemPromptDialog on_close=close_dialog />
         </Show>
     }
 }
@@ -51,10 +51,10 @@ fn ModelButton(on_choose_model: impl Fn() + 'static) -> impl IntoView {
     let name = move || match &*engine.read() {
         EngineState::Ready(model) => model.name.clone(),
         EngineState::Loading(_) => t("loading"),
-        EngineState::Empty | EngineState::Failed(_) => t("no-model"),
+        EngineState::Empty | EngineState::Failed(_) => t("select-model"),
     };
     view! {
-        <button class="model-button" data-state=state title=tr("choose-model") on:click=move |_| on_choose_model()>
+        <button class="model-button" data-state=state title=tr("select-model") on:click=move |_| on_choose_model()>
             <span class="dot" aria-hidden="true"></span>
             <span class="model-name">{name}</span>
             <Icon name="down" />

@@ -1,11 +1,11 @@
-//! A button that shows an icon and says its name to those who hover, or do not see.
+//! A button with an icon and an accessible name, which is also its tooltip.
 
 use leptos::prelude::*;
 
 use super::icons::Icon;
 use crate::i18n::tr;
 
-/// `label` is the key of its name.
+/// `label` is the message id of its name.
 #[component]
 pub(crate) fn IconButton(icon: &'static str, label: &'static str, on_press: impl Fn() + 'static) -> impl IntoView {
     view! {

@@ -1,8 +1,8 @@
-//! Icons, drawn on a 24 by 24 grid with the text's colour.
+//! Icons on a 24 by 24 grid, in the text colour.
 
 use leptos::prelude::*;
 
-/// Names and the data of one path each.
+/// Icon names and path data.
 const PATHS: [(&str, &str); 25] = [
     ("send", "M12 19V5M5 12l7-7 7 7"),
     ("stop", "M8 8h8v8H8z"),
@@ -40,7 +40,7 @@ const PATHS: [(&str, &str); 25] = [
     ("folder", "M3 6h6l2 2h10v11H3z"),
 ];
 
-/// A stroked icon. Decorative: its button carries the name.
+/// A stroked icon. Decorative: its button has the accessible name.
 #[component]
 pub(crate) fn Icon(name: &'static str) -> impl IntoView {
     let path = PATHS.iter().find(|(known, _)| *known == name).map_or("", |(_, path)| path);

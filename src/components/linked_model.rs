@@ -1,28 +1,28 @@
-//! Asks before the model that a link names is loaded.
+//! Asks before loading the model that a link names.
 
 use leptos::prelude::*;
 use web_sys::Url;
 
-use super::allow_source::AllowButton;
+use super::allow_host::AllowButton;
 use super::units;
+use crate::allowed_hosts;
 use crate::catalogue;
 use crate::client::{Client, EngineState};
 use crate::i18n::{tf, tr};
 use crate::options::model_url;
-use crate::sources;
 
-/// A card above the composer while there is something to ask; nothing otherwise.
+/// A card above the composer while the user has to decide about a linked model.
 #[component]
 pub(crate) fn LinkedModel() -> impl IntoView {
     let client = expect_context::<Client>();
-    // The engine changes with each byte that is loaded; the question does not.
-    let asked = Memo::new(move |_| client.linked_to_ask());
-    move || asked.get().map(|url| view! { <Question url /> })
+    // A memo, because the engine's state changes with every progress event.
+    let link = Memo::new(move |_| client.link_to_confirm());
+    move || link.get().map(|url| view! { <Confirmation url /> })
 }
 
-/// Says which model it is, where it comes from, how large it is if that is known, and whose place it takes.
+/// Shows the model's name, its host, its size if known, and the model that it would replace.
 #[component]
-fn Question(url: String) -> impl IntoView {
+fn Confirmation(url: String) -> impl IntoView {
     let client = expect_context::<Client>();
     let (name, host) = name_and_host(&url);
     let size_bytes = size_bytes(client, url.clone());
@@ -31,7 +31,7 @@ fn Question(url: String) -> impl IntoView {
         match size_bytes.get() {
             Some(size) => {
                 let size = units::rounded_bytes(size);
-                tf("linked-model-of-size", [("name", name.into()), ("host", host.into()), ("size", size.into())])
+                tf("linked-model-with-size", [("name", name.into()), ("host", host.into()), ("size", size.into())])
             }
             None => tf("linked-model", [("name", name.into()), ("host", host.into())]),
         }
@@ -40,8 +40,8 @@ fn Question(url: String) -> impl IntoView {
         EngineState::Ready(model) => Some(tf("linked-model-replaces", [("name", model.name.clone().into())])),
         _ => None,
     };
-    let accept = if sources::needs_permission(&url) {
-        view! { <AllowButton url allow=sources::allow /> }.into_any()
+    let accept = if allowed_hosts::needs_permission(&url) {
+        view! { <AllowButton url allow=allowed_hosts::allow /> }.into_any()
     } else {
         view! {
             <button class="primary" on:click=move |_| client.accept_link()>
@@ -61,14 +61,14 @@ fn Question(url: String) -> impl IntoView {
     }
 }
 
-/// The file's name and the host, as the address has them.
+/// The file name and host in a URL.
 fn name_and_host(url: &str) -> (String, String) {
     let Ok(parsed) = Url::new(url) else { return (url.to_owned(), String::new()) };
     let path = parsed.pathname();
     (path.rsplit('/').next().unwrap_or_default().to_owned(), parsed.host())
 }
 
-/// The model's size, if it is on this device or in the catalogue.
+/// The model's size in bytes, if it is on this device or in the catalogue.
 fn size_bytes(client: Client, url: String) -> Memo<Option<f64>> {
     let catalogue = LocalResource::new(catalogue::fetch);
     Memo::new(move |_| {

@@ -1,4 +1,4 @@
-//! The offer to load the model with a larger context.
+//! A button that reloads the model with a larger context.
 
 use leptos::prelude::*;
 
@@ -6,14 +6,14 @@ use super::units;
 use crate::client::Client;
 use crate::i18n::tf;
 
-/// A button, if a prompt of `prompt_tokens` has room in a context that the model may be loaded with; nothing otherwise.
+/// Shown if the model can be loaded with a larger context in which a prompt of `prompt_tokens` fits.
 #[component]
 pub(crate) fn LoadWithContext(
     prompt_tokens: u32,
     on_choose: impl Fn(u32) + Copy + Send + Sync + 'static,
 ) -> impl IntoView {
     let client = expect_context::<Client>();
-    // The engine changes with each byte that is loaded; the button does not.
+    // A memo, because the engine's state changes with every progress event.
     let larger = Memo::new(move |_| client.larger_context(prompt_tokens));
     move || {
         larger.get().map(|tokens| {

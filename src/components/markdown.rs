@@ -1,5 +1,5 @@
-//! Markdown that grows, as HTML from the library. What arrives while the library is busy goes out together, at most once a frame,
-//! and only the blocks that changed are touched.
+//! Growing Markdown, rendered to HTML by the library. New text is sent in batches, at most once per frame and while no rendering is
+//! pending, and only changed blocks are updated.
 
 use leptos::html::Div;
 use leptos::prelude::*;
@@ -10,34 +10,34 @@ use super::code_toolbar;
 use super::streamed_text::StreamedText;
 use crate::library::{Library, Rendered};
 
-/// How far the text is with the library.
+/// What has been sent to the library.
 #[derive(Default)]
 struct Progress {
-    /// What the library knows of the text.
+    /// The text sent so far.
     sent: String,
-    /// Whether it knows that this is all.
+    /// Whether it was marked as final.
     is_finished: bool,
-    /// Whether an answer of the library, or the next frame, is waited for.
+    /// Whether a frame or the library's response is pending.
     is_waiting: bool,
 }
 
 #[derive(Clone, Copy)]
-struct Growing {
+struct GrowingText {
     key: Id,
     library: Library,
     text: Signal<String>,
     is_active: Signal<bool>,
     blocks: RwSignal<Vec<ArcRwSignal<String>>>,
     has_failed: RwSignal<bool>,
-    /// Whether the end of the text is on screen.
+    /// Whether the complete text is on screen.
     is_complete: RwSignal<bool>,
     progress: StoredValue<Progress, LocalStorage>,
 }
 
-/// Shows `text`, which grows as long as it is active. `key` names it to the library.
+/// Shows `text`, which grows while `is_active`. `key` identifies it to the library.
 #[component]
 pub(crate) fn Markdown(key: Id, text: Signal<String>, is_active: Signal<bool>) -> impl IntoView {
-    let text = Growing {
+    let text = GrowingText {
         key,
         library: expect_context(),
         text,
@@ -71,7 +71,7 @@ pub(crate) fn Markdown(key: Id, text: Signal<String>, is_active: Signal<bool>) -
     }
 }
 
-/// One block. Its HTML was sanitised by the library.
+/// One block, sanitised by the library.
 #[component]
 fn Block(html: ArcRwSignal<String>) -> impl IntoView {
     let place = NodeRef::<Div>::new();
@@ -84,8 +84,8 @@ fn Block(html: ArcRwSignal<String>) -> impl IntoView {
     view! { <div class="block" dir="auto" node_ref=place></div> }
 }
 
-impl Growing {
-    /// Sends what is new in the next frame, unless something is under way already.
+impl GrowingText {
+    /// Sends new text in the next frame, unless something is already pending.
     fn schedule(self) {
         let is_idle = self.progress.try_update_value(|progress| !std::mem::replace(&mut progress.is_waiting, true));
         if is_idle == Some(true) {
@@ -94,7 +94,7 @@ impl Growing {
     }
 
     fn send(self) {
-        // The view may be gone.
+        // The view may have been disposed.
         let (Some(text), Some(is_active)) = (self.text.try_get_untracked(), self.is_active.try_get_untracked()) else {
             return;
         };
@@ -123,7 +123,7 @@ impl Growing {
                     self.is_complete.set(!is_active);
                     self.schedule();
                 }
-                // The text is shown as it is.
+                // Fall back to plain text.
                 Err(_) if alive => self.has_failed.set(true),
                 _ => {}
             }

@@ -1,11 +1,11 @@
-//! One message.
+//! One message of a conversation.
 
 use leptos::prelude::*;
 use parlance_protocol::library::{Attachment, Role, ToolUse};
 use reactive_stores::Field;
 
 use super::answer_footer::AnswerFooter;
-use super::context_mark::ContextMark;
+use super::context_cutoff::ContextCutoff;
 use super::edit_box::EditBox;
 use super::focus::focus_composer;
 use super::markdown::Markdown;
@@ -18,9 +18,9 @@ use crate::conversation::{
 };
 use crate::i18n::{t, tf, tr};
 
-/// A question as a bubble, an answer as rendered Markdown.
+/// A user message as a bubble, an answer as rendered Markdown.
 ///
-/// When another conversation comes on screen, the message leaves the store a moment before its view goes: fields are read by `try_get`.
+/// Fields are read with `try_get`, because a message is removed from the store shortly before its view is disposed.
 #[component]
 pub(crate) fn MessageView(id: MessageId) -> impl IntoView {
     let chats = expect_context::<Chats>();
@@ -28,7 +28,7 @@ pub(crate) fn MessageView(id: MessageId) -> impl IntoView {
     let role = message.role().get_untracked();
     let state = {
         let state = message.state();
-        Signal::derive(move || state.try_get().unwrap_or(AnswerState::CutOff))
+        Signal::derive(move || state.try_get().unwrap_or(AnswerState::Incomplete))
     };
     let content = {
         let content = message.content();
@@ -38,17 +38,17 @@ pub(crate) fn MessageView(id: MessageId) -> impl IntoView {
     let is_editing = RwSignal::new(false);
     let speaker = if role == Role::User { "you" } else { "assistant" };
     let body = move || match role {
-        Role::User => view! { <Question id content is_editing /> }.into_any(),
+        Role::User => view! { <UserMessage id content is_editing /> }.into_any(),
         Role::Assistant => view! {
-            <Thoughts message />
-            <Tools message />
+            <Reasoning message />
+            <ToolCalls message />
             <Markdown key=id text=content is_active=is_active.into() />
             <AnswerFooter id state />
         }
         .into_any(),
     };
     view! {
-        <ContextMark id />
+        <ContextCutoff id />
         <article
             class="message"
             data-role=role.as_str()
@@ -66,9 +66,9 @@ pub(crate) fn MessageView(id: MessageId) -> impl IntoView {
     }
 }
 
-/// What the user said, with its files.
+/// The user's text and attachments, or the editor.
 #[component]
-fn Question(id: MessageId, content: Signal<String>, is_editing: RwSignal<bool>) -> impl IntoView {
+fn UserMessage(id: MessageId, content: Signal<String>, is_editing: RwSignal<bool>) -> impl IntoView {
     let chats = expect_context::<Chats>();
     let attachments = chats.current().messages().at_key(id).attachments();
     let files = move || {
@@ -84,7 +84,7 @@ fn Question(id: MessageId, content: Signal<String>, is_editing: RwSignal<bool>) 
             when=move || is_editing.get()
             fallback=move || {
                 view! {
-                    <div class="question">
+                    <div class="bubble">
                         <div class="attachments">{files}</div>
                         <StreamedText text=content />
                     </div>
@@ -108,7 +108,7 @@ fn Question(id: MessageId, content: Signal<String>, is_editing: RwSignal<bool>) 
     }
 }
 
-/// What of the question's long files the model was given.
+/// The passages of attached files that were sent to the model.
 #[component]
 fn Sources(id: MessageId) -> impl IntoView {
     let sources = expect_context::<Chats>().current().messages().at_key(id).sources();
@@ -133,9 +133,9 @@ fn Sources(id: MessageId) -> impl IntoView {
     }
 }
 
-/// What the model thought, folded, with how long it took.
+/// The model's reasoning, collapsed, with its duration.
 #[component]
-fn Thoughts(#[prop(into)] message: Field<ChatMessage>) -> impl IntoView {
+fn Reasoning(#[prop(into)] message: Field<ChatMessage>) -> impl IntoView {
     let reasoning = {
         let reasoning = message.reasoning();
         Signal::derive(move || reasoning.try_get().unwrap_or_default())
@@ -156,9 +156,9 @@ fn Thoughts(#[prop(into)] message: Field<ChatMessage>) -> impl IntoView {
     }
 }
 
-/// Tools that were used for the answer, with what they were given and what came of it.
+/// Tool calls of the answer, with arguments and results.
 #[component]
-fn Tools(#[prop(into)] message: Field<ChatMessage>) -> impl IntoView {
+fn ToolCalls(#[prop(into)] message: Field<ChatMessage>) -> impl IntoView {
     let tools = message.tools();
     let one = |tool: ToolUse| {
         view! {
@@ -172,11 +172,11 @@ fn Tools(#[prop(into)] message: Field<ChatMessage>) -> impl IntoView {
     move || tools.try_get().unwrap_or_default().into_iter().map(one).collect_view()
 }
 
-/// What stands in place of an answer that has no word yet.
+/// Shown while an answer has no text yet.
 #[component]
 fn Waiting(state: Signal<AnswerState>) -> impl IntoView {
     let text = move || match state.get() {
-        AnswerState::Waiting(Some(share)) => tf("reading-prompt", [("percent", (share * 100.0).round().into())]),
+        AnswerState::Waiting(Some(share)) => tf("processing-prompt", [("percent", (share * 100.0).round().into())]),
         _ => t("waiting-for-model"),
     };
     view! {

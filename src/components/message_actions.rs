@@ -1,4 +1,4 @@
-//! What can be done with a message.
+//! The actions of a message.
 
 use leptos::prelude::*;
 use parlance_protocol::Reason;
@@ -13,7 +13,7 @@ use crate::conversation::{AnswerState, MessageId};
 use crate::i18n::{tf, tr};
 use crate::settings::SettingsContext;
 
-/// Buttons below a message, and the switch between its branches.
+/// The buttons below a message, including the branch switch.
 #[component]
 pub(crate) fn MessageActions(
     id: MessageId,
@@ -27,9 +27,9 @@ pub(crate) fn MessageActions(
     let is_answer = role == Role::Assistant;
     let can_continue = move || {
         let is_early = match state.get() {
-            AnswerState::CutOff => true,
+            AnswerState::Incomplete => true,
             AnswerState::Failed(failure) => match failure.reason {
-                // The same would not fit again.
+                // It would not fit again.
                 Reason::QuestionTooLong { .. } => false,
                 Reason::ContextFull { .. } => settings.read().drops_oldest,
                 _ => true,
@@ -59,27 +59,27 @@ pub(crate) fn MessageActions(
     }
 }
 
-/// Which of several messages in the same place is shown.
+/// Switches between sibling messages.
 #[component]
 fn BranchSwitch(id: MessageId) -> impl IntoView {
     let chats = expect_context::<Chats>();
-    let place = Memo::new(move |_| chats.place(id));
+    let position = Memo::new(move |_| chats.branch_position(id));
     let label = move || {
-        let (place, count) = place.get();
-        tf("branch-place", [("place", (place + 1).into()), ("count", count.into())])
+        let (index, count) = position.get();
+        tf("branch-position", [("position", (index + 1).into()), ("count", count.into())])
     };
     view! {
-        <Show when=move || { place.get().1 > 1 }>
+        <Show when=move || { position.get().1 > 1 }>
             <span class="branches">
                 <IconButton icon="back" label="previous-branch" on_press=move || chats.switch_branch(id, -1) />
-                <span class="branch-place">{label}</span>
+                <span class="branch-position">{label}</span>
                 <IconButton icon="forward" label="next-branch" on_press=move || chats.switch_branch(id, 1) />
             </span>
         </Show>
     }
 }
 
-/// Reads a text with the browser's voice, or stops reading.
+/// Reads text aloud with the browser's speech synthesis, or stops reading.
 fn read_aloud(text: &str) {
     let Ok(voice) = window().speech_synthesis() else { return };
     if voice.speaking() {

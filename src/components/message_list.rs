@@ -1,4 +1,4 @@
-//! The conversation. It opens at its end, and follows the answer unless the user scrolls up.
+//! The message list. It opens scrolled to the bottom, and keeps up with growing answers unless the user scrolls up.
 
 use leptos::html::Div;
 use leptos::prelude::*;
@@ -12,46 +12,46 @@ use super::message::MessageView;
 use crate::chats::Chats;
 use crate::i18n::{t, tr};
 
-/// Pixels from the end within which the view counts as being there.
-const NEAR_END_PX: i32 = 48;
+/// Distance in pixels within which the list counts as scrolled to the bottom.
+const NEAR_BOTTOM_PX: i32 = 48;
 
-/// The list's box, and whether it stays at its end.
+/// Keeps the list scrolled to the bottom.
 #[derive(Clone, Copy)]
-struct End {
+struct AutoScroll {
     list: NodeRef<Div>,
-    is_followed: RwSignal<bool>,
-    /// Where the box was scrolled to when it was last looked at.
+    is_on: RwSignal<bool>,
+    /// The scroll position at the last event.
     top_px: StoredValue<i32>,
 }
 
-impl End {
+impl AutoScroll {
     fn new() -> Self {
-        Self { list: NodeRef::new(), is_followed: RwSignal::new(true), top_px: StoredValue::new(0) }
+        Self { list: NodeRef::new(), is_on: RwSignal::new(true), top_px: StoredValue::new(0) }
     }
 
-    /// Takes notice of scrolling. Only the user scrolls up; content that grows moves the end away and nothing else.
-    fn note_place(self) {
+    /// Turns off when the user scrolls up, and on when the bottom is reached. Growing content never decreases the scroll position.
+    fn on_scroll(self) {
         let Some(view) = element(self.list) else { return };
         let top_px = view.scroll_top();
-        let is_near = view.scroll_height() - view.client_height() - top_px < NEAR_END_PX;
+        let is_near = view.scroll_height() - view.client_height() - top_px < NEAR_BOTTOM_PX;
         let is_up = top_px < self.top_px.get_value();
         self.top_px.set_value(top_px);
-        let is_followed = is_near || self.is_followed.get_untracked() && !is_up;
-        if is_followed != self.is_followed.get_untracked() {
-            self.is_followed.set(is_followed);
+        let is_on = is_near || self.is_on.get_untracked() && !is_up;
+        if is_on != self.is_on.get_untracked() {
+            self.is_on.set(is_on);
         }
     }
 
-    /// Goes to the end, and stays there.
-    fn go(self) {
-        self.is_followed.set(true);
-        self.follow();
+    /// Scrolls to the bottom and stays there.
+    fn turn_on(self) {
+        self.is_on.set(true);
+        self.update();
     }
 
-    /// Goes to the end if it is followed. Observers call this when the view may be gone.
-    fn follow(self) {
+    /// Scrolls to the bottom if turned on. Observers may call this after the view has been disposed.
+    fn update(self) {
         if let Some(view) = element(self.list)
-            && self.is_followed.try_get_untracked() == Some(true)
+            && self.is_on.try_get_untracked() == Some(true)
         {
             view.set_scroll_top(view.scroll_height());
             self.top_px.set_value(view.scroll_top());
@@ -63,39 +63,39 @@ impl End {
 #[component]
 pub(crate) fn MessageList() -> impl IntoView {
     let chats = expect_context::<Chats>();
-    let end = End::new();
+    let auto_scroll = AutoScroll::new();
     let column = NodeRef::<Div>::new();
     let branch = chats.branch();
     let conversation = Memo::new(move |_| chats.current_id());
     Effect::new(move |before: Option<(Option<Id>, usize)>| {
         let shown = (conversation.get(), branch.read().len());
-        // Whoever sends wants to see the answer, and whoever opens a conversation its end.
+        // After sending a message or opening another conversation.
         if before.is_some_and(|before| before != shown) {
-            end.go();
+            auto_scroll.turn_on();
         }
         shown
     });
-    // The text grows as it is rendered and written; the box becomes lower when something appears below it.
-    use_resize_observer(column, move |_, _| end.follow());
-    use_resize_observer(end.list, move |_, _| end.follow());
-    // Not each token: that an answer begins, and that it is there.
+    // The content grows while an answer is generated; the list shrinks when something appears below it.
+    use_resize_observer(column, move |_, _| auto_scroll.update());
+    use_resize_observer(auto_scroll.list, move |_, _| auto_scroll.update());
+    // For screen readers: when an answer starts and finishes, but not every token.
     let announcement = Memo::new(move |before: Option<&String>| {
         let is_answering = chats.is_answering().get();
         match (is_answering, before) {
-            (true, _) => t("answer-begins"),
-            (false, Some(before)) if !before.is_empty() => t("answer-is-there"),
+            (true, _) => t("response-started"),
+            (false, Some(before)) if !before.is_empty() => t("response-finished"),
             (false, _) => String::new(),
         }
     });
     let jump = move |_| {
-        end.go();
+        auto_scroll.turn_on();
         focus_composer();
     };
     view! {
         <div
             class="messages"
-            node_ref=end.list
-            on:scroll=move |_| end.note_place()
+            node_ref=auto_scroll.list
+            on:scroll=move |_| auto_scroll.on_scroll()
             on:click=move |event| code_toolbar::on_click(&event)
             role="region"
             aria-label=tr("conversation")
@@ -107,8 +107,14 @@ pub(crate) fn MessageList() -> impl IntoView {
                 </For>
             </div>
         </div>
-        <Show when=move || !end.is_followed.get()>
-            <button class="jump" data-testid="jump" title=tr("jump-to-latest") aria-label=tr("jump-to-latest") on:click=jump>
+        <Show when=move || !auto_scroll.is_on.get()>
+            <button
+                class="jump"
+                data-testid="jump"
+                title=tr("scroll-to-bottom")
+                aria-label=tr("scroll-to-bottom")
+                on:click=jump
+            >
                 <Icon name="down" />
             </button>
         </Show>

@@ -1,12 +1,10 @@
-//! One file a component.
+//! The components, one file each.
 
-pub(crate) mod allow_source;
+pub(crate) mod allow_host;
 pub(crate) mod answer_footer;
-pub(crate) mod cache_choice;
 pub(crate) mod code_toolbar;
 pub(crate) mod composer;
-pub(crate) mod context_mark;
-pub(crate) mod conversation_dialog;
+pub(crate) mod context_cutoff;
 pub(crate) mod conversation_item;
 pub(crate) mod data_controls;
 pub(crate) mod device_select;
@@ -18,15 +16,16 @@ pub(crate) mod focus;
 pub(crate) mod header;
 pub(crate) mod icon_button;
 pub(crate) mod icons;
-pub(crate) mod idle_choice;
+pub(crate) mod idle_unload_select;
+pub(crate) mod kv_cache_toggle;
 pub(crate) mod linked_model;
 pub(crate) mod load_with_context;
 pub(crate) mod markdown;
 pub(crate) mod message;
 pub(crate) mod message_actions;
 pub(crate) mod message_list;
-pub(crate) mod model_choice;
 pub(crate) mod model_dialog;
+pub(crate) mod model_inspection;
 pub(crate) mod model_status;
 pub(crate) mod navigation;
 pub(crate) mod notice;
@@ -40,6 +39,7 @@ pub(crate) mod sidebar;
 pub(crate) mod snippets;
 pub(crate) mod storage_list;
 pub(crate) mod streamed_text;
+pub(crate) mod system_prompt_dialog;
 pub(crate) mod tab_title;
 pub(crate) mod toast;
 pub(crate) mod units;

@@ -1,16 +1,16 @@
-//! Chooses the model: the demo model, a URL, or a file; what is loaded, and a way to all others.
+//! The model dialog: the current model, the demo model, loading from a URL or file, and device settings.
 
 use leptos::html::Input;
 use leptos::prelude::*;
 use parlance_protocol::FailureKind;
 
-use super::cache_choice::CacheChoice;
 use super::device_select::DeviceSelect;
 use super::dialog::Dialog;
 use super::files::list;
 use super::focus::element;
-use super::idle_choice::IdleChoice;
-use super::model_choice::{Choice, ModelChoice};
+use super::idle_unload_select::IdleUnloadSelect;
+use super::kv_cache_toggle::KvCacheToggle;
+use super::model_inspection::{Candidate, ModelInspection};
 use super::remembered_files::RememberedFiles;
 use super::units;
 use crate::client::{Client, EngineState, Inspection};
@@ -18,25 +18,28 @@ use crate::i18n::{tf, tr};
 use crate::options::model_url;
 use crate::storage;
 
-/// A modal dialog with a model to look at, if there is one: files that were dropped on the page, or a model of the catalogue. `on_close`
-/// removes it.
+/// The dialog. `first` is a model to inspect when it opens: files dropped on the page, or a model in the catalogue. `on_close` has to
+/// remove the dialog.
 #[component]
-pub(crate) fn ModelDialog(first: Option<Choice>, on_close: impl Fn() + Copy + Send + Sync + 'static) -> impl IntoView {
+pub(crate) fn ModelDialog(
+    first: Option<Candidate>,
+    on_close: impl Fn() + Copy + Send + Sync + 'static,
+) -> impl IntoView {
     let client = expect_context::<Client>();
-    let choice = RwSignal::new_local(first);
-    // What the address leads to stands beside its field.
-    let addressed = RwSignal::new_local(None::<Choice>);
-    let look_up = move |url: Option<String>| {
-        choice.set(None);
-        addressed.set(url.map(Choice::of_url));
+    let candidate = RwSignal::new_local(first);
+    // A model given by URL is shown below its field.
+    let url_candidate = RwSignal::new_local(None::<Candidate>);
+    let inspect_url = move |url: Option<String>| {
+        candidate.set(None);
+        url_candidate.set(url.map(Candidate::of_url));
     };
-    let look_at = move |files| {
-        addressed.set(None);
-        choice.set(Choice::of_files(files));
+    let inspect_files = move |files| {
+        url_candidate.set(None);
+        candidate.set(Candidate::of_files(files));
     };
-    let load = move |choice: Choice, context_tokens| {
+    let load = move |candidate: Candidate, context_tokens| {
         storage::agree_to_load();
-        client.load(choice.source, choice.files, context_tokens);
+        client.load(candidate.source, candidate.files, context_tokens);
         on_close();
     };
     let load_demo = move |_| {
@@ -46,7 +49,7 @@ pub(crate) fn ModelDialog(first: Option<Choice>, on_close: impl Fn() + Copy + Se
     };
     view! {
         <Dialog title="model" on_close=on_close>
-            {move || choice.get().map(|choice| view! { <ModelChoice choice on_load=load /> })}
+            {move || candidate.get().map(|candidate| view! { <ModelInspection candidate on_load=load /> })}
             <CurrentModel />
             <section>
                 <h3>{tr("demo-model")}</h3>
@@ -61,19 +64,19 @@ pub(crate) fn ModelDialog(first: Option<Choice>, on_close: impl Fn() + Copy + Se
                     </a>
                 </div>
             </section>
-            <UrlForm is_looked_up=move || addressed.read().is_some() on_choose=look_up>
-                {move || addressed.get().map(|choice| view! { <ModelChoice choice on_load=load /> })}
+            <UrlForm is_inspected=move || url_candidate.read().is_some() on_choose=inspect_url>
+                {move || url_candidate.get().map(|candidate| view! { <ModelInspection candidate on_load=load /> })}
             </UrlForm>
-            <FileForm on_choose=look_at />
+            <FileForm on_choose=inspect_files />
             <section>
                 <DeviceSelect />
-                <CacheChoice />
+                <KvCacheToggle />
             </section>
         </Dialog>
     }
 }
 
-/// What is loaded, and a button to free its memory.
+/// The loaded model, with a button to unload it.
 #[component]
 fn CurrentModel() -> impl IntoView {
     let client = expect_context::<Client>();
@@ -100,44 +103,44 @@ fn CurrentModel() -> impl IntoView {
                 <h3>{model.name}</h3>
                 <p>{details}</p>
                 <button on:click=move |_| client.unload()>{tr("unload")}</button>
-                <IdleChoice />
+                <IdleUnloadSelect />
             </section>
         }
         .into_any()
     }
 }
 
-/// Takes the address of a GGUF file; `None` is chosen by what is no address. `children` are the verdict on what it leads to, which
-/// `is_looked_up` says is there.
+/// A field for the URL of a GGUF file. `on_choose` gets `None` if the input is not a URL. `children` shows the inspection of the model, if
+/// `is_inspected`.
 #[component]
 fn UrlForm(
-    is_looked_up: impl Fn() -> bool + Copy + Send + 'static,
+    is_inspected: impl Fn() -> bool + Copy + Send + 'static,
     on_choose: impl Fn(Option<String>) + 'static,
     children: Children,
 ) -> impl IntoView {
     let client = expect_context::<Client>();
     let field = NodeRef::<Input>::new();
-    let is_none = RwSignal::new(false);
+    let is_no_url = RwSignal::new(false);
     let submit = move |event: web_sys::SubmitEvent| {
         event.prevent_default();
         let text = element(field).map(|field| field.value()).unwrap_or_default();
         let url = model_url(&text);
-        is_none.set(url.is_none());
+        is_no_url.set(url.is_none());
         on_choose(url);
     };
-    let is_refused = move || match &*client.inspection().read() {
-        // That a host was not allowed yet makes no address wrong.
+    let has_failed = move || match &*client.inspection().read() {
+        // A URL whose host is not allowed yet is not invalid.
         Some(Inspection::Failed(failure)) => failure.kind != FailureKind::NotAllowed,
         _ => false,
     };
-    let is_invalid = move || is_none.get() || is_looked_up() && is_refused();
+    let is_invalid = move || is_no_url.get() || is_inspected() && has_failed();
     view! {
         <section>
             <form on:submit=submit>
                 <h3>
-                    <label for="model-url">{tr("from-address")}</label>
+                    <label for="model-url">{tr("load-from-url")}</label>
                 </h3>
-                <p id="model-url-text">{tr("from-address-text")}</p>
+                <p id="model-url-text">{tr("load-from-url-text")}</p>
                 <div class="row">
                     <input
                         id="model-url"
@@ -146,14 +149,14 @@ fn UrlForm(
                         dir="ltr"
                         placeholder="https://…/model.gguf · owner/repository/file.gguf"
                         aria-invalid=move || is_invalid().to_string()
-                        aria-describedby="model-url-text model-url-verdict"
+                        aria-describedby="model-url-text model-url-result"
                     />
-                    <button type="submit">{tr("look")}</button>
+                    <button type="submit">{tr("view-details")}</button>
                 </div>
             </form>
-            <div id="model-url-verdict">
-                <Show when=move || is_none.get()>
-                    <p class="failure-message" role="alert">{tr("not-an-address")}</p>
+            <div id="model-url-result">
+                <Show when=move || is_no_url.get()>
+                    <p class="failure-message" role="alert">{tr("invalid-url")}</p>
                 </Show>
                 {children()}
             </div>
@@ -161,7 +164,7 @@ fn UrlForm(
     }
 }
 
-/// Takes a GGUF file from this device, or all parts of a model in several files.
+/// A field for a GGUF file on this device, or for all parts of a split model.
 #[component]
 fn FileForm(on_choose: impl Fn(Vec<web_sys::File>) + Copy + Send + 'static) -> impl IntoView {
     let field = NodeRef::<Input>::new();
@@ -172,9 +175,9 @@ fn FileForm(on_choose: impl Fn(Vec<web_sys::File>) + Copy + Send + 'static) -> i
     view! {
         <section>
             <h3>
-                <label for="model-file">{tr("from-device")}</label>
+                <label for="model-file">{tr("load-from-file")}</label>
             </h3>
-            <p>{tr("from-device-text")}</p>
+            <p>{tr("load-from-file-text")}</p>
             <input id="model-file" node_ref=field type="file" accept=".gguf" multiple on:change=choose />
             <RememberedFiles on_choose />
         </section>

@@ -1,9 +1,9 @@
-//! What the user has to know of the model before it is ready: the offer to load it, progress, and failure.
+//! The state of the model: the offer to load it, progress, failures, and notices about the loaded model.
 
 use leptos::prelude::*;
 use parlance_protocol::{Phase, SelfTest};
 
-use super::allow_source::AllowSource;
+use super::allow_host::AllowHostOnFailure;
 use super::failure_notice::FailureNotice;
 use super::units;
 use super::webgpu_help::WebGpuHelp;
@@ -11,20 +11,20 @@ use crate::client::{Client, EngineState, LoadProgress};
 use crate::i18n::{t, tf, tr};
 use crate::storage;
 
-/// A card above the composer; nothing once a model is ready.
+/// A card above the composer; only notices once a model is ready.
 #[component]
 pub(crate) fn ModelStatus(on_choose_model: impl Fn() + Copy + Send + 'static) -> impl IntoView {
     let client = expect_context::<Client>();
     let engine = client.engine();
-    // One view a kind of state, so that progress does not build the card anew.
+    // One view per kind of state, so that progress does not rebuild the card.
     let kind = Memo::new(move |_| std::mem::discriminant(&*engine.read()));
     move || {
-        // Read, not tracked: a memo that nobody reads has no sources.
+        // Rerun only when the kind of state changes.
         kind.get();
         match engine.get_untracked() {
-            // Unless another model is asked about.
+            // Unless a linked model is offered instead.
             EngineState::Empty => view! {
-                <Show when=move || client.linked_to_ask().is_none()>
+                <Show when=move || client.link_to_confirm().is_none()>
                     <Offer />
                 </Show>
             }
@@ -37,11 +37,11 @@ pub(crate) fn ModelStatus(on_choose_model: impl Fn() + Copy + Send + 'static) ->
                 view! { <Progress progress /> }.into_any()
             }
             EngineState::Ready(model) => {
-                let software = model.is_software.then(|| t("computes-on-cpu"));
+                let software = model.is_software.then(|| t("software-webgpu"));
                 let self_test = match model.self_test {
                     SelfTest::Passed => None,
-                    SelfTest::Plain => Some(t("computes-plainly")),
-                    SelfTest::Failed => Some(t("gpu-computes-wrongly")),
+                    SelfTest::Plain => Some(t("self-test-fallback")),
+                    SelfTest::Failed => Some(t("self-test-failed")),
                 };
                 let lacks_gpu = model.is_cpu && model.self_test != SelfTest::Failed;
                 view! {
@@ -63,10 +63,10 @@ pub(crate) fn ModelStatus(on_choose_model: impl Fn() + Copy + Send + 'static) ->
                     <section class="card" data-testid="load-failure">
                         <FailureNotice failure />
                         <div class="actions">
-                            <AllowSource kind source=client.last_source() />
+                            <AllowHostOnFailure kind source=client.last_source() />
                             {smaller}
                             <button class="primary" on:click=move |_| client.retry()>{tr("try-again")}</button>
-                            <button on:click=move |_| on_choose_model()>{tr("choose-model")}</button>
+                            <button on:click=move |_| on_choose_model()>{tr("select-model")}</button>
                         </div>
                     </section>
                 }
@@ -76,7 +76,7 @@ pub(crate) fn ModelStatus(on_choose_model: impl Fn() + Copy + Send + 'static) ->
     }
 }
 
-/// Asks before the first download.
+/// Offers the demo model before the first download.
 #[component]
 fn Offer() -> impl IntoView {
     let client = expect_context::<Client>();
@@ -96,15 +96,15 @@ fn Offer() -> impl IntoView {
     }
 }
 
-/// How far loading is: bytes, rate and time left.
+/// Progress of loading: bytes, rate and time left.
 #[component]
 fn Progress(progress: Signal<LoadProgress>) -> impl IntoView {
     let client = expect_context::<Client>();
     let title = move || match progress.get().phase {
-        Phase::Start => t("opening-gpu"),
+        Phase::Start => t("starting-engine"),
         Phase::Download => t("downloading-model"),
         Phase::Upload => t("uploading-model"),
-        Phase::Prepare | Phase::Prefill => t("getting-ready"),
+        Phase::Prepare | Phase::Prefill => t("preparing"),
     };
     let is_download = move || progress.read().phase == Phase::Download;
     let share = move || {
@@ -139,7 +139,7 @@ fn Progress(progress: Signal<LoadProgress>) -> impl IntoView {
     }
 }
 
-/// Bytes done and in all, the rate, and the time left.
+/// Bytes done and in total, rate, and time left.
 fn detail(progress: LoadProgress) -> String {
     let LoadProgress { phase, done_bytes, total_bytes, seconds } = progress;
     if !matches!(phase, Phase::Download | Phase::Upload) || done_bytes <= 0.0 {
@@ -161,7 +161,7 @@ fn detail(progress: LoadProgress) -> String {
     parts.join(" · ")
 }
 
-/// Says that there is no GPU, and what can be done.
+/// Notes that no GPU is used, with help on enabling one.
 #[component]
 fn OnCpu() -> impl IntoView {
     view! {
@@ -172,7 +172,7 @@ fn OnCpu() -> impl IntoView {
     }
 }
 
-/// Things to know about a model that is ready.
+/// Notices about the loaded model.
 #[component]
 fn Notices(notices: Vec<String>) -> impl IntoView {
     notices.into_iter().map(|notice| view! { <p class="hint" role="status">{notice}</p> }).collect_view()

@@ -1,4 +1,4 @@
-//! The address and the conversation on screen: `?chat=NAME`, so that the browser's buttons and bookmarks work.
+//! Keeps the URL (`?chat=ID`) and the conversation on screen in step, so that history and bookmarks work.
 
 use leptos::prelude::*;
 use leptos_router::NavigateOptions;
@@ -9,13 +9,13 @@ use super::focus::focus_composer;
 use crate::chats::Chats;
 use crate::options::site_path;
 
-/// The parameter that names the conversation.
+/// The URL parameter with the conversation's id.
 const PARAMETER: &str = "chat";
 
-/// Goes to the chat: to a conversation, or to none in particular. The browser's button leads back.
+/// Navigates to the chat page, with a conversation's id or without. Adds a history entry.
 ///
-/// The address keeps the slash at the end of the site's path, which the router would take away: without it static hosts redirect, and
-/// the service worker is not asked.
+/// The URL keeps the trailing slash of the site's path, which the router would remove: without it, static hosts redirect and the service
+/// worker is bypassed.
 pub(crate) fn use_go_to_chat() -> impl Fn(Option<Id>) + Clone + 'static {
     let navigate = use_navigate();
     move |id: Option<Id>| {
@@ -26,7 +26,7 @@ pub(crate) fn use_go_to_chat() -> impl Fn(Option<Id>) + Clone + 'static {
     }
 }
 
-/// Shows a conversation, or a new one, and goes there.
+/// Opens a conversation, or a new one, and navigates to it.
 pub(crate) fn use_open_chat() -> impl Fn(Option<Id>) + Clone + 'static {
     let go = use_go_to_chat();
     let chats = expect_context::<Chats>();
@@ -37,7 +37,7 @@ pub(crate) fn use_open_chat() -> impl Fn(Option<Id>) + Clone + 'static {
     }
 }
 
-/// Shows the conversation that the address names, and writes the name of one that has just begun into the address.
+/// Opens the conversation named in the URL, and puts the id of a newly started one into the URL.
 pub(crate) fn follow_address() {
     let chats = expect_context::<Chats>();
     let query = use_query_map();
@@ -45,7 +45,7 @@ pub(crate) fn follow_address() {
     let named = Memo::new(move |_| query.read().get(PARAMETER).and_then(|name| name.parse::<Id>().ok()));
     Effect::new(move |before: Option<Option<Id>>| {
         let named = named.get();
-        // Without a name the first page shows what is there: a new conversation, or the one that another page was left from.
+        // Without an id, the first page keeps the current conversation: a new one, or the one open before visiting another page.
         if named.is_some() || before.flatten().is_some() {
             chats.open(named);
         }

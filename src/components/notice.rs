@@ -1,11 +1,11 @@
-//! Something that happened and is over: told once, until the user has seen it.
+//! A dismissible notice about a past event, such as a recovered crash.
 
 use leptos::prelude::*;
 
 use super::icon_button::IconButton;
 use crate::client::Client;
 
-/// A line with a button that takes it away; nothing most of the time.
+/// The notice, if there is one.
 #[component]
 pub(crate) fn Notice() -> impl IntoView {
     let notice = expect_context::<Client>().notice();

@@ -1,15 +1,15 @@
-//! The head of a page beside the chat.
+//! The header of all pages except the chat.
 
 use leptos::prelude::*;
 
 use super::icons::Icon;
-use super::tab_title::name_tab;
+use super::tab_title::set_tab_title;
 use crate::i18n::tr;
 
-/// A way back and the title, by the key of its message.
+/// Links to the other pages, and the title, given as a message id.
 #[component]
 pub(crate) fn PageHeader(title: &'static str) -> impl IntoView {
-    name_tab(tr(title));
+    set_tab_title(tr(title));
     view! {
         <header class="page-header">
             <nav aria-label=tr("pages")>

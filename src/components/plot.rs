@@ -8,10 +8,10 @@ use super::units;
 
 const WIDTH: f64 = 600.0;
 const HEIGHT: f64 = 160.0;
-/// Room for the numbers at the left.
+/// Space for the numbers on the left.
 const MARGIN: f64 = 44.0;
 
-/// Values from left to right, with a line at zero and one at the largest. `label` says what they are.
+/// Plots values from left to right, with grid lines at zero and at the largest value. `label` is the accessible name.
 #[component]
 pub(crate) fn Plot(values: Signal<Vec<f64>>, #[prop(into)] label: Signal<String>) -> impl IntoView {
     let largest = Memo::new(move |_| values.read().iter().copied().fold(0.0, f64::max));
@@ -39,7 +39,7 @@ pub(crate) fn Plot(values: Signal<Vec<f64>>, #[prop(into)] label: Signal<String>
     }
 }
 
-/// Places of values on the plot.
+/// The values' coordinates.
 fn points(values: &[f64], largest: f64) -> Vec<(f64, f64)> {
     let step = (WIDTH - MARGIN - 10.0) / (values.len().saturating_sub(1).max(1)) as f64;
     let scale = (HEIGHT - 20.0) / largest.max(1e-9);
@@ -56,8 +56,8 @@ mod tests {
 
     #[test]
     fn values_lie_between_the_lines() {
-        let places = points(&[0.0, 5.0, 10.0], 10.0);
-        assert_eq!(places, [(49.0, 150.0), (322.0, 80.0), (595.0, 10.0)]);
+        let coordinates = points(&[0.0, 5.0, 10.0], 10.0);
+        assert_eq!(coordinates, [(49.0, 150.0), (322.0, 80.0), (595.0, 10.0)]);
         assert!(points(&[], 0.0).is_empty());
         assert!(points(&[0.0], 0.0)[0].1.is_finite());
     }

@@ -1,30 +1,30 @@
-//! Prompts of the user's library, offered while a message begins with `/`.
+//! A menu of the user's prompts, shown while a message starts with `/`.
 
 use leptos::prelude::*;
 
 use crate::settings::Snippet;
 
-/// Most prompts that are offered.
+/// Maximum number of prompts shown.
 const MAX_SHOWN: usize = 8;
 
-/// The prompts whose names begin with what follows the slash.
+/// The prompts whose names start with the text after the slash.
 pub(crate) fn matching(prompts: &[Snippet], draft: &str) -> Vec<Snippet> {
-    let Some(begun) = draft.strip_prefix('/').filter(|begun| !begun.contains(char::is_whitespace)) else {
+    let Some(prefix) = draft.strip_prefix('/').filter(|prefix| !prefix.contains(char::is_whitespace)) else {
         return Vec::new();
     };
-    let begun = begun.to_lowercase();
-    prompts.iter().filter(|prompt| prompt.name.to_lowercase().starts_with(&begun)).take(MAX_SHOWN).cloned().collect()
+    let prefix = prefix.to_lowercase();
+    prompts.iter().filter(|prompt| prompt.name.to_lowercase().starts_with(&prefix)).take(MAX_SHOWN).cloned().collect()
 }
 
-/// Where the first `{{variable}}` of a text stands, in UTF-16 units, as text fields count.
-pub(crate) fn variable(text: &str) -> Option<(u32, u32)> {
+/// The range of the first `{{placeholder}}` in a text, in UTF-16 code units, as text fields count.
+pub(crate) fn placeholder(text: &str) -> Option<(u32, u32)> {
     let start = text.find("{{")?;
     let end = start + text[start..].find("}}")? + 2;
     let units = |text: &str| text.encode_utf16().count() as u32;
     Some((units(&text[..start]), units(&text[..end])))
 }
 
-/// A list above the composer; nothing most of the time.
+/// The menu above the composer, if any prompt matches.
 #[component]
 pub(crate) fn PromptMenu(
     prompts: Signal<Vec<Snippet>>,
@@ -57,7 +57,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn prompts_are_found_by_how_they_begin() {
+    fn prompts_are_matched_by_prefix() {
         let prompts =
             ["Summarise", "shorten", "Translate"].map(|name| Snippet { name: name.to_owned(), ..Snippet::default() });
         let names = |draft: &str| matching(&prompts, draft).into_iter().map(|prompt| prompt.name).collect::<Vec<_>>();
@@ -68,8 +68,8 @@ mod tests {
     }
 
     #[test]
-    fn variables_are_found() {
-        assert_eq!(variable("Übersetze 🦦 nach {{language}}: {{text}}"), Some((18, 30)));
-        assert_eq!(variable("nothing {{ here"), None);
+    fn placeholders_are_found() {
+        assert_eq!(placeholder("Übersetze 🦦 nach {{language}}: {{text}}"), Some((18, 30)));
+        assert_eq!(placeholder("nothing {{ here"), None);
     }
 }

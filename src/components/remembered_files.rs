@@ -1,4 +1,4 @@
-//! Model files of the user's that later visits may read in place, where the browser has file handles that last.
+//! The user's model files that later visits can read in place, in browsers with persistent file handles.
 
 use js_sys::{Array, Function, Object, Promise, Reflect};
 use leptos::prelude::*;
@@ -10,21 +10,21 @@ use super::icon_button::IconButton;
 use crate::i18n::tr;
 use crate::library::Library;
 
-/// The browser's function that lets the user choose files and gives handles; not every browser has it.
+/// The browser's file picker that returns handles; not every browser has it.
 const PICKER: &str = "showOpenFilePicker";
 
-/// Files that are remembered, and a button to choose more. Nothing where the browser has no lasting handles.
+/// Remembered files, and a button to add more. Empty in browsers without persistent handles.
 #[component]
 pub(crate) fn RememberedFiles(on_choose: impl Fn(Vec<File>) + Copy + Send + 'static) -> impl IntoView {
     let library = expect_context::<Library>();
     let files = LocalResource::new(move || library.files());
     let choose = move |_| {
         leptos::task::spawn_local(async move {
-            // The user may change their mind.
+            // The user may cancel.
             let Some(handles) = pick().await else { return };
             let chosen = read(&handles).await;
             if let Some(first) = chosen.first() {
-                // What cannot be remembered can still be used.
+                // Files that cannot be remembered can still be used.
                 let _ = library.put_files(first.name(), handles.into()).await;
                 files.refetch();
                 on_choose(chosen);
@@ -33,7 +33,7 @@ pub(crate) fn RememberedFiles(on_choose: impl Fn(Vec<File>) + Copy + Send + 'sta
     };
     let forget = move |name: String| {
         leptos::task::spawn_local(async move {
-            // A file that stays in the list can be forgotten again.
+            // If this fails, the file stays in the list.
             let _ = library.delete_files(name).await;
             files.refetch();
         });
@@ -74,7 +74,7 @@ fn has_picker() -> bool {
     Reflect::get(&window(), &PICKER.into()).is_ok_and(|picker| picker.is_function())
 }
 
-/// Handles of files that the user chooses.
+/// Lets the user choose files and returns their handles.
 async fn pick() -> Option<Array> {
     let options = Object::new();
     Reflect::set(&options, &"multiple".into(), &true.into()).ok()?;
@@ -83,7 +83,7 @@ async fn pick() -> Option<Array> {
     JsFuture::from(chosen).await.ok()?.dyn_into().ok()
 }
 
-/// The files behind handles, after asking the user if the browser wants that. None if one of them cannot be read.
+/// The files behind handles, after asking for permission if the browser requires it. Empty if any of them cannot be read.
 async fn read(handles: &Array) -> Vec<File> {
     let mut files = Vec::new();
     for handle in handles.iter() {
@@ -96,7 +96,7 @@ async fn read(handles: &Array) -> Vec<File> {
 }
 
 async fn read_one(handle: JsValue) -> Option<File> {
-    // Not in web-sys yet; where it is missing, reading needs no permission.
+    // Not in web-sys yet. Browsers without it need no permission.
     if let Ok(request) = Reflect::get(&handle, &"requestPermission".into()).and_then(JsCast::dyn_into::<Function>) {
         let answer: Promise = request.call0(&handle).ok()?.dyn_into().ok()?;
         if JsFuture::from(answer).await.ok()?.as_string().as_deref() != Some("granted") {

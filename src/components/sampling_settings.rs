@@ -1,11 +1,11 @@
-//! How answers are sampled: presets, and each number with what it does.
+//! Sampling settings: presets and individual parameters.
 
 use leptos::prelude::*;
 
 use crate::i18n::tr;
 use crate::settings::{Sampling, SettingsContext};
 
-/// A number: its key in the messages, its range and step, and how it is read and set.
+/// A numeric parameter. `key` is its message id, `range` its minimum, maximum and step.
 struct Number {
     key: &'static str,
     help: &'static str,
@@ -72,7 +72,7 @@ const PRESETS: [(&str, Sampling); 3] = [
     ("preset-creative", Sampling::CREATIVE),
 ];
 
-/// Presets and numbers.
+/// Presets and parameters.
 #[component]
 pub(crate) fn SamplingSettings() -> impl IntoView {
     let settings = expect_context::<SettingsContext>().0;
@@ -104,7 +104,7 @@ pub(crate) fn SamplingSettings() -> impl IntoView {
 fn NumberField(number: Number) -> impl IntoView {
     let settings = expect_context::<SettingsContext>().0;
     let Number { key, help, range: (min, max, step), get, set } = number;
-    // As many digits as the step has: 0.7 is not exact in 32 bits.
+    // Round to the step, because 0.7 is not exact in `f32`.
     let value = move || {
         let value = get(&settings.read().sampling);
         value.map(|value| ((value / step).round() * step * 1e6).round() / 1e6).map(|value| value.to_string())

@@ -10,7 +10,7 @@ use super::navigation::use_open_chat;
 use crate::chats::Chats;
 use crate::i18n::tr;
 
-/// Keys and what they do.
+/// Keys, and message ids that describe what they do.
 const SHORTCUTS: [(&str, &str); 7] = [
     ("?", "shortcut-help"),
     ("Ctrl K", "shortcut-search"),
@@ -21,7 +21,7 @@ const SHORTCUTS: [(&str, &str); 7] = [
     ("Shift Enter", "shortcut-newline"),
 ];
 
-/// Listens to the keyboard. `on_sidebar` opens or closes the list of conversations.
+/// Listens for shortcuts. `on_sidebar(true)` opens the sidebar, `on_sidebar(false)` toggles it.
 #[component]
 pub(crate) fn Shortcuts(on_sidebar: impl Fn(bool) + Copy + Send + Sync + 'static) -> impl IntoView {
     let chats = expect_context::<Chats>();
@@ -49,12 +49,12 @@ pub(crate) fn Shortcuts(on_sidebar: impl Fn(bool) + Copy + Send + Sync + 'static
     let listener = window_event_listener(leptos::ev::keydown, on_key);
     on_cleanup(move || listener.remove());
     let rows = || {
-        SHORTCUTS.map(|(keys, what)| {
+        SHORTCUTS.map(|(keys, label)| {
             let keys = keys.split(' ').map(|key| view! { <kbd>{key}</kbd> }).collect_view();
             view! {
                 <tr>
                     <td>{keys}</td>
-                    <td>{tr(what)}</td>
+                    <td>{tr(label)}</td>
                 </tr>
             }
         })
@@ -74,7 +74,7 @@ pub(crate) fn Shortcuts(on_sidebar: impl Fn(bool) + Copy + Send + Sync + 'static
     }
 }
 
-/// Whether the key goes into a field.
+/// Whether the key is typed into a field.
 fn is_writing(event: &KeyboardEvent) -> bool {
     let target = event.target().and_then(|target| target.dyn_into::<HtmlElement>().ok());
     target.is_some_and(|target| ["INPUT", "TEXTAREA", "SELECT"].contains(&target.tag_name().as_str()))

@@ -1,4 +1,4 @@
-//! The list of conversations, with search; a drawer on narrow screens.
+//! The sidebar: the list of conversations with search. A drawer on narrow screens.
 
 use leptos::prelude::*;
 use parlance_protocol::library::ConversationSummary;
@@ -12,7 +12,7 @@ use crate::i18n::{t, tr};
 
 const DAY_MS: f64 = 86_400_000.0;
 
-/// Conversations by folder and age. `on_leave` is called when one was chosen.
+/// Conversations by folder and age. `on_leave` is called after one was chosen or the drawer was closed.
 #[component]
 pub(crate) fn Sidebar(on_leave: impl Fn() + Copy + Send + Sync + 'static) -> impl IntoView {
     let chats = expect_context::<Chats>();
@@ -54,7 +54,7 @@ pub(crate) fn Sidebar(on_leave: impl Fn() + Copy + Send + Sync + 'static) -> imp
     };
     view! {
         <nav class="sidebar" aria-label=tr("conversations")>
-            <div class="sidebar-head">
+            <div class="sidebar-header">
                 <span class="brand">"Parlance"</span>
                 <div class="only-narrow">
                     <IconButton icon="close" label="close" on_press=on_leave />
@@ -73,7 +73,7 @@ pub(crate) fn Sidebar(on_leave: impl Fn() + Copy + Send + Sync + 'static) -> imp
                 on:input:target=move |event| query.set(event.target().value())
             />
             <div class="conversation-list" data-testid="conversations">{body}</div>
-            <div class="sidebar-foot">
+            <div class="sidebar-footer">
                 <a href="catalogue">
                     <Icon name="model" />
                     {tr("models")}
@@ -87,7 +87,7 @@ pub(crate) fn Sidebar(on_leave: impl Fn() + Copy + Send + Sync + 'static) -> imp
     }
 }
 
-/// Pinned conversations, then folders by name, then the others by age.
+/// Groups conversations: pinned ones, then folders by name, then the others by age.
 fn sections(list: Vec<ConversationSummary>, now_ms: f64) -> Vec<(String, Vec<ConversationSummary>)> {
     let mut sections: Vec<(u8, String, Vec<ConversationSummary>)> = Vec::new();
     for summary in list {
@@ -116,7 +116,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn conversations_stand_by_pin_folder_and_age() {
+    fn conversations_are_grouped_by_pin_folder_and_age() {
         let summary = |title: &str, days: f64| ConversationSummary {
             title: title.to_owned(),
             updated_ms: 1e12 - days * DAY_MS,

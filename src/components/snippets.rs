@@ -1,4 +1,4 @@
-//! Named texts that the user keeps: personas, prompts.
+//! An editor for named texts: personas and prompts.
 
 use leptos::prelude::*;
 
@@ -6,7 +6,7 @@ use super::icon_button::IconButton;
 use crate::i18n::tr;
 use crate::settings::{Settings, SettingsContext, Snippet};
 
-/// A list that can be added to and changed. `of` and `of_mut` say which texts of the settings they are.
+/// An editable list. `of` and `of_mut` select the texts in the settings; `title` and `text` are message ids.
 #[component]
 pub(crate) fn Snippets(
     title: &'static str,
@@ -15,7 +15,7 @@ pub(crate) fn Snippets(
     of_mut: fn(&mut Settings) -> &mut Vec<Snippet>,
 ) -> impl IntoView {
     let settings = expect_context::<SettingsContext>().0;
-    // Rows are made anew only when there are more or fewer, so that fields keep the focus.
+    // Rebuild rows only when their number changes, so that fields keep the focus.
     let count = Memo::new(move |_| of(&settings.read()).len());
     let row = move |index: usize| {
         let field = move |get: fn(&Snippet) -> String| of(&settings.read()).get(index).map(get).unwrap_or_default();

@@ -1,4 +1,4 @@
-//! The models kept on this device.
+//! The list of downloaded models.
 
 use leptos::prelude::*;
 use parlance_protocol::{ModelSource, StorageInfo, StoredModel};
@@ -8,17 +8,17 @@ use super::units;
 use crate::client::Client;
 use crate::i18n::{t, tf, tr};
 
-/// Kept models, those used last first, and the room that is left.
+/// Downloaded models, most recently used first, and the storage used.
 #[component]
 pub(crate) fn StorageList(storage: StorageInfo) -> impl IntoView {
     let sizes =
         [("used", units::bytes(storage.used_bytes).into()), ("quota", units::bytes(storage.quota_bytes).into())];
-    let room = tf("room-used", sizes);
+    let used = tf("storage-used", sizes);
     let share = storage.used_bytes / storage.quota_bytes.max(1.0);
-    let empty = storage.models.is_empty().then(|| view! { <p class="empty">{tr("no-kept-models")}</p> });
+    let empty = storage.models.is_empty().then(|| view! { <p class="empty">{tr("no-downloaded-models")}</p> });
     view! {
         <section data-testid="storage">
-            <p>{room}</p>
+            <p>{used}</p>
             <div class="bar" aria-hidden="true">
                 <div class="bar-fill" style:transform=format!("scaleX({share:.4})")></div>
             </div>
@@ -30,7 +30,7 @@ pub(crate) fn StorageList(storage: StorageInfo) -> impl IntoView {
     }
 }
 
-/// One kept model, and what can be done with it.
+/// A downloaded model with its actions.
 #[component]
 fn StoredModelView(model: StoredModel) -> impl IntoView {
     let client = expect_context::<Client>();
@@ -40,7 +40,7 @@ fn StoredModelView(model: StoredModel) -> impl IntoView {
         units::bytes(model.len_bytes)
     } else {
         let sizes = [("done", units::bytes(model.done_bytes).into()), ("total", units::bytes(model.len_bytes).into())];
-        tf("partly-kept", sizes)
+        tf("download-incomplete", sizes)
     };
     let used = if model.used_seconds > 0.0 {
         let ago = (js_sys::Date::now() / 1000.0 - model.used_seconds).max(0.0);
@@ -58,12 +58,12 @@ fn StoredModelView(model: StoredModel) -> impl IntoView {
         is_verifying.set(true);
         client.verify_stored(url.get_value());
     };
-    let verdict = move || match client.verified().read().get(&*url.read_value()) {
-        Some(true) => Some(t("is-intact")),
-        Some(false) => Some(t("is-damaged")),
-        None => is_verifying.get().then(|| t("is-being-read")),
+    let result = move || match client.verified().read().get(&*url.read_value()) {
+        Some(true) => Some(t("file-intact")),
+        Some(false) => Some(t("file-damaged")),
+        None => is_verifying.get().then(|| t("verifying")),
     };
-    let asks = RwSignal::new(false);
+    let is_confirming = RwSignal::new(false);
     let delete = move |_| client.delete_stored(url.get_value());
     view! {
         <li class="stored-model">
@@ -76,14 +76,14 @@ fn StoredModelView(model: StoredModel) -> impl IntoView {
                 <button on:click=load>{tr(if is_complete { "load" } else { "resume" })}</button>
                 <button on:click=verify disabled=!is_complete>{tr("verify")}</button>
                 <Show
-                    when=move || asks.get()
-                    fallback=move || view! { <button on:click=move |_| asks.set(true)>{tr("delete")}</button> }
+                    when=move || is_confirming.get()
+                    fallback=move || view! { <button on:click=move |_| is_confirming.set(true)>{tr("delete")}</button> }
                 >
-                    <button class="danger" on:click=delete>{tr("delete-for-good")}</button>
-                    <button on:click=move |_| asks.set(false)>{tr("cancel")}</button>
+                    <button class="danger" on:click=delete>{tr("delete-permanently")}</button>
+                    <button on:click=move |_| is_confirming.set(false)>{tr("cancel")}</button>
                 </Show>
             </div>
-            <p role="status" class="verdict">{verdict}</p>
+            <p role="status" class="verification">{result}</p>
         </li>
     }
 }

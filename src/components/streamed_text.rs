@@ -1,11 +1,11 @@
-//! Text that grows at its end. A token costs one append to a text node, however long the text is.
+//! Growing text. A token costs one append to a text node, however long the text is.
 
 use leptos::html::Div;
 use leptos::prelude::*;
 use leptos::wasm_bindgen::JsCast as _;
 use web_sys::Text;
 
-/// Shows `text`, which may only grow.
+/// Shows `text`, to which text may only be appended.
 #[component]
 pub(crate) fn StreamedText(text: Signal<String>) -> impl IntoView {
     let place = NodeRef::<Div>::new();
@@ -15,11 +15,11 @@ pub(crate) fn StreamedText(text: Signal<String>) -> impl IntoView {
         text.with(|text| {
             let added = text.get(shown_bytes..).unwrap_or_default();
             if !added.is_empty() {
-                // The framework leaves comments in an empty element, so the last child need not be text.
+                // The framework puts comment nodes into empty elements, so the last child may not be text.
                 let existing = place.last_child().and_then(|node| node.dyn_into::<Text>().ok());
                 let node = existing.unwrap_or_else(|| {
                     let node = document().create_text_node("");
-                    // A fresh node of this document can be appended.
+                    // Appending a new node does not fail.
                     let _ = place.append_child(&node);
                     node
                 });

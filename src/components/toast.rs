@@ -1,4 +1,4 @@
-//! What was just done, with a way back for a while.
+//! Brief notifications with an optional undo button.
 
 use std::time::Duration;
 
@@ -8,10 +8,10 @@ use super::icon_button::IconButton;
 use crate::chats::{Chats, Toast};
 use crate::i18n::tr;
 
-/// For how long it stands.
-const SHOWN: Duration = Duration::from_secs(10);
+/// How long a toast is shown.
+const DURATION: Duration = Duration::from_secs(10);
 
-/// A line at the bottom; nothing most of the time.
+/// The current toast, if there is one.
 #[component]
 pub(crate) fn Toasts() -> impl IntoView {
     let toast = expect_context::<Chats>().toast();
@@ -19,15 +19,15 @@ pub(crate) fn Toasts() -> impl IntoView {
         if let Some(timeout) = old.flatten() {
             timeout.clear();
         }
-        toast.read().is_some().then(|| set_timeout_with_handle(move || toast.set(None), SHOWN).ok()).flatten()
+        toast.read().is_some().then(|| set_timeout_with_handle(move || toast.set(None), DURATION).ok()).flatten()
     });
     let view = move |Toast { text, undo }: Toast| {
         let undo = undo.map(|undo| {
-            let take_back = move |_| {
+            let undo_and_close = move |_| {
                 undo();
                 toast.set(None);
             };
-            view! { <button on:click=take_back>{tr("undo")}</button> }
+            view! { <button on:click=undo_and_close>{tr("undo")}</button> }
         });
         view! {
             <div class="toast" data-testid="toast">

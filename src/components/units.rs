@@ -1,14 +1,14 @@
-//! Quantities as people read them, in the interface's language.
+//! Human-readable quantities in the interface's language.
 
 use crate::i18n::tf;
 
-/// A number with a fixed count of digits after the point.
+/// A number with a fixed number of decimals.
 pub(crate) fn decimal(number: f64, digits: u8) -> String {
     #[cfg(target_arch = "wasm32")]
     {
         let options = js_sys::Object::new();
         for name in ["minimumFractionDigits", "maximumFractionDigits"] {
-            // A plain object takes every property.
+            // Setting a property of a plain object does not fail.
             let _ = js_sys::Reflect::set(&options, &name.into(), &digits.into());
         }
         let locales = js_sys::Array::of1(&crate::i18n::language_tag().into());
@@ -22,7 +22,7 @@ pub(crate) fn decimal(number: f64, digits: u8) -> String {
     }
 }
 
-/// A size of at least some digits that mean something: `98.4 MB`, `4.20 GB`.
+/// A size with about three significant digits: `98.4 MB`, `4.20 GB`.
 pub(crate) fn bytes(bytes: f64) -> String {
     match bytes {
         bytes if bytes >= 1e9 => format!("{} GB", decimal(bytes / 1e9, 2)),
@@ -32,12 +32,12 @@ pub(crate) fn bytes(bytes: f64) -> String {
     }
 }
 
-/// A size that is known roughly: `98 MB`, `4.2 GB`.
+/// An approximate size: `98 MB`, `4.2 GB`.
 pub(crate) fn rounded_bytes(bytes: f64) -> String {
     if bytes >= 1e9 { format!("{} GB", decimal(bytes / 1e9, 1)) } else { format!("{} MB", decimal(bytes / 1e6, 0)) }
 }
 
-/// A number, with thousands apart or, from a million on, shortened: `4,096`, `135 million`.
+/// A number with thousands separators, or shortened from a million on: `4,096`, `135 million`.
 pub(crate) fn count(number: f64) -> String {
     match number {
         number if number >= 1e9 => tf("billions", [("number", decimal(number / 1e9, 1).into())]),
@@ -46,7 +46,7 @@ pub(crate) fn count(number: f64) -> String {
     }
 }
 
-/// A time to wait, rounded the way a person would say it: `12 s`, `3 min`.
+/// A rounded duration: `12 s`, `3 min`.
 pub(crate) fn duration(seconds: f64) -> String {
     match seconds {
         seconds if seconds < 1.0 => crate::i18n::t("under-a-second"),
@@ -57,7 +57,7 @@ pub(crate) fn duration(seconds: f64) -> String {
     }
 }
 
-/// A rate with as many digits as mean something: `9.4`, `127`.
+/// A rate with two or three significant digits: `9.4`, `127`.
 pub(crate) fn rate(per_second: f64) -> String {
     decimal(per_second, u8::from(per_second < 100.0))
 }

@@ -1,17 +1,17 @@
-//! Which browsers have WebGPU and how to enable it.
+//! Which browsers support WebGPU and how to enable it.
 
 use leptos::prelude::*;
 
 use crate::i18n::tr;
 
-/// Browser, where WebGPU is on without further ado, and what to do elsewhere.
+/// Browser, versions in which WebGPU is on by default, and the message id of advice for other versions.
 const BROWSERS: [(&str, &str, &str); 3] = [
     ("Chrome and Edge", "113 (Windows, macOS, ChromeOS), 121 (Android 12)", "webgpu-chrome"),
     ("Safari", "26 (macOS, iOS, iPadOS)", "webgpu-safari"),
     ("Firefox", "141 (Windows), 145 (macOS)", "webgpu-firefox"),
 ];
 
-/// A short guide for people whose browser gives no GPU.
+/// A short guide for browsers without GPU access.
 #[component]
 pub(crate) fn WebGpuHelp() -> impl IntoView {
     let row = |(browser, versions, advice): (&'static str, &'static str, &'static str)| {

@@ -1,4 +1,4 @@
-//! What stands where the conversation will be.
+//! The welcome screen of a new conversation.
 
 use leptos::prelude::*;
 
@@ -9,7 +9,7 @@ use crate::storage;
 
 const SUGGESTIONS: [&str; 3] = ["suggestion-fact", "suggestion-explain", "suggestion-write"];
 
-/// A greeting and a few questions to begin with.
+/// A greeting and a few suggestions.
 #[component]
 pub(crate) fn Welcome() -> impl IntoView {
     let chats = expect_context::<Chats>();
@@ -20,7 +20,7 @@ pub(crate) fn Welcome() -> impl IntoView {
     });
     let suggestion = move |key: &'static str| {
         let ask = move |_| {
-            // Asking is agreeing: the model that answers has to be loaded.
+            // Sending implies consent to load the model.
             storage::agree_to_load();
             chats.send(t(key));
         };

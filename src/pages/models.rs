@@ -1,4 +1,4 @@
-//! Models to choose from, with what they take and whether they fit.
+//! The models page: the catalogue, with memory requirements and whether models fit.
 
 use std::collections::BTreeSet;
 
@@ -6,8 +6,8 @@ use leptos::prelude::*;
 
 use crate::catalogue::{self, CatalogueModel, Fit};
 use crate::client::Client;
-use crate::components::model_choice::Choice;
 use crate::components::model_dialog::ModelDialog;
+use crate::components::model_inspection::Candidate;
 use crate::components::navigation::use_go_to_chat;
 use crate::components::notice::Notice;
 use crate::components::page_header::PageHeader;
@@ -22,22 +22,23 @@ pub(crate) fn ModelsPage() -> impl IntoView {
     client.list_stored();
     let catalogue = LocalResource::new(catalogue::fetch);
     let query = RwSignal::new(String::new());
-    let looked_at = RwSignal::new_local(None::<Option<Choice>>);
+    // The open model dialog, with the model that it shows first.
+    let dialog = RwSignal::new_local(None::<Option<Candidate>>);
     let go = use_go_to_chat();
     let close = StoredValue::new_local(move || {
-        looked_at.set(None);
-        // Whoever has chosen a model goes on to the chat, where its progress is shown.
+        dialog.set(None);
+        // If a model was chosen, go to the chat, which shows its progress.
         if client.is_loading().get_untracked() {
             go(None);
         }
     });
-    let look = move |model: CatalogueModel| looked_at.set(Some(model_url(&model.url).map(Choice::of_url)));
+    let inspect = move |model: CatalogueModel| dialog.set(Some(model_url(&model.url).map(Candidate::of_url)));
     let family = RwSignal::new(None::<String>);
     let families = Memo::new(move |_| {
         let all: BTreeSet<String> = catalogue.get().flatten().into_iter().flatten().map(|model| model.family).collect();
         all
     });
-    // The smallest first: they are what most devices can run.
+    // Smallest first: those are the ones most devices can run.
     let found = Memo::new(move |_| {
         let is_wanted = |model: &CatalogueModel| {
             model.matches(&query.read()) && family.read().as_ref().is_none_or(|family| *family == model.family)
@@ -62,13 +63,13 @@ pub(crate) fn ModelsPage() -> impl IntoView {
     let cards = move || {
         view! {
             <ul class="cards">
-                {found.get().into_iter().map(|model| view! { <ModelCard model on_look=look /> }).collect_view()}
+                {found.get().into_iter().map(|model| view! { <ModelCard model on_inspect=inspect /> }).collect_view()}
             </ul>
         }
     };
     let body = move || match catalogue.get() {
-        None => view! { <p role="status">{tr("looking")}</p> }.into_any(),
-        Some(None) => view! { <p class="empty">{tr("no-catalogue")}</p> }.into_any(),
+        None => view! { <p role="status">{tr("loading")}</p> }.into_any(),
+        Some(None) => view! { <p class="empty">{tr("catalogue-unavailable")}</p> }.into_any(),
         Some(Some(_)) if found.read().is_empty() => view! { <p class="empty">{tr("nothing-found")}</p> }.into_any(),
         Some(Some(_)) => cards().into_any(),
     };
@@ -84,16 +85,16 @@ pub(crate) fn ModelsPage() -> impl IntoView {
                     aria-label=tr("filter-models")
                     on:input:target=move |event| query.set(event.target().value())
                 />
-                <button data-testid="add-model" on:click=move |_| looked_at.set(Some(None))>
+                <button data-testid="add-model" on:click=move |_| dialog.set(Some(None))>
                     {tr("add-model")}
                 </button>
             </div>
-            <div class="actions" role="group" aria-label=tr("families")>
+            <div class="actions" role="group" aria-label=tr("model-families")>
                 {move || [None].into_iter().chain(families.get().into_iter().map(Some)).map(family_button).collect_view()}
             </div>
             <div data-testid="catalogue">{body}</div>
             {move || {
-                looked_at
+                dialog
                     .get()
                     .map(|first| view! { <ModelDialog first on_close=move || close.with_value(|close| close()) /> })
             }}
@@ -101,15 +102,15 @@ pub(crate) fn ModelsPage() -> impl IntoView {
     }
 }
 
-/// One model of the catalogue.
+/// One model in the catalogue.
 #[component]
-fn ModelCard(model: CatalogueModel, on_look: impl Fn(CatalogueModel) + Copy + 'static) -> impl IntoView {
+fn ModelCard(model: CatalogueModel, on_inspect: impl Fn(CatalogueModel) + Copy + 'static) -> impl IntoView {
     let client = expect_context::<Client>();
     let url = model_url(&model.url).unwrap_or_default();
-    let kept = Memo::new(move |_| {
-        let stored = client.stored().get()?.ok()?;
-        let kept = stored.models.into_iter().find(|kept| kept.url == url)?;
-        Some((kept.done_bytes, kept.len_bytes))
+    let downloaded = Memo::new(move |_| {
+        let storage = client.stored().get()?.ok()?;
+        let stored = storage.models.into_iter().find(|stored| stored.url == url)?;
+        Some((stored.done_bytes, stored.len_bytes))
     });
     let fit = model.fit(catalogue::device_gb());
     let (fit_name, fit_key) = match fit {
@@ -123,29 +124,29 @@ fn ModelCard(model: CatalogueModel, on_look: impl Fn(CatalogueModel) + Copy + 's
         let model = model.clone();
         move || {
             let parameters = tf("parameters", [("count", units::count(model.parameters * 1e9).into())]);
-            let context = tf("context-of", [("tokens", units::count(model.context.into()).into())]);
+            let context = tf("context-tokens", [("tokens", units::count(model.context.into()).into())]);
             let size = units::rounded_bytes(model.size_mb * 1e6);
             [parameters, model.quant.clone(), size, context, model.licence.clone()].join(" · ")
         }
     };
-    let verdict = move || {
+    let fit_text = move || {
         let needs = tf("needs-memory", [("size", units::rounded_bytes(memory_bytes).into())]);
         format!("{} · {needs}", t(fit_key))
     };
     let about = format!("about-{}", model.about);
     let status = move || {
-        kept.get().map(|(done, total)| {
+        downloaded.get().map(|(done, total)| {
             if done < total {
                 tf("part-of", [("part", units::bytes(done).into()), ("whole", units::bytes(total).into())])
             } else {
-                t("is-here")
+                t("already-downloaded")
             }
         })
     };
-    let action = move || match kept.get() {
+    let action = move || match downloaded.get() {
         Some((done, total)) if done < total => t("resume"),
         Some(_) => t("use-model"),
-        None => t("look"),
+        None => t("view-details"),
     };
     let name = model.name.clone();
     let chosen = model.clone();
@@ -154,10 +155,10 @@ fn ModelCard(model: CatalogueModel, on_look: impl Fn(CatalogueModel) + Copy + 's
             <h2>{name}</h2>
             <p>{move || t(&about)}</p>
             <p class="facts">{facts}</p>
-            <p class="fit" data-fit=fit_name>{verdict}</p>
+            <p class="fit" data-fit=fit_name>{fit_text}</p>
             <div class="actions">
-                <button on:click=move |_| on_look(chosen.clone())>{action}</button>
-                <span class="soft">{status}</span>
+                <button on:click=move |_| on_inspect(chosen.clone())>{action}</button>
+                <span class="muted">{status}</span>
             </div>
         </li>
     }

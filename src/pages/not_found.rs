@@ -1,10 +1,10 @@
-//! An address that leads nowhere.
+//! The page for unknown URLs.
 
 use leptos::prelude::*;
 
 use crate::i18n::tr;
 
-/// Says so and leads back.
+/// A message with a link back to the chat.
 #[component]
 pub(crate) fn NotFoundPage() -> impl IntoView {
     view! {

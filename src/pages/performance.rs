@@ -1,4 +1,4 @@
-//! How fast answers come, what the model takes, and a benchmark whose result can be copied.
+//! The performance page: generation speed, memory use, and a benchmark whose result can be copied.
 
 use leptos::prelude::*;
 use parlance_protocol::openai::{ChatCompletionRequest, RequestMessage, Usage};
@@ -13,11 +13,11 @@ use crate::components::plot::Plot;
 use crate::components::units;
 use crate::i18n::{t, tf, tr};
 
-/// Answers that a benchmark asks for; their median counts.
+/// Answers per benchmark; the medians are reported.
 const RUNS: usize = 3;
-/// Tokens of each.
+/// Tokens per answer.
 const TOKENS: u32 = 64;
-/// Times that the prompt's sentence is repeated.
+/// Repetitions of the sentence that makes up the prompt.
 const SENTENCES: usize = 12;
 
 /// The performance page.
@@ -25,12 +25,12 @@ const SENTENCES: usize = 12;
 pub(crate) fn PerformancePage() -> impl IntoView {
     let client = expect_context::<Client>();
     let rates = Signal::derive(move || {
-        client.answered().read().iter().map(|usage| usage.extra.decode_tokens_per_s).collect::<Vec<_>>()
+        client.usages().read().iter().map(|usage| usage.extra.decode_tokens_per_s).collect::<Vec<_>>()
     });
     let last = move || {
-        client.answered().read().last().map(|usage| {
+        client.usages().read().last().map(|usage| {
             tf(
-                "last-answer",
+                "last-response",
                 [
                     ("rate", units::rate(usage.extra.decode_tokens_per_s).into()),
                     ("prefill", units::rate(usage.extra.prefill_tokens_per_s).into()),
@@ -43,16 +43,16 @@ pub(crate) fn PerformancePage() -> impl IntoView {
         <main class="page">
             <PageHeader title="performance" />
             {move || match client.engine().get() {
-                EngineState::Ready(model) => view! { <Machine model=model.clone() /> <Benchmark model /> }.into_any(),
-                _ => view! { <p class="empty">{tr("no-model-to-measure")}</p> }.into_any(),
+                EngineState::Ready(model) => view! { <ModelStats model=model.clone() /> <Benchmark model /> }.into_any(),
+                _ => view! { <p class="empty">{tr("no-model-loaded")}</p> }.into_any(),
             }}
             <section>
-                <h2>{tr("speed-of-answers")}</h2>
+                <h2>{tr("generation-speed")}</h2>
                 <Show
                     when=move || !rates.read().is_empty()
-                    fallback=|| view! { <p class="empty">{tr("no-answers")}</p> }
+                    fallback=|| view! { <p class="empty">{tr("no-responses")}</p> }
                 >
-                    <Plot values=rates label=Signal::derive(|| t("speed-of-answers")) />
+                    <Plot values=rates label=Signal::derive(|| t("generation-speed")) />
                     <p>{last}</p>
                 </Show>
             </section>
@@ -60,9 +60,9 @@ pub(crate) fn PerformancePage() -> impl IntoView {
     }
 }
 
-/// The GPU and the memory.
+/// The model, its device and its memory use.
 #[component]
-fn Machine(model: ModelInfo) -> impl IntoView {
+fn ModelStats(model: ModelInfo) -> impl IntoView {
     let adapter = if model.adapter.is_empty() { "WebGPU".to_owned() } else { model.adapter };
     let features = if model.features.is_empty() { "–".to_owned() } else { model.features.join(", ") };
     let rows = [
@@ -71,7 +71,7 @@ fn Machine(model: ModelInfo) -> impl IntoView {
         ("features", features),
         ("weights", units::bytes(model.weight_bytes)),
         ("kv-cache", units::bytes(model.kv_bytes)),
-        ("worker-memory", units::bytes(model.peak_memory_bytes)),
+        ("peak-ram", units::bytes(model.peak_memory_bytes)),
     ];
     let rows = rows.map(|(name, value)| {
         view! {
@@ -90,7 +90,7 @@ fn Machine(model: ModelInfo) -> impl IntoView {
     }
 }
 
-/// How far a benchmark is.
+/// State of the benchmark.
 #[derive(Clone)]
 enum State {
     Idle,
@@ -99,7 +99,7 @@ enum State {
     Failed(Failure),
 }
 
-/// Asks the same several times, and tells the medians.
+/// Generates several answers and shows the medians.
 #[component]
 fn Benchmark(model: ModelInfo) -> impl IntoView {
     let client = expect_context::<Client>();
@@ -152,9 +152,9 @@ fn Benchmark(model: ModelInfo) -> impl IntoView {
     }
 }
 
-/// Asks once, and again until there are enough runs.
+/// Generates one answer, and repeats until there are enough runs.
 fn run(client: Client, state: RwSignal<State>, runs: Vec<Usage>) {
-    // Each prompt begins differently, so that none of it is in the cache.
+    // Each prompt starts differently, so that none of it is cached.
     let prompt = format!("{} {}", runs.len(), "The quick brown fox jumps over the lazy dog. ".repeat(SENTENCES));
     let request = ChatCompletionRequest {
         messages: vec![RequestMessage::new("user", format!("{prompt} Continue this text for as long as you can."))],
@@ -172,11 +172,11 @@ fn run(client: Client, state: RwSignal<State>, runs: Vec<Usage>) {
         }
         AnswerEvent::Failed(failure) => state.set(State::Failed(failure)),
         AnswerEvent::Lost => run(client, state, Vec::new()),
-        AnswerEvent::Reading(_) | AnswerEvent::Begun { .. } | AnswerEvent::Piece { .. } => {}
+        AnswerEvent::Prefill(_) | AnswerEvent::Started { .. } | AnswerEvent::Delta { .. } => {}
     });
 }
 
-/// Median speeds of decoding and prefill, and time to the first token.
+/// Medians of decode speed, prefill speed and time to first token.
 fn medians(runs: &[Usage]) -> [f64; 3] {
     let figures: [fn(&Usage) -> f64; 3] = [
         |usage| usage.extra.decode_tokens_per_s,

@@ -1,4 +1,4 @@
-//! A place to try structured output: a question, a JSON schema, and an answer that fits it.
+//! A playground for structured output: a prompt, a JSON schema, and an answer that matches it.
 
 use leptos::prelude::*;
 use parlance_protocol::openai::{ChatCompletionRequest, JsonSchema, RequestMessage, ResponseFormat};
@@ -25,20 +25,20 @@ const EXAMPLE_SCHEMA: &str = r#"{
 #[component]
 pub(crate) fn PlaygroundPage() -> impl IntoView {
     let client = expect_context::<Client>();
-    let question = RwSignal::new(t("playground-question"));
+    let prompt = RwSignal::new(t("playground-prompt"));
     let schema = RwSignal::new(EXAMPLE_SCHEMA.to_owned());
     let schema_error = RwSignal::new(None::<String>);
     let answer = RwSignal::new(String::new());
     let failure = RwSignal::new(None::<Failure>);
     let running = RwSignal::new(None::<RequestId>);
-    let take = move |event: AnswerEvent| match event {
-        AnswerEvent::Piece { content, .. } => answer.update(|answer| answer.push_str(&content)),
+    let handle = move |event: AnswerEvent| match event {
+        AnswerEvent::Delta { content, .. } => answer.update(|answer| answer.push_str(&content)),
         AnswerEvent::Finished { .. } | AnswerEvent::Lost => running.set(None),
         AnswerEvent::Failed(error) => {
             running.set(None);
             failure.set(Some(error));
         }
-        AnswerEvent::Reading(_) | AnswerEvent::Begun { .. } => {}
+        AnswerEvent::Prefill(_) | AnswerEvent::Started { .. } => {}
     };
     let run = move |_| {
         let parsed = serde_json::from_str(&schema.read_untracked());
@@ -49,7 +49,7 @@ pub(crate) fn PlaygroundPage() -> impl IntoView {
         storage::agree_to_load();
         let json_schema = JsonSchema { schema: Some(parsed), ..JsonSchema::default() };
         let request = ChatCompletionRequest {
-            messages: vec![RequestMessage::new("user", question.get_untracked())],
+            messages: vec![RequestMessage::new("user", prompt.get_untracked())],
             response_format: Some(ResponseFormat {
                 kind: "json_schema".to_owned(),
                 json_schema: Some(json_schema),
@@ -61,7 +61,7 @@ pub(crate) fn PlaygroundPage() -> impl IntoView {
             enable_thinking: Some(false),
             ..ChatCompletionRequest::default()
         };
-        running.set(Some(client.ask(request, take)));
+        running.set(Some(client.ask(request, handle)));
     };
     let stop = move |_| {
         if let Some(id) = running.get_untracked() {
@@ -74,15 +74,15 @@ pub(crate) fn PlaygroundPage() -> impl IntoView {
             <p>{tr("playground-text")}</p>
             <section>
                 <h2>
-                    <label for="question">{tr("question")}</label>
+                    <label for="prompt">{tr("prompt")}</label>
                 </h2>
                 <textarea
-                    id="question"
+                    id="prompt"
                     class="field"
                     rows="2"
                     dir="auto"
-                    prop:value=question
-                    on:input:target=move |event| question.set(event.target().value())
+                    prop:value=prompt
+                    on:input:target=move |event| prompt.set(event.target().value())
                 ></textarea>
                 <h2>
                     <label for="schema">{tr("json-schema")}</label>
@@ -104,7 +104,7 @@ pub(crate) fn PlaygroundPage() -> impl IntoView {
                         fallback=move || {
                             view! {
                                 <button class="primary" data-testid="run-schema" on:click=run>
-                                    {tr("ask")}
+                                    {tr("generate")}
                                 </button>
                             }
                         }
@@ -118,12 +118,12 @@ pub(crate) fn PlaygroundPage() -> impl IntoView {
     }
 }
 
-/// The answer as it comes, or why it failed.
+/// The answer as it is generated, or why it failed.
 #[component]
 fn Output(answer: RwSignal<String>, failure: RwSignal<Option<Failure>>, is_running: Signal<bool>) -> impl IntoView {
     view! {
         <section>
-            <h2>{tr("answer")}</h2>
+            <h2>{tr("response")}</h2>
             <pre
                 class="output"
                 tabindex="0"

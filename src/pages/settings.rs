@@ -1,8 +1,8 @@
-//! What the user can choose: language and looks, how answers are sampled, what the model is told, prompts, and their data.
+//! The settings page: interface, sampling, system prompt, prompts, allowed hosts and data.
 
 use leptos::prelude::*;
 
-use crate::components::allow_source::{AllowSourceHere, AllowedSources};
+use crate::components::allow_host::{AllowHost, AllowedHosts};
 use crate::components::data_controls::DataControls;
 use crate::components::page_header::PageHeader;
 use crate::components::sampling_settings::SamplingSettings;
@@ -18,25 +18,25 @@ pub(crate) fn SettingsPage() -> impl IntoView {
     view! {
         <main class="page">
             <PageHeader title="settings" />
-            <Looks />
+            <InterfaceSettings />
             <SamplingSettings />
-            <Instructions />
+            <PromptSettings />
             <Snippets
                 title="prompts"
                 text="prompts-text"
                 of=|settings| &settings.prompts
                 of_mut=|settings| &mut settings.prompts
             />
-            <AllowedSources />
+            <AllowedHosts />
             <DataControls />
             <Toasts />
         </main>
     }
 }
 
-/// Language, theme, density, keys.
+/// Language, theme, layout and the Enter key.
 #[component]
-fn Looks() -> impl IntoView {
+fn InterfaceSettings() -> impl IntoView {
     let settings = expect_context::<SettingsContext>().0;
     let languages = LOCALES.map(|(tag, name, _)| {
         view! {
@@ -65,12 +65,12 @@ fn Looks() -> impl IntoView {
     });
     view! {
         <section>
-            <h2>{tr("looks")}</h2>
+            <h2>{tr("interface")}</h2>
             <div class="row">
                 <label for="language">{tr("language")}</label>
                 <select id="language" on:change=set_language>
                     <option value="" selected=move || settings.read().language.is_none()>
-                        {tr("language-of-browser")}
+                        {tr("language-default")}
                     </option>
                     {languages}
                 </select>
@@ -85,9 +85,9 @@ fn Looks() -> impl IntoView {
     }
 }
 
-/// What the model is told first, and whether it thinks.
+/// System prompt, generation options, embedding model and personas.
 #[component]
-fn Instructions() -> impl IntoView {
+fn PromptSettings() -> impl IntoView {
     let settings = expect_context::<SettingsContext>().0;
     let personas = move || {
         settings
@@ -120,15 +120,15 @@ fn Instructions() -> impl IntoView {
                 on:change:target=move |event| settings.write().system_prompt = event.target().value()
             ></textarea>
             <div class="actions">{personas}</div>
-            <Toggle label="thinks" of=|settings| settings.thinks set=|settings, is_on| settings.thinks = is_on />
-            <Toggle label="uses-tools" of=|settings| settings.uses_tools set=|settings, is_on| settings.uses_tools = is_on />
+            <Toggle label="reasoning" of=|settings| settings.reasoning set=|settings, is_on| settings.reasoning = is_on />
+            <Toggle label="tool-use" of=|settings| settings.uses_tools set=|settings, is_on| settings.uses_tools = is_on />
             <Toggle
-                label="guesses-ahead"
-                of=|settings| settings.guesses_ahead
-                set=|settings, is_on| settings.guesses_ahead = is_on
+                label="speculative-decoding"
+                of=|settings| settings.prompt_lookup
+                set=|settings, is_on| settings.prompt_lookup = is_on
             />
             <Toggle
-                label="drops-oldest"
+                label="context-overflow"
                 of=|settings| settings.drops_oldest
                 set=|settings, is_on| settings.drops_oldest = is_on
             />
@@ -145,7 +145,7 @@ fn Instructions() -> impl IntoView {
                 prop:value=move || settings.read().embedding_model.clone()
                 on:change:target=move |event| settings.write().embedding_model = event.target().value()
             />
-            <AllowSourceHere url=Signal::derive(move || model_url(&settings.read().embedding_model)) />
+            <AllowHost url=Signal::derive(move || model_url(&settings.read().embedding_model)) />
         </section>
         <Snippets
             title="personas"
@@ -156,7 +156,7 @@ fn Instructions() -> impl IntoView {
     }
 }
 
-/// A choice of yes or no; `of` and `set` say which of the settings it is.
+/// A checkbox for the setting that `of` reads and `set` writes. `label` is a message id.
 #[component]
 fn Toggle(label: &'static str, of: fn(&Settings) -> bool, set: fn(&mut Settings, bool)) -> impl IntoView {
     let settings = expect_context::<SettingsContext>().0;

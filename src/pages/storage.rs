@@ -1,4 +1,4 @@
-//! What is kept on this device: models, with their sizes, and how much room there is.
+//! The storage page: downloaded models, their sizes, and free space.
 
 use leptos::html::Input;
 use leptos::prelude::*;
@@ -32,11 +32,11 @@ pub(crate) fn StoragePage() -> impl IntoView {
     let persistence = move || {
         is_persisted.get().map(|is_persisted| {
             if is_persisted {
-                view! { <p>{tr("is-persisted")}</p> }.into_any()
+                view! { <p>{tr("storage-persistent")}</p> }.into_any()
             } else {
                 view! {
                     <div class="row">
-                        <p>{tr("is-not-persisted")}</p>
+                        <p>{tr("storage-evictable")}</p>
                         <button on:click=move |_| { keep.dispatch(()); }>{tr("persist")}</button>
                     </div>
                 }
@@ -49,16 +49,16 @@ pub(crate) fn StoragePage() -> impl IntoView {
             <PageHeader title="storage" />
             <Notice />
             {move || match client.stored().get() {
-                None => view! { <p role="status">{tr("looking")}</p> }.into_any(),
+                None => view! { <p role="status">{tr("loading")}</p> }.into_any(),
                 Some(Err(failure)) => view! { <FailureNotice failure /> }.into_any(),
                 Some(Ok(storage)) => view! { <StorageList storage /> }.into_any(),
             }}
             <section>{persistence}</section>
             <section>
                 <h2>
-                    <label for="import-file">{tr("import-title")}</label>
+                    <label for="import-file">{tr("import-model")}</label>
                 </h2>
-                <p>{tr("import-text")}</p>
+                <p>{tr("import-model-text")}</p>
                 <input id="import-file" node_ref=field type="file" accept=".gguf" multiple on:change=import />
             </section>
         </main>

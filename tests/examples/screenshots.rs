@@ -75,7 +75,7 @@ fn main() -> Result<(), Error> {
 
     let session = Session::start(true)?;
     let page = session.open(&server.page("?model=http://localhost:1/model.gguf"))?;
-    page.wait_for("document.querySelector('[data-testid=allow-source]')", Duration::from_secs(60))?;
+    page.wait_for("document.querySelector('[data-testid=allow-host]')", Duration::from_secs(60))?;
     Camera { page: &page, folder: &folder }.take("not-allowed")?;
     page.navigate(&server.page(&format!("?model={}", server.faulty("page.html"))))?;
     load_from_link(&page)?;
@@ -101,11 +101,11 @@ fn conversations(server: &Server, folder: &PathBuf) -> Result<(), Error> {
     use_scripted_engine(page)?;
     ask(page, MARKDOWN)?;
     answer(page)?;
-    page.evaluate("document.querySelectorAll('[data-role=assistant] [aria-label=\"Another answer\"]')[0].click()")?;
+    page.evaluate("document.querySelectorAll('[data-role=assistant] [aria-label=Regenerate]')[0].click()")?;
     answer(page)?;
     page.evaluate("document.querySelector('[data-role=assistant]').scrollIntoView()")?;
     camera.take("markdown")?;
-    page.click("button[aria-label=Conversations]")?;
+    page.click("button[aria-label=Chats]")?;
     camera.take_at("conversations", SIZES[1])
 }
 

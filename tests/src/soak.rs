@@ -145,7 +145,7 @@ impl Soak {
                 chat::answer(page).map(drop)
             }
             4 => {
-                self.press("Another answer")?;
+                self.press("Regenerate")?;
                 chat::answer(page).map(drop)
             }
             5 => {

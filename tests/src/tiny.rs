@@ -3,7 +3,7 @@
 use std::io;
 
 use parlance_engine::gguf::{TensorType, Value, Writer};
-use parlance_engine::reference::random::Random;
+use parlance_engine::kernels::random::Random;
 use serde::Deserialize;
 use serde_json::Value as Json;
 

@@ -1,30 +1,31 @@
-//! Requests of the `OpenAI` API: which model they are for, and how they survive a loss of the GPU.
+//! Requests of the `OpenAI` API: which model answers them, and how they survive the loss of the GPU.
 
 use std::rc::Rc;
 
-use parlance_api::{Control, EmbeddingJob, Job, Language, Meta, Processors};
+use parlance_api::{ChatCodec, Control, EmbeddingJob, Job, Meta, Processors};
 use parlance_engine::EngineError;
 use parlance_engine::runtime::Loaded;
 use parlance_protocol::openai::Endpoint;
 use parlance_protocol::{Event, ModelSource, Phase, RequestId};
+use parlance_worker_core::residency::Missing;
 use serde_json::Value;
 use web_time::Instant;
 
 use crate::client::Client;
 use crate::error::WorkerError;
 use crate::interrupts::Guard;
-use crate::load::{LoadSpec, Resident};
+use crate::load::{LoadSpec, LoadedModel};
 use crate::server::Server;
 
-/// Tells one client of one request.
-struct Teller<'a> {
+/// Reports on one request to its client.
+struct Reporter<'a> {
     client: &'a Client,
     id: RequestId,
     guard: &'a Guard,
     start: Instant,
 }
 
-impl Control for Teller<'_> {
+impl Control for Reporter<'_> {
     fn prefilling(&self, done: usize, total: usize) {
         self.client.report(self.id, Phase::Prefill, done as f64, Some(total as f64), self.start);
     }
@@ -50,7 +51,7 @@ impl Server {
     ) -> Result<Event, WorkerError> {
         let wants_chat = endpoint != Endpoint::Embeddings;
         let index = self.find(client, id, guard, body.get("model").and_then(Value::as_str), wants_chat).await?;
-        let name = self.models[index].info.name.clone();
+        let name = self.models.model(index).info.name.clone();
         let meta = Meta {
             random: (js_sys::Math::random() * 9e15) as u64,
             created: (js_sys::Date::now() / 1000.0) as u64,
@@ -59,9 +60,10 @@ impl Server {
         let body = match endpoint {
             Endpoint::Embeddings => Some(self.embed(index, guard, EmbeddingJob::new(body, meta)?).await?),
             Endpoint::ChatCompletions | Endpoint::Completions | Endpoint::Models => {
-                let language = self.models[index].language.clone().ok_or(EngineError::WrongKind("it cannot chat"))?;
-                let job = new_job(endpoint, &language, body, meta, &self.shared.processors)?;
-                self.note_answer(&name);
+                let codec = self.models.model(index).model.codec.clone();
+                let codec = codec.ok_or(EngineError::WrongKind("it is an embedding model"))?;
+                let job = new_job(endpoint, &codec, body, meta, &self.shared.processors)?;
+                self.models.note_conversation(&name);
                 self.run(index, client, id, guard, job).await?
             }
         };
@@ -77,29 +79,31 @@ impl Server {
         guard: &Guard,
         mut job: Job,
     ) -> Result<Option<Value>, WorkerError> {
-        let teller = Teller { client, id, guard, start: Instant::now() };
-        let first = match &mut self.models[index].loaded {
-            Loaded::Decoder(model) => job.run(model, &teller).await,
-            Loaded::Encoder(_) => return Err(EngineError::WrongKind("it turns texts into vectors").into()),
+        let reporter = Reporter { client, id, guard, start: Instant::now() };
+        let first = match &mut self.models.model_mut(index).model.loaded {
+            Loaded::Decoder(model) => job.run(model, &reporter).await,
+            Loaded::Encoder(_) => return Err(EngineError::WrongKind("it is an embedding model").into()),
         };
         let error = match first.map_err(WorkerError::from) {
             Err(error) if error.is_gpu() => error,
             result => {
-                self.models[index].used = Instant::now();
+                self.note_use(index);
                 return result;
             }
         };
-        let spec = self.models[index].spec.clone();
+        let spec = self.models.model(index).spec.clone();
         self.forget_all();
         self.load_now(client, id, guard, spec).await?;
         client.post(&Event::Recovered { message: error.to_string() });
-        let Some(Resident { loaded: Loaded::Decoder(model), .. }) = self.models.last_mut() else { return Err(error) };
-        Ok(job.run(model, &teller).await?)
+        let Some(index) = self.models.latest(true) else { return Err(error) };
+        let LoadedModel { loaded: Loaded::Decoder(model), .. } = &mut self.models.model_mut(index).model else {
+            return Err(error);
+        };
+        Ok(job.run(model, &reporter).await?)
     }
 
     async fn embed(&mut self, index: usize, guard: &Guard, mut job: EmbeddingJob) -> Result<Value, WorkerError> {
-        let resident = &mut self.models[index];
-        let Loaded::Encoder(encoder) = &resident.loaded else {
+        let Loaded::Encoder(encoder) = &self.models.model(index).model.loaded else {
             return Err(WorkerError::OnlyChats);
         };
         while job.step(encoder).await? {
@@ -107,11 +111,16 @@ impl Server {
                 return Err(EngineError::Interrupted.into());
             }
         }
-        resident.used = Instant::now();
+        self.note_use(index);
         Ok(job.response())
     }
 
-    /// The place of the model for a request: the one it names, if that is loaded or kept on this device, or the last that fits.
+    fn note_use(&mut self, index: usize) {
+        let now = self.now();
+        self.models.model_mut(index).used = now;
+    }
+
+    /// The model for a request: the one that it names, if that is loaded or kept on this device, or the latest of its kind.
     async fn find(
         &mut self,
         client: &Client,
@@ -120,38 +129,31 @@ impl Server {
         name: Option<&str>,
         wants_chat: bool,
     ) -> Result<usize, WorkerError> {
-        let fits = |model: &Resident| model.info.can_chat == wants_chat;
-        if let Some(index) = self.models.iter().position(|model| Some(model.info.name.as_str()) == name) {
+        if let Some(index) = name.and_then(|name| self.models.named(name)) {
             return Ok(index);
         }
         if let Some(spec) = self.kept(name).await {
-            if !wants_chat || self.models.iter().any(|model| !model.info.can_chat) {
-                // Vectors and chats do not push each other out.
-                self.models.retain(|model| !fits(model));
-            } else {
-                self.models.clear();
-            }
+            self.models.make_room_for_kind(wants_chat);
             self.load_now(client, id, guard, spec).await?;
         }
-        if let Some(index) = self.models.iter().rposition(fits) {
+        if let Some(index) = self.models.latest(wants_chat) {
             return Ok(index);
         }
-        // What was freed because it was idle, or with its device.
-        if let Some(spec) = self.idle.take() {
+        if let Some(spec) = self.models.freed().cloned() {
             self.load_now(client, id, guard, spec).await?;
+            self.models.restored();
         }
-        match self.models.iter().rposition(fits) {
-            Some(index) => Ok(index),
-            None if self.models.is_empty() => Err(WorkerError::NoModel),
-            None if wants_chat => Err(EngineError::WrongKind("it turns texts into vectors").into()),
-            None => Err(WorkerError::OnlyChats),
-        }
+        self.models.latest(wants_chat).ok_or_else(|| match self.models.missing(wants_chat) {
+            Missing::NoModel => WorkerError::NoModel,
+            Missing::OnlyEmbeddings => EngineError::WrongKind("it is an embedding model").into(),
+            Missing::OnlyChats => WorkerError::OnlyChats,
+        })
     }
 
     /// A model that is kept on this device under this name.
     async fn kept(&self, name: Option<&str>) -> Option<LoadSpec> {
         let (store, name) = (self.shared.store().await?, name?);
-        let models = store.info().await.ok()?.models;
+        let models = store.info().await.models;
         let stem = |file: &str| file.strip_suffix(".gguf").unwrap_or(file).to_owned();
         let model =
             models.into_iter().find(|model| stem(&model.name) == stem(name) && model.done_bytes >= model.len_bytes)?;
@@ -161,13 +163,13 @@ impl Server {
 
 fn new_job(
     endpoint: Endpoint,
-    language: &Rc<Language>,
+    codec: &Rc<ChatCodec>,
     body: &Value,
     meta: Meta,
     processors: &Processors,
 ) -> Result<Job, WorkerError> {
     Ok(match endpoint {
-        Endpoint::Completions => Job::completion(language, body, meta, processors)?,
-        _ => Job::chat(language, body, meta, processors)?,
+        Endpoint::Completions => Job::completion(codec, body, meta, processors)?,
+        _ => Job::chat(codec, body, meta, processors)?,
     })
 }

@@ -1,25 +1,26 @@
-//! Who this worker answers: the page that started it, and other tabs and the site's service worker through channels.
+//! Whom this worker answers: the page that started it, and, through channels, other tabs and the site's service worker.
 
 use js_sys::{Array, Reflect};
 use parlance_protocol::{Event, FILES_KEY, Phase, REQUEST_KEY, Request, RequestId};
+use parlance_worker_core::hosts::AllowedHosts;
 use serde::Serialize as _;
 use wasm_bindgen::prelude::*;
 use web_sys::{BroadcastChannel, DedicatedWorkerGlobalScope, File, console};
 use web_time::Instant;
 
+use crate::election::events_channel;
 use crate::error::WorkerError;
 use crate::identity;
 use crate::interrupts::RequestKey;
-use crate::policy::AllowedHosts;
 
-/// Names a client: empty for the page that started this worker.
+/// Identifies a client: empty for the page that started this worker.
 pub(crate) type ClientId = String;
 
 /// A client.
 #[derive(Clone)]
 pub(crate) struct Client {
     pub(crate) id: ClientId,
-    /// Where models may be fetched from for it.
+    /// Hosts from which models may be fetched for it.
     pub(crate) allowed_hosts: AllowedHosts,
     port: Port,
 }
@@ -30,7 +31,7 @@ enum Port {
     Channel(BroadcastChannel),
 }
 
-/// A request with its sender and the files that travelled beside it.
+/// A request with its sender and the files that came with it.
 #[derive(Clone)]
 pub(crate) struct Incoming {
     pub(crate) client: Client,
@@ -49,7 +50,7 @@ impl Incoming {
         Ok(Self { client, request: request.resolved(), files })
     }
 
-    /// The request's name among those of all clients.
+    /// Identifies the request among those of all clients.
     pub(crate) fn key(&self) -> Option<RequestKey> {
         Some((self.client.id.clone(), self.request.id()?))
     }
@@ -64,11 +65,11 @@ impl Client {
 
     /// A client in another tab.
     pub(crate) fn remote(id: &str, allowed_hosts: AllowedHosts) -> Result<Self, JsValue> {
-        let channel = BroadcastChannel::new(&crate::link::events_channel(id))?;
+        let channel = BroadcastChannel::new(&events_channel(id))?;
         Ok(Self { id: id.to_owned(), allowed_hosts, port: Port::Channel(channel) })
     }
 
-    /// Posts an event. One that cannot be posted is logged: nobody is left to tell.
+    /// Posts an event. One that cannot be posted is logged: there is nobody left to tell.
     pub(crate) fn post(&self, event: &Event) {
         let posted = event
             .serialize(&serde_wasm_bindgen::Serializer::json_compatible())
@@ -82,21 +83,21 @@ impl Client {
         }
     }
 
-    /// Tells that a request failed.
+    /// Posts that a request failed.
     pub(crate) fn fail(&self, id: RequestId, error: WorkerError) {
         self.post(&Event::Failed { id, failure: error.into_failure() });
     }
 
-    /// Tells how far a request is.
+    /// Posts how far a request is.
     pub(crate) fn report(&self, id: RequestId, phase: Phase, done: f64, total: Option<f64>, since: Instant) {
         let seconds = since.elapsed().as_secs_f64();
         self.post(&Event::Progress { id, phase, done, total, seconds });
     }
 }
 
-/// Tells the page of a panic before the worker dies of it.
+/// Has panics posted to the page before the worker dies of them.
 pub(crate) fn post_panics() {
-    // The hook must be `Send`, which the scope is not; it is looked up anew instead.
+    // The hook must be `Send`, which the scope is not, so each panic looks it up.
     std::panic::set_hook(Box::new(|info| {
         let message = info.to_string();
         console::error_1(&message.as_str().into());

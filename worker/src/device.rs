@@ -1,4 +1,4 @@
-//! What models are computed on: the GPU through WebGPU, or the CPU where there is none.
+//! The device that computes models: the GPU through WebGPU, or the CPU where there is none.
 
 use std::sync::Arc;
 
@@ -10,11 +10,11 @@ use wasm_bindgen::JsValue;
 use wasm_bindgen_futures::JsFuture;
 use web_sys::MessageChannel;
 
-use crate::crew::Crew;
 use crate::error::WorkerError;
+use crate::threads::ThreadPool;
 
-/// Opens the device that was chosen. The automatic choice takes the CPU where WebGPU is missing, gives no adapter, or one that
-/// computes on the CPU: doing so without WebGPU in between is several times as fast.
+/// Opens the chosen device. The automatic choice takes the CPU where WebGPU is missing, or has no adapter, or one that computes on the CPU: without
+/// WebGPU in between, that is several times as fast.
 pub(crate) async fn open(choice: DeviceChoice) -> Result<Device, WorkerError> {
     if choice == DeviceChoice::Cpu {
         return Ok(cpu().await);
@@ -26,11 +26,11 @@ pub(crate) async fn open(choice: DeviceChoice) -> Result<Device, WorkerError> {
     }
 }
 
-/// The CPU, with all of its threads where the page is isolated from others.
+/// The CPU, with several threads where the page is cross-origin isolated.
 async fn cpu() -> Device {
     let cpu = Cpu::new(pause);
-    match Crew::open().await {
-        Some(crew) => cpu.with_crew(Arc::new(crew)).into(),
+    match ThreadPool::open().await {
+        Some(threads) => cpu.with_threads(Arc::new(threads)).into(),
         None => cpu.into(),
     }
 }
@@ -46,13 +46,13 @@ fn has_webgpu() -> bool {
         .is_ok_and(|gpu| gpu.is_truthy())
 }
 
-/// Lets messages and timers in. A message to oneself is the soonest task; a timer would wait four milliseconds.
+/// Lets messages and timers run. A message to oneself is the soonest possible task; a timer would wait four milliseconds.
 fn pause() -> LocalBoxFuture<'static, ()> {
     Box::pin(async {
         let Ok(channel) = MessageChannel::new() else { return };
         let arrived = Promise::new(&mut |resolve, _| channel.port1().set_onmessage(Some(&resolve)));
         if channel.port2().post_message(&JsValue::NULL).is_ok() {
-            // A promise that is only ever resolved.
+            // A promise that is never rejected.
             drop(JsFuture::from(arrived).await);
         }
         channel.port1().close();

@@ -1,9 +1,10 @@
-//! The worker's one error type and what clients hear of it.
+//! The worker's one error type, and what clients hear of it.
 
 use js_sys::Reflect;
 use parlance_api::RequestError;
 use parlance_engine::EngineError;
 use parlance_protocol::{Failure, FailureKind, Reason};
+use parlance_worker_core::FileError;
 use wasm_bindgen::JsValue;
 
 /// What can go wrong with a request.
@@ -13,42 +14,14 @@ pub(crate) enum WorkerError {
     Engine(#[from] EngineError),
     #[error(transparent)]
     Request(RequestError),
+    /// A model's file cannot be fetched, kept or read.
+    #[error(transparent)]
+    File(#[from] FileError),
     #[error("this browser offers no WebGPU")]
     NoWebGpu,
-    #[error("the model could not be fetched: the server answered {status} for {url}")]
-    Status { status: u16, url: String },
-    #[error("the model could not be fetched: {0}")]
-    Network(String),
-    /// A length that no model has, or a range that nobody asked for.
-    #[error("the model could not be fetched: the server's answer makes no sense ({header})")]
-    BadAnswer { header: String },
-    #[error("this page may not connect to {host}, because nobody has allowed it yet")]
-    NotAllowed { host: String },
-    /// Beside the file that was begun; never told.
-    #[error("the model could not be fetched: the file at its address changed meanwhile; try again")]
-    Changed,
-    #[error("the model on this device is damaged; it was removed, load it again")]
-    Damaged,
-    /// What came, or was kept, is not what its address or its source says.
-    #[error(
-        "{file} was refused: its checksum is not the one that its address or its host tells; nothing of it is kept"
-    )]
-    WrongChecksum { file: String },
-    /// A fault of the file itself, not of the copy here.
+    /// A problem of the file itself, not of the copy here.
     #[error("no model can be made of the file on this device, though its checksum is right: {0}")]
     UnusableCopy(EngineError),
-    #[error(
-        "the model's address may end in #sha256= and the checksum of each of its {files} files, 64 hexadecimal digits, \
-         separated by commas; what stands there cannot be compared"
-    )]
-    BadPin { files: u32 },
-    #[error(
-        "this device's storage is full: {needed} MB are needed{}; delete a model that you do not need",
-        free_text(*free_bytes), needed = needed_bytes.div_ceil(1_000_000)
-    )]
-    StorageFull { needed_bytes: u64, free_bytes: Option<u64> },
-    #[error("this device's storage cannot be used: {0}")]
-    Storage(String),
     #[error("no model is loaded; load one first")]
     NoModel,
     #[error("the model loaded is for chats; load an embedding model")]
@@ -57,17 +30,11 @@ pub(crate) enum WorkerError {
     NoStorage,
     #[error("this model is not on this device any more")]
     NotKept,
-    #[error("the model's address is none that can be fetched")]
-    BadAddress,
     #[error("choose one GGUF file, or all parts of one model in several files")]
     SeveralModels,
-    /// What only other programs than the page ask for.
+    /// A mistake that the page does not make, only other programs.
     #[error("{0}")]
     BadRequest(&'static str),
-}
-
-fn free_text(free_bytes: Option<u64>) -> String {
-    free_bytes.map(|bytes| format!(", {} MB are left", bytes / 1_000_000)).unwrap_or_default()
 }
 
 impl From<RequestError> for WorkerError {
@@ -81,25 +48,6 @@ impl From<RequestError> for WorkerError {
 }
 
 impl WorkerError {
-    /// A network error from whatever JavaScript threw.
-    pub(crate) fn network(thrown: &JsValue) -> Self {
-        Self::Network(message_of(thrown))
-    }
-
-    /// A storage error from whatever JavaScript threw.
-    pub(crate) fn storage(thrown: &JsValue) -> Self {
-        match Self::name_of(thrown).as_deref() {
-            Some("QuotaExceededError") => Self::StorageFull { needed_bytes: 0, free_bytes: None },
-            Some("NoModificationAllowedError") => Self::Storage("the file is in use; try again later".to_owned()),
-            _ => Self::Storage(message_of(thrown)),
-        }
-    }
-
-    /// The name of what JavaScript threw.
-    pub(crate) fn name_of(thrown: &JsValue) -> Option<String> {
-        Reflect::get(thrown, &"name".into()).ok().and_then(|name| name.as_string())
-    }
-
     /// What clients hear.
     pub(crate) fn into_failure(self) -> Failure {
         let mut failure = Failure::new(self.kind(), self.to_string()).with_reason(self.reason());
@@ -119,9 +67,9 @@ impl WorkerError {
         failure
     }
 
-    /// Whether it says that the file is no model that can be used.
+    /// Whether no model can be made of the file.
     pub(crate) fn is_bad_model(&self) -> bool {
-        matches!(self, Self::Damaged) || self.kind() == FailureKind::BadModel
+        self.kind() == FailureKind::BadModel
     }
 
     /// Whether the device failed, so that a new one may do better.
@@ -131,22 +79,18 @@ impl WorkerError {
 
     fn kind(&self) -> FailureKind {
         match self {
+            Self::File(error) => error.kind(),
             Self::NoWebGpu => FailureKind::NoWebGpu,
-            Self::Status { .. } | Self::Network(_) | Self::BadAnswer { .. } | Self::Changed => FailureKind::Network,
-            Self::NotAllowed { .. } => FailureKind::NotAllowed,
             Self::BadRequest(_)
-            | Self::BadPin { .. }
             | Self::NoModel
             | Self::OnlyChats
             | Self::NoStorage
             | Self::NotKept
-            | Self::BadAddress
             | Self::SeveralModels
             | Self::Request(RequestError::Field { .. }) => FailureKind::BadRequest,
             Self::Request(RequestError::QuestionTooLong { .. }) => FailureKind::ContextOverflow,
             Self::Request(_) => FailureKind::Unsupported,
-            Self::Damaged | Self::WrongChecksum { .. } | Self::UnusableCopy(_) => FailureKind::BadModel,
-            Self::StorageFull { .. } | Self::Storage(_) => FailureKind::Storage,
+            Self::UnusableCopy(_) => FailureKind::BadModel,
             Self::Engine(error) => match error {
                 EngineError::NoGpu(_) => FailureKind::NoWebGpu,
                 EngineError::NotGguf { .. }
@@ -176,26 +120,13 @@ impl WorkerError {
         match self {
             Self::Engine(error) => reason_of_engine(error),
             Self::Request(error) => reason_of_request(error),
+            Self::File(error) => error.reason(),
             Self::NoWebGpu => Reason::NoWebGpu,
-            Self::Status { status, url } => Reason::HttpStatus { status: *status, url: url.clone() },
-            Self::Network(detail) => Reason::Network { detail: detail.clone() },
-            Self::NotAllowed { host } => Reason::NotAllowed { host: host.clone() },
-            Self::Changed => Reason::Changed,
-            Self::Damaged => Reason::Damaged,
-            Self::BadAnswer { header } => Reason::BadAnswer { detail: header.clone() },
-            Self::WrongChecksum { file } => Reason::WrongChecksum { name: file.clone() },
             Self::UnusableCopy(error) => Reason::UnusableCopy { detail: error.to_string() },
-            Self::BadPin { files } => Reason::BadPin { files: *files },
-            Self::StorageFull { needed_bytes, free_bytes } => Reason::StorageFull {
-                needed_bytes: *needed_bytes as f64,
-                free_bytes: free_bytes.map(|bytes| bytes as f64),
-            },
-            Self::Storage(detail) => Reason::Storage { detail: detail.clone() },
             Self::NoModel => Reason::NoModel,
             Self::OnlyChats => Reason::OnlyChats,
             Self::NoStorage => Reason::NoStorage,
             Self::NotKept => Reason::NotKept,
-            Self::BadAddress => Reason::BadAddress,
             Self::SeveralModels => Reason::SeveralModels,
             Self::BadRequest(_) => Reason::Other,
         }
@@ -242,10 +173,29 @@ fn reason_of_engine(error: &EngineError) -> Reason {
         EngineError::InvalidSampling { name, range, .. } => {
             Reason::Field { name: name.to_owned(), detail: format!("it must be {range}") }
         }
-        // No page asks for snapshots.
+        // The page never asks for snapshots.
         EngineError::BadSnapshot(_) => Reason::Other,
         EngineError::Interrupted => Reason::Interrupted,
     }
+}
+
+/// A network error from whatever JavaScript threw.
+pub(crate) fn network_error(thrown: &JsValue) -> FileError {
+    FileError::Network(message_of(thrown))
+}
+
+/// A storage error from whatever JavaScript threw.
+pub(crate) fn storage_error(thrown: &JsValue) -> FileError {
+    match name_of(thrown).as_deref() {
+        Some("QuotaExceededError") => FileError::StorageFull { needed_bytes: 0, free_bytes: None },
+        Some("NoModificationAllowedError") => FileError::Storage("the file is in use; try again later".to_owned()),
+        _ => FileError::Storage(message_of(thrown)),
+    }
+}
+
+/// The name of what JavaScript threw.
+pub(crate) fn name_of(thrown: &JsValue) -> Option<String> {
+    Reflect::get(thrown, &"name".into()).ok().and_then(|name| name.as_string())
 }
 
 fn message_of(thrown: &JsValue) -> String {

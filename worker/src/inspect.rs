@@ -1,17 +1,17 @@
-//! Saying what a model is and whether it fits, before it is loaded.
+//! Describing a model before it is loaded: what it is, and whether it fits.
 
 use std::collections::BTreeMap;
 
 use parlance_engine::fit::Description;
 use parlance_engine::gguf::{Gguf, TensorInfo};
 use parlance_protocol::{ModelDescription, Settings};
+use parlance_worker_core::hosts::AllowedHosts;
 
 use crate::device;
 use crate::error::WorkerError;
 use crate::load::{LoadSpec, cache_format};
-use crate::policy::AllowedHosts;
 use crate::source::{ModelHeaders, Part};
-use crate::storage::{Store, estimate, try_template};
+use crate::storage::{Store, try_template, usage};
 
 /// Reads a model's header and plans it for this device.
 pub(crate) async fn inspect(
@@ -51,7 +51,7 @@ pub(crate) async fn inspect(
         can_chat: matches!(description, Description::Decoder { .. }),
         warning,
         stored_bytes: stored_bytes as f64,
-        free_bytes: estimate().await.map(|(used, quota)| quota.saturating_sub(used) as f64),
+        free_bytes: usage().await.map(|usage| usage.free_bytes() as f64),
     })
 }
 
@@ -60,8 +60,8 @@ async fn stored_bytes(parts: &[Part], store: Option<&Store>) -> u64 {
     let mut bytes = 0;
     for part in parts {
         bytes += match (part, store) {
-            (Part::Stored(entry), _) => entry.done_bytes(),
-            (Part::Url(file), Some(store)) => store.find(file).await.map_or(0, |entry| entry.done_bytes()),
+            (Part::Stored(entry), _) => entry.file.done_bytes(),
+            (Part::Url(file), Some(store)) => store.find(file).await.map_or(0, |entry| entry.file.done_bytes()),
             _ => 0,
         };
     }

@@ -1,67 +1,42 @@
-//! Where models may come from. Every client has a list of hosts, and nothing is fetched for it from elsewhere. Beyond that, a worker inherits
-//! the Content-Security-Policy of the page that started it; a request that this forbids fails like one without a network, and only an event
-//! tells the difference.
+//! Where models may be fetched from. Every client has a list of hosts, and nothing is fetched for it from elsewhere. In addition, a worker inherits
+//! the Content-Security-Policy of the page that started it; a request that this forbids fails as if there were no network, and only an event tells
+//! the difference.
 
 use std::cell::RefCell;
 use std::collections::HashSet;
-use std::rc::Rc;
 
 use js_sys::{Array, Function, JsString, Object, Reflect};
-use serde::Deserialize;
+use parlance_worker_core::FileError;
+use parlance_worker_core::hosts::AllowedHosts;
 use wasm_bindgen::closure::Closure;
 use wasm_bindgen::{JsCast as _, JsValue};
 use web_sys::{DedicatedWorkerGlobalScope, SecurityPolicyViolationEvent, Url};
 
-use crate::error::WorkerError;
-
-/// The origins that a client lets models be fetched from; `*.` stands for any name below a domain, as in a Content-Security-Policy.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
-#[serde(from = "Vec<String>")]
-pub(crate) struct AllowedHosts(Rc<[String]>);
-
-impl From<Vec<String>> for AllowedHosts {
-    fn from(origins: Vec<String>) -> Self {
-        Self(origins.into())
-    }
+/// The hosts that a message lists; none if it has no list.
+pub(crate) fn hosts_from_js(list: &JsValue) -> AllowedHosts {
+    let origins = Array::is_array(list).then(|| Array::from(list));
+    let origins: Vec<String> = origins.iter().flat_map(Array::iter).filter_map(|origin| origin.as_string()).collect();
+    origins.into()
 }
 
-impl AllowedHosts {
-    /// As a message lists them; none where it has no list.
-    pub(crate) fn from_js(list: &JsValue) -> Self {
-        let origins = Array::is_array(list).then(|| Array::from(list));
-        Self(origins.iter().flat_map(Array::iter).filter_map(|origin| origin.as_string()).collect())
-    }
-
-    /// As messages list them.
-    pub(crate) fn to_js(&self) -> Array {
-        self.0.iter().map(|origin| JsString::from(origin.as_str())).collect()
-    }
-
-    /// An error unless an address may be asked. Where its host sends files from is up to the host, and to the page's policy.
-    pub(crate) fn check(&self, url: &str) -> Result<(), WorkerError> {
-        let parsed = Url::new(url).ok().filter(|url| !url.host().is_empty() || url.protocol() == "blob:");
-        let url = parsed.ok_or(WorkerError::BadAddress)?;
-        if self.permits(&url.origin()) { Ok(()) } else { Err(WorkerError::NotAllowed { host: url.host() }) }
-    }
-
-    fn permits(&self, origin: &str) -> bool {
-        self.0.iter().any(|allowed| is_meant(allowed, origin))
-    }
+/// Hosts as messages list them.
+pub(crate) fn hosts_to_js(hosts: &AllowedHosts) -> Array {
+    hosts.origins().iter().map(|origin| JsString::from(origin.as_str())).collect()
 }
 
-/// Whether an origin is one that is allowed.
-fn is_meant(allowed: &str, origin: &str) -> bool {
-    let Some((scheme, domain)) = allowed.split_once("*.") else { return allowed == origin };
-    let below = origin.strip_prefix(scheme).and_then(|host| host.strip_suffix(domain));
-    scheme.ends_with("://") && below.is_some_and(|name| name.len() > 1 && name.ends_with('.'))
+/// Checks that `url` may be requested. Where its host redirects to is up to the host, and to the page's policy.
+pub(crate) fn check(hosts: &AllowedHosts, url: &str) -> Result<(), FileError> {
+    let parsed = Url::new(url).ok().filter(|url| !url.host().is_empty() || url.protocol() == "blob:");
+    let url = parsed.ok_or(FileError::BadAddress)?;
+    if hosts.permits(&url.origin()) { Ok(()) } else { Err(FileError::NotAllowed { host: url.host() }) }
 }
 
 thread_local! {
-    /// Hosts, with their ports, that a request was refused to.
+    /// Hosts, with their ports, to which the policy refused a request.
     static REFUSED: RefCell<HashSet<String>> = RefCell::default();
 }
 
-/// Begins to listen.
+/// Begins to listen for violations of the policy.
 pub(crate) fn listen() {
     let on_violation = Closure::<dyn Fn(SecurityPolicyViolationEvent)>::new(|event: SecurityPolicyViolationEvent| {
         if let Some(host) = host_of(&event.blocked_uri()) {
@@ -69,13 +44,13 @@ pub(crate) fn listen() {
         }
     });
     let scope: DedicatedWorkerGlobalScope = js_sys::global().unchecked_into();
-    // Fails only for listeners that are none.
+    // It fails only for values that are not listeners.
     let _ = scope.add_event_listener_with_callback("securitypolicyviolation", on_violation.as_ref().unchecked_ref());
     // It listens as long as the worker lives.
     on_violation.forget();
 }
 
-/// Where the page's policy asks for Trusted Types: lets this worker start workers of its own script, and of no other. May be said again.
+/// Where the page's policy requires Trusted Types: lets this worker start workers from its own script, and from no other. May be called again.
 pub(crate) fn allow_own_script() -> Result<(), JsValue> {
     let factory = Reflect::get(&js_sys::global(), &"trustedTypes".into())?;
     if !factory.is_object() || Reflect::get(&factory, &"defaultPolicy".into())?.is_object() {
@@ -95,46 +70,13 @@ pub(crate) fn allow_own_script() -> Result<(), JsValue> {
 }
 
 /// The error of a request that failed, if the policy forbids it.
-pub(crate) async fn refusal(url: &str) -> Option<WorkerError> {
+pub(crate) async fn refusal(url: &str) -> Option<FileError> {
     // The event is a task of its own.
     gloo_timers::future::sleep(std::time::Duration::from_millis(20)).await;
     let host = host_of(url)?;
-    REFUSED.with_borrow(|refused| refused.contains(&host)).then_some(WorkerError::NotAllowed { host })
+    REFUSED.with_borrow(|refused| refused.contains(&host)).then_some(FileError::NotAllowed { host })
 }
 
 fn host_of(url: &str) -> Option<String> {
     Some(Url::new(url).ok()?.host()).filter(|host| !host.is_empty())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_host_is_allowed_by_its_origin() {
-        let hosts = ["https://models.example.org", "https://*.hf.co", "http://*.local:8080", "*.bare.org"];
-        let allowed = AllowedHosts::from(hosts.map(str::to_owned).to_vec());
-        let meant = ["https://models.example.org", "https://cdn.hf.co", "https://a.b.hf.co", "http://nas.local:8080"];
-        for origin in meant {
-            assert!(allowed.permits(origin), "{origin}");
-        }
-        for origin in [
-            "http://models.example.org",
-            "https://models.example.org:444",
-            "https://example.org",
-            "https://models.example.org.evil.net",
-            "https://hf.co",
-            "https://.hf.co",
-            "https://evilhf.co",
-            "http://cdn.hf.co",
-            "https://cdn.hf.co:444",
-            "http://nas.local",
-            "https://a.bare.org",
-            "null",
-            "",
-        ] {
-            assert!(!allowed.permits(origin), "{origin}");
-        }
-        assert!(!AllowedHosts::default().permits("https://models.example.org"), "nothing is allowed by itself");
-    }
 }

@@ -1,9 +1,14 @@
-//! Model bytes from URLs, files and this device's storage, as streams of chunks.
+//! The bytes of models, from URLs, files and this device's storage, as streams of chunks.
 
 use js_sys::{Reflect, Uint8Array};
 use parlance_engine::EngineError;
 use parlance_engine::gguf::{Gguf, Parsed, part_names};
 use parlance_protocol::ModelSource;
+use parlance_worker_core::FileError;
+use parlance_worker_core::address::{FileAddress, LOCAL, file_name};
+use parlance_worker_core::checksum::{Beginning, FileChecksum};
+use parlance_worker_core::hosts::AllowedHosts;
+use parlance_worker_core::http::Answer;
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::JsFuture;
 use web_sys::{
@@ -11,14 +16,11 @@ use web_sys::{
     Response,
 };
 
-use crate::address::{FileAddress, LOCAL, file_name, sha256};
-use crate::checksum::{Beginning, Checksum};
-use crate::error::WorkerError;
-use crate::lengths::{in_content_length, in_content_range};
-use crate::policy::{self, AllowedHosts};
+use crate::error::{WorkerError, network_error};
 use crate::storage::{Entry, Reader, Store};
+use crate::{address, policy};
 
-/// Bytes of a header that are asked for at first: most are a few megabytes, because of the vocabulary.
+/// Bytes that are requested at first to read a header: most headers have a few megabytes, because of the vocabulary.
 const HEADER_BYTES: u64 = 4 << 20;
 
 /// One file of a model.
@@ -29,8 +31,8 @@ pub(crate) enum Part {
 }
 
 impl Part {
-    /// The files of a model, in order; `files` are those that came with [`ModelSource::File`]. Those on this device are taken from
-    /// there; the others only from allowed hosts. Nothing is fetched but by this.
+    /// The files of a model, in order; `files` are those that came with [`ModelSource::File`]. Those on this device are read from there, the
+    /// others are fetched from allowed hosts only: there is no other way to a [`Part::Url`], and nothing else is fetched.
     pub(crate) async fn of(
         source: &ModelSource,
         files: Vec<File>,
@@ -42,7 +44,7 @@ impl Part {
             ModelSource::File { .. } => return Self::in_order(files),
         };
         let mut found = Vec::new();
-        for file in FileAddress::all(url)? {
+        for file in address::files(url)? {
             let stored = match store {
                 Some(store) => store.find_complete(&file).await,
                 None => None,
@@ -51,7 +53,7 @@ impl Part {
                 Some(entry) => Self::Stored(Box::new(entry)),
                 None if file.url.starts_with(LOCAL) => return Err(WorkerError::NotKept),
                 None => {
-                    allowed_hosts.check(&file.url)?;
+                    policy::check(allowed_hosts, &file.url)?;
                     Self::Url(file)
                 }
             });
@@ -63,7 +65,7 @@ impl Part {
         files.sort_by_key(File::name);
         let names: Vec<String> = files.iter().map(File::name).collect();
         match names.as_slice() {
-            [] => return Err(WorkerError::BadRequest("the request names a file but brings none")),
+            [] => return Err(WorkerError::BadRequest("the request names a file but has none with it")),
             [_] => {}
             [first, ..] if part_names(first).as_ref() == Some(&names) => {}
             _ => return Err(WorkerError::SeveralModels),
@@ -72,36 +74,38 @@ impl Part {
     }
 
     /// Opens the whole file.
-    pub(crate) async fn open(&self) -> Result<Opened<'_>, WorkerError> {
+    pub(crate) async fn open(&self) -> Result<Opened<'_>, FileError> {
         Ok(match self {
             Self::Url(file) => {
-                let Fetched { stream, len_bytes, sha256, .. } = ByteStream::fetch(&file.url, None).await?;
-                let expected = file.pin.clone().or(sha256);
-                let checksum = expected.map(|expected| Checksum::comparing(file_name(&file.url), expected));
-                Opened { chunks: Chunks::Stream(stream), len_bytes, checksum }
+                let Fetched { stream, answer } = ByteStream::fetch(&file.url, None).await?;
+                let expected = file.pin.clone().or(answer.sha256);
+                let checksum = expected.map(|expected| FileChecksum::new(file_name(&file.url), Some(expected)));
+                Opened { chunks: Chunks::Stream(stream), len_bytes: answer.len_bytes, checksum, unsealed: None }
             }
             Self::File(file) => {
                 let chunks = Chunks::Stream(ByteStream::of_file(file)?);
-                Opened { chunks, len_bytes: Some(file.size() as u64), checksum: None }
+                Opened { chunks, len_bytes: Some(file.size() as u64), checksum: None, unsealed: None }
             }
             Self::Stored(entry) => {
                 let reader = entry.reader().await?;
                 let len_bytes = Some(reader.len_bytes());
-                let checksum = if entry.seal().await.is_none() { Some(Checksum::sealing(entry)) } else { None };
-                Opened { chunks: Chunks::Stored(reader), len_bytes, checksum }
+                let unsealed = if entry.seal().await.is_none() { Some(&**entry) } else { None };
+                let checksum = unsealed.map(|entry| FileChecksum::new(entry.file_name(), None));
+                Opened { chunks: Chunks::Stored(reader), len_bytes, checksum, unsealed }
             }
         })
     }
 
-    /// Reads the header and no more than that.
+    /// Reads the header and little more.
     async fn header(&self) -> Result<Header, WorkerError> {
         let mut bytes = Vec::new();
         let mut wanted = HEADER_BYTES;
         loop {
             let (mut chunks, len_bytes, is_partial) = match self {
                 Self::Url(file) => {
-                    let fetched = ByteStream::fetch(&file.url, Some((bytes.len() as u64, wanted))).await?;
-                    (Chunks::Stream(fetched.stream), fetched.len_bytes, fetched.is_partial)
+                    let Fetched { stream, answer } =
+                        ByteStream::fetch(&file.url, Some((bytes.len() as u64, wanted))).await?;
+                    (Chunks::Stream(stream), answer.len_bytes, answer.is_partial)
                 }
                 Self::File(_) | Self::Stored(_) => {
                     let Opened { chunks, len_bytes, .. } = self.open().await?;
@@ -111,7 +115,7 @@ impl Part {
             if !is_partial {
                 bytes.clear();
             }
-            // A server that knows no ranges, or cares for none, sends everything; then reading stops where the header ends.
+            // A server that ignores ranges sends everything; then reading stops once the header may be complete.
             while let Some(chunk) = chunks.next().await? {
                 bytes.extend(chunk);
                 if bytes.len() as u64 >= wanted {
@@ -123,7 +127,7 @@ impl Part {
                     let beginning = matches!(self, Self::Url(_)).then(|| Beginning::of(&bytes));
                     return Ok(Header { gguf: *gguf, beginning, len_bytes });
                 }
-                // A server that sends less than was asked for would be asked for ever.
+                // A server that sends less than was requested would be asked forever.
                 Parsed::NeedMore(needed_bytes) if (bytes.len() as u64) < wanted => {
                     return Err(EngineError::Truncated { len_bytes: bytes.len() as u64, needed_bytes }.into());
                 }
@@ -136,9 +140,9 @@ impl Part {
 /// The header of a file.
 struct Header {
     gguf: Gguf,
-    /// Of a file whose weights come by another request.
+    /// Of a file whose weights come with another request.
     beginning: Option<Beginning>,
-    /// Length of the file, if it is known.
+    /// Length of the file, if known.
     len_bytes: Option<u64>,
 }
 
@@ -146,14 +150,14 @@ struct Header {
 #[derive(Default)]
 pub(crate) struct ModelHeaders {
     pub(crate) ggufs: Vec<Gguf>,
-    /// What each file has to begin with.
+    /// What each file must start with.
     pub(crate) beginnings: Vec<Option<Beginning>>,
     /// Bytes of all files.
     pub(crate) len_bytes: u64,
 }
 
 impl ModelHeaders {
-    /// Reads them and no more.
+    /// Reads the headers of all files.
     pub(crate) async fn of(parts: &[Part]) -> Result<Self, WorkerError> {
         let mut headers = Self::default();
         for part in parts {
@@ -166,16 +170,19 @@ impl ModelHeaders {
     }
 }
 
-/// A file that is read from its beginning to its end.
+/// A file that is read from its start to its end.
 pub(crate) struct Opened<'a> {
     pub(crate) chunks: Chunks,
-    /// Its length, if it is known.
+    /// Its length, if known.
     pub(crate) len_bytes: Option<u64>,
-    /// What is to be compared before the file is used.
-    pub(crate) checksum: Option<Checksum<'a>>,
+    /// Must be finished before the file is used.
+    pub(crate) checksum: Option<FileChecksum>,
+    /// The kept file that its checksum has to be recorded for: it came without one being computed, by an older version, or the tab was closed at the
+    /// very end.
+    pub(crate) unsealed: Option<&'a Entry>,
 }
 
-/// A file's bytes, from its beginning.
+/// A file's bytes, from its start.
 pub(crate) enum Chunks {
     Stream(ByteStream),
     Stored(Reader),
@@ -183,7 +190,7 @@ pub(crate) enum Chunks {
 
 impl Chunks {
     /// The next chunk, or `None` at the end.
-    pub(crate) async fn next(&mut self) -> Result<Option<Vec<u8>>, WorkerError> {
+    pub(crate) async fn next(&mut self) -> Result<Option<Vec<u8>>, FileError> {
         match self {
             Self::Stream(stream) => stream.next().await,
             Self::Stored(reader) => reader.next(),
@@ -191,17 +198,11 @@ impl Chunks {
     }
 }
 
-/// An answer of a server.
+/// A server's response.
 pub(crate) struct Fetched {
     pub(crate) stream: ByteStream,
-    /// Length of the whole file, if known.
-    pub(crate) len_bytes: Option<u64>,
-    /// Whether the stream holds only the range that was asked for.
-    pub(crate) is_partial: bool,
-    /// The server's name for this version of the file.
-    pub(crate) etag: Option<String>,
-    /// The file's checksum, SHA-256 in hexadecimal digits, if the server tells it.
-    pub(crate) sha256: Option<String>,
+    /// What its headers say.
+    pub(crate) answer: Answer,
 }
 
 /// A stream of bytes. Dropping it cancels the transfer.
@@ -211,9 +212,10 @@ pub(crate) struct ByteStream {
 
 impl ByteStream {
     /// The next chunk, or `None` at the end.
-    pub(crate) async fn next(&mut self) -> Result<Option<Vec<u8>>, WorkerError> {
-        let result = JsFuture::from(self.reader.read()).await.map_err(|error| WorkerError::network(&error))?;
-        let field = |name: &str| Reflect::get(&result, &name.into()).map_err(|error| WorkerError::network(&error));
+    pub(crate) async fn next(&mut self) -> Result<Option<Vec<u8>>, FileError> {
+        let network = |error: JsValue| network_error(&error);
+        let result = JsFuture::from(self.reader.read()).await.map_err(network)?;
+        let field = |name: &str| Reflect::get(&result, &name.into()).map_err(network);
         if field("done")?.is_truthy() {
             return Ok(None);
         }
@@ -221,62 +223,52 @@ impl ByteStream {
     }
 
     /// Reads a file of the user's.
-    pub(crate) fn of_file(file: &File) -> Result<Self, WorkerError> {
+    pub(crate) fn of_file(file: &File) -> Result<Self, FileError> {
         Self::new(&file.stream())
     }
 
-    /// Fetches a URL, or the bytes from the first number of `range` up to the second of it.
-    pub(crate) async fn fetch(url: &str, range: Option<(u64, u64)>) -> Result<Fetched, WorkerError> {
-        let scope: DedicatedWorkerGlobalScope = js_sys::global().unchecked_into();
-        let init = RequestInit::new();
-        // Models are kept by the store; a second copy in the browser's cache would only take room.
-        init.set_cache(RequestCache::NoStore);
-        if let Some((start, end)) = range {
-            let network = |error: JsValue| WorkerError::network(&error);
-            let headers = Headers::new().map_err(network)?;
-            headers.set("Range", &format!("bytes={start}-{}", end - 1)).map_err(network)?;
-            init.set_headers(&headers);
-        }
-        let response: Response = match JsFuture::from(scope.fetch_with_str_and_init(url, &init)).await {
-            Ok(response) => response.unchecked_into(),
-            Err(error) => {
-                return Err(policy::refusal(url).await.unwrap_or_else(|| WorkerError::network(&error)));
-            }
-        };
+    /// Fetches a URL, or the bytes from the first number of `range` up to the second, exclusive.
+    pub(crate) async fn fetch(url: &str, range: Option<(u64, u64)>) -> Result<Fetched, FileError> {
+        let response = request(url, range).await?;
         if !response.ok() {
-            return Err(WorkerError::Status { status: response.status(), url: url.to_owned() });
+            return Err(FileError::Status { status: response.status(), url: url.to_owned() });
         }
-        let body = response.body().ok_or_else(|| WorkerError::Network(format!("{url} has no content")))?;
+        let body = response.body().ok_or_else(|| FileError::Network(format!("{url} has no content")))?;
         let stream = Self::new(&body)?;
         let header = |name: &str| response.headers().get(name).ok().flatten();
-        let is_partial = response.status() == 206;
-        let len_bytes = match header("content-encoding") {
-            None if is_partial => match header("content-range") {
-                Some(text) => in_content_range(&text, range.map_or(0, |(start, _)| start))?,
-                None => None,
-            },
-            None => header("content-length").map(|text| in_content_length(&text)).transpose()?,
-            // With a content coding the header counts coded bytes.
-            Some(_) => None,
-        };
-        let etag = header("x-linked-etag").or_else(|| header("etag"));
-        // Large files on Hugging Face have their checksum as their version's name.
-        let sha256 = etag.as_deref().and_then(|etag| sha256(etag.trim_matches('"')));
-        Ok(Fetched { stream, len_bytes, is_partial, etag, sha256 })
+        let answer = Answer::read(response.status(), range.map_or(0, |(start, _)| start), header)?;
+        Ok(Fetched { stream, answer })
     }
 
-    fn new(stream: &ReadableStream) -> Result<Self, WorkerError> {
-        let reader = ReadableStreamDefaultReader::new(stream).map_err(|error| WorkerError::network(&error))?;
+    fn new(stream: &ReadableStream) -> Result<Self, FileError> {
+        let reader = ReadableStreamDefaultReader::new(stream).map_err(|error| network_error(&error))?;
         Ok(Self { reader })
     }
 }
 
 impl Drop for ByteStream {
     fn drop(&mut self) {
-        // Whether cancelling succeeds makes no difference any more; the promise must only not go unhandled.
+        // Whether cancelling succeeds makes no difference any more, but the promise must not go unhandled.
         let cancelled = self.reader.cancel();
         wasm_bindgen_futures::spawn_local(async move {
             let _ = JsFuture::from(cancelled).await;
         });
+    }
+}
+
+async fn request(url: &str, range: Option<(u64, u64)>) -> Result<Response, FileError> {
+    let network = |error: JsValue| network_error(&error);
+    let scope: DedicatedWorkerGlobalScope = js_sys::global().unchecked_into();
+    let init = RequestInit::new();
+    // The store keeps models; a second copy in the browser's cache would only take up room.
+    init.set_cache(RequestCache::NoStore);
+    if let Some((start, end)) = range {
+        let headers = Headers::new().map_err(network)?;
+        headers.set("Range", &format!("bytes={start}-{}", end - 1)).map_err(network)?;
+        init.set_headers(&headers);
+    }
+    match JsFuture::from(scope.fetch_with_str_and_init(url, &init)).await {
+        Ok(response) => Ok(response.unchecked_into()),
+        Err(error) => Err(policy::refusal(url).await.unwrap_or_else(|| network_error(&error))),
     }
 }

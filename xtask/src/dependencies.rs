@@ -1,40 +1,37 @@
-//! Licences and sources of dependencies (`deny.toml`), and known faults of theirs.
+//! Licences and sources of dependencies (`deny.toml`), and security advisories for them.
 
-use crate::shell::{Fault, command, output, run, step};
+use crate::shell::{Error, command, output, run, step};
 
 const DENY_VERSION: &str = "0.20.2";
 const AUDIT_VERSION: &str = "0.22.2";
-/// Where known faults of crates are kept (`RustSec`).
+/// The `RustSec` advisory database.
 const ADVISORIES: &str = "https://github.com/RustSec/advisory-db";
 
-/// Checks licences and sources by cargo-deny, and advisories by cargo-audit. The latter needs the database of
-/// known faults: without a way to it, the step says so and that nothing was checked.
-pub(crate) fn check() -> Result<(), Fault> {
+/// Checks licences and sources with cargo-deny, and advisories with cargo-audit. If the advisory database cannot be
+/// reached, the audit is skipped and the output says so.
+pub(crate) fn check() -> Result<(), Error> {
     install("cargo-deny", DENY_VERSION)?;
-    step("licences and sources of dependencies: cargo deny", || {
+    step("licences and sources of dependencies (cargo deny)", || {
         let arguments = ["deny", "--all-features", "check", "--hide-inclusion-graph", "bans", "licenses", "sources"];
-        run(command("cargo", arguments), "replace the crate that is named, or allow it in deny.toml and say why")
+        run(command("cargo", arguments), "replace the crate, or allow it in deny.toml and explain why")
     })?;
     if output(command("git", ["ls-remote", "--heads", ADVISORIES])).is_none() {
-        println!("==> NOT CHECKED: known faults of dependencies (cargo audit), since {ADVISORIES} cannot be reached");
+        println!("==> SKIPPED: security advisories (cargo audit), because {ADVISORIES} cannot be reached");
         return Ok(());
     }
     install("cargo-audit", AUDIT_VERSION)?;
-    step("known faults of dependencies: cargo audit", || {
-        run(command("cargo", ["audit", "--deny", "warnings"]), "update the crate that is named")
+    step("security advisories (cargo audit)", || {
+        run(command("cargo", ["audit", "--deny", "warnings"]), "update the crate")
     })
 }
 
-fn install(name: &str, version: &str) -> Result<(), Fault> {
-    let found = output(command("cargo", [name.trim_start_matches("cargo-"), "--version"]));
-    if found.is_some_and(|text| text.ends_with(version)) {
+fn install(name: &str, version: &str) -> Result<(), Error> {
+    let installed = output(command("cargo", [name.trim_start_matches("cargo-"), "--version"]));
+    if installed.is_some_and(|text| text.ends_with(version)) {
         return Ok(());
     }
-    step(&format!("installing {name} {version} (a few minutes, once)"), || {
+    step(&format!("installing {name} {version} (once; takes a few minutes)"), || {
         let arguments = ["install", "--quiet", "--locked", name, "--version", version];
-        run(
-            command("cargo", arguments),
-            &format!("read the compiler's message above, or install {name} {version} by hand"),
-        )
+        run(command("cargo", arguments), &format!("see the compiler error above, or install {name} {version} by hand"))
     })
 }

@@ -1,7 +1,7 @@
-//! The last step of a build: the page's policy learns which scripts stand in it, the service worker which files make up this build, and every
-//! page of the app gets a file at its address.
+//! `cargo xtask finish-site`, the last step of a build. It adds the hashes of inline scripts to the page's
+//! Content-Security-Policy, fills in the service worker's list of files, and writes a file for every route of the app.
 //!
-//! `Trunk.toml` calls it with the folder that the site was put together in.
+//! Trunk runs it as a hook (`Trunk.toml`), with the staging folder in `TRUNK_STAGING_DIR`.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -11,81 +11,81 @@ use base64::engine::general_purpose::STANDARD;
 use sha2::{Digest as _, Sha256};
 
 use crate::pip::hex;
-use crate::shell::Fault;
+use crate::shell::Error;
 
 const SERVICE_WORKER: &str = "service-worker.js";
-/// Names the build to the workers of the site.
+/// Starts the site's workers, and tells them the build ID.
 const START_WORKER: &str = "start-worker.js";
 const INDEX: &str = "index.html";
-/// What static hosts show for addresses that are no files.
+/// The page that static hosts serve where no file matches the URL.
 const NOT_FOUND: &str = "404.html";
-/// The folder of the interface's languages, which are part of a build; models are not.
+/// The folder of translations, which are part of a build; models are not.
 const LOCALES: &str = "locales";
-/// The pages of the app beside its first (`src/app.rs`).
-const PAGES: [&str; 6] = ["catalogue", "models", "performance", "playground", "settings", "storage"];
-/// What stands in the page's policy until the scripts in the page are known.
-const INLINE_SCRIPTS: &str = "INLINE_SCRIPTS";
-/// What stands in scripts until the build has a name.
-const BUILD: &str = "const BUILD = \"\";";
-/// What stands in the service worker until its files are known.
-const FILES: &str = "const FILES = {};";
-/// Bytes of a checksum that name a build.
-const NAME_BYTES: usize = 8;
+/// Routes of the app other than the home page (`src/app.rs`).
+const ROUTES: [&str; 6] = ["catalogue", "models", "performance", "playground", "settings", "storage"];
+/// Placeholder in the page's policy for the hashes of inline scripts.
+const SCRIPTS_PLACEHOLDER: &str = "INLINE_SCRIPTS";
+/// Placeholder in scripts for the build ID.
+const BUILD_PLACEHOLDER: &str = "const BUILD = \"\";";
+/// Placeholder in the service worker for the build's files and their digests.
+const FILES_PLACEHOLDER: &str = "const FILES = {};";
+/// Length of a build ID, in bytes of a SHA-256.
+const BUILD_ID_BYTES: usize = 8;
 
-/// `cargo xtask finish-site`.
-pub(crate) fn run() -> Result<(), Fault> {
+/// Finishes the site in the folder that trunk names.
+pub(crate) fn run() -> Result<(), Error> {
     let folder = std::env::var_os("TRUNK_STAGING_DIR").map(PathBuf::from).ok_or_else(|| {
-        Fault::new("TRUNK_STAGING_DIR is not set", "`trunk build` calls this command; it is not for people")
+        Error::new("TRUNK_STAGING_DIR is not set", "run `cargo xtask build`; trunk calls this command by itself")
     })?;
-    let fault = |error: io::Error| Fault::new(format!("the site could not be finished: {error}"), "build again");
-    finish(&folder).map_err(fault)
+    finish(&folder).map_err(|error| Error::new(format!("could not finish the site: {error}"), "build again"))
 }
 
 fn finish(folder: &Path) -> io::Result<()> {
-    let page = with_checksums(&std::fs::read_to_string(folder.join(INDEX))?);
+    let page = with_script_hashes(&std::fs::read_to_string(folder.join(INDEX))?);
     std::fs::write(folder.join(INDEX), &page)?;
     std::fs::write(folder.join(NOT_FOUND), &page)?;
-    for name in PAGES {
-        // Hosts redirect from a folder's name to the folder, so that this is found with and without a slash at the end.
-        std::fs::create_dir_all(folder.join(name))?;
-        std::fs::write(folder.join(name).join(INDEX), in_folder(&page)?)?;
+    for route in ROUTES {
+        // A file in a folder, because hosts find that with and without a slash at the end of the URL.
+        std::fs::create_dir_all(folder.join(route))?;
+        std::fs::write(folder.join(route).join(INDEX), with_base(&page)?)?;
     }
-    let files = files_of_build(folder)?;
-    let build = name_of_build(folder, &files)?;
-    fill_in(&folder.join(START_WORKER), BUILD, &format!("const BUILD = {build:?};"))?;
-    fill_in(&folder.join(SERVICE_WORKER), BUILD, &format!("const BUILD = {build:?};"))?;
+    let files = build_files(folder)?;
+    let build = build_id(folder, &files)?;
+    fill_in(&folder.join(START_WORKER), BUILD_PLACEHOLDER, &format!("const BUILD = {build:?};"))?;
+    fill_in(&folder.join(SERVICE_WORKER), BUILD_PLACEHOLDER, &format!("const BUILD = {build:?};"))?;
     let digests = files.iter().map(|name| -> io::Result<String> {
         let digest = STANDARD.encode(Sha256::digest(std::fs::read(folder.join(name))?));
         Ok(format!("{name:?}: \"sha256-{digest}\""))
     });
     let digests: Vec<String> = digests.collect::<io::Result<_>>()?;
-    fill_in(&folder.join(SERVICE_WORKER), FILES, &format!("const FILES = {{ {} }};", digests.join(", ")))
+    let files = format!("const FILES = {{ {} }};", digests.join(", "));
+    fill_in(&folder.join(SERVICE_WORKER), FILES_PLACEHOLDER, &files)
 }
 
-/// The page with the checksums of the scripts that stand in it, which its policy allows.
-fn with_checksums(page: &str) -> String {
+/// The page with the hashes of its inline scripts in its policy.
+fn with_script_hashes(page: &str) -> String {
     let scripts = page.split("<script").skip(1).filter_map(|rest| {
         let (attributes, rest) = rest.split_once('>')?;
         let (script, _) = rest.split_once("</script>")?;
         (!attributes.contains("src=")).then_some(script)
     });
-    let checksums: Vec<String> =
+    let hashes: Vec<String> =
         scripts.map(|script| format!("'sha256-{}'", STANDARD.encode(Sha256::digest(script)))).collect();
-    // The last one: the first stands in a comment that explains it.
-    match page.rsplit_once(INLINE_SCRIPTS) {
-        Some((before, after)) => format!("{before}{}{after}", checksums.join(" ")),
+    // The last occurrence, because the first is in a comment that explains it.
+    match page.rsplit_once(SCRIPTS_PLACEHOLDER) {
+        Some((before, after)) => format!("{before}{}{after}", hashes.join(" ")),
         None => page.to_owned(),
     }
 }
 
-/// The page as it stands in a folder of the site: all that it names is relative to the site's. The element stands before the page's policy,
-/// which forbids any other, and holds for as long as the page is open, wherever its router goes.
-fn in_folder(page: &str) -> io::Result<String> {
-    replaced(page, "<head>", "<head><base href=\"../\">")
+/// The page for a folder of the site, with a `<base>` element so that relative URLs resolve against the site's root,
+/// even after the router changes the URL. The element comes before the policy, which forbids any other.
+fn with_base(page: &str) -> io::Result<String> {
+    replace_once(page, "<head>", "<head><base href=\"../\">")
 }
 
-/// The files of a build, by their paths in the site.
-fn files_of_build(folder: &Path) -> io::Result<Vec<String>> {
+/// The files that belong to a build, as paths in the site.
+fn build_files(folder: &Path) -> io::Result<Vec<String>> {
     let mut names = file_names(folder)?;
     let locales = file_names(&folder.join(LOCALES))?.into_iter().map(|name| format!("{LOCALES}/{name}"));
     names.extend(locales);
@@ -94,34 +94,34 @@ fn files_of_build(folder: &Path) -> io::Result<Vec<String>> {
     Ok(names)
 }
 
-/// A name for a build of these files, which no other has.
-fn name_of_build(folder: &Path, files: &[String]) -> io::Result<String> {
-    let mut checksum = Sha256::new();
+/// An ID that is unique to a build of these files.
+fn build_id(folder: &Path, files: &[String]) -> io::Result<String> {
+    let mut hasher = Sha256::new();
     for name in files.iter().map(String::as_str).chain([SERVICE_WORKER]) {
-        checksum.update(name);
-        checksum.update(std::fs::read(folder.join(name))?);
+        hasher.update(name);
+        hasher.update(std::fs::read(folder.join(name))?);
     }
-    Ok(hex(&checksum.finalize()[..NAME_BYTES]))
+    Ok(hex(&hasher.finalize()[..BUILD_ID_BYTES]))
 }
 
-/// Names of the files that lie directly in a folder.
+/// Names of the files in a folder, without those in subfolders.
 fn file_names(folder: &Path) -> io::Result<Vec<String>> {
     let entries = std::fs::read_dir(folder)?.filter_map(Result::ok);
     let files = entries.filter(|entry| entry.path().is_file());
     Ok(files.map(|entry| entry.file_name().to_string_lossy().into_owned()).collect())
 }
 
-/// Replaces what stands in a file until it is known.
+/// Replaces a placeholder in a file.
 fn fill_in(path: &Path, placeholder: &str, text: &str) -> io::Result<()> {
-    let filled = replaced(&std::fs::read_to_string(path)?, placeholder, text)?;
+    let filled = replace_once(&std::fs::read_to_string(path)?, placeholder, text)?;
     std::fs::write(path, filled)
 }
 
-/// The text with the first `old` replaced, which must be there.
-fn replaced(text: &str, old: &str, new: &str) -> io::Result<String> {
+/// Replaces the first occurrence of `old`, which must exist.
+fn replace_once(text: &str, old: &str, new: &str) -> io::Result<String> {
     match text.split_once(old) {
         Some((before, after)) => Ok(format!("{before}{new}{after}")),
-        None => Err(io::Error::new(io::ErrorKind::InvalidData, format!("there is no “{old}” to fill in"))),
+        None => Err(io::Error::new(io::ErrorKind::InvalidData, format!("placeholder `{old}` not found"))),
     }
 }
 
@@ -131,17 +131,19 @@ mod tests {
     use crate::shell::root;
 
     #[test]
-    fn the_policy_allows_the_scripts_of_the_page_and_no_others() {
+    fn the_policy_allows_the_inline_scripts_of_the_page_and_no_others() {
         let page = r#"<!-- INLINE_SCRIPTS --><meta content="script-src 'self' INLINE_SCRIPTS"><script src="a.js"></script><script type="module">go()</script>"#;
         // printf 'go()' | openssl dgst -sha256 -binary | base64
-        let checksum = "'sha256-5KYv+PUboo5h+0+YAtGRPbwv5d/QxzHslP4YGnUaxRw='";
-        assert!(with_checksums(page).contains(&format!("script-src 'self' {checksum}\"")), "{}", with_checksums(page));
+        let hash = "'sha256-5KYv+PUboo5h+0+YAtGRPbwv5d/QxzHslP4YGnUaxRw='";
+        let page = with_script_hashes(page);
+        assert!(page.contains(&format!("script-src 'self' {hash}\"")), "{page}");
     }
 
-    /// A site as it is before it is finished, with `text` in one of its files; it goes when dropped.
-    struct Unfinished(PathBuf);
+    /// A temporary copy of an unfinished site, deleted when dropped.
+    struct UnfinishedSite(PathBuf);
 
-    impl Unfinished {
+    impl UnfinishedSite {
+        /// `text` goes into one of the site's files.
         fn new(name: &str, text: &str) -> io::Result<Self> {
             let folder = std::env::temp_dir().join(format!("parlance-{name}-{}", std::process::id()));
             std::fs::create_dir_all(folder.join(LOCALES))?;
@@ -163,23 +165,23 @@ mod tests {
             std::fs::read_to_string(self.0.join(name))
         }
 
-        /// The build's name as a script has it.
-        fn build(&self, script: &str) -> io::Result<String> {
+        /// The build ID in a script.
+        fn build_id(&self, script: &str) -> io::Result<String> {
             let text = self.read(script)?;
-            let named = text.split_once("const BUILD = \"").and_then(|(_, rest)| rest.split_once('"'));
-            Ok(named.map(|(name, _)| name.to_owned()).unwrap_or_default())
+            let id = text.split_once("const BUILD = \"").and_then(|(_, rest)| rest.split_once('"'));
+            Ok(id.map(|(id, _)| id.to_owned()).unwrap_or_default())
         }
     }
 
-    impl Drop for Unfinished {
+    impl Drop for UnfinishedSite {
         fn drop(&mut self) {
             let _ = std::fs::remove_dir_all(&self.0);
         }
     }
 
     #[test]
-    fn the_service_worker_learns_every_file_with_its_digest() -> io::Result<()> {
-        let site = Unfinished::new("digests", "a {}")?;
+    fn the_service_worker_gets_every_file_with_its_digest() -> io::Result<()> {
+        let site = UnfinishedSite::new("digests", "a {}")?;
         finish(&site.0)?;
         let script = site.read(SERVICE_WORKER)?;
         for name in [INDEX, START_WORKER, "policy.js", "a.css", "locales/en.ftl"] {
@@ -193,42 +195,42 @@ mod tests {
     }
 
     #[test]
-    fn workers_and_service_worker_learn_the_builds_name() -> io::Result<()> {
+    fn all_workers_get_the_build_id() -> io::Result<()> {
         let [one, same, other] = [("one", "a {}"), ("same", "a {}"), ("other", "b {}")]
-            .map(|(name, text)| Unfinished::new(name, text).and_then(|site| finish(&site.0).map(|()| site)));
+            .map(|(name, text)| UnfinishedSite::new(name, text).and_then(|site| finish(&site.0).map(|()| site)));
         let (one, same, other) = (one?, same?, other?);
-        let build = one.build(START_WORKER)?;
-        assert_eq!(build.len(), 2 * NAME_BYTES);
-        assert_eq!(one.build(SERVICE_WORKER)?, build);
-        assert_eq!(same.build(START_WORKER)?, build);
-        assert_ne!(other.build(START_WORKER)?, build);
+        let id = one.build_id(START_WORKER)?;
+        assert_eq!(id.len(), 2 * BUILD_ID_BYTES);
+        assert_eq!(one.build_id(SERVICE_WORKER)?, id);
+        assert_eq!(same.build_id(START_WORKER)?, id);
+        assert_ne!(other.build_id(START_WORKER)?, id);
         Ok(())
     }
 
     #[test]
-    fn every_page_has_a_file_at_its_address() -> io::Result<()> {
+    fn every_route_has_a_file() -> io::Result<()> {
         let app = std::fs::read_to_string(root().join("src/app.rs"))?;
         let routes = app.split("<Route path=path!(\"").skip(1).filter_map(|rest| rest.split('"').next());
         let mut routes: Vec<&str> = routes.filter(|route| !["", INDEX].contains(route)).collect();
         routes.sort_unstable();
-        assert_eq!(routes, PAGES);
-        let site = Unfinished::new("pages", "")?;
+        assert_eq!(routes, ROUTES);
+        let site = UnfinishedSite::new("routes", "")?;
         finish(&site.0)?;
         let (index, not_found) = (site.read(INDEX)?, site.read(NOT_FOUND)?);
         assert_eq!(index, not_found);
-        for page in PAGES {
-            let text = site.read(&format!("{page}/{INDEX}"))?;
-            // Once its policy stands, a page takes no such element any more.
+        for route in ROUTES {
+            let text = site.read(&format!("{route}/{INDEX}"))?;
+            // The policy forbids a `<base>` element after it.
             let [base, policy] = ["<base href=\"../\">", "Content-Security-Policy"].map(|part| text.find(part));
-            assert!(base.is_some() && base < policy, "{page}");
+            assert!(base.is_some() && base < policy, "{route}");
             assert_eq!(text.replacen("<base href=\"../\">", "", 1), index);
         }
         Ok(())
     }
 
     #[test]
-    fn what_cannot_be_filled_in_is_told() {
-        assert!(replaced("a b", "c", "d").is_err());
-        assert_eq!(replaced("a b a", "a", "c").ok().as_deref(), Some("c b a"));
+    fn a_missing_placeholder_is_an_error() {
+        assert!(replace_once("a b", "c", "d").is_err());
+        assert_eq!(replace_once("a b a", "a", "c").ok().as_deref(), Some("c b a"));
     }
 }

@@ -1,4 +1,4 @@
-//! `cargo xtask`: everything around the code. `cargo xtask help` lists the commands.
+//! `cargo xtask`: setup, builds, tests and benchmarks. `cargo xtask help` lists the commands.
 
 mod browser;
 mod check;
@@ -10,33 +10,33 @@ mod npm;
 mod pip;
 mod program;
 mod shell;
-mod shown;
 mod site;
+mod tables;
 mod templates;
 mod test;
 mod toolchain;
 
 use std::process::ExitCode;
 
-use shell::Fault;
+use shell::Error;
 
 const HELP: &str = "\
 cargo xtask COMMAND
 
-  serve        set up, build and serve the app, with the demo model
-  build        set up and leave a static site in dist/
-  test         set up and run every test: native, wasm, end to end in a browser
-  check        formatting, lints, licences and known faults of dependencies, shipped sizes
-  bench        measure the engine; --json for figures to keep, --model FILE for another model, --peer llama.cpp beside it
-               (its llama-bench); --browser in Chromium, --peer wllama beside it, --hardware on the graphics card
-  profile      where the time of a decoded token goes, kernel by kernel; --model FILE, --context TOKENS
-  synth-model  SHAPE FORMAT FILE: write a model of a published shape with made-up weights, to measure with
-  model FILE   what a model is, and whether and how it will run
-  soak         use the app for two hours (--minutes N) and watch its memory
-  tables       write the tables in docs/ (reliability.md, models.md) from what the last run of the tests has shown; faults: that of
-               reliability.md only
-  screenshots  pictures of every page in both themes and two widths, in target/screenshots/
-  setup        only the set-up that serve, build and test do by themselves
+  serve        build the app and serve it with the demo model at http://127.0.0.1:8080/
+  build        build the static site in dist/
+  test         run every test: native, wasm, and end to end in the browsers
+  check        check formatting, lints, licences, security advisories and download sizes
+  bench        benchmark the engine; --json, --model FILE, --peer llama.cpp to compare with llama-bench;
+               --browser to benchmark in Chromium, --hardware on the graphics card, --peer wllama to compare with wllama
+  profile      show how long each kernel takes to decode a token; --model FILE, --context TOKENS
+  synth-model  SHAPE FORMAT FILE: write a model of a published shape with synthetic weights, for benchmarks
+  model FILE   describe a GGUF file and say whether it will run
+  soak         use the app for two hours (or --minutes N) and watch its memory
+  tables       regenerate the tables in docs/models.md and docs/reliability.md from the last test run
+  faults       regenerate the table in docs/reliability.md only
+  screenshots  take screenshots of every page in both themes and two widths, in target/screenshots/
+  setup        install what serve, build and test need; they also do this themselves
 ";
 
 fn main() -> ExitCode {
@@ -44,22 +44,22 @@ fn main() -> ExitCode {
     let command = arguments.next().unwrap_or_default();
     match run(&command, &arguments.collect::<Vec<_>>()) {
         Ok(()) => ExitCode::SUCCESS,
-        Err(fault) => {
-            eprintln!("\nxtask: {fault}");
+        Err(error) => {
+            eprintln!("\nerror: {error}");
             ExitCode::FAILURE
         }
     }
 }
 
-fn run(command: &str, arguments: &[String]) -> Result<(), Fault> {
+fn run(command: &str, arguments: &[String]) -> Result<(), Error> {
     match command {
         "serve" => site::serve(),
         "build" => site::build(),
         "test" => test::run(),
         "check" => check::run_all(),
         "soak" => test::soak(arguments),
-        "tables" => shown::write(),
-        "faults" => shown::write_faults(),
+        "tables" => tables::write_all(),
+        "faults" => tables::write_failure_modes(),
         "screenshots" => test::screenshots(),
         "finish-site" => finish_site::run(),
         "bench" => test::bench(arguments),
@@ -77,6 +77,6 @@ fn run(command: &str, arguments: &[String]) -> Result<(), Fault> {
             print!("{HELP}");
             Ok(())
         }
-        other => Err(Fault::new(format!("there is no command “{other}”"), "cargo xtask help lists them")),
+        other => Err(Error::new(format!("unknown command `{other}`"), "run `cargo xtask help` for a list")),
     }
 }

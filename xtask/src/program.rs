@@ -1,56 +1,57 @@
-//! The project's own programs, and how they are built: as they are shipped, or as tests run them.
+//! Builds the project's own programs, for release or for tests.
 
 use std::path::PathBuf;
 use std::process::Command;
 
-use crate::shell::{self, Fault, root};
+use crate::shell::{self, Error, root};
 use crate::toolchain::Toolchain;
 
-/// Arguments that select packages natively. They are always the same, because features depend on them: so dependencies are built once.
+/// Arguments that select the native packages. Cargo unifies features over the packages selected, so using the same
+/// selection everywhere builds each dependency only once.
 pub(crate) const PACKAGES: [&str; 3] = ["--workspace", "--exclude", "parlance-library"];
 
-/// Set to `tested`, commands that would build what is shipped build what tests run: so the tests try the guides' commands without building
-/// everything twice.
+/// If this is `tested`, commands that make release builds make test builds instead. The tests set it, so that running
+/// the commands in the docs does not build everything twice.
 const VARIABLE: &str = "PARLANCE_BUILD";
 
-/// How programs and the site are built.
+/// The kinds of build.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Build {
-    /// Optimised as a whole; the site goes to `dist/`.
-    Shipped,
-    /// Quick to build and with debug assertions (`[profile.checked]` in Cargo.toml); the site goes to a folder below `target/`.
-    Tested,
+    /// Fully optimised; the site goes to `dist/`.
+    Release,
+    /// Quick to build, with debug assertions (`[profile.checked]` in Cargo.toml); the site goes to `target/`.
+    Test,
 }
 
 impl Build {
-    /// What a person's command builds.
-    pub(crate) fn asked_for() -> Self {
-        if std::env::var_os(VARIABLE).is_some_and(|value| value == "tested") { Self::Tested } else { Self::Shipped }
+    /// `Release`, unless the environment asks for test builds.
+    pub(crate) fn from_env() -> Self {
+        if std::env::var_os(VARIABLE).is_some_and(|value| value == "tested") { Self::Test } else { Self::Release }
     }
 
-    /// The profile that native programs have.
+    /// The cargo profile of native programs.
     pub(crate) fn profile(self) -> &'static str {
         match self {
-            Self::Shipped => "release",
-            Self::Tested => "checked",
+            Self::Release => "release",
+            Self::Test => "checked",
         }
     }
 
-    /// The folder of the site.
-    pub(crate) fn site(self) -> &'static str {
+    /// The folder that the site is built in.
+    pub(crate) fn site_dir(self) -> &'static str {
         match self {
-            Self::Shipped => "dist",
-            Self::Tested => "target/test-site",
+            Self::Release => "dist",
+            Self::Test => "target/test-site",
         }
     }
 }
 
-/// Builds an example of this project, the engine's or one that drives a browser, and returns a command that runs it in the folder that
-/// `cargo xtask` was called in: paths are meant from there.
-pub(crate) fn example(toolchain: &Toolchain, build: Build, name: &str) -> Result<Command, Fault> {
+/// Builds an example program of the engine or of the end-to-end tests, and returns a command that runs it in the
+/// current directory, so that relative paths mean what the caller expects.
+pub(crate) fn example(toolchain: &Toolchain, build: Build, name: &str) -> Result<Command, Error> {
     let mut compile = toolchain.cargo(["build", "--profile", build.profile(), "--example", name]);
     compile.args(PACKAGES);
-    shell::run(compile, "read the compiler's message above")?;
+    shell::run(compile, "see the compiler error above")?;
     let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from);
     let mut example = Command::new(target.join(build.profile()).join("examples").join(name));
     example.current_dir(std::env::current_dir().unwrap_or_else(|_| root()));

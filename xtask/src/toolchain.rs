@@ -1,35 +1,35 @@
-//! The compiler for wasm and the tools that turn its output into a site.
+//! The wasm compiler, and the tools that turn its output into a site.
 
 use std::path::Path;
 use std::process::Command;
 
-use crate::shell::{Fault, command, exists, install_packages, output, root, run, step};
+use crate::shell::{Error, command, exists, install_packages, output, root, run, step};
 
-/// Must equal the `wasm-bindgen` crate's version in Cargo.toml.
+/// Must equal the version of the `wasm-bindgen` crate in Cargo.toml.
 const WASM_BINDGEN_VERSION: &str = "0.2.130";
 const TRUNK_VERSION: &str = "0.21.14";
 const WASM_TARGET: &str = "wasm32-unknown-unknown";
 
-/// The name under which the distribution's compiler is known to rustup, where it has to serve.
+/// The name in rustup of Debian's own compiler, the fallback where rustup cannot download the wasm target.
 const SYSTEM_TOOLCHAIN: &str = "debian-web";
 const SYSTEM_PACKAGES: [&str; 4] = ["rustc-web", "cargo-web", "rust-web-src", "lld-19"];
 
-/// The toolchain that builds this project: the active one, or the distribution's.
+/// The toolchain that builds this project: the active one, or Debian's.
 #[derive(Debug, Clone)]
 pub(crate) struct Toolchain(Option<&'static str>);
 
 impl Toolchain {
-    /// Whatever serves in this folder, without any set-up.
+    /// The toolchain that rustup selects in this folder, as it is.
     pub(crate) fn active() -> Self {
         Self(None)
     }
 
-    /// A cargo command of this toolchain.
+    /// A command that runs this toolchain's cargo.
     pub(crate) fn cargo<'a>(&self, arguments: impl IntoIterator<Item = &'a str>) -> Command {
         self.command("cargo", arguments)
     }
 
-    /// A command that calls cargo of this toolchain.
+    /// A command for a program that calls cargo, so that it uses this toolchain.
     pub(crate) fn command<'a>(&self, program: &str, arguments: impl IntoIterator<Item = &'a str>) -> Command {
         let mut command = command(program, arguments);
         if let Some(name) = self.0 {
@@ -38,15 +38,15 @@ impl Toolchain {
         command
     }
 
-    /// Whether the toolchain has a standard library for wasm.
+    /// Whether the toolchain has the standard library for wasm.
     fn has_wasm(&self) -> bool {
         let libdir = output(self.command("rustc", ["--print", "target-libdir", "--target", WASM_TARGET]));
         libdir.is_some_and(|folder| has_std(Path::new(&folder)))
     }
 }
 
-/// Makes sure that wasm can be compiled and the tools are there, and returns the toolchain to use.
-pub(crate) fn set_up() -> Result<Toolchain, Fault> {
+/// Installs the wasm target and the build tools where they are missing, and returns the toolchain to use.
+pub(crate) fn set_up() -> Result<Toolchain, Error> {
     let toolchain = wasm_toolchain()?;
     let wasm_bindgen_found = output(command("wasm-bindgen", ["--version"]));
     if wasm_bindgen_found.as_deref() != Some(&format!("wasm-bindgen {WASM_BINDGEN_VERSION}")) {
@@ -58,39 +58,39 @@ pub(crate) fn set_up() -> Result<Toolchain, Fault> {
     Ok(toolchain)
 }
 
-fn install_tool(toolchain: &Toolchain, name: &str, version: &str, locked: bool) -> Result<(), Fault> {
-    step(&format!("installing {name} {version} (two minutes, once)"), || {
+fn install_tool(toolchain: &Toolchain, name: &str, version: &str, locked: bool) -> Result<(), Error> {
+    step(&format!("installing {name} {version} (once; takes two minutes)"), || {
         let mut install = toolchain.cargo(["install", "--quiet", name, "--version", version]);
         install.args(locked.then_some("--locked"));
-        // As published they are optimised as a whole, which takes three times as long, for tools that work for seconds.
+        // Their own release profiles take three times as long to build, for tools that run for seconds.
         install.envs([
             ("CARGO_PROFILE_RELEASE_OPT_LEVEL", "1"),
             ("CARGO_PROFILE_RELEASE_LTO", "off"),
             ("CARGO_PROFILE_RELEASE_CODEGEN_UNITS", "16"),
         ]);
-        // Both have many dependencies in common.
+        // The tools share many dependencies.
         install.env("CARGO_TARGET_DIR", root().join("target/tools"));
-        run(install, &format!("read the compiler's message above, or install {name} {version} by hand"))
+        run(install, &format!("see the compiler error above, or install {name} {version} by hand"))
     })
 }
 
-fn wasm_toolchain() -> Result<Toolchain, Fault> {
+fn wasm_toolchain() -> Result<Toolchain, Error> {
     let active = Toolchain::active();
     if active.has_wasm() {
         return Ok(active);
     }
     let system = Toolchain(Some(SYSTEM_TOOLCHAIN));
     if !system.has_wasm() {
-        let by_rustup = step("adding the wasm target to the Rust toolchain", || {
-            run(command("rustup", ["target", "add", WASM_TARGET]), "see the next lines")
+        let added = step("adding the wasm target to the Rust toolchain", || {
+            run(command("rustup", ["target", "add", WASM_TARGET]), "see below")
         });
-        if by_rustup.is_ok() && active.has_wasm() {
+        if added.is_ok() && active.has_wasm() {
             return Ok(active);
         }
-        println!("    rustup cannot fetch the wasm target; trying the distribution's Rust instead");
+        println!("    rustup cannot add the wasm target; trying Debian's Rust instead");
         build_system_toolchain()?;
     }
-    // So that plain `trunk serve` and `cargo` in this folder use it, too.
+    // So that plain `trunk serve` and `cargo` in this folder use it too.
     run(
         command(
             "rustup",
@@ -104,26 +104,26 @@ fn wasm_toolchain() -> Result<Toolchain, Fault> {
     Ok(system)
 }
 
-/// Builds the standard library for wasm with Debian's compiler, whose sources are a package, and links that
-/// compiler into rustup.
-fn build_system_toolchain() -> Result<(), Fault> {
-    let mend = "run `rustup target add wasm32-unknown-unknown` where the network allows it";
+/// Builds the standard library for wasm with Debian's compiler, from the sources that Debian packages, and registers
+/// that compiler with rustup.
+fn build_system_toolchain() -> Result<(), Error> {
+    let hint = "run `rustup target add wasm32-unknown-unknown` where the network allows it";
     let rustc = "/usr/bin/rustc";
     if SYSTEM_PACKAGES.iter().any(|package| output(command("dpkg", ["-s", package])).is_none()) {
-        install_packages(&SYSTEM_PACKAGES, mend)?;
+        install_packages(&SYSTEM_PACKAGES, hint)?;
     }
     let sysroot = output(command(rustc, ["--print", "sysroot"]))
-        .ok_or_else(|| Fault::new("Debian's rustc does not run", mend))?;
+        .ok_or_else(|| Error::new("Debian's rustc does not run", hint))?;
     let rustlib = Path::new(&sysroot).join("lib/rustlib");
     let linker = rustlib.join("x86_64-unknown-linux-gnu/bin/rust-lld");
-    let io = |error: std::io::Error| Fault::new(format!("the wasm toolchain could not be put together: {error}"), mend);
+    let io = |error: std::io::Error| Error::new(format!("could not set up the wasm toolchain: {error}"), hint);
     if !linker.exists() {
         std::fs::create_dir_all(linker.parent().unwrap_or(&rustlib)).map_err(io)?;
-        run(command("ln", ["-sf".as_ref(), "/usr/bin/lld-19".as_ref(), linker.as_os_str()]), mend)?;
+        run(command("ln", ["-sf".as_ref(), "/usr/bin/lld-19".as_ref(), linker.as_os_str()]), hint)?;
     }
     let libdir = rustlib.join(WASM_TARGET).join("lib");
     if !has_std(&libdir) {
-        step("building the standard library for wasm (a minute, once)", || {
+        step("building the standard library for wasm (once; takes a minute)", || {
             let package = root().join("target/wasm-std");
             std::fs::create_dir_all(package.join("src")).map_err(io)?;
             std::fs::write(package.join("src/lib.rs"), "").map_err(io)?;
@@ -136,11 +136,11 @@ fn build_system_toolchain() -> Result<(), Fault> {
                 .current_dir(&package)
                 .env("RUSTC", rustc)
                 .env("RUSTC_BOOTSTRAP", "1")
-                // Link-time optimisation of the site reads bitcode from every library.
+                // Link-time optimisation of the site needs bitcode in every library.
                 .env("RUSTFLAGS", "-Cembed-bitcode=yes")
                 .env_remove("RUSTUP_TOOLCHAIN")
                 .env_remove("CARGO_TARGET_DIR");
-            run(build, mend)?;
+            run(build, hint)?;
             std::fs::create_dir_all(&libdir).map_err(io)?;
             for entry in std::fs::read_dir(package.join(format!("target/{WASM_TARGET}/release/deps"))).map_err(io)? {
                 let file = entry.map_err(io)?.path();
@@ -152,9 +152,9 @@ fn build_system_toolchain() -> Result<(), Fault> {
         })?;
     }
     if !exists("rustup") {
-        return Err(Fault::new("rustup is not installed", "install rustup"));
+        return Err(Error::new("rustup is not installed", "install rustup"));
     }
-    run(command("rustup", ["toolchain", "link", SYSTEM_TOOLCHAIN, &sysroot]), mend)
+    run(command("rustup", ["toolchain", "link", SYSTEM_TOOLCHAIN, &sysroot]), hint)
 }
 
 fn has_std(libdir: &Path) -> bool {

@@ -1,34 +1,33 @@
-//! The calculator that models may use: arithmetic, powers, roots, logarithms, trigonometry.
+//! The calculator tool for models: arithmetic, powers, roots, logarithms, trigonometry.
 
 use exmex::{Express as _, FlatEx};
 
-/// Longest expression that is read.
+/// Maximum length of an expression.
 const MAX_BYTES: usize = 500;
 
-/// The value of an expression such as `2 * (3 + 4)^2 / sqrt(2)`, or a sentence that says what is wrong with it, for the model to
-/// read.
+/// Evaluates an expression such as `2 * (3 + 4)^2 / sqrt(2)`. Returns its value or an error message, for the model to read.
 pub fn calculate(expression: &str) -> String {
     if expression.len() > MAX_BYTES {
         return format!("error: the expression is longer than {MAX_BYTES} bytes");
     }
-    // As people and models write them.
+    // Common alternative notations.
     let expression = expression.replace("**", "^").replace('×', "*").replace('÷', "/").replace('−', "-");
     let parsed = match exmex::parse::<f64>(&expression) {
         Ok(parsed) => parsed,
         Err(error) => return format!("error: {error}"),
     };
     if let Some(name) = FlatEx::var_names(&parsed).first() {
-        return format!("error: {name} is not known; give numbers only");
+        return format!("error: {name} is unknown; use numbers only");
     }
     match parsed.eval(&[]) {
-        Ok(value) if value.is_finite() => number(value),
-        Ok(_) => "error: there is no such number".to_owned(),
+        Ok(value) if value.is_finite() => format_number(value),
+        Ok(_) => "error: the result is not a finite number".to_owned(),
         Err(error) => format!("error: {error}"),
     }
 }
 
-/// A number without what 64 bits cannot tell: `0.3`, not `0.30000000000000004`.
-fn number(value: f64) -> String {
+/// Formats a number without the rounding errors of 64-bit floats: `0.3`, not `0.30000000000000004`.
+fn format_number(value: f64) -> String {
     let digits: String = format!("{value:.14e}");
     digits.parse::<f64>().unwrap_or(value).to_string()
 }
@@ -38,7 +37,7 @@ mod tests {
     use super::calculate;
 
     #[test]
-    fn expressions_have_values() {
+    fn expressions_are_evaluated() {
         let cases = [
             ("1 + 2 * 3", "7"),
             ("(1 + 2) * 3", "9"),
@@ -55,7 +54,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_calculated_is_said() {
+    fn invalid_expressions_return_an_error() {
         for expression in ["", "1 +", "1 / 0", "import os", "x + 1", "sqrt(-1)", &"(".repeat(400), &"1+".repeat(400)] {
             assert!(calculate(expression).starts_with("error: "), "{expression}: {}", calculate(expression));
         }

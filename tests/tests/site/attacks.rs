@@ -139,7 +139,7 @@ fn the_browser_connects_to_the_site_and_to_the_host_that_was_allowed_and_to_no_o
     assert_eq!(fetched, "TypeError", "the policy forbids it");
     page.evaluate("localStorage.setItem('parlance.agreed', 'yes')").unwrap();
     page.navigate(&server.page(&format!("?max_tokens=5&model={model}"))).unwrap();
-    page.click("[data-testid=allow-source]").unwrap();
+    page.click("[data-testid=allow-host]").unwrap();
     ask(&page, "Hello").unwrap();
     assert!(!answer(&page).unwrap().is_empty());
     for path in ["settings", "catalogue", "storage", "performance", "playground"] {
@@ -147,16 +147,16 @@ fn the_browser_connects_to_the_site_and_to_the_host_that_was_allowed_and_to_no_o
         page.wait_for("document.querySelector('h1')", Duration::from_secs(20)).unwrap();
     }
     page.follow("settings").unwrap();
-    let forget = "document.querySelector('[data-testid=allowed-sources] button')";
+    let forget = "document.querySelector('[data-testid=allowed-hosts] button')";
     page.wait_for(forget, Duration::from_secs(20)).unwrap();
     page.evaluate(&format!("{forget}.click()")).unwrap();
     page.wait_for(&format!("!{forget}"), Duration::from_secs(5)).unwrap();
     // A model that searches files is asked for in the settings.
     page.fill("#embedding-model", &model).unwrap();
-    page.click("[data-testid=allow-source]").unwrap();
+    page.click("[data-testid=allow-host]").unwrap();
     page.wait_for(forget, Duration::from_secs(20)).unwrap();
     assert_eq!(page.evaluate("document.querySelector('#embedding-model').value").unwrap(), json!(model));
-    page.wait_for("!document.querySelector('[data-testid=allow-source]')", Duration::from_secs(5)).unwrap();
+    page.wait_for("!document.querySelector('[data-testid=allow-host]')", Duration::from_secs(5)).unwrap();
     drop(page);
     drop(session);
 

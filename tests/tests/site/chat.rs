@@ -45,7 +45,7 @@ fn a_question_is_answered_as_by_the_native_program() {
     let lengths = page.evaluate("window.lengths.size").unwrap().as_u64().unwrap();
     assert!(lengths >= 4, "the answer came in {lengths} steps, so it was not streamed");
     let statistics = page.text(".statistics").unwrap();
-    assert!(statistics.contains("tokens/s"), "{statistics}");
+    assert!(statistics.contains("tok/s"), "{statistics}");
     assert_eq!(page.evaluate("document.querySelector('[data-testid=on-cpu]')").unwrap(), serde_json::Value::Null);
 
     // A follow-up sees the conversation and reuses what is cached.
@@ -98,11 +98,11 @@ fn an_answer_can_be_stopped_and_the_next_one_works() {
 #[test]
 fn bad_models_are_named_and_the_app_goes_on() {
     let cases = [
-        ("missing.gguf", "answered 404"),
+        ("missing.gguf", "responded with 404"),
         ("page.html", "looks like a web page"),
-        ("picture.gguf", "not with “GGUF”"),
-        ("cut-header.gguf", "cut short"),
-        ("cut-weights.gguf", "cut short"),
+        ("picture.gguf", "instead of “GGUF”"),
+        ("cut-header.gguf", "incomplete"),
+        ("cut-weights.gguf", "incomplete"),
         ("architecture.gguf", "architecture “mamba”"),
         ("quantisation.gguf", "IQ2_XXS"),
     ];
@@ -157,7 +157,7 @@ fn a_model_in_several_files_is_planned_from_its_headers_and_answers() {
     page.press("Enter").unwrap();
     page.wait_for(&format!("{INSPECTION}?.innerText.includes('in 3 files')"), LONG).unwrap();
     let verdict = page.text("[data-testid=inspection]").unwrap();
-    assert!(verdict.contains("of GPU memory") && verdict.contains("context of 4,096 tokens"), "{verdict}");
+    assert!(verdict.contains("of GPU memory") && verdict.contains("4,096-token context"), "{verdict}");
     let sent = server.sent_bytes();
     assert!(sent < 13_000_000, "{sent} bytes were fetched to read three headers");
 
@@ -168,14 +168,14 @@ fn a_model_in_several_files_is_planned_from_its_headers_and_answers() {
         select.dispatchEvent(new Event('change', { bubbles: true }));
     })()";
     page.evaluate(choose).unwrap();
-    page.wait_for(&format!("{INSPECTION}?.innerText.includes('context of 1,024 tokens')"), LONG).unwrap();
+    page.wait_for(&format!("{INSPECTION}?.innerText.includes('1,024-token context')"), LONG).unwrap();
     page.click("[data-testid=inspection] button.primary").unwrap();
     page.wait_for(READY, LONG).unwrap();
     ask(&page, QUESTION);
     assert!(answer(&page).contains("Paris"));
     page.click(".model-button").unwrap();
     let details = page.text("[data-testid=current-model] p").unwrap();
-    assert!(details.contains("context of 1,024 tokens"), "{details}");
+    assert!(details.contains("1,024-token context"), "{details}");
 }
 
 /// Loads an embedding model in a worker of its own, by the documented messages, and returns the vectors of texts.
@@ -265,8 +265,7 @@ fn a_worker_that_cannot_start_is_reported_and_one_that_dies_is_replaced() {
     let server = Server::start_with_tiny_model().unwrap();
     let session = Session::start(true).unwrap();
     // Long enough to be interrupted.
-    let page =
-        session.open(&server.page("?device=gpu&temperature=0&repetition_penalty=1&max_tokens=1000")).unwrap();
+    let page = session.open(&server.page("?device=gpu&temperature=0&repetition_penalty=1&max_tokens=1000")).unwrap();
     page.evaluate(WATCH_WORKERS).unwrap();
     page.evaluate("window.brokenScript = true").unwrap();
     page.click(OFFER).unwrap();
@@ -283,7 +282,7 @@ fn a_worker_that_cannot_start_is_reported_and_one_that_dies_is_replaced() {
     let begun = page.evaluate(LAST_TEXT).unwrap();
     // What the browser does when the worker's wasm traps: the answer goes on in a new worker, and the user hears of it once.
     page.evaluate("window.worker.dispatchEvent(new ErrorEvent('error', { message: 'unreachable executed' }))").unwrap();
-    page.wait_for("document.querySelector('[data-testid=notice]')?.innerText.includes('started again')", LONG).unwrap();
+    page.wait_for("document.querySelector('[data-testid=notice]')?.innerText.includes('was restarted')", LONG).unwrap();
     let text = answer(&page);
     let begun = begun.as_str().unwrap();
     assert!(text.starts_with(begun) && text.len() > begun.len() + 20, "{begun:?} became {text:?}");

@@ -32,7 +32,7 @@ fn reload(page: &Page) {
 /// Texts of all messages on screen.
 fn messages(page: &Page) -> Vec<String> {
     let texts = page
-        .evaluate("[...document.querySelectorAll('.message :is(.question > .text, .markdown)')].map(text => text.innerText.trim())")
+        .evaluate("[...document.querySelectorAll('.message :is(.bubble > .text, .markdown)')].map(text => text.innerText.trim())")
         .unwrap();
     serde_json::from_value(texts).unwrap()
 }
@@ -155,14 +155,14 @@ fn messages_are_edited_branched_continued_and_deleted() {
     // An edit is another branch beside the old one.
     press(&page, "[data-role=user]", "Edit");
     page.fill(".edit-box textarea", "Third").unwrap();
-    press(&page, ".edit-box", "Ask again");
+    press(&page, ".edit-box", "Send");
     wait(&page, &format!("{LAST_TEXT} === 'Answer 3: Third'"));
     assert_eq!(messages(&page), ["First", "Answer 1: First", "Third", "Answer 3: Third"]);
-    assert_eq!(page.text(".branch-place").unwrap(), "2 of 2");
+    assert_eq!(page.text(".branch-position").unwrap(), "2 of 2");
     press(&page, ".branches", "Previous version");
     wait(&page, &format!("{LAST_TEXT} === 'Answer 2: Second'"));
     // So is another answer.
-    press(&page, "[data-role=assistant]", "Another answer");
+    press(&page, "[data-role=assistant]", "Regenerate");
     wait(&page, &format!("{LAST_TEXT} === 'Answer 4: Second'"));
     // The branch on screen is remembered.
     reload(&page);
@@ -178,7 +178,7 @@ fn messages_are_edited_branched_continued_and_deleted() {
     ask(&page, "Speak slowly").unwrap();
     wait(&page, &format!("{LAST_TEXT}.includes('word word')"));
     page.press("Escape").unwrap();
-    wait(&page, "document.querySelector('[data-ending=ended-by-user]')");
+    wait(&page, "document.querySelector('[data-ending=stopped-by-user]')");
     press(&page, "[data-role=assistant]", "Continue");
     wait(&page, &format!("{LAST_TEXT}.endsWith('And the rest.')"));
     assert!(answer(&page).unwrap().starts_with("word word"));
@@ -216,10 +216,10 @@ fn two_tabs_are_in_step_and_a_closed_page_keeps_what_was_written() {
     wait(&second, &format!("{LAST_TEXT}.includes('word word')"));
     let shown = second.evaluate(&format!("{LAST_TEXT}.length")).unwrap().as_u64().unwrap();
     wait(&second, &format!("{LAST_TEXT}.length > {shown}"));
-    wait(&second, "document.body.innerText.includes('answered in another tab')");
+    wait(&second, "document.body.innerText.includes('generated in another tab')");
     // The tab is closed in the middle: what was written is there, and goes on on demand.
     first.close().unwrap();
-    wait(&second, "document.body.innerText.includes('was closed before the answer was complete')");
+    wait(&second, "document.body.innerText.includes('was closed before the response was complete')");
     assert!(second.evaluate(LAST_TEXT).unwrap().as_str().unwrap().starts_with("word word"));
     press(&second, "[data-role=assistant]", "Continue");
     wait(&second, &format!("{LAST_TEXT}.endsWith('And the rest.')"));
@@ -262,9 +262,9 @@ fn conversations_go_in_and_out_and_markdown_is_shown_safely() {
     std::fs::write(&file, document().to_string()).unwrap();
     wait(&page, "document.querySelector('#import-conversations')");
     page.choose_file("#import-conversations", &file).unwrap();
-    wait(&page, "document.querySelector('.toast')?.innerText.includes('1 conversation was added')");
+    wait(&page, "document.querySelector('.toast')?.innerText.includes('1 chat imported')");
     page.choose_file("#import-conversations", &file).unwrap();
-    wait(&page, "document.querySelector('.toast')?.innerText.includes('1 were here already')");
+    wait(&page, "document.querySelector('.toast')?.innerText.includes('1 already present')");
     // Under another name it is another conversation: the messages of the first stay what they are. Its answer has no ending, so it
     // is complete.
     let mut other = document();
@@ -276,7 +276,7 @@ fn conversations_go_in_and_out_and_markdown_is_shown_safely() {
     conversation["messages"][1].as_object_mut().unwrap().remove("ending");
     std::fs::write(&file, other.to_string()).unwrap();
     page.choose_file("#import-conversations", &file).unwrap();
-    wait(&page, "document.querySelector('.toast')?.innerText.includes('1 conversation was added')");
+    wait(&page, "document.querySelector('.toast')?.innerText.includes('1 chat imported')");
     page.navigate(&server.page("?chat=00000000000000bb")).unwrap();
     wait(&page, "document.querySelector('.markdown[data-complete=true]')");
     assert_eq!(messages(&page), ["Say something else", "Something else"]);
@@ -333,10 +333,10 @@ fn conversations_go_in_and_out_and_markdown_is_shown_safely() {
         "navigator.storage.getDirectory().then(root => root.getDirectoryHandle('conversations', { create: true }))";
     page.evaluate(&format!("{folder}.then(folder => folder.getFileHandle('cache', {{ create: true }})).then(() => 1)"))
         .unwrap();
-    press(&page, "[data-testid=data]", "Delete all conversations");
-    wait(&page, "document.querySelector('[data-testid=data]').innerText.includes('This deletes all conversations')");
+    press(&page, "[data-testid=data]", "Delete all chats");
+    wait(&page, "document.querySelector('[data-testid=data]').innerText.includes('This deletes all chats')");
     page.click("[data-testid=delete-all]").unwrap();
-    wait(&page, "document.querySelector('.toast')?.innerText.includes('All conversations')");
+    wait(&page, "document.querySelector('.toast')?.innerText.includes('All chats')");
     wait(&page, &format!("(await (await {folder}).keys().next()).done"));
     page.navigate(&server.page("")).unwrap();
     wait(&page, "document.querySelector('.sidebar-empty')");
@@ -356,8 +356,8 @@ fn say(page: &Page, question: &str, answer_words: Option<usize>) {
 
 #[test]
 fn a_conversation_that_outgrows_the_context_goes_on_below_a_line() {
-    const MARK: &str = "document.querySelector('[data-testid=context-mark]')";
-    const NO_CONTINUE: &str = "[...document.querySelectorAll('.message-actions button')].every(button => !['Continue', 'Weiter'].includes(button.innerText.trim()))";
+    const MARK: &str = "document.querySelector('[data-testid=context-cutoff]')";
+    const NO_CONTINUE: &str = "[...document.querySelectorAll('.message-actions button')].every(button => !['Continue', 'Fortsetzen'].includes(button.innerText.trim()))";
     let server = Server::start().unwrap();
     let session = Session::start(true).unwrap();
     let page = open(&session, &server);
@@ -369,7 +369,7 @@ fn a_conversation_that_outgrows_the_context_goes_on_below_a_line() {
     assert_eq!(answer(&page).unwrap(), "Answer 3: Third");
     let below = format!("{MARK}?.nextElementSibling.innerText.startsWith('Second')");
     wait(&page, &below);
-    assert!(page.text("[data-testid=context-mark]").unwrap().contains("not sent to the model any more"));
+    assert!(page.text("[data-testid=context-cutoff]").unwrap().contains("are not sent to the model"));
     let asked = "asked.findLast(request => request.type === 'api').body";
     assert_eq!(page.evaluate(&format!("{asked}.truncation")).unwrap(), "auto");
     // The line is kept with the answer.
@@ -378,7 +378,7 @@ fn a_conversation_that_outgrows_the_context_goes_on_below_a_line() {
     say(&page, "Fourth", None);
     wait(&page, &below);
     // A larger context has room for all again.
-    press(&page, "[data-testid=context-mark]", "Load with a context of 2,000 tokens");
+    press(&page, "[data-testid=context-cutoff]", "Load with a 2,000-token context");
     wait(&page, "document.querySelector('.model-button[data-state=ready]')");
     say(&page, "Fifth", None);
     wait(&page, &format!("{MARK} === null"));
@@ -389,7 +389,7 @@ fn a_conversation_that_outgrows_the_context_goes_on_below_a_line() {
     wait(&page, "document.querySelector('.failure')?.innerText.includes('2,500 tokens')");
     assert_eq!(page.evaluate(NO_CONTINUE).unwrap(), true);
     page.evaluate("window.nextAnswer = 'There is room now.'").unwrap();
-    press(&page, "[data-role=assistant]", "Load with a context of 4,000 tokens");
+    press(&page, "[data-role=assistant]", "Load with a 4,000-token context");
     wait(&page, &format!("{LAST_TEXT} === 'There is room now.'"));
 
     // Whoever wants nothing left out is told of a full context, in their own language.
@@ -399,7 +399,7 @@ fn a_conversation_that_outgrows_the_context_goes_on_below_a_line() {
     page.click(NEW_CHAT).unwrap();
     say(&page, "First", Some(1200));
     say(&page, "Second", None);
-    wait(&page, "document.querySelector('.failure')?.innerText.startsWith('Diese Unterhaltung hat 1.202 Tokens')");
+    wait(&page, "document.querySelector('.failure')?.innerText.includes('Dieser Chat hat 1.202 Tokens')");
     assert_eq!(page.evaluate(NO_CONTINUE).unwrap(), true);
     assert_eq!(page.evaluate(&format!("{asked}.truncation ?? null")).unwrap(), Value::Null);
 }
@@ -519,8 +519,8 @@ fn long_files_are_searched_and_their_passages_shown() {
     let refusals = [
         ("photo.jpg", "new Uint8Array([0xff, 0xd8, 0xff, 0xe0])", "photo.jpg is an image"),
         ("paper.pdf", "'%PDF-1.7 a text'", "paper.pdf is a PDF"),
-        ("old.csv", "new Uint8Array([0x47, 0x72, 0xf6, 0xdf, 0x65])", "old.csv is not in the UTF-8 encoding"),
-        ("huge.csv", "'x'.repeat(33e6)", "huge.csv has 33.0 MB. The files of a question may have 32 MB together"),
+        ("old.csv", "new Uint8Array([0x47, 0x72, 0xf6, 0xdf, 0x65])", "old.csv is not encoded as UTF-8"),
+        ("huge.csv", "'x'.repeat(33e6)", "huge.csv is 33.0 MB. Attachments are limited to 32 MB per message"),
     ];
     for (name, content, refusal) in refusals {
         attach_file(name, content);

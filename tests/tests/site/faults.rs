@@ -135,7 +135,7 @@ fn where_the_gpu_computes_wrongly_the_answer_is_right_and_the_page_says_so() {
     const QUERY: &str = "?temperature=0&max_tokens=40";
     let server = Server::start_with_tiny_model().unwrap();
     let says = |text: &str| format!("document.body.innerText.includes({text:?})");
-    let (simpler, on_cpu) = (says("computes in a simpler way"), says("so the model runs on the processor"));
+    let (simpler, on_cpu) = (says("uses simpler ones"), says("so the model runs on the CPU"));
     // The second row of each pair gets what belongs to the first: in `matvec.wgsl`, then in `linear.wgsl`, too.
     let cases = [
         (
@@ -383,7 +383,7 @@ fn what_makes_no_sense_is_refused_in_words_or_ignored() {
     let line = "All work and no play makes Jack a dull boy. ";
     page.fill("#message", &line.repeat(55)).unwrap();
     page.press("Enter").unwrap();
-    let offer = "[...document.querySelectorAll('.message button')].find(button => button.innerText.includes('context of 1,024 tokens'))";
+    let offer = "[...document.querySelectorAll('.message button')].find(button => button.innerText.includes('1,024-token context'))";
     page.wait_for(offer, LONG).unwrap();
     page.evaluate(&format!("{offer}.click()")).unwrap();
     page.wait_for(&format!("{LAST_TEXT}.length > 3"), LONG).unwrap();
@@ -394,6 +394,6 @@ fn what_makes_no_sense_is_refused_in_words_or_ignored() {
     page.press("Enter").unwrap();
     page.wait_for("document.querySelectorAll('.message').length === 4", SHORT).unwrap();
     assert!(answer(&page).unwrap().len() > 3);
-    page.wait_for("document.querySelector('[data-testid=context-mark]')", SHORT).unwrap();
+    page.wait_for("document.querySelector('[data-testid=context-cutoff]')", SHORT).unwrap();
     shown("Input", "a conversation is longer than the context", "the oldest messages are left out; a line shows which");
 }

@@ -210,7 +210,7 @@ fn kernels_are_compiled_side_by_side_and_conversations_can_take_half_of_the_gpus
     let kv_bytes = "Number(document.querySelector('[data-testid=current-model]')?.dataset.kvBytes)";
     let before = page.evaluate(kv_bytes).unwrap().as_f64().unwrap();
     // The model loads again with what was chosen.
-    page.click("#small-cache").unwrap();
+    page.click("#kv-cache-quantization").unwrap();
     page.wait_for(&format!("{kv_bytes} === {}", before * 9.0 / 16.0), LONG).unwrap();
     assert_eq!(layout(&page, None)["adapter"], measured["adapter"]);
     page.click(".dialog [aria-label=Close]").unwrap();
@@ -220,7 +220,7 @@ fn kernels_are_compiled_side_by_side_and_conversations_can_take_half_of_the_gpus
         json!({ "adapter": measured["adapter"], "version": measured["version"], "changes": ["separate-query"] });
     layout(&page, Some(&chosen));
     page.click(".model-button").unwrap();
-    page.click("#small-cache").unwrap();
+    page.click("#kv-cache-quantization").unwrap();
     page.wait_for(&format!("{kv_bytes} === {before}"), LONG).unwrap();
     assert_eq!(layout(&page, None), chosen);
 }

@@ -102,7 +102,7 @@ fn open(session: &Session, server: &Server) -> Page {
     use_scripted_engine(&page).unwrap();
     wait(&page, "document.querySelector('#import-conversations')");
     page.choose_file("#import-conversations", &file).unwrap();
-    wait(&page, "document.querySelector('.toast')?.innerText.includes('1 conversation was added')");
+    wait(&page, "document.querySelector('.toast')?.innerText.includes('1 chat imported')");
     page.follow("./").unwrap();
     wait(&page, "document.querySelector('.conversation')");
     // What leaves the page stays in it.
@@ -180,11 +180,11 @@ fn delete_and_bring_back(page: &Page, way: Way, item: &str) {
 /// The bar at the top and what it opens. The focus goes back to the composer.
 fn header(page: &Page, way: Way) {
     for state in ["closed", "open"] {
-        press(page, way, ".header", "Conversations");
-        wait(page, &format!("document.querySelector('.app').dataset.list === {state:?}"));
+        press(page, way, ".header", "Chats");
+        wait(page, &format!("document.querySelector('.app').dataset.sidebar === {state:?}"));
     }
-    press(page, way, ".header", "Instructions for this conversation");
-    wait(page, "document.querySelector('#instructions')");
+    press(page, way, ".header", "System prompt for this chat");
+    wait(page, "document.querySelector('#chat-system-prompt')");
     press(page, way, ".dialog", "Save");
     wait(page, &format!("!document.querySelector('.dialog') && {IS_IN_COMPOSER}"));
     press_first(page, way, ".model-button");
@@ -253,7 +253,7 @@ fn long_chat_actions(page: &Page, way: Way) {
     wait(page, "window.copied === 'Message 119 of many'");
 
     // Another answer, deleted, brought back, and the way between the two.
-    press(page, way, ANSWER, "Another answer");
+    press(page, way, ANSWER, "Regenerate");
     wait(page, &ended_with("Message 119 of many"));
     press(page, way, ANSWER, "Delete");
     wait(page, &format!("{LAST_TEXT}.startsWith('Such a program')"));
@@ -274,7 +274,7 @@ fn long_chat_actions(page: &Page, way: Way) {
     press(page, way, QUESTION, "Edit");
     wait(page, "document.activeElement.matches('.edit-box textarea')");
     page.fill(".edit-box textarea", "In other words").unwrap();
-    press(page, way, ".edit-box", "Ask again");
+    press(page, way, ".edit-box", "Send");
     wait(page, &ended_with("In other words"));
     // Whoever came this way before has left a version of their own.
     let versions =

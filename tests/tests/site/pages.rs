@@ -63,7 +63,7 @@ fn axe_finds_nothing_on_any_page_in_both_themes() {
     assert_accessible(&page, "model dialog");
     page.click(".dialog [aria-label=Close]").unwrap();
     page.resize(390, 844).unwrap();
-    wait(&page, "document.querySelector('.app').dataset.list === 'closed'");
+    wait(&page, "document.querySelector('.app').dataset.sidebar === 'closed'");
     let overflow = "document.documentElement.scrollWidth - document.documentElement.clientWidth";
     assert_eq!(page.evaluate(overflow).unwrap(), 0, "a long title is wider than the page");
     assert_accessible(&page, "phone");
@@ -71,7 +71,7 @@ fn axe_finds_nothing_on_any_page_in_both_themes() {
     wait(&page, "document.querySelector('.app')");
     page.evaluate("new Promise(done => setTimeout(done, 300))").unwrap();
     assert_eq!(
-        page.evaluate("document.querySelector('.app').dataset.list").unwrap(),
+        page.evaluate("document.querySelector('.app').dataset.sidebar").unwrap(),
         "closed",
         "the drawer is in the way"
     );
@@ -95,7 +95,7 @@ fn the_interface_speaks_seven_languages_in_both_directions() {
     let titles = [
         ("de", "Einstellungen", "ltr"),
         ("es", "Ajustes", "ltr"),
-        ("fr", "Réglages", "ltr"),
+        ("fr", "Paramètres", "ltr"),
         ("ja", "設定", "ltr"),
         ("zh-Hans", "设置", "ltr"),
         ("ar", "الإعدادات", "rtl"),
@@ -115,7 +115,7 @@ fn the_interface_speaks_seven_languages_in_both_directions() {
     page.fill("#language", "ar").unwrap();
     wait(&page, "document.documentElement.dir === 'rtl'");
     page.navigate(&server.page("")).unwrap();
-    wait(&page, "document.querySelector('.welcome h2')?.innerText === 'اسأل ما شئت. يبقى هنا.'");
+    wait(&page, "document.querySelector('.welcome h2')?.innerText === 'اسأل ما شئت. يبقى كل شيء على جهازك.'");
 }
 
 #[test]
@@ -156,10 +156,10 @@ fn settings_reach_the_model_and_other_tabs() {
     assert_eq!((&body["max_tokens"], &body["stream"]), (&json!(77), &json!(true)));
     assert!((body["temperature"].as_f64().unwrap() - 0.35).abs() < 1e-6, "{body}");
 
-    // This conversation gets instructions of its own.
-    chat.click(".header [aria-label='Instructions for this conversation']").unwrap();
-    wait(&chat, "document.querySelector('#instructions')");
-    chat.fill("#instructions", "Answer in numbers.").unwrap();
+    // This conversation gets a system prompt of its own.
+    chat.click(".header [aria-label='System prompt for this chat']").unwrap();
+    wait(&chat, "document.querySelector('#chat-system-prompt')");
+    chat.fill("#chat-system-prompt", "Answer in numbers.").unwrap();
     chat.click(".dialog button[type=submit]").unwrap();
     ask(&chat, "And now?").unwrap();
     wait(&chat, "asked.filter(request => request.type === 'api').length === 2");
@@ -197,7 +197,7 @@ fn the_keyboard_does_everything() {
     page.press("Escape").unwrap();
     wait(&page, "!document.querySelector('.dialog')");
     key("S", "ctrlKey: true, shiftKey: true");
-    wait(&page, "document.querySelector('.app').dataset.list === 'closed'");
+    wait(&page, "document.querySelector('.app').dataset.sidebar === 'closed'");
 }
 
 #[test]
@@ -220,7 +220,7 @@ fn the_catalogue_offers_models_and_the_playground_keeps_to_a_schema() {
     assert!(!page.evaluate("location.pathname").unwrap().as_str().unwrap().ends_with("catalogue"));
 
     // In the same visit: links do not load the page anew.
-    page.click(".sidebar-foot a[href=settings]").unwrap();
+    page.click(".sidebar-footer a[href=settings]").unwrap();
     page.click(".page-header a[href=playground]").unwrap();
     wait(&page, "document.querySelector('#schema')");
     let schema = json!({
@@ -338,7 +338,7 @@ fn a_link_fills_the_field_and_asks_before_it_loads_a_model() {
     page.navigate(&server.page("?model=models/third.gguf")).unwrap();
     wait(&page, &format!("{READY} && !{OFFER}"));
     page.navigate(&server.page("?model=models/fourth.gguf")).unwrap();
-    wait(&page, &format!("{READY} && {OFFER}?.innerText.includes('take the place of scripted')"));
+    wait(&page, &format!("{READY} && {OFFER}?.innerText.includes('would replace scripted')"));
     assert_eq!(page.evaluate(LOADED).unwrap(), json!([]), "the link has taken a model from other tabs");
     load_from_link(&page).unwrap();
     wait(&page, &format!("!{OFFER}"));
@@ -385,13 +385,13 @@ fn the_field_has_the_focus_and_the_tab_tells_what_is_in_it() {
         page.evaluate(&script).unwrap();
     };
     drag("dragover");
-    wait(&page, "document.querySelector('[data-testid=drop-here]')");
+    wait(&page, "document.querySelector('[data-testid=drop-zone]')");
     drag("dragleave");
-    wait(&page, "!document.querySelector('[data-testid=drop-here]')");
+    wait(&page, "!document.querySelector('[data-testid=drop-zone]')");
 
     // A wrong address is told beside its field.
     page.click(".model-button").unwrap();
-    for (address, verdict) in [("http://[", "not an address"), ("models/nothing.gguf", "404")] {
+    for (address, verdict) in [("http://[", "not a valid URL"), ("models/nothing.gguf", "404")] {
         wait(&page, "document.querySelector('#model-url')");
         page.fill("#model-url", address).unwrap();
         page.press("Enter").unwrap();
@@ -400,11 +400,11 @@ fn the_field_has_the_focus_and_the_tab_tells_what_is_in_it() {
     page.click(".dialog [aria-label=Close]").unwrap();
     wait(&page, IS_IN_COMPOSER);
 
-    // The processor is not called a GPU; and where a finger points, no keyboard comes by itself.
+    // The CPU is not called a GPU; and where a finger points, no keyboard comes by itself.
     page.touch().unwrap();
     page.before_every_page("window.isCpu = true").unwrap();
     page.navigate(&server.page("?device=cpu")).unwrap();
-    assert!(page.text(".welcome").unwrap().contains("on your own processor"));
+    assert!(page.text(".welcome").unwrap().contains("on your own CPU"));
     pause(&page);
     assert_eq!(page.evaluate(IS_IN_COMPOSER).unwrap(), false);
 }
@@ -477,9 +477,9 @@ fn a_page_that_fails_tells_why_and_leaves_the_field_in_reach() {
     })()";
     page.evaluate(fail).unwrap();
     page.click(".model-button").unwrap();
-    assert!(page.text("#fault").unwrap().contains("no dialog today"));
-    let gap_px = "document.querySelector('.composer').getBoundingClientRect().top - document.querySelector('#fault').getBoundingClientRect().bottom";
+    assert!(page.text("#crash").unwrap().contains("no dialog today"));
+    let gap_px = "document.querySelector('.composer').getBoundingClientRect().top - document.querySelector('#crash').getBoundingClientRect().bottom";
     assert!(page.evaluate(gap_px).unwrap().as_f64().unwrap() > 0.0, "the notice covers the field");
-    page.click("#fault a").unwrap();
-    wait(&page, "!document.querySelector('#fault') && document.querySelector('#message')?.value === 'half a thought'");
+    page.click("#crash a").unwrap();
+    wait(&page, "!document.querySelector('#crash') && document.querySelector('#message')?.value === 'half a thought'");
 }

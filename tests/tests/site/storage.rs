@@ -13,7 +13,7 @@ use serde_json::json;
 const SHORT: Duration = Duration::from_secs(30);
 const QUESTION: &str = "What is the capital of France?";
 const STORAGE: &str = "document.querySelector('[data-testid=storage]')";
-const VERDICT: &str = "document.querySelector('.verdict')";
+const VERDICT: &str = "document.querySelector('.verification')";
 
 fn host() -> ModelHost {
     ModelHost::start(std::fs::read(model_path()).unwrap()).unwrap()
@@ -156,7 +156,7 @@ fn a_download_survives_broken_connections_and_damage_is_found_and_mended() {
     open_storage(&page);
     page.click(".stored-model button:nth-of-type(3)").unwrap();
     page.click(".stored-model button.danger").unwrap();
-    page.wait_for(&format!("{STORAGE}?.innerText.includes('No model is kept here yet')"), SHORT).unwrap();
+    page.wait_for(&format!("{STORAGE}?.innerText.includes('No models downloaded yet')"), SHORT).unwrap();
     shown("Download", "the server answers 503 twice", "it is asked again, more and more slowly");
     shown("Download", "three connections break", "the download goes on where it was; less than 12 MB come twice");
     shown("Storage", "a kept file is damaged", "Verify finds it");
@@ -183,7 +183,7 @@ fn a_download_that_was_cut_off_or_cancelled_goes_on_unless_the_file_changed() {
     page.wait_for("document.querySelector('[data-testid=model-offer]')", SHORT).unwrap();
     open_storage(&page);
     let text = page.text("[data-testid=storage]").unwrap();
-    assert!(text.contains("of 98.4 MB; loading it completes it"), "{text}");
+    assert!(text.contains("of 98.4 MB downloaded"), "{text}");
     // The file behind the address is another one now: nothing of the old one is used.
     host.set_etag("v2");
     host.slow_down(Duration::ZERO);
@@ -212,10 +212,10 @@ fn what_is_no_model_is_not_kept_and_a_wrong_checksum_is_found() {
     page.wait_for(&format!("{failure}?.includes('Git LFS')"), LONG).unwrap();
     page.navigate(&server.page(&query(&wrong))).unwrap();
     load_from_link(&page).unwrap();
-    page.wait_for(&format!("{failure}?.includes('its checksum is not the one')"), LONG).unwrap();
+    page.wait_for(&format!("{failure}?.includes('its checksum does not match')"), LONG).unwrap();
     open_storage(&page);
     let text = page.text("[data-testid=storage]").unwrap();
-    assert!(text.contains("No model is kept here yet"), "{text}");
+    assert!(text.contains("No models downloaded yet"), "{text}");
 
     // A copy of a file from the disk, loaded from here.
     page.choose_file("#import-file", &model_path()).unwrap();
@@ -268,7 +268,7 @@ fn after_the_first_visit_everything_works_without_a_network() {
     page.type_into("#model-url", "models/another.gguf").unwrap();
     page.press("Enter").unwrap();
     page.wait_for(
-        "document.querySelector('[data-testid=inspection]')?.innerText.includes('could not be fetched')",
+        "document.querySelector('[data-testid=inspection]')?.innerText.includes('could not be downloaded')",
         SHORT,
     )
     .unwrap();

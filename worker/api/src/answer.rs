@@ -1,4 +1,4 @@
-//! One answer: from a prompt's tokens to text, thoughts and calls, in the decode loop or one token at a time.
+//! Generates one answer: content, reasoning and tool calls, with the engine's decode loop or token by token.
 
 use std::collections::HashMap;
 use std::pin::pin;
@@ -6,160 +6,170 @@ use std::rc::Rc;
 
 use futures::future::{Either, select};
 use llguidance::Matcher;
-use parlance_engine::runtime::{Guessed, Model, Step};
+use parlance_engine::runtime::{DraftStats, Model, Step};
 use parlance_engine::sampling::{SamplingParams, SamplingPlan};
 use parlance_engine::tokenizer::Detokenizer;
 use parlance_protocol::openai::{FinishReason, TokenLogProb};
 use web_time::Instant;
 
+use crate::codec::ChatCodec;
 use crate::error::RequestError;
-use crate::grammar::fault;
+use crate::grammar::grammar_error;
 use crate::job::Control;
-use crate::language::Language;
 use crate::logprobs::log_prob;
+use crate::output_parser::{OutputEvent, OutputParser, Parsed};
 use crate::parse::Options;
 use crate::prompt::Prompt;
-use crate::text::{AnswerText, Piece, TextEvent};
 use crate::tools;
 
-/// Seconds for which text is gathered into one chunk: about a frame, since a page draws no faster.
+/// Minimum seconds between chunks: about a frame, because a page is not drawn more often.
 const CHUNK_SECONDS: f64 = 0.014;
 
-/// Changes logits before a token is chosen; written in Rust and given to the worker by name.
+/// Changes logits before a token is sampled. Implemented in Rust and registered with the worker by name.
 pub trait LogitProcessor {
-    /// `tokens` are those of the answer so far, `logits` has one a token of the vocabulary.
+    /// `tokens` are the answer's tokens so far; `logits` has one for each token of the vocabulary.
     fn process(&mut self, tokens: &[u32], logits: &mut [f32]);
 }
 
-/// Makes logit processors, by the name that requests have for them.
+/// Creates logit processors, by the names that requests use for them.
 pub type Processors = HashMap<String, Box<dyn Fn() -> Box<dyn LogitProcessor>>>;
 
-/// What an answer has to tell since it told something last.
+/// An addition to an answer.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub(crate) struct News {
+pub(crate) struct Delta {
     pub(crate) content: String,
     pub(crate) reasoning: String,
     pub(crate) logprobs: Vec<TokenLogProb>,
 }
 
-impl News {
+impl Delta {
     fn is_empty(&self) -> bool {
         self.content.is_empty() && self.reasoning.is_empty() && self.logprobs.is_empty()
     }
+
+    /// Appends another addition.
+    pub(crate) fn append(&mut self, other: Self) {
+        self.content.push_str(&other.content);
+        self.reasoning.push_str(&other.reasoning);
+        self.logprobs.extend(other.logprobs);
+    }
 }
 
-/// What an answer took.
+/// Token counts and times of an answer.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
-pub(crate) struct Times {
+pub(crate) struct AnswerStats {
     pub(crate) cached_tokens: u32,
     pub(crate) reasoning_tokens: u32,
     pub(crate) prefilled_tokens: u32,
     pub(crate) prefill_seconds: f64,
     pub(crate) decode_seconds: f64,
-    /// When the first token came.
+    /// When the first token was generated.
     pub(crate) first_token: Option<Instant>,
-    /// Seconds spent on masks.
+    /// Seconds spent on computing grammar masks.
     pub(crate) mask_seconds: f64,
     pub(crate) mask_count: u32,
-    /// How guesses of tokens went.
-    pub(crate) guessed: Guessed,
+    /// Accepted and rejected draft tokens.
+    pub(crate) drafts: DraftStats,
 }
 
-/// How an answer is bound.
+/// The grammars that constrain an answer.
 #[derive(Default)]
 pub(crate) struct Constraints {
-    /// From its beginning, or from the end of its thoughts.
+    /// For the whole answer after its reasoning.
     pub(crate) whole: Option<Matcher>,
-    /// From a call's opener on.
+    /// For tool calls, after their opener.
     pub(crate) call: Option<Matcher>,
 }
 
-/// An answer under way. It outlives the model that computes it: after a loss of the device another takes it up.
+/// An answer in progress. It outlives the model: if the device is lost, generation continues with another one.
 pub(crate) struct Answer {
-    language: Rc<Language>,
+    codec: Rc<ChatCodec>,
     options: Rc<Options>,
     params: SamplingParams,
     prompt: Vec<u32>,
     tokens: Vec<u32>,
     detokenizer: Detokenizer,
-    text: AnswerText,
+    parser: OutputParser,
     constraints: Constraints,
-    /// What the next token must obey.
+    /// The grammar that constrains the next token.
     matcher: Option<Matcher>,
     processor: Option<Box<dyn LogitProcessor>>,
-    news: News,
-    told: Option<Instant>,
-    pub(crate) times: Times,
+    /// Output that has not been emitted yet.
+    pending: Delta,
+    /// When output was last emitted.
+    emitted: Option<Instant>,
+    pub(crate) stats: AnswerStats,
+    /// Tool calls: names with their arguments as JSON.
     pub(crate) calls: Vec<(String, String)>,
     pub(crate) finish: Option<FinishReason>,
 }
 
-/// How an answer goes on after a token.
+/// How generation continues after a token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Flow {
-    GoOn,
-    /// In the other mode, or under another grammar.
+    Continue,
+    /// Generation restarts, because the grammar has changed.
     Switch,
     Finish(FinishReason),
 }
 
 impl Answer {
     pub(crate) fn new(
-        language: Rc<Language>,
+        codec: Rc<ChatCodec>,
         options: Rc<Options>,
         params: SamplingParams,
         prompt: Prompt,
-        text: AnswerText,
+        parser: OutputParser,
         mut constraints: Constraints,
         processor: Option<Box<dyn LogitProcessor>>,
     ) -> Self {
-        let matcher = if text.is_reasoning() { None } else { constraints.whole.take() };
+        let matcher = if parser.is_reasoning() { None } else { constraints.whole.take() };
         Self {
-            detokenizer: language.chat().detokenizer(),
-            language,
+            detokenizer: codec.chat().detokenizer(),
+            codec,
             options,
             params,
             prompt: prompt.ids,
             tokens: Vec::new(),
-            text,
+            parser,
             constraints,
             matcher,
             processor,
-            news: News::default(),
-            told: None,
-            times: Times::default(),
+            pending: Delta::default(),
+            emitted: None,
+            stats: AnswerStats::default(),
             calls: Vec::new(),
             finish: None,
         }
     }
 
-    /// Tokens of the answer so far.
+    /// The number of tokens of the answer so far.
     pub(crate) fn len(&self) -> usize {
         self.tokens.len()
     }
 
-    /// Tokens of the prompt.
+    /// The number of tokens of the prompt.
     pub(crate) fn prompt_len(&self) -> usize {
         self.prompt.len()
     }
 
-    /// Computes the answer to its end, telling what comes; or to a failure of the GPU, after which a call with a new model goes on.
+    /// Generates the answer and passes it to `emit` piece by piece. After a device error, a call with a new model continues it.
     pub(crate) async fn run(
         &mut self,
         model: &mut Model,
         control: &impl Control,
-        tell: &mut impl FnMut(News),
+        emit: &mut impl FnMut(Delta),
     ) -> Result<(), RequestError> {
         while self.finish.is_none() {
             let prompt = [&self.prompt[..], &self.tokens].concat();
             let flow = if self.prefill(model, &prompt, control).await? {
                 let start = Instant::now();
                 let flow = if self.needs_steps() {
-                    self.step(model, &prompt, control, tell).await
+                    self.step(model, &prompt, control, emit).await
                 } else {
-                    self.decode(model, &prompt, control, tell).await
+                    self.decode(model, &prompt, control, emit).await
                 };
-                self.times.decode_seconds += start.elapsed().as_secs_f64();
+                self.stats.decode_seconds += start.elapsed().as_secs_f64();
                 flow?
             } else {
                 Flow::Finish(FinishReason::Abort)
@@ -168,16 +178,16 @@ impl Answer {
                 self.end(reason);
             }
         }
-        tell(std::mem::take(&mut self.news));
+        emit(std::mem::take(&mut self.pending));
         Ok(())
     }
 
-    /// Whether each token needs the host before it can be chosen, or after.
+    /// Whether the host is involved in choosing each token, or needs its logits.
     fn needs_steps(&self) -> bool {
         self.matcher.is_some() || self.processor.is_some() || self.options.logprobs.is_some()
     }
 
-    /// Reads the prompt; `false` if it was stopped.
+    /// Processes the prompt; returns `false` if the request was stopped.
     async fn prefill(
         &mut self,
         model: &mut Model,
@@ -192,9 +202,9 @@ impl Answer {
         };
         let done = unless_stopped(control, model.prefill(prompt, report)).await;
         if self.tokens.is_empty() {
-            self.times.cached_tokens = cached as u32;
-            self.times.prefilled_tokens = (prompt.len() - cached) as u32;
-            self.times.prefill_seconds = start.elapsed().as_secs_f64();
+            self.stats.cached_tokens = cached as u32;
+            self.stats.prefilled_tokens = (prompt.len() - cached) as u32;
+            self.stats.prefill_seconds = start.elapsed().as_secs_f64();
         }
         Ok(done.transpose()?.is_some())
     }
@@ -203,60 +213,60 @@ impl Answer {
         (self.params, Rc::clone(&self.options), self.tokens.len())
     }
 
-    /// The decode loop of the GPU.
+    /// Generates tokens with the engine's decode loop.
     async fn decode(
         &mut self,
         model: &mut Model,
         prompt: &[u32],
         control: &impl Control,
-        tell: &mut impl FnMut(News),
+        emit: &mut impl FnMut(Delta),
     ) -> Result<Flow, RequestError> {
         let (params, options, generated) = self.plan();
         let limit = options.max_tokens.map_or(usize::MAX, |max| max as usize).saturating_sub(generated);
-        let tokenizer = self.language.chat().tokenizer();
-        let expected = options.guess_from.as_ref().map(|text| tokenizer.encode_plain(text)).transpose()?;
-        let plan = SamplingPlan { params, bias: &options.bias, generated, guess_from: expected.as_deref() };
+        let tokenizer = self.codec.chat().tokenizer();
+        let draft_from = options.draft_from.as_ref().map(|text| tokenizer.encode_plain(text)).transpose()?;
+        let plan = SamplingPlan { params, bias: &options.bias, generated, draft_from: draft_from.as_deref() };
         let mut generation = model.generate(prompt, plan, limit)?;
-        let guessed_before = self.times.guessed;
+        let drafts_before = self.stats.drafts;
         loop {
             let flow = match unless_stopped(control, generation.next()).await.transpose()? {
                 None => Flow::Finish(FinishReason::Abort),
                 Some(None) => Flow::Finish(FinishReason::Length),
                 Some(Some(token)) => self.take(token, None),
             };
-            self.times.guessed = guessed_before + generation.guessed();
-            self.tell_in_time(tell);
-            if flow != Flow::GoOn {
+            self.stats.drafts = drafts_before + generation.drafts();
+            self.emit_if_due(emit);
+            if flow != Flow::Continue {
                 return Ok(flow);
             }
         }
     }
 
-    /// Token by token, with a grammar, a processor or log probabilities.
+    /// Generates token by token, with a grammar, a logit processor or log probabilities.
     async fn step(
         &mut self,
         model: &mut Model,
         prompt: &[u32],
         control: &impl Control,
-        tell: &mut impl FnMut(News),
+        emit: &mut impl FnMut(Delta),
     ) -> Result<Flow, RequestError> {
         let (params, options, generated) = self.plan();
         let wants_logits = options.logprobs.is_some();
         let mut steps = model
-            .generate_stepwise(prompt, SamplingPlan { params, bias: &options.bias, generated, guess_from: None })?;
+            .generate_stepwise(prompt, SamplingPlan { params, bias: &options.bias, generated, draft_from: None })?;
         loop {
             if options.max_tokens.is_some_and(|max| self.tokens.len() >= max as usize) || !steps.begin().await? {
                 return Ok(Flow::Finish(FinishReason::Length));
             }
-            // While the GPU computes the logits.
+            // The mask is computed while the GPU computes the logits.
             let mask_start = Instant::now();
             let mask = match &mut self.matcher {
-                Some(matcher) => Some(matcher.compute_mask_or_eos().map_err(|error| fault(&error))?),
+                Some(matcher) => Some(matcher.compute_mask_or_eos().map_err(|error| grammar_error(&error))?),
                 None => None,
             };
             if mask.is_some() {
-                self.times.mask_seconds += mask_start.elapsed().as_secs_f64();
-                self.times.mask_count += 1;
+                self.stats.mask_seconds += mask_start.elapsed().as_secs_f64();
+                self.stats.mask_count += 1;
             }
             if let Some(processor) = &mut self.processor {
                 let mut logits = steps.logits().await?;
@@ -267,93 +277,93 @@ impl Answer {
             let Some(Step { token, logits }) = unless_stopped(control, choice).await.transpose()? else {
                 return Ok(Flow::Finish(FinishReason::Abort));
             };
-            let is_stop = self.language.chat().is_stop(token);
+            let is_stop = self.codec.chat().is_stop(token);
             if let Some(matcher) = self.matcher.as_mut().filter(|_| !is_stop) {
-                matcher.consume_token(token).map_err(|error| fault(&error))?;
+                matcher.consume_token(token).map_err(|error| grammar_error(&error))?;
             }
             let mut flow = self.take(token, logits.as_deref());
-            if flow == Flow::GoOn && self.matcher.as_ref().is_some_and(Matcher::is_stopped) {
+            if flow == Flow::Continue && self.matcher.as_ref().is_some_and(Matcher::is_stopped) {
                 flow = Flow::Finish(FinishReason::Stop);
             }
-            self.tell_in_time(tell);
-            if flow != Flow::GoOn {
+            self.emit_if_due(emit);
+            if flow != Flow::Continue {
                 return Ok(flow);
             }
         }
     }
 
-    /// Takes the next token.
+    /// Adds the next token to the answer.
     fn take(&mut self, token: u32, logits: Option<&[f32]>) -> Flow {
-        self.times.first_token.get_or_insert_with(Instant::now);
-        if self.language.chat().is_stop(token) {
+        self.stats.first_token.get_or_insert_with(Instant::now);
+        if self.codec.chat().is_stop(token) {
             return Flow::Finish(FinishReason::Stop);
         }
         self.tokens.push(token);
-        self.times.reasoning_tokens += u32::from(self.text.is_reasoning());
+        self.stats.reasoning_tokens += u32::from(self.parser.is_reasoning());
         if let (Some(logits), Some(top)) = (logits, self.options.logprobs) {
-            self.news.logprobs.push(log_prob(self.language.chat().tokenizer(), logits, token, top as usize));
+            self.pending.logprobs.push(log_prob(self.codec.chat().tokenizer(), logits, token, top as usize));
         }
-        let text = match self.language.marker(token) {
+        let text = match self.codec.marker(token) {
             Some(marker) => marker.to_owned(),
             None => self.detokenizer.push(token),
         };
-        let piece = self.text.push(&text);
-        self.note(piece)
-    }
-
-    fn note(&mut self, piece: Piece) -> Flow {
-        self.news.content.push_str(&piece.content);
-        self.news.reasoning.push_str(&piece.reasoning);
-        match piece.event {
-            None => Flow::GoOn,
-            Some(TextEvent::Stopped) => Flow::Finish(FinishReason::Stop),
-            Some(TextEvent::ReasoningEnded) => match self.constraints.whole.take() {
+        let parsed = self.parser.push(&text);
+        self.append(&parsed);
+        match parsed.event {
+            None => Flow::Continue,
+            Some(OutputEvent::Stopped) => Flow::Finish(FinishReason::Stop),
+            Some(OutputEvent::ReasoningEnded) => match self.constraints.whole.take() {
                 Some(matcher) => {
                     if self.constraints.call.is_some() {
-                        self.text.begin_call();
+                        self.parser.start_calls();
                     }
                     self.matcher = Some(matcher);
                     Flow::Switch
                 }
-                None => Flow::GoOn,
+                None => Flow::Continue,
             },
-            Some(TextEvent::CallBegan(rest)) => self.bind_call(&rest),
+            Some(OutputEvent::CallStarted(text)) => self.constrain_call(&text),
         }
     }
 
-    /// Binds a call that the model has begun by itself, `rest` of which has come already.
-    fn bind_call(&mut self, rest: &str) -> Flow {
-        let Some(mut matcher) = self.constraints.call.as_ref().map(Matcher::deep_clone) else { return Flow::GoOn };
-        let Ok(ids) = self.language.chat().tokenizer().encode_plain(rest) else { return Flow::GoOn };
-        // A beginning that no tool's call has is left to the model; what comes of it is told as text.
+    fn append(&mut self, parsed: &Parsed) {
+        self.pending.content.push_str(&parsed.content);
+        self.pending.reasoning.push_str(&parsed.reasoning);
+    }
+
+    /// Constrains a tool call that the model has started on its own; `text` is what follows its opener.
+    fn constrain_call(&mut self, text: &str) -> Flow {
+        let Some(mut matcher) = self.constraints.call.as_ref().map(Matcher::deep_clone) else { return Flow::Continue };
+        let Ok(ids) = self.codec.chat().tokenizer().encode_plain(text) else { return Flow::Continue };
+        // If no valid call begins like this, generation continues without a grammar, and the text becomes content.
         match matcher.try_consume_tokens(&ids) {
             Ok(count) if count == ids.len() => {
                 self.matcher = Some(matcher);
                 Flow::Switch
             }
-            _ => Flow::GoOn,
+            _ => Flow::Continue,
         }
     }
 
-    fn tell_in_time(&mut self, tell: &mut impl FnMut(News)) {
-        let is_time = self.told.is_none_or(|told| told.elapsed().as_secs_f64() >= CHUNK_SECONDS);
-        if is_time && !self.news.is_empty() {
-            self.told = Some(Instant::now());
-            tell(std::mem::take(&mut self.news));
+    /// Emits pending output, unless some was emitted a moment ago.
+    fn emit_if_due(&mut self, emit: &mut impl FnMut(Delta)) {
+        let is_due = self.emitted.is_none_or(|emitted| emitted.elapsed().as_secs_f64() >= CHUNK_SECONDS);
+        if is_due && !self.pending.is_empty() {
+            self.emitted = Some(Instant::now());
+            emit(std::mem::take(&mut self.pending));
         }
     }
 
-    /// Ends the answer: what was held back is told, and calls are read.
+    /// Ends the answer: releases text that was held back, and parses tool calls.
     fn end(&mut self, reason: FinishReason) {
-        let detokenizer = std::mem::replace(&mut self.detokenizer, self.language.chat().detokenizer());
-        for piece in [self.text.push(&detokenizer.finish()), self.text.finish()] {
-            self.news.content.push_str(&piece.content);
-            self.news.reasoning.push_str(&piece.reasoning);
+        let detokenizer = std::mem::replace(&mut self.detokenizer, self.codec.chat().detokenizer());
+        for parsed in [self.parser.push(&detokenizer.finish()), self.parser.finish()] {
+            self.append(&parsed);
         }
-        if !self.text.calls().is_empty() {
-            self.calls = tools::calls(self.language.tools().format, self.text.calls());
+        if !self.parser.calls().is_empty() {
+            self.calls = tools::calls(self.codec.tools().format, self.parser.calls());
             if self.calls.is_empty() {
-                self.news.content.push_str(&self.text.release_calls());
+                self.pending.content.push_str(&self.parser.take_calls());
             }
         }
         let has_calls = !self.calls.is_empty();
@@ -361,7 +371,7 @@ impl Answer {
     }
 }
 
-/// What `work` gives, or `None` as soon as the request is to stop; then the work is dropped where it stands.
+/// Awaits `work`. If the request is stopped first, `work` is dropped and the result is `None`.
 async fn unless_stopped<T>(control: &impl Control, work: impl Future<Output = T>) -> Option<T> {
     match select(pin!(control.stopped()), pin!(work)).await {
         Either::Left(_) => None,

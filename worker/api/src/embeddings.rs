@@ -7,10 +7,10 @@ use parlance_protocol::openai::{Embedding, EmbeddingList, EmbeddingRequest, Embe
 use serde_json::Value;
 
 use crate::error::RequestError;
-use crate::job::{Meta, json};
-use crate::parse::{read, texts};
+use crate::job::{Meta, to_json};
+use crate::parse::{read, strings};
 
-/// A request for vectors under way.
+/// An embedding request in progress.
 pub struct EmbeddingJob {
     texts: Vec<String>,
     as_base64: bool,
@@ -21,10 +21,10 @@ pub struct EmbeddingJob {
 }
 
 impl EmbeddingJob {
-    /// Reads a body of `/v1/embeddings`.
+    /// Parses the body of an embedding request.
     ///
     /// # Errors
-    /// [`RequestError`], which names the field that is wrong.
+    /// [`RequestError`], which names the invalid field.
     pub fn new(body: &Value, meta: Meta) -> Result<Self, RequestError> {
         let request: EmbeddingRequest = read(body)?;
         let as_base64 = match request.encoding_format.as_deref() {
@@ -32,20 +32,20 @@ impl EmbeddingJob {
             Some("base64") => true,
             Some(_) => return Err(RequestError::field("encoding_format", "it must be float or base64")),
         };
-        let texts = texts(&request.input, "input")?;
+        let texts = strings(&request.input, "input")?;
         Ok(Self { texts, as_base64, dimensions: request.dimensions, meta, data: Vec::new(), tokens: 0 })
     }
 
-    /// Computes the next vector; `false` after the last.
+    /// Computes the next embedding; returns `false` if there are no more.
     ///
     /// # Errors
-    /// Whatever the engine reported; a later call goes on with the same text.
+    /// Errors of the engine. A later call continues with the same text.
     pub async fn step(&mut self, encoder: &Encoder) -> Result<bool, RequestError> {
         let Some(text) = self.texts.get(self.data.len()) else { return Ok(false) };
         let embedding = encoder.embed(text).await?;
         let len = embedding.vector.len();
         if self.dimensions.is_some_and(|dimensions| dimensions as usize != len) {
-            return Err(RequestError::field("dimensions", format!("this model's vectors have {len}")));
+            return Err(RequestError::field("dimensions", format!("this model's embeddings have {len} dimensions")));
         }
         self.tokens += embedding.tokens as u32;
         let value = if self.as_base64 {
@@ -65,7 +65,7 @@ impl EmbeddingJob {
 
     /// The response.
     pub fn response(self) -> Value {
-        json(&EmbeddingList {
+        to_json(&EmbeddingList {
             object: "list".to_owned(),
             data: self.data,
             model: self.meta.model,

@@ -1,34 +1,34 @@
-//! The crate's one error type and what `OpenAI`'s clients see of it.
+//! The crate's error type, and its form in the `OpenAI` API.
 
 use parlance_engine::EngineError;
 use parlance_protocol::openai::{ApiError, ApiErrorBody};
 
-/// Why a request cannot be answered.
+/// Why a request failed.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 pub enum RequestError {
-    /// A field is wrong.
+    /// A field is invalid.
     #[error("{param}: {message}")]
     Field {
-        /// Path of the field, for example `messages[0].content`.
+        /// The field's path, for example `messages[0].content`.
         param: String,
         /// What is wrong with it.
         message: String,
     },
-    /// What cannot be left out of a conversation is longer than the context.
+    /// The part of a conversation that cannot be dropped exceeds the context length.
     #[error(
-        "the last question, with the instructions before it and what is answered already, has {prompt_tokens} tokens, but the context \
-         holds {context_tokens}; shorten it, or load the model with a larger context"
+        "the last message, with the system prompt and any partial answer, has {prompt_tokens} tokens, but the context length is \
+         {context_tokens}; shorten it, or load the model with a larger context"
     )]
     QuestionTooLong {
-        /// Tokens of the instructions and the last turn.
+        /// Tokens of the system prompt and the last turn.
         prompt_tokens: usize,
-        /// Tokens that fit, prompt and answer together.
+        /// The context length, for prompt and answer together.
         context_tokens: usize,
     },
-    /// The grammar that an answer must obey failed on the way.
-    #[error("the answer's grammar failed: {0}")]
+    /// The grammar that constrains an answer failed during generation.
+    #[error("the grammar of the answer failed: {0}")]
     Grammar(String),
-    /// The engine refused or failed.
+    /// The engine failed, or rejected the request.
     #[error(transparent)]
     Engine(#[from] EngineError),
 }
@@ -38,7 +38,7 @@ impl RequestError {
         Self::Field { param: param.into(), message: message.into() }
     }
 
-    /// The field that is wrong, if one is.
+    /// The invalid field, if that is the reason.
     pub fn param(&self) -> Option<&str> {
         match self {
             Self::Field { param, .. } => Some(param),
@@ -49,12 +49,12 @@ impl RequestError {
         }
     }
 
-    /// HTTP's number for it.
+    /// The corresponding HTTP status.
     pub fn status(&self) -> u16 {
         if self.param().is_some() { 400 } else { 500 }
     }
 
-    /// The error as `OpenAI`'s clients expect it.
+    /// The error response of the `OpenAI` API.
     pub fn body(&self) -> ApiErrorBody {
         let code = match self {
             Self::QuestionTooLong { .. } | Self::Engine(EngineError::ContextOverflow { .. }) => {
@@ -63,9 +63,7 @@ impl RequestError {
             Self::Field { .. } | Self::Engine(EngineError::InvalidSampling { .. }) => Some("invalid_value"),
             _ => None,
         };
-        let kind = if self.status() == 400 { "invalid_request_error" } else { "server_error" };
-        let param = self.param().map(str::to_owned);
-        let message = self.to_string();
-        ApiErrorBody { error: ApiError { message, kind: kind.to_owned(), param, code: code.map(str::to_owned) } }
+        let (param, code) = (self.param().map(str::to_owned), code.map(str::to_owned));
+        ApiErrorBody { error: ApiError { param, code, ..ApiError::new(self.status(), self.to_string()) } }
     }
 }

@@ -1,4 +1,4 @@
-//! Grammars that an answer must obey: from a request's format to masks over the vocabulary, by llguidance.
+//! Grammars that constrain answers: compiles response formats to token masks, with llguidance.
 
 use llguidance::api::TopLevelGrammar;
 use llguidance::toktrie::{ApproximateTokEnv, TokEnv, TokRxInfo, TokTrie};
@@ -10,21 +10,21 @@ use std::sync::Arc;
 
 use crate::error::RequestError;
 
-/// A model's vocabulary, ready to build grammars over.
-pub struct Grammars {
+/// Compiles grammars for a model's vocabulary.
+pub(crate) struct GrammarCompiler {
     factory: ParserFactory,
 }
 
-impl Grammars {
-    /// Reads the vocabulary of a model.
+impl GrammarCompiler {
+    /// Prepares the vocabulary of a model.
     ///
     /// # Errors
-    /// [`RequestError::Grammar`] if it has no token that ends an answer.
-    pub fn new(chat: &Chat) -> Result<Self, RequestError> {
+    /// [`RequestError::Grammar`] if it has no end-of-sequence token.
+    pub(crate) fn new(chat: &Chat) -> Result<Self, RequestError> {
         let tokenizer = chat.tokenizer();
         let stop_ids = chat.stop_ids();
         let Some(end_id) = stop_ids.first() else {
-            return Err(RequestError::Grammar("the model has no token that ends an answer".to_owned()));
+            return Err(RequestError::Grammar("the model has no end-of-sequence token".to_owned()));
         };
         let words: Vec<Vec<u8>> = (0..tokenizer.vocab_len() as u32)
             .map(|id| match tokenizer.text(id) {
@@ -37,16 +37,16 @@ impl Grammars {
         let info = TokRxInfo::new(words.len() as u32, *end_id);
         let trie = TokTrie::from(&info, &words).with_eos_tokens(stop_ids);
         let environment: TokEnv = Arc::new(ApproximateTokEnv::new(trie));
-        let mut factory = ParserFactory::new_simple(&environment).map_err(|error| fault(&error))?;
+        let mut factory = ParserFactory::new_simple(&environment).map_err(|error| grammar_error(&error))?;
         factory.quiet();
         Ok(Self { factory })
     }
 
-    /// A matcher at the beginning of a text.
+    /// A matcher for a new text.
     ///
     /// # Errors
-    /// [`RequestError::Field`] about `param` if the grammar does not compile.
-    pub fn matcher(&self, grammar: TopLevelGrammar, param: &str) -> Result<Matcher, RequestError> {
+    /// [`RequestError::Field`] with `param` if the grammar does not compile.
+    pub(crate) fn matcher(&self, grammar: TopLevelGrammar, param: &str) -> Result<Matcher, RequestError> {
         let parser = self.factory.create_parser(grammar).map_err(|error| invalid(param, &error))?;
         let matcher = Matcher::new(Ok(parser));
         match matcher.get_error() {
@@ -56,25 +56,25 @@ impl Grammars {
     }
 }
 
-/// The grammar of an answer's format and the field that it comes from; `None` for plain text.
+/// The grammar of a response format, and the field that defines it; `None` for plain text.
 ///
 /// # Errors
-/// [`RequestError::Field`].
-pub(crate) fn of_format(format: &ResponseFormat) -> Result<Option<(TopLevelGrammar, &'static str)>, RequestError> {
+/// [`RequestError::Field`] if the format is unknown or incomplete.
+pub(crate) fn from_format(format: &ResponseFormat) -> Result<Option<(TopLevelGrammar, &'static str)>, RequestError> {
     let missing = |param: &str| RequestError::field(param, "it is required for this type");
     Ok(match format.kind.as_str() {
         "text" => None,
         "json_object" => {
             let param = "response_format.schema";
             let schema = format.schema.clone().unwrap_or_else(|| json!({ "type": "object" }));
-            Some((TopLevelGrammar::from_json_schema(with_spacing(schema, param)?), param))
+            Some((TopLevelGrammar::from_json_schema(with_fixed_spacing(schema, param)?), param))
         }
         "json_schema" => {
             let param = "response_format.json_schema";
             let schema = format.json_schema.as_ref().ok_or_else(|| missing(param))?;
             let param = "response_format.json_schema.schema";
             let schema = schema.schema.clone().unwrap_or_else(|| json!({}));
-            Some((TopLevelGrammar::from_json_schema(with_spacing(schema, param)?), param))
+            Some((TopLevelGrammar::from_json_schema(with_fixed_spacing(schema, param)?), param))
         }
         "regex" => {
             let param = "response_format.regex";
@@ -87,21 +87,22 @@ pub(crate) fn of_format(format: &ResponseFormat) -> Result<Option<(TopLevelGramm
             Some((TopLevelGrammar::from_lark(grammar), param))
         }
         other => {
-            let message = format!("“{other}” is none of text, json_object, json_schema, regex, grammar");
+            let message = format!("“{other}” is not one of text, json_object, json_schema, regex, grammar");
             return Err(RequestError::field("response_format.type", message));
         }
     })
 }
 
-/// The schema with fixed spacing, unless it chooses its own: free white space costs tokens, and small models lose themselves in it.
+/// The schema with fixed white space, unless it has its own `x-guidance`. Flexible white space costs tokens and leads small models
+/// astray.
 ///
 /// # Errors
-/// [`RequestError::Field`] about `param` if it is no schema.
-pub(crate) fn with_spacing(schema: Value, param: &str) -> Result<Value, RequestError> {
+/// [`RequestError::Field`] with `param` if it is not a schema.
+pub(crate) fn with_fixed_spacing(schema: Value, param: &str) -> Result<Value, RequestError> {
     let mut entries = match schema {
         Value::Object(entries) => entries,
         Value::Bool(true) => serde_json::Map::new(),
-        _ => return Err(RequestError::field(param, "a JSON schema is an object")),
+        _ => return Err(RequestError::field(param, "it must be a JSON schema, which is an object")),
     };
     entries
         .entry("x-guidance")
@@ -113,6 +114,6 @@ fn invalid(param: &str, error: &impl std::fmt::Display) -> RequestError {
     RequestError::field(param, format!("it cannot be used: {error}"))
 }
 
-pub(crate) fn fault(error: &impl std::fmt::Display) -> RequestError {
+pub(crate) fn grammar_error(error: &impl std::fmt::Display) -> RequestError {
     RequestError::Grammar(error.to_string())
 }

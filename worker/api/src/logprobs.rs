@@ -3,26 +3,26 @@
 use parlance_engine::tokenizer::Tokenizer;
 use parlance_protocol::openai::{TokenLogProb, TopLogProb};
 
-/// How likely `token` was among `logits`, with the `top` likeliest beside it.
+/// The log probability of `token`, given `logits`, with those of the `top` most likely tokens.
 pub(crate) fn log_prob(tokenizer: &Tokenizer, logits: &[f32], token: u32, top: usize) -> TokenLogProb {
     let highest = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
     let total: f64 = logits.iter().map(|logit| f64::from(logit - highest).exp()).sum();
     let log_total = total.ln() as f32 + highest;
-    let of = |id: u32| logits.get(id as usize).map_or(f32::NEG_INFINITY, |logit| logit - log_total);
-    let top_logprobs = likeliest(logits, top)
+    let logprob = |id: u32| logits.get(id as usize).map_or(f32::NEG_INFINITY, |logit| logit - log_total);
+    let top_logprobs = most_likely(logits, top)
         .into_iter()
         .map(|id| TopLogProb {
             token: text(tokenizer, id),
-            logprob: of(id),
+            logprob: logprob(id),
             bytes: Some(tokenizer.token_bytes(id).to_vec()),
         })
         .collect();
     let bytes = Some(tokenizer.token_bytes(token).to_vec());
-    TokenLogProb { token: text(tokenizer, token), logprob: of(token), bytes, top_logprobs }
+    TokenLogProb { token: text(tokenizer, token), logprob: logprob(token), bytes, top_logprobs }
 }
 
-/// The `count` likeliest tokens, likeliest first.
-fn likeliest(logits: &[f32], count: usize) -> Vec<u32> {
+/// The `count` most likely tokens, the most likely first.
+fn most_likely(logits: &[f32], count: usize) -> Vec<u32> {
     let mut ids: Vec<u32> = (0..logits.len() as u32).collect();
     let count = count.min(ids.len());
     if count == 0 {
@@ -48,9 +48,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_likeliest_come_first_and_ties_go_by_id() {
-        assert_eq!(likeliest(&[1.0, 3.0, 2.0, 3.0], 3), [1, 3, 2]);
-        assert_eq!(likeliest(&[1.0], 5), [0]);
-        assert_eq!(likeliest(&[1.0], 0), [0u32; 0]);
+    fn the_most_likely_tokens_come_first_and_ties_are_ordered_by_id() {
+        assert_eq!(most_likely(&[1.0, 3.0, 2.0, 3.0], 3), [1, 3, 2]);
+        assert_eq!(most_likely(&[1.0], 5), [0]);
+        assert_eq!(most_likely(&[1.0], 0), [0u32; 0]);
     }
 }

@@ -1,4 +1,4 @@
-//! Requests read and checked. Whatever is wrong is an error that names the field.
+//! Parses and validates requests. Errors name the invalid field.
 
 use parlance_engine::sampling::SamplingParams;
 use parlance_protocol::openai::{
@@ -10,59 +10,61 @@ use serde_json::{Map, Value};
 
 use crate::error::RequestError;
 
-/// Most answers to one request.
+/// Maximum answers to one request.
 const MAX_CHOICES: u32 = 128;
-/// Most stop texts.
-const MAX_STOPS: usize = 16;
-/// Most likely tokens told for each place.
+/// Maximum stop sequences.
+const MAX_STOP_SEQUENCES: usize = 16;
+/// Maximum `top_logprobs`.
 const MAX_TOP_LOGPROBS: u32 = 20;
-/// Most tools.
+/// Maximum tools.
 const MAX_TOOLS: usize = 128;
 
 type Result<T> = std::result::Result<T, RequestError>;
 
-/// How answers are computed and told, whatever they answer.
+/// How answers are generated and returned.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Options {
-    /// The seed is the caller's where the request has none.
+    /// The sampling parameters, with a random seed if the request has none.
     pub(crate) params: SamplingParams,
     pub(crate) bias: Vec<(u32, f32)>,
-    pub(crate) stops: Vec<String>,
+    pub(crate) stop_sequences: Vec<String>,
     pub(crate) choices: u32,
     pub(crate) max_tokens: Option<u32>,
-    /// How many likely tokens are told beside each; `None` tells nothing.
+    /// `top_logprobs`; `None` if no log probabilities were requested.
     pub(crate) logprobs: Option<u32>,
     pub(crate) format: Option<ResponseFormat>,
     pub(crate) processor: Option<String>,
-    /// What to guess tokens from, beside the prompt and the answer; `None` guesses nothing.
-    pub(crate) guess_from: Option<String>,
+    /// A text to take draft tokens from, in addition to the prompt and the answer; `None` disables drafts.
+    pub(crate) draft_from: Option<String>,
     pub(crate) stream: bool,
     pub(crate) include_usage: bool,
 }
 
-/// A conversation to answer.
+/// A conversation to answer, with the options that its prompt depends on.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Conversation {
     pub(crate) messages: Vec<RequestMessage>,
     pub(crate) tools: Vec<FunctionDefinition>,
-    pub(crate) choice: ToolChoice,
+    pub(crate) tool_choice: ToolChoice,
     pub(crate) parallel_calls: bool,
-    pub(crate) thinking: Option<bool>,
+    pub(crate) enable_thinking: Option<bool>,
+    /// Whether the last message is the beginning of the answer.
     pub(crate) continues: bool,
     pub(crate) truncation: Truncation,
 }
 
-/// Whether an answer is a call.
+/// Whether the model must call a tool.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum ToolChoice {
+    /// The model decides.
     Auto,
-    /// Any of the tools.
+    /// It must call a tool.
     Required,
-    /// This one.
+    /// It must call this tool.
     Named(String),
 }
 
-/// Reads a body; what it lacks or has in the wrong type is named.
+/// Deserialises a request body.
 pub(crate) fn read<T: DeserializeOwned>(body: &Value) -> Result<T> {
     if !body.is_object() {
         return Err(RequestError::field("body", "it must be a JSON object"));
@@ -73,10 +75,10 @@ pub(crate) fn read<T: DeserializeOwned>(body: &Value) -> Result<T> {
     })
 }
 
-/// [`Common`] of a request, whose types share these fields by name.
-macro_rules! common {
+/// The [`CommonFields`] of a request. Both request types have these fields, with the same names.
+macro_rules! common_fields {
     ($request:ident, $max_tokens:expr, $logprobs:expr, $prediction:expr) => {
-        Common {
+        CommonFields {
             sampling: [
                 $request.temperature,
                 $request.top_p,
@@ -94,63 +96,66 @@ macro_rules! common {
             logprobs: $logprobs,
             format: $request.response_format,
             processor: $request.logit_processor,
-            guess_from: $prediction.or_else(|| $request.prompt_lookup.unwrap_or_default().then(String::new)),
+            draft_from: $prediction.or_else(|| $request.prompt_lookup.unwrap_or_default().then(String::new)),
             stream: $request.stream,
             stream_options: $request.stream_options,
         }
     };
 }
 
-/// A chat request's two halves.
+/// The conversation and the options of a chat request. `seed` is used if the request has none.
 pub(crate) fn chat(request: ChatCompletionRequest, seed: u32) -> Result<(Conversation, Options)> {
     let ChatCompletionRequest { messages, tools, tool_choice, .. } = request;
     check_messages(&messages)?;
     let continues = request.continue_final_message.unwrap_or_default();
     let truncation = request.truncation.unwrap_or_default();
     if continues && messages.last().is_none_or(|message| message.role != "assistant") {
-        let message = "the last message must be the assistant's, to be continued";
+        let message = "the last message must be an assistant message";
         return Err(RequestError::field("continue_final_message", message));
     }
-    let (tools, choice) = check_tools(tools.unwrap_or_default(), tool_choice.as_ref())?;
+    let (tools, tool_choice) = check_tools(tools.unwrap_or_default(), tool_choice.as_ref())?;
     let arguments = [&request.chat_template_kwargs, &request.extra_body];
     let by_effort = request.reasoning_effort.as_deref().map(|effort| effort != "none");
-    let thinking = request
+    let enable_thinking = request
         .enable_thinking
         .or_else(|| arguments.into_iter().flatten().find_map(|arguments| arguments.enable_thinking))
         .or(by_effort);
     let logprobs = match (request.logprobs.unwrap_or_default(), request.top_logprobs) {
         (false, Some(top)) if top > 0 => {
-            return Err(RequestError::field("top_logprobs", "it needs logprobs to be true"));
+            return Err(RequestError::field("top_logprobs", "it requires logprobs to be true"));
         }
         (false, _) => None,
         (true, top) => Some(top.unwrap_or_default()),
     };
-    let prediction = request.prediction.as_ref().map(predicted).transpose()?;
+    let prediction = request.prediction.as_ref().map(predicted_text).transpose()?;
     let max_tokens = request.max_completion_tokens.or(request.max_tokens);
-    let options = common!(request, max_tokens, ("top_logprobs", logprobs), prediction).check(seed)?;
+    let options = common_fields!(request, max_tokens, ("top_logprobs", logprobs), prediction).check(seed)?;
     let parallel_calls = request.parallel_tool_calls.unwrap_or(true);
-    Ok((Conversation { messages, tools, choice, parallel_calls, thinking, continues, truncation }, options))
+    let conversation =
+        Conversation { messages, tools, tool_choice, parallel_calls, enable_thinking, continues, truncation };
+    Ok((conversation, options))
 }
 
-/// A completion request's prompts, whether they are repeated, and how they are completed.
+/// The prompts of a completion request, whether to echo them, and the options. `seed` is used if the request has none.
 pub(crate) fn completion(request: CompletionRequest, seed: u32) -> Result<(Vec<String>, bool, Options)> {
-    let prompts = texts(&request.prompt, "prompt")?;
+    let prompts = strings(&request.prompt, "prompt")?;
     let max_tokens = request.max_tokens.unwrap_or(16);
-    let options = common!(request, Some(max_tokens), ("logprobs", request.logprobs), None::<String>).check(seed)?;
+    let options =
+        common_fields!(request, Some(max_tokens), ("logprobs", request.logprobs), None::<String>).check(seed)?;
     Ok((prompts, request.echo.unwrap_or_default(), options))
 }
 
-/// The text that an answer is expected to be like.
-fn predicted(prediction: &Prediction) -> Result<String> {
+/// The text that the answer is expected to resemble.
+fn predicted_text(prediction: &Prediction) -> Result<String> {
     if prediction.kind != "content" {
         return Err(RequestError::field("prediction.type", "it must be content"));
     }
     Ok(text_of(&prediction.content, "prediction.content")?.unwrap_or_default())
 }
 
-/// One text, or several.
-pub(crate) fn texts(value: &Value, param: &str) -> Result<Vec<String>> {
-    let message = "it must be a text or an array of texts";
+/// A string or an array of strings.
+pub(crate) fn strings(value: &Value, param: &str) -> Result<Vec<String>> {
+    let message = "it must be a string or an array of strings";
     match value {
         Value::String(text) => Ok(vec![text.clone()]),
         Value::Array(values) if values.is_empty() => Err(RequestError::field(param, "it must not be empty")),
@@ -166,9 +171,9 @@ pub(crate) fn texts(value: &Value, param: &str) -> Result<Vec<String>> {
     }
 }
 
-/// What both kinds of requests have, as they have it.
-struct Common<'a> {
-    /// In the order of [`SamplingParams`]' floats.
+/// The fields that chat and completion requests have in common, not yet validated.
+struct CommonFields<'a> {
+    /// In the order of the floats in [`SamplingParams`].
     sampling: [Option<f32>; 6],
     top_k: Option<u32>,
     seed: Option<i64>,
@@ -179,12 +184,12 @@ struct Common<'a> {
     logprobs: (&'static str, Option<u32>),
     format: Option<ResponseFormat>,
     processor: Option<String>,
-    guess_from: Option<String>,
+    draft_from: Option<String>,
     stream: Option<bool>,
     stream_options: Option<StreamOptions>,
 }
 
-impl Common<'_> {
+impl CommonFields<'_> {
     fn check(self, seed: u32) -> Result<Options> {
         let [temperature, top_p, min_p, repetition_penalty, frequency_penalty, presence_penalty] = self.sampling;
         let params = SamplingParams {
@@ -195,7 +200,7 @@ impl Common<'_> {
             frequency_penalty: frequency_penalty.unwrap_or(0.0),
             presence_penalty: presence_penalty.unwrap_or(0.0),
             top_k: self.top_k.unwrap_or(0),
-            // Both halves count; the same number always gives the same seed.
+            // The engine's seeds have 32 bits.
             seed: self.seed.map_or(seed, |seed| (seed ^ (seed >> 32)) as u32),
         };
         params.validate()?;
@@ -212,18 +217,18 @@ impl Common<'_> {
         }
         let stream = self.stream.unwrap_or_default();
         if self.stream_options.is_some() && !stream {
-            return Err(RequestError::field("stream_options", "it needs stream to be true"));
+            return Err(RequestError::field("stream_options", "it requires stream to be true"));
         }
         Ok(Options {
             params,
             bias: bias(self.logit_bias)?,
-            stops: stops(self.stop)?,
+            stop_sequences: stop_sequences(self.stop)?,
             choices,
             max_tokens: self.max_tokens,
             logprobs,
             format: self.format,
             processor: self.processor,
-            guess_from: self.guess_from,
+            draft_from: self.draft_from,
             stream,
             include_usage: self.stream_options.is_some_and(|options| options.include_usage),
         })
@@ -233,7 +238,7 @@ impl Common<'_> {
 fn bias(bias: Option<&Map<String, Value>>) -> Result<Vec<(u32, f32)>> {
     let entries = bias.into_iter().flatten().map(|(id, value)| {
         let param = || format!("logit_bias.{id}");
-        let id = id.parse().map_err(|_| RequestError::field(param(), "its name must be a token's number"))?;
+        let id = id.parse().map_err(|_| RequestError::field(param(), "its name must be a token id"))?;
         match value.as_f64() {
             Some(value) if (-100.0..=100.0).contains(&value) => Ok((id, value as f32)),
             _ => Err(RequestError::field(param(), "it must be a number between -100 and 100")),
@@ -242,16 +247,16 @@ fn bias(bias: Option<&Map<String, Value>>) -> Result<Vec<(u32, f32)>> {
     entries.collect()
 }
 
-fn stops(stop: Option<&Value>) -> Result<Vec<String>> {
+fn stop_sequences(stop: Option<&Value>) -> Result<Vec<String>> {
     let Some(stop) = stop.filter(|stop| !stop.is_null()) else { return Ok(Vec::new()) };
-    let texts = texts(stop, "stop")?;
-    if texts.len() > MAX_STOPS {
-        return Err(RequestError::field("stop", format!("there may be at most {MAX_STOPS} texts")));
+    let sequences = strings(stop, "stop")?;
+    if sequences.len() > MAX_STOP_SEQUENCES {
+        return Err(RequestError::field("stop", format!("there may be at most {MAX_STOP_SEQUENCES} strings")));
     }
-    if texts.iter().any(String::is_empty) {
-        return Err(RequestError::field("stop", "an empty text stops nothing"));
+    if sequences.iter().any(String::is_empty) {
+        return Err(RequestError::field("stop", "a stop sequence must not be empty"));
     }
-    Ok(texts)
+    Ok(sequences)
 }
 
 fn check_messages(messages: &[RequestMessage]) -> Result<()> {
@@ -260,25 +265,25 @@ fn check_messages(messages: &[RequestMessage]) -> Result<()> {
     }
     for (index, message) in messages.iter().enumerate() {
         if !["system", "developer", "user", "assistant", "tool"].contains(&message.role.as_str()) {
-            let text = format!("“{}” is none of system, developer, user, assistant, tool", message.role);
+            let text = format!("“{}” is not one of system, developer, user, assistant, tool", message.role);
             return Err(RequestError::field(format!("messages[{index}].role"), text));
         }
         let text = content_text(&message.content, index)?;
         let may_be_empty = message.role == "assistant";
         if text.is_none() && !may_be_empty {
             let param = format!("messages[{index}].content");
-            return Err(RequestError::field(param, "it must be a text or an array of text parts"));
+            return Err(RequestError::field(param, "it must be a string or an array of text parts"));
         }
     }
     Ok(())
 }
 
-/// The text of a message; `None` if it has no content.
+/// The text of the message at `index`; `None` if it has no content.
 pub(crate) fn content_text(content: &Value, index: usize) -> Result<Option<String>> {
     text_of(content, &format!("messages[{index}].content"))
 }
 
-/// A text, or the text of an array of parts.
+/// The text of a string or of an array of text parts; `None` if it is null.
 fn text_of(content: &Value, param: &str) -> Result<Option<String>> {
     match content {
         Value::Null => Ok(None),
@@ -292,15 +297,15 @@ fn text_of(content: &Value, param: &str) -> Result<Option<String>> {
                         text.push_str(part);
                         continue;
                     }
-                    ("image_url" | "input_image", _) => "images are not supported: no model here can see them yet",
-                    ("input_audio", _) => "audio is not supported: no model here can hear it yet",
+                    ("image_url" | "input_image", _) => "images are not supported yet",
+                    ("input_audio", _) => "audio is not supported yet",
                     _ => "it must be {\"type\": \"text\", \"text\": ...}",
                 };
                 return Err(RequestError::field(format!("{param}[{at}]"), message));
             }
             Ok(Some(text))
         }
-        _ => Err(RequestError::field(param, "it must be a text or an array of text parts")),
+        _ => Err(RequestError::field(param, "it must be a string or an array of text parts")),
     }
 }
 
@@ -310,7 +315,7 @@ fn check_tools(tools: Vec<Tool>, choice: Option<&Value>) -> Result<(Vec<Function
     }
     for (index, tool) in tools.iter().enumerate() {
         if tool.kind != "function" {
-            return Err(RequestError::field(format!("tools[{index}].type"), "only “function” is known"));
+            return Err(RequestError::field(format!("tools[{index}].type"), "only “function” is supported"));
         }
         let is_name = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.');
         let name = &tool.function.name;
@@ -322,7 +327,7 @@ fn check_tools(tools: Vec<Tool>, choice: Option<&Value>) -> Result<(Vec<Function
         {
             return Err(RequestError::field(
                 format!("tools[{index}].function.parameters"),
-                "it must be a JSON schema, an object",
+                "it must be a JSON schema, which is an object",
             ));
         }
     }
@@ -333,7 +338,7 @@ fn check_tools(tools: Vec<Tool>, choice: Option<&Value>) -> Result<(Vec<Function
             "none" => return Ok((Vec::new(), ToolChoice::Auto)),
             "required" => ToolChoice::Required,
             other => {
-                let message = format!("“{other}” is none of none, auto, required");
+                let message = format!("“{other}” is not one of none, auto, required");
                 return Err(RequestError::field("tool_choice", message));
             }
         },
@@ -342,14 +347,14 @@ fn check_tools(tools: Vec<Tool>, choice: Option<&Value>) -> Result<(Vec<Function
             let name =
                 name.ok_or_else(|| RequestError::field("tool_choice.function.name", "it must name a function"))?;
             if !tools.iter().any(|tool| tool.function.name == name) {
-                return Err(RequestError::field("tool_choice.function.name", format!("no tool is called “{name}”")));
+                return Err(RequestError::field("tool_choice.function.name", format!("there is no tool “{name}”")));
             }
             ToolChoice::Named(name.to_owned())
         }
-        Some(_) => return Err(RequestError::field("tool_choice", "it must be a text or an object")),
+        Some(_) => return Err(RequestError::field("tool_choice", "it must be a string or an object")),
     };
     if choice != ToolChoice::Auto && tools.is_empty() {
-        return Err(RequestError::field("tool_choice", "it needs tools"));
+        return Err(RequestError::field("tool_choice", "it requires tools"));
     }
     Ok((tools.into_iter().map(|tool| tool.function).collect(), choice))
 }
@@ -360,28 +365,28 @@ mod tests {
 
     use super::*;
 
-    /// The field that is wrong in a chat request, after `{"messages": [...]}` was extended by `more`.
-    fn wrong(more: Value) -> String {
+    /// The invalid field of a chat request with `more` fields.
+    fn invalid_field(more: Value) -> String {
         let mut body = json!({ "messages": [{ "role": "user", "content": "Hi" }] });
         if let (Value::Object(body), Value::Object(more)) = (&mut body, more) {
             body.extend(more);
         }
         let result = read::<ChatCompletionRequest>(&body).and_then(|request| chat(request, 0));
         match result {
-            Ok(_) => "nothing".to_owned(),
+            Ok(_) => "none".to_owned(),
             Err(error) => {
                 assert_eq!(error.status(), 400);
-                error.param().unwrap_or("no field").to_owned()
+                error.param().unwrap_or("unknown").to_owned()
             }
         }
     }
 
     #[test]
-    fn each_bad_field_is_named_and_unknown_ones_are_ignored() {
+    fn invalid_fields_are_named_and_unknown_fields_are_ignored() {
         let tool = json!([{ "type": "function", "function": { "name": "f" } }]);
         let cases = [
-            (json!({ "user": "x", "store": true, "metadata": { "a": 1 } }), "nothing"),
-            (json!({ "temperature": null, "tools": null, "stop": null, "stream": null }), "nothing"),
+            (json!({ "user": "x", "store": true, "metadata": { "a": 1 } }), "none"),
+            (json!({ "temperature": null, "tools": null, "stop": null, "stream": null }), "none"),
             (json!({ "temperature": "hot" }), "temperature"),
             (json!({ "temperature": 3 }), "temperature"),
             (json!({ "top_p": 0 }), "top_p"),
@@ -409,10 +414,10 @@ mod tests {
                 json!({ "messages": [{ "role": "user", "content": [{ "type": "image_url", "image_url": {} }] }] }),
                 "messages[0].content[0]",
             ),
-            (json!({ "messages": [{ "role": "user", "content": [{ "type": "text", "text": "a" }] }] }), "nothing"),
+            (json!({ "messages": [{ "role": "user", "content": [{ "type": "text", "text": "a" }] }] }), "none"),
             (json!({ "continue_final_message": true }), "continue_final_message"),
-            (json!({ "truncation": "auto" }), "nothing"),
-            (json!({ "truncation": null }), "nothing"),
+            (json!({ "truncation": "auto" }), "none"),
+            (json!({ "truncation": null }), "none"),
             (json!({ "truncation": "middle" }), "truncation"),
             (json!({ "tools": [{ "type": "x", "function": { "name": "f" } }] }), "tools[0].type"),
             (json!({ "tools": [{ "type": "function", "function": { "name": "f g" } }] }), "tools[0].function.name"),
@@ -423,16 +428,16 @@ mod tests {
                 "tool_choice.function.name",
             ),
             (json!({ "tool_choice": "required" }), "tool_choice"),
-            (json!({ "tools": tool, "tool_choice": "none" }), "nothing"),
+            (json!({ "tools": tool, "tool_choice": "none" }), "none"),
             (json!({ "response_format": { "kind": "text" } }), "response_format"),
         ];
         for (more, expected) in cases {
-            assert_eq!(wrong(more.clone()), expected, "{more}");
+            assert_eq!(invalid_field(more.clone()), expected, "{more}");
         }
     }
 
     #[test]
-    fn thinking_is_switched_by_every_known_name() {
+    fn every_form_of_enable_thinking_is_supported() {
         let cases = [
             (json!({}), None),
             (json!({ "enable_thinking": false }), Some(false)),
@@ -444,7 +449,7 @@ mod tests {
         for (mut body, expected) in cases {
             body["messages"] = json!([{ "role": "user", "content": "Hi" }]);
             let request = read::<ChatCompletionRequest>(&body).unwrap_or_default();
-            assert_eq!(chat(request, 0).map(|(conversation, _)| conversation.thinking), Ok(expected), "{body}");
+            assert_eq!(chat(request, 0).map(|(conversation, _)| conversation.enable_thinking), Ok(expected), "{body}");
         }
     }
 }

@@ -1,78 +1,80 @@
-//! From a conversation to the prompt's tokens.
+//! Turns a conversation into a prompt, and drops its oldest turns if the context is full.
 
 use parlance_engine::template::TemplateOptions;
 use parlance_protocol::openai::{FunctionDefinition, RequestMessage, Truncation};
 use serde_json::{Map, Value, json};
 
+use crate::codec::ChatCodec;
 use crate::error::RequestError;
-use crate::language::Language;
+use crate::output_parser::REASONING_MARKERS;
 use crate::parse::{Conversation, content_text};
 use crate::turns;
 
-/// The context divided by this is kept free for an answer without a limit of its own, and is what goes at once where turns are left out.
-const SHARES: usize = 4;
+/// A quarter of the context is reserved for an answer without a token limit, and is the unit in which turns are dropped.
+const CONTEXT_SHARES: usize = 4;
 
 /// A prompt.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Prompt {
     /// Its tokens.
     pub(crate) ids: Vec<u32>,
-    /// Whether it ends where the model's thoughts begin.
-    pub(crate) opens_thoughts: bool,
-    /// The oldest messages of the conversation that it lacks.
+    /// Whether it ends with the marker that starts the model's reasoning.
+    pub(crate) opens_reasoning: bool,
+    /// How many of the oldest messages were dropped.
     pub(crate) dropped_messages: u32,
 }
 
-/// The prompt for an answer of at most `max_tokens` to a conversation. If the request says so, the oldest turns are left out where they would
-/// not fit with the answer.
+/// The prompt for an answer of at most `max_tokens` to a conversation. If the request allows it, the oldest turns are dropped until
+/// prompt and answer fit the context.
 ///
 /// # Errors
-/// [`RequestError::Engine`] if the template refuses it, [`RequestError::QuestionTooLong`] if what must stay does not fit.
-pub(crate) fn of_conversation(
-    language: &Language,
+/// [`RequestError::Engine`] if the template rejects the conversation, [`RequestError::QuestionTooLong`] if the part that cannot be
+/// dropped does not fit.
+pub(crate) fn from_conversation(
+    codec: &ChatCodec,
     conversation: &Conversation,
     max_tokens: Option<u32>,
 ) -> Result<Prompt, RequestError> {
-    let whole = of_messages(language, conversation, &conversation.messages)?;
+    let full = from_messages(codec, conversation, &conversation.messages)?;
     if conversation.truncation == Truncation::Disabled {
-        return Ok(whole);
+        return Ok(full);
     }
-    let context_tokens = language.context_tokens();
-    let share = (context_tokens / SHARES).max(1);
+    let context_tokens = codec.context_tokens();
+    let share = (context_tokens / CONTEXT_SHARES).max(1);
     let answer_tokens = max_tokens.map_or(share, |max| share.min(max as usize));
-    let surplus = (whole.ids.len() + answer_tokens).saturating_sub(context_tokens);
-    let prompt = if surplus == 0 { whole } else { shortened(language, conversation, whole, surplus, share)? };
+    let excess = (full.ids.len() + answer_tokens).saturating_sub(context_tokens);
+    let prompt = if excess == 0 { full } else { truncated(codec, conversation, full, excess, share)? };
     if prompt.ids.len() >= context_tokens {
         return Err(RequestError::QuestionTooLong { prompt_tokens: prompt.ids.len(), context_tokens });
     }
     Ok(prompt)
 }
 
-/// The prompt `whole` without the oldest turns that have `surplus` tokens. A whole number of shares goes, so that the prompt begins in
-/// the same way for some turns, and what is computed of it stays of use. The last turn stays in any case.
-fn shortened(
-    language: &Language,
+/// Drops as few of the oldest turns as have `excess` tokens, rounded up to a multiple of `share`. Thanks to the rounding, the prompt
+/// begins the same way for several turns, and that part stays in the KV cache. The last turn is always kept.
+fn truncated(
+    codec: &ChatCodec,
     conversation: &Conversation,
-    whole: Prompt,
-    surplus: usize,
+    full: Prompt,
+    excess: usize,
     share: usize,
 ) -> Result<Prompt, RequestError> {
     let starts = turns::starts(&conversation.messages);
-    let from = |start| {
-        let kept = turns::since(&conversation.messages, start);
-        let prompt = of_messages(language, conversation, &kept)?;
+    let prompt_from = |start| {
+        let kept = turns::messages_from(&conversation.messages, start);
+        let prompt = from_messages(codec, conversation, &kept)?;
         let dropped_messages = (conversation.messages.len() - kept.len()) as u32;
         Ok::<_, RequestError>(Prompt { dropped_messages, ..prompt })
     };
-    let Some((&last, [_, between @ ..])) = starts.split_last() else { return Ok(whole) };
-    let tokens = surplus.next_multiple_of(share);
-    let mut found = from(last)?;
-    // The fewest turns that have as many tokens. Each step renders the conversation, so there are few.
+    let Some((&last, [_, between @ ..])) = starts.split_last() else { return Ok(full) };
+    let excess = excess.next_multiple_of(share);
+    let mut found = prompt_from(last)?;
+    // A binary search for the fewest turns with that many tokens, because each step renders the conversation.
     let (mut low, mut high) = (0, between.len());
     while low < high {
         let middle = usize::midpoint(low, high);
-        let prompt = from(between[middle])?;
-        if prompt.ids.len() + tokens <= whole.ids.len() {
+        let prompt = prompt_from(between[middle])?;
+        if prompt.ids.len() + excess <= full.ids.len() {
             (found, high) = (prompt, middle);
         } else {
             low = middle + 1;
@@ -82,43 +84,40 @@ fn shortened(
 }
 
 /// The prompt for an answer to these messages of a conversation.
-fn of_messages(
-    language: &Language,
+fn from_messages(
+    codec: &ChatCodec,
     conversation: &Conversation,
     messages: &[RequestMessage],
 ) -> Result<Prompt, RequestError> {
     let last = messages.last();
-    let describes_tools = !conversation.tools.is_empty() && !language.tools().is_native;
-    let is_foreign = !language.tools().is_native;
-    let read = if is_foreign { without_tools } else { for_template };
-    let messages = messages.iter().enumerate().map(|(index, message)| read(message, index));
+    let has_tools = !conversation.tools.is_empty();
+    let supports_tools = codec.tools().is_native;
+    let convert = if supports_tools { with_tool_calls } else { with_calls_as_text };
+    let messages = messages.iter().enumerate().map(|(index, message)| convert(message, index));
     let mut messages: Vec<Value> = messages.collect::<Result<_, _>>()?;
-    if describes_tools {
-        describe(&mut messages, &conversation.tools);
+    if has_tools && !supports_tools {
+        describe_tools(&mut messages, &conversation.tools);
     }
-    let tools = (!conversation.tools.is_empty() && !is_foreign).then(|| {
-        let tools = conversation.tools.iter().map(|function| json!({ "type": "function", "function": function }));
-        tools.collect::<Value>()
-    });
+    let tools = (has_tools && supports_tools).then(|| conversation.tools.iter().map(tool).collect());
     let options = TemplateOptions {
         tools,
-        enable_thinking: conversation.thinking,
+        enable_thinking: conversation.enable_thinking,
         continues: conversation.continues,
         now_seconds: None,
     };
-    let text = language.chat().prompt_text(&Value::Array(messages), &options)?;
+    let text = codec.chat().prompt_text(&Value::Array(messages), &options)?;
     let text = match last {
         Some(last) if conversation.continues => {
             let content = content_text(&last.content, 0)?.unwrap_or_default();
-            cut_after(&text, &language.chat().tokenizer().guard(&content))
+            cut_after(&text, &codec.chat().tokenizer().guard(&content))
         }
         _ => text,
     };
-    let opens_thoughts = crate::text::THINK_MARKERS.iter().any(|(open, _)| text.trim_end().ends_with(open));
-    Ok(Prompt { ids: language.chat().encode_prompt(&text)?, opens_thoughts, dropped_messages: 0 })
+    let opens_reasoning = REASONING_MARKERS.iter().any(|(open, _)| text.trim_end().ends_with(open));
+    Ok(Prompt { ids: codec.chat().encode_prompt(&text)?, opens_reasoning, dropped_messages: 0 })
 }
 
-/// The prompt up to the end of `content`, whose turn the template has ended.
+/// The prompt up to the end of `content`, without the end-of-turn marker that the template adds.
 fn cut_after(text: &str, content: &str) -> String {
     let content = content.trim();
     match text.rfind(content) {
@@ -127,8 +126,13 @@ fn cut_after(text: &str, content: &str) -> String {
     }
 }
 
-/// A message as templates with tools take it: arguments are objects there, not text.
-fn for_template(message: &RequestMessage, index: usize) -> Result<Value, RequestError> {
+/// A tool in the form that templates expect.
+fn tool(function: &FunctionDefinition) -> Value {
+    json!({ "type": "function", "function": function })
+}
+
+/// A message for templates that support tools. They expect arguments as objects, not strings.
+fn with_tool_calls(message: &RequestMessage, index: usize) -> Result<Value, RequestError> {
     let mut entries = Map::new();
     let role = if message.role == "developer" { "system" } else { &message.role };
     entries.insert("role".to_owned(), role.into());
@@ -155,8 +159,8 @@ fn for_template(message: &RequestMessage, index: usize) -> Result<Value, Request
     Ok(Value::Object(entries))
 }
 
-/// A message for templates that know no tools: calls and their results are text.
-fn without_tools(message: &RequestMessage, index: usize) -> Result<Value, RequestError> {
+/// A message for templates that do not support tools: calls and their results become text.
+fn with_calls_as_text(message: &RequestMessage, index: usize) -> Result<Value, RequestError> {
     let mut text = content_text(&message.content, index)?.unwrap_or_default();
     let role = match message.role.as_str() {
         "developer" => "system",
@@ -178,10 +182,9 @@ fn arguments(text: &str) -> Value {
     serde_json::from_str(text).unwrap_or_else(|_| text.into())
 }
 
-/// Tells the model of its tools, in the words that models of many families were trained on, in the system message.
-fn describe(messages: &mut Vec<Value>, tools: &[FunctionDefinition]) {
-    let tools: Vec<String> =
-        tools.iter().map(|tool| json!({ "type": "function", "function": tool }).to_string()).collect();
+/// Describes the tools in the system message, in the format that many model families were trained with (Hermes).
+fn describe_tools(messages: &mut Vec<Value>, tools: &[FunctionDefinition]) {
+    let tools: Vec<String> = tools.iter().map(|function| tool(function).to_string()).collect();
     let text = format!(
         "You can call functions. Their descriptions, one a line:\n<tools>\n{}\n</tools>\nTo call one, answer with its name \
          and arguments as JSON within tags:\n<tool_call>\n{{\"name\": <name>, \"arguments\": <arguments>}}\n</tool_call>",

@@ -1,26 +1,26 @@
-//! The turns of a conversation, of which the oldest are left out where not all of them fit the context.
+//! Turns of a conversation. The oldest are dropped if the context is full.
 
 use parlance_protocol::openai::RequestMessage;
 
-/// Where turns begin. Each begins with a question and holds what follows it: the answer, calls and their results. What comes before the
-/// first question is a turn, too. Instructions belong to no turn.
+/// The indices at which turns start. A turn is a user message with everything that follows it: the answer, tool calls and their results.
+/// Messages before the first user message form a turn, too. System messages do not belong to a turn.
 pub(crate) fn starts(messages: &[RequestMessage]) -> Vec<usize> {
     let mut starts = Vec::new();
     for (index, message) in messages.iter().enumerate() {
-        if message.role == "user" || starts.is_empty() && !is_instruction(message) {
+        if message.role == "user" || starts.is_empty() && !is_system(message) {
             starts.push(index);
         }
     }
     starts
 }
 
-/// The messages from the turn that begins at `start` on, and all instructions.
-pub(crate) fn since(messages: &[RequestMessage], start: usize) -> Vec<RequestMessage> {
-    let kept = messages.iter().enumerate().filter(|(index, message)| *index >= start || is_instruction(message));
+/// The messages from the turn at `start` on, and all system messages.
+pub(crate) fn messages_from(messages: &[RequestMessage], start: usize) -> Vec<RequestMessage> {
+    let kept = messages.iter().enumerate().filter(|(index, message)| *index >= start || is_system(message));
     kept.map(|(_, message)| message.clone()).collect()
 }
 
-fn is_instruction(message: &RequestMessage) -> bool {
+fn is_system(message: &RequestMessage) -> bool {
     matches!(message.role.as_str(), "system" | "developer")
 }
 
@@ -33,12 +33,12 @@ mod tests {
     }
 
     fn kept(roles: &str, start: usize) -> String {
-        let kept = since(&messages(roles), start);
+        let kept = messages_from(&messages(roles), start);
         kept.iter().filter_map(|message| message.content.as_str()).collect::<Vec<_>>().join(" ")
     }
 
     #[test]
-    fn a_turn_is_a_question_with_all_that_follows_it() {
+    fn a_turn_is_a_user_message_with_everything_that_follows() {
         let roles = "system user assistant tool assistant user assistant user";
         assert_eq!(starts(&messages(roles)), [1, 5, 7]);
         assert_eq!(kept(roles, 1), "0 1 2 3 4 5 6 7");

@@ -18,7 +18,7 @@ use std::time::Instant;
 
 use parlance_engine::kernels::linear::Tiles;
 use parlance_engine::models::CacheFormat;
-use parlance_engine::runtime::{Cpu, Device, Gpu, GpuOptions, Model, Threads, Tuning};
+use parlance_engine::runtime::{Cpu, Device, Gpu, GpuOptions, Model, NativeThreads, Tuning};
 use parlance_engine::sampling::{SamplingParams, SamplingPlan};
 use pollster::block_on;
 use serde::Serialize;
@@ -131,7 +131,7 @@ fn parse(arguments: impl Iterator<Item = String>) -> Result<Arguments, Box<dyn E
 async fn measure(arguments: &Arguments) -> Result<Vec<Row>, Box<dyn Error>> {
     let options = GpuOptions { baseline: arguments.baseline, ..GpuOptions::default() };
     let device: Device = if let Some(members) = arguments.threads.checked_sub(1) {
-        Cpu::blocking().with_crew(Arc::new(Threads::start(members, 1 << 16))).into()
+        Cpu::blocking().with_threads(Arc::new(NativeThreads::start(members, 1 << 16))).into()
     } else {
         let tuning = tuned(Gpu::new(options).await?.tuning(), &arguments.tune)?;
         Gpu::new(GpuOptions { tuning: Some(tuning), ..options }).await?.into()
@@ -295,7 +295,7 @@ impl Expected {
     /// Tokens a second of that answer.
     async fn rate(&self, model: &mut Model) -> Result<f64, Box<dyn Error>> {
         model.prefill(&self.prompt, |_, _| true).await?;
-        let plan = SamplingPlan { guess_from: Some(&self.answer), ..(&SamplingParams::GREEDY).into() };
+        let plan = SamplingPlan { draft_from: Some(&self.answer), ..(&SamplingParams::GREEDY).into() };
         let mut generation = model.generate(&self.prompt, plan, self.count)?;
         let start = Instant::now();
         while generation.next().await?.is_some() {}

@@ -8,7 +8,7 @@
 //!    cache and runs the decode loop;
 //! 4. [`tokenizer`] and [`template`] turn messages into tokens and tokens into text.
 //!
-//! Every kernel in [`kernels`] has a plain CPU twin of the same name in [`reference`].
+//! Every kernel in [`kernels`] has a plain reference implementation beside it.
 //!
 //! The crate never touches the DOM and builds natively and for `wasm32-unknown-unknown`.
 
@@ -22,12 +22,10 @@
 
 pub mod chat;
 pub mod error;
-pub mod fit;
 pub mod gguf;
 pub mod json;
 pub mod kernels;
 pub mod models;
-pub mod reference;
 pub mod runtime;
 pub mod sampling;
 pub mod template;
@@ -35,3 +33,4 @@ pub mod tokenizer;
 mod turns;
 
 pub use error::{EngineError, Result};
+pub use runtime::fit;

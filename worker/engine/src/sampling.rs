@@ -1,7 +1,6 @@
 //! What a request asks of sampling.
 
 use crate::error::{EngineError, Result};
-use crate::reference::sampling::IN_PROMPT;
 
 /// Sampling parameters, in the layout of `kernels/sampling.wgsl`.
 ///
@@ -28,6 +27,9 @@ pub struct SamplingParams {
     pub seed: u32,
 }
 
+/// Marks a token of the prompt in a history; the lower bits count how often it was generated.
+pub const IN_PROMPT: u32 = 0x8000_0000;
+
 /// How an answer is sampled.
 #[derive(Debug, Clone, Copy)]
 pub struct SamplingPlan<'a> {
@@ -37,9 +39,9 @@ pub struct SamplingPlan<'a> {
     pub bias: &'a [(u32, f32)],
     /// How many of the prompt's last tokens were generated: an answer that goes on after an interruption.
     pub generated: usize,
-    /// Whether to guess tokens ahead and verify them: from what was there before, and from these tokens, which the answer is
+    /// Whether to draft tokens and verify them (prompt-lookup decoding): from the tokens so far, and from these, which the answer is
     /// expected to be like. The answer is the same but for rounding.
-    pub guess_from: Option<&'a [u32]>,
+    pub draft_from: Option<&'a [u32]>,
 }
 
 /// What was seen of each token of a vocabulary, see [`IN_PROMPT`]: the prompt's last `generated` tokens belong to the answer.
@@ -57,7 +59,7 @@ pub(crate) fn history(vocab: usize, prompt: &[u32], generated: usize) -> Vec<u32
 
 impl From<&SamplingParams> for SamplingPlan<'_> {
     fn from(params: &SamplingParams) -> Self {
-        Self { params: *params, bias: &[], generated: 0, guess_from: None }
+        Self { params: *params, bias: &[], generated: 0, draft_from: None }
     }
 }
 

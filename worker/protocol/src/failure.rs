@@ -1,137 +1,131 @@
-//! What went wrong.
+//! Failures of requests.
 
 use serde::{Deserialize, Serialize};
 
 use crate::openai::ApiError;
 
-/// What went wrong, for a person.
+/// Why a request failed, for display and for programs.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Failure {
-    /// What kind of thing it is, so that the page can offer help.
+    /// The kind of failure, by which the page offers help.
     pub kind: FailureKind,
-    /// What exactly it is, so that an interface can say it in its own language. Failures of older versions have none.
+    /// The exact reason, for translated messages. Failures stored by older versions have none.
     #[serde(default)]
     pub reason: Reason,
-    /// An English sentence that says what is wrong and, where possible, what to do.
+    /// An English sentence that says what went wrong and, if possible, what to do.
     pub message: String,
-    /// Tokens of context that would fit, where a smaller context helps.
+    /// A context length that would fit, if a smaller one helps.
     pub suggested_context_tokens: Option<u32>,
-    /// HTTP's number for it.
+    /// The corresponding HTTP status.
     pub status: u16,
-    /// The same for clients of the `OpenAI` API.
+    /// The corresponding error of the `OpenAI` API.
     pub error: ApiError,
 }
 
 impl Failure {
-    /// A failure that names no field.
+    /// A failure with no reason and no `param`.
     pub fn new(kind: FailureKind, message: impl Into<String>) -> Self {
-        let message = message.into();
-        let is_callers = kind.status() < 500;
-        let error = ApiError {
-            message: message.clone(),
-            kind: if is_callers { "invalid_request_error" } else { "server_error" }.to_owned(),
-            param: None,
-            code: None,
-        };
-        Self { kind, reason: Reason::Other, message, suggested_context_tokens: None, status: kind.status(), error }
+        let (message, status) = (message.into(), kind.status());
+        let error = ApiError::new(status, message.clone());
+        Self { kind, reason: Reason::Other, message, suggested_context_tokens: None, status, error }
     }
 
-    /// The same with what exactly it is.
+    /// Sets the exact reason.
     #[must_use]
     pub fn with_reason(self, reason: Reason) -> Self {
         Self { reason, ..self }
     }
 }
 
-/// What exactly went wrong, with what a sentence about it names. A `detail` is technical and English: what the browser, the device or a
-/// template said.
+/// The exact reason of a failure, with the values that a message about it needs. A `detail` is a technical message in English, for
+/// example from the browser, the device or a template.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "code", rename_all = "snake_case")]
 #[allow(missing_docs, reason = "fields are named for what they are")]
 pub enum Reason {
     /// The browser has no WebGPU.
     NoWebGpu,
-    /// WebGPU found no GPU that can be used.
+    /// WebGPU found no usable GPU.
     NoGpu { detail: String },
-    /// The server of the model refused.
+    /// The model's server responded with an error.
     HttpStatus { status: u16, url: String },
     /// The model could not be fetched.
     Network { detail: String },
-    /// What the model's server says of the file's length, or of a part of it, makes no sense; `detail` is what it says.
+    /// The model's server sent an invalid length or range; `detail` is the header.
     BadAnswer { detail: String },
     /// The user has not allowed the model's host.
     NotAllowed { host: String },
-    /// The file at the model's address became another one meanwhile.
+    /// The file at the model's URL changed during the download.
     Changed,
-    /// The model that was kept is damaged, and was removed.
+    /// The stored model was damaged, and was removed.
     Damaged,
-    /// The checksum of a file is not the one that its address or its host tells; nothing of it is kept.
+    /// A file's checksum differs from the one that its URL or its host specifies. Nothing of it is stored.
     WrongChecksum { name: String },
-    /// No model can be made of a file that is kept, though its checksum is right: another download would not help.
+    /// A stored file has the right checksum but is not a usable model. Another download would not help.
     UnusableCopy { detail: String },
-    /// What follows `#` in the model's address is not the checksum of each of its files.
+    /// The fragment of the model's URL does not have a checksum for each of its files.
     BadPin { files: u32 },
-    /// The file does not begin as a model does.
+    /// The file is not a GGUF file.
     NotGguf { found: String },
-    /// The version of the file's format is unknown.
+    /// The file's GGUF version is not supported.
     GgufVersion { version: u32 },
-    /// The file ends too early.
+    /// The file is truncated.
     CutShort { len_bytes: f64, needed_bytes: f64 },
-    /// The file contradicts itself.
+    /// The file is inconsistent.
     Malformed { detail: String },
-    /// The file lacks an entry of its header.
+    /// The file lacks a metadata entry.
     MissingEntry { name: String },
     /// The file lacks a tensor.
     MissingTensor { name: String },
-    /// The model's architecture is unknown.
+    /// The model's architecture is not supported.
     Architecture { name: String },
-    /// The weights have an unknown format.
+    /// The format of a tensor is not supported.
     Format { tensor: String, format: String },
     /// The tokenizer cannot be used.
     Tokenizer { detail: String },
-    /// The chat template refused the conversation.
+    /// The chat template rejected the conversation.
     Template { detail: String },
-    /// The GPU, or a thread in its place, failed.
+    /// The GPU failed, or a CPU thread.
     Gpu { detail: String },
-    /// The GPU computes wrongly.
+    /// The GPU computes wrong results.
     WrongResults,
     /// The model exceeds a limit of the device.
     TooLarge { detail: String },
     /// The device has not enough memory.
     OutOfMemory { detail: String },
-    /// The context that was wished for does not fit the device.
+    /// The requested context length does not fit the device.
     ContextTooLarge { context_tokens: u32, max_context_tokens: u32 },
-    /// The conversation is longer than the context.
+    /// The conversation exceeds the context length.
     ContextFull { prompt_tokens: u32, context_tokens: u32 },
-    /// The last question alone is longer than the context.
+    /// The last turn and the system prompt alone exceed the context length.
     QuestionTooLong { prompt_tokens: u32, context_tokens: u32 },
-    /// The model turns texts into vectors.
+    /// The model is an embedding model, but a chat model is needed.
     CannotChat,
-    /// The model is for chats, where one that turns texts into vectors is needed.
+    /// The model is a chat model, but an embedding model is needed.
     OnlyChats,
     /// No model is loaded.
     NoModel,
-    /// The browser gives no storage.
+    /// The browser has no storage for files.
     NoStorage,
-    /// The model is not on this device any more.
+    /// The model is no longer stored on this device.
     NotKept,
-    /// This device's storage is full; what is needed is 0 where that is not known.
+    /// This device's storage is full. `needed_bytes` is 0 if unknown.
     StorageFull { needed_bytes: f64, free_bytes: Option<f64> },
     /// This device's storage cannot be used.
     Storage { detail: String },
-    /// The model's address is none.
+    /// The model's URL is invalid.
     BadAddress,
     /// Files of several models were chosen at once.
     SeveralModels,
-    /// A field of the request is wrong.
+    /// A field of the request is invalid.
     Field { name: String, detail: String },
-    /// The grammar that an answer must obey failed.
+    /// The grammar that constrains an answer failed.
     Grammar { detail: String },
     /// The request was stopped.
     Interrupted,
-    /// The engine could not start, or died.
+    /// The engine could not start, or crashed.
     EngineStopped { detail: String },
-    /// Nothing but the message is known, or a newer version said it.
+    /// Unknown, or added by a newer version: only the message describes it.
     #[default]
     #[serde(other)]
     Other,
@@ -141,41 +135,41 @@ pub enum Reason {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum FailureKind {
-    /// The browser has no WebGPU, or it gives no adapter.
+    /// The browser has no WebGPU, or no adapter.
     NoWebGpu,
     /// The model could not be fetched.
     Network,
-    /// The page may not connect to the model's host: the user has not allowed it.
+    /// The user has not allowed the model's host.
     NotAllowed,
-    /// The model file is damaged or none.
+    /// The model file is damaged, or is not a model.
     BadModel,
-    /// The model is sound, but not supported.
+    /// The model is valid, but not supported.
     Unsupported,
     /// The model or its context does not fit.
     TooLarge,
-    /// This device's storage is full, or the browser gives none.
+    /// This device's storage is full or unavailable.
     Storage,
     /// The GPU failed.
     Gpu,
-    /// The worker could not start or died; a new one can be tried.
+    /// The worker could not start, or crashed. A new one may work.
     Crashed,
-    /// The prompt does not fit the context.
+    /// The prompt exceeds the context length.
     ContextOverflow,
-    /// The request makes no sense.
+    /// The request is invalid.
     BadRequest,
     /// The request was stopped before it had a result.
     Interrupted,
 }
 
 impl FailureKind {
-    /// HTTP's number for it.
+    /// The corresponding HTTP status.
     pub fn status(self) -> u16 {
         match self {
             Self::BadRequest | Self::ContextOverflow => 400,
             Self::NotAllowed => 403,
             Self::Network => 502,
             Self::NoWebGpu | Self::Unsupported | Self::TooLarge | Self::Storage => 503,
-            // As clients see a request that they gave up themselves.
+            // nginx's status for requests that their client closed.
             Self::Interrupted => 499,
             Self::BadModel | Self::Gpu | Self::Crashed => 500,
         }
@@ -187,7 +181,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn failures_of_older_and_newer_versions_are_read() -> serde_json::Result<()> {
+    fn failures_of_older_and_newer_versions_can_be_read() -> serde_json::Result<()> {
         let failure = Failure::new(FailureKind::Network, "m");
         let mut json = serde_json::to_value(&failure)?;
         json["reason"] = serde_json::json!({ "code": "unheard_of", "detail": "d" });

@@ -1,8 +1,8 @@
-//! Messages between the page and the worker.
+//! Messages between the page and its workers.
 //!
-//! The page sends [`Request`]s, the worker answers with [`Event`]s. Both are plain data with one JSON form
-//! (`{"type": "api", ...}`), so that JavaScript can speak the protocol, too. What models are asked has the form of the
-//! `OpenAI` API, see [`openai`].
+//! Clients send [`Request`]s to the engine's worker, which answers with [`Event`]s. Both are plain data with a JSON form
+//! (`{"type": "api", ...}`), so JavaScript can use the protocol, too. Requests to models are those of the `OpenAI` API, see
+//! [`openai`]. The messages of the library worker are in [`library`].
 
 mod failure;
 pub mod library;
@@ -17,10 +17,10 @@ use serde_json::Value;
 
 use crate::openai::Endpoint;
 
-/// Names a request in the events about it. Each client counts up.
+/// Identifies a request in the events about it. Each client numbers its own requests.
 pub type RequestId = u32;
 
-/// What a client asks of the worker.
+/// A request of a client to the worker.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum Request {
@@ -28,101 +28,101 @@ pub enum Request {
     Load {
         /// This request.
         id: RequestId,
-        /// Where the model comes from.
+        /// The model's source.
         source: ModelSource,
-        /// Tokens that prompt and answer may have together; the worker's choice if absent.
+        /// Context length in tokens, for prompt and answer together; chosen by the worker if absent.
         context_tokens: Option<u32>,
-        /// Keep the models that are loaded, rather than freeing their memory first.
+        /// Keep the loaded models, instead of unloading them first.
         #[serde(default)]
         beside: bool,
-        /// Be content with any model that chats and is loaded already, as another tab may have chosen it.
+        /// Do nothing if a chat model is loaded already, for example by another tab.
         #[serde(default)]
         unless_loaded: bool,
     },
-    /// Say what a model is and whether it fits, from its header alone. Ends in [`Event::Inspected`] or [`Event::Failed`].
+    /// Describe a model and what it needs on this device, from its header alone. Ends in [`Event::Inspected`] or [`Event::Failed`].
     Inspect {
         /// This request.
         id: RequestId,
-        /// Where the model comes from.
+        /// The model's source.
         source: ModelSource,
-        /// Tokens of context to plan for; the worker's choice if absent.
+        /// Context length in tokens to plan for; chosen by the worker if absent.
         context_tokens: Option<u32>,
     },
-    /// A request of the `OpenAI` API. Ends in [`Event::Response`] or [`Event::Failed`], after [`Event::Chunk`]s if it
-    /// asks for a stream.
+    /// A request of the `OpenAI` API. Ends in [`Event::Response`] or [`Event::Failed`], after [`Event::Chunk`]s if it is
+    /// streamed.
     Api {
         /// This request.
         id: RequestId,
-        /// Its path.
+        /// Its endpoint.
         endpoint: Endpoint,
         /// Its body.
         #[serde(default)]
         body: Value,
     },
-    /// Stop a request. What was answered so far stays.
+    /// Stop a request. Chunks sent so far remain valid.
     Interrupt {
         /// The request to stop.
         id: RequestId,
     },
-    /// Free a model's memory, or all. Ends in [`Event::Unloaded`].
+    /// Unload a model, or all. Ends in [`Event::Unloaded`].
     Unload {
         /// This request.
         id: RequestId,
-        /// Its name; all models if absent.
+        /// The model's name; all models if absent.
         #[serde(default)]
         model: Option<String>,
     },
-    /// Change how the worker behaves, for all clients.
+    /// Change the worker's settings, for all clients.
     Configure {
-        /// The choices.
+        /// The settings; absent ones take their defaults.
         settings: Settings,
     },
-    /// What is kept on this device. Ends in [`Event::Storage`].
+    /// List the models stored on this device. Ends in [`Event::Storage`].
     Storage {
         /// This request.
         id: RequestId,
     },
-    /// Keep a copy of the files that travel beside the request. Ends in [`Event::Storage`].
+    /// Store a copy of the files that are sent with the request, see [`FILES_KEY`]. Ends in [`Event::Storage`].
     Import {
         /// This request.
         id: RequestId,
     },
-    /// Delete a kept model. Ends in [`Event::Storage`].
+    /// Delete a stored model. Ends in [`Event::Storage`].
     Delete {
         /// This request.
         id: RequestId,
         /// See [`StoredModel::url`].
         url: String,
     },
-    /// Read a kept model and compare it with its checksum. Ends in [`Event::Verified`].
+    /// Verify the checksum of a stored model. Ends in [`Event::Verified`].
     Verify {
         /// This request.
         id: RequestId,
         /// See [`StoredModel::url`].
         url: String,
     },
-    /// Count the tokens of a text, by the tokenizer of the model that chats. Ends in [`Event::Counted`] or [`Event::Failed`].
+    /// Count the tokens of a text with the tokenizer of the loaded chat model. Ends in [`Event::Counted`] or [`Event::Failed`].
     CountTokens {
         /// This request.
         id: RequestId,
         /// The text.
         text: String,
     },
-    /// Keep the KV cache of the conversation answered last. Ends in [`Event::Saved`].
+    /// Save the KV cache of the last conversation. Ends in [`Event::Saved`].
     SaveConversation {
         /// This request.
         id: RequestId,
-        /// A name to find it by.
+        /// A name for it.
         name: String,
     },
-    /// Put a kept KV cache back, so that its conversation goes on without being read again. Ends in [`Event::Saved`].
+    /// Restore a saved KV cache, so that its conversation continues without prefill. Ends in [`Event::Saved`].
     RestoreConversation {
         /// This request.
         id: RequestId,
-        /// Its name.
+        /// The name it was saved by.
         name: String,
     },
-    /// Delete all kept KV caches. Ends in [`Event::Storage`].
+    /// Delete all saved KV caches. Ends in [`Event::Storage`].
     DeleteConversations {
         /// This request.
         id: RequestId,
@@ -130,7 +130,7 @@ pub enum Request {
 }
 
 impl Request {
-    /// The request with names on Hugging Face turned into addresses, so that a model has one name everywhere.
+    /// The request with Hugging Face paths replaced by their URLs, so that a model has the same name everywhere.
     #[must_use]
     pub fn resolved(mut self) -> Self {
         match &mut self {
@@ -145,7 +145,7 @@ impl Request {
         self
     }
 
-    /// The request's number, if events will tell of it.
+    /// The request's id; `None` if no event refers to it.
     pub fn id(&self) -> Option<RequestId> {
         match self {
             Self::Load { id, .. }
@@ -166,139 +166,140 @@ impl Request {
     }
 }
 
-/// What models are computed on.
+/// The device that models run on.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum DeviceChoice {
-    /// The GPU through WebGPU; the CPU where that is missing or computes on the CPU itself.
+    /// The GPU through WebGPU; the CPU if there is no WebGPU or only a software adapter.
     #[default]
     Auto,
-    /// WebGPU, whatever it computes on.
+    /// WebGPU, even with a software adapter.
     Gpu,
     /// The CPU.
     Cpu,
 }
 
-/// How keys and values of a conversation are kept on a GPU; on the CPU they are whole floats.
+/// The format of the KV cache on a GPU. On the CPU it is always 32-bit floats.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum KvCache {
-    /// In 16 bits.
+    /// 16-bit floats.
     #[default]
     F16,
-    /// In 8 bits with scales: a little more than half of the memory. Models whose heads are no multiple of 32 elements keep 16.
+    /// Quantised to 8 bits with scales, which takes a little more than half the memory. Models whose head size is not a multiple of 32
+    /// use 16 bits.
     Q8,
 }
 
-/// How the worker behaves.
+/// The worker's settings.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Settings {
-    /// Free models' memory after so many seconds without a request; never if absent.
+    /// Unload models after this many seconds without a request; never if absent.
     pub idle_unload_seconds: Option<f64>,
-    /// Bytes that models loaded beside each other may take; those used longest ago go first. No limit if absent.
+    /// Maximum memory of all loaded models in bytes; the least recently used are unloaded first. No limit if absent.
     pub budget_bytes: Option<f64>,
-    /// What models loaded from now on are computed on.
+    /// The device for models loaded from now on.
     pub device: DeviceChoice,
-    /// How they keep keys and values.
+    /// The format of their KV cache.
     pub kv_cache: KvCache,
 }
 
 /// The key of the request in a message to the worker.
 pub const REQUEST_KEY: &str = "request";
-/// The key of the array of `File`s that goes with [`ModelSource::File`] and [`Request::Import`] in a message to the worker.
+/// The key of the array of `File`s in a message to the worker with [`ModelSource::File`] or [`Request::Import`].
 pub const FILES_KEY: &str = "files";
 
-/// What the worker tells a client.
+/// A message of the worker to a client.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum Event {
-    /// The worker runs and takes requests.
+    /// The worker has started and accepts requests.
     Ready,
-    /// A request got further.
+    /// A request has made progress.
     Progress {
         /// The request.
         id: RequestId,
-        /// What it is doing.
+        /// Its current phase.
         phase: Phase,
         /// Units done: bytes, or tokens for [`Phase::Prefill`].
         done: f64,
-        /// Units in all, if known.
+        /// Units in total, if known.
         total: Option<f64>,
         /// Seconds since the phase began.
         seconds: f64,
     },
-    /// The model is ready.
+    /// A model is loaded and ready.
     Loaded {
         /// The request.
         id: RequestId,
-        /// What was loaded.
+        /// The model.
         model: ModelInfo,
     },
-    /// Another model answers now, or none: somebody else loaded or freed one, or it was idle for too long.
+    /// The current chat model has changed: another client loaded or unloaded one, or it was unloaded because it was idle.
     ModelChanged {
-        /// What answers now.
+        /// The current model; `None` if there is none.
         model: Option<ModelInfo>,
     },
-    /// What a model is.
+    /// The result of [`Request::Inspect`].
     Inspected {
         /// The request.
         id: RequestId,
-        /// What its header says.
+        /// The model.
         model: ModelDescription,
     },
-    /// The memory is free.
+    /// The memory has been freed.
     Unloaded {
         /// The request.
         id: RequestId,
     },
-    /// A piece of a streamed response.
+    /// A chunk of a streamed response.
     Chunk {
         /// The request.
         id: RequestId,
-        /// As the `OpenAI` API has it.
+        /// The chunk, as in the `OpenAI` API.
         body: Value,
     },
     /// A request of the API is done.
     Response {
         /// The request.
         id: RequestId,
-        /// The response; nothing after chunks.
+        /// The response; absent if it was streamed.
         body: Option<Value>,
     },
-    /// What is kept on this device.
+    /// The models stored on this device.
     Storage {
         /// The request.
         id: RequestId,
-        /// The models and the room.
+        /// The models and the space they take.
         storage: StorageInfo,
     },
-    /// A kept model was read and compared.
+    /// The result of [`Request::Verify`].
     Verified {
         /// The request.
         id: RequestId,
         /// The model.
         url: String,
-        /// Whether it is what it was.
+        /// Whether its checksum is right.
         is_intact: bool,
     },
-    /// The tokens of a text.
+    /// The result of [`Request::CountTokens`].
     Counted {
         /// The request.
         id: RequestId,
-        /// How many there are.
+        /// The number of tokens.
         tokens: u32,
     },
-    /// A KV cache was kept or put back.
+    /// A KV cache was saved or restored.
     Saved {
         /// The request.
         id: RequestId,
         /// Tokens in it.
         tokens: u32,
     },
-    /// The device failed and was opened anew; what was under way goes on.
+    /// The device failed and was opened again; active requests continue.
     Recovered {
-        /// What had happened.
+        /// The error.
         message: String,
     },
     /// A request failed.
@@ -308,146 +309,146 @@ pub enum Event {
         /// What went wrong.
         failure: Failure,
     },
-    /// The worker is about to die of a fault of its own. No event follows.
+    /// The worker has crashed. No event follows.
     Panicked {
         /// Details for a bug report.
         message: String,
     },
 }
 
-/// What is kept on this device.
+/// The models stored on this device.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct StorageInfo {
-    /// Models, those used last first.
+    /// The models, the most recently used first.
     pub models: Vec<StoredModel>,
-    /// Bytes that this site takes.
+    /// Bytes that this site has stored.
     pub used_bytes: f64,
-    /// Bytes that the browser gives this site at most.
+    /// This site's storage quota in bytes.
     pub quota_bytes: f64,
 }
 
-/// A model kept on this device, in one file or several.
+/// A model stored on this device, in one file or several.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct StoredModel {
     /// The file's name.
     pub name: String,
-    /// Where it came from: what [`Request::Load`] takes to load it. Of several files that of the first.
+    /// The URL it came from, for [`Request::Load`]; for a split model, that of the first file.
     pub url: String,
-    /// Bytes in all.
+    /// Size in bytes.
     pub len_bytes: f64,
-    /// Bytes that are here.
+    /// Bytes that have been downloaded.
     pub done_bytes: f64,
-    /// Seconds since 1970 when it was loaded last.
+    /// When it was last loaded, in seconds since 1970.
     pub used_seconds: f64,
-    /// Whether the source told a checksum, and it was right.
+    /// Whether it was verified against a checksum from its source.
     pub is_verified: bool,
 }
 
-/// What a request is doing.
+/// A phase of a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Phase {
-    /// Opening the GPU.
+    /// Opening the device.
     Start,
-    /// Bringing the model onto this device.
+    /// Downloading the model.
     Download,
-    /// Putting the model onto the GPU.
+    /// Loading the model into memory.
     Upload,
     /// Compiling kernels and warming up.
     Prepare,
-    /// Reading the prompt.
+    /// Processing the prompt.
     Prefill,
 }
 
-/// What came of comparing a GPU's results with the CPU's.
+/// The result of comparing a GPU's kernels with their references on the CPU.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum SelfTest {
-    /// They were the same, or there is no GPU.
+    /// The results agree, or there is no GPU.
     #[default]
     Passed,
-    /// Simpler kernels, which were right where others were not, are in use.
+    /// Some results were wrong; simpler kernels with right results are used.
     Plain,
-    /// Simpler kernels were wrong, too: the model is computed on the CPU.
+    /// Simpler kernels were wrong, too; the model runs on the CPU.
     Failed,
 }
 
-/// A loaded model, for display.
+/// A loaded model.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ModelInfo {
-    /// Name from the file.
+    /// Name according to the file's metadata.
     pub name: String,
-    /// Its address; absent where it comes from a file of the user's.
+    /// Its URL; absent if it was loaded from a local file.
     #[serde(default)]
     pub url: Option<String>,
-    /// Whether it answers, rather than turning texts into vectors.
+    /// Whether it is a chat model, not an embedding model.
     pub can_chat: bool,
-    /// Tokens that prompt and answer may have together.
+    /// Context length in tokens, for prompt and answer together.
     pub context_tokens: u32,
-    /// The most that it may be loaded with: what it was trained for and this device can bind.
+    /// The maximum context length that it can be loaded with: the smaller of what it was trained for and what this device can bind.
     pub max_context_tokens: u32,
-    /// The GPU.
+    /// The device's name.
     pub adapter: String,
-    /// The adapter computes on the CPU: expect it to be slow.
+    /// Whether the adapter is a software adapter, which is slow.
     pub is_software: bool,
-    /// The model is computed on the CPU, without WebGPU.
+    /// Whether the model runs on the CPU, without WebGPU.
     pub is_cpu: bool,
-    /// Whether the GPU computed right when it was tried.
+    /// The result of the GPU's self-test.
     #[serde(default)]
     pub self_test: SelfTest,
-    /// The optional features of the GPU that are in use.
+    /// Optional GPU features in use.
     pub features: Vec<String>,
-    /// Bytes of weights on the device.
+    /// Size of the weights in device memory, in bytes.
     pub weight_bytes: f64,
-    /// Bytes of the KV cache there.
+    /// Size of the KV cache in device memory, in bytes.
     pub kv_bytes: f64,
-    /// Something the user should know, such as a template that was replaced.
+    /// A warning for the user, for example that the chat template was replaced.
     pub warning: Option<String>,
     /// Bytes read from the source.
     pub len_bytes: f64,
-    /// Seconds from request to readiness.
+    /// How long loading took, in seconds.
     pub load_seconds: f64,
-    /// The most memory the worker has had beside the GPU's, in bytes.
+    /// The worker's peak memory, without GPU memory, in bytes.
     pub peak_memory_bytes: f64,
 }
 
-/// A model as its header describes it, with what it takes on this device.
+/// A model as described by its header, with the memory it needs on this device.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ModelDescription {
-    /// Name from the file.
+    /// Name according to the file's metadata.
     pub name: String,
-    /// Family, for example `qwen3`.
+    /// Architecture, for example `qwen3`.
     pub architecture: String,
-    /// Storage formats of the weights, the largest share first.
+    /// Formats of the weights, the one with the largest share first.
     pub formats: Vec<String>,
-    /// Weights.
+    /// Number of parameters.
     pub parameters: f64,
-    /// Bytes of the file or files.
+    /// Size of all files in bytes.
     pub len_bytes: f64,
-    /// Files.
+    /// Number of files.
     pub parts: u32,
-    /// Bytes of weights on the GPU.
+    /// Size of the weights in device memory, in bytes.
     pub weight_bytes: f64,
-    /// Bytes of the KV cache for `context_tokens`.
+    /// Size of the KV cache for `context_tokens`, in bytes.
     pub kv_bytes: f64,
-    /// Bytes of activations.
+    /// Size of the activation buffers in bytes.
     pub scratch_bytes: f64,
-    /// Tokens that prompt and answer may have together.
+    /// Context length in tokens, for prompt and answer together.
     pub context_tokens: u32,
-    /// The most that the model was trained for and this device can bind.
+    /// The maximum context length: the smaller of what the model was trained for and what this device can bind.
     pub max_context_tokens: u32,
-    /// Whether it answers, rather than turning texts into vectors.
+    /// Whether it is a chat model, not an embedding model.
     pub can_chat: bool,
-    /// Something the user should know, such as a template that is replaced.
+    /// A warning for the user, for example that the chat template is replaced.
     pub warning: Option<String>,
-    /// Bytes of it that are on this device already.
+    /// Bytes of it that are stored on this device already.
     pub stored_bytes: f64,
-    /// Bytes that the browser still gives this site, if it says so.
+    /// Free bytes of this site's storage quota, if known.
     pub free_bytes: Option<f64>,
 }
 
 impl ModelDescription {
-    /// Memory on the GPU in all, in bytes.
+    /// Device memory in total, in bytes.
     pub fn total_bytes(&self) -> f64 {
         self.weight_bytes + self.kv_bytes + self.scratch_bytes
     }
@@ -458,7 +459,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_json_form_is_the_documented_one() -> serde_json::Result<()> {
+    fn the_json_form_is_stable() -> serde_json::Result<()> {
         let json = r#"{"type":"api","id":3,"endpoint":"chat_completions","body":{"messages":[]}}"#;
         let request: Request = serde_json::from_str(json)?;
         let body = serde_json::json!({ "messages": [] });
@@ -478,7 +479,7 @@ mod tests {
     }
 
     #[test]
-    fn a_model_has_one_name_in_all_requests() {
+    fn all_requests_resolve_hugging_face_paths() {
         let url = "a/b/c.gguf".to_owned();
         let address = "https://huggingface.co/a/b/resolve/main/c.gguf".to_owned();
         let delete = Request::Delete { id: 1, url: url.clone() }.resolved();

@@ -1,27 +1,26 @@
-//! Where models come from.
+//! Sources of models.
 
 use serde::{Deserialize, Serialize};
 
-/// Where a model comes from.
+/// Where to load a model from.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum ModelSource {
-    /// An absolute URL; of a model in several files that of any part. It may end in `#sha256=` and the checksums that the model's files must
-    /// have, in their order, separated by commas.
+    /// An absolute URL; for a split model, that of any of its files. It may end in `#sha256=` and the checksums of the model's files, in
+    /// order, separated by commas.
     Url {
         /// The URL.
         url: String,
     },
-    /// A file of the user's, or all parts of a model in several files, which travel beside the request (see
-    /// [`FILES_KEY`]).
+    /// A file that the user chose, or all files of a split model. They are sent with the request, see [`FILES_KEY`](crate::FILES_KEY).
     File {
-        /// The name of the first, for messages.
+        /// The name of the first file, for messages.
         name: String,
     },
 }
 
 impl ModelSource {
-    /// The source with a name on Hugging Face turned into its address.
+    /// The source with a Hugging Face path replaced by its URL.
     #[must_use]
     pub fn resolved(self) -> Self {
         match self {
@@ -31,8 +30,8 @@ impl ModelSource {
     }
 }
 
-/// The address of a file that is named as on Hugging Face: `owner/repository/file.gguf`, or the address of the page that
-/// shows it there; `None` for everything else.
+/// The download URL of a file on Hugging Face, given as `owner/repository/file.gguf` or as the URL of its page there; `None` for
+/// anything else.
 pub fn hugging_face_url(text: &str) -> Option<String> {
     const HOST: &str = "https://huggingface.co/";
     let text = text.trim();
@@ -40,16 +39,16 @@ pub fn hugging_face_url(text: &str) -> Option<String> {
         let (repository, file) = path.split_once("/blob/")?;
         return Some(format!("{HOST}{repository}/resolve/{file}"));
     }
-    // A fragment has the file's checksum.
-    let (name, fragment) = text.split_at(text.find('#').unwrap_or(text.len()));
-    let parts: Vec<&str> = name.split('/').collect();
+    // The fragment has checksums.
+    let (path, fragment) = text.split_at(text.find('#').unwrap_or(text.len()));
+    let parts: Vec<&str> = path.split('/').collect();
     let is_name = |part: &&str| {
         let is_allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
         !part.is_empty() && !part.starts_with('.') && part.chars().all(is_allowed)
     };
     match parts.as_slice() {
-        // A host has a dot, an owner has none.
-        [owner, repository, file @ ..] if !file.is_empty() && !owner.contains('.') && parts.iter().all(is_name) => name
+        // Owners have no dots; a first part with one is a host.
+        [owner, repository, file @ ..] if !file.is_empty() && !owner.contains('.') && parts.iter().all(is_name) => path
             .to_lowercase()
             .ends_with(".gguf")
             .then(|| format!("{HOST}{owner}/{repository}/resolve/main/{}{fragment}", file.join("/"))),
@@ -62,7 +61,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_on_hugging_face_become_addresses() {
+    fn hugging_face_paths_are_resolved_to_urls() {
         let resolved = "https://huggingface.co/a-b/c.d/resolve/main/e-Q4_K_M.gguf";
         let pinned = format!("{resolved}#sha256=0a");
         let cases = [

@@ -3,28 +3,28 @@
 mod download;
 mod entry;
 mod opfs;
-mod sealing;
+mod self_test;
 mod suspects;
-mod verdicts;
 
-pub(crate) use download::Download;
-pub(crate) use entry::{Entry, Reader, Record, hex};
-pub(crate) use opfs::estimate;
+pub(crate) use download::download;
+pub(crate) use entry::{Entry, Reader};
+pub(crate) use opfs::usage;
+pub(crate) use self_test::TestedKernels;
 pub(crate) use suspects::try_template;
-pub(crate) use verdicts::Tested;
 
-use std::collections::BTreeMap;
-
-use parlance_engine::EngineError;
-use parlance_protocol::{StorageInfo, StoredModel};
-use sha2::{Digest as _, Sha256};
+use parlance_protocol::StorageInfo;
+use parlance_worker_core::FileError;
+use parlance_worker_core::address::{FileAddress, LOCAL, file_name, without_fragment};
+use parlance_worker_core::checksum::short_digest;
+use parlance_worker_core::download::Append;
+use parlance_worker_core::kept::{ListedFile, Record, check_room, list_models};
 use web_sys::File;
 
-use self::entry::Appender;
 use self::opfs::Folder;
 use self::suspects::Suspects;
-use crate::address::{FileAddress, LOCAL, file_name, parts, without_fragment};
+use crate::address;
 use crate::error::WorkerError;
+use crate::source::ByteStream;
 
 /// The files kept on this device.
 #[derive(Clone)]
@@ -44,19 +44,19 @@ impl Store {
         Some(Self { models, conversations, suspects })
     }
 
-    /// The kept file of an address, whole or not. One that is another than the address pins does not count.
+    /// The kept file of an address, complete or not, unless it contradicts the address's pin.
     pub(crate) async fn find(&self, file: &FileAddress) -> Option<Entry> {
         let entry = Entry::open(self.models.existing_folder(&key(&file.url)).await?).await?;
         entry.pinned(file.pin.clone()).await
     }
 
-    /// The same, if it is whole.
+    /// The same, if it is complete.
     pub(crate) async fn find_complete(&self, file: &FileAddress) -> Option<Entry> {
-        self.find(file).await.filter(Entry::is_complete)
+        self.find(file).await.filter(|entry| entry.file.is_complete())
     }
 
-    /// Makes room for a file, in place of what was kept of its address.
-    pub(crate) async fn create(&self, record: Record) -> Result<Entry, WorkerError> {
+    /// Creates a file, in place of what was kept of its address.
+    async fn create(&self, record: Record) -> Result<Entry, FileError> {
         let key = key(&record.url);
         self.models.remove(&key).await?;
         let entry = Entry::create(self.models.folder(&key).await?, record).await;
@@ -68,95 +68,82 @@ impl Store {
     }
 
     /// Deletes all files of a model.
-    pub(crate) async fn remove(&self, url: &str) -> Result<(), WorkerError> {
-        for url in parts(url) {
+    pub(crate) async fn remove(&self, url: &str) -> Result<(), FileError> {
+        for url in address::part_urls(url) {
             self.remove_file(&url).await?;
         }
         Ok(())
     }
 
     /// Deletes one file of a model.
-    pub(crate) async fn remove_file(&self, url: &str) -> Result<(), WorkerError> {
+    async fn remove_file(&self, url: &str) -> Result<(), FileError> {
         self.models.remove(&key(url)).await
     }
 
     /// Deletes those of some kept files that are not known to be what they should be, and says whether there were any.
-    pub(crate) async fn remove_unsound(&self, kept: &[Entry]) -> Result<bool, WorkerError> {
+    pub(crate) async fn remove_unsound(&self, kept: &[Entry]) -> Result<bool, FileError> {
         let mut were_any = false;
         for entry in kept {
             if !entry.is_sound().await? {
-                self.remove_file(&entry.record.url).await?;
+                self.remove_file(&entry.file.record.url).await?;
                 were_any = true;
             }
         }
         Ok(were_any)
     }
 
-    /// Notes that a model is loaded now.
+    /// Notes that a model is being loaded now.
     pub(crate) async fn note_use(&self, url: &str) {
-        for file in FileAddress::all(url).unwrap_or_default() {
+        for file in address::files(url).unwrap_or_default() {
             if let Some(entry) = self.find_complete(&file).await {
-                // Where there is no room for a date, the model is loaded nevertheless.
+                // Without room for a date, the model is loaded nevertheless.
                 let _ = entry.note_use().await;
             }
         }
     }
 
-    /// Copies a file of the user's, and returns its address in the store.
-    pub(crate) async fn import(&self, file: &File) -> Result<String, WorkerError> {
-        // In an address these begin something else than a name.
+    /// Copies a file of the user's.
+    pub(crate) async fn import(&self, file: &File) -> Result<(), FileError> {
+        // In an address these would begin something else than a name.
         let url = format!("{LOCAL}{}", file.name().replace(['?', '#'], "_"));
         if file.size() < 1.0 {
-            return Err(EngineError::Truncated { len_bytes: 0, needed_bytes: 1 }.into());
+            return Err(FileError::CutShort { len_bytes: 0, needed_bytes: 1 });
         }
-        let record = Record { url: url.clone(), len_bytes: file.size() as u64, etag: None, sha256: None };
-        check_room(record.len_bytes).await?;
-        let entry = self.create(record).await?;
+        let len_bytes = file.size() as u64;
+        check_room(usage().await, len_bytes)?;
+        let entry = self.create(Record { url, len_bytes, etag: None, sha256: None }).await?;
         let writer = entry.writer().await?;
-        let mut stream = crate::source::ByteStream::of_file(file)?;
-        let mut appender = Appender::new(&writer, entry.record.len_bytes);
+        let mut stream = ByteStream::of_file(file)?;
+        let mut append = Append::new(len_bytes);
         while let Some(chunk) = stream.next().await? {
-            appender.push(&chunk)?;
+            let mut placed = append.push(&chunk)?;
+            writer.write_at(&chunk, placed.offset)?;
+            placed.completed.try_for_each(|segment| writer.commit(segment))?;
         }
-        entry.set_seal(&appender.end()?).await?;
-        Ok(url)
+        let end = append.finish()?;
+        end.completed.map_or(Ok(()), |segment| writer.commit(segment))?;
+        entry.set_seal(&end.checksum).await
     }
 
-    /// What is kept, and how much room there is. Folders that hold nothing usable are removed.
-    pub(crate) async fn info(&self) -> Result<StorageInfo, WorkerError> {
-        let mut models: BTreeMap<String, StoredModel> = BTreeMap::new();
+    /// What is kept, and how much room there is. Folders that cannot be used are removed.
+    pub(crate) async fn info(&self) -> StorageInfo {
+        let mut files = Vec::new();
         for name in self.models.names().await {
             let Some(folder) = self.models.existing_folder(&name).await else { continue };
-            let Some(entry) = Entry::open(folder).await else {
+            match Entry::open(folder).await {
+                Some(entry) => files.push(listed(&entry).await),
                 // One that cannot be removed is tried again the next time.
-                let _ = self.models.remove(&name).await;
-                continue;
-            };
-            let url = listed_url(&entry.record.url);
-            let is_verified = entry.record.sha256.is_some() && entry.seal().await.is_some();
-            let model = models.entry(without_fragment(&url).to_owned()).or_insert_with(|| StoredModel {
-                name: file_name(&url).to_owned(),
-                is_verified: true,
-                ..StoredModel::default()
-            });
-            // Of files that were fetched under several addresses, the one with the pins stands for all.
-            if model.url.len() < url.len() {
-                model.url = url;
+                None => drop(self.models.remove(&name).await),
             }
-            model.len_bytes += entry.record.len_bytes as f64;
-            model.done_bytes += entry.done_bytes() as f64;
-            model.used_seconds = model.used_seconds.max(entry.used_seconds().await);
-            model.is_verified &= is_verified;
         }
-        let mut models: Vec<_> = models.into_values().collect();
-        models.sort_by(|a, b| b.used_seconds.total_cmp(&a.used_seconds));
-        let (used, quota) = estimate().await.unwrap_or_default();
-        Ok(StorageInfo { models, used_bytes: used as f64, quota_bytes: quota as f64 })
+        let usage = usage().await.unwrap_or_default();
+        let (used_bytes, quota_bytes) = (usage.used_bytes as f64, usage.quota_bytes as f64);
+        StorageInfo { models: list_models(files), used_bytes, quota_bytes }
     }
 
-    /// Whether all files of a model are what they were.
+    /// Whether all files of a model are intact.
     pub(crate) async fn is_intact(&self, url: &str) -> Result<bool, WorkerError> {
-        for file in FileAddress::all(url)? {
+        for file in address::files(url)? {
             let entry = self.find_complete(&file).await.ok_or(WorkerError::NotKept)?;
             if !entry.is_intact().await? {
                 return Ok(false);
@@ -166,47 +153,41 @@ impl Store {
     }
 
     /// Keeps a conversation's KV cache.
-    pub(crate) async fn save_conversation(&self, name: &str, bytes: &[u8]) -> Result<(), WorkerError> {
-        check_room(bytes.len() as u64).await?;
+    pub(crate) async fn save_conversation(&self, name: &str, bytes: &[u8]) -> Result<(), FileError> {
+        check_room(usage().await, bytes.len() as u64)?;
         self.conversations.write(&key(name), bytes).await
     }
 
-    /// Deletes all kept KV caches: they hold what was said.
-    pub(crate) async fn delete_conversations(&self) -> Result<(), WorkerError> {
+    /// Deletes all saved KV caches: they contain what was said.
+    pub(crate) async fn delete_conversations(&self) -> Result<(), FileError> {
         for name in self.conversations.names().await {
             self.conversations.remove(&name).await?;
         }
         Ok(())
     }
 
-    /// A kept KV cache.
+    /// A saved KV cache.
     pub(crate) async fn conversation(&self, name: &str) -> Option<Vec<u8>> {
         self.conversations.read(&key(name)).await
     }
 }
 
-/// An error if this device has not room for so many bytes.
-pub(crate) async fn check_room(needed_bytes: u64) -> Result<(), WorkerError> {
-    match estimate().await {
-        Some((used, quota)) if used.saturating_add(needed_bytes) > quota => {
-            Err(WorkerError::StorageFull { needed_bytes, free_bytes: Some(quota.saturating_sub(used)) })
-        }
-        _ => Ok(()),
+async fn listed(entry: &Entry) -> ListedFile {
+    let record = &entry.file.record;
+    let url = address::listed_url(&record.url);
+    ListedFile {
+        name: file_name(&url).to_owned(),
+        url,
+        len_bytes: record.len_bytes,
+        done_bytes: entry.file.done_bytes(),
+        used_seconds: entry.used_seconds().await,
+        is_verified: record.sha256.is_some() && entry.seal().await.is_some(),
     }
 }
 
-/// The address by which the model of a kept file can be loaded: that of its first file, with its pins. Older versions took fragments that
-/// are none.
-fn listed_url(url: &str) -> String {
-    match FileAddress::all(url).unwrap_or_default().into_iter().next() {
-        Some(first) => first.url,
-        None => parts(without_fragment(url)).swap_remove(0),
-    }
-}
-
-/// A folder's name for an address, whose fragment does not count.
+/// The name of an address's folder; the fragment does not count.
 fn key(url: &str) -> String {
-    hex(&Sha256::digest(without_fragment(url).as_bytes())[..16])
+    short_digest(without_fragment(url))
 }
 
 #[cfg(test)]
@@ -214,17 +195,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn kept_files_are_listed_by_an_address_that_can_be_loaded() {
-        let pins = format!("#sha256={},{}", "a".repeat(64), "b".repeat(64));
-        let listed = |fragment: &str| listed_url(&format!("https://host/m-00002-of-00002.gguf{fragment}"));
-        assert_eq!(listed(&pins), format!("https://host/m-00001-of-00002.gguf{pins}"));
-        for fragment in ["", "#main", "#sha256=abc"] {
-            assert_eq!(listed(fragment), "https://host/m-00001-of-00002.gguf", "{fragment}");
-        }
-    }
-
-    #[test]
-    fn a_pin_makes_no_other_file() {
+    fn a_file_has_the_same_folder_with_and_without_a_pin() {
         assert_eq!(key("https://host/m.gguf?a#sha256=1"), key("https://host/m.gguf?a"));
         assert_ne!(key("https://host/m.gguf?a"), key("https://host/m.gguf?b"));
     }

@@ -1,6 +1,8 @@
 //! The browser's private file system (OPFS), as far as it is needed: folders, and files that are read and written in place.
 
 use js_sys::{Promise, Reflect, Uint8Array};
+use parlance_worker_core::FileError;
+use parlance_worker_core::kept::Usage;
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::JsFuture;
 use web_sys::{
@@ -9,7 +11,7 @@ use web_sys::{
     WorkerGlobalScope,
 };
 
-use crate::error::WorkerError;
+use crate::error::{name_of, storage_error};
 
 #[wasm_bindgen]
 extern "C" {
@@ -36,12 +38,12 @@ impl Folder {
         Some(Self(folder.unchecked_into()))
     }
 
-    /// A folder in this one, made if it is missing.
-    pub(crate) async fn folder(&self, name: &str) -> Result<Self, WorkerError> {
+    /// A folder in this one, created if it is missing.
+    pub(crate) async fn folder(&self, name: &str) -> Result<Self, FileError> {
         let options = FileSystemGetDirectoryOptions::new();
         options.set_create(true);
         let folder = JsFuture::from(self.0.get_directory_handle_with_options(name, &options)).await;
-        Ok(Self(folder.map_err(|error| WorkerError::storage(&error))?.unchecked_into()))
+        Ok(Self(folder.map_err(|error| storage_error(&error))?.unchecked_into()))
     }
 
     /// A folder in this one, if it is there.
@@ -50,18 +52,18 @@ impl Folder {
         Some(Self(folder.unchecked_into()))
     }
 
-    /// Opens a file in place, made if it is missing. Nobody else can open it until it is dropped.
-    pub(crate) async fn open(&self, name: &str) -> Result<OpenFile, WorkerError> {
+    /// Opens a file in place, created if it is missing. Nobody else can open it until it is dropped.
+    pub(crate) async fn open(&self, name: &str) -> Result<OpenFile, FileError> {
         let options = FileSystemGetFileOptions::new();
         options.set_create(true);
-        let fault = |error: JsValue| WorkerError::storage(&error);
-        let handle = JsFuture::from(self.0.get_file_handle_with_options(name, &options)).await.map_err(fault)?;
+        let storage = |error: JsValue| storage_error(&error);
+        let handle = JsFuture::from(self.0.get_file_handle_with_options(name, &options)).await.map_err(storage)?;
         let handle: WorkerFileHandle = handle.unchecked_into();
-        let opened = JsFuture::from(handle.create_sync_access_handle().map_err(fault)?).await.map_err(fault)?;
+        let opened = JsFuture::from(handle.create_sync_access_handle().map_err(storage)?).await.map_err(storage)?;
         Ok(OpenFile(opened.unchecked_into()))
     }
 
-    /// What a file holds, if it is there: for small ones.
+    /// The content of a small file, if it is there.
     pub(crate) async fn read(&self, name: &str) -> Option<Vec<u8>> {
         let handle = JsFuture::from(self.0.get_file_handle(name)).await.ok()?;
         let file: File =
@@ -71,14 +73,14 @@ impl Folder {
     }
 
     /// Writes a whole small file.
-    pub(crate) async fn write(&self, name: &str, bytes: &[u8]) -> Result<(), WorkerError> {
+    pub(crate) async fn write(&self, name: &str, bytes: &[u8]) -> Result<(), FileError> {
         let file = self.open(name).await?;
         file.truncate(0)?;
         file.write_at(bytes, 0)?;
         file.flush()
     }
 
-    /// Names of what it holds.
+    /// Names of its files and folders.
     pub(crate) async fn names(&self) -> Vec<String> {
         let keys = self.0.keys();
         let mut names = Vec::new();
@@ -92,14 +94,12 @@ impl Folder {
         names
     }
 
-    /// Deletes a file or folder; one that is not there is no fault.
-    pub(crate) async fn remove(&self, name: &str) -> Result<(), WorkerError> {
+    /// Deletes a file or folder, if it is there.
+    pub(crate) async fn remove(&self, name: &str) -> Result<(), FileError> {
         let options = FileSystemRemoveOptions::new();
         options.set_recursive(true);
         match JsFuture::from(self.0.remove_entry_with_options(name, &options)).await {
-            Err(error) if WorkerError::name_of(&error).as_deref() != Some("NotFoundError") => {
-                Err(WorkerError::storage(&error))
-            }
+            Err(error) if name_of(&error).as_deref() != Some("NotFoundError") => Err(storage_error(&error)),
             _ => Ok(()),
         }
     }
@@ -110,40 +110,40 @@ pub(crate) struct OpenFile(FileSystemSyncAccessHandle);
 
 impl OpenFile {
     /// Its length.
-    pub(crate) fn len_bytes(&self) -> Result<u64, WorkerError> {
-        self.0.get_size().map(|len| len as u64).map_err(|error| WorkerError::storage(&error))
+    pub(crate) fn len_bytes(&self) -> Result<u64, FileError> {
+        self.0.get_size().map(|len| len as u64).map_err(|error| storage_error(&error))
     }
 
-    /// Fills `buffer` from byte `offset` on; an error if the file ends before.
-    pub(crate) fn read_at(&self, buffer: &mut [u8], offset: u64) -> Result<(), WorkerError> {
+    /// Fills `buffer` from byte `offset` on; an error if the file ends earlier.
+    pub(crate) fn read_at(&self, buffer: &mut [u8], offset: u64) -> Result<(), FileError> {
         let read = self.0.read_with_u8_array_and_options(buffer, &at(offset));
         all_of(read, buffer.len())
     }
 
     /// As [`OpenFile::read_at`], into memory that does not belong to wasm.
     #[cfg(target_family = "wasm")]
-    pub(crate) fn read_to(&self, buffer: &Uint8Array, offset: u64) -> Result<(), WorkerError> {
+    pub(crate) fn read_to(&self, buffer: &Uint8Array, offset: u64) -> Result<(), FileError> {
         let read = self.0.read_with_js_u8_array_and_options(buffer, &at(offset));
         all_of(read, buffer.length() as usize)
     }
 
     /// Writes `bytes` from byte `offset` on.
-    pub(crate) fn write_at(&self, bytes: &[u8], offset: u64) -> Result<(), WorkerError> {
+    pub(crate) fn write_at(&self, bytes: &[u8], offset: u64) -> Result<(), FileError> {
         let written = self.0.write_with_u8_array_and_options(bytes, &at(offset));
-        match written.map_err(|error| WorkerError::storage(&error))? as usize {
+        match written.map_err(|error| storage_error(&error))? as usize {
             len if len == bytes.len() => Ok(()),
-            _ => Err(WorkerError::StorageFull { needed_bytes: bytes.len() as u64, free_bytes: None }),
+            _ => Err(FileError::StorageFull { needed_bytes: bytes.len() as u64, free_bytes: None }),
         }
     }
 
-    /// Cuts the file or extends it by zeros.
-    pub(crate) fn truncate(&self, len_bytes: u64) -> Result<(), WorkerError> {
-        self.0.truncate_with_f64(len_bytes as f64).map_err(|error| WorkerError::storage(&error))
+    /// Cuts the file, or extends it with zeros.
+    pub(crate) fn truncate(&self, len_bytes: u64) -> Result<(), FileError> {
+        self.0.truncate_with_f64(len_bytes as f64).map_err(|error| storage_error(&error))
     }
 
-    /// Waits until what was written is safe.
-    pub(crate) fn flush(&self) -> Result<(), WorkerError> {
-        self.0.flush().map_err(|error| WorkerError::storage(&error))
+    /// Waits until what was written is safely stored.
+    pub(crate) fn flush(&self) -> Result<(), FileError> {
+        self.0.flush().map_err(|error| storage_error(&error))
     }
 }
 
@@ -153,11 +153,11 @@ impl Drop for OpenFile {
     }
 }
 
-/// Whether as many bytes were read as were asked for: fewer mean that the file is not what it was.
-fn all_of(read: Result<f64, JsValue>, len: usize) -> Result<(), WorkerError> {
-    match read.map_err(|error| WorkerError::storage(&error))? as usize {
+/// Checks that as many bytes were read as were requested: fewer mean that the file is damaged.
+fn all_of(read: Result<f64, JsValue>, len: usize) -> Result<(), FileError> {
+    match read.map_err(|error| storage_error(&error))? as usize {
         read if read == len => Ok(()),
-        _ => Err(WorkerError::Damaged),
+        _ => Err(FileError::Damaged),
     }
 }
 
@@ -167,8 +167,8 @@ fn at(offset: u64) -> FileSystemReadWriteOptions {
     options
 }
 
-/// Bytes that this site takes and may take, if the browser says so.
-pub(crate) async fn estimate() -> Option<(u64, u64)> {
+/// What the browser says about this site's storage, if anything.
+pub(crate) async fn usage() -> Option<Usage> {
     let scope: WorkerGlobalScope = js_sys::global().unchecked_into();
     let storage = Reflect::get(&scope.navigator(), &"storage".into()).ok()?;
     if storage.is_undefined() {
@@ -176,5 +176,5 @@ pub(crate) async fn estimate() -> Option<(u64, u64)> {
     }
     let estimate: StorageEstimate =
         JsFuture::from(scope.navigator().storage().estimate().ok()?).await.ok()?.unchecked_into();
-    Some((estimate.get_usage()? as u64, estimate.get_quota()? as u64))
+    Some(Usage { used_bytes: estimate.get_usage()? as u64, quota_bytes: estimate.get_quota()? as u64 })
 }

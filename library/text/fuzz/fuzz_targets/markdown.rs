@@ -1,8 +1,8 @@
-//! `cargo fuzz run markdown` in `library/text`, see "Measure and fuzz" in the README.
+//! `cargo fuzz run markdown` in `library/text`, see "Fuzzing" in CONTRIBUTING.md.
 #![no_main]
 
 #[path = "../harness.rs"]
-#[allow(dead_code, reason = "each target uses a part")]
+#[allow(dead_code, reason = "each target uses only a part")]
 mod harness;
 
 libfuzzer_sys::fuzz_target!(|data: &[u8]| harness::render(data));

@@ -1,4 +1,4 @@
-//! A Markdown text as top-level blocks of HTML.
+//! Converts Markdown to HTML, block by block.
 
 use std::collections::HashMap;
 use std::ops::Range;
@@ -6,32 +6,32 @@ use std::ops::Range;
 use pulldown_cmark::{BlockQuoteKind, CodeBlockKind, CowStr, Event, LinkType, Options, Parser, Tag, TagEnd, html};
 use pulldown_cmark_escape::{escape_html, escape_html_body_text};
 
-use super::delimiters::normalise;
-use super::raw::{RawHtml, containers};
+use super::math_delimiters::to_dollars;
+use super::raw_html::{RawHtmlFilter, open_containers};
 use super::sanitize::sanitize;
 use super::{highlight, math};
 
-/// Deepest nesting of quotes and lists that is laid out.
+/// Maximum nesting of quotes and lists.
 const MAX_DEPTH: i32 = 100;
-/// Most steps that the Markdown parser may take for the quotes and lists that its lines stand in.
+/// Maximum steps of the Markdown parser for matching lines with open quotes and lists.
 const MAX_CONTAINER_STEPS: usize = 20_000_000;
-/// How many times as long as its Markdown a block's HTML may be; code in colours is twenty times as long.
+/// How many times longer than its Markdown a block's HTML may be. Highlighted code is twenty times longer.
 const MAX_MARKDOWN_GROWTH: usize = 64;
-/// How many times as long HTML may become when elements that were left open are closed and links are made safe.
+/// How many times longer HTML may become through sanitising, which closes open elements and adds attributes to links.
 const MAX_HTML_GROWTH: usize = 8;
-/// Bytes that a block may have whatever it is made of.
+/// Bytes of HTML that a block may have in any case.
 const MIN_HTML_BYTES: usize = 16_384;
 
 /// A top-level block.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Block {
-    /// Where it begins in the text.
+    /// Its offset in the text.
     pub(super) start_bytes: usize,
     /// Its sanitised HTML.
     pub(super) html: String,
 }
 
-/// Cuts a text into blocks. What would take far more time or space than its length is worth is shown as it was written.
+/// Renders a text by blocks. A block whose rendering would take time or space out of proportion to its length is shown verbatim.
 pub(super) fn parse(text: &str) -> Vec<Block> {
     if container_steps(text) > MAX_CONTAINER_STEPS {
         return vec![Block { start_bytes: 0, html: verbatim(text) }];
@@ -42,23 +42,24 @@ pub(super) fn parse(text: &str) -> Vec<Block> {
         | Options::ENABLE_TASKLISTS
         | Options::ENABLE_MATH
         | Options::ENABLE_GFM;
-    let normalised = normalise(text);
-    let mut writer = Writer { source: &normalised, code: None, notes: HashMap::new(), raw_html: RawHtml::default() };
+    let source = to_dollars(text);
+    let mut converter =
+        Converter { source: &source, code: None, footnotes: HashMap::new(), raw_html: RawHtmlFilter::default() };
     let mut blocks = Vec::new();
     let mut open = OpenBlock::default();
     let (mut depth, mut open_html) = (0_i32, 0_i32);
-    for (event, range) in Parser::new_ext(&normalised, options).into_offset_iter() {
+    for (event, range) in Parser::new_ext(&source, options).into_offset_iter() {
         match &event {
             Event::Start(_) => depth += 1,
             Event::End(_) => depth -= 1,
-            Event::Html(html) | Event::InlineHtml(html) => open_html += containers(html),
+            Event::Html(html) | Event::InlineHtml(html) => open_html += open_containers(html),
             _ => {}
         }
         open.extend(&range, depth);
-        open.events.extend(writer.convert(event, &range));
+        open.events.extend(converter.convert(event, &range));
         if depth == 0 && open_html <= 0 {
             blocks.extend(std::mem::take(&mut open).finish(text));
-            writer.raw_html = RawHtml::default();
+            converter.raw_html = RawHtmlFilter::default();
             open_html = 0;
         }
     }
@@ -66,44 +67,44 @@ pub(super) fn parse(text: &str) -> Vec<Block> {
     blocks
 }
 
-/// At most how many steps the Markdown parser takes for containers: for each line it walks through those that are open, and each
-/// takes a column of some line's beginning.
+/// Upper bound for the steps that the Markdown parser takes for containers (quotes, lists). For each line it goes through all open
+/// containers, of which there are at most as many as the widest line has columns of markers.
 fn container_steps(text: &str) -> usize {
     let columns = |line: &str| -> usize {
-        let marks = line.bytes().take_while(|byte| b" \t>-+*.)[^]:0123456789".contains(byte));
-        marks.map(|byte| if byte == b'\t' { 4 } else { 1 }).sum()
+        let markers = line.bytes().take_while(|byte| b" \t>-+*.)[^]:0123456789".contains(byte));
+        markers.map(|byte| if byte == b'\t' { 4 } else { 1 }).sum()
     };
     let (lines, widest) =
         text.split(['\n', '\r']).fold((0, 0), |(lines, widest), line| (lines + 1, columns(line).max(widest)));
     usize::saturating_mul(lines, widest)
 }
 
-/// A text as it was written.
+/// A text as a block of plain code.
 fn verbatim(text: &str) -> String {
     sanitize(&code_block("", text))
 }
 
-/// A block that is being read.
+/// A block whose events are being collected.
 #[derive(Default)]
 struct OpenBlock<'a> {
     range: Option<Range<usize>>,
-    deepest: i32,
+    max_depth: i32,
     events: Vec<Event<'a>>,
 }
 
 impl OpenBlock<'_> {
     fn extend(&mut self, range: &Range<usize>, depth: i32) {
-        let own = self.range.get_or_insert_with(|| range.clone());
-        own.end = own.end.max(range.end);
-        self.deepest = self.deepest.max(depth);
+        let block = self.range.get_or_insert_with(|| range.clone());
+        block.end = block.end.max(range.end);
+        self.max_depth = self.max_depth.max(depth);
     }
 
-    /// The block that the events make up.
+    /// Renders the block; `None` if it has no events.
     fn finish(self, text: &str) -> Option<Block> {
         let range = self.range?;
         let start_bytes = range.start;
         let source = text.get(range).unwrap_or_default();
-        if self.deepest > MAX_DEPTH {
+        if self.max_depth > MAX_DEPTH {
             return Some(Block { start_bytes, html: verbatim(source) });
         }
         let mut raw = String::new();
@@ -111,7 +112,7 @@ impl OpenBlock<'_> {
         if raw.len() > source.len() * MAX_MARKDOWN_GROWTH + MIN_HTML_BYTES {
             return Some(Block { start_bytes, html: verbatim(source) });
         }
-        // The writer aligns cells by styles, which a strict content security policy forbids.
+        // pulldown-cmark aligns cells with inline styles, which a strict Content-Security-Policy forbids.
         for (tag, side) in ["td", "th"].into_iter().flat_map(|tag| ["left", "center", "right"].map(|side| (tag, side)))
         {
             raw = raw.replace(&format!("<{tag} style=\"text-align: {side}\">"), &format!("<{tag} align=\"{side}\">"));
@@ -122,18 +123,18 @@ impl OpenBlock<'_> {
     }
 }
 
-/// Turns the parser's events into those that are written.
-struct Writer<'a> {
+/// Converts the parser's events to those that are rendered.
+struct Converter<'a> {
     source: &'a str,
-    /// Language and text of the code block that is being read.
+    /// Language and text of the current code block.
     code: Option<(String, String)>,
-    /// Footnotes by name, numbered in the order in which they are met.
-    notes: HashMap<String, usize>,
-    /// That of the block that is being read.
-    raw_html: RawHtml,
+    /// Numbers of footnotes by name, in order of occurrence.
+    footnotes: HashMap<String, usize>,
+    /// Filters the raw HTML of the current block.
+    raw_html: RawHtmlFilter,
 }
 
-impl Writer<'_> {
+impl Converter<'_> {
     fn convert<'a>(&mut self, event: Event<'a>, range: &Range<usize>) -> Option<Event<'a>> {
         Some(match event {
             Event::Start(Tag::CodeBlock(kind)) => {
@@ -158,7 +159,7 @@ impl Writer<'_> {
             }
             Event::InlineMath(latex) => self.inline_math(&latex, range),
             Event::DisplayMath(latex) => formula(&latex, true),
-            // An image would be fetched from wherever the model likes; its address is shown as a link instead.
+            // An image would be fetched from a host of the model's choice, so it becomes a link.
             Event::Start(Tag::Image { dest_url, title, .. }) => {
                 let link_type = LinkType::Inline;
                 Event::Start(Tag::Link { link_type, dest_url, title, id: CowStr::Borrowed("") })
@@ -168,20 +169,20 @@ impl Writer<'_> {
                 Event::Html(format!("<blockquote class=\"alert {}\">\n", alert_class(kind)).into())
             }
             Event::FootnoteReference(name) => {
-                let number = self.note_number(&name);
+                let number = self.footnote_number(&name);
                 Event::Html(format!("<sup class=\"footnote\"><a href=\"#note-{number}\">{number}</a></sup>").into())
             }
             Event::Start(Tag::FootnoteDefinition(name)) => {
-                let number = self.note_number(&name);
+                let number = self.footnote_number(&name);
                 Event::Html(format!("<div class=\"footnote\" data-footnote=\"{number}\"><sup>{number}</sup> ").into())
             }
             Event::End(TagEnd::FootnoteDefinition) => Event::Html("</div>\n".into()),
             Event::TaskListMarker(is_done) => Event::Html(if is_done { "☑ " } else { "☐ " }.into()),
-            Event::Html(html) => match self.raw_html.keep(&html) {
+            Event::Html(html) => match self.raw_html.filter(&html) {
                 Some(kept) => Event::Html(kept.into()),
                 None => Event::Text(html),
             },
-            Event::InlineHtml(html) => match self.raw_html.keep(&html) {
+            Event::InlineHtml(html) => match self.raw_html.filter(&html) {
                 Some(kept) => Event::InlineHtml(kept.into()),
                 None => Event::Text(html),
             },
@@ -190,12 +191,12 @@ impl Writer<'_> {
     }
 
     /// The number of a footnote.
-    fn note_number(&mut self, name: &str) -> usize {
-        let next = self.notes.len() + 1;
-        *self.notes.entry(name.to_owned()).or_insert(next)
+    fn footnote_number(&mut self, name: &str) -> usize {
+        let next = self.footnotes.len() + 1;
+        *self.footnotes.entry(name.to_owned()).or_insert(next)
     }
 
-    /// A formula between single dollar signs, or a price: a digit after the second dollar sign says so.
+    /// A formula between single dollar signs, or text if a digit follows the second one, as in "$5-$10".
     fn inline_math<'a>(&self, latex: &str, range: &Range<usize>) -> Event<'a> {
         let is_price = self.source[range.end..].starts_with(|character: char| character.is_ascii_digit());
         if is_price { Event::Text(self.source[range.clone()].to_owned().into()) } else { formula(latex, false) }
@@ -204,12 +205,12 @@ impl Writer<'_> {
 
 fn formula<'a>(latex: &str, is_block: bool) -> Event<'a> {
     let html = math::to_mathml(latex, is_block)
-        .unwrap_or_else(|| format!("<code class=\"formula\">{}</code>", escaped_body(latex)));
+        .unwrap_or_else(|| format!("<code class=\"formula\">{}</code>", escape_body(latex)));
     Event::InlineHtml(html.into())
 }
 
 fn code_block(language: &str, code: &str) -> String {
-    format!("<pre data-language=\"{}\"><code>{}</code></pre>\n", escaped(language), highlight::to_html(language, code))
+    format!("<pre data-language=\"{}\"><code>{}</code></pre>\n", escape(language), highlight::to_html(language, code))
 }
 
 fn alert_class(kind: BlockQuoteKind) -> &'static str {
@@ -222,14 +223,14 @@ fn alert_class(kind: BlockQuoteKind) -> &'static str {
     }
 }
 
-fn escaped(text: &str) -> String {
+fn escape(text: &str) -> String {
     let mut html = String::new();
     // Writing to a string cannot fail.
     let _ = escape_html(&mut html, text);
     html
 }
 
-fn escaped_body(text: &str) -> String {
+fn escape_body(text: &str) -> String {
     let mut html = String::new();
     let _ = escape_html_body_text(&mut html, text);
     html
@@ -244,7 +245,7 @@ mod tests {
     }
 
     #[test]
-    fn markdown_becomes_html() {
+    fn markdown_is_converted_to_html() {
         let cases = [
             ("a **b** ~~c~~", "<p>a <strong>b</strong> <del>c</del></p>\n"),
             ("- [x] done\n- [ ] open", "<ul>\n<li>☑ done</li>\n<li>☐ open</li>\n</ul>\n"),
@@ -274,20 +275,20 @@ mod tests {
     }
 
     #[test]
-    fn html_that_opens_a_block_keeps_what_it_holds() {
+    fn raw_html_that_opens_a_container_includes_the_blocks_inside() {
         let blocks = parse("<details>\n<summary>More</summary>\n\nInside *it*\n\n</details>\n\nAfter");
         assert_eq!(blocks.len(), 2);
         assert!(blocks[0].html.contains("<em>it</em>"), "{}", blocks[0].html);
     }
 
     #[test]
-    fn html_grows_no_more_than_its_text() {
+    fn html_is_in_proportion_to_its_markdown() {
         let titled = |count: usize| (0..count).map(|index| format!("<b title={index}>")).collect::<Vec<_>>().concat();
         let quotes = format!("{}a", ">".repeat(12_000));
         let columns = "a|".repeat(4_000);
         let table = format!("{columns}\n{}\n{}", "-|".repeat(4_000), "x|\n".repeat(60));
         let attacks = [
-            // Formatting elements are opened again in every paragraph: 1,000 times 3,000 elements.
+            // HTML parsers reopen formatting elements in every paragraph: 1,000 times 3,000 elements.
             format!("<div><p>{}{}", titled(1_000), "<p>x".repeat(3_000)),
             format!("<div><p>{}{}", titled(500), "<p>x".repeat(1_400)),
             format!("<div>\n\n{}\n\n{}", titled(1_000), "x\n\n".repeat(4_000)),
@@ -296,7 +297,7 @@ mod tests {
             "<span>".repeat(4_000),
             "<div>\n\n".repeat(3_000),
             "<a>".repeat(8_000),
-            // Missing cells are filled in: 4,000 in each row.
+            // Missing table cells are filled in: 4,000 in each row.
             table,
             quotes.clone(),
             format!("{}a", "- ".repeat(12_000)),
@@ -321,7 +322,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_nested_too_deeply_is_shown_as_it_was_written() {
+    fn blocks_that_are_nested_too_deeply_are_shown_verbatim() {
         let nested = |depth: usize| format!("{} a\n\nb", ">".repeat(depth));
         assert_eq!(html(&nested(40)).matches("<blockquote>").count(), 40);
         let shown = html(&nested(400));
@@ -329,7 +330,7 @@ mod tests {
             shown.starts_with("<pre data-language=\"\"><code>&gt;&gt;") && shown.ends_with("<p>b</p>\n"),
             "{shown}"
         );
-        // With as many lines as columns the parser would walk through all quotes for each of them.
+        // The parser would go through 10,000 quotes for each of 10,000 lines.
         let lines = format!("{}\n{}", ">".repeat(10_000), "a\n".repeat(10_000));
         assert_eq!(parse(&lines).len(), 1);
         assert!(container_steps(&lines) > MAX_CONTAINER_STEPS);
@@ -337,7 +338,7 @@ mod tests {
     }
 
     #[test]
-    fn raw_html_of_ordinary_size_is_kept() {
+    fn raw_html_of_normal_size_is_kept() {
         let rows = "<tr><td>1</td><td><b>2</b></td></tr>\n".repeat(200);
         let shown = html(&format!("<table>\n<tbody>\n{rows}</tbody>\n</table>"));
         assert_eq!(shown.matches("<td>").count(), 400);
@@ -345,7 +346,7 @@ mod tests {
     }
 
     #[test]
-    fn hostile_texts_lose_their_sting() {
+    fn malicious_html_is_removed() {
         let attacks = [
             "<script>alert(1)</script>",
             "<img src=x onerror=alert(1)>",
@@ -369,7 +370,7 @@ mod tests {
             "```\"><script>alert(1)</script>\nx\n```",
             "[^\"><script>]: x\n\na[^\"><script>]",
         ];
-        let stings = [
+        let forbidden = [
             "script",
             "onerror=",
             "onclick=",
@@ -389,10 +390,10 @@ mod tests {
         ];
         for attack in attacks {
             let html = html(attack).to_lowercase();
-            // In text they are harmless.
+            // Only tags matter: in text these words are harmless.
             let tags: String = html.split('<').skip(1).filter_map(|rest| rest.split('>').next()).collect();
-            for sting in stings {
-                assert!(!tags.contains(sting), "{attack} became {html}");
+            for word in forbidden {
+                assert!(!tags.contains(word), "{attack} became {html}");
             }
         }
     }

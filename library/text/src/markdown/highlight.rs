@@ -1,19 +1,18 @@
-//! Highlighting of code, by the grammars that Sublime Text and bat use.
+//! Syntax highlighting, with the grammars of Sublime Text and bat.
 
 use std::sync::LazyLock;
 
 use pulldown_cmark_escape::escape_html_body_text;
 use syntect::parsing::{ParseState, Scope, ScopeStack, SyntaxSet};
 
-/// Longest code that is highlighted.
+/// Maximum length of code that is highlighted.
 const MAX_CODE_BYTES: usize = 100_000;
-/// Longest line that is highlighted: grammars take quadratic time on minified code.
+/// Maximum length of a line that is highlighted, because grammars take quadratic time on minified code.
 const MAX_LINE_BYTES: usize = 2_000;
 
 static SYNTAXES: LazyLock<SyntaxSet> = LazyLock::new(two_face::syntax::extra_newlines);
 
-/// Scopes of the grammars and the class that a piece of code gets for them; the first that fits counts. Classes are styled in
-/// `style/markdown.css`.
+/// Scopes of the grammars with their CSS classes; the first match counts. The classes are styled in `style/markdown.css`.
 static CLASSES: LazyLock<Vec<(Scope, &'static str)>> = LazyLock::new(|| {
     const NAMES: [(&str, &str); 20] = [
         ("comment", "c"),
@@ -40,11 +39,11 @@ static CLASSES: LazyLock<Vec<(Scope, &'static str)>> = LazyLock::new(|| {
     NAMES.iter().filter_map(|(scope, class)| Some((Scope::new(scope).ok()?, *class))).collect()
 });
 
-/// All classes that [`to_html`] gives.
+/// All CSS classes that [`to_html`] uses.
 pub(super) const ALL_CLASSES: [&str; 14] =
     ["c", "s", "e", "n", "o", "k", "f", "t", "a", "y", "v", "i", "d", "language"];
 
-/// Code as HTML with a class for each piece; only escaped if its language is not known.
+/// Highlights code as HTML. If its language is unknown, the code is only escaped.
 pub(super) fn to_html(language: &str, code: &str) -> String {
     let mut html = String::with_capacity(code.len() * 2);
     let syntax =
@@ -55,28 +54,29 @@ pub(super) fn to_html(language: &str, code: &str) -> String {
     };
     let mut state = ParseState::new(syntax);
     let mut stack = ScopeStack::new();
-    let mut open = Open { html, class: None };
+    let mut writer = SpanWriter { html, class: None };
     for line in code.split_inclusive('\n') {
         let operations = if line.len() <= MAX_LINE_BYTES { state.parse_line(line, &SYNTAXES).ok() } else { None };
         let mut start = 0;
         for (position, operation) in operations.unwrap_or_default() {
-            open.push(&stack, &line[start..position]);
+            writer.push(&stack, &line[start..position]);
             start = position;
-            // A grammar that pops what it never pushed loses its colours, no more.
+            // If a grammar pops more scopes than it pushed, only its colours are lost.
             let _ = stack.apply(&operation);
         }
-        open.push(&stack, &line[start..]);
+        writer.push(&stack, &line[start..]);
     }
-    open.finish()
+    writer.finish()
 }
 
-/// HTML with an element that may be open at its end.
-struct Open {
+/// Writes code as `span` elements; neighbours of the same class share one.
+struct SpanWriter {
     html: String,
+    /// The class of the open element.
     class: Option<&'static str>,
 }
 
-impl Open {
+impl SpanWriter {
     fn push(&mut self, stack: &ScopeStack, text: &str) {
         if text.is_empty() {
             return;
@@ -124,7 +124,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn code_is_coloured_by_what_it_is() {
+    fn code_is_highlighted() {
         let html = to_html("rust", "// hi\nfn main() { let x = \"<a>\"; }\n");
         for piece in
             ["<span class=\"c\">// hi", "<span class=\"k\">fn</span>", "<span class=\"f\">main</span>", "&lt;a&gt;"]
@@ -164,7 +164,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_unknown_or_huge_is_escaped() {
+    fn unknown_languages_and_huge_code_are_only_escaped() {
         assert_eq!(to_html("nonsense", "<b>"), "&lt;b&gt;");
         assert_eq!(to_html("", "a & b"), "a &amp; b");
         assert!(!to_html("js", &"var a;".repeat(20_000)).contains("span"));

@@ -1,24 +1,24 @@
-//! LaTeX to MathML, which browsers draw by themselves.
+//! Converts LaTeX to MathML, which browsers render natively.
 
 use pulldown_latex::config::DisplayMode;
 use pulldown_latex::mathml::push_mathml;
 use pulldown_latex::{Parser, RenderConfig, Storage};
 
-/// Longest formula that is drawn; a longer one is shown as it was written.
+/// Maximum length of a formula; a longer one is shown as source.
 const MAX_BYTES: usize = 20_000;
-/// Deepest nesting of braces: what is in a pair is read again for each pair around it.
+/// Maximum nesting of braces: the parser reads the content of a pair again for each pair around it.
 const MAX_DEPTH: usize = 100;
-/// Most parts for each byte of a formula. Macros of a few bytes could make a million.
-const MAX_PARTS_PER_BYTE: usize = 8;
+/// Maximum parser events for each byte of a formula. Macros of a few bytes could expand to a million.
+const MAX_EVENTS_PER_BYTE: usize = 8;
 
-/// A formula as a `math` element; `None` if it makes no sense (yet, while it is being written).
+/// A formula as a `math` element; `None` if it is invalid, or incomplete while it is streamed.
 pub(super) fn to_mathml(latex: &str, is_block: bool) -> Option<String> {
     if latex.len() > MAX_BYTES || depth(latex) > MAX_DEPTH {
         return None;
     }
     let (latex, is_boxed) = unboxed(latex.trim());
     let storage = Storage::new();
-    let max_events = latex.len() * MAX_PARTS_PER_BYTE;
+    let max_events = latex.len() * MAX_EVENTS_PER_BYTE;
     let mut events = Vec::new();
     for event in Parser::new(&latex, &storage) {
         if event.is_err() || events.len() == max_events {
@@ -33,13 +33,12 @@ pub(super) fn to_mathml(latex: &str, is_block: bool) -> Option<String> {
     let config = RenderConfig { display_mode, ..RenderConfig::default() };
     let mut html = String::new();
     push_mathml(&mut html, events.into_iter(), config).ok()?;
-    // Models box the result of a calculation.
     Some(if is_boxed { html.replacen("<math ", "<math class=\"boxed\" ", 1) } else { html })
 }
 
-/// How deeply braces are nested.
+/// The maximum nesting of braces.
 fn depth(latex: &str) -> usize {
-    let (mut depth, mut deepest) = (0_usize, 0);
+    let (mut depth, mut max_depth) = (0_usize, 0);
     let mut is_escaped = false;
     for byte in latex.bytes() {
         match byte {
@@ -49,19 +48,19 @@ fn depth(latex: &str) -> usize {
             b'}' => depth = depth.saturating_sub(1),
             _ => {}
         }
-        deepest = depth.max(deepest);
+        max_depth = depth.max(max_depth);
     }
-    deepest
+    max_depth
 }
 
-/// The formula without `\boxed`, and whether all of it was boxed.
+/// Removes `\boxed`, with which models mark results. Also returns whether it enclosed the whole formula.
 fn unboxed(latex: &str) -> (String, bool) {
     const BOXED: &str = "\\boxed";
     let is_whole = latex.strip_prefix(BOXED).is_some_and(|rest| closing_brace(rest) == Some(rest.len() - 1));
     (latex.replace(BOXED, ""), is_whole)
 }
 
-/// Where the brace that opens the text is closed.
+/// The position of the brace that closes the one at the start of the text.
 fn closing_brace(text: &str) -> Option<usize> {
     let mut depth = 0;
     let mut is_escaped = false;
@@ -84,7 +83,7 @@ mod tests {
     use super::to_mathml;
 
     #[test]
-    fn formulas_become_mathml() {
+    fn formulas_are_converted_to_mathml() {
         let html = to_mathml("\\frac{1}{2}", false).unwrap_or_default();
         assert!(html.starts_with("<math display=\"inline\"><mfrac>"), "{html}");
         assert!(
@@ -96,17 +95,17 @@ mod tests {
     }
 
     #[test]
-    fn what_makes_no_sense_stays_as_it_is() {
+    fn invalid_formulas_are_rejected() {
         for latex in ["", "\\frac{1}", "\\unknown{x}", "{", &"x".repeat(30_000)] {
             assert_eq!(to_mathml(latex, false), None);
         }
-        // Thousands of braces would be read again for each other.
+        // Parsing would take quadratic time.
         assert_eq!(to_mathml(&format!("{}x{}", "{".repeat(9_000), "}".repeat(9_000)), false), None);
         assert!(to_mathml(&format!("{}x{}", "{".repeat(50), "}".repeat(50)), false).is_some());
     }
 
     #[test]
-    fn macros_do_not_multiply() {
+    fn macro_expansion_is_limited() {
         let bomb = format!("\\def\\a{{{}}}{}", "x".repeat(1_000), "\\a ".repeat(60));
         assert_eq!(to_mathml(&bomb, false), None);
         assert!(to_mathml("\\def\\half{\\frac{1}{2}}\\half", false).is_some());

@@ -1,46 +1,46 @@
-//! Markdown that grows: GitHub's dialect with maths, as sanitised HTML in blocks.
+//! Streaming Markdown (GitHub flavour with maths) to sanitised HTML.
 //!
-//! A text is cut into its top-level blocks (paragraphs, lists, code blocks …). While it grows only the last block can change,
-//! so a piece of text costs as much as the block that it belongs to, however long the answer is. Links and footnotes that are
-//! defined further down are the exception; the end of the text puts them right.
+//! A text is rendered by top-level blocks (paragraphs, lists, code blocks). While it grows, only its last block can change, so an
+//! addition costs as much as the block it belongs to, however long the text is. The exceptions are links and footnotes
+//! whose definition comes later: they are resolved at the end of the text.
 
 mod blocks;
-mod delimiters;
 mod highlight;
 mod math;
-mod raw;
+mod math_delimiters;
+mod raw_html;
 mod sanitize;
 
 use blocks::{Block, parse};
 
-/// The HTML of a growing text.
+/// Renders a growing text.
 #[derive(Debug, Default)]
 pub struct Renderer {
     text: String,
-    /// Where the last block begins.
+    /// Offset of the last block, which can still change.
     open_bytes: usize,
-    /// HTML of all blocks, as it was handed out.
+    /// HTML of all blocks, as returned so far.
     html: Vec<String>,
-    /// Blocks that can change no more.
+    /// How many blocks can no longer change.
     closed_blocks: usize,
 }
 
-/// What changed: all blocks from `first_block` on.
+/// A change of the HTML: replaces all blocks from `first_block` on.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Update {
-    /// The first block that is new or different.
+    /// The first block that is new or changed.
     pub first_block: usize,
     /// The HTML of that block and all after it.
     pub blocks: Vec<String>,
 }
 
 impl Renderer {
-    /// Bytes of the text so far.
+    /// Length of the text so far.
     pub fn len_bytes(&self) -> usize {
         self.text.len()
     }
 
-    /// Adds to the text.
+    /// Appends to the text.
     pub fn push(&mut self, added: &str) -> Update {
         self.text.push_str(added);
         let blocks = parse(&self.text[self.open_bytes..]);
@@ -54,14 +54,14 @@ impl Renderer {
         update
     }
 
-    /// Adds the end and reads the whole text again: what was defined after its use is known now.
+    /// Appends the end and renders the whole text again, to resolve links and footnotes that are defined after their use.
     pub fn finish(&mut self, added: &str) -> Update {
         self.text.push_str(added);
         let blocks = parse(&self.text);
         self.replace(0, blocks)
     }
 
-    /// Puts `blocks` in the place of all from `from` on.
+    /// Replaces all blocks from `from` on with `blocks`.
     fn replace(&mut self, from: usize, blocks: Vec<Block>) -> Update {
         let same = blocks.iter().zip(&self.html[from..]).take_while(|(new, old)| new.html == **old).count();
         let blocks: Vec<String> = blocks.into_iter().skip(same).map(|block| block.html).collect();
@@ -71,9 +71,26 @@ impl Renderer {
     }
 }
 
-/// The HTML of a text that is complete.
+/// The HTML blocks of a complete text.
 pub fn to_html(text: &str) -> Vec<String> {
     parse(text).into_iter().map(|block| block.html).collect()
+}
+
+/// The HTML blocks of a text that arrives in pieces of `piece_chars` characters, which must be the same as [`to_html`] returns. For
+/// tests and fuzzing.
+pub fn to_html_in_pieces(text: &str, piece_chars: usize) -> Vec<String> {
+    let characters: Vec<char> = text.chars().collect();
+    let mut renderer = Renderer::default();
+    let mut html: Vec<String> = Vec::new();
+    let mut apply = |update: Update| {
+        html.truncate(update.first_block);
+        html.extend(update.blocks);
+    };
+    for piece in characters.chunks(piece_chars) {
+        apply(renderer.push(&piece.iter().collect::<String>()));
+    }
+    apply(renderer.finish(""));
+    html
 }
 
 #[cfg(test)]
@@ -83,25 +100,14 @@ mod tests {
     const TEXT: &str = "# Title\n\nSome *text* with `code` and [a link][1].\n\n- one\n- two\n\n  with a paragraph\n\n```rust\nfn main() {}\n\nlet x = 1;\n```\n\n| a | b |\n| - | - |\n| 1 | 2 |\n\nAfter[^n]. $x^2$ \\(y\\)\n\n\\[ z \\]\n\n[1]: https://example.org/\n\n[^n]: A note.\n";
 
     #[test]
-    fn a_text_in_pieces_becomes_what_it_is_as_a_whole() {
+    fn a_streamed_text_renders_like_a_complete_one() {
         for piece_chars in [1, 3, 7, 50] {
-            let mut renderer = Renderer::default();
-            let mut shown: Vec<String> = Vec::new();
-            let characters: Vec<char> = TEXT.chars().collect();
-            for piece in characters.chunks(piece_chars) {
-                let update = renderer.push(&piece.iter().collect::<String>());
-                shown.truncate(update.first_block);
-                shown.extend(update.blocks);
-            }
-            let update = renderer.finish("");
-            shown.truncate(update.first_block);
-            shown.extend(update.blocks);
-            assert_eq!(shown, to_html(TEXT), "pieces of {piece_chars}");
+            assert_eq!(to_html_in_pieces(TEXT, piece_chars), to_html(TEXT), "pieces of {piece_chars}");
         }
     }
 
     #[test]
-    fn only_the_last_block_is_sent_again() {
+    fn only_changed_blocks_are_returned() {
         let mut renderer = Renderer::default();
         assert_eq!(renderer.push("One.\n\nTwo").first_block, 0);
         let update = renderer.push(" and more.");

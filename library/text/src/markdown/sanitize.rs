@@ -1,4 +1,4 @@
-//! The last word on HTML: whatever came before, only what is listed here reaches the page.
+//! The HTML sanitiser: the last step before HTML reaches the page. Everything that is not listed here is removed.
 
 use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
@@ -8,7 +8,7 @@ use ammonia::{Builder, UrlRelative, UrlRelativeEvaluate};
 
 use super::highlight::ALL_CLASSES;
 
-/// HTML elements that an answer may hold. Images are not among them: they would be fetched from other hosts.
+/// Allowed HTML elements. Images are not, because they would be fetched from other hosts.
 pub(super) const TAGS: [&str; 49] = [
     "a",
     "abbr",
@@ -61,8 +61,7 @@ pub(super) const TAGS: [&str; 49] = [
     "ul",
 ];
 
-/// MathML Core, as far as `pulldown-latex` writes it.
-/// Not `mphantom`: it would hide text.
+/// The MathML elements that `pulldown-latex` generates, except `mphantom`, which hides text.
 const MATH_TAGS: [&str; 25] = [
     "math",
     "menclose",
@@ -165,51 +164,51 @@ static SANITIZER: LazyLock<Builder<'static>> = LazyLock::new(|| {
         .generic_attributes(HashSet::new())
         .allowed_classes(classes)
         .url_schemes(HashSet::from(["http", "https", "mailto"]))
-        .url_relative(UrlRelative::Custom(Box::new(NotesOnly)))
+        .url_relative(UrlRelative::Custom(Box::new(FootnotesOnly)))
         .link_rel(Some("noopener noreferrer nofollow"))
         .set_tag_attribute_value("a", "target", "_blank");
     builder
 });
 
-/// Relative addresses lead to footnotes of the same answer; others would be pages of this app.
-struct NotesOnly;
+/// Allows relative links only to footnotes of the same text. All others would lead to pages of this app.
+struct FootnotesOnly;
 
-impl UrlRelativeEvaluate<'_> for NotesOnly {
+impl UrlRelativeEvaluate<'_> for FootnotesOnly {
     fn evaluate<'url>(&self, url: &'url str) -> Option<Cow<'url, str>> {
         url.starts_with("#note-").then_some(Cow::Borrowed(url))
     }
 }
 
-/// The HTML without anything that is not listed above, and without characters that nobody sees.
+/// Removes everything from the HTML that is not listed above, and invisible characters.
 pub(super) fn sanitize(html: &str) -> String {
     let html = SANITIZER.clean(html).to_string();
-    if !html.contains(|character: char| is_unseen(character) || is_emoji_selector(character)) {
+    if !html.contains(|character: char| is_invisible(character) || is_emoji_selector(character)) {
         return html;
     }
     let mut previous = None;
-    let is_seen = |character: &char| {
-        let selects = previous.replace(*character).is_some_and(may_be_emoji);
-        !is_unseen(*character) && (!is_emoji_selector(*character) || selects)
+    let is_allowed = |character: &char| {
+        let follows_emoji = previous.replace(*character).is_some_and(may_be_emoji);
+        !is_invisible(*character) && (!is_emoji_selector(*character) || follows_emoji)
     };
-    html.chars().filter(is_seen).collect()
+    html.chars().filter(is_allowed).collect()
 }
 
-/// Characters that turn text round, or that are no text at all but could carry orders to whoever the answer is pasted to: of
-/// Unicode 16 the bidirectional embeddings, overrides and isolates with the deprecated formats after them (section 23.2 and
+/// Characters that reorder text, or that are invisible and could smuggle instructions into wherever the answer is pasted. In
+/// Unicode 16: bidirectional embeddings, overrides and isolates with the deprecated format characters after them (sections 23.2 and
 /// 23.3), variation selectors (23.4), and tags (23.9).
-fn is_unseen(character: char) -> bool {
+fn is_invisible(character: char) -> bool {
     matches!(
         character,
         '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{206F}' | '\u{FE00}'..='\u{FE0D}' | '\u{E0000}'..='\u{E0FFF}'
     )
 }
 
-/// The variation selectors that show the character before them as text or as an emoji.
+/// The variation selectors that display the preceding character as text or as an emoji.
 fn is_emoji_selector(character: char) -> bool {
     matches!(character, '\u{FE0E}' | '\u{FE0F}')
 }
 
-/// Whether a character is in a block that has emoji, or one of the few others that may be shown as such.
+/// Whether a character is in a block with emoji, or is one of the few others that can be displayed as one.
 fn may_be_emoji(character: char) -> bool {
     matches!(
         character,
@@ -227,17 +226,17 @@ mod tests {
     use super::sanitize;
 
     #[test]
-    fn what_nobody_sees_is_removed() {
+    fn invisible_characters_are_removed() {
         let cases = [
             ("a\u{202E}b\u{2066}c\u{2069}d&#x2067;e", "abcde"),
             ("a\u{FE00}b\u{FE0F}c\u{FE0E}d\u{E0100}e\u{E01EF}f\u{E0041}g", "abcdefg"),
-            // Emoji and keycaps keep one selector; sequences of people and flags are untouched.
+            // Emoji and keycaps keep one selector; sequences for people and flags are unchanged.
             (
                 "❤\u{FE0F} ☎\u{FE0E} 1\u{FE0F}\u{20E3} ✌\u{FE0F}\u{FE0F}",
                 "❤\u{FE0F} ☎\u{FE0E} 1\u{FE0F}\u{20E3} ✌\u{FE0F}",
             ),
             ("👩\u{200D}⚕\u{FE0F} 🇫🇷 👍🏽", "👩\u{200D}⚕\u{FE0F} 🇫🇷 👍🏽"),
-            // Persian and Hebrew need theirs.
+            // Persian and Hebrew need zero-width non-joiners and directional marks.
             ("می\u{200C}خواهم \u{200F}שלום", "می\u{200C}خواهم \u{200F}שלום"),
             (
                 "<a title=\"x\u{2066}y\">z</a>",

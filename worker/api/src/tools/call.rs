@@ -1,10 +1,10 @@
-//! Reading calls out of an answer.
+//! Parses tool calls.
 
 use serde_json::Value;
 
 use super::format::ToolFormat;
 
-/// The calls in `text`, from the first opener on: names with their arguments as JSON text. Empty if it holds none that can be read.
+/// The calls in `text`, which starts with an opener: names, with their arguments as JSON. Empty if there is no valid call.
 pub(crate) fn calls(format: ToolFormat, text: &str) -> Vec<(String, String)> {
     match format {
         ToolFormat::Hermes => {
@@ -27,7 +27,7 @@ pub(crate) fn calls(format: ToolFormat, text: &str) -> Vec<(String, String)> {
     }
 }
 
-/// `name[ARGS]{...}`; some models write a call's id in between.
+/// Parses `name[ARGS]{...}`. Some models put a call id in between.
 fn named_call(text: &str) -> Option<(String, String)> {
     let (name, arguments) = text.split_once("[ARGS]")?;
     let name = name.split("[CALL_ID]").next().unwrap_or_default().trim();
@@ -35,18 +35,18 @@ fn named_call(text: &str) -> Option<(String, String)> {
     (!name.is_empty()).then(|| (name.to_owned(), arguments.to_string()))
 }
 
-/// The JSON value that a text begins with.
+/// The JSON value at the start of a text.
 fn first_value(text: &str) -> Option<Value> {
     serde_json::Deserializer::from_str(text).into_iter().next()?.ok()
 }
 
 fn call(value: &Value) -> Option<(String, String)> {
-    // Some models wrap it as the API does.
+    // Some models wrap calls like the API does.
     let value = value.get("function").filter(|function| function.is_object()).unwrap_or(value);
     let name = value.get("name")?.as_str()?;
     let arguments = match value.get("arguments").or_else(|| value.get("parameters")) {
         None | Some(Value::Null) => "{}".to_owned(),
-        // Some models write them as text already.
+        // Some models encode them as a string.
         Some(Value::String(text)) => text.clone(),
         Some(arguments) => arguments.to_string(),
     };
@@ -55,7 +55,7 @@ fn call(value: &Value) -> Option<(String, String)> {
 
 #[cfg(test)]
 #[path = "../../../../tests/src/notes.rs"]
-#[allow(unreachable_pub, reason = "a part of another package")]
+#[allow(unreachable_pub, reason = "this file belongs to another package")]
 mod notes;
 
 #[cfg(test)]
@@ -63,7 +63,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_family_s_calls_are_read() {
+    fn calls_of_every_format_are_parsed() {
         type Calls<'c> = &'c [(&'c str, &'c str)];
         let one = [("f", r#"{"a":1}"#)].as_slice();
         let two = [("f", r#"{"a":1}"#), ("g", "{}")].as_slice();
@@ -101,16 +101,16 @@ mod tests {
             let found: Vec<_> = found.iter().map(|(name, arguments)| (name.as_str(), arguments.as_str())).collect();
             assert_eq!(found, expected, "{format:?}: {text}");
         }
-        let forms = [
+        let formats = [
             (ToolFormat::Hermes, "Hermes, Qwen 2.5 and 3, and many more"),
             (ToolFormat::Llama, "Llama 3"),
             (ToolFormat::Mistral, "Mistral"),
             (ToolFormat::MistralNamed, "Mistral since 2025"),
             (ToolFormat::Granite, "Granite 3"),
         ];
-        for (format, models) in forms {
-            let read = cases.iter().filter(|(own, ..)| *own == format).count();
-            super::notes::note("tools", &[&format!("{format:?}"), models, &read.to_string()]);
+        for (format, models) in formats {
+            let count = cases.iter().filter(|(other, ..)| *other == format).count();
+            super::notes::note("tools", &[&format!("{format:?}"), models, &count.to_string()]);
         }
     }
 }

@@ -1,4 +1,4 @@
-//! How model families write calls.
+//! Formats of tool calls, by model family.
 
 use parlance_engine::tokenizer::Tokenizer;
 use parlance_protocol::openai::FunctionDefinition;
@@ -6,14 +6,14 @@ use serde_json::{Value, json};
 use std::fmt::Write as _;
 
 use crate::error::RequestError;
-use crate::grammar::with_spacing;
+use crate::grammar::with_fixed_spacing;
 
-/// How a call is written.
+/// A format of tool calls.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum ToolFormat {
     /// `<tool_call>{"name": ..., "arguments": ...}</tool_call>`: Hermes, Qwen and many more.
     Hermes,
-    /// `{"name": ..., "parameters": ...}`, after `<|python_tag|>` or not: Llama 3.
+    /// `{"name": ..., "parameters": ...}`, with or without `<|python_tag|>` in front: Llama 3.
     Llama,
     /// `[TOOL_CALLS][{"name": ..., "arguments": ...}, ...]`: Mistral.
     Mistral,
@@ -24,7 +24,7 @@ pub(crate) enum ToolFormat {
 }
 
 impl ToolFormat {
-    /// Texts that announce a call. An empty answer so far that begins with `{` is one, too, for [`ToolFormat::Llama`].
+    /// Texts that mark calls. Some of them are control tokens.
     pub(crate) fn markers(self) -> &'static [&'static str] {
         match self {
             Self::Hermes => &["<tool_call>", "</tool_call>"],
@@ -35,7 +35,7 @@ impl ToolFormat {
         }
     }
 
-    /// Texts with one of which a call begins.
+    /// Texts that a call can start with.
     pub(crate) fn openers(self) -> &'static [&'static str] {
         match self {
             Self::Hermes | Self::Llama | Self::Mistral | Self::MistralNamed => &self.markers()[..1],
@@ -43,17 +43,17 @@ impl ToolFormat {
         }
     }
 
-    /// Whether an answer that begins with `{` is a call without an opener.
-    pub(crate) fn may_be_bare(self) -> bool {
+    /// Whether an answer that starts with `{` is a call without an opener.
+    pub(crate) fn allows_bare_calls(self) -> bool {
         self == Self::Llama
     }
 
-    /// The key of a call's arguments.
+    /// The JSON key of a call's arguments.
     fn arguments_key(self) -> &'static str {
         if self == Self::Llama { "parameters" } else { "arguments" }
     }
 
-    /// The grammar of calls of `tools`, in llguidance's Lark notation: from the opener on, or from what follows it.
+    /// The grammar of calls of `tools`, in llguidance's Lark syntax, with or without the first opener.
     pub(crate) fn grammar(
         self,
         tools: &[&FunctionDefinition],
@@ -72,7 +72,7 @@ impl ToolFormat {
                 let more = more(" (SPACE? opener call CLOSE)*");
                 format!("start: {opener}call CLOSE{more}\nopener: {open}\nCLOSE: /\\n?<\\/tool_call>/\nSPACE: /\\n/\n")
             }
-            // What is bare has no opener.
+            // Bare calls have no opener.
             Self::Llama => "start: call\n".to_owned(),
             Self::Mistral | Self::Granite => {
                 let more = more(" (\", \" call)*");
@@ -92,7 +92,7 @@ impl ToolFormat {
                 }
                 Some(schema) => schema.clone(),
             };
-            let schema = with_spacing(schema, "tools")?;
+            let schema = with_fixed_spacing(schema, "tools")?;
             let _ = if self == Self::MistralNamed {
                 writeln!(grammar, "call_{index}: {} arguments %json {schema}", quoted(&tool.name))
             } else {
@@ -106,12 +106,12 @@ impl ToolFormat {
     }
 }
 
-/// A literal of the grammar.
+/// A string literal of the grammar.
 fn quoted(text: &str) -> String {
     Value::from(text).to_string()
 }
 
-/// A tool's name inside a regular expression.
+/// A tool's name, escaped for a regular expression.
 fn escaped(name: &str) -> String {
     name.replace('.', "\\.").replace('-', "\\-")
 }
@@ -124,7 +124,7 @@ mod tests {
     use parlance_engine::gguf::{Gguf, Parsed};
 
     use super::*;
-    use crate::grammar::Grammars;
+    use crate::grammar::GrammarCompiler;
 
     const MODEL: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../models/SmolLM2-135M-Instruct.Q4_1.gguf");
 
@@ -133,14 +133,14 @@ mod tests {
         let mut header = Vec::new();
         let file = std::fs::File::open(MODEL).expect("`cargo xtask setup` fetches the demo model");
         file.take(8 << 20).read_to_end(&mut header).unwrap();
-        let Parsed::Complete(gguf) = Gguf::parse(&header, None).unwrap() else { panic!("the header is longer") };
+        let Parsed::Complete(gguf) = Gguf::parse(&header, None).unwrap() else { panic!("incomplete header") };
         Chat::from_gguf(&gguf, 49_152).unwrap()
     }
 
     #[test]
-    fn each_format_s_grammar_takes_its_calls_and_nothing_else() {
+    fn the_grammar_of_each_format_accepts_only_its_calls() {
         let chat = chat();
-        let grammars = Grammars::new(&chat).unwrap();
+        let grammars = GrammarCompiler::new(&chat).unwrap();
         let parameters = json!({
             "type": "object", "properties": { "a": { "$ref": "#/$defs/a" } }, "required": ["a"],
             "additionalProperties": false, "$defs": { "a": { "type": "integer" } },
@@ -177,9 +177,9 @@ mod tests {
             let grammar = TopLevelGrammar::from_lark(grammar);
             let mut matcher = grammars.matcher(grammar, "tools").unwrap_or_else(|error| panic!("{format:?}: {error}"));
             let ids = chat.tokenizer().encode_plain(&text).unwrap();
-            let taken = matcher.try_consume_tokens(&ids).unwrap();
-            let accepts = taken == ids.len() && matcher.is_accepting().unwrap();
-            assert_eq!(accepts, is_call, "{format:?}: {text} ({taken} of {} tokens)", ids.len());
+            let accepted = matcher.try_consume_tokens(&ids).unwrap();
+            let accepts = accepted == ids.len() && matcher.is_accepting().unwrap();
+            assert_eq!(accepts, is_call, "{format:?}: {text} ({accepted} of {} tokens)", ids.len());
             if is_call {
                 assert!(!crate::tools::calls(format, &text).is_empty(), "{format:?}: {text}");
             }

@@ -1,4 +1,4 @@
-//! Tools: how a model family writes calls, the grammar that makes them valid, and reading them back.
+//! Tool calls: the formats of model families, grammars that make calls valid, and parsing.
 
 mod call;
 mod format;
@@ -11,14 +11,14 @@ use parlance_engine::chat::Chat;
 /// How a model calls tools.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct ToolStyle {
-    /// How a call is written.
+    /// The format of its calls.
     pub(crate) format: ToolFormat,
-    /// Whether the model's template takes tools; if not, the system message describes them.
+    /// Whether the model's template supports tools. If not, the system message describes them.
     pub(crate) is_native: bool,
 }
 
 impl ToolStyle {
-    /// The style of a model, by its template.
+    /// The style of a model, detected from its template.
     pub(crate) fn of(chat: &Chat) -> Self {
         Self::of_template(chat.template().source())
     }
@@ -47,7 +47,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_template_tells_how_calls_are_written() {
+    fn the_format_is_detected_from_the_template() {
         let cases = [
             ("{{ messages }}", ToolFormat::Hermes, false),
             ("{% if tools %}<tool_call>{% endif %}", ToolFormat::Hermes, true),

@@ -1,10 +1,12 @@
-//! Requests to the demo model: every field does what it says.
+//! Chat and text completions: the effect of each request field.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests may panic")]
 
 use std::cell::RefCell;
 use std::rc::Rc;
 
-use crate::common::{Listener, chat, content, language, load_onto, meta, model, stream, try_chat};
+use crate::common::{
+    Listener, chat, codec, content, load_onto, meta, model, stream, streamed_content, try_chat, with_fields,
+};
 use parlance_api::{Job, LogitProcessor, Processors};
 use parlance_engine::runtime::{Device, Gpu, GpuOptions};
 use pollster::block_on;
@@ -12,16 +14,13 @@ use serde_json::{Value, json};
 
 const QUESTION: &str = "What is the capital of France?";
 
-fn body(more: Value) -> Value {
-    let mut body = json!({ "messages": [{ "role": "user", "content": QUESTION }], "temperature": 0, "max_tokens": 12 });
-    if let (Value::Object(body), Value::Object(more)) = (&mut body, more) {
-        body.extend(more);
-    }
-    body
+fn body(fields: Value) -> Value {
+    let messages = json!([{ "role": "user", "content": QUESTION }]);
+    with_fields(json!({ "messages": messages, "temperature": 0, "max_tokens": 12 }), fields)
 }
 
 #[test]
-fn a_response_has_openai_s_form_and_its_usage_adds_up() {
+fn responses_have_openai_s_format_and_usage_adds_up() {
     let mut model = model();
     model.reset();
     let response = chat(&mut model, &body(json!({})));
@@ -41,7 +40,7 @@ fn a_response_has_openai_s_form_and_its_usage_adds_up() {
     let first = number("/extra/time_to_first_token_s");
     assert!(first > 0.0 && first <= number("/extra/e2e_latency_s"));
 
-    // Asked again, the prompt is in the cache but for its last token.
+    // The second time, all of the prompt but its last token is in the KV cache.
     let usage = chat(&mut model, &body(json!({})))["usage"].clone();
     assert_eq!(usage["prompt_tokens_details"]["cached_tokens"], usage["prompt_tokens"].as_u64().unwrap() - 1);
 }
@@ -52,8 +51,7 @@ fn chunks_add_up_to_the_whole_answer() {
     let chunks =
         stream(&mut model, &body(json!({ "stream": true, "stream_options": { "include_usage": true } })), None);
     assert_eq!(chunks[0]["choices"][0]["delta"]["role"], "assistant");
-    let text: String = chunks.iter().filter_map(|chunk| chunk["choices"][0]["delta"]["content"].as_str()).collect();
-    assert_eq!(text, "The capital of France is Paris.");
+    assert_eq!(streamed_content(&chunks), "The capital of France is Paris.");
     assert!(chunks.iter().all(|chunk| chunk["object"] == "chat.completion.chunk" && chunk["id"] == chunks[0]["id"]));
     let [.., end, usage] = chunks.as_slice() else { panic!("{chunks:?}") };
     assert_eq!(end["choices"][0]["finish_reason"], "stop");
@@ -66,7 +64,7 @@ fn chunks_add_up_to_the_whole_answer() {
 }
 
 #[test]
-fn limits_stop_texts_and_continuation_shape_an_answer() {
+fn token_limits_stop_sequences_and_continuation_work() {
     let mut model = model();
     let short = chat(&mut model, &body(json!({ "max_completion_tokens": 3 })));
     assert_eq!(content(&short), "The capital of");
@@ -90,25 +88,19 @@ fn limits_stop_texts_and_continuation_shape_an_answer() {
 }
 
 #[test]
-fn seeds_choices_and_bias_do_what_they_say() {
+fn seeds_choices_and_logit_bias_work() {
     let mut model = model();
-    let warm = |more: Value| {
-        let mut body = body(json!({ "temperature": 1.5, "seed": 11 }));
-        if let (Value::Object(body), Value::Object(more)) = (&mut body, more) {
-            body.extend(more);
-        }
-        body
-    };
-    let first = chat(&mut model, &warm(json!({})));
-    assert_eq!(content(&first), content(&chat(&mut model, &warm(json!({})))), "the same seed");
-    let three = chat(&mut model, &warm(json!({ "n": 3 })));
+    let seeded = |fields: Value| with_fields(body(json!({ "temperature": 1.5, "seed": 11 })), fields);
+    let first = chat(&mut model, &seeded(json!({})));
+    assert_eq!(content(&first), content(&chat(&mut model, &seeded(json!({})))), "the same seed");
+    let three = chat(&mut model, &seeded(json!({ "n": 3 })));
     let texts: Vec<_> = three["choices"]
         .as_array()
         .unwrap()
         .iter()
         .map(|choice| choice["message"]["content"].as_str().unwrap())
         .collect();
-    assert_eq!(texts[0], content(&first), "the first choice is the only one's");
+    assert_eq!(texts[0], content(&first), "the first of several answers is the same as a single one");
     assert!(texts.len() == 3 && texts[0] != texts[1] && texts[1] != texts[2], "{texts:?}");
 
     let tokens = model.chat().tokenizer().encode("The").unwrap();
@@ -119,9 +111,9 @@ fn seeds_choices_and_bias_do_what_they_say() {
 }
 
 #[test]
-fn what_is_predicted_is_verified_and_told_and_changes_nothing() {
+fn drafts_are_verified_and_counted_and_do_not_change_the_answer() {
     let mut model = model();
-    let guessed = |response: &Value| {
+    let drafts = |response: &Value| {
         let details = &response["usage"]["completion_tokens_details"];
         ["accepted_prediction_tokens", "rejected_prediction_tokens"].map(|name| details[name].as_u64().unwrap())
     };
@@ -130,25 +122,21 @@ fn what_is_predicted_is_verified_and_told_and_changes_nothing() {
         { "role": "user", "content": "Count to ten, again and again." },
         { "role": "assistant", "content": counted },
     ]);
-    let ask = |more: Value| {
-        let mut body =
-            json!({ "messages": messages, "continue_final_message": true, "max_tokens": 20, "temperature": 0 });
-        if let (Value::Object(body), Value::Object(more)) = (&mut body, more) {
-            body.extend(more);
-        }
-        body
+    let request = |fields: Value| {
+        let body = json!({ "messages": messages, "continue_final_message": true, "max_tokens": 20, "temperature": 0 });
+        with_fields(body, fields)
     };
-    let plain = chat(&mut model, &ask(json!({})));
-    assert_eq!(guessed(&plain), [0, 0]);
-    let looked_up = chat(&mut model, &ask(json!({ "prompt_lookup": true })));
+    let plain = chat(&mut model, &request(json!({})));
+    assert_eq!(drafts(&plain), [0, 0]);
+    let looked_up = chat(&mut model, &request(json!({ "prompt_lookup": true })));
     assert_eq!(content(&looked_up), content(&plain));
-    assert!(guessed(&looked_up)[0] >= 3, "{looked_up}");
-    // An array of parts, whose text goes on otherwise after each number.
+    assert!(drafts(&looked_up)[0] >= 3, "{looked_up}");
+    // An array of parts, whose text differs from the answer after each number.
     let text = format!("{counted}{}", content(&plain)).replace(',', ", and");
     let prediction = json!({ "type": "content", "content": [{ "type": "text", "text": text }] });
-    let predicted = chat(&mut model, &ask(json!({ "prediction": prediction })));
+    let predicted = chat(&mut model, &request(json!({ "prediction": prediction })));
     assert_eq!(content(&predicted), content(&plain));
-    assert!(guessed(&predicted)[0] > 0, "{predicted}");
+    assert!(drafts(&predicted)[0] > 0, "{predicted}");
 
     for (prediction, param) in [
         (json!({ "type": "text", "content": "a" }), "prediction.type"),
@@ -161,17 +149,17 @@ fn what_is_predicted_is_verified_and_told_and_changes_nothing() {
 }
 
 #[test]
-fn log_probabilities_tell_the_token_and_its_rivals() {
+fn log_probabilities_of_tokens_and_alternatives_are_returned() {
     let mut model = model();
     let response = chat(&mut model, &body(json!({ "logprobs": true, "top_logprobs": 3 })));
-    assert_eq!(content(&response), "The capital of France is Paris.", "steps and the free loop agree");
+    assert_eq!(content(&response), "The capital of France is Paris.", "stepwise generation and the decode loop agree");
     let tokens = response["choices"][0]["logprobs"]["content"].as_array().unwrap();
     assert_eq!(tokens.len() as u64, response["usage"]["completion_tokens"].as_u64().unwrap());
     for token in tokens {
         let top = token["top_logprobs"].as_array().unwrap();
         let logprob = |value: &Value| value["logprob"].as_f64().unwrap();
         assert_eq!(top.len(), 3);
-        assert_eq!(top[0]["token"], token["token"], "greedy takes the likeliest");
+        assert_eq!(top[0]["token"], token["token"], "greedy sampling selects the most likely token");
         assert!(
             logprob(&top[0]) >= logprob(&top[1]) && logprob(&top[1]) >= logprob(&top[2]) && logprob(&top[0]) <= 0.0
         );
@@ -184,8 +172,8 @@ fn log_probabilities_tell_the_token_and_its_rivals() {
 fn text_completions_continue_prompts() {
     let mut model = model();
     let complete = |model: &mut _, body: Value| {
-        let language = language(model);
-        let mut job = Job::completion(&language, &body, meta(), &Processors::new()).unwrap();
+        let codec = codec(model);
+        let mut job = Job::completion(&codec, &body, meta(), &Processors::new()).unwrap();
         block_on(job.run(model, &Listener::default())).unwrap().unwrap()
     };
     let prompts = json!(["One, two, three,", "The sun rises in the"]);
@@ -205,7 +193,7 @@ fn text_completions_continue_prompts() {
 }
 
 #[test]
-fn a_prompt_that_is_too_long_names_the_limit_and_one_that_fills_the_context_ends_by_length() {
+fn prompts_that_are_too_long_are_rejected_and_a_full_context_ends_the_answer() {
     let mut model = model();
     let long = "word ".repeat(1100);
     let error = try_chat(&mut model, &body(json!({ "messages": [{ "role": "user", "content": long }] }))).unwrap_err();
@@ -220,13 +208,13 @@ fn a_prompt_that_is_too_long_names_the_limit_and_one_that_fills_the_context_ends
         &body(json!({ "messages": messages, "max_tokens": null, "logit_bias": { "2": -100, "0": -100 } })),
     );
     assert_eq!(response["choices"][0]["finish_reason"], "length");
-    assert_eq!(response["usage"]["total_tokens"], 1025, "the last token is not fed any more");
+    assert_eq!(response["usage"]["total_tokens"], 1025, "the last token is never put into the context");
 }
 
-/// Allows one token only, and notes what it saw.
-struct Only(u32, Rc<RefCell<Vec<usize>>>);
+/// Allows only one token, and records the length of the answer at each call.
+struct OnlyToken(u32, Rc<RefCell<Vec<usize>>>);
 
-impl LogitProcessor for Only {
+impl LogitProcessor for OnlyToken {
     fn process(&mut self, tokens: &[u32], logits: &mut [f32]) {
         self.1.borrow_mut().push(tokens.len());
         logits.iter_mut().enumerate().for_each(|(id, logit)| {
@@ -238,26 +226,27 @@ impl LogitProcessor for Only {
 }
 
 #[test]
-fn a_logit_processor_is_found_by_name_and_decides() {
+fn logit_processors_are_found_by_name_and_applied() {
     let mut model = model();
     let token = model.chat().tokenizer().encode(" ha").unwrap()[0];
-    let seen = Rc::new(RefCell::new(Vec::new()));
-    let own = Rc::clone(&seen);
+    let lengths = Rc::new(RefCell::new(Vec::new()));
+    let recorded = Rc::clone(&lengths);
     let mut processors = Processors::new();
-    processors.insert("only".to_owned(), Box::new(move || Box::new(Only(token, Rc::clone(&own)))));
-    let language = language(&model);
+    processors.insert("only".to_owned(), Box::new(move || Box::new(OnlyToken(token, Rc::clone(&recorded)))));
+    let codec = codec(&model);
     let request = body(json!({ "logit_processor": "only", "max_tokens": 3 }));
-    let mut job = Job::chat(&language, &request, meta(), &processors).unwrap();
+    let mut job = Job::chat(&codec, &request, meta(), &processors).unwrap();
     let response = block_on(job.run(&mut model, &Listener::default())).unwrap().unwrap();
     assert_eq!(content(&response), " ha ha ha");
-    assert_eq!(*seen.borrow(), [0, 1, 2]);
-    let error = Job::chat(&language, &request, meta(), &Processors::new()).err().unwrap();
+    assert_eq!(*lengths.borrow(), [0, 1, 2]);
+    let error = Job::chat(&codec, &request, meta(), &Processors::new()).err().unwrap();
     assert_eq!(error.param(), Some("logit_processor"));
 }
 
-/// Loses the device after some chunks.
-struct Saboteur<'a>(&'a Listener, wgpu::Device);
-impl parlance_api::Control for Saboteur<'_> {
+/// Destroys the device after two chunks.
+struct LoseDevice<'a>(&'a Listener, wgpu::Device);
+
+impl parlance_api::Control for LoseDevice<'_> {
     fn prefilling(&self, _: usize, _: usize) {}
     fn chunk(&self, chunk: Value) {
         self.0.chunk(chunk);
@@ -271,27 +260,23 @@ impl parlance_api::Control for Saboteur<'_> {
 }
 
 #[test]
-fn an_answer_goes_on_with_another_model_where_the_first_was_lost() {
+fn an_answer_continues_with_a_new_model_after_the_device_was_lost() {
     let device: Device = block_on(Gpu::new(GpuOptions::default())).unwrap().into();
     let mut first = load_onto(device);
-    let language = language(&first);
+    let codec = codec(&first);
     let request = body(json!({ "stream": true, "temperature": 1.2, "seed": 5 }));
-    let whole: String = stream(&mut first, &request, None)
-        .iter()
-        .filter_map(|chunk| chunk["choices"][0]["delta"]["content"].as_str().map(str::to_owned))
-        .collect();
+    let whole = streamed_content(&stream(&mut first, &request, None));
 
     let listener = Listener::default();
-    let mut job = Job::chat(&language, &request, meta(), &Processors::new()).unwrap();
+    let mut job = Job::chat(&codec, &request, meta(), &Processors::new()).unwrap();
     let device = first.device().gpu().unwrap().device().clone();
     first.reset();
-    let lost = block_on(job.run(&mut first, &Saboteur(&listener, device)));
+    let lost = block_on(job.run(&mut first, &LoseDevice(&listener, device)));
     assert!(matches!(lost, Err(parlance_api::RequestError::Engine(parlance_engine::EngineError::Gpu(_)))), "{lost:?}");
     drop(first);
     let mut second = load_onto(block_on(Gpu::new(GpuOptions::default())).unwrap().into());
     block_on(job.run(&mut second, &listener)).unwrap();
     let chunks = listener.chunks.into_inner();
-    let text: String = chunks.iter().filter_map(|chunk| chunk["choices"][0]["delta"]["content"].as_str()).collect();
-    assert_eq!(text, whole);
+    assert_eq!(streamed_content(&chunks), whole);
     assert_eq!(chunks.iter().filter(|chunk| chunk["choices"][0]["delta"]["role"] == "assistant").count(), 1);
 }

@@ -1,4 +1,4 @@
-//! The API on the demo model, which all of these tests share.
+//! Tests of the API with the demo model, which is loaded once for all of them.
 
 mod common;
 mod completions;

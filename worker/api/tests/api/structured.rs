@@ -1,7 +1,7 @@
-//! Structured output of the demo model, checked by an independent validator.
+//! Structured output of the demo model, validated by an independent implementation.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests may panic")]
 
-use crate::common::{chat, content, model, stream, try_chat};
+use crate::common::{chat, content, model, stream, streamed_content, try_chat};
 use serde_json::{Value, json};
 
 fn request(prompt: &str, format: &Value) -> Value {
@@ -11,14 +11,14 @@ fn request(prompt: &str, format: &Value) -> Value {
     })
 }
 
-/// What is wrong with a value, by another implementation of JSON schemas.
+/// Why a value does not conform to a schema, according to the `jsonschema` crate.
 fn validate(schema: &Value, value: &Value) -> Option<String> {
     let options = jsonschema::draft202012::options().should_validate_formats(true);
     options.build(schema).unwrap().validate(value).err().map(|error| error.to_string())
 }
 
 #[test]
-fn every_schema_is_obeyed() {
+fn answers_conform_to_every_schema() {
     let schemas: Vec<Value> = serde_json::from_str(include_str!("fixtures/schemas.json")).unwrap();
     assert!(schemas.len() >= 50);
     let mut model = model();
@@ -26,7 +26,7 @@ fn every_schema_is_obeyed() {
     let (mut tokens, mut mask_seconds) = (0.0, 0.0);
     for (index, schema) in schemas.iter().enumerate() {
         let format = json!({ "type": "json_schema", "json_schema": { "name": "s", "schema": schema, "strict": true } });
-        // Cold and hot in turn: a schema must hold whatever the model would rather say.
+        // A high temperature makes the model's own choice unlikely to conform.
         let mut body = request("Make up an example and answer in JSON.", &format);
         body["temperature"] = json!(if index % 2 == 0 { 0.0 } else { 1.5 });
         body["seed"] = json!(index);
@@ -43,20 +43,20 @@ fn every_schema_is_obeyed() {
         tokens += count;
         mask_seconds += extra["grammar_per_token_s"].as_f64().unwrap() * count;
         assert!(extra["grammar_init_s"].as_f64().unwrap() > 0.0);
-        let fault = match serde_json::from_str::<Value>(text) {
+        let error = match serde_json::from_str::<Value>(text) {
             Err(error) => Some(error.to_string()),
             Ok(value) => validate(schema, &value),
         };
-        if let Some(fault) = fault {
-            failures.push(format!("{schema}\n  {text}\n  {fault} ({})", response["choices"][0]["finish_reason"]));
+        if let Some(error) = error {
+            failures.push(format!("{schema}\n  {text}\n  {error} ({})", response["choices"][0]["finish_reason"]));
         }
     }
-    println!("{} schemas, {tokens} tokens, {:.3} ms of masks a token", schemas.len(), 1000.0 * mask_seconds / tokens);
+    println!("{} schemas, {tokens} tokens, {:.3} ms of masks per token", schemas.len(), 1000.0 * mask_seconds / tokens);
     assert!(failures.is_empty(), "{}", failures.join("\n"));
 }
 
 #[test]
-fn other_formats_are_obeyed_and_stream() {
+fn other_formats_are_enforced_and_can_be_streamed() {
     let mut model = model();
     let object = chat(&mut model, &request("Describe a cat in JSON.", &json!({ "type": "json_object" })));
     let is_complete = object["choices"][0]["finish_reason"] == "stop";
@@ -79,12 +79,12 @@ fn other_formats_are_obeyed_and_stream() {
     );
     body["stream"] = json!(true);
     let chunks = stream(&mut model, &body, None);
-    let text: String = chunks.iter().filter_map(|chunk| chunk["choices"][0]["delta"]["content"].as_str()).collect();
+    let text = streamed_content(&chunks);
     assert!(["\"yes\"", "\"no\""].contains(&text.as_str()), "{text}");
 }
 
 #[test]
-fn formats_that_cannot_be_used_name_their_field() {
+fn invalid_formats_name_their_field() {
     let mut model = model();
     let cases = [
         (json!({ "type": "xml" }), "response_format.type"),

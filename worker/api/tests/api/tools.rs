@@ -1,7 +1,7 @@
-//! Tool calls of the demo model, whose template knows no tools, and the formats of the families that do.
+//! Tool calls of the demo model, whose template does not support tools.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests may panic")]
 
-use crate::common::{chat, content, model, stream, try_chat};
+use crate::common::{chat, content, model, stream, try_chat, with_fields};
 use serde_json::{Value, json};
 
 fn tools() -> Value {
@@ -19,15 +19,12 @@ fn tools() -> Value {
     ])
 }
 
-fn request(more: Value) -> Value {
-    let mut body = json!({
+fn request(fields: Value) -> Value {
+    let body = json!({
         "messages": [{ "role": "user", "content": "What is the weather in Paris?" }],
         "tools": tools(), "temperature": 0, "max_tokens": 120,
     });
-    if let (Value::Object(body), Value::Object(more)) = (&mut body, more) {
-        body.extend(more);
-    }
-    body
+    with_fields(body, fields)
 }
 
 fn assert_weather(call: &Value) {
@@ -71,9 +68,9 @@ fn required_and_named_calls_are_valid() {
 }
 
 #[test]
-fn a_call_that_the_model_begins_by_itself_is_held_to_its_schema() {
+fn calls_that_the_model_starts_on_its_own_conform_to_their_schema() {
     let mut model = model();
-    // Earlier calls in the conversation lead the model into one of its own.
+    // Earlier calls in the conversation make the model start one of its own.
     let turn = |city: &str| {
         let arguments = json!({ "city": city, "unit": "celsius" }).to_string();
         let call =
@@ -99,7 +96,7 @@ fn a_call_that_the_model_begins_by_itself_is_held_to_its_schema() {
 }
 
 #[test]
-fn results_of_calls_reach_the_model_and_none_means_none() {
+fn results_of_calls_reach_the_model_and_tool_choice_none_prevents_calls() {
     let mut model = model();
     let messages = json!([
         { "role": "user", "content": "What is the weather in Paris?" },
@@ -114,7 +111,7 @@ fn results_of_calls_reach_the_model_and_none_means_none() {
 }
 
 #[test]
-fn a_schema_that_cannot_be_used_is_named() {
+fn invalid_schemas_are_reported() {
     let mut model = model();
     let bad = json!([{ "type": "function", "function": { "name": "f", "parameters": { "type": "objec" } } }]);
     let error = try_chat(&mut model, &request(json!({ "tools": bad }))).unwrap_err();

@@ -1,28 +1,25 @@
-//! Conversations that are longer than the context. Most requests are only read, not answered: what is left out is known before.
+//! Conversations that exceed the context length. Most requests are only parsed, because that determines what is dropped.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests may panic")]
 
 use std::rc::Rc;
 
-use crate::common::{Listener, meta, model};
-use parlance_api::{Job, Language, Processors, RequestError};
+use crate::common::{Listener, meta, model, streamed_content, with_fields};
+use parlance_api::{ChatCodec, Job, Processors, RequestError};
 use parlance_engine::EngineError;
 use parlance_engine::runtime::Model;
 use pollster::block_on;
 use serde_json::{Value, json};
 
-/// A request with this conversation, for a context of `context_tokens`.
-fn job(model: &Model, context_tokens: u32, messages: &[Value], more: Value) -> Result<Job, RequestError> {
-    let language = Rc::new(Language::new(model.chat_handle(), context_tokens));
-    let mut body = json!({ "messages": messages, "truncation": "auto", "temperature": 0, "max_tokens": 1 });
-    if let (Value::Object(body), Value::Object(more)) = (&mut body, more) {
-        body.extend(more);
-    }
-    Job::chat(&language, &body, meta(), &Processors::new())
+/// A request with this conversation and context length.
+fn job(model: &Model, context_tokens: u32, messages: &[Value], fields: Value) -> Result<Job, RequestError> {
+    let codec = Rc::new(ChatCodec::new(model.chat_handle(), context_tokens));
+    let body = json!({ "messages": messages, "truncation": "auto", "temperature": 0, "max_tokens": 1 });
+    Job::chat(&codec, &with_fields(body, fields), meta(), &Processors::new())
 }
 
-/// The response.
-fn answer(model: &mut Model, context_tokens: u32, messages: &[Value], more: Value) -> Value {
-    let mut job = job(model, context_tokens, messages, more).unwrap();
+/// The response to such a request.
+fn answer(model: &mut Model, context_tokens: u32, messages: &[Value], fields: Value) -> Value {
+    let mut job = job(model, context_tokens, messages, fields).unwrap();
     block_on(job.run(model, &Listener::default())).unwrap().unwrap()
 }
 
@@ -30,7 +27,7 @@ fn message(role: &str, content: &str) -> Value {
     json!({ "role": role, "content": content })
 }
 
-/// Instructions, some questions with their answers, and a last question.
+/// A system prompt, some questions with answers, and a last question.
 fn conversation(turns: usize) -> Vec<Value> {
     let mut messages = vec![message("system", "Answer in one word.")];
     for turn in 0..turns {
@@ -42,7 +39,7 @@ fn conversation(turns: usize) -> Vec<Value> {
 }
 
 #[test]
-fn the_oldest_turns_are_left_out_and_the_instructions_and_the_last_question_stay() {
+fn the_oldest_turns_are_dropped_and_the_system_prompt_and_the_last_question_stay() {
     let mut model = model();
     let messages = conversation(20);
     let response = answer(&mut model, 200, &messages, json!({}));
@@ -51,36 +48,36 @@ fn the_oldest_turns_are_left_out_and_the_instructions_and_the_last_question_stay
     let prompt_tokens = response["usage"]["prompt_tokens"].as_u64().unwrap();
     assert!((100..200).contains(&prompt_tokens), "{prompt_tokens}");
 
-    // The same as if the rest alone had been sent: all of it is in the cache.
+    // The prompt is the same as if only the rest had been sent, so all of it is in the KV cache.
     let rest = [&messages[..1], &messages[1 + dropped as usize..]].concat();
     let usage = answer(&mut model, 1000, &rest, json!({ "truncation": "disabled" }))["usage"].clone();
     assert_eq!(usage["prompt_tokens"], prompt_tokens);
     assert_eq!(usage["prompt_tokens_details"]["cached_tokens"], prompt_tokens - 1);
 
-    // What fits is left as it is, and a response says nothing then.
+    // If everything fits, nothing is dropped, and the field is absent.
     let response = answer(&mut model, 1000, &messages[..5], json!({}));
     assert_eq!(response.get("dropped_messages"), None);
 }
 
 #[test]
-fn a_stream_s_first_chunk_tells_what_was_left_out_and_a_begun_answer_goes_on() {
+fn the_first_chunk_has_the_number_of_dropped_messages_and_partial_answers_continue() {
     let mut model = model();
     let mut messages = conversation(20);
     messages.push(message("assistant", "The capital of France is"));
-    let more = json!({ "stream": true, "continue_final_message": true, "max_tokens": 2 });
-    let mut job = job(&model, 200, &messages, more).unwrap();
+    let fields = json!({ "stream": true, "continue_final_message": true, "max_tokens": 2 });
+    let mut job = job(&model, 200, &messages, fields).unwrap();
     let listener = Listener::default();
     block_on(job.run(&mut model, &listener)).unwrap();
     let chunks = listener.chunks.into_inner();
     assert_eq!(chunks[0]["dropped_messages"], job.dropped_messages());
     assert!(job.dropped_messages() > 0);
     assert!(chunks[1..].iter().all(|chunk| chunk.get("dropped_messages").is_none()), "{chunks:?}");
-    let text: String = chunks.iter().filter_map(|chunk| chunk["choices"][0]["delta"]["content"].as_str()).collect();
+    let text = streamed_content(&chunks);
     assert!(text.contains("Paris"), "{text}");
 }
 
 #[test]
-fn a_prompt_begins_in_the_same_way_for_some_turns() {
+fn several_turns_in_a_row_drop_the_same_messages() {
     let model = model();
     let dropped: Vec<u32> =
         (1..50).map(|turns| job(&model, 300, &conversation(turns), json!({})).unwrap().dropped_messages()).collect();
@@ -88,13 +85,13 @@ fn a_prompt_begins_in_the_same_way_for_some_turns() {
     assert!(dropped.is_sorted() && dropped[48] > 40, "{dropped:?}");
     let mut steps = dropped.clone();
     steps.dedup();
-    assert!((3..20).contains(&steps.len()), "what is computed of a prompt would be of no use: {dropped:?}");
+    assert!((3..20).contains(&steps.len()), "the KV cache would rarely be reused: {dropped:?}");
 }
 
 #[test]
-fn an_answer_has_room_for_a_quarter_of_the_context_or_its_own_limit() {
+fn room_is_reserved_for_the_token_limit_or_a_quarter_of_the_context() {
     let model = model();
-    // Nearly full: there is room for a short answer, but not for a long one.
+    // There is room for a short answer, but not for a quarter of the context.
     let nearly =
         (1..50).take_while(|turns| job(&model, 400, &conversation(*turns), json!({})).unwrap().dropped_messages() == 0);
     let messages = conversation(nearly.last().unwrap());
@@ -122,26 +119,26 @@ fn calls_and_their_results_stay_together() {
 }
 
 #[test]
-fn a_last_question_that_is_too_long_alone_is_refused_with_its_length() {
+fn a_last_question_that_is_too_long_is_rejected_with_its_length() {
     let model = model();
     let mut messages = conversation(5);
     messages.push(message("assistant", "Paris."));
     messages.push(message("user", &"word ".repeat(300)));
     let error = job(&model, 200, &messages, json!({})).err().unwrap();
     let RequestError::QuestionTooLong { prompt_tokens, context_tokens: 200 } = error else { panic!("{error}") };
-    assert!((300..400).contains(&prompt_tokens), "the older turns do not count: {prompt_tokens}");
+    assert!((300..400).contains(&prompt_tokens), "older turns are not counted: {prompt_tokens}");
     assert_eq!(error.status(), 400);
     let body = error.body().error;
     assert_eq!((body.param.as_deref(), body.code.as_deref()), (Some("messages"), Some("context_length_exceeded")));
 
-    // An answer that filled the context alone cannot go on in it either.
+    // A partial answer that fills the context cannot be continued.
     let messages = [message("user", "Count."), message("assistant", &"word ".repeat(300))];
     let error = job(&model, 200, &messages, json!({ "continue_final_message": true })).err().unwrap();
     assert!(matches!(error, RequestError::QuestionTooLong { .. }), "{error}");
 }
 
 #[test]
-fn without_truncation_a_conversation_that_does_not_fit_is_refused() {
+fn without_truncation_conversations_that_do_not_fit_are_rejected() {
     let mut model = model();
     for truncation in [json!("disabled"), Value::Null] {
         let mut job = job(&model, 1024, &conversation(120), json!({ "truncation": truncation })).unwrap();

@@ -5,10 +5,12 @@
 //! arithmetic (`usize` has 32 bits on wasm).
 
 pub(crate) mod blocks;
+pub mod dequantize;
 mod metadata;
 mod parser;
 mod reader;
 mod split;
+mod streams;
 mod tensor_type;
 mod writer;
 
@@ -17,6 +19,7 @@ pub use blocks::{IntegerBlock, IntegerFormat, integer_blocks};
 pub use metadata::{Metadata, Value};
 pub use parser::{Gguf, Parsed, TensorInfo};
 pub use split::part_names;
+pub use streams::{Group, KERNEL_BLOCK_LEN, StreamBytes, stream_bytes};
 pub use tensor_type::TensorType;
 pub use writer::Writer;
 

@@ -1,15 +1,21 @@
-//! WGSL kernels. `NAME.wgsl` holds the shader, `NAME.rs` its dispatch, `reference/NAME.rs` its plain CPU twin.
+//! Compute kernels, a folder each: the WGSL, its dispatch (`mod.rs`), and a plain reference implementation (`reference.rs`) that
+//! tests and the self-test compare it with. `formats/` decodes weight formats, `shared/` is included by several kernels.
 
 pub mod attention;
+pub mod convolution;
+pub mod delta_net;
 pub mod embed;
 pub mod experts;
+mod grid;
 pub mod linear;
 pub mod norm;
+pub mod random;
 pub mod repack;
 pub mod sampling;
 mod source;
 
-pub use source::{Shader, expand};
+pub use grid::Grid;
+pub use source::{Access, BoundVariable, Shader, bound_variables, expand};
 
 use crate::gguf::TensorType;
 

@@ -12,19 +12,20 @@ use std::fmt::Write as _;
 
 /// The files that can be compiled or included.
 const FILES: &[(&str, &str)] = &[
-    ("activation.wgsl", include_str!("activation.wgsl")),
-    ("add_norm.wgsl", include_str!("add_norm.wgsl")),
-    ("attention.wgsl", include_str!("attention.wgsl")),
-    ("attention_batch.wgsl", include_str!("attention_batch.wgsl")),
-    ("attention_common.wgsl", include_str!("attention_common.wgsl")),
-    ("attention_cooperative.wgsl", include_str!("attention_cooperative.wgsl")),
-    ("attention_merge.wgsl", include_str!("attention_merge.wgsl")),
-    ("cooperative.wgsl", include_str!("cooperative.wgsl")),
-    ("embed.wgsl", include_str!("embed.wgsl")),
-    ("epilogues/gated.wgsl", include_str!("epilogues/gated.wgsl")),
-    ("epilogues/qkv.wgsl", include_str!("epilogues/qkv.wgsl")),
-    ("epilogues/store.wgsl", include_str!("epilogues/store.wgsl")),
-    ("expert_sum.wgsl", include_str!("expert_sum.wgsl")),
+    ("attention/attention.wgsl", include_str!("attention/attention.wgsl")),
+    ("attention/attention_batch.wgsl", include_str!("attention/attention_batch.wgsl")),
+    ("attention/attention_common.wgsl", include_str!("attention/attention_common.wgsl")),
+    ("attention/attention_cooperative.wgsl", include_str!("attention/attention_cooperative.wgsl")),
+    ("attention/attention_gate.wgsl", include_str!("attention/attention_gate.wgsl")),
+    ("attention/attention_merge.wgsl", include_str!("attention/attention_merge.wgsl")),
+    ("attention/projected_head.wgsl", include_str!("attention/projected_head.wgsl")),
+    ("convolution/convolution.wgsl", include_str!("convolution/convolution.wgsl")),
+    ("convolution/convolution_input.wgsl", include_str!("convolution/convolution_input.wgsl")),
+    ("convolution/convolution_state.wgsl", include_str!("convolution/convolution_state.wgsl")),
+    ("delta_net/delta_net.wgsl", include_str!("delta_net/delta_net.wgsl")),
+    ("embed/embed.wgsl", include_str!("embed/embed.wgsl")),
+    ("experts/expert_sum.wgsl", include_str!("experts/expert_sum.wgsl")),
+    ("experts/route.wgsl", include_str!("experts/route.wgsl")),
     ("formats/bf16.wgsl", include_str!("formats/bf16.wgsl")),
     ("formats/block.wgsl", include_str!("formats/block.wgsl")),
     ("formats/f16.wgsl", include_str!("formats/f16.wgsl")),
@@ -52,19 +53,24 @@ const FILES: &[(&str, &str)] = &[
     ("formats/q8_0.wgsl", include_str!("formats/q8_0.wgsl")),
     ("formats/signed_scales.wgsl", include_str!("formats/signed_scales.wgsl")),
     ("formats/table_block.wgsl", include_str!("formats/table_block.wgsl")),
-    ("halve.wgsl", include_str!("halve.wgsl")),
-    ("head_norm.wgsl", include_str!("head_norm.wgsl")),
-    ("head_shape.wgsl", include_str!("head_shape.wgsl")),
-    ("input_tile.wgsl", include_str!("input_tile.wgsl")),
-    ("layer_norm.wgsl", include_str!("layer_norm.wgsl")),
-    ("linear.wgsl", include_str!("linear.wgsl")),
-    ("logit_scan.wgsl", include_str!("logit_scan.wgsl")),
-    ("matvec.wgsl", include_str!("matvec.wgsl")),
-    ("merged_input.wgsl", include_str!("merged_input.wgsl")),
-    ("product_bindings.wgsl", include_str!("product_bindings.wgsl")),
-    ("projected_head.wgsl", include_str!("projected_head.wgsl")),
-    ("quantise.wgsl", include_str!("quantise.wgsl")),
-    ("repack.wgsl", include_str!("repack.wgsl")),
+    ("linear/cooperative.wgsl", include_str!("linear/cooperative.wgsl")),
+    ("linear/epilogues/gated.wgsl", include_str!("linear/epilogues/gated.wgsl")),
+    ("linear/epilogues/qkv.wgsl", include_str!("linear/epilogues/qkv.wgsl")),
+    ("linear/epilogues/store.wgsl", include_str!("linear/epilogues/store.wgsl")),
+    ("linear/halve.wgsl", include_str!("linear/halve.wgsl")),
+    ("linear/input_tile.wgsl", include_str!("linear/input_tile.wgsl")),
+    ("linear/linear.wgsl", include_str!("linear/linear.wgsl")),
+    ("linear/matvec.wgsl", include_str!("linear/matvec.wgsl")),
+    ("linear/merged_input.wgsl", include_str!("linear/merged_input.wgsl")),
+    ("linear/product_bindings.wgsl", include_str!("linear/product_bindings.wgsl")),
+    ("linear/quantise.wgsl", include_str!("linear/quantise.wgsl")),
+    ("linear/tiled.wgsl", include_str!("linear/tiled.wgsl")),
+    ("linear/tiled_packed.wgsl", include_str!("linear/tiled_packed.wgsl")),
+    ("linear/vector_input.wgsl", include_str!("linear/vector_input.wgsl")),
+    ("norm/add_norm.wgsl", include_str!("norm/add_norm.wgsl")),
+    ("norm/gated_norm.wgsl", include_str!("norm/gated_norm.wgsl")),
+    ("norm/head_norm.wgsl", include_str!("norm/head_norm.wgsl")),
+    ("norm/layer_norm.wgsl", include_str!("norm/layer_norm.wgsl")),
     ("repack/eight_bits.wgsl", include_str!("repack/eight_bits.wgsl")),
     ("repack/half_first.wgsl", include_str!("repack/half_first.wgsl")),
     ("repack/k_blocks.wgsl", include_str!("repack/k_blocks.wgsl")),
@@ -80,18 +86,18 @@ const FILES: &[(&str, &str)] = &[
     ("repack/q5_1.wgsl", include_str!("repack/q5_1.wgsl")),
     ("repack/q5_k.wgsl", include_str!("repack/q5_k.wgsl")),
     ("repack/q6_k.wgsl", include_str!("repack/q6_k.wgsl")),
+    ("repack/repack.wgsl", include_str!("repack/repack.wgsl")),
     ("repack/scales_first.wgsl", include_str!("repack/scales_first.wgsl")),
     ("repack/spread_bits.wgsl", include_str!("repack/spread_bits.wgsl")),
-    ("route.wgsl", include_str!("route.wgsl")),
-    ("sample.wgsl", include_str!("sample.wgsl")),
-    ("sampling.wgsl", include_str!("sampling.wgsl")),
-    ("span_sum.wgsl", include_str!("span_sum.wgsl")),
-    ("state.wgsl", include_str!("state.wgsl")),
-    ("tiled.wgsl", include_str!("tiled.wgsl")),
-    ("tiled_packed.wgsl", include_str!("tiled_packed.wgsl")),
-    ("to_half.wgsl", include_str!("to_half.wgsl")),
-    ("vector_input.wgsl", include_str!("vector_input.wgsl")),
-    ("workgroup_sum.wgsl", include_str!("workgroup_sum.wgsl")),
+    ("sampling/logit_scan.wgsl", include_str!("sampling/logit_scan.wgsl")),
+    ("sampling/sample.wgsl", include_str!("sampling/sample.wgsl")),
+    ("sampling/sampling.wgsl", include_str!("sampling/sampling.wgsl")),
+    ("shared/activation.wgsl", include_str!("shared/activation.wgsl")),
+    ("shared/head_shape.wgsl", include_str!("shared/head_shape.wgsl")),
+    ("shared/span_sum.wgsl", include_str!("shared/span_sum.wgsl")),
+    ("shared/state.wgsl", include_str!("shared/state.wgsl")),
+    ("shared/to_half.wgsl", include_str!("shared/to_half.wgsl")),
+    ("shared/workgroup_sum.wgsl", include_str!("shared/workgroup_sum.wgsl")),
 ];
 
 /// A kernel with its compile-time choices: the key of its pipeline.
@@ -123,7 +129,8 @@ impl Shader {
 
     /// What it computes, for people: its file, format, epilogue and shape.
     pub fn name(&self) -> String {
-        let mut name = self.file.trim_end_matches(".wgsl").to_owned();
+        let (_, file) = self.file.rsplit_once('/').unwrap_or(("", self.file));
+        let mut name = file.trim_end_matches(".wgsl").to_owned();
         for part in self.parts.values() {
             name = format!("{name} {part}");
         }
@@ -182,6 +189,46 @@ pub fn expand(shader: &Shader) -> String {
     }
     text.push_str(&body);
     text
+}
+
+/// How a kernel uses a buffer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Access {
+    /// `var<uniform>`
+    Uniform,
+    /// `var<storage, read>`
+    Read,
+    /// `var<storage, read_write>`
+    ReadWrite,
+}
+
+/// A variable of a kernel that a buffer is bound to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BoundVariable {
+    /// Its name in the WGSL.
+    pub name: String,
+    /// Its binding number, in group 0.
+    pub number: u32,
+    /// How it is used.
+    pub access: Access,
+}
+
+/// The variables of expanded WGSL that buffers are bound to.
+pub fn bound_variables(text: &str) -> Vec<BoundVariable> {
+    text.lines().filter_map(bound_variable).collect()
+}
+
+fn bound_variable(line: &str) -> Option<BoundVariable> {
+    let (number, rest) = line.strip_prefix("@group(0) @binding(")?.split_once(") var<")?;
+    let (access, rest) = rest.split_once("> ")?;
+    let (name, _) = rest.split_once(':')?;
+    let access = match access {
+        "uniform" => Access::Uniform,
+        "storage, read" => Access::Read,
+        "storage, read_write" => Access::ReadWrite,
+        _ => return None,
+    };
+    Some(BoundVariable { name: name.to_owned(), number: number.parse().ok()?, access })
 }
 
 fn expand_file(shader: &Shader, path: &str, included: &mut Vec<String>, enables: &mut String, body: &mut String) {
@@ -270,7 +317,7 @@ mod tests {
 
     #[test]
     fn includes_defines_and_constants_are_expanded() {
-        let shader = Shader::new("linear.wgsl")
+        let shader = Shader::new("linear/linear.wgsl")
             .part("FORMAT", "q4_1")
             .part("EPILOGUE", "store")
             .define_if(true, "NORM")
@@ -289,7 +336,7 @@ mod tests {
 
     #[test]
     fn enable_directives_come_first() {
-        let shader = Shader::new("matvec.wgsl")
+        let shader = Shader::new("linear/matvec.wgsl")
             .part("FORMAT", "f32")
             .part("EPILOGUE", "store")
             .define_if(true, "SUBGROUP_ENABLE")
@@ -299,7 +346,7 @@ mod tests {
 
     #[test]
     fn repeats_nest_and_count_by_constants() {
-        let shader = Shader::new("linear.wgsl").constant("N", 2);
+        let shader = Shader::new("linear/linear.wgsl").constant("N", 2);
         let lines = ["#repeat i N", "a$i", "    #repeat j 2", "b$i$j", "    #end", "#end", "c"].map(str::to_owned);
         assert_eq!(repeat(&shader, &lines), ["a0", "b00", "b01", "a1", "b10", "b11", "c"]);
     }

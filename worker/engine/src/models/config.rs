@@ -1,7 +1,8 @@
 //! Hyperparameters from a file's metadata.
 
 use super::cache::CacheFormat;
-use super::family::{Activation, FAMILIES, Family, HeadNorm};
+use super::family::{Activation, FAMILIES, HeadNorm};
+use super::reader::Reader;
 use super::rope::RopeConfig;
 use crate::error::{EngineError, Result};
 use crate::gguf::Gguf;
@@ -21,7 +22,7 @@ pub struct HeadShape {
     pub rope_half: bool,
 }
 
-/// How positions enter a layer.
+/// How positions enter a layer of attention.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LayerRope {
     /// Not at all.
@@ -32,13 +33,204 @@ pub enum LayerRope {
     Window,
 }
 
-/// What differs between the layers of a model.
+/// Attention over the keys and values of the tokens before.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct LayerConfig {
+pub struct AttentionConfig {
+    /// Heads.
+    pub heads: HeadShape,
     /// Positions that a token sees, itself included; all if absent.
     pub window: Option<u32>,
     /// RoPE.
     pub rope: LayerRope,
+    /// The query projection also gives a gate for each element of the output.
+    pub is_gated: bool,
+}
+
+impl AttentionConfig {
+    /// Width of the output.
+    pub fn output_len(&self) -> u32 {
+        self.heads.heads * self.heads.head_dim
+    }
+
+    /// Rows of the query projection, gates included.
+    pub fn query_rows(&self) -> u32 {
+        if self.is_gated { 2 * self.output_len() } else { self.output_len() }
+    }
+
+    /// Width of the keys, and of the values, of a token.
+    pub fn kv_len(&self) -> u32 {
+        self.heads.kv_heads * self.heads.head_dim
+    }
+
+    /// Rows of the query, key and value projections together.
+    pub fn qkv_rows(&self) -> u32 {
+        self.query_rows() + 2 * self.kv_len()
+    }
+
+    /// The heads with the part that RoPE turns in this layer.
+    pub fn rotated_heads(&self) -> HeadShape {
+        match self.rope {
+            LayerRope::None => HeadShape { rope_dim: 0, ..self.heads },
+            LayerRope::Main | LayerRope::Window => self.heads,
+        }
+    }
+}
+
+/// A gated short convolution over the tokens before (LFM2).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ShortConvolutionConfig {
+    /// Channels, each with weights of its own.
+    pub channels: u32,
+    /// Tokens that a result depends on, its own included.
+    pub taps: u32,
+}
+
+/// A gated delta net: Yang et al. 2024, "Gated Delta Networks".
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct DeltaNetConfig {
+    /// Heads of queries and keys; each serves `value_heads / key_heads` value heads.
+    pub key_heads: u32,
+    /// Heads of values, each with a state of `head_dim` times `head_dim`.
+    pub value_heads: u32,
+    /// Elements of a head.
+    pub head_dim: u32,
+    /// Tokens that the convolution before it covers, the result's own included.
+    pub taps: u32,
+}
+
+impl DeltaNetConfig {
+    /// Queries, keys and values of a token, which go through a convolution.
+    pub fn channels(&self) -> u32 {
+        (2 * self.key_heads + self.value_heads) * self.head_dim
+    }
+
+    /// Values of a token.
+    pub fn value_len(&self) -> u32 {
+        self.value_heads * self.head_dim
+    }
+
+    /// Where the gates of the output stand in the projection of a token, and the factors of the update and of the decay.
+    pub fn gate_at(&self) -> u32 {
+        self.channels()
+    }
+
+    /// Where the update's factors stand in the projection, one a value head.
+    pub fn beta_at(&self) -> u32 {
+        self.gate_at() + self.value_len()
+    }
+
+    /// Where the decay's exponents stand in the projection, one a value head.
+    pub fn alpha_at(&self) -> u32 {
+        self.beta_at() + self.value_heads
+    }
+
+    /// Rows of the projection.
+    pub fn projection_rows(&self) -> u32 {
+        self.alpha_at() + self.value_heads
+    }
+}
+
+/// What mixes tokens in a layer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MixerConfig {
+    /// Attention.
+    Attention(AttentionConfig),
+    /// Gated short convolution.
+    ShortConvolution(ShortConvolutionConfig),
+    /// Gated delta net.
+    DeltaNet(DeltaNetConfig),
+}
+
+impl MixerConfig {
+    /// Attention, if this is it.
+    pub fn attention(&self) -> Option<&AttentionConfig> {
+        match self {
+            Self::Attention(attention) => Some(attention),
+            Self::ShortConvolution(_) | Self::DeltaNet(_) => None,
+        }
+    }
+
+    /// Lengths of the states, in floats: of inputs of a convolution, and of what is remembered in matrices.
+    pub fn state_lens(&self) -> Vec<u32> {
+        match self {
+            Self::Attention(_) => Vec::new(),
+            Self::ShortConvolution(ShortConvolutionConfig { channels, taps }) => vec![(taps - 1) * channels],
+            Self::DeltaNet(net) => {
+                vec![(net.taps - 1) * net.channels(), net.value_heads * net.head_dim * net.head_dim]
+            }
+        }
+    }
+
+    /// Width of the projection of its input.
+    pub fn projection_rows(&self) -> u32 {
+        match self {
+            Self::Attention(attention) => attention.qkv_rows(),
+            Self::ShortConvolution(convolution) => 3 * convolution.channels,
+            Self::DeltaNet(net) => net.projection_rows(),
+        }
+    }
+
+    /// Width between projection and mixing: queries, or what a convolution gives.
+    pub fn inner_len(&self) -> u32 {
+        match self {
+            Self::Attention(attention) => attention.output_len(),
+            Self::ShortConvolution(convolution) => convolution.channels,
+            Self::DeltaNet(net) => net.channels(),
+        }
+    }
+
+    /// Width of what it gives to the output projection.
+    pub fn output_len(&self) -> u32 {
+        match self {
+            Self::Attention(attention) => attention.output_len(),
+            Self::ShortConvolution(convolution) => convolution.channels,
+            Self::DeltaNet(net) => net.value_len(),
+        }
+    }
+}
+
+/// The feed-forward part of a layer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FeedForwardConfig {
+    /// One for all tokens, of this width.
+    Dense(u32),
+    /// A mixture of experts.
+    Experts(ExpertConfig),
+}
+
+impl FeedForwardConfig {
+    /// Width between its halves.
+    pub fn hidden_len(&self) -> u32 {
+        match self {
+            Self::Dense(len) => *len,
+            Self::Experts(experts) => experts.feed_forward_len,
+        }
+    }
+
+    /// Results of a token: one, or one of each expert that it takes.
+    pub fn slots(&self) -> u32 {
+        match self {
+            Self::Dense(_) => 1,
+            Self::Experts(experts) => experts.used,
+        }
+    }
+
+    /// Experts to choose from.
+    pub fn expert_count(&self) -> u32 {
+        match self {
+            Self::Dense(_) => 0,
+            Self::Experts(experts) => experts.count,
+        }
+    }
+}
+
+/// A layer: what mixes tokens, then what works on each token alone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LayerConfig {
+    /// Mixes tokens.
+    pub mixer: MixerConfig,
+    /// Works on each token.
+    pub feed_forward: FeedForwardConfig,
 }
 
 /// A mixture of experts.
@@ -61,22 +253,20 @@ pub struct ModelConfig {
     pub name: String,
     /// The family, `general.architecture`.
     pub architecture: &'static str,
-    /// What differs between layers, one a layer.
+    /// Layers, in order.
     pub layers: Vec<LayerConfig>,
+    /// Layers at the file's end that only guess tokens ahead. They are left out.
+    pub drafting_layers: u32,
     /// Width of the hidden state.
     pub embedding_len: u32,
-    /// Width of the feed-forward layer.
-    pub feed_forward_len: u32,
-    /// Experts in place of the feed-forward layer.
-    pub experts: Option<ExpertConfig>,
     /// Tokens in the vocabulary.
     pub vocab: u32,
     /// Tokens the model was trained to see at once.
     pub trained_context: u32,
-    /// Attention heads.
-    pub heads: HeadShape,
-    /// How their keys and values are kept.
+    /// How keys and values are kept.
     pub cache: CacheFormat,
+    /// Elements of a head that RoPE turns, in all layers that have it.
+    pub rope_dim: u32,
     /// RoPE.
     pub rope: RopeConfig,
     /// RoPE of layers with a window.
@@ -87,6 +277,10 @@ pub struct ModelConfig {
     pub pre_norm: bool,
     /// Norms after attention and feed-forward layer.
     pub post_norm: bool,
+    /// The tensor of the norm before a feed-forward part, without layer and `.weight`.
+    pub feed_forward_norm: &'static str,
+    /// The tensor of the norm before the output head, without `.weight`.
+    pub output_norm: &'static str,
     /// Norms of queries and keys.
     pub head_norm: HeadNorm,
     /// Activation of the feed-forward layer.
@@ -105,12 +299,58 @@ pub struct ModelConfig {
     pub logit_softcap: Option<f32>,
 }
 
+/// A number: what it is, its value, least, most, and what it is a multiple of.
+pub(super) type Check = (&'static str, u32, u32, u32, u32);
+
+impl MixerConfig {
+    fn checks(&self, checks: &mut Vec<Check>) {
+        match *self {
+            Self::Attention(AttentionConfig { heads: HeadShape { heads, head_dim, rope_dim, .. }, .. }) => {
+                checks.extend([
+                    ("heads", heads, 1, 1024, 1),
+                    ("the head size", head_dim, 8, MAX_HEAD_DIM, 8),
+                    ("the attention's width", heads.saturating_mul(head_dim), 32, MAX_WIDTH, 32),
+                    ("the rotated part of a head", rope_dim, 2, head_dim, 2),
+                ]);
+            }
+            Self::ShortConvolution(ShortConvolutionConfig { channels, taps }) => {
+                checks.extend([
+                    ("the convolution's width", channels, 32, MAX_WIDTH, 32),
+                    ("the convolution's length", taps, 2, MAX_TAPS, 1),
+                ]);
+            }
+            Self::DeltaNet(DeltaNetConfig { key_heads, value_heads, head_dim, taps }) => {
+                checks.extend([
+                    ("key heads", key_heads, 1, 1024, 1),
+                    ("value heads", value_heads, 1, 1024, key_heads.max(1)),
+                    ("the state size", head_dim, 16, MAX_HEAD_DIM, 16),
+                    ("the values' width", value_heads.saturating_mul(head_dim), 32, MAX_WIDTH, 32),
+                    ("the convolution's length", taps, 2, MAX_TAPS, 1),
+                ]);
+            }
+        }
+    }
+}
+
+impl FeedForwardConfig {
+    fn checks(&self, checks: &mut Vec<Check>) {
+        match *self {
+            Self::Dense(len) => checks.push(("the feed-forward length", len, 32, MAX_WIDTH, 32)),
+            Self::Experts(experts) => checks.extend([
+                ("the experts", experts.count, 1, MAX_EXPERTS, 1),
+                ("the experts of a token", experts.used, 1, experts.count.min(64), 1),
+                ("the feed-forward length of an expert", experts.feed_forward_len, 32, MAX_WIDTH, 32),
+            ]),
+        }
+    }
+}
+
 /// Caps on hyperparameters, far above any published model: what a damaged file says must not allocate.
-const MAX_LAYERS: u32 = 512;
 const MAX_WIDTH: u32 = 1 << 18;
-const MAX_VOCAB: u64 = 1 << 21;
+pub(super) const MAX_VOCAB: u64 = 1 << 21;
 const MAX_HEAD_DIM: u32 = 256;
 const MAX_EXPERTS: u32 = 512;
+const MAX_TAPS: u32 = 16;
 
 impl ModelConfig {
     /// Reads and checks the hyperparameters.
@@ -133,52 +373,51 @@ impl ModelConfig {
         FAMILIES.iter().map(|family| family.name)
     }
 
-    /// Rows of the query, key and value projections together.
-    pub fn qkv_rows(&self) -> u32 {
-        self.attention_len() + 2 * self.kv_len()
+    /// The layers of attention.
+    pub fn attentions(&self) -> impl Iterator<Item = &AttentionConfig> {
+        self.layers.iter().filter_map(|layer| layer.mixer.attention())
     }
 
-    /// Width of the attention's output.
-    pub fn attention_len(&self) -> u32 {
-        self.heads.heads * self.heads.head_dim
-    }
-
-    /// Width of the keys, and of the values, of a token.
-    pub fn kv_len(&self) -> u32 {
-        self.heads.kv_heads * self.heads.head_dim
+    /// The largest of a number over all layers.
+    pub(crate) fn largest(&self, number: impl Fn(&LayerConfig) -> u32) -> u32 {
+        self.layers.iter().map(number).max().unwrap_or_default()
     }
 
     /// Bytes of a layer's KV cache for a token.
-    pub fn kv_bytes_per_token_and_layer(&self) -> u64 {
-        u64::from(self.cache.row_words(self.kv_len())) * 2 * 4
+    pub(crate) fn layer_kv_bytes_per_token(&self, attention: &AttentionConfig) -> u64 {
+        u64::from(self.cache.row_words(attention.kv_len())) * 2 * 4
     }
 
     /// Bytes of the KV cache for a token, over all layers.
     pub fn kv_bytes_per_token(&self) -> u64 {
-        self.layers.len() as u64 * self.kv_bytes_per_token_and_layer()
+        self.attentions().map(|attention| self.layer_kv_bytes_per_token(attention)).sum()
     }
 
-    /// Whether queries, keys and values take a dispatch between projection and attention: a norm or a scale is of many rows of the product.
-    pub(crate) fn has_head_dispatch(&self) -> bool {
-        self.head_norm != HeadNorm::None || self.cache != CacheFormat::F16
+    /// The largest of them.
+    pub fn max_layer_kv_bytes_per_token(&self) -> u64 {
+        self.attentions().map(|attention| self.layer_kv_bytes_per_token(attention)).max().unwrap_or_default()
+    }
+
+    /// Bytes of the states of recurrent layers.
+    pub fn state_bytes(&self) -> u64 {
+        self.layers.iter().flat_map(|layer| layer.mixer.state_lens()).map(|len| u64::from(len) * 4).sum()
+    }
+
+    /// Whether queries, keys and values of a layer take a dispatch between projection and attention: a norm or a scale is of many rows of the
+    /// product, and gates stand between them.
+    pub(crate) fn has_head_dispatch(&self, attention: &AttentionConfig) -> bool {
+        self.head_norm != HeadNorm::None || self.cache != CacheFormat::F16 || attention.is_gated
     }
 
     fn check(&self) -> Result<()> {
-        let HeadShape { heads, head_dim, rope_dim, .. } = self.heads;
         let mut checks = vec![
             ("the embedding length", self.embedding_len, 32, MAX_WIDTH, 32),
-            ("the feed-forward length", self.feed_forward_len, 32, MAX_WIDTH, 32),
             ("the vocabulary", self.vocab, 1, MAX_VOCAB as u32, 1),
             ("the context length", self.trained_context, 1, u32::MAX, 1),
-            ("heads", heads, 1, 1024, 1),
-            ("the head size", head_dim, 8, MAX_HEAD_DIM, 8),
-            ("the attention's width", heads.saturating_mul(head_dim), 32, MAX_WIDTH, 32),
-            ("the rotated part of a head", rope_dim, 2, head_dim, 2),
         ];
-        if let Some(experts) = self.experts {
-            checks.push(("the experts", experts.count, 1, MAX_EXPERTS, 1));
-            checks.push(("the experts of a token", experts.used, 1, experts.count.min(64), 1));
-            checks.push(("the feed-forward length of an expert", experts.feed_forward_len, 32, MAX_WIDTH, 32));
+        for layer in &self.layers {
+            layer.mixer.checks(&mut checks);
+            layer.feed_forward.checks(&mut checks);
         }
         check_ranges(&checks)?;
         let floats = [
@@ -197,8 +436,8 @@ impl ModelConfig {
     }
 }
 
-/// Checks that numbers lie in their ranges: what each is, its value, least, most, and what it is a multiple of.
-pub(super) fn check_ranges(checks: &[(&str, u32, u32, u32, u32)]) -> Result<()> {
+/// Checks that numbers lie in their ranges.
+pub(super) fn check_ranges(checks: &[Check]) -> Result<()> {
     for (what, value, min, max, multiple) in checks {
         if value < min || value > max || !value.is_multiple_of(*multiple) {
             return Err(EngineError::malformed(format!(
@@ -207,147 +446,4 @@ pub(super) fn check_ranges(checks: &[(&str, u32, u32, u32, u32)]) -> Result<()> 
         }
     }
     Ok(())
-}
-
-/// Reads a family's metadata.
-struct Reader<'a> {
-    gguf: &'a Gguf,
-    family: &'a Family,
-}
-
-impl Reader<'_> {
-    fn key(&self, name: &str) -> String {
-        format!("{}.{name}", self.family.name)
-    }
-
-    fn u32(&self, name: &str) -> Option<u32> {
-        self.gguf.metadata.u32(&self.key(name))
-    }
-
-    fn require_u32(&self, name: &str) -> Result<u32> {
-        self.gguf.metadata.require_u32(&self.key(name))
-    }
-
-    fn f32(&self, name: &str) -> Option<f32> {
-        self.gguf.metadata.f32(&self.key(name))
-    }
-
-    fn read(&self) -> Result<ModelConfig> {
-        let family = self.family;
-        let embedding_len = self.require_u32("embedding_length")?;
-        let heads = self.heads(embedding_len)?;
-        let embedding = self
-            .gguf
-            .tensor("token_embd.weight")
-            .ok_or_else(|| EngineError::MissingTensor("token_embd.weight".to_owned()))?;
-        let layer_count = self.require_u32("block_count")?;
-        if layer_count == 0 || layer_count > MAX_LAYERS {
-            return Err(EngineError::malformed(format!("{layer_count} layers, where 1 to {MAX_LAYERS} are supported")));
-        }
-        let experts = self.experts()?;
-        let scale_len = match family.wide_scale_layers {
-            Some(layers) if layers == layer_count => embedding_len / heads.heads,
-            _ => heads.head_dim,
-        };
-        let rope = RopeConfig::from_gguf(self.gguf, family.name, heads.rope_dim)?;
-        let window_rope = match family.window_rope_base {
-            Some(base) => RopeConfig::plain(self.f32("rope.freq_base_swa").unwrap_or(base)),
-            None => rope.clone(),
-        };
-        // Only Granite has factors of its own in the metadata.
-        let factor = |name: &str| self.f32(name).filter(|factor| *factor != 0.0);
-        Ok(ModelConfig {
-            name: self.gguf.metadata.string("general.name").unwrap_or("unnamed model").to_owned(),
-            architecture: family.name,
-            layers: self.layers(layer_count)?,
-            embedding_len,
-            feed_forward_len: match (self.u32("feed_forward_length"), experts) {
-                (Some(len), _) => len,
-                (None, Some(experts)) => experts.feed_forward_len,
-                (None, None) => self.require_u32("feed_forward_length")?,
-            },
-            experts,
-            vocab: u32::try_from(embedding.rows().min(MAX_VOCAB + 1)).unwrap_or(u32::MAX),
-            trained_context: self.require_u32("context_length")?,
-            heads,
-            rope,
-            window_rope,
-            norm_eps: self
-                .f32("attention.layer_norm_rms_epsilon")
-                .ok_or_else(|| EngineError::MissingMetadata(self.key("attention.layer_norm_rms_epsilon")))?,
-            pre_norm: family.pre_norm,
-            post_norm: family.post_norm,
-            cache: CacheFormat::default(),
-            head_norm: family.head_norm,
-            activation: family.activation,
-            embedding_scale: match factor("embedding_scale") {
-                Some(scale) => scale,
-                None if family.embedding_root => (embedding_len as f32).sqrt(),
-                None => 1.0,
-            },
-            residual_scale: factor("residual_scale").unwrap_or(1.0),
-            attention_scale: factor("attention.scale").unwrap_or_else(|| (scale_len as f32).sqrt().recip()),
-            attention_softcap: factor("attn_logit_softcapping"),
-            logit_scale: factor("logit_scale").map_or(1.0, f32::recip),
-            logit_softcap: factor("final_logit_softcapping"),
-        })
-    }
-
-    fn heads(&self, embedding_len: u32) -> Result<HeadShape> {
-        let heads = self.require_u32("attention.head_count")?;
-        let kv_heads = self.u32("attention.head_count_kv").unwrap_or(heads);
-        if heads == 0 || kv_heads == 0 || !heads.is_multiple_of(kv_heads) {
-            return Err(EngineError::malformed(format!("{heads} query heads over {kv_heads} key heads")));
-        }
-        let head_dim = self.u32("attention.key_length").unwrap_or(embedding_len / heads);
-        if self.u32("attention.value_length").is_some_and(|value| value != head_dim) {
-            return Err(EngineError::UnsupportedArchitecture(format!("{} with unequal head sizes", self.family.name)));
-        }
-        let rope_dim = self.u32("rope.dimension_count").unwrap_or(head_dim);
-        Ok(HeadShape { heads, kv_heads, head_dim, rope_dim, rope_half: self.family.rope_half })
-    }
-
-    fn layers(&self, count: u32) -> Result<Vec<LayerConfig>> {
-        let Family { window_pattern, window_rope_base, no_rope_step, name, .. } = *self.family;
-        let window = match (window_pattern, self.u32("attention.sliding_window")) {
-            (Some(_), Some(0)) => return Err(EngineError::malformed("a sliding window of no tokens")),
-            // What Gemma 2 was trained with; its first files do not say.
-            (Some(_), window) => Some(window.unwrap_or(4096)),
-            (None, Some(_)) if name == "olmo2" => {
-                return Err(EngineError::UnsupportedArchitecture("olmo2 with a sliding window (OLMo 3)".to_owned()));
-            }
-            // Families that llama.cpp computes without their window, too.
-            (None, _) => None,
-        };
-        Ok((0..count)
-            .map(|layer| {
-                let is_windowed = window_pattern.is_some_and(|pattern| layer % pattern < pattern - 1);
-                let rope = match no_rope_step {
-                    Some(step) if (layer + 1).is_multiple_of(step) => LayerRope::None,
-                    _ if is_windowed && window_rope_base.is_some() => LayerRope::Window,
-                    _ => LayerRope::Main,
-                };
-                LayerConfig { window: window.filter(|_| is_windowed), rope }
-            })
-            .collect())
-    }
-
-    fn experts(&self) -> Result<Option<ExpertConfig>> {
-        let count = self.u32("expert_count").unwrap_or(0);
-        if count == 0 && !self.family.experts {
-            return Ok(None);
-        }
-        if !self.family.experts && self.family.name != "llama" {
-            return Err(EngineError::UnsupportedArchitecture(format!("{} with experts", self.family.name)));
-        }
-        Ok(Some(ExpertConfig {
-            count,
-            used: self.require_u32("expert_used_count")?,
-            feed_forward_len: match self.u32("expert_feed_forward_length") {
-                Some(len) => len,
-                None => self.require_u32("feed_forward_length")?,
-            },
-            normalise: self.family.normalise_experts,
-        }))
-    }
 }

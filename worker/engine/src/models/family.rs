@@ -22,6 +22,15 @@ pub enum Activation {
     GeluErf,
 }
 
+/// What layers without attention have instead.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Recurrent {
+    /// A gated short convolution.
+    ShortConvolution,
+    /// A gated delta net.
+    DeltaNet,
+}
+
 /// What a family of decoders does its own way.
 #[derive(Debug, Clone, Copy)]
 #[allow(clippy::struct_excessive_bools, reason = "each is a fact of its own, and all are named where they are given")]
@@ -38,11 +47,19 @@ pub(super) struct Family {
     pub(super) activation: Activation,
     /// The embedding is scaled by the root of its width.
     pub(super) embedding_root: bool,
-    /// All layers but each so-manieth see only a window.
+    /// Layers without attention, in hybrids.
+    pub(super) recurrent: Option<Recurrent>,
+    /// Attention has gates for its output.
+    pub(super) is_gated: bool,
+    /// The tensor of the norm before a feed-forward part, without layer and `.weight`.
+    pub(super) feed_forward_norm: &'static str,
+    /// The tensor of the norm before the output head, without `.weight`.
+    pub(super) output_norm: &'static str,
+    /// All layers but every n-th see only a window.
     pub(super) window_pattern: Option<u32>,
     /// Base of RoPE in layers with a window, where it is not that of the others.
     pub(super) window_rope_base: Option<f32>,
-    /// Each so-manieth layer has no RoPE.
+    /// Every n-th layer has no RoPE.
     pub(super) no_rope_step: Option<u32>,
     /// The number of layers of the one size whose attention is scaled by width / heads instead of the head size.
     pub(super) wide_scale_layers: Option<u32>,
@@ -60,6 +77,10 @@ const LLAMA: Family = Family {
     head_norm: HeadNorm::None,
     activation: Activation::Silu,
     embedding_root: false,
+    recurrent: None,
+    is_gated: false,
+    feed_forward_norm: "ffn_norm",
+    output_norm: "output_norm",
     window_pattern: None,
     window_rope_base: None,
     no_rope_step: None,
@@ -94,5 +115,19 @@ pub(super) const FAMILIES: &[Family] = &[
         ..GEMMA2
     },
     Family { name: "olmo2", pre_norm: false, post_norm: true, head_norm: HeadNorm::Row, ..QWEN2 },
+    Family {
+        name: "lfm2",
+        head_norm: HeadNorm::Head,
+        recurrent: Some(Recurrent::ShortConvolution),
+        output_norm: "token_embd_norm",
+        ..QWEN2
+    },
+    Family {
+        name: "qwen35",
+        recurrent: Some(Recurrent::DeltaNet),
+        is_gated: true,
+        feed_forward_norm: "post_attention_norm",
+        ..QWEN3
+    },
     Family { name: "olmoe", head_norm: HeadNorm::Row, experts: true, normalise_experts: false, ..QWEN2 },
 ];

@@ -7,15 +7,19 @@ mod encoder;
 mod family;
 mod plan;
 mod planner;
+mod reader;
 mod rope;
 
 pub use cache::CacheFormat;
-pub use config::{ExpertConfig, HeadShape, LayerConfig, LayerRope, ModelConfig};
+pub use config::{
+    AttentionConfig, DeltaNetConfig, ExpertConfig, FeedForwardConfig, HeadShape, LayerConfig, LayerRope, MixerConfig,
+    ModelConfig, ShortConvolutionConfig,
+};
 pub use encoder::{EncoderConfig, EncoderLayerPlan, EncoderPlan, NormPlan, Pooling, UpPlan};
 pub use family::{Activation, HeadNorm};
 pub use plan::{
-    FeedForwardPlan, GateUpPlan, LayerPlan, MatrixId, MatrixPlan, ModelPlan, Product, Segment, VectorId, VectorPlan,
-    WeightPlan,
+    AttentionPlan, DeltaNetPlan, FeedForwardPlan, GateUpPlan, LayerPlan, MatrixId, MatrixPlan, MixerPlan, ModelPlan,
+    Product, Segment, ShortConvolutionPlan, VectorId, VectorPlan, WeightPlan,
 };
 pub(crate) use rope::rope_angles;
 pub use rope::{ROPE_FREQUENCIES, ROPE_LONG, ROPE_SHORT, RopeConfig, Yarn};

@@ -1,11 +1,13 @@
 //! Which tensors a decoder consists of, which of them are stacked into one matrix, and which are split.
 
-use super::planner::Planner;
+use super::config::{
+    AttentionConfig, DeltaNetConfig, ExpertConfig, FeedForwardConfig, MixerConfig, ModelConfig, ShortConvolutionConfig,
+};
+use super::family::HeadNorm;
+use super::planner::{Planner, SPLIT_ROWS};
 use super::rope::{ROPE_FREQUENCIES, ROPE_LONG, ROPE_SHORT};
-use super::{ExpertConfig, HeadNorm, ModelConfig};
 use crate::error::{EngineError, Result};
-use crate::gguf::{Gguf, TensorType};
-use crate::runtime::stream_bytes;
+use crate::gguf::{Gguf, TensorType, stream_bytes};
 
 /// A run of a tensor's rows.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -109,26 +111,72 @@ pub enum FeedForwardPlan {
     },
 }
 
-/// A decoder layer.
+/// The tensors of attention.
 #[derive(Debug, Clone, PartialEq)]
-pub struct LayerPlan {
-    /// RMS norm before attention.
-    pub attention_norm: Option<VectorId>,
+pub struct AttentionPlan {
     /// Query, key and value projections.
     pub qkv: Product,
     /// Their biases.
     pub qkv_bias: Option<VectorId>,
     /// RMS norms of queries and keys.
     pub head_norms: Option<(VectorId, VectorId)>,
-    /// Output projection of the attention.
-    pub attention_output: Product,
+    /// Output projection.
+    pub output: Product,
     /// Its bias.
-    pub attention_output_bias: Option<VectorId>,
-    /// RMS norm after attention.
-    pub attention_post_norm: Option<VectorId>,
-    /// RMS norm before the feed-forward layer.
+    pub output_bias: Option<VectorId>,
+}
+
+/// The tensors of a gated short convolution.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ShortConvolutionPlan {
+    /// Gates of its input and of its output, and the input: `channels` rows each.
+    pub input: Product,
+    /// Weights: `[channels][taps]`.
+    pub taps: VectorId,
+    /// Output projection.
+    pub output: Product,
+}
+
+/// The tensors of a gated delta net.
+#[derive(Debug, Clone, PartialEq)]
+pub struct DeltaNetPlan {
+    /// Queries, keys and values, gates of the output, factors of the update, and exponents of the decay.
+    pub input: Product,
+    /// Weights of the convolution: `[channels][taps]`.
+    pub taps: VectorId,
+    /// Bias of the decay's exponents: `[value_heads]`.
+    pub decay_bias: VectorId,
+    /// Factor of them: `[value_heads]`.
+    pub decay: VectorId,
+    /// Norm of the output of a head: `[head_dim]`.
+    pub norm: VectorId,
+    /// Output projection.
+    pub output: Product,
+}
+
+/// The tensors of what mixes tokens.
+#[derive(Debug, Clone, PartialEq)]
+pub enum MixerPlan {
+    /// Attention.
+    Attention(AttentionPlan),
+    /// Gated short convolution.
+    ShortConvolution(ShortConvolutionPlan),
+    /// Gated delta net.
+    DeltaNet(DeltaNetPlan),
+}
+
+/// A decoder layer.
+#[derive(Debug, Clone, PartialEq)]
+pub struct LayerPlan {
+    /// RMS norm before the mixer.
+    pub mixer_norm: Option<VectorId>,
+    /// What mixes tokens.
+    pub mixer: MixerPlan,
+    /// RMS norm after it.
+    pub mixer_post_norm: Option<VectorId>,
+    /// RMS norm before the feed-forward part.
     pub feed_forward_norm: Option<VectorId>,
-    /// Feed-forward layer.
+    /// Feed-forward part.
     pub feed_forward: FeedForwardPlan,
     /// RMS norm after it.
     pub feed_forward_post_norm: Option<VectorId>,
@@ -141,6 +189,8 @@ pub struct WeightPlan {
     pub matrices: Vec<MatrixPlan>,
     /// Every vector.
     pub vectors: Vec<VectorPlan>,
+    /// Tensors that are not needed.
+    pub ignored: Vec<String>,
 }
 
 impl WeightPlan {
@@ -182,15 +232,18 @@ impl ModelPlan {
         let layers = (0..config.layers.len())
             .map(|layer| LayerPlanner { planner: &mut planner, config, layer }.plan())
             .collect::<Result<_>>()?;
+        for layer in 0..config.drafting_layers as usize {
+            planner.ignore(&format!("blk.{}.", config.layers.len() + layer));
+        }
         let embedding = planner.matrix("token_embd.weight".to_owned(), config.vocab, width)?;
         let output = if planner.has("output.weight") {
             planner.matrix("output.weight".to_owned(), config.vocab, width)?
         } else {
             embedding.clone()
         };
-        let output_norm = planner.vector("output_norm.weight".to_owned(), width)?;
+        let output_norm = planner.vector(format!("{}.weight", config.output_norm), width)?;
         for name in [ROPE_FREQUENCIES, ROPE_LONG, ROPE_SHORT] {
-            planner.host_vector(name, config.heads.rope_dim / 2)?;
+            planner.host_vector(name, config.rope_dim / 2)?;
         }
         planner.check_complete(config.architecture)?;
         Ok(Self { weights: planner.weights, embedding, layers, output_norm, output })
@@ -213,63 +266,107 @@ impl LayerPlanner<'_, '_> {
     }
 
     fn plan(mut self) -> Result<LayerPlan> {
-        let config = self.config;
-        let (width, attention, kv) = (config.embedding_len, config.attention_len(), config.kv_len());
+        let (config, layer) = (self.config, self.config.layers[self.layer]);
+        let width = config.embedding_len;
         let norm = |this: &mut Self, wanted: bool, part: &str| {
             wanted.then(|| this.planner.vector(this.weight(part), width)).transpose()
         };
         Ok(LayerPlan {
-            attention_norm: norm(&mut self, config.pre_norm, "attn_norm")?,
-            qkv: self.qkv(attention, kv)?,
-            qkv_bias: self.qkv_bias(attention, kv)?,
-            head_norms: self.head_norms()?,
-            attention_output: self.planner.matrix(self.weight("attn_output"), width, attention)?,
-            attention_output_bias: self.planner.optional_vector(self.name("attn_output.bias"), width)?,
-            attention_post_norm: norm(&mut self, config.post_norm, "post_attention_norm")?,
-            feed_forward_norm: norm(&mut self, config.pre_norm, "ffn_norm")?,
-            feed_forward: match config.experts {
-                Some(experts) => self.experts(experts)?,
-                None => self.dense(config.feed_forward_len)?,
+            mixer_norm: norm(&mut self, config.pre_norm, "attn_norm")?,
+            mixer: match &layer.mixer {
+                MixerConfig::Attention(attention) => MixerPlan::Attention(self.attention(attention)?),
+                MixerConfig::ShortConvolution(convolution) => {
+                    MixerPlan::ShortConvolution(self.short_convolution(*convolution)?)
+                }
+                MixerConfig::DeltaNet(net) => MixerPlan::DeltaNet(self.delta_net(net)?),
+            },
+            mixer_post_norm: norm(&mut self, config.post_norm, "post_attention_norm")?,
+            feed_forward_norm: norm(&mut self, config.pre_norm, config.feed_forward_norm)?,
+            feed_forward: match layer.feed_forward {
+                FeedForwardConfig::Experts(experts) => self.experts(experts)?,
+                FeedForwardConfig::Dense(len) => self.dense(len)?,
             },
             feed_forward_post_norm: norm(&mut self, config.post_norm, "post_ffw_norm")?,
         })
     }
 
+    fn attention(&mut self, attention: &AttentionConfig) -> Result<AttentionPlan> {
+        let width = self.config.embedding_len;
+        Ok(AttentionPlan {
+            qkv: self.qkv(attention)?,
+            qkv_bias: self.qkv_bias(attention)?,
+            head_norms: self.head_norms(attention)?,
+            output: self.planner.matrix(self.weight("attn_output"), width, attention.output_len())?,
+            output_bias: self.planner.optional_vector(self.name("attn_output.bias"), width)?,
+        })
+    }
+
+    fn short_convolution(&mut self, convolution: ShortConvolutionConfig) -> Result<ShortConvolutionPlan> {
+        let (width, ShortConvolutionConfig { channels, taps }) = (self.config.embedding_len, convolution);
+        Ok(ShortConvolutionPlan {
+            input: self.planner.matrix(self.weight("shortconv.in_proj"), 3 * channels, width)?,
+            taps: self.planner.table(self.weight("shortconv.conv"), channels, taps)?,
+            output: self.planner.matrix(self.weight("shortconv.out_proj"), width, channels)?,
+        })
+    }
+
+    fn delta_net(&mut self, net: &DeltaNetConfig) -> Result<DeltaNetPlan> {
+        let width = self.config.embedding_len;
+        let parts = [
+            ("attn_qkv", net.channels()),
+            ("attn_gate", net.value_len()),
+            ("ssm_beta", net.value_heads),
+            ("ssm_alpha", net.value_heads),
+        ];
+        let segments = parts.map(|(part, rows)| self.planner.segment(self.weight(part), rows, width));
+        let segments = segments.into_iter().collect::<Result<Vec<_>>>()?;
+        Ok(DeltaNetPlan {
+            input: self.planner.stack(&segments, width, SPLIT_ROWS)?,
+            taps: self.planner.table(self.weight("ssm_conv1d"), net.channels(), net.taps)?,
+            decay_bias: self.planner.vector(self.name("ssm_dt.bias"), net.value_heads)?,
+            decay: self.planner.vector(self.name("ssm_a"), net.value_heads)?,
+            norm: self.planner.vector(self.weight("ssm_norm"), net.head_dim)?,
+            output: self.planner.matrix(self.weight("ssm_out"), width, net.value_len())?,
+        })
+    }
+
     /// Query, key and value, which Phi 3 keeps in one tensor.
-    fn qkv(&mut self, attention: u32, kv: u32) -> Result<Product> {
+    fn qkv(&mut self, attention: &AttentionConfig) -> Result<Product> {
         let width = self.config.embedding_len;
         let fused = self.weight("attn_qkv");
         let segments = if self.planner.has(&fused) {
-            vec![self.planner.segment(fused, attention + 2 * kv, width)?]
+            vec![self.planner.segment(fused, attention.qkv_rows(), width)?]
         } else {
-            let parts = [("attn_q", attention), ("attn_k", kv), ("attn_v", kv)];
+            let (query, kv) = (attention.query_rows(), attention.kv_len());
+            let parts = [("attn_q", query), ("attn_k", kv), ("attn_v", kv)];
             let mut segments = Vec::new();
             for (part, rows) in parts {
                 segments.push(self.planner.segment(self.weight(part), rows, width)?);
             }
             segments
         };
-        self.planner.stack(&segments, width, self.config.heads.head_dim)
+        self.planner.stack(&segments, width, attention.heads.head_dim)
     }
 
-    fn qkv_bias(&mut self, attention: u32, kv: u32) -> Result<Option<VectorId>> {
+    fn qkv_bias(&mut self, attention: &AttentionConfig) -> Result<Option<VectorId>> {
         let fused = self.name("attn_qkv.bias");
         if self.planner.has(&fused) {
-            return self.planner.vector(fused, attention + 2 * kv).map(Some);
+            return self.planner.vector(fused, attention.qkv_rows()).map(Some);
         }
         if !self.planner.has(&self.name("attn_q.bias")) {
             return Ok(None);
         }
-        let parts = [("attn_q.bias", attention), ("attn_k.bias", kv), ("attn_v.bias", kv)];
+        let (query, kv) = (attention.query_rows(), attention.kv_len());
+        let parts = [("attn_q.bias", query), ("attn_k.bias", kv), ("attn_v.bias", kv)];
         let parts = parts.map(|(part, len)| (self.name(part), len));
         self.planner.vectors_of(&parts).map(Some)
     }
 
-    fn head_norms(&mut self) -> Result<Option<(VectorId, VectorId)>> {
+    fn head_norms(&mut self, attention: &AttentionConfig) -> Result<Option<(VectorId, VectorId)>> {
         let lens = match self.config.head_norm {
             HeadNorm::None => return Ok(None),
-            HeadNorm::Head => [self.config.heads.head_dim; 2],
-            HeadNorm::Row => [self.config.attention_len(), self.config.kv_len()],
+            HeadNorm::Head => [attention.heads.head_dim; 2],
+            HeadNorm::Row => [attention.output_len(), attention.kv_len()],
         };
         let query = self.planner.vector(self.weight("attn_q_norm"), lens[0])?;
         let key = self.planner.vector(self.weight("attn_k_norm"), lens[1])?;

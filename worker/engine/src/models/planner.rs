@@ -4,9 +4,7 @@ use std::collections::HashSet;
 
 use super::plan::{GateUpPlan, MatrixId, MatrixPlan, Product, Segment, VectorId, VectorPlan, WeightPlan};
 use crate::error::{EngineError, Result};
-use crate::gguf::{Gguf, TensorType};
-use crate::kernels::format_name;
-use crate::runtime::stream_bytes;
+use crate::gguf::{Gguf, TensorType, stream_bytes};
 
 /// Rows that a split may fall between: so many rows fill whole words in every format.
 pub(super) const SPLIT_ROWS: u32 = 8;
@@ -23,7 +21,7 @@ impl<'a> Planner<'a> {
     /// # Errors
     /// A tensor in a format that has no kernels: first of all, so that this is what such a file is refused for.
     pub(super) fn new(gguf: &'a Gguf, max_binding_bytes: u64) -> Result<Self> {
-        match gguf.tensors.iter().find(|tensor| format_name(tensor.tensor_type).is_none()) {
+        match gguf.tensors.iter().find(|tensor| matches!(tensor.tensor_type, TensorType::Other(_))) {
             None => Ok(Self { gguf, max_binding_bytes, weights: WeightPlan::default(), known: HashSet::new() }),
             Some(tensor) => {
                 Err(EngineError::UnsupportedFormat { tensor: tensor.name.clone(), format: tensor.tensor_type })
@@ -48,13 +46,36 @@ impl<'a> Planner<'a> {
     /// Several vectors one after the other.
     pub(super) fn vectors_of(&mut self, parts: &[(String, u32)]) -> Result<VectorId> {
         for (name, len) in parts {
-            let tensor_type = self.checked(name, 1, *len)?;
-            if tensor_type != TensorType::F32 {
-                return Err(EngineError::UnsupportedFormat { tensor: name.clone(), format: tensor_type });
-            }
+            self.floats(name, 1, *len)?;
         }
-        self.weights.vectors.push(VectorPlan { tensors: parts.to_vec() });
-        Ok(VectorId(self.weights.vectors.len() - 1))
+        Ok(self.add_vector(parts.to_vec()))
+    }
+
+    /// A table of floats that kernels read as one vector, row by row.
+    pub(super) fn table(&mut self, name: String, rows: u32, cols: u32) -> Result<VectorId> {
+        self.floats(&name, rows, cols)?;
+        Ok(self.add_vector(vec![(name, rows * cols)]))
+    }
+
+    /// Checks that a tensor has this shape and is of floats.
+    fn floats(&mut self, name: &str, rows: u32, cols: u32) -> Result<()> {
+        match self.checked(name, rows, cols)? {
+            TensorType::F32 => Ok(()),
+            format => Err(EngineError::UnsupportedFormat { tensor: name.to_owned(), format }),
+        }
+    }
+
+    fn add_vector(&mut self, tensors: Vec<(String, u32)>) -> VectorId {
+        self.weights.vectors.push(VectorPlan { tensors });
+        VectorId(self.weights.vectors.len() - 1)
+    }
+
+    /// Leaves out the tensors whose names begin so.
+    pub(super) fn ignore(&mut self, prefix: &str) {
+        let names = self.gguf.tensors.iter().map(|tensor| &tensor.name).filter(|name| name.starts_with(prefix));
+        let names: Vec<String> = names.cloned().collect();
+        self.known.extend(names.iter().cloned());
+        self.weights.ignored.extend(names);
     }
 
     /// A vector that stays on the host.

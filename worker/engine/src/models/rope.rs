@@ -119,7 +119,7 @@ pub(crate) fn rope_angles(
         .get(ROPE_FREQUENCIES)
         .or_else(|| host.get(if is_long { ROPE_LONG } else { ROPE_SHORT }))
         .map(Vec::as_slice);
-    let rope_dim = config.heads.rope_dim;
+    let rope_dim = config.rope_dim;
     let window = (config.window_rope != config.rope).then(|| config.window_rope.angles(rope_dim, context, None));
     (config.rope.angles(rope_dim, context, divisors), window)
 }

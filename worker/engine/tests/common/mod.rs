@@ -12,10 +12,11 @@ mod notes;
 
 pub use notes::note;
 use parlance_engine::EngineError;
+use parlance_engine::gguf::dequantize::dequantize;
 use parlance_engine::gguf::{TensorType, Value, Writer};
-pub use parlance_engine::reference::random::Random;
+pub use parlance_engine::kernels::random::Random;
 #[cfg(not(target_family = "wasm"))]
-use parlance_engine::runtime::Threads;
+use parlance_engine::runtime::NativeThreads;
 use parlance_engine::runtime::{Cpu, Device, Gpu, GpuOptions, Source};
 
 /// Makes tests of async functions of the file: native ones, and ones that run in a browser's worker.
@@ -108,7 +109,7 @@ impl On {
             Self::Gpu(options) => device(options).await.into(),
             Self::Cpu => Cpu::blocking().into(),
             #[cfg(not(target_family = "wasm"))]
-            Self::Threads => Cpu::blocking().with_crew(std::sync::Arc::new(Threads::start(2, 0))).into(),
+            Self::Threads => Cpu::blocking().with_threads(std::sync::Arc::new(NativeThreads::start(2, 0))).into(),
         }
     }
 }
@@ -145,14 +146,14 @@ pub fn assert_close(actual: &[f32], expected: &[f32], tolerance: f32, what: &str
 }
 
 /// A model whose weights follow from their places, see `fixtures/make_architectures.py`.
-#[derive(serde::Deserialize)]
+#[derive(Clone, serde::Deserialize)]
 pub struct Described {
     pub name: String,
     pub metadata: Vec<(String, String, serde_json::Value)>,
     pub tensors: Vec<DescribedTensor>,
 }
 
-#[derive(serde::Deserialize)]
+#[derive(Clone, serde::Deserialize)]
 pub struct DescribedTensor {
     name: String,
     shape: Vec<u64>,
@@ -160,12 +161,39 @@ pub struct DescribedTensor {
     kind: String,
     offset: f32,
     scale: f32,
+    /// Weights that are not made up.
+    #[serde(skip)]
+    given: Option<Vec<f32>>,
 }
 
 /// The bytes of a described model's file, with `more` metadata.
 pub fn describe(model: &Described, more: &[(String, String, serde_json::Value)]) -> Vec<u8> {
     let mut parts = describe_parts(model, more, 1);
     parts.remove(0)
+}
+
+impl Described {
+    /// Names of the tensors.
+    pub fn tensor_names(&self) -> impl Iterator<Item = &str> {
+        self.tensors.iter().map(|tensor| tensor.name.as_str())
+    }
+
+    /// The same model with one tensor's weights changed by `change`, which is given them as floats with their columns.
+    pub fn with_changed_tensor(&self, name: &str, change: fn(&mut [f32], usize)) -> Self {
+        let mut changed = self.clone();
+        for (index, tensor) in (0u64..).zip(&mut changed.tensors).filter(|(_, tensor)| tensor.name == name) {
+            let kind = kind_of(tensor);
+            let mut floats = dequantize(kind, &described_weights(index, tensor, kind)).unwrap();
+            change(&mut floats, tensor.shape[0] as usize);
+            tensor.given = Some(floats);
+            "F32".clone_into(&mut tensor.kind);
+        }
+        changed
+    }
+}
+
+fn kind_of(tensor: &DescribedTensor) -> TensorType {
+    TensorType::supported().find(|kind| kind.name() == tensor.kind).unwrap()
 }
 
 /// The file of one of the tiny models that `fixtures/make_architectures.py` describes: for what a real model would show no better.
@@ -194,8 +222,6 @@ pub fn describe_parts(model: &Described, more: &[(String, String, serde_json::Va
                 .metadata("split.no", &Value::Unsigned(number as u64))
                 .metadata("split.count", &Value::Unsigned(count as u64));
         }
-        let kind_of =
-            |tensor: &DescribedTensor| TensorType::supported().find(|kind| kind.name() == tensor.kind).unwrap();
         for (_, tensor) in tensors {
             writer.tensor(&tensor.name, kind_of(tensor), &tensor.shape);
         }
@@ -223,8 +249,11 @@ fn described_value(kind: &str, value: &serde_json::Value) -> Value {
     }
 }
 
-/// The twin of `weights` in the script.
+/// The same as `weights` in the script.
 fn described_weights(index: u64, tensor: &DescribedTensor, kind: TensorType) -> Vec<u8> {
+    if let Some(floats) = &tensor.given {
+        return floats.iter().flat_map(|value| value.to_le_bytes()).collect();
+    }
     let count = tensor.shape.iter().product::<u64>() as usize;
     let seed = (index + 1) << 32;
     let floats = |offset: f32, scale: f32| {

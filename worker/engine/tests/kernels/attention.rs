@@ -1,17 +1,18 @@
 //! `attention.wgsl`, `attention_batch.wgsl` and `attention_merge.wgsl`.
 
+use parlance_engine::kernels;
+use parlance_engine::kernels::attention::cache::{from_cache, into_cache};
 use parlance_engine::kernels::attention::{Attention, AttentionLayout, has_cooperative_layout};
-use parlance_engine::models::CacheFormat;
-use parlance_engine::reference;
-use parlance_engine::reference::cache::{from_cache, into_cache};
-use parlance_engine::runtime::{Binding, Dispatch};
+use parlance_engine::models::{CacheFormat, HeadShape};
+use parlance_engine::runtime::Dispatch;
 
-use crate::common::{Random, assert_close, devices};
+use crate::common::{Random, assert_close, devices, plain_device};
 use crate::heads::{from_cache_order, head_shapes};
 use crate::{gpu_tests, read, run, state};
 
 gpu_tests! {
     attention_matches_over_tiles_splits_and_windows,
+    gates_multiply_what_attention_gives,
 }
 
 /// What an attention may see, cap and split.
@@ -114,20 +115,41 @@ async fn attention_matches_over_tiles_splits_and_windows() {
             let parts = gpu.storage_buffer("parts", tokens as u64 * attention.split_len() * 4);
             let state = state(&gpu, position as u32, tokens as u32, 0);
             let bindings = [
-                (0, Binding::Uniform(&state)),
-                (1, Binding::Read(&gpu.storage_buffer_with("q", &q))),
-                (2, Binding::Read(&gpu.storage_buffer_with("kv", &cache))),
-                (3, Binding::Write(if case.splits > 1 { &parts } else { &y })),
+                ("state", &state),
+                ("q", &gpu.storage_buffer_with("q", &q)),
+                ("kv", &gpu.storage_buffer_with("kv", &cache)),
+                ("y", if case.splits > 1 { &parts } else { &y }),
             ];
             let [grid, merge_grid] = attention.grids();
             let mut dispatches = vec![Dispatch::new(&gpu, &attention.shader(), &bindings, grid)];
             if case.splits > 1 {
-                let bindings = [(0, Binding::Uniform(&state)), (1, Binding::Read(&parts)), (2, Binding::Write(&y))];
+                let bindings = [("state", &state), ("parts", &parts), ("y", &y)];
                 dispatches.push(Dispatch::new(&gpu, &attention.merge_shader(), &bindings, merge_grid));
             }
             run(&gpu, &dispatches, tokens as u32);
-            let expected = reference::attention::attention(&q, &keys, &values, position, &attention);
+            let expected = kernels::attention::reference::attention(&q, &keys, &values, position, &attention);
             assert_close(&read(&gpu, &y, q.len()).await, &expected, tolerance, &format!("{attention:?} at {position}"));
         }
     }
+}
+
+async fn gates_multiply_what_attention_gives() {
+    let gpu = plain_device().await;
+    let mut random = Random(34);
+    let heads = HeadShape { heads: 3, kv_heads: 1, head_dim: 24, rope_dim: 24, rope_half: true };
+    let (tokens, len, row_len) = (5usize, 72usize, 200u32);
+    let (x, rows) = (random.floats(tokens * len), random.floats(tokens * row_len as usize));
+    let expected: Vec<f32> = (0..tokens * len)
+        .map(|i| {
+            let (token, head, element) = (i / len, i % len / 24, i % 24);
+            let gate = f64::from(rows[token * row_len as usize + (2 * head + 1) * 24 + element]);
+            (f64::from(x[i]) / (1.0 + (-gate).exp())) as f32
+        })
+        .collect();
+    let y = gpu.storage_buffer_with("y", &x);
+    let buffers =
+        [("state", &state(&gpu, 0, tokens as u32, 0)), ("rows", &gpu.storage_buffer_with("rows", &rows)), ("y", &y)];
+    let (shader, grid) = kernels::attention::gate::attention_gate(&heads, row_len);
+    run(&gpu, &[Dispatch::new(&gpu, &shader, &buffers, grid)], tokens as u32);
+    assert_close(&read(&gpu, &y, expected.len()).await, &expected, 1e-5, "gates");
 }

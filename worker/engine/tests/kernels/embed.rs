@@ -1,10 +1,11 @@
 //! `embed.wgsl`.
 
 use parlance_engine::gguf::TensorType;
+use parlance_engine::gguf::dequantize::dequantize;
+use parlance_engine::kernels;
+use parlance_engine::kernels::Grid;
 use parlance_engine::kernels::embed::Embed;
-use parlance_engine::reference;
-use parlance_engine::reference::dequantize::dequantize;
-use parlance_engine::runtime::{Binding, Dispatch, Grid, Matrix};
+use parlance_engine::runtime::{Dispatch, Matrix};
 
 use crate::common::{Random, note, plain_device};
 use crate::{gpu_tests, read, run, state};
@@ -25,17 +26,17 @@ async fn embed_is_bit_exact_in_every_format() {
         let id_buffer = gpu.storage_buffer_with("ids", &ids);
         let x = gpu.storage_buffer("x", (ids.len() * cols * 4) as u64);
         let bindings = [
-            (0, Binding::Uniform(&state(&gpu, 0, ids.len() as u32, 0))),
-            (1, Binding::Read(&table.quants)),
-            (2, Binding::Read(&table.scales)),
-            (3, Binding::Read(&id_buffer)),
-            (4, Binding::Write(&x)),
+            ("state", &state(&gpu, 0, ids.len() as u32, 0)),
+            ("quants", &table.quants),
+            ("scales", &table.scales),
+            ("ids", &id_buffer),
+            ("x", &x),
         ];
         let embed = Embed { tensor_type, first_row: 0, rows: vocab as u32, cols: cols as u32, scale: 1.0, adds: false };
         let shader = embed.shader().unwrap();
         run(&gpu, &[Dispatch::new(&gpu, &shader, &bindings, Grid::TokensInX)], ids.len() as u32);
         let weights = dequantize(tensor_type, &bytes).unwrap();
-        let expected = reference::embed::embed(&weights, cols, &ids, 1.0);
+        let expected = kernels::embed::reference::embed(&weights, cols, &ids, 1.0);
         assert_eq!(read::<f32>(&gpu, &x, expected.len()).await, expected, "{tensor_type}");
         note("formats", &[tensor_type.name(), "", "", "", "bit for bit", "", ""]);
     }
@@ -49,16 +50,16 @@ async fn embed_adds_only_its_part_of_the_table() {
     let id_buffer = gpu.storage_buffer_with("ids", &ids);
     let x = gpu.storage_buffer_with("x", &[9.0f32; 4 * 32]);
     let bindings = [
-        (0, Binding::Uniform(&state(&gpu, 0, 4, 0))),
-        (1, Binding::Read(&table.quants)),
-        (2, Binding::Read(&table.scales)),
-        (3, Binding::Read(&id_buffer)),
-        (4, Binding::Write(&x)),
+        ("state", &state(&gpu, 0, 4, 0)),
+        ("quants", &table.quants),
+        ("scales", &table.scales),
+        ("ids", &id_buffer),
+        ("x", &x),
     ];
     let embed = Embed { tensor_type: TensorType::F32, first_row: 5, rows: 3, cols: 32, scale: 2.0, adds: true };
     run(&gpu, &[Dispatch::new(&gpu, &embed.shader().unwrap(), &bindings, Grid::TokensInX)], 4);
     let weights = dequantize(TensorType::F32, &bytes).unwrap();
-    let mut expected = reference::embed::embed(&weights, 32, &[0, 0, 2, 0], 2.0);
+    let mut expected = kernels::embed::reference::embed(&weights, 32, &[0, 0, 2, 0], 2.0);
     for value in &mut expected {
         *value += 9.0;
     }

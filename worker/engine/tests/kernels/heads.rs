@@ -1,12 +1,13 @@
-//! Queries, keys and values: `epilogues/qkv.wgsl` and `head_norm.wgsl`.
+//! Queries, keys and values: `epilogues/qkv.wgsl` and `HeadNormKernel.wgsl`.
 
 use parlance_engine::gguf::TensorType;
+use parlance_engine::kernels;
+use parlance_engine::kernels::Grid;
+use parlance_engine::kernels::attention::cache::{from_cache, in_cache_order};
 use parlance_engine::kernels::linear::Epilogue;
-use parlance_engine::kernels::norm::head_norm;
+use parlance_engine::kernels::norm::HeadNormKernel;
 use parlance_engine::models::{CacheFormat, HeadNorm, HeadShape, RopeConfig};
-use parlance_engine::reference;
-use parlance_engine::reference::cache::{from_cache, in_cache_order};
-use parlance_engine::runtime::{Binding, Dispatch, Gpu, Grid};
+use parlance_engine::runtime::{Dispatch, Gpu};
 
 use crate::common::{Random, assert_close, plain_device};
 use crate::linear::{Case, EPS, layouts};
@@ -51,7 +52,7 @@ async fn linear_turns_queries_and_appends_keys_and_values() {
         let q = gpu.storage_buffer("q", (tokens * q_rows * 4) as u64);
         let kv = gpu.storage_buffer("kv", (value_offset * 8) as u64);
         let rope_buffer = gpu.storage_buffer_with("rope", &angles);
-        let outputs = [(5, Binding::Write(&q)), (6, Binding::Write(&kv)), (7, Binding::Read(&rope_buffer))];
+        let outputs = [("y", &q), ("kv", &kv), ("rope", &rope_buffer)];
         let epilogue = Epilogue::Qkv { heads: shape, value_offset: value_offset as u32 };
         let state = state(gpu, position as u32, tokens as u32, 0);
         let dispatch = case.dispatch(gpu, tuning, true, epilogue, &outputs, &state);
@@ -68,12 +69,14 @@ async fn heads_are_normed_turned_and_cached() {
     let gpu = plain_device().await;
     let mut random = Random(13);
     let kinds = [
-        (HeadNorm::Head, CacheFormat::F16),
-        (HeadNorm::Row, CacheFormat::F16),
-        (HeadNorm::None, CacheFormat::Q8),
-        (HeadNorm::Row, CacheFormat::Q8),
+        (HeadNorm::Head, CacheFormat::F16, false),
+        (HeadNorm::Head, CacheFormat::F16, true),
+        (HeadNorm::Row, CacheFormat::F16, false),
+        (HeadNorm::None, CacheFormat::Q8, false),
+        (HeadNorm::None, CacheFormat::Q8, true),
+        (HeadNorm::Row, CacheFormat::Q8, false),
     ];
-    for (shape, (kind, format)) in head_shapes().into_iter().flat_map(|s| kinds.map(|kind| (s, kind))) {
+    for (shape, (kind, format, gated)) in head_shapes().into_iter().flat_map(|s| kinds.map(|kind| (s, kind))) {
         let format = format.for_heads(&shape);
         let (position, tokens, context) = (5usize, 3usize, 12usize);
         let dim = shape.head_dim as usize;
@@ -89,33 +92,38 @@ async fn heads_are_normed_turned_and_cached() {
         let (query_norm, key_norm) =
             (gpu.storage_buffer_with("query norm", &norms[0]), gpu.storage_buffer_with("key norm", &norms[1]));
         let state = state(&gpu, position as u32, tokens as u32, 0);
-        let input = gpu.storage_buffer_with("projected", &projected);
+        let input = if gated { with_gates(&projected, &shape) } else { projected.clone() };
+        let input = gpu.storage_buffer_with("projected", &input);
         let rope = gpu.storage_buffer_with("rope", &angles);
-        let mut bindings = vec![
-            (0, Binding::Uniform(&state)),
-            (1, Binding::Read(&input)),
-            (5, Binding::Write(&q)),
-            (6, Binding::Write(&kv)),
-            (7, Binding::Read(&rope)),
-        ];
+        let mut bindings = vec![("state", &state), ("projected", &input), ("y", &q), ("kv", &kv), ("rope", &rope)];
         if kind != HeadNorm::None {
-            bindings.extend([(2, Binding::Read(&query_norm)), (3, Binding::Read(&key_norm))]);
+            bindings.extend([("query_norm", &query_norm), ("key_norm", &key_norm)]);
         }
-        let shader = head_norm(kind, &shape, format, value_offset as u32, EPS);
+        let kernel =
+            HeadNormKernel { kind, heads: shape, gated, cache: format, value_offset: value_offset as u32, eps: EPS };
         let grid = Grid::TokensInY { x: shape.heads + 2 * shape.kv_heads, z: 1 };
-        run(&gpu, &[Dispatch::new(&gpu, &shader, &bindings, grid)], tokens as u32);
+        run(&gpu, &[Dispatch::new(&gpu, &kernel.shader(), &bindings, grid)], tokens as u32);
 
         let mut y = projected;
         for row in y.chunks_exact_mut(row).filter(|_| kind != HeadNorm::None) {
             for (part, norm) in [(0..q_len, &norms[0]), (q_len..q_len + kv_len, &norms[1])] {
-                let normed = reference::linear::rms_norm(&row[part.clone()], norm, EPS);
+                let normed = kernels::linear::reference::rms_norm(&row[part.clone()], norm, EPS);
                 row[part].copy_from_slice(&normed);
             }
         }
         turn(&mut y, &shape, &angles, position);
-        let (places, what) = ([position, tokens, value_offset], format!("{shape:?} {kind:?} {format:?}"));
+        let (places, what) =
+            ([position, tokens, value_offset], format!("{shape:?} {kind:?} {format:?}, gated: {gated}"));
         check_cache(&gpu, &y, (&shape, format), [&q, &kv], places, &what).await;
     }
+}
+
+/// Rows of queries, keys and values with a gate, which nobody may read, after each query.
+fn with_gates(projected: &[f32], shape: &HeadShape) -> Vec<f32> {
+    let (dim, heads) = (shape.head_dim as usize, (shape.heads + 2 * shape.kv_heads) as usize);
+    let gate = |index: usize| if index % heads < shape.heads as usize { dim } else { 0 };
+    let heads = projected.chunks_exact(dim).enumerate();
+    heads.flat_map(|(index, head)| head.iter().copied().chain(std::iter::repeat_n(f32::MAX, gate(index)))).collect()
 }
 
 /// Turns the queries and keys of `[tokens][query, key and value heads]`, whose first token stands at `position`.
@@ -126,7 +134,7 @@ pub(crate) fn turn(y: &mut [f32], shape: &HeadShape, angles: &[[f32; 2]], positi
     for (token, row) in y.chunks_exact_mut(dim * (turned_heads + shape.kv_heads as usize)).enumerate() {
         let own_angles = &angles[(position + token) * pairs..][..pairs];
         for head in row.chunks_exact_mut(dim).take(turned_heads) {
-            reference::linear::rope(head, own_angles, shape);
+            kernels::linear::reference::rope(head, own_angles, shape);
         }
     }
 }

@@ -1,15 +1,16 @@
 //! `linear.wgsl` with its formats and epilogues.
 
 use parlance_engine::gguf::TensorType;
+use parlance_engine::gguf::dequantize::dequantize;
+use parlance_engine::kernels;
+use parlance_engine::kernels::Grid;
 use parlance_engine::kernels::attention::{Attention, AttentionLayout};
 use parlance_engine::kernels::linear::{
     Epilogue, ExpertRows, Linear, LinearTuning, MergedParts, Tiles, halve, has_integers, quantise,
 };
 use parlance_engine::kernels::{Shader, expand};
 use parlance_engine::models::{Activation, CacheFormat, HeadShape};
-use parlance_engine::reference;
-use parlance_engine::reference::dequantize::dequantize;
-use parlance_engine::runtime::{Binding, Dispatch, Gpu, GpuOptions, Grid, Matrix, Tuning};
+use parlance_engine::runtime::{Dispatch, Gpu, GpuOptions, Matrix, Tuning};
 
 use crate::common::{Random, assert_close, device, devices, note, plain_device};
 use crate::{gpu_tests, read, run, state};
@@ -114,13 +115,8 @@ impl Case {
     }
 
     /// What every product binds.
-    fn bindings<'a>(&'a self, state: &'a wgpu::Buffer, x: &'a wgpu::Buffer) -> Vec<(u32, Binding<'a>)> {
-        vec![
-            (0, Binding::Uniform(state)),
-            (1, Binding::Read(&self.matrix.quants)),
-            (2, Binding::Read(&self.matrix.scales)),
-            (3, Binding::Read(x)),
-        ]
+    fn bindings<'a>(&'a self, state: &'a wgpu::Buffer, x: &'a wgpu::Buffer) -> Vec<(&'static str, &'a wgpu::Buffer)> {
+        vec![("state", state), ("quants", &self.matrix.quants), ("scales", &self.matrix.scales), ("x", x)]
     }
 
     /// The product with an input that `prepare` leaves in so many bytes, normalised if it says so.
@@ -135,16 +131,16 @@ impl Case {
         let state = state(gpu, 0, tokens as u32, 0);
         let (x, norm) = (gpu.storage_buffer_with("x", &self.x), gpu.storage_buffer_with("norm", &self.norm));
         let prepared = gpu.storage_buffer("prepared", prepared_bytes as u64);
-        let mut bindings = vec![(0, Binding::Uniform(&state)), (1, Binding::Read(&x)), (3, Binding::Write(&prepared))];
+        let mut bindings = vec![("state", &state), ("x", &x), ("y", &prepared)];
         if prepare.defines.contains(&"NORM") {
-            bindings.push((2, Binding::Read(&norm)));
+            bindings.push(("norm_weight", &norm));
         }
         let prepare = Dispatch::new(gpu, prepare, &bindings, Grid::TokensInX);
         let len = tokens * self.matrix.rows as usize;
         let y = gpu.storage_buffer("y", len as u64 * 4);
         let linear = self.linear(tuning, Epilogue::STORE);
         let mut bindings = self.bindings(&state, &prepared);
-        bindings.push((5, Binding::Write(&y)));
+        bindings.push(("y", &y));
         let multiply = Dispatch::new(gpu, &linear.shader().unwrap(), &bindings, linear.grid());
         run(gpu, &[prepare, multiply], tokens as u32);
         read(gpu, &y, len).await
@@ -156,7 +152,7 @@ impl Case {
         tuning: LinearTuning,
         with_norm: bool,
         epilogue: Epilogue,
-        outputs: &[(u32, Binding<'_>)],
+        outputs: &[(&str, &wgpu::Buffer)],
         state: &wgpu::Buffer,
     ) -> Dispatch {
         let place = |linear: &Linear| (linear.shader().unwrap(), linear.grid());
@@ -170,7 +166,7 @@ impl Case {
         tuning: LinearTuning,
         with_norm: bool,
         epilogue: Epilogue,
-        (outputs, state): (&[(u32, Binding<'_>)], &wgpu::Buffer),
+        (outputs, state): (&[(&str, &wgpu::Buffer)], &wgpu::Buffer),
         place: impl FnOnce(&Linear) -> (Shader, Grid),
     ) -> Dispatch {
         let out_rows = if matches!(epilogue, Epilogue::Gated(_)) { self.matrix.rows / 2 } else { self.matrix.rows };
@@ -183,7 +179,7 @@ impl Case {
         let norm = gpu.storage_buffer_with("norm", &self.norm);
         let mut bindings = self.bindings(state, &x);
         if with_norm {
-            bindings.push((4, Binding::Read(&norm)));
+            bindings.push(("norm_weight", &norm));
         }
         bindings.extend_from_slice(outputs);
         let (shader, grid) = place(&linear);
@@ -192,8 +188,8 @@ impl Case {
 
     pub(crate) fn expected(&self, with_norm: bool) -> Vec<f32> {
         let cols = self.matrix.cols as usize;
-        let x = if with_norm { reference::linear::rms_norm(&self.x, &self.norm, EPS) } else { self.x.clone() };
-        reference::linear::matmul(&self.weights, &x, cols)
+        let x = if with_norm { kernels::linear::reference::rms_norm(&self.x, &self.norm, EPS) } else { self.x.clone() };
+        kernels::linear::reference::matmul(&self.weights, &x, cols)
     }
 }
 
@@ -207,7 +203,7 @@ async fn linear_stores_and_adds_in_every_layout() {
             let what = format!("{rows}x{cols}, {tokens} tokens, {tuning:?}");
             let state = state(&gpu, 0, tokens as u32, 0);
             let y = gpu.storage_buffer_with("y", &vec![7.0f32; expected.len()]);
-            let output = [(5, Binding::Write(&y))];
+            let output = [("y", &y)];
             let store = case.dispatch(&gpu, tuning, with_norm, Epilogue::STORE, &output, &state);
             run(&gpu, &[store], tokens as u32);
             assert_close(&read(&gpu, &y, expected.len()).await, &expected, 1e-5, &what);
@@ -229,7 +225,7 @@ async fn linear_multiplies_in_every_format() {
             let expected = case.expected(true);
             let state = state(gpu, 0, tokens as u32, 0);
             let y = gpu.storage_buffer("y", expected.len() as u64 * 4);
-            let output = [(5, Binding::Write(&y))];
+            let output = [("y", &y)];
             run(gpu, &[case.dispatch(gpu, *tuning, true, Epilogue::STORE, &output, &state)], tokens as u32);
             let actual = read(gpu, &y, expected.len()).await;
             assert_close(&actual, &expected, 1e-5, &format!("{tensor_type}, {tuning:?}"));
@@ -299,9 +295,10 @@ async fn packed_products_round_their_input_only() {
             let actual = case.prepared_product(&gpu, tuning, &prepare, tokens * cols as usize / 32 * 40).await;
 
             let cols = cols as usize;
-            let input = if with_norm { reference::linear::rms_norm(&case.x, &case.norm, EPS) } else { case.x.clone() };
-            let rounded = reference::linear::rounded_to_bytes(&input);
-            let expected = reference::linear::matmul(&case.weights, &rounded, cols);
+            let input =
+                if with_norm { kernels::linear::reference::rms_norm(&case.x, &case.norm, EPS) } else { case.x.clone() };
+            let rounded = kernels::linear::reference::rounded_to_bytes(&input);
+            let expected = kernels::linear::reference::matmul(&case.weights, &rounded, cols);
             // Where an element all but ties, both may round it differently.
             assert_close(&actual, &expected, 1e-3, &format!("{tensor_type}, norm: {with_norm}"));
         }
@@ -337,10 +334,10 @@ async fn linear_gates_in_every_layout() {
     for (gpu, tuning) in layouts().await {
         let (rows, cols, tokens) = (192, 64, 10);
         let case = Case::new(&gpu, &mut random, TensorType::Q8_0, rows, cols, tokens);
-        let expected = reference::linear::gated(&case.expected(true), rows as usize / 2, Activation::Silu);
+        let expected = kernels::linear::reference::gated(&case.expected(true), rows as usize / 2, Activation::Silu);
         let y = gpu.storage_buffer("y", (expected.len() * 4) as u64);
         let state = state(&gpu, 0, tokens as u32, 0);
-        let output = [(5, Binding::Write(&y))];
+        let output = [("y", &y)];
         let dispatch = case.dispatch(&gpu, tuning, true, Epilogue::Gated(Activation::Silu), &output, &state);
         run(&gpu, &[dispatch], tokens as u32);
         assert_close(&read(&gpu, &y, expected.len()).await, &expected, 1e-5, &format!("{tuning:?}"));
@@ -357,8 +354,8 @@ async fn linear_activates_in_every_way() {
             let state = state(&gpu, 0, tokens as u32, 0);
             let gates = random.floats(product.len());
             let y = gpu.storage_buffer_with("y", &gates);
-            let output = [(5, Binding::Write(&y))];
-            let act = |x: f32| reference::linear::activate(x, activation);
+            let output = [("y", &y)];
+            let act = |x: f32| kernels::linear::reference::activate(x, activation);
 
             run(&gpu, &[case.dispatch(&gpu, tuning, true, Epilogue::Gate(activation), &output, &state)], 2);
             let expected: Vec<f32> = gates.iter().zip(&product).map(|(gate, value)| act(*gate) * value).collect();
@@ -368,7 +365,7 @@ async fn linear_activates_in_every_way() {
             let expected: Vec<f32> = product.iter().map(|value| act(*value)).collect();
             assert_close(&read(&gpu, &y, expected.len()).await, &expected, 1e-5, &format!("{activation:?}"));
 
-            let expected = reference::linear::gated(&product, 32, activation);
+            let expected = kernels::linear::reference::gated(&product, 32, activation);
             run(&gpu, &[case.dispatch(&gpu, tuning, true, Epilogue::Gated(activation), &output, &state)], 2);
             assert_close(&read(&gpu, &y, expected.len()).await, &expected, 1e-5, &format!("gated {activation:?}"));
         }
@@ -398,7 +395,7 @@ async fn linear_caps_scales_offsets_and_adds_a_bias() {
         let linear = Linear { first_row, out_rows, bias: true, ..case.linear(tuning, epilogue) };
         let state = state(&gpu, 0, tokens as u32, 0);
         let mut bindings = case.bindings(&state, &x);
-        bindings.extend([(5, Binding::Write(&y)), (8, Binding::Read(&bias_buffer))]);
+        bindings.extend([("y", &y), ("bias", &bias_buffer)]);
         run(&gpu, &[Dispatch::new(&gpu, &linear.shader().unwrap(), &bindings, linear.grid())], tokens as u32);
         assert_close(&read(&gpu, &y, expected.len()).await, &expected, 1e-5, &format!("{tuning:?}"));
     }
@@ -420,7 +417,7 @@ async fn linear_takes_each_tokens_experts() {
             let linear = Linear { out_rows: rows, experts: experts_of, ..case.linear(tuning, Epilogue::STORE) };
             let state = state(&gpu, 0, tokens as u32, 0);
             let mut bindings = case.bindings(&state, &x);
-            bindings.extend([(5, Binding::Write(&y)), (9, Binding::Read(&chosen_buffer))]);
+            bindings.extend([("y", &y), ("experts", &chosen_buffer)]);
             run(&gpu, &[Dispatch::new(&gpu, &linear.shader().unwrap(), &bindings, linear.grid())], tokens as u32);
             let all = case.expected(false);
             let expected: Vec<f32> = (0..6)
@@ -451,14 +448,15 @@ async fn linear_puts_parts_of_attention_together() {
                 parts[..head_dim as usize].fill(0.0);
                 parts[head_dim as usize..head_dim as usize + 2].copy_from_slice(&[-3.0e38, 0.0]);
             }
-            let x = reference::attention::merge(&parts, splits as usize, head_dim as usize);
-            let expected = reference::linear::matmul(&case.weights, &x, cols as usize);
+            let x = kernels::attention::reference::merge(&parts, splits as usize, head_dim as usize);
+            let expected = kernels::linear::reference::matmul(&case.weights, &x, cols as usize);
             let merge = Some(MergedParts { splits, head_dim });
             let linear = Linear { merge, ..case.linear(tuning, Epilogue::STORE) };
             let y = gpu.storage_buffer("y", 37 * 4);
             let (state, parts) = (state(&gpu, 0, 1, 0), gpu.storage_buffer_with("parts", &parts));
             let mut bindings = case.bindings(&state, &parts);
-            bindings.push((5, Binding::Write(&y)));
+            bindings[3].0 = "parts";
+            bindings.push(("y", &y));
             run(&gpu, &[Dispatch::new(&gpu, &linear.shader().unwrap(), &bindings, linear.grid())], 1);
             let what = format!("{splits} parts of {head_dim}, {tuning:?}");
             assert_close(&read(&gpu, &y, expected.len()).await, &expected, 1e-5, &what);

@@ -8,6 +8,8 @@
 mod common;
 
 mod attention;
+mod convolution;
+mod delta_net;
 mod embed;
 mod experts;
 mod heads;

@@ -1,8 +1,9 @@
 //! `add_norm.wgsl` and `layer_norm.wgsl`.
 
-use parlance_engine::kernels::norm::{add_norm, layer_norm};
-use parlance_engine::reference;
-use parlance_engine::runtime::{Binding, Dispatch, Grid};
+use parlance_engine::kernels;
+use parlance_engine::kernels::Grid;
+use parlance_engine::kernels::norm::{add_norm, gated_norm, layer_norm};
+use parlance_engine::runtime::Dispatch;
 
 use crate::common::{Random, assert_close, plain_device};
 use crate::linear::EPS;
@@ -11,6 +12,7 @@ use crate::{gpu_tests, read, run, state};
 gpu_tests! {
     norms_are_added,
     layers_are_normed_in_place,
+    heads_are_normalised_and_gated,
 }
 
 async fn norms_are_added() {
@@ -20,14 +22,14 @@ async fn norms_are_added() {
     let (x, weight) = (random.floats(len * tokens), random.floats(len));
     let y = gpu.storage_buffer_with("y", &vec![1.0f32; len * tokens]);
     let bindings = [
-        (0, Binding::Uniform(&state(&gpu, 0, tokens as u32, 0))),
-        (1, Binding::Read(&gpu.storage_buffer_with("x", &x))),
-        (2, Binding::Read(&gpu.storage_buffer_with("weight", &weight))),
-        (3, Binding::Write(&y)),
+        ("state", &state(&gpu, 0, tokens as u32, 0)),
+        ("x", &gpu.storage_buffer_with("x", &x)),
+        ("norm_weight", &gpu.storage_buffer_with("weight", &weight)),
+        ("y", &y),
     ];
     let shader = add_norm(len as u32, EPS, 0.25);
     run(&gpu, &[Dispatch::new(&gpu, &shader, &bindings, Grid::TokensInX)], tokens as u32);
-    let normed = reference::linear::rms_norm(&x, &weight, EPS);
+    let normed = kernels::linear::reference::rms_norm(&x, &weight, EPS);
     let expected: Vec<f32> = normed.iter().map(|value| 1.0 + 0.25 * value).collect();
     assert_close(&read(&gpu, &y, expected.len()).await, &expected, 1e-5, "norm");
 }
@@ -42,13 +44,38 @@ async fn layers_are_normed_in_place() {
     }
     let buffer = gpu.storage_buffer_with("x", &x);
     let bindings = [
-        (0, Binding::Uniform(&state(&gpu, 0, tokens as u32, 0))),
-        (1, Binding::Write(&buffer)),
-        (2, Binding::Read(&gpu.storage_buffer_with("weight", &weight))),
-        (3, Binding::Read(&gpu.storage_buffer_with("bias", &bias))),
+        ("state", &state(&gpu, 0, tokens as u32, 0)),
+        ("x", &buffer),
+        ("norm_weight", &gpu.storage_buffer_with("weight", &weight)),
+        ("norm_bias", &gpu.storage_buffer_with("bias", &bias)),
     ];
     let shader = layer_norm(len as u32, EPS);
     run(&gpu, &[Dispatch::new(&gpu, &shader, &bindings, Grid::TokensInX)], tokens as u32);
-    let expected = reference::linear::layer_norm(&x, &weight, &bias, EPS);
+    let expected = kernels::linear::reference::layer_norm(&x, &weight, &bias, EPS);
     assert_close(&read(&gpu, &buffer, expected.len()).await, &expected, 1e-5, "norm");
+}
+
+async fn heads_are_normalised_and_gated() {
+    let gpu = plain_device().await;
+    let mut random = Random(33);
+    for (heads, head_dim, tokens) in [(3u32, 32u32, 5usize), (2, 128, 1), (1, 24, 2)] {
+        let (len, gate_at) = ((heads * head_dim) as usize, 7u32);
+        let row_len = len as u32 + gate_at + 2;
+        let (x, weight) = (random.floats(tokens * len), random.floats(head_dim as usize));
+        let rows: Vec<f32> = random.floats(tokens * row_len as usize).iter().map(|gate| 4.0 * gate).collect();
+        let gates: Vec<f32> =
+            rows.chunks_exact(row_len as usize).flat_map(|row| &row[gate_at as usize..][..len]).copied().collect();
+        let expected = kernels::norm::reference::gated_norm(&x, &weight, &gates, EPS);
+        let y = gpu.storage_buffer_with("y", &x);
+        let buffers = [
+            ("state", &state(&gpu, 0, tokens as u32, 0)),
+            ("gate", &gpu.storage_buffer_with("gate", &rows)),
+            ("weight", &gpu.storage_buffer_with("weight", &weight)),
+            ("y", &y),
+        ];
+        let shader = gated_norm(heads, head_dim, row_len, gate_at, EPS);
+        let grid = Grid::TokensInY { x: heads, z: 1 };
+        run(&gpu, &[Dispatch::new(&gpu, &shader, &buffers, grid)], tokens as u32);
+        assert_close(&read(&gpu, &y, x.len()).await, &expected, 1e-5, &format!("{heads} heads of {head_dim}"));
+    }
 }

@@ -1,12 +1,12 @@
 //! `attention.wgsl` where it multiplies query, key and value by itself (`projected_head.wgsl`).
 
 use parlance_engine::gguf::TensorType;
+use parlance_engine::kernels;
+use parlance_engine::kernels::attention::cache::{from_cache, in_cache_order, into_cache};
 use parlance_engine::kernels::attention::{Attention, AttentionLayout, can_project};
 use parlance_engine::kernels::linear::{Epilogue, LinearTuning};
 use parlance_engine::models::{CacheFormat, RopeConfig};
-use parlance_engine::reference;
-use parlance_engine::reference::cache::{from_cache, in_cache_order, into_cache};
-use parlance_engine::runtime::{Binding, Dispatch};
+use parlance_engine::runtime::Dispatch;
 
 use crate::common::{Random, assert_close, devices};
 use crate::heads::{assert_kept, from_cache_order, head_shapes, turn};
@@ -90,13 +90,13 @@ async fn attention_multiplies_its_own_query_key_and_value() {
             let y = gpu.storage_buffer("y", q_len as u64 * 4);
             let rope = gpu.storage_buffer_with("rope", &angles);
             let state = state(&gpu, position as u32, 1, 0);
-            let outputs = [(5, Binding::Write(&parts)), (6, Binding::Write(&kv)), (7, Binding::Read(&rope))];
+            let outputs = [("y", &parts), ("kv", &kv), ("rope", &rope)];
             let epilogue = Epilogue::Qkv { heads: shape, value_offset: value_offset as u32 };
             let [_, merge_grid] = attention.grids();
             let projected = product.within(&gpu, tuning, case.with_norm, epilogue, (&outputs, &state), |linear| {
                 (attention.projected_shader(linear).unwrap(), attention.projected_grid())
             });
-            let bindings = [(0, Binding::Uniform(&state)), (1, Binding::Read(&parts)), (2, Binding::Write(&y))];
+            let bindings = [("state", &state), ("parts", &parts), ("y", &y)];
             let merge = Dispatch::new(&gpu, &attention.merge_shader(), &bindings, merge_grid);
             run(&gpu, &[projected, merge], 1);
 
@@ -114,7 +114,7 @@ async fn attention_multiplies_its_own_query_key_and_value() {
             assert_kept(&keys[at..], &in_cache_order(key, &shape), CacheFormat::F16, &format!("key, {what}"));
             assert_kept(&values[at..], value, CacheFormat::F16, &format!("value, {what}"));
             let keys = from_cache_order(&keys, &shape);
-            let expected = reference::attention::attention(query, &keys, &values, position, &attention);
+            let expected = kernels::attention::reference::attention(query, &keys, &values, position, &attention);
             assert_close(&read(&gpu, &y, q_len).await, &expected, 1e-5, &what);
         }
     }

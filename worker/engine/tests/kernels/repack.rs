@@ -1,8 +1,8 @@
 //! `repack.wgsl`.
 
+use parlance_engine::gguf::Group;
 use parlance_engine::gguf::TensorType;
-use parlance_engine::kernels::repack::Group;
-use parlance_engine::reference::repack::repack;
+use parlance_engine::kernels::repack::reference::repack;
 use parlance_engine::runtime::Matrix;
 
 use crate::common::{Random, note, plain_device};

@@ -1,9 +1,10 @@
 //! `logit_scan.wgsl` and `sample.wgsl`.
 
+use parlance_engine::kernels;
+use parlance_engine::kernels::Grid;
 use parlance_engine::kernels::sampling::{RING_LEN, chunk_count, logit_scan, sample};
-use parlance_engine::reference;
-use parlance_engine::reference::sampling::IN_PROMPT;
-use parlance_engine::runtime::{Binding, Dispatch, Gpu, Grid};
+use parlance_engine::runtime::{Dispatch, Gpu};
+use parlance_engine::sampling::IN_PROMPT;
 use parlance_engine::sampling::SamplingParams;
 
 use crate::common::{Random, assert_close, plain_device};
@@ -61,22 +62,22 @@ impl Sampler {
         let next = gpu.storage_buffer("next", 4);
         let ring = gpu.storage_buffer("ring", u64::from(RING_LEN) * 4);
         let scan = [
-            (0, Binding::Uniform(&sampling)),
-            (1, Binding::Write(&logits)),
-            (2, Binding::Read(&history)),
-            (3, Binding::Write(&candidates)),
-            (4, Binding::Read(&allowed)),
-            (5, Binding::Read(&bias)),
-            (6, Binding::Uniform(&state)),
+            ("sampling", &sampling),
+            ("logits", &logits),
+            ("history", &history),
+            ("candidates", &candidates),
+            ("allowed", &allowed),
+            ("bias", &bias),
+            ("state", &state),
         ];
         let choose = [
-            (0, Binding::Uniform(&sampling)),
-            (1, Binding::Read(&logits)),
-            (2, Binding::Read(&candidates)),
-            (3, Binding::Write(&state)),
-            (4, Binding::Write(&next)),
-            (5, Binding::Write(&ring)),
-            (6, Binding::Write(&history)),
+            ("sampling", &sampling),
+            ("logits", &logits),
+            ("candidates", &candidates),
+            ("state", &state),
+            ("next_id", &next),
+            ("ring", &ring),
+            ("history", &history),
         ];
         let dispatches = [
             Dispatch::new(gpu, &logit_scan(vocab), &scan, Grid::Fixed([chunk_count(vocab), 1, 1])),
@@ -119,7 +120,7 @@ async fn sampling_chooses_what_its_twin_chooses_and_feeds_it_back() {
             let penalised: Vec<f32> = logits
                 .iter()
                 .zip(&history)
-                .map(|(logit, seen)| reference::sampling::penalise(*logit, *seen, case))
+                .map(|(logit, seen)| kernels::sampling::reference::penalise(*logit, *seen, case))
                 .collect();
             // The draw is checked on the GPU's own logits, so that a last bit cannot move a threshold.
             let actual: Vec<f32> = read(&gpu, &sampler.logits, vocab).await;
@@ -141,7 +142,7 @@ async fn sampling_chooses_what_its_twin_chooses_and_feeds_it_back() {
 
 /// The draw is the twin's, or ties with it: `log` and `exp` differ in their last bits.
 fn assert_draw(logits: &[f32], params: &SamplingParams, step: u32, id: usize, what: &str) {
-    let runners: Vec<_> = reference::sampling::race(logits, params, step).collect();
+    let runners: Vec<_> = kernels::sampling::reference::race(logits, params, step).collect();
     let highest = runners.iter().map(|(_, score)| *score).fold(f32::MIN, f32::max);
     let Some((_, score)) = runners.iter().find(|(runner, _)| *runner == id) else {
         panic!("{what}: {id} is not among the {} candidates", runners.len());
@@ -213,9 +214,9 @@ async fn forbidden_tokens_are_never_chosen_and_bias_comes_before_penalties() {
         let expected: Vec<f32> = (0..vocab)
             .map(|id| {
                 if is_allowed(id) {
-                    reference::sampling::penalise(logits[id] + bias[id], history[id], params)
+                    kernels::sampling::reference::penalise(logits[id] + bias[id], history[id], params)
                 } else {
-                    reference::sampling::FORBIDDEN
+                    kernels::sampling::reference::FORBIDDEN
                 }
             })
             .collect();

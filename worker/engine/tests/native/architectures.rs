@@ -19,23 +19,33 @@ use pollster::block_on;
 use serde::Deserialize;
 
 #[derive(Deserialize)]
-struct Fixture {
-    tokenizer: Vec<(String, String, serde_json::Value)>,
-    prefill: usize,
-    ids: Vec<u32>,
-    kept: Vec<usize>,
+pub(crate) struct Fixture {
+    pub(crate) tokenizer: Vec<(String, String, serde_json::Value)>,
+    #[serde(flatten)]
+    short: Run,
+    long: Run,
     vocab: usize,
-    models: Vec<Case>,
+    pub(crate) models: Vec<Case>,
     word_tokenizer: Vec<(String, String, serde_json::Value)>,
     texts: Vec<String>,
     encoders: Vec<EncoderCase>,
 }
 
-static FIXTURE: LazyLock<Fixture> =
+/// Tokens that a model is given.
+#[derive(Deserialize)]
+pub(crate) struct Run {
+    /// How many of them are a prompt. The others come one by one.
+    pub(crate) prefill: usize,
+    pub(crate) ids: Vec<u32>,
+    /// Positions that there are logits for.
+    kept: Vec<usize>,
+}
+
+pub(crate) static FIXTURE: LazyLock<Fixture> =
     LazyLock::new(|| serde_json::from_str(include_str!("../fixtures/architectures.json")).unwrap());
 
 /// The file of a decoder.
-fn file(name: &str) -> Vec<u8> {
+pub(crate) fn file(name: &str) -> Vec<u8> {
     describe(&FIXTURE.models.iter().find(|case| case.model.name == name).unwrap().model, &FIXTURE.tokenizer)
 }
 
@@ -47,10 +57,33 @@ struct EncoderCase {
 }
 
 #[derive(Deserialize)]
-struct Case {
+pub(crate) struct Case {
     #[serde(flatten)]
-    model: Described,
+    pub(crate) model: Described,
+    /// Whether it is given [`Fixture::long`]: its layers keep a state, which llama.cpp computes in chunks of 64 tokens.
+    #[serde(default)]
+    pub(crate) long: bool,
     logits: String,
+}
+
+impl Case {
+    pub(crate) fn run(&self) -> &'static Run {
+        if self.long { &FIXTURE.long } else { &FIXTURE.short }
+    }
+
+    /// llama.cpp's logits, in the order of [`Run::kept`].
+    fn reference(&self) -> Vec<Vec<f32>> {
+        let halves = STANDARD.decode(&self.logits).unwrap();
+        let floats: Vec<f32> =
+            halves.chunks_exact(2).map(|half| half::f16::from_le_bytes([half[0], half[1]]).to_f32()).collect();
+        floats.chunks_exact(FIXTURE.vocab).map(<[f32]>::to_vec).collect()
+    }
+
+    /// Divergences of logits at all positions from llama.cpp's, at those that it was asked for.
+    pub(crate) fn divergences(&self, logits: &[Vec<f32>]) -> Vec<f64> {
+        let reference = self.reference();
+        self.run().kept.iter().zip(&reference).map(|(at, reference)| divergence(&logits[*at], reference)).collect()
+    }
 }
 
 /// Published models of a family.
@@ -68,6 +101,8 @@ fn published(family: &str) -> &'static str {
         "granite" => "Granite 3",
         "olmo2" => "OLMo 2",
         "olmoe" => "OLMoE",
+        "lfm2" => "LFM2 and 2.5",
+        "qwen35" => "Qwen 3.5",
         "bert" => "BERT, all-MiniLM, BGE, E5",
         "nomic-bert" => "Nomic Embed Text",
         _ => panic!("{family} has no models"),
@@ -80,8 +115,11 @@ fn family(model: &Described) -> &str {
     name.as_str().unwrap()
 }
 
+/// Room for every run.
+const CONTEXT: u32 = 256;
+
 async fn load_any(device: Device, bytes: &[u8], cache: CacheFormat) -> Loaded {
-    let options = LoaderOptions { context_tokens: Some(128), cache, ..LoaderOptions::default() };
+    let options = LoaderOptions { context_tokens: Some(CONTEXT), cache, ..LoaderOptions::default() };
     let mut loader = Loader::new(device, options);
     // Chunks of an odd size, so that borders fall everywhere.
     for chunk in bytes.chunks(10_007) {
@@ -97,12 +135,12 @@ async fn load_with_cache(device: Device, bytes: &[u8], cache: CacheFormat) -> Mo
     }
 }
 
-async fn load(device: impl Into<Device>, bytes: &[u8]) -> Model {
+pub(crate) async fn load(device: impl Into<Device>, bytes: &[u8]) -> Model {
     load_with_cache(device.into(), bytes, CacheFormat::F16).await
 }
 
 /// Kullback-Leibler divergence from `reference` to `actual`, both logits.
-fn divergence(actual: &[f32], reference: &[f32]) -> f64 {
+pub(crate) fn divergence(actual: &[f32], reference: &[f32]) -> f64 {
     let log_softmax = |logits: &[f32]| -> Vec<f64> {
         let highest = f64::from(logits.iter().copied().fold(f32::MIN, f32::max));
         let total = logits.iter().map(|logit| (f64::from(*logit) - highest).exp()).sum::<f64>().ln() + highest;
@@ -175,33 +213,30 @@ fn check(
 
 /// Divergences from the reference at the positions that it has.
 async fn divergences(case: &Case, device: Device, cache: CacheFormat) -> Vec<f64> {
-    let halves = STANDARD.decode(&case.logits).unwrap();
-    let reference: Vec<f32> =
-        halves.chunks_exact(2).map(|half| half::f16::from_le_bytes([half[0], half[1]]).to_f32()).collect();
     let expected_cache = device.cache_format(cache);
     let mut model = load_with_cache(device, &describe(&case.model, &FIXTURE.tokenizer), cache).await;
     assert_eq!(model.config().cache, expected_cache, "{}", case.model.name);
-    let (prompt, steps) = FIXTURE.ids.split_at(FIXTURE.prefill);
+    let run = case.run();
+    let (prompt, steps) = run.ids.split_at(run.prefill);
     let mut logits = model.logits(prompt).await.unwrap();
     for id in steps {
         logits.push(model.decode_logits(*id).await.unwrap());
     }
-    // Kernels that give these logits are sound to the self-test, too.
+    // Kernels that give these logits pass the self-test, too.
     let SelfTest { verdict, wrong } = model.self_test().await.unwrap();
     assert_eq!((verdict, wrong), (Verdict::Sound, Vec::new()), "{}", case.model.name);
-    let compared = FIXTURE.kept.iter().zip(reference.chunks_exact(FIXTURE.vocab));
-    compared.map(|(position, reference)| divergence(&logits[*position], reference)).collect()
+    case.divergences(&logits)
 }
 
 /// Models whose attention differs: wider heads, norms of queries and keys, soft caps, windows. To the cache nothing else of a model makes a
 /// difference, nor to what takes the place of subgroups.
-const ATTENTIONS: [&str; 5] = ["llama-tied-bias", "qwen3", "gemma2", "gemma3", "smollm3"];
+const ATTENTIONS: [&str; 6] = ["llama-tied-bias", "qwen3", "gemma2", "gemma3", "smollm3", "qwen35"];
 
 /// The one model whose weights are floats.
 const FLOATS: [&str; 1] = ["llama"];
 
 /// Laid out as on a graphics card, some matrices as large ones, with subgroups where the device has them.
-fn as_on_hardware(gpu: &Gpu, best: Tiles) -> Gpu {
+pub(crate) fn as_on_hardware(gpu: &Gpu, best: Tiles) -> Gpu {
     let memory_bytes = gpu.device().limits().max_compute_workgroup_storage_size;
     // No subgroups are smaller than four threads.
     let hardware = Tuning::for_hardware(gpu.has_subgroups().then_some(4));
@@ -209,7 +244,7 @@ fn as_on_hardware(gpu: &Gpu, best: Tiles) -> Gpu {
 }
 
 /// The same on a device with all features.
-async fn hardware(best: Tiles) -> Gpu {
+pub(crate) async fn hardware(best: Tiles) -> Gpu {
     let gpu = as_on_hardware(&Gpu::new(GpuOptions::default()).await.unwrap(), best);
     assert_ne!(gpu.tuning().prefill_large.tiles, Tiles::None, "there is memory for tiles");
     gpu
@@ -279,7 +314,7 @@ fn attention_that_multiplies_its_own_query_gives_the_same_logits() {
         assert_eq!(together.dispatches_per_token().unwrap() + layers, apart.dispatches_per_token().unwrap());
         // Past 64 tokens several workgroups share a head.
         for position in 0..70 {
-            let id = FIXTURE.ids[position % FIXTURE.ids.len()];
+            let id = FIXTURE.short.ids[position % FIXTURE.short.ids.len()];
             let logits = [together.decode_logits(id).await.unwrap(), apart.decode_logits(id).await.unwrap()];
             assert!(divergence(&logits[0], &logits[1]).abs() < 1e-7, "at {position}");
         }
@@ -315,9 +350,10 @@ fn layouts_that_are_measured_give_the_same_logits() {
 
 /// Logits of a prompt, then of tokens one by one, until several workgroups share a head.
 async fn logits_of(model: &mut Model) -> Vec<Vec<f32>> {
-    let mut logits = model.logits(&FIXTURE.ids[..FIXTURE.prefill]).await.unwrap();
-    let context = model.context_tokens() as usize;
-    for id in FIXTURE.ids.iter().cycle().take(context - FIXTURE.prefill) {
+    let mut logits = model.logits(&FIXTURE.short.ids[..FIXTURE.short.prefill]).await.unwrap();
+    // Enough that several workgroups share a head.
+    let context = 128;
+    for id in FIXTURE.short.ids.iter().cycle().take(context - FIXTURE.short.prefill) {
         logits.push(model.decode_logits(*id).await.unwrap());
     }
     logits
@@ -390,7 +426,7 @@ fn matrices_larger_than_a_binding_and_models_in_several_files_give_the_same_logi
     let case = FIXTURE.models.iter().find(|case| case.model.name == "mixed-k").unwrap();
     let whole = block_on(async {
         let gpu = Gpu::new(GpuOptions::default()).await.unwrap();
-        load(gpu, &file("mixed-k")).await.logits(&FIXTURE.ids).await.unwrap()
+        load(gpu, &file("mixed-k")).await.logits(&FIXTURE.short.ids).await.unwrap()
     });
     // Every matrix is split, the largest into five.
     let options = GpuOptions { max_binding_bytes: Some(40_000), ..GpuOptions::default() };
@@ -406,7 +442,7 @@ fn matrices_larger_than_a_binding_and_models_in_several_files_give_the_same_logi
             }
             loader.end_file().unwrap();
         }
-        loader.finish().await.unwrap().logits(&FIXTURE.ids).await.unwrap()
+        loader.finish().await.unwrap().logits(&FIXTURE.short.ids).await.unwrap()
     });
     for (position, (whole, split)) in whole.iter().zip(&split).enumerate() {
         crate::common::assert_close(split, whole, 1e-5, &format!("position {position}"));

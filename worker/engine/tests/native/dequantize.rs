@@ -5,7 +5,7 @@ use crate::common::note;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use parlance_engine::gguf::TensorType;
-use parlance_engine::reference::dequantize::dequantize;
+use parlance_engine::gguf::dequantize::dequantize;
 use serde::Deserialize;
 
 #[derive(Deserialize)]

@@ -9,6 +9,7 @@ mod common;
 mod dequantize;
 mod embeddings;
 mod hostile;
+mod hybrids;
 mod model;
 mod templates;
 mod tokenizers;

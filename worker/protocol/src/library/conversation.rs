@@ -1,5 +1,6 @@
-//! Conversations: trees of messages, of which one branch is on screen.
+//! Conversations: trees of messages, one branch of which is visible.
 
+use std::cmp::Ordering;
 use std::collections::HashMap;
 
 use serde::{Deserialize, Serialize};
@@ -8,41 +9,60 @@ use super::Id;
 use crate::Failure;
 use crate::openai::{FinishReason, Usage};
 
-/// Most characters of a title that is made from a message.
+/// Maximum characters of a title derived from a message.
 const TITLE_CHARS: usize = 60;
 
 /// A conversation with all its messages.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Conversation {
-    /// What lists show of it.
+    /// Everything but the messages.
     pub summary: ConversationSummary,
-    /// All messages of all branches, in the order in which they were written.
+    /// The messages of all branches, in chronological order.
     pub messages: Vec<Message>,
 }
 
-/// What lists show of a conversation.
+impl Conversation {
+    /// The messages of the visible branch, from the first to the leaf. If a parent is missing, the branch starts after it. A cycle,
+    /// which a malicious import may have, is cut off.
+    pub fn visible_branch(&self) -> Vec<&Message> {
+        let by_id: HashMap<Id, &Message> = self.messages.iter().map(|message| (message.id, message)).collect();
+        let mut branch = Vec::new();
+        let mut next = self.summary.leaf;
+        while let Some(&message) = next.and_then(|id| by_id.get(&id)) {
+            if branch.len() == self.messages.len() {
+                break;
+            }
+            branch.push(message);
+            next = message.parent;
+        }
+        branch.reverse();
+        branch
+    }
+}
+
+/// A conversation without its messages, for lists.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct ConversationSummary {
-    /// Its name.
+    /// Its id.
     pub id: Id,
     /// Its title.
     pub title: String,
-    /// Whether the user gave the title, so that none is made up.
+    /// Whether the user chose the title, so that none is generated.
     pub is_title_given: bool,
-    /// Milliseconds since 1970.
+    /// Time of creation, in milliseconds since 1970.
     pub created_ms: f64,
-    /// Milliseconds since 1970 when something was said last.
+    /// Time of the last message, in milliseconds since 1970.
     pub updated_ms: f64,
-    /// Whether it stands above the others.
+    /// Whether it is pinned to the top of the list.
     pub is_pinned: bool,
-    /// The folder that it lies in.
+    /// Its folder.
     pub folder: Option<String>,
-    /// The last message of the branch on screen.
+    /// The last message of the visible branch.
     pub leaf: Option<Id>,
-    /// What the model is told first, if this conversation has its own.
+    /// The system prompt, if the conversation has its own.
     pub system_prompt: Option<String>,
-    /// Text that was written and not sent.
+    /// An unsent message.
     pub draft: String,
 }
 
@@ -50,41 +70,48 @@ pub struct ConversationSummary {
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Message {
-    /// Its name.
+    /// Its id.
     pub id: Id,
-    /// The conversation.
+    /// The conversation it belongs to.
     pub conversation: Id,
-    /// The message that it follows; none for the first.
+    /// The message before it; `None` for the first.
     pub parent: Option<Id>,
-    /// Who speaks.
+    /// Who wrote it.
     pub role: Role,
-    /// What they say, in Markdown.
+    /// Its text, in Markdown.
     pub content: String,
-    /// What the model thought before.
+    /// The model's reasoning before an answer.
     pub reasoning: String,
-    /// Seconds that it thought.
+    /// How long the model reasoned, in seconds.
     pub reasoning_s: Option<f64>,
-    /// Milliseconds since 1970.
+    /// Time of creation, in milliseconds since 1970.
     pub created_ms: f64,
-    /// The model that answered.
+    /// The model that generated it.
     pub model: Option<String>,
-    /// How it ended; none of an answer that was cut off by the end of the page.
+    /// How an answer ended; `None` if it was interrupted because the page was closed.
     pub ending: Option<Ending>,
-    /// Files that the model is given with it.
+    /// Attached files, which are sent to the model with it.
     pub attachments: Vec<Attachment>,
-    /// Passages of its files that the model is given in their place, where the files are too long.
+    /// Passages of the attached files that are sent to the model instead of the files, if those are too long.
     pub sources: Vec<Attachment>,
-    /// Tools that the model used for its answer.
+    /// The tool calls that the model made for an answer.
     pub tools: Vec<ToolUse>,
-    /// Of an answer: the first message that the model was given, where the older ones did not fit the context.
+    /// The first message that was sent to the model for an answer, if older ones did not fit the context.
     pub context_start: Option<Id>,
 }
 
-/// Who speaks.
+impl Message {
+    /// Orders messages by their time of creation. For `sort_by`.
+    pub fn chronological(&self, other: &Self) -> Ordering {
+        self.created_ms.total_cmp(&other.created_ms).then(self.id.cmp(&other.id))
+    }
+}
+
+/// Who wrote a message.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Role {
-    /// The person.
+    /// The user.
     #[default]
     User,
     /// The model.
@@ -105,21 +132,21 @@ impl Role {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum Ending {
-    /// It is complete, or was cut off for the reason told.
+    /// The model ended it, or it was cut off for this reason.
     Done {
         /// Why it ended.
         reason: FinishReason,
-        /// What it took.
+        /// Token counts and speeds.
         usage: Usage,
     },
-    /// It failed; what came before stays.
+    /// It failed; the message has the text generated before.
     Failed {
-        /// Why.
+        /// What went wrong.
         failure: Failure,
     },
 }
 
-/// A text file that goes with a message.
+/// A text file that is attached to a message.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Attachment {
     /// The file's name.
@@ -128,35 +155,18 @@ pub struct Attachment {
     pub text: String,
 }
 
-/// A tool that was used for an answer.
+/// A tool call that was made for an answer.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ToolUse {
-    /// The tool.
+    /// The tool's name.
     pub name: String,
-    /// What it was given, as JSON.
+    /// Its arguments, as JSON.
     pub arguments: String,
-    /// What came of it.
+    /// Its result.
     pub result: String,
 }
 
-/// The messages from the first to `leaf`, as indices into `messages`. Ends at a message that is not there, and does not go
-/// round in circles, whatever an imported file says.
-pub fn path_to(messages: &[Message], leaf: Option<Id>) -> Vec<usize> {
-    let places: HashMap<Id, usize> = messages.iter().enumerate().map(|(index, message)| (message.id, index)).collect();
-    let mut path = Vec::new();
-    let mut next = leaf;
-    while let Some(&index) = next.and_then(|id| places.get(&id)) {
-        if path.len() == messages.len() {
-            break;
-        }
-        path.push(index);
-        next = messages[index].parent;
-    }
-    path.reverse();
-    path
-}
-
-/// A title made from what was said first: its first line, cut at a word.
+/// A title derived from a message: its first line, shortened at a word boundary.
 pub fn title_from(text: &str) -> String {
     let line = text.lines().map(str::trim).find(|line| !line.is_empty()).unwrap_or_default();
     let line = line.trim_start_matches(['#', '>', '-', '*', ' ']);
@@ -164,7 +174,7 @@ pub fn title_from(text: &str) -> String {
         return line.to_owned();
     }
     let cut: String = line.chars().take(TITLE_CHARS).collect();
-    // Languages without spaces have no word to cut at.
+    // Some scripts have no spaces.
     let cut =
         cut.rsplit_once(' ').filter(|(head, _)| head.len() > cut.len() / 2).map_or(cut.as_str(), |(head, _)| head);
     format!("{cut}…")
@@ -179,17 +189,22 @@ mod tests {
     }
 
     #[test]
-    fn a_path_leads_from_the_first_message_to_the_leaf() {
+    fn the_visible_branch_leads_to_the_leaf() {
+        let branch = |messages: &[Message], leaf: Option<u64>| -> Vec<u64> {
+            let summary = ConversationSummary { leaf: leaf.map(Id), ..ConversationSummary::default() };
+            let conversation = Conversation { summary, messages: messages.to_vec() };
+            conversation.visible_branch().into_iter().map(|message| message.id.0).collect()
+        };
         let messages = [message(1, None), message(2, Some(1)), message(3, Some(1)), message(4, Some(3))];
-        assert_eq!(path_to(&messages, Some(Id(4))), [0, 2, 3]);
-        assert_eq!(path_to(&messages, Some(Id(2))), [0, 1]);
-        assert!(path_to(&messages, None).is_empty() && path_to(&messages, Some(Id(9))).is_empty());
-        let circle = [message(1, Some(2)), message(2, Some(1))];
-        assert_eq!(path_to(&circle, Some(Id(1))).len(), 2);
+        assert_eq!(branch(&messages, Some(4)), [1, 3, 4]);
+        assert_eq!(branch(&messages, Some(2)), [1, 2]);
+        assert!(branch(&messages, None).is_empty() && branch(&messages, Some(9)).is_empty());
+        let cycle = [message(1, Some(2)), message(2, Some(1))];
+        assert_eq!(branch(&cycle, Some(1)).len(), 2);
     }
 
     #[test]
-    fn titles_are_cut_at_words() {
+    fn titles_are_shortened_at_word_boundaries() {
         assert_eq!(title_from("\n# Hello *there*\nmore"), "Hello *there*");
         let long = "Explain why the sky is blue and why sunsets are red, in two short sentences";
         assert_eq!(title_from(long), "Explain why the sky is blue and why sunsets are red, in two…");
@@ -198,7 +213,7 @@ mod tests {
     }
 
     #[test]
-    fn names_are_hexadecimal_texts() -> serde_json::Result<()> {
+    fn ids_are_hexadecimal_strings() -> serde_json::Result<()> {
         assert_eq!(serde_json::to_string(&Id(255))?, "\"00000000000000ff\"");
         assert_eq!(serde_json::from_str::<Id>("\"ffffffffffffffff\"")?, Id(u64::MAX));
         assert!(serde_json::from_str::<Id>("\"x\"").is_err());

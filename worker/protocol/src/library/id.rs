@@ -1,12 +1,12 @@
-//! Names of conversations and messages.
+//! Ids of conversations and messages.
 
 use std::fmt;
 use std::str::FromStr;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
-/// 64 random bits, so that tabs and imports never give the same name twice. Written as 16 hexadecimal digits, because
-/// JavaScript's numbers have 53 bits.
+/// 64 random bits, so that ids of different tabs and imports do not collide. Serialised as 16 hexadecimal digits, because
+/// JavaScript's numbers are only exact up to 53 bits.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Id(pub u64);
 

@@ -1,252 +1,250 @@
-//! Messages between the page and the library: the worker that keeps conversations and turns Markdown into HTML.
+//! Messages between the page and the library worker, which stores conversations and renders Markdown to HTML.
 //!
-//! The page sends [`LibraryRequest`]s; each but [`LibraryRequest::Render`] with nothing new is answered by one
-//! [`LibraryEvent`] with its number. What another tab changes arrives as [`LibraryEvent::Changed`].
+//! The page sends [`LibraryRequest`]s; each is answered by one [`LibraryEvent`] with the same id. Changes by other tabs arrive as
+//! [`LibraryEvent::Changed`].
 
 mod conversation;
 mod id;
 
-pub use conversation::{
-    Attachment, Conversation, ConversationSummary, Ending, Message, Role, ToolUse, path_to, title_from,
-};
+pub use conversation::{Attachment, Conversation, ConversationSummary, Ending, Message, Role, ToolUse, title_from};
 pub use id::Id;
 
 use serde::{Deserialize, Serialize};
 
-/// The key of what travels beside [`LibraryRequest::PutFiles`] and [`LibraryEvent::Files`]: handles have no JSON form.
+/// The key of the file handles in messages with [`LibraryRequest::PutFiles`] and [`LibraryEvent::Files`]. They have no JSON form.
 pub const HANDLES_KEY: &str = "handles";
 
-/// What the page asks of the library.
+/// A request to the library.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum LibraryRequest {
-    /// All conversations that hold all words of `query`, in title or text. Ends in [`LibraryEvent::Listed`].
+    /// List the conversations whose title or messages contain all words of `query`. Answered by [`LibraryEvent::Listed`].
     List {
-        /// Words; all conversations if empty.
+        /// The words; all conversations if empty.
         query: String,
     },
-    /// A conversation with all its messages. Ends in [`LibraryEvent::Opened`].
+    /// Read a conversation with all its messages. Answered by [`LibraryEvent::Opened`].
     Open {
-        /// Which.
+        /// The conversation.
         id: Id,
     },
-    /// Keep a conversation's summary. Ends in [`LibraryEvent::Done`].
+    /// Save a conversation's summary. Answered by [`LibraryEvent::Done`].
     PutSummary {
         /// The summary.
         summary: ConversationSummary,
     },
-    /// Keep messages of one conversation. Ends in [`LibraryEvent::Done`].
+    /// Save messages of one conversation. Answered by [`LibraryEvent::Done`].
     PutMessages {
         /// The messages.
         messages: Vec<Message>,
     },
-    /// Delete messages. Ends in [`LibraryEvent::Done`].
+    /// Delete messages. Answered by [`LibraryEvent::Done`].
     DeleteMessages {
         /// Their conversation.
         conversation: Id,
-        /// Which.
+        /// The messages.
         ids: Vec<Id>,
     },
-    /// Delete a conversation for good. Ends in [`LibraryEvent::Done`].
+    /// Delete a conversation permanently. Answered by [`LibraryEvent::Done`].
     Delete {
-        /// Which.
+        /// The conversation.
         id: Id,
     },
-    /// Delete all conversations for good. Ends in [`LibraryEvent::Done`].
+    /// Delete all conversations permanently. Answered by [`LibraryEvent::Done`].
     DeleteAll,
-    /// Add the conversations of files, each the text of an export of this app, `ChatGPT` or Open WebUI. What is here stays as it
-    /// is. Ends in [`LibraryEvent::Imported`].
+    /// Import conversations from exports of this app, `ChatGPT` or Open WebUI. Existing conversations are not changed. Answered by
+    /// [`LibraryEvent::Imported`].
     Import {
-        /// The files' texts.
+        /// The contents of the exported files.
         texts: Vec<String>,
     },
-    /// Write conversations as one file. Ends in [`LibraryEvent::Exported`].
+    /// Export conversations as one file. Answered by [`LibraryEvent::Exported`].
     Export {
-        /// Which; all if absent.
+        /// The conversations; all if absent.
         ids: Option<Vec<Id>>,
-        /// How.
+        /// The file's format.
         format: ExportFormat,
     },
-    /// Remember files of the user's for later visits. Their `FileSystemFileHandle`s travel beside the request, see
-    /// [`HANDLES_KEY`]. Ends in [`LibraryEvent::Done`].
+    /// Remember files of the user for later visits. Their `FileSystemFileHandle`s are sent with the request, see [`HANDLES_KEY`].
+    /// Answered by [`LibraryEvent::Done`].
     PutFiles {
-        /// The name of the first.
+        /// The name of the first file.
         name: String,
     },
-    /// The files that are remembered. Ends in [`LibraryEvent::Files`].
+    /// List the remembered files. Answered by [`LibraryEvent::Files`].
     Files,
-    /// Forget files. Ends in [`LibraryEvent::Done`].
+    /// Forget files. Answered by [`LibraryEvent::Done`].
     DeleteFiles {
-        /// Their name.
+        /// The name they were remembered by.
         name: String,
     },
-    /// Cut files into passages and find those whose words fit a question best. Ends in [`LibraryEvent::Passages`].
+    /// Split files into passages and find those that match a question best by keywords. Answered by [`LibraryEvent::Passages`].
     FindPassages {
         /// The files.
         files: Vec<Attachment>,
         /// The question.
         question: String,
-        /// Most characters of the passages together.
+        /// Maximum characters of all passages together.
         max_chars: u32,
     },
-    /// The passages whose meaning fits a question best. Ends in [`LibraryEvent::Best`].
+    /// Select the passages that match a question best by their embeddings. Answered by [`LibraryEvent::Best`].
     Best {
         /// The passages.
         passages: Vec<String>,
-        /// Vectors of the question and of all passages, in this order.
+        /// The embeddings of the question and of all passages, in this order.
         vectors: Vec<Vec<f32>>,
-        /// Most characters of the chosen passages together.
+        /// Maximum characters of the selected passages together.
         max_chars: u32,
     },
-    /// The value of an expression, see `parlance_text::calculator`. Ends in [`LibraryEvent::Calculated`].
+    /// Evaluate an expression, see `parlance_text::calculator`. Answered by [`LibraryEvent::Calculated`].
     Calculate {
         /// The expression.
         expression: String,
     },
-    /// Turn a growing Markdown text into HTML. Ends in [`LibraryEvent::Rendered`].
+    /// Render a growing Markdown text to HTML. Answered by [`LibraryEvent::Rendered`].
     Render {
-        /// Names the text.
+        /// Identifies the text.
         key: Id,
-        /// Bytes of the text that are known from earlier requests; 0 begins anew.
+        /// How many bytes of the text earlier requests contained; 0 starts over.
         known_bytes: u32,
-        /// What comes after them.
+        /// The text after these bytes.
         added: String,
-        /// Whether this is the end of the text, after which its state is forgotten.
+        /// Whether this is the end of the text; its state is dropped then.
         is_final: bool,
     },
 }
 
-/// How conversations are written.
+/// A format of exported files.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ExportFormat {
-    /// For people: the branch on screen.
+    /// The visible branch, for reading.
     Markdown,
-    /// Everything; can be imported again.
+    /// All messages; can be imported again.
     Json,
 }
 
-/// A request with its number.
+/// A request with its id.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct LibraryCall {
-    /// Names the request in its answer.
+    /// Identifies the request in its answer.
     pub id: u32,
     /// The request.
     pub request: LibraryRequest,
 }
 
-/// What the library tells the page.
+/// A message from the library to the page.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum LibraryEvent {
-    /// The worker runs and takes requests.
+    /// The worker has started and accepts requests.
     Ready,
-    /// Conversations were found.
+    /// Answers [`LibraryRequest::List`].
     Listed {
         /// The request.
         id: u32,
-        /// Pinned ones first, then those changed last.
+        /// Pinned conversations first, then the most recently changed.
         conversations: Vec<ConversationSummary>,
     },
-    /// A conversation.
+    /// Answers [`LibraryRequest::Open`].
     Opened {
         /// The request.
         id: u32,
-        /// The conversation; nothing if there is none of that name.
+        /// The conversation; absent if it does not exist.
         conversation: Option<Conversation>,
     },
-    /// What was asked is done.
+    /// A request without a result is done.
     Done {
         /// The request.
         id: u32,
     },
-    /// Conversations were added.
+    /// Answers [`LibraryRequest::Import`].
     Imported {
         /// The request.
         id: u32,
-        /// How many are new.
+        /// How many conversations were added.
         added: u32,
-        /// How many were here already, and were left as they are.
+        /// How many existed already, and were not changed.
         known: u32,
     },
-    /// Conversations as a file.
+    /// Answers [`LibraryRequest::Export`].
     Exported {
         /// The request.
         id: u32,
-        /// A name for the file.
+        /// A suggested file name.
         name: String,
-        /// The file.
+        /// The file's content.
         text: String,
     },
-    /// The files that are remembered. Beside the event travels an array with an array of `FileSystemFileHandle`s for each name,
-    /// see [`HANDLES_KEY`].
+    /// Answers [`LibraryRequest::Files`]. An array with an array of `FileSystemFileHandle`s for each name is sent with the event, see
+    /// [`HANDLES_KEY`].
     Files {
         /// The request.
         id: u32,
-        /// Their names.
+        /// The names of the remembered files.
         names: Vec<String>,
     },
-    /// Passages that were found.
+    /// Answers [`LibraryRequest::FindPassages`].
     Passages {
         /// The request.
         id: u32,
-        /// The passages, in order, each under its file's name.
+        /// The passages in document order, each with its file's name.
         passages: Vec<Attachment>,
     },
-    /// The best passages.
+    /// Answers [`LibraryRequest::Best`].
     Best {
         /// The request.
         id: u32,
-        /// Their indices, in order.
+        /// Indices of the selected passages, in ascending order.
         chosen: Vec<u32>,
     },
-    /// An expression's value.
+    /// Answers [`LibraryRequest::Calculate`].
     Calculated {
         /// The request.
         id: u32,
-        /// A number, or what is wrong with the expression.
+        /// A number, or an error message that begins with `error: `.
         value: String,
     },
-    /// A text as HTML, in blocks.
+    /// Answers [`LibraryRequest::Render`].
     Rendered {
         /// The request.
         id: u32,
-        /// The first block that is new or different; all before it stand.
+        /// Index of the first block that is new or changed; the blocks before it are the same.
         first_block: u32,
         /// Sanitised HTML of that block and all after it.
         blocks: Vec<String>,
     },
     /// Another tab changed a conversation, or all of them.
     Changed {
-        /// Which; any if absent.
+        /// The conversation; any if absent.
         conversation: Option<Id>,
     },
     /// A request failed.
     Failed {
         /// The request.
         id: u32,
-        /// What helps.
+        /// Its kind.
         kind: LibraryFailureKind,
         /// A sentence in English.
         message: String,
     },
 }
 
-/// Kinds of failure, by what helps.
+/// Kinds of failure, by what the user can do.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum LibraryFailureKind {
-    /// A newer version of the app has changed the database: reloading the page gets that version.
+    /// A newer version of the app has upgraded the database: reload the page.
     Newer,
-    /// This device's storage is full: deleting something makes room.
+    /// This device's storage is full: delete something.
     Full,
-    /// What the message says.
+    /// See the message.
     #[default]
     Other,
 }
 
 impl LibraryEvent {
-    /// The number of the request that it answers.
+    /// The request that this event answers.
     pub fn id(&self) -> Option<u32> {
         match self {
             Self::Listed { id, .. }

@@ -1,5 +1,5 @@
-//! The `OpenAI` API's requests and responses, as far as a model in a tab has them, with the extensions that `WebLLM`, vLLM and
-//! llama.cpp's server share. Unknown fields are ignored, as `OpenAI` does.
+//! Requests and responses of the `OpenAI` API, as far as they apply to local models, with extensions that `WebLLM`, vLLM and
+//! llama.cpp's server have in common. Unknown fields are ignored.
 
 mod request;
 mod response;
@@ -16,7 +16,7 @@ pub use response::{
 
 use serde::{Deserialize, Serialize};
 
-/// Which of the API's paths a request is for.
+/// An endpoint of the API.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Endpoint {

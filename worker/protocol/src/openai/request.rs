@@ -7,129 +7,130 @@ use serde_json::{Map, Value};
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct ChatCompletionRequest {
-    /// Which of the loaded models; the one loaded last if absent or unknown to this tab.
+    /// The name of a loaded or stored model; the one loaded last if absent or unknown.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub model: Option<String>,
     /// The conversation.
     pub messages: Vec<RequestMessage>,
-    /// Whether the answer comes in chunks.
+    /// Whether the answer is streamed in chunks.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub stream: Option<bool>,
-    /// More about chunks.
+    /// Options for streaming.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub stream_options: Option<StreamOptions>,
-    /// Most tokens of an answer; up to the end of the context if absent.
+    /// Maximum tokens of an answer; the rest of the context if absent.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub max_tokens: Option<u32>,
-    /// The same under its newer name, which wins.
+    /// The newer name of `max_tokens`, which takes precedence.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub max_completion_tokens: Option<u32>,
-    /// 0 takes the likeliest token.
+    /// 0 always selects the most likely token.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub temperature: Option<f32>,
-    /// Keep the likeliest tokens whose probabilities reach this sum.
+    /// Sample from the most likely tokens whose probabilities add up to this.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub top_p: Option<f32>,
-    /// Keep this many of the likeliest tokens; 0 keeps all.
+    /// Sample from this many of the most likely tokens; 0 means all.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub top_k: Option<u32>,
-    /// Keep tokens at least this likely relative to the likeliest.
+    /// Sample from tokens that are at least this likely, relative to the most likely one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub min_p: Option<f32>,
-    /// Makes tokens that were seen less likely; 1 changes nothing.
+    /// Makes tokens of prompt and answer less likely; 1 changes nothing.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub repetition_penalty: Option<f32>,
-    /// Makes a token less likely each time it is generated.
+    /// Makes a token less likely for each time it was generated.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub frequency_penalty: Option<f32>,
     /// Makes a token that was generated less likely.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub presence_penalty: Option<f32>,
-    /// Makes an answer repeatable.
+    /// Makes an answer reproducible.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub seed: Option<i64>,
-    /// A text, or up to sixteen, at which the answer ends; it does not contain them.
+    /// A string, or up to sixteen, at which generation stops. The answer does not include it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub stop: Option<Value>,
-    /// Answers to give.
+    /// Number of answers to generate.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub n: Option<u32>,
-    /// What is added to tokens' logits, by id: -100 to 100.
+    /// Values from -100 to 100 to add to logits, by token id.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub logit_bias: Option<Map<String, Value>>,
-    /// Whether each token's log probability is told.
+    /// Whether to return the log probability of each token.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub logprobs: Option<bool>,
-    /// How many of the likeliest tokens at each place are told, too: 0 to 20.
+    /// How many of the most likely tokens to return for each position, from 0 to 20.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub top_logprobs: Option<u32>,
-    /// What form the answer has.
+    /// The format of the answer.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub response_format: Option<ResponseFormat>,
-    /// Functions that the model may call.
+    /// Tools that the model may call.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tools: Option<Vec<Tool>>,
     /// `none`, `auto`, `required`, or `{"type": "function", "function": {"name": ...}}`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tool_choice: Option<Value>,
-    /// Whether an answer may hold several calls; yes if absent.
+    /// Whether an answer may have several tool calls; true if absent.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub parallel_tool_calls: Option<bool>,
-    /// `none` turns thinking off, everything else on, in models that have the choice.
+    /// `none` turns reasoning off, any other value turns it on, in models that support both.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reasoning_effort: Option<String>,
-    /// Whether the model thinks first, in models that have the choice.
+    /// Whether the model reasons first, in models that support both.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub enable_thinking: Option<bool>,
-    /// The same as vLLM and llama.cpp's server have it.
+    /// Another form of `enable_thinking`, used by vLLM and llama.cpp's server.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub chat_template_kwargs: Option<TemplateArguments>,
-    /// The same as `WebLLM` has it.
+    /// Another form of `enable_thinking`, used by `WebLLM`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub extra_body: Option<TemplateArguments>,
-    /// The last message is the beginning of the answer, which goes on from there.
+    /// Continue the last message, which is the beginning of the answer.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub continue_final_message: Option<bool>,
-    /// What happens to a conversation that does not fit the context.
+    /// What to do with a conversation that exceeds the context length.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub truncation: Option<Truncation>,
-    /// A logit processor that the worker was built with, by name.
+    /// The name of a logit processor that the worker was built with.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub logit_processor: Option<String>,
-    /// What the answer is expected to be like, for instance a file that it changes a little: tokens are guessed from it and verified.
+    /// A text that the answer is expected to resemble, such as a file to be edited: draft tokens are taken from it (speculative
+    /// decoding).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub prediction: Option<Prediction>,
-    /// Whether tokens are guessed from the conversation so far and verified; `prediction` turns it on, too.
+    /// Whether to take draft tokens from the conversation (prompt-lookup decoding). `prediction` turns it on, too.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub prompt_lookup: Option<bool>,
 }
 
-/// What happens to a conversation that does not fit the context; named as in `OpenAI`'s Responses API.
+/// What to do with a conversation that exceeds the context length, as in `OpenAI`'s Responses API.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Truncation {
     /// The request fails.
     #[default]
     Disabled,
-    /// The oldest turns are left out until prompt and answer have room.
+    /// The oldest turns are dropped until prompt and answer fit.
     Auto,
 }
 
-/// What an answer is expected to be like.
+/// A text that the answer is expected to resemble.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Prediction {
-    /// `content`.
+    /// Always `content`.
     #[serde(rename = "type")]
     pub kind: String,
-    /// A text, or an array of text parts.
+    /// A string, or an array of text parts.
     pub content: Value,
 }
 
-/// Choices that a chat template takes.
+/// Arguments of a chat template.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct TemplateArguments {
-    /// Whether the model thinks first.
+    /// Whether the model reasons first.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub enable_thinking: Option<bool>,
 }
@@ -139,68 +140,68 @@ pub struct TemplateArguments {
 pub struct RequestMessage {
     /// `system`, `developer`, `user`, `assistant` or `tool`.
     pub role: String,
-    /// A text, or an array of text parts; may be absent beside `tool_calls`.
+    /// A string, or an array of text parts. Assistant messages may have none.
     #[serde(default)]
     pub content: Value,
-    /// The speaker's name.
+    /// The author's name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
-    /// Of an assistant's message: what it thought.
+    /// The reasoning of an assistant message.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reasoning_content: Option<String>,
-    /// Of an assistant's message: the calls it made.
+    /// The tool calls of an assistant message.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tool_calls: Option<Vec<ToolCall>>,
-    /// Of a tool's message: the call it answers.
+    /// The call that a tool message answers.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tool_call_id: Option<String>,
 }
 
 impl RequestMessage {
-    /// A message of text.
+    /// A text message.
     pub fn new(role: impl Into<String>, content: impl Into<String>) -> Self {
         Self { role: role.into(), content: Value::String(content.into()), ..Self::default() }
     }
 }
 
-/// Choices about chunks.
+/// Options for streaming.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct StreamOptions {
-    /// Whether a last chunk without choices tells the usage.
+    /// Whether to send the usage in a last chunk, which has no choices.
     pub include_usage: bool,
 }
 
-/// The form of an answer.
+/// The format of an answer.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ResponseFormat {
     /// `text`, `json_object`, `json_schema`, `regex` or `grammar`.
     #[serde(rename = "type")]
     pub kind: String,
-    /// Of `json_schema`.
+    /// For `json_schema`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub json_schema: Option<JsonSchema>,
-    /// Of `json_object`: a schema, as llama.cpp's server takes it.
+    /// For `json_object`: a schema, an extension of llama.cpp's server.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub schema: Option<Value>,
-    /// Of `regex`.
+    /// For `regex`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub regex: Option<String>,
-    /// Of `grammar`: in Lark's notation.
+    /// For `grammar`: a Lark grammar.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub grammar: Option<String>,
 }
 
-/// A schema with its name.
+/// A JSON schema with a name.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct JsonSchema {
     /// For error messages.
     pub name: String,
-    /// The schema; any JSON if absent.
+    /// The schema; any JSON is valid if absent.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub schema: Option<Value>,
-    /// Ignored: an answer always obeys its schema here.
+    /// Ignored: answers always conform to the schema.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub strict: Option<bool>,
 }
@@ -208,7 +209,7 @@ pub struct JsonSchema {
 /// A tool.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Tool {
-    /// `function`.
+    /// Always `function`.
     #[serde(rename = "type")]
     pub kind: String,
     /// The function.
@@ -218,38 +219,38 @@ pub struct Tool {
 /// A function that a model may call.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct FunctionDefinition {
-    /// Letters, digits, `_`, `-` and `.`.
+    /// Its name, of letters, digits, `_`, `-` and `.`.
     pub name: String,
     /// What it does.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub description: Option<String>,
-    /// A JSON schema of its arguments; none if absent.
+    /// A JSON schema for its arguments; it has none if absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub parameters: Option<Value>,
 }
 
-/// A call of a function.
+/// A tool call.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ToolCall {
-    /// Its place among the calls of an answer; in chunks only.
+    /// Its index among the calls of an answer; only in chunks.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub index: Option<u32>,
-    /// Names the call in the message that answers it.
+    /// Identifies the call in the tool message that answers it.
     #[serde(default)]
     pub id: String,
-    /// `function`.
+    /// Always `function`.
     #[serde(rename = "type", default)]
     pub kind: String,
     /// The function and its arguments.
     pub function: FunctionCall,
 }
 
-/// A function with arguments.
+/// The function and arguments of a tool call.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FunctionCall {
-    /// The function.
+    /// The function's name.
     pub name: String,
-    /// JSON, as text.
+    /// Its arguments, as a JSON string.
     pub arguments: String,
 }
 
@@ -257,17 +258,17 @@ pub struct FunctionCall {
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct CompletionRequest {
-    /// As in [`ChatCompletionRequest`], like all fields without a comment.
+    /// As in [`ChatCompletionRequest`], like all undocumented fields.
     pub model: Option<String>,
-    /// A text, or several.
+    /// A string, or an array of strings.
     pub prompt: Value,
-    /// Whether the text begins with the prompt.
+    /// Whether to return the prompt in front of the answer.
     pub echo: Option<bool>,
     #[allow(missing_docs)]
     pub stream: Option<bool>,
     #[allow(missing_docs)]
     pub stream_options: Option<StreamOptions>,
-    /// 16 if absent, as `OpenAI` has it.
+    /// 16 if absent, `OpenAI`'s default.
     pub max_tokens: Option<u32>,
     #[allow(missing_docs)]
     pub temperature: Option<f32>,
@@ -291,7 +292,7 @@ pub struct CompletionRequest {
     pub n: Option<u32>,
     #[allow(missing_docs)]
     pub logit_bias: Option<Map<String, Value>>,
-    /// How many of the likeliest tokens at each place are told: 0 to 20.
+    /// How many of the most likely tokens to return for each position, from 0 to 20.
     pub logprobs: Option<u32>,
     #[allow(missing_docs)]
     pub response_format: Option<ResponseFormat>,
@@ -305,12 +306,12 @@ pub struct CompletionRequest {
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct EmbeddingRequest {
-    /// Which of the loaded models; an embedding model that is loaded if absent or unknown.
+    /// The name of a loaded or stored model; the embedding model loaded last if absent or unknown.
     pub model: Option<String>,
-    /// A text, or several.
+    /// A string, or an array of strings.
     pub input: Value,
-    /// `float` (the default) or `base64`: little-endian 32-bit floats.
+    /// `float` (the default), or `base64` for encoded little-endian 32-bit floats.
     pub encoding_format: Option<String>,
-    /// Only as many as the model has.
+    /// If present, must be the length of the model's embeddings.
     pub dimensions: Option<u32>,
 }

@@ -9,114 +9,114 @@ use super::request::ToolCall;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum FinishReason {
-    /// The model ended it, or a stop text came.
+    /// The model ended it, or a stop sequence was generated.
     Stop,
-    /// The limit on tokens, or the context's end.
+    /// The maximum number of tokens was reached, or the context is full.
     Length,
-    /// It holds calls.
+    /// It has tool calls.
     ToolCalls,
-    /// It was interrupted. `OpenAI` has no name for this; `WebLLM` has this one.
+    /// It was interrupted. `OpenAI` has no value for this; this is `WebLLM`'s.
     Abort,
 }
 
-/// A whole answer.
+/// A complete response.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ChatCompletion {
-    /// Names the answer.
+    /// The response's id.
     pub id: String,
-    /// `chat.completion`.
+    /// Always `chat.completion`.
     pub object: String,
-    /// Seconds since 1970.
+    /// Time of creation, in seconds since 1970.
     pub created: u64,
-    /// The model.
+    /// The model's name.
     pub model: String,
     /// The answers.
     pub choices: Vec<ChatChoice>,
-    /// What they took.
+    /// Token counts and speeds.
     pub usage: Usage,
-    /// The oldest messages that were left out because the context is full, system messages not counted. An extension.
+    /// How many of the oldest messages were dropped because the context is full, not counting system messages. An extension.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub dropped_messages: Option<u32>,
 }
 
-/// One answer of several.
+/// An answer.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ChatChoice {
-    /// Its place.
+    /// Its index.
     pub index: u32,
-    /// The answer.
+    /// The message.
     pub message: ResponseMessage,
-    /// If asked for.
+    /// Log probabilities, if requested.
     pub logprobs: Option<LogProbs>,
     /// Why it ended.
     pub finish_reason: FinishReason,
 }
 
-/// An answer's message.
+/// The message of an answer.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct ResponseMessage {
-    /// `assistant`.
+    /// Always `assistant`.
     pub role: String,
-    /// Its text; null beside calls without one.
+    /// Its text; null if it only has tool calls.
     pub content: Option<String>,
-    /// What the model thought.
+    /// The model's reasoning.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reasoning_content: Option<String>,
-    /// Always null; `OpenAI`'s clients expect the field.
+    /// Always null, because `OpenAI`'s clients expect the field.
     pub refusal: Option<String>,
-    /// Calls.
+    /// Its tool calls.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tool_calls: Option<Vec<ToolCall>>,
 }
 
-/// A piece of an answer.
+/// A chunk of a streamed response.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ChatChunk {
-    /// Names the answer.
+    /// The response's id.
     pub id: String,
-    /// `chat.completion.chunk`.
+    /// Always `chat.completion.chunk`.
     pub object: String,
-    /// Seconds since 1970.
+    /// Time of creation, in seconds since 1970.
     pub created: u64,
-    /// The model.
+    /// The model's name.
     pub model: String,
-    /// Pieces; none in the chunk that tells the usage.
+    /// Additions to answers; empty in the chunk with the usage.
     pub choices: Vec<ChunkChoice>,
-    /// In the last chunk, if asked for.
+    /// Token counts and speeds, in the last chunk, if requested.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub usage: Option<Usage>,
-    /// As [`ChatCompletion::dropped_messages`], in the first chunk.
+    /// See [`ChatCompletion::dropped_messages`]; in the first chunk.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub dropped_messages: Option<u32>,
 }
 
-/// A piece of one answer of several.
+/// An addition to an answer.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ChunkChoice {
-    /// Its place.
+    /// Its index.
     pub index: u32,
-    /// What is new.
+    /// The addition.
     pub delta: ChatDelta,
-    /// If asked for.
+    /// Log probabilities, if requested.
     pub logprobs: Option<LogProbs>,
-    /// Why it ended, in its last piece.
+    /// Why it ended, in its last chunk.
     pub finish_reason: Option<FinishReason>,
 }
 
-/// What a chunk adds.
+/// What a chunk adds to a message.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct ChatDelta {
-    /// `assistant`, in the first piece.
+    /// `assistant`, in the first chunk.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub role: Option<String>,
     /// Text to append.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub content: Option<String>,
-    /// Thoughts to append.
+    /// Reasoning to append.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reasoning_content: Option<String>,
-    /// Calls, each whole.
+    /// Tool calls, each complete.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tool_calls: Option<Vec<ToolCall>>,
 }
@@ -124,24 +124,24 @@ pub struct ChatDelta {
 /// Log probabilities of an answer's tokens.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct LogProbs {
-    /// One a token.
+    /// One for each token.
     pub content: Vec<TokenLogProb>,
 }
 
-/// How likely a token was.
+/// The log probability of a token, with those of its alternatives.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct TokenLogProb {
     /// Its text.
     pub token: String,
-    /// Natural logarithm of its probability before bias, penalties and temperature.
+    /// Natural logarithm of its probability, before bias, penalties and temperature.
     pub logprob: f32,
     /// Its bytes.
     pub bytes: Option<Vec<u8>>,
-    /// The likeliest tokens in its place.
+    /// The most likely tokens at its position.
     pub top_logprobs: Vec<TopLogProb>,
 }
 
-/// A likely token.
+/// The log probability of a likely token.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct TopLogProb {
     /// Its text.
@@ -152,49 +152,49 @@ pub struct TopLogProb {
     pub bytes: Option<Vec<u8>>,
 }
 
-/// An answer of `/v1/completions`, whole or a piece of it.
+/// A response of `/v1/completions`, or a chunk of one.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct TextCompletion {
-    /// Names the answer.
+    /// The response's id.
     pub id: String,
-    /// `text_completion`.
+    /// Always `text_completion`.
     pub object: String,
-    /// Seconds since 1970.
+    /// Time of creation, in seconds since 1970.
     pub created: u64,
-    /// The model.
+    /// The model's name.
     pub model: String,
-    /// Answers.
+    /// The answers, or additions to them.
     pub choices: Vec<TextChoice>,
-    /// What they took.
+    /// Token counts and speeds; in the last chunk of a stream, if requested.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub usage: Option<Usage>,
 }
 
-/// One text of several.
+/// A completion, or an addition to one.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct TextChoice {
-    /// Its place.
+    /// Its index.
     pub index: u32,
     /// The text.
     pub text: String,
-    /// If asked for.
+    /// Log probabilities, if requested.
     pub logprobs: Option<TextLogProbs>,
-    /// Why it ended, in its last piece.
+    /// Why it ended, in its last chunk.
     pub finish_reason: Option<FinishReason>,
 }
 
-/// Log probabilities as `/v1/completions` has them.
+/// Log probabilities in the format of `/v1/completions`.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct TextLogProbs {
-    /// Texts of the tokens.
+    /// The tokens' texts.
     pub tokens: Vec<String>,
-    /// How likely each was.
+    /// Their log probabilities.
     pub token_logprobs: Vec<f32>,
-    /// The likeliest tokens in each place.
+    /// The most likely tokens at each position, with their log probabilities.
     pub top_logprobs: Vec<serde_json::Map<String, Value>>,
 }
 
-/// What an answer took.
+/// Token counts and speeds of a request.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Usage {
@@ -202,33 +202,33 @@ pub struct Usage {
     pub prompt_tokens: u32,
     /// Tokens of all answers.
     pub completion_tokens: u32,
-    /// Both.
+    /// The sum of both.
     pub total_tokens: u32,
-    /// More about the prompt.
+    /// Details about the prompt.
     pub prompt_tokens_details: PromptTokens,
-    /// More about the answers.
+    /// Details about the answers.
     pub completion_tokens_details: CompletionTokens,
-    /// Times and speeds, as `WebLLM` names them.
+    /// Times and speeds, with `WebLLM`'s names.
     pub extra: UsageExtra,
 }
 
-/// More about a prompt.
+/// Details about the tokens of a prompt.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct PromptTokens {
-    /// Tokens that were in the KV cache already.
+    /// Tokens reused from the KV cache.
     pub cached_tokens: u32,
 }
 
-/// More about answers.
+/// Details about the tokens of answers.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct CompletionTokens {
-    /// Tokens of thoughts.
+    /// Tokens of reasoning.
     pub reasoning_tokens: u32,
-    /// Guessed tokens that the model chose, too.
+    /// Accepted draft tokens.
     pub accepted_prediction_tokens: u32,
-    /// Guessed tokens that it did not choose; they are not among the completion's tokens.
+    /// Rejected draft tokens, which are not part of `completion_tokens`.
     pub rejected_prediction_tokens: u32,
 }
 
@@ -236,63 +236,63 @@ pub struct CompletionTokens {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct UsageExtra {
-    /// Seconds from the request to its end.
+    /// Seconds from the request to the end of the last answer.
     pub e2e_latency_s: f64,
     /// Seconds from the request to the first token.
     pub time_to_first_token_s: f64,
-    /// Seconds a token.
+    /// Seconds per token.
     pub time_per_output_token_s: f64,
-    /// Speed of reading the prompt, cached tokens left out.
+    /// Prompt processing speed, without cached tokens.
     pub prefill_tokens_per_s: f64,
-    /// Speed of answering.
+    /// Generation speed.
     pub decode_tokens_per_s: f64,
-    /// Seconds for building the grammar, if there is one.
+    /// Seconds for compiling the grammar, if there is one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub grammar_init_s: Option<f64>,
-    /// Seconds a token that the grammar's mask took.
+    /// Seconds per token for computing the grammar's mask.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub grammar_per_token_s: Option<f64>,
 }
 
-/// Vectors of texts.
+/// A response of `/v1/embeddings`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct EmbeddingList {
-    /// `list`.
+    /// Always `list`.
     pub object: String,
-    /// One a text.
+    /// One for each text.
     pub data: Vec<Embedding>,
-    /// The model.
+    /// The model's name.
     pub model: String,
-    /// What they took.
+    /// Token counts.
     pub usage: EmbeddingUsage,
 }
 
-/// The vector of a text.
+/// The embedding of a text.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Embedding {
-    /// `embedding`.
+    /// Always `embedding`.
     pub object: String,
-    /// Its place.
+    /// Its index.
     pub index: u32,
-    /// Floats, of length one, or a text in base64.
+    /// A vector of length one, or a base64 string.
     pub embedding: Value,
-    /// The text was too long; its end was left out. An extension.
+    /// Whether the text was too long, so that its end was ignored. An extension.
     pub is_truncated: bool,
 }
 
-/// What vectors took.
+/// Token counts of an embedding request.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct EmbeddingUsage {
     /// Tokens of the texts.
     pub prompt_tokens: u32,
-    /// The same.
+    /// The same number.
     pub total_tokens: u32,
 }
 
-/// Models that are loaded or kept on this device.
+/// A response of `/v1/models`: models that are loaded or stored on this device.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ModelList {
-    /// `list`.
+    /// Always `list`.
     pub object: String,
     /// The models.
     pub data: Vec<ModelEntry>,
@@ -303,31 +303,39 @@ pub struct ModelList {
 pub struct ModelEntry {
     /// Its name.
     pub id: String,
-    /// `model`.
+    /// Always `model`.
     pub object: String,
-    /// 0: it is not known.
+    /// Always 0: unknown.
     pub created: u64,
-    /// `parlance`.
+    /// Always `parlance`.
     pub owned_by: String,
 }
 
-/// An error as `OpenAI`'s clients expect it.
+/// An error response.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ApiErrorBody {
     /// The error.
     pub error: ApiError,
 }
 
-/// What is wrong.
+/// An error, in the form that `OpenAI`'s clients expect.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ApiError {
-    /// A sentence.
+    /// A sentence in English.
     pub message: String,
     /// `invalid_request_error` or `server_error`.
     #[serde(rename = "type")]
     pub kind: String,
-    /// The field that is wrong.
+    /// The invalid field.
     pub param: Option<String>,
-    /// A word for programs.
+    /// An error code, for programs.
     pub code: Option<String>,
+}
+
+impl ApiError {
+    /// An error with this HTTP status, without `param` and `code`.
+    pub fn new(status: u16, message: impl Into<String>) -> Self {
+        let kind = if status < 500 { "invalid_request_error" } else { "server_error" };
+        Self { message: message.into(), kind: kind.to_owned(), param: None, code: None }
+    }
 }

@@ -1,10 +1,10 @@
-//! Helpers of the tests: the demo model and requests to it.
+//! Test helpers: the demo model, and requests to it.
 #![allow(
     dead_code,
     unreachable_pub,
     clippy::unwrap_used,
     clippy::expect_used,
-    reason = "each test file uses a part; tests may panic"
+    reason = "each module uses only a part; tests may panic"
 )]
 
 use std::cell::{Cell, RefCell};
@@ -13,16 +13,16 @@ use std::path::PathBuf;
 use std::rc::Rc;
 use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
 
-use parlance_api::{Control, Job, Language, Meta, Processors, RequestError};
-use parlance_engine::runtime::{Cpu, Device, Loader, LoaderOptions, Model, Threads};
+use parlance_api::{ChatCodec, Control, Job, Meta, Processors, RequestError};
+use parlance_engine::runtime::{Cpu, Device, Loader, LoaderOptions, Model, NativeThreads};
 use pollster::block_on;
 use serde_json::Value;
 
 static MODEL: LazyLock<Mutex<Model>> = LazyLock::new(|| Mutex::new(load()));
 
-/// The model on two threads of the CPU: the API is the same on every device, and software adapters are many times slower.
+/// Loads the model on the CPU with two threads. The API works the same on all devices, and software adapters are many times slower.
 pub fn load() -> Model {
-    load_onto(Cpu::blocking().with_crew(Arc::new(Threads::start(1, 100_000))).into())
+    load_onto(Cpu::blocking().with_threads(Arc::new(NativeThreads::start(1, 100_000))).into())
 }
 
 pub fn load_onto(device: Device) -> Model {
@@ -36,20 +36,20 @@ pub fn load_onto(device: Device) -> Model {
     })
 }
 
-/// The model, for one test at a time.
+/// The shared model, locked for one test at a time.
 pub fn model() -> MutexGuard<'static, Model> {
     MODEL.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-pub fn language(model: &Model) -> Rc<Language> {
-    Rc::new(Language::new(model.chat_handle(), model.context_tokens()))
+pub fn codec(model: &Model) -> Rc<ChatCodec> {
+    Rc::new(ChatCodec::new(model.chat_handle(), model.context_tokens()))
 }
 
 pub fn meta() -> Meta {
     Meta { random: 7, created: 1_700_000_000, model: "demo".to_owned() }
 }
 
-/// Keeps chunks, and stops after some of them.
+/// Collects chunks, and stops the request after `stop_after` of them.
 #[derive(Default)]
 pub struct Listener {
     pub chunks: RefCell<Vec<Value>>,
@@ -77,8 +77,8 @@ impl Control for Listener {
 
 /// The response to a chat request.
 pub fn try_chat(model: &mut Model, body: &Value) -> Result<Value, RequestError> {
-    let language = language(model);
-    let mut job = Job::chat(&language, body, meta(), &Processors::new())?;
+    let codec = codec(model);
+    let mut job = Job::chat(&codec, body, meta(), &Processors::new())?;
     let response = block_on(job.run(model, &Listener::default()))?;
     Ok(response.expect("it is not streamed"))
 }
@@ -89,9 +89,9 @@ pub fn chat(model: &mut Model, body: &Value) -> Value {
 
 /// The chunks of a streamed chat request.
 pub fn stream(model: &mut Model, body: &Value, stop_after: Option<usize>) -> Vec<Value> {
-    let language = language(model);
+    let codec = codec(model);
     let listener = Listener { stop_after, ..Listener::default() };
-    let mut job = Job::chat(&language, body, meta(), &Processors::new()).unwrap();
+    let mut job = Job::chat(&codec, body, meta(), &Processors::new()).unwrap();
     assert!(job.is_stream());
     assert_eq!(block_on(job.run(model, &listener)).unwrap(), None);
     listener.chunks.into_inner()
@@ -100,4 +100,17 @@ pub fn stream(model: &mut Model, body: &Value, stop_after: Option<usize>) -> Vec
 /// The text of a response's first answer.
 pub fn content(response: &Value) -> &str {
     response["choices"][0]["message"]["content"].as_str().unwrap_or_default()
+}
+
+/// The streamed text of the first answer.
+pub fn streamed_content(chunks: &[Value]) -> String {
+    chunks.iter().filter_map(|chunk| chunk["choices"][0]["delta"]["content"].as_str()).collect()
+}
+
+/// A request body with additional fields, which replace fields of the same name.
+pub fn with_fields(mut body: Value, fields: Value) -> Value {
+    if let (Value::Object(body), Value::Object(fields)) = (&mut body, fields) {
+        body.extend(fields);
+    }
+    body
 }

@@ -1,4 +1,4 @@
-//! Inputs of matrix products, rounded to 16 bits.
+//! Inputs of matrix products, quantised to 16 bits.
 
 use std::ops::Range;
 
@@ -6,10 +6,10 @@ use wide::i16x8;
 
 use super::matrix::BLOCK_LEN;
 
-/// Vectors of eight integers in a block.
+/// SIMD vectors of eight integers in a block.
 pub(super) const BLOCK_VECTORS: usize = BLOCK_LEN / 8;
 
-/// Rows of inputs: as floats, and as integers with a scale for each block of 32.
+/// Rows of inputs as floats, and as integers with a scale for each block of 32.
 pub(super) struct Activations<'x> {
     /// `[tokens][cols]`
     floats: &'x [f32],
@@ -18,23 +18,23 @@ pub(super) struct Activations<'x> {
     quants: Vec<i16x8>,
     /// `[tokens][blocks]`
     scales: Vec<f32>,
-    /// Sums of blocks: `[tokens][blocks]`
+    /// The floats' sum in each block: `[tokens][blocks]`
     sums: Vec<f32>,
-    /// Sums of half blocks: `[tokens][2 blocks]`
+    /// The floats' sum in each half block: `[tokens][2 blocks]`
     half_sums: Vec<f32>,
 }
 
-/// Thirty-two elements in the order in which a weight's integers come out of their bytes: the even ones of the first half,
-/// those of the second, and the odd ones in the same way.
+/// A block in the order in which unpacking yields a weight block's integers: the even elements of the first half, the even
+/// ones of the second half, then the odd elements of both halves.
 fn interleaved(block: &[i16; BLOCK_LEN]) -> [i16x8; BLOCK_VECTORS] {
     [0, 16, 1, 17].map(|first| i16x8::new(std::array::from_fn(|i| block[first + 2 * i])))
 }
 
 impl<'x> Activations<'x> {
-    /// Rounds `[tokens][cols]`; `cols` is a multiple of 32.
+    /// Quantises `[tokens][cols]`; `cols` is a multiple of 32.
     pub(super) fn new(floats: &'x [f32], cols: usize) -> Self {
         let blocks = floats.len() / BLOCK_LEN;
-        let mut rounded = Self {
+        let mut activations = Self {
             floats,
             cols,
             quants: Vec::with_capacity(blocks * BLOCK_VECTORS),
@@ -46,22 +46,23 @@ impl<'x> Activations<'x> {
             let largest = block.iter().fold(0.0f32, |largest, value| largest.max(value.abs()));
             let scale = largest / f32::from(i16::MAX);
             let inverse = if scale > 0.0 { 1.0 / scale } else { 0.0 };
-            // Rounding half away from zero without a call: the sign's half is added, then the fraction cut off.
-            rounded.quants.extend(interleaved(&block.map(|value| (value * inverse + 0.5f32.copysign(value)) as i16)));
-            rounded.scales.push(scale);
+            // Rounds half away from zero without a library call: adds 0.5 with the value's sign, then truncates.
+            let quants = block.map(|value| (value * inverse + 0.5f32.copysign(value)) as i16);
+            activations.quants.extend(interleaved(&quants));
+            activations.scales.push(scale);
             let halves = [&block[..16], &block[16..]].map(|half| half.iter().sum::<f32>());
-            rounded.half_sums.extend(halves);
-            rounded.sums.push(halves[0] + halves[1]);
+            activations.half_sums.extend(halves);
+            activations.sums.push(halves[0] + halves[1]);
         }
-        rounded
+        activations
     }
 
-    /// Rows.
+    /// The number of rows.
     pub(super) fn tokens(&self) -> usize {
         self.floats.len() / self.cols
     }
 
-    /// A row's integers and their scales.
+    /// The integers of a row and their scales.
     pub(super) fn integers(&self, token: usize) -> (&[i16x8], &[f32]) {
         let blocks = self.cols / BLOCK_LEN;
         (
@@ -70,17 +71,17 @@ impl<'x> Activations<'x> {
         )
     }
 
-    /// Floats of neighbouring rows.
+    /// The floats of consecutive rows.
     pub(super) fn rows(&self, tokens: &Range<usize>) -> &[f32] {
         &self.floats[tokens.start * self.cols..tokens.end * self.cols]
     }
 
-    /// A row's floats.
+    /// The floats of a row.
     pub(super) fn floats(&self, token: usize) -> &[f32] {
         &self.floats[token * self.cols..][..self.cols]
     }
 
-    /// Sums of a row's blocks, or of their halves.
+    /// The sums of a row's blocks, or of its half blocks.
     pub(super) fn sums(&self, token: usize, halves: bool) -> &[f32] {
         let blocks = self.cols / BLOCK_LEN;
         if halves {

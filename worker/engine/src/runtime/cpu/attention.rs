@@ -1,4 +1,4 @@
-//! Attention on the CPU, and the cache that it reads.
+//! Attention on the CPU, and the KV cache it reads.
 
 use wide::f32x4;
 
@@ -6,28 +6,40 @@ use super::matrix::{dot_floats, reserved};
 use crate::error::Result;
 use crate::models::HeadShape;
 
-/// Keys and values of a layer, in f32: `[positions][kv_heads][head_dim]` each.
+/// A layer's KV cache in f32: keys and values are `[positions][kv_heads][head_dim]` each.
 pub(super) struct LayerCache {
     pub(super) keys: Vec<f32>,
     pub(super) values: Vec<f32>,
-    /// Elements of a position.
+    /// Keys, or values, per position: `kv_heads * head_dim`.
     row_len: usize,
 }
 
 impl LayerCache {
-    /// Takes the memory for `positions`.
+    /// An empty cache with memory reserved for `positions`.
     ///
     /// # Errors
     /// [`crate::EngineError::OutOfMemory`]
     pub(super) fn new(positions: usize, row_len: usize) -> Result<Self> {
-        // Not filled: what no position has come to takes no memory of the device's.
+        // Not zeroed: memory that no position has been written to is not committed.
         Ok(Self { keys: reserved(positions * row_len)?, values: reserved(positions * row_len)?, row_len })
     }
 
-    /// Forgets what stands from `position` on.
+    /// Removes `position` and all later ones.
     pub(super) fn truncate(&mut self, position: usize) {
         self.keys.truncate(position * self.row_len);
         self.values.truncate(position * self.row_len);
+    }
+
+    /// Keys, then values, of the first `tokens` positions.
+    pub(super) fn first(&self, tokens: usize) -> [&[f32]; 2] {
+        [&self.keys, &self.values].map(|rows| &rows[..tokens * self.row_len])
+    }
+
+    /// Replaces the contents by `tokens` positions. `next` gives so many floats: keys, then values.
+    pub(super) fn set(&mut self, tokens: usize, next: &mut impl FnMut(usize) -> Vec<f32>) {
+        self.truncate(0);
+        self.keys.extend(next(tokens * self.row_len));
+        self.values.extend(next(tokens * self.row_len));
     }
 
     fn positions(&self) -> usize {
@@ -35,21 +47,21 @@ impl LayerCache {
     }
 }
 
-/// What differs between layers.
+/// A layer's kind of attention.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct AttentionShape {
     pub(super) heads: HeadShape,
-    /// Factor of the dot products.
+    /// Factor applied to the dot products.
     pub(super) scale: f32,
-    /// Bound that scores approach by tanh.
+    /// Scores become `softcap * tanh(score / softcap)`.
     pub(super) softcap: Option<f32>,
-    /// Positions that a token sees, itself included; all before it if absent.
+    /// Sliding window: the number of positions a token attends to, itself included. `None` is all of them.
     pub(super) window: Option<u32>,
-    /// Tokens see what follows, too.
+    /// Tokens also attend to later positions.
     pub(super) bidirectional: bool,
 }
 
-/// Attention of queries `[tokens][heads][head_dim]`, whose keys and values are the cache's last ones; the result has their shape.
+/// Attention for queries `[tokens][heads][head_dim]`, which belong to the cache's last positions. The result has the same shape.
 pub(super) fn attend(query: &[f32], cache: &LayerCache, shape: &AttentionShape) -> Vec<f32> {
     let HeadShape { heads, kv_heads, head_dim, .. } = shape.heads;
     let (heads, group, dim) = (heads as usize, (heads / kv_heads) as usize, head_dim as usize);
@@ -81,10 +93,10 @@ pub(super) fn attend(query: &[f32], cache: &LayerCache, shape: &AttentionShape) 
     result
 }
 
-/// Elements of a head whose sums stay in registers while all positions go by.
+/// Elements of a head that are summed in registers over all positions.
 const CHUNK: usize = 32;
 
-/// Puts the exponentials of scores, relative to the highest, in their place; gives their sum.
+/// Replaces scores with `exp(score - highest)`, and returns the sum.
 fn exponentials(scores: &mut [f32]) -> f32 {
     let highest = scores.iter().copied().fold(f32::NEG_INFINITY, f32::max);
     let (vectors, rest) = scores.as_chunks_mut::<4>();
@@ -100,12 +112,12 @@ fn exponentials(scores: &mut [f32]) -> f32 {
     total.reduce_add() + rest.iter().sum::<f32>()
 }
 
-/// The sum of the first `N` elements of rows `row_len` apart, each times its weight.
+/// The weighted sum of rows `row_len` apart, for their first `N` elements.
 #[inline]
 fn weighted_sum<const N: usize>(weights: &[f32], rows: &[f32], row_len: usize) -> [f32; N] {
     let mut sums = [0.0; N];
     for (weight, row) in weights.iter().zip(rows.chunks(row_len)) {
-        // The last row is as long as the cache goes on, which is at least to the end of its head.
+        // The last row may be shorter than `row_len`, but it holds at least the rest of its head.
         let Some(row) = row.first_chunk::<N>() else { break };
         sums.iter_mut().zip(row).for_each(|(sum, value)| *sum += weight * value);
     }
@@ -116,12 +128,12 @@ fn weighted_sum<const N: usize>(weights: &[f32], rows: &[f32], row_len: usize) -
 #[allow(clippy::unwrap_used, reason = "tests may panic")]
 mod tests {
     use super::*;
+    use crate::kernels::attention::reference::attention;
     use crate::kernels::attention::{Attention, AttentionLayout};
     use crate::models::CacheFormat;
-    use crate::reference::attention::attention;
 
     #[test]
-    fn attention_agrees_with_the_twin() {
+    fn attention_agrees_with_the_reference() {
         let heads = HeadShape { heads: 6, kv_heads: 2, head_dim: 24, rope_dim: 24, rope_half: false };
         let wave = |len: usize, step: f32| -> Vec<f32> { (0..len).map(|i| (i as f32 * step).sin() * 2.0).collect() };
         let (tokens, positions, row_len) = (3, 11, 48);
@@ -133,7 +145,7 @@ mod tests {
             let mut cache = LayerCache::new(positions, row_len).unwrap();
             cache.keys.extend(&keys);
             cache.values.extend(&values);
-            let twin = Attention {
+            let reference = Attention {
                 heads,
                 cache: CacheFormat::F16,
                 value_offset: 0,
@@ -145,9 +157,9 @@ mod tests {
                 splits: 1,
                 workgroup: 32,
             };
-            let expected = attention(&query, &keys, &values, positions - tokens, &twin);
-            for (own, expected) in attend(&query, &cache, &shape).iter().zip(&expected) {
-                assert!((own - expected).abs() < 1e-5, "{shape:?}: {own}, {expected}");
+            let expected = attention(&query, &keys, &values, positions - tokens, &reference);
+            for (actual, expected) in attend(&query, &cache, &shape).iter().zip(&expected) {
+                assert!((actual - expected).abs() < 1e-5, "{shape:?}: {actual}, not {expected}");
             }
         }
     }

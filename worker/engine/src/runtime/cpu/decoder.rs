@@ -1,60 +1,74 @@
-//! A model that answers, computed on the CPU.
+//! Language models on the CPU.
 
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use async_trait::async_trait;
 use web_time::Instant;
 
-use super::activations::Activations;
-use super::attention::{AttentionShape, LayerCache, attend};
-use super::layers::{gate_up, project, store_heads};
+use super::memory::{Copies, LayerMemory};
 use super::sampler::Sampler;
 use super::weights::CpuWeights;
 use super::{Cpu, Pacer};
 use crate::error::Result;
-use crate::models::{
-    ExpertConfig, FeedForwardPlan, HeadNorm, HeadShape, LayerRope, MatrixId, ModelConfig, ModelPlan, Product, VectorId,
-    rope_angles,
-};
-use crate::reference::experts::{expert_sum, route};
-use crate::reference::linear::{activate, rms_norm};
-use crate::sampling::{SamplingParams, SamplingPlan};
+use crate::models::{ModelConfig, ModelPlan, rope_angles};
+use crate::runtime::backend::{AnswerStart, Decoder, Step};
+use crate::sampling::SamplingParams;
 
-/// Seconds that a batch of a prompt should take: few enough that a stop takes effect soon.
+/// Target duration of a prompt batch, short enough that stopping takes effect soon.
 const BATCH_SECONDS: f64 = 0.15;
-/// Most tokens in a batch.
+/// The most tokens in a batch.
 const MAX_BATCH: usize = 64;
+/// Tokens that share the work of reading weights when drafts are verified.
+const MAX_CHOICES: usize = 4;
 
-/// A decoder's weights, cache and sampler.
-pub(in crate::runtime) struct CpuModel {
-    pacer: Pacer,
-    config: ModelConfig,
-    plan: ModelPlan,
-    weights: Arc<CpuWeights>,
-    /// RoPE's angles: `[context][rope_dim / 2]`
-    rope: Vec<[f32; 2]>,
-    /// The same of layers with a window.
-    window_rope: Vec<[f32; 2]>,
-    caches: Vec<LayerCache>,
-    /// Of the last token computed: `[vocab]`
-    logits: Vec<f32>,
-    sampler: Sampler,
+/// The answer under way.
+#[derive(Default)]
+struct Answer {
+    /// Where the next token is fed, and which one that is.
+    position: usize,
+    last: u32,
     seconds_per_token: Option<f64>,
 }
 
-impl CpuModel {
+/// A decoder with its weights, KV cache and sampler.
+pub(in crate::runtime) struct CpuDecoder {
+    pub(super) pacer: Pacer,
+    pub(super) config: ModelConfig,
+    pub(super) plan: ModelPlan,
+    pub(super) weights: Arc<CpuWeights>,
+    /// RoPE angles: `[context][rope_dim / 2]`
+    pub(super) rope: Vec<[f32; 2]>,
+    /// RoPE angles of layers with a sliding window, in the same shape.
+    pub(super) window_rope: Vec<[f32; 2]>,
+    /// What each layer keeps of the sequence.
+    pub(super) memories: Vec<LayerMemory>,
+    /// Copies of what sequences left behind.
+    pub(super) copies: Copies,
+    /// Tokens that the state of recurrent layers has seen.
+    pub(super) state_len: usize,
+    /// Logits of the answer's last token: `[vocab]`
+    logits: Vec<f32>,
+    sampler: Sampler,
+    answer: Answer,
+    /// Time of a prompt's token in the batch before.
+    seconds_per_token: Option<f64>,
+}
+
+impl CpuDecoder {
+    /// Allocates for `context` positions.
+    ///
     /// # Errors
     /// [`crate::EngineError::OutOfMemory`]
     pub(in crate::runtime) fn new(
         cpu: &Cpu,
-        config: &ModelConfig,
-        plan: &ModelPlan,
+        (config, plan): (&ModelConfig, &ModelPlan),
         context: u32,
         weights: Arc<CpuWeights>,
         host: &HashMap<String, Vec<f32>>,
     ) -> Result<Self> {
         let (rope, window_rope) = rope_angles(config, context, host);
-        let cache = |_| LayerCache::new(context as usize, config.kv_len() as usize);
+        let memories = config.layers.iter().map(|layer| LayerMemory::new(&layer.mixer, context as usize));
         Ok(Self {
             pacer: cpu.pacer(),
             config: config.clone(),
@@ -62,216 +76,117 @@ impl CpuModel {
             weights,
             window_rope: window_rope.unwrap_or_else(|| rope.clone()),
             rope,
-            caches: config.layers.iter().map(cache).collect::<Result<_>>()?,
+            memories: memories.collect::<Result<_>>()?,
+            copies: Copies::default(),
+            state_len: 0,
             logits: Vec::new(),
             sampler: Sampler::new(&(&SamplingParams::GREEDY).into(), vec![0; config.vocab as usize]),
+            answer: Answer::default(),
             seconds_per_token: None,
         })
     }
 
-    /// How many tokens of a prompt to compute at once.
-    pub(in crate::runtime) fn batch_len(&self) -> usize {
+    /// Adds a token at `position`, and computes the logits after it.
+    async fn decode(&mut self, position: usize, id: u32) -> Result<()> {
+        let hidden = self.layers(position, &[id]).await;
+        self.logits = self.head(&hidden);
+        self.weights.check()
+    }
+}
+
+#[async_trait(?Send)]
+impl Decoder for CpuDecoder {
+    fn batch_len(&self) -> usize {
         self.seconds_per_token.map_or(4, |seconds| ((BATCH_SECONDS / seconds) as usize).clamp(4, MAX_BATCH))
     }
 
-    /// Puts tokens into the cache, the first at `position`.
-    ///
-    /// # Errors
-    /// That another thread is gone.
-    pub(in crate::runtime) async fn run_batch(&mut self, position: usize, ids: &[u32]) -> Result<()> {
+    fn max_logit_rows(&self) -> usize {
+        self.batch_len()
+    }
+
+    async fn run_batch(&mut self, position: usize, ids: &[u32]) -> Result<()> {
         let start = Instant::now();
         self.layers(position, ids).await;
         self.seconds_per_token = Some(start.elapsed().as_secs_f64() / ids.len() as f64);
         self.weights.check()
     }
 
-    /// The same, and the logits after each of them: `[tokens][vocab]`.
-    ///
-    /// # Errors
-    /// That another thread is gone.
-    pub(in crate::runtime) async fn batch_logits(&mut self, position: usize, ids: &[u32]) -> Result<Vec<f32>> {
+    async fn batch_logits(&mut self, position: usize, ids: &[u32]) -> Result<Vec<f32>> {
         let hidden = self.layers(position, ids).await;
         let logits = self.head(&hidden);
         self.weights.check()?;
         Ok(logits)
     }
 
-    /// Computes the logits after a token at `position`.
-    ///
-    /// # Errors
-    /// That another thread is gone.
-    pub(in crate::runtime) async fn decode(&mut self, position: usize, id: u32) -> Result<&[f32]> {
-        let hidden = self.layers(position, &[id]).await;
-        self.logits = self.head(&hidden);
-        self.weights.check()?;
-        Ok(&self.logits)
+    async fn decode_logits(&mut self, position: usize, id: u32) -> Result<Vec<f32>> {
+        self.decode(position, id).await?;
+        Ok(self.logits.clone())
     }
 
-    /// The logits computed last, which may be changed.
-    pub(in crate::runtime) fn logits(&mut self) -> &mut Vec<f32> {
-        &mut self.logits
+    fn begin_answer(&mut self, start: &AnswerStart<'_>) {
+        self.sampler = Sampler::new(start.plan, start.history.clone());
+        self.answer = Answer { position: start.position, last: start.last, seconds_per_token: None };
     }
 
-    /// Begins an answer. `history` tells what was seen of each token.
-    pub(in crate::runtime) fn begin_answer(&mut self, plan: &SamplingPlan<'_>, history: Vec<u32>) {
-        self.sampler = Sampler::new(plan, history);
+    fn is_idle(&self) -> bool {
+        true
     }
 
-    /// Chooses a token by the logits computed last.
-    pub(in crate::runtime) fn choose(&mut self, allowed: Option<&[u32]>) -> u32 {
-        self.sampler.choose(&self.logits, allowed)
+    fn seconds_per_token(&self) -> Option<f64> {
+        self.answer.seconds_per_token
     }
 
-    /// Chooses a token by `logits`.
-    pub(in crate::runtime) fn choose_by(&mut self, logits: &[f32]) -> u32 {
-        self.sampler.choose(logits, None)
+    async fn next_tokens(&mut self, _goes_on: bool) -> Result<Vec<u32>> {
+        let start = Instant::now();
+        self.decode(self.answer.position, self.answer.last).await?;
+        let token = self.sampler.choose(&self.logits, None);
+        let seconds_per_token = Some(start.elapsed().as_secs_f64());
+        self.answer = Answer { position: self.answer.position + 1, last: token, seconds_per_token };
+        Ok(vec![token])
     }
 
-    /// Keys and values of `positions` for each layer.
-    pub(in crate::runtime) fn cache_bytes(&self, positions: usize) -> impl Iterator<Item = [&[u8]; 2]> {
-        let len = positions * self.config.kv_len() as usize;
-        self.caches
-            .iter()
-            .map(move |cache| [&cache.keys, &cache.values].map(|floats| bytemuck::cast_slice(&floats[..len])))
+    fn max_choices(&self) -> usize {
+        MAX_CHOICES.min(self.batch_len())
     }
 
-    /// Puts a layer's keys and values in the place of what the cache holds.
-    pub(in crate::runtime) fn restore_layer(&mut self, layer: usize, [keys, values]: [&[u8]; 2]) {
-        let floats =
-            |bytes: &[u8]| bytes.as_chunks::<4>().0.iter().map(|word| f32::from_le_bytes(*word)).collect::<Vec<_>>();
-        let cache = &mut self.caches[layer];
-        cache.truncate(0);
-        cache.keys.extend(floats(keys));
-        cache.values.extend(floats(values));
-    }
-
-    /// From token ids to the hidden state after the last layer: `[tokens][embedding_len]`.
-    async fn layers(&mut self, position: usize, ids: &[u32]) -> Vec<f32> {
-        let mut hidden = self.weights.embed(&self.plan.embedding, ids);
-        for value in &mut hidden {
-            *value *= self.config.embedding_scale;
-        }
-        for layer in 0..self.plan.layers.len() {
-            self.attention(layer, position, &mut hidden);
-            self.pacer.pause_if_due().await;
-            self.feed_forward(layer, &mut hidden);
-            self.pacer.pause_if_due().await;
-        }
-        hidden
-    }
-
-    /// From the hidden state to logits.
-    fn head(&self, hidden: &[f32]) -> Vec<f32> {
-        let config = &self.config;
-        let normed = self.normed(hidden, Some(self.plan.output_norm));
-        let width = config.embedding_len as usize;
-        let mut logits = project(&self.weights, &self.plan.output, &normed, width, config.vocab as usize, None);
-        for logit in &mut logits {
-            *logit *= config.logit_scale;
-            if let Some(cap) = config.logit_softcap {
-                *logit = cap * (*logit / cap).tanh();
+    async fn choices(&mut self, ids: &[u32]) -> Result<Vec<u32>> {
+        let logits = self.batch_logits(self.answer.position, ids).await?;
+        let mut tokens = Vec::with_capacity(ids.len());
+        for (index, row) in logits.chunks_exact(logits.len() / ids.len()).enumerate() {
+            let token = self.sampler.choose(row, None);
+            tokens.push(token);
+            if ids.get(index + 1) != Some(&token) {
+                break;
             }
         }
-        logits
+        Ok(tokens)
     }
 
-    fn attention(&mut self, index: usize, position: usize, hidden: &mut [f32]) {
-        let (config, plan, layer) = (&self.config, &self.plan.layers[index], self.config.layers[index]);
-        let input = self.normed(hidden, plan.attention_norm);
-        let (width, rows) = (config.embedding_len as usize, config.qkv_rows() as usize);
-        let mut projected = project(&self.weights, &plan.qkv, &input, width, rows, plan.qkv_bias);
-        if let Some(norms) = plan.head_norms {
-            debug_assert_ne!(config.head_norm, HeadNorm::None, "the plan has norms");
-            projected.chunks_exact_mut(rows).for_each(|row| self.norm_heads(row, norms));
-        }
-        let heads = match layer.rope {
-            LayerRope::None => HeadShape { rope_dim: 0, ..config.heads },
-            LayerRope::Main | LayerRope::Window => config.heads,
-        };
-        let angles = if layer.rope == LayerRope::Window { &self.window_rope } else { &self.rope };
-        let cache = &mut self.caches[index];
-        cache.truncate(position);
-        let query = store_heads(projected, &heads, angles, position, cache);
-        let shape = AttentionShape {
-            heads,
-            scale: config.attention_scale,
-            softcap: config.attention_softcap,
-            window: layer.window,
-            bidirectional: false,
-        };
-        let attended = attend(&query, cache, &shape);
-        let bias = plan.attention_output_bias;
-        let output =
-            project(&self.weights, &plan.attention_output, &attended, config.attention_len() as usize, width, bias);
-        self.add(hidden, output, plan.attention_post_norm);
+    fn resume(&mut self, accepted: usize, last: u32, _seen: &[(u32, u32)]) {
+        // No token was chosen in vain: choosing ends at the first that is not drafted.
+        self.answer.position += accepted;
+        self.answer.last = last;
     }
 
-    fn feed_forward(&self, index: usize, hidden: &mut [f32]) {
-        let (config, plan) = (&self.config, &self.plan.layers[index]);
-        let input = self.normed(hidden, plan.feed_forward_norm);
-        let (width, len) = (config.embedding_len as usize, config.feed_forward_len as usize);
-        let x = Activations::new(&input, width);
-        let output = match &plan.feed_forward {
-            FeedForwardPlan::Dense { gate_up: both, down } => {
-                let activated = gate_up(&self.weights, both, len, &x, config.activation);
-                project(&self.weights, down, &activated, len, width, None)
-            }
-            FeedForwardPlan::Experts { experts, router, gate, up, down } => {
-                self.experts(*experts, &input, router, [*gate, *up, *down])
-            }
-        };
-        self.add(hidden, output, plan.feed_forward_post_norm);
+    async fn begin_step(&mut self, position: usize) -> Result<()> {
+        self.decode(position, self.answer.last).await
     }
 
-    /// The mixture of experts; `matrices` are gate, up and down.
-    fn experts(&self, experts: ExpertConfig, input: &[f32], router: &Product, matrices: [MatrixId; 3]) -> Vec<f32> {
-        let (width, hidden) = (self.config.embedding_len as usize, experts.feed_forward_len as usize);
-        let [gate, up, down] = matrices;
-        let weights = &self.weights;
-        let scores = project(&self.weights, router, input, width, experts.count as usize, None);
-        let (chosen, shares) = route(&scores, &experts);
-        let mut outputs = Vec::with_capacity(chosen.len() * width);
-        for (input, chosen) in input.chunks_exact(width).zip(chosen.chunks_exact(experts.used as usize)) {
-            let x = Activations::new(input, width);
-            for expert in chosen.iter().map(|expert| *expert as usize) {
-                let rows = expert * hidden..(expert + 1) * hidden;
-                let mut activated = vec![0.0; hidden];
-                let store =
-                    |_, row: usize, value| activated[row - rows.start] = activate(value, self.config.activation);
-                weights.multiply(gate, rows.clone(), &x, store);
-                weights.multiply(up, rows.clone(), &x, |_, row, value| activated[row - rows.start] *= value);
-                let activated = Activations::new(&activated, hidden);
-                let (first, at) = (expert * width, outputs.len());
-                outputs.resize(at + width, 0.0);
-                let store = |_, row: usize, value| outputs[at + row - first] = value;
-                weights.multiply(down, first..first + width, &activated, store);
-            }
-        }
-        expert_sum(&outputs, &shares, &experts, width)
+    async fn step_logits(&mut self) -> Result<Vec<f32>> {
+        Ok(self.logits.clone())
     }
 
-    fn norm_heads(&self, row: &mut [f32], (query_norm, key_norm): (VectorId, VectorId)) {
-        let (query, rest) = row.split_at_mut(self.config.attention_len() as usize);
-        let (key, _) = rest.split_at_mut(self.config.kv_len() as usize);
-        for (part, norm) in [(query, query_norm), (key, key_norm)] {
-            let normed = rms_norm(part, self.weights.vector(norm), self.config.norm_eps);
-            part.copy_from_slice(&normed);
-        }
+    fn set_step_logits(&mut self, logits: &[f32]) {
+        self.logits.copy_from_slice(logits);
     }
 
-    fn normed(&self, hidden: &[f32], norm: Option<VectorId>) -> Vec<f32> {
-        match norm {
-            Some(norm) => rms_norm(hidden, self.weights.vector(norm), self.config.norm_eps),
-            None => hidden.to_vec(),
-        }
+    async fn choose(&mut self, allowed: Option<&[u32]>, wants_logits: bool) -> Result<Step> {
+        let token = self.sampler.choose(&self.logits, allowed);
+        self.answer.last = token;
+        Ok(Step { token, logits: wants_logits.then(|| self.logits.clone()) })
     }
 
-    /// Adds what a layer gives to the hidden state.
-    fn add(&self, hidden: &mut [f32], output: Vec<f32>, post_norm: Option<VectorId>) {
-        let output = match post_norm {
-            Some(_) => self.normed(&output, post_norm),
-            None => output,
-        };
-        hidden.iter_mut().zip(&output).for_each(|(sum, value)| *sum += self.config.residual_scale * value);
+    async fn prepare(&self) -> Result<()> {
+        Ok(())
     }
 }

@@ -1,51 +1,44 @@
-//! An embedding model, computed on the CPU.
+//! Embedding models on the CPU.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
 
 use super::activations::Activations;
 use super::attention::{AttentionShape, LayerCache, attend};
 use super::layers::{gate_up, project, store_heads};
+use super::ops::{activate, layer_norm};
 use super::weights::CpuWeights;
 use super::{Cpu, Pacer};
 use crate::error::Result;
 use crate::models::{EncoderConfig, EncoderLayerPlan, EncoderPlan, NormPlan, UpPlan};
-use crate::reference::linear::{activate, layer_norm};
+use crate::runtime::backend::Embedder;
 
-/// An encoder's weights.
+/// An encoder with its weights.
 pub(in crate::runtime) struct CpuEncoder {
     pacer: Pacer,
     plan: EncoderPlan,
-    weights: CpuWeights,
-    /// RoPE's angles: `[context][rope_dim / 2]`
+    config: EncoderConfig,
+    weights: Arc<CpuWeights>,
+    /// RoPE angles: `[context][rope_dim / 2]`, or empty.
     rope: Vec<[f32; 2]>,
 }
 
 impl CpuEncoder {
-    pub(in crate::runtime) fn new(cpu: &Cpu, config: &EncoderConfig, plan: &EncoderPlan, weights: CpuWeights) -> Self {
+    pub(in crate::runtime) fn new(
+        cpu: &Cpu,
+        config: &EncoderConfig,
+        plan: &EncoderPlan,
+        weights: Arc<CpuWeights>,
+    ) -> Self {
         let angles = config.rope.as_ref().map(|rope| rope.angles(config.heads.rope_dim, config.context, None));
-        Self { pacer: cpu.pacer(), plan: plan.clone(), weights, rope: angles.unwrap_or_default() }
-    }
-
-    /// The vectors of a text's tokens: `[tokens][embedding_len]`.
-    ///
-    /// # Errors
-    /// [`crate::EngineError::OutOfMemory`], or that another thread is gone.
-    pub(in crate::runtime) async fn hidden(&self, config: &EncoderConfig, ids: &[u32]) -> Result<Vec<f32>> {
-        let mut hidden = self.weights.embed(&self.plan.embedding, ids);
-        let positions: Vec<u32> = (0..ids.len() as u32).collect();
-        for (table, ids) in [(&self.plan.positions, &positions), (&self.plan.types, &vec![0; ids.len()])] {
-            if let Some(table) = table {
-                let rows = self.weights.embed(table, ids);
-                hidden.iter_mut().zip(&rows).for_each(|(sum, value)| *sum += value);
-            }
+        Self {
+            pacer: cpu.pacer(),
+            config: config.clone(),
+            plan: plan.clone(),
+            weights,
+            rope: angles.unwrap_or_default(),
         }
-        hidden = self.norm(config, &hidden, self.plan.embedding_norm);
-        for layer in &self.plan.layers {
-            hidden = self.attention(config, layer, &hidden)?;
-            self.pacer.pause_if_due().await;
-            hidden = self.feed_forward(config, layer, &hidden);
-            self.pacer.pause_if_due().await;
-        }
-        self.weights.check()?;
-        Ok(hidden)
     }
 
     fn attention(&self, config: &EncoderConfig, layer: &EncoderLayerPlan, hidden: &[f32]) -> Result<Vec<f32>> {
@@ -67,8 +60,9 @@ impl CpuEncoder {
         let x = Activations::new(hidden, width);
         let activated = match &layer.up {
             UpPlan::Plain(up, bias) => {
-                let values = self.weights.product(up, len, &x, *bias);
-                values.into_iter().map(|value| activate(value, config.activation)).collect()
+                let mut values = self.weights.product(up, len, &x, *bias);
+                activate(&mut values, config.activation);
+                values
             }
             UpPlan::Gated(both) => gate_up(&self.weights, both, len, &x, config.activation),
         };
@@ -79,5 +73,29 @@ impl CpuEncoder {
 
     fn norm(&self, config: &EncoderConfig, x: &[f32], (weight, bias): NormPlan) -> Vec<f32> {
         layer_norm(x, self.weights.vector(weight), self.weights.vector(bias), config.norm_eps)
+    }
+}
+
+#[async_trait(?Send)]
+impl Embedder for CpuEncoder {
+    async fn hidden(&self, ids: &[u32]) -> Result<Vec<f32>> {
+        let config = &self.config;
+        let mut hidden = self.weights.embed(&self.plan.embedding, ids);
+        let positions: Vec<u32> = (0..ids.len() as u32).collect();
+        for (table, ids) in [(&self.plan.positions, &positions), (&self.plan.types, &vec![0; ids.len()])] {
+            if let Some(table) = table {
+                let rows = self.weights.embed(table, ids);
+                hidden.iter_mut().zip(&rows).for_each(|(sum, value)| *sum += value);
+            }
+        }
+        hidden = self.norm(config, &hidden, self.plan.embedding_norm);
+        for layer in &self.plan.layers {
+            hidden = self.attention(config, layer, &hidden)?;
+            self.pacer.pause_if_due().await;
+            hidden = self.feed_forward(config, layer, &hidden);
+            self.pacer.pause_if_due().await;
+        }
+        self.weights.check()?;
+        Ok(hidden)
     }
 }

@@ -1,13 +1,13 @@
-//! What decoders and encoders have in common.
+//! Steps that decoders and encoders share.
 
 use super::activations::Activations;
 use super::attention::LayerCache;
+use super::ops::{activate, gated, multiply, rope};
 use super::weights::CpuWeights;
 use crate::models::{Activation, GateUpPlan, HeadShape, Product, VectorId};
-use crate::reference::linear::{activate, gated, rope};
 
-/// Turns queries and keys of `[tokens][heads + 2 kv_heads][head_dim]`, appends keys and values to the cache, and gives the
-/// queries: `[tokens][heads][head_dim]`.
+/// Applies RoPE to the queries and keys of `[tokens][heads + 2 kv_heads][head_dim]`, appends keys and values to the cache, and
+/// returns the queries: `[tokens][heads][head_dim]`.
 pub(super) fn store_heads(
     mut projected: Vec<f32>,
     heads: &HeadShape,
@@ -19,19 +19,19 @@ pub(super) fn store_heads(
     let (query_len, key_len) = (heads.heads as usize * dim, heads.kv_heads as usize * dim);
     let mut query = Vec::with_capacity(projected.len());
     for (position, row) in (first_position..).zip(projected.chunks_exact_mut(query_len + 2 * key_len)) {
-        let (turned, values) = row.split_at_mut(query_len + key_len);
+        let (rotated, values) = row.split_at_mut(query_len + key_len);
         if half > 0 {
             let angles = &angles[position * half..][..half];
-            turned.chunks_exact_mut(dim).for_each(|head| rope(head, angles, heads));
+            rotated.chunks_exact_mut(dim).for_each(|head| rope(head, angles, heads));
         }
-        query.extend_from_slice(&turned[..query_len]);
-        cache.keys.extend_from_slice(&turned[query_len..]);
+        query.extend_from_slice(&rotated[..query_len]);
+        cache.keys.extend_from_slice(&rotated[query_len..]);
         cache.values.extend_from_slice(values);
     }
     query
 }
 
-/// Gate and up projection: `[tokens][rows]`.
+/// Gate and up projections with their activation: `[tokens][rows]`.
 pub(super) fn gate_up(
     weights: &CpuWeights,
     plan: &GateUpPlan,
@@ -41,9 +41,10 @@ pub(super) fn gate_up(
 ) -> Vec<f32> {
     match plan {
         GateUpPlan::Apart { gate, up } => {
-            let gate = weights.product(gate, rows, x, None);
-            let up = weights.product(up, rows, x, None);
-            gate.iter().zip(&up).map(|(gate, up)| activate(*gate, activation) * up).collect()
+            let mut activated = weights.product(gate, rows, x, None);
+            activate(&mut activated, activation);
+            multiply(&mut activated, &weights.product(up, rows, x, None));
+            activated
         }
         GateUpPlan::Paired(product) => {
             let mut activated = vec![0.0; x.tokens() * rows];
@@ -61,7 +62,7 @@ pub(super) fn gate_up(
     }
 }
 
-/// The product of `[tokens][cols]`, and `bias`: `[tokens][rows]`.
+/// A matrix product with `[tokens][cols]`, plus `bias`: `[tokens][rows]`.
 pub(super) fn project(
     weights: &CpuWeights,
     product: &Product,

@@ -1,4 +1,4 @@
-//! Matrices of integers and their products.
+//! Quantised matrices and their products.
 
 use std::ops::Range;
 
@@ -6,41 +6,47 @@ use wide::{f32x4, i16x8};
 
 use super::activations::{Activations, BLOCK_VECTORS};
 use crate::error::{EngineError, Result};
+use crate::gguf::dequantize::dequantize;
 use crate::gguf::{IntegerFormat, TensorType, integer_blocks};
-use crate::kernels::format_name;
-use crate::reference::dequantize::dequantize;
 
 /// Weights in a block.
 pub(super) const BLOCK_LEN: usize = 32;
-/// Tokens whose products share the work of taking a weight's integers out of their bytes.
+/// Tokens multiplied at once, so that each block of weights is unpacked once for all of them.
 const TOKENS: usize = 4;
 
 /// A matrix `[rows][cols]` in blocks of 32 columns.
 pub(super) struct CpuMatrix {
-    /// How it stands in the file.
+    /// Its format in the file.
     pub(super) tensor_type: TensorType,
-    /// Columns.
+    /// Number of columns.
     pub(super) cols: usize,
-    /// Of formats of integers.
+    /// The layout of integers; `None` for floating-point formats.
     format: Option<IntegerFormat>,
-    /// `[rows][blocks][1]` of formats of four bits, whose byte `i` holds weights `i` and `i + 16`; else `[2]`, a byte a weight.
+    /// `[rows][blocks][1]` in 4-bit formats, where byte `i` holds weights `i` and `i + 16`; otherwise `[rows][blocks][2]`, a
+    /// byte per weight.
     quants: Vec<i16x8>,
-    /// `[rows][blocks]`, or `[rows][blocks][2]`.
+    /// `[rows][blocks]`, or `[rows][blocks][2]` where half blocks have their own scales.
     scales: Vec<f32>,
-    /// As many as `scales`, or none.
+    /// In the shape of `scales`, or empty.
     offsets: Vec<f32>,
-    /// `[rows][cols]` of formats of floats.
+    /// `[rows][cols]` in floating-point formats.
     floats: Vec<f32>,
 }
 
-/// An empty vector with room for `len` elements, or an error where there is no memory for them.
+/// An empty vector with capacity for `len` elements.
+///
+/// # Errors
+/// [`EngineError::OutOfMemory`]
 pub(in crate::runtime) fn reserved<T>(len: usize) -> Result<Vec<T>> {
     let mut vector = Vec::new();
     vector.try_reserve_exact(len).map_err(|error| EngineError::OutOfMemory(error.to_string()))?;
     Ok(vector)
 }
 
-/// A vector of zeros, or an error where there is no memory for it.
+/// A vector of zeros.
+///
+/// # Errors
+/// [`EngineError::OutOfMemory`]
 pub(super) fn zeros<T: Clone + Default>(len: usize) -> Result<Vec<T>> {
     let mut vector = reserved(len)?;
     vector.resize(len, T::default());
@@ -53,7 +59,7 @@ impl CpuMatrix {
     /// # Errors
     /// [`EngineError::UnsupportedFormat`] or [`EngineError::OutOfMemory`]
     pub(super) fn allocate(tensor_type: TensorType, rows: usize, cols: usize) -> Result<Self> {
-        if format_name(tensor_type).is_none() {
+        if matches!(tensor_type, TensorType::Other(_)) {
             return Err(EngineError::UnsupportedFormat { tensor: "a matrix".to_owned(), format: tensor_type });
         }
         let blocks = rows * (cols / BLOCK_LEN);
@@ -71,7 +77,7 @@ impl CpuMatrix {
         })
     }
 
-    /// Writes whole blocks, as they stand in the file, from the block of 32 weights `first_block` on.
+    /// Writes whole blocks in the file's format. `first_block` counts blocks of 32 weights.
     pub(super) fn write(&mut self, first_block: usize, bytes: &[u8]) {
         let Some(format) = self.format else {
             let floats = dequantize(self.tensor_type, bytes).unwrap_or_default();
@@ -122,7 +128,7 @@ impl CpuMatrix {
         (0..self.cols).map(weight).collect()
     }
 
-    /// Gives `store` each (token, row, value) of the product of `rows` with `tokens` of `x`, row by row.
+    /// Multiplies `rows` with `tokens` of `x`, and passes each (token, row, value) to `store`, row by row.
     pub(super) fn multiply(
         &self,
         rows: Range<usize>,
@@ -144,7 +150,7 @@ impl CpuMatrix {
         }
     }
 
-    /// The products of a row with `T` tokens from `first` on.
+    /// The dot products of a row with `T` tokens, starting at token `first`.
     fn dot<const T: usize>(&self, row: usize, x: &Activations<'_>, first: usize) -> [f32; T] {
         let Some(format) = self.format else {
             let weights = &self.floats[row * self.cols..][..self.cols];
@@ -170,24 +176,24 @@ impl CpuMatrix {
     }
 }
 
-/// Vectors of a block's integers.
+/// SIMD vectors that hold a block's integers.
 fn vectors(format: IntegerFormat) -> usize {
     if format.nibbles_from.is_some() { 1 } else { 2 }
 }
 
-/// The integers of a block of four bits, in the order of [`Activations`].
+/// Unpacks a block of 4-bit integers, in the order of [`Activations`].
 fn nibbles(packed: i16x8) -> [i16x8; BLOCK_VECTORS] {
     let low = i16x8::splat(15);
     [packed & low, (packed >> 4) & low, (packed >> 8) & low, (packed >> 12) & low]
 }
 
-/// The integers of a block of bytes, in the order of [`Activations`].
+/// Unpacks a block of 8-bit integers, in the order of [`Activations`].
 fn bytes(packed: &[i16x8; 2]) -> [i16x8; BLOCK_VECTORS] {
     let [a, b] = *packed;
     [(a << 8) >> 8, (b << 8) >> 8, a >> 8, b >> 8]
 }
 
-/// Integers and scales of a row of inputs.
+/// The integers and scales of a row of inputs.
 type Input<'x> = (&'x [i16x8], &'x [f32]);
 
 fn dot_nibbles<const T: usize>(quants: &[i16x8], scales: &[f32], inputs: [Input<'_>; T]) -> [f32; T] {
@@ -198,7 +204,7 @@ fn dot_bytes<const T: usize>(quants: &[i16x8], scales: &[f32], inputs: [Input<'_
     dot_blocks(quants.as_chunks::<2>().0.iter().map(bytes), scales, inputs)
 }
 
-/// Products of blocks with one scale. At most 32 times 128 times 32,767: a block's sum fits 32 bits.
+/// Dot products of blocks with one scale each. A block's sum is at most 32 * 128 * 32,767, which fits 32 bits.
 #[inline]
 fn dot_blocks<const T: usize>(
     blocks: impl Iterator<Item = [i16x8; BLOCK_VECTORS]>,
@@ -217,7 +223,7 @@ fn dot_blocks<const T: usize>(
     sums.map(f32x4::reduce_add)
 }
 
-/// Products of blocks of bytes whose halves have scales of their own.
+/// Dot products of blocks of bytes with a scale for each half.
 fn dot_half_blocks<const T: usize>(quants: &[i16x8], scales: &[f32], inputs: [Input<'_>; T]) -> [f32; T] {
     let mut sums = [f32x4::ZERO; T];
     let inputs = inputs.map(|(quants, scales)| (quants.as_chunks::<BLOCK_VECTORS>().0, scales));
@@ -234,9 +240,9 @@ fn dot_half_blocks<const T: usize>(quants: &[i16x8], scales: &[f32], inputs: [In
     sums.map(f32x4::reduce_add)
 }
 
-/// The dot product of two vectors of one length.
+/// The dot product of two slices of equal length.
 pub(super) fn dot_floats(a: &[f32], b: &[f32]) -> f32 {
-    // Four sums, so that an addition does not wait for the one before.
+    // Four independent sums, so that no addition waits for the previous one.
     let (a_chunks, a_rest) = a.as_chunks::<16>();
     let (b_chunks, b_rest) = b.as_chunks::<16>();
     let mut sums = [f32x4::ZERO; 4];
@@ -253,57 +259,19 @@ pub(super) fn dot_floats(a: &[f32], b: &[f32]) -> f32 {
 #[allow(clippy::unwrap_used, reason = "tests may panic")]
 mod tests {
     use super::*;
-    use crate::reference::linear::matmul;
-
-    /// Numbers in -1..1 (SplitMix64).
-    fn floats(seed: u64, len: usize) -> Vec<f32> {
-        let mut state = seed;
-        let mut next = || {
-            state = state.wrapping_add(0x9E37_79B9_7F4A_7C15);
-            let mut z = state;
-            z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-            z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-            ((z ^ (z >> 31)) >> 40) as f32 / (1u32 << 23) as f32 - 1.0
-        };
-        (0..len).map(|_| next()).collect()
-    }
-
-    /// Any bytes, in which the scales at these places are small floats.
-    fn weights(tensor_type: TensorType, len: usize) -> Vec<u8> {
-        let noise = floats(7, len * tensor_type.block_bytes() as usize / tensor_type.block_len() as usize);
-        let mut bytes: Vec<u8> = noise.iter().map(|value| (value * 128.0) as i8 as u8).collect();
-        let scales: &[usize] = match tensor_type {
-            TensorType::Q2_K => &[80, 82],
-            TensorType::Q3_K => &[108],
-            TensorType::Q6_K => &[208],
-            TensorType::Q4_1 | TensorType::Q5_1 | TensorType::Q4_K | TensorType::Q5_K => &[0, 2],
-            TensorType::MXFP4 | TensorType::BF16 => &[],
-            _ => &[0],
-        };
-        for (i, block) in bytes.chunks_exact_mut(tensor_type.block_bytes() as usize).enumerate() {
-            let value = noise[i] * 0.01;
-            match tensor_type {
-                TensorType::F32 => block.copy_from_slice(&value.to_le_bytes()),
-                TensorType::BF16 => block.copy_from_slice(&value.to_le_bytes()[2..]),
-                TensorType::MXFP4 => block[0] = 120 + block[0] % 8,
-                _ => {}
-            }
-            for at in scales.iter().filter(|_| tensor_type != TensorType::F32) {
-                block[*at..at + 2].copy_from_slice(&half::f16::from_f32(value).to_le_bytes());
-            }
-        }
-        bytes
-    }
+    use crate::kernels::linear::reference::matmul;
+    use crate::kernels::random::Random;
 
     #[test]
-    fn products_of_every_format_agree_with_the_twin() {
+    fn products_in_every_format_agree_with_the_reference() {
         let (rows, cols, tokens) = (6, 512, 7);
-        let x = floats(3, tokens * cols);
+        let mut random = Random(3);
+        let x = random.floats(tokens * cols);
         let mut checked = 0;
         for tensor_type in TensorType::supported() {
-            let bytes = weights(tensor_type, rows * cols);
+            let bytes = random.weights(tensor_type, rows * cols);
             let mut matrix = CpuMatrix::allocate(tensor_type, rows, cols).unwrap();
-            // In two pieces, as a download brings them.
+            // In two pieces, as a download delivers them.
             let (first, second) = bytes.split_at(bytes.len() / 2);
             matrix.write(0, first);
             matrix.write(rows * cols / 2 / BLOCK_LEN, second);
@@ -314,23 +282,21 @@ mod tests {
             matrix.multiply(0..rows, &Activations::new(&x, cols), &(0..tokens), store);
             let largest = expected.iter().fold(0.0f32, |largest, value| largest.max(value.abs()));
             for (actual, expected) in actual.iter().zip(&expected) {
-                assert!((actual - expected).abs() <= 1e-4 * largest, "{tensor_type}: {actual} for {expected}");
+                assert!((actual - expected).abs() <= 1e-4 * largest, "{tensor_type}: {actual}, not {expected}");
             }
             for row in [0, rows - 1] {
-                for (own, expected) in matrix.row(row).iter().zip(&floats[row * cols..]) {
-                    assert!(
-                        (own - expected).abs() <= 1e-6 * expected.abs().max(1e-3),
-                        "{tensor_type}: {own}, {expected}"
-                    );
+                for (actual, expected) in matrix.row(row).iter().zip(&floats[row * cols..]) {
+                    let bound = 1e-6 * expected.abs().max(1e-3);
+                    assert!((actual - expected).abs() <= bound, "{tensor_type}: {actual}, not {expected}");
                 }
             }
             checked += 1;
         }
-        assert!(checked >= 16, "every format that has kernels");
+        assert!(checked >= 16, "only {checked} formats were tested");
     }
 
     #[test]
-    fn no_memory_is_an_error() {
+    fn running_out_of_memory_is_an_error() {
         assert!(matches!(zeros::<f32>(usize::MAX / 8), Err(EngineError::OutOfMemory(_))));
     }
 }

@@ -1,20 +1,24 @@
-//! Models on the CPU, for browsers without WebGPU and adapters that only pretend to be a graphics card.
+//! The CPU backend, for browsers without WebGPU and for software adapters.
 //!
-//! Weights stay in their integers ([`crate::gguf::IntegerBlock`]); activations are rounded to 16 bits for each 32 of them,
-//! which costs no more than 8 bits where the widest product of integers is one of 16 bits, as in wasm, and keeps logits as
-//! exact as on the GPU. What is small goes through the kernels' twins in [`crate::reference`].
+//! Weights stay quantised as integers ([`crate::gguf::IntegerBlock`]). Activations are quantised to 16 bits in blocks of 32:
+//! wasm multiplies integers of at most 16 bits at once, so 8 bits would be no faster, and with 16 logits are as exact as on the
+//! GPU. Everything but the matrix products is computed in single precision ([`ops`], [`attention`], [`mixers`]).
 
 mod activations;
 mod attention;
-mod crew;
 mod decoder;
 mod encoder;
+mod forward;
 mod layers;
 mod matrix;
+mod memory;
+mod mixers;
+#[cfg(not(target_family = "wasm"))]
+mod native_threads;
+mod ops;
 mod sampler;
 mod shard;
-#[cfg(not(target_family = "wasm"))]
-mod threads;
+mod thread_pool;
 mod weights;
 
 use std::cell::Cell;
@@ -23,75 +27,85 @@ use std::sync::Arc;
 use futures::future::LocalBoxFuture;
 use web_time::Instant;
 
-pub use crew::{Link, MAX_PAYLOAD_BYTES, MAX_REPLY_FLOATS, Member, ORDER_WORDS};
-pub(super) use decoder::CpuModel;
+pub(super) use decoder::CpuDecoder;
 pub(super) use encoder::CpuEncoder;
-pub(super) use matrix::reserved;
 #[cfg(not(target_family = "wasm"))]
-pub use threads::Threads;
+pub use native_threads::NativeThreads;
+pub use thread_pool::{COMMAND_WORDS, Helper, HelperThreads, MAX_PAYLOAD_BYTES, MAX_REPLY_FLOATS};
 pub(super) use weights::CpuWeights;
 
-use crate::fit::DeviceLimits;
+use super::limits::DeviceLimits;
 
-/// Seconds of work after which others get a turn.
-const TURN_SECONDS: f64 = 0.03;
+/// Seconds of work between two pauses.
+const PAUSE_INTERVAL_SECONDS: f64 = 0.03;
 
 /// The CPU as a device.
 #[derive(Clone)]
 pub struct Cpu {
-    /// Gives a turn to whatever else runs on this thread.
+    /// Lets pending messages and timers on this thread run.
     pause: fn() -> LocalBoxFuture<'static, ()>,
-    /// Other threads that share the work.
-    crew: Option<Arc<dyn Link>>,
+    /// Helper threads for matrix products.
+    threads: Option<Arc<dyn HelperThreads>>,
     name: String,
 }
 
 impl Cpu {
-    /// A CPU whose thread has other things to do: `pause` lets them happen, several times a second.
+    /// A CPU whose thread also handles other events: `pause` is awaited several times a second to let them run.
     pub fn new(pause: fn() -> LocalBoxFuture<'static, ()>) -> Self {
-        Self { pause, crew: None, name: "CPU".to_owned() }
+        Self { pause, threads: None, name: "CPU".to_owned() }
     }
 
-    /// A CPU whose thread has nothing else to do.
+    /// A CPU whose thread does nothing else, so that computations never pause.
     pub fn blocking() -> Self {
         Self::new(|| Box::pin(std::future::ready(())))
     }
 
-    /// The same, with other threads for the products of one model at a time.
+    /// The same CPU with helper threads for matrix products. They serve one model at a time.
     #[must_use]
-    pub fn with_crew(self, crew: Arc<dyn Link>) -> Self {
-        match crew.members() {
+    pub fn with_threads(self, threads: Arc<dyn HelperThreads>) -> Self {
+        match threads.count() {
             0 => self,
-            members => Self { crew: Some(crew), name: format!("CPU, {} threads", members + 1), ..self },
+            helpers => Self { threads: Some(threads), name: format!("CPU, {} threads", helpers + 1), ..self },
         }
     }
 
-    /// What it is called.
+    /// The device's name for people.
     pub(super) fn name(&self) -> &str {
         &self.name
     }
 
-    /// The memory of a wasm module has 4 GiB, and an allocation half of that.
+    /// A wasm module has 4 GiB of memory, and one allocation can take at most half of it.
     pub fn limits(&self) -> DeviceLimits {
         DeviceLimits { max_binding_bytes: 1 << 30 }
     }
 
     fn pacer(&self) -> Pacer {
-        Pacer { cpu: self.clone(), turn: Cell::new(Instant::now()) }
+        Pacer { cpu: self.clone(), last_pause: Cell::new(Instant::now()) }
     }
 }
 
-/// Gives others a turn from time to time. It lasts as long as its model: a token may take less than a turn.
+/// Pauses a computation at regular intervals. One serves a model for as long as it is loaded, since a token may take less
+/// than an interval.
 struct Pacer {
     cpu: Cpu,
-    turn: Cell<Instant>,
+    last_pause: Cell<Instant>,
 }
 
 impl Pacer {
     async fn pause_if_due(&self) {
-        if self.turn.get().elapsed().as_secs_f64() >= TURN_SECONDS {
+        if self.last_pause.get().elapsed().as_secs_f64() >= PAUSE_INTERVAL_SECONDS {
             (self.cpu.pause)().await;
-            self.turn.set(Instant::now());
+            self.last_pause.set(Instant::now());
         }
+    }
+}
+
+/// Fails unless values differ from the expected ones by at most 1e-5 of the largest expected one.
+#[cfg(test)]
+fn assert_close(actual: &[f32], expected: &[f32]) {
+    assert_eq!(actual.len(), expected.len());
+    let largest = expected.iter().fold(0.0f32, |largest, value| largest.max(value.abs()));
+    for (actual, expected) in actual.iter().zip(expected) {
+        assert!((actual - expected).abs() <= 1e-5 * largest, "{actual}, not {expected}");
     }
 }

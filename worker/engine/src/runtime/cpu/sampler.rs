@@ -1,15 +1,18 @@
-//! Choosing tokens on the CPU, as the kernels do it.
+//! Sampling on the CPU.
+//!
+//! A seed gives the same tokens on every device, so the CPU samples with the reference implementation of the GPU's kernels: a
+//! second implementation would have to repeat each of its roundings.
 
-use crate::reference::sampling::{FORBIDDEN, penalise, sample};
+use crate::kernels::sampling::reference::{FORBIDDEN, penalise, sample};
 use crate::sampling::{SamplingParams, SamplingPlan};
 
-/// What an answer's tokens are chosen by.
+/// The state of sampling one answer.
 pub(super) struct Sampler {
     params: SamplingParams,
-    /// What was seen of each token, see [`crate::reference::sampling::IN_PROMPT`].
+    /// Occurrences of each token, see [`crate::sampling::IN_PROMPT`].
     history: Vec<u32>,
     bias: Vec<(u32, f32)>,
-    /// Tokens chosen since the answer began.
+    /// Tokens generated so far.
     step: u32,
 }
 
@@ -18,7 +21,7 @@ impl Sampler {
         Self { params: plan.params, history, bias: plan.bias.to_vec(), step: plan.generated as u32 }
     }
 
-    /// Chooses the next token from `logits`, among those whose bit is set in `allowed` if there is one.
+    /// Chooses the next token by `logits`. With `allowed`, only tokens whose bit is set there can be chosen.
     pub(super) fn choose(&mut self, logits: &[f32], allowed: Option<&[u32]>) -> u32 {
         let mut logits = logits.to_vec();
         for (id, bias) in &self.bias {
@@ -31,7 +34,7 @@ impl Sampler {
         let chosen = if self.params.temperature > 0.0 {
             sample(&logits, &self.params, self.step)
         } else {
-            // The first of the likeliest.
+            // Of equal logits the first wins.
             (1..logits.len()).fold(0, |best, id| if logits[id] > logits[best] { id } else { best })
         };
         self.step += 1;

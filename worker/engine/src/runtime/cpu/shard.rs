@@ -1,4 +1,4 @@
-//! What one of several threads holds of a model's matrices, and what it computes with it.
+//! One thread's rows of a model's matrices, and the products it computes with them.
 
 use std::ops::Range;
 
@@ -7,74 +7,74 @@ use super::matrix::{BLOCK_LEN, CpuMatrix};
 use crate::error::Result;
 use crate::gguf::TensorType;
 
-/// Rows that belong together: a thread holds every so-manieth stripe, so that any range of rows is work for all of them.
+/// Rows in a stripe. Stripes go to the threads in turn, so that every thread takes part in any longer range of rows.
 const STRIPE: usize = 8;
 
-/// Which rows of a matrix each of several threads holds. The first thread is the one that the others work for.
+/// How a matrix's rows are divided among threads. Thread 0 is the primary thread.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Shares {
+pub(super) struct Partition {
     rows: usize,
     threads: usize,
 }
 
-/// Rows that one thread holds side by side.
+/// Consecutive rows that one thread holds.
 #[derive(Debug, Clone, PartialEq)]
-struct Stretch {
-    /// Of the whole matrix.
+struct Run {
+    /// Row numbers in the whole matrix.
     rows: Range<usize>,
-    /// The place of the first of them among the thread's own.
+    /// Index of the first of them among the thread's own rows.
     first_own: usize,
 }
 
-impl Shares {
-    /// Whether other threads than the first hold rows.
+impl Partition {
+    /// Whether threads other than the primary thread hold rows.
     pub(super) fn is_shared(self) -> bool {
         self.threads > 1
     }
 
     /// The thread that holds a row.
-    pub(super) fn holder(self, row: usize) -> usize {
+    pub(super) fn owner(self, row: usize) -> usize {
         if self.is_shared() { row / STRIPE % self.threads } else { 0 }
     }
 
-    /// What `thread` holds of a range of rows, in order.
-    fn stretches(self, thread: usize, rows: Range<usize>) -> impl Iterator<Item = Stretch> {
+    /// The runs of a range of rows that `thread` holds, in order.
+    fn runs(self, thread: usize, rows: Range<usize>) -> impl Iterator<Item = Run> {
         let stripe = if self.is_shared() { STRIPE } else { self.rows.max(1) };
         let round = stripe * self.threads;
-        // A thread that holds nothing of this matrix begins after its end.
+        // A matrix that is not shared has one thread, and the others hold nothing of it.
         let rounds = if thread < self.threads { rows.start / round..rows.end.div_ceil(round) } else { 0..0 };
         rounds.filter_map(move |index| {
             let first = index * round + thread * stripe;
             let (start, end) = (first.max(rows.start), (first + stripe).min(rows.end));
-            (start < end).then(|| Stretch { rows: start..end, first_own: index * stripe + start - first })
+            (start < end).then(|| Run { rows: start..end, first_own: index * stripe + start - first })
         })
     }
 
     /// The rows of a range that `thread` holds, in order.
-    pub(super) fn held(self, thread: usize, rows: Range<usize>) -> impl Iterator<Item = usize> {
-        self.stretches(thread, rows).flat_map(|stretch| stretch.rows)
+    pub(super) fn rows_of(self, thread: usize, rows: Range<usize>) -> impl Iterator<Item = usize> {
+        self.runs(thread, rows).flat_map(|run| run.rows)
     }
 }
 
-/// Which of several threads this is.
+/// A thread's place among those that share a model.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Thread {
-    /// From 0 on.
+    /// 0 for the primary thread.
     pub(super) index: usize,
-    /// How many there are.
+    /// Number of threads.
     pub(super) count: usize,
-    /// Matrices of fewer weights stay with the first thread: handing them over would take longer than doing them.
+    /// Matrices with fewer weights stay on the primary thread: exchanging inputs and outputs would take longer than the product.
     pub(super) min_shared_weights: usize,
 }
 
-/// A thread's rows of all matrices.
+/// One thread's rows of all matrices.
 pub(super) struct Shard {
     thread: Thread,
-    matrices: Vec<(Shares, CpuMatrix)>,
+    matrices: Vec<(Partition, CpuMatrix)>,
 }
 
 impl Shard {
-    /// A thread's empty shard.
+    /// A shard without matrices.
     pub(super) fn new(thread: Thread) -> Self {
         Self { thread, matrices: Vec::new() }
     }
@@ -85,32 +85,31 @@ impl Shard {
     /// [`crate::EngineError::OutOfMemory`]
     pub(super) fn allocate(&mut self, tensor_type: TensorType, rows: usize, cols: usize) -> Result<()> {
         let Thread { index, count, min_shared_weights } = self.thread;
-        let shares = Shares { rows, threads: if rows * cols < min_shared_weights { 1 } else { count } };
-        let own = shares.held(index, 0..rows).count();
-        self.matrices.push((shares, CpuMatrix::allocate(tensor_type, own, cols)?));
+        let partition = Partition { rows, threads: if rows * cols < min_shared_weights { 1 } else { count } };
+        let own = partition.rows_of(index, 0..rows).count();
+        self.matrices.push((partition, CpuMatrix::allocate(tensor_type, own, cols)?));
         Ok(())
     }
 
-    /// Keeps what is this thread's of whole blocks of a matrix, as they stand in the file, from its block of 32 weights
-    /// `first_block` on.
+    /// Stores this thread's part of whole blocks of a matrix, in the file's format. `first_block` counts blocks of 32 weights.
     pub(super) fn write(&mut self, index: usize, first_block: usize, bytes: &[u8]) {
-        let (shares, matrix) = &mut self.matrices[index];
+        let (partition, matrix) = &mut self.matrices[index];
         let row_blocks = matrix.cols / BLOCK_LEN;
         let tensor_type = matrix.tensor_type;
         let bytes_of =
             |blocks: usize| blocks * BLOCK_LEN / tensor_type.block_len() as usize * tensor_type.block_bytes() as usize;
         let blocks = bytes.len() / tensor_type.block_bytes() as usize * tensor_type.block_len() as usize / BLOCK_LEN;
         let end = first_block + blocks;
-        for stretch in shares.stretches(self.thread.index, first_block / row_blocks..end.div_ceil(row_blocks)) {
-            let stretch_start = stretch.rows.start * row_blocks;
-            let (from, to) = (stretch_start.max(first_block), (stretch.rows.end * row_blocks).min(end));
-            let own_block = stretch.first_own * row_blocks + from - stretch_start;
+        for run in partition.runs(self.thread.index, first_block / row_blocks..end.div_ceil(row_blocks)) {
+            let run_start = run.rows.start * row_blocks;
+            let (from, to) = (run_start.max(first_block), (run.rows.end * row_blocks).min(end));
+            let own_block = run.first_own * row_blocks + from - run_start;
             matrix.write(own_block, &bytes[bytes_of(from - first_block)..bytes_of(to - first_block)]);
         }
     }
 
-    /// How a matrix is divided.
-    pub(super) fn shares(&self, index: usize) -> Shares {
+    /// How a matrix is divided among the threads.
+    pub(super) fn partition(&self, index: usize) -> Partition {
         self.matrices[index].0
     }
 
@@ -119,7 +118,7 @@ impl Shard {
         self.matrices[index].1.cols
     }
 
-    /// Gives `store` each (token, row, value) of the product of this thread's part of `rows` with `tokens` of `x`: row by row.
+    /// Multiplies this thread's part of `rows` with `tokens` of `x`, and passes each (token, row, value) to `store`, row by row.
     pub(super) fn multiply(
         &self,
         index: usize,
@@ -128,8 +127,8 @@ impl Shard {
         tokens: &Range<usize>,
         mut store: impl FnMut(usize, usize, f32),
     ) {
-        let (shares, matrix) = &self.matrices[index];
-        for Stretch { rows, first_own } in shares.stretches(self.thread.index, rows) {
+        let (partition, matrix) = &self.matrices[index];
+        for Run { rows, first_own } in partition.runs(self.thread.index, rows) {
             let own = first_own..first_own + rows.len();
             matrix.multiply(own, x, tokens, |token, row, value| store(token, row - first_own + rows.start, value));
         }
@@ -137,9 +136,9 @@ impl Shard {
 
     /// A row as floats, if it is this thread's.
     pub(super) fn row(&self, index: usize, row: usize) -> Option<Vec<f32>> {
-        let (shares, matrix) = &self.matrices[index];
-        let stretch = shares.stretches(self.thread.index, row..row + 1).next()?;
-        Some(matrix.row(stretch.first_own))
+        let (partition, matrix) = &self.matrices[index];
+        let run = partition.runs(self.thread.index, row..row + 1).next()?;
+        Some(matrix.row(run.first_own))
     }
 }
 
@@ -148,27 +147,27 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_row_is_held_once_and_any_range_is_work_for_all() {
+    fn every_row_has_one_owner_and_ranges_are_divided_evenly() {
         for (rows, threads) in [(1, 1), (1000, 1), (1000, 3), (4096, 4), (4097, 8)] {
-            let shares = Shares { rows, threads };
-            let mut all: Vec<usize> = (0..threads).flat_map(|thread| shares.held(thread, 0..rows)).collect();
+            let partition = Partition { rows, threads };
+            let mut all: Vec<usize> = (0..threads).flat_map(|thread| partition.rows_of(thread, 0..rows)).collect();
             all.sort_unstable();
             assert!(all.into_iter().eq(0..rows), "{rows} rows, {threads} threads");
             for thread in 0..threads {
-                assert!(shares.held(thread, 0..rows).all(|row| shares.holder(row) == thread));
-                // Places are counted on over stretches, wherever a range begins.
-                let own: Vec<_> = shares.held(thread, 0..rows).collect();
+                assert!(partition.rows_of(thread, 0..rows).all(|row| partition.owner(row) == thread));
+                // A run's index does not depend on where the range begins.
+                let own: Vec<_> = partition.rows_of(thread, 0..rows).collect();
                 for range in [0..rows, rows / 3..rows / 2] {
-                    for Stretch { rows, first_own } in shares.stretches(thread, range) {
+                    for Run { rows, first_own } in partition.runs(thread, range) {
                         assert_eq!(own[first_own..first_own + rows.len()], rows.collect::<Vec<_>>());
                     }
                 }
             }
-            assert_eq!(shares.held(threads, 0..rows).count(), 0, "others hold nothing");
+            assert_eq!(partition.rows_of(threads, 0..rows).count(), 0, "there are no further threads");
         }
-        let shares = Shares { rows: 4096, threads: 4 };
+        let partition = Partition { rows: 4096, threads: 4 };
         for thread in 0..4 {
-            assert_eq!(shares.held(thread, 1024..2048).count(), 256);
+            assert_eq!(partition.rows_of(thread, 1024..2048).count(), 256);
         }
     }
 }

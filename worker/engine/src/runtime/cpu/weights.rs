@@ -4,44 +4,44 @@ use std::ops::Range;
 
 use super::Cpu;
 use super::activations::Activations;
-use super::crew::Crew;
 use super::matrix::zeros;
 use super::shard::{Shard, Thread};
+use super::thread_pool::ThreadPool;
 use crate::error::Result;
 use crate::models::{MatrixId, Product, VectorId, WeightPlan};
 
-/// The only thread.
+/// The only thread, where there are no helpers.
 const ALONE: Thread = Thread { index: 0, count: 1, min_shared_weights: 0 };
 
-/// A model's weights, by their places in the plan.
+/// A model's weights, indexed as in the plan.
 pub(in crate::runtime) struct CpuWeights {
     /// This thread's rows.
     shard: Shard,
-    /// Those who hold the others.
-    crew: Option<Crew>,
-    /// Where a matrix's rows stand among the output rows of its product.
+    /// The helper threads that hold the other rows.
+    pool: Option<ThreadPool>,
+    /// The output rows of its product that each matrix computes.
     output_rows: Vec<Range<usize>>,
     vectors: Vec<Vec<f32>>,
 }
 
 impl CpuWeights {
-    /// Allocates all of them.
+    /// Allocates all weights of a plan.
     ///
     /// # Errors
-    /// [`crate::EngineError::OutOfMemory`], or that another thread is gone.
+    /// [`crate::EngineError::OutOfMemory`], or [`crate::EngineError::Threads`] if a helper thread failed.
     pub(in crate::runtime) fn allocate(cpu: &Cpu, plan: &WeightPlan) -> Result<Self> {
-        let crew = cpu.crew.clone().map(Crew::new);
-        let mut shard = Shard::new(crew.as_ref().map_or(ALONE, Crew::first));
+        let pool = cpu.threads.clone().map(ThreadPool::new);
+        let mut shard = Shard::new(pool.as_ref().map_or(ALONE, ThreadPool::primary));
         for matrix in &plan.matrices {
-            if let Some(crew) = &crew {
-                crew.allocate(matrix.tensor_type, matrix.rows, matrix.cols);
+            if let Some(pool) = &pool {
+                pool.allocate(matrix.tensor_type, matrix.rows, matrix.cols);
             }
             shard.allocate(matrix.tensor_type, matrix.rows as usize, matrix.cols as usize)?;
         }
         let output_rows = |first: u32, rows: u32| first as usize..(first + rows) as usize;
         let weights = Self {
             shard,
-            crew,
+            pool,
             output_rows: plan.matrices.iter().map(|matrix| output_rows(matrix.first_row, matrix.rows)).collect(),
             vectors: plan.vectors.iter().map(|vector| zeros(vector.len() as usize)).collect::<Result<_>>()?,
         };
@@ -49,34 +49,34 @@ impl CpuWeights {
         Ok(weights)
     }
 
-    /// Writes whole blocks of a matrix, as they stand in the file, from its block of 32 weights `first_block` on.
+    /// Writes whole blocks of a matrix, in the file's format. `first_block` counts blocks of 32 weights.
     pub(in crate::runtime) fn write_matrix(&mut self, index: usize, first_block: u64, bytes: &[u8]) {
-        if let Some(crew) = &self.crew {
-            crew.write(index, first_block as usize, bytes);
+        if let Some(pool) = &self.pool {
+            pool.write(index, first_block as usize, bytes);
         }
         self.shard.write(index, first_block as usize, bytes);
     }
 
-    /// Whether all threads did what they were to do since the last check.
+    /// Whether all helper threads have worked without an error.
     ///
     /// # Errors
-    /// The first fault of another thread. What was computed since then is wrong.
+    /// The first error of a helper thread. Everything computed since then is wrong.
     pub(in crate::runtime) fn check(&self) -> Result<()> {
-        self.crew.as_ref().map_or(Ok(()), Crew::check)
+        self.pool.as_ref().map_or(Ok(()), ThreadPool::check)
     }
 
-    /// Writes floats of a vector from its byte `at` on.
+    /// Writes part of a vector, starting at its byte `at`.
     pub(in crate::runtime) fn write_vector(&mut self, index: usize, at: u64, bytes: &[u8]) {
         let floats = bytes.as_chunks::<4>().0.iter().map(|word| f32::from_le_bytes(*word));
         self.vectors[index][at as usize / 4..].iter_mut().zip(floats).for_each(|(place, float)| *place = float);
     }
 
-    /// Where a matrix's rows stand among the output rows of its product.
+    /// The output rows of its product that a matrix computes.
     pub(super) fn output_rows(&self, id: MatrixId) -> Range<usize> {
         self.output_rows[id.0].clone()
     }
 
-    /// Gives `store` each (token, row, value) of the product of a matrix's `rows` with the tokens of `x`.
+    /// Multiplies `rows` of a matrix with the tokens of `x`, and passes each (token, row, value) to `store`.
     pub(super) fn multiply(
         &self,
         id: MatrixId,
@@ -84,29 +84,30 @@ impl CpuWeights {
         x: &Activations<'_>,
         mut store: impl FnMut(usize, usize, f32),
     ) {
-        let shares = self.shard.shares(id.0);
-        let Some(crew) = self.crew.as_ref().filter(|_| shares.is_shared()) else {
+        let partition = self.shard.partition(id.0);
+        let Some(pool) = self.pool.as_ref().filter(|_| partition.is_shared()) else {
             return self.shard.multiply(id.0, rows, x, &(0..x.tokens()), store);
         };
         let cols = self.shard.cols(id.0);
-        let at_once = crew.tokens_at_once(cols, rows.len());
+        let at_once = pool.tokens_at_once(cols, rows.len());
         for first in (0..x.tokens()).step_by(at_once) {
             let tokens = first..(first + at_once).min(x.tokens());
-            crew.multiply(id.0, &rows, x.rows(&tokens), cols);
+            pool.multiply(id.0, &rows, x.rows(&tokens), cols);
             self.shard.multiply(id.0, rows.clone(), x, &tokens, &mut store);
-            let held = |thread| shares.held(thread, rows.clone());
-            for (thread, values) in (1..).zip(crew.replies(|thread| held(thread).count() * tokens.len())) {
-                let places = held(thread).flat_map(|row| tokens.clone().map(move |token| (token, row)));
+            let rows_of = |thread| partition.rows_of(thread, rows.clone());
+            for (thread, values) in (1..).zip(pool.replies(|thread| rows_of(thread).count() * tokens.len())) {
+                let places = rows_of(thread).flat_map(|row| tokens.clone().map(move |token| (token, row)));
                 places.zip(values).for_each(|((token, row), value)| store(token, row, value));
             }
         }
     }
 
+    /// A vector's elements.
     pub(super) fn vector(&self, id: VectorId) -> &[f32] {
         &self.vectors[id.0]
     }
 
-    /// The product of `rows` output rows with the tokens of `x`, and `bias`: `[tokens][rows]`.
+    /// The product's `rows` output rows for the tokens of `x`, plus `bias`: `[tokens][rows]`.
     pub(super) fn product(
         &self,
         product: &Product,
@@ -125,7 +126,7 @@ impl CpuWeights {
         y
     }
 
-    /// Rows of a table: `[ids][cols]`.
+    /// The rows of a table with these ids: `[ids][cols]`.
     pub(super) fn embed(&self, table: &Product, ids: &[u32]) -> Vec<f32> {
         let row_of = |id: &u32| {
             let id = *id as usize;
@@ -136,10 +137,10 @@ impl CpuWeights {
     }
 
     fn row(&self, index: usize, row: usize) -> Vec<f32> {
-        match (self.shard.row(index, row), &self.crew) {
+        match (self.shard.row(index, row), &self.pool) {
             (Some(row), _) => row,
-            (None, Some(crew)) => crew.row(self.shard.shares(index).holder(row), index, row, self.shard.cols(index)),
-            // Without others every row is this thread's.
+            (None, Some(pool)) => pool.row(self.shard.partition(index).owner(row), index, row, self.shard.cols(index)),
+            // Without helpers this thread has every row.
             (None, None) => Vec::new(),
         }
     }

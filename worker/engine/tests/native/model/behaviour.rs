@@ -151,7 +151,7 @@ fn steps_give_the_tokens_of_the_free_run_and_obey_masks_processors_and_bias() {
             // An answer that was cut off goes on as if it had not been.
             let (before, after) = expected.split_at(3);
             let resumed = [&prompt[..], before].concat();
-            let plan = SamplingPlan { params, bias: &[], generated: before.len(), guess_from: None };
+            let plan = SamplingPlan { params, bias: &[], generated: before.len(), draft_from: None };
             block_on(async {
                 model.prefill(&resumed, |_, _| true).await.unwrap();
                 let mut generation = model.generate(&resumed, plan, after.len()).unwrap();

@@ -14,7 +14,7 @@ use parlance_engine::chat::Message;
 use parlance_engine::kernels::Shader;
 use parlance_engine::kernels::linear::Tiles;
 use parlance_engine::models::CacheFormat;
-use parlance_engine::runtime::{GpuOptions, Guessed, Loader, LoaderOptions, Model, Tuning};
+use parlance_engine::runtime::{DraftStats, GpuOptions, Loader, LoaderOptions, Model, Tuning};
 use parlance_engine::sampling::{SamplingParams, SamplingPlan};
 use pollster::block_on;
 use serde::Deserialize;
@@ -335,16 +335,16 @@ fn guessed_run(
     params: SamplingParams,
     expected: &[u32],
     count: usize,
-) -> (Vec<u32>, Guessed) {
+) -> (Vec<u32>, DraftStats) {
     block_on(async {
         model.prefill(prompt, |_, _| true).await.unwrap();
-        let plan = SamplingPlan { params, bias: &[], generated: 0, guess_from: Some(expected) };
+        let plan = SamplingPlan { params, bias: &[], generated: 0, draft_from: Some(expected) };
         let mut generation = model.generate(prompt, plan, count).unwrap();
         let mut tokens = Vec::new();
         while let Some(token) = generation.next().await.unwrap() {
             tokens.push(token);
         }
-        (tokens, generation.guessed())
+        (tokens, generation.drafts())
     })
 }
 
@@ -370,7 +370,7 @@ fn guesses_change_nothing_of_an_answer() {
         let tale = model.chat().tokenizer().encode("Once upon a time there").unwrap();
         let told = free_run(&mut model, &tale, &warm, 10);
         let (tokens, guessed) = guessed_run(&mut model, &tale, warm, &[&tale[..], &told].concat(), 10);
-        assert_eq!((tokens, guessed), (told.clone(), Guessed { accepted: guessed.accepted, rejected: 0 }));
+        assert_eq!((tokens, guessed), (told.clone(), DraftStats { accepted: guessed.accepted, rejected: 0 }));
         assert!(guessed.accepted >= 3, "{guessed:?}");
         // The shortest last: what followed the last time is the guess.
         let ends = (0..told.len()).rev().flat_map(|len| [&tale[..], &told[..len], &[77, 78]].concat());
@@ -382,7 +382,7 @@ fn guesses_change_nothing_of_an_answer() {
         model.reset();
         block_on(async {
             model.prefill(&list, |_, _| true).await.unwrap();
-            let plan = SamplingPlan { guess_from: Some(&[]), ..(&SamplingParams::GREEDY).into() };
+            let plan = SamplingPlan { draft_from: Some(&[]), ..(&SamplingParams::GREEDY).into() };
             let mut generation = model.generate(&list, plan, 12).unwrap();
             assert_eq!(generation.next().await.unwrap(), Some(expected[0]));
         });

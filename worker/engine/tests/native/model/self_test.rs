@@ -35,13 +35,13 @@ fn files(kernels: &[String]) -> BTreeSet<&str> {
 /// One wrong letter in each kind of kernel.
 fn all_damaged(shader: &Shader, text: String) -> String {
     let (right, wrong) = match shader.file {
-        "matvec.wgsl" => ("dot_block(b0, inputs)", "dot_block(a0, inputs)"),
-        "tiled.wgsl" => ("b0.w) * value.w", "b0.w) * value.z"),
-        "tiled_packed.wgsl" => ("dot4I8Packed(b0, value)", "dot4I8Packed(a0, value)"),
-        "attention.wgsl" => ("soft_capped(sum)", "soft_capped(sum * 2.0)"),
-        "attention_batch.wgsl" => ("total.xy / total.z", "total.yx / total.z"),
-        "embed.wgsl" => ("w.v7 * SCALE", "w.v6 * SCALE"),
-        "sample.wgsl" => ("next_id[0] = id", "next_id[0] = id / 2u"),
+        "linear/matvec.wgsl" => ("dot_block(b0, inputs)", "dot_block(a0, inputs)"),
+        "linear/tiled.wgsl" => ("b0.w) * value.w", "b0.w) * value.z"),
+        "linear/tiled_packed.wgsl" => ("dot4I8Packed(b0, value)", "dot4I8Packed(a0, value)"),
+        "attention/attention.wgsl" => ("soft_capped(sum)", "soft_capped(sum * 2.0)"),
+        "attention/attention_batch.wgsl" => ("total.xy / total.z", "total.yx / total.z"),
+        "embed/embed.wgsl" => ("w.v7 * SCALE", "w.v6 * SCALE"),
+        "sampling/sample.wgsl" => ("next_id[0] = id", "next_id[0] = id / 2u"),
         _ => return text,
     };
     text.replace(right, wrong)
@@ -49,7 +49,7 @@ fn all_damaged(shader: &Shader, text: String) -> String {
 
 /// The same in kernels that have a plain form.
 fn products_damaged(shader: &Shader, text: String) -> String {
-    if ["matvec.wgsl", "tiled.wgsl"].contains(&shader.file) { all_damaged(shader, text) } else { text }
+    if ["linear/matvec.wgsl", "linear/tiled.wgsl"].contains(&shader.file) { all_damaged(shader, text) } else { text }
 }
 
 #[test]

@@ -1,0 +1,239 @@
+//! Handles the page's requests. Several may be in progress at the same time.
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::rc::Rc;
+
+use js_sys::Array;
+use parlance_protocol::library::{
+    Conversation, ConversationSummary, ExportFormat, Id, LibraryCall, LibraryEvent, LibraryRequest, Message,
+};
+use parlance_text::calculator::calculate;
+use parlance_text::import_export;
+use parlance_text::markdown::{Renderer, Update};
+use parlance_text::passages;
+use parlance_text::search;
+use wasm_bindgen::JsValue;
+use web_sys::{BroadcastChannel, console};
+
+use crate::database::LibraryDatabase;
+use crate::error::LibraryError;
+
+/// Handles requests, and holds the state they share.
+pub(crate) struct RequestHandler {
+    site: String,
+    /// Opened by the first request that needs it, and again after the browser closed it.
+    database: RefCell<Option<Rc<LibraryDatabase>>>,
+    /// Texts that are still growing.
+    renderers: RefCell<HashMap<Id, Renderer>>,
+    /// Announces changes to other tabs.
+    changes: BroadcastChannel,
+}
+
+impl RequestHandler {
+    pub(crate) fn new(site: &str, changes: BroadcastChannel) -> Self {
+        Self { site: site.to_owned(), database: RefCell::default(), renderers: RefCell::default(), changes }
+    }
+
+    /// Handles a request that came with these file handles. Returns the response, with file handles if it has any.
+    pub(crate) async fn handle(&self, call: LibraryCall, handles: JsValue) -> (LibraryEvent, Option<JsValue>) {
+        let id = call.id;
+        let mut response = self.dispatch(id, &call.request, &handles).await;
+        if matches!(response, Err(LibraryError::Closed)) {
+            // Retry once with a new connection. Whatever the first attempt wrote is written again.
+            self.database.replace(None);
+            response = self.dispatch(id, &call.request, &handles).await;
+        }
+        response
+            .unwrap_or_else(|error| (LibraryEvent::Failed { id, kind: error.kind(), message: error.to_string() }, None))
+    }
+
+    async fn dispatch(
+        &self,
+        id: u32,
+        request: &LibraryRequest,
+        handles: &JsValue,
+    ) -> Result<(LibraryEvent, Option<JsValue>), LibraryError> {
+        let event = match request {
+            // These do not use the database, so they work even if the browser refuses to store anything.
+            LibraryRequest::Render { key, known_bytes, added, is_final } => {
+                self.render(id, *key, *known_bytes as usize, added, *is_final)
+            }
+            LibraryRequest::Calculate { expression } => LibraryEvent::Calculated { id, value: calculate(expression) },
+            LibraryRequest::FindPassages { files, question, max_chars } => {
+                LibraryEvent::Passages { id, passages: passages::find(files, question, *max_chars as usize) }
+            }
+            LibraryRequest::Best { passages, vectors, max_chars } => {
+                LibraryEvent::Best { id, chosen: select_passages(passages, vectors, *max_chars) }
+            }
+            // Conversations.
+            LibraryRequest::List { query } => {
+                LibraryEvent::Listed { id, conversations: list(&*self.database().await?, query).await? }
+            }
+            LibraryRequest::Open { id: conversation } => {
+                LibraryEvent::Opened { id, conversation: self.database().await?.conversation(*conversation).await? }
+            }
+            LibraryRequest::PutSummary { summary } => {
+                self.database().await?.put(Some(summary), &[]).await?;
+                self.announce_and_finish(id, Some(summary.id))
+            }
+            LibraryRequest::PutMessages { messages } => {
+                self.database().await?.put(None, messages).await?;
+                self.announce_and_finish(id, messages.first().map(|message| message.conversation))
+            }
+            LibraryRequest::DeleteMessages { conversation, ids } => {
+                self.database().await?.delete_messages(ids).await?;
+                self.announce_and_finish(id, Some(*conversation))
+            }
+            LibraryRequest::Delete { id: conversation } => {
+                self.database().await?.delete(*conversation).await?;
+                self.announce_and_finish(id, Some(*conversation))
+            }
+            LibraryRequest::DeleteAll => {
+                self.database().await?.clear().await?;
+                self.announce_and_finish(id, None)
+            }
+            LibraryRequest::Import { texts } => self.import(id, &*self.database().await?, texts).await?,
+            LibraryRequest::Export { ids, format } => {
+                export(id, &*self.database().await?, ids.as_deref(), *format).await?
+            }
+            // File handles.
+            LibraryRequest::PutFiles { name } => {
+                self.database().await?.put_files(name, handles).await?;
+                LibraryEvent::Done { id }
+            }
+            LibraryRequest::Files => {
+                let (names, handles): (Vec<_>, Vec<_>) = self.database().await?.files().await?.into_iter().unzip();
+                let handles: Array = handles.into_iter().collect();
+                return Ok((LibraryEvent::Files { id, names }, Some(handles.into())));
+            }
+            LibraryRequest::DeleteFiles { name } => {
+                self.database().await?.delete_files(name).await?;
+                LibraryEvent::Done { id }
+            }
+        };
+        Ok((event, None))
+    }
+
+    /// Announces a change and completes its request.
+    fn announce_and_finish(&self, id: u32, conversation: Option<Id>) -> LibraryEvent {
+        self.announce_change(conversation);
+        LibraryEvent::Done { id }
+    }
+
+    /// Tells other tabs that a conversation, or any of them, has changed.
+    fn announce_change(&self, conversation: Option<Id>) {
+        let message = conversation.map_or(JsValue::NULL, |id| id.to_string().into());
+        if let Err(error) = self.changes.post_message(&message) {
+            console::error_1(&error);
+        }
+    }
+
+    async fn database(&self) -> Result<Rc<LibraryDatabase>, LibraryError> {
+        let open = self.database.borrow().clone();
+        if let Some(database) = open {
+            return Ok(database);
+        }
+        // Two requests may open it at the same time; only one connection is kept.
+        let opened = Rc::new(LibraryDatabase::open(&self.site).await?);
+        Ok(Rc::clone(self.database.borrow_mut().get_or_insert(opened)))
+    }
+
+    fn render(&self, id: u32, key: Id, known_bytes: usize, added: &str, is_final: bool) -> LibraryEvent {
+        let mut renderers = self.renderers.borrow_mut();
+        let renderer = renderers.remove(&key).filter(|renderer| renderer.len_bytes() == known_bytes);
+        let mut renderer = renderer.unwrap_or_default();
+        let Update { first_block, blocks } = if is_final {
+            renderer.finish(added)
+        } else {
+            let update = renderer.push(added);
+            renderers.insert(key, renderer);
+            update
+        };
+        LibraryEvent::Rendered { id, first_block: first_block as u32, blocks }
+    }
+
+    async fn import(
+        &self,
+        id: u32,
+        database: &LibraryDatabase,
+        texts: &[String],
+    ) -> Result<LibraryEvent, LibraryError> {
+        let (mut added, mut known) = (0, 0);
+        for text in texts {
+            for mut conversation in import_export::from_text(text)? {
+                if database.conversation(conversation.summary.id).await?.is_some() {
+                    known += 1;
+                } else {
+                    // Messages with these ids belong to other conversations, and must not be overwritten.
+                    let existing = database.existing_ids(&conversation.messages).await?;
+                    import_export::reassign_ids(&mut conversation, &existing);
+                    database.put(Some(&conversation.summary), &conversation.messages).await?;
+                    added += 1;
+                }
+            }
+        }
+        self.announce_change(None);
+        Ok(LibraryEvent::Imported { id, added, known })
+    }
+}
+
+/// Conversations that contain all words of a query: pinned ones first, then the most recently changed.
+async fn list(database: &LibraryDatabase, query: &str) -> Result<Vec<ConversationSummary>, LibraryError> {
+    let mut summaries = database.summaries().await?;
+    let words = search::words(query);
+    if !words.is_empty() {
+        let mut texts: HashMap<Id, Vec<String>> = HashMap::new();
+        for Message { conversation, content, .. } in database.messages().await? {
+            texts.entry(conversation).or_default().push(content.to_lowercase());
+        }
+        summaries.retain(|summary| {
+            let title = summary.title.to_lowercase();
+            let texts = texts.get(&summary.id).map(Vec::as_slice).unwrap_or_default();
+            let all: Vec<&str> = texts.iter().map(String::as_str).chain([title.as_str()]).collect();
+            search::matches(&words, &all)
+        });
+    }
+    summaries.sort_by(|a, b| b.is_pinned.cmp(&a.is_pinned).then(b.updated_ms.total_cmp(&a.updated_ms)));
+    Ok(summaries)
+}
+
+async fn export(
+    id: u32,
+    database: &LibraryDatabase,
+    ids: Option<&[Id]>,
+    format: ExportFormat,
+) -> Result<LibraryEvent, LibraryError> {
+    let ids = match ids {
+        Some(ids) => ids.to_vec(),
+        None => list(database, "").await?.into_iter().map(|summary| summary.id).collect(),
+    };
+    let mut conversations: Vec<Conversation> = Vec::with_capacity(ids.len());
+    for id in ids {
+        conversations.extend(database.conversation(id).await?);
+    }
+    let stem = match conversations.as_slice() {
+        [one] => file_stem(&one.summary.title),
+        _ => "parlance-conversations".to_owned(),
+    };
+    let (extension, text) = match format {
+        ExportFormat::Markdown => ("md", import_export::to_markdown(&conversations)),
+        ExportFormat::Json => ("json", import_export::to_json(conversations)?),
+    };
+    Ok(LibraryEvent::Exported { id, name: format!("{stem}.{extension}"), text })
+}
+
+/// Indices of the passages that match a question best. `vectors` has the embeddings of the question and of all passages.
+fn select_passages(passages: &[String], vectors: &[Vec<f32>], max_chars: u32) -> Vec<u32> {
+    let Some((question, vectors)) = vectors.split_first() else { return Vec::new() };
+    let selected = passages::select_by_embedding(passages, question, vectors, max_chars as usize);
+    selected.into_iter().map(|index| index as u32).collect()
+}
+
+/// A title without characters that file systems reject.
+fn file_stem(title: &str) -> String {
+    let kept = |c: char| if c.is_alphanumeric() || c == '-' || c == '_' { c } else { ' ' };
+    let words: String = title.chars().map(kept).collect();
+    let stem = words.split_whitespace().collect::<Vec<_>>().join("-");
+    if stem.is_empty() { "conversation".to_owned() } else { stem }
+}

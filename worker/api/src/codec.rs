@@ -1,0 +1,68 @@
+//! Converts between conversations and tokens, the way one model does it.
+
+use std::cell::OnceCell;
+use std::collections::HashMap;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use parlance_engine::chat::Chat;
+
+use crate::error::RequestError;
+use crate::grammar::GrammarCompiler;
+use crate::output_parser::REASONING_MARKERS;
+use crate::tools::ToolStyle;
+
+/// The text side of a loaded model, shared by all requests to it: tokenizer, chat template, the format of tool calls, and the
+/// vocabulary for grammars, which is prepared for the first request that needs it.
+pub struct ChatCodec {
+    chat: Arc<Chat>,
+    tools: ToolStyle,
+    /// Control tokens that have a meaning in answers, with their texts.
+    markers: HashMap<u32, String>,
+    grammars: OnceCell<Rc<GrammarCompiler>>,
+    context_tokens: u32,
+}
+
+impl ChatCodec {
+    /// The codec of a model with this context length.
+    pub fn new(chat: Arc<Chat>, context_tokens: u32) -> Self {
+        let tools = ToolStyle::of(&chat);
+        let texts = REASONING_MARKERS
+            .iter()
+            .flat_map(|(open, close)| [*open, *close])
+            .chain(tools.format.markers().iter().copied());
+        let markers = texts.filter_map(|text| Some((chat.tokenizer().control_id(text)?, text.to_owned()))).collect();
+        Self { chat, tools, markers, grammars: OnceCell::new(), context_tokens }
+    }
+
+    /// Tokenizer and chat template.
+    pub fn chat(&self) -> &Chat {
+        &self.chat
+    }
+
+    /// The context length in tokens, for prompt and answer together.
+    pub(crate) fn context_tokens(&self) -> usize {
+        self.context_tokens as usize
+    }
+
+    pub(crate) fn tools(&self) -> &ToolStyle {
+        &self.tools
+    }
+
+    /// The text of a control token that has a meaning in answers; `None` for all other tokens.
+    pub(crate) fn marker(&self, id: u32) -> Option<&str> {
+        self.markers.get(&id).map(String::as_str)
+    }
+
+    /// Compiles grammars for the model's vocabulary. The first call takes a moment.
+    ///
+    /// # Errors
+    /// [`RequestError::Grammar`] if the vocabulary has no end-of-sequence token.
+    pub(crate) fn grammars(&self) -> Result<Rc<GrammarCompiler>, RequestError> {
+        if let Some(grammars) = self.grammars.get() {
+            return Ok(Rc::clone(grammars));
+        }
+        let grammars = Rc::new(GrammarCompiler::new(&self.chat)?);
+        Ok(Rc::clone(self.grammars.get_or_init(|| grammars)))
+    }
+}

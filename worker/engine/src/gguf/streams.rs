@@ -1,0 +1,68 @@
+//! How a matrix's blocks are laid out for kernels: quants and scales in two aligned streams.
+
+use super::TensorType;
+
+/// Weights in a kernel's block, for every format.
+pub const KERNEL_BLOCK_LEN: u64 = 32;
+
+/// The least number of blocks of 32 weights whose parts fill whole words: its bytes in the file and in the two streams.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Group {
+    /// Blocks of 32 weights.
+    pub blocks: u64,
+    /// Bytes in the file.
+    pub file: u64,
+    /// Bytes in the stream of quants.
+    pub quants: u64,
+    /// Bytes in the stream of scales.
+    pub scales: u64,
+}
+
+impl Group {
+    /// The group of a format.
+    pub fn of(tensor_type: TensorType) -> Self {
+        let (blocks, quants, scales) = match tensor_type {
+            TensorType::F32 => (1, 128, 0),
+            TensorType::F16 | TensorType::BF16 => (1, 64, 0),
+            TensorType::Q4_0 | TensorType::IQ4_NL => (2, 32, 4),
+            TensorType::Q4_1 => (1, 16, 4),
+            TensorType::Q5_0 => (2, 32, 12),
+            TensorType::Q5_1 => (1, 16, 8),
+            TensorType::Q8_0 => (2, 64, 4),
+            TensorType::MXFP4 => (4, 64, 4),
+            TensorType::Q2_K => (8, 64, 20),
+            TensorType::Q3_K => (8, 64, 52),
+            TensorType::Q4_K => (8, 128, 16),
+            TensorType::Q5_K => (8, 128, 48),
+            TensorType::Q6_K => (8, 128, 84),
+            TensorType::IQ4_XS => (8, 128, 8),
+            // Never computed with; whole words all the same.
+            TensorType::Other(_) => (1, 0, 0),
+        };
+        let file = blocks * KERNEL_BLOCK_LEN * tensor_type.block_bytes() / tensor_type.block_len();
+        Self { blocks, file, quants, scales }
+    }
+}
+
+/// Bytes of a matrix's two streams.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct StreamBytes {
+    /// Quants.
+    pub quants: u64,
+    /// Scales.
+    pub scales: u64,
+}
+
+impl StreamBytes {
+    /// The larger of the two, which a binding must hold.
+    pub fn largest(self) -> u64 {
+        self.quants.max(self.scales)
+    }
+}
+
+/// Bytes of the streams of a matrix of `rows` times `cols` weights.
+pub fn stream_bytes(tensor_type: TensorType, rows: u32, cols: u32) -> StreamBytes {
+    let group = Group::of(tensor_type);
+    let groups = (u64::from(rows) * u64::from(cols)).div_ceil(KERNEL_BLOCK_LEN * group.blocks);
+    StreamBytes { quants: groups * group.quants, scales: groups * group.scales }
+}

@@ -1,0 +1,136 @@
+// What all kernels of attention bind, and which positions a token sees: those up to its own, with WINDOW only the last WINDOW_LEN of
+// them, with BIDIRECTIONAL all of the batch.
+// Constants: those of `attention_batch.wgsl`.
+#ifdef PROJECTED
+// Keys, then from VALUE_VEC_OFFSET on values; eight f16 an entry: [position][KV_HEADS][HEAD_DIM / 8]
+@group(0) @binding(6) var<storage, read_write> kv: array<vec4<u32>>;
+// Output, as below, of one token
+@group(0) @binding(5) var<storage, read_write> y: array<vec2<f32>>;
+#else
+#include "shared/state.wgsl"
+
+@group(0) @binding(0) var<uniform> state: State;
+// Query: [tokens][HEADS][HEAD_DIM]
+@group(0) @binding(1) var<storage, read> q: array<f32>;
+#ifdef COOPERATIVE
+// Keys, then from VALUE_OFFSET words on values; four f16 an entry: [position][KV_HEADS][HEAD_DIM / 4]
+@group(0) @binding(2) var<storage, read> kv: array<vec4<f16>>;
+#else
+#ifdef CACHE_Q8
+// Keys, then from VALUE_VEC_OFFSET on values: [position][ROW_VECTORS]. Of a row first the elements, eight signed bytes an entry:
+// [KV_HEADS][HEAD_DIM / 8]; then the largest of each 32 (f32), two an entry.
+@group(0) @binding(2) var<storage, read> kv: array<vec2<u32>>;
+#else
+// Keys, then from VALUE_VEC_OFFSET on values; eight f16 an entry: [position][KV_HEADS][HEAD_DIM / 8]
+@group(0) @binding(2) var<storage, read> kv: array<vec4<u32>>;
+#endif
+#endif
+// Output: [tokens][HEADS][HEAD_DIM / 2]; with several splits, unnormalised sums, then a pair of the highest score
+// and the sum of weights: [tokens][HEADS][SPLITS][HEAD_DIM / 2 + 1]
+@group(0) @binding(3) var<storage, read_write> y: array<vec2<f32>>;
+#endif
+
+#include "shared/head_shape.wgsl"
+const KEY_VECTORS: u32 = HEAD_DIM / 8u;
+const LOWEST: f32 = -3.0e38;
+
+// The query, scaled, in the key's order of pairs.
+var<workgroup> query: array<vec2<f32>, HALF_DIM>;
+
+#ifdef COOPERATIVE
+#else
+// Eight elements of a key or a value.
+#ifdef CACHE_Q8
+struct Eight {
+    bytes: vec2<u32>,
+    largest: f32,
+}
+
+// Entry `vector` of a row, the keys' or, from VALUE_VEC_OFFSET, the values'.
+fn load_eight(first: u32, position: u32, vector: u32) -> Eight {
+    let row = first + position * ROW_VECTORS;
+    let block = vector / 4u;
+    let largest = kv[row + KV_HEADS * KEY_VECTORS + block / 2u];
+    return Eight(kv[row + vector], bitcast<f32>(select(largest.x, largest.y, block % 2u == 1u)));
+}
+
+// One of the four pairs of its elements.
+fn pair_of(eight: Eight, index: u32) -> vec2<f32> {
+    let four = unpack4x8snorm(select(eight.bytes.x, eight.bytes.y, index >= 2u));
+    return eight.largest * select(four.xy, four.zw, index % 2u == 1u);
+}
+
+// All of them.
+fn pairs_of(eight: Eight) -> mat4x2<f32> {
+    let low = eight.largest * unpack4x8snorm(eight.bytes.x);
+    let high = eight.largest * unpack4x8snorm(eight.bytes.y);
+    return mat4x2<f32>(low.xy, low.zw, high.xy, high.zw);
+}
+#else
+alias Eight = vec4<u32>;
+
+// Entry `vector` of a row, the keys' or, from VALUE_VEC_OFFSET, the values'.
+fn load_eight(first: u32, position: u32, vector: u32) -> Eight {
+    return kv[first + position * ROW_VECTORS + vector];
+}
+
+// One of the four pairs of its elements.
+fn pair_of(eight: Eight, index: u32) -> vec2<f32> {
+    return unpack2x16float(eight[index]);
+}
+
+// All of them.
+fn pairs_of(eight: Eight) -> mat4x2<f32> {
+    return mat4x2<f32>(
+        unpack2x16float(eight.x), unpack2x16float(eight.y), unpack2x16float(eight.z), unpack2x16float(eight.w));
+}
+#endif
+
+// What eight elements of a key add to its score.
+fn key_dot(key: Eight, vector: u32) -> f32 {
+    let pairs = pairs_of(key);
+    return dot(pairs[0], query[4u * vector])
+        + dot(pairs[1], query[4u * vector + 1u])
+        + dot(pairs[2], query[4u * vector + 2u])
+        + dot(pairs[3], query[4u * vector + 3u]);
+}
+#endif
+
+fn soft_capped(score: f32) -> f32 {
+#ifdef SOFTCAP
+    // Beyond 10 tanh is 1, and some implementations overflow.
+    return SOFTCAP_LIMIT * tanh(clamp(score / SOFTCAP_LIMIT, -10.0, 10.0));
+#else
+    return score;
+#endif
+}
+
+#ifdef PROJECTED
+#else
+// A pair of the query's elements, scaled; past the head's end the last one.
+fn scaled_query(token: u32, head: u32, index: u32) -> vec2<f32> {
+    let pair = min(index, HALF_DIM - 1u);
+    var elements = vec2<u32>(2u * pair, 2u * pair + 1u);
+#ifdef ROPE_HALF
+    if (pair < ROPE_DIM / 2u) {
+        elements = vec2<u32>(pair, pair + ROPE_DIM / 2u);
+    }
+#endif
+    let base = (token * HEADS + head) * HEAD_DIM;
+    return vec2<f32>(q[base + elements.x], q[base + elements.y]) * SCALE;
+}
+#endif
+
+// The first position that a token sees, and the one after the last.
+fn visible(token: u32) -> vec2<u32> {
+#ifdef BIDIRECTIONAL
+    return vec2<u32>(0u, state.position + state.token_count);
+#else
+    let end = state.position + token + 1u;
+#ifdef WINDOW
+    return vec2<u32>(end - min(end, WINDOW_LEN), end);
+#else
+    return vec2<u32>(0u, end);
+#endif
+#endif
+}

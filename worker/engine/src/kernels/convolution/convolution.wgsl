@@ -1,0 +1,49 @@
+// A causal convolution over tokens, for each channel by itself: over the token's own input and those of the TAPS - 1 tokens before. The
+// result is multiplied by its gate (GATED) or goes through SiLU.
+// Grid: x: channels / WORKGROUP, y: tokens. Constants: CHANNELS, TAPS, ROW_LEN, WORKGROUP.
+#include "shared/state.wgsl"
+
+@group(0) @binding(0) var<uniform> state: State;
+#include "convolution/convolution_input.wgsl"
+// Weights, the last for the token's own input: [CHANNELS][TAPS]
+@group(0) @binding(2) var<storage, read> taps: array<f32>;
+#ifdef ONE_TOKEN
+// Inputs of the tokens before this batch, oldest first: [TAPS - 1][CHANNELS]. This token's is added.
+@group(0) @binding(3) var<storage, read_write> memory: array<f32>;
+#else
+// Inputs of the tokens before this batch, oldest first: [TAPS - 1][CHANNELS]. `convolution_state.wgsl` adds the batch's.
+@group(0) @binding(3) var<storage, read> memory: array<f32>;
+#endif
+// Output: [tokens][CHANNELS]
+@group(0) @binding(4) var<storage, read_write> y: array<f32>;
+
+@compute @workgroup_size(WORKGROUP)
+fn main(@builtin(global_invocation_id) id: vec3<u32>) {
+    let channel = id.x;
+    let token = id.y;
+    if (channel >= CHANNELS || token >= state.token_count) {
+        return;
+    }
+    var sum = 0.0;
+    for (var tap = 0u; tap < TAPS; tap++) {
+        let back = TAPS - 1u - tap;
+        var input = 0.0;
+        if (token >= back) {
+            input = input_of(token - back, channel);
+        } else {
+            input = memory[(token + tap) * CHANNELS + channel];
+        }
+        sum += taps[channel * TAPS + tap] * input;
+    }
+#ifdef GATED
+    y[token * CHANNELS + channel] = sum * rows[token * ROW_LEN + CHANNELS + channel];
+#else
+    y[token * CHANNELS + channel] = sum / (1.0 + exp(-sum));
+#endif
+#ifdef ONE_TOKEN
+    for (var i = 0u; i + 2u < TAPS; i++) {
+        memory[i * CHANNELS + channel] = memory[(i + 1u) * CHANNELS + channel];
+    }
+    memory[(TAPS - 2u) * CHANNELS + channel] = input_of(0u, channel);
+#endif
+}

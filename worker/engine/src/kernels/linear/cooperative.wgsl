@@ -1,0 +1,117 @@
+// Matrix times many vectors on an adapter's matrix units: y[t] = W x[t], as `tiled.wgsl`, with f16 products and f32 sums. The
+// input comes from `halve.wgsl`.
+//
+// A workgroup computes a tile of TILE_ROWS rows and TILE_TOKENS tokens; each of its subgroups takes ROW_TILES times TOKEN_TILES
+// cooperative matrices of 16 by 16 of it. Neighbouring rows of the tile are a pair of the epilogue's.
+//
+// Grid: x * y: ceil(2 * PAIRS / TILE_ROWS) workgroups, z: ceil(tokens / TILE_TOKENS).
+// Constants: those of `linear.wgsl` but THREAD_PAIRS and TOKENS; ROW_TILES, TOKEN_TILES; ROW_GROUPS, TOKEN_GROUPS: subgroups
+// along both sides; STEP_BLOCKS: blocks of 32 columns that are multiplied between two barriers;
+// ROW_LOADS, TOKEN_LOADS: blocks of rows and of tokens that a thread brings for a step.
+enable f16;
+enable wgpu_cooperative_matrix;
+#include "linear/product_bindings.wgsl"
+
+// Input: [tokens][COLS / 4]
+@group(0) @binding(3) var<storage, read> x: array<vec4<f16>>;
+
+const TILE_ROWS: u32 = 16u * ROW_TILES * ROW_GROUPS;
+const TILE_TOKENS: u32 = 16u * TOKEN_TILES * TOKEN_GROUPS;
+// Fours of columns from one row of a tile to the next; a half more than is used, so that rows lie in different banks.
+const STRIDE: u32 = 8u * STEP_BLOCKS + 2u;
+
+// Blocks of rows: [TILE_ROWS][STRIDE], of four columns each
+var<workgroup> row_tile: array<vec4<f16>, TILE_ROWS * STRIDE>;
+// Blocks of tokens: [TILE_TOKENS][STRIDE], of four columns each
+var<workgroup> token_tile: array<vec4<f16>, TILE_TOKENS * STRIDE>;
+// A cooperative matrix of each subgroup: [subgroups][16 tokens][16 rows]
+var<workgroup> results: array<f32, 256u * ROW_GROUPS * TOKEN_GROUPS>;
+
+@compute @workgroup_size(WORKGROUP)
+fn main(
+    @builtin(workgroup_id) group: vec3<u32>,
+    @builtin(local_invocation_index) thread: u32,
+    @builtin(subgroup_id) subgroup: u32,
+    @builtin(subgroup_invocation_id) lane: u32,
+) {
+    let first_pair = (group.y * GRID_X + group.x) * (TILE_ROWS / 2u);
+    let first_token = group.z * TILE_TOKENS;
+    let first_row = subgroup % ROW_GROUPS * ROW_TILES * 16u;
+    let first_column = subgroup / ROW_GROUPS * TOKEN_TILES * 16u;
+    #repeat l ROW_LOADS
+    let row$l = (thread + $lu * WORKGROUP) / STEP_BLOCKS;
+    let rows$l = pair_rows(min(first_pair + row$l / 2u, PAIRS - 1u));
+    let base$l = select(rows$l.x, rows$l.y, row$l % 2u == 1u) * BLOCKS;
+    #end
+    let part = thread % STEP_BLOCKS;
+    #repeat l TOKEN_LOADS
+    let token$l = (thread + $lu * WORKGROUP) / STEP_BLOCKS;
+    let x_base$l = min(first_token + token$l, state.token_count - 1u) * BLOCKS;
+    #end
+    for (var i = thread; i < 256u * ROW_GROUPS * TOKEN_GROUPS; i += WORKGROUP) {
+        results[i] = 0.0;
+    }
+    workgroupBarrier();
+    #repeat r ROW_TILES
+    #repeat t TOKEN_TILES
+    var sum$r_$t = coopLoad<coop_mat16x16<f32, C>>(&results[subgroup * 256u], 16u);
+    #end
+    #end
+
+    for (var step = 0u; step < BLOCKS; step += STEP_BLOCKS) {
+        let block = step + part;
+        let is_there = block < BLOCKS;
+        let place = min(block, BLOCKS - 1u);
+        workgroupBarrier();
+        #repeat l ROW_LOADS
+        {
+            let weights = load_block(base$l + place);
+            let to = row$l * STRIDE + part * 8u;
+            #repeat v 8
+            row_tile[to + $vu] = select(vec4<f16>(), vec4<f16>(weights.v$v), is_there);
+            #end
+        }
+        #end
+        #repeat l TOKEN_LOADS
+        {
+            let start = (x_base$l + place) * 8u;
+            let to = token$l * STRIDE + part * 8u;
+            #repeat v 8
+            token_tile[to + $vu] = x[start + $vu];
+            #end
+        }
+        #end
+        workgroupBarrier();
+        for (var column = 0u; column < 8u * STEP_BLOCKS; column += 4u) {
+            #repeat r ROW_TILES
+            let a$r = coopLoadT<coop_mat16x16<f16, A>>(&row_tile[(first_row + $ru * 16u) * STRIDE + column], STRIDE);
+            #end
+            #repeat t TOKEN_TILES
+            {
+                let b = coopLoad<coop_mat16x16<f16, B>>(&token_tile[(first_column + $tu * 16u) * STRIDE + column], STRIDE);
+                #repeat r ROW_TILES
+                sum$r_$t = coopMultiplyAdd(a$r, b, sum$r_$t);
+                #end
+            }
+            #end
+        }
+    }
+
+    #repeat t TOKEN_TILES
+    #repeat r ROW_TILES
+    {
+        workgroupBarrier();
+        coopStore(sum$r_$t, &results[subgroup * 256u], 16u);
+        workgroupBarrier();
+        for (var i = lane; i < 128u; i += SUBGROUP) {
+            let pair = first_pair + (first_row + $ru * 16u) / 2u + i % 8u;
+            let token = first_token + first_column + $tu * 16u + i / 8u;
+            let place = subgroup * 256u + i / 8u * 16u + i % 8u * 2u;
+            if (pair < PAIRS && token < state.token_count) {
+                finish_pair(token, pair, vec2<f32>(results[place], results[place + 1u]));
+            }
+        }
+    }
+    #end
+    #end
+}

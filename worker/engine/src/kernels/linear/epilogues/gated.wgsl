@@ -1,0 +1,14 @@
+// The matrix holds the gate's rows, then as many of the up projection; row i of both form a pair and give
+// activation(gate) * up. PAIRS = ROWS / 2.
+#include "shared/activation.wgsl"
+
+// Output: [tokens][OUT_ROWS]
+@group(0) @binding(5) var<storage, read_write> y: array<f32>;
+
+fn pair_rows(pair: u32) -> vec2<u32> {
+    return vec2<u32>(pair, pair + PAIRS);
+}
+
+fn store_pair(token: u32, pair: u32, values: vec2<f32>) {
+    y[token * OUT_ROWS + FIRST_ROW + pair] = activation(values.x) * values.y;
+}

@@ -1,0 +1,111 @@
+// The matrix holds rows of the query, key and value projections, in this order; FIRST_ROW is the row of
+// that order that it starts with (not 0 where the three have different formats and take a dispatch each).
+// A pair is what RoPE turns together: neighbouring rows of a head, or rows half a head apart (ROPE_HALF).
+// Queries go to `y`; keys and values are appended to the cache as f16. With PROJECTED, which `attention.wgsl` has, they stay in the
+// workgroup instead: the query, scaled, and the key and value in f16. With CACHE_Q8, which only `head_norm.wgsl` has, they are gathered for
+// `quantise_word`.
+// Constants: HEADS, KV_HEADS, HEAD_DIM, ROPE_DIM, VALUE_OFFSET (first word of the values in the cache), ROW_WORDS (those of a position).
+
+#include "shared/head_shape.wgsl"
+
+#ifdef PROJECTED
+#else
+// Query: [tokens][HEADS][HEAD_DIM]
+@group(0) @binding(5) var<storage, read_write> y: array<f32>;
+// Keys, then from VALUE_OFFSET on values; two f16 a word: [position][KV_HEADS][HEAD_DIM / 2]. With CACHE_Q8 [position][ROW_WORDS], of
+// which the elements are first, four signed bytes a word: [KV_HEADS][HEAD_DIM / 4]; then the largest of each 32 (f32).
+@group(0) @binding(6) var<storage, read_write> kv: array<u32>;
+#endif
+// Cosine and sine of the angle: [position][ROPE_DIM / 2]
+@group(0) @binding(7) var<storage, read> rope: array<vec2<f32>>;
+
+const FIRST_PAIR: u32 = FIRST_ROW / 2u;
+
+// The two elements of a head that pair `index` (0..HALF_DIM) of a query or key head consists of.
+fn rope_elements(index: u32) -> vec2<u32> {
+#ifdef ROPE_HALF
+    // Elements past ROPE_DIM are not turned; they pair with their neighbours.
+    if (index < ROPE_DIM / 2u) {
+        return vec2<u32>(index, index + ROPE_DIM / 2u);
+    }
+#endif
+    return vec2<u32>(2u * index, 2u * index + 1u);
+}
+
+fn pair_rows(pair: u32) -> vec2<u32> {
+    let head = (FIRST_PAIR + pair) / HALF_DIM;
+    let index = (FIRST_PAIR + pair) % HALF_DIM;
+    let base = head * HEAD_DIM - 2u * FIRST_PAIR;
+    if (head >= HEADS + KV_HEADS) {
+        return vec2<u32>(base + 2u * index, base + 2u * index + 1u);
+    }
+    return base + rope_elements(index);
+}
+
+#ifdef PROJECTED
+// The token's own key or value; two f16 a word.
+var<workgroup> own: array<u32, HALF_DIM>;
+
+fn append(first: u32, position: u32, head: u32, index: u32, pair: vec2<f32>) {
+    own[index] = pack2x16float(pair);
+}
+#else
+#ifdef CACHE_Q8
+// A head's key or value.
+var<workgroup> gathered: array<f32, HEAD_DIM>;
+
+fn append(first: u32, position: u32, head: u32, index: u32, pair: vec2<f32>) {
+    gathered[2u * index] = pair.x;
+    gathered[2u * index + 1u] = pair.y;
+}
+
+// Appends four elements of a gathered head, the key's or, from VALUE_OFFSET, the value's.
+fn quantise_word(first: u32, position: u32, head: u32, word: u32) {
+    let block = word / 8u;
+    var largest = 0.0;
+    for (var i = 0u; i < 32u; i++) {
+        largest = max(largest, abs(gathered[32u * block + i]));
+    }
+    let four = vec4<f32>(
+        gathered[4u * word], gathered[4u * word + 1u], gathered[4u * word + 2u], gathered[4u * word + 3u]);
+    let row = first + position * ROW_WORDS;
+    // Of zeros only, zeros.
+    kv[row + head * (HEAD_DIM / 4u) + word] = pack4x8snorm(four / max(largest, 1e-30));
+    if (word % 8u == 0u) {
+        kv[row + KV_HEADS * (HEAD_DIM / 4u) + head * (HEAD_DIM / 32u) + block] = bitcast<u32>(largest);
+    }
+}
+#else
+fn append(first: u32, position: u32, head: u32, index: u32, pair: vec2<f32>) {
+    kv[first + position * ROW_WORDS + head * HALF_DIM + index] = pack2x16float(pair);
+}
+#endif
+#endif
+
+fn store_pair(token: u32, pair: u32, values: vec2<f32>) {
+    let head = (FIRST_PAIR + pair) / HALF_DIM;
+    let index = (FIRST_PAIR + pair) % HALF_DIM;
+    let position = state.position + token;
+    if (head >= HEADS + KV_HEADS) {
+        append(VALUE_OFFSET, position, head - HEADS - KV_HEADS, index, values);
+        return;
+    }
+    var turned = values;
+    if (index < ROPE_DIM / 2u) {
+        let angle = rope[position * (ROPE_DIM / 2u) + index];
+        turned = vec2<f32>(values.x * angle.x - values.y * angle.y, values.x * angle.y + values.y * angle.x);
+    }
+    if (head < HEADS) {
+#ifdef PROJECTED
+        query[index] = turned * SCALE;
+#else
+        let elements = rope_elements(index);
+        let base = (token * HEADS + head) * HEAD_DIM;
+        y[base + elements.x] = turned.x;
+        y[base + elements.y] = turned.y;
+#endif
+    } else {
+        // Keys keep the pair's order; `attention.wgsl` reads the query in the same order.
+        append(0u, position, head - HEADS, index, turned);
+    }
+}

@@ -1,0 +1,37 @@
+// Input of `cooperative.wgsl`: a vector, RMS-normalised with NORM, as f16.
+// Grid: one workgroup a token. Constants: LEN, EPS, WORKGROUP.
+#include "shared/state.wgsl"
+#include "shared/to_half.wgsl"
+#include "shared/workgroup_sum.wgsl"
+
+@group(0) @binding(0) var<uniform> state: State;
+// Input: [tokens][LEN / 4]
+@group(0) @binding(1) var<storage, read> x: array<vec4<f32>>;
+#ifdef NORM
+// Weight of the RMS norm: [LEN / 4]
+@group(0) @binding(2) var<storage, read> norm_weight: array<vec4<f32>>;
+#endif
+// Output: [tokens][LEN / 4]
+@group(0) @binding(3) var<storage, read_write> y: array<vec4<f16>>;
+
+@compute @workgroup_size(WORKGROUP)
+fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) thread: u32) {
+    let base = group.x * (LEN / 4u);
+    if (group.x >= state.token_count) {
+        return;
+    }
+#ifdef NORM
+    var sum = 0.0;
+    for (var i = thread; i < LEN / 4u; i += WORKGROUP) {
+        sum += dot(x[base + i], x[base + i]);
+    }
+    let scale = inverseSqrt(workgroup_sum(sum, thread) / f32(LEN) + EPS);
+#endif
+    for (var i = thread; i < LEN / 4u; i += WORKGROUP) {
+        var value = x[base + i];
+#ifdef NORM
+        value *= scale * norm_weight[i];
+#endif
+        y[base + i] = to_half(value);
+    }
+}

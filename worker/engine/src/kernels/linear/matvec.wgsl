@@ -1,0 +1,102 @@
+// Matrix times one vector: y = W norm(x), with what follows it fused in. `linear.wgsl` does the same for many vectors.
+//
+// A thread computes THREAD_PAIRS pairs of rows; which rows belong together and where the results go is the epilogue's choice
+// (`epilogues/*.wgsl`). LANES neighbouring threads share their pairs and split the columns: a thread takes a block of 32 at a time.
+// All threads of a workgroup need the same input. It goes through workgroup memory in tiles of LANES * STEPS blocks: read in order, and
+// kept so that neighbouring threads find neighbouring vectors. Reading it in place would scatter each load over as many cache lines as
+// there are lanes.
+//
+// With NORM, x is RMS-normalised on the way: since the norm only scales x, the sum of squares is gathered beside the dot products and
+// divides the result at the end. With WEIGHTS_FIRST, which takes one step, weights are loaded before the input: that is faster where a
+// thread has few of them. With MERGE, x is one token's attention in parts (`merged_input.wgsl`).
+//
+// With EXPERTS the matrix holds one of ROWS rows for each expert, a token takes SLOTS of them, and X_SHARE neighbouring slots have the
+// same input. Elsewhere SLOTS and X_SHARE are 1.
+//
+// Grid: x * y: ceil(PAIRS / THREAD_PAIRS / (WORKGROUP / LANES)) workgroups, z: tokens * SLOTS.
+// Constants: ROWS, COLS, BLOCKS (COLS / 32), PAIRS, WORKGROUP, LANES, THREAD_PAIRS, STEPS, GRID_X, EPS, SLOTS, X_SHARE, SUBGROUP
+// (threads that reduce with subgroup operations); FIRST_ROW and OUT_ROWS: the output row that the matrix starts with, and the output's
+// rows.
+#include "linear/product_bindings.wgsl"
+
+#ifdef MERGE
+#include "linear/merged_input.wgsl"
+#else
+#include "linear/vector_input.wgsl"
+#endif
+
+const TILE_BLOCKS: u32 = LANES * STEPS;
+#include "linear/input_tile.wgsl"
+#include "shared/span_sum.wgsl"
+
+@compute @workgroup_size(WORKGROUP)
+fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) thread: u32) {
+    let first_pair = ((group.y * GRID_X + group.x) * (WORKGROUP / LANES) + thread / LANES) * THREAD_PAIRS;
+    let lane = thread % LANES;
+    // The grid ends with the last of them: to ask how many there are would take a load that all others wait for.
+    let token = group.z;
+    var expert_row = 0u;
+#ifdef EXPERTS
+    expert_row = experts[token] * ROWS;
+#endif
+    #repeat p THREAD_PAIRS
+    let pair_rows$p = pair_rows(min(first_pair + $pu, PAIRS - 1u));
+    let rows$p = (expert_row + pair_rows$p) * BLOCKS;
+    var sum$p = vec2<f32>(0.0);
+    #end
+    let x_base = token / X_SHARE * BLOCKS * 8u;
+    var square = 0.0;
+
+    for (var first = 0u; first < BLOCKS; first += TILE_BLOCKS) {
+#ifdef WEIGHTS_FIRST
+        // Weights are under way before the input is waited for.
+        let block = min(first + lane, BLOCKS - 1u);
+        #repeat p THREAD_PAIRS
+        let a$p = load_block(rows$p.x + block);
+        let b$p = load_block(rows$p.y + block);
+        #end
+#endif
+        // The tile before is done with.
+        workgroupBarrier();
+        square += fill_tile(x_base, first, min(TILE_BLOCKS, BLOCKS - first), thread);
+        workgroupBarrier();
+#ifdef WEIGHTS_FIRST
+        if (first + lane < BLOCKS) {
+            let inputs = tile_block(lane);
+            #repeat p THREAD_PAIRS
+            sum$p += vec2<f32>(dot_block(a$p, inputs), dot_block(b$p, inputs));
+            #end
+        }
+#else
+        #repeat s STEPS
+        {
+            let at = $su * LANES + lane;
+            let block = first + at;
+            if (block < BLOCKS) {
+                #repeat p THREAD_PAIRS
+                let a$p = load_block(rows$p.x + block);
+                let b$p = load_block(rows$p.y + block);
+                #end
+                let inputs = tile_block(at);
+                #repeat p THREAD_PAIRS
+                sum$p += vec2<f32>(dot_block(a$p, inputs), dot_block(b$p, inputs));
+                #end
+            }
+        }
+        #end
+#endif
+    }
+
+    var scale = 1.0;
+#ifdef NORM
+    scale = inverseSqrt(sum_over_all(square, thread) / f32(COLS) + EPS);
+#endif
+    #repeat p THREAD_PAIRS
+    {
+        let sum = sum_over(sum$p, thread, LANES);
+        if (lane == 0u && first_pair + $pu < PAIRS) {
+            finish_pair(token, first_pair + $pu, sum * scale);
+        }
+    }
+    #end
+}

@@ -1,0 +1,33 @@
+// One token's attention as the input of a matrix, put together of parts; every workgroup does so for itself, which takes less time than
+// a dispatch of its own would.
+// Constants: SPLITS, HEAD_DIM, and those of `matvec.wgsl`.
+
+// Sums, then a pair of the highest score and the sum of weights: [COLS / HEAD_DIM][SPLITS][HEAD_DIM / 2 + 1]
+@group(0) @binding(3) var<storage, read> parts: array<vec2<f32>>;
+
+#include "shared/head_shape.wgsl"
+
+fn input(index: u32) -> vec4<f32> {
+    let base = 2u * index / HALF_DIM * SPLITS * (HALF_DIM + 1u);
+    let pair = 2u * index % HALF_DIM;
+    // All loads are under way before the first result is needed.
+    #repeat s SPLITS
+    let tail$s = parts[base + $su * (HALF_DIM + 1u) + HALF_DIM];
+    let part$s = vec4<f32>(
+        parts[base + $su * (HALF_DIM + 1u) + pair],
+        parts[base + $su * (HALF_DIM + 1u) + pair + 1u],
+    );
+    #end
+    var highest = -3.0e38;
+    #repeat s SPLITS
+    highest = max(highest, tail$s.x);
+    #end
+    var sum = vec4<f32>(0.0);
+    var total = 0.0;
+    #repeat s SPLITS
+    let factor$s = exp(tail$s.x - highest);
+    sum += factor$s * part$s;
+    total += factor$s * tail$s.y;
+    #end
+    return sum / total;
+}

@@ -1,0 +1,96 @@
+// Between projection and attention: with NORMS RMS-normalises queries and keys, then turns them, and appends keys and values to the cache.
+// Each head has its own norm with the same weight, or with WHOLE_ROW all heads have one norm with a weight each element.
+// Grid: x: HEADS + 2 KV_HEADS, y: tokens. Constants: those of `epilogues/qkv.wgsl`, EPS, WORKGROUP.
+#include "shared/state.wgsl"
+#include "shared/workgroup_sum.wgsl"
+
+@group(0) @binding(0) var<uniform> state: State;
+// Query, key and value: [tokens][HEADS + 2 KV_HEADS][HEAD_DIM]; with GATED each query is followed by its gate
+@group(0) @binding(1) var<storage, read> projected: array<f32>;
+#ifdef NORMS
+// Weight of the queries' norm: [HEAD_DIM], or [HEADS][HEAD_DIM] with WHOLE_ROW
+@group(0) @binding(2) var<storage, read> query_norm: array<f32>;
+// The same for the keys: [HEAD_DIM], or [KV_HEADS][HEAD_DIM]
+@group(0) @binding(3) var<storage, read> key_norm: array<f32>;
+#endif
+#include "linear/epilogues/qkv.wgsl"
+
+#ifdef GATED
+const ROW: u32 = 2u * (HEADS + KV_HEADS) * HEAD_DIM;
+#else
+const ROW: u32 = (HEADS + 2u * KV_HEADS) * HEAD_DIM;
+#endif
+
+// Elements of gates before a head.
+fn gates_before(head: u32) -> u32 {
+#ifdef GATED
+    return min(head, HEADS) * HEAD_DIM;
+#else
+    return 0u;
+#endif
+}
+
+#ifdef NORMS
+fn mean_square(base: u32, len: u32, thread: u32) -> f32 {
+    var sum = 0.0;
+    for (var i = thread; i < len; i += WORKGROUP) {
+        sum += projected[base + i] * projected[base + i];
+    }
+    return workgroup_sum(sum, thread) / f32(len);
+}
+#endif
+
+@compute @workgroup_size(WORKGROUP)
+fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) thread: u32) {
+    let head = group.x;
+    let token = group.y;
+    if (token >= state.token_count) {
+        return;
+    }
+    let is_query = head < HEADS;
+    let is_value = head >= HEADS + KV_HEADS;
+#ifdef NORMS
+#ifdef WHOLE_ROW
+    let first = select(HEADS, 0u, is_query);
+    let count = select(KV_HEADS, HEADS, is_query);
+    let weight_base = (head - first) * HEAD_DIM;
+#else
+    let first = head;
+    let count = 1u;
+    let weight_base = 0u;
+#endif
+    var scale = 1.0;
+    if (!is_value) {
+        scale = inverseSqrt(mean_square(token * ROW + gates_before(first) + first * HEAD_DIM, count * HEAD_DIM, thread) + EPS);
+    }
+#endif
+    for (var index = thread; index < HALF_DIM; index += WORKGROUP) {
+        let pair = head * HALF_DIM + index;
+        let rows = pair_rows(pair);
+        let base = token * ROW + gates_before(head);
+        var values = vec2<f32>(projected[base + rows.x], projected[base + rows.y]);
+#ifdef NORMS
+        if (!is_value) {
+            let elements = rows - head * HEAD_DIM + weight_base;
+            var weights = vec2<f32>(0.0);
+            if (is_query) {
+                weights = vec2<f32>(query_norm[elements.x], query_norm[elements.y]);
+            } else {
+                weights = vec2<f32>(key_norm[elements.x], key_norm[elements.y]);
+            }
+            values *= scale * weights;
+        }
+#endif
+        store_pair(token, pair, values);
+    }
+#ifdef CACHE_Q8
+    workgroupBarrier();
+    if (!is_query) {
+        let first = select(0u, VALUE_OFFSET, is_value);
+        let kv_head = head - select(HEADS, HEADS + KV_HEADS, is_value);
+        for (var word = thread; word < HEAD_DIM / 4u; word += WORKGROUP) {
+            quantise_word(first, state.position + token, kv_head, word);
+        }
+    }
+#endif
+}

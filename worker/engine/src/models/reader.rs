@@ -1,0 +1,254 @@
+//! Reads a decoder's hyperparameters from a file's metadata, as its family has them.
+
+use super::cache::CacheFormat;
+use super::config::{
+    AttentionConfig, DeltaNetConfig, ExpertConfig, FeedForwardConfig, HeadShape, LayerConfig, LayerRope, MAX_VOCAB,
+    MixerConfig, ModelConfig, ShortConvolutionConfig,
+};
+use super::family::{Family, Recurrent};
+use super::rope::RopeConfig;
+use crate::error::{EngineError, Result};
+use crate::gguf::Gguf;
+
+/// Most layers: what a damaged file says must not allocate.
+const MAX_LAYERS: u32 = 512;
+/// Every so many layers of a hybrid with delta nets one has attention, unless the file says otherwise.
+const DEFAULT_ATTENTION_INTERVAL: u32 = 4;
+
+/// Reads a family's metadata.
+pub(super) struct Reader<'a> {
+    pub(super) gguf: &'a Gguf,
+    pub(super) family: &'a Family,
+}
+
+impl Reader<'_> {
+    fn key(&self, name: &str) -> String {
+        format!("{}.{name}", self.family.name)
+    }
+
+    fn u32(&self, name: &str) -> Option<u32> {
+        self.gguf.metadata.u32(&self.key(name))
+    }
+
+    fn require_u32(&self, name: &str) -> Result<u32> {
+        self.gguf.metadata.require_u32(&self.key(name))
+    }
+
+    fn f32(&self, name: &str) -> Option<f32> {
+        self.gguf.metadata.f32(&self.key(name))
+    }
+
+    /// The numbers of all layers: one for each, or the same for all.
+    fn per_layer(&self, name: &str, layers: u32) -> Result<Option<Vec<u32>>> {
+        if let Some(number) = self.u32(name) {
+            return Ok(Some(vec![number; layers as usize]));
+        }
+        let Some(integers) = self.gguf.metadata.integers(&self.key(name)) else { return Ok(None) };
+        let numbers: Vec<u32> = integers.iter().filter_map(|number| u32::try_from(*number).ok()).collect();
+        // Files may list layers that only guess ahead, too.
+        if numbers.len() < layers as usize || numbers.len() != integers.len() {
+            return Err(EngineError::malformed(format!("{} of {layers} layers has {} entries", name, integers.len())));
+        }
+        Ok(Some(numbers))
+    }
+
+    /// All hyperparameters.
+    pub(super) fn read(&self) -> Result<ModelConfig> {
+        let family = self.family;
+        let embedding_len = self.require_u32("embedding_length")?;
+        let embedding = self
+            .gguf
+            .tensor("token_embd.weight")
+            .ok_or_else(|| EngineError::MissingTensor("token_embd.weight".to_owned()))?;
+        let (layers, drafting_layers) = self.layer_counts()?;
+        let heads = self.heads(embedding_len, layers)?;
+        let (head_dim, rope_dim) = heads.first().map_or((1, 2), |heads| (heads.head_dim, heads.rope_dim));
+        let scale_len = match family.wide_scale_layers {
+            Some(wide) if wide == layers => embedding_len / heads.first().map_or(1, |heads| heads.heads),
+            _ => head_dim,
+        };
+        let rope = RopeConfig::from_gguf(self.gguf, family.name, rope_dim)?;
+        let window_rope = match family.window_rope_base {
+            Some(base) => RopeConfig::plain(self.f32("rope.freq_base_swa").unwrap_or(base)),
+            None => rope.clone(),
+        };
+        // Only Granite has factors of its own in the metadata.
+        let factor = |name: &str| self.f32(name).filter(|factor| *factor != 0.0);
+        let mixers = self.mixers(&heads, embedding_len)?;
+        let feed_forwards = self.feed_forwards(layers)?;
+        let layers = mixers.into_iter().zip(feed_forwards);
+        Ok(ModelConfig {
+            name: self.gguf.metadata.string("general.name").unwrap_or("unnamed model").to_owned(),
+            architecture: family.name,
+            layers: layers.map(|(mixer, feed_forward)| LayerConfig { mixer, feed_forward }).collect(),
+            drafting_layers,
+            embedding_len,
+            vocab: u32::try_from(embedding.rows().min(MAX_VOCAB + 1)).unwrap_or(u32::MAX),
+            trained_context: self.require_u32("context_length")?,
+            cache: CacheFormat::default(),
+            rope_dim,
+            rope,
+            window_rope,
+            norm_eps: self
+                .f32("attention.layer_norm_rms_epsilon")
+                .ok_or_else(|| EngineError::MissingMetadata(self.key("attention.layer_norm_rms_epsilon")))?,
+            pre_norm: family.pre_norm,
+            post_norm: family.post_norm,
+            feed_forward_norm: family.feed_forward_norm,
+            output_norm: family.output_norm,
+            head_norm: family.head_norm,
+            activation: family.activation,
+            embedding_scale: match factor("embedding_scale") {
+                Some(scale) => scale,
+                None if family.embedding_root => (embedding_len as f32).sqrt(),
+                None => 1.0,
+            },
+            residual_scale: factor("residual_scale").unwrap_or(1.0),
+            attention_scale: factor("attention.scale").unwrap_or_else(|| (scale_len as f32).sqrt().recip()),
+            attention_softcap: factor("attn_logit_softcapping"),
+            logit_scale: factor("logit_scale").map_or(1.0, f32::recip),
+            logit_softcap: factor("final_logit_softcapping"),
+        })
+    }
+
+    /// Layers, and how many more the file has that only guess tokens ahead (multi-token prediction).
+    fn layer_counts(&self) -> Result<(u32, u32)> {
+        let all = self.require_u32("block_count")?;
+        if all == 0 || all > MAX_LAYERS {
+            return Err(EngineError::malformed(format!("{all} layers, where 1 to {MAX_LAYERS} are supported")));
+        }
+        let drafting = self.u32("nextn_predict_layers").unwrap_or(0);
+        if drafting >= all {
+            return Err(EngineError::malformed(format!("{drafting} of {all} layers only predict more tokens")));
+        }
+        Ok((all - drafting, drafting))
+    }
+
+    /// The heads of each layer; none of key and value in layers without attention.
+    fn heads(&self, embedding_len: u32, layers: u32) -> Result<Vec<HeadShape>> {
+        let name = "attention.head_count";
+        let all = self.per_layer(name, layers)?.ok_or_else(|| EngineError::MissingMetadata(self.key(name)))?;
+        let all_kv = self.per_layer("attention.head_count_kv", layers)?.unwrap_or_else(|| all.clone());
+        let most = all.iter().copied().max().unwrap_or(0).max(1);
+        let head_dim = self.u32("attention.key_length").unwrap_or(embedding_len / most);
+        if self.u32("attention.value_length").is_some_and(|value| value != head_dim) {
+            return Err(EngineError::UnsupportedArchitecture(format!("{} with unequal head sizes", self.family.name)));
+        }
+        let rope_dim = self.u32("rope.dimension_count").unwrap_or(head_dim);
+        let shape = |(heads, kv_heads): (&u32, &u32)| {
+            let (heads, kv_heads) = (*heads, *kv_heads);
+            let is_recurrent = kv_heads == 0 && self.family.recurrent.is_some();
+            if !is_recurrent && (heads == 0 || kv_heads == 0 || !heads.is_multiple_of(kv_heads)) {
+                return Err(EngineError::malformed(format!("{heads} query heads over {kv_heads} key heads")));
+            }
+            Ok(HeadShape { heads, kv_heads, head_dim, rope_dim, rope_half: self.family.rope_half })
+        };
+        all.iter().zip(&all_kv).take(layers as usize).map(shape).collect()
+    }
+
+    /// What mixes tokens in each layer.
+    fn mixers(&self, heads: &[HeadShape], embedding_len: u32) -> Result<Vec<MixerConfig>> {
+        let recurrent = self.family.recurrent.map(|recurrent| self.recurrent(recurrent, embedding_len)).transpose()?;
+        let window = self.window()?;
+        (0u32..)
+            .zip(heads)
+            .map(|(layer, heads)| match recurrent {
+                Some(recurrent) if self.is_recurrent(layer, heads)? => Ok(recurrent),
+                _ => Ok(MixerConfig::Attention(self.attention(layer, *heads, window))),
+            })
+            .collect()
+    }
+
+    /// Whether a layer of a hybrid has no attention: as it has no key heads, or by its number.
+    fn is_recurrent(&self, layer: u32, heads: &HeadShape) -> Result<bool> {
+        match self.family.recurrent {
+            Some(Recurrent::DeltaNet) => {
+                let interval = self.u32("full_attention_interval").unwrap_or(DEFAULT_ATTENTION_INTERVAL);
+                if interval == 0 {
+                    return Err(EngineError::malformed("attention in every 0th layer"));
+                }
+                Ok(!(layer + 1).is_multiple_of(interval))
+            }
+            _ => Ok(heads.kv_heads == 0),
+        }
+    }
+
+    fn recurrent(&self, recurrent: Recurrent, embedding_len: u32) -> Result<MixerConfig> {
+        Ok(match recurrent {
+            Recurrent::ShortConvolution => MixerConfig::ShortConvolution(ShortConvolutionConfig {
+                channels: embedding_len,
+                taps: self.require_u32("shortconv.l_cache")?,
+            }),
+            Recurrent::DeltaNet => {
+                let net = DeltaNetConfig {
+                    key_heads: self.require_u32("ssm.group_count")?,
+                    value_heads: self.require_u32("ssm.time_step_rank")?,
+                    head_dim: self.require_u32("ssm.state_size")?,
+                    taps: self.require_u32("ssm.conv_kernel")?,
+                };
+                let inner_len = self.require_u32("ssm.inner_size")?;
+                if net.value_heads.checked_mul(net.head_dim) != Some(inner_len) {
+                    return Err(EngineError::malformed(format!(
+                        "{} value heads of {} in {inner_len}",
+                        net.value_heads, net.head_dim
+                    )));
+                }
+                MixerConfig::DeltaNet(net)
+            }
+        })
+    }
+
+    /// The window of layers that have one.
+    fn window(&self) -> Result<Option<u32>> {
+        let Family { window_pattern, name, .. } = *self.family;
+        match (window_pattern, self.u32("attention.sliding_window")) {
+            (Some(_), Some(0)) => Err(EngineError::malformed("a sliding window of no tokens")),
+            // What Gemma 2 was trained with; its first files do not say.
+            (Some(_), window) => Ok(Some(window.unwrap_or(4096))),
+            (None, Some(_)) if name == "olmo2" => {
+                Err(EngineError::UnsupportedArchitecture("olmo2 with a sliding window (OLMo 3)".to_owned()))
+            }
+            // Families that llama.cpp computes without their window, too.
+            (None, _) => Ok(None),
+        }
+    }
+
+    fn attention(&self, layer: u32, heads: HeadShape, window: Option<u32>) -> AttentionConfig {
+        let Family { window_pattern, window_rope_base, no_rope_step, is_gated, .. } = *self.family;
+        let is_windowed = window_pattern.is_some_and(|pattern| layer % pattern < pattern - 1);
+        let rope = match no_rope_step {
+            Some(step) if (layer + 1).is_multiple_of(step) => LayerRope::None,
+            _ if is_windowed && window_rope_base.is_some() => LayerRope::Window,
+            _ => LayerRope::Main,
+        };
+        AttentionConfig { heads, window: window.filter(|_| is_windowed), rope, is_gated }
+    }
+
+    fn feed_forwards(&self, layers: u32) -> Result<Vec<FeedForwardConfig>> {
+        if let Some(experts) = self.experts()? {
+            return Ok(vec![FeedForwardConfig::Experts(experts); layers as usize]);
+        }
+        let name = "feed_forward_length";
+        let lens = self.per_layer(name, layers)?.ok_or_else(|| EngineError::MissingMetadata(self.key(name)))?;
+        Ok(lens.into_iter().take(layers as usize).map(FeedForwardConfig::Dense).collect())
+    }
+
+    fn experts(&self) -> Result<Option<ExpertConfig>> {
+        let count = self.u32("expert_count").unwrap_or(0);
+        if count == 0 && !self.family.experts {
+            return Ok(None);
+        }
+        if !self.family.experts && self.family.name != "llama" {
+            return Err(EngineError::UnsupportedArchitecture(format!("{} with experts", self.family.name)));
+        }
+        Ok(Some(ExpertConfig {
+            count,
+            used: self.require_u32("expert_used_count")?,
+            feed_forward_len: match self.u32("expert_feed_forward_length") {
+                Some(len) => len,
+                None => self.require_u32("feed_forward_length")?,
+            },
+            normalise: self.family.normalise_experts,
+        }))
+    }
+}

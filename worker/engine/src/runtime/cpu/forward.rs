@@ -1,0 +1,243 @@
+//! The forward pass on the CPU.
+
+use super::activations::Activations;
+use super::attention::{AttentionShape, LayerCache, attend};
+use super::decoder::CpuDecoder;
+use super::layers::{gate_up, project, store_heads};
+use super::memory::LayerMemory;
+use super::mixers::{Columns, Convolution, DeltaNet, convolve, delta_net, gate_attention, gated_norm};
+use super::ops::{activate, expert_sum, rms_norm, route};
+use super::weights::CpuWeights;
+use crate::models::{
+    AttentionConfig, AttentionPlan, DeltaNetConfig, DeltaNetPlan, ExpertConfig, FeedForwardPlan, HeadNorm, LayerRope,
+    MatrixId, MixerConfig, MixerPlan, ModelConfig, Product, ShortConvolutionConfig, ShortConvolutionPlan, VectorId,
+};
+
+impl CpuDecoder {
+    /// Runs tokens through all layers and returns the hidden state: `[tokens][embedding_len]`.
+    pub(super) async fn layers(&mut self, position: usize, ids: &[u32]) -> Vec<f32> {
+        let mut hidden = self.weights.embed(&self.plan.embedding, ids);
+        for value in &mut hidden {
+            *value *= self.config.embedding_scale;
+        }
+        for layer in 0..self.plan.layers.len() {
+            self.mixer(layer, position, &mut hidden);
+            self.pacer.pause_if_due().await;
+            self.feed_forward(layer, &mut hidden);
+            self.pacer.pause_if_due().await;
+        }
+        self.state_len = position + ids.len();
+        hidden
+    }
+
+    /// The output head: logits from hidden states.
+    pub(super) fn head(&self, hidden: &[f32]) -> Vec<f32> {
+        let config = &self.config;
+        let normed = self.normed(hidden, Some(self.plan.output_norm));
+        let width = config.embedding_len as usize;
+        let mut logits = project(&self.weights, &self.plan.output, &normed, width, config.vocab as usize, None);
+        for logit in &mut logits {
+            *logit *= config.logit_scale;
+            if let Some(cap) = config.logit_softcap {
+                *logit = cap * (*logit / cap).tanh();
+            }
+        }
+        logits
+    }
+
+    /// Adds the output of a layer's mixer to the hidden state.
+    fn mixer(&mut self, index: usize, position: usize, hidden: &mut [f32]) {
+        let (config, plan) = (&self.config, &self.plan.layers[index]);
+        let input = self.normed(hidden, plan.mixer_norm);
+        let mixer = MixerInput { config, weights: &self.weights, x: &input };
+        let memory = &mut self.memories[index];
+        let output = match (&config.layers[index].mixer, &plan.mixer, memory) {
+            (MixerConfig::Attention(attention), MixerPlan::Attention(plan), LayerMemory::Rows(cache)) => {
+                let is_windowed = attention.rope == LayerRope::Window;
+                let angles = if is_windowed { &self.window_rope } else { &self.rope };
+                mixer.attention(attention, plan, (angles, position), cache)
+            }
+            (
+                MixerConfig::ShortConvolution(convolution),
+                MixerPlan::ShortConvolution(plan),
+                LayerMemory::State(state),
+            ) => mixer.short_convolution(*convolution, plan, state),
+            (MixerConfig::DeltaNet(net), MixerPlan::DeltaNet(plan), LayerMemory::State(state)) => {
+                mixer.delta_net(net, plan, state)
+            }
+            _ => unreachable!("plan and memory were made for this configuration"),
+        };
+        self.add(hidden, output, plan.mixer_post_norm);
+    }
+
+    fn feed_forward(&self, index: usize, hidden: &mut [f32]) {
+        let (config, plan) = (&self.config, &self.plan.layers[index]);
+        let input = self.normed(hidden, plan.feed_forward_norm);
+        let (width, len) = (config.embedding_len as usize, config.layers[index].feed_forward.hidden_len() as usize);
+        let x = Activations::new(&input, width);
+        let output = match &plan.feed_forward {
+            FeedForwardPlan::Dense { gate_up: both, down } => {
+                let activated = gate_up(&self.weights, both, len, &x, config.activation);
+                project(&self.weights, down, &activated, len, width, None)
+            }
+            FeedForwardPlan::Experts { experts, router, gate, up, down } => {
+                self.experts(*experts, &input, router, [*gate, *up, *down])
+            }
+        };
+        self.add(hidden, output, plan.feed_forward_post_norm);
+    }
+
+    /// Mixture of experts. `matrices` are gate, up and down.
+    fn experts(&self, experts: ExpertConfig, input: &[f32], router: &Product, matrices: [MatrixId; 3]) -> Vec<f32> {
+        let (width, hidden) = (self.config.embedding_len as usize, experts.feed_forward_len as usize);
+        let [gate, up, down] = matrices;
+        let weights = &self.weights;
+        let scores = project(&self.weights, router, input, width, experts.count as usize, None);
+        let (chosen, shares) = route(&scores, &experts);
+        let mut outputs = Vec::with_capacity(chosen.len() * width);
+        for (input, chosen) in input.chunks_exact(width).zip(chosen.chunks_exact(experts.used as usize)) {
+            let x = Activations::new(input, width);
+            for expert in chosen.iter().map(|expert| *expert as usize) {
+                let rows = expert * hidden..(expert + 1) * hidden;
+                let mut activated = vec![0.0; hidden];
+                weights.multiply(gate, rows.clone(), &x, |_, row, value| activated[row - rows.start] = value);
+                activate(&mut activated, self.config.activation);
+                weights.multiply(up, rows.clone(), &x, |_, row, value| activated[row - rows.start] *= value);
+                let activated = Activations::new(&activated, hidden);
+                let (first, at) = (expert * width, outputs.len());
+                outputs.resize(at + width, 0.0);
+                let store = |_, row: usize, value| outputs[at + row - first] = value;
+                weights.multiply(down, first..first + width, &activated, store);
+            }
+        }
+        expert_sum(&outputs, &shares, &experts, width)
+    }
+
+    fn normed(&self, hidden: &[f32], norm: Option<VectorId>) -> Vec<f32> {
+        match norm {
+            Some(norm) => rms_norm(hidden, self.weights.vector(norm), self.config.norm_eps),
+            None => hidden.to_vec(),
+        }
+    }
+
+    /// Adds a layer's output to the hidden state.
+    fn add(&self, hidden: &mut [f32], output: Vec<f32>, post_norm: Option<VectorId>) {
+        let output = match post_norm {
+            Some(_) => self.normed(&output, post_norm),
+            None => output,
+        };
+        hidden.iter_mut().zip(&output).for_each(|(sum, value)| *sum += self.config.residual_scale * value);
+    }
+}
+
+/// What a mixer computes with.
+struct MixerInput<'a> {
+    config: &'a ModelConfig,
+    weights: &'a CpuWeights,
+    /// The normalised hidden state: `[tokens][embedding_len]`
+    x: &'a [f32],
+}
+
+impl MixerInput<'_> {
+    /// The product of the input, and `bias`: `[tokens][rows]`.
+    fn project(&self, product: &Product, rows: u32, bias: Option<VectorId>) -> Vec<f32> {
+        project(self.weights, product, self.x, self.config.embedding_len as usize, rows as usize, bias)
+    }
+
+    /// The output projection of `[tokens][len]`.
+    fn output(&self, product: &Product, mixed: &[f32], len: u32, bias: Option<VectorId>) -> Vec<f32> {
+        project(self.weights, product, mixed, len as usize, self.config.embedding_len as usize, bias)
+    }
+
+    /// Attention over what `cache` holds before `position` and the tokens themselves.
+    fn attention(
+        &self,
+        attention: &AttentionConfig,
+        plan: &AttentionPlan,
+        (angles, position): (&[[f32; 2]], usize),
+        cache: &mut LayerCache,
+    ) -> Vec<f32> {
+        let projected = self.project(&plan.qkv, attention.qkv_rows(), plan.qkv_bias);
+        let mut rows = if attention.is_gated { without_gates(&projected, attention) } else { projected.clone() };
+        if let Some(norms) = plan.head_norms {
+            debug_assert_ne!(self.config.head_norm, HeadNorm::None, "the plan has head norms");
+            let row_len = (attention.output_len() + 2 * attention.kv_len()) as usize;
+            rows.chunks_exact_mut(row_len).for_each(|row| self.norm_heads(row, attention, norms));
+        }
+        let heads = attention.rotated_heads();
+        cache.truncate(position);
+        let query = store_heads(rows, &heads, angles, position, cache);
+        let shape = AttentionShape {
+            heads,
+            scale: self.config.attention_scale,
+            softcap: self.config.attention_softcap,
+            window: attention.window,
+            bidirectional: false,
+        };
+        let mut attended = attend(&query, cache, &shape);
+        if attention.is_gated {
+            let columns = 0..attention.query_rows() as usize;
+            let gates = Columns { rows: &projected, row_len: attention.qkv_rows() as usize, columns };
+            gate_attention(&mut attended, &gates, heads.head_dim as usize);
+        }
+        self.output(&plan.output, &attended, attention.output_len(), plan.output_bias)
+    }
+
+    fn norm_heads(&self, row: &mut [f32], attention: &AttentionConfig, (query_norm, key_norm): (VectorId, VectorId)) {
+        let (query, rest) = row.split_at_mut(attention.output_len() as usize);
+        let (key, _) = rest.split_at_mut(attention.kv_len() as usize);
+        for (part, norm) in [(query, query_norm), (key, key_norm)] {
+            let normed = rms_norm(part, self.weights.vector(norm), self.config.norm_eps);
+            part.copy_from_slice(&normed);
+        }
+    }
+
+    fn short_convolution(
+        &self,
+        config: ShortConvolutionConfig,
+        plan: &ShortConvolutionPlan,
+        state: &mut [Vec<f32>],
+    ) -> Vec<f32> {
+        let channels = config.channels;
+        let rows = self.project(&plan.input, 3 * channels, None);
+        let convolution =
+            Convolution { taps: self.weights.vector(plan.taps), channels: channels as usize, gated: true };
+        let mixed = convolve(&rows, 3 * channels as usize, &convolution, &mut state[0]);
+        self.output(&plan.output, &mixed, channels, None)
+    }
+
+    fn delta_net(&self, config: &DeltaNetConfig, plan: &DeltaNetPlan, state: &mut [Vec<f32>]) -> Vec<f32> {
+        let row_len = config.projection_rows() as usize;
+        let rows = self.project(&plan.input, config.projection_rows(), None);
+        let columns = |at: u32, len: u32| Columns { rows: &rows, row_len, columns: at as usize..(at + len) as usize };
+        let vector = |id| self.weights.vector(id);
+        let convolution = Convolution { taps: vector(plan.taps), channels: config.channels() as usize, gated: false };
+        let qkv = convolve(&rows, row_len, &convolution, &mut state[0]);
+        let net = DeltaNet {
+            key_heads: config.key_heads as usize,
+            value_heads: config.value_heads as usize,
+            head_dim: config.head_dim as usize,
+            decay: vector(plan.decay),
+            dt_bias: vector(plan.decay_bias),
+            eps: self.config.norm_eps,
+        };
+        let alpha = columns(config.alpha_at(), config.value_heads);
+        let beta = columns(config.beta_at(), config.value_heads);
+        let mixed = delta_net(&qkv, &alpha, &beta, &net, &mut state[1]);
+        let gate = columns(config.gate_at(), config.value_len());
+        let mixed = gated_norm(&mixed, vector(plan.norm), self.config.norm_eps, &gate);
+        self.output(&plan.output, &mixed, config.value_len(), None)
+    }
+}
+
+/// Rows of queries, keys and values without the gates that stand after each query.
+fn without_gates(projected: &[f32], attention: &AttentionConfig) -> Vec<f32> {
+    let (dim, query_rows) = (attention.heads.head_dim as usize, attention.query_rows() as usize);
+    let mut rows = Vec::with_capacity(projected.len());
+    for row in projected.chunks_exact(attention.qkv_rows() as usize) {
+        let (queries, others) = row.split_at(query_rows);
+        queries.chunks_exact(2 * dim).for_each(|head| rows.extend_from_slice(&head[..dim]));
+        rows.extend_from_slice(others);
+    }
+    rows
+}

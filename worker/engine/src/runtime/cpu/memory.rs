@@ -1,0 +1,152 @@
+//! What a sequence leaves behind on the CPU, and copies of it.
+
+use std::collections::HashMap;
+
+use async_trait::async_trait;
+
+use super::attention::LayerCache;
+use super::decoder::CpuDecoder;
+use super::matrix::{reserved, zeros};
+use crate::error::Result;
+use crate::models::{AttentionConfig, MixerConfig};
+use crate::runtime::memory::{CopyId, Layout, Memory, Part};
+
+/// The most bytes of copies: a wasm module's memory has 4 GiB for everything.
+const MAX_COPY_BYTES: u64 = 128 << 20;
+
+/// What one layer keeps of a sequence.
+pub(super) enum LayerMemory {
+    /// Keys and values of each token.
+    Rows(LayerCache),
+    /// States of fixed size.
+    State(Vec<Vec<f32>>),
+}
+
+impl LayerMemory {
+    /// Memory for `context` tokens.
+    ///
+    /// # Errors
+    /// [`crate::EngineError::OutOfMemory`]
+    pub(super) fn new(mixer: &MixerConfig, context: usize) -> Result<Self> {
+        Ok(match mixer.attention().map(AttentionConfig::kv_len) {
+            Some(kv_len) => Self::Rows(LayerCache::new(context, kv_len as usize)?),
+            None => {
+                Self::State(mixer.state_lens().into_iter().map(|len| zeros(len as usize)).collect::<Result<Vec<_>>>()?)
+            }
+        })
+    }
+
+    /// The floats of a part.
+    fn floats(&self, part: Part) -> Vec<&[f32]> {
+        match (self, part) {
+            (Self::Rows(cache), Part::Rows(tokens)) => cache.first(tokens).to_vec(),
+            (Self::State(states), Part::State(_)) => states.iter().map(Vec::as_slice).collect(),
+            _ => Vec::new(),
+        }
+    }
+
+    /// Puts floats in the place of a part. `next` gives as many as are asked for, in the order of [`LayerMemory::floats`]; of a copy with more
+    /// rows it skips the others.
+    fn set(&mut self, part: Part, next: &mut impl FnMut(usize) -> Vec<f32>) {
+        match (self, part) {
+            (Self::Rows(cache), Part::Rows(tokens)) => cache.set(tokens, next),
+            (Self::State(states), Part::State(_)) => {
+                for state in states {
+                    *state = next(state.len());
+                }
+            }
+            _ => {}
+        }
+    }
+}
+
+/// Copies of parts, by their ids: in each the pieces of all layers.
+#[derive(Default)]
+pub(super) struct Copies {
+    next: u32,
+    copies: HashMap<CopyId, Vec<Vec<f32>>>,
+}
+
+impl CpuDecoder {
+    fn floats(&self, part: Part) -> impl Iterator<Item = &[f32]> {
+        self.memories.iter().flat_map(move |memory| memory.floats(part))
+    }
+
+    fn part_bytes(&self, part: Part) -> u64 {
+        self.config.layers.iter().map(|layer| mixer_bytes(&layer.mixer, part)).sum()
+    }
+}
+
+/// Bytes of a part in a layer.
+fn mixer_bytes(mixer: &MixerConfig, part: Part) -> u64 {
+    let floats = match (mixer.attention(), part) {
+        (Some(attention), Part::Rows(tokens)) => 2 * u64::from(attention.kv_len()) * tokens as u64,
+        (None, Part::State(_)) => mixer.state_lens().into_iter().map(u64::from).sum(),
+        _ => 0,
+    };
+    floats * 4
+}
+
+#[async_trait(?Send)]
+impl Memory for CpuDecoder {
+    fn layout(&self) -> Layout {
+        Layout {
+            row_bytes: self.part_bytes(Part::Rows(1)),
+            state_bytes: self.part_bytes(Part::State(0)),
+            budget_bytes: MAX_COPY_BYTES,
+        }
+    }
+
+    fn state_len(&self) -> usize {
+        self.state_len
+    }
+
+    async fn copy(&mut self, part: Part) -> Result<CopyId> {
+        let copied = |floats: &[f32]| {
+            let mut copy = reserved(floats.len())?;
+            copy.extend_from_slice(floats);
+            Ok(copy)
+        };
+        let pieces = self.floats(part).map(copied).collect::<Result<Vec<_>>>()?;
+        let id = CopyId(self.copies.next);
+        self.copies.next = self.copies.next.wrapping_add(1);
+        self.copies.copies.insert(id, pieces);
+        Ok(id)
+    }
+
+    fn restore(&mut self, copy: CopyId, part: Part) {
+        let Some(pieces) = self.copies.copies.get(&copy) else {
+            debug_assert!(false, "the copy was forgotten");
+            return;
+        };
+        let mut pieces = pieces.iter();
+        let mut next = |len: usize| pieces.next().map_or_else(Vec::new, |piece| piece[..len].to_vec());
+        self.memories.iter_mut().for_each(|memory| memory.set(part, &mut next));
+        if let Part::State(len) = part {
+            self.state_len = len;
+        }
+    }
+
+    fn forget(&mut self, copy: CopyId) {
+        self.copies.copies.remove(&copy);
+    }
+
+    fn clear_state(&mut self) {
+        let mut zeros = |len: usize| vec![0.0; len];
+        self.memories.iter_mut().for_each(|memory| memory.set(Part::State(0), &mut zeros));
+        self.state_len = 0;
+    }
+
+    async fn read(&self, part: Part) -> Result<Vec<u8>> {
+        Ok(self.floats(part).flat_map(bytemuck::cast_slice::<f32, u8>).copied().collect())
+    }
+
+    fn write(&mut self, part: Part, bytes: &[u8]) {
+        let mut words = bytes.as_chunks::<4>().0.iter().map(|word| f32::from_le_bytes(*word));
+        let mut next = |len: usize| words.by_ref().take(len).collect();
+        self.memories.iter_mut().for_each(|memory| memory.set(part, &mut next));
+        if let Part::State(len) = part {
+            self.state_len = len;
+        }
+    }
+}

@@ -1,0 +1,257 @@
+//! Norms, activation functions, RoPE and expert routing in single precision.
+//!
+//! Tests compare these with the kernels' reference implementations. Nothing here calls those, or the CPU would be tested
+//! against itself.
+
+use std::f32::consts::{FRAC_1_SQRT_2, FRAC_2_SQRT_PI, SQRT_2};
+
+use wide::f32x4;
+
+use super::matrix::dot_floats;
+use crate::models::{Activation, ExpertConfig, HeadShape};
+
+/// RMS norm of each row of `x`: `[tokens][weight.len()]`.
+pub(super) fn rms_norm(x: &[f32], weight: &[f32], eps: f32) -> Vec<f32> {
+    let mut normed = Vec::with_capacity(x.len());
+    for row in x.chunks_exact(weight.len()) {
+        let mean_square = dot_floats(row, row) / row.len() as f32;
+        let scale = (mean_square + eps).sqrt().recip();
+        normed.extend(row.iter().zip(weight).map(|(value, weight)| value * scale * weight));
+    }
+    normed
+}
+
+/// Layer norm of each row of `x`: `[tokens][weight.len()]`.
+pub(super) fn layer_norm(x: &[f32], weight: &[f32], bias: &[f32], eps: f32) -> Vec<f32> {
+    let mut normed = Vec::with_capacity(x.len());
+    for row in x.chunks_exact(weight.len()) {
+        let mean = sum(row) / row.len() as f32;
+        let centred: Vec<f32> = row.iter().map(|value| value - mean).collect();
+        let variance = dot_floats(&centred, &centred) / row.len() as f32;
+        let scale = (variance + eps).sqrt().recip();
+        let affine = weight.iter().zip(bias);
+        normed.extend(centred.iter().zip(affine).map(|(value, (weight, bias))| value * scale * weight + bias));
+    }
+    normed
+}
+
+fn sum(values: &[f32]) -> f32 {
+    let (vectors, rest) = values.as_chunks::<4>();
+    let total: f32x4 = vectors.iter().map(|vector| f32x4::new(*vector)).sum();
+    total.reduce_add() + rest.iter().sum::<f32>()
+}
+
+/// Applies an activation function to each value, in place.
+pub(super) fn activate(values: &mut [f32], activation: Activation) {
+    match activation {
+        Activation::Silu => apply(values, silu),
+        Activation::GeluTanh => apply(values, gelu_tanh),
+        Activation::GeluErf => apply(values, gelu_erf),
+    }
+}
+
+/// Applies the logistic function to each value, in place.
+pub(super) fn sigmoid(values: &mut [f32]) {
+    apply(values, logistic);
+}
+
+/// Multiplies each value by its factor, in place.
+pub(super) fn multiply(values: &mut [f32], factors: &[f32]) {
+    values.iter_mut().zip(factors).for_each(|(value, factor)| *value *= factor);
+}
+
+/// `activation(gate) * up` for each row of `y`: `[tokens][gate rows, then up rows]`, each `half_rows`.
+pub(super) fn gated(y: &[f32], half_rows: usize, activation: Activation) -> Vec<f32> {
+    let mut result = vec![0.0; y.len() / 2];
+    for (result, row) in result.chunks_exact_mut(half_rows).zip(y.chunks_exact(2 * half_rows)) {
+        let (gate, up) = row.split_at(half_rows);
+        result.copy_from_slice(gate);
+        activate(result, activation);
+        multiply(result, up);
+    }
+    result
+}
+
+/// Applies a function to each value, four at a time.
+#[inline]
+fn apply(values: &mut [f32], function: impl Fn(f32x4) -> f32x4) {
+    let (vectors, rest) = values.as_chunks_mut::<4>();
+    for vector in vectors {
+        *vector = function(f32x4::new(*vector)).to_array();
+    }
+    let mut last = [0.0; 4];
+    last[..rest.len()].copy_from_slice(rest);
+    let last = function(f32x4::new(last)).to_array();
+    rest.copy_from_slice(&last[..rest.len()]);
+}
+
+fn logistic(x: f32x4) -> f32x4 {
+    f32x4::ONE / (f32x4::ONE + (-x).exp())
+}
+
+fn silu(x: f32x4) -> f32x4 {
+    x * logistic(x)
+}
+
+/// The tanh approximation (Hendrycks and Gimpel 2016), where `(1 + tanh(z)) / 2` is the logistic function of `2 z`.
+fn gelu_tanh(x: f32x4) -> f32x4 {
+    // 2 sqrt(2 / π)
+    let scale = FRAC_2_SQRT_PI * SQRT_2;
+    x * logistic((x + x * x * x * 0.044_715) * scale)
+}
+
+/// `x Φ(x)`, where `Φ(-|x|)` is half of `erfc(|x| / sqrt(2))`.
+fn gelu_erf(x: f32x4) -> f32x4 {
+    let size = x.abs();
+    x.max(f32x4::ZERO) - size * 0.5 * erfc(size * FRAC_1_SQRT_2)
+}
+
+/// The complementary error function for `x >= 0`, with an error of at most 1.5e-7 (Abramowitz and Stegun 1964, 7.1.26).
+fn erfc(x: f32x4) -> f32x4 {
+    let t = f32x4::ONE / (x * 0.327_591_1 + 1.0);
+    let polynomial = (((t * 1.061_405_4 - 1.453_152_1) * t + 1.421_413_8) * t - 0.284_496_72) * t + 0.254_829_6;
+    polynomial * t * (-x * x).exp()
+}
+
+/// Rotates one head by a position's angles, in place. `angles` are `[rope_dim / 2]` pairs of cosine and sine.
+///
+/// The elements of a pair are neighbours, or half of `rope_dim` apart with `rope_half`.
+pub(super) fn rope(head: &mut [f32], angles: &[[f32; 2]], shape: &HeadShape) {
+    let rotated = &mut head[..shape.rope_dim as usize];
+    if shape.rope_half {
+        let (first, second) = rotated.split_at_mut(shape.rope_dim as usize / 2);
+        for ((a, b), angle) in first.iter_mut().zip(second).zip(angles) {
+            [*a, *b] = rotate([*a, *b], *angle);
+        }
+    } else {
+        for (pair, angle) in rotated.as_chunks_mut::<2>().0.iter_mut().zip(angles) {
+            *pair = rotate(*pair, *angle);
+        }
+    }
+}
+
+fn rotate([a, b]: [f32; 2], [cos, sin]: [f32; 2]) -> [f32; 2] {
+    [a * cos - b * sin, a * sin + b * cos]
+}
+
+/// Each token's experts, highest score first, and their weights, both `[tokens][used]`. `logits` is `[tokens][count]`.
+pub(super) fn route(logits: &[f32], config: &ExpertConfig) -> (Vec<u32>, Vec<f32>) {
+    let used = config.used as usize;
+    let mut chosen: Vec<u32> = Vec::new();
+    let mut weights: Vec<f32> = Vec::new();
+    for scores in logits.chunks_exact(config.count as usize) {
+        let score = |expert: &u32| scores[*expert as usize];
+        let by_score = |a: &u32, b: &u32| score(b).total_cmp(&score(a)).then(a.cmp(b));
+        let mut experts: Vec<u32> = (0..config.count).collect();
+        experts.select_nth_unstable_by(used - 1, by_score);
+        experts.truncate(used);
+        experts.sort_unstable_by(by_score);
+        let highest = score(&experts[0]);
+        let exponentials: Vec<f32> = experts.iter().map(|expert| (score(expert) - highest).exp()).collect();
+        let total: f32 = if config.normalise {
+            exponentials.iter().sum()
+        } else {
+            scores.iter().map(|score| (score - highest).exp()).sum()
+        };
+        weights.extend(exponentials.iter().map(|exponential| exponential / total));
+        chosen.extend(experts);
+    }
+    (chosen, weights)
+}
+
+/// The weighted sum over each token's experts. `x` is `[tokens][used][len]`, the result `[tokens][len]`.
+pub(super) fn expert_sum(x: &[f32], weights: &[f32], config: &ExpertConfig, len: usize) -> Vec<f32> {
+    let used = config.used as usize;
+    let mut sums = vec![0.0; x.len() / used];
+    let tokens = x.chunks_exact(used * len).zip(weights.chunks_exact(used));
+    for (sums, (rows, weights)) in sums.chunks_exact_mut(len).zip(tokens) {
+        for (row, weight) in rows.chunks_exact(len).zip(weights) {
+            sums.iter_mut().zip(row).for_each(|(sum, value)| *sum += weight * value);
+        }
+    }
+    sums
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::assert_close;
+    use super::*;
+    use crate::kernels::random::Random;
+    use crate::kernels::{experts, linear};
+
+    const ACTIVATIONS: [Activation; 3] = [Activation::Silu, Activation::GeluTanh, Activation::GeluErf];
+
+    #[test]
+    fn norms_agree_with_the_reference() {
+        let mut random = Random(1);
+        for len in [3, 64, 101] {
+            let (weight, bias) = (random.floats(len), random.floats(len));
+            // Far from zero on average, which layer norms have to subtract.
+            let x: Vec<f32> = random.floats(5 * len).iter().map(|value| 3.0 * value + 2.0).collect();
+            assert_close(&rms_norm(&x, &weight, 1e-5), &linear::reference::rms_norm(&x, &weight, 1e-5));
+            let expected = linear::reference::layer_norm(&x, &weight, &bias, 1e-5);
+            assert_close(&layer_norm(&x, &weight, &bias, 1e-5), &expected);
+        }
+    }
+
+    #[test]
+    fn activations_agree_with_the_reference() {
+        for activation in ACTIVATIONS {
+            let x: Vec<f32> = (-3001..3001).map(|i| i as f32 / 200.0).chain([-1e4, -100.0, 100.0, 1e4]).collect();
+            let mut actual = x.clone();
+            activate(&mut actual, activation);
+            for (x, actual) in x.iter().zip(actual) {
+                let expected = linear::reference::activate(*x, activation);
+                // Relative to the input, which is stricter than relative to the largest output.
+                assert!((actual - expected).abs() <= 1e-6 * x.abs(), "{activation:?} of {x}: {actual}, not {expected}");
+            }
+        }
+    }
+
+    #[test]
+    fn gates_agree_with_the_reference() {
+        let y = Random(2).floats(3 * 2 * 37);
+        for activation in ACTIVATIONS {
+            assert_close(&gated(&y, 37, activation), &linear::reference::gated(&y, 37, activation));
+        }
+    }
+
+    #[test]
+    fn sigmoids_saturate() {
+        let mut values = [0.0, 1.0, -1.0, 200.0, -200.0];
+        sigmoid(&mut values);
+        assert_close(&values, &[0.5, 0.731_058_6, 0.268_941_43, 1.0, 0.0]);
+    }
+
+    #[test]
+    fn rope_agrees_with_the_reference() {
+        let mut random = Random(3);
+        for (rope_dim, rope_half) in [(16, false), (16, true), (10, false), (10, true)] {
+            let shape = HeadShape { heads: 1, kv_heads: 1, head_dim: 16, rope_dim, rope_half };
+            let angles: Vec<[f32; 2]> = random.floats(8).iter().map(|angle| [angle.cos(), angle.sin()]).collect();
+            let head = random.floats(16);
+            let (mut actual, mut expected) = (head.clone(), head);
+            rope(&mut actual, &angles, &shape);
+            linear::reference::rope(&mut expected, &angles, &shape);
+            assert_close(&actual, &expected);
+        }
+    }
+
+    #[test]
+    fn experts_agree_with_the_reference() {
+        let mut random = Random(4);
+        for (used, normalise) in [(1, true), (4, true), (4, false), (12, true)] {
+            let config = ExpertConfig { count: 12, used, feed_forward_len: 32, normalise };
+            let mut logits: Vec<f32> = random.floats(3 * 12).iter().map(|logit| 4.0 * logit).collect();
+            // Of equal scores the first expert wins.
+            logits[5] = logits[2];
+            let (chosen, weights) = route(&logits, &config);
+            let (expected_chosen, expected_weights) = experts::reference::route(&logits, &config);
+            assert_eq!(chosen, expected_chosen);
+            assert_close(&weights, &expected_weights);
+            let x = random.floats(3 * used as usize * 7);
+            let expected = experts::reference::expert_sum(&x, &weights, &config, 7);
+            assert_close(&expert_sum(&x, &weights, &config, 7), &expected);
+        }
+    }
+}

@@ -1,0 +1,73 @@
+//! Pipelines side by side in browsers. wgpu creates one after the other, which a browser compiles in turn; WebGPU can also create them
+//! asynchronously (`createComputePipelineAsync`). So while wgpu asks for a pipeline the first time, the browser begins to compile it
+//! and wgpu is given a stand-in that is thrown away; when it asks again, it is given what was compiled.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use js_sys::{Array, Function, Object, Promise, Reflect};
+use wasm_bindgen::closure::Closure;
+use wasm_bindgen::{JsCast as _, JsValue};
+use wasm_bindgen_futures::JsFuture;
+
+use super::browser_subgroups::get;
+use super::pipeline::Kernel;
+
+/// What wgpu calls.
+const CREATE: &str = "createComputePipeline";
+
+/// Compiles `kernels` of a device.
+pub(super) async fn compile(device: &wgpu::Device, kernels: &[Arc<Kernel>]) {
+    let Some(device) = device.as_webgpu().map(|device| JsValue::from(device.clone())) else { return };
+    let Some(promises) = begin(&device, kernels) else { return };
+    let Ok(settled) = JsFuture::from(Promise::all_settled(&promises)).await else { return };
+    // Also those that the browser refused: asked for as usual, they tell what is wrong.
+    let given = Rc::new(RefCell::new(JsValue::UNDEFINED));
+    let pipeline = Rc::clone(&given);
+    let finish = Closure::<dyn FnMut() -> JsValue>::new(move || pipeline.borrow().clone());
+    for (kernel, outcome) in kernels.iter().zip(Array::from(&settled)) {
+        let replaced = get(&outcome, "value").and_then(|pipeline| {
+            given.replace(pipeline);
+            Replaced::new(&device, finish.as_ref())
+        });
+        kernel.pipeline();
+        drop(replaced);
+    }
+}
+
+/// Lets the browser begin with all of them; gives its promises.
+fn begin(device: &JsValue, kernels: &[Arc<Kernel>]) -> Option<Array> {
+    let create: Function = get(device, "createComputePipelineAsync")?.dyn_into().ok()?;
+    let promises = Array::new();
+    let (this, list) = (device.clone(), promises.clone());
+    let begin = Closure::<dyn FnMut(JsValue) -> JsValue>::new(move |descriptor: JsValue| {
+        if let Ok(promise) = create.call1(&this, &descriptor) {
+            list.push(&promise);
+        }
+        // wgpu only keeps it until it is dropped.
+        Object::new().into()
+    });
+    let _replaced = Replaced::new(device, begin.as_ref())?;
+    for kernel in kernels {
+        drop(kernel.create());
+    }
+    (promises.length() as usize == kernels.len()).then_some(promises)
+}
+
+/// Another function in the place of the device's, for as long as it lives.
+struct Replaced<'a>(&'a JsValue);
+
+impl<'a> Replaced<'a> {
+    fn new(device: &'a JsValue, function: &JsValue) -> Option<Self> {
+        Reflect::set(device, &CREATE.into(), function).ok()?;
+        Some(Self(device))
+    }
+}
+
+impl Drop for Replaced<'_> {
+    fn drop(&mut self) {
+        // What the browser has itself shows again.
+        let _ = Reflect::delete_property(self.0.unchecked_ref::<Object>(), &CREATE.into());
+    }
+}

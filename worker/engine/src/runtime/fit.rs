@@ -1,0 +1,149 @@
+//! What a model is and whether it fits a device, from its header alone: known before the download.
+
+use crate::chat::Chat;
+use crate::error::{EngineError, Result};
+use crate::gguf::Gguf;
+use crate::models::{CacheFormat, EncoderConfig, EncoderPlan, ModelConfig, ModelPlan, WeightPlan};
+use crate::runtime::gpu::scratch_bytes;
+pub use crate::runtime::limits::DeviceLimits;
+use crate::tokenizer::Tokenizer;
+
+/// Tokens of context unless the user wants others.
+pub const DEFAULT_CONTEXT: u32 = 4096;
+
+/// A model as its header describes it, planned for a device.
+pub enum Description {
+    /// A model that answers.
+    Decoder {
+        /// Hyperparameters.
+        config: ModelConfig,
+        /// Tensors.
+        plan: ModelPlan,
+        /// Tokenizer and template.
+        chat: Box<Chat>,
+    },
+    /// A model that turns texts into vectors.
+    Encoder {
+        /// Hyperparameters.
+        config: EncoderConfig,
+        /// Tensors.
+        plan: EncoderPlan,
+        /// Tokenizer.
+        tokenizer: Box<Tokenizer>,
+    },
+}
+
+impl Description {
+    /// Describes a model. Its template is not tried yet, see [`Chat::try_template`].
+    ///
+    /// # Errors
+    /// Whatever makes it unusable, as a sentence.
+    pub fn new(gguf: &Gguf, limits: DeviceLimits) -> Result<Self> {
+        let architecture = gguf.metadata.require_string("general.architecture")?;
+        if EncoderConfig::architectures().any(|known| known == architecture) {
+            let config = EncoderConfig::from_gguf(gguf)?;
+            let plan = EncoderPlan::new(gguf, &config, limits.max_binding_bytes)?;
+            let tokenizer = Box::new(Tokenizer::from_gguf(gguf, config.vocab)?);
+            return Ok(Self::Encoder { config, plan, tokenizer });
+        }
+        let config = ModelConfig::from_gguf(gguf)?;
+        let plan = ModelPlan::new(gguf, &config, limits.max_binding_bytes)?;
+        let chat = Box::new(Chat::untried(gguf, config.vocab)?);
+        Ok(Self::Decoder { config, plan, chat })
+    }
+
+    /// The same, whose keys and values are kept in this form if its heads can be.
+    #[must_use]
+    pub fn with_cache(mut self, format: CacheFormat) -> Self {
+        if let Self::Decoder { config, .. } = &mut self {
+            config.cache = config.attentions().fold(format, |format, attention| format.for_heads(&attention.heads));
+        }
+        self
+    }
+
+    /// Tokenizer and template of a model that answers.
+    pub fn chat_mut(&mut self) -> Option<&mut Chat> {
+        match self {
+            Self::Decoder { chat, .. } => Some(chat),
+            Self::Encoder { .. } => None,
+        }
+    }
+
+    /// Everything that goes to the GPU.
+    pub fn weights(&self) -> &WeightPlan {
+        match self {
+            Self::Decoder { plan, .. } => &plan.weights,
+            Self::Encoder { plan, .. } => &plan.weights,
+        }
+    }
+
+    /// What the model takes with a context of `context_tokens` (or the default one).
+    ///
+    /// # Errors
+    /// [`EngineError::ContextTooLarge`] with the context that fits.
+    pub fn fit(&self, context_tokens: Option<u32>, limits: DeviceLimits) -> Result<Fit> {
+        let weight_bytes = self.weights().len_bytes();
+        match self {
+            Self::Decoder { config, .. } => {
+                let context_tokens = config.context(context_tokens, limits)?;
+                Ok(Fit {
+                    weight_bytes,
+                    kv_bytes: u64::from(context_tokens) * config.kv_bytes_per_token() + config.state_bytes(),
+                    scratch_bytes: scratch_bytes(config),
+                    context_tokens,
+                    max_context_tokens: config.max_context(limits),
+                })
+            }
+            Self::Encoder { config, .. } => Ok(Fit {
+                weight_bytes,
+                kv_bytes: config.kv_bytes(),
+                scratch_bytes: config.scratch_bytes(),
+                context_tokens: config.context,
+                max_context_tokens: config.context,
+            }),
+        }
+    }
+}
+
+/// Memory that a model takes on the GPU.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Fit {
+    /// Weights, in bytes.
+    pub weight_bytes: u64,
+    /// KV cache, in bytes.
+    pub kv_bytes: u64,
+    /// Activations, in bytes.
+    pub scratch_bytes: u64,
+    /// Tokens that prompt and answer may have together.
+    pub context_tokens: u32,
+    /// The most that the model was trained for and the device can bind.
+    pub max_context_tokens: u32,
+}
+
+impl Fit {
+    /// All of it, in bytes.
+    pub fn total_bytes(&self) -> u64 {
+        self.weight_bytes + self.kv_bytes + self.scratch_bytes
+    }
+}
+
+impl ModelConfig {
+    /// The longest context that the model was trained for and whose KV cache of a layer fits a binding.
+    pub fn max_context(&self, limits: DeviceLimits) -> u32 {
+        let fitting = limits.max_binding_bytes / self.max_layer_kv_bytes_per_token().max(1);
+        self.trained_context.min(u32::try_from(fitting).unwrap_or(u32::MAX))
+    }
+
+    /// The context for a wish: as wished up to what the model was trained for, or the default, or what fits.
+    ///
+    /// # Errors
+    /// [`EngineError::ContextTooLarge`] if the wish does not fit.
+    pub fn context(&self, wished: Option<u32>, limits: DeviceLimits) -> Result<u32> {
+        let max = self.max_context(limits);
+        let context = wished.unwrap_or(DEFAULT_CONTEXT.min(max)).min(self.trained_context).max(2);
+        if context <= max.max(2) {
+            return Ok(context);
+        }
+        Err(EngineError::ContextTooLarge { context_tokens: context, max_context_tokens: max })
+    }
+}

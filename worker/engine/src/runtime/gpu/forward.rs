@@ -1,0 +1,152 @@
+//! The forward pass: five dispatches a layer in most families, between the embedding and the output head. What mixes tokens is in
+//! `mixers.rs`, what works on each token alone in `feed_forward.rs`.
+
+use super::buffers::Buffers;
+use super::product::{Input, Output, ProductBuilder};
+use super::weights::Weights;
+use crate::error::Result;
+use crate::kernels::Grid;
+use crate::kernels::linear::{Epilogue, LinearTuning};
+use crate::kernels::norm::add_norm;
+use crate::kernels::sampling::{chunk_count, logit_scan, sample};
+use crate::models::{ModelConfig, ModelPlan, Product, VectorId};
+use crate::runtime::device::{AttentionSplits, Dispatch, Gpu, Tuning};
+
+/// How a program is laid out.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Layout {
+    /// Matrix products.
+    pub linear: LinearTuning,
+    /// Workgroups that share the positions of an attention head.
+    pub splits: AttentionSplits,
+    /// A batch has one token always.
+    pub is_one_token: bool,
+}
+
+impl Layout {
+    /// For several tokens.
+    pub(super) fn batch(linear: LinearTuning) -> Self {
+        Self { linear, splits: AttentionSplits { from: 0, splits: 1 }, is_one_token: false }
+    }
+
+    /// For one token, at this step of [`Tuning::attention_splits`].
+    pub(super) fn token(tuning: &Tuning, step: usize) -> Self {
+        Self { linear: tuning.decode, splits: tuning.attention_splits[step], is_one_token: true }
+    }
+}
+
+/// Builds dispatches for one model on one device.
+pub(super) struct ForwardBuilder<'a> {
+    pub gpu: &'a Gpu,
+    pub config: &'a ModelConfig,
+    pub plan: &'a ModelPlan,
+    pub weights: &'a Weights,
+    pub buffers: &'a Buffers,
+    pub layout: Layout,
+}
+
+impl ForwardBuilder<'_> {
+    /// From token ids in `ids` to the hidden state after the last layer.
+    pub(super) fn layers(&self, ids: &wgpu::Buffer) -> Result<Vec<Dispatch>> {
+        let mut program = self.embed(ids)?;
+        for index in 0..self.plan.layers.len() {
+            self.mixer(&mut program, index)?;
+            self.feed_forward(&mut program, index)?;
+        }
+        Ok(program)
+    }
+
+    /// From token ids in `ids` to logits.
+    pub(super) fn whole(&self, ids: &wgpu::Buffer) -> Result<Vec<Dispatch>> {
+        let mut program = self.layers(ids)?;
+        program.extend(self.head()?);
+        Ok(program)
+    }
+
+    /// From the hidden state to logits.
+    pub(super) fn head(&self) -> Result<Vec<Dispatch>> {
+        let config = self.config;
+        let epilogue = Epilogue::Store { scale: config.logit_scale, softcap: config.logit_softcap };
+        let output = Output { epilogue, y: &self.buffers.logits, rows: config.vocab, extra: &[] };
+        let norm = Some(self.plan.output_norm);
+        let mut program = Vec::new();
+        self.products().push(
+            &mut program,
+            &self.plan.output,
+            &Input { norm, ..Input::new(&self.buffers.hidden) },
+            &output,
+        )?;
+        Ok(program)
+    }
+
+    /// From logits to the next token.
+    pub(super) fn sampler(&self) -> [Dispatch; 2] {
+        let (buffers, vocab) = (self.buffers, self.config.vocab);
+        let scan = [
+            ("sampling", &buffers.sampling),
+            ("logits", &buffers.logits),
+            ("history", &buffers.history),
+            ("candidates", &buffers.candidates),
+            ("allowed", &buffers.allowed),
+            ("bias", &buffers.bias),
+            ("state", &buffers.state),
+        ];
+        let choose = [
+            ("sampling", &buffers.sampling),
+            ("logits", &buffers.logits),
+            ("candidates", &buffers.candidates),
+            ("state", &buffers.state),
+            ("next_id", &buffers.next_id),
+            ("ring", &buffers.ring),
+            ("history", &buffers.history),
+        ];
+        [
+            Dispatch::new(self.gpu, &logit_scan(vocab), &scan, Grid::Fixed([chunk_count(vocab), 1, 1])),
+            Dispatch::new(self.gpu, &sample(vocab), &choose, Grid::Fixed([1, 1, 1])),
+        ]
+    }
+
+    fn embed(&self, ids: &wgpu::Buffer) -> Result<Vec<Dispatch>> {
+        let (table, scale) = (&self.plan.embedding, self.config.embedding_scale);
+        let mut program = Vec::new();
+        self.products().embed(&mut program, table, ids, &self.buffers.hidden, scale, false)?;
+        Ok(program)
+    }
+
+    /// Adds a product to the hidden state, after a norm if there is one.
+    pub(super) fn add_to_hidden(
+        &self,
+        program: &mut Vec<Dispatch>,
+        product: &Product,
+        input: &Input<'_>,
+        post_norm: Option<VectorId>,
+    ) -> Result<()> {
+        let (buffers, rows, scale) = (self.buffers, self.config.embedding_len, self.config.residual_scale);
+        let Some(post_norm) = post_norm else {
+            let output = Output { epilogue: Epilogue::AddTo { scale }, y: &buffers.hidden, rows, extra: &[] };
+            return self.products().push(program, product, input, &output);
+        };
+        let output = Output { epilogue: Epilogue::STORE, y: &buffers.output, rows, extra: &[] };
+        self.products().push(program, product, input, &output)?;
+        let bound = [
+            ("state", &buffers.state),
+            ("x", &buffers.output),
+            ("norm_weight", self.weights.vector(post_norm)),
+            ("y", &buffers.hidden),
+        ];
+        let shader = add_norm(rows, self.config.norm_eps, scale);
+        program.push(Dispatch::new(self.gpu, &shader, &bound, Grid::TokensInX));
+        Ok(())
+    }
+
+    pub(super) fn products(&self) -> ProductBuilder<'_> {
+        ProductBuilder {
+            gpu: self.gpu,
+            weights: self.weights,
+            state: &self.buffers.state,
+            norm_eps: self.config.norm_eps,
+            tuning: self.layout.linear,
+            prepared: Some(&self.buffers.prepared),
+        }
+    }
+}

@@ -1,0 +1,175 @@
+//! What a sequence leaves behind on the GPU: buffers of the layers, and copies of them.
+
+use std::collections::HashMap;
+
+use async_trait::async_trait;
+
+use super::decoder::GpuDecoder;
+use crate::error::Result;
+use crate::runtime::device::{Gpu, allocating};
+use crate::runtime::memory::{CopyId, Layout, Memory, Part};
+
+/// The most bytes of copies: what every adapter takes as one buffer.
+const MAX_COPY_BYTES: u64 = 256 << 20;
+
+/// What one layer keeps of a sequence.
+pub(super) enum LayerMemory {
+    /// Keys, then from the word `value_offset` on values: `[context]` rows of `row_bytes` each.
+    Rows { buffer: wgpu::Buffer, value_offset: u32, row_bytes: u64 },
+    /// States of fixed size, in f32.
+    State(Vec<wgpu::Buffer>),
+}
+
+impl LayerMemory {
+    /// The buffer of keys and values, and where the values begin.
+    ///
+    /// # Panics
+    /// If the layer keeps a state instead: the plan has attention where it is asked.
+    pub(super) fn rows(&self) -> (&wgpu::Buffer, u32) {
+        match self {
+            Self::Rows { buffer, value_offset, .. } => (buffer, *value_offset),
+            Self::State(_) => unreachable!("a layer of attention keeps rows"),
+        }
+    }
+
+    /// The buffers of its state.
+    pub(super) fn state(&self) -> &[wgpu::Buffer] {
+        match self {
+            Self::Rows { .. } => &[],
+            Self::State(buffers) => buffers,
+        }
+    }
+
+    /// Where a part of it is: buffer, first byte, bytes.
+    fn ranges(&self, part: Part) -> Vec<(&wgpu::Buffer, u64, u64)> {
+        match (self, part) {
+            (Self::Rows { buffer, value_offset, row_bytes }, Part::Rows(tokens)) => {
+                let len_bytes = tokens as u64 * row_bytes;
+                vec![(buffer, 0, len_bytes), (buffer, u64::from(*value_offset) * 4, len_bytes)]
+            }
+            (Self::State(buffers), Part::State(_)) => buffers.iter().map(|buffer| (buffer, 0, buffer.size())).collect(),
+            _ => Vec::new(),
+        }
+    }
+}
+
+/// Copies of parts, by their ids.
+#[derive(Default)]
+pub(super) struct Copies {
+    next: u32,
+    copies: HashMap<CopyId, Copy>,
+}
+
+/// One of them; its memory is given back at once, not when the browser comes to it.
+struct Copy {
+    buffer: wgpu::Buffer,
+    part: Part,
+}
+
+impl Drop for Copy {
+    fn drop(&mut self) {
+        self.buffer.destroy();
+    }
+}
+
+impl GpuDecoder {
+    /// Where a part is, in all layers.
+    fn ranges(&self, part: Part) -> impl Iterator<Item = (&wgpu::Buffer, u64, u64)> {
+        self.buffers.layers.iter().flat_map(move |layer| layer.ranges(part))
+    }
+
+    fn part_bytes(&self, part: Part) -> u64 {
+        self.ranges(part).map(|(.., len_bytes)| len_bytes).sum()
+    }
+
+    fn submit_copies(&self, record: impl FnOnce(&mut wgpu::CommandEncoder)) {
+        let mut encoder = self.gpu.device().create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
+        record(&mut encoder);
+        self.gpu.queue().submit([encoder.finish()]);
+    }
+}
+
+async fn allocate(gpu: &Gpu, len_bytes: u64) -> Result<wgpu::Buffer> {
+    allocating(Some(gpu), || Ok(gpu.storage_buffer("copied memory", len_bytes))).await
+}
+
+#[async_trait(?Send)]
+impl Memory for GpuDecoder {
+    fn layout(&self) -> Layout {
+        Layout {
+            row_bytes: self.part_bytes(Part::Rows(1)),
+            state_bytes: self.part_bytes(Part::State(0)),
+            budget_bytes: MAX_COPY_BYTES,
+        }
+    }
+
+    fn state_len(&self) -> usize {
+        self.state_len
+    }
+
+    async fn copy(&mut self, part: Part) -> Result<CopyId> {
+        let buffer = allocate(&self.gpu, self.part_bytes(part)).await?;
+        self.submit_copies(|encoder| {
+            let mut at = 0;
+            for (source, start, len_bytes) in self.ranges(part) {
+                encoder.copy_buffer_to_buffer(source, start, &buffer, at, len_bytes);
+                at += len_bytes;
+            }
+        });
+        let id = CopyId(self.copies.next);
+        self.copies.next = self.copies.next.wrapping_add(1);
+        self.copies.copies.insert(id, Copy { buffer, part });
+        Ok(id)
+    }
+
+    fn restore(&mut self, copy: CopyId, part: Part) {
+        let Some(copy) = self.copies.copies.get(&copy) else {
+            debug_assert!(false, "the copy was forgotten");
+            return;
+        };
+        self.submit_copies(|encoder| {
+            let mut at = 0;
+            // A copy of rows may have more of them than are wanted.
+            for ((.., room_bytes), (target, start, len_bytes)) in self.ranges(copy.part).zip(self.ranges(part)) {
+                encoder.copy_buffer_to_buffer(&copy.buffer, at, target, start, len_bytes);
+                at += room_bytes;
+            }
+        });
+        if let Part::State(len) = part {
+            self.state_len = len;
+        }
+    }
+
+    fn forget(&mut self, copy: CopyId) {
+        self.copies.copies.remove(&copy);
+    }
+
+    fn clear_state(&mut self) {
+        self.submit_copies(|encoder| {
+            for (buffer, start, len_bytes) in self.ranges(Part::State(0)) {
+                encoder.clear_buffer(buffer, start, Some(len_bytes));
+            }
+        });
+        self.state_len = 0;
+    }
+
+    async fn read(&self, part: Part) -> Result<Vec<u8>> {
+        let mut bytes = Vec::with_capacity(self.part_bytes(part) as usize);
+        for (buffer, start, len_bytes) in self.ranges(part).filter(|(.., len_bytes)| *len_bytes > 0) {
+            bytes.extend(self.gpu.read_range::<u8>(buffer, start, len_bytes).await?);
+        }
+        Ok(bytes)
+    }
+
+    fn write(&mut self, part: Part, bytes: &[u8]) {
+        let mut rest = bytes;
+        for (buffer, start, len_bytes) in self.ranges(part) {
+            let (own, others) = rest.split_at(len_bytes as usize);
+            self.gpu.queue().write_buffer(buffer, start, own);
+            rest = others;
+        }
+        if let Part::State(len) = part {
+            self.state_len = len;
+        }
+    }
+}

@@ -1,0 +1,297 @@
+//! What mixes tokens in a layer, as dispatches.
+
+use super::forward::ForwardBuilder;
+use super::product::{Input, Output};
+use super::weights::Matrix;
+use crate::error::Result;
+use crate::kernels::Grid;
+use crate::kernels::attention::gate::attention_gate;
+use crate::kernels::attention::{Attention, AttentionLayout, can_project, has_cooperative_layout};
+use crate::kernels::convolution::Convolution;
+use crate::kernels::delta_net::DeltaNet;
+use crate::kernels::linear::{Epilogue, Linear, MAX_MERGED_LEN, MergedParts, Tiles};
+use crate::kernels::norm::{HeadNormKernel, gated_norm};
+use crate::models::{
+    AttentionConfig, AttentionPlan, CacheFormat, DeltaNetConfig, DeltaNetPlan, HeadNorm, LayerPlan, LayerRope,
+    MatrixId, MixerConfig, MixerPlan, ShortConvolutionConfig, ShortConvolutionPlan, VectorId,
+};
+use crate::runtime::device::{Dispatch, Task};
+
+impl ForwardBuilder<'_> {
+    /// Adds what the mixer of a layer gives to the hidden state.
+    pub(super) fn mixer(&self, program: &mut Vec<Dispatch>, index: usize) -> Result<()> {
+        let layer = &self.plan.layers[index];
+        match (&self.config.layers[index].mixer, &layer.mixer) {
+            (MixerConfig::Attention(config), MixerPlan::Attention(plan)) => {
+                let (kv, value_offset) = self.buffers.layers[index].rows();
+                AttentionBuilder { forward: self, layer, plan, config, kv, value_offset }.build(program)
+            }
+            (MixerConfig::ShortConvolution(config), MixerPlan::ShortConvolution(plan)) => {
+                self.short_convolution(program, index, *config, plan)
+            }
+            (MixerConfig::DeltaNet(config), MixerPlan::DeltaNet(plan)) => self.delta_net(program, index, config, plan),
+            _ => unreachable!("the plan was made for this configuration"),
+        }
+    }
+
+    /// The mixer's projection, to the buffer for it.
+    fn project(&self, program: &mut Vec<Dispatch>, layer: &LayerPlan, product: &[MatrixId], rows: u32) -> Result<()> {
+        let input = Input { norm: layer.mixer_norm, ..Input::new(&self.buffers.hidden) };
+        let output = Output { epilogue: Epilogue::STORE, y: &self.buffers.projected, rows, extra: &[] };
+        self.products().push(program, product, &input, &output)
+    }
+
+    fn short_convolution(
+        &self,
+        program: &mut Vec<Dispatch>,
+        index: usize,
+        config: ShortConvolutionConfig,
+        plan: &ShortConvolutionPlan,
+    ) -> Result<()> {
+        let (layer, buffers) = (&self.plan.layers[index], self.buffers);
+        let ShortConvolutionConfig { channels, taps } = config;
+        self.project(program, layer, &plan.input, 3 * channels)?;
+        let convolution =
+            Convolution { channels, taps, row_len: 3 * channels, gated: true, one_token: self.layout.is_one_token };
+        self.convolve(program, index, convolution, plan.taps, &buffers.mixed);
+        self.add_to_hidden(program, &plan.output, &Input::new(&buffers.mixed), layer.mixer_post_norm)
+    }
+
+    /// The convolution over the first part of the projection, to `y`. Its state comes first among the layer's.
+    fn convolve(
+        &self,
+        program: &mut Vec<Dispatch>,
+        index: usize,
+        convolution: Convolution,
+        taps: VectorId,
+        y: &wgpu::Buffer,
+    ) {
+        let (buffers, memory) = (self.buffers, &self.buffers.layers[index].state()[0]);
+        let bound = [
+            ("state", &buffers.state),
+            ("rows", &buffers.projected),
+            ("taps", self.weights.vector(taps)),
+            ("memory", memory),
+            ("y", y),
+        ];
+        program.push(Dispatch::new(self.gpu, &convolution.shader(), &bound, convolution.grid()));
+        if !convolution.one_token {
+            let bound = [("state", &buffers.state), ("rows", &buffers.projected), ("memory", memory)];
+            program.push(Dispatch::new(self.gpu, &convolution.state_shader(), &bound, convolution.state_grid()));
+        }
+    }
+
+    fn delta_net(
+        &self,
+        program: &mut Vec<Dispatch>,
+        index: usize,
+        config: &DeltaNetConfig,
+        plan: &DeltaNetPlan,
+    ) -> Result<()> {
+        let (layer, buffers) = (&self.plan.layers[index], self.buffers);
+        let row_len = config.projection_rows();
+        self.project(program, layer, &plan.input, row_len)?;
+        let convolution = Convolution {
+            channels: config.channels(),
+            taps: config.taps,
+            row_len,
+            gated: false,
+            one_token: self.layout.is_one_token,
+        };
+        self.convolve(program, index, convolution, plan.taps, &buffers.inner);
+        let net = DeltaNet {
+            key_heads: config.key_heads,
+            value_heads: config.value_heads,
+            head_dim: config.head_dim,
+            gates_row_len: row_len,
+            alpha_at: config.alpha_at(),
+            beta_at: config.beta_at(),
+            eps: self.config.norm_eps,
+        };
+        let bound = [
+            ("state", &buffers.state),
+            ("qkv", &buffers.inner),
+            ("gates", &buffers.projected),
+            ("dt_bias", self.weights.vector(plan.decay_bias)),
+            ("decay", self.weights.vector(plan.decay)),
+            ("memory", &buffers.layers[index].state()[1]),
+            ("y", &buffers.mixed),
+        ];
+        program.push(Dispatch::new(self.gpu, &net.shader(), &bound, net.grid()));
+        let (heads, dim) = (config.value_heads, config.head_dim);
+        let shader = gated_norm(heads, dim, row_len, config.gate_at(), self.config.norm_eps);
+        let bound = [
+            ("state", &buffers.state),
+            ("gate", &buffers.projected),
+            ("weight", self.weights.vector(plan.norm)),
+            ("y", &buffers.mixed),
+        ];
+        program.push(Dispatch::new(self.gpu, &shader, &bound, Grid::TokensInY { x: heads, z: 1 }));
+        self.add_to_hidden(program, &plan.output, &Input::new(&buffers.mixed), layer.mixer_post_norm)
+    }
+}
+
+/// Builds one layer's attention.
+struct AttentionBuilder<'a> {
+    forward: &'a ForwardBuilder<'a>,
+    layer: &'a LayerPlan,
+    plan: &'a AttentionPlan,
+    config: &'a AttentionConfig,
+    /// Its keys, and from the word `value_offset` on its values.
+    kv: &'a wgpu::Buffer,
+    value_offset: u32,
+}
+
+impl AttentionBuilder<'_> {
+    fn build(&self, program: &mut Vec<Dispatch>) -> Result<()> {
+        if let Some(matrix) = self.own_projection() {
+            program.push(self.projected_attention(matrix)?);
+            return self.output(program, self.projected_parts());
+        }
+        self.qkv(program)?;
+        self.attend(program);
+        if self.config.is_gated {
+            let buffers = self.forward.buffers;
+            let bound = [("state", &buffers.state), ("rows", &buffers.projected), ("y", &buffers.mixed)];
+            let (shader, grid) = attention_gate(&self.config.heads, self.config.qkv_rows());
+            program.push(Dispatch::new(self.forward.gpu, &shader, &bound, grid));
+        }
+        self.output(program, self.splits())
+    }
+
+    /// Workgroups that share the positions of a head.
+    fn splits(&self) -> u32 {
+        self.forward.layout.splits.for_heads(self.config.heads.heads)
+    }
+
+    /// Parts of a head's result where attention multiplies its query: the token's own key and value are one.
+    fn projected_parts(&self) -> u32 {
+        self.splits() + 1
+    }
+
+    fn input(&self) -> Input<'_> {
+        Input { norm: self.layer.mixer_norm, bias: self.plan.qkv_bias, ..Input::new(&self.forward.buffers.hidden) }
+    }
+
+    /// Queries, keys and values: to the query buffer and the cache.
+    fn qkv(&self, program: &mut Vec<Dispatch>) -> Result<()> {
+        let (forward, buffers) = (self.forward, self.forward.buffers);
+        let (heads, rows) = (self.config.rotated_heads(), self.config.qkv_rows());
+        let cache = [("kv", self.kv), ("rope", self.rope())];
+        let kind = forward.config.head_norm;
+        debug_assert_eq!(kind != HeadNorm::None, self.plan.head_norms.is_some(), "the plan has the norms");
+        if !forward.config.has_head_dispatch(self.config) {
+            let epilogue = Epilogue::Qkv { heads, value_offset: self.value_offset };
+            let output = Output { epilogue, y: &buffers.inner, rows, extra: &cache };
+            return forward.products().push(program, &self.plan.qkv, &self.input(), &output);
+        }
+        let output = Output { epilogue: Epilogue::STORE, y: &buffers.projected, rows, extra: &[] };
+        forward.products().push(program, &self.plan.qkv, &self.input(), &output)?;
+        let kernel = HeadNormKernel {
+            kind,
+            heads,
+            gated: self.config.is_gated,
+            cache: forward.config.cache,
+            value_offset: self.value_offset,
+            eps: forward.config.norm_eps,
+        };
+        let mut bound = vec![("state", &buffers.state), ("projected", &buffers.projected), ("y", &buffers.inner)];
+        bound.extend(cache);
+        if let Some((query_norm, key_norm)) = self.plan.head_norms {
+            bound.push(("query_norm", forward.weights.vector(query_norm)));
+            bound.push(("key_norm", forward.weights.vector(key_norm)));
+        }
+        let grid = Grid::TokensInY { x: heads.heads + 2 * heads.kv_heads, z: 1 };
+        program.push(Dispatch::new(forward.gpu, &kernel.shader(), &bound, grid));
+        Ok(())
+    }
+
+    /// The matrix of query, key and value, if attention is to multiply it by itself.
+    fn own_projection(&self) -> Option<&Matrix> {
+        let (forward, heads) = (self.forward, &self.config.heads);
+        let matrix = Some(forward.weights.matrix(*self.plan.qkv.first()?))
+            .filter(|matrix| matrix.rows == self.config.qkv_rows())?;
+        let head_weights = heads.head_dim * matrix.cols;
+        let is_worth_it = forward.layout.is_one_token
+            && forward.gpu.tuning().projects(heads.heads, self.splits(), head_weights)
+            && self.merged_parts(self.projected_parts()).is_some();
+        let is_possible = can_project(heads, forward.config.cache) && !forward.config.has_head_dispatch(self.config);
+        (is_worth_it && is_possible).then_some(matrix)
+    }
+
+    /// Query, key and value of one token, and its attention, as parts.
+    fn projected_attention(&self, matrix: &Matrix) -> Result<Dispatch> {
+        let (forward, attention) = (self.forward, self.attention(self.projected_parts()));
+        let epilogue = Epilogue::Qkv { heads: attention.heads, value_offset: self.value_offset };
+        let extra = [("kv", self.kv), ("rope", self.rope())];
+        let output = Output { epilogue, y: &forward.buffers.splits, rows: matrix.rows, extra: &extra };
+        let place = |linear: &Linear| Some((attention.projected_shader(linear)?, attention.projected_grid()));
+        Ok(forward.products().within(matrix, &self.input(), &output, place)?.within(attention))
+    }
+
+    fn attention(&self, splits: u32) -> Attention {
+        let config = self.forward.config;
+        Attention {
+            heads: self.config.rotated_heads(),
+            cache: config.cache,
+            value_offset: self.value_offset,
+            scale: config.attention_scale,
+            softcap: config.attention_softcap,
+            window: self.config.window,
+            bidirectional: false,
+            layout: self.layout(),
+            splits,
+            workgroup: self.forward.gpu.tuning().attention_workgroup,
+        }
+    }
+
+    fn attend(&self, program: &mut Vec<Dispatch>) {
+        let (gpu, buffers, attention) = (self.forward.gpu, self.forward.buffers, self.attention(self.splits()));
+        debug_assert!(attention.splits <= gpu.tuning().max_splits(), "the buffer has room for so many");
+        let is_split = attention.splits > 1;
+        let result = if is_split { &buffers.splits } else { &buffers.mixed };
+        let bound = [("state", &buffers.state), ("q", &buffers.inner), ("kv", self.kv), ("y", result)];
+        let [grid, merge_grid] = attention.grids();
+        program.push(Dispatch::new(gpu, &attention.shader(), &bound, grid).computing(Task::Attention(attention)));
+        if is_split && self.merged_parts(attention.splits).is_none() {
+            let bound = [("state", &buffers.state), ("parts", &buffers.splits), ("y", &buffers.mixed)];
+            program.push(Dispatch::new(gpu, &attention.merge_shader(), &bound, merge_grid));
+        }
+    }
+
+    fn layout(&self) -> AttentionLayout {
+        let forward = self.forward;
+        // Its matrices are read as they are kept.
+        let has_units =
+            forward.gpu.tuning().prefill_large.tiles == Tiles::Cooperative && forward.config.cache == CacheFormat::F16;
+        if forward.layout.linear.tokens == 1 {
+            AttentionLayout::Token
+        } else if has_units && has_cooperative_layout(&self.config.heads) {
+            AttentionLayout::Cooperative
+        } else {
+            AttentionLayout::Batch
+        }
+    }
+
+    /// The parts that `splits` workgroups leave of a head's attention, if the output projection is to put them together.
+    fn merged_parts(&self, splits: u32) -> Option<MergedParts> {
+        let is_merged = splits > 1
+            && !self.config.is_gated
+            && self.forward.layout.linear.has_lanes()
+            && splits * self.config.output_len() <= MAX_MERGED_LEN;
+        is_merged.then_some(MergedParts { splits, head_dim: self.config.heads.head_dim })
+    }
+
+    fn output(&self, program: &mut Vec<Dispatch>, splits: u32) -> Result<()> {
+        let (merge, buffers) = (self.merged_parts(splits), self.forward.buffers);
+        let mixed = if merge.is_some() { &buffers.splits } else { &buffers.mixed };
+        let input = Input { bias: self.plan.output_bias, merge, ..Input::new(mixed) };
+        self.forward.add_to_hidden(program, &self.plan.output, &input, self.layer.mixer_post_norm)
+    }
+
+    /// The angles that the layer turns queries and keys by.
+    fn rope(&self) -> &wgpu::Buffer {
+        let buffers = self.forward.buffers;
+        if self.config.rope == LayerRope::Window { &buffers.window_rope } else { &buffers.rope }
+    }
+}

@@ -1,0 +1,22 @@
+//! Models on the GPU: buffers and dispatches of the forward pass, and what is measured of them.
+
+mod answer;
+mod autotune;
+pub(super) mod buffers;
+mod decoder;
+mod encoder;
+mod feed_forward;
+mod forward;
+mod memory;
+mod mixers;
+mod product;
+mod profile;
+mod programs;
+mod self_test;
+mod weights;
+
+pub use buffers::scratch_bytes;
+pub(super) use decoder::GpuDecoder;
+pub(super) use encoder::GpuEncoder;
+pub use weights::Matrix;
+pub(super) use weights::{Piece, Weights, ask_for_repacking, copying};

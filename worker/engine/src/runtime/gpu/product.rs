@@ -1,0 +1,175 @@
+//! Matrix products and look-ups as dispatches.
+
+use super::weights::{Matrix, Weights};
+use crate::error::{EngineError, Result};
+use crate::kernels::embed::Embed;
+use crate::kernels::linear::{
+    Epilogue, ExpertRows, Linear, LinearTuning, MergedParts, Tiles, halve, has_integers, quantise,
+};
+use crate::kernels::{Grid, Shader};
+use crate::models::{MatrixId, Product, VectorId};
+use crate::runtime::device::{Dispatch, Gpu, Task};
+
+/// What goes into a matrix product beside the matrix.
+pub(super) struct Input<'a> {
+    pub x: &'a wgpu::Buffer,
+    pub norm: Option<VectorId>,
+    pub bias: Option<VectorId>,
+    pub experts: Option<ExpertRows>,
+    pub merge: Option<MergedParts>,
+}
+
+impl<'a> Input<'a> {
+    pub(super) fn new(x: &'a wgpu::Buffer) -> Self {
+        Self { x, norm: None, bias: None, experts: None, merge: None }
+    }
+}
+
+/// Where a matrix product goes.
+pub(super) struct Output<'a> {
+    pub epilogue: Epilogue,
+    pub y: &'a wgpu::Buffer,
+    /// Elements of `y` for a token.
+    pub rows: u32,
+    /// What the epilogue reads and writes beside `y`, by the kernel's names.
+    pub extra: &'a [(&'a str, &'a wgpu::Buffer)],
+}
+
+/// Builds the dispatches of products.
+pub(super) struct ProductBuilder<'a> {
+    pub gpu: &'a Gpu,
+    pub weights: &'a Weights,
+    pub state: &'a wgpu::Buffer,
+    /// Epsilon of the norms that are fused in.
+    pub norm_eps: f32,
+    pub tuning: LinearTuning,
+    /// Where inputs go that a kernel prepares for products: `[batch][longest input]`, as f16 or integers. Without it there are none.
+    pub prepared: Option<&'a wgpu::Buffer>,
+}
+
+impl ProductBuilder<'_> {
+    /// Adds one dispatch for each matrix of the product.
+    pub(super) fn push(
+        &self,
+        program: &mut Vec<Dispatch>,
+        product: &[MatrixId],
+        input: &Input<'_>,
+        output: &Output<'_>,
+    ) -> Result<()> {
+        let mut is_prepared = false;
+        for matrix in self.weights.product(product) {
+            let tuning = self.tuning_for(matrix, input);
+            let prepared = self.prepared.filter(|_| tuning.prepares_inputs());
+            if let Some(prepared) = prepared.filter(|_| !is_prepared) {
+                // Parts of a product share their input.
+                program.push(self.prepare(tuning.tiles, matrix.cols, input, prepared));
+                is_prepared = true;
+            }
+            let place = |linear: &Linear| Some((linear.shader()?, linear.grid()));
+            program.push(self.dispatch(matrix, input, output, (tuning, prepared), place)?);
+        }
+        Ok(())
+    }
+
+    /// The dispatch of a kernel that multiplies with `matrix` among other things: `place` gives its shader and grid.
+    pub(super) fn within(
+        &self,
+        matrix: &Matrix,
+        input: &Input<'_>,
+        output: &Output<'_>,
+        place: impl FnOnce(&Linear) -> Option<(Shader, Grid)>,
+    ) -> Result<Dispatch> {
+        self.dispatch(matrix, input, output, (self.tuning, None), place)
+    }
+
+    /// The dispatch of a product with `matrix`, laid out as told, whose input is `prepared` if there is such. `place` gives its shader and grid.
+    pub(super) fn dispatch(
+        &self,
+        matrix: &Matrix,
+        input: &Input<'_>,
+        output: &Output<'_>,
+        (tuning, prepared): (LinearTuning, Option<&wgpu::Buffer>),
+        place: impl FnOnce(&Linear) -> Option<(Shader, Grid)>,
+    ) -> Result<Dispatch> {
+        // The norm is in what was prepared.
+        let norm = input.norm.filter(|_| prepared.is_none());
+        let linear = Linear {
+            tensor_type: matrix.tensor_type,
+            rows: matrix.rows,
+            cols: matrix.cols,
+            first_row: matrix.first_row,
+            out_rows: output.rows,
+            norm_eps: norm.map(|_| self.norm_eps),
+            bias: input.bias.is_some(),
+            experts: input.experts,
+            merge: input.merge,
+            epilogue: output.epilogue,
+            tuning,
+        };
+        let mut buffers = vec![
+            ("state", self.state),
+            ("quants", &matrix.quants),
+            ("scales", &matrix.scales),
+            (if input.merge.is_some() { "parts" } else { "x" }, prepared.unwrap_or(input.x)),
+            ("y", output.y),
+        ];
+        buffers.extend(norm.map(|norm| ("norm_weight", self.weights.vector(norm))));
+        buffers.extend(input.bias.map(|bias| ("bias", self.weights.vector(bias))));
+        buffers.extend_from_slice(output.extra);
+        let (shader, grid) = supported(place(&linear), matrix)?;
+        let dispatch = Dispatch::new(self.gpu, &shader, &buffers, grid);
+        let task = Task::Product(linear, input.norm.map(|_| self.norm_eps));
+        Ok(dispatch.reading(matrix.quants.size() + matrix.scales.size()).computing(task))
+    }
+
+    fn tuning_for(&self, matrix: &Matrix, input: &Input<'_>) -> LinearTuning {
+        let tuning = self.gpu.tuning().linear(self.tuning, matrix.rows, matrix.cols);
+        let fits = match tuning.tiles {
+            Tiles::None => true,
+            Tiles::Shared => input.experts.is_none(),
+            Tiles::Packed | Tiles::Cooperative => input.experts.is_none() && self.prepared.is_some(),
+        };
+        let tuning = if fits { tuning } else { self.tuning };
+        let has_no_integers = tuning.tiles == Tiles::Packed && !has_integers(matrix.tensor_type);
+        let tuning = if has_no_integers { tuning.unpacked() } else { tuning };
+        match input.experts {
+            // Each token has rows of its own, which no tile shares.
+            Some(_) => LinearTuning { tokens: 1, ..tuning },
+            None => tuning,
+        }
+    }
+
+    /// The dispatch that prepares a product's input for tiles.
+    pub(super) fn prepare(&self, tiles: Tiles, cols: u32, input: &Input<'_>, prepared: &wgpu::Buffer) -> Dispatch {
+        let prepare = if tiles == Tiles::Packed { quantise } else { halve };
+        let shader = prepare(cols, input.norm.map(|_| self.norm_eps));
+        let mut buffers = vec![("state", self.state), ("x", input.x), ("y", prepared)];
+        buffers.extend(input.norm.map(|norm| ("norm_weight", self.weights.vector(norm))));
+        Dispatch::new(self.gpu, &shader, &buffers, Grid::TokensInX)
+    }
+
+    /// Adds one look-up for each part of a table; `adds` to what is there, or replaces it.
+    pub(super) fn embed(
+        &self,
+        program: &mut Vec<Dispatch>,
+        table: &Product,
+        ids: &wgpu::Buffer,
+        x: &wgpu::Buffer,
+        scale: f32,
+        adds: bool,
+    ) -> Result<()> {
+        for part in self.weights.product(table) {
+            let Matrix { tensor_type, first_row, rows, cols, .. } = *part;
+            let embed = Embed { tensor_type, first_row, rows, cols, scale, adds };
+            let buffers =
+                [("state", self.state), ("quants", &part.quants), ("scales", &part.scales), ("ids", ids), ("x", x)];
+            let dispatch = Dispatch::new(self.gpu, &supported(embed.shader(), part)?, &buffers, Grid::TokensInX);
+            program.push(dispatch.computing(Task::Embed(embed)));
+        }
+        Ok(())
+    }
+}
+
+fn supported<T>(kernel: Option<T>, matrix: &Matrix) -> Result<T> {
+    kernel.ok_or(EngineError::UnsupportedFormat { tensor: "a matrix".to_owned(), format: matrix.tensor_type })
+}

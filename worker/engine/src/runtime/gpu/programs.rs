@@ -1,0 +1,84 @@
+//! A decoder's dispatches, laid out for what they compute. They, and with them kernels, are made when they are first needed: many models
+//! never see a long context or draft tokens.
+
+use std::cell::OnceCell;
+
+use super::decoder::GpuDecoder;
+use super::forward::{ForwardBuilder, Layout};
+use crate::error::Result;
+use crate::runtime::device::{Dispatch, Tuning};
+
+/// Dispatches by what they compute.
+#[derive(Default)]
+pub(super) struct Programs {
+    /// The layers for a batch of a prompt's tokens.
+    prefill: OnceCell<Vec<Dispatch>>,
+    /// The head for them.
+    prefill_head: OnceCell<Vec<Dispatch>>,
+    /// One token's layers and head, by the steps of [`Tuning::attention_splits`](crate::runtime::Tuning::attention_splits).
+    decode: [OnceCell<Vec<Dispatch>>; 3],
+    /// The layers and the head for a few tokens, to verify drafts.
+    few: OnceCell<Vec<Dispatch>>,
+}
+
+impl GpuDecoder {
+    /// Lays kernels out in another way.
+    pub(super) fn lay_out(&mut self, tuning: Tuning) {
+        self.gpu = self.gpu.with_tuning(tuning);
+        self.programs = Programs::default();
+    }
+
+    /// The layers and the head for at most [`GpuDecoder::max_few`] tokens.
+    pub(super) fn few_program(&self) -> Result<&[Dispatch]> {
+        let tuning = self.gpu.tuning();
+        // Neighbouring threads that share rows keep a graphics card busy with few tokens, too.
+        let linear = if tuning.decode.has_lanes() { tuning.decode } else { tuning.prefill };
+        self.program(&self.programs.few, Layout::batch(linear), |builder| builder.whole(&self.buffers.prompt_ids))
+    }
+
+    /// Tokens that there is room for, logits included.
+    pub(super) fn max_few(&self) -> usize {
+        self.gpu.tuning().prefill.tokens.min(self.max_batch) as usize
+    }
+
+    /// The layers for a batch of a prompt's tokens.
+    pub(super) fn prefill_program(&self) -> Result<&[Dispatch]> {
+        let layout = Layout::batch(self.gpu.tuning().prefill);
+        self.program(&self.programs.prefill, layout, |builder| builder.layers(&self.buffers.prompt_ids))
+    }
+
+    /// The output head for them.
+    #[allow(clippy::redundant_closure_for_method_calls, reason = "the method is of one lifetime, the closure of any")]
+    pub(super) fn prefill_head(&self) -> Result<&[Dispatch]> {
+        let layout = Layout::batch(self.gpu.tuning().prefill);
+        self.program(&self.programs.prefill_head, layout, |builder| builder.head())
+    }
+
+    /// The layers and the head for one token at `position`.
+    pub(super) fn decode_program(&self, position: usize) -> Result<&[Dispatch]> {
+        let tuning = self.gpu.tuning();
+        let step = tuning.split_step(position);
+        let layout = Layout::token(&tuning, step);
+        self.program(&self.programs.decode[step], layout, |builder| builder.whole(&self.buffers.next_id))
+    }
+
+    /// What an answer begins with, but the sampler.
+    pub(super) fn first_dispatches(&self) -> Result<impl Iterator<Item = &Dispatch>> {
+        Ok(self.prefill_program()?.iter().chain(self.decode_program(0)?))
+    }
+
+    /// What `cell` holds, which is built if it is needed for the first time.
+    fn program<'a>(
+        &'a self,
+        cell: &'a OnceCell<Vec<Dispatch>>,
+        layout: Layout,
+        build: impl FnOnce(&ForwardBuilder<'_>) -> Result<Vec<Dispatch>>,
+    ) -> Result<&'a [Dispatch]> {
+        if let Some(program) = cell.get() {
+            return Ok(program);
+        }
+        let Self { gpu, config, plan, weights, buffers, .. } = self;
+        let program = build(&ForwardBuilder { gpu, config, plan, weights, buffers, layout })?;
+        Ok(cell.get_or_init(|| program))
+    }
+}

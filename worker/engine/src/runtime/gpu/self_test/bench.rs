@@ -1,0 +1,336 @@
+//! Runs kernels on inputs of their own, and remembers what they should give.
+
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+
+use half::f16;
+
+use crate::error::{EngineError, Result};
+use crate::gguf::dequantize::dequantize;
+use crate::gguf::{KERNEL_BLOCK_LEN, TensorType};
+use crate::kernels::attention::reference::merge;
+use crate::kernels::linear::reference::{matmul, rms_norm, rounded_to_bytes};
+use crate::kernels::linear::{Linear, LinearTuning, Tiles};
+use crate::kernels::random::Random;
+use crate::kernels::{Grid, Shader};
+use crate::models::{MatrixPlan, VectorId};
+use crate::runtime::device::{Dispatch, Gpu, Readback};
+use crate::runtime::gpu::buffers::State;
+use crate::runtime::gpu::product::{Input, Output, ProductBuilder};
+use crate::runtime::gpu::weights::{Matrix, Piece, Weights};
+
+/// The most that results may differ from those of the references: the length of the difference by the length of the results. Keys and values
+/// in f16, and integers that a tie rounds the other way, make a quarter of it.
+const TOLERANCE: f64 = 1e-3;
+/// Rows that fill whole words in every format.
+pub(super) const UNIT_ROWS: u32 = 8;
+/// What outputs hold before.
+pub(super) const BEFORE: f32 = 0.5;
+
+/// Products of a kernel's input, by token (of experts, by a token's place with an expert) and row.
+pub(super) type Products = BTreeMap<(usize, u32), f32>;
+
+/// Gathers kernels' results.
+pub(super) struct Bench<'a> {
+    pub(super) gpu: &'a Gpu,
+    /// The cache of a layer. What it holds is not needed.
+    pub(super) kv: &'a wgpu::Buffer,
+    pub(super) random: Random,
+    /// Kernels that were tested.
+    pub(super) tested: HashSet<usize>,
+    /// What must run before the next kernel.
+    before: Vec<Dispatch>,
+    /// A browser would keep their memory until it collects garbage.
+    buffers: Vec<wgpu::Buffer>,
+    results: Vec<Compared>,
+}
+
+/// A result on its way to be compared.
+struct Compared {
+    kernel: String,
+    readback: Readback,
+    form: Form,
+    expected: Vec<(usize, f32)>,
+}
+
+/// How results stand in a buffer.
+#[derive(Clone, Copy)]
+pub(super) enum Form {
+    Floats,
+    Halves,
+    /// Attention in parts: of each head `splits` parts of `head_dim` sums, the highest score, and the sum of weights.
+    Parts {
+        splits: usize,
+        head_dim: usize,
+    },
+    /// A token that is right or not: 1 or 0.
+    Token(u32),
+}
+
+/// What a kernel should leave in a buffer, by place.
+pub(super) struct Expected<'b> {
+    pub(super) buffer: &'b wgpu::Buffer,
+    start_bytes: u64,
+    form: Form,
+    pub(super) values: Vec<(usize, f32)>,
+}
+
+/// What a product is computed for.
+pub(super) struct Target<'t> {
+    /// The rows that are compared.
+    pub(super) rows: BTreeSet<u32>,
+    pub(super) y: &'t wgpu::Buffer,
+    pub(super) extra: &'t [(&'t str, &'t wgpu::Buffer)],
+    pub(super) position: usize,
+    pub(super) tokens: usize,
+    pub(super) place: &'t dyn Fn(&Linear) -> Option<(Shader, Grid)>,
+}
+
+impl<'b> Expected<'b> {
+    /// From the buffer's beginning on.
+    pub(super) fn new(buffer: &'b wgpu::Buffer, form: Form, values: impl IntoIterator<Item = f32>) -> Self {
+        Self { buffer, start_bytes: 0, form, values: values.into_iter().enumerate().collect() }
+    }
+
+    /// The same from this word on.
+    pub(super) fn at_word(self, word: u64) -> Self {
+        Self { start_bytes: word * 4, ..self }
+    }
+}
+
+impl Form {
+    /// Bytes of the first `len` results.
+    fn len_bytes(self, len: usize) -> u64 {
+        let bytes = match self {
+            Self::Floats => len * 4,
+            Self::Halves => (len * 2).next_multiple_of(4),
+            Self::Parts { splits, head_dim } => len.div_ceil(head_dim) * splits * (head_dim + 2) * 4,
+            Self::Token(_) => 4,
+        };
+        bytes as u64
+    }
+
+    async fn read(self, gpu: &Gpu, readback: Readback) -> Result<(Vec<f32>, wgpu::Buffer)> {
+        match self {
+            Self::Floats => readback.finish::<f32>(gpu).await,
+            Self::Halves => {
+                let (halves, staging) = readback.finish::<f16>(gpu).await?;
+                Ok((halves.into_iter().map(f16::to_f32).collect(), staging))
+            }
+            Self::Parts { splits, head_dim } => {
+                let (parts, staging) = readback.finish::<f32>(gpu).await?;
+                Ok((merge(&parts, splits, head_dim), staging))
+            }
+            Self::Token(right) => {
+                let (tokens, staging) = readback.finish::<u32>(gpu).await?;
+                Ok((tokens.iter().map(|token| f32::from(u8::from(*token == right))).collect(), staging))
+            }
+        }
+    }
+}
+
+/// Whether the results that are expected are there.
+fn agree(actual: &[f32], expected: &[(usize, f32)]) -> bool {
+    let (mut difference, mut whole) = (0.0, 0.0);
+    for (at, expected) in expected {
+        let expected = f64::from(*expected);
+        difference += (actual.get(*at).map_or(f64::NAN, |actual| f64::from(*actual)) - expected).powi(2);
+        whole += expected.powi(2);
+    }
+    // What is not a number is not below anything.
+    (difference / whole).sqrt() < TOLERANCE
+}
+
+impl<'a> Bench<'a> {
+    pub(super) fn new(gpu: &'a Gpu, kv: &'a wgpu::Buffer) -> Self {
+        Self {
+            gpu,
+            kv,
+            random: Random(1),
+            tested: HashSet::new(),
+            before: Vec::new(),
+            buffers: Vec::new(),
+            results: Vec::new(),
+        }
+    }
+
+    /// Waits for all results and names the kernels whose are wrong.
+    pub(super) async fn finish(self) -> Result<Vec<String>> {
+        let mut wrong = Vec::new();
+        for Compared { kernel, readback, form, expected } in self.results {
+            let (actual, staging) = form.read(self.gpu, readback).await?;
+            staging.destroy();
+            if !agree(&actual, &expected) && !wrong.contains(&kernel) {
+                wrong.push(kernel);
+            }
+        }
+        self.buffers.iter().for_each(wgpu::Buffer::destroy);
+        Ok(wrong)
+    }
+
+    /// The dispatch of a product like `linear`, with a matrix and an input of its own, and what its reference gives.
+    pub(super) fn multiplied(
+        &mut self,
+        linear: &Linear,
+        norm_eps: Option<f32>,
+        target: &Target<'_>,
+    ) -> Result<(Dispatch, Products)> {
+        let (cols, expert_rows) = (linear.cols as usize, linear.product_rows());
+        let used = linear.experts.map_or(1, |experts| experts.used as usize);
+        let shares_input = linear.experts.is_none_or(|experts| experts.shares_input);
+        // Two of them tell whether each token gets its own.
+        let experts = (linear.rows / expert_rows).min(2);
+        let chosen: Vec<u32> = (0..(target.tokens * used) as u32).map(|slot| (slot + 1) % experts).collect();
+        let of_expert = |expert: u32| target.rows.iter().map(move |row| expert * expert_rows + row);
+        let shape = (linear.tensor_type, linear.rows, linear.cols, linear.first_row);
+        let (matrix, weights) = self.matrix(shape, &(0..experts).flat_map(of_expert).collect())?;
+        let (x, mut inputs) = self.input(linear, if shares_input { target.tokens } else { chosen.len() });
+        let (norm, bias) = (self.random.floats(cols), self.random.floats(linear.out_rows as usize));
+        let vectors = Weights { matrices: Vec::new(), vectors: vec![self.buffer(&norm), self.buffer(&bias)] };
+        let chosen_buffer = self.buffer(&chosen);
+        let state = self.state(target.position, target.tokens);
+
+        let input = Input {
+            x: &x,
+            norm: norm_eps.map(|_| VectorId(0)),
+            bias: linear.bias.then_some(VectorId(1)),
+            experts: linear.experts,
+            merge: linear.merge,
+        };
+        let mut extra = target.extra.to_vec();
+        extra.extend(linear.experts.map(|_| ("experts", &chosen_buffer)));
+        let output = Output { epilogue: linear.epilogue, y: target.y, rows: linear.out_rows, extra: &extra };
+        // Integers take 40 bytes a block, halves 64.
+        let prepared = linear.tuning.prepares_inputs().then(|| self.buffer(&vec![0u32; inputs.len() / 2]));
+        let products = self.builder(&vectors, &state, norm_eps, linear.tuning);
+        let prepare =
+            prepared.as_ref().map(|prepared| products.prepare(linear.tuning.tiles, linear.cols, &input, prepared));
+        let layout = (linear.tuning, prepared.as_ref());
+        let dispatch = products.dispatch(&matrix, &input, &output, layout, target.place)?;
+        self.before.extend(prepare);
+
+        if let Some(eps) = norm_eps {
+            inputs = rms_norm(&inputs, &norm, eps);
+        }
+        match linear.tuning.tiles {
+            Tiles::None | Tiles::Shared => {}
+            Tiles::Packed => inputs = rounded_to_bytes(&inputs),
+            Tiles::Cooperative => inputs.iter_mut().for_each(|value| *value = f16::from_f32(*value).to_f32()),
+        }
+        let mut results = Products::new();
+        for (slot, expert) in chosen.iter().enumerate() {
+            let at = if shares_input { slot / used } else { slot };
+            let own: Vec<f32> = of_expert(*expert).flat_map(|row| &weights[&row]).copied().collect();
+            let values = matmul(&own, &inputs[at * cols..][..cols], cols);
+            for (row, value) in target.rows.iter().zip(values) {
+                let bias = if linear.bias { bias[(linear.first_row + row) as usize] } else { 0.0 };
+                results.insert((slot, *row), value + bias);
+            }
+        }
+        Ok((dispatch, results))
+    }
+
+    /// `count` inputs of a product, on the GPU with room for whole groups of tokens; those in parts are put together.
+    fn input(&mut self, linear: &Linear, count: usize) -> (wgpu::Buffer, Vec<f32>) {
+        let cols = linear.cols as usize;
+        if let Some(merged) = linear.merge {
+            let (splits, head_dim) = (merged.splits as usize, merged.head_dim as usize);
+            let mut parts = self.random.floats(cols / head_dim * splits * (head_dim + 2));
+            // Sums of weights are not negative.
+            parts.chunks_exact_mut(head_dim + 2).for_each(|part| part[head_dim + 1] = 1.0 + part[head_dim + 1].abs());
+            return (self.buffer(&parts), merge(&parts, splits, head_dim));
+        }
+        let inputs = self.random.floats(count * cols);
+        let mut padded = inputs.clone();
+        padded.resize(inputs.len().next_multiple_of(linear.tuning.tokens as usize * cols), 0.0);
+        (self.buffer(&padded), inputs)
+    }
+
+    /// A matrix that says to be of this format, rows, columns and first row of its product, and has the `wanted` ones of its rows; and
+    /// what these hold.
+    pub(super) fn matrix(
+        &mut self,
+        (tensor_type, rows, cols, first_row): (TensorType, u32, u32, u32),
+        wanted: &BTreeSet<u32>,
+    ) -> Result<(Matrix, BTreeMap<u32, Vec<f32>>)> {
+        let held = wanted.last().map_or(1, |last| (last + 1).next_multiple_of(UNIT_ROWS)).min(rows);
+        let plan = MatrixPlan { segments: Vec::new(), tensor_type, rows: held, cols, first_row };
+        let matrix = Matrix::allocate(self.gpu, &plan)?;
+        self.buffers.extend([matrix.quants.clone(), matrix.scales.clone()]);
+        let unsupported = || EngineError::UnsupportedFormat { tensor: "a matrix".to_owned(), format: tensor_type };
+        let row_bytes = (u64::from(cols) / tensor_type.block_len() * tensor_type.block_bytes()) as usize;
+        let (mut file, mut pieces, mut values) = (Vec::new(), Vec::new(), BTreeMap::new());
+        for unit in wanted.iter().map(|row| row / UNIT_ROWS).collect::<BTreeSet<_>>() {
+            let unit_rows = unit * UNIT_ROWS..((unit + 1) * UNIT_ROWS).min(held);
+            let bytes = self.random.weights(tensor_type, unit_rows.len() * cols as usize);
+            for (row, own) in unit_rows.clone().zip(bytes.chunks_exact(row_bytes)) {
+                if wanted.contains(&row) {
+                    values.insert(row, dequantize(tensor_type, own).ok_or_else(unsupported)?);
+                }
+            }
+            let first_block = u64::from(unit_rows.start) * u64::from(cols) / KERNEL_BLOCK_LEN;
+            pieces.push((first_block, Piece { start: file.len() as u64, len_bytes: bytes.len() as u64 }));
+            file.extend(bytes);
+        }
+        file.resize(file.len().next_multiple_of(4) + 4, 0);
+        let file = self.buffer(&file);
+        for (first_block, piece) in pieces {
+            self.before.push(matrix.repacking(self.gpu, &file, piece, first_block)?);
+        }
+        Ok((Matrix { rows, ..matrix }, values))
+    }
+
+    /// Builds dispatches with other weights than the model's.
+    pub(super) fn builder<'b>(
+        &self,
+        weights: &'b Weights,
+        state: &'b wgpu::Buffer,
+        norm_eps: Option<f32>,
+        tuning: LinearTuning,
+    ) -> ProductBuilder<'b>
+    where
+        'a: 'b,
+    {
+        ProductBuilder { gpu: self.gpu, weights, state, norm_eps: norm_eps.unwrap_or_default(), tuning, prepared: None }
+    }
+
+    pub(super) fn state(&mut self, position: usize, tokens: usize) -> wgpu::Buffer {
+        let state = State { position: position as u32, token_count: tokens as u32, step: 0, row: 0 };
+        let buffer = self.gpu.buffer("self-test", size_of::<State>() as u64, wgpu::BufferUsages::UNIFORM);
+        self.gpu.queue().write_buffer(&buffer, 0, bytemuck::bytes_of(&state));
+        self.buffers.push(buffer.clone());
+        buffer
+    }
+
+    pub(super) fn buffer<T: bytemuck::Pod>(&mut self, contents: &[T]) -> wgpu::Buffer {
+        let buffer = self.gpu.storage_buffer_with("self-test", contents);
+        self.buffers.push(buffer.clone());
+        buffer
+    }
+
+    /// Runs what was prepared, then `dispatches`, and starts to read what they leave.
+    pub(super) fn run(&mut self, dispatches: &[&Dispatch], tokens: usize, expected: &[Expected<'_>]) {
+        let before = std::mem::take(&mut self.before);
+        let mut encoder = self.gpu.device().create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
+        let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor::default());
+        for dispatch in before.iter().chain(dispatches.iter().copied()) {
+            dispatch.encode(&mut pass, tokens as u32);
+        }
+        drop(pass);
+        let staged: Vec<_> = expected
+            .iter()
+            .filter_map(|Expected { buffer, start_bytes, form, values }| {
+                let len = values.iter().map(|(at, _)| at + 1).max()?;
+                let len_bytes = form.len_bytes(len);
+                let staging = self.gpu.staging_buffer(len_bytes);
+                encoder.copy_buffer_to_buffer(buffer, *start_bytes, &staging, 0, len_bytes);
+                Some((staging, len_bytes, *form, values.clone()))
+            })
+            .collect();
+        let submission = self.gpu.queue().submit([encoder.finish()]);
+        let kernel = dispatches.iter().map(|dispatch| dispatch.kernel()).collect::<Vec<_>>().join(" + ");
+        for (staging, len_bytes, form, expected) in staged {
+            let readback = self.gpu.read(staging, len_bytes, submission.clone());
+            self.results.push(Compared { kernel: kernel.clone(), readback, form, expected });
+        }
+    }
+}

@@ -1,0 +1,279 @@
+//! What each kind of kernel is run on, and what its reference gives.
+
+use super::bench::{BEFORE, Bench, Expected, Form, Products, Target, UNIT_ROWS};
+use crate::error::Result;
+use crate::kernels::Grid;
+use crate::kernels::attention::cache::{from_cache, in_cache_order, into_cache};
+use crate::kernels::attention::{Attention, AttentionLayout, reference as attention_reference};
+use crate::kernels::embed::Embed;
+use crate::kernels::linear::reference::{activate, rope};
+use crate::kernels::linear::{Epilogue, Linear};
+use crate::kernels::sampling::reference::{self as sampling_reference, penalise};
+use crate::models::{HeadShape, MatrixId};
+use crate::runtime::device::{Dispatch, Task};
+use crate::runtime::gpu::decoder::GpuDecoder;
+use crate::runtime::gpu::weights::Weights;
+use crate::sampling::SamplingParams;
+
+/// Tokens of a batch: they fill no tile, and no group that a thread computes at once.
+const TOKENS: usize = 5;
+/// Positions before them.
+const POSITION: usize = 40;
+/// Pairs of rows that are compared, of those that a workgroup computes: its first and last among them.
+const PAIRS: u32 = 8;
+
+/// The most tokens that a product's kernel computes.
+fn most_tokens(linear: &Linear) -> usize {
+    if linear.tuning.has_lanes() { 1 } else { TOKENS }
+}
+
+/// Where a batch of at most so many tokens stands in a cache of `positions`, and how many they are.
+fn place(most_tokens: usize, positions: usize) -> (usize, usize) {
+    let tokens = most_tokens.min(positions);
+    (POSITION.min(positions - tokens), tokens)
+}
+
+/// Numbers below `len`, evenly spread, the first and the last among them.
+fn spread(len: u32) -> impl Iterator<Item = u32> {
+    let count = len.min(PAIRS);
+    (0..count).map(move |i| if count > 1 { i * (len - 1) / (count - 1) } else { 0 })
+}
+
+/// What an epilogue makes of a product.
+fn finished(epilogue: Epilogue, product: f32) -> f32 {
+    match epilogue {
+        Epilogue::Store { scale, softcap } => {
+            softcap.map_or(scale * product, |cap| cap * (scale * product / cap).tanh())
+        }
+        Epilogue::AddTo { scale } => BEFORE + scale * product,
+        Epilogue::Activate(activation) => activate(product, activation),
+        Epilogue::Gate(activation) => activate(BEFORE, activation) * product,
+        // These take two products.
+        Epilogue::Gated(_) | Epilogue::Qkv { .. } => product,
+    }
+}
+
+/// The rows that the first query, key and value head begin with.
+fn first_rows(heads: &HeadShape) -> [u32; 3] {
+    [0, heads.heads, heads.heads + heads.kv_heads].map(|head| head * heads.head_dim)
+}
+
+/// A token's first query head, turned, key head, turned and in the cache's order, and value head, each if its first row is told.
+/// `angles` begin with those of the token's position.
+fn turned(
+    products: &Products,
+    token: usize,
+    first_rows: [Option<u32>; 3],
+    heads: &HeadShape,
+    angles: &[[f32; 2]],
+) -> [Vec<f32>; 3] {
+    let head = |first: u32| (first..first + heads.head_dim).map(|row| products[&(token, row)]).collect::<Vec<_>>();
+    let [mut query, mut key, value] = first_rows.map(|first| first.map_or_else(Vec::new, head));
+    for head in [&mut query, &mut key] {
+        if !head.is_empty() {
+            rope(head, angles, heads);
+        }
+    }
+    [query, in_cache_order(&key, heads), value]
+}
+
+impl Bench<'_> {
+    /// Runs a dispatch's kernel, if it was not run yet.
+    pub(super) fn test(&mut self, dispatch: &Dispatch) -> Result<()> {
+        let (kernel, _) = dispatch.identity();
+        match dispatch.task().filter(|_| self.tested.insert(kernel)) {
+            Some(Task::Product(linear, norm_eps)) => match linear.epilogue {
+                Epilogue::Qkv { heads, value_offset } => self.qkv(linear, *norm_eps, &heads, value_offset),
+                _ => self.product(linear, *norm_eps),
+            },
+            Some(Task::Attention(attention)) => {
+                self.attention(attention);
+                Ok(())
+            }
+            Some(Task::Projected(attention, linear)) => self.projected(attention, linear),
+            Some(Task::Embed(embed)) => self.embed(embed),
+            None => Ok(()),
+        }
+    }
+
+    /// The sampler, with the model's own buffers.
+    pub(super) fn sample(&mut self, model: &GpuDecoder) {
+        let params = SamplingParams { temperature: 0.8, min_p: 0.05, seed: 7, ..SamplingParams::GREEDY };
+        let logits: Vec<f32> = self.random.floats(model.vocab as usize).iter().map(|logit| 8.0 * logit).collect();
+        self.gpu.queue().write_buffer(&model.buffers.logits, 0, bytemuck::cast_slice(&logits));
+        model.set_sampling(&(&params).into(), &vec![0; logits.len()]);
+        model.feed(0, 0, 0);
+        let penalised: Vec<f32> = logits.iter().map(|logit| penalise(*logit, 0, &params)).collect();
+        let token = sampling_reference::sample(&penalised, &params, 0) as u32;
+        let expected = [Expected::new(&model.buffers.next_id, Form::Token(token), [1.0])];
+        self.run(&model.sampler.each_ref(), 1, &expected);
+    }
+
+    /// A product with whatever follows it but [`Epilogue::Qkv`].
+    fn product(&mut self, linear: &Linear, norm_eps: Option<f32>) -> Result<()> {
+        let tokens = most_tokens(linear);
+        let slots = tokens * linear.experts.map_or(1, |experts| experts.used as usize);
+        let is_gated = matches!(linear.epilogue, Epilogue::Gated(_));
+        let (step, apart) = if is_gated { (1, linear.pairs()) } else { (2, 1) };
+        let rows_of = |pair: u32| [step * pair, (step * pair + apart).min(linear.product_rows() - 1)];
+        let pairs: Vec<u32> = spread(linear.tuning.tile()[0].min(linear.pairs())).collect();
+        let y = self.buffer(&vec![BEFORE; slots * linear.out_rows as usize]);
+        let place = |linear: &Linear| {
+            let [_, _, z] = linear.grid().workgroups(tokens as u32);
+            Some((linear.shader()?, Grid::Fixed([1, 1, z])))
+        };
+        let rows = pairs.iter().flat_map(|pair| rows_of(*pair)).collect();
+        let target = Target { rows, y: &y, extra: &[], position: 0, tokens, place: &place };
+        let (dispatch, products) = self.multiplied(linear, norm_eps, &target)?;
+
+        let at = |slot: usize, row: u32| slot * linear.out_rows as usize + (linear.first_row + row) as usize;
+        let mut expected = Expected::new(&y, Form::Floats, []);
+        if let Epilogue::Gated(activation) = linear.epilogue {
+            for (slot, pair) in (0..slots).flat_map(|slot| pairs.iter().map(move |pair| (slot, *pair))) {
+                let [gate, up] = rows_of(pair).map(|row| products[&(slot, row)]);
+                expected.values.push((at(slot, pair), activate(gate, activation) * up));
+            }
+        } else {
+            let values =
+                products.iter().map(|((slot, row), value)| (at(*slot, *row), finished(linear.epilogue, *value)));
+            expected.values.extend(values);
+        }
+        self.run(&[&dispatch], tokens, &[expected]);
+        Ok(())
+    }
+
+    /// Queries, keys and values, of which the first head of each is compared, as far as the matrix holds it.
+    fn qkv(&mut self, linear: &Linear, norm_eps: Option<f32>, heads: &HeadShape, value_offset: u32) -> Result<()> {
+        let (dim, kv_len) = (heads.head_dim, (heads.kv_heads * heads.head_dim) as usize);
+        let query_len = (heads.heads * dim) as usize;
+        let (position, tokens) = place(most_tokens(linear), value_offset as usize * 2 / kv_len);
+        let angles = self.angles(heads, position + tokens);
+        let rope_buffer = self.buffer(&angles);
+        let query = self.buffer(&vec![BEFORE; tokens * query_len]);
+        let in_matrix = |row: u32| row.checked_sub(linear.first_row).filter(|row| row + dim <= linear.rows);
+        let firsts = first_rows(heads).map(in_matrix);
+        let last_pair = firsts.iter().flatten().max().map_or(0, |first| (first + dim) / 2 - 1);
+        let place = |linear: &Linear| {
+            let [_, _, z] = linear.grid().workgroups(tokens as u32);
+            Some((linear.shader()?, Grid::Fixed([last_pair / linear.tuning.tile()[0] + 1, 1, z])))
+        };
+        let extra = [("kv", self.kv), ("rope", &rope_buffer)];
+        let rows = firsts.iter().flatten().flat_map(|first| *first..first + dim).collect();
+        let target = Target { rows, y: &query, extra: &extra, position, tokens, place: &place };
+        let (dispatch, products) = self.multiplied(linear, norm_eps, &target)?;
+
+        let mut expected = [
+            Expected::new(&query, Form::Floats, []),
+            Expected::new(self.kv, Form::Halves, []),
+            Expected::new(self.kv, Form::Halves, []).at_word(value_offset.into()),
+        ];
+        for token in 0..tokens {
+            let cached = (position + token) * kv_len;
+            let own_angles = &angles[(position + token) * (heads.rope_dim as usize / 2)..];
+            let own = turned(&products, token, firsts, heads, own_angles);
+            for ((expected, at), head) in expected.iter_mut().zip([token * query_len, cached, cached]).zip(own) {
+                expected.values.extend((at..).zip(head));
+            }
+        }
+        self.run(&[&dispatch], tokens, &expected);
+        Ok(())
+    }
+
+    /// Attention, of all heads.
+    fn attention(&mut self, attention: &Attention) {
+        let Attention { heads, layout, splits, value_offset, cache, .. } = *attention;
+        let row_words = cache.row_words(heads.kv_heads * heads.head_dim);
+        let most_tokens = if layout == AttentionLayout::Token { 1 } else { TOKENS };
+        let (position, tokens) = place(most_tokens, (value_offset / row_words) as usize);
+        let [keys, values] = self.fill_cache(attention, position + tokens);
+        let query = self.random.floats(tokens * (heads.heads * heads.head_dim) as usize);
+        let q = self.buffer(&query);
+        let y_len = if splits > 1 { tokens * attention.split_len() as usize } else { query.len() };
+        let y = self.buffer(&vec![BEFORE; y_len]);
+        let state = self.state(position, tokens);
+        let bindings = [("state", &state), ("q", &q), ("kv", self.kv), ("y", &y)];
+        let dispatch = Dispatch::new(self.gpu, &attention.shader(), &bindings, attention.grids()[0]);
+        // Scores do not depend on the order of elements, as long as queries have that of the keys.
+        let query = in_cache_order(&query, &heads);
+        let attended = attention_reference::attention(&query, &keys, &values, position, attention);
+        let form = match splits {
+            1 => Form::Floats,
+            _ => Form::Parts { splits: splits as usize, head_dim: heads.head_dim as usize },
+        };
+        self.run(&[&dispatch], tokens, &[Expected::new(&y, form, attended)]);
+    }
+
+    /// Attention that multiplies its query, key and value by itself, of the first head.
+    fn projected(&mut self, attention: &Attention, linear: &Linear) -> Result<()> {
+        let Attention { heads, value_offset, splits, .. } = *attention;
+        let (dim, kv_len) = (heads.head_dim as usize, (heads.kv_heads * heads.head_dim) as usize);
+        let (position, _) = place(1, value_offset as usize * 2 / kv_len);
+        let cached = self.fill_cache(attention, position);
+        let angles = self.angles(&heads, position + 1);
+        let rope_buffer = self.buffer(&angles);
+        let y = self.buffer(&vec![BEFORE; attention.split_len() as usize]);
+        let firsts = first_rows(&heads);
+        // The token's own position has two workgroups.
+        let grid = Grid::Fixed([1, 1, splits + 1]);
+        let place = |linear: &Linear| Some((attention.projected_shader(linear)?, grid));
+        let extra = [("kv", self.kv), ("rope", &rope_buffer)];
+        let rows = firsts.iter().flat_map(|first| *first..first + heads.head_dim).collect();
+        let target = Target { rows, y: &y, extra: &extra, position, tokens: 1, place: &place };
+        let (dispatch, products) = self.multiplied(linear, linear.norm_eps, &target)?;
+
+        let own_angles = &angles[position * (heads.rope_dim as usize / 2)..];
+        let [query, key, value] = turned(&products, 0, firsts.map(Some), &heads, own_angles);
+        // The first head of what was there, and the token's own.
+        let seen = |cached: &[f32], own: &[f32]| -> Vec<f32> {
+            cached.chunks_exact(kv_len).flat_map(|row| &row[..dim]).chain(own).copied().collect()
+        };
+        let [keys, values] = [seen(&cached[0], &key), seen(&cached[1], &value)];
+        let first_head = Attention { heads: HeadShape { heads: 1, kv_heads: 1, ..heads }, ..*attention };
+        let query = in_cache_order(&query, &heads);
+        let attended = attention_reference::attention(&query, &keys, &values, position, &first_head);
+        let own_word = (position * kv_len / 2) as u64;
+        let expected = [
+            Expected::new(&y, Form::Parts { splits: splits as usize, head_dim: dim }, attended),
+            Expected::new(self.kv, Form::Halves, key).at_word(own_word),
+            Expected::new(self.kv, Form::Halves, value).at_word(u64::from(value_offset) + own_word),
+        ];
+        self.run(&[&dispatch], 1, &expected);
+        Ok(())
+    }
+
+    /// A look-up of the first rows of a table.
+    fn embed(&mut self, embed: &Embed) -> Result<()> {
+        let held = embed.rows.min(UNIT_ROWS);
+        let shape = (embed.tensor_type, embed.rows, embed.cols, embed.first_row);
+        let (matrix, rows) = self.matrix(shape, &(0..held).collect())?;
+        let chosen: Vec<u32> = (0..TOKENS as u32).map(|token| (3 * token + 2) % held).collect();
+        let ids = self.buffer(&chosen.iter().map(|row| embed.first_row + row).collect::<Vec<_>>());
+        let x = self.buffer(&vec![BEFORE; TOKENS * embed.cols as usize]);
+        let state = self.state(0, TOKENS);
+        let weights = Weights { matrices: vec![matrix], vectors: Vec::new() };
+        let builder = self.builder(&weights, &state, None, self.gpu.tuning().prefill);
+        let mut program = Vec::new();
+        builder.embed(&mut program, &vec![MatrixId(0)], &ids, &x, embed.scale, embed.adds)?;
+        let before = if embed.adds { BEFORE } else { 0.0 };
+        let found = chosen.iter().flat_map(|row| &rows[row]).map(|weight| before + embed.scale * weight);
+        let expected = [Expected::new(&x, Form::Floats, found)];
+        self.run(&program.iter().collect::<Vec<_>>(), TOKENS, &expected);
+        Ok(())
+    }
+
+    /// Fills the first positions of the cache, and says what its keys, in its order of elements, and its values are worth.
+    fn fill_cache(&mut self, attention: &Attention, positions: usize) -> [Vec<f32>; 2] {
+        let kv_len = (attention.heads.kv_heads * attention.heads.head_dim) as usize;
+        [0, attention.value_offset].map(|first_word| {
+            let words = into_cache(&self.random.floats(positions * kv_len), kv_len, attention.cache);
+            self.gpu.queue().write_buffer(self.kv, u64::from(first_word) * 4, bytemuck::cast_slice(&words));
+            from_cache(&words, kv_len, attention.cache)
+        })
+    }
+
+    /// Cosines and sines of angles of so many positions.
+    fn angles(&mut self, heads: &HeadShape, positions: usize) -> Vec<[f32; 2]> {
+        let len = (positions * heads.rope_dim as usize / 2).max(1);
+        self.random.floats(len).iter().map(|angle| [(3.0 * angle).cos(), (3.0 * angle).sin()]).collect()
+    }
+}

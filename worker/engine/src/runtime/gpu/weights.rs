@@ -1,0 +1,166 @@
+//! Weights on the GPU: quants and scales in two aligned streams.
+
+use crate::error::{EngineError, Result};
+use crate::gguf::{Group, TensorType, stream_bytes};
+use crate::kernels::Grid;
+use crate::kernels::repack::Repack;
+use crate::models::{MatrixId, MatrixPlan, Segment, VectorId, WeightPlan};
+use crate::runtime::device::{Dispatch, Gpu};
+
+/// Bytes of a part of a file on the GPU that go to the same place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::runtime) struct Piece {
+    /// The first of them in the part.
+    pub(in crate::runtime) start: u64,
+    pub(in crate::runtime) len_bytes: u64,
+}
+
+/// A matrix on the GPU: `[rows][cols]`, in blocks of 32 columns.
+pub struct Matrix {
+    /// Format.
+    pub tensor_type: TensorType,
+    /// Rows.
+    pub rows: u32,
+    /// Columns.
+    pub cols: u32,
+    /// The output row of a product that the first row computes.
+    pub first_row: u32,
+    /// Quants: a whole number of `vec4<u32>` for two blocks, see `kernels/formats`.
+    pub quants: wgpu::Buffer,
+    /// Scales, packed as the format says.
+    pub scales: wgpu::Buffer,
+}
+
+impl Matrix {
+    /// Allocates the planned matrix; [`Matrix::repacking`] fills it.
+    ///
+    /// # Errors
+    /// [`EngineError::TooLarge`] if a stream exceeds the device's largest binding.
+    pub fn allocate(gpu: &Gpu, plan: &MatrixPlan) -> Result<Self> {
+        let bytes = stream_bytes(plan.tensor_type, plan.rows, plan.cols);
+        if bytes.largest() > gpu.max_binding_bytes() {
+            return Err(EngineError::TooLarge(format!(
+                "the tensor “{}” takes {} MiB, but this device binds at most {} MiB at once",
+                plan.label(),
+                bytes.largest() >> 20,
+                gpu.max_binding_bytes() >> 20
+            )));
+        }
+        let label = plan.label();
+        Ok(Self {
+            tensor_type: plan.tensor_type,
+            rows: plan.rows,
+            cols: plan.cols,
+            first_row: plan.first_row,
+            quants: gpu.storage_buffer(&label, bytes.quants),
+            scales: gpu.storage_buffer(&label, bytes.scales),
+        })
+    }
+
+    /// A matrix from its bytes as they stand in a file, [`MAX_PIECE_BYTES`](crate::kernels::repack::MAX_PIECE_BYTES) at most.
+    ///
+    /// # Errors
+    /// As [`Matrix::allocate`].
+    pub fn from_bytes(gpu: &Gpu, tensor_type: TensorType, rows: u32, cols: u32, bytes: &[u8]) -> Result<Self> {
+        let segments = vec![Segment { tensor: String::new(), first_row: 0, rows }];
+        let matrix = Self::allocate(gpu, &MatrixPlan { segments, tensor_type, rows, cols, first_row: 0 })?;
+        // At an odd byte, as files may have them; the kernel reads up to a word more.
+        let piece = Piece { start: 1, len_bytes: bytes.len() as u64 };
+        let mut file = [&[0], bytes].concat();
+        file.resize(file.len().next_multiple_of(4) + 4, 0);
+        let file = gpu.storage_buffer_with("file", &file);
+        let repacking = matrix.repacking(gpu, &file, piece, 0)?;
+        let mut encoder = gpu.device().create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
+        repacking.encode(&mut encoder.begin_compute_pass(&wgpu::ComputePassDescriptor::default()), 1);
+        gpu.queue().submit([encoder.finish()]);
+        Ok(matrix)
+    }
+
+    /// Repacks whole blocks, which stand in `file` as in a model's file, to the streams, from the block of 32 weights `first_block` on, which
+    /// begins a group of the format.
+    ///
+    /// # Errors
+    /// [`EngineError::UnsupportedFormat`]
+    pub(in crate::runtime) fn repacking(
+        &self,
+        gpu: &Gpu,
+        file: &wgpu::Buffer,
+        piece: Piece,
+        first_block: u64,
+    ) -> Result<Dispatch> {
+        let group = Group::of(self.tensor_type);
+        debug_assert!(first_block.is_multiple_of(group.blocks), "the planner splits between groups");
+        let to_byte = first_block / group.blocks * group.quants;
+        repacking(gpu, self.tensor_type, file, piece, [&self.quants, &self.scales], to_byte)
+    }
+}
+
+/// Copies floats, which stand in `file` as in a model's file, to a vector, from its byte `to_byte` on.
+///
+/// # Errors
+/// [`EngineError::UnsupportedFormat`]
+pub(in crate::runtime) fn copying(
+    gpu: &Gpu,
+    file: &wgpu::Buffer,
+    piece: Piece,
+    vector: &wgpu::Buffer,
+    to_byte: u64,
+) -> Result<Dispatch> {
+    repacking(gpu, TensorType::F32, file, piece, [vector, vector], to_byte)
+}
+
+/// Asks for the kernel of a format, so that it is compiled with others.
+///
+/// # Errors
+/// [`EngineError::UnsupportedFormat`]
+pub(in crate::runtime) fn ask_for_repacking(gpu: &Gpu, tensor_type: TensorType) -> Result<()> {
+    let [file, streams] = ["file", "streams"].map(|label| gpu.storage_buffer(label, 0));
+    repacking(gpu, tensor_type, &file, Piece { start: 0, len_bytes: 0 }, [&streams, &streams], 0).map(drop)
+}
+
+/// Repacks to the two streams, from byte `to_byte` of the quants on.
+fn repacking(
+    gpu: &Gpu,
+    tensor_type: TensorType,
+    file: &wgpu::Buffer,
+    piece: Piece,
+    [quants, scales]: [&wgpu::Buffer; 2],
+    to_byte: u64,
+) -> Result<Dispatch> {
+    let unsupported = || EngineError::UnsupportedFormat { tensor: "a matrix".to_owned(), format: tensor_type };
+    let repack = Repack::of(tensor_type).ok_or_else(unsupported)?;
+    let words = [piece.start, piece.len_bytes, to_byte / repack.quant_bytes, 0].map(|number| number as u32);
+    let uniform = gpu.buffer("piece", 16, wgpu::BufferUsages::UNIFORM);
+    gpu.queue().write_buffer(&uniform, 0, bytemuck::cast_slice(&words));
+    let buffers = [("piece", &uniform), ("file", file), ("quants", quants), ("scales", scales)];
+    let buffers = if repack.has_scales { &buffers[..] } else { &buffers[..3] };
+    let grid = Grid::Fixed([repack.workgroups(piece.len_bytes), 1, 1]);
+    Ok(Dispatch::new(gpu, &repack.shader, buffers, grid))
+}
+
+/// A model's weights, by their places in the plan.
+pub(in crate::runtime) struct Weights {
+    pub(in crate::runtime) matrices: Vec<Matrix>,
+    pub(in crate::runtime) vectors: Vec<wgpu::Buffer>,
+}
+
+impl Weights {
+    /// Allocates all of them.
+    pub(in crate::runtime) fn allocate(gpu: &Gpu, arena: &WeightPlan) -> Result<Self> {
+        let matrices = arena.matrices.iter().map(|matrix| Matrix::allocate(gpu, matrix)).collect::<Result<_>>()?;
+        let vectors = arena.vectors.iter().map(|vector| gpu.storage_buffer("vector", u64::from(vector.len()) * 4));
+        Ok(Self { vectors: vectors.collect(), matrices })
+    }
+
+    pub(in crate::runtime) fn matrix(&self, id: MatrixId) -> &Matrix {
+        &self.matrices[id.0]
+    }
+
+    pub(in crate::runtime) fn product<'w>(&'w self, product: &'w [MatrixId]) -> impl Iterator<Item = &'w Matrix> {
+        product.iter().map(|id| self.matrix(*id))
+    }
+
+    pub(in crate::runtime) fn vector(&self, id: VectorId) -> &wgpu::Buffer {
+        &self.vectors[id.0]
+    }
+}

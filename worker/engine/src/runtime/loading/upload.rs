@@ -1,0 +1,464 @@
+//! Tensors from a stream of bytes to the device, window by window: no more than a window of a file stands in memory beside it.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+
+use super::loader::Source;
+use super::staging::{SharedMemory, Staging, WINDOW_BYTES};
+use crate::error::{EngineError, Result};
+use crate::gguf::dequantize::dequantize;
+use crate::gguf::{Gguf, Group, KERNEL_BLOCK_LEN, TensorInfo, TensorType};
+use crate::models::{
+    EncoderConfig, EncoderPlan, ModelConfig, ModelPlan, ROPE_FREQUENCIES, ROPE_LONG, ROPE_SHORT, Segment, WeightPlan,
+};
+use crate::runtime::backend::{Decoder, Embedder};
+use crate::runtime::cpu::{Cpu, CpuDecoder, CpuEncoder, CpuWeights};
+use crate::runtime::device::{Device, Dispatch, Gpu};
+use crate::runtime::gpu::{GpuDecoder, GpuEncoder, Piece, Weights, ask_for_repacking, copying};
+
+/// Most bytes of a window that stands in the host's memory.
+const HOST_WINDOW_BYTES: u64 = 4 << 20;
+
+/// Where a part of a tensor goes.
+#[derive(Debug, Clone, Copy)]
+enum Slot {
+    /// These blocks of 32 weights of the tensor into a matrix, from its block `to_block` on.
+    Matrix { index: usize, from_block: u64, blocks: u64, to_block: u64 },
+    /// Into a vector, from this byte on.
+    Vector { index: usize, to_byte: u64 },
+    /// To the host: RoPE's divisors.
+    Host,
+}
+
+/// Where every tensor goes; a tensor may be split, and used twice.
+fn slots(plan: &WeightPlan) -> HashMap<String, Vec<Slot>> {
+    let mut slots: HashMap<String, Vec<Slot>> = HashMap::new();
+    for (index, matrix) in plan.matrices.iter().enumerate() {
+        let row_blocks = u64::from(matrix.cols) / KERNEL_BLOCK_LEN;
+        let mut row = 0;
+        for Segment { tensor, first_row, rows } in &matrix.segments {
+            let (from_block, blocks) = (u64::from(*first_row) * row_blocks, u64::from(*rows) * row_blocks);
+            let slot = Slot::Matrix { index, from_block, blocks, to_block: row * row_blocks };
+            slots.entry(tensor.clone()).or_default().push(slot);
+            row += u64::from(*rows);
+        }
+    }
+    for (index, vector) in plan.vectors.iter().enumerate() {
+        let mut to_byte = 0;
+        for (tensor, len) in &vector.tensors {
+            slots.entry(tensor.clone()).or_default().push(Slot::Vector { index, to_byte });
+            to_byte += u64::from(*len) * 4;
+        }
+    }
+    for name in [ROPE_FREQUENCIES, ROPE_LONG, ROPE_SHORT] {
+        slots.insert(name.to_owned(), vec![Slot::Host]);
+    }
+    slots.extend(plan.ignored.iter().map(|name| (name.clone(), Vec::new())));
+    slots
+}
+
+/// A model's weights on a device.
+pub(super) enum Placed {
+    Gpu(Gpu, Arc<Weights>),
+    Cpu(Cpu, Arc<CpuWeights>),
+}
+
+impl Placed {
+    fn allocate(device: &Device, plan: &WeightPlan) -> Result<Self> {
+        match device {
+            Device::Gpu(gpu) => Ok(Self::Gpu(gpu.clone(), Arc::new(Weights::allocate(gpu, plan)?))),
+            Device::Cpu(cpu) => Ok(Self::Cpu(cpu.clone(), Arc::new(CpuWeights::allocate(cpu, plan)?))),
+        }
+    }
+
+    /// A decoder with these weights, with memory for `context` tokens. `host` has the tensors that are needed beside them.
+    pub(super) fn decoder(
+        &self,
+        (config, plan): (&ModelConfig, &ModelPlan),
+        context: u32,
+        host: &HashMap<String, Vec<f32>>,
+    ) -> Result<Box<dyn Decoder>> {
+        Ok(match self {
+            Self::Gpu(gpu, weights) => {
+                Box::new(GpuDecoder::new(gpu, (config, plan), context, Arc::clone(weights), host))
+            }
+            Self::Cpu(cpu, weights) => {
+                Box::new(CpuDecoder::new(cpu, (config, plan), context, Arc::clone(weights), host)?)
+            }
+        })
+    }
+
+    /// An encoder with these weights.
+    pub(super) fn embedder(&self, config: &EncoderConfig, plan: &EncoderPlan) -> Result<Box<dyn Embedder>> {
+        Ok(match self {
+            Self::Gpu(gpu, weights) => Box::new(GpuEncoder::new(gpu, config, plan, Arc::clone(weights))?),
+            Self::Cpu(cpu, weights) => Box::new(CpuEncoder::new(cpu, config, plan, Arc::clone(weights))),
+        })
+    }
+}
+
+/// A part of a file that is being read. It ends between two groups of blocks, so that each can be repacked by itself.
+struct Window {
+    /// Its first byte in the file.
+    start: u64,
+    len_bytes: u64,
+    /// Bytes that are there.
+    filled: u64,
+    memory: Memory,
+}
+
+enum Memory {
+    Host(Vec<u8>),
+    Shared(SharedMemory),
+}
+
+impl Window {
+    fn room(&self) -> u64 {
+        self.len_bytes - self.filled
+    }
+
+    fn end(&self) -> u64 {
+        self.start + self.len_bytes
+    }
+
+    /// Takes the next bytes.
+    fn write(&mut self, bytes: &[u8]) {
+        match &mut self.memory {
+            Memory::Host(memory) => memory.extend_from_slice(bytes),
+            Memory::Shared(memory) => memory.write(self.filled, bytes),
+        }
+        self.filled += bytes.len() as u64;
+    }
+
+    /// Takes the next bytes of `source`.
+    fn read<S: Source>(&mut self, source: &mut S, len_bytes: u64) -> std::result::Result<(), S::Error> {
+        match &mut self.memory {
+            #[cfg(target_family = "wasm")]
+            Memory::Shared(memory) => source.read_to(&memory.part(self.filled, len_bytes))?,
+            Memory::Host(memory) => {
+                let start = memory.len();
+                memory.resize(start + len_bytes as usize, 0);
+                source.read(&mut memory[start..])?;
+            }
+            #[cfg(not(target_family = "wasm"))]
+            Memory::Shared(memory) => {
+                let mut bytes = vec![0; len_bytes as usize];
+                source.read(&mut bytes)?;
+                memory.write(self.filled, &bytes);
+            }
+        }
+        self.filled += len_bytes;
+        Ok(())
+    }
+}
+
+/// Takes the bytes of a model's files, one after the other.
+pub(super) struct Upload {
+    placed: Placed,
+    /// Of a GPU.
+    staging: Option<Staging>,
+    slots: HashMap<String, Vec<Slot>>,
+    /// Tensors that stay on the host.
+    host: HashMap<String, Vec<f32>>,
+    /// The tensors of each file, in the order of their bytes.
+    files: Vec<Vec<TensorInfo>>,
+    file: usize,
+    /// Position in the file of the next byte to come.
+    position: u64,
+    /// Index of the first tensor that is not complete.
+    tensor: usize,
+    window: Option<Window>,
+}
+
+impl Upload {
+    /// Compiles what repacks the formats of a plan.
+    ///
+    /// # Errors
+    /// [`EngineError::UnsupportedFormat`]
+    pub(super) async fn prepare(gpu: &Gpu, plan: &WeightPlan) -> Result<()> {
+        // Vectors are floats.
+        let formats = plan.matrices.iter().map(|matrix| matrix.tensor_type).chain([TensorType::F32]);
+        formats.collect::<HashSet<_>>().into_iter().try_for_each(|format| ask_for_repacking(gpu, format))?;
+        gpu.compile().await;
+        Ok(())
+    }
+
+    /// Allocates the planned weights.
+    ///
+    /// # Errors
+    /// [`EngineError::TooLarge`] if a matrix exceeds the device's largest binding, or [`EngineError::OutOfMemory`].
+    pub(super) fn new(device: &Device, plan: &WeightPlan, files: &[Gguf]) -> Result<Self> {
+        Ok(Self {
+            placed: Placed::allocate(device, plan)?,
+            staging: device.gpu().map(Staging::new),
+            slots: slots(plan),
+            host: HashMap::new(),
+            files: files.iter().map(|file| file.tensors.clone()).collect(),
+            file: 0,
+            position: 0,
+            tensor: 0,
+            window: None,
+        })
+    }
+
+    /// Takes the next bytes of the file, its header among them.
+    ///
+    /// # Errors
+    /// Whatever the GPU reported.
+    pub(super) async fn push(&mut self, mut bytes: &[u8]) -> Result<()> {
+        while !bytes.is_empty() {
+            let Some(window) = self.window().await? else {
+                self.position += bytes.len() as u64;
+                break;
+            };
+            let (own, rest) = bytes.split_at(window.room().min(bytes.len() as u64) as usize);
+            window.write(own);
+            bytes = rest;
+            self.advance(own.len() as u64)?;
+        }
+        Ok(())
+    }
+
+    /// Reads the next bytes of the file, of which `left_bytes` are left, to where they go; says how many, none where no more are needed.
+    ///
+    /// # Errors
+    /// Those of the source, and whatever the GPU reported.
+    pub(super) async fn pull<S: Source>(
+        &mut self,
+        source: &mut S,
+        left_bytes: u64,
+    ) -> std::result::Result<u64, S::Error> {
+        let Some(window) = self.window().await? else { return Ok(0) };
+        let taken = window.room().min(left_bytes);
+        window.read(source, taken)?;
+        self.advance(taken)?;
+        Ok(taken)
+    }
+
+    /// Notes that the file has ended; the next bytes are those of the next file.
+    ///
+    /// # Errors
+    /// [`EngineError::Truncated`] if bytes are missing.
+    pub(super) fn end_file(&mut self) -> Result<()> {
+        let tensors = self.tensors();
+        if self.tensor < tensors.len() {
+            let needed_bytes = tensors.last().map_or(0, TensorInfo::end_bytes);
+            return Err(EngineError::Truncated { len_bytes: self.position, needed_bytes });
+        }
+        self.file += 1;
+        self.position = 0;
+        self.tensor = 0;
+        Ok(())
+    }
+
+    /// How many files there are.
+    pub(super) fn file_count(&self) -> usize {
+        self.files.len()
+    }
+
+    /// Whether every file has ended.
+    pub(super) fn has_ended(&self) -> bool {
+        self.file == self.files.len()
+    }
+
+    /// The weights, and the tensors that stay on the host.
+    ///
+    /// # Errors
+    /// [`EngineError::Truncated`] if a file never came.
+    pub(super) fn finish(self) -> Result<(Placed, HashMap<String, Vec<f32>>)> {
+        if !self.has_ended() {
+            return Err(EngineError::malformed("a part of the model is missing"));
+        }
+        Ok((self.placed, self.host))
+    }
+
+    /// The tensors of the file that comes.
+    fn tensors(&self) -> &[TensorInfo] {
+        self.files.get(self.file).map(Vec::as_slice).unwrap_or_default()
+    }
+
+    /// Whether a tensor comes through the host's memory.
+    fn needs_host(&self, tensor: &TensorInfo) -> bool {
+        let slots = self.slots.get(&tensor.name);
+        self.staging.is_none() || slots.is_some_and(|slots| slots.iter().any(|slot| matches!(slot, Slot::Host)))
+    }
+
+    /// The window of the next byte; `None` after the last tensor.
+    async fn window(&mut self) -> Result<Option<&mut Window>> {
+        if self.window.is_none()
+            && let Some(first) = self.tensors().get(self.tensor)
+        {
+            let is_host = self.needs_host(first);
+            let start = self.position;
+            let most = if is_host { HOST_WINDOW_BYTES } else { WINDOW_BYTES };
+            let len_bytes = self.window_end(start + most, is_host) - start;
+            let memory = match &mut self.staging {
+                Some(staging) if !is_host => Memory::Shared(staging.open().await?),
+                _ => Memory::Host(Vec::with_capacity(len_bytes as usize)),
+            };
+            self.window = Some(Window { start, len_bytes, filled: 0, memory });
+        }
+        Ok(self.window.as_mut())
+    }
+
+    /// Where a window ends at the latest that may not go beyond `limit`: between two groups of a tensor, or where memory of another kind is needed.
+    fn window_end(&self, limit: u64, is_host: bool) -> u64 {
+        let tensors = &self.tensors()[self.tensor..];
+        let mut end = tensors.last().map_or(limit, TensorInfo::end_bytes).min(limit);
+        for tensor in tensors.iter().take_while(|tensor| tensor.offset_bytes < limit) {
+            if self.needs_host(tensor) != is_host {
+                end = end.min(tensor.offset_bytes);
+                break;
+            }
+            if tensor.end_bytes() > limit {
+                let group = Group::of(tensor.tensor_type).file;
+                end = tensor.offset_bytes + (limit - tensor.offset_bytes) / group * group;
+            }
+        }
+        end
+    }
+
+    /// Notes that so many bytes came; what is complete goes to the device.
+    fn advance(&mut self, len_bytes: u64) -> Result<()> {
+        self.position += len_bytes;
+        if let Some(window) = self.window.take_if(|window| window.room() == 0) {
+            self.place(window)?;
+            let position = self.position;
+            self.tensor +=
+                self.tensors()[self.tensor..].iter().take_while(|tensor| tensor.end_bytes() <= position).count();
+        }
+        Ok(())
+    }
+
+    /// Sends a window's tensors to where they go. A weight that does not get there is an error: the model would compute wrongly without it.
+    fn place(&mut self, window: Window) -> Result<()> {
+        let mut dispatches = Vec::new();
+        let tensors = self.files.get(self.file).map(Vec::as_slice).unwrap_or_default();
+        for tensor in tensors[self.tensor..].iter().take_while(|tensor| tensor.offset_bytes < window.end()) {
+            let (start, end) = (tensor.offset_bytes.max(window.start), tensor.end_bytes().min(window.end()));
+            if start >= end {
+                continue;
+            }
+            let part = Part {
+                tensor,
+                first_byte: start - tensor.offset_bytes,
+                at: start - window.start,
+                len_bytes: end - start,
+            };
+            let slots = self.slots.get(&tensor.name).ok_or_else(|| misplaced(tensor))?;
+            for slot in slots {
+                match (slot, &window.memory, &mut self.placed, &self.staging) {
+                    (Slot::Host, Memory::Host(memory), ..) => {
+                        self.host.entry(tensor.name.clone()).or_default().extend(part.floats(memory)?);
+                    }
+                    (_, Memory::Shared(_), Placed::Gpu(gpu, weights), Some(staging)) => {
+                        dispatches.extend(part.repacking(slot, gpu, staging.file(), weights)?);
+                    }
+                    (_, Memory::Host(memory), Placed::Cpu(_, weights), _) => {
+                        let weights = Arc::get_mut(weights).ok_or_else(|| misplaced(tensor))?;
+                        part.write(slot, memory, weights);
+                    }
+                    _ => return Err(misplaced(tensor)),
+                }
+            }
+        }
+        if let (Memory::Shared(memory), Some(staging)) = (window.memory, &mut self.staging) {
+            staging.submit(memory, window.filled, &dispatches);
+        }
+        Ok(())
+    }
+}
+
+/// That a tensor has no place in the plan, or none that its bytes can be brought to from where they are.
+fn misplaced(tensor: &TensorInfo) -> EngineError {
+    EngineError::malformed(format!("the tensor “{}” has no place in the model", tensor.name))
+}
+
+/// The part of a tensor that a window holds.
+struct Part<'a> {
+    tensor: &'a TensorInfo,
+    /// Its first byte in the tensor, which begins a group.
+    first_byte: u64,
+    /// Its first byte in the window.
+    at: u64,
+    len_bytes: u64,
+}
+
+impl Part<'_> {
+    fn bytes<'m>(&self, memory: &'m [u8]) -> &'m [u8] {
+        &memory[self.at as usize..(self.at + self.len_bytes) as usize]
+    }
+
+    /// The same as floats.
+    fn floats(&self, memory: &[u8]) -> Result<Vec<f32>> {
+        let TensorInfo { name, tensor_type, .. } = self.tensor;
+        let unsupported = || EngineError::UnsupportedFormat { tensor: name.clone(), format: *tensor_type };
+        dequantize(*tensor_type, self.bytes(memory)).ok_or_else(unsupported)
+    }
+
+    /// What of it belongs to `blocks` blocks from block `from_block` of the tensor on, and how many of these blocks come before.
+    fn blocks(&self, from_block: u64, blocks: u64) -> Option<(Piece, u64)> {
+        let group = Group::of(self.tensor.tensor_type);
+        let start = self.first_byte / group.file * group.blocks;
+        // The last part of a tensor may end inside of a group.
+        let end = start + self.len_bytes * group.blocks / group.file;
+        let (first, last) = (from_block.max(start), (from_block + blocks).min(end));
+        let bytes = |blocks: u64| blocks * group.file / group.blocks;
+        let piece = Piece { start: self.at + bytes(first - start), len_bytes: bytes(last.checked_sub(first)?) };
+        (piece.len_bytes > 0).then_some((piece, first - from_block))
+    }
+
+    /// What brings it from `file` to where it goes on a GPU; `None` where nothing of it goes there.
+    fn repacking(&self, slot: &Slot, gpu: &Gpu, file: &wgpu::Buffer, weights: &Weights) -> Result<Option<Dispatch>> {
+        match *slot {
+            Slot::Matrix { index, from_block, blocks, to_block } => {
+                let Some((piece, before)) = self.blocks(from_block, blocks) else { return Ok(None) };
+                weights.matrices[index].repacking(gpu, file, piece, to_block + before).map(Some)
+            }
+            Slot::Vector { index, to_byte } => {
+                let piece = Piece { start: self.at, len_bytes: self.len_bytes };
+                copying(gpu, file, piece, &weights.vectors[index], to_byte + self.first_byte).map(Some)
+            }
+            Slot::Host => Err(misplaced(self.tensor)),
+        }
+    }
+
+    /// Writes it to where it goes on the CPU.
+    fn write(&self, slot: &Slot, memory: &[u8], weights: &mut CpuWeights) {
+        match *slot {
+            Slot::Matrix { index, from_block, blocks, to_block } => {
+                if let Some((piece, before)) = self.blocks(from_block, blocks) {
+                    let own = &memory[piece.start as usize..(piece.start + piece.len_bytes) as usize];
+                    weights.write_matrix(index, to_block + before, own);
+                }
+            }
+            Slot::Vector { index, to_byte } => {
+                weights.write_vector(index, to_byte + self.first_byte, self.bytes(memory));
+            }
+            Slot::Host => {}
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::gguf::{Parsed, Writer};
+    use crate::runtime::Cpu;
+
+    #[test]
+    fn a_weight_without_a_place_is_refused() {
+        let mut writer = Writer::default();
+        writer.tensor("stray", TensorType::F32, &[32]);
+        let mut bytes = writer.header();
+        let gguf = match Gguf::parse(&bytes, None) {
+            Ok(Parsed::Complete(gguf)) => *gguf,
+            other => panic!("{other:?}"),
+        };
+        bytes.extend([0; 128]);
+        // A plan that does not know the tensor.
+        let pushed = Upload::new(&Cpu::blocking().into(), &WeightPlan::default(), &[gguf])
+            .and_then(|mut upload| pollster::block_on(upload.push(&bytes)));
+        assert!(matches!(&pushed, Err(EngineError::Malformed(text)) if text.contains("stray")), "{pushed:?}");
+    }
+}

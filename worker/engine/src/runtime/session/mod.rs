@@ -1,0 +1,13 @@
+//! A model in use: prefill, answers token by token, draft tokens, embeddings.
+
+mod encoder;
+mod generation;
+mod model;
+mod prompt_lookup;
+mod stepwise;
+
+pub use encoder::{Embedding, Encoder};
+pub use generation::{Generation, GenerationEnd};
+pub use model::Model;
+pub use prompt_lookup::DraftStats;
+pub use stepwise::Stepwise;

@@ -1,0 +1,333 @@
+//! A loaded model: prefill, answers, and what is kept of sequences.
+
+use std::sync::Arc;
+
+use super::generation::{Generation, GenerationEnd};
+use super::prompt_lookup::PromptLookup;
+use super::stepwise::Stepwise;
+use crate::chat::Chat;
+use crate::error::{EngineError, Result};
+use crate::models::ModelConfig;
+use crate::runtime::backend::{AnswerStart, Decoder, Profiled};
+use crate::runtime::device::Device;
+use crate::runtime::measuring::{Change, Profile, SelfTest, Verdict};
+use crate::runtime::memory::{Part, Sequences, Snapshot};
+use crate::sampling::{SamplingParams, SamplingPlan, history};
+
+/// A model in memory, ready to answer.
+///
+/// It computes one sequence and saves the KV caches of others while there is room: a new prompt that begins like one of them is
+/// prefilled only where it differs.
+pub struct Model {
+    pub(in crate::runtime) config: ModelConfig,
+    pub(in crate::runtime) chat: Arc<Chat>,
+    pub(in crate::runtime) context: u32,
+    /// The context length that was asked for.
+    pub(in crate::runtime) wished_context: u32,
+    pub(in crate::runtime) weight_bytes: u64,
+    pub(in crate::runtime) sequences: Sequences,
+    pub(in crate::runtime) device: Device,
+    pub(in crate::runtime) decoder: Box<dyn Decoder>,
+}
+
+/// All tokens but the last, which always goes through the decode loop: that gives its logits.
+fn before_last(prompt: &[u32]) -> &[u32] {
+    prompt.split_last().map_or(&[], |(_, before)| before)
+}
+
+impl Model {
+    /// Hyperparameters.
+    pub fn config(&self) -> &ModelConfig {
+        &self.config
+    }
+
+    /// Tokenizer and chat template.
+    pub fn chat(&self) -> &Chat {
+        &self.chat
+    }
+
+    /// The same, to use while a [`Generation`] borrows the model.
+    pub fn chat_handle(&self) -> Arc<Chat> {
+        Arc::clone(&self.chat)
+    }
+
+    /// The device.
+    pub fn device(&self) -> &Device {
+        &self.device
+    }
+
+    /// Bytes of weights.
+    pub fn weight_bytes(&self) -> u64 {
+        self.weight_bytes
+    }
+
+    /// Tokens that prompt and answer may have together.
+    pub fn context_tokens(&self) -> u32 {
+        self.context
+    }
+
+    /// What [`Model::context_tokens`] would be with enough memory.
+    pub fn wished_context_tokens(&self) -> u32 {
+        self.wished_context
+    }
+
+    /// Dispatches of one decoded token, sampling included; none on the CPU.
+    ///
+    /// # Errors
+    /// As [`Model::generate`]: what was not needed yet is prepared for it.
+    pub fn dispatches_per_token(&self) -> Result<usize> {
+        self.decoder.dispatches_per_token()
+    }
+
+    /// Tokens of the sequence in the model's memory.
+    pub fn cached_tokens(&self) -> &[u32] {
+        self.sequences.tokens()
+    }
+
+    /// How many of `prompt`'s first tokens need no prefill, because this sequence or another one that is kept begins with them.
+    pub fn cached_prefix_len(&self, prompt: &[u32]) -> usize {
+        self.sequences.reusable_len(&*self.decoder, before_last(prompt))
+    }
+
+    /// Puts all of `prompt` but its last token into the cache.
+    ///
+    /// `on_progress` hears of (tokens done, tokens to do) before and after each batch and returns whether to go on.
+    ///
+    /// # Errors
+    /// [`EngineError::ContextOverflow`] if nothing fits after the prompt, [`EngineError::Interrupted`] if
+    /// `on_progress` said so, or whatever the GPU reported. The cache stays consistent.
+    pub async fn prefill(&mut self, prompt: &[u32], mut on_progress: impl FnMut(usize, usize) -> bool) -> Result<()> {
+        if prompt.is_empty() {
+            return Err(EngineError::Tokenizer("the prompt has no tokens".to_owned()));
+        }
+        self.check_tokens(prompt)?;
+        if prompt.len() >= self.context as usize {
+            return Err(EngineError::ContextOverflow {
+                prompt_tokens: prompt.len(),
+                context_tokens: self.context as usize,
+            });
+        }
+        let before_last = before_last(prompt);
+        self.sequences.switch_to(&mut *self.decoder, before_last, self.context as usize).await;
+        let mut rest = &before_last[self.sequences.len()..];
+        let to_do = rest.len();
+        loop {
+            if !on_progress(to_do - rest.len(), to_do) {
+                return Err(EngineError::Interrupted);
+            }
+            if rest.is_empty() {
+                // Another prompt may begin like this one, and the answer is not part of it.
+                self.sequences.checkpoint(&mut *self.decoder).await;
+                return Ok(());
+            }
+            let (batch, after) = rest.split_at(self.decoder.batch_len().min(rest.len()));
+            self.decoder.run_batch(self.sequences.len(), batch).await?;
+            self.sequences.extend(batch);
+            rest = after;
+        }
+    }
+
+    /// Logits after each of `tokens`, fed after what the cache holds: `[tokens][vocab]`. For tests and scoring.
+    ///
+    /// # Errors
+    /// [`EngineError::ContextOverflow`], or whatever the GPU reported.
+    pub async fn logits(&mut self, tokens: &[u32]) -> Result<Vec<Vec<f32>>> {
+        self.check_tokens(tokens)?;
+        self.check_room(tokens.len())?;
+        let vocab = self.config.vocab as usize;
+        let mut rows = Vec::with_capacity(tokens.len());
+        for batch in tokens.chunks(self.decoder.max_logit_rows()) {
+            let logits = self.decoder.batch_logits(self.sequences.len(), batch).await?;
+            self.sequences.extend(batch);
+            rows.extend(logits.chunks_exact(vocab).map(<[f32]>::to_vec));
+        }
+        Ok(rows)
+    }
+
+    /// Logits after `token`, computed by the decode loop's kernels: `[vocab]`. For tests.
+    ///
+    /// # Errors
+    /// As [`Model::logits`].
+    pub async fn decode_logits(&mut self, token: u32) -> Result<Vec<f32>> {
+        self.check_tokens(&[token])?;
+        self.check_room(1)?;
+        let logits = self.decoder.decode_logits(self.sequences.len(), token).await?;
+        self.sequences.push(token);
+        Ok(logits)
+    }
+
+    /// Compiles the kernels of a first answer and runs them once, so that it does not wait for that.
+    ///
+    /// # Errors
+    /// Whatever the GPU reported.
+    pub async fn warm_up(&mut self) -> Result<()> {
+        self.decoder.prepare().await?;
+        let prompt = [0, 0];
+        self.prefill(&prompt, |_, _| true).await?;
+        self.generate(&prompt, &SamplingParams::GREEDY, 1)?.next().await?;
+        self.reset();
+        Ok(())
+    }
+
+    /// Forgets all sequences.
+    pub fn reset(&mut self) {
+        self.sequences.clear(&mut *self.decoder);
+    }
+
+    /// Starts to answer `prompt`, which [`Model::prefill`] must have seen, with at most `max_tokens` tokens.
+    ///
+    /// # Errors
+    /// [`EngineError::InvalidSampling`], or a bias for a token that is none.
+    pub fn generate<'p>(
+        &mut self,
+        prompt: &[u32],
+        plan: impl Into<SamplingPlan<'p>>,
+        max_tokens: usize,
+    ) -> Result<Generation<'_>> {
+        let plan = plan.into();
+        let room = self.context as usize - self.sequences.len();
+        let limit = max_tokens.min(room);
+        let end = if room < max_tokens { GenerationEnd::ContextFull } else { GenerationEnd::MaxTokens };
+        let last = self.begin_answer(prompt, &plan, limit)?;
+        let lookup = plan.draft_from.map(|expected| {
+            // No answer is longer than the context.
+            let expected = &expected[..expected.len().min(self.context as usize)];
+            PromptLookup::new(expected, prompt, plan.generated)
+        });
+        Ok(Generation::new(self, last, limit, end, lookup))
+    }
+
+    /// The same, one token at a time, for answers that the host has a say in.
+    ///
+    /// # Errors
+    /// As [`Model::generate`].
+    pub fn generate_stepwise<'p>(&mut self, prompt: &[u32], plan: impl Into<SamplingPlan<'p>>) -> Result<Stepwise<'_>> {
+        let last = self.begin_answer(prompt, &plan.into(), usize::MAX)?;
+        Ok(Stepwise::new(self, last))
+    }
+
+    /// Begins an answer to `prompt` of at most `limit` tokens, and returns the prompt's last token.
+    fn begin_answer(&mut self, prompt: &[u32], plan: &SamplingPlan<'_>, limit: usize) -> Result<u32> {
+        plan.params.validate()?;
+        self.check_tokens(&plan.bias.iter().map(|(id, _)| *id).collect::<Vec<_>>())?;
+        debug_assert_eq!(self.sequences.len() + 1, prompt.len(), "prefill comes first");
+        let history = history(self.config.vocab as usize, prompt, plan.generated);
+        let last = prompt.last().copied().unwrap_or_default();
+        self.decoder.begin_answer(&AnswerStart { position: self.sequences.len(), last, limit, plan, history });
+        Ok(last)
+    }
+
+    /// The sequence in memory as bytes: its tokens, keys and values, and the state of recurrent layers. Of a model with recurrent layers it
+    /// may be shorter than [`Model::cached_tokens`]: it ends where the state was kept last.
+    ///
+    /// # Errors
+    /// Whatever the device reported.
+    pub async fn snapshot(&mut self) -> Result<Vec<u8>> {
+        let len = self.sequences.len();
+        self.sequences.rewind(&mut *self.decoder, len);
+        let len = self.sequences.len();
+        let mut bytes = self.snapshot_format().header(self.sequences.tokens());
+        bytes.extend(self.decoder.read(Part::Rows(len)).await?);
+        bytes.extend(self.decoder.read(Part::State(len)).await?);
+        Ok(bytes)
+    }
+
+    /// Fills the memory from a snapshot of the same model, with room for it.
+    ///
+    /// # Errors
+    /// [`EngineError::BadSnapshot`] if it is damaged, of another model, or longer than the context.
+    pub fn restore(&mut self, bytes: &[u8]) -> Result<()> {
+        let contents = self.snapshot_format().read(bytes)?;
+        self.sequences.rewind(&mut *self.decoder, 0);
+        let len = contents.tokens.len();
+        self.decoder.write(Part::Rows(len), contents.rows);
+        self.decoder.write(Part::State(len), contents.state);
+        self.sequences.extend(&contents.tokens);
+        Ok(())
+    }
+
+    fn snapshot_format(&self) -> Snapshot {
+        Snapshot { layout: self.decoder.layout(), context: self.context as usize, vocab: self.config.vocab }
+    }
+
+    /// Tries changes of layout on this model and adapter, and keeps those that make it faster. Takes a second or so; the result may be kept
+    /// and given to [`Model::apply`] another time. On the CPU there is nothing to try. Forgets all sequences.
+    ///
+    /// # Errors
+    /// Whatever the GPU reported.
+    pub async fn autotune(&mut self) -> Result<Vec<Change>> {
+        self.reset();
+        let changes = self.decoder.autotune(self.context as usize).await;
+        // What was measured has left its traces.
+        self.reset();
+        changes
+    }
+
+    /// Lays kernels out with these changes.
+    pub fn apply(&mut self, changes: &[Change]) {
+        self.decoder.apply(changes);
+    }
+
+    /// Compares the model's kernels with their references. If one is wrong, all are laid out plainly and compared again; what is in use
+    /// afterwards is right unless the verdict is [`Verdict::Wrong`]. On the CPU there is nothing to compare. Forgets all sequences.
+    ///
+    /// # Errors
+    /// [`EngineError::OutOfMemory`] if there is no room for the test, or whatever the GPU reported.
+    pub async fn self_test(&mut self) -> Result<SelfTest> {
+        self.reset();
+        let wrong = self.decoder.wrong_kernels().await?;
+        if wrong.is_empty() {
+            return Ok(SelfTest { verdict: Verdict::Sound, wrong });
+        }
+        self.make_plain();
+        self.decoder.prepare().await?;
+        let is_plain_right = self.decoder.wrong_kernels().await?.is_empty();
+        Ok(SelfTest { verdict: if is_plain_right { Verdict::Plain } else { Verdict::Wrong }, wrong })
+    }
+
+    /// Lays kernels out plainly, see [`Tuning::plain`](crate::runtime::Tuning::plain).
+    pub fn make_plain(&mut self) {
+        self.decoder.make_plain();
+    }
+
+    /// Tells the kernels that [`Model::self_test`] compares from those of other formats, shapes and layouts.
+    ///
+    /// # Errors
+    /// As [`Model::generate`]: what was not needed yet is prepared for it.
+    pub fn kernels_id(&self) -> Result<u64> {
+        self.decoder.kernels_id()
+    }
+
+    /// Times the kernels of one token after the sequence in memory, as medians of `runs` runs.
+    ///
+    /// # Errors
+    /// [`EngineError::NoGpu`] if the adapter has no timestamps, or whatever the GPU reported.
+    pub async fn profile(&mut self, runs: usize) -> Result<Profile> {
+        self.decoder.profile(Profiled::Decode, self.sequences.len(), runs).await
+    }
+
+    /// Times the kernels of a batch of a prompt's tokens after the sequence in memory, as medians of `runs` runs; what they compute is not
+    /// kept. There must be room for them, and no more than one batch has.
+    ///
+    /// # Errors
+    /// [`EngineError::NoGpu`] if the adapter has no timestamps, or whatever the GPU reported.
+    pub async fn profile_prefill(&mut self, tokens: u32, runs: usize) -> Result<Profile> {
+        self.decoder.profile(Profiled::Prefill(tokens), self.sequences.len(), runs).await
+    }
+
+    /// Whether so many more tokens fit.
+    fn check_room(&self, tokens: usize) -> Result<()> {
+        let (prompt_tokens, context_tokens) = (self.sequences.len() + tokens, self.context as usize);
+        if prompt_tokens > context_tokens {
+            return Err(EngineError::ContextOverflow { prompt_tokens, context_tokens });
+        }
+        Ok(())
+    }
+
+    fn check_tokens(&self, tokens: &[u32]) -> Result<()> {
+        match tokens.iter().find(|token| **token >= self.config.vocab) {
+            Some(token) => Err(EngineError::Tokenizer(format!("the token {token} is not in the vocabulary"))),
+            None => Ok(()),
+        }
+    }
+}

@@ -1,0 +1,155 @@
+//! Draft tokens by prompt lookup (Saxena 2023, "Prompt Lookup Decoding"): after the last few tokens, what followed the same tokens
+//! before. A model verifies a draft in one pass, which costs little more than one token where reading the weights takes most of the
+//! time, so quotations, edited code and lists come several tokens at a time.
+
+use std::collections::HashMap;
+
+use crate::sampling::IN_PROMPT;
+
+/// Tokens that must be the same for what followed them to be a draft.
+const NGRAM: usize = 3;
+/// Tokens after a draft that was not worth its time until the next one, at first and at most.
+const PAUSES: [usize; 2] = [16, 256];
+
+/// How many draft tokens of an answer were right.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct DraftStats {
+    /// Draft tokens that the model chose, too.
+    pub accepted: usize,
+    /// Draft tokens that it did not choose.
+    pub rejected: usize,
+}
+
+impl std::ops::Add for DraftStats {
+    type Output = Self;
+
+    fn add(self, other: Self) -> Self {
+        Self { accepted: self.accepted + other.accepted, rejected: self.rejected + other.rejected }
+    }
+}
+
+/// The tokens so far, and where each n-gram of them was last.
+pub(super) struct PromptLookup {
+    tokens: Vec<u32>,
+    /// Where the prompt begins in `tokens`, after the text that only drafts come from, and where its answer does.
+    prompt_start: usize,
+    answer_start: usize,
+    /// The place after the last occurrence of each n-gram.
+    places: HashMap<[u32; NGRAM], usize>,
+    /// The place after the last occurrence but this one of the last n-gram.
+    place: Option<usize>,
+    /// No drafts before there are so many tokens.
+    resume_at: usize,
+    pause: usize,
+    stats: DraftStats,
+}
+
+impl PromptLookup {
+    /// Drafts from `prediction` and from `prompt`, whose last `generated` tokens belong to the answer.
+    pub(super) fn new(prediction: &[u32], prompt: &[u32], generated: usize) -> Self {
+        let prompt_start = prediction.len();
+        let mut lookup = Self {
+            tokens: Vec::with_capacity(2 * (prompt_start + prompt.len())),
+            prompt_start,
+            answer_start: prompt_start + prompt.len() - generated.min(prompt.len()),
+            places: HashMap::new(),
+            place: None,
+            resume_at: 0,
+            pause: 0,
+            stats: DraftStats::default(),
+        };
+        lookup.extend(prediction);
+        lookup.extend(prompt);
+        lookup
+    }
+
+    /// Learns of a token that the model chose.
+    fn push(&mut self, token: u32) {
+        self.tokens.push(token);
+        self.place = self.tokens.last_chunk().and_then(|ngram| self.places.insert(*ngram, self.tokens.len()));
+    }
+
+    /// The same for several.
+    pub(super) fn extend(&mut self, tokens: &[u32]) {
+        for token in tokens {
+            self.push(*token);
+        }
+    }
+
+    /// The token that came last.
+    pub(super) fn last(&self) -> u32 {
+        self.tokens.last().copied().unwrap_or_default()
+    }
+
+    /// What may come next: at most so many tokens, and none where there is nothing to draft from.
+    pub(super) fn draft(&self, most: usize) -> &[u32] {
+        let Some(place) = self.place.filter(|_| self.tokens.len() >= self.resume_at) else { return &[] };
+        let followed = &self.tokens[place..];
+        &followed[..followed.len().min(most)]
+    }
+
+    /// Learns how many tokens of a draft were right, and whether that was worth the time it took.
+    pub(super) fn verified(&mut self, accepted: usize, rejected: usize, was_worth_it: bool) {
+        self.stats.accepted += accepted;
+        self.stats.rejected += rejected;
+        self.pause = if was_worth_it { 0 } else { (2 * self.pause).clamp(PAUSES[0], PAUSES[1]) };
+        self.resume_at = self.tokens.len() + self.pause;
+    }
+
+    /// How many draft tokens were right.
+    pub(super) fn stats(&self) -> DraftStats {
+        self.stats
+    }
+
+    /// What was seen of a token, see [`IN_PROMPT`].
+    pub(super) fn seen(&self, id: u32) -> u32 {
+        let (prompt, answer) = (&self.tokens[self.prompt_start..self.answer_start], &self.tokens[self.answer_start..]);
+        let count = answer.iter().filter(|token| **token == id).count() as u32;
+        if prompt.contains(&id) { IN_PROMPT | count } else { count }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_followed_the_same_tokens_last_is_the_draft() {
+        let mut lookup = PromptLookup::new(&[], &[1, 2, 3, 4, 5, 9, 1, 2, 3, 6, 7, 8], 0);
+        assert_eq!(lookup.draft(4), &[] as &[u32], "6, 7, 8 was not there before");
+        for token in [1, 2, 3] {
+            lookup.push(token);
+        }
+        assert_eq!(lookup.draft(2), [6, 7]);
+        assert_eq!(lookup.draft(100), [6, 7, 8, 1, 2, 3]);
+        assert_eq!(lookup.last(), 3);
+        // A text that is expected.
+        assert_eq!(PromptLookup::new(&[4, 5, 6, 7], &[4, 5, 6], 1).draft(3), [7, 4, 5]);
+        assert_eq!(PromptLookup::new(&[], &[], 0).draft(3), &[] as &[u32]);
+    }
+
+    #[test]
+    fn drafts_that_are_not_worth_it_become_rarer() {
+        let mut lookup = PromptLookup::new(&[], &[1; 10], 0);
+        let mut waited = Vec::new();
+        for _ in 0..6 {
+            lookup.verified(0, 5, false);
+            let mut count = 0;
+            while lookup.draft(5).is_empty() {
+                lookup.push(1);
+                count += 1;
+            }
+            waited.push(count);
+        }
+        assert_eq!(waited, [16, 32, 64, 128, 256, 256]);
+        lookup.verified(5, 0, true);
+        assert!(!lookup.draft(1).is_empty());
+        assert_eq!(lookup.stats(), DraftStats { accepted: 5, rejected: 30 });
+    }
+
+    #[test]
+    fn what_was_seen_of_a_token_is_what_penalties_count() {
+        let lookup = PromptLookup::new(&[7, 7], &[1, 2, 2, 3, 2], 2);
+        assert_eq!([1, 2, 3, 7].map(|id| lookup.seen(id)), [IN_PROMPT, IN_PROMPT | 1, 1, 0]);
+    }
+}

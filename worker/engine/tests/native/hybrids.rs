@@ -1,0 +1,253 @@
+//! Hybrid models, whose layers keep a state beside keys and values, or in their place: prompts in pieces, sequences that go back or
+//! come again, and that the comparison with llama.cpp notices every tensor and hyperparameter.
+#![allow(clippy::unwrap_used, reason = "tests may panic")]
+
+use parlance_engine::Result;
+use parlance_engine::kernels::linear::Tiles;
+use parlance_engine::runtime::{Cpu, Device, Loader, LoaderOptions, Model};
+use parlance_engine::sampling::{SamplingParams, SamplingPlan};
+use pollster::block_on;
+
+use crate::architectures::{Case, FIXTURE, divergence, file, hardware, load};
+use crate::common::{Described, On, describe};
+
+/// The bound of the comparison with llama.cpp.
+const BOUND: f64 = 1e-3;
+/// Tokens of an answer.
+const ANSWER: usize = 16;
+
+fn hybrids() -> impl Iterator<Item = &'static Case> {
+    FIXTURE.models.iter().filter(|case| case.long)
+}
+
+/// A hybrid on a device.
+struct Subject {
+    case: &'static Case,
+    name: String,
+    device: Device,
+}
+
+impl Subject {
+    async fn fresh(&self) -> Model {
+        load(self.device.clone(), &file(&self.case.model.name)).await
+    }
+}
+
+/// Each hybrid in every way of computing it.
+async fn subjects() -> Vec<Subject> {
+    let devices: [(&str, Device); 4] = [
+        ("WebGPU's defaults", On::BASELINE.open().await),
+        ("a graphics card", hardware(Tiles::Shared).await.into()),
+        ("the CPU", On::Cpu.open().await),
+        ("threads", On::Threads.open().await),
+    ];
+    let subjects = devices.iter().flat_map(|(device_name, device)| {
+        hybrids().map(move |case| Subject {
+            case,
+            name: format!("{} on {device_name}", case.model.name),
+            device: device.clone(),
+        })
+    });
+    subjects.collect()
+}
+
+/// Prefills a prompt and gives a greedy answer to it.
+async fn answer(model: &mut Model, prompt: &[u32]) -> Vec<u32> {
+    model.prefill(prompt, |_, _| true).await.unwrap();
+    let mut generation = model.generate(prompt, &SamplingParams::GREEDY, ANSWER).unwrap();
+    let mut tokens = Vec::new();
+    while let Some(token) = generation.next().await.unwrap() {
+        tokens.push(token);
+    }
+    tokens
+}
+
+/// The logits after a prompt.
+async fn logits_after(model: &mut Model, prompt: &[u32]) -> Vec<f32> {
+    model.prefill(prompt, |_, _| true).await.unwrap();
+    model.decode_logits(*prompt.last().unwrap()).await.unwrap()
+}
+
+#[test]
+fn prompts_in_pieces_give_the_same_logits() {
+    block_on(async {
+        for subject in subjects().await {
+            let run = subject.case.run();
+            for split in [1, 63, 65] {
+                let mut model = subject.fresh().await;
+                let mut logits = model.logits(&run.ids[..split]).await.unwrap();
+                logits.extend(model.logits(&run.ids[split..run.prefill]).await.unwrap());
+                for id in &run.ids[run.prefill..] {
+                    logits.push(model.decode_logits(*id).await.unwrap());
+                }
+                let largest = subject.case.divergences(&logits).into_iter().fold(0.0, f64::max);
+                assert!(largest <= BOUND, "{} split at {split}: {largest:.1e}", subject.name);
+            }
+        }
+    });
+}
+
+#[test]
+fn a_prompt_that_is_changed_in_the_middle_is_computed_as_by_a_fresh_model() {
+    block_on(async {
+        for subject in subjects().await {
+            let (run, mut model) = (subject.case.run(), subject.fresh().await);
+            let first = &run.ids[..120];
+            answer(&mut model, first).await;
+            // Longer by another question: what the first prompt left behind is used again.
+            let longer = [first, &run.ids[130..160]].concat();
+            assert!(model.cached_prefix_len(&longer) >= first.len() - 1, "{}", subject.name);
+            // And one that is changed before its end.
+            let changed = [&first[..70], &run.ids[150..180]].concat();
+            for prompt in [longer, changed] {
+                let (own, expected) =
+                    (logits_after(&mut model, &prompt).await, logits_after(&mut subject.fresh().await, &prompt).await);
+                let divergence = divergence(&own, &expected).abs();
+                assert!(divergence <= BOUND, "{}: {divergence:.1e}", subject.name);
+                let tokens = answer(&mut model, &prompt).await;
+                assert_eq!(tokens, answer(&mut subject.fresh().await, &prompt).await, "{}", subject.name);
+            }
+        }
+    });
+}
+
+#[test]
+fn conversations_in_turn_are_saved_and_taken_up_again() {
+    block_on(async {
+        for subject in subjects().await {
+            let (run, mut model) = (subject.case.run(), subject.fresh().await);
+            let (first, second) = (&run.ids[..100], &run.ids[100..180]);
+            let first_answer = answer(&mut model, first).await;
+            let second_answer = answer(&mut model, second).await;
+            assert_eq!(second_answer, answer(&mut subject.fresh().await, second).await, "{}", subject.name);
+            // Each goes on where it was left, with its prompt's state at least.
+            for (prompt, answered) in [(first, &first_answer), (second, &second_answer)] {
+                let next = [prompt, answered, &run.ids[180..190]].concat();
+                assert!(model.cached_prefix_len(&next) >= prompt.len() - 1, "{}", subject.name);
+                let tokens = answer(&mut model, &next).await;
+                assert_eq!(tokens, answer(&mut subject.fresh().await, &next).await, "{}", subject.name);
+            }
+        }
+    });
+}
+
+#[test]
+fn snapshots_go_on_as_if_nothing_had_happened() {
+    block_on(async {
+        for subject in subjects().await {
+            let (run, mut model) = (subject.case.run(), subject.fresh().await);
+            let prompt = &run.ids[..100];
+            let expected = answer(&mut model, prompt).await;
+            let snapshot = model.snapshot().await.unwrap();
+            let mut restored = subject.fresh().await;
+            restored.restore(&snapshot).unwrap();
+            assert!(restored.cached_tokens().len() >= prompt.len() - 1, "{}", subject.name);
+            assert!(prompt.starts_with(&restored.cached_tokens()[..prompt.len() - 1]), "{}", subject.name);
+            assert_eq!(answer(&mut restored, prompt).await, expected, "{}", subject.name);
+            // One of another model is refused.
+            let other = hybrids().find(|case| case.model.name != subject.case.model.name).unwrap();
+            let mut other = load(subject.device.clone(), &file(&other.model.name)).await;
+            assert!(other.restore(&snapshot).is_err());
+            for cut in [0, 7, 19, snapshot.len() / 2, snapshot.len() - 1] {
+                assert!(restored.restore(&snapshot[..cut]).is_err(), "{cut} bytes");
+            }
+        }
+    });
+}
+
+#[test]
+fn drafts_change_no_token() {
+    block_on(async {
+        for subject in subjects().await {
+            let (run, mut model) = (subject.case.run(), subject.fresh().await);
+            let prompt = &run.ids[..100];
+            let expected = answer(&mut model, prompt).await;
+            // Right at first, then wrong: some of it is accepted.
+            let mut draft = [&prompt[97..], &expected].concat();
+            draft[3 + ANSWER / 2] ^= 1;
+            let params = SamplingParams::GREEDY;
+            let plan = SamplingPlan { params, bias: &[], generated: 0, draft_from: Some(&draft) };
+            let mut model = subject.fresh().await;
+            model.prefill(prompt, |_, _| true).await.unwrap();
+            let mut generation = model.generate(prompt, plan, ANSWER).unwrap();
+            let mut tokens = Vec::new();
+            while let Some(token) = generation.next().await.unwrap() {
+                tokens.push(token);
+            }
+            let stats = generation.drafts();
+            assert!(stats.accepted > 0, "{}: {stats:?}", subject.name);
+            assert_eq!(tokens, expected, "{}", subject.name);
+            // And what follows is computed from the right state.
+            let next = [prompt, &tokens, &run.ids[190..200]].concat();
+            assert_eq!(answer(&mut model, &next).await, answer(&mut subject.fresh().await, &next).await);
+        }
+    });
+}
+
+/// Loads a file, which may be refused.
+async fn try_load(bytes: &[u8]) -> Result<Model> {
+    let options = LoaderOptions { context_tokens: Some(256), ..LoaderOptions::default() };
+    let mut loader = Loader::new(Cpu::blocking(), options);
+    loader.push(bytes).await?;
+    loader.finish().await
+}
+
+/// The largest divergence of a changed model from llama.cpp's logits of the right one; infinite if it is refused.
+async fn divergence_of(case: &Case, changed: &Described) -> f64 {
+    let Ok(mut model) = try_load(&describe(changed, &FIXTURE.tokenizer)).await else { return f64::INFINITY };
+    let run = case.run();
+    let mut logits = model.logits(&run.ids[..run.prefill]).await.unwrap();
+    for id in &run.ids[run.prefill..] {
+        logits.push(model.decode_logits(*id).await.unwrap());
+    }
+    // Not a number is no agreement.
+    case.divergences(&logits).into_iter().map(|own| if own.is_nan() { f64::INFINITY } else { own }).fold(0.0, f64::max)
+}
+
+#[test]
+fn every_tensor_matters_to_the_comparison() {
+    for case in hybrids() {
+        let mut unnoticed = Vec::new();
+        for name in case.model.tensor_names() {
+            // Queries and keys are normalised, so that their scale makes no difference.
+            let change: fn(&mut [f32], usize) = if name.contains("attn_q.") || name.contains("attn_k.") {
+                |weights, cols| weights.rotate_left(cols)
+            } else {
+                |weights, _| weights.iter_mut().for_each(|weight| *weight *= 1.5)
+            };
+            let largest = block_on(divergence_of(case, &case.model.with_changed_tensor(name, change)));
+            if largest < 10.0 * BOUND {
+                unnoticed.push((name, largest));
+            }
+        }
+        assert!(unnoticed.is_empty(), "{}: {unnoticed:?}", case.model.name);
+    }
+}
+
+#[test]
+fn every_hyperparameter_matters_to_the_comparison() {
+    // Text has the same position in each section, and they cover all pairs: so they make no difference here.
+    const WITHOUT_EFFECT: [&str; 3] = ["general.name", "qwen35.rope.dimension_sections", "context_length"];
+    for case in hybrids() {
+        let mut unnoticed = Vec::new();
+        for index in 0..case.model.metadata.len() {
+            let mut changed = case.model.clone();
+            let (key, _, value) = &mut changed.metadata[index];
+            let key = key.clone();
+            if WITHOUT_EFFECT.iter().any(|ending| key.ends_with(ending)) {
+                continue;
+            }
+            *value = match &*value {
+                serde_json::Value::String(text) => format!("{text}-other").into(),
+                serde_json::Value::Array(numbers) => numbers.iter().rev().cloned().collect(),
+                number if number.is_u64() => (number.as_u64().unwrap() * 2).into(),
+                number => (number.as_f64().unwrap() * 2.0).into(),
+            };
+            let largest = block_on(divergence_of(case, &changed));
+            if largest < 10.0 * BOUND {
+                unnoticed.push((key, largest));
+            }
+        }
+        assert!(unnoticed.is_empty(), "{}: {unnoticed:?}", case.model.name);
+    }
+}

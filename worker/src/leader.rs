@@ -1,0 +1,176 @@
+//! What arrives at the leading worker: requests that need the engine are queued, the others are answered at once.
+
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+
+use futures::lock::Mutex;
+use parlance_api::Processors;
+use parlance_engine::EngineError;
+use parlance_protocol::openai::{ModelEntry, ModelList};
+use parlance_protocol::{Event, ModelInfo, Request, RequestId, Settings, StorageInfo};
+use parlance_worker_core::residency::LoadSpec;
+use parlance_worker_core::route::{Route, route};
+use serde_json::Value;
+use wasm_bindgen_futures::spawn_local;
+
+use crate::client::{Client, ClientId, Incoming};
+use crate::election::Lead;
+use crate::error::WorkerError;
+use crate::inspect::inspect;
+use crate::interrupts::Interrupts;
+use crate::queue::Queue;
+use crate::storage::Store;
+
+/// What those who take requests and the server that works on them share.
+pub(crate) struct Shared {
+    pub(crate) queue: Queue<ClientId, Incoming>,
+    pub(crate) interrupts: Interrupts,
+    pub(crate) settings: Cell<Settings>,
+    /// Logit processors that requests may name. This is where an application adds its own.
+    pub(crate) processors: Processors,
+    /// Opened when it is first used; `None` inside where the browser gives no storage.
+    store: Mutex<Option<&'static Option<Store>>>,
+    /// Models in memory.
+    models: RefCell<Vec<ModelInfo>>,
+    clients: RefCell<Vec<Client>>,
+}
+
+impl Shared {
+    pub(crate) fn new(processors: Processors) -> Self {
+        Self {
+            queue: Queue::default(),
+            interrupts: Interrupts::default(),
+            settings: Cell::default(),
+            processors,
+            store: Mutex::default(),
+            models: RefCell::default(),
+            clients: RefCell::new(vec![Client::page()]),
+        }
+    }
+
+    /// The files kept on this device, if the browser gives any storage.
+    pub(crate) async fn store(&self) -> Option<&'static Store> {
+        let mut store = self.store.lock().await;
+        if let Some(store) = *store {
+            return store.as_ref();
+        }
+        // It lives as long as the worker.
+        let opened: &'static Option<Store> = Box::leak(Box::new(Store::open().await));
+        *store = Some(opened);
+        opened.as_ref()
+    }
+
+    /// Notes which models are in memory.
+    pub(crate) fn note_models(&self, models: Vec<ModelInfo>) {
+        self.models.replace(models);
+    }
+
+    /// Tells all clients but one which model answers now.
+    pub(crate) fn tell_others(&self, but: Option<&Client>, model: Option<&ModelInfo>) {
+        for client in self.clients.borrow().iter().filter(|client| but.is_none_or(|but| but.id != client.id)) {
+            client.post(&Event::ModelChanged { model: model.cloned() });
+        }
+    }
+
+    /// Answers a request that needs no engine.
+    async fn answer(&self, id: RequestId, Incoming { client, request, files }: Incoming) -> Result<Event, WorkerError> {
+        let store = self.store().await;
+        let needed = || store.ok_or(WorkerError::NoStorage);
+        Ok(match request {
+            Request::Inspect { source, context_tokens, .. } => {
+                let spec = LoadSpec { source, files, context_tokens };
+                let model = inspect(spec, store, &client.allowed_hosts, self.settings.get()).await?;
+                Event::Inspected { id, model }
+            }
+            Request::Delete { url, .. } => {
+                needed()?.remove(&url).await?;
+                Event::Storage { id, storage: needed()?.info().await }
+            }
+            Request::DeleteConversations { .. } => {
+                needed()?.delete_conversations().await?;
+                Event::Storage { id, storage: needed()?.info().await }
+            }
+            Request::Import { .. } => {
+                for file in &files {
+                    needed()?.import(file).await?;
+                }
+                Event::Storage { id, storage: needed()?.info().await }
+            }
+            Request::Verify { url, .. } => {
+                let is_intact = needed()?.is_intact(&url).await?;
+                Event::Verified { id, url, is_intact }
+            }
+            Request::Api { .. } => Event::Response { id, body: Some(self.list(store).await) },
+            _ => Event::Storage {
+                id,
+                storage: match store {
+                    Some(store) => store.info().await,
+                    None => StorageInfo::default(),
+                },
+            },
+        })
+    }
+
+    /// The body of `/v1/models`: models in memory, then those kept on this device.
+    async fn list(&self, store: Option<&Store>) -> Value {
+        let mut names: Vec<String> = self.models.borrow().iter().rev().map(|model| model.name.clone()).collect();
+        let kept = match store {
+            Some(store) => store.info().await.models,
+            None => Vec::new(),
+        };
+        for model in kept.into_iter().filter(|model| model.done_bytes >= model.len_bytes) {
+            let name = model.name.strip_suffix(".gguf").unwrap_or(&model.name).to_owned();
+            if !names.contains(&name) {
+                names.push(name);
+            }
+        }
+        let entry = |id| ModelEntry { id, object: "model".to_owned(), created: 0, owned_by: "parlance".to_owned() };
+        let list = ModelList { object: "list".to_owned(), data: names.into_iter().map(entry).collect() };
+        serde_json::to_value(list).unwrap_or_default()
+    }
+}
+
+/// The leading worker, as its clients see it.
+pub(crate) struct Leader(pub(crate) Rc<Shared>);
+
+impl Lead for Leader {
+    fn take(&self, incoming: Incoming) {
+        let shared = Rc::clone(&self.0);
+        let client = incoming.client.clone();
+        match route(&incoming.request) {
+            Route::Configure(settings) => {
+                shared.settings.set(settings);
+                // Wakes the server, which waits as the old settings said.
+                shared.queue.push(client.id.clone(), incoming);
+            }
+            Route::Interrupt(id) => {
+                let key = (client.id.clone(), id);
+                for removed in shared.queue.remove(&client.id, |waiting| waiting.key().as_ref() == Some(&key)) {
+                    client.fail(removed.request.id().unwrap_or_default(), EngineError::Interrupted.into());
+                }
+                shared.interrupts.stop(&key);
+            }
+            Route::AtOnce(id) => spawn_local(async move {
+                match shared.answer(id, incoming).await {
+                    Ok(event) => client.post(&event),
+                    Err(error) => client.fail(id, error),
+                }
+            }),
+            Route::Queue => shared.queue.push(client.id.clone(), incoming),
+        }
+    }
+
+    fn joined(&self, client: Client) {
+        let model = self.0.models.borrow().iter().rev().find(|model| model.can_chat).cloned();
+        if model.is_some() {
+            client.post(&Event::ModelChanged { model });
+        }
+        self.0.clients.borrow_mut().push(client);
+    }
+
+    fn left(&self, client: &ClientId) {
+        self.0.clients.borrow_mut().retain(|other| other.id != *client);
+        self.0.queue.remove(client, |_| true);
+        self.0.interrupts.stop_all(client);
+    }
+}

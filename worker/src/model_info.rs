@@ -1,0 +1,120 @@
+//! What clients are told about a loaded model.
+
+use parlance_engine::runtime::Loaded;
+use parlance_protocol::{ModelInfo, ModelSource, SelfTest};
+use parlance_worker_core::address::file_name;
+use web_time::Instant;
+
+/// Describes a model that was read from `len_bytes` bytes since `start`; `warning` is what the user should know of the way here.
+pub(crate) fn model_info(
+    source: &ModelSource,
+    loaded: &Loaded,
+    len_bytes: u64,
+    warning: Option<String>,
+    start: Instant,
+) -> ModelInfo {
+    let (device, own_name, context_tokens) = match loaded {
+        Loaded::Decoder(model) => (model.device(), model.config().name.as_str(), model.context_tokens()),
+        Loaded::Encoder(encoder) => (encoder.device(), encoder.config().name.as_str(), encoder.config().context),
+    };
+    let warnings: Vec<String> =
+        [template_warning(loaded), warning, context_warning(loaded)].into_iter().flatten().collect();
+    let (weight_bytes, kv_bytes) = device_bytes(loaded, len_bytes);
+    ModelInfo {
+        name: display_name(source, own_name),
+        url: match source {
+            ModelSource::Url { url } => Some(url.clone()),
+            ModelSource::File { .. } => None,
+        },
+        can_chat: matches!(loaded, Loaded::Decoder(_)),
+        context_tokens,
+        max_context_tokens: max_context_tokens(loaded),
+        adapter: device.adapter_name().to_owned(),
+        is_software: device.is_software(),
+        is_cpu: device.is_cpu(),
+        self_test: SelfTest::default(),
+        features: device.feature_names().into_iter().map(str::to_owned).collect(),
+        weight_bytes: weight_bytes as f64,
+        kv_bytes: kv_bytes as f64,
+        warning: (!warnings.is_empty()).then(|| warnings.join(" ")),
+        len_bytes: len_bytes as f64,
+        load_seconds: start.elapsed().as_secs_f64(),
+        peak_memory_bytes: memory_bytes(),
+    }
+}
+
+/// Bytes of weights and of the KV cache on the device; `len_bytes` are those of the files.
+pub(crate) fn device_bytes(loaded: &Loaded, len_bytes: u64) -> (u64, u64) {
+    match loaded {
+        Loaded::Decoder(model) => {
+            let kv_bytes = model.config().kv_bytes_per_token() * u64::from(model.context_tokens());
+            (model.weight_bytes(), kv_bytes)
+        }
+        Loaded::Encoder(encoder) => (len_bytes, encoder.config().kv_bytes()),
+    }
+}
+
+fn template_warning(loaded: &Loaded) -> Option<String> {
+    match loaded {
+        Loaded::Decoder(model) => model.chat().template_warning().map(str::to_owned),
+        Loaded::Encoder(_) => None,
+    }
+}
+
+fn context_warning(loaded: &Loaded) -> Option<String> {
+    match loaded {
+        Loaded::Decoder(model) if model.wished_context_tokens() > model.context_tokens() => Some(format!(
+            "There is not enough memory for a context of {} tokens; it has {}. A smaller model would leave more.",
+            model.wished_context_tokens(),
+            model.context_tokens()
+        )),
+        _ => None,
+    }
+}
+
+/// The longest context that may fit: at most what there was memory for, if that was too little.
+fn max_context_tokens(loaded: &Loaded) -> u32 {
+    match loaded {
+        Loaded::Decoder(model) if model.wished_context_tokens() > model.context_tokens() => model.context_tokens(),
+        Loaded::Decoder(model) => model.config().max_context(model.device().limits()),
+        Loaded::Encoder(encoder) => encoder.config().context,
+    }
+}
+
+/// The file's name without its extension, which tells size and quantisation; without a file name, the metadata's name.
+fn display_name(source: &ModelSource, own_name: &str) -> String {
+    let file = match source {
+        ModelSource::Url { url } => file_name(url),
+        ModelSource::File { name } => name,
+    };
+    match file.strip_suffix(".gguf").unwrap_or(file) {
+        "" => own_name.to_owned(),
+        stem => stem.to_owned(),
+    }
+}
+
+/// The size of the wasm memory, which never shrinks.
+#[cfg(target_family = "wasm")]
+fn memory_bytes() -> f64 {
+    const PAGE_BYTES: f64 = 65_536.0;
+    core::arch::wasm32::memory_size::<0>() as f64 * PAGE_BYTES
+}
+
+/// Unknown: the worker runs on wasm only, but its code is also checked natively.
+#[cfg(not(target_family = "wasm"))]
+fn memory_bytes() -> f64 {
+    0.0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_model_is_named_after_its_file() {
+        let url = |url: &str| display_name(&ModelSource::Url { url: url.to_owned() }, "own");
+        assert_eq!(url("https://host/m-Q4_1.gguf?download=true#sha256=1"), "m-Q4_1");
+        assert_eq!(url("https://host/"), "own");
+        assert_eq!(display_name(&ModelSource::File { name: "mine.gguf".to_owned() }, "own"), "mine");
+    }
+}

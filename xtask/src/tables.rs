@@ -1,0 +1,252 @@
+//! Tables in `docs/` that are generated from test results.
+//!
+//! Tests record rows of a table in `target/shown` (`tests/src/notes.rs`). `cargo xtask test` compares them with the
+//! table, so that it claims nothing that no test covers, and leaves out nothing that one does.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
+
+use crate::shell::{Error, root};
+
+/// A table in a page.
+struct Table {
+    /// Names the file of its rows, and its place in the page.
+    name: &'static str,
+    page: &'static str,
+    columns: &'static [&'static str],
+    /// How many of the first columns identify a row. Different tests may fill the others; a cell that several tests
+    /// fill lists the values of all.
+    keys: usize,
+    min_rows: usize,
+}
+
+/// Failures that the tests cause in the browser, and their outcomes.
+const FAILURE_MODES: Table = Table {
+    name: "faults",
+    page: "docs/reliability.md",
+    columns: &["where", "fault", "outcome", "test"],
+    keys: 4,
+    min_rows: 30,
+};
+const FAMILIES: Table = Table {
+    name: "families",
+    page: "docs/models.md",
+    columns: &[
+        "family",
+        "published models",
+        "compared as",
+        "WebGPU's defaults",
+        "graphics card",
+        "products of integers",
+        "CPU",
+        "CPU with threads",
+    ],
+    keys: 1,
+    min_rows: 12,
+};
+const ENCODERS: Table = Table {
+    name: "encoders",
+    page: "docs/models.md",
+    columns: &[
+        "family",
+        "published models",
+        "compared as",
+        "WebGPU's defaults",
+        "graphics card",
+        "CPU",
+        "CPU with threads",
+    ],
+    keys: 1,
+    min_rows: 2,
+};
+const PUBLISHED_MODELS: Table = Table {
+    name: "real",
+    page: "docs/models.md",
+    columns: &["model", "what is compared", "where", "bound"],
+    keys: 3,
+    min_rows: 9,
+};
+const FORMATS: Table = Table {
+    name: "formats",
+    page: "docs/models.md",
+    columns: &["format", "bits a weight", "taken apart", "repacked", "look-up", "product", "product of integers"],
+    keys: 1,
+    min_rows: 16,
+};
+const TOKENIZERS: Table = Table {
+    name: "tokenizers",
+    page: "docs/models.md",
+    columns: &["tokenizer", "pre-tokenizer", "equal strings"],
+    keys: 2,
+    min_rows: 19,
+};
+const TEMPLATES: Table = Table {
+    name: "templates",
+    page: "docs/models.md",
+    columns: &["models", "templates", "equal texts"],
+    keys: 1,
+    min_rows: 20,
+};
+const TOOL_CALLS: Table = Table {
+    name: "tools",
+    page: "docs/models.md",
+    columns: &["form", "models", "answers that are read"],
+    keys: 1,
+    min_rows: 5,
+};
+
+const ALL: [Table; 8] =
+    [FAILURE_MODES, FAMILIES, ENCODERS, PUBLISHED_MODELS, FORMATS, TOKENIZERS, TEMPLATES, TOOL_CALLS];
+
+/// Rows of a table: the values of each cell, by the row's keys.
+type Rows = BTreeMap<Vec<String>, Vec<BTreeSet<String>>>;
+
+/// Where tests record rows.
+fn folder() -> PathBuf {
+    root().join("target/shown")
+}
+
+/// Deletes what earlier test runs recorded.
+pub(crate) fn clear_notes() -> Result<(), Error> {
+    match std::fs::remove_dir_all(folder()) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            Err(Error::new(format!("{}: {error}", folder().display()), "delete it"))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Compares all tables with what the tests recorded.
+pub(crate) fn check() -> Result<(), Error> {
+    ALL.iter().try_for_each(Table::check)
+}
+
+/// `cargo xtask tables`: regenerates all tables from the last run of the tests.
+pub(crate) fn write_all() -> Result<(), Error> {
+    ALL.iter().try_for_each(Table::write)
+}
+
+/// `cargo xtask faults`: regenerates the table of failure modes, for which the end-to-end tests are enough.
+pub(crate) fn write_failure_modes() -> Result<(), Error> {
+    FAILURE_MODES.write()
+}
+
+impl Table {
+    fn check(&self) -> Result<(), Error> {
+        let (text, rows) = (self.read_page()?, self.complete_rows()?);
+        if self.split_page(&text)?[1] != self.render(&rows) {
+            return Err(Error::new(
+                format!("the table of {} in {} differs from the test results", self.name, self.page),
+                "run `cargo xtask tables` and review the changes",
+            ));
+        }
+        println!("    {}: {} rows in {} match the test results", self.name, rows.len(), self.page);
+        Ok(())
+    }
+
+    fn write(&self) -> Result<(), Error> {
+        let (text, rows) = (self.read_page()?, self.complete_rows()?);
+        let [before, _, after] = self.split_page(&text)?;
+        let table = self.render(&rows);
+        std::fs::write(root().join(self.page), format!("{before}{table}{after}"))
+            .map_err(|error| Error::new(format!("{}: {error}", self.page), "make it writable"))?;
+        println!("{}: {} rows are in {}.", self.name, rows.len(), self.page);
+        Ok(())
+    }
+
+    fn read_page(&self) -> Result<String, Error> {
+        std::fs::read_to_string(root().join(self.page))
+            .map_err(|error| Error::new(format!("{}: {error}", self.page), "restore it"))
+    }
+
+    /// The rows from the last run of the tests. Fails if any are missing.
+    fn complete_rows(&self) -> Result<Rows, Error> {
+        let path = folder().join(self.name).with_extension("tsv");
+        let notes = std::fs::read_to_string(&path)
+            .map_err(|error| Error::new(format!("{}: {error}", path.display()), "run `cargo xtask test`"))?;
+        let rows = self.parse(&notes);
+        match self.missing(&rows) {
+            Some(missing) => Err(Error::new(format!("{}: {missing}", self.name), "find out which test did not run")),
+            None => Ok(rows),
+        }
+    }
+
+    /// Parses rows: one per line, with cells separated by tabs. Cells that other tests fill are empty.
+    fn parse(&self, notes: &str) -> Rows {
+        let mut rows = Rows::new();
+        for line in notes.lines() {
+            let cells: Vec<_> = line.split('\t').collect();
+            let (keys, others) = cells.split_at(self.keys.min(cells.len()));
+            let row = rows.entry(keys.iter().map(|key| (*key).to_owned()).collect()).or_default();
+            row.resize(self.columns.len() - self.keys, BTreeSet::new());
+            for (cell, value) in row.iter_mut().zip(others).filter(|(_, value)| !value.is_empty()) {
+                cell.insert((*value).to_owned());
+            }
+        }
+        rows
+    }
+
+    /// Describes a row or cell that no test has recorded, if there is one.
+    fn missing(&self, rows: &Rows) -> Option<String> {
+        if rows.len() < self.min_rows {
+            return Some(format!("{} rows instead of at least {}", rows.len(), self.min_rows));
+        }
+        rows.iter().find_map(|(keys, cells)| {
+            let empty = cells.iter().position(BTreeSet::is_empty)?;
+            Some(format!("no test has recorded “{}” of {}", self.columns[self.keys + empty], keys.join(", ")))
+        })
+    }
+
+    /// Splits a page into the text before the table, the table, and the text after it.
+    fn split_page<'t>(&self, text: &'t str) -> Result<[&'t str; 3], Error> {
+        let begin = format!("<!-- {}: written by `cargo xtask tables` -->\n", self.name);
+        let found = text.find(&begin).map(|at| at + begin.len()).and_then(|start| {
+            let len = text[start..].find(&format!("<!-- end of {} -->", self.name))?;
+            Some([&text[..start], &text[start..start + len], &text[start + len..]])
+        });
+        found.ok_or_else(|| {
+            Error::new(format!("{} has no markers for the table of {}", self.page, self.name), "restore them")
+        })
+    }
+
+    /// The table in Markdown.
+    fn render(&self, rows: &Rows) -> String {
+        let line = |cells: Vec<String>| format!("| {} |\n", cells.join(" | "));
+        let header = line(self.columns.iter().map(|column| (*column).to_owned()).collect());
+        let rule = line(vec!["---".to_owned(); self.columns.len()]);
+        let joined = |cell: &BTreeSet<String>| cell.iter().map(String::as_str).collect::<Vec<_>>().join(", ");
+        let rows =
+            rows.iter().map(|(keys, cells)| line(keys.iter().cloned().chain(cells.iter().map(joined)).collect()));
+        format!("\n{header}{rule}{}\n", rows.collect::<String>())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TABLE: Table =
+        Table { name: "things", page: "page", columns: &["thing", "size", "colour"], keys: 1, min_rows: 2 };
+
+    #[test]
+    fn rows_combine_the_cells_of_different_tests_and_are_sorted() {
+        let rows = TABLE.parse("b\t2\t\na\t1\tred\nb\t\tred\nb\t2\tblue\n");
+        let expected = "\n| thing | size | colour |\n| --- | --- | --- |\n| a | 1 | red |\n| b | 2 | blue, red |\n\n";
+        assert_eq!(TABLE.render(&rows), expected);
+        assert_eq!(TABLE.missing(&rows), None);
+        let page = format!(
+            "before\n<!-- things: written by `cargo xtask tables` -->\n{expected}<!-- end of things -->\nafter <!-- end of things -->"
+        );
+        let [before, table, after] = TABLE.split_page(&page).unwrap_or_default();
+        assert_eq!(table, expected);
+        assert!(before.ends_with("-->\n") && after.starts_with("<!-- end of things -->\nafter"));
+        assert!(TABLE.split_page("nothing").is_err());
+    }
+
+    #[test]
+    fn rows_and_cells_that_no_test_has_recorded_are_missing() {
+        let missing = |notes| TABLE.missing(&TABLE.parse(notes));
+        assert_eq!(missing("a\t1\tred\n").as_deref(), Some("1 rows instead of at least 2"));
+        assert_eq!(missing("a\t1\tred\nb\t2\t\n").as_deref(), Some("no test has recorded “colour” of b"));
+    }
+}
