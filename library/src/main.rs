@@ -30,15 +30,15 @@ fn main() {
         post(&LibraryEvent::Changed { conversation }, None);
     });
     changes.set_onmessage(Some(on_change.as_ref().unchecked_ref()));
-    let handler = Rc::new(RequestHandler::new(&site, changes));
+    let requests = Rc::new(RequestHandler::new(&site, changes));
     let on_call =
         Closure::<dyn Fn(MessageEvent)>::new(move |message: MessageEvent| {
             match serde_wasm_bindgen::from_value::<LibraryCall>(message.data()) {
                 Ok(call) => {
-                    let handler = Rc::clone(&handler);
+                    let requests = Rc::clone(&requests);
                     let handles = Reflect::get(&message.data(), &HANDLES_KEY.into()).unwrap_or_default();
                     wasm_bindgen_futures::spawn_local(async move {
-                        let (event, handles) = handler.handle(call, handles).await;
+                        let (event, handles) = requests.handle(call, handles).await;
                         post(&event, handles.as_ref());
                     });
                 }

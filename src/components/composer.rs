@@ -204,7 +204,7 @@ fn AttachButton() -> impl IntoView {
     let take = move |_| {
         if let Some(field) = element(field) {
             let chosen = field.files().map(|chosen| files::list(&chosen)).unwrap_or_default();
-            attach(chats, chosen);
+            attach(&chats, chosen);
             // So that the same file can be chosen again.
             field.set_value("");
         }
@@ -216,17 +216,17 @@ fn AttachButton() -> impl IntoView {
 }
 
 /// Reads text files and attaches them to the message in the composer.
-pub(crate) fn attach(chats: Chats, chosen: Vec<File>) {
+pub(crate) fn attach(chats: &Chats, chosen: Vec<File>) {
+    let (others, toast) = (chats.attachments(), chats.toast());
     leptos::task::spawn_local(async move {
         for file in chosen {
             let name = file.name();
-            let others = chats.attachments();
             let other_bytes: usize = others.with_untracked(|files| files.iter().map(|file| file.text.len()).sum());
             match files::attachable_text(&file, other_bytes as f64).await {
                 Ok(text) => others.update(|files| files.push(Attachment { name, text })),
                 Err(refusal) => {
                     let text = refusal.sentence(&name);
-                    chats.toast().set(Some(Toast { text, undo: None }));
+                    toast.set(Some(Toast { text, undo: None }));
                 }
             }
         }

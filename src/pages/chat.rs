@@ -41,7 +41,7 @@ pub(crate) fn ChatPage() -> impl IntoView {
         client.load_default_unless_loaded();
     }
     if let Some(question) = options.question.filter(|_| chats.take_question()) {
-        fill_composer(chats, &question);
+        fill_composer(&chats, &question);
     }
     let is_empty = Memo::new(move |_| chats.branch().read().is_empty());
     // The sidebar starts closed on narrow screens, where it is a drawer, and open on wide ones.
@@ -63,7 +63,7 @@ pub(crate) fn ChatPage() -> impl IntoView {
             dialog.set(None);
             dialog.set(Some(Candidate::of_files(models)));
         }
-        attach(chats, texts);
+        attach(&chats, texts);
     };
     let leave_sidebar = move || {
         if is_narrow.get_untracked() {
@@ -124,7 +124,7 @@ pub(crate) fn ChatPage() -> impl IntoView {
 }
 
 /// Puts the question of a link into the composer, after any existing draft. Only the user sends it.
-fn fill_composer(chats: Chats, question: &str) {
+fn fill_composer(chats: &Chats, question: &str) {
     chats.draft().update(|draft| {
         if draft.trim().is_empty() {
             question.clone_into(draft);

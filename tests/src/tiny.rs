@@ -41,7 +41,7 @@ pub fn tiny_model() -> io::Result<Vec<u8>> {
 /// Tokens that [`talking_model`] chooses: a letter each.
 const LETTERS: std::ops::RangeInclusive<usize> = b'a' as usize..=b'z' as usize;
 
-/// The file of a llama of 200 KB with made-up weights in Q4_1, whose kernels compile quickly. Its greedy answers are letters, as many as
+/// The file of a llama of 200 KB with made-up weights in `Q4_1`, whose kernels compile quickly. Its greedy answers are letters, as many as
 /// there is room for, and depend on all tokens before: a computation that goes wrong changes them.
 ///
 /// # Errors

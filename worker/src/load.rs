@@ -120,18 +120,18 @@ impl Load<'_> {
         if let Some(chat) = loader.chat_mut() {
             try_template(self.store, chat).await?;
         }
-        let mut loaded = loader.finish_any().await?;
-        let self_test = self.prepare(&mut loaded, parts.first()).await?;
-        let info = model_info(&spec.source, &loaded, len_bytes, warning, start);
-        let (weight_bytes, kv_bytes) = device_bytes(&loaded, len_bytes);
-        let codec = match &loaded {
+        let mut model = loader.finish_any().await?;
+        let self_test = self.prepare(&mut model, parts.first()).await?;
+        let info = model_info(&spec.source, &model, len_bytes, warning, start);
+        let (weight_bytes, kv_bytes) = device_bytes(&model, len_bytes);
+        let codec = match &model {
             Loaded::Decoder(model) => Some(Rc::new(ChatCodec::new(model.chat_handle(), model.context_tokens()))),
             Loaded::Encoder(_) => None,
         };
         Ok(Resident {
             spec: spec.clone(),
             info: ModelInfo { self_test, ..info },
-            model: LoadedModel { loaded, codec },
+            model: LoadedModel { loaded: model, codec },
             len_bytes: weight_bytes + kv_bytes,
             used: self.clock.elapsed(),
             options: self.options,

@@ -1,5 +1,5 @@
-//! What the fuzz targets, and the test over their corpus, do with an input. A panic or an allocation above the cap is a
-//! fault; an error is not.
+//! What the fuzz targets, and the test over their corpus, do with an input. A panic or an allocation above the limit is
+//! a bug; an error is not.
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::sync::Arc;
@@ -11,35 +11,35 @@ use parlance_engine::template::{ChatTemplate, TemplateOptions};
 use parlance_engine::tokenizer::{Detokenizer, Tokenizer};
 use serde_json::json;
 
-/// Bytes that a run may hold beside what stood before it, whatever its input says: far more than honest headers of the
-/// size need, far less than a lying count would take.
+/// Maximum memory that a run may allocate in addition to what existed before it, whatever its input says: far more than
+/// valid headers of that size need, far less than a false count would take.
 pub(crate) const MAX_ALLOCATED_BYTES: usize = 64 << 20;
-/// The same of a template, whose strings are bounded by its fuel.
+/// The same for a template, whose strings are bounded by its fuel.
 const MAX_TEMPLATE_BYTES: usize = 512 << 20;
-/// What a browser gives a worker.
+/// Stack size of a worker in a browser.
 const STACK_BYTES: usize = 1 << 20;
 
 static ALLOCATED: AtomicUsize = AtomicUsize::new(0);
 static LIMIT: AtomicUsize = AtomicUsize::new(usize::MAX);
 
-/// Counts what is allocated and ends the program above the limit.
+/// Counts allocations and aborts the program above the limit.
 pub(crate) struct CountingAllocator;
 
-// SAFETY: every call goes to the system's allocator unchanged.
+// SAFETY: every call is passed to the system allocator unchanged.
 unsafe impl GlobalAlloc for CountingAllocator {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         let now = ALLOCATED.fetch_add(layout.size(), Ordering::Relaxed) + layout.size();
         if now > LIMIT.load(Ordering::Relaxed) {
-            // No panic: its message would allocate.
+            // Not a panic: its message would allocate.
             std::process::abort();
         }
-        // SAFETY: the caller's promises are passed on.
+        // SAFETY: the caller's guarantees are passed on.
         unsafe { System.alloc(layout) }
     }
 
     unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
         ALLOCATED.fetch_sub(layout.size(), Ordering::Relaxed);
-        // SAFETY: the caller's promises are passed on.
+        // SAFETY: the caller's guarantees are passed on.
         unsafe { System.dealloc(pointer, layout) }
     }
 }
@@ -50,7 +50,7 @@ fn capped(max_bytes: usize, work: impl FnOnce()) {
     LIMIT.store(usize::MAX, Ordering::Relaxed);
 }
 
-/// Parses a file and plans what it describes.
+/// Parses a file and plans the model that it describes.
 pub(crate) fn parse(data: &[u8]) {
     capped(MAX_ALLOCATED_BYTES, || {
         for len in [Some(data.len() as u64), None] {
@@ -66,10 +66,10 @@ pub(crate) fn parse(data: &[u8]) {
     });
 }
 
-/// Builds a tokenizer of what the input describes and runs a text through it.
+/// Builds the tokenizer that the input describes and runs a text through it.
 ///
-/// The first byte is the kind, the second holds flags; then come, separated by bytes 0xFF, tokens (the first byte of
-/// each is its type), a separator of two bytes 0xFF, merges, another, and the text.
+/// The first byte is the kind, the second has flags. Then follow tokens (the first byte of each is its type), separated
+/// by 0xFF bytes; two 0xFF bytes; merges; two 0xFF bytes; and the text.
 pub(crate) fn tokenize(data: &[u8]) {
     let Some(([kind, flags], rest)) = data.split_first_chunk::<2>() else { return };
     let mut sections = split_on(rest, b"\xFF\xFF");
@@ -82,7 +82,7 @@ pub(crate) fn tokenize(data: &[u8]) {
     let first_bytes =
         |modulo: u8| tokens.split(|byte| *byte == 0xFF).map(move |part| part.first().map_or(1, |b| b % modulo));
     let names = ["gpt2", "llama", "t5", "bert"];
-    // Mostly those whose patterns compile quickly: patterns are ours, not the input's.
+    // Mostly those whose patterns compile quickly: patterns are part of the engine, not of the input.
     let pre_tokenizers = ["bloom", "viking", "bloom", "gpt-2"];
     let mut writer = Writer::default();
     let mut add = |key: &str, value: Value| {
@@ -110,7 +110,7 @@ pub(crate) fn tokenize(data: &[u8]) {
         {
             let mut detokenizer = Detokenizer::new(Arc::clone(&tokenizer));
             for id in tokenizer.wrap(ids) {
-                assert!((id as usize) < tokenizer.vocab_len(), "a token that is not in the vocabulary");
+                assert!((id as usize) < tokenizer.vocab_len(), "the token is in the vocabulary");
                 let _ = detokenizer.push(id);
             }
             let _ = detokenizer.finish();
@@ -118,13 +118,13 @@ pub(crate) fn tokenize(data: &[u8]) {
     });
 }
 
-/// Tries a template and renders a conversation with it, on a stack as short as a browser's.
+/// Tries out a template and renders a conversation with it, on a stack as short as a browser's.
 pub(crate) fn render(data: &[u8]) {
     let source = String::from_utf8_lossy(data);
     let work = || {
         let template = ChatTemplate::new(Some(&source), "<s>".to_owned(), "</s>".to_owned());
         let parameters = json!({ "type": "object", "properties": { "city": { "type": "string" } } });
-        let function = json!({ "name": "weather", "description": "Tells it.", "parameters": parameters });
+        let function = json!({ "name": "weather", "description": "Gets the weather.", "parameters": parameters });
         let call = json!({ "function": { "name": "weather", "arguments": { "city": "Bern" } } });
         let messages = json!([
             { "role": "system", "content": "Be brief." },

@@ -1,4 +1,4 @@
-//! A model's language side: messages to tokens and tokens to text.
+//! The text side of a model: messages to tokens, and tokens to text.
 
 use std::sync::Arc;
 
@@ -39,18 +39,18 @@ pub struct Chat {
 const END_OF_TURN: &[&str] = &["<|im_end|>", "<|eot_id|>", "<|end|>", "<end_of_turn>", "<|endoftext|>", "</s>"];
 
 impl Chat {
-    /// Reads the tokenizer and the template of a file whose embedding has `vocab` rows.
+    /// Creates the tokenizer and the template of a file whose embedding has `vocab` rows.
     ///
     /// # Errors
-    /// A tokenizer that is missing, inconsistent or not supported. A template that does not parse is
-    /// replaced by `ChatML`, see [`Chat::template_warning`].
+    /// If the tokenizer is missing, inconsistent or unsupported. A template that does not parse is replaced by
+    /// `ChatML`, see [`Chat::template_warning`].
     pub fn from_gguf(gguf: &Gguf, vocab: u32) -> Result<Self> {
         let mut chat = Self::untried(gguf, vocab)?;
         chat.try_template()?;
         Ok(chat)
     }
 
-    /// The same before anything was rendered: [`Chat::try_template`] has to follow.
+    /// Like [`Chat::from_gguf`], but without rendering anything; [`Chat::try_template`] has to follow.
     ///
     /// # Errors
     /// As [`Chat::from_gguf`].
@@ -74,9 +74,9 @@ impl Chat {
         Ok(Self { tokenizer: Arc::new(tokenizer), template, stop_ids, is_tried: false })
     }
 
-    /// Renders for the first time, unless that was done: a short question, which shows whether the template is usable, and a
-    /// conversation that shows which tokens mark turns. Those are control tokens from then on, and the one that follows an
-    /// answer ends it. Call it before any [`Chat::detokenizer`].
+    /// Tries out the template, unless that was done before. A short question shows whether it is usable, and a
+    /// conversation shows which tokens mark turns. These become control tokens, and the one that follows an answer ends
+    /// it. Must be called before [`Chat::detokenizer`].
     ///
     /// # Errors
     /// [`crate::EngineError::Tokenizer`] for a vocabulary whose special tokens are absurdly long.
@@ -95,28 +95,28 @@ impl Chat {
         Ok(())
     }
 
-    /// The file's own template while it was not tried.
+    /// The file's own template, if it was not tried out yet.
     pub fn untried_template(&self) -> Option<&str> {
         (!self.template.is_tried()).then(|| self.template.source())
     }
 
-    /// Puts `ChatML` in the place of a template that ended the program when it was tried before.
+    /// Replaces a template that crashed the program when it was tried before with `ChatML`.
     pub fn distrust_template(&mut self) {
         self.template.distrust();
     }
 
-    /// The prompt's tokens for an answer to `messages`.
+    /// The tokens of the prompt for an answer to `messages`.
     ///
-    /// Control tokens come from the template alone: what looks like one in a message stays text.
+    /// Only the template can produce control tokens: anything in a message that looks like one stays text.
     ///
     /// # Errors
-    /// [`crate::EngineError::Template`] if the template refuses the messages.
+    /// [`crate::EngineError::Template`] if the template rejects the messages.
     pub fn prompt(&self, messages: &[Message]) -> Result<Vec<u32>> {
         let messages = messages.iter().map(|message| json!({ "role": message.role, "content": message.content }));
         self.prompt_with(&messages.collect(), &TemplateOptions::default())
     }
 
-    /// The same, for messages as the `OpenAI` API has them, with tools and other choices.
+    /// Like [`Chat::prompt`], for messages in the format of the `OpenAI` API, with tools and other options.
     ///
     /// # Errors
     /// As [`Chat::prompt`].
@@ -134,7 +134,7 @@ impl Chat {
         self.template.render(&self.guarded(messages), &options)
     }
 
-    /// The tokens of a prompt's text, in which control tokens count as such unless they are guarded.
+    /// The tokens of a prompt's text, in which control tokens are recognised unless they are guarded.
     ///
     /// # Errors
     /// [`crate::EngineError::Tokenizer`].
@@ -142,7 +142,7 @@ impl Chat {
         Ok(self.tokenizer.with_begin(self.tokenizer.encode(text)?))
     }
 
-    /// The value with every string in it made harmless.
+    /// The value with every string guarded, see [`Tokenizer::guard`].
     fn guarded(&self, value: &Value) -> Value {
         match value {
             Value::String(text) => self.tokenizer.guard(text).into(),
@@ -155,7 +155,7 @@ impl Chat {
         }
     }
 
-    /// The tokens of a text as it stands, with the token that begins a sequence if the model wants one.
+    /// The tokens of a text without a template, with the token that begins a sequence if the model expects one.
     ///
     /// # Errors
     /// [`crate::EngineError::Tokenizer`].
@@ -168,7 +168,7 @@ impl Chat {
         self.stop_ids.binary_search(&id).is_ok()
     }
 
-    /// Tokens that end an answer, in ascending order.
+    /// The tokens that end an answer, in ascending order.
     pub fn stop_ids(&self) -> &[u32] {
         &self.stop_ids
     }
@@ -183,7 +183,7 @@ impl Chat {
         &self.template
     }
 
-    /// Turns the tokens of one answer into text.
+    /// A detokenizer for one answer.
     pub fn detokenizer(&self) -> Detokenizer {
         Detokenizer::new(Arc::clone(&self.tokenizer))
     }

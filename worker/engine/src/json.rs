@@ -1,4 +1,4 @@
-//! JSON as Python's `json.dumps` writes it, which chat templates were trained with.
+//! JSON in the format of Python's `json.dumps`, which models were trained with.
 
 use std::io::{Result, Write};
 
@@ -25,7 +25,7 @@ impl Formatter for Spaced {
 
 /// `json.dumps(value, ensure_ascii=False)`
 ///
-/// # Errors
+/// None for values that came from JSON.
 /// None for values that came from JSON.
 pub fn python_json(value: &Value) -> serde_json::Result<String> {
     write(value, Spaced)
@@ -51,7 +51,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn it_is_spaced_as_python_does() -> serde_json::Result<()> {
+    fn spacing_matches_python() -> serde_json::Result<()> {
         let value = serde_json::json!({ "b": [1, 2.5, "é\n"], "a": {}, "c": null });
         assert_eq!(python_json(&value)?, r#"{"b": [1, 2.5, "é\n"], "a": {}, "c": null}"#);
         let indented = "{\n  \"b\": [\n    1,\n    2.5,\n    \"é\\n\"\n  ],\n  \"a\": {},\n  \"c\": null\n}";

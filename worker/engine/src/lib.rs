@@ -1,22 +1,21 @@
-//! GGUF inference on WebGPU: from a model file's bytes to streamed text.
+//! GGUF inference on WebGPU and on the CPU: from the bytes of a model file to streamed text.
 //!
 //! The path of a request through the crate:
 //!
-//! 1. [`gguf`] parses the file's header (hostile input) and knows the block formats;
-//! 2. [`models`] turns metadata into a [`models::ModelConfig`] and a list of tensors to place;
-//! 3. [`runtime`] owns the GPU: it streams weights into buffers, builds the forward pass, holds the KV
-//!    cache and runs the decode loop;
+//! 1. [`gguf`] parses the file's header (untrusted input) and decodes the block formats;
+//! 2. [`models`] turns metadata into a [`models::ModelConfig`] and a plan of the tensors;
+//! 3. [`runtime`] streams weights to the device, runs the forward pass, holds the KV cache and generates tokens;
 //! 4. [`tokenizer`] and [`template`] turn messages into tokens and tokens into text.
 //!
-//! Every kernel in [`kernels`] has a plain reference implementation beside it.
+//! Every kernel in [`kernels`] has a plain reference implementation.
 //!
-//! The crate never touches the DOM and builds natively and for `wasm32-unknown-unknown`.
+//! The crate never touches the DOM, and builds natively and for `wasm32-unknown-unknown`.
 
 #![cfg_attr(
     target_family = "wasm",
     allow(
         clippy::arc_with_non_send_sync,
-        reason = "natively the same types go to other threads; a browser's objects cannot"
+        reason = "natively the same types move to other threads; browser objects cannot"
     )
 )]
 

@@ -1,21 +1,21 @@
-//! What a request asks of sampling.
+//! Sampling parameters of a request.
 
 use crate::error::{EngineError, Result};
 
-/// Sampling parameters, in the layout of `kernels/sampling.wgsl`.
+/// Sampling parameters, in the layout of `kernels/sampling/sampling.wgsl`.
 ///
 /// They apply in this order: penalties, temperature, top-k, top-p, min-p. The repetition penalty covers
 /// prompt and answer, the frequency and presence penalties the answer alone, as OpenAI defines them.
 #[derive(Debug, Clone, Copy, PartialEq, bytemuck::Pod, bytemuck::Zeroable)]
 #[repr(C)]
 pub struct SamplingParams {
-    /// 0 takes the likeliest token.
+    /// 0 always takes the likeliest token.
     pub temperature: f32,
-    /// Keep the likeliest tokens whose probabilities reach this sum; 1 keeps all.
+    /// Keep the likeliest tokens whose probabilities sum to this; 1 keeps all.
     pub top_p: f32,
-    /// Keep tokens at least this likely relative to the likeliest; 0 keeps all.
+    /// Keep tokens with at least this probability relative to the likeliest; 0 keeps all.
     pub min_p: f32,
-    /// Divides positive and multiplies negative logits of tokens seen; 1 changes nothing.
+    /// Divides positive and multiplies negative logits of tokens that occurred before; 1 disables it.
     pub repetition_penalty: f32,
     /// Subtracted from a token's logit for each time it was generated.
     pub frequency_penalty: f32,
@@ -27,7 +27,7 @@ pub struct SamplingParams {
     pub seed: u32,
 }
 
-/// Marks a token of the prompt in a history; the lower bits count how often it was generated.
+/// Marks a token of the prompt in a history; the lower bits count how often the token was generated.
 pub const IN_PROMPT: u32 = 0x8000_0000;
 
 /// How an answer is sampled.
@@ -35,16 +35,17 @@ pub const IN_PROMPT: u32 = 0x8000_0000;
 pub struct SamplingPlan<'a> {
     /// The parameters.
     pub params: SamplingParams,
-    /// What is added to the logits of some tokens, before penalties and temperature.
+    /// Added to the logits of some tokens (ID, bias), before penalties and temperature.
     pub bias: &'a [(u32, f32)],
-    /// How many of the prompt's last tokens were generated: an answer that goes on after an interruption.
+    /// Number of tokens at the end of the prompt that were generated: they belong to an answer that is being continued.
     pub generated: usize,
-    /// Whether to draft tokens and verify them (prompt-lookup decoding): from the tokens so far, and from these, which the answer is
-    /// expected to be like. The answer is the same but for rounding.
+    /// Enables speculative decoding by prompt lookup: draft tokens come from the sequence so far and from these tokens,
+    /// which predict the answer. The answer is the same except for rounding.
     pub draft_from: Option<&'a [u32]>,
 }
 
-/// What was seen of each token of a vocabulary, see [`IN_PROMPT`]: the prompt's last `generated` tokens belong to the answer.
+/// History entry of each token of a vocabulary, see [`IN_PROMPT`]: the last `generated` tokens of the prompt belong to
+/// the answer.
 pub(crate) fn history(vocab: usize, prompt: &[u32], generated: usize) -> Vec<u32> {
     let mut history = vec![0u32; vocab];
     let (given, generated) = prompt.split_at(prompt.len() - generated.min(prompt.len()));
@@ -64,7 +65,7 @@ impl From<&SamplingParams> for SamplingPlan<'_> {
 }
 
 impl SamplingParams {
-    /// Always the likeliest token.
+    /// Always takes the likeliest token.
     pub const GREEDY: Self = Self {
         temperature: 0.0,
         top_p: 1.0,
@@ -103,7 +104,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_parameter_out_of_range_is_named() {
+    fn parameters_out_of_range_are_named() {
         assert_eq!(SamplingParams::GREEDY.validate(), Ok(()));
         let cases = [
             (SamplingParams { temperature: -0.1, ..SamplingParams::GREEDY }, "temperature"),

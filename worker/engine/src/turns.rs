@@ -1,31 +1,31 @@
-//! Turn markers: the tokens that a template puts between messages. Files declare some of them as text (`<|im_start|>` as
-//! `USER_DEFINED`), and then a pasted text could begin a turn of its own, and the end of a turn would not end an answer. So they
-//! are known by where a template puts them.
+//! Turn markers: the tokens that a template inserts between messages. Some files declare them as text (`<|im_start|>`
+//! as `USER_DEFINED`); then pasted text could start a turn of its own, and the end of a turn would not end an answer.
+//! So they are recognised by where a template inserts them.
 
 use serde_json::json;
 
 use crate::template::{ChatTemplate, TemplateOptions};
 use crate::tokenizer::Tokenizer;
 
-/// What the messages of the probe say: letters and digits, which no template changes.
+/// Contents of the probe's messages: letters and digits, which no template changes.
 const PROBE: [&str; 3] = ["Qx7Za1", "Qx7Zb2", "Qx7Zc3"];
-/// Longest text of a marker.
+/// Maximum length of a marker in bytes.
 const MAX_MARKER_BYTES: usize = 64;
-/// Parts of the names of markers inside a turn, which an answer has to show: they are read as text.
+/// Substrings in the names of markers within a turn, which an answer must be able to contain: they are treated as text.
 const INSIDE: [&str; 6] = ["think", "thought", "tool", "function", "reason", "channel"];
 
-/// What a template puts around messages.
+/// The markers that a template inserts around messages.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct TurnMarkers {
-    /// All of them.
+    /// All markers.
     pub(crate) ids: Vec<u32>,
-    /// The one that follows an answer at once.
+    /// The marker directly after an answer.
     pub(crate) end_id: Option<u32>,
 }
 
 impl TurnMarkers {
-    /// Renders a conversation whose messages can be found again. None are known of a template that does not take it, or shows
-    /// only a part of it.
+    /// Renders a conversation whose messages can be found in the result. Returns no markers if the template rejects it
+    /// or shows only a part of it.
     pub(crate) fn of(template: &ChatTemplate, tokenizer: &Tokenizer) -> Self {
         let [question, answer, next] = PROBE;
         let messages = json!([
@@ -46,13 +46,13 @@ impl TurnMarkers {
     }
 }
 
-/// The tokens of a border that mark turns.
+/// The turn markers in the text between two messages.
 fn markers<'b>(border: &'b str, tokenizer: &'b Tokenizer) -> impl Iterator<Item = u32> + 'b {
     let openings = border.match_indices(['<', '[']);
     openings.filter_map(|(at, _)| marker(bracketed(&border[at..])?, tokenizer))
 }
 
-/// What stands in brackets at the beginning of a text, with them.
+/// The bracketed text that `text` starts with, including the brackets.
 fn bracketed(text: &str) -> Option<&str> {
     let close = match text.chars().next()? {
         '<' => '>',

@@ -1,4 +1,4 @@
-//! `cargo fuzz run templates` in `worker/engine`, see "Measure and fuzz" in the README.
+//! `cargo fuzz run templates` in `worker/engine`, see "Fuzzing" in CONTRIBUTING.md.
 #![no_main]
 
 #[path = "../harness.rs"]

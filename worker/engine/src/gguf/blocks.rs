@@ -1,34 +1,34 @@
-//! Block formats as integers: every quantised format gives small integers with a scale and an offset for each 16 weights,
-//! as `ggml-quants.c` (`dequantize_row_*`) has them.
+//! Quantised formats as integer blocks: every quantised format decodes to small integers with a scale and an offset per
+//! 16 weights, following `dequantize_row_*` in `ggml-quants.c`.
 
 use half::f16;
 
 use super::TensorType;
 
-/// Thirty-two weights of a row: weight `i` is `quants[i] * scales[i / 16] + offsets[i / 16]`.
+/// 32 weights of a row: weight `i` is `quants[i] * scales[i / 16] + offsets[i / 16]`.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct IntegerBlock {
-    /// Integers.
+    /// The integers.
     pub quants: [i8; 32],
-    /// Factors of either half.
+    /// Scales of the two halves.
     pub scales: [f32; 2],
-    /// What is added to either half; -0 where the format has nothing to add, so that the sum keeps its sign.
+    /// Offsets of the two halves; -0 if the format has none, so that adding it preserves the sign of zero.
     pub offsets: [f32; 2],
 }
 
-/// What a format's integers are like.
+/// Properties of a format's integers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct IntegerFormat {
-    /// The least integer of a format of four bits, of which all others are at most 15 away.
+    /// For 4-bit formats, the smallest integer; all others are at most 15 larger.
     pub nibbles_from: Option<i8>,
-    /// The halves of a block have scales of their own.
+    /// Whether the two halves of a block have different scales.
     pub halves: bool,
-    /// There are offsets.
+    /// Whether there are offsets.
     pub offsets: bool,
 }
 
 impl IntegerFormat {
-    /// The format's, if it is one of integers.
+    /// The properties of a format; `None` for floating-point formats.
     pub fn of(tensor_type: TensorType) -> Option<Self> {
         let (nibbles_from, halves, offsets) = match tensor_type {
             TensorType::Q4_0 => (Some(-8), false, false),
@@ -45,10 +45,10 @@ impl IntegerFormat {
     }
 }
 
-/// Reads a block of a file, which may be several of ours.
+/// Decodes one block of a file into one or more blocks of 32 weights.
 type ReadBlock = fn(&[u8], &mut dyn FnMut(&IntegerBlock));
 
-/// Nothing to add.
+/// The offset in formats without offsets.
 const NO_OFFSET: f32 = -0.0;
 
 impl IntegerBlock {
@@ -66,7 +66,8 @@ impl IntegerBlock {
     }
 }
 
-/// Gives the blocks of `bytes`, which hold whole blocks of the file; `None` if the format has no integers.
+/// Passes the decoded blocks of `bytes`, which are whole blocks of the file, to `take`; `None` for floating-point
+/// formats.
 pub fn integer_blocks(tensor_type: TensorType, bytes: &[u8], mut take: impl FnMut(&IntegerBlock)) -> Option<()> {
     let read: ReadBlock = match tensor_type {
         TensorType::Q4_0 => |block, take| {
@@ -104,7 +105,7 @@ pub fn integer_blocks(tensor_type: TensorType, bytes: &[u8], mut take: impl FnMu
         TensorType::IQ4_XS => iq4_xs,
         TensorType::MXFP4 => |block, take| {
             let exponent = u32::from(block[0]);
-            // Half of 2^(exponent - 127), since the values are doubled.
+            // Half of 2^(exponent - 127), because the values are doubled.
             let scale = f32::from_bits(if exponent < 2 { 0x0020_0000 << exponent } else { (exponent - 1) << 23 });
             take(&IntegerBlock::plain(nibbles(&block[1..]).map(|q| MXFP4_VALUES[q as usize]), scale));
         },
@@ -116,15 +117,15 @@ pub fn integer_blocks(tensor_type: TensorType, bytes: &[u8], mut take: impl FnMu
 
 /// `kvalues_iq4nl` in `ggml-common.h`.
 const IQ4_VALUES: [i8; 16] = [-127, -104, -83, -65, -49, -35, -22, -10, 1, 13, 25, 38, 53, 69, 89, 113];
-/// Twice the values of E2M1 (OCP Microscaling Formats 1.0, table 5).
+/// The E2M1 values, doubled (OCP Microscaling Formats 1.0, table 5).
 const MXFP4_VALUES: [i8; 16] = [0, 1, 2, 3, 4, 6, 8, 12, 0, -1, -2, -3, -4, -6, -8, -12];
 
-/// The float of two bytes.
+/// The f16 at byte `at`.
 pub(crate) fn half_at(bytes: &[u8], at: usize) -> f32 {
     f16::from_le_bytes([bytes[at], bytes[at + 1]]).to_f32()
 }
 
-/// The low nibble for an even `i`, else the high one.
+/// The low nibble if `i` is even, otherwise the high one.
 fn nibble(byte: u8, i: usize) -> i8 {
     ((byte >> (i % 2 * 4)) & 15).cast_signed()
 }
@@ -139,7 +140,7 @@ fn nibbles(bytes: &[u8]) -> [i8; 32] {
     quants
 }
 
-/// Four bytes of fifth bits, then nibbles.
+/// Four bytes with the fifth bits, then nibbles.
 fn five_bits(bytes: &[u8]) -> [i8; 32] {
     let (high, low) = bytes.split_at(4);
     let mut quants = nibbles(low);
@@ -147,7 +148,7 @@ fn five_bits(bytes: &[u8]) -> [i8; 32] {
     quants
 }
 
-/// 16 bytes of scales and minima, 64 of pairs of bits, f16 d and dmin.
+/// 16 bytes of scales and minimums, 64 bytes of 2-bit quants, f16 d and dmin.
 fn q2_k(block: &[u8], take: &mut dyn FnMut(&IntegerBlock)) {
     let (d, dmin) = (half_at(block, 80), half_at(block, 82));
     for i in 0..8 {
@@ -160,7 +161,7 @@ fn q2_k(block: &[u8], take: &mut dyn FnMut(&IntegerBlock)) {
     }
 }
 
-/// 32 bytes of high bits, 64 of pairs of bits, 12 of scales, f16 d.
+/// 32 bytes of high bits, 64 bytes of low 2 bits, 12 bytes of scales, f16 d.
 fn q3_k(block: &[u8], take: &mut dyn FnMut(&IntegerBlock)) {
     let d = half_at(block, 108);
     for i in 0..8 {
@@ -177,7 +178,7 @@ fn q3_k(block: &[u8], take: &mut dyn FnMut(&IntegerBlock)) {
     }
 }
 
-/// f16 d and dmin, 12 bytes of scales and minima, then quants.
+/// f16 d and dmin, 12 bytes of scales and minimums, then quants.
 fn k_blocks(block: &[u8], take: &mut dyn FnMut(&IntegerBlock), quants: impl Fn(usize) -> [i8; 32]) {
     let (d, dmin) = (half_at(block, 0), half_at(block, 2));
     for i in 0..8 {
@@ -186,7 +187,7 @@ fn k_blocks(block: &[u8], take: &mut dyn FnMut(&IntegerBlock), quants: impl Fn(u
     }
 }
 
-/// 128 bytes of low nibbles, 64 of pairs of high bits, 16 signed scales, f16 d.
+/// 128 bytes of low nibbles, 64 bytes of high 2 bits, 16 signed scales, f16 d.
 fn q6_k(block: &[u8], take: &mut dyn FnMut(&IntegerBlock)) {
     let d = half_at(block, 208);
     for i in 0..8 {
@@ -204,7 +205,7 @@ fn q6_k(block: &[u8], take: &mut dyn FnMut(&IntegerBlock)) {
     }
 }
 
-/// f16 d, 16 bits of high scale bits, four bytes of low ones, nibbles that point into the table.
+/// f16 d, 16 bits with the high bits of scales, four bytes with their low bits, nibbles that index the table.
 fn iq4_xs(block: &[u8], take: &mut dyn FnMut(&IntegerBlock)) {
     let d = half_at(block, 0);
     let high = u16::from_le_bytes([block[2], block[3]]);
@@ -216,7 +217,8 @@ fn iq4_xs(block: &[u8], take: &mut dyn FnMut(&IntegerBlock)) {
     }
 }
 
-/// Scale `i` of 16 in the 12 bytes of a `Q3_K` block: low four bits in the first eight bytes, high two in the others.
+/// Scale `i` of 16 in the 12 bytes of a `Q3_K` block: the low four bits in the first eight bytes, the high two in the
+/// rest.
 pub(crate) fn q3_k_scale(packed: &[u8], i: usize) -> i8 {
     let low = (packed[i % 8] >> (4 * (i / 8))) & 15;
     let high = (packed[8 + i % 4] >> (2 * (i / 4))) & 3;

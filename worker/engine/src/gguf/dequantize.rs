@@ -1,8 +1,8 @@
-//! Block formats to floats, as `ggml-quants.c` (`dequantize_row_*`) does it.
+//! Dequantises block formats, as `dequantize_row_*` in `ggml-quants.c` does.
 
 use crate::gguf::{TensorType, half_at, integer_blocks};
 
-/// Dequantises whole blocks; `None` if the format has no kernel or `bytes` is no whole number of blocks.
+/// Dequantises whole blocks; `None` if the format is unsupported or `bytes` is not a whole number of blocks.
 pub fn dequantize(tensor_type: TensorType, bytes: &[u8]) -> Option<Vec<f32>> {
     let block_bytes = tensor_type.block_bytes() as usize;
     if !bytes.len().is_multiple_of(block_bytes) {

@@ -1,4 +1,4 @@
-//! Metadata values and typed look-ups.
+//! Metadata values and typed lookups.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -7,7 +7,7 @@ use super::reader::{ReadError, Reader};
 use super::{MAX_ARRAY_LEN, MAX_STRING_BYTES};
 use crate::error::{EngineError, Result};
 
-/// A metadata value. Integers are widened; arrays hold one type.
+/// A metadata value. Integers are widened; the elements of an array have one type.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Value {
     /// Any unsigned integer.
@@ -20,11 +20,11 @@ pub enum Value {
     Bool(bool),
     /// A string.
     String(String),
-    /// An array of integers of more than one byte.
+    /// An array of integers wider than one byte.
     Integers(Vec<i64>),
-    /// An array of unsigned bytes or booleans, as large as in the file.
+    /// An array of unsigned bytes or booleans, not widened.
     Bytes(Vec<u8>),
-    /// An array of signed bytes, as large as in the file.
+    /// An array of signed bytes, not widened.
     SignedBytes(Vec<i8>),
     /// An array of floats.
     Floats(Vec<f32>),
@@ -32,13 +32,13 @@ pub enum Value {
     Strings(Vec<String>),
 }
 
-/// The type number of a string, the only one whose elements have no fixed size besides arrays.
+/// The type number of a string. Besides arrays, only strings have no fixed size.
 const TYPE_STRING: u32 = 8;
 /// The type number of an array.
 const TYPE_ARRAY: u32 = 9;
 
 impl Value {
-    /// Reads a value of the type `type_number`.
+    /// Reads a value of type `type_number`.
     pub(super) fn read(reader: &mut Reader<'_>, type_number: u32) -> Result<Self, ReadError> {
         Ok(match type_number {
             0 => Self::Unsigned(reader.u8()?.into()),
@@ -67,7 +67,7 @@ impl Value {
             return Err(EngineError::malformed(format!("an array of {len} elements exceeds the limit")).into());
         }
         if element_type == TYPE_STRING {
-            // Grows as elements are really there, so a lying length cannot allocate.
+            // Grows only as elements are read, so a false length cannot cause a large allocation.
             let mut strings = Vec::new();
             for _ in 0..len {
                 strings.push(reader.string(MAX_STRING_BYTES)?);
@@ -102,7 +102,7 @@ impl Value {
     }
 }
 
-/// The unsigned integer in `bytes`, of which there are at most eight.
+/// The unsigned integer in `bytes`, at most eight of them.
 fn little_endian(bytes: &[u8]) -> u64 {
     bytes.iter().rev().fold(0, |value, byte| value << 8 | u64::from(*byte))
 }
@@ -116,7 +116,7 @@ impl Metadata {
         self.0.insert(key, value)
     }
 
-    /// Keys and values, in no particular order.
+    /// All entries, in no particular order.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &Value)> {
         self.0.iter().map(|(key, value)| (key.as_str(), value))
     }
@@ -193,7 +193,7 @@ impl Metadata {
         })
     }
 
-    /// The bytes under `key`, which some files have as wider integers.
+    /// The bytes under `key`, which some files store as wider integers.
     pub fn bytes(&self, key: &str) -> Option<Cow<'_, [u8]>> {
         match self.get(key)? {
             Value::Bytes(bytes) => Some(Cow::Borrowed(bytes.as_slice())),

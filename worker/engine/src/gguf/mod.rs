@@ -1,8 +1,7 @@
 //! GGUF: the model file format of llama.cpp.
 //!
-//! Format: <https://github.com/ggml-org/ggml/blob/master/docs/gguf.md>. A file is hostile input: every count is
-//! bounded by the bytes that remain before anything is allocated, and all sizes are `u64` with checked
-//! arithmetic (`usize` has 32 bits on wasm).
+//! Format: <https://github.com/ggml-org/ggml/blob/master/docs/gguf.md>. Files are untrusted input: every count is
+//! bounded before anything is allocated, and all sizes are `u64` with checked arithmetic (`usize` has 32 bits on wasm).
 
 pub(crate) mod blocks;
 pub mod dequantize;
@@ -23,19 +22,19 @@ pub use streams::{Group, KERNEL_BLOCK_LEN, StreamBytes, stream_bytes};
 pub use tensor_type::TensorType;
 pub use writer::Writer;
 
-/// Largest number of tensors a file may declare.
+/// Maximum number of tensors in a file.
 pub const MAX_TENSORS: u64 = 65_536;
-/// Largest number of metadata entries a file may declare.
+/// Maximum number of metadata entries in a file.
 pub const MAX_METADATA_ENTRIES: u64 = 65_536;
-/// Longest string (a token, a chat template) in bytes.
+/// Maximum length of a string (a token, a chat template) in bytes.
 pub const MAX_STRING_BYTES: u64 = 16 << 20;
-/// Longest tensor name or metadata key in bytes.
+/// Maximum length of a tensor name or metadata key in bytes.
 pub const MAX_NAME_BYTES: u64 = 65_535;
-/// Longest array in elements (the largest vocabularies have about 260,000 tokens and as many merges).
+/// Maximum number of elements in an array (the largest vocabularies have about 260,000 tokens and as many merges).
 pub const MAX_ARRAY_LEN: u64 = 4 << 20;
-/// Most dimensions of a tensor.
+/// Maximum number of dimensions of a tensor.
 pub const MAX_DIMENSIONS: u32 = 4;
-/// Largest header (metadata and tensor list) in bytes.
+/// Maximum size of a header (metadata and tensor list) in bytes.
 pub const MAX_HEADER_BYTES: u64 = 256 << 20;
-/// Largest alignment of the data section.
+/// Maximum alignment of the data section.
 pub const MAX_ALIGNMENT: u64 = 1 << 20;

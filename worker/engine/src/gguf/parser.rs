@@ -1,4 +1,4 @@
-//! The header: metadata and the list of tensors.
+//! Parses the header: metadata and the list of tensors.
 
 use std::collections::HashSet;
 
@@ -10,7 +10,7 @@ use crate::error::{EngineError, Result};
 
 const DEFAULT_ALIGNMENT: u64 = 32;
 
-/// A tensor's place and shape.
+/// Name, format, shape and place of a tensor.
 #[derive(Debug, Clone, PartialEq)]
 pub struct TensorInfo {
     /// Name, for example `blk.0.attn_q.weight`.
@@ -19,28 +19,28 @@ pub struct TensorInfo {
     pub tensor_type: TensorType,
     /// Dimensions, innermost first: `[cols, rows]` for a matrix.
     pub dimensions: Vec<u64>,
-    /// First byte, from the start of the file.
+    /// Offset from the start of the file in bytes.
     pub offset_bytes: u64,
     /// Length in bytes.
     pub len_bytes: u64,
 }
 
 impl TensorInfo {
-    /// Elements in a row.
+    /// Number of elements in a row.
     pub fn cols(&self) -> u64 {
-        // The parser accepts no tensor without dimensions.
+        // The parser rejects tensors without dimensions.
         self.dimensions[0]
     }
 
-    /// First byte after it, from the start of the file.
+    /// Offset of its end from the start of the file in bytes.
     pub fn end_bytes(&self) -> u64 {
-        // The parser checked that it fits.
+        // The parser checked for overflow.
         self.offset_bytes + self.len_bytes
     }
 
-    /// Rows: the product of all dimensions but the innermost.
+    /// Number of rows: the product of all dimensions but the innermost.
     pub fn rows(&self) -> u64 {
-        // The parser checked that the product of all dimensions fits.
+        // The parser checked that the product of all dimensions does not overflow.
         self.dimensions[1..].iter().product()
     }
 }
@@ -50,11 +50,11 @@ impl TensorInfo {
 pub struct Gguf {
     /// Metadata by key.
     pub metadata: Metadata,
-    /// Tensors, ordered by their place in the file.
+    /// Tensors, sorted by offset.
     pub tensors: Vec<TensorInfo>,
-    /// Where the header ends; the data section starts at the next multiple of the alignment.
+    /// Length of the header; the data section starts at the next multiple of the alignment.
     pub header_len_bytes: u64,
-    /// The least length of a complete file.
+    /// Minimum length of a complete file.
     pub file_len_bytes: u64,
 }
 
@@ -68,10 +68,10 @@ pub enum Parsed {
 }
 
 impl Gguf {
-    /// Parses the header from `bytes`, the first bytes of a file of `file_len_bytes` (if that is known).
+    /// Parses the header from `bytes`, the start of a file of `file_len_bytes` (if known).
     ///
     /// # Errors
-    /// Any fault of the file, as a sentence; a prefix that is merely too short is [`Parsed::NeedMore`].
+    /// Any defect of the file. A prefix that is merely too short gives [`Parsed::NeedMore`] instead.
     pub fn parse(bytes: &[u8], file_len_bytes: Option<u64>) -> Result<Parsed> {
         let mut reader = Reader::new(bytes, file_len_bytes);
         match parse_header(&mut reader) {
@@ -91,7 +91,7 @@ impl Gguf {
         }
     }
 
-    /// The tensor called `name`.
+    /// The tensor with this name.
     pub fn tensor(&self, name: &str) -> Option<&TensorInfo> {
         self.tensors.iter().find(|tensor| tensor.name == name)
     }
@@ -139,7 +139,7 @@ fn check_magic(reader: &mut Reader<'_>) -> Result<(), ReadError> {
     }
     match reader.u32()? {
         2 | 3 => Ok(()),
-        // A big-endian file shows its version in the upper bytes.
+        // A big-endian file has its version in the upper bytes.
         version if version.trailing_zeros() >= 16 => {
             Err(EngineError::malformed("it is a big-endian GGUF file; only little-endian ones are read").into())
         }
@@ -155,7 +155,7 @@ fn read_count(reader: &mut Reader<'_>, max: u64, what: &str) -> Result<u64, Read
     Ok(count)
 }
 
-/// Reads one entry of the tensor list; its offset is still relative to the data section.
+/// Reads one entry of the tensor list, with an offset relative to the data section.
 fn read_tensor(reader: &mut Reader<'_>) -> Result<TensorInfo, ReadError> {
     let name = reader.string(MAX_NAME_BYTES)?;
     let dimension_count = reader.u32()?;
@@ -176,8 +176,8 @@ fn read_tensor(reader: &mut Reader<'_>) -> Result<TensorInfo, ReadError> {
     Ok(TensorInfo { name, tensor_type, dimensions, offset_bytes, len_bytes })
 }
 
-/// The bytes of a tensor, or `None` where a dimension is zero, a row is no whole number of blocks or the
-/// size overflows.
+/// The size of a tensor in bytes, or `None` if a dimension is zero, a row is not a whole number of blocks or the size
+/// overflows.
 fn tensor_len_bytes(dimensions: &[u64], tensor_type: TensorType) -> Option<u64> {
     let elements = dimensions.iter().try_fold(1u64, |product, dimension| product.checked_mul(*dimension))?;
     if elements == 0 || !dimensions.first()?.is_multiple_of(tensor_type.block_len()) {
@@ -196,7 +196,7 @@ fn alignment(metadata: &Metadata) -> Result<u64, EngineError> {
     }
 }
 
-/// Makes the offsets absolute, orders the tensors by them and returns the end of the last one.
+/// Makes the offsets absolute, sorts the tensors by them and returns the end of the last one.
 fn place(tensors: &mut [TensorInfo], data_start: u64, alignment: u64) -> Result<u64, EngineError> {
     for tensor in &mut *tensors {
         let misplaced = || EngineError::malformed(format!("the tensor “{}” is misplaced", tensor.name));

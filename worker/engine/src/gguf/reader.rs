@@ -1,8 +1,8 @@
-//! A bounds-checked little-endian cursor over the part of the file that has arrived.
+//! A bounds-checked little-endian cursor over the bytes received so far.
 
 use crate::error::{EngineError, Result};
 
-/// Why a read did not succeed.
+/// Why a read failed.
 #[derive(Debug)]
 pub(super) enum ReadError {
     /// More bytes are needed: at least this many from the start of the file.
@@ -72,8 +72,8 @@ impl<'a> Reader<'a> {
         Ok(u64::from_le_bytes(self.array()?))
     }
 
-    /// A string with a `u64` length in front, of at most `max_len_bytes`. Invalid UTF-8 is replaced: some
-    /// published vocabularies hold it, and no consumer relies on it.
+    /// A string of at most `max_len_bytes`, preceded by its length as `u64`. Invalid UTF-8 is replaced: some published
+    /// vocabularies contain it, and nothing relies on it.
     pub(super) fn string(&mut self, max_len_bytes: u64) -> Result<String, ReadError> {
         let len = self.u64()?;
         if len > max_len_bytes {

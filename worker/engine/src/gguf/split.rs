@@ -1,16 +1,16 @@
-//! Models in several files, as llama.cpp's `gguf-split` writes them: `NAME-00001-of-00003.gguf` and so on. Each is a
-//! GGUF file of its own; the first has the metadata.
+//! Models in several files, as written by llama.cpp's `gguf-split`: `NAME-00001-of-00003.gguf` and so on. Each is a
+//! valid GGUF file; the first has the metadata.
 
 use std::borrow::Cow;
 
 use super::Gguf;
 use crate::error::{EngineError, Result};
 
-/// Most parts of a model.
+/// Maximum number of parts of a model.
 const MAX_PARTS: usize = 1000;
 
-/// The names of all parts of the model that `name` (a file name, a path or a URL without query) is a part of, in order;
-/// `None` if it is not named like a part.
+/// The names of all parts, in order, of the model that `name` is a part of; `None` if it is not named like a part.
+/// `name` is a file name, a path, or a URL without a query.
 pub fn part_names(name: &str) -> Option<Vec<String>> {
     let stem = name.strip_suffix(".gguf")?;
     let (before, count) = stem.rsplit_once("-of-")?;
@@ -24,16 +24,16 @@ pub fn part_names(name: &str) -> Option<Vec<String>> {
 }
 
 impl Gguf {
-    /// The header of a model from the headers of its parts, in order.
+    /// Merges the headers of a model's parts, in order.
     ///
     /// # Errors
-    /// Parts that are missing, out of order or of different models.
+    /// [`EngineError::Malformed`] for parts that are missing, out of order or from different models.
     pub fn merge(parts: &[Self]) -> Result<Cow<'_, Self>> {
         let mut parts_in_order = parts.iter().zip(0u64..);
         let Some((first, _)) = parts_in_order.next() else {
             return Err(EngineError::malformed("the model has no parts"));
         };
-        // Of a single part, a vocabulary of a hundred thousand texts need not be copied.
+        // Avoids copying a vocabulary of a hundred thousand strings if there is only one part.
         let mut merged = Cow::Borrowed(first);
         merged.check_part(0, parts.len())?;
         for (part, number) in parts_in_order {
@@ -45,7 +45,7 @@ impl Gguf {
         }
         let planned = first.metadata.u32("split.tensors.count");
         if parts.len() > 1 && planned.is_some_and(|planned| planned as usize != merged.tensors.len()) {
-            return Err(EngineError::malformed("the parts don't have all tensors of the model"));
+            return Err(EngineError::malformed("some of the model's tensors are in none of its parts"));
         }
         Ok(merged)
     }
@@ -58,7 +58,7 @@ impl Gguf {
             return Ok(());
         }
         Err(EngineError::malformed(format!(
-            "it is part {} of a model in {own_count} files, where part {} of {count} is expected; all parts are needed",
+            "it is part {} of a model in {own_count} files, but part {} of {count} is expected; all parts are needed",
             u64::from(own_number) + 1,
             number + 1
         )))
@@ -71,7 +71,7 @@ mod tests {
     use crate::gguf::{Parsed, TensorType, Value, Writer};
 
     #[test]
-    fn parts_are_named_by_any_of_them() {
+    fn any_part_name_yields_all_part_names() {
         let expected = ["a/m-00001-of-00003.gguf", "a/m-00002-of-00003.gguf", "a/m-00003-of-00003.gguf"];
         assert_eq!(part_names("a/m-00002-of-00003.gguf").as_deref(), Some(&expected.map(str::to_owned)[..]));
         for other in
@@ -95,18 +95,18 @@ mod tests {
     }
 
     #[test]
-    fn parts_are_merged_and_faults_named() {
+    fn parts_are_merged_and_errors_named() {
         let parts = [part(0, 2, "a"), part(1, 2, "b")];
         let merged = Gguf::merge(&parts);
         let names: Vec<_> = merged.iter().flat_map(|gguf| &gguf.tensors).map(|tensor| tensor.name.as_str()).collect();
         assert_eq!(names, ["a", "b"]);
-        let faults = [
+        let invalid = [
             (vec![], "no parts"),
             (vec![part(0, 2, "a")], "all parts are needed"),
             (vec![part(1, 2, "a"), part(0, 2, "b")], "part 2 of a model in 2 files"),
             (vec![part(0, 2, "a"), part(1, 2, "a")], "in two parts"),
         ];
-        for (parts, expected) in faults {
+        for (parts, expected) in invalid {
             let message = Gguf::merge(&parts).map_err(|error| error.to_string());
             assert!(message.as_ref().is_err_and(|message| message.contains(expected)), "{expected}: {message:?}");
         }

@@ -1,14 +1,15 @@
-//! How a matrix's blocks are laid out for kernels: quants and scales in two aligned streams.
+//! The layout of a matrix for kernels: two aligned streams, quants and scales.
 
 use super::TensorType;
 
-/// Weights in a kernel's block, for every format.
+/// Number of weights in a kernel's block, for every format.
 pub const KERNEL_BLOCK_LEN: u64 = 32;
 
-/// The least number of blocks of 32 weights whose parts fill whole words: its bytes in the file and in the two streams.
+/// The smallest number of blocks of 32 weights whose parts fill whole words, with its sizes in the file and in the
+/// streams.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Group {
-    /// Blocks of 32 weights.
+    /// Number of blocks of 32 weights.
     pub blocks: u64,
     /// Bytes in the file.
     pub file: u64,
@@ -36,7 +37,7 @@ impl Group {
             TensorType::Q5_K => (8, 128, 48),
             TensorType::Q6_K => (8, 128, 84),
             TensorType::IQ4_XS => (8, 128, 8),
-            // Never computed with; whole words all the same.
+            // Never used in kernels; whole words all the same.
             TensorType::Other(_) => (1, 0, 0),
         };
         let file = blocks * KERNEL_BLOCK_LEN * tensor_type.block_bytes() / tensor_type.block_len();
@@ -44,7 +45,7 @@ impl Group {
     }
 }
 
-/// Bytes of a matrix's two streams.
+/// Sizes of a matrix's two streams in bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct StreamBytes {
     /// Quants.
@@ -54,13 +55,13 @@ pub struct StreamBytes {
 }
 
 impl StreamBytes {
-    /// The larger of the two, which a binding must hold.
+    /// The size of the larger one, which a binding must hold.
     pub fn largest(self) -> u64 {
         self.quants.max(self.scales)
     }
 }
 
-/// Bytes of the streams of a matrix of `rows` times `cols` weights.
+/// Sizes of the streams of a matrix with `rows` times `cols` weights.
 pub fn stream_bytes(tensor_type: TensorType, rows: u32, cols: u32) -> StreamBytes {
     let group = Group::of(tensor_type);
     let groups = (u64::from(rows) * u64::from(cols)).div_ceil(KERNEL_BLOCK_LEN * group.blocks);

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-/// How a tensor's elements are stored. Numbers and block sizes: `ggml.h` (`ggml_type`) and `ggml-common.h`.
+/// Storage format of a tensor. For numbers and block sizes see `ggml_type` in `ggml.h`, and `ggml-common.h`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[allow(non_camel_case_types, reason = "the formats' own names")]
 pub enum TensorType {
@@ -10,39 +10,39 @@ pub enum TensorType {
     F32,
     /// 16-bit floats.
     F16,
-    /// The upper halves of 32-bit floats.
+    /// The upper 16 bits of 32-bit floats.
     BF16,
     /// Blocks of 32: f16 scale, 16 bytes of nibbles; `w = d (q - 8)`.
     Q4_0,
     /// Blocks of 32: f16 scale and minimum, 16 bytes of nibbles; `w = d q + m`.
     Q4_1,
-    /// As `Q4_0`, with a fifth bit apart; `w = d (q - 16)`.
+    /// Like `Q4_0`, with the fifth bits stored separately; `w = d (q - 16)`.
     Q5_0,
-    /// As `Q4_1`, with a fifth bit apart.
+    /// Like `Q4_1`, with the fifth bits stored separately.
     Q5_1,
     /// Blocks of 32: f16 scale, 32 signed bytes; `w = d q`.
     Q8_0,
-    /// Blocks of 256: two bits a weight, scale and minimum of four bits for every 16.
+    /// Blocks of 256: two bits per weight, 4-bit scale and minimum per 16 weights.
     Q2_K,
-    /// Blocks of 256: three bits a weight, scale of six bits for every 16.
+    /// Blocks of 256: three bits per weight, 6-bit scale per 16 weights.
     Q3_K,
-    /// Blocks of 256: four bits a weight, scale and minimum of six bits for every 32.
+    /// Blocks of 256: four bits per weight, 6-bit scale and minimum per 32 weights.
     Q4_K,
-    /// As `Q4_K`, with a fifth bit apart.
+    /// Like `Q4_K`, with the fifth bits stored separately.
     Q5_K,
-    /// Blocks of 256: six bits a weight, scale of eight bits for every 16.
+    /// Blocks of 256: six bits per weight, 8-bit scale per 16 weights.
     Q6_K,
-    /// As `Q4_0`, with the nibbles pointing into a table of unevenly spaced values.
+    /// Like `Q4_0`, with nibbles that index a table of unevenly spaced values.
     IQ4_NL,
-    /// Blocks of 256: as `IQ4_NL`, with a scale of six bits for every 32.
+    /// Blocks of 256: like `IQ4_NL`, with a 6-bit scale per 32 weights.
     IQ4_XS,
-    /// Blocks of 32: a power of two as scale, nibbles that are floats of four bits.
+    /// Blocks of 32: a power of two as scale, nibbles that are 4-bit floats.
     MXFP4,
-    /// A known format that the engine has no kernels for, by its `ggml_type` number.
+    /// A known but unsupported format, by its `ggml_type` number.
     Other(u32),
 }
 
-/// The formats that the engine computes with, and their `ggml_type` numbers.
+/// The supported formats and their `ggml_type` numbers.
 const SUPPORTED: [(TensorType, u32); 16] = [
     (TensorType::F32, 0),
     (TensorType::F16, 1),
@@ -62,7 +62,7 @@ const SUPPORTED: [(TensorType, u32); 16] = [
     (TensorType::MXFP4, 39),
 ];
 
-/// Name, elements a block, bytes a block, by `ggml_type` number; an empty name is a retired number.
+/// Name, elements per block and bytes per block, by `ggml_type` number; retired numbers have an empty name.
 const GGML_TYPES: [(&str, u64, u64); 40] = [
     ("F32", 1, 4),
     ("F16", 1, 2),
@@ -107,12 +107,12 @@ const GGML_TYPES: [(&str, u64, u64); 40] = [
 ];
 
 impl TensorType {
-    /// The formats that the engine computes with.
+    /// The supported formats.
     pub fn supported() -> impl Iterator<Item = Self> {
         SUPPORTED.iter().map(|(tensor_type, _)| *tensor_type)
     }
 
-    /// The type with this `ggml_type` number, or `None` where there is none such.
+    /// The type with this `ggml_type` number, if it exists.
     pub fn from_number(number: u32) -> Option<Self> {
         let (name, ..) = GGML_TYPES.get(number as usize)?;
         if name.is_empty() {
@@ -131,23 +131,23 @@ impl TensorType {
         }
     }
 
-    /// The type's name as llama.cpp prints it.
+    /// The type's name as printed by llama.cpp.
     pub fn name(self) -> &'static str {
         self.entry().0
     }
 
-    /// Elements a block.
+    /// Number of elements per block.
     pub fn block_len(self) -> u64 {
         self.entry().1
     }
 
-    /// Bytes a block.
+    /// Number of bytes per block.
     pub fn block_bytes(self) -> u64 {
         self.entry().2
     }
 
     fn entry(self) -> (&'static str, u64, u64) {
-        // `number` comes from `from_number` only, so it is in the table.
+        // The number of `Other` comes only from `from_number`, so it is in the table.
         GGML_TYPES[self.number() as usize]
     }
 }

@@ -1,9 +1,9 @@
-//! Writes GGUF files: for tests, and for models with made-up weights.
+//! Writes GGUF files, for tests and for models with synthetic weights.
 
 use super::metadata::Value;
 use super::tensor_type::TensorType;
 
-/// Gathers metadata and tensors of a file. Format: `docs/gguf.md` of the ggml repository.
+/// Collects metadata and tensors of a file. Format: `docs/gguf.md` in the ggml repository.
 #[derive(Debug, Clone, Default)]
 pub struct Writer {
     metadata: Vec<u8>,
@@ -14,7 +14,7 @@ pub struct Writer {
 const ALIGNMENT: usize = 32;
 
 impl Writer {
-    /// Adds a metadata entry. Integers are written as 32 bits where all fit.
+    /// Adds a metadata entry. Integers that fit are written as 32 bits.
     pub fn metadata(&mut self, key: &str, value: &Value) -> &mut Self {
         self.metadata_count += 1;
         write_string(&mut self.metadata, key);
@@ -22,13 +22,13 @@ impl Writer {
         self
     }
 
-    /// Adds a tensor with `dimensions` innermost first; its data follow the header in the same order.
+    /// Adds a tensor, with `dimensions` innermost first; the data follow the header in the same order.
     pub fn tensor(&mut self, name: &str, tensor_type: TensorType, dimensions: &[u64]) -> &mut Self {
         self.tensors.push((name.to_owned(), tensor_type, dimensions.to_vec()));
         self
     }
 
-    /// The header, padded to where the first tensor's data begin.
+    /// The header, padded up to the data of the first tensor.
     pub fn header(&self) -> Vec<u8> {
         let mut bytes = b"GGUF".to_vec();
         bytes.extend(3u32.to_le_bytes());
@@ -48,7 +48,7 @@ impl Writer {
         bytes
     }
 
-    /// Bytes of each tensor's data and of the padding after them.
+    /// Sizes of each tensor's data and of the padding after it, in bytes.
     pub fn data_sizes(&self) -> impl Iterator<Item = (u64, u64)> {
         self.tensors.iter().map(|(_, tensor_type, dimensions)| {
             let len = tensor_bytes(*tensor_type, dimensions);
@@ -100,7 +100,7 @@ fn write_value(bytes: &mut Vec<u8>, value: &Value) {
             write_string(bytes, text);
         }
         Value::Integers(values) => {
-            // As other programs expect token types.
+            // 32 bits if possible: other programs expect that of token types.
             match values.iter().map(|value| i32::try_from(*value)).collect::<Result<Vec<_>, _>>() {
                 Ok(values) => write_array(bytes, 5, &values, |bytes, value| bytes.extend(value.to_le_bytes())),
                 Err(_) => write_array(bytes, 11, values, |bytes, value| bytes.extend(value.to_le_bytes())),
@@ -119,7 +119,7 @@ mod tests {
     use crate::gguf::{Gguf, Parsed};
 
     #[test]
-    fn what_is_written_is_read_again() {
+    fn written_headers_are_parsed_unchanged() {
         let entries = [
             ("a", Value::Unsigned(7)),
             ("b", Value::Unsigned(1 << 40)),

@@ -1,26 +1,26 @@
-//! How many workgroups a kernel runs in.
+//! The number of workgroups in a dispatch.
 
-/// Workgroups of a dispatch, which may depend on the number of tokens in the batch.
+/// Workgroups of a dispatch, whose number may depend on the number of tokens in the batch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Grid {
-    /// Always the same.
+    /// Independent of the batch.
     Fixed([u32; 3]),
-    /// One in x a token.
+    /// One in x per token.
     TokensInX,
-    /// This many in x, one in y a token, this many in z.
+    /// `x` in x, one in y per token, `z` in z.
     TokensInY {
         /// Workgroups in x.
         x: u32,
         /// Workgroups in z.
         z: u32,
     },
-    /// These in x and y, in z `groups_per_token` for each `tokens_per_group` tokens.
+    /// `xy` in x and y; in z, `groups_per_token` for every `tokens_per_group` tokens.
     TokensInZ {
         /// Workgroups in x and y.
         xy: [u32; 2],
-        /// Tokens that a workgroup serves.
+        /// Tokens per workgroup.
         tokens_per_group: u32,
-        /// Workgroups that serve a token.
+        /// Workgroups per token.
         groups_per_token: u32,
     },
 }

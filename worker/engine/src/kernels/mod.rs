@@ -1,5 +1,6 @@
-//! Compute kernels, a folder each: the WGSL, its dispatch (`mod.rs`), and a plain reference implementation (`reference.rs`) that
-//! tests and the self-test compare it with. `formats/` decodes weight formats, `shared/` is included by several kernels.
+//! Compute kernels, one folder each: the WGSL, its dispatch (`mod.rs`), and a plain reference implementation
+//! (`reference.rs`) for tests and the self-test. `formats/` decodes weight formats; files in `shared/` are included by
+//! several kernels.
 
 pub mod attention;
 pub mod convolution;
@@ -19,7 +20,7 @@ pub use source::{Access, BoundVariable, Shader, bound_variables, expand};
 
 use crate::gguf::TensorType;
 
-/// The define that selects the `formats/*.wgsl` of a weight format.
+/// The name of a weight format in `formats/*.wgsl`.
 ///
 /// `None` for formats without a kernel.
 pub fn format_name(tensor_type: TensorType) -> Option<&'static str> {

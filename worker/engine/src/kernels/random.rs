@@ -1,8 +1,8 @@
-//! Inputs to compare kernels with their twins on: pseudo-random, and the same each time.
+//! Pseudo-random inputs for comparing kernels with their references, the same on every run.
 
 use crate::gguf::TensorType;
 
-/// A small generator of seeded random numbers (SplitMix64).
+/// A small seeded random number generator (SplitMix64).
 pub struct Random(pub u64);
 
 impl Random {
@@ -20,14 +20,14 @@ impl Random {
         (self.bits() >> 40) as f32 / (1u32 << 23) as f32 - 1.0
     }
 
-    /// So many of them.
+    /// `len` floats in -1..1.
     pub fn floats(&mut self, len: usize) -> Vec<f32> {
         (0..len).map(|_| self.float()).collect()
     }
 
-    /// `len` weights of a format, a whole number of its blocks: any quants, small finite scales.
+    /// `len` weights of a format, a whole number of blocks, with arbitrary quants and small finite scales.
     pub fn weights(&mut self, tensor_type: TensorType, len: usize) -> Vec<u8> {
-        // Where a block's f16 scales stand, and how many.
+        // Offset of a block's f16 scales, and their number.
         let (scales_at, scale_count) = match tensor_type {
             TensorType::F32 => return (0..len).flat_map(|_| (self.float() * 0.3).to_le_bytes()).collect(),
             TensorType::F16
@@ -42,7 +42,7 @@ impl Random {
             TensorType::BF16 | TensorType::MXFP4 => (0, 0),
             _ => (0, 2),
         };
-        // So that weights come out about as large in every format.
+        // Gives weights of a similar size in every format.
         let scale = if tensor_type.block_len() == 256 { 0.002 } else { 0.05 };
         let mut bytes = Vec::new();
         for _ in 0..len / tensor_type.block_len() as usize {
@@ -51,7 +51,7 @@ impl Random {
                 half.copy_from_slice(&half::f16::from_f32(self.float() * scale).to_le_bytes());
             }
             match tensor_type {
-                // Of all exponents only those near 2^-4.
+                // Only exponents near 2^-4.
                 TensorType::MXFP4 => block[0] = 120 + block[0] % 8,
                 TensorType::BF16 => block[1] = 0x3C | block[1] & 0x83,
                 _ => {}

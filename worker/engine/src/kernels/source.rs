@@ -1,16 +1,18 @@
-//! A small preprocessor for WGSL, which has neither includes nor conditional text.
+//! A small preprocessor for WGSL, which has neither includes nor conditional compilation.
 //!
-//! `#include "path"` (relative to `kernels/`, each file once), `#ifdef NAME`, `#else`, `#endif`; `#repeat i COUNT` to
-//! `#end` repeats lines with `$i` replaced by 0, 1 and so on, COUNT being a constant or a number; numeric constants
-//! are prepended as `const` declarations, and the words FORMAT and EPILOGUE in include paths are replaced.
+//! - `#include "path"` includes a file once; paths are relative to `kernels/`.
+//! - `#ifdef NAME`, `#else` and `#endif` can be nested.
+//! - `#repeat i COUNT` to `#end` repeats lines, with `$i` replaced by 0, 1 and so on. COUNT is a constant or a number.
+//! - Numeric constants are prepended as `const` declarations.
+//! - The words FORMAT and EPILOGUE in include paths are replaced.
 //!
-//! Repetition is textual because not every shader compiler unrolls loops, and one that doesn't keeps an array that
-//! a loop indexes in slow memory.
+//! Repetition is textual because some shader compilers do not unroll loops, and then keep arrays that are indexed in a
+//! loop in slow memory.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-/// The files that can be compiled or included.
+/// All files that can be compiled or included.
 const FILES: &[(&str, &str)] = &[
     ("attention/attention.wgsl", include_str!("attention/attention.wgsl")),
     ("attention/attention_batch.wgsl", include_str!("attention/attention_batch.wgsl")),
@@ -100,10 +102,10 @@ const FILES: &[(&str, &str)] = &[
     ("shared/workgroup_sum.wgsl", include_str!("shared/workgroup_sum.wgsl")),
 ];
 
-/// A kernel with its compile-time choices: the key of its pipeline.
+/// A kernel with its compile-time options; the key of its pipeline.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Shader {
-    /// File name in `kernels/`.
+    /// Path relative to `kernels/`.
     pub file: &'static str,
     /// Replacements for the words FORMAT and EPILOGUE in include paths.
     pub parts: BTreeMap<&'static str, &'static str>,
@@ -111,12 +113,12 @@ pub struct Shader {
     pub defines: Vec<&'static str>,
     /// `const NAME: u32` declarations.
     pub constants: BTreeMap<&'static str, u32>,
-    /// `const NAME: f32` declarations, as bits (so that the key is hashable).
+    /// `const NAME: f32` declarations, as bits, so that the key can be hashed.
     pub float_constants: BTreeMap<&'static str, u32>,
 }
 
 impl Shader {
-    /// A kernel without any choice made.
+    /// A kernel without options.
     pub fn new(file: &'static str) -> Self {
         Self {
             file,
@@ -127,7 +129,7 @@ impl Shader {
         }
     }
 
-    /// What it computes, for people: its file, format, epilogue and shape.
+    /// Human-readable name: file, format, epilogue and shape.
     pub fn name(&self) -> String {
         let (_, file) = self.file.rsplit_once('/').unwrap_or(("", self.file));
         let mut name = file.trim_end_matches(".wgsl").to_owned();
@@ -140,7 +142,7 @@ impl Shader {
         name
     }
 
-    /// Chooses the file behind FORMAT or EPILOGUE.
+    /// Sets the file that replaces FORMAT or EPILOGUE.
     #[must_use]
     pub fn part(mut self, word: &'static str, choice: &'static str) -> Self {
         self.parts.insert(word, choice);
@@ -174,7 +176,7 @@ impl Shader {
 /// The WGSL of a shader, ready to compile.
 ///
 /// # Panics
-/// If a kernel includes a file that does not exist: a fault of this crate, found by `every_kernel_expands`.
+/// If a kernel includes a file that does not exist. That is a bug in this crate, which `every_kernel_expands` detects.
 pub fn expand(shader: &Shader) -> String {
     let mut enables = String::new();
     let mut body = String::new();
@@ -202,18 +204,18 @@ pub enum Access {
     ReadWrite,
 }
 
-/// A variable of a kernel that a buffer is bound to.
+/// A variable of a kernel that needs a buffer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BoundVariable {
-    /// Its name in the WGSL.
+    /// Name in the WGSL.
     pub name: String,
-    /// Its binding number, in group 0.
+    /// Binding number in group 0.
     pub number: u32,
-    /// How it is used.
+    /// How the kernel uses it.
     pub access: Access,
 }
 
-/// The variables of expanded WGSL that buffers are bound to.
+/// The variables of expanded WGSL that need buffers.
 pub fn bound_variables(text: &str) -> Vec<BoundVariable> {
     text.lines().filter_map(bound_variable).collect()
 }
@@ -239,7 +241,7 @@ fn expand_file(shader: &Shader, path: &str, included: &mut Vec<String>, enables:
     let Some((_, text)) = FILES.iter().find(|(name, _)| *name == path) else {
         unreachable!("the kernel {} includes {path}, which does not exist", shader.file);
     };
-    // One entry a nested #ifdef: whether its text is kept.
+    // One entry per nested #ifdef: whether its lines are kept.
     let mut kept = Vec::new();
     for line in repeat(shader, &text.lines().map(str::to_owned).collect::<Vec<_>>()) {
         if let Some(name) = line.strip_prefix("#ifdef ") {
@@ -258,7 +260,7 @@ fn expand_file(shader: &Shader, path: &str, included: &mut Vec<String>, enables:
             }
             expand_file(shader, &target, included, enables, body);
         } else if line.starts_with("enable ") {
-            // Directives must come before all declarations.
+            // Directives must precede all declarations.
             enables.push_str(&line);
             enables.push('\n');
         } else {
@@ -268,7 +270,7 @@ fn expand_file(shader: &Shader, path: &str, included: &mut Vec<String>, enables:
     }
 }
 
-/// Expands every `#repeat` in `lines`, the inner ones after the outer ones.
+/// Expands every `#repeat` in `lines`, outer ones first.
 fn repeat(shader: &Shader, lines: &[String]) -> Vec<String> {
     let mut result = Vec::new();
     let mut rest = lines;
@@ -291,7 +293,7 @@ fn repeat(shader: &Shader, lines: &[String]) -> Vec<String> {
     result
 }
 
-/// The place of the `#end` that closes a `#repeat` before `lines`.
+/// Index of the `#end` that closes the `#repeat` before `lines`.
 fn matching_end(lines: &[String]) -> usize {
     let mut depth = 0;
     lines
@@ -330,7 +332,7 @@ mod tests {
         assert!(text.contains("y[at] = v;"));
         assert!(!text.contains("v += y[at];"));
         assert_eq!(text.matches("struct Block").count(), 1);
-        assert!(!text.contains('#'), "no directive is left");
+        assert!(!text.contains('#'), "no directives are left");
         assert!(!text.contains("enable subgroups"));
     }
 

@@ -1,29 +1,29 @@
-//! How keys and values are kept.
+//! Formats of the KV cache.
 
-use super::HeadShape;
+use super::heads::HeadShape;
 
-/// The form of keys and values in the cache of a GPU. On the CPU they are whole floats.
+/// Format of the KV cache on a GPU. On the CPU it is f32.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
 pub enum CacheFormat {
-    /// Halves: two bytes an element.
+    /// f16: two bytes per element.
     #[default]
     F16,
-    /// Bytes, with a scale (f32) for each 32 of them: 1.125 bytes an element. For heads of a multiple of 32 elements.
+    /// 8-bit integers with an f32 scale per 32: 1.125 bytes per element. Needs heads of a multiple of 32 elements.
     Q8,
 }
 
 impl CacheFormat {
-    /// Elements that share a scale.
+    /// Number of elements that share a scale.
     pub const Q8_BLOCK: u32 = 32;
 
-    /// This format, or the one that all heads can have.
+    /// This format if the heads support it, otherwise f16.
     #[must_use]
     pub fn for_heads(self, heads: &HeadShape) -> Self {
         if heads.head_dim.is_multiple_of(Self::Q8_BLOCK) { self } else { Self::F16 }
     }
 
-    /// Words of a token's keys, or values, in a layer: those of all elements, then those of all scales. `kv_len` elements, a multiple of
-    /// eight; an even number of words.
+    /// Words per token for the keys, or the values, of a layer: first those of all elements, then those of all scales.
+    /// There are `kv_len` elements, a multiple of eight; the number of words is even.
     pub fn row_words(self, kv_len: u32) -> u32 {
         match self {
             Self::F16 => kv_len / 2,
@@ -31,7 +31,7 @@ impl CacheFormat {
         }
     }
 
-    /// Words that kernels load at once: eight elements.
+    /// Number of words that kernels load at once: eight elements.
     pub(crate) fn vector_words(self) -> u32 {
         match self {
             Self::F16 => 4,

@@ -1,48 +1,32 @@
-//! Hyperparameters from a file's metadata.
+//! Hyperparameters of generative models.
 
 use super::cache::CacheFormat;
-use super::family::{Activation, FAMILIES, HeadNorm};
-use super::reader::Reader;
+use super::family::{Activation, HeadNorm};
+use super::heads::HeadShape;
 use super::rope::RopeConfig;
 use crate::error::{EngineError, Result};
-use crate::gguf::Gguf;
 
-/// Shapes of attention heads.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct HeadShape {
-    /// Query heads.
-    pub heads: u32,
-    /// Key and value heads; each serves `heads / kv_heads` query heads (GQA).
-    pub kv_heads: u32,
-    /// Elements of a head.
-    pub head_dim: u32,
-    /// Elements of a head that RoPE turns.
-    pub rope_dim: u32,
-    /// RoPE pairs elements half of `rope_dim` apart; otherwise neighbours.
-    pub rope_half: bool,
-}
-
-/// How positions enter a layer of attention.
+/// How an attention layer encodes positions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LayerRope {
     /// Not at all.
     None,
-    /// RoPE as the model has it.
+    /// With the model's RoPE.
     Main,
-    /// RoPE as layers with a window have it.
+    /// With the RoPE of layers with a window.
     Window,
 }
 
-/// Attention over the keys and values of the tokens before.
+/// Attention over the keys and values of previous tokens.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct AttentionConfig {
-    /// Heads.
+    /// Shapes of the heads.
     pub heads: HeadShape,
-    /// Positions that a token sees, itself included; all if absent.
+    /// Sliding window: the number of positions a token attends to, including its own; `None` means all of them.
     pub window: Option<u32>,
-    /// RoPE.
+    /// The kind of RoPE.
     pub rope: LayerRope,
-    /// The query projection also gives a gate for each element of the output.
+    /// The query projection also computes a gate for each element of the output.
     pub is_gated: bool,
 }
 
@@ -52,22 +36,22 @@ impl AttentionConfig {
         self.heads.heads * self.heads.head_dim
     }
 
-    /// Rows of the query projection, gates included.
+    /// Rows of the query projection, including gates.
     pub fn query_rows(&self) -> u32 {
         if self.is_gated { 2 * self.output_len() } else { self.output_len() }
     }
 
-    /// Width of the keys, and of the values, of a token.
+    /// Elements of a token's keys, and of its values.
     pub fn kv_len(&self) -> u32 {
         self.heads.kv_heads * self.heads.head_dim
     }
 
-    /// Rows of the query, key and value projections together.
+    /// Rows of the query, key and value projections in total.
     pub fn qkv_rows(&self) -> u32 {
         self.query_rows() + 2 * self.kv_len()
     }
 
-    /// The heads with the part that RoPE turns in this layer.
+    /// The heads, with the elements that RoPE rotates in this layer.
     pub fn rotated_heads(&self) -> HeadShape {
         match self.rope {
             LayerRope::None => HeadShape { rope_dim: 0, ..self.heads },
@@ -76,50 +60,50 @@ impl AttentionConfig {
     }
 }
 
-/// A gated short convolution over the tokens before (LFM2).
+/// A gated short convolution over previous tokens (LFM2).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ShortConvolutionConfig {
-    /// Channels, each with weights of its own.
+    /// Number of channels, each with its own weights.
     pub channels: u32,
-    /// Tokens that a result depends on, its own included.
+    /// Number of tokens that a result depends on, including its own.
     pub taps: u32,
 }
 
-/// A gated delta net: Yang et al. 2024, "Gated Delta Networks".
+/// A gated delta net (Yang et al. 2024, "Gated Delta Networks").
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct DeltaNetConfig {
-    /// Heads of queries and keys; each serves `value_heads / key_heads` value heads.
+    /// Number of query heads, and of key heads; each serves `value_heads / key_heads` value heads.
     pub key_heads: u32,
-    /// Heads of values, each with a state of `head_dim` times `head_dim`.
+    /// Number of value heads, each with a state of `head_dim` times `head_dim`.
     pub value_heads: u32,
-    /// Elements of a head.
+    /// Elements per head.
     pub head_dim: u32,
-    /// Tokens that the convolution before it covers, the result's own included.
+    /// Number of tokens that the preceding convolution covers, including the current one.
     pub taps: u32,
 }
 
 impl DeltaNetConfig {
-    /// Queries, keys and values of a token, which go through a convolution.
+    /// Elements of a token's queries, keys and values, which go through the convolution.
     pub fn channels(&self) -> u32 {
         (2 * self.key_heads + self.value_heads) * self.head_dim
     }
 
-    /// Values of a token.
+    /// Elements of a token's values.
     pub fn value_len(&self) -> u32 {
         self.value_heads * self.head_dim
     }
 
-    /// Where the gates of the output stand in the projection of a token, and the factors of the update and of the decay.
+    /// Offset of the output gates in a token's projection, after queries, keys and values.
     pub fn gate_at(&self) -> u32 {
         self.channels()
     }
 
-    /// Where the update's factors stand in the projection, one a value head.
+    /// Offset of the update's factors (beta) in the projection, one per value head.
     pub fn beta_at(&self) -> u32 {
         self.gate_at() + self.value_len()
     }
 
-    /// Where the decay's exponents stand in the projection, one a value head.
+    /// Offset of the decay's exponents (alpha) in the projection, one per value head.
     pub fn alpha_at(&self) -> u32 {
         self.beta_at() + self.value_heads
     }
@@ -130,7 +114,7 @@ impl DeltaNetConfig {
     }
 }
 
-/// What mixes tokens in a layer.
+/// The part of a layer that mixes tokens.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum MixerConfig {
     /// Attention.
@@ -142,7 +126,7 @@ pub enum MixerConfig {
 }
 
 impl MixerConfig {
-    /// Attention, if this is it.
+    /// The attention, if this is one.
     pub fn attention(&self) -> Option<&AttentionConfig> {
         match self {
             Self::Attention(attention) => Some(attention),
@@ -150,7 +134,7 @@ impl MixerConfig {
         }
     }
 
-    /// Lengths of the states, in floats: of inputs of a convolution, and of what is remembered in matrices.
+    /// Lengths of the states in floats: the last inputs of a convolution, then the matrices of a delta net.
     pub fn state_lens(&self) -> Vec<u32> {
         match self {
             Self::Attention(_) => Vec::new(),
@@ -161,7 +145,7 @@ impl MixerConfig {
         }
     }
 
-    /// Width of the projection of its input.
+    /// Rows of the input projection.
     pub fn projection_rows(&self) -> u32 {
         match self {
             Self::Attention(attention) => attention.qkv_rows(),
@@ -170,7 +154,7 @@ impl MixerConfig {
         }
     }
 
-    /// Width between projection and mixing: queries, or what a convolution gives.
+    /// Width between the projection and the mixer: queries, or the output of a convolution.
     pub fn inner_len(&self) -> u32 {
         match self {
             Self::Attention(attention) => attention.output_len(),
@@ -179,7 +163,7 @@ impl MixerConfig {
         }
     }
 
-    /// Width of what it gives to the output projection.
+    /// Width of the input of the output projection.
     pub fn output_len(&self) -> u32 {
         match self {
             Self::Attention(attention) => attention.output_len(),
@@ -199,7 +183,7 @@ pub enum FeedForwardConfig {
 }
 
 impl FeedForwardConfig {
-    /// Width between its halves.
+    /// Width of the hidden layer.
     pub fn hidden_len(&self) -> u32 {
         match self {
             Self::Dense(len) => *len,
@@ -207,7 +191,7 @@ impl FeedForwardConfig {
         }
     }
 
-    /// Results of a token: one, or one of each expert that it takes.
+    /// Number of results per token: one, or one per expert used.
     pub fn slots(&self) -> u32 {
         match self {
             Self::Dense(_) => 1,
@@ -215,7 +199,7 @@ impl FeedForwardConfig {
         }
     }
 
-    /// Experts to choose from.
+    /// Number of experts to choose from.
     pub fn expert_count(&self) -> u32 {
         match self {
             Self::Dense(_) => 0,
@@ -224,48 +208,48 @@ impl FeedForwardConfig {
     }
 }
 
-/// A layer: what mixes tokens, then what works on each token alone.
+/// A layer: a mixer, then a feed-forward part.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct LayerConfig {
     /// Mixes tokens.
     pub mixer: MixerConfig,
-    /// Works on each token.
+    /// Processes each token separately.
     pub feed_forward: FeedForwardConfig,
 }
 
 /// A mixture of experts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ExpertConfig {
-    /// Experts in a layer.
+    /// Number of experts in a layer.
     pub count: u32,
-    /// Experts that a token takes.
+    /// Number of experts used per token.
     pub used: u32,
-    /// Width of an expert's feed-forward layer.
+    /// Width of an expert's hidden layer.
     pub feed_forward_len: u32,
-    /// The weights of the chosen experts are made to sum to one.
+    /// The weights of the chosen experts are normalised to sum to one.
     pub normalise: bool,
 }
 
-/// Hyperparameters of a decoder.
+/// Hyperparameters of a generative model.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ModelConfig {
-    /// Name for people, from `general.name`.
+    /// Human-readable name, from `general.name`.
     pub name: String,
-    /// The family, `general.architecture`.
+    /// The model family, `general.architecture`.
     pub architecture: &'static str,
-    /// Layers, in order.
+    /// The layers, in order.
     pub layers: Vec<LayerConfig>,
-    /// Layers at the file's end that only guess tokens ahead. They are left out.
+    /// Number of layers at the end of the file for multi-token prediction. They are ignored.
     pub drafting_layers: u32,
     /// Width of the hidden state.
     pub embedding_len: u32,
-    /// Tokens in the vocabulary.
+    /// Number of tokens in the vocabulary.
     pub vocab: u32,
-    /// Tokens the model was trained to see at once.
+    /// Context length that the model was trained with.
     pub trained_context: u32,
-    /// How keys and values are kept.
+    /// Format of the KV cache.
     pub cache: CacheFormat,
-    /// Elements of a head that RoPE turns, in all layers that have it.
+    /// Elements per head that RoPE rotates, in all layers that have it.
     pub rope_dim: u32,
     /// RoPE.
     pub rope: RopeConfig,
@@ -273,17 +257,17 @@ pub struct ModelConfig {
     pub window_rope: RopeConfig,
     /// Epsilon of the RMS norms.
     pub norm_eps: f32,
-    /// Norms before attention and feed-forward layer.
+    /// Norms before mixer and feed-forward part.
     pub pre_norm: bool,
-    /// Norms after attention and feed-forward layer.
+    /// Norms after mixer and feed-forward part.
     pub post_norm: bool,
-    /// The tensor of the norm before a feed-forward part, without layer and `.weight`.
+    /// Name of the norm before a feed-forward part, without layer prefix and `.weight`.
     pub feed_forward_norm: &'static str,
-    /// The tensor of the norm before the output head, without `.weight`.
+    /// Name of the norm before the output head, without `.weight`.
     pub output_norm: &'static str,
     /// Norms of queries and keys.
     pub head_norm: HeadNorm,
-    /// Activation of the feed-forward layer.
+    /// Activation function of the feed-forward part.
     pub activation: Activation,
     /// Factor of the embedding.
     pub embedding_scale: f32,
@@ -291,23 +275,26 @@ pub struct ModelConfig {
     pub residual_scale: f32,
     /// Factor of the dot products of queries and keys.
     pub attention_scale: f32,
-    /// Bound that attention scores approach by tanh.
+    /// Soft cap of attention scores: they become `cap * tanh(score / cap)`.
     pub attention_softcap: Option<f32>,
     /// Factor of the logits.
     pub logit_scale: f32,
-    /// Bound that logits approach by tanh.
+    /// Soft cap of logits: they become `cap * tanh(logit / cap)`.
     pub logit_softcap: Option<f32>,
 }
 
-/// A number: what it is, its value, least, most, and what it is a multiple of.
+/// A range check: name, value, minimum, maximum, and what the value must be a multiple of.
 pub(super) type Check = (&'static str, u32, u32, u32, u32);
 
 impl MixerConfig {
     fn checks(&self, checks: &mut Vec<Check>) {
         match *self {
-            Self::Attention(AttentionConfig { heads: HeadShape { heads, head_dim, rope_dim, .. }, .. }) => {
+            Self::Attention(AttentionConfig {
+                heads: HeadShape { heads, kv_heads, head_dim, rope_dim, .. }, ..
+            }) => {
                 checks.extend([
-                    ("heads", heads, 1, 1024, 1),
+                    ("key heads", kv_heads, 1, heads, 1),
+                    ("heads", heads, 1, 1024, kv_heads.max(1)),
                     ("the head size", head_dim, 8, MAX_HEAD_DIM, 8),
                     ("the attention's width", heads.saturating_mul(head_dim), 32, MAX_WIDTH, 32),
                     ("the rotated part of a head", rope_dim, 2, head_dim, 2),
@@ -345,7 +332,7 @@ impl FeedForwardConfig {
     }
 }
 
-/// Caps on hyperparameters, far above any published model: what a damaged file says must not allocate.
+/// Limits on hyperparameters, far above any published model, so that damaged files cannot cause large allocations.
 const MAX_WIDTH: u32 = 1 << 18;
 pub(super) const MAX_VOCAB: u64 = 1 << 21;
 const MAX_HEAD_DIM: u32 = 256;
@@ -353,68 +340,51 @@ const MAX_EXPERTS: u32 = 512;
 const MAX_TAPS: u32 = 16;
 
 impl ModelConfig {
-    /// Reads and checks the hyperparameters.
-    ///
-    /// # Errors
-    /// An unsupported architecture or feature, a missing entry, or values that contradict each other.
-    pub fn from_gguf(gguf: &Gguf) -> Result<Self> {
-        let architecture = gguf.metadata.require_string("general.architecture")?;
-        let family = FAMILIES
-            .iter()
-            .find(|family| family.name == architecture)
-            .ok_or_else(|| EngineError::UnsupportedArchitecture(architecture.to_owned()))?;
-        let config = Reader { gguf, family }.read()?;
-        config.check()?;
-        Ok(config)
-    }
-
-    /// The names of the architectures that the engine computes.
-    pub fn architectures() -> impl Iterator<Item = &'static str> {
-        FAMILIES.iter().map(|family| family.name)
-    }
-
-    /// The layers of attention.
+    /// The attention layers.
     pub fn attentions(&self) -> impl Iterator<Item = &AttentionConfig> {
         self.layers.iter().filter_map(|layer| layer.mixer.attention())
     }
 
-    /// The largest of a number over all layers.
+    /// The maximum of `number` over all layers.
     pub(crate) fn largest(&self, number: impl Fn(&LayerConfig) -> u32) -> u32 {
         self.layers.iter().map(number).max().unwrap_or_default()
     }
 
-    /// Bytes of a layer's KV cache for a token.
+    /// Size of a layer's KV cache per token in bytes.
     pub(crate) fn layer_kv_bytes_per_token(&self, attention: &AttentionConfig) -> u64 {
         u64::from(self.cache.row_words(attention.kv_len())) * 2 * 4
     }
 
-    /// Bytes of the KV cache for a token, over all layers.
+    /// Size of the KV cache per token in bytes, over all layers.
     pub fn kv_bytes_per_token(&self) -> u64 {
         self.attentions().map(|attention| self.layer_kv_bytes_per_token(attention)).sum()
     }
 
-    /// The largest of them.
+    /// Size of the largest layer's KV cache per token in bytes.
     pub fn max_layer_kv_bytes_per_token(&self) -> u64 {
         self.attentions().map(|attention| self.layer_kv_bytes_per_token(attention)).max().unwrap_or_default()
     }
 
-    /// Bytes of the states of recurrent layers.
+    /// Size of the states of recurrent layers in bytes.
     pub fn state_bytes(&self) -> u64 {
         self.layers.iter().flat_map(|layer| layer.mixer.state_lens()).map(|len| u64::from(len) * 4).sum()
     }
 
-    /// Whether queries, keys and values of a layer take a dispatch between projection and attention: a norm or a scale is of many rows of the
-    /// product, and gates stand between them.
+    /// Whether a layer's queries, keys and values take a dispatch between projection and attention. That is because a
+    /// norm or a scale depends on many rows of the product, or because gates lie between the queries.
     pub(crate) fn has_head_dispatch(&self, attention: &AttentionConfig) -> bool {
         self.head_norm != HeadNorm::None || self.cache != CacheFormat::F16 || attention.is_gated
     }
 
-    fn check(&self) -> Result<()> {
+    pub(super) fn check(&self) -> Result<()> {
         let mut checks = vec![
             ("the embedding length", self.embedding_len, 32, MAX_WIDTH, 32),
             ("the vocabulary", self.vocab, 1, MAX_VOCAB as u32, 1),
             ("the context length", self.trained_context, 1, u32::MAX, 1),
         ];
+        if self.attentions().next().is_none() {
+            return Err(EngineError::UnsupportedArchitecture(format!("{} without attention", self.architecture)));
+        }
         for layer in &self.layers {
             layer.mixer.checks(&mut checks);
             layer.feed_forward.checks(&mut checks);
@@ -422,12 +392,12 @@ impl ModelConfig {
         check_ranges(&checks)?;
         let floats = [
             ("the epsilon of the norms", self.norm_eps, 0.0),
-            ("the factor of the embedding", self.embedding_scale, f32::MIN),
-            ("the factor of the residual", self.residual_scale, f32::MIN),
-            ("the factor of the attention", self.attention_scale, f32::MIN),
-            ("the factor of the logits", self.logit_scale, f32::MIN),
-            ("the bound of the attention scores", self.attention_softcap.unwrap_or(1.0), 1e-6),
-            ("the bound of the logits", self.logit_softcap.unwrap_or(1.0), 1e-6),
+            ("the embedding scale", self.embedding_scale, f32::MIN),
+            ("the residual scale", self.residual_scale, f32::MIN),
+            ("the attention scale", self.attention_scale, f32::MIN),
+            ("the logit scale", self.logit_scale, f32::MIN),
+            ("the soft cap of the attention scores", self.attention_softcap.unwrap_or(1.0), 1e-6),
+            ("the soft cap of the logits", self.logit_softcap.unwrap_or(1.0), 1e-6),
         ];
         match floats.iter().find(|(_, value, min)| !(value.is_finite() && value >= min)) {
             Some((what, value, _)) => Err(EngineError::malformed(format!("{what} is {value}"))),
@@ -436,12 +406,12 @@ impl ModelConfig {
     }
 }
 
-/// Checks that numbers lie in their ranges.
+/// Checks that numbers are in range.
 pub(super) fn check_ranges(checks: &[Check]) -> Result<()> {
     for (what, value, min, max, multiple) in checks {
         if value < min || value > max || !value.is_multiple_of(*multiple) {
             return Err(EngineError::malformed(format!(
-                "{what}: {value}, where a multiple of {multiple} from {min} to {max} is supported"
+                "{what}: {value}, but only multiples of {multiple} from {min} to {max} are supported"
             )));
         }
     }

@@ -1,17 +1,18 @@
-//! Models that turn texts into vectors: BERT (Devlin et al. 2018) and Nomic's variant with RoPE and gated layers.
+//! Embedding models: BERT (Devlin et al. 2018) and Nomic's variant with RoPE and gated feed-forward layers.
 
 use super::config::check_ranges;
+use super::family::Activation;
+use super::heads::HeadShape;
 use super::plan::{GateUpPlan, Product, VectorId, WeightPlan};
 use super::planner::{Planner, SPLIT_ROWS};
 use super::rope::RopeConfig;
-use super::{Activation, HeadShape};
 use crate::error::{EngineError, Result};
 use crate::gguf::Gguf;
 
-/// How the vectors of a text's tokens become one.
+/// How the vectors of a text's tokens are combined into one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Pooling {
-    /// Their mean.
+    /// The mean of all.
     Mean,
     /// The first one.
     First,
@@ -19,41 +20,41 @@ pub enum Pooling {
     Last,
 }
 
-/// Hyperparameters of an encoder.
+/// Hyperparameters of an embedding model.
 #[derive(Debug, Clone, PartialEq)]
 pub struct EncoderConfig {
-    /// Name for people, from `general.name`.
+    /// Human-readable name, from `general.name`.
     pub name: String,
-    /// The family, `general.architecture`.
+    /// The model family, `general.architecture`.
     pub architecture: &'static str,
-    /// Layers.
+    /// Number of layers.
     pub layers: u32,
-    /// Width of the hidden state, and of the vectors.
+    /// Width of the hidden state and of the embeddings.
     pub embedding_len: u32,
-    /// Width of the feed-forward layer.
+    /// Width of the hidden layer of a feed-forward part.
     pub feed_forward_len: u32,
-    /// Tokens in the vocabulary.
+    /// Number of tokens in the vocabulary.
     pub vocab: u32,
-    /// Tokens of a text.
+    /// Maximum number of tokens in a text.
     pub context: u32,
-    /// Attention heads.
+    /// Shapes of the attention heads.
     pub heads: HeadShape,
     /// RoPE, in families without position embeddings.
     pub rope: Option<RopeConfig>,
     /// Epsilon of the layer norms.
     pub norm_eps: f32,
-    /// Activation of the feed-forward layer.
+    /// Activation function of the feed-forward part.
     pub activation: Activation,
-    /// How tokens' vectors become one.
+    /// How the vectors of a text's tokens are combined.
     pub pooling: Pooling,
 }
 
-/// The longest text, so that its attention stays affordable.
+/// Maximum length of a text in tokens, so that attention stays affordable.
 const MAX_CONTEXT: u32 = 2048;
 const ARCHITECTURES: [&str; 2] = ["bert", "nomic-bert"];
 
 impl EncoderConfig {
-    /// The names of the architectures that the engine computes.
+    /// The names of the supported architectures.
     pub fn architectures() -> impl Iterator<Item = &'static str> {
         ARCHITECTURES.into_iter()
     }
@@ -109,12 +110,12 @@ impl EncoderConfig {
         Ok(config)
     }
 
-    /// Bytes of the keys and values of a text, which one layer after the other uses.
+    /// Size of a text's keys and values in bytes; all layers share the buffer.
     pub fn kv_bytes(&self) -> u64 {
         u64::from(self.context) * u64::from(self.embedding_len) * 4
     }
 
-    /// Bytes of activations.
+    /// Size of the activations in bytes.
     pub fn scratch_bytes(&self) -> u64 {
         u64::from(self.context) * (3 * u64::from(self.embedding_len) + u64::from(self.feed_forward_len)) * 4
     }
@@ -136,17 +137,17 @@ impl EncoderConfig {
     }
 }
 
-/// Weight and bias of a layer norm.
+/// Weights and biases of a layer norm.
 pub type NormPlan = (VectorId, VectorId);
 
-/// An encoder layer.
+/// The tensors of a layer.
 #[derive(Debug, Clone, PartialEq)]
 pub struct EncoderLayerPlan {
     /// Query, key and value projections.
     pub qkv: Product,
     /// Their biases.
     pub qkv_bias: Option<VectorId>,
-    /// Output projection of the attention.
+    /// Output projection of attention.
     pub attention_output: Product,
     /// Its bias.
     pub attention_output_bias: Option<VectorId>,
@@ -158,29 +159,29 @@ pub struct EncoderLayerPlan {
     pub down: Product,
     /// Its bias.
     pub down_bias: Option<VectorId>,
-    /// Norm after the feed-forward layer.
+    /// Norm after the feed-forward part.
     pub output_norm: NormPlan,
 }
 
-/// The first half of a feed-forward layer.
+/// The first half of a feed-forward part.
 #[derive(Debug, Clone, PartialEq)]
 pub enum UpPlan {
-    /// A projection with its bias.
+    /// An up projection with its bias.
     Plain(Product, Option<VectorId>),
-    /// With a gate.
+    /// Gate and up projections.
     Gated(GateUpPlan),
 }
 
-/// A whole encoder.
+/// The tensors of an embedding model.
 #[derive(Debug, Clone, PartialEq)]
 pub struct EncoderPlan {
     /// Every matrix and vector.
     pub weights: WeightPlan,
     /// Token embedding.
     pub embedding: Product,
-    /// Embedding of positions, in families without RoPE.
+    /// Position embedding, in families without RoPE.
     pub positions: Option<Product>,
-    /// Embedding of the kind of text, of which the first is used.
+    /// Token type embedding; only the first type is used.
     pub types: Option<Product>,
     /// Norm of the sum of the embeddings.
     pub embedding_norm: NormPlan,

@@ -1,28 +1,28 @@
-//! Model families as data: in what each differs from Llama. Sources: the families' papers and `llama-model.cpp`.
+//! Model families as data: how each differs from Llama. Sources: the families' papers and `llama-model.cpp`.
 
-/// Where RMS norms of queries and keys apply, between projection and RoPE.
+/// How queries and keys are RMS-normalised, between projection and RoPE.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum HeadNorm {
-    /// None.
+    /// Not at all.
     None,
-    /// Each head by itself, with one weight for all heads.
+    /// Each head separately, with the same weights for all heads.
     Head,
-    /// All heads together, with a weight for each element.
+    /// All heads together, with a weight per element.
     Row,
 }
 
-/// The function in a feed-forward layer.
+/// Activation function of a feed-forward part.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Activation {
     /// `x / (1 + exp(-x))`
     Silu,
-    /// `x Φ(x)` by its approximation with tanh.
+    /// `x Φ(x)`, approximated with tanh.
     GeluTanh,
-    /// `x Φ(x)` by the error function.
+    /// `x Φ(x)`, with the error function.
     GeluErf,
 }
 
-/// What layers without attention have instead.
+/// Mixer of layers without attention.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Recurrent {
     /// A gated short convolution.
@@ -31,41 +31,41 @@ pub(super) enum Recurrent {
     DeltaNet,
 }
 
-/// What a family of decoders does its own way.
+/// How a family of generative models differs from others.
 #[derive(Debug, Clone, Copy)]
-#[allow(clippy::struct_excessive_bools, reason = "each is a fact of its own, and all are named where they are given")]
+#[allow(clippy::struct_excessive_bools, reason = "they are independent, and always set by name")]
 pub(super) struct Family {
     /// The value of `general.architecture`.
     pub(super) name: &'static str,
-    /// RoPE pairs elements half of the rotated part apart; otherwise neighbours.
+    /// RoPE pairs elements half of the rotated part apart; otherwise adjacent ones.
     pub(super) rope_half: bool,
-    /// Norms before attention and feed-forward layer.
+    /// Norms before mixer and feed-forward part.
     pub(super) pre_norm: bool,
-    /// Norms after attention and feed-forward layer, before they are added to the residual.
+    /// Norms after mixer and feed-forward part, before the residual is added.
     pub(super) post_norm: bool,
     pub(super) head_norm: HeadNorm,
     pub(super) activation: Activation,
-    /// The embedding is scaled by the root of its width.
+    /// The embedding is scaled by the square root of its width.
     pub(super) embedding_root: bool,
-    /// Layers without attention, in hybrids.
+    /// Mixer of layers without attention, in hybrids.
     pub(super) recurrent: Option<Recurrent>,
-    /// Attention has gates for its output.
+    /// Attention has output gates.
     pub(super) is_gated: bool,
-    /// The tensor of the norm before a feed-forward part, without layer and `.weight`.
+    /// Name of the norm before a feed-forward part, without layer prefix and `.weight`.
     pub(super) feed_forward_norm: &'static str,
-    /// The tensor of the norm before the output head, without `.weight`.
+    /// Name of the norm before the output head, without `.weight`.
     pub(super) output_norm: &'static str,
-    /// All layers but every n-th see only a window.
+    /// All layers but every n-th have a sliding window.
     pub(super) window_pattern: Option<u32>,
-    /// Base of RoPE in layers with a window, where it is not that of the others.
+    /// Base of RoPE in layers with a window, if it differs from that of other layers.
     pub(super) window_rope_base: Option<f32>,
     /// Every n-th layer has no RoPE.
     pub(super) no_rope_step: Option<u32>,
-    /// The number of layers of the one size whose attention is scaled by width / heads instead of the head size.
+    /// Number of layers of the one model size whose attention is scaled by width / heads instead of the head size.
     pub(super) wide_scale_layers: Option<u32>,
-    /// The weights of the chosen experts are made to sum to one.
+    /// The weights of the chosen experts are normalised to sum to one.
     pub(super) normalise_experts: bool,
-    /// A mixture of experts in place of the feed-forward layer.
+    /// Feed-forward parts are mixtures of experts.
     pub(super) experts: bool,
 }
 
@@ -95,7 +95,7 @@ const GEMMA: Family =
 const GEMMA2: Family =
     Family { name: "gemma2", post_norm: true, window_pattern: Some(2), wide_scale_layers: Some(46), ..GEMMA };
 
-/// Every family of decoders.
+/// All families of generative models.
 pub(super) const FAMILIES: &[Family] = &[
     LLAMA,
     Family { name: "smollm3", no_rope_step: Some(4), ..LLAMA },

@@ -1,25 +1,29 @@
-//! Model families, described as data: hyperparameters and where each tensor goes. The forward pass over
-//! them is `runtime::forward`; a family adds a description here, not code there.
+//! Model families as data: hyperparameters and tensor layout. The forward passes over them are in `runtime::gpu` and
+//! `runtime::cpu`; a new family is a description here, not code there.
 
+mod angles;
 mod cache;
 mod config;
 mod encoder;
 mod family;
+mod heads;
+mod layer_planner;
 mod plan;
 mod planner;
 mod reader;
 mod rope;
 
+pub(crate) use angles::rope_angles;
 pub use cache::CacheFormat;
 pub use config::{
-    AttentionConfig, DeltaNetConfig, ExpertConfig, FeedForwardConfig, HeadShape, LayerConfig, LayerRope, MixerConfig,
-    ModelConfig, ShortConvolutionConfig,
+    AttentionConfig, DeltaNetConfig, ExpertConfig, FeedForwardConfig, LayerConfig, LayerRope, MixerConfig, ModelConfig,
+    ShortConvolutionConfig,
 };
 pub use encoder::{EncoderConfig, EncoderLayerPlan, EncoderPlan, NormPlan, Pooling, UpPlan};
 pub use family::{Activation, HeadNorm};
+pub use heads::HeadShape;
 pub use plan::{
     AttentionPlan, DeltaNetPlan, FeedForwardPlan, GateUpPlan, LayerPlan, MatrixId, MatrixPlan, MixerPlan, ModelPlan,
     Product, Segment, ShortConvolutionPlan, VectorId, VectorPlan, WeightPlan,
 };
-pub(crate) use rope::rope_angles;
 pub use rope::{ROPE_FREQUENCIES, ROPE_LONG, ROPE_SHORT, RopeConfig, Yarn};

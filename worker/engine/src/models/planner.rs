@@ -1,4 +1,4 @@
-//! Looks tensors up, checks their shapes, and decides how matrices are stacked and split.
+//! Looks up tensors, checks their shapes, and decides how matrices are stacked and split.
 
 use std::collections::HashSet;
 
@@ -6,10 +6,10 @@ use super::plan::{GateUpPlan, MatrixId, MatrixPlan, Product, Segment, VectorId, 
 use crate::error::{EngineError, Result};
 use crate::gguf::{Gguf, TensorType, stream_bytes};
 
-/// Rows that a split may fall between: so many rows fill whole words in every format.
+/// Splits fall on multiples of this many rows, which fill whole words in every format.
 pub(super) const SPLIT_ROWS: u32 = 8;
 
-/// Gathers matrices and vectors.
+/// Collects the matrices and vectors of a model.
 pub(super) struct Planner<'a> {
     gguf: &'a Gguf,
     max_binding_bytes: u64,
@@ -19,7 +19,7 @@ pub(super) struct Planner<'a> {
 
 impl<'a> Planner<'a> {
     /// # Errors
-    /// A tensor in a format that has no kernels: first of all, so that this is what such a file is refused for.
+    /// If any tensor has an unsupported format. Checked first, so that this is the reason given.
     pub(super) fn new(gguf: &'a Gguf, max_binding_bytes: u64) -> Result<Self> {
         match gguf.tensors.iter().find(|tensor| matches!(tensor.tensor_type, TensorType::Other(_))) {
             None => Ok(Self { gguf, max_binding_bytes, weights: WeightPlan::default(), known: HashSet::new() }),
@@ -38,12 +38,12 @@ impl<'a> Planner<'a> {
         self.vectors_of(&[(name, len)])
     }
 
-    /// The same, if the file has it.
+    /// A vector of `len` floats, if the file has it.
     pub(super) fn optional_vector(&mut self, name: String, len: u32) -> Result<Option<VectorId>> {
         self.has(&name).then(|| self.vector(name, len)).transpose()
     }
 
-    /// Several vectors one after the other.
+    /// Several vectors, concatenated.
     pub(super) fn vectors_of(&mut self, parts: &[(String, u32)]) -> Result<VectorId> {
         for (name, len) in parts {
             self.floats(name, 1, *len)?;
@@ -51,13 +51,13 @@ impl<'a> Planner<'a> {
         Ok(self.add_vector(parts.to_vec()))
     }
 
-    /// A table of floats that kernels read as one vector, row by row.
+    /// A table of floats that kernels read as one vector, in row-major order.
     pub(super) fn table(&mut self, name: String, rows: u32, cols: u32) -> Result<VectorId> {
         self.floats(&name, rows, cols)?;
         Ok(self.add_vector(vec![(name, rows * cols)]))
     }
 
-    /// Checks that a tensor has this shape and is of floats.
+    /// Checks that a tensor has this shape and is F32.
     fn floats(&mut self, name: &str, rows: u32, cols: u32) -> Result<()> {
         match self.checked(name, rows, cols)? {
             TensorType::F32 => Ok(()),
@@ -70,7 +70,7 @@ impl<'a> Planner<'a> {
         VectorId(self.weights.vectors.len() - 1)
     }
 
-    /// Leaves out the tensors whose names begin so.
+    /// Ignores tensors whose names start with `prefix`.
     pub(super) fn ignore(&mut self, prefix: &str) {
         let names = self.gguf.tensors.iter().map(|tensor| &tensor.name).filter(|name| name.starts_with(prefix));
         let names: Vec<String> = names.cloned().collect();
@@ -86,20 +86,20 @@ impl<'a> Planner<'a> {
         Ok(())
     }
 
-    /// A matrix, split between rows where it exceeds a binding.
+    /// A matrix, split between rows if it exceeds a binding.
     pub(super) fn matrix(&mut self, name: String, rows: u32, cols: u32) -> Result<Product> {
         let segment = self.segment(name, rows, cols)?;
         self.stack(&[segment], cols, SPLIT_ROWS)
     }
 
-    /// All rows of a tensor, whose shape is checked.
+    /// All rows of a tensor, after checking its shape.
     pub(super) fn segment(&mut self, tensor: String, rows: u32, cols: u32) -> Result<Segment> {
         self.checked(&tensor, rows, cols)?;
         Ok(Segment { tensor, first_row: 0, rows })
     }
 
-    /// Matrices that share an input, one below the other: one where their formats agree and a binding holds it, else
-    /// several. Splits fall between multiples of `unit_rows` rows.
+    /// Stacks matrices that share an input: into one matrix if their formats match and a binding is large enough,
+    /// otherwise into several. Splits fall on multiples of `unit_rows` rows.
     pub(super) fn stack(&mut self, segments: &[Segment], cols: u32, unit_rows: u32) -> Result<Product> {
         let mut product = Product::new();
         let mut first_row = 0;
@@ -131,8 +131,7 @@ impl<'a> Planner<'a> {
         Ok(product)
     }
 
-    /// A gate's rows and an up projection's, in matrices that hold the same rows of both, or `None` where their formats
-    /// differ.
+    /// Stacks gate and up projections in matrices that contain the same rows of both; `None` if their formats differ.
     fn paired(&mut self, gate: &Segment, up: &Segment, cols: u32) -> Result<Option<Product>> {
         let tensor_type = self.checked_segment(gate, cols)?;
         let is_aligned = u64::from(gate.rows) * u64::from(cols / 32) % 8 == 0;
@@ -153,7 +152,7 @@ impl<'a> Planner<'a> {
         Ok(Some(product))
     }
 
-    /// A gate and an up projection, stacked where that is possible.
+    /// Gate and up projections, stacked if possible.
     pub(super) fn gate_up(&mut self, gate: Segment, up: Segment, cols: u32) -> Result<GateUpPlan> {
         if let Some(product) = self.paired(&gate, &up, cols)? {
             return Ok(GateUpPlan::Paired(product));
@@ -161,7 +160,7 @@ impl<'a> Planner<'a> {
         Ok(GateUpPlan::Apart { gate: self.stack(&[gate], cols, SPLIT_ROWS)?, up: self.stack(&[up], cols, SPLIT_ROWS)? })
     }
 
-    /// A matrix that is not to be split.
+    /// A matrix that must not be split.
     pub(super) fn whole(&mut self, name: String, rows: u32, cols: u32) -> Result<MatrixId> {
         if let [id] = self.matrix(name.clone(), rows, cols)?.as_slice() {
             return Ok(*id);
@@ -171,7 +170,7 @@ impl<'a> Planner<'a> {
         Err(self.too_large(&segment, tensor_type, cols))
     }
 
-    /// Checks that no tensor of the file is left over: it would mean a model that is computed wrongly.
+    /// Checks that no tensor of the file is unknown: the model would be computed wrongly without it.
     pub(super) fn check_complete(&self, architecture: &str) -> Result<()> {
         match self.gguf.tensors.iter().find(|tensor| !self.known.contains(&tensor.name)) {
             Some(unknown) => Err(EngineError::UnsupportedArchitecture(format!(
@@ -187,7 +186,7 @@ impl<'a> Planner<'a> {
         MatrixId(self.weights.matrices.len() - 1)
     }
 
-    /// The most rows of `cols` columns that a binding holds.
+    /// Maximum number of rows of `cols` columns in a binding.
     fn max_rows(&self, tensor_type: TensorType, cols: u32) -> u32 {
         let row_bytes = stream_bytes(tensor_type, SPLIT_ROWS, cols).largest().div_ceil(u64::from(SPLIT_ROWS)).max(1);
         u32::try_from(self.max_binding_bytes / row_bytes).unwrap_or(u32::MAX)
@@ -195,14 +194,14 @@ impl<'a> Planner<'a> {
 
     fn too_large(&self, segment: &Segment, tensor_type: TensorType, cols: u32) -> EngineError {
         EngineError::TooLarge(format!(
-            "the tensor “{}” takes {} MiB, but this device binds at most {} MiB at once",
+            "the tensor “{}” needs {} MiB, but this device supports at most {} MiB per binding",
             segment.tensor,
             stream_bytes(tensor_type, segment.rows, cols).largest() >> 20,
             self.max_binding_bytes >> 20
         ))
     }
 
-    /// Checks a run of a tensor's rows; several runs may make up one tensor.
+    /// Checks a range of a tensor's rows; several ranges may make up one tensor.
     fn checked_segment(&mut self, segment: &Segment, cols: u32) -> Result<TensorType> {
         let tensor = self.tensor(&segment.tensor)?;
         let end = u64::from(segment.first_row) + u64::from(segment.rows);
@@ -232,7 +231,7 @@ impl<'a> Planner<'a> {
 
 fn misshapen(tensor: &crate::gguf::TensorInfo, rows: u64, cols: u32) -> EngineError {
     EngineError::malformed(format!(
-        "the tensor “{}” is {} by {}, where {rows} by {cols} is expected",
+        "the tensor “{}” is {} by {}, but {rows} by {cols} is expected",
         tensor.name,
         tensor.rows(),
         tensor.cols()

@@ -1,24 +1,47 @@
-//! Reads a decoder's hyperparameters from a file's metadata, as its family has them.
+//! Reads a generative model's hyperparameters from the metadata, as its family requires.
 
 use super::cache::CacheFormat;
 use super::config::{
-    AttentionConfig, DeltaNetConfig, ExpertConfig, FeedForwardConfig, HeadShape, LayerConfig, LayerRope, MAX_VOCAB,
-    MixerConfig, ModelConfig, ShortConvolutionConfig,
+    AttentionConfig, DeltaNetConfig, ExpertConfig, FeedForwardConfig, LayerConfig, LayerRope, MAX_VOCAB, MixerConfig,
+    ModelConfig, ShortConvolutionConfig,
 };
-use super::family::{Family, Recurrent};
+use super::family::{FAMILIES, Family, Recurrent};
+use super::heads::HeadShape;
 use super::rope::RopeConfig;
 use crate::error::{EngineError, Result};
 use crate::gguf::Gguf;
 
-/// Most layers: what a damaged file says must not allocate.
+/// Maximum number of layers, so that damaged files cannot cause large allocations.
 const MAX_LAYERS: u32 = 512;
-/// Every so many layers of a hybrid with delta nets one has attention, unless the file says otherwise.
+/// In hybrids with delta nets every n-th layer has attention; this is n unless the file specifies it.
 const DEFAULT_ATTENTION_INTERVAL: u32 = 4;
 
+impl ModelConfig {
+    /// Reads and checks the hyperparameters.
+    ///
+    /// # Errors
+    /// An unsupported architecture or feature, a missing entry, or values that contradict each other.
+    pub fn from_gguf(gguf: &Gguf) -> Result<Self> {
+        let architecture = gguf.metadata.require_string("general.architecture")?;
+        let family = FAMILIES
+            .iter()
+            .find(|family| family.name == architecture)
+            .ok_or_else(|| EngineError::UnsupportedArchitecture(architecture.to_owned()))?;
+        let config = Reader { gguf, family }.read()?;
+        config.check()?;
+        Ok(config)
+    }
+
+    /// The names of the supported architectures.
+    pub fn architectures() -> impl Iterator<Item = &'static str> {
+        FAMILIES.iter().map(|family| family.name)
+    }
+}
+
 /// Reads a family's metadata.
-pub(super) struct Reader<'a> {
-    pub(super) gguf: &'a Gguf,
-    pub(super) family: &'a Family,
+struct Reader<'a> {
+    gguf: &'a Gguf,
+    family: &'a Family,
 }
 
 impl Reader<'_> {
@@ -38,22 +61,22 @@ impl Reader<'_> {
         self.gguf.metadata.f32(&self.key(name))
     }
 
-    /// The numbers of all layers: one for each, or the same for all.
+    /// A number for each layer, from a list or from a single number for all.
     fn per_layer(&self, name: &str, layers: u32) -> Result<Option<Vec<u32>>> {
         if let Some(number) = self.u32(name) {
             return Ok(Some(vec![number; layers as usize]));
         }
         let Some(integers) = self.gguf.metadata.integers(&self.key(name)) else { return Ok(None) };
         let numbers: Vec<u32> = integers.iter().filter_map(|number| u32::try_from(*number).ok()).collect();
-        // Files may list layers that only guess ahead, too.
+        // The list may include layers for multi-token prediction.
         if numbers.len() < layers as usize || numbers.len() != integers.len() {
-            return Err(EngineError::malformed(format!("{} of {layers} layers has {} entries", name, integers.len())));
+            return Err(EngineError::malformed(format!("{name} has {} entries for {layers} layers", integers.len())));
         }
         Ok(Some(numbers))
     }
 
-    /// All hyperparameters.
-    pub(super) fn read(&self) -> Result<ModelConfig> {
+    /// Reads all hyperparameters.
+    fn read(&self) -> Result<ModelConfig> {
         let family = self.family;
         let embedding_len = self.require_u32("embedding_length")?;
         let embedding = self
@@ -72,7 +95,7 @@ impl Reader<'_> {
             Some(base) => RopeConfig::plain(self.f32("rope.freq_base_swa").unwrap_or(base)),
             None => rope.clone(),
         };
-        // Only Granite has factors of its own in the metadata.
+        // Only Granite has these factors in its metadata.
         let factor = |name: &str| self.f32(name).filter(|factor| *factor != 0.0);
         let mixers = self.mixers(&heads, embedding_len)?;
         let feed_forwards = self.feed_forwards(layers)?;
@@ -111,20 +134,20 @@ impl Reader<'_> {
         })
     }
 
-    /// Layers, and how many more the file has that only guess tokens ahead (multi-token prediction).
+    /// Number of layers, and number of further layers for multi-token prediction.
     fn layer_counts(&self) -> Result<(u32, u32)> {
         let all = self.require_u32("block_count")?;
         if all == 0 || all > MAX_LAYERS {
-            return Err(EngineError::malformed(format!("{all} layers, where 1 to {MAX_LAYERS} are supported")));
+            return Err(EngineError::malformed(format!("{all} layers, but only 1 to {MAX_LAYERS} are supported")));
         }
         let drafting = self.u32("nextn_predict_layers").unwrap_or(0);
         if drafting >= all {
-            return Err(EngineError::malformed(format!("{drafting} of {all} layers only predict more tokens")));
+            return Err(EngineError::malformed(format!("{drafting} of {all} layers are for multi-token prediction")));
         }
         Ok((all - drafting, drafting))
     }
 
-    /// The heads of each layer; none of key and value in layers without attention.
+    /// The heads of each layer; layers without attention have no key and value heads.
     fn heads(&self, embedding_len: u32, layers: u32) -> Result<Vec<HeadShape>> {
         let name = "attention.head_count";
         let all = self.per_layer(name, layers)?.ok_or_else(|| EngineError::MissingMetadata(self.key(name)))?;
@@ -146,7 +169,7 @@ impl Reader<'_> {
         all.iter().zip(&all_kv).take(layers as usize).map(shape).collect()
     }
 
-    /// What mixes tokens in each layer.
+    /// The mixer of each layer.
     fn mixers(&self, heads: &[HeadShape], embedding_len: u32) -> Result<Vec<MixerConfig>> {
         let recurrent = self.family.recurrent.map(|recurrent| self.recurrent(recurrent, embedding_len)).transpose()?;
         let window = self.window()?;
@@ -159,7 +182,7 @@ impl Reader<'_> {
             .collect()
     }
 
-    /// Whether a layer of a hybrid has no attention: as it has no key heads, or by its number.
+    /// Whether a layer of a hybrid has no attention: either because it has no key heads, or by its index.
     fn is_recurrent(&self, layer: u32, heads: &HeadShape) -> Result<bool> {
         match self.family.recurrent {
             Some(Recurrent::DeltaNet) => {
@@ -198,17 +221,17 @@ impl Reader<'_> {
         })
     }
 
-    /// The window of layers that have one.
+    /// The size of the sliding window, in families that have one.
     fn window(&self) -> Result<Option<u32>> {
         let Family { window_pattern, name, .. } = *self.family;
         match (window_pattern, self.u32("attention.sliding_window")) {
             (Some(_), Some(0)) => Err(EngineError::malformed("a sliding window of no tokens")),
-            // What Gemma 2 was trained with; its first files do not say.
+            // Gemma 2 was trained with this; its first files lack the entry.
             (Some(_), window) => Ok(Some(window.unwrap_or(4096))),
             (None, Some(_)) if name == "olmo2" => {
                 Err(EngineError::UnsupportedArchitecture("olmo2 with a sliding window (OLMo 3)".to_owned()))
             }
-            // Families that llama.cpp computes without their window, too.
+            // llama.cpp ignores the window of these families, too.
             (None, _) => Ok(None),
         }
     }

@@ -1,39 +1,36 @@
-//! RoPE angles, computed once in double precision: WGSL promises little of `sin` and `cos` at large arguments.
+//! RoPE angles, computed once in double precision: WGSL guarantees little about `sin` and `cos` of large arguments.
 
-use std::collections::HashMap;
-
-use super::ModelConfig;
 use crate::error::{EngineError, Result};
 use crate::gguf::Gguf;
 
-/// The tensor that holds divisors of RoPE's frequencies (Llama 3's scaling).
+/// The tensor with divisors of RoPE's frequencies (Llama 3's scaling).
 pub const ROPE_FREQUENCIES: &str = "rope_freqs.weight";
 /// The divisors of `LongRoPE` (Phi 3) for contexts longer than the original one.
 pub const ROPE_LONG: &str = "rope_factors_long.weight";
 /// The divisors of `LongRoPE` for contexts up to the original one.
 pub const ROPE_SHORT: &str = "rope_factors_short.weight";
 
-/// How RoPE's angles follow from positions.
+/// How RoPE's angles depend on positions.
 #[derive(Debug, Clone, PartialEq)]
 pub struct RopeConfig {
     /// Base of the frequencies.
     pub base: f32,
-    /// Positions are divided by this (1 for none).
+    /// Positions are divided by this; 1 without scaling.
     pub factor: f32,
-    /// Fast pairs keep their frequencies (`YaRN`), see [`Yarn`].
+    /// `YaRN` scaling, where fast pairs keep their frequencies, see [`Yarn`].
     pub yarn: Option<Yarn>,
-    /// Sines and cosines are multiplied by this.
+    /// Factor of sines and cosines.
     pub magnitude: f32,
-    /// Tokens of the context before it was stretched; `LongRoPE` changes its divisors there.
+    /// Context length before it was extended; `LongRoPE` switches its divisors there.
     pub original_context: Option<u32>,
 }
 
-/// `YaRN`, Peng et al. 2023, section 3.2: which pairs are stretched.
+/// `YaRN` (Peng et al. 2023, section 3.2): which pairs are interpolated.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Yarn {
     /// Pairs before this one keep their frequencies.
     pub first_stretched: f32,
-    /// Pairs from this one on are stretched in full.
+    /// Pairs from this one on are fully interpolated.
     pub fully_stretched: f32,
 }
 
@@ -43,10 +40,10 @@ impl RopeConfig {
         Self { base, factor: 1.0, yarn: None, magnitude: 1.0, original_context: None }
     }
 
-    /// Reads what `architecture` says; `rope_dim` is the turned part of a head.
+    /// Reads the settings of `architecture`; `rope_dim` is the rotated part of a head.
     ///
     /// # Errors
-    /// A kind of scaling that is unknown, or numbers that make no sense.
+    /// An unknown kind of scaling, or invalid numbers.
     pub(super) fn from_gguf(gguf: &Gguf, architecture: &str, rope_dim: u32) -> Result<Self> {
         let metadata = &gguf.metadata;
         let key = |name: &str| format!("{architecture}.rope.{name}");
@@ -57,7 +54,7 @@ impl RopeConfig {
         rope.magnitude = metadata.f32(&key("scaling.attn_factor")).unwrap_or(1.0);
         rope.original_context = metadata.u32(&key("scaling.original_context_length"));
         match scaling {
-            // The divisors stand in tensors.
+            // The divisors are tensors.
             "none" | "longrope" => {}
             "linear" => rope.factor = factor.unwrap_or(1.0),
             "yarn" => {
@@ -83,8 +80,8 @@ impl RopeConfig {
 
     /// Cosine and sine for each position and pair: `[positions][rope_dim / 2]`.
     ///
-    /// Formula: Su et al. 2021, equation 15. `divisors`, one a pair, are those of [`ROPE_FREQUENCIES`] and the like,
-    /// where the file has them.
+    /// Formula: Su et al. 2021, equation 15. `divisors` has one per pair, from [`ROPE_FREQUENCIES`] or similar tensors
+    /// if the file has them.
     pub fn angles(&self, rope_dim: u32, positions: u32, divisors: Option<&[f32]>) -> Vec<[f32; 2]> {
         let magnitude = f64::from(self.magnitude);
         let frequencies: Vec<f64> = (0..rope_dim / 2)
@@ -107,25 +104,9 @@ impl RopeConfig {
     }
 }
 
-/// A decoder's angles for each position and pair of a head, and those of its layers with a window where they differ.
-/// `host` has the divisors, by the names of their tensors.
-pub(crate) fn rope_angles(
-    config: &ModelConfig,
-    context: u32,
-    host: &HashMap<String, Vec<f32>>,
-) -> (Vec<[f32; 2]>, Option<Vec<[f32; 2]>>) {
-    let is_long = config.rope.original_context.is_some_and(|original| context > original);
-    let divisors = host
-        .get(ROPE_FREQUENCIES)
-        .or_else(|| host.get(if is_long { ROPE_LONG } else { ROPE_SHORT }))
-        .map(Vec::as_slice);
-    let rope_dim = config.rope_dim;
-    let window = (config.window_rope != config.rope).then(|| config.window_rope.angles(rope_dim, context, None));
-    (config.rope.angles(rope_dim, context, divisors), window)
-}
-
 impl Yarn {
-    /// `betas`: turns over the original context from which on a pair is kept, and up to which it is stretched.
+    /// `betas`: the number of rotations over the original context above which a pair is kept, and below which it is
+    /// fully interpolated.
     fn new(base: f32, rope_dim: u32, original_context: u32, betas: [f32; 2]) -> Self {
         let pair_of = |turns: f32| {
             let wavelength = original_context as f32 / (turns * std::f32::consts::TAU);
@@ -137,7 +118,7 @@ impl Yarn {
         }
     }
 
-    /// How much of its frequency a pair keeps, from 0 to 1.
+    /// The fraction of its frequency that a pair keeps, from 0 to 1.
     fn kept(self, pair: u32) -> f64 {
         let width = (self.fully_stretched - self.first_stretched).max(0.001);
         let ramp = (pair as f32 - self.first_stretched) / width;

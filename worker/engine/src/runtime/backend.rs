@@ -1,4 +1,4 @@
-//! What computes models. Graphics cards and CPUs each implement these traits; nothing above asks which it is.
+//! The traits that hide the device. GPU and CPU backends implement them; nothing above asks which of the two it is.
 
 use async_trait::async_trait;
 
@@ -7,148 +7,150 @@ use super::memory::Memory;
 use crate::error::{EngineError, Result};
 use crate::sampling::SamplingPlan;
 
-/// Natively a model may go to another thread; the objects of a browser may not.
+/// `Send`, but only natively, where a model may move to another thread. Browser objects cannot.
 #[cfg(not(target_family = "wasm"))]
 pub(crate) trait MaybeSend: Send {}
 #[cfg(not(target_family = "wasm"))]
 impl<T: Send> MaybeSend for T {}
-/// Natively a model may go to another thread; the objects of a browser may not.
+/// `Send`, but only natively, where a model may move to another thread. Browser objects cannot.
 #[cfg(target_family = "wasm")]
 pub(crate) trait MaybeSend {}
 #[cfg(target_family = "wasm")]
 impl<T> MaybeSend for T {}
 
-/// Where an answer begins.
+/// How an answer starts.
 pub(crate) struct AnswerStart<'a> {
-    /// Position of the first token that is fed.
+    /// Position of the first token to feed.
     pub position: usize,
-    /// This token: the prompt's last.
+    /// That token, which is the last of the prompt.
     pub last: u32,
-    /// Most tokens to choose.
+    /// Maximum number of tokens to sample.
     pub limit: usize,
     pub plan: &'a SamplingPlan<'a>,
-    /// What was seen of each token of the vocabulary.
+    /// How often each token of the vocabulary occurred, see [`IN_PROMPT`](crate::sampling::IN_PROMPT).
     pub history: Vec<u32>,
 }
 
-/// A token with what it was chosen from.
+/// A sampled token and the logits it was sampled from.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Step {
     /// The token.
     pub token: u32,
-    /// The model's own logits before bias, penalties and temperature, if they were asked for: `[vocab]`.
+    /// The model's logits before bias, penalties and temperature, if requested: `[vocab]`.
     pub logits: Option<Vec<f32>>,
 }
 
-/// What is profiled.
+/// What to profile.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Profiled {
     /// One token of an answer.
     Decode,
-    /// A batch of so many prompt tokens.
+    /// A batch of this many prompt tokens.
     Prefill(u32),
 }
 
-/// Computes a decoder's layers, chooses tokens, and holds what sequences leave behind.
+/// Computes the layers of a generative model, samples tokens, and holds the memory of a sequence.
 ///
-/// Errors of all methods: whatever the device reported. After one, what was computed since the last success is unknown.
+/// All methods fail with whatever the device reported. After that, anything computed since the last success is
+/// undefined.
 #[async_trait(?Send)]
 pub(crate) trait Decoder: Memory + MaybeSend {
-    /// How many prompt tokens to compute at once.
+    /// Number of prompt tokens to compute at once.
     fn batch_len(&self) -> usize;
 
-    /// Most tokens of [`Decoder::batch_logits`].
+    /// Maximum number of tokens for [`Decoder::batch_logits`].
     fn max_logit_rows(&self) -> usize;
 
-    /// Computes tokens, the first at `position`, and waits for it.
+    /// Computes tokens, the first of which is at `position`, and waits for completion.
     async fn run_batch(&mut self, position: usize, ids: &[u32]) -> Result<()>;
 
-    /// The same, and the logits after each of them: `[ids][vocab]`.
+    /// Like [`Decoder::run_batch`], and returns the logits after each token: `[ids][vocab]`.
     async fn batch_logits(&mut self, position: usize, ids: &[u32]) -> Result<Vec<f32>>;
 
-    /// The logits after one token, computed as in an answer: `[vocab]`.
+    /// The logits after one token, computed by the kernels of the decode loop: `[vocab]`.
     async fn decode_logits(&mut self, position: usize, id: u32) -> Result<Vec<f32>>;
 
-    /// Begins an answer.
+    /// Starts an answer.
     fn begin_answer(&mut self, start: &AnswerStart<'_>);
 
-    /// Whether no token of the answer is being computed.
+    /// Whether no token of the answer is in flight.
     fn is_idle(&self) -> bool;
 
-    /// Time of a token of the answer, once it is known.
+    /// Seconds per token of the answer, once measured.
     fn seconds_per_token(&self) -> Option<f64>;
 
-    /// The answer's next tokens. Without `goes_on` only those that are being computed already. None at the limit.
+    /// The next tokens of the answer; none at the limit. Unless `goes_on`, only tokens already in flight.
     async fn next_tokens(&mut self, goes_on: bool) -> Result<Vec<u32>>;
 
-    /// Most tokens of [`Decoder::choices`].
+    /// Maximum number of tokens for [`Decoder::choices`].
     fn max_choices(&self) -> usize;
 
-    /// Feeds `ids`, the first at the answer's position, and chooses a token after each of them, at least up to the first choice that is
-    /// not the next of `ids`. Nothing may be being computed; [`Decoder::resume`] must follow.
+    /// Verifies draft tokens: feeds `ids`, starting at the answer's position, and samples a token after each of them,
+    /// at least up to the first sample that differs from the next of `ids`. Nothing may be in flight;
+    /// [`Decoder::resume`] must follow.
     async fn choices(&mut self, ids: &[u32]) -> Result<Vec<u32>>;
 
-    /// Goes on after `accepted` of the choices, with `last` as the next token to feed. `seen` says what was seen of each token that was
-    /// chosen in vain.
+    /// Continues after `accepted` of the sampled tokens; `last` is the next token to feed. `seen` has (id, history
+    /// entry) of each rejected sample, to restore the counts for penalties.
     fn resume(&mut self, accepted: usize, last: u32, seen: &[(u32, u32)]);
 
-    /// Begins to compute the logits after the answer's last token, which stands at `position`.
+    /// Starts to compute the logits after the answer's last token, which is at `position`.
     async fn begin_step(&mut self, position: usize) -> Result<()>;
 
-    /// These logits: `[vocab]`.
+    /// Returns these logits: `[vocab]`.
     async fn step_logits(&mut self) -> Result<Vec<f32>>;
 
-    /// Puts others in their place: `[vocab]`.
+    /// Replaces these logits: `[vocab]`.
     fn set_step_logits(&mut self, logits: &[f32]);
 
-    /// Chooses a token by them, among those whose bit is set in `allowed`, if there is one.
+    /// Samples a token from them, restricted to tokens whose bit is set in `allowed` if given.
     async fn choose(&mut self, allowed: Option<&[u32]>, wants_logits: bool) -> Result<Step>;
 
-    /// Prepares what every answer needs, so that none waits for it.
+    /// Prepares what every answer needs (compiles kernels), so that none has to wait for it.
     async fn prepare(&self) -> Result<()>;
 
-    /// Dispatches of one token of an answer, sampling included.
+    /// Number of dispatches per token of an answer, including sampling.
     fn dispatches_per_token(&self) -> Result<usize> {
         Ok(0)
     }
 
-    /// Tries changes of layout, in a context of so many tokens, and keeps those that make it faster.
+    /// Tries changes of the kernel layout with this context length and keeps those that are faster.
     async fn autotune(&mut self, _context: usize) -> Result<Vec<Change>> {
         Ok(Vec::new())
     }
 
-    /// Makes changes of layout.
+    /// Applies changes to the kernel layout.
     fn apply(&mut self, _changes: &[Change]) {}
 
-    /// Lays kernels out plainly, see [`Tuning::plain`](super::Tuning::plain).
+    /// Switches to the plain kernel layout, see [`Tuning::plain`](super::Tuning::plain).
     fn make_plain(&mut self) {}
 
-    /// Tells the kernels of an answer's beginning from those of other formats, shapes and layouts.
+    /// Identifies the kernels used at the start of an answer, with their formats, shapes and layouts.
     fn kernels_id(&self) -> Result<u64> {
         Ok(0)
     }
 
-    /// Names of the kernels of an answer's beginning that do not agree with their references.
+    /// Names of the kernels used at the start of an answer that do not agree with their references.
     async fn wrong_kernels(&self) -> Result<Vec<String>> {
         Ok(Vec::new())
     }
 
-    /// Times kernels at `position`, as medians of `runs` runs.
+    /// Times kernels at `position`: medians of `runs` runs.
     async fn profile(&self, _what: Profiled, _position: usize, _runs: usize) -> Result<Profile> {
         Err(EngineError::NoGpu("the model is on the CPU".to_owned()))
     }
 }
 
-/// Computes the layers of a model that turns texts into vectors.
+/// Computes the layers of an embedding model.
 #[async_trait(?Send)]
 pub(crate) trait Embedder: MaybeSend {
-    /// The vectors of a text's tokens: `[ids][embedding_len]`.
+    /// The hidden states of a text's tokens: `[ids][embedding_len]`.
     ///
     /// # Errors
     /// Whatever the device reported.
     async fn hidden(&self, ids: &[u32]) -> Result<Vec<f32>>;
 
-    /// Tells the kernels from those of other formats, shapes and layouts.
+    /// Identifies the kernels, with their formats, shapes and layouts.
     fn kernels_id(&self) -> u64 {
         0
     }

@@ -1,4 +1,4 @@
-//! What a model is and whether it fits a device, from its header alone: known before the download.
+//! Describes a model and whether it fits a device. Needs only the header, so this is known before the download.
 
 use crate::chat::Chat;
 use crate::error::{EngineError, Result};
@@ -8,36 +8,36 @@ use crate::runtime::gpu::scratch_bytes;
 pub use crate::runtime::limits::DeviceLimits;
 use crate::tokenizer::Tokenizer;
 
-/// Tokens of context unless the user wants others.
+/// Default context length in tokens.
 pub const DEFAULT_CONTEXT: u32 = 4096;
 
-/// A model as its header describes it, planned for a device.
+/// A model as described by its header, planned for a device.
 pub enum Description {
-    /// A model that answers.
+    /// A generative model.
     Decoder {
-        /// Hyperparameters.
+        /// The hyperparameters.
         config: ModelConfig,
-        /// Tensors.
+        /// The tensors.
         plan: ModelPlan,
-        /// Tokenizer and template.
+        /// The tokenizer and the chat template.
         chat: Box<Chat>,
     },
-    /// A model that turns texts into vectors.
+    /// An embedding model.
     Encoder {
-        /// Hyperparameters.
+        /// The hyperparameters.
         config: EncoderConfig,
-        /// Tensors.
+        /// The tensors.
         plan: EncoderPlan,
-        /// Tokenizer.
+        /// The tokenizer.
         tokenizer: Box<Tokenizer>,
     },
 }
 
 impl Description {
-    /// Describes a model. Its template is not tried yet, see [`Chat::try_template`].
+    /// Describes a model. Its template is not tried out yet, see [`Chat::try_template`].
     ///
     /// # Errors
-    /// Whatever makes it unusable, as a sentence.
+    /// Whatever makes the model unusable.
     pub fn new(gguf: &Gguf, limits: DeviceLimits) -> Result<Self> {
         let architecture = gguf.metadata.require_string("general.architecture")?;
         if EncoderConfig::architectures().any(|known| known == architecture) {
@@ -52,7 +52,7 @@ impl Description {
         Ok(Self::Decoder { config, plan, chat })
     }
 
-    /// The same, whose keys and values are kept in this form if its heads can be.
+    /// Sets the format of the KV cache, if the model's heads support it.
     #[must_use]
     pub fn with_cache(mut self, format: CacheFormat) -> Self {
         if let Self::Decoder { config, .. } = &mut self {
@@ -61,7 +61,7 @@ impl Description {
         self
     }
 
-    /// Tokenizer and template of a model that answers.
+    /// The tokenizer and chat template of a generative model.
     pub fn chat_mut(&mut self) -> Option<&mut Chat> {
         match self {
             Self::Decoder { chat, .. } => Some(chat),
@@ -69,7 +69,7 @@ impl Description {
         }
     }
 
-    /// Everything that goes to the GPU.
+    /// All weights of the model.
     pub fn weights(&self) -> &WeightPlan {
         match self {
             Self::Decoder { plan, .. } => &plan.weights,
@@ -77,10 +77,10 @@ impl Description {
         }
     }
 
-    /// What the model takes with a context of `context_tokens` (or the default one).
+    /// Memory that the model needs with a context of `context_tokens`, or with the default context.
     ///
     /// # Errors
-    /// [`EngineError::ContextTooLarge`] with the context that fits.
+    /// [`EngineError::ContextTooLarge`] if the context does not fit; it contains the largest that does.
     pub fn fit(&self, context_tokens: Option<u32>, limits: DeviceLimits) -> Result<Fit> {
         let weight_bytes = self.weights().len_bytes();
         match self {
@@ -105,7 +105,7 @@ impl Description {
     }
 }
 
-/// Memory that a model takes on the GPU.
+/// Memory that a model needs on the device.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Fit {
     /// Weights, in bytes.
@@ -114,30 +114,31 @@ pub struct Fit {
     pub kv_bytes: u64,
     /// Activations, in bytes.
     pub scratch_bytes: u64,
-    /// Tokens that prompt and answer may have together.
+    /// Context length: tokens of prompt and answer together.
     pub context_tokens: u32,
-    /// The most that the model was trained for and the device can bind.
+    /// The longest context that the model was trained for and the device can bind.
     pub max_context_tokens: u32,
 }
 
 impl Fit {
-    /// All of it, in bytes.
+    /// Total in bytes.
     pub fn total_bytes(&self) -> u64 {
         self.weight_bytes + self.kv_bytes + self.scratch_bytes
     }
 }
 
 impl ModelConfig {
-    /// The longest context that the model was trained for and whose KV cache of a layer fits a binding.
+    /// The longest context that the model was trained for and for which a layer's KV cache fits into one binding.
     pub fn max_context(&self, limits: DeviceLimits) -> u32 {
         let fitting = limits.max_binding_bytes / self.max_layer_kv_bytes_per_token().max(1);
         self.trained_context.min(u32::try_from(fitting).unwrap_or(u32::MAX))
     }
 
-    /// The context for a wish: as wished up to what the model was trained for, or the default, or what fits.
+    /// The context length to use: `wished`, but no more than the model was trained for; if `None`, the default or
+    /// whatever fits.
     ///
     /// # Errors
-    /// [`EngineError::ContextTooLarge`] if the wish does not fit.
+    /// [`EngineError::ContextTooLarge`] if the requested context does not fit.
     pub fn context(&self, wished: Option<u32>, limits: DeviceLimits) -> Result<u32> {
         let max = self.max_context(limits);
         let context = wished.unwrap_or(DEFAULT_CONTEXT.min(max)).min(self.trained_context).max(2);

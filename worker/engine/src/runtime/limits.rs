@@ -1,13 +1,13 @@
-//! What a device can hold.
+//! Limits of a device.
 
-/// What a device can hold. WebGPU does not say how much memory there is; that shows when it is allocated.
+/// Limits of a device. WebGPU does not report the amount of memory: running out of it only shows on allocation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct DeviceLimits {
-    /// Largest storage binding in bytes.
+    /// Size of the largest storage binding in bytes.
     pub max_binding_bytes: u64,
 }
 
 impl DeviceLimits {
-    /// What every WebGPU device can do.
+    /// The limits that every WebGPU device supports.
     pub const DEFAULT: Self = Self { max_binding_bytes: 128 << 20 };
 }

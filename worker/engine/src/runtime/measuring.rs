@@ -1,26 +1,26 @@
-//! What measurements on a device find. How they are made is up to the device.
+//! Results of measurements on a device. The devices implement the measurements themselves.
 
-/// A departure from what a device's layout of kernels is by default. It changes speed, and results no more than by rounding.
+/// A deviation from a device's default kernel layout. It affects speed, and results only by rounding.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Change {
-    /// Attention leaves its query to a dispatch of its own.
+    /// Attention does not multiply its own query; a separate dispatch does.
     SeparateQuery,
-    /// Half as many workgroups share a head of attention.
+    /// Half as many workgroups share an attention head.
     FewerSplits,
-    /// Workgroups of one token's products have half as many threads.
+    /// Workgroups of single-token products have half as many threads.
     SmallWorkgroups,
-    /// Half as many threads share a row of one token's products.
+    /// Half as many threads share a row of single-token products.
     FewerLanes,
-    /// Prompts are multiplied as floats, where they would be as integers.
+    /// Prompts are multiplied in floating point instead of packed integers.
     FloatTiles,
 }
 
 impl Change {
-    /// All of them, in the order in which they are tried.
+    /// All changes, in the order in which they are tried.
     pub const ALL: [Self; 5] =
         [Self::SeparateQuery, Self::FewerSplits, Self::SmallWorkgroups, Self::FewerLanes, Self::FloatTiles];
 
-    /// Its name in stored results.
+    /// The name under which results are stored.
     pub fn name(self) -> &'static str {
         match self {
             Self::SeparateQuery => "separate-query",
@@ -31,27 +31,27 @@ impl Change {
         }
     }
 
-    /// The change of a name.
+    /// The change with this name.
     pub fn from_name(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|change| change.name() == name)
     }
 }
 
-/// What the self-test says of an adapter.
+/// Outcome of an adapter's self-test.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Verdict {
-    /// All kernels agree with their references.
+    /// All kernels agree with their reference implementations.
     Sound,
-    /// Some do not, but their plain forms do, see [`Tuning::plain`](super::Tuning::plain).
+    /// Some do not, but their plain versions do, see [`Tuning::plain`](super::Tuning::plain).
     Plain,
-    /// Plain forms do not either: nothing that the adapter computes can be trusted.
+    /// The plain versions do not agree either: no result of the adapter can be trusted.
     Wrong,
 }
 
 impl Verdict {
     const ALL: [Self; 3] = [Self::Sound, Self::Plain, Self::Wrong];
 
-    /// Its name in stored results.
+    /// The name under which results are stored.
     pub fn name(self) -> &'static str {
         match self {
             Self::Sound => "sound",
@@ -60,7 +60,7 @@ impl Verdict {
         }
     }
 
-    /// The verdict of a name.
+    /// The outcome with this name.
     pub fn from_name(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|verdict| verdict.name() == name)
     }
@@ -69,32 +69,32 @@ impl Verdict {
 /// The result of a self-test.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SelfTest {
-    /// The verdict.
+    /// The outcome.
     pub verdict: Verdict,
-    /// Names of the kernels that did not agree with their references at first.
+    /// Names of the kernels that did not agree with their references in the tuned layout.
     pub wrong: Vec<String>,
 }
 
-/// The time of all dispatches of one kernel in a token, or in a batch of prompt tokens.
+/// Total time of one kernel's dispatches, for one token or one batch of prompt tokens.
 #[derive(Debug, Clone, PartialEq)]
 pub struct KernelTime {
     /// File, format, epilogue and shape.
     pub kernel: String,
-    /// Dispatches.
+    /// Number of dispatches.
     pub count: usize,
-    /// Seconds of all of them, without the gaps between dispatches.
+    /// Total seconds, without the gaps between dispatches.
     pub seconds: f64,
-    /// Bytes of matrices that they read.
+    /// Bytes of weight matrices read.
     pub weight_bytes: u64,
 }
 
-/// Where the time of a token or a batch goes.
+/// Where the time of a token or a batch is spent.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Profile {
-    /// The longest first.
+    /// Kernels by time, slowest first.
     pub kernels: Vec<KernelTime>,
-    /// Seconds of the GPU for all dispatches in one pass, as in normal operation.
+    /// GPU seconds of all dispatches in one pass, as in normal operation.
     pub pass_seconds: f64,
-    /// Seconds of the host to encode and submit that pass.
+    /// Host seconds to encode and submit that pass.
     pub encode_seconds: f64,
 }

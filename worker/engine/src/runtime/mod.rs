@@ -1,5 +1,6 @@
-//! What a model needs to run, from the bottom up: [`device`] (graphics card or CPU), [`backend`] (what both compute), [`memory`] (what
-//! sequences leave behind), `gpu` and `cpu` (the two backends), [`session`] (prefill, answers), [`loading`].
+//! Everything needed to run a model, from the bottom up: [`device`] (GPU or CPU), [`backend`] (the traits that both
+//! implement), [`memory`] (KV cache and recurrent state), `gpu` and `cpu` (the two backends), [`session`] (prefill and
+//! generation), [`loading`].
 
 mod backend;
 mod cpu;

@@ -1,7 +1,7 @@
-//! Chat templates: the file's own Jinja, run by minijinja with the Python methods that templates use.
+//! Chat templates: the file's own Jinja, rendered by minijinja with the Python methods that templates use.
 //!
-//! A template is hostile input: it runs with limits on steps, on the nesting of code and of values, and on the prompt, and has
-//! no access to anything but the conversation.
+//! Templates are untrusted input: they run with limits on steps, on the nesting of code and of values, and on the
+//! length of the prompt, and can access nothing but the conversation.
 
 mod source;
 mod values;
@@ -20,12 +20,12 @@ const CHATML: &str = "{% for message in messages %}{{ '<|im_start|>' + message['
                       }}{% endif %}";
 
 const NAME: &str = "chat";
-/// Steps that a template may take, or pieces of 64 bytes that it may make: published ones take a few thousand for a long
-/// conversation.
+/// Maximum number of steps that a template may take, or pieces of 64 bytes that it may produce. Published templates
+/// take a few thousand for a long conversation.
 const FUEL: u64 = 4_000_000;
-/// Frames that calls of macros and loops in one another may have: at least four a call.
+/// Maximum number of frames of nested macro calls and loops; a call takes at least four.
 const MAX_FRAMES: usize = 200;
-/// Longest prompt that a template may give, in bytes, for each byte of the conversation and at least.
+/// Maximum length of a prompt in bytes: per byte of the conversation, plus a base.
 const MAX_GROWTH: usize = 64;
 const MAX_BASE_BYTES: usize = 1 << 20;
 
@@ -39,30 +39,30 @@ pub struct ChatTemplate {
     is_tried: bool,
 }
 
-/// What a template gets beside the messages.
+/// Inputs of a template other than the messages.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct TemplateOptions {
-    /// Descriptions of tools, as the `OpenAI` API has them.
+    /// Descriptions of tools, in the format of the `OpenAI` API.
     pub tools: Option<Json>,
-    /// Whether the model is to think before it answers; the template's choice if absent.
+    /// Whether the model should reason before it answers; `None` leaves it to the template.
     pub enable_thinking: Option<bool>,
-    /// The prompt ends where the assistant's last message ends, instead of where a new one begins.
+    /// The prompt ends with the assistant's last message, which the answer continues, instead of starting a new one.
     pub continues: bool,
-    /// Seconds since 1970 by the user's clock; now, in UTC, if absent.
+    /// Seconds since 1970 by the user's clock; `None` means the current time in UTC.
     pub now_seconds: Option<i64>,
 }
 
 impl ChatTemplate {
-    /// Compiles `source` and tries it; `begin` and `end` are the texts of the tokens that begin and end a sequence.
+    /// Compiles `source` and tries it out; `begin` and `end` are the texts of the tokens that begin and end a sequence.
     ///
-    /// Without a source, or with one that is not usable, `ChatML` takes its place and a warning says so.
+    /// Without a source, or if it is unusable, `ChatML` replaces it, with a warning.
     pub fn new(source: Option<&str>, begin: String, end: String) -> Self {
         let mut template = Self::untried(source, begin, end);
         template.try_out();
         template
     }
 
-    /// The same without rendering anything: [`ChatTemplate::try_out`] does.
+    /// Like [`ChatTemplate::new`], but without rendering anything; see [`ChatTemplate::try_out`].
     pub fn untried(source: Option<&str>, begin: String, end: String) -> Self {
         let Some(source) = source else {
             return Self::chatml(begin, end, "the model file has no chat template; ChatML is used instead".to_owned());
@@ -83,7 +83,7 @@ impl ChatTemplate {
         Self { environment, source: CHATML.to_owned(), begin, end, warning: Some(warning), is_tried: true }
     }
 
-    /// Renders a short question, unless that was done; a template that is not usable makes room for `ChatML`.
+    /// Renders a short question, unless that was done before; if the template is unusable, `ChatML` replaces it.
     pub fn try_out(&mut self) {
         if std::mem::replace(&mut self.is_tried, true) {
             return;
@@ -91,18 +91,18 @@ impl ChatTemplate {
         let question = json!([{ "role": "user", "content": "Hi" }]);
         match self.try_render(&question, &TemplateOptions::default()) {
             Err(error) if is_unusable(error.kind()) => *self = self.replaced(unusable(&error)),
-            // It may have reasons to refuse this question; then it is asked again with the user's own.
+            // It may have reasons to reject this question; then it is tried again with the user's own.
             _ => {}
         }
     }
 
-    /// Puts `ChatML` in the place of a template that ended the program when it was tried before.
+    /// Replaces a template that crashed the program when it was tried before with `ChatML`.
     pub fn distrust(&mut self) {
         let warning = "the model's chat template ended the engine when it was tried before; ChatML is used instead";
         *self = self.replaced(warning.to_owned());
     }
 
-    /// Whether there is no template left to be tried.
+    /// Whether the template was tried out, or replaced.
     pub fn is_tried(&self) -> bool {
         self.is_tried
     }
@@ -111,26 +111,26 @@ impl ChatTemplate {
         Self::chatml(std::mem::take(&mut self.begin), std::mem::take(&mut self.end), warning)
     }
 
-    /// The prompt for an answer to `messages`, an array of objects as the `OpenAI` API has them.
+    /// The prompt for an answer to `messages`, an array of objects in the format of the `OpenAI` API.
     ///
     /// # Errors
-    /// [`EngineError::Template`] with what the template, or the limit on its steps, says.
+    /// [`EngineError::Template`] with the error of the template, or of a limit.
     pub fn render(&self, messages: &Json, options: &TemplateOptions) -> Result<String> {
         self.try_render(messages, options)
             .or_else(|error| match without_system(messages) {
-                // Some templates know no system messages.
+                // Some templates do not support system messages.
                 Some(merged) => self.try_render(&merged, options).map_err(|_| error),
                 None => Err(error),
             })
             .map_err(|error| EngineError::Template(error.to_string()))
     }
 
-    /// The Jinja that is used.
+    /// The Jinja source in use.
     pub fn source(&self) -> &str {
         &self.source
     }
 
-    /// Why `ChatML` is used, if it is not the file's own choice.
+    /// Why `ChatML` replaces the file's own template, if it does.
     pub fn warning(&self) -> Option<&str> {
         self.warning.as_deref()
     }
@@ -158,7 +158,7 @@ impl ChatTemplate {
     }
 }
 
-/// A text that ends in an error when it becomes absurdly long.
+/// A text that fails when it becomes absurdly long.
 struct Limited {
     bytes: Vec<u8>,
     max_bytes: usize,
@@ -185,7 +185,7 @@ impl std::io::Write for Limited {
     }
 }
 
-/// The environment of one template.
+/// An environment with one template.
 fn compiled(source: &str) -> Result<Environment<'static>, Error> {
     let mut environment = environment();
     let source = source::with_settled_values(&without_generation_tags(source), environment.syntax())?;
@@ -193,7 +193,7 @@ fn compiled(source: &str) -> Result<Environment<'static>, Error> {
     Ok(environment)
 }
 
-/// Jinja as Hugging Face's renderer has it.
+/// Jinja with the settings of Hugging Face's renderer.
 fn environment() -> Environment<'static> {
     let mut environment = Environment::new();
     if let Ok(syntax) = SyntaxConfig::builder().trim_blocks(true).lstrip_blocks(true).build() {
@@ -216,7 +216,7 @@ fn environment() -> Environment<'static> {
     environment
 }
 
-/// Prints what Python prints: `None`, `True`, `False`.
+/// Prints constants as Python does: `None`, `True`, `False`.
 fn format_as_python(output: &mut Output<'_>, state: &mut State<'_, '_>, value: &Value) -> Result<(), Error> {
     if value.is_none() {
         return output.write_str("None").map_err(Error::from);
@@ -229,23 +229,23 @@ fn format_as_python(output: &mut Output<'_>, state: &mut State<'_, '_>, value: &
     }
 }
 
-/// `json.dumps(value, ensure_ascii=False, indent=indent)`, the filter that Hugging Face puts in the place of Jinja's own.
+/// `json.dumps(value, ensure_ascii=False, indent=indent)`, with which Hugging Face replaces Jinja's own filter.
 fn tojson(value: &Value, options: Kwargs) -> Result<Value, Error> {
     let indent: Option<usize> = options.get("indent")?;
-    // The others change nothing that templates rely on.
+    // The other options change nothing that templates rely on.
     let _: (Option<Value>, Option<Value>, Option<Value>) =
         (options.get("ensure_ascii")?, options.get("separators")?, options.get("sort_keys")?);
     options.assert_all_used()?;
-    let fault = |error: serde_json::Error| Error::new(ErrorKind::BadSerialization, error.to_string());
-    let json = serde_json::to_value(value).map_err(fault)?;
+    let to_error = |error: serde_json::Error| Error::new(ErrorKind::BadSerialization, error.to_string());
+    let json = serde_json::to_value(value).map_err(to_error)?;
     let text = match indent {
         Some(indent) => python_json_indented(&json, indent.min(16)),
         None => python_json(&json),
     };
-    Ok(Value::from_safe_string(text.map_err(fault)?))
+    Ok(Value::from_safe_string(text.map_err(to_error)?))
 }
 
-/// Drops the tags that mark an assistant's text for training; what they enclose stays.
+/// Removes the tags that mark an assistant's text for training; their contents stay.
 fn without_generation_tags(source: &str) -> String {
     let mut text = source.to_owned();
     for (tag, replacement) in [("generation", "if true"), ("endgeneration", "endif")] {
@@ -256,7 +256,7 @@ fn without_generation_tags(source: &str) -> String {
     text
 }
 
-/// The conversation with its system message put before the user's first, or `None` if there is nothing to put.
+/// Merges the system message into the first user message; `None` if there is nothing to merge.
 fn without_system(messages: &Json) -> Option<Json> {
     let (system, rest) = messages.as_array()?.split_first()?;
     let text = |message: &Json| message.get("content").and_then(Json::as_str).map(str::to_owned);
@@ -274,8 +274,8 @@ fn unusable(error: &Error) -> String {
     format!("the model's chat template is not usable ({error}); ChatML is used instead")
 }
 
-/// Errors that say that the template needs something that there is not, or more than there is even for a short question,
-/// rather than that it refuses the messages.
+/// Whether an error means that the template needs something that does not exist, or exceeds a limit even for a short
+/// question, rather than that it rejects the messages.
 fn is_unusable(kind: ErrorKind) -> bool {
     matches!(
         kind,
@@ -299,13 +299,13 @@ fn strftime(format: &str, seconds: i64) -> Result<String, Error> {
     use chrono::format::{Item, StrftimeItems};
     use std::fmt::Write as _;
 
-    let fault = || Error::new(ErrorKind::InvalidOperation, format!("the date format “{format}” is not supported"));
+    let error = || Error::new(ErrorKind::InvalidOperation, format!("the date format “{format}” is not supported"));
     let items: Vec<Item<'_>> = StrftimeItems::new(format).collect();
-    let time = chrono::DateTime::from_timestamp(seconds, 0).ok_or_else(fault)?;
+    let time = chrono::DateTime::from_timestamp(seconds, 0).ok_or_else(error)?;
     let mut text = String::new();
     match write!(text, "{}", time.format_with_items(items.iter())) {
         Ok(()) if !items.contains(&Item::Error) => Ok(text),
-        _ => Err(fault()),
+        _ => Err(error()),
     }
 }
 
@@ -348,7 +348,7 @@ mod tests {
     }
 
     #[test]
-    fn a_template_without_system_messages_gets_them_in_the_first_question() {
+    fn system_messages_are_merged_if_the_template_rejects_them() {
         let source = "{% for m in messages %}{% if m.role == 'system' %}{{ raise_exception('no system') }}{% endif %}\
                       {{ m.role }}: {{ m.content }}{% endfor %}";
         assert_eq!(render(Some(source)), Ok("user: Be brief.\n\nHi".to_owned()));
@@ -358,7 +358,7 @@ mod tests {
     const BURSTING: &str = "{% set a = 'x' * 100000 %}{% for b in range(99999) %}{{ a }}{% endfor %}";
 
     #[test]
-    fn a_template_that_is_endless_or_bursts_makes_room_for_chatml() {
+    fn templates_without_end_or_bound_are_replaced_by_chatml() {
         for source in [ENDLESS, BURSTING] {
             assert!(render(Some(source)).is_ok_and(|text| text.starts_with("<|im_start|>")), "{source}");
             assert!(template(Some(source)).warning().is_some_and(|warning| warning.contains("not usable")), "{source}");
@@ -366,7 +366,7 @@ mod tests {
     }
 
     #[test]
-    fn one_that_becomes_so_in_a_conversation_and_refusals_are_errors() {
+    fn limits_and_rejections_in_a_conversation_are_errors() {
         for source in [ENDLESS, BURSTING] {
             let source = format!("{{% if 'brief' in messages[0].content %}}{source}{{% endif %}}");
             assert!(matches!(render(Some(&source)), Err(EngineError::Template(_))), "{source}");
@@ -377,7 +377,7 @@ mod tests {
     }
 
     #[test]
-    fn values_that_are_settled_are_what_they_were() {
+    fn settled_values_are_unchanged() {
         let cases = [
             ("{% set a = {'y': (1,), 'x': [2, none]} %}{{ a.x[0] }}{{ a.y|length }}{{ a.x[1] }}", "21None"),
             ("{% set a = range(3) %}{{ a }}{{ a is sequence }}", "[0, 1, 2]"),

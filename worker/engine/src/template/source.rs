@@ -1,10 +1,11 @@
-//! What a template's source may look like, and where its values pass the filter that keeps them shallow.
+//! Bounds the source of templates, and inserts a filter that keeps their values shallow.
 //!
-//! The compiler recurses with every statement and operator inside another, and chains of operators count, too: so their
-//! nesting is bounded before minijinja parses anything. Whatever a render does with a value (print, compare, drop) recurses
-//! with the value's depth, and a value grows deeper than its expression only by having a name that a later expression uses.
-//! So every value passes [`SETTLED`] before it gets one: in `set` and `with`, as a macro's argument, and in `loop(…)`. What
-//! `for` gives names to are parts of what the tag itself makes, which the bound on nesting covers.
+//! The compiler recurses for every nested statement and operator, and chains of operators count, too. So nesting is
+//! bounded before minijinja parses anything. Whatever a render does with a value (print, compare, drop) recurses with
+//! the value's depth, and a value can only grow deeper than its expression by getting a name that a later expression
+//! uses. So the filter [`SETTLED`] is applied to every value that gets a name: in `set` and `with`, as a macro's
+//! argument, and in `loop(…)`. Values named by `for` are parts of a value that the tag itself creates, which the bound
+//! on nesting covers.
 
 use std::borrow::Cow;
 
@@ -12,22 +13,22 @@ use minijinja::machinery::{Span, Token, tokenize};
 use minijinja::syntax::SyntaxConfig;
 use minijinja::{Error, ErrorKind};
 
-/// The filter's name, see [`super::values::settle`].
+/// Name of the filter [`super::values::settle`].
 pub(super) const SETTLED: &str = "settled";
-/// The filter of what becomes a part of a namespace, see [`super::values::settle_within`].
+/// Name of the filter [`super::values::settle_within`].
 pub(super) const SETTLED_WITHIN: &str = "settled_within";
 
-/// Longest source: published ones have 20 kB at most.
+/// Maximum length of a source; published ones have at most 20 kB.
 const MAX_SOURCE_BYTES: usize = 1 << 20;
-/// Most operators around another, together with those of the statements around them. Published templates have 90 at most.
+/// Maximum nesting of operators, including those of enclosing statements. Published templates have at most 90.
 const MAX_NESTING: usize = 160;
-/// What a bracket, or a statement with a body, counts: the parser calls a dozen functions for each.
+/// Nesting of a bracket, or of a statement with a body: the parser calls a dozen functions for each.
 const BODY_NESTING: usize = 4;
 
-/// The source with the filter at every place where a value gets a name.
+/// Inserts the filter wherever a value gets a name.
 ///
 /// # Errors
-/// What the lexer finds, nesting without measure, and uses of `loop` that no template needs.
+/// Errors of the lexer, excessive nesting, and uses of `loop` that no template needs.
 pub(super) fn with_settled_values(source: &str, syntax: &SyntaxConfig) -> Result<String, Error> {
     if source.len() > MAX_SOURCE_BYTES {
         return Err(refused("the template is longer than 1 MiB"));
@@ -44,7 +45,7 @@ fn refused(what: &'static str) -> Error {
     Error::new(ErrorKind::SyntaxError, what)
 }
 
-/// Whether the compiler recurses with it.
+/// Whether the compiler recurses for this token.
 fn is_operator(token: &Token<'_>) -> bool {
     matches!(
         token,
@@ -70,44 +71,44 @@ fn is_operator(token: &Token<'_>) -> bool {
 
 struct Rewriter<'s> {
     source: &'s str,
-    /// What to insert where, in order.
+    /// Insertions (offset, text), sorted by offset.
     insertions: Vec<(usize, Cow<'static, str>)>,
-    /// The nesting of each statement whose body is open.
+    /// Nesting of each statement with an open body.
     open: Vec<usize>,
     tag: Tag<'s>,
 }
 
-/// A tag as far as it was read.
+/// The part of a tag read so far.
 #[derive(Default)]
-#[allow(clippy::struct_excessive_bools, reason = "what was seen of a tag, each whether or not the others were")]
+#[allow(clippy::struct_excessive_bools, reason = "they are independent observations")]
 struct Tag<'s> {
-    /// The first word of a statement, once it was read; empty where something is printed.
+    /// The first word of a statement, once read; empty in tags that print.
     keyword: Option<&'s str>,
-    /// Operators: of the tag itself and of each bracket that is open.
+    /// Operators of the tag itself, and of each open bracket.
     levels: Vec<Level>,
-    /// Values whose beginning is marked.
+    /// Values whose start is marked.
     marked: Vec<Marked>,
-    /// It gives a value to a name by `=`.
+    /// It assigns a value to a name by `=`.
     assigns: bool,
-    /// A dot came before that: the name is one of a namespace's.
+    /// A dot precedes the `=`: the name belongs to a namespace.
     names_a_part: bool,
-    /// It gives what its body prints to a name, after filters.
+    /// It assigns the output of its body, after filters, to a name.
     filters_body: bool,
-    /// Names that a macro's arguments get.
+    /// Names of a macro's arguments.
     parameters: Vec<&'s str>,
     in_parameters: bool,
     last: Last,
 }
 
-/// A value whose beginning is marked.
+/// A value whose start is marked.
 struct Marked {
-    /// Brackets around it.
+    /// Number of brackets around it.
     depth: usize,
     ends_at_comma: bool,
     filter: &'static str,
 }
 
-/// What the last token was, as far as it matters.
+/// The last token, as far as it matters.
 #[derive(Default, Clone, Copy, PartialEq)]
 enum Last {
     #[default]
@@ -118,11 +119,11 @@ enum Last {
     Loop,
     /// `loop.`
     LoopDot,
-    /// What a name of a parameter follows.
+    /// A token that precedes the name of a parameter.
     BeforeParameter,
 }
 
-/// Operators of what lies between two brackets. Commas separate what is not nested.
+/// Operators between two brackets. Commas separate operators that are not nested.
 #[derive(Default, Clone, Copy)]
 struct Level {
     own: usize,
@@ -188,13 +189,14 @@ impl<'s> Rewriter<'s> {
         Ok(())
     }
 
-    /// Notes where `loop` stands and returns what stood before. It is taken apart, called or tested, never passed on: it holds
-    /// what it iterates over, so that a value might grow through it. `loop.cycle` panics without arguments (minijinja 3.1.0).
+    /// Tracks `loop`, and returns what the previous token was. `loop` can be accessed, called or tested, but not passed
+    /// on: it holds what it iterates over, so a value could grow through it. `loop.cycle` panics without arguments
+    /// (minijinja 3.1.0).
     fn check_loop(&mut self, token: &Token<'s>) -> Result<Last, Error> {
         let next = match (self.tag.last, token) {
             (Last::Loop, Token::Dot) => Last::LoopDot,
             (Last::Loop, token) if !matches!(token, Token::ParenOpen | Token::BracketOpen | Token::Ident("is")) => {
-                return Err(refused("`loop` can only be asked or called"));
+                return Err(refused("`loop` can only be accessed, called or tested"));
             }
             (Last::LoopDot, Token::Ident("cycle")) => return Err(refused("`loop.cycle` is not supported")),
             (_, Token::Dot) => Last::Dot,
@@ -234,7 +236,7 @@ impl<'s> Rewriter<'s> {
 
     fn close_bracket(&mut self, start: usize) {
         self.end_marked(start, |marked, depth| marked.depth == depth);
-        // What does not match is the parser's to refuse.
+        // Unmatched brackets are left to the parser.
         if self.tag.depth() > 0 {
             let inner = self.tag.levels.pop().map_or(0, Level::nesting);
             if let Some(level) = self.tag.levels.last_mut() {
@@ -250,7 +252,7 @@ impl<'s> Rewriter<'s> {
         let depth = self.tag.depth();
         self.tag.assigns |= depth == 0;
         match (self.tag.keyword, depth) {
-            // The names of several values are one tuple's parts.
+            // Several names are assigned the parts of one tuple.
             (Some("set"), 0) if !self.tag.filters_body => {
                 let filter = if self.tag.names_a_part { SETTLED_WITHIN } else { SETTLED };
                 self.begin_marked(end, false, filter);
@@ -278,7 +280,7 @@ impl<'s> Rewriter<'s> {
         if self.tag.filters_body {
             self.insertions.push((start, Cow::Owned(format!("|{SETTLED_WITHIN}"))));
         }
-        // The same end, so that as much white space goes as before.
+        // The same end, so that the same white space is trimmed.
         let source = self.source;
         let marker = &source[start..end];
         for name in std::mem::take(&mut self.tag.parameters) {
@@ -286,7 +288,7 @@ impl<'s> Rewriter<'s> {
         }
         let keyword = self.tag.keyword.unwrap_or_default();
         if matches!(keyword, "block" | "extends" | "include" | "import" | "from") {
-            // Hugging Face's renderer has nothing to include either.
+            // Hugging Face's renderer cannot include anything either.
             return Err(refused("a chat template is a single file"));
         }
         if keyword.starts_with("end") {
@@ -301,13 +303,13 @@ impl<'s> Rewriter<'s> {
         if has_body {
             self.open.push(nesting);
         } else if let ("elif", Some(open)) = (keyword, self.open.last_mut()) {
-            // It stands inside the `if` before it.
+            // It is nested in the preceding `if`.
             *open += nesting + 1;
         }
         Ok(())
     }
 
-    /// Returns the tag's own nesting.
+    /// Ends a tag and returns its own nesting.
     fn end_tag(&mut self, body: usize) -> Result<usize, Error> {
         let nesting = body + self.tag.levels.first().map_or(0, |level| level.nesting());
         if self.open.iter().sum::<usize>() + nesting > MAX_NESTING {
@@ -330,7 +332,7 @@ impl<'s> Rewriter<'s> {
 }
 
 impl Tag<'_> {
-    /// Brackets that are open.
+    /// Number of open brackets.
     fn depth(&self) -> usize {
         self.levels.len().saturating_sub(1)
     }
@@ -345,7 +347,7 @@ mod tests {
     }
 
     #[test]
-    fn every_value_passes_the_filter_before_it_gets_a_name() {
+    fn every_value_that_gets_a_name_is_filtered() {
         let cases = [
             ("{{ a }} = {% if a == [1] %}b{% endif %}", "{{ a }} = {% if a == [1] %}b{% endif %}"),
             ("{%- set a = '%}' ~ f(b=1) -%}", "{%- set a =( '%}' ~ f(b=1) )|settled-%}"),
@@ -373,7 +375,7 @@ mod tests {
     }
 
     #[test]
-    fn nesting_without_measure_is_refused() {
+    fn excessive_nesting_is_rejected() {
         let nested = |open: &str, close: &str, count: usize| format!("{}x{}", open.repeat(count), close.repeat(count));
         let tag = |inner: String| format!("{{{{ {inner} }}}}");
         let refused = [
@@ -393,7 +395,7 @@ mod tests {
         for source in refused {
             assert!(rewritten(&source).is_err(), "{source:.40}");
         }
-        // As much side by side is fine.
+        // The same amount side by side is fine.
         for source in
             [tag(format!("[{}]", "[a.b.c], ".repeat(1000))), "{% if x.y %}{{ x.y + 1 }}{% endif %}".repeat(1000)]
         {
@@ -402,14 +404,14 @@ mod tests {
     }
 
     #[test]
-    fn a_template_does_not_include_itself() {
+    fn templates_cannot_include_others() {
         for tag in ["include 'chat'", "extends 'chat'", "import 'chat' as c", "from 'chat' import m", "block b"] {
             assert!(rewritten(&format!("{{% {tag} %}}")).is_err(), "{tag}");
         }
     }
 
     #[test]
-    fn a_loop_is_not_passed_on() {
+    fn loop_cannot_be_passed_on() {
         for source in ["{% set a = loop %}", "{{ [loop] }}", "{{ loop }}", "{{ f(loop) }}", "{{ loop.cycle() }}"] {
             assert!(rewritten(source).is_err(), "{source}");
         }

@@ -1,30 +1,30 @@
-//! What keeps a template's values shallow. Everything that walks through a value recurses, even dropping it, and stacks are
-//! short: one that a loop nests a few thousand levels deep would end the process, or the worker.
+//! Keeps a template's values shallow. Everything that traverses a value is recursive, even dropping it, and stacks are
+//! short: a value that a loop nests a few thousand levels deep would crash the process, or the worker.
 
 use std::sync::LazyLock;
 
 use minijinja::value::{DynObject, ObjectRepr, Rest, Tuple, ValueOrKwargs};
 use minijinja::{Error, ErrorKind, State, Value};
 
-/// Deepest value that may get a name. Messages and tools have a dozen levels.
+/// Maximum depth of a value that gets a name. Messages and tools have about a dozen levels.
 const MAX_DEPTH: usize = 64;
-/// Most arguments of `map`, which are what makes it call itself.
+/// Maximum number of arguments of `map`, which limits how often it can call itself.
 const MAX_MAP_ARGUMENTS: usize = 8;
-/// Largest number in a `range`, which is far beyond its greatest length.
+/// Largest number in a `range`, far beyond its maximum length.
 const MAX_RANGE: usize = 1 << 24;
 
-/// The type of groups that `groupby` makes.
+/// Type name of the groups that `groupby` returns.
 const GROUP: &str = "::GroupTuple";
-/// Objects of minijinja's own types that hold nothing but what they enumerate: groups, and macros.
+/// Objects of minijinja's own types that contain only what they enumerate: groups and macros.
 const TRANSPARENT: [&str; 2] = [GROUP, "::Macro"];
 
-/// The type of maps.
+/// The type name of maps.
 static MAP: LazyLock<&str> = LazyLock::new(|| Value::from_pairs([(0, 0)]).as_object().map_or("", DynObject::type_name));
 
-/// The filter that every value passes before it gets a name, see [`super::source`]: an error if it is nested too deeply. What
-/// is computed only when it is asked for (slices, sums of lists, what `reverse` gives) is computed now, since it would hold on
-/// to what it is computed from. A namespace stays itself; inside other values it becomes a map, so that no value can hold
-/// itself.
+/// The filter that is applied to every value before it gets a name, see [`super::source`]: fails if the value is nested
+/// too deeply. Lazy values (slices, sums of lists, results of `reverse`) are evaluated, because they would hold on to
+/// what they are computed from. A namespace stays as it is; inside other values it becomes a map, so that no value can
+/// contain itself.
 pub(super) fn settle(state: &State<'_, '_>, value: Value) -> Result<Value, Error> {
     match value.as_object() {
         Some(object) if !is_namespace(object) => Walk { state, nodes: 0 }.settled(&value, 0),
@@ -32,18 +32,18 @@ pub(super) fn settle(state: &State<'_, '_>, value: Value) -> Result<Value, Error
     }
 }
 
-/// The same for a value that becomes a part of a namespace: one that held itself would be printed without end.
+/// The same for a value that becomes part of a namespace: if it contained itself, printing it would never end.
 pub(super) fn settle_within(state: &State<'_, '_>, value: Value) -> Result<Value, Error> {
     Walk { state, nodes: 0 }.settled(&value, 0)
 }
 
-/// minijinja's `namespace`, whose first values get names, too.
+/// minijinja's `namespace`, with the filter applied to its initial values.
 pub(super) fn namespace(state: &State<'_, '_>, defaults: Option<ValueOrKwargs>) -> Result<Value, Error> {
     let defaults = defaults.map(|defaults| settle(state, defaults.into_value())).transpose()?;
     minijinja::functions::namespace(defaults.map(ValueOrKwargs::from))
 }
 
-/// minijinja's `map`. By `'a'|map('map', 'map', …)` it would call itself as often as it has arguments.
+/// minijinja's `map`, with a limit: `'a'|map('map', 'map', …)` would call itself once per argument.
 pub(super) fn map(
     state: &mut State<'_, '_>,
     value: Value,
@@ -55,7 +55,7 @@ pub(super) fn map(
     minijinja::filters::map(state, value, arguments)
 }
 
-/// minijinja's `range`, whose arithmetic overflows.
+/// minijinja's `range`, with a limit, because its arithmetic overflows.
 pub(super) fn range(lower: isize, upper: Option<isize>, step: Option<isize>) -> Result<Value, Error> {
     if [Some(lower), upper, step].into_iter().flatten().any(|number| number.unsigned_abs() > MAX_RANGE) {
         return Err(Error::new(ErrorKind::InvalidOperation, "the range is too large"));
@@ -67,7 +67,7 @@ fn is_namespace(object: &DynObject) -> bool {
     object.type_name().ends_with("::Namespace")
 }
 
-/// Whether the object holds nothing but what it enumerates.
+/// Whether the object contains only what it enumerates.
 fn is_transparent(object: &DynObject) -> bool {
     let name = object.type_name();
     object.downcast_ref::<Vec<Value>>().is_some()
@@ -76,14 +76,14 @@ fn is_transparent(object: &DynObject) -> bool {
         || TRANSPARENT.iter().any(|ending| name.ends_with(ending))
 }
 
-/// A walk through a value, which costs fuel.
+/// A traversal of a value, which consumes fuel.
 struct Walk<'s, 'template, 'env> {
     state: &'s State<'template, 'env>,
     nodes: u64,
 }
 
 impl Walk<'_, '_, '_> {
-    /// The value itself, if it is plain, or a copy that is.
+    /// The value itself if it is plain, otherwise a plain copy.
     fn settled(&mut self, value: &Value, depth: usize) -> Result<Value, Error> {
         if self.is_plain(value, depth)? { Ok(value.clone()) } else { self.copied(value, depth) }
     }
@@ -105,7 +105,7 @@ impl Walk<'_, '_, '_> {
         for item in object.try_iter().into_iter().flatten() {
             let members = item.as_object().filter(|members| is_group && members.repr() == ObjectRepr::Iterable);
             let is_plain = match members {
-                // A group makes this list of what it holds each time that it is asked for it.
+                // A group creates the list of its members anew on each access.
                 Some(members) => self.are_plain(members, depth + 2)?,
                 None => self.is_plain(&item, depth + 1)?,
             };
@@ -139,23 +139,23 @@ impl Walk<'_, '_, '_> {
             items.push(self.settled(&item, depth + 1)?);
         }
         Ok(match object.repr() {
-            // Templates can tell it from a list.
+            // Templates can distinguish it from a list.
             ObjectRepr::Iterable => Value::make_object_iterable(items, |items| Box::new(items.iter().cloned())),
             _ if object.downcast_ref::<Tuple>().is_some() => Value::from(Tuple::from(items)),
             _ => Value::from(items),
         })
     }
 
-    /// The object that the value is, if it is one.
+    /// The value's object, if it is one.
     fn enter<'v>(&mut self, value: &'v Value, depth: usize) -> Result<Option<&'v DynObject>, Error> {
         self.nodes += 1;
         if self.nodes.is_multiple_of(2) {
-            // As much as minijinja takes for a place in a list.
+            // As much as minijinja charges for an element of a list.
             self.state.consume_fuel(1)?;
         }
         let object = value.as_object();
         if object.is_some() && depth >= MAX_DEPTH {
-            // A template that nests for ever is one that runs for ever.
+            // Endless nesting is treated like an endless loop.
             let detail = format!("a value is nested more than {MAX_DEPTH} levels deep");
             return Err(Error::new(ErrorKind::OutOfFuel, detail));
         }

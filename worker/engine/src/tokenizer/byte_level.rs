@@ -2,8 +2,8 @@
 
 use std::collections::HashMap;
 
-/// The byte that each character of a byte-level vocabulary stands for (`bytes_to_unicode` of GPT-2): printable
-/// characters of Latin-1 stand for themselves, the others for the characters from U+0100 on.
+/// The byte for each character of a byte-level vocabulary (`bytes_to_unicode` of GPT-2): printable characters of
+/// Latin-1 represent themselves, the other bytes are represented by the characters from U+0100 on.
 pub(super) fn byte_alphabet() -> HashMap<char, u8> {
     let is_printable = |byte: u8| matches!(byte, b'!'..=b'~' | 0xA1..=0xAC | 0xAE..=0xFF);
     let others = (0..=u8::MAX).filter(|byte| !is_printable(*byte)).zip('\u{100}'..);
@@ -28,7 +28,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_byte_alphabet_covers_every_byte_once() {
+    fn byte_alphabet_covers_every_byte_once() {
         let alphabet = byte_alphabet();
         let mut bytes: Vec<u8> = alphabet.values().copied().collect();
         bytes.sort_unstable();

@@ -1,7 +1,7 @@
-//! The tokenizer, built from a file's metadata, and incremental detokenising.
+//! Tokenizers, built from a file's metadata, and incremental detokenization.
 //!
-//! Special tokens are split off here, because whether a text may hold any depends on where it comes from; what lies
-//! between them is left to the kind of tokenizer that the file names.
+//! Special tokens are split off here, because it depends on a text's origin whether it may contain any. The text
+//! between them is left to the kind of tokenizer that the file specifies.
 
 mod byte_level;
 mod detokenizer;
@@ -24,15 +24,15 @@ use self::special::{GUARD, Piece, Special, Specials};
 use crate::error::{EngineError, Result};
 use crate::gguf::{Gguf, Metadata};
 
-/// Token kinds, `llama_token_type` in `llama.h`.
+/// Token types, see `llama_token_type` in `llama.h`.
 const UNKNOWN: i64 = 2;
 const CONTROL: i64 = 3;
 const USER_DEFINED: i64 = 4;
 const BYTE: i64 = 6;
 
-/// How text without special tokens becomes tokens.
+/// How text without special tokens is tokenized.
 enum Words {
-    /// Byte-level BPE (`gpt2`) or `WordPiece` (`bert`).
+    /// Byte-level BPE (`gpt2`) or `WordPiece` (`bert`), from the `tokenizers` crate.
     Crate(Box<tokenizers::Tokenizer>),
     /// `SentencePiece`'s BPE (`llama`).
     SentencePiece(SentencePiece),
@@ -43,9 +43,9 @@ enum Words {
 /// A tokenizer with its special tokens.
 pub struct Tokenizer {
     words: Words,
-    /// Text of each token, as it stands in the file.
+    /// Text of each token, as stored in the file.
     texts: Vec<String>,
-    /// Bytes that each token stands for; none for control tokens.
+    /// Bytes of each token; empty for control tokens.
     bytes: Vec<Vec<u8>>,
     special: Specials,
     control: HashMap<String, u32>,
@@ -53,11 +53,11 @@ pub struct Tokenizer {
     end_id: Option<u32>,
     adds_begin: bool,
     adds_end: bool,
-    /// A space is put before a text and after special tokens.
+    /// A space is inserted before a text and after special tokens.
     adds_space: bool,
 }
 
-/// What a kind of tokenizer does unless the file says otherwise.
+/// Defaults of a kind of tokenizer, which the file may override.
 struct Defaults {
     begin_id: Option<u32>,
     end_id: Option<u32>,
@@ -70,7 +70,7 @@ impl Tokenizer {
     /// Builds the tokenizer of a file whose embedding has `vocab` rows.
     ///
     /// # Errors
-    /// A tokenizer that is missing, inconsistent or not supported.
+    /// If the tokenizer is missing, inconsistent or unsupported.
     pub fn from_gguf(gguf: &Gguf, vocab: u32) -> Result<Self> {
         let metadata = &gguf.metadata;
         let kind = metadata.require_string("tokenizer.ggml.model")?;
@@ -104,10 +104,10 @@ impl Tokenizer {
         Ok(tokenizer)
     }
 
-    /// Sorts out special tokens and what each token stands for.
+    /// Collects the special tokens, and the bytes of each token.
     fn read_tokens(&mut self, kind: &str, model_name: &str, kind_of: impl Fn(u32) -> i64) -> Result<()> {
         let byte_of = byte_alphabet();
-        // Phi 3 drops white space after its special tokens; llama.cpp knows it by its name, too.
+        // Phi 3 drops white space after its special tokens. llama.cpp also recognises it by its name.
         let name = model_name.to_lowercase();
         let strips = name.contains("phi-3") || name.contains("phi3");
         let mut special = Vec::new();
@@ -133,7 +133,7 @@ impl Tokenizer {
         Ok(())
     }
 
-    /// Makes tokens that the file has as text control tokens: nothing but a template brings them, and they stand for no bytes.
+    /// Turns text tokens of the file into control tokens: only a template can produce them, and they have no bytes.
     pub(crate) fn make_control(&mut self, ids: &[u32]) -> Result<()> {
         let control: Vec<(u32, String)> =
             ids.iter().filter_map(|id| Some((*id, self.texts.get(*id as usize)?.clone()))).collect();
@@ -148,13 +148,13 @@ impl Tokenizer {
         Ok(())
     }
 
-    /// The token with this text, whatever its kind.
+    /// The token with this text, whatever its type.
     pub(crate) fn id(&self, text: &str) -> Option<u32> {
         let any = || (0u32..).zip(&self.texts).find(|(_, other)| *other == text).map(|(id, _)| id);
         self.control_id(text).or_else(|| self.special.id(text)).or_else(any)
     }
 
-    /// Tokens of `text`, in which control tokens count as such unless [`Tokenizer::guard`] touched them.
+    /// Tokenizes `text`, recognising control tokens unless [`Tokenizer::guard`] has broken them up.
     ///
     /// # Errors
     /// [`EngineError::Tokenizer`].
@@ -162,7 +162,7 @@ impl Tokenizer {
         self.encode_pieces(self.special.split(text, |_| true))
     }
 
-    /// Tokens of `text`, in which nothing counts as a control token.
+    /// Tokenizes `text` without recognising control tokens.
     ///
     /// # Errors
     /// [`EngineError::Tokenizer`].
@@ -170,7 +170,7 @@ impl Tokenizer {
         self.encode_pieces(self.special.split(text, |special| special.is_text))
     }
 
-    /// Puts the tokens around `ids` with which the model wants a sequence to begin and to end.
+    /// Adds the tokens with which the model expects a sequence to begin and to end.
     #[must_use]
     pub fn wrap(&self, ids: Vec<u32>) -> Vec<u32> {
         let mut wrapped = self.with_begin(ids);
@@ -178,7 +178,7 @@ impl Tokenizer {
         wrapped
     }
 
-    /// Puts the token before `ids` with which the model wants a sequence to begin, unless it is there.
+    /// Adds the token with which the model expects a sequence to begin, unless it is already there.
     #[must_use]
     pub fn with_begin(&self, mut ids: Vec<u32>) -> Vec<u32> {
         if let Some(begin_id) = self.begin_id.filter(|_| self.adds_begin)
@@ -189,22 +189,22 @@ impl Tokenizer {
         ids
     }
 
-    /// Breaks up whatever in `text` looks like a control token, so that [`Tokenizer::encode`] takes it as text.
+    /// Breaks up anything in `text` that looks like a control token, so that [`Tokenizer::encode`] treats it as text.
     pub fn guard(&self, text: &str) -> String {
         self.special.guard(text)
     }
 
-    /// The text of a token, as it stands in the file.
+    /// The text of a token, as stored in the file.
     pub fn text(&self, id: u32) -> Option<&str> {
         self.texts.get(id as usize).map(String::as_str)
     }
 
-    /// The bytes that a token stands for; none for control tokens.
+    /// The bytes of a token; empty for control tokens.
     pub fn token_bytes(&self, id: u32) -> &[u8] {
         self.bytes.get(id as usize).map(Vec::as_slice).unwrap_or_default()
     }
 
-    /// Tokens in the vocabulary.
+    /// Number of tokens in the vocabulary.
     pub fn vocab_len(&self) -> usize {
         self.texts.len()
     }
@@ -236,7 +236,7 @@ impl Tokenizer {
         if text.is_empty() {
             return Ok(());
         }
-        // A space where the model wants one, and all spaces by their sign in the vocabulary.
+        // Adds a space if the model expects one, and replaces spaces with their symbol in the vocabulary.
         let spaced = |text: &str| {
             let prefix = if self.adds_space && after_special { " " } else { "" };
             format!("{prefix}{text}").replace(' ', SPACE.encode_utf8(&mut [0; 4]))
@@ -278,7 +278,7 @@ fn build_words(
     let unknown = |default: u32| {
         let id = metadata.u32("tokenizer.ggml.unknown_token_id").unwrap_or(default);
         let text =
-            texts.get(id as usize).ok_or_else(|| EngineError::Tokenizer(format!("its unknown token {id} is none")));
+            texts.get(id as usize).ok_or_else(|| EngineError::Tokenizer(format!("its unknown token {id} is missing")));
         text.map(|text| (id, text.as_str()))
     };
     Ok(match kind {
@@ -330,7 +330,7 @@ fn build_words(
     })
 }
 
-/// The byte that a token such as `<0x0A>` stands for.
+/// The byte of a token such as `<0x0A>`.
 fn byte_value(text: &str) -> Option<u8> {
     let hex = text.strip_prefix("<0x")?.strip_suffix('>')?;
     u8::from_str_radix(hex, 16).ok()

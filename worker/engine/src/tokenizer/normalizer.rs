@@ -1,7 +1,7 @@
-//! `SentencePiece`'s precompiled normalisation (`precompiled_charsmap`): the longest matching prefix is replaced.
+//! `SentencePiece`'s precompiled normalisation (`precompiled_charsmap`): replaces the longest matching prefix.
 //!
-//! Format: a compressed double array (XCDA) over bytes, then the replacements, each ended by a zero byte. It comes from
-//! the file and is read with care: a damaged one replaces wrongly, but never reads out of bounds.
+//! Format: a compressed double array (XCDA) over bytes, then the replacements, each terminated by a zero byte. The file
+//! is untrusted: a damaged map gives wrong replacements, but is never read out of bounds.
 
 /// A parsed map.
 pub(super) struct CharacterMap {
@@ -20,13 +20,13 @@ impl CharacterMap {
         Some(Self { nodes, replacements })
     }
 
-    /// Replaces what the map knows.
+    /// Applies the replacements of the map.
     pub(super) fn normalize(&self, text: &str) -> String {
         let mut normalized = String::with_capacity(text.len());
         let mut rest = text;
         while let Some(character) = rest.chars().next() {
             match self.longest(rest.as_bytes()) {
-                // Replacements stand for whole characters only.
+                // Replacements must cover whole characters.
                 Some((len, value)) if rest.is_char_boundary(len) => {
                     normalized.push_str(&self.replacement(value));
                     rest = &rest[len..];
@@ -40,14 +40,14 @@ impl CharacterMap {
         normalized
     }
 
-    /// The longest prefix in the map: its length and where its replacement begins.
+    /// The longest prefix in the map: its length, and the offset of its replacement.
     fn longest(&self, bytes: &[u8]) -> Option<(usize, usize)> {
         let mut found = None;
         let mut index = base(*self.nodes.first()?);
         for (at, byte) in bytes.iter().enumerate() {
             index ^= u32::from(*byte);
             let node = *self.nodes.get(index as usize)?;
-            // The label, with the bit that marks a value.
+            // The label, and the bit that marks a value.
             if node & 0x8000_00FF != u32::from(*byte) {
                 break;
             }
@@ -77,7 +77,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn damaged_maps_do_no_harm() {
+    fn damaged_maps_are_harmless() {
         assert!(CharacterMap::parse(&[1, 2]).is_none());
         assert!(CharacterMap::parse(&[8, 0, 0, 0, 1, 2, 3, 4]).is_none());
         for seed in 0..200u32 {

@@ -1,15 +1,16 @@
-//! How byte-level BPE tokenizers cut text into words, by the name in `tokenizer.ggml.pre`.
+//! How byte-level BPE tokenizers split text into words, by the name in `tokenizer.ggml.pre`.
 //!
-//! Patterns: the families' `tokenizer.json` and `llama-vocab.cpp`, whose choice is followed where the two differ.
+//! Patterns are from the families' `tokenizer.json` and from `llama-vocab.cpp`, which takes precedence where they
+//! differ.
 
-/// Splits applied in order: matches and what lies between them become pieces.
+/// Splits applied in order: both matches and the text between them become pieces.
 pub(super) struct PreTokenizer {
     /// Values of `tokenizer.ggml.pre`.
     names: &'static [&'static str],
     pub(super) patterns: &'static [&'static str],
-    /// Take a word that is a token as it is, without merges.
+    /// A word that is a token is not split further by merges.
     pub(super) ignores_merges: bool,
-    /// A sequence begins with a token of its own unless the file says otherwise.
+    /// Whether a sequence begins with a special token, unless the file says otherwise.
     pub(super) adds_begin: bool,
 }
 
@@ -34,7 +35,7 @@ const GPT4O: &str = concat!(
     r"(?:'[sS]|'[tT]|'[rR][eE]|'[vV][eE]|'[mM]|'[lL][lL]|'[dD])?",
     r"|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+|\s+(?!\S)|\s+"
 );
-/// Letters of scripts with upper and lower case, as `DeepSeek` lists them, maybe with white space before.
+/// Letters of scripts with upper and lower case, as `DeepSeek` lists them, optionally preceded by white space.
 const CASED_LETTERS: &str = concat!(
     r"\s?[",
     r"\x{41}-\x{5A}\x{61}-\x{7A}\x{B5}\x{C0}-\x{D6}\x{D8}-\x{F6}\x{F8}-\x{1BA}\x{1BC}-\x{1BF}",
@@ -150,12 +151,12 @@ const PRE_TOKENIZERS: &[PreTokenizer] = &[
     },
 ];
 
-/// The pre-tokenizer called `name`.
+/// The pre-tokenizer with this name.
 pub(super) fn find(name: &str) -> Option<&'static PreTokenizer> {
     PRE_TOKENIZERS.iter().find(|family| family.names.contains(&name))
 }
 
-/// Every pattern.
+/// All patterns.
 #[cfg(test)]
 pub(super) fn patterns() -> impl Iterator<Item = &'static str> {
     PRE_TOKENIZERS.iter().flat_map(|family| family.patterns.iter().copied())

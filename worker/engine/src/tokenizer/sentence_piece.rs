@@ -1,29 +1,29 @@
-//! `SentencePiece`'s BPE: neighbours merge in the order of the merged tokens' scores, and characters without a token fall
-//! back to bytes. The `tokenizers` crate has merges by rank only, which gives other results where scores tie.
+//! `SentencePiece`'s BPE: adjacent pieces are merged in the order of the merged tokens' scores, and characters without
+//! a token fall back to bytes. The `tokenizers` crate only merges by rank, which gives other results if scores tie.
 //!
 //! Algorithm: `bpe_model.cc` of `SentencePiece`.
 
 use std::cmp::Ordering;
 use std::collections::{BinaryHeap, HashMap};
 
-/// Stands for a space in the vocabulary.
+/// Represents a space in the vocabulary.
 pub(super) const SPACE: char = '\u{2581}';
 
-/// Tokens by text, with their scores.
+/// The vocabulary by text, with scores.
 pub(super) struct SentencePiece {
     ids: HashMap<String, u32>,
     scores: Vec<f32>,
-    /// The token of each byte, if there is one.
+    /// The token of each byte, if it has one.
     byte_ids: Vec<Option<u32>>,
     unknown_id: u32,
 }
 
-/// Two neighbours that make a token.
+/// Two adjacent pieces that form a token.
 struct Merge {
     score: f32,
     left: usize,
     right: usize,
-    /// Length of both in bytes: tells a merge whose parts have changed since.
+    /// Length of both in bytes; differs if a piece has changed since.
     len: usize,
 }
 
@@ -42,13 +42,13 @@ impl PartialOrd for Merge {
 }
 
 impl Ord for Merge {
-    /// The best score first, of equal ones the leftmost.
+    /// Higher scores first; among equal ones, the leftmost.
     fn cmp(&self, other: &Self) -> Ordering {
         self.score.total_cmp(&other.score).then(other.left.cmp(&self.left))
     }
 }
 
-/// A run of text and its neighbours.
+/// A piece of the text and its neighbours.
 #[derive(Clone, Copy)]
 struct Symbol {
     start: usize,
@@ -58,19 +58,19 @@ struct Symbol {
 }
 
 impl SentencePiece {
-    /// `scores` has one entry a text; tokens for which `is_special` holds never come from text.
+    /// `scores` has one entry per text; tokens for which `is_special` is true are never produced from text.
     pub(super) fn new(texts: &[String], scores: &[f32], unknown_id: u32, is_special: impl Fn(u32) -> bool) -> Self {
         let ids: HashMap<_, _> = texts.iter().cloned().zip(0..).filter(|(_, id)| !is_special(*id)).collect();
         let byte_ids = (0..=u8::MAX).map(|byte| byte_token(&ids, byte)).collect();
         Self { ids, scores: scores.to_vec(), byte_ids, unknown_id }
     }
 
-    /// The token with this text comes from no text any more.
+    /// Stops producing the token with this text.
     pub(super) fn forget(&mut self, text: &str) {
         self.ids.remove(text);
     }
 
-    /// Appends the tokens of `text`, in which [`SPACE`] stands for spaces.
+    /// Appends the tokens of `text`, in which [`SPACE`] represents spaces.
     pub(super) fn encode(&self, text: &str, ids: &mut Vec<u32>) {
         let mut symbols: Vec<Symbol> = Vec::new();
         for (start, character) in text.char_indices() {

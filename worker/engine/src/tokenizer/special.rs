@@ -1,5 +1,5 @@
-//! Special tokens in texts: finding them, and making what looks like one harmless. Both take time by the length of the text,
-//! however many tokens there are.
+//! Finds special tokens in text, and neutralises text that looks like them. Both take time proportional to the length
+//! of the text, however many special tokens there are.
 
 use std::collections::BTreeMap;
 
@@ -9,21 +9,21 @@ use aho_corasick::nfa::contiguous::NFA;
 
 use crate::error::{EngineError, Result};
 
-/// Put inside what looks like a control token in a message, so that it is none. A Unicode noncharacter; any
-/// that a text brings along is dropped.
+/// Inserted into anything in a message that looks like a control token, so that it is not recognised. A Unicode
+/// noncharacter, which is removed from texts that contain it.
 pub(super) const GUARD: char = '\u{FDD0}';
 
-/// Most bytes of all special tokens together: an automaton takes some fifty times as much.
+/// Maximum size of all special tokens together; an automaton takes about fifty times as much memory.
 const MAX_TOTAL_BYTES: usize = 1 << 20;
-/// Most tokens that may end at one place and are looked at, the longest first. Vocabularies in use have three at most.
+/// Maximum number of tokens considered that end at the same place, longest first. Real vocabularies have at most three.
 const MAX_ENDING_TOGETHER: usize = 16;
 
-/// A special token and how it is found in text.
+/// A special token and how it is recognised in text.
 #[derive(Clone)]
 pub(super) struct Special {
     pub(super) text: String,
     pub(super) id: u32,
-    /// It stands for nothing but itself in every text, even a person's.
+    /// It is recognised in any text, even a user's.
     pub(super) is_text: bool,
     /// White space after it is dropped.
     pub(super) strips_after: bool,
@@ -38,11 +38,11 @@ pub(super) enum Piece<'t> {
 
 /// The special tokens of a vocabulary.
 pub(super) struct Specials {
-    /// Longest first.
+    /// Sorted by length, longest first.
     tokens: Vec<Special>,
-    /// Finds where they end.
+    /// Finds where tokens end.
     ends: Finder,
-    /// Goes backwards and finds where those begin that are no text.
+    /// Runs backwards and finds where control tokens begin.
     beginnings: Finder,
 }
 
@@ -58,7 +58,7 @@ impl Specials {
         Ok(Self { tokens, ends, beginnings })
     }
 
-    /// The same with these as control tokens, whatever they were.
+    /// The same, but with these as control tokens.
     pub(super) fn with_control(&self, control: &[(u32, String)]) -> Result<Self> {
         let mut tokens = self.tokens.clone();
         for (id, text) in control {
@@ -77,7 +77,7 @@ impl Specials {
         self.tokens.iter().find(|special| special.text == text).map(|special| special.id)
     }
 
-    /// Splits off the tokens that `wanted` takes, longer ones first, as llama.cpp does.
+    /// Splits off the tokens for which `wanted` is true, longer ones first, as llama.cpp does.
     pub(super) fn split<'t>(&self, text: &'t str, wanted: impl Fn(&Special) -> bool) -> Vec<Piece<'t>> {
         let mut pieces = Vec::new();
         let mut done = 0;
@@ -94,7 +94,7 @@ impl Specials {
         pieces
     }
 
-    /// Breaks up whatever in `text` looks like a control token, also where two of them overlap.
+    /// Breaks up anything in `text` that looks like a control token, even if two of them overlap.
     pub(super) fn guard(&self, text: &str) -> String {
         let text = text.replace(GUARD, "");
         let backwards = self.beginnings.states(text.bytes().rev()).zip((0..text.len()).rev());
@@ -112,7 +112,7 @@ impl Specials {
         guarded
     }
 
-    /// The tokens that the text is split by: where each begins, where what belongs to it ends, and its number.
+    /// The tokens to split off: (end, index) by start. The end includes white space that is dropped.
     fn chosen(&self, text: &str, wanted: impl Fn(&Special) -> bool) -> BTreeMap<usize, (usize, usize)> {
         let mut places: Vec<(usize, usize)> = Vec::new();
         for (state, end) in self.ends.states(text.bytes()).zip(1..) {
@@ -127,7 +127,7 @@ impl Specials {
                 }
             }
         }
-        // Tokens are numbered by length.
+        // Indices are in order of length.
         places.sort_unstable();
         let mut chosen: BTreeMap<usize, (usize, usize)> = BTreeMap::new();
         for (token, start) in places {
@@ -147,7 +147,7 @@ impl Specials {
     }
 }
 
-/// An automaton that goes through texts byte by byte (Aho and Corasick's).
+/// An Aho-Corasick automaton that runs through text byte by byte.
 struct Finder {
     automaton: NFA,
     start: StateID,
@@ -210,7 +210,7 @@ mod tests {
     }
 
     #[test]
-    fn no_control_token_is_left_in_a_guarded_text() {
+    fn guarded_texts_contain_no_control_tokens() {
         let tokens = specials(&[("ab>", false), ("b>c", false), ("é|", false), ("<t>", true), ("aa", false)]);
         for text in ["ab>c", "xab>cb>cé|", "aaaa", "a\u{FDD0}b>", "<t>", "aab>c"] {
             let guarded = tokens.guard(text);
@@ -222,17 +222,17 @@ mod tests {
     }
 
     #[test]
-    fn ten_thousand_tokens_take_no_longer_than_a_few() {
+    fn time_does_not_depend_on_the_number_of_tokens() {
         let texts: Vec<String> = (0..10_000).map(|number| format!("<|special_{number}|>")).collect();
         let many = specials(&texts.iter().map(|text| (text.as_str(), false)).collect::<Vec<_>>());
-        // Every one of them, ten times.
+        // All of them, ten times.
         let text = texts.concat().repeat(10);
         let start = Instant::now();
         assert_eq!(many.split(&text, |_| true).len(), 100_000);
         let guarded = many.guard(&text);
         assert_eq!(guarded.len(), text.len() + 100_000 * GUARD.len_utf8());
         assert!(start.elapsed() < Duration::from_secs(5), "{:?}", start.elapsed());
-        // Tokens that end in one another, in a text that ends in all of them everywhere.
+        // Tokens that are suffixes of each other, in a text where all of them end everywhere.
         let nested: Vec<String> = (1..1000).map(|len| "a".repeat(len)).collect();
         let nested = specials(&nested.iter().map(|text| (text.as_str(), false)).collect::<Vec<_>>());
         let start = Instant::now();

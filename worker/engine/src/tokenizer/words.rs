@@ -1,4 +1,4 @@
-//! Text without special tokens to token ids, by the tokenizers that the `tokenizers` crate has.
+//! Tokenizes text without special tokens, with the `tokenizers` crate.
 
 use tokenizers::models::bpe::BPE;
 use tokenizers::models::unigram::Unigram;
@@ -24,13 +24,13 @@ pub(super) fn byte_level_bpe(family: &PreTokenizer, texts: &[String], merges: &[
     let merges = merges
         .iter()
         .map(|merge| {
-            // The left part may begin with what separates the two.
+            // The left part may begin with the separator.
             let split = merge.char_indices().skip(1).find(|(_, character)| *character == ' ');
             let (at, _) = split.ok_or_else(|| EngineError::Tokenizer(format!("the merge “{merge}” has one part")))?;
             let (left, right) = (&merge[..at], &merge[at + 1..]);
-            // The crate panics at a merge that is longer than every token.
+            // The crate panics on a merge that is longer than every token.
             if !vocab.contains_key(&format!("{left}{right}")) {
-                return Err(EngineError::Tokenizer(format!("the merge “{merge}” makes no token")));
+                return Err(EngineError::Tokenizer(format!("the merge “{merge}” forms no token")));
             }
             Ok((left.to_owned(), right.to_owned()))
         })
@@ -49,7 +49,7 @@ pub(super) fn byte_level_bpe(family: &PreTokenizer, texts: &[String], merges: &[
     Ok(tokenizer)
 }
 
-/// `WordPiece` as BERT has it. llama.cpp's conversion marks what begins a word instead of what continues one.
+/// `WordPiece` as in BERT. llama.cpp's conversion marks the start of words instead of their continuation.
 pub(super) fn word_piece(texts: &[String], unknown: &str, is_special: impl Fn(u32) -> bool) -> Result<Tokenizer> {
     let vocab = (0u32..).zip(texts).map(|(id, text)| {
         let piece = match text.strip_prefix(SPACE) {
@@ -71,7 +71,7 @@ pub(super) fn word_piece(texts: &[String], unknown: &str, is_special: impl Fn(u3
     Ok(tokenizer)
 }
 
-/// Unigram. `is_special` tokens never come from text.
+/// Unigram. Tokens for which `is_special` is true are never produced from text.
 pub(super) fn unigram(
     texts: &[String],
     scores: &[f32],
@@ -79,7 +79,7 @@ pub(super) fn unigram(
     is_special: impl Fn(u32) -> bool,
 ) -> Result<Unigram> {
     let pieces = (0u32..).zip(texts.iter().zip(scores)).map(|(id, (text, score))| {
-        // A noncharacter keeps it apart from every text.
+        // A noncharacter, so that no text matches it.
         let piece = if is_special(id) { format!("\u{FDD1}{id}") } else { text.clone() };
         (piece, f64::from(*score))
     });

@@ -1,14 +1,15 @@
-//! `attention.wgsl`, `attention_batch.wgsl` and `attention_merge.wgsl`.
+//! `attention.wgsl`, `attention_batch.wgsl`, `attention_merge.wgsl` and `attention_gate.wgsl`.
 
 use parlance_engine::kernels;
 use parlance_engine::kernels::attention::cache::{from_cache, into_cache};
+use parlance_engine::kernels::attention::gate::attention_gate;
 use parlance_engine::kernels::attention::{Attention, AttentionLayout, has_cooperative_layout};
 use parlance_engine::models::{CacheFormat, HeadShape};
 use parlance_engine::runtime::Dispatch;
 
 use crate::common::{Random, assert_close, devices, plain_device};
 use crate::heads::{from_cache_order, head_shapes};
-use crate::{gpu_tests, read, run, state};
+use crate::{PADDING, UNTOUCHED, gpu_tests, padded, read, read_padded, run, state};
 
 gpu_tests! {
     attention_matches_over_tiles_splits_and_windows,
@@ -136,20 +137,23 @@ async fn attention_matches_over_tiles_splits_and_windows() {
 async fn gates_multiply_what_attention_gives() {
     let gpu = plain_device().await;
     let mut random = Random(34);
-    let heads = HeadShape { heads: 3, kv_heads: 1, head_dim: 24, rope_dim: 24, rope_half: true };
-    let (tokens, len, row_len) = (5usize, 72usize, 200u32);
-    let (x, rows) = (random.floats(tokens * len), random.floats(tokens * row_len as usize));
-    let expected: Vec<f32> = (0..tokens * len)
-        .map(|i| {
-            let (token, head, element) = (i / len, i % len / 24, i % 24);
-            let gate = f64::from(rows[token * row_len as usize + (2 * head + 1) * 24 + element]);
-            (f64::from(x[i]) / (1.0 + (-gate).exp())) as f32
-        })
-        .collect();
-    let y = gpu.storage_buffer_with("y", &x);
-    let buffers =
-        [("state", &state(&gpu, 0, tokens as u32, 0)), ("rows", &gpu.storage_buffer_with("rows", &rows)), ("y", &y)];
-    let (shader, grid) = kernels::attention::gate::attention_gate(&heads, row_len);
-    run(&gpu, &[Dispatch::new(&gpu, &shader, &buffers, grid)], tokens as u32);
-    assert_close(&read(&gpu, &y, expected.len()).await, &expected, 1e-5, "gates");
+    for (head_count, head_dim, tokens) in [(3u32, 24u32, 5usize), (4, 16, 1), (2, 64, 65), (3, 128, 2)] {
+        let heads = HeadShape { heads: head_count, kv_heads: 1, head_dim, rope_dim: head_dim, rope_half: true };
+        let len = (head_count * head_dim) as usize;
+        // Queries with gates, then keys, values and some more.
+        let row_len = 2 * len + 2 * head_dim as usize + 9;
+        let x = random.floats(tokens * len);
+        let rows: Vec<f32> = random.floats(tokens * row_len).iter().map(|gate| 4.0 * gate).collect();
+        let expected = kernels::attention::reference::gate(&x, &rows, row_len, &heads);
+        let y = gpu.storage_buffer_with("y", &padded(&x, len, UNTOUCHED));
+        let buffers = [
+            ("state", &state(&gpu, 0, tokens as u32, 0)),
+            ("rows", &gpu.storage_buffer_with("rows", &padded(&rows, row_len, f32::NAN))),
+            ("y", &y),
+        ];
+        let (shader, grid) = attention_gate(&heads, row_len as u32);
+        run(&gpu, &[Dispatch::new(&gpu, &shader, &buffers, grid)], (tokens + PADDING) as u32);
+        let what = format!("{heads:?}, {tokens} tokens");
+        assert_close(&read_padded(&gpu, &y, x.len(), len).await, &expected, 1e-5, &what);
+    }
 }

@@ -1,4 +1,4 @@
-//! Queries, keys and values: `epilogues/qkv.wgsl` and `HeadNormKernel.wgsl`.
+//! Queries, keys and values: `epilogues/qkv.wgsl` and `head_norm.wgsl`.
 
 use parlance_engine::gguf::TensorType;
 use parlance_engine::kernels;
@@ -118,12 +118,12 @@ async fn heads_are_normed_turned_and_cached() {
     }
 }
 
-/// Rows of queries, keys and values with a gate, which nobody may read, after each query.
+/// Rows of queries, keys and values with a gate, which the kernel must not read, after each query.
 fn with_gates(projected: &[f32], shape: &HeadShape) -> Vec<f32> {
     let (dim, heads) = (shape.head_dim as usize, (shape.heads + 2 * shape.kv_heads) as usize);
     let gate = |index: usize| if index % heads < shape.heads as usize { dim } else { 0 };
     let heads = projected.chunks_exact(dim).enumerate();
-    heads.flat_map(|(index, head)| head.iter().copied().chain(std::iter::repeat_n(f32::MAX, gate(index)))).collect()
+    heads.flat_map(|(index, head)| head.iter().copied().chain(std::iter::repeat_n(f32::NAN, gate(index)))).collect()
 }
 
 /// Turns the queries and keys of `[tokens][query, key and value heads]`, whose first token stands at `position`.

@@ -1,6 +1,6 @@
-//! Every kernel against its plain CPU twin, on seeded random inputs, on a device with WebGPU's defaults and, where it differs there, on one
-//! with optional features.
-//! The same tests run natively and, in a worker of a browser, through its own shader compiler.
+//! Every kernel against its reference implementation, on seeded random inputs: on a device with WebGPU's defaults and,
+//! where the kernel differs there, on one with optional features.
+//! The same tests run natively and in a browser's worker, through the browser's own shader compiler.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests may panic")]
 #![allow(clippy::float_cmp, reason = "a maximum is one of the values it is the maximum of")]
 
@@ -41,4 +41,26 @@ pub(crate) fn state(gpu: &Gpu, position: u32, token_count: u32, step: u32) -> wg
     let buffer = gpu.buffer("state", 16, wgpu::BufferUsages::STORAGE | wgpu::BufferUsages::UNIFORM);
     gpu.queue().write_buffer(&buffer, 0, bytemuck::cast_slice(&[position, token_count, step, 0]));
     buffer
+}
+
+/// Batch sizes that split the same [`TOKENS`] tokens, for kernels that keep a state between batches.
+pub(crate) const SPLITS: [&[usize]; 3] = [&[TOKENS], &[1, 63, 65], &[65, 2, 1, 1, 60]];
+/// Tokens of each split.
+pub(crate) const TOKENS: usize = 129;
+
+/// Tokens that the buffers of a batch have room for, and that are dispatched, beyond those that count.
+pub(crate) const PADDING: usize = 2;
+/// What the padding of an output holds before and after a kernel.
+pub(crate) const UNTOUCHED: f32 = 7.0;
+
+/// A batch's rows, followed by padding.
+pub(crate) fn padded(rows: &[f32], row_len: usize, padding: f32) -> Vec<f32> {
+    [rows, &vec![padding; PADDING * row_len]].concat()
+}
+
+/// The `len` elements of a padded output before its padding, which must be [`UNTOUCHED`].
+pub(crate) async fn read_padded(gpu: &Gpu, buffer: &wgpu::Buffer, len: usize, row_len: usize) -> Vec<f32> {
+    let mut values: Vec<f32> = read(gpu, buffer, len + PADDING * row_len).await;
+    assert!(values.split_off(len).iter().all(|value| *value == UNTOUCHED), "the kernel wrote to padding");
+    values
 }

@@ -1,4 +1,4 @@
-//! `add_norm.wgsl` and `layer_norm.wgsl`.
+//! `add_norm.wgsl`, `layer_norm.wgsl` and `gated_norm.wgsl`.
 
 use parlance_engine::kernels;
 use parlance_engine::kernels::Grid;
@@ -7,7 +7,7 @@ use parlance_engine::runtime::Dispatch;
 
 use crate::common::{Random, assert_close, plain_device};
 use crate::linear::EPS;
-use crate::{gpu_tests, read, run, state};
+use crate::{PADDING, UNTOUCHED, gpu_tests, padded, read, read_padded, run, state};
 
 gpu_tests! {
     norms_are_added,
@@ -58,24 +58,24 @@ async fn layers_are_normed_in_place() {
 async fn heads_are_normalised_and_gated() {
     let gpu = plain_device().await;
     let mut random = Random(33);
-    for (heads, head_dim, tokens) in [(3u32, 32u32, 5usize), (2, 128, 1), (1, 24, 2)] {
-        let (len, gate_at) = ((heads * head_dim) as usize, 7u32);
-        let row_len = len as u32 + gate_at + 2;
+    for (heads, head_dim, tokens) in [(3u32, 16u32, 5usize), (3, 32, 1), (2, 64, 65), (2, 128, 3), (1, 24, 2)] {
+        let (len, gate_at) = ((heads * head_dim) as usize, 7usize);
+        let row_len = gate_at + len + 2;
         let (x, weight) = (random.floats(tokens * len), random.floats(head_dim as usize));
-        let rows: Vec<f32> = random.floats(tokens * row_len as usize).iter().map(|gate| 4.0 * gate).collect();
-        let gates: Vec<f32> =
-            rows.chunks_exact(row_len as usize).flat_map(|row| &row[gate_at as usize..][..len]).copied().collect();
+        let rows: Vec<f32> = random.floats(tokens * row_len).iter().map(|gate| 4.0 * gate).collect();
+        let gates: Vec<f32> = rows.chunks_exact(row_len).flat_map(|row| &row[gate_at..][..len]).copied().collect();
         let expected = kernels::norm::reference::gated_norm(&x, &weight, &gates, EPS);
-        let y = gpu.storage_buffer_with("y", &x);
+        let y = gpu.storage_buffer_with("y", &padded(&x, len, UNTOUCHED));
         let buffers = [
             ("state", &state(&gpu, 0, tokens as u32, 0)),
-            ("gate", &gpu.storage_buffer_with("gate", &rows)),
+            ("gate", &gpu.storage_buffer_with("gate", &padded(&rows, row_len, f32::NAN))),
             ("weight", &gpu.storage_buffer_with("weight", &weight)),
             ("y", &y),
         ];
-        let shader = gated_norm(heads, head_dim, row_len, gate_at, EPS);
-        let grid = Grid::TokensInY { x: heads, z: 1 };
-        run(&gpu, &[Dispatch::new(&gpu, &shader, &buffers, grid)], tokens as u32);
-        assert_close(&read(&gpu, &y, x.len()).await, &expected, 1e-5, &format!("{heads} heads of {head_dim}"));
+        let shader = gated_norm(heads, head_dim, row_len as u32, gate_at as u32, EPS);
+        let dispatch = Dispatch::new(&gpu, &shader, &buffers, Grid::TokensInY { x: heads, z: 1 });
+        run(&gpu, &[dispatch], (tokens + PADDING) as u32);
+        let what = format!("{heads} heads of {head_dim}, {tokens} tokens");
+        assert_close(&read_padded(&gpu, &y, x.len(), len).await, &expected, 1e-5, &what);
     }
 }

@@ -1,7 +1,6 @@
 //! `repack.wgsl`.
 
-use parlance_engine::gguf::Group;
-use parlance_engine::gguf::TensorType;
+use parlance_engine::gguf::{Group, TensorType};
 use parlance_engine::kernels::repack::reference::repack;
 use parlance_engine::runtime::Matrix;
 

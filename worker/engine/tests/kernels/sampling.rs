@@ -4,14 +4,13 @@ use parlance_engine::kernels;
 use parlance_engine::kernels::Grid;
 use parlance_engine::kernels::sampling::{RING_LEN, chunk_count, logit_scan, sample};
 use parlance_engine::runtime::{Dispatch, Gpu};
-use parlance_engine::sampling::IN_PROMPT;
-use parlance_engine::sampling::SamplingParams;
+use parlance_engine::sampling::{IN_PROMPT, SamplingParams};
 
 use crate::common::{Random, assert_close, plain_device};
 use crate::{gpu_tests, read, run, state};
 
 gpu_tests! {
-    sampling_chooses_what_its_twin_chooses_and_feeds_it_back,
+    sampling_matches_its_reference_and_feeds_tokens_back,
     the_draw_follows_the_probabilities,
     a_last_bit_of_the_logits_seldom_changes_the_draw,
     forbidden_tokens_are_never_chosen_and_bias_comes_before_penalties,
@@ -87,7 +86,7 @@ impl Sampler {
     }
 }
 
-async fn sampling_chooses_what_its_twin_chooses_and_feeds_it_back() {
+async fn sampling_matches_its_reference_and_feeds_tokens_back() {
     let greedy = SamplingParams::GREEDY;
     let warm = SamplingParams { temperature: 0.8, seed: 11, ..greedy };
     let cases = [
@@ -140,7 +139,7 @@ async fn sampling_chooses_what_its_twin_chooses_and_feeds_it_back() {
     }
 }
 
-/// The draw is the twin's, or ties with it: `log` and `exp` differ in their last bits.
+/// The draw is the reference's, or ties with it: `log` and `exp` differ in their last bits.
 fn assert_draw(logits: &[f32], params: &SamplingParams, step: u32, id: usize, what: &str) {
     let runners: Vec<_> = kernels::sampling::reference::race(logits, params, step).collect();
     let highest = runners.iter().map(|(_, score)| *score).fold(f32::MIN, f32::max);

@@ -449,7 +449,7 @@ fn matrices_larger_than_a_binding_and_models_in_several_files_give_the_same_logi
     }
 }
 
-fn header(part: &[u8]) -> Gguf {
+pub(crate) fn header(part: &[u8]) -> Gguf {
     match Gguf::parse(part, Some(part.len() as u64)).unwrap() {
         Parsed::Complete(gguf) => *gguf,
         Parsed::NeedMore(needed) => panic!("{needed} bytes of header"),

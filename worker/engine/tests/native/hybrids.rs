@@ -2,13 +2,18 @@
 //! come again, and that the comparison with llama.cpp notices every tensor and hyperparameter.
 #![allow(clippy::unwrap_used, reason = "tests may panic")]
 
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use futures::FutureExt as _;
 use parlance_engine::Result;
 use parlance_engine::kernels::linear::Tiles;
+use parlance_engine::models::ModelConfig;
 use parlance_engine::runtime::{Cpu, Device, Loader, LoaderOptions, Model};
 use parlance_engine::sampling::{SamplingParams, SamplingPlan};
 use pollster::block_on;
 
-use crate::architectures::{Case, FIXTURE, divergence, file, hardware, load};
+use crate::architectures::{Case, FIXTURE, divergence, file, hardware, header, load};
 use crate::common::{Described, On, describe};
 
 /// The bound of the comparison with llama.cpp.
@@ -182,6 +187,60 @@ fn drafts_change_no_token() {
             assert_eq!(answer(&mut model, &next).await, answer(&mut subject.fresh().await, &next).await);
         }
     });
+}
+
+/// Whether pauses of [`interruptible`] never end, so that what waits for one can only be dropped.
+static IS_INTERRUPTED: AtomicBool = AtomicBool::new(false);
+
+fn interruptible() -> Cpu {
+    Cpu::new(|| {
+        if IS_INTERRUPTED.load(Ordering::Relaxed) {
+            Box::pin(std::future::pending())
+        } else {
+            Box::pin(std::future::ready(()))
+        }
+    })
+}
+
+#[test]
+fn a_prompt_interrupted_between_layers_is_computed_anew() {
+    for case in hybrids() {
+        let prompt = &case.run().ids[..40];
+        block_on(async {
+            let mut model = load(interruptible(), &file(&case.model.name)).await;
+            // The next pause is due.
+            std::thread::sleep(Duration::from_millis(50));
+            IS_INTERRUPTED.store(true, Ordering::Relaxed);
+            assert!(model.prefill(prompt, |_, _| true).now_or_never().is_none(), "it was interrupted");
+            IS_INTERRUPTED.store(false, Ordering::Relaxed);
+            let logits = logits_after(&mut model, prompt).await;
+            let expected = logits_after(&mut load(Cpu::blocking(), &file(&case.model.name)).await, prompt).await;
+            let divergence = divergence(&logits, &expected).abs();
+            assert!(divergence <= 1e-6, "{}: {divergence:.1e}", case.model.name);
+        });
+    }
+}
+
+#[test]
+fn hybrids_without_attention_or_keys_are_refused() {
+    let refuse = |name: &str, changes: &[(&str, serde_json::Value)]| {
+        let mut model = FIXTURE.models.iter().find(|case| case.model.name == name).unwrap().model.clone();
+        for (key, value) in changes {
+            model.metadata.retain(|(known, ..)| known != key);
+            let kind = if value.is_array() { "i32s" } else { "u32" };
+            model.metadata.push(((*key).to_owned(), kind.to_owned(), value.clone()));
+        }
+        let config = ModelConfig::from_gguf(&header(&describe(&model, &FIXTURE.tokenizer)));
+        assert!(config.is_err(), "{name} with {changes:?}");
+    };
+    refuse("qwen35", &[("qwen35.attention.head_count_kv", 0.into())]);
+    refuse("qwen35", &[("qwen35.full_attention_interval", 0.into())]);
+    refuse("qwen35", &[("qwen35.ssm.group_count", 0.into())]);
+    refuse("qwen35", &[("qwen35.ssm.time_step_rank", 0.into()), ("qwen35.ssm.inner_size", 0.into())]);
+    refuse("lfm2", &[("lfm2.shortconv.l_cache", 1.into())]);
+    let no_attention = ("lfm2.attention.head_count_kv", serde_json::json!([0, 0, 0, 0]));
+    refuse("lfm2", &[no_attention, ("lfm2.rope.dimension_count", u32::MAX.into())]);
+    refuse("lfm2", &[("lfm2.attention.head_count_kv", serde_json::json!([0, 2]))]);
 }
 
 /// Loads a file, which may be refused.

@@ -11,5 +11,6 @@ mod embeddings;
 mod hostile;
 mod hybrids;
 mod model;
+mod modules;
 mod templates;
 mod tokenizers;

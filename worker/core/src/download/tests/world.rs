@@ -50,7 +50,7 @@ pub(super) struct Host {
     pub(super) len_bytes: Option<usize>,
     /// What goes wrong with the next requests.
     pub(super) faults: VecDeque<Fault>,
-    /// From this request on, counted from 0, it serves another file with another ETag.
+    /// From this request on, counted from 0, it serves another file with another `ETag`.
     pub(super) replacement: Option<(usize, Vec<u8>, &'static str)>,
     /// Segments that were requested.
     pub(super) requests: Vec<u64>,

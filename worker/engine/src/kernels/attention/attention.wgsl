@@ -1,16 +1,18 @@
-// Attention of one token over the KV cache, with an online softmax over tiles of positions: made to wait as seldom as possible.
-// `attention_batch.wgsl` does the same for many tokens, made to compute as little as possible.
+// Attention of one token over the KV cache, with an online softmax over tiles of positions; minimises waiting.
+// `attention_batch.wgsl` does the same for many tokens and minimises computation.
 //
-// Grid: x: HEADS, y: tokens, z: SPLITS, each of which takes its share of the positions. With more than one split, the kernel after it
-// puts their results together (`merged_input.wgsl`, `attention_merge.wgsl`).
+// Grid: x: HEADS, y: tokens, z: SPLITS, each of which takes its share of the positions. With more than one split, the
+// next kernel merges their results (`merged_input.wgsl`, `attention_merge.wgsl`).
 //
-// With PROJECTED, for one token, workgroups multiply what they need of query, key and value themselves (`projected_head.wgsl`). The last
-// split is the token's own position then, which two workgroups share: one for its score, one for its value.
+// With PROJECTED, for one token, each workgroup multiplies the parts of query, key and value that it needs
+// (`projected_head.wgsl`). The last split is then the token's own position, which two workgroups share: one for its
+// score, one for its value.
 //
-// First KEY_LANES neighbouring threads score one position of the tile. Then thread = turn * KEY_VECTORS + vector of eight elements: turns
-// share the positions, and each keeps a highest score and sums of its own until the end, so that a tile costs two barriers.
-// Constants: HEADS, KV_HEADS, HEAD_DIM, ROPE_DIM, VALUE_VEC_OFFSET, ROW_VECTORS, SCALE, SPLITS, WORKGROUP (>= HEAD_DIM / 2), KEY_LANES (divides
-// HEAD_DIM / 8), KEYS (HEAD_DIM / 8 / KEY_LANES), VALUES (values that a thread loads at once).
+// First, KEY_LANES neighbouring threads score one position of the tile. Then thread = turn * KEY_VECTORS + vector of
+// eight elements: the turns share the positions, and each keeps its own highest score and sums until the end, so that a
+// tile costs only two barriers.
+// Constants: HEADS, KV_HEADS, HEAD_DIM, ROPE_DIM, VALUE_VEC_OFFSET, ROW_VECTORS, SCALE, SPLITS, WORKGROUP (>= HEAD_DIM
+// / 2), KEY_LANES (divides HEAD_DIM / 8), KEYS (HEAD_DIM / 8 / KEY_LANES), VALUES (values that a thread loads at once).
 #include "attention/attention_common.wgsl"
 #ifdef PROJECTED
 #include "attention/projected_head.wgsl"
@@ -21,17 +23,17 @@ const CACHE_SPLITS: u32 = SPLITS;
 
 const TILE: u32 = WORKGROUP / KEY_LANES;
 const TURNS: u32 = WORKGROUP / KEY_VECTORS;
-// Shares of a split are whole multiples of this.
+// Shares of a split are multiples of this.
 const SHARE_UNIT: u32 = 32u;
 
-// Parts of the scores of a tile: [TILE][KEY_LANES]
+// Partial scores of a tile: [TILE][KEY_LANES]
 var<workgroup> scores: array<f32, WORKGROUP>;
-// At the end, each turn's highest score and sum of weights, and each thread's sums of weighted values: [turn][HALF_DIM]
+// At the end: each turn's highest score and sum of weights, and each thread's sums of weighted values: [turn][HALF_DIM]
 var<workgroup> highests: array<f32, TURNS>;
 var<workgroup> totals: array<f32, TURNS>;
 var<workgroup> partials: array<vec2<f32>, 4u * WORKGROUP>;
 
-// The score of a place in the tile, or LOWEST past the tile's end.
+// The score of a position in the tile, or LOWEST past the tile's end.
 fn score(place: u32, tile_len: u32) -> f32 {
     let at = min(place, TILE - 1u) * KEY_LANES;
     var sum = 0.0;
@@ -63,7 +65,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     let value_vector = kv_head * KEY_VECTORS + vector;
     let last = max(end_position, 1u) - 1u;
 
-    // All that the first tile needs is under way before the first of it is waited for. Past the end weights are zero, and some
+    // All loads for the first tile are issued before the first one is needed. Past the end weights are zero, and some
     // position is read again.
 #ifdef PROJECTED
 #else

@@ -1,8 +1,8 @@
-// Attention of a batch of queries over the KV cache, with an online softmax over tiles of positions. `attention.wgsl` does the same for one
-// token.
+// Attention of a batch of queries over the KV cache, with an online softmax over tiles of positions. `attention.wgsl`
+// does the same for one token.
 //
-// Grid: x: HEADS, y: tokens. First each thread scores one position of the tile, then the threads share the sum over values:
-// thread = group * HALF_DIM + pair of elements, and groups take turns at positions.
+// Grid: x: HEADS, y: tokens. First, each thread scores one position of the tile. Then the threads share the sum over
+// values: thread = group * HALF_DIM + pair of elements, and the groups alternate between positions.
 // Constants: HEADS, KV_HEADS, HEAD_DIM, ROPE_DIM, VALUE_VEC_OFFSET, ROW_VECTORS, SCALE, WORKGROUP (>= HEAD_DIM / 2).
 #include "attention/attention_common.wgsl"
 
@@ -64,7 +64,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
         workgroupBarrier();
         let tile_len = min(WORKGROUP, seen.y - start);
         if (turn < GROUPS) {
-            // Four loads under way at once. Past the tile's end weights are zero, and some position is read again.
+            // Four loads in flight at once. Past the tile's end weights are zero, and some position is read again.
             for (var i = turn; i < tile_len; i += 4u * GROUPS) {
                 #repeat u 4
                 let i$u = min(i + $uu * GROUPS, WORKGROUP - 1u);

@@ -1,10 +1,10 @@
-// What all kernels of attention bind, and which positions a token sees: those up to its own, with WINDOW only the last WINDOW_LEN of
-// them, with BIDIRECTIONAL all of the batch.
+// Bindings of all attention kernels, and the positions that a token attends to: those up to its own; with WINDOW only
+// the last WINDOW_LEN of them, with BIDIRECTIONAL all of the batch.
 // Constants: those of `attention_batch.wgsl`.
 #ifdef PROJECTED
-// Keys, then from VALUE_VEC_OFFSET on values; eight f16 an entry: [position][KV_HEADS][HEAD_DIM / 8]
+// Keys, then values from VALUE_VEC_OFFSET on; eight f16 per entry: [position][KV_HEADS][HEAD_DIM / 8]
 @group(0) @binding(6) var<storage, read_write> kv: array<vec4<u32>>;
-// Output, as below, of one token
+// Output for one token, as below
 @group(0) @binding(5) var<storage, read_write> y: array<vec2<f32>>;
 #else
 #include "shared/state.wgsl"
@@ -13,20 +13,20 @@
 // Query: [tokens][HEADS][HEAD_DIM]
 @group(0) @binding(1) var<storage, read> q: array<f32>;
 #ifdef COOPERATIVE
-// Keys, then from VALUE_OFFSET words on values; four f16 an entry: [position][KV_HEADS][HEAD_DIM / 4]
+// Keys, then values from 2 VALUE_VEC_OFFSET on; four f16 per entry: [position][KV_HEADS][HEAD_DIM / 4]
 @group(0) @binding(2) var<storage, read> kv: array<vec4<f16>>;
 #else
 #ifdef CACHE_Q8
-// Keys, then from VALUE_VEC_OFFSET on values: [position][ROW_VECTORS]. Of a row first the elements, eight signed bytes an entry:
-// [KV_HEADS][HEAD_DIM / 8]; then the largest of each 32 (f32), two an entry.
+// Keys, then values from VALUE_VEC_OFFSET on: [position][ROW_VECTORS]. A row has first its elements, eight signed bytes
+// per entry: [KV_HEADS][HEAD_DIM / 8]; then the largest of every 32 (f32), two per entry.
 @group(0) @binding(2) var<storage, read> kv: array<vec2<u32>>;
 #else
-// Keys, then from VALUE_VEC_OFFSET on values; eight f16 an entry: [position][KV_HEADS][HEAD_DIM / 8]
+// Keys, then values from VALUE_VEC_OFFSET on; eight f16 per entry: [position][KV_HEADS][HEAD_DIM / 8]
 @group(0) @binding(2) var<storage, read> kv: array<vec4<u32>>;
 #endif
 #endif
-// Output: [tokens][HEADS][HEAD_DIM / 2]; with several splits, unnormalised sums, then a pair of the highest score
-// and the sum of weights: [tokens][HEADS][SPLITS][HEAD_DIM / 2 + 1]
+// Output: [tokens][HEADS][HEAD_DIM / 2]; with several splits, unnormalised sums, then a pair of the highest score and
+// the sum of weights: [tokens][HEADS][SPLITS][HEAD_DIM / 2 + 1]
 @group(0) @binding(3) var<storage, read_write> y: array<vec2<f32>>;
 #endif
 
@@ -34,7 +34,7 @@
 const KEY_VECTORS: u32 = HEAD_DIM / 8u;
 const LOWEST: f32 = -3.0e38;
 
-// The query, scaled, in the key's order of pairs.
+// The query, scaled, with its pairs in the order of the keys.
 var<workgroup> query: array<vec2<f32>, HALF_DIM>;
 
 #ifdef COOPERATIVE
@@ -46,7 +46,7 @@ struct Eight {
     largest: f32,
 }
 
-// Entry `vector` of a row, the keys' or, from VALUE_VEC_OFFSET, the values'.
+// Entry `vector` of a row: of keys, or of values if `first` is VALUE_VEC_OFFSET.
 fn load_eight(first: u32, position: u32, vector: u32) -> Eight {
     let row = first + position * ROW_VECTORS;
     let block = vector / 4u;
@@ -54,13 +54,13 @@ fn load_eight(first: u32, position: u32, vector: u32) -> Eight {
     return Eight(kv[row + vector], bitcast<f32>(select(largest.x, largest.y, block % 2u == 1u)));
 }
 
-// One of the four pairs of its elements.
+// One of the four pairs of elements.
 fn pair_of(eight: Eight, index: u32) -> vec2<f32> {
     let four = unpack4x8snorm(select(eight.bytes.x, eight.bytes.y, index >= 2u));
     return eight.largest * select(four.xy, four.zw, index % 2u == 1u);
 }
 
-// All of them.
+// All four pairs of elements.
 fn pairs_of(eight: Eight) -> mat4x2<f32> {
     let low = eight.largest * unpack4x8snorm(eight.bytes.x);
     let high = eight.largest * unpack4x8snorm(eight.bytes.y);
@@ -69,24 +69,24 @@ fn pairs_of(eight: Eight) -> mat4x2<f32> {
 #else
 alias Eight = vec4<u32>;
 
-// Entry `vector` of a row, the keys' or, from VALUE_VEC_OFFSET, the values'.
+// Entry `vector` of a row: of keys, or of values if `first` is VALUE_VEC_OFFSET.
 fn load_eight(first: u32, position: u32, vector: u32) -> Eight {
     return kv[first + position * ROW_VECTORS + vector];
 }
 
-// One of the four pairs of its elements.
+// One of the four pairs of elements.
 fn pair_of(eight: Eight, index: u32) -> vec2<f32> {
     return unpack2x16float(eight[index]);
 }
 
-// All of them.
+// All four pairs of elements.
 fn pairs_of(eight: Eight) -> mat4x2<f32> {
     return mat4x2<f32>(
         unpack2x16float(eight.x), unpack2x16float(eight.y), unpack2x16float(eight.z), unpack2x16float(eight.w));
 }
 #endif
 
-// What eight elements of a key add to its score.
+// Contribution of eight elements of a key to its score.
 fn key_dot(key: Eight, vector: u32) -> f32 {
     let pairs = pairs_of(key);
     return dot(pairs[0], query[4u * vector])
@@ -121,7 +121,7 @@ fn scaled_query(token: u32, head: u32, index: u32) -> vec2<f32> {
 }
 #endif
 
-// The first position that a token sees, and the one after the last.
+// The first position that a token attends to, and the one after the last.
 fn visible(token: u32) -> vec2<u32> {
 #ifdef BIDIRECTIONAL
     return vec2<u32>(0u, state.position + state.token_count);

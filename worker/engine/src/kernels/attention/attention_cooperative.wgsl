@@ -1,40 +1,42 @@
 // Attention of a batch of queries on an adapter's matrix units, with f16 products and f32 sums.
 //
-// A workgroup takes the queries of ROWS / GROUP tokens for all GROUP heads that share a head of the cache; a subgroup 16 of these
-// ROWS, with their queries and results in its cooperative matrices. The softmax is online, in one pass over the keys: weights are
-// relative to a reference score of each row. Cooperative matrices cannot be scaled row by row, so the results are scaled, by way
-// of workgroup memory, only when some row's score exceeds its reference by more than SLACK. That is rare: the first keys mostly have
-// the highest score (FlashAttention-4 scales as seldom).
+// A workgroup takes the queries of ROWS / GROUP tokens for all GROUP heads that share a key head; a subgroup takes 16
+// of these ROWS, with their queries and results in its cooperative matrices. The softmax is online, in one pass over
+// the keys: weights are relative to a reference score of each row. Cooperative matrices cannot be scaled row by row, so
+// results are scaled, through workgroup memory, only when some row's score exceeds its reference by more than SLACK.
+// That is rare: usually the first keys have the highest score (FlashAttention-4 rescales as rarely).
 //
 // Grid: x: KV_HEADS, z: ceil(tokens / TILE_TOKENS), TILE_TOKENS = ROWS / GROUP rounded down.
-// Constants: those of `attention_batch.wgsl`; GROUP = HEADS / KV_HEADS; HEAD_TILES = HEAD_DIM / 16; TILE_TOKENS; SUBGROUP: 32.
+// Constants: those of `attention_batch.wgsl`; GROUP = HEADS / KV_HEADS; HEAD_TILES = HEAD_DIM / 16; TILE_TOKENS;
+// SUBGROUP: 32.
 enable wgpu_cooperative_matrix;
 #include "attention/attention_common.wgsl"
 #include "shared/to_half.wgsl"
 
 const ROWS: u32 = WORKGROUP / SUBGROUP * 16u;
-// Positions of a step: as many as ROWS, since the queries pass through the same memory.
+// Positions per step: the same number as ROWS, because the queries pass through the same memory.
 const TILE_KEYS: u32 = ROWS;
-// How much a score may exceed its row's reference: weights of up to e^8 are far from f16's largest number.
+// Maximum by which a score may exceed its row's reference: weights of up to e^8 are far below the largest f16.
 const SLACK: f32 = 8.0;
-// Fours of elements: of a head, from one row of a tile to the next (so that rows lie in different banks), and of scores and weights.
+// Groups of four elements: per head; from one row of a tile to the next (so that rows are in different banks); of
+// scores and of weights.
 const QUADS: u32 = HEAD_DIM / 4u;
 const STRIDE: u32 = QUADS + 2u;
 const SCORE_STRIDE: u32 = TILE_KEYS / 4u + 1u;
 const WEIGHT_STRIDE: u32 = TILE_KEYS / 4u + 2u;
 
-// Queries at first, then keys and values in turn: [TILE_KEYS][STRIDE], of four elements each
+// Queries at first, then alternately keys and values: [TILE_KEYS][STRIDE], of four elements each
 var<workgroup> tile: array<vec4<f16>, TILE_KEYS * STRIDE>;
-// Scores, and results when they are scaled: [ROWS][SCORE_STRIDE], of four positions each
+// Scores, or results while they are scaled: [ROWS][SCORE_STRIDE], of four positions each
 var<workgroup> scores: array<vec4<f32>, ROWS * SCORE_STRIDE>;
 // Weights: [ROWS][WEIGHT_STRIDE], of four positions each
 var<workgroup> weights: array<vec4<f16>, ROWS * WEIGHT_STRIDE>;
-// What sums begin with: [16][4]
+// Initial values of sums: [16][4]
 var<workgroup> zeros: array<vec4<f32>, 64>;
-// 1 if some row needs its results scaled in this step.
+// 1 if the results of some row have to be scaled in this step.
 var<workgroup> must_scale: u32;
 
-// Brings TILE_KEYS positions of keys (`part` 0) or values (1) into workgroup memory; past `end` the last one again.
+// Loads TILE_KEYS positions of keys (`part` 0) or values (1) into workgroup memory; past `end` the last one again.
 fn load_tile(part: u32, start: u32, end: u32, kv_head: u32, thread: u32) {
     for (var i = thread; i < TILE_KEYS * QUADS; i += WORKGROUP) {
         let position = min(start + i / QUADS, end - 1u);
@@ -43,7 +45,7 @@ fn load_tile(part: u32, start: u32, end: u32, kv_head: u32, thread: u32) {
     }
 }
 
-// Four scores, those of positions that the row does not see LOWEST.
+// Four scores; LOWEST for positions that the row does not attend to.
 fn seen_scores(place: u32, position: u32, seen: vec2<u32>) -> vec4<f32> {
     let positions = position + vec4<u32>(0u, 1u, 2u, 3u);
     let raw = scores[place];
@@ -60,7 +62,7 @@ fn main(
     @builtin(subgroup_invocation_id) lane: u32,
 ) {
     let kv_head = group.x;
-    // The last tokens see the most: they begin first, so that none is left over at the end.
+    // The last tokens attend to the most positions. They start first, so that no long workgroup is left at the end.
     let first_token = (groups.z - 1u - group.z) * TILE_TOKENS;
     let last_token = min(first_token + TILE_TOKENS, state.token_count) - 1u;
     let first_row = subgroup * 16u;
@@ -140,7 +142,7 @@ fn main(
         }
         sum += sums.x + sums.y + sums.z + sums.w;
 
-        // This is also the barrier between writing values and weights and reading them.
+        // Also the barrier between writing and reading values and weights.
         if (workgroupUniformLoad(&must_scale) == 1u) {
             let own = row * SCORE_STRIDE + half * 2u;
             #repeat h HEAD_TILES

@@ -1,11 +1,11 @@
-// Multiplies what attention gives by the logistic function of its gates, in place.
-// Grid: x: HEADS * HEAD_DIM / WORKGROUP, y: tokens. Constants: HEADS, HEAD_DIM, ROW_LEN, WORKGROUP.
+// Multiplies the output of attention by the logistic function of its gates, in place.
+// Grid: x: ceil(HEADS * HEAD_DIM / WORKGROUP), y: tokens. Constants: HEADS, HEAD_DIM, ROW_LEN, WORKGROUP.
 #include "shared/state.wgsl"
 
 @group(0) @binding(0) var<uniform> state: State;
-// Projection, which begins with query and gate of each head: [tokens][ROW_LEN], of it [HEADS][2][HEAD_DIM]
+// Projection, which begins with query and gate of each head: [tokens][ROW_LEN], starting with [HEADS][2][HEAD_DIM]
 @group(0) @binding(1) var<storage, read> rows: array<f32>;
-// [tokens][HEADS][HEAD_DIM]
+// Output of attention: [tokens][HEADS][HEAD_DIM]
 @group(0) @binding(2) var<storage, read_write> y: array<f32>;
 
 @compute @workgroup_size(WORKGROUP)

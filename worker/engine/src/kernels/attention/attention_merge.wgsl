@@ -1,4 +1,4 @@
-// Puts the splits of `attention.wgsl` together.
+// Merges the splits of `attention.wgsl`.
 // Grid: x: HEADS, y: tokens. Constants: HEADS, HEAD_DIM, SPLITS, WORKGROUP.
 #include "shared/state.wgsl"
 

@@ -1,10 +1,11 @@
-//! Twin of how kernels keep keys and values: `append` of `kernels/epilogues/qkv.wgsl`, `load_eight` of `kernels/attention_common.wgsl`.
+//! Reference of the KV cache formats: `append` in `linear/epilogues/qkv.wgsl` and `load_eight` in
+//! `attention_common.wgsl`.
 
 use half::f16;
 
 use crate::models::{CacheFormat, HeadShape};
 
-/// Keys or values, in the cache's order, as it keeps rows of `kv_len` of them.
+/// Converts rows of `kv_len` keys (in the cache's order of elements) or values to the cache format.
 pub fn into_cache(values: &[f32], kv_len: usize, format: CacheFormat) -> Vec<u32> {
     if format == CacheFormat::F16 {
         let halves: Vec<f16> = values.iter().map(|value| f16::from_f32(*value)).collect();
@@ -22,7 +23,7 @@ pub fn into_cache(values: &[f32], kv_len: usize, format: CacheFormat) -> Vec<u32
     values.chunks_exact(kv_len).flat_map(row).collect()
 }
 
-/// What the cache's rows of `kv_len` are worth.
+/// Converts rows of `kv_len` elements from the cache format.
 pub fn from_cache(words: &[u32], kv_len: usize, format: CacheFormat) -> Vec<f32> {
     if format == CacheFormat::F16 {
         return bytemuck::cast_slice(words).iter().map(|half: &f16| half.to_f32()).collect();
@@ -36,7 +37,7 @@ pub fn from_cache(words: &[u32], kv_len: usize, format: CacheFormat) -> Vec<f32>
     words.chunks_exact(format.row_words(kv_len as u32) as usize).flat_map(row).collect()
 }
 
-/// Heads with the elements of each RoPE pair side by side, as the cache has keys.
+/// Reorders heads so that the elements of each RoPE pair are adjacent, as for keys in the cache.
 pub fn in_cache_order(heads: &[f32], shape: &HeadShape) -> Vec<f32> {
     let pairs = shape.head_dim as usize / 2;
     heads
@@ -45,7 +46,7 @@ pub fn in_cache_order(heads: &[f32], shape: &HeadShape) -> Vec<f32> {
         .collect()
 }
 
-/// The two elements of a head that its pair `pair` consists of.
+/// The two elements of a head that form pair `pair`.
 pub fn rope_elements(pair: usize, shape: &HeadShape) -> [usize; 2] {
     let half = shape.rope_dim as usize / 2;
     if shape.rope_half && pair < half { [pair, pair + half] } else { [2 * pair, 2 * pair + 1] }

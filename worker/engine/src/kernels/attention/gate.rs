@@ -3,10 +3,11 @@
 use crate::kernels::{Grid, Shader};
 use crate::models::HeadShape;
 
-/// Threads of a workgroup.
+/// Threads in a workgroup.
 const WORKGROUP: u32 = 64;
 
-/// Multiplies what attention gives by its gates, which stand after the queries in rows of `row_len`.
+/// Multiplies the output of attention by the logistic function of its gates. Rows of `row_len` begin with query and
+/// gate of each head.
 pub fn attention_gate(heads: &HeadShape, row_len: u32) -> (Shader, Grid) {
     let shader = Shader::new("attention/attention_gate.wgsl")
         .constant("HEADS", heads.heads)

@@ -9,31 +9,32 @@ use super::Shader;
 use super::linear::{COOPERATIVE_SUBGROUP, Linear, tile_loads};
 use crate::models::{CacheFormat, HeadShape};
 
-/// Values that a thread loads at once: enough to hide what a load takes.
+/// Number of values that a thread loads at once, to hide latency.
 const VALUES: u32 = 2;
 
-/// Threads of a workgroup of `attention_cooperative.wgsl`.
+/// Threads in a workgroup of `attention_cooperative.wgsl`.
 const COOPERATIVE_WORKGROUP: u32 = 128;
-/// Queries of one of its workgroups.
+/// Queries per workgroup of `attention_cooperative.wgsl`.
 const COOPERATIVE_ROWS: u32 = COOPERATIVE_WORKGROUP / COOPERATIVE_SUBGROUP * 16;
 
-/// What attention is laid out for.
+/// Variants of the kernel.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AttentionLayout {
     /// One token (`attention.wgsl`).
     Token,
     /// Many tokens (`attention_batch.wgsl`).
     Batch,
-    /// Many tokens, on the adapter's matrix units (`attention_cooperative.wgsl`), where [`has_cooperative_layout`].
+    /// Many tokens, on the adapter's matrix units (`attention_cooperative.wgsl`); see [`has_cooperative_layout`].
     Cooperative,
 }
 
-/// Whether heads of this shape fit into what `attention_cooperative.wgsl` has for them.
+/// Whether `attention_cooperative.wgsl` supports heads of this shape.
 pub fn has_cooperative_layout(heads: &HeadShape) -> bool {
     heads.head_dim.is_multiple_of(16) && heads.head_dim <= 128 && heads.heads / heads.kv_heads <= COOPERATIVE_ROWS
 }
 
-/// Whether attention over heads of this shape can multiply query, key and value by itself: a head's rows divide the threads evenly.
+/// Whether attention over these heads can multiply its own query, key and value. For that, the rows of a head have to
+/// divide the threads evenly.
 pub fn can_project(heads: &HeadShape, cache: CacheFormat) -> bool {
     heads.head_dim.is_power_of_two() && heads.head_dim >= 16 && cache == CacheFormat::F16
 }
@@ -43,28 +44,28 @@ pub fn can_project(heads: &HeadShape, cache: CacheFormat) -> bool {
 pub struct Attention {
     /// Shapes of the heads.
     pub heads: HeadShape,
-    /// How keys and values are kept.
+    /// Format of the KV cache.
     pub cache: CacheFormat,
-    /// First word of the values in the cache, a multiple of the words of eight elements.
+    /// Offset of the values in the cache in words, a multiple of the words of eight elements.
     pub value_offset: u32,
     /// Factor of the dot products.
     pub scale: f32,
-    /// Bound that scores approach by tanh.
+    /// Scores become `softcap * tanh(score / softcap)`.
     pub softcap: Option<f32>,
-    /// Positions that a token sees, itself included; all before it if absent.
+    /// Sliding window: the number of positions a token attends to, including its own; `None` means all of them.
     pub window: Option<u32>,
-    /// Tokens see the whole batch.
+    /// Tokens attend to the whole batch.
     pub bidirectional: bool,
-    /// What it is laid out for.
+    /// Variant of the kernel.
     pub layout: AttentionLayout,
-    /// Workgroups that share the positions of a head; 1 in a batch.
+    /// Number of workgroups that share the positions of a head; 1 for batches.
     pub splits: u32,
-    /// Least threads of a workgroup, a power of two.
+    /// Minimum number of threads in a workgroup; a power of two.
     pub workgroup: u32,
 }
 
 impl Attention {
-    /// The workgroups of both dispatches.
+    /// Workgroups of the main kernel and of the merge.
     pub fn grids(&self) -> [Grid; 2] {
         let x = self.heads.heads;
         let main = match self.layout {
@@ -78,19 +79,19 @@ impl Attention {
         [main, Grid::TokensInY { x, z: 1 }]
     }
 
-    /// Heads that share a head of the cache.
+    /// Number of query heads that share a key head.
     fn group(&self) -> u32 {
         self.heads.heads / self.heads.kv_heads
     }
 
-    /// Tokens of a workgroup of `attention_cooperative.wgsl`.
+    /// Tokens per workgroup of `attention_cooperative.wgsl`.
     fn tile_tokens(&self) -> u32 {
         COOPERATIVE_ROWS / self.group()
     }
 
-    /// The main kernel. With one split its output is complete.
+    /// The main kernel. With one split its output is final.
     pub fn shader(&self) -> Shader {
-        debug_assert!(self.layout == AttentionLayout::Token || self.splits == 1, "a batch has workgroups enough");
+        debug_assert!(self.layout == AttentionLayout::Token || self.splits == 1, "batches need no splits");
         self.declare(match self.layout {
             AttentionLayout::Token => Shader::new("attention/attention.wgsl"),
             AttentionLayout::Batch => Shader::new("attention/attention_batch.wgsl"),
@@ -98,11 +99,11 @@ impl Attention {
         })
     }
 
-    /// The main kernel for one token, which multiplies query, key and value by itself, or `None` if `projection` has no kernel. Its last
-    /// split is the token's own position, so that there are at least two.
+    /// The main kernel for one token, which multiplies its own query, key and value; `None` if the format of
+    /// `projection` has no kernel. The last split is the token's own position, so there are at least two splits.
     pub fn projected_shader(&self, projection: &Linear) -> Option<Shader> {
-        debug_assert!(can_project(&self.heads, self.cache), "rows divide the threads");
-        debug_assert!(self.splits > 1 && !self.bidirectional, "the token's own position is a part");
+        debug_assert!(can_project(&self.heads, self.cache), "rows divide the threads evenly");
+        debug_assert!(self.splits > 1 && !self.bidirectional, "the token's own position is a split");
         let shader = projection.declare(Shader::new("attention/attention.wgsl").define_if(true, "PROJECTED"))?;
         let lanes = self.threads() / (self.heads.head_dim / 2);
         let blocks = projection.cols / 32;
@@ -112,12 +113,12 @@ impl Attention {
         Some(self.declare(projection.tuning.declare_subgroups(shader)))
     }
 
-    /// Its workgroups: the token's own position has two.
+    /// Workgroups of this kernel: the token's own position has two.
     pub fn projected_grid(&self) -> Grid {
         Grid::Fixed([self.heads.heads, 1, self.splits + 1])
     }
 
-    /// Threads of a workgroup.
+    /// Threads in a workgroup.
     fn threads(&self) -> u32 {
         match self.layout {
             AttentionLayout::Cooperative => COOPERATIVE_WORKGROUP,
@@ -127,7 +128,7 @@ impl Attention {
         }
     }
 
-    /// Declares what `attention_common.wgsl` and the main kernels need.
+    /// Declares the constants of `attention_common.wgsl` and the main kernels.
     fn declare(&self, shader: Shader) -> Shader {
         let key_lanes = key_lanes(self.heads.head_dim);
         let vector_words = self.cache.vector_words();
@@ -154,10 +155,10 @@ impl Attention {
             .float("SOFTCAP_LIMIT", self.softcap.unwrap_or(1.0))
     }
 
-    /// What only `attention_cooperative.wgsl` has.
+    /// Declares the constants that only `attention_cooperative.wgsl` uses.
     fn cooperative(&self) -> Shader {
-        debug_assert!(has_cooperative_layout(&self.heads), "matrices of 16 by 16 divide a head");
-        debug_assert!(self.cache == CacheFormat::F16, "matrices are of halves");
+        debug_assert!(has_cooperative_layout(&self.heads), "a head consists of whole 16x16 matrices");
+        debug_assert!(self.cache == CacheFormat::F16, "matrices are f16");
         Shader::new("attention/attention_cooperative.wgsl")
             .define_if(true, "COOPERATIVE")
             .constant("GROUP", self.group())
@@ -166,7 +167,7 @@ impl Attention {
             .constant("SUBGROUP", COOPERATIVE_SUBGROUP)
     }
 
-    /// The kernel that puts several splits together.
+    /// The kernel that merges several splits.
     pub fn merge_shader(&self) -> Shader {
         Shader::new("attention/attention_merge.wgsl")
             .constant("HEADS", self.heads.heads)
@@ -175,13 +176,14 @@ impl Attention {
             .constant("WORKGROUP", (self.heads.head_dim / 2).next_power_of_two().min(64))
     }
 
-    /// Floats of the splits' results for a token.
+    /// Number of floats in the partial results of a token.
     pub fn split_len(&self) -> u64 {
         u64::from(self.heads.heads) * u64::from(self.splits) * u64::from(self.heads.head_dim + 2)
     }
 }
 
-/// Threads that share a key: each loads two vectors of eight elements or, where they do not divide the key, more.
+/// Number of threads that share a key: each loads two vectors of eight elements, or more if that does not divide the
+/// key.
 fn key_lanes(head_dim: u32) -> u32 {
     let vectors = head_dim / 8;
     (1 << vectors.trailing_zeros()).min((vectors / 2).max(1).next_power_of_two())

@@ -1,7 +1,8 @@
-// One head's query, key and value of one token, multiplied by the workgroup that needs them: for small matrices this takes less time
-// than a dispatch of its own would. The threads of a pair of rows are neighbours; each takes every LANES-th block of its columns.
-// Constants: those of `matvec.wgsl` that `product_bindings.wgsl` needs, PROJECTION_STEPS (blocks of a thread), WORKGROUP (a multiple of
-// HALF_DIM), SUBGROUP.
+// One head's query, key and value of one token, multiplied by the workgroup that needs them: for small matrices this
+// takes less time than a separate dispatch. The threads of a row pair are neighbours; each takes every LANES-th block
+// of columns.
+// Constants: those of `matvec.wgsl` that `product_bindings.wgsl` needs, PROJECTION_STEPS (blocks per thread), WORKGROUP
+// (a multiple of HALF_DIM), SUBGROUP.
 #include "linear/product_bindings.wgsl"
 #include "linear/vector_input.wgsl"
 
@@ -10,7 +11,7 @@ const TILE_BLOCKS: u32 = BLOCKS;
 #include "linear/input_tile.wgsl"
 #include "shared/span_sum.wgsl"
 
-// The factor that the norm gives every product; the input is in its place then.
+// Loads the input into the tile, and returns the norm's factor of all products.
 fn load_input(thread: u32) -> f32 {
     let square = fill_tile(0u, 0u, BLOCKS, thread);
     workgroupBarrier();
@@ -21,7 +22,7 @@ fn load_input(thread: u32) -> f32 {
 #endif
 }
 
-// Rows of a thread's pair of a head: of queries, then keys, then values.
+// Rows of a thread's pair of a head; heads are numbered queries first, then keys, then values.
 fn head_rows(head: u32, thread: u32) -> vec2<u32> {
     return pair_rows(head * HALF_DIM + thread / LANES) * BLOCKS;
 }
@@ -31,14 +32,14 @@ fn own_block(step: u32, thread: u32) -> u32 {
     return min(step * LANES + thread % LANES, BLOCKS - 1u);
 }
 
-// What one of its blocks adds to the products of its rows.
+// Contribution of one of its blocks to the products of its rows.
 fn products(a: Block, b: Block, step: u32, thread: u32) -> vec2<f32> {
     let inputs = tile_block(own_block(step, thread));
     let both = vec2<f32>(dot_block(a, inputs), dot_block(b, inputs));
     return select(vec2<f32>(0.0), both, step * LANES + thread % LANES < BLOCKS);
 }
 
-// Gives the products of a head's rows to the epilogue.
+// Passes the products of a head's rows to the epilogue.
 fn finish_head(head: u32, sum: vec2<f32>, scale: f32, thread: u32) {
     let total = sum_over(sum, thread, LANES);
     if (thread % LANES == 0u) {
@@ -46,10 +47,10 @@ fn finish_head(head: u32, sum: vec2<f32>, scale: f32, thread: u32) {
     }
 }
 
-// Brings the input, multiplies a head's rows with it, and gives the factor of the norm.
+// Loads the input, multiplies a head's rows with it, and returns the norm's factor.
 fn project(head: u32, thread: u32) -> f32 {
     let rows = head_rows(head, thread);
-    // Weights are under way before the input is waited for.
+    // Weight loads are issued before waiting for the input.
     #repeat s PROJECTION_STEPS
     let a$s = load_block(rows.x + own_block($su, thread));
     let b$s = load_block(rows.y + own_block($su, thread));
@@ -63,16 +64,16 @@ fn project(head: u32, thread: u32) -> f32 {
     return scale;
 }
 
-// Appends what the workgroup has of its token's key, or from VALUE_VEC_OFFSET of its value.
+// Appends the token's key in the workgroup to the cache, or its value if `first` is VALUE_VEC_OFFSET.
 fn append_own(first: u32, head: u32, kv_head: u32, thread: u32) {
-    // One of the heads that share it does.
+    // Done by one of the heads that share the key head.
     if (head % (HEADS / KV_HEADS) == 0u && thread < KEY_VECTORS) {
         kv[first + state.position * ROW_VECTORS + kv_head * KEY_VECTORS + thread] =
             vec4<u32>(own[4u * thread], own[4u * thread + 1u], own[4u * thread + 2u], own[4u * thread + 3u]);
     }
 }
 
-// The value of the token's own position: sums of one weight, which is 1.
+// The value of the token's own position: a weighted sum with a single weight of 1.
 fn attend_to_own_value(head: u32, kv_head: u32, part: u32, thread: u32) {
     workgroupBarrier();
     append_own(VALUE_VEC_OFFSET, head, kv_head, thread);

@@ -1,11 +1,12 @@
-//! Twin of `kernels/attention.wgsl`.
+//! References of attention, of merging its splits, and of its gates.
 
 use crate::kernels::attention::Attention;
+use crate::models::HeadShape;
 
-/// Attention of queries at positions `first_position..`, whose keys and values are the last ones.
+/// Attention of queries at positions `first_position..`; keys and values extend to the last of these positions.
 ///
-/// `q` is `[tokens][heads][head_dim]`, `keys` and `values` `[positions][kv_heads][head_dim]`; the result has the
-/// shape of `q`. Formula: Vaswani et al. 2017, equation 1; the soft bound is Gemma 2's.
+/// `q` is `[tokens][heads][head_dim]`, `keys` and `values` are `[positions][kv_heads][head_dim]`; the result has the
+/// shape of `q`. Formula: Vaswani et al. 2017, equation 1; the soft cap is Gemma 2's.
 pub fn attention(q: &[f32], keys: &[f32], values: &[f32], first_position: usize, config: &Attention) -> Vec<f32> {
     let shape = &config.heads;
     let (heads, kv_heads, dim) = (shape.heads as usize, shape.kv_heads as usize, shape.head_dim as usize);
@@ -35,8 +36,8 @@ pub fn attention(q: &[f32], keys: &[f32], values: &[f32], first_position: usize,
     result
 }
 
-/// Parts of one token's attention put together. `parts` is `[heads][splits][head_dim + 2]`: sums of weighted values, the highest score,
-/// and the sum of weights; the result `[heads][head_dim]`.
+/// Merges the splits of one token's attention. `parts` is `[heads][splits][head_dim + 2]`: sums of weighted values, the
+/// highest score, and the sum of weights; the result is `[heads][head_dim]`.
 pub fn merge(parts: &[f32], splits: usize, head_dim: usize) -> Vec<f32> {
     let part_len = head_dim + 2;
     parts
@@ -51,6 +52,21 @@ pub fn merge(parts: &[f32], splits: usize, head_dim: usize) -> Vec<f32> {
                 sums.iter_mut().zip(part).for_each(|(sum, value)| *sum += factor * f64::from(*value));
             }
             sums.into_iter().map(move |sum| (sum / total) as f32)
+        })
+        .collect()
+}
+
+/// Multiplies the output of attention, `[tokens][heads][head_dim]`, by the logistic function of its gates. Rows of
+/// `rows`, `[tokens][row_len]`, begin with query and gate of each head: `[heads][2][head_dim]`.
+pub fn gate(y: &[f32], rows: &[f32], row_len: usize, shape: &HeadShape) -> Vec<f32> {
+    let (heads, dim) = (shape.heads as usize, shape.head_dim as usize);
+    y.chunks_exact(dim)
+        .enumerate()
+        .flat_map(|(index, values)| {
+            let (token, head) = (index / heads, index % heads);
+            let gates = &rows[token * row_len + (2 * head + 1) * dim..][..dim];
+            let product = |(value, gate): (&f32, &f32)| (f64::from(*value) / (1.0 + (-f64::from(*gate)).exp())) as f32;
+            values.iter().zip(gates).map(product)
         })
         .collect()
 }

@@ -1,6 +1,7 @@
-// A causal convolution over tokens, for each channel by itself: over the token's own input and those of the TAPS - 1 tokens before. The
-// result is multiplied by its gate (GATED) or goes through SiLU.
-// Grid: x: channels / WORKGROUP, y: tokens. Constants: CHANNELS, TAPS, ROW_LEN, WORKGROUP.
+// Causal depthwise convolution: the result of a channel is the weighted sum of its inputs of the token and of the TAPS
+// - 1 tokens before. With GATED it is multiplied by a gate, otherwise it goes through SiLU. With ONE_TOKEN, for batches
+// of one token, the state is updated as well.
+// Grid: x: ceil(CHANNELS / WORKGROUP), y: tokens. Constants: CHANNELS, TAPS (at least 2), ROW_LEN, WORKGROUP.
 #include "shared/state.wgsl"
 
 @group(0) @binding(0) var<uniform> state: State;
@@ -8,10 +9,10 @@
 // Weights, the last for the token's own input: [CHANNELS][TAPS]
 @group(0) @binding(2) var<storage, read> taps: array<f32>;
 #ifdef ONE_TOKEN
-// Inputs of the tokens before this batch, oldest first: [TAPS - 1][CHANNELS]. This token's is added.
+// Inputs of the tokens before this batch, oldest first: [TAPS - 1][CHANNELS]. This token's replaces the oldest.
 @group(0) @binding(3) var<storage, read_write> memory: array<f32>;
 #else
-// Inputs of the tokens before this batch, oldest first: [TAPS - 1][CHANNELS]. `convolution_state.wgsl` adds the batch's.
+// Inputs of the tokens before this batch, oldest first: [TAPS - 1][CHANNELS]. `convolution_state.wgsl` updates them.
 @group(0) @binding(3) var<storage, read> memory: array<f32>;
 #endif
 // Output: [tokens][CHANNELS]

@@ -1,6 +1,7 @@
-// What a convolution takes of a token's projection.
-// Projection: [tokens][ROW_LEN]. With GATED a row begins with a gate of the input, one of the output, and the input, CHANNELS each;
-// otherwise with the input.
+// The input of a convolution, from a token's projection.
+
+// Projection: [tokens][ROW_LEN]. With GATED a row begins with gates of the input, gates of the output and the input,
+// CHANNELS each; otherwise with the input.
 @group(0) @binding(1) var<storage, read> rows: array<f32>;
 
 fn input_of(token: u32, channel: u32) -> f32 {

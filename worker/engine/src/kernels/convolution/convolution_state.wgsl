@@ -1,10 +1,10 @@
-// Keeps the last TAPS - 1 inputs of a convolution for the batch that follows.
-// Grid: x: channels / WORKGROUP. Constants: those of `convolution.wgsl`.
+// After `convolution.wgsl`, stores the last TAPS - 1 inputs for the next batch. A batch may have fewer tokens.
+// Grid: x: ceil(CHANNELS / WORKGROUP). Constants: those of `convolution.wgsl`.
 #include "shared/state.wgsl"
 
 @group(0) @binding(0) var<uniform> state: State;
 #include "convolution/convolution_input.wgsl"
-// Inputs, oldest first: [TAPS - 1][CHANNELS]. Before, those of the tokens before this batch.
+// Inputs of the tokens before this batch, then of those before the next one, oldest first: [TAPS - 1][CHANNELS]
 @group(0) @binding(3) var<storage, read_write> memory: array<f32>;
 
 @compute @workgroup_size(WORKGROUP)
@@ -14,7 +14,7 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
         return;
     }
     for (var i = 0u; i + 1u < TAPS; i++) {
-        // Counted from the oldest input that is kept of the tokens before.
+        // Counted from the oldest input in memory, which the batch's inputs follow. Reads are ahead of writes.
         let at = state.token_count + i;
         if (at >= TAPS - 1u) {
             memory[i * CHANNELS + channel] = input_of(at - (TAPS - 1u), channel);

@@ -4,21 +4,22 @@ pub mod reference;
 
 use super::{Grid, Shader};
 
-/// Threads of a workgroup.
+/// Threads in a workgroup.
 const WORKGROUP: u32 = 64;
 
-/// A causal convolution over tokens, for each channel by itself.
+/// A causal depthwise convolution over tokens.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Convolution {
-    /// Channels.
+    /// Number of channels.
     pub channels: u32,
-    /// Tokens that a result depends on, its own included; at least two.
+    /// Number of tokens that a result depends on, including its own; at least two.
     pub taps: u32,
-    /// Elements of a token's projection, of which the first are the input.
+    /// Elements of a token's projection.
     pub row_len: u32,
-    /// The projection begins with gates of input and output, then the input, as in LFM2. Otherwise the result goes through `SiLU`.
+    /// The projection begins with gates of the input, gates of the output and the input, as in LFM2. Otherwise it
+    /// begins with the input, and the result goes through `SiLU`.
     pub gated: bool,
-    /// A batch has one token always: the state is updated by the same dispatch.
+    /// Batches have one token: the same dispatch updates the state.
     pub one_token: bool,
 }
 
@@ -28,17 +29,17 @@ impl Convolution {
         self.declare(Shader::new("convolution/convolution.wgsl")).define_if(self.one_token, "ONE_TOKEN")
     }
 
-    /// Its workgroups.
+    /// Workgroups of the convolution.
     pub fn grid(&self) -> Grid {
         Grid::TokensInY { x: self.channels.div_ceil(WORKGROUP), z: 1 }
     }
 
-    /// What updates the state after a batch of several tokens.
+    /// Updates the state after the convolution, unless it is for one token.
     pub fn state_shader(&self) -> Shader {
         self.declare(Shader::new("convolution/convolution_state.wgsl"))
     }
 
-    /// Its workgroups.
+    /// Workgroups of the update.
     pub fn state_grid(&self) -> Grid {
         Grid::Fixed([self.channels.div_ceil(WORKGROUP), 1, 1])
     }

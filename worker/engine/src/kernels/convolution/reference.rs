@@ -2,8 +2,8 @@
 
 use super::Convolution;
 
-/// Convolves `rows`, `[tokens][row_len]`, after the inputs in `memory`, `[taps - 1][channels]`, which it updates. `taps` is
-/// `[channels][taps]`, the result `[tokens][channels]`.
+/// Convolves `rows`, `[tokens][row_len]`, after the inputs in `memory`, `[taps - 1][channels]`, which it updates.
+/// `taps` is `[channels][taps]`, the result is `[tokens][channels]`.
 pub fn convolve(rows: &[f32], taps: &[f32], memory: &mut Vec<f32>, convolution: &Convolution) -> Vec<f32> {
     let Convolution { channels, taps: count, row_len, gated, .. } = *convolution;
     let (channels, count) = (channels as usize, count as usize);

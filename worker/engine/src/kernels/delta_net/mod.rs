@@ -4,55 +4,52 @@ pub mod reference;
 
 use super::{Grid, Shader};
 
-/// Value elements that a workgroup computes; they divide every head.
-const ROWS: u32 = 16;
+/// Number of row pairs of a head's state per workgroup; divides every head.
+const PAIRS: u32 = 8;
+
+/// Elements of a row per thread: enough to load many at once, few enough for registers.
+const THREAD_ELEMENTS: u32 = 16;
 
 /// The gated delta rule over tokens.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct DeltaNet {
-    /// Heads of queries and keys. Value head `h` has query and key head `h % key_heads`.
+    /// Number of query heads, and of key heads. Value head `h` uses query and key head `h % key_heads`.
     pub key_heads: u32,
-    /// Heads of values.
+    /// Number of value heads.
     pub value_heads: u32,
-    /// Elements of a head, a multiple of 16.
+    /// Elements per head, a multiple of 16.
     pub head_dim: u32,
-    /// Elements of a row of the projection that gates are read from.
+    /// Elements per row of the projection that contains alpha and beta.
     pub gates_row_len: u32,
-    /// Where the decay's exponents begin in it.
+    /// Offset of alpha, the decay's exponents, in a row.
     pub alpha_at: u32,
-    /// Where the update's factors begin in it.
+    /// Offset of beta, the update's factors, in a row.
     pub beta_at: u32,
-    /// Least length that queries and keys are divided by.
+    /// Lower bound of the lengths that queries and keys are divided by.
     pub eps: f32,
 }
 
 impl DeltaNet {
-    /// Threads that share a row of the state.
-    fn lanes(&self) -> u32 {
-        if self.head_dim.is_multiple_of(32) { 8 } else { 4 }
-    }
-
     /// The kernel.
     pub fn shader(&self) -> Shader {
-        debug_assert!(self.head_dim.is_multiple_of(ROWS), "workgroups share a head evenly");
-        let lanes = self.lanes();
+        debug_assert!(self.head_dim.is_multiple_of(THREAD_ELEMENTS), "threads share a row evenly");
+        let lanes = self.head_dim / THREAD_ELEMENTS;
         Shader::new("delta_net/delta_net.wgsl")
             .constant("KEY_HEADS", self.key_heads)
             .constant("VALUE_HEADS", self.value_heads)
             .constant("HEAD_DIM", self.head_dim)
-            .constant("GATES_LEN", self.gates_row_len)
+            .constant("LANES", lanes)
+            .constant("PAIRS", PAIRS)
+            .constant("WORKGROUP", PAIRS * lanes)
+            .constant("GATES_ROW_LEN", self.gates_row_len)
             .constant("ALPHA_AT", self.alpha_at)
             .constant("BETA_AT", self.beta_at)
-            .constant("ROWS", ROWS)
-            .constant("LANES", lanes)
-            .constant("ELEMENTS", self.head_dim / lanes)
-            .constant("WORKGROUP", ROWS * lanes)
             .float("EPS", self.eps)
-            .float("SCALE", (self.head_dim as f32).sqrt().recip())
+            .float("QUERY_SCALE", (self.head_dim as f32).sqrt().recip())
     }
 
-    /// Its workgroups.
+    /// Workgroups of the kernel.
     pub fn grid(&self) -> Grid {
-        Grid::Fixed([self.head_dim / ROWS, self.value_heads, 1])
+        Grid::Fixed([self.head_dim / 2 / PAIRS, self.value_heads, 1])
     }
 }

@@ -7,15 +7,16 @@ use super::DeltaNet;
 pub struct Inputs<'a> {
     /// Queries, keys and values: `[tokens][2 key_heads + value_heads][head_dim]`
     pub qkv: &'a [f32],
-    /// Projection with exponents and factors: `[tokens][gates_row_len]`
+    /// Projection that contains alpha and beta: `[tokens][gates_row_len]`
     pub gates: &'a [f32],
-    /// Added to the decay's exponents: `[value_heads]`
+    /// Added to alpha: `[value_heads]`
     pub dt_bias: &'a [f32],
-    /// Factor of them: `[value_heads]`
+    /// Factor of the decay's exponents, negative: `[value_heads]`
     pub decay: &'a [f32],
 }
 
-/// The gated delta rule, which updates `memory`: `[value_heads][head_dim][head_dim]`. The result is `[tokens][value_heads][head_dim]`.
+/// The gated delta rule, which updates `memory`: `[value_heads][head_dim values][head_dim keys]`. The result is
+/// `[tokens][value_heads][head_dim]`.
 pub fn delta_net(inputs: Inputs<'_>, memory: &mut [f32], net: &DeltaNet) -> Vec<f32> {
     let (key_heads, heads, dim) = (net.key_heads as usize, net.value_heads as usize, net.head_dim as usize);
     let mut states: Vec<f64> = memory.iter().map(|value| f64::from(*value)).collect();
@@ -35,7 +36,9 @@ pub fn delta_net(inputs: Inputs<'_>, memory: &mut [f32], net: &DeltaNet) -> Vec<
             let kept = (exponent.exp().ln_1p() * f64::from(inputs.decay[head])).exp();
             let rate = 1.0 / (1.0 + (-f64::from(gates[net.beta_at as usize + head])).exp());
             for (row, value) in state.chunks_exact_mut(dim).zip(value) {
-                row.iter_mut().for_each(|element| *element *= kept);
+                for element in row.iter_mut() {
+                    *element *= kept;
+                }
                 let known: f64 = row.iter().zip(&key).map(|(element, key)| element * key).sum();
                 let change = rate * (value - known);
                 row.iter_mut().zip(&key).for_each(|(element, key)| *element += change * key);

@@ -1,14 +1,14 @@
-// Looks up the embedding rows of a batch of tokens: x[t] = SCALE * weight[id[t]], or with ADD x[t] += it. The table may hold only the rows from
-// FIRST_ROW on, ROWS of them; other tokens are left alone.
-// Grid: one workgroup a token. Constants: BLOCKS (blocks of 32 a row), FIRST_ROW, ROWS, WORKGROUP, SCALE.
+// Looks up the embeddings of a batch of tokens: x[t] = SCALE * weight[id[t]], or with ADD, x[t] += SCALE *
+// weight[id[t]]. The table may be partial: ROWS rows from FIRST_ROW on; other tokens are left unchanged.
+// Grid: one workgroup per token. Constants: BLOCKS (blocks of 32 per row), FIRST_ROW, ROWS, WORKGROUP, SCALE.
 #include "shared/state.wgsl"
 
 @group(0) @binding(0) var<uniform> state: State;
-// Weight blocks, as the format says: [ROWS][BLOCKS]
+// Weight blocks in the format's layout: [ROWS][BLOCKS]
 @group(0) @binding(1) var<storage, read> quants: array<vec4<u32>>;
-// Scales of the blocks, as the format says: [ROWS][BLOCKS]
+// Scales of the blocks in the format's layout: [ROWS][BLOCKS]
 @group(0) @binding(2) var<storage, read> scales: array<u32>;
-// Token ids: [tokens]
+// Token IDs: [tokens]
 @group(0) @binding(3) var<storage, read> ids: array<u32>;
 // Hidden state: [tokens][BLOCKS * 8]
 @group(0) @binding(4) var<storage, read_write> x: array<vec4<f32>>;

@@ -10,20 +10,20 @@ use crate::gguf::TensorType;
 pub struct Embed {
     /// Format of the weights.
     pub tensor_type: TensorType,
-    /// The token that the first row belongs to.
+    /// ID of the token that the first row belongs to.
     pub first_row: u32,
-    /// Rows.
+    /// Number of rows.
     pub rows: u32,
-    /// Columns, a multiple of 32.
+    /// Number of columns, a multiple of 32.
     pub cols: u32,
-    /// Factor.
+    /// Factor of the result.
     pub scale: f32,
-    /// Adds to what is there instead of replacing it.
+    /// Add to the hidden state instead of overwriting it.
     pub adds: bool,
 }
 
 impl Embed {
-    /// The look-up, or `None` if the format has no kernel. Grid: one workgroup a token.
+    /// The lookup, or `None` if the format has no kernel. Grid: one workgroup per token.
     pub fn shader(&self) -> Option<Shader> {
         Some(
             Shader::new("embed/embed.wgsl")

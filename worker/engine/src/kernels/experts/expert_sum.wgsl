@@ -1,11 +1,12 @@
-// Adds what a token's experts gave to the hidden state: y[t] += SCALE * sum over i of weights[t][i] * x[t][i].
+// Adds the weighted sum of a token's expert outputs to the hidden state: y[t] += SCALE * sum over i of weights[t][i] *
+// x[t][i].
 // Grid: x: ceil(LEN / WORKGROUP), y: tokens. Constants: LEN, USED, SCALE, WORKGROUP.
 #include "shared/state.wgsl"
 
 @group(0) @binding(0) var<uniform> state: State;
 // Outputs of the experts: [tokens][USED][LEN]
 @group(0) @binding(1) var<storage, read> x: array<f32>;
-// Their weights: [tokens][USED]
+// Weights of the experts: [tokens][USED]
 @group(0) @binding(2) var<storage, read> weights: array<f32>;
 // Hidden state: [tokens][LEN]
 @group(0) @binding(3) var<storage, read_write> y: array<f32>;

@@ -8,7 +8,7 @@ use crate::models::ExpertConfig;
 
 const SUM_WORKGROUP: u32 = 64;
 
-/// Chooses the experts of each token. Grid: one workgroup a token.
+/// Chooses the experts of each token. Grid: one workgroup per token.
 pub fn route(experts: &ExpertConfig) -> Shader {
     Shader::new("experts/route.wgsl")
         .define_if(experts.normalise, "NORMALISE")
@@ -17,7 +17,7 @@ pub fn route(experts: &ExpertConfig) -> Shader {
         .constant("WORKGROUP", 64)
 }
 
-/// Adds the weighted outputs of the experts, vectors of `len`, to the hidden state.
+/// Adds the weighted sum of the experts' outputs, vectors of `len`, to the hidden state.
 pub fn expert_sum(experts: &ExpertConfig, len: u32, scale: f32) -> (Shader, Grid) {
     let shader = Shader::new("experts/expert_sum.wgsl")
         .constant("LEN", len)

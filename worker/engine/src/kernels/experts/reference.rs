@@ -1,8 +1,9 @@
-//! Twins of `kernels/route.wgsl` and `kernels/expert_sum.wgsl`.
+//! References of `route.wgsl` and `expert_sum.wgsl`.
 
 use crate::models::ExpertConfig;
 
-/// The experts of each token, likeliest first, and their weights: both `[tokens][used]`; `logits` is `[tokens][count]`.
+/// The experts of each token, highest score first, and their weights, both `[tokens][used]`. `logits` is
+/// `[tokens][count]`.
 pub fn route(logits: &[f32], config: &ExpertConfig) -> (Vec<u32>, Vec<f32>) {
     let mut chosen = Vec::new();
     let mut weights = Vec::new();
@@ -18,7 +19,7 @@ pub fn route(logits: &[f32], config: &ExpertConfig) -> (Vec<u32>, Vec<f32>) {
     (chosen, weights)
 }
 
-/// The weighted sum over each token's experts: `x` is `[tokens][used][len]`, the result `[tokens][len]`.
+/// The weighted sum over each token's experts. `x` is `[tokens][used][len]`, the result is `[tokens][len]`.
 pub fn expert_sum(x: &[f32], weights: &[f32], config: &ExpertConfig, len: usize) -> Vec<f32> {
     let used = config.used as usize;
     x.chunks_exact(used * len)

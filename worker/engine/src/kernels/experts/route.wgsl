@@ -1,6 +1,6 @@
-// Chooses the experts of each token: the USED likeliest of COUNT, with the softmax of their scores over all experts as
-// weights, or over the chosen ones with NORMALISE.
-// Grid: one workgroup a token. Constants: COUNT, USED, WORKGROUP.
+// Chooses the experts of each token: the USED likeliest of COUNT. Their weights are the softmax of their scores over
+// all experts, or with NORMALISE over the chosen ones.
+// Grid: one workgroup per token. Constants: COUNT, USED, WORKGROUP.
 #include "shared/state.wgsl"
 
 @group(0) @binding(0) var<uniform> state: State;
@@ -8,7 +8,7 @@
 @group(0) @binding(1) var<storage, read> logits: array<f32>;
 // Chosen experts, likeliest first: [tokens][USED]
 @group(0) @binding(2) var<storage, read_write> experts: array<u32>;
-// Their weights: [tokens][USED]
+// Weights of the chosen experts: [tokens][USED]
 @group(0) @binding(3) var<storage, read_write> weights: array<f32>;
 
 var<workgroup> scores: array<f32, COUNT>;
@@ -23,13 +23,13 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     for (var i = thread; i < COUNT; i += WORKGROUP) {
         scores[i] = logits[token * COUNT + i];
     }
-    // Every place is written below unless a score is not a number.
+    // Every entry is overwritten below unless a score is NaN.
     for (var i = thread; i < USED; i += WORKGROUP) {
         chosen[i] = i;
     }
     workgroupBarrier();
     for (var i = thread; i < COUNT; i += WORKGROUP) {
-        // An expert's place is the number of likelier ones.
+        // An expert's rank is the number of likelier ones.
         var place = 0u;
         for (var j = 0u; j < COUNT; j++) {
             if (scores[j] > scores[i] || (scores[j] == scores[i] && j < i)) {

@@ -1,4 +1,4 @@
-// BF16, the upper halves of floats: quants see `half_words.wgsl`; no scales.
+// BF16, the upper halves of floats: for quants see `half_words.wgsl`; no scales.
 #include "formats/half_words.wgsl"
 
 fn halves(a: u32, b: u32) -> vec4<f32> {

@@ -1,4 +1,4 @@
-// Thirty-two dequantised weights of one row, in order.
+// 32 dequantised weights of one row, in order.
 struct Block {
     v0: vec4<f32>,
     v1: vec4<f32>,

@@ -1,4 +1,4 @@
-// F16: quants see `half_words.wgsl`; no scales.
+// F16: for quants see `half_words.wgsl`; no scales.
 #include "formats/half_words.wgsl"
 
 fn halves(a: u32, b: u32) -> vec4<f32> {

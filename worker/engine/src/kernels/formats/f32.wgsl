@@ -1,4 +1,4 @@
-// F32: quants hold eight vec4 a block of 32, in order; no scales.
+// F32: quants hold eight vec4 per block of 32, in order; no scales.
 #include "formats/block.wgsl"
 
 fn load_block(block: u32) -> Block {

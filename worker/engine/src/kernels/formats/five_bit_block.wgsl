@@ -1,4 +1,4 @@
-// Thirty-two weights of five bits: w = q * scale - offset.
+// 32 weights of five bits: w = q * scale - offset.
 #include "formats/block.wgsl"
 #include "formats/high_bits.wgsl"
 

@@ -1,4 +1,5 @@
-// Two weights a word, in order; four vec4 of quants a block of 32. The format defines `halves`, the floats of two words.
+// Two weights per word, in order; four vec4 of quants per block of 32. The format defines `halves`, the floats of two
+// words.
 #include "formats/block.wgsl"
 
 fn load_block(block: u32) -> Block {

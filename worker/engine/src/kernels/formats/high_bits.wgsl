@@ -1,5 +1,5 @@
-// Quants whose low bits lie in nibbles or pairs of bits and whose high bits lie in a word of their own. The four
-// weights of group k of a block have theirs in the word's four bytes, from bit k (or 2k, for two bits) on.
+// Quants whose low bits are in nibbles or pairs of bits and whose high bits are in a separate word. The four weights of
+// group k of a block have theirs in the word's four bytes, starting at bit k (or 2k, for two bits).
 #include "formats/nibbles.wgsl"
 
 // Bytes of up to six bits each.

@@ -1,4 +1,4 @@
-// IQ4_NL: quants as Q4_0, pointing into a table; w = d table[q].
+// IQ4_NL: quants as in Q4_0, as indices into a table; w = d table[q].
 #include "formats/iq4_table.wgsl"
 #include "formats/table_block.wgsl"
 #include "formats/half_scale.wgsl"

@@ -1,5 +1,5 @@
-// IQ4_XS: quants as IQ4_NL; two words of scales for eight blocks: f16 d and the scales' high two bits (upper half), then
-// their low four bits; w = d (scale - 32) table[q].
+// IQ4_XS: quants as in IQ4_NL; two words of scales per eight blocks: f16 d and the scales' high two bits (upper half),
+// then their low four bits; w = d (scale - 32) table[q].
 #include "formats/iq4_table.wgsl"
 #include "formats/table_block.wgsl"
 

@@ -1,5 +1,5 @@
-// Scales of Q4_K and Q5_K. The first four of SCALE_WORDS words for eight blocks: f16 d and dmin; the low four bits of
-// the blocks' scales; those of their minima; the high two bits of the scales (low half) and minima (high half).
+// Scales of Q4_K and Q5_K. The first four of SCALE_WORDS words per eight blocks: f16 d and dmin; the low four bits of
+// the blocks' scales; those of their minimums; the high two bits of the scales (low half) and minimums (high half).
 
 // Scale and minimum of a block.
 fn scale_and_min(block: u32) -> vec2<f32> {

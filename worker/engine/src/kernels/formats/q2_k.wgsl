@@ -1,5 +1,5 @@
-// Q2_K: quants as Q3_K; five words of scales for eight blocks: 16 bytes (one a half block: scale low nibble, minimum
-// high nibble), then f16 d and dmin; w = d scale q - dmin minimum.
+// Q2_K: quants as in Q3_K; five words of scales per eight blocks: 16 bytes (one per half block: scale in the low
+// nibble, minimum in the high one), then f16 d and dmin; w = d scale q - dmin minimum.
 #include "formats/block.wgsl"
 #include "formats/high_bits.wgsl"
 

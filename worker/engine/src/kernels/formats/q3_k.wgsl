@@ -1,6 +1,6 @@
-// Q3_K: quants hold half a vec4 a block (a word a half block; the four weights of group k have two bits in the word's
-// four bytes, from bit 2k on); 13 words of scales for eight blocks: one of high bits a block, 16 signed bytes (one a
-// half block), f16 d; w = d scale (q - 4).
+// Q3_K: quants hold half a vec4 per block (a word per half block; the four weights of group k have two bits in the
+// word's four bytes, starting at bit 2k); 13 words of scales per eight blocks: one with high bits per block, 16 signed
+// bytes (one per half block), f16 d; w = d scale (q - 4).
 #include "formats/block.wgsl"
 #include "formats/high_bits.wgsl"
 #include "formats/signed_scales.wgsl"

@@ -1,4 +1,4 @@
-// Q4_0: quants hold one vec4 a block (16 bytes; byte i has weight i low, weight i + 16 high); w = d (q - 8).
+// Q4_0: quants hold one vec4 per block (16 bytes; byte i has weight i low, weight i + 16 high); w = d (q - 8).
 #include "formats/block.wgsl"
 #include "formats/nibbles.wgsl"
 #include "formats/half_scale.wgsl"

@@ -1,4 +1,4 @@
-// Q4_1: quants as Q4_0; one word of scales a block (f16 d low, f16 m high); w = d q + m.
+// Q4_1: quants as in Q4_0; one word of scales per block (f16 d low, f16 m high); w = d q + m.
 #include "formats/block.wgsl"
 #include "formats/nibbles.wgsl"
 #include "formats/integers.wgsl"

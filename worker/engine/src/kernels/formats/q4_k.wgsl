@@ -1,4 +1,4 @@
-// Q4_K: quants as Q4_0; scales see `k_scales.wgsl`; w = d scale q - dmin minimum.
+// Q4_K: quants as in Q4_0; for scales see `k_scales.wgsl`; w = d scale q - dmin minimum.
 const SCALE_WORDS: u32 = 4u;
 #include "formats/block.wgsl"
 #include "formats/nibbles.wgsl"

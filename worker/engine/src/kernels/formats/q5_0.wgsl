@@ -1,4 +1,4 @@
-// Q5_0: quants as Q4_0; three words of scales for two blocks (high bits of each, then both f16 d); w = d (q - 16).
+// Q5_0: quants as in Q4_0; three words of scales per two blocks (high bits of each, then both f16 d); w = d (q - 16).
 #include "formats/five_bit_block.wgsl"
 #include "formats/integers.wgsl"
 

@@ -1,4 +1,4 @@
-// Q5_1: quants as Q4_0; two words of scales a block (high bits; f16 d low, f16 m high); w = d q + m.
+// Q5_1: quants as in Q4_0; two words of scales per block (high bits; f16 d low, f16 m high); w = d q + m.
 #include "formats/five_bit_block.wgsl"
 #include "formats/integers.wgsl"
 

@@ -1,4 +1,4 @@
-// Q5_K: as Q4_K; after four words of scales a word of high bits for each of eight blocks.
+// Q5_K: as Q4_K, with a word of high bits for each of eight blocks after the four words of scales.
 const SCALE_WORDS: u32 = 12u;
 #include "formats/five_bit_block.wgsl"
 #include "formats/k_scales.wgsl"

@@ -1,5 +1,5 @@
-// Q6_K: quants as Q4_0; 21 words of scales for eight blocks: two of high bits a block, 16 signed bytes (one a half
-// block), f16 d; w = d scale (q - 32).
+// Q6_K: quants as in Q4_0; 21 words of scales per eight blocks: two with high bits per block, 16 signed bytes (one per
+// half block), f16 d; w = d scale (q - 32).
 #include "formats/block.wgsl"
 #include "formats/high_bits.wgsl"
 #include "formats/signed_scales.wgsl"

@@ -1,10 +1,10 @@
-// Q8_0: quants hold two vec4 a block (32 signed bytes in order); w = d q.
+// Q8_0: quants hold two vec4 per block (32 signed bytes in order); w = d q.
 #include "formats/block.wgsl"
 #include "formats/half_scale.wgsl"
 #include "formats/integers.wgsl"
 
-// A word's bytes plus 128, the second and third scaled by powers of two; see `nibbles.wgsl` for why no vector
-// is shifted.
+// The bytes of a word plus 128, the second to fourth scaled by powers of two; for why no vector is shifted see
+// `nibbles.wgsl`.
 const SIGNED_BYTE_SCALE: vec4<f32> = vec4<f32>(1.0, 0x1p-8, 0x1p-16, 0x1p-16);
 
 fn biased_bytes(word: u32) -> vec4<f32> {

@@ -1,4 +1,4 @@
-// Thirty-two weights whose nibbles point into TABLE, times a scale.
+// 32 weights whose nibbles are indices into TABLE, times a scale.
 #include "formats/block.wgsl"
 
 fn table_values(word: u32) -> vec4<f32> {

@@ -1,13 +1,13 @@
-// Matrix times many vectors on an adapter's matrix units: y[t] = W x[t], as `tiled.wgsl`, with f16 products and f32 sums. The
-// input comes from `halve.wgsl`.
+// Matrix times many vectors on an adapter's matrix units: y[t] = W x[t], as in `tiled.wgsl`, with f16 products and f32
+// sums. The input comes from `halve.wgsl`.
 //
-// A workgroup computes a tile of TILE_ROWS rows and TILE_TOKENS tokens; each of its subgroups takes ROW_TILES times TOKEN_TILES
-// cooperative matrices of 16 by 16 of it. Neighbouring rows of the tile are a pair of the epilogue's.
+// A workgroup computes a tile of TILE_ROWS rows and TILE_TOKENS tokens; each of its subgroups takes ROW_TILES times
+// TOKEN_TILES cooperative 16x16 matrices of it. Adjacent rows of the tile are a pair of the epilogue.
 //
 // Grid: x * y: ceil(2 * PAIRS / TILE_ROWS) workgroups, z: ceil(tokens / TILE_TOKENS).
-// Constants: those of `linear.wgsl` but THREAD_PAIRS and TOKENS; ROW_TILES, TOKEN_TILES; ROW_GROUPS, TOKEN_GROUPS: subgroups
-// along both sides; STEP_BLOCKS: blocks of 32 columns that are multiplied between two barriers;
-// ROW_LOADS, TOKEN_LOADS: blocks of rows and of tokens that a thread brings for a step.
+// Constants: those of `linear.wgsl` except THREAD_PAIRS and TOKENS; ROW_TILES, TOKEN_TILES; ROW_GROUPS, TOKEN_GROUPS:
+// subgroups along either side; STEP_BLOCKS: blocks of 32 columns that are multiplied between two barriers; ROW_LOADS,
+// TOKEN_LOADS: blocks of rows and of tokens that a thread loads per step.
 enable f16;
 enable wgpu_cooperative_matrix;
 #include "linear/product_bindings.wgsl"
@@ -17,14 +17,15 @@ enable wgpu_cooperative_matrix;
 
 const TILE_ROWS: u32 = 16u * ROW_TILES * ROW_GROUPS;
 const TILE_TOKENS: u32 = 16u * TOKEN_TILES * TOKEN_GROUPS;
-// Fours of columns from one row of a tile to the next; a half more than is used, so that rows lie in different banks.
+// Groups of four columns from one row of a tile to the next; two more than are used, so that rows are in different
+// banks.
 const STRIDE: u32 = 8u * STEP_BLOCKS + 2u;
 
 // Blocks of rows: [TILE_ROWS][STRIDE], of four columns each
 var<workgroup> row_tile: array<vec4<f16>, TILE_ROWS * STRIDE>;
 // Blocks of tokens: [TILE_TOKENS][STRIDE], of four columns each
 var<workgroup> token_tile: array<vec4<f16>, TILE_TOKENS * STRIDE>;
-// A cooperative matrix of each subgroup: [subgroups][16 tokens][16 rows]
+// A cooperative matrix per subgroup: [subgroups][16 tokens][16 rows]
 var<workgroup> results: array<f32, 256u * ROW_GROUPS * TOKEN_GROUPS>;
 
 @compute @workgroup_size(WORKGROUP)

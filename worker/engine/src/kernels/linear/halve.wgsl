@@ -1,5 +1,5 @@
-// Input of `cooperative.wgsl`: a vector, RMS-normalised with NORM, as f16.
-// Grid: one workgroup a token. Constants: LEN, EPS, WORKGROUP.
+// Converts the input of `cooperative.wgsl` to f16, after an RMS norm with NORM.
+// Grid: one workgroup per token. Constants: LEN, EPS, WORKGROUP.
 #include "shared/state.wgsl"
 #include "shared/to_half.wgsl"
 #include "shared/workgroup_sum.wgsl"

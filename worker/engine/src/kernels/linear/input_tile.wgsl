@@ -1,18 +1,18 @@
-// Blocks of one token's input in workgroup memory, which all threads of the workgroup need. Constants: TILE_BLOCKS, WORKGROUP,
-// TILE_LOADS (vectors of four that a thread brings).
+// Blocks of one token's input in workgroup memory, which all threads of the workgroup need. Constants: TILE_BLOCKS,
+// WORKGROUP, TILE_LOADS (4-element vectors that a thread loads).
 
-// One more than a tile has, so that threads write to different banks of the memory.
+// One more than the tile has, so that threads write to different memory banks.
 const STRIDE: u32 = TILE_BLOCKS + 1u;
 
-// [8][STRIDE]: the vectors of a block STRIDE apart, so that neighbouring threads find neighbouring vectors.
+// [8][STRIDE]: the vectors of a block are STRIDE apart, so that neighbouring threads read adjacent vectors.
 var<workgroup> tile: array<vec4<f32>, 8u * STRIDE>;
 
-// Puts `count` blocks of the input that begins at `base` into the tile, from block `first` on; with NORM multiplied by its weight.
-// Gives the thread's share of the sum of their squares.
+// Loads `count` blocks of the input that starts at `base` into the tile, starting with block `first`; with NORM they
+// are multiplied by its weight. Returns the thread's part of their sum of squares.
 fn fill_tile(base: u32, first: u32, count: u32, thread: u32) -> f32 {
     var square = 0.0;
     let last = 8u * count - 1u;
-    // All loads are under way before the first result is needed.
+    // All loads are issued before the first result is needed.
     #repeat l TILE_LOADS
     let i$l = $lu * WORKGROUP + thread;
     var value$l = input(base + first * 8u + min(i$l, last));

@@ -1,18 +1,19 @@
-// Matrix times a batch of vectors: y[t] = W (norm(x[t])), with what follows it fused in. `matvec.wgsl` does the same for one vector.
+// Matrix times a batch of vectors: y[t] = W (norm(x[t])), with further operations fused in. `matvec.wgsl` does the same
+// for one vector.
 //
-// A thread computes THREAD_PAIRS pairs of rows for TOKENS tokens; which rows belong together and where the
-// results go is the epilogue's choice (`epilogues/*.wgsl`). With NORM, x is RMS-normalised on the way: since the norm only
-// scales x, the sum of squares is gathered beside the dot products and divides the result at the end.
+// A thread computes THREAD_PAIRS pairs of rows for TOKENS tokens; the epilogue determines which rows form a pair and
+// where the results go (`epilogues/*.wgsl`). With NORM, x is RMS-normalised on the fly: since the norm only scales x,
+// the sum of squares is accumulated along with the dot products and divides the results at the end.
 //
-// With EXPERTS the matrix holds one of ROWS rows for each expert, a token takes SLOTS of them, and "token" below means
-// one such slot; X_SHARE neighbouring slots have the same input. Elsewhere SLOTS and X_SHARE are 1.
+// With EXPERTS the matrix holds ROWS rows per expert, a token uses SLOTS experts, and "token" below means one such
+// slot; X_SHARE adjacent slots have the same input. Otherwise SLOTS and X_SHARE are 1.
 //
 // Grid: x * y: ceil(PAIRS / THREAD_PAIRS / WORKGROUP) workgroups, z: ceil(tokens / TOKENS) * SLOTS.
 // Constants: ROWS, COLS, BLOCKS (COLS / 32), PAIRS, WORKGROUP, THREAD_PAIRS, TOKENS, GRID_X, EPS, SLOTS, X_SHARE;
 // FIRST_ROW and OUT_ROWS: the output row that the matrix starts with, and the output's rows.
 #include "linear/product_bindings.wgsl"
 
-// Input: [tokens][COLS / 4], at least a multiple of TOKENS long
+// Input: [tokens][COLS / 4], padded to a multiple of TOKENS
 @group(0) @binding(3) var<storage, read> x: array<vec4<f32>>;
 
 @compute @workgroup_size(WORKGROUP)

@@ -1,22 +1,24 @@
-// Matrix times one vector: y = W norm(x), with what follows it fused in. `linear.wgsl` does the same for many vectors.
+// Matrix times one vector: y = W norm(x), with further operations fused in. `linear.wgsl` does the same for many
+// vectors.
 //
-// A thread computes THREAD_PAIRS pairs of rows; which rows belong together and where the results go is the epilogue's choice
-// (`epilogues/*.wgsl`). LANES neighbouring threads share their pairs and split the columns: a thread takes a block of 32 at a time.
-// All threads of a workgroup need the same input. It goes through workgroup memory in tiles of LANES * STEPS blocks: read in order, and
-// kept so that neighbouring threads find neighbouring vectors. Reading it in place would scatter each load over as many cache lines as
-// there are lanes.
+// A thread computes THREAD_PAIRS pairs of rows; the epilogue determines which rows form a pair and where the results go
+// (`epilogues/*.wgsl`). LANES neighbouring threads share their pairs and split the columns: a thread takes a block of
+// 32 at a time. All threads of a workgroup need the same input. It goes through workgroup memory in tiles of LANES *
+// STEPS blocks: read in order, and stored so that neighbouring threads read adjacent vectors. Reading it in place would
+// scatter each load over as many cache lines as there are lanes.
 //
-// With NORM, x is RMS-normalised on the way: since the norm only scales x, the sum of squares is gathered beside the dot products and
-// divides the result at the end. With WEIGHTS_FIRST, which takes one step, weights are loaded before the input: that is faster where a
-// thread has few of them. With MERGE, x is one token's attention in parts (`merged_input.wgsl`).
+// With NORM, x is RMS-normalised on the fly: since the norm only scales x, the sum of squares is accumulated along with
+// the dot products and divides the results at the end. With WEIGHTS_FIRST, which requires a single step, weights are
+// loaded before the input: that is faster if a thread has few of them. With MERGE, x is one token's attention in splits
+// (`merged_input.wgsl`).
 //
-// With EXPERTS the matrix holds one of ROWS rows for each expert, a token takes SLOTS of them, and X_SHARE neighbouring slots have the
-// same input. Elsewhere SLOTS and X_SHARE are 1.
+// With EXPERTS the matrix holds ROWS rows per expert, a token uses SLOTS experts, and X_SHARE adjacent slots have the
+// same input. Otherwise SLOTS and X_SHARE are 1.
 //
 // Grid: x * y: ceil(PAIRS / THREAD_PAIRS / (WORKGROUP / LANES)) workgroups, z: tokens * SLOTS.
-// Constants: ROWS, COLS, BLOCKS (COLS / 32), PAIRS, WORKGROUP, LANES, THREAD_PAIRS, STEPS, GRID_X, EPS, SLOTS, X_SHARE, SUBGROUP
-// (threads that reduce with subgroup operations); FIRST_ROW and OUT_ROWS: the output row that the matrix starts with, and the output's
-// rows.
+// Constants: ROWS, COLS, BLOCKS (COLS / 32), PAIRS, WORKGROUP, LANES, THREAD_PAIRS, STEPS, GRID_X, EPS, SLOTS, X_SHARE,
+// SUBGROUP (threads that reduce with subgroup operations); FIRST_ROW and OUT_ROWS: the output row that the matrix
+// starts with, and the output's rows.
 #include "linear/product_bindings.wgsl"
 
 #ifdef MERGE
@@ -33,7 +35,7 @@ const TILE_BLOCKS: u32 = LANES * STEPS;
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) thread: u32) {
     let first_pair = ((group.y * GRID_X + group.x) * (WORKGROUP / LANES) + thread / LANES) * THREAD_PAIRS;
     let lane = thread % LANES;
-    // The grid ends with the last of them: to ask how many there are would take a load that all others wait for.
+    // The grid has exactly as many: checking the count would take a load that everything else has to wait for.
     let token = group.z;
     var expert_row = 0u;
 #ifdef EXPERTS
@@ -49,14 +51,14 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
 
     for (var first = 0u; first < BLOCKS; first += TILE_BLOCKS) {
 #ifdef WEIGHTS_FIRST
-        // Weights are under way before the input is waited for.
+        // Weight loads are issued before waiting for the input.
         let block = min(first + lane, BLOCKS - 1u);
         #repeat p THREAD_PAIRS
         let a$p = load_block(rows$p.x + block);
         let b$p = load_block(rows$p.y + block);
         #end
 #endif
-        // The tile before is done with.
+        // All threads have finished with the previous tile.
         workgroupBarrier();
         square += fill_tile(x_base, first, min(TILE_BLOCKS, BLOCKS - first), thread);
         workgroupBarrier();

@@ -1,5 +1,5 @@
-// One token's attention as the input of a matrix, put together of parts; every workgroup does so for itself, which takes less time than
-// a dispatch of its own would.
+// One token's attention as the input of a matrix, merged from its splits. Every workgroup merges them itself, which
+// takes less time than a separate dispatch.
 // Constants: SPLITS, HEAD_DIM, and those of `matvec.wgsl`.
 
 // Sums, then a pair of the highest score and the sum of weights: [COLS / HEAD_DIM][SPLITS][HEAD_DIM / 2 + 1]
@@ -10,7 +10,7 @@
 fn input(index: u32) -> vec4<f32> {
     let base = 2u * index / HALF_DIM * SPLITS * (HALF_DIM + 1u);
     let pair = 2u * index % HALF_DIM;
-    // All loads are under way before the first result is needed.
+    // All loads are issued before the first result is needed.
     #repeat s SPLITS
     let tail$s = parts[base + $su * (HALF_DIM + 1u) + HALF_DIM];
     let part$s = vec4<f32>(

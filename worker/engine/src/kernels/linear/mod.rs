@@ -1,4 +1,5 @@
-//! Dispatch of matrix products: `linear.wgsl`, `matvec.wgsl`, `tiled.wgsl` and `cooperative.wgsl`.
+//! Dispatches of matrix products: `linear.wgsl`, `matvec.wgsl`, `tiled.wgsl`, `tiled_packed.wgsl` and
+//! `cooperative.wgsl`.
 
 pub mod reference;
 
@@ -7,24 +8,24 @@ use super::{Shader, format_name};
 use crate::gguf::TensorType;
 use crate::models::{Activation, CacheFormat, HeadShape};
 
-/// Most workgroups in one dimension of a dispatch (the WebGPU default limit).
+/// Maximum number of workgroups in one dimension of a dispatch (WebGPU's default limit).
 const MAX_GRID: u32 = 65_535;
-/// Most columns times parts of an input that each workgroup puts together: more would take longer than a dispatch.
+/// Maximum of columns times splits for inputs that each workgroup merges: more would take longer than a dispatch.
 pub const MAX_MERGED_LEN: u32 = 1 << 15;
 
-/// What is fused in after the matrix.
+/// Operations that are fused after the matrix product.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Epilogue {
-    /// `y = scale W x`, softly bounded by `softcap`.
+    /// `y = scale W x`, with a soft cap if given.
     Store {
-        /// Factor.
+        /// Factor of the product.
         scale: f32,
-        /// Bound that results approach by tanh.
+        /// Results become `softcap * tanh(result / softcap)`.
         softcap: Option<f32>,
     },
     /// `y += scale W x`
     AddTo {
-        /// Factor.
+        /// Factor of the product.
         scale: f32,
     },
     /// `y = activation(W x)`
@@ -33,11 +34,11 @@ pub enum Epilogue {
     Gate(Activation),
     /// `y = activation(W[..rows / 2] x) * (W[rows / 2..] x)`
     Gated(Activation),
-    /// RoPE, then queries to a buffer and keys and values to the cache.
+    /// RoPE; then queries go to a buffer, keys and values to the cache.
     Qkv {
         /// Shapes of the heads.
         heads: HeadShape,
-        /// First word of the values in the cache.
+        /// Offset of the values in the cache in words.
         value_offset: u32,
     },
 }
@@ -49,74 +50,75 @@ impl Epilogue {
     pub const ADD: Self = Self::AddTo { scale: 1.0 };
 }
 
-/// Experts of a product: the matrix holds `rows` rows for each.
+/// Experts of a product: the matrix holds `rows` rows per expert.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ExpertRows {
-    /// Rows of an expert.
+    /// Rows per expert.
     pub rows: u32,
-    /// Experts that a token takes.
+    /// Number of experts used per token.
     pub used: u32,
     /// All experts of a token have the same input; otherwise each has its own.
     pub shares_input: bool,
 }
 
-/// How products for many tokens share what they load.
+/// How products for many tokens share loaded data.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Tiles {
-    /// Each thread loads for itself (`linear.wgsl`), or there is one token only.
+    /// Each thread loads its own (`linear.wgsl`), or there is only one token.
     None,
-    /// Through workgroup memory (`tiled.wgsl`): [`LinearTuning::pairs`] and [`LinearTuning::tokens`] are a thread's.
+    /// Through workgroup memory (`tiled.wgsl`). [`LinearTuning::pairs`] and [`LinearTuning::tokens`] are per thread.
     Shared,
-    /// The same with integers of 8 bits (`tiled_packed.wgsl`), for formats that have them ([`has_integers`]): the input comes from
-    /// [`quantise`].
+    /// The same with 8-bit integers (`tiled_packed.wgsl`), for formats that support it ([`has_integers`]). [`quantise`]
+    /// converts the input.
     Packed,
-    /// On the adapter's matrix units (`cooperative.wgsl`), with f16 products: the input comes from [`halve`].
+    /// On the adapter's matrix units (`cooperative.wgsl`), with f16 products. [`halve`] converts the input.
     /// [`LinearTuning::pairs`] and [`LinearTuning::tokens`] are a subgroup's matrices along rows and tokens, and
-    /// [`LinearTuning::steps`] the blocks between two barriers.
+    /// [`LinearTuning::steps`] the number of blocks between two barriers.
     Cooperative,
 }
 
-/// Threads of a workgroup of `tiled.wgsl` side by side along the rows.
+/// Number of adjacent threads along the rows in a workgroup of `tiled.wgsl`.
 const TILE_LANES: u32 = 16;
-/// Subgroups of a workgroup of `cooperative.wgsl` along rows and tokens.
+/// Number of subgroups along rows and along tokens in a workgroup of `cooperative.wgsl`.
 const COOPERATIVE_GROUPS: [u32; 2] = [2, 4];
-/// Bytes of workgroup memory that `tiled.wgsl` needs as it is used.
+/// Bytes of workgroup memory that `tiled.wgsl` needs in the layouts used.
 pub const SHARED_TILE_BYTES: u32 = 26_880;
 /// Bytes of workgroup memory that `cooperative.wgsl` and, for the largest heads, `attention_cooperative.wgsl` need.
 pub const COOPERATIVE_TILE_BYTES: u32 = 49_152;
-/// Threads of a subgroup that `cooperative.wgsl` is laid out for.
+/// Subgroup size that `cooperative.wgsl` expects.
 pub const COOPERATIVE_SUBGROUP: u32 = 32;
-/// Threads of a workgroup of `cooperative.wgsl`.
+/// Threads in a workgroup of `cooperative.wgsl`.
 pub const COOPERATIVE_WORKGROUP: u32 = COOPERATIVE_SUBGROUP * COOPERATIVE_GROUPS[0] * COOPERATIVE_GROUPS[1];
 
-/// How a kernel is laid out on the adapter.
+/// Layout of a product's kernel.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct LinearTuning {
-    /// Threads a workgroup, a power of two.
+    /// Threads in a workgroup; a power of two.
     pub workgroup: u32,
-    /// Threads that share a pair of rows, a power of two of at most `workgroup`. More than one takes `matvec.wgsl`, for one token only.
+    /// Number of threads that share a pair of rows; a power of two, at most `workgroup`. More than one selects
+    /// `matvec.wgsl`, which is for single tokens.
     pub lanes: u32,
-    /// Blocks of 32 columns that each of several lanes takes from a tile of the input.
+    /// Blocks of 32 columns per tile of the input that each lane takes if there are several lanes.
     pub steps: u32,
-    /// Pairs of rows a thread computes.
+    /// Pairs of rows per thread.
     pub pairs: u32,
-    /// Tokens a thread computes.
+    /// Tokens per thread.
     pub tokens: u32,
-    /// How threads share what they load.
+    /// How threads share loaded data.
     pub tiles: Tiles,
-    /// Threads whose sums are added by subgroup operations, a power of two; 1 uses none.
+    /// Number of threads whose sums are added by subgroup operations; a power of two, 1 for none.
     pub subgroup: u32,
-    /// Prepend `enable subgroups;` (a browser wants it, naga rejects it).
+    /// Prepend `enable subgroups;` (browsers require it, naga rejects it).
     pub subgroup_enable: bool,
 }
 
 impl LinearTuning {
-    /// Whether neighbouring threads share rows.
+    /// Whether several neighbouring threads share a pair of rows.
     pub fn has_lanes(&self) -> bool {
         self.lanes > 1
     }
 
-    /// Declares what `span_sum.wgsl` needs but the workgroup.
+    /// Declares what `span_sum.wgsl` needs, except for the workgroup size.
     pub(super) fn declare_subgroups(&self, shader: Shader) -> Shader {
         shader
             .define_if(self.subgroup > 1, "SUBGROUP_REDUCE")
@@ -124,24 +126,25 @@ impl LinearTuning {
             .constant("SUBGROUP", self.subgroup.min(self.workgroup))
     }
 
-    /// The layout of [`Tiles::Packed`] for one of [`Tiles::Shared`]: what is loaded is smaller, and fewer tokens a thread are faster.
+    /// Turns a layout of [`Tiles::Shared`] into one of [`Tiles::Packed`]: the data loaded are smaller, and fewer tokens
+    /// per thread are faster.
     #[must_use]
     pub fn packed(self) -> Self {
         Self { tiles: Tiles::Packed, tokens: self.tokens / 2, ..self }
     }
 
-    /// The opposite, for formats without integers.
+    /// The inverse of [`LinearTuning::packed`], for formats without integers.
     #[must_use]
     pub fn unpacked(self) -> Self {
         Self { tiles: Tiles::Shared, tokens: self.tokens * 2, ..self }
     }
 
-    /// Whether inputs are prepared by a kernel before the product.
+    /// Whether a kernel converts the inputs before the product.
     pub fn prepares_inputs(&self) -> bool {
         matches!(self.tiles, Tiles::Packed | Tiles::Cooperative)
     }
 
-    /// Pairs of rows and tokens of a workgroup.
+    /// Pairs of rows, and tokens, per workgroup.
     pub(crate) fn tile(&self) -> [u32; 2] {
         match self.tiles {
             Tiles::None => [self.pairs * (self.workgroup / self.lanes), self.tokens],
@@ -153,16 +156,16 @@ impl LinearTuning {
     }
 }
 
-/// Parts of one token's attention, which the product puts together.
+/// The splits of one token's attention, which the product merges as it reads them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct MergedParts {
-    /// Workgroups that left a part of each head.
+    /// Number of splits per head.
     pub splits: u32,
-    /// Elements of a head.
+    /// Elements per head.
     pub head_dim: u32,
 }
 
-/// A matrix product to be compiled.
+/// A matrix product with its compile-time options.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Linear {
     /// Format of the weights.
@@ -171,26 +174,26 @@ pub struct Linear {
     pub rows: u32,
     /// Columns of the matrix (inputs), a multiple of 32.
     pub cols: u32,
-    /// The output row that the first row computes.
+    /// The output row that the matrix's first row computes.
     pub first_row: u32,
     /// Rows of the whole output.
     pub out_rows: u32,
     /// Epsilon of the RMS norm before the matrix, if there is one.
     pub norm_eps: Option<f32>,
-    /// A vector is added to the product.
+    /// Whether a vector is added to the product.
     pub bias: bool,
-    /// Each token has its own rows; needs one token a thread.
+    /// Each token uses the rows of its experts; requires one token per thread.
     pub experts: Option<ExpertRows>,
-    /// The input comes in parts; needs several lanes, and at most [`MAX_MERGED_LEN`].
+    /// The input is an attention result in splits; requires several lanes, and at most [`MAX_MERGED_LEN`].
     pub merge: Option<MergedParts>,
-    /// What comes after.
+    /// Operations fused after the product.
     pub epilogue: Epilogue,
-    /// Layout.
+    /// Layout of the kernel.
     pub tuning: LinearTuning,
 }
 
 impl Linear {
-    /// Pairs of rows that a token is multiplied with; which rows form one is the epilogue's choice.
+    /// Number of row pairs in a token's product. The epilogue determines which rows form a pair.
     pub(crate) fn pairs(&self) -> u32 {
         match self.epilogue {
             Epilogue::Gated(_) => self.rows / 2,
@@ -198,12 +201,12 @@ impl Linear {
         }
     }
 
-    /// Rows that a token is multiplied with.
+    /// Number of rows in a token's product.
     pub(crate) fn product_rows(&self) -> u32 {
         self.experts.map_or(self.rows, |experts| experts.rows)
     }
 
-    /// The dispatch's workgroups.
+    /// Workgroups of the dispatch.
     pub fn grid(&self) -> Grid {
         Grid::TokensInZ {
             xy: self.grid_xy(),
@@ -231,7 +234,7 @@ impl Linear {
         self.declare(shader)
     }
 
-    /// Declares what `product_bindings.wgsl` needs, with its format and its epilogue, or gives `None` if the format has no kernel.
+    /// Declares what `product_bindings.wgsl` needs, including format and epilogue; `None` if the format has no kernel.
     pub(super) fn declare(&self, shader: Shader) -> Option<Shader> {
         let tuning = self.tuning;
         let shader = shader
@@ -268,9 +271,9 @@ impl Linear {
         })
     }
 
-    /// What only `tiled.wgsl` and `tiled_packed.wgsl` have.
+    /// Declares what only `tiled.wgsl` and `tiled_packed.wgsl` use.
     fn tiled(&self, file: &'static str) -> Shader {
-        debug_assert!(self.experts.is_none(), "tokens share rows");
+        debug_assert!(self.experts.is_none(), "all tokens share the rows");
         let [pairs, tokens] = self.tuning.tile();
         Shader::new(file)
             .constant("LANES", TILE_LANES)
@@ -281,9 +284,9 @@ impl Linear {
             .constant("TOKEN_LOADS", 8 * tokens / self.tuning.workgroup)
     }
 
-    /// What only `cooperative.wgsl` has.
+    /// Declares what only `cooperative.wgsl` uses.
     fn cooperative(&self) -> Shader {
-        debug_assert!(self.experts.is_none() && self.norm_eps.is_none(), "tokens share rows, and `halve` has the norm");
+        debug_assert!(self.experts.is_none() && self.norm_eps.is_none(), "tokens share rows; `halve` applies the norm");
         let ([pairs, tokens], steps) = (self.tuning.tile(), self.tuning.steps);
         Shader::new("linear/cooperative.wgsl")
             .constant("ROW_TILES", self.tuning.pairs)
@@ -296,12 +299,12 @@ impl Linear {
             .constant("TOKEN_LOADS", tokens * steps / COOPERATIVE_WORKGROUP)
     }
 
-    /// Whether threads have so few weights that they keep them until the input is there.
+    /// Whether threads have so few weights that they can hold them until the input has arrived.
     fn has_weights_first(&self) -> bool {
         self.tuning.steps == 1 && self.tuning.pairs == 1 && self.cols / 32 <= 2 * self.tuning.lanes
     }
 
-    /// What only `matvec.wgsl` has.
+    /// Declares what only `matvec.wgsl` uses.
     fn matvec(&self) -> Shader {
         debug_assert_eq!(self.tuning.tokens, 1, "lanes share the rows of one token");
         let shader = self
@@ -319,7 +322,8 @@ impl Linear {
     }
 }
 
-/// The input of a cooperative product of `cols` columns: RMS-normalised if there is an epsilon, as f16. Grid: one workgroup a token.
+/// Converts the input of a cooperative product of `cols` columns to f16, after an RMS norm if there is an epsilon.
+/// Grid: one workgroup per token.
 pub fn halve(cols: u32, norm_eps: Option<f32>) -> Shader {
     Shader::new("linear/halve.wgsl")
         .define_if(norm_eps.is_some(), "NORM")
@@ -328,12 +332,13 @@ pub fn halve(cols: u32, norm_eps: Option<f32>) -> Shader {
         .float("EPS", norm_eps.unwrap_or_default())
 }
 
-/// Vectors of four that a thread brings of a tile of so many blocks of the input.
+/// Number of 4-element vectors per thread when a workgroup loads a tile of `blocks` input blocks.
 pub(super) fn tile_loads(blocks: u32, workgroup: u32) -> u32 {
     (8 * blocks).div_ceil(workgroup)
 }
 
-/// The input of a packed product of `cols` columns: RMS-normalised if there is an epsilon, as integers. Grid: one workgroup a token.
+/// Converts the input of a packed product of `cols` columns to integers, after an RMS norm if there is an epsilon.
+/// Grid: one workgroup per token.
 pub fn quantise(cols: u32, norm_eps: Option<f32>) -> Shader {
     Shader::new("linear/quantise.wgsl")
         .define_if(norm_eps.is_some(), "NORM")
@@ -343,7 +348,7 @@ pub fn quantise(cols: u32, norm_eps: Option<f32>) -> Shader {
         .float("EPS", norm_eps.unwrap_or_default())
 }
 
-/// Whether weights of a format are integers of at most 8 bits with a scale and an offset for each 32.
+/// Whether the weights of a format are integers of at most 8 bits with one scale and offset per 32.
 pub fn has_integers(tensor_type: TensorType) -> bool {
     matches!(
         tensor_type,
@@ -367,7 +372,7 @@ fn with_activation(shader: Shader, activation: Activation) -> Shader {
         .define_if(activation == Activation::GeluErf, "GELU_ERF")
 }
 
-/// Declares what `epilogues/qkv.wgsl` needs but `FIRST_ROW`.
+/// Declares what `epilogues/qkv.wgsl` needs, except for `FIRST_ROW`.
 pub(super) fn with_heads(shader: Shader, heads: &HeadShape, cache: CacheFormat, value_offset: u32) -> Shader {
     shader
         .define_if(cache == CacheFormat::Q8, "CACHE_Q8")

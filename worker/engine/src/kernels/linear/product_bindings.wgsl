@@ -1,11 +1,11 @@
-// What every matrix product binds but its input, with its format and its epilogue.
+// Bindings of all matrix products except the input, with format and epilogue.
 // Constants: those of `linear.wgsl` and `matvec.wgsl`.
 #include "shared/state.wgsl"
 
 @group(0) @binding(0) var<uniform> state: State;
-// Weight blocks, as the format says: [ROWS][BLOCKS]
+// Weight blocks in the format's layout: [ROWS][BLOCKS]
 @group(0) @binding(1) var<storage, read> quants: array<vec4<u32>>;
-// Scales of the blocks, as the format says: [ROWS][BLOCKS]
+// Scales of the blocks in the format's layout: [ROWS][BLOCKS]
 @group(0) @binding(2) var<storage, read> scales: array<u32>;
 #ifdef NORM
 // Weight of the RMS norm before the matrix: [COLS / 4]
@@ -16,14 +16,14 @@
 @group(0) @binding(8) var<storage, read> bias: array<f32>;
 #endif
 #ifdef EXPERTS
-// Experts of the tokens: [tokens][SLOTS]
+// The experts of each token: [tokens][SLOTS]
 @group(0) @binding(9) var<storage, read> experts: array<u32>;
 #endif
 
 #include "formats/FORMAT.wgsl"
 #include "linear/epilogues/EPILOGUE.wgsl"
 
-// Adds the bias, if there is one, to the products of a pair of rows, and gives them to the epilogue.
+// Adds the bias, if any, to the products of a row pair, and passes them to the epilogue.
 fn finish_pair(token: u32, pair: u32, products: vec2<f32>) {
     var result = products;
 #ifdef BIAS

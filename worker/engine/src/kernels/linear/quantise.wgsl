@@ -1,5 +1,6 @@
-// Input of `tiled_packed.wgsl`: a vector, RMS-normalised with NORM, in blocks of 32 integers of 8 bits with a scale each.
-// Grid: one workgroup a token. Constants: COLS, BLOCKS (COLS / 32), EPS, WORKGROUP.
+// Converts the input of `tiled_packed.wgsl`, after an RMS norm with NORM, to blocks of 32 8-bit integers with a scale
+// each.
+// Grid: one workgroup per token. Constants: COLS, BLOCKS (COLS / 32), EPS, WORKGROUP.
 #include "shared/state.wgsl"
 #include "shared/workgroup_sum.wgsl"
 
@@ -10,7 +11,8 @@
 // Weight of the RMS norm: [COLS / 4]
 @group(0) @binding(2) var<storage, read> norm_weight: array<vec4<f32>>;
 #endif
-// Output: [tokens][BLOCKS][10], of each block eight words of four signed bytes, its scale, and its scale times the sum of its bytes
+// Output: [tokens][BLOCKS][10]; per block eight words of four signed bytes, its scale, and its scale times the sum of
+// its bytes
 @group(0) @binding(3) var<storage, read_write> y: array<u32>;
 
 @compute @workgroup_size(WORKGROUP)
@@ -37,7 +39,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
         largest = max(largest, abs(value$v));
         #end
         let most = max(max(largest.x, largest.y), max(largest.z, largest.w));
-        // Of zeros only, zeros.
+        // If all are zero, they stay zero.
         let scale = most / 127.0;
         let inverse = select(0.0, 127.0 / most, most > 0.0);
         let at = (group.x * BLOCKS + block) * 10u;

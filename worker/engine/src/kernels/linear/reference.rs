@@ -1,4 +1,4 @@
-//! Twins of `kernels/linear.wgsl`, its epilogues and the norms.
+//! References of matrix products and their epilogues, and of norms.
 
 use crate::models::{Activation, HeadShape};
 
@@ -28,7 +28,7 @@ pub fn layer_norm(x: &[f32], weight: &[f32], bias: &[f32], eps: f32) -> Vec<f32>
         .collect()
 }
 
-/// `W x` for each row of `x`: `w` is `[rows][cols]`, `x` `[tokens][cols]`, the result `[tokens][rows]`.
+/// `W x` for each row of `x`: `w` is `[rows][cols]`, `x` is `[tokens][cols]`, the result is `[tokens][rows]`.
 pub fn matmul(w: &[f32], x: &[f32], cols: usize) -> Vec<f32> {
     x.chunks_exact(cols)
         .flat_map(|row| {
@@ -39,7 +39,7 @@ pub fn matmul(w: &[f32], x: &[f32], cols: usize) -> Vec<f32> {
         .collect()
 }
 
-/// The function of a feed-forward layer. Gelu: Hendrycks and Gimpel 2016.
+/// Activation function of a feed-forward part. GELU with tanh: Hendrycks and Gimpel 2016.
 pub fn activate(x: f32, activation: Activation) -> f32 {
     let wide = f64::from(x);
     let value = match activation {
@@ -77,9 +77,10 @@ pub fn gated(y: &[f32], half_rows: usize, activation: Activation) -> Vec<f32> {
         .collect()
 }
 
-/// Turns one head by the angles of a position (`[rope_dim / 2]` pairs of cosine and sine), in place.
+/// Rotates one head by the angles of a position (`[rope_dim / 2]` pairs of cosine and sine), in place.
 ///
-/// Pairs are neighbours, or half of `rope_dim` apart with `rope_half`. Formula: Su et al. 2021, section 3.2.2.
+/// The elements of a pair are adjacent, or half of `rope_dim` apart with `rope_half`. Formula: Su et al. 2021, section
+/// 3.2.2.
 pub fn rope(head: &mut [f32], angles: &[[f32; 2]], shape: &HeadShape) {
     let half = shape.rope_dim as usize / 2;
     for (i, [cos, sin]) in angles.iter().enumerate().take(half) {
@@ -90,7 +91,7 @@ pub fn rope(head: &mut [f32], angles: &[[f32; 2]], shape: &HeadShape) {
     }
 }
 
-/// Twin of `quantise.wgsl`: each 32 values rounded to a multiple of a 127th of the largest of them.
+/// Reference of `quantise.wgsl`: rounds each 32 values to multiples of 1/127 of the largest of them.
 pub fn rounded_to_bytes(x: &[f32]) -> Vec<f32> {
     let block = |block: &[f32]| {
         let largest = block.iter().fold(0.0f32, |most, value| most.max(value.abs()));

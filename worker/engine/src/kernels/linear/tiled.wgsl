@@ -1,19 +1,19 @@
-// Matrix times many vectors: y[t] = W (norm(x[t])), as `linear.wgsl`, for large matrices on graphics cards.
+// Matrix times many vectors: y[t] = W (norm(x[t])), as in `linear.wgsl`, for large matrices on GPUs.
 //
-// A workgroup computes a tile of TILE_PAIRS pairs of rows and TILE_TOKENS tokens. Weights and input come block by block (32
-// columns) into workgroup memory, where each is read by all threads that need it: a thread computes THREAD_PAIRS pairs for
-// THREAD_TOKENS tokens from registers.
+// A workgroup computes a tile of TILE_PAIRS pairs of rows and TILE_TOKENS tokens. Weights and input are loaded block by
+// block (32 columns) into workgroup memory, where each is read by all threads that need it: a thread computes
+// THREAD_PAIRS pairs for THREAD_TOKENS tokens from registers.
 //
 // Grid: x * y: ceil(PAIRS / TILE_PAIRS) workgroups, z: ceil(tokens / TILE_TOKENS).
-// Constants: those of `linear.wgsl` but TOKENS; LANES: threads side by side along the pairs;
-// TILE_PAIRS = LANES * THREAD_PAIRS, TILE_TOKENS = WORKGROUP / LANES * THREAD_TOKENS;
-// ROW_LOADS: 2 * TILE_PAIRS / WORKGROUP, TOKEN_LOADS: 8 * TILE_TOKENS / WORKGROUP.
+// Constants: those of `linear.wgsl` except TOKENS; LANES: adjacent threads along the pairs; TILE_PAIRS = LANES *
+// THREAD_PAIRS, TILE_TOKENS = WORKGROUP / LANES * THREAD_TOKENS; ROW_LOADS: 2 * TILE_PAIRS / WORKGROUP, TOKEN_LOADS: 8
+// * TILE_TOKENS / WORKGROUP.
 #include "linear/product_bindings.wgsl"
 
 // Input: [tokens][COLS / 4]
 @group(0) @binding(3) var<storage, read> x: array<vec4<f32>>;
 
-// One more than is used, so that neighbours in a column lie in different banks.
+// One more than is used, so that neighbours in a column are in different banks.
 const ROW_STRIDE: u32 = 2u * TILE_PAIRS + 1u;
 const TOKEN_STRIDE: u32 = TILE_TOKENS + 1u;
 
@@ -32,7 +32,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     let first_token = group.z * TILE_TOKENS;
     let lane = thread % LANES;
     let slot = thread / LANES;
-    // What the thread brings: the same rows, and the same four columns of the same tokens, of each block.
+    // The thread loads the same rows, and the same four columns of the same tokens, of each block.
     #repeat r ROW_LOADS
     let row$r = thread + $ru * WORKGROUP;
     let rows$r = pair_rows(min(first_pair + row$r % TILE_PAIRS, PAIRS - 1u));

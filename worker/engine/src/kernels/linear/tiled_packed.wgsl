@@ -1,14 +1,15 @@
-// Matrix times many vectors, as `tiled.wgsl`, with integers of 8 bits: weights of a format that has them (`formats/integers.wgsl`), and
-// an input that `quantise.wgsl` rounded. Of a block, with w = s q + m and x = d r: the sum of w x is s d sum(q r) + m d sum(r).
+// Matrix times many vectors, as in `tiled.wgsl`, with 8-bit integers: weights of a format that supports it
+// (`formats/integers.wgsl`), and an input rounded by `quantise.wgsl`. For a block with w = s q + m and x = d r, the sum
+// of w x is s d sum(q r) + m d sum(r).
 //
 // Grid: x * y: ceil(PAIRS / TILE_PAIRS) workgroups, z: ceil(tokens / TILE_TOKENS).
 // Constants: those of `tiled.wgsl`.
 #include "linear/product_bindings.wgsl"
 
-// Input: [tokens][BLOCKS][10], as `quantise.wgsl` leaves it
+// Input: [tokens][BLOCKS][10], as written by `quantise.wgsl`
 @group(0) @binding(3) var<storage, read> x: array<u32>;
 
-// One more than is used, so that neighbours in a column lie in different banks.
+// One more than is used, so that neighbours in a column are in different banks.
 const ROW_STRIDE: u32 = 2u * TILE_PAIRS + 1u;
 const TOKEN_STRIDE: u32 = TILE_TOKENS + 1u;
 
@@ -27,7 +28,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     let first_token = group.z * TILE_TOKENS;
     let lane = thread % LANES;
     let slot = thread / LANES;
-    // What the thread brings: the same rows, and the same four columns of the same tokens, of each block.
+    // The thread loads the same rows, and the same four columns of the same tokens, of each block.
     #repeat r ROW_LOADS
     let row$r = thread + $ru * WORKGROUP;
     let rows$r = pair_rows(min(first_pair + row$r % TILE_PAIRS, PAIRS - 1u));

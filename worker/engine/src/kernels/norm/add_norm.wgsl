@@ -1,5 +1,5 @@
 // Adds a normalised vector to the hidden state: y[t] += SCALE * norm(x[t]).
-// Grid: one workgroup a token. Constants: LEN, EPS, SCALE, WORKGROUP.
+// Grid: one workgroup per token. Constants: LEN, EPS, SCALE, WORKGROUP.
 #include "shared/state.wgsl"
 #include "shared/workgroup_sum.wgsl"
 

@@ -8,7 +8,7 @@
 @group(0) @binding(1) var<storage, read> gate: array<f32>;
 // Weight, the same for all heads: [HEAD_DIM]
 @group(0) @binding(2) var<storage, read> weight: array<f32>;
-// [tokens][HEADS][HEAD_DIM]
+// Input and output: [tokens][HEADS][HEAD_DIM]
 @group(0) @binding(3) var<storage, read_write> y: array<f32>;
 
 @compute @workgroup_size(WORKGROUP)

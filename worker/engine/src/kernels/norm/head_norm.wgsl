@@ -1,16 +1,17 @@
-// Between projection and attention: with NORMS RMS-normalises queries and keys, then turns them, and appends keys and values to the cache.
-// Each head has its own norm with the same weight, or with WHOLE_ROW all heads have one norm with a weight each element.
+// Runs between projection and attention: with NORMS, RMS-normalises queries and keys; then applies RoPE, and appends
+// keys and values to the cache. Each head is normalised separately with the same weights, or with WHOLE_ROW all heads
+// together with a weight per element.
 // Grid: x: HEADS + 2 KV_HEADS, y: tokens. Constants: those of `epilogues/qkv.wgsl`, EPS, WORKGROUP.
 #include "shared/state.wgsl"
 #include "shared/workgroup_sum.wgsl"
 
 @group(0) @binding(0) var<uniform> state: State;
-// Query, key and value: [tokens][HEADS + 2 KV_HEADS][HEAD_DIM]; with GATED each query is followed by its gate
+// Query, key and value: [tokens][HEADS + 2 KV_HEADS][HEAD_DIM]; with GATED a gate of HEAD_DIM follows each query
 @group(0) @binding(1) var<storage, read> projected: array<f32>;
 #ifdef NORMS
-// Weight of the queries' norm: [HEAD_DIM], or [HEADS][HEAD_DIM] with WHOLE_ROW
+// Weight of the queries' norm: [HEAD_DIM], or with WHOLE_ROW [HEADS][HEAD_DIM]
 @group(0) @binding(2) var<storage, read> query_norm: array<f32>;
-// The same for the keys: [HEAD_DIM], or [KV_HEADS][HEAD_DIM]
+// Weight of the keys' norm: [HEAD_DIM], or with WHOLE_ROW [KV_HEADS][HEAD_DIM]
 @group(0) @binding(3) var<storage, read> key_norm: array<f32>;
 #endif
 #include "linear/epilogues/qkv.wgsl"
@@ -21,7 +22,7 @@ const ROW: u32 = 2u * (HEADS + KV_HEADS) * HEAD_DIM;
 const ROW: u32 = (HEADS + 2u * KV_HEADS) * HEAD_DIM;
 #endif
 
-// Elements of gates before a head.
+// Number of gate elements before a head.
 fn gates_before(head: u32) -> u32 {
 #ifdef GATED
     return min(head, HEADS) * HEAD_DIM;
@@ -61,7 +62,8 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
 #endif
     var scale = 1.0;
     if (!is_value) {
-        scale = inverseSqrt(mean_square(token * ROW + gates_before(first) + first * HEAD_DIM, count * HEAD_DIM, thread) + EPS);
+        let base = token * ROW + gates_before(first) + first * HEAD_DIM;
+        scale = inverseSqrt(mean_square(base, count * HEAD_DIM, thread) + EPS);
     }
 #endif
     for (var index = thread; index < HALF_DIM; index += WORKGROUP) {

@@ -1,14 +1,14 @@
 // Layer norm in place (Ba et al. 2016): x[t] = (x[t] - mean) / sqrt(variance + EPS) * weight + bias.
-// Grid: one workgroup a token. Constants: LEN, EPS, WORKGROUP.
+// Grid: one workgroup per token. Constants: LEN, EPS, WORKGROUP.
 #include "shared/state.wgsl"
 #include "shared/workgroup_sum.wgsl"
 
 @group(0) @binding(0) var<uniform> state: State;
 // Hidden state: [tokens][LEN]
 @group(0) @binding(1) var<storage, read_write> x: array<f32>;
-// [LEN]
+// Weight: [LEN]
 @group(0) @binding(2) var<storage, read> norm_weight: array<f32>;
-// [LEN]
+// Bias: [LEN]
 @group(0) @binding(3) var<storage, read> norm_bias: array<f32>;
 
 @compute @workgroup_size(WORKGROUP)

@@ -6,7 +6,7 @@ use super::Shader;
 use super::linear::with_heads;
 use crate::models::{CacheFormat, HeadNorm, HeadShape};
 
-/// `y += scale norm(x)` for vectors of `len`. Grid: one workgroup a token.
+/// `y += scale norm(x)` for vectors of `len`. Grid: one workgroup per token.
 pub fn add_norm(len: u32, eps: f32, scale: f32) -> Shader {
     Shader::new("norm/add_norm.wgsl")
         .constant("LEN", len)
@@ -15,13 +15,13 @@ pub fn add_norm(len: u32, eps: f32, scale: f32) -> Shader {
         .float("SCALE", scale)
 }
 
-/// Layer norm of vectors of `len`, in place. Grid: one workgroup a token.
+/// Layer norm of vectors of `len`, in place. Grid: one workgroup per token.
 pub fn layer_norm(len: u32, eps: f32) -> Shader {
     Shader::new("norm/layer_norm.wgsl").constant("LEN", len).constant("WORKGROUP", 64).float("EPS", eps)
 }
 
-/// RMS norm of heads of `head_dim`, times `SiLU` of their gates, which stand from `gate_at` on in rows of `gate_row_len`, in place. Grid: heads,
-/// tokens.
+/// RMS norm of heads of `head_dim`, times `SiLU` of their gates, in place. The gates start at `gate_at` in rows of
+/// `gate_row_len`. Grid: heads, tokens.
 pub fn gated_norm(heads: u32, head_dim: u32, gate_row_len: u32, gate_at: u32, eps: f32) -> Shader {
     Shader::new("norm/gated_norm.wgsl")
         .constant("HEADS", heads)
@@ -32,27 +32,27 @@ pub fn gated_norm(heads: u32, head_dim: u32, gate_row_len: u32, gate_at: u32, ep
         .float("EPS", eps)
 }
 
-/// Norms of queries and keys, if there are any, RoPE, and the append to the cache.
+/// Between projection and attention: norms of queries and keys if there are any, RoPE, and the append to the cache.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct HeadNormKernel {
-    /// The norms.
+    /// What is normalised.
     pub kind: HeadNorm,
     /// Shapes of the heads.
     pub heads: HeadShape,
-    /// Each query is followed by a gate, which is left out.
+    /// In the projection a gate follows each query; it is skipped.
     pub gated: bool,
-    /// How keys and values are kept.
+    /// Format of the KV cache.
     pub cache: CacheFormat,
-    /// First word of the values in the cache.
+    /// Offset of the values in the cache in words.
     pub value_offset: u32,
     /// Epsilon of the norms.
     pub eps: f32,
 }
 
 impl HeadNormKernel {
-    /// The kernel. Grid: query, key and value heads, tokens.
+    /// The kernel. Grid: query, key and value heads; tokens.
     pub fn shader(&self) -> Shader {
-        debug_assert!(!self.gated || self.kind != HeadNorm::Row, "gates stand between the queries of a row");
+        debug_assert!(!self.gated || self.kind != HeadNorm::Row, "gates lie between the queries of a row");
         with_heads(Shader::new("norm/head_norm.wgsl"), &self.heads, self.cache, self.value_offset)
             .define_if(self.kind != HeadNorm::None, "NORMS")
             .define_if(self.kind == HeadNorm::Row, "WHOLE_ROW")

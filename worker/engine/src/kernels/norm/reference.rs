@@ -1,6 +1,7 @@
 //! Reference of `gated_norm.wgsl`. RMS norm and layer norm are in `linear/reference.rs`.
 
-/// `x * weight / sqrt(mean(x²) + eps) * silu(z)` for each head of `x`, `[tokens][heads][weight.len()]`; `gates` has the shape of `x`.
+/// `x * weight / sqrt(mean(x²) + eps) * silu(z)` for each head of `x`, `[tokens][heads][weight.len()]`; `gates` has the
+/// shape of `x`.
 pub fn gated_norm(x: &[f32], weight: &[f32], gates: &[f32], eps: f32) -> Vec<f32> {
     let heads = x.chunks_exact(weight.len()).zip(gates.chunks_exact(weight.len()));
     heads

@@ -1,8 +1,8 @@
-// What Q4_K and Q5_K have in common.
+// Common parts of Q4_K and Q5_K.
 #include "repack/put_scales.wgsl"
 #include "repack/nibbles.wgsl"
 
-// Scale (low byte) and minimum (second byte) of block i, in 12 bytes from `at` on (`get_scale_min_k4` in `ggml-quants.c`).
+// Scale (low byte) and minimum (second byte) of block i, from 12 bytes at `at` (`get_scale_min_k4` in `ggml-quants.c`).
 fn scale_min(at: u32, i: u32) -> u32 {
     let own = file_byte(at + i);
     let next = file_byte(at + i + 4u);
@@ -31,7 +31,7 @@ fn put_k_scales(at: u32, group: u32) {
     put_scales(group, 3u, high);
 }
 
-// 128 bytes of nibbles: each 32 hold a block low and one high.
+// 128 bytes of nibbles: every 32 bytes hold one block in the low nibbles and one in the high nibbles.
 fn put_k_nibbles(at: u32, group: u32) {
     for (var i = 0u; i < 16u; i++) {
         let pair = i >> 2u;

@@ -1,30 +1,31 @@
-//! Dispatch of `repack.wgsl`, and how formats are laid out for the kernels.
+//! Dispatch of `repack.wgsl`, which converts formats to the layout of the kernels.
 
 pub mod reference;
 
 use super::Shader;
 use crate::gguf::{Group, TensorType};
 
-/// Threads of a workgroup.
+/// Threads in a workgroup.
 const WORKGROUP: u32 = 128;
-/// Bytes that are repacked at once at most: one workgroup in x for each [`WORKGROUP`] words, and adapters need not have more than 65,535.
+/// Maximum number of bytes to repack at once: a workgroup in x handles at least [`WORKGROUP`] words, and adapters may
+/// not support more than 65,535 workgroups.
 pub const MAX_PIECE_BYTES: u64 = 16 << 20;
 
-/// What a thread of `repack.wgsl` takes.
+/// Work of a thread of `repack.wgsl`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Repack {
     /// The kernel.
     pub shader: Shader,
-    /// Bytes in the file that a thread takes.
+    /// Bytes of the file per thread.
     pub file_bytes: u64,
-    /// Bytes of quants that it writes.
+    /// Bytes of quants per thread.
     pub quant_bytes: u64,
-    /// Whether it writes scales.
+    /// Whether there are scales.
     pub has_scales: bool,
 }
 
 impl Repack {
-    /// The kernel for a format, or `None` if the format has none.
+    /// The kernel for a format, or `None` if the format is unsupported.
     pub fn of(tensor_type: TensorType) -> Option<Self> {
         let part = match tensor_type {
             TensorType::F32 | TensorType::F16 | TensorType::BF16 => "plain",
@@ -41,7 +42,7 @@ impl Repack {
             TensorType::Other(_) => return None,
         };
         let group = Group::of(tensor_type);
-        // Where nothing is rearranged a word is enough for a thread.
+        // One word per thread if nothing is rearranged.
         let (file_bytes, quant_bytes) = if group.scales == 0 { (4, 4) } else { (group.file, group.quants) };
         let shader = Shader::new("repack/repack.wgsl")
             .part("FORMAT", part)
@@ -53,7 +54,7 @@ impl Repack {
         Some(Self { shader, file_bytes, quant_bytes, has_scales: group.scales > 0 })
     }
 
-    /// Workgroups for a piece of so many bytes.
+    /// Number of workgroups for a piece of `len_bytes`.
     pub fn workgroups(&self, len_bytes: u64) -> u32 {
         len_bytes.div_ceil(self.file_bytes * u64::from(WORKGROUP)) as u32
     }

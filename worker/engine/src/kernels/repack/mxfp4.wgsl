@@ -1,4 +1,4 @@
-// MXFP4: four blocks of a byte (their exponent) and four words of quants.
+// MXFP4: four blocks, each with a byte (the exponent) and four words of quants.
 #include "repack/put_scales.wgsl"
 
 fn repack(at: u32, group: u32) {

@@ -1,4 +1,4 @@
-// Q2_K: 16 bytes of scales and minima, 64 bytes of pairs of bits, f16 d and dmin.
+// Q2_K: 16 bytes of scales and minimums, 64 bytes of pairs of bits, f16 d and dmin.
 #include "repack/put_scales.wgsl"
 #include "repack/pairs_of_bits.wgsl"
 

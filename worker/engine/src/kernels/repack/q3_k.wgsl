@@ -3,12 +3,13 @@
 #include "repack/pairs_of_bits.wgsl"
 #include "repack/eight_bits.wgsl"
 
-// Four of 16 scales as signed bytes: low four bits in the first eight bytes from `at` on, high two in the next four, plus 32.
+// Four of 16 scales as signed bytes: biased by 32, with the low four bits in eight bytes from `at` on and the high two
+// bits in the next four.
 fn signed_scales(at: u32, i: u32) -> u32 {
     let low = (file_word(at + 4u * (i & 1u)) >> (4u * (i >> 1u))) & 0x0f0f0f0fu;
     let high = (file_word(at + 8u) >> (2u * i)) & 0x03030303u;
     let biased = low | (high << 4u);
-    // Minus 32: what has no bit 5 is negative, and has all bits from there on.
+    // Subtracts 32: a byte without bit 5 is negative, so bits 5 to 7 are set.
     let negative = ~biased & 0x20202020u;
     return (biased & 0x1f1f1f1fu) | negative | (negative << 1u) | (negative << 2u);
 }

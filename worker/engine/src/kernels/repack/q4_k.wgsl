@@ -1,4 +1,4 @@
-// Q4_K: f16 d and dmin, 12 bytes of scales and minima, 128 bytes of nibbles.
+// Q4_K: f16 d and dmin, 12 bytes of scales and minimums, 128 bytes of nibbles.
 #include "repack/k_blocks.wgsl"
 
 fn repack(at: u32, group: u32) {

@@ -1,4 +1,4 @@
-// Q5_0: two blocks of an f16, a word of high bits and four words of quants.
+// Q5_0: two blocks, each with an f16, a word of high bits and four words of quants.
 #include "repack/put_scales.wgsl"
 #include "repack/spread_bits.wgsl"
 

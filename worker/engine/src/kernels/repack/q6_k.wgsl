@@ -1,5 +1,5 @@
-// Q6_K: two halves of 64 bytes of nibbles, 64 bytes of pairs of high bits, 16 signed scales, f16 d. In each half, 32 bytes hold a block low and
-// the second after it high.
+// Q6_K: two halves of 64 bytes of nibbles, 64 bytes of pairs of high bits, 16 signed scales, f16 d. In either half, 32
+// bytes hold one block low and the second block after it high.
 #include "repack/put_scales.wgsl"
 #include "repack/nibbles.wgsl"
 #include "repack/pairs_of_bits.wgsl"

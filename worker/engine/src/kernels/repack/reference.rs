@@ -1,10 +1,10 @@
-//! Twin of `repack.wgsl`: from a file's blocks to the streams that `kernels/formats` read.
+//! Reference of `repack.wgsl`: from a file's blocks to the streams that `kernels/formats` reads.
 
 use crate::gguf::TensorType;
 use crate::gguf::blocks::{k_scale_min, q3_k_scale};
 use crate::kernels::repack::Group;
 
-/// Splits blocks into the streams of quants and scales. What is missing from the last group is filled with zeros.
+/// Splits blocks into the streams of quants and scales. An incomplete last group is padded with zeros.
 pub fn repack(tensor_type: TensorType, bytes: &[u8]) -> (Vec<u8>, Vec<u8>) {
     let repack_group: fn(&[u8], &mut Stream, &mut Stream) = match tensor_type {
         TensorType::F32 | TensorType::F16 | TensorType::BF16 | TensorType::Other(_) => {
@@ -33,7 +33,7 @@ pub fn repack(tensor_type: TensorType, bytes: &[u8]) -> (Vec<u8>, Vec<u8>) {
     (quants.0, scales.0)
 }
 
-/// A stream as far as it was written.
+/// The contents of a stream.
 #[derive(Default)]
 struct Stream(Vec<u8>);
 
@@ -47,7 +47,7 @@ impl Stream {
     }
 }
 
-/// Blocks of `BLOCK` bytes, the first `SCALES` of which are the scales.
+/// Blocks of `BLOCK` bytes, of which the first `SCALES` are scales.
 fn scales_first<const BLOCK: usize, const SCALES: usize>(group: &[u8], quants: &mut Stream, scales: &mut Stream) {
     for block in group.chunks_exact(BLOCK) {
         let (own_scales, own_quants) = block.split_at(SCALES);
@@ -56,7 +56,7 @@ fn scales_first<const BLOCK: usize, const SCALES: usize>(group: &[u8], quants: &
     }
 }
 
-/// Two blocks of: f16 d, four bytes of high bits, nibbles.
+/// Two blocks: f16 d, four bytes of high bits, nibbles.
 fn q5_0(group: &[u8], quants: &mut Stream, scales: &mut Stream) {
     let (first, second) = group.split_at(22);
     for block in [first, second] {
@@ -74,14 +74,14 @@ fn q5_1(group: &[u8], quants: &mut Stream, scales: &mut Stream) {
     quants.put(&group[8..]);
 }
 
-/// 16 bytes of scales and minima, 64 bytes of pairs of bits, f16 d and dmin.
+/// 16 bytes of scales and minimums, 64 bytes of 2-bit quants, f16 d and dmin.
 fn q2_k(group: &[u8], quants: &mut Stream, scales: &mut Stream) {
     pairs_of_bits(&group[16..80], quants);
     scales.put(&group[..16]);
     scales.put(&group[80..]);
 }
 
-/// 32 bytes of high bits, 64 bytes of pairs of bits, 12 bytes of scales, f16 d.
+/// 32 bytes of high bits, 64 bytes of low 2 bits, 12 bytes of scales, f16 d.
 fn q3_k(group: &[u8], quants: &mut Stream, scales: &mut Stream) {
     pairs_of_bits(&group[32..96], quants);
     high_bits(&group[..32], scales);
@@ -91,20 +91,20 @@ fn q3_k(group: &[u8], quants: &mut Stream, scales: &mut Stream) {
     scales.put(&[0; 2]);
 }
 
-/// f16 d and dmin, 12 bytes of scales and minima, nibbles.
+/// f16 d and dmin, 12 bytes of scales and minimums, nibbles.
 fn q4_k(group: &[u8], quants: &mut Stream, scales: &mut Stream) {
     k_scales(&group[..16], scales);
     k_nibbles(&group[16..], quants);
 }
 
-/// As [`q4_k`], with 32 bytes of high bits before the nibbles.
+/// Like [`q4_k`], with 32 bytes of high bits before the nibbles.
 fn q5_k(group: &[u8], quants: &mut Stream, scales: &mut Stream) {
     k_scales(&group[..16], scales);
     high_bits(&group[16..48], scales);
     k_nibbles(&group[48..], quants);
 }
 
-/// Two halves of 64 bytes of nibbles, two halves of 32 bytes of pairs of high bits, 16 signed scales, f16 d.
+/// Two halves of 64 bytes of nibbles, two halves of 32 bytes of high 2 bits, 16 signed scales, f16 d.
 fn q6_k(group: &[u8], quants: &mut Stream, scales: &mut Stream) {
     for half in group[..128].chunks_exact(64) {
         let (first, second) = half.split_at(32);
@@ -133,7 +133,7 @@ fn k_scales(header: &[u8], scales: &mut Stream) {
     scales.put_word(high);
 }
 
-/// Low nibbles of 32 bytes are a block, high nibbles the next.
+/// The low nibbles of 32 bytes are a block, the high nibbles the next one.
 fn k_nibbles(bytes: &[u8], quants: &mut Stream) {
     for pair in bytes.chunks_exact(32) {
         quants.put(&low_nibbles(pair));
@@ -141,18 +141,18 @@ fn k_nibbles(bytes: &[u8], quants: &mut Stream) {
     }
 }
 
-/// A block of the low nibbles of 32 bytes: byte i holds weight i low, weight i + 16 high.
+/// A block from the low nibbles of 32 bytes: byte i holds weight i low, weight i + 16 high.
 fn low_nibbles(bytes: &[u8]) -> [u8; 16] {
     std::array::from_fn(|i| bytes[i] & 15 | bytes[i + 16] << 4)
 }
 
-/// The same of the high nibbles.
+/// A block from the high nibbles of 32 bytes.
 fn high_nibbles(bytes: &[u8]) -> [u8; 16] {
     std::array::from_fn(|i| bytes[i] >> 4 | bytes[i + 16] & 0xF0)
 }
 
-/// Two halves of 32 bytes, each with one pair of bits for four blocks, to two words a block: the weights 4k to 4k + 3 of a
-/// half block in the word's four bytes, from bit 2k on.
+/// Converts two halves of 32 bytes, each with one pair of bits for four blocks, to two words per block: weights 4k to
+/// 4k + 3 of a half block are in the word's four bytes, starting at bit 2k.
 fn pairs_of_bits(bytes: &[u8], out: &mut Stream) {
     for half in bytes.as_chunks::<32>().0 {
         let words = words(half);
@@ -166,7 +166,8 @@ fn pairs_of_bits(bytes: &[u8], out: &mut Stream) {
     }
 }
 
-/// One bit for eight blocks in each of 32 bytes, to a word a block: the weights 4k to 4k + 3 in its four bytes, in bit k.
+/// Converts 32 bytes with one bit each for eight blocks to a word per block: weights 4k to 4k + 3 are in its four
+/// bytes, in bit k.
 fn high_bits(bytes: &[u8], out: &mut Stream) {
     for bytes in bytes.as_chunks::<32>().0 {
         let words = words(bytes);
@@ -178,7 +179,7 @@ fn high_bits(bytes: &[u8], out: &mut Stream) {
     }
 }
 
-/// The same from a word with the bit of weight i in bit i.
+/// Converts a word with the bit of weight i in bit i to the order of [`high_bits`].
 fn spread_bits(word: &[u8]) -> [u8; 4] {
     let word = word.iter().rev().fold(0, |word, byte| word << 8 | u32::from(*byte));
     let spread = (0..8).fold(0, |bits, k| {
@@ -188,7 +189,7 @@ fn spread_bits(word: &[u8]) -> [u8; 4] {
     spread.to_le_bytes()
 }
 
-/// Four bytes a word.
+/// Little-endian words.
 fn words(bytes: &[u8; 32]) -> [u32; 8] {
     std::array::from_fn(|i| u32::from_le_bytes([bytes[4 * i], bytes[4 * i + 1], bytes[4 * i + 2], bytes[4 * i + 3]]))
 }

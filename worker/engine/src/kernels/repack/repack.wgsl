@@ -1,25 +1,25 @@
-// Blocks as they stand in a file to the streams of quants and scales that `formats/` read. A group is the least number of blocks whose parts
-// fill whole words.
-// Grid: a thread a group. Constants: FILE_BYTES, QUANT_WORDS and SCALE_WORDS of a group, WORKGROUP.
+// Converts blocks in the file's layout to the streams of quants and scales that `formats/` read. A group is the
+// smallest number of blocks whose parts fill whole words.
+// Grid: one thread per group. Constants: FILE_BYTES, QUANT_WORDS and SCALE_WORDS of a group, WORKGROUP.
 struct Piece {
-    // First byte of the piece in `file`.
+    // Offset of the piece's first byte in `file`.
     start: u32,
     len_bytes: u32,
-    // The group of the streams that it begins with.
+    // The first group of the streams to write.
     first_group: u32,
 }
 
 @group(0) @binding(0) var<uniform> piece: Piece;
-// A part of a file, and a word more: [bytes / 4 + 1]
+// Part of a file, with an extra word: [bytes / 4 + 1]
 @group(0) @binding(1) var<storage, read> file: array<u32>;
 // Quants: [groups][QUANT_WORDS]
 @group(0) @binding(2) var<storage, read_write> quants: array<u32>;
 #ifdef SCALES
-// Scales: [groups][SCALE_WORDS], where the format has any
+// Scales, if the format has any: [groups][SCALE_WORDS]
 @group(0) @binding(3) var<storage, read_write> scales: array<u32>;
 #endif
 
-// Four bytes from byte `at` of the piece on, which need not be aligned; zeros after its end.
+// Four bytes at byte `at` of the piece, which need not be aligned; zeros past its end.
 fn file_word(at: u32) -> u32 {
     if (at >= piece.len_bytes) {
         return 0u;
@@ -38,7 +38,7 @@ fn file_byte(at: u32) -> u32 {
     return file_word(at) & 0xffu;
 }
 
-// Two halves that stand apart, in a word.
+// Combines two separate halves into a word.
 fn file_halves(low: u32, high: u32) -> u32 {
     return (file_word(low) & 0xffffu) | (file_word(high) << 16u);
 }
@@ -47,7 +47,7 @@ fn put_quants(group: u32, index: u32, word: u32) {
     quants[group * QUANT_WORDS + index] = word;
 }
 
-// Words of quants that stand in the file as the kernels read them.
+// Copies words of quants that kernels read in the file's layout.
 fn copy_quants(at: u32, group: u32, index: u32, words: u32) {
     for (var i = 0u; i < words; i++) {
         put_quants(group, index + i, file_word(at + 4u * i));

@@ -1,4 +1,5 @@
-// From a word with the bit of weight i in bit i to the order of `formats/high_bits.wgsl`: the weights 4k to 4k + 3 in the four bytes, in bit k.
+// From a word with the bit of weight i in bit i to the order of `formats/high_bits.wgsl`: weights 4k to 4k + 3 in the
+// four bytes, in bit k.
 fn spread_bits(word: u32) -> u32 {
     var bits = 0u;
     for (var k = 0u; k < 8u; k++) {

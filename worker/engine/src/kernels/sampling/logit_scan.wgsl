@@ -1,17 +1,17 @@
-// Applies bias, penalties and temperature to the logits in place, forbids what is not
-// allowed, and finds the likeliest token of each chunk.
-// Grid: x: CHUNKS workgroups, each over CHUNK_LEN neighbouring tokens. Constants: VOCAB, CHUNK_LEN, WORKGROUP.
+// Applies bias, penalties, temperature and the mask of allowed tokens to the logits in place, and finds the likeliest
+// token of each chunk.
+// Grid: x: CHUNKS workgroups, each for CHUNK_LEN adjacent tokens. Constants: VOCAB, CHUNK_LEN, WORKGROUP.
 #include "shared/state.wgsl"
 #include "sampling/sampling.wgsl"
 
 @group(0) @binding(0) var<uniform> sampling: Sampling;
 // Logits: [state.token_count][VOCAB], of which one row is used
 @group(0) @binding(1) var<storage, read_write> logits: array<f32>;
-// What was seen of each token, see IN_PROMPT: [VOCAB]
+// History entry of each token, see IN_PROMPT: [VOCAB]
 @group(0) @binding(2) var<storage, read> history: array<u32>;
 // Likeliest token of each chunk: [CHUNKS]
 @group(0) @binding(3) var<storage, read_write> candidates: array<Candidate>;
-// A bit a token, lowest first, if `uses_allowed`: [ceil(VOCAB / 32)]
+// One bit per token, lowest first, if `uses_allowed`: [ceil(VOCAB / 32)]
 @group(0) @binding(4) var<storage, read> allowed: array<u32>;
 // Added to logits, if `uses_bias`: [VOCAB]
 @group(0) @binding(5) var<storage, read> bias: array<f32>;

@@ -4,18 +4,19 @@ pub mod reference;
 
 use super::Shader;
 
-/// Tokens that one workgroup of the scan covers.
+/// Number of tokens per workgroup of the scan.
 const CHUNK_LEN: u32 = 1024;
 
-/// Sampled tokens the GPU keeps until the host has read them.
+/// Number of sampled tokens that the GPU keeps until the host has read them.
 pub const RING_LEN: u32 = 256;
 
-/// Workgroups of the scan over a vocabulary.
+/// Number of workgroups of the scan over a vocabulary.
 pub fn chunk_count(vocab: u32) -> u32 {
     vocab.div_ceil(CHUNK_LEN)
 }
 
-/// Bias, penalties, temperature, tokens that are not allowed, and the likeliest token of each chunk. Grid: [`chunk_count`].
+/// Applies bias, penalties, temperature and the mask of allowed tokens, and finds the likeliest token of each chunk.
+/// Grid: [`chunk_count`].
 pub fn logit_scan(vocab: u32) -> Shader {
     Shader::new("sampling/logit_scan.wgsl")
         .constant("VOCAB", vocab)
@@ -23,7 +24,7 @@ pub fn logit_scan(vocab: u32) -> Shader {
         .constant("WORKGROUP", 256)
 }
 
-/// The choice of a token. Grid: one workgroup.
+/// Samples a token. Grid: one workgroup.
 pub fn sample(vocab: u32) -> Shader {
     Shader::new("sampling/sample.wgsl")
         .constant("VOCAB", vocab)

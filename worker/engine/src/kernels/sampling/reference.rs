@@ -2,13 +2,13 @@
 
 use crate::sampling::{IN_PROMPT, SamplingParams};
 
-/// One in fixed point, see `sample.wgsl`.
+/// 1 in fixed point, see `sample.wgsl`.
 const UNIT: f32 = 1_073_741_824.0;
 
-/// The logit of a token that may not be chosen.
+/// The logit of a token that must not be chosen.
 pub const FORBIDDEN: f32 = -3.0e38;
 
-/// A logit after penalties and temperature, given what was `seen` of its token. A bias is added before.
+/// A logit after penalties and temperature; `seen` is its token's history entry. The bias is added before.
 pub fn penalise(logit: f32, seen: u32, params: &SamplingParams) -> f32 {
     let mut value = logit;
     if seen != 0 {
@@ -21,7 +21,7 @@ pub fn penalise(logit: f32, seen: u32, params: &SamplingParams) -> f32 {
     if params.temperature > 0.0 { value / params.temperature } else { value }
 }
 
-/// The lowest penalised logit that sampling can choose.
+/// The lowest penalised logit that can be sampled.
 fn cutoff(logits: &[f32], params: &SamplingParams) -> f32 {
     let highest = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
     let mut lowest = f32::NEG_INFINITY;
@@ -51,13 +51,14 @@ fn cutoff(logits: &[f32], params: &SamplingParams) -> f32 {
     lowest.min(highest)
 }
 
-/// When each token arrives in the race of step `step`, see `sample.wgsl`: exponentially distributed.
+/// Arrival time of a token in the race of step `step`, see `sample.wgsl`; exponentially distributed.
 fn arrival(id: usize, salt: u32) -> f32 {
     let u = (pcg(pcg(id as u32) ^ salt) as f32 + 0.5) / 4_294_967_296.0;
     if u < 0.0625 { u * (1.0 + u * (0.5 + u * (1.0 / 3.0 + u * 0.25))) } else { -(1.0 - u.min(0.999_999_94)).ln() }
 }
 
-/// The tokens that step `step` draws from penalised `logits`, with what each has in the race that the highest wins.
+/// The tokens that can be sampled from penalised `logits` in step `step`, with their values in the race; the highest
+/// wins.
 pub fn race(logits: &[f32], params: &SamplingParams, step: u32) -> impl Iterator<Item = (usize, f32)> {
     let lowest = cutoff(logits, params);
     let salt = pcg(params.seed ^ pcg(step + 1));
@@ -68,7 +69,7 @@ pub fn race(logits: &[f32], params: &SamplingParams, step: u32) -> impl Iterator
         .map(move |(id, logit)| (id, logit - arrival(id, salt).ln()))
 }
 
-/// The token that step `step` draws from penalised `logits`: the first one if none is a number.
+/// The token sampled from penalised `logits` in step `step`; the first one if all logits are NaN.
 pub fn sample(logits: &[f32], params: &SamplingParams, step: u32) -> usize {
     let first = (0, f32::NEG_INFINITY);
     race(logits, params, step).fold(first, |best, own| if own.1 > best.1 { own } else { best }).0

@@ -1,11 +1,11 @@
-// Chooses the next token from penalised, tempered logits and feeds it back: writes it where the next
-// embedding look-up reads it and into the ring that the host reads, and advances the state.
+// Samples the next token from penalised, tempered logits and feeds it back: writes it where the next embedding lookup
+// reads it and into the ring buffer that the host reads, and advances the state.
 //
-// Order: temperature (already applied), top-k, top-p, min-p, then a draw. Probabilities are fixed-point
-// integers, so sums do not depend on the order of threads; thresholds are found exactly by radix selection
-// over the logits' ordered bit patterns, eight bits a pass. The draw is a race (the Gumbel-max trick): each token
-// has noise of its own, so that a last bit of the logits changes the choice only where two tokens all but tie.
-// Grid: one workgroup. Constants: VOCAB, CHUNKS, WORKGROUP (= 256, one thread a radix bin), RING_LEN.
+// Order: temperature (already applied), top-k, top-p, min-p, then a random draw. Probabilities are fixed-point
+// integers, so sums do not depend on the order of threads; thresholds are found exactly by radix selection over the
+// logits' ordered bit patterns, eight bits per pass. The draw is a race (the Gumbel-max trick): each token has its own
+// noise, so that the last bit of a logit changes the choice only if two tokens nearly tie.
+// Grid: one workgroup. Constants: VOCAB, CHUNKS, WORKGROUP (= 256, one thread per radix bin), RING_LEN.
 #include "shared/state.wgsl"
 #include "sampling/sampling.wgsl"
 
@@ -17,12 +17,12 @@
 @group(0) @binding(3) var<storage, read_write> state: State;
 // The token that the next step embeds: [1]
 @group(0) @binding(4) var<storage, read_write> next_id: array<u32>;
-// Sampled tokens by step, modulo RING_LEN: [RING_LEN]
+// Sampled tokens by step modulo RING_LEN: [RING_LEN]
 @group(0) @binding(5) var<storage, read_write> ring: array<u32>;
-// What was seen of each token, see IN_PROMPT: [VOCAB]
+// History entry of each token, see IN_PROMPT: [VOCAB]
 @group(0) @binding(6) var<storage, read_write> history: array<u32>;
 
-// One in fixed point. The weights of all tokens sum to about this, so a sum fits a word.
+// 1 in fixed point. The weights of all tokens sum to about this, so a sum fits a word.
 const UNIT: f32 = 1073741824.0;
 
 // Less likely than any token.
@@ -31,18 +31,18 @@ const NOBODY = Candidate(-3.4e38, 0xffffffffu);
 var<workgroup> best: array<Candidate, WORKGROUP>;
 var<workgroup> sums: array<f32, WORKGROUP>;
 var<workgroup> bins: array<atomic<u32>, 256>;
-// Key prefix that a selection settled on, and what of its target is left below it.
+// Key prefix that a selection has settled on, and what remains of its target below that.
 var<workgroup> selected_key: u32;
 var<workgroup> remaining: u32;
 
-// Where the row begins.
+// Index of the first logit of the row.
 var<private> row_start: u32;
 
 fn logit(id: u32) -> f32 {
     return logits[row_start + id];
 }
 
-// A key whose unsigned order is the logit's order.
+// Maps a logit to a key with the same order as unsigned integers.
 fn ordered_key(logit: f32) -> u32 {
     let bits = bitcast<u32>(logit);
     return select(bits | 0x80000000u, ~bits, (bits & 0x80000000u) != 0u);
@@ -61,7 +61,7 @@ fn weight(logit: f32, highest: f32, total: f32) -> u32 {
 }
 
 // Raises `selected_key` to the largest key t such that tokens with keys >= t (and >= cutoff) weigh at least
-// `target_sum`: each token weighs 1 where `count` holds, else its probability. Keeps 0 if all weigh less.
+// `target_sum`: each token weighs 1 with `count`, otherwise its probability. Keeps 0 if all together weigh less.
 fn select_threshold(target_sum: u32, count: bool, cutoff: u32, highest: f32, total: f32, thread: u32) -> u32 {
     if (thread == 0u) {
         selected_key = 0u;
@@ -71,7 +71,7 @@ fn select_threshold(target_sum: u32, count: bool, cutoff: u32, highest: f32, tot
         atomicStore(&bins[thread], 0u);
         workgroupBarrier();
         let prefix = selected_key;
-        // All bits above the current eight; a shift by 32 is not defined.
+        // All bits above the current eight; a shift by 32 is undefined.
         let mask = select(0xffffffffu << u32(min(shift + 8, 31)), 0u, shift == 24);
         for (var id = thread; id < VOCAB; id += WORKGROUP) {
             let key = ordered_key(logit(id));
@@ -120,18 +120,18 @@ fn total_weight(highest: f32, thread: u32) -> f32 {
     return workgroupUniformLoad(&sums[0]);
 }
 
-// Below this, four terms of the series are as good as `log`.
+// Below this, four terms of the series are as accurate as `log`.
 const SERIES_END: f32 = 0.0625;
 
-// When `id` arrives in the race: exponentially distributed. -log(1 - u) by its series where u is small, since
-// the early arrivals, which decide, would be cut off by the precision of 1 - u.
+// Arrival time of `id` in the race, exponentially distributed. For small u, -log(1 - u) is computed by its series: the
+// early arrivals, which decide the race, would lose precision in 1 - u.
 fn arrival(id: u32, salt: u32) -> f32 {
     let u = (f32(pcg(pcg(id) ^ salt)) + 0.5) / 4294967296.0;
     let series = u * (1.0 + u * (0.5 + u * (1.0 / 3.0 + u * 0.25)));
     return select(-log(1.0 - min(u, 0.99999994)), series, u < SERIES_END);
 }
 
-// The token with a key of at least `cutoff` that wins the race, each as fast as its probability is high.
+// The token with a key of at least `cutoff` that wins the race; likelier tokens are proportionally faster.
 fn draw(cutoff: u32, salt: u32, thread: u32) -> Candidate {
     var own = NOBODY;
     for (var id = thread; id < VOCAB; id += WORKGROUP) {
@@ -172,7 +172,7 @@ fn main(@builtin(local_invocation_index) thread: u32) {
         }
         if (sampling.top_p < 1.0) {
             let total = total_weight(highest, thread);
-            // The share that top-k left is what top-p cuts.
+            // Top-p applies to the probability that top-k has left.
             let kept = kept_weight(cutoff, highest, total, thread);
             let target_sum = u32(ceil(f32(kept) * sampling.top_p));
             cutoff = max(cutoff, select_threshold(max(target_sum, 1u), false, cutoff, highest, total, thread));
@@ -186,7 +186,7 @@ fn main(@builtin(local_invocation_index) thread: u32) {
     }
 
     if (thread == 0u) {
-        // Never outside the vocabulary, not even if every logit is NaN.
+        // Never outside the vocabulary, even if all logits are NaN.
         let id = min(chosen.id, VOCAB - 1u);
         next_id[0] = id;
         ring[state.step % RING_LEN] = id;
@@ -197,7 +197,7 @@ fn main(@builtin(local_invocation_index) thread: u32) {
     }
 }
 
-// Counts steps from 1, so that the first does not hash 0.
+// Counts steps from 1, so that the first one does not hash 0.
 fn next_step() -> u32 {
     return state.step + 1u;
 }

@@ -1,4 +1,4 @@
-// What a request asks of sampling. Twin: `sampling.rs`.
+// Sampling parameters of a request, in the layout of `SamplingParams` in `sampling.rs`, followed by two switches.
 struct Sampling {
     // 0 takes the likeliest token.
     temperature: f32,
@@ -12,16 +12,16 @@ struct Sampling {
     // Keep this many; 0 keeps all.
     top_k: u32,
     seed: u32,
-    // Whether `allowed` says which tokens may be chosen at all.
+    // Whether `allowed` restricts the choice.
     uses_allowed: u32,
-    // Whether `bias` holds something to add to logits.
+    // Whether `bias` is added to the logits.
     uses_bias: u32,
 }
 
-// The logit of a token that may not be chosen: finite, so that differences of logits are numbers.
+// The logit of a token that must not be chosen: finite, so that differences of logits are never NaN.
 const FORBIDDEN: f32 = -3.0e38;
 
-// Marks a token of the prompt in `history`; the lower bits count how often it was generated.
+// Marks a token of the prompt in `history`; the lower bits count how often a token was generated.
 const IN_PROMPT: u32 = 0x80000000u;
 
 // The likeliest token of a part of the vocabulary.

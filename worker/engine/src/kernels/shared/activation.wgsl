@@ -1,4 +1,4 @@
-// The function of a feed-forward layer: silu, or gelu with GELU_TANH or GELU_ERF.
+// Activation function of a feed-forward part: SiLU, or GELU with GELU_TANH or GELU_ERF.
 
 fn activation(x: f32) -> f32 {
 #ifdef GELU_TANH
@@ -7,7 +7,7 @@ fn activation(x: f32) -> f32 {
     return 0.5 * x * (1.0 + t);
 #else
 #ifdef GELU_ERF
-    // Abramowitz and Stegun 1964, 7.1.26: off by at most 1.5e-7.
+    // Abramowitz and Stegun 1964, 7.1.26: error of at most 1.5e-7.
     let z = abs(x) * 0.7071067812;
     let t = 1.0 / (1.0 + 0.3275911 * z);
     let series = t * (0.254829592 + t * (-0.284496736 + t * (1.421413741 + t * (-1.453152027 + t * 1.061405429))));

@@ -3,10 +3,10 @@
 enable subgroups;
 #endif
 
-// Sums of threads, or of subgroups.
+// Sums of single threads, or of subgroups.
 var<workgroup> span_sums: array<vec2<f32>, WORKGROUP / SUBGROUP>;
 
-// Sums over `span` neighbouring threads, where `span` divides the workgroup; the result is right in the first of them.
+// Sums over `span` neighbouring threads; `span` divides the workgroup. The result is valid in the first of them.
 fn sum_over(value: vec2<f32>, thread: u32, span: u32) -> vec2<f32> {
     var sum = value;
 #ifdef SUBGROUP_REDUCE
@@ -33,9 +33,9 @@ fn sum_over(value: vec2<f32>, thread: u32, span: u32) -> vec2<f32> {
     return span_sums[own];
 }
 
-// The sum over the workgroup, which all threads get.
+// The sum over the workgroup, returned in all threads.
 fn sum_over_all(value: f32, thread: u32) -> f32 {
-    // Few sums are read by every thread: that takes fewer barriers.
+    // If there are few partial sums, every thread adds them itself, which takes fewer barriers.
     let span = select(WORKGROUP, SUBGROUP, WORKGROUP / SUBGROUP <= 8u);
     let sum = sum_over(vec2<f32>(value, 0.0), thread, span);
     workgroupBarrier();

@@ -1,11 +1,11 @@
-// The step that the GPU works on. Written by the host before a prefill, by `sample.wgsl` after each token.
+// State of the decode loop. Written by the host before a prefill, and by `sample.wgsl` after each token.
 struct State {
-    // Position in the sequence of the first token of this batch.
+    // Position in the sequence of the batch's first token.
     position: u32,
-    // Tokens in this batch: 1 while decoding.
+    // Number of tokens in the batch: 1 while decoding.
     token_count: u32,
-    // Tokens sampled since the generation began.
+    // Number of tokens sampled since the start of the answer.
     step: u32,
-    // Row of the logits that the next token is chosen by. Each choice goes on to the next one, and from the batch's last to the first.
+    // Row of the logits to sample from. It advances with each sample, and from the batch's last row to the first.
     row: u32,
 }

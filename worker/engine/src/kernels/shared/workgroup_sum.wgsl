@@ -2,7 +2,7 @@
 
 var<workgroup> partials: array<f32, WORKGROUP>;
 
-// The sum of `value` over all threads, which all of them get.
+// The sum of `value` over all threads, returned in all of them.
 fn workgroup_sum(value: f32, thread: u32) -> f32 {
     workgroupBarrier();
     partials[thread] = value;

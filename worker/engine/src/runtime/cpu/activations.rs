@@ -4,9 +4,9 @@ use std::ops::Range;
 
 use wide::i16x8;
 
-use super::matrix::BLOCK_LEN;
-
-/// SIMD vectors of eight integers in a block.
+/// Weights in a block.
+pub(super) const BLOCK_LEN: usize = 32;
+/// SIMD vectors of eight integers per block.
 pub(super) const BLOCK_VECTORS: usize = BLOCK_LEN / 8;
 
 /// Rows of inputs as floats, and as integers with a scale for each block of 32.
@@ -18,14 +18,14 @@ pub(super) struct Activations<'x> {
     quants: Vec<i16x8>,
     /// `[tokens][blocks]`
     scales: Vec<f32>,
-    /// The floats' sum in each block: `[tokens][blocks]`
+    /// Sum of the floats in each block: `[tokens][blocks]`
     sums: Vec<f32>,
-    /// The floats' sum in each half block: `[tokens][2 blocks]`
+    /// Sum of the floats in each half block: `[tokens][2 blocks]`
     half_sums: Vec<f32>,
 }
 
-/// A block in the order in which unpacking yields a weight block's integers: the even elements of the first half, the even
-/// ones of the second half, then the odd elements of both halves.
+/// A block in the order in which unpacking yields a weight block's integers: the even elements of the first half, the
+/// even elements of the second half, then the odd elements of both halves.
 fn interleaved(block: &[i16; BLOCK_LEN]) -> [i16x8; BLOCK_VECTORS] {
     [0, 16, 1, 17].map(|first| i16x8::new(std::array::from_fn(|i| block[first + 2 * i])))
 }

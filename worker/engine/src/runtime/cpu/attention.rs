@@ -10,7 +10,7 @@ use crate::models::HeadShape;
 pub(super) struct LayerCache {
     pub(super) keys: Vec<f32>,
     pub(super) values: Vec<f32>,
-    /// Keys, or values, per position: `kv_heads * head_dim`.
+    /// Elements of the keys, or of the values, of one position: `kv_heads * head_dim`.
     row_len: usize,
 }
 
@@ -18,9 +18,9 @@ impl LayerCache {
     /// An empty cache with memory reserved for `positions`.
     ///
     /// # Errors
-    /// [`crate::EngineError::OutOfMemory`]
+    /// [`crate::EngineError::OutOfMemory`].
     pub(super) fn new(positions: usize, row_len: usize) -> Result<Self> {
-        // Not zeroed: memory that no position has been written to is not committed.
+        // Not zeroed: memory that was never written is not committed.
         Ok(Self { keys: reserved(positions * row_len)?, values: reserved(positions * row_len)?, row_len })
     }
 
@@ -30,12 +30,12 @@ impl LayerCache {
         self.values.truncate(position * self.row_len);
     }
 
-    /// Keys, then values, of the first `tokens` positions.
+    /// Keys and values of the first `tokens` positions.
     pub(super) fn first(&self, tokens: usize) -> [&[f32]; 2] {
         [&self.keys, &self.values].map(|rows| &rows[..tokens * self.row_len])
     }
 
-    /// Replaces the contents by `tokens` positions. `next` gives so many floats: keys, then values.
+    /// Replaces the contents with `tokens` positions. `next` returns the requested number of floats: keys, then values.
     pub(super) fn set(&mut self, tokens: usize, next: &mut impl FnMut(usize) -> Vec<f32>) {
         self.truncate(0);
         self.keys.extend(next(tokens * self.row_len));
@@ -47,7 +47,7 @@ impl LayerCache {
     }
 }
 
-/// A layer's kind of attention.
+/// Parameters of a layer's attention.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct AttentionShape {
     pub(super) heads: HeadShape,
@@ -55,13 +55,13 @@ pub(super) struct AttentionShape {
     pub(super) scale: f32,
     /// Scores become `softcap * tanh(score / softcap)`.
     pub(super) softcap: Option<f32>,
-    /// Sliding window: the number of positions a token attends to, itself included. `None` is all of them.
+    /// Sliding window: the number of positions a token attends to, including its own. `None` means all of them.
     pub(super) window: Option<u32>,
-    /// Tokens also attend to later positions.
+    /// Whether tokens also attend to later positions.
     pub(super) bidirectional: bool,
 }
 
-/// Attention for queries `[tokens][heads][head_dim]`, which belong to the cache's last positions. The result has the same shape.
+/// Attention for queries `[tokens][heads][head_dim]` at the cache's last positions. The result has the same shape.
 pub(super) fn attend(query: &[f32], cache: &LayerCache, shape: &AttentionShape) -> Vec<f32> {
     let HeadShape { heads, kv_heads, head_dim, .. } = shape.heads;
     let (heads, group, dim) = (heads as usize, (heads / kv_heads) as usize, head_dim as usize);

@@ -1,4 +1,4 @@
-//! Language models on the CPU.
+//! The CPU implementation of [`Decoder`].
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -15,23 +15,23 @@ use crate::models::{ModelConfig, ModelPlan, rope_angles};
 use crate::runtime::backend::{AnswerStart, Decoder, Step};
 use crate::sampling::SamplingParams;
 
-/// Target duration of a prompt batch, short enough that stopping takes effect soon.
+/// Target duration of a prompt batch in seconds: short enough for quick stops.
 const BATCH_SECONDS: f64 = 0.15;
-/// The most tokens in a batch.
+/// Maximum number of tokens in a batch.
 const MAX_BATCH: usize = 64;
-/// Tokens that share the work of reading weights when drafts are verified.
+/// Maximum number of tokens to verify at once; they share the work of unpacking weights.
 const MAX_CHOICES: usize = 4;
 
-/// The answer under way.
+/// The answer in progress.
 #[derive(Default)]
 struct Answer {
-    /// Where the next token is fed, and which one that is.
+    /// Position and ID of the next token to feed.
     position: usize,
     last: u32,
     seconds_per_token: Option<f64>,
 }
 
-/// A decoder with its weights, KV cache and sampler.
+/// A generative model with its weights, KV cache and sampler.
 pub(in crate::runtime) struct CpuDecoder {
     pub(super) pacer: Pacer,
     pub(super) config: ModelConfig,
@@ -41,25 +41,25 @@ pub(in crate::runtime) struct CpuDecoder {
     pub(super) rope: Vec<[f32; 2]>,
     /// RoPE angles of layers with a sliding window, in the same shape.
     pub(super) window_rope: Vec<[f32; 2]>,
-    /// What each layer keeps of the sequence.
+    /// Cache or state of each layer.
     pub(super) memories: Vec<LayerMemory>,
-    /// Copies of what sequences left behind.
+    /// Copies of parts of sequences.
     pub(super) copies: Copies,
-    /// Tokens that the state of recurrent layers has seen.
+    /// Number of tokens that the state of recurrent layers has seen.
     pub(super) state_len: usize,
     /// Logits of the answer's last token: `[vocab]`
     logits: Vec<f32>,
     sampler: Sampler,
     answer: Answer,
-    /// Time of a prompt's token in the batch before.
+    /// Seconds per prompt token in the previous batch.
     seconds_per_token: Option<f64>,
 }
 
 impl CpuDecoder {
-    /// Allocates for `context` positions.
+    /// Allocates memory for `context` positions.
     ///
     /// # Errors
-    /// [`crate::EngineError::OutOfMemory`]
+    /// [`crate::EngineError::OutOfMemory`].
     pub(in crate::runtime) fn new(
         cpu: &Cpu,
         (config, plan): (&ModelConfig, &ModelPlan),
@@ -86,7 +86,7 @@ impl CpuDecoder {
         })
     }
 
-    /// Adds a token at `position`, and computes the logits after it.
+    /// Computes a token at `position` and the logits after it.
     async fn decode(&mut self, position: usize, id: u32) -> Result<()> {
         let hidden = self.layers(position, &[id]).await;
         self.logits = self.head(&hidden);
@@ -163,7 +163,7 @@ impl Decoder for CpuDecoder {
     }
 
     fn resume(&mut self, accepted: usize, last: u32, _seen: &[(u32, u32)]) {
-        // No token was chosen in vain: choosing ends at the first that is not drafted.
+        // No rejected samples to undo: `choices` stops at the first that differs from the draft.
         self.answer.position += accepted;
         self.answer.last = last;
     }

@@ -1,4 +1,4 @@
-//! Embedding models on the CPU.
+//! The CPU implementation of [`Embedder`].
 
 use std::sync::Arc;
 
@@ -14,7 +14,7 @@ use crate::error::Result;
 use crate::models::{EncoderConfig, EncoderLayerPlan, EncoderPlan, NormPlan, UpPlan};
 use crate::runtime::backend::Embedder;
 
-/// An encoder with its weights.
+/// An embedding model with its weights.
 pub(in crate::runtime) struct CpuEncoder {
     pacer: Pacer,
     plan: EncoderPlan,

@@ -13,9 +13,14 @@ use crate::models::{
     MatrixId, MixerConfig, MixerPlan, ModelConfig, Product, ShortConvolutionConfig, ShortConvolutionPlan, VectorId,
 };
 
+/// Value of [`CpuDecoder::state_len`] during a forward pass.
+const UNKNOWN_STATE: usize = usize::MAX;
+
 impl CpuDecoder {
     /// Runs tokens through all layers and returns the hidden state: `[tokens][embedding_len]`.
     pub(super) async fn layers(&mut self, position: usize, ids: &[u32]) -> Vec<f32> {
+        // If this future is dropped between two layers, their states are at different tokens.
+        self.state_len = UNKNOWN_STATE;
         let mut hidden = self.weights.embed(&self.plan.embedding, ids);
         for value in &mut hidden {
             *value *= self.config.embedding_scale;
@@ -65,7 +70,7 @@ impl CpuDecoder {
             (MixerConfig::DeltaNet(net), MixerPlan::DeltaNet(plan), LayerMemory::State(state)) => {
                 mixer.delta_net(net, plan, state)
             }
-            _ => unreachable!("plan and memory were made for this configuration"),
+            _ => unreachable!("plan and memory belong to this configuration"),
         };
         self.add(hidden, output, plan.mixer_post_norm);
     }
@@ -130,7 +135,7 @@ impl CpuDecoder {
     }
 }
 
-/// What a mixer computes with.
+/// Inputs of a mixer.
 struct MixerInput<'a> {
     config: &'a ModelConfig,
     weights: &'a CpuWeights,
@@ -139,17 +144,17 @@ struct MixerInput<'a> {
 }
 
 impl MixerInput<'_> {
-    /// The product of the input, and `bias`: `[tokens][rows]`.
+    /// The product with the input, plus `bias`: `[tokens][rows]`.
     fn project(&self, product: &Product, rows: u32, bias: Option<VectorId>) -> Vec<f32> {
         project(self.weights, product, self.x, self.config.embedding_len as usize, rows as usize, bias)
     }
 
-    /// The output projection of `[tokens][len]`.
+    /// The output projection of `mixed`: `[tokens][len]`.
     fn output(&self, product: &Product, mixed: &[f32], len: u32, bias: Option<VectorId>) -> Vec<f32> {
         project(self.weights, product, mixed, len as usize, self.config.embedding_len as usize, bias)
     }
 
-    /// Attention over what `cache` holds before `position` and the tokens themselves.
+    /// Attention over the cache before `position` and the tokens themselves.
     fn attention(
         &self,
         attention: &AttentionConfig,
@@ -158,7 +163,11 @@ impl MixerInput<'_> {
         cache: &mut LayerCache,
     ) -> Vec<f32> {
         let projected = self.project(&plan.qkv, attention.qkv_rows(), plan.qkv_bias);
-        let mut rows = if attention.is_gated { without_gates(&projected, attention) } else { projected.clone() };
+        let (mut rows, gates) = if attention.is_gated {
+            (without_gates(&projected, attention), Some(projected))
+        } else {
+            (projected, None)
+        };
         if let Some(norms) = plan.head_norms {
             debug_assert_ne!(self.config.head_norm, HeadNorm::None, "the plan has head norms");
             let row_len = (attention.output_len() + 2 * attention.kv_len()) as usize;
@@ -175,9 +184,9 @@ impl MixerInput<'_> {
             bidirectional: false,
         };
         let mut attended = attend(&query, cache, &shape);
-        if attention.is_gated {
-            let columns = 0..attention.query_rows() as usize;
-            let gates = Columns { rows: &projected, row_len: attention.qkv_rows() as usize, columns };
+        if let Some(projected) = &gates {
+            let range = 0..attention.query_rows() as usize;
+            let gates = Columns { rows: projected, row_len: attention.qkv_rows() as usize, range };
             gate_attention(&mut attended, &gates, heads.head_dim as usize);
         }
         self.output(&plan.output, &attended, attention.output_len(), plan.output_bias)
@@ -209,7 +218,7 @@ impl MixerInput<'_> {
     fn delta_net(&self, config: &DeltaNetConfig, plan: &DeltaNetPlan, state: &mut [Vec<f32>]) -> Vec<f32> {
         let row_len = config.projection_rows() as usize;
         let rows = self.project(&plan.input, config.projection_rows(), None);
-        let columns = |at: u32, len: u32| Columns { rows: &rows, row_len, columns: at as usize..(at + len) as usize };
+        let columns = |at: u32, len: u32| Columns { rows: &rows, row_len, range: at as usize..(at + len) as usize };
         let vector = |id| self.weights.vector(id);
         let convolution = Convolution { taps: vector(plan.taps), channels: config.channels() as usize, gated: false };
         let qkv = convolve(&rows, row_len, &convolution, &mut state[0]);
@@ -230,7 +239,7 @@ impl MixerInput<'_> {
     }
 }
 
-/// Rows of queries, keys and values without the gates that stand after each query.
+/// Rows of queries, keys and values, without the gate that follows each query.
 fn without_gates(projected: &[f32], attention: &AttentionConfig) -> Vec<f32> {
     let (dim, query_rows) = (attention.heads.head_dim as usize, attention.query_rows() as usize);
     let mut rows = Vec::with_capacity(projected.len());

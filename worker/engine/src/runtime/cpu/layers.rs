@@ -6,8 +6,8 @@ use super::ops::{activate, gated, multiply, rope};
 use super::weights::CpuWeights;
 use crate::models::{Activation, GateUpPlan, HeadShape, Product, VectorId};
 
-/// Applies RoPE to the queries and keys of `[tokens][heads + 2 kv_heads][head_dim]`, appends keys and values to the cache, and
-/// returns the queries: `[tokens][heads][head_dim]`.
+/// Applies RoPE to the queries and keys of `[tokens][heads + 2 kv_heads][head_dim]`, appends keys and values to the
+/// cache, and returns the queries: `[tokens][heads][head_dim]`.
 pub(super) fn store_heads(
     mut projected: Vec<f32>,
     heads: &HeadShape,

@@ -4,14 +4,12 @@ use std::ops::Range;
 
 use wide::{f32x4, i16x8};
 
-use super::activations::{Activations, BLOCK_VECTORS};
+use super::activations::{Activations, BLOCK_LEN, BLOCK_VECTORS};
 use crate::error::{EngineError, Result};
 use crate::gguf::dequantize::dequantize;
 use crate::gguf::{IntegerFormat, TensorType, integer_blocks};
 
-/// Weights in a block.
-pub(super) const BLOCK_LEN: usize = 32;
-/// Tokens multiplied at once, so that each block of weights is unpacked once for all of them.
+/// Number of tokens multiplied at once: each block of weights is unpacked once for all of them.
 const TOKENS: usize = 4;
 
 /// A matrix `[rows][cols]` in blocks of 32 columns.
@@ -22,12 +20,12 @@ pub(super) struct CpuMatrix {
     pub(super) cols: usize,
     /// The layout of integers; `None` for floating-point formats.
     format: Option<IntegerFormat>,
-    /// `[rows][blocks][1]` in 4-bit formats, where byte `i` holds weights `i` and `i + 16`; otherwise `[rows][blocks][2]`, a
-    /// byte per weight.
+    /// `[rows][blocks][1]` in 4-bit formats, where byte `i` holds weights `i` and `i + 16`; otherwise
+    /// `[rows][blocks][2]`, a byte per weight.
     quants: Vec<i16x8>,
-    /// `[rows][blocks]`, or `[rows][blocks][2]` where half blocks have their own scales.
+    /// `[rows][blocks]`, or `[rows][blocks][2]` if half blocks have their own scales.
     scales: Vec<f32>,
-    /// In the shape of `scales`, or empty.
+    /// Same shape as `scales`, or empty.
     offsets: Vec<f32>,
     /// `[rows][cols]` in floating-point formats.
     floats: Vec<f32>,
@@ -36,7 +34,7 @@ pub(super) struct CpuMatrix {
 /// An empty vector with capacity for `len` elements.
 ///
 /// # Errors
-/// [`EngineError::OutOfMemory`]
+/// [`EngineError::OutOfMemory`].
 pub(in crate::runtime) fn reserved<T>(len: usize) -> Result<Vec<T>> {
     let mut vector = Vec::new();
     vector.try_reserve_exact(len).map_err(|error| EngineError::OutOfMemory(error.to_string()))?;
@@ -46,7 +44,7 @@ pub(in crate::runtime) fn reserved<T>(len: usize) -> Result<Vec<T>> {
 /// A vector of zeros.
 ///
 /// # Errors
-/// [`EngineError::OutOfMemory`]
+/// [`EngineError::OutOfMemory`].
 pub(super) fn zeros<T: Clone + Default>(len: usize) -> Result<Vec<T>> {
     let mut vector = reserved(len)?;
     vector.resize(len, T::default());
@@ -57,7 +55,7 @@ impl CpuMatrix {
     /// Allocates a matrix; [`CpuMatrix::write`] fills it.
     ///
     /// # Errors
-    /// [`EngineError::UnsupportedFormat`] or [`EngineError::OutOfMemory`]
+    /// [`EngineError::UnsupportedFormat`] or [`EngineError::OutOfMemory`].
     pub(super) fn allocate(tensor_type: TensorType, rows: usize, cols: usize) -> Result<Self> {
         if matches!(tensor_type, TensorType::Other(_)) {
             return Err(EngineError::UnsupportedFormat { tensor: "a matrix".to_owned(), format: tensor_type });
@@ -77,7 +75,7 @@ impl CpuMatrix {
         })
     }
 
-    /// Writes whole blocks in the file's format. `first_block` counts blocks of 32 weights.
+    /// Writes whole blocks in the file format. `first_block` counts blocks of 32 weights.
     pub(super) fn write(&mut self, first_block: usize, bytes: &[u8]) {
         let Some(format) = self.format else {
             let floats = dequantize(self.tensor_type, bytes).unwrap_or_default();
@@ -271,7 +269,7 @@ mod tests {
         for tensor_type in TensorType::supported() {
             let bytes = random.weights(tensor_type, rows * cols);
             let mut matrix = CpuMatrix::allocate(tensor_type, rows, cols).unwrap();
-            // In two pieces, as a download delivers them.
+            // In two pieces, as in a download.
             let (first, second) = bytes.split_at(bytes.len() / 2);
             matrix.write(0, first);
             matrix.write(rows * cols / 2 / BLOCK_LEN, second);

@@ -1,4 +1,4 @@
-//! What a sequence leaves behind on the CPU, and copies of it.
+//! The CPU implementation of [`Memory`]: buffers of the layers, and copies of them.
 
 use std::collections::HashMap;
 
@@ -11,10 +11,10 @@ use crate::error::Result;
 use crate::models::{AttentionConfig, MixerConfig};
 use crate::runtime::memory::{CopyId, Layout, Memory, Part};
 
-/// The most bytes of copies: a wasm module's memory has 4 GiB for everything.
+/// Maximum size of copies in bytes: a wasm module's memory has 4 GiB for everything.
 const MAX_COPY_BYTES: u64 = 128 << 20;
 
-/// What one layer keeps of a sequence.
+/// The memory of one layer.
 pub(super) enum LayerMemory {
     /// Keys and values of each token.
     Rows(LayerCache),
@@ -26,7 +26,7 @@ impl LayerMemory {
     /// Memory for `context` tokens.
     ///
     /// # Errors
-    /// [`crate::EngineError::OutOfMemory`]
+    /// [`crate::EngineError::OutOfMemory`].
     pub(super) fn new(mixer: &MixerConfig, context: usize) -> Result<Self> {
         Ok(match mixer.attention().map(AttentionConfig::kv_len) {
             Some(kv_len) => Self::Rows(LayerCache::new(context, kv_len as usize)?),
@@ -36,7 +36,7 @@ impl LayerMemory {
         })
     }
 
-    /// The floats of a part.
+    /// The floats of a part, as separate slices.
     fn floats(&self, part: Part) -> Vec<&[f32]> {
         match (self, part) {
             (Self::Rows(cache), Part::Rows(tokens)) => cache.first(tokens).to_vec(),
@@ -45,8 +45,8 @@ impl LayerMemory {
         }
     }
 
-    /// Puts floats in the place of a part. `next` gives as many as are asked for, in the order of [`LayerMemory::floats`]; of a copy with more
-    /// rows it skips the others.
+    /// Overwrites a part. `next` returns the requested number of floats, in the order of [`LayerMemory::floats`]; if
+    /// the source is a copy with more rows, it skips the excess.
     fn set(&mut self, part: Part, next: &mut impl FnMut(usize) -> Vec<f32>) {
         match (self, part) {
             (Self::Rows(cache), Part::Rows(tokens)) => cache.set(tokens, next),
@@ -60,7 +60,7 @@ impl LayerMemory {
     }
 }
 
-/// Copies of parts, by their ids: in each the pieces of all layers.
+/// Copies of parts, by ID: the slices of all layers.
 #[derive(Default)]
 pub(super) struct Copies {
     next: u32,
@@ -77,7 +77,7 @@ impl CpuDecoder {
     }
 }
 
-/// Bytes of a part in a layer.
+/// Size of a part of a layer's memory in bytes.
 fn mixer_bytes(mixer: &MixerConfig, part: Part) -> u64 {
     let floats = match (mixer.attention(), part) {
         (Some(attention), Part::Rows(tokens)) => 2 * u64::from(attention.kv_len()) * tokens as u64,
@@ -112,6 +112,12 @@ impl Memory for CpuDecoder {
         self.copies.next = self.copies.next.wrapping_add(1);
         self.copies.copies.insert(id, pieces);
         Ok(id)
+    }
+
+    fn update(&mut self, copy: CopyId, part: Part) {
+        let pieces = self.floats(part).map(<[f32]>::to_vec).collect();
+        let updated = self.copies.copies.insert(copy, pieces);
+        debug_assert!(updated.is_some(), "the copy was forgotten");
     }
 
     fn restore(&mut self, copy: CopyId, part: Part) {

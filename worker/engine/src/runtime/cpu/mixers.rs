@@ -1,7 +1,7 @@
 //! Layers of hybrid models other than plain attention: short convolutions, the gated delta rule, and gates.
 //!
-//! The functions take slices and know nothing of plans. `memory` is a layer's recurrent state: zeros before the first token, and
-//! of the same size after any number of tokens.
+//! The functions take slices and do not depend on plans. `memory` is a layer's recurrent state: zeros before the first
+//! token, and of the same size after any number of tokens.
 
 use std::ops::Range;
 
@@ -13,16 +13,16 @@ use crate::models::Activation;
 pub(super) struct Columns<'x> {
     /// `[tokens][row_len]`
     pub(super) rows: &'x [f32],
-    /// Elements of a row.
+    /// Elements per row.
     pub(super) row_len: usize,
-    /// Which elements of a row.
-    pub(super) columns: Range<usize>,
+    /// The columns.
+    pub(super) range: Range<usize>,
 }
 
 impl<'x> Columns<'x> {
     /// The columns of each token in turn.
     fn tokens(&self) -> impl Iterator<Item = &'x [f32]> {
-        self.rows.chunks_exact(self.row_len).map(|row| &row[self.columns.clone()])
+        self.rows.chunks_exact(self.row_len).map(|row| &row[self.range.clone()])
     }
 }
 
@@ -38,9 +38,9 @@ pub(super) struct Convolution<'w> {
 
 /// Convolves the rows of `input`: `[tokens][row_len]`. The result is `[tokens][channels]`.
 ///
-/// With gates, as in LFM2, a row is `[b | c | x]` with `channels` elements each; `b * x` is convolved and the result multiplied
-/// by `c`. Without gates the first `channels` elements of a row are convolved, and `SiLU` is applied to the result.
-/// `memory` holds the last inputs of the convolution, oldest first: `[taps - 1][channels]`.
+/// With gates, as in LFM2, a row is `[b | c | x]` with `channels` elements each; `b * x` is convolved and the result is
+/// multiplied by `c`. Without gates the first `channels` elements of a row are convolved, and `SiLU` is applied to the
+/// result. `memory` holds the last inputs of the convolution, oldest first: `[taps - 1][channels]`.
 pub(super) fn convolve(input: &[f32], row_len: usize, convolution: &Convolution<'_>, memory: &mut [f32]) -> Vec<f32> {
     let Convolution { taps, channels, gated } = *convolution;
     let tap_count = taps.len() / channels;
@@ -90,11 +90,11 @@ pub(super) struct DeltaNet<'w> {
     pub(super) eps: f32,
 }
 
-/// The gated delta rule for the rows of `qkv`, each `[query heads | key heads | value heads]`, whose `alpha` and `beta` have
+/// The gated delta rule for the rows of `qkv`, each `[query heads | key heads | value heads]`; `alpha` and `beta` have
 /// `value_heads` columns. The result is `[tokens][value_heads][head_dim]`.
 ///
-/// `memory` is `[value_heads][head_dim][head_dim]`: a matrix per head that maps keys to values. For each token the matrix decays,
-/// is corrected so that the token's key maps closer to its value, and is applied to its query.
+/// `memory` is `[value_heads][head_dim][head_dim]`: a matrix per head that maps keys to values. For each token the
+/// matrix decays, is corrected so that the token's key maps closer to its value, and is applied to the token's query.
 pub(super) fn delta_net(
     qkv: &[f32],
     alpha: &Columns<'_>,
@@ -144,7 +144,7 @@ fn softplus(x: f32) -> f32 {
     if x > 20.0 { x } else { x.exp().ln_1p() }
 }
 
-/// RMS norm of each head (`[tokens][heads][weight.len()]`), times `SiLU` of its gate. `gate` has a column for each element.
+/// RMS norm of each head (`[tokens][heads][weight.len()]`), times `SiLU` of its gate. `gate` has a column per element.
 pub(super) fn gated_norm(x: &[f32], weight: &[f32], eps: f32, gate: &Columns<'_>) -> Vec<f32> {
     let mut normed = rms_norm(x, weight, eps);
     let mut gates: Vec<f32> = gate.tokens().flatten().copied().collect();
@@ -210,7 +210,7 @@ mod tests {
             let input = random.floats(6 * row_len);
             let memory = random.floats((tap_count - 1) * channels);
             let expected = plain_convolution(&input, row_len, &convolution, &memory);
-            // One batch, or one of a token that is shorter than the memory and another of the rest.
+            // In one batch, and split after a single token, which is shorter than the memory.
             for split in [0, 1] {
                 let mut memory = memory.clone();
                 let (first, second) = input.split_at(split * row_len);
@@ -243,13 +243,15 @@ mod tests {
                 let query = |j: usize| unit(key_head, j) / (dim as f64).sqrt();
                 let key = |j: usize| unit(net.key_heads + key_head, j);
                 let value = |i: usize| element(2 * net.key_heads + head, i);
-                let at = |columns: &Columns<'_>| columns.rows[token * columns.row_len + columns.columns.start + head];
+                let at = |columns: &Columns<'_>| columns.rows[token * columns.row_len + columns.range.start + head];
                 let x = double(at(alpha)) + double(net.dt_bias[head]);
                 let softplus = if x > 20.0 { x } else { (1.0 + x.exp()).ln() };
                 let kept = (softplus * double(net.decay[head])).exp();
                 for i in 0..dim {
                     let state = &mut memory[(head * dim + i) * dim..][..dim];
-                    state.iter_mut().for_each(|state| *state *= kept);
+                    for state in state.iter_mut() {
+                        *state *= kept;
+                    }
                     let known: f64 = (0..dim).map(|j| state[j] * key(j)).sum();
                     let delta = (value(i) - known) * double_sigmoid(at(beta));
                     (0..dim).for_each(|j| state[j] += delta * key(j));
@@ -278,7 +280,7 @@ mod tests {
         let mut expected_memory: Vec<f64> = memory.iter().map(|value| double(*value)).collect();
         let columns = |tokens: Range<usize>, columns| {
             let rows = &projected[tokens.start * row_len..tokens.end * row_len];
-            Columns { rows, row_len, columns }
+            Columns { rows, row_len, range: columns }
         };
         let (alpha, beta) = (columns(0..tokens, 3..7), columns(0..tokens, 7..11));
         let expected = plain_delta_net(&qkv, &alpha, &beta, &net, &mut expected_memory);
@@ -316,7 +318,7 @@ mod tests {
                 }
             }
         }
-        let columns = |columns| Columns { rows: &projected, row_len, columns };
+        let columns = |columns| Columns { rows: &projected, row_len, range: columns };
         assert_close(&gated_norm(&x, &weight, 1e-6, &columns(5..5 + heads * dim)), &norms);
         let mut gated = x;
         gate_attention(&mut gated, &columns(0..2 * heads * dim), dim);

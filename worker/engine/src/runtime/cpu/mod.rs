@@ -1,8 +1,9 @@
 //! The CPU backend, for browsers without WebGPU and for software adapters.
 //!
-//! Weights stay quantised as integers ([`crate::gguf::IntegerBlock`]). Activations are quantised to 16 bits in blocks of 32:
-//! wasm multiplies integers of at most 16 bits at once, so 8 bits would be no faster, and with 16 logits are as exact as on the
-//! GPU. Everything but the matrix products is computed in single precision ([`ops`], [`attention`], [`mixers`]).
+//! Weights stay quantised as integers ([`crate::gguf::IntegerBlock`]). Activations are quantised to 16 bits in blocks
+//! of 32: wasm SIMD multiplies integers of at most 16 bits, so 8 bits would be no faster, and with 16 bits logits are
+//! as exact as on the GPU. Everything but the matrix products is computed in single precision ([`ops`], [`attention`],
+//! [`mixers`]).
 
 mod activations;
 mod attention;
@@ -69,7 +70,7 @@ impl Cpu {
         }
     }
 
-    /// The device's name for people.
+    /// The human-readable name of the device.
     pub(super) fn name(&self) -> &str {
         &self.name
     }
@@ -84,8 +85,8 @@ impl Cpu {
     }
 }
 
-/// Pauses a computation at regular intervals. One serves a model for as long as it is loaded, since a token may take less
-/// than an interval.
+/// Pauses a computation at regular intervals. It lives as long as the loaded model, since a token may take less than an
+/// interval.
 struct Pacer {
     cpu: Cpu,
     last_pause: Cell<Instant>,

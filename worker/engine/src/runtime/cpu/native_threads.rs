@@ -22,7 +22,8 @@ pub struct NativeThreads {
 }
 
 impl NativeThreads {
-    /// Starts `count` threads in addition to the caller's. Matrices with at least `min_shared_weights` weights are shared.
+    /// Starts `count` threads in addition to the caller's. Matrices with at least `min_shared_weights` weights are
+    /// shared.
     pub fn start(count: usize, min_shared_weights: usize) -> Self {
         let start = |index| {
             let (commands, received) = channel::<Message>();
@@ -44,7 +45,7 @@ impl NativeThreads {
     }
 }
 
-/// The next message. Products follow each other closely, and waking up takes longer than polling for a while.
+/// The next message. Products follow each other closely, and polling for a while is faster than waking up.
 fn receive<T>(channel: &Receiver<T>) -> Option<T> {
     (0..POLLS).find_map(|_| channel.try_recv().inspect_err(|_| hint::spin_loop()).ok()).or_else(|| channel.recv().ok())
 }

@@ -1,7 +1,7 @@
 //! Norms, activation functions, RoPE and expert routing in single precision.
 //!
-//! Tests compare these with the kernels' reference implementations. Nothing here calls those, or the CPU would be tested
-//! against itself.
+//! Tests compare these with the kernels' reference implementations. Nothing here calls those, or the CPU would be
+//! tested against itself.
 
 use std::f32::consts::{FRAC_1_SQRT_2, FRAC_2_SQRT_PI, SQRT_2};
 
@@ -186,7 +186,7 @@ mod tests {
         let mut random = Random(1);
         for len in [3, 64, 101] {
             let (weight, bias) = (random.floats(len), random.floats(len));
-            // Far from zero on average, which layer norms have to subtract.
+            // With a mean far from zero, which layer norms have to subtract.
             let x: Vec<f32> = random.floats(5 * len).iter().map(|value| 3.0 * value + 2.0).collect();
             assert_close(&rms_norm(&x, &weight, 1e-5), &linear::reference::rms_norm(&x, &weight, 1e-5));
             let expected = linear::reference::layer_norm(&x, &weight, &bias, 1e-5);
@@ -243,7 +243,7 @@ mod tests {
         for (used, normalise) in [(1, true), (4, true), (4, false), (12, true)] {
             let config = ExpertConfig { count: 12, used, feed_forward_len: 32, normalise };
             let mut logits: Vec<f32> = random.floats(3 * 12).iter().map(|logit| 4.0 * logit).collect();
-            // Of equal scores the first expert wins.
+            // Among equal scores, the first expert wins.
             logits[5] = logits[2];
             let (chosen, weights) = route(&logits, &config);
             let (expected_chosen, expected_weights) = experts::reference::route(&logits, &config);

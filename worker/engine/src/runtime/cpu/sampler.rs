@@ -1,7 +1,7 @@
 //! Sampling on the CPU.
 //!
-//! A seed gives the same tokens on every device, so the CPU samples with the reference implementation of the GPU's kernels: a
-//! second implementation would have to repeat each of its roundings.
+//! A seed gives the same tokens on every device, so the CPU samples with the reference implementation of the GPU's
+//! kernels: a second implementation would have to repeat each of its roundings.
 
 use crate::kernels::sampling::reference::{FORBIDDEN, penalise, sample};
 use crate::sampling::{SamplingParams, SamplingPlan};
@@ -21,7 +21,7 @@ impl Sampler {
         Self { params: plan.params, history, bias: plan.bias.to_vec(), step: plan.generated as u32 }
     }
 
-    /// Chooses the next token by `logits`. With `allowed`, only tokens whose bit is set there can be chosen.
+    /// Samples the next token. With `allowed`, only tokens whose bit is set there can be chosen.
     pub(super) fn choose(&mut self, logits: &[f32], allowed: Option<&[u32]>) -> u32 {
         let mut logits = logits.to_vec();
         for (id, bias) in &self.bias {
@@ -34,7 +34,7 @@ impl Sampler {
         let chosen = if self.params.temperature > 0.0 {
             sample(&logits, &self.params, self.step)
         } else {
-            // Of equal logits the first wins.
+            // Among equal logits, the first wins.
             (1..logits.len()).fold(0, |best, id| if logits[id] > logits[best] { id } else { best })
         };
         self.step += 1;

@@ -2,12 +2,13 @@
 
 use std::ops::Range;
 
-use super::activations::Activations;
-use super::matrix::{BLOCK_LEN, CpuMatrix};
+use super::activations::{Activations, BLOCK_LEN};
+use super::matrix::CpuMatrix;
 use crate::error::Result;
 use crate::gguf::TensorType;
 
-/// Rows in a stripe. Stripes go to the threads in turn, so that every thread takes part in any longer range of rows.
+/// Rows in a stripe. Stripes are dealt to the threads in turn, so that every thread takes part in any long range of
+/// rows.
 const STRIPE: usize = 8;
 
 /// How a matrix's rows are divided among threads. Thread 0 is the primary thread.
@@ -41,7 +42,7 @@ impl Partition {
     fn runs(self, thread: usize, rows: Range<usize>) -> impl Iterator<Item = Run> {
         let stripe = if self.is_shared() { STRIPE } else { self.rows.max(1) };
         let round = stripe * self.threads;
-        // A matrix that is not shared has one thread, and the others hold nothing of it.
+        // A matrix that is not shared belongs to thread 0 alone.
         let rounds = if thread < self.threads { rows.start / round..rows.end.div_ceil(round) } else { 0..0 };
         rounds.filter_map(move |index| {
             let first = index * round + thread * stripe;
@@ -63,7 +64,8 @@ pub(super) struct Thread {
     pub(super) index: usize,
     /// Number of threads.
     pub(super) count: usize,
-    /// Matrices with fewer weights stay on the primary thread: exchanging inputs and outputs would take longer than the product.
+    /// Matrices with fewer weights stay on the primary thread: exchanging inputs and outputs would take longer than the
+    /// product.
     pub(super) min_shared_weights: usize,
 }
 
@@ -82,7 +84,7 @@ impl Shard {
     /// Allocates this thread's rows of the next matrix `[rows][cols]`.
     ///
     /// # Errors
-    /// [`crate::EngineError::OutOfMemory`]
+    /// [`crate::EngineError::OutOfMemory`].
     pub(super) fn allocate(&mut self, tensor_type: TensorType, rows: usize, cols: usize) -> Result<()> {
         let Thread { index, count, min_shared_weights } = self.thread;
         let partition = Partition { rows, threads: if rows * cols < min_shared_weights { 1 } else { count } };
@@ -91,7 +93,8 @@ impl Shard {
         Ok(())
     }
 
-    /// Stores this thread's part of whole blocks of a matrix, in the file's format. `first_block` counts blocks of 32 weights.
+    /// Stores this thread's part of whole blocks of a matrix, in the file format. `first_block` counts blocks of 32
+    /// weights.
     pub(super) fn write(&mut self, index: usize, first_block: usize, bytes: &[u8]) {
         let (partition, matrix) = &mut self.matrices[index];
         let row_blocks = matrix.cols / BLOCK_LEN;
@@ -113,12 +116,13 @@ impl Shard {
         self.matrices[index].0
     }
 
-    /// A matrix's columns.
+    /// Number of columns of a matrix.
     pub(super) fn cols(&self, index: usize) -> usize {
         self.matrices[index].1.cols
     }
 
-    /// Multiplies this thread's part of `rows` with `tokens` of `x`, and passes each (token, row, value) to `store`, row by row.
+    /// Multiplies this thread's part of `rows` with `tokens` of `x`, and passes each (token, row, value) to `store`,
+    /// row by row.
     pub(super) fn multiply(
         &self,
         index: usize,
@@ -155,7 +159,7 @@ mod tests {
             assert!(all.into_iter().eq(0..rows), "{rows} rows, {threads} threads");
             for thread in 0..threads {
                 assert!(partition.rows_of(thread, 0..rows).all(|row| partition.owner(row) == thread));
-                // A run's index does not depend on where the range begins.
+                // The index of a run does not depend on where the range starts.
                 let own: Vec<_> = partition.rows_of(thread, 0..rows).collect();
                 for range in [0..rows, rows / 3..rows / 2] {
                     for Run { rows, first_own } in partition.runs(thread, range) {

@@ -1,9 +1,9 @@
 //! Matrix products on several threads without shared memory.
 //!
 //! A cross-origin isolated page may share memory between workers, but a wasm module whose own memory is shared needs a
-//! standard library built for it. So each thread runs a module of its own that holds its rows of every matrix
-//! ([`super::shard`]). A product exchanges only its inputs and outputs, some kilobytes. Everything else in a model stays with
-//! the primary thread. How commands and replies travel is up to [`HelperThreads`].
+//! standard library built for it. So each thread runs its own module instance, which holds its rows of every matrix
+//! ([`super::shard`]). A product exchanges only its inputs and outputs, a few kilobytes. Everything else in a model
+//! stays on the primary thread. How commands and replies are transported is up to [`HelperThreads`].
 
 use std::ops::Range;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -14,24 +14,25 @@ use super::shard::{Shard, Thread};
 use crate::error::{EngineError, Result};
 use crate::gguf::TensorType;
 
-/// Words of an encoded command.
+/// Number of words of an encoded command.
 pub const COMMAND_WORDS: usize = 5;
-/// The longest payload of a command, in bytes.
+/// Maximum size of a command's payload in bytes.
 pub const MAX_PAYLOAD_BYTES: usize = 8 << 20;
-/// The longest reply, in floats.
+/// Maximum length of a reply in floats.
 pub const MAX_REPLY_FLOATS: usize = 1 << 20;
 
 /// Threads that execute the primary thread's commands, each with a [`Helper`].
 pub trait HelperThreads: wgpu::WasmNotSendSync {
-    /// How many helper threads there are.
+    /// Number of helper threads.
     fn count(&self) -> usize;
 
-    /// Matrices with fewer weights stay on the primary thread: exchanging inputs and outputs would take longer than the product.
+    /// Matrices with fewer weights stay on the primary thread: exchanging inputs and outputs would take longer than the
+    /// product.
     fn min_shared_weights(&self) -> usize {
         1 << 16
     }
 
-    /// Sends a command to all helpers. They have finished the previous one.
+    /// Sends a command to all helpers, which have finished the previous one.
     fn post(&self, command: [u32; COMMAND_WORDS], payload: &[u8]);
 
     /// Waits until a helper has executed the command, and copies the beginning of its reply into `reply`.
@@ -44,7 +45,7 @@ pub trait HelperThreads: wgpu::WasmNotSendSync {
 /// A command to all helpers.
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum Command {
-    /// Drop all matrices, and share those with at least this many weights from now on.
+    /// Drop all matrices; share those with at least this many weights from now on.
     Begin { min_shared_weights: u32 },
     /// Allocate the next matrix.
     Allocate { tensor_type: TensorType, rows: u32, cols: u32 },
@@ -127,7 +128,7 @@ impl Helper {
 /// [`ThreadPool::check`] returns the error.
 pub(super) struct ThreadPool {
     helpers: Arc<dyn HelperThreads>,
-    /// A command was posted that nobody has waited for yet.
+    /// Whether a command was posted and not yet waited for.
     is_busy: AtomicBool,
     error: OnceLock<EngineError>,
 }
@@ -140,12 +141,12 @@ impl ThreadPool {
         pool
     }
 
-    /// The thread that gives the commands.
+    /// The thread that posts the commands.
     pub(super) fn primary(&self) -> Thread {
         Thread { index: 0, count: self.helpers.count() + 1, min_shared_weights: self.helpers.min_shared_weights() }
     }
 
-    /// Whether every command so far succeeded.
+    /// Checks that every command so far succeeded.
     ///
     /// # Errors
     /// The first error of a helper thread.
@@ -181,7 +182,7 @@ impl ThreadPool {
         self.replies(|other| if other == thread { cols } else { 0 }).swap_remove(thread - 1)
     }
 
-    /// The beginning of each helper's reply to the last command; `len` is how many floats to take from a thread.
+    /// The start of each helper's reply to the last command; `len` returns how many floats to take from a thread.
     pub(super) fn replies(&self, len: impl Fn(usize) -> usize) -> Vec<Vec<f32>> {
         self.is_busy.store(false, Ordering::Relaxed);
         let reply = |helper| {
@@ -218,7 +219,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn commands_survive_encoding() {
+    fn commands_round_trip() {
         let commands = [
             Command::Begin { min_shared_weights: 9 },
             Command::Allocate { tensor_type: TensorType::Q4_K, rows: 7, cols: 256 },

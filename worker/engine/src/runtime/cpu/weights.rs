@@ -10,7 +10,7 @@ use super::thread_pool::ThreadPool;
 use crate::error::Result;
 use crate::models::{MatrixId, Product, VectorId, WeightPlan};
 
-/// The only thread, where there are no helpers.
+/// The only thread, if there are no helper threads.
 const ALONE: Thread = Thread { index: 0, count: 1, min_shared_weights: 0 };
 
 /// A model's weights, indexed as in the plan.
@@ -19,7 +19,7 @@ pub(in crate::runtime) struct CpuWeights {
     shard: Shard,
     /// The helper threads that hold the other rows.
     pool: Option<ThreadPool>,
-    /// The output rows of its product that each matrix computes.
+    /// The rows of the product's output that each matrix computes.
     output_rows: Vec<Range<usize>>,
     vectors: Vec<Vec<f32>>,
 }
@@ -49,7 +49,7 @@ impl CpuWeights {
         Ok(weights)
     }
 
-    /// Writes whole blocks of a matrix, in the file's format. `first_block` counts blocks of 32 weights.
+    /// Writes whole blocks of a matrix, in the file format. `first_block` counts blocks of 32 weights.
     pub(in crate::runtime) fn write_matrix(&mut self, index: usize, first_block: u64, bytes: &[u8]) {
         if let Some(pool) = &self.pool {
             pool.write(index, first_block as usize, bytes);
@@ -57,7 +57,7 @@ impl CpuWeights {
         self.shard.write(index, first_block as usize, bytes);
     }
 
-    /// Whether all helper threads have worked without an error.
+    /// Checks that no helper thread has failed.
     ///
     /// # Errors
     /// The first error of a helper thread. Everything computed since then is wrong.
@@ -71,7 +71,7 @@ impl CpuWeights {
         self.vectors[index][at as usize / 4..].iter_mut().zip(floats).for_each(|(place, float)| *place = float);
     }
 
-    /// The output rows of its product that a matrix computes.
+    /// The rows of the product's output that a matrix computes.
     pub(super) fn output_rows(&self, id: MatrixId) -> Range<usize> {
         self.output_rows[id.0].clone()
     }
@@ -107,7 +107,7 @@ impl CpuWeights {
         &self.vectors[id.0]
     }
 
-    /// The product's `rows` output rows for the tokens of `x`, plus `bias`: `[tokens][rows]`.
+    /// The `rows` output rows of a product for the tokens of `x`, plus `bias`: `[tokens][rows]`.
     pub(super) fn product(
         &self,
         product: &Product,
@@ -126,7 +126,7 @@ impl CpuWeights {
         y
     }
 
-    /// The rows of a table with these ids: `[ids][cols]`.
+    /// The rows of a table with these IDs: `[ids][cols]`.
     pub(super) fn embed(&self, table: &Product, ids: &[u32]) -> Vec<f32> {
         let row_of = |id: &u32| {
             let id = *id as usize;

@@ -1,6 +1,7 @@
-//! Pipelines side by side in browsers. wgpu creates one after the other, which a browser compiles in turn; WebGPU can also create them
-//! asynchronously (`createComputePipelineAsync`). So while wgpu asks for a pipeline the first time, the browser begins to compile it
-//! and wgpu is given a stand-in that is thrown away; when it asks again, it is given what was compiled.
+//! Parallel compilation of pipelines in browsers. wgpu creates pipelines synchronously, so a browser compiles one after
+//! the other; WebGPU can also create them asynchronously (`createComputePipelineAsync`). On wgpu's first request for a
+//! pipeline, its asynchronous compilation is started and wgpu gets a placeholder that is discarded; on the second
+//! request it gets the compiled pipeline.
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -14,15 +15,15 @@ use wasm_bindgen_futures::JsFuture;
 use super::browser_subgroups::get;
 use super::pipeline::Kernel;
 
-/// What wgpu calls.
+/// The method that wgpu calls.
 const CREATE: &str = "createComputePipeline";
 
-/// Compiles `kernels` of a device.
+/// Compiles `kernels` of a device in parallel.
 pub(super) async fn compile(device: &wgpu::Device, kernels: &[Arc<Kernel>]) {
     let Some(device) = device.as_webgpu().map(|device| JsValue::from(device.clone())) else { return };
     let Some(promises) = begin(&device, kernels) else { return };
     let Ok(settled) = JsFuture::from(Promise::all_settled(&promises)).await else { return };
-    // Also those that the browser refused: asked for as usual, they tell what is wrong.
+    // Including those that the browser rejected: created the usual way, they report what is wrong.
     let given = Rc::new(RefCell::new(JsValue::UNDEFINED));
     let pipeline = Rc::clone(&given);
     let finish = Closure::<dyn FnMut() -> JsValue>::new(move || pipeline.borrow().clone());
@@ -36,7 +37,7 @@ pub(super) async fn compile(device: &wgpu::Device, kernels: &[Arc<Kernel>]) {
     }
 }
 
-/// Lets the browser begin with all of them; gives its promises.
+/// Starts the compilation of all kernels and returns the browser's promises.
 fn begin(device: &JsValue, kernels: &[Arc<Kernel>]) -> Option<Array> {
     let create: Function = get(device, "createComputePipelineAsync")?.dyn_into().ok()?;
     let promises = Array::new();
@@ -45,7 +46,7 @@ fn begin(device: &JsValue, kernels: &[Arc<Kernel>]) -> Option<Array> {
         if let Ok(promise) = create.call1(&this, &descriptor) {
             list.push(&promise);
         }
-        // wgpu only keeps it until it is dropped.
+        // wgpu keeps this placeholder only until it is dropped.
         Object::new().into()
     });
     let _replaced = Replaced::new(device, begin.as_ref())?;
@@ -55,7 +56,7 @@ fn begin(device: &JsValue, kernels: &[Arc<Kernel>]) -> Option<Array> {
     (promises.length() as usize == kernels.len()).then_some(promises)
 }
 
-/// Another function in the place of the device's, for as long as it lives.
+/// Replaces the device's method for as long as this value lives.
 struct Replaced<'a>(&'a JsValue);
 
 impl<'a> Replaced<'a> {
@@ -67,7 +68,7 @@ impl<'a> Replaced<'a> {
 
 impl Drop for Replaced<'_> {
     fn drop(&mut self) {
-        // What the browser has itself shows again.
+        // The browser's own method, on the prototype, becomes visible again.
         let _ = Reflect::delete_property(self.0.unchecked_ref::<Object>(), &CREATE.into());
     }
 }

@@ -1,5 +1,5 @@
-//! Subgroups in browsers. wgpu does not ask a browser for them yet (gfx-rs/wgpu#10146), but hands WGSL on as it is. So the
-//! feature is added here to what wgpu asks for, on the objects' way through JavaScript.
+//! Subgroups in browsers. wgpu does not request them there yet (gfx-rs/wgpu#10146), but passes WGSL on unchanged. So
+//! the feature is added here to wgpu's requests, by wrapping JavaScript methods.
 
 use std::cell::Cell;
 use std::rc::Rc;
@@ -9,14 +9,14 @@ use wasm_bindgen::closure::Closure;
 use wasm_bindgen::{JsCast as _, JsValue};
 use wasm_bindgen_futures::{JsFuture, future_to_promise};
 
-/// Asks for subgroups for as long as it lives.
+/// Adds subgroups to requests for as long as this value lives.
 pub(super) struct SubgroupRequest {
     gpu: JsValue,
     is_granted: Rc<Cell<bool>>,
 }
 
 impl SubgroupRequest {
-    /// Puts itself between wgpu and `navigator.gpu`; `None` where there is no WebGPU.
+    /// Wraps `navigator.gpu.requestAdapter`; `None` without WebGPU.
     pub(super) fn new() -> Option<Self> {
         let gpu = get(&get(&js_sys::global(), "navigator")?, "gpu")?;
         let is_granted = Rc::new(Cell::new(false));
@@ -35,7 +35,7 @@ impl SubgroupRequest {
         Some(Self { gpu, is_granted })
     }
 
-    /// Whether a device was asked for subgroups that its adapter has.
+    /// Whether a device was requested with subgroups, from an adapter that has them.
     pub(super) fn is_granted(&self) -> bool {
         self.is_granted.get()
     }
@@ -43,12 +43,12 @@ impl SubgroupRequest {
 
 impl Drop for SubgroupRequest {
     fn drop(&mut self) {
-        // What the browser has itself shows again.
+        // The browser's own method, on the prototype, becomes visible again.
         let _ = Reflect::delete_property(self.gpu.unchecked_ref::<Object>(), &"requestAdapter".into());
     }
 }
 
-/// Adds subgroups to whatever is asked of an adapter that has them.
+/// Adds subgroups to device requests, if the adapter has them.
 fn add_subgroups(adapter: &JsValue, granted: Rc<Cell<bool>>) -> Option<()> {
     let features = get(adapter, "features")?;
     let has: Function = get(&features, "has")?.dyn_into().ok()?;
@@ -68,7 +68,7 @@ fn add_subgroups(adapter: &JsValue, granted: Rc<Cell<bool>>) -> Option<()> {
     Reflect::set(adapter, &"requestDevice".into(), &wrapper.into_js_value()).ok().map(drop)
 }
 
-/// A property that is there.
+/// A property, if it is defined and not null.
 pub(super) fn get(object: &JsValue, name: &str) -> Option<JsValue> {
     Reflect::get(object, &name.into()).ok().filter(|value| !value.is_undefined() && !value.is_null())
 }

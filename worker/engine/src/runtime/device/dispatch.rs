@@ -1,4 +1,4 @@
-//! Dispatches prepared once and encoded many times.
+//! Dispatches: prepared once, encoded many times.
 
 use std::sync::Arc;
 
@@ -9,25 +9,25 @@ use crate::kernels::embed::Embed;
 use crate::kernels::linear::Linear;
 use crate::kernels::{Grid, Shader};
 
-/// What a kernel computes, where its reference implementation can do the same with other inputs.
+/// What a dispatch computes, for the self-test, which repeats it with other inputs and compares with the reference.
 #[derive(Debug, Clone, Copy)]
 pub(in crate::runtime) enum Task {
-    /// A matrix product, whose input is RMS-normalised with this epsilon, by the kernel or by one before it.
+    /// A matrix product. If an epsilon is given, its input is RMS-normalised, by this kernel or the one before.
     Product(Linear, Option<f32>),
     /// Attention.
     Attention(Attention),
-    /// Attention that multiplies its query, key and value by itself.
+    /// Attention that multiplies its own query, key and value.
     Projected(Attention, Linear),
-    /// A look-up in a table.
+    /// A lookup in an embedding table.
     Embed(Embed),
 }
 
-/// A kernel with its buffers. It is compiled when it is encoded for the first time, if it was not before.
+/// A kernel with its buffers. It is compiled when first encoded, unless it was compiled before.
 pub struct Dispatch {
-    /// What it computes, for people.
+    /// Human-readable name of the kernel.
     kernel: String,
     task: Option<Task>,
-    /// Bytes of the matrix that it reads, if it reads one.
+    /// Bytes of weights that it reads.
     weight_bytes: u64,
     compiled: Arc<Kernel>,
     bind_group: wgpu::BindGroup,
@@ -35,10 +35,10 @@ pub struct Dispatch {
 }
 
 impl Dispatch {
-    /// The kernel of `shader` with a buffer for each of its variables, by name.
+    /// The kernel for `shader`, with a buffer for each of its variables, by name.
     ///
     /// # Panics
-    /// If a variable of the kernel has no buffer: a fault of this crate, which every test of the kernel shows.
+    /// If a variable has no buffer. That is a bug in this crate, which every test of the kernel reveals.
     pub fn new(gpu: &Gpu, shader: &Shader, buffers: &[(&str, &wgpu::Buffer)], grid: Grid) -> Self {
         let compiled = gpu.kernel(shader);
         let variables = compiled.variables();
@@ -65,13 +65,13 @@ impl Dispatch {
         Self { kernel: shader.name(), task: None, weight_bytes: 0, compiled, bind_group, grid }
     }
 
-    /// Notes what it computes.
+    /// Records what it computes.
     #[must_use]
     pub(in crate::runtime) fn computing(self, task: Task) -> Self {
         Self { task: Some(task), ..self }
     }
 
-    /// Notes that its product is a part of `attention`.
+    /// Records that its product is part of `attention`.
     #[must_use]
     pub(in crate::runtime) fn within(self, attention: Attention) -> Self {
         let task = match self.task {
@@ -81,33 +81,33 @@ impl Dispatch {
         Self { task, ..self }
     }
 
-    /// What it computes, if that is noted.
+    /// What it computes, if recorded.
     pub(in crate::runtime) fn task(&self) -> Option<&Task> {
         self.task.as_ref()
     }
 
-    /// What its kernel is compiled from.
+    /// The shader its kernel is compiled from.
     pub(in crate::runtime) fn shader(&self) -> &Shader {
         self.compiled.shader()
     }
 
-    /// Notes how many bytes of a matrix it reads.
+    /// Records how many bytes of weights it reads.
     #[must_use]
     pub(in crate::runtime) fn reading(self, weight_bytes: u64) -> Self {
         Self { weight_bytes, ..self }
     }
 
-    /// What it computes, for people.
+    /// Human-readable name of the kernel.
     pub(in crate::runtime) fn kernel(&self) -> &str {
         &self.kernel
     }
 
-    /// Bytes of the matrix that it reads, if it reads one.
+    /// Bytes of weights that it reads.
     pub(in crate::runtime) fn weight_bytes(&self) -> u64 {
         self.weight_bytes
     }
 
-    /// Tells dispatches of different kernels or grids apart, for as long as the kernels live.
+    /// Identifies kernel and grid for as long as the kernel lives.
     pub(in crate::runtime) fn identity(&self) -> (usize, Grid) {
         (Arc::as_ptr(&self.compiled).addr(), self.grid)
     }

@@ -1,4 +1,4 @@
-//! The device and how kernels are laid out on it.
+//! A WebGPU device, its buffers and its kernels.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -6,22 +6,23 @@ use futures::channel::oneshot;
 
 #[cfg(target_family = "wasm")]
 use super::browser_subgroups::get;
-use super::pipeline::{Edit, Kernel, Kernels};
+use super::kernels::{Edit, Kernels};
+use super::pipeline::Kernel;
 use super::tuning::Tuning;
 use crate::error::{EngineError, Result};
 use crate::kernels::Shader;
 use crate::kernels::linear::{COOPERATIVE_SUBGROUP, Tiles};
 use crate::runtime::limits::DeviceLimits;
 
-/// Optional features that are used where the adapter has them; timestamps only to measure.
+/// Optional features that are used if the adapter has them; timestamps only for profiling.
 const USED_FEATURES: wgpu::Features =
     wgpu::Features::SUBGROUP.union(wgpu::Features::SHADER_F16).union(wgpu::Features::TIMESTAMP_QUERY);
 
-/// What `cooperative.wgsl` needs.
+/// Features that `cooperative.wgsl` needs.
 const MATRIX_FEATURES: wgpu::Features =
     wgpu::Features::EXPERIMENTAL_COOPERATIVE_MATRIX.union(wgpu::Features::SHADER_F16).union(wgpu::Features::SUBGROUP);
 
-/// Whether the adapter multiplies f16 matrices of 16 by 16 into f32 sums, in subgroups of the size that the kernel has.
+/// Whether the adapter multiplies 16x16 f16 matrices into f32 sums, in subgroups of the size that the kernel expects.
 fn has_matrix_units(adapter: &wgpu::Adapter) -> bool {
     let info = adapter.get_info();
     let has_size = [info.subgroup_min_size, info.subgroup_max_size].iter().all(|size| *size == COOPERATIVE_SUBGROUP);
@@ -33,7 +34,7 @@ fn has_matrix_units(adapter: &wgpu::Adapter) -> bool {
     adapter.features().contains(MATRIX_FEATURES) && has_size && adapter.cooperative_matrix_properties().iter().any(fits)
 }
 
-/// What a browser says of an adapter; wgpu asks for the description only, which most leave empty.
+/// What a browser reveals about an adapter. wgpu only reads the description, which most leave empty.
 #[cfg(target_family = "wasm")]
 fn browser_name_parts(device: &wgpu::Device) -> [String; 3] {
     let info = device.as_webgpu().and_then(|device| get(device, "adapterInfo"));
@@ -41,26 +42,26 @@ fn browser_name_parts(device: &wgpu::Device) -> [String; 3] {
         .map(|field| info.as_ref().and_then(|info| get(info, field)?.as_string()).unwrap_or_default())
 }
 
-#[allow(unsafe_code, reason = "wgpu's token for features that may still have faults; no other way to matrix units")]
+#[allow(unsafe_code, reason = "wgpu's token for features that may still have bugs; matrix units need it")]
 fn experimental_features() -> wgpu::ExperimentalFeatures {
-    // SAFETY: asks only to be aware of that. Chosen natively only, where the kernels' tests cover what is used.
+    // SAFETY: only asks the caller to know that. Used natively only, where the tests of the kernels cover what is used.
     unsafe { wgpu::ExperimentalFeatures::enabled() }
 }
 
-/// What to ask of the adapter. The default asks for all it has.
+/// What to request from the adapter. By default, everything it has.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct GpuOptions {
-    /// Ask for no optional feature and no more than WebGPU's default limits.
+    /// Request no optional features and only WebGPU's default limits.
     pub baseline: bool,
-    /// Lay kernels out this way instead of as suits the adapter: for measuring.
+    /// Kernel layout to use instead of the adapter's default: for benchmarks.
     pub tuning: Option<Tuning>,
-    /// Plan for bindings no larger than this, in bytes: for testing how large matrices are split.
+    /// Plan for bindings of at most this many bytes: for testing how large matrices are split.
     pub max_binding_bytes: Option<u64>,
-    /// Change the text of kernels before they are compiled: for testing what a compiler that is wrong comes to.
+    /// Edits the source of kernels before compilation: for testing the effects of a wrong shader compiler.
     pub edit_kernels: Option<Edit>,
 }
 
-/// A WebGPU device with its queue and its kernels. Clones share all of it.
+/// A WebGPU device with its queue and kernels. Clones share them.
 #[derive(Clone)]
 pub struct Gpu {
     device: wgpu::Device,
@@ -71,7 +72,7 @@ pub struct Gpu {
     tiles: Tiles,
     tuning: Arc<Tuning>,
     max_binding_bytes: u64,
-    faults: Arc<Mutex<Option<String>>>,
+    first_error: Arc<Mutex<Option<String>>>,
     kernels: Arc<Kernels>,
 }
 
@@ -79,7 +80,7 @@ impl Gpu {
     /// Opens the fastest adapter.
     ///
     /// # Errors
-    /// [`EngineError::NoGpu`] where there is none or it gives no device.
+    /// [`EngineError::NoGpu`] if there is no adapter or it provides no device.
     pub async fn new(options: GpuOptions) -> Result<Self> {
         #[cfg(target_family = "wasm")]
         let subgroups = (!options.baseline).then(super::browser_subgroups::SubgroupRequest::new).flatten();
@@ -90,7 +91,7 @@ impl Gpu {
                 ..Default::default()
             })
             .await
-            // What it says in full lists the backends that were not compiled in, which helps nobody.
+            // The full message lists backends that were not compiled in, which helps nobody.
             .map_err(|_| EngineError::NoGpu("no graphics adapter is available".to_owned()))?;
         let info = adapter.get_info();
         let (used, experimental_features) = if !options.baseline && has_matrix_units(&adapter) {
@@ -118,11 +119,11 @@ impl Gpu {
         let has_subgroups = features.contains(wgpu::Features::SUBGROUP);
         #[cfg(target_family = "wasm")]
         let has_subgroups = has_subgroups || subgroups.is_some_and(|request| request.is_granted());
-        let faults = Arc::new(Mutex::new(None));
-        let on_error = Arc::clone(&faults);
+        let first_error = Arc::new(Mutex::new(None));
+        let on_error = Arc::clone(&first_error);
         device.on_uncaptured_error(Arc::new(move |error: wgpu::Error| record(&on_error, error.to_string())));
-        let on_lost = Arc::clone(&faults);
-        // Also where it was destroyed: whoever holds a model on it must hear of it.
+        let on_lost = Arc::clone(&first_error);
+        // Recorded even if the device was destroyed on purpose: users of its models must notice.
         device.set_device_lost_callback(move |_, message| {
             record(&on_lost, format!("the device was lost ({message})"));
         });
@@ -157,7 +158,7 @@ impl Gpu {
             adapter_name,
             device,
             queue,
-            faults,
+            first_error,
             kernels: Arc::new(Kernels::new(options.edit_kernels)),
         })
     }
@@ -172,17 +173,17 @@ impl Gpu {
         &self.queue
     }
 
-    /// The adapter's name for people.
+    /// Human-readable name of the adapter.
     pub fn adapter_name(&self) -> &str {
         &self.adapter_name
     }
 
-    /// Whether the adapter computes on the CPU.
+    /// Whether the adapter computes in software.
     pub fn is_software(&self) -> bool {
         self.is_software
     }
 
-    /// Names of the optional features that are in use.
+    /// Names of the optional features in use.
     pub fn feature_names(&self) -> Vec<&'static str> {
         let features = self.device.features();
         let names = [
@@ -200,12 +201,12 @@ impl Gpu {
         self.has_subgroups
     }
 
-    /// The best tiles that large products may use.
+    /// The best kind of tiles that large products can use.
     pub fn tiles(&self) -> Tiles {
         self.tiles
     }
 
-    /// Whether kernels may multiply on the adapter's matrix units.
+    /// Whether kernels can multiply on the adapter's matrix units.
     pub fn has_matrix_units(&self) -> bool {
         self.tiles == Tiles::Cooperative
     }
@@ -213,20 +214,20 @@ impl Gpu {
     /// The first error that the GPU reported, if any.
     ///
     /// # Errors
-    /// [`EngineError::Gpu`] with its text.
+    /// [`EngineError::Gpu`] with its message.
     pub fn check(&self) -> Result<()> {
-        match &*self.faults.lock().unwrap_or_else(PoisonError::into_inner) {
+        match &*self.first_error.lock().unwrap_or_else(PoisonError::into_inner) {
             Some(message) => Err(EngineError::Gpu(message.clone())),
             None => Ok(()),
         }
     }
 
-    /// How kernels are laid out.
+    /// The kernel layout.
     pub fn tuning(&self) -> Tuning {
         *self.tuning
     }
 
-    /// The same device, with kernels laid out in another way.
+    /// The same device with another kernel layout.
     #[must_use]
     pub fn with_tuning(&self, tuning: Tuning) -> Self {
         Self { tuning: Arc::new(tuning), ..self.clone() }
@@ -247,7 +248,7 @@ impl Gpu {
         })
     }
 
-    /// A storage buffer that holds `contents`.
+    /// A storage buffer with these contents.
     pub fn storage_buffer_with<T: bytemuck::Pod>(&self, label: &str, contents: &[T]) -> wgpu::Buffer {
         let bytes = bytemuck::cast_slice(contents);
         let buffer = self.storage_buffer(label, bytes.len() as u64);
@@ -260,7 +261,7 @@ impl Gpu {
         self.max_binding_bytes
     }
 
-    /// What the device can hold.
+    /// Limits that models must fit.
     pub fn limits(&self) -> DeviceLimits {
         DeviceLimits { max_binding_bytes: self.max_binding_bytes() }
     }
@@ -270,12 +271,13 @@ impl Gpu {
         self.kernels.get(&self.device, shader)
     }
 
-    /// Compiles the kernels that were asked for and not needed yet, side by side. What fails is told when it is used.
+    /// Compiles all requested kernels that are not compiled yet, in parallel. Errors are reported when a kernel is
+    /// used.
     pub(in crate::runtime) async fn compile(&self) {
         self.kernels.compile().await;
     }
 
-    /// Starts to read `range` (bytes) of `staging`, a `MAP_READ` buffer that `submission` fills.
+    /// Starts to read the first `len_bytes` of `staging`, a `MAP_READ` buffer that `submission` fills.
     pub fn read(&self, staging: wgpu::Buffer, len_bytes: u64, submission: wgpu::SubmissionIndex) -> Readback {
         let mapping = Mapping::new(&staging, wgpu::MapMode::Read, len_bytes, Some(submission));
         Readback { staging, len_bytes, mapping }
@@ -289,7 +291,7 @@ impl Gpu {
         self.read_range(buffer, 0, len_bytes).await
     }
 
-    /// Reads `len_bytes` of `buffer` from byte `start` on; both are multiples of four.
+    /// Reads `len_bytes` of `buffer` at byte offset `start`; both are multiples of four.
     ///
     /// # Errors
     /// Whatever the GPU reported.
@@ -317,19 +319,19 @@ impl Gpu {
     }
 }
 
-/// Remembers the first fault: later ones mostly follow from it.
-fn record(faults: &Mutex<Option<String>>, message: String) {
-    faults.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(message);
+/// Records the first error; later ones are usually consequences of it.
+fn record(first_error: &Mutex<Option<String>>, message: String) {
+    first_error.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(message);
 }
 
-/// A buffer that the host is about to be given.
+/// A buffer that is being mapped for the host.
 pub(in crate::runtime) struct Mapping {
     submission: Option<wgpu::SubmissionIndex>,
     receiver: oneshot::Receiver<Result<(), wgpu::BufferAsyncError>>,
 }
 
 impl Mapping {
-    /// Asks for the first `len_bytes` of a buffer, which `submission` uses.
+    /// Maps the first `len_bytes` of a buffer, which `submission` uses.
     pub(in crate::runtime) fn new(
         buffer: &wgpu::Buffer,
         mode: wgpu::MapMode,
@@ -338,30 +340,30 @@ impl Mapping {
     ) -> Self {
         let (sender, receiver) = oneshot::channel();
         buffer.map_async(mode, 0..len_bytes, move |result| {
-            // The receiver is gone if whoever asked was dropped, which is no fault.
+            // The receiver is gone if the caller was dropped, which is not an error.
             let _ = sender.send(result);
         });
         Self { submission, receiver }
     }
 
-    /// Waits for it.
+    /// Waits until it is mapped.
     ///
     /// # Errors
     /// Whatever the GPU reported.
     pub(in crate::runtime) async fn wait(self, gpu: &Gpu) -> Result<()> {
-        // In a browser this does nothing, and the map future resolves by itself.
+        // In browsers this does nothing, and the future resolves by itself.
         gpu.device
             .poll(wgpu::PollType::Wait { submission_index: self.submission, timeout: None })
             .map_err(|error| EngineError::Gpu(error.to_string()))?;
         let mapped = self.receiver.await;
         gpu.check()?;
         mapped
-            .map_err(|_| EngineError::Gpu("what was to be mapped was dropped".to_owned()))?
+            .map_err(|_| EngineError::Gpu("the buffer to map was dropped".to_owned()))?
             .map_err(|error| EngineError::Gpu(error.to_string()))
     }
 }
 
-/// A read-back under way.
+/// A read-back in progress.
 pub struct Readback {
     staging: wgpu::Buffer,
     len_bytes: u64,
@@ -369,7 +371,7 @@ pub struct Readback {
 }
 
 impl Readback {
-    /// Waits for the submission and returns what it left in the staging buffer, and the buffer for reuse.
+    /// Waits for the submission and returns the contents of the staging buffer, and the buffer for reuse.
     ///
     /// # Errors
     /// Whatever the GPU reported.
@@ -380,7 +382,7 @@ impl Readback {
             .slice(0..self.len_bytes)
             .get_mapped_range()
             .map_err(|error| EngineError::Gpu(error.to_string()))?;
-        // Collected element by element: the view need not be aligned for T.
+        // Copied element by element, because the view may not be aligned for T.
         let contents = view.chunks_exact(size_of::<T>()).map(bytemuck::pod_read_unaligned).collect();
         drop(view);
         self.staging.unmap();

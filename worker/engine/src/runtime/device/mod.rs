@@ -1,4 +1,4 @@
-//! What a model runs on: a graphics card with its kernels, or the CPU.
+//! The device that a model runs on: a GPU, or the CPU.
 
 #[cfg(target_family = "wasm")]
 mod browser_pipelines;
@@ -6,6 +6,7 @@ mod browser_pipelines;
 mod browser_subgroups;
 mod dispatch;
 mod gpu;
+mod kernels;
 mod pipeline;
 mod tuning;
 
@@ -21,12 +22,12 @@ use super::limits::DeviceLimits;
 use crate::error::{EngineError, Result};
 use crate::models::CacheFormat;
 
-/// A graphics card, or the CPU.
+/// A GPU or the CPU.
 #[derive(Clone)]
 pub enum Device {
-    /// Through WebGPU.
+    /// A GPU, through WebGPU.
     Gpu(Gpu),
-    /// Without it.
+    /// The CPU, without WebGPU.
     Cpu(Cpu),
 }
 
@@ -43,7 +44,7 @@ impl From<Cpu> for Device {
 }
 
 impl Device {
-    /// The adapter's name for people. A browser does not tell the CPU's.
+    /// Human-readable name of the adapter. Browsers do not reveal the CPU's.
     pub fn adapter_name(&self) -> &str {
         match self {
             Self::Gpu(gpu) => gpu.adapter_name(),
@@ -51,17 +52,17 @@ impl Device {
         }
     }
 
-    /// Whether this is a WebGPU adapter that computes on the CPU.
+    /// Whether this is a WebGPU adapter in software.
     pub fn is_software(&self) -> bool {
         matches!(self, Self::Gpu(gpu) if gpu.is_software())
     }
 
-    /// Whether there is no WebGPU in between.
+    /// Whether this is the CPU, without WebGPU.
     pub fn is_cpu(&self) -> bool {
         matches!(self, Self::Cpu(_))
     }
 
-    /// Names of the optional features that are in use.
+    /// Names of the optional GPU features in use.
     pub fn feature_names(&self) -> Vec<&'static str> {
         match self {
             Self::Gpu(gpu) => gpu.feature_names(),
@@ -69,12 +70,12 @@ impl Device {
         }
     }
 
-    /// The form of keys and values for a wish: on the CPU they are whole floats, whose length is told as that of the default.
+    /// The KV cache format to use. On the CPU the cache is f32, and the default format is reported.
     pub fn cache_format(&self, wished: CacheFormat) -> CacheFormat {
         if self.is_cpu() { CacheFormat::default() } else { wished }
     }
 
-    /// What models must fit.
+    /// Limits that models must fit.
     pub fn limits(&self) -> DeviceLimits {
         match self {
             Self::Gpu(gpu) => gpu.limits(),
@@ -82,7 +83,7 @@ impl Device {
         }
     }
 
-    /// The graphics card.
+    /// The GPU, if this is one.
     pub fn gpu(&self) -> Option<&Gpu> {
         match self {
             Self::Gpu(gpu) => Some(gpu),
@@ -91,10 +92,10 @@ impl Device {
     }
 }
 
-/// Does what allocates on a GPU, if there is one, and hears whether it had the memory.
+/// Runs `allocate`. On a GPU, an error scope detects whether memory ran out.
 ///
 /// # Errors
-/// [`EngineError::OutOfMemory`], those of `allocate`, or whatever the GPU reported.
+/// [`EngineError::OutOfMemory`], errors of `allocate`, or whatever the GPU reported.
 pub(super) async fn allocating<T>(gpu: Option<&Gpu>, allocate: impl FnOnce() -> Result<T>) -> Result<T> {
     let Some(gpu) = gpu else { return allocate() };
     let scope = gpu.device().push_error_scope(wgpu::ErrorFilter::OutOfMemory);

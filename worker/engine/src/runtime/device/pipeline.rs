@@ -1,19 +1,18 @@
-//! Compiled kernels: each when it is first encoded, or many at once before.
+//! A kernel and its pipeline.
 
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::OnceLock;
 
-use crate::kernels::{Access, BoundVariable, Shader, bound_variables, expand};
+use crate::kernels::{Access, BoundVariable, Shader, bound_variables};
 
-/// A kernel that may be compiled already.
+/// A kernel, compiled or not.
 pub(in crate::runtime) struct Kernel {
-    device: wgpu::Device,
+    pub(super) device: wgpu::Device,
     shader: Shader,
     variables: Vec<BoundVariable>,
     module: wgpu::ShaderModule,
     bind_group_layout: wgpu::BindGroupLayout,
     layout: wgpu::PipelineLayout,
-    pipeline: OnceLock<wgpu::ComputePipeline>,
+    pub(super) pipeline: OnceLock<wgpu::ComputePipeline>,
 }
 
 fn layout_entry(variable: &BoundVariable) -> wgpu::BindGroupLayoutEntry {
@@ -31,7 +30,7 @@ fn layout_entry(variable: &BoundVariable) -> wgpu::BindGroupLayoutEntry {
 }
 
 impl Kernel {
-    fn new(device: &wgpu::Device, shader: &Shader, text: String) -> Self {
+    pub(super) fn new(device: &wgpu::Device, shader: &Shader, text: String) -> Self {
         let variables = bound_variables(&text);
         let entries: Vec<_> = variables.iter().map(layout_entry).collect();
         let module = device.create_shader_module(wgpu::ShaderModuleDescriptor {
@@ -49,7 +48,7 @@ impl Kernel {
         Self { device: device.clone(), shader, variables, module, bind_group_layout, layout, pipeline: OnceLock::new() }
     }
 
-    /// What buffers are bound to.
+    /// The variables that buffers are bound to.
     pub(super) fn variables(&self) -> &[BoundVariable] {
         &self.variables
     }
@@ -59,17 +58,17 @@ impl Kernel {
         &self.bind_group_layout
     }
 
-    /// What it is compiled from.
+    /// The shader it is compiled from.
     pub(super) fn shader(&self) -> &Shader {
         &self.shader
     }
 
-    /// The pipeline, which is compiled if it is not yet.
+    /// The pipeline, compiled if necessary.
     pub(super) fn pipeline(&self) -> &wgpu::ComputePipeline {
         self.pipeline.get_or_init(|| self.create())
     }
 
-    /// Compiles it.
+    /// Compiles the pipeline.
     pub(super) fn create(&self) -> wgpu::ComputePipeline {
         self.device.create_compute_pipeline(&wgpu::ComputePipelineDescriptor {
             label: Some(self.shader.file),
@@ -77,75 +76,11 @@ impl Kernel {
             module: &self.module,
             entry_point: Some("main"),
             compilation_options: wgpu::PipelineCompilationOptions {
-                // No kernel reads workgroup memory that it has not written.
+                // No kernel reads workgroup memory before writing it.
                 zero_initialize_workgroup_memory: false,
                 ..Default::default()
             },
             cache: None,
         })
     }
-}
-
-/// Changes the text of a kernel.
-pub(super) type Edit = fn(&Shader, String) -> String;
-
-/// All kernels of a device.
-pub(super) struct Kernels {
-    compiled: Mutex<HashMap<Shader, Arc<Kernel>>>,
-    edit: Option<Edit>,
-}
-
-impl Kernels {
-    /// None yet. Their text is changed by `edit` before it is compiled.
-    pub(super) fn new(edit: Option<Edit>) -> Self {
-        Self { compiled: Mutex::default(), edit }
-    }
-
-    /// The kernel of `shader`.
-    pub(super) fn get(&self, device: &wgpu::Device, shader: &Shader) -> Arc<Kernel> {
-        let mut kernels = self.compiled.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(kernel) = kernels.get(shader) {
-            return Arc::clone(kernel);
-        }
-        let text = expand(shader);
-        let text = match self.edit {
-            Some(edit) => edit(shader, text),
-            None => text,
-        };
-        let kernel = Arc::new(Kernel::new(device, shader, text));
-        kernels.insert(shader.clone(), Arc::clone(&kernel));
-        kernel
-    }
-
-    /// Compiles those that are not yet, side by side.
-    pub(super) async fn compile(&self) {
-        let waiting = |kernel: &&Arc<Kernel>| kernel.pipeline.get().is_none();
-        let kernels: Vec<_> = {
-            let kernels = self.compiled.lock().unwrap_or_else(PoisonError::into_inner);
-            kernels.values().filter(waiting).cloned().collect()
-        };
-        compile_all(&kernels).await;
-    }
-}
-
-#[cfg(target_family = "wasm")]
-async fn compile_all(kernels: &[Arc<Kernel>]) {
-    if let Some(kernel) = kernels.first() {
-        super::browser_pipelines::compile(&kernel.device, kernels).await;
-    }
-}
-
-#[cfg(not(target_family = "wasm"))]
-#[allow(clippy::unused_async, reason = "in a browser there is something to wait for")]
-async fn compile_all(kernels: &[Arc<Kernel>]) {
-    let threads = std::thread::available_parallelism().map_or(1, usize::from);
-    std::thread::scope(|scope| {
-        for kernels in kernels.chunks(kernels.len().div_ceil(threads).max(1)) {
-            scope.spawn(move || {
-                for kernel in kernels {
-                    kernel.pipeline();
-                }
-            });
-        }
-    });
 }

@@ -1,64 +1,67 @@
-//! How kernels are laid out on an adapter.
+//! Kernel layouts and how they are chosen for an adapter.
 
 use crate::kernels::linear::{COOPERATIVE_TILE_BYTES, COOPERATIVE_WORKGROUP, LinearTuning, SHARED_TILE_BYTES, Tiles};
 
-/// Choices that change speed, and results no more than by rounding: [`Tiles::Packed`] rounds inputs to 8 bits.
+/// Choices that affect speed, and results only by rounding: [`Tiles::Packed`] rounds inputs to 8 bits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Tuning {
-    /// Matrix products for one token.
+    /// Matrix products for single tokens.
     pub decode: LinearTuning,
-    /// Matrix products for many tokens.
+    /// Matrix products for batches of tokens.
     pub prefill: LinearTuning,
-    /// Most tokens in one prefill submission. It has fewer where they would take long, so that a stop takes effect soon.
+    /// Maximum number of tokens per prefill submission. Smaller on slow adapters, so that stopping takes effect
+    /// quickly.
     pub prefill_batch: u32,
-    /// Least threads of a workgroup of attention, a power of two.
+    /// Minimum number of threads in a workgroup of attention; a power of two.
     pub attention_workgroup: u32,
-    /// How one token's attention is shared, by the length of its context.
+    /// How a token's attention is split, by context length.
     pub attention_splits: [AttentionSplits; 3],
-    /// Weights from which on a matrix is large.
+    /// Number of weights from which on a matrix counts as large.
     pub large_matrix: u64,
-    /// Products of large matrices for one token.
+    /// Products of large matrices for single tokens.
     pub decode_large: LinearTuning,
-    /// Products of large matrices for many tokens.
+    /// Products of large matrices for batches of tokens.
     pub prefill_large: LinearTuning,
-    /// Threads below which a large matrix gives its rows twice as many lanes.
+    /// A large matrix that would use fewer threads than this gets twice as many lanes per row.
     pub few_threads: u32,
-    /// Most weights of one head's query that attention multiplies by itself, instead of a dispatch before it: that takes less time only
-    /// where a workgroup is done with it soon.
+    /// Attention multiplies its own query if a head's query matrix has at most this many weights. That is only faster
+    /// than a separate dispatch if a workgroup finishes it quickly.
     pub projected_weights: u32,
 }
 
-/// How many workgroups share the positions of an attention head.
+/// Number of workgroups that share the positions of an attention head.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct AttentionSplits {
-    /// From this position on.
+    /// First position that this applies to.
     pub from: u32,
-    /// Workgroups, where heads are few.
+    /// Number of workgroups if there are few heads.
     pub splits: u32,
 }
 
-/// Workgroups of attention that keep a graphics card busy.
+/// Number of attention workgroups that keep a GPU busy.
 const BUSY_WORKGROUPS: u32 = 288;
-/// Splits that no model has too many heads for.
+/// Number of splits that is never reduced, no matter how many heads a model has.
 const MIN_SPLITS: u32 = 12;
 
-/// Most workgroups that multiply a query by themselves: all of them at once, or it would be multiplied again and again.
+/// Maximum number of workgroups that multiply their own query: all must run at once, or the product is repeated too
+/// often.
 const PROJECTING_WORKGROUPS: u32 = 128;
 
 impl AttentionSplits {
-    /// Workgroups for each of so many heads: many heads keep the adapter busy by themselves, and parts take time to put together.
+    /// Workgroups per head for this number of heads. Many heads keep the adapter busy without splits, and merging the
+    /// parts takes time.
     pub fn for_heads(self, heads: u32) -> u32 {
         self.splits.min((BUSY_WORKGROUPS / heads.max(1)).max(MIN_SPLITS))
     }
 }
 
 impl Tuning {
-    /// What measured best on graphics cards, whose subgroups have at least so many threads.
+    /// Layout for GPUs whose subgroups have at least this many threads, chosen by benchmarks.
     pub fn for_hardware(subgroup_min_size: Option<u32>) -> Self {
         Self::for_adapter(false, subgroup_min_size)
     }
 
-    /// The same where large products may use tiles, the best of which the adapter has are `best`.
+    /// Adds tiles for large products; `best` is the best kind that the adapter supports.
     #[must_use]
     pub fn with_tiles(self, workgroup_memory_bytes: u32, best: Tiles) -> Self {
         if workgroup_memory_bytes < SHARED_TILE_BYTES || self.large_matrix == u64::MAX {
@@ -75,16 +78,16 @@ impl Tuning {
                 tiles: Tiles::Cooperative,
                 ..shared
             };
-            // Attention over long prompts needs many tokens to keep such an adapter busy.
+            // Such an adapter needs many tokens to stay busy with attention over long prompts.
             return Self { prefill_large, prefill_batch: 2048, ..self };
         }
         let prefill_large = if best == Tiles::Shared { shared } else { shared.packed() };
         Self { prefill_large, prefill_batch: 512, ..self }
     }
 
-    /// What measured best on adapters like this one.
+    /// Default layout for an adapter, chosen by benchmarks.
     pub(in crate::runtime) fn for_adapter(is_software: bool, subgroup_min_size: Option<u32>) -> Self {
-        // On a CPU a barrier is dear, and what helps is to load an input once for many rows.
+        // On CPUs barriers are expensive; loading an input once for many rows is what pays off.
         let (workgroup, lanes, pairs) = if is_software { (8, 1, 2) } else { (128, 32, 1) };
         let decode = LinearTuning {
             workgroup,
@@ -114,8 +117,8 @@ impl Tuning {
         }
     }
 
-    /// The same without what shader compilers are known to get wrong: each thread computes its own rows by itself, with no subgroups, no
-    /// tiles, no integers, and no parts of attention. What was allocated for this has room for it.
+    /// The layout without features that shader compilers are known to get wrong: each thread computes its rows alone,
+    /// without subgroups, tiles, integers or splits. It fits the buffers that were allocated for the original layout.
     #[must_use]
     pub fn plain(self) -> Self {
         let plain = |linear: LinearTuning| LinearTuning {
@@ -140,22 +143,23 @@ impl Tuning {
         }
     }
 
-    /// Whether attention of one token, with heads of so many weights each, multiplies its query by itself.
+    /// Whether single-token attention multiplies its own query, with this many weights per head.
     pub fn projects(&self, heads: u32, splits: u32, head_weights: u32) -> bool {
         head_weights <= self.projected_weights && heads * (splits + 2) <= PROJECTING_WORKGROUPS
     }
 
-    /// The most workgroups that share a head: those of its cached positions and one for the token's own.
+    /// The maximum number of workgroups that share a head: those for its cached positions, and one for the token
+    /// itself.
     pub fn max_splits(&self) -> u32 {
         self.attention_splits.iter().map(|step| step.splits).max().unwrap_or(1) + 1
     }
 
-    /// Which step of [`Tuning::attention_splits`] a token at `position` takes.
+    /// Index of the entry of [`Tuning::attention_splits`] that applies to a token at `position`.
     pub fn split_step(&self, position: usize) -> usize {
         self.attention_splits.iter().rposition(|step| step.from as usize <= position).unwrap_or(0)
     }
 
-    /// The layout of a matrix of `rows` and `cols`; only for one token it depends on them.
+    /// The layout for a matrix of this shape: `base`, or one for large matrices.
     pub fn linear(&self, base: LinearTuning, rows: u32, cols: u32) -> LinearTuning {
         let is_large = u64::from(rows) * u64::from(cols) >= self.large_matrix;
         if !is_large {
@@ -182,12 +186,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn longer_contexts_are_shared_by_more_workgroups() {
+    fn longer_contexts_are_split_among_more_workgroups() {
         let tuning = Tuning::for_adapter(false, Some(32));
         let splits = |position| tuning.attention_splits[tuning.split_step(position)].splits;
         assert_eq!([0, 63, 64, 1023, 1024, 100_000].map(splits), [1, 1, 8, 8, 32, 32]);
         assert_eq!(tuning.max_splits(), 33);
-        // The demo model has 9 heads, others 32 and 64.
+        // The demo model has 9 heads, others have 32 and 64.
         assert_eq!(
             [9, 32, 64].map(|heads| tuning.attention_splits.map(|step| step.for_heads(heads))),
             [[1, 8, 32], [1, 8, 12], [1, 8, 12],]
@@ -195,7 +199,7 @@ mod tests {
     }
 
     #[test]
-    fn large_matrices_are_laid_out_by_their_shape_in_decode_only() {
+    fn large_matrices_depend_on_their_shape_in_decode_only() {
         let tuning = Tuning::for_adapter(false, Some(32));
         let lanes_of = |rows, cols| tuning.linear(tuning.decode, rows, cols).lanes;
         assert_eq!(tuning.linear(tuning.decode, 576, 576), tuning.decode);
@@ -209,7 +213,7 @@ mod tests {
     }
 
     #[test]
-    fn plain_kernels_share_nothing_and_fit_what_was_allocated() {
+    fn plain_layout_shares_nothing_and_fits_allocated_buffers() {
         for tiles in [Tiles::Shared, Tiles::Packed, Tiles::Cooperative] {
             let tuning = Tuning::for_adapter(false, Some(32)).with_tiles(48 << 10, tiles);
             let plain = tuning.plain();

@@ -1,5 +1,5 @@
-//! An answer under way on the GPU: the host encodes several tokens ahead and learns of them later, from read-backs that overlap with
-//! the next tokens' work.
+//! The decode loop on the GPU. The host encodes several tokens ahead and receives their IDs later, from read-backs that
+//! overlap with the computation of further tokens.
 
 use std::collections::VecDeque;
 
@@ -10,14 +10,14 @@ use crate::error::Result;
 use crate::kernels::sampling::RING_LEN;
 use crate::runtime::device::{Gpu, Readback};
 
-/// Submissions in flight: one that the GPU works on and one that waits for it.
+/// Submissions in flight: one that the GPU is executing and one that is queued.
 const DEPTH: usize = 2;
-/// Most tokens in one submission.
+/// Maximum number of tokens per submission.
 const MAX_BATCH: usize = 16;
-/// What a submission should take: long enough to hide the round trip, short enough to look smooth and to stop soon.
+/// Target duration of a submission: long enough to hide the round trip, short enough for smooth output and quick stops.
 const BATCH_TARGET_SECONDS: f64 = 0.012;
 
-/// Staging buffers for read-backs, reused.
+/// Reusable staging buffers for read-backs.
 #[derive(Default)]
 struct StagingPool(Vec<wgpu::Buffer>);
 
@@ -27,20 +27,20 @@ impl StagingPool {
     }
 }
 
-/// Steps from this one on whose tokens lie beside each other in the ring.
+/// Number of steps, starting with this one, whose tokens are contiguous in the ring buffer.
 fn ring_room(step: usize) -> usize {
     RING_LEN as usize - step % RING_LEN as usize
 }
 
-/// Tokens that the GPU was given ahead of what the host knows.
+/// State of an answer: which tokens are submitted, and which are in flight.
 #[derive(Default)]
 pub(super) struct Answer {
     in_flight: VecDeque<(Readback, usize)>,
-    /// Position of the first token that is fed.
+    /// Position of the first token to feed.
     start: usize,
     submitted: usize,
     limit: usize,
-    /// The first step's number, which says where in the ring its token is written.
+    /// Number of the first step; it determines where in the ring buffer its token is written.
     first_step: usize,
     pub(super) seconds_per_token: Option<f64>,
     last_arrival: Option<Instant>,
@@ -48,7 +48,7 @@ pub(super) struct Answer {
 }
 
 impl Answer {
-    /// Begins another one.
+    /// Starts another answer.
     pub(super) fn begin(&mut self, start: usize, limit: usize, first_step: usize) {
         let staging = std::mem::take(&mut self.staging);
         *self = Self { start, limit, first_step, staging, ..Self::default() };
@@ -58,29 +58,29 @@ impl Answer {
         self.in_flight.is_empty()
     }
 
-    /// Position of the next token that is fed.
+    /// Position of the next token to feed.
     pub(super) fn position(&self) -> usize {
         self.start + self.submitted
     }
 
-    /// The next step's number.
+    /// Number of the next step.
     pub(super) fn step(&self) -> usize {
         self.first_step + self.submitted
     }
 
-    /// Leaves out tokens that came another way.
+    /// Skips tokens that were computed another way.
     pub(super) fn skip(&mut self, count: usize) {
         self.submitted += count;
-        // The time until the next arrival is not only that of its tokens.
+        // The time until the next arrival would include other work.
         self.last_arrival = None;
     }
 
-    /// Most tokens whose choices are read back at once.
+    /// Maximum number of steps whose tokens can be read back at once.
     pub(super) fn max_steps(&self) -> usize {
         MAX_BATCH.min(ring_room(self.step()))
     }
 
-    /// Learns the GPU's pace from the time between two arrivals.
+    /// Measures the time per token between two arrivals.
     fn note_arrival(&mut self, count: usize) {
         let now = Instant::now();
         if let Some(earlier) = self.last_arrival.replace(now) {
@@ -90,19 +90,19 @@ impl Answer {
 }
 
 impl GpuDecoder {
-    /// The tokens of the answer that arrive next, after others were begun if it `goes_on`.
+    /// Submits further work if `goes_on`, and returns the tokens that arrive next.
     pub(super) async fn next_arrivals(&mut self, goes_on: bool) -> Result<Vec<u32>> {
         while goes_on && self.answer.in_flight.len() < DEPTH && self.answer.submitted < self.answer.limit {
             self.submit_ahead()?;
         }
-        // The limit is not reached, nothing is ready: so something is in flight.
+        // Nothing in flight means that the limit is reached, or that the answer does not go on.
         let Some((readback, count)) = self.answer.in_flight.pop_front() else { return Ok(Vec::new()) };
         let tokens = self.chosen(readback, count).await?;
         self.answer.note_arrival(count);
         Ok(tokens)
     }
 
-    /// Encodes a batch of tokens, one compute pass each, and starts its read-back.
+    /// Encodes a batch of tokens, one compute pass each, and starts their read-back.
     fn submit_ahead(&mut self) -> Result<()> {
         let answer = &self.answer;
         let in_flight = answer.in_flight.back().map_or(0, |(_, count)| *count);
@@ -123,9 +123,9 @@ impl GpuDecoder {
         Ok(())
     }
 
-    /// Submits what was encoded of `count` steps, the first of them `step`, and starts to read back the tokens that they choose.
+    /// Submits `count` encoded steps, beginning with `step`, and starts to read back the tokens they sample.
     pub(super) fn submit_steps(&mut self, mut encoder: wgpu::CommandEncoder, step: usize, count: usize) -> Readback {
-        debug_assert!(count <= MAX_BATCH.min(ring_room(step)), "there are places for as many");
+        debug_assert!(count <= MAX_BATCH.min(ring_room(step)), "there is room in the ring and the staging buffer");
         let staging = self.answer.staging.take(&self.gpu);
         let (ring_start, len_bytes) = ((step % RING_LEN as usize) as u64 * 4, count as u64 * 4);
         encoder.copy_buffer_to_buffer(&self.buffers.ring, ring_start, &staging, 0, len_bytes);
@@ -133,7 +133,7 @@ impl GpuDecoder {
         self.gpu.read(staging, len_bytes, submission)
     }
 
-    /// The tokens that `count` steps chose.
+    /// The tokens that `count` steps sampled.
     pub(super) async fn chosen(&mut self, readback: Readback, count: usize) -> Result<Vec<u32>> {
         let (mut tokens, staging) = readback.finish::<u32>(&self.gpu).await?;
         self.answer.staging.0.push(staging);
@@ -142,7 +142,8 @@ impl GpuDecoder {
     }
 }
 
-/// Tokens of a submission after one of `in_flight`: at most twice as many, for the GPU would be done with those long before more are encoded.
+/// Number of tokens in the submission after one of `in_flight` tokens: at most twice as many, or the GPU would run out
+/// of work while the host encodes.
 fn batch_len(seconds_per_token: Option<f64>, in_flight: usize) -> usize {
     match seconds_per_token {
         None => 1,
@@ -155,7 +156,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn submissions_grow_until_they_take_as_long_as_they_should() {
+    fn submissions_grow_to_their_target_duration() {
         let lens = |seconds: f64| {
             let next = move |len: &usize| Some(batch_len(Some(seconds), *len));
             std::iter::successors(Some(batch_len(None, 0)), next).take(6).collect::<Vec<_>>()
@@ -163,7 +164,7 @@ mod tests {
         assert_eq!(lens(0.001), [1, 2, 4, 8, 12, 12]);
         assert_eq!(lens(0.000_1), [1, 2, 4, 8, 16, 16]);
         assert_eq!(lens(0.1), [1; 6]);
-        // After tokens that were verified at once nothing is in flight.
+        // Nothing is in flight after the verification of a draft.
         assert_eq!(batch_len(Some(0.001), 0), 1);
     }
 }

@@ -1,4 +1,4 @@
-//! Choices of layout that are measured on the adapter instead of guessed: what is best on one graphics card may not be on another.
+//! Layout choices that are benchmarked on the adapter, because what is best on one GPU may not be on another.
 
 use web_time::Instant;
 
@@ -10,25 +10,26 @@ use crate::kernels::linear::Tiles;
 use crate::runtime::device::{Dispatch, Gpu, Tuning};
 use crate::runtime::measuring::Change;
 
-/// What a change is measured by.
+/// What a change is benchmarked with.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Phase {
     Decode,
     Prefill,
 }
 
-/// A change is worth it from this share of the time on: less may be chance.
-const WORTH: f64 = 0.97;
-/// The position of the token that is measured, where the context has room for it: that of an answer in a chat.
+/// A change is kept if it reduces the time to this fraction; smaller gains may be noise.
+const MAX_TIME_RATIO: f64 = 0.97;
+/// Position of the benchmarked token, if the context is long enough: typical of an answer in a chat.
 const POSITION: usize = 768;
-/// Tokens of the prompt that is measured.
+/// Number of tokens in the benchmarked prompt.
 const PROMPT_TOKENS: usize = 64;
-/// Seconds that a measurement should take at least, if that is not too many tokens.
+/// Minimum duration of a measurement in seconds, subject to [`MAX_REPEATS`].
 const MEASURED_SECONDS: f64 = 0.015;
-const MOST_REPEATS: f64 = 32.0;
-/// Measurements of both layouts, in turn: a device that has just woken up becomes faster, and one that is hot slower.
+const MAX_REPEATS: f64 = 32.0;
+/// Measurements of each layout. They alternate, because a device that has just woken up gets faster, and a hot one
+/// slower.
 const RUNS: usize = 5;
-/// Seconds after which nothing more is tried.
+/// Seconds after which no further change is tried.
 const BUDGET_SECONDS: f64 = 3.0;
 
 fn phase(change: Change) -> Phase {
@@ -36,7 +37,7 @@ fn phase(change: Change) -> Phase {
 }
 
 impl Tuning {
-    /// This with a change; the same where the change makes no sense.
+    /// Applies a change; no effect if it does not apply to this layout.
     #[must_use]
     pub fn with(mut self, change: Change) -> Self {
         match change {
@@ -65,12 +66,12 @@ impl Tuning {
     }
 }
 
-/// Tries the changes on a model and keeps those that make it faster.
+/// Tries the changes on a model and keeps those that are faster.
 pub(super) async fn run(decoder: &mut GpuDecoder, context: usize) -> Result<Vec<Change>> {
     let start = Instant::now();
     let mut kept = Vec::new();
     for change in Change::ALL {
-        if start.elapsed().as_secs_f64() < BUDGET_SECONDS && decoder.make_if_faster(change, context).await? {
+        if start.elapsed().as_secs_f64() < BUDGET_SECONDS && decoder.apply_if_faster(change, context).await? {
             kept.push(change);
         }
     }
@@ -78,8 +79,8 @@ pub(super) async fn run(decoder: &mut GpuDecoder, context: usize) -> Result<Vec<
 }
 
 impl GpuDecoder {
-    /// Makes a change if it is worth it; says whether.
-    async fn make_if_faster(&mut self, change: Change, context: usize) -> Result<bool> {
+    /// Applies a change if it is faster; returns whether it is.
+    async fn apply_if_faster(&mut self, change: Change, context: usize) -> Result<bool> {
         let tuning = self.gpu.tuning();
         if tuning.with(change) == tuning {
             return Ok(false);
@@ -88,13 +89,13 @@ impl GpuDecoder {
         let kernels = measured.kernels(self)?;
         let mut other = (self.gpu.with_tuning(tuning.with(change)), Programs::default());
         self.swap(&mut other);
-        // Many models have nothing that a change concerns.
+        // Many models have no kernel that a given change affects.
         let is_worth_it = measured.kernels(self)? != kernels && {
             self.gpu.compile().await;
-            // What is compiled may be finished when it runs for the first time.
+            // Compilation may only finish on the first run.
             measured.run(self, 1).await?;
             let once = measured.run(self, 1).await?;
-            let repeats = (MEASURED_SECONDS / once).clamp(1.0, MOST_REPEATS) as usize;
+            let repeats = (MEASURED_SECONDS / once).clamp(1.0, MAX_REPEATS) as usize;
             let mut seconds = [Vec::new(), Vec::new()];
             for _ in 0..RUNS {
                 for own in &mut seconds {
@@ -102,12 +103,13 @@ impl GpuDecoder {
                     own.push(measured.run(self, repeats).await?);
                 }
             }
-            // The old layout was first. What else the machine does only adds to a time, so the least says most; but it must not be alone.
+            // The old layout comes first. Interference only adds time, so the minimum says most; the median has to
+            // agree.
             let [old, new] = seconds.map(|mut own| {
                 own.sort_by(f64::total_cmp);
                 [own[0], own[RUNS / 2]]
             });
-            new.iter().zip(old).all(|(new, old)| *new < WORTH * old)
+            new.iter().zip(old).all(|(new, old)| *new < MAX_TIME_RATIO * old)
         };
         if !is_worth_it {
             self.swap(&mut other);
@@ -115,14 +117,14 @@ impl GpuDecoder {
         Ok(is_worth_it)
     }
 
-    /// Changes places with another layout.
+    /// Swaps the current layout with another one.
     fn swap(&mut self, (gpu, programs): &mut (Gpu, Programs)) {
         std::mem::swap(&mut self.gpu, gpu);
         std::mem::swap(&mut self.programs, programs);
     }
 }
 
-/// What is measured: so many tokens at a position.
+/// A benchmark: a number of tokens at a position.
 struct Measured {
     phase: Phase,
     position: usize,
@@ -149,7 +151,7 @@ impl Measured {
         Ok(self.program(model)?.iter().map(Dispatch::identity).collect())
     }
 
-    /// Seconds of one of `repeats` runs. What the tokens are makes no difference.
+    /// Seconds per run, averaged over `repeats` runs. The token IDs do not matter.
     async fn run(&self, model: &GpuDecoder, repeats: usize) -> Result<f64> {
         let program = self.program(model)?;
         model.write_state(self.position, self.tokens, 0);
@@ -169,7 +171,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn changes_are_kept_by_name_and_matter_on_graphics_cards() {
+    fn changes_round_trip_by_name_and_affect_gpus() {
         let tuning = Tuning::for_hardware(Some(32)).with_tiles(48 << 10, Tiles::Packed);
         for change in Change::ALL {
             assert_eq!(Change::from_name(change.name()), Some(change));

@@ -1,4 +1,4 @@
-//! Activations, caches and the decode loop's own buffers.
+//! Buffers for activations, caches and the decode loop.
 
 use std::collections::HashMap;
 
@@ -9,7 +9,7 @@ use crate::models::{HeadShape, MixerConfig, ModelConfig, rope_angles};
 use crate::runtime::device::{Gpu, Tuning};
 use crate::sampling::SamplingParams;
 
-/// Step of the GPU, in the layout of `kernels/state.wgsl`.
+/// State of the decode loop, in the layout of `kernels/shared/state.wgsl`.
 #[derive(Debug, Clone, Copy, bytemuck::Pod, bytemuck::Zeroable)]
 #[repr(C)]
 pub(super) struct State {
@@ -17,69 +17,71 @@ pub(super) struct State {
     pub position: u32,
     /// Tokens in the batch.
     pub token_count: u32,
-    /// Tokens sampled since the generation began.
+    /// Tokens sampled since the start of the answer.
     pub step: u32,
-    /// Row of the logits that the next token is chosen by.
+    /// Row of the logits to sample from.
     pub row: u32,
 }
 
-/// Offset of the two switches in the sampling buffer, in the layout of `kernels/sampling.wgsl`.
+/// Offset in bytes of the two switches in the sampling buffer, in the layout of `kernels/sampling/sampling.wgsl`.
 pub(super) const SAMPLING_SWITCHES: u64 = size_of::<SamplingParams>() as u64;
-/// Bytes of the sampling buffer.
+/// Size of the sampling buffer in bytes.
 pub(super) const SAMPLING_BYTES: u64 = SAMPLING_SWITCHES + 16;
 
-/// Every buffer of a decoder that is no weight.
+/// All buffers of a decoder except weights.
 pub(super) struct Buffers {
     pub state: wgpu::Buffer,
-    /// [`SamplingParams`], then whether `allowed` and `bias` are used.
+    /// [`SamplingParams`], then the switches: whether `allowed` and `bias` are used.
     pub sampling: wgpu::Buffer,
-    /// A bit a token: which may be chosen.
+    /// One bit per token: whether it may be chosen.
     pub allowed: wgpu::Buffer,
     /// Added to logits: `[vocab]`.
     pub bias: wgpu::Buffer,
-    /// Prompt tokens of a batch: `[batch]`.
+    /// Token IDs of a prompt batch: `[batch]`.
     pub prompt_ids: wgpu::Buffer,
     /// The token that the next decode step embeds: `[1]`.
     pub next_id: wgpu::Buffer,
     /// Sampled tokens: `[RING_LEN]`.
     pub ring: wgpu::Buffer,
-    /// What was seen of each token: `[vocab]`.
+    /// History entry of each token: `[vocab]`, see [`IN_PROMPT`](crate::sampling::IN_PROMPT).
     pub history: wgpu::Buffer,
-    /// Output of the head: `[logit_rows][vocab]`.
+    /// Output of the output head: `[logit_rows][vocab]`.
     pub logits: wgpu::Buffer,
     pub candidates: wgpu::Buffer,
     /// Hidden state: `[batch][embedding_len]`.
     pub hidden: wgpu::Buffer,
-    /// Queries, or what a convolution gives to a delta net: `[batch][inner_len]`, see [`MixerConfig::inner_len`].
+    /// Queries, or the inputs that a convolution computes for a delta net: `[batch][inner_len]`, see
+    /// [`MixerConfig::inner_len`].
     pub inner: wgpu::Buffer,
-    /// What a mixer projects its input to, where more than a product makes of it: `[batch][projection_rows]`.
+    /// Projections of a mixer that needs more than a product's epilogue: `[batch][projection_rows]`.
     pub projected: wgpu::Buffer,
-    /// Output of a mixer before its output projection: `[batch][output_len]`.
+    /// Output of a mixer before the output projection: `[batch][output_len]`.
     pub mixed: wgpu::Buffer,
-    /// Results of attention splits for one token.
+    /// Partial results of split attention, for one token.
     pub splits: wgpu::Buffer,
-    /// Between the halves of the feed-forward layer: `[batch][slots][feed_forward_len]`.
+    /// Activations between the two halves of the feed-forward part: `[batch][slots][feed_forward_len]`.
     pub activated: wgpu::Buffer,
-    /// What a layer gives before it is added: `[batch][slots][embedding_len]`, for norms after layers and for experts.
+    /// Output of a layer before it is added to the hidden state: `[batch][slots][embedding_len]`, for post-norms and
+    /// experts.
     pub output: wgpu::Buffer,
-    /// Inputs of cooperative products, as f16, or of packed ones, as integers: `[batch][longest input]`.
+    /// Inputs converted to f16 for cooperative products or to integers for packed ones: `[batch][longest input]`.
     pub prepared: wgpu::Buffer,
-    /// Scores of the experts: `[batch][experts]`.
+    /// Router scores: `[batch][experts]`.
     pub router: wgpu::Buffer,
     /// Chosen experts: `[batch][slots]`.
     pub experts: wgpu::Buffer,
-    /// Their weights: `[batch][slots]`.
+    /// Weights of the chosen experts: `[batch][slots]`.
     pub expert_weights: wgpu::Buffer,
-    /// RoPE's angles: `[context][rope_dim / 2]`.
+    /// RoPE angles: `[context][rope_dim / 2]`.
     pub rope: wgpu::Buffer,
-    /// The same of layers with a window.
+    /// RoPE angles of layers with a window.
     pub window_rope: wgpu::Buffer,
-    /// What each layer keeps of the sequence.
+    /// Cache or state of each layer.
     pub layers: Vec<LayerMemory>,
 }
 
 impl Buffers {
-    /// Allocates for `context` positions.
+    /// Allocates buffers for `context` positions.
     pub(super) fn new(gpu: &Gpu, config: &ModelConfig, context: u32, host: &HashMap<String, Vec<f32>>) -> Self {
         let tuning = gpu.tuning();
         let sizes = Sizes::new(config, &tuning);
@@ -113,17 +115,17 @@ impl Buffers {
         }
     }
 
-    /// The cache of some layer, or a buffer in its place where no layer has one.
-    pub(super) fn any_rows(&self) -> &wgpu::Buffer {
-        let rows = self.layers.iter().find_map(|layer| match layer {
+    /// The largest cache of a layer, or another buffer if no layer has one.
+    pub(super) fn largest_rows(&self) -> &wgpu::Buffer {
+        let rows = self.layers.iter().filter_map(|layer| match layer {
             LayerMemory::Rows { buffer, .. } => Some(buffer),
             LayerMemory::State(_) => None,
         });
-        rows.unwrap_or(&self.hidden)
+        rows.max_by_key(|buffer| buffer.size()).unwrap_or(&self.hidden)
     }
 }
 
-/// Allocates what a layer keeps of `context` tokens. States are zero, as before the first token.
+/// Allocates the cache or state of a layer for `context` tokens. States start as zeros.
 fn layer_memory(gpu: &Gpu, config: &ModelConfig, mixer: &MixerConfig, context: u32) -> LayerMemory {
     match mixer {
         MixerConfig::Attention(attention) => {
@@ -139,7 +141,7 @@ fn layer_memory(gpu: &Gpu, config: &ModelConfig, mixer: &MixerConfig, context: u
     }
 }
 
-/// Elements of the buffers that depend on the batch.
+/// Lengths, in elements, of the buffers that depend on the batch size.
 struct Sizes {
     logits: u64,
     hidden: u64,
@@ -176,7 +178,7 @@ impl Sizes {
             output: if needs_output { of(slots) * u64::from(config.embedding_len) } else { 0 },
             prepared: match tuning.prefill_large.tiles {
                 Tiles::Cooperative => of(longest.div_ceil(2)),
-                // Eight words of integers and two of scales for each 32.
+                // Eight words of integers and two of scales per 32 elements.
                 Tiles::Packed => of(longest.div_ceil(32) * 10),
                 Tiles::None | Tiles::Shared => 0,
             },
@@ -192,7 +194,7 @@ impl Sizes {
     }
 }
 
-/// Rows of a mixer's projection that are kept for more than the product.
+/// Rows of a mixer's projection that have to be stored because more than a product's epilogue processes them.
 fn projected_rows(config: &ModelConfig, mixer: &MixerConfig) -> u32 {
     match mixer {
         MixerConfig::Attention(attention) if !config.has_head_dispatch(attention) => 0,
@@ -200,7 +202,7 @@ fn projected_rows(config: &ModelConfig, mixer: &MixerConfig) -> u32 {
     }
 }
 
-/// Most tokens in a batch of a prompt: no buffer of activations exceeds what every adapter binds, 128 MiB.
+/// Maximum number of tokens in a prompt batch: no activation buffer exceeds 128 MiB, which every adapter can bind.
 pub(super) fn prefill_batch(config: &ModelConfig, tuning: &Tuning) -> u32 {
     let widest = config.largest(|layer| {
         let slots = layer.feed_forward.slots();
@@ -208,16 +210,16 @@ pub(super) fn prefill_batch(config: &ModelConfig, tuning: &Tuning) -> u32 {
         feed_forward.max(layer.mixer.projection_rows())
     });
     let fitting = (128 << 20) / 4 / widest.max(1);
-    // Whole tiles, where there are several.
+    // A multiple of the tile size, if it exceeds that.
     tuning.prefill_batch.min(if fitting < 64 { fitting.max(1) } else { fitting / 64 * 64 })
 }
 
-/// Bytes of activations on a GPU.
+/// Size of the activations on a GPU in bytes.
 pub fn scratch_bytes(config: &ModelConfig) -> u64 {
     Sizes::new(config, &Tuning::for_adapter(false, None)).sum() * 4
 }
 
-/// RoPE's angles of layers without and with a window.
+/// RoPE angles of layers without and with a window.
 fn rope_buffers(
     gpu: &Gpu,
     config: &ModelConfig,

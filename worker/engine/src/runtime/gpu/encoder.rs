@@ -1,4 +1,4 @@
-//! A model that turns texts into vectors, on the GPU.
+//! The GPU implementation of [`Embedder`].
 
 use std::sync::Arc;
 
@@ -17,13 +17,13 @@ use crate::models::{CacheFormat, EncoderConfig, EncoderLayerPlan, EncoderPlan, G
 use crate::runtime::backend::Embedder;
 use crate::runtime::device::{Dispatch, Gpu, Task};
 
-/// An encoder's dispatches and buffers.
+/// Dispatches and buffers of an embedding model.
 pub(in crate::runtime) struct GpuEncoder {
     gpu: Gpu,
     embedding_len: u32,
     buffers: Buffers,
     program: Vec<Dispatch>,
-    /// Kept because the dispatches' bind groups need its buffers alive in the browser.
+    /// Keeps the buffers alive that the dispatches' bind groups use in a browser.
     _weights: Arc<Weights>,
 }
 
@@ -34,7 +34,7 @@ struct Buffers {
     ids: wgpu::Buffer,
     /// 0, 1, 2 and so on: `[context]`
     positions: wgpu::Buffer,
-    /// The kind of text of each token, always the first: `[context]`
+    /// Token types, always the first: `[context]`
     types: wgpu::Buffer,
     /// `[context][embedding_len]`
     hidden: wgpu::Buffer,
@@ -46,7 +46,7 @@ struct Buffers {
     attended: wgpu::Buffer,
     /// `[context][feed_forward_len]`
     activated: wgpu::Buffer,
-    /// RoPE's angles: `[context][rope_dim / 2]`
+    /// RoPE angles: `[context][rope_dim / 2]`
     rope: wgpu::Buffer,
 }
 
@@ -71,17 +71,17 @@ impl Buffers {
         }
     }
 
-    /// The first word of the values in `kv`.
+    /// Offset of the values in `kv`, in words.
     fn value_offset(&self) -> u32 {
         (self.kv.size() / 8) as u32
     }
 }
 
 impl GpuEncoder {
-    /// Allocates, and lays out the dispatches.
+    /// Allocates the buffers and builds the dispatches.
     ///
     /// # Errors
-    /// A format without kernels.
+    /// [`EngineError::UnsupportedFormat`](crate::EngineError::UnsupportedFormat) for a format without kernels.
     pub(in crate::runtime) fn new(
         gpu: &Gpu,
         config: &EncoderConfig,
@@ -120,7 +120,7 @@ impl Embedder for GpuEncoder {
     }
 }
 
-/// Builds the dispatches of a text.
+/// Builds the dispatches.
 struct Builder<'a> {
     gpu: &'a Gpu,
     config: &'a EncoderConfig,

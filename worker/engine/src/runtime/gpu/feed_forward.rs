@@ -1,4 +1,4 @@
-//! What works on each token alone, as dispatches.
+//! Dispatches of the feed-forward parts.
 
 use super::forward::ForwardBuilder;
 use super::product::{Input, Output};
@@ -10,7 +10,7 @@ use crate::models::{ExpertConfig, FeedForwardPlan, GateUpPlan, MatrixId, Product
 use crate::runtime::device::Dispatch;
 
 impl ForwardBuilder<'_> {
-    /// Adds what the feed-forward part of a layer gives to the hidden state.
+    /// Adds the output of a layer's feed-forward part to the hidden state.
     pub(super) fn feed_forward(&self, program: &mut Vec<Dispatch>, index: usize) -> Result<()> {
         let plan = &self.plan.layers[index];
         let norm = plan.feed_forward_norm;
@@ -27,7 +27,7 @@ impl ForwardBuilder<'_> {
         }
     }
 
-    /// Gate and up projection, of `rows` rows each.
+    /// Gate and up projections, of `rows` rows each.
     fn gate_up(
         &self,
         program: &mut Vec<Dispatch>,
@@ -49,7 +49,7 @@ impl ForwardBuilder<'_> {
         }
     }
 
-    /// The mixture of experts; `matrices` are gate, up and down.
+    /// Mixture of experts; `matrices` are gate, up and down.
     fn experts(
         &self,
         program: &mut Vec<Dispatch>,

@@ -1,5 +1,5 @@
-//! The forward pass: five dispatches a layer in most families, between the embedding and the output head. What mixes tokens is in
-//! `mixers.rs`, what works on each token alone in `feed_forward.rs`.
+//! The forward pass: in most families five dispatches per layer, between the embedding and the output head. `mixers.rs`
+//! has the mixers, `feed_forward.rs` the feed-forward parts.
 
 use super::buffers::Buffers;
 use super::product::{Input, Output, ProductBuilder};
@@ -12,24 +12,24 @@ use crate::kernels::sampling::{chunk_count, logit_scan, sample};
 use crate::models::{ModelConfig, ModelPlan, Product, VectorId};
 use crate::runtime::device::{AttentionSplits, Dispatch, Gpu, Tuning};
 
-/// How a program is laid out.
+/// Layout of a program.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Layout {
-    /// Matrix products.
+    /// Layout of matrix products.
     pub linear: LinearTuning,
-    /// Workgroups that share the positions of an attention head.
+    /// Number of workgroups that share the positions of an attention head.
     pub splits: AttentionSplits,
-    /// A batch has one token always.
+    /// Every batch has exactly one token.
     pub is_one_token: bool,
 }
 
 impl Layout {
-    /// For several tokens.
+    /// For batches of several tokens.
     pub(super) fn batch(linear: LinearTuning) -> Self {
         Self { linear, splits: AttentionSplits { from: 0, splits: 1 }, is_one_token: false }
     }
 
-    /// For one token, at this step of [`Tuning::attention_splits`].
+    /// For one token, with entry `step` of [`Tuning::attention_splits`].
     pub(super) fn token(tuning: &Tuning, step: usize) -> Self {
         Self { linear: tuning.decode, splits: tuning.attention_splits[step], is_one_token: true }
     }
@@ -46,7 +46,7 @@ pub(super) struct ForwardBuilder<'a> {
 }
 
 impl ForwardBuilder<'_> {
-    /// From token ids in `ids` to the hidden state after the last layer.
+    /// From the token IDs in `ids` to the hidden state after the last layer.
     pub(super) fn layers(&self, ids: &wgpu::Buffer) -> Result<Vec<Dispatch>> {
         let mut program = self.embed(ids)?;
         for index in 0..self.plan.layers.len() {
@@ -56,14 +56,14 @@ impl ForwardBuilder<'_> {
         Ok(program)
     }
 
-    /// From token ids in `ids` to logits.
+    /// From the token IDs in `ids` to the logits.
     pub(super) fn whole(&self, ids: &wgpu::Buffer) -> Result<Vec<Dispatch>> {
         let mut program = self.layers(ids)?;
         program.extend(self.head()?);
         Ok(program)
     }
 
-    /// From the hidden state to logits.
+    /// From the hidden state to the logits.
     pub(super) fn head(&self) -> Result<Vec<Dispatch>> {
         let config = self.config;
         let epilogue = Epilogue::Store { scale: config.logit_scale, softcap: config.logit_softcap };
@@ -79,7 +79,7 @@ impl ForwardBuilder<'_> {
         Ok(program)
     }
 
-    /// From logits to the next token.
+    /// From the logits to the next token.
     pub(super) fn sampler(&self) -> [Dispatch; 2] {
         let (buffers, vocab) = (self.buffers, self.config.vocab);
         let scan = [
@@ -113,7 +113,7 @@ impl ForwardBuilder<'_> {
         Ok(program)
     }
 
-    /// Adds a product to the hidden state, after a norm if there is one.
+    /// Adds a product to the hidden state, normalised first if there is a post-norm.
     pub(super) fn add_to_hidden(
         &self,
         program: &mut Vec<Dispatch>,

@@ -1,4 +1,4 @@
-//! What a sequence leaves behind on the GPU: buffers of the layers, and copies of them.
+//! The GPU implementation of [`Memory`]: buffers of the layers, and copies of them.
 
 use std::collections::HashMap;
 
@@ -9,30 +9,30 @@ use crate::error::Result;
 use crate::runtime::device::{Gpu, allocating};
 use crate::runtime::memory::{CopyId, Layout, Memory, Part};
 
-/// The most bytes of copies: what every adapter takes as one buffer.
+/// Maximum size of copies in bytes, which every adapter supports as one buffer.
 const MAX_COPY_BYTES: u64 = 256 << 20;
 
-/// What one layer keeps of a sequence.
+/// The memory of one layer.
 pub(super) enum LayerMemory {
-    /// Keys, then from the word `value_offset` on values: `[context]` rows of `row_bytes` each.
+    /// Keys, and values from word `value_offset` on: `[context]` rows of `row_bytes` each.
     Rows { buffer: wgpu::Buffer, value_offset: u32, row_bytes: u64 },
     /// States of fixed size, in f32.
     State(Vec<wgpu::Buffer>),
 }
 
 impl LayerMemory {
-    /// The buffer of keys and values, and where the values begin.
+    /// The buffer of keys and values, and the offset of the values in words.
     ///
     /// # Panics
-    /// If the layer keeps a state instead: the plan has attention where it is asked.
+    /// If the layer has a state instead. Callers only ask for layers with attention.
     pub(super) fn rows(&self) -> (&wgpu::Buffer, u32) {
         match self {
             Self::Rows { buffer, value_offset, .. } => (buffer, *value_offset),
-            Self::State(_) => unreachable!("a layer of attention keeps rows"),
+            Self::State(_) => unreachable!("an attention layer has rows"),
         }
     }
 
-    /// The buffers of its state.
+    /// The buffers of the layer's state.
     pub(super) fn state(&self) -> &[wgpu::Buffer] {
         match self {
             Self::Rows { .. } => &[],
@@ -40,7 +40,7 @@ impl LayerMemory {
         }
     }
 
-    /// Where a part of it is: buffer, first byte, bytes.
+    /// Where a part is stored: (buffer, offset in bytes, length in bytes).
     fn ranges(&self, part: Part) -> Vec<(&wgpu::Buffer, u64, u64)> {
         match (self, part) {
             (Self::Rows { buffer, value_offset, row_bytes }, Part::Rows(tokens)) => {
@@ -53,14 +53,14 @@ impl LayerMemory {
     }
 }
 
-/// Copies of parts, by their ids.
+/// Copies of parts, by ID.
 #[derive(Default)]
 pub(super) struct Copies {
     next: u32,
     copies: HashMap<CopyId, Copy>,
 }
 
-/// One of them; its memory is given back at once, not when the browser comes to it.
+/// A copy. Dropping it frees the memory at once, rather than on the browser's garbage collection.
 struct Copy {
     buffer: wgpu::Buffer,
     part: Part,
@@ -73,7 +73,7 @@ impl Drop for Copy {
 }
 
 impl GpuDecoder {
-    /// Where a part is, in all layers.
+    /// Where a part is stored, over all layers.
     fn ranges(&self, part: Part) -> impl Iterator<Item = (&wgpu::Buffer, u64, u64)> {
         self.buffers.layers.iter().flat_map(move |layer| layer.ranges(part))
     }
@@ -109,17 +109,25 @@ impl Memory for GpuDecoder {
 
     async fn copy(&mut self, part: Part) -> Result<CopyId> {
         let buffer = allocate(&self.gpu, self.part_bytes(part)).await?;
-        self.submit_copies(|encoder| {
-            let mut at = 0;
-            for (source, start, len_bytes) in self.ranges(part) {
-                encoder.copy_buffer_to_buffer(source, start, &buffer, at, len_bytes);
-                at += len_bytes;
-            }
-        });
         let id = CopyId(self.copies.next);
         self.copies.next = self.copies.next.wrapping_add(1);
         self.copies.copies.insert(id, Copy { buffer, part });
+        self.update(id, part);
         Ok(id)
+    }
+
+    fn update(&mut self, copy: CopyId, part: Part) {
+        let Some(copy) = self.copies.copies.get(&copy) else {
+            debug_assert!(false, "the copy was forgotten");
+            return;
+        };
+        self.submit_copies(|encoder| {
+            let mut at = 0;
+            for (source, start, len_bytes) in self.ranges(part) {
+                encoder.copy_buffer_to_buffer(source, start, &copy.buffer, at, len_bytes);
+                at += len_bytes;
+            }
+        });
     }
 
     fn restore(&mut self, copy: CopyId, part: Part) {
@@ -129,7 +137,7 @@ impl Memory for GpuDecoder {
         };
         self.submit_copies(|encoder| {
             let mut at = 0;
-            // A copy of rows may have more of them than are wanted.
+            // A copy may have more rows than requested.
             for ((.., room_bytes), (target, start, len_bytes)) in self.ranges(copy.part).zip(self.ranges(part)) {
                 encoder.copy_buffer_to_buffer(&copy.buffer, at, target, start, len_bytes);
                 at += room_bytes;

@@ -1,4 +1,4 @@
-//! What mixes tokens in a layer, as dispatches.
+//! Dispatches of the mixers: attention, short convolution, delta net.
 
 use super::forward::ForwardBuilder;
 use super::product::{Input, Output};
@@ -18,7 +18,7 @@ use crate::models::{
 use crate::runtime::device::{Dispatch, Task};
 
 impl ForwardBuilder<'_> {
-    /// Adds what the mixer of a layer gives to the hidden state.
+    /// Adds the output of a layer's mixer to the hidden state.
     pub(super) fn mixer(&self, program: &mut Vec<Dispatch>, index: usize) -> Result<()> {
         let layer = &self.plan.layers[index];
         match (&self.config.layers[index].mixer, &layer.mixer) {
@@ -30,11 +30,11 @@ impl ForwardBuilder<'_> {
                 self.short_convolution(program, index, *config, plan)
             }
             (MixerConfig::DeltaNet(config), MixerPlan::DeltaNet(plan)) => self.delta_net(program, index, config, plan),
-            _ => unreachable!("the plan was made for this configuration"),
+            _ => unreachable!("the plan belongs to this configuration"),
         }
     }
 
-    /// The mixer's projection, to the buffer for it.
+    /// Projects the mixer's input into the `projected` buffer.
     fn project(&self, program: &mut Vec<Dispatch>, layer: &LayerPlan, product: &[MatrixId], rows: u32) -> Result<()> {
         let input = Input { norm: layer.mixer_norm, ..Input::new(&self.buffers.hidden) };
         let output = Output { epilogue: Epilogue::STORE, y: &self.buffers.projected, rows, extra: &[] };
@@ -57,7 +57,7 @@ impl ForwardBuilder<'_> {
         self.add_to_hidden(program, &plan.output, &Input::new(&buffers.mixed), layer.mixer_post_norm)
     }
 
-    /// The convolution over the first part of the projection, to `y`. Its state comes first among the layer's.
+    /// Convolution over the first part of the projection, into `y`. Uses the first of the layer's states.
     fn convolve(
         &self,
         program: &mut Vec<Dispatch>,
@@ -131,13 +131,13 @@ impl ForwardBuilder<'_> {
     }
 }
 
-/// Builds one layer's attention.
+/// Builds the attention of one layer.
 struct AttentionBuilder<'a> {
     forward: &'a ForwardBuilder<'a>,
     layer: &'a LayerPlan,
     plan: &'a AttentionPlan,
     config: &'a AttentionConfig,
-    /// Its keys, and from the word `value_offset` on its values.
+    /// Keys, and values from word `value_offset` on.
     kv: &'a wgpu::Buffer,
     value_offset: u32,
 }
@@ -159,12 +159,12 @@ impl AttentionBuilder<'_> {
         self.output(program, self.splits())
     }
 
-    /// Workgroups that share the positions of a head.
+    /// Number of workgroups that share the positions of a head.
     fn splits(&self) -> u32 {
         self.forward.layout.splits.for_heads(self.config.heads.heads)
     }
 
-    /// Parts of a head's result where attention multiplies its query: the token's own key and value are one.
+    /// Number of parts of a head's result if attention multiplies its own query: the token's own key and value add one.
     fn projected_parts(&self) -> u32 {
         self.splits() + 1
     }
@@ -173,13 +173,13 @@ impl AttentionBuilder<'_> {
         Input { norm: self.layer.mixer_norm, bias: self.plan.qkv_bias, ..Input::new(&self.forward.buffers.hidden) }
     }
 
-    /// Queries, keys and values: to the query buffer and the cache.
+    /// Computes queries, keys and values, into the query buffer and the cache.
     fn qkv(&self, program: &mut Vec<Dispatch>) -> Result<()> {
         let (forward, buffers) = (self.forward, self.forward.buffers);
         let (heads, rows) = (self.config.rotated_heads(), self.config.qkv_rows());
         let cache = [("kv", self.kv), ("rope", self.rope())];
         let kind = forward.config.head_norm;
-        debug_assert_eq!(kind != HeadNorm::None, self.plan.head_norms.is_some(), "the plan has the norms");
+        debug_assert_eq!(kind != HeadNorm::None, self.plan.head_norms.is_some(), "the plan has norms if they are used");
         if !forward.config.has_head_dispatch(self.config) {
             let epilogue = Epilogue::Qkv { heads, value_offset: self.value_offset };
             let output = Output { epilogue, y: &buffers.inner, rows, extra: &cache };
@@ -206,7 +206,7 @@ impl AttentionBuilder<'_> {
         Ok(())
     }
 
-    /// The matrix of query, key and value, if attention is to multiply it by itself.
+    /// The matrix of query, key and value, if attention should multiply it itself.
     fn own_projection(&self) -> Option<&Matrix> {
         let (forward, heads) = (self.forward, &self.config.heads);
         let matrix = Some(forward.weights.matrix(*self.plan.qkv.first()?))
@@ -219,7 +219,7 @@ impl AttentionBuilder<'_> {
         (is_worth_it && is_possible).then_some(matrix)
     }
 
-    /// Query, key and value of one token, and its attention, as parts.
+    /// Query, key and value of one token and its attention, in one dispatch that leaves partial results.
     fn projected_attention(&self, matrix: &Matrix) -> Result<Dispatch> {
         let (forward, attention) = (self.forward, self.attention(self.projected_parts()));
         let epilogue = Epilogue::Qkv { heads: attention.heads, value_offset: self.value_offset };
@@ -247,7 +247,7 @@ impl AttentionBuilder<'_> {
 
     fn attend(&self, program: &mut Vec<Dispatch>) {
         let (gpu, buffers, attention) = (self.forward.gpu, self.forward.buffers, self.attention(self.splits()));
-        debug_assert!(attention.splits <= gpu.tuning().max_splits(), "the buffer has room for so many");
+        debug_assert!(attention.splits <= gpu.tuning().max_splits(), "the buffer has room for them");
         let is_split = attention.splits > 1;
         let result = if is_split { &buffers.splits } else { &buffers.mixed };
         let bound = [("state", &buffers.state), ("q", &buffers.inner), ("kv", self.kv), ("y", result)];
@@ -261,7 +261,7 @@ impl AttentionBuilder<'_> {
 
     fn layout(&self) -> AttentionLayout {
         let forward = self.forward;
-        // Its matrices are read as they are kept.
+        // Matrix units read the cache as it is stored.
         let has_units =
             forward.gpu.tuning().prefill_large.tiles == Tiles::Cooperative && forward.config.cache == CacheFormat::F16;
         if forward.layout.linear.tokens == 1 {
@@ -273,7 +273,7 @@ impl AttentionBuilder<'_> {
         }
     }
 
-    /// The parts that `splits` workgroups leave of a head's attention, if the output projection is to put them together.
+    /// The partial results of `splits` workgroups per head, if the output projection should merge them.
     fn merged_parts(&self, splits: u32) -> Option<MergedParts> {
         let is_merged = splits > 1
             && !self.config.is_gated
@@ -289,7 +289,7 @@ impl AttentionBuilder<'_> {
         self.forward.add_to_hidden(program, &self.plan.output, &input, self.layer.mixer_post_norm)
     }
 
-    /// The angles that the layer turns queries and keys by.
+    /// The layer's RoPE angles.
     fn rope(&self) -> &wgpu::Buffer {
         let buffers = self.forward.buffers;
         if self.config.rope == LayerRope::Window { &buffers.window_rope } else { &buffers.rope }

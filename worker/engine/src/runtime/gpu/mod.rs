@@ -1,7 +1,8 @@
-//! Models on the GPU: buffers and dispatches of the forward pass, and what is measured of them.
+//! The GPU backend: buffers and dispatches of the forward pass, autotuning, profiling and self-test.
 
 mod answer;
 mod autotune;
+mod backend;
 pub(super) mod buffers;
 mod decoder;
 mod encoder;

@@ -1,4 +1,4 @@
-//! Matrix products and look-ups as dispatches.
+//! Dispatches of matrix products and table lookups.
 
 use super::weights::{Matrix, Weights};
 use crate::error::{EngineError, Result};
@@ -10,7 +10,7 @@ use crate::kernels::{Grid, Shader};
 use crate::models::{MatrixId, Product, VectorId};
 use crate::runtime::device::{Dispatch, Gpu, Task};
 
-/// What goes into a matrix product beside the matrix.
+/// Inputs of a matrix product other than the matrix.
 pub(super) struct Input<'a> {
     pub x: &'a wgpu::Buffer,
     pub norm: Option<VectorId>,
@@ -25,30 +25,31 @@ impl<'a> Input<'a> {
     }
 }
 
-/// Where a matrix product goes.
+/// Output of a matrix product.
 pub(super) struct Output<'a> {
     pub epilogue: Epilogue,
     pub y: &'a wgpu::Buffer,
-    /// Elements of `y` for a token.
+    /// Elements of `y` per token.
     pub rows: u32,
-    /// What the epilogue reads and writes beside `y`, by the kernel's names.
+    /// Further buffers of the epilogue, by the names of the kernel's variables.
     pub extra: &'a [(&'a str, &'a wgpu::Buffer)],
 }
 
-/// Builds the dispatches of products.
+/// Builds the dispatches of matrix products.
 pub(super) struct ProductBuilder<'a> {
     pub gpu: &'a Gpu,
     pub weights: &'a Weights,
     pub state: &'a wgpu::Buffer,
-    /// Epsilon of the norms that are fused in.
+    /// Epsilon of norms that are fused into products.
     pub norm_eps: f32,
     pub tuning: LinearTuning,
-    /// Where inputs go that a kernel prepares for products: `[batch][longest input]`, as f16 or integers. Without it there are none.
+    /// Buffer for inputs that a kernel converts for products: `[batch][longest input]`, as f16 or integers. If `None`,
+    /// no inputs are converted.
     pub prepared: Option<&'a wgpu::Buffer>,
 }
 
 impl ProductBuilder<'_> {
-    /// Adds one dispatch for each matrix of the product.
+    /// Adds a dispatch for each matrix of the product.
     pub(super) fn push(
         &self,
         program: &mut Vec<Dispatch>,
@@ -61,7 +62,7 @@ impl ProductBuilder<'_> {
             let tuning = self.tuning_for(matrix, input);
             let prepared = self.prepared.filter(|_| tuning.prepares_inputs());
             if let Some(prepared) = prepared.filter(|_| !is_prepared) {
-                // Parts of a product share their input.
+                // The matrices of a product share their input.
                 program.push(self.prepare(tuning.tiles, matrix.cols, input, prepared));
                 is_prepared = true;
             }
@@ -71,7 +72,7 @@ impl ProductBuilder<'_> {
         Ok(())
     }
 
-    /// The dispatch of a kernel that multiplies with `matrix` among other things: `place` gives its shader and grid.
+    /// A dispatch of a kernel that contains a product with `matrix`; `place` provides its shader and grid.
     pub(super) fn within(
         &self,
         matrix: &Matrix,
@@ -82,7 +83,8 @@ impl ProductBuilder<'_> {
         self.dispatch(matrix, input, output, (self.tuning, None), place)
     }
 
-    /// The dispatch of a product with `matrix`, laid out as told, whose input is `prepared` if there is such. `place` gives its shader and grid.
+    /// The dispatch of a product with `matrix` in the given layout, whose converted input is `prepared`, if any.
+    /// `place` provides its shader and grid.
     pub(super) fn dispatch(
         &self,
         matrix: &Matrix,
@@ -91,7 +93,7 @@ impl ProductBuilder<'_> {
         (tuning, prepared): (LinearTuning, Option<&wgpu::Buffer>),
         place: impl FnOnce(&Linear) -> Option<(Shader, Grid)>,
     ) -> Result<Dispatch> {
-        // The norm is in what was prepared.
+        // The norm was applied when the input was converted.
         let norm = input.norm.filter(|_| prepared.is_none());
         let linear = Linear {
             tensor_type: matrix.tensor_type,
@@ -133,13 +135,13 @@ impl ProductBuilder<'_> {
         let has_no_integers = tuning.tiles == Tiles::Packed && !has_integers(matrix.tensor_type);
         let tuning = if has_no_integers { tuning.unpacked() } else { tuning };
         match input.experts {
-            // Each token has rows of its own, which no tile shares.
+            // Each token has its own rows, so no tile is shared.
             Some(_) => LinearTuning { tokens: 1, ..tuning },
             None => tuning,
         }
     }
 
-    /// The dispatch that prepares a product's input for tiles.
+    /// The dispatch that converts a product's input for tiles.
     pub(super) fn prepare(&self, tiles: Tiles, cols: u32, input: &Input<'_>, prepared: &wgpu::Buffer) -> Dispatch {
         let prepare = if tiles == Tiles::Packed { quantise } else { halve };
         let shader = prepare(cols, input.norm.map(|_| self.norm_eps));
@@ -148,7 +150,7 @@ impl ProductBuilder<'_> {
         Dispatch::new(self.gpu, &shader, &buffers, Grid::TokensInX)
     }
 
-    /// Adds one look-up for each part of a table; `adds` to what is there, or replaces it.
+    /// Adds a lookup for each part of a table; `adds` to the contents of `x`, or replaces them.
     pub(super) fn embed(
         &self,
         program: &mut Vec<Dispatch>,

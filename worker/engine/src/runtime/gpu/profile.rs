@@ -1,4 +1,4 @@
-//! Where the time of a decoded token goes, kernel by kernel, by the GPU's own clock.
+//! Profiles tokens and batches kernel by kernel, with GPU timestamps.
 
 use web_time::Instant;
 
@@ -8,7 +8,7 @@ use crate::runtime::backend::Profiled;
 use crate::runtime::device::{Dispatch, Gpu};
 use crate::runtime::measuring::{KernelTime, Profile};
 
-/// Times each kernel of a program by itself, and all of them in one pass.
+/// Times each kernel of a program separately, and all of them in one pass.
 pub(super) async fn run(decoder: &GpuDecoder, what: Profiled, position: usize, runs: usize) -> Result<Profile> {
     if !decoder.gpu.device().features().contains(wgpu::Features::TIMESTAMP_QUERY) {
         return Err(EngineError::NoGpu("this adapter has no timestamps".to_owned()));
@@ -26,7 +26,7 @@ pub(super) async fn run(decoder: &GpuDecoder, what: Profiled, position: usize, r
 }
 
 impl GpuDecoder {
-    /// Times each dispatch of a program alone, and all in one pass.
+    /// Times each dispatch of a program separately, and all of them in one pass.
     async fn time(&self, program: &[&Dispatch], position: usize, tokens: u32, runs: usize) -> Result<Profile> {
         self.write_state(position, tokens, 0);
         let apart: Vec<_> = program.chunks(1).collect();
@@ -35,7 +35,7 @@ impl GpuDecoder {
         for _ in 0..runs {
             let (seconds, _) = pass_seconds(&self.gpu, &apart, tokens).await?;
             samples.iter_mut().zip(seconds).for_each(|(samples, seconds)| samples.push(seconds));
-            // The sampler advanced it.
+            // The sampler advanced the state.
             self.write_state(position, tokens, 0);
             let (seconds, encode_seconds) = pass_seconds(&self.gpu, &[program], tokens).await?;
             passes.extend(seconds);
@@ -70,7 +70,8 @@ fn median(samples: &mut [f64]) -> f64 {
     samples.get(samples.len() / 2).copied().unwrap_or_default()
 }
 
-/// The GPU's time for each pass, and the host's to encode and submit them. WebGPU has timestamps at the ends of passes only.
+/// GPU seconds of each pass, and host seconds to encode and submit them. WebGPU takes timestamps only at the ends of
+/// passes.
 async fn pass_seconds(gpu: &Gpu, passes: &[&[&Dispatch]], tokens: u32) -> Result<(Vec<f64>, f64)> {
     let count = 2 * passes.len() as u32;
     let queries = gpu.device().create_query_set(&wgpu::QuerySetDescriptor {

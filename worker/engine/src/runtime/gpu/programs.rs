@@ -1,5 +1,5 @@
-//! A decoder's dispatches, laid out for what they compute. They, and with them kernels, are made when they are first needed: many models
-//! never see a long context or draft tokens.
+//! A decoder's dispatches, by purpose. They and their kernels are created on first use: many models never see a long
+//! context or draft tokens.
 
 use std::cell::OnceCell;
 
@@ -8,53 +8,54 @@ use super::forward::{ForwardBuilder, Layout};
 use crate::error::Result;
 use crate::runtime::device::{Dispatch, Tuning};
 
-/// Dispatches by what they compute.
+/// Dispatches by purpose.
 #[derive(Default)]
 pub(super) struct Programs {
-    /// The layers for a batch of a prompt's tokens.
+    /// The layers for a batch of prompt tokens.
     prefill: OnceCell<Vec<Dispatch>>,
-    /// The head for them.
+    /// The output head for such a batch.
     prefill_head: OnceCell<Vec<Dispatch>>,
-    /// One token's layers and head, by the steps of [`Tuning::attention_splits`](crate::runtime::Tuning::attention_splits).
+    /// Layers and head for one token, by index of
+    /// [`Tuning::attention_splits`](crate::runtime::Tuning::attention_splits).
     decode: [OnceCell<Vec<Dispatch>>; 3],
-    /// The layers and the head for a few tokens, to verify drafts.
+    /// Layers and head for a few tokens, to verify drafts.
     few: OnceCell<Vec<Dispatch>>,
 }
 
 impl GpuDecoder {
-    /// Lays kernels out in another way.
+    /// Switches to another kernel layout.
     pub(super) fn lay_out(&mut self, tuning: Tuning) {
         self.gpu = self.gpu.with_tuning(tuning);
         self.programs = Programs::default();
     }
 
-    /// The layers and the head for at most [`GpuDecoder::max_few`] tokens.
+    /// Layers and head for at most [`GpuDecoder::max_few`] tokens.
     pub(super) fn few_program(&self) -> Result<&[Dispatch]> {
         let tuning = self.gpu.tuning();
-        // Neighbouring threads that share rows keep a graphics card busy with few tokens, too.
+        // Lanes that share rows keep a GPU busy with few tokens, too.
         let linear = if tuning.decode.has_lanes() { tuning.decode } else { tuning.prefill };
         self.program(&self.programs.few, Layout::batch(linear), |builder| builder.whole(&self.buffers.prompt_ids))
     }
 
-    /// Tokens that there is room for, logits included.
+    /// Maximum number of tokens that the buffers have room for, including logits.
     pub(super) fn max_few(&self) -> usize {
         self.gpu.tuning().prefill.tokens.min(self.max_batch) as usize
     }
 
-    /// The layers for a batch of a prompt's tokens.
+    /// The layers for a batch of prompt tokens.
     pub(super) fn prefill_program(&self) -> Result<&[Dispatch]> {
         let layout = Layout::batch(self.gpu.tuning().prefill);
         self.program(&self.programs.prefill, layout, |builder| builder.layers(&self.buffers.prompt_ids))
     }
 
-    /// The output head for them.
-    #[allow(clippy::redundant_closure_for_method_calls, reason = "the method is of one lifetime, the closure of any")]
+    /// The output head for a batch of prompt tokens.
+    #[allow(clippy::redundant_closure_for_method_calls, reason = "the method has one lifetime, the closure any")]
     pub(super) fn prefill_head(&self) -> Result<&[Dispatch]> {
         let layout = Layout::batch(self.gpu.tuning().prefill);
         self.program(&self.programs.prefill_head, layout, |builder| builder.head())
     }
 
-    /// The layers and the head for one token at `position`.
+    /// Layers and head for one token at `position`.
     pub(super) fn decode_program(&self, position: usize) -> Result<&[Dispatch]> {
         let tuning = self.gpu.tuning();
         let step = tuning.split_step(position);
@@ -62,12 +63,12 @@ impl GpuDecoder {
         self.program(&self.programs.decode[step], layout, |builder| builder.whole(&self.buffers.next_id))
     }
 
-    /// What an answer begins with, but the sampler.
+    /// The dispatches used at the start of an answer, without the sampler.
     pub(super) fn first_dispatches(&self) -> Result<impl Iterator<Item = &Dispatch>> {
         Ok(self.prefill_program()?.iter().chain(self.decode_program(0)?))
     }
 
-    /// What `cell` holds, which is built if it is needed for the first time.
+    /// The program in `cell`, built on first use.
     fn program<'a>(
         &'a self,
         cell: &'a OnceCell<Vec<Dispatch>>,

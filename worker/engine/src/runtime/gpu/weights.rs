@@ -1,4 +1,4 @@
-//! Weights on the GPU: quants and scales in two aligned streams.
+//! Weights on the GPU, as two aligned streams: quants and scales.
 
 use crate::error::{EngineError, Result};
 use crate::gguf::{Group, TensorType, stream_bytes};
@@ -7,32 +7,32 @@ use crate::kernels::repack::Repack;
 use crate::models::{MatrixId, MatrixPlan, Segment, VectorId, WeightPlan};
 use crate::runtime::device::{Dispatch, Gpu};
 
-/// Bytes of a part of a file on the GPU that go to the same place.
+/// A range of bytes in the GPU's copy of a file window, all with the same destination.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::runtime) struct Piece {
-    /// The first of them in the part.
+    /// Offset of the first byte in the window.
     pub(in crate::runtime) start: u64,
     pub(in crate::runtime) len_bytes: u64,
 }
 
 /// A matrix on the GPU: `[rows][cols]`, in blocks of 32 columns.
 pub struct Matrix {
-    /// Format.
+    /// The weight format.
     pub tensor_type: TensorType,
-    /// Rows.
+    /// Number of rows.
     pub rows: u32,
-    /// Columns.
+    /// Number of columns.
     pub cols: u32,
-    /// The output row of a product that the first row computes.
+    /// Row of the product's output that the first row computes.
     pub first_row: u32,
-    /// Quants: a whole number of `vec4<u32>` for two blocks, see `kernels/formats`.
+    /// Quants: a whole number of `vec4<u32>` per two blocks, see `kernels/formats`.
     pub quants: wgpu::Buffer,
-    /// Scales, packed as the format says.
+    /// Scales, packed as the format requires.
     pub scales: wgpu::Buffer,
 }
 
 impl Matrix {
-    /// Allocates the planned matrix; [`Matrix::repacking`] fills it.
+    /// Allocates a planned matrix; [`Matrix::repacking`] fills it.
     ///
     /// # Errors
     /// [`EngineError::TooLarge`] if a stream exceeds the device's largest binding.
@@ -40,7 +40,7 @@ impl Matrix {
         let bytes = stream_bytes(plan.tensor_type, plan.rows, plan.cols);
         if bytes.largest() > gpu.max_binding_bytes() {
             return Err(EngineError::TooLarge(format!(
-                "the tensor “{}” takes {} MiB, but this device binds at most {} MiB at once",
+                "the tensor “{}” needs {} MiB, but this device supports at most {} MiB per binding",
                 plan.label(),
                 bytes.largest() >> 20,
                 gpu.max_binding_bytes() >> 20
@@ -57,14 +57,15 @@ impl Matrix {
         })
     }
 
-    /// A matrix from its bytes as they stand in a file, [`MAX_PIECE_BYTES`](crate::kernels::repack::MAX_PIECE_BYTES) at most.
+    /// Creates a matrix from bytes in the file format, at most
+    /// [`MAX_PIECE_BYTES`](crate::kernels::repack::MAX_PIECE_BYTES).
     ///
     /// # Errors
     /// As [`Matrix::allocate`].
     pub fn from_bytes(gpu: &Gpu, tensor_type: TensorType, rows: u32, cols: u32, bytes: &[u8]) -> Result<Self> {
         let segments = vec![Segment { tensor: String::new(), first_row: 0, rows }];
         let matrix = Self::allocate(gpu, &MatrixPlan { segments, tensor_type, rows, cols, first_row: 0 })?;
-        // At an odd byte, as files may have them; the kernel reads up to a word more.
+        // Starts at an odd byte, as pieces of files may; the kernel reads up to a word beyond the end.
         let piece = Piece { start: 1, len_bytes: bytes.len() as u64 };
         let mut file = [&[0], bytes].concat();
         file.resize(file.len().next_multiple_of(4) + 4, 0);
@@ -76,11 +77,11 @@ impl Matrix {
         Ok(matrix)
     }
 
-    /// Repacks whole blocks, which stand in `file` as in a model's file, to the streams, from the block of 32 weights `first_block` on, which
-    /// begins a group of the format.
+    /// Repacks whole blocks from `file`, in the file format, to the two streams, starting at `first_block` (of 32
+    /// weights), which must begin a group of the format.
     ///
     /// # Errors
-    /// [`EngineError::UnsupportedFormat`]
+    /// [`EngineError::UnsupportedFormat`].
     pub(in crate::runtime) fn repacking(
         &self,
         gpu: &Gpu,
@@ -95,10 +96,10 @@ impl Matrix {
     }
 }
 
-/// Copies floats, which stand in `file` as in a model's file, to a vector, from its byte `to_byte` on.
+/// Copies floats from `file`, in the file format, to a vector, starting at its byte `to_byte`.
 ///
 /// # Errors
-/// [`EngineError::UnsupportedFormat`]
+/// [`EngineError::UnsupportedFormat`].
 pub(in crate::runtime) fn copying(
     gpu: &Gpu,
     file: &wgpu::Buffer,
@@ -109,16 +110,16 @@ pub(in crate::runtime) fn copying(
     repacking(gpu, TensorType::F32, file, piece, [vector, vector], to_byte)
 }
 
-/// Asks for the kernel of a format, so that it is compiled with others.
+/// Requests the repacking kernel of a format, so that it is compiled together with others.
 ///
 /// # Errors
-/// [`EngineError::UnsupportedFormat`]
+/// [`EngineError::UnsupportedFormat`].
 pub(in crate::runtime) fn ask_for_repacking(gpu: &Gpu, tensor_type: TensorType) -> Result<()> {
     let [file, streams] = ["file", "streams"].map(|label| gpu.storage_buffer(label, 0));
     repacking(gpu, tensor_type, &file, Piece { start: 0, len_bytes: 0 }, [&streams, &streams], 0).map(drop)
 }
 
-/// Repacks to the two streams, from byte `to_byte` of the quants on.
+/// Repacks to the two streams, starting at byte `to_byte` of the quants.
 fn repacking(
     gpu: &Gpu,
     tensor_type: TensorType,
@@ -138,14 +139,14 @@ fn repacking(
     Ok(Dispatch::new(gpu, &repack.shader, buffers, grid))
 }
 
-/// A model's weights, by their places in the plan.
+/// A model's weights, indexed as in its plan.
 pub(in crate::runtime) struct Weights {
     pub(in crate::runtime) matrices: Vec<Matrix>,
     pub(in crate::runtime) vectors: Vec<wgpu::Buffer>,
 }
 
 impl Weights {
-    /// Allocates all of them.
+    /// Allocates all weights.
     pub(in crate::runtime) fn allocate(gpu: &Gpu, arena: &WeightPlan) -> Result<Self> {
         let matrices = arena.matrices.iter().map(|matrix| Matrix::allocate(gpu, matrix)).collect::<Result<_>>()?;
         let vectors = arena.vectors.iter().map(|vector| gpu.storage_buffer("vector", u64::from(vector.len()) * 4));

@@ -1,9 +1,10 @@
-//! From streams of bytes to a model on a device. A file never stands whole in memory: the header is gathered and
+//! Turns a stream of bytes into a model on a device. A file is never in memory as a whole: the header is buffered and
 //! parsed, then tensors go to the device chunk by chunk.
 
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use super::source::Source;
 use super::upload::{Placed, Upload};
 use crate::chat::Chat;
 use crate::error::{EngineError, Result};
@@ -14,51 +15,32 @@ use crate::runtime::fit::Description;
 use crate::runtime::memory::Sequences;
 use crate::runtime::session::{Encoder, Model};
 
-/// The least context worth offering, in tokens.
+/// Smallest context that loading falls back to, in tokens.
 const MIN_CONTEXT: u32 = 512;
 
-/// Most bytes of a header that are read at once.
+/// Maximum number of header bytes to read at once.
 const HEADER_BYTES: u64 = 4 << 20;
 
-/// A file that is read from its beginning, to where its bytes are needed.
-pub trait Source {
-    /// What may go wrong.
-    type Error: From<EngineError>;
-
-    /// Fills memory with the next bytes.
-    ///
-    /// # Errors
-    /// Those of the file.
-    fn read(&mut self, bytes: &mut [u8]) -> std::result::Result<(), Self::Error>;
-
-    /// Fills memory that does not belong to wasm with the next bytes.
-    ///
-    /// # Errors
-    /// Those of the file.
-    #[cfg(target_family = "wasm")]
-    fn read_to(&mut self, bytes: &js_sys::Uint8Array) -> std::result::Result<(), Self::Error>;
-}
-
-/// Choices about loading.
+/// Options for loading.
 #[derive(Debug, Clone, Default)]
 pub struct LoaderOptions {
-    /// Length of the file, if known: a file cut short is noticed early.
+    /// Length of the file, if known: truncation is detected early.
     pub file_len_bytes: Option<u64>,
-    /// Context in tokens; `None` takes the trained one, at most 4,096 and at most what fits.
+    /// Context length in tokens; `None` takes what the model was trained with, but at most 4,096 and at most what fits.
     pub context_tokens: Option<u32>,
-    /// How a GPU keeps keys and values, where the model's heads can be kept so.
+    /// Format of the KV cache on a GPU, for heads that support it.
     pub cache: CacheFormat,
 }
 
-/// What a file held.
+/// A loaded model.
 pub enum Loaded {
-    /// A model that answers.
+    /// A generative model.
     Decoder(Box<Model>),
-    /// A model that turns texts into vectors.
+    /// An embedding model.
     Encoder(Box<Encoder>),
 }
 
-/// Takes the bytes of a model's files in order and gives a model.
+/// Receives the bytes of a model's files in order and builds the model.
 pub struct Loader {
     device: Device,
     options: LoaderOptions,
@@ -67,38 +49,38 @@ pub struct Loader {
 }
 
 enum Stage {
-    /// Gathering the header; the number says how many bytes the parser asked for.
+    /// Collects the header; the number says how many bytes the parser needs.
     Header(Vec<u8>, u64),
     Tensors(Box<TensorStage>),
 }
 
-/// The state after the header.
+/// State after the header.
 struct TensorStage {
     description: Description,
     upload: Upload,
 }
 
 impl Loader {
-    /// A loader of a model in one file that has seen no byte yet.
+    /// A loader for a model in one file.
     pub fn new(device: impl Into<Device>, options: LoaderOptions) -> Self {
         Self { device: device.into(), options, received_bytes: 0, stage: Stage::Header(Vec::new(), 24) }
     }
 
-    /// A loader of a model in several files, whose headers were read already. Their bytes come in the same order, headers
-    /// included, with [`Loader::end_file`] after each.
+    /// A loader for a model in several files, whose headers were read before. Push the files' bytes in the same order,
+    /// including headers, and call [`Loader::end_file`] after each.
     ///
     /// # Errors
-    /// Faults of the headers, or that the model does not fit the device.
+    /// An invalid header, or a model that does not fit the device.
     pub async fn with_headers(device: impl Into<Device>, options: LoaderOptions, headers: &[Gguf]) -> Result<Self> {
         let device = device.into();
         let stage = Stage::Tensors(Box::new(TensorStage::new(&device, headers).await?));
         Ok(Self { device, options, received_bytes: 0, stage })
     }
 
-    /// Takes the next bytes of the file.
+    /// Consumes the next bytes of the file.
     ///
     /// # Errors
-    /// The file's first fault, or that it does not fit the device.
+    /// A malformed file, or a model that does not fit the device.
     pub async fn push(&mut self, bytes: &[u8]) -> Result<()> {
         self.received_bytes += bytes.len() as u64;
         match &mut self.stage {
@@ -114,11 +96,11 @@ impl Loader {
         }
     }
 
-    /// Reads the next bytes from a file of which `left_bytes` are left, straight to where they go, and says how many it took: none
-    /// where no more are needed. Faster than [`Loader::push`].
+    /// Reads from a file with `left_bytes` bytes left, directly to where they are needed, and returns how many bytes it
+    /// consumed: 0 if no more are needed. Faster than [`Loader::push`].
     ///
     /// # Errors
-    /// As [`Loader::push`], and those of the file.
+    /// As [`Loader::push`], and errors of the file.
     pub async fn pull<S: Source>(&mut self, source: &mut S, left_bytes: u64) -> std::result::Result<u64, S::Error> {
         let taken = match &mut self.stage {
             Stage::Header(header, needed) => {
@@ -134,7 +116,7 @@ impl Loader {
         Ok(taken)
     }
 
-    /// Notes that a file has ended.
+    /// Marks the end of a file.
     ///
     /// # Errors
     /// [`EngineError::Truncated`] if bytes are missing.
@@ -147,22 +129,22 @@ impl Loader {
         }
     }
 
-    /// Finishes after the last byte of a model that answers.
+    /// Finishes loading a generative model, after the last byte.
     ///
     /// # Errors
-    /// As [`Loader::finish_any`], and [`EngineError::WrongKind`] for other models.
+    /// As [`Loader::finish_any`], and [`EngineError::WrongKind`] for embedding models.
     pub async fn finish(self) -> Result<Model> {
         match self.finish_any().await? {
             Loaded::Decoder(model) => Ok(*model),
-            Loaded::Encoder(_) => Err(EngineError::WrongKind("it turns texts into vectors and cannot chat")),
+            Loaded::Encoder(_) => Err(EngineError::WrongKind("it is an embedding model")),
         }
     }
 
-    /// Finishes after the last byte. Where the memory does not suffice for the context, it becomes smaller, see
+    /// Finishes after the last byte. If memory is too small for the context, the context shrinks, see
     /// [`Model::context_tokens`].
     ///
     /// # Errors
-    /// [`EngineError::Truncated`] if bytes are missing, faults of tokenizer and template, or of the GPU.
+    /// [`EngineError::Truncated`] if bytes are missing, or errors of the tokenizer, the template or the device.
     pub async fn finish_any(mut self) -> Result<Loaded> {
         if matches!(&self.stage, Stage::Header(..)) || self.is_single() {
             self.end_file()?;
@@ -183,7 +165,8 @@ impl Loader {
                 return Ok(Loaded::Encoder(Box::new(Encoder::new(device, config, *tokenizer, embedder))));
             }
         };
-        // Weights and activations are there; what can still be too large is the KV cache, which a smaller context shrinks.
+        // Weights and activations are allocated; only the KV cache can still be too large, and a smaller context
+        // shrinks it.
         let wished = config.context(options.context_tokens, device.limits())?;
         let parts = Parts { placed, config, plan, chat, host };
         let mut context = wished;
@@ -197,8 +180,8 @@ impl Loader {
         }
     }
 
-    /// Tokenizer and template of a model that answers, once its header is read. Until [`Loader::finish_any`] nobody has tried
-    /// the template.
+    /// Tokenizer and template of a generative model, once its header is parsed. The template is not tried out before
+    /// [`Loader::finish_any`].
     pub fn chat_mut(&mut self) -> Option<&mut Chat> {
         match &mut self.stage {
             Stage::Tensors(stage) => stage.description.chat_mut(),
@@ -213,7 +196,7 @@ impl Loader {
     async fn parse(&mut self, header: Vec<u8>) -> Result<()> {
         match Gguf::parse(&header, self.options.file_len_bytes)? {
             Parsed::NeedMore(needed) => {
-                // Ask for twice as much, so that parsing anew costs little in all.
+                // Double the buffer, so that parsing from the start again costs little overall.
                 let needed = needed.max(2 * header.len() as u64);
                 let needed = self.options.file_len_bytes.map_or(needed, |len| needed.min(len));
                 self.stage = Stage::Header(header, needed);
@@ -228,7 +211,7 @@ impl Loader {
     }
 }
 
-/// What a decoder is made of. It may be made again, with a smaller context.
+/// Everything needed to build a generative model, more than once if the context has to shrink.
 struct Parts {
     placed: Placed,
     config: ModelConfig,

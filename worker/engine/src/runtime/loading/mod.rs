@@ -1,7 +1,9 @@
-//! From a file's bytes to a model on a device.
+//! Loading: from the bytes of a file to a model on a device.
 
 mod loader;
+mod source;
 mod staging;
 mod upload;
 
-pub use loader::{Loaded, Loader, LoaderOptions, Source};
+pub use loader::{Loaded, Loader, LoaderOptions};
+pub use source::Source;

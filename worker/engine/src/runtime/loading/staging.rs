@@ -1,33 +1,33 @@
-//! Memory that host and GPU share, through which a model's file goes to the GPU as it is: no byte of it is copied into wasm's memory where the
-//! file can be read to here.
+//! Memory shared by host and GPU, through which a model's file goes to the GPU unchanged. Files that can be read into
+//! it directly are never copied to the wasm heap.
 
 use crate::error::{EngineError, Result};
 use crate::kernels::repack::MAX_PIECE_BYTES;
 use crate::runtime::device::{Dispatch, Gpu, Mapping};
 
-/// Bytes of a file that go to the GPU at once.
+/// Number of bytes of a file that go to the GPU at once.
 pub(super) const WINDOW_BYTES: u64 = 8 << 20;
 const _: () = assert!(WINDOW_BYTES <= MAX_PIECE_BYTES);
-/// While one is filled, others are on their way.
+/// Number of buffers: while one is being filled, others are in flight.
 const SLOTS: usize = 3;
 
-/// Buffers that take turns.
+/// Staging buffers, used in turn.
 pub(super) struct Staging {
     gpu: Gpu,
     slots: [Slot; SLOTS],
     next: usize,
-    /// What was copied last, and a word more.
+    /// Device copy of the last window, with one extra word.
     file: wgpu::Buffer,
 }
 
 struct Slot {
     buffer: wgpu::Buffer,
-    /// Ends when the host may write. `None` while it does.
+    /// Resolves once the host may write; `None` while it does.
     mapping: Option<Mapping>,
 }
 
 impl Staging {
-    /// Allocates.
+    /// Allocates the buffers.
     pub(super) fn new(gpu: &Gpu) -> Self {
         let slot = |_| {
             let buffer = gpu.device().create_buffer(&wgpu::BufferDescriptor {
@@ -46,12 +46,12 @@ impl Staging {
         }
     }
 
-    /// What [`Staging::submit`] copies to.
+    /// The buffer that [`Staging::submit`] copies to.
     pub(super) fn file(&self) -> &wgpu::Buffer {
         &self.file
     }
 
-    /// Waits for the next [`WINDOW_BYTES`] to write to.
+    /// Waits until the next [`WINDOW_BYTES`] can be written.
     ///
     /// # Errors
     /// Whatever the GPU reported.
@@ -63,13 +63,13 @@ impl Staging {
         SharedMemory::of(&slot.buffer)
     }
 
-    /// Copies the first `len_bytes` of what was opened to the GPU, where `dispatches` follow.
+    /// Copies the first `len_bytes` of the open window to the GPU and runs `dispatches` on them.
     pub(super) fn submit(&mut self, memory: SharedMemory, len_bytes: u64, dispatches: &[Dispatch]) {
         drop(memory);
         let slot = &mut self.slots[self.next];
         slot.buffer.unmap();
         let mut encoder = self.gpu.device().create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
-        // Copies are whole words; what is too much is no part of any piece.
+        // Copies are whole words; no piece covers the excess bytes.
         encoder.copy_buffer_to_buffer(&slot.buffer, 0, &self.file, 0, len_bytes.next_multiple_of(4));
         let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor::default());
         for dispatch in dispatches {
@@ -84,12 +84,12 @@ impl Staging {
 
 impl Drop for Staging {
     fn drop(&mut self) {
-        // A browser would keep their memory until it collects garbage. What was submitted ends as it would.
+        // A browser would keep this memory until garbage collection. Submitted work still completes.
         self.slots.iter().map(|slot| &slot.buffer).chain([&self.file]).for_each(wgpu::Buffer::destroy);
     }
 }
 
-/// A mapped buffer. wgpu's own view of it stands in wasm's memory, so a browser's is asked for directly.
+/// A mapped buffer. wgpu's view of it is a copy on the wasm heap, so the browser is asked for it directly.
 #[cfg(target_family = "wasm")]
 pub(super) struct SharedMemory(js_sys::Uint8Array);
 
@@ -101,12 +101,12 @@ impl SharedMemory {
         Ok(Self(js_sys::Uint8Array::new(&memory)))
     }
 
-    /// Writes bytes from byte `at` on.
+    /// Writes `bytes` at byte offset `at`.
     pub(super) fn write(&mut self, at: u64, bytes: &[u8]) {
         self.part(at, bytes.len() as u64).copy_from(bytes);
     }
 
-    /// So many bytes from byte `at` on.
+    /// The `len_bytes` bytes at byte offset `at`.
     pub(super) fn part(&self, at: u64, len_bytes: u64) -> js_sys::Uint8Array {
         self.0.subarray(at as u32, (at + len_bytes) as u32)
     }
@@ -122,7 +122,7 @@ impl SharedMemory {
         buffer.slice(..).get_mapped_range_mut().map(Self).map_err(|error| EngineError::Gpu(error.to_string()))
     }
 
-    /// Writes bytes from byte `at` on.
+    /// Writes `bytes` at byte offset `at`.
     pub(super) fn write(&mut self, at: u64, bytes: &[u8]) {
         self.0.slice(at as usize..at as usize + bytes.len()).copy_from_slice(bytes);
     }

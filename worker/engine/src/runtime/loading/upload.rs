@@ -1,9 +1,9 @@
-//! Tensors from a stream of bytes to the device, window by window: no more than a window of a file stands in memory beside it.
+//! Streams tensors to the device, window by window: no more than one window of a file is in memory at a time.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use super::loader::Source;
+use super::source::Source;
 use super::staging::{SharedMemory, Staging, WINDOW_BYTES};
 use crate::error::{EngineError, Result};
 use crate::gguf::dequantize::dequantize;
@@ -16,21 +16,22 @@ use crate::runtime::cpu::{Cpu, CpuDecoder, CpuEncoder, CpuWeights};
 use crate::runtime::device::{Device, Dispatch, Gpu};
 use crate::runtime::gpu::{GpuDecoder, GpuEncoder, Piece, Weights, ask_for_repacking, copying};
 
-/// Most bytes of a window that stands in the host's memory.
+/// Maximum size in bytes of a window in host memory.
 const HOST_WINDOW_BYTES: u64 = 4 << 20;
 
-/// Where a part of a tensor goes.
+/// Destination of a part of a tensor.
 #[derive(Debug, Clone, Copy)]
 enum Slot {
-    /// These blocks of 32 weights of the tensor into a matrix, from its block `to_block` on.
+    /// `blocks` blocks of 32 weights, starting at the tensor's block `from_block`, go to a matrix, starting at its
+    /// block `to_block`.
     Matrix { index: usize, from_block: u64, blocks: u64, to_block: u64 },
-    /// Into a vector, from this byte on.
+    /// Goes to a vector, starting at byte `to_byte`.
     Vector { index: usize, to_byte: u64 },
-    /// To the host: RoPE's divisors.
+    /// Stays on the host: the divisors of RoPE.
     Host,
 }
 
-/// Where every tensor goes; a tensor may be split, and used twice.
+/// Destinations of every tensor; a tensor may be split or used twice.
 fn slots(plan: &WeightPlan) -> HashMap<String, Vec<Slot>> {
     let mut slots: HashMap<String, Vec<Slot>> = HashMap::new();
     for (index, matrix) in plan.matrices.iter().enumerate() {
@@ -71,7 +72,7 @@ impl Placed {
         }
     }
 
-    /// A decoder with these weights, with memory for `context` tokens. `host` has the tensors that are needed beside them.
+    /// A decoder with these weights and memory for `context` tokens. `host` has the tensors that stay on the host.
     pub(super) fn decoder(
         &self,
         (config, plan): (&ModelConfig, &ModelPlan),
@@ -97,12 +98,13 @@ impl Placed {
     }
 }
 
-/// A part of a file that is being read. It ends between two groups of blocks, so that each can be repacked by itself.
+/// A part of a file that is being read. It ends between two groups of blocks, so that each window can be repacked
+/// independently.
 struct Window {
-    /// Its first byte in the file.
+    /// Offset of its first byte in the file.
     start: u64,
     len_bytes: u64,
-    /// Bytes that are there.
+    /// Number of bytes received.
     filled: u64,
     memory: Memory,
 }
@@ -121,7 +123,7 @@ impl Window {
         self.start + self.len_bytes
     }
 
-    /// Takes the next bytes.
+    /// Appends the next bytes.
     fn write(&mut self, bytes: &[u8]) {
         match &mut self.memory {
             Memory::Host(memory) => memory.extend_from_slice(bytes),
@@ -130,7 +132,7 @@ impl Window {
         self.filled += bytes.len() as u64;
     }
 
-    /// Takes the next bytes of `source`.
+    /// Reads the next bytes from `source`.
     fn read<S: Source>(&mut self, source: &mut S, len_bytes: u64) -> std::result::Result<(), S::Error> {
         match &mut self.memory {
             #[cfg(target_family = "wasm")]
@@ -152,31 +154,31 @@ impl Window {
     }
 }
 
-/// Takes the bytes of a model's files, one after the other.
+/// Consumes the bytes of a model's files, one file after the other.
 pub(super) struct Upload {
     placed: Placed,
-    /// Of a GPU.
+    /// `None` on the CPU.
     staging: Option<Staging>,
     slots: HashMap<String, Vec<Slot>>,
     /// Tensors that stay on the host.
     host: HashMap<String, Vec<f32>>,
-    /// The tensors of each file, in the order of their bytes.
+    /// The tensors of each file, sorted by offset.
     files: Vec<Vec<TensorInfo>>,
     file: usize,
-    /// Position in the file of the next byte to come.
+    /// Offset in the file of the next byte.
     position: u64,
-    /// Index of the first tensor that is not complete.
+    /// Index of the first incomplete tensor.
     tensor: usize,
     window: Option<Window>,
 }
 
 impl Upload {
-    /// Compiles what repacks the formats of a plan.
+    /// Compiles the kernels that repack the formats of a plan.
     ///
     /// # Errors
-    /// [`EngineError::UnsupportedFormat`]
+    /// [`EngineError::UnsupportedFormat`].
     pub(super) async fn prepare(gpu: &Gpu, plan: &WeightPlan) -> Result<()> {
-        // Vectors are floats.
+        // Vectors are F32.
         let formats = plan.matrices.iter().map(|matrix| matrix.tensor_type).chain([TensorType::F32]);
         formats.collect::<HashSet<_>>().into_iter().try_for_each(|format| ask_for_repacking(gpu, format))?;
         gpu.compile().await;
@@ -201,7 +203,7 @@ impl Upload {
         })
     }
 
-    /// Takes the next bytes of the file, its header among them.
+    /// Consumes the next bytes of the file, including its header.
     ///
     /// # Errors
     /// Whatever the GPU reported.
@@ -219,10 +221,11 @@ impl Upload {
         Ok(())
     }
 
-    /// Reads the next bytes of the file, of which `left_bytes` are left, to where they go; says how many, none where no more are needed.
+    /// Reads the next bytes of a file with `left_bytes` bytes left to where they are needed, and returns how many: 0 if
+    /// no more are needed.
     ///
     /// # Errors
-    /// Those of the source, and whatever the GPU reported.
+    /// Errors of the source, or whatever the GPU reported.
     pub(super) async fn pull<S: Source>(
         &mut self,
         source: &mut S,
@@ -235,7 +238,7 @@ impl Upload {
         Ok(taken)
     }
 
-    /// Notes that the file has ended; the next bytes are those of the next file.
+    /// Marks the end of a file; the next bytes belong to the next file.
     ///
     /// # Errors
     /// [`EngineError::Truncated`] if bytes are missing.
@@ -251,7 +254,7 @@ impl Upload {
         Ok(())
     }
 
-    /// How many files there are.
+    /// Number of files.
     pub(super) fn file_count(&self) -> usize {
         self.files.len()
     }
@@ -264,7 +267,7 @@ impl Upload {
     /// The weights, and the tensors that stay on the host.
     ///
     /// # Errors
-    /// [`EngineError::Truncated`] if a file never came.
+    /// [`EngineError::Malformed`] if a file is missing.
     pub(super) fn finish(self) -> Result<(Placed, HashMap<String, Vec<f32>>)> {
         if !self.has_ended() {
             return Err(EngineError::malformed("a part of the model is missing"));
@@ -272,18 +275,18 @@ impl Upload {
         Ok((self.placed, self.host))
     }
 
-    /// The tensors of the file that comes.
+    /// The tensors of the current file.
     fn tensors(&self) -> &[TensorInfo] {
         self.files.get(self.file).map(Vec::as_slice).unwrap_or_default()
     }
 
-    /// Whether a tensor comes through the host's memory.
+    /// Whether a tensor has to pass through host memory.
     fn needs_host(&self, tensor: &TensorInfo) -> bool {
         let slots = self.slots.get(&tensor.name);
         self.staging.is_none() || slots.is_some_and(|slots| slots.iter().any(|slot| matches!(slot, Slot::Host)))
     }
 
-    /// The window of the next byte; `None` after the last tensor.
+    /// The window for the next byte; `None` after the last tensor.
     async fn window(&mut self) -> Result<Option<&mut Window>> {
         if self.window.is_none()
             && let Some(first) = self.tensors().get(self.tensor)
@@ -301,7 +304,8 @@ impl Upload {
         Ok(self.window.as_mut())
     }
 
-    /// Where a window ends at the latest that may not go beyond `limit`: between two groups of a tensor, or where memory of another kind is needed.
+    /// Where a window that must not exceed `limit` has to end: between two groups of a tensor, or where another kind of
+    /// memory is needed.
     fn window_end(&self, limit: u64, is_host: bool) -> u64 {
         let tensors = &self.tensors()[self.tensor..];
         let mut end = tensors.last().map_or(limit, TensorInfo::end_bytes).min(limit);
@@ -318,7 +322,7 @@ impl Upload {
         end
     }
 
-    /// Notes that so many bytes came; what is complete goes to the device.
+    /// Records that bytes were received; a complete window goes to the device.
     fn advance(&mut self, len_bytes: u64) -> Result<()> {
         self.position += len_bytes;
         if let Some(window) = self.window.take_if(|window| window.room() == 0) {
@@ -330,7 +334,8 @@ impl Upload {
         Ok(())
     }
 
-    /// Sends a window's tensors to where they go. A weight that does not get there is an error: the model would compute wrongly without it.
+    /// Sends the tensors of a window to their destinations. A weight without one is an error: the model would compute
+    /// wrong results without it.
     fn place(&mut self, window: Window) -> Result<()> {
         let mut dispatches = Vec::new();
         let tensors = self.files.get(self.file).map(Vec::as_slice).unwrap_or_default();
@@ -369,17 +374,17 @@ impl Upload {
     }
 }
 
-/// That a tensor has no place in the plan, or none that its bytes can be brought to from where they are.
+/// The error for a tensor that the plan does not know, or that cannot reach its destination from the window's memory.
 fn misplaced(tensor: &TensorInfo) -> EngineError {
     EngineError::malformed(format!("the tensor “{}” has no place in the model", tensor.name))
 }
 
-/// The part of a tensor that a window holds.
+/// The part of a tensor that lies in a window.
 struct Part<'a> {
     tensor: &'a TensorInfo,
-    /// Its first byte in the tensor, which begins a group.
+    /// Offset of its first byte in the tensor; always the start of a group.
     first_byte: u64,
-    /// Its first byte in the window.
+    /// Offset of its first byte in the window.
     at: u64,
     len_bytes: u64,
 }
@@ -389,18 +394,19 @@ impl Part<'_> {
         &memory[self.at as usize..(self.at + self.len_bytes) as usize]
     }
 
-    /// The same as floats.
+    /// Its weights as floats.
     fn floats(&self, memory: &[u8]) -> Result<Vec<f32>> {
         let TensorInfo { name, tensor_type, .. } = self.tensor;
         let unsupported = || EngineError::UnsupportedFormat { tensor: name.clone(), format: *tensor_type };
         dequantize(*tensor_type, self.bytes(memory)).ok_or_else(unsupported)
     }
 
-    /// What of it belongs to `blocks` blocks from block `from_block` of the tensor on, and how many of these blocks come before.
+    /// The piece of it that overlaps `blocks` blocks of the tensor from `from_block` on, and how many of those blocks
+    /// precede it.
     fn blocks(&self, from_block: u64, blocks: u64) -> Option<(Piece, u64)> {
         let group = Group::of(self.tensor.tensor_type);
         let start = self.first_byte / group.file * group.blocks;
-        // The last part of a tensor may end inside of a group.
+        // The last part of a tensor may end inside a group.
         let end = start + self.len_bytes * group.blocks / group.file;
         let (first, last) = (from_block.max(start), (from_block + blocks).min(end));
         let bytes = |blocks: u64| blocks * group.file / group.blocks;
@@ -408,7 +414,7 @@ impl Part<'_> {
         (piece.len_bytes > 0).then_some((piece, first - from_block))
     }
 
-    /// What brings it from `file` to where it goes on a GPU; `None` where nothing of it goes there.
+    /// The dispatch that repacks it from `file` to its destination on a GPU; `None` if the two do not overlap.
     fn repacking(&self, slot: &Slot, gpu: &Gpu, file: &wgpu::Buffer, weights: &Weights) -> Result<Option<Dispatch>> {
         match *slot {
             Slot::Matrix { index, from_block, blocks, to_block } => {
@@ -423,7 +429,7 @@ impl Part<'_> {
         }
     }
 
-    /// Writes it to where it goes on the CPU.
+    /// Writes it to its destination on the CPU.
     fn write(&self, slot: &Slot, memory: &[u8], weights: &mut CpuWeights) {
         match *slot {
             Slot::Matrix { index, from_block, blocks, to_block } => {
@@ -447,7 +453,7 @@ mod tests {
     use crate::runtime::Cpu;
 
     #[test]
-    fn a_weight_without_a_place_is_refused() {
+    fn tensors_unknown_to_the_plan_are_rejected() {
         let mut writer = Writer::default();
         writer.tensor("stray", TensorType::F32, &[32]);
         let mut bytes = writer.header();

@@ -1,8 +1,9 @@
-//! What a sequence leaves behind in a model, and how it is rewound, saved, restored and written out.
+//! What a model keeps of a sequence, and how it is rewound, saved, restored and serialised.
 //!
-//! Two kinds of it exist. Attention keeps *rows*, the keys and values of each token: a sequence is cut at any token. Recurrent
-//! layers keep a *state* of fixed size that every token overwrites: a sequence goes back only to where a copy of the state, a
-//! *checkpoint*, was made. [`Sequences`] keeps track of both, so that nothing above it has to know which kind a model has.
+//! There are two kinds. Attention keeps *rows*, the keys and values of each token: such a sequence can be cut at any
+//! token. Recurrent layers keep a *state* of fixed size that every token overwrites: such a sequence can only return to
+//! a *checkpoint*, a copy of the state. [`Sequences`] tracks both, so that no other code needs to know which kind a
+//! model has.
 
 mod sequences;
 mod snapshot;
@@ -14,14 +15,15 @@ pub(crate) use snapshot::Snapshot;
 
 use crate::error::Result;
 
-/// Sizes of what a sequence leaves behind, over all layers.
+/// Sizes of what a model keeps of a sequence, over all layers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[allow(clippy::struct_field_names, reason = "units are part of their names")]
 pub(crate) struct Layout {
     /// Bytes of a token's rows.
     pub row_bytes: u64,
-    /// Bytes of the state; none where all layers keep rows.
+    /// Bytes of the state; 0 if all layers keep rows.
     pub state_bytes: u64,
-    /// The most bytes of copies that the device should hold.
+    /// Maximum number of bytes of copies on the device.
     pub budget_bytes: u64,
 }
 
@@ -32,49 +34,52 @@ impl Layout {
     }
 }
 
-/// A part of what a sequence left behind.
+/// A part of what a model keeps of a sequence.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Part {
-    /// Rows of so many tokens, from the first one on.
+    /// The rows of the first n tokens.
     Rows(usize),
-    /// The state after so many tokens.
+    /// The state after n tokens.
     State(usize),
 }
 
-/// Names a copy.
+/// Identifies a copy.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct CopyId(pub u32);
 
-/// Where a model keeps what a sequence leaves behind, with room for copies on the same device.
+/// The memory of a model's current sequence, with room for copies on the same device.
 #[async_trait(?Send)]
 pub(crate) trait Memory {
-    /// Sizes.
+    /// The sizes of its parts.
     fn layout(&self) -> Layout;
 
-    /// Tokens that the state has seen; after an answer it may have seen more than were given out.
+    /// Number of tokens that the state has seen. After an answer this may be more than were returned to the caller.
     fn state_len(&self) -> usize;
 
-    /// Copies a part.
+    /// Copies a part within the device.
     ///
     /// # Errors
     /// [`EngineError::OutOfMemory`](crate::EngineError::OutOfMemory), or whatever the device reported.
     async fn copy(&mut self, part: Part) -> Result<CopyId>;
 
-    /// Puts a copy in place, of rows as many as `part` says. The copy stays.
+    /// Updates a copy with the current contents of its part.
+    fn update(&mut self, copy: CopyId, part: Part);
+
+    /// Restores a copy; of rows, only as many as `part` says. The copy is kept.
     fn restore(&mut self, copy: CopyId, part: Part);
 
-    /// Forgets a copy.
+    /// Drops a copy.
     fn forget(&mut self, copy: CopyId);
 
-    /// Makes the state that of a sequence without tokens.
+    /// Resets the state to that of an empty sequence.
     fn clear_state(&mut self);
 
-    /// The bytes of a part, layer by layer.
+    /// Reads the bytes of a part, layer by layer.
     ///
     /// # Errors
     /// Whatever the device reported.
     async fn read(&self, part: Part) -> Result<Vec<u8>>;
 
-    /// Puts the bytes of a part, as [`Memory::read`] gave them, in place.
+    /// Overwrites a part with bytes from [`Memory::read`].
     fn write(&mut self, part: Part, bytes: &[u8]);
 }

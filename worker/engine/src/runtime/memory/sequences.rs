@@ -4,54 +4,59 @@ use std::collections::VecDeque;
 
 use super::{CopyId, Layout, Memory, Part};
 
-/// Tokens that are worth a copy.
+/// Minimum number of tokens for which a copy pays off.
 const MIN_TOKENS: usize = 32;
-/// Most checkpoints of a sequence.
+/// Maximum number of checkpoints per sequence.
 const MAX_CHECKPOINTS: usize = 8;
 
-/// A copy of the state after some tokens.
+/// A copy of the state after the first `len` tokens.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Checkpoint {
     len: usize,
     copy: CopyId,
 }
 
-/// A sequence of tokens, and where it can be taken up again.
+/// A sequence of tokens and the points it can be rewound to.
 #[derive(Debug, Default)]
 struct Sequence {
     tokens: Vec<u32>,
-    /// From the shortest to the longest; none where a sequence can be cut anywhere.
+    /// Shortest first; empty if the model is stateless.
     checkpoints: Vec<Checkpoint>,
 }
 
-/// A sequence whose rows are saved.
+/// A sequence with a copy of its rows.
 struct Saved {
     sequence: Sequence,
     rows: CopyId,
 }
 
-/// The sequences of one model: the one in its memory, and those that were there before, as long as the device has room.
+/// The sequences of one model: the one in its memory, and earlier ones that are saved while the device has room.
 #[derive(Default)]
 pub(crate) struct Sequences {
     current: Sequence,
-    /// The one used last is at the end.
+    /// Least recently used first.
     saved: VecDeque<Saved>,
-    /// The device had no memory for a copy.
+    /// The sequence that [`Sequences::switch_to`] is about to make the current one.
+    incoming: Option<Saved>,
+    /// A copy of the state before draft tokens; its memory is reused for each draft.
+    held: Option<CopyId>,
+    /// A copy failed for lack of device memory.
     has_no_room: bool,
 }
 
-/// Tokens that two sequences have in common at their beginnings.
+/// Length of the common prefix of two sequences.
 fn shared_len(a: &[u32], b: &[u32]) -> usize {
     a.iter().zip(b).take_while(|(a, b)| a == b).count()
 }
 
 impl Sequence {
-    /// The longest checkpoint of at most `len` tokens.
+    /// The last checkpoint at or before `len` tokens.
     fn checkpoint(&self, len: usize) -> Option<Checkpoint> {
         self.checkpoints.iter().rfind(|checkpoint| checkpoint.len <= len).copied()
     }
 
-    /// How many of the first `len` tokens can be kept. `state_len` says how many tokens the state has seen, if it is in place.
+    /// How many of the first `len` tokens can be kept. `state_len` is the number of tokens that the live state has
+    /// seen, if that state belongs to this sequence.
     fn reusable_len(&self, len: usize, is_stateless: bool, state_len: Option<usize>) -> usize {
         if is_stateless || state_len == Some(len) && self.tokens.len() == len {
             return len;
@@ -66,22 +71,23 @@ impl Sequences {
         &self.current.tokens
     }
 
-    /// How many there are.
+    /// Number of tokens in the model's memory.
     pub(crate) fn len(&self) -> usize {
         self.current.tokens.len()
     }
 
-    /// Notes a token that the model has computed.
+    /// Records a token that the model has computed.
     pub(crate) fn push(&mut self, token: u32) {
         self.current.tokens.push(token);
     }
 
-    /// The same for several.
+    /// Records several tokens that the model has computed.
     pub(crate) fn extend(&mut self, tokens: &[u32]) {
         self.current.tokens.extend_from_slice(tokens);
     }
 
-    /// How many of `prompt`'s first tokens need not be computed, because a sequence begins with them.
+    /// How many leading tokens of `prompt` need not be computed, because the current or a saved sequence begins with
+    /// them.
     pub(crate) fn reusable_len(&self, memory: &dyn Memory, prompt: &[u32]) -> usize {
         let here = self.reusable_here(memory, prompt);
         self.nearest(memory, prompt).map_or(here, |(_, there)| there.max(here))
@@ -92,7 +98,7 @@ impl Sequences {
         self.current.reusable_len(len, memory.layout().is_stateless(), Some(memory.state_len()))
     }
 
-    /// The saved sequence of which the most tokens can be used for `prompt`, and how many these are.
+    /// Index of the saved sequence with the longest reusable prefix of `prompt`, and the length of that prefix.
     fn nearest(&self, memory: &dyn Memory, prompt: &[u32]) -> Option<(usize, usize)> {
         let is_stateless = memory.layout().is_stateless();
         let reusable = |saved: &Saved| {
@@ -102,30 +108,35 @@ impl Sequences {
         self.saved.iter().map(reusable).enumerate().max_by_key(|(_, len)| *len)
     }
 
-    /// Makes the memory hold as many of `prompt`'s first tokens as any sequence has, and no others. `most_tokens` is the context length: saved
-    /// sequences take no more than the cache itself.
+    /// Makes the memory hold the longest known prefix of `prompt`, and nothing else. `most_tokens` is the context
+    /// length: saved sequences take no more memory than a full context.
     pub(crate) async fn switch_to(&mut self, memory: &mut dyn Memory, prompt: &[u32], most_tokens: usize) {
+        // Left over from an interrupted call.
+        self.saved.extend(self.incoming.take());
         let shared = shared_len(&self.current.tokens, prompt);
         let here = self.reusable_here(memory, prompt);
         let best = self.nearest(memory, prompt).filter(|(_, there)| *there >= here + MIN_TOKENS);
-        // Taken out first, so that making room for the other does not lose it.
-        let next = best.and_then(|(index, there)| Some((self.saved.remove(index)?, there)));
+        // Taken out first, so that saving the current sequence cannot evict it.
+        let len = best.map(|(index, there)| {
+            self.incoming = self.saved.remove(index);
+            there
+        });
         if self.len() >= shared + MIN_TOKENS {
             self.save(memory, here, most_tokens).await;
         }
-        let Some((Saved { sequence, rows }, len)) = next else {
+        let Some((Saved { sequence, rows }, len)) = self.incoming.take().zip(len) else {
             self.rewind(memory, here);
             return;
         };
         forget(memory, std::mem::replace(&mut self.current, sequence));
         memory.restore(rows, Part::Rows(len));
         memory.forget(rows);
-        // The state that is in place is another sequence's.
+        // The live state belongs to the previous sequence.
         self.restore_state(memory, len);
         self.truncate(memory, len);
     }
 
-    /// Goes back to the first `len` tokens, or to the nearest checkpoint before; [`Sequences::len`] tells.
+    /// Rewinds to the first `len` tokens, or to the nearest checkpoint before; see [`Sequences::len`].
     pub(crate) fn rewind(&mut self, memory: &mut dyn Memory, len: usize) {
         let is_stateless = memory.layout().is_stateless();
         let len = self.current.reusable_len(len.min(self.len()), is_stateless, Some(memory.state_len()));
@@ -135,7 +146,7 @@ impl Sequences {
         self.truncate(memory, len);
     }
 
-    /// Forgets tokens and checkpoints after the first `len` tokens.
+    /// Drops everything after the first `len` tokens.
     fn truncate(&mut self, memory: &mut dyn Memory, len: usize) {
         self.current.tokens.truncate(len);
         while let Some(checkpoint) = self.current.checkpoints.pop_if(|checkpoint| checkpoint.len > len) {
@@ -143,7 +154,7 @@ impl Sequences {
         }
     }
 
-    /// Puts the state after `len` tokens in place, of which there is a checkpoint, or of none.
+    /// Restores the checkpoint at exactly `len` tokens; without one, clears the state.
     fn restore_state(&self, memory: &mut dyn Memory, len: usize) {
         if memory.layout().is_stateless() {
             return;
@@ -154,9 +165,11 @@ impl Sequences {
         }
     }
 
-    /// Makes a checkpoint here, where a sequence cannot be cut anyway. Where the device has no room there is none: what follows is computed
-    /// again then.
-    pub(crate) async fn checkpoint(&mut self, memory: &mut dyn Memory) {
+    /// Makes a checkpoint at the current length if the model has a state. If the device has no room there is none, and
+    /// rewinding replays more tokens.
+    ///
+    /// If there are too many, the oldest is dropped, but not the one at `kept_len` tokens.
+    pub(crate) async fn checkpoint(&mut self, memory: &mut dyn Memory, kept_len: usize) {
         let (layout, len) = (memory.layout(), self.len());
         let is_known = self.current.checkpoints.last().is_some_and(|last| last.len == len);
         if layout.is_stateless() || self.has_no_room || is_known || memory.state_len() != len || len < MIN_TOKENS {
@@ -164,19 +177,45 @@ impl Sequences {
         }
         let most = ((layout.budget_bytes / layout.state_bytes) as usize).clamp(1, MAX_CHECKPOINTS);
         if self.current.checkpoints.len() >= most {
-            let oldest = self.current.checkpoints.remove(0);
-            memory.forget(oldest.copy);
+            let Some(oldest) = self.current.checkpoints.iter().position(|own| own.len != kept_len) else { return };
+            memory.forget(self.current.checkpoints.remove(oldest).copy);
         }
-        match memory.copy(Part::State(len)).await {
+        let mut copy = memory.copy(Part::State(len)).await;
+        if copy.is_err() && !self.saved.is_empty() {
+            // Rewinding this sequence matters more than returning to another one.
+            self.drop_all_saved(memory);
+            copy = memory.copy(Part::State(len)).await;
+        }
+        match copy {
             Ok(copy) => self.current.checkpoints.push(Checkpoint { len, copy }),
             Err(_) => self.has_no_room = true,
         }
     }
 
-    /// Saves a copy of the current sequence, if there is room. Of its checkpoints it keeps those of at most `kept_len` tokens; the others go
-    /// with the copy.
+    /// Saves the state before draft tokens are verified, if the model has one. Returns whether drafts can be undone.
+    pub(crate) async fn hold_state(&mut self, memory: &mut dyn Memory) -> bool {
+        let part = Part::State(self.len());
+        if memory.layout().is_stateless() {
+            return true;
+        }
+        match self.held {
+            Some(copy) => memory.update(copy, part),
+            None => self.held = memory.copy(part).await.ok(),
+        }
+        self.held.is_some()
+    }
+
+    /// Restores the state that [`Sequences::hold_state`] saved.
+    pub(crate) fn restore_held_state(&self, memory: &mut dyn Memory) {
+        if let Some(copy) = self.held {
+            memory.restore(copy, Part::State(self.len()));
+        }
+    }
+
+    /// Saves a copy of the current sequence if there is room. Checkpoints of at most `kept_len` tokens stay with the
+    /// current sequence, the others go with the copy.
     async fn save(&mut self, memory: &mut dyn Memory, kept_len: usize, most_tokens: usize) {
-        self.checkpoint(memory).await;
+        self.checkpoint(memory, kept_len).await;
         let layout = memory.layout();
         let len = match self.current.checkpoints.last() {
             _ if layout.is_stateless() => self.len(),
@@ -188,6 +227,8 @@ impl Sequences {
         let copied = self.current.checkpoints.iter().filter(|checkpoint| checkpoint.len > kept_len).count();
         let needed = size_bytes(layout, len, copied);
         let budget_bytes = layout.budget_bytes.min(size_bytes(layout, most_tokens, MAX_CHECKPOINTS));
+        // The checkpoints that stay also take memory.
+        let needed = needed + size_bytes(layout, 0, self.current.checkpoints.len() - copied);
         if len < MIN_TOKENS.max(kept_len + 1) || needed > budget_bytes || self.has_no_room {
             return;
         }
@@ -199,15 +240,19 @@ impl Sequences {
             let checkpoints = self.current.checkpoints.split_off(kept);
             self.saved.push_back(Saved { sequence: Sequence { tokens, checkpoints }, rows });
         } else {
-            // This device has no memory to spare: better to keep nothing than to try each time.
-            while !self.saved.is_empty() {
-                self.drop_saved(memory, 0);
-            }
+            // The device has no memory to spare: give up, instead of failing each time.
+            self.drop_all_saved(memory);
             self.has_no_room = true;
         }
     }
 
-    /// Drops saved sequences that `tokens` begin with: they have nothing more.
+    fn drop_all_saved(&mut self, memory: &mut dyn Memory) {
+        while !self.saved.is_empty() {
+            self.drop_saved(memory, 0);
+        }
+    }
+
+    /// Drops saved sequences that are prefixes of `tokens`.
     fn drop_beginnings(&mut self, memory: &mut dyn Memory, tokens: &[u32]) {
         for index in (0..self.saved.len()).rev() {
             if tokens.starts_with(&self.saved[index].sequence.tokens) {
@@ -229,22 +274,25 @@ impl Sequences {
         }
     }
 
-    /// Forgets all sequences.
+    /// Drops all sequences.
     pub(crate) fn clear(&mut self, memory: &mut dyn Memory) {
-        while !self.saved.is_empty() {
-            self.drop_saved(memory, 0);
-        }
+        self.saved.extend(self.incoming.take());
+        self.drop_all_saved(memory);
         forget(memory, std::mem::take(&mut self.current));
+        if let Some(copy) = self.held.take() {
+            memory.forget(copy);
+        }
+        self.has_no_room = false;
         memory.clear_state();
     }
 }
 
-/// Bytes of rows and checkpoints.
+/// Size of rows and checkpoints in bytes.
 fn size_bytes(layout: Layout, tokens: usize, checkpoints: usize) -> u64 {
     tokens as u64 * layout.row_bytes + checkpoints as u64 * layout.state_bytes
 }
 
-/// Forgets a sequence's checkpoints.
+/// Drops a sequence's checkpoints.
 fn forget(memory: &mut dyn Memory, sequence: Sequence) {
     sequence.checkpoints.into_iter().for_each(|checkpoint| memory.forget(checkpoint.copy));
 }

@@ -1,14 +1,17 @@
-//! A sequence as bytes, so that a conversation can be continued later without computing its prompt again.
+//! Serialised sequences, with which a conversation continues without prefill.
 
 use super::Layout;
 use crate::error::{EngineError, Result};
 
-/// First bytes of a snapshot; the digits are the format's version.
+/// Magic number; its digits are the version of the format.
 const MAGIC: &[u8; 8] = b"parlkv02";
-/// Numbers after the magic.
+/// Magic number of version 1, which supported only stateless models. Instead of the two sizes it has the number of
+/// layers and the bytes of a token's keys in a layer.
+const OLD_MAGIC: &[u8; 8] = b"parlkv01";
+/// Number of integers after the magic number.
 const NUMBERS: usize = 3;
 
-/// What a snapshot holds.
+/// Contents of a snapshot.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Contents<'a> {
     pub tokens: Vec<u32>,
@@ -18,49 +21,54 @@ pub(crate) struct Contents<'a> {
     pub state: &'a [u8],
 }
 
-/// The format: magic; bytes of a token's rows, bytes of the state, number of tokens (u32 each, little-endian); token ids (u32 each);
-/// rows; state.
+/// The format: magic number; bytes of a token's rows, bytes of the state, number of tokens (u32 each, little-endian);
+/// token IDs (u32 each); rows; state.
 pub(crate) struct Snapshot {
     pub layout: Layout,
-    /// Most tokens that there is room for.
+    /// Context length in tokens.
     pub context: usize,
     pub vocab: u32,
 }
 
 impl Snapshot {
-    /// The bytes before rows and state.
+    /// The bytes that precede rows and state.
     pub(crate) fn header(&self, tokens: &[u32]) -> Vec<u8> {
         let numbers = [self.layout.row_bytes as u32, self.layout.state_bytes as u32, tokens.len() as u32];
         let words = numbers.iter().chain(tokens).flat_map(|word| word.to_le_bytes());
         MAGIC.iter().copied().chain(words).collect()
     }
 
-    /// Reads a snapshot.
+    /// Parses a snapshot.
     ///
     /// # Errors
-    /// [`EngineError::BadSnapshot`] if it is damaged, of another model, or longer than the context.
+    /// [`EngineError::BadSnapshot`] if it is damaged, belongs to another model, or is longer than the context.
     pub(crate) fn read<'a>(&self, bytes: &'a [u8]) -> Result<Contents<'a>> {
         let bad = |why| Err(EngineError::BadSnapshot(why));
-        let Some(rest) = bytes.strip_prefix(MAGIC) else { return bad("it is damaged") };
+        let (rest, is_old) = match (bytes.strip_prefix(MAGIC), bytes.strip_prefix(OLD_MAGIC)) {
+            (Some(rest), _) => (rest, false),
+            (None, Some(rest)) => (rest, true),
+            (None, None) => return bad("it is damaged"),
+        };
         let words = |bytes: &[u8]| -> Vec<u32> {
             bytes.as_chunks::<4>().0.iter().map(|word| u32::from_le_bytes(*word)).collect()
         };
         let Some((numbers, rest)) = rest.split_at_checked(4 * NUMBERS) else { return bad("it is damaged") };
-        let [row_bytes, state_bytes, count] = words(numbers)[..] else { return bad("it is damaged") };
-        if (u64::from(row_bytes), u64::from(state_bytes)) != (self.layout.row_bytes, self.layout.state_bytes) {
+        let [first, second, count] = words(numbers)[..] else { return bad("it is damaged") };
+        let (first, second) = (u64::from(first), u64::from(second));
+        let sizes = if is_old { (2 * first * second, 0) } else { (first, second) };
+        if sizes != (self.layout.row_bytes, self.layout.state_bytes) {
             return bad("it belongs to another model");
         }
-        let count = count as usize;
-        if count > self.context {
+        if count as usize > self.context {
             return bad("it is longer than the context");
         }
-        let Some((tokens, rest)) = rest.split_at_checked(4 * count) else { return bad("it is damaged") };
-        let Some((rows, state)) = rest.split_at_checked(count * row_bytes as usize) else {
-            return bad("it is damaged");
-        };
-        if state.len() != state_bytes as usize {
+        let Some((tokens, rest)) = rest.split_at_checked(4 * count as usize) else { return bad("it is damaged") };
+        let rows_bytes = u64::from(count) * self.layout.row_bytes;
+        if rest.len() as u64 != rows_bytes + self.layout.state_bytes {
             return bad("it is damaged");
         }
+        // No longer than `rest`.
+        let (rows, state) = rest.split_at(rows_bytes as usize);
         let tokens = words(tokens);
         if tokens.iter().any(|token| *token >= self.vocab) {
             return bad("it belongs to another model");

@@ -1,4 +1,4 @@
-//! A loaded model that turns texts into vectors.
+//! A loaded embedding model.
 
 use crate::error::{EngineError, Result};
 use crate::models::{EncoderConfig, Pooling};
@@ -15,14 +15,14 @@ pub struct Encoder {
     embedder: Box<dyn Embedder>,
 }
 
-/// A vector for a text.
+/// The embedding of a text.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Embedding {
-    /// Of length one: `[embedding_len]`.
+    /// Normalised to length one: `[embedding_len]`.
     pub vector: Vec<f32>,
-    /// Tokens of the text.
+    /// Number of tokens in the text.
     pub tokens: usize,
-    /// Whether the text was too long, and its end was left out.
+    /// Whether the text was too long and its end was cut off.
     pub is_truncated: bool,
 }
 
@@ -36,7 +36,7 @@ impl Encoder {
         Self { device, config, tokenizer, embedder }
     }
 
-    /// Hyperparameters.
+    /// The hyperparameters.
     pub fn config(&self) -> &EncoderConfig {
         &self.config
     }
@@ -46,7 +46,7 @@ impl Encoder {
         &self.device
     }
 
-    /// The vector of a text.
+    /// Embeds a text.
     ///
     /// # Errors
     /// [`EngineError::Tokenizer`], or whatever the device reported.
@@ -55,7 +55,7 @@ impl Encoder {
         let context = self.config.context as usize;
         let is_truncated = ids.len() > context;
         if is_truncated {
-            // The token that ends a sequence stays.
+            // Keep the end-of-sequence token.
             let end = ids.pop();
             ids.truncate(context - 1);
             ids.extend(end);
@@ -68,7 +68,7 @@ impl Encoder {
         Ok(Embedding { vector: pool(&hidden, width, self.config.pooling), tokens: ids.len(), is_truncated })
     }
 
-    /// The same as [`Model::self_test`](super::Model::self_test), but that these kernels have no plain form.
+    /// Like [`Model::self_test`](super::Model::self_test), but these kernels have no plain layout.
     ///
     /// # Errors
     /// As [`Model::self_test`](super::Model::self_test).
@@ -77,13 +77,13 @@ impl Encoder {
         Ok(SelfTest { verdict: if wrong.is_empty() { Verdict::Sound } else { Verdict::Wrong }, wrong })
     }
 
-    /// The same as [`Model::kernels_id`](super::Model::kernels_id).
+    /// Like [`Model::kernels_id`](super::Model::kernels_id).
     pub fn kernels_id(&self) -> u64 {
         self.embedder.kernels_id()
     }
 }
 
-/// One vector of length one from those of all tokens: `hidden` is `[tokens][width]`.
+/// Pools the hidden states of all tokens into one vector of length one: `hidden` is `[tokens][width]`.
 fn pool(hidden: &[f32], width: usize, pooling: Pooling) -> Vec<f32> {
     let rows = hidden.chunks_exact(width);
     let mut pooled = vec![0.0; width];

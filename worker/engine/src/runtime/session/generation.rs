@@ -1,33 +1,34 @@
-//! An answer under way: its tokens as they are chosen, several at once where drafts are right.
+//! An answer in progress: yields tokens as they are sampled, several at once where draft tokens are accepted.
 
 use std::collections::VecDeque;
 
 use web_time::Instant;
 
-use super::model::Model;
 use super::prompt_lookup::{DraftStats, PromptLookup};
 use crate::error::Result;
-use crate::runtime::memory::Part;
+use crate::runtime::backend::Decoder;
+use crate::runtime::memory::Sequences;
 
-/// Why a generation gives no more tokens.
+/// Why a generation ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum GenerationEnd {
-    /// `max_tokens` were given.
+    /// `max_tokens` were returned.
     MaxTokens,
     /// The context is full.
     ContextFull,
 }
 
-/// An answer under way: a pull iterator over tokens.
+/// An answer in progress: a pull iterator over tokens.
 ///
-/// Dropping it stops it; tokens in flight are computed but forgotten.
+/// Dropping it stops it; tokens in flight are discarded.
 pub struct Generation<'m> {
-    model: &'m mut Model,
-    /// Absent if there are no drafts.
+    sequences: &'m mut Sequences,
+    decoder: &'m mut dyn Decoder,
+    /// `None` without speculative decoding.
     lookup: Option<PromptLookup>,
-    /// Tokens that were chosen and not yet given.
+    /// Tokens that were sampled and not yet returned.
     ready: VecDeque<u32>,
-    /// The token given last: it is cached when the next is sampled.
+    /// The last token returned; it enters the cache when the next one is computed.
     last: u32,
     given: usize,
     limit: usize,
@@ -35,20 +36,21 @@ pub struct Generation<'m> {
 }
 
 impl<'m> Generation<'m> {
-    /// `last` is the prompt's last token, `limit` the most tokens to give, and `end` why there are no more then.
+    /// `last` is the last token of the prompt, `limit` the maximum number of tokens, and `end` the reason for that
+    /// limit.
     pub(super) fn new(
-        model: &'m mut Model,
+        (sequences, decoder): (&'m mut Sequences, &'m mut dyn Decoder),
         last: u32,
         limit: usize,
         end: GenerationEnd,
         lookup: Option<PromptLookup>,
     ) -> Self {
-        Self { model, lookup, ready: VecDeque::new(), last, given: 0, limit, end }
+        Self { sequences, decoder, lookup, ready: VecDeque::new(), last, given: 0, limit, end }
     }
 
-    /// The next token, or `None` at the limit; then [`Generation::end`] says which.
+    /// The next token, or `None` at the limit; [`Generation::end`] says which limit.
     ///
-    /// The caller stops at tokens that end the answer.
+    /// Stopping at end-of-turn tokens is up to the caller.
     ///
     /// # Errors
     /// Whatever the device reported.
@@ -58,7 +60,7 @@ impl<'m> Generation<'m> {
         }
         while self.ready.is_empty() {
             let draft = self.draft();
-            let tokens = if draft.is_empty() || !self.model.decoder.is_idle() {
+            let tokens = if draft.is_empty() || !self.decoder.is_idle() {
                 self.compute(draft.is_empty()).await?
             } else {
                 self.verify(&draft).await?
@@ -70,69 +72,66 @@ impl<'m> Generation<'m> {
         }
         let token = self.ready.pop_front();
         if let Some(token) = token {
-            self.model.sequences.push(self.last);
+            self.sequences.push(self.last);
             self.last = token;
             self.given += 1;
         }
         Ok(token)
     }
 
-    /// Which limit ends this generation.
+    /// The limit that ends this generation.
     pub fn end(&self) -> GenerationEnd {
         self.end
     }
 
-    /// How many draft tokens were right so far.
+    /// How many draft tokens were accepted and rejected so far.
     pub fn drafts(&self) -> DraftStats {
         self.lookup.as_ref().map(PromptLookup::stats).unwrap_or_default()
     }
 
-    /// Draft tokens that may come after those that are known. One more is computed with them.
+    /// Draft tokens for what comes next. Verifying them yields one more token.
     fn draft(&self) -> Vec<u32> {
-        // Whether a draft is worth its time is known only once a token's is.
-        let decoder = &self.model.decoder;
+        // Whether verification pays off can only be judged once the time per token is known.
+        let decoder = &*self.decoder;
         let Some(lookup) = self.lookup.as_ref().filter(|_| decoder.seconds_per_token().is_some()) else {
             return Vec::new();
         };
         lookup.draft(decoder.max_choices().min(self.limit - self.given) - 1).to_vec()
     }
 
-    /// The next tokens, the usual way. Without `goes_on`, only those that are being computed already.
+    /// Computes the next tokens without drafts. Unless `goes_on`, only those already in flight.
     async fn compute(&mut self, goes_on: bool) -> Result<Vec<u32>> {
-        let tokens = self.model.decoder.next_tokens(goes_on).await?;
+        let tokens = self.decoder.next_tokens(goes_on).await?;
         if let Some(lookup) = &mut self.lookup {
             lookup.extend(&tokens);
         }
         Ok(tokens)
     }
 
-    /// The tokens of a draft that are right, and one more. Nothing may be being computed.
+    /// Verifies a draft: returns the accepted tokens and one more. Nothing may be in flight.
     async fn verify(&mut self, draft: &[u32]) -> Result<Vec<u32>> {
         let start = Instant::now();
-        let one_by_one = self.model.decoder.seconds_per_token().unwrap_or_default();
+        let (sequences, decoder) = (&mut *self.sequences, &mut *self.decoder);
+        if !sequences.hold_state(decoder).await {
+            // No memory for the copy that undoing a draft takes.
+            self.lookup = None;
+            return self.compute(true).await;
+        }
+        let one_by_one = decoder.seconds_per_token().unwrap_or_default();
         let fed = [&[self.last], draft].concat();
-        // Everything that was given before is computed, so this is where the draft is fed.
-        let position = self.model.sequences.len();
-        let is_stateless = self.model.decoder.layout().is_stateless();
-        let state = match is_stateless {
-            true => None,
-            false => Some(self.model.decoder.copy(Part::State(position)).await?),
-        };
-        let mut chosen = self.model.decoder.choices(&fed).await?;
+        let mut chosen = decoder.choices(&fed).await?;
         let accepted = draft.iter().zip(&chosen).take_while(|(draft, chosen)| draft == chosen).count();
         let vain = chosen.split_off(accepted + 1);
-        if let Some(state) = state {
-            // The state has seen tokens that were not chosen: back, and only over those that were.
-            if accepted < draft.len() {
-                self.model.decoder.restore(state, Part::State(position));
-                self.model.decoder.run_batch(position, &fed[..=accepted]).await?;
-            }
-            self.model.decoder.forget(state);
+        if accepted < draft.len() && !decoder.layout().is_stateless() {
+            // The state has seen rejected tokens: restore it and replay the accepted ones. All tokens returned so far
+            // are computed, so the draft began here.
+            sequences.restore_held_state(decoder);
+            decoder.run_batch(sequences.len(), &fed[..=accepted]).await?;
         }
         let Some(lookup) = &mut self.lookup else { return Ok(chosen) };
         lookup.extend(&chosen);
         let seen: Vec<_> = vain.iter().map(|id| (*id, lookup.seen(*id))).collect();
-        self.model.decoder.resume(chosen.len(), lookup.last(), &seen);
+        self.decoder.resume(chosen.len(), lookup.last(), &seen);
         let was_worth_it = start.elapsed().as_secs_f64() < one_by_one * chosen.len() as f64;
         lookup.verified(accepted, draft.len() - accepted, was_worth_it);
         Ok(chosen)

@@ -1,4 +1,4 @@
-//! A model in use: prefill, answers token by token, draft tokens, embeddings.
+//! Using a model: prefill, generation token by token, draft tokens, embeddings.
 
 mod encoder;
 mod generation;

@@ -1,4 +1,4 @@
-//! A loaded model: prefill, answers, and what is kept of sequences.
+//! A loaded model: prefill, generation, and reuse of sequences.
 
 use std::sync::Arc;
 
@@ -16,13 +16,13 @@ use crate::sampling::{SamplingParams, SamplingPlan, history};
 
 /// A model in memory, ready to answer.
 ///
-/// It computes one sequence and saves the KV caches of others while there is room: a new prompt that begins like one of them is
-/// prefilled only where it differs.
+/// It computes one sequence at a time and saves the KV caches of others while there is room: a new prompt that begins
+/// like one of them is prefilled only from where it differs.
 pub struct Model {
     pub(in crate::runtime) config: ModelConfig,
     pub(in crate::runtime) chat: Arc<Chat>,
     pub(in crate::runtime) context: u32,
-    /// The context length that was asked for.
+    /// The context length that was requested.
     pub(in crate::runtime) wished_context: u32,
     pub(in crate::runtime) weight_bytes: u64,
     pub(in crate::runtime) sequences: Sequences,
@@ -30,23 +30,23 @@ pub struct Model {
     pub(in crate::runtime) decoder: Box<dyn Decoder>,
 }
 
-/// All tokens but the last, which always goes through the decode loop: that gives its logits.
+/// All tokens but the last, which the decode loop computes, because its logits are needed.
 fn before_last(prompt: &[u32]) -> &[u32] {
     prompt.split_last().map_or(&[], |(_, before)| before)
 }
 
 impl Model {
-    /// Hyperparameters.
+    /// The hyperparameters.
     pub fn config(&self) -> &ModelConfig {
         &self.config
     }
 
-    /// Tokenizer and chat template.
+    /// The tokenizer and the chat template.
     pub fn chat(&self) -> &Chat {
         &self.chat
     }
 
-    /// The same, to use while a [`Generation`] borrows the model.
+    /// Like [`Model::chat`], for use while a [`Generation`] borrows the model.
     pub fn chat_handle(&self) -> Arc<Chat> {
         Arc::clone(&self.chat)
     }
@@ -56,25 +56,25 @@ impl Model {
         &self.device
     }
 
-    /// Bytes of weights.
+    /// Size of the weights in bytes.
     pub fn weight_bytes(&self) -> u64 {
         self.weight_bytes
     }
 
-    /// Tokens that prompt and answer may have together.
+    /// Context length: tokens of prompt and answer together.
     pub fn context_tokens(&self) -> u32 {
         self.context
     }
 
-    /// What [`Model::context_tokens`] would be with enough memory.
+    /// The context length that was requested; [`Model::context_tokens`] is smaller if memory was short.
     pub fn wished_context_tokens(&self) -> u32 {
         self.wished_context
     }
 
-    /// Dispatches of one decoded token, sampling included; none on the CPU.
+    /// Number of dispatches per decoded token, including sampling; 0 on the CPU.
     ///
     /// # Errors
-    /// As [`Model::generate`]: what was not needed yet is prepared for it.
+    /// As [`Model::generate`]: kernels that were not needed yet are prepared.
     pub fn dispatches_per_token(&self) -> Result<usize> {
         self.decoder.dispatches_per_token()
     }
@@ -84,18 +84,19 @@ impl Model {
         self.sequences.tokens()
     }
 
-    /// How many of `prompt`'s first tokens need no prefill, because this sequence or another one that is kept begins with them.
+    /// How many leading tokens of `prompt` need no prefill because this sequence or a saved one begins with them.
     pub fn cached_prefix_len(&self, prompt: &[u32]) -> usize {
         self.sequences.reusable_len(&*self.decoder, before_last(prompt))
     }
 
-    /// Puts all of `prompt` but its last token into the cache.
+    /// Computes all tokens of `prompt` but the last.
     ///
-    /// `on_progress` hears of (tokens done, tokens to do) before and after each batch and returns whether to go on.
+    /// `on_progress` is called with (tokens done, tokens in total) before and after each batch and returns whether to
+    /// continue.
     ///
     /// # Errors
-    /// [`EngineError::ContextOverflow`] if nothing fits after the prompt, [`EngineError::Interrupted`] if
-    /// `on_progress` said so, or whatever the GPU reported. The cache stays consistent.
+    /// [`EngineError::ContextOverflow`] if the prompt leaves no room for an answer, [`EngineError::Interrupted`] if
+    /// `on_progress` returned `false`, or whatever the device reported. The cache stays consistent.
     pub async fn prefill(&mut self, prompt: &[u32], mut on_progress: impl FnMut(usize, usize) -> bool) -> Result<()> {
         if prompt.is_empty() {
             return Err(EngineError::Tokenizer("the prompt has no tokens".to_owned()));
@@ -116,8 +117,8 @@ impl Model {
                 return Err(EngineError::Interrupted);
             }
             if rest.is_empty() {
-                // Another prompt may begin like this one, and the answer is not part of it.
-                self.sequences.checkpoint(&mut *self.decoder).await;
+                // The next prompt may share this one but not the answer.
+                self.sequences.checkpoint(&mut *self.decoder, 0).await;
                 return Ok(());
             }
             let (batch, after) = rest.split_at(self.decoder.batch_len().min(rest.len()));
@@ -127,10 +128,10 @@ impl Model {
         }
     }
 
-    /// Logits after each of `tokens`, fed after what the cache holds: `[tokens][vocab]`. For tests and scoring.
+    /// Logits after each of `tokens`, appended to the cached sequence: `[tokens][vocab]`. For tests and scoring.
     ///
     /// # Errors
-    /// [`EngineError::ContextOverflow`], or whatever the GPU reported.
+    /// [`EngineError::ContextOverflow`], or whatever the device reported.
     pub async fn logits(&mut self, tokens: &[u32]) -> Result<Vec<Vec<f32>>> {
         self.check_tokens(tokens)?;
         self.check_room(tokens.len())?;
@@ -144,7 +145,7 @@ impl Model {
         Ok(rows)
     }
 
-    /// Logits after `token`, computed by the decode loop's kernels: `[vocab]`. For tests.
+    /// Logits after `token`, computed by the kernels of the decode loop: `[vocab]`. For tests.
     ///
     /// # Errors
     /// As [`Model::logits`].
@@ -156,10 +157,10 @@ impl Model {
         Ok(logits)
     }
 
-    /// Compiles the kernels of a first answer and runs them once, so that it does not wait for that.
+    /// Compiles the kernels that a first answer needs and runs them once, so that it does not have to wait.
     ///
     /// # Errors
-    /// Whatever the GPU reported.
+    /// Whatever the device reported.
     pub async fn warm_up(&mut self) -> Result<()> {
         self.decoder.prepare().await?;
         let prompt = [0, 0];
@@ -169,15 +170,15 @@ impl Model {
         Ok(())
     }
 
-    /// Forgets all sequences.
+    /// Drops all sequences.
     pub fn reset(&mut self) {
         self.sequences.clear(&mut *self.decoder);
     }
 
-    /// Starts to answer `prompt`, which [`Model::prefill`] must have seen, with at most `max_tokens` tokens.
+    /// Starts an answer to `prompt`, which [`Model::prefill`] must have computed, of at most `max_tokens` tokens.
     ///
     /// # Errors
-    /// [`EngineError::InvalidSampling`], or a bias for a token that is none.
+    /// [`EngineError::InvalidSampling`], or [`EngineError::Tokenizer`] for a bias on a token outside the vocabulary.
     pub fn generate<'p>(
         &mut self,
         prompt: &[u32],
@@ -190,23 +191,23 @@ impl Model {
         let end = if room < max_tokens { GenerationEnd::ContextFull } else { GenerationEnd::MaxTokens };
         let last = self.begin_answer(prompt, &plan, limit)?;
         let lookup = plan.draft_from.map(|expected| {
-            // No answer is longer than the context.
+            // An answer is never longer than the context.
             let expected = &expected[..expected.len().min(self.context as usize)];
             PromptLookup::new(expected, prompt, plan.generated)
         });
-        Ok(Generation::new(self, last, limit, end, lookup))
+        Ok(Generation::new((&mut self.sequences, &mut *self.decoder), last, limit, end, lookup))
     }
 
-    /// The same, one token at a time, for answers that the host has a say in.
+    /// Like [`Model::generate`], but one token at a time, so that the host can influence each choice.
     ///
     /// # Errors
     /// As [`Model::generate`].
     pub fn generate_stepwise<'p>(&mut self, prompt: &[u32], plan: impl Into<SamplingPlan<'p>>) -> Result<Stepwise<'_>> {
         let last = self.begin_answer(prompt, &plan.into(), usize::MAX)?;
-        Ok(Stepwise::new(self, last))
+        Ok(Stepwise::new((&mut self.sequences, &mut *self.decoder), last, self.context as usize))
     }
 
-    /// Begins an answer to `prompt` of at most `limit` tokens, and returns the prompt's last token.
+    /// Starts an answer to `prompt` of at most `limit` tokens and returns the last token of the prompt.
     fn begin_answer(&mut self, prompt: &[u32], plan: &SamplingPlan<'_>, limit: usize) -> Result<u32> {
         plan.params.validate()?;
         self.check_tokens(&plan.bias.iter().map(|(id, _)| *id).collect::<Vec<_>>())?;
@@ -217,25 +218,32 @@ impl Model {
         Ok(last)
     }
 
-    /// The sequence in memory as bytes: its tokens, keys and values, and the state of recurrent layers. Of a model with recurrent layers it
-    /// may be shorter than [`Model::cached_tokens`]: it ends where the state was kept last.
+    /// Serialises the sequence in memory: its tokens, keys and values, and the state of recurrent layers. If the state
+    /// has seen further tokens, it is recomputed from the last checkpoint.
     ///
     /// # Errors
     /// Whatever the device reported.
     pub async fn snapshot(&mut self) -> Result<Vec<u8>> {
-        let len = self.sequences.len();
-        self.sequences.rewind(&mut *self.decoder, len);
-        let len = self.sequences.len();
+        let tokens = self.sequences.tokens().to_vec();
+        self.sequences.rewind(&mut *self.decoder, tokens.len());
+        // The state may have seen tokens that were not returned: replay from the last checkpoint.
+        while self.sequences.len() < tokens.len() {
+            let start = self.sequences.len();
+            let batch = &tokens[start..tokens.len().min(start + self.decoder.batch_len())];
+            self.decoder.run_batch(start, batch).await?;
+            self.sequences.extend(batch);
+        }
+        let len = tokens.len();
         let mut bytes = self.snapshot_format().header(self.sequences.tokens());
         bytes.extend(self.decoder.read(Part::Rows(len)).await?);
         bytes.extend(self.decoder.read(Part::State(len)).await?);
         Ok(bytes)
     }
 
-    /// Fills the memory from a snapshot of the same model, with room for it.
+    /// Restores a snapshot of the same model.
     ///
     /// # Errors
-    /// [`EngineError::BadSnapshot`] if it is damaged, of another model, or longer than the context.
+    /// [`EngineError::BadSnapshot`] if it is damaged, belongs to another model, or is longer than the context.
     pub fn restore(&mut self, bytes: &[u8]) -> Result<()> {
         let contents = self.snapshot_format().read(bytes)?;
         self.sequences.rewind(&mut *self.decoder, 0);
@@ -250,29 +258,31 @@ impl Model {
         Snapshot { layout: self.decoder.layout(), context: self.context as usize, vocab: self.config.vocab }
     }
 
-    /// Tries changes of layout on this model and adapter, and keeps those that make it faster. Takes a second or so; the result may be kept
-    /// and given to [`Model::apply`] another time. On the CPU there is nothing to try. Forgets all sequences.
+    /// Tries changes of the kernel layout on this model and adapter and keeps those that are faster. Takes about a
+    /// second; the result can be stored and passed to [`Model::apply`] later. Does nothing on the CPU. Drops all
+    /// sequences.
     ///
     /// # Errors
-    /// Whatever the GPU reported.
+    /// Whatever the device reported.
     pub async fn autotune(&mut self) -> Result<Vec<Change>> {
         self.reset();
         let changes = self.decoder.autotune(self.context as usize).await;
-        // What was measured has left its traces.
+        // Measuring has overwritten the cache.
         self.reset();
         changes
     }
 
-    /// Lays kernels out with these changes.
+    /// Applies changes to the kernel layout.
     pub fn apply(&mut self, changes: &[Change]) {
         self.decoder.apply(changes);
     }
 
-    /// Compares the model's kernels with their references. If one is wrong, all are laid out plainly and compared again; what is in use
-    /// afterwards is right unless the verdict is [`Verdict::Wrong`]. On the CPU there is nothing to compare. Forgets all sequences.
+    /// Compares the model's kernels with their references. If one is wrong, all switch to the plain layout and are
+    /// compared again; the layout in use afterwards is correct unless the result is [`Verdict::Wrong`]. Does nothing on
+    /// the CPU. Drops all sequences.
     ///
     /// # Errors
-    /// [`EngineError::OutOfMemory`] if there is no room for the test, or whatever the GPU reported.
+    /// [`EngineError::OutOfMemory`] if there is no room for the test, or whatever the device reported.
     pub async fn self_test(&mut self) -> Result<SelfTest> {
         self.reset();
         let wrong = self.decoder.wrong_kernels().await?;
@@ -285,37 +295,46 @@ impl Model {
         Ok(SelfTest { verdict: if is_plain_right { Verdict::Plain } else { Verdict::Wrong }, wrong })
     }
 
-    /// Lays kernels out plainly, see [`Tuning::plain`](crate::runtime::Tuning::plain).
+    /// Switches to the plain kernel layout, see [`Tuning::plain`](crate::runtime::Tuning::plain).
     pub fn make_plain(&mut self) {
         self.decoder.make_plain();
     }
 
-    /// Tells the kernels that [`Model::self_test`] compares from those of other formats, shapes and layouts.
+    /// Identifies the kernels that [`Model::self_test`] compares, with their formats, shapes and layouts.
     ///
     /// # Errors
-    /// As [`Model::generate`]: what was not needed yet is prepared for it.
+    /// As [`Model::generate`]: kernels that were not needed yet are prepared.
     pub fn kernels_id(&self) -> Result<u64> {
         self.decoder.kernels_id()
     }
 
-    /// Times the kernels of one token after the sequence in memory, as medians of `runs` runs.
+    /// Times the kernels of one token appended to the sequence in memory: medians of `runs` runs.
     ///
     /// # Errors
-    /// [`EngineError::NoGpu`] if the adapter has no timestamps, or whatever the GPU reported.
+    /// [`EngineError::NoGpu`] if the adapter has no timestamps, or whatever the device reported.
     pub async fn profile(&mut self, runs: usize) -> Result<Profile> {
-        self.decoder.profile(Profiled::Decode, self.sequences.len(), runs).await
+        self.profile_kernels(Profiled::Decode, runs).await
     }
 
-    /// Times the kernels of a batch of a prompt's tokens after the sequence in memory, as medians of `runs` runs; what they compute is not
-    /// kept. There must be room for them, and no more than one batch has.
+    /// Times the kernels of a batch of prompt tokens appended to the sequence in memory: medians of `runs` runs. The
+    /// results are discarded. The tokens must fit into the context and into one batch.
     ///
     /// # Errors
-    /// [`EngineError::NoGpu`] if the adapter has no timestamps, or whatever the GPU reported.
+    /// [`EngineError::NoGpu`] if the adapter has no timestamps, or whatever the device reported.
     pub async fn profile_prefill(&mut self, tokens: u32, runs: usize) -> Result<Profile> {
-        self.decoder.profile(Profiled::Prefill(tokens), self.sequences.len(), runs).await
+        self.profile_kernels(Profiled::Prefill(tokens), runs).await
     }
 
-    /// Whether so many more tokens fit.
+    async fn profile_kernels(&mut self, what: Profiled, runs: usize) -> Result<Profile> {
+        let profile = self.decoder.profile(what, self.sequences.len(), runs).await;
+        if !self.decoder.layout().is_stateless() {
+            // The kernels have advanced the state.
+            self.reset();
+        }
+        profile
+    }
+
+    /// Checks that this many more tokens fit.
     fn check_room(&self, tokens: usize) -> Result<()> {
         let (prompt_tokens, context_tokens) = (self.sequences.len() + tokens, self.context as usize);
         if prompt_tokens > context_tokens {

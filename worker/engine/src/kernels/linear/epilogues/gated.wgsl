@@ -1,4 +1,4 @@
-// The matrix holds the gate's rows, then as many of the up projection; row i of both form a pair and give
+// The matrix holds the rows of the gate, then those of the up projection. Row i of either form a pair and give
 // activation(gate) * up. PAIRS = ROWS / 2.
 #include "shared/activation.wgsl"
 

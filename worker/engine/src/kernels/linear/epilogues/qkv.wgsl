@@ -1,10 +1,11 @@
-// The matrix holds rows of the query, key and value projections, in this order; FIRST_ROW is the row of
-// that order that it starts with (not 0 where the three have different formats and take a dispatch each).
-// A pair is what RoPE turns together: neighbouring rows of a head, or rows half a head apart (ROPE_HALF).
-// Queries go to `y`; keys and values are appended to the cache as f16. With PROJECTED, which `attention.wgsl` has, they stay in the
-// workgroup instead: the query, scaled, and the key and value in f16. With CACHE_Q8, which only `head_norm.wgsl` has, they are gathered for
-// `quantise_word`.
-// Constants: HEADS, KV_HEADS, HEAD_DIM, ROPE_DIM, VALUE_OFFSET (first word of the values in the cache), ROW_WORDS (those of a position).
+// The matrix holds rows of the query, key and value projections, in this order; FIRST_ROW is its first row in that
+// order (not 0 if the three have different formats and take separate dispatches). RoPE rotates pairs of rows of a head:
+// adjacent ones, or with ROPE_HALF rows ROPE_DIM / 2 apart.
+// Queries go to `y`; keys and values are appended to the cache as f16. With PROJECTED, used by `attention.wgsl`, they
+// stay in the workgroup instead: the query, scaled, and the key and value in f16. With CACHE_Q8, used only by
+// `head_norm.wgsl`, keys and values are collected for `quantise_word`.
+// Constants: HEADS, KV_HEADS, HEAD_DIM, ROPE_DIM, VALUE_OFFSET (first word of the values in the cache), ROW_WORDS
+// (words per position).
 
 #include "shared/head_shape.wgsl"
 
@@ -12,8 +13,9 @@
 #else
 // Query: [tokens][HEADS][HEAD_DIM]
 @group(0) @binding(5) var<storage, read_write> y: array<f32>;
-// Keys, then from VALUE_OFFSET on values; two f16 a word: [position][KV_HEADS][HEAD_DIM / 2]. With CACHE_Q8 [position][ROW_WORDS], of
-// which the elements are first, four signed bytes a word: [KV_HEADS][HEAD_DIM / 4]; then the largest of each 32 (f32).
+// Keys, then values from VALUE_OFFSET on; two f16 per word: [position][KV_HEADS][HEAD_DIM / 2]. With CACHE_Q8
+// [position][ROW_WORDS]: first the elements, four signed bytes per word: [KV_HEADS][HEAD_DIM / 4]; then the largest of
+// every 32 (f32).
 @group(0) @binding(6) var<storage, read_write> kv: array<u32>;
 #endif
 // Cosine and sine of the angle: [position][ROPE_DIM / 2]
@@ -21,10 +23,10 @@
 
 const FIRST_PAIR: u32 = FIRST_ROW / 2u;
 
-// The two elements of a head that pair `index` (0..HALF_DIM) of a query or key head consists of.
+// The two elements of a query or key head that form pair `index` (0..HALF_DIM).
 fn rope_elements(index: u32) -> vec2<u32> {
 #ifdef ROPE_HALF
-    // Elements past ROPE_DIM are not turned; they pair with their neighbours.
+    // Elements past ROPE_DIM are not rotated; adjacent ones form a pair.
     if (index < ROPE_DIM / 2u) {
         return vec2<u32>(index, index + ROPE_DIM / 2u);
     }
@@ -43,7 +45,7 @@ fn pair_rows(pair: u32) -> vec2<u32> {
 }
 
 #ifdef PROJECTED
-// The token's own key or value; two f16 a word.
+// The token's own key or value; two f16 per word.
 var<workgroup> own: array<u32, HALF_DIM>;
 
 fn append(first: u32, position: u32, head: u32, index: u32, pair: vec2<f32>) {
@@ -59,7 +61,7 @@ fn append(first: u32, position: u32, head: u32, index: u32, pair: vec2<f32>) {
     gathered[2u * index + 1u] = pair.y;
 }
 
-// Appends four elements of a gathered head, the key's or, from VALUE_OFFSET, the value's.
+// Appends four elements of the collected head to the cache: of a key, or of a value if `first` is VALUE_OFFSET.
 fn quantise_word(first: u32, position: u32, head: u32, word: u32) {
     let block = word / 8u;
     var largest = 0.0;
@@ -69,7 +71,7 @@ fn quantise_word(first: u32, position: u32, head: u32, word: u32) {
     let four = vec4<f32>(
         gathered[4u * word], gathered[4u * word + 1u], gathered[4u * word + 2u], gathered[4u * word + 3u]);
     let row = first + position * ROW_WORDS;
-    // Of zeros only, zeros.
+    // If all are zero, they stay zero.
     kv[row + head * (HEAD_DIM / 4u) + word] = pack4x8snorm(four / max(largest, 1e-30));
     if (word % 8u == 0u) {
         kv[row + KV_HEADS * (HEAD_DIM / 4u) + head * (HEAD_DIM / 32u) + block] = bitcast<u32>(largest);
@@ -105,7 +107,7 @@ fn store_pair(token: u32, pair: u32, values: vec2<f32>) {
         y[base + elements.y] = turned.y;
 #endif
     } else {
-        // Keys keep the pair's order; `attention.wgsl` reads the query in the same order.
+        // Keys keep the order of pairs; `attention.wgsl` reads the query in the same order.
         append(0u, position, head - HEADS, index, turned);
     }
 }

@@ -1,6 +1,5 @@
-// Neighbouring rows form a pair; with v = SCALE * (W x):
-// y = v, softly bounded by SOFTCAP if defined; y += v with RESIDUAL; y = activation(y) * v with GATE; y = activation(v)
-// with ACTIVATE.
+// Adjacent rows form a pair. With v = SCALE * (W x): y = v, with a soft cap if SOFTCAP; y += v with RESIDUAL; y =
+// activation(y) * v with GATE; y = activation(v) with ACTIVATE.
 #include "shared/activation.wgsl"
 
 // Output: [tokens][OUT_ROWS]

@@ -1,4 +1,4 @@
-//! Runs kernels on inputs of their own, and remembers what they should give.
+//! Runs kernels on test inputs and compares the results with what is expected.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
@@ -18,33 +18,33 @@ use crate::runtime::gpu::buffers::State;
 use crate::runtime::gpu::product::{Input, Output, ProductBuilder};
 use crate::runtime::gpu::weights::{Matrix, Piece, Weights};
 
-/// The most that results may differ from those of the references: the length of the difference by the length of the results. Keys and values
-/// in f16, and integers that a tie rounds the other way, make a quarter of it.
+/// Maximum relative error: the norm of the difference divided by the norm of the expected results. Keys and values in
+/// f16, and integers whose ties round the other way, account for a quarter of it.
 const TOLERANCE: f64 = 1e-3;
-/// Rows that fill whole words in every format.
+/// Number of rows that fill whole words in every format.
 pub(super) const UNIT_ROWS: u32 = 8;
-/// What outputs hold before.
+/// Initial contents of output buffers.
 pub(super) const BEFORE: f32 = 0.5;
 
-/// Products of a kernel's input, by token (of experts, by a token's place with an expert) and row.
+/// Products by (token, row); with experts, by (slot, row), a slot being a token's place with one of its experts.
 pub(super) type Products = BTreeMap<(usize, u32), f32>;
 
-/// Gathers kernels' results.
+/// Runs kernels and collects their results.
 pub(super) struct Bench<'a> {
     pub(super) gpu: &'a Gpu,
-    /// The cache of a layer. What it holds is not needed.
+    /// The cache of a layer, whose contents may be overwritten.
     pub(super) kv: &'a wgpu::Buffer,
     pub(super) random: Random,
-    /// Kernels that were tested.
+    /// Kernels already tested.
     pub(super) tested: HashSet<usize>,
-    /// What must run before the next kernel.
+    /// Dispatches to run before the next kernel.
     before: Vec<Dispatch>,
-    /// A browser would keep their memory until it collects garbage.
+    /// Test buffers, destroyed at the end: a browser would keep their memory until garbage collection.
     buffers: Vec<wgpu::Buffer>,
     results: Vec<Compared>,
 }
 
-/// A result on its way to be compared.
+/// A result being read back, with what is expected.
 struct Compared {
     kernel: String,
     readback: Readback,
@@ -52,21 +52,21 @@ struct Compared {
     expected: Vec<(usize, f32)>,
 }
 
-/// How results stand in a buffer.
+/// How results are stored in a buffer.
 #[derive(Clone, Copy)]
 pub(super) enum Form {
     Floats,
     Halves,
-    /// Attention in parts: of each head `splits` parts of `head_dim` sums, the highest score, and the sum of weights.
+    /// Attention in parts: for each head `splits` parts of `head_dim` sums, the highest score, and the sum of weights.
     Parts {
         splits: usize,
         head_dim: usize,
     },
-    /// A token that is right or not: 1 or 0.
+    /// A token, read as 1 if it is this one and 0 otherwise.
     Token(u32),
 }
 
-/// What a kernel should leave in a buffer, by place.
+/// Expected contents of a buffer, by index.
 pub(super) struct Expected<'b> {
     pub(super) buffer: &'b wgpu::Buffer,
     start_bytes: u64,
@@ -74,9 +74,9 @@ pub(super) struct Expected<'b> {
     pub(super) values: Vec<(usize, f32)>,
 }
 
-/// What a product is computed for.
+/// What a tested product writes, and where.
 pub(super) struct Target<'t> {
-    /// The rows that are compared.
+    /// The rows to compare.
     pub(super) rows: BTreeSet<u32>,
     pub(super) y: &'t wgpu::Buffer,
     pub(super) extra: &'t [(&'t str, &'t wgpu::Buffer)],
@@ -86,19 +86,19 @@ pub(super) struct Target<'t> {
 }
 
 impl<'b> Expected<'b> {
-    /// From the buffer's beginning on.
+    /// Expected from the start of the buffer.
     pub(super) fn new(buffer: &'b wgpu::Buffer, form: Form, values: impl IntoIterator<Item = f32>) -> Self {
         Self { buffer, start_bytes: 0, form, values: values.into_iter().enumerate().collect() }
     }
 
-    /// The same from this word on.
+    /// The same, from this word on.
     pub(super) fn at_word(self, word: u64) -> Self {
         Self { start_bytes: word * 4, ..self }
     }
 }
 
 impl Form {
-    /// Bytes of the first `len` results.
+    /// Size in bytes of the first `len` results.
     fn len_bytes(self, len: usize) -> u64 {
         let bytes = match self {
             Self::Floats => len * 4,
@@ -128,7 +128,7 @@ impl Form {
     }
 }
 
-/// Whether the results that are expected are there.
+/// Whether the results agree with what is expected.
 fn agree(actual: &[f32], expected: &[(usize, f32)]) -> bool {
     let (mut difference, mut whole) = (0.0, 0.0);
     for (at, expected) in expected {
@@ -136,7 +136,7 @@ fn agree(actual: &[f32], expected: &[(usize, f32)]) -> bool {
         difference += (actual.get(*at).map_or(f64::NAN, |actual| f64::from(*actual)) - expected).powi(2);
         whole += expected.powi(2);
     }
-    // What is not a number is not below anything.
+    // NaN is not less than anything.
     (difference / whole).sqrt() < TOLERANCE
 }
 
@@ -153,7 +153,7 @@ impl<'a> Bench<'a> {
         }
     }
 
-    /// Waits for all results and names the kernels whose are wrong.
+    /// Waits for all results and returns the names of kernels with wrong ones.
     pub(super) async fn finish(self) -> Result<Vec<String>> {
         let mut wrong = Vec::new();
         for Compared { kernel, readback, form, expected } in self.results {
@@ -167,7 +167,7 @@ impl<'a> Bench<'a> {
         Ok(wrong)
     }
 
-    /// The dispatch of a product like `linear`, with a matrix and an input of its own, and what its reference gives.
+    /// The dispatch of a product like `linear`, with a test matrix and test input, and the products by its reference.
     pub(super) fn multiplied(
         &mut self,
         linear: &Linear,
@@ -177,7 +177,7 @@ impl<'a> Bench<'a> {
         let (cols, expert_rows) = (linear.cols as usize, linear.product_rows());
         let used = linear.experts.map_or(1, |experts| experts.used as usize);
         let shares_input = linear.experts.is_none_or(|experts| experts.shares_input);
-        // Two of them tell whether each token gets its own.
+        // Two experts suffice to show whether each token gets its own.
         let experts = (linear.rows / expert_rows).min(2);
         let chosen: Vec<u32> = (0..(target.tokens * used) as u32).map(|slot| (slot + 1) % experts).collect();
         let of_expert = |expert: u32| target.rows.iter().map(move |row| expert * expert_rows + row);
@@ -199,7 +199,7 @@ impl<'a> Bench<'a> {
         let mut extra = target.extra.to_vec();
         extra.extend(linear.experts.map(|_| ("experts", &chosen_buffer)));
         let output = Output { epilogue: linear.epilogue, y: target.y, rows: linear.out_rows, extra: &extra };
-        // Integers take 40 bytes a block, halves 64.
+        // A block takes 40 bytes as integers, 64 as halves.
         let prepared = linear.tuning.prepares_inputs().then(|| self.buffer(&vec![0u32; inputs.len() / 2]));
         let products = self.builder(&vectors, &state, norm_eps, linear.tuning);
         let prepare =
@@ -229,13 +229,14 @@ impl<'a> Bench<'a> {
         Ok((dispatch, results))
     }
 
-    /// `count` inputs of a product, on the GPU with room for whole groups of tokens; those in parts are put together.
+    /// `count` inputs of a product. On the GPU they are padded to whole groups of tokens; inputs in parts are also
+    /// returned merged.
     fn input(&mut self, linear: &Linear, count: usize) -> (wgpu::Buffer, Vec<f32>) {
         let cols = linear.cols as usize;
         if let Some(merged) = linear.merge {
             let (splits, head_dim) = (merged.splits as usize, merged.head_dim as usize);
             let mut parts = self.random.floats(cols / head_dim * splits * (head_dim + 2));
-            // Sums of weights are not negative.
+            // Sums of weights are positive.
             parts.chunks_exact_mut(head_dim + 2).for_each(|part| part[head_dim + 1] = 1.0 + part[head_dim + 1].abs());
             return (self.buffer(&parts), merge(&parts, splits, head_dim));
         }
@@ -245,8 +246,8 @@ impl<'a> Bench<'a> {
         (self.buffer(&padded), inputs)
     }
 
-    /// A matrix that says to be of this format, rows, columns and first row of its product, and has the `wanted` ones of its rows; and
-    /// what these hold.
+    /// A test matrix that claims the given format, rows, columns and first row, but only has the `wanted` rows filled;
+    /// and the weights in these rows.
     pub(super) fn matrix(
         &mut self,
         (tensor_type, rows, cols, first_row): (TensorType, u32, u32, u32),
@@ -279,7 +280,7 @@ impl<'a> Bench<'a> {
         Ok((Matrix { rows, ..matrix }, values))
     }
 
-    /// Builds dispatches with other weights than the model's.
+    /// Builds dispatches with test weights.
     pub(super) fn builder<'b>(
         &self,
         weights: &'b Weights,
@@ -307,7 +308,7 @@ impl<'a> Bench<'a> {
         buffer
     }
 
-    /// Runs what was prepared, then `dispatches`, and starts to read what they leave.
+    /// Runs the pending dispatches, then `dispatches`, and starts to read back the results.
     pub(super) fn run(&mut self, dispatches: &[&Dispatch], tokens: usize, expected: &[Expected<'_>]) {
         let before = std::mem::take(&mut self.before);
         let mut encoder = self.gpu.device().create_command_encoder(&wgpu::CommandEncoderDescriptor::default());

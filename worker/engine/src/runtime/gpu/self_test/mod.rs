@@ -1,8 +1,10 @@
-//! Whether an adapter computes what it should: a model's kernels, on fixed inputs, against their reference implementations.
+//! Self-test of an adapter: runs a model's kernels on fixed inputs and compares the results with the reference
+//! implementations.
 //!
-//! Browsers and drivers are known to compute wrongly without a word. So before a model answers on an adapter for the first time, each kernel that
-//! multiplies, looks up, attends or samples at an answer's beginning runs as it will: the same pipeline, of the same format, shape, layout and
-//! epilogue. Only its matrix is one of its own, of which a few rows are filled, and few workgroups of its grid run (`bench.rs`).
+//! Browsers and drivers are known to compute wrong results without any error. So before a model first answers on an
+//! adapter, each kernel used at the start of an answer that multiplies, looks up, attends or samples runs as it would
+//! later: the same pipeline, with the same format, shape, layout and epilogue. Only its matrix is a test matrix, with a
+//! few rows filled, and only a few workgroups of its grid run (`bench.rs`).
 
 mod bench;
 mod references;
@@ -15,26 +17,27 @@ use super::decoder::GpuDecoder;
 use crate::error::{EngineError, Result};
 use crate::runtime::device::{Dispatch, Gpu};
 
-/// The kernels of an answer's beginning that do not agree with their references.
+/// Names of the kernels used at the start of an answer that do not agree with their references.
 pub(super) async fn wrong_in_decoder(decoder: &GpuDecoder) -> Result<Vec<String>> {
-    wrong_kernels(&decoder.gpu, decoder.buffers.any_rows(), decoder.first_dispatches()?, Some(decoder)).await
+    wrong_kernels(&decoder.gpu, decoder.buffers.largest_rows(), decoder.first_dispatches()?, Some(decoder)).await
 }
 
-/// Tells the kernels of dispatches from others.
+/// Identifies the set of kernels of dispatches.
 pub(super) fn kernels_id<'d>(dispatches: impl Iterator<Item = &'d Dispatch>) -> u64 {
     let mut hasher = DefaultHasher::new();
     dispatches.map(Dispatch::shader).collect::<BTreeSet<_>>().hash(&mut hasher);
     hasher.finish()
 }
 
-/// The kernels of dispatches, and of a decoder's sampler, that do not agree with their references. `kv` is the cache of a layer.
+/// Names of the kernels, of dispatches and of a decoder's sampler, that do not agree with their references. `kv` is the
+/// cache of a layer.
 pub(super) async fn wrong_kernels<'d>(
     gpu: &Gpu,
     kv: &wgpu::Buffer,
     mut dispatches: impl Iterator<Item = &'d Dispatch>,
     decoder: Option<&GpuDecoder>,
 ) -> Result<Vec<String>> {
-    // What was not allocated cannot be bound either, which is no fault of the device.
+    // Buffers that could not be allocated cannot be bound either; those validation errors are not the device's fault.
     let scopes = [wgpu::ErrorFilter::OutOfMemory, wgpu::ErrorFilter::Validation];
     let [out_of_memory, validation] = scopes.map(|filter| gpu.device().push_error_scope(filter));
     let mut bench = Bench::new(gpu, kv);

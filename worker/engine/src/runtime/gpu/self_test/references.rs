@@ -1,4 +1,4 @@
-//! What each kind of kernel is run on, and what its reference gives.
+//! Test inputs and expected results for each kind of kernel.
 
 use super::bench::{BEFORE, Bench, Expected, Form, Products, Target, UNIT_ROWS};
 use crate::error::Result;
@@ -15,31 +15,31 @@ use crate::runtime::gpu::decoder::GpuDecoder;
 use crate::runtime::gpu::weights::Weights;
 use crate::sampling::SamplingParams;
 
-/// Tokens of a batch: they fill no tile, and no group that a thread computes at once.
+/// Number of tokens in a batch; fills neither a tile nor a group of tokens that a thread computes at once.
 const TOKENS: usize = 5;
-/// Positions before them.
+/// Position of the batch's first token.
 const POSITION: usize = 40;
-/// Pairs of rows that are compared, of those that a workgroup computes: its first and last among them.
+/// Number of row pairs to compare, of those that one workgroup computes, including its first and last.
 const PAIRS: u32 = 8;
 
-/// The most tokens that a product's kernel computes.
+/// Maximum number of tokens that a product's kernel computes.
 fn most_tokens(linear: &Linear) -> usize {
     if linear.tuning.has_lanes() { 1 } else { TOKENS }
 }
 
-/// Where a batch of at most so many tokens stands in a cache of `positions`, and how many they are.
+/// Position and number of tokens of a batch in a cache of `positions`.
 fn place(most_tokens: usize, positions: usize) -> (usize, usize) {
     let tokens = most_tokens.min(positions);
     (POSITION.min(positions - tokens), tokens)
 }
 
-/// Numbers below `len`, evenly spread, the first and the last among them.
+/// Evenly spaced numbers below `len`, including the first and the last.
 fn spread(len: u32) -> impl Iterator<Item = u32> {
     let count = len.min(PAIRS);
     (0..count).map(move |i| if count > 1 { i * (len - 1) / (count - 1) } else { 0 })
 }
 
-/// What an epilogue makes of a product.
+/// Applies an epilogue to a product.
 fn finished(epilogue: Epilogue, product: f32) -> f32 {
     match epilogue {
         Epilogue::Store { scale, softcap } => {
@@ -48,19 +48,19 @@ fn finished(epilogue: Epilogue, product: f32) -> f32 {
         Epilogue::AddTo { scale } => BEFORE + scale * product,
         Epilogue::Activate(activation) => activate(product, activation),
         Epilogue::Gate(activation) => activate(BEFORE, activation) * product,
-        // These take two products.
+        // Needs two products; applied by the caller.
         Epilogue::Gated(_) | Epilogue::Qkv { .. } => product,
     }
 }
 
-/// The rows that the first query, key and value head begin with.
+/// First rows of the first query, key and value head.
 fn first_rows(heads: &HeadShape) -> [u32; 3] {
     [0, heads.heads, heads.heads + heads.kv_heads].map(|head| head * heads.head_dim)
 }
 
-/// A token's first query head, turned, key head, turned and in the cache's order, and value head, each if its first row is told.
-/// `angles` begin with those of the token's position.
-fn turned(
+/// A token's first heads: the query, rotated; the key, rotated and in the order of the cache; the value. Each is empty
+/// without a first row. `angles` start with those of the token's position.
+fn rotated(
     products: &Products,
     token: usize,
     first_rows: [Option<u32>; 3],
@@ -78,7 +78,7 @@ fn turned(
 }
 
 impl Bench<'_> {
-    /// Runs a dispatch's kernel, if it was not run yet.
+    /// Tests a dispatch's kernel, unless it was tested before.
     pub(super) fn test(&mut self, dispatch: &Dispatch) -> Result<()> {
         let (kernel, _) = dispatch.identity();
         match dispatch.task().filter(|_| self.tested.insert(kernel)) {
@@ -96,7 +96,7 @@ impl Bench<'_> {
         }
     }
 
-    /// The sampler, with the model's own buffers.
+    /// Tests the sampler, with the model's own buffers.
     pub(super) fn sample(&mut self, model: &GpuDecoder) {
         let params = SamplingParams { temperature: 0.8, min_p: 0.05, seed: 7, ..SamplingParams::GREEDY };
         let logits: Vec<f32> = self.random.floats(model.vocab as usize).iter().map(|logit| 8.0 * logit).collect();
@@ -109,7 +109,7 @@ impl Bench<'_> {
         self.run(&model.sampler.each_ref(), 1, &expected);
     }
 
-    /// A product with whatever follows it but [`Epilogue::Qkv`].
+    /// Tests a product with any epilogue except [`Epilogue::Qkv`].
     fn product(&mut self, linear: &Linear, norm_eps: Option<f32>) -> Result<()> {
         let tokens = most_tokens(linear);
         let slots = tokens * linear.experts.map_or(1, |experts| experts.used as usize);
@@ -142,7 +142,7 @@ impl Bench<'_> {
         Ok(())
     }
 
-    /// Queries, keys and values, of which the first head of each is compared, as far as the matrix holds it.
+    /// Tests the product of queries, keys and values; compares the first head of each, if it is in this matrix.
     fn qkv(&mut self, linear: &Linear, norm_eps: Option<f32>, heads: &HeadShape, value_offset: u32) -> Result<()> {
         let (dim, kv_len) = (heads.head_dim, (heads.kv_heads * heads.head_dim) as usize);
         let query_len = (heads.heads * dim) as usize;
@@ -170,7 +170,7 @@ impl Bench<'_> {
         for token in 0..tokens {
             let cached = (position + token) * kv_len;
             let own_angles = &angles[(position + token) * (heads.rope_dim as usize / 2)..];
-            let own = turned(&products, token, firsts, heads, own_angles);
+            let own = rotated(&products, token, firsts, heads, own_angles);
             for ((expected, at), head) in expected.iter_mut().zip([token * query_len, cached, cached]).zip(own) {
                 expected.values.extend((at..).zip(head));
             }
@@ -179,7 +179,7 @@ impl Bench<'_> {
         Ok(())
     }
 
-    /// Attention, of all heads.
+    /// Tests attention of all heads.
     fn attention(&mut self, attention: &Attention) {
         let Attention { heads, layout, splits, value_offset, cache, .. } = *attention;
         let row_words = cache.row_words(heads.kv_heads * heads.head_dim);
@@ -193,7 +193,7 @@ impl Bench<'_> {
         let state = self.state(position, tokens);
         let bindings = [("state", &state), ("q", &q), ("kv", self.kv), ("y", &y)];
         let dispatch = Dispatch::new(self.gpu, &attention.shader(), &bindings, attention.grids()[0]);
-        // Scores do not depend on the order of elements, as long as queries have that of the keys.
+        // The order of elements does not affect scores, as long as queries and keys have the same one.
         let query = in_cache_order(&query, &heads);
         let attended = attention_reference::attention(&query, &keys, &values, position, attention);
         let form = match splits {
@@ -203,7 +203,7 @@ impl Bench<'_> {
         self.run(&[&dispatch], tokens, &[Expected::new(&y, form, attended)]);
     }
 
-    /// Attention that multiplies its query, key and value by itself, of the first head.
+    /// Tests attention that multiplies its own query, key and value, for the first head.
     fn projected(&mut self, attention: &Attention, linear: &Linear) -> Result<()> {
         let Attention { heads, value_offset, splits, .. } = *attention;
         let (dim, kv_len) = (heads.head_dim as usize, (heads.kv_heads * heads.head_dim) as usize);
@@ -222,8 +222,8 @@ impl Bench<'_> {
         let (dispatch, products) = self.multiplied(linear, linear.norm_eps, &target)?;
 
         let own_angles = &angles[position * (heads.rope_dim as usize / 2)..];
-        let [query, key, value] = turned(&products, 0, firsts.map(Some), &heads, own_angles);
-        // The first head of what was there, and the token's own.
+        let [query, key, value] = rotated(&products, 0, firsts.map(Some), &heads, own_angles);
+        // The first head of the cached rows, and the token's own.
         let seen = |cached: &[f32], own: &[f32]| -> Vec<f32> {
             cached.chunks_exact(kv_len).flat_map(|row| &row[..dim]).chain(own).copied().collect()
         };
@@ -241,7 +241,7 @@ impl Bench<'_> {
         Ok(())
     }
 
-    /// A look-up of the first rows of a table.
+    /// Tests a lookup in the first rows of a table.
     fn embed(&mut self, embed: &Embed) -> Result<()> {
         let held = embed.rows.min(UNIT_ROWS);
         let shape = (embed.tensor_type, embed.rows, embed.cols, embed.first_row);
@@ -261,7 +261,7 @@ impl Bench<'_> {
         Ok(())
     }
 
-    /// Fills the first positions of the cache, and says what its keys, in its order of elements, and its values are worth.
+    /// Fills the first positions of the cache; returns its keys, in the cache's order of elements, and its values.
     fn fill_cache(&mut self, attention: &Attention, positions: usize) -> [Vec<f32>; 2] {
         let kv_len = (attention.heads.kv_heads * attention.heads.head_dim) as usize;
         [0, attention.value_offset].map(|first_word| {
@@ -271,7 +271,7 @@ impl Bench<'_> {
         })
     }
 
-    /// Cosines and sines of angles of so many positions.
+    /// Cosines and sines of test angles for this many positions.
     fn angles(&mut self, heads: &HeadShape, positions: usize) -> Vec<[f32; 2]> {
         let len = (positions * heads.rope_dim as usize / 2).max(1);
         self.random.floats(len).iter().map(|angle| [(3.0 * angle).cos(), (3.0 * angle).sin()]).collect()

@@ -1,0 +1,200 @@
+//! Plans a generative model: the tensors of each layer, by their names in the file.
+
+use super::config::{
+    AttentionConfig, DeltaNetConfig, ExpertConfig, FeedForwardConfig, MixerConfig, ModelConfig, ShortConvolutionConfig,
+};
+use super::family::HeadNorm;
+use super::plan::{
+    AttentionPlan, DeltaNetPlan, FeedForwardPlan, LayerPlan, MixerPlan, ModelPlan, Product, Segment,
+    ShortConvolutionPlan, VectorId,
+};
+use super::planner::{Planner, SPLIT_ROWS};
+use super::rope::{ROPE_FREQUENCIES, ROPE_LONG, ROPE_SHORT};
+use crate::error::{EngineError, Result};
+use crate::gguf::Gguf;
+
+impl ModelPlan {
+    /// Plans the file's tensors for bindings of up to `max_binding_bytes`. Checks that each exists with the right shape
+    /// and a supported format, and that none is unknown: the model would be computed wrongly without it.
+    ///
+    /// # Errors
+    /// The first tensor that is missing, misshapen, unsupported or unknown.
+    pub fn new(gguf: &Gguf, config: &ModelConfig, max_binding_bytes: u64) -> Result<Self> {
+        let mut planner = Planner::new(gguf, max_binding_bytes)?;
+        let width = config.embedding_len;
+        let layers = (0..config.layers.len())
+            .map(|layer| LayerPlanner { planner: &mut planner, config, layer }.plan())
+            .collect::<Result<_>>()?;
+        for layer in 0..config.drafting_layers as usize {
+            planner.ignore(&format!("blk.{}.", config.layers.len() + layer));
+        }
+        let embedding = planner.matrix("token_embd.weight".to_owned(), config.vocab, width)?;
+        let output = if planner.has("output.weight") {
+            planner.matrix("output.weight".to_owned(), config.vocab, width)?
+        } else {
+            embedding.clone()
+        };
+        let output_norm = planner.vector(format!("{}.weight", config.output_norm), width)?;
+        for name in [ROPE_FREQUENCIES, ROPE_LONG, ROPE_SHORT] {
+            planner.host_vector(name, config.rope_dim / 2)?;
+        }
+        planner.check_complete(config.architecture)?;
+        Ok(Self { weights: planner.weights, embedding, layers, output_norm, output })
+    }
+}
+
+struct LayerPlanner<'p, 'g> {
+    planner: &'p mut Planner<'g>,
+    config: &'p ModelConfig,
+    layer: usize,
+}
+
+impl LayerPlanner<'_, '_> {
+    fn name(&self, part: &str) -> String {
+        format!("blk.{}.{part}", self.layer)
+    }
+
+    fn weight(&self, part: &str) -> String {
+        self.name(&format!("{part}.weight"))
+    }
+
+    fn plan(mut self) -> Result<LayerPlan> {
+        let (config, layer) = (self.config, self.config.layers[self.layer]);
+        let width = config.embedding_len;
+        let norm = |this: &mut Self, wanted: bool, part: &str| {
+            wanted.then(|| this.planner.vector(this.weight(part), width)).transpose()
+        };
+        Ok(LayerPlan {
+            mixer_norm: norm(&mut self, config.pre_norm, "attn_norm")?,
+            mixer: match &layer.mixer {
+                MixerConfig::Attention(attention) => MixerPlan::Attention(self.attention(attention)?),
+                MixerConfig::ShortConvolution(convolution) => {
+                    MixerPlan::ShortConvolution(self.short_convolution(*convolution)?)
+                }
+                MixerConfig::DeltaNet(net) => MixerPlan::DeltaNet(self.delta_net(net)?),
+            },
+            mixer_post_norm: norm(&mut self, config.post_norm, "post_attention_norm")?,
+            feed_forward_norm: norm(&mut self, config.pre_norm, config.feed_forward_norm)?,
+            feed_forward: match layer.feed_forward {
+                FeedForwardConfig::Experts(experts) => self.experts(experts)?,
+                FeedForwardConfig::Dense(len) => self.dense(len)?,
+            },
+            feed_forward_post_norm: norm(&mut self, config.post_norm, "post_ffw_norm")?,
+        })
+    }
+
+    fn attention(&mut self, attention: &AttentionConfig) -> Result<AttentionPlan> {
+        let width = self.config.embedding_len;
+        Ok(AttentionPlan {
+            qkv: self.qkv(attention)?,
+            qkv_bias: self.qkv_bias(attention)?,
+            head_norms: self.head_norms(attention)?,
+            output: self.planner.matrix(self.weight("attn_output"), width, attention.output_len())?,
+            output_bias: self.planner.optional_vector(self.name("attn_output.bias"), width)?,
+        })
+    }
+
+    fn short_convolution(&mut self, convolution: ShortConvolutionConfig) -> Result<ShortConvolutionPlan> {
+        let (width, ShortConvolutionConfig { channels, taps }) = (self.config.embedding_len, convolution);
+        Ok(ShortConvolutionPlan {
+            input: self.planner.matrix(self.weight("shortconv.in_proj"), 3 * channels, width)?,
+            taps: self.planner.table(self.weight("shortconv.conv"), channels, taps)?,
+            output: self.planner.matrix(self.weight("shortconv.out_proj"), width, channels)?,
+        })
+    }
+
+    fn delta_net(&mut self, net: &DeltaNetConfig) -> Result<DeltaNetPlan> {
+        let width = self.config.embedding_len;
+        let parts = [
+            ("attn_qkv", net.channels()),
+            ("attn_gate", net.value_len()),
+            ("ssm_beta", net.value_heads),
+            ("ssm_alpha", net.value_heads),
+        ];
+        let segments = parts.map(|(part, rows)| self.planner.segment(self.weight(part), rows, width));
+        let segments = segments.into_iter().collect::<Result<Vec<_>>>()?;
+        Ok(DeltaNetPlan {
+            input: self.planner.stack(&segments, width, SPLIT_ROWS)?,
+            taps: self.planner.table(self.weight("ssm_conv1d"), net.channels(), net.taps)?,
+            decay_bias: self.planner.vector(self.name("ssm_dt.bias"), net.value_heads)?,
+            decay: self.planner.vector(self.name("ssm_a"), net.value_heads)?,
+            norm: self.planner.vector(self.weight("ssm_norm"), net.head_dim)?,
+            output: self.planner.matrix(self.weight("ssm_out"), width, net.value_len())?,
+        })
+    }
+
+    /// Query, key and value projections, which Phi 3 keeps in one tensor.
+    fn qkv(&mut self, attention: &AttentionConfig) -> Result<Product> {
+        let width = self.config.embedding_len;
+        let fused = self.weight("attn_qkv");
+        let segments = if self.planner.has(&fused) {
+            vec![self.planner.segment(fused, attention.qkv_rows(), width)?]
+        } else {
+            let (query, kv) = (attention.query_rows(), attention.kv_len());
+            let parts = [("attn_q", query), ("attn_k", kv), ("attn_v", kv)];
+            let mut segments = Vec::new();
+            for (part, rows) in parts {
+                segments.push(self.planner.segment(self.weight(part), rows, width)?);
+            }
+            segments
+        };
+        self.planner.stack(&segments, width, attention.heads.head_dim)
+    }
+
+    fn qkv_bias(&mut self, attention: &AttentionConfig) -> Result<Option<VectorId>> {
+        let fused = self.name("attn_qkv.bias");
+        if self.planner.has(&fused) {
+            return self.planner.vector(fused, attention.qkv_rows()).map(Some);
+        }
+        if !self.planner.has(&self.name("attn_q.bias")) {
+            return Ok(None);
+        }
+        let (query, kv) = (attention.query_rows(), attention.kv_len());
+        let parts = [("attn_q.bias", query), ("attn_k.bias", kv), ("attn_v.bias", kv)];
+        let parts = parts.map(|(part, len)| (self.name(part), len));
+        self.planner.vectors_of(&parts).map(Some)
+    }
+
+    fn head_norms(&mut self, attention: &AttentionConfig) -> Result<Option<(VectorId, VectorId)>> {
+        let lens = match self.config.head_norm {
+            HeadNorm::None => return Ok(None),
+            HeadNorm::Head => [attention.heads.head_dim; 2],
+            HeadNorm::Row => [attention.output_len(), attention.kv_len()],
+        };
+        let query = self.planner.vector(self.weight("attn_q_norm"), lens[0])?;
+        let key = self.planner.vector(self.weight("attn_k_norm"), lens[1])?;
+        Ok(Some((query, key)))
+    }
+
+    fn dense(&mut self, hidden: u32) -> Result<FeedForwardPlan> {
+        let width = self.config.embedding_len;
+        let up = self.weight("ffn_up");
+        let (gate, up) = if self.planner.has(&self.weight("ffn_gate")) {
+            let gate = self.planner.segment(self.weight("ffn_gate"), hidden, width)?;
+            (gate, self.planner.segment(up, hidden, width)?)
+        } else {
+            // Phi 3 keeps both in one tensor.
+            let both = self.planner.segment(up, 2 * hidden, width)?;
+            let half = |first_row| Segment { first_row, rows: hidden, ..both.clone() };
+            (half(0), half(hidden))
+        };
+        let gate_up = self.planner.gate_up(gate, up, width)?;
+        Ok(FeedForwardPlan::Dense { gate_up, down: self.planner.matrix(self.weight("ffn_down"), width, hidden)? })
+    }
+
+    fn experts(&mut self, experts: ExpertConfig) -> Result<FeedForwardPlan> {
+        let width = self.config.embedding_len;
+        let hidden = experts.feed_forward_len;
+        let overflow = || EngineError::malformed("the experts have too many rows");
+        let rows = experts.count.checked_mul(hidden).ok_or_else(overflow)?;
+        let out_rows = experts.count.checked_mul(width).ok_or_else(overflow)?;
+        // An expert's rows are found by its index, so no matrix may be split.
+        Ok(FeedForwardPlan::Experts {
+            experts,
+            router: self.planner.matrix(self.weight("ffn_gate_inp"), experts.count, width)?,
+            gate: self.planner.whole(self.weight("ffn_gate_exps"), rows, width)?,
+            up: self.planner.whole(self.weight("ffn_up_exps"), rows, width)?,
+            down: self.planner.whole(self.weight("ffn_down_exps"), out_rows, hidden)?,
+        })
+    }
+}

@@ -1,0 +1,185 @@
+//! The GPU implementation of [`Decoder`].
+
+use async_trait::async_trait;
+use web_time::Instant;
+
+use super::buffers::SAMPLING_SWITCHES;
+use super::decoder::GpuDecoder;
+use super::{autotune, profile, self_test};
+use crate::error::Result;
+use crate::runtime::backend::{AnswerStart, Decoder, Profiled, Step};
+use crate::runtime::measuring::{Change, Profile};
+
+/// Target duration of a prompt batch in seconds: short enough for quick stops.
+const BATCH_SECONDS: f64 = 0.4;
+/// Number of tokens in a batch that is fast enough on every adapter.
+const MIN_BATCH: u32 = 64;
+/// The first batch, before anything was measured, has 1/`FIRST_SHARE` of the largest, but at least `FIRST_BATCH`
+/// tokens.
+const FIRST_SHARE: u32 = 4;
+const FIRST_BATCH: u32 = 256;
+
+#[async_trait(?Send)]
+impl Decoder for GpuDecoder {
+    fn batch_len(&self) -> usize {
+        let most = self.max_batch;
+        let first = (most / FIRST_SHARE).max(FIRST_BATCH);
+        let fitting = self.seconds_per_token.map_or(first, |seconds| (BATCH_SECONDS / seconds) as u32);
+        // A multiple of the tile size.
+        (fitting / MIN_BATCH * MIN_BATCH).clamp(MIN_BATCH.min(most), most) as usize
+    }
+
+    fn max_logit_rows(&self) -> usize {
+        self.gpu.tuning().prefill.tokens as usize
+    }
+
+    async fn run_batch(&mut self, position: usize, ids: &[u32]) -> Result<()> {
+        let start = Instant::now();
+        self.submit_batch(position, ids, false)?;
+        // Makes progress reports accurate and lets stops take effect.
+        self.wait().await?;
+        // Short batches are dominated by latency and say nothing about throughput.
+        if ids.len() >= MIN_BATCH as usize {
+            self.seconds_per_token = Some(start.elapsed().as_secs_f64() / ids.len() as f64);
+        }
+        Ok(())
+    }
+
+    async fn batch_logits(&mut self, position: usize, ids: &[u32]) -> Result<Vec<f32>> {
+        self.submit_batch(position, ids, true)?;
+        self.gpu.read_buffer(&self.buffers.logits, ids.len() as u64 * u64::from(self.vocab) * 4).await
+    }
+
+    async fn decode_logits(&mut self, position: usize, id: u32) -> Result<Vec<f32>> {
+        self.feed(position, 0, id);
+        self.submit_decode(position)?;
+        self.read_logits().await
+    }
+
+    fn begin_answer(&mut self, start: &AnswerStart<'_>) {
+        let AnswerStart { position, last, limit, plan, ref history } = *start;
+        self.set_sampling(plan, history);
+        // A resumed answer continues its sequence of random draws.
+        self.feed(position, plan.generated, last);
+        self.answer.begin(position, limit, plan.generated);
+    }
+
+    fn is_idle(&self) -> bool {
+        self.answer.is_idle()
+    }
+
+    fn seconds_per_token(&self) -> Option<f64> {
+        self.answer.seconds_per_token
+    }
+
+    async fn next_tokens(&mut self, goes_on: bool) -> Result<Vec<u32>> {
+        self.next_arrivals(goes_on).await
+    }
+
+    fn max_choices(&self) -> usize {
+        self.max_few().min(self.answer.max_steps())
+    }
+
+    async fn choices(&mut self, ids: &[u32]) -> Result<Vec<u32>> {
+        debug_assert!(ids.len() <= self.max_choices(), "the buffers have room for them");
+        let (position, step) = (self.answer.position(), self.answer.step());
+        let layers = self.few_program()?;
+        self.feed_batch(position, step, ids);
+        let mut encoder = self.gpu.device().create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
+        {
+            let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor::default());
+            for dispatch in layers {
+                dispatch.encode(&mut pass, ids.len() as u32);
+            }
+            for _ in ids {
+                self.sampler.iter().for_each(|dispatch| dispatch.encode(&mut pass, 1));
+            }
+        }
+        self.state_len = position + ids.len();
+        let readback = self.submit_steps(encoder, step, ids.len());
+        self.chosen(readback, ids.len()).await
+    }
+
+    fn resume(&mut self, accepted: usize, last: u32, seen: &[(u32, u32)]) {
+        self.answer.skip(accepted);
+        for (id, seen) in seen {
+            self.gpu.queue().write_buffer(&self.buffers.history, u64::from(*id) * 4, bytemuck::bytes_of(seen));
+        }
+        self.feed(self.answer.position(), self.answer.step(), last);
+    }
+
+    async fn begin_step(&mut self, position: usize) -> Result<()> {
+        self.submit_decode(position)
+    }
+
+    async fn step_logits(&mut self) -> Result<Vec<f32>> {
+        self.read_logits().await
+    }
+
+    fn set_step_logits(&mut self, logits: &[f32]) {
+        self.gpu.queue().write_buffer(&self.buffers.logits, 0, bytemuck::cast_slice(logits));
+    }
+
+    async fn choose(&mut self, allowed: Option<&[u32]>, wants_logits: bool) -> Result<Step> {
+        let queue = self.gpu.queue();
+        if let Some(allowed) = allowed {
+            let words = self.vocab.div_ceil(32) as usize;
+            queue.write_buffer(&self.buffers.allowed, 0, bytemuck::cast_slice(&allowed[..words.min(allowed.len())]));
+        }
+        let uses_allowed = u32::from(allowed.is_some());
+        queue.write_buffer(&self.buffers.sampling, SAMPLING_SWITCHES, bytemuck::bytes_of(&uses_allowed));
+
+        let logits_bytes = if wants_logits { u64::from(self.vocab) * 4 } else { 0 };
+        let staging = self.gpu.staging_buffer(logits_bytes + 4);
+        let mut encoder = self.gpu.device().create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
+        if wants_logits {
+            // Before the sampler modifies them in place.
+            encoder.copy_buffer_to_buffer(&self.buffers.logits, 0, &staging, 0, logits_bytes);
+        }
+        {
+            let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor::default());
+            self.sampler.iter().for_each(|dispatch| dispatch.encode(&mut pass, 1));
+        }
+        encoder.copy_buffer_to_buffer(&self.buffers.next_id, 0, &staging, logits_bytes, 4);
+        let submission = queue.submit([encoder.finish()]);
+        let (words, _) = self.gpu.read(staging, logits_bytes + 4, submission).finish::<u32>(&self.gpu).await?;
+        let Some((token, logits)) = words.split_last() else { unreachable!("the token was requested") };
+        let logits = wants_logits.then(|| logits.iter().copied().map(f32::from_bits).collect());
+        Ok(Step { token: *token, logits })
+    }
+
+    async fn prepare(&self) -> Result<()> {
+        self.prefill_program()?;
+        self.decode_program(0)?;
+        self.gpu.compile().await;
+        self.gpu.check()
+    }
+
+    fn dispatches_per_token(&self) -> Result<usize> {
+        Ok(self.decode_program(0)?.len() + self.sampler.len())
+    }
+
+    async fn autotune(&mut self, context: usize) -> Result<Vec<Change>> {
+        autotune::run(self, context).await
+    }
+
+    fn apply(&mut self, changes: &[Change]) {
+        self.lay_out(changes.iter().fold(self.gpu.tuning(), |tuning, change| tuning.with(*change)));
+    }
+
+    fn make_plain(&mut self) {
+        self.lay_out(self.gpu.tuning().plain());
+    }
+
+    fn kernels_id(&self) -> Result<u64> {
+        Ok(self_test::kernels_id(self.first_dispatches()?.chain(&self.sampler)))
+    }
+
+    async fn wrong_kernels(&self) -> Result<Vec<String>> {
+        self_test::wrong_in_decoder(self).await
+    }
+
+    async fn profile(&self, what: Profiled, position: usize, runs: usize) -> Result<Profile> {
+        profile::run(self, what, position, runs).await
+    }
+}
