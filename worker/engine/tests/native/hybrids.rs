@@ -30,11 +30,18 @@ struct Subject {
     case: &'static Case,
     name: String,
     device: Device,
+    has_threads: bool,
 }
 
 impl Subject {
     async fn fresh(&self) -> Model {
-        load(self.device.clone(), &file(&self.case.model.name)).await
+        self.load(&self.case.model.name).await
+    }
+
+    async fn load(&self, name: &str) -> Model {
+        // Helper threads serve one model at a time, and several are in use here.
+        let device = if self.has_threads { On::Threads.open().await } else { self.device.clone() };
+        load(device, &file(name)).await
     }
 }
 
@@ -51,6 +58,7 @@ async fn subjects() -> Vec<Subject> {
             case,
             name: format!("{} on {device_name}", case.model.name),
             device: device.clone(),
+            has_threads: *device_name == "threads",
         })
     });
     subjects.collect()
@@ -151,7 +159,7 @@ fn snapshots_go_on_as_if_nothing_had_happened() {
             assert_eq!(answer(&mut restored, prompt).await, expected, "{}", subject.name);
             // One of another model is refused.
             let other = hybrids().find(|case| case.model.name != subject.case.model.name).unwrap();
-            let mut other = load(subject.device.clone(), &file(&other.model.name)).await;
+            let mut other = subject.load(&other.model.name).await;
             assert!(other.restore(&snapshot).is_err());
             for cut in [0, 7, 19, snapshot.len() / 2, snapshot.len() - 1] {
                 assert!(restored.restore(&snapshot[..cut]).is_err(), "{cut} bytes");
