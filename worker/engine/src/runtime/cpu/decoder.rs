@@ -6,13 +6,14 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use web_time::Instant;
 
-use super::memory::{Copies, LayerMemory};
+use super::memory::LayerMemory;
 use super::sampler::Sampler;
 use super::weights::CpuWeights;
 use super::{Cpu, Pacer};
 use crate::error::Result;
 use crate::models::{ModelConfig, ModelPlan, rope_angles};
 use crate::runtime::backend::{AnswerStart, Decoder, Step};
+use crate::runtime::memory::Copies;
 use crate::sampling::SamplingParams;
 
 /// Target duration of a prompt batch in seconds: short enough for quick stops.
@@ -44,7 +45,7 @@ pub(in crate::runtime) struct CpuDecoder {
     /// Cache or state of each layer.
     pub(super) memories: Vec<LayerMemory>,
     /// Copies of parts of sequences.
-    pub(super) copies: Copies,
+    pub(super) copies: Copies<Vec<Vec<f32>>>,
     /// Number of tokens that the state of recurrent layers has seen.
     pub(super) state_len: usize,
     /// Logits of the answer's last token: `[vocab]`

@@ -1,7 +1,5 @@
 //! The CPU implementation of [`Memory`]: buffers of the layers, and copies of them.
 
-use std::collections::HashMap;
-
 use async_trait::async_trait;
 
 use super::attention::LayerCache;
@@ -60,13 +58,6 @@ impl LayerMemory {
     }
 }
 
-/// Copies of parts, by ID: the slices of all layers.
-#[derive(Default)]
-pub(super) struct Copies {
-    next: u32,
-    copies: HashMap<CopyId, Vec<Vec<f32>>>,
-}
-
 impl CpuDecoder {
     fn floats(&self, part: Part) -> impl Iterator<Item = &[f32]> {
         self.memories.iter().flat_map(move |memory| memory.floats(part))
@@ -108,23 +99,19 @@ impl Memory for CpuDecoder {
             Ok(copy)
         };
         let pieces = self.floats(part).map(copied).collect::<Result<Vec<_>>>()?;
-        let id = CopyId(self.copies.next);
-        self.copies.next = self.copies.next.wrapping_add(1);
-        self.copies.copies.insert(id, pieces);
+        let id = self.copies.add(pieces);
         Ok(id)
     }
 
     fn update(&mut self, copy: CopyId, part: Part) {
         let pieces = self.floats(part).map(<[f32]>::to_vec).collect();
-        let updated = self.copies.copies.insert(copy, pieces);
-        debug_assert!(updated.is_some(), "the copy was forgotten");
+        if let Some(copy) = self.copies.get_mut(copy) {
+            *copy = pieces;
+        }
     }
 
     fn restore(&mut self, copy: CopyId, part: Part) {
-        let Some(pieces) = self.copies.copies.get(&copy) else {
-            debug_assert!(false, "the copy was forgotten");
-            return;
-        };
+        let Some(pieces) = self.copies.get(copy) else { return };
         let mut pieces = pieces.iter();
         let mut next = |len: usize| pieces.next().map_or_else(Vec::new, |piece| piece[..len].to_vec());
         self.memories.iter_mut().for_each(|memory| memory.set(part, &mut next));
@@ -134,7 +121,7 @@ impl Memory for CpuDecoder {
     }
 
     fn forget(&mut self, copy: CopyId) {
-        self.copies.copies.remove(&copy);
+        self.copies.remove(copy);
     }
 
     fn clear_state(&mut self) {

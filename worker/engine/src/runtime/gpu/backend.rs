@@ -117,6 +117,7 @@ impl Decoder for GpuDecoder {
     }
 
     fn set_step_logits(&mut self, logits: &[f32]) {
+        debug_assert_eq!(logits.len(), self.vocab as usize);
         self.gpu.queue().write_buffer(&self.buffers.logits, 0, bytemuck::cast_slice(logits));
     }
 

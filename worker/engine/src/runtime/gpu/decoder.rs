@@ -6,12 +6,13 @@ use std::sync::Arc;
 use super::answer::Answer;
 use super::buffers::{Buffers, SAMPLING_SWITCHES, State, prefill_batch};
 use super::forward::{ForwardBuilder, Layout};
-use super::memory::Copies;
+use super::memory::Copy;
 use super::programs::Programs;
 use super::weights::Weights;
 use crate::error::Result;
 use crate::models::{ModelConfig, ModelPlan};
 use crate::runtime::device::{Dispatch, Gpu};
+use crate::runtime::memory::Copies;
 
 /// Dispatches and buffers of a generative model.
 pub(in crate::runtime) struct GpuDecoder {
@@ -27,7 +28,7 @@ pub(in crate::runtime) struct GpuDecoder {
     /// The answer in progress.
     pub(super) answer: Answer,
     /// Copies of parts of sequences.
-    pub(super) copies: Copies,
+    pub(super) copies: Copies<Copy>,
     /// Number of tokens that the state of recurrent layers has seen.
     pub(super) state_len: usize,
     /// Maximum number of tokens in a batch.

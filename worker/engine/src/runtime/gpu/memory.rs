@@ -1,7 +1,5 @@
 //! The GPU implementation of [`Memory`]: buffers of the layers, and copies of them.
 
-use std::collections::HashMap;
-
 use async_trait::async_trait;
 
 use super::decoder::GpuDecoder;
@@ -53,15 +51,8 @@ impl LayerMemory {
     }
 }
 
-/// Copies of parts, by ID.
-#[derive(Default)]
-pub(super) struct Copies {
-    next: u32,
-    copies: HashMap<CopyId, Copy>,
-}
-
 /// A copy. Dropping it frees the memory at once, rather than on the browser's garbage collection.
-struct Copy {
+pub(super) struct Copy {
     buffer: wgpu::Buffer,
     part: Part,
 }
@@ -109,18 +100,13 @@ impl Memory for GpuDecoder {
 
     async fn copy(&mut self, part: Part) -> Result<CopyId> {
         let buffer = allocate(&self.gpu, self.part_bytes(part)).await?;
-        let id = CopyId(self.copies.next);
-        self.copies.next = self.copies.next.wrapping_add(1);
-        self.copies.copies.insert(id, Copy { buffer, part });
+        let id = self.copies.add(Copy { buffer, part });
         self.update(id, part);
         Ok(id)
     }
 
     fn update(&mut self, copy: CopyId, part: Part) {
-        let Some(copy) = self.copies.copies.get(&copy) else {
-            debug_assert!(false, "the copy was forgotten");
-            return;
-        };
+        let Some(copy) = self.copies.get(copy) else { return };
         self.submit_copies(|encoder| {
             let mut at = 0;
             for (source, start, len_bytes) in self.ranges(part) {
@@ -131,10 +117,7 @@ impl Memory for GpuDecoder {
     }
 
     fn restore(&mut self, copy: CopyId, part: Part) {
-        let Some(copy) = self.copies.copies.get(&copy) else {
-            debug_assert!(false, "the copy was forgotten");
-            return;
-        };
+        let Some(copy) = self.copies.get(copy) else { return };
         self.submit_copies(|encoder| {
             let mut at = 0;
             // A copy may have more rows than requested.
@@ -149,7 +132,7 @@ impl Memory for GpuDecoder {
     }
 
     fn forget(&mut self, copy: CopyId) {
-        self.copies.copies.remove(&copy);
+        self.copies.remove(copy);
     }
 
     fn clear_state(&mut self) {

@@ -8,6 +8,8 @@
 mod sequences;
 mod snapshot;
 
+use std::collections::HashMap;
+
 use async_trait::async_trait;
 
 pub(crate) use sequences::Sequences;
@@ -46,6 +48,47 @@ pub(crate) enum Part {
 /// Identifies a copy.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct CopyId(pub u32);
+
+/// Copies by their ids.
+pub(crate) struct Copies<T> {
+    next: u32,
+    copies: HashMap<CopyId, T>,
+}
+
+impl<T> Default for Copies<T> {
+    fn default() -> Self {
+        Self { next: 0, copies: HashMap::new() }
+    }
+}
+
+impl<T> Copies<T> {
+    /// Adds a copy under a new id.
+    pub(crate) fn add(&mut self, copy: T) -> CopyId {
+        let id = CopyId(self.next);
+        self.next = self.next.wrapping_add(1);
+        self.copies.insert(id, copy);
+        id
+    }
+
+    /// A copy, unless it was forgotten, which nobody asks for.
+    pub(crate) fn get(&self, id: CopyId) -> Option<&T> {
+        let copy = self.copies.get(&id);
+        debug_assert!(copy.is_some(), "the copy was forgotten");
+        copy
+    }
+
+    /// The same, to change it.
+    pub(crate) fn get_mut(&mut self, id: CopyId) -> Option<&mut T> {
+        let copy = self.copies.get_mut(&id);
+        debug_assert!(copy.is_some(), "the copy was forgotten");
+        copy
+    }
+
+    /// Forgets a copy.
+    pub(crate) fn remove(&mut self, id: CopyId) {
+        self.copies.remove(&id);
+    }
+}
 
 /// The memory of a model's current sequence, with room for copies on the same device.
 #[async_trait(?Send)]
