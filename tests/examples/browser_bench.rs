@@ -1,19 +1,20 @@
-//! Measures the engine in Chromium, if asked beside wllama in the same browser, with the same file and prompts:
+//! Benchmarks the engine in Chromium, optionally against wllama in the same browser, with the same file and prompts:
 //!
 //!     cargo xtask bench --browser [--model FILE] [--peer wllama] [--hardware] [--isolated] [--prompt 512] [--tokens 128] [--runs 5] [--json]
 //!
-//! Prompts repeat a sentence; `--sentence ab` suits the models of `cargo xtask synth-model`, whose vocabulary has few words.
+//! Prompts repeat a sentence. `--sentence ab` suits the models of `cargo xtask synth-model`, whose vocabulary has few
+//! words. Without `--hardware` the browser computes on the CPU. wllama's page is always cross-origin isolated, so that
+//! it may use threads; Parlance's only is with `--isolated`.
 //!
-//! Both are asked through their JavaScript interface, and their chunks are timed on the page: prefill is the prompt's tokens over the time
-//! to the first chunk, decode the other tokens over the time from there to the last one. Without `--hardware` the browser computes on the CPU. wllama's page
-//! is always isolated from other sites, so that it may use threads; Parlance's is with `--isolated`.
+//! Both engines are used through their JavaScript APIs, and their chunks are timed on the page: prefill is the prompt's
+//! tokens over the time to the first chunk, decode the remaining tokens over the time from there to the last one.
 
 use std::path::PathBuf;
 
 use parlance_tests::{Error, Server, Session, model_path};
 use serde_json::{Value, json};
 
-#[allow(clippy::struct_excessive_bools, reason = "options that are there or not")]
+#[allow(clippy::struct_excessive_bools, reason = "each is an independent switch")]
 struct Arguments {
     model: PathBuf,
     has_peer: bool,
@@ -26,16 +27,17 @@ struct Arguments {
     is_json: bool,
 }
 
-/// How many sentences make a prompt of so many tokens, for one engine in a new tab, which `START` made `window.engine` of. All take and give the same.
+/// How many sentences make a prompt of `promptTokens` tokens. All scripts use `window.engine`, which [`PARLANCE`] and
+/// [`WLLAMA`] create with the same interface.
 const SENTENCES: &str = "async (sentence, promptTokens) => {
     let counted;
     for await (const { usage } of await window.engine.stream(sentence.repeat(10), 1)) counted = usage ?? counted;
     return Math.max(1, Math.round(promptTokens * 10 / counted.prompt_tokens));
 }";
 
-/// Tokens a second of a prompt and an answer. One at a time: an engine may take minutes for some of them.
+/// Tokens per second of a prompt and an answer. One run per call, because some engines take minutes.
 const RUN: &str = "async (sentence, sentences, tokens, run) => {
-    // Each prompt begins differently, so that nothing of it is in a cache.
+    // Each prompt begins differently, so that nothing of it is cached.
     const prompt = 'a'.repeat(run + 1) + sentence.repeat(sentences);
     const start = performance.now();
     let first, last, usage;
@@ -52,7 +54,7 @@ const RUN: &str = "async (sentence, sentences, tokens, run) => {
     ];
 }";
 
-/// The time from the tab's navigation to the first token, with all files at hand, and what is known of its parts.
+/// The time from navigation to the first token, with all files cached, and its known parts.
 const FIRST_TOKEN: &str = "async (sentence) => {
     for await (const chunk of await window.engine.stream(sentence, 2)) {
         if (chunk.text) return { 'first token': [performance.now(), 'ms'], ...window.engine.visit };
@@ -73,12 +75,12 @@ const PARLANCE: &str = "async (site, model) => {
         adapter: info.adapter,
         features: info.features,
         visit: {
-            'until the worker begins': [phases.start.from, 'ms'],
+            'until the worker starts': [phases.start.from, 'ms'],
             'device and file': [phases.upload.from - phases.start.from, 'ms'],
-            'weights to the device': [phases.upload.to - phases.upload.from, 'ms'],
-            'kernels and a first token': [loaded - phases.upload.to, 'ms'],
+            'upload of weights': [phases.upload.to - phases.upload.from, 'ms'],
+            'kernels and first token': [loaded - phases.upload.to, 'ms'],
             'load rate': [phases.upload.bytes / (phases.upload.to - phases.upload.from) / 1e6, 'GB/s'],
-            'wasm memory at most': [info.peak_memory_bytes / 1e6, 'MB'],
+            'peak wasm memory': [info.peak_memory_bytes / 1e6, 'MB'],
         },
         async *stream(prompt, max_tokens) {
             const options = { prompt, max_tokens, temperature: 0, stream: true, stream_options: { include_usage: true } };
@@ -128,7 +130,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     Ok(())
 }
 
-/// A line for people.
+/// Prints a row for people.
 fn print(row: &Value) {
     let text = |name: &str| row[name].as_str().unwrap_or_default().to_owned();
     let value = row["value"].as_f64().unwrap_or_default();
@@ -149,7 +151,7 @@ fn parse(mut arguments: impl Iterator<Item = String>) -> Result<Arguments, Strin
     };
     while let Some(name) = arguments.next() {
         let mut value = || arguments.next().ok_or_else(|| format!("{name} needs a value"));
-        let number = |text: String| text.parse().map_err(|_| format!("“{text}” is no number"));
+        let number = |text: String| text.parse().map_err(|_| format!("“{text}” is not a number"));
         match name.as_str() {
             "--browser" => {}
             "--json" => parsed.is_json = true,
@@ -162,9 +164,9 @@ fn parse(mut arguments: impl Iterator<Item = String>) -> Result<Arguments, Strin
             "--runs" => parsed.runs = value().and_then(number)? as usize,
             "--peer" => match value()?.as_str() {
                 "wllama" => parsed.has_peer = true,
-                other => return Err(format!("there is no peer “{other}”; there is wllama")),
+                other => return Err(format!("unknown peer “{other}”; only wllama is supported")),
             },
-            other => return Err(format!("there is no option {other}")),
+            other => return Err(format!("unknown option {other}")),
         }
     }
     Ok(parsed)
@@ -175,7 +177,7 @@ fn median(mut values: Vec<f64>) -> f64 {
     values.get(values.len() / 2).copied().unwrap_or_default()
 }
 
-/// Rows of one engine: rates first, then the time to the first token on a second visit.
+/// Benchmarks one engine: rates, then the time to the first token on a second visit.
 fn measure(
     arguments: &Arguments,
     session: &Session,
@@ -193,16 +195,16 @@ fn measure(
     let mut rates = [Vec::new(), Vec::new()];
     for run in 0..=*runs {
         let pair = page.evaluate(&format!("({RUN})({sentence:?}, {sentences}, {tokens}, {run})"))?;
-        // The first run compiles and warms up.
+        // The first run compiles kernels and warms up.
         if run > 0 {
             rates.iter_mut().enumerate().for_each(|(index, rates)| rates.extend(pair[index].as_f64()));
         }
     }
     let [prefill, decode] = rates.map(median);
     let about = page.evaluate("({ adapter: window.engine.adapter, features: window.engine.features })")?;
-    // An engine that tabs share would be ready already.
+    // Leaves the page, so that its engine is not shared with the next one, where it would be ready already.
     page.navigate(&format!("{blank}?left"))?;
-    // A page begins by itself: the driver's calls take a tenth of a second each.
+    // The page starts by itself, because each call of the driver takes a tenth of a second.
     page.before_every_page(&format!("window.visit = {begin}.then(() => ({FIRST_TOKEN})({sentence:?}))"))?;
     page.navigate(&format!("{blank}?again"))?;
     let visit = page.evaluate("window.visit")?;

@@ -1,4 +1,4 @@
-//! Pictures of every page and state, in both themes, at desktop and phone width.
+//! Screenshots of every page and state, in both themes, at desktop and phone width.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -8,7 +8,7 @@ use parlance_tests::scripted::use_scripted_engine;
 use parlance_tests::{Error, Page, Server, Session, root};
 
 const SIZES: [(&str, u32, u32); 2] = [("desktop", 1280, 800), ("phone", 390, 844)];
-/// Pages beside the chat, and what is true once they stand.
+/// Pages other than the chat, each with a script that is true once it is rendered.
 const PAGES: [(&str, &str); 5] = [
     ("catalogue", "document.querySelector('.model-card')"),
     ("settings", "document.querySelector('#temperature')"),
@@ -16,9 +16,9 @@ const PAGES: [(&str, &str); 5] = [
     ("performance", "document.querySelector('h1')"),
     ("playground", "document.querySelector('#schema')"),
 ];
-/// What the stand-in for the engine repeats.
+/// The question, which the mock engine repeats.
 const MARKDOWN: &str = "\n# Why the sky is blue\n\nSunlight is *scattered* by molecules that are **smaller** than its wavelength:\n\n$$ I \\propto \\frac{1}{\\lambda^4} $$\n\n| colour | wavelength |\n| :- | -: |\n| blue | 450 nm |\n| red | 700 nm |\n\n```rust\n/// How much more blue is scattered than red.\nfn ratio(blue_nm: f64, red_nm: f64) -> f64 {\n    (red_nm / blue_nm).powi(4)\n}\n```\n\n> [!NOTE]\n> At sunset the way through the air is longer[^1].\n\n[^1]: So that little blue is left.\n";
-/// Two frames, so that the new layout and theme are on screen, and then the end of what moves there.
+/// Waits for two frames, so that the new layout and theme are on screen, and then for animations to end.
 const SETTLED: &str = "new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done))).then(() => \
     Promise.allSettled(document.getAnimations().filter(animation => \
     animation.effect.getComputedTiming().endTime !== Infinity).map(animation => animation.finished))).then(() => 1)";
@@ -44,7 +44,7 @@ fn main() -> Result<(), Error> {
     page.wait_for("document.querySelector('[data-testid=inspection] .failure')", Duration::from_secs(60))?;
     camera.take("model-refused")?;
     page.click(".dialog .icon-button")?;
-    // In a browser of its own: a tab in the background draws nothing.
+    // In a separate browser, because background tabs do not render.
     let slow_session = Session::start(true)?;
     let slow = slow_session.open(&server.page(&format!("?model={}", server.slow_model())))?;
     load_from_link(&slow)?;
@@ -63,7 +63,7 @@ fn main() -> Result<(), Error> {
     camera.take("answered")?;
     conversations(&server, &folder)?;
     for (name, there) in PAGES {
-        // As by a link, so that the model stays.
+        // Like a link, so that the model stays loaded.
         page.follow(&format!("./{name}"))?;
         page.wait_for(there, Duration::from_secs(60))?;
         camera.take(name)?;
@@ -93,7 +93,7 @@ fn main() -> Result<(), Error> {
     Camera { page: &page, folder: &folder }.take("no-webgpu")
 }
 
-/// A conversation with everything that Markdown has, its branches, and the drawer open at phone width.
+/// A conversation with all kinds of Markdown and with branches, and the open drawer at phone width.
 fn conversations(server: &Server, folder: &PathBuf) -> Result<(), Error> {
     let session = Session::start(true)?;
     let page = &session.open(&server.page(""))?;
@@ -115,12 +115,12 @@ struct Camera<'a> {
 }
 
 impl Camera<'_> {
-    /// Takes the four pictures of a state.
+    /// Takes the four screenshots of a state.
     fn take(&self, name: &str) -> Result<(), Error> {
         SIZES.into_iter().try_for_each(|size| self.take_at(name, size))
     }
 
-    /// Takes both themes' pictures in one size.
+    /// Takes the screenshots of both themes in one size.
     fn take_at(&self, name: &str, (size, width, height): (&str, u32, u32)) -> Result<(), Error> {
         self.page.resize(width, height)?;
         for theme in ["light", "dark"] {

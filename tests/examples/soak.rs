@@ -1,4 +1,4 @@
-//! Uses the app for a long time and watches its memory:
+//! Uses the app for a long time and measures its memory:
 //!
 //!     cargo xtask soak [--minutes 120] [--device gpu] [--json]
 
@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use parlance_tests::soak::{Soak, is_flat, json, report, row};
 
-/// Things done between two samples.
+/// Actions between two samples.
 const ACTIONS: usize = 10;
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -17,7 +17,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             "--json" => is_json = true,
             "--minutes" => minutes = arguments.next().ok_or("--minutes needs a number")?.parse()?,
             "--device" => device = arguments.next().ok_or("--device needs gpu or cpu")?,
-            other => return Err(format!("there is no option {other}").into()),
+            other => return Err(format!("unknown option {other}").into()),
         }
     }
     let mut soak = Soak::begin(&device)?;
@@ -27,21 +27,21 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             soak.act()?;
         }
         let sample = soak.sample()?;
-        // Hours without a word are hard to trust, and what was seen is not lost if the rest fails.
+        // Shows progress, and keeps the results so far if the run fails.
         eprint!("{}", row(&sample));
         samples.push(sample);
     }
-    // What was said last is written within a second.
+    // The last messages are saved within a second.
     std::thread::sleep(Duration::from_secs(2));
-    let (asked, kept) = (soak.questions, soak.kept_questions()?);
+    let (asked, saved) = (soak.questions, soak.saved_questions()?);
     if is_json {
         println!("{:#}", json(&samples));
     } else {
-        println!("{}\nQuestions asked: {asked}; kept: {kept}.", report(&samples));
+        println!("{}\nQuestions asked: {asked}; saved: {saved}.", report(&samples));
     }
     let is_fine = is_flat(&samples, |sample| sample.page_mb, 2.0)
         && is_flat(&samples, |sample| sample.worker_mb, 1.0)
         && is_flat(&samples, |sample| sample.buffers, 8.0)
-        && asked == kept;
-    if is_fine { Ok(()) } else { Err("memory grows, or something was lost: see above".into()) }
+        && asked == saved;
+    if is_fine { Ok(()) } else { Err("memory grew or messages were lost, see above".into()) }
 }

@@ -1,4 +1,4 @@
-//! A headless Chromium and what a test does with a page.
+//! A headless Chromium, and the pages that tests drive in it.
 
 use std::ffi::OsStr;
 use std::fmt::Display;
@@ -18,10 +18,10 @@ use serde_json::Value;
 
 use crate::console::Console;
 
-/// Names of the browser, where `CHROME` does not name it.
+/// Where to look for the browser if `CHROME` is not set.
 const CHROMIUM_PATHS: [&str; 3] = ["/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome"];
 
-/// Switches that give WebGPU on the CPU and keep the browser quiet.
+/// WebGPU on a software adapter, without background traffic.
 pub(crate) const WITH_WEBGPU: &[&str] = &[
     "--headless=new",
     "--enable-unsafe-webgpu",
@@ -30,7 +30,7 @@ pub(crate) const WITH_WEBGPU: &[&str] = &[
     "--disable-component-update",
     "--hide-scrollbars",
 ];
-/// WebGPU on a graphics card through Vulkan, also where there is no display.
+/// WebGPU on a graphics card through Vulkan, even without a display.
 const WITH_HARDWARE: &[&str] = &[
     "--headless=new",
     "--enable-unsafe-webgpu",
@@ -41,7 +41,7 @@ const WITH_HARDWARE: &[&str] = &[
     "--disable-quic",
     "--disable-component-update",
 ];
-/// The same without WebGPU, as in an older browser.
+/// No WebGPU, as in an older browser.
 const WITHOUT_WEBGPU: &[&str] = &[
     "--headless=new",
     "--disable-gpu",
@@ -52,10 +52,10 @@ const WITHOUT_WEBGPU: &[&str] = &[
     "--hide-scrollbars",
 ];
 
-/// What a test's tools can fail with.
+/// An error of the browser or another test helper.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// The browser, or its protocol.
+    /// The browser or its protocol failed.
     #[error("browser: {0}")]
     Browser(String),
     /// A script threw.
@@ -67,21 +67,21 @@ pub enum Error {
         message: String,
     },
     /// A condition did not become true.
-    #[error("after {0:?}, still not true: {1}; the page says: {2}")]
+    #[error("still not true after {0:?}: {1}; text of the page: {2}")]
     Timeout(Duration, String, String),
-    /// The tab's process has ended.
+    /// The tab's process crashed.
     #[error("the tab crashed")]
     Crashed,
-    /// A file or socket.
+    /// A file or socket failed.
     #[error(transparent)]
     Io(#[from] std::io::Error),
 }
 
-pub(crate) fn fault(error: impl std::fmt::Display) -> Error {
+pub(crate) fn browser_error(error: impl std::fmt::Display) -> Error {
     Error::Browser(error.to_string())
 }
 
-/// Waits until an expression is true, by whatever evaluates it in a page.
+/// Waits until an expression is true in a page, where `evaluate` evaluates it.
 pub(crate) fn wait_for(
     evaluate: impl Fn(&str) -> Result<Value, Error>,
     expression: &str,
@@ -91,7 +91,7 @@ pub(crate) fn wait_for(
     wait_for_value(evaluate, &script, expression, limit).map(drop)
 }
 
-/// Waits until a script gives something else than `null`; `what` it waits for is for people.
+/// Waits until a script returns something other than `null`. `what` describes the wait in errors.
 fn wait_for_value(
     evaluate: impl Fn(&str) -> Result<Value, Error>,
     script: &str,
@@ -111,7 +111,7 @@ fn wait_for_value(
     }
 }
 
-/// A running browser with an empty profile. A test that ends while its consoles hold a line that it does not expect has failed.
+/// A running browser with an empty profile. Dropping it panics if its console has output that the test does not expect.
 pub struct Session {
     browser: Browser,
     console: Arc<Console>,
@@ -119,15 +119,15 @@ pub struct Session {
 
 impl Drop for Session {
     fn drop(&mut self) {
-        // What was said before this call is answered comes before its answer; the lines are noted by another thread.
+        // Earlier events arrive before the response to this call; another thread records them.
         let _ = self.browser.get_version();
         thread::sleep(Duration::from_millis(20));
         let lines = self.console.unexpected();
-        let said = lines.join("\n");
+        let output = lines.join("\n");
         if thread::panicking() {
-            println!("the console says:\n{said}");
+            println!("console output:\n{output}");
         } else {
-            assert!(lines.is_empty(), "nobody expects what the console says:\n{said}");
+            assert!(lines.is_empty(), "unexpected console output:\n{output}");
         }
     }
 }
@@ -136,18 +136,18 @@ impl Session {
     /// Starts the browser, with or without WebGPU.
     ///
     /// # Errors
-    /// If there is none or it does not start.
+    /// If no browser is installed or it does not start.
     pub fn start(has_webgpu: bool) -> Result<Self, Error> {
         Self::with_switches(has_webgpu, if has_webgpu { WITH_WEBGPU } else { WITHOUT_WEBGPU })
     }
 
-    /// Starts the browser with WebGPU; it logs everything that it does with the network to a file.
+    /// Starts the browser with WebGPU and logs all of its network activity to a file.
     ///
     /// # Errors
-    /// If there is none or it does not start.
+    /// If no browser is installed or it does not start.
     pub fn with_network_log(path: &Path) -> Result<Self, Error> {
         let log = format!("--log-net-log={}", path.display());
-        // What browsers ask of their makers is none of the site's doing.
+        // The browser's own background requests have nothing to do with the site.
         let quiet =
             ["--disable-background-networking", "--disable-sync", "--no-first-run", "--disable-domain-reliability"];
         let switches: Vec<&str> = WITH_WEBGPU.iter().copied().chain(quiet).chain([log.as_str()]).collect();
@@ -157,7 +157,7 @@ impl Session {
     /// Starts the browser with WebGPU on a graphics card.
     ///
     /// # Errors
-    /// If there is none or it does not start.
+    /// If no browser is installed or it does not start.
     pub fn on_hardware() -> Result<Self, Error> {
         Self::with_switches(true, WITH_HARDWARE)
     }
@@ -166,20 +166,21 @@ impl Session {
         let path = std::env::var_os("CHROME")
             .map(PathBuf::from)
             .or_else(|| CHROMIUM_PATHS.iter().map(PathBuf::from).find(|path| path.exists()))
-            .ok_or_else(|| fault("no Chromium; `cargo xtask setup` installs it"))?;
+            .ok_or_else(|| browser_error("no Chromium; `cargo xtask setup` installs it"))?;
         let options = LaunchOptions {
             path: Some(path),
             headless: false,
             sandbox: false,
-            // The driver would switch the whole GPU process off.
+            // Otherwise the driver disables the whole GPU process.
             enable_gpu: has_webgpu,
             window_size: Some((1280, 800)),
             args: switches.iter().map(OsStr::new).collect(),
-            // Answers to the driver are no events to it: while another engine is measured there are none for minutes. A tab that crashes tells.
+            // The driver counts only events, not responses, and there may be none for minutes while another engine is
+            // measured. Crashes of tabs are detected separately.
             idle_browser_timeout: Duration::from_secs(1800),
             ..Default::default()
         };
-        Ok(Self { browser: Browser::new(options).map_err(fault)?, console: Arc::default() })
+        Ok(Self { browser: Browser::new(options).map_err(browser_error)?, console: Arc::default() })
     }
 
     /// Opens a page.
@@ -187,24 +188,24 @@ impl Session {
     /// # Errors
     /// If the browser does not answer.
     pub fn open(&self, url: &str) -> Result<Page, Error> {
-        let tab = self.browser.new_tab().map_err(fault)?;
+        let tab = self.browser.new_tab().map_err(browser_error)?;
         tab.set_default_timeout(Duration::from_secs(60));
         let is_crashed = Arc::new(AtomicBool::new(false));
-        let noted = Arc::clone(&is_crashed);
-        tab.call_method(Inspector::Enable(None)).map_err(fault)?;
+        let flag = Arc::clone(&is_crashed);
+        tab.call_method(Inspector::Enable(None)).map_err(browser_error)?;
         tab.add_event_listener(Arc::new(move |event: &Event| {
             if matches!(event, Event::InspectorTargetCrashed(_)) {
-                noted.store(true, Ordering::Relaxed);
+                flag.store(true, Ordering::Relaxed);
             }
         }))
-        .map_err(fault)?;
+        .map_err(browser_error)?;
         self.console.watch(&tab)?;
         let page = Page { tab, is_crashed };
         page.navigate(url)?;
         Ok(page)
     }
 
-    /// Lines of the console that hold this text are what the test brings about.
+    /// Declares that the test causes console output that contains this text.
     pub fn expect_in_console(&self, text: &str) {
         self.console.expect(text);
     }
@@ -213,35 +214,35 @@ impl Session {
 /// An open page.
 pub struct Page {
     tab: Arc<Tab>,
-    /// Whether its process has ended, so that nothing will answer.
+    /// Whether its process has crashed, so that it will never respond.
     is_crashed: Arc<AtomicBool>,
 }
 
 impl Page {
-    /// Goes to an address in the same tab.
+    /// Navigates the tab to a URL.
     ///
     /// # Errors
     /// If the page does not load.
     pub fn navigate(&self, url: &str) -> Result<(), Error> {
-        // Asked for rather than waited for: the driver misses events on a busy machine. And asked for again: a new
-        // tab can lose an address that it is given while it is still opening. And Chromium 156
-        // itself has crashed now and then while a test went from page to page; why is not known.
-        let is_there = format!("location.href === {url:?} && document.readyState === 'complete'");
+        // Polls, because the driver misses events on a busy machine. Retries, because a new tab can lose a URL that it
+        // gets while it is still opening, and because Chromium 156 sometimes crashes when a test goes from page to
+        // page, for unknown reasons.
+        let is_loaded = format!("location.href === {url:?} && document.readyState === 'complete'");
         let mut result = Ok(());
         for seconds in [5, 20, 60] {
             self.is_crashed.store(false, Ordering::Relaxed);
-            self.tab.navigate_to(url).map_err(fault)?;
-            result = self.wait_for(&is_there, Duration::from_secs(seconds));
+            self.tab.navigate_to(url).map_err(browser_error)?;
+            result = self.wait_for(&is_loaded, Duration::from_secs(seconds));
             match &result {
                 Ok(()) => break,
-                Err(Error::Crashed) => println!("the tab crashed on its way to {url}; once more"),
+                Err(Error::Crashed) => println!("the tab crashed while navigating to {url}; retrying"),
                 Err(_) => {}
             }
         }
         result
     }
 
-    /// Goes to a page of the site as by a link of it, so that what is in memory stays.
+    /// Navigates within the site like one of its links, without reloading the page.
     ///
     /// # Errors
     /// If the page does not answer.
@@ -255,29 +256,29 @@ impl Page {
     /// # Errors
     /// If it throws.
     pub fn evaluate(&self, expression: &str) -> Result<Value, Error> {
-        // What has no JSON form, such as a function, counts as null.
+        // Values without a JSON form, such as functions, become null.
         let script = format!("(async () => JSON.stringify((await ({expression})) ?? null) ?? 'null')()");
         let result = self
-            .answer(script)?
+            .evaluate_raw(script)?
             .map_err(|error| Error::Script { script: expression.to_owned(), message: error.to_string() })?;
-        // A promise that was rejected has a description and no value.
+        // A rejected promise has a description and no value.
         let Some(json) = result.value.as_ref().and_then(Value::as_str) else {
             let message = result.description.unwrap_or_default();
             return Err(Error::Script { script: expression.to_owned(), message });
         };
-        serde_json::from_str(json).map_err(fault)
+        serde_json::from_str(json).map_err(browser_error)
     }
 
-    /// Evaluates a script, on a thread of its own: a tab that crashes never answers.
-    fn answer(&self, script: String) -> Result<Result<RemoteObject, impl Display>, Error> {
+    /// Evaluates a script on a separate thread, because a crashed tab never responds.
+    fn evaluate_raw(&self, script: String) -> Result<Result<RemoteObject, impl Display>, Error> {
         let (sender, receiver) = mpsc::channel();
         let tab = Arc::clone(&self.tab);
-        // Nobody waits for what comes after a crash.
+        // After a crash there is no receiver.
         thread::spawn(move || drop(sender.send(tab.evaluate(&script, true))));
         loop {
             match receiver.recv_timeout(Duration::from_millis(100)) {
                 Ok(result) => return Ok(result),
-                Err(RecvTimeoutError::Disconnected) => return Err(fault("the browser is gone")),
+                Err(RecvTimeoutError::Disconnected) => return Err(browser_error("the browser is gone")),
                 Err(RecvTimeoutError::Timeout) if self.is_crashed.load(Ordering::Relaxed) => {
                     return Err(Error::Crashed);
                 }
@@ -294,7 +295,7 @@ impl Page {
         wait_for(|script| self.evaluate(script), expression, limit)
     }
 
-    /// The text of the first element that `selector` finds, waiting for it.
+    /// The text of the first element that matches `selector`, once there is one.
     ///
     /// # Errors
     /// [`Error::Timeout`].
@@ -304,19 +305,19 @@ impl Page {
         Ok(self.evaluate(&format!("{element}.innerText"))?.as_str().unwrap_or_default().to_owned())
     }
 
-    /// Clicks the first element that `selector` finds, waiting until it is there, stands still and nothing covers it.
+    /// Clicks the first element that matches `selector`, once it exists, does not move and is not covered.
     ///
     /// # Errors
     /// [`Error::Timeout`].
     pub fn click(&self, selector: &str) -> Result<(), Error> {
-        // The driver takes a tenth of a second for each of its calls: few are made.
+        // A single script, because each call of the driver takes a tenth of a second.
         let middle = format!(
             "(async () => {{
                 const element = document.querySelector({selector:?});
                 element?.scrollIntoView({{ block: 'nearest', behavior: 'instant' }});
                 const place = () => JSON.stringify(element.getBoundingClientRect());
                 const before = element && place();
-                // A tab that is not shown has no frames.
+                // Background tabs have no frames.
                 await new Promise((done) => (requestAnimationFrame(done), setTimeout(done, 100)));
                 if (!element || before != place()) return null;
                 const {{ x, y, width, height }} = element.getBoundingClientRect();
@@ -329,19 +330,19 @@ impl Page {
         let (what, limit) = (format!("{selector} can be clicked"), Duration::from_secs(30));
         let middle = wait_for_value(|script| self.evaluate(script), &middle, &what, limit)?;
         let [x, y] = [0, 1].map(|index| middle[index].as_f64().unwrap_or_default());
-        self.tab.click_point(Point { x, y }).map(drop).map_err(fault)
+        self.tab.click_point(Point { x, y }).map(drop).map_err(browser_error)
     }
 
-    /// Types into the first element that `selector` finds, all at once, as input methods do.
+    /// Types into the first element that matches `selector`, all at once, as input methods do.
     ///
     /// # Errors
     /// If there is no such element.
     pub fn type_into(&self, selector: &str, text: &str) -> Result<(), Error> {
         self.click(selector)?;
-        self.tab.send_character(text).map(drop).map_err(fault)
+        self.tab.send_character(text).map(drop).map_err(browser_error)
     }
 
-    /// Replaces what the field that `selector` finds holds, and tells the page as browsers do.
+    /// Sets the value of the first field that matches `selector`, and dispatches the events that browsers do.
     ///
     /// # Errors
     /// If there is no such field.
@@ -362,22 +363,22 @@ impl Page {
     /// # Errors
     /// If there is no such key.
     pub fn press(&self, key: &str) -> Result<(), Error> {
-        self.tab.press_key(key).map(drop).map_err(fault)
+        self.tab.press_key(key).map(drop).map_err(browser_error)
     }
 
-    /// Chooses a file in the file field that `selector` finds.
+    /// Chooses a file in the first file input that matches `selector`.
     ///
     /// # Errors
     /// If there is no such field.
     pub fn choose_file(&self, selector: &str, path: &Path) -> Result<(), Error> {
-        let element = self.tab.find_element(selector).map_err(fault)?;
+        let element = self.tab.find_element(selector).map_err(browser_error)?;
         let files = vec![path.display().to_string()];
         let set =
             DOM::SetFileInputFiles { files, node_id: Some(element.node_id), backend_node_id: None, object_id: None };
-        self.tab.call_method(set).map(drop).map_err(fault)
+        self.tab.call_method(set).map(drop).map_err(browser_error)
     }
 
-    /// Gives the page a size in CSS pixels, with two device pixels each.
+    /// Resizes the page, in CSS pixels, with a device pixel ratio of 2.
     ///
     /// # Errors
     /// If the browser refuses.
@@ -398,37 +399,37 @@ impl Page {
             display_feature: None,
             device_posture: None,
         };
-        self.tab.call_method(metrics).map(drop).map_err(fault)
+        self.tab.call_method(metrics).map(drop).map_err(browser_error)
     }
 
-    /// Has the page take a finger for what points, as on a phone.
+    /// Emulates a touch screen, as on a phone.
     ///
     /// # Errors
     /// If the browser refuses.
     pub fn touch(&self) -> Result<(), Error> {
         let touch = Emulation::SetTouchEmulationEnabled { enabled: true, max_touch_points: Some(5) };
-        self.tab.call_method(touch).map(drop).map_err(fault)
+        self.tab.call_method(touch).map(drop).map_err(browser_error)
     }
 
-    /// Lets the site keep no more than `len_bytes` on this device.
+    /// Limits the site's storage quota to `len_bytes`.
     ///
     /// # Errors
     /// If the browser refuses.
     pub fn limit_storage(&self, origin: &str, len_bytes: f64) -> Result<(), Error> {
         let limit = Storage::OverrideQuotaForOrigin { origin: origin.to_owned(), quota_size: Some(len_bytes) };
-        self.tab.call_method(limit).map(drop).map_err(fault)
+        self.tab.call_method(limit).map(drop).map_err(browser_error)
     }
 
-    /// Deletes the site's databases; the browser closes those that are open.
+    /// Deletes the site's databases. The browser closes those that are open.
     ///
     /// # Errors
     /// If the browser refuses.
     pub fn delete_databases(&self, origin: &str) -> Result<(), Error> {
         let delete = Storage::ClearDataForOrigin { origin: origin.to_owned(), storage_Types: "indexeddb".to_owned() };
-        self.tab.call_method(delete).map(drop).map_err(fault)
+        self.tab.call_method(delete).map(drop).map_err(browser_error)
     }
 
-    /// Runs a script before those of every page that this tab opens from now on.
+    /// Runs a script before any other on every page that this tab opens from now on.
     ///
     /// # Errors
     /// If the browser refuses.
@@ -439,10 +440,10 @@ impl Page {
             include_command_line_api: None,
             run_immediately: None,
         };
-        self.tab.call_method(add).map(drop).map_err(fault)
+        self.tab.call_method(add).map(drop).map_err(browser_error)
     }
 
-    /// Freezes the tab, as browsers do with those that nobody looks at, or wakes it.
+    /// Freezes the tab, as browsers do with background tabs, or wakes it.
     ///
     /// # Errors
     /// If the browser refuses.
@@ -452,15 +453,15 @@ impl Page {
         } else {
             PageDomain::SetWebLifecycleStateStateOption::Active
         };
-        self.tab.call_method(PageDomain::SetWebLifecycleState { state }).map(drop).map_err(fault)
+        self.tab.call_method(PageDomain::SetWebLifecycleState { state }).map(drop).map_err(browser_error)
     }
 
-    /// Shows the tab: one behind others takes no clicks.
+    /// Brings the tab to the front, because background tabs take no clicks.
     ///
     /// # Errors
     /// If the browser does not answer.
     pub fn show(&self) -> Result<(), Error> {
-        self.tab.bring_to_front().map(drop).map_err(fault)
+        self.tab.bring_to_front().map(drop).map_err(browser_error)
     }
 
     /// Closes the tab, as a user does.
@@ -468,18 +469,18 @@ impl Page {
     /// # Errors
     /// If the browser does not answer.
     pub fn close(self) -> Result<(), Error> {
-        self.tab.close(false).map(drop).map_err(fault)
+        self.tab.close(false).map(drop).map_err(browser_error)
     }
 
-    /// Saves a picture of what is visible.
+    /// Saves a screenshot of the viewport.
     ///
     /// # Errors
-    /// If the picture cannot be taken or written.
+    /// If the screenshot cannot be taken or written.
     pub fn screenshot(&self, path: &Path) -> Result<(), Error> {
         let png = self
             .tab
             .capture_screenshot(PageDomain::CaptureScreenshotFormatOption::Png, None, None, true)
-            .map_err(fault)?;
+            .map_err(browser_error)?;
         Ok(std::fs::write(path, png)?)
     }
 }

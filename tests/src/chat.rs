@@ -1,26 +1,27 @@
-//! The chat page as tests use it.
+//! Helpers for tests of the chat page.
 
 use std::time::Duration;
 
 use crate::{Error, Page};
 
-/// Software rendering on two cores takes its time.
-pub const LONG: Duration = Duration::from_secs(180);
-/// True once a model is ready.
+/// For everything that waits for a model, which a software adapter on two cores runs slowly.
+pub const MODEL_TIMEOUT: Duration = Duration::from_secs(180);
+/// For everything that the page does without a model.
+pub const PAGE_TIMEOUT: Duration = Duration::from_secs(45);
+/// Script: true once a model is ready.
 pub const READY: &str = "document.querySelector('.model-button[data-state=ready]')";
-/// The last answer.
+/// Script: the element of the last answer.
 pub const LAST_ANSWER: &str = "[...document.querySelectorAll('[data-role=assistant]')].at(-1)";
-
-/// The text of the last answer so far.
+/// Script: the text of the last answer so far.
 pub const LAST_TEXT: &str =
     "([...document.querySelectorAll('[data-role=assistant] .markdown')].at(-1)?.innerText ?? '')";
-/// Begins a new conversation.
+/// Selector of the button that starts a new conversation.
 pub const NEW_CHAT: &str = "[data-testid=new-chat]";
 
-/// Agrees to load the model that the page asks about: the first one, or that of the address.
+/// Accepts the model that the page offers to load: the default model, or the one in the URL.
 ///
 /// # Errors
-/// If the page does not ask.
+/// If the page offers no model.
 pub fn load_from_link(page: &Page) -> Result<(), Error> {
     page.click("[data-testid=model-offer] button.primary")
 }
@@ -34,13 +35,13 @@ pub fn ask(page: &Page, question: &str) -> Result<(), Error> {
     page.press("Enter")
 }
 
-/// Waits for the end of the last answer and returns its text.
+/// Waits until the last answer is complete and returns its text.
 ///
 /// # Errors
 /// [`Error::Timeout`].
 pub fn answer(page: &Page) -> Result<String, Error> {
-    page.wait_for(&format!("{LAST_ANSWER}?.dataset.active === 'false'"), LONG)?;
-    page.wait_for(&format!("{LAST_ANSWER}.querySelector('.markdown[data-complete=true]')"), LONG)?;
+    page.wait_for(&format!("{LAST_ANSWER}?.dataset.active === 'false'"), MODEL_TIMEOUT)?;
+    page.wait_for(&format!("{LAST_ANSWER}.querySelector('.markdown[data-complete=true]')"), MODEL_TIMEOUT)?;
     let text = page.evaluate(&format!("{LAST_ANSWER}.querySelector('.markdown').innerText.trim()"))?;
     Ok(text.as_str().unwrap_or_default().to_owned())
 }

@@ -1,4 +1,4 @@
-//! What pages, their workers and the service worker say in the console: a test fails on what it does not expect.
+//! Console output of pages, their workers and the service worker. A test fails if it does not expect a line.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
@@ -9,9 +9,9 @@ use headless_chrome::protocol::cdp::{Log, Runtime, Target};
 use serde_json::{Value, json};
 
 use crate::Error;
-use crate::browser::fault;
+use crate::browser::browser_error;
 
-/// What every page may say: the browser's own remarks on its WebGPU.
+/// Allowed on every page: the browser's own remarks on its WebGPU.
 const HARMLESS: [&str; 3] = [
     "The powerPreference option is currently ignored",
     "WebGPU is experimental on this platform",
@@ -26,37 +26,37 @@ pub(crate) struct Console {
 }
 
 impl Console {
-    /// Notes from now on what a tab says, and its workers with it; the browser passes on what dedicated workers say.
+    /// Records the output of a tab and its workers from now on. The browser itself forwards that of dedicated workers.
     pub(crate) fn watch(self: &Arc<Self>, tab: &Arc<Tab>) -> Result<(), Error> {
         let (console, weak) = (Arc::clone(self), Arc::downgrade(tab));
         tab.add_event_listener(Arc::new(move |event: &Event| match event {
             Event::AttachedToTarget(event) => {
                 let session = event.params.session_id.clone();
                 let Some(tab) = weak.upgrade() else { return };
-                // Not here: this thread takes the events that the call waits for.
-                thread::spawn(move || listen_in(&tab, session));
+                // Not on this thread, which receives the events that the call waits for.
+                thread::spawn(move || enable_console(&tab, session));
             }
-            event => console.note(event),
+            event => console.record(event),
         }))
-        .map_err(fault)?;
-        tab.call_method(Runtime::Enable(None)).map_err(fault)?;
-        tab.call_method(Log::Enable(None)).map_err(fault)?;
+        .map_err(browser_error)?;
+        tab.call_method(Runtime::Enable(None)).map_err(browser_error)?;
+        tab.call_method(Log::Enable(None)).map_err(browser_error)?;
         let service_workers = json!([{ "type": "service_worker" }]);
         let attach = Target::SetAutoAttach {
             auto_attach: true,
             wait_for_debugger_on_start: false,
             flatten: Some(false),
-            filter: serde_json::from_value(service_workers).map_err(fault)?,
+            filter: serde_json::from_value(service_workers).map_err(browser_error)?,
         };
-        tab.call_method(attach).map(drop).map_err(fault)
+        tab.call_method(attach).map(drop).map_err(browser_error)
     }
 
-    /// Lines with this text are what the test brings about.
+    /// Allows lines with this text.
     pub(crate) fn expect(&self, text: &str) {
         lock(&self.expected).push(text.to_owned());
     }
 
-    /// The lines that no test expects.
+    /// The lines that are not allowed.
     pub(crate) fn unexpected(&self) -> Vec<String> {
         let expected = lock(&self.expected);
         let is_expected = |line: &String| {
@@ -66,7 +66,7 @@ impl Console {
         lock(&self.lines).iter().filter(|line| !is_expected(line)).cloned().collect()
     }
 
-    fn note(&self, event: &Event) {
+    fn record(&self, event: &Event) {
         match event {
             Event::RuntimeConsoleAPICalled(event) => {
                 let texts = event.params.args.iter().map(|argument| {
@@ -92,13 +92,13 @@ impl Console {
                     entry.url.as_deref().unwrap_or_default()
                 ));
             }
-            Event::ReceivedMessageFromTarget(event) => self.note_service_worker(&event.params.message),
+            Event::ReceivedMessageFromTarget(event) => self.record_service_worker(&event.params.message),
             _ => {}
         }
     }
 
-    /// Takes a message of the protocol from the service worker.
-    fn note_service_worker(&self, message: &str) {
+    /// Records a protocol message from the service worker.
+    fn record_service_worker(&self, message: &str) {
         let message: Value = serde_json::from_str(message).unwrap_or_default();
         let parameters = &message["params"];
         match message["method"].as_str() {
@@ -114,19 +114,19 @@ impl Console {
 
     fn add(&self, line: &str) {
         let mut lines = lock(&self.lines);
-        // What is said again tells nothing new.
+        // Repeated lines add nothing.
         if !lines.iter().any(|known| known == line) {
             lines.push(line.to_owned());
         }
     }
 }
 
-/// Has a service worker tell what is said in its console.
-fn listen_in(tab: &Tab, session: Target::SessionID) {
-    // Numbers of calls are the caller's; nobody waits for this one's answer.
+/// Enables a service worker's console events.
+fn enable_console(tab: &Tab, session: Target::SessionID) {
+    // The id is arbitrary, because nothing waits for the response.
     let message = json!({ "id": 0, "method": "Runtime.enable" }).to_string();
     let send = Target::SendMessageToTarget { message, session_id: Some(session), target_id: None };
-    // One that has ended meanwhile has nothing more to say.
+    // An error means that the worker has ended.
     let _ = tab.call_method(send);
 }
 

@@ -1,6 +1,7 @@
-//! A headless Firefox, by Marionette: the protocol that its own driver speaks to it.
+//! A headless Firefox, driven by Marionette, the protocol that geckodriver uses.
 //!
-//! A message is its length in bytes, a colon, and JSON: `[0, number, command, parameters]` or `[1, number, error, result]`.
+//! A message is its length in bytes, a colon, and JSON: `[0, number, command, parameters]` or
+//! `[1, number, error, result]`.
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::TcpStream;
@@ -13,17 +14,17 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 
 use crate::Error;
-use crate::browser::{fault, wait_for};
+use crate::browser::{browser_error, wait_for};
 
-/// Names of the browser, where `FIREFOX` does not name it.
+/// Where to look for the browser if `FIREFOX` is not set.
 const PATHS: [&str; 2] = ["/usr/bin/firefox-esr", "/usr/bin/firefox"];
 /// How long the browser may take to start.
 const START_LIMIT: Duration = Duration::from_secs(90);
-/// What the browser says, in its profile.
+/// The file in the profile that has the browser's output.
 const CONSOLE: &str = "console.txt";
 /// How long a script may take.
 const SCRIPT_LIMIT_MS: u64 = 300_000;
-/// Choices for a browser that is driven: any free port, and no connection of its own.
+/// Preferences for automation: any free port, and no background connections.
 const PREFERENCES: &str = r#"
 user_pref("marionette.port", 0);
 user_pref("app.update.enabled", false);
@@ -36,13 +37,13 @@ user_pref("devtools.console.stdout.content", true);
 user_pref("browser.dom.window.dump.enabled", true);
 "#;
 
-/// Begins of lines by which the browser tells of errors of a page.
+/// Prefixes of lines that report errors of a page.
 const ERRORS: [&str; 2] = ["JavaScript error: http://127.0.0.1", "console.error:"];
 
-/// What the browser says of itself: its own settings come from a server that is not asked.
+/// Prefix of a harmless error: the browser cannot fetch its own remote settings.
 const HARMLESS: &str = "console.error: RSLoader";
 
-/// A running Firefox with one page. It ends when dropped, and a test that ends while its console holds an error has failed.
+/// A running Firefox with one page. Dropping it ends the browser, and panics if its console has errors.
 pub struct Firefox {
     process: Child,
     profile: PathBuf,
@@ -58,12 +59,12 @@ impl Firefox {
     /// Starts the browser with an empty profile.
     ///
     /// # Errors
-    /// If there is none or it does not start.
+    /// If no browser is installed or it does not start.
     pub fn start() -> Result<Self, Error> {
         let path = std::env::var_os("FIREFOX")
             .map(PathBuf::from)
             .or_else(|| PATHS.iter().map(PathBuf::from).find(|path| path.exists()))
-            .ok_or_else(|| fault("no Firefox; `cargo xtask setup` installs it"))?;
+            .ok_or_else(|| browser_error("no Firefox; `cargo xtask setup` installs it"))?;
         let profile = std::env::temp_dir().join(format!("parlance-firefox-{}", std::process::id()));
         std::fs::create_dir_all(&profile)?;
         std::fs::write(profile.join("user.js"), PREFERENCES)?;
@@ -80,7 +81,7 @@ impl Firefox {
         firefox.begin(stream)
     }
 
-    /// Goes to an address and waits until the page is loaded.
+    /// Navigates to a URL and waits until the page is loaded.
     ///
     /// # Errors
     /// If it cannot be loaded.
@@ -103,7 +104,7 @@ impl Firefox {
         let result = self.command("WebDriver:ExecuteAsyncScript", &json!({ "script": script, "args": [] }))?;
         let text = result["value"].as_str().unwrap_or_default();
         match text.split_at_checked(1) {
-            Some(("=", json)) => serde_json::from_str(json).map_err(fault),
+            Some(("=", json)) => serde_json::from_str(json).map_err(browser_error),
             _ => Err(Error::Script { script: expression.to_owned(), message: text.to_owned() }),
         }
     }
@@ -116,48 +117,49 @@ impl Firefox {
         wait_for(|script| self.evaluate(script), expression, limit)
     }
 
-    /// Saves a picture of what is visible.
+    /// Saves a screenshot of the viewport.
     ///
     /// # Errors
-    /// If the picture cannot be taken or written.
+    /// If the screenshot cannot be taken or written.
     pub fn screenshot(&self, path: &Path) -> Result<(), Error> {
         use base64::Engine as _;
         let result = self.command("WebDriver:TakeScreenshot", &json!({ "full": false }))?;
         let png = base64::engine::general_purpose::STANDARD.decode(result["value"].as_str().unwrap_or_default());
-        Ok(std::fs::write(path, png.map_err(fault)?)?)
+        Ok(std::fs::write(path, png.map_err(browser_error)?)?)
     }
 
     fn command(&self, name: &str, parameters: &Value) -> Result<Value, Error> {
-        self.connection.lock().map_err(fault)?.command(name, parameters)
+        self.connection.lock().map_err(browser_error)?.command(name, parameters)
     }
 }
 
 impl Drop for Firefox {
     fn drop(&mut self) {
-        let said = std::fs::read(self.profile.join(CONSOLE)).unwrap_or_default();
+        let output = std::fs::read(self.profile.join(CONSOLE)).unwrap_or_default();
         end(&mut self.process, &self.profile);
-        let said = String::from_utf8_lossy(&said);
-        let is_error = |line: &&str| ERRORS.iter().any(|begin| line.starts_with(begin)) && !line.starts_with(HARMLESS);
-        let errors: Vec<&str> = said.lines().filter(is_error).collect();
-        assert!(thread::panicking() || errors.is_empty(), "the console says:\n{}", errors.join("\n"));
+        let output = String::from_utf8_lossy(&output);
+        let is_error =
+            |line: &&str| ERRORS.iter().any(|prefix| line.starts_with(prefix)) && !line.starts_with(HARMLESS);
+        let errors: Vec<&str> = output.lines().filter(is_error).collect();
+        assert!(thread::panicking() || errors.is_empty(), "console output:\n{}", errors.join("\n"));
     }
 }
 
-/// Ends a browser and removes its profile. What cannot be removed lies in a folder for temporary files.
+/// Ends a browser and removes its profile. Errors do not matter, because the profile is a temporary folder.
 fn end(process: &mut Child, profile: &Path) {
     let _ = process.kill();
     let _ = process.wait();
     let _ = std::fs::remove_dir_all(profile);
 }
 
-/// A browser that may not have started yet.
+/// A browser that may still be starting.
 struct Unconnected {
     process: Option<Child>,
     profile: PathBuf,
 }
 
 impl Unconnected {
-    /// Waits for the port that the browser writes into its profile.
+    /// Waits for the port that the browser writes to its profile.
     fn connect(&self) -> Result<TcpStream, Error> {
         let start = Instant::now();
         loop {
@@ -167,7 +169,7 @@ impl Unconnected {
                 return Ok(stream);
             }
             if start.elapsed() > START_LIMIT {
-                return Err(fault("Firefox does not start"));
+                return Err(browser_error("Firefox does not start"));
             }
             thread::sleep(Duration::from_millis(100));
         }
@@ -175,11 +177,11 @@ impl Unconnected {
 
     fn begin(mut self, stream: TcpStream) -> Result<Firefox, Error> {
         let mut connection = Connection { stream: BufReader::new(stream), last: 0 };
-        // The browser speaks first, of itself.
+        // The browser first introduces itself.
         connection.message()?;
         connection.command("WebDriver:NewSession", &json!({ "capabilities": {} }))?;
         connection.command("WebDriver:SetTimeouts", &json!({ "script": SCRIPT_LIMIT_MS, "pageLoad": 60_000 }))?;
-        let Some(process) = self.process.take() else { unreachable!("it is taken here only") };
+        let Some(process) = self.process.take() else { unreachable!("it is only taken here") };
         Ok(Firefox { process, profile: self.profile.clone(), connection: Mutex::new(connection) })
     }
 }
@@ -196,10 +198,10 @@ impl Connection {
     fn message(&mut self) -> Result<Value, Error> {
         let mut len = Vec::new();
         self.stream.read_until(b':', &mut len)?;
-        let len = String::from_utf8_lossy(&len).trim_end_matches(':').parse::<usize>().map_err(fault)?;
+        let len = String::from_utf8_lossy(&len).trim_end_matches(':').parse::<usize>().map_err(browser_error)?;
         let mut json = vec![0; len];
         self.stream.read_exact(&mut json)?;
-        serde_json::from_slice(&json).map_err(fault)
+        serde_json::from_slice(&json).map_err(browser_error)
     }
 
     fn command(&mut self, name: &str, parameters: &Value) -> Result<Value, Error> {

@@ -1,4 +1,5 @@
-//! A host for models: ranges, an entity tag, and faults on demand. Each connection serves one request, so that it can be broken.
+//! A model host with range requests and entity tags, which fails on demand. Each connection serves one request, so that
+//! it can be cut off.
 
 use std::fmt::Write as _;
 use std::io::{self, BufRead as _, BufReader, Write as _};
@@ -15,41 +16,41 @@ use crate::split::split;
 /// Bytes written at once.
 const CHUNK_BYTES: usize = 64 << 10;
 
-/// A host on another origin than the site. It stops when dropped.
+/// A host whose origin differs from the site's. It stops when dropped.
 pub struct ModelHost {
     port: u16,
     state: Arc<State>,
 }
 
-/// How a host answers.
+/// How a host responds.
 #[derive(Debug, Clone, Copy, Default)]
-pub enum Manner {
-    /// As it should: with ranges and lengths.
+pub enum HostMode {
+    /// Correctly: with ranges and lengths.
     #[default]
-    Sound,
-    /// With whole files in chunks. How long they are it does not say.
+    Normal,
+    /// With whole files in chunks, without their length.
     Chunked,
-    /// With this status and these header lines, and nothing else.
+    /// With this status line and these headers, and no body.
     Head(&'static str),
 }
 
 struct State {
     /// The files of a model, in order.
     files: Vec<Vec<u8>>,
-    manner: Mutex<Manner>,
+    mode: Mutex<HostMode>,
     etag: Mutex<String>,
-    /// Responses that will end half way.
+    /// How many of the next responses end halfway.
     drops: AtomicU32,
-    /// Requests that will be answered by 503.
+    /// How many of the next requests get a 503.
     refusals: AtomicU32,
-    /// Microseconds before each chunk.
+    /// Delay before each chunk.
     delay_us: AtomicU64,
     sent_bytes: AtomicU64,
     is_down: AtomicBool,
 }
 
 impl ModelHost {
-    /// Starts to serve `bytes` under any path.
+    /// Starts serving `bytes` at any path.
     ///
     /// # Errors
     /// If no port is free.
@@ -57,10 +58,10 @@ impl ModelHost {
         Self::serve(vec![bytes])
     }
 
-    /// Starts to serve `model` cut into `count` files, whose names end in `-00001-of-0000N.gguf` and so on.
+    /// Starts serving `model` split into `count` files, whose names end in `-00001-of-0000N.gguf` and so on.
     ///
     /// # Errors
-    /// If `model` is none, or no port is free.
+    /// If `model` is not a model, or no port is free.
     pub fn start_split(model: &[u8], count: usize) -> io::Result<Self> {
         Self::serve(split(model, count)?)
     }
@@ -70,7 +71,7 @@ impl ModelHost {
         let port = listener.local_addr()?.port();
         let state = Arc::new(State {
             files,
-            manner: Mutex::default(),
+            mode: Mutex::default(),
             etag: Mutex::new("\"v1\"".to_owned()),
             drops: AtomicU32::new(0),
             refusals: AtomicU32::new(0),
@@ -85,45 +86,45 @@ impl ModelHost {
                     break;
                 }
                 let state = Arc::clone(&serving);
-                // A client that went away is no fault of the host's.
-                thread::spawn(move || state.answer(stream));
+                // An error means that the client went away.
+                thread::spawn(move || state.respond(stream));
             }
         });
         Ok(Self { port, state })
     }
 
-    /// The address of a file.
+    /// The URL of a file.
     pub fn url(&self, name: &str) -> String {
         format!("http://127.0.0.1:{}/{name}", self.port)
     }
 
-    /// The checksums of its files, as an address pins them.
+    /// The checksums of its files, as a URL pins them.
     pub fn pins(&self) -> String {
         let pins: Vec<String> = self.state.files.iter().map(|file| hex(&Sha256::digest(file))).collect();
         pins.join(",")
     }
 
-    /// From now on it answers so.
-    pub fn set_manner(&self, manner: Manner) {
-        *self.state.manner.lock().unwrap_or_else(PoisonError::into_inner) = manner;
+    /// Sets how it responds from now on.
+    pub fn set_mode(&self, mode: HostMode) {
+        *self.state.mode.lock().unwrap_or_else(PoisonError::into_inner) = mode;
     }
 
-    /// The next responses end half way.
+    /// Cuts off the next `count` responses halfway.
     pub fn drop_next(&self, count: u32) {
         self.state.drops.store(count, Ordering::Relaxed);
     }
 
-    /// The next requests are answered by 503.
+    /// Responds to the next `count` requests with 503.
     pub fn refuse_next(&self, count: u32) {
         self.state.refusals.store(count, Ordering::Relaxed);
     }
 
-    /// Waits before every 64 kB; over four connections, 10 ms make about 26 MB a second.
+    /// Waits before every 64 kB. Over four connections, 10 ms mean about 26 MB/s.
     pub fn slow_down(&self, delay: Duration) {
         self.state.delay_us.store(delay.as_micros() as u64, Ordering::Relaxed);
     }
 
-    /// The file is another one from now on, if only by its tag.
+    /// Sets the entity tag, as if the file had changed.
     pub fn set_etag(&self, etag: &str) {
         *self.state.etag.lock().unwrap_or_else(PoisonError::into_inner) = format!("\"{etag}\"");
     }
@@ -137,7 +138,7 @@ impl ModelHost {
 impl Drop for ModelHost {
     fn drop(&mut self) {
         self.state.is_down.store(true, Ordering::Relaxed);
-        // Wakes the loop.
+        // Wakes the accept loop.
         let _ = TcpStream::connect(("127.0.0.1", self.port));
     }
 }
@@ -157,7 +158,7 @@ fn take_one(counter: &AtomicU32) -> bool {
 }
 
 impl State {
-    fn answer(&self, mut stream: TcpStream) -> io::Result<()> {
+    fn respond(&self, mut stream: TcpStream) -> io::Result<()> {
         let mut range = None;
         let mut bytes = &self.files[0];
         for line in BufReader::new(stream.try_clone()?).lines() {
@@ -178,11 +179,11 @@ impl State {
         if take_one(&self.refusals) {
             return write!(stream, "HTTP/1.1 503 Busy\r\nContent-Length: 0\r\n{common}\r\n");
         }
-        let manner = *self.manner.lock().unwrap_or_else(PoisonError::into_inner);
-        match manner {
-            Manner::Sound => {}
-            Manner::Chunked => return self.send_chunks(&mut stream, bytes, common),
-            Manner::Head(head) => return write!(stream, "HTTP/1.1 {head}\r\n{common}\r\n"),
+        let mode = *self.mode.lock().unwrap_or_else(PoisonError::into_inner);
+        match mode {
+            HostMode::Normal => {}
+            HostMode::Chunked => return self.send_chunks(&mut stream, bytes, common),
+            HostMode::Head(head) => return write!(stream, "HTTP/1.1 {head}\r\n{common}\r\n"),
         }
         let len = bytes.len();
         let (start, end): (usize, usize) = range.map_or((0, len), |(start, last)| (start, (last + 1).min(len)));
@@ -203,7 +204,7 @@ impl State {
         Ok(())
     }
 
-    /// The file behind a path: the first one, unless the path ends in the number of another.
+    /// The file at a path: the first one, unless the path ends in the number of another.
     fn file(&self, path: &str) -> &Vec<u8> {
         let number = path.rsplit_once("-of-").and_then(|(before, _)| before.rsplit('-').next()?.parse::<usize>().ok());
         number.and_then(|number| self.files.get(number.checked_sub(1)?)).unwrap_or(&self.files[0])

@@ -1,9 +1,9 @@
-//! What the end-to-end tests stand on: a static file server with faults, and a headless browser.
+//! Infrastructure of the end-to-end tests: browsers, servers that fail on demand, a mock engine and tiny models.
 
 mod browser;
 pub mod chat;
 mod console;
-pub mod faults;
+pub mod failures;
 pub mod firefox;
 mod host;
 pub mod inject;
@@ -17,7 +17,7 @@ pub mod templates;
 pub mod tiny;
 
 pub use browser::{Error, Page, Session};
-pub use host::{Manner, ModelHost};
+pub use host::{HostMode, ModelHost};
 pub use server::Server;
 
 use std::path::{Path, PathBuf};
@@ -30,7 +30,7 @@ pub fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap_or_else(|| unreachable!("a package has a parent folder"))
 }
 
-/// The built site that is tested: what `cargo xtask test` builds, or what `PARLANCE_SITE` names.
+/// The built site under test: the one from `cargo xtask test`, or the folder that `PARLANCE_SITE` names.
 pub fn site() -> PathBuf {
     std::env::var_os("PARLANCE_SITE").map_or_else(|| root().join("target/test-site"), PathBuf::from)
 }

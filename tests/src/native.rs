@@ -1,4 +1,4 @@
-//! What the native program answers, to compare a browser's answers with.
+//! Answers of the native engine, to compare with those in browsers.
 #![allow(clippy::unwrap_used, reason = "a test without the native answer has nothing to compare with")]
 
 use parlance_engine::chat::Message;
@@ -7,18 +7,18 @@ use parlance_engine::sampling::SamplingParams;
 
 use crate::model_path;
 
-/// The demo model's likeliest answer on the CPU, with at most so many tokens.
+/// The demo model's greedy answer on the CPU, of at most `max_tokens` tokens.
 ///
 /// # Panics
-/// If the model is not there, or does not answer.
+/// If the model is missing or fails.
 pub fn answer(question: &str, max_tokens: usize) -> String {
     answer_on(Cpu::blocking().into(), question, max_tokens)
 }
 
-/// The same on the GPU.
+/// The demo model's greedy answer on the GPU, of at most `max_tokens` tokens.
 ///
 /// # Panics
-/// If there is no adapter, the model is not there, or does not answer.
+/// If there is no adapter, or the model is missing or fails.
 pub fn answer_on_gpu(question: &str, max_tokens: usize) -> String {
     answer_on(pollster::block_on(Gpu::new(GpuOptions::default())).unwrap().into(), question, max_tokens)
 }

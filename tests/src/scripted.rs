@@ -1,21 +1,23 @@
-//! A stand-in for the engine's worker that answers at once, for tests of what the page does with answers. It speaks the protocol as
-//! documented; what it says depends on the question.
+//! A mock of the engine worker that answers immediately, for tests of the page. It speaks the documented protocol; its
+//! answers depend on the question.
 
 use crate::{Error, Page};
 
-/// Replaces the engine's worker, for as long as the page is open. Requests that it got are in `window.asked`.
+/// Replaces the engine worker until the page is closed. The requests that it received are in `window.asked`.
 ///
-/// - `call the calculator` calls a tool first, and then tells its result;
-/// - `think` thinks before it answers;
-/// - `slowly` answers word by word for ever, until it is stopped;
-/// - `at length` answers with 1,000 pieces of Markdown, 200 a second;
-/// - `window.loadedElsewhere` is the address of the model that another tab has loaded, and `window.isCpu` says that models run on the CPU;
-/// - no address that is looked at leads to a model;
-/// - vectors of texts tell whether they are about airships, paragraphs or person 123456;
-/// - words count as tokens, of which the context holds 1,000 unless the page asks for more; what does not fit is left out or refused as
-///   `truncation` says;
-/// - `window.nextAnswer`, if it is set, is the next answer;
-/// - everything else is answered by `Answer N: ` and the question.
+/// - `call the calculator` calls a tool, and then answers with its result;
+/// - `think` produces reasoning before the answer;
+/// - `slowly` answers word by word until it is stopped;
+/// - `at length` answers with 1,000 pieces of Markdown, 200 per second;
+/// - `a title` answers with a title;
+/// - `window.nextAnswer`, if set, is the next answer;
+/// - any other question is answered with `Answer N: ` and the question;
+/// - words count as tokens. The context length is 1,000 unless the page asks for more, and `truncation` says whether
+///   conversations that exceed it are truncated or rejected;
+/// - embeddings tell whether texts are about airships, paragraphs or person 123456;
+/// - inspecting a URL always fails;
+/// - `window.loadedElsewhere` is the URL of the model that another tab has loaded, and `window.isCpu` says that models
+///   run on the CPU.
 const SCRIPT: &str = r#"(() => {
     const Real = window.Worker;
     window.asked = [];
@@ -28,8 +30,8 @@ const SCRIPT: &str = r#"(() => {
         constructor() {
             super();
             setTimeout(() => {
-                this.#tell({ type: "ready" });
-                if (window.loadedElsewhere) this.#tell({ type: "model_changed", model: this.#model(window.loadedElsewhere) });
+                this.#send({ type: "ready" });
+                if (window.loadedElsewhere) this.#send({ type: "model_changed", model: this.#model(window.loadedElsewhere) });
             });
         }
         #model(url) {
@@ -39,71 +41,71 @@ const SCRIPT: &str = r#"(() => {
                 warning: null, len_bytes: 1, load_seconds: 0, peak_memory_bytes: 1,
             };
         }
-        #tell(data) {
+        #send(data) {
             this.onmessage?.(new MessageEvent("message", { data }));
         }
         terminate() {}
         postMessage({ request }) {
-            // Workers never answer before the message is sent.
-            setTimeout(() => this.#take(request));
+            // Workers never respond before `postMessage` returns.
+            setTimeout(() => this.#handle(request));
         }
-        #take(request) {
+        #handle(request) {
             const { type, id } = request;
             window.asked.push(request);
             if (type === "load") {
                 this.#contextTokens = request.context_tokens ?? 1000;
-                this.#tell({ type: "loaded", id, model: this.#model(request.source.url ?? null) });
+                this.#send({ type: "loaded", id, model: this.#model(request.source.url ?? null) });
             } else if (type === "unload") {
-                this.#tell({ type: "unloaded", id });
+                this.#send({ type: "unloaded", id });
             } else if (type === "inspect") {
                 const reason = { code: "http_status", status: 404, url: request.source.url ?? "" };
                 const error = { message: "not there", type: "server_error", param: null, code: null };
                 const failure = { kind: "network", reason, message: "not there", suggested_context_tokens: null, status: 502, error };
-                this.#tell({ type: "failed", id, failure });
+                this.#send({ type: "failed", id, failure });
             } else if (type === "api" && request.endpoint === "embeddings") {
                 const about = (text) => [/zeppelin|airship/.test(text), /Paragraph/.test(text), /123456/.test(text), true].map(Number);
                 const data = request.body.input.map((text, index) => ({
                     object: "embedding", index, embedding: about(text), is_truncated: false,
                 }));
                 const usage = { prompt_tokens: 1, total_tokens: 1 };
-                this.#tell({ type: "response", id, body: { object: "list", data, model: "scripted", usage } });
+                this.#send({ type: "response", id, body: { object: "list", data, model: "scripted", usage } });
             } else if (type === "api") {
                 this.#answer(id, request.body);
             } else if (type === "count_tokens") {
-                this.#tell({ type: "counted", id, tokens: request.text.split(" ").length });
+                this.#send({ type: "counted", id, tokens: request.text.split(" ").length });
             } else if (type === "interrupt") {
                 this.#stops.get(id)?.();
             } else if (type === "storage") {
-                this.#tell({ type: "storage", id, storage: { models: [], used_bytes: 0, quota_bytes: 1e9 } });
+                this.#send({ type: "storage", id, storage: { models: [], used_bytes: 0, quota_bytes: 1e9 } });
             }
         }
         #chunk(id, delta, finish_reason = null, more = {}) {
             const choices = [{ index: 0, delta, logprobs: null, finish_reason }];
             const body = { id: "x", object: "chat.completion.chunk", created: 0, model: "scripted", choices, ...more };
-            this.#tell({ type: "chunk", id, body });
+            this.#send({ type: "chunk", id, body });
         }
         #end(id, finish_reason) {
             this.#chunk(id, {}, finish_reason);
             const extra = { decode_tokens_per_s: 50, time_to_first_token_s: 0.1, prefill_tokens_per_s: 100 };
             const usage = { prompt_tokens: 7, completion_tokens: 3, total_tokens: 10, extra };
-            this.#tell({
+            this.#send({
                 type: "chunk", id,
                 body: { id: "x", object: "chat.completion.chunk", created: 0, model: "scripted", choices: [], usage },
             });
-            this.#tell({ type: "response", id, body: null });
+            this.#send({ type: "response", id, body: null });
         }
-        /** The oldest messages that must go, or what fails because they cannot. */
+        /** How many of the oldest messages are dropped, or why the conversation does not fit. */
         #dropped(messages, truncation) {
-            const instructions = messages.filter(({ role }) => role === "system");
+            const system = messages.filter(({ role }) => role === "system");
             const all = messages.filter(({ role }) => role !== "system");
             const words = (list) => list.reduce((sum, { content }) => sum + content.split(" ").length, 0);
             let kept = all;
             let code = truncation === "auto" ? null : "context_full";
-            while (words(instructions) + words(kept) > this.#contextTokens) {
+            while (words(system) + words(kept) > this.#contextTokens) {
                 const next = kept.findIndex(({ role }, index) => index > 0 && role === "user");
                 code ??= next < 0 ? "question_too_long" : null;
                 if (code !== null) {
-                    const prompt_tokens = words(instructions) + words(kept);
+                    const prompt_tokens = words(system) + words(kept);
                     return { failed: { code, prompt_tokens, context_tokens: this.#contextTokens } };
                 }
                 kept = kept.slice(next);
@@ -115,7 +117,7 @@ const SCRIPT: &str = r#"(() => {
             if (reason !== undefined) {
                 const error = { message: "too long", type: "invalid_request_error", param: "messages", code: "context_length_exceeded" };
                 const failure = { kind: "context_overflow", reason, message: "too long", suggested_context_tokens: null, status: 400, error };
-                return this.#tell({ type: "failed", id, failure });
+                return this.#send({ type: "failed", id, failure });
             }
             this.#chunk(id, { role: "assistant", content: "" }, null, dropped_messages > 0 ? { dropped_messages } : {});
             const last = messages.at(-1);
@@ -172,7 +174,7 @@ const SCRIPT: &str = r#"(() => {
     };
 })()"#;
 
-/// Puts the stand-in in place on every page that the tab opens from now on, before the page begins.
+/// Installs the mock on every page that the tab opens from now on, before the page starts.
 ///
 /// # Errors
 /// If the browser refuses.
@@ -180,7 +182,8 @@ pub fn use_scripted_engine_everywhere(page: &Page) -> Result<(), Error> {
     page.before_every_page(SCRIPT)
 }
 
-/// Puts the stand-in in place. Must come before the page starts its engine, with its first question or a list of models.
+/// Installs the mock on the open page. Must be called before the page starts its engine, which it does with the first
+/// question or the first list of models.
 ///
 /// # Errors
 /// If the browser does not answer.

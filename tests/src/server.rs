@@ -1,4 +1,4 @@
-//! Serves `dist/` under a sub-path, as any static host would, and a few faulty model files beside it.
+//! Serves the built site under a sub-path, as any static host would, and model files for tests next to it.
 
 use std::fs::File;
 use std::io::{self, Read as _};
@@ -24,34 +24,34 @@ use crate::split::split;
 use crate::tiny::talking_model;
 use crate::{model_path, root, site};
 
-/// The sub-path that the site is served under: it must not depend on being at the root.
+/// The path of the site, which must not depend on being at the root.
 const SITE: &str = "/some/path/";
-/// The demo model's name in the site.
+/// The demo model's path within the site.
 const DEMO_MODEL: &str = "/models/SmolLM2-135M-Instruct.Q4_1.gguf";
-/// What is asked for below this path is isolated from other sites (`Cross-Origin-Opener-Policy`, `Cross-Origin-Embedder-Policy`).
+/// Everything below this path is cross-origin isolated.
 const ISOLATED: &str = "/isolated";
 
-/// A server on a free port of this machine. It stops when dropped.
+/// A server on a free local port. It stops when dropped.
 pub struct Server {
-    /// What answers; never asked again, but for its end.
+    /// Runs the server; held only to be dropped with it.
     _runtime: Runtime,
     port: u16,
     shared: Arc<Shared>,
 }
 
-/// What answers share.
+/// State that all requests share.
 #[derive(Default)]
 struct Shared {
-    /// Bytes of models sent.
+    /// Bytes of the split model sent.
     sent: AtomicU64,
     build: Mutex<Build>,
-    /// A file of this machine's that is served beside the site.
+    /// A local file that is served next to the site.
     offered: Mutex<Option<PathBuf>>,
-    /// What is served in the place of the demo model.
+    /// Replaces the demo model.
     demo_model: Option<Bytes>,
 }
 
-/// What lies in the site's place.
+/// The build of the site that is served.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 enum Build {
     /// The site as it was built.
@@ -59,12 +59,12 @@ enum Build {
     Built,
     /// A newer build.
     Newer,
-    /// A newer build that was copied over the old one, but for its first page.
+    /// A newer build that was copied over the old one, except for `index.html`.
     Mixed,
 }
 
 impl Server {
-    /// Starts to serve the built site.
+    /// Starts serving the built site.
     ///
     /// # Errors
     /// If no port is free.
@@ -72,7 +72,8 @@ impl Server {
         Self::start_with(Shared::default())
     }
 
-    /// The same with [`talking_model`] in the place of the demo model: for tests of what befalls an answer, not of what it says.
+    /// Like [`Self::start`], but with [`talking_model`] as the demo model: for tests in which the text of answers does
+    /// not matter.
     ///
     /// # Errors
     /// If no port is free.
@@ -92,17 +93,17 @@ impl Server {
         Ok(Self { _runtime: runtime, port, shared })
     }
 
-    /// The address of a page of the site; `query` begins with `?` or is empty.
-    pub fn page(&self, query: &str) -> String {
-        format!("http://127.0.0.1:{}{SITE}{query}", self.port)
+    /// The URL of a page of the site; `path` is relative and may have a query.
+    pub fn page(&self, path: &str) -> String {
+        format!("http://127.0.0.1:{}{SITE}{path}", self.port)
     }
 
-    /// Puts a newer build of the site in the place of the one that is served.
+    /// Serves a newer build of the site from now on.
     pub fn publish_newer_build(&self) {
         self.publish(Build::Newer);
     }
 
-    /// Puts a newer build in its place, but for the first page, as a host does where a copy fails half way.
+    /// Serves a newer build with the old `index.html` from now on, as a host does after an incomplete upload.
     pub fn publish_mixed_builds(&self) {
         self.publish(Build::Mixed);
     }
@@ -111,49 +112,49 @@ impl Server {
         *self.shared.build.lock().unwrap_or_else(PoisonError::into_inner) = build;
     }
 
-    /// The address of an empty page beside the site, for scripts of other sites.
+    /// The URL of an empty page outside the site, to run scripts on.
     pub fn blank_page(&self) -> String {
         format!("http://127.0.0.1:{}/blank.html", self.port)
     }
 
-    /// A page of the site as a host serves it that isolates it from others, so that it may use threads.
-    pub fn isolated_page(&self, query: &str) -> String {
-        format!("http://127.0.0.1:{}{ISOLATED}{SITE}{query}", self.port)
+    /// The URL of a page of the site that is cross-origin isolated, so that it may use threads.
+    pub fn isolated_page(&self, path: &str) -> String {
+        format!("http://127.0.0.1:{}{ISOLATED}{SITE}{path}", self.port)
     }
 
-    /// The same of an empty page.
+    /// The URL of an empty page that is cross-origin isolated.
     pub fn isolated_blank_page(&self) -> String {
         format!("http://127.0.0.1:{}{ISOLATED}/blank.html", self.port)
     }
 
-    /// Serves a file of this machine's beside the site, and returns its address.
+    /// Serves a local file from now on, and returns its URL.
     pub fn offer(&self, file: &Path) -> String {
         *self.shared.offered.lock().unwrap_or_else(PoisonError::into_inner) = Some(file.to_owned());
         let name = file.file_name().unwrap_or_default().to_string_lossy();
         format!("http://127.0.0.1:{}/offered/{name}", self.port)
     }
 
-    /// The address of the demo model on a slow line, about 15 MB a second.
+    /// The URL of the demo model over a slow connection, about 15 MB/s.
     pub fn slow_model(&self) -> String {
         format!("http://127.0.0.1:{}/slow/model.gguf", self.port)
     }
 
-    /// The address of the demo model cut into three files, by the name of the second.
+    /// The URL of the second of three files that the demo model is split into.
     pub fn split_model(&self) -> String {
         format!("http://127.0.0.1:{}/parts/model-00002-of-00003.gguf", self.port)
     }
 
-    /// Bytes of the cut model sent so far.
+    /// Bytes of the split model sent so far.
     pub fn sent_bytes(&self) -> u64 {
         self.shared.sent.load(Ordering::Relaxed)
     }
 
-    /// The address of the embedding model that the set-up makes.
+    /// The URL of the embedding model that `cargo xtask setup` converts.
     pub fn embedding_model(&self) -> String {
         format!("http://127.0.0.1:{}/embedding/all-MiniLM-L6-v2.gguf", self.port)
     }
 
-    /// The address of a faulty file, see `faulty`.
+    /// The URL of a file that cannot be loaded, see `faulty`.
     pub fn faulty(&self, name: &str) -> String {
         format!("http://127.0.0.1:{}/faulty/{name}", self.port)
     }
@@ -165,14 +166,14 @@ static PARTS: LazyLock<Vec<Bytes>> = LazyLock::new(|| {
     parts.into_iter().map(Bytes::from).collect()
 });
 
-/// The range of bytes that a request asks for, as start and end.
+/// The byte range that a request asks for: start and end.
 fn range(headers: &HeaderMap, len: usize) -> Option<(usize, usize)> {
     let (start, last) = headers.get(RANGE)?.to_str().ok()?.strip_prefix("bytes=")?.split_once('-')?;
     let (start, last) = (start.parse::<usize>().ok()?, last.parse::<usize>().ok()?);
     (start < len && start <= last).then(|| (start, (last + 1).min(len)))
 }
 
-/// A file, or the range of it that is asked for.
+/// A file, or the requested range of it.
 fn ranges(headers: &HeaderMap, bytes: &Bytes, sent: &AtomicU64) -> Response {
     let asked = range(headers, bytes.len());
     let (start, end) = asked.unwrap_or((0, bytes.len()));
@@ -203,7 +204,7 @@ fn missing() -> Response {
 }
 
 async fn answer(State(shared): State<Arc<Shared>>, request: Request) -> Response {
-    // Files are read whole, which may take a while.
+    // Reading whole files may take a while.
     let path = request.uri().path().to_owned();
     let response = tokio::task::spawn_blocking(move || match path.strip_prefix(ISOLATED) {
         Some(path) => respond(path, &request, &shared).map(isolated),
@@ -216,7 +217,7 @@ async fn answer(State(shared): State<Arc<Shared>>, request: Request) -> Response
     }
 }
 
-/// The same with the headers that let a page use threads.
+/// The response with the headers for cross-origin isolation.
 fn isolated(mut response: Response) -> Response {
     for (name, value) in
         [("cross-origin-opener-policy", "same-origin"), ("cross-origin-embedder-policy", "require-corp")]
@@ -249,7 +250,7 @@ fn respond(path: &str, request: &Request, shared: &Shared) -> io::Result<Respons
         return slow(File::open(model_path())?);
     }
     if path == "/favicon.ico" {
-        // Browsers ask for it where a page names no icon.
+        // Browsers request it for pages without an icon.
         return Ok(StatusCode::NO_CONTENT.into_response());
     }
     if path == "/blank.html" {
@@ -259,36 +260,36 @@ fn respond(path: &str, request: &Request, shared: &Shared) -> io::Result<Respons
         return Ok(model.clone().into_response());
     }
     let build = *shared.build.lock().unwrap_or_else(PoisonError::into_inner);
-    of_site(path, request.uri().query(), build)
+    site_response(path, request.uri().query(), build)
 }
 
-/// What a static host answers for a path: a file of the site, the page in a folder, a package beside it, or the page for all other addresses.
-/// Whoever asks for a folder without the slash at its end is sent there.
-fn of_site(path: &str, query: Option<&str>, build: Build) -> io::Result<Response> {
-    if path.strip_prefix(SITE).is_some_and(is_folder_of_site) {
+/// The response of a static host: a file of the site, the page of a folder, a file of an npm package, or the page for
+/// unknown paths. Folders without a trailing slash redirect.
+fn site_response(path: &str, query: Option<&str>, build: Build) -> io::Result<Response> {
+    if path.strip_prefix(SITE).is_some_and(is_site_folder) {
         let name = path.rsplit('/').next().unwrap_or_default();
         let query = query.map(|query| format!("?{query}")).unwrap_or_default();
         return Ok(Redirect::permanent(&format!("{name}/{query}")).into_response());
     }
     let package = path.strip_prefix("/npm/").and_then(|name| file_in(&root().join("target/test-data/npm"), name));
-    let Some(file) = package.or_else(|| path.strip_prefix(SITE).and_then(file_of_site)) else {
+    let Some(file) = package.or_else(|| path.strip_prefix(SITE).and_then(site_file)) else {
         let page = std::fs::read(site().join("404.html")).unwrap_or_default();
         return Ok((StatusCode::NOT_FOUND, [(CONTENT_TYPE, "text/html; charset=utf-8")], page).into_response());
     };
-    // Files of static hosts may be used by other sites.
+    // Static hosts let other sites use their files.
     let headers = [(CONTENT_TYPE, content_type(&file)), (ACCESS_CONTROL_ALLOW_ORIGIN, "*")];
     let is_old = build == Build::Built || build == Build::Mixed && file == site().join("index.html");
     let body = if is_old { std::fs::read(file)? } else { newer(&file)? };
     Ok((headers, body).into_response())
 }
 
-/// In what files of the site a newer build differs: a page that tells which one it is, and another name of the build.
+/// Files that differ in a newer build, with the old and the new text: a page that names its build, and the build's id.
 const CHANGES: [(&str, &str, &str); 2] = [
     ("index.html", "<title>Parlance</title>", "<title>Parlance</title><meta name=\"build\" content=\"newer\" />"),
     ("start-worker.js", "const BUILD = \"", "const BUILD = \"newer-"),
 ];
 
-/// A file of the site as a newer build has it.
+/// A file of the site in a newer build.
 fn newer(path: &Path) -> io::Result<Vec<u8>> {
     let bytes = std::fs::read(path)?;
     let name = path.file_name().unwrap_or_default();
@@ -311,23 +312,22 @@ fn replaced(bytes: &[u8], old: &str, new: &str) -> Vec<u8> {
     String::from_utf8_lossy(bytes).replacen(old, new, 1).into_bytes()
 }
 
-/// The file behind a path, unless it leads out of the site. That of a folder is its page.
-fn file_of_site(relative: &str) -> Option<PathBuf> {
+/// The file at a path of the site, unless the path leaves the site. For a folder it is the page.
+fn site_file(relative: &str) -> Option<PathBuf> {
     let is_folder = relative.is_empty() || relative.ends_with('/');
     file_in(&site(), &if is_folder { format!("{relative}index.html") } else { relative.to_owned() })
 }
 
-/// Whether a path of the site names a folder without the slash at its end.
-fn is_folder_of_site(relative: &str) -> bool {
+/// Whether a path of the site is a folder without a trailing slash.
+fn is_site_folder(relative: &str) -> bool {
     let is_inside = Path::new(relative).components().all(|part| matches!(part, Component::Normal(_)));
     is_inside && !relative.is_empty() && !relative.ends_with('/') && site().join(relative).is_dir()
 }
 
-/// The file behind a path in a folder, unless it leads out of it.
+/// The file at a path in a folder, unless the path leaves the folder.
 fn file_in(folder: &Path, relative: &str) -> Option<PathBuf> {
     let relative = Path::new(relative);
     let is_inside = relative.components().all(|part| matches!(part, Component::Normal(_)));
-    // A folder is no file.
     is_inside.then(|| folder.join(relative)).filter(|path| path.is_file())
 }
 
@@ -344,7 +344,7 @@ fn content_type(path: &Path) -> &'static str {
     }
 }
 
-/// Files that no model can be loaded from.
+/// Files that cannot be loaded as a model.
 fn faulty(name: &str) -> Option<Vec<u8>> {
     let start_of_model = |len: u64| {
         let mut bytes = Vec::new();
@@ -365,7 +365,7 @@ fn faulty(name: &str) -> Option<Vec<u8>> {
     }
 }
 
-/// The smallest file with an architecture and, for a llama, hyperparameters and an embedding of a type.
+/// The smallest file with an architecture and, for Llama, hyperparameters and an embedding in some format.
 fn minimal_gguf(architecture: &str, embedding_type: u32) -> Vec<u8> {
     let mut bytes = b"GGUF".to_vec();
     let string = |bytes: &mut Vec<u8>, text: &str| {

@@ -1,36 +1,36 @@
-//! Long use: chats, edits, switches, stops, models that are freed and loaded again, while memory is watched.
+//! Continuous use while memory is measured: chats, edits, stops, switches, models that are unloaded and reloaded.
 
 use std::fmt::Write as _;
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use crate::chat::{self, LONG, NEW_CHAT, READY};
+use crate::chat::{self, MODEL_TIMEOUT, NEW_CHAT, READY};
 use crate::inject::before_engine;
 use crate::{Error, Page, Server, Session};
 
-/// What is counted at a moment.
+/// Measurements at one point in time.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Sample {
-    /// Minutes since the beginning.
+    /// Minutes since the start.
     pub minute: f64,
-    /// Things done so far.
+    /// Actions so far.
     pub actions: u32,
     /// The page's JavaScript heap after a collection, in MB.
     pub page_mb: f64,
-    /// Nodes of the page's documents.
+    /// DOM nodes.
     pub nodes: f64,
     /// The engine worker's wasm memory, in MB.
     pub worker_mb: f64,
-    /// Buffers on the GPU.
+    /// GPU buffers.
     pub buffers: f64,
-    /// Their size, in MB.
+    /// Their total size, in MB.
     pub gpu_mb: f64,
-    /// How long an action took on average since the sample before, in ms.
+    /// Average time of an action since the previous sample, in ms.
     pub action_ms: f64,
 }
 
-/// Counts the engine's memory: a buffer is gone once it is destroyed or collected.
+/// Measures the engine's memory. A buffer counts until it is destroyed or garbage-collected.
 const COUNT: &str = "
     const alive = new Map();
     let last = 0;
@@ -70,16 +70,16 @@ const ASK_FOR_COUNTS: &str = "new Promise((done) => {
     channel.postMessage('count');
 })";
 
-/// A page in use.
+/// A page under continuous use.
 pub struct Soak {
     page: Page,
-    // Both end with the soak.
+    // Held only to be dropped with the soak.
     _session: Session,
     _server: Server,
     start: Instant,
     actions: u32,
     /// How long the actions since the last sample took.
-    acted: Duration,
+    action_time: Duration,
     sampled_actions: u32,
     /// Questions asked.
     pub questions: u32,
@@ -99,33 +99,33 @@ impl Soak {
         let page = session.open(&server.page(&format!("?device={device}&temperature=0.7&max_tokens=6")))?;
         before_engine(&page, COUNT)?;
         page.click("[data-testid=model-offer] button")?;
-        page.wait_for(READY, LONG)?;
+        page.wait_for(READY, MODEL_TIMEOUT)?;
         Ok(Self {
             page,
             _session: session,
             _server: server,
             start: Instant::now(),
             actions: 0,
-            acted: Duration::ZERO,
+            action_time: Duration::ZERO,
             sampled_actions: 0,
             questions: 0,
         })
     }
 
-    /// How long it has been going on.
+    /// Time since the start.
     pub fn elapsed(&self) -> Duration {
         self.start.elapsed()
     }
 
-    /// Does the next thing that a user might do.
+    /// Performs the next user action.
     ///
     /// # Errors
-    /// If the page does not do it.
+    /// If the page does not respond.
     pub fn act(&mut self) -> Result<(), Error> {
         self.actions += 1;
         let start = Instant::now();
         self.act_next()?;
-        self.acted += start.elapsed();
+        self.action_time += start.elapsed();
         Ok(())
     }
 
@@ -140,7 +140,7 @@ impl Soak {
             3 => {
                 chat::ask(page, "Write a long story.")?;
                 self.questions += 1;
-                // Where it is quick, the answer has ended before.
+                // A quick answer may already be complete.
                 page.evaluate("document.querySelector('[aria-label=Stop]')?.click()")?;
                 chat::answer(page).map(drop)
             }
@@ -149,7 +149,7 @@ impl Soak {
                 chat::answer(page).map(drop)
             }
             5 => {
-                // One of those used lately, a different one each time, so that none grows without end.
+                // A different recent conversation each time, so that none grows without end.
                 let other = 1 + self.actions / 10 % 8;
                 page.evaluate(&format!("document.querySelectorAll('.conversation').item({other})?.click()"))?;
                 std::thread::sleep(Duration::from_millis(300));
@@ -157,18 +157,18 @@ impl Soak {
             }
             7 => {
                 page.follow("settings")?;
-                page.wait_for("document.querySelector('#system-prompt')", LONG)?;
+                page.wait_for("document.querySelector('#system-prompt')", MODEL_TIMEOUT)?;
                 page.follow("./")?;
-                page.wait_for("document.querySelector('#message')", LONG)
+                page.wait_for("document.querySelector('#message')", MODEL_TIMEOUT)
             }
             8 => self.ask("One more word, please."),
-            // It comes back with the next question.
+            // The next question reloads it.
             9 if self.actions % 20 == 19 => self.unload(),
             _ => self.ask("Thank you. What is two and two?"),
         }
     }
 
-    /// Counts what there is.
+    /// Takes a sample.
     ///
     /// # Errors
     /// If the page does not answer.
@@ -180,7 +180,7 @@ impl Soak {
             .evaluate("({ heap: performance.memory.usedJSHeapSize, nodes: document.querySelectorAll('*').length })")?;
         let number = |value: &Value, name: &str| value[name].as_f64().unwrap_or_default();
         let actions = self.actions - std::mem::replace(&mut self.sampled_actions, self.actions);
-        let acted_ms = std::mem::take(&mut self.acted).as_secs_f64() * 1e3;
+        let action_time_ms = std::mem::take(&mut self.action_time).as_secs_f64() * 1e3;
         Ok(Sample {
             minute: self.start.elapsed().as_secs_f64() / 60.0,
             actions: self.actions,
@@ -189,15 +189,15 @@ impl Soak {
             worker_mb: number(&counts, "worker_bytes") / 1e6,
             buffers: number(&counts, "buffers"),
             gpu_mb: number(&counts, "gpu_bytes") / 1e6,
-            action_ms: acted_ms / f64::from(actions.max(1)),
+            action_ms: action_time_ms / f64::from(actions.max(1)),
         })
     }
 
-    /// How many questions the library has, of those that were asked.
+    /// How many of the questions are in the database.
     ///
     /// # Errors
     /// If the database does not answer.
-    pub fn kept_questions(&self) -> Result<u32, Error> {
+    pub fn saved_questions(&self) -> Result<u32, Error> {
         let count = self.page.evaluate(
             "(async () => {
                 const [{ name }] = await indexedDB.databases();
@@ -214,14 +214,14 @@ impl Soak {
         Ok(count.as_u64().unwrap_or_default() as u32)
     }
 
-    /// Frees the model.
+    /// Unloads the model.
     ///
     /// # Errors
     /// If none is loaded.
     pub fn unload(&self) -> Result<(), Error> {
         let page = &self.page;
         page.click(".model-button")?;
-        page.wait_for("document.querySelector('[data-testid=current-model]')", LONG)?;
+        page.wait_for("document.querySelector('[data-testid=current-model]')", MODEL_TIMEOUT)?;
         page.evaluate("document.querySelector('[data-testid=current-model] button').click()")?;
         page.click(".dialog [aria-label=Close]")
     }
@@ -236,17 +236,18 @@ impl Soak {
         chat::answer(&self.page).map(drop)
     }
 
-    /// Presses the last button with a name.
+    /// Clicks the last button with this name.
     fn press(&self, name: &str) -> Result<(), Error> {
         let button = format!(
             "[...document.querySelectorAll('.message button')].findLast((button) => (button.ariaLabel ?? button.innerText.trim()) === {name:?})"
         );
-        self.page.wait_for(&button, LONG)?;
+        self.page.wait_for(&button, MODEL_TIMEOUT)?;
         self.page.evaluate(&format!("{button}.click()")).map(drop)
     }
 }
 
-/// Whether a measure does not grow: its median in the last third is at most a tenth above that of the second third, and `slack` more.
+/// Whether a measure does not grow: its median over the last third of the samples is at most a tenth, plus `slack`,
+/// above that over the second third.
 pub fn is_flat(samples: &[Sample], measure: impl Fn(&Sample) -> f64, slack: f64) -> bool {
     let median = |samples: &[Sample]| {
         let mut values: Vec<f64> = samples.iter().map(&measure).collect();
@@ -257,38 +258,40 @@ pub fn is_flat(samples: &[Sample], measure: impl Fn(&Sample) -> f64, slack: f64)
     median(&samples[2 * third..]) <= 1.1 * median(&samples[third..2 * third]) + slack
 }
 
-/// The head of a table of samples.
-const HEAD: &str = "| minute | actions | page MB | nodes | worker MB | GPU buffers | GPU MB | ms an action |
+/// The header of the table of samples.
+const HEADER: &str =
+    "| minute | actions | page heap (MB) | DOM nodes | worker wasm (MB) | GPU buffers | GPU (MB) | seconds per action |
 | --- | --- | --- | --- | --- | --- | --- | --- |
 ";
 
-/// A sample as a line of a table in Markdown.
+/// A sample as a row of the table, in Markdown.
 pub fn row(sample: &Sample) -> String {
     let Sample { minute, actions, page_mb, nodes, worker_mb, buffers, gpu_mb, action_ms } = sample;
+    let action_s = action_ms / 1e3;
     format!(
-        "| {minute:.1} | {actions} | {page_mb:.1} | {nodes} | {worker_mb:.1} | {buffers} | {gpu_mb:.1} | {action_ms:.0} |\n"
+        "| {minute:.1} | {actions} | {page_mb:.2} | {nodes} | {worker_mb:.1} | {buffers} | {gpu_mb:.1} | {action_s:.1} |\n"
     )
 }
 
-/// The samples as a table and a plot in Markdown.
+/// The samples as a chart and a table, in Markdown.
 pub fn report(samples: &[Sample]) -> String {
     let series = |measure: fn(&Sample) -> f64| {
-        // A plot of more points cannot be read.
+        // More points would be unreadable.
         let step = samples.len().div_ceil(40).max(1);
         let values = samples.iter().step_by(step).map(|sample| format!("{:.1}", measure(sample)));
         values.collect::<Vec<_>>().join(", ")
     };
     let last = samples.last().map_or(0.0, |sample| sample.minute);
     let mut text = String::new();
-    // Writing to a text does not fail.
+    // Writing to a string cannot fail.
     let _ = writeln!(
         text,
-        "```mermaid\nxychart-beta\n    title \"MB: page's heap, worker's wasm, GPU (lines, from below)\"\n    x-axis \"minutes\" 0 --> {last:.0}\n    y-axis \"MB\"\n    line [{}]\n    line [{}]\n    line [{}]\n```\n",
+        "```mermaid\nxychart-beta\n    title \"MB, from bottom to top: page heap, worker wasm, GPU buffers\"\n    x-axis \"minutes\" 0 --> {last:.0}\n    y-axis \"MB\"\n    line [{}]\n    line [{}]\n    line [{}]\n```\n",
         series(|sample| sample.page_mb),
         series(|sample| sample.worker_mb),
         series(|sample| sample.gpu_mb),
     );
-    text.push_str(HEAD);
+    text.push_str(HEADER);
     for sample in samples.iter().step_by(samples.len().div_ceil(12).max(1)) {
         text.push_str(&row(sample));
     }

@@ -1,19 +1,19 @@
-//! Cuts a model into several files, as `gguf-split` does.
+//! Splits a model into several files, like llama.cpp's `gguf-split`.
 
 use std::io;
 
 use parlance_engine::gguf::{Gguf, Parsed, Value, Writer};
 
-/// The files of `model` (a whole file), `count` of them.
+/// Splits `model`, a complete file, into `count` files.
 ///
 /// # Errors
-/// If `model` is no complete GGUF file.
+/// If `model` is not a complete GGUF file.
 pub(crate) fn split(model: &[u8], count: usize) -> io::Result<Vec<Vec<u8>>> {
     let Ok(Parsed::Complete(gguf)) = Gguf::parse(model, Some(model.len() as u64)) else {
         return Err(io::Error::other("the model is not complete"));
     };
-    let tensors_a_part = gguf.tensors.len().div_ceil(count);
-    let parts = gguf.tensors.chunks(tensors_a_part).enumerate().map(|(number, tensors)| {
+    let tensors_per_part = gguf.tensors.len().div_ceil(count);
+    let parts = gguf.tensors.chunks(tensors_per_part).enumerate().map(|(number, tensors)| {
         let mut writer = Writer::default();
         if number == 0 {
             // Only the first part has the metadata.

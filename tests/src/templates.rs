@@ -1,4 +1,4 @@
-//! Files with chat templates of the tests' own.
+//! Model files with custom chat templates.
 
 use std::fs::File;
 use std::io::{self, Write as _};
@@ -10,8 +10,8 @@ use crate::{model_path, root};
 
 const TEMPLATE: &str = "tokenizer.chat_template";
 
-/// Writes a file that is the demo model with another template, and zeros in the place of its weights: it can be looked at, which
-/// renders the template, and is not worth loading.
+/// Writes a copy of the demo model with another chat template, and zeros instead of weights. It is meant to be
+/// inspected, which renders the template, but not to be loaded.
 ///
 /// # Errors
 /// If there is no demo model, or the file cannot be written.

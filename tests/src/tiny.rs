@@ -1,4 +1,4 @@
-//! The smallest models that load, for tests in which a real model would show nothing more.
+//! Tiny models, for tests that do not need a real one.
 
 use std::io;
 
@@ -9,7 +9,8 @@ use serde_json::Value as Json;
 
 use crate::root;
 
-/// What `make_architectures.py` of the engine's tests describes: metadata by key and type, and models without weights.
+/// Descriptions from `make_architectures.py` of the engine's tests: metadata with key and type, and tensors without
+/// weights.
 #[derive(Deserialize)]
 struct Fixture {
     tokenizer: Vec<Entry>,
@@ -30,7 +31,7 @@ struct DescribedTensor {
     shape: Vec<u64>,
 }
 
-/// The file of a llama of 1 MB with zeros in the place of its weights. It answers nonsense.
+/// A Llama model of 1 MB whose weights are zeros. It answers nonsense.
 ///
 /// # Errors
 /// If the fixture cannot be read.
@@ -38,18 +39,18 @@ pub fn tiny_model() -> io::Result<Vec<u8>> {
     file(&[], None, |_, len_bytes| vec![0; len_bytes])
 }
 
-/// Tokens that [`talking_model`] chooses: a letter each.
+/// The tokens that [`talking_model`] generates, each a letter.
 const LETTERS: std::ops::RangeInclusive<usize> = b'a' as usize..=b'z' as usize;
 
-/// The file of a llama of 200 KB with made-up weights in `Q4_1`, whose kernels compile quickly. Its greedy answers are letters, as many as
-/// there is room for, and depend on all tokens before: a computation that goes wrong changes them.
+/// A Llama model of 200 KB with random weights in `Q4_1`, whose kernels compile quickly. Its greedy answers are letters
+/// until a limit is reached, and depend on all previous tokens, so that wrong computations change them.
 ///
 /// # Errors
 /// If the fixture cannot be read.
 pub fn talking_model() -> io::Result<Vec<u8>> {
-    let longer = [("llama.context_length".to_owned(), Value::Unsigned(8192))];
+    let changes = [("llama.context_length".to_owned(), Value::Unsigned(8192))];
     let mut random = Random(1);
-    file(&longer, Some(TensorType::Q4_1), |tensor, len_bytes| {
+    file(&changes, Some(TensorType::Q4_1), |tensor, len_bytes| {
         if tensor.shape.len() == 1 {
             return (0..len_bytes / 4).flat_map(|_| (1.0 + 0.4 * random.float()).to_le_bytes()).collect();
         }
@@ -62,8 +63,8 @@ pub fn talking_model() -> io::Result<Vec<u8>> {
     })
 }
 
-/// The file of the fixture's first model with other metadata, matrices in this format or as floats, and the bytes that `data` gives for
-/// each tensor.
+/// The fixture's first model with some metadata changed, with matrices in the given format (by default F32), and with
+/// the bytes that `data` returns for each tensor.
 fn file(
     changes: &[(String, Value)],
     matrices: Option<TensorType>,
@@ -76,7 +77,7 @@ fn file(
     for (key, kind, value) in model.metadata.iter().chain(&tokenizer) {
         match changes.iter().find(|(changed, _)| changed == key) {
             Some((_, value)) => writer.metadata(key, value),
-            None => writer.metadata(key, &described(kind, value)?),
+            None => writer.metadata(key, &metadata_value(kind, value)?),
         };
     }
     for DescribedTensor { name, shape } in &model.tensors {
@@ -91,7 +92,7 @@ fn file(
     Ok(bytes)
 }
 
-fn described(kind: &str, value: &Json) -> io::Result<Value> {
+fn metadata_value(kind: &str, value: &Json) -> io::Result<Value> {
     let value = value.clone();
     Ok(match kind {
         "u32" => Value::Unsigned(serde_json::from_value(value)?),

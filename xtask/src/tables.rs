@@ -1,6 +1,6 @@
 //! Tables in `docs/` that are generated from test results.
 //!
-//! Tests record rows of a table in `target/shown` (`tests/src/notes.rs`). `cargo xtask test` compares them with the
+//! Tests record rows of a table in `target/table-rows` (`tests/src/notes.rs`). `cargo xtask test` compares them with the
 //! table, so that it claims nothing that no test covers, and leaves out nothing that one does.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -22,9 +22,9 @@ struct Table {
 
 /// Failures that the tests cause in the browser, and their outcomes.
 const FAILURE_MODES: Table = Table {
-    name: "faults",
+    name: "failures",
     page: "docs/reliability.md",
-    columns: &["where", "fault", "outcome", "test"],
+    columns: &["where", "failure", "outcome", "test"],
     keys: 4,
     min_rows: 30,
 };
@@ -34,10 +34,10 @@ const FAMILIES: Table = Table {
     columns: &[
         "family",
         "published models",
-        "compared as",
+        "test models",
         "WebGPU's defaults",
         "graphics card",
-        "products of integers",
+        "8-bit integer products",
         "CPU",
         "CPU with threads",
     ],
@@ -50,7 +50,7 @@ const ENCODERS: Table = Table {
     columns: &[
         "family",
         "published models",
-        "compared as",
+        "test models",
         "WebGPU's defaults",
         "graphics card",
         "CPU",
@@ -60,7 +60,7 @@ const ENCODERS: Table = Table {
     min_rows: 2,
 };
 const PUBLISHED_MODELS: Table = Table {
-    name: "real",
+    name: "published",
     page: "docs/models.md",
     columns: &["model", "what is compared", "where", "bound"],
     keys: 3,
@@ -69,7 +69,15 @@ const PUBLISHED_MODELS: Table = Table {
 const FORMATS: Table = Table {
     name: "formats",
     page: "docs/models.md",
-    columns: &["format", "bits a weight", "taken apart", "repacked", "look-up", "product", "product of integers"],
+    columns: &[
+        "format",
+        "bits per weight",
+        "dequantised",
+        "repacked",
+        "embedding lookup",
+        "matrix product",
+        "8-bit integer product",
+    ],
     keys: 1,
     min_rows: 16,
 };
@@ -90,7 +98,7 @@ const TEMPLATES: Table = Table {
 const TOOL_CALLS: Table = Table {
     name: "tools",
     page: "docs/models.md",
-    columns: &["form", "models", "answers that are read"],
+    columns: &["format", "models", "answers parsed"],
     keys: 1,
     min_rows: 5,
 };
@@ -103,7 +111,7 @@ type Rows = BTreeMap<Vec<String>, Vec<BTreeSet<String>>>;
 
 /// Where tests record rows.
 fn folder() -> PathBuf {
-    root().join("target/shown")
+    root().join("target/table-rows")
 }
 
 /// Deletes what earlier test runs recorded.

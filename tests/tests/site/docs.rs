@@ -1,4 +1,4 @@
-//! Every command of the guides works as it stands, or shortened by what is said here.
+//! Every command in the docs works, as written or in a shorter form that is defined here.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests may panic")]
 
 use std::collections::BTreeSet;
@@ -22,27 +22,27 @@ const PAGES: [&str; 8] = [
 const PROGRAMS: [&str; 5] = ["cargo ", "curl ", "python3 ", "npm ", "trunk "];
 const MODEL: &str = "models/SmolLM2-135M-Instruct.Q4_1.gguf";
 
-/// How a command is tried.
-enum How {
-    /// With these words replaced, and more at its end.
+/// How a command is tested.
+enum Check {
+    /// Run it with these words replaced, and with more arguments.
     Run(&'static [(&'static str, &'static str)], &'static str),
-    /// It serves under this address until it is stopped; then the other commands run.
+    /// Run the other commands while it serves at this address, then stop it.
     Serve(&'static str, &'static [&'static str]),
-    /// Not here.
-    Elsewhere(#[allow(dead_code, reason = "for whoever reads this")] &'static str),
+    /// Do not run it, for this reason.
+    Skip(#[allow(dead_code, reason = "for readers")] &'static str),
 }
 
-const SHORT: &str = "--cpu --runs 1 --tokens 4 --prefill 8";
-const COMMANDS: [(&str, How); 24] = [
-    ("cargo xtask serve", How::Serve("127.0.0.1:8080", &[])),
-    ("cargo xtask test", How::Elsewhere("this test is part of it")),
-    ("cargo xtask build", How::Run(&[], "")),
-    ("cargo xtask check", How::Elsewhere("it installs tools that only releases need")),
-    ("cargo xtask model FILE.gguf", How::Run(&[("FILE.gguf", MODEL)], "")),
+const QUICK: &str = "--cpu --runs 1 --tokens 4 --prefill 8";
+const COMMANDS: [(&str, Check); 24] = [
+    ("cargo xtask serve", Check::Serve("127.0.0.1:8080", &[])),
+    ("cargo xtask test", Check::Skip("this test is part of it")),
+    ("cargo xtask build", Check::Run(&[], "")),
+    ("cargo xtask check", Check::Skip("it installs tools that only releases need")),
+    ("cargo xtask model FILE.gguf", Check::Run(&[("FILE.gguf", MODEL)], "")),
     (
         "cargo run --release -p parlance-engine --example generate -- --model models/SmolLM2-135M-Instruct.Q4_1.gguf --prompt \"What is the capital of France?\" --max-tokens 64 --temperature 0",
-        // The tests were built with it.
-        How::Run(
+        // The tests' build includes it.
+        Check::Run(
             &[
                 ("cargo run --release -p parlance-engine --example generate --", "target/checked/examples/generate"),
                 ("64", "4"),
@@ -50,36 +50,36 @@ const COMMANDS: [(&str, How); 24] = [
             "--cpu",
         ),
     ),
-    ("cargo xtask bench --json", How::Run(&[], SHORT)),
+    ("cargo xtask bench --json", Check::Run(&[], QUICK)),
     (
         "cargo xtask bench --browser --peer wllama",
-        How::Run(&[(" --peer wllama", "")], "--runs 1 --tokens 4 --prompt 32"),
+        Check::Run(&[(" --peer wllama", "")], "--runs 1 --tokens 4 --prompt 32"),
     ),
     (
         "cargo xtask bench --peer llama.cpp",
-        How::Elsewhere("it needs llama.cpp; worker/engine/tests/native/bench.rs has a stand-in"),
+        Check::Skip("it needs llama.cpp; worker/engine/tests/native/bench.rs has a fake one"),
     ),
-    ("cargo xtask bench --peer wllama", How::Elsewhere("it measures another engine, for minutes")),
-    ("cargo xtask bench --cpu --guesses", How::Run(&[], "--runs 1 --tokens 8 --prefill 8 --context 16")),
-    ("cargo xtask bench --autotune", How::Run(&[], "--runs 1 --tokens 8 --prefill 8 --context 16")),
-    ("cargo xtask bench --browser --hardware", How::Elsewhere("it needs a graphics card")),
-    ("cargo xtask profile --context 512", How::Run(&[("512", "16")], "")),
+    ("cargo xtask bench --peer wllama", Check::Skip("it benchmarks another engine for minutes")),
+    ("cargo xtask bench --cpu --guesses", Check::Run(&[], "--runs 1 --tokens 8 --prefill 8 --context 16")),
+    ("cargo xtask bench --autotune", Check::Run(&[], "--runs 1 --tokens 8 --prefill 8 --context 16")),
+    ("cargo xtask bench --browser --hardware", Check::Skip("it needs a graphics card")),
+    ("cargo xtask profile --context 512", Check::Run(&[("512", "16")], "")),
     (
         "cargo xtask synth-model qwen3-4b Q4_K_M /tmp/qwen3-4b.gguf",
-        How::Run(&[("qwen3-4b Q4_K_M", "smollm2-135m Q4_0"), ("/tmp/qwen3-4b.gguf", "target/made-up.gguf")], ""),
+        Check::Run(&[("qwen3-4b Q4_K_M", "smollm2-135m Q4_0"), ("/tmp/qwen3-4b.gguf", "target/synthetic.gguf")], ""),
     ),
-    ("cargo xtask synth-model qwen3-4b Q4_0 FILE", How::Elsewhere("the one before")),
+    ("cargo xtask synth-model qwen3-4b Q4_0 FILE", Check::Skip("like the one before")),
     (
         "cargo xtask bench --model /tmp/qwen3-4b.gguf --context 512,8000",
-        How::Run(&[("/tmp/qwen3-4b.gguf", "target/made-up.gguf"), ("512,8000", "16,32")], SHORT),
+        Check::Run(&[("/tmp/qwen3-4b.gguf", "target/synthetic.gguf"), ("512,8000", "16,32")], QUICK),
     ),
-    ("cargo test --profile checked -p parlance-engine --lib", How::Elsewhere("part of cargo xtask test")),
-    ("cargo test --profile checked -p parlance-text", How::Elsewhere("part of cargo xtask test")),
-    ("cargo test --profile checked -p parlance --bin parlance", How::Elsewhere("part of cargo xtask test")),
-    ("cargo fmt --all --check", How::Elsewhere("part of cargo xtask check")),
+    ("cargo test --profile checked -p parlance-engine --lib", Check::Skip("part of cargo xtask test")),
+    ("cargo test --profile checked -p parlance-text", Check::Skip("part of cargo xtask test")),
+    ("cargo test --profile checked -p parlance --bin parlance", Check::Skip("part of cargo xtask test")),
+    ("cargo fmt --all --check", Check::Skip("part of cargo xtask check")),
     (
         "python3 -m http.server --directory dist 8000",
-        How::Serve(
+        Check::Serve(
             "127.0.0.1:8000",
             &[
                 "curl --silent --show-error --fail --head --header \"Range: bytes=0-3\" http://localhost:8000/models/SmolLM2-135M-Instruct.Q4_1.gguf",
@@ -88,12 +88,12 @@ const COMMANDS: [(&str, How); 24] = [
     ),
     (
         "curl --silent --show-error --fail --head --header \"Range: bytes=0-3\" http://localhost:8000/models/SmolLM2-135M-Instruct.Q4_1.gguf",
-        How::Elsewhere("with the server above"),
+        Check::Skip("runs with the server above"),
     ),
-    ("cargo xtask help", How::Run(&[], "")),
+    ("cargo xtask help", Check::Run(&[], "")),
 ];
 
-/// The commands in a page's blocks of code; remarks stand behind several spaces.
+/// The commands in a page's code blocks, without the remarks that follow several spaces.
 fn commands(text: &str) -> Vec<String> {
     let joined = text.replace(" \\\n        ", " ");
     let lines = joined.lines().filter_map(|line| line.strip_prefix("    "));
@@ -104,15 +104,15 @@ fn commands(text: &str) -> Vec<String> {
 fn shell(command: &str) -> Command {
     let mut shell = Command::new("bash");
     shell.args(["-c", &format!("exec {command}")]).current_dir(root()).stdin(Stdio::null()).stdout(Stdio::null());
-    // What is shipped takes minutes to build; the commands are tried with what the tests have built.
+    // A release build takes minutes; commands run what the tests have built.
     shell.env("PARLANCE_BUILD", "tested");
     shell
 }
 
-/// A server that ends with its test, and all that it started.
-struct Serving(Child);
+/// A server. Dropping it ends it and all processes that it started.
+struct ServerProcess(Child);
 
-impl Drop for Serving {
+impl Drop for ServerProcess {
     fn drop(&mut self) {
         let group = format!("-{}", self.0.id());
         let _ = Command::new("kill").args(["-TERM", "--", &group]).status();
@@ -123,8 +123,8 @@ impl Drop for Serving {
 fn is_served(address: &str) -> bool {
     let Ok(mut stream) = TcpStream::connect(address) else { return false };
     let mut answer = String::new();
-    let asked = stream.write_all(format!("GET / HTTP/1.0\r\nHost: {address}\r\n\r\n").as_bytes());
-    asked.is_ok() && stream.read_to_string(&mut answer).is_ok() && answer.contains("<title>Parlance</title>")
+    let sent = stream.write_all(format!("GET / HTTP/1.0\r\nHost: {address}\r\n\r\n").as_bytes());
+    sent.is_ok() && stream.read_to_string(&mut answer).is_ok() && answer.contains("<title>Parlance</title>")
 }
 
 fn run(command: &str) {
@@ -133,38 +133,38 @@ fn run(command: &str) {
 }
 
 #[test]
-fn every_command_of_the_guides_works() {
+fn every_command_in_the_docs_works() {
     let mut known: BTreeSet<&str> = BTreeSet::new();
     for page in PAGES {
         for command in commands(&std::fs::read_to_string(root().join(page)).unwrap()) {
             let (name, _) = COMMANDS.iter().find(|(name, _)| *name == command).unwrap_or_else(|| {
-                panic!("{page} has a command that nobody tries: {command}");
+                panic!("{page} has a command that is not tested: {command}");
             });
             known.insert(name);
         }
     }
     assert!(known.len() >= 15, "{known:?}");
-    for (command, how) in COMMANDS {
+    for (command, check) in COMMANDS {
         let start = Instant::now();
-        match how {
-            How::Run(replaced, more) => {
+        match check {
+            Check::Run(replaced, more) => {
                 let command = replaced.iter().fold(command.to_owned(), |text, (from, to)| text.replace(from, to));
                 run(&format!("{command} {more}"));
             }
-            How::Serve(address, others) => {
+            Check::Serve(address, others) => {
                 use std::os::unix::process::CommandExt as _;
                 let command = command.replace("--directory dist ", "--directory target/test-site ");
-                let serving = Serving(shell(&command).process_group(0).spawn().unwrap());
+                let server = ServerProcess(shell(&command).process_group(0).spawn().unwrap());
                 while !is_served(address) {
-                    assert!(start.elapsed() < Duration::from_secs(300), "{command} serves nothing");
+                    assert!(start.elapsed() < Duration::from_secs(300), "{command} does not serve the site");
                     std::thread::sleep(Duration::from_millis(300));
                 }
                 for other in others {
                     run(other);
                 }
-                drop(serving);
+                drop(server);
             }
-            How::Elsewhere(_) => continue,
+            Check::Skip(_) => continue,
         }
         println!("{:.0} s: {command}", start.elapsed().as_secs_f64());
     }

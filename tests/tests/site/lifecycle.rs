@@ -1,16 +1,17 @@
-//! One engine for all tabs, and what befalls it: closed tabs, a lost GPU, idleness, interrupts.
+//! The engine that all tabs share: closed tabs, a lost GPU, little memory, idle models, interruptions, new builds.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests may panic")]
 
 use std::time::Duration;
 
-use parlance_tests::chat::{LAST_ANSWER, LAST_TEXT, LONG, NEW_CHAT, READY, answer, ask, load_from_link};
-use parlance_tests::faults::shown;
+use parlance_tests::chat::{
+    LAST_ANSWER, LAST_TEXT, MODEL_TIMEOUT, NEW_CHAT, PAGE_TIMEOUT, READY, answer, ask, load_from_link,
+};
+use parlance_tests::failures::record_failure;
 use parlance_tests::inject::before_engine;
 use parlance_tests::scripted::use_scripted_engine;
 use parlance_tests::{Page, Server, Session};
 use serde_json::{Value, json};
 
-const SHORT: Duration = Duration::from_secs(30);
 const QUESTION: &str = "What is the capital of France?";
 const QUERY: &str = "?temperature=0&max_tokens=20&model=models/SmolLM2-135M-Instruct.Q4_1.gguf";
 
@@ -24,9 +25,9 @@ fn tabs_share_one_engine_and_the_next_tab_takes_over() {
     let session = Session::start(true).unwrap();
     let first = session.open(&server.page(QUERY)).unwrap();
     load_from_link(&first).unwrap();
-    first.wait_for(READY, LONG).unwrap();
+    first.wait_for(READY, MODEL_TIMEOUT).unwrap();
 
-    // The second tab has the model at once: there is nothing to load.
+    // The second tab has the model at once, without loading it.
     let second = session.open(&server.page(QUERY)).unwrap();
     second.wait_for(READY, Duration::from_secs(10)).unwrap();
     let engines = run(
@@ -34,33 +35,33 @@ fn tabs_share_one_engine_and_the_next_tab_takes_over() {
         "return (await navigator.locks.query()).held.filter(lock => lock.name.startsWith('parlance.engine')).length;",
     );
     assert_eq!(engines, 1);
-    // Both ask; the answers do not mix.
+    // Both ask, and the answers are not mixed up.
     first.show().unwrap();
     ask(&first, QUESTION).unwrap();
     second.show().unwrap();
     ask(&second, "What is the capital of Germany?").unwrap();
     assert!(answer(&second).unwrap().contains("Berlin"));
-    // Tabs in the background draw nothing.
+    // Background tabs do not render.
     first.show().unwrap();
     assert!(answer(&first).unwrap().contains("Paris"));
 
-    // A third tab is closed in the middle of a long answer: nobody waits for its end.
+    // A third tab is closed during a long answer: nothing waits for the answer to end.
     let third = session.open(&server.page("?temperature=0&max_tokens=3000")).unwrap();
-    third.wait_for(READY, SHORT).unwrap();
+    third.wait_for(READY, PAGE_TIMEOUT).unwrap();
     ask(&third, "Write a very long story about a dragon.").unwrap();
-    third.wait_for(&format!("{LAST_TEXT}.length > 20"), LONG).unwrap();
+    third.wait_for(&format!("{LAST_TEXT}.length > 20"), MODEL_TIMEOUT).unwrap();
     third.close().unwrap();
     second.show().unwrap();
     ask(&second, QUESTION).unwrap();
     assert!(answer(&second).unwrap().contains("Paris"));
 
-    // The tab with the engine is closed: the other one's worker takes over, with the model from this device.
+    // The tab with the engine is closed: the other one's worker takes over, with the model from storage.
     first.close().unwrap();
     second.show().unwrap();
     ask(&second, "And of Italy?").unwrap();
     assert!(answer(&second).unwrap().contains("Rome"));
 
-    // A model and one beside it come back together, in a worker that starts with nothing.
+    // A model and another that was loaded beside it are both reloaded by the worker that takes over.
     let third = session.open(&server.blank_page()).unwrap();
     let (module, model) = (server.page("parlance.js"), server.page("models/SmolLM2-135M-Instruct.Q4_1.gguf"));
     run(
@@ -80,10 +81,10 @@ fn tabs_share_one_engine_and_the_next_tab_takes_over() {
         return [vectors.data.length, answer.object];",
     );
     assert_eq!(both, json!([1, "chat.completion"]));
-    shown("Tab", "a second tab opens", "it is ready without loading anything");
-    shown("Tab", "two tabs ask at once", "both are answered");
-    shown("Tab", "a tab is closed in mid-answer", "its answer stops; the engine is free for others");
-    shown("Tab", "the tab with the engine is closed", "another tab takes over, with all of its models");
+    record_failure("Tab", "a second tab opens", "it is ready without loading anything");
+    record_failure("Tab", "two tabs ask at once", "both get answers");
+    record_failure("Tab", "a tab is closed during an answer", "its answer stops; the engine is free for others");
+    record_failure("Tab", "the tab with the engine is closed", "another tab takes over, with all of its models");
 }
 
 /// Makes the browser refuse to start the engine's worker.
@@ -96,25 +97,25 @@ const NO_ENGINE: &str = "(() => {
 })()";
 
 #[test]
-fn a_question_that_fails_at_once_has_an_end_that_is_kept() {
+fn questions_that_fail_at_once_are_saved_with_their_error() {
     let server = Server::start().unwrap();
     let session = Session::start(true).unwrap();
     let page = session.open(&server.page("")).unwrap();
     page.evaluate(NO_ENGINE).unwrap();
     ask(&page, QUESTION).unwrap();
     let failure = format!("{LAST_ANSWER}?.innerText.includes('none is left')");
-    page.wait_for(&failure, SHORT).unwrap();
-    // Its failure is kept, as that of any answer, rather than a beginning without an end.
-    page.wait_for("location.search.includes('chat=')", SHORT).unwrap();
+    page.wait_for(&failure, PAGE_TIMEOUT).unwrap();
+    // The error is saved like that of any answer, so that the answer does not look incomplete.
+    page.wait_for("location.search.includes('chat=')", PAGE_TIMEOUT).unwrap();
     page.evaluate("new Promise((done) => setTimeout(done, 1000))").unwrap();
     let address = page.evaluate("location.href").unwrap();
     page.navigate("about:blank").unwrap();
     page.navigate(address.as_str().unwrap()).unwrap();
-    page.wait_for(&failure, SHORT).unwrap();
-    shown("Worker", "the browser refuses to start it", "the answer tells the failure, also on the next visit");
+    page.wait_for(&failure, PAGE_TIMEOUT).unwrap();
+    record_failure("Worker", "the browser refuses to start it", "the answer shows the error, even on the next visit");
 }
 
-/// Makes GPU devices that a test can destroy.
+/// Lets a test destroy the GPU device.
 const WATCH_DEVICES: &str = "
     const request = GPUAdapter.prototype.requestDevice;
     GPUAdapter.prototype.requestDevice = async function (...given) {
@@ -124,7 +125,7 @@ const WATCH_DEVICES: &str = "
 ";
 
 #[test]
-fn an_answer_goes_on_after_the_gpu_was_lost() {
+fn answers_continue_after_the_gpu_was_lost() {
     let server = Server::start_with_tiny_model().unwrap();
     let session = Session::start(true).unwrap();
     let query = "?device=gpu&temperature=0&repetition_penalty=1&max_tokens=1000";
@@ -132,22 +133,25 @@ fn an_answer_goes_on_after_the_gpu_was_lost() {
     before_engine(&page, WATCH_DEVICES).unwrap();
     let question = "Write a story about a dragon.";
     ask(&page, question).unwrap();
-    page.wait_for(&format!("{LAST_TEXT}.length > 20"), LONG).unwrap();
+    page.wait_for(&format!("{LAST_TEXT}.length > 20"), MODEL_TIMEOUT).unwrap();
     page.evaluate("new BroadcastChannel('test').postMessage('destroy')").unwrap();
-    page.wait_for("document.querySelector('[data-testid=notice]')?.innerText.includes('the GPU reported')", LONG)
-        .unwrap();
+    page.wait_for(
+        "document.querySelector('[data-testid=notice]')?.innerText.includes('the GPU reported')",
+        MODEL_TIMEOUT,
+    )
+    .unwrap();
     let interrupted = answer(&page).unwrap();
     page.click(NEW_CHAT).unwrap();
     ask(&page, question).unwrap();
-    assert_eq!(interrupted, answer(&page).unwrap(), "greedy answers are the same with and without a loss");
-    shown(
+    assert_eq!(interrupted, answer(&page).unwrap(), "greedy answers are equal with and without a loss");
+    record_failure(
         "GPU",
-        "the device is lost in mid-answer",
-        "the model loads again; the answer goes on and is the same as without the loss",
+        "the device is lost during an answer",
+        "the model is reloaded; the answer continues and is the same as without the loss",
     );
 }
 
-/// Tells how pipelines were created when it is asked.
+/// Counts how pipelines are created, and reports it on request.
 const WATCH_PIPELINES: &str = "
     const created = {};
     for (const name of ['createComputePipeline', 'createComputePipelineAsync']) {
@@ -160,7 +164,7 @@ const WATCH_PIPELINES: &str = "
     new BroadcastChannel('pipelines').onmessage = ({ target }) => target.postMessage(created);
 ";
 
-/// The file that says how the model's kernels are laid out best, after `text` was written to it, if there is any.
+/// The stored result of autotuning, which is replaced by `text` before if that is given.
 fn layout(page: &Page, text: Option<&Value>) -> Value {
     let text = text.map(Value::to_string);
     run(
@@ -184,13 +188,13 @@ fn layout(page: &Page, text: Option<&Value>) -> Value {
 }
 
 #[test]
-fn kernels_are_compiled_side_by_side_and_conversations_can_take_half_of_the_gpus_memory() {
+fn kernels_are_compiled_in_parallel_and_the_kv_cache_can_be_quantised() {
     let server = Server::start_with_tiny_model().unwrap();
     let session = Session::start(true).unwrap();
     let page = session.open(&server.page("?device=gpu&temperature=0&max_tokens=20&context=512")).unwrap();
     before_engine(&page, WATCH_PIPELINES).unwrap();
     page.click("[data-testid=model-offer] button").unwrap();
-    page.wait_for(READY, LONG).unwrap();
+    page.wait_for(READY, MODEL_TIMEOUT).unwrap();
     let created = run(
         &page,
         "const channel = new BroadcastChannel('pipelines');
@@ -200,18 +204,18 @@ fn kernels_are_compiled_side_by_side_and_conversations_can_take_half_of_the_gpus
     );
     println!("{created}");
     assert!(created["createComputePipelineAsync"].as_u64().unwrap() > 8, "{created}");
-    assert_eq!(created["createComputePipeline"], Value::Null, "none one after the other: {created}");
+    assert_eq!(created["createComputePipeline"], Value::Null, "pipelines should not be compiled one by one: {created}");
 
     let measured = layout(&page, None);
     assert!(measured["adapter"].as_str().unwrap().contains("swiftshader"), "{measured}");
-    // Measured again on another adapter, and kept for the one that it was measured on.
+    // A result for another adapter is replaced, one for this adapter is kept.
     layout(&page, Some(&json!({ "adapter": "another", "version": measured["version"], "changes": [] })));
     page.click(".model-button").unwrap();
     let kv_bytes = "Number(document.querySelector('[data-testid=current-model]')?.dataset.kvBytes)";
     let before = page.evaluate(kv_bytes).unwrap().as_f64().unwrap();
-    // The model loads again with what was chosen.
+    // The model is reloaded with the chosen format.
     page.click("#kv-cache-quantization").unwrap();
-    page.wait_for(&format!("{kv_bytes} === {}", before * 9.0 / 16.0), LONG).unwrap();
+    page.wait_for(&format!("{kv_bytes} === {}", before * 9.0 / 16.0), MODEL_TIMEOUT).unwrap();
     assert_eq!(layout(&page, None)["adapter"], measured["adapter"]);
     page.click(".dialog [aria-label=Close]").unwrap();
     ask(&page, QUESTION).unwrap();
@@ -221,17 +225,17 @@ fn kernels_are_compiled_side_by_side_and_conversations_can_take_half_of_the_gpus
     layout(&page, Some(&chosen));
     page.click(".model-button").unwrap();
     page.click("#kv-cache-quantization").unwrap();
-    page.wait_for(&format!("{kv_bytes} === {before}"), LONG).unwrap();
+    page.wait_for(&format!("{kv_bytes} === {before}"), MODEL_TIMEOUT).unwrap();
     assert_eq!(layout(&page, None), chosen);
 }
 
 #[test]
-fn idle_models_are_freed_and_come_back_and_interrupts_do_not_wait() {
+fn idle_models_are_unloaded_and_reloaded_and_stops_take_effect_at_once() {
     let server = Server::start().unwrap();
     let session = Session::start(true).unwrap();
     let page = session.open(&server.page("")).unwrap();
     let model = server.page("models/SmolLM2-135M-Instruct.Q4_1.gguf");
-    // Reading a long prompt takes this adapter many seconds; a stop takes effect within a moment.
+    // Prefilling a long prompt takes many seconds on this adapter, but a stop takes effect at once.
     let stopped = run(
         &page,
         &format!(
@@ -254,7 +258,7 @@ fn idle_models_are_freed_and_come_back_and_interrupts_do_not_wait() {
     assert_eq!(stopped["name"], "AbortError");
     let wait_ms = stopped["ms"].as_f64().unwrap();
     println!("stopped after {wait_ms:.0} ms");
-    assert!(wait_ms < 1000.0, "a batch of the prompt takes longer than that, and nothing else does");
+    assert!(wait_ms < 1000.0, "a stop must not wait for more than a batch of the prompt");
 
     let answer = run(
         &page,
@@ -267,7 +271,7 @@ fn idle_models_are_freed_and_come_back_and_interrupts_do_not_wait() {
     );
     assert_eq!(answer, "The capital of France is Paris.");
 
-    // Models beside each other, within a budget: the one used longest ago goes.
+    // Several models share a memory budget: the least recently used one is unloaded.
     let url = server.embedding_model();
     let names = run(
         &page,
@@ -283,10 +287,10 @@ fn idle_models_are_freed_and_come_back_and_interrupts_do_not_wait() {
         ),
     );
     assert_eq!(names, json!(["chat.completion", "ParlanceError"]));
-    shown("Worker", "a model is idle for long", "its memory is freed; the next question brings it back");
+    record_failure("Worker", "a model is idle for a long time", "it is unloaded; the next question reloads it");
 }
 
-/// Looks for a newer build, and tells what has become of its service worker.
+/// Checks for a newer build, and returns the state of its service worker.
 const UPDATE: &str = "
     const registration = await navigator.serviceWorker.getRegistration();
     const found = new Promise((done) => {
@@ -299,18 +303,18 @@ const UPDATE: &str = "
 ";
 
 #[test]
-fn a_newer_build_waits_until_the_user_takes_it() {
+fn newer_builds_wait_until_the_user_accepts_them() {
     let server = Server::start().unwrap();
     let session = Session::start(true).unwrap();
-    // Where files of two builds are mixed.
+    // Mixed builds cause these.
     session.expect_in_console("SRI's integrity checks failed");
     session.expect_in_console("Failed to find a valid digest in the 'integrity' attribute");
     let page = session.open(&server.page("")).unwrap();
-    page.wait_for("navigator.serviceWorker.controller", SHORT).unwrap();
+    page.wait_for("navigator.serviceWorker.controller", PAGE_TIMEOUT).unwrap();
     use_scripted_engine(&page).unwrap();
     ask(&page, QUESTION).unwrap();
     answer(&page).unwrap();
-    // Files of two builds are no build: the browser finds another digest, and the old build stays.
+    // The browser rejects files of mixed builds, whose digests differ, and the old build stays.
     server.publish_mixed_builds();
     assert_eq!(run(&page, UPDATE), "redundant");
     assert_eq!(page.evaluate("document.querySelector('[data-testid=update]')").unwrap(), Value::Null);
@@ -320,23 +324,25 @@ fn a_newer_build_waits_until_the_user_takes_it() {
     page.show().unwrap();
     server.publish_newer_build();
     page.evaluate("navigator.serviceWorker.getRegistration().then(registration => registration.update())").unwrap();
-    // Something would be lost, so the newer build is offered; until then the old one stays whole, also after a reload.
-    page.wait_for("document.querySelector('[data-testid=update]')", SHORT).unwrap();
+    // An update would interrupt the user, so it is only offered. Until then the old build stays complete, even after a
+    // reload.
+    page.wait_for("document.querySelector('[data-testid=update]')", PAGE_TIMEOUT).unwrap();
     let other = session.open(&server.page("settings")).unwrap();
     assert_eq!(other.evaluate("document.querySelector('meta[name=build]')").unwrap(), Value::Null);
     other.close().unwrap();
     page.show().unwrap();
     page.click("[data-testid=update] button").unwrap();
-    page.wait_for("document.querySelector('meta[name=build]')?.content === 'newer'", SHORT).unwrap();
-    // The conversation is there in the newer build.
-    page.wait_for("document.querySelector('.conversation')?.innerText.includes('capital of France')", SHORT).unwrap();
+    page.wait_for("document.querySelector('meta[name=build]')?.content === 'newer'", PAGE_TIMEOUT).unwrap();
+    // The newer build has the conversation.
+    page.wait_for("document.querySelector('.conversation')?.innerText.includes('capital of France')", PAGE_TIMEOUT)
+        .unwrap();
     let caches = page.evaluate("caches.keys()").unwrap();
-    assert_eq!(caches.as_array().unwrap().len(), 1, "the old build is gone: {caches}");
-    shown("Tab", "a host has files of two builds", "the service worker refuses them; the old build stays");
-    shown("Tab", "a newer build is published", "the page never mixes builds; the user takes it when they want");
+    assert_eq!(caches.as_array().unwrap().len(), 1, "the old build should be gone: {caches}");
+    record_failure("Tab", "a host has files of two builds", "the service worker rejects them; the old build stays");
+    record_failure("Tab", "a newer build is published", "the page never mixes builds; the user decides when to update");
 }
 
-/// A GPU that has no memory for large KV caches.
+/// Simulates a GPU without memory for large KV caches.
 const LITTLE_MEMORY: &str = "
     let isFull = false;
     const { createBuffer, popErrorScope } = GPUDevice.prototype;
@@ -353,16 +359,17 @@ const LITTLE_MEMORY: &str = "
 ";
 
 #[test]
-fn too_little_memory_takes_a_smaller_context_and_then_a_smaller_model() {
+fn too_little_gpu_memory_shrinks_the_context_or_suggests_a_smaller_model() {
     let server = Server::start_with_tiny_model().unwrap();
-    // A layer's cache takes 256 bytes a token: enough for 1,024 tokens, then for none.
+    // A layer's cache takes 256 bytes per token. There is memory for 1,024 tokens, then for none.
     for (most_bytes, expected) in [(300_000, "it has 1024"), (1000, "try a smaller model")] {
         let session = Session::start(true).unwrap();
         let page = session.open(&server.page("?device=gpu")).unwrap();
         before_engine(&page, &LITTLE_MEMORY.replace("MOST_BYTES", &most_bytes.to_string())).unwrap();
         page.click("[data-testid=model-offer] button").unwrap();
-        page.wait_for(&format!("document.querySelector('.dock')?.innerText.includes({expected:?})"), LONG).unwrap();
+        page.wait_for(&format!("document.querySelector('.dock')?.innerText.includes({expected:?})"), MODEL_TIMEOUT)
+            .unwrap();
     }
-    shown("GPU", "no memory for the KV cache", "a smaller context is taken; the user is told");
-    shown("GPU", "no memory for the smallest context either", "the failure says to try a smaller model");
+    record_failure("GPU", "there is no memory for the KV cache", "a smaller context is used; the user is told");
+    record_failure("GPU", "there is no memory for the smallest context either", "the error suggests a smaller model");
 }

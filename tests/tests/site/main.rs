@@ -1,11 +1,13 @@
-//! The built site in real browsers. `cargo xtask test` builds the site first; then `cargo test --profile checked -p parlance-tests --test site NAME` runs a
-//! part of it. It is one program, so that it is linked once.
+//! The built site in real browsers. `cargo xtask test` builds the site; then
+//! `cargo test --profile checked -p parlance-tests --test site NAME` runs some of the tests. They are one program, so
+//! that it is linked once.
 
+mod attachments;
 mod attacks;
 mod chat;
 mod conversations;
 mod docs;
-mod faults;
+mod failures;
 mod firefox;
 mod lifecycle;
 mod menus;

@@ -1,17 +1,17 @@
-//! The two doors for other code: the site's service worker, spoken to by the unmodified `openai` package, and the ES module on a page of
-//! another origin.
+//! The two APIs for other code: the site's service worker, with the unmodified `openai` package as the client, and the
+//! ES module on a page of another origin.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests may panic")]
-#![allow(clippy::too_many_lines, reason = "a site that is loaded once is asked one thing after the other")]
+#![allow(clippy::too_many_lines, reason = "tests check many steps on one page")]
 
 use std::time::Duration;
 
-use parlance_tests::chat::{LONG, READY, load_from_link};
+use parlance_tests::chat::{MODEL_TIMEOUT, READY, load_from_link};
 use parlance_tests::{Page, Server, Session};
 use serde_json::{Value, json};
 
 const DEMO_MODEL: &str = "models/SmolLM2-135M-Instruct.Q4_1.gguf";
 
-/// Makes the client of the `openai` package that the tests use.
+/// Creates the client of the `openai` package.
 const CLIENT: &str = "
     const { default: OpenAI } = await import('/npm/openai/index.mjs');
     window.client = new OpenAI({
@@ -20,20 +20,20 @@ const CLIENT: &str = "
     window.question = [{ role: 'user', content: 'What is the capital of France?' }];
 ";
 
-/// Runs a script's body, which returns a value, and gives it back.
+/// Runs the body of an async function, and returns its value.
 fn run(page: &Page, body: &str) -> Value {
     page.evaluate(&format!("(async () => {{ {body} }})()")).unwrap()
 }
 
 #[test]
-fn the_openai_package_works_against_the_site() {
+fn the_openai_package_works_with_the_site() {
     let server = Server::start().unwrap();
     let session = Session::start(true).unwrap();
-    // Refusals are answers of HTTP, which the browser counts as errors.
+    // Errors are HTTP responses, which the browser logs.
     session.expect_in_console("/v1/");
     let page = session.open(&server.page(&format!("?model={DEMO_MODEL}"))).unwrap();
     load_from_link(&page).unwrap();
-    page.wait_for(READY, LONG).unwrap();
+    page.wait_for(READY, MODEL_TIMEOUT).unwrap();
     page.wait_for("navigator.serviceWorker.controller", Duration::from_secs(30)).unwrap();
     run(&page, CLIENT);
     let names = run(&page, "return (await client.models.list()).data.map(model => model.id);");
@@ -65,7 +65,7 @@ fn the_openai_package_works_against_the_site() {
         "{streamed}"
     );
 
-    // A reader that goes away frees the engine: the next answer does not wait for the story's end.
+    // A reader that disconnects frees the engine: the next answer does not wait for the end of the story.
     let aborted = run(
         &page,
         "const stream = await client.chat.completions.create({
@@ -110,7 +110,7 @@ fn the_openai_package_works_against_the_site() {
     );
     assert!(completion.as_str().unwrap().starts_with(" four"), "{completion}");
 
-    // What is expected of an answer is verified, told, and changes nothing.
+    // A predicted output is verified and counted, and does not change the answer.
     let predicted = run(
         &page,
         "const counted = 'one, two, three, four, five, six, one, two, three, four, five, six, one, two,';
@@ -171,7 +171,7 @@ fn the_openai_package_works_against_the_site() {
         "{outputs:?}"
     );
     page.navigate(&server.page(&format!("?model={DEMO_MODEL}"))).unwrap();
-    page.wait_for(READY, LONG).unwrap();
+    page.wait_for(READY, MODEL_TIMEOUT).unwrap();
     run(&page, CLIENT);
 
     // An embedding model beside the chat model.
@@ -192,12 +192,12 @@ fn the_openai_package_works_against_the_site() {
 }
 
 #[test]
-fn a_page_of_another_origin_imports_the_module() {
-    let (site, stranger) = (Server::start().unwrap(), Server::start().unwrap());
+fn pages_of_other_origins_can_import_the_module() {
+    let (site, third_party) = (Server::start().unwrap(), Server::start().unwrap());
     let session = Session::start(true).unwrap();
-    // Other origins may import the module, and ask nothing over HTTP.
+    // Other origins may import the module, but not use the HTTP API.
     session.expect_in_console("/v1/models");
-    let page = session.open(&stranger.blank_page()).unwrap();
+    let page = session.open(&third_party.blank_page()).unwrap();
     let (module, model) = (site.page("parlance.js"), site.page(DEMO_MODEL));
     let answer = run(
         &page,
@@ -238,7 +238,7 @@ fn a_page_of_another_origin_imports_the_module() {
     assert_eq!(more["errors"][4], json!(["ParlanceError", "not_allowed"]), "a host that the page has not named");
     assert_eq!(more["kept"], json!([true]));
 
-    // A conversation's cache is kept, the worker ends, and a new one goes on with it.
+    // A conversation's KV cache is saved, the worker ends, and a new one continues from it.
     let restored = run(
         &page,
         &format!(
@@ -257,7 +257,7 @@ fn a_page_of_another_origin_imports_the_module() {
     let prompt = usage["prompt_tokens"].as_u64().unwrap();
     assert_eq!(usage["prompt_tokens_details"]["cached_tokens"], prompt - 1, "{usage}");
 
-    // The site's API is for the site's own pages.
+    // Only the site's own pages may use its HTTP API.
     let url = site.page("v1/models");
     let status = run(&page, &format!("return fetch({url:?}).then(response => response.status, () => 'refused');"));
     assert!(status == json!(404) || status == json!("refused"), "{status}");

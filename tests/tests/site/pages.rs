@@ -1,23 +1,22 @@
-//! Every page: models, settings, performance, playground; languages, keyboard, and what axe finds.
+//! Every page (models, settings, performance, playground), languages, keyboard shortcuts, and accessibility by axe.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests may panic")]
-#![allow(clippy::too_many_lines, reason = "a site that is loaded once is asked one thing after the other")]
+#![allow(clippy::too_many_lines, reason = "tests check many steps on one page")]
 
 use std::time::Duration;
 
-use parlance_tests::chat::{LAST_ANSWER, LONG, NEW_CHAT, READY, answer, ask, load_from_link};
+use parlance_tests::chat::{LAST_ANSWER, MODEL_TIMEOUT, NEW_CHAT, PAGE_TIMEOUT, READY, answer, ask, load_from_link};
 use parlance_tests::scripted::{use_scripted_engine, use_scripted_engine_everywhere};
 use parlance_tests::{Page, Server, Session};
 use serde_json::{Value, json};
 
-const SHORT: Duration = Duration::from_secs(45);
-/// A conversation of the scripted engine, for pages that need one.
-const ASKED: &str = "Tell me of **otters**, and of everything else that swims from morning to evening";
+/// A question with Markdown, and long enough for a wide title.
+const LONG_QUESTION: &str = "Tell me of **otters**, and of everything else that swims from morning to evening";
 
 fn wait(page: &Page, condition: &str) {
-    page.wait_for(condition, SHORT).unwrap();
+    page.wait_for(condition, PAGE_TIMEOUT).unwrap();
 }
 
-/// What axe finds wrong: rules with the elements that break them.
+/// The rules that axe finds broken, with the elements that break them.
 fn violations(page: &Page) -> Value {
     page.evaluate(
         "(async () => {
@@ -35,7 +34,7 @@ fn violations(page: &Page) -> Value {
     .unwrap()
 }
 
-/// axe finds nothing, in both themes.
+/// Asserts that axe finds nothing, in both themes.
 fn assert_accessible(page: &Page, name: &str) {
     for theme in ["light", "dark"] {
         page.evaluate(&format!("document.documentElement.dataset.theme = {theme:?}")).unwrap();
@@ -46,14 +45,14 @@ fn assert_accessible(page: &Page, name: &str) {
 }
 
 #[test]
-fn axe_finds_nothing_on_any_page_in_both_themes() {
+fn every_page_is_accessible_in_both_themes() {
     let server = Server::start().unwrap();
     let session = Session::start(true).unwrap();
     let page = session.open(&server.page("")).unwrap();
     use_scripted_engine(&page).unwrap();
     wait(&page, "document.querySelector('[data-testid=model-offer]')");
     assert_accessible(&page, "welcome");
-    ask(&page, ASKED).unwrap();
+    ask(&page, LONG_QUESTION).unwrap();
     answer(&page).unwrap();
     assert_accessible(&page, "conversation");
     page.evaluate("document.querySelector('.conversation-item .menu summary').click()").unwrap();
@@ -73,10 +72,10 @@ fn axe_finds_nothing_on_any_page_in_both_themes() {
     assert_eq!(
         page.evaluate("document.querySelector('.app').dataset.sidebar").unwrap(),
         "closed",
-        "the drawer is in the way"
+        "the drawer covers the page"
     );
     for name in ["catalogue", "settings", "storage", "performance", "playground", "nowhere"] {
-        // In a tab of its own: Chromium crashes now and then when a tab goes from page to page.
+        // In a new tab, because Chromium sometimes crashes when a tab goes from page to page.
         let page = session.open(&server.page(name)).unwrap();
         page.resize(390, 844).unwrap();
         wait(&page, "document.querySelector('h1')");
@@ -88,7 +87,7 @@ fn axe_finds_nothing_on_any_page_in_both_themes() {
 }
 
 #[test]
-fn the_interface_speaks_seven_languages_in_both_directions() {
+fn the_interface_has_seven_languages_and_both_text_directions() {
     let server = Server::start().unwrap();
     let session = Session::start(true).unwrap();
     let page = session.open(&server.page("settings")).unwrap();
@@ -111,7 +110,7 @@ fn the_interface_speaks_seven_languages_in_both_directions() {
             page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth").unwrap();
         assert_eq!(overflow, 0, "{tag} is wider than the page");
     }
-    // The choice is there on the next visit, before anything else.
+    // The choice applies from the start of the next visit.
     page.fill("#language", "ar").unwrap();
     wait(&page, "document.documentElement.dir === 'rtl'");
     page.navigate(&server.page("")).unwrap();
@@ -140,7 +139,7 @@ fn settings_reach_the_model_and_other_tabs() {
     chat.type_into("#message", "/sho").unwrap();
     wait(&chat, "document.querySelector('.prompt-menu .prompt')");
     chat.press("Enter").unwrap();
-    // What is typed takes the place of one variable after the other.
+    // Typing replaces one variable after the other.
     let selected =
         "(field => field.value.slice(field.selectionStart, field.selectionEnd))(document.querySelector('#message'))";
     wait(&chat, &format!("{selected} === '{{{{text}}}}'"));
@@ -156,7 +155,7 @@ fn settings_reach_the_model_and_other_tabs() {
     assert_eq!((&body["max_tokens"], &body["stream"]), (&json!(77), &json!(true)));
     assert!((body["temperature"].as_f64().unwrap() - 0.35).abs() < 1e-6, "{body}");
 
-    // This conversation gets a system prompt of its own.
+    // This conversation gets its own system prompt.
     chat.click(".header [aria-label='System prompt for this chat']").unwrap();
     wait(&chat, "document.querySelector('#chat-system-prompt')");
     chat.fill("#chat-system-prompt", "Answer in numbers.").unwrap();
@@ -166,7 +165,7 @@ fn settings_reach_the_model_and_other_tabs() {
     let system = chat.evaluate("asked.findLast(request => request.type === 'api').body.messages[0].content").unwrap();
     assert_eq!(system, "Answer in numbers.");
 
-    // Enter makes a new line once the user wants that, in a tab that is open already.
+    // In an open tab, too, Enter makes a new line once the user sets that.
     page.show().unwrap();
     page.evaluate("document.querySelectorAll('[type=checkbox]')[1].click()").unwrap();
     chat.show().unwrap();
@@ -178,7 +177,7 @@ fn settings_reach_the_model_and_other_tabs() {
 }
 
 #[test]
-fn the_keyboard_does_everything() {
+fn keyboard_shortcuts_work() {
     let server = Server::start().unwrap();
     let session = Session::start(true).unwrap();
     let page = session.open(&server.page("")).unwrap();
@@ -201,7 +200,7 @@ fn the_keyboard_does_everything() {
 }
 
 #[test]
-fn the_catalogue_offers_models_and_the_playground_keeps_to_a_schema() {
+fn the_catalogue_offers_models_and_the_playground_follows_a_schema() {
     let server = Server::start().unwrap();
     let session = Session::start(true).unwrap();
     let page = session.open(&server.page("catalogue")).unwrap();
@@ -211,15 +210,18 @@ fn the_catalogue_offers_models_and_the_playground_keeps_to_a_schema() {
     page.fill("#filter", "no such model").unwrap();
     wait(&page, "document.querySelector('[data-testid=catalogue] .empty')");
     page.fill("#filter", "").unwrap();
-    // The bundled model: looked at, then loaded, with its progress in the chat.
+    // The bundled model is inspected, then loaded. The chat shows the progress.
     page.click("[data-model='SmolLM2 135M Instruct'] button").unwrap();
-    page.wait_for("document.querySelector('[data-testid=inspection]')?.innerText.includes('135 million')", LONG)
-        .unwrap();
+    page.wait_for(
+        "document.querySelector('[data-testid=inspection]')?.innerText.includes('135 million')",
+        MODEL_TIMEOUT,
+    )
+    .unwrap();
     page.click("[data-testid=inspection] button.primary").unwrap();
-    page.wait_for(READY, LONG).unwrap();
+    page.wait_for(READY, MODEL_TIMEOUT).unwrap();
     assert!(!page.evaluate("location.pathname").unwrap().as_str().unwrap().ends_with("catalogue"));
 
-    // In the same visit: links do not load the page anew.
+    // Links do not reload the page.
     page.click(".sidebar-footer a[href=settings]").unwrap();
     page.click(".page-header a[href=playground]").unwrap();
     wait(&page, "document.querySelector('#schema')");
@@ -233,7 +235,7 @@ fn the_catalogue_offers_models_and_the_playground_keeps_to_a_schema() {
     page.fill("#schema", &schema.to_string()).unwrap();
     page.click("[data-testid=run-schema]").unwrap();
     let done = "document.querySelector('[data-testid=schema-answer][data-running=false]')?.innerText.includes('}')";
-    page.wait_for(done, LONG).unwrap();
+    page.wait_for(done, MODEL_TIMEOUT).unwrap();
     let answer = page.text("[data-testid=schema-answer]").unwrap();
     let answer: Value = serde_json::from_str(&answer).unwrap();
     assert!(["Paris", "Berlin"].contains(&answer["capital"].as_str().unwrap()), "{answer}");
@@ -244,7 +246,8 @@ fn the_catalogue_offers_models_and_the_playground_keeps_to_a_schema() {
     assert!(facts.contains("SmolLM2-135M-Instruct.Q4_1") && facts.contains("KV cache"), "{facts}");
 }
 
-/// Goes to an address as a user does, and waits until its page is as it should be. The page is left meanwhile, so that answers may fail to come.
+/// Navigates like a user, and returns whether `condition` becomes true on the new page. Scripts may fail while the old
+/// page is left.
 fn opens(page: &Page, address: &str, condition: &str) -> bool {
     let _ = page.evaluate(&format!("(window.isLeft = true, location.assign({address:?}))"));
     let is_there = format!("!window.isLeft && document.readyState === 'complete' && !!({condition})");
@@ -255,12 +258,12 @@ fn opens(page: &Page, address: &str, condition: &str) -> bool {
 }
 
 #[test]
-fn every_page_opens_by_its_address_with_and_without_a_slash() {
+fn every_page_opens_by_its_url_with_and_without_a_trailing_slash() {
     let server = Server::start().unwrap();
     let session = Session::start(true).unwrap();
     session.expect_in_console(&server.page("nowhere"));
     let site = server.page("");
-    // As on a first visit, when no service worker answers in the host's place; and then, when it does.
+    // First without a service worker, as on a first visit, then with one, which answers instead of the host.
     for has_service_worker in [false, true] {
         let page = session.open(&server.blank_page()).unwrap();
         if has_service_worker {
@@ -284,45 +287,45 @@ fn every_page_opens_by_its_address_with_and_without_a_slash() {
     }
 }
 
-/// A tab whose pages have the stand-in for the engine from their beginning.
+/// A tab whose pages have the mock engine from the start.
 fn scripted_tab(session: &Session, server: &Server) -> Page {
     let page = session.open(&server.blank_page()).unwrap();
     use_scripted_engine_everywhere(&page).unwrap();
     page
 }
 
-/// Gives the page time to do what it should not.
+/// Gives the page time for something that must not happen.
 fn pause(page: &Page) {
     page.evaluate("new Promise(done => setTimeout(done, 800))").unwrap();
 }
 
 #[test]
-fn a_link_fills_the_field_and_asks_before_it_loads_a_model() {
+fn links_fill_the_composer_and_ask_before_loading_a_model() {
     const LOADED: &str =
         "asked.filter(({ type }) => type === 'load').map(({ source }) => source.url.split('/').at(-1))";
     const OFFER: &str = "document.querySelector('[data-testid=model-offer]')";
     let server = Server::start().unwrap();
     let session = Session::start(true).unwrap();
     let page = scripted_tab(&session, &server);
-    // Whoever has agreed to load models has not agreed to what links say.
+    // The consent to load models does not cover what links ask for.
     page.evaluate("localStorage.setItem('parlance.agreed', '1')").unwrap();
     page.navigate(&server.page("?q=Hello")).unwrap();
     wait(&page, &format!("{READY} && document.querySelector('#message').value === 'Hello'"));
     pause(&page);
-    assert_eq!(page.evaluate("asked.filter(({ type }) => type === 'api').length").unwrap(), 0, "the link has asked");
+    assert_eq!(page.evaluate("asked.filter(({ type }) => type === 'api').length").unwrap(), 0, "the link sent it");
     assert_eq!(page.evaluate(LOADED).unwrap(), json!(["SmolLM2-135M-Instruct.Q4_1.gguf"]));
 
-    // What is written already stays.
+    // Text in the composer stays.
     page.navigate(&server.page("?q=World&model=models/other.gguf")).unwrap();
     wait(&page, "document.querySelector('#message').value === 'Hello\\n\\nWorld'");
     wait(&page, &format!("{OFFER}?.innerText.includes('other.gguf from ' + location.host)"));
     pause(&page);
-    assert_eq!(page.evaluate(LOADED).unwrap(), json!([]), "the link has loaded a model");
+    assert_eq!(page.evaluate(LOADED).unwrap(), json!([]), "the link loaded a model");
     page.click("[data-testid=model-offer] button:not(.primary)").unwrap();
     wait(&page, &format!("{READY} && !{OFFER}"));
     assert_eq!(page.evaluate(LOADED).unwrap(), json!(["SmolLM2-135M-Instruct.Q4_1.gguf"]));
 
-    // What the user agrees to is loaded, also when the page is opened again in this tab.
+    // A model that the user accepts is loaded, also when the URL is opened again in this tab.
     let address = server.page("?model=models/another.gguf");
     page.navigate(&address).unwrap();
     load_from_link(&page).unwrap();
@@ -332,24 +335,24 @@ fn a_link_fills_the_field_and_asks_before_it_loads_a_model() {
     wait(&page, &format!("{READY} && !{OFFER}"));
     assert_eq!(page.evaluate(LOADED).unwrap(), json!(["another.gguf"]));
 
-    // Another tab has a model loaded: the one of the link, or one whose place it would take.
+    // Another tab has loaded a model: the one in the link, or one that it would replace.
     let page = scripted_tab(&session, &server);
     page.before_every_page(&format!("window.loadedElsewhere = {:?}", server.page("models/third.gguf"))).unwrap();
     page.navigate(&server.page("?model=models/third.gguf")).unwrap();
     wait(&page, &format!("{READY} && !{OFFER}"));
     page.navigate(&server.page("?model=models/fourth.gguf")).unwrap();
     wait(&page, &format!("{READY} && {OFFER}?.innerText.includes('would replace scripted')"));
-    assert_eq!(page.evaluate(LOADED).unwrap(), json!([]), "the link has taken a model from other tabs");
+    assert_eq!(page.evaluate(LOADED).unwrap(), json!([]), "the link replaced the model of other tabs");
     load_from_link(&page).unwrap();
     wait(&page, &format!("!{OFFER}"));
     assert_eq!(page.evaluate(LOADED).unwrap(), json!(["fourth.gguf"]));
 }
 
 #[test]
-fn the_field_has_the_focus_and_the_tab_tells_what_is_in_it() {
+fn the_composer_has_the_focus_and_the_tab_title_says_what_is_open() {
     const IS_IN_COMPOSER: &str = "document.activeElement.id === 'message'";
-    // What describes the field of the address, if that is wrong.
-    const WRONG: &str = "(field => field?.getAttribute('aria-invalid') === 'true'
+    // The description of the URL field, if its content is invalid.
+    const URL_ERROR: &str = "(field => field?.getAttribute('aria-invalid') === 'true'
         && field.getAttribute('aria-describedby').split(' ').map((id) => document.getElementById(id).innerText).join(' '))(document.querySelector('#model-url'))";
     let server = Server::start().unwrap();
     let session = Session::start(true).unwrap();
@@ -363,7 +366,7 @@ fn the_field_has_the_focus_and_the_tab_tells_what_is_in_it() {
     wait(&page, "document.title === 'Tell me of otters – Parlance' && location.search.startsWith('?chat=')");
     page.follow("settings").unwrap();
     wait(&page, "document.title === 'Settings – Parlance'");
-    // Back from the first chat is the page before it, not another site.
+    // Going back from the first chat leads to the page before it, not to another site.
     page.evaluate("history.back()").unwrap();
     wait(&page, &format!("document.querySelector('.message') && {IS_IN_COMPOSER}"));
     page.evaluate("history.back()").unwrap();
@@ -373,7 +376,7 @@ fn the_field_has_the_focus_and_the_tab_tells_what_is_in_it() {
     page.click(NEW_CHAT).unwrap();
     wait(&page, IS_IN_COMPOSER);
 
-    // A file that is dragged over the page is shown where to go.
+    // A drop zone appears while a file is dragged over the page.
     let drag = |kind: &str| {
         let script = format!(
             "(() => {{
@@ -389,18 +392,18 @@ fn the_field_has_the_focus_and_the_tab_tells_what_is_in_it() {
     drag("dragleave");
     wait(&page, "!document.querySelector('[data-testid=drop-zone]')");
 
-    // A wrong address is told beside its field.
+    // The error for an invalid URL appears at its field.
     page.click(".model-button").unwrap();
-    for (address, verdict) in [("http://[", "not a valid URL"), ("models/nothing.gguf", "404")] {
+    for (address, error) in [("http://[", "not a valid URL"), ("models/nothing.gguf", "404")] {
         wait(&page, "document.querySelector('#model-url')");
         page.fill("#model-url", address).unwrap();
         page.press("Enter").unwrap();
-        wait(&page, &format!("({WRONG} || '').includes({verdict:?})"));
+        wait(&page, &format!("({URL_ERROR} || '').includes({error:?})"));
     }
     page.click(".dialog [aria-label=Close]").unwrap();
     wait(&page, IS_IN_COMPOSER);
 
-    // The CPU is not called a GPU; and where a finger points, no keyboard comes by itself.
+    // The CPU is not called a GPU. On touch screens the composer gets no focus, which would open the keyboard.
     page.touch().unwrap();
     page.before_every_page("window.isCpu = true").unwrap();
     page.navigate(&server.page("?device=cpu")).unwrap();
@@ -410,7 +413,7 @@ fn the_field_has_the_focus_and_the_tab_tells_what_is_in_it() {
 }
 
 #[test]
-fn a_long_chat_opens_at_its_end_and_wide_tables_scroll_in_a_box_of_their_own() {
+fn long_chats_open_at_their_end_and_wide_tables_scroll_in_their_own_box() {
     const LIST: &str = "document.querySelector('.messages')";
     let server = Server::start().unwrap();
     let session = Session::start(true).unwrap();
@@ -428,7 +431,7 @@ fn a_long_chat_opens_at_its_end_and_wide_tables_scroll_in_a_box_of_their_own() {
         wait(&page, &format!("{asked}?.startsWith({question:?})"));
         answer(&page).unwrap();
     }
-    // Each word is whole, and only the box is wider than it shows.
+    // Words are not broken, and only the box scrolls sideways.
     let widths = format!(
         "(box => [box.scrollWidth > box.clientWidth, {LIST}.scrollWidth - {LIST}.clientWidth,
             [...box.querySelectorAll('th, td')].every((cell) => {{
@@ -439,7 +442,7 @@ fn a_long_chat_opens_at_its_end_and_wide_tables_scroll_in_a_box_of_their_own() {
     );
     assert_eq!(page.evaluate(&widths).unwrap(), json!([true, 0, true]));
 
-    // Opened anew, the chat is at its end when all of it is rendered; so is it by its place in the list.
+    // After a reload the chat is at its end once all of it is rendered; likewise when it is opened from the sidebar.
     let left_px = format!("{LIST}.scrollHeight - {LIST}.clientHeight - {LIST}.scrollTop");
     let is_at_end = format!(
         "document.querySelectorAll('.markdown[data-complete=true]').length === 3 && {LIST}.scrollHeight > 5000 && {left_px} < 2"
@@ -458,7 +461,7 @@ fn a_long_chat_opens_at_its_end_and_wide_tables_scroll_in_a_box_of_their_own() {
 }
 
 #[test]
-fn a_page_that_fails_tells_why_and_leaves_the_field_in_reach() {
+fn crashes_are_explained_and_leave_the_composer_usable() {
     let server = Server::start().unwrap();
     let session = Session::start(true).unwrap();
     session.expect_in_console("no dialog today");
@@ -466,7 +469,7 @@ fn a_page_that_fails_tells_why_and_leaves_the_field_in_reach() {
     let page = scripted_tab(&session, &server);
     page.navigate(&server.page("")).unwrap();
     page.type_into("#message", "half a thought").unwrap();
-    // What is being written is kept half a second later.
+    // Unsent text is saved half a second later.
     page.evaluate("new Promise(done => setTimeout(done, 800))").unwrap();
     let fail = "(() => {
         const create = document.createElement.bind(document);
@@ -479,7 +482,7 @@ fn a_page_that_fails_tells_why_and_leaves_the_field_in_reach() {
     page.click(".model-button").unwrap();
     assert!(page.text("#crash").unwrap().contains("no dialog today"));
     let gap_px = "document.querySelector('.composer').getBoundingClientRect().top - document.querySelector('#crash').getBoundingClientRect().bottom";
-    assert!(page.evaluate(gap_px).unwrap().as_f64().unwrap() > 0.0, "the notice covers the field");
+    assert!(page.evaluate(gap_px).unwrap().as_f64().unwrap() > 0.0, "the notice covers the composer");
     page.click("#crash a").unwrap();
     wait(&page, "!document.querySelector('#crash') && document.querySelector('#message')?.value === 'half a thought'");
 }

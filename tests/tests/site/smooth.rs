@@ -1,14 +1,14 @@
-//! The page never stutters: what the browser's own performance entries say of loading a model and of a long answer.
+//! The page never stutters while it loads a model or shows a long answer, by the browser's own performance entries.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests may panic")]
 
 use std::time::Duration;
 
-use parlance_tests::chat::{LONG, READY, answer, ask};
+use parlance_tests::chat::{MODEL_TIMEOUT, READY, answer, ask};
 use parlance_tests::scripted::use_scripted_engine;
 use parlance_tests::{Page, Server, Session};
 use serde_json::{Value, json};
 
-/// Notes long tasks, shifts of the layout, the first paint, and the frames.
+/// Records long tasks, layout shifts and the first paint.
 const OBSERVE: &str = "(() => {
     const seen = window.seen = { long_tasks_ms: [], shift: 0, shifted: [], first_paint_ms: 0, frames_ms: [], writes: [] };
     const observe = (type, take) =>
@@ -24,8 +24,8 @@ const OBSERVE: &str = "(() => {
     });
 })()";
 
-/// Forgets long tasks, and notes from now on the frames, and in each of them how many tasks change the last answer's Markdown, and how
-/// many of its nodes.
+/// Clears the long tasks. From now on, records frame times, and for each frame how many tasks change the last answer's
+/// Markdown and how many of its nodes.
 const OBSERVE_ANSWER: &str = "(() => {
     const { seen } = window;
     Object.assign(seen, { long_tasks_ms: [], frames_ms: [], writes: [] });
@@ -61,17 +61,17 @@ fn seen(page: &Page) -> Value {
     page.evaluate("window.seen").unwrap()
 }
 
-/// Tries of which one must be without a long task: on a busy machine the scheduler makes tasks long that are not, but not each time.
-const TRIES: usize = 5;
+/// Attempts, one of which must have no long tasks: on a busy machine the scheduler delays tasks, but not every time.
+const ATTEMPTS: usize = 5;
 
-/// Runs `attempt` until it tells of no long tasks.
+/// Repeats `attempt`, which returns its long tasks, until there are none.
 fn assert_no_long_tasks(attempt: impl Fn() -> Value) {
-    let tries: Vec<_> = (0..TRIES).map(|_| attempt()).take_while(|tasks_ms| *tasks_ms != json!([])).collect();
-    assert!(tries.len() < TRIES, "each time tasks were long: {tries:?} ms");
+    let failed: Vec<_> = (0..ATTEMPTS).map(|_| attempt()).take_while(|tasks_ms| *tasks_ms != json!([])).collect();
+    assert!(failed.len() < ATTEMPTS, "every attempt had long tasks: {failed:?} ms");
 }
 
 #[test]
-fn the_page_stands_still_while_it_appears_and_no_task_is_long_while_a_model_loads() {
+fn the_layout_does_not_shift_and_no_task_is_long_while_a_model_loads() {
     let server = Server::start().unwrap();
     assert_no_long_tasks(|| {
         let session = Session::start(true).unwrap();
@@ -83,16 +83,16 @@ fn the_page_stands_still_while_it_appears_and_no_task_is_long_while_a_model_load
         assert_eq!(first["shift"], 0, "{} moved", first["shifted"]);
         page.evaluate("window.seen.long_tasks_ms = []").unwrap();
         page.click("[data-testid=model-offer] button").unwrap();
-        page.wait_for(READY, LONG).unwrap();
+        page.wait_for(READY, MODEL_TIMEOUT).unwrap();
         let seen = seen(&page);
-        // The model's name takes the place of its progress.
+        // The model's name replaces its progress.
         assert!(seen["shift"].as_f64().unwrap() < 0.05, "{} of {}", seen["shift"], seen["shifted"]);
         seen["long_tasks_ms"].clone()
     });
 }
 
 #[test]
-fn an_answer_of_a_thousand_tokens_costs_each_frame_the_same() {
+fn the_cost_per_frame_does_not_grow_with_the_answer() {
     let server = Server::start().unwrap();
     assert_no_long_tasks(|| long_answer(&server));
 }
@@ -104,7 +104,7 @@ fn long_answer(server: &Server) -> Value {
     use_scripted_engine(&page).unwrap();
     page.evaluate(OBSERVE).unwrap();
     ask(&page, "Tell me at length").unwrap();
-    page.wait_for("document.querySelector('[data-role=assistant] .markdown')", LONG).unwrap();
+    page.wait_for("document.querySelector('[data-role=assistant] .markdown')", MODEL_TIMEOUT).unwrap();
     page.evaluate(OBSERVE_ANSWER).unwrap();
     answer(&page).unwrap();
     let seen = seen(&page);
@@ -113,11 +113,11 @@ fn long_answer(server: &Server) -> Value {
     println!("{} frames, {slow} of them slower than 34 ms", frames_ms.len());
     assert!(slow * 20 < frames_ms.len(), "{slow} of {} frames were late", frames_ms.len());
     let writes: Vec<_> = seen["writes"].as_array().unwrap().iter().map(numbers).collect();
-    assert!(writes.len() > 50, "the answer grew in {} frames only", writes.len());
+    assert!(writes.len() > 50, "the answer grew in only {} frames", writes.len());
     assert!(writes.iter().all(|write| write[0] <= 1.0), "a frame had several writes: {writes:?}");
     let most_nodes = |writes: &[Vec<f64>]| writes.iter().map(|write| write[1]).fold(0.0, f64::max);
     let (beginning, end) = (&writes[..writes.len() / 4], &writes[writes.len() * 3 / 4..]);
-    // A frame may take what two would have; a cost that grew with the answer would be four times as high.
-    assert!(most_nodes(end) <= 2.0 * most_nodes(beginning), "more nodes a frame at the end: {writes:?}");
+    // A frame may do the work of two. A cost that grew with the answer would be four times as high.
+    assert!(most_nodes(end) <= 2.0 * most_nodes(beginning), "more nodes per frame at the end: {writes:?}");
     seen["long_tasks_ms"].clone()
 }

@@ -1,16 +1,16 @@
-//! The short form of `cargo xtask soak`: half a minute of use, in which nothing grows and nothing is lost.
+//! A short version of `cargo xtask soak`: half a minute of use, in which memory does not grow and nothing is lost.
 #![allow(clippy::unwrap_used, reason = "tests may panic")]
 
 use std::time::Duration;
 
-use parlance_tests::faults::shown;
+use parlance_tests::failures::record_failure;
 use parlance_tests::soak::{Soak, is_flat, report};
 
 #[test]
 fn half_a_minute_of_use_leaves_memory_flat_and_loses_nothing() {
     let mut soak = Soak::begin("cpu").unwrap();
     let mut samples = Vec::new();
-    // At least so often that each thing was done and a model came back.
+    // Enough samples that each action was performed and a model was reloaded.
     while soak.elapsed() < Duration::from_secs(30) || samples.len() < 9 {
         for _ in 0..5 {
             soak.act().unwrap();
@@ -20,14 +20,14 @@ fn half_a_minute_of_use_leaves_memory_flat_and_loses_nothing() {
     println!("{}", report(&samples));
     assert!(is_flat(&samples, |sample| sample.page_mb, 2.0), "the page's heap grows");
     assert!(is_flat(&samples, |sample| sample.worker_mb, 1.0), "the worker's memory grows");
-    assert!(samples.iter().all(|sample| sample.worker_mb > 1.0 && sample.page_mb > 1.0), "something was counted");
+    assert!(samples.iter().all(|sample| sample.worker_mb > 1.0 && sample.page_mb > 1.0), "memory was measured");
     std::thread::sleep(Duration::from_secs(2));
-    assert_eq!(soak.kept_questions().unwrap(), soak.questions);
-    shown("Tab", "it is used without a pause", "memory of page and worker stays flat; no message is lost");
+    assert_eq!(soak.saved_questions().unwrap(), soak.questions);
+    record_failure("Tab", "it is used continuously", "the memory of page and worker stays flat; no message is lost");
 }
 
 #[test]
-fn models_that_come_and_go_leave_no_buffers_behind() {
+fn unloaded_models_leave_no_buffers_behind() {
     let mut soak = Soak::begin("gpu").unwrap();
     let mut counts = Vec::new();
     for _ in 0..3 {
@@ -42,5 +42,5 @@ fn models_that_come_and_go_leave_no_buffers_behind() {
     // Staging buffers come and go.
     let (first, last) = (counts[0], counts[2]);
     assert!((first.0 - last.0).abs() <= 4.0 && (first.1 - last.1).abs() <= 4.0, "{counts:?}");
-    shown("GPU", "models are freed and loaded again", "no buffer is left behind");
+    record_failure("GPU", "models are unloaded and reloaded", "no buffers are left behind");
 }

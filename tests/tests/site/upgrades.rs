@@ -1,17 +1,13 @@
-//! Data of older versions opens in this one. `fixtures/schemas` holds what each version of the database left on a device: a release
-//! that changes the database adds a file, and none is ever changed.
+//! Data of older versions opens in this one. `fixtures/schemas` contains what each version of the database left on a
+//! device. A release that changes the database adds a file; existing files never change.
 #![allow(clippy::unwrap_used, reason = "tests may panic")]
 
-use std::time::Duration;
-
-use parlance_tests::chat::{LONG, READY, load_from_link};
-use parlance_tests::faults::shown;
+use parlance_tests::chat::{MODEL_TIMEOUT, PAGE_TIMEOUT, READY, load_from_link};
+use parlance_tests::failures::record_failure;
 use parlance_tests::{ModelHost, Page, Server, Session, model_path, root};
 use serde_json::{Value, json};
 
-const SHORT: Duration = Duration::from_secs(20);
-
-/// The fixtures by their versions.
+/// The fixtures, sorted by version.
 fn fixtures() -> Vec<(u64, Value)> {
     let folder = std::fs::read_dir(root().join("tests/fixtures/schemas")).unwrap();
     let mut fixtures: Vec<(u64, Value)> = folder
@@ -25,8 +21,8 @@ fn fixtures() -> Vec<(u64, Value)> {
     fixtures
 }
 
-/// Leaves on the device what an older version left, with the demo model among it under `url`. `site` is the path of the site.
-fn leave(page: &Page, fixture: &Value, site: &str, model: &str, url: &str) {
+/// Writes the data that an older version left, with the demo model stored under `url`. `site` is the path of the site.
+fn write_old_data(page: &Page, fixture: &Value, site: &str, model: &str, url: &str) {
     let script = format!(
         "(async ({{ database, local_storage, models }}, site, model, url) => {{
             for (const [key, value] of Object.entries(local_storage)) localStorage.setItem(key, value);
@@ -65,7 +61,7 @@ fn leave(page: &Page, fixture: &Value, site: &str, model: &str, url: &str) {
 }
 
 #[test]
-fn conversations_settings_and_models_of_every_older_version_are_there() {
+fn data_of_every_older_version_opens() {
     let fixtures = fixtures();
     for (version, fixture) in &fixtures {
         let server = Server::start().unwrap();
@@ -75,11 +71,11 @@ fn conversations_settings_and_models_of_every_older_version_are_there() {
         let page = session.open(&server.blank_page()).unwrap();
         let site = server.page("");
         let path = site.splitn(4, '/').nth(3).map(|path| format!("/{path}")).unwrap();
-        leave(&page, fixture, &path, &server.offer(&model_path()), &url);
+        write_old_data(&page, fixture, &path, &server.offer(&model_path()), &url);
 
         page.navigate(&server.page(&format!("?model={url}"))).unwrap();
         load_from_link(&page).unwrap();
-        page.wait_for("document.querySelectorAll('.conversation').length === 2", SHORT).unwrap();
+        page.wait_for("document.querySelectorAll('.conversation').length === 2", PAGE_TIMEOUT).unwrap();
         let list = page.text(".sidebar").unwrap();
         assert!(
             ["The capital of France", "A haiku", "Verse"].iter().all(|text| list.contains(text)),
@@ -87,27 +83,29 @@ fn conversations_settings_and_models_of_every_older_version_are_there() {
         );
         let open = "[...document.querySelectorAll('.conversation')].find((item) => item.innerText.includes('capital')).click()";
         page.evaluate(open).unwrap();
-        page.wait_for("document.querySelectorAll('.message').length === 4", SHORT).unwrap();
-        page.wait_for("document.querySelector('[data-role=assistant] strong')?.innerText === 'Paris'", SHORT).unwrap();
+        page.wait_for("document.querySelectorAll('.message').length === 4", PAGE_TIMEOUT).unwrap();
+        page.wait_for("document.querySelector('[data-role=assistant] strong')?.innerText === 'Paris'", PAGE_TIMEOUT)
+            .unwrap();
         assert_eq!(page.evaluate("document.documentElement.dataset.theme").unwrap(), "dark");
-        // The model that was kept is loaded; nothing of it is fetched again.
-        page.wait_for(READY, LONG).unwrap();
+        // The stored model is loaded; nothing of it is downloaded again.
+        page.wait_for(READY, MODEL_TIMEOUT).unwrap();
         assert_eq!(host.sent_bytes(), 0);
         page.follow("settings").unwrap();
-        page.wait_for("document.querySelector('#system-prompt')?.value === 'Answer like a sailor.'", SHORT).unwrap();
-        // The database is that of the newest version now, which has a fixture.
+        page.wait_for("document.querySelector('#system-prompt')?.value === 'Answer like a sailor.'", PAGE_TIMEOUT)
+            .unwrap();
+        // The database has the newest version now, for which there is a fixture.
         let databases = page.evaluate("indexedDB.databases()").unwrap();
         let newest = fixtures.last().map(|(version, _)| *version);
         assert_eq!(databases[0]["version"], json!(newest), "a new version of the database needs a fixture");
-        shown(
+        record_failure(
             "Storage",
-            &format!("the data on this device is of version {version} of the database"),
+            &format!("the data on the device is from version {version} of the database"),
             "conversations, settings and models open in this version",
         );
     }
 }
 
-/// Starts an engine by the module, and tells how many lead.
+/// Starts an engine through the module, and returns how many leaders there are.
 const LEADERS: &str = "async (module) => {
     const { Parlance } = await import(module);
     window.engine = await Parlance.create();
@@ -116,7 +114,7 @@ const LEADERS: &str = "async (module) => {
 }";
 
 #[test]
-fn tabs_of_two_builds_have_an_engine_each() {
+fn tabs_of_two_builds_have_separate_engines() {
     let server = Server::start().unwrap();
     let session = Session::start(true).unwrap();
     let count = format!("({LEADERS})({:?})", server.page("parlance.js"));
@@ -126,5 +124,5 @@ fn tabs_of_two_builds_have_an_engine_each() {
     server.publish_newer_build();
     let newer = session.open(&server.blank_page()).unwrap();
     assert_eq!(newer.evaluate(&count).unwrap(), json!(2));
-    shown("Tab", "tabs of two builds are open", "each build has an engine; their messages do not mix");
+    record_failure("Tab", "tabs of two builds are open", "each build has its own engine; their messages do not mix");
 }

@@ -1,11 +1,16 @@
-//! Measures the engine natively, as medians over several runs:
+//! Benchmarks the engine natively, with medians over several runs:
 //!
-//!     cargo run --release -p parlance-engine --example bench -- --model FILE [--context 512] [--prefill 512] [--cpu [--threads N]] [--guesses]
-//!         [--q8-cache] [--autotune] [--peer llama.cpp] [--json]
+//!     cargo run --release -p parlance-engine --example bench -- --model FILE [--context 512] [--prefill 512]
+//!         [--cpu [--threads N]] [--guesses] [--q8-cache] [--autotune] [--tune NAME=VALUE,...] [--peer llama.cpp]
+//!         [--json]
 //!
-//! Each result is `{case, model, metric, value, unit, adapter, features}`. `--tune NAME=VALUE,...` lays kernels out in
-//! another way; `cargo xtask bench` runs this. With `--guesses` answers are measured that the engine was told to expect, wholly and
-//! but for one token in eight. With `--autotune` layouts are tried first, as the app does when it loads a model for the first time. With `--peer llama.cpp` its `llama-bench` measures the same, right after.
+//! `cargo xtask bench` runs this program. Each result is `{case, model, metric, value, unit, adapter, features}`.
+//!
+//! - `--guesses` adds answers with speculative decoding whose text was predicted, entirely and except for one token in
+//!   eight.
+//! - `--autotune` first autotunes the layout of kernels, as the app does when it loads a model for the first time.
+//! - `--tune` sets the layout.
+//! - `--peer llama.cpp` then runs the same workloads with llama.cpp's `llama-bench`.
 
 #[path = "measuring/llama_bench.rs"]
 mod llama_bench;
@@ -25,7 +30,7 @@ use serde::Serialize;
 
 use measuring::{copy_bandwidth, load, median, prompt};
 
-#[allow(clippy::struct_excessive_bools, reason = "options that are there or not")]
+#[allow(clippy::struct_excessive_bools, reason = "each is an independent switch")]
 struct Arguments {
     model: PathBuf,
     contexts: Vec<usize>,
@@ -35,9 +40,9 @@ struct Arguments {
     tune: Vec<(String, u32)>,
     cache: CacheFormat,
     baseline: bool,
-    /// Of the CPU; none means the GPU.
+    /// CPU threads; zero means the GPU.
     threads: usize,
-    guesses: bool,
+    has_drafts: bool,
     autotune: bool,
     has_peer: bool,
     is_json: bool,
@@ -49,7 +54,7 @@ impl Arguments {
     }
 }
 
-/// A measured figure.
+/// A result.
 #[derive(Serialize)]
 struct Row {
     case: String,
@@ -88,7 +93,7 @@ fn parse(arguments: impl Iterator<Item = String>) -> Result<Arguments, Box<dyn E
         cache: CacheFormat::F16,
         baseline: false,
         threads: 0,
-        guesses: false,
+        has_drafts: false,
         autotune: false,
         has_peer: false,
         is_json: false,
@@ -98,7 +103,7 @@ fn parse(arguments: impl Iterator<Item = String>) -> Result<Arguments, Box<dyn E
     while let Some(name) = arguments.next() {
         match name.as_str() {
             "--json" => parsed.is_json = true,
-            "--guesses" => parsed.guesses = true,
+            "--guesses" => parsed.has_drafts = true,
             "--autotune" => parsed.autotune = true,
             "--q8-cache" => parsed.cache = CacheFormat::Q8,
             "--baseline" => parsed.baseline = true,
@@ -108,7 +113,7 @@ fn parse(arguments: impl Iterator<Item = String>) -> Result<Arguments, Box<dyn E
                 match name {
                     "--model" => parsed.model = value.into(),
                     "--peer" if value == "llama.cpp" => parsed.has_peer = true,
-                    "--peer" => return Err(format!("there is no peer “{value}”; natively there is llama.cpp").into()),
+                    "--peer" => return Err(format!("unknown peer “{value}”; natively there is llama.cpp").into()),
                     "--context" => parsed.contexts = numbers(&value)?,
                     "--prefill" => parsed.prefills = numbers(&value)?,
                     "--threads" => parsed.threads = value.parse()?,
@@ -120,7 +125,7 @@ fn parse(arguments: impl Iterator<Item = String>) -> Result<Arguments, Box<dyn E
                             parsed.tune.push((name.to_owned(), value.parse()?));
                         }
                     }
-                    other => return Err(format!("there is no option {other}").into()),
+                    other => return Err(format!("unknown option {other}").into()),
                 }
             }
         }
@@ -181,9 +186,9 @@ async fn measure(arguments: &Arguments) -> Result<Vec<Row>, Box<dyn Error>> {
         if let Some(bandwidth) = bandwidth {
             add(format!("decode at {context}"), "share of bandwidth", 100.0 * bytes * rate / bandwidth, "%");
         }
-        if arguments.guesses {
+        if arguments.has_drafts {
             for (what, unexpected) in [("expected", usize::MAX), ("one token in eight unexpected", 8)] {
-                let answer = Expected::of(&mut model, *context, arguments.tokens, unexpected).await?;
+                let answer = Predicted::of(&mut model, *context, arguments.tokens, unexpected).await?;
                 let rate = median(arguments.runs, async || answer.rate(&mut model).await).await?;
                 add(format!("decode at {context}, {what}"), "rate", rate, "tokens/s");
             }
@@ -192,7 +197,7 @@ async fn measure(arguments: &Arguments) -> Result<Vec<Row>, Box<dyn Error>> {
     Ok(rows)
 }
 
-/// The same by llama.cpp.
+/// The same workloads with llama.cpp.
 fn peer_rows(arguments: &Arguments) -> Result<Vec<Row>, Box<dyn Error>> {
     let Arguments { model, prefills, contexts, tokens, runs, threads, .. } = arguments;
     let (tokens, runs, threads) = (*tokens, *runs, *threads);
@@ -241,7 +246,7 @@ fn tuned(mut tuning: Tuning, choices: &[(String, u32)]) -> Result<Tuning, Box<dy
             "prefill_large.steps" => &mut tuning.prefill_large.steps,
             "few_threads" => &mut tuning.few_threads,
             "projected_weights" => &mut tuning.projected_weights,
-            other => return Err(format!("there is no choice {other}").into()),
+            other => return Err(format!("unknown parameter {other}").into()),
         };
         *field = *value;
     }
@@ -260,7 +265,7 @@ async fn decode_rate(model: &mut Model, context: usize, tokens: usize) -> Result
     let prompt = prompt(model, context + 1);
     model.prefill(&prompt, |_, _| true).await?;
     let mut generation = model.generate(&prompt, &SamplingParams::GREEDY, tokens + 1)?;
-    // The first token's time is that of the pipeline's filling.
+    // The first token's time includes filling the pipeline.
     generation.next().await?;
     let start = Instant::now();
     let mut count = 0;
@@ -270,19 +275,20 @@ async fn decode_rate(model: &mut Model, context: usize, tokens: usize) -> Result
     Ok(f64::from(count) / start.elapsed().as_secs_f64())
 }
 
-/// An answer that the engine is told to expect.
-struct Expected {
+/// An answer whose text is predicted.
+struct Predicted {
     prompt: Vec<u32>,
     answer: Vec<u32>,
     count: usize,
 }
 
-impl Expected {
-    /// The greedy answer of `count` tokens after so many, of whose tokens every one of `unexpected` is replaced.
+impl Predicted {
+    /// The greedy answer of `count` tokens after `context` tokens, with every `unexpected`-th token of the prediction
+    /// replaced.
     async fn of(model: &mut Model, context: usize, count: usize, unexpected: usize) -> Result<Self, Box<dyn Error>> {
         let prompt = prompt(model, context + 1);
         model.prefill(&prompt, |_, _| true).await?;
-        // What guesses are found by.
+        // The tokens by which drafts are found.
         let mut answer = prompt[prompt.len().saturating_sub(3)..].to_vec();
         let mut generation = model.generate(&prompt, &SamplingParams::GREEDY, count)?;
         while let Some(token) = generation.next().await? {
@@ -292,7 +298,7 @@ impl Expected {
         Ok(Self { prompt, answer, count })
     }
 
-    /// Tokens a second of that answer.
+    /// Tokens per second of that answer.
     async fn rate(&self, model: &mut Model) -> Result<f64, Box<dyn Error>> {
         model.prefill(&self.prompt, |_, _| true).await?;
         let plan = SamplingPlan { draft_from: Some(&self.answer), ..(&SamplingParams::GREEDY).into() };

@@ -49,8 +49,8 @@ fn main() -> Result<(), Box<dyn Error>> {
         if entry.dtype != "F32" {
             return Err(format!("{name} is {}, not F32", entry.dtype).into());
         }
-        let bytes = data.get(entry.data_offsets[0]..entry.data_offsets[1]).ok_or("the weights are cut short")?;
-        // As llama.cpp's conversion has it: what is added to the embedding stays exact.
+        let bytes = data.get(entry.data_offsets[0]..entry.data_offsets[1]).ok_or("the weights are truncated")?;
+        // Like llama.cpp's converter, keeps vectors that are added to the embedding exact.
         let is_matrix =
             entry.shape.len() == 2 && !["position_embd.weight", "token_types.weight"].contains(&name.as_str());
         let dimensions: Vec<u64> = entry.shape.iter().rev().copied().collect();
@@ -71,9 +71,9 @@ type Entries = BTreeMap<String, Entry>;
 
 /// A safetensors file: eight bytes with the header's length, the header in JSON, the data.
 fn split(weights: &[u8]) -> Result<(Entries, &[u8]), Box<dyn Error>> {
-    let (len, rest) = weights.split_first_chunk::<8>().ok_or("the weights are cut short")?;
+    let (len, rest) = weights.split_first_chunk::<8>().ok_or("the weights are truncated")?;
     let len = usize::try_from(u64::from_le_bytes(*len))?;
-    let header = rest.get(..len).ok_or("the weights are cut short")?;
+    let header = rest.get(..len).ok_or("the weights are truncated")?;
     let entries: BTreeMap<String, serde_json::Value> = serde_json::from_slice(header)?;
     let entries = entries.into_iter().filter(|(name, _)| name != "__metadata__");
     let entries = entries.map(|(name, entry)| Ok((name, serde_json::from_value(entry)?)));
@@ -83,7 +83,7 @@ fn split(weights: &[u8]) -> Result<(Entries, &[u8]), Box<dyn Error>> {
 fn describe(writer: &mut Writer, config: &Config, vocabulary: &str) {
     let text = |text: &str| Value::String(text.to_owned());
     let special = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"];
-    // As llama.cpp has it: what begins a word is marked, what continues one is not.
+    // Like llama.cpp, marks tokens that start a word, not those that continue one.
     let tokens: Vec<String> = vocabulary
         .lines()
         .map(|token| match token.strip_prefix("##") {

@@ -5,7 +5,8 @@
 //!     --model FILE --prompt TEXT --max-tokens N --temperature 0 [--seed N] [--raw] [--json] [--baseline | --cpu]
 //! ```
 //!
-//! `--raw` skips the chat template, `--json` prints one object, `--baseline` uses WebGPU's default limits only, `--cpu` no GPU at all.
+//! `--raw` skips the chat template, `--json` prints one object, `--baseline` only uses WebGPU's default limits, and
+//! `--cpu` uses no GPU.
 
 use std::error::Error;
 use std::fs::File;
@@ -18,7 +19,7 @@ use parlance_engine::sampling::SamplingParams;
 use serde_json::json;
 
 /// The command line.
-#[allow(clippy::struct_excessive_bools, reason = "each is a switch of its own")]
+#[allow(clippy::struct_excessive_bools, reason = "each is an independent switch")]
 struct Arguments {
     model: String,
     prompt: String,
@@ -59,7 +60,7 @@ impl Arguments {
             }
         }
         if arguments.model.is_empty() || arguments.prompt.is_empty() {
-            return Err("--model FILE and --prompt TEXT are needed".into());
+            return Err("--model FILE and --prompt TEXT are required".into());
         }
         Ok(arguments)
     }
@@ -89,7 +90,7 @@ async fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
         model.chat().prompt(&[Message::new("user", arguments.prompt.as_str())])?
     };
 
-    // Compilation is not what the figures are about.
+    // Compilation does not count.
     model.warm_up().await?;
     let prefill_start = Instant::now();
     model.prefill(&prompt, |_, _| true).await?;
@@ -138,7 +139,7 @@ fn report(
         writeln!(out, "{text}")?;
         writeln!(
             out,
-            "\n{} prompt tokens at {prefill_rate:.1}/s, {decoded} tokens at {decode_rate:.1}/s, {} dispatches a token, on {}",
+            "\n{} prompt tokens at {prefill_rate:.1}/s, {decoded} tokens at {decode_rate:.1}/s, {} dispatches per token, on {}",
             prompt.len(),
             model.dispatches_per_token()?,
             model.device().adapter_name()

@@ -1,4 +1,4 @@
-//! Prints what a model file is, and whether and how the engine will run it, from its header alone:
+//! Prints what a model file contains, and whether and how the engine will run it, from its header alone:
 //!
 //!     cargo run --release -p parlance-engine --example inspect -- FILE.gguf
 
@@ -28,7 +28,7 @@ fn inspect(path: &Path) -> Result<(), Box<dyn Error>> {
     let paths = parts(path);
     let headers = paths.iter().map(|path| header(path)).collect::<Result<Vec<_>, _>>()?;
     let gguf = Gguf::merge(&headers)?;
-    let text = |key: &str| gguf.metadata.string(key).unwrap_or("not said").to_owned();
+    let text = |key: &str| gguf.metadata.string(key).unwrap_or("unknown").to_owned();
     println!("file          {} ({})", path.display(), size(headers.iter().map(|part| part.file_len_bytes).sum()));
     if paths.len() > 1 {
         println!("parts         {}", paths.len());
@@ -38,11 +38,11 @@ fn inspect(path: &Path) -> Result<(), Box<dyn Error>> {
     println!("parameters    {}", count(gguf.tensors.iter().map(|tensor| tensor.rows() * tensor.cols()).sum()));
     print_formats(&gguf.tensors);
     print_language(&gguf.metadata);
-    print_verdict(&gguf);
+    print_fit(&gguf);
     Ok(())
 }
 
-/// All parts of a split model; the file itself if it is none.
+/// All parts of a split model; of other models the file itself.
 fn parts(path: &Path) -> Vec<PathBuf> {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     part_names(&name)
@@ -50,13 +50,13 @@ fn parts(path: &Path) -> Vec<PathBuf> {
 }
 
 fn header(path: &Path) -> Result<Gguf, Box<dyn Error>> {
-    let fault = |error: std::io::Error| format!("{}: {error}", path.display());
-    let mut file = File::open(path).map_err(fault)?;
-    let len_bytes = file.metadata().map_err(fault)?.len();
+    let with_path = |error: std::io::Error| format!("{}: {error}", path.display());
+    let mut file = File::open(path).map_err(with_path)?;
+    let len_bytes = file.metadata().map_err(with_path)?.len();
     let mut bytes = Vec::new();
     let mut needed = 1 << 20;
     loop {
-        file.by_ref().take(needed - bytes.len() as u64).read_to_end(&mut bytes).map_err(fault)?;
+        file.by_ref().take(needed - bytes.len() as u64).read_to_end(&mut bytes).map_err(with_path)?;
         match Gguf::parse(&bytes, Some(len_bytes))? {
             Parsed::Complete(gguf) => return Ok(*gguf),
             Parsed::NeedMore(more) => needed = more.max(2 * needed).min(len_bytes),
@@ -78,7 +78,7 @@ fn print_formats(tensors: &[TensorInfo]) {
 }
 
 fn print_language(metadata: &Metadata) {
-    let text = |key: &str| metadata.string(key).unwrap_or("not said");
+    let text = |key: &str| metadata.string(key).unwrap_or("unknown");
     let tokens = metadata.strings("tokenizer.ggml.tokens").map_or(0, <[String]>::len);
     println!(
         "tokenizer     {}, pre-tokenizer {}, {tokens} tokens",
@@ -91,17 +91,17 @@ fn print_language(metadata: &Metadata) {
         |source| {
             let uses =
                 ["tools", "enable_thinking"].into_iter().filter(|word| source.contains(word)).collect::<Vec<_>>();
-            let uses = if uses.is_empty() { String::new() } else { format!(", knows {}", uses.join(" and ")) };
+            let uses = if uses.is_empty() { String::new() } else { format!(", supports {}", uses.join(" and ")) };
             format!("{} characters{uses}", source.chars().count())
         },
     );
     println!("template      {described}");
 }
 
-fn print_verdict(gguf: &Gguf) {
+fn print_fit(gguf: &Gguf) {
     let devices = [("every WebGPU device", Ok(DeviceLimits::DEFAULT)), ("this device", this_device())];
     for (whose, limits) in devices {
-        let verdict = limits.and_then(|limits| {
+        let result = limits.and_then(|limits| {
             let mut description = Description::new(gguf, limits)?;
             if let Some(chat) = description.chat_mut() {
                 chat.try_template()?;
@@ -109,7 +109,7 @@ fn print_verdict(gguf: &Gguf) {
             let fit = description.fit(None, limits)?;
             Ok((description, fit))
         });
-        match verdict {
+        match result {
             Err(error) => println!("on {whose}: will not run: {error}"),
             Ok((description, fit)) => {
                 let kind = match &description {
@@ -117,7 +117,7 @@ fn print_verdict(gguf: &Gguf) {
                         Some(warning) => format!("chats ({warning})"),
                         None => "chats".to_owned(),
                     },
-                    Description::Encoder { .. } => "turns texts into vectors".to_owned(),
+                    Description::Encoder { .. } => "embeds texts".to_owned(),
                 };
                 println!(
                     "on {whose}: runs; {kind}; {} = weights {} in {} matrices + KV cache {} for {} tokens + scratch {}; \

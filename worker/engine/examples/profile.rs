@@ -1,4 +1,4 @@
-//! Where the time of a decoded token goes, kernel by kernel, and how near each is to what the memory allows:
+//! Shows how long each kernel takes to decode a token, and how close it is to what the memory bandwidth allows:
 //!
 //!     cargo run --release -p parlance-engine --example profile -- [--model FILE] [--context 512] [--runs 20]
 //!     cargo run --release -p parlance-engine --example profile -- --prefill 256 [--model FILE]   a batch of a prompt instead
@@ -18,7 +18,7 @@ use pollster::block_on;
 
 use measuring::{copy_bandwidth, load, prompt};
 
-/// Tokens whose mean time is compared with the sum of the kernels'.
+/// Tokens whose mean time is compared with the sum over the kernels.
 const TOKENS: usize = 64;
 
 fn main() -> Result<(), Box<dyn Error>> {
@@ -32,7 +32,7 @@ fn main() -> Result<(), Box<dyn Error>> {
             "--context" => context = value.parse()?,
             "--prefill" => prefill = Some(value.parse()?),
             "--runs" => runs = value.parse()?,
-            other => return Err(format!("there is no option {other}").into()),
+            other => return Err(format!("unknown option {other}").into()),
         }
     }
     block_on(async {
@@ -91,7 +91,7 @@ async fn profile_prefill(path: &std::path::Path, tokens: u32, runs: usize) -> Re
     Ok(())
 }
 
-/// Each kernel's share of `seconds`, and how near it is to the time that its matrix takes to be read.
+/// Prints each kernel's share of `seconds`, and how close it is to the time that reading its matrix takes.
 fn print_kernels(profile: &Profile, seconds: f64, bandwidth: f64) {
     println!("{:>5} {:>9} {:>9} {:>7} {:>7}  kernel", "count", "us each", "us", "share", "floor");
     for kernel in &profile.kernels {

@@ -1,4 +1,4 @@
-//! Writes a model of a published shape with made-up weights, to measure speed with:
+//! Writes a model of a published shape with synthetic weights, for benchmarks:
 //!
 //!     cargo run --release -p parlance-engine --example synth_model -- SHAPE FORMAT FILE.gguf
 
@@ -74,7 +74,7 @@ const SHAPES: [Shape; 4] = [
     },
 ];
 
-/// Blocks that are made up; the others repeat them, since only their number matters.
+/// Generated blocks. The others repeat them, because only their number matters.
 const BLOCKS: usize = 4096;
 
 fn main() -> Result<(), Box<dyn Error>> {
@@ -86,7 +86,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let shape = SHAPES
         .iter()
         .find(|shape| shape.name == name)
-        .ok_or_else(|| format!("there is no shape {name}; there are {}", names.join(", ")))?;
+        .ok_or_else(|| format!("unknown shape {name}; there are {}", names.join(", ")))?;
     let tensors = tensors(shape, &format)?;
     let mut writer = Writer::default();
     describe(&mut writer, shape);
@@ -112,14 +112,14 @@ fn tensors(shape: &Shape, format: &str) -> Result<Vec<Tensor>, Box<dyn Error>> {
     let base = if is_mix { "Q4_K" } else { format };
     let base = TensorType::supported()
         .find(|tensor_type| tensor_type.name() == base)
-        .ok_or_else(|| format!("there is no format {format}"))?;
+        .ok_or_else(|| format!("unknown format {format}"))?;
     let output = if is_mix { TensorType::Q6_K } else { base };
     let Shape { layers, width, hidden, heads, kv_heads, head_dim, vocab, .. } = *shape;
     let (attention, kv) = (heads * head_dim, kv_heads * head_dim);
     let mut tensors =
         vec![("token_embd.weight".to_owned(), if shape.tied { output } else { base }, vec![width, vocab])];
     for layer in 0..layers {
-        // As `use_more_bits` of llama.cpp's quantiser: the first and last eighth, and every third between.
+        // Like `use_more_bits` of llama.cpp's quantiser: the first and last eighth, and every third layer in between.
         let is_fine = is_mix && (layer < layers / 8 || layer >= 7 * layers / 8 || (layer - layers / 8) % 3 == 2);
         let fine = if is_fine { TensorType::Q6_K } else { base };
         let mut add = |part: &str, tensor_type, dimensions: &[u64]| {
@@ -170,7 +170,7 @@ fn describe(writer: &mut Writer, shape: &Shape) {
         .metadata("tokenizer.ggml.model", &text("gpt2"))
         .metadata("tokenizer.ggml.pre", &text("gpt-2"))
         .metadata("tokenizer.ggml.eos_token_id", &Value::Unsigned(0));
-    // Words that no text holds: what they are does not matter.
+    // Tokens that occur in no text, because their content does not matter.
     let tokens = (0..shape.vocab).map(|id| match id {
         0 => "a".to_owned(),
         1 => "b".to_owned(),

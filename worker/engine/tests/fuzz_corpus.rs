@@ -1,7 +1,7 @@
-//! Inputs that fuzzing found interesting, among them every one that it found a fault with (`fuzz/corpus`): none may
-//! panic or allocate above the cap.
+//! Inputs that fuzzing found interesting, including all that ever caused a failure (`fuzz/corpus`): none may panic or
+//! allocate more than the limit.
 #![allow(clippy::unwrap_used, reason = "tests may panic")]
-#![allow(unsafe_code, reason = "an allocator that counts can be written in no other way")]
+#![allow(unsafe_code, reason = "a counting allocator requires it")]
 
 #[path = "../fuzz/harness.rs"]
 mod harness;
@@ -21,9 +21,9 @@ fn run(target: &str, work: fn(&[u8])) {
     assert!(count >= 50, "{count} inputs in {}", folder.display());
 }
 
-// One test, because the allocator counts for the whole program.
+// A single test, because the allocator counts for the whole program.
 #[test]
-fn the_corpus_does_no_harm() {
+fn the_corpus_causes_no_failures() {
     run("parser", harness::parse);
     run("tokenizer", harness::tokenize);
     run("templates", harness::render);

@@ -1,4 +1,4 @@
-//! llama.cpp beside the engine, by its own `llama-bench`: the same file, prompts and contexts.
+//! Benchmarks of llama.cpp by its own `llama-bench`, with the same file, prompts and contexts as the engine's.
 
 use std::error::Error;
 use std::ffi::OsString;
@@ -7,24 +7,24 @@ use std::process::Command;
 
 use serde::Deserialize;
 
-/// The environment variable that says where `llama-bench` is; otherwise the search path does.
+/// The environment variable with the path of `llama-bench`, which otherwise must be in `PATH`.
 const PROGRAM: &str = "LLAMA_BENCH";
 
-/// What is measured.
+/// The workloads.
 pub(crate) struct Measures<'a> {
     pub model: &'a Path,
-    /// Tokens of prompts.
+    /// Lengths of prompts, in tokens.
     pub prefills: &'a [usize],
-    /// Tokens before an answer.
+    /// Tokens before the answer.
     pub contexts: &'a [usize],
-    /// Tokens of an answer.
+    /// Length of the answer, in tokens.
     pub tokens: usize,
     pub runs: usize,
-    /// Of the CPU; none means the GPU.
+    /// CPU threads; zero means the GPU.
     pub threads: usize,
 }
 
-/// A figure: tokens a second.
+/// A result, in tokens per second.
 pub(crate) struct Rate {
     pub case: String,
     pub tokens_per_second: f64,
@@ -32,7 +32,7 @@ pub(crate) struct Rate {
     pub features: Vec<String>,
 }
 
-/// A test as `llama-bench --output json` tells it.
+/// A test in the output of `llama-bench --output json`.
 #[derive(Deserialize)]
 struct Test {
     build_commit: String,
@@ -42,7 +42,7 @@ struct Test {
     n_gpu_layers: i64,
     n_prompt: usize,
     n_depth: usize,
-    /// Tokens a second of each run.
+    /// Tokens per second of each run.
     samples_ts: Vec<f64>,
 }
 
@@ -67,7 +67,7 @@ fn run(measures: &Measures<'_>, what: &[&str]) -> Result<Vec<Test>, Box<dyn Erro
         threads => bench.args(["-ngl", "0", "-t", &threads.to_string()]),
     };
     let output = bench.stderr(std::process::Stdio::inherit()).output().map_err(|error| {
-        format!("{}: {error}; install llama.cpp, or let {PROGRAM} name its llama-bench", program.display())
+        format!("{}: {error}; install llama.cpp, or set {PROGRAM} to its llama-bench", program.display())
     })?;
     if !output.status.success() {
         return Err(format!("llama-bench failed ({})", output.status).into());

@@ -1,4 +1,4 @@
-//! What the programs that measure have in common.
+//! Code that the benchmarks share.
 
 use std::error::Error;
 use std::path::Path;
@@ -8,7 +8,7 @@ use parlance_engine::gguf::part_names;
 use parlance_engine::models::CacheFormat;
 use parlance_engine::runtime::{Device, Gpu, Loader, LoaderOptions, Model, Source};
 
-/// Loads a file for a context of so many tokens, kept in this form; also returns its length.
+/// Loads a file with this context length and KV cache format. Also returns the file's length in bytes.
 pub(crate) async fn load(
     device: impl Into<Device>,
     path: &Path,
@@ -17,7 +17,7 @@ pub(crate) async fn load(
 ) -> Result<(Model, u64), Box<dyn Error>> {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     if part_names(&name).is_some() {
-        return Err("a model in several files is not measured".into());
+        return Err("split models cannot be benchmarked".into());
     }
     let mut file = OnDisk(std::fs::File::open(path)?);
     let len_bytes = file.0.metadata()?.len();
@@ -44,13 +44,13 @@ impl Source for OnDisk {
     }
 }
 
-/// Seeded tokens that are no words: what they are does not matter to the speed.
+/// Pseudo-random tokens, because their content does not affect the speed.
 pub(crate) fn prompt(model: &Model, len: usize) -> Vec<u32> {
     let vocab = u64::from(model.config().vocab);
     (0..len as u64).map(|i| (i.wrapping_mul(0x9E37_79B9_7F4A_7C15) % vocab) as u32).collect()
 }
 
-/// Bytes a second that a copy reads and writes, in all.
+/// Bytes per second that a copy reads and writes, in total.
 pub(crate) async fn copy_bandwidth(gpu: &Gpu, runs: usize) -> Result<f64, Box<dyn Error>> {
     const COPIES: u64 = 8;
     let len_bytes = if gpu.is_software() { 64 << 20 } else { 1 << 30 };
@@ -69,7 +69,7 @@ pub(crate) async fn copy_bandwidth(gpu: &Gpu, runs: usize) -> Result<f64, Box<dy
     .await
 }
 
-/// The middle of several runs' results.
+/// The median of several runs' results.
 pub(crate) async fn median(
     runs: usize,
     mut run: impl AsyncFnMut() -> Result<f64, Box<dyn Error>>,

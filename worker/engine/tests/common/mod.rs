@@ -1,10 +1,10 @@
-//! Helpers of the engine's tests.
+//! Helpers for the engine's tests.
 #![allow(
     dead_code,
     unreachable_pub,
     clippy::unwrap_used,
     clippy::expect_used,
-    reason = "each test file uses a part; tests may panic"
+    reason = "each test program uses only a part; tests may panic"
 )]
 
 #[path = "../../../../tests/src/notes.rs"]
@@ -19,7 +19,7 @@ pub use parlance_engine::kernels::random::Random;
 use parlance_engine::runtime::NativeThreads;
 use parlance_engine::runtime::{Cpu, Device, Gpu, GpuOptions, Source};
 
-/// Makes tests of async functions of the file: native ones, and ones that run in a browser's worker.
+/// Turns async functions into tests: native ones, and ones that run in a browser's worker.
 #[macro_export]
 macro_rules! gpu_tests {
     ($($name:ident),* $(,)?) => {
@@ -39,13 +39,13 @@ macro_rules! gpu_tests {
     };
 }
 
-/// A device with WebGPU's defaults only, and the one with all that the adapter has.
+/// A device with WebGPU's defaults, and one with all features of the adapter.
 #[cfg(not(target_family = "wasm"))]
 pub async fn devices() -> Vec<Gpu> {
     open_devices().await
 }
 
-/// The same. Tests run one after the other in a browser, so that they can share them.
+/// The same. In browsers tests run one after the other, so they can share the devices.
 #[cfg(target_family = "wasm")]
 pub async fn devices() -> Vec<Gpu> {
     thread_local! {
@@ -60,7 +60,7 @@ pub async fn devices() -> Vec<Gpu> {
     devices
 }
 
-/// The device with WebGPU's defaults only: for kernels whose text does not depend on features. It allows the least.
+/// The device with WebGPU's defaults, which allow the least: for kernels that do not depend on features.
 pub async fn plain_device() -> Gpu {
     devices().await.swap_remove(0)
 }
@@ -69,26 +69,26 @@ async fn open_devices() -> Vec<Gpu> {
     vec![device(GpuOptions { baseline: true, ..GpuOptions::default() }).await, device(GpuOptions::default()).await]
 }
 
-/// A device; without one nothing can be tested.
+/// Opens a device.
 pub async fn device(options: GpuOptions) -> Gpu {
-    Gpu::new(options).await.expect("a Vulkan adapter; on Linux the package mesa-vulkan-drivers gives one")
+    Gpu::new(options).await.expect("a Vulkan adapter; on Linux the package mesa-vulkan-drivers provides one")
 }
 
-/// The default, as a constant.
+/// The default options, as a constant.
 const OPTIONS: GpuOptions = GpuOptions { baseline: false, tuning: None, max_binding_bytes: None, edit_kernels: None };
 
-/// Where a model is computed in a test.
+/// The device on which a test computes a model.
 #[derive(Debug, Clone, Copy)]
 pub enum On {
     Gpu(GpuOptions),
     Cpu,
-    /// With three threads, which share all matrices.
+    /// The CPU with three threads, which share all matrices.
     #[cfg(not(target_family = "wasm"))]
     Threads,
 }
 
 impl On {
-    /// What it is called in the tables of `docs/models.md`.
+    /// Its name in the tables of `docs/models.md`.
     pub fn name(self) -> &'static str {
         match self {
             Self::Gpu(GpuOptions { baseline: true, .. }) => "GPU, WebGPU's defaults",
@@ -99,7 +99,7 @@ impl On {
         }
     }
 
-    /// All that the adapter has.
+    /// All features of the adapter.
     pub const GPU: Self = Self::Gpu(OPTIONS);
     /// WebGPU's defaults.
     pub const BASELINE: Self = Self::Gpu(GpuOptions { baseline: true, ..OPTIONS });
@@ -114,7 +114,7 @@ impl On {
     }
 }
 
-/// What is left of a file.
+/// The rest of a file.
 pub struct InMemory<'a>(pub &'a [u8]);
 
 impl Source for InMemory<'_> {
@@ -145,7 +145,7 @@ pub fn assert_close(actual: &[f32], expected: &[f32], tolerance: f32, what: &str
     }
 }
 
-/// A model whose weights follow from their places, see `fixtures/make_architectures.py`.
+/// A model whose weights follow from the indices of its tensors, see `fixtures/make_architectures.py`.
 #[derive(Clone, serde::Deserialize)]
 pub struct Described {
     pub name: String,
@@ -161,14 +161,14 @@ pub struct DescribedTensor {
     kind: String,
     offset: f32,
     scale: f32,
-    /// Weights that are not made up.
+    /// Replaces the generated weights.
     #[serde(skip)]
-    given: Option<Vec<f32>>,
+    replacement: Option<Vec<f32>>,
 }
 
-/// The bytes of a described model's file, with `more` metadata.
-pub fn describe(model: &Described, more: &[(String, String, serde_json::Value)]) -> Vec<u8> {
-    let mut parts = describe_parts(model, more, 1);
+/// The file of a described model, with `more` metadata.
+pub fn build_file(model: &Described, more: &[(String, String, serde_json::Value)]) -> Vec<u8> {
+    let mut parts = build_parts(model, more, 1);
     parts.remove(0)
 }
 
@@ -178,14 +178,14 @@ impl Described {
         self.tensors.iter().map(|tensor| tensor.name.as_str())
     }
 
-    /// The same model with one tensor's weights changed by `change`, which is given them as floats with their columns.
+    /// This model with the weights of one tensor changed by `change`, which gets the floats and the number of columns.
     pub fn with_changed_tensor(&self, name: &str, change: fn(&mut [f32], usize)) -> Self {
         let mut changed = self.clone();
         for (index, tensor) in (0u64..).zip(&mut changed.tensors).filter(|(_, tensor)| tensor.name == name) {
             let kind = kind_of(tensor);
-            let mut floats = dequantize(kind, &described_weights(index, tensor, kind)).unwrap();
+            let mut floats = dequantize(kind, &generate_weights(index, tensor, kind)).unwrap();
             change(&mut floats, tensor.shape[0] as usize);
-            tensor.given = Some(floats);
+            tensor.replacement = Some(floats);
             "F32".clone_into(&mut tensor.kind);
         }
         changed
@@ -196,7 +196,7 @@ fn kind_of(tensor: &DescribedTensor) -> TensorType {
     TensorType::supported().find(|kind| kind.name() == tensor.kind).unwrap()
 }
 
-/// The file of one of the tiny models that `fixtures/make_architectures.py` describes: for what a real model would show no better.
+/// The file of a tiny model that `fixtures/make_architectures.py` describes, for tests that do not need a real one.
 pub fn tiny_model(name: &str) -> Vec<u8> {
     #[derive(serde::Deserialize)]
     struct Fixture {
@@ -204,18 +204,18 @@ pub fn tiny_model(name: &str) -> Vec<u8> {
         models: Vec<Described>,
     }
     let fixture: Fixture = serde_json::from_str(include_str!("../fixtures/architectures.json")).unwrap();
-    describe(fixture.models.iter().find(|model| model.name == name).unwrap(), &fixture.tokenizer)
+    build_file(fixture.models.iter().find(|model| model.name == name).unwrap(), &fixture.tokenizer)
 }
 
-/// The same in `count` files.
-pub fn describe_parts(model: &Described, more: &[(String, String, serde_json::Value)], count: usize) -> Vec<Vec<u8>> {
+/// The file of a described model, with `more` metadata, split into `count` files.
+pub fn build_parts(model: &Described, more: &[(String, String, serde_json::Value)], count: usize) -> Vec<Vec<u8>> {
     let numbered: Vec<_> = (0u64..).zip(&model.tensors).collect();
     let parts = numbered.chunks(model.tensors.len().div_ceil(count)).enumerate().map(|(number, tensors)| {
         let mut writer = Writer::default();
         // Only the first file has the metadata.
         let metadata = if number == 0 { [model.metadata.as_slice(), more] } else { [&[][..], &[]] };
         for (key, kind, value) in metadata.into_iter().flatten() {
-            writer.metadata(key, &described_value(kind, value));
+            writer.metadata(key, &metadata_value(kind, value));
         }
         if count > 1 {
             writer
@@ -227,7 +227,7 @@ pub fn describe_parts(model: &Described, more: &[(String, String, serde_json::Va
         }
         let mut bytes = writer.header();
         for ((index, tensor), (len, padding)) in tensors.iter().zip(writer.data_sizes()) {
-            let data = described_weights(*index, tensor, kind_of(tensor));
+            let data = generate_weights(*index, tensor, kind_of(tensor));
             assert_eq!(data.len() as u64, len, "{}", tensor.name);
             bytes.extend(data);
             bytes.resize(bytes.len() + padding as usize, 0);
@@ -237,7 +237,7 @@ pub fn describe_parts(model: &Described, more: &[(String, String, serde_json::Va
     parts.collect()
 }
 
-fn described_value(kind: &str, value: &serde_json::Value) -> Value {
+fn metadata_value(kind: &str, value: &serde_json::Value) -> Value {
     match kind {
         "u32" => Value::Unsigned(value.as_u64().unwrap()),
         "f32" => Value::Float(value.as_f64().unwrap()),
@@ -249,9 +249,9 @@ fn described_value(kind: &str, value: &serde_json::Value) -> Value {
     }
 }
 
-/// The same as `weights` in the script.
-fn described_weights(index: u64, tensor: &DescribedTensor, kind: TensorType) -> Vec<u8> {
-    if let Some(floats) = &tensor.given {
+/// Reimplements `weights` of the script.
+fn generate_weights(index: u64, tensor: &DescribedTensor, kind: TensorType) -> Vec<u8> {
+    if let Some(floats) = &tensor.replacement {
         return floats.iter().flat_map(|value| value.to_le_bytes()).collect();
     }
     let count = tensor.shape.iter().product::<u64>() as usize;

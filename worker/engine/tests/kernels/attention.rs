@@ -13,10 +13,10 @@ use crate::{PADDING, UNTOUCHED, gpu_tests, padded, read, read_padded, run, state
 
 gpu_tests! {
     attention_matches_over_tiles_splits_and_windows,
-    gates_multiply_what_attention_gives,
+    attention_output_is_gated,
 }
 
-/// What an attention may see, cap and split.
+/// An attention's position, splits, window and caps.
 struct Case {
     position: usize,
     tokens: usize,
@@ -47,23 +47,24 @@ const CASES: [Case; 12] = [
     Case { position: 300, tokens: 2, workgroup: 256, softcap: Some(0.5), ..PLAIN },
     Case { position: 60, tokens: 30, window: Some(70), ..PLAIN },
     Case { position: 300, window: Some(33), splits: 4, ..PLAIN },
-    // More splits than positions, and splits that end inside of a tile.
+    // More splits than positions, and splits that end inside a tile.
     Case { position: 3, splits: 8, ..PLAIN },
     Case { position: 700, tokens: 2, workgroup: 64, splits: 8, softcap: Some(2.0), ..PLAIN },
     Case { tokens: 50, bidirectional: true, ..PLAIN },
-    // Scores so far apart that the highest so far is exceeded by much again and again.
+    // Scores so far apart that the running maximum grows a lot again and again.
     Case { position: 300, tokens: 70, scale: 2.5, ..PLAIN },
     Case { position: 60, tokens: 90, scale: 2.5, window: Some(40), ..PLAIN },
 ];
 
-/// Positions that the cache has room for.
-const ROOM: usize = 704;
+/// Positions that fit the cache.
+const CAPACITY: usize = 704;
 
-/// Of the cases those that tell most, where all of them would only take long: emulated GPUs take a second to compile a kernel.
-const MOST_TELLING: [usize; 4] = [1, 3, 6, 8];
+/// The cases that are also tested with an 8-bit cache. Not all are, because emulated GPUs take a second to compile a
+/// kernel.
+const Q8_CASES: [usize; 4] = [1, 3, 6, 8];
 
 async fn attention_matches_over_tiles_splits_and_windows() {
-    // Of all layouts only that of matrix units needs features.
+    // Only the layout for matrix units needs features.
     for (index, gpu) in devices().await.into_iter().enumerate() {
         let mut random = Random(5);
         let mut layouts = if index == 0 { vec![AttentionLayout::Token, AttentionLayout::Batch] } else { Vec::new() };
@@ -73,12 +74,12 @@ async fn attention_matches_over_tiles_splits_and_windows() {
         let cases: Vec<_> =
             cases.filter(|((_, case), layout)| *layout == AttentionLayout::Token || case.splits == 1).collect();
         let formats = [CacheFormat::F16, CacheFormat::Q8];
-        let kept = head_shapes().into_iter().flat_map(|shape| formats.map(|format| (shape, format)));
-        let kept = kept.filter(|(shape, format)| format.for_heads(shape) == *format);
+        let caches = head_shapes().into_iter().flat_map(|shape| formats.map(|format| (shape, format)));
+        let caches = caches.filter(|(shape, format)| format.for_heads(shape) == *format);
         for ((shape, format), ((number, case), layout)) in
-            kept.flat_map(|kept| cases.iter().map(move |case| (kept, *case)))
+            caches.flat_map(|cache| cases.iter().map(move |case| (cache, *case)))
         {
-            if format == CacheFormat::Q8 && !MOST_TELLING.contains(&number) {
+            if format == CacheFormat::Q8 && !Q8_CASES.contains(&number) {
                 continue;
             }
             // Matrix units round queries and weights to f16: 11 bits.
@@ -95,15 +96,15 @@ async fn attention_matches_over_tiles_splits_and_windows() {
             let (cached_keys, cached_values) = (rows(), rows());
             let [keys, values] = [&cached_keys, &cached_values].map(|rows| from_cache(rows, kv_len, format));
             let keys = from_cache_order(&keys, &shape);
-            // The same room in all cases, which is a part of the kernel.
-            let room = ROOM * format.row_words(kv_len as u32) as usize;
+            // The same capacity in all cases, because it is a constant of the kernel.
+            let capacity = CAPACITY * format.row_words(kv_len as u32) as usize;
             let mut cache = cached_keys;
-            cache.resize(room, 0);
+            cache.resize(capacity, 0);
             cache.extend(cached_values);
             let attention = Attention {
                 heads: shape,
                 cache: format,
-                value_offset: room as u32,
+                value_offset: capacity as u32,
                 scale: case.scale,
                 softcap: case.softcap,
                 window: case.window,
@@ -134,13 +135,13 @@ async fn attention_matches_over_tiles_splits_and_windows() {
     }
 }
 
-async fn gates_multiply_what_attention_gives() {
+async fn attention_output_is_gated() {
     let gpu = plain_device().await;
     let mut random = Random(34);
     for (head_count, head_dim, tokens) in [(3u32, 24u32, 5usize), (4, 16, 1), (2, 64, 65), (3, 128, 2)] {
         let heads = HeadShape { heads: head_count, kv_heads: 1, head_dim, rope_dim: head_dim, rope_half: true };
         let len = (head_count * head_dim) as usize;
-        // Queries with gates, then keys, values and some more.
+        // Queries with gates, then keys, values and more.
         let row_len = 2 * len + 2 * head_dim as usize + 9;
         let x = random.floats(tokens * len);
         let rows: Vec<f32> = random.floats(tokens * row_len).iter().map(|gate| 4.0 * gate).collect();

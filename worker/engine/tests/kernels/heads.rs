@@ -14,8 +14,8 @@ use crate::linear::{Case, EPS, layouts};
 use crate::{gpu_tests, read, run, state};
 
 gpu_tests! {
-    linear_turns_queries_and_appends_keys_and_values,
-    heads_are_normed_turned_and_cached,
+    linear_rotates_queries_and_appends_keys_and_values,
+    heads_are_normalised_rotated_and_cached,
 }
 
 pub(crate) fn head_shapes() -> [HeadShape; 3] {
@@ -26,7 +26,7 @@ pub(crate) fn head_shapes() -> [HeadShape; 3] {
     ]
 }
 
-/// The opposite of [`in_cache_order`].
+/// The inverse of [`in_cache_order`].
 pub(crate) fn from_cache_order(cached: &[f32], shape: &HeadShape) -> Vec<f32> {
     let places: Vec<f32> = (0..cached.len()).map(|place| place as f32).collect();
     let mut keys = vec![0.0; cached.len()];
@@ -36,7 +36,7 @@ pub(crate) fn from_cache_order(cached: &[f32], shape: &HeadShape) -> Vec<f32> {
     keys
 }
 
-async fn linear_turns_queries_and_appends_keys_and_values() {
+async fn linear_rotates_queries_and_appends_keys_and_values() {
     const CONTEXT: usize = 24;
     let mut random = Random(4);
     let layouts = layouts().await;
@@ -59,13 +59,13 @@ async fn linear_turns_queries_and_appends_keys_and_values() {
         run(gpu, &[dispatch], tokens as u32);
 
         let mut y = case.expected(true);
-        turn(&mut y, &shape, &angles, position);
+        rotate(&mut y, &shape, &angles, position);
         let places = [position, tokens, value_offset];
         check_cache(gpu, &y, (&shape, CacheFormat::F16), [&q, &kv], places, &format!("{shape:?} {tuning:?}")).await;
     }
 }
 
-async fn heads_are_normed_turned_and_cached() {
+async fn heads_are_normalised_rotated_and_cached() {
     let gpu = plain_device().await;
     let mut random = Random(13);
     let kinds = [
@@ -111,14 +111,14 @@ async fn heads_are_normed_turned_and_cached() {
                 row[part].copy_from_slice(&normed);
             }
         }
-        turn(&mut y, &shape, &angles, position);
+        rotate(&mut y, &shape, &angles, position);
         let (places, what) =
             ([position, tokens, value_offset], format!("{shape:?} {kind:?} {format:?}, gated: {gated}"));
         check_cache(&gpu, &y, (&shape, format), [&q, &kv], places, &what).await;
     }
 }
 
-/// Rows of queries, keys and values with a gate, which the kernel must not read, after each query.
+/// Inserts a gate, which the kernel must not read, after each query of rows of queries, keys and values.
 fn with_gates(projected: &[f32], shape: &HeadShape) -> Vec<f32> {
     let (dim, heads) = (shape.head_dim as usize, (shape.heads + 2 * shape.kv_heads) as usize);
     let gate = |index: usize| if index % heads < shape.heads as usize { dim } else { 0 };
@@ -126,20 +126,20 @@ fn with_gates(projected: &[f32], shape: &HeadShape) -> Vec<f32> {
     heads.flat_map(|(index, head)| head.iter().copied().chain(std::iter::repeat_n(f32::NAN, gate(index)))).collect()
 }
 
-/// Turns the queries and keys of `[tokens][query, key and value heads]`, whose first token stands at `position`.
-pub(crate) fn turn(y: &mut [f32], shape: &HeadShape, angles: &[[f32; 2]], position: usize) {
+/// Applies RoPE to the queries and keys of `[tokens][query, key and value heads]`, whose first token is at `position`.
+pub(crate) fn rotate(y: &mut [f32], shape: &HeadShape, angles: &[[f32; 2]], position: usize) {
     let dim = shape.head_dim as usize;
-    let turned_heads = (shape.heads + shape.kv_heads) as usize;
+    let rotated_heads = (shape.heads + shape.kv_heads) as usize;
     let pairs = shape.rope_dim as usize / 2;
-    for (token, row) in y.chunks_exact_mut(dim * (turned_heads + shape.kv_heads as usize)).enumerate() {
+    for (token, row) in y.chunks_exact_mut(dim * (rotated_heads + shape.kv_heads as usize)).enumerate() {
         let own_angles = &angles[(position + token) * pairs..][..pairs];
-        for head in row.chunks_exact_mut(dim).take(turned_heads) {
+        for head in row.chunks_exact_mut(dim).take(rotated_heads) {
             kernels::linear::reference::rope(head, own_angles, shape);
         }
     }
 }
 
-/// Compares queries and the cache with turned `[tokens][query, key and value heads]`; `places` are the position of the
+/// Compares queries and the cache with rotated `[tokens][query, key and value heads]`; `places` are the position of the
 /// first token, the number of tokens and the first word of the cached values.
 async fn check_cache(
     gpu: &Gpu,
@@ -159,13 +159,13 @@ async fn check_cache(
         assert_close(&actual_q[token * q_rows..][..q_rows], &row[..q_rows], 1e-5, &format!("q, {what}"));
         let at = (position + token) * kv_rows;
         let expected = in_cache_order(&row[q_rows..][..kv_rows], shape);
-        assert_kept(&keys[at..][..kv_rows], &expected, format, &format!("k, {what}"));
-        assert_kept(&values[at..][..kv_rows], &row[q_rows + kv_rows..], format, &format!("v, {what}"));
+        assert_cached(&keys[at..][..kv_rows], &expected, format, &format!("k, {what}"));
+        assert_cached(&values[at..][..kv_rows], &row[q_rows + kv_rows..], format, &format!("v, {what}"));
     }
 }
 
-/// Checks that the cache keeps values as exactly as its format can.
-pub(crate) fn assert_kept(actual: &[f32], expected: &[f32], format: CacheFormat, what: &str) {
+/// Asserts that cached values are as exact as the cache's format allows.
+pub(crate) fn assert_cached(actual: &[f32], expected: &[f32], format: CacheFormat, what: &str) {
     for (actual, expected) in actual.chunks(32).zip(expected.chunks(32)) {
         let largest = expected.iter().fold(0.0f32, |most, value| most.max(value.abs()));
         for (actual, expected) in actual.iter().zip(expected) {

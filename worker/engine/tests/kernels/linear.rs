@@ -19,15 +19,16 @@ gpu_tests! {
     linear_stores_and_adds_in_every_layout,
     linear_multiplies_in_every_format,
     linear_gates_in_every_layout,
-    linear_activates_in_every_way,
+    linear_applies_every_activation,
     linear_caps_scales_offsets_and_adds_a_bias,
-    linear_takes_each_tokens_experts,
-    linear_puts_parts_of_attention_together,
-    packed_products_round_their_input_only,
+    linear_selects_each_tokens_experts,
+    linear_merges_attention_splits,
+    packed_products_only_round_their_input,
     matrix_units_multiply_in_every_format,
 }
 
-/// Layouts and the devices to test them on. Where two devices compile the same kernel, the one that allows less tells as much as both.
+/// Layouts and the devices to test them on. If two devices compile the same kernel, only the one that allows less tests
+/// it.
 async fn on_devices(layouts: impl Fn(&Gpu) -> Vec<LinearTuning>) -> Vec<(Gpu, LinearTuning)> {
     // Only threads that share rows use subgroups.
     let kernel = |tuning: &LinearTuning| {
@@ -50,7 +51,7 @@ pub(crate) async fn layouts() -> Vec<(Gpu, LinearTuning)> {
     on_devices(tunings).await
 }
 
-/// Layouts worth testing: those the device uses, lanes through workgroup memory, and several tokens a thread.
+/// Layouts worth testing: those the device uses, lanes through workgroup memory, and several tokens per thread.
 fn tunings(gpu: &Gpu) -> Vec<LinearTuning> {
     let base = gpu.tuning().decode;
     let lanes = LinearTuning { workgroup: 64, lanes: 16, steps: 1, pairs: 1, tokens: 1, subgroup: 1, ..base };
@@ -69,7 +70,7 @@ fn tunings(gpu: &Gpu) -> Vec<LinearTuning> {
     tunings
 }
 
-/// A product with the CPU's weights beside it.
+/// A matrix on the GPU, with its weights and inputs on the CPU.
 pub(crate) struct Case {
     pub(crate) matrix: Matrix,
     weights: Vec<f32>,
@@ -97,7 +98,7 @@ impl Case {
         }
     }
 
-    /// The product of the whole matrix, without anything around it.
+    /// The product with the whole matrix, without any options.
     fn linear(&self, tuning: LinearTuning, epilogue: Epilogue) -> Linear {
         Linear {
             tensor_type: self.matrix.tensor_type,
@@ -114,12 +115,12 @@ impl Case {
         }
     }
 
-    /// What every product binds.
+    /// The buffers that every product binds.
     fn bindings<'a>(&'a self, state: &'a wgpu::Buffer, x: &'a wgpu::Buffer) -> Vec<(&'static str, &'a wgpu::Buffer)> {
         vec![("state", state), ("quants", &self.matrix.quants), ("scales", &self.matrix.scales), ("x", x)]
     }
 
-    /// The product with an input that `prepare` leaves in so many bytes, normalised if it says so.
+    /// The product with an input that `prepare` converts to `prepared_bytes` bytes, normalised if it defines `NORM`.
     async fn prepared_product(
         &self,
         gpu: &Gpu,
@@ -159,7 +160,7 @@ impl Case {
         self.within(gpu, tuning, with_norm, epilogue, (outputs, state), place)
     }
 
-    /// A kernel that multiplies among other things, whose shader and grid `place` gives.
+    /// A kernel that contains this product; `place` returns its shader and grid.
     pub(crate) fn within(
         &self,
         gpu: &Gpu,
@@ -234,7 +235,7 @@ async fn linear_multiplies_in_every_format() {
     }
 }
 
-/// Few adapters have matrix units, so every kernel for them is at least well-formed.
+/// Few adapters have matrix units, so the kernels for them are at least validated.
 #[cfg(not(target_family = "wasm"))]
 #[test]
 fn kernels_for_matrix_units_are_valid() {
@@ -281,8 +282,8 @@ fn kernels_for_matrix_units_are_valid() {
     }
 }
 
-/// Integers multiply as exactly as floats would what `quantise.wgsl` rounds.
-async fn packed_products_round_their_input_only() {
+/// Given the rounded inputs of `quantise.wgsl`, integer products are as exact as float products.
+async fn packed_products_only_round_their_input() {
     let gpu = plain_device().await;
     let mut random = Random(23);
     let tuning = LinearTuning { workgroup: 32, pairs: 1, tokens: 2, tiles: Tiles::Packed, ..gpu.tuning().prefill };
@@ -299,14 +300,14 @@ async fn packed_products_round_their_input_only() {
                 if with_norm { kernels::linear::reference::rms_norm(&case.x, &case.norm, EPS) } else { case.x.clone() };
             let rounded = kernels::linear::reference::rounded_to_bytes(&input);
             let expected = kernels::linear::reference::matmul(&case.weights, &rounded, cols);
-            // Where an element all but ties, both may round it differently.
+            // The kernel and the reference may round an element differently if it is nearly halfway.
             assert_close(&actual, &expected, 1e-3, &format!("{tensor_type}, norm: {with_norm}"));
         }
         note("formats", &[tensor_type.name(), "", "", "", "", "", product]);
     }
 }
 
-/// Where the adapter has matrix units. Their inputs are rounded to f16: 11 bits.
+/// Only on adapters with matrix units, whose inputs are rounded to f16: 11 bits.
 async fn matrix_units_multiply_in_every_format() {
     let gpu = device(GpuOptions::default()).await;
     if !gpu.has_matrix_units() {
@@ -317,7 +318,7 @@ async fn matrix_units_multiply_in_every_format() {
     let tuning = gpu.tuning().prefill_large;
     assert_eq!(tuning.tiles, Tiles::Cooperative);
     for tensor_type in TensorType::supported() {
-        // Rows and tokens that do not fill tiles, and an odd number of blocks where the format has such.
+        // Rows and tokens that do not fill tiles, and an odd number of blocks if the format allows it.
         let cols = if tensor_type.block_len() == 256 { 512 } else { 480 };
         for (rows, tokens, with_norm) in [(21, 9, true), (300, 130, false)] {
             let case = Case::new(&gpu, &mut random, tensor_type, rows, cols, tokens);
@@ -344,7 +345,7 @@ async fn linear_gates_in_every_layout() {
     }
 }
 
-async fn linear_activates_in_every_way() {
+async fn linear_applies_every_activation() {
     let mut random = Random(15);
     for (gpu, tuning) in on_devices(|gpu| vec![gpu.tuning().decode]).await {
         let tokens = 2;
@@ -401,7 +402,7 @@ async fn linear_caps_scales_offsets_and_adds_a_bias() {
     }
 }
 
-async fn linear_takes_each_tokens_experts() {
+async fn linear_selects_each_tokens_experts() {
     let mut random = Random(10);
     for (gpu, base) in on_devices(|gpu| vec![gpu.tuning().decode]).await {
         let split = LinearTuning { workgroup: 64, lanes: 16, pairs: 1, subgroup: 1, ..base };
@@ -432,7 +433,7 @@ async fn linear_takes_each_tokens_experts() {
     }
 }
 
-async fn linear_puts_parts_of_attention_together() {
+async fn linear_merges_attention_splits() {
     let mut random = Random(21);
     for (gpu, tuning) in layouts().await.into_iter().filter(|(_, tuning)| tuning.has_lanes()) {
         for (splits, head_dim) in [(1u32, 64u32), (8, 32), (32, 24)] {
@@ -440,7 +441,7 @@ async fn linear_puts_parts_of_attention_together() {
             let case = Case::new(&gpu, &mut random, TensorType::Q8_0, 37, cols, 1);
             let mut parts = random.floats((cols / head_dim * splits * (head_dim + 2)) as usize);
             for part in parts.chunks_exact_mut(head_dim as usize + 2) {
-                // The sum of weights is never less than that of the highest score.
+                // The sum of weights is at least the weight of the highest score.
                 part[head_dim as usize + 1] = 1.0 + part[head_dim as usize + 1].abs();
             }
             // A split without positions.

@@ -10,12 +10,12 @@ use crate::linear::EPS;
 use crate::{PADDING, UNTOUCHED, gpu_tests, padded, read, read_padded, run, state};
 
 gpu_tests! {
-    norms_are_added,
-    layers_are_normed_in_place,
+    normalised_rows_are_added,
+    layer_norm_works_in_place,
     heads_are_normalised_and_gated,
 }
 
-async fn norms_are_added() {
+async fn normalised_rows_are_added() {
     let gpu = plain_device().await;
     let mut random = Random(12);
     let (len, tokens) = (100usize, 3usize);
@@ -34,7 +34,7 @@ async fn norms_are_added() {
     assert_close(&read(&gpu, &y, expected.len()).await, &expected, 1e-5, "norm");
 }
 
-async fn layers_are_normed_in_place() {
+async fn layer_norm_works_in_place() {
     let gpu = plain_device().await;
     let mut random = Random(16);
     let (len, tokens) = (100usize, 3usize);

@@ -1,4 +1,4 @@
-//! `attention.wgsl` where it multiplies query, key and value by itself (`projected_head.wgsl`).
+//! `attention.wgsl` when it projects query, key and value itself (`projected_head.wgsl`).
 
 use parlance_engine::gguf::TensorType;
 use parlance_engine::kernels;
@@ -9,15 +9,15 @@ use parlance_engine::models::{CacheFormat, RopeConfig};
 use parlance_engine::runtime::Dispatch;
 
 use crate::common::{Random, assert_close, devices};
-use crate::heads::{assert_kept, from_cache_order, head_shapes, turn};
+use crate::heads::{assert_cached, from_cache_order, head_shapes, rotate};
 use crate::linear::Case as Product;
 use crate::{gpu_tests, read, run, state};
 
 gpu_tests! {
-    attention_multiplies_its_own_query_key_and_value,
+    attention_projects_its_own_query_key_and_value,
 }
 
-/// What attention may see, cap and split, and what its input is multiplied with.
+/// An attention's position, splits, window and cap, and the matrix that projects its input.
 struct Case {
     position: usize,
     splits: u32,
@@ -48,16 +48,16 @@ const CASES: [Case; 6] = [
     // More splits than positions, and threads that have no block.
     Case { position: 3, splits: 9, workgroup: 128, cols: 96, ..PLAIN },
     Case { window: Some(33), tensor_type: TensorType::Q6_K, cols: 256, ..PLAIN },
-    // The window has room for the token itself only.
+    // The window only contains the token itself.
     Case { window: Some(1), with_norm: false, ..PLAIN },
     Case { softcap: Some(0.5), splits: 2, tensor_type: TensorType::Q8_0, cols: 160, ..PLAIN },
 ];
 
-async fn attention_multiplies_its_own_query_key_and_value() {
+async fn attention_projects_its_own_query_key_and_value() {
     for (index, gpu) in devices().await.into_iter().enumerate() {
         let mut random = Random(21);
         let shapes = head_shapes().into_iter().filter(|shape| can_project(shape, CacheFormat::F16));
-        // Emulated GPUs take a second to compile a kernel: what is tried on one device need not be tried on the other.
+        // Each case runs on one device only, because emulated GPUs take a second to compile a kernel.
         let cases = CASES.iter().enumerate().filter(|(number, _)| number % 2 != index);
         for (shape, (number, case)) in shapes.flat_map(|shape| cases.clone().map(move |case| (shape, case))) {
             let subgroup = if gpu.has_subgroups() && number % 2 == 0 { 4 } else { 1 };
@@ -69,7 +69,7 @@ async fn attention_multiplies_its_own_query_key_and_value() {
             let angles = RopeConfig::plain(10_000.0).angles(shape.rope_dim, position as u32 + 1, None);
             let [cached_keys, cached_values] =
                 [(); 2].map(|()| into_cache(&random.floats(position * kv_len), kv_len, CacheFormat::F16));
-            // There is room for one more.
+            // The cache has room for the new token.
             let own = vec![0u32; kv_len / 2];
             let cache = [&cached_keys[..], &own, &cached_values, &own].concat();
             let value_offset = cache.len() / 2;
@@ -102,7 +102,7 @@ async fn attention_multiplies_its_own_query_key_and_value() {
 
             let what = format!("{attention:?} at {position} with {tuning:?}");
             let mut expected = product.expected(case.with_norm);
-            turn(&mut expected, &shape, &angles, position);
+            rotate(&mut expected, &shape, &angles, position);
             let (query, own) = expected.split_at(q_len);
             let (key, value) = own.split_at(kv_len);
             let after: Vec<u32> = read(&gpu, &kv, cache.len()).await;
@@ -111,8 +111,8 @@ async fn attention_multiplies_its_own_query_key_and_value() {
             assert_eq!(values[..cached_values.len()], cached_values, "{what}");
             let [keys, values] = [keys, values].map(|rows| from_cache(rows, kv_len, CacheFormat::F16));
             let at = position * kv_len;
-            assert_kept(&keys[at..], &in_cache_order(key, &shape), CacheFormat::F16, &format!("key, {what}"));
-            assert_kept(&values[at..], value, CacheFormat::F16, &format!("value, {what}"));
+            assert_cached(&keys[at..], &in_cache_order(key, &shape), CacheFormat::F16, &format!("key, {what}"));
+            assert_cached(&values[at..], value, CacheFormat::F16, &format!("value, {what}"));
             let keys = from_cache_order(&keys, &shape);
             let expected = kernels::attention::reference::attention(query, &keys, &values, position, &attention);
             assert_close(&read(&gpu, &y, q_len).await, &expected, 1e-5, &what);

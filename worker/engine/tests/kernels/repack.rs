@@ -8,11 +8,11 @@ use crate::common::{Random, note, plain_device};
 use crate::{gpu_tests, read};
 
 gpu_tests! {
-    blocks_are_repacked_as_on_the_host,
+    repacking_matches_the_reference,
 }
 
-/// Bit by bit, of whole groups and of one that the matrix ends in, with bytes that are no weights, too.
-async fn blocks_are_repacked_as_on_the_host() {
+/// Bit for bit, for whole groups and for a partial one at the end, and for arbitrary bytes.
+async fn repacking_matches_the_reference() {
     let gpu = plain_device().await;
     let mut random = Random(2);
     for tensor_type in TensorType::supported() {

@@ -12,19 +12,19 @@ use crate::{gpu_tests, read, run, state};
 gpu_tests! {
     sampling_matches_its_reference_and_feeds_tokens_back,
     the_draw_follows_the_probabilities,
-    a_last_bit_of_the_logits_seldom_changes_the_draw,
+    rounding_of_the_logits_rarely_changes_the_draw,
     forbidden_tokens_are_never_chosen_and_bias_comes_before_penalties,
 }
 
 /// What a request adds to sampling.
 #[derive(Default)]
 struct Choice {
-    /// A bit a token.
+    /// A bit per token.
     allowed: Option<Vec<u32>>,
     bias: Option<Vec<f32>>,
 }
 
-/// Buffers of the sampler.
+/// The sampler's dispatches and buffers.
 struct Sampler {
     dispatches: [Dispatch; 2],
     logits: wgpu::Buffer,
@@ -121,7 +121,7 @@ async fn sampling_matches_its_reference_and_feeds_tokens_back() {
                 .zip(&history)
                 .map(|(logit, seen)| kernels::sampling::reference::penalise(*logit, *seen, case))
                 .collect();
-            // The draw is checked on the GPU's own logits, so that a last bit cannot move a threshold.
+            // The draw is checked with the GPU's own logits, so that a different last bit cannot move a threshold.
             let actual: Vec<f32> = read(&gpu, &sampler.logits, vocab).await;
             assert_close(&actual, &penalised, 1e-6, "penalised logits");
             let id = read::<u32>(&gpu, &sampler.next, 1).await[0] as usize;
@@ -139,7 +139,7 @@ async fn sampling_matches_its_reference_and_feeds_tokens_back() {
     }
 }
 
-/// The draw is the reference's, or ties with it: `log` and `exp` differ in their last bits.
+/// Asserts that the draw is the reference's or nearly ties with it, because `log` and `exp` differ in the last bits.
 fn assert_draw(logits: &[f32], params: &SamplingParams, step: u32, id: usize, what: &str) {
     let runners: Vec<_> = kernels::sampling::reference::race(logits, params, step).collect();
     let highest = runners.iter().map(|(_, score)| *score).fold(f32::MIN, f32::max);
@@ -169,11 +169,11 @@ async fn the_draw_follows_the_probabilities() {
     }
 }
 
-/// An answer that goes on elsewhere, where sums are rounded otherwise, goes on with the same words.
-async fn a_last_bit_of_the_logits_seldom_changes_the_draw() {
+/// An answer that continues on another device, where sums are rounded differently, continues with the same words.
+async fn rounding_of_the_logits_rarely_changes_the_draw() {
     let gpu = plain_device().await;
     let mut random = Random(12);
-    // A flat tail holds most of what there is: a draw by sums in the order of ids moves by many tokens.
+    // A flat tail has most of the probability, so that a draw by cumulative sums would move by many tokens.
     let params = SamplingParams { temperature: 1.2, seed: 9, ..SamplingParams::GREEDY };
     let logits: Vec<f32> = (0..20_000).map(|_| 3.0 * random.float()).collect();
     let rounded: Vec<f32> = logits.iter().map(|logit| logit + 1e-3 * random.float()).collect();
@@ -202,7 +202,7 @@ async fn forbidden_tokens_are_never_chosen_and_bias_comes_before_penalties() {
             (0..vocab).map(|_| if random.bits().is_multiple_of(4) { 6.0 * random.float() } else { 0.0 }).collect();
         let history: Vec<u32> =
             (0..vocab).map(|_| if random.bits().is_multiple_of(3) { IN_PROMPT } else { 0 }).collect();
-        // Few tokens, as a grammar leaves them; the last word is used in part only.
+        // Few tokens, as with a grammar; the last word is only partly used.
         let allowed: Vec<u32> =
             (0..vocab.div_ceil(32)).map(|_| (random.bits() & random.bits() & random.bits()) as u32).collect();
         let is_allowed = |id: usize| allowed[id / 32] >> (id % 32) & 1 == 1;

@@ -1,12 +1,13 @@
 //! Tiny models of every family against llama.cpp (`fixtures/make_architectures.py`): logits of a prefill and of decode
-//! steps, in every layout of kernels, with both forms of the KV cache, and on the CPU. What was compared is noted for `docs/models.md`.
+//! steps, in every layout of kernels, with both KV cache formats, and on the CPU. The results are recorded for
+//! `docs/models.md`.
 #![allow(clippy::unwrap_used, reason = "tests may panic")]
 
 use std::sync::LazyLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
-use crate::common::{Described, On, describe, describe_parts, note};
+use crate::common::{Described, On, build_file, build_parts, note};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use parlance_engine::gguf::{Gguf, Parsed};
@@ -31,13 +32,13 @@ pub(crate) struct Fixture {
     encoders: Vec<EncoderCase>,
 }
 
-/// Tokens that a model is given.
+/// Tokens that a model processes.
 #[derive(Deserialize)]
 pub(crate) struct Run {
-    /// How many of them are a prompt. The others come one by one.
+    /// How many of them are the prompt. The others are decoded one by one.
     pub(crate) prefill: usize,
     pub(crate) ids: Vec<u32>,
-    /// Positions that there are logits for.
+    /// Positions with reference logits.
     kept: Vec<usize>,
 }
 
@@ -46,7 +47,7 @@ pub(crate) static FIXTURE: LazyLock<Fixture> =
 
 /// The file of a decoder.
 pub(crate) fn file(name: &str) -> Vec<u8> {
-    describe(&FIXTURE.models.iter().find(|case| case.model.name == name).unwrap().model, &FIXTURE.tokenizer)
+    build_file(&FIXTURE.models.iter().find(|case| case.model.name == name).unwrap().model, &FIXTURE.tokenizer)
 }
 
 #[derive(Deserialize)]
@@ -60,7 +61,7 @@ struct EncoderCase {
 pub(crate) struct Case {
     #[serde(flatten)]
     pub(crate) model: Described,
-    /// Whether it is given [`Fixture::long`]: its layers keep a state, which llama.cpp computes in chunks of 64 tokens.
+    /// Whether it processes [`Fixture::long`], because llama.cpp computes recurrent layers in chunks of 64 tokens.
     #[serde(default)]
     pub(crate) long: bool,
     logits: String,
@@ -79,7 +80,7 @@ impl Case {
         floats.chunks_exact(FIXTURE.vocab).map(<[f32]>::to_vec).collect()
     }
 
-    /// Divergences of logits at all positions from llama.cpp's, at those that it was asked for.
+    /// Divergences of `logits`, which are those of all positions, from llama.cpp's at [`Run::kept`].
     pub(crate) fn divergences(&self, logits: &[Vec<f32>]) -> Vec<f64> {
         let reference = self.reference();
         self.run().kept.iter().zip(&reference).map(|(at, reference)| divergence(&logits[*at], reference)).collect()
@@ -115,13 +116,13 @@ fn family(model: &Described) -> &str {
     name.as_str().unwrap()
 }
 
-/// Room for every run.
+/// Context length, enough for every run.
 const CONTEXT: u32 = 256;
 
 async fn load_any(device: Device, bytes: &[u8], cache: CacheFormat) -> Loaded {
     let options = LoaderOptions { context_tokens: Some(CONTEXT), cache, ..LoaderOptions::default() };
     let mut loader = Loader::new(device, options);
-    // Chunks of an odd size, so that borders fall everywhere.
+    // Chunks of an odd size, so that boundaries fall everywhere.
     for chunk in bytes.chunks(10_007) {
         loader.push(chunk).await.unwrap();
     }
@@ -131,7 +132,7 @@ async fn load_any(device: Device, bytes: &[u8], cache: CacheFormat) -> Loaded {
 async fn load_with_cache(device: Device, bytes: &[u8], cache: CacheFormat) -> Model {
     match load_any(device, bytes, cache).await {
         Loaded::Decoder(model) => *model,
-        Loaded::Encoder(_) => panic!("a decoder is described"),
+        Loaded::Encoder(_) => panic!("not a decoder"),
     }
 }
 
@@ -158,18 +159,20 @@ struct Bound {
 }
 
 impl Bound {
-    /// For what is computed in floats, or as exactly.
+    /// For computations in floats, or as exact as those.
     const EXACT: Self = Self { largest: 1e-3, mean: 1e-3 };
-    /// For what is rounded to 8 bits. Where two experts all but tie, another one is chosen, and a few logits differ by more.
+    /// For computations that round to 8 bits. Where two experts nearly tie, another one may be chosen, so that a few
+    /// logits differ by more.
     const ROUNDED: Self = Self { largest: 0.1, mean: 3e-3 };
 
-    /// As the table says it.
+    /// Its text in the table.
     fn text(self) -> String {
         if self.mean < self.largest { format!("{} on average", self.mean) } else { self.largest.to_string() }
     }
 }
 
-/// Columns of the table of families that hold bounds (`xtask/src/shown.rs`), after the family, its published models and the model compared.
+/// Columns with bounds in the table of families (`xtask/src/tables.rs`), after the family, its published models and the
+/// test model.
 #[derive(Clone, Copy)]
 enum Column {
     Plain = 3,
@@ -179,7 +182,7 @@ enum Column {
     Threads,
 }
 
-/// Checks the models that are `wanted` by their names, and notes them in a column of the table.
+/// Compares the models whose names are `wanted`, and records the bound in a column of the table.
 fn check(
     column: impl Into<Option<Column>>,
     device: &(impl Clone + Into<Device>),
@@ -196,7 +199,7 @@ fn check(
         let largest = divergences.iter().copied().fold(0.0, f64::max);
         let mean = divergences.iter().sum::<f64>() / divergences.len() as f64;
         println!("{name}: divergence {largest:.1e} at most, {mean:.1e} on average");
-        // Not a number must fail, too; it is in the mean.
+        // NaN must fail, too; it makes the mean NaN.
         if largest <= bound.largest && mean <= bound.mean {
             let Some(column) = column else { continue };
             let text = bound.text();
@@ -211,10 +214,10 @@ fn check(
     assert!(failures.is_empty(), "{failures:?}");
 }
 
-/// Divergences from the reference at the positions that it has.
+/// Divergences from the reference at its positions.
 async fn divergences(case: &Case, device: Device, cache: CacheFormat) -> Vec<f64> {
     let expected_cache = device.cache_format(cache);
-    let mut model = load_with_cache(device, &describe(&case.model, &FIXTURE.tokenizer), cache).await;
+    let mut model = load_with_cache(device, &build_file(&case.model, &FIXTURE.tokenizer), cache).await;
     assert_eq!(model.config().cache, expected_cache, "{}", case.model.name);
     let run = case.run();
     let (prompt, steps) = run.ids.split_at(run.prefill);
@@ -228,14 +231,15 @@ async fn divergences(case: &Case, device: Device, cache: CacheFormat) -> Vec<f64
     case.divergences(&logits)
 }
 
-/// Models whose attention differs: wider heads, norms of queries and keys, soft caps, windows. To the cache nothing else of a model makes a
-/// difference, nor to what takes the place of subgroups.
+/// Models with different attention: wide heads, query and key norms, soft caps, windows. Nothing else in a model
+/// affects the KV cache, or the kernels without subgroups.
 const ATTENTIONS: [&str; 6] = ["llama-tied-bias", "qwen3", "gemma2", "gemma3", "smollm3", "qwen35"];
 
-/// The one model whose weights are floats.
+/// The only model whose weights are floats.
 const FLOATS: [&str; 1] = ["llama"];
 
-/// Laid out as on a graphics card, some matrices as large ones, with subgroups where the device has them.
+/// The device with the layout for graphics cards, for which some matrices count as large, and with subgroups if it has
+/// any.
 pub(crate) fn as_on_hardware(gpu: &Gpu, best: Tiles) -> Gpu {
     let memory_bytes = gpu.device().limits().max_compute_workgroup_storage_size;
     // No subgroups are smaller than four threads.
@@ -243,10 +247,10 @@ pub(crate) fn as_on_hardware(gpu: &Gpu, best: Tiles) -> Gpu {
     gpu.with_tuning(Tuning { large_matrix: 1 << 14, ..hardware.with_tiles(memory_bytes, best) })
 }
 
-/// The same on a device with all features.
+/// The same with a device that has all features.
 pub(crate) async fn hardware(best: Tiles) -> Gpu {
     let gpu = as_on_hardware(&Gpu::new(GpuOptions::default()).await.unwrap(), best);
-    assert_ne!(gpu.tuning().prefill_large.tiles, Tiles::None, "there is memory for tiles");
+    assert_ne!(gpu.tuning().prefill_large.tiles, Tiles::None, "not enough memory for tiles");
     gpu
 }
 
@@ -257,16 +261,16 @@ fn every_family_has_a_model() {
     }
 }
 
-// A test each, so that kernels are compiled on all cores: that is what takes the time.
+// Separate tests, so that kernels are compiled on all cores, which takes most of the time.
 
 #[test]
-fn families_with_webgpus_defaults_give_llama_cpps_logits() {
+fn families_match_llama_cpp_with_webgpus_defaults() {
     let gpu = block_on(Gpu::new(GpuOptions { baseline: true, ..GpuOptions::default() })).unwrap();
     check(Column::Plain, &gpu, CacheFormat::F16, Bound::EXACT, |_| true);
 }
 
 #[test]
-fn families_laid_out_as_on_graphics_cards_give_llama_cpps_logits() {
+fn families_match_llama_cpp_with_the_layout_for_graphics_cards() {
     let gpu = block_on(Gpu::new(GpuOptions::default())).unwrap();
     let tiles = if gpu.has_matrix_units() { Tiles::Cooperative } else { Tiles::Shared };
     let gpu = as_on_hardware(&gpu, tiles);
@@ -276,7 +280,7 @@ fn families_laid_out_as_on_graphics_cards_give_llama_cpps_logits() {
 }
 
 #[test]
-fn families_with_products_of_integers_give_llama_cpps_logits() {
+fn families_match_llama_cpp_with_8_bit_integer_products() {
     let gpu = block_on(Gpu::new(GpuOptions::default())).unwrap();
     let gpu = as_on_hardware(&gpu, Tiles::Packed);
     assert_eq!(gpu.tuning().prefill_large.tiles, Tiles::Packed);
@@ -284,7 +288,7 @@ fn families_with_products_of_integers_give_llama_cpps_logits() {
 }
 
 #[test]
-fn attentions_without_subgroups_give_llama_cpps_logits() {
+fn attentions_match_llama_cpp_without_subgroups() {
     let gpu = block_on(Gpu::new(GpuOptions { baseline: true, ..GpuOptions::default() })).unwrap();
     check(None, &gpu, CacheFormat::Q8, Bound::ROUNDED, |model| ATTENTIONS.contains(&model));
     let gpu = as_on_hardware(&gpu, Tiles::Shared);
@@ -292,18 +296,18 @@ fn attentions_without_subgroups_give_llama_cpps_logits() {
 }
 
 #[test]
-fn families_on_the_cpu_give_llama_cpps_logits() {
+fn families_match_llama_cpp_on_the_cpu() {
     check(Column::Cpu, &Cpu::blocking(), CacheFormat::F16, Bound::EXACT, |_| true);
 }
 
 #[test]
-fn families_on_several_threads_give_llama_cpps_logits() {
+fn families_match_llama_cpp_on_several_threads() {
     check(Column::Threads, &block_on(On::Threads.open()), CacheFormat::F16, Bound::EXACT, |_| true);
 }
 
-/// On graphics cards small models have four dispatches a layer; with one more, results are the same.
+/// On graphics cards small models need four dispatches per layer. With one more, results are the same.
 #[test]
-fn attention_that_multiplies_its_own_query_gives_the_same_logits() {
+fn attention_that_projects_its_own_query_gives_the_same_logits() {
     let bytes = file("llama");
     block_on(async {
         let gpu = hardware(Tiles::Shared).await;
@@ -321,9 +325,9 @@ fn attention_that_multiplies_its_own_query_gives_the_same_logits() {
     });
 }
 
-/// What is measured on an adapter changes its speed only, and what is kept of it is found again.
+/// Autotuning only changes the speed.
 #[test]
-fn layouts_that_are_measured_give_the_same_logits() {
+fn autotuned_layouts_give_the_same_logits() {
     // Its weights are integers.
     let bytes = file("llama3-scaling");
     block_on(async {
@@ -333,7 +337,7 @@ fn layouts_that_are_measured_give_the_same_logits() {
         for change in Change::ALL {
             let mut changed = load(gpu.clone(), &bytes).await;
             changed.apply(&[change]);
-            // Integers are rounded, floats are not.
+            // Integer products round their inputs, float products do not.
             let largest = if change == Change::FloatTiles { 1e-2 } else { 1e-7 };
             for (actual, expected) in logits_of(&mut changed).await.iter().zip(&expected) {
                 let own = divergence(actual, expected).abs();
@@ -348,7 +352,7 @@ fn layouts_that_are_measured_give_the_same_logits() {
     });
 }
 
-/// Logits of a prompt, then of tokens one by one, until several workgroups share a head.
+/// Logits of a prompt, then of tokens one by one.
 async fn logits_of(model: &mut Model) -> Vec<Vec<f32>> {
     let mut logits = model.logits(&FIXTURE.short.ids[..FIXTURE.short.prefill]).await.unwrap();
     // Enough that several workgroups share a head.
@@ -359,9 +363,9 @@ async fn logits_of(model: &mut Model) -> Vec<Vec<f32>> {
     logits
 }
 
-/// What else a worker has to do, as a request to stop, must get its turn though every token is quick.
+/// A worker's other tasks, such as a request to stop, must get their turn even if every token is quick.
 #[test]
-fn the_cpu_pauses_between_quick_tokens() {
+fn the_cpu_yields_between_quick_tokens() {
     static PAUSES: AtomicUsize = AtomicUsize::new(0);
     let cpu = Cpu::new(|| {
         PAUSES.fetch_add(1, Ordering::Relaxed);
@@ -377,13 +381,13 @@ fn the_cpu_pauses_between_quick_tokens() {
             model.reset();
             tokens += 1;
         }
-        assert!(tokens > 30, "{tokens} tokens in 0.3 s are not quick");
+        assert!(tokens > 30, "only {tokens} tokens in 0.3 s");
     });
     assert!(PAUSES.load(Ordering::Relaxed) >= 3, "{PAUSES:?}");
 }
 
 #[test]
-fn encoders_give_llama_cpps_vectors() {
+fn encoders_match_llama_cpp() {
     assert_eq!(FIXTURE.encoders.len(), 3);
     let gpus = [GpuOptions { baseline: true, ..GpuOptions::default() }, GpuOptions::default()];
     let [plain, all] = gpus.map(|options| block_on(Gpu::new(options)).unwrap());
@@ -395,13 +399,13 @@ fn encoders_give_llama_cpps_vectors() {
         _ => block_on(On::Threads.open()),
     };
     for (case, column) in FIXTURE.encoders.iter().flat_map(|case| (0..4).map(move |column| (case, column))) {
-        let bytes = describe(&case.model, &FIXTURE.word_tokenizer);
+        let bytes = build_file(&case.model, &FIXTURE.word_tokenizer);
         let floats = STANDARD.decode(&case.vectors).unwrap();
         let reference: Vec<f32> =
             floats.chunks_exact(4).map(|word| f32::from_le_bytes([word[0], word[1], word[2], word[3]])).collect();
         let name = case.model.name.as_str();
         let Loaded::Encoder(encoder) = block_on(load_any(open(column), &bytes, CacheFormat::F16)) else {
-            panic!("{name} is an encoder");
+            panic!("{name} is not an encoder");
         };
         let width = encoder.config().embedding_len as usize;
         let mut worst = 0.0f64;
@@ -422,7 +426,7 @@ fn encoders_give_llama_cpps_vectors() {
 }
 
 #[test]
-fn matrices_larger_than_a_binding_and_models_in_several_files_give_the_same_logits() {
+fn split_matrices_and_split_models_give_the_same_logits() {
     let case = FIXTURE.models.iter().find(|case| case.model.name == "mixed-k").unwrap();
     let whole = block_on(async {
         let gpu = Gpu::new(GpuOptions::default()).await.unwrap();
@@ -430,7 +434,7 @@ fn matrices_larger_than_a_binding_and_models_in_several_files_give_the_same_logi
     });
     // Every matrix is split, the largest into five.
     let options = GpuOptions { max_binding_bytes: Some(40_000), ..GpuOptions::default() };
-    let parts = describe_parts(&case.model, &FIXTURE.tokenizer, 3);
+    let parts = build_parts(&case.model, &FIXTURE.tokenizer, 3);
     let split = block_on(async {
         let headers: Vec<Gguf> = parts.iter().map(|part| header(part)).collect();
         let gpu = Gpu::new(options).await.unwrap();

@@ -1,4 +1,4 @@
-//! What `cargo xtask bench` prints, which other programs read.
+//! The JSON output of `cargo xtask bench`, which other programs read.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests may panic")]
 
 use std::os::unix::fs::PermissionsExt as _;
@@ -7,7 +7,7 @@ use std::process::Command;
 
 use serde_json::Value;
 
-/// Stands in for llama.cpp's `llama-bench`: it answers as that does, once for prompts and once for contexts.
+/// A fake of llama.cpp's `llama-bench`, with the same output, once for prompts and once for contexts.
 const LLAMA_BENCH: &str = r#"#!/bin/sh
 common='"build_commit": "79e0b68c", "backends": "CPU", "cpu_info": "a CPU", "gpu_info": "", "n_gpu_layers": 0'
 case "$*" in
@@ -17,25 +17,25 @@ case "$*" in
 esac
 "#;
 
-/// The examples lie beside the tests' folder.
+/// The built example, whose folder is next to that of the tests.
 fn program() -> PathBuf {
     let tests = std::env::current_exe().unwrap();
     tests.ancestors().nth(2).unwrap().join("examples/bench")
 }
 
 #[test]
-fn each_row_says_what_was_measured_on_what_and_so_do_the_peers() {
-    let stand_in = std::env::temp_dir().join(format!("llama-bench-{}", std::process::id()));
-    std::fs::write(&stand_in, LLAMA_BENCH).unwrap();
-    std::fs::set_permissions(&stand_in, std::fs::Permissions::from_mode(0o755)).unwrap();
+fn rows_say_what_was_measured_and_where_and_so_do_those_of_llama_cpp() {
+    let fake = std::env::temp_dir().join(format!("llama-bench-{}", std::process::id()));
+    std::fs::write(&fake, LLAMA_BENCH).unwrap();
+    std::fs::set_permissions(&fake, std::fs::Permissions::from_mode(0o755)).unwrap();
     let arguments = "--cpu --json --peer llama.cpp --runs 1 --tokens 4 --prefill 8 --context 16";
     let output = Command::new(program())
         .args(arguments.split(' '))
         .current_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("../.."))
-        .env("LLAMA_BENCH", &stand_in)
+        .env("LLAMA_BENCH", &fake)
         .output()
         .unwrap();
-    std::fs::remove_file(&stand_in).unwrap();
+    std::fs::remove_file(&fake).unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let rows: Vec<Value> = serde_json::from_slice(&output.stdout).unwrap();
     for row in &rows {

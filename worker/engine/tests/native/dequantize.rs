@@ -36,7 +36,7 @@ fn every_format_is_bit_exact() {
 }
 
 #[test]
-fn a_part_of_a_block_and_an_unsupported_format_give_nothing() {
+fn partial_blocks_and_unsupported_formats_are_rejected() {
     assert_eq!(dequantize(TensorType::Q4_0, &[0; 17]), None);
     assert_eq!(dequantize(TensorType::Other(16), &[0; 66]), None);
 }

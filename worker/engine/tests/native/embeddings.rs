@@ -19,7 +19,7 @@ struct Case {
 
 fn model_bytes() -> Vec<u8> {
     let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../target/test-data/all-MiniLM-L6-v2.F16.gguf");
-    std::fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}; `cargo xtask setup` makes it", path.display()))
+    std::fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}; `cargo xtask setup` creates it", path.display()))
 }
 
 async fn loader(on: On) -> Loader {
@@ -43,11 +43,11 @@ fn cosine(a: &[f32], b: &[f32]) -> f64 {
 }
 
 #[test]
-fn vectors_are_llama_cpps_and_mean_something() {
+fn embeddings_match_llama_cpp_and_are_meaningful() {
     let cases: Vec<Case> = serde_json::from_str(include_str!("../fixtures/embeddings.json")).unwrap();
     for on in [On::GPU, On::Cpu] {
         check_vectors(&block_on(encoder(on)), &cases);
-        note("real", &["all-MiniLM-L6-v2, F16", "vectors of texts", on.name(), "0.0001"]);
+        note("published", &["all-MiniLM-L6-v2, F16", "text embeddings", on.name(), "0.0001"]);
     }
 }
 
@@ -69,7 +69,7 @@ fn check_vectors(encoder: &Encoder, cases: &[Case]) {
 }
 
 #[test]
-fn a_text_that_is_too_long_is_cut_and_says_so() {
+fn texts_that_are_too_long_are_truncated_and_flagged() {
     let encoder = block_on(encoder(On::Cpu));
     let embedding = block_on(encoder.embed(&"word ".repeat(600))).unwrap();
     assert!(embedding.is_truncated);

@@ -1,10 +1,10 @@
-//! Damaged and malicious files: each gives an error that names its fault, and none allocates by a lying count.
+//! Damaged and malicious files: each is rejected with a specific error, and no false count determines an allocation.
 #![allow(clippy::unwrap_used, reason = "tests may panic")]
 
 use parlance_engine::EngineError;
 use parlance_engine::gguf::{Gguf, Parsed, TensorType, Value};
 
-/// Writes GGUF files, sound or not.
+/// Writes GGUF files, valid or not.
 #[derive(Clone)]
 struct Builder {
     version: u32,
@@ -20,8 +20,8 @@ fn string(text: &str) -> Vec<u8> {
 }
 
 impl Builder {
-    /// A sound file with one `Q4_0` tensor of 2 rows by 64.
-    fn sound() -> Self {
+    /// A valid file with one `Q4_0` tensor of 2 rows by 64.
+    fn valid() -> Self {
         Self {
             version: 3,
             tensor_count: None,
@@ -71,8 +71,8 @@ fn parse(bytes: &[u8]) -> Result<Parsed, EngineError> {
 }
 
 #[test]
-fn a_sound_file_is_read() {
-    let bytes = Builder::sound()
+fn valid_files_are_read() {
+    let bytes = Builder::valid()
         .metadata(
             "a.list",
             9,
@@ -90,9 +90,9 @@ fn a_sound_file_is_read() {
 }
 
 #[test]
-fn every_prefix_asks_for_more_and_every_cut_file_is_truncated() {
-    let bytes = Builder::sound().build();
-    let Ok(Parsed::Complete(gguf)) = parse(&bytes) else { panic!("sound") };
+fn prefixes_need_more_bytes_and_cut_files_are_truncated() {
+    let bytes = Builder::valid().build();
+    let Ok(Parsed::Complete(gguf)) = parse(&bytes) else { panic!("valid") };
     for len in 0..gguf.header_len_bytes as usize {
         match Gguf::parse(&bytes[..len], None) {
             Ok(Parsed::NeedMore(needed)) => assert!(needed > len as u64, "at {len}"),
@@ -105,7 +105,7 @@ fn every_prefix_asks_for_more_and_every_cut_file_is_truncated() {
     }
 }
 
-/// Asserts that each file gives an error with the words beside it.
+/// Asserts that each file is rejected with an error that contains the words.
 fn check(cases: &[(&str, Vec<u8>)]) {
     for (words, bytes) in cases {
         match parse(bytes) {
@@ -116,39 +116,39 @@ fn check(cases: &[(&str, Vec<u8>)]) {
 }
 
 #[test]
-fn what_is_no_gguf_is_named() {
+fn files_that_are_not_gguf_are_named() {
     check(&[
         ("web page", b"<!doctype html><html></html>".to_vec()),
         ("starts with", b"PK\x03\x04 and so on, long enough".to_vec()),
-        ("version 1", Builder { version: 1, ..Builder::sound() }.build()),
-        ("big-endian", Builder { version: 3u32.swap_bytes(), ..Builder::sound() }.build()),
+        ("version 1", Builder { version: 1, ..Builder::valid() }.build()),
+        ("big-endian", Builder { version: 3u32.swap_bytes(), ..Builder::valid() }.build()),
     ]);
 }
 
 #[test]
-fn counts_and_sizes_that_lie_are_refused() {
-    let sound = Builder::sound;
+fn false_counts_and_sizes_are_rejected() {
+    let valid = Builder::valid;
     let one =
-        |dimensions: &[u64], type_number| sound().without_tensors().tensor("w", dimensions, type_number, 0).build();
+        |dimensions: &[u64], type_number| valid().without_tensors().tensor("w", dimensions, type_number, 0).build();
     let array = |element_type: u32, len: u64| [&element_type.to_le_bytes()[..], &len.to_le_bytes()].concat();
     check(&[
         // CVE-2024-21802 and CVE-2025-53630: counts that overflow an allocation.
-        ("tensors", Builder { tensor_count: Some(u64::MAX), ..sound() }.build()),
-        ("metadata entries", Builder { metadata_count: Some(u64::MAX / 48), ..sound() }.build()),
+        ("tensors", Builder { tensor_count: Some(u64::MAX), ..valid() }.build()),
+        ("metadata entries", Builder { metadata_count: Some(u64::MAX / 48), ..valid() }.build()),
         // CVE-2024-23605: lengths of strings and arrays.
-        ("string of", sound().metadata("k", 8, &u64::MAX.to_le_bytes()).build()),
-        ("array of", sound().metadata("k", 9, &array(8, u64::MAX)).build()),
-        ("array of", sound().metadata("k", 9, &array(4, 1 << 62)).build()),
-        ("cut short", sound().metadata("k", 9, &array(10, 4 << 20)).build()),
-        // Here the bytes that follow are taken for a string's length.
-        ("string of", sound().metadata("k", 9, &array(8, 4 << 20)).build()),
+        ("string of", valid().metadata("k", 8, &u64::MAX.to_le_bytes()).build()),
+        ("array of", valid().metadata("k", 9, &array(8, u64::MAX)).build()),
+        ("array of", valid().metadata("k", 9, &array(4, 1 << 62)).build()),
+        ("cut short", valid().metadata("k", 9, &array(10, 4 << 20)).build()),
+        // Here the bytes that follow are read as a string's length.
+        ("string of", valid().metadata("k", 9, &array(8, 4 << 20)).build()),
         // Types that do not exist or may not nest.
-        ("metadata type 13", sound().metadata("k", 13, &[0; 8]).build()),
-        ("metadata type 99", sound().metadata("k", 9, &array(99, 1)).build()),
-        ("array of arrays", sound().metadata("k", 9, &array(9, 1)).build()),
+        ("metadata type 13", valid().metadata("k", 13, &[0; 8]).build()),
+        ("metadata type 99", valid().metadata("k", 9, &array(99, 1)).build()),
+        ("array of arrays", valid().metadata("k", 9, &array(9, 1)).build()),
         ("unknown type 4", one(&[64], 4)),
         ("unknown type 4294967295", one(&[64], u32::MAX)),
-        // Dimensions: none, too many, zero, overflowing, no whole number of blocks.
+        // Dimensions: none, too many, zero, overflowing, not a whole number of blocks.
         ("has 0 dimensions", one(&[], 2)),
         ("has 5 dimensions", one(&[32, 1, 1, 1, 1], 2)),
         ("impossible dimensions", one(&[0, 2], 2)),
@@ -161,20 +161,20 @@ fn counts_and_sizes_that_lie_are_refused() {
 }
 
 #[test]
-fn offsets_and_alignments_that_lie_are_refused() {
-    let sound = Builder::sound;
-    let alignment = |value: u32| sound().metadata("general.alignment", 4, &value.to_le_bytes()).build();
+fn false_offsets_and_alignments_are_rejected() {
+    let valid = Builder::valid;
+    let alignment = |value: u32| valid().metadata("general.alignment", 4, &value.to_le_bytes()).build();
     check(&[
-        ("misplaced", sound().without_tensors().tensor("w", &[64, 2], 2, u64::MAX - 31).build()),
-        ("misplaced", sound().without_tensors().tensor("w", &[64, 2], 2, 7).build()),
-        ("cut short", sound().without_tensors().tensor("w", &[64, 2], 2, 1 << 40).build()),
-        ("overlaps", sound().tensor("v", &[64, 2], 2, 32).build()),
+        ("misplaced", valid().without_tensors().tensor("w", &[64, 2], 2, u64::MAX - 31).build()),
+        ("misplaced", valid().without_tensors().tensor("w", &[64, 2], 2, 7).build()),
+        ("cut short", valid().without_tensors().tensor("w", &[64, 2], 2, 1 << 40).build()),
+        ("overlaps", valid().tensor("v", &[64, 2], 2, 32).build()),
         ("alignment", alignment(0)),
         ("alignment", alignment(48)),
         ("alignment", alignment(1 << 30)),
-        ("alignment", sound().metadata("general.alignment", 8, &string("32")).build()),
-        ("appears twice", sound().metadata("general.architecture", 8, &string("llama")).build()),
-        ("appears twice", sound().tensor("w", &[64, 2], 2, 96).build()),
+        ("alignment", valid().metadata("general.alignment", 8, &string("32")).build()),
+        ("appears twice", valid().metadata("general.architecture", 8, &string("llama")).build()),
+        ("appears twice", valid().tensor("w", &[64, 2], 2, 96).build()),
     ]);
 }
 
@@ -183,12 +183,12 @@ fn arrays_of_bytes_take_no_more_memory_than_in_the_file() {
     const LEN: usize = 4 << 20;
     let array =
         |element_type: u32| [&element_type.to_le_bytes()[..], &(LEN as u64).to_le_bytes(), &vec![0xFE; LEN]].concat();
-    let bytes = Builder::sound()
+    let bytes = Builder::valid()
         .metadata("a.bytes", 9, &array(0))
         .metadata("a.signed", 9, &array(1))
         .metadata("a.booleans", 9, &array(7))
         .build();
-    let Ok(Parsed::Complete(gguf)) = parse(&bytes) else { panic!("sound") };
+    let Ok(Parsed::Complete(gguf)) = parse(&bytes) else { panic!("valid") };
     for (key, expected) in [("a.bytes", 0xFE), ("a.signed", -2), ("a.booleans", 0xFE)] {
         let held_bytes = match gguf.metadata.get(key) {
             Some(Value::Bytes(bytes)) => size_of_val(bytes.as_slice()),
@@ -203,7 +203,7 @@ fn arrays_of_bytes_take_no_more_memory_than_in_the_file() {
 
 #[test]
 fn no_flipped_byte_makes_the_parser_panic() {
-    let bytes = Builder::sound()
+    let bytes = Builder::valid()
         .metadata("a.list", 9, &[&8u32.to_le_bytes()[..], &2u64.to_le_bytes(), &string("x"), &string("yz")].concat())
         .build();
     for position in 0..bytes.len() {

@@ -1,5 +1,5 @@
-//! Hybrid models, whose layers keep a state beside keys and values, or in their place: prompts in pieces, sequences that go back or
-//! come again, and that the comparison with llama.cpp notices every tensor and hyperparameter.
+//! Hybrid models, which have layers with a recurrent state: prompts in pieces, sequences that are rewound or resumed,
+//! and proof that the comparison with llama.cpp notices every tensor and hyperparameter.
 #![allow(clippy::unwrap_used, reason = "tests may panic")]
 
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -14,12 +14,12 @@ use parlance_engine::sampling::{SamplingParams, SamplingPlan};
 use pollster::block_on;
 
 use crate::architectures::{Case, FIXTURE, divergence, file, hardware, header, load};
-use crate::common::{Described, On, describe};
+use crate::common::{Described, On, build_file};
 
 /// The bound of the comparison with llama.cpp.
 const BOUND: f64 = 1e-3;
 /// Tokens of an answer.
-const ANSWER: usize = 16;
+const ANSWER_LEN: usize = 16;
 
 fn hybrids() -> impl Iterator<Item = &'static Case> {
     FIXTURE.models.iter().filter(|case| case.long)
@@ -45,7 +45,7 @@ impl Subject {
     }
 }
 
-/// Each hybrid in every way of computing it.
+/// Each hybrid on each device.
 async fn subjects() -> Vec<Subject> {
     let devices: [(&str, Device); 4] = [
         ("WebGPU's defaults", On::BASELINE.open().await),
@@ -64,10 +64,10 @@ async fn subjects() -> Vec<Subject> {
     subjects.collect()
 }
 
-/// Prefills a prompt and gives a greedy answer to it.
+/// Prefills a prompt and returns the greedy answer.
 async fn answer(model: &mut Model, prompt: &[u32]) -> Vec<u32> {
     model.prefill(prompt, |_, _| true).await.unwrap();
-    let mut generation = model.generate(prompt, &SamplingParams::GREEDY, ANSWER).unwrap();
+    let mut generation = model.generate(prompt, &SamplingParams::GREEDY, ANSWER_LEN).unwrap();
     let mut tokens = Vec::new();
     while let Some(token) = generation.next().await.unwrap() {
         tokens.push(token);
@@ -101,16 +101,16 @@ fn prompts_in_pieces_give_the_same_logits() {
 }
 
 #[test]
-fn a_prompt_that_is_changed_in_the_middle_is_computed_as_by_a_fresh_model() {
+fn prompts_that_change_in_the_middle_match_a_fresh_model() {
     block_on(async {
         for subject in subjects().await {
             let (run, mut model) = (subject.case.run(), subject.fresh().await);
             let first = &run.ids[..120];
             answer(&mut model, first).await;
-            // Longer by another question: what the first prompt left behind is used again.
+            // Longer by another question: the cache of the first prompt is reused.
             let longer = [first, &run.ids[130..160]].concat();
             assert!(model.cached_prefix_len(&longer) >= first.len() - 1, "{}", subject.name);
-            // And one that is changed before its end.
+            // Changed before its end.
             let changed = [&first[..70], &run.ids[150..180]].concat();
             for prompt in [longer, changed] {
                 let (own, expected) =
@@ -125,7 +125,7 @@ fn a_prompt_that_is_changed_in_the_middle_is_computed_as_by_a_fresh_model() {
 }
 
 #[test]
-fn conversations_in_turn_are_saved_and_taken_up_again() {
+fn alternating_conversations_are_saved_and_resumed() {
     block_on(async {
         for subject in subjects().await {
             let (run, mut model) = (subject.case.run(), subject.fresh().await);
@@ -133,7 +133,7 @@ fn conversations_in_turn_are_saved_and_taken_up_again() {
             let first_answer = answer(&mut model, first).await;
             let second_answer = answer(&mut model, second).await;
             assert_eq!(second_answer, answer(&mut subject.fresh().await, second).await, "{}", subject.name);
-            // Each goes on where it was left, with its prompt's state at least.
+            // Each resumes at least from its prompt's state.
             for (prompt, answered) in [(first, &first_answer), (second, &second_answer)] {
                 let next = [prompt, answered, &run.ids[180..190]].concat();
                 assert!(model.cached_prefix_len(&next) >= prompt.len() - 1, "{}", subject.name);
@@ -145,7 +145,7 @@ fn conversations_in_turn_are_saved_and_taken_up_again() {
 }
 
 #[test]
-fn snapshots_go_on_as_if_nothing_had_happened() {
+fn restored_snapshots_give_the_same_answer() {
     block_on(async {
         for subject in subjects().await {
             let (run, mut model) = (subject.case.run(), subject.fresh().await);
@@ -157,7 +157,7 @@ fn snapshots_go_on_as_if_nothing_had_happened() {
             assert!(restored.cached_tokens().len() >= prompt.len() - 1, "{}", subject.name);
             assert!(prompt.starts_with(&restored.cached_tokens()[..prompt.len() - 1]), "{}", subject.name);
             assert_eq!(answer(&mut restored, prompt).await, expected, "{}", subject.name);
-            // One of another model is refused.
+            // Another model's snapshot is rejected.
             let other = hybrids().find(|case| case.model.name != subject.case.model.name).unwrap();
             let mut other = subject.load(&other.model.name).await;
             assert!(other.restore(&snapshot).is_err());
@@ -169,7 +169,7 @@ fn snapshots_go_on_as_if_nothing_had_happened() {
 }
 
 #[test]
-fn drafts_change_no_token() {
+fn drafts_do_not_change_the_answer() {
     block_on(async {
         for subject in subjects().await {
             let (run, mut model) = (subject.case.run(), subject.fresh().await);
@@ -177,12 +177,12 @@ fn drafts_change_no_token() {
             let expected = answer(&mut model, prompt).await;
             // Right at first, then wrong: some of it is accepted.
             let mut draft = [&prompt[97..], &expected].concat();
-            draft[3 + ANSWER / 2] ^= 1;
+            draft[3 + ANSWER_LEN / 2] ^= 1;
             let params = SamplingParams::GREEDY;
             let plan = SamplingPlan { params, bias: &[], generated: 0, draft_from: Some(&draft) };
             let mut model = subject.fresh().await;
             model.prefill(prompt, |_, _| true).await.unwrap();
-            let mut generation = model.generate(prompt, plan, ANSWER).unwrap();
+            let mut generation = model.generate(prompt, plan, ANSWER_LEN).unwrap();
             let mut tokens = Vec::new();
             while let Some(token) = generation.next().await.unwrap() {
                 tokens.push(token);
@@ -190,14 +190,14 @@ fn drafts_change_no_token() {
             let stats = generation.drafts();
             assert!(stats.accepted > 0, "{}: {stats:?}", subject.name);
             assert_eq!(tokens, expected, "{}", subject.name);
-            // And what follows is computed from the right state.
+            // What follows is computed from the right state.
             let next = [prompt, &tokens, &run.ids[190..200]].concat();
             assert_eq!(answer(&mut model, &next).await, answer(&mut subject.fresh().await, &next).await);
         }
     });
 }
 
-/// Whether pauses of [`interruptible`] never end, so that what waits for one can only be dropped.
+/// Whether [`interruptible`] never returns from a pause, so that a computation can only be dropped.
 static IS_INTERRUPTED: AtomicBool = AtomicBool::new(false);
 
 fn interruptible() -> Cpu {
@@ -211,15 +211,15 @@ fn interruptible() -> Cpu {
 }
 
 #[test]
-fn a_prompt_interrupted_between_layers_is_computed_anew() {
+fn prompts_that_were_interrupted_between_layers_are_recomputed() {
     for case in hybrids() {
         let prompt = &case.run().ids[..40];
         block_on(async {
             let mut model = load(interruptible(), &file(&case.model.name)).await;
-            // The next pause is due.
+            // Now the next pause is due.
             std::thread::sleep(Duration::from_millis(50));
             IS_INTERRUPTED.store(true, Ordering::Relaxed);
-            assert!(model.prefill(prompt, |_, _| true).now_or_never().is_none(), "it was interrupted");
+            assert!(model.prefill(prompt, |_, _| true).now_or_never().is_none(), "it should be interrupted");
             IS_INTERRUPTED.store(false, Ordering::Relaxed);
             let logits = logits_after(&mut model, prompt).await;
             let expected = logits_after(&mut load(Cpu::blocking(), &file(&case.model.name)).await, prompt).await;
@@ -230,28 +230,28 @@ fn a_prompt_interrupted_between_layers_is_computed_anew() {
 }
 
 #[test]
-fn hybrids_without_attention_or_keys_are_refused() {
-    let refuse = |name: &str, changes: &[(&str, serde_json::Value)]| {
+fn hybrids_with_invalid_hyperparameters_are_rejected() {
+    let assert_rejected = |name: &str, changes: &[(&str, serde_json::Value)]| {
         let mut model = FIXTURE.models.iter().find(|case| case.model.name == name).unwrap().model.clone();
         for (key, value) in changes {
             model.metadata.retain(|(known, ..)| known != key);
             let kind = if value.is_array() { "i32s" } else { "u32" };
             model.metadata.push(((*key).to_owned(), kind.to_owned(), value.clone()));
         }
-        let config = ModelConfig::from_gguf(&header(&describe(&model, &FIXTURE.tokenizer)));
+        let config = ModelConfig::from_gguf(&header(&build_file(&model, &FIXTURE.tokenizer)));
         assert!(config.is_err(), "{name} with {changes:?}");
     };
-    refuse("qwen35", &[("qwen35.attention.head_count_kv", 0.into())]);
-    refuse("qwen35", &[("qwen35.full_attention_interval", 0.into())]);
-    refuse("qwen35", &[("qwen35.ssm.group_count", 0.into())]);
-    refuse("qwen35", &[("qwen35.ssm.time_step_rank", 0.into()), ("qwen35.ssm.inner_size", 0.into())]);
-    refuse("lfm2", &[("lfm2.shortconv.l_cache", 1.into())]);
+    assert_rejected("qwen35", &[("qwen35.attention.head_count_kv", 0.into())]);
+    assert_rejected("qwen35", &[("qwen35.full_attention_interval", 0.into())]);
+    assert_rejected("qwen35", &[("qwen35.ssm.group_count", 0.into())]);
+    assert_rejected("qwen35", &[("qwen35.ssm.time_step_rank", 0.into()), ("qwen35.ssm.inner_size", 0.into())]);
+    assert_rejected("lfm2", &[("lfm2.shortconv.l_cache", 1.into())]);
     let no_attention = ("lfm2.attention.head_count_kv", serde_json::json!([0, 0, 0, 0]));
-    refuse("lfm2", &[no_attention, ("lfm2.rope.dimension_count", u32::MAX.into())]);
-    refuse("lfm2", &[("lfm2.attention.head_count_kv", serde_json::json!([0, 2]))]);
+    assert_rejected("lfm2", &[no_attention, ("lfm2.rope.dimension_count", u32::MAX.into())]);
+    assert_rejected("lfm2", &[("lfm2.attention.head_count_kv", serde_json::json!([0, 2]))]);
 }
 
-/// Loads a file, which may be refused.
+/// Loads a file, which may be rejected.
 async fn try_load(bytes: &[u8]) -> Result<Model> {
     let options = LoaderOptions { context_tokens: Some(256), ..LoaderOptions::default() };
     let mut loader = Loader::new(Cpu::blocking(), options);
@@ -259,24 +259,24 @@ async fn try_load(bytes: &[u8]) -> Result<Model> {
     loader.finish().await
 }
 
-/// The largest divergence of a changed model from llama.cpp's logits of the right one; infinite if it is refused.
+/// The largest divergence of a changed model from llama.cpp's logits of the original; infinite if it is rejected.
 async fn divergence_of(case: &Case, changed: &Described) -> f64 {
-    let Ok(mut model) = try_load(&describe(changed, &FIXTURE.tokenizer)).await else { return f64::INFINITY };
+    let Ok(mut model) = try_load(&build_file(changed, &FIXTURE.tokenizer)).await else { return f64::INFINITY };
     let run = case.run();
     let mut logits = model.logits(&run.ids[..run.prefill]).await.unwrap();
     for id in &run.ids[run.prefill..] {
         logits.push(model.decode_logits(*id).await.unwrap());
     }
-    // Not a number is no agreement.
+    // NaN counts as infinite.
     case.divergences(&logits).into_iter().map(|own| if own.is_nan() { f64::INFINITY } else { own }).fold(0.0, f64::max)
 }
 
 #[test]
-fn every_tensor_matters_to_the_comparison() {
+fn the_comparison_notices_every_tensor() {
     for case in hybrids() {
         let mut unnoticed = Vec::new();
         for name in case.model.tensor_names() {
-            // Queries and keys are normalised, so that their scale makes no difference.
+            // Queries and keys are normalised, so their scale makes no difference.
             let change: fn(&mut [f32], usize) = if name.contains("attn_q.") || name.contains("attn_k.") {
                 |weights, cols| weights.rotate_left(cols)
             } else {
@@ -292,8 +292,8 @@ fn every_tensor_matters_to_the_comparison() {
 }
 
 #[test]
-fn every_hyperparameter_matters_to_the_comparison() {
-    // Text has the same position in each section, and they cover all pairs: so they make no difference here.
+fn the_comparison_notices_every_hyperparameter() {
+    // Names and limits do not affect logits, nor do RoPE's sections: text has the same position in each.
     const WITHOUT_EFFECT: [&str; 3] = ["general.name", "qwen35.rope.dimension_sections", "context_length"];
     for case in hybrids() {
         let mut unnoticed = Vec::new();

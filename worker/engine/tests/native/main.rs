@@ -1,5 +1,5 @@
-//! The engine's native tests, but those of kernels, which run in browsers, too. They are one program, so that it is linked once and all cores have
-//! work until the end.
+//! The engine's native tests, except those of kernels, which also run in browsers. They are one program, so that it is
+//! linked once and all cores are busy until the end.
 
 mod architectures;
 #[cfg(unix)]

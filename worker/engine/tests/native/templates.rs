@@ -42,7 +42,7 @@ fn fnv(text: &str) -> String {
 }
 
 #[test]
-fn published_templates_give_hugging_faces_text() {
+fn published_templates_match_hugging_face() {
     let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../target/test-data/templates");
     let fixture: Fixture = serde_json::from_str(include_str!("../fixtures/templates.json")).unwrap();
     let mut failures = Vec::new();
@@ -72,11 +72,11 @@ fn published_templates_give_hugging_faces_text() {
     }
     println!("{} of {} texts are equal", fixture.cases.len() - failures.len(), fixture.cases.len());
     assert!(failures.is_empty(), "{}", failures.join("\n\n"));
-    note_all(&fixture.cases);
+    record_results(&fixture.cases);
 }
 
-/// Notes the templates of each maker's models, and how many texts were compared.
-fn note_all(cases: &[Case]) {
+/// Records the templates of each maker's models, and how many texts were compared.
+fn record_results(cases: &[Case]) {
     let mut makers = BTreeMap::<_, (BTreeSet<_>, usize)>::new();
     for case in cases {
         let name = case.template.trim_end_matches(".jinja");
@@ -92,12 +92,12 @@ fn note_all(cases: &[Case]) {
     }
 }
 
-/// Half of what a browser gives a worker.
+/// Half of a worker's stack in browsers.
 const STACK_BYTES: usize = 512 << 10;
 
-/// Tries and renders a template where little stack is left: an overflow ends the whole test program. Returns what it gives, or
-/// `None` if `ChatML` took its place or it failed.
-fn render_in_little_stack(source: &str) -> Option<String> {
+/// Renders a template on a small stack, whose overflow would end the whole test program. Returns `None` if the template
+/// failed or was replaced by `ChatML`.
+fn render_on_small_stack(source: &str) -> Option<String> {
     let source = source.to_owned();
     let work = move || {
         let template = ChatTemplate::new(Some(&source), "<s>".to_owned(), "</s>".to_owned());
@@ -107,7 +107,7 @@ fn render_in_little_stack(source: &str) -> Option<String> {
     thread::Builder::new().stack_size(STACK_BYTES).spawn(work).unwrap().join().unwrap()
 }
 
-/// A template that does something twenty thousand times to a value that it keeps.
+/// A template that applies `step` to a value, twenty thousand times.
 fn repeated(step: &str) -> String {
     format!(
         "{{% set ns = namespace(a=[1]) %}}{{% for i in range(20) %}}{{% for j in range(1000) %}}{{% set ns.a = {step} %}}\
@@ -116,7 +116,7 @@ fn repeated(step: &str) -> String {
 }
 
 #[test]
-fn no_template_nests_values_without_end() {
+fn templates_cannot_nest_values_without_end() {
     let issue = "{% set ns=namespace(a=[]) %}{% for j in range(500) %}{% for i in range(1000) %}{% set ns.a=[ns.a] %}\
                  {% endfor %}{% endfor %}";
     let sources = [
@@ -131,7 +131,7 @@ fn no_template_nests_values_without_end() {
         repeated("[1]|zip([ns.a])"),
         repeated("[1]|map('default', ns.a)|list + [[ns.a]]"),
         repeated("[{'k': ns.a}]|groupby('k')"),
-        // The same without a loop, which no limit on steps ends.
+        // The same without a loop, so that no limit on steps applies.
         format!("{{% set a = [] %}}{}{{{{ a == a }}}}", "{% set a = [a] %}".repeat(20_000)),
         format!("{{% with a = []{} %}}{{{{ a|tojson }}}}{{% endwith %}}", ", a = [a]".repeat(20_000)),
         format!("{{% set a = [] %}}{}", "{% set a | batch(2, [a]) %}x{% endset %}".repeat(20_000)),
@@ -139,17 +139,17 @@ fn no_template_nests_values_without_end() {
         "{% macro m(a) %}{{ m([[[[[[[[a]]]]]]]]) }}{% endmacro %}{{ m(1) }}".to_owned(),
         "{% macro m(a, b=[[[[[[[[a]]]]]]]]) %}{{ m(b) }}{% endmacro %}{{ m(1) }}".to_owned(),
         "{% for x in [1] recursive %}{{ loop([[[[[[[[x]]]]]]]]) }}{% endfor %}".to_owned(),
-        // Through what holds values out of sight.
+        // Through objects that hide their values.
         repeated("loop"),
         "{% for i in [1] %}{% if loop.changed([loop]) %}{{ loop }}{% endif %}{% endfor %}".to_owned(),
     ];
     for source in sources {
-        assert_eq!(render_in_little_stack(&source), None, "{source:.200}");
+        assert_eq!(render_on_small_stack(&source), None, "{source:.200}");
     }
 }
 
 #[test]
-fn no_template_calls_or_nests_code_without_end() {
+fn templates_cannot_nest_code_or_calls_without_end() {
     let nested = |open: &str, close: &str| format!("{}x{}", open.repeat(20_000), close.repeat(20_000));
     let expressions = [
         nested("[", "]"),
@@ -187,19 +187,19 @@ fn no_template_calls_or_nests_code_without_end() {
     ];
     let expressions = expressions.map(|expression| format!("{{{{ {expression} }}}}"));
     for source in expressions.into_iter().chain(statements) {
-        assert_eq!(render_in_little_stack(&source), None, "{source:.200}");
+        assert_eq!(render_on_small_stack(&source), None, "{source:.200}");
     }
 }
 
 #[test]
-fn what_is_computed_later_holds_on_to_nothing() {
-    // Each would nest iterators; the values themselves stay as they are.
+fn lazy_values_do_not_nest() {
+    // Each step would nest iterators if it were lazy; the value itself does not change.
     for step in ["ns.a|reverse", "ns.a[0:]", "ns.a * 1", "ns.a + []", "ns.a|chain([])", "{'a': 1}.items()", "ns.a|list"]
     {
-        assert!(render_in_little_stack(&repeated(step)).is_some(), "{step}");
+        assert!(render_on_small_stack(&repeated(step)).is_some(), "{step}");
     }
-    // A namespace inside a value is a copy, so that nothing holds itself.
+    // A namespace inside a value is a copy, so that no value contains itself.
     let own =
         "{% set ns = namespace() %}{% set ns.a = 1 %}{% set ns.a = [ns] %}{{ ns.a == [ns] }}{{ ns|tojson }}{{ ns }}";
-    assert!(render_in_little_stack(own).is_some());
+    assert!(render_on_small_stack(own).is_some());
 }

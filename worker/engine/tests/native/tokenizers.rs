@@ -36,9 +36,9 @@ struct Case {
     vocabulary: usize,
     pre: String,
     flags: BTreeMap<String, bool>,
-    /// Hashes of the tokens of each string, special tokens being text; dots for strings left out.
+    /// Hashes of each string's tokens, with special tokens as text; dots for skipped strings.
     plain: String,
-    /// Those that differ when special tokens are tokens, by place.
+    /// Hashes that differ when special tokens are parsed, by the index of the string.
     special: BTreeMap<usize, String>,
 }
 
@@ -78,7 +78,7 @@ fn hash(hex: &str) -> Option<u32> {
 }
 
 #[test]
-fn every_tokenizer_gives_llama_cpps_tokens() {
+fn every_tokenizer_matches_llama_cpp() {
     let fixture: Fixture = serde_json::from_str(include_str!("../fixtures/tokenizers.json")).unwrap();
     assert!(fixture.strings.len() >= 2000);
     let mut failures = Vec::new();
@@ -95,7 +95,7 @@ fn every_tokenizer_gives_llama_cpps_tokens() {
             if fnv(&ids) != plain {
                 failures.push(format!("{what}: {text:?} gives {:?}", pieces(&tokenizer, &ids)));
             }
-            // What a person writes becomes the same tokens, on the way through a template, too.
+            // Guarded text, which can go through a template, becomes the same tokens.
             assert_eq!(tokenizer.encode(&tokenizer.guard(text)).unwrap(), ids, "{what}: {text:?}");
             let special = case.special.get(&index).map_or(Some(plain), |hex| hash(hex)).unwrap();
             let ids = tokenizer.encode(text).unwrap();
@@ -115,7 +115,7 @@ fn every_tokenizer_gives_llama_cpps_tokens() {
     }
 }
 
-/// What a kind of tokenizer is called, by its name in files.
+/// The usual name of a kind of tokenizer, given its name in files.
 fn kind_name(kind: &str) -> &'static str {
     match kind {
         "gpt2" => "byte-level BPE",
@@ -131,11 +131,11 @@ fn pieces<'t>(tokenizer: &'t Tokenizer, ids: &[u32]) -> Vec<&'t str> {
 }
 
 #[test]
-fn tokens_give_the_text_again_without_splitting_a_character() {
+fn detokenizing_restores_the_text_without_splitting_characters() {
     let fixture: Fixture = serde_json::from_str(include_str!("../fixtures/tokenizers.json")).unwrap();
     for case in fixture.cases.iter().filter(|case| case.vocabulary < 2) {
         let tokenizer = Arc::new(tokenizer(&fixture.vocabularies[case.vocabulary], case));
-        // SentencePiece writes a space and its own sign for one alike, and may put a space after special tokens.
+        // SentencePiece does not distinguish spaces from its own symbol for them, and may add one after special tokens.
         for text in fixture.strings.iter().filter(|text| !text.contains('▁') && !text.contains("\n\n")) {
             let ids = tokenizer.encode_plain(text).unwrap();
             let mut detokenizer = Detokenizer::new(Arc::clone(&tokenizer));
@@ -160,7 +160,7 @@ fn unknown_kinds_and_pre_tokenizers_are_named() {
     assert!(error.contains("from-the-future"), "{error}");
 }
 
-/// A chat with a vocabulary of single characters and the tokens given, by text and type; the first of them is number 97.
+/// A chat with a vocabulary of single characters and the given tokens (text and type), whose ids start at 97.
 fn small_chat(kind: &str, special: &[(&str, i64)], template: &str) -> Chat {
     let (space, newline) = if kind == "gpt2" { ("Ġ", "Ċ") } else { ("\u{2581}", "\n") };
     let characters = ('!'..='~').map(String::from).chain([space, newline].map(str::to_owned));
@@ -172,7 +172,7 @@ fn small_chat(kind: &str, special: &[(&str, i64)], template: &str) -> Chat {
         tokens.push((*text).to_owned());
         types.push(*token_type);
     }
-    // The longer the better, so that SentencePiece merges whatever it can.
+    // Longer tokens score higher, so that SentencePiece merges as much as possible.
     let scores = tokens.iter().map(|token| token.len() as f32).collect();
     let len = tokens.len() as u32;
     let mut writer = Writer::default();
@@ -208,7 +208,7 @@ fn turn_markers_that_a_file_declares_as_text_are_control_tokens() {
         assert_eq!((count(start), count(end)), (2, 1), "{kind}: {prompt:?}");
         assert!(chat.is_stop(end) && !chat.is_stop(start) && !chat.is_stop(think), "{kind}");
         assert_eq!(chat.tokenizer().token_bytes(end), b"", "{kind}");
-        // What is inside a turn, and white space, stays text.
+        // Markers inside a turn and white space stay text.
         for (id, text) in [(think, "<think>"), (lines, "\n\n")] {
             assert_eq!(chat.tokenizer().token_bytes(id), text.as_bytes(), "{kind}");
             assert_eq!(chat.tokenizer().guard(text), text, "{kind}");
@@ -217,7 +217,7 @@ fn turn_markers_that_a_file_declares_as_text_are_control_tokens() {
 }
 
 #[test]
-fn a_template_that_shows_no_borders_changes_no_token() {
+fn templates_that_reveal_no_turn_markers_change_no_tokens() {
     let special = [("<|im_start|>", 4), ("<|im_end|>", 4)];
     for template in ["{{ messages[-1].content }}<|im_end|>", "{{ raise_exception('<|im_end|>') }}"] {
         let chat = small_chat("gpt2", &special, template);

@@ -1,4 +1,4 @@
-//! What a model with random weights shows as well as a real one: caches, limits, seeds, steps.
+//! Behaviour that does not depend on a real model: caches, limits, seeds, stepwise generation.
 
 use parlance_engine::EngineError;
 use parlance_engine::chat::Message;
@@ -7,16 +7,16 @@ use parlance_engine::runtime::{Loader, LoaderOptions, Model};
 use parlance_engine::sampling::{SamplingParams, SamplingPlan};
 use pollster::block_on;
 
-use super::{QUESTION, answer, free_run, likeliest, load_file, pull};
+use super::{QUESTION, answer, argmax, generate, load_file, pull};
 use crate::common::{On, tiny_model};
 
-/// A tiny model with random weights: what is shown with it does not depend on what a model says.
+/// A tiny model with random weights.
 fn tiny(on: On, context_tokens: u32) -> Model {
     load_file(&tiny_model("llama"), on, context_tokens, CacheFormat::F16)
 }
 
-/// Reads a prompt, and says how many of its tokens were not known yet.
-async fn read(model: &mut Model, prompt: &[u32]) -> usize {
+/// Prefills a prompt, and returns how many of its tokens were not cached.
+async fn prefill(model: &mut Model, prompt: &[u32]) -> usize {
     let mut work = 0;
     let report = |_, to_do| {
         work = to_do;
@@ -27,8 +27,8 @@ async fn read(model: &mut Model, prompt: &[u32]) -> usize {
 }
 
 #[test]
-fn conversations_that_wait_are_taken_up_again_where_there_is_room() {
-    // As many tokens may wait as the context has, so that three conversations are too many.
+fn saved_conversations_are_resumed_if_they_fit() {
+    // Saved KV caches hold as many tokens as the context, so three conversations are too many.
     let conversation =
         |first: u32, len: usize| -> Vec<u32> { (0..len as u32).map(|i| (first + 7 * i) % 256).collect() };
     let [a, b, c] = [100, 136, 40].map(|first| conversation(first, 40));
@@ -37,21 +37,21 @@ fn conversations_that_wait_are_taken_up_again_where_there_is_room() {
         block_on(async {
             let expected = answer(&mut model, &a, 8).await;
             let logits = async |model: &mut Model| {
-                read(model, &a).await;
+                prefill(model, &a).await;
                 model.decode_logits(a[39]).await.unwrap()
             };
             let expected_logits = logits(&mut model).await;
-            assert_eq!(read(&mut model, &b).await, 39, "nothing of it is known");
+            assert_eq!(prefill(&mut model, &b).await, 39, "nothing of it is cached");
             assert!(model.cached_prefix_len(&a) == 39 && model.cached_prefix_len(&b) == 39);
 
-            // Back to the first, with a follow-up, and to the second.
-            assert_eq!(logits(&mut model).await, expected_logits, "bit by bit what they were");
+            // Back to the first, and to the second with a follow-up.
+            assert_eq!(logits(&mut model).await, expected_logits, "they should be identical");
             assert_eq!(answer(&mut model, &a, 8).await, expected);
-            assert_eq!(read(&mut model, &[&b[..], &[3, 4, 5]].concat()).await, 3, "what is new of it");
+            assert_eq!(prefill(&mut model, &[&b[..], &[3, 4, 5]].concat()).await, 3, "the follow-up");
 
-            // The third one pushes out the first, which has waited longest.
-            read(&mut model, &c).await;
-            read(&mut model, &conversation(32, 40)).await;
+            // The third one evicts the first, which is the least recently used.
+            prefill(&mut model, &c).await;
+            prefill(&mut model, &conversation(32, 40)).await;
             assert_eq!(model.cached_prefix_len(&a), 0);
             assert_eq!(model.cached_prefix_len(&c), 39);
             model.reset();
@@ -61,7 +61,7 @@ fn conversations_that_wait_are_taken_up_again_where_there_is_room() {
 }
 
 #[test]
-fn the_context_ends_an_answer_and_refuses_a_longer_prompt() {
+fn the_context_length_limits_answers_and_prompts() {
     for on in [On::GPU, On::Cpu] {
         let mut model = tiny(on, 128);
         let prompt: Vec<u32> = (0..121).map(|i| 100 + i % 50).collect();
@@ -72,10 +72,10 @@ fn the_context_ends_an_answer_and_refuses_a_longer_prompt() {
             while generation.next().await.unwrap().is_some() {
                 count += 1;
             }
-            assert_eq!(count, 128 - 120, "the last prompt token takes a place, too");
+            assert_eq!(count, 128 - 120, "the last prompt token takes a position, too");
             let too_long = vec![100; 128];
-            let refused = model.prefill(&too_long, |_, _| true).await;
-            assert_eq!(refused, Err(EngineError::ContextOverflow { prompt_tokens: 128, context_tokens: 128 }));
+            let result = model.prefill(&too_long, |_, _| true).await;
+            assert_eq!(result, Err(EngineError::ContextOverflow { prompt_tokens: 128, context_tokens: 128 }));
         });
     }
 }
@@ -104,9 +104,9 @@ fn the_same_seed_gives_the_same_answer() {
 }
 
 #[test]
-fn a_model_cut_short_is_refused() {
+fn truncated_models_are_rejected() {
     let bytes = tiny_model("llama");
-    // Inside of the header, and of the last tensor.
+    // Inside the header, and inside the last tensor.
     let (header, tensor) = (3_000, bytes.len() - 1_000);
     for (len, known) in [(20, true), (header, true), (tensor, true), (header, false), (tensor, false)] {
         let result = block_on(async {
@@ -122,12 +122,12 @@ fn a_model_cut_short_is_refused() {
 }
 
 #[test]
-fn steps_give_the_tokens_of_the_free_run_and_obey_masks_processors_and_bias() {
+fn stepwise_generation_matches_the_decode_loop_and_obeys_masks_processors_and_bias() {
     for on in [On::GPU, On::Cpu] {
         let mut model = tiny(on, 256);
         let prompt = model.chat().prompt(&[Message::new("user", QUESTION)]).unwrap();
         for params in [SamplingParams::GREEDY, SamplingParams { temperature: 0.9, seed: 4, ..SamplingParams::GREEDY }] {
-            let expected = free_run(&mut model, &prompt, &params, 6);
+            let expected = generate(&mut model, &prompt, &params, 6);
             let stepped: Vec<u32> = block_on(async {
                 model.prefill(&prompt, |_, _| true).await.unwrap();
                 let mut steps = model.generate_stepwise(&prompt, &params).unwrap();
@@ -136,11 +136,7 @@ fn steps_give_the_tokens_of_the_free_run_and_obey_masks_processors_and_bias() {
                     assert!(steps.begin().await.unwrap());
                     let step = steps.choose(None, true).await.unwrap();
                     if params.temperature == 0.0 {
-                        assert_eq!(
-                            likeliest(&step.logits.unwrap()),
-                            step.token,
-                            "the logits are those it was chosen from"
-                        );
+                        assert_eq!(argmax(&step.logits.unwrap()), step.token, "it was chosen from these logits");
                     }
                     tokens.push(step.token);
                 }
@@ -148,7 +144,7 @@ fn steps_give_the_tokens_of_the_free_run_and_obey_masks_processors_and_bias() {
             });
             assert_eq!(stepped, expected);
 
-            // An answer that was cut off goes on as if it had not been.
+            // An interrupted answer continues as if it had not been interrupted.
             let (before, after) = expected.split_at(3);
             let resumed = [&prompt[..], before].concat();
             let plan = SamplingPlan { params, bias: &[], generated: before.len(), draft_from: None };
@@ -162,7 +158,7 @@ fn steps_give_the_tokens_of_the_free_run_and_obey_masks_processors_and_bias() {
         }
 
         let greedy = SamplingParams::GREEDY;
-        let favourite = free_run(&mut model, &prompt, &greedy, 1)[0];
+        let favourite = generate(&mut model, &prompt, &greedy, 1)[0];
         block_on(async {
             model.prefill(&prompt, |_, _| true).await.unwrap();
             // Everything but the favourite.
@@ -172,7 +168,7 @@ fn steps_give_the_tokens_of_the_free_run_and_obey_masks_processors_and_bias() {
             assert!(steps.begin().await.unwrap());
             let step = steps.choose(Some(&allowed), false).await.unwrap();
             assert!(step.token != favourite && step.logits.is_none());
-            // A processor of the host's own.
+            // A logit processor on the host.
             assert!(steps.begin().await.unwrap());
             let mut logits = steps.logits().await.unwrap();
             logits[77] = 1e6;

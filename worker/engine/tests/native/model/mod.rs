@@ -30,7 +30,7 @@ struct Fixture {
 struct Prompt {
     text: String,
     ids: Vec<u32>,
-    /// Likeliest tokens with their log-probabilities, at each position.
+    /// Most likely tokens with their log probabilities, at each position.
     top: Vec<Vec<(u32, f64)>>,
     greedy: Vec<u32>,
     greedy_text: String,
@@ -85,7 +85,7 @@ fn load_file(bytes: &[u8], on: On, context_tokens: u32, cache: CacheFormat) -> M
             device,
             LoaderOptions { file_len_bytes: Some(bytes.len() as u64), context_tokens: Some(context_tokens), cache },
         );
-        // Chunks of an odd size, so that borders fall everywhere; the last part is read as a file is.
+        // Chunks of an odd size, so that boundaries fall everywhere; the rest is read like a file.
         let (pushed, pulled) = bytes.split_at(bytes.len() / 3);
         for chunk in pushed.chunks(1_000_003) {
             loader.push(chunk).await.unwrap();
@@ -95,7 +95,7 @@ fn load_file(bytes: &[u8], on: On, context_tokens: u32, cache: CacheFormat) -> M
     })
 }
 
-/// Lets the loader read all that is left of a file.
+/// Lets the loader read the rest of a file.
 async fn pull(loader: &mut Loader, bytes: &[u8]) -> Result<(), EngineError> {
     let mut file = InMemory(bytes);
     loop {
@@ -106,8 +106,8 @@ async fn pull(loader: &mut Loader, bytes: &[u8]) -> Result<(), EngineError> {
     }
 }
 
-/// Kullback-Leibler divergence from the reference to `logits`: exact over the reference's likeliest tokens, with
-/// all others as one event.
+/// Kullback-Leibler divergence from the reference to `logits`: exact over the reference's most likely tokens,
+/// with all others as one event.
 fn kl_divergence(logits: &[f32], reference: &[(u32, f64)]) -> f64 {
     let highest = f64::from(logits.iter().copied().fold(f32::MIN, f32::max));
     let log_total = logits.iter().map(|logit| (f64::from(*logit) - highest).exp()).sum::<f64>().ln() + highest;
@@ -119,14 +119,14 @@ fn kl_divergence(logits: &[f32], reference: &[(u32, f64)]) -> f64 {
     known + reference_rest * (reference_rest / own_rest).ln()
 }
 
-fn likeliest(logits: &[f32]) -> u32 {
+fn argmax(logits: &[f32]) -> u32 {
     let best = logits.iter().copied().fold(f32::MIN, f32::max);
     logits.iter().position(|logit| *logit == best).unwrap() as u32
 }
 
 /// Checks logits at one position and returns the divergence.
 fn check_position(logits: &[f32], reference: &[(u32, f64)], what: &str) -> f64 {
-    assert_eq!(likeliest(logits), reference[0].0, "{what}: likeliest token");
+    assert_eq!(argmax(logits), reference[0].0, "{what}: most likely token");
     let divergence = kl_divergence(logits, reference);
     assert!(divergence < 1e-3, "{what}: divergence {divergence}");
     divergence
@@ -164,7 +164,8 @@ fn control_tokens_in_a_message_stay_text() {
 
 #[test]
 fn prefill_and_decode_logits_match_at_every_position() {
-    // Without features, what is decoded is compared at each prompt's end only: emulated GPUs take half a second for a token.
+    // With WebGPU's defaults, decoding is only compared at the end of each prompt: emulated GPUs take half a second per
+    // token.
     for (on, decodes_all) in [(On::GPU, true), (On::BASELINE, false), (On::Cpu, true)] {
         let mut model = shared(on);
         let mut worst = (0.0f64, 0.0f64);
@@ -188,13 +189,13 @@ fn prefill_and_decode_logits_match_at_every_position() {
             }
         }
         println!("{on:?}: largest divergence: prefill {:.1e}, decode {:.1e}", worst.0, worst.1);
-        compared("logits at every position", on, "0.001");
+        record("logits at every position", on, "0.001");
         self_test::assert_sound(&mut model);
     }
 }
 
 #[test]
-fn a_cache_of_bytes_is_nearly_as_exact_and_takes_nine_sixteenths_of_the_memory() {
+fn an_8_bit_kv_cache_is_nearly_as_exact_and_takes_nine_sixteenths_of_the_memory() {
     let prompt = &fixture().prompts[3];
     let mut model = load_with(On::GPU, 64, CacheFormat::Q8);
     assert_eq!(16 * model.config().kv_bytes_per_token(), 9 * shared(On::Cpu).config().kv_bytes_per_token());
@@ -204,14 +205,14 @@ fn a_cache_of_bytes_is_nearly_as_exact_and_takes_nine_sixteenths_of_the_memory()
     block_on(model.prefill(&prompt.ids, |_, _| true)).unwrap();
     let decoded = block_on(model.decode_logits(prompt.ids[prompt.ids.len() - 1])).unwrap();
     let at_end = kl_divergence(&decoded, &prompt.top[prompt.ids.len() - 1]);
-    println!("largest divergence {worst:.1e}, of what was decoded {at_end:.1e}");
+    println!("largest divergence {worst:.1e}, when decoding {at_end:.1e}");
     assert!(worst < 3e-3 && at_end < 3e-3, "{worst} {at_end}");
-    compared("logits with an 8-bit cache", On::GPU, "0.003");
+    record("logits with an 8-bit KV cache", On::GPU, "0.003");
     assert_eq!(block_on(answer(&mut model, &prompt.ids, 4)), prompt.greedy[..4]);
     self_test::assert_sound(&mut model);
     block_on(model.prefill(&prompt.ids, |_, _| true)).unwrap();
 
-    // A snapshot goes back into such a cache only.
+    // Its snapshot can only be restored into an 8-bit cache.
     let snapshot = block_on(model.snapshot()).unwrap();
     let mut other = load_with(On::GPU, 64, CacheFormat::Q8);
     other.restore(&snapshot).unwrap();
@@ -236,16 +237,16 @@ fn packed_products_are_nearly_as_exact() {
     let divergences = logits.iter().zip(&prompt.top).map(|(logits, reference)| kl_divergence(logits, reference));
     let worst = divergences.fold(0.0, f64::max);
     println!("largest divergence {worst:.1e}");
-    // Activations have 8 bits; what is rounded to four differs from what was trained by much more.
+    // Activations are rounded to 8 bits. Rounding the weights to four has changed the logits by much more.
     assert!(worst < 1.5e-2, "{worst}");
-    compared("logits with products of integers", On::GPU, "0.015");
+    record("logits with 8-bit integer products", On::GPU, "0.015");
     assert_eq!(block_on(answer(&mut model, &prompt.ids, 4)), prompt.greedy[..4]);
     self_test::assert_sound(&mut model);
 }
 
-/// Notes what was compared with llama.cpp.
-fn compared(what: &str, on: On, bound: &str) {
-    note("real", &["SmolLM2-135M-Instruct, Q4_1", what, on.name(), bound]);
+/// Records a comparison with llama.cpp.
+fn record(what: &str, on: On, bound: &str) {
+    note("published", &["SmolLM2-135M-Instruct, Q4_1", what, on.name(), bound]);
 }
 
 /// Answers greedily with `count` tokens.
@@ -264,7 +265,7 @@ fn greedy_text_matches() {
     for on in [On::GPU, On::Cpu] {
         let mut model = shared(on);
         for (index, prompt) in fixture().prompts.iter().enumerate() {
-            // All of it once on an emulated GPU, which takes its time; then how the others begin.
+            // On an emulated GPU, which is slow, only one answer is compared in full.
             let count = if index == 0 || model.device().is_cpu() { prompt.greedy.len() } else { 8 };
             let ids = block_on(answer(&mut model, &prompt.ids, count));
             assert_eq!(ids, prompt.greedy[..count], "{:?}", prompt.text);
@@ -274,12 +275,12 @@ fn greedy_text_matches() {
                 assert_eq!(text + &detokenizer.finish(), prompt.greedy_text);
             }
         }
-        compared("greedy answers, token by token", on, "equal");
+        record("greedy answers, token by token", on, "equal");
     }
 }
 
 #[test]
-fn a_follow_up_reuses_the_cache_and_a_stop_leaves_it_usable() {
+fn follow_ups_reuse_the_cache_and_stops_leave_it_usable() {
     for on in [On::GPU, On::Cpu] {
         let mut model = shared(on);
         let prompt = &fixture().prompts[2];
@@ -315,8 +316,8 @@ fn a_follow_up_reuses_the_cache_and_a_stop_leaves_it_usable() {
 
 const QUESTION: &str = "What is the capital of France?";
 
-/// Tokens that the decode loop gives at once.
-fn free_run(model: &mut Model, prompt: &[u32], params: &SamplingParams, count: usize) -> Vec<u32> {
+/// An answer of `count` tokens by the decode loop.
+fn generate(model: &mut Model, prompt: &[u32], params: &SamplingParams, count: usize) -> Vec<u32> {
     block_on(async {
         model.prefill(prompt, |_, _| true).await.unwrap();
         let mut generation = model.generate(prompt, params, count).unwrap();
@@ -328,17 +329,17 @@ fn free_run(model: &mut Model, prompt: &[u32], params: &SamplingParams, count: u
     })
 }
 
-/// An answer of `count` tokens with guesses, and how they went.
-fn guessed_run(
+/// An answer of `count` tokens with drafts from `predicted`, and how many drafts were accepted.
+fn generate_with_drafts(
     model: &mut Model,
     prompt: &[u32],
     params: SamplingParams,
-    expected: &[u32],
+    predicted: &[u32],
     count: usize,
 ) -> (Vec<u32>, DraftStats) {
     block_on(async {
         model.prefill(prompt, |_, _| true).await.unwrap();
-        let plan = SamplingPlan { params, bias: &[], generated: 0, draft_from: Some(expected) };
+        let plan = SamplingPlan { params, bias: &[], generated: 0, draft_from: Some(predicted) };
         let mut generation = model.generate(prompt, plan, count).unwrap();
         let mut tokens = Vec::new();
         while let Some(token) = generation.next().await.unwrap() {
@@ -349,7 +350,7 @@ fn guessed_run(
 }
 
 #[test]
-fn guesses_change_nothing_of_an_answer() {
+fn drafts_do_not_change_the_answer() {
     let warm = SamplingParams {
         temperature: 0.7,
         seed: 3,
@@ -361,24 +362,24 @@ fn guesses_change_nothing_of_an_answer() {
         let mut model = shared(on);
         let text = "one two three four five six, one two three four five six, one two three";
         let list = model.chat().tokenizer().encode(text).unwrap();
-        let expected = free_run(&mut model, &list, &SamplingParams::GREEDY, 10);
-        let (tokens, guessed) = guessed_run(&mut model, &list, SamplingParams::GREEDY, &[], 10);
+        let expected = generate(&mut model, &list, &SamplingParams::GREEDY, 10);
+        let (tokens, stats) = generate_with_drafts(&mut model, &list, SamplingParams::GREEDY, &[], 10);
         assert_eq!(tokens, expected);
-        assert!(guessed.accepted > 0, "the list goes on: {guessed:?}");
+        assert!(stats.accepted > 0, "the list repeats: {stats:?}");
 
-        // What is expected comes, or does not.
+        // A prediction that is right, and one that is wrong.
         let tale = model.chat().tokenizer().encode("Once upon a time there").unwrap();
-        let told = free_run(&mut model, &tale, &warm, 10);
-        let (tokens, guessed) = guessed_run(&mut model, &tale, warm, &[&tale[..], &told].concat(), 10);
-        assert_eq!((tokens, guessed), (told.clone(), DraftStats { accepted: guessed.accepted, rejected: 0 }));
-        assert!(guessed.accepted >= 3, "{guessed:?}");
-        // The shortest last: what followed the last time is the guess.
+        let told = generate(&mut model, &tale, &warm, 10);
+        let (tokens, stats) = generate_with_drafts(&mut model, &tale, warm, &[&tale[..], &told].concat(), 10);
+        assert_eq!((tokens, stats), (told.clone(), DraftStats { accepted: stats.accepted, rejected: 0 }));
+        assert!(stats.accepted >= 3, "{stats:?}");
+        // The shortest one last, because drafts come from the last occurrence.
         let ends = (0..told.len()).rev().flat_map(|len| [&tale[..], &told[..len], &[77, 78]].concat());
-        let (tokens, guessed) = guessed_run(&mut model, &tale, warm, &ends.collect::<Vec<_>>(), 10);
+        let (tokens, stats) = generate_with_drafts(&mut model, &tale, warm, &ends.collect::<Vec<_>>(), 10);
         assert_eq!(tokens, told);
-        assert!(guessed.accepted == 0 && guessed.rejected > 0, "{guessed:?}");
+        assert!(stats.accepted == 0 && stats.rejected > 0, "{stats:?}");
 
-        // An answer that ends while tokens wait to be given leaves a cache that goes on.
+        // An answer that is dropped while accepted tokens are pending leaves a cache that can be continued.
         model.reset();
         block_on(async {
             model.prefill(&list, |_, _| true).await.unwrap();
@@ -388,20 +389,20 @@ fn guesses_change_nothing_of_an_answer() {
         });
         assert_eq!(model.cached_tokens(), list);
         let longer = [&list[..], &expected[..1]].concat();
-        assert_eq!(free_run(&mut model, &longer, &SamplingParams::GREEDY, 4), expected[1..5]);
+        assert_eq!(generate(&mut model, &longer, &SamplingParams::GREEDY, 4), expected[1..5]);
     }
 }
 
 #[test]
-fn a_saved_cache_continues_the_conversation_and_damaged_ones_are_refused() {
+fn snapshots_continue_the_conversation_and_damaged_ones_are_rejected() {
     let (mut model, mut other) = (shared(On::GPU), shared(On::BASELINE));
     let prompt = model.chat().prompt(&[Message::new("user", QUESTION)]).unwrap();
-    let expected = free_run(&mut model, &prompt, &SamplingParams::GREEDY, 5);
+    let expected = generate(&mut model, &prompt, &SamplingParams::GREEDY, 5);
     let snapshot = block_on(model.snapshot()).unwrap();
 
     other.restore(&snapshot).unwrap();
-    assert_eq!(other.cached_prefix_len(&prompt), prompt.len() - 1, "nothing is left to read");
-    assert_eq!(free_run(&mut other, &prompt, &SamplingParams::GREEDY, 5), expected);
+    assert_eq!(other.cached_prefix_len(&prompt), prompt.len() - 1, "the whole prompt is cached");
+    assert_eq!(generate(&mut other, &prompt, &SamplingParams::GREEDY, 5), expected);
 
     let mut foreign = snapshot.clone();
     foreign[8] += 1;

@@ -1,4 +1,4 @@
-//! The self-test: kernels that are right pass it, wrong ones are named and replaced.
+//! The self-test: correct kernels pass it, wrong ones are named and replaced.
 
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
@@ -10,10 +10,10 @@ use pollster::block_on;
 
 use super::{answer, as_on_hardware, fixture, load_with_context};
 
-/// What it may take beside compilation.
-const MOST: Duration = Duration::from_millis(100);
+/// How long it may take, without compilation.
+const TIME_LIMIT: Duration = Duration::from_millis(100);
 
-/// Asserts that nothing is found, soon. The model's first kernels are compiled already.
+/// Asserts that the self-test passes in time. The model's first kernels have been compiled before.
 pub(crate) fn assert_sound(model: &mut Model) {
     let test = |_| {
         let start = Instant::now();
@@ -21,18 +21,18 @@ pub(crate) fn assert_sound(model: &mut Model) {
         assert_eq!((verdict, wrong), (Verdict::Sound, Vec::new()));
         start.elapsed()
     };
-    // The first may compile what is left, and others may share the machine.
+    // The first run may compile more kernels, and other tests share the machine.
     let fastest = (0..3).map(test).min().unwrap();
     println!("{}: the self-test takes {fastest:?}", model.device().adapter_name());
-    assert!(fastest < MOST, "{fastest:?}");
+    assert!(fastest < TIME_LIMIT, "{fastest:?}");
 }
 
-/// The files of kernels, by their names for people.
+/// The files of kernels, given their display names.
 fn files(kernels: &[String]) -> BTreeSet<&str> {
     kernels.iter().filter_map(|kernel| kernel.split(' ').next()).collect()
 }
 
-/// One wrong letter in each kind of kernel.
+/// A mistake in each kind of kernel.
 fn all_damaged(shader: &Shader, text: String) -> String {
     let (right, wrong) = match shader.file {
         "linear/matvec.wgsl" => ("dot_block(b0, inputs)", "dot_block(a0, inputs)"),
@@ -47,13 +47,13 @@ fn all_damaged(shader: &Shader, text: String) -> String {
     text.replace(right, wrong)
 }
 
-/// The same in kernels that have a plain form.
+/// The same, but only in kernels that have a plain layout.
 fn products_damaged(shader: &Shader, text: String) -> String {
     if ["linear/matvec.wgsl", "linear/tiled.wgsl"].contains(&shader.file) { all_damaged(shader, text) } else { text }
 }
 
 #[test]
-fn every_kind_of_kernel_that_is_wrong_is_found_and_no_other() {
+fn exactly_the_wrong_kernels_are_found() {
     let mut model = load_with_context(as_on_hardware(Tiles::Packed, Some(all_damaged)), 64);
     let found = block_on(async {
         model.warm_up().await.unwrap();
@@ -61,7 +61,7 @@ fn every_kind_of_kernel_that_is_wrong_is_found_and_no_other() {
     });
     let expected = ["attention", "attention_batch", "embed", "logit_scan", "matvec", "tiled_packed"];
     assert_eq!(files(&found.wrong), BTreeSet::from(expected));
-    // Some of them have no plain form.
+    // Some of them have no plain layout.
     assert_eq!(found.verdict, Verdict::Wrong);
 }
 
@@ -71,7 +71,7 @@ fn wrong_kernels_are_replaced_by_plain_ones_and_the_answer_is_right() {
     let mut model = load_with_context(as_on_hardware(Tiles::Shared, Some(products_damaged)), 64);
     block_on(async {
         model.warm_up().await.unwrap();
-        assert_ne!(answer(&mut model, &prompt.ids, 4).await, prompt.greedy[..4], "the damage does something");
+        assert_ne!(answer(&mut model, &prompt.ids, 4).await, prompt.greedy[..4], "the mistakes change the answer");
         let id = model.kernels_id().unwrap();
         let found = model.self_test().await.unwrap();
         assert_eq!(files(&found.wrong), BTreeSet::from(["matvec", "tiled"]));
@@ -82,7 +82,7 @@ fn wrong_kernels_are_replaced_by_plain_ones_and_the_answer_is_right() {
 }
 
 #[test]
-fn verdicts_are_kept_by_name() {
+fn verdicts_have_names() {
     for verdict in [Verdict::Sound, Verdict::Plain, Verdict::Wrong] {
         assert_eq!(Verdict::from_name(verdict.name()), Some(verdict));
     }
