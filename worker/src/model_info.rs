@@ -64,9 +64,9 @@ fn template_warning(loaded: &Loaded) -> Option<String> {
 
 fn context_warning(loaded: &Loaded) -> Option<String> {
     match loaded {
-        Loaded::Decoder(model) if model.wished_context_tokens() > model.context_tokens() => Some(format!(
+        Loaded::Decoder(model) if model.requested_context_tokens() > model.context_tokens() => Some(format!(
             "There is not enough memory for a context of {} tokens; it has {}. A smaller model would leave more.",
-            model.wished_context_tokens(),
+            model.requested_context_tokens(),
             model.context_tokens()
         )),
         _ => None,
@@ -76,7 +76,7 @@ fn context_warning(loaded: &Loaded) -> Option<String> {
 /// The longest context that may fit: at most what there was memory for, if that was too little.
 fn max_context_tokens(loaded: &Loaded) -> u32 {
     match loaded {
-        Loaded::Decoder(model) if model.wished_context_tokens() > model.context_tokens() => model.context_tokens(),
+        Loaded::Decoder(model) if model.requested_context_tokens() > model.context_tokens() => model.context_tokens(),
         Loaded::Decoder(model) => model.config().max_context(model.device().limits()),
         Loaded::Encoder(encoder) => encoder.config().context,
     }

@@ -128,6 +128,9 @@ impl<F, V> Residency<F, V> {
     /// Adds a model that was loaded, and frees those that were used longest ago until the rest is within the budget in bytes. The new one stays in
     /// any case.
     pub fn add(&mut self, model: Resident<F, V>, budget_bytes: Option<f64>) {
+        // A request that named it may have brought it back.
+        self.freed
+            .take_if(|freed| matches!(freed.source, ModelSource::Url { .. }) && freed.source == model.spec.source);
         self.models.push(model);
         let Some(budget_bytes) = budget_bytes else { return };
         let sum = |models: &[Resident<F, V>]| models.iter().map(|model| model.len_bytes as f64).sum::<f64>();
@@ -358,6 +361,16 @@ mod tests {
         models.add(resident("chat", 12, &memory), None);
         models.restored();
         assert_eq!((models.latest(true), models.freed()), (Some(0), None));
+    }
+
+    #[test]
+    fn a_freed_model_that_a_request_named_is_not_loaded_twice() {
+        let (mut models, memory) = loaded(&["chat"]);
+        models.forget_all();
+        models.add(resident("embedding", 20, &memory), None);
+        assert_eq!(models.freed(), Some(&spec("chat")), "another model does not replace it");
+        models.add(resident("chat", 21, &memory), None);
+        assert_eq!(models.freed(), None);
     }
 
     #[test]

@@ -31,6 +31,17 @@ pub(super) enum Recurrent {
     DeltaNet,
 }
 
+/// Whether feed-forward parts are mixtures of experts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Experts {
+    /// Never.
+    None,
+    /// If the file has a number of experts.
+    Optional,
+    /// Always.
+    Always,
+}
+
 /// How a family of generative models differs from others.
 #[derive(Debug, Clone, Copy)]
 #[allow(clippy::struct_excessive_bools, reason = "they are independent, and always set by name")]
@@ -65,8 +76,11 @@ pub(super) struct Family {
     pub(super) wide_scale_layers: Option<u32>,
     /// The weights of the chosen experts are normalised to sum to one.
     pub(super) normalise_experts: bool,
-    /// Feed-forward parts are mixtures of experts.
-    pub(super) experts: bool,
+    /// Feed-forward parts may be, or always are, mixtures of experts.
+    pub(super) experts: Experts,
+    /// A sliding window, which other families without [`Family::window_pattern`] ignore as llama.cpp does, marks a
+    /// different model.
+    pub(super) rejects_windows: bool,
 }
 
 const LLAMA: Family = Family {
@@ -85,24 +99,24 @@ const LLAMA: Family = Family {
     window_rope_base: None,
     no_rope_step: None,
     wide_scale_layers: None,
-    normalise_experts: true,
-    experts: false,
+    normalise_experts: Experts::Always,
+    experts: Experts::Optional,
+    rejects_windows: false,
 };
-const QWEN2: Family = Family { name: "qwen2", rope_half: true, ..LLAMA };
+const QWEN2: Family = Family { name: "qwen2", rope_half: true, experts: Experts::None, ..LLAMA };
 const QWEN3: Family = Family { name: "qwen3", head_norm: HeadNorm::Head, ..QWEN2 };
-const GEMMA: Family =
-    Family { name: "gemma", rope_half: true, activation: Activation::GeluTanh, embedding_root: true, ..LLAMA };
+const GEMMA: Family = Family { name: "gemma", activation: Activation::GeluTanh, embedding_root: true, ..QWEN2 };
 const GEMMA2: Family =
     Family { name: "gemma2", post_norm: true, window_pattern: Some(2), wide_scale_layers: Some(46), ..GEMMA };
 
 /// All families of generative models.
 pub(super) const FAMILIES: &[Family] = &[
     LLAMA,
-    Family { name: "smollm3", no_rope_step: Some(4), ..LLAMA },
-    Family { name: "granite", ..LLAMA },
+    Family { name: "smollm3", no_rope_step: Some(4), experts: Experts::None, ..LLAMA },
+    Family { name: "granite", experts: Experts::None, ..LLAMA },
     QWEN2,
     QWEN3,
-    Family { name: "qwen3moe", experts: true, ..QWEN3 },
+    Family { name: "qwen3moe", experts: Experts::Always, ..QWEN3 },
     Family { name: "phi3", ..QWEN2 },
     GEMMA,
     GEMMA2,
@@ -114,7 +128,15 @@ pub(super) const FAMILIES: &[Family] = &[
         wide_scale_layers: Some(62),
         ..GEMMA2
     },
-    Family { name: "olmo2", pre_norm: false, post_norm: true, head_norm: HeadNorm::Row, ..QWEN2 },
+    // With a window it is OLMo 3.
+    Family {
+        name: "olmo2",
+        pre_norm: false,
+        post_norm: true,
+        head_norm: HeadNorm::Row,
+        rejects_windows: true,
+        ..QWEN2
+    },
     Family {
         name: "lfm2",
         head_norm: HeadNorm::Head,
@@ -129,5 +151,5 @@ pub(super) const FAMILIES: &[Family] = &[
         feed_forward_norm: "post_attention_norm",
         ..QWEN3
     },
-    Family { name: "olmoe", head_norm: HeadNorm::Row, experts: true, normalise_experts: false, ..QWEN2 },
+    Family { name: "olmoe", head_norm: HeadNorm::Row, experts: Experts::Always, normalise_experts: false, ..QWEN2 },
 ];

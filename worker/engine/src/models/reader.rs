@@ -5,7 +5,7 @@ use super::config::{
     AttentionConfig, DeltaNetConfig, ExpertConfig, FeedForwardConfig, LayerConfig, LayerRope, MAX_VOCAB, MixerConfig,
     ModelConfig, ShortConvolutionConfig,
 };
-use super::family::{FAMILIES, Family, Recurrent};
+use super::family::{Experts, FAMILIES, Family, Recurrent};
 use super::heads::HeadShape;
 use super::rope::RopeConfig;
 use crate::error::{EngineError, Result};
@@ -223,15 +223,14 @@ impl Reader<'_> {
 
     /// The size of the sliding window, in families that have one.
     fn window(&self) -> Result<Option<u32>> {
-        let Family { window_pattern, name, .. } = *self.family;
+        let Family { window_pattern, name, rejects_windows, .. } = *self.family;
         match (window_pattern, self.u32("attention.sliding_window")) {
             (Some(_), Some(0)) => Err(EngineError::malformed("a sliding window of no tokens")),
             // Gemma 2 was trained with this; its first files lack the entry.
             (Some(_), window) => Ok(Some(window.unwrap_or(4096))),
-            (None, Some(_)) if name == "olmo2" => {
-                Err(EngineError::UnsupportedArchitecture("olmo2 with a sliding window (OLMo 3)".to_owned()))
+            (None, Some(_)) if rejects_windows => {
+                Err(EngineError::UnsupportedArchitecture(format!("{name} with a sliding window")))
             }
-            // llama.cpp ignores the window of these families, too.
             (None, _) => Ok(None),
         }
     }
@@ -258,11 +257,12 @@ impl Reader<'_> {
 
     fn experts(&self) -> Result<Option<ExpertConfig>> {
         let count = self.u32("expert_count").unwrap_or(0);
-        if count == 0 && !self.family.experts {
-            return Ok(None);
-        }
-        if !self.family.experts && self.family.name != "llama" {
-            return Err(EngineError::UnsupportedArchitecture(format!("{} with experts", self.family.name)));
+        match self.family.experts {
+            Experts::None | Experts::Optional if count == 0 => return Ok(None),
+            Experts::None => {
+                return Err(EngineError::UnsupportedArchitecture(format!("{} with experts", self.family.name)));
+            }
+            Experts::Optional | Experts::Always => {}
         }
         Ok(Some(ExpertConfig {
             count,

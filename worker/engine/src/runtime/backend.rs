@@ -79,8 +79,8 @@ pub(crate) trait Decoder: Memory + MaybeSend {
     /// Seconds per token of the answer, once measured.
     fn seconds_per_token(&self) -> Option<f64>;
 
-    /// The next tokens of the answer; none at the limit. Unless `goes_on`, only tokens already in flight.
-    async fn next_tokens(&mut self, goes_on: bool) -> Result<Vec<u32>>;
+    /// The next tokens of the answer; none at the limit. Unless `submit_more`, only tokens already in flight.
+    async fn next_tokens(&mut self, submit_more: bool) -> Result<Vec<u32>>;
 
     /// Maximum number of tokens for [`Decoder::choices`].
     fn max_choices(&self) -> usize;

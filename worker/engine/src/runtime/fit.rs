@@ -134,14 +134,14 @@ impl ModelConfig {
         self.trained_context.min(u32::try_from(fitting).unwrap_or(u32::MAX))
     }
 
-    /// The context length to use: `wished`, but no more than the model was trained for; if `None`, the default or
+    /// The context length to use: `requested`, but no more than the model was trained for; if `None`, the default or
     /// whatever fits.
     ///
     /// # Errors
     /// [`EngineError::ContextTooLarge`] if the requested context does not fit.
-    pub fn context(&self, wished: Option<u32>, limits: DeviceLimits) -> Result<u32> {
+    pub fn context(&self, requested: Option<u32>, limits: DeviceLimits) -> Result<u32> {
         let max = self.max_context(limits);
-        let context = wished.unwrap_or(DEFAULT_CONTEXT.min(max)).min(self.trained_context).max(2);
+        let context = requested.unwrap_or(DEFAULT_CONTEXT.min(max)).min(self.trained_context).max(2);
         if context <= max.max(2) {
             return Ok(context);
         }

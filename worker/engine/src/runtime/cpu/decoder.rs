@@ -137,7 +137,7 @@ impl Decoder for CpuDecoder {
         self.answer.seconds_per_token
     }
 
-    async fn next_tokens(&mut self, _goes_on: bool) -> Result<Vec<u32>> {
+    async fn next_tokens(&mut self, _submit_more: bool) -> Result<Vec<u32>> {
         let start = Instant::now();
         self.decode(self.answer.position, self.answer.last).await?;
         let token = self.sampler.choose(&self.logits, None);

@@ -71,8 +71,8 @@ impl Device {
     }
 
     /// The KV cache format to use. On the CPU the cache is f32, and the default format is reported.
-    pub fn cache_format(&self, wished: CacheFormat) -> CacheFormat {
-        if self.is_cpu() { CacheFormat::default() } else { wished }
+    pub fn cache_format(&self, requested: CacheFormat) -> CacheFormat {
+        if self.is_cpu() { CacheFormat::default() } else { requested }
     }
 
     /// Limits that models must fit.

@@ -90,9 +90,9 @@ impl Answer {
 }
 
 impl GpuDecoder {
-    /// Submits further work if `goes_on`, and returns the tokens that arrive next.
-    pub(super) async fn next_arrivals(&mut self, goes_on: bool) -> Result<Vec<u32>> {
-        while goes_on && self.answer.in_flight.len() < DEPTH && self.answer.submitted < self.answer.limit {
+    /// Submits further work if `submit_more`, and returns the tokens that arrive next.
+    pub(super) async fn next_arrivals(&mut self, submit_more: bool) -> Result<Vec<u32>> {
+        while submit_more && self.answer.in_flight.len() < DEPTH && self.answer.submitted < self.answer.limit {
             self.submit_ahead()?;
         }
         // Nothing in flight means that the limit is reached, or that the answer does not go on.

@@ -72,18 +72,18 @@ impl Decoder for GpuDecoder {
         self.answer.seconds_per_token
     }
 
-    async fn next_tokens(&mut self, goes_on: bool) -> Result<Vec<u32>> {
-        self.next_arrivals(goes_on).await
+    async fn next_tokens(&mut self, submit_more: bool) -> Result<Vec<u32>> {
+        self.next_arrivals(submit_more).await
     }
 
     fn max_choices(&self) -> usize {
-        self.max_few().min(self.answer.max_steps())
+        self.max_verified().min(self.answer.max_steps())
     }
 
     async fn choices(&mut self, ids: &[u32]) -> Result<Vec<u32>> {
         debug_assert!(ids.len() <= self.max_choices(), "the buffers have room for them");
         let (position, step) = (self.answer.position(), self.answer.step());
-        let layers = self.few_program()?;
+        let layers = self.verification_program()?;
         self.feed_batch(position, step, ids);
         let mut encoder = self.gpu.device().create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
         {

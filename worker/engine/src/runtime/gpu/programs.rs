@@ -19,7 +19,7 @@ pub(super) struct Programs {
     /// [`Tuning::attention_splits`](crate::runtime::Tuning::attention_splits).
     decode: [OnceCell<Vec<Dispatch>>; 3],
     /// Layers and head for a few tokens, to verify drafts.
-    few: OnceCell<Vec<Dispatch>>,
+    verification: OnceCell<Vec<Dispatch>>,
 }
 
 impl GpuDecoder {
@@ -29,16 +29,18 @@ impl GpuDecoder {
         self.programs = Programs::default();
     }
 
-    /// Layers and head for at most [`GpuDecoder::max_few`] tokens.
-    pub(super) fn few_program(&self) -> Result<&[Dispatch]> {
+    /// Layers and head for at most [`GpuDecoder::max_verified`] tokens.
+    pub(super) fn verification_program(&self) -> Result<&[Dispatch]> {
         let tuning = self.gpu.tuning();
         // Lanes that share rows keep a GPU busy with few tokens, too.
         let linear = if tuning.decode.has_lanes() { tuning.decode } else { tuning.prefill };
-        self.program(&self.programs.few, Layout::batch(linear), |builder| builder.whole(&self.buffers.prompt_ids))
+        self.program(&self.programs.verification, Layout::batch(linear), |builder| {
+            builder.whole(&self.buffers.prompt_ids)
+        })
     }
 
     /// Maximum number of tokens that the buffers have room for, including logits.
-    pub(super) fn max_few(&self) -> usize {
+    pub(super) fn max_verified(&self) -> usize {
         self.gpu.tuning().prefill.tokens.min(self.max_batch) as usize
     }
 

@@ -167,11 +167,11 @@ impl Loader {
         };
         // Weights and activations are allocated; only the KV cache can still be too large, and a smaller context
         // shrinks it.
-        let wished = config.context(options.context_tokens, device.limits())?;
+        let requested = config.context(options.context_tokens, device.limits())?;
         let parts = Parts { placed, config, plan, chat, host };
-        let mut context = wished;
+        let mut context = requested;
         loop {
-            match allocating(device.gpu(), || parts.model(&device, context, wished)).await {
+            match allocating(device.gpu(), || parts.model(&device, context, requested)).await {
                 Err(EngineError::OutOfMemory(_)) if context >= 2 * MIN_CONTEXT => {
                     context = (context / 2).max(MIN_CONTEXT);
                 }
@@ -221,13 +221,13 @@ struct Parts {
 }
 
 impl Parts {
-    fn model(&self, device: &Device, context: u32, wished_context: u32) -> Result<Model> {
+    fn model(&self, device: &Device, context: u32, requested_context: u32) -> Result<Model> {
         let Self { placed, config, plan, chat, host } = self;
         Ok(Model {
             config: config.clone(),
             chat: Arc::clone(chat),
             context,
-            wished_context,
+            requested_context,
             weight_bytes: plan.weights.len_bytes(),
             sequences: Sequences::default(),
             device: device.clone(),

@@ -99,9 +99,9 @@ impl<'m> Generation<'m> {
         lookup.draft(decoder.max_choices().min(self.limit - self.given) - 1).to_vec()
     }
 
-    /// Computes the next tokens without drafts. Unless `goes_on`, only those already in flight.
-    async fn compute(&mut self, goes_on: bool) -> Result<Vec<u32>> {
-        let tokens = self.decoder.next_tokens(goes_on).await?;
+    /// Computes the next tokens without drafts. Unless `submit_more`, only those already in flight.
+    async fn compute(&mut self, submit_more: bool) -> Result<Vec<u32>> {
+        let tokens = self.decoder.next_tokens(submit_more).await?;
         if let Some(lookup) = &mut self.lookup {
             lookup.extend(&tokens);
         }

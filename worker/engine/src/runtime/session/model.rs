@@ -23,7 +23,7 @@ pub struct Model {
     pub(in crate::runtime) chat: Arc<Chat>,
     pub(in crate::runtime) context: u32,
     /// The context length that was requested.
-    pub(in crate::runtime) wished_context: u32,
+    pub(in crate::runtime) requested_context: u32,
     pub(in crate::runtime) weight_bytes: u64,
     pub(in crate::runtime) sequences: Sequences,
     pub(in crate::runtime) device: Device,
@@ -67,8 +67,8 @@ impl Model {
     }
 
     /// The context length that was requested; [`Model::context_tokens`] is smaller if memory was short.
-    pub fn wished_context_tokens(&self) -> u32 {
-        self.wished_context
+    pub fn requested_context_tokens(&self) -> u32 {
+        self.requested_context
     }
 
     /// Number of dispatches per decoded token, including sampling; 0 on the CPU.
