@@ -108,9 +108,10 @@ impl WorkerError {
                 }
                 EngineError::Gpu(_) | EngineError::WrongResults | EngineError::Threads(_) => FailureKind::Gpu,
                 EngineError::ContextOverflow { .. } => FailureKind::ContextOverflow,
-                EngineError::Template(_) | EngineError::InvalidSampling { .. } | EngineError::BadSnapshot(_) => {
-                    FailureKind::BadRequest
-                }
+                EngineError::Template(_)
+                | EngineError::Prompt(_)
+                | EngineError::InvalidSampling { .. }
+                | EngineError::BadSnapshot(_) => FailureKind::BadRequest,
                 EngineError::Interrupted => FailureKind::Interrupted,
             },
         }
@@ -158,6 +159,7 @@ fn reason_of_engine(error: &EngineError) -> Reason {
         EngineError::UnsupportedFormat { tensor, format } => Reason::Format { tensor, format: format.to_string() },
         EngineError::Tokenizer(detail) => Reason::Tokenizer { detail },
         EngineError::Template(detail) => Reason::Template { detail },
+        EngineError::Prompt(detail) => Reason::Field { name: "prompt".to_owned(), detail },
         EngineError::NoGpu(detail) => Reason::NoGpu { detail },
         EngineError::Gpu(detail) | EngineError::Threads(detail) => Reason::Gpu { detail },
         EngineError::WrongResults => Reason::WrongResults,

@@ -153,7 +153,7 @@ impl Server {
         let store = self.shared.store().await.ok_or(WorkerError::NoStorage)?;
         let (bytes, tokens) = {
             let model = self.conversation_model()?;
-            (model.snapshot().await?, model.cached_tokens().len() as u32)
+            (model.snapshot().await?, model.cached_len() as u32)
         };
         store.save_conversation(name, &bytes).await?;
         Ok(Event::Saved { id, tokens })
@@ -164,7 +164,7 @@ impl Server {
         let bytes = store.conversation(name).await.ok_or(WorkerError::BadRequest("no conversation has this name"))?;
         let model = self.conversation_model()?;
         model.restore(&bytes)?;
-        Ok(Event::Saved { id, tokens: model.cached_tokens().len() as u32 })
+        Ok(Event::Saved { id, tokens: model.cached_len() as u32 })
     }
 
     /// The model with the latest conversation.

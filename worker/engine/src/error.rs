@@ -97,6 +97,9 @@ pub enum EngineError {
         /// Context length: tokens of prompt and answer together.
         context_tokens: usize,
     },
+    /// The prompt contradicts itself, or does not fit the model.
+    #[error("this prompt cannot be computed: {0}")]
+    Prompt(String),
     /// A sampling parameter is out of range.
     #[error("{name} must be {range}, but it is {value}")]
     InvalidSampling {

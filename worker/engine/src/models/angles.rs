@@ -3,21 +3,44 @@
 use std::collections::HashMap;
 
 use super::config::ModelConfig;
-use super::rope::{ROPE_FREQUENCIES, ROPE_LONG, ROPE_SHORT};
+use super::rope::{Position, ROPE_FREQUENCIES, ROPE_LONG, ROPE_SHORT, RopeTable};
 
-/// A model's angles for each position and pair of a head, and those of its layers with a window if they differ. `host`
-/// has the divisors, by tensor name.
-pub(crate) fn rope_angles(
-    config: &ModelConfig,
+/// A model's angles for any position.
+pub(crate) struct RopeAngles {
+    main: RopeTable,
+    /// Those of layers with a window, if they differ.
+    window: Option<RopeTable>,
+    /// Context length in positions.
     context: u32,
-    host: &HashMap<String, Vec<f32>>,
-) -> (Vec<[f32; 2]>, Option<Vec<[f32; 2]>>) {
-    let is_long = config.rope.original_context.is_some_and(|original| context > original);
-    let divisors = host
-        .get(ROPE_FREQUENCIES)
-        .or_else(|| host.get(if is_long { ROPE_LONG } else { ROPE_SHORT }))
-        .map(Vec::as_slice);
-    let rope_dim = config.rope_dim;
-    let window = (config.window_rope != config.rope).then(|| config.window_rope.angles(rope_dim, context, None));
-    (config.rope.angles(rope_dim, context, divisors), window)
+}
+
+impl RopeAngles {
+    /// For a context of this length. `host` has the divisors, by tensor name.
+    pub(crate) fn new(config: &ModelConfig, context: u32, host: &HashMap<String, Vec<f32>>) -> Self {
+        let is_long = config.rope.original_context.is_some_and(|original| context > original);
+        let divisors = host
+            .get(ROPE_FREQUENCIES)
+            .or_else(|| host.get(if is_long { ROPE_LONG } else { ROPE_SHORT }))
+            .map(Vec::as_slice);
+        let window = (config.window_rope != config.rope).then_some(&config.window_rope);
+        Self {
+            main: RopeTable::new(&config.rope, config.rope_dim, divisors),
+            window: window.map(|rope| RopeTable::new(rope, config.rope_dim, None)),
+            context,
+        }
+    }
+
+    /// The angles of all positions and pairs of a sequence, `[context][rope_dim / 2]`: of most layers, and of those with a
+    /// window if they differ. Its first elements are at `positions`, the others count from `next` on.
+    pub(crate) fn rows(&self, positions: &[Position], next: u32) -> (Vec<[f32; 2]>, Option<Vec<[f32; 2]>>) {
+        let rest =
+            (0..self.context.saturating_sub(positions.len() as u32)).map(|index| [next.saturating_add(index); 3]);
+        let positions = positions.iter().copied().chain(rest);
+        let rows = |table: &RopeTable| {
+            let mut rows = Vec::with_capacity(self.context as usize * table.pair_count());
+            positions.clone().for_each(|position| rows.extend(table.row(position)));
+            rows
+        };
+        (rows(&self.main), self.window.as_ref().map(rows))
+    }
 }

@@ -13,7 +13,7 @@ mod planner;
 mod reader;
 mod rope;
 
-pub(crate) use angles::rope_angles;
+pub(crate) use angles::RopeAngles;
 pub use cache::CacheFormat;
 pub use config::{
     AttentionConfig, DeltaNetConfig, ExpertConfig, FeedForwardConfig, LayerConfig, LayerRope, MixerConfig, ModelConfig,
@@ -26,4 +26,4 @@ pub use plan::{
     AttentionPlan, DeltaNetPlan, FeedForwardPlan, GateUpPlan, LayerPlan, MatrixId, MatrixPlan, MixerPlan, ModelPlan,
     Product, Segment, ShortConvolutionPlan, VectorId, VectorPlan, WeightPlan,
 };
-pub use rope::{ROPE_FREQUENCIES, ROPE_LONG, ROPE_SHORT, RopeConfig, Yarn};
+pub use rope::{Position, ROPE_FREQUENCIES, ROPE_LONG, ROPE_SHORT, RopeConfig, Sections, Yarn};

@@ -5,9 +5,9 @@ use super::config::{
     AttentionConfig, DeltaNetConfig, ExpertConfig, FeedForwardConfig, LayerConfig, LayerRope, MAX_VOCAB, MixerConfig,
     ModelConfig, ShortConvolutionConfig,
 };
-use super::family::{Experts, FAMILIES, Family, Recurrent};
+use super::family::{Experts, FAMILIES, Family, Recurrent, RopeSections};
 use super::heads::HeadShape;
-use super::rope::RopeConfig;
+use super::rope::{RopeConfig, Sections};
 use crate::error::{EngineError, Result};
 use crate::gguf::Gguf;
 
@@ -90,7 +90,10 @@ impl Reader<'_> {
             Some(wide) if wide == layers => embedding_len / heads.first().map_or(1, |heads| heads.heads),
             _ => head_dim,
         };
-        let rope = RopeConfig::from_gguf(self.gguf, family.name, rope_dim)?;
+        let mut rope = RopeConfig::from_gguf(self.gguf, family.name, rope_dim)?;
+        if family.rope_sections == RopeSections::Interleaved {
+            rope.sections = Sections::from_gguf(self.gguf, family.name, rope_dim)?;
+        }
         let window_rope = match family.window_rope_base {
             Some(base) => RopeConfig::plain(self.f32("rope.freq_base_swa").unwrap_or(base)),
             None => rope.clone(),

@@ -23,6 +23,36 @@ pub struct RopeConfig {
     pub magnitude: f32,
     /// Context length before it was extended; `LongRoPE` switches its divisors there.
     pub original_context: Option<u32>,
+    /// Multimodal RoPE (M-RoPE): which pairs turn with which component of a position.
+    pub sections: Option<Sections>,
+}
+
+/// A token's position: time, row and column (multimodal RoPE). In text they are equal.
+pub type Position = [u32; 3];
+
+/// Number of pairs that turn with each component of a position. The components alternate from pair to pair.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Sections(pub [u32; 3]);
+
+impl Sections {
+    /// Reads the sections of `architecture`, if the file has them.
+    ///
+    /// # Errors
+    /// If they do not cover the pairs of `rope_dim` elements.
+    pub(super) fn from_gguf(gguf: &Gguf, architecture: &str, rope_dim: u32) -> Result<Option<Self>> {
+        let Some(lens) = gguf.metadata.integers(&format!("{architecture}.rope.dimension_sections")) else {
+            return Ok(None);
+        };
+        let bad = || EngineError::malformed(format!("RoPE sections {lens:?} of {rope_dim} elements"));
+        // A fourth one is always empty in published models.
+        let [time, height, width, rest @ ..] = &lens[..] else { return Err(bad()) };
+        let len = |len: &i64| u32::try_from(*len).ok().filter(|len| *len <= rope_dim).ok_or_else(bad);
+        let sections = [len(time)?, len(height)?, len(width)?];
+        if rest.iter().any(|len| *len != 0) || sections.iter().sum::<u32>() != rope_dim / 2 {
+            return Err(bad());
+        }
+        Ok(Some(Self(sections)))
+    }
 }
 
 /// `YaRN` (Peng et al. 2023, section 3.2): which pairs are interpolated.
@@ -37,7 +67,7 @@ pub struct Yarn {
 impl RopeConfig {
     /// RoPE without any scaling.
     pub fn plain(base: f32) -> Self {
-        Self { base, factor: 1.0, yarn: None, magnitude: 1.0, original_context: None }
+        Self { base, factor: 1.0, yarn: None, magnitude: 1.0, original_context: None, sections: None }
     }
 
     /// Reads the settings of `architecture`; `rope_dim` is the rotated part of a head.
@@ -78,29 +108,61 @@ impl RopeConfig {
         Ok(rope)
     }
 
-    /// Cosine and sine for each position and pair: `[positions][rope_dim / 2]`.
+    /// Cosine and sine for each position and pair: `[positions][rope_dim / 2]`. `divisors` as in [`RopeTable::new`].
+    pub fn angles(&self, rope_dim: u32, positions: u32, divisors: Option<&[f32]>) -> Vec<[f32; 2]> {
+        let table = RopeTable::new(self, rope_dim, divisors);
+        (0..positions).flat_map(|position| table.row([position; 3]).collect::<Vec<_>>()).collect()
+    }
+
+    /// The component of a position (time, row, column) that turns each pair.
     ///
+    /// Formula: the interleaved M-RoPE of Bai et al. 2025, "Qwen3-VL Technical Report".
+    fn components(&self, pairs: u32) -> Vec<usize> {
+        let Some(Sections([_, height, width])) = self.sections else { return vec![0; pairs as usize] };
+        let component = |pair: u32| match pair % 3 {
+            1 if pair < 3 * height => 1,
+            2 if pair < 3 * width => 2,
+            _ => 0,
+        };
+        (0..pairs).map(component).collect()
+    }
+}
+
+/// Computes the angles of any position.
+#[derive(Debug, Clone)]
+pub(crate) struct RopeTable {
+    /// Radians per position, and the component of the position that counts, of each pair.
+    pairs: Vec<(f64, usize)>,
+    magnitude: f64,
+}
+
+impl RopeTable {
     /// Formula: Su et al. 2021, equation 15. `divisors` has one per pair, from [`ROPE_FREQUENCIES`] or similar tensors
     /// if the file has them.
-    pub fn angles(&self, rope_dim: u32, positions: u32, divisors: Option<&[f32]>) -> Vec<[f32; 2]> {
-        let magnitude = f64::from(self.magnitude);
-        let frequencies: Vec<f64> = (0..rope_dim / 2)
-            .map(|pair| {
-                let divisor = divisors.and_then(|divisors| divisors.get(pair as usize)).copied().unwrap_or(1.0);
-                let exponent = -2.0 * f64::from(pair) / f64::from(rope_dim);
-                let frequency = f64::from(self.base).powf(exponent) / f64::from(divisor);
-                let kept = self.yarn.map_or(0.0, |yarn| yarn.kept(pair));
-                frequency * (kept + (1.0 - kept) / f64::from(self.factor))
-            })
-            .collect();
-        (0..positions)
-            .flat_map(|position| {
-                frequencies.iter().map(move |frequency| {
-                    let (sin, cos) = (f64::from(position) * frequency).sin_cos();
-                    [(cos * magnitude) as f32, (sin * magnitude) as f32]
-                })
-            })
-            .collect()
+    pub(crate) fn new(rope: &RopeConfig, rope_dim: u32, divisors: Option<&[f32]>) -> Self {
+        let frequency = |pair: u32| {
+            let divisor = divisors.and_then(|divisors| divisors.get(pair as usize)).copied().unwrap_or(1.0);
+            let exponent = -2.0 * f64::from(pair) / f64::from(rope_dim);
+            let frequency = f64::from(rope.base).powf(exponent) / f64::from(divisor);
+            let kept = rope.yarn.map_or(0.0, |yarn| yarn.kept(pair));
+            frequency * (kept + (1.0 - kept) / f64::from(rope.factor))
+        };
+        let pairs = rope_dim / 2;
+        let pairs = (0..pairs).map(frequency).zip(rope.components(pairs)).collect();
+        Self { pairs, magnitude: f64::from(rope.magnitude) }
+    }
+
+    /// Number of pairs.
+    pub(crate) fn pair_count(&self) -> usize {
+        self.pairs.len()
+    }
+
+    /// Cosine and sine of each pair's angle at a position.
+    pub(crate) fn row(&self, position: Position) -> impl Iterator<Item = [f32; 2]> {
+        self.pairs.iter().map(move |(frequency, component)| {
+            let (sin, cos) = (f64::from(position[*component]) * frequency).sin_cos();
+            [(cos * self.magnitude) as f32, (sin * self.magnitude) as f32]
+        })
     }
 }
 

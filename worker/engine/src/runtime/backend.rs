@@ -5,6 +5,7 @@ use async_trait::async_trait;
 use super::measuring::{Change, Profile};
 use super::memory::Memory;
 use crate::error::{EngineError, Result};
+use crate::models::Position;
 use crate::sampling::SamplingPlan;
 
 /// `Send`, but only natively, where a model may move to another thread. Browser objects cannot.
@@ -17,6 +18,20 @@ impl<T: Send> MaybeSend for T {}
 pub(crate) trait MaybeSend {}
 #[cfg(target_family = "wasm")]
 impl<T> MaybeSend for T {}
+
+/// Input of consecutive positions.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) enum Batch<'a> {
+    /// Tokens, by ID.
+    Tokens(&'a [u32]),
+    /// What stands in the place of token embeddings.
+    Embeddings {
+        /// `[positions][embedding_len]`
+        rows: &'a [f32],
+        /// All positions of the batch attend to each other, not only to earlier ones.
+        two_way: bool,
+    },
+}
 
 /// How an answer starts.
 pub(crate) struct AnswerStart<'a> {
@@ -61,10 +76,16 @@ pub(crate) trait Decoder: Memory + MaybeSend {
     /// Maximum number of tokens for [`Decoder::batch_logits`].
     fn max_logit_rows(&self) -> usize;
 
-    /// Computes tokens, the first of which is at `position`, and waits for completion.
-    async fn run_batch(&mut self, position: usize, ids: &[u32]) -> Result<()>;
+    /// Maximum number of positions to compute at once.
+    fn max_batch_len(&self) -> usize;
 
-    /// Like [`Decoder::run_batch`], and returns the logits after each token: `[ids][vocab]`.
+    /// Sets the RoPE positions of a sequence's elements; those after `positions` count from `next` on.
+    fn set_positions(&mut self, positions: &[Position], next: u32);
+
+    /// Computes a batch that starts at index `position` of the sequence, and waits for completion.
+    async fn run_batch(&mut self, position: usize, batch: Batch<'_>) -> Result<()>;
+
+    /// Like [`Decoder::run_batch`] with tokens, and returns the logits after each token: `[ids][vocab]`.
     async fn batch_logits(&mut self, position: usize, ids: &[u32]) -> Result<Vec<f32>>;
 
     /// The logits after one token, computed by the kernels of the decode loop: `[vocab]`.

@@ -21,4 +21,6 @@ pub use device::{AttentionSplits, Device, Dispatch, Gpu, GpuOptions, Tuning};
 pub use gpu::{Matrix, scratch_bytes};
 pub use loading::{Loaded, Loader, LoaderOptions, Source};
 pub use measuring::{Change, KernelTime, Profile, SelfTest, Verdict};
-pub use session::{DraftStats, Embedding, Encoder, Generation, GenerationEnd, Model, Stepwise};
+pub use session::{
+    DraftStats, Embedding, Embeddings, Encoder, Generation, GenerationEnd, Model, Prompt, Span, Stepwise,
+};

@@ -12,5 +12,6 @@ mod hostile;
 mod hybrids;
 mod model;
 mod modules;
+mod spans;
 mod templates;
 mod tokenizers;

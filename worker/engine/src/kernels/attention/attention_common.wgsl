@@ -1,5 +1,5 @@
 // Bindings of all attention kernels, and the positions that a token attends to: those up to its own; with WINDOW only
-// the last WINDOW_LEN of them, with BIDIRECTIONAL all of the batch.
+// the last WINDOW_LEN of them, with BIDIRECTIONAL also the rest of the batch.
 // Constants: those of `attention_batch.wgsl`.
 #ifdef PROJECTED
 // Keys, then values from VALUE_VEC_OFFSET on; eight f16 per entry: [position][KV_HEADS][HEAD_DIM / 8]
@@ -123,14 +123,13 @@ fn scaled_query(token: u32, head: u32, index: u32) -> vec2<f32> {
 
 // The first position that a token attends to, and the one after the last.
 fn visible(token: u32) -> vec2<u32> {
-#ifdef BIDIRECTIONAL
-    return vec2<u32>(0u, state.position + state.token_count);
-#else
-    let end = state.position + token + 1u;
+    let own_end = state.position + token + 1u;
+    var seen = vec2<u32>(0u, own_end);
 #ifdef WINDOW
-    return vec2<u32>(end - min(end, WINDOW_LEN), end);
-#else
-    return vec2<u32>(0u, end);
+    seen.x = own_end - min(own_end, WINDOW_LEN);
 #endif
+#ifdef BIDIRECTIONAL
+    seen.y = state.position + state.token_count;
 #endif
+    return seen;
 }

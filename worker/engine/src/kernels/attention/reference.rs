@@ -15,8 +15,9 @@ pub fn attention(q: &[f32], keys: &[f32], values: &[f32], first_position: usize,
         let (token, head) = (index / heads, index % heads);
         let kv_head = head / (heads / kv_heads);
         let row = |position: usize| (position * kv_heads + kv_head) * dim;
-        let end = if config.bidirectional { keys.len() / (kv_heads * dim) } else { first_position + token + 1 };
-        let start = config.window.map_or(0, |window| end.saturating_sub(window as usize));
+        let own_end = first_position + token + 1;
+        let start = config.window.map_or(0, |window| own_end.saturating_sub(window as usize));
+        let end = if config.bidirectional { keys.len() / (kv_heads * dim) } else { own_end };
         let scores: Vec<f64> = (start..end)
             .map(|position| {
                 let key = &keys[row(position)..][..dim];

@@ -70,8 +70,9 @@ pub(super) fn attend(query: &[f32], cache: &LayerCache, shape: &AttentionShape) 
     let mut scores = Vec::new();
     for (index, (query, result)) in query.chunks_exact(dim).zip(result.chunks_exact_mut(dim)).enumerate() {
         let (token, head) = (index / heads, index % heads);
-        let end = if shape.bidirectional { cache.positions() } else { first_position + token + 1 };
-        let start = shape.window.map_or(0, |window| end.saturating_sub(window as usize));
+        let own_end = first_position + token + 1;
+        let start = shape.window.map_or(0, |window| own_end.saturating_sub(window as usize));
+        let end = if shape.bidirectional { cache.positions() } else { own_end };
         let at = |position: usize| position * cache.row_len + head / group * dim;
         scores.clear();
         scores.extend((start..end).map(|position| {

@@ -11,8 +11,8 @@ use super::sampler::Sampler;
 use super::weights::CpuWeights;
 use super::{Cpu, Pacer};
 use crate::error::Result;
-use crate::models::{ModelConfig, ModelPlan, rope_angles};
-use crate::runtime::backend::{AnswerStart, Decoder, Step};
+use crate::models::{ModelConfig, ModelPlan, Position, RopeAngles};
+use crate::runtime::backend::{AnswerStart, Batch, Decoder, Step};
 use crate::runtime::memory::Copies;
 use crate::sampling::SamplingParams;
 
@@ -38,10 +38,11 @@ pub(in crate::runtime) struct CpuDecoder {
     pub(super) config: ModelConfig,
     pub(super) plan: ModelPlan,
     pub(super) weights: Arc<CpuWeights>,
+    angles: RopeAngles,
     /// RoPE angles: `[context][rope_dim / 2]`
     pub(super) rope: Vec<[f32; 2]>,
-    /// RoPE angles of layers with a sliding window, in the same shape.
-    pub(super) window_rope: Vec<[f32; 2]>,
+    /// RoPE angles of layers with a sliding window, if they differ, in the same shape.
+    pub(super) window_rope: Option<Vec<[f32; 2]>>,
     /// Cache or state of each layer.
     pub(super) memories: Vec<LayerMemory>,
     /// Copies of parts of sequences.
@@ -68,15 +69,17 @@ impl CpuDecoder {
         weights: Arc<CpuWeights>,
         host: &HashMap<String, Vec<f32>>,
     ) -> Result<Self> {
-        let (rope, window_rope) = rope_angles(config, context, host);
+        let angles = RopeAngles::new(config, context, host);
+        let (rope, window_rope) = angles.rows(&[], 0);
         let memories = config.layers.iter().map(|layer| LayerMemory::new(&layer.mixer, context as usize));
         Ok(Self {
             pacer: cpu.pacer(),
             config: config.clone(),
             plan: plan.clone(),
             weights,
-            window_rope: window_rope.unwrap_or_else(|| rope.clone()),
+            angles,
             rope,
+            window_rope,
             memories: memories.collect::<Result<_>>()?,
             copies: Copies::default(),
             state_len: 0,
@@ -89,7 +92,7 @@ impl CpuDecoder {
 
     /// Computes a token at `position` and the logits after it.
     async fn decode(&mut self, position: usize, id: u32) -> Result<()> {
-        let hidden = self.layers(position, &[id]).await;
+        let hidden = self.layers(position, Batch::Tokens(&[id])).await;
         self.logits = self.head(&hidden);
         self.weights.check()
     }
@@ -105,15 +108,24 @@ impl Decoder for CpuDecoder {
         self.batch_len()
     }
 
-    async fn run_batch(&mut self, position: usize, ids: &[u32]) -> Result<()> {
+    fn max_batch_len(&self) -> usize {
+        // Whatever there is memory for.
+        usize::MAX
+    }
+
+    fn set_positions(&mut self, positions: &[Position], next: u32) {
+        (self.rope, self.window_rope) = self.angles.rows(positions, next);
+    }
+
+    async fn run_batch(&mut self, position: usize, batch: Batch<'_>) -> Result<()> {
         let start = Instant::now();
-        self.layers(position, ids).await;
-        self.seconds_per_token = Some(start.elapsed().as_secs_f64() / ids.len() as f64);
+        let len = self.layers(position, batch).await.len() / self.config.embedding_len as usize;
+        self.seconds_per_token = Some(start.elapsed().as_secs_f64() / len as f64);
         self.weights.check()
     }
 
     async fn batch_logits(&mut self, position: usize, ids: &[u32]) -> Result<Vec<f32>> {
-        let hidden = self.layers(position, ids).await;
+        let hidden = self.layers(position, Batch::Tokens(ids)).await;
         let logits = self.head(&hidden);
         self.weights.check()?;
         Ok(logits)

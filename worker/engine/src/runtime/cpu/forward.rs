@@ -12,26 +12,36 @@ use crate::models::{
     AttentionConfig, AttentionPlan, DeltaNetConfig, DeltaNetPlan, ExpertConfig, FeedForwardPlan, HeadNorm, LayerRope,
     MatrixId, MixerConfig, MixerPlan, ModelConfig, Product, ShortConvolutionConfig, ShortConvolutionPlan, VectorId,
 };
+use crate::runtime::backend::Batch;
 
 /// Value of [`CpuDecoder::state_len`] during a forward pass.
 const UNKNOWN_STATE: usize = usize::MAX;
 
 impl CpuDecoder {
-    /// Runs tokens through all layers and returns the hidden state: `[tokens][embedding_len]`.
-    pub(super) async fn layers(&mut self, position: usize, ids: &[u32]) -> Vec<f32> {
+    /// Runs a batch through all layers and returns the hidden state: `[tokens][embedding_len]`.
+    pub(super) async fn layers(&mut self, position: usize, batch: Batch<'_>) -> Vec<f32> {
         // If this future is dropped between two layers, their states are at different tokens.
         self.state_len = UNKNOWN_STATE;
-        let mut hidden = self.weights.embed(&self.plan.embedding, ids);
-        for value in &mut hidden {
-            *value *= self.config.embedding_scale;
-        }
+        let (mut hidden, two_way) = match batch {
+            Batch::Tokens(ids) => (self.embed(ids), false),
+            Batch::Embeddings { rows, two_way } => (rows.to_vec(), two_way),
+        };
+        let place = Place { position, two_way };
         for layer in 0..self.plan.layers.len() {
-            self.mixer(layer, position, &mut hidden);
+            self.mixer(layer, place, &mut hidden);
             self.pacer.pause_if_due().await;
             self.feed_forward(layer, &mut hidden);
             self.pacer.pause_if_due().await;
         }
-        self.state_len = position + ids.len();
+        self.state_len = position + hidden.len() / self.config.embedding_len as usize;
+        hidden
+    }
+
+    fn embed(&self, ids: &[u32]) -> Vec<f32> {
+        let mut hidden = self.weights.embed(&self.plan.embedding, ids);
+        for value in &mut hidden {
+            *value *= self.config.embedding_scale;
+        }
         hidden
     }
 
@@ -51,7 +61,7 @@ impl CpuDecoder {
     }
 
     /// Adds the output of a layer's mixer to the hidden state.
-    fn mixer(&mut self, index: usize, position: usize, hidden: &mut [f32]) {
+    fn mixer(&mut self, index: usize, place: Place, hidden: &mut [f32]) {
         let (config, plan) = (&self.config, &self.plan.layers[index]);
         let input = self.normed(hidden, plan.mixer_norm);
         let mixer = MixerInput { config, weights: &self.weights, x: &input };
@@ -59,8 +69,8 @@ impl CpuDecoder {
         let output = match (&config.layers[index].mixer, &plan.mixer, memory) {
             (MixerConfig::Attention(attention), MixerPlan::Attention(plan), LayerMemory::Rows(cache)) => {
                 let is_windowed = attention.rope == LayerRope::Window;
-                let angles = if is_windowed { &self.window_rope } else { &self.rope };
-                mixer.attention(attention, plan, (angles, position), cache)
+                let angles = self.window_rope.as_ref().filter(|_| is_windowed).unwrap_or(&self.rope);
+                mixer.attention(attention, plan, (angles, place), cache)
             }
             (
                 MixerConfig::ShortConvolution(convolution),
@@ -135,6 +145,15 @@ impl CpuDecoder {
     }
 }
 
+/// Where a batch is in its sequence.
+#[derive(Debug, Clone, Copy)]
+struct Place {
+    /// Index of the first token.
+    position: usize,
+    /// All tokens of the batch attend to each other.
+    two_way: bool,
+}
+
 /// Inputs of a mixer.
 struct MixerInput<'a> {
     config: &'a ModelConfig,
@@ -154,12 +173,12 @@ impl MixerInput<'_> {
         project(self.weights, product, mixed, len as usize, self.config.embedding_len as usize, bias)
     }
 
-    /// Attention over the cache before `position` and the tokens themselves.
+    /// Attention over the cache before `place` and the tokens themselves.
     fn attention(
         &self,
         attention: &AttentionConfig,
         plan: &AttentionPlan,
-        (angles, position): (&[[f32; 2]], usize),
+        (angles, place): (&[[f32; 2]], Place),
         cache: &mut LayerCache,
     ) -> Vec<f32> {
         let projected = self.project(&plan.qkv, attention.qkv_rows(), plan.qkv_bias);
@@ -174,14 +193,14 @@ impl MixerInput<'_> {
             rows.chunks_exact_mut(row_len).for_each(|row| self.norm_heads(row, attention, norms));
         }
         let heads = attention.rotated_heads();
-        cache.truncate(position);
-        let query = store_heads(rows, &heads, angles, position, cache);
+        cache.truncate(place.position);
+        let query = store_heads(rows, &heads, angles, place.position, cache);
         let shape = AttentionShape {
             heads,
             scale: self.config.attention_scale,
             softcap: self.config.attention_softcap,
             window: attention.window,
-            bidirectional: false,
+            bidirectional: place.two_way,
         };
         let mut attended = attend(&query, cache, &shape);
         if let Some(projected) = &gates {

@@ -143,7 +143,7 @@ impl Measured {
     fn program<'a>(&self, model: &'a GpuDecoder) -> Result<&'a [Dispatch]> {
         match self.phase {
             Phase::Decode => model.decode_program(self.position),
-            Phase::Prefill => model.prefill_program(),
+            Phase::Prefill => model.prefill_program(false),
         }
     }
 

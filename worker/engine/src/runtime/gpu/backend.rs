@@ -7,7 +7,8 @@ use super::buffers::SAMPLING_SWITCHES;
 use super::decoder::GpuDecoder;
 use super::{autotune, profile, self_test};
 use crate::error::Result;
-use crate::runtime::backend::{AnswerStart, Decoder, Profiled, Step};
+use crate::models::Position;
+use crate::runtime::backend::{AnswerStart, Batch, Decoder, Profiled, Step};
 use crate::runtime::measuring::{Change, Profile};
 
 /// Target duration of a prompt batch in seconds: short enough for quick stops.
@@ -33,20 +34,28 @@ impl Decoder for GpuDecoder {
         self.gpu.tuning().prefill.tokens as usize
     }
 
-    async fn run_batch(&mut self, position: usize, ids: &[u32]) -> Result<()> {
+    fn max_batch_len(&self) -> usize {
+        self.max_batch as usize
+    }
+
+    fn set_positions(&mut self, positions: &[Position], next: u32) {
+        self.write_angles(positions, next);
+    }
+
+    async fn run_batch(&mut self, position: usize, batch: Batch<'_>) -> Result<()> {
         let start = Instant::now();
-        self.submit_batch(position, ids, false)?;
+        let len = self.submit_batch(position, batch, false)?;
         // Makes progress reports accurate and lets stops take effect.
         self.wait().await?;
         // Short batches are dominated by latency and say nothing about throughput.
-        if ids.len() >= MIN_BATCH as usize {
-            self.seconds_per_token = Some(start.elapsed().as_secs_f64() / ids.len() as f64);
+        if len >= MIN_BATCH as usize {
+            self.seconds_per_token = Some(start.elapsed().as_secs_f64() / len as f64);
         }
         Ok(())
     }
 
     async fn batch_logits(&mut self, position: usize, ids: &[u32]) -> Result<Vec<f32>> {
-        self.submit_batch(position, ids, true)?;
+        self.submit_batch(position, Batch::Tokens(ids), true)?;
         self.gpu.read_buffer(&self.buffers.logits, ids.len() as u64 * u64::from(self.vocab) * 4).await
     }
 
@@ -150,7 +159,8 @@ impl Decoder for GpuDecoder {
     }
 
     async fn prepare(&self) -> Result<()> {
-        self.prefill_program()?;
+        self.embed_program()?;
+        self.prefill_program(false)?;
         self.decode_program(0)?;
         self.gpu.compile().await;
         self.gpu.check()

@@ -1,11 +1,9 @@
 //! Buffers for activations, caches and the decode loop.
 
-use std::collections::HashMap;
-
 use super::memory::LayerMemory;
 use crate::kernels::linear::Tiles;
 use crate::kernels::sampling::{RING_LEN, chunk_count};
-use crate::models::{HeadShape, MixerConfig, ModelConfig, rope_angles};
+use crate::models::{HeadShape, MixerConfig, ModelConfig, RopeAngles};
 use crate::runtime::device::{Gpu, Tuning};
 use crate::sampling::SamplingParams;
 
@@ -82,11 +80,11 @@ pub(super) struct Buffers {
 
 impl Buffers {
     /// Allocates buffers for `context` positions.
-    pub(super) fn new(gpu: &Gpu, config: &ModelConfig, context: u32, host: &HashMap<String, Vec<f32>>) -> Self {
+    pub(super) fn new(gpu: &Gpu, config: &ModelConfig, context: u32, angles: &RopeAngles) -> Self {
         let tuning = gpu.tuning();
         let sizes = Sizes::new(config, &tuning);
         let floats = |label, len: u64| gpu.storage_buffer(label, len * 4);
-        let (rope, window_rope) = rope_buffers(gpu, config, context, host);
+        let (rope, window_rope) = rope_buffers(gpu, angles);
         Self {
             state: gpu.buffer("state", 16, wgpu::BufferUsages::STORAGE | wgpu::BufferUsages::UNIFORM),
             sampling: gpu.buffer("sampling", SAMPLING_BYTES, wgpu::BufferUsages::UNIFORM),
@@ -220,13 +218,8 @@ pub fn scratch_bytes(config: &ModelConfig) -> u64 {
 }
 
 /// RoPE angles of layers without and with a window.
-fn rope_buffers(
-    gpu: &Gpu,
-    config: &ModelConfig,
-    context: u32,
-    host: &HashMap<String, Vec<f32>>,
-) -> (wgpu::Buffer, wgpu::Buffer) {
-    let (rope, window_rope) = rope_angles(config, context, host);
+fn rope_buffers(gpu: &Gpu, angles: &RopeAngles) -> (wgpu::Buffer, wgpu::Buffer) {
+    let (rope, window_rope) = angles.rows(&[], 0);
     let rope = gpu.storage_buffer_with("rope", &rope);
     let window_rope = window_rope.map(|angles| gpu.storage_buffer_with("window rope", &angles));
     (rope.clone(), window_rope.unwrap_or(rope))

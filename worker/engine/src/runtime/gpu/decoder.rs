@@ -10,7 +10,8 @@ use super::memory::Copy;
 use super::programs::Programs;
 use super::weights::Weights;
 use crate::error::Result;
-use crate::models::{ModelConfig, ModelPlan};
+use crate::models::{ModelConfig, ModelPlan, Position, RopeAngles};
+use crate::runtime::backend::Batch;
 use crate::runtime::device::{Dispatch, Gpu};
 use crate::runtime::memory::Copies;
 
@@ -19,6 +20,7 @@ pub(in crate::runtime) struct GpuDecoder {
     pub(super) gpu: Gpu,
     pub(super) vocab: u32,
     pub(super) buffers: Buffers,
+    angles: RopeAngles,
     pub(super) config: ModelConfig,
     pub(super) plan: ModelPlan,
     /// Also keeps the buffers alive that the dispatches' bind groups use in a browser.
@@ -47,7 +49,8 @@ impl GpuDecoder {
         host: &HashMap<String, Vec<f32>>,
     ) -> Self {
         let tuning = gpu.tuning();
-        let buffers = Buffers::new(gpu, config, context, host);
+        let angles = RopeAngles::new(config, context, host);
+        let buffers = Buffers::new(gpu, config, context, &angles);
         let layout = Layout::batch(tuning.prefill);
         let builder = ForwardBuilder { gpu, config, plan, weights: &weights, buffers: &buffers, layout };
         let sampler = builder.sampler();
@@ -55,6 +58,7 @@ impl GpuDecoder {
             gpu: gpu.clone(),
             vocab: config.vocab,
             buffers,
+            angles,
             config: config.clone(),
             plan: plan.clone(),
             weights,
@@ -74,15 +78,36 @@ impl GpuDecoder {
         Ok(())
     }
 
-    /// Runs the layers on `batch`, and the output head if `with_logits`.
-    pub(super) fn submit_batch(&mut self, position: usize, batch: &[u32], with_logits: bool) -> Result<()> {
-        let token_count = batch.len() as u32;
-        let layers = self.prefill_program()?;
+    /// Runs the layers on `batch`, and the output head if `with_logits`. Returns the number of its positions.
+    pub(super) fn submit_batch(&mut self, position: usize, batch: Batch<'_>, with_logits: bool) -> Result<usize> {
         let head = if with_logits { self.prefill_head()? } else { &[] };
-        self.feed_batch(position, 0, batch);
-        self.submit(|pass| layers.iter().chain(head).for_each(|dispatch| dispatch.encode(pass, token_count)));
-        self.state_len = position + batch.len();
-        Ok(())
+        let (embed, layers, len) = match batch {
+            Batch::Tokens(ids) => {
+                self.feed_batch(position, 0, ids);
+                (self.embed_program()?, self.prefill_program(false)?, ids.len())
+            }
+            Batch::Embeddings { rows, two_way } => {
+                let len = rows.len() / self.config.embedding_len as usize;
+                self.write_state(position, len as u32, 0);
+                self.gpu.queue().write_buffer(&self.buffers.hidden, 0, bytemuck::cast_slice(rows));
+                (&[][..], self.prefill_program(two_way)?, len)
+            }
+        };
+        debug_assert!(len <= self.max_batch as usize, "the buffers have room for them");
+        let program = embed.iter().chain(layers).chain(head);
+        self.submit(|pass| program.for_each(|dispatch| dispatch.encode(pass, len as u32)));
+        self.state_len = position + len;
+        Ok(len)
+    }
+
+    /// Writes the angles of a sequence, see [`Decoder::set_positions`](crate::runtime::backend::Decoder::set_positions).
+    pub(super) fn write_angles(&self, positions: &[Position], next: u32) {
+        let (rows, window_rows) = self.angles.rows(positions, next);
+        let queue = self.gpu.queue();
+        queue.write_buffer(&self.buffers.rope, 0, bytemuck::cast_slice(&rows));
+        if let Some(rows) = window_rows {
+            queue.write_buffer(&self.buffers.window_rope, 0, bytemuck::cast_slice(&rows));
+        }
     }
 
     /// Submits layers and head for the token in `next_id`.

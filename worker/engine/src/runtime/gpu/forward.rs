@@ -21,17 +21,19 @@ pub(super) struct Layout {
     pub splits: AttentionSplits,
     /// Every batch has exactly one token.
     pub is_one_token: bool,
+    /// All tokens of a batch attend to each other.
+    pub two_way: bool,
 }
 
 impl Layout {
     /// For batches of several tokens.
     pub(super) fn batch(linear: LinearTuning) -> Self {
-        Self { linear, splits: AttentionSplits { from: 0, splits: 1 }, is_one_token: false }
+        Self { linear, splits: AttentionSplits { from: 0, splits: 1 }, is_one_token: false, two_way: false }
     }
 
     /// For one token, with entry `step` of [`Tuning::attention_splits`].
     pub(super) fn token(tuning: &Tuning, step: usize) -> Self {
-        Self { linear: tuning.decode, splits: tuning.attention_splits[step], is_one_token: true }
+        Self { linear: tuning.decode, splits: tuning.attention_splits[step], is_one_token: true, two_way: false }
     }
 }
 
@@ -46,9 +48,9 @@ pub(super) struct ForwardBuilder<'a> {
 }
 
 impl ForwardBuilder<'_> {
-    /// From the token IDs in `ids` to the hidden state after the last layer.
-    pub(super) fn layers(&self, ids: &wgpu::Buffer) -> Result<Vec<Dispatch>> {
-        let mut program = self.embed(ids)?;
+    /// From the embeddings to the hidden state after the last layer.
+    pub(super) fn layers(&self) -> Result<Vec<Dispatch>> {
+        let mut program = Vec::new();
         for index in 0..self.plan.layers.len() {
             self.mixer(&mut program, index)?;
             self.feed_forward(&mut program, index)?;
@@ -58,7 +60,8 @@ impl ForwardBuilder<'_> {
 
     /// From the token IDs in `ids` to the logits.
     pub(super) fn whole(&self, ids: &wgpu::Buffer) -> Result<Vec<Dispatch>> {
-        let mut program = self.layers(ids)?;
+        let mut program = self.embed(ids)?;
+        program.extend(self.layers()?);
         program.extend(self.head()?);
         Ok(program)
     }
@@ -106,7 +109,8 @@ impl ForwardBuilder<'_> {
         ]
     }
 
-    fn embed(&self, ids: &wgpu::Buffer) -> Result<Vec<Dispatch>> {
+    /// Looks up the token IDs in `ids`.
+    pub(super) fn embed(&self, ids: &wgpu::Buffer) -> Result<Vec<Dispatch>> {
         let (table, scale) = (&self.plan.embedding, self.config.embedding_scale);
         let mut program = Vec::new();
         self.products().embed(&mut program, table, ids, &self.buffers.hidden, scale, false)?;

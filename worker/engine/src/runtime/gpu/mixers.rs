@@ -238,7 +238,7 @@ impl AttentionBuilder<'_> {
             scale: config.attention_scale,
             softcap: config.attention_softcap,
             window: self.config.window,
-            bidirectional: false,
+            bidirectional: self.forward.layout.two_way,
             layout: self.layout(),
             splits,
             workgroup: self.forward.gpu.tuning().attention_workgroup,

@@ -19,7 +19,7 @@ pub(super) async fn run(decoder: &GpuDecoder, what: Profiled, position: usize, r
             decoder.time(&program, position, 1, runs).await
         }
         Profiled::Prefill(tokens) => {
-            let program: Vec<_> = decoder.prefill_program()?.iter().collect();
+            let program: Vec<_> = decoder.embed_program()?.iter().chain(decoder.prefill_program(false)?).collect();
             decoder.time(&program, position, tokens.min(decoder.max_batch), runs).await
         }
     }

@@ -11,8 +11,10 @@ use crate::runtime::device::{Dispatch, Tuning};
 /// Dispatches by purpose.
 #[derive(Default)]
 pub(super) struct Programs {
-    /// The layers for a batch of prompt tokens.
-    prefill: OnceCell<Vec<Dispatch>>,
+    /// The embedding of a batch of prompt tokens.
+    embed: OnceCell<Vec<Dispatch>>,
+    /// The layers for a batch: with causal attention, and with attention in both directions.
+    prefill: [OnceCell<Vec<Dispatch>>; 2],
     /// The output head for such a batch.
     prefill_head: OnceCell<Vec<Dispatch>>,
     /// Layers and head for one token, by index of
@@ -44,10 +46,17 @@ impl GpuDecoder {
         self.gpu.tuning().prefill.tokens.min(self.max_batch) as usize
     }
 
-    /// The layers for a batch of prompt tokens.
-    pub(super) fn prefill_program(&self) -> Result<&[Dispatch]> {
+    /// The embedding of a batch of prompt tokens.
+    pub(super) fn embed_program(&self) -> Result<&[Dispatch]> {
         let layout = Layout::batch(self.gpu.tuning().prefill);
-        self.program(&self.programs.prefill, layout, |builder| builder.layers(&self.buffers.prompt_ids))
+        self.program(&self.programs.embed, layout, |builder| builder.embed(&self.buffers.prompt_ids))
+    }
+
+    /// The layers for a batch of the prompt. If `two_way`, its positions attend to each other in both directions.
+    #[allow(clippy::redundant_closure_for_method_calls, reason = "the method has one lifetime, the closure any")]
+    pub(super) fn prefill_program(&self, two_way: bool) -> Result<&[Dispatch]> {
+        let layout = Layout { two_way, ..Layout::batch(self.gpu.tuning().prefill) };
+        self.program(&self.programs.prefill[usize::from(two_way)], layout, |builder| builder.layers())
     }
 
     /// The output head for a batch of prompt tokens.
@@ -67,7 +76,7 @@ impl GpuDecoder {
 
     /// The dispatches used at the start of an answer, without the sampler.
     pub(super) fn first_dispatches(&self) -> Result<impl Iterator<Item = &Dispatch>> {
-        Ok(self.prefill_program()?.iter().chain(self.decode_program(0)?))
+        Ok(self.embed_program()?.iter().chain(self.prefill_program(false)?).chain(self.decode_program(0)?))
     }
 
     /// The program in `cell`, built on first use.

@@ -230,6 +230,7 @@ impl Parts {
             requested_context,
             weight_bytes: plan.weights.len_bytes(),
             sequences: Sequences::default(),
+            is_shifted: false,
             device: device.clone(),
             decoder: placed.decoder((config, plan), context, host)?,
         })

@@ -5,6 +5,7 @@
 //! a *checkpoint*, a copy of the state. [`Sequences`] tracks both, so that no other code needs to know which kind a
 //! model has.
 
+mod element;
 mod sequences;
 mod snapshot;
 
@@ -12,6 +13,7 @@ use std::collections::HashMap;
 
 use async_trait::async_trait;
 
+pub(crate) use element::Element;
 pub(crate) use sequences::Sequences;
 pub(crate) use snapshot::Snapshot;
 

@@ -2,7 +2,8 @@
 
 use std::collections::VecDeque;
 
-use super::{CopyId, Layout, Memory, Part};
+use super::element::shared_len;
+use super::{CopyId, Element, Layout, Memory, Part};
 
 /// Minimum number of tokens for which a copy pays off.
 const MIN_TOKENS: usize = 32;
@@ -16,10 +17,10 @@ struct Checkpoint {
     copy: CopyId,
 }
 
-/// A sequence of tokens and the points it can be rewound to.
+/// A sequence and the points it can be rewound to.
 #[derive(Debug, Default)]
 struct Sequence {
-    tokens: Vec<u32>,
+    elements: Vec<Element>,
     /// Shortest first; empty if the model is stateless.
     checkpoints: Vec<Checkpoint>,
 }
@@ -44,11 +45,6 @@ pub(crate) struct Sequences {
     has_no_room: bool,
 }
 
-/// Length of the common prefix of two sequences.
-fn shared_len(a: &[u32], b: &[u32]) -> usize {
-    a.iter().zip(b).take_while(|(a, b)| a == b).count()
-}
-
 impl Sequence {
     /// The last checkpoint at or before `len` tokens.
     fn checkpoint(&self, len: usize) -> Option<Checkpoint> {
@@ -58,7 +54,7 @@ impl Sequence {
     /// How many of the first `len` tokens can be kept. `state_len` is the number of tokens that the live state has
     /// seen, if that state belongs to this sequence.
     fn reusable_len(&self, len: usize, is_stateless: bool, state_len: Option<usize>) -> usize {
-        if is_stateless || state_len == Some(len) && self.tokens.len() == len {
+        if is_stateless || state_len == Some(len) && self.elements.len() == len {
             return len;
         }
         self.checkpoint(len).map_or(0, |checkpoint| checkpoint.len)
@@ -66,43 +62,43 @@ impl Sequence {
 }
 
 impl Sequences {
-    /// The tokens in the model's memory.
-    pub(crate) fn tokens(&self) -> &[u32] {
-        &self.current.tokens
+    /// The elements in the model's memory.
+    pub(crate) fn elements(&self) -> &[Element] {
+        &self.current.elements
     }
 
-    /// Number of tokens in the model's memory.
+    /// Number of elements in the model's memory.
     pub(crate) fn len(&self) -> usize {
-        self.current.tokens.len()
+        self.current.elements.len()
     }
 
     /// Records a token that the model has computed.
     pub(crate) fn push(&mut self, token: u32) {
-        self.current.tokens.push(token);
+        self.current.elements.push(Element::Token(token));
     }
 
-    /// Records several tokens that the model has computed.
-    pub(crate) fn extend(&mut self, tokens: &[u32]) {
-        self.current.tokens.extend_from_slice(tokens);
+    /// Records several elements that the model has computed.
+    pub(crate) fn extend(&mut self, elements: &[Element]) {
+        self.current.elements.extend_from_slice(elements);
     }
 
-    /// How many leading tokens of `prompt` need not be computed, because the current or a saved sequence begins with
+    /// How many leading elements of `prompt` need not be computed, because the current or a saved sequence begins with
     /// them.
-    pub(crate) fn reusable_len(&self, memory: &dyn Memory, prompt: &[u32]) -> usize {
+    pub(crate) fn reusable_len(&self, memory: &dyn Memory, prompt: &[Element]) -> usize {
         let here = self.reusable_here(memory, prompt);
         self.nearest(memory, prompt).map_or(here, |(_, there)| there.max(here))
     }
 
-    fn reusable_here(&self, memory: &dyn Memory, prompt: &[u32]) -> usize {
-        let len = shared_len(&self.current.tokens, prompt);
+    fn reusable_here(&self, memory: &dyn Memory, prompt: &[Element]) -> usize {
+        let len = shared_len(&self.current.elements, prompt);
         self.current.reusable_len(len, memory.layout().is_stateless(), Some(memory.state_len()))
     }
 
     /// Index of the saved sequence with the longest reusable prefix of `prompt`, and the length of that prefix.
-    fn nearest(&self, memory: &dyn Memory, prompt: &[u32]) -> Option<(usize, usize)> {
+    fn nearest(&self, memory: &dyn Memory, prompt: &[Element]) -> Option<(usize, usize)> {
         let is_stateless = memory.layout().is_stateless();
         let reusable = |saved: &Saved| {
-            let len = shared_len(&saved.sequence.tokens, prompt);
+            let len = shared_len(&saved.sequence.elements, prompt);
             saved.sequence.reusable_len(len, is_stateless, None)
         };
         self.saved.iter().map(reusable).enumerate().max_by_key(|(_, len)| *len)
@@ -110,10 +106,10 @@ impl Sequences {
 
     /// Makes the memory hold the longest known prefix of `prompt`, and nothing else. `most_tokens` is the context
     /// length: saved sequences take no more memory than a full context.
-    pub(crate) async fn switch_to(&mut self, memory: &mut dyn Memory, prompt: &[u32], most_tokens: usize) {
+    pub(crate) async fn switch_to(&mut self, memory: &mut dyn Memory, prompt: &[Element], most_tokens: usize) {
         // Left over from an interrupted call.
         self.saved.extend(self.incoming.take());
-        let shared = shared_len(&self.current.tokens, prompt);
+        let shared = shared_len(&self.current.elements, prompt);
         let here = self.reusable_here(memory, prompt);
         let best = self.nearest(memory, prompt).filter(|(_, there)| *there >= here + MIN_TOKENS);
         // Taken out first, so that saving the current sequence cannot evict it.
@@ -148,7 +144,7 @@ impl Sequences {
 
     /// Drops everything after the first `len` tokens.
     fn truncate(&mut self, memory: &mut dyn Memory, len: usize) {
-        self.current.tokens.truncate(len);
+        self.current.elements.truncate(len);
         while let Some(checkpoint) = self.current.checkpoints.pop_if(|checkpoint| checkpoint.len > len) {
             memory.forget(checkpoint.copy);
         }
@@ -222,8 +218,8 @@ impl Sequences {
             Some(last) => last.len,
             None => 0,
         };
-        let tokens = self.current.tokens[..len].to_vec();
-        self.drop_beginnings(memory, &tokens);
+        let elements = self.current.elements[..len].to_vec();
+        self.drop_beginnings(memory, &elements);
         let copied = self.current.checkpoints.iter().filter(|checkpoint| checkpoint.len > kept_len).count();
         let needed = size_bytes(layout, len, copied);
         let budget_bytes = layout.budget_bytes.min(size_bytes(layout, most_tokens, MAX_CHECKPOINTS));
@@ -238,7 +234,7 @@ impl Sequences {
         if let Ok(rows) = memory.copy(Part::Rows(len)).await {
             let kept = self.current.checkpoints.len() - copied;
             let checkpoints = self.current.checkpoints.split_off(kept);
-            self.saved.push_back(Saved { sequence: Sequence { tokens, checkpoints }, rows });
+            self.saved.push_back(Saved { sequence: Sequence { elements, checkpoints }, rows });
         } else {
             // The device has no memory to spare: give up, instead of failing each time.
             self.drop_all_saved(memory);
@@ -252,10 +248,10 @@ impl Sequences {
         }
     }
 
-    /// Drops saved sequences that are prefixes of `tokens`.
-    fn drop_beginnings(&mut self, memory: &mut dyn Memory, tokens: &[u32]) {
+    /// Drops saved sequences that are prefixes of `elements`.
+    fn drop_beginnings(&mut self, memory: &mut dyn Memory, elements: &[Element]) {
         for index in (0..self.saved.len()).rev() {
-            if tokens.starts_with(&self.saved[index].sequence.tokens) {
+            if elements.starts_with(&self.saved[index].sequence.elements) {
                 self.drop_saved(memory, index);
             }
         }
@@ -263,7 +259,7 @@ impl Sequences {
 
     fn saved_bytes(&self, layout: Layout) -> u64 {
         let bytes =
-            |Saved { sequence, .. }: &Saved| size_bytes(layout, sequence.tokens.len(), sequence.checkpoints.len());
+            |Saved { sequence, .. }: &Saved| size_bytes(layout, sequence.elements.len(), sequence.checkpoints.len());
         self.saved.iter().map(bytes).sum()
     }
 

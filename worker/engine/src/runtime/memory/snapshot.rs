@@ -1,6 +1,7 @@
 //! Serialised sequences, with which a conversation continues without prefill.
 
-use super::Layout;
+use super::element::{from_words, to_words};
+use super::{Element, Layout};
 use crate::error::{EngineError, Result};
 
 /// Magic number; its digits are the version of the format.
@@ -14,15 +15,15 @@ const NUMBERS: usize = 3;
 /// Contents of a snapshot.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Contents<'a> {
-    pub tokens: Vec<u32>,
-    /// Rows of all tokens, layer by layer.
+    pub elements: Vec<Element>,
+    /// Rows of all elements, layer by layer.
     pub rows: &'a [u8],
     /// The state after them.
     pub state: &'a [u8],
 }
 
-/// The format: magic number; bytes of a token's rows, bytes of the state, number of tokens (u32 each, little-endian);
-/// token IDs (u32 each); rows; state.
+/// The format: magic number; bytes of a token's rows, bytes of the state, number of elements (u32 each, little-endian);
+/// the elements, see [`to_words`]; rows; state.
 pub(crate) struct Snapshot {
     pub layout: Layout,
     /// Context length in tokens.
@@ -32,9 +33,10 @@ pub(crate) struct Snapshot {
 
 impl Snapshot {
     /// The bytes that precede rows and state.
-    pub(crate) fn header(&self, tokens: &[u32]) -> Vec<u8> {
-        let numbers = [self.layout.row_bytes as u32, self.layout.state_bytes as u32, tokens.len() as u32];
-        let words = numbers.iter().chain(tokens).flat_map(|word| word.to_le_bytes());
+    pub(crate) fn header(&self, elements: &[Element]) -> Vec<u8> {
+        let numbers = [self.layout.row_bytes as u32, self.layout.state_bytes as u32, elements.len() as u32];
+        let elements = to_words(elements);
+        let words = numbers.iter().chain(&elements).flat_map(|word| word.to_le_bytes());
         MAGIC.iter().copied().chain(words).collect()
     }
 
@@ -62,17 +64,21 @@ impl Snapshot {
         if count as usize > self.context {
             return bad("it is longer than the context");
         }
-        let Some((tokens, rest)) = rest.split_at_checked(4 * count as usize) else { return bad("it is damaged") };
+        // No more words than the longest sequence without runs, or one of runs of one element, can have.
+        let most = rest.len().min(4 * 5 * count as usize);
+        let Some((elements, words_read)) = from_words(&words(&rest[..most]), count as usize) else {
+            return bad("it is damaged");
+        };
+        let rest = &rest[4 * words_read..];
         let rows_bytes = u64::from(count) * self.layout.row_bytes;
         if rest.len() as u64 != rows_bytes + self.layout.state_bytes {
             return bad("it is damaged");
         }
         // No longer than `rest`.
         let (rows, state) = rest.split_at(rows_bytes as usize);
-        let tokens = words(tokens);
-        if tokens.iter().any(|token| *token >= self.vocab) {
+        if elements.iter().filter_map(|element| element.token()).any(|token| token >= self.vocab) {
             return bad("it belongs to another model");
         }
-        Ok(Contents { tokens, rows, state })
+        Ok(Contents { elements, rows, state })
     }
 }

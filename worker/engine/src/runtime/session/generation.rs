@@ -6,7 +6,7 @@ use web_time::Instant;
 
 use super::prompt_lookup::{DraftStats, PromptLookup};
 use crate::error::Result;
-use crate::runtime::backend::Decoder;
+use crate::runtime::backend::{Batch, Decoder};
 use crate::runtime::memory::Sequences;
 
 /// Why a generation ends.
@@ -126,7 +126,7 @@ impl<'m> Generation<'m> {
             // The state has seen rejected tokens: restore it and replay the accepted ones. All tokens returned so far
             // are computed, so the draft began here.
             sequences.restore_held_state(decoder);
-            decoder.run_batch(sequences.len(), &fed[..=accepted]).await?;
+            decoder.run_batch(sequences.len(), Batch::Tokens(&fed[..=accepted])).await?;
         }
         let Some(lookup) = &mut self.lookup else { return Ok(chosen) };
         lookup.extend(&chosen);

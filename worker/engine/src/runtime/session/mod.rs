@@ -3,11 +3,13 @@
 mod encoder;
 mod generation;
 mod model;
+mod prompt;
 mod prompt_lookup;
 mod stepwise;
 
 pub use encoder::{Embedding, Encoder};
 pub use generation::{Generation, GenerationEnd};
 pub use model::Model;
+pub use prompt::{Embeddings, Prompt, Span};
 pub use prompt_lookup::DraftStats;
 pub use stepwise::Stepwise;

@@ -3,15 +3,16 @@
 use std::sync::Arc;
 
 use super::generation::{Generation, GenerationEnd};
+use super::prompt::Prompt;
 use super::prompt_lookup::PromptLookup;
 use super::stepwise::Stepwise;
 use crate::chat::Chat;
 use crate::error::{EngineError, Result};
 use crate::models::ModelConfig;
-use crate::runtime::backend::{AnswerStart, Decoder, Profiled};
+use crate::runtime::backend::{AnswerStart, Batch, Decoder, Profiled};
 use crate::runtime::device::Device;
 use crate::runtime::measuring::{Change, Profile, SelfTest, Verdict};
-use crate::runtime::memory::{Part, Sequences, Snapshot};
+use crate::runtime::memory::{Element, Part, Sequences, Snapshot};
 use crate::sampling::{SamplingParams, SamplingPlan, history};
 
 /// A model in memory, ready to answer.
@@ -26,12 +27,14 @@ pub struct Model {
     pub(in crate::runtime) requested_context: u32,
     pub(in crate::runtime) weight_bytes: u64,
     pub(in crate::runtime) sequences: Sequences,
+    /// The RoPE positions of the current sequence differ from its indices.
+    pub(in crate::runtime) is_shifted: bool,
     pub(in crate::runtime) device: Device,
     pub(in crate::runtime) decoder: Box<dyn Decoder>,
 }
 
-/// All tokens but the last, which the decode loop computes, because its logits are needed.
-fn before_last(prompt: &[u32]) -> &[u32] {
+/// All elements but the last, which the decode loop computes, because its logits are needed.
+fn before_last(prompt: &[Element]) -> &[Element] {
     prompt.split_last().map_or(&[], |(_, before)| before)
 }
 
@@ -79,52 +82,77 @@ impl Model {
         self.decoder.dispatches_per_token()
     }
 
-    /// Tokens of the sequence in the model's memory.
-    pub fn cached_tokens(&self) -> &[u32] {
-        self.sequences.tokens()
+    /// Tokens of the sequence in the model's memory, without embeddings.
+    pub fn cached_tokens(&self) -> Vec<u32> {
+        self.sequences.elements().iter().filter_map(|element| element.token()).collect()
     }
 
-    /// How many leading tokens of `prompt` need no prefill because this sequence or a saved one begins with them.
-    pub fn cached_prefix_len(&self, prompt: &[u32]) -> usize {
-        self.sequences.reusable_len(&*self.decoder, before_last(prompt))
+    /// Length of the sequence in the model's memory: tokens and embeddings.
+    pub fn cached_len(&self) -> usize {
+        self.sequences.len()
     }
 
-    /// Computes all tokens of `prompt` but the last.
+    /// How many leading tokens and embeddings of `prompt` need no prefill because this sequence or a saved one begins
+    /// with them.
+    pub fn cached_prefix_len<'p>(&self, prompt: impl Into<Prompt<'p>>) -> usize {
+        let elements = prompt.into().elements(self.width());
+        self.sequences.reusable_len(&*self.decoder, before_last(&elements))
+    }
+
+    fn width(&self) -> usize {
+        self.config.embedding_len as usize
+    }
+
+    /// Computes all tokens and embeddings of `prompt` but the last token.
     ///
     /// `on_progress` is called with (tokens done, tokens in total) before and after each batch and returns whether to
     /// continue.
     ///
     /// # Errors
-    /// [`EngineError::ContextOverflow`] if the prompt leaves no room for an answer, [`EngineError::Interrupted`] if
-    /// `on_progress` returned `false`, or whatever the device reported. The cache stays consistent.
-    pub async fn prefill(&mut self, prompt: &[u32], mut on_progress: impl FnMut(usize, usize) -> bool) -> Result<()> {
-        if prompt.is_empty() {
-            return Err(EngineError::Tokenizer("the prompt has no tokens".to_owned()));
-        }
-        self.check_tokens(prompt)?;
-        if prompt.len() >= self.context as usize {
+    /// [`EngineError::Prompt`] if it does not fit the model, [`EngineError::ContextOverflow`] if it leaves no room for an
+    /// answer, [`EngineError::Interrupted`] if `on_progress` returned `false`, or whatever the device reported. The cache
+    /// stays consistent.
+    pub async fn prefill<'p>(
+        &mut self,
+        prompt: impl Into<Prompt<'p>>,
+        mut on_progress: impl FnMut(usize, usize) -> bool,
+    ) -> Result<()> {
+        let (prompt, width) = (prompt.into(), self.width());
+        prompt.check(width, self.decoder.max_batch_len())?;
+        self.check_tokens(&prompt.tokens())?;
+        let elements = prompt.elements(width);
+        if elements.len() >= self.context as usize {
             return Err(EngineError::ContextOverflow {
-                prompt_tokens: prompt.len(),
+                prompt_tokens: elements.len(),
                 context_tokens: self.context as usize,
             });
         }
-        let before_last = before_last(prompt);
-        self.sequences.switch_to(&mut *self.decoder, before_last, self.context as usize).await;
-        let mut rest = &before_last[self.sequences.len()..];
-        let to_do = rest.len();
+        self.sequences.switch_to(&mut *self.decoder, before_last(&elements), self.context as usize).await;
+        self.set_positions(&prompt);
+        let first = self.sequences.len();
         loop {
-            if !on_progress(to_do - rest.len(), to_do) {
+            let at = self.sequences.len();
+            if !on_progress(at - first, elements.len() - 1 - first) {
                 return Err(EngineError::Interrupted);
             }
-            if rest.is_empty() {
+            let Some((batch, len)) = prompt.batch(at, self.decoder.batch_len(), width) else {
                 // The next prompt may share this one but not the answer.
                 self.sequences.checkpoint(&mut *self.decoder, 0).await;
                 return Ok(());
-            }
-            let (batch, after) = rest.split_at(self.decoder.batch_len().min(rest.len()));
-            self.decoder.run_batch(self.sequences.len(), batch).await?;
-            self.sequences.extend(batch);
-            rest = after;
+            };
+            self.decoder.run_batch(at, batch).await?;
+            self.sequences.extend(&elements[at..at + len]);
+        }
+    }
+
+    /// Sets the RoPE positions of a prompt and of the answer to it.
+    fn set_positions(&mut self, prompt: &Prompt<'_>) {
+        let positions = prompt.positions(self.width());
+        let was_shifted = std::mem::replace(&mut self.is_shifted, positions.is_some());
+        match positions {
+            Some((positions, next)) => self.decoder.set_positions(&positions, next),
+            None if was_shifted => self.decoder.set_positions(&[], 0),
+            None => {}
         }
     }
 
@@ -139,7 +167,7 @@ impl Model {
         let mut rows = Vec::with_capacity(tokens.len());
         for batch in tokens.chunks(self.decoder.max_logit_rows()) {
             let logits = self.decoder.batch_logits(self.sequences.len(), batch).await?;
-            self.sequences.extend(batch);
+            batch.iter().for_each(|token| self.sequences.push(*token));
             rows.extend(logits.chunks_exact(vocab).map(<[f32]>::to_vec));
         }
         Ok(rows)
@@ -181,19 +209,19 @@ impl Model {
     /// [`EngineError::InvalidSampling`], or [`EngineError::Tokenizer`] for a bias on a token outside the vocabulary.
     pub fn generate<'p>(
         &mut self,
-        prompt: &[u32],
+        prompt: impl Into<Prompt<'p>>,
         plan: impl Into<SamplingPlan<'p>>,
         max_tokens: usize,
     ) -> Result<Generation<'_>> {
-        let plan = plan.into();
+        let (prompt, plan) = (prompt.into().tokens(), plan.into());
         let room = self.context as usize - self.sequences.len();
         let limit = max_tokens.min(room);
         let end = if room < max_tokens { GenerationEnd::ContextFull } else { GenerationEnd::MaxTokens };
-        let last = self.begin_answer(prompt, &plan, limit)?;
+        let last = self.begin_answer(&prompt, &plan, limit)?;
         let lookup = plan.draft_from.map(|expected| {
             // An answer is never longer than the context.
             let expected = &expected[..expected.len().min(self.context as usize)];
-            PromptLookup::new(expected, prompt, plan.generated)
+            PromptLookup::new(expected, &prompt, plan.generated)
         });
         Ok(Generation::new((&mut self.sequences, &mut *self.decoder), last, limit, end, lookup))
     }
@@ -202,16 +230,19 @@ impl Model {
     ///
     /// # Errors
     /// As [`Model::generate`].
-    pub fn generate_stepwise<'p>(&mut self, prompt: &[u32], plan: impl Into<SamplingPlan<'p>>) -> Result<Stepwise<'_>> {
-        let last = self.begin_answer(prompt, &plan.into(), usize::MAX)?;
+    pub fn generate_stepwise<'p>(
+        &mut self,
+        prompt: impl Into<Prompt<'p>>,
+        plan: impl Into<SamplingPlan<'p>>,
+    ) -> Result<Stepwise<'_>> {
+        let last = self.begin_answer(&prompt.into().tokens(), &plan.into(), usize::MAX)?;
         Ok(Stepwise::new((&mut self.sequences, &mut *self.decoder), last, self.context as usize))
     }
 
-    /// Starts an answer to `prompt` of at most `limit` tokens and returns the last token of the prompt.
+    /// Starts an answer of at most `limit` tokens to a prompt with these tokens, and returns the last of them.
     fn begin_answer(&mut self, prompt: &[u32], plan: &SamplingPlan<'_>, limit: usize) -> Result<u32> {
         plan.params.validate()?;
         self.check_tokens(&plan.bias.iter().map(|(id, _)| *id).collect::<Vec<_>>())?;
-        debug_assert_eq!(self.sequences.len() + 1, prompt.len(), "prefill comes first");
         let history = history(self.config.vocab as usize, prompt, plan.generated);
         let last = prompt.last().copied().unwrap_or_default();
         self.decoder.begin_answer(&AnswerStart { position: self.sequences.len(), last, limit, plan, history });
@@ -224,17 +255,17 @@ impl Model {
     /// # Errors
     /// Whatever the device reported.
     pub async fn snapshot(&mut self) -> Result<Vec<u8>> {
-        let tokens = self.sequences.tokens().to_vec();
-        self.sequences.rewind(&mut *self.decoder, tokens.len());
-        // The state may have seen tokens that were not returned: replay from the last checkpoint.
-        while self.sequences.len() < tokens.len() {
-            let start = self.sequences.len();
-            let batch = &tokens[start..tokens.len().min(start + self.decoder.batch_len())];
-            self.decoder.run_batch(start, batch).await?;
-            self.sequences.extend(batch);
+        let elements = self.sequences.elements().to_vec();
+        self.sequences.rewind(&mut *self.decoder, elements.len());
+        // The state may have seen tokens that were not returned: replay from the last checkpoint. Only if there was no
+        // memory for checkpoints may embeddings follow it; they are not known any more, and the snapshot ends there.
+        let replayed: Vec<u32> = elements[self.sequences.len()..].iter().map_while(|element| element.token()).collect();
+        for batch in replayed.chunks(self.decoder.batch_len()) {
+            self.decoder.run_batch(self.sequences.len(), Batch::Tokens(batch)).await?;
+            batch.iter().for_each(|token| self.sequences.push(*token));
         }
-        let len = tokens.len();
-        let mut bytes = self.snapshot_format().header(self.sequences.tokens());
+        let len = self.sequences.len();
+        let mut bytes = self.snapshot_format().header(self.sequences.elements());
         bytes.extend(self.decoder.read(Part::Rows(len)).await?);
         bytes.extend(self.decoder.read(Part::State(len)).await?);
         Ok(bytes)
@@ -247,10 +278,10 @@ impl Model {
     pub fn restore(&mut self, bytes: &[u8]) -> Result<()> {
         let contents = self.snapshot_format().read(bytes)?;
         self.sequences.rewind(&mut *self.decoder, 0);
-        let len = contents.tokens.len();
+        let len = contents.elements.len();
         self.decoder.write(Part::Rows(len), contents.rows);
         self.decoder.write(Part::State(len), contents.state);
-        self.sequences.extend(&contents.tokens);
+        self.sequences.extend(&contents.elements);
         Ok(())
     }
 

@@ -1,0 +1,216 @@
+//! Prompts with embeddings among their tokens, as those of images: against llama.cpp (`fixtures/make_spans.py`), and
+//! against the same prompt without them; reuse of the KV cache; snapshots; prompts that are refused.
+#![allow(clippy::unwrap_used, reason = "tests may panic")]
+
+use std::sync::LazyLock;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use parlance_engine::EngineError;
+use parlance_engine::kernels::linear::Tiles;
+use parlance_engine::runtime::{Device, Embeddings, Model, Prompt, Span};
+use parlance_engine::sampling::SamplingParams;
+use pollster::block_on;
+use serde::Deserialize;
+
+use crate::architectures::{divergence, file, hardware, load};
+use crate::common::On;
+
+/// Maximum divergence from llama.cpp.
+const BOUND: f64 = 1e-3;
+
+#[derive(Deserialize)]
+struct Fixture {
+    /// Number of tokens before the embeddings.
+    before: usize,
+    /// Number of embeddings.
+    rows: usize,
+    /// The tokens before and after them.
+    ids: Vec<u32>,
+    cases: Vec<Case>,
+}
+
+#[derive(Deserialize)]
+struct Case {
+    model: String,
+    /// Rows and columns of the embeddings' positions; without them, positions count up.
+    grid: Option<[u32; 2]>,
+    two_way: bool,
+    /// llama.cpp's logits after the last tokens.
+    logits: String,
+}
+
+static FIXTURE: LazyLock<Fixture> =
+    LazyLock::new(|| serde_json::from_str(include_str!("../fixtures/spans.json")).unwrap());
+
+impl Case {
+    fn embeddings(&self, width: usize) -> Embeddings {
+        let wave = |index: usize| (0.5 * (0.37 * index as f64 + 0.011 * (index as f64).powf(1.5)).sin()) as f32;
+        let place = |columns: u32| move |row: u32| [0, row / columns, row % columns];
+        Embeddings {
+            id: 7,
+            rows: (0..FIXTURE.rows * width).map(wave).collect(),
+            positions: self
+                .grid
+                .map_or(Vec::new(), |[_, columns]| (0..FIXTURE.rows as u32).map(place(columns)).collect()),
+            position_len: self.grid.map_or(FIXTURE.rows as u32, |[rows, columns]| rows.max(columns)),
+            two_way: self.two_way,
+        }
+    }
+
+    fn reference(&self) -> Vec<Vec<f32>> {
+        let halves = STANDARD.decode(&self.logits).unwrap();
+        let floats: Vec<f32> =
+            halves.chunks_exact(2).map(|half| half::f16::from_le_bytes([half[0], half[1]]).to_f32()).collect();
+        floats.chunks_exact(floats.len() / 8).map(<[f32]>::to_vec).collect()
+    }
+
+    /// The largest divergence from llama.cpp if the prompt has these embeddings.
+    async fn divergence(&self, model: &mut Model, embeddings: &Embeddings) -> f64 {
+        // Decoding starts within the tokens after the embeddings.
+        let prompted = FIXTURE.before + 9;
+        model.prefill(prompt(embeddings, prompted), |_, _| true).await.unwrap();
+        let mut logits = Vec::new();
+        for id in &FIXTURE.ids[prompted - 1..] {
+            logits.push(model.decode_logits(*id).await.unwrap());
+        }
+        let reference = self.reference();
+        let last = &logits[logits.len() - reference.len()..];
+        last.iter().zip(&reference).map(|(own, expected)| divergence(own, expected)).fold(0.0, f64::max)
+    }
+}
+
+/// The first `prompted` tokens, with embeddings among them.
+fn prompt(embeddings: &Embeddings, prompted: usize) -> Prompt<'_> {
+    let (before, after) = FIXTURE.ids[..prompted].split_at(FIXTURE.before);
+    Prompt(vec![Span::Tokens(before), Span::Embeddings(embeddings), Span::Tokens(after)])
+}
+
+async fn devices() -> [(&'static str, Device); 4] {
+    [
+        ("WebGPU's defaults", On::BASELINE.open().await),
+        ("a graphics card", hardware(Tiles::Shared).await.into()),
+        ("the CPU", On::Cpu.open().await),
+        ("threads", On::Threads.open().await),
+    ]
+}
+
+async fn answer(model: &mut Model, prompt: &Prompt<'_>) -> Vec<u32> {
+    model.prefill(prompt, |_, _| true).await.unwrap();
+    let mut generation = model.generate(prompt, &SamplingParams::GREEDY, 8).unwrap();
+    let mut tokens = Vec::new();
+    while let Some(token) = generation.next().await.unwrap() {
+        tokens.push(token);
+    }
+    tokens
+}
+
+#[test]
+fn embeddings_among_tokens_match_llama_cpp() {
+    block_on(async {
+        for (name, device) in devices().await {
+            for case in &FIXTURE.cases {
+                let mut model = load(device.clone(), &file(&case.model)).await;
+                let width = model.config().embedding_len as usize;
+                let own = case.embeddings(width);
+                let found = case.divergence(&mut model, &own).await;
+                println!("{} on {name}: {found:.1e}", case.model);
+                assert!(found <= BOUND, "{} on {name}: {found:.1e}", case.model);
+                // Text afterwards has the positions of text again.
+                let text = &FIXTURE.ids[..30];
+                model.prefill(text, |_, _| true).await.unwrap();
+                let after = model.decode_logits(text[29]).await.unwrap();
+                let mut fresh = load(device.clone(), &file(&case.model)).await;
+                fresh.prefill(text, |_, _| true).await.unwrap();
+                assert!(divergence(&after, &fresh.decode_logits(text[29]).await.unwrap()) < 1e-6, "{name}");
+
+                // The comparison notices what an image needs.
+                let mut shuffled = own.clone();
+                shuffled.rows.rotate_left(width);
+                let mut changed = vec![("the order of rows", shuffled)];
+                if case.two_way {
+                    changed.push(("the mask", Embeddings { two_way: false, ..own.clone() }));
+                }
+                if case.grid.is_some() {
+                    let turned = own.positions.iter().map(|[time, row, column]| [*time, *column, *row]).collect();
+                    changed.push(("the grid", Embeddings { positions: turned, ..own.clone() }));
+                    changed.push(("the positions", Embeddings { positions: Vec::new(), ..own.clone() }));
+                    changed.push(("what follows", Embeddings { position_len: FIXTURE.rows as u32, ..own.clone() }));
+                }
+                for (what, changed) in changed {
+                    let found = case.divergence(&mut model, &Embeddings { id: 8, ..changed }).await;
+                    model.reset();
+                    assert!(found > 10.0 * BOUND, "{} on {name} without {what}: {found:.1e}", case.model);
+                }
+            }
+        }
+    });
+}
+
+#[test]
+fn equal_embeddings_are_reused_and_others_are_not() {
+    block_on(async {
+        for (name, device) in devices().await {
+            for case in &FIXTURE.cases {
+                let bytes = file(&case.model);
+                let mut model = load(device.clone(), &bytes).await;
+                let own = case.embeddings(model.config().embedding_len as usize);
+                let (len, before) = (FIXTURE.ids.len() + FIXTURE.rows, FIXTURE.before);
+                let whole = prompt(&own, FIXTURE.ids.len());
+                let expected = answer(&mut model, &whole).await;
+                assert_eq!(model.cached_prefix_len(&whole), len - 1, "{} on {name}", case.model);
+                let other = Embeddings { id: 9, rows: own.rows.iter().map(|value| -value).collect(), ..own.clone() };
+                let changed = prompt(&other, FIXTURE.ids.len());
+                assert!(model.cached_prefix_len(&changed) <= before, "{} on {name}", case.model);
+                let others = answer(&mut model, &changed).await;
+                assert_ne!(others, expected, "{} on {name}", case.model);
+                // Back to the first ones, which may have been saved.
+                assert_eq!(answer(&mut model, &whole).await, expected, "{} on {name}", case.model);
+
+                let snapshot = model.snapshot().await.unwrap();
+                model.reset();
+                model.restore(&snapshot).unwrap();
+                assert!(model.cached_prefix_len(&whole) >= len - 1, "{} on {name}", case.model);
+                assert_eq!(answer(&mut model, &whole).await, expected, "{} on {name}", case.model);
+
+                // An interruption leaves nothing half-done behind.
+                model.reset();
+                let mut batches = 0;
+                let stopped = model
+                    .prefill(&whole, |_, _| {
+                        batches += 1;
+                        batches < 3
+                    })
+                    .await;
+                assert_eq!(stopped, Err(EngineError::Interrupted));
+                assert_eq!(answer(&mut model, &whole).await, expected, "{} on {name}", case.model);
+            }
+        }
+    });
+}
+
+#[test]
+fn contradictory_prompts_are_refused() {
+    block_on(async {
+        let mut model = load(On::Cpu.open().await, &file("qwen35")).await;
+        let own = FIXTURE.cases[0].embeddings(model.config().embedding_len as usize);
+        let refused = [
+            Embeddings { rows: Vec::new(), ..own.clone() },
+            Embeddings { rows: own.rows[1..].to_vec(), ..own.clone() },
+            Embeddings { rows: vec![f32::NAN; own.rows.len()], ..own.clone() },
+            Embeddings { positions: vec![[0; 3]; 5], ..own.clone() },
+        ];
+        for embeddings in &refused {
+            let found = model.prefill(prompt(embeddings, 30), |_, _| true).await;
+            assert!(matches!(found, Err(EngineError::Prompt(_))), "{found:?}");
+        }
+        for spans in [vec![], vec![Span::Embeddings(&own)], vec![Span::Tokens(&[])]] {
+            let found = model.prefill(Prompt(spans), |_, _| true).await;
+            assert!(matches!(found, Err(EngineError::Prompt(_))), "{found:?}");
+        }
+        // Positions at the end of what can be counted are harmless.
+        let far = Embeddings { positions: vec![[u32::MAX; 3]; FIXTURE.rows], position_len: u32::MAX, ..own.clone() };
+        model.prefill(prompt(&far, 30), |_, _| true).await.unwrap();
+        assert!(model.decode_logits(1).await.unwrap().iter().all(|logit| logit.is_finite()));
+    });
+}
