@@ -10,6 +10,6 @@ mod stepwise;
 pub use encoder::{Embedding, Encoder};
 pub use generation::{Generation, GenerationEnd};
 pub use model::Model;
-pub use prompt::{Embeddings, Prompt, Span};
+pub use prompt::{EmbeddingSpan, Prompt, Span};
 pub use prompt_lookup::DraftStats;
 pub use stepwise::Stepwise;

@@ -7,7 +7,7 @@ use crate::runtime::memory::Element;
 
 /// Embeddings in the place of tokens, see [`Span`].
 #[derive(Debug, Clone, PartialEq)]
-pub struct Embeddings {
+pub struct EmbeddingSpan {
     /// Identifies the contents, so that the KV cache is reused only for equal ones; a digest, for example.
     pub id: u64,
     /// The embeddings, scaled as the model expects them: `[rows][embedding_len]`.
@@ -26,7 +26,7 @@ pub enum Span<'a> {
     /// Tokens, by ID.
     Tokens(&'a [u32]),
     /// Embeddings.
-    Embeddings(&'a Embeddings),
+    Embeddings(&'a EmbeddingSpan),
 }
 
 impl Span<'_> {
@@ -78,7 +78,7 @@ impl<'a> Prompt<'a> {
             return bad("it does not end with a token".to_owned());
         }
         for span in &self.0 {
-            let Span::Embeddings(Embeddings { rows, positions, two_way, .. }) = span else { continue };
+            let Span::Embeddings(EmbeddingSpan { rows, positions, two_way, .. }) = span else { continue };
             let count = rows.len() / width;
             if rows.is_empty() || count * width != rows.len() {
                 return bad(format!("{} numbers are no rows of {width}", rows.len()));
@@ -157,10 +157,10 @@ impl<'a> Prompt<'a> {
             let end = span_len.min(start + len);
             return Some(match span {
                 Span::Tokens(ids) => (Batch::Tokens(&ids[start..end]), end - start),
-                Span::Embeddings(Embeddings { rows, two_way: true, .. }) => {
+                Span::Embeddings(EmbeddingSpan { rows, two_way: true, .. }) => {
                     (Batch::Embeddings { rows: &rows[start * width..], two_way: true }, span_len - start)
                 }
-                Span::Embeddings(Embeddings { rows, .. }) => {
+                Span::Embeddings(EmbeddingSpan { rows, .. }) => {
                     (Batch::Embeddings { rows: &rows[start * width..end * width], two_way: false }, end - start)
                 }
             });
