@@ -25,8 +25,8 @@ impl Formatter for Spaced {
 
 /// `json.dumps(value, ensure_ascii=False)`
 ///
-/// None for values that came from JSON.
-/// None for values that came from JSON.
+/// # Errors
+/// If the value cannot be serialised; values that came from JSON can.
 pub fn python_json(value: &Value) -> serde_json::Result<String> {
     write(value, Spaced)
 }

@@ -54,7 +54,7 @@ pub(super) fn to_words(elements: &[Element]) -> Vec<u32> {
                 let id = [span as u32, (span >> 32) as u32];
                 match words.last_chunk_mut::<5>() {
                     Some([RUN, low, high, first, count]) if [*low, *high] == id && *first + *count == row => {
-                        *count += 1
+                        *count += 1;
                     }
                     _ => words.extend([RUN, id[0], id[1], row, 1]),
                 }

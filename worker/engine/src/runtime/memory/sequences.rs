@@ -77,6 +77,11 @@ impl Sequences {
         self.current.elements.push(Element::Token(token));
     }
 
+    /// Records several tokens that the model has computed.
+    pub(crate) fn extend_tokens(&mut self, tokens: &[u32]) {
+        self.current.elements.extend(tokens.iter().map(|token| Element::Token(*token)));
+    }
+
     /// Records several elements that the model has computed.
     pub(crate) fn extend(&mut self, elements: &[Element]) {
         self.current.elements.extend_from_slice(elements);

@@ -167,7 +167,7 @@ impl Model {
         let mut rows = Vec::with_capacity(tokens.len());
         for batch in tokens.chunks(self.decoder.max_logit_rows()) {
             let logits = self.decoder.batch_logits(self.sequences.len(), batch).await?;
-            batch.iter().for_each(|token| self.sequences.push(*token));
+            self.sequences.extend_tokens(batch);
             rows.extend(logits.chunks_exact(vocab).map(<[f32]>::to_vec));
         }
         Ok(rows)
@@ -262,7 +262,7 @@ impl Model {
         let replayed: Vec<u32> = elements[self.sequences.len()..].iter().map_while(|element| element.token()).collect();
         for batch in replayed.chunks(self.decoder.batch_len()) {
             self.decoder.run_batch(self.sequences.len(), Batch::Tokens(batch)).await?;
-            batch.iter().for_each(|token| self.sequences.push(*token));
+            self.sequences.extend_tokens(batch);
         }
         let len = self.sequences.len();
         let mut bytes = self.snapshot_format().header(self.sequences.elements());
