@@ -34,7 +34,7 @@ pub fn python_json(value: &Value) -> serde_json::Result<String> {
 /// `json.dumps(value, ensure_ascii=False, indent=indent)`
 ///
 /// # Errors
-/// None for values that came from JSON.
+/// If the value cannot be serialised; values that came from JSON can.
 pub fn python_json_indented(value: &Value, indent: usize) -> serde_json::Result<String> {
     write(value, PrettyFormatter::with_indent(" ".repeat(indent).as_bytes()))
 }
