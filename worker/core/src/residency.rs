@@ -15,6 +15,13 @@ pub struct LoadSpec<F> {
     pub context_tokens: Option<u32>,
 }
 
+impl<F> LoadSpec<F> {
+    /// Whether both come from the same address. Files of the user's have none, and may have changed.
+    fn has_same_address(&self, other: &Self) -> bool {
+        matches!(self.source, ModelSource::Url { .. }) && self.source == other.source
+    }
+}
+
 /// How models are computed. A model that was loaded with other options has to be loaded again.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct ComputeOptions {
@@ -98,8 +105,7 @@ impl<F, V> Residency<F, V> {
     /// the user's may have changed, so they are always loaded again.
     pub fn already_loaded(&self, spec: &LoadSpec<F>, options: ComputeOptions, any_chat: bool) -> Option<&ModelInfo> {
         let is_same = |model: &Resident<F, V>| {
-            matches!(spec.source, ModelSource::Url { .. })
-                && model.spec.source == spec.source
+            model.spec.has_same_address(spec)
                 && model.options == options
                 && spec.context_tokens.is_none_or(|tokens| tokens == model.info.context_tokens)
         };
@@ -129,8 +135,7 @@ impl<F, V> Residency<F, V> {
     /// any case.
     pub fn add(&mut self, model: Resident<F, V>, budget_bytes: Option<f64>) {
         // A request that named it may have brought it back.
-        self.freed
-            .take_if(|freed| matches!(freed.source, ModelSource::Url { .. }) && freed.source == model.spec.source);
+        self.freed.take_if(|freed| freed.has_same_address(&model.spec));
         self.models.push(model);
         let Some(budget_bytes) = budget_bytes else { return };
         let sum = |models: &[Resident<F, V>]| models.iter().map(|model| model.len_bytes as f64).sum::<f64>();

@@ -42,15 +42,6 @@ pub(super) enum Experts {
     Always,
 }
 
-/// Multimodal RoPE.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum RopeSections {
-    /// Positions have one component.
-    None,
-    /// The components of a position alternate from pair to pair.
-    Interleaved,
-}
-
 /// How a family of generative models differs from others.
 #[derive(Debug, Clone, Copy)]
 #[allow(clippy::struct_excessive_bools, reason = "they are independent, and always set by name")]
@@ -77,7 +68,8 @@ pub(super) struct Family {
     pub(super) output_norm: &'static str,
     /// All layers but every n-th have a sliding window.
     pub(super) window_pattern: Option<u32>,
-    pub(super) rope_sections: RopeSections,
+    /// Multimodal RoPE: the components of a position alternate from pair to pair.
+    pub(super) multimodal_rope: bool,
     /// Base of RoPE in layers with a window, if it differs from that of other layers.
     pub(super) window_rope_base: Option<f32>,
     /// Every n-th layer has no RoPE.
@@ -106,7 +98,7 @@ const LLAMA: Family = Family {
     feed_forward_norm: "ffn_norm",
     output_norm: "output_norm",
     window_pattern: None,
-    rope_sections: RopeSections::None,
+    multimodal_rope: false,
     window_rope_base: None,
     no_rope_step: None,
     wide_scale_layers: None,
@@ -159,7 +151,7 @@ pub(super) const FAMILIES: &[Family] = &[
         name: "qwen35",
         recurrent: Some(Recurrent::DeltaNet),
         is_gated: true,
-        rope_sections: RopeSections::Interleaved,
+        multimodal_rope: true,
         feed_forward_norm: "post_attention_norm",
         ..QWEN3
     },

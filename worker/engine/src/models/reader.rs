@@ -5,7 +5,7 @@ use super::config::{
     AttentionConfig, DeltaNetConfig, ExpertConfig, FeedForwardConfig, LayerConfig, LayerRope, MAX_VOCAB, MixerConfig,
     ModelConfig, ShortConvolutionConfig,
 };
-use super::family::{Experts, FAMILIES, Family, Recurrent, RopeSections};
+use super::family::{Experts, FAMILIES, Family, Recurrent};
 use super::heads::HeadShape;
 use super::rope::{RopeConfig, Sections};
 use crate::error::{EngineError, Result};
@@ -91,7 +91,7 @@ impl Reader<'_> {
             _ => head_dim,
         };
         let mut rope = RopeConfig::from_gguf(self.gguf, family.name, rope_dim)?;
-        if family.rope_sections == RopeSections::Interleaved {
+        if family.multimodal_rope {
             rope.sections = Sections::from_gguf(self.gguf, family.name, rope_dim)?;
         }
         let window_rope = match family.window_rope_base {

@@ -74,10 +74,7 @@ impl Case {
 
     /// llama.cpp's logits, in the order of [`Run::kept`].
     fn reference(&self) -> Vec<Vec<f32>> {
-        let halves = STANDARD.decode(&self.logits).unwrap();
-        let floats: Vec<f32> =
-            halves.chunks_exact(2).map(|half| half::f16::from_le_bytes([half[0], half[1]]).to_f32()).collect();
-        floats.chunks_exact(FIXTURE.vocab).map(<[f32]>::to_vec).collect()
+        reference_logits(&self.logits)
     }
 
     /// Divergences of `logits`, which are those of all positions, from llama.cpp's at [`Run::kept`].
@@ -85,6 +82,14 @@ impl Case {
         let reference = self.reference();
         self.run().kept.iter().zip(&reference).map(|(at, reference)| divergence(&logits[*at], reference)).collect()
     }
+}
+
+/// Logits as the fixtures have them: f16 in base64, `[positions][vocab]`.
+pub(crate) fn reference_logits(base64: &str) -> Vec<Vec<f32>> {
+    let halves = STANDARD.decode(base64).unwrap();
+    let floats: Vec<f32> =
+        halves.chunks_exact(2).map(|half| half::f16::from_le_bytes([half[0], half[1]]).to_f32()).collect();
+    floats.chunks_exact(FIXTURE.vocab).map(<[f32]>::to_vec).collect()
 }
 
 /// Published models of a family.

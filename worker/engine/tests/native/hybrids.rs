@@ -45,14 +45,19 @@ impl Subject {
     }
 }
 
-/// Each hybrid on each device.
-async fn subjects() -> Vec<Subject> {
-    let devices: [(&str, Device); 4] = [
+/// The ways to compute a model, by name.
+pub(crate) async fn devices() -> [(&'static str, Device); 4] {
+    [
         ("WebGPU's defaults", On::BASELINE.open().await),
         ("a graphics card", hardware(Tiles::Shared).await.into()),
         ("the CPU", On::Cpu.open().await),
         ("threads", On::Threads.open().await),
-    ];
+    ]
+}
+
+/// Each hybrid on each device.
+async fn subjects() -> Vec<Subject> {
+    let devices = devices().await;
     let subjects = devices.iter().flat_map(|(device_name, device)| {
         hybrids().map(move |case| Subject {
             case,

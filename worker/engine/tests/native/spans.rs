@@ -4,16 +4,14 @@
 
 use std::sync::LazyLock;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use parlance_engine::EngineError;
-use parlance_engine::kernels::linear::Tiles;
-use parlance_engine::runtime::{Device, EmbeddingSpan, Model, Prompt, Span};
+use parlance_engine::runtime::{EmbeddingSpan, Model, Prompt, Span};
 use pollster::block_on;
 use serde::Deserialize;
 
-use crate::architectures::{divergence, file, hardware, load};
+use crate::architectures::{divergence, file, load, reference_logits};
 use crate::common::On;
+use crate::hybrids::devices;
 
 /// Maximum divergence from llama.cpp.
 const BOUND: f64 = 1e-4;
@@ -57,13 +55,6 @@ impl Case {
         }
     }
 
-    fn reference(&self) -> Vec<Vec<f32>> {
-        let halves = STANDARD.decode(&self.logits).unwrap();
-        let floats: Vec<f32> =
-            halves.chunks_exact(2).map(|half| half::f16::from_le_bytes([half[0], half[1]]).to_f32()).collect();
-        floats.chunks_exact(floats.len() / 8).map(<[f32]>::to_vec).collect()
-    }
-
     /// The largest divergence from llama.cpp if the prompt has these embeddings.
     async fn divergence(&self, model: &mut Model, embeddings: &EmbeddingSpan) -> f64 {
         // Decoding starts within the tokens after the embeddings.
@@ -73,7 +64,7 @@ impl Case {
         for id in &FIXTURE.ids[prompted - 1..] {
             logits.push(model.decode_logits(*id).await.unwrap());
         }
-        let reference = self.reference();
+        let reference = reference_logits(&self.logits);
         let last = &logits[logits.len() - reference.len()..];
         last.iter().zip(&reference).map(|(own, expected)| divergence(own, expected)).fold(0.0, f64::max)
     }
@@ -83,15 +74,6 @@ impl Case {
 fn prompt(embeddings: &EmbeddingSpan, prompted: usize) -> Prompt<'_> {
     let (before, after) = FIXTURE.ids[..prompted].split_at(FIXTURE.before);
     Prompt(vec![Span::Tokens(before), Span::Embeddings(embeddings), Span::Tokens(after)])
-}
-
-async fn devices() -> [(&'static str, Device); 4] {
-    [
-        ("WebGPU's defaults", On::BASELINE.open().await),
-        ("a graphics card", hardware(Tiles::Shared).await.into()),
-        ("the CPU", On::Cpu.open().await),
-        ("threads", On::Threads.open().await),
-    ]
 }
 
 /// The logits after a prompt.
@@ -114,16 +96,14 @@ fn embeddings_among_tokens_match_llama_cpp() {
                 let mut model = load(device.clone(), &file(&case.model)).await;
                 let width = model.config().embedding_len as usize;
                 let own = case.embeddings(width);
+                let text = Prompt::from(&FIXTURE.ids);
+                let expected = logits_after(&mut model, &text).await;
+                model.reset();
                 let found = case.divergence(&mut model, &own).await;
                 println!("{} on {name}: {found:.1e}", case.model);
                 assert!(found <= BOUND, "{} on {name}: {found:.1e}", case.model);
                 // Text afterwards has the positions of text again.
-                let text = &FIXTURE.ids[..30];
-                model.prefill(text, |_, _| true).await.unwrap();
-                let after = model.decode_logits(text[29]).await.unwrap();
-                let mut fresh = load(device.clone(), &file(&case.model)).await;
-                fresh.prefill(text, |_, _| true).await.unwrap();
-                assert!(divergence(&after, &fresh.decode_logits(text[29]).await.unwrap()) < 1e-6, "{name}");
+                assert_same(&mut model, &text, &expected, &format!("{} on {name}", case.model)).await;
 
                 // The comparison notices what an image needs.
                 let mut shuffled = own.clone();
