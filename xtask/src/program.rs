@@ -10,8 +10,8 @@ use crate::toolchain::Toolchain;
 /// selection everywhere builds each dependency only once.
 pub(crate) const PACKAGES: [&str; 3] = ["--workspace", "--exclude", "parlance-library"];
 
-/// If this is `tested`, commands that make release builds make test builds instead. The tests set it, so that running
-/// the commands in the docs does not build everything twice.
+/// If this is `tested`, commands that need a release build use the one that the tests made instead. The tests set it,
+/// so that running the commands in the docs does not build everything twice.
 const VARIABLE: &str = "PARLANCE_BUILD";
 
 /// The kinds of build.

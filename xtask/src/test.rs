@@ -11,8 +11,8 @@ use crate::tables;
 use crate::templates;
 use crate::toolchain::Toolchain;
 
-/// Modules of the end-to-end tests that measure time or memory, or build something, and so run one at a time.
-const SERIAL: [&str; 3] = ["docs::", "smooth::", "soak::"];
+/// Modules of the end-to-end tests that measure time or memory, and so run one at a time.
+const SERIAL: [&str; 2] = ["smooth::", "soak::"];
 
 /// Runs every test; everything they need is set up.
 fn run_all(toolchain: &Toolchain, browsers: &Browsers) -> Result<(), Error> {
@@ -51,7 +51,7 @@ fn run_all(toolchain: &Toolchain, browsers: &Browsers) -> Result<(), Error> {
         let skip_serial = SERIAL.iter().flat_map(|module| ["--skip", module]);
         end_to_end(&["--test-threads=3"].into_iter().chain(skip_serial).collect::<Vec<_>>())
     })?;
-    step("end-to-end tests, one at a time: frame times, memory, commands in the docs", || {
+    step("end-to-end tests, one at a time: frame times, memory", || {
         end_to_end(&["--test-threads=1"].into_iter().chain(SERIAL).collect::<Vec<_>>())
     })?;
     step("tables in docs/", tables::check)
@@ -101,7 +101,10 @@ pub(crate) fn bench(arguments: &[String]) -> Result<(), Error> {
     let browsers = browser::set_up()?;
     npm::set_up_wllama()?;
     let build = Build::from_env();
-    site::build_with(&toolchain, build)?;
+    // The tests have built theirs, and others may be using it.
+    if build == Build::Release {
+        site::build_with(&toolchain, build)?;
+    }
     let mut bench = browsers.set_env(program::example(&toolchain, build, "browser_bench")?);
     bench.env("PARLANCE_SITE", root().join(build.site_dir()));
     bench.args(arguments);

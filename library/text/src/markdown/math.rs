@@ -56,7 +56,8 @@ fn depth(latex: &str) -> usize {
 /// Removes `\boxed`, with which models mark results. Also returns whether it enclosed the whole formula.
 fn unboxed(latex: &str) -> (String, bool) {
     const BOXED: &str = "\\boxed";
-    let is_whole = latex.strip_prefix(BOXED).is_some_and(|rest| closing_brace(rest) == Some(rest.len() - 1));
+    let is_whole =
+        latex.strip_prefix(BOXED).is_some_and(|rest| closing_brace(rest).is_some_and(|end| end + 1 == rest.len()));
     (latex.replace(BOXED, ""), is_whole)
 }
 
@@ -67,11 +68,11 @@ fn closing_brace(text: &str) -> Option<usize> {
     for (index, character) in text.char_indices() {
         match character {
             _ if is_escaped => is_escaped = false,
-            '\\' => is_escaped = true,
             '{' => depth += 1,
+            _ if depth == 0 => return None,
+            '\\' => is_escaped = true,
             '}' if depth == 1 => return Some(index),
             '}' => depth -= 1,
-            _ if depth == 0 => return None,
             _ => {}
         }
     }
@@ -90,7 +91,10 @@ mod tests {
             to_mathml("\\begin{pmatrix} a & b \\\\ c & d \\end{pmatrix}", true).is_some_and(|m| m.contains("<mtable"))
         );
         assert!(to_mathml("\\boxed{x = 2}", true).is_some_and(|m| m.starts_with("<math class=\"boxed\" ")));
-        assert!(to_mathml("a + \\boxed{2}", true).is_some_and(|m| !m.contains("class")));
+        for latex in ["a + \\boxed{2}", "x\\boxed", "x\\boxed}}"] {
+            assert!(!to_mathml(latex, true).unwrap_or_default().contains("class"), "{latex}");
+        }
+        assert_eq!(to_mathml("\\boxed", true), None);
         assert!(to_mathml("\\text{<script>}", false).is_some_and(|m| !m.contains("<script")));
     }
 

@@ -201,7 +201,7 @@ fn environment() -> Environment<'static> {
     }
     environment.set_fuel(Some(FUEL));
     environment.set_recursion_limit(MAX_FRAMES);
-    environment.set_unknown_method_callback(minijinja_contrib::pycompat::unknown_method_callback);
+    environment.set_unknown_method_callback(python_method);
     environment.set_formatter(format_as_python);
     environment.add_filter("tojson", tojson);
     environment.add_filter("map", values::map);
@@ -216,6 +216,14 @@ fn environment() -> Environment<'static> {
     environment
 }
 
+/// Methods of Python's types. `str.format` panics on an index that is not ASCII, as in `'{0[é]}'` (minijinja 3.1.0).
+fn python_method(state: &mut State<'_, '_>, value: &Value, method: &str, arguments: &[Value]) -> Result<Value, Error> {
+    if method == "format" && value.as_str().is_some_and(|text| text.contains('[') && !text.is_ascii()) {
+        return Err(Error::new(ErrorKind::UnknownMethod, "an index in a format string must be ASCII"));
+    }
+    minijinja_contrib::pycompat::unknown_method_callback(state, value, method, arguments)
+}
+
 /// Prints constants as Python does: `None`, `True`, `False`.
 fn format_as_python(output: &mut Output<'_>, state: &mut State<'_, '_>, value: &Value) -> Result<(), Error> {
     if value.is_none() {
@@ -225,7 +233,8 @@ fn format_as_python(output: &mut Output<'_>, state: &mut State<'_, '_>, value: &
         Ok(truth) if value.kind() == minijinja::value::ValueKind::Bool => {
             output.write_str(if truth { "True" } else { "False" }).map_err(Error::from)
         }
-        _ => minijinja::escape_formatter(output, state, value),
+        // Printing consumes no fuel, and `[0] * 100000000` is a short expression.
+        _ => minijinja::escape_formatter(output, state, &values::settle(state, value.clone())?),
     }
 }
 
