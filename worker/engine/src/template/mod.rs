@@ -205,6 +205,7 @@ fn environment() -> Environment<'static> {
     environment.set_formatter(format_as_python);
     environment.add_filter("tojson", tojson);
     environment.add_filter("map", values::map);
+    environment.add_filter("format", values::format);
     environment.add_filter(source::SETTLED, values::settle);
     environment.add_filter(source::SETTLED_WITHIN, values::settle_within);
     environment.add_function("namespace", values::namespace);
@@ -216,10 +217,10 @@ fn environment() -> Environment<'static> {
     environment
 }
 
-/// Methods of Python's types. `str.format` panics on an index that is not ASCII, as in `'{0[é]}'` (minijinja 3.1.0).
+/// Methods of Python's types.
 fn python_method(state: &mut State<'_, '_>, value: &Value, method: &str, arguments: &[Value]) -> Result<Value, Error> {
-    if method == "format" && value.as_str().is_some_and(|text| text.contains('[') && !text.is_ascii()) {
-        return Err(Error::new(ErrorKind::UnknownMethod, "an index in a format string must be ASCII"));
+    if method == "format" {
+        values::check_format_keys(value, "[")?;
     }
     minijinja_contrib::pycompat::unknown_method_callback(state, value, method, arguments)
 }

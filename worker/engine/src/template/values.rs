@@ -55,6 +55,22 @@ pub(super) fn map(
     minijinja::filters::map(state, value, arguments)
 }
 
+/// minijinja's `format`, which formats as C's `printf` does, with a limit on keys.
+pub(super) fn format(state: &mut State<'_, '_>, value: &Value, arguments: Rest<ValueOrKwargs>) -> Result<Value, Error> {
+    check_format_keys(value, "%(")?;
+    minijinja::filters::format(state, value, arguments)
+}
+
+/// Fails if a string to be formatted may have keys that are not ASCII, on which minijinja 3.1.0 panics.
+pub(super) fn check_format_keys(value: &Value, opening: &str) -> Result<(), Error> {
+    match value.as_str() {
+        Some(text) if !text.is_ascii() && text.contains(opening) => {
+            Err(Error::new(ErrorKind::InvalidOperation, "keys in a format string have to be ASCII"))
+        }
+        _ => Ok(()),
+    }
+}
+
 /// minijinja's `range`, with a limit, because its arithmetic overflows.
 pub(super) fn range(lower: isize, upper: Option<isize>, step: Option<isize>) -> Result<Value, Error> {
     if [Some(lower), upper, step].into_iter().flatten().any(|number| number.unsigned_abs() > MAX_RANGE) {
