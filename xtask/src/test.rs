@@ -25,7 +25,8 @@ fn run_all(toolchain: &Toolchain, browsers: &Browsers) -> Result<(), Error> {
     })?;
     let kernels = |arguments: &[&str]| {
         let mut test = toolchain.cargo(["test", "--profile", profile, "--target", "wasm32-unknown-unknown"]);
-        test.args(["-p", "parlance-engine", "--test", "kernels"])
+        // The worker is selected for its dependencies' features: then it uses the same build of the engine.
+        test.args(["-p", "parlance-engine", "-p", "parlance-worker", "--test", "kernels"])
             .args(arguments)
             .env("CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUNNER", "wasm-bindgen-test-runner")
             .env("WASM_BINDGEN_TEST_TIMEOUT", "900")
