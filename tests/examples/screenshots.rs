@@ -28,7 +28,7 @@ fn main() -> Result<(), Error> {
     let folder = root().join("target/screenshots");
     std::fs::create_dir_all(&folder)?;
     let server = Server::start()?;
-    let session = Session::start(true)?;
+    let session = Session::with_animations()?;
     let page = session.open(&server.page("?temperature=0&max_tokens=60"))?;
     let camera = Camera { page: &page, folder: &folder };
     camera.take("welcome")?;
@@ -45,7 +45,7 @@ fn main() -> Result<(), Error> {
     camera.take("model-refused")?;
     page.click(".dialog .icon-button")?;
     // In a separate browser, because background tabs do not render.
-    let slow_session = Session::start(true)?;
+    let slow_session = Session::with_animations()?;
     let slow = slow_session.open(&server.page(&format!("?model={}", server.slow_model())))?;
     load_from_link(&slow)?;
     slow.wait_for("document.querySelector('.progress-detail')?.innerText.includes('left')", Duration::from_secs(60))?;
@@ -73,7 +73,7 @@ fn main() -> Result<(), Error> {
     page.wait_for("document.documentElement.dir === 'rtl'", Duration::from_secs(60))?;
     camera.take("arabic")?;
 
-    let session = Session::start(true)?;
+    let session = Session::with_animations()?;
     let page = session.open(&server.page("?model=http://localhost:1/model.gguf"))?;
     page.wait_for("document.querySelector('[data-testid=allow-host]')", Duration::from_secs(60))?;
     Camera { page: &page, folder: &folder }.take("not-allowed")?;
@@ -95,7 +95,7 @@ fn main() -> Result<(), Error> {
 
 /// A conversation with all kinds of Markdown and with branches, and the open drawer at phone width.
 fn conversations(server: &Server, folder: &PathBuf) -> Result<(), Error> {
-    let session = Session::start(true)?;
+    let session = Session::with_animations()?;
     let page = &session.open(&server.page(""))?;
     let camera = Camera { page, folder };
     use_scripted_engine(page)?;

@@ -133,12 +133,23 @@ impl Drop for Session {
 }
 
 impl Session {
-    /// Starts the browser, with or without WebGPU.
+    /// Starts the browser, with or without WebGPU, for a user who prefers reduced motion: without a graphics card, drawing
+    /// the animations takes a tenth of the time of all tests.
     ///
     /// # Errors
     /// If no browser is installed or it does not start.
     pub fn start(has_webgpu: bool) -> Result<Self, Error> {
-        Self::with_switches(has_webgpu, if has_webgpu { WITH_WEBGPU } else { WITHOUT_WEBGPU })
+        let switches = if has_webgpu { WITH_WEBGPU } else { WITHOUT_WEBGPU };
+        let switches: Vec<&str> = switches.iter().copied().chain(["--force-prefers-reduced-motion"]).collect();
+        Self::with_switches(has_webgpu, &switches)
+    }
+
+    /// Starts the browser with WebGPU and with animations.
+    ///
+    /// # Errors
+    /// If no browser is installed or it does not start.
+    pub fn with_animations() -> Result<Self, Error> {
+        Self::with_switches(true, WITH_WEBGPU)
     }
 
     /// Starts the browser with WebGPU and logs all of its network activity to a file.

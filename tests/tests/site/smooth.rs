@@ -74,7 +74,7 @@ fn assert_no_long_tasks(attempt: impl Fn() -> Value) {
 fn the_layout_does_not_shift_and_no_task_is_long_while_a_model_loads() {
     let server = Server::start().unwrap();
     assert_no_long_tasks(|| {
-        let session = Session::start(true).unwrap();
+        let session = Session::with_animations().unwrap();
         let page = session.open(&server.page("")).unwrap();
         page.evaluate(OBSERVE).unwrap();
         page.wait_for("document.querySelector('[data-testid=model-offer]')", Duration::from_secs(30)).unwrap();
@@ -99,7 +99,7 @@ fn the_cost_per_frame_does_not_grow_with_the_answer() {
 
 /// Checks each frame of a long answer, and returns its long tasks.
 fn long_answer(server: &Server) -> Value {
-    let session = Session::start(true).unwrap();
+    let session = Session::with_animations().unwrap();
     let page = session.open(&server.page("")).unwrap();
     use_scripted_engine(&page).unwrap();
     page.evaluate(OBSERVE).unwrap();
