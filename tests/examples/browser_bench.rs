@@ -113,7 +113,7 @@ const WLLAMA: &str = "async (site, model) => {
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let arguments = parse(std::env::args().skip(1))?;
     let server = Server::start()?;
-    let session = if arguments.is_hardware { Session::on_hardware()? } else { Session::start(true)? };
+    let session = if arguments.is_hardware { Session::on_hardware()? } else { Session::with_animations()? };
     let model = server.offer(&arguments.model);
     let (page, site) = if arguments.is_isolated {
         (server.isolated_blank_page(), server.isolated_page(""))

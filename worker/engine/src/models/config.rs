@@ -17,6 +17,16 @@ pub enum LayerRope {
     Window,
 }
 
+/// Attention that becomes sharper with the position: queries are multiplied by `1 + scale ln(1 + floor(position / step))`
+/// (Meta 2025, Llama 4's "temperature tuning").
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct AttentionTemperature {
+    /// Factor of the logarithm.
+    pub scale: f32,
+    /// Number of positions with the same factor.
+    pub step: u32,
+}
+
 /// Attention over the keys and values of previous tokens.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct AttentionConfig {
@@ -174,7 +184,7 @@ impl MixerConfig {
 }
 
 /// The feed-forward part of a layer.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub enum FeedForwardConfig {
     /// One for all tokens, of this width.
     Dense(u32),
@@ -183,11 +193,11 @@ pub enum FeedForwardConfig {
 }
 
 impl FeedForwardConfig {
-    /// Width of the hidden layer.
+    /// Width of the widest hidden layer.
     pub fn hidden_len(&self) -> u32 {
         match self {
             Self::Dense(len) => *len,
-            Self::Experts(experts) => experts.feed_forward_len,
+            Self::Experts(experts) => experts.feed_forward_len.max(experts.shared_len.unwrap_or(0)),
         }
     }
 
@@ -197,6 +207,11 @@ impl FeedForwardConfig {
             Self::Dense(_) => 1,
             Self::Experts(experts) => experts.used,
         }
+    }
+
+    /// Whether all tokens share an expert beside those chosen.
+    pub fn has_shared_expert(&self) -> bool {
+        matches!(self, Self::Experts(ExpertConfig { shared_len: Some(_), .. }))
     }
 
     /// Number of experts to choose from.
@@ -209,7 +224,7 @@ impl FeedForwardConfig {
 }
 
 /// A layer: a mixer, then a feed-forward part.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub struct LayerConfig {
     /// Mixes tokens.
     pub mixer: MixerConfig,
@@ -217,8 +232,17 @@ pub struct LayerConfig {
     pub feed_forward: FeedForwardConfig,
 }
 
-/// A mixture of experts.
+/// How the router's scores become the experts' weights.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Scoring {
+    /// By the softmax over all experts.
+    Softmax,
+    /// Each by the logistic function.
+    Sigmoid,
+}
+
+/// A mixture of experts.
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub struct ExpertConfig {
     /// Number of experts in a layer.
     pub count: u32,
@@ -226,8 +250,21 @@ pub struct ExpertConfig {
     pub used: u32,
     /// Width of an expert's hidden layer.
     pub feed_forward_len: u32,
+    /// How scores become weights.
+    pub scoring: Scoring,
     /// The weights of the chosen experts are normalised to sum to one.
     pub normalise: bool,
+    /// Factor of the weights.
+    pub weight_scale: f32,
+    /// Width of the hidden layer of the expert that all tokens share, if there is one.
+    pub shared_len: Option<u32>,
+}
+
+impl ExpertConfig {
+    /// Number of outputs per token that are added up: one for each expert used, the shared one last.
+    pub fn outputs(&self) -> u32 {
+        self.used + u32::from(self.shared_len.is_some())
+    }
 }
 
 /// Hyperparameters of a generative model.
@@ -275,6 +312,8 @@ pub struct ModelConfig {
     pub residual_scale: f32,
     /// Factor of the dot products of queries and keys.
     pub attention_scale: f32,
+    /// Makes attention sharper in long contexts.
+    pub attention_temperature: Option<AttentionTemperature>,
     /// Soft cap of attention scores: they become `cap * tanh(score / cap)`.
     pub attention_softcap: Option<f32>,
     /// Factor of the logits.
@@ -327,6 +366,7 @@ impl FeedForwardConfig {
                 ("the experts", experts.count, 1, MAX_EXPERTS, 1),
                 ("the experts of a token", experts.used, 1, experts.count.min(64), 1),
                 ("the feed-forward length of an expert", experts.feed_forward_len, 32, MAX_WIDTH, 32),
+                ("the feed-forward length of the shared expert", experts.shared_len.unwrap_or(32), 32, MAX_WIDTH, 32),
             ]),
         }
     }
@@ -390,7 +430,13 @@ impl ModelConfig {
             layer.feed_forward.checks(&mut checks);
         }
         check_ranges(&checks)?;
-        let floats = [
+        let weight_scales = self.layers.iter().filter_map(|layer| match layer.feed_forward {
+            FeedForwardConfig::Experts(experts) => {
+                Some(("the scale of the experts' weights", experts.weight_scale, f32::MIN))
+            }
+            FeedForwardConfig::Dense(_) => None,
+        });
+        let mut floats = vec![
             ("the epsilon of the norms", self.norm_eps, 0.0),
             ("the embedding scale", self.embedding_scale, f32::MIN),
             ("the residual scale", self.residual_scale, f32::MIN),
@@ -399,6 +445,10 @@ impl ModelConfig {
             ("the soft cap of the attention scores", self.attention_softcap.unwrap_or(1.0), 1e-6),
             ("the soft cap of the logits", self.logit_softcap.unwrap_or(1.0), 1e-6),
         ];
+        floats.extend(weight_scales);
+        if let Some(AttentionTemperature { scale, .. }) = self.attention_temperature {
+            floats.push(("the scale of the attention's temperature", scale, 0.0));
+        }
         match floats.iter().find(|(_, value, min)| !(value.is_finite() && value >= min)) {
             Some((what, value, _)) => Err(EngineError::malformed(format!("{what} is {value}"))),
             None => Ok(()),

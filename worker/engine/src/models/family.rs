@@ -80,6 +80,8 @@ pub(super) struct Family {
     pub(super) normalise_experts: bool,
     /// Feed-forward parts may be, or always are, mixtures of experts.
     pub(super) experts: Experts,
+    /// Attention may become sharper with the position. `YaRN`, which is not the reason, then leaves magnitudes as they are.
+    pub(super) has_temperature: bool,
     /// A sliding window, which other families without [`Family::window_pattern`] ignore as llama.cpp does, marks a
     /// different model.
     pub(super) rejects_windows: bool,
@@ -104,10 +106,28 @@ const LLAMA: Family = Family {
     wide_scale_layers: None,
     normalise_experts: true,
     experts: Experts::Optional,
+    has_temperature: false,
     rejects_windows: false,
 };
 const QWEN2: Family = Family { name: "qwen2", rope_half: true, experts: Experts::None, ..LLAMA };
 const QWEN3: Family = Family { name: "qwen3", head_norm: HeadNorm::Head, ..QWEN2 };
+const QWEN3MOE: Family = Family { name: "qwen3moe", experts: Experts::Always, ..QWEN3 };
+const GRANITE: Family = Family { name: "granite", experts: Experts::None, ..LLAMA };
+const LFM2: Family = Family {
+    name: "lfm2",
+    head_norm: HeadNorm::Head,
+    recurrent: Some(Recurrent::ShortConvolution),
+    output_norm: "token_embd_norm",
+    ..QWEN2
+};
+const QWEN35: Family = Family {
+    name: "qwen35",
+    recurrent: Some(Recurrent::DeltaNet),
+    is_gated: true,
+    multimodal_rope: true,
+    feed_forward_norm: "post_attention_norm",
+    ..QWEN3
+};
 const GEMMA: Family = Family { name: "gemma", activation: Activation::GeluTanh, embedding_root: true, ..QWEN2 };
 const GEMMA2: Family =
     Family { name: "gemma2", post_norm: true, window_pattern: Some(2), wide_scale_layers: Some(46), ..GEMMA };
@@ -115,11 +135,19 @@ const GEMMA2: Family =
 /// All families of generative models.
 pub(super) const FAMILIES: &[Family] = &[
     LLAMA,
+    Family { name: "mistral3", has_temperature: true, ..LLAMA },
     Family { name: "smollm3", no_rope_step: Some(4), experts: Experts::None, ..LLAMA },
-    Family { name: "granite", experts: Experts::None, ..LLAMA },
+    GRANITE,
+    Family { name: "granitemoe", experts: Experts::Always, ..GRANITE },
+    Family { name: "ernie4_5", experts: Experts::None, ..LLAMA },
+    Family { name: "ernie4_5-moe", experts: Experts::Always, ..LLAMA },
+    Family { name: "glm4", post_norm: true, experts: Experts::None, ..LLAMA },
     QWEN2,
+    Family { name: "qwen2moe", experts: Experts::Always, normalise_experts: false, ..QWEN2 },
     QWEN3,
-    Family { name: "qwen3moe", experts: Experts::Always, ..QWEN3 },
+    QWEN3MOE,
+    Family { name: "qwen3vl", multimodal_rope: true, ..QWEN3 },
+    Family { name: "qwen3vlmoe", multimodal_rope: true, ..QWEN3MOE },
     Family { name: "phi3", ..QWEN2 },
     GEMMA,
     GEMMA2,
@@ -140,20 +168,18 @@ pub(super) const FAMILIES: &[Family] = &[
         rejects_windows: true,
         ..QWEN2
     },
+    // With a window it has layers without RoPE.
     Family {
-        name: "lfm2",
+        name: "exaone4",
+        pre_norm: false,
+        post_norm: true,
         head_norm: HeadNorm::Head,
-        recurrent: Some(Recurrent::ShortConvolution),
-        output_norm: "token_embd_norm",
+        rejects_windows: true,
         ..QWEN2
     },
-    Family {
-        name: "qwen35",
-        recurrent: Some(Recurrent::DeltaNet),
-        is_gated: true,
-        multimodal_rope: true,
-        feed_forward_norm: "post_attention_norm",
-        ..QWEN3
-    },
+    LFM2,
+    Family { name: "lfm2moe", experts: Experts::Always, ..LFM2 },
+    QWEN35,
+    Family { name: "qwen35moe", experts: Experts::Always, ..QWEN35 },
     Family { name: "olmoe", head_norm: HeadNorm::Row, experts: Experts::Always, normalise_experts: false, ..QWEN2 },
 ];

@@ -5,8 +5,8 @@ use super::config::{
 };
 use super::family::HeadNorm;
 use super::plan::{
-    AttentionPlan, DeltaNetPlan, FeedForwardPlan, LayerPlan, MixerPlan, ModelPlan, Product, Segment,
-    ShortConvolutionPlan, VectorId,
+    AttentionPlan, DeltaNetPlan, ExpertsPlan, FeedForwardPlan, LayerPlan, MixerPlan, ModelPlan, Product, Segment,
+    SharedExpertPlan, ShortConvolutionPlan, VectorId,
 };
 use super::planner::{Planner, SPLIT_ROWS};
 use super::rope::{ROPE_FREQUENCIES, ROPE_LONG, ROPE_SHORT};
@@ -76,7 +76,7 @@ impl LayerPlanner<'_, '_> {
             mixer_post_norm: norm(&mut self, config.post_norm, "post_attention_norm")?,
             feed_forward_norm: norm(&mut self, config.pre_norm, config.feed_forward_norm)?,
             feed_forward: match layer.feed_forward {
-                FeedForwardConfig::Experts(experts) => self.experts(experts)?,
+                FeedForwardConfig::Experts(experts) => FeedForwardPlan::Experts(self.experts(experts)?),
                 FeedForwardConfig::Dense(len) => self.dense(len)?,
             },
             feed_forward_post_norm: norm(&mut self, config.post_norm, "post_ffw_norm")?,
@@ -182,19 +182,40 @@ impl LayerPlanner<'_, '_> {
         Ok(FeedForwardPlan::Dense { gate_up, down: self.planner.matrix(self.weight("ffn_down"), width, hidden)? })
     }
 
-    fn experts(&mut self, experts: ExpertConfig) -> Result<FeedForwardPlan> {
+    fn experts(&mut self, config: ExpertConfig) -> Result<ExpertsPlan> {
         let width = self.config.embedding_len;
-        let hidden = experts.feed_forward_len;
+        let hidden = config.feed_forward_len;
         let overflow = || EngineError::malformed("the experts have too many rows");
-        let rows = experts.count.checked_mul(hidden).ok_or_else(overflow)?;
-        let out_rows = experts.count.checked_mul(width).ok_or_else(overflow)?;
+        let rows = config.count.checked_mul(hidden).ok_or_else(overflow)?;
+        let out_rows = config.count.checked_mul(width).ok_or_else(overflow)?;
+        let mut scores = vec![self.planner.segment(self.weight("ffn_gate_inp"), config.count, width)?];
+        let shared = config.shared_len.map(|len| self.shared_expert(len, &mut scores)).transpose()?;
         // An expert's rows are found by its index, so no matrix may be split.
-        Ok(FeedForwardPlan::Experts {
-            experts,
-            router: self.planner.matrix(self.weight("ffn_gate_inp"), experts.count, width)?,
+        Ok(ExpertsPlan {
+            config,
+            router: self.planner.stack(&scores, width, SPLIT_ROWS)?,
+            bias: self.planner.optional_vector(self.name("exp_probs_b.bias"), config.count)?,
             gate: self.planner.whole(self.weight("ffn_gate_exps"), rows, width)?,
             up: self.planner.whole(self.weight("ffn_up_exps"), rows, width)?,
             down: self.planner.whole(self.weight("ffn_down_exps"), out_rows, hidden)?,
+            shared,
+        })
+    }
+
+    /// The shared expert. If it has a gate, that becomes the last row of the router's `scores`.
+    fn shared_expert(&mut self, hidden: u32, scores: &mut Vec<Segment>) -> Result<SharedExpertPlan> {
+        let width = self.config.embedding_len;
+        let output_gate = self.weight("ffn_gate_inp_shexp");
+        let is_gated = self.planner.has(&output_gate);
+        if is_gated {
+            scores.push(self.planner.segment(output_gate, 1, width)?);
+        }
+        let gate = self.planner.segment(self.weight("ffn_gate_shexp"), hidden, width)?;
+        let up = self.planner.segment(self.weight("ffn_up_shexp"), hidden, width)?;
+        Ok(SharedExpertPlan {
+            gate_up: self.planner.gate_up(gate, up, width)?,
+            down: self.planner.matrix(self.weight("ffn_down_shexp"), width, hidden)?,
+            is_gated,
         })
     }
 }

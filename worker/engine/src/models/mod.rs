@@ -16,14 +16,14 @@ mod rope;
 pub(crate) use angles::RopeAngles;
 pub use cache::CacheFormat;
 pub use config::{
-    AttentionConfig, DeltaNetConfig, ExpertConfig, FeedForwardConfig, LayerConfig, LayerRope, MixerConfig, ModelConfig,
-    ShortConvolutionConfig,
+    AttentionConfig, AttentionTemperature, DeltaNetConfig, ExpertConfig, FeedForwardConfig, LayerConfig, LayerRope,
+    MixerConfig, ModelConfig, Scoring, ShortConvolutionConfig,
 };
 pub use encoder::{EncoderConfig, EncoderLayerPlan, EncoderPlan, NormPlan, Pooling, UpPlan};
 pub use family::{Activation, HeadNorm};
 pub use heads::HeadShape;
 pub use plan::{
-    AttentionPlan, DeltaNetPlan, FeedForwardPlan, GateUpPlan, LayerPlan, MatrixId, MatrixPlan, MixerPlan, ModelPlan,
-    Product, Segment, ShortConvolutionPlan, VectorId, VectorPlan, WeightPlan,
+    AttentionPlan, DeltaNetPlan, ExpertsPlan, FeedForwardPlan, GateUpPlan, LayerPlan, MatrixId, MatrixPlan, MixerPlan,
+    ModelPlan, Product, Segment, SharedExpertPlan, ShortConvolutionPlan, VectorId, VectorPlan, WeightPlan,
 };
 pub use rope::{Position, ROPE_FREQUENCIES, ROPE_LONG, ROPE_SHORT, RopeConfig, Sections, Yarn};

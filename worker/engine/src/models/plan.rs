@@ -90,19 +90,38 @@ pub enum FeedForwardPlan {
         /// Down projection.
         down: Product,
     },
-    /// A mixture of experts. Each matrix stacks the rows of all experts.
-    Experts {
-        /// Number, width and choice of experts.
-        experts: ExpertConfig,
-        /// Computes the experts' scores.
-        router: Product,
-        /// Gate projection.
-        gate: MatrixId,
-        /// Up projection.
-        up: MatrixId,
-        /// Down projection.
-        down: MatrixId,
-    },
+    /// A mixture of experts.
+    Experts(ExpertsPlan),
+}
+
+/// The tensors of a mixture of experts. Each of the matrices `gate`, `up` and `down` stacks the rows of all experts.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ExpertsPlan {
+    /// Number, width and choice of experts.
+    pub config: ExpertConfig,
+    /// Computes the experts' scores, and then the gate of the shared expert, if that has one.
+    pub router: Product,
+    /// Added to the experts' weights for the choice, but not in their outputs: `[count]`.
+    pub bias: Option<VectorId>,
+    /// Gate projection.
+    pub gate: MatrixId,
+    /// Up projection.
+    pub up: MatrixId,
+    /// Down projection.
+    pub down: MatrixId,
+    /// The expert that all tokens share.
+    pub shared: Option<SharedExpertPlan>,
+}
+
+/// The tensors of an expert that all tokens share.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SharedExpertPlan {
+    /// Gate and up projections.
+    pub gate_up: GateUpPlan,
+    /// Down projection.
+    pub down: Product,
+    /// The router computes a gate for its output.
+    pub is_gated: bool,
 }
 
 /// The tensors of attention.

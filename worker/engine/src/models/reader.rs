@@ -2,8 +2,8 @@
 
 use super::cache::CacheFormat;
 use super::config::{
-    AttentionConfig, DeltaNetConfig, ExpertConfig, FeedForwardConfig, LayerConfig, LayerRope, MAX_VOCAB, MixerConfig,
-    ModelConfig, ShortConvolutionConfig,
+    AttentionConfig, AttentionTemperature, DeltaNetConfig, ExpertConfig, FeedForwardConfig, LayerConfig, LayerRope,
+    MAX_VOCAB, MixerConfig, ModelConfig, Scoring, ShortConvolutionConfig,
 };
 use super::family::{Experts, FAMILIES, Family, Recurrent};
 use super::heads::HeadShape;
@@ -91,6 +91,9 @@ impl Reader<'_> {
             _ => head_dim,
         };
         let mut rope = RopeConfig::from_gguf(self.gguf, family.name, rope_dim)?;
+        if family.has_temperature {
+            rope.magnitude = 1.0;
+        }
         if family.multimodal_rope {
             rope.sections = Sections::from_gguf(self.gguf, family.name, rope_dim)?;
         }
@@ -131,10 +134,23 @@ impl Reader<'_> {
             },
             residual_scale: factor("residual_scale").unwrap_or(1.0),
             attention_scale: factor("attention.scale").unwrap_or_else(|| (scale_len as f32).sqrt().recip()),
+            attention_temperature: self.attention_temperature()?,
             attention_softcap: factor("attn_logit_softcapping"),
             logit_scale: factor("logit_scale").map_or(1.0, f32::recip),
             logit_softcap: factor("final_logit_softcapping"),
         })
+    }
+
+    /// The attention's temperature, in families that have one.
+    fn attention_temperature(&self) -> Result<Option<AttentionTemperature>> {
+        let name = "attention.temperature_scale";
+        let Some(scale) = self.f32(name).filter(|scale| self.family.has_temperature && *scale != 0.0) else {
+            return Ok(None);
+        };
+        match self.require_u32("rope.scaling.original_context_length")? {
+            0 => Err(EngineError::malformed("an original context of no tokens")),
+            step => Ok(Some(AttentionTemperature { scale, step })),
+        }
     }
 
     /// Number of layers, and number of further layers for multi-token prediction.
@@ -249,15 +265,31 @@ impl Reader<'_> {
         AttentionConfig { heads, window: window.filter(|_| is_windowed), rope, is_gated }
     }
 
+    /// The feed-forward part of each layer. The first ones may be dense in a model with experts.
     fn feed_forwards(&self, layers: u32) -> Result<Vec<FeedForwardConfig>> {
-        if let Some(experts) = self.experts()? {
-            return Ok(vec![FeedForwardConfig::Experts(experts); layers as usize]);
-        }
-        let name = "feed_forward_length";
-        let lens = self.per_layer(name, layers)?.ok_or_else(|| EngineError::MissingMetadata(self.key(name)))?;
-        Ok(lens.into_iter().take(layers as usize).map(FeedForwardConfig::Dense).collect())
+        let (experts, name) = (self.experts()?, "feed_forward_length");
+        let dense_lens = self.per_layer(name, layers)?;
+        let leading = self.u32("leading_dense_block_count").unwrap_or(0);
+        let step = self.u32("interleave_moe_layer_step").unwrap_or(1).max(1);
+        let feed_forward = |layer: u32| match (experts, &dense_lens) {
+            (Some(experts), _) if layer >= leading && (layer + 1).is_multiple_of(step) => {
+                let shared_len = self.shared_len(layer);
+                Ok(FeedForwardConfig::Experts(ExpertConfig { shared_len, ..experts }))
+            }
+            (_, Some(lens)) => Ok(FeedForwardConfig::Dense(lens[layer as usize])),
+            (_, None) => Err(EngineError::MissingMetadata(self.key(name))),
+        };
+        (0..layers).map(feed_forward).collect()
     }
 
+    /// The width of a layer's shared expert, if there is one; not all families have it in the metadata.
+    fn shared_len(&self, layer: u32) -> Option<u32> {
+        let up = self.gguf.tensor(&format!("blk.{layer}.ffn_up_shexp.weight"))?;
+        let stated = self.u32("expert_shared_feed_forward_length").filter(|len| *len > 0);
+        Some(stated.unwrap_or_else(|| u32::try_from(up.rows()).unwrap_or(u32::MAX)))
+    }
+
+    /// The experts, without a shared one.
     fn experts(&self) -> Result<Option<ExpertConfig>> {
         let count = self.u32("expert_count").unwrap_or(0);
         match self.family.experts {
@@ -274,7 +306,22 @@ impl Reader<'_> {
                 Some(len) => len,
                 None => self.require_u32("feed_forward_length")?,
             },
+            scoring: self.scoring()?,
             normalise: self.family.normalise_experts,
+            weight_scale: self.f32("expert_weights_scale").filter(|scale| *scale != 0.0).unwrap_or(1.0),
+            shared_len: None,
         }))
+    }
+
+    /// llama.cpp's numbers of the functions.
+    fn scoring(&self) -> Result<Scoring> {
+        match self.u32("expert_gating_func") {
+            None | Some(0 | 1) => Ok(Scoring::Softmax),
+            Some(2) => Ok(Scoring::Sigmoid),
+            Some(other) => {
+                let what = format!("{} with experts weighted by function {other}", self.family.name);
+                Err(EngineError::UnsupportedArchitecture(what))
+            }
+        }
     }
 }

@@ -4,7 +4,7 @@ use parlance_engine::kernels;
 use parlance_engine::kernels::attention::cache::{from_cache, into_cache};
 use parlance_engine::kernels::attention::gate::attention_gate;
 use parlance_engine::kernels::attention::{Attention, AttentionLayout, has_cooperative_layout};
-use parlance_engine::models::{CacheFormat, HeadShape};
+use parlance_engine::models::{AttentionTemperature, CacheFormat, HeadShape};
 use parlance_engine::runtime::Dispatch;
 
 use crate::common::{Random, assert_close, devices, plain_device};
@@ -25,6 +25,7 @@ struct Case {
     scale: f32,
     window: Option<u32>,
     softcap: Option<f32>,
+    temperature: Option<AttentionTemperature>,
     bidirectional: bool,
 }
 
@@ -36,14 +37,18 @@ const PLAIN: Case = Case {
     scale: 0.3,
     window: None,
     softcap: None,
+    temperature: None,
     bidirectional: false,
 };
+
+/// A factor that differs among positions 300 to 302.
+const SHARPER: AttentionTemperature = AttentionTemperature { scale: 0.3, step: 7 };
 
 const CASES: [Case; 12] = [
     PLAIN,
     Case { tokens: 7, workgroup: 32, ..PLAIN },
     Case { position: 127, tokens: 2, ..PLAIN },
-    Case { position: 300, tokens: 3, workgroup: 32, ..PLAIN },
+    Case { position: 300, tokens: 3, workgroup: 32, temperature: Some(SHARPER), ..PLAIN },
     Case { position: 300, tokens: 2, workgroup: 256, softcap: Some(0.5), ..PLAIN },
     Case { position: 60, tokens: 30, window: Some(70), ..PLAIN },
     Case { position: 300, window: Some(33), splits: 4, ..PLAIN },
@@ -106,6 +111,7 @@ async fn attention_matches_over_tiles_splits_and_windows() {
                 cache: format,
                 value_offset: capacity as u32,
                 scale: case.scale,
+                temperature: case.temperature,
                 softcap: case.softcap,
                 window: case.window,
                 bidirectional: case.bidirectional,

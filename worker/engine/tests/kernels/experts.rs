@@ -1,9 +1,8 @@
 //! `route.wgsl` and `expert_sum.wgsl`.
 
-use parlance_engine::kernels;
 use parlance_engine::kernels::Grid;
-use parlance_engine::kernels::experts::{expert_sum, route};
-use parlance_engine::models::ExpertConfig;
+use parlance_engine::kernels::experts::{Router, expert_sum, reference};
+use parlance_engine::models::{ExpertConfig, Scoring};
 use parlance_engine::runtime::Dispatch;
 
 use crate::common::{Random, assert_close, plain_device};
@@ -13,35 +12,65 @@ gpu_tests! {
     experts_are_chosen_and_summed,
 }
 
+/// Of the weights before they are added up.
+const SCALE: f32 = 0.5;
+
+/// Each combination of what a family may have at least once.
+fn routers() -> impl Iterator<Item = Router> {
+    use Scoring::{Sigmoid, Softmax};
+
+    let variants = [
+        (true, Softmax, false, None),
+        (false, Softmax, false, Some(true)),
+        (true, Softmax, true, Some(false)),
+        (false, Sigmoid, false, Some(false)),
+        (true, Sigmoid, true, None),
+    ];
+    variants.into_iter().map(|(normalise, scoring, is_biased, gated_shared)| {
+        let (shared_len, weight_scale) = (gated_shared.map(|_| 64), 1.5);
+        let experts =
+            ExpertConfig { count: 70, used: 6, feed_forward_len: 32, scoring, normalise, weight_scale, shared_len };
+        Router { experts, is_biased, is_gated: gated_shared == Some(true) }
+    })
+}
+
 async fn experts_are_chosen_and_summed() {
     let gpu = plain_device().await;
     let mut random = Random(11);
-    for normalise in [true, false] {
-        let config = ExpertConfig { count: 70, used: 6, feed_forward_len: 32, normalise };
-        let (tokens, len) = (3usize, 100u32);
-        let mut logits = random.floats(tokens * 70);
-        logits[5] = logits[9];
-        let slots = tokens * 6;
-        let buffer = gpu.storage_buffer_with("logits", &logits);
-        let experts = gpu.storage_buffer("experts", slots as u64 * 4);
-        let weights = gpu.storage_buffer("weights", slots as u64 * 4);
+    let (tokens, len) = (3usize, 100usize);
+    for router in routers() {
+        let config = &router.experts;
+        let (slots, outputs) = (tokens * config.used as usize, tokens * config.outputs() as usize);
+        let mut logits = random.floats(tokens * router.row_len() as usize);
+        let mut bias = random.floats(config.count as usize);
+        // The first of equals comes first.
+        (logits[5], bias[5]) = (logits[9], bias[9]);
+        let bias = if router.is_biased { bias } else { Vec::new() };
         let state = state(&gpu, 0, tokens as u32, 0);
-        let bindings = [("state", &state), ("logits", &buffer), ("experts", &experts), ("weights", &weights)];
-        let choose = Dispatch::new(&gpu, &route(&config), &bindings, Grid::TokensInX);
-        let x = random.floats(slots * len as usize);
-        let x_buffer = gpu.storage_buffer_with("x", &x);
-        let y = gpu.storage_buffer_with("y", &vec![1.0f32; tokens * len as usize]);
-        let bindings = [("state", &state), ("x", &x_buffer), ("weights", &weights), ("y", &y)];
-        let (shader, grid) = expert_sum(&config, len, 0.5);
-        run(&gpu, &[choose, Dispatch::new(&gpu, &shader, &bindings, grid)], tokens as u32);
+        let logits_buffer = gpu.storage_buffer_with("logits", &logits);
+        let experts = gpu.storage_buffer("experts", slots as u64 * 4);
+        let weights = gpu.storage_buffer("weights", outputs as u64 * 4);
+        let bias_buffer = router.is_biased.then(|| gpu.storage_buffer_with("bias", &bias));
+        let mut bound =
+            vec![("state", &state), ("logits", &logits_buffer), ("experts", &experts), ("weights", &weights)];
+        bound.extend(bias_buffer.as_ref().map(|buffer| ("bias", buffer)));
+        let choose = Dispatch::new(&gpu, &router.shader(), &bound, Grid::TokensInX);
 
-        let (expected_ids, expected_weights) = kernels::experts::reference::route(&logits, &config);
-        assert_eq!(read::<u32>(&gpu, &experts, slots).await, expected_ids);
-        assert_close(&read(&gpu, &weights, slots).await, &expected_weights, 1e-5, "weights");
-        let expected: Vec<f32> = kernels::experts::reference::expert_sum(&x, &expected_weights, &config, len as usize)
-            .iter()
-            .map(|sum| 1.0 + 0.5 * sum)
-            .collect();
+        let x = random.floats(slots * len);
+        let shared = if config.shared_len.is_some() { random.floats(tokens * len) } else { Vec::new() };
+        let x_buffer = gpu.storage_buffer_with("x", &x);
+        let shared_buffer = config.shared_len.map(|_| gpu.storage_buffer_with("shared", &shared));
+        let y = gpu.storage_buffer_with("y", &vec![1.0f32; tokens * len]);
+        let mut bound = vec![("state", &state), ("x", &x_buffer), ("weights", &weights), ("y", &y)];
+        bound.extend(shared_buffer.as_ref().map(|buffer| ("shared_x", buffer)));
+        let (shader, grid) = expert_sum(config, len as u32, SCALE);
+        run(&gpu, &[choose, Dispatch::new(&gpu, &shader, &bound, grid)], tokens as u32);
+
+        let (expected_ids, expected_weights) = reference::route(&logits, &bias, &router);
+        assert_eq!(read::<u32>(&gpu, &experts, slots).await, expected_ids, "{router:?}");
+        assert_close(&read(&gpu, &weights, outputs).await, &expected_weights, 1e-5, "weights");
+        let sums = reference::expert_sum(&x, &shared, &expected_weights, config, len);
+        let expected: Vec<f32> = sums.iter().map(|sum| 1.0 + SCALE * sum).collect();
         assert_close(&read(&gpu, &y, expected.len()).await, &expected, 1e-5, "sum");
     }
 }

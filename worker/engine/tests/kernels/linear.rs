@@ -265,6 +265,7 @@ fn kernels_for_matrix_units_are_valid() {
         cache: CacheFormat::F16,
         value_offset: 64,
         scale: 0.125,
+        temperature: None,
         softcap: Some(30.0),
         window: Some(100),
         bidirectional: false,

@@ -78,6 +78,7 @@ async fn attention_projects_its_own_query_key_and_value() {
                 cache: CacheFormat::F16,
                 value_offset: value_offset as u32,
                 scale: 0.3,
+                temperature: None,
                 softcap,
                 window,
                 bidirectional: false,

@@ -107,6 +107,15 @@ fn soft_capped(score: f32) -> f32 {
 
 #ifdef PROJECTED
 #else
+// The factor of a token's query.
+fn query_scale(token: u32) -> f32 {
+#ifdef TEMPERATURE
+    return SCALE * (1.0 + TEMPERATURE_SCALE * log(1.0 + f32((state.position + token) / TEMPERATURE_STEP)));
+#else
+    return SCALE;
+#endif
+}
+
 // A pair of the query's elements, scaled; past the head's end the last one.
 fn scaled_query(token: u32, head: u32, index: u32) -> vec2<f32> {
     let pair = min(index, HALF_DIM - 1u);
@@ -117,7 +126,7 @@ fn scaled_query(token: u32, head: u32, index: u32) -> vec2<f32> {
     }
 #endif
     let base = (token * HEADS + head) * HEAD_DIM;
-    return vec2<f32>(q[base + elements.x], q[base + elements.y]) * SCALE;
+    return vec2<f32>(q[base + elements.x], q[base + elements.y]) * query_scale(token);
 }
 #endif
 

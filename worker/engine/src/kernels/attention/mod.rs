@@ -7,7 +7,7 @@ pub mod reference;
 use super::Grid;
 use super::Shader;
 use super::linear::{COOPERATIVE_SUBGROUP, Linear, tile_loads};
-use crate::models::{CacheFormat, HeadShape};
+use crate::models::{AttentionTemperature, CacheFormat, HeadShape};
 
 /// Number of values that a thread loads at once, to hide latency.
 const VALUES: u32 = 2;
@@ -50,6 +50,8 @@ pub struct Attention {
     pub value_offset: u32,
     /// Factor of the dot products.
     pub scale: f32,
+    /// Queries are multiplied by a factor that grows with the position.
+    pub temperature: Option<AttentionTemperature>,
     /// Scores become `softcap * tanh(score / softcap)`.
     pub softcap: Option<f32>,
     /// Sliding window: the number of positions a token attends to, including its own; `None` means all of them.
@@ -104,6 +106,7 @@ impl Attention {
     pub fn projected_shader(&self, projection: &Linear) -> Option<Shader> {
         debug_assert!(can_project(&self.heads, self.cache), "rows divide the threads evenly");
         debug_assert!(self.splits > 1 && !self.bidirectional, "the token's own position is a split");
+        debug_assert!(self.temperature.is_none(), "queries have no position here");
         let shader = projection.declare(Shader::new("attention/attention.wgsl").define_if(true, "PROJECTED"))?;
         let lanes = self.threads() / (self.heads.head_dim / 2);
         let blocks = projection.cols / 32;
@@ -135,6 +138,7 @@ impl Attention {
         let row_words = self.cache.row_words(self.heads.kv_heads * self.heads.head_dim);
         shader
             .define_if(self.heads.rope_half, "ROPE_HALF")
+            .define_if(self.temperature.is_some(), "TEMPERATURE")
             .define_if(self.softcap.is_some(), "SOFTCAP")
             .define_if(self.window.is_some(), "WINDOW")
             .define_if(self.bidirectional, "BIDIRECTIONAL")
@@ -152,6 +156,8 @@ impl Attention {
             .constant("VALUES", VALUES)
             .constant("WORKGROUP", self.threads())
             .float("SCALE", self.scale)
+            .float("TEMPERATURE_SCALE", self.temperature.map_or(0.0, |temperature| temperature.scale))
+            .constant("TEMPERATURE_STEP", self.temperature.map_or(1, |temperature| temperature.step))
             .float("SOFTCAP_LIMIT", self.softcap.unwrap_or(1.0))
     }
 

@@ -18,11 +18,15 @@ pub fn attention(q: &[f32], keys: &[f32], values: &[f32], first_position: usize,
         let own_end = first_position + token + 1;
         let start = config.window.map_or(0, |window| own_end.saturating_sub(window as usize));
         let end = if config.bidirectional { keys.len() / (kv_heads * dim) } else { own_end };
+        let temperature = config.temperature.map_or(1.0, |temperature| {
+            let step = (first_position + token) / temperature.step as usize;
+            1.0 + f64::from(temperature.scale) * (1.0 + step as f64).ln()
+        });
         let scores: Vec<f64> = (start..end)
             .map(|position| {
                 let key = &keys[row(position)..][..dim];
                 let dot: f64 = query.iter().zip(key).map(|(a, b)| f64::from(*a) * f64::from(*b)).sum();
-                let score = dot * f64::from(config.scale);
+                let score = dot * f64::from(config.scale) * temperature;
                 config.softcap.map_or(score, |cap| f64::from(cap) * (score / f64::from(cap)).tanh())
             })
             .collect();

@@ -1,15 +1,20 @@
-// Adds the weighted sum of a token's expert outputs to the hidden state: y[t] += SCALE * sum over i of weights[t][i] *
-// x[t][i].
-// Grid: x: ceil(LEN / WORKGROUP), y: tokens. Constants: LEN, USED, SCALE, WORKGROUP.
+// Adds the weighted sum of the outputs of a token's experts to the hidden state: y[t] += SCALE * sum over i of
+// weights[t][i] * x[t][i]. With SHARED the last weight is that of the expert that all tokens share.
+// Grid: x: ceil(LEN / WORKGROUP), y: tokens. Constants: LEN, USED, OUTPUTS (USED, or with SHARED one more), SCALE,
+// WORKGROUP.
 #include "shared/state.wgsl"
 
 @group(0) @binding(0) var<uniform> state: State;
-// Outputs of the experts: [tokens][USED][LEN]
+// Outputs of the chosen experts: [tokens][USED][LEN]
 @group(0) @binding(1) var<storage, read> x: array<f32>;
-// Weights of the experts: [tokens][USED]
+// Weights of the outputs: [tokens][OUTPUTS]
 @group(0) @binding(2) var<storage, read> weights: array<f32>;
 // Hidden state: [tokens][LEN]
 @group(0) @binding(3) var<storage, read_write> y: array<f32>;
+#ifdef SHARED
+// Outputs of the shared expert: [tokens][LEN]
+@group(0) @binding(4) var<storage, read> shared_x: array<f32>;
+#endif
 
 @compute @workgroup_size(WORKGROUP)
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) thread: u32) {
@@ -19,8 +24,11 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
         return;
     }
     var sum = 0.0;
-    for (var slot = token * USED; slot < (token + 1u) * USED; slot++) {
-        sum += weights[slot] * x[slot * LEN + i];
+    for (var slot = 0u; slot < USED; slot++) {
+        sum += weights[token * OUTPUTS + slot] * x[(token * USED + slot) * LEN + i];
     }
+#ifdef SHARED
+    sum += weights[token * OUTPUTS + USED] * shared_x[token * LEN + i];
+#endif
     y[token * LEN + i] += SCALE * sum;
 }

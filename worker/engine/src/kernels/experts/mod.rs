@@ -4,24 +4,52 @@ pub mod reference;
 
 use super::Grid;
 use super::Shader;
-use crate::models::ExpertConfig;
+use crate::models::{ExpertConfig, Scoring};
 
 const SUM_WORKGROUP: u32 = 64;
 
-/// Chooses the experts of each token. Grid: one workgroup per token.
-pub fn route(experts: &ExpertConfig) -> Shader {
-    Shader::new("experts/route.wgsl")
-        .define_if(experts.normalise, "NORMALISE")
-        .constant("COUNT", experts.count)
-        .constant("USED", experts.used)
-        .constant("WORKGROUP", 64)
+/// The choice of experts.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Router {
+    /// The experts.
+    pub experts: ExpertConfig,
+    /// The choice depends on a bias per expert.
+    pub is_biased: bool,
+    /// The row's last score is the gate of the shared expert.
+    pub is_gated: bool,
+}
+
+impl Router {
+    /// Number of scores per token.
+    pub fn row_len(&self) -> u32 {
+        self.experts.count + u32::from(self.is_gated)
+    }
+
+    /// Chooses the experts of each token. Grid: one workgroup per token.
+    pub fn shader(&self) -> Shader {
+        let experts = &self.experts;
+        Shader::new("experts/route.wgsl")
+            .define_if(experts.normalise, "NORMALISE")
+            .define_if(experts.scoring == Scoring::Sigmoid, "SIGMOID")
+            .define_if(self.is_biased, "BIAS")
+            .define_if(experts.shared_len.is_some(), "SHARED")
+            .define_if(self.is_gated, "GATED")
+            .constant("COUNT", experts.count)
+            .constant("USED", experts.used)
+            .constant("ROW_LEN", self.row_len())
+            .constant("OUTPUTS", experts.outputs())
+            .constant("WORKGROUP", 64)
+            .float("WEIGHT_SCALE", experts.weight_scale)
+    }
 }
 
 /// Adds the weighted sum of the experts' outputs, vectors of `len`, to the hidden state.
 pub fn expert_sum(experts: &ExpertConfig, len: u32, scale: f32) -> (Shader, Grid) {
     let shader = Shader::new("experts/expert_sum.wgsl")
+        .define_if(experts.shared_len.is_some(), "SHARED")
         .constant("LEN", len)
         .constant("USED", experts.used)
+        .constant("OUTPUTS", experts.outputs())
         .constant("WORKGROUP", SUM_WORKGROUP)
         .float("SCALE", scale);
     (shader, Grid::TokensInY { x: len.div_ceil(SUM_WORKGROUP), z: 1 })

@@ -1,31 +1,49 @@
 //! References of `route.wgsl` and `expert_sum.wgsl`.
 
-use crate::models::ExpertConfig;
+use super::Router;
+use crate::models::{ExpertConfig, Scoring};
 
-/// The experts of each token, highest score first, and their weights, both `[tokens][used]`. `logits` is
-/// `[tokens][count]`.
-pub fn route(logits: &[f32], config: &ExpertConfig) -> (Vec<u32>, Vec<f32>) {
+/// The experts of each token, best first: `[tokens][used]`, and the weights of the outputs: `[tokens][outputs]`.
+/// `logits` is `[tokens][row_len]`; `bias` is `[count]`, or empty.
+pub fn route(logits: &[f32], bias: &[f32], router: &Router) -> (Vec<u32>, Vec<f32>) {
+    let config = &router.experts;
+    let (count, used) = (config.count as usize, config.used as usize);
+    let logistic = |score: f32| 1.0 / (1.0 + (-f64::from(score)).exp());
     let mut chosen = Vec::new();
     let mut weights = Vec::new();
-    for scores in logits.chunks_exact(config.count as usize) {
-        let mut order: Vec<usize> = (0..scores.len()).collect();
-        order.sort_by(|a, b| scores[*b].total_cmp(&scores[*a]).then(a.cmp(b)));
-        let exp = |expert: &usize| f64::from(scores[*expert] - scores[order[0]]).exp();
-        let (used, summed) = (config.used as usize, if config.normalise { config.used as usize } else { order.len() });
-        let total: f64 = order[..summed].iter().map(exp).sum();
-        chosen.extend(order[..used].iter().map(|expert| *expert as u32));
-        weights.extend(order[..used].iter().map(|expert| (exp(expert) / total) as f32));
+    for row in logits.chunks_exact(router.row_len() as usize) {
+        let scores = &row[..count];
+        let likelihoods: Vec<f64> = match config.scoring {
+            Scoring::Sigmoid => scores.iter().map(|score| logistic(*score)).collect(),
+            Scoring::Softmax => {
+                let highest = scores.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+                let shares: Vec<f64> = scores.iter().map(|score| f64::from(score - highest).exp()).collect();
+                let sum: f64 = shares.iter().sum();
+                shares.iter().map(|share| share / sum).collect()
+            }
+        };
+        let rank = |i: usize| bias.get(i).map_or(f64::from(scores[i]), |bias| likelihoods[i] + f64::from(*bias));
+        let mut order: Vec<usize> = (0..count).collect();
+        order.sort_by(|a, b| rank(*b).total_cmp(&rank(*a)).then(a.cmp(b)));
+        order.truncate(used);
+        let sum: f64 = if config.normalise { order.iter().map(|i| likelihoods[*i]).sum() } else { 1.0 };
+        chosen.extend(order.iter().map(|expert| *expert as u32));
+        weights.extend(order.iter().map(|i| (f64::from(config.weight_scale) * likelihoods[*i] / sum) as f32));
+        if config.shared_len.is_some() {
+            weights.push(if router.is_gated { logistic(row[count]) as f32 } else { 1.0 });
+        }
     }
     (chosen, weights)
 }
 
-/// The weighted sum over each token's experts. `x` is `[tokens][used][len]`, the result is `[tokens][len]`.
-pub fn expert_sum(x: &[f32], weights: &[f32], config: &ExpertConfig, len: usize) -> Vec<f32> {
-    let used = config.used as usize;
-    x.chunks_exact(used * len)
-        .zip(weights.chunks_exact(used))
-        .flat_map(|(rows, weights)| {
-            (0..len).map(move |i| weights.iter().enumerate().map(|(slot, weight)| weight * rows[slot * len + i]).sum())
-        })
-        .collect()
+/// The weighted sum over each token's experts. `x` is `[tokens][used][len]`, `shared` is `[tokens][len]` or empty,
+/// `weights` is `[tokens][outputs]`, the result is `[tokens][len]`.
+pub fn expert_sum(x: &[f32], shared: &[f32], weights: &[f32], config: &ExpertConfig, len: usize) -> Vec<f32> {
+    let (used, outputs) = (config.used as usize, config.outputs() as usize);
+    let tokens = x.chunks_exact(used * len).zip(weights.chunks_exact(outputs)).enumerate();
+    let sum = |token: usize, rows: &[f32], weights: &[f32], i: usize| {
+        let routed: f32 = (0..used).map(|slot| weights[slot] * rows[slot * len + i]).sum();
+        routed + shared.get(token * len + i).map_or(0.0, |shared| weights[used] * shared)
+    };
+    tokens.flat_map(|(token, (rows, weights))| (0..len).map(move |i| sum(token, rows, weights, i))).collect()
 }

@@ -1,18 +1,69 @@
-// Chooses the experts of each token: the USED likeliest of COUNT. Their weights are the softmax of their scores over
-// all experts, or with NORMALISE over the chosen ones.
-// Grid: one workgroup per token. Constants: COUNT, USED, WORKGROUP.
+// Chooses the experts of each token, the best USED of COUNT, and weighs their outputs. An expert's likelihood is the
+// softmax of its score over all experts, or with SIGMOID the logistic function of its score. The best have the highest
+// scores, or with BIAS the highest sums of likelihood and bias. Weights are likelihoods, with NORMALISE divided by their
+// sum over the chosen experts, times WEIGHT_SCALE. With SHARED an expert that all tokens share has the last weight: one,
+// or with GATED the logistic function of the row's last score.
+// Grid: one workgroup per token. Constants: COUNT, USED, WEIGHT_SCALE, WORKGROUP; ROW_LEN, the number of scores in a
+// row; OUTPUTS, the number of weights in a row.
 #include "shared/state.wgsl"
 
 @group(0) @binding(0) var<uniform> state: State;
-// Scores: [tokens][COUNT]
+// Scores: [tokens][ROW_LEN]
 @group(0) @binding(1) var<storage, read> logits: array<f32>;
-// Chosen experts, likeliest first: [tokens][USED]
+// Chosen experts, best first: [tokens][USED]
 @group(0) @binding(2) var<storage, read_write> experts: array<u32>;
-// Weights of the chosen experts: [tokens][USED]
+// Weights of the outputs: [tokens][OUTPUTS]
 @group(0) @binding(3) var<storage, read_write> weights: array<f32>;
+#ifdef BIAS
+// Added to likelihoods for the choice: [COUNT]
+@group(0) @binding(4) var<storage, read> bias: array<f32>;
+#endif
+
+// Sums of logistic functions below this count as this, as in llama.cpp.
+const MIN_SIGMOID_SUM = 6.103515625e-5;
 
 var<workgroup> scores: array<f32, COUNT>;
+// What the choice is made by.
+var<workgroup> ranks: array<f32, COUNT>;
 var<workgroup> chosen: array<u32, USED>;
+
+fn logistic(x: f32) -> f32 {
+    return 1.0 / (1.0 + exp(-x));
+}
+
+// A multiple of the likelihood of an expert with this score, where `highest` is the highest score.
+fn share(score: f32, highest: f32) -> f32 {
+#ifdef SIGMOID
+    return logistic(score);
+#else
+    return exp(score - highest);
+#endif
+}
+
+// What `share` has to be divided by.
+fn share_unit(highest: f32) -> f32 {
+#ifdef SIGMOID
+    return 1.0;
+#else
+    var sum = 0.0;
+    for (var i = 0u; i < COUNT; i++) {
+        sum += share(scores[i], highest);
+    }
+    return sum;
+#endif
+}
+
+fn highest_score() -> f32 {
+#ifdef BIAS
+    var highest = scores[0];
+    for (var i = 1u; i < COUNT; i++) {
+        highest = max(highest, scores[i]);
+    }
+    return highest;
+#else
+    return scores[chosen[0]];
+#endif
+}
 
 @compute @workgroup_size(WORKGROUP)
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) thread: u32) {
@@ -21,18 +72,27 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
         return;
     }
     for (var i = thread; i < COUNT; i += WORKGROUP) {
-        scores[i] = logits[token * COUNT + i];
+        scores[i] = logits[token * ROW_LEN + i];
+        ranks[i] = scores[i];
     }
     // Every entry is overwritten below unless a score is NaN.
     for (var i = thread; i < USED; i += WORKGROUP) {
         chosen[i] = i;
     }
     workgroupBarrier();
+#ifdef BIAS
+    let highest_of_all = highest_score();
+    let unit = share_unit(highest_of_all);
     for (var i = thread; i < COUNT; i += WORKGROUP) {
-        // An expert's rank is the number of likelier ones.
+        ranks[i] = share(scores[i], highest_of_all) / unit + bias[i];
+    }
+    workgroupBarrier();
+#endif
+    for (var i = thread; i < COUNT; i += WORKGROUP) {
+        // An expert's place is the number of better ones.
         var place = 0u;
         for (var j = 0u; j < COUNT; j++) {
-            if (scores[j] > scores[i] || (scores[j] == scores[i] && j < i)) {
+            if (ranks[j] > ranks[i] || (ranks[j] == ranks[i] && j < i)) {
                 place++;
             }
         }
@@ -44,17 +104,27 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     if (thread >= USED) {
         return;
     }
-    let highest = scores[chosen[0]];
-    var total = 0.0;
+    let highest = highest_score();
 #ifdef NORMALISE
+    var total = 0.0;
     for (var i = 0u; i < USED; i++) {
-        total += exp(scores[chosen[i]] - highest);
+        total += share(scores[chosen[i]], highest);
     }
+#ifdef SIGMOID
+    total = max(total, MIN_SIGMOID_SUM);
+#endif
 #else
-    for (var i = 0u; i < COUNT; i++) {
-        total += exp(scores[i] - highest);
-    }
+    let total = share_unit(highest);
 #endif
     experts[token * USED + thread] = chosen[thread];
-    weights[token * USED + thread] = exp(scores[chosen[thread]] - highest) / total;
+    weights[token * OUTPUTS + thread] = WEIGHT_SCALE * share(scores[chosen[thread]], highest) / total;
+#ifdef SHARED
+    if (thread == 0u) {
+#ifdef GATED
+        weights[token * OUTPUTS + USED] = logistic(logits[token * ROW_LEN + COUNT]);
+#else
+        weights[token * OUTPUTS + USED] = 1.0;
+#endif
+    }
+#endif
 }

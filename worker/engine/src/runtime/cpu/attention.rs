@@ -4,7 +4,7 @@ use wide::f32x4;
 
 use super::matrix::{dot_floats, reserved};
 use crate::error::Result;
-use crate::models::HeadShape;
+use crate::models::{AttentionTemperature, HeadShape};
 
 /// A layer's KV cache in f32: keys and values are `[positions][kv_heads][head_dim]` each.
 pub(super) struct LayerCache {
@@ -53,6 +53,8 @@ pub(super) struct AttentionShape {
     pub(super) heads: HeadShape,
     /// Factor applied to the dot products.
     pub(super) scale: f32,
+    /// Queries are multiplied by a factor that grows with the position.
+    pub(super) temperature: Option<AttentionTemperature>,
     /// Scores become `softcap * tanh(score / softcap)`.
     pub(super) softcap: Option<f32>,
     /// Sliding window: the number of positions a token attends to, including its own. `None` means all of them.
@@ -74,9 +76,10 @@ pub(super) fn attend(query: &[f32], cache: &LayerCache, shape: &AttentionShape) 
         let start = shape.window.map_or(0, |window| own_end.saturating_sub(window as usize));
         let end = if shape.bidirectional { cache.positions() } else { own_end };
         let at = |position: usize| position * cache.row_len + head / group * dim;
+        let scale = shape.scale * shape.temperature.map_or(1.0, |temperature| sharpness(temperature, own_end - 1));
         scores.clear();
         scores.extend((start..end).map(|position| {
-            let score = dot_floats(query, &cache.keys[at(position)..][..dim]) * shape.scale;
+            let score = dot_floats(query, &cache.keys[at(position)..][..dim]) * scale;
             shape.softcap.map_or(score, |cap| cap * (score / cap).tanh())
         }));
         let inverse = exponentials(&mut scores).recip();
@@ -92,6 +95,12 @@ pub(super) fn attend(query: &[f32], cache: &LayerCache, shape: &AttentionShape) 
         }
     }
     result
+}
+
+/// The factor of a query at this position.
+fn sharpness(temperature: AttentionTemperature, position: usize) -> f32 {
+    let AttentionTemperature { scale, step } = temperature;
+    1.0 + scale * ((position / step as usize) as f32).ln_1p()
 }
 
 /// Elements of a head that are summed in registers over all positions.
@@ -140,9 +149,15 @@ mod tests {
         let (tokens, positions, row_len) = (3, 11, 48);
         let (query, keys, values) =
             (wave(tokens * 144, 0.7), wave(positions * row_len, 1.3), wave(positions * row_len, 0.4));
-        let cases = [(None, None, false), (Some(4), None, false), (None, Some(3.0), false), (None, None, true)];
-        for (window, softcap, bidirectional) in cases {
-            let shape = AttentionShape { heads, scale: 0.2, softcap, window, bidirectional };
+        let sharper = Some(AttentionTemperature { scale: 0.7, step: 3 });
+        let cases = [
+            (None, None, None, false),
+            (Some(4), None, sharper, false),
+            (None, Some(3.0), None, false),
+            (None, None, None, true),
+        ];
+        for (window, softcap, temperature, bidirectional) in cases {
+            let shape = AttentionShape { heads, scale: 0.2, temperature, softcap, window, bidirectional };
             let mut cache = LayerCache::new(positions, row_len).unwrap();
             cache.keys.extend(&keys);
             cache.values.extend(&values);
@@ -151,6 +166,7 @@ mod tests {
                 cache: CacheFormat::F16,
                 value_offset: 0,
                 scale: 0.2,
+                temperature,
                 softcap,
                 window,
                 bidirectional,

@@ -47,7 +47,8 @@ impl CpuEncoder {
         let mut cache = LayerCache::new(hidden.len() / width, width)?;
         let query = store_heads(projected, &heads, &self.rope, 0, &mut cache);
         let scale = (heads.head_dim as f32).sqrt().recip();
-        let shape = AttentionShape { heads, scale, softcap: None, window: None, bidirectional: true };
+        let shape =
+            AttentionShape { heads, scale, temperature: None, softcap: None, window: None, bidirectional: true };
         let attended = attend(&query, &cache, &shape);
         let bias = layer.attention_output_bias;
         let mut output = project(&self.weights, &layer.attention_output, &attended, width, width, bias);

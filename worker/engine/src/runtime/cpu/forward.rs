@@ -9,8 +9,8 @@ use super::mixers::{Columns, Convolution, DeltaNet, convolve, delta_net, gate_at
 use super::ops::{activate, expert_sum, rms_norm, route};
 use super::weights::CpuWeights;
 use crate::models::{
-    AttentionConfig, AttentionPlan, DeltaNetConfig, DeltaNetPlan, ExpertConfig, FeedForwardPlan, HeadNorm, LayerRope,
-    MatrixId, MixerConfig, MixerPlan, ModelConfig, Product, ShortConvolutionConfig, ShortConvolutionPlan, VectorId,
+    AttentionConfig, AttentionPlan, DeltaNetConfig, DeltaNetPlan, ExpertsPlan, FeedForwardPlan, HeadNorm, LayerRope,
+    MixerConfig, MixerPlan, ModelConfig, Product, ShortConvolutionConfig, ShortConvolutionPlan, VectorId,
 };
 use crate::runtime::backend::Batch;
 
@@ -95,37 +95,42 @@ impl CpuDecoder {
                 let activated = gate_up(&self.weights, both, len, &x, config.activation);
                 project(&self.weights, down, &activated, len, width, None)
             }
-            FeedForwardPlan::Experts { experts, router, gate, up, down } => {
-                self.experts(*experts, &input, router, [*gate, *up, *down])
-            }
+            FeedForwardPlan::Experts(experts) => self.experts(experts, &input),
         };
         self.add(hidden, output, plan.feed_forward_post_norm);
     }
 
-    /// Mixture of experts. `matrices` are gate, up and down.
-    fn experts(&self, experts: ExpertConfig, input: &[f32], router: &Product, matrices: [MatrixId; 3]) -> Vec<f32> {
-        let (width, hidden) = (self.config.embedding_len as usize, experts.feed_forward_len as usize);
-        let [gate, up, down] = matrices;
-        let weights = &self.weights;
-        let scores = project(&self.weights, router, input, width, experts.count as usize, None);
-        let (chosen, shares) = route(&scores, &experts);
+    /// Mixture of experts.
+    fn experts(&self, plan: &ExpertsPlan, input: &[f32]) -> Vec<f32> {
+        let (config, weights) = (&plan.config, &self.weights);
+        let (width, hidden) = (self.config.embedding_len as usize, config.feed_forward_len as usize);
+        let is_gated = plan.shared.as_ref().is_some_and(|shared| shared.is_gated);
+        let row_len = config.count as usize + usize::from(is_gated);
+        let scores = project(weights, &plan.router, input, width, row_len, None);
+        let bias = plan.bias.map(|bias| weights.vector(bias));
+        let (chosen, factors) = route(&scores, bias, config, is_gated);
         let mut outputs = Vec::with_capacity(chosen.len() * width);
-        for (input, chosen) in input.chunks_exact(width).zip(chosen.chunks_exact(experts.used as usize)) {
+        for (input, chosen) in input.chunks_exact(width).zip(chosen.chunks_exact(config.used as usize)) {
             let x = Activations::new(input, width);
             for expert in chosen.iter().map(|expert| *expert as usize) {
                 let rows = expert * hidden..(expert + 1) * hidden;
                 let mut activated = vec![0.0; hidden];
-                weights.multiply(gate, rows.clone(), &x, |_, row, value| activated[row - rows.start] = value);
+                weights.multiply(plan.gate, rows.clone(), &x, |_, row, value| activated[row - rows.start] = value);
                 activate(&mut activated, self.config.activation);
-                weights.multiply(up, rows.clone(), &x, |_, row, value| activated[row - rows.start] *= value);
+                weights.multiply(plan.up, rows.clone(), &x, |_, row, value| activated[row - rows.start] *= value);
                 let activated = Activations::new(&activated, hidden);
                 let (first, at) = (expert * width, outputs.len());
                 outputs.resize(at + width, 0.0);
                 let store = |_, row: usize, value| outputs[at + row - first] = value;
-                weights.multiply(down, first..first + width, &activated, store);
+                weights.multiply(plan.down, first..first + width, &activated, store);
             }
         }
-        expert_sum(&outputs, &shares, &experts, width)
+        let shared = plan.shared.as_ref().map(|shared| {
+            let (x, len) = (Activations::new(input, width), config.shared_len.unwrap_or_default() as usize);
+            let activated = gate_up(weights, &shared.gate_up, len, &x, self.config.activation);
+            project(weights, &shared.down, &activated, len, width, None)
+        });
+        expert_sum(&outputs, shared.as_deref(), &factors, config, width)
     }
 
     fn normed(&self, hidden: &[f32], norm: Option<VectorId>) -> Vec<f32> {
@@ -198,6 +203,7 @@ impl MixerInput<'_> {
         let shape = AttentionShape {
             heads,
             scale: self.config.attention_scale,
+            temperature: self.config.attention_temperature,
             softcap: self.config.attention_softcap,
             window: attention.window,
             bidirectional: place.two_way,

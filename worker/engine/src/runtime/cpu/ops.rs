@@ -8,7 +8,7 @@ use std::f32::consts::{FRAC_1_SQRT_2, FRAC_2_SQRT_PI, SQRT_2};
 use wide::f32x4;
 
 use super::matrix::dot_floats;
-use crate::models::{Activation, ExpertConfig, HeadShape};
+use crate::models::{Activation, ExpertConfig, HeadShape, Scoring};
 
 /// RMS norm of each row of `x`: `[tokens][weight.len()]`.
 pub(super) fn rms_norm(x: &[f32], weight: &[f32], eps: f32) -> Vec<f32> {
@@ -134,38 +134,80 @@ fn rotate([a, b]: [f32; 2], [cos, sin]: [f32; 2]) -> [f32; 2] {
     [a * cos - b * sin, a * sin + b * cos]
 }
 
-/// Each token's experts, highest score first, and their weights, both `[tokens][used]`. `logits` is `[tokens][count]`.
-pub(super) fn route(logits: &[f32], config: &ExpertConfig) -> (Vec<u32>, Vec<f32>) {
-    let used = config.used as usize;
+/// Sums of logistic functions below this count as this, as in llama.cpp.
+const MIN_SIGMOID_SUM: f32 = 6.103_515_6e-5;
+
+/// Each token's experts, best first: `[tokens][used]`, and the weights of the outputs: `[tokens][outputs]`. `logits` is
+/// `[tokens][count]`, or with a gate of the shared expert `[tokens][count + 1]`; `bias` is added to the experts'
+/// likelihoods for the choice.
+pub(super) fn route(
+    logits: &[f32],
+    bias: Option<&[f32]>,
+    config: &ExpertConfig,
+    is_gated: bool,
+) -> (Vec<u32>, Vec<f32>) {
+    let (count, used) = (config.count as usize, config.used as usize);
     let mut chosen: Vec<u32> = Vec::new();
     let mut weights: Vec<f32> = Vec::new();
-    for scores in logits.chunks_exact(config.count as usize) {
-        let score = |expert: &u32| scores[*expert as usize];
-        let by_score = |a: &u32, b: &u32| score(b).total_cmp(&score(a)).then(a.cmp(b));
-        let mut experts: Vec<u32> = (0..config.count).collect();
-        experts.select_nth_unstable_by(used - 1, by_score);
-        experts.truncate(used);
-        experts.sort_unstable_by(by_score);
-        let highest = score(&experts[0]);
-        let exponentials: Vec<f32> = experts.iter().map(|expert| (score(expert) - highest).exp()).collect();
-        let total: f32 = if config.normalise {
-            exponentials.iter().sum()
-        } else {
-            scores.iter().map(|score| (score - highest).exp()).sum()
+    for row in logits.chunks_exact(count + usize::from(is_gated)) {
+        let scores = &row[..count];
+        let likelihoods = likelihoods(scores, config.scoring);
+        let rank = |expert: &u32| {
+            let expert = *expert as usize;
+            bias.map_or(scores[expert], |bias| likelihoods[expert] + bias[expert])
         };
-        weights.extend(exponentials.iter().map(|exponential| exponential / total));
+        let by_rank = |a: &u32, b: &u32| rank(b).total_cmp(&rank(a)).then(a.cmp(b));
+        let mut experts: Vec<u32> = (0..config.count).collect();
+        experts.select_nth_unstable_by(used - 1, by_rank);
+        experts.truncate(used);
+        experts.sort_unstable_by(by_rank);
+        let own: Vec<f32> = experts.iter().map(|expert| likelihoods[*expert as usize]).collect();
+        let total = match (config.normalise, config.scoring) {
+            (false, _) => 1.0,
+            (true, Scoring::Softmax) => own.iter().sum(),
+            (true, Scoring::Sigmoid) => own.iter().sum::<f32>().max(MIN_SIGMOID_SUM),
+        };
+        weights.extend(own.iter().map(|likelihood| config.weight_scale * likelihood / total));
+        if config.shared_len.is_some() {
+            weights.push(if is_gated { logistic(f32x4::splat(row[count])).to_array()[0] } else { 1.0 });
+        }
         chosen.extend(experts);
     }
     (chosen, weights)
 }
 
-/// The weighted sum over each token's experts. `x` is `[tokens][used][len]`, the result `[tokens][len]`.
-pub(super) fn expert_sum(x: &[f32], weights: &[f32], config: &ExpertConfig, len: usize) -> Vec<f32> {
-    let used = config.used as usize;
+/// The likelihoods of experts with these scores.
+fn likelihoods(scores: &[f32], scoring: Scoring) -> Vec<f32> {
+    let mut likelihoods = scores.to_vec();
+    match scoring {
+        Scoring::Sigmoid => apply(&mut likelihoods, logistic),
+        Scoring::Softmax => {
+            let highest = f32x4::splat(scores.iter().copied().fold(f32::NEG_INFINITY, f32::max));
+            apply(&mut likelihoods, |score| (score - highest).exp());
+            let total = sum(&likelihoods);
+            for likelihood in &mut likelihoods {
+                *likelihood /= total;
+            }
+        }
+    }
+    likelihoods
+}
+
+/// The weighted sum over each token's experts. `x` is `[tokens][used][len]`, `shared` the outputs of the shared expert,
+/// `[tokens][len]`; the result is `[tokens][len]`.
+pub(super) fn expert_sum(
+    x: &[f32],
+    shared: Option<&[f32]>,
+    weights: &[f32],
+    config: &ExpertConfig,
+    len: usize,
+) -> Vec<f32> {
+    let (used, outputs) = (config.used as usize, config.outputs() as usize);
     let mut sums = vec![0.0; x.len() / used];
-    let tokens = x.chunks_exact(used * len).zip(weights.chunks_exact(used));
-    for (sums, (rows, weights)) in sums.chunks_exact_mut(len).zip(tokens) {
-        for (row, weight) in rows.chunks_exact(len).zip(weights) {
+    let tokens = x.chunks_exact(used * len).zip(weights.chunks_exact(outputs)).enumerate();
+    for (sums, (token, (rows, weights))) in sums.chunks_exact_mut(len).zip(tokens) {
+        let shared = shared.map(|shared| &shared[token * len..][..len]);
+        for (row, weight) in rows.chunks_exact(len).chain(shared).zip(weights) {
             sums.iter_mut().zip(row).for_each(|(sum, value)| *sum += weight * value);
         }
     }
@@ -176,8 +218,9 @@ pub(super) fn expert_sum(x: &[f32], weights: &[f32], config: &ExpertConfig, len:
 mod tests {
     use super::super::assert_close;
     use super::*;
+    use crate::kernels::experts::{Router, reference};
+    use crate::kernels::linear;
     use crate::kernels::random::Random;
-    use crate::kernels::{experts, linear};
 
     const ACTIVATIONS: [Activation; 3] = [Activation::Silu, Activation::GeluTanh, Activation::GeluErf];
 
@@ -239,19 +282,37 @@ mod tests {
 
     #[test]
     fn experts_agree_with_the_reference() {
+        use Scoring::{Sigmoid, Softmax};
+
         let mut random = Random(4);
-        for (used, normalise) in [(1, true), (4, true), (4, false), (12, true)] {
-            let config = ExpertConfig { count: 12, used, feed_forward_len: 32, normalise };
-            let mut logits: Vec<f32> = random.floats(3 * 12).iter().map(|logit| 4.0 * logit).collect();
+        let variants = [
+            (1, true, Softmax, false, None),
+            (4, true, Softmax, false, Some(true)),
+            (4, false, Softmax, true, Some(false)),
+            (12, true, Sigmoid, true, None),
+            (5, false, Sigmoid, false, Some(true)),
+        ];
+        for (used, normalise, scoring, is_biased, gated_shared) in variants {
+            let shared_len = gated_shared.map(|_| 64);
+            let is_gated = gated_shared == Some(true);
+            let (count, feed_forward_len, weight_scale) = (12, 32, 1.5);
+            let experts = ExpertConfig { count, used, feed_forward_len, scoring, normalise, weight_scale, shared_len };
+            let router = Router { experts, is_biased, is_gated };
+            let mut logits: Vec<f32> =
+                random.floats(3 * router.row_len() as usize).iter().map(|logit| 4.0 * logit).collect();
             // Among equal scores, the first expert wins.
             logits[5] = logits[2];
-            let (chosen, weights) = route(&logits, &config);
-            let (expected_chosen, expected_weights) = experts::reference::route(&logits, &config);
+            let mut bias = random.floats(12);
+            bias[5] = bias[2];
+            let bias = is_biased.then_some(bias.as_slice());
+            let (chosen, weights) = route(&logits, bias, &experts, is_gated);
+            let (expected_chosen, expected) = reference::route(&logits, bias.unwrap_or_default(), &router);
             assert_eq!(chosen, expected_chosen);
-            assert_close(&weights, &expected_weights);
+            assert_close(&weights, &expected);
             let x = random.floats(3 * used as usize * 7);
-            let expected = experts::reference::expert_sum(&x, &weights, &config, 7);
-            assert_close(&expert_sum(&x, &weights, &config, 7), &expected);
+            let shared = shared_len.map(|_| random.floats(3 * 7));
+            let expected = reference::expert_sum(&x, shared.as_deref().unwrap_or_default(), &weights, &experts, 7);
+            assert_close(&expert_sum(&x, shared.as_deref(), &weights, &experts, 7), &expected);
         }
     }
 }

@@ -64,11 +64,13 @@ pub(super) struct Buffers {
     pub output: wgpu::Buffer,
     /// Inputs converted to f16 for cooperative products or to integers for packed ones: `[batch][longest input]`.
     pub prepared: wgpu::Buffer,
-    /// Router scores: `[batch][experts]`.
+    /// Outputs of the shared expert: `[batch][embedding_len]`.
+    pub shared_output: wgpu::Buffer,
+    /// Router scores, with a gate of the shared expert: `[batch][experts + 1]`.
     pub router: wgpu::Buffer,
     /// Chosen experts: `[batch][slots]`.
     pub experts: wgpu::Buffer,
-    /// Weights of the chosen experts: `[batch][slots]`.
+    /// Weights of the experts' outputs, the shared one's last: `[batch][slots + 1]`.
     pub expert_weights: wgpu::Buffer,
     /// RoPE angles: `[context][rope_dim / 2]`.
     pub rope: wgpu::Buffer,
@@ -104,9 +106,10 @@ impl Buffers {
             activated: floats("activated", sizes.activated),
             output: floats("output", sizes.output),
             prepared: floats("prepared inputs", sizes.prepared),
+            shared_output: floats("shared output", sizes.shared_output),
             router: floats("router", sizes.router),
             experts: floats("experts", sizes.slots),
-            expert_weights: floats("expert weights", sizes.slots),
+            expert_weights: floats("expert weights", sizes.expert_weights),
             rope,
             window_rope,
             layers: config.layers.iter().map(|layer| layer_memory(gpu, config, &layer.mixer, context)).collect(),
@@ -150,8 +153,10 @@ struct Sizes {
     activated: u64,
     output: u64,
     prepared: u64,
+    shared_output: u64,
     router: u64,
     slots: u64,
+    expert_weights: u64,
 }
 
 impl Sizes {
@@ -159,10 +164,12 @@ impl Sizes {
         let batch = u64::from(prefill_batch(config, tuning));
         let of = |len: u32| batch * u64::from(len);
         let hidden = config.largest(|layer| layer.feed_forward.hidden_len());
+        let activated = config.largest(|layer| layer.feed_forward.slots() * layer.feed_forward.hidden_len());
         let slots = config.largest(|layer| layer.feed_forward.slots());
         let experts = config.largest(|layer| layer.feed_forward.expert_count());
         let mixed = config.largest(|layer| layer.mixer.output_len());
         let longest = config.embedding_len.max(mixed).max(hidden);
+        let has_shared_expert = config.layers.iter().any(|layer| layer.feed_forward.has_shared_expert());
         let needs_output = config.post_norm || experts > 0;
         let split_len = |heads: HeadShape| tuning.max_splits() * heads.heads * (heads.head_dim + 2);
         Self {
@@ -172,7 +179,7 @@ impl Sizes {
             projected: of(config.largest(|layer| projected_rows(config, &layer.mixer))),
             mixed: of(mixed),
             splits: config.attentions().map(|attention| u64::from(split_len(attention.heads))).max().unwrap_or(0),
-            activated: of(slots) * u64::from(hidden),
+            activated: of(activated),
             output: if needs_output { of(slots) * u64::from(config.embedding_len) } else { 0 },
             prepared: match tuning.prefill_large.tiles {
                 Tiles::Cooperative => of(longest.div_ceil(2)),
@@ -180,14 +187,17 @@ impl Sizes {
                 Tiles::Packed => of(longest.div_ceil(32) * 10),
                 Tiles::None | Tiles::Shared => 0,
             },
-            router: of(experts),
+            shared_output: if has_shared_expert { of(config.embedding_len) } else { 0 },
+            router: of(experts + 1),
             slots: of(slots),
+            expert_weights: of(slots + 1),
         }
     }
 
     fn sum(&self) -> u64 {
         let mixer = self.inner + self.projected + self.mixed + self.splits;
-        let feed_forward = self.activated + self.output + self.router + 2 * self.slots;
+        let experts = self.shared_output + self.router + self.slots + self.expert_weights;
+        let feed_forward = self.activated + self.output + experts;
         self.logits + self.hidden + mixer + feed_forward + self.prepared
     }
 }

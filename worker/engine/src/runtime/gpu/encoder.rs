@@ -160,6 +160,7 @@ impl Builder<'_> {
             cache: CacheFormat::F16,
             value_offset,
             scale: (heads.head_dim as f32).sqrt().recip(),
+            temperature: None,
             softcap: None,
             window: None,
             bidirectional: true,

@@ -4,9 +4,9 @@ use super::forward::ForwardBuilder;
 use super::product::{Input, Output};
 use crate::error::Result;
 use crate::kernels::Grid;
-use crate::kernels::experts::{expert_sum, route};
+use crate::kernels::experts::{Router, expert_sum};
 use crate::kernels::linear::{Epilogue, ExpertRows};
-use crate::models::{ExpertConfig, FeedForwardPlan, GateUpPlan, MatrixId, Product, VectorId};
+use crate::models::{ExpertsPlan, FeedForwardPlan, GateUpPlan, SharedExpertPlan, VectorId};
 use crate::runtime::device::Dispatch;
 
 impl ForwardBuilder<'_> {
@@ -21,9 +21,7 @@ impl ForwardBuilder<'_> {
                 let input = Input::new(&self.buffers.activated);
                 self.add_to_hidden(program, down, &input, plan.feed_forward_post_norm)
             }
-            FeedForwardPlan::Experts { experts, router, gate, up, down } => {
-                self.experts(program, norm, *experts, router, [*gate, *up, *down])
-            }
+            FeedForwardPlan::Experts(experts) => self.experts(program, norm, experts),
         }
     }
 
@@ -49,46 +47,68 @@ impl ForwardBuilder<'_> {
         }
     }
 
-    /// Mixture of experts; `matrices` are gate, up and down.
-    fn experts(
-        &self,
-        program: &mut Vec<Dispatch>,
-        norm: Option<VectorId>,
-        experts: ExpertConfig,
-        router: &Product,
-        matrices: [MatrixId; 3],
-    ) -> Result<()> {
-        let (buffers, width, hidden) = (self.buffers, self.config.embedding_len, experts.feed_forward_len);
-        let input = Input { norm, ..Input::new(&buffers.hidden) };
-        let scores = Output { epilogue: Epilogue::STORE, y: &buffers.router, rows: experts.count, extra: &[] };
-        self.products().push(program, router, &input, &scores)?;
-        let bound = [
-            ("state", &buffers.state),
-            ("logits", &buffers.router),
-            ("experts", &buffers.experts),
-            ("weights", &buffers.expert_weights),
-        ];
-        program.push(Dispatch::new(self.gpu, &route(&experts), &bound, Grid::TokensInX));
+    /// Mixture of experts.
+    fn experts(&self, program: &mut Vec<Dispatch>, norm: Option<VectorId>, plan: &ExpertsPlan) -> Result<()> {
+        let (buffers, config, width) = (self.buffers, &plan.config, self.config.embedding_len);
+        self.choose_experts(program, norm, plan)?;
 
-        let rows = |rows, shares_input| Some(ExpertRows { rows, used: experts.used, shares_input });
+        let rows = |rows, shares_input| Some(ExpertRows { rows, used: config.used, shares_input });
         let chosen = [("experts", &buffers.experts)];
-        let input = Input { experts: rows(hidden, true), ..input };
-        let [gate, up, down] = matrices.map(|id| [id]);
-        for (matrix, epilogue) in [(gate, Epilogue::STORE), (up, Epilogue::Gate(self.config.activation))] {
+        let hidden = config.feed_forward_len;
+        let input = Input { norm, experts: rows(hidden, true), ..Input::new(&buffers.hidden) };
+        for (matrix, epilogue) in [(plan.gate, Epilogue::STORE), (plan.up, Epilogue::Gate(self.config.activation))] {
             let output = Output { epilogue, y: &buffers.activated, rows: hidden, extra: &chosen };
-            self.products().push(program, &matrix, &input, &output)?;
+            self.products().push(program, &[matrix], &input, &output)?;
         }
         let input = Input { experts: rows(width, false), ..Input::new(&buffers.activated) };
         let output = Output { epilogue: Epilogue::STORE, y: &buffers.output, rows: width, extra: &chosen };
-        self.products().push(program, &down, &input, &output)?;
-        let bound = [
+        self.products().push(program, &[plan.down], &input, &output)?;
+
+        let mut bound = vec![
             ("state", &buffers.state),
             ("x", &buffers.output),
             ("weights", &buffers.expert_weights),
             ("y", &buffers.hidden),
         ];
-        let (shader, grid) = expert_sum(&experts, width, self.config.residual_scale);
+        if let Some(shared) = &plan.shared {
+            self.shared_expert(program, norm, shared, config.shared_len.unwrap_or_default())?;
+            bound.push(("shared_x", &buffers.shared_output));
+        }
+        let (shader, grid) = expert_sum(config, width, self.config.residual_scale);
         program.push(Dispatch::new(self.gpu, &shader, &bound, grid));
         Ok(())
+    }
+
+    /// Each token's experts and their weights.
+    fn choose_experts(&self, program: &mut Vec<Dispatch>, norm: Option<VectorId>, plan: &ExpertsPlan) -> Result<()> {
+        let buffers = self.buffers;
+        let is_gated = plan.shared.as_ref().is_some_and(|shared| shared.is_gated);
+        let router = Router { experts: plan.config, is_biased: plan.bias.is_some(), is_gated };
+        let input = Input { norm, ..Input::new(&buffers.hidden) };
+        let scores = Output { epilogue: Epilogue::STORE, y: &buffers.router, rows: router.row_len(), extra: &[] };
+        self.products().push(program, &plan.router, &input, &scores)?;
+        let mut bound = vec![
+            ("state", &buffers.state),
+            ("logits", &buffers.router),
+            ("experts", &buffers.experts),
+            ("weights", &buffers.expert_weights),
+        ];
+        bound.extend(plan.bias.map(|bias| ("bias", self.weights.vector(bias))));
+        program.push(Dispatch::new(self.gpu, &router.shader(), &bound, Grid::TokensInX));
+        Ok(())
+    }
+
+    /// The output of the expert that all tokens share.
+    fn shared_expert(
+        &self,
+        program: &mut Vec<Dispatch>,
+        norm: Option<VectorId>,
+        plan: &SharedExpertPlan,
+        hidden: u32,
+    ) -> Result<()> {
+        self.gate_up(program, norm, &plan.gate_up, hidden)?;
+        let (y, rows) = (&self.buffers.shared_output, self.config.embedding_len);
+        let output = Output { epilogue: Epilogue::STORE, y, rows, extra: &[] };
+        self.products().push(program, &plan.down, &Input::new(&self.buffers.activated), &output)
     }
 }

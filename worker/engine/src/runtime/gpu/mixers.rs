@@ -215,7 +215,9 @@ impl AttentionBuilder<'_> {
         let is_worth_it = forward.layout.is_one_token
             && forward.gpu.tuning().projects(heads.heads, self.splits(), head_weights)
             && self.merged_parts(self.projected_parts()).is_some();
-        let is_possible = can_project(heads, forward.config.cache) && !forward.config.has_head_dispatch(self.config);
+        let is_possible = can_project(heads, forward.config.cache)
+            && !forward.config.has_head_dispatch(self.config)
+            && forward.config.attention_temperature.is_none();
         (is_worth_it && is_possible).then_some(matrix)
     }
 
@@ -236,6 +238,7 @@ impl AttentionBuilder<'_> {
             cache: config.cache,
             value_offset: self.value_offset,
             scale: config.attention_scale,
+            temperature: config.attention_temperature,
             softcap: config.attention_softcap,
             window: self.config.window,
             bidirectional: self.forward.layout.two_way,
