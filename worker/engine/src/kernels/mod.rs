@@ -14,6 +14,7 @@ pub mod random;
 pub mod repack;
 pub mod sampling;
 mod source;
+pub mod state_space;
 
 pub use grid::Grid;
 pub use source::{Access, BoundVariable, Shader, bound_variables, expand};

@@ -25,6 +25,8 @@ const FILES: &[(&str, &str)] = &[
     ("convolution/convolution_input.wgsl", include_str!("convolution/convolution_input.wgsl")),
     ("convolution/convolution_state.wgsl", include_str!("convolution/convolution_state.wgsl")),
     ("delta_net/delta_net.wgsl", include_str!("delta_net/delta_net.wgsl")),
+    ("shared/softplus.wgsl", include_str!("shared/softplus.wgsl")),
+    ("state_space/state_space.wgsl", include_str!("state_space/state_space.wgsl")),
     ("embed/embed.wgsl", include_str!("embed/embed.wgsl")),
     ("experts/expert_sum.wgsl", include_str!("experts/expert_sum.wgsl")),
     ("experts/route.wgsl", include_str!("experts/route.wgsl")),

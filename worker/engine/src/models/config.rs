@@ -1,7 +1,7 @@
 //! Hyperparameters of generative models.
 
 use super::cache::CacheFormat;
-use super::family::{Activation, HeadNorm};
+use super::family::{Activation, HeadNorm, Scoring};
 use super::heads::HeadShape;
 use super::rope::RopeConfig;
 use crate::error::{EngineError, Result};
@@ -124,6 +124,48 @@ impl DeltaNetConfig {
     }
 }
 
+/// A state space (Dao and Gu 2024, "Transformers are SSMs": Mamba-2).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct StateSpaceConfig {
+    /// Number of heads, each with a state of `head_dim` times `state_len`.
+    pub heads: u32,
+    /// Elements of a head's input.
+    pub head_dim: u32,
+    /// Number of input and output projections (B and C), each of which serves `heads / groups` heads.
+    pub groups: u32,
+    /// Elements of the state per element of a head.
+    pub state_len: u32,
+    /// Number of tokens that the preceding convolution covers, including the current one.
+    pub taps: u32,
+}
+
+impl StateSpaceConfig {
+    /// Elements of a token's heads.
+    pub fn inner_len(&self) -> u32 {
+        self.heads * self.head_dim
+    }
+
+    /// Elements of a token's heads, B and C, which go through the convolution.
+    pub fn channels(&self) -> u32 {
+        self.inner_len() + 2 * self.groups * self.state_len
+    }
+
+    /// Offset of the convolution's input in a token's projection, after the output gates.
+    pub fn convolved_at(&self) -> u32 {
+        self.inner_len()
+    }
+
+    /// Offset of the step sizes in the projection, one per head.
+    pub fn steps_at(&self) -> u32 {
+        self.convolved_at() + self.channels()
+    }
+
+    /// Rows of the projection.
+    pub fn projection_rows(&self) -> u32 {
+        self.steps_at() + self.heads
+    }
+}
+
 /// The part of a layer that mixes tokens.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum MixerConfig {
@@ -133,6 +175,8 @@ pub enum MixerConfig {
     ShortConvolution(ShortConvolutionConfig),
     /// Gated delta net.
     DeltaNet(DeltaNetConfig),
+    /// State space.
+    StateSpace(StateSpaceConfig),
 }
 
 impl MixerConfig {
@@ -140,17 +184,21 @@ impl MixerConfig {
     pub fn attention(&self) -> Option<&AttentionConfig> {
         match self {
             Self::Attention(attention) => Some(attention),
-            Self::ShortConvolution(_) | Self::DeltaNet(_) => None,
+            Self::ShortConvolution(_) | Self::DeltaNet(_) | Self::StateSpace(_) => None,
         }
     }
 
-    /// Lengths of the states in floats: the last inputs of a convolution, then the matrices of a delta net.
+    /// Lengths of the states in floats: the last inputs of a convolution, then the matrices of a delta net or a state
+    /// space.
     pub fn state_lens(&self) -> Vec<u32> {
         match self {
             Self::Attention(_) => Vec::new(),
             Self::ShortConvolution(ShortConvolutionConfig { channels, taps }) => vec![(taps - 1) * channels],
             Self::DeltaNet(net) => {
                 vec![(net.taps - 1) * net.channels(), net.value_heads * net.head_dim * net.head_dim]
+            }
+            Self::StateSpace(space) => {
+                vec![(space.taps - 1) * space.channels(), space.inner_len() * space.state_len]
             }
         }
     }
@@ -161,6 +209,7 @@ impl MixerConfig {
             Self::Attention(attention) => attention.qkv_rows(),
             Self::ShortConvolution(convolution) => 3 * convolution.channels,
             Self::DeltaNet(net) => net.projection_rows(),
+            Self::StateSpace(space) => space.projection_rows(),
         }
     }
 
@@ -170,6 +219,7 @@ impl MixerConfig {
             Self::Attention(attention) => attention.output_len(),
             Self::ShortConvolution(convolution) => convolution.channels,
             Self::DeltaNet(net) => net.channels(),
+            Self::StateSpace(space) => space.channels(),
         }
     }
 
@@ -179,6 +229,7 @@ impl MixerConfig {
             Self::Attention(attention) => attention.output_len(),
             Self::ShortConvolution(convolution) => convolution.channels,
             Self::DeltaNet(net) => net.value_len(),
+            Self::StateSpace(space) => space.inner_len(),
         }
     }
 }
@@ -198,6 +249,14 @@ impl FeedForwardConfig {
         match self {
             Self::Dense(len) => *len,
             Self::Experts(experts) => experts.feed_forward_len.max(experts.shared_len.unwrap_or(0)),
+        }
+    }
+
+    /// Number of activations per token between the two halves.
+    pub fn activated_len(&self) -> u32 {
+        match self {
+            Self::Dense(len) => *len,
+            Self::Experts(experts) => (experts.used * experts.feed_forward_len).max(experts.shared_len.unwrap_or(0)),
         }
     }
 
@@ -232,15 +291,6 @@ pub struct LayerConfig {
     pub feed_forward: FeedForwardConfig,
 }
 
-/// How the router's scores become the experts' weights.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Scoring {
-    /// By the softmax over all experts.
-    Softmax,
-    /// Each by the logistic function.
-    Sigmoid,
-}
-
 /// A mixture of experts.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct ExpertConfig {
@@ -252,9 +302,9 @@ pub struct ExpertConfig {
     pub feed_forward_len: u32,
     /// How scores become weights.
     pub scoring: Scoring,
-    /// The weights of the chosen experts are normalised to sum to one.
+    /// The weights of the chosen experts are normalised to sum to one, before they are scaled.
     pub normalise: bool,
-    /// Factor of the weights.
+    /// Factor of the weights of the chosen experts.
     pub weight_scale: f32,
     /// Width of the hidden layer of the expert that all tokens share, if there is one.
     pub shared_len: Option<u32>,
@@ -351,6 +401,16 @@ impl MixerConfig {
                     ("value heads", value_heads, 1, 1024, key_heads.max(1)),
                     ("the state size", head_dim, 16, MAX_HEAD_DIM, 16),
                     ("the values' width", value_heads.saturating_mul(head_dim), 32, MAX_WIDTH, 32),
+                    ("the convolution's length", taps, 2, MAX_TAPS, 1),
+                ]);
+            }
+            Self::StateSpace(StateSpaceConfig { heads, head_dim, groups, state_len, taps }) => {
+                checks.extend([
+                    ("the state's groups", groups, 1, 1024, 1),
+                    ("the state's heads", heads, 1, 1024, groups.max(1)),
+                    ("the size of the state's heads", head_dim, 16, MAX_HEAD_DIM, 16),
+                    ("the state size", state_len, 16, MAX_HEAD_DIM, 16),
+                    ("the heads' width", heads.saturating_mul(head_dim), 32, MAX_WIDTH, 32),
                     ("the convolution's length", taps, 2, MAX_TAPS, 1),
                 ]);
             }

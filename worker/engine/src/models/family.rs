@@ -22,6 +22,15 @@ pub enum Activation {
     GeluErf,
 }
 
+/// How the router's scores become the experts' weights.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Scoring {
+    /// By the softmax over all experts.
+    Softmax,
+    /// Each by the logistic function.
+    Sigmoid,
+}
+
 /// Mixer of layers without attention.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Recurrent {
@@ -29,9 +38,11 @@ pub(super) enum Recurrent {
     ShortConvolution,
     /// A gated delta net.
     DeltaNet,
+    /// A state space.
+    StateSpace,
 }
 
-/// Whether feed-forward parts are mixtures of experts.
+/// Whether a model has experts; some of its layers may be dense all the same.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Experts {
     /// Never.
@@ -72,11 +83,15 @@ pub(super) struct Family {
     pub(super) multimodal_rope: bool,
     /// Base of RoPE in layers with a window, if it differs from that of other layers.
     pub(super) window_rope_base: Option<f32>,
+    /// The file may say that there is no RoPE.
+    pub(super) optional_rope: bool,
     /// Every n-th layer has no RoPE.
     pub(super) no_rope_step: Option<u32>,
     /// Number of layers of the one model size whose attention is scaled by width / heads instead of the head size.
     pub(super) wide_scale_layers: Option<u32>,
-    /// The weights of the chosen experts are normalised to sum to one.
+    /// How the experts' scores become weights, unless the file says.
+    pub(super) scoring: Scoring,
+    /// The weights of the chosen experts are normalised to sum to one, before they are scaled.
     pub(super) normalise_experts: bool,
     /// Feed-forward parts may be, or always are, mixtures of experts.
     pub(super) experts: Experts,
@@ -102,8 +117,10 @@ const LLAMA: Family = Family {
     window_pattern: None,
     multimodal_rope: false,
     window_rope_base: None,
+    optional_rope: false,
     no_rope_step: None,
     wide_scale_layers: None,
+    scoring: Scoring::Softmax,
     normalise_experts: true,
     experts: Experts::Optional,
     has_temperature: false,
@@ -112,7 +129,7 @@ const LLAMA: Family = Family {
 const QWEN2: Family = Family { name: "qwen2", rope_half: true, experts: Experts::None, ..LLAMA };
 const QWEN3: Family = Family { name: "qwen3", head_norm: HeadNorm::Head, ..QWEN2 };
 const QWEN3MOE: Family = Family { name: "qwen3moe", experts: Experts::Always, ..QWEN3 };
-const GRANITE: Family = Family { name: "granite", experts: Experts::None, ..LLAMA };
+const GRANITE: Family = Family { name: "granite", optional_rope: true, experts: Experts::None, ..LLAMA };
 const LFM2: Family = Family {
     name: "lfm2",
     head_norm: HeadNorm::Head,
@@ -139,6 +156,7 @@ pub(super) const FAMILIES: &[Family] = &[
     Family { name: "smollm3", no_rope_step: Some(4), experts: Experts::None, ..LLAMA },
     GRANITE,
     Family { name: "granitemoe", experts: Experts::Always, ..GRANITE },
+    Family { name: "granitehybrid", recurrent: Some(Recurrent::StateSpace), experts: Experts::Optional, ..GRANITE },
     Family { name: "ernie4_5", experts: Experts::None, ..LLAMA },
     Family { name: "ernie4_5-moe", experts: Experts::Always, ..LLAMA },
     Family { name: "glm4", post_norm: true, experts: Experts::None, ..LLAMA },
@@ -178,7 +196,7 @@ pub(super) const FAMILIES: &[Family] = &[
         ..QWEN2
     },
     LFM2,
-    Family { name: "lfm2moe", experts: Experts::Always, ..LFM2 },
+    Family { name: "lfm2moe", scoring: Scoring::Sigmoid, experts: Experts::Always, ..LFM2 },
     QWEN35,
     Family { name: "qwen35moe", experts: Experts::Always, ..QWEN35 },
     Family { name: "olmoe", head_norm: HeadNorm::Row, experts: Experts::Always, normalise_experts: false, ..QWEN2 },

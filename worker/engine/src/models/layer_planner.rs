@@ -2,11 +2,12 @@
 
 use super::config::{
     AttentionConfig, DeltaNetConfig, ExpertConfig, FeedForwardConfig, MixerConfig, ModelConfig, ShortConvolutionConfig,
+    StateSpaceConfig,
 };
 use super::family::HeadNorm;
 use super::plan::{
     AttentionPlan, DeltaNetPlan, ExpertsPlan, FeedForwardPlan, LayerPlan, MixerPlan, ModelPlan, Product, Segment,
-    SharedExpertPlan, ShortConvolutionPlan, VectorId,
+    SharedExpertPlan, ShortConvolutionPlan, StateSpacePlan, VectorId,
 };
 use super::planner::{Planner, SPLIT_ROWS};
 use super::rope::{ROPE_FREQUENCIES, ROPE_LONG, ROPE_SHORT};
@@ -72,6 +73,7 @@ impl LayerPlanner<'_, '_> {
                     MixerPlan::ShortConvolution(self.short_convolution(*convolution)?)
                 }
                 MixerConfig::DeltaNet(net) => MixerPlan::DeltaNet(self.delta_net(net)?),
+                MixerConfig::StateSpace(space) => MixerPlan::StateSpace(self.state_space(space)?),
             },
             mixer_post_norm: norm(&mut self, config.post_norm, "post_attention_norm")?,
             feed_forward_norm: norm(&mut self, config.pre_norm, config.feed_forward_norm)?,
@@ -120,6 +122,20 @@ impl LayerPlanner<'_, '_> {
             decay: self.planner.vector(self.name("ssm_a"), net.value_heads)?,
             norm: self.planner.vector(self.weight("ssm_norm"), net.head_dim)?,
             output: self.planner.matrix(self.weight("ssm_out"), width, net.value_len())?,
+        })
+    }
+
+    fn state_space(&mut self, space: &StateSpaceConfig) -> Result<StateSpacePlan> {
+        let (width, heads, inner) = (self.config.embedding_len, space.heads, space.inner_len());
+        Ok(StateSpacePlan {
+            input: self.planner.matrix(self.weight("ssm_in"), space.projection_rows(), width)?,
+            taps: self.planner.table(self.weight("ssm_conv1d"), space.channels(), space.taps)?,
+            taps_bias: self.planner.vector(self.name("ssm_conv1d.bias"), space.channels())?,
+            step_bias: self.planner.vector(self.name("ssm_dt.bias"), heads)?,
+            decay: self.planner.table(self.name("ssm_a"), heads, 1)?,
+            skip: self.planner.table(self.name("ssm_d"), heads, 1)?,
+            norm: self.planner.table(self.weight("ssm_norm"), space.groups, inner / space.groups)?,
+            output: self.planner.matrix(self.weight("ssm_out"), width, inner)?,
         })
     }
 

@@ -17,13 +17,14 @@ pub(crate) use angles::RopeAngles;
 pub use cache::CacheFormat;
 pub use config::{
     AttentionConfig, AttentionTemperature, DeltaNetConfig, ExpertConfig, FeedForwardConfig, LayerConfig, LayerRope,
-    MixerConfig, ModelConfig, Scoring, ShortConvolutionConfig,
+    MixerConfig, ModelConfig, ShortConvolutionConfig, StateSpaceConfig,
 };
 pub use encoder::{EncoderConfig, EncoderLayerPlan, EncoderPlan, NormPlan, Pooling, UpPlan};
-pub use family::{Activation, HeadNorm};
+pub use family::{Activation, HeadNorm, Scoring};
 pub use heads::HeadShape;
 pub use plan::{
     AttentionPlan, DeltaNetPlan, ExpertsPlan, FeedForwardPlan, GateUpPlan, LayerPlan, MatrixId, MatrixPlan, MixerPlan,
-    ModelPlan, Product, Segment, SharedExpertPlan, ShortConvolutionPlan, VectorId, VectorPlan, WeightPlan,
+    ModelPlan, Product, Segment, SharedExpertPlan, ShortConvolutionPlan, StateSpacePlan, VectorId, VectorPlan,
+    WeightPlan,
 };
 pub use rope::{Position, ROPE_FREQUENCIES, ROPE_LONG, ROPE_SHORT, RopeConfig, Sections, Yarn};

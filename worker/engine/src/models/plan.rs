@@ -101,7 +101,7 @@ pub struct ExpertsPlan {
     pub config: ExpertConfig,
     /// Computes the experts' scores, and then the gate of the shared expert, if that has one.
     pub router: Product,
-    /// Added to the experts' weights for the choice, but not in their outputs: `[count]`.
+    /// Added to the experts' likelihoods for the choice only: `[count]`.
     pub bias: Option<VectorId>,
     /// Gate projection.
     pub gate: MatrixId,
@@ -167,6 +167,27 @@ pub struct DeltaNetPlan {
     pub output: Product,
 }
 
+/// The tensors of a state space.
+#[derive(Debug, Clone, PartialEq)]
+pub struct StateSpacePlan {
+    /// Projection to output gates, the heads' inputs, B, C and step sizes.
+    pub input: Product,
+    /// Weights of the convolution: `[channels][taps]`.
+    pub taps: VectorId,
+    /// Bias of the convolution: `[channels]`.
+    pub taps_bias: VectorId,
+    /// Bias of the step sizes: `[heads]`.
+    pub step_bias: VectorId,
+    /// Factor of the decay's exponents: `[heads]`.
+    pub decay: VectorId,
+    /// Factor of a head's input in its output: `[heads]`.
+    pub skip: VectorId,
+    /// Norm of each group's output: `[groups][inner_len / groups]`.
+    pub norm: VectorId,
+    /// Output projection.
+    pub output: Product,
+}
+
 /// The tensors of a mixer.
 #[derive(Debug, Clone, PartialEq)]
 pub enum MixerPlan {
@@ -176,6 +197,8 @@ pub enum MixerPlan {
     ShortConvolution(ShortConvolutionPlan),
     /// Gated delta net.
     DeltaNet(DeltaNetPlan),
+    /// State space.
+    StateSpace(StateSpacePlan),
 }
 
 /// The tensors of a layer.

@@ -3,9 +3,9 @@
 use super::cache::CacheFormat;
 use super::config::{
     AttentionConfig, AttentionTemperature, DeltaNetConfig, ExpertConfig, FeedForwardConfig, LayerConfig, LayerRope,
-    MAX_VOCAB, MixerConfig, ModelConfig, Scoring, ShortConvolutionConfig,
+    MAX_VOCAB, MixerConfig, ModelConfig, ShortConvolutionConfig, StateSpaceConfig,
 };
-use super::family::{Experts, FAMILIES, Family, Recurrent};
+use super::family::{Experts, FAMILIES, Family, Recurrent, Scoring};
 use super::heads::HeadShape;
 use super::rope::{RopeConfig, Sections};
 use crate::error::{EngineError, Result};
@@ -94,8 +94,13 @@ impl Reader<'_> {
         if family.has_temperature {
             rope.magnitude = 1.0;
         }
+        let sections = self.gguf.metadata.integers(&self.key("rope.dimension_sections"));
         if family.multimodal_rope {
             rope.sections = Sections::from_gguf(self.gguf, family.name, rope_dim)?;
+        } else if sections.is_some_and(|lens| lens.len() > 1 && lens[..2].iter().all(|len| *len > 0)) {
+            // In GLM 4's files the rows are in another order then.
+            let what = format!("{} with multimodal RoPE", family.name);
+            return Err(EngineError::UnsupportedArchitecture(what));
         }
         let window_rope = match family.window_rope_base {
             Some(base) => RopeConfig::plain(self.f32("rope.freq_base_swa").unwrap_or(base)),
@@ -237,6 +242,20 @@ impl Reader<'_> {
                 }
                 MixerConfig::DeltaNet(net)
             }
+            Recurrent::StateSpace => {
+                let heads = self.require_u32("ssm.time_step_rank")?;
+                let inner_len = self.require_u32("ssm.inner_size")?;
+                if heads == 0 || !inner_len.is_multiple_of(heads) {
+                    return Err(EngineError::malformed(format!("{heads} heads in {inner_len}")));
+                }
+                MixerConfig::StateSpace(StateSpaceConfig {
+                    heads,
+                    head_dim: inner_len / heads,
+                    groups: self.require_u32("ssm.group_count")?,
+                    state_len: self.require_u32("ssm.state_size")?,
+                    taps: self.require_u32("ssm.conv_kernel")?,
+                })
+            }
         })
     }
 
@@ -255,9 +274,11 @@ impl Reader<'_> {
     }
 
     fn attention(&self, layer: u32, heads: HeadShape, window: Option<u32>) -> AttentionConfig {
-        let Family { window_pattern, window_rope_base, no_rope_step, is_gated, .. } = *self.family;
+        let Family { window_pattern, window_rope_base, optional_rope, no_rope_step, is_gated, .. } = *self.family;
+        let has_rope = !optional_rope || self.gguf.metadata.bool(&self.key("rope.scaling.finetuned")).unwrap_or(true);
         let is_windowed = window_pattern.is_some_and(|pattern| layer % pattern < pattern - 1);
         let rope = match no_rope_step {
+            _ if !has_rope => LayerRope::None,
             Some(step) if (layer + 1).is_multiple_of(step) => LayerRope::None,
             _ if is_windowed && window_rope_base.is_some() => LayerRope::Window,
             _ => LayerRope::Main,
@@ -265,7 +286,7 @@ impl Reader<'_> {
         AttentionConfig { heads, window: window.filter(|_| is_windowed), rope, is_gated }
     }
 
-    /// The feed-forward part of each layer. The first ones may be dense in a model with experts.
+    /// The feed-forward part of each layer. In a model with experts the first ones, and some of the others, may be dense.
     fn feed_forwards(&self, layers: u32) -> Result<Vec<FeedForwardConfig>> {
         let (experts, name) = (self.experts()?, "feed_forward_length");
         let dense_lens = self.per_layer(name, layers)?;
@@ -316,7 +337,8 @@ impl Reader<'_> {
     /// llama.cpp's numbers of the functions.
     fn scoring(&self) -> Result<Scoring> {
         match self.u32("expert_gating_func") {
-            None | Some(0 | 1) => Ok(Scoring::Softmax),
+            None | Some(0) => Ok(self.family.scoring),
+            Some(1) => Ok(Scoring::Softmax),
             Some(2) => Ok(Scoring::Sigmoid),
             Some(other) => {
                 let what = format!("{} with experts weighted by function {other}", self.family.name);

@@ -15,6 +15,7 @@ gpu_tests! {
 struct Subject {
     convolution: Convolution,
     taps: wgpu::Buffer,
+    bias: wgpu::Buffer,
     memory: wgpu::Buffer,
 }
 
@@ -27,7 +28,9 @@ impl Subject {
         let rows = gpu.storage_buffer_with("rows", &padded(rows, row_len, f32::NAN));
         let y = gpu.storage_buffer_with("y", &vec![UNTOUCHED; (tokens + PADDING) * channels]);
         let convolution = Convolution { one_token: self.convolution.one_token && tokens == 1, ..self.convolution };
-        let buffers = [("state", &state), ("rows", &rows), ("taps", &self.taps), ("memory", &self.memory), ("y", &y)];
+        let mut buffers =
+            vec![("state", &state), ("rows", &rows), ("taps", &self.taps), ("memory", &self.memory), ("y", &y)];
+        buffers.extend(convolution.biased.then_some(("bias", &self.bias)));
         let mut dispatches = vec![Dispatch::new(gpu, &convolution.shader(), &buffers, convolution.grid())];
         if !convolution.one_token {
             let buffers = [("state", &state), ("rows", &rows), ("memory", &self.memory)];
@@ -44,17 +47,21 @@ async fn convolutions_continue_across_batches() {
     // Channels that fill workgroups and some that do not, and rows that hold more than the convolution reads.
     let shapes = [(64u32, 3u32, 192u32, true), (100, 4, 128, false), (100, 3, 301, true), (200, 7, 200, false)];
     for (channels, taps, row_len, gated) in shapes {
-        let convolution = Convolution { channels, taps, row_len, gated, one_token: false };
+        // Without gates, with what only state spaces have.
+        let input_at = if gated { 0 } else { (row_len - channels) / 2 };
+        let convolution = Convolution { channels, taps, row_len, input_at, gated, biased: !gated, one_token: false };
         let row_len = row_len as usize;
         let rows = random.floats(TOKENS * row_len);
         let weights = random.floats((channels * taps) as usize);
         let before = random.floats(((taps - 1) * channels) as usize);
         let mut after = before.clone();
-        let expected = convolve(&rows, &weights, &mut after, &convolution);
+        let bias = random.floats(channels as usize);
+        let expected = convolve(&rows, &weights, if gated { &[] } else { &bias }, &mut after, &convolution);
         for (split, one_token) in SPLITS.into_iter().flat_map(|split| [(split, false), (split, true)]) {
             let subject = Subject {
                 convolution: Convolution { one_token, ..convolution },
                 taps: gpu.storage_buffer_with("taps", &weights),
+                bias: gpu.storage_buffer_with("bias", &bias),
                 memory: gpu.storage_buffer_with("memory", &before),
             };
             let (mut actual, mut rest) = (Vec::new(), &rows[..]);

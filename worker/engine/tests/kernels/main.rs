@@ -18,6 +18,7 @@ mod norm;
 mod projection;
 mod repack;
 mod sampling;
+mod state_space;
 
 use parlance_engine::runtime::{Dispatch, Gpu};
 

@@ -2,7 +2,8 @@
 
 use parlance_engine::kernels;
 use parlance_engine::kernels::Grid;
-use parlance_engine::kernels::norm::{add_norm, gated_norm, layer_norm};
+use parlance_engine::kernels::norm::reference;
+use parlance_engine::kernels::norm::{GatedNorm, add_norm, layer_norm};
 use parlance_engine::runtime::Dispatch;
 
 use crate::common::{Random, assert_close, plain_device};
@@ -58,13 +59,20 @@ async fn layer_norm_works_in_place() {
 async fn heads_are_normalised_and_gated() {
     let gpu = plain_device().await;
     let mut random = Random(33);
-    for (heads, head_dim, tokens) in [(3u32, 16u32, 5usize), (3, 32, 1), (2, 64, 65), (2, 128, 3), (1, 24, 2)] {
+    let shapes = [(3u32, 16u32, 5usize), (3, 32, 1), (2, 64, 65), (2, 128, 3), (1, 24, 2)];
+    for (index, (heads, head_dim, tokens)) in shapes.into_iter().enumerate() {
+        let gate_first = index % 2 == 1;
         let (len, gate_at) = ((heads * head_dim) as usize, 7usize);
         let row_len = gate_at + len + 2;
-        let (x, weight) = (random.floats(tokens * len), random.floats(head_dim as usize));
+        let weight_len = if gate_first { len } else { head_dim as usize };
+        let (x, weight) = (random.floats(tokens * len), random.floats(weight_len));
         let rows: Vec<f32> = random.floats(tokens * row_len).iter().map(|gate| 4.0 * gate).collect();
         let gates: Vec<f32> = rows.chunks_exact(row_len).flat_map(|row| &row[gate_at..][..len]).copied().collect();
-        let expected = kernels::norm::reference::gated_norm(&x, &weight, &gates, EPS);
+        let expected = if gate_first {
+            reference::gated_norm_after_gate(&x, &weight, &gates, head_dim as usize, EPS)
+        } else {
+            reference::gated_norm(&x, &weight, &gates, EPS)
+        };
         let y = gpu.storage_buffer_with("y", &padded(&x, len, UNTOUCHED));
         let buffers = [
             ("state", &state(&gpu, 0, tokens as u32, 0)),
@@ -72,10 +80,11 @@ async fn heads_are_normalised_and_gated() {
             ("weight", &gpu.storage_buffer_with("weight", &weight)),
             ("y", &y),
         ];
-        let shader = gated_norm(heads, head_dim, row_len as u32, gate_at as u32, EPS);
-        let dispatch = Dispatch::new(&gpu, &shader, &buffers, Grid::TokensInY { x: heads, z: 1 });
+        let (gate_row_len, gate_at) = (row_len as u32, gate_at as u32);
+        let norm = GatedNorm { heads, head_dim, gate_row_len, gate_at, gate_first, eps: EPS };
+        let dispatch = Dispatch::new(&gpu, &norm.shader(), &buffers, norm.grid());
         run(&gpu, &[dispatch], (tokens + PADDING) as u32);
-        let what = format!("{heads} heads of {head_dim}, {tokens} tokens");
+        let what = format!("{norm:?}, {tokens} tokens");
         assert_close(&read_padded(&gpu, &y, x.len(), len).await, &expected, 1e-5, &what);
     }
 }

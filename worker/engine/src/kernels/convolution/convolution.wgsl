@@ -1,7 +1,8 @@
 // Causal depthwise convolution: the result of a channel is the weighted sum of its inputs of the token and of the TAPS
-// - 1 tokens before. With GATED it is multiplied by a gate, otherwise it goes through SiLU. With ONE_TOKEN, for batches
+// - 1 tokens before, with BIAS plus a constant. With GATED it is multiplied by a gate, otherwise it goes through SiLU. With ONE_TOKEN, for batches
 // of one token, the state is updated as well.
-// Grid: x: ceil(CHANNELS / WORKGROUP), y: tokens. Constants: CHANNELS, TAPS (at least 2), ROW_LEN, WORKGROUP.
+// Grid: x: ceil(CHANNELS / WORKGROUP), y: tokens. Constants: CHANNELS, TAPS (at least 2), ROW_LEN, INPUT_AT,
+// WORKGROUP.
 #include "shared/state.wgsl"
 
 @group(0) @binding(0) var<uniform> state: State;
@@ -17,6 +18,10 @@
 #endif
 // Output: [tokens][CHANNELS]
 @group(0) @binding(4) var<storage, read_write> y: array<f32>;
+#ifdef BIAS
+// Added to the weighted sums: [CHANNELS]
+@group(0) @binding(5) var<storage, read> bias: array<f32>;
+#endif
 
 @compute @workgroup_size(WORKGROUP)
 fn main(@builtin(global_invocation_id) id: vec3<u32>) {
@@ -25,7 +30,11 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
     if (channel >= CHANNELS || token >= state.token_count) {
         return;
     }
+#ifdef BIAS
+    var sum = bias[channel];
+#else
     var sum = 0.0;
+#endif
     for (var tap = 0u; tap < TAPS; tap++) {
         let back = TAPS - 1u - tap;
         var input = 0.0;

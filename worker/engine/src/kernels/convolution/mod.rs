@@ -16,9 +16,13 @@ pub struct Convolution {
     pub taps: u32,
     /// Elements of a token's projection.
     pub row_len: u32,
-    /// The projection begins with gates of the input, gates of the output and the input, as in LFM2. Otherwise it
-    /// begins with the input, and the result goes through `SiLU`.
+    /// Offset of the input in the projection; 0 with gates.
+    pub input_at: u32,
+    /// The projection begins with gates of the input, gates of the output and the input, as in LFM2. Otherwise the
+    /// result goes through `SiLU`.
     pub gated: bool,
+    /// A constant per channel is added to the weighted sums.
+    pub biased: bool,
     /// Batches have one token: the same dispatch updates the state.
     pub one_token: bool,
 }
@@ -26,7 +30,9 @@ pub struct Convolution {
 impl Convolution {
     /// The convolution.
     pub fn shader(&self) -> Shader {
-        self.declare(Shader::new("convolution/convolution.wgsl")).define_if(self.one_token, "ONE_TOKEN")
+        self.declare(Shader::new("convolution/convolution.wgsl"))
+            .define_if(self.one_token, "ONE_TOKEN")
+            .define_if(self.biased, "BIAS")
     }
 
     /// Workgroups of the convolution.
@@ -46,11 +52,13 @@ impl Convolution {
 
     fn declare(&self, shader: Shader) -> Shader {
         debug_assert!(self.taps > 1, "there is a state");
+        debug_assert!(!self.gated || self.input_at == 0, "gates come first");
         shader
             .define_if(self.gated, "GATED")
             .constant("CHANNELS", self.channels)
             .constant("TAPS", self.taps)
             .constant("ROW_LEN", self.row_len)
+            .constant("INPUT_AT", self.input_at)
             .constant("WORKGROUP", WORKGROUP)
     }
 }

@@ -10,6 +10,7 @@
 // Grid: x: HEAD_DIM / 2 / PAIRS, y: VALUE_HEADS. Constants: KEY_HEADS, VALUE_HEADS, HEAD_DIM, LANES (HEAD_DIM / 16),
 // PAIRS, WORKGROUP (PAIRS * LANES), GATES_ROW_LEN, ALPHA_AT, BETA_AT, EPS, QUERY_SCALE.
 #include "shared/state.wgsl"
+#include "shared/softplus.wgsl"
 
 @group(0) @binding(0) var<uniform> state: State;
 // Queries, keys and values: [tokens][2 KEY_HEADS + VALUE_HEADS][HEAD_DIM / 4]
@@ -35,14 +36,6 @@ const TOKEN_VECTORS: u32 = (2u * KEY_HEADS + VALUE_HEADS) * VECTORS;
 var<workgroup> products: array<vec4<f32>, 2u * WORKGROUP>;
 // Key by key, query by query, key by query: [2][LANES]
 var<workgroup> squares: array<vec3<f32>, 2u * LANES>;
-
-// ln(1 + exp(x))
-fn softplus(x: f32) -> f32 {
-    let e = exp(-abs(x));
-    // WGSL guarantees little precision for logarithms near 1.
-    let series = e * (1.0 - e * (0.5 - e * (1.0 / 3.0 - e * 0.25)));
-    return max(x, 0.0) + select(log(1.0 + e), series, e < 0.0625);
-}
 
 @compute @workgroup_size(WORKGROUP)
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) thread: u32) {

@@ -26,7 +26,9 @@ pub fn route(logits: &[f32], bias: &[f32], router: &Router) -> (Vec<u32>, Vec<f3
         let mut order: Vec<usize> = (0..count).collect();
         order.sort_by(|a, b| rank(*b).total_cmp(&rank(*a)).then(a.cmp(b)));
         order.truncate(used);
-        let sum: f64 = if config.normalise { order.iter().map(|i| likelihoods[*i]).sum() } else { 1.0 };
+        let chosen_sum = order.iter().map(|i| likelihoods[*i]).sum::<f64>();
+        // llama.cpp's lower bound.
+        let sum = if config.normalise { chosen_sum.max(6.103_515_625e-5) } else { 1.0 };
         chosen.extend(order.iter().map(|expert| *expert as u32));
         weights.extend(order.iter().map(|i| (f64::from(config.weight_scale) * likelihoods[*i] / sum) as f32));
         if config.shared_len.is_some() {

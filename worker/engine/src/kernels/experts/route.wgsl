@@ -19,8 +19,8 @@
 @group(0) @binding(4) var<storage, read> bias: array<f32>;
 #endif
 
-// Sums of logistic functions below this count as this, as in llama.cpp.
-const MIN_SIGMOID_SUM = 6.103515625e-5;
+// Sums of likelihoods below this count as this, as in llama.cpp.
+const MIN_LIKELIHOOD_SUM = 6.103515625e-5;
 
 var<workgroup> scores: array<f32, COUNT>;
 // What the choice is made by.
@@ -111,7 +111,12 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
         total += share(scores[chosen[i]], highest);
     }
 #ifdef SIGMOID
-    total = max(total, MIN_SIGMOID_SUM);
+    total = max(total, MIN_LIKELIHOOD_SUM);
+#else
+#ifdef BIAS
+    // Otherwise the likeliest is among them, and the sum is not small.
+    total = max(total, MIN_LIKELIHOOD_SUM * share_unit(highest));
+#endif
 #endif
 #else
     let total = share_unit(highest);

@@ -2,8 +2,8 @@
 
 pub mod reference;
 
-use super::Shader;
 use super::linear::with_heads;
+use super::{Grid, Shader};
 use crate::models::{CacheFormat, HeadNorm, HeadShape};
 
 /// `y += scale norm(x)` for vectors of `len`. Grid: one workgroup per token.
@@ -20,16 +20,40 @@ pub fn layer_norm(len: u32, eps: f32) -> Shader {
     Shader::new("norm/layer_norm.wgsl").constant("LEN", len).constant("WORKGROUP", 64).float("EPS", eps)
 }
 
-/// RMS norm of heads of `head_dim`, times `SiLU` of their gates, in place. The gates start at `gate_at` in rows of
-/// `gate_row_len`. Grid: heads, tokens.
-pub fn gated_norm(heads: u32, head_dim: u32, gate_row_len: u32, gate_at: u32, eps: f32) -> Shader {
-    Shader::new("norm/gated_norm.wgsl")
-        .constant("HEADS", heads)
-        .constant("HEAD_DIM", head_dim)
-        .constant("GATE_ROW_LEN", gate_row_len)
-        .constant("GATE_AT", gate_at)
-        .constant("WORKGROUP", 64)
-        .float("EPS", eps)
+/// RMS norm of heads, times `SiLU` of their gates, in place.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct GatedNorm {
+    /// Number of heads.
+    pub heads: u32,
+    /// Elements per head.
+    pub head_dim: u32,
+    /// Elements per row of the projection that contains the gates.
+    pub gate_row_len: u32,
+    /// Offset of the gates in a row.
+    pub gate_at: u32,
+    /// What is normalised is the product with the gate, and each head has its own weight.
+    pub gate_first: bool,
+    /// Epsilon of the norm.
+    pub eps: f32,
+}
+
+impl GatedNorm {
+    /// The kernel.
+    pub fn shader(&self) -> Shader {
+        Shader::new("norm/gated_norm.wgsl")
+            .define_if(self.gate_first, "GATE_FIRST")
+            .constant("HEADS", self.heads)
+            .constant("HEAD_DIM", self.head_dim)
+            .constant("GATE_ROW_LEN", self.gate_row_len)
+            .constant("GATE_AT", self.gate_at)
+            .constant("WORKGROUP", 64)
+            .float("EPS", self.eps)
+    }
+
+    /// Workgroups of the kernel.
+    pub fn grid(&self) -> Grid {
+        Grid::TokensInY { x: self.heads, z: 1 }
+    }
 }
 
 /// Between projection and attention: norms of queries and keys if there are any, RoPE, and the append to the cache.

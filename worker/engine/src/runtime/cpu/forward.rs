@@ -5,12 +5,16 @@ use super::attention::{AttentionShape, LayerCache, attend};
 use super::decoder::CpuDecoder;
 use super::layers::{gate_up, project, store_heads};
 use super::memory::LayerMemory;
-use super::mixers::{Columns, Convolution, DeltaNet, convolve, delta_net, gate_attention, gated_norm};
+use super::mixers::{
+    Columns, Convolution, DeltaNet, StateSpace, convolve, delta_net, gate_attention, gated_norm, gated_then_normed,
+    state_space,
+};
 use super::ops::{activate, expert_sum, rms_norm, route};
 use super::weights::CpuWeights;
 use crate::models::{
     AttentionConfig, AttentionPlan, DeltaNetConfig, DeltaNetPlan, ExpertsPlan, FeedForwardPlan, HeadNorm, LayerRope,
-    MixerConfig, MixerPlan, ModelConfig, Product, ShortConvolutionConfig, ShortConvolutionPlan, VectorId,
+    MixerConfig, MixerPlan, ModelConfig, Product, ShortConvolutionConfig, ShortConvolutionPlan, StateSpaceConfig,
+    StateSpacePlan, VectorId,
 };
 use crate::runtime::backend::Batch;
 
@@ -79,6 +83,9 @@ impl CpuDecoder {
             ) => mixer.short_convolution(*convolution, plan, state),
             (MixerConfig::DeltaNet(net), MixerPlan::DeltaNet(plan), LayerMemory::State(state)) => {
                 mixer.delta_net(net, plan, state)
+            }
+            (MixerConfig::StateSpace(space), MixerPlan::StateSpace(plan), LayerMemory::State(state)) => {
+                mixer.state_space(space, plan, state)
             }
             _ => unreachable!("plan and memory belong to this configuration"),
         };
@@ -234,8 +241,13 @@ impl MixerInput<'_> {
     ) -> Vec<f32> {
         let channels = config.channels;
         let rows = self.project(&plan.input, 3 * channels, None);
-        let convolution =
-            Convolution { taps: self.weights.vector(plan.taps), channels: channels as usize, gated: true };
+        let convolution = Convolution {
+            taps: self.weights.vector(plan.taps),
+            bias: &[],
+            channels: channels as usize,
+            input_at: 0,
+            gated: true,
+        };
         let mixed = convolve(&rows, 3 * channels as usize, &convolution, &mut state[0]);
         self.output(&plan.output, &mixed, channels, None)
     }
@@ -245,7 +257,8 @@ impl MixerInput<'_> {
         let rows = self.project(&plan.input, config.projection_rows(), None);
         let columns = |at: u32, len: u32| Columns { rows: &rows, row_len, range: at as usize..(at + len) as usize };
         let vector = |id| self.weights.vector(id);
-        let convolution = Convolution { taps: vector(plan.taps), channels: config.channels() as usize, gated: false };
+        let channels = config.channels() as usize;
+        let convolution = Convolution { taps: vector(plan.taps), bias: &[], channels, input_at: 0, gated: false };
         let qkv = convolve(&rows, row_len, &convolution, &mut state[0]);
         let net = DeltaNet {
             key_heads: config.key_heads as usize,
@@ -261,6 +274,33 @@ impl MixerInput<'_> {
         let gate = columns(config.gate_at(), config.value_len());
         let mixed = gated_norm(&mixed, vector(plan.norm), self.config.norm_eps, &gate);
         self.output(&plan.output, &mixed, config.value_len(), None)
+    }
+
+    fn state_space(&self, config: &StateSpaceConfig, plan: &StateSpacePlan, state: &mut [Vec<f32>]) -> Vec<f32> {
+        let row_len = config.projection_rows() as usize;
+        let rows = self.project(&plan.input, config.projection_rows(), None);
+        let columns = |at: u32, len: u32| Columns { rows: &rows, row_len, range: at as usize..(at + len) as usize };
+        let vector = |id| self.weights.vector(id);
+        let convolution = Convolution {
+            taps: vector(plan.taps),
+            bias: vector(plan.taps_bias),
+            channels: config.channels() as usize,
+            input_at: config.convolved_at() as usize,
+            gated: false,
+        };
+        let inputs = convolve(&rows, row_len, &convolution, &mut state[0]);
+        let space = StateSpace {
+            heads: config.heads as usize,
+            head_dim: config.head_dim as usize,
+            groups: config.groups as usize,
+            step_bias: vector(plan.step_bias),
+            decay: vector(plan.decay),
+            skip: vector(plan.skip),
+        };
+        let mixed = state_space(&inputs, &columns(config.steps_at(), config.heads), &space, &mut state[1]);
+        let (groups, gate) = (config.groups as usize, columns(0, config.inner_len()));
+        let mixed = gated_then_normed(mixed, vector(plan.norm), groups, self.config.norm_eps, &gate);
+        self.output(&plan.output, &mixed, config.inner_len(), None)
     }
 }
 

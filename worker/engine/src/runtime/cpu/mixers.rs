@@ -30,8 +30,12 @@ impl<'x> Columns<'x> {
 pub(super) struct Convolution<'w> {
     /// `[channels][taps]`; the last tap belongs to the token itself.
     pub(super) taps: &'w [f32],
+    /// Added to the weighted sums: `[channels]`, or empty.
+    pub(super) bias: &'w [f32],
     /// Number of channels.
     pub(super) channels: usize,
+    /// Offset of the input in a row; 0 with gates.
+    pub(super) input_at: usize,
     /// Whether the input has gates, see [`convolve`].
     pub(super) gated: bool,
 }
@@ -39,10 +43,9 @@ pub(super) struct Convolution<'w> {
 /// Convolves the rows of `input`: `[tokens][row_len]`. The result is `[tokens][channels]`.
 ///
 /// With gates, as in LFM2, a row is `[b | c | x]` with `channels` elements each; `b * x` is convolved and the result is
-/// multiplied by `c`. Without gates the first `channels` elements of a row are convolved, and `SiLU` is applied to the
-/// result. `memory` holds the last inputs of the convolution, oldest first: `[taps - 1][channels]`.
+/// multiplied by `c`. Without gates the elements from `input_at` on are convolved, and `SiLU` is applied to the result. `memory` holds the last inputs of the convolution, oldest first: `[taps - 1][channels]`.
 pub(super) fn convolve(input: &[f32], row_len: usize, convolution: &Convolution<'_>, memory: &mut [f32]) -> Vec<f32> {
-    let Convolution { taps, channels, gated } = *convolution;
+    let Convolution { taps, bias, channels, input_at, gated } = *convolution;
     let tap_count = taps.len() / channels;
     // `[taps - 1 + tokens][channels]`
     let mut inputs = memory.to_vec();
@@ -51,11 +54,12 @@ pub(super) fn convolve(input: &[f32], row_len: usize, convolution: &Convolution<
             let (b, x) = (&row[..channels], &row[2 * channels..3 * channels]);
             inputs.extend(b.iter().zip(x).map(|(b, x)| b * x));
         } else {
-            inputs.extend_from_slice(&row[..channels]);
+            inputs.extend_from_slice(&row[input_at..][..channels]);
         }
     }
     let mut output = vec![0.0; inputs.len() - memory.len()];
     for (token, output) in output.chunks_exact_mut(channels).enumerate() {
+        output.iter_mut().zip(bias).for_each(|(sum, bias)| *sum = *bias);
         for tap in 0..tap_count {
             let inputs = &inputs[(token + tap) * channels..][..channels];
             for ((sum, input), taps) in output.iter_mut().zip(inputs).zip(taps.chunks_exact(tap_count)) {
@@ -144,6 +148,67 @@ fn softplus(x: f32) -> f32 {
     if x > 20.0 { x } else { x.exp().ln_1p() }
 }
 
+/// A state space of Mamba-2 (Dao and Gu 2024, "Transformers are SSMs").
+pub(super) struct StateSpace<'w> {
+    /// Number of heads.
+    pub(super) heads: usize,
+    /// Elements per head.
+    pub(super) head_dim: usize,
+    /// Number of B and C per token. Head `h` uses number `h / (heads / groups)`.
+    pub(super) groups: usize,
+    /// Added to the step sizes: `[heads]`
+    pub(super) step_bias: &'w [f32],
+    /// Factor of the decay's exponents, negative: `[heads]`
+    pub(super) decay: &'w [f32],
+    /// Factor of the input in the output: `[heads]`
+    pub(super) skip: &'w [f32],
+}
+
+/// The recurrence for the rows of `inputs`, each `[heads | B | C]`; `steps` has a column per head. The result is
+/// `[tokens][heads][head_dim]`.
+///
+/// `memory` is `[heads][head_dim][state_len]`: for each token it decays, grows by the product of the head's input, the
+/// step size and B, and is applied to C.
+pub(super) fn state_space(inputs: &[f32], steps: &Columns<'_>, space: &StateSpace<'_>, memory: &mut [f32]) -> Vec<f32> {
+    let StateSpace { heads, head_dim: dim, groups, step_bias, decay, skip } = *space;
+    let len = memory.len() / (heads * dim);
+    let tokens = inputs.chunks_exact(heads * dim + 2 * groups * len);
+    let mut result = Vec::with_capacity(tokens.len() * heads * dim);
+    for (row, steps) in tokens.zip(steps.tokens()) {
+        let (values, rest) = row.split_at(heads * dim);
+        let (all_b, all_c) = rest.split_at(groups * len);
+        for (head, (values, state)) in values.chunks_exact(dim).zip(memory.chunks_exact_mut(dim * len)).enumerate() {
+            let group = head / (heads / groups) * len;
+            let (b, c) = (&all_b[group..][..len], &all_c[group..][..len]);
+            let step = softplus(steps[head] + step_bias[head]);
+            let kept = (step * decay[head]).exp();
+            for (state, value) in state.chunks_exact_mut(len).zip(values) {
+                let grown = step * value;
+                state.iter_mut().zip(b).for_each(|(state, b)| *state = kept * *state + grown * b);
+                result.push(dot_floats(state, c) + skip[head] * value);
+            }
+        }
+    }
+    result
+}
+
+/// RMS norm of each group of `x * silu(z)`, where z has a column per element of `x`. `weight` is
+/// `[groups][group_len]`.
+pub(super) fn gated_then_normed(
+    mut x: Vec<f32>,
+    weight: &[f32],
+    groups: usize,
+    eps: f32,
+    gate: &Columns<'_>,
+) -> Vec<f32> {
+    let mut gates: Vec<f32> = gate.tokens().flatten().copied().collect();
+    activate(&mut gates, Activation::Silu);
+    multiply(&mut x, &gates);
+    let len = weight.len() / groups;
+    let parts = x.chunks_exact(len).zip(weight.chunks_exact(len).cycle());
+    parts.flat_map(|(part, weight)| rms_norm(part, weight, eps)).collect()
+}
+
 /// RMS norm of each head (`[tokens][heads][weight.len()]`), times `SiLU` of its gate. `gate` has a column per element.
 pub(super) fn gated_norm(x: &[f32], weight: &[f32], eps: f32, gate: &Columns<'_>) -> Vec<f32> {
     let mut normed = rms_norm(x, weight, eps);
@@ -179,19 +244,20 @@ mod tests {
 
     /// The convolution by its definition, for all tokens after `memory`.
     fn plain_convolution(input: &[f32], row_len: usize, convolution: &Convolution<'_>, memory: &[f32]) -> Vec<f32> {
-        let Convolution { taps, channels, gated } = *convolution;
+        let Convolution { taps, bias, channels, input_at, gated } = *convolution;
         let len = taps.len() / channels;
         let convolved = |row: usize, channel: usize| match row.checked_sub(len - 1) {
             None => double(memory[row * channels + channel]),
             Some(token) if gated => {
                 double(input[token * row_len + channel]) * double(input[token * row_len + 2 * channels + channel])
             }
-            Some(token) => double(input[token * row_len + channel]),
+            Some(token) => double(input[token * row_len + input_at + channel]),
         };
         let mut result = Vec::new();
         for token in 0..input.len() / row_len {
             for channel in 0..channels {
-                let sum: f64 = (0..len).map(|j| double(taps[channel * len + j]) * convolved(token + j, channel)).sum();
+                let weighted = |j: usize| double(taps[channel * len + j]) * convolved(token + j, channel);
+                let sum = (0..len).map(weighted).sum::<f64>() + bias.get(channel).map_or(0.0, |bias| double(*bias));
                 let gate = double(input[token * row_len + channels + channel]);
                 let value = if gated { gate * sum } else { sum / (1.0 + (-sum).exp()) };
                 result.push(value as f32);
@@ -206,7 +272,9 @@ mod tests {
         let mut random = Random(1);
         for gated in [true, false] {
             let taps = random.floats(channels * tap_count);
-            let convolution = Convolution { taps: &taps, channels, gated };
+            let bias = if gated { Vec::new() } else { random.floats(channels) };
+            let input_at = if gated { 0 } else { 2 };
+            let convolution = Convolution { taps: &taps, bias: &bias, channels, input_at, gated };
             let input = random.floats(6 * row_len);
             let memory = random.floats((tap_count - 1) * channels);
             let expected = plain_convolution(&input, row_len, &convolution, &memory);
@@ -294,6 +362,49 @@ mod tests {
             }
             assert_close(&actual, &expected);
             assert_close(&memory, &expected_memory.iter().map(|value| *value as f32).collect::<Vec<_>>());
+        }
+    }
+
+    #[test]
+    fn state_spaces_agree_with_their_definition() {
+        let (heads, dim, groups, len, tokens, row_len) = (4, 5, 2, 7, 6, 9);
+        let mut random = Random(5);
+        let decay: Vec<f32> = random.floats(heads).iter().map(|value| -value.abs()).collect();
+        let (step_bias, skip) = (random.floats(heads), random.floats(heads));
+        let space = StateSpace { heads, head_dim: dim, groups, step_bias: &step_bias, decay: &decay, skip: &skip };
+        let input_len = heads * dim + 2 * groups * len;
+        let (inputs, rows) = (random.floats(tokens * input_len), random.floats(tokens * row_len));
+        let memory = random.floats(heads * dim * len);
+        let mut states: Vec<f64> = memory.iter().map(|value| double(*value)).collect();
+        let mut expected = Vec::new();
+        for token in 0..tokens {
+            let input = |i: usize| double(inputs[token * input_len + i]);
+            for head in 0..heads {
+                let step = (1.0 + (double(rows[token * row_len + 3 + head]) + double(step_bias[head])).exp()).ln();
+                let kept = (step * double(decay[head])).exp();
+                let b_at = heads * dim + head / 2 * len;
+                for i in head * dim..(head + 1) * dim {
+                    let mut found = double(skip[head]) * input(i);
+                    for n in 0..len {
+                        let state = &mut states[i * len + n];
+                        *state = kept * *state + step * input(i) * input(b_at + n);
+                        found += *state * input(b_at + groups * len + n);
+                    }
+                    expected.push(found as f32);
+                }
+            }
+        }
+        for split in [0, 2] {
+            let mut memory = memory.clone();
+            let mut actual = Vec::new();
+            for part in [0..split, split..tokens] {
+                let rows = &rows[part.start * row_len..part.end * row_len];
+                let steps = Columns { rows, row_len, range: 3..7 };
+                let inputs = &inputs[part.start * input_len..part.end * input_len];
+                actual.extend(state_space(inputs, &steps, &space, &mut memory));
+            }
+            assert_close(&actual, &expected);
+            assert_close(&memory, &states.iter().map(|value| *value as f32).collect::<Vec<_>>());
         }
     }
 

@@ -134,8 +134,8 @@ fn rotate([a, b]: [f32; 2], [cos, sin]: [f32; 2]) -> [f32; 2] {
     [a * cos - b * sin, a * sin + b * cos]
 }
 
-/// Sums of logistic functions below this count as this, as in llama.cpp.
-const MIN_SIGMOID_SUM: f32 = 6.103_515_6e-5;
+/// Sums of likelihoods below this count as this, as in llama.cpp.
+const MIN_LIKELIHOOD_SUM: f32 = 6.103_515_6e-5;
 
 /// Each token's experts, best first: `[tokens][used]`, and the weights of the outputs: `[tokens][outputs]`. `logits` is
 /// `[tokens][count]`, or with a gate of the shared expert `[tokens][count + 1]`; `bias` is added to the experts'
@@ -162,11 +162,7 @@ pub(super) fn route(
         experts.truncate(used);
         experts.sort_unstable_by(by_rank);
         let own: Vec<f32> = experts.iter().map(|expert| likelihoods[*expert as usize]).collect();
-        let total = match (config.normalise, config.scoring) {
-            (false, _) => 1.0,
-            (true, Scoring::Softmax) => own.iter().sum(),
-            (true, Scoring::Sigmoid) => own.iter().sum::<f32>().max(MIN_SIGMOID_SUM),
-        };
+        let total = if config.normalise { own.iter().sum::<f32>().max(MIN_LIKELIHOOD_SUM) } else { 1.0 };
         weights.extend(own.iter().map(|likelihood| config.weight_scale * likelihood / total));
         if config.shared_len.is_some() {
             weights.push(if is_gated { logistic(f32x4::splat(row[count])).to_array()[0] } else { 1.0 });
@@ -302,6 +298,8 @@ mod tests {
                 random.floats(3 * router.row_len() as usize).iter().map(|logit| 4.0 * logit).collect();
             // Among equal scores, the first expert wins.
             logits[5] = logits[2];
+            // Hardly any likelihood, unless by softmax.
+            logits[..12].iter_mut().for_each(|logit| *logit -= 40.0);
             let mut bias = random.floats(12);
             bias[5] = bias[2];
             let bias = is_biased.then_some(bias.as_slice());

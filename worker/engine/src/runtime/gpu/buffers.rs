@@ -57,7 +57,8 @@ pub(super) struct Buffers {
     pub mixed: wgpu::Buffer,
     /// Partial results of split attention, for one token.
     pub splits: wgpu::Buffer,
-    /// Activations between the two halves of the feed-forward part: `[batch][slots][feed_forward_len]`.
+    /// Activations between the two halves of the feed-forward part: `[batch][slots][feed_forward_len]`, or of the shared
+    /// expert: `[batch][shared_len]`.
     pub activated: wgpu::Buffer,
     /// Output of a layer before it is added to the hidden state: `[batch][slots][embedding_len]`, for post-norms and
     /// experts.
@@ -135,7 +136,7 @@ fn layer_memory(gpu: &Gpu, config: &ModelConfig, mixer: &MixerConfig, context: u
             let buffer = gpu.storage_buffer("kv cache", 2 * half_bytes);
             LayerMemory::Rows { buffer, value_offset: (half_bytes / 4) as u32, row_bytes }
         }
-        MixerConfig::ShortConvolution(_) | MixerConfig::DeltaNet(_) => {
+        MixerConfig::ShortConvolution(_) | MixerConfig::DeltaNet(_) | MixerConfig::StateSpace(_) => {
             let state = |len: u32| gpu.storage_buffer("recurrent state", u64::from(len) * 4);
             LayerMemory::State(mixer.state_lens().into_iter().map(state).collect())
         }
@@ -164,7 +165,7 @@ impl Sizes {
         let batch = u64::from(prefill_batch(config, tuning));
         let of = |len: u32| batch * u64::from(len);
         let hidden = config.largest(|layer| layer.feed_forward.hidden_len());
-        let activated = config.largest(|layer| layer.feed_forward.slots() * layer.feed_forward.hidden_len());
+        let activated = config.largest(|layer| layer.feed_forward.activated_len());
         let slots = config.largest(|layer| layer.feed_forward.slots());
         let experts = config.largest(|layer| layer.feed_forward.expert_count());
         let mixed = config.largest(|layer| layer.mixer.output_len());
@@ -214,7 +215,7 @@ fn projected_rows(config: &ModelConfig, mixer: &MixerConfig) -> u32 {
 pub(super) fn prefill_batch(config: &ModelConfig, tuning: &Tuning) -> u32 {
     let widest = config.largest(|layer| {
         let slots = layer.feed_forward.slots();
-        let feed_forward = slots * layer.feed_forward.hidden_len().max(config.embedding_len);
+        let feed_forward = layer.feed_forward.activated_len().max(slots * config.embedding_len);
         feed_forward.max(layer.mixer.projection_rows())
     });
     let fitting = (128 << 20) / 4 / widest.max(1);

@@ -10,10 +10,12 @@ use crate::kernels::attention::{Attention, AttentionLayout, can_project, has_coo
 use crate::kernels::convolution::Convolution;
 use crate::kernels::delta_net::DeltaNet;
 use crate::kernels::linear::{Epilogue, Linear, MAX_MERGED_LEN, MergedParts, Tiles};
-use crate::kernels::norm::{HeadNormKernel, gated_norm};
+use crate::kernels::norm::{GatedNorm, HeadNormKernel};
+use crate::kernels::state_space::StateSpace;
 use crate::models::{
     AttentionConfig, AttentionPlan, CacheFormat, DeltaNetConfig, DeltaNetPlan, HeadNorm, LayerPlan, LayerRope,
-    MatrixId, MixerConfig, MixerPlan, ShortConvolutionConfig, ShortConvolutionPlan, VectorId,
+    MatrixId, MixerConfig, MixerPlan, ShortConvolutionConfig, ShortConvolutionPlan, StateSpaceConfig, StateSpacePlan,
+    VectorId,
 };
 use crate::runtime::device::{Dispatch, Task};
 
@@ -30,6 +32,9 @@ impl ForwardBuilder<'_> {
                 self.short_convolution(program, index, *config, plan)
             }
             (MixerConfig::DeltaNet(config), MixerPlan::DeltaNet(plan)) => self.delta_net(program, index, config, plan),
+            (MixerConfig::StateSpace(config), MixerPlan::StateSpace(plan)) => {
+                self.state_space(program, index, config, plan)
+            }
             _ => unreachable!("the plan belongs to this configuration"),
         }
     }
@@ -51,29 +56,37 @@ impl ForwardBuilder<'_> {
         let (layer, buffers) = (&self.plan.layers[index], self.buffers);
         let ShortConvolutionConfig { channels, taps } = config;
         self.project(program, layer, &plan.input, 3 * channels)?;
-        let convolution =
-            Convolution { channels, taps, row_len: 3 * channels, gated: true, one_token: self.layout.is_one_token };
-        self.convolve(program, index, convolution, plan.taps, &buffers.mixed);
+        let convolution = Convolution {
+            channels,
+            taps,
+            row_len: 3 * channels,
+            input_at: 0,
+            gated: true,
+            biased: false,
+            one_token: self.layout.is_one_token,
+        };
+        self.convolve(program, index, convolution, (plan.taps, None), &buffers.mixed);
         self.add_to_hidden(program, &plan.output, &Input::new(&buffers.mixed), layer.mixer_post_norm)
     }
 
-    /// Convolution over the first part of the projection, into `y`. Uses the first of the layer's states.
+    /// Convolution over a part of the projection, with weights and bias, into `y`. Uses the first of the layer's states.
     fn convolve(
         &self,
         program: &mut Vec<Dispatch>,
         index: usize,
         convolution: Convolution,
-        taps: VectorId,
+        (taps, bias): (VectorId, Option<VectorId>),
         y: &wgpu::Buffer,
     ) {
         let (buffers, memory) = (self.buffers, &self.buffers.layers[index].state()[0]);
-        let bound = [
+        let mut bound = vec![
             ("state", &buffers.state),
             ("rows", &buffers.projected),
             ("taps", self.weights.vector(taps)),
             ("memory", memory),
             ("y", y),
         ];
+        bound.extend(bias.map(|bias| ("bias", self.weights.vector(bias))));
         program.push(Dispatch::new(self.gpu, &convolution.shader(), &bound, convolution.grid()));
         if !convolution.one_token {
             let bound = [("state", &buffers.state), ("rows", &buffers.projected), ("memory", memory)];
@@ -95,10 +108,12 @@ impl ForwardBuilder<'_> {
             channels: config.channels(),
             taps: config.taps,
             row_len,
+            input_at: 0,
             gated: false,
+            biased: false,
             one_token: self.layout.is_one_token,
         };
-        self.convolve(program, index, convolution, plan.taps, &buffers.inner);
+        self.convolve(program, index, convolution, (plan.taps, None), &buffers.inner);
         let net = DeltaNet {
             key_heads: config.key_heads,
             value_heads: config.value_heads,
@@ -118,15 +133,72 @@ impl ForwardBuilder<'_> {
             ("y", &buffers.mixed),
         ];
         program.push(Dispatch::new(self.gpu, &net.shader(), &bound, net.grid()));
-        let (heads, dim) = (config.value_heads, config.head_dim);
-        let shader = gated_norm(heads, dim, row_len, config.gate_at(), self.config.norm_eps);
+        let norm = GatedNorm {
+            heads: config.value_heads,
+            head_dim: config.head_dim,
+            gate_row_len: row_len,
+            gate_at: config.gate_at(),
+            gate_first: false,
+            eps: self.config.norm_eps,
+        };
+        self.gated_norm(program, &norm, plan.norm);
+        self.add_to_hidden(program, &plan.output, &Input::new(&buffers.mixed), layer.mixer_post_norm)
+    }
+
+    /// Norm and gates of a mixer's output, in place.
+    fn gated_norm(&self, program: &mut Vec<Dispatch>, norm: &GatedNorm, weight: VectorId) {
+        let buffers = self.buffers;
         let bound = [
             ("state", &buffers.state),
             ("gate", &buffers.projected),
-            ("weight", self.weights.vector(plan.norm)),
+            ("weight", self.weights.vector(weight)),
             ("y", &buffers.mixed),
         ];
-        program.push(Dispatch::new(self.gpu, &shader, &bound, Grid::TokensInY { x: heads, z: 1 }));
+        program.push(Dispatch::new(self.gpu, &norm.shader(), &bound, norm.grid()));
+    }
+
+    fn state_space(
+        &self,
+        program: &mut Vec<Dispatch>,
+        index: usize,
+        config: &StateSpaceConfig,
+        plan: &StateSpacePlan,
+    ) -> Result<()> {
+        let (layer, buffers) = (&self.plan.layers[index], self.buffers);
+        let row_len = config.projection_rows();
+        self.project(program, layer, &plan.input, row_len)?;
+        let convolution = Convolution {
+            channels: config.channels(),
+            taps: config.taps,
+            row_len,
+            input_at: config.convolved_at(),
+            gated: false,
+            biased: true,
+            one_token: self.layout.is_one_token,
+        };
+        self.convolve(program, index, convolution, (plan.taps, Some(plan.taps_bias)), &buffers.inner);
+        let StateSpaceConfig { heads, head_dim, groups, state_len, .. } = *config;
+        let space = StateSpace { heads, head_dim, groups, state_len, row_len, steps_at: config.steps_at() };
+        let bound = [
+            ("state", &buffers.state),
+            ("inputs", &buffers.inner),
+            ("rows", &buffers.projected),
+            ("step_bias", self.weights.vector(plan.step_bias)),
+            ("decay", self.weights.vector(plan.decay)),
+            ("skip", self.weights.vector(plan.skip)),
+            ("memory", &buffers.layers[index].state()[1]),
+            ("y", &buffers.mixed),
+        ];
+        program.push(Dispatch::new(self.gpu, &space.shader(), &bound, space.grid()));
+        let norm = GatedNorm {
+            heads: groups,
+            head_dim: config.inner_len() / groups,
+            gate_row_len: row_len,
+            gate_at: 0,
+            gate_first: true,
+            eps: self.config.norm_eps,
+        };
+        self.gated_norm(program, &norm, plan.norm);
         self.add_to_hidden(program, &plan.output, &Input::new(&buffers.mixed), layer.mixer_post_norm)
     }
 }
