@@ -95,7 +95,7 @@ pub(super) struct Family {
     pub(super) normalise_experts: bool,
     /// Feed-forward parts may be, or always are, mixtures of experts.
     pub(super) experts: Experts,
-    /// Attention may become sharper with the position. `YaRN`, which is not the reason, then leaves magnitudes as they are.
+    /// Attention may become sharper with the position; `YaRN` then leaves magnitudes as they are.
     pub(super) has_temperature: bool,
     /// A sliding window, which other families without [`Family::window_pattern`] ignore as llama.cpp does, marks a
     /// different model.

@@ -219,18 +219,19 @@ impl LayerPlanner<'_, '_> {
     }
 
     /// The shared expert. If it has a gate, that becomes the last row of the router's `scores`.
-    fn shared_expert(&mut self, hidden: u32, scores: &mut Vec<Segment>) -> Result<SharedExpertPlan> {
+    fn shared_expert(&mut self, hidden_len: u32, scores: &mut Vec<Segment>) -> Result<SharedExpertPlan> {
         let width = self.config.embedding_len;
         let output_gate = self.weight("ffn_gate_inp_shexp");
         let is_gated = self.planner.has(&output_gate);
         if is_gated {
             scores.push(self.planner.segment(output_gate, 1, width)?);
         }
-        let gate = self.planner.segment(self.weight("ffn_gate_shexp"), hidden, width)?;
-        let up = self.planner.segment(self.weight("ffn_up_shexp"), hidden, width)?;
+        let gate = self.planner.segment(self.weight("ffn_gate_shexp"), hidden_len, width)?;
+        let up = self.planner.segment(self.weight("ffn_up_shexp"), hidden_len, width)?;
         Ok(SharedExpertPlan {
+            hidden_len,
             gate_up: self.planner.gate_up(gate, up, width)?,
-            down: self.planner.matrix(self.weight("ffn_down_shexp"), width, hidden)?,
+            down: self.planner.matrix(self.weight("ffn_down_shexp"), width, hidden_len)?,
             is_gated,
         })
     }

@@ -113,9 +113,23 @@ pub struct ExpertsPlan {
     pub shared: Option<SharedExpertPlan>,
 }
 
+impl ExpertsPlan {
+    /// Whether the router's last score is the gate of the shared expert.
+    pub fn is_gated(&self) -> bool {
+        self.shared.as_ref().is_some_and(|shared| shared.is_gated)
+    }
+
+    /// Number of the router's scores per token.
+    pub fn score_rows(&self) -> u32 {
+        self.config.count + u32::from(self.is_gated())
+    }
+}
+
 /// The tensors of an expert that all tokens share.
 #[derive(Debug, Clone, PartialEq)]
 pub struct SharedExpertPlan {
+    /// Width of its hidden layer.
+    pub hidden_len: u32,
     /// Gate and up projections.
     pub gate_up: GateUpPlan,
     /// Down projection.

@@ -61,6 +61,11 @@ impl Reader<'_> {
         self.gguf.metadata.f32(&self.key(name))
     }
 
+    /// A number that the file may leave out; zero means the same.
+    fn factor(&self, name: &str) -> Option<f32> {
+        self.f32(name).filter(|factor| *factor != 0.0)
+    }
+
     /// A number for each layer, from a list or from a single number for all.
     fn per_layer(&self, name: &str, layers: u32) -> Result<Option<Vec<u32>>> {
         if let Some(number) = self.u32(name) {
@@ -94,10 +99,14 @@ impl Reader<'_> {
         if family.has_temperature {
             rope.magnitude = 1.0;
         }
-        let sections = self.gguf.metadata.integers(&self.key("rope.dimension_sections"));
         if family.multimodal_rope {
             rope.sections = Sections::from_gguf(self.gguf, family.name, rope_dim)?;
-        } else if sections.is_some_and(|lens| lens.len() > 1 && lens[..2].iter().all(|len| *len > 0)) {
+        } else if self
+            .gguf
+            .metadata
+            .integers(&self.key("rope.dimension_sections"))
+            .is_some_and(|lens| lens.len() > 1 && lens[..2].iter().all(|len| *len > 0))
+        {
             // In GLM 4's files the rows are in another order then.
             let what = format!("{} with multimodal RoPE", family.name);
             return Err(EngineError::UnsupportedArchitecture(what));
@@ -106,8 +115,6 @@ impl Reader<'_> {
             Some(base) => RopeConfig::plain(self.f32("rope.freq_base_swa").unwrap_or(base)),
             None => rope.clone(),
         };
-        // Only Granite has these factors in its metadata.
-        let factor = |name: &str| self.f32(name).filter(|factor| *factor != 0.0);
         let mixers = self.mixers(&heads, embedding_len)?;
         let feed_forwards = self.feed_forwards(layers)?;
         let layers = mixers.into_iter().zip(feed_forwards);
@@ -132,24 +139,24 @@ impl Reader<'_> {
             output_norm: family.output_norm,
             head_norm: family.head_norm,
             activation: family.activation,
-            embedding_scale: match factor("embedding_scale") {
+            embedding_scale: match self.factor("embedding_scale") {
                 Some(scale) => scale,
                 None if family.embedding_root => (embedding_len as f32).sqrt(),
                 None => 1.0,
             },
-            residual_scale: factor("residual_scale").unwrap_or(1.0),
-            attention_scale: factor("attention.scale").unwrap_or_else(|| (scale_len as f32).sqrt().recip()),
+            residual_scale: self.factor("residual_scale").unwrap_or(1.0),
+            attention_scale: self.factor("attention.scale").unwrap_or_else(|| (scale_len as f32).sqrt().recip()),
             attention_temperature: self.attention_temperature()?,
-            attention_softcap: factor("attn_logit_softcapping"),
-            logit_scale: factor("logit_scale").map_or(1.0, f32::recip),
-            logit_softcap: factor("final_logit_softcapping"),
+            attention_softcap: self.factor("attn_logit_softcapping"),
+            logit_scale: self.factor("logit_scale").map_or(1.0, f32::recip),
+            logit_softcap: self.factor("final_logit_softcapping"),
         })
     }
 
     /// The attention's temperature, in families that have one.
     fn attention_temperature(&self) -> Result<Option<AttentionTemperature>> {
         let name = "attention.temperature_scale";
-        let Some(scale) = self.f32(name).filter(|scale| self.family.has_temperature && *scale != 0.0) else {
+        let Some(scale) = self.factor(name).filter(|_| self.family.has_temperature) else {
             return Ok(None);
         };
         match self.require_u32("rope.scaling.original_context_length")? {
@@ -286,7 +293,7 @@ impl Reader<'_> {
         AttentionConfig { heads, window: window.filter(|_| is_windowed), rope, is_gated }
     }
 
-    /// The feed-forward part of each layer. In a model with experts the first ones, and some of the others, may be dense.
+    /// The feed-forward part of each layer. Some layers of a model with experts may be dense.
     fn feed_forwards(&self, layers: u32) -> Result<Vec<FeedForwardConfig>> {
         let (experts, name) = (self.experts()?, "feed_forward_length");
         let dense_lens = self.per_layer(name, layers)?;
@@ -329,7 +336,7 @@ impl Reader<'_> {
             },
             scoring: self.scoring()?,
             normalise: self.family.normalise_experts,
-            weight_scale: self.f32("expert_weights_scale").filter(|scale| *scale != 0.0).unwrap_or(1.0),
+            weight_scale: self.factor("expert_weights_scale").unwrap_or(1.0),
             shared_len: None,
         }))
     }

@@ -5,7 +5,7 @@ use parlance_engine::kernels::delta_net::reference::{Inputs, delta_net};
 use parlance_engine::runtime::Dispatch;
 
 use crate::common::{Random, assert_close, plain_device};
-use crate::{PADDING, SPLITS, TOKENS, UNTOUCHED, gpu_tests, padded, read, read_padded, run, state};
+use crate::{SPLITS, TOKENS, batch_rows, gpu_tests, in_batches, read};
 
 gpu_tests! {
     delta_nets_continue_across_batches,
@@ -38,29 +38,21 @@ async fn delta_nets_continue_across_batches() {
         let decay_buffer = gpu.storage_buffer_with("decay", &decay);
         for split in SPLITS {
             let memory = gpu.storage_buffer_with("memory", &before);
-            let (mut actual, mut first) = (Vec::new(), 0usize);
-            for tokens in split {
-                let batch = |rows: &[f32], row_len: usize| {
-                    let rows = &rows[first * row_len..][..tokens * row_len];
-                    gpu.storage_buffer_with("rows", &padded(rows, row_len, f32::NAN))
-                };
-                let (qkv_buffer, gates_buffer) = (batch(&qkv, qkv_len), batch(&gates, gates_len));
-                let y = gpu.storage_buffer_with("y", &vec![UNTOUCHED; (tokens + PADDING) * y_len]);
-                let state = state(&gpu, 0, *tokens as u32, 0);
+            let actual = in_batches(&gpu, split, y_len, |tokens, state, y| {
+                let (qkv_buffer, gates_buffer) =
+                    (batch_rows(&gpu, &qkv, qkv_len, tokens.clone()), batch_rows(&gpu, &gates, gates_len, tokens));
                 let buffers = [
-                    ("state", &state),
+                    ("state", state),
                     ("qkv", &qkv_buffer),
                     ("gates", &gates_buffer),
                     ("dt_bias", &bias_buffer),
                     ("decay", &decay_buffer),
                     ("memory", &memory),
-                    ("y", &y),
+                    ("y", y),
                 ];
-                let dispatch = Dispatch::new(&gpu, &net.shader(), &buffers, net.grid());
-                run(&gpu, &[dispatch], (tokens + PADDING) as u32);
-                actual.extend(read_padded(&gpu, &y, tokens * y_len, y_len).await);
-                first += tokens;
-            }
+                Dispatch::new(&gpu, &net.shader(), &buffers, net.grid())
+            })
+            .await;
             let what = format!("{net:?} in batches of {split:?}");
             assert_close(&actual, &expected, 1e-5, &what);
             let memory: Vec<f32> = read(&gpu, &memory, after.len()).await;

@@ -20,6 +20,8 @@ mod repack;
 mod sampling;
 mod state_space;
 
+use std::ops::Range;
+
 use parlance_engine::runtime::{Dispatch, Gpu};
 
 /// Runs dispatches in one pass.
@@ -57,6 +59,31 @@ pub(crate) const UNTOUCHED: f32 = 7.0;
 /// A batch's rows, followed by padding.
 pub(crate) fn padded(rows: &[f32], row_len: usize, padding: f32) -> Vec<f32> {
     [rows, &vec![padding; PADDING * row_len]].concat()
+}
+
+/// The rows of a batch's tokens, followed by padding that is not a number.
+pub(crate) fn batch_rows(gpu: &Gpu, rows: &[f32], row_len: usize, tokens: Range<usize>) -> wgpu::Buffer {
+    let rows = &rows[tokens.start * row_len..tokens.end * row_len];
+    gpu.storage_buffer_with("rows", &padded(rows, row_len, f32::NAN))
+}
+
+/// The outputs, `y_len` per token, of a kernel that goes from token to token, in batches of the lengths in `split`.
+/// `dispatch` gets a batch's tokens, `state` and `y`.
+pub(crate) async fn in_batches(
+    gpu: &Gpu,
+    split: &[usize],
+    y_len: usize,
+    dispatch: impl Fn(Range<usize>, &wgpu::Buffer, &wgpu::Buffer) -> Dispatch,
+) -> Vec<f32> {
+    let (mut outputs, mut first) = (Vec::new(), 0);
+    for tokens in split {
+        let y = gpu.storage_buffer_with("y", &vec![UNTOUCHED; (tokens + PADDING) * y_len]);
+        let state = state(gpu, 0, *tokens as u32, 0);
+        run(gpu, &[dispatch(first..first + tokens, &state, &y)], (tokens + PADDING) as u32);
+        outputs.extend(read_padded(gpu, &y, tokens * y_len, y_len).await);
+        first += tokens;
+    }
+    outputs
 }
 
 /// The `len` elements of a padded output before its padding, which must be [`UNTOUCHED`].

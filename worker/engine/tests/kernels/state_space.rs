@@ -5,7 +5,7 @@ use parlance_engine::kernels::state_space::reference::{Inputs, state_space};
 use parlance_engine::runtime::Dispatch;
 
 use crate::common::{Random, assert_close, plain_device};
-use crate::{PADDING, SPLITS, TOKENS, UNTOUCHED, gpu_tests, padded, read, read_padded, run, state};
+use crate::{SPLITS, TOKENS, batch_rows, gpu_tests, in_batches, read};
 
 gpu_tests! {
     state_spaces_continue_across_batches,
@@ -38,30 +38,22 @@ async fn state_spaces_continue_across_batches() {
             [&step_bias, &decay, &skip].map(|vector| gpu.storage_buffer_with("vector", vector));
         for split in SPLITS {
             let memory = gpu.storage_buffer_with("memory", &before);
-            let (mut actual, mut first) = (Vec::new(), 0usize);
-            for tokens in split {
-                let batch = |rows: &[f32], row_len: usize| {
-                    let rows = &rows[first * row_len..][..tokens * row_len];
-                    gpu.storage_buffer_with("rows", &padded(rows, row_len, f32::NAN))
-                };
-                let (inputs_buffer, rows_buffer) = (batch(&inputs, input_len), batch(&rows, row_len));
-                let y = gpu.storage_buffer_with("y", &vec![UNTOUCHED; (tokens + PADDING) * y_len]);
-                let state = state(&gpu, 0, *tokens as u32, 0);
+            let actual = in_batches(&gpu, split, y_len, |tokens, state, y| {
+                let (inputs_buffer, rows_buffer) =
+                    (batch_rows(&gpu, &inputs, input_len, tokens.clone()), batch_rows(&gpu, &rows, row_len, tokens));
                 let buffers = [
-                    ("state", &state),
+                    ("state", state),
                     ("inputs", &inputs_buffer),
                     ("rows", &rows_buffer),
                     ("step_bias", &bias_buffer),
                     ("decay", &decay_buffer),
                     ("skip", &skip_buffer),
                     ("memory", &memory),
-                    ("y", &y),
+                    ("y", y),
                 ];
-                let dispatch = Dispatch::new(&gpu, &space.shader(), &buffers, space.grid());
-                run(&gpu, &[dispatch], (tokens + PADDING) as u32);
-                actual.extend(read_padded(&gpu, &y, tokens * y_len, y_len).await);
-                first += tokens;
-            }
+                Dispatch::new(&gpu, &space.shader(), &buffers, space.grid())
+            })
+            .await;
             let what = format!("{space:?} in batches of {split:?}");
             assert_close(&actual, &expected, 1e-5, &what);
             let memory: Vec<f32> = read(&gpu, &memory, after.len()).await;

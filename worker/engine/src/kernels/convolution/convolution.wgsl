@@ -1,6 +1,6 @@
 // Causal depthwise convolution: the result of a channel is the weighted sum of its inputs of the token and of the TAPS
-// - 1 tokens before, with BIAS plus a constant. With GATED it is multiplied by a gate, otherwise it goes through SiLU. With ONE_TOKEN, for batches
-// of one token, the state is updated as well.
+// - 1 tokens before, with BIAS plus a constant. With GATED it is multiplied by a gate, otherwise it goes through SiLU.
+// With ONE_TOKEN, for batches of one token, the state is updated as well.
 // Grid: x: ceil(CHANNELS / WORKGROUP), y: tokens. Constants: CHANNELS, TAPS (at least 2), ROW_LEN, INPUT_AT,
 // WORKGROUP.
 #include "shared/state.wgsl"

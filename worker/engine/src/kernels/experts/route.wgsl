@@ -32,7 +32,7 @@ fn logistic(x: f32) -> f32 {
 }
 
 // A multiple of the likelihood of an expert with this score, where `highest` is the highest score.
-fn share(score: f32, highest: f32) -> f32 {
+fn relative_likelihood(score: f32, highest: f32) -> f32 {
 #ifdef SIGMOID
     return logistic(score);
 #else
@@ -40,30 +40,28 @@ fn share(score: f32, highest: f32) -> f32 {
 #endif
 }
 
-// What `share` has to be divided by.
-fn share_unit(highest: f32) -> f32 {
+// What `relative_likelihood` has to be divided by.
+fn likelihood_unit(highest: f32) -> f32 {
 #ifdef SIGMOID
     return 1.0;
 #else
     var sum = 0.0;
     for (var i = 0u; i < COUNT; i++) {
-        sum += share(scores[i], highest);
+        sum += relative_likelihood(scores[i], highest);
     }
     return sum;
 #endif
 }
 
-fn highest_score() -> f32 {
 #ifdef BIAS
+fn highest_score() -> f32 {
     var highest = scores[0];
     for (var i = 1u; i < COUNT; i++) {
         highest = max(highest, scores[i]);
     }
     return highest;
-#else
-    return scores[chosen[0]];
-#endif
 }
+#endif
 
 @compute @workgroup_size(WORKGROUP)
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) thread: u32) {
@@ -81,10 +79,10 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     }
     workgroupBarrier();
 #ifdef BIAS
-    let highest_of_all = highest_score();
-    let unit = share_unit(highest_of_all);
+    let highest = highest_score();
+    let unit = likelihood_unit(highest);
     for (var i = thread; i < COUNT; i += WORKGROUP) {
-        ranks[i] = share(scores[i], highest_of_all) / unit + bias[i];
+        ranks[i] = relative_likelihood(scores[i], highest) / unit + bias[i];
     }
     workgroupBarrier();
 #endif
@@ -104,25 +102,28 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     if (thread >= USED) {
         return;
     }
-    let highest = highest_score();
+#ifdef BIAS
+#else
+    let highest = scores[chosen[0]];
+#endif
 #ifdef NORMALISE
     var total = 0.0;
     for (var i = 0u; i < USED; i++) {
-        total += share(scores[chosen[i]], highest);
+        total += relative_likelihood(scores[chosen[i]], highest);
     }
 #ifdef SIGMOID
     total = max(total, MIN_LIKELIHOOD_SUM);
 #else
 #ifdef BIAS
     // Otherwise the likeliest is among them, and the sum is not small.
-    total = max(total, MIN_LIKELIHOOD_SUM * share_unit(highest));
+    total = max(total, MIN_LIKELIHOOD_SUM * unit);
 #endif
 #endif
 #else
-    let total = share_unit(highest);
+    let total = likelihood_unit(highest);
 #endif
     experts[token * USED + thread] = chosen[thread];
-    weights[token * OUTPUTS + thread] = WEIGHT_SCALE * share(scores[chosen[thread]], highest) / total;
+    weights[token * OUTPUTS + thread] = WEIGHT_SCALE * relative_likelihood(scores[chosen[thread]], highest) / total;
 #ifdef SHARED
     if (thread == 0u) {
 #ifdef GATED

@@ -3,7 +3,7 @@
 use super::activations::Activations;
 use super::attention::{AttentionShape, LayerCache, attend};
 use super::decoder::CpuDecoder;
-use super::layers::{gate_up, project, store_heads};
+use super::layers::{self, project, store_heads};
 use super::memory::LayerMemory;
 use super::mixers::{
     Columns, Convolution, DeltaNet, StateSpace, convolve, delta_net, gate_attention, gated_norm, gated_then_normed,
@@ -12,9 +12,9 @@ use super::mixers::{
 use super::ops::{activate, expert_sum, rms_norm, route};
 use super::weights::CpuWeights;
 use crate::models::{
-    AttentionConfig, AttentionPlan, DeltaNetConfig, DeltaNetPlan, ExpertsPlan, FeedForwardPlan, HeadNorm, LayerRope,
-    MixerConfig, MixerPlan, ModelConfig, Product, ShortConvolutionConfig, ShortConvolutionPlan, StateSpaceConfig,
-    StateSpacePlan, VectorId,
+    AttentionConfig, AttentionPlan, DeltaNetConfig, DeltaNetPlan, ExpertsPlan, FeedForwardPlan, GateUpPlan, HeadNorm,
+    LayerRope, MixerConfig, MixerPlan, ModelConfig, Product, ShortConvolutionConfig, ShortConvolutionPlan,
+    StateSpaceConfig, StateSpacePlan, VectorId,
 };
 use crate::runtime::backend::Batch;
 
@@ -95,27 +95,30 @@ impl CpuDecoder {
     fn feed_forward(&self, index: usize, hidden: &mut [f32]) {
         let (config, plan) = (&self.config, &self.plan.layers[index]);
         let input = self.normed(hidden, plan.feed_forward_norm);
-        let (width, len) = (config.embedding_len as usize, config.layers[index].feed_forward.hidden_len() as usize);
-        let x = Activations::new(&input, width);
+        let x = Activations::new(&input, config.embedding_len as usize);
         let output = match &plan.feed_forward {
-            FeedForwardPlan::Dense { gate_up: both, down } => {
-                let activated = gate_up(&self.weights, both, len, &x, config.activation);
-                project(&self.weights, down, &activated, len, width, None)
+            FeedForwardPlan::Dense { gate_up, down } => {
+                self.dense(gate_up, down, config.layers[index].feed_forward.hidden_len(), &x)
             }
-            FeedForwardPlan::Experts(experts) => self.experts(experts, &input),
+            FeedForwardPlan::Experts(experts) => self.experts(experts, &input, &x),
         };
         self.add(hidden, output, plan.feed_forward_post_norm);
     }
 
-    /// Mixture of experts.
-    fn experts(&self, plan: &ExpertsPlan, input: &[f32]) -> Vec<f32> {
+    /// A feed-forward part for all tokens, `hidden_len` wide.
+    fn dense(&self, gate_up: &GateUpPlan, down: &Product, hidden_len: u32, x: &Activations<'_>) -> Vec<f32> {
+        let (hidden_len, width) = (hidden_len as usize, self.config.embedding_len as usize);
+        let activated = layers::gate_up(&self.weights, gate_up, hidden_len, x, self.config.activation);
+        project(&self.weights, down, &activated, hidden_len, width, None)
+    }
+
+    /// Mixture of experts; `x` is made from `input`.
+    fn experts(&self, plan: &ExpertsPlan, input: &[f32], x: &Activations<'_>) -> Vec<f32> {
         let (config, weights) = (&plan.config, &self.weights);
         let (width, hidden) = (self.config.embedding_len as usize, config.feed_forward_len as usize);
-        let is_gated = plan.shared.as_ref().is_some_and(|shared| shared.is_gated);
-        let row_len = config.count as usize + usize::from(is_gated);
-        let scores = project(weights, &plan.router, input, width, row_len, None);
+        let scores = weights.product(&plan.router, plan.score_rows() as usize, x, None);
         let bias = plan.bias.map(|bias| weights.vector(bias));
-        let (chosen, factors) = route(&scores, bias, config, is_gated);
+        let (chosen, factors) = route(&scores, bias, config, plan.is_gated());
         let mut outputs = Vec::with_capacity(chosen.len() * width);
         for (input, chosen) in input.chunks_exact(width).zip(chosen.chunks_exact(config.used as usize)) {
             let x = Activations::new(input, width);
@@ -132,11 +135,8 @@ impl CpuDecoder {
                 weights.multiply(plan.down, first..first + width, &activated, store);
             }
         }
-        let shared = plan.shared.as_ref().map(|shared| {
-            let (x, len) = (Activations::new(input, width), config.shared_len.unwrap_or_default() as usize);
-            let activated = gate_up(weights, &shared.gate_up, len, &x, self.config.activation);
-            project(weights, &shared.down, &activated, len, width, None)
-        });
+        let shared = plan.shared.as_ref();
+        let shared = shared.map(|shared| self.dense(&shared.gate_up, &shared.down, shared.hidden_len, x));
         expert_sum(&outputs, shared.as_deref(), &factors, config, width)
     }
 

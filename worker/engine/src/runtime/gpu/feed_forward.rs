@@ -71,7 +71,7 @@ impl ForwardBuilder<'_> {
             ("y", &buffers.hidden),
         ];
         if let Some(shared) = &plan.shared {
-            self.shared_expert(program, norm, shared, config.shared_len.unwrap_or_default())?;
+            self.shared_expert(program, norm, shared)?;
             bound.push(("shared_x", &buffers.shared_output));
         }
         let (shader, grid) = expert_sum(config, width, self.config.residual_scale);
@@ -82,10 +82,9 @@ impl ForwardBuilder<'_> {
     /// Each token's experts and their weights.
     fn choose_experts(&self, program: &mut Vec<Dispatch>, norm: Option<VectorId>, plan: &ExpertsPlan) -> Result<()> {
         let buffers = self.buffers;
-        let is_gated = plan.shared.as_ref().is_some_and(|shared| shared.is_gated);
-        let router = Router { experts: plan.config, is_biased: plan.bias.is_some(), is_gated };
+        let router = Router { experts: plan.config, is_biased: plan.bias.is_some(), is_gated: plan.is_gated() };
         let input = Input { norm, ..Input::new(&buffers.hidden) };
-        let scores = Output { epilogue: Epilogue::STORE, y: &buffers.router, rows: router.row_len(), extra: &[] };
+        let scores = Output { epilogue: Epilogue::STORE, y: &buffers.router, rows: plan.score_rows(), extra: &[] };
         self.products().push(program, &plan.router, &input, &scores)?;
         let mut bound = vec![
             ("state", &buffers.state),
@@ -104,9 +103,8 @@ impl ForwardBuilder<'_> {
         program: &mut Vec<Dispatch>,
         norm: Option<VectorId>,
         plan: &SharedExpertPlan,
-        hidden: u32,
     ) -> Result<()> {
-        self.gate_up(program, norm, &plan.gate_up, hidden)?;
+        self.gate_up(program, norm, &plan.gate_up, plan.hidden_len)?;
         let (y, rows) = (&self.buffers.shared_output, self.config.embedding_len);
         let output = Output { epilogue: Epilogue::STORE, y, rows, extra: &[] };
         self.products().push(program, &plan.down, &Input::new(&self.buffers.activated), &output)
