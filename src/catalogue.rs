@@ -85,10 +85,12 @@ pub(crate) async fn fetch() -> Option<Vec<CatalogueModel>> {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use parlance_protocol::hugging_face_url;
+    use wasm_bindgen_test::wasm_bindgen_test;
 
-    #[test]
+    use super::*;
+
+    #[wasm_bindgen_test]
     fn the_catalogue_is_valid() -> serde_json::Result<()> {
         let models: Vec<CatalogueModel> = serde_json::from_str(include_str!("../web/catalogue.json"))?;
         assert!(models.len() >= 20);
@@ -103,7 +105,7 @@ mod tests {
         Ok(())
     }
 
-    #[test]
+    #[wasm_bindgen_test]
     fn fit_depends_on_device_memory() -> serde_json::Result<()> {
         let models: Vec<CatalogueModel> = serde_json::from_str(include_str!("../web/catalogue.json"))?;
         let large = models.iter().find(|model| model.name == "Qwen3 8B");

@@ -100,10 +100,11 @@ fn capitalised(message: &str) -> String {
 #[cfg(test)]
 mod tests {
     use parlance_protocol::FailureKind;
+    use wasm_bindgen_test::wasm_bindgen_test;
 
     use super::*;
 
-    #[test]
+    #[wasm_bindgen_test]
     fn a_failure_is_described_by_its_reason_or_else_its_message() {
         let failure = Failure::new(FailureKind::BadRequest, "no model is loaded");
         assert_eq!(sentence(&failure), "No model is loaded.");
@@ -113,7 +114,7 @@ mod tests {
         let detail = "fetch failed.".to_owned();
         assert_eq!(text(Reason::Network { detail }), "The model could not be downloaded: fetch failed.");
         let full = text(Reason::ContextFull { prompt_tokens: 5300, context_tokens: 512 });
-        assert_eq!(full, "Context length exceeded: this chat has 5300 tokens, but the context length is 512.");
+        assert_eq!(full, "Context length exceeded: this chat has 5,300 tokens, but the context length is 512.");
         let full = |free_bytes| text(Reason::StorageFull { needed_bytes: 2e9, free_bytes });
         assert!(full(Some(1e6)).contains("2.00 GB needed, 1.0 MB left"));
         assert!(!full(None).contains("needed,"));

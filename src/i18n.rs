@@ -124,74 +124,12 @@ fn bundle(tag: &str, texts: String) -> Bundle {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used, reason = "tests may panic")]
 mod tests {
-    use std::collections::BTreeSet;
-    use std::path::Path;
+    use wasm_bindgen_test::wasm_bindgen_test;
 
     use super::*;
 
-    /// Message ids, each with the names of its arguments.
-    fn messages(texts: &str) -> BTreeSet<(String, BTreeSet<String>)> {
-        let resource = FluentResource::try_new(texts.to_owned()).map_err(|(_, errors)| errors).unwrap();
-        resource
-            .entries()
-            .filter_map(|entry| match entry {
-                fluent_syntax::ast::Entry::Message(message) => {
-                    Some((message.id.name.to_owned(), arguments(&format!("{message:?}"))))
-                }
-                _ => None,
-            })
-            .collect()
-    }
-
-    fn arguments(debug: &str) -> BTreeSet<String> {
-        debug
-            .split("VariableReference { id: Identifier { name: \"")
-            .skip(1)
-            .filter_map(|rest| rest.split('"').next().map(str::to_owned))
-            .collect()
-    }
-
-    fn sources(folder: &Path) -> String {
-        std::fs::read_dir(folder)
-            .unwrap()
-            .map(|entry| {
-                let path = entry.unwrap().path();
-                if path.is_dir() { sources(&path) } else { std::fs::read_to_string(path).unwrap() }
-            })
-            .collect()
-    }
-
-    #[test]
-    fn all_languages_have_the_same_messages() {
-        let english = messages(ENGLISH);
-        for (tag, ..) in LOCALES {
-            let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("locales/{tag}.ftl"));
-            let texts = messages(&std::fs::read_to_string(path).unwrap());
-            let differing: Vec<_> = english.symmetric_difference(&texts).collect();
-            assert!(differing.is_empty(), "{tag}: {differing:?}");
-        }
-    }
-
-    #[test]
-    fn messages_are_used_and_used_messages_exist() {
-        let source = sources(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src"));
-        let names: BTreeSet<String> = messages(ENGLISH).into_iter().map(|(name, _)| name).collect();
-        // The catalogue refers to `about-*` messages; its own test checks them.
-        for name in names.iter().filter(|name| !name.starts_with("about-")) {
-            assert!(source.contains(&format!("\"{name}\"")), "{name} is not used");
-        }
-        for call in ["t(\"", "tr(\"", "tf(\""] {
-            for (at, _) in source.match_indices(call) {
-                let is_call = !source[..at].ends_with(|c: char| c.is_alphanumeric() || c == '_' || c == '\\');
-                let name = source[at + call.len()..].split('"').next().unwrap_or_default();
-                assert!(!is_call || name.contains('\\') || names.contains(name), "{name} does not exist");
-            }
-        }
-    }
-
-    #[test]
+    #[wasm_bindgen_test]
     fn the_browsers_first_supported_language_is_used() {
         let browser = ["pt-BR", "zh-CN", "de"].map(str::to_owned);
         assert_eq!(best_locale(None, &browser), "zh-Hans");

@@ -193,9 +193,11 @@ fn read() -> Option<Settings> {
 
 #[cfg(test)]
 mod tests {
+    use wasm_bindgen_test::wasm_bindgen_test;
+
     use super::*;
 
-    #[test]
+    #[wasm_bindgen_test]
     fn settings_of_older_versions_get_defaults_for_new_fields() -> serde_json::Result<()> {
         let settings: Settings = serde_json::from_str(r#"{"sampling":{"temperature":0.1},"gone":1}"#)?;
         assert!((settings.sampling.temperature - 0.1).abs() < 1e-6);

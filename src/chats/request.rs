@@ -71,6 +71,7 @@ fn with_attachments(content: &str, attachments: &[Attachment]) -> String {
 #[cfg(test)]
 mod tests {
     use parlance_protocol::library::{Id, Message, ToolUse};
+    use wasm_bindgen_test::wasm_bindgen_test;
 
     use super::*;
     use crate::conversation::AnswerState;
@@ -84,7 +85,7 @@ mod tests {
         request.messages.iter().map(|message| message.role.as_str()).collect()
     }
 
-    #[test]
+    #[wasm_bindgen_test]
     fn an_answer_is_started_or_continued() {
         let settings = Settings::default();
         let question = message(Role::User, "Hi");
@@ -101,7 +102,7 @@ mod tests {
         assert_eq!(build(&[&question], "", Sampling::BALANCED, &settings).request.truncation, None);
     }
 
-    #[test]
+    #[wasm_bindgen_test]
     fn files_and_tool_calls_are_part_of_the_request() {
         let mut question = message(Role::User, "What is it about?");
         question.attachments = vec![Attachment { name: "a.md".to_owned(), text: "Foxes.\n".to_owned() }];

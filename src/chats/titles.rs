@@ -102,9 +102,11 @@ fn clean(text: &str) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
+    use wasm_bindgen_test::wasm_bindgen_test;
+
     use super::clean;
 
-    #[test]
+    #[wasm_bindgen_test]
     fn titles_lose_their_quotes() {
         assert_eq!(clean("\"The Sky's Colour.\"\n\nMore").as_deref(), Some("The Sky's Colour"));
         assert_eq!(clean("**Title: Otters**").as_deref(), Some("Otters"));

@@ -53,6 +53,7 @@ pub(crate) fn subtree(messages: &[ChatMessage], id: MessageId) -> Vec<MessageId>
 #[cfg(test)]
 mod tests {
     use parlance_protocol::library::{Id, Message};
+    use wasm_bindgen_test::wasm_bindgen_test;
 
     use super::*;
     use crate::conversation::AnswerState;
@@ -71,7 +72,7 @@ mod tests {
         ids.iter().map(|id| id.0).collect()
     }
 
-    #[test]
+    #[wasm_bindgen_test]
     fn branches_are_followed_and_changed() {
         let messages = messages();
         assert_eq!(ids(&branch(&messages, Some(Id(6)))), [1, 3, 5, 6]);

@@ -37,9 +37,11 @@ fn larger(context_tokens: u32, max_tokens: u32, prompt_tokens: u32) -> Option<u3
 
 #[cfg(test)]
 mod tests {
+    use wasm_bindgen_test::wasm_bindgen_test;
+
     use super::larger;
 
-    #[test]
+    #[wasm_bindgen_test]
     fn a_context_is_doubled_until_the_prompt_fits_with_an_answer() {
         assert_eq!(larger(512, 8192, 0), Some(1024));
         assert_eq!(larger(512, 8192, 1000), Some(2048));

@@ -139,9 +139,11 @@ fn refusal(head: &[u8]) -> Option<Refusal> {
 
 #[cfg(test)]
 mod tests {
+    use wasm_bindgen_test::wasm_bindgen_test;
+
     use super::*;
 
-    #[test]
+    #[wasm_bindgen_test]
     fn file_types_are_detected_from_the_first_bytes() {
         let cases: [(&[u8], Option<Refusal>); 14] = [
             (b"name;age\nAda;36\n", None),
@@ -164,7 +166,7 @@ mod tests {
         }
     }
 
-    #[test]
+    #[wasm_bindgen_test]
     fn refusals_explain_the_reason() {
         let large = Refusal::TooLarge { len_bytes: 4e7 }.sentence("a.csv");
         assert!(large.contains("a.csv") && large.contains("40.0 MB") && large.contains("32 MB"), "{large}");

@@ -171,9 +171,11 @@ fn contexts(max_tokens: u32, current: u32) -> Vec<u32> {
 
 #[cfg(test)]
 mod tests {
+    use wasm_bindgen_test::wasm_bindgen_test;
+
     use super::contexts;
 
-    #[test]
+    #[wasm_bindgen_test]
     fn contexts_end_with_the_maximum() {
         assert_eq!(contexts(2048, 2048), [512, 1024, 2048]);
         assert_eq!(contexts(5000, 4096), [512, 1024, 2048, 4096, 5000]);

@@ -52,9 +52,11 @@ fn points(values: &[f64], largest: f64) -> Vec<(f64, f64)> {
 
 #[cfg(test)]
 mod tests {
+    use wasm_bindgen_test::wasm_bindgen_test;
+
     use super::*;
 
-    #[test]
+    #[wasm_bindgen_test]
     fn values_lie_between_the_lines() {
         let coordinates = points(&[0.0, 5.0, 10.0], 10.0);
         assert_eq!(coordinates, [(49.0, 150.0), (322.0, 80.0), (595.0, 10.0)]);

@@ -54,9 +54,11 @@ pub(crate) fn PromptMenu(
 
 #[cfg(test)]
 mod tests {
+    use wasm_bindgen_test::wasm_bindgen_test;
+
     use super::*;
 
-    #[test]
+    #[wasm_bindgen_test]
     fn prompts_are_matched_by_prefix() {
         let prompts =
             ["Summarise", "shorten", "Translate"].map(|name| Snippet { name: name.to_owned(), ..Snippet::default() });
@@ -67,7 +69,7 @@ mod tests {
         assert_eq!(names("/").len(), 3);
     }
 
-    #[test]
+    #[wasm_bindgen_test]
     fn placeholders_are_found() {
         assert_eq!(placeholder("Übersetze 🦦 nach {{language}}: {{text}}"), Some((18, 30)));
         assert_eq!(placeholder("nothing {{ here"), None);

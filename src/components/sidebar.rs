@@ -113,9 +113,11 @@ fn sections(list: Vec<ConversationSummary>, now_ms: f64) -> Vec<(String, Vec<Con
 
 #[cfg(test)]
 mod tests {
+    use wasm_bindgen_test::wasm_bindgen_test;
+
     use super::*;
 
-    #[test]
+    #[wasm_bindgen_test]
     fn conversations_are_grouped_by_pin_folder_and_age() {
         let summary = |title: &str, days: f64| ConversationSummary {
             title: title.to_owned(),

@@ -4,22 +4,15 @@ use crate::i18n::tf;
 
 /// A number with a fixed number of decimals.
 pub(crate) fn decimal(number: f64, digits: u8) -> String {
-    #[cfg(target_arch = "wasm32")]
-    {
-        let options = js_sys::Object::new();
-        for name in ["minimumFractionDigits", "maximumFractionDigits"] {
-            // Setting a property of a plain object does not fail.
-            let _ = js_sys::Reflect::set(&options, &name.into(), &digits.into());
-        }
-        let locales = js_sys::Array::of1(&crate::i18n::language_tag().into());
-        let format = js_sys::Intl::NumberFormat::new(&locales, &options);
-        let text = format.format().call1(&format, &number.into());
-        text.ok().and_then(|text| text.as_string()).unwrap_or_default()
+    let options = js_sys::Object::new();
+    for name in ["minimumFractionDigits", "maximumFractionDigits"] {
+        // Setting a property of a plain object does not fail.
+        let _ = js_sys::Reflect::set(&options, &name.into(), &digits.into());
     }
-    #[cfg(not(target_arch = "wasm32"))]
-    {
-        format!("{number:.*}", usize::from(digits))
-    }
+    let locales = js_sys::Array::of1(&crate::i18n::language_tag().into());
+    let format = js_sys::Intl::NumberFormat::new(&locales, &options);
+    let text = format.format().call1(&format, &number.into());
+    text.ok().and_then(|text| text.as_string()).unwrap_or_default()
 }
 
 /// A size with about three significant digits: `98.4 MB`, `4.20 GB`.
@@ -64,14 +57,16 @@ pub(crate) fn rate(per_second: f64) -> String {
 
 #[cfg(test)]
 mod tests {
+    use wasm_bindgen_test::wasm_bindgen_test;
+
     use super::*;
 
-    #[test]
+    #[wasm_bindgen_test]
     fn numbers_read_well() {
         assert_eq!([bytes(12.0), bytes(98_362_432.0), bytes(4.2e9)], ["12 B", "98.4 MB", "4.20 GB"]);
         assert_eq!([rounded_bytes(98e6), rounded_bytes(4.17e9)], ["98 MB", "4.2 GB"]);
         assert_eq!([duration(0.2), duration(42.4), duration(600.0)], ["less than a second", "42 s", "10 min"]);
-        assert_eq!([134.5e6, 7.24e9].map(count), ["134 million", "7.2 billion"]);
+        assert_eq!([134.5e6, 7.24e9].map(count), ["135 million", "7.2 billion"]);
         assert_eq!([rate(9.44), rate(127.3)], ["9.4", "127"]);
     }
 }

@@ -41,6 +41,9 @@ const WITH_HARDWARE: &[&str] = &[
     "--disable-quic",
     "--disable-component-update",
 ];
+/// For a user who prefers reduced motion: without a graphics card, drawing the animations takes a tenth of the time of
+/// all tests.
+pub(crate) const REDUCED_MOTION: &str = "--force-prefers-reduced-motion";
 /// No WebGPU, as in an older browser.
 const WITHOUT_WEBGPU: &[&str] = &[
     "--headless=new",
@@ -133,14 +136,13 @@ impl Drop for Session {
 }
 
 impl Session {
-    /// Starts the browser, with or without WebGPU, for a user who prefers reduced motion: without a graphics card, drawing
-    /// the animations takes a tenth of the time of all tests.
+    /// Starts the browser, with or without WebGPU, without animations.
     ///
     /// # Errors
     /// If no browser is installed or it does not start.
     pub fn start(has_webgpu: bool) -> Result<Self, Error> {
         let switches = if has_webgpu { WITH_WEBGPU } else { WITHOUT_WEBGPU };
-        let switches: Vec<&str> = switches.iter().copied().chain(["--force-prefers-reduced-motion"]).collect();
+        let switches: Vec<&str> = switches.iter().copied().chain([REDUCED_MOTION]).collect();
         Self::with_switches(has_webgpu, &switches)
     }
 

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
+use crate::browser::REDUCED_MOTION;
 use crate::chat::{self, MODEL_TIMEOUT, NEW_CHAT, READY};
 use crate::inject::before_engine;
 use crate::{Error, Page, Server, Session};
@@ -94,7 +95,8 @@ impl Soak {
         let server = Server::start()?;
         let session = Session::with_switches(
             true,
-            &[crate::browser::WITH_WEBGPU, &["--js-flags=--expose-gc", "--enable-precise-memory-info"]].concat(),
+            &[crate::browser::WITH_WEBGPU, &[REDUCED_MOTION, "--js-flags=--expose-gc", "--enable-precise-memory-info"]]
+                .concat(),
         )?;
         let page = session.open(&server.page(&format!("?device={device}&temperature=0.7&max_tokens=6")))?;
         before_engine(&page, COUNT)?;

@@ -8,7 +8,7 @@ use crate::toolchain::Toolchain;
 
 /// Arguments that select the native packages. Cargo unifies features over the packages selected, so using the same
 /// selection everywhere builds each dependency only once.
-pub(crate) const PACKAGES: [&str; 3] = ["--workspace", "--exclude", "parlance-library"];
+pub(crate) const PACKAGES: [&str; 5] = ["--workspace", "--exclude", "parlance-library", "--exclude", "parlance"];
 
 /// If this is `tested`, commands that need a release build use the one that the tests made instead. The tests set it,
 /// so that running the commands in the docs does not build everything twice.

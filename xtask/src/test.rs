@@ -11,8 +11,8 @@ use crate::tables;
 use crate::templates;
 use crate::toolchain::Toolchain;
 
-/// Modules of the end-to-end tests that measure time or memory, and so run one at a time.
-const SERIAL: [&str; 2] = ["smooth::", "soak::"];
+/// The end-to-end tests that measure frame times, and so run one at a time.
+const FRAME_TIMES: &str = "smooth::";
 
 /// Runs every test; everything they need is set up.
 fn run_all(toolchain: &Toolchain, browsers: &Browsers) -> Result<(), Error> {
@@ -23,21 +23,19 @@ fn run_all(toolchain: &Toolchain, browsers: &Browsers) -> Result<(), Error> {
         test.args(PACKAGES);
         shell::run(test, "see the failed test above")
     })?;
-    let kernels = |arguments: &[&str]| {
+    // The worker is selected for its dependencies' features: then it uses the same build of the engine.
+    let kernels = ["-p", "parlance-engine", "-p", "parlance-worker", "--test", "kernels"];
+    let in_wasm = |arguments: &[&str]| {
         let mut test = toolchain.cargo(["test", "--profile", profile, "--target", "wasm32-unknown-unknown"]);
-        // The worker is selected for its dependencies' features: then it uses the same build of the engine.
-        test.args(["-p", "parlance-engine", "-p", "parlance-worker", "--test", "kernels"])
-            .args(arguments)
-            .env("CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUNNER", "wasm-bindgen-test-runner")
-            .env("WASM_BINDGEN_TEST_TIMEOUT", "900")
-            .env("CHROMEDRIVER", &browsers.chromedriver);
+        test.args(arguments).env("WASM_BINDGEN_TEST_TIMEOUT", "900").env("CHROMEDRIVER", &browsers.chromedriver);
         shell::run(test, "see the failed test above")
     };
-    step("wasm tests: compiling", || kernels(&["--no-run"]))?;
+    step("wasm tests: compiling", || in_wasm(&[kernels.as_slice(), &["--no-run"]].concat()))?;
     // The browser compiles shaders on one core, so the site can be built at the same time.
     std::thread::scope(|scope| {
-        let kernels = scope.spawn(|| step("wasm tests: kernels in Chromium", || kernels(&[])));
-        let site = site::build_with(toolchain, Build::Test);
+        let kernels = scope.spawn(|| step("wasm tests: kernels in Chromium", || in_wasm(&kernels)));
+        let site = site::build_with(toolchain, Build::Test)
+            .and_then(|()| step("wasm tests: the page's functions", || in_wasm(&["-p", "parlance"])));
         kernels.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)).and(site)
     })?;
     step("TypeScript declarations of the ES module", npm::check_types)?;
@@ -49,12 +47,9 @@ fn run_all(toolchain: &Toolchain, browsers: &Browsers) -> Result<(), Error> {
     };
     step("end-to-end tests", || {
         // Three at a time on two cores: they spend much of their time waiting for the driver, timers and workers.
-        let skip_serial = SERIAL.iter().flat_map(|module| ["--skip", module]);
-        end_to_end(&["--test-threads=3"].into_iter().chain(skip_serial).collect::<Vec<_>>())
+        end_to_end(&["--test-threads=3", "--skip", FRAME_TIMES])
     })?;
-    step("end-to-end tests, one at a time: frame times, memory", || {
-        end_to_end(&["--test-threads=1"].into_iter().chain(SERIAL).collect::<Vec<_>>())
-    })?;
+    step("end-to-end tests, one at a time: frame times", || end_to_end(&["--test-threads=1", FRAME_TIMES]))?;
     step("tables in docs/", tables::check)
 }
 

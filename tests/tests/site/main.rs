@@ -2,6 +2,7 @@
 //! `cargo test --profile checked -p parlance-tests --test site NAME` runs some of the tests. They are one program, so
 //! that it is linked once.
 
+mod actions;
 mod attachments;
 mod attacks;
 mod chat;
@@ -10,10 +11,9 @@ mod docs;
 mod failures;
 mod firefox;
 mod lifecycle;
-mod menus;
+mod memory;
 mod openai;
 mod pages;
 mod smooth;
-mod soak;
 mod storage;
 mod upgrades;

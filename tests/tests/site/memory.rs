@@ -1,4 +1,5 @@
-//! A short version of `cargo xtask soak`: half a minute of use, in which memory does not grow and nothing is lost.
+//! Memory: a short version of `cargo xtask soak`, in which it does not grow and nothing is lost, and what unloaded models
+//! leave behind.
 #![allow(clippy::unwrap_used, reason = "tests may panic")]
 
 use std::time::Duration;
