@@ -2,23 +2,14 @@
 
 use super::config::check_ranges;
 use super::family::Activation;
+use super::head_planner::{HeadStyle, plan_head};
 use super::heads::HeadShape;
 use super::plan::{GateUpPlan, Product, VectorId, WeightPlan};
 use super::planner::{Planner, SPLIT_ROWS};
+use super::pooling::{HeadActivation, HeadPlan, HeadResult, Pooling};
 use super::rope::RopeConfig;
 use crate::error::{EngineError, Result};
 use crate::gguf::Gguf;
-
-/// How the vectors of a text's tokens are combined into one.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Pooling {
-    /// The mean of all.
-    Mean,
-    /// The first one.
-    First,
-    /// The last one.
-    Last,
-}
 
 /// Hyperparameters of an embedding model.
 #[derive(Debug, Clone, PartialEq)]
@@ -45,12 +36,18 @@ pub struct EncoderConfig {
     pub norm_eps: f32,
     /// Activation function of the feed-forward part.
     pub activation: Activation,
-    /// How the vectors of a text's tokens are combined.
-    pub pooling: Pooling,
 }
 
 /// Maximum length of a text in tokens, so that attention stays affordable.
-const MAX_CONTEXT: u32 = 2048;
+pub(crate) const MAX_TEXT_TOKENS: u32 = 2048;
+/// BERT's heads.
+const HEADS: HeadStyle = HeadStyle {
+    pooling: Some(Pooling::Mean),
+    ranking: Pooling::First,
+    activation: HeadActivation::Tanh,
+    result: HeadResult::Score,
+    norm_eps: 0.0,
+};
 const ARCHITECTURES: [&str; 2] = ["bert", "nomic-bert"];
 
 impl EncoderConfig {
@@ -90,21 +87,13 @@ impl EncoderConfig {
             embedding_len,
             feed_forward_len: number("feed_forward_length")?,
             vocab: u32::try_from(embedding.rows()).unwrap_or(u32::MAX),
-            context: number("context_length")?.min(MAX_CONTEXT),
+            context: number("context_length")?.min(MAX_TEXT_TOKENS),
             heads: HeadShape { heads, kv_heads: heads, head_dim, rope_dim, rope_half: is_nomic },
             rope: is_nomic.then(|| RopeConfig::from_gguf(gguf, architecture, head_dim)).transpose()?,
             norm_eps: metadata
                 .f32(&key("attention.layer_norm_epsilon"))
                 .ok_or_else(|| EngineError::MissingMetadata(key("attention.layer_norm_epsilon")))?,
             activation: if is_nomic { Activation::Silu } else { Activation::GeluErf },
-            pooling: match metadata.u32(&key("pooling_type")) {
-                None | Some(1) => Pooling::Mean,
-                Some(2) => Pooling::First,
-                Some(3) => Pooling::Last,
-                Some(other) => {
-                    return Err(EngineError::UnsupportedArchitecture(format!("{name} with pooling {other}")));
-                }
-            },
         };
         config.check()?;
         Ok(config)
@@ -126,7 +115,7 @@ impl EncoderConfig {
             ("the embedding length", self.embedding_len, 32, 1 << 16, 32),
             ("the feed-forward length", self.feed_forward_len, 32, 1 << 18, 32),
             ("the vocabulary", self.vocab, 1, 1 << 21, 1),
-            ("the context length", self.context, 2, MAX_CONTEXT, 1),
+            ("the context length", self.context, 2, MAX_TEXT_TOKENS, 1),
             ("the head size", self.heads.head_dim, 8, 256, 8),
         ];
         check_ranges(&checks)?;
@@ -187,6 +176,8 @@ pub struct EncoderPlan {
     pub embedding_norm: NormPlan,
     /// Layers in order.
     pub layers: Vec<EncoderLayerPlan>,
+    /// From the hidden states to an embedding or a score.
+    pub head: HeadPlan,
 }
 
 impl EncoderPlan {
@@ -217,8 +208,10 @@ impl EncoderPlan {
         };
         let embedding_norm = norm(&mut planner, "token_embd_norm", width)?;
         let layers = (0..config.layers).map(|layer| plan_layer(&mut planner, config, layer)).collect::<Result<_>>()?;
+        let head = plan_head(&mut planner, config.architecture, HEADS, width)?
+            .ok_or_else(|| EngineError::malformed("an encoder that generates text"))?;
         planner.check_complete(config.architecture)?;
-        Ok(Self { weights: planner.weights, embedding, positions, types, embedding_norm, layers })
+        Ok(Self { weights: planner.weights, embedding, positions, types, embedding_norm, layers, head })
     }
 }
 

@@ -6,10 +6,12 @@ mod cache;
 mod config;
 mod encoder;
 mod family;
+mod head_planner;
 mod heads;
 mod layer_planner;
 mod plan;
 mod planner;
+mod pooling;
 mod reader;
 mod rope;
 
@@ -19,7 +21,8 @@ pub use config::{
     AttentionConfig, AttentionTemperature, DeltaNetConfig, ExpertConfig, FeedForwardConfig, LayerConfig, LayerRope,
     MixerConfig, ModelConfig, ShortConvolutionConfig, StateSpaceConfig,
 };
-pub use encoder::{EncoderConfig, EncoderLayerPlan, EncoderPlan, NormPlan, Pooling, UpPlan};
+pub(crate) use encoder::MAX_TEXT_TOKENS;
+pub use encoder::{EncoderConfig, EncoderLayerPlan, EncoderPlan, NormPlan, UpPlan};
 pub use family::{Activation, HeadNorm, Scoring};
 pub use heads::HeadShape;
 pub use plan::{
@@ -27,4 +30,5 @@ pub use plan::{
     ModelPlan, Product, Segment, SharedExpertPlan, ShortConvolutionPlan, StateSpacePlan, VectorId, VectorPlan,
     WeightPlan,
 };
+pub use pooling::{HeadActivation, HeadLayer, HeadPlan, HeadResult, Pooling};
 pub use rope::{Position, ROPE_FREQUENCIES, ROPE_LONG, ROPE_SHORT, RopeConfig, Sections, Yarn};

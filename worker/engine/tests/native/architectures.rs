@@ -14,7 +14,7 @@ use parlance_engine::gguf::{Gguf, Parsed};
 use parlance_engine::kernels::linear::Tiles;
 use parlance_engine::models::{CacheFormat, ModelConfig};
 use parlance_engine::runtime::{
-    Change, Cpu, Device, Gpu, GpuOptions, Loaded, Loader, LoaderOptions, Model, SelfTest, Tuning, Verdict,
+    Change, Cpu, Device, Encoder, Gpu, GpuOptions, Loaded, Loader, LoaderOptions, Model, SelfTest, Tuning, Verdict,
 };
 use pollster::block_on;
 use serde::Deserialize;
@@ -54,6 +54,7 @@ pub(crate) fn file(name: &str) -> Vec<u8> {
 struct EncoderCase {
     #[serde(flatten)]
     model: Described,
+    /// llama.cpp's embeddings of [`Fixture::texts`], or a ranker's scores of the others for the first: f32 in base64.
     vectors: String,
 }
 
@@ -405,7 +406,6 @@ fn the_cpu_yields_between_quick_tokens() {
 
 #[test]
 fn encoders_match_llama_cpp() {
-    assert_eq!(FIXTURE.encoders.len(), 3);
     let gpus = [GpuOptions { baseline: true, ..GpuOptions::default() }, GpuOptions::default()];
     let [plain, all] = gpus.map(|options| block_on(Gpu::new(options)).unwrap());
     let hardware = as_on_hardware(&all, Tiles::Shared);
@@ -421,25 +421,47 @@ fn encoders_match_llama_cpp() {
         let reference: Vec<f32> =
             floats.chunks_exact(4).map(|word| f32::from_le_bytes([word[0], word[1], word[2], word[3]])).collect();
         let name = case.model.name.as_str();
-        let Loaded::Encoder(encoder) = block_on(load_any(open(column), &bytes, CacheFormat::F16)) else {
+        let Loaded::Encoder(mut encoder) = block_on(load_any(open(column), &bytes, CacheFormat::F16)) else {
             panic!("{name} is not an encoder");
         };
-        let width = encoder.config().embedding_len as usize;
-        let mut worst = 0.0f64;
-        for (text, expected) in FIXTURE.texts.iter().zip(reference.chunks_exact(width)) {
-            let vector = block_on(encoder.embed(text)).unwrap().vector;
-            let cosine: f64 = vector.iter().zip(expected).map(|(a, b)| f64::from(*a) * f64::from(*b)).sum();
-            let length: f64 = vector.iter().map(|a| f64::from(*a).powi(2)).sum();
-            assert!((length - 1.0).abs() < 1e-5, "{name}: {text:?} has length {length}");
-            worst = worst.max(1.0 - cosine);
-        }
-        println!("{name}: largest distance {worst:.1e}");
+        let worst = if encoder.can_rank() {
+            score_error(&mut encoder, &reference)
+        } else {
+            vector_error(&mut encoder, &reference)
+        };
+        let SelfTest { verdict, wrong } = block_on(encoder.self_test()).unwrap();
+        assert_eq!((verdict, wrong), (Verdict::Sound, Vec::new()), "{name}");
+        println!("{name}: error {worst:.1e}");
         assert!(worst < 1e-4, "{name}: {worst}");
         let mut cells = [""; 7];
         let family = family(&case.model);
         (cells[0], cells[1], cells[2], cells[3 + column]) = (family, published(family), name, "0.0001");
         note("encoders", &cells);
     }
+}
+
+/// The largest cosine distance of the texts' embeddings from the reference.
+fn vector_error(encoder: &mut Encoder, reference: &[f32]) -> f64 {
+    let vectors = reference.chunks_exact(reference.len() / FIXTURE.texts.len());
+    let distances = FIXTURE.texts.iter().zip(vectors).map(|(text, expected)| {
+        let vector = block_on(encoder.embed(text)).unwrap().vector;
+        assert_eq!(vector.len(), expected.len());
+        let cosine: f64 = vector.iter().zip(expected).map(|(a, b)| f64::from(*a) * f64::from(*b)).sum();
+        let length: f64 = vector.iter().map(|a| f64::from(*a).powi(2)).sum();
+        assert!((length - 1.0).abs() < 1e-5, "{text:?} has length {length}");
+        1.0 - cosine
+    });
+    distances.fold(0.0, f64::max)
+}
+
+/// The relative error (RMS) of scores.
+fn score_error(encoder: &mut Encoder, reference: &[f32]) -> f64 {
+    let (query, documents) = FIXTURE.texts.split_first().unwrap();
+    assert_eq!(documents.len(), reference.len());
+    let scores = documents.iter().map(|document| block_on(encoder.rank(query, document)).unwrap().score);
+    let squares = |values: &mut dyn Iterator<Item = f32>| values.map(|value| f64::from(value).powi(2)).sum::<f64>();
+    let error = squares(&mut scores.zip(reference).map(|(score, expected)| score - expected));
+    (error / squares(&mut reference.iter().copied())).sqrt()
 }
 
 #[test]

@@ -131,6 +131,12 @@ impl Decoder for CpuDecoder {
         Ok(logits)
     }
 
+    async fn batch_hidden(&mut self, position: usize, ids: &[u32]) -> Result<Vec<f32>> {
+        let hidden = self.layers(position, Batch::Tokens(ids)).await;
+        self.weights.check()?;
+        Ok(self.normed(&hidden, Some(self.plan.output_norm)))
+    }
+
     async fn decode_logits(&mut self, position: usize, id: u32) -> Result<Vec<f32>> {
         self.decode(position, id).await?;
         Ok(self.logits.clone())

@@ -79,7 +79,7 @@ impl CpuEncoder {
 
 #[async_trait(?Send)]
 impl Embedder for CpuEncoder {
-    async fn hidden(&self, ids: &[u32]) -> Result<Vec<f32>> {
+    async fn hidden(&mut self, ids: &[u32]) -> Result<Vec<f32>> {
         let config = &self.config;
         let mut hidden = self.weights.embed(&self.plan.embedding, ids);
         let positions: Vec<u32> = (0..ids.len() as u32).collect();

@@ -140,7 +140,7 @@ impl CpuDecoder {
         expert_sum(&outputs, shared.as_deref(), &factors, config, width)
     }
 
-    fn normed(&self, hidden: &[f32], norm: Option<VectorId>) -> Vec<f32> {
+    pub(super) fn normed(&self, hidden: &[f32], norm: Option<VectorId>) -> Vec<f32> {
         match norm {
             Some(norm) => rms_norm(hidden, self.weights.vector(norm), self.config.norm_eps),
             None => hidden.to_vec(),

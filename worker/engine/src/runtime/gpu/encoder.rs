@@ -12,7 +12,7 @@ use crate::error::Result;
 use crate::kernels::Grid;
 use crate::kernels::attention::{Attention, AttentionLayout};
 use crate::kernels::linear::Epilogue;
-use crate::kernels::norm::layer_norm;
+use crate::kernels::norm::LayerNorm;
 use crate::models::{CacheFormat, EncoderConfig, EncoderLayerPlan, EncoderPlan, GateUpPlan, NormPlan, UpPlan};
 use crate::runtime::backend::Embedder;
 use crate::runtime::device::{Dispatch, Gpu, Task};
@@ -96,7 +96,7 @@ impl GpuEncoder {
 
 #[async_trait(?Send)]
 impl Embedder for GpuEncoder {
-    async fn hidden(&self, ids: &[u32]) -> Result<Vec<f32>> {
+    async fn hidden(&mut self, ids: &[u32]) -> Result<Vec<f32>> {
         let state = State { position: 0, token_count: ids.len() as u32, step: 0, row: 0 };
         let queue = self.gpu.queue();
         queue.write_buffer(&self.buffers.state, 0, bytemuck::bytes_of(&state));
@@ -110,8 +110,8 @@ impl Embedder for GpuEncoder {
         self.gpu.read_buffer(&self.buffers.hidden, len_bytes).await
     }
 
-    fn kernels_id(&self) -> u64 {
-        self_test::kernels_id(self.program.iter())
+    fn kernels_id(&self) -> Result<u64> {
+        Ok(self_test::kernels_id(self.program.iter()))
     }
 
     async fn wrong_kernels(&self) -> Result<Vec<String>> {
@@ -213,8 +213,9 @@ impl Builder<'_> {
             ("norm_weight", self.weights.vector(weight)),
             ("norm_bias", self.weights.vector(bias)),
         ];
-        let shader = layer_norm(self.config.embedding_len, self.config.norm_eps);
-        Dispatch::new(self.gpu, &shader, &bound, Grid::TokensInX)
+        let (len, eps) = (self.config.embedding_len, self.config.norm_eps);
+        let norm = LayerNorm { len, rms: false, bias: true, in_place: true, eps };
+        Dispatch::new(self.gpu, &norm.shader(), &bound, Grid::TokensInX)
     }
 
     fn products(&self) -> ProductBuilder<'_> {
