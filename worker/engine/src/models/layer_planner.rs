@@ -50,7 +50,8 @@ impl ModelPlan {
         for name in [ROPE_FREQUENCIES, ROPE_LONG, ROPE_SHORT] {
             planner.optional_host_vector(name, config.rope_dim / 2)?;
         }
-        let head = plan_head(&mut planner, config.architecture, DECODER_HEADS, width)?;
+        let heads = HeadStyle { pooling: config.two_way.then_some(Pooling::Mean), ..DECODER_HEADS };
+        let head = plan_head(&mut planner, config.architecture, heads, width)?;
         planner.check_complete(config.architecture)?;
         Ok(Self { weights: planner.weights, embedding, layers, output_norm, output, head })
     }

@@ -5,6 +5,7 @@ mod angles;
 mod cache;
 mod config;
 mod encoder;
+mod encoder_plan;
 mod family;
 mod head_planner;
 mod heads;
@@ -22,7 +23,8 @@ pub use config::{
     MixerConfig, ModelConfig, ShortConvolutionConfig, StateSpaceConfig,
 };
 pub(crate) use encoder::MAX_TEXT_TOKENS;
-pub use encoder::{EncoderConfig, EncoderLayerPlan, EncoderPlan, NormPlan, UpPlan};
+pub use encoder::{EncoderConfig, EncoderWindow, PositionKind};
+pub use encoder_plan::{EncoderFeedForward, EncoderLayerPlan, EncoderPlan, NormPlan, UpPlan};
 pub use family::{Activation, HeadNorm, Scoring};
 pub use heads::HeadShape;
 pub use plan::{

@@ -38,6 +38,11 @@ impl<'a> Planner<'a> {
         self.gguf.tensor(name).is_some()
     }
 
+    /// Number of rows of a tensor, if the file has it.
+    pub(super) fn rows(&self, name: &str) -> Option<u64> {
+        self.gguf.tensor(name).map(crate::gguf::TensorInfo::rows)
+    }
+
     /// A vector of `len` floats.
     pub(super) fn vector(&mut self, name: String, len: u32) -> Result<VectorId> {
         self.vectors_of(&[(name, len)])

@@ -175,6 +175,11 @@ pub(crate) trait Embedder: MaybeSend {
     /// Whatever the device reported.
     async fn hidden(&mut self, ids: &[u32]) -> Result<Vec<f32>>;
 
+    /// Maximum number of tokens in a text, whatever its model supports.
+    fn max_tokens(&self) -> usize {
+        usize::MAX
+    }
+
     /// Identifies the kernels, with their formats, shapes and layouts.
     ///
     /// # Errors

@@ -45,16 +45,29 @@ async fn layer_norms_replace_or_keep_their_input() {
     let state = state(&gpu, 0, tokens as u32, 0);
     let [weight_buffer, bias_buffer] =
         [&weight, &bias].map(|vector| gpu.storage_buffer_with("vector", vector.as_slice()));
-    for (rms, has_bias, in_place) in [(false, true, true), (false, false, false), (true, false, true)] {
-        let norm = LayerNorm { len: len as u32, rms, bias: has_bias, in_place, eps: EPS };
+    let added = random.floats(len * tokens);
+    let residual_buffer = gpu.storage_buffer_with("residual", &added);
+    let cases = [
+        (false, true, false, true),
+        (false, false, false, false),
+        (true, false, false, true),
+        (false, true, true, true),
+    ];
+    for (rms, has_bias, residual, in_place) in cases {
+        let norm = LayerNorm { len: len as u32, rms, bias: has_bias, residual, in_place, eps: EPS };
         let (input, output) = (gpu.storage_buffer_with("x", &x), gpu.storage_buffer_with("y", &x));
         let mut bindings = vec![("state", &state), ("x", &input), ("norm_weight", &weight_buffer)];
         if has_bias {
             bindings.push(("norm_bias", &bias_buffer));
         }
+        if residual {
+            bindings.push(("residual", &residual_buffer));
+        }
         if !in_place {
             bindings.push(("y", &output));
         }
+        let mut x = x.clone();
+        x.iter_mut().zip(&added).filter(|_| residual).for_each(|(x, added)| *x += added);
         run(&gpu, &[Dispatch::new(&gpu, &norm.shader(), &bindings, Grid::TokensInX)], tokens as u32);
         let expected = if rms {
             kernels::linear::reference::rms_norm(&x, &weight, EPS)

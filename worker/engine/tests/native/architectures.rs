@@ -12,7 +12,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use parlance_engine::gguf::{Gguf, Parsed};
 use parlance_engine::kernels::linear::Tiles;
-use parlance_engine::models::{CacheFormat, ModelConfig};
+use parlance_engine::models::{CacheFormat, EncoderConfig, ModelConfig};
 use parlance_engine::runtime::{
     Change, Cpu, Device, Encoder, Gpu, GpuOptions, Loaded, Loader, LoaderOptions, Model, SelfTest, Tuning, Verdict,
 };
@@ -122,8 +122,13 @@ fn published(family: &str) -> &'static str {
         "lfm2moe" => "LFM2 8B-A1B",
         "qwen35" => "Qwen 3.5",
         "qwen35moe" => "Qwen 3.5 35B-A3B and larger",
-        "bert" => "BERT, all-MiniLM, BGE, E5",
+        "gemma-embedding" => "EmbeddingGemma",
+        "bert" => "BERT, all-MiniLM, BGE, E5; BGE rerankers",
         "nomic-bert" => "Nomic Embed Text",
+        "nomic-bert-moe" => "Nomic Embed Text 2",
+        "jina-bert-v2" => "Jina Embeddings 2, Jina Reranker 1",
+        "jina-bert-v3" => "Jina Embeddings 3",
+        "modern-bert" => "ModernBERT, GTE ModernBERT and its reranker, Granite Embedding R2",
         _ => panic!("{family} has no models"),
     }
 }
@@ -274,8 +279,10 @@ pub(crate) async fn hardware(best: Tiles) -> Gpu {
 
 #[test]
 fn every_family_has_a_model() {
-    for architecture in ModelConfig::architectures() {
-        assert!(FIXTURE.models.iter().any(|case| family(&case.model) == architecture), "{architecture}");
+    let models = FIXTURE.models.iter().map(|case| &case.model).chain(FIXTURE.encoders.iter().map(|case| &case.model));
+    let tested: Vec<&str> = models.map(family).collect();
+    for architecture in ModelConfig::architectures().chain(EncoderConfig::architectures()) {
+        assert!(tested.contains(&architecture), "{architecture}");
     }
 }
 
@@ -404,6 +411,12 @@ fn the_cpu_yields_between_quick_tokens() {
     assert!(PAUSES.load(Ordering::Relaxed) >= 3, "{PAUSES:?}");
 }
 
+/// How far embeddings may be from the reference.
+const VECTOR_BOUND: f64 = 1e-4;
+/// The same for scores. llama.cpp rounds the inputs of GELU to f16, which makes its own differ by up to a thousandth from
+/// those in double precision.
+const SCORE_BOUND: f64 = 5e-3;
+
 #[test]
 fn encoders_match_llama_cpp() {
     let gpus = [GpuOptions { baseline: true, ..GpuOptions::default() }, GpuOptions::default()];
@@ -424,18 +437,19 @@ fn encoders_match_llama_cpp() {
         let Loaded::Encoder(mut encoder) = block_on(load_any(open(column), &bytes, CacheFormat::F16)) else {
             panic!("{name} is not an encoder");
         };
-        let worst = if encoder.can_rank() {
-            score_error(&mut encoder, &reference)
+        let (worst, bound) = if encoder.can_rank() {
+            (score_error(&mut encoder, &reference), SCORE_BOUND)
         } else {
-            vector_error(&mut encoder, &reference)
+            (vector_error(&mut encoder, &reference), VECTOR_BOUND)
         };
         let SelfTest { verdict, wrong } = block_on(encoder.self_test()).unwrap();
         assert_eq!((verdict, wrong), (Verdict::Sound, Vec::new()), "{name}");
         println!("{name}: error {worst:.1e}");
-        assert!(worst < 1e-4, "{name}: {worst}");
-        let mut cells = [""; 7];
+        assert!(worst < bound, "{name}: {worst}");
+        let (mut cells, text) = ([""; 7], bound.to_string());
         let family = family(&case.model);
-        (cells[0], cells[1], cells[2], cells[3 + column]) = (family, published(family), name, "0.0001");
+        let row = if encoder.can_rank() { format!("{family}, scores") } else { family.to_owned() };
+        (cells[0], cells[1], cells[2], cells[3 + column]) = (row.as_str(), published(family), name, text.as_str());
         note("encoders", &cells);
     }
 }

@@ -213,7 +213,9 @@ impl MixerInput<'_> {
             temperature: self.config.attention_temperature,
             softcap: self.config.attention_softcap,
             window: attention.window,
-            bidirectional: place.two_way,
+            bidirectional: place.two_way || self.config.two_way,
+            ahead: self.config.ahead(attention),
+            alibi: false,
         };
         let mut attended = attend(&query, cache, &shape);
         if let Some(projected) = &gates {

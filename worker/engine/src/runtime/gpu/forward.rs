@@ -74,7 +74,7 @@ impl ForwardBuilder<'_> {
             ("x", &self.buffers.hidden),
             ("norm_weight", self.weights.vector(self.plan.output_norm)),
         ];
-        let norm = LayerNorm { len, rms: true, bias: false, in_place: true, eps };
+        let norm = LayerNorm { len, rms: true, bias: false, residual: false, in_place: true, eps };
         Dispatch::new(self.gpu, &norm.shader(), &bound, Grid::TokensInX)
     }
 

@@ -165,7 +165,7 @@ impl Loader {
                 let embedder = allocating(device.gpu(), || placed.embedder(&model.layers, context, &host)).await?;
                 return Ok(Loaded::Encoder(Box::new(Encoder {
                     name: model.name().to_owned(),
-                    context,
+                    context: context.min(u32::try_from(embedder.max_tokens()).unwrap_or(u32::MAX)),
                     kv_bytes: model.kv_bytes(context),
                     embedder,
                     head: Head::new(model.head.clone(), model.width(), host),

@@ -11,7 +11,7 @@ use crate::gguf::{Gguf, Group, KERNEL_BLOCK_LEN, TensorInfo, TensorType};
 use crate::models::{ModelConfig, ModelPlan, Segment, WeightPlan};
 use crate::runtime::backend::{Decoder, Embedder};
 use crate::runtime::cpu::{Cpu, CpuDecoder, CpuEncoder, CpuWeights};
-use crate::runtime::device::{Device, Dispatch, Gpu};
+use crate::runtime::device::{Device, Dispatch, Gpu, Tuning};
 use crate::runtime::fit::TextLayers;
 use crate::runtime::gpu::{GpuDecoder, GpuEncoder, Piece, Weights, ask_for_repacking, copying};
 use crate::runtime::session::DecoderEmbedder;
@@ -87,6 +87,18 @@ impl Placed {
         })
     }
 
+    /// The same weights, for batches of up to `tokens`.
+    fn with_batches(&self, tokens: u32) -> Self {
+        match self {
+            Self::Gpu(gpu, weights) => {
+                // A multiple of the tile size.
+                let tuning = Tuning { prefill_batch: tokens.next_multiple_of(64), ..gpu.tuning() };
+                Self::Gpu(gpu.with_tuning(tuning), Arc::clone(weights))
+            }
+            Self::Cpu(cpu, weights) => Self::Cpu(cpu.clone(), Arc::clone(weights)),
+        }
+    }
+
     /// The layers of an embedding model or a ranker with these weights, for texts of up to `context` tokens. `host` as
     /// for [`Placed::decoder`].
     pub(super) fn embedder(
@@ -97,7 +109,10 @@ impl Placed {
     ) -> Result<Box<dyn Embedder>> {
         Ok(match (layers, self) {
             (TextLayers::Decoder(config, plan), _) => {
-                Box::new(DecoderEmbedder(self.decoder((config, plan), context, host)?))
+                let two_way = config.two_way;
+                let batched = two_way.then(|| self.with_batches(context));
+                let decoder = batched.as_ref().unwrap_or(self).decoder((config, plan), context, host)?;
+                Box::new(DecoderEmbedder { decoder, two_way })
             }
             (TextLayers::Encoder(config, plan), Self::Gpu(gpu, weights)) => {
                 Box::new(GpuEncoder::new(gpu, config, plan, Arc::clone(weights))?)

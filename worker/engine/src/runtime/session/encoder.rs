@@ -153,29 +153,38 @@ impl Encoder {
     }
 }
 
-/// The layers of a generative model as an embedder.
-pub(in crate::runtime) struct DecoderEmbedder(pub(in crate::runtime) Box<dyn Decoder>);
+/// The layers of a decoder as an embedder.
+pub(in crate::runtime) struct DecoderEmbedder {
+    pub(in crate::runtime) decoder: Box<dyn Decoder>,
+    /// A text's tokens attend to each other in both directions, so they have to be in one batch.
+    pub(in crate::runtime) two_way: bool,
+}
 
 #[async_trait(?Send)]
 impl Embedder for DecoderEmbedder {
     async fn hidden(&mut self, ids: &[u32]) -> Result<Vec<f32>> {
-        let Self(decoder) = self;
+        let Self { decoder, two_way } = self;
         decoder.clear_state();
         let (mut hidden, mut position) = (Vec::new(), 0);
         while position < ids.len() {
-            let batch = &ids[position..(position + decoder.batch_len()).min(ids.len())];
+            let batch_len = if *two_way { ids.len() } else { decoder.batch_len() };
+            let batch = &ids[position..(position + batch_len).min(ids.len())];
             hidden.extend(decoder.batch_hidden(position, batch).await?);
             position += batch.len();
         }
         Ok(hidden)
     }
 
+    fn max_tokens(&self) -> usize {
+        if self.two_way { self.decoder.max_batch_len() } else { usize::MAX }
+    }
+
     fn kernels_id(&self) -> Result<u64> {
-        self.0.kernels_id()
+        self.decoder.kernels_id()
     }
 
     async fn wrong_kernels(&self) -> Result<Vec<String>> {
-        self.0.prepare().await?;
-        self.0.wrong_kernels().await
+        self.decoder.prepare().await?;
+        self.decoder.wrong_kernels().await
     }
 }
