@@ -132,7 +132,9 @@ impl Decoder for CpuDecoder {
     }
 
     async fn batch_hidden(&mut self, position: usize, ids: &[u32]) -> Result<Vec<f32>> {
+        let start = Instant::now();
         let hidden = self.layers(position, Batch::Tokens(ids)).await;
+        self.seconds_per_token = Some(start.elapsed().as_secs_f64() / ids.len() as f64);
         self.weights.check()?;
         Ok(self.normed(&hidden, Some(self.plan.output_norm)))
     }
