@@ -15,6 +15,7 @@ for await (const chunk of await engine.chat.completions.create({ messages: [], s
 }
 
 const { data } = await engine.embeddings.create({ input: "text" });
+const { results } = await engine.rerank.create({ query: "text", documents: ["text", { text: "text" }] });
 const vector: number[] | string = data[0].embedding;
 console.log(vector.length);
 

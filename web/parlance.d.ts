@@ -233,6 +233,22 @@ export interface EmbeddingList {
   usage: { prompt_tokens: number; total_tokens: number };
 }
 
+export interface RerankRequest {
+  model?: string;
+  query: string;
+  documents: (string | { text: string })[];
+  top_n?: number;
+  return_documents?: boolean;
+}
+
+export interface Reranking {
+  object: "list";
+  model: string;
+  /** The best documents first. */
+  results: { index: number; relevance_score: number; document?: { text: string }; is_truncated: boolean }[];
+  usage: { prompt_tokens: number; total_tokens: number };
+}
+
 export interface RequestOptions {
   signal?: AbortSignal;
 }
@@ -282,6 +298,7 @@ export class Parlance {
   readonly chat: { completions: { create: Create<ChatCompletionRequest, ChatCompletion, ChatCompletionChunk> } };
   readonly completions: { create: Create<CompletionRequest, Completion, Completion> };
   readonly embeddings: { create(body: EmbeddingRequest, options?: RequestOptions): Promise<EmbeddingList> };
+  readonly rerank: { create(body: RerankRequest, options?: RequestOptions): Promise<Reranking> };
   readonly models: { list(): Promise<{ object: "list"; data: { id: string; object: "model"; owned_by: string }[] }> };
   readonly storage: {
     list(): Promise<StorageInfo>;

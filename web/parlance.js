@@ -63,6 +63,7 @@ export class Parlance {
     this.chat = { completions: { create: create("chat_completions") } };
     this.completions = { create: create("completions") };
     this.embeddings = { create: create("embeddings") };
+    this.rerank = { create: create("rerank") };
     this.models = { list: () => this.#create("models", null) };
     this.storage = {
       list: async () => (await this.#send({ type: "storage" })).storage,

@@ -72,6 +72,7 @@ const ENDPOINTS = {
   "v1/chat/completions": "chat_completions",
   "v1/completions": "completions",
   "v1/embeddings": "embeddings",
+  "v1/rerank": "rerank",
   "v1/models": "models",
 };
 

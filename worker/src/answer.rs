@@ -2,9 +2,9 @@
 
 use std::rc::Rc;
 
-use parlance_api::{ChatCodec, Control, EmbeddingJob, Job, Meta, Processors};
+use parlance_api::{ChatCodec, Control, EmbeddingJob, Job, Meta, Processors, RerankJob};
 use parlance_engine::EngineError;
-use parlance_engine::runtime::Loaded;
+use parlance_engine::runtime::{Encoder, Loaded};
 use parlance_protocol::openai::Endpoint;
 use parlance_protocol::{Event, ModelSource, Phase, RequestId};
 use parlance_worker_core::residency::Missing;
@@ -49,7 +49,7 @@ impl Server {
         endpoint: Endpoint,
         body: &Value,
     ) -> Result<Event, WorkerError> {
-        let wants_chat = endpoint != Endpoint::Embeddings;
+        let wants_chat = !matches!(endpoint, Endpoint::Embeddings | Endpoint::Rerank);
         let index = self.find(client, id, guard, body.get("model").and_then(Value::as_str), wants_chat).await?;
         let name = self.models.model(index).info.name.clone();
         let meta = Meta {
@@ -58,7 +58,16 @@ impl Server {
             model: name.clone(),
         };
         let body = match endpoint {
-            Endpoint::Embeddings => Some(self.embed(index, guard, EmbeddingJob::new(body, meta)?).await?),
+            Endpoint::Embeddings => {
+                let mut job = EmbeddingJob::new(body, meta)?;
+                while job.step(self.encoder(index, guard)?).await? {}
+                Some(job.response())
+            }
+            Endpoint::Rerank => {
+                let mut job = RerankJob::new(body, meta)?;
+                while job.step(self.encoder(index, guard)?).await? {}
+                Some(job.response())
+            }
             Endpoint::ChatCompletions | Endpoint::Completions | Endpoint::Models => {
                 let codec = self.models.model(index).model.codec.clone();
                 let codec = codec.ok_or(EngineError::WrongKind("it is an embedding model"))?;
@@ -102,17 +111,16 @@ impl Server {
         Ok(job.run(model, &reporter).await?)
     }
 
-    async fn embed(&mut self, index: usize, guard: &Guard, mut job: EmbeddingJob) -> Result<Value, WorkerError> {
-        let Loaded::Encoder(encoder) = &self.models.model(index).model.loaded else {
-            return Err(WorkerError::OnlyChats);
-        };
-        while job.step(encoder).await? {
-            if guard.is_stopped() {
-                return Err(EngineError::Interrupted.into());
-            }
+    /// An embedding model or a ranker, for the next text of a request that goes on.
+    fn encoder(&mut self, index: usize, guard: &Guard) -> Result<&mut Encoder, WorkerError> {
+        if guard.is_stopped() {
+            return Err(EngineError::Interrupted.into());
         }
         self.note_use(index);
-        Ok(job.response())
+        match &mut self.models.model_mut(index).model.loaded {
+            Loaded::Encoder(encoder) => Ok(encoder),
+            Loaded::Decoder(_) => Err(WorkerError::OnlyChats),
+        }
     }
 
     fn note_use(&mut self, index: usize) {

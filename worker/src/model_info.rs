@@ -15,7 +15,7 @@ pub(crate) fn model_info(
 ) -> ModelInfo {
     let (device, own_name, context_tokens) = match loaded {
         Loaded::Decoder(model) => (model.device(), model.config().name.as_str(), model.context_tokens()),
-        Loaded::Encoder(encoder) => (encoder.device(), encoder.config().name.as_str(), encoder.config().context),
+        Loaded::Encoder(encoder) => (encoder.device(), encoder.name(), encoder.context_tokens()),
     };
     let warnings: Vec<String> =
         [template_warning(loaded), warning, context_warning(loaded)].into_iter().flatten().collect();
@@ -51,7 +51,7 @@ pub(crate) fn device_bytes(loaded: &Loaded, len_bytes: u64) -> (u64, u64) {
             let kv_bytes = config.kv_bytes_per_token() * u64::from(model.context_tokens()) + config.state_bytes();
             (model.weight_bytes(), kv_bytes)
         }
-        Loaded::Encoder(encoder) => (len_bytes, encoder.config().kv_bytes()),
+        Loaded::Encoder(encoder) => (len_bytes, encoder.kv_bytes()),
     }
 }
 
@@ -78,7 +78,7 @@ fn max_context_tokens(loaded: &Loaded) -> u32 {
     match loaded {
         Loaded::Decoder(model) if model.requested_context_tokens() > model.context_tokens() => model.context_tokens(),
         Loaded::Decoder(model) => model.config().max_context(model.device().limits()),
-        Loaded::Encoder(encoder) => encoder.config().context,
+        Loaded::Encoder(encoder) => encoder.context_tokens(),
     }
 }
 

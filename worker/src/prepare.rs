@@ -21,7 +21,8 @@ impl Load<'_> {
             Loaded::Decoder(model) => self.prepare_decoder(model, kept).await?,
             Loaded::Encoder(encoder) if encoder.device().is_cpu() => Verdict::Sound,
             Loaded::Encoder(encoder) => {
-                let here = || TestedKernels::here(encoder.kernels_id(), encoder.device().adapter_name());
+                let kernels_id = encoder.kernels_id()?;
+                let here = || TestedKernels::here(kernels_id, encoder.device().adapter_name());
                 match known_verdict(kept, &here()).await {
                     Some(verdict) => verdict,
                     None => keep_verdict(kept, here(), encoder.self_test().await).await?,

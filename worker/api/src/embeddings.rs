@@ -39,9 +39,12 @@ impl EmbeddingJob {
     /// Computes the next embedding; returns `false` if there are no more.
     ///
     /// # Errors
-    /// Errors of the engine. A later call continues with the same text.
-    pub async fn step(&mut self, encoder: &Encoder) -> Result<bool, RequestError> {
+    /// Errors of the engine, or a model that has no embeddings. A later call continues with the same text.
+    pub async fn step(&mut self, encoder: &mut Encoder) -> Result<bool, RequestError> {
         let Some(text) = self.texts.get(self.data.len()) else { return Ok(false) };
+        if encoder.can_rank() {
+            return Err(RequestError::field("model", "it is a ranker, which has no embeddings"));
+        }
         let embedding = encoder.embed(text).await?;
         let len = embedding.vector.len();
         if self.dimensions.is_some_and(|dimensions| dimensions as usize != len) {

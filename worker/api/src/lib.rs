@@ -22,6 +22,7 @@ mod logprobs;
 mod output_parser;
 mod parse;
 mod prompt;
+mod rerank;
 mod tools;
 mod turns;
 
@@ -30,3 +31,4 @@ pub use codec::ChatCodec;
 pub use embeddings::EmbeddingJob;
 pub use error::RequestError;
 pub use job::{Control, Job, Meta};
+pub use rerank::RerankJob;

@@ -50,7 +50,7 @@ mod tests {
         let api = |endpoint| Request::Api { id: 1, endpoint, body: Value::Null };
         let load =
             Request::Load { id: 1, source: source.clone(), context_tokens: None, beside: false, unless_loaded: false };
-        for request in [load, api(Endpoint::ChatCompletions), api(Endpoint::Embeddings)] {
+        for request in [load, api(Endpoint::ChatCompletions), api(Endpoint::Embeddings), api(Endpoint::Rerank)] {
             assert_eq!(route(&request), Route::Queue);
         }
         let inspect = Request::Inspect { id: 1, source, context_tokens: None };

@@ -1,7 +1,8 @@
-//! Tests of the API with the demo model, which is loaded once for all of them.
+//! Tests of the API with the demo model, which is loaded once for all of them, and with tiny rankers.
 
 mod common;
 mod completions;
+mod rerank;
 mod structured;
 mod tools;
 mod truncation;

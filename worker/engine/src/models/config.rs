@@ -362,6 +362,8 @@ pub struct ModelConfig {
     pub residual_scale: f32,
     /// Factor of the dot products of queries and keys.
     pub attention_scale: f32,
+    /// The tokens of a batch attend to each other in both directions. Windows extend as far behind a token as before it.
+    pub two_way: bool,
     /// Makes attention sharper in long contexts.
     pub attention_temperature: Option<AttentionTemperature>,
     /// Soft cap of attention scores: they become `cap * tanh(score / cap)`.
@@ -448,6 +450,11 @@ impl ModelConfig {
     /// The maximum of `number` over all layers.
     pub(crate) fn largest(&self, number: impl Fn(&LayerConfig) -> u32) -> u32 {
         self.layers.iter().map(number).max().unwrap_or_default()
+    }
+
+    /// Number of positions after its own that a token attends to in a window of both directions; `None` means all.
+    pub(crate) fn ahead(&self, attention: &AttentionConfig) -> Option<u32> {
+        attention.window.filter(|_| self.two_way).map(|window| window - 1)
     }
 
     /// Size of a layer's KV cache per token in bytes.

@@ -1,26 +1,83 @@
-//! Embedding models: BERT (Devlin et al. 2018) and Nomic's variant with RoPE and gated feed-forward layers.
+//! Encoders: BERT (Devlin et al. 2018) and its descendants, which differ as `FAMILIES` says.
 
-use super::config::check_ranges;
-use super::family::Activation;
+use super::config::{Check, ExpertConfig, check_ranges};
+use super::family::{Activation, Scoring};
+use super::head_planner::HeadStyle;
 use super::heads::HeadShape;
-use super::plan::{GateUpPlan, Product, VectorId, WeightPlan};
-use super::planner::{Planner, SPLIT_ROWS};
+use super::pooling::{HeadActivation, HeadResult, Pooling};
 use super::rope::RopeConfig;
 use crate::error::{EngineError, Result};
 use crate::gguf::Gguf;
 
-/// How the vectors of a text's tokens are combined into one.
+/// How an encoder tells positions apart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Pooling {
-    /// The mean of all.
-    Mean,
-    /// The first one.
-    First,
-    /// The last one.
-    Last,
+pub enum PositionKind {
+    /// A table adds a vector to each token's embedding.
+    Table,
+    /// RoPE.
+    Rope,
+    /// Attention scores decrease with the distance (`ALiBi`, Press et al. 2022).
+    Alibi,
 }
 
-/// Hyperparameters of an embedding model.
+/// How a family of encoders differs from BERT.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Family {
+    /// The value of `general.architecture`.
+    name: &'static str,
+    positions: PositionKind,
+    activation: Activation,
+    /// Norms before attention and feed-forward parts, and after the last layer; otherwise after each part.
+    pre_norm: bool,
+    /// Every n-th layer, from the first on, attends to the whole text; the others may have a window. The file may have
+    /// another number.
+    global_interval: Option<u32>,
+    pub(super) heads: HeadStyle,
+}
+
+const BERT: Family = Family {
+    name: "bert",
+    positions: PositionKind::Table,
+    activation: Activation::GeluErf,
+    pre_norm: false,
+    global_interval: None,
+    heads: HeadStyle {
+        pooling: Some(Pooling::Mean),
+        ranking: Pooling::First,
+        activation: HeadActivation::Tanh,
+        result: HeadResult::Score,
+        norm_eps: 0.0,
+    },
+};
+
+const FAMILIES: &[Family] = &[
+    BERT,
+    Family { name: "nomic-bert", positions: PositionKind::Rope, activation: Activation::Silu, ..BERT },
+    Family { name: "nomic-bert-moe", positions: PositionKind::Rope, ..BERT },
+    Family { name: "jina-bert-v2", positions: PositionKind::Alibi, ..BERT },
+    Family { name: "jina-bert-v3", positions: PositionKind::Rope, ..BERT },
+    Family {
+        name: "modern-bert",
+        positions: PositionKind::Rope,
+        pre_norm: true,
+        global_interval: Some(3),
+        heads: HeadStyle { ranking: Pooling::Mean, activation: HeadActivation::Gelu, ..BERT.heads },
+        ..BERT
+    },
+];
+
+/// A window of attention.
+#[derive(Debug, Clone, PartialEq)]
+pub struct EncoderWindow {
+    /// Number of positions before a token's own that it attends to, and of those after it.
+    pub reach: u32,
+    /// Every n-th layer, from the first on, has none.
+    pub global_interval: u32,
+    /// RoPE of layers that have one.
+    pub rope: Option<RopeConfig>,
+}
+
+/// Hyperparameters of an encoder.
 #[derive(Debug, Clone, PartialEq)]
 pub struct EncoderConfig {
     /// Human-readable name, from `general.name`.
@@ -29,9 +86,9 @@ pub struct EncoderConfig {
     pub architecture: &'static str,
     /// Number of layers.
     pub layers: u32,
-    /// Width of the hidden state and of the embeddings.
+    /// Width of the hidden state.
     pub embedding_len: u32,
-    /// Width of the hidden layer of a feed-forward part.
+    /// Width of the hidden layer of a feed-forward part, or of an expert.
     pub feed_forward_len: u32,
     /// Number of tokens in the vocabulary.
     pub vocab: u32,
@@ -39,24 +96,34 @@ pub struct EncoderConfig {
     pub context: u32,
     /// Shapes of the attention heads.
     pub heads: HeadShape,
-    /// RoPE, in families without position embeddings.
+    /// How positions are told apart.
+    pub positions: PositionKind,
+    /// RoPE, in families that have it.
     pub rope: Option<RopeConfig>,
+    /// Some layers attend to a part of the text only.
+    pub window: Option<EncoderWindow>,
     /// Epsilon of the layer norms.
     pub norm_eps: f32,
+    /// Norms before attention and feed-forward parts, and after the last layer; otherwise after each part.
+    pub pre_norm: bool,
     /// Activation function of the feed-forward part.
     pub activation: Activation,
-    /// How the vectors of a text's tokens are combined.
-    pub pooling: Pooling,
+    /// Experts, in every n-th layer.
+    pub experts: Option<(ExpertConfig, u32)>,
 }
 
 /// Maximum length of a text in tokens, so that attention stays affordable.
-const MAX_CONTEXT: u32 = 2048;
-const ARCHITECTURES: [&str; 2] = ["bert", "nomic-bert"];
+pub(crate) const MAX_TEXT_TOKENS: u32 = 2048;
+
+/// The family of this name.
+pub(super) fn family(name: &str) -> Option<&'static Family> {
+    FAMILIES.iter().find(|family| family.name == name)
+}
 
 impl EncoderConfig {
     /// The names of the supported architectures.
     pub fn architectures() -> impl Iterator<Item = &'static str> {
-        ARCHITECTURES.into_iter()
+        FAMILIES.iter().map(|family| family.name)
     }
 
     /// Reads and checks the hyperparameters.
@@ -64,50 +131,34 @@ impl EncoderConfig {
     /// # Errors
     /// A missing entry, or values that contradict each other.
     pub fn from_gguf(gguf: &Gguf) -> Result<Self> {
-        let metadata = &gguf.metadata;
-        let name = metadata.require_string("general.architecture")?;
-        let architecture = ARCHITECTURES
-            .into_iter()
-            .find(|known| *known == name)
-            .ok_or_else(|| EngineError::UnsupportedArchitecture(name.to_owned()))?;
-        let key = |name: &str| format!("{architecture}.{name}");
-        let number = |name: &str| metadata.require_u32(&key(name));
-        let is_nomic = architecture == "nomic-bert";
-        let embedding_len = number("embedding_length")?;
-        let heads = number("attention.head_count")?;
-        if heads == 0 || !embedding_len.is_multiple_of(heads) {
-            return Err(EngineError::malformed(format!("{heads} heads in a width of {embedding_len}")));
-        }
-        let head_dim = embedding_len / heads;
-        let embedding = gguf
-            .tensor("token_embd.weight")
-            .ok_or_else(|| EngineError::MissingTensor("token_embd.weight".to_owned()))?;
-        let rope_dim = if is_nomic { head_dim } else { 0 };
-        let config = Self {
-            name: metadata.string("general.name").unwrap_or("unnamed model").to_owned(),
-            architecture,
-            layers: number("block_count")?,
-            embedding_len,
-            feed_forward_len: number("feed_forward_length")?,
-            vocab: u32::try_from(embedding.rows()).unwrap_or(u32::MAX),
-            context: number("context_length")?.min(MAX_CONTEXT),
-            heads: HeadShape { heads, kv_heads: heads, head_dim, rope_dim, rope_half: is_nomic },
-            rope: is_nomic.then(|| RopeConfig::from_gguf(gguf, architecture, head_dim)).transpose()?,
-            norm_eps: metadata
-                .f32(&key("attention.layer_norm_epsilon"))
-                .ok_or_else(|| EngineError::MissingMetadata(key("attention.layer_norm_epsilon")))?,
-            activation: if is_nomic { Activation::Silu } else { Activation::GeluErf },
-            pooling: match metadata.u32(&key("pooling_type")) {
-                None | Some(1) => Pooling::Mean,
-                Some(2) => Pooling::First,
-                Some(3) => Pooling::Last,
-                Some(other) => {
-                    return Err(EngineError::UnsupportedArchitecture(format!("{name} with pooling {other}")));
-                }
-            },
-        };
+        let name = gguf.metadata.require_string("general.architecture")?;
+        let family = family(name).ok_or_else(|| EngineError::UnsupportedArchitecture(name.to_owned()))?;
+        let config = Reader { gguf, family }.read()?;
         config.check()?;
         Ok(config)
+    }
+
+    /// The window of a layer, if it has one.
+    pub fn window_of(&self, layer: u32) -> Option<&EncoderWindow> {
+        self.window.as_ref().filter(|window| !layer.is_multiple_of(window.global_interval))
+    }
+
+    /// The experts of a layer, if it has any.
+    pub fn experts_of(&self, layer: u32) -> Option<ExpertConfig> {
+        self.experts.filter(|(_, interval)| layer % interval == 1).map(|(experts, _)| experts)
+    }
+
+    /// RoPE angles for `positions`, of layers without and with a window: `[positions][rope_dim / 2]`, empty where there
+    /// is no RoPE.
+    pub(crate) fn angles(&self, positions: u32) -> [Vec<[f32; 2]>; 2] {
+        let window = self.window.as_ref().and_then(|window| window.rope.as_ref());
+        [self.rope.as_ref(), window]
+            .map(|rope| rope.map(|rope| rope.angles(self.heads.rope_dim, positions, None)).unwrap_or_default())
+    }
+
+    /// Number of results of a feed-forward part per token: one, or one per expert used.
+    pub(crate) fn slots(&self) -> u32 {
+        self.experts.map_or(1, |(experts, _)| experts.used)
     }
 
     /// Size of a text's keys and values in bytes; all layers share the buffer.
@@ -117,18 +168,28 @@ impl EncoderConfig {
 
     /// Size of the activations in bytes.
     pub fn scratch_bytes(&self) -> u64 {
-        u64::from(self.context) * (3 * u64::from(self.embedding_len) + u64::from(self.feed_forward_len)) * 4
+        let (width, slots) = (u64::from(self.embedding_len), u64::from(self.slots()));
+        // Hidden state, its norm, queries, attention's result, and the projection before head norms.
+        let floats = 7 * width + slots * (width + u64::from(self.feed_forward_len));
+        u64::from(self.context) * floats * 4
     }
 
     fn check(&self) -> Result<()> {
-        let checks = [
+        let mut checks = vec![
             ("layers", self.layers, 1, 512, 1),
             ("the embedding length", self.embedding_len, 32, 1 << 16, 32),
             ("the feed-forward length", self.feed_forward_len, 32, 1 << 18, 32),
             ("the vocabulary", self.vocab, 1, 1 << 21, 1),
-            ("the context length", self.context, 2, MAX_CONTEXT, 1),
+            ("the context length", self.context, 2, MAX_TEXT_TOKENS, 1),
             ("the head size", self.heads.head_dim, 8, 256, 8),
         ];
+        checks.extend(self.experts.iter().flat_map(|(experts, interval)| -> [Check; 3] {
+            [
+                ("the experts", experts.count, 1, 512, 1),
+                ("the experts of a token", experts.used, 1, experts.count.min(64), 1),
+                ("the interval of experts", *interval, 1, 512, 1),
+            ]
+        }));
         check_ranges(&checks)?;
         if !(self.norm_eps.is_finite() && self.norm_eps >= 0.0) {
             return Err(EngineError::malformed(format!("the epsilon of the norms is {}", self.norm_eps)));
@@ -137,131 +198,92 @@ impl EncoderConfig {
     }
 }
 
-/// Weights and biases of a layer norm.
-pub type NormPlan = (VectorId, VectorId);
-
-/// The tensors of a layer.
-#[derive(Debug, Clone, PartialEq)]
-pub struct EncoderLayerPlan {
-    /// Query, key and value projections.
-    pub qkv: Product,
-    /// Their biases.
-    pub qkv_bias: Option<VectorId>,
-    /// Output projection of attention.
-    pub attention_output: Product,
-    /// Its bias.
-    pub attention_output_bias: Option<VectorId>,
-    /// Norm after attention.
-    pub attention_norm: NormPlan,
-    /// Up projection, alone or with a gate.
-    pub up: UpPlan,
-    /// Down projection.
-    pub down: Product,
-    /// Its bias.
-    pub down_bias: Option<VectorId>,
-    /// Norm after the feed-forward part.
-    pub output_norm: NormPlan,
+/// Reads a family's metadata.
+struct Reader<'a> {
+    gguf: &'a Gguf,
+    family: &'a Family,
 }
 
-/// The first half of a feed-forward part.
-#[derive(Debug, Clone, PartialEq)]
-pub enum UpPlan {
-    /// An up projection with its bias.
-    Plain(Product, Option<VectorId>),
-    /// Gate and up projections.
-    Gated(GateUpPlan),
-}
-
-/// The tensors of an embedding model.
-#[derive(Debug, Clone, PartialEq)]
-pub struct EncoderPlan {
-    /// Every matrix and vector.
-    pub weights: WeightPlan,
-    /// Token embedding.
-    pub embedding: Product,
-    /// Position embedding, in families without RoPE.
-    pub positions: Option<Product>,
-    /// Token type embedding; only the first type is used.
-    pub types: Option<Product>,
-    /// Norm of the sum of the embeddings.
-    pub embedding_norm: NormPlan,
-    /// Layers in order.
-    pub layers: Vec<EncoderLayerPlan>,
-}
-
-impl EncoderPlan {
-    /// Plans the file's tensors for bindings of up to `max_binding_bytes`, as [`super::ModelPlan::new`] does.
-    ///
-    /// # Errors
-    /// The first tensor that is missing, misshapen, unsupported or unknown.
-    pub fn new(gguf: &Gguf, config: &EncoderConfig, max_binding_bytes: u64) -> Result<Self> {
-        let mut planner = Planner::new(gguf, max_binding_bytes)?;
-        let width = config.embedding_len;
-        let embedding = planner.matrix("token_embd.weight".to_owned(), config.vocab, width)?;
-        let positions = match gguf.tensor("position_embd.weight") {
-            Some(table) if config.rope.is_none() => {
-                let rows = u32::try_from(table.rows()).unwrap_or(u32::MAX);
-                if rows < config.context {
-                    return Err(EngineError::malformed(format!("{rows} positions for texts of {}", config.context)));
-                }
-                Some(planner.matrix("position_embd.weight".to_owned(), rows, width)?)
-            }
-            _ => None,
-        };
-        let types = match gguf.tensor("token_types.weight") {
-            Some(table) => {
-                let rows = u32::try_from(table.rows()).unwrap_or(u32::MAX);
-                Some(planner.matrix("token_types.weight".to_owned(), rows, width)?)
-            }
-            None => None,
-        };
-        let embedding_norm = norm(&mut planner, "token_embd_norm", width)?;
-        let layers = (0..config.layers).map(|layer| plan_layer(&mut planner, config, layer)).collect::<Result<_>>()?;
-        planner.check_complete(config.architecture)?;
-        Ok(Self { weights: planner.weights, embedding, positions, types, embedding_norm, layers })
+impl Reader<'_> {
+    fn key(&self, name: &str) -> String {
+        format!("{}.{name}", self.family.name)
     }
-}
 
-fn norm(planner: &mut Planner<'_>, name: &str, len: u32) -> Result<NormPlan> {
-    Ok((planner.vector(format!("{name}.weight"), len)?, planner.vector(format!("{name}.bias"), len)?))
-}
+    fn u32(&self, name: &str) -> Option<u32> {
+        self.gguf.metadata.u32(&self.key(name))
+    }
 
-fn plan_layer(planner: &mut Planner<'_>, config: &EncoderConfig, layer: u32) -> Result<EncoderLayerPlan> {
-    let (width, hidden) = (config.embedding_len, config.feed_forward_len);
-    let name = |part: &str| format!("blk.{layer}.{part}");
-    let weight = |part: &str| format!("blk.{layer}.{part}.weight");
-    let bias = |part: &str| format!("blk.{layer}.{part}.bias");
-    let fused = planner.has(&weight("attn_qkv"));
-    let segments = if fused {
-        vec![planner.segment(weight("attn_qkv"), 3 * width, width)?]
-    } else {
-        let parts = ["attn_q", "attn_k", "attn_v"];
-        parts.iter().map(|part| planner.segment(weight(part), width, width)).collect::<Result<_>>()?
-    };
-    let qkv_bias = if fused {
-        planner.optional_vector(bias("attn_qkv"), 3 * width)?
-    } else if planner.has(&bias("attn_q")) {
-        Some(planner.vectors_of(&["attn_q", "attn_k", "attn_v"].map(|part| (bias(part), width)))?)
-    } else {
-        None
-    };
-    let up = if planner.has(&weight("ffn_gate")) {
-        let gate = planner.segment(weight("ffn_gate"), hidden, width)?;
-        let up = planner.segment(weight("ffn_up"), hidden, width)?;
-        UpPlan::Gated(planner.gate_up(gate, up, width)?)
-    } else {
-        let product = planner.matrix(weight("ffn_up"), hidden, width)?;
-        UpPlan::Plain(product, planner.optional_vector(bias("ffn_up"), hidden)?)
-    };
-    Ok(EncoderLayerPlan {
-        qkv: planner.stack(&segments, width, config.heads.head_dim.max(SPLIT_ROWS))?,
-        qkv_bias,
-        attention_output: planner.matrix(weight("attn_output"), width, width)?,
-        attention_output_bias: planner.optional_vector(bias("attn_output"), width)?,
-        attention_norm: norm(planner, &name("attn_output_norm"), width)?,
-        up,
-        down: planner.matrix(weight("ffn_down"), width, hidden)?,
-        down_bias: planner.optional_vector(bias("ffn_down"), width)?,
-        output_norm: norm(planner, &name("layer_output_norm"), width)?,
-    })
+    fn require_u32(&self, name: &str) -> Result<u32> {
+        self.gguf.metadata.require_u32(&self.key(name))
+    }
+
+    fn read(&self) -> Result<EncoderConfig> {
+        let (metadata, family) = (&self.gguf.metadata, self.family);
+        let embedding_len = self.require_u32("embedding_length")?;
+        let heads = self.require_u32("attention.head_count")?;
+        if heads == 0 || !embedding_len.is_multiple_of(heads) {
+            return Err(EngineError::malformed(format!("{heads} heads in a width of {embedding_len}")));
+        }
+        let head_dim = embedding_len / heads;
+        let embedding = self
+            .gguf
+            .tensor("token_embd.weight")
+            .ok_or_else(|| EngineError::MissingTensor("token_embd.weight".to_owned()))?;
+        let has_rope = family.positions == PositionKind::Rope;
+        let rope_dim = if has_rope { head_dim } else { 0 };
+        let rope = has_rope.then(|| RopeConfig::from_gguf(self.gguf, family.name, head_dim)).transpose()?;
+        let norm_eps = self.key("attention.layer_norm_epsilon");
+        Ok(EncoderConfig {
+            name: metadata.string("general.name").unwrap_or("unnamed model").to_owned(),
+            architecture: family.name,
+            layers: self.require_u32("block_count")?,
+            embedding_len,
+            feed_forward_len: self.require_u32("feed_forward_length")?,
+            vocab: u32::try_from(embedding.rows()).unwrap_or(u32::MAX),
+            context: self.require_u32("context_length")?.min(MAX_TEXT_TOKENS),
+            heads: HeadShape { heads, kv_heads: heads, head_dim, rope_dim, rope_half: has_rope },
+            positions: family.positions,
+            window: self.window(rope.as_ref()),
+            rope,
+            norm_eps: metadata.f32(&norm_eps).ok_or(EngineError::MissingMetadata(norm_eps))?,
+            pre_norm: family.pre_norm,
+            activation: self.activation()?,
+            experts: self.experts()?,
+        })
+    }
+
+    fn window(&self, rope: Option<&RopeConfig>) -> Option<EncoderWindow> {
+        let global_interval = self.family.global_interval?;
+        let stated = self.u32("attention.sliding_window_pattern").filter(|interval| *interval > 0);
+        let global_interval = stated.unwrap_or(global_interval);
+        let len = self.u32("attention.sliding_window").filter(|len| *len > 0)?;
+        let base = self.gguf.metadata.f32(&self.key("rope.freq_base_swa"));
+        let rope = rope.map(|rope| RopeConfig { base: base.unwrap_or(rope.base), ..rope.clone() });
+        // The file has the distance between the farthest positions.
+        Some(EncoderWindow { reach: len / 2, global_interval, rope })
+    }
+
+    fn activation(&self) -> Result<Activation> {
+        match self.gguf.metadata.string(&self.key("hidden_activation")) {
+            None | Some("gelu") => Ok(self.family.activation),
+            Some("silu" | "swish") => Ok(Activation::Silu),
+            Some(other) => {
+                Err(EngineError::UnsupportedArchitecture(format!("{} with the activation {other}", self.family.name)))
+            }
+        }
+    }
+
+    fn experts(&self) -> Result<Option<(ExpertConfig, u32)>> {
+        let Some(interval) = self.u32("moe_every_n_layers").filter(|interval| *interval > 0) else { return Ok(None) };
+        let experts = ExpertConfig {
+            count: self.require_u32("expert_count")?,
+            used: self.require_u32("expert_used_count")?,
+            feed_forward_len: self.require_u32("feed_forward_length")?,
+            scoring: Scoring::Softmax,
+            normalise: false,
+            weight_scale: 1.0,
+            shared_len: None,
+        };
+        Ok(Some((experts, interval)))
+    }
 }

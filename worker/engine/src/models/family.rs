@@ -97,6 +97,8 @@ pub(super) struct Family {
     pub(super) experts: Experts,
     /// Attention may become sharper with the position; `YaRN` then leaves magnitudes as they are.
     pub(super) has_temperature: bool,
+    /// Tokens attend to each other in both directions: an embedding model.
+    pub(super) two_way: bool,
     /// A sliding window, which other families without [`Family::window_pattern`] ignore as llama.cpp does, marks a
     /// different model.
     pub(super) rejects_windows: bool,
@@ -124,6 +126,7 @@ const LLAMA: Family = Family {
     normalise_experts: true,
     experts: Experts::Optional,
     has_temperature: false,
+    two_way: false,
     rejects_windows: false,
 };
 const QWEN2: Family = Family { name: "qwen2", rope_half: true, experts: Experts::None, ..LLAMA };
@@ -148,8 +151,16 @@ const QWEN35: Family = Family {
 const GEMMA: Family = Family { name: "gemma", activation: Activation::GeluTanh, embedding_root: true, ..QWEN2 };
 const GEMMA2: Family =
     Family { name: "gemma2", post_norm: true, window_pattern: Some(2), wide_scale_layers: Some(46), ..GEMMA };
+const GEMMA3: Family = Family {
+    name: "gemma3",
+    head_norm: HeadNorm::Head,
+    window_pattern: Some(6),
+    window_rope_base: Some(10_000.0),
+    wide_scale_layers: Some(62),
+    ..GEMMA2
+};
 
-/// All families of generative models.
+/// All families of generative models, and of embedding models with the same layers.
 pub(super) const FAMILIES: &[Family] = &[
     LLAMA,
     Family { name: "mistral3", has_temperature: true, ..LLAMA },
@@ -169,14 +180,8 @@ pub(super) const FAMILIES: &[Family] = &[
     Family { name: "phi3", ..QWEN2 },
     GEMMA,
     GEMMA2,
-    Family {
-        name: "gemma3",
-        head_norm: HeadNorm::Head,
-        window_pattern: Some(6),
-        window_rope_base: Some(10_000.0),
-        wide_scale_layers: Some(62),
-        ..GEMMA2
-    },
+    GEMMA3,
+    Family { name: "gemma-embedding", two_way: true, wide_scale_layers: None, ..GEMMA3 },
     // With a window it is OLMo 3.
     Family {
         name: "olmo2",

@@ -5,14 +5,25 @@ use super::config::{
     StateSpaceConfig,
 };
 use super::family::HeadNorm;
+use super::head_planner::{HeadStyle, plan_head};
 use super::plan::{
     AttentionPlan, DeltaNetPlan, ExpertsPlan, FeedForwardPlan, LayerPlan, MixerPlan, ModelPlan, Product, Segment,
     SharedExpertPlan, ShortConvolutionPlan, StateSpacePlan, VectorId,
 };
 use super::planner::{Planner, SPLIT_ROWS};
+use super::pooling::{HeadActivation, HeadResult, Pooling};
 use super::rope::{ROPE_FREQUENCIES, ROPE_LONG, ROPE_SHORT};
 use crate::error::{EngineError, Result};
 use crate::gguf::Gguf;
+
+/// Embedding models and rankers with a decoder's layers, such as Qwen 3's: the last token has seen all others.
+const DECODER_HEADS: HeadStyle = HeadStyle {
+    pooling: None,
+    ranking: Pooling::Last,
+    activation: HeadActivation::Tanh,
+    result: HeadResult::Answers,
+    norm_eps: 0.0,
+};
 
 impl ModelPlan {
     /// Plans the file's tensors for bindings of up to `max_binding_bytes`. Checks that each exists with the right shape
@@ -37,10 +48,12 @@ impl ModelPlan {
         };
         let output_norm = planner.vector(format!("{}.weight", config.output_norm), width)?;
         for name in [ROPE_FREQUENCIES, ROPE_LONG, ROPE_SHORT] {
-            planner.host_vector(name, config.rope_dim / 2)?;
+            planner.optional_host_vector(name, config.rope_dim / 2)?;
         }
+        let heads = HeadStyle { pooling: config.two_way.then_some(Pooling::Mean), ..DECODER_HEADS };
+        let head = plan_head(&mut planner, config.architecture, heads, width)?;
         planner.check_complete(config.architecture)?;
-        Ok(Self { weights: planner.weights, embedding, layers, output_norm, output })
+        Ok(Self { weights: planner.weights, embedding, layers, output_norm, output, head })
     }
 }
 

@@ -5,11 +5,14 @@ mod angles;
 mod cache;
 mod config;
 mod encoder;
+mod encoder_plan;
 mod family;
+mod head_planner;
 mod heads;
 mod layer_planner;
 mod plan;
 mod planner;
+mod pooling;
 mod reader;
 mod rope;
 
@@ -19,7 +22,9 @@ pub use config::{
     AttentionConfig, AttentionTemperature, DeltaNetConfig, ExpertConfig, FeedForwardConfig, LayerConfig, LayerRope,
     MixerConfig, ModelConfig, ShortConvolutionConfig, StateSpaceConfig,
 };
-pub use encoder::{EncoderConfig, EncoderLayerPlan, EncoderPlan, NormPlan, Pooling, UpPlan};
+pub(crate) use encoder::MAX_TEXT_TOKENS;
+pub use encoder::{EncoderConfig, EncoderWindow, PositionKind};
+pub use encoder_plan::{EncoderFeedForward, EncoderLayerPlan, EncoderPlan, NormPlan, UpPlan};
 pub use family::{Activation, HeadNorm, Scoring};
 pub use heads::HeadShape;
 pub use plan::{
@@ -27,4 +32,5 @@ pub use plan::{
     ModelPlan, Product, Segment, SharedExpertPlan, ShortConvolutionPlan, StateSpacePlan, VectorId, VectorPlan,
     WeightPlan,
 };
+pub use pooling::{HeadActivation, HeadLayer, HeadPlan, HeadResult, Pooling};
 pub use rope::{Position, ROPE_FREQUENCIES, ROPE_LONG, ROPE_SHORT, RopeConfig, Sections, Yarn};

@@ -1,6 +1,7 @@
 //! The tensors of a generative model: which of them are stacked into one matrix, and which are split.
 
 use super::config::ExpertConfig;
+use super::pooling::HeadPlan;
 use crate::gguf::{TensorType, stream_bytes};
 
 /// A range of a tensor's rows.
@@ -239,6 +240,8 @@ pub struct WeightPlan {
     pub matrices: Vec<MatrixPlan>,
     /// All vectors.
     pub vectors: Vec<VectorPlan>,
+    /// Names of tensors that stay on the host.
+    pub host: Vec<String>,
     /// Names of tensors that are not needed.
     pub ignored: Vec<String>,
 }
@@ -267,4 +270,6 @@ pub struct ModelPlan {
     pub output_norm: VectorId,
     /// Output head; the same as `embedding` if the two are tied.
     pub output: Product,
+    /// What an embedding model or a ranker computes in place of logits.
+    pub head: Option<HeadPlan>,
 }

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use super::plan::{GateUpPlan, MatrixId, MatrixPlan, Product, Segment, VectorId, VectorPlan, WeightPlan};
 use crate::error::{EngineError, Result};
-use crate::gguf::{Gguf, TensorType, stream_bytes};
+use crate::gguf::{Gguf, Metadata, TensorType, stream_bytes};
 
 /// Splits fall on multiples of this many rows, which fill whole words in every format.
 pub(super) const SPLIT_ROWS: u32 = 8;
@@ -29,8 +29,18 @@ impl<'a> Planner<'a> {
         }
     }
 
+    /// The file's metadata.
+    pub(super) fn metadata(&self) -> &'a Metadata {
+        &self.gguf.metadata
+    }
+
     pub(super) fn has(&self, name: &str) -> bool {
         self.gguf.tensor(name).is_some()
+    }
+
+    /// Number of rows of a tensor, if the file has it.
+    pub(super) fn rows(&self, name: &str) -> Option<u64> {
+        self.gguf.tensor(name).map(crate::gguf::TensorInfo::rows)
     }
 
     /// A vector of `len` floats.
@@ -78,12 +88,25 @@ impl<'a> Planner<'a> {
         self.weights.ignored.extend(names);
     }
 
-    /// A vector that stays on the host.
-    pub(super) fn host_vector(&mut self, name: &str, len: u32) -> Result<()> {
-        if self.has(name) {
-            self.checked(name, 1, len)?;
+    /// A vector that stays on the host, if the file has it. Returns its name.
+    pub(super) fn optional_host_vector(&mut self, name: &str, len: u32) -> Result<Option<String>> {
+        if !self.has(name) {
+            return Ok(None);
         }
-        Ok(())
+        self.checked(name, 1, len)?;
+        self.weights.host.push(name.to_owned());
+        Ok(Some(name.to_owned()))
+    }
+
+    /// A matrix of `cols` columns that stays on the host. Returns its number of rows.
+    pub(super) fn host_matrix(&mut self, name: &str, cols: u32) -> Result<u32> {
+        let rows = u32::try_from(self.tensor(name)?.rows()).unwrap_or(u32::MAX);
+        self.checked(name, rows, cols)?;
+        if rows == 0 {
+            return Err(EngineError::malformed(format!("the tensor “{name}” has no rows")));
+        }
+        self.weights.host.push(name.to_owned());
+        Ok(rows)
     }
 
     /// A matrix, split between rows if it exceeds a binding.

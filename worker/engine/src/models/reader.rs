@@ -146,6 +146,7 @@ impl Reader<'_> {
             },
             residual_scale: self.factor("residual_scale").unwrap_or(1.0),
             attention_scale: self.factor("attention.scale").unwrap_or_else(|| (scale_len as f32).sqrt().recip()),
+            two_way: family.two_way,
             attention_temperature: self.attention_temperature()?,
             attention_softcap: self.factor("attn_logit_softcapping"),
             logit_scale: self.factor("logit_scale").map_or(1.0, f32::recip),
@@ -272,7 +273,11 @@ impl Reader<'_> {
         match (window_pattern, self.u32("attention.sliding_window")) {
             (Some(_), Some(0)) => Err(EngineError::malformed("a sliding window of no tokens")),
             // Gemma 2 was trained with this; its first files lack the entry.
-            (Some(_), window) => Ok(Some(window.unwrap_or(4096))),
+            (Some(_), window) => {
+                let window = window.unwrap_or(4096);
+                // In both directions it is the distance between the farthest positions.
+                Ok(Some(if self.family.two_way { window / 2 + 1 } else { window }))
+            }
             (None, Some(_)) if rejects_windows => {
                 Err(EngineError::UnsupportedArchitecture(format!("{name} with a sliding window")))
             }

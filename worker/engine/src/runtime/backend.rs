@@ -88,6 +88,10 @@ pub(crate) trait Decoder: Memory + MaybeSend {
     /// Like [`Decoder::run_batch`] with tokens, and returns the logits after each token: `[ids][vocab]`.
     async fn batch_logits(&mut self, position: usize, ids: &[u32]) -> Result<Vec<f32>>;
 
+    /// Like [`Decoder::run_batch`] with tokens, and returns the hidden states after the layers, normalised as for the
+    /// output head: `[ids][embedding_len]`.
+    async fn batch_hidden(&mut self, position: usize, ids: &[u32]) -> Result<Vec<f32>>;
+
     /// The logits after one token, computed by the kernels of the decode loop: `[vocab]`.
     async fn decode_logits(&mut self, position: usize, id: u32) -> Result<Vec<f32>>;
 
@@ -169,11 +173,19 @@ pub(crate) trait Embedder: MaybeSend {
     ///
     /// # Errors
     /// Whatever the device reported.
-    async fn hidden(&self, ids: &[u32]) -> Result<Vec<f32>>;
+    async fn hidden(&mut self, ids: &[u32]) -> Result<Vec<f32>>;
+
+    /// Maximum number of tokens in a text, whatever its model supports.
+    fn max_tokens(&self) -> usize {
+        usize::MAX
+    }
 
     /// Identifies the kernels, with their formats, shapes and layouts.
-    fn kernels_id(&self) -> u64 {
-        0
+    ///
+    /// # Errors
+    /// A format without kernels.
+    fn kernels_id(&self) -> Result<u64> {
+        Ok(0)
     }
 
     /// Names of the kernels that do not agree with their references.

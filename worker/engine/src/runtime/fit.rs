@@ -3,7 +3,9 @@
 use crate::chat::Chat;
 use crate::error::{EngineError, Result};
 use crate::gguf::Gguf;
-use crate::models::{CacheFormat, EncoderConfig, EncoderPlan, ModelConfig, ModelPlan, WeightPlan};
+use crate::models::{
+    CacheFormat, EncoderConfig, EncoderPlan, HeadPlan, MAX_TEXT_TOKENS, ModelConfig, ModelPlan, WeightPlan,
+};
 use crate::runtime::gpu::scratch_bytes;
 pub use crate::runtime::limits::DeviceLimits;
 use crate::tokenizer::Tokenizer;
@@ -22,15 +24,90 @@ pub enum Description {
         /// The tokenizer and the chat template.
         chat: Box<Chat>,
     },
-    /// An embedding model.
-    Encoder {
-        /// The hyperparameters.
-        config: EncoderConfig,
-        /// The tensors.
-        plan: EncoderPlan,
-        /// The tokenizer.
-        tokenizer: Box<Tokenizer>,
-    },
+    /// An embedding model or a ranker.
+    Encoder(Box<TextModel>),
+}
+
+/// An embedding model or a ranker.
+pub struct TextModel {
+    /// Hyperparameters and tensors of the layers.
+    pub layers: TextLayers,
+    /// What follows the layers.
+    pub head: HeadPlan,
+    /// The tokenizer.
+    pub tokenizer: Tokenizer,
+    /// A ranker's prompt, with `{query}` and `{document}`; others get the two texts with separators.
+    pub rank_prompt: Option<String>,
+}
+
+/// The layers of an embedding model or a ranker.
+pub enum TextLayers {
+    /// An encoder's.
+    Encoder(EncoderConfig, EncoderPlan),
+    /// Those of a generative model.
+    Decoder(ModelConfig, ModelPlan),
+}
+
+impl TextModel {
+    /// Its name, from `general.name`.
+    pub fn name(&self) -> &str {
+        match &self.layers {
+            TextLayers::Encoder(config, _) => &config.name,
+            TextLayers::Decoder(config, _) => &config.name,
+        }
+    }
+
+    /// Width of the hidden states.
+    pub fn width(&self) -> u32 {
+        match &self.layers {
+            TextLayers::Encoder(config, _) => config.embedding_len,
+            TextLayers::Decoder(config, _) => config.embedding_len,
+        }
+    }
+
+    /// Size of the keys and values of `context_tokens` in bytes.
+    pub fn kv_bytes(&self, context_tokens: u32) -> u64 {
+        match &self.layers {
+            TextLayers::Encoder(config, _) => config.kv_bytes(),
+            TextLayers::Decoder(config, _) => {
+                u64::from(context_tokens) * config.kv_bytes_per_token() + config.state_bytes()
+            }
+        }
+    }
+
+    /// Maximum number of tokens in a text: as many as `requested`, or as usual.
+    ///
+    /// # Errors
+    /// [`EngineError::ContextTooLarge`] if they do not fit.
+    pub fn context(&self, requested: Option<u32>, limits: DeviceLimits) -> Result<u32> {
+        match &self.layers {
+            TextLayers::Encoder(config, _) => Ok(config.context),
+            TextLayers::Decoder(config, _) => Ok(config.context(requested, limits)?.min(MAX_TEXT_TOKENS)),
+        }
+    }
+
+    fn weights(&self) -> &WeightPlan {
+        match &self.layers {
+            TextLayers::Encoder(_, plan) => &plan.weights,
+            TextLayers::Decoder(_, plan) => &plan.weights,
+        }
+    }
+
+    fn fit(&self, context_tokens: u32) -> Fit {
+        Fit {
+            weight_bytes: self.weights().len_bytes(),
+            kv_bytes: self.kv_bytes(context_tokens),
+            scratch_bytes: match &self.layers {
+                TextLayers::Encoder(config, _) => config.scratch_bytes(),
+                TextLayers::Decoder(config, _) => scratch_bytes(config),
+            },
+            context_tokens,
+            max_context_tokens: match &self.layers {
+                TextLayers::Encoder(config, _) => config.context,
+                TextLayers::Decoder(config, _) => config.trained_context.min(MAX_TEXT_TOKENS),
+            },
+        }
+    }
 }
 
 impl Description {
@@ -43,13 +120,23 @@ impl Description {
         if EncoderConfig::architectures().any(|known| known == architecture) {
             let config = EncoderConfig::from_gguf(gguf)?;
             let plan = EncoderPlan::new(gguf, &config, limits.max_binding_bytes)?;
-            let tokenizer = Box::new(Tokenizer::from_gguf(gguf, config.vocab)?);
-            return Ok(Self::Encoder { config, plan, tokenizer });
+            let (vocab, head) = (config.vocab, plan.head.clone());
+            return Self::text_model(gguf, TextLayers::Encoder(config, plan), vocab, head);
         }
         let config = ModelConfig::from_gguf(gguf)?;
-        let plan = ModelPlan::new(gguf, &config, limits.max_binding_bytes)?;
+        let mut plan = ModelPlan::new(gguf, &config, limits.max_binding_bytes)?;
+        if let Some(head) = plan.head.take() {
+            let vocab = config.vocab;
+            return Self::text_model(gguf, TextLayers::Decoder(config, plan), vocab, head);
+        }
         let chat = Box::new(Chat::untried(gguf, config.vocab)?);
         Ok(Self::Decoder { config, plan, chat })
+    }
+
+    fn text_model(gguf: &Gguf, layers: TextLayers, vocab: u32, head: HeadPlan) -> Result<Self> {
+        let tokenizer = Tokenizer::from_gguf(gguf, vocab)?;
+        let rank_prompt = gguf.metadata.string("tokenizer.chat_template.rerank").map(str::to_owned);
+        Ok(Self::Encoder(Box::new(TextModel { layers, head, tokenizer, rank_prompt })))
     }
 
     /// Sets the format of the KV cache, if the model's heads support it.
@@ -65,7 +152,7 @@ impl Description {
     pub fn chat_mut(&mut self) -> Option<&mut Chat> {
         match self {
             Self::Decoder { chat, .. } => Some(chat),
-            Self::Encoder { .. } => None,
+            Self::Encoder(_) => None,
         }
     }
 
@@ -73,7 +160,7 @@ impl Description {
     pub fn weights(&self) -> &WeightPlan {
         match self {
             Self::Decoder { plan, .. } => &plan.weights,
-            Self::Encoder { plan, .. } => &plan.weights,
+            Self::Encoder(model) => model.weights(),
         }
     }
 
@@ -94,13 +181,7 @@ impl Description {
                     max_context_tokens: config.max_context(limits),
                 })
             }
-            Self::Encoder { config, .. } => Ok(Fit {
-                weight_bytes,
-                kv_bytes: config.kv_bytes(),
-                scratch_bytes: config.scratch_bytes(),
-                context_tokens: config.context,
-                max_context_tokens: config.context,
-            }),
+            Self::Encoder(model) => Ok(model.fit(model.context(context_tokens, limits)?)),
         }
     }
 }

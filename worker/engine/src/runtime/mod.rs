@@ -22,5 +22,5 @@ pub use gpu::{Matrix, scratch_bytes};
 pub use loading::{Loaded, Loader, LoaderOptions, Source};
 pub use measuring::{Change, KernelTime, Profile, SelfTest, Verdict};
 pub use session::{
-    DraftStats, Embedding, EmbeddingSpan, Encoder, Generation, GenerationEnd, Model, Prompt, Span, Stepwise,
+    DraftStats, Embedding, EmbeddingSpan, Encoder, Generation, GenerationEnd, Model, Prompt, Ranking, Span, Stepwise,
 };

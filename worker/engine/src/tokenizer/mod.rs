@@ -51,6 +51,8 @@ pub struct Tokenizer {
     control: HashMap<String, u32>,
     begin_id: Option<u32>,
     end_id: Option<u32>,
+    /// Between two texts, after the token that ends the first.
+    separator_id: Option<u32>,
     adds_begin: bool,
     adds_end: bool,
     /// A space is inserted before a text and after special tokens.
@@ -96,6 +98,8 @@ impl Tokenizer {
             control: HashMap::new(),
             begin_id: id("bos_token_id", defaults.begin_id),
             end_id: id(end_key.0, defaults.end_id),
+            // BERT's separator is also its end.
+            separator_id: id("seperator_token_id", None).filter(|_| kind != "bert" && flag("add_sep_token", false)),
             adds_begin: flag("add_bos_token", defaults.adds_begin),
             adds_end: flag(end_key.1, defaults.adds_end),
             adds_space: flag("add_space_prefix", defaults.adds_space),
@@ -176,6 +180,21 @@ impl Tokenizer {
         let mut wrapped = self.with_begin(ids);
         wrapped.extend(self.end_id.filter(|_| self.adds_end));
         wrapped
+    }
+
+    /// Two texts in one sequence, with the tokens that the model expects around and between them.
+    #[must_use]
+    pub fn wrap_pair(&self, first: Vec<u32>, second: &[u32]) -> Vec<u32> {
+        let mut wrapped = self.wrap(first);
+        wrapped.extend(self.separator_id);
+        wrapped.extend_from_slice(second);
+        wrapped.extend(self.end_id.filter(|_| self.adds_end));
+        wrapped
+    }
+
+    /// Whether a sequence ends with a token of its own.
+    pub fn adds_end(&self) -> bool {
+        self.adds_end && self.end_id.is_some()
     }
 
     /// Adds the token with which the model expects a sequence to begin, unless it is already there.

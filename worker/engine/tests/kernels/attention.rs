@@ -27,6 +27,19 @@ struct Case {
     softcap: Option<f32>,
     temperature: Option<AttentionTemperature>,
     bidirectional: bool,
+    ahead: Option<u32>,
+    alibi: bool,
+}
+
+impl Case {
+    fn supports(&self, layout: AttentionLayout) -> bool {
+        // A batch has no splits, and only batches have ALiBi.
+        match layout {
+            AttentionLayout::Token => !self.alibi,
+            AttentionLayout::Batch => self.splits == 1,
+            AttentionLayout::Cooperative => self.splits == 1 && !self.alibi,
+        }
+    }
 }
 
 const PLAIN: Case = Case {
@@ -39,12 +52,14 @@ const PLAIN: Case = Case {
     softcap: None,
     temperature: None,
     bidirectional: false,
+    ahead: None,
+    alibi: false,
 };
 
 /// A factor that differs among positions 300 to 302.
 const SHARPER: AttentionTemperature = AttentionTemperature { scale: 0.3, step: 7 };
 
-const CASES: [Case; 12] = [
+const CASES: [Case; 14] = [
     PLAIN,
     Case { tokens: 7, workgroup: 32, ..PLAIN },
     Case { position: 127, tokens: 2, ..PLAIN },
@@ -56,6 +71,8 @@ const CASES: [Case; 12] = [
     Case { position: 3, splits: 8, ..PLAIN },
     Case { position: 700, tokens: 2, workgroup: 64, splits: 8, softcap: Some(2.0), ..PLAIN },
     Case { tokens: 50, bidirectional: true, ..PLAIN },
+    Case { tokens: 90, bidirectional: true, window: Some(9), ahead: Some(8), ..PLAIN },
+    Case { tokens: 70, bidirectional: true, alibi: true, ..PLAIN },
     // Scores so far apart that the running maximum grows a lot again and again.
     Case { position: 300, tokens: 70, scale: 2.5, ..PLAIN },
     Case { position: 60, tokens: 90, scale: 2.5, window: Some(40), ..PLAIN },
@@ -75,9 +92,7 @@ async fn attention_matches_over_tiles_splits_and_windows() {
         let mut layouts = if index == 0 { vec![AttentionLayout::Token, AttentionLayout::Batch] } else { Vec::new() };
         layouts.extend(gpu.has_matrix_units().then_some(AttentionLayout::Cooperative));
         let cases = CASES.iter().enumerate().flat_map(|case| layouts.iter().map(move |layout| (case, *layout)));
-        // A batch has no splits.
-        let cases: Vec<_> =
-            cases.filter(|((_, case), layout)| *layout == AttentionLayout::Token || case.splits == 1).collect();
+        let cases: Vec<_> = cases.filter(|((_, case), layout)| case.supports(*layout)).collect();
         let formats = [CacheFormat::F16, CacheFormat::Q8];
         let caches = head_shapes().into_iter().flat_map(|shape| formats.map(|format| (shape, format)));
         let caches = caches.filter(|(shape, format)| format.for_heads(shape) == *format);
@@ -115,6 +130,8 @@ async fn attention_matches_over_tiles_splits_and_windows() {
                 softcap: case.softcap,
                 window: case.window,
                 bidirectional: case.bidirectional,
+                ahead: case.ahead,
+                alibi: case.alibi,
                 layout,
                 splits: case.splits,
                 workgroup: case.workgroup,

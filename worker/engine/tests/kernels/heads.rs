@@ -69,14 +69,15 @@ async fn heads_are_normalised_rotated_and_cached() {
     let gpu = plain_device().await;
     let mut random = Random(13);
     let kinds = [
-        (HeadNorm::Head, CacheFormat::F16, false),
-        (HeadNorm::Head, CacheFormat::F16, true),
-        (HeadNorm::Row, CacheFormat::F16, false),
-        (HeadNorm::None, CacheFormat::Q8, false),
-        (HeadNorm::None, CacheFormat::Q8, true),
-        (HeadNorm::Row, CacheFormat::Q8, false),
+        (HeadNorm::Head, CacheFormat::F16, false, false),
+        (HeadNorm::Head, CacheFormat::F16, true, false),
+        (HeadNorm::Row, CacheFormat::F16, false, false),
+        (HeadNorm::Row, CacheFormat::F16, false, true),
+        (HeadNorm::None, CacheFormat::Q8, false, false),
+        (HeadNorm::None, CacheFormat::Q8, true, false),
+        (HeadNorm::Row, CacheFormat::Q8, false, false),
     ];
-    for (shape, (kind, format, gated)) in head_shapes().into_iter().flat_map(|s| kinds.map(|kind| (s, kind))) {
+    for (shape, (kind, format, gated, centred)) in head_shapes().into_iter().flat_map(|s| kinds.map(|kind| (s, kind))) {
         let format = format.for_heads(&shape);
         let (position, tokens, context) = (5usize, 3usize, 12usize);
         let dim = shape.head_dim as usize;
@@ -85,6 +86,7 @@ async fn heads_are_normalised_rotated_and_cached() {
         let projected = random.floats(tokens * row);
         let lens = if kind == HeadNorm::Head { [dim, dim] } else { [q_len, kv_len] };
         let norms = lens.map(|len| random.floats(len));
+        let biases = lens.map(|len| random.floats(len));
         let angles = RopeConfig::plain(10_000.0).angles(shape.rope_dim, context as u32, None);
         let q = gpu.storage_buffer("q", (tokens * q_len * 4) as u64);
         let value_offset = context * format.row_words(kv_len as u32) as usize;
@@ -99,15 +101,25 @@ async fn heads_are_normalised_rotated_and_cached() {
         if kind != HeadNorm::None {
             bindings.extend([("query_norm", &query_norm), ("key_norm", &key_norm)]);
         }
+        let [query_bias, key_bias] = [&biases[0], &biases[1]].map(|bias| gpu.storage_buffer_with("bias", bias));
+        if centred {
+            bindings.extend([("query_bias", &query_bias), ("key_bias", &key_bias)]);
+        }
+        let value_words = value_offset as u32;
         let kernel =
-            HeadNormKernel { kind, heads: shape, gated, cache: format, value_offset: value_offset as u32, eps: EPS };
+            HeadNormKernel { kind, heads: shape, centred, gated, cache: format, value_offset: value_words, eps: EPS };
         let grid = Grid::TokensInY { x: shape.heads + 2 * shape.kv_heads, z: 1 };
         run(&gpu, &[Dispatch::new(&gpu, &kernel.shader(), &bindings, grid)], tokens as u32);
 
         let mut y = projected;
         for row in y.chunks_exact_mut(row).filter(|_| kind != HeadNorm::None) {
-            for (part, norm) in [(0..q_len, &norms[0]), (q_len..q_len + kv_len, &norms[1])] {
-                let normed = kernels::linear::reference::rms_norm(&row[part.clone()], norm, EPS);
+            for (part, at) in [(0..q_len, 0), (q_len..q_len + kv_len, 1)] {
+                let x = &row[part.clone()];
+                let normed = if centred {
+                    kernels::linear::reference::layer_norm(x, &norms[at], &biases[at], EPS)
+                } else {
+                    kernels::linear::reference::rms_norm(x, &norms[at], EPS)
+                };
                 row[part].copy_from_slice(&normed);
             }
         }

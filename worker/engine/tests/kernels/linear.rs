@@ -269,6 +269,8 @@ fn kernels_for_matrix_units_are_valid() {
         softcap: Some(30.0),
         window: Some(100),
         bidirectional: false,
+        ahead: None,
+        alibi: false,
         layout: AttentionLayout::Cooperative,
         splits: 1,
         workgroup: 128,

@@ -3,7 +3,7 @@
 use parlance_engine::kernels;
 use parlance_engine::kernels::Grid;
 use parlance_engine::kernels::norm::reference;
-use parlance_engine::kernels::norm::{GatedNorm, add_norm, layer_norm};
+use parlance_engine::kernels::norm::{GatedNorm, LayerNorm, add_norm};
 use parlance_engine::runtime::Dispatch;
 
 use crate::common::{Random, assert_close, plain_device};
@@ -12,7 +12,7 @@ use crate::{PADDING, UNTOUCHED, gpu_tests, padded, read, read_padded, run, state
 
 gpu_tests! {
     normalised_rows_are_added,
-    layer_norm_works_in_place,
+    layer_norms_replace_or_keep_their_input,
     heads_are_normalised_and_gated,
 }
 
@@ -35,25 +35,49 @@ async fn normalised_rows_are_added() {
     assert_close(&read(&gpu, &y, expected.len()).await, &expected, 1e-5, "norm");
 }
 
-async fn layer_norm_works_in_place() {
+async fn layer_norms_replace_or_keep_their_input() {
     let gpu = plain_device().await;
     let mut random = Random(16);
     let (len, tokens) = (100usize, 3usize);
-    let (mut x, weight, bias) = (random.floats(len * tokens), random.floats(len), random.floats(len));
-    for value in &mut x {
-        *value += 5.0;
-    }
-    let buffer = gpu.storage_buffer_with("x", &x);
-    let bindings = [
-        ("state", &state(&gpu, 0, tokens as u32, 0)),
-        ("x", &buffer),
-        ("norm_weight", &gpu.storage_buffer_with("weight", &weight)),
-        ("norm_bias", &gpu.storage_buffer_with("bias", &bias)),
+    let (weight, bias) = (random.floats(len), random.floats(len));
+    // With a mean far from zero, which a layer norm subtracts.
+    let x: Vec<f32> = random.floats(len * tokens).iter().map(|value| value + 5.0).collect();
+    let state = state(&gpu, 0, tokens as u32, 0);
+    let [weight_buffer, bias_buffer] =
+        [&weight, &bias].map(|vector| gpu.storage_buffer_with("vector", vector.as_slice()));
+    let added = random.floats(len * tokens);
+    let residual_buffer = gpu.storage_buffer_with("residual", &added);
+    let cases = [
+        (false, true, false, true),
+        (false, false, false, false),
+        (true, false, false, true),
+        (false, true, true, true),
     ];
-    let shader = layer_norm(len as u32, EPS);
-    run(&gpu, &[Dispatch::new(&gpu, &shader, &bindings, Grid::TokensInX)], tokens as u32);
-    let expected = kernels::linear::reference::layer_norm(&x, &weight, &bias, EPS);
-    assert_close(&read(&gpu, &buffer, expected.len()).await, &expected, 1e-5, "norm");
+    for (rms, has_bias, residual, in_place) in cases {
+        let norm = LayerNorm { len: len as u32, rms, bias: has_bias, residual, in_place, eps: EPS };
+        let (input, output) = (gpu.storage_buffer_with("x", &x), gpu.storage_buffer_with("y", &x));
+        let mut bindings = vec![("state", &state), ("x", &input), ("norm_weight", &weight_buffer)];
+        if has_bias {
+            bindings.push(("norm_bias", &bias_buffer));
+        }
+        if residual {
+            bindings.push(("residual", &residual_buffer));
+        }
+        if !in_place {
+            bindings.push(("y", &output));
+        }
+        let mut x = x.clone();
+        x.iter_mut().zip(&added).filter(|_| residual).for_each(|(x, added)| *x += added);
+        run(&gpu, &[Dispatch::new(&gpu, &norm.shader(), &bindings, Grid::TokensInX)], tokens as u32);
+        let expected = if rms {
+            kernels::linear::reference::rms_norm(&x, &weight, EPS)
+        } else {
+            let bias = if has_bias { bias.clone() } else { vec![0.0; len] };
+            kernels::linear::reference::layer_norm(&x, &weight, &bias, EPS)
+        };
+        let result = if in_place { &input } else { &output };
+        assert_close(&read(&gpu, result, expected.len()).await, &expected, 1e-5, &format!("{norm:?}"));
+    }
 }
 
 async fn heads_are_normalised_and_gated() {

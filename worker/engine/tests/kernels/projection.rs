@@ -82,6 +82,8 @@ async fn attention_projects_its_own_query_key_and_value() {
                 softcap,
                 window,
                 bidirectional: false,
+                ahead: None,
+                alibi: false,
                 layout: AttentionLayout::Token,
                 splits,
                 workgroup,

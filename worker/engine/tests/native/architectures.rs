@@ -12,9 +12,9 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use parlance_engine::gguf::{Gguf, Parsed};
 use parlance_engine::kernels::linear::Tiles;
-use parlance_engine::models::{CacheFormat, ModelConfig};
+use parlance_engine::models::{CacheFormat, EncoderConfig, ModelConfig};
 use parlance_engine::runtime::{
-    Change, Cpu, Device, Gpu, GpuOptions, Loaded, Loader, LoaderOptions, Model, SelfTest, Tuning, Verdict,
+    Change, Cpu, Device, Encoder, Gpu, GpuOptions, Loaded, Loader, LoaderOptions, Model, SelfTest, Tuning, Verdict,
 };
 use pollster::block_on;
 use serde::Deserialize;
@@ -54,6 +54,7 @@ pub(crate) fn file(name: &str) -> Vec<u8> {
 struct EncoderCase {
     #[serde(flatten)]
     model: Described,
+    /// llama.cpp's embeddings of [`Fixture::texts`], or a ranker's scores of the others for the first: f32 in base64.
     vectors: String,
 }
 
@@ -121,8 +122,13 @@ fn published(family: &str) -> &'static str {
         "lfm2moe" => "LFM2 8B-A1B",
         "qwen35" => "Qwen 3.5",
         "qwen35moe" => "Qwen 3.5 35B-A3B and larger",
-        "bert" => "BERT, all-MiniLM, BGE, E5",
+        "gemma-embedding" => "EmbeddingGemma",
+        "bert" => "BERT, all-MiniLM, BGE, E5; BGE rerankers",
         "nomic-bert" => "Nomic Embed Text",
+        "nomic-bert-moe" => "Nomic Embed Text 2",
+        "jina-bert-v2" => "Jina Embeddings 2, Jina Reranker 1",
+        "jina-bert-v3" => "Jina Embeddings 3",
+        "modern-bert" => "ModernBERT, GTE ModernBERT and its reranker, Granite Embedding R2",
         _ => panic!("{family} has no models"),
     }
 }
@@ -273,8 +279,10 @@ pub(crate) async fn hardware(best: Tiles) -> Gpu {
 
 #[test]
 fn every_family_has_a_model() {
-    for architecture in ModelConfig::architectures() {
-        assert!(FIXTURE.models.iter().any(|case| family(&case.model) == architecture), "{architecture}");
+    let models = FIXTURE.models.iter().map(|case| &case.model).chain(FIXTURE.encoders.iter().map(|case| &case.model));
+    let tested: Vec<&str> = models.map(family).collect();
+    for architecture in ModelConfig::architectures().chain(EncoderConfig::architectures()) {
+        assert!(tested.contains(&architecture), "{architecture}");
     }
 }
 
@@ -403,9 +411,14 @@ fn the_cpu_yields_between_quick_tokens() {
     assert!(PAUSES.load(Ordering::Relaxed) >= 3, "{PAUSES:?}");
 }
 
+/// How far embeddings may be from the reference.
+const VECTOR_BOUND: f64 = 1e-4;
+/// The same for scores. llama.cpp rounds the inputs of GELU to f16, which makes its own differ by up to a thousandth from
+/// those in double precision.
+const SCORE_BOUND: f64 = 5e-3;
+
 #[test]
 fn encoders_match_llama_cpp() {
-    assert_eq!(FIXTURE.encoders.len(), 3);
     let gpus = [GpuOptions { baseline: true, ..GpuOptions::default() }, GpuOptions::default()];
     let [plain, all] = gpus.map(|options| block_on(Gpu::new(options)).unwrap());
     let hardware = as_on_hardware(&all, Tiles::Shared);
@@ -421,25 +434,48 @@ fn encoders_match_llama_cpp() {
         let reference: Vec<f32> =
             floats.chunks_exact(4).map(|word| f32::from_le_bytes([word[0], word[1], word[2], word[3]])).collect();
         let name = case.model.name.as_str();
-        let Loaded::Encoder(encoder) = block_on(load_any(open(column), &bytes, CacheFormat::F16)) else {
+        let Loaded::Encoder(mut encoder) = block_on(load_any(open(column), &bytes, CacheFormat::F16)) else {
             panic!("{name} is not an encoder");
         };
-        let width = encoder.config().embedding_len as usize;
-        let mut worst = 0.0f64;
-        for (text, expected) in FIXTURE.texts.iter().zip(reference.chunks_exact(width)) {
-            let vector = block_on(encoder.embed(text)).unwrap().vector;
-            let cosine: f64 = vector.iter().zip(expected).map(|(a, b)| f64::from(*a) * f64::from(*b)).sum();
-            let length: f64 = vector.iter().map(|a| f64::from(*a).powi(2)).sum();
-            assert!((length - 1.0).abs() < 1e-5, "{name}: {text:?} has length {length}");
-            worst = worst.max(1.0 - cosine);
-        }
-        println!("{name}: largest distance {worst:.1e}");
-        assert!(worst < 1e-4, "{name}: {worst}");
-        let mut cells = [""; 7];
+        let (worst, bound) = if encoder.can_rank() {
+            (score_error(&mut encoder, &reference), SCORE_BOUND)
+        } else {
+            (vector_error(&mut encoder, &reference), VECTOR_BOUND)
+        };
+        let SelfTest { verdict, wrong } = block_on(encoder.self_test()).unwrap();
+        assert_eq!((verdict, wrong), (Verdict::Sound, Vec::new()), "{name}");
+        println!("{name}: error {worst:.1e}");
+        assert!(worst < bound, "{name}: {worst}");
+        let (mut cells, text) = ([""; 7], bound.to_string());
         let family = family(&case.model);
-        (cells[0], cells[1], cells[2], cells[3 + column]) = (family, published(family), name, "0.0001");
+        let row = if encoder.can_rank() { format!("{family}, scores") } else { family.to_owned() };
+        (cells[0], cells[1], cells[2], cells[3 + column]) = (row.as_str(), published(family), name, text.as_str());
         note("encoders", &cells);
     }
+}
+
+/// The largest cosine distance of the texts' embeddings from the reference.
+fn vector_error(encoder: &mut Encoder, reference: &[f32]) -> f64 {
+    let vectors = reference.chunks_exact(reference.len() / FIXTURE.texts.len());
+    let distances = FIXTURE.texts.iter().zip(vectors).map(|(text, expected)| {
+        let vector = block_on(encoder.embed(text)).unwrap().vector;
+        assert_eq!(vector.len(), expected.len());
+        let cosine: f64 = vector.iter().zip(expected).map(|(a, b)| f64::from(*a) * f64::from(*b)).sum();
+        let length: f64 = vector.iter().map(|a| f64::from(*a).powi(2)).sum();
+        assert!((length - 1.0).abs() < 1e-5, "{text:?} has length {length}");
+        1.0 - cosine
+    });
+    distances.fold(0.0, f64::max)
+}
+
+/// The relative error (RMS) of scores.
+fn score_error(encoder: &mut Encoder, reference: &[f32]) -> f64 {
+    let (query, documents) = FIXTURE.texts.split_first().unwrap();
+    assert_eq!(documents.len(), reference.len());
+    let scores = documents.iter().map(|document| block_on(encoder.rank(query, document)).unwrap().score);
+    let squares = |values: &mut dyn Iterator<Item = f32>| values.map(|value| f64::from(value).powi(2)).sum::<f64>();
+    let error = squares(&mut scores.zip(reference).map(|(score, expected)| score - expected));
+    (error / squares(&mut reference.iter().copied())).sqrt()
 }
 
 #[test]

@@ -46,12 +46,12 @@ fn cosine(a: &[f32], b: &[f32]) -> f64 {
 fn embeddings_match_llama_cpp_and_are_meaningful() {
     let cases: Vec<Case> = serde_json::from_str(include_str!("../fixtures/embeddings.json")).unwrap();
     for on in [On::GPU, On::Cpu] {
-        check_vectors(&block_on(encoder(on)), &cases);
+        check_vectors(&mut block_on(encoder(on)), &cases);
         note("published", &["all-MiniLM-L6-v2, F16", "text embeddings", on.name(), "0.0001"]);
     }
 }
 
-fn check_vectors(encoder: &Encoder, cases: &[Case]) {
+fn check_vectors(encoder: &mut Encoder, cases: &[Case]) {
     let mut vectors = Vec::new();
     for case in cases {
         let bytes = STANDARD.decode(&case.vector).unwrap();
@@ -70,7 +70,7 @@ fn check_vectors(encoder: &Encoder, cases: &[Case]) {
 
 #[test]
 fn texts_that_are_too_long_are_truncated_and_flagged() {
-    let encoder = block_on(encoder(On::Cpu));
+    let mut encoder = block_on(encoder(On::Cpu));
     let embedding = block_on(encoder.embed(&"word ".repeat(600))).unwrap();
     assert!(embedding.is_truncated);
     assert_eq!(embedding.tokens, 512);

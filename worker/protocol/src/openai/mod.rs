@@ -6,12 +6,14 @@ mod response;
 
 pub use request::{
     ChatCompletionRequest, CompletionRequest, EmbeddingRequest, FunctionCall, FunctionDefinition, JsonSchema,
-    Prediction, RequestMessage, ResponseFormat, StreamOptions, TemplateArguments, Tool, ToolCall, Truncation,
+    Prediction, RequestMessage, RerankRequest, ResponseFormat, StreamOptions, TemplateArguments, Tool, ToolCall,
+    Truncation,
 };
 pub use response::{
     ApiError, ApiErrorBody, ChatChoice, ChatChunk, ChatCompletion, ChatDelta, ChunkChoice, CompletionTokens, Embedding,
-    EmbeddingList, EmbeddingUsage, FinishReason, LogProbs, ModelEntry, ModelList, PromptTokens, ResponseMessage,
-    TextChoice, TextCompletion, TextLogProbs, TokenLogProb, TopLogProb, Usage, UsageExtra,
+    EmbeddingList, EmbeddingUsage, FinishReason, LogProbs, ModelEntry, ModelList, PromptTokens, RankedDocument,
+    RerankResult, Reranking, ResponseMessage, TextChoice, TextCompletion, TextLogProbs, TokenLogProb, TopLogProb,
+    Usage, UsageExtra,
 };
 
 use serde::{Deserialize, Serialize};
@@ -26,6 +28,8 @@ pub enum Endpoint {
     Completions,
     /// `/v1/embeddings`
     Embeddings,
+    /// `/v1/rerank`
+    Rerank,
     /// `/v1/models`
     Models,
 }

@@ -315,3 +315,19 @@ pub struct EmbeddingRequest {
     /// If present, must be the length of the model's embeddings.
     pub dimensions: Option<u32>,
 }
+
+/// `POST /v1/rerank`, as in the APIs of Jina and Cohere and in llama.cpp's server.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct RerankRequest {
+    /// The name of a loaded or stored ranker; the embedding model or ranker loaded last if absent or unknown.
+    pub model: Option<String>,
+    /// What the documents are ranked for.
+    pub query: String,
+    /// Strings, or objects with a `text`.
+    pub documents: Vec<Value>,
+    /// Number of documents to return; all if absent.
+    pub top_n: Option<u32>,
+    /// Whether to return the documents' texts.
+    pub return_documents: Option<bool>,
+}

@@ -280,7 +280,41 @@ pub struct Embedding {
     pub is_truncated: bool,
 }
 
-/// Token counts of an embedding request.
+/// A response of `/v1/rerank`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Reranking {
+    /// Always `list`.
+    pub object: String,
+    /// The model's name.
+    pub model: String,
+    /// The best documents first.
+    pub results: Vec<RerankResult>,
+    /// Token counts.
+    pub usage: EmbeddingUsage,
+}
+
+/// How well a document answers the query.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct RerankResult {
+    /// The document's index in the request.
+    pub index: u32,
+    /// Higher is better: a likelihood from models that answer “yes” or “no”, otherwise any number.
+    pub relevance_score: f32,
+    /// The document, if requested.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub document: Option<RankedDocument>,
+    /// Whether query and document together were too long, so that the document's end was ignored. An extension.
+    pub is_truncated: bool,
+}
+
+/// A document.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RankedDocument {
+    /// Its text.
+    pub text: String,
+}
+
+/// Token counts of an embedding or rerank request.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct EmbeddingUsage {
     /// Tokens of the texts.

@@ -56,6 +56,9 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
         var own_score = LOWEST;
         if (start + thread < seen.y) {
             own_score = score(start + thread, kv_head);
+#ifdef ALIBI
+            own_score += distance_bias(token, head, start + thread);
+#endif
         }
         let new_highest = max(highest, workgroup_max(own_score, thread));
         sum *= exp(highest - new_highest);

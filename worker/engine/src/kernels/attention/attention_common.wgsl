@@ -1,5 +1,5 @@
 // Bindings of all attention kernels, and the positions that a token attends to: those up to its own; with WINDOW only
-// the last WINDOW_LEN of them, with BIDIRECTIONAL also the rest of the batch.
+// the last WINDOW_LEN of them, with BIDIRECTIONAL also the rest of the batch, with AHEAD AHEAD_LEN positions of it.
 // Constants: those of `attention_batch.wgsl`.
 #ifdef PROJECTED
 // Keys, then values from VALUE_VEC_OFFSET on; eight f16 per entry: [position][KV_HEADS][HEAD_DIM / 8]
@@ -139,6 +139,18 @@ fn visible(token: u32) -> vec2<u32> {
 #endif
 #ifdef BIDIRECTIONAL
     seen.y = state.position + state.token_count;
+#ifdef AHEAD
+    seen.y = min(seen.y, own_end + AHEAD_LEN);
+#endif
 #endif
     return seen;
 }
+
+#ifdef ALIBI
+// What the distance of a position adds to its score (ALiBi; Press et al. 2022, section 3).
+fn distance_bias(token: u32, head: u32, position: u32) -> f32 {
+    let own = state.position + token;
+    let step = select(f32(head) + 1.0, f32(head - ALIBI_HEADS) + 0.5, head >= ALIBI_HEADS);
+    return -exp2(-8.0 * step / f32(ALIBI_HEADS)) * f32(max(own, position) - min(own, position));
+}
+#endif

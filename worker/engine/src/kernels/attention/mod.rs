@@ -58,6 +58,10 @@ pub struct Attention {
     pub window: Option<u32>,
     /// Tokens attend to the whole batch.
     pub bidirectional: bool,
+    /// Of the batch, only this many positions after a token's own; `None` means all of them.
+    pub ahead: Option<u32>,
+    /// Scores decrease with the distance (`ALiBi`); for [`AttentionLayout::Batch`] only.
+    pub alibi: bool,
     /// Variant of the kernel.
     pub layout: AttentionLayout,
     /// Number of workgroups that share the positions of a head; 1 for batches.
@@ -94,6 +98,7 @@ impl Attention {
     /// The main kernel. With one split its output is final.
     pub fn shader(&self) -> Shader {
         debug_assert!(self.layout == AttentionLayout::Token || self.splits == 1, "batches need no splits");
+        debug_assert!(self.layout == AttentionLayout::Batch || !self.alibi, "only encoders have it");
         self.declare(match self.layout {
             AttentionLayout::Token => Shader::new("attention/attention.wgsl"),
             AttentionLayout::Batch => Shader::new("attention/attention_batch.wgsl"),
@@ -142,6 +147,8 @@ impl Attention {
             .define_if(self.softcap.is_some(), "SOFTCAP")
             .define_if(self.window.is_some(), "WINDOW")
             .define_if(self.bidirectional, "BIDIRECTIONAL")
+            .define_if(self.ahead.is_some(), "AHEAD")
+            .define_if(self.alibi, "ALIBI")
             .define_if(self.cache == CacheFormat::Q8, "CACHE_Q8")
             .constant("HEADS", self.heads.heads)
             .constant("KV_HEADS", self.heads.kv_heads)
@@ -150,6 +157,8 @@ impl Attention {
             .constant("VALUE_VEC_OFFSET", self.value_offset / vector_words)
             .constant("ROW_VECTORS", row_words / vector_words)
             .constant("WINDOW_LEN", self.window.unwrap_or_default())
+            .constant("AHEAD_LEN", self.ahead.unwrap_or_default())
+            .constant("ALIBI_HEADS", alibi_heads(self.heads.heads))
             .constant("SPLITS", self.splits)
             .constant("KEY_LANES", key_lanes)
             .constant("KEYS", self.heads.head_dim / 8 / key_lanes)
@@ -186,6 +195,11 @@ impl Attention {
     pub fn split_len(&self) -> u64 {
         u64::from(self.heads.heads) * u64::from(self.splits) * u64::from(self.heads.head_dim + 2)
     }
+}
+
+/// Number of heads whose slopes are a geometric sequence (`ALiBi`); those of further heads lie between them.
+pub(crate) fn alibi_heads(heads: u32) -> u32 {
+    1 << heads.max(1).ilog2()
 }
 
 /// Number of threads that share a key: each loads two vectors of eight elements, or more if that does not divide the

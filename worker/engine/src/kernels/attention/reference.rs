@@ -17,7 +17,12 @@ pub fn attention(q: &[f32], keys: &[f32], values: &[f32], first_position: usize,
         let row = |position: usize| (position * kv_heads + kv_head) * dim;
         let own_end = first_position + token + 1;
         let start = config.window.map_or(0, |window| own_end.saturating_sub(window as usize));
-        let end = if config.bidirectional { keys.len() / (kv_heads * dim) } else { own_end };
+        let all = keys.len() / (kv_heads * dim);
+        let end = match config.ahead {
+            _ if !config.bidirectional => own_end,
+            Some(ahead) => all.min(own_end + ahead as usize),
+            None => all,
+        };
         let temperature = config.temperature.map_or(1.0, |temperature| {
             let step = (first_position + token) / temperature.step as usize;
             1.0 + f64::from(temperature.scale) * (1.0 + step as f64).ln()
@@ -27,7 +32,9 @@ pub fn attention(q: &[f32], keys: &[f32], values: &[f32], first_position: usize,
                 let key = &keys[row(position)..][..dim];
                 let dot: f64 = query.iter().zip(key).map(|(a, b)| f64::from(*a) * f64::from(*b)).sum();
                 let score = dot * f64::from(config.scale) * temperature;
-                config.softcap.map_or(score, |cap| f64::from(cap) * (score / f64::from(cap)).tanh())
+                let score = config.softcap.map_or(score, |cap| f64::from(cap) * (score / f64::from(cap)).tanh());
+                let distance = (first_position + token).abs_diff(position);
+                if config.alibi { score - slope(head, heads) * distance as f64 } else { score }
             })
             .collect();
         let highest = scores.iter().copied().fold(f64::NEG_INFINITY, f64::max);
@@ -39,6 +46,18 @@ pub fn attention(q: &[f32], keys: &[f32], values: &[f32], first_position: usize,
         }
     }
     result
+}
+
+/// How much a head's scores decrease per position: Press et al. 2022, section 3; for a number of heads that is no power
+/// of two as in their code.
+fn slope(head: usize, heads: usize) -> f64 {
+    let largest_power = 2f64.powi(heads.ilog2() as i32);
+    let head = head as f64;
+    if head < largest_power {
+        2f64.powf(-8.0 / largest_power).powf(head + 1.0)
+    } else {
+        2f64.powf(-4.0 / largest_power).powf(2.0 * (head - largest_power) + 1.0)
+    }
 }
 
 /// Merges the splits of one token's attention. `parts` is `[heads][splits][head_dim + 2]`: sums of weighted values, the

@@ -1,6 +1,6 @@
 // Runs between projection and attention: with NORMS, RMS-normalises queries and keys; then applies RoPE, and appends
 // keys and values to the cache. Each head is normalised separately with the same weights, or with WHOLE_ROW all heads
-// together with a weight per element.
+// together with a weight per element. With CENTRED the norms are layer norms with biases.
 // Grid: x: HEADS + 2 KV_HEADS, y: tokens. Constants: those of `epilogues/qkv.wgsl`, EPS, WORKGROUP.
 #include "shared/state.wgsl"
 #include "shared/workgroup_sum.wgsl"
@@ -13,6 +13,11 @@
 @group(0) @binding(2) var<storage, read> query_norm: array<f32>;
 // Weight of the keys' norm: [HEAD_DIM], or with WHOLE_ROW [KV_HEADS][HEAD_DIM]
 @group(0) @binding(3) var<storage, read> key_norm: array<f32>;
+#ifdef CENTRED
+// Biases, in the shapes of the weights
+@group(0) @binding(4) var<storage, read> query_bias: array<f32>;
+@group(0) @binding(8) var<storage, read> key_bias: array<f32>;
+#endif
 #endif
 #include "linear/epilogues/qkv.wgsl"
 
@@ -32,10 +37,19 @@ fn gates_before(head: u32) -> u32 {
 }
 
 #ifdef NORMS
-fn mean_square(base: u32, len: u32, thread: u32) -> f32 {
+fn mean(base: u32, len: u32, thread: u32) -> f32 {
     var sum = 0.0;
     for (var i = thread; i < len; i += WORKGROUP) {
-        sum += projected[base + i] * projected[base + i];
+        sum += projected[base + i];
+    }
+    return workgroup_sum(sum, thread) / f32(len);
+}
+
+fn mean_square(base: u32, len: u32, centre: f32, thread: u32) -> f32 {
+    var sum = 0.0;
+    for (var i = thread; i < len; i += WORKGROUP) {
+        let distance = projected[base + i] - centre;
+        sum += distance * distance;
     }
     return workgroup_sum(sum, thread) / f32(len);
 }
@@ -60,10 +74,14 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     let count = 1u;
     let weight_base = 0u;
 #endif
+    var centre = 0.0;
     var scale = 1.0;
     if (!is_value) {
         let base = token * ROW + gates_before(first) + first * HEAD_DIM;
-        scale = inverseSqrt(mean_square(base, count * HEAD_DIM, thread) + EPS);
+#ifdef CENTRED
+        centre = mean(base, count * HEAD_DIM, thread);
+#endif
+        scale = inverseSqrt(mean_square(base, count * HEAD_DIM, centre, thread) + EPS);
     }
 #endif
     for (var index = thread; index < HALF_DIM; index += WORKGROUP) {
@@ -80,7 +98,14 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
             } else {
                 weights = vec2<f32>(key_norm[elements.x], key_norm[elements.y]);
             }
-            values *= scale * weights;
+            values = (values - centre) * scale * weights;
+#ifdef CENTRED
+            if (is_query) {
+                values += vec2<f32>(query_bias[elements.x], query_bias[elements.y]);
+            } else {
+                values += vec2<f32>(key_bias[elements.x], key_bias[elements.y]);
+            }
+#endif
         }
 #endif
         store_pair(token, pair, values);

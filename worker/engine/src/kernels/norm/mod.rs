@@ -15,9 +15,36 @@ pub fn add_norm(len: u32, eps: f32, scale: f32) -> Shader {
         .float("SCALE", scale)
 }
 
-/// Layer norm of vectors of `len`, in place. Grid: one workgroup per token.
-pub fn layer_norm(len: u32, eps: f32) -> Shader {
-    Shader::new("norm/layer_norm.wgsl").constant("LEN", len).constant("WORKGROUP", 64).float("EPS", eps)
+/// Norm of whole vectors, which is no part of another kernel. Grid: one workgroup per token.
+#[derive(Debug, Clone, Copy, PartialEq)]
+#[allow(clippy::struct_excessive_bools, reason = "they are independent, and always set by name")]
+pub struct LayerNorm {
+    /// Elements per vector.
+    pub len: u32,
+    /// It is an RMS norm: the mean is not subtracted.
+    pub rms: bool,
+    /// A bias is added.
+    pub bias: bool,
+    /// The input is a sum of two vectors.
+    pub residual: bool,
+    /// The result replaces the input.
+    pub in_place: bool,
+    /// Epsilon of the norm.
+    pub eps: f32,
+}
+
+impl LayerNorm {
+    /// The kernel.
+    pub fn shader(&self) -> Shader {
+        Shader::new("norm/layer_norm.wgsl")
+            .define_if(self.rms, "RMS")
+            .define_if(self.bias, "BIAS")
+            .define_if(self.residual, "RESIDUAL")
+            .define_if(self.in_place, "IN_PLACE")
+            .constant("LEN", self.len)
+            .constant("WORKGROUP", 64)
+            .float("EPS", self.eps)
+    }
 }
 
 /// RMS norm of heads, times `SiLU` of their gates, in place.
@@ -63,6 +90,8 @@ pub struct HeadNormKernel {
     pub kind: HeadNorm,
     /// Shapes of the heads.
     pub heads: HeadShape,
+    /// They are layer norms with biases, not RMS norms.
+    pub centred: bool,
     /// In the projection a gate follows each query; it is skipped.
     pub gated: bool,
     /// Format of the KV cache.
@@ -80,6 +109,7 @@ impl HeadNormKernel {
         with_heads(Shader::new("norm/head_norm.wgsl"), &self.heads, self.cache, self.value_offset)
             .define_if(self.kind != HeadNorm::None, "NORMS")
             .define_if(self.kind == HeadNorm::Row, "WHOLE_ROW")
+            .define_if(self.centred, "CENTRED")
             .define_if(self.gated, "GATED")
             .constant("FIRST_ROW", 0)
             .constant("WORKGROUP", 64)

@@ -61,6 +61,10 @@ pub(super) struct AttentionShape {
     pub(super) window: Option<u32>,
     /// Whether tokens also attend to later positions.
     pub(super) bidirectional: bool,
+    /// Number of later positions; `None` means all of them.
+    pub(super) ahead: Option<u32>,
+    /// Scores decrease with the distance (`ALiBi`).
+    pub(super) alibi: bool,
 }
 
 /// Attention for queries `[tokens][heads][head_dim]` at the cache's last positions. The result has the same shape.
@@ -74,7 +78,11 @@ pub(super) fn attend(query: &[f32], cache: &LayerCache, shape: &AttentionShape) 
         let (token, head) = (index / heads, index % heads);
         let own_end = first_position + token + 1;
         let start = shape.window.map_or(0, |window| own_end.saturating_sub(window as usize));
-        let end = if shape.bidirectional { cache.positions() } else { own_end };
+        let end = match shape.ahead {
+            _ if !shape.bidirectional => own_end,
+            Some(ahead) => cache.positions().min(own_end + ahead as usize),
+            None => cache.positions(),
+        };
         let at = |position: usize| position * cache.row_len + head / group * dim;
         let scale = shape.scale * shape.temperature.map_or(1.0, |temperature| sharpness(temperature, own_end - 1));
         scores.clear();
@@ -82,6 +90,11 @@ pub(super) fn attend(query: &[f32], cache: &LayerCache, shape: &AttentionShape) 
             let score = dot_floats(query, &cache.keys[at(position)..][..dim]) * scale;
             shape.softcap.map_or(score, |cap| cap * (score / cap).tanh())
         }));
+        if shape.alibi {
+            let slope = slope(head, heads);
+            let distances = (start..end).map(|position| position.abs_diff(own_end - 1) as f32);
+            scores.iter_mut().zip(distances).for_each(|(score, distance)| *score -= slope * distance);
+        }
         let inverse = exponentials(&mut scores).recip();
         let values = &cache.values[at(start)..];
         let (chunks, rest) = result.as_chunks_mut::<CHUNK>();
@@ -101,6 +114,14 @@ pub(super) fn attend(query: &[f32], cache: &LayerCache, shape: &AttentionShape) 
 fn sharpness(temperature: AttentionTemperature, position: usize) -> f32 {
     let AttentionTemperature { scale, step } = temperature;
     1.0 + scale * ((position / step as usize) as f32).ln_1p()
+}
+
+/// How much a head's scores decrease per position (`ALiBi`). The slopes of `n` heads, the largest power of two, are the
+/// powers of `2^(-8 / n)`; those of further heads lie between them.
+fn slope(head: usize, heads: usize) -> f32 {
+    let n = 1 << heads.ilog2();
+    let exponent = if head < n { (head + 1) as f32 } else { (head - n) as f32 + 0.5 };
+    (-8.0 * exponent / n as f32).exp2()
 }
 
 /// Elements of a head that are summed in registers over all positions.
@@ -151,13 +172,15 @@ mod tests {
             (wave(tokens * 144, 0.7), wave(positions * row_len, 1.3), wave(positions * row_len, 0.4));
         let sharper = Some(AttentionTemperature { scale: 0.7, step: 3 });
         let cases = [
-            (None, None, None, false),
-            (Some(4), None, sharper, false),
-            (None, Some(3.0), None, false),
-            (None, None, None, true),
+            (None, None, None, false, None, false),
+            (Some(4), None, sharper, false, None, false),
+            (None, Some(3.0), None, false, None, false),
+            (None, None, None, true, None, false),
+            (Some(4), None, None, true, Some(1), false),
+            (None, None, None, true, None, true),
         ];
-        for (window, softcap, temperature, bidirectional) in cases {
-            let shape = AttentionShape { heads, scale: 0.2, temperature, softcap, window, bidirectional };
+        for (window, softcap, temperature, bidirectional, ahead, alibi) in cases {
+            let shape = AttentionShape { heads, scale: 0.2, temperature, softcap, window, bidirectional, ahead, alibi };
             let mut cache = LayerCache::new(positions, row_len).unwrap();
             cache.keys.extend(&keys);
             cache.values.extend(&values);
@@ -170,6 +193,8 @@ mod tests {
                 softcap,
                 window,
                 bidirectional,
+                ahead,
+                alibi,
                 layout: AttentionLayout::Batch,
                 splits: 1,
                 workgroup: 32,

@@ -131,6 +131,14 @@ impl Decoder for CpuDecoder {
         Ok(logits)
     }
 
+    async fn batch_hidden(&mut self, position: usize, ids: &[u32]) -> Result<Vec<f32>> {
+        let start = Instant::now();
+        let hidden = self.layers(position, Batch::Tokens(ids)).await;
+        self.seconds_per_token = Some(start.elapsed().as_secs_f64() / ids.len() as f64);
+        self.weights.check()?;
+        Ok(self.normed(&hidden, Some(self.plan.output_norm)))
+    }
+
     async fn decode_logits(&mut self, position: usize, id: u32) -> Result<Vec<f32>> {
         self.decode(position, id).await?;
         Ok(self.logits.clone())

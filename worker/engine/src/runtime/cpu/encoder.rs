@@ -7,14 +7,17 @@ use async_trait::async_trait;
 use super::activations::Activations;
 use super::attention::{AttentionShape, LayerCache, attend};
 use super::layers::{gate_up, project, store_heads};
-use super::ops::{activate, layer_norm};
+use super::ops::{activate, expert_sum, layer_norm, route};
 use super::weights::CpuWeights;
 use super::{Cpu, Pacer};
 use crate::error::Result;
-use crate::models::{EncoderConfig, EncoderLayerPlan, EncoderPlan, NormPlan, UpPlan};
+use crate::models::{
+    EncoderConfig, EncoderFeedForward, EncoderLayerPlan, EncoderPlan, ExpertConfig, MatrixId, NormPlan, PositionKind,
+    Product, UpPlan, VectorId,
+};
 use crate::runtime::backend::Embedder;
 
-/// An embedding model with its weights.
+/// An encoder with its weights.
 pub(in crate::runtime) struct CpuEncoder {
     pacer: Pacer,
     plan: EncoderPlan,
@@ -22,6 +25,8 @@ pub(in crate::runtime) struct CpuEncoder {
     weights: Arc<CpuWeights>,
     /// RoPE angles: `[context][rope_dim / 2]`, or empty.
     rope: Vec<[f32; 2]>,
+    /// The same for layers with a window.
+    window_rope: Vec<[f32; 2]>,
 }
 
 impl CpuEncoder {
@@ -31,70 +36,149 @@ impl CpuEncoder {
         plan: &EncoderPlan,
         weights: Arc<CpuWeights>,
     ) -> Self {
-        let angles = config.rope.as_ref().map(|rope| rope.angles(config.heads.rope_dim, config.context, None));
-        Self {
-            pacer: cpu.pacer(),
-            config: config.clone(),
-            plan: plan.clone(),
-            weights,
-            rope: angles.unwrap_or_default(),
+        let [rope, window_rope] = config.angles(config.context);
+        Self { pacer: cpu.pacer(), config: config.clone(), plan: plan.clone(), weights, rope, window_rope }
+    }
+
+    /// Attention, with its norms and its input added.
+    fn attention(&self, index: usize, hidden: &[f32]) -> Result<Vec<f32>> {
+        let (config, layer) = (&self.config, &self.plan.layers[index]);
+        let (heads, width) = (config.heads, config.embedding_len as usize);
+        let input = self.before(hidden, layer.attention_norm);
+        let mut projected = project(&self.weights, &layer.qkv, &input, width, 3 * width, layer.qkv_bias);
+        if let Some(norms) = layer.head_norms {
+            projected.chunks_exact_mut(3 * width).for_each(|row| self.norm_heads(row, norms));
+        }
+        let window = config.window_of(index as u32);
+        let angles = if window.is_some() { &self.window_rope } else { &self.rope };
+        let mut cache = LayerCache::new(hidden.len() / width, width)?;
+        let query = store_heads(projected, &heads, angles, 0, &mut cache);
+        let shape = AttentionShape {
+            heads,
+            scale: (heads.head_dim as f32).sqrt().recip(),
+            temperature: None,
+            softcap: None,
+            window: window.map(|window| window.reach + 1),
+            bidirectional: true,
+            ahead: window.map(|window| window.reach),
+            alibi: config.positions == PositionKind::Alibi,
+        };
+        let attended = attend(&query, &cache, &shape);
+        let bias = layer.attention_output_bias;
+        let output = project(&self.weights, &layer.attention_output, &attended, width, width, bias);
+        let normed = self.after(sum(output, hidden), layer.attention_norm);
+        Ok(match layer.second_norm {
+            Some(norm) => self.norm(&sum(normed, hidden), norm),
+            None => normed,
+        })
+    }
+
+    /// Norms of the queries and the keys of a token.
+    fn norm_heads(&self, row: &mut [f32], norms: [(VectorId, VectorId); 2]) {
+        let width = self.config.embedding_len as usize;
+        for (part, (weight, bias)) in row.chunks_exact_mut(width).zip(norms) {
+            part.copy_from_slice(&self.norm(part, (weight, Some(bias))));
         }
     }
 
-    fn attention(&self, config: &EncoderConfig, layer: &EncoderLayerPlan, hidden: &[f32]) -> Result<Vec<f32>> {
-        let (heads, width) = (config.heads, config.embedding_len as usize);
-        let projected = project(&self.weights, &layer.qkv, hidden, width, 3 * width, layer.qkv_bias);
-        let mut cache = LayerCache::new(hidden.len() / width, width)?;
-        let query = store_heads(projected, &heads, &self.rope, 0, &mut cache);
-        let scale = (heads.head_dim as f32).sqrt().recip();
-        let shape =
-            AttentionShape { heads, scale, temperature: None, softcap: None, window: None, bidirectional: true };
-        let attended = attend(&query, &cache, &shape);
-        let bias = layer.attention_output_bias;
-        let mut output = project(&self.weights, &layer.attention_output, &attended, width, width, bias);
-        output.iter_mut().zip(hidden).for_each(|(sum, value)| *sum += value);
-        Ok(self.norm(config, &output, layer.attention_norm))
-    }
-
-    fn feed_forward(&self, config: &EncoderConfig, layer: &EncoderLayerPlan, hidden: &[f32]) -> Vec<f32> {
+    /// A feed-forward part, with its norm and its input added.
+    fn feed_forward(&self, layer: &EncoderLayerPlan, hidden: &[f32]) -> Vec<f32> {
+        let config = &self.config;
         let (width, len) = (config.embedding_len as usize, config.feed_forward_len as usize);
-        let x = Activations::new(hidden, width);
-        let activated = match &layer.up {
-            UpPlan::Plain(up, bias) => {
-                let mut values = self.weights.product(up, len, &x, *bias);
-                activate(&mut values, config.activation);
-                values
+        let input = self.before(hidden, Some(layer.feed_forward_norm));
+        let output = match &layer.feed_forward {
+            EncoderFeedForward::Dense { up, down, down_bias } => {
+                let x = Activations::new(&input, width);
+                let activated = match up {
+                    UpPlan::Plain(up, bias) => {
+                        let mut values = self.weights.product(up, len, &x, *bias);
+                        activate(&mut values, config.activation);
+                        values
+                    }
+                    UpPlan::Gated(both) => gate_up(&self.weights, both, len, &x, config.activation),
+                };
+                project(&self.weights, down, &activated, len, width, *down_bias)
             }
-            UpPlan::Gated(both) => gate_up(&self.weights, both, len, &x, config.activation),
+            EncoderFeedForward::Experts { config, router, up, down } => {
+                self.experts(config, router, [*up, *down], &input)
+            }
         };
-        let mut output = project(&self.weights, &layer.down, &activated, len, width, layer.down_bias);
-        output.iter_mut().zip(hidden).for_each(|(sum, value)| *sum += value);
-        self.norm(config, &output, layer.output_norm)
+        self.after(sum(output, hidden), Some(layer.feed_forward_norm))
     }
 
-    fn norm(&self, config: &EncoderConfig, x: &[f32], (weight, bias): NormPlan) -> Vec<f32> {
-        layer_norm(x, self.weights.vector(weight), self.weights.vector(bias), config.norm_eps)
+    /// Mixture of experts with up and down projections.
+    fn experts(&self, config: &ExpertConfig, router: &Product, [up, down]: [MatrixId; 2], input: &[f32]) -> Vec<f32> {
+        let weights = &self.weights;
+        let (width, hidden) = (self.config.embedding_len as usize, config.feed_forward_len as usize);
+        let scores = weights.product(router, config.count as usize, &Activations::new(input, width), None);
+        let (chosen, factors) = route(&scores, None, config, false);
+        let mut outputs = Vec::with_capacity(chosen.len() * width);
+        for (input, chosen) in input.chunks_exact(width).zip(chosen.chunks_exact(config.used as usize)) {
+            let x = Activations::new(input, width);
+            for expert in chosen.iter().map(|expert| *expert as usize) {
+                let first = expert * hidden;
+                let mut activated = vec![0.0; hidden];
+                weights.multiply(up, first..first + hidden, &x, |_, row, value| activated[row - first] = value);
+                activate(&mut activated, self.config.activation);
+                let (first, at) = (expert * width, outputs.len());
+                outputs.resize(at + width, 0.0);
+                let store = |_, row: usize, value| outputs[at + row - first] = value;
+                weights.multiply(down, first..first + width, &Activations::new(&activated, hidden), store);
+            }
+        }
+        expert_sum(&outputs, None, &factors, config, width)
     }
+
+    /// The input of a part, in families with norms before parts.
+    fn before(&self, hidden: &[f32], norm: Option<NormPlan>) -> Vec<f32> {
+        match norm.filter(|_| self.config.pre_norm) {
+            Some(norm) => self.norm(hidden, norm),
+            None => hidden.to_vec(),
+        }
+    }
+
+    /// The output of a part, in families with norms after parts.
+    fn after(&self, output: Vec<f32>, norm: Option<NormPlan>) -> Vec<f32> {
+        match norm.filter(|_| !self.config.pre_norm) {
+            Some(norm) => self.norm(&output, norm),
+            None => output,
+        }
+    }
+
+    fn norm(&self, x: &[f32], (weight, bias): NormPlan) -> Vec<f32> {
+        let weight = self.weights.vector(weight);
+        match bias {
+            Some(bias) => layer_norm(x, weight, self.weights.vector(bias), self.config.norm_eps),
+            None => layer_norm(x, weight, &vec![0.0; weight.len()], self.config.norm_eps),
+        }
+    }
+}
+
+/// The sum of two vectors.
+fn sum(mut a: Vec<f32>, b: &[f32]) -> Vec<f32> {
+    a.iter_mut().zip(b).for_each(|(sum, value)| *sum += value);
+    a
 }
 
 #[async_trait(?Send)]
 impl Embedder for CpuEncoder {
-    async fn hidden(&self, ids: &[u32]) -> Result<Vec<f32>> {
-        let config = &self.config;
+    async fn hidden(&mut self, ids: &[u32]) -> Result<Vec<f32>> {
         let mut hidden = self.weights.embed(&self.plan.embedding, ids);
         let positions: Vec<u32> = (0..ids.len() as u32).collect();
         for (table, ids) in [(&self.plan.positions, &positions), (&self.plan.types, &vec![0; ids.len()])] {
             if let Some(table) = table {
-                let rows = self.weights.embed(table, ids);
-                hidden.iter_mut().zip(&rows).for_each(|(sum, value)| *sum += value);
+                hidden = sum(hidden, &self.weights.embed(table, ids));
             }
         }
-        hidden = self.norm(config, &hidden, self.plan.embedding_norm);
-        for layer in &self.plan.layers {
-            hidden = self.attention(config, layer, &hidden)?;
+        hidden = self.norm(&hidden, self.plan.embedding_norm);
+        for (index, layer) in self.plan.layers.iter().enumerate() {
+            hidden = self.attention(index, &hidden)?;
             self.pacer.pause_if_due().await;
-            hidden = self.feed_forward(config, layer, &hidden);
+            hidden = self.feed_forward(layer, &hidden);
             self.pacer.pause_if_due().await;
+        }
+        if let Some(norm) = self.plan.output_norm {
+            hidden = self.norm(&hidden, norm);
         }
         self.weights.check()?;
         Ok(hidden)

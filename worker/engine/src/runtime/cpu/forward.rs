@@ -140,7 +140,7 @@ impl CpuDecoder {
         expert_sum(&outputs, shared.as_deref(), &factors, config, width)
     }
 
-    fn normed(&self, hidden: &[f32], norm: Option<VectorId>) -> Vec<f32> {
+    pub(super) fn normed(&self, hidden: &[f32], norm: Option<VectorId>) -> Vec<f32> {
         match norm {
             Some(norm) => rms_norm(hidden, self.weights.vector(norm), self.config.norm_eps),
             None => hidden.to_vec(),
@@ -213,7 +213,9 @@ impl MixerInput<'_> {
             temperature: self.config.attention_temperature,
             softcap: self.config.attention_softcap,
             window: attention.window,
-            bidirectional: place.two_way,
+            bidirectional: place.two_way || self.config.two_way,
+            ahead: self.config.ahead(attention),
+            alibi: false,
         };
         let mut attended = attend(&query, cache, &shape);
         if let Some(projected) = &gates {

@@ -59,6 +59,14 @@ impl Decoder for GpuDecoder {
         self.gpu.read_buffer(&self.buffers.logits, ids.len() as u64 * u64::from(self.vocab) * 4).await
     }
 
+    async fn batch_hidden(&mut self, position: usize, ids: &[u32]) -> Result<Vec<f32>> {
+        self.submit_batch(position, Batch::Tokens(ids), false)?;
+        let norm = self.output_norm_program()?;
+        self.submit(|pass| norm.iter().for_each(|dispatch| dispatch.encode(pass, ids.len() as u32)));
+        let len_bytes = ids.len() as u64 * u64::from(self.config.embedding_len) * 4;
+        self.gpu.read_buffer(&self.buffers.hidden, len_bytes).await
+    }
+
     async fn decode_logits(&mut self, position: usize, id: u32) -> Result<Vec<f32>> {
         self.feed(position, 0, id);
         self.submit_decode(position)?;

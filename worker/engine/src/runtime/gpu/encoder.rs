@@ -11,9 +11,13 @@ use super::weights::Weights;
 use crate::error::Result;
 use crate::kernels::Grid;
 use crate::kernels::attention::{Attention, AttentionLayout};
-use crate::kernels::linear::Epilogue;
-use crate::kernels::norm::layer_norm;
-use crate::models::{CacheFormat, EncoderConfig, EncoderLayerPlan, EncoderPlan, GateUpPlan, NormPlan, UpPlan};
+use crate::kernels::experts::{Router, expert_sum};
+use crate::kernels::linear::{Epilogue, ExpertRows};
+use crate::kernels::norm::{HeadNormKernel, LayerNorm};
+use crate::models::{
+    CacheFormat, EncoderConfig, EncoderFeedForward, EncoderLayerPlan, EncoderPlan, ExpertConfig, GateUpPlan, HeadNorm,
+    MatrixId, NormPlan, PositionKind, Product, UpPlan,
+};
 use crate::runtime::backend::Embedder;
 use crate::runtime::device::{Dispatch, Gpu, Task};
 
@@ -38,36 +42,68 @@ struct Buffers {
     types: wgpu::Buffer,
     /// `[context][embedding_len]`
     hidden: wgpu::Buffer,
+    /// The input of a part after its norm, or the output of attention before its norms: `[context][embedding_len]`
+    normed: wgpu::Buffer,
+    /// Queries, keys and values before their norms: `[context][3][embedding_len]`
+    projected: wgpu::Buffer,
     /// `[context][embedding_len]`
     query: wgpu::Buffer,
     /// Keys, then values, in f16: `[context][embedding_len]` each
     kv: wgpu::Buffer,
     /// `[context][embedding_len]`
     attended: wgpu::Buffer,
-    /// `[context][feed_forward_len]`
+    /// `[context][slots][feed_forward_len]`
     activated: wgpu::Buffer,
-    /// RoPE angles: `[context][rope_dim / 2]`
-    rope: wgpu::Buffer,
+    /// RoPE angles of layers without and with a window: `[context][rope_dim / 2]`
+    rope: [wgpu::Buffer; 2],
+    experts: ExpertBuffers,
+}
+
+/// Activations of experts.
+struct ExpertBuffers {
+    /// The router's scores: `[context][count]`
+    router: wgpu::Buffer,
+    /// Chosen experts: `[context][used]`
+    chosen: wgpu::Buffer,
+    /// Their weights: `[context][used]`
+    weights: wgpu::Buffer,
+    /// Their outputs: `[context][used][embedding_len]`
+    output: wgpu::Buffer,
 }
 
 impl Buffers {
-    fn new(gpu: &Gpu, config: &EncoderConfig) -> Self {
+    fn new(gpu: &Gpu, config: &EncoderConfig, plan: &EncoderPlan) -> Self {
         // Kernels read whole groups of tokens.
         let context = config.context.next_multiple_of(gpu.tuning().prefill.tokens);
         let floats = |label, len: u32| gpu.storage_buffer(label, u64::from(context) * u64::from(len) * 4);
         let positions: Vec<u32> = (0..context).collect();
-        let angles = config.rope.as_ref().map(|rope| rope.angles(config.heads.rope_dim, context, None));
+        let width = config.embedding_len;
+        let has_head_norms = plan.layers.iter().any(|layer| layer.head_norms.is_some());
+        let has_normed = config.pre_norm || plan.layers.iter().any(|layer| layer.second_norm.is_some());
+        let (count, used) = config.experts.map_or((0, 0), |(experts, _)| (experts.count, experts.used));
+        let rope = config.angles(context).map(|angles| {
+            let angles = if angles.is_empty() { vec![[1.0, 0.0]] } else { angles };
+            gpu.storage_buffer_with("rope", &angles)
+        });
         Self {
             state: gpu.buffer("state", 16, wgpu::BufferUsages::UNIFORM),
             ids: floats("ids", 1),
             positions: gpu.storage_buffer_with("positions", &positions),
             types: gpu.storage_buffer_with("types", &vec![0u32; context as usize]),
-            hidden: floats("hidden", config.embedding_len),
-            query: floats("query", config.embedding_len),
-            kv: floats("keys and values", config.embedding_len),
-            attended: floats("attended", config.embedding_len),
-            activated: floats("activated", config.feed_forward_len),
-            rope: gpu.storage_buffer_with("rope", &angles.unwrap_or_else(|| vec![[1.0, 0.0]])),
+            hidden: floats("hidden", width),
+            normed: floats("normed", if has_normed { width } else { 0 }),
+            projected: floats("projected", if has_head_norms { 3 * width } else { 0 }),
+            query: floats("query", width),
+            kv: floats("keys and values", width),
+            attended: floats("attended", width),
+            activated: floats("activated", config.slots() * config.feed_forward_len),
+            rope,
+            experts: ExpertBuffers {
+                router: floats("router", count),
+                chosen: floats("experts", used),
+                weights: floats("expert weights", used),
+                output: floats("expert outputs", used * width),
+            },
         }
     }
 
@@ -88,7 +124,7 @@ impl GpuEncoder {
         plan: &EncoderPlan,
         weights: Arc<Weights>,
     ) -> Result<Self> {
-        let buffers = Buffers::new(gpu, config);
+        let buffers = Buffers::new(gpu, config, plan);
         let program = Builder { gpu, config, weights: &weights, buffers: &buffers }.build(plan)?;
         Ok(Self { gpu: gpu.clone(), embedding_len: config.embedding_len, buffers, program, _weights: weights })
     }
@@ -96,7 +132,7 @@ impl GpuEncoder {
 
 #[async_trait(?Send)]
 impl Embedder for GpuEncoder {
-    async fn hidden(&self, ids: &[u32]) -> Result<Vec<f32>> {
+    async fn hidden(&mut self, ids: &[u32]) -> Result<Vec<f32>> {
         let state = State { position: 0, token_count: ids.len() as u32, step: 0, row: 0 };
         let queue = self.gpu.queue();
         queue.write_buffer(&self.buffers.state, 0, bytemuck::bytes_of(&state));
@@ -110,14 +146,27 @@ impl Embedder for GpuEncoder {
         self.gpu.read_buffer(&self.buffers.hidden, len_bytes).await
     }
 
-    fn kernels_id(&self) -> u64 {
-        self_test::kernels_id(self.program.iter())
+    fn kernels_id(&self) -> Result<u64> {
+        Ok(self_test::kernels_id(self.program.iter()))
     }
 
     async fn wrong_kernels(&self) -> Result<Vec<String>> {
         self.gpu.compile().await;
         self_test::wrong_kernels(&self.gpu, &self.buffers.kv, self.program.iter(), None).await
     }
+}
+
+/// What a norm normalises, and where the result goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Place {
+    /// The hidden state, in place.
+    Hidden,
+    /// The hidden state, into the `normed` buffer.
+    Apart,
+    /// The sum of both, into the `normed` buffer.
+    WithHidden,
+    /// The sum of both, into the hidden state.
+    WithNormed,
 }
 
 /// Builds the dispatches.
@@ -139,31 +188,31 @@ impl Builder<'_> {
                 products.embed(&mut program, table, ids, &buffers.hidden, 1.0, true)?;
             }
         }
-        program.push(self.norm(plan.embedding_norm));
-        for layer in &plan.layers {
-            self.attention(&mut program, layer)?;
+        program.push(self.norm(plan.embedding_norm, Place::Hidden));
+        for (index, layer) in (0..).zip(&plan.layers) {
+            self.attention(&mut program, index, layer)?;
             self.feed_forward(&mut program, layer)?;
         }
+        program.extend(plan.output_norm.map(|norm| self.norm(norm, Place::Hidden)));
         Ok(program)
     }
 
-    fn attention(&self, program: &mut Vec<Dispatch>, layer: &EncoderLayerPlan) -> Result<()> {
-        let (buffers, heads, width) = (self.buffers, self.config.heads, self.config.embedding_len);
-        let value_offset = buffers.value_offset();
-        let input = Input { bias: layer.qkv_bias, ..Input::new(&buffers.hidden) };
-        let extra = [("kv", &buffers.kv), ("rope", &buffers.rope)];
-        let epilogue = Epilogue::Qkv { heads, value_offset };
-        let output = Output { epilogue, y: &buffers.query, rows: 3 * width, extra: &extra };
-        self.products().push(program, &layer.qkv, &input, &output)?;
+    fn attention(&self, program: &mut Vec<Dispatch>, index: u32, layer: &EncoderLayerPlan) -> Result<()> {
+        let (buffers, heads) = (self.buffers, self.config.heads);
+        let window = self.config.window_of(index);
+        let x = self.before(program, layer.attention_norm);
+        self.qkv(program, layer, x, &buffers.rope[usize::from(window.is_some())])?;
         let attention = Attention {
             heads,
             cache: CacheFormat::F16,
-            value_offset,
+            value_offset: buffers.value_offset(),
             scale: (heads.head_dim as f32).sqrt().recip(),
             temperature: None,
             softcap: None,
-            window: None,
+            window: window.map(|window| window.reach + 1),
             bidirectional: true,
+            ahead: window.map(|window| window.reach),
+            alibi: self.config.positions == PositionKind::Alibi,
             layout: AttentionLayout::Batch,
             splits: 1,
             workgroup: self.gpu.tuning().attention_workgroup,
@@ -172,32 +221,152 @@ impl Builder<'_> {
         let dispatch = Dispatch::new(self.gpu, &attention.shader(), &bound, attention.grids()[0]);
         program.push(dispatch.computing(Task::Attention(attention)));
         let input = Input { bias: layer.attention_output_bias, ..Input::new(&buffers.attended) };
-        self.products().push(program, &layer.attention_output, &input, &self.add_to_hidden())?;
-        program.push(self.norm(layer.attention_norm));
+        match (layer.attention_norm, layer.second_norm) {
+            (Some(first), Some(second)) => {
+                // The hidden state is needed twice.
+                let output = Output { epilogue: Epilogue::STORE, y: &buffers.normed, ..self.add_to_hidden() };
+                self.products().push(program, &layer.attention_output, &input, &output)?;
+                program.push(self.norm(first, Place::WithHidden));
+                program.push(self.norm(second, Place::WithNormed));
+            }
+            (norm, _) => {
+                self.products().push(program, &layer.attention_output, &input, &self.add_to_hidden())?;
+                program.extend(self.after(norm));
+            }
+        }
+        Ok(())
+    }
+
+    /// Queries, keys and values of `x`.
+    fn qkv(
+        &self,
+        program: &mut Vec<Dispatch>,
+        layer: &EncoderLayerPlan,
+        x: &wgpu::Buffer,
+        rope: &wgpu::Buffer,
+    ) -> Result<()> {
+        let (buffers, heads, rows) = (self.buffers, self.config.heads, 3 * self.config.embedding_len);
+        let value_offset = buffers.value_offset();
+        let input = Input { bias: layer.qkv_bias, ..Input::new(x) };
+        let extra = [("kv", &buffers.kv), ("rope", rope)];
+        let Some([query_norm, key_norm]) = layer.head_norms else {
+            let epilogue = Epilogue::Qkv { heads, value_offset };
+            let output = Output { epilogue, y: &buffers.query, rows, extra: &extra };
+            return self.products().push(program, &layer.qkv, &input, &output);
+        };
+        let output = Output { epilogue: Epilogue::STORE, y: &buffers.projected, rows, extra: &[] };
+        self.products().push(program, &layer.qkv, &input, &output)?;
+        let kernel = HeadNormKernel {
+            kind: HeadNorm::Row,
+            heads,
+            centred: true,
+            gated: false,
+            cache: CacheFormat::F16,
+            value_offset,
+            eps: self.config.norm_eps,
+        };
+        let vector = |id| self.weights.vector(id);
+        let bound = [
+            ("state", &buffers.state),
+            ("projected", &buffers.projected),
+            ("query_norm", vector(query_norm.0)),
+            ("query_bias", vector(query_norm.1)),
+            ("key_norm", vector(key_norm.0)),
+            ("key_bias", vector(key_norm.1)),
+            ("y", &buffers.query),
+            extra[0],
+            extra[1],
+        ];
+        let grid = Grid::TokensInY { x: heads.heads + 2 * heads.kv_heads, z: 1 };
+        program.push(Dispatch::new(self.gpu, &kernel.shader(), &bound, grid));
         Ok(())
     }
 
     fn feed_forward(&self, program: &mut Vec<Dispatch>, layer: &EncoderLayerPlan) -> Result<()> {
-        let (buffers, activation) = (self.buffers, self.config.activation);
-        let output =
-            |epilogue| Output { epilogue, y: &buffers.activated, rows: self.config.feed_forward_len, extra: &[] };
-        let input = Input::new(&buffers.hidden);
-        match &layer.up {
+        let x = self.before(program, Some(layer.feed_forward_norm));
+        match &layer.feed_forward {
+            EncoderFeedForward::Dense { up, down, down_bias } => {
+                self.up(program, up, x)?;
+                let input = Input { bias: *down_bias, ..Input::new(&self.buffers.activated) };
+                self.products().push(program, down, &input, &self.add_to_hidden())?;
+            }
+            EncoderFeedForward::Experts { config, router, up, down } => {
+                self.choose_experts(program, *config, router, x)?;
+                self.experts(program, config, [*up, *down], x)?;
+            }
+        }
+        program.extend(self.after(Some(layer.feed_forward_norm)));
+        Ok(())
+    }
+
+    fn up(&self, program: &mut Vec<Dispatch>, up: &UpPlan, x: &wgpu::Buffer) -> Result<()> {
+        let (activation, rows) = (self.config.activation, self.config.feed_forward_len);
+        let output = |epilogue| Output { epilogue, y: &self.buffers.activated, rows, extra: &[] };
+        let input = Input::new(x);
+        match up {
             UpPlan::Plain(up, bias) => {
                 let input = Input { bias: *bias, ..input };
-                self.products().push(program, up, &input, &output(Epilogue::Activate(activation)))?;
+                self.products().push(program, up, &input, &output(Epilogue::Activate(activation)))
             }
             UpPlan::Gated(GateUpPlan::Paired(both)) => {
-                self.products().push(program, both, &input, &output(Epilogue::Gated(activation)))?;
+                self.products().push(program, both, &input, &output(Epilogue::Gated(activation)))
             }
             UpPlan::Gated(GateUpPlan::Apart { gate, up }) => {
                 self.products().push(program, gate, &input, &output(Epilogue::STORE))?;
-                self.products().push(program, up, &input, &output(Epilogue::Gate(activation)))?;
+                self.products().push(program, up, &input, &output(Epilogue::Gate(activation)))
             }
         }
-        let input = Input { bias: layer.down_bias, ..Input::new(&buffers.activated) };
-        self.products().push(program, &layer.down, &input, &self.add_to_hidden())?;
-        program.push(self.norm(layer.output_norm));
+    }
+
+    /// Each token's experts and their weights.
+    fn choose_experts(
+        &self,
+        program: &mut Vec<Dispatch>,
+        experts: ExpertConfig,
+        router: &Product,
+        x: &wgpu::Buffer,
+    ) -> Result<()> {
+        let buffers = &self.buffers.experts;
+        let scores = Output { epilogue: Epilogue::STORE, y: &buffers.router, rows: experts.count, extra: &[] };
+        self.products().push(program, router, &Input::new(x), &scores)?;
+        let bound = [
+            ("state", &self.buffers.state),
+            ("logits", &buffers.router),
+            ("experts", &buffers.chosen),
+            ("weights", &buffers.weights),
+        ];
+        let router = Router { experts, is_biased: false, is_gated: false };
+        program.push(Dispatch::new(self.gpu, &router.shader(), &bound, Grid::TokensInX));
+        Ok(())
+    }
+
+    /// Adds the experts' outputs to the hidden state.
+    fn experts(
+        &self,
+        program: &mut Vec<Dispatch>,
+        experts: &ExpertConfig,
+        [up, down]: [MatrixId; 2],
+        x: &wgpu::Buffer,
+    ) -> Result<()> {
+        let (buffers, width) = (self.buffers, self.config.embedding_len);
+        let chosen = [("experts", &buffers.experts.chosen)];
+        let rows_of = |rows, shares_input| Some(ExpertRows { rows, used: experts.used, shares_input });
+        let rows = experts.feed_forward_len;
+        let input = Input { experts: rows_of(rows, true), ..Input::new(x) };
+        let epilogue = Epilogue::Activate(self.config.activation);
+        let output = Output { epilogue, y: &buffers.activated, rows, extra: &chosen };
+        self.products().push(program, &[up], &input, &output)?;
+        let input = Input { experts: rows_of(width, false), ..Input::new(&buffers.activated) };
+        let output = Output { epilogue: Epilogue::STORE, y: &buffers.experts.output, rows: width, extra: &chosen };
+        self.products().push(program, &[down], &input, &output)?;
+        let bound = [
+            ("state", &buffers.state),
+            ("x", &buffers.experts.output),
+            ("weights", &buffers.experts.weights),
+            ("y", &buffers.hidden),
+        ];
+        let (shader, grid) = expert_sum(experts, width, 1.0);
+        program.push(Dispatch::new(self.gpu, &shader, &bound, grid));
         Ok(())
     }
 
@@ -205,16 +374,38 @@ impl Builder<'_> {
         Output { epilogue: Epilogue::ADD, y: &self.buffers.hidden, rows: self.config.embedding_len, extra: &[] }
     }
 
-    /// Layer norm of the hidden state.
-    fn norm(&self, (weight, bias): NormPlan) -> Dispatch {
-        let bound = [
-            ("state", &self.buffers.state),
-            ("x", &self.buffers.hidden),
-            ("norm_weight", self.weights.vector(weight)),
-            ("norm_bias", self.weights.vector(bias)),
-        ];
-        let shader = layer_norm(self.config.embedding_len, self.config.norm_eps);
-        Dispatch::new(self.gpu, &shader, &bound, Grid::TokensInX)
+    /// The input of a part: normalised in families with norms before parts.
+    fn before(&self, program: &mut Vec<Dispatch>, norm: Option<NormPlan>) -> &wgpu::Buffer {
+        let Some(norm) = norm.filter(|_| self.config.pre_norm) else { return &self.buffers.hidden };
+        program.push(self.norm(norm, Place::Apart));
+        &self.buffers.normed
+    }
+
+    /// The norm after a part, in families that have it there.
+    fn after(&self, norm: Option<NormPlan>) -> Option<Dispatch> {
+        norm.filter(|_| !self.config.pre_norm).map(|norm| self.norm(norm, Place::Hidden))
+    }
+
+    /// A layer norm.
+    fn norm(&self, (weight, bias): NormPlan, place: Place) -> Dispatch {
+        let Buffers { state, hidden, normed, .. } = self.buffers;
+        let mut bound = vec![("state", state), ("norm_weight", self.weights.vector(weight))];
+        bound.extend(bias.map(|bias| ("norm_bias", self.weights.vector(bias))));
+        bound.extend(match place {
+            Place::Hidden => vec![("x", hidden)],
+            Place::Apart => vec![("x", hidden), ("y", normed)],
+            Place::WithHidden => vec![("x", normed), ("residual", hidden)],
+            Place::WithNormed => vec![("x", hidden), ("residual", normed)],
+        });
+        let norm = LayerNorm {
+            len: self.config.embedding_len,
+            rms: false,
+            bias: bias.is_some(),
+            residual: matches!(place, Place::WithHidden | Place::WithNormed),
+            in_place: place != Place::Apart,
+            eps: self.config.norm_eps,
+        };
+        Dispatch::new(self.gpu, &norm.shader(), &bound, Grid::TokensInX)
     }
 
     fn products(&self) -> ProductBuilder<'_> {

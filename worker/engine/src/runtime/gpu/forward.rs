@@ -7,7 +7,7 @@ use super::weights::Weights;
 use crate::error::Result;
 use crate::kernels::Grid;
 use crate::kernels::linear::{Epilogue, LinearTuning};
-use crate::kernels::norm::add_norm;
+use crate::kernels::norm::{LayerNorm, add_norm};
 use crate::kernels::sampling::{chunk_count, logit_scan, sample};
 use crate::models::{ModelConfig, ModelPlan, Product, VectorId};
 use crate::runtime::device::{AttentionSplits, Dispatch, Gpu, Tuning};
@@ -64,6 +64,18 @@ impl ForwardBuilder<'_> {
         program.extend(self.layers()?);
         program.extend(self.head()?);
         Ok(program)
+    }
+
+    /// The norm of the hidden state before the output head, in place. [`ForwardBuilder::head`] needs none.
+    pub(super) fn output_norm(&self) -> Dispatch {
+        let (len, eps) = (self.config.embedding_len, self.config.norm_eps);
+        let bound = [
+            ("state", &self.buffers.state),
+            ("x", &self.buffers.hidden),
+            ("norm_weight", self.weights.vector(self.plan.output_norm)),
+        ];
+        let norm = LayerNorm { len, rms: true, bias: false, residual: false, in_place: true, eps };
+        Dispatch::new(self.gpu, &norm.shader(), &bound, Grid::TokensInX)
     }
 
     /// From the hidden state to the logits.

@@ -262,6 +262,7 @@ impl AttentionBuilder<'_> {
         let kernel = HeadNormKernel {
             kind,
             heads,
+            centred: false,
             gated: self.config.is_gated,
             cache: forward.config.cache,
             value_offset: self.value_offset,
@@ -313,7 +314,9 @@ impl AttentionBuilder<'_> {
             temperature: config.attention_temperature,
             softcap: config.attention_softcap,
             window: self.config.window,
-            bidirectional: self.forward.layout.two_way,
+            bidirectional: self.forward.layout.two_way || config.two_way,
+            ahead: config.ahead(self.config),
+            alibi: false,
             layout: self.layout(),
             splits,
             workgroup: self.forward.gpu.tuning().attention_workgroup,

@@ -15,6 +15,8 @@ pub(super) struct Programs {
     embed: OnceCell<Vec<Dispatch>>,
     /// The layers for a batch: with causal attention, and with attention in both directions.
     prefill: [OnceCell<Vec<Dispatch>>; 2],
+    /// The norm before the output head, for such a batch in an embedding model.
+    output_norm: OnceCell<Vec<Dispatch>>,
     /// The output head for such a batch.
     prefill_head: OnceCell<Vec<Dispatch>>,
     /// Layers and head for one token, by index of
@@ -57,6 +59,12 @@ impl GpuDecoder {
     pub(super) fn prefill_program(&self, two_way: bool) -> Result<&[Dispatch]> {
         let layout = Layout { two_way, ..Layout::batch(self.gpu.tuning().prefill) };
         self.program(&self.programs.prefill[usize::from(two_way)], layout, |builder| builder.layers())
+    }
+
+    /// The norm before the output head, in place, for a batch of an embedding model.
+    pub(super) fn output_norm_program(&self) -> Result<&[Dispatch]> {
+        let layout = Layout::batch(self.gpu.tuning().prefill);
+        self.program(&self.programs.output_norm, layout, |builder| Ok(vec![builder.output_norm()]))
     }
 
     /// The output head for a batch of prompt tokens.

@@ -13,7 +13,7 @@ use crate::models::{CacheFormat, ModelConfig, ModelPlan};
 use crate::runtime::device::{Device, allocating};
 use crate::runtime::fit::Description;
 use crate::runtime::memory::Sequences;
-use crate::runtime::session::{Encoder, Model};
+use crate::runtime::session::{Encoder, Head, Model};
 
 /// Smallest context that loading falls back to, in tokens.
 const MIN_CONTEXT: u32 = 512;
@@ -36,7 +36,7 @@ pub struct LoaderOptions {
 pub enum Loaded {
     /// A generative model.
     Decoder(Box<Model>),
-    /// An embedding model.
+    /// An embedding model or a ranker.
     Encoder(Box<Encoder>),
 }
 
@@ -160,9 +160,19 @@ impl Loader {
                 chat.try_template()?;
                 (config, plan, Arc::new(*chat))
             }
-            Description::Encoder { config, plan, tokenizer } => {
-                let embedder = allocating(device.gpu(), || placed.embedder(&config, &plan)).await?;
-                return Ok(Loaded::Encoder(Box::new(Encoder::new(device, config, *tokenizer, embedder))));
+            Description::Encoder(model) => {
+                let context = model.context(options.context_tokens, device.limits())?;
+                let embedder = allocating(device.gpu(), || placed.embedder(&model.layers, context, &host)).await?;
+                return Ok(Loaded::Encoder(Box::new(Encoder {
+                    name: model.name().to_owned(),
+                    context: context.min(u32::try_from(embedder.max_tokens()).unwrap_or(u32::MAX)),
+                    kv_bytes: model.kv_bytes(context),
+                    embedder,
+                    head: Head::new(model.head.clone(), model.width(), host),
+                    tokenizer: model.tokenizer,
+                    rank_prompt: model.rank_prompt,
+                    device,
+                })));
             }
         };
         // Weights and activations are allocated; only the KV cache can still be too large, and a smaller context

@@ -8,13 +8,13 @@ use super::staging::{SharedMemory, Staging, WINDOW_BYTES};
 use crate::error::{EngineError, Result};
 use crate::gguf::dequantize::dequantize;
 use crate::gguf::{Gguf, Group, KERNEL_BLOCK_LEN, TensorInfo, TensorType};
-use crate::models::{
-    EncoderConfig, EncoderPlan, ModelConfig, ModelPlan, ROPE_FREQUENCIES, ROPE_LONG, ROPE_SHORT, Segment, WeightPlan,
-};
+use crate::models::{ModelConfig, ModelPlan, Segment, WeightPlan};
 use crate::runtime::backend::{Decoder, Embedder};
 use crate::runtime::cpu::{Cpu, CpuDecoder, CpuEncoder, CpuWeights};
-use crate::runtime::device::{Device, Dispatch, Gpu};
+use crate::runtime::device::{Device, Dispatch, Gpu, Tuning};
+use crate::runtime::fit::TextLayers;
 use crate::runtime::gpu::{GpuDecoder, GpuEncoder, Piece, Weights, ask_for_repacking, copying};
+use crate::runtime::session::DecoderEmbedder;
 
 /// Maximum size in bytes of a window in host memory.
 const HOST_WINDOW_BYTES: u64 = 4 << 20;
@@ -27,7 +27,7 @@ enum Slot {
     Matrix { index: usize, from_block: u64, blocks: u64, to_block: u64 },
     /// Goes to a vector, starting at byte `to_byte`.
     Vector { index: usize, to_byte: u64 },
-    /// Stays on the host: the divisors of RoPE.
+    /// Stays on the host: the divisors of RoPE, and what follows the layers of an embedding model.
     Host,
 }
 
@@ -51,9 +51,7 @@ fn slots(plan: &WeightPlan) -> HashMap<String, Vec<Slot>> {
             to_byte += u64::from(*len) * 4;
         }
     }
-    for name in [ROPE_FREQUENCIES, ROPE_LONG, ROPE_SHORT] {
-        slots.insert(name.to_owned(), vec![Slot::Host]);
-    }
+    slots.extend(plan.host.iter().map(|name| (name.clone(), vec![Slot::Host])));
     slots.extend(plan.ignored.iter().map(|name| (name.clone(), Vec::new())));
     slots
 }
@@ -89,11 +87,39 @@ impl Placed {
         })
     }
 
-    /// An encoder with these weights.
-    pub(super) fn embedder(&self, config: &EncoderConfig, plan: &EncoderPlan) -> Result<Box<dyn Embedder>> {
-        Ok(match self {
-            Self::Gpu(gpu, weights) => Box::new(GpuEncoder::new(gpu, config, plan, Arc::clone(weights))?),
-            Self::Cpu(cpu, weights) => Box::new(CpuEncoder::new(cpu, config, plan, Arc::clone(weights))),
+    /// The same weights, for batches of up to `tokens`.
+    fn with_batches(&self, tokens: u32) -> Self {
+        match self {
+            Self::Gpu(gpu, weights) => {
+                // A multiple of the tile size.
+                let tuning = Tuning { prefill_batch: tokens.next_multiple_of(64), ..gpu.tuning() };
+                Self::Gpu(gpu.with_tuning(tuning), Arc::clone(weights))
+            }
+            Self::Cpu(cpu, weights) => Self::Cpu(cpu.clone(), Arc::clone(weights)),
+        }
+    }
+
+    /// The layers of an embedding model or a ranker with these weights, for texts of up to `context` tokens. `host` as
+    /// for [`Placed::decoder`].
+    pub(super) fn embedder(
+        &self,
+        layers: &TextLayers,
+        context: u32,
+        host: &HashMap<String, Vec<f32>>,
+    ) -> Result<Box<dyn Embedder>> {
+        Ok(match (layers, self) {
+            (TextLayers::Decoder(config, plan), _) => {
+                let two_way = config.two_way;
+                let batched = two_way.then(|| self.with_batches(context));
+                let decoder = batched.as_ref().unwrap_or(self).decoder((config, plan), context, host)?;
+                Box::new(DecoderEmbedder { decoder, two_way })
+            }
+            (TextLayers::Encoder(config, plan), Self::Gpu(gpu, weights)) => {
+                Box::new(GpuEncoder::new(gpu, config, plan, Arc::clone(weights))?)
+            }
+            (TextLayers::Encoder(config, plan), Self::Cpu(cpu, weights)) => {
+                Box::new(CpuEncoder::new(cpu, config, plan, Arc::clone(weights)))
+            }
         })
     }
 }

@@ -1,24 +1,32 @@
-//! A loaded embedding model.
+//! A loaded embedding model or ranker.
 
+use async_trait::async_trait;
+
+use super::head::Head;
 use crate::error::{EngineError, Result};
-use crate::models::{EncoderConfig, Pooling};
-use crate::runtime::backend::Embedder;
+use crate::runtime::backend::{Decoder, Embedder};
 use crate::runtime::device::Device;
 use crate::runtime::measuring::{SelfTest, Verdict};
 use crate::tokenizer::Tokenizer;
 
-/// An embedding model in memory.
+/// An embedding model or a ranker in memory.
 pub struct Encoder {
-    device: Device,
-    config: EncoderConfig,
-    tokenizer: Tokenizer,
-    embedder: Box<dyn Embedder>,
+    pub(in crate::runtime) device: Device,
+    pub(in crate::runtime) name: String,
+    /// Maximum number of tokens in a text.
+    pub(in crate::runtime) context: u32,
+    pub(in crate::runtime) kv_bytes: u64,
+    pub(in crate::runtime) tokenizer: Tokenizer,
+    /// A ranker's prompt, in which `{query}` and `{document}` are replaced.
+    pub(in crate::runtime) rank_prompt: Option<String>,
+    pub(in crate::runtime) embedder: Box<dyn Embedder>,
+    pub(in crate::runtime) head: Head,
 }
 
 /// The embedding of a text.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Embedding {
-    /// Normalised to length one: `[embedding_len]`.
+    /// Normalised to length one.
     pub vector: Vec<f32>,
     /// Number of tokens in the text.
     pub tokens: usize,
@@ -26,19 +34,37 @@ pub struct Embedding {
     pub is_truncated: bool,
 }
 
+/// How well a document answers a query.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Ranking {
+    /// Higher is better: a likelihood from models that answer “yes” or “no”, otherwise any number.
+    pub score: f32,
+    /// Number of tokens in query and document.
+    pub tokens: usize,
+    /// Whether both together were too long and the document's end was cut off.
+    pub is_truncated: bool,
+}
+
+/// A text's tokens.
+struct Input {
+    ids: Vec<u32>,
+    is_truncated: bool,
+}
+
 impl Encoder {
-    pub(in crate::runtime) fn new(
-        device: Device,
-        config: EncoderConfig,
-        tokenizer: Tokenizer,
-        embedder: Box<dyn Embedder>,
-    ) -> Self {
-        Self { device, config, tokenizer, embedder }
+    /// Its name, from `general.name`.
+    pub fn name(&self) -> &str {
+        &self.name
     }
 
-    /// The hyperparameters.
-    pub fn config(&self) -> &EncoderConfig {
-        &self.config
+    /// Maximum number of tokens in a text.
+    pub fn context_tokens(&self) -> u32 {
+        self.context
+    }
+
+    /// Size of the keys and values of a text in bytes.
+    pub fn kv_bytes(&self) -> u64 {
+        self.kv_bytes
     }
 
     /// The device.
@@ -46,26 +72,67 @@ impl Encoder {
         &self.device
     }
 
+    /// Whether it is a ranker, not an embedding model.
+    pub fn can_rank(&self) -> bool {
+        self.head.can_rank()
+    }
+
     /// Embeds a text.
     ///
     /// # Errors
-    /// [`EngineError::Tokenizer`], or whatever the device reported.
-    pub async fn embed(&self, text: &str) -> Result<Embedding> {
-        let mut ids = self.tokenizer.wrap(self.tokenizer.encode_plain(text)?);
-        let context = self.config.context as usize;
+    /// [`EngineError::Prompt`] if this is a ranker, [`EngineError::Tokenizer`], or whatever the device reported.
+    pub async fn embed(&mut self, text: &str) -> Result<Embedding> {
+        if self.can_rank() {
+            return Err(EngineError::Prompt("this model ranks documents, and has no embeddings".to_owned()));
+        }
+        let ids = self.tokenizer.wrap(self.tokenizer.encode_plain(text)?);
+        let tail = usize::from(self.tokenizer.adds_end());
+        let Input { ids, is_truncated } = self.input(ids, tail)?;
+        let hidden = self.embedder.hidden(&ids).await?;
+        Ok(Embedding { vector: self.head.vector(&hidden), tokens: ids.len(), is_truncated })
+    }
+
+    /// Ranks a document for a query.
+    ///
+    /// # Errors
+    /// [`EngineError::Prompt`] if this is no ranker, [`EngineError::Tokenizer`], or whatever the device reported.
+    pub async fn rank(&mut self, query: &str, document: &str) -> Result<Ranking> {
+        if !self.can_rank() {
+            return Err(EngineError::Prompt("this is an embedding model, not a ranker".to_owned()));
+        }
+        let Input { ids, is_truncated } = self.pair(query, document)?;
+        let hidden = self.embedder.hidden(&ids).await?;
+        Ok(Ranking { score: self.head.score(&hidden), tokens: ids.len(), is_truncated })
+    }
+
+    /// The tokens of a query and a document.
+    fn pair(&self, query: &str, document: &str) -> Result<Input> {
+        let tokenizer = &self.tokenizer;
+        let Some((before, after)) = self.rank_prompt.as_deref().and_then(|prompt| prompt.split_once("{document}"))
+        else {
+            let ids = tokenizer.wrap_pair(tokenizer.encode_plain(query)?, &tokenizer.encode_plain(document)?);
+            return self.input(ids, usize::from(tokenizer.adds_end()));
+        };
+        // Only the prompt can contain control tokens.
+        let [query, document] = [query, document].map(|text| tokenizer.guard(text));
+        let [before, after] = [before, after].map(|part| part.replace("{query}", &query));
+        // Not piece by piece: a token may begin in the prompt and end in the document.
+        let ids = tokenizer.encode(&format!("{before}{document}{after}"))?;
+        self.input(ids, tokenizer.encode(&after)?.len())
+    }
+
+    /// Cuts tokens off that exceed the context, before the last `tail` ones.
+    fn input(&self, mut ids: Vec<u32>, tail: usize) -> Result<Input> {
+        let context = self.context as usize;
         let is_truncated = ids.len() > context;
         if is_truncated {
-            // Keep the end-of-sequence token.
-            let end = ids.pop();
-            ids.truncate(context - 1);
-            ids.extend(end);
+            let tail = tail.min(context);
+            ids.drain(context - tail..ids.len() - tail);
         }
         if ids.is_empty() {
             return Err(EngineError::Tokenizer("the text has no tokens".to_owned()));
         }
-        let hidden = self.embedder.hidden(&ids).await?;
-        let width = self.config.embedding_len as usize;
-        Ok(Embedding { vector: pool(&hidden, width, self.config.pooling), tokens: ids.len(), is_truncated })
+        Ok(Input { ids, is_truncated })
     }
 
     /// Like [`Model::self_test`](super::Model::self_test), but these kernels have no plain layout.
@@ -78,25 +145,46 @@ impl Encoder {
     }
 
     /// Like [`Model::kernels_id`](super::Model::kernels_id).
-    pub fn kernels_id(&self) -> u64 {
+    ///
+    /// # Errors
+    /// As [`Model::kernels_id`](super::Model::kernels_id).
+    pub fn kernels_id(&self) -> Result<u64> {
         self.embedder.kernels_id()
     }
 }
 
-/// Pools the hidden states of all tokens into one vector of length one: `hidden` is `[tokens][width]`.
-fn pool(hidden: &[f32], width: usize, pooling: Pooling) -> Vec<f32> {
-    let rows = hidden.chunks_exact(width);
-    let mut pooled = vec![0.0; width];
-    let used: Box<dyn Iterator<Item = &[f32]>> = match pooling {
-        Pooling::Mean => Box::new(rows),
-        Pooling::First => Box::new(rows.take(1)),
-        Pooling::Last => Box::new(rows.rev().take(1)),
-    };
-    for row in used {
-        for (sum, value) in pooled.iter_mut().zip(row) {
-            *sum += f64::from(*value);
+/// The layers of a decoder as an embedder.
+pub(in crate::runtime) struct DecoderEmbedder {
+    pub(in crate::runtime) decoder: Box<dyn Decoder>,
+    /// A text's tokens attend to each other in both directions, so they have to be in one batch.
+    pub(in crate::runtime) two_way: bool,
+}
+
+#[async_trait(?Send)]
+impl Embedder for DecoderEmbedder {
+    async fn hidden(&mut self, ids: &[u32]) -> Result<Vec<f32>> {
+        let Self { decoder, two_way } = self;
+        decoder.clear_state();
+        let (mut hidden, mut position) = (Vec::new(), 0);
+        while position < ids.len() {
+            let batch_len = if *two_way { ids.len() } else { decoder.batch_len() };
+            let batch = &ids[position..(position + batch_len).min(ids.len())];
+            hidden.extend(decoder.batch_hidden(position, batch).await?);
+            position += batch.len();
         }
+        Ok(hidden)
     }
-    let length = pooled.iter().map(|value| value * value).sum::<f64>().sqrt().max(f64::MIN_POSITIVE);
-    pooled.iter().map(|value| (value / length) as f32).collect()
+
+    fn max_tokens(&self) -> usize {
+        if self.two_way { self.decoder.max_batch_len() } else { usize::MAX }
+    }
+
+    fn kernels_id(&self) -> Result<u64> {
+        self.decoder.kernels_id()
+    }
+
+    async fn wrong_kernels(&self) -> Result<Vec<String>> {
+        self.decoder.prepare().await?;
+        self.decoder.wrong_kernels().await
+    }
 }

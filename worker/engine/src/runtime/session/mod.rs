@@ -2,13 +2,16 @@
 
 mod encoder;
 mod generation;
+mod head;
 mod model;
 mod prompt;
 mod prompt_lookup;
 mod stepwise;
 
-pub use encoder::{Embedding, Encoder};
+pub(super) use encoder::DecoderEmbedder;
+pub use encoder::{Embedding, Encoder, Ranking};
 pub use generation::{Generation, GenerationEnd};
+pub(super) use head::Head;
 pub use model::Model;
 pub use prompt::{EmbeddingSpan, Prompt, Span};
 pub use prompt_lookup::DraftStats;

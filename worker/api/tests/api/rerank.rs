@@ -1,0 +1,119 @@
+//! `/v1/rerank`, with tiny models that the engine's fixtures describe.
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests may panic")]
+
+use std::sync::LazyLock;
+
+use crate::common::meta;
+use parlance_api::{EmbeddingJob, RequestError, RerankJob};
+use parlance_engine::gguf::{TensorType, Value as Entry, Writer};
+use parlance_engine::kernels::random::Random;
+use parlance_engine::runtime::{Cpu, Encoder, Loaded, Loader, LoaderOptions};
+use pollster::block_on;
+use serde_json::{Value, json};
+
+static FIXTURE: LazyLock<Value> =
+    LazyLock::new(|| serde_json::from_str(include_str!("../../../engine/tests/fixtures/architectures.json")).unwrap());
+
+fn list(value: &Value) -> impl Iterator<Item = &Value> {
+    value.as_array().unwrap().iter()
+}
+
+fn entry(kind: &str, value: &Value) -> Entry {
+    let value = value.clone();
+    match kind {
+        "u32" => Entry::Unsigned(serde_json::from_value(value).unwrap()),
+        "f32" => Entry::Float(serde_json::from_value(value).unwrap()),
+        "bool" => Entry::Bool(serde_json::from_value(value).unwrap()),
+        "string" => Entry::String(serde_json::from_value(value).unwrap()),
+        "i32s" => Entry::Integers(serde_json::from_value(value).unwrap()),
+        _ => Entry::Strings(serde_json::from_value(value).unwrap()),
+    }
+}
+
+/// The file of a tiny encoder.
+fn file(name: &str) -> Vec<u8> {
+    let model = list(&FIXTURE["encoders"]).find(|model| model["name"] == name).unwrap();
+    let mut writer = Writer::default();
+    for item in list(&model["metadata"]).chain(list(&FIXTURE["word_tokenizer"])) {
+        writer.metadata(item[0].as_str().unwrap(), &entry(item[1].as_str().unwrap(), &item[2]));
+    }
+    for tensor in list(&model["tensors"]) {
+        let shape: Vec<u64> = list(&tensor["shape"]).map(|len| len.as_u64().unwrap()).collect();
+        writer.tensor(tensor["name"].as_str().unwrap(), TensorType::F32, &shape);
+    }
+    let mut bytes = writer.header();
+    for ((index, tensor), (len, padding)) in (1u64..).zip(list(&model["tensors"])).zip(writer.data_sizes()) {
+        let [offset, scale] = ["offset", "scale"].map(|key| tensor[key].as_f64().unwrap() as f32);
+        let mut random = Random(index << 32);
+        bytes.extend((0..len / 4).flat_map(|_| (offset + scale * random.float()).to_le_bytes()));
+        bytes.resize(bytes.len() + padding as usize, 0);
+    }
+    bytes
+}
+
+fn load(name: &str) -> Encoder {
+    block_on(async {
+        let mut loader = Loader::new(Cpu::blocking(), LoaderOptions::default());
+        loader.push(&file(name)).await.unwrap();
+        match loader.finish_any().await.unwrap() {
+            Loaded::Encoder(encoder) => *encoder,
+            Loaded::Decoder(_) => panic!("{name} is an encoder"),
+        }
+    })
+}
+
+fn rerank(encoder: &mut Encoder, body: &Value) -> Result<Value, RequestError> {
+    let mut job = RerankJob::new(body, meta())?;
+    while block_on(job.step(encoder))? {}
+    Ok(job.response())
+}
+
+const DOCUMENTS: [&str; 3] = ["a", "the lazy dog", "the quick brown fox"];
+
+#[test]
+fn documents_are_ranked() {
+    let mut encoder = load("bert-rank");
+    let body = json!({ "query": "the quick fox", "documents": DOCUMENTS });
+    let response = rerank(&mut encoder, &body).unwrap();
+    let results = response["results"].as_array().unwrap();
+    let scores: Vec<f64> = results.iter().map(|result| result["relevance_score"].as_f64().unwrap()).collect();
+    assert!(scores.is_sorted_by(|a, b| a > b), "{scores:?}");
+    let mut seen: Vec<u64> = results.iter().map(|result| result["index"].as_u64().unwrap()).collect();
+    seen.sort_unstable();
+    assert_eq!(seen, [0, 1, 2]);
+    for (result, score) in results.iter().zip(&scores) {
+        let document = DOCUMENTS[result["index"].as_u64().unwrap() as usize];
+        let alone = block_on(encoder.rank("the quick fox", document)).unwrap();
+        assert!((f64::from(alone.score) - score).abs() < 1e-6);
+        assert_eq!((&result["is_truncated"], result.get("document")), (&json!(false), None));
+    }
+    let tokens = response["usage"]["prompt_tokens"].as_u64().unwrap();
+    assert!(tokens > 9 && response["usage"]["total_tokens"] == tokens);
+    assert_eq!((&response["object"], &response["model"]), (&json!("list"), &json!("demo")));
+}
+
+#[test]
+fn the_best_documents_are_returned_with_their_texts() {
+    let mut encoder = load("bert-rank");
+    let documents = json!([DOCUMENTS[0], { "text": DOCUMENTS[1] }, "word ".repeat(400)]);
+    let body = json!({ "query": "the quick fox", "documents": documents, "top_n": 2, "return_documents": true });
+    let response = rerank(&mut encoder, &body).unwrap();
+    let results = response["results"].as_array().unwrap();
+    assert_eq!(results.len(), 2);
+    for result in results {
+        let index = result["index"].as_u64().unwrap() as usize;
+        let text = documents[index].as_str().or_else(|| documents[index]["text"].as_str());
+        assert_eq!(result["document"]["text"].as_str(), text);
+        assert_eq!(result["is_truncated"], index == 2);
+    }
+}
+
+#[test]
+fn models_of_another_kind_are_named() {
+    let mut embedding_model = load("bert-mean");
+    let error = rerank(&mut embedding_model, &json!({ "query": "a", "documents": ["b"] })).unwrap_err();
+    assert_eq!((error.param(), error.status()), (Some("model"), 400));
+    let mut job = EmbeddingJob::new(&json!({ "input": "a" }), meta()).unwrap();
+    let error = block_on(job.step(&mut load("bert-rank"))).unwrap_err();
+    assert_eq!((error.param(), error.status()), (Some("model"), 400));
+}
