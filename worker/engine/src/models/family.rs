@@ -53,6 +53,19 @@ pub(super) enum Experts {
     Always,
 }
 
+/// Which layers attend only to a sliding window.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Windows {
+    /// None, whatever the file says, as in llama.cpp.
+    Ignored,
+    /// None: with a window, it is a different model.
+    Rejected,
+    /// All layers but every n-th.
+    AllBut(u32),
+    /// Those that the file lists.
+    Listed,
+}
+
 /// How a family of generative models differs from others.
 #[derive(Debug, Clone, Copy)]
 #[allow(clippy::struct_excessive_bools, reason = "they are independent, and always set by name")]
@@ -77,8 +90,7 @@ pub(super) struct Family {
     pub(super) feed_forward_norm: &'static str,
     /// Name of the norm before the output head, without `.weight`.
     pub(super) output_norm: &'static str,
-    /// All layers but every n-th have a sliding window.
-    pub(super) window_pattern: Option<u32>,
+    pub(super) windows: Windows,
     /// Multimodal RoPE: the components of a position alternate from pair to pair.
     pub(super) multimodal_rope: bool,
     /// Base of RoPE in layers with a window, if it differs from that of other layers.
@@ -99,9 +111,16 @@ pub(super) struct Family {
     pub(super) has_temperature: bool,
     /// Tokens attend to each other in both directions: an embedding model.
     pub(super) two_way: bool,
-    /// A sliding window, which other families without [`Family::window_pattern`] ignore as llama.cpp does, marks a
-    /// different model.
-    pub(super) rejects_windows: bool,
+    /// Factor of the dot products, unless it follows from the head size.
+    pub(super) attention_scale: Option<f32>,
+    /// The values of each head are RMS-normalised, without weights.
+    pub(super) value_norm: bool,
+    /// A layer without a value projection uses that of the keys.
+    pub(super) tied_values: bool,
+    /// The last layers may use the keys and values of earlier ones.
+    pub(super) shared_caches: bool,
+    /// Each layer may have an input of its own for the token's ID, and a factor of its output.
+    pub(super) layer_inputs: bool,
 }
 
 const LLAMA: Family = Family {
@@ -116,7 +135,7 @@ const LLAMA: Family = Family {
     is_gated: false,
     feed_forward_norm: "ffn_norm",
     output_norm: "output_norm",
-    window_pattern: None,
+    windows: Windows::Ignored,
     multimodal_rope: false,
     window_rope_base: None,
     optional_rope: false,
@@ -127,7 +146,11 @@ const LLAMA: Family = Family {
     experts: Experts::Optional,
     has_temperature: false,
     two_way: false,
-    rejects_windows: false,
+    attention_scale: None,
+    value_norm: false,
+    tied_values: false,
+    shared_caches: false,
+    layer_inputs: false,
 };
 const QWEN2: Family = Family { name: "qwen2", rope_half: true, experts: Experts::None, ..LLAMA };
 const QWEN3: Family = Family { name: "qwen3", head_norm: HeadNorm::Head, ..QWEN2 };
@@ -150,11 +173,11 @@ const QWEN35: Family = Family {
 };
 const GEMMA: Family = Family { name: "gemma", activation: Activation::GeluTanh, embedding_root: true, ..QWEN2 };
 const GEMMA2: Family =
-    Family { name: "gemma2", post_norm: true, window_pattern: Some(2), wide_scale_layers: Some(46), ..GEMMA };
+    Family { name: "gemma2", post_norm: true, windows: Windows::AllBut(2), wide_scale_layers: Some(46), ..GEMMA };
 const GEMMA3: Family = Family {
     name: "gemma3",
     head_norm: HeadNorm::Head,
-    window_pattern: Some(6),
+    windows: Windows::AllBut(6),
     window_rope_base: Some(10_000.0),
     wide_scale_layers: Some(62),
     ..GEMMA2
@@ -181,6 +204,17 @@ pub(super) const FAMILIES: &[Family] = &[
     GEMMA,
     GEMMA2,
     GEMMA3,
+    Family {
+        name: "gemma4",
+        windows: Windows::Listed,
+        wide_scale_layers: None,
+        attention_scale: Some(1.0),
+        value_norm: true,
+        tied_values: true,
+        shared_caches: true,
+        layer_inputs: true,
+        ..GEMMA3
+    },
     Family { name: "gemma-embedding", two_way: true, wide_scale_layers: None, ..GEMMA3 },
     // With a window it is OLMo 3.
     Family {
@@ -188,7 +222,7 @@ pub(super) const FAMILIES: &[Family] = &[
         pre_norm: false,
         post_norm: true,
         head_norm: HeadNorm::Row,
-        rejects_windows: true,
+        windows: Windows::Rejected,
         ..QWEN2
     },
     // With a window it has layers without RoPE.
@@ -197,7 +231,7 @@ pub(super) const FAMILIES: &[Family] = &[
         pre_norm: false,
         post_norm: true,
         head_norm: HeadNorm::Head,
-        rejects_windows: true,
+        windows: Windows::Rejected,
         ..QWEN2
     },
     LFM2,

@@ -1,14 +1,12 @@
 //! Plans a generative model: the tensors of each layer, by their names in the file.
 
-use super::config::{
-    AttentionConfig, DeltaNetConfig, ExpertConfig, FeedForwardConfig, MixerConfig, ModelConfig, ShortConvolutionConfig,
-    StateSpaceConfig,
-};
+use super::config::{ExpertConfig, FeedForwardConfig, ModelConfig};
 use super::family::HeadNorm;
 use super::head_planner::{HeadStyle, plan_head};
+use super::mixer::{AttentionConfig, DeltaNetConfig, LayerRope, MixerConfig, ShortConvolutionConfig, StateSpaceConfig};
 use super::plan::{
-    AttentionPlan, DeltaNetPlan, ExpertsPlan, FeedForwardPlan, LayerPlan, MixerPlan, ModelPlan, Product, Segment,
-    SharedExpertPlan, ShortConvolutionPlan, StateSpacePlan, VectorId,
+    AttentionPlan, DeltaNetPlan, ExpertsPlan, FeedForwardPlan, LayerInputPlan, LayerInputsPlan, LayerPlan, MixerPlan,
+    ModelPlan, Product, Segment, SharedExpertPlan, ShortConvolutionPlan, StateSpacePlan, VectorId,
 };
 use super::planner::{Planner, SPLIT_ROWS};
 use super::pooling::{HeadActivation, HeadResult, Pooling};
@@ -48,13 +46,24 @@ impl ModelPlan {
         };
         let output_norm = planner.vector(format!("{}.weight", config.output_norm), width)?;
         for name in [ROPE_FREQUENCIES, ROPE_LONG, ROPE_SHORT] {
-            planner.optional_host_vector(name, config.rope_dim / 2)?;
+            planner.optional_host_vector(name, config.rope_dim(LayerRope::Main) / 2)?;
         }
         let heads = HeadStyle { pooling: config.two_way.then_some(Pooling::Mean), ..DECODER_HEADS };
         let head = plan_head(&mut planner, config.architecture, heads, width)?;
+        let layer_inputs = config.layer_input_len.map(|len| layer_inputs(&mut planner, config, len)).transpose()?;
         planner.check_complete(config.architecture)?;
-        Ok(Self { weights: planner.weights, embedding, layers, output_norm, output, head })
+        Ok(Self { weights: planner.weights, embedding, layer_inputs, layers, output_norm, output, head })
     }
+}
+
+/// The tensors that compute the inputs of all layers, `len` elements each.
+fn layer_inputs(planner: &mut Planner<'_>, config: &ModelConfig, len: u32) -> Result<LayerInputsPlan> {
+    let (width, all) = (config.embedding_len, config.layer_inputs_len());
+    Ok(LayerInputsPlan {
+        table: planner.matrix("per_layer_token_embd.weight".to_owned(), config.vocab, all)?,
+        projection: planner.matrix("per_layer_model_proj.weight".to_owned(), all, width)?,
+        norm: planner.vector("per_layer_proj_norm.weight".to_owned(), len)?,
+    })
 }
 
 struct LayerPlanner<'p, 'g> {
@@ -95,6 +104,21 @@ impl LayerPlanner<'_, '_> {
                 FeedForwardConfig::Dense(len) => self.dense(len)?,
             },
             feed_forward_post_norm: norm(&mut self, config.post_norm, "post_ffw_norm")?,
+            input: config.layer_input_len.map(|len| self.input(len)).transpose()?,
+            // The forward passes apply it together with a post-norm.
+            scale: match config.post_norm {
+                true => self.planner.optional_vector(self.weight("layer_output_scale"), 1)?,
+                false => None,
+            },
+        })
+    }
+
+    fn input(&mut self, len: u32) -> Result<LayerInputPlan> {
+        let width = self.config.embedding_len;
+        Ok(LayerInputPlan {
+            gate: self.planner.matrix(self.weight("inp_gate"), len, width)?,
+            output: self.planner.matrix(self.weight("proj"), width, len)?,
+            norm: self.planner.vector(self.weight("post_norm"), width)?,
         })
     }
 
@@ -160,9 +184,10 @@ impl LayerPlanner<'_, '_> {
             vec![self.planner.segment(fused, attention.qkv_rows(), width)?]
         } else {
             let (query, kv) = (attention.query_rows(), attention.kv_len());
-            let parts = [("attn_q", query), ("attn_k", kv), ("attn_v", kv)];
+            let is_tied = self.config.tied_values && !self.planner.has(&self.weight("attn_v"));
+            let parts = [("attn_q", query), ("attn_k", kv), (if is_tied { "attn_k" } else { "attn_v" }, kv)];
             let mut segments = Vec::new();
-            for (part, rows) in parts {
+            for (part, rows) in parts.into_iter().filter(|(_, rows)| *rows > 0) {
                 segments.push(self.planner.segment(self.weight(part), rows, width)?);
             }
             segments
@@ -184,14 +209,15 @@ impl LayerPlanner<'_, '_> {
         self.planner.vectors_of(&parts).map(Some)
     }
 
-    fn head_norms(&mut self, attention: &AttentionConfig) -> Result<Option<(VectorId, VectorId)>> {
+    fn head_norms(&mut self, attention: &AttentionConfig) -> Result<Option<(VectorId, Option<VectorId>)>> {
         let lens = match self.config.head_norm {
             HeadNorm::None => return Ok(None),
             HeadNorm::Head => [attention.heads.head_dim; 2],
             HeadNorm::Row => [attention.output_len(), attention.kv_len()],
         };
         let query = self.planner.vector(self.weight("attn_q_norm"), lens[0])?;
-        let key = self.planner.vector(self.weight("attn_k_norm"), lens[1])?;
+        let has_keys = attention.cache_of.is_none();
+        let key = has_keys.then(|| self.planner.vector(self.weight("attn_k_norm"), lens[1])).transpose()?;
         Ok(Some((query, key)))
     }
 

@@ -146,8 +146,8 @@ pub struct AttentionPlan {
     pub qkv: Product,
     /// Their biases.
     pub qkv_bias: Option<VectorId>,
-    /// RMS norms of queries and keys.
-    pub head_norms: Option<(VectorId, VectorId)>,
+    /// RMS norms of queries, and of keys if the layer computes any.
+    pub head_norms: Option<(VectorId, Option<VectorId>)>,
     /// Output projection.
     pub output: Product,
     /// Its bias.
@@ -231,6 +231,33 @@ pub struct LayerPlan {
     pub feed_forward: FeedForwardPlan,
     /// RMS norm after the feed-forward part.
     pub feed_forward_post_norm: Option<VectorId>,
+    /// The input that belongs to the layer alone.
+    pub input: Option<LayerInputPlan>,
+    /// Factor of the hidden state after the layer: one element.
+    pub scale: Option<VectorId>,
+}
+
+/// The tensors that add a layer's own input, after its feed-forward part: `hidden += norm(output (activation(gate
+/// hidden) * input))`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct LayerInputPlan {
+    /// Computes gates from the hidden state.
+    pub gate: Product,
+    /// Output projection.
+    pub output: Product,
+    /// RMS norm of the output.
+    pub norm: VectorId,
+}
+
+/// The tensors that compute the inputs of all layers: `(norm(projection embedding) + table[id]) / sqrt(2)`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct LayerInputsPlan {
+    /// A row for each token, with the inputs of all layers.
+    pub table: Product,
+    /// Computes as many elements from the embedding.
+    pub projection: Product,
+    /// RMS norm of a layer's part of these.
+    pub norm: VectorId,
 }
 
 /// All weights on the device.
@@ -264,6 +291,8 @@ pub struct ModelPlan {
     pub weights: WeightPlan,
     /// Token embedding.
     pub embedding: Product,
+    /// Inputs of the layers.
+    pub layer_inputs: Option<LayerInputsPlan>,
     /// Layers, in order.
     pub layers: Vec<LayerPlan>,
     /// Norm before the output head.

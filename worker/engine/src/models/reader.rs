@@ -1,12 +1,10 @@
 //! Reads a generative model's hyperparameters from the metadata, as its family requires.
 
 use super::cache::CacheFormat;
-use super::config::{
-    AttentionConfig, AttentionTemperature, DeltaNetConfig, ExpertConfig, FeedForwardConfig, LayerConfig, LayerRope,
-    MAX_VOCAB, MixerConfig, ModelConfig, ShortConvolutionConfig, StateSpaceConfig,
-};
-use super::family::{Experts, FAMILIES, Family, Recurrent, Scoring};
+use super::config::{AttentionTemperature, ExpertConfig, FeedForwardConfig, LayerConfig, MAX_VOCAB, ModelConfig};
+use super::family::{Experts, FAMILIES, Family, Recurrent, Scoring, Windows};
 use super::heads::HeadShape;
+use super::mixer::{AttentionConfig, DeltaNetConfig, LayerRope, MixerConfig, ShortConvolutionConfig, StateSpaceConfig};
 use super::rope::{RopeConfig, Sections};
 use crate::error::{EngineError, Result};
 use crate::gguf::Gguf;
@@ -89,33 +87,15 @@ impl Reader<'_> {
             .tensor("token_embd.weight")
             .ok_or_else(|| EngineError::MissingTensor("token_embd.weight".to_owned()))?;
         let (layers, drafting_layers) = self.layer_counts()?;
-        let heads = self.heads(embedding_len, layers)?;
-        let (head_dim, rope_dim) = heads.first().map_or((1, 2), |heads| (heads.head_dim, heads.rope_dim));
-        let scale_len = match family.wide_scale_layers {
-            Some(wide) if wide == layers => embedding_len / heads.first().map_or(1, |heads| heads.heads),
-            _ => head_dim,
-        };
-        let mut rope = RopeConfig::from_gguf(self.gguf, family.name, rope_dim)?;
-        if family.has_temperature {
-            rope.magnitude = 1.0;
-        }
-        if family.multimodal_rope {
-            rope.sections = Sections::from_gguf(self.gguf, family.name, rope_dim)?;
-        } else if self
-            .gguf
-            .metadata
-            .integers(&self.key("rope.dimension_sections"))
-            .is_some_and(|lens| lens.len() > 1 && lens[..2].iter().all(|len| *len > 0))
-        {
-            // In GLM 4's files the rows are in another order then.
-            let what = format!("{} with multimodal RoPE", family.name);
-            return Err(EngineError::UnsupportedArchitecture(what));
-        }
+        let windowed = self.windowed(layers)?;
+        let heads = self.heads(embedding_len, &windowed)?;
+        let rope = self.rope(&heads, &windowed)?;
         let window_rope = match family.window_rope_base {
             Some(base) => RopeConfig::plain(self.f32("rope.freq_base_swa").unwrap_or(base)),
             None => rope.clone(),
         };
-        let mixers = self.mixers(&heads, embedding_len)?;
+        let attention_scale = self.attention_scale(embedding_len, &heads);
+        let mixers = self.mixers(&heads, &windowed, embedding_len)?;
         let feed_forwards = self.feed_forwards(layers)?;
         let layers = mixers.into_iter().zip(feed_forwards);
         Ok(ModelConfig {
@@ -127,7 +107,6 @@ impl Reader<'_> {
             vocab: u32::try_from(embedding.rows().min(MAX_VOCAB + 1)).unwrap_or(u32::MAX),
             trained_context: self.require_u32("context_length")?,
             cache: CacheFormat::default(),
-            rope_dim,
             rope,
             window_rope,
             norm_eps: self
@@ -138,6 +117,9 @@ impl Reader<'_> {
             feed_forward_norm: family.feed_forward_norm,
             output_norm: family.output_norm,
             head_norm: family.head_norm,
+            value_norm: family.value_norm,
+            tied_values: family.tied_values,
+            layer_input_len: self.u32("embedding_length_per_layer_input").filter(|len| family.layer_inputs && *len > 0),
             activation: family.activation,
             embedding_scale: match self.factor("embedding_scale") {
                 Some(scale) => scale,
@@ -145,13 +127,46 @@ impl Reader<'_> {
                 None => 1.0,
             },
             residual_scale: self.factor("residual_scale").unwrap_or(1.0),
-            attention_scale: self.factor("attention.scale").unwrap_or_else(|| (scale_len as f32).sqrt().recip()),
+            attention_scale,
             two_way: family.two_way,
             attention_temperature: self.attention_temperature()?,
             attention_softcap: self.factor("attn_logit_softcapping"),
             logit_scale: self.factor("logit_scale").map_or(1.0, f32::recip),
             logit_softcap: self.factor("final_logit_softcapping"),
         })
+    }
+
+    /// RoPE of layers without a window.
+    fn rope(&self, heads: &[HeadShape], windowed: &[bool]) -> Result<RopeConfig> {
+        let family = self.family;
+        let main = heads.iter().zip(windowed).find(|(_, windowed)| !**windowed).map(|(heads, _)| heads);
+        let rope_dim = main.or(heads.first()).map_or(2, |heads| heads.rope_dim);
+        let mut rope = RopeConfig::from_gguf(self.gguf, family.name, rope_dim)?;
+        if family.has_temperature {
+            rope.magnitude = 1.0;
+        }
+        if family.multimodal_rope {
+            rope.sections = Sections::from_gguf(self.gguf, family.name, rope_dim)?;
+            return Ok(rope);
+        }
+        let sections = self.gguf.metadata.integers(&self.key("rope.dimension_sections"));
+        if sections.is_some_and(|lens| lens.len() > 1 && lens[..2].iter().all(|len| *len > 0)) {
+            // In GLM 4's files the rows are in another order then.
+            let what = format!("{} with multimodal RoPE", family.name);
+            return Err(EngineError::UnsupportedArchitecture(what));
+        }
+        Ok(rope)
+    }
+
+    /// Factor of the dot products of queries and keys.
+    fn attention_scale(&self, embedding_len: u32, heads: &[HeadShape]) -> f32 {
+        let (count, head_dim) = heads.first().map_or((1, 1), |heads| (heads.heads.max(1), heads.head_dim));
+        let len = match self.family.wide_scale_layers {
+            Some(wide) if wide as usize == heads.len() => embedding_len / count,
+            _ => head_dim,
+        };
+        let stated = self.factor("attention.scale").or(self.family.attention_scale);
+        stated.unwrap_or_else(|| (len as f32).sqrt().recip())
     }
 
     /// The attention's temperature, in families that have one.
@@ -179,39 +194,86 @@ impl Reader<'_> {
         Ok((all - drafting, drafting))
     }
 
-    /// The heads of each layer; layers without attention have no key and value heads.
-    fn heads(&self, embedding_len: u32, layers: u32) -> Result<Vec<HeadShape>> {
-        let name = "attention.head_count";
+    /// Whether each layer has a sliding window.
+    fn windowed(&self, layers: u32) -> Result<Vec<bool>> {
+        let name = "attention.sliding_window_pattern";
+        match self.family.windows {
+            Windows::Ignored | Windows::Rejected => Ok(vec![false; layers as usize]),
+            Windows::AllBut(step) => Ok((0..layers).map(|layer| layer % step < step - 1).collect()),
+            Windows::Listed => match self.gguf.metadata.bool(&self.key(name)) {
+                Some(all) => Ok(vec![all; layers as usize]),
+                None => {
+                    let listed = self.per_layer(name, layers)?;
+                    let listed = listed.ok_or_else(|| EngineError::MissingMetadata(self.key(name)))?;
+                    Ok(listed.iter().take(layers as usize).map(|windowed| *windowed != 0).collect())
+                }
+            },
+        }
+    }
+
+    /// The heads of each layer, with or without a window; layers without attention have no key and value heads.
+    fn heads(&self, embedding_len: u32, windowed: &[bool]) -> Result<Vec<HeadShape>> {
+        let (name, layers) = ("attention.head_count", windowed.len() as u32);
         let all = self.per_layer(name, layers)?.ok_or_else(|| EngineError::MissingMetadata(self.key(name)))?;
         let all_kv = self.per_layer("attention.head_count_kv", layers)?.unwrap_or_else(|| all.clone());
         let most = all.iter().copied().max().unwrap_or(0).max(1);
-        let head_dim = self.u32("attention.key_length").unwrap_or(embedding_len / most);
-        if self.u32("attention.value_length").is_some_and(|value| value != head_dim) {
-            return Err(EngineError::UnsupportedArchitecture(format!("{} with unequal head sizes", self.family.name)));
-        }
-        let rope_dim = self.u32("rope.dimension_count").unwrap_or(head_dim);
-        let shape = |(heads, kv_heads): (&u32, &u32)| {
+        let dims = self.head_dims("", embedding_len / most, None)?;
+        let window_dims = self.head_dims("_swa", dims.0, Some(dims.1))?;
+        let shape = |((heads, kv_heads), windowed): ((&u32, &u32), &bool)| {
             let (heads, kv_heads) = (*heads, *kv_heads);
             let is_recurrent = kv_heads == 0 && self.family.recurrent.is_some();
             if !is_recurrent && (heads == 0 || kv_heads == 0 || !heads.is_multiple_of(kv_heads)) {
                 return Err(EngineError::malformed(format!("{heads} query heads over {kv_heads} key heads")));
             }
+            let (head_dim, rope_dim) = if *windowed { window_dims } else { dims };
             Ok(HeadShape { heads, kv_heads, head_dim, rope_dim, rope_half: self.family.rope_half })
         };
-        all.iter().zip(&all_kv).take(layers as usize).map(shape).collect()
+        all.iter().zip(&all_kv).zip(windowed).map(shape).collect()
+    }
+
+    /// Elements per head, and how many of them RoPE rotates, from entries whose names end with `suffix`. The second is
+    /// all of them unless `rope_dim` or the file says otherwise.
+    fn head_dims(&self, suffix: &str, head_dim: u32, rope_dim: Option<u32>) -> Result<(u32, u32)> {
+        let number = |name: &str| self.u32(&format!("{name}{suffix}"));
+        let stated = number("attention.key_length");
+        let own = stated.unwrap_or(head_dim);
+        if number("attention.value_length").is_some_and(|value| value != own) {
+            return Err(EngineError::UnsupportedArchitecture(format!("{} with unequal head sizes", self.family.name)));
+        }
+        let rope_dim = rope_dim.filter(|_| stated.is_none()).unwrap_or(own);
+        Ok((own, number("rope.dimension_count").unwrap_or(rope_dim)))
     }
 
     /// The mixer of each layer.
-    fn mixers(&self, heads: &[HeadShape], embedding_len: u32) -> Result<Vec<MixerConfig>> {
+    fn mixers(&self, heads: &[HeadShape], windowed: &[bool], embedding_len: u32) -> Result<Vec<MixerConfig>> {
         let recurrent = self.family.recurrent.map(|recurrent| self.recurrent(recurrent, embedding_len)).transpose()?;
         let window = self.window()?;
         (0u32..)
-            .zip(heads)
-            .map(|(layer, heads)| match recurrent {
-                Some(recurrent) if self.is_recurrent(layer, heads)? => Ok(recurrent),
-                _ => Ok(MixerConfig::Attention(self.attention(layer, *heads, window))),
+            .zip(heads.iter().zip(windowed))
+            .map(|(layer, (layer_heads, is_windowed))| match recurrent {
+                Some(recurrent) if self.is_recurrent(layer, layer_heads)? => Ok(recurrent),
+                _ => {
+                    let cache_of = self.cache_of(layer, heads, windowed)?;
+                    let attention = self.attention(layer, *layer_heads, window.filter(|_| *is_windowed));
+                    Ok(MixerConfig::Attention(AttentionConfig { cache_of, ..attention }))
+                }
             })
             .collect()
+    }
+
+    /// The layer whose keys and values a layer uses instead of its own: the last one of the same kind that has any.
+    fn cache_of(&self, layer: u32, heads: &[HeadShape], windowed: &[bool]) -> Result<Option<u32>> {
+        let sharing = self.u32("attention.shared_kv_layers").filter(|_| self.family.shared_caches).unwrap_or(0);
+        let first = heads.len().saturating_sub(sharing as usize);
+        let own = layer as usize;
+        if own < first {
+            return Ok(None);
+        }
+        let kind = |layer: usize| (windowed[layer], heads[layer].kv_heads, heads[layer].head_dim);
+        match (0..first).rfind(|earlier| windowed[*earlier] == windowed[own]) {
+            Some(earlier) if kind(earlier) == kind(own) => Ok(Some(earlier as u32)),
+            _ => Err(EngineError::malformed(format!("layer {layer} has no keys, nor has an earlier one like it"))),
+        }
     }
 
     /// Whether a layer of a hybrid has no attention: either because it has no key heads, or by its index.
@@ -269,33 +331,32 @@ impl Reader<'_> {
 
     /// The size of the sliding window, in families that have one.
     fn window(&self) -> Result<Option<u32>> {
-        let Family { window_pattern, name, rejects_windows, .. } = *self.family;
-        match (window_pattern, self.u32("attention.sliding_window")) {
-            (Some(_), Some(0)) => Err(EngineError::malformed("a sliding window of no tokens")),
-            // Gemma 2 was trained with this; its first files lack the entry.
-            (Some(_), window) => {
-                let window = window.unwrap_or(4096);
-                // In both directions it is the distance between the farthest positions.
-                Ok(Some(if self.family.two_way { window / 2 + 1 } else { window }))
-            }
-            (None, Some(_)) if rejects_windows => {
+        let Family { windows, name, two_way, .. } = *self.family;
+        match (windows, self.u32("attention.sliding_window")) {
+            (Windows::Ignored, _) | (Windows::Rejected, None) => Ok(None),
+            (Windows::Rejected, Some(_)) => {
                 Err(EngineError::UnsupportedArchitecture(format!("{name} with a sliding window")))
             }
-            (None, _) => Ok(None),
+            (_, Some(0)) => Err(EngineError::malformed("a sliding window of no tokens")),
+            // Gemma 2 was trained with this; its first files lack the entry.
+            (_, window) => {
+                let window = window.unwrap_or(4096);
+                // In both directions it is the distance between the farthest positions.
+                Ok(Some(if two_way { window / 2 + 1 } else { window }))
+            }
         }
     }
 
     fn attention(&self, layer: u32, heads: HeadShape, window: Option<u32>) -> AttentionConfig {
-        let Family { window_pattern, window_rope_base, optional_rope, no_rope_step, is_gated, .. } = *self.family;
+        let Family { window_rope_base, optional_rope, no_rope_step, is_gated, .. } = *self.family;
         let has_rope = !optional_rope || self.gguf.metadata.bool(&self.key("rope.scaling.finetuned")).unwrap_or(true);
-        let is_windowed = window_pattern.is_some_and(|pattern| layer % pattern < pattern - 1);
         let rope = match no_rope_step {
             _ if !has_rope => LayerRope::None,
             Some(step) if (layer + 1).is_multiple_of(step) => LayerRope::None,
-            _ if is_windowed && window_rope_base.is_some() => LayerRope::Window,
+            _ if window.is_some() && window_rope_base.is_some() => LayerRope::Window,
             _ => LayerRope::Main,
         };
-        AttentionConfig { heads, window: window.filter(|_| is_windowed), rope, is_gated }
+        AttentionConfig { heads, window, rope, is_gated, cache_of: None }
     }
 
     /// The feed-forward part of each layer. Some layers of a model with experts may be dense.

@@ -14,6 +14,7 @@ mod words;
 use std::collections::HashMap;
 
 use tokenizers::Model as _;
+use tokenizers::models::bpe::BPE;
 use tokenizers::models::unigram::Unigram;
 
 use self::byte_level::{byte_alphabet, token_bytes};
@@ -36,6 +37,8 @@ enum Words {
     Crate(Box<tokenizers::Tokenizer>),
     /// `SentencePiece`'s BPE (`llama`).
     SentencePiece(SentencePiece),
+    /// BPE of the characters between line breaks (`gemma4`); several line breaks may be one token.
+    Lines(Box<BPE>),
     /// `SentencePiece`'s Unigram (`t5`).
     Unigram { model: Box<Unigram>, map: Option<CharacterMap>, joins_spaces: bool },
 }
@@ -265,6 +268,14 @@ impl Tokenizer {
                 ids.extend_from_slice(tokenizer.encode_fast(text, false).map_err(words::fault)?.get_ids());
             }
             Words::SentencePiece(model) => model.encode(&spaced(text), ids),
+            Words::Lines(model) => {
+                for run in words::line_runs(&spaced(text)) {
+                    match model.token_to_id(run).filter(|_| run.starts_with('\n')) {
+                        Some(id) => ids.push(id),
+                        None => ids.extend(model.tokenize(run).map_err(words::fault)?.iter().map(|token| token.id)),
+                    }
+                }
+            }
             Words::Unigram { model, map, joins_spaces } => {
                 let mut text = map.as_ref().map_or_else(|| text.to_owned(), |map| map.normalize(text));
                 if *joins_spaces {
@@ -294,6 +305,11 @@ fn build_words(
         }
         Err(EngineError::Tokenizer(format!("it has {} scores for {} tokens", scores.len(), texts.len())))
     };
+    let merges = || {
+        metadata
+            .strings("tokenizer.ggml.merges")
+            .ok_or_else(|| EngineError::MissingMetadata("tokenizer.ggml.merges".to_owned()))
+    };
     let unknown = |default: u32| {
         let id = metadata.u32("tokenizer.ggml.unknown_token_id").unwrap_or(default);
         let text =
@@ -305,12 +321,14 @@ fn build_words(
             let name = metadata.string("tokenizer.ggml.pre").unwrap_or("default");
             let family = pre_tokenizer::find(name)
                 .ok_or_else(|| EngineError::Tokenizer(format!("its pre-tokenizer “{name}” is not supported yet")))?;
-            let merges = metadata
-                .strings("tokenizer.ggml.merges")
-                .ok_or_else(|| EngineError::MissingMetadata("tokenizer.ggml.merges".to_owned()))?;
-            let words = Words::Crate(Box::new(words::byte_level_bpe(family, texts, merges)?));
+            let words = Words::Crate(Box::new(words::byte_level_bpe(family, texts, merges()?)?));
             let (adds_begin, adds_end, adds_space) = (family.adds_begin, false, false);
             (words, Defaults { begin_id: None, end_id: None, adds_begin, adds_end, adds_space })
+        }
+        "gemma4" => {
+            let words = Words::Lines(Box::new(words::character_bpe(texts, merges()?)?));
+            let (begin_id, end_id) = (Some(2), Some(1));
+            (words, Defaults { begin_id, end_id, adds_begin: true, adds_end: false, adds_space: false })
         }
         "llama" => {
             let (unknown_id, _) = unknown(0)?;
@@ -343,7 +361,7 @@ fn build_words(
         }
         other => {
             return Err(EngineError::Tokenizer(format!(
-                "its kind “{other}” is not supported; gpt2 (BPE), llama (SentencePiece), t5 (Unigram) and bert (WordPiece) are"
+                "its kind “{other}” is not supported; gpt2 and gemma4 (BPE), llama (SentencePiece), t5 (Unigram) and bert (WordPiece) are"
             )));
         }
     })

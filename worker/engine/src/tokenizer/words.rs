@@ -1,6 +1,6 @@
 //! Tokenizes text without special tokens, with the `tokenizers` crate.
 
-use tokenizers::models::bpe::BPE;
+use tokenizers::models::bpe::{BPE, Merges, Vocab};
 use tokenizers::models::unigram::Unigram;
 use tokenizers::models::wordpiece::WordPiece;
 use tokenizers::normalizers::BertNormalizer;
@@ -18,9 +18,9 @@ pub(super) fn fault(error: tokenizers::Error) -> EngineError {
     EngineError::Tokenizer(error.to_string())
 }
 
-/// Byte-level BPE.
-pub(super) fn byte_level_bpe(family: &PreTokenizer, texts: &[String], merges: &[String]) -> Result<Tokenizer> {
-    let vocab = texts.iter().cloned().zip(0..).collect::<tokenizers::models::bpe::Vocab>();
+/// A BPE model's vocabulary and merges.
+fn vocab_and_merges(texts: &[String], merges: &[String]) -> Result<(Vocab, Merges)> {
+    let vocab = texts.iter().cloned().zip(0..).collect::<Vocab>();
     let merges = merges
         .iter()
         .map(|merge| {
@@ -35,6 +35,12 @@ pub(super) fn byte_level_bpe(family: &PreTokenizer, texts: &[String], merges: &[
             Ok((left.to_owned(), right.to_owned()))
         })
         .collect::<Result<Vec<_>>>()?;
+    Ok((vocab, merges))
+}
+
+/// Byte-level BPE.
+pub(super) fn byte_level_bpe(family: &PreTokenizer, texts: &[String], merges: &[String]) -> Result<Tokenizer> {
+    let (vocab, merges) = vocab_and_merges(texts, merges)?;
     let model =
         BPE::builder().vocab_and_merges(vocab, merges).ignore_merges(family.ignores_merges).build().map_err(fault)?;
     let mut steps = Vec::new();
@@ -49,6 +55,24 @@ pub(super) fn byte_level_bpe(family: &PreTokenizer, texts: &[String], merges: &[
     Ok(tokenizer)
 }
 
+/// BPE of characters; those without a token fall back to bytes.
+pub(super) fn character_bpe(texts: &[String], merges: &[String]) -> Result<BPE> {
+    let (vocab, merges) = vocab_and_merges(texts, merges)?;
+    BPE::builder().vocab_and_merges(vocab, merges).byte_fallback(true).build().map_err(fault)
+}
+
+/// The runs of line breaks in `text`, and what is between them.
+pub(super) fn line_runs(mut text: &str) -> Vec<&str> {
+    let mut runs = Vec::new();
+    while let Some(first) = text.chars().next() {
+        let end = if first == '\n' { text.find(|character| character != '\n') } else { text.find('\n') };
+        let (run, rest) = text.split_at(end.unwrap_or(text.len()));
+        runs.push(run);
+        text = rest;
+    }
+    runs
+}
+
 /// `WordPiece` as in BERT. llama.cpp's conversion marks the start of words instead of their continuation.
 pub(super) fn word_piece(texts: &[String], unknown: &str, is_special: impl Fn(u32) -> bool) -> Result<Tokenizer> {
     let vocab = (0u32..).zip(texts).map(|(id, text)| {
@@ -60,7 +84,7 @@ pub(super) fn word_piece(texts: &[String], unknown: &str, is_special: impl Fn(u3
         (piece, id)
     });
     let model = WordPiece::builder()
-        .vocab(vocab.collect::<tokenizers::models::bpe::Vocab>())
+        .vocab(vocab.collect::<Vocab>())
         .unk_token(unknown.to_owned())
         .max_input_chars_per_word(usize::MAX)
         .build()
@@ -90,6 +114,13 @@ pub(super) fn unigram(
 mod tests {
     use super::*;
     use crate::tokenizer::pre_tokenizer;
+
+    #[test]
+    fn runs_of_line_breaks_are_separate() {
+        assert_eq!(line_runs("a b\n\nc\n"), ["a b", "\n\n", "c", "\n"]);
+        assert_eq!(line_runs("\n"), ["\n"]);
+        assert!(line_runs("").is_empty());
+    }
 
     #[test]
     fn every_pattern_compiles() {

@@ -2,7 +2,6 @@
 
 use parlance_engine::gguf::TensorType;
 use parlance_engine::kernels;
-use parlance_engine::kernels::Grid;
 use parlance_engine::kernels::attention::cache::{from_cache, in_cache_order};
 use parlance_engine::kernels::linear::Epilogue;
 use parlance_engine::kernels::norm::HeadNormKernel;
@@ -65,68 +64,103 @@ async fn linear_rotates_queries_and_appends_keys_and_values() {
     }
 }
 
+const KERNEL: HeadNormKernel = HeadNormKernel {
+    kind: HeadNorm::Head,
+    heads: HeadShape { heads: 1, kv_heads: 1, head_dim: 8, rope_dim: 8, rope_half: false },
+    centred: false,
+    gated: false,
+    value_norm: false,
+    queries_only: false,
+    cache: CacheFormat::F16,
+    value_offset: 0,
+    eps: EPS,
+};
+
 async fn heads_are_normalised_rotated_and_cached() {
     let gpu = plain_device().await;
     let mut random = Random(13);
-    let kinds = [
-        (HeadNorm::Head, CacheFormat::F16, false, false),
-        (HeadNorm::Head, CacheFormat::F16, true, false),
-        (HeadNorm::Row, CacheFormat::F16, false, false),
-        (HeadNorm::Row, CacheFormat::F16, false, true),
-        (HeadNorm::None, CacheFormat::Q8, false, false),
-        (HeadNorm::None, CacheFormat::Q8, true, false),
-        (HeadNorm::Row, CacheFormat::Q8, false, false),
+    let kernels = [
+        KERNEL,
+        HeadNormKernel { gated: true, ..KERNEL },
+        HeadNormKernel { kind: HeadNorm::Row, ..KERNEL },
+        HeadNormKernel { kind: HeadNorm::Row, centred: true, ..KERNEL },
+        HeadNormKernel { kind: HeadNorm::None, cache: CacheFormat::Q8, ..KERNEL },
+        HeadNormKernel { kind: HeadNorm::None, cache: CacheFormat::Q8, gated: true, ..KERNEL },
+        HeadNormKernel { kind: HeadNorm::Row, cache: CacheFormat::Q8, ..KERNEL },
+        HeadNormKernel { value_norm: true, ..KERNEL },
+        HeadNormKernel { value_norm: true, cache: CacheFormat::Q8, ..KERNEL },
+        HeadNormKernel { queries_only: true, ..KERNEL },
     ];
-    for (shape, (kind, format, gated, centred)) in head_shapes().into_iter().flat_map(|s| kinds.map(|kind| (s, kind))) {
-        let format = format.for_heads(&shape);
-        let (position, tokens, context) = (5usize, 3usize, 12usize);
-        let dim = shape.head_dim as usize;
-        let (q_len, kv_len) = (shape.heads as usize * dim, shape.kv_heads as usize * dim);
-        let row = q_len + 2 * kv_len;
-        let projected = random.floats(tokens * row);
-        let lens = if kind == HeadNorm::Head { [dim, dim] } else { [q_len, kv_len] };
-        let norms = lens.map(|len| random.floats(len));
-        let biases = lens.map(|len| random.floats(len));
-        let angles = RopeConfig::plain(10_000.0).angles(shape.rope_dim, context as u32, None);
-        let q = gpu.storage_buffer("q", (tokens * q_len * 4) as u64);
-        let value_offset = context * format.row_words(kv_len as u32) as usize;
-        let kv = gpu.storage_buffer("kv", (2 * value_offset * 4) as u64);
-        let (query_norm, key_norm) =
-            (gpu.storage_buffer_with("query norm", &norms[0]), gpu.storage_buffer_with("key norm", &norms[1]));
-        let state = state(&gpu, position as u32, tokens as u32, 0);
-        let input = if gated { with_gates(&projected, &shape) } else { projected.clone() };
-        let input = gpu.storage_buffer_with("projected", &input);
-        let rope = gpu.storage_buffer_with("rope", &angles);
-        let mut bindings = vec![("state", &state), ("projected", &input), ("y", &q), ("kv", &kv), ("rope", &rope)];
-        if kind != HeadNorm::None {
-            bindings.extend([("query_norm", &query_norm), ("key_norm", &key_norm)]);
-        }
-        let [query_bias, key_bias] = [&biases[0], &biases[1]].map(|bias| gpu.storage_buffer_with("bias", bias));
-        if centred {
-            bindings.extend([("query_bias", &query_bias), ("key_bias", &key_bias)]);
-        }
-        let value_words = value_offset as u32;
-        let kernel =
-            HeadNormKernel { kind, heads: shape, centred, gated, cache: format, value_offset: value_words, eps: EPS };
-        let grid = Grid::TokensInY { x: shape.heads + 2 * shape.kv_heads, z: 1 };
-        run(&gpu, &[Dispatch::new(&gpu, &kernel.shader(), &bindings, grid)], tokens as u32);
+    for (heads, kernel) in head_shapes().into_iter().flat_map(|heads| kernels.map(|kernel| (heads, kernel))) {
+        let cache = kernel.cache.for_heads(&heads);
+        check_heads(&gpu, &mut random, HeadNormKernel { heads, cache, ..kernel }).await;
+    }
+}
 
-        let mut y = projected;
-        for row in y.chunks_exact_mut(row).filter(|_| kind != HeadNorm::None) {
-            for (part, at) in [(0..q_len, 0), (q_len..q_len + kv_len, 1)] {
-                let x = &row[part.clone()];
-                let normed = if centred {
-                    kernels::linear::reference::layer_norm(x, &norms[at], &biases[at], EPS)
-                } else {
-                    kernels::linear::reference::rms_norm(x, &norms[at], EPS)
-                };
-                row[part].copy_from_slice(&normed);
-            }
+/// Runs the kernel on random heads.
+async fn check_heads(gpu: &Gpu, random: &mut Random, kernel: HeadNormKernel) {
+    let (position, tokens, context) = (5usize, 3usize, 12usize);
+    let HeadNormKernel { kind, heads: shape, centred, cache, .. } = kernel;
+    let dim = shape.head_dim as usize;
+    let (q_len, kv_len) = (shape.heads as usize * dim, shape.kv_heads as usize * dim);
+    let row = q_len + 2 * kv_len;
+    let mut y = random.floats(tokens * row);
+    let lens = if kind == HeadNorm::Head { [dim, dim] } else { [q_len, kv_len] };
+    let [norms, biases] = [(); 2].map(|()| lens.map(|len| random.floats(len)));
+    let angles = RopeConfig::plain(10_000.0).angles(shape.rope_dim, context as u32, None);
+    let value_offset = context * cache.row_words(kv_len as u32) as usize;
+    let input = if kernel.gated { with_gates(&y, &shape) } else { y.clone() };
+    let input = match kernel.queries_only {
+        true => input.chunks_exact(row).flat_map(|row| &row[..q_len]).copied().collect(),
+        false => input,
+    };
+    let q = gpu.storage_buffer("q", (tokens * q_len * 4) as u64);
+    let kv = gpu.storage_buffer("kv", (2 * value_offset * 4) as u64);
+    let mut buffers = vec![
+        ("state", state(gpu, position as u32, tokens as u32, 0)),
+        ("projected", gpu.storage_buffer_with("projected", &input)),
+        ("rope", gpu.storage_buffer_with("rope", &angles)),
+        ("y", q.clone()),
+        ("kv", kv.clone()),
+    ];
+    let keys = if kernel.queries_only { 1 } else { 2 };
+    if kind != HeadNorm::None {
+        let norms = norms.iter().map(|norm| gpu.storage_buffer_with("norm", norm));
+        buffers.extend(["query_norm", "key_norm"].into_iter().zip(norms).take(keys));
+    }
+    if centred {
+        let biases = biases.iter().map(|bias| gpu.storage_buffer_with("bias", bias));
+        buffers.extend(["query_bias", "key_bias"].into_iter().zip(biases));
+    }
+    let kernel = HeadNormKernel { value_offset: value_offset as u32, ..kernel };
+    let bindings: Vec<_> = buffers.iter().map(|(name, buffer)| (*name, buffer)).collect();
+    run(gpu, &[Dispatch::new(gpu, &kernel.shader(), &bindings, kernel.grid())], tokens as u32);
+
+    for row in y.chunks_exact_mut(row) {
+        for (part, at) in [(0..q_len, 0), (q_len..q_len + kv_len, 1)].into_iter().filter(|_| kind != HeadNorm::None) {
+            let x = &row[part.clone()];
+            let normed = if centred {
+                kernels::linear::reference::layer_norm(x, &norms[at], &biases[at], EPS)
+            } else {
+                kernels::linear::reference::rms_norm(x, &norms[at], EPS)
+            };
+            row[part].copy_from_slice(&normed);
         }
-        rotate(&mut y, &shape, &angles, position);
-        let (places, what) =
-            ([position, tokens, value_offset], format!("{shape:?} {kind:?} {format:?}, gated: {gated}"));
-        check_cache(&gpu, &y, (&shape, format), [&q, &kv], places, &what).await;
+        if kernel.value_norm {
+            let values = &mut row[q_len + kv_len..];
+            let normed = kernels::linear::reference::rms_norm(values, &vec![1.0; dim], EPS);
+            values.copy_from_slice(&normed);
+        }
+    }
+    rotate(&mut y, &shape, &angles, position);
+    let what = format!("{kernel:?}");
+    if kernel.queries_only {
+        let expected: Vec<f32> = y.chunks_exact(row).flat_map(|row| &row[..q_len]).copied().collect();
+        assert_close(&read::<f32>(gpu, &q, expected.len()).await, &expected, 1e-5, &what);
+        assert!(read::<u32>(gpu, &kv, 2 * value_offset).await.iter().all(|word| *word == 0), "{what}");
+    } else {
+        let places = [position, tokens, value_offset];
+        check_cache(gpu, &y, (&shape, cache), [&q, &kv], places, &what).await;
     }
 }
 

@@ -369,6 +369,15 @@ async fn linear_applies_every_activation() {
             let expected: Vec<f32> = product.iter().map(|value| act(*value)).collect();
             assert_close(&read(&gpu, &y, expected.len()).await, &expected, 1e-5, &format!("{activation:?}"));
 
+            let input = random.floats(tokens * 70);
+            let input_buffer = gpu.storage_buffer_with("gated input", &input);
+            let output_and_input = [("y", &y), ("gated_input", &input_buffer)];
+            let epilogue = Epilogue::GateInput { activation, at: 5, len: 70 };
+            run(&gpu, &[case.dispatch(&gpu, tuning, true, epilogue, &output_and_input, &state)], 2);
+            let input = input.chunks_exact(70).flat_map(|input| &input[5..69]);
+            let expected: Vec<f32> = product.iter().zip(input).map(|(value, input)| act(*value) * input).collect();
+            assert_close(&read(&gpu, &y, expected.len()).await, &expected, 1e-5, &format!("input, {activation:?}"));
+
             let expected = kernels::linear::reference::gated(&product, 32, activation);
             run(&gpu, &[case.dispatch(&gpu, tuning, true, Epilogue::Gated(activation), &output, &state)], 2);
             assert_close(&read(&gpu, &y, expected.len()).await, &expected, 1e-5, &format!("gated {activation:?}"));

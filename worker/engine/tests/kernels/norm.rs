@@ -3,7 +3,7 @@
 use parlance_engine::kernels;
 use parlance_engine::kernels::Grid;
 use parlance_engine::kernels::norm::reference;
-use parlance_engine::kernels::norm::{GatedNorm, LayerNorm, add_norm};
+use parlance_engine::kernels::norm::{AddNorm, GatedNorm, LayerNorm};
 use parlance_engine::runtime::Dispatch;
 
 use crate::common::{Random, assert_close, plain_device};
@@ -20,19 +20,26 @@ async fn normalised_rows_are_added() {
     let gpu = plain_device().await;
     let mut random = Random(12);
     let (len, tokens) = (100usize, 3usize);
-    let (x, weight) = (random.floats(len * tokens), random.floats(len));
-    let y = gpu.storage_buffer_with("y", &vec![1.0f32; len * tokens]);
-    let bindings = [
-        ("state", &state(&gpu, 0, tokens as u32, 0)),
-        ("x", &gpu.storage_buffer_with("x", &x)),
-        ("norm_weight", &gpu.storage_buffer_with("weight", &weight)),
-        ("y", &y),
-    ];
-    let shader = add_norm(len as u32, EPS, 0.25);
-    run(&gpu, &[Dispatch::new(&gpu, &shader, &bindings, Grid::TokensInX)], tokens as u32);
-    let normed = kernels::linear::reference::rms_norm(&x, &weight, EPS);
-    let expected: Vec<f32> = normed.iter().map(|value| 1.0 + 0.25 * value).collect();
-    assert_close(&read(&gpu, &y, expected.len()).await, &expected, 1e-5, "norm");
+    for (count, scaled_sum) in [(1usize, false), (4, false), (1, true)] {
+        let (x, weight) = (random.floats(len * count * tokens), random.floats(len));
+        let y = gpu.storage_buffer_with("y", &padded(&vec![1.0f32; x.len()], len, UNTOUCHED));
+        let mut bindings = vec![
+            ("state", state(&gpu, 0, tokens as u32, 0)),
+            ("x", gpu.storage_buffer_with("x", &x)),
+            ("norm_weight", gpu.storage_buffer_with("weight", &weight)),
+            ("y", y.clone()),
+        ];
+        if scaled_sum {
+            bindings.push(("sum_scale", gpu.storage_buffer_with("sum scale", &[0.75f32])));
+        }
+        let bindings: Vec<_> = bindings.iter().map(|(name, buffer)| (*name, buffer)).collect();
+        let norm = AddNorm { len: len as u32, count: count as u32, eps: EPS, scale: 0.25, scaled_sum };
+        run(&gpu, &[Dispatch::new(&gpu, &norm.shader(), &bindings, norm.grid())], tokens as u32);
+        let normed = kernels::linear::reference::rms_norm(&x, &weight, EPS);
+        let factor = if scaled_sum { 0.75 } else { 1.0 };
+        let expected: Vec<f32> = normed.iter().map(|value| factor * (1.0 + 0.25 * value)).collect();
+        assert_close(&read(&gpu, &y, expected.len()).await, &expected, 1e-5, &format!("{norm:?}"));
+    }
 }
 
 async fn layer_norms_replace_or_keep_their_input() {

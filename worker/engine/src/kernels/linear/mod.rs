@@ -30,6 +30,15 @@ pub enum Epilogue {
     },
     /// `y = activation(W x)`
     Activate(Activation),
+    /// `y = activation(W x) * input[at..]`, where the input has `len` elements per token.
+    GateInput {
+        /// The activation function.
+        activation: Activation,
+        /// Offset in a token's input.
+        at: u32,
+        /// Elements of the input per token.
+        len: u32,
+    },
     /// `y = activation(y) * (W x)`
     Gate(Activation),
     /// `y = activation(W[..rows / 2] x) * (W[rows / 2..] x)`
@@ -263,6 +272,11 @@ impl Linear {
             Epilogue::Activate(activation) => {
                 with_activation(store(shader, 1.0), activation).define_if(true, "ACTIVATE")
             }
+            Epilogue::GateInput { activation, at, len } => with_activation(store(shader, 1.0), activation)
+                .define_if(true, "ACTIVATE")
+                .define_if(true, "GATES_INPUT")
+                .constant("INPUT_AT", at)
+                .constant("INPUT_LEN", len),
             Epilogue::Gate(activation) => with_activation(store(shader, 1.0), activation).define_if(true, "GATE"),
             Epilogue::Gated(activation) => with_activation(shader.part("EPILOGUE", "gated"), activation),
             Epilogue::Qkv { heads, value_offset } => {

@@ -1,18 +1,23 @@
 // Runs between projection and attention: with NORMS, RMS-normalises queries and keys; then applies RoPE, and appends
 // keys and values to the cache. Each head is normalised separately with the same weights, or with WHOLE_ROW all heads
-// together with a weight per element. With CENTRED the norms are layer norms with biases.
-// Grid: x: HEADS + 2 KV_HEADS, y: tokens. Constants: those of `epilogues/qkv.wgsl`, EPS, WORKGROUP.
+// together with a weight per element. With CENTRED the norms are layer norms with biases. With VALUE_NORM each head of
+// the values is normalised, too, without weights. With QUERIES_ONLY there are no keys and values.
+// Grid: x: HEADS + 2 KV_HEADS, or HEADS; y: tokens. Constants: those of `epilogues/qkv.wgsl`, EPS, WORKGROUP.
 #include "shared/state.wgsl"
 #include "shared/workgroup_sum.wgsl"
 
 @group(0) @binding(0) var<uniform> state: State;
-// Query, key and value: [tokens][HEADS + 2 KV_HEADS][HEAD_DIM]; with GATED a gate of HEAD_DIM follows each query
+// Query, key and value: [tokens][HEADS + 2 KV_HEADS][HEAD_DIM], or [tokens][HEADS][HEAD_DIM]; with GATED a gate of
+// HEAD_DIM follows each query
 @group(0) @binding(1) var<storage, read> projected: array<f32>;
 #ifdef NORMS
 // Weight of the queries' norm: [HEAD_DIM], or with WHOLE_ROW [HEADS][HEAD_DIM]
 @group(0) @binding(2) var<storage, read> query_norm: array<f32>;
+#ifdef QUERIES_ONLY
+#else
 // Weight of the keys' norm: [HEAD_DIM], or with WHOLE_ROW [KV_HEADS][HEAD_DIM]
 @group(0) @binding(3) var<storage, read> key_norm: array<f32>;
+#endif
 #ifdef CENTRED
 // Biases, in the shapes of the weights
 @group(0) @binding(4) var<storage, read> query_bias: array<f32>;
@@ -21,10 +26,15 @@
 #endif
 #include "linear/epilogues/qkv.wgsl"
 
-#ifdef GATED
-const ROW: u32 = 2u * (HEADS + KV_HEADS) * HEAD_DIM;
+#ifdef QUERIES_ONLY
+const CACHED_HEADS: u32 = 0u;
 #else
-const ROW: u32 = (HEADS + 2u * KV_HEADS) * HEAD_DIM;
+const CACHED_HEADS: u32 = 2u * KV_HEADS;
+#endif
+#ifdef GATED
+const ROW: u32 = (2u * HEADS + CACHED_HEADS) * HEAD_DIM;
+#else
+const ROW: u32 = (HEADS + CACHED_HEADS) * HEAD_DIM;
 #endif
 
 // Number of gate elements before a head.
@@ -36,7 +46,6 @@ fn gates_before(head: u32) -> u32 {
 #endif
 }
 
-#ifdef NORMS
 fn mean(base: u32, len: u32, thread: u32) -> f32 {
     var sum = 0.0;
     for (var i = thread; i < len; i += WORKGROUP) {
@@ -53,7 +62,6 @@ fn mean_square(base: u32, len: u32, centre: f32, thread: u32) -> f32 {
     }
     return workgroup_sum(sum, thread) / f32(len);
 }
-#endif
 
 @compute @workgroup_size(WORKGROUP)
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) thread: u32) {
@@ -64,6 +72,8 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     }
     let is_query = head < HEADS;
     let is_value = head >= HEADS + KV_HEADS;
+    var centre = 0.0;
+    var scale = 1.0;
 #ifdef NORMS
 #ifdef WHOLE_ROW
     let first = select(HEADS, 0u, is_query);
@@ -74,14 +84,18 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     let count = 1u;
     let weight_base = 0u;
 #endif
-    var centre = 0.0;
-    var scale = 1.0;
     if (!is_value) {
         let base = token * ROW + gates_before(first) + first * HEAD_DIM;
 #ifdef CENTRED
         centre = mean(base, count * HEAD_DIM, thread);
 #endif
         scale = inverseSqrt(mean_square(base, count * HEAD_DIM, centre, thread) + EPS);
+    }
+#endif
+#ifdef VALUE_NORM
+    if (is_value) {
+        let base = token * ROW + gates_before(head) + head * HEAD_DIM;
+        scale = inverseSqrt(mean_square(base, HEAD_DIM, 0.0, thread) + EPS);
     }
 #endif
     for (var index = thread; index < HALF_DIM; index += WORKGROUP) {
@@ -95,9 +109,13 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
             var weights = vec2<f32>(0.0);
             if (is_query) {
                 weights = vec2<f32>(query_norm[elements.x], query_norm[elements.y]);
-            } else {
+            }
+#ifdef QUERIES_ONLY
+#else
+            if (!is_query) {
                 weights = vec2<f32>(key_norm[elements.x], key_norm[elements.y]);
             }
+#endif
             values = (values - centre) * scale * weights;
 #ifdef CENTRED
             if (is_query) {
@@ -106,6 +124,11 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
                 values += vec2<f32>(key_bias[elements.x], key_bias[elements.y]);
             }
 #endif
+        }
+#endif
+#ifdef VALUE_NORM
+        if (is_value) {
+            values *= scale;
         }
 #endif
         store_pair(token, pair, values);

@@ -6,13 +6,37 @@ use super::linear::with_heads;
 use super::{Grid, Shader};
 use crate::models::{CacheFormat, HeadNorm, HeadShape};
 
-/// `y += scale norm(x)` for vectors of `len`. Grid: one workgroup per token.
-pub fn add_norm(len: u32, eps: f32, scale: f32) -> Shader {
-    Shader::new("norm/add_norm.wgsl")
-        .constant("LEN", len)
-        .constant("WORKGROUP", 64)
-        .float("EPS", eps)
-        .float("SCALE", scale)
+/// `y += scale norm(x)`, for one or several vectors per token.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct AddNorm {
+    /// Elements per vector.
+    pub len: u32,
+    /// Vectors per token.
+    pub count: u32,
+    /// Epsilon of the RMS norm.
+    pub eps: f32,
+    /// Factor of the norm.
+    pub scale: f32,
+    /// The sum is multiplied by a factor from a buffer.
+    pub scaled_sum: bool,
+}
+
+impl AddNorm {
+    /// The kernel.
+    pub fn shader(&self) -> Shader {
+        Shader::new("norm/add_norm.wgsl")
+            .define_if(self.scaled_sum, "SCALED_SUM")
+            .constant("LEN", self.len)
+            .constant("COUNT", self.count)
+            .constant("WORKGROUP", 64)
+            .float("EPS", self.eps)
+            .float("SCALE", self.scale)
+    }
+
+    /// Workgroups of the kernel.
+    pub fn grid(&self) -> Grid {
+        Grid::TokensInY { x: self.count, z: 1 }
+    }
 }
 
 /// Norm of whole vectors, which is no part of another kernel. Grid: one workgroup per token.
@@ -94,6 +118,10 @@ pub struct HeadNormKernel {
     pub centred: bool,
     /// In the projection a gate follows each query; it is skipped.
     pub gated: bool,
+    /// Values are RMS-normalised per head, without weights.
+    pub value_norm: bool,
+    /// The layer computes no keys and values.
+    pub queries_only: bool,
     /// Format of the KV cache.
     pub cache: CacheFormat,
     /// Offset of the values in the cache in words.
@@ -103,7 +131,13 @@ pub struct HeadNormKernel {
 }
 
 impl HeadNormKernel {
-    /// The kernel. Grid: query, key and value heads; tokens.
+    /// Workgroups of the kernel.
+    pub fn grid(&self) -> Grid {
+        let kv_heads = if self.queries_only { 0 } else { self.heads.kv_heads };
+        Grid::TokensInY { x: self.heads.heads + 2 * kv_heads, z: 1 }
+    }
+
+    /// The kernel.
     pub fn shader(&self) -> Shader {
         debug_assert!(!self.gated || self.kind != HeadNorm::Row, "gates lie between the queries of a row");
         with_heads(Shader::new("norm/head_norm.wgsl"), &self.heads, self.cache, self.value_offset)
@@ -111,6 +145,8 @@ impl HeadNormKernel {
             .define_if(self.kind == HeadNorm::Row, "WHOLE_ROW")
             .define_if(self.centred, "CENTRED")
             .define_if(self.gated, "GATED")
+            .define_if(self.value_norm, "VALUE_NORM")
+            .define_if(self.queries_only, "QUERIES_ONLY")
             .constant("FIRST_ROW", 0)
             .constant("WORKGROUP", 64)
             .float("EPS", self.eps)

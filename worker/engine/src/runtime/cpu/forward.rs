@@ -9,12 +9,12 @@ use super::mixers::{
     Columns, Convolution, DeltaNet, StateSpace, convolve, delta_net, gate_attention, gated_norm, gated_then_normed,
     state_space,
 };
-use super::ops::{activate, expert_sum, rms_norm, route};
+use super::ops::{activate, expert_sum, multiply, normalise, rms_norm, route};
 use super::weights::CpuWeights;
 use crate::models::{
-    AttentionConfig, AttentionPlan, DeltaNetConfig, DeltaNetPlan, ExpertsPlan, FeedForwardPlan, GateUpPlan, HeadNorm,
-    LayerRope, MixerConfig, MixerPlan, ModelConfig, Product, ShortConvolutionConfig, ShortConvolutionPlan,
-    StateSpaceConfig, StateSpacePlan, VectorId,
+    AttentionConfig, AttentionPlan, DeltaNetConfig, DeltaNetPlan, ExpertsPlan, FeedForwardPlan, GateUpPlan, LayerRope,
+    MixerConfig, MixerPlan, ModelConfig, Product, ShortConvolutionConfig, ShortConvolutionPlan, StateSpaceConfig,
+    StateSpacePlan, VectorId,
 };
 use crate::runtime::backend::Batch;
 
@@ -31,10 +31,12 @@ impl CpuDecoder {
             Batch::Embeddings { rows, two_way } => (rows.to_vec(), two_way),
         };
         let place = Place { position, two_way };
+        let inputs = self.layer_inputs(batch, &hidden);
         for layer in 0..self.plan.layers.len() {
             self.mixer(layer, place, &mut hidden);
             self.pacer.pause_if_due().await;
             self.feed_forward(layer, &mut hidden);
+            self.layer_input(layer, &inputs, &mut hidden);
             self.pacer.pause_if_due().await;
         }
         self.state_len = position + hidden.len() / self.config.embedding_len as usize;
@@ -47,6 +49,48 @@ impl CpuDecoder {
             *value *= self.config.embedding_scale;
         }
         hidden
+    }
+
+    /// The inputs of all layers, `[tokens][layers][layer_input_len]`, from a batch and its embeddings `hidden`; empty if
+    /// the model has none.
+    fn layer_inputs(&self, batch: Batch<'_>, hidden: &[f32]) -> Vec<f32> {
+        let Some(plan) = &self.plan.layer_inputs else { return Vec::new() };
+        let (width, rows) = (self.config.embedding_len as usize, self.config.layer_inputs_len() as usize);
+        let mut projected = project(&self.weights, &plan.projection, hidden, width, rows, None);
+        let scale = (width as f32).sqrt().recip();
+        projected.iter_mut().for_each(|value| *value *= scale);
+        // Embeddings that another model computed have the inputs of the padding token.
+        let padding = vec![0; hidden.len() / width];
+        let ids = match batch {
+            Batch::Tokens(ids) => ids,
+            Batch::Embeddings { .. } => &padding,
+        };
+        let mut inputs = self.weights.embed(&plan.table, ids);
+        let table_scale = (rows as f32 / self.plan.layers.len() as f32).sqrt();
+        for (input, projected) in inputs.iter_mut().zip(self.normed(&projected, Some(plan.norm))) {
+            *input = (*input * table_scale + projected) * std::f32::consts::FRAC_1_SQRT_2;
+        }
+        inputs
+    }
+
+    /// Adds a layer's own part of `inputs` to the hidden state, and scales that, in models that do so.
+    fn layer_input(&self, index: usize, inputs: &[f32], hidden: &mut [f32]) {
+        let (config, plan) = (&self.config, &self.plan.layers[index]);
+        let (width, all) = (config.embedding_len as usize, config.layer_inputs_len() as usize);
+        if let Some(input) = &plan.input {
+            let len = all / self.plan.layers.len();
+            let mut gated = project(&self.weights, &input.gate, hidden, width, len, None);
+            activate(&mut gated, config.activation);
+            for (gated, inputs) in gated.chunks_exact_mut(len).zip(inputs.chunks_exact(all)) {
+                multiply(gated, &inputs[index * len..][..len]);
+            }
+            let output = project(&self.weights, &input.output, &gated, len, width, None);
+            self.add(hidden, output, Some(input.norm));
+        }
+        if let Some(scale) = plan.scale {
+            let scale = self.weights.vector(scale)[0];
+            hidden.iter_mut().for_each(|value| *value *= scale);
+        }
     }
 
     /// The output head: logits from hidden states.
@@ -69,7 +113,8 @@ impl CpuDecoder {
         let (config, plan) = (&self.config, &self.plan.layers[index]);
         let input = self.normed(hidden, plan.mixer_norm);
         let mixer = MixerInput { config, weights: &self.weights, x: &input };
-        let memory = &mut self.memories[index];
+        let cache_of = config.layers[index].mixer.attention().and_then(|attention| attention.cache_of);
+        let memory = &mut self.memories[cache_of.map_or(index, |layer| layer as usize)];
         let output = match (&config.layers[index].mixer, &plan.mixer, memory) {
             (MixerConfig::Attention(attention), MixerPlan::Attention(plan), LayerMemory::Rows(cache)) => {
                 let is_windowed = attention.rope == LayerRope::Window;
@@ -185,7 +230,7 @@ impl MixerInput<'_> {
         project(self.weights, product, mixed, len as usize, self.config.embedding_len as usize, bias)
     }
 
-    /// Attention over the cache before `place` and the tokens themselves.
+    /// Attention over the cache before `place` and the tokens themselves, which an earlier layer may have stored there.
     fn attention(
         &self,
         attention: &AttentionConfig,
@@ -199,14 +244,15 @@ impl MixerInput<'_> {
         } else {
             (projected, None)
         };
-        if let Some(norms) = plan.head_norms {
-            debug_assert_ne!(self.config.head_norm, HeadNorm::None, "the plan has head norms");
-            let row_len = (attention.output_len() + 2 * attention.kv_len()) as usize;
-            rows.chunks_exact_mut(row_len).for_each(|row| self.norm_heads(row, attention, norms));
-        }
+        let row_len = (attention.output_len() + 2 * attention.kv_len()) as usize;
+        rows.chunks_exact_mut(row_len).for_each(|row| self.norm_heads(row, attention, plan));
         let heads = attention.rotated_heads();
-        cache.truncate(place.position);
-        let query = store_heads(rows, &heads, angles, place.position, cache);
+        let query = if attention.cache_of.is_some() {
+            store_heads(rows, &heads, angles, place.position, None)
+        } else {
+            cache.truncate(place.position);
+            store_heads(rows, &heads, angles, place.position, Some(cache))
+        };
         let shape = AttentionShape {
             heads,
             scale: self.config.attention_scale,
@@ -226,12 +272,19 @@ impl MixerInput<'_> {
         self.output(&plan.output, &attended, attention.output_len(), plan.output_bias)
     }
 
-    fn norm_heads(&self, row: &mut [f32], attention: &AttentionConfig, (query_norm, key_norm): (VectorId, VectorId)) {
+    /// Norms of a token's queries, keys and values, in models that have them.
+    fn norm_heads(&self, row: &mut [f32], attention: &AttentionConfig, plan: &AttentionPlan) {
         let (query, rest) = row.split_at_mut(attention.output_len() as usize);
-        let (key, _) = rest.split_at_mut(attention.kv_len() as usize);
-        for (part, norm) in [(query, query_norm), (key, key_norm)] {
+        let (key, value) = rest.split_at_mut(attention.kv_len() as usize);
+        let (query_norm, key_norm) = plan.head_norms.unzip();
+        for (part, norm) in [(query, query_norm), (key, key_norm.flatten())] {
+            let Some(norm) = norm else { continue };
             let normed = rms_norm(part, self.weights.vector(norm), self.config.norm_eps);
             part.copy_from_slice(&normed);
+        }
+        if self.config.value_norm {
+            let heads = value.chunks_exact_mut(attention.heads.head_dim as usize);
+            heads.for_each(|head| normalise(head, self.config.norm_eps));
         }
     }
 

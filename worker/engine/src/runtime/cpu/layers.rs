@@ -7,16 +7,17 @@ use super::weights::CpuWeights;
 use crate::models::{Activation, GateUpPlan, HeadShape, Product, VectorId};
 
 /// Applies RoPE to the queries and keys of `[tokens][heads + 2 kv_heads][head_dim]`, appends keys and values to the
-/// cache, and returns the queries: `[tokens][heads][head_dim]`.
+/// cache, and returns the queries: `[tokens][heads][head_dim]`. Without a cache there are only queries.
 pub(super) fn store_heads(
     mut projected: Vec<f32>,
     heads: &HeadShape,
     angles: &[[f32; 2]],
     first_position: usize,
-    cache: &mut LayerCache,
+    mut cache: Option<&mut LayerCache>,
 ) -> Vec<f32> {
     let (dim, half) = (heads.head_dim as usize, heads.rope_dim as usize / 2);
-    let (query_len, key_len) = (heads.heads as usize * dim, heads.kv_heads as usize * dim);
+    let kv_heads = if cache.is_some() { heads.kv_heads } else { 0 };
+    let (query_len, key_len) = (heads.heads as usize * dim, kv_heads as usize * dim);
     let mut query = Vec::with_capacity(projected.len());
     for (position, row) in (first_position..).zip(projected.chunks_exact_mut(query_len + 2 * key_len)) {
         let (rotated, values) = row.split_at_mut(query_len + key_len);
@@ -25,8 +26,10 @@ pub(super) fn store_heads(
             rotated.chunks_exact_mut(dim).for_each(|head| rope(head, angles, heads));
         }
         query.extend_from_slice(&rotated[..query_len]);
-        cache.keys.extend_from_slice(&rotated[query_len..]);
-        cache.values.extend_from_slice(values);
+        if let Some(cache) = &mut cache {
+            cache.keys.extend_from_slice(&rotated[query_len..]);
+            cache.values.extend_from_slice(values);
+        }
     }
     query
 }

@@ -26,7 +26,8 @@ impl LayerMemory {
     /// # Errors
     /// [`crate::EngineError::OutOfMemory`].
     pub(super) fn new(mixer: &MixerConfig, context: usize) -> Result<Self> {
-        Ok(match mixer.attention().map(AttentionConfig::kv_len) {
+        // A layer that reads another's cache has none.
+        Ok(match mixer.attention().map(AttentionConfig::kv_len).filter(|len| *len > 0) {
             Some(kv_len) => Self::Rows(LayerCache::new(context, kv_len as usize)?),
             None => {
                 Self::State(mixer.state_lens().into_iter().map(|len| zeros(len as usize)).collect::<Result<Vec<_>>>()?)

@@ -21,6 +21,13 @@ pub(super) fn rms_norm(x: &[f32], weight: &[f32], eps: f32) -> Vec<f32> {
     normed
 }
 
+/// RMS norm in place, without weights.
+pub(super) fn normalise(x: &mut [f32], eps: f32) {
+    let mean_square = dot_floats(x, x) / x.len() as f32;
+    let scale = (mean_square + eps).sqrt().recip();
+    x.iter_mut().for_each(|value| *value *= scale);
+}
+
 /// Layer norm of each row of `x`: `[tokens][weight.len()]`.
 pub(super) fn layer_norm(x: &[f32], weight: &[f32], bias: &[f32], eps: f32) -> Vec<f32> {
     let mut normed = Vec::with_capacity(x.len());

@@ -3,7 +3,7 @@
 use super::memory::LayerMemory;
 use crate::kernels::linear::Tiles;
 use crate::kernels::sampling::{RING_LEN, chunk_count};
-use crate::models::{HeadShape, MixerConfig, ModelConfig, RopeAngles};
+use crate::models::{AttentionConfig, HeadShape, MixerConfig, ModelConfig, RopeAngles};
 use crate::runtime::device::{Gpu, Tuning};
 use crate::sampling::SamplingParams;
 
@@ -63,6 +63,10 @@ pub(super) struct Buffers {
     /// Output of a layer before it is added to the hidden state: `[batch][slots][embedding_len]`, for post-norms and
     /// experts.
     pub output: wgpu::Buffer,
+    /// Inputs of the layers: `[batch][layers][layer_input_len]`, see [`ModelConfig::layer_input_len`].
+    pub layer_inputs: wgpu::Buffer,
+    /// The part of them that is computed from the embedding.
+    pub projected_inputs: wgpu::Buffer,
     /// Inputs converted to f16 for cooperative products or to integers for packed ones: `[batch][longest input]`.
     pub prepared: wgpu::Buffer,
     /// Outputs of the shared expert: `[batch][embedding_len]`.
@@ -106,6 +110,8 @@ impl Buffers {
             splits: floats("splits", sizes.splits),
             activated: floats("activated", sizes.activated),
             output: floats("output", sizes.output),
+            layer_inputs: floats("layer inputs", sizes.layer_inputs),
+            projected_inputs: floats("projected layer inputs", sizes.layer_inputs),
             prepared: floats("prepared inputs", sizes.prepared),
             shared_output: floats("shared output", sizes.shared_output),
             router: floats("router", sizes.router),
@@ -130,6 +136,7 @@ impl Buffers {
 /// Allocates the cache or state of a layer for `context` tokens. States start as zeros.
 fn layer_memory(gpu: &Gpu, config: &ModelConfig, mixer: &MixerConfig, context: u32) -> LayerMemory {
     match mixer {
+        MixerConfig::Attention(AttentionConfig { cache_of: Some(_), .. }) => LayerMemory::State(Vec::new()),
         MixerConfig::Attention(attention) => {
             let row_bytes = config.layer_kv_bytes_per_token(attention) / 2;
             let half_bytes = u64::from(context) * row_bytes;
@@ -153,6 +160,7 @@ struct Sizes {
     splits: u64,
     activated: u64,
     output: u64,
+    layer_inputs: u64,
     prepared: u64,
     shared_output: u64,
     router: u64,
@@ -166,6 +174,7 @@ impl Sizes {
         let of = |len: u32| batch * u64::from(len);
         let hidden = config.largest(|layer| layer.feed_forward.hidden_len());
         let activated = config.largest(|layer| layer.feed_forward.activated_len());
+        let activated = activated.max(config.layer_input_len.unwrap_or(0));
         let slots = config.largest(|layer| layer.feed_forward.slots());
         let experts = config.largest(|layer| layer.feed_forward.expert_count());
         let mixed = config.largest(|layer| layer.mixer.output_len());
@@ -182,6 +191,7 @@ impl Sizes {
             splits: config.attentions().map(|attention| u64::from(split_len(attention.heads))).max().unwrap_or(0),
             activated: of(activated),
             output: if needs_output { of(slots) * u64::from(config.embedding_len) } else { 0 },
+            layer_inputs: of(config.layer_inputs_len()),
             prepared: match tuning.prefill_large.tiles {
                 Tiles::Cooperative => of(longest.div_ceil(2)),
                 // Eight words of integers and two of scales per 32 elements.
@@ -199,7 +209,7 @@ impl Sizes {
         let mixer = self.inner + self.projected + self.mixed + self.splits;
         let experts = self.shared_output + self.router + self.slots + self.expert_weights;
         let feed_forward = self.activated + self.output + experts;
-        self.logits + self.hidden + mixer + feed_forward + self.prepared
+        self.logits + self.hidden + mixer + feed_forward + 2 * self.layer_inputs + self.prepared
     }
 }
 
@@ -218,6 +228,7 @@ pub(super) fn prefill_batch(config: &ModelConfig, tuning: &Tuning) -> u32 {
         let feed_forward = layer.feed_forward.activated_len().max(slots * config.embedding_len);
         feed_forward.max(layer.mixer.projection_rows())
     });
+    let widest = widest.max(config.layer_inputs_len());
     let fitting = (128 << 20) / 4 / widest.max(1);
     // A multiple of the tile size, if it exceeds that.
     tuning.prefill_batch.min(if fitting < 64 { fitting.max(1) } else { fitting / 64 * 64 })

@@ -90,6 +90,10 @@ impl GpuDecoder {
                 let len = rows.len() / self.config.embedding_len as usize;
                 self.write_state(position, len as u32, 0);
                 self.gpu.queue().write_buffer(&self.buffers.hidden, 0, bytemuck::cast_slice(rows));
+                if self.plan.layer_inputs.is_some() {
+                    // Embeddings have the layers' inputs of the padding token.
+                    self.gpu.queue().write_buffer(&self.buffers.prompt_ids, 0, &vec![0; 4 * len]);
+                }
                 (&[][..], self.prefill_program(two_way)?, len)
             }
         };

@@ -261,6 +261,8 @@ impl Builder<'_> {
             heads,
             centred: true,
             gated: false,
+            value_norm: false,
+            queries_only: false,
             cache: CacheFormat::F16,
             value_offset,
             eps: self.config.norm_eps,
@@ -277,8 +279,7 @@ impl Builder<'_> {
             extra[0],
             extra[1],
         ];
-        let grid = Grid::TokensInY { x: heads.heads + 2 * heads.kv_heads, z: 1 };
-        program.push(Dispatch::new(self.gpu, &kernel.shader(), &bound, grid));
+        program.push(Dispatch::new(self.gpu, &kernel.shader(), &bound, kernel.grid()));
         Ok(())
     }
 

@@ -1,6 +1,6 @@
 //! Dispatches of the feed-forward parts.
 
-use super::forward::ForwardBuilder;
+use super::forward::{ForwardBuilder, PostNorm};
 use super::product::{Input, Output};
 use crate::error::Result;
 use crate::kernels::Grid;
@@ -19,7 +19,9 @@ impl ForwardBuilder<'_> {
                 let rows = self.config.layers[index].feed_forward.hidden_len();
                 self.gate_up(program, norm, gate_up, rows)?;
                 let input = Input::new(&self.buffers.activated);
-                self.add_to_hidden(program, down, &input, plan.feed_forward_post_norm)
+                // With an input of its own, the layer ends with that.
+                let sum_scale = plan.scale.filter(|_| plan.input.is_none());
+                self.add_to_hidden(program, down, &input, PostNorm { norm: plan.feed_forward_post_norm, sum_scale })
             }
             FeedForwardPlan::Experts(experts) => self.experts(program, norm, experts),
         }

@@ -7,9 +7,9 @@ use super::weights::Weights;
 use crate::error::Result;
 use crate::kernels::Grid;
 use crate::kernels::linear::{Epilogue, LinearTuning};
-use crate::kernels::norm::{LayerNorm, add_norm};
+use crate::kernels::norm::{AddNorm, LayerNorm};
 use crate::kernels::sampling::{chunk_count, logit_scan, sample};
-use crate::models::{ModelConfig, ModelPlan, Product, VectorId};
+use crate::models::{LayerInputPlan, LayerInputsPlan, ModelConfig, ModelPlan, Product, VectorId};
 use crate::runtime::device::{AttentionSplits, Dispatch, Gpu, Tuning};
 
 /// Layout of a program.
@@ -37,6 +37,21 @@ impl Layout {
     }
 }
 
+/// What happens to a layer's output when it is added to the hidden state.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct PostNorm {
+    /// RMS norm of the output.
+    pub norm: Option<VectorId>,
+    /// Factor of the sum; only with a norm.
+    pub sum_scale: Option<VectorId>,
+}
+
+impl From<Option<VectorId>> for PostNorm {
+    fn from(norm: Option<VectorId>) -> Self {
+        Self { norm, sum_scale: None }
+    }
+}
+
 /// Builds dispatches for one model on one device.
 pub(super) struct ForwardBuilder<'a> {
     pub gpu: &'a Gpu,
@@ -48,12 +63,18 @@ pub(super) struct ForwardBuilder<'a> {
 }
 
 impl ForwardBuilder<'_> {
-    /// From the embeddings to the hidden state after the last layer.
-    pub(super) fn layers(&self) -> Result<Vec<Dispatch>> {
+    /// From the embeddings of the token IDs in `ids` to the hidden state after the last layer.
+    pub(super) fn layers(&self, ids: &wgpu::Buffer) -> Result<Vec<Dispatch>> {
         let mut program = Vec::new();
-        for index in 0..self.plan.layers.len() {
+        if let Some(plan) = &self.plan.layer_inputs {
+            self.layer_inputs(&mut program, plan, ids)?;
+        }
+        for (index, layer) in self.plan.layers.iter().enumerate() {
             self.mixer(&mut program, index)?;
             self.feed_forward(&mut program, index)?;
+            if let Some(input) = &layer.input {
+                self.layer_input(&mut program, index, input, layer.scale)?;
+            }
         }
         Ok(program)
     }
@@ -61,9 +82,47 @@ impl ForwardBuilder<'_> {
     /// From the token IDs in `ids` to the logits.
     pub(super) fn whole(&self, ids: &wgpu::Buffer) -> Result<Vec<Dispatch>> {
         let mut program = self.embed(ids)?;
-        program.extend(self.layers()?);
+        program.extend(self.layers(ids)?);
         program.extend(self.head()?);
         Ok(program)
+    }
+
+    /// The inputs of all layers, from token IDs and their embeddings.
+    fn layer_inputs(&self, program: &mut Vec<Dispatch>, plan: &LayerInputsPlan, ids: &wgpu::Buffer) -> Result<()> {
+        let (buffers, rows) = (self.buffers, self.config.layer_inputs_len());
+        let count = self.config.layers.len() as u32;
+        let (len, half_root) = (rows / count, std::f32::consts::FRAC_1_SQRT_2);
+        let scale = (self.config.embedding_len as f32).sqrt().recip();
+        let projected = Output {
+            epilogue: Epilogue::Store { scale, softcap: None },
+            y: &buffers.projected_inputs,
+            rows,
+            extra: &[],
+        };
+        self.products().push(program, &plan.projection, &Input::new(&buffers.hidden), &projected)?;
+        let table_scale = (len as f32).sqrt() * half_root;
+        self.products().embed(program, &plan.table, ids, &buffers.layer_inputs, table_scale, false)?;
+        let norm = AddNorm { len, count, eps: self.config.norm_eps, scale: half_root, scaled_sum: false };
+        self.add_norm(program, norm, [&buffers.projected_inputs, &buffers.layer_inputs], (plan.norm, None));
+        Ok(())
+    }
+
+    /// Adds a layer's own input to the hidden state, and scales it.
+    fn layer_input(
+        &self,
+        program: &mut Vec<Dispatch>,
+        index: usize,
+        plan: &LayerInputPlan,
+        scale: Option<VectorId>,
+    ) -> Result<()> {
+        let (buffers, len) = (self.buffers, self.config.layer_inputs_len());
+        let rows = len / self.config.layers.len() as u32;
+        let epilogue = Epilogue::GateInput { activation: self.config.activation, at: rows * index as u32, len };
+        let extra = [("gated_input", &buffers.layer_inputs)];
+        let gated = Output { epilogue, y: &buffers.activated, rows, extra: &extra };
+        self.products().push(program, &plan.gate, &Input::new(&buffers.hidden), &gated)?;
+        let input = Input::new(&buffers.activated);
+        self.add_to_hidden(program, &plan.output, &input, PostNorm { norm: Some(plan.norm), sum_scale: scale })
     }
 
     /// The norm of the hidden state before the output head, in place. [`ForwardBuilder::head`] needs none.
@@ -135,24 +194,33 @@ impl ForwardBuilder<'_> {
         program: &mut Vec<Dispatch>,
         product: &Product,
         input: &Input<'_>,
-        post_norm: Option<VectorId>,
+        post: PostNorm,
     ) -> Result<()> {
         let (buffers, rows, scale) = (self.buffers, self.config.embedding_len, self.config.residual_scale);
-        let Some(post_norm) = post_norm else {
+        let Some(norm) = post.norm else {
             let output = Output { epilogue: Epilogue::AddTo { scale }, y: &buffers.hidden, rows, extra: &[] };
             return self.products().push(program, product, input, &output);
         };
         let output = Output { epilogue: Epilogue::STORE, y: &buffers.output, rows, extra: &[] };
         self.products().push(program, product, input, &output)?;
-        let bound = [
-            ("state", &buffers.state),
-            ("x", &buffers.output),
-            ("norm_weight", self.weights.vector(post_norm)),
-            ("y", &buffers.hidden),
-        ];
-        let shader = add_norm(rows, self.config.norm_eps, scale);
-        program.push(Dispatch::new(self.gpu, &shader, &bound, Grid::TokensInX));
+        let scaled_sum = post.sum_scale.is_some();
+        let kernel = AddNorm { len: rows, count: 1, eps: self.config.norm_eps, scale, scaled_sum };
+        self.add_norm(program, kernel, [&buffers.output, &buffers.hidden], (norm, post.sum_scale));
         Ok(())
+    }
+
+    /// Adds the norm of the first buffer to the second. The weights are those of the norm, and the factor of the sum.
+    fn add_norm(
+        &self,
+        program: &mut Vec<Dispatch>,
+        kernel: AddNorm,
+        [x, y]: [&wgpu::Buffer; 2],
+        (norm, sum_scale): (VectorId, Option<VectorId>),
+    ) {
+        let mut bound =
+            vec![("state", &self.buffers.state), ("x", x), ("norm_weight", self.weights.vector(norm)), ("y", y)];
+        bound.extend(sum_scale.map(|scale| ("sum_scale", self.weights.vector(scale))));
+        program.push(Dispatch::new(self.gpu, &kernel.shader(), &bound, kernel.grid()));
     }
 
     pub(super) fn products(&self) -> ProductBuilder<'_> {

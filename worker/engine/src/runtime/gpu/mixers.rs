@@ -25,7 +25,8 @@ impl ForwardBuilder<'_> {
         let layer = &self.plan.layers[index];
         match (&self.config.layers[index].mixer, &layer.mixer) {
             (MixerConfig::Attention(config), MixerPlan::Attention(plan)) => {
-                let (kv, value_offset) = self.buffers.layers[index].rows();
+                let (kv, value_offset) =
+                    self.buffers.layers[config.cache_of.map_or(index, |layer| layer as usize)].rows();
                 AttentionBuilder { forward: self, layer, plan, config, kv, value_offset }.build(program)
             }
             (MixerConfig::ShortConvolution(config), MixerPlan::ShortConvolution(plan)) => {
@@ -66,7 +67,7 @@ impl ForwardBuilder<'_> {
             one_token: self.layout.is_one_token,
         };
         self.convolve(program, index, convolution, (plan.taps, None), &buffers.mixed);
-        self.add_to_hidden(program, &plan.output, &Input::new(&buffers.mixed), layer.mixer_post_norm)
+        self.add_to_hidden(program, &plan.output, &Input::new(&buffers.mixed), layer.mixer_post_norm.into())
     }
 
     /// Convolution over a part of the projection, with weights and bias, into `y`. Uses the first of the layer's states.
@@ -142,7 +143,7 @@ impl ForwardBuilder<'_> {
             eps: self.config.norm_eps,
         };
         self.gated_norm(program, &norm, plan.norm);
-        self.add_to_hidden(program, &plan.output, &Input::new(&buffers.mixed), layer.mixer_post_norm)
+        self.add_to_hidden(program, &plan.output, &Input::new(&buffers.mixed), layer.mixer_post_norm.into())
     }
 
     /// Norm and gates of a mixer's output, in place.
@@ -199,7 +200,7 @@ impl ForwardBuilder<'_> {
             eps: self.config.norm_eps,
         };
         self.gated_norm(program, &norm, plan.norm);
-        self.add_to_hidden(program, &plan.output, &Input::new(&buffers.mixed), layer.mixer_post_norm)
+        self.add_to_hidden(program, &plan.output, &Input::new(&buffers.mixed), layer.mixer_post_norm.into())
     }
 }
 
@@ -245,7 +246,7 @@ impl AttentionBuilder<'_> {
         Input { norm: self.layer.mixer_norm, bias: self.plan.qkv_bias, ..Input::new(&self.forward.buffers.hidden) }
     }
 
-    /// Computes queries, keys and values, into the query buffer and the cache.
+    /// Computes queries, into the query buffer, and keys and values, if the layer has any, into the cache.
     fn qkv(&self, program: &mut Vec<Dispatch>) -> Result<()> {
         let (forward, buffers) = (self.forward, self.forward.buffers);
         let (heads, rows) = (self.config.rotated_heads(), self.config.qkv_rows());
@@ -264,6 +265,8 @@ impl AttentionBuilder<'_> {
             heads,
             centred: false,
             gated: self.config.is_gated,
+            value_norm: forward.config.value_norm,
+            queries_only: self.config.cache_of.is_some(),
             cache: forward.config.cache,
             value_offset: self.value_offset,
             eps: forward.config.norm_eps,
@@ -272,10 +275,9 @@ impl AttentionBuilder<'_> {
         bound.extend(cache);
         if let Some((query_norm, key_norm)) = self.plan.head_norms {
             bound.push(("query_norm", forward.weights.vector(query_norm)));
-            bound.push(("key_norm", forward.weights.vector(key_norm)));
+            bound.extend(key_norm.map(|norm| ("key_norm", forward.weights.vector(norm))));
         }
-        let grid = Grid::TokensInY { x: heads.heads + 2 * heads.kv_heads, z: 1 };
-        program.push(Dispatch::new(forward.gpu, &kernel.shader(), &bound, grid));
+        program.push(Dispatch::new(forward.gpu, &kernel.shader(), &bound, kernel.grid()));
         Ok(())
     }
 
@@ -364,7 +366,7 @@ impl AttentionBuilder<'_> {
         let (merge, buffers) = (self.merged_parts(splits), self.forward.buffers);
         let mixed = if merge.is_some() { &buffers.splits } else { &buffers.mixed };
         let input = Input { bias: self.plan.output_bias, merge, ..Input::new(mixed) };
-        self.forward.add_to_hidden(program, &self.plan.output, &input, self.layer.mixer_post_norm)
+        self.forward.add_to_hidden(program, &self.plan.output, &input, self.layer.mixer_post_norm.into())
     }
 
     /// The layer's RoPE angles.

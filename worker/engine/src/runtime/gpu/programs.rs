@@ -55,10 +55,11 @@ impl GpuDecoder {
     }
 
     /// The layers for a batch of the prompt. If `two_way`, its positions attend to each other in both directions.
-    #[allow(clippy::redundant_closure_for_method_calls, reason = "the method has one lifetime, the closure any")]
     pub(super) fn prefill_program(&self, two_way: bool) -> Result<&[Dispatch]> {
         let layout = Layout { two_way, ..Layout::batch(self.gpu.tuning().prefill) };
-        self.program(&self.programs.prefill[usize::from(two_way)], layout, |builder| builder.layers())
+        self.program(&self.programs.prefill[usize::from(two_way)], layout, |builder| {
+            builder.layers(&self.buffers.prompt_ids)
+        })
     }
 
     /// The norm before the output head, in place, for a batch of an embedding model.

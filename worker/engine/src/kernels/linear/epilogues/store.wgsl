@@ -1,15 +1,20 @@
 // Adjacent rows form a pair. With v = SCALE * (W x): y = v, with a soft cap if SOFTCAP; y += v with RESIDUAL; y =
-// activation(y) * v with GATE; y = activation(v) with ACTIVATE.
+// activation(y) * v with GATE; y = activation(v) with ACTIVATE, times an input with GATES_INPUT.
 #include "shared/activation.wgsl"
 
 // Output: [tokens][OUT_ROWS]
 @group(0) @binding(5) var<storage, read_write> y: array<f32>;
+#ifdef GATES_INPUT
+// What is gated: [tokens][INPUT_LEN], from INPUT_AT on
+@group(0) @binding(6) var<storage, read> gated_input: array<f32>;
+#endif
 
 fn pair_rows(pair: u32) -> vec2<u32> {
     return vec2<u32>(2u * pair, min(2u * pair + 1u, ROWS - 1u));
 }
 
-fn store(at: u32, value: f32) {
+fn store(token: u32, row: u32, value: f32) {
+    let at = token * OUT_ROWS + row;
     var v = SCALE * value;
 #ifdef SOFTCAP
     // Beyond 10 tanh is 1, and some implementations overflow.
@@ -24,13 +29,16 @@ fn store(at: u32, value: f32) {
 #ifdef ACTIVATE
     v = activation(v);
 #endif
+#ifdef GATES_INPUT
+    v *= gated_input[token * INPUT_LEN + INPUT_AT + row];
+#endif
     y[at] = v;
 }
 
 fn store_pair(token: u32, pair: u32, values: vec2<f32>) {
-    let at = token * OUT_ROWS + FIRST_ROW + 2u * pair;
-    store(at, values.x);
+    let row = FIRST_ROW + 2u * pair;
+    store(token, row, values.x);
     if (2u * pair + 1u < ROWS) {
-        store(at + 1u, values.y);
+        store(token, row + 1u, values.y);
     }
 }

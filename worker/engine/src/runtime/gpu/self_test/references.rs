@@ -47,6 +47,7 @@ fn finished(epilogue: Epilogue, product: f32) -> f32 {
         }
         Epilogue::AddTo { scale } => BEFORE + scale * product,
         Epilogue::Activate(activation) => activate(product, activation),
+        Epilogue::GateInput { activation, .. } => activate(product, activation) * BEFORE,
         Epilogue::Gate(activation) => activate(BEFORE, activation) * product,
         // Needs two products; applied by the caller.
         Epilogue::Gated(_) | Epilogue::Qkv { .. } => product,
@@ -123,7 +124,12 @@ impl Bench<'_> {
             Some((linear.shader()?, Grid::Fixed([1, 1, z])))
         };
         let rows = pairs.iter().flat_map(|pair| rows_of(*pair)).collect();
-        let target = Target { rows, y: &y, extra: &[], position: 0, tokens, place: &place };
+        let input = match linear.epilogue {
+            Epilogue::GateInput { len, .. } => Some(self.buffer(&vec![BEFORE; tokens * len as usize])),
+            _ => None,
+        };
+        let extra: Vec<_> = input.iter().map(|input| ("gated_input", input)).collect();
+        let target = Target { rows, y: &y, extra: &extra, position: 0, tokens, place: &place };
         let (dispatch, products) = self.multiplied(linear, norm_eps, &target)?;
 
         let at = |slot: usize, row: u32| slot * linear.out_rows as usize + (linear.first_row + row) as usize;
