@@ -1,8 +1,6 @@
 // MXFP4: quants as in Q4_0, as 4-bit floats, which are doubled here; scales hold a byte per block, the exponent of
 // twice the scale (OCP Microscaling Formats 1.0).
-const TABLE = array<f32, 16>(
-    0.0, 1.0, 2.0, 3.0, 4.0, 6.0, 8.0, 12.0, 0.0, -1.0, -2.0, -3.0, -4.0, -6.0, -8.0, -12.0
-);
+#include "formats/fp4_table.wgsl"
 #include "formats/table_block.wgsl"
 
 fn load_block(block: u32) -> Block {
