@@ -1,4 +1,4 @@
-//! Dequantisation, bit for bit, against the `gguf` package (`fixtures/make_fixtures.py`).
+//! Dequantisation, bit for bit, against the `gguf` package or llama.cpp (`fixtures/make_fixtures.py`).
 #![allow(clippy::unwrap_used, reason = "tests may panic")]
 
 use crate::common::note;

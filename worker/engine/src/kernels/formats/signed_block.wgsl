@@ -1,15 +1,7 @@
 // 32 weights as magnitudes from a codebook, with signs: w = ±m scale. The codebook precedes the scales: words of four
 // bytes, each 64 plus a magnitude below 64.
 #include "formats/block.wgsl"
-#include "formats/nibbles.wgsl"
-
-// Four weights plus 64, to be multiplied by BYTE_SCALE. The sign of weight i is in bit 8i.
-fn signed_quad(magnitudes: u32, signs: u32) -> vec4<f32> {
-    let negative = signs & 0x01010101u;
-    // Each byte is 64 + m, or 127 - (64 + m) + 1.
-    let biased = (magnitudes ^ (negative * 127u)) + negative;
-    return vec4<f32>(vec4<i32>(vec4<u32>(biased) & vec4<u32>(0x7fu, 0x7f00u, 0x7f0000u, 0x7f000000u)));
-}
+#include "formats/signed_quad.wgsl"
 
 // The weights of eight words of magnitudes. For the order of signs see `high_bits.wgsl`; either half has a scale.
 fn signed_block(first: vec4<u32>, second: vec4<u32>, signs: u32, scale: vec2<f32>) -> Block {
