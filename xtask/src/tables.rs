@@ -79,7 +79,7 @@ const FORMATS: Table = Table {
         "8-bit integer product",
     ],
     keys: 1,
-    min_rows: 16,
+    min_rows: 28,
 };
 const TOKENIZERS: Table = Table {
     name: "tokenizers",

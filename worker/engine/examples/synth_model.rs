@@ -192,7 +192,11 @@ fn write_weights(file: &mut impl std::io::Write, tensor_type: TensorType, len_by
             let one = 1.0f32.to_le_bytes();
             return (0..len_bytes / 4).try_for_each(|_| file.write_all(&one));
         }
-        TensorType::Q4_1 | TensorType::Q5_1 | TensorType::Q4_K | TensorType::Q5_K => &[0, 2],
+        TensorType::Q4_1 | TensorType::Q5_1 | TensorType::Q4_K | TensorType::Q5_K | TensorType::NVFP4 => &[0, 2],
+        TensorType::TQ1_0 => &[52],
+        TensorType::TQ2_0 => &[64],
+        // With the upper four bits of the scale.
+        TensorType::IQ1_M => &[54],
         TensorType::Q2_K => &[80, 82],
         TensorType::Q3_K => &[108],
         TensorType::Q6_K => &[208],

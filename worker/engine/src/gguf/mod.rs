@@ -4,7 +4,10 @@
 //! bounded before anything is allocated, and all sizes are `u64` with checked arithmetic (`usize` has 32 bits on wasm).
 
 pub(crate) mod blocks;
+mod codebooks;
 pub mod dequantize;
+mod indexed;
+mod integer_block;
 mod metadata;
 mod parser;
 mod reader;
@@ -13,8 +16,10 @@ mod streams;
 mod tensor_type;
 mod writer;
 
-pub(crate) use blocks::half_at;
-pub use blocks::{IntegerBlock, IntegerFormat, integer_blocks};
+pub use blocks::{IntegerFormat, integer_blocks};
+pub use codebooks::Codebook;
+pub use integer_block::IntegerBlock;
+pub(crate) use integer_block::half_at;
 pub use metadata::{Metadata, Value};
 pub use parser::{Gguf, Parsed, TensorInfo};
 pub use split::part_names;

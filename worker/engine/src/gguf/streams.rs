@@ -1,6 +1,6 @@
 //! The layout of a matrix for kernels: two aligned streams, quants and scales.
 
-use super::TensorType;
+use super::{Codebook, TensorType};
 
 /// Number of weights in a kernel's block, for every format.
 pub const KERNEL_BLOCK_LEN: u64 = 32;
@@ -37,6 +37,16 @@ impl Group {
             TensorType::Q5_K => (8, 128, 48),
             TensorType::Q6_K => (8, 128, 84),
             TensorType::IQ4_XS => (8, 128, 8),
+            TensorType::NVFP4 => (2, 32, 4),
+            TensorType::Q1_0 => (8, 32, 4),
+            TensorType::Q2_0 => (4, 32, 4),
+            TensorType::TQ1_0 | TensorType::TQ2_0 | TensorType::IQ2_XXS => (8, 64, 4),
+            TensorType::IQ1_S => (8, 32, 20),
+            TensorType::IQ1_M => (8, 32, 24),
+            TensorType::IQ2_XS => (8, 64, 12),
+            TensorType::IQ2_S => (8, 64, 20),
+            TensorType::IQ3_XXS => (8, 64, 36),
+            TensorType::IQ3_S => (8, 64, 48),
             // Never used in kernels; whole words all the same.
             TensorType::Other(_) => (1, 0, 0),
         };
@@ -50,14 +60,22 @@ impl Group {
 pub struct StreamBytes {
     /// Quants.
     pub quants: u64,
-    /// Scales.
+    /// Scales, without the codebook.
     pub scales: u64,
+    /// The codebook before the scales, if the format has one.
+    pub codebook: u64,
 }
 
 impl StreamBytes {
-    /// The size of the larger one, which a binding must hold.
+    /// The size of the larger one, which a binding must hold. That is never the codebook's: formats that have one have
+    /// more quants than scales.
     pub fn largest(self) -> u64 {
         self.quants.max(self.scales)
+    }
+
+    /// The size of both.
+    pub fn total(self) -> u64 {
+        self.quants + self.codebook + self.scales
     }
 }
 
@@ -65,5 +83,6 @@ impl StreamBytes {
 pub fn stream_bytes(tensor_type: TensorType, rows: u32, cols: u32) -> StreamBytes {
     let group = Group::of(tensor_type);
     let groups = (u64::from(rows) * u64::from(cols)).div_ceil(KERNEL_BLOCK_LEN * group.blocks);
-    StreamBytes { quants: groups * group.quants, scales: groups * group.scales }
+    let codebook = Codebook::of(tensor_type).map_or(0, |codebook| 4 * codebook.word_count() as u64);
+    StreamBytes { quants: groups * group.quants, scales: groups * group.scales, codebook }
 }

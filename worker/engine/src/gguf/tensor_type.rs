@@ -38,12 +38,38 @@ pub enum TensorType {
     IQ4_XS,
     /// Blocks of 32: a power of two as scale, nibbles that are 4-bit floats.
     MXFP4,
+    /// Blocks of 64: like `MXFP4`, with an 8-bit float as scale per 16 weights.
+    NVFP4,
+    /// Blocks of 128: f16 scale, one bit per weight; `w = d` or `-d`.
+    Q1_0,
+    /// Blocks of 64: f16 scale, two bits per weight; `w = d (q - 1)`.
+    Q2_0,
+    /// Blocks of 256: f16 scale, weights of -1, 0 or 1, five to a byte.
+    TQ1_0,
+    /// Blocks of 256: f16 scale, two bits per weight; `w = d (q - 1)`.
+    TQ2_0,
+    /// Blocks of 256: 11-bit indices into a codebook of eight weights of -1, 0 or 1; 3-bit scale and a shift of 1/8 up
+    /// or down per 32 weights.
+    IQ1_S,
+    /// Like `IQ1_S`, with a scale per 16 weights and a shift per eight.
+    IQ1_M,
+    /// Blocks of 256: 8-bit indices into a codebook of eight magnitudes, seven signs for each, 4-bit scale per 32
+    /// weights.
+    IQ2_XXS,
+    /// Like `IQ2_XXS`, with 9-bit indices and a scale per 16 weights.
+    IQ2_XS,
+    /// Like `IQ2_XS`, with 10-bit indices and all signs.
+    IQ2_S,
+    /// Like `IQ2_XXS`, with a codebook of four magnitudes.
+    IQ3_XXS,
+    /// Like `IQ3_XXS`, with 9-bit indices and all signs.
+    IQ3_S,
     /// A known but unsupported format, by its `ggml_type` number.
     Other(u32),
 }
 
 /// The supported formats and their `ggml_type` numbers.
-const SUPPORTED: [(TensorType, u32); 16] = [
+const SUPPORTED: [(TensorType, u32); 28] = [
     (TensorType::F32, 0),
     (TensorType::F16, 1),
     (TensorType::Q4_0, 2),
@@ -56,14 +82,26 @@ const SUPPORTED: [(TensorType, u32); 16] = [
     (TensorType::Q4_K, 12),
     (TensorType::Q5_K, 13),
     (TensorType::Q6_K, 14),
+    (TensorType::IQ2_XXS, 16),
+    (TensorType::IQ2_XS, 17),
+    (TensorType::IQ3_XXS, 18),
+    (TensorType::IQ1_S, 19),
     (TensorType::IQ4_NL, 20),
+    (TensorType::IQ3_S, 21),
+    (TensorType::IQ2_S, 22),
     (TensorType::IQ4_XS, 23),
+    (TensorType::IQ1_M, 29),
     (TensorType::BF16, 30),
+    (TensorType::TQ1_0, 34),
+    (TensorType::TQ2_0, 35),
     (TensorType::MXFP4, 39),
+    (TensorType::NVFP4, 40),
+    (TensorType::Q1_0, 41),
+    (TensorType::Q2_0, 42),
 ];
 
 /// Name, elements per block and bytes per block, by `ggml_type` number; retired numbers have an empty name.
-const GGML_TYPES: [(&str, u64, u64); 40] = [
+const GGML_TYPES: [(&str, u64, u64); 43] = [
     ("F32", 1, 4),
     ("F16", 1, 2),
     ("Q4_0", 32, 18),
@@ -104,6 +142,9 @@ const GGML_TYPES: [(&str, u64, u64); 40] = [
     ("", 1, 1),
     ("", 1, 1),
     ("MXFP4", 32, 17),
+    ("NVFP4", 64, 36),
+    ("Q1_0", 128, 18),
+    ("Q2_0", 64, 18),
 ];
 
 impl TensorType {

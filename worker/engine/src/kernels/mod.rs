@@ -42,6 +42,17 @@ pub fn format_name(tensor_type: TensorType) -> Option<&'static str> {
         TensorType::IQ4_NL => "iq4_nl",
         TensorType::IQ4_XS => "iq4_xs",
         TensorType::MXFP4 => "mxfp4",
+        TensorType::NVFP4 => "nvfp4",
+        TensorType::Q1_0 => "q1_0",
+        TensorType::Q2_0 => "q2_0",
+        TensorType::TQ1_0 | TensorType::TQ2_0 => "ternary",
+        TensorType::IQ1_S => "iq1_s",
+        TensorType::IQ1_M => "iq1_m",
+        TensorType::IQ2_XXS => "iq2_xxs",
+        TensorType::IQ2_XS => "iq2_xs",
+        TensorType::IQ2_S => "iq2_s",
+        TensorType::IQ3_XXS => "iq3_xxs",
+        TensorType::IQ3_S => "iq3_s",
         TensorType::Other(_) => return None,
     })
 }

@@ -31,19 +31,33 @@ impl Random {
         let (scales_at, scale_count) = match tensor_type {
             TensorType::F32 => return (0..len).flat_map(|_| (self.float() * 0.3).to_le_bytes()).collect(),
             TensorType::F16
+            | TensorType::Q1_0
+            | TensorType::Q2_0
             | TensorType::Q4_0
             | TensorType::Q5_0
             | TensorType::Q8_0
+            | TensorType::IQ1_S
+            | TensorType::IQ2_XXS
+            | TensorType::IQ2_XS
+            | TensorType::IQ2_S
+            | TensorType::IQ3_XXS
+            | TensorType::IQ3_S
             | TensorType::IQ4_NL
             | TensorType::IQ4_XS => (0, 1),
+            TensorType::TQ1_0 => (52, 1),
+            TensorType::TQ2_0 => (64, 1),
             TensorType::Q2_K => (80, 2),
             TensorType::Q3_K => (108, 1),
             TensorType::Q6_K => (208, 1),
-            TensorType::BF16 | TensorType::MXFP4 => (0, 0),
+            TensorType::BF16 | TensorType::MXFP4 | TensorType::NVFP4 | TensorType::IQ1_M => (0, 0),
             _ => (0, 2),
         };
         // Gives weights of a similar size in every format.
-        let scale = if tensor_type.block_len() == 256 { 0.002 } else { 0.05 };
+        let scale = match tensor_type {
+            TensorType::TQ1_0 | TensorType::TQ2_0 => 0.2,
+            _ if tensor_type.block_len() == 256 => 0.002,
+            _ => 0.05,
+        };
         let mut bytes = Vec::new();
         for _ in 0..len / tensor_type.block_len() as usize {
             let mut block: Vec<u8> = (0..tensor_type.block_bytes()).map(|_| (self.bits() >> 32) as u8).collect();
@@ -53,6 +67,14 @@ impl Random {
             match tensor_type {
                 // Only exponents near 2^-4.
                 TensorType::MXFP4 => block[0] = 120 + block[0] % 8,
+                TensorType::NVFP4 => block[..4].iter_mut().for_each(|byte| *byte %= 32),
+                TensorType::IQ1_M => {
+                    // Four bits of the scale go to the end of every second byte.
+                    let bits = half::f16::from_f32(self.float() * scale).to_bits();
+                    for (i, both) in block[48..].chunks_exact_mut(2).enumerate() {
+                        both[1] = both[1] & 15 | ((bits >> (4 * i)) << 4) as u8;
+                    }
+                }
                 TensorType::BF16 => block[1] = 0x3C | block[1] & 0x83,
                 _ => {}
             }

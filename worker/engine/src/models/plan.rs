@@ -276,10 +276,8 @@ pub struct WeightPlan {
 impl WeightPlan {
     /// Size on the device in bytes.
     pub fn len_bytes(&self) -> u64 {
-        let matrices = self.matrices.iter().map(|matrix| {
-            let streams = stream_bytes(matrix.tensor_type, matrix.rows, matrix.cols);
-            streams.quants + streams.scales
-        });
+        let matrices =
+            self.matrices.iter().map(|matrix| stream_bytes(matrix.tensor_type, matrix.rows, matrix.cols).total());
         matrices.sum::<u64>() + self.vectors.iter().map(|vector| u64::from(vector.len()) * 4).sum::<u64>()
     }
 }

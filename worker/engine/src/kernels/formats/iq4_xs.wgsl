@@ -1,7 +1,6 @@
 // IQ4_XS: quants as in IQ4_NL; two words of scales per eight blocks: f16 d and the scales' high two bits (upper half),
 // then their low four bits; w = d (scale - 32) table[q].
-#include "formats/iq4_table.wgsl"
-#include "formats/table_block.wgsl"
+#include "formats/iq4_block.wgsl"
 
 fn load_block(block: u32) -> Block {
     let base = (block >> 3u) * 2u;

@@ -4,12 +4,12 @@
 #include "formats/block.wgsl"
 #include "formats/high_bits.wgsl"
 #include "formats/signed_scales.wgsl"
+#include "formats/two_words.wgsl"
 
 fn load_block(block: u32) -> Block {
     let base = (block >> 3u) * 13u;
     let i = block & 7u;
-    let pair = quants[block >> 1u];
-    let q = select(pair.xy, pair.zw, (block & 1u) == 1u);
+    let q = load_words(block);
     let h = scales[base + i];
     let d = unpack2x16float(scales[base + 12u]).x;
     let halves = half_block_scales(scales[base + 8u + (i >> 1u)], 16u * (i & 1u), d);

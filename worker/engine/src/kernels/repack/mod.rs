@@ -3,7 +3,7 @@
 pub mod reference;
 
 use super::Shader;
-use crate::gguf::{Group, TensorType};
+use crate::gguf::{Codebook, Group, TensorType};
 
 /// Threads in a workgroup.
 const WORKGROUP: u32 = 128;
@@ -29,8 +29,8 @@ impl Repack {
     pub fn of(tensor_type: TensorType) -> Option<Self> {
         let part = match tensor_type {
             TensorType::F32 | TensorType::F16 | TensorType::BF16 => "plain",
-            TensorType::Q4_1 | TensorType::IQ4_XS => "scales_first",
-            TensorType::Q4_0 | TensorType::IQ4_NL | TensorType::Q8_0 => "half_first",
+            TensorType::Q4_1 | TensorType::IQ4_XS | TensorType::NVFP4 => "scales_first",
+            TensorType::Q1_0 | TensorType::Q4_0 | TensorType::IQ4_NL | TensorType::Q8_0 => "half_first",
             TensorType::Q5_0 => "q5_0",
             TensorType::Q5_1 => "q5_1",
             TensorType::MXFP4 => "mxfp4",
@@ -39,6 +39,16 @@ impl Repack {
             TensorType::Q4_K => "q4_k",
             TensorType::Q5_K => "q5_k",
             TensorType::Q6_K => "q6_k",
+            TensorType::Q2_0 => "q2_0",
+            TensorType::TQ1_0 => "tq1_0",
+            TensorType::TQ2_0 => "tq2_0",
+            TensorType::IQ1_S => "iq1_s",
+            TensorType::IQ1_M => "quants_first",
+            TensorType::IQ2_XXS => "iq2_xxs",
+            TensorType::IQ2_XS => "iq2_xs",
+            TensorType::IQ2_S => "iq2_s",
+            TensorType::IQ3_XXS => "iq3_xxs",
+            TensorType::IQ3_S => "iq3_s",
             TensorType::Other(_) => return None,
         };
         let group = Group::of(tensor_type);
@@ -50,6 +60,7 @@ impl Repack {
             .constant("FILE_BYTES", file_bytes as u32)
             .constant("QUANT_WORDS", (quant_bytes / 4) as u32)
             .constant("SCALE_WORDS", (group.scales / 4) as u32)
+            .constant("CODEBOOK_WORDS", Codebook::of(tensor_type).map_or(0, Codebook::word_count) as u32)
             .constant("WORKGROUP", WORKGROUP);
         Some(Self { shader, file_bytes, quant_bytes, has_scales: group.scales > 0 })
     }

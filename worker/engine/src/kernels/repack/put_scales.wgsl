@@ -1,5 +1,10 @@
 fn put_scales(group: u32, index: u32, word: u32) {
-    scales[group * SCALE_WORDS + index] = word;
+    scales[CODEBOOK_WORDS + group * SCALE_WORDS + index] = word;
+}
+
+// A word with the f16 at byte `at`.
+fn put_half(at: u32, group: u32, index: u32) {
+    put_scales(group, index, file_word(at) & 0xffffu);
 }
 
 // Copies words of scales that kernels read in the file's layout.

@@ -24,5 +24,5 @@ fn repack(at: u32, group: u32) {
     for (var i = 0u; i < 4u; i++) {
         put_scales(group, 8u + i, signed_scales(at + 96u, i));
     }
-    put_scales(group, 12u, file_word(at + 108u) & 0xffffu);
+    put_half(at + 108u, group, 12u);
 }

@@ -16,5 +16,5 @@ fn repack(at: u32, group: u32) {
         put_scales(group, i, pairs_of_bits(at + 128u, i));
     }
     copy_scales(at + 192u, group, 16u, 4u);
-    put_scales(group, 20u, file_word(at + 208u) & 0xffffu);
+    put_half(at + 208u, group, 20u);
 }

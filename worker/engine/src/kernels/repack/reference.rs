@@ -1,16 +1,17 @@
 //! Reference of `repack.wgsl`: from a file's blocks to the streams that `kernels/formats` reads.
 
-use crate::gguf::TensorType;
 use crate::gguf::blocks::{k_scale_min, q3_k_scale};
+use crate::gguf::{Codebook, TensorType, integer_blocks};
 use crate::kernels::repack::Group;
 
-/// Splits blocks into the streams of quants and scales. An incomplete last group is padded with zeros.
+/// Splits blocks into the streams of quants and scales; the latter begins with the codebook, if the format has one. An
+/// incomplete last group is padded with zeros.
 pub fn repack(tensor_type: TensorType, bytes: &[u8]) -> (Vec<u8>, Vec<u8>) {
     let repack_group: fn(&[u8], &mut Stream, &mut Stream) = match tensor_type {
         TensorType::F32 | TensorType::F16 | TensorType::BF16 | TensorType::Other(_) => {
             return (bytes.to_vec(), Vec::new());
         }
-        TensorType::Q4_0 | TensorType::IQ4_NL => scales_first::<18, 2>,
+        TensorType::Q1_0 | TensorType::Q4_0 | TensorType::IQ4_NL => scales_first::<18, 2>,
         TensorType::Q4_1 => scales_first::<20, 4>,
         TensorType::Q5_0 => q5_0,
         TensorType::Q5_1 => q5_1,
@@ -22,9 +23,23 @@ pub fn repack(tensor_type: TensorType, bytes: &[u8]) -> (Vec<u8>, Vec<u8>) {
         TensorType::Q5_K => q5_k,
         TensorType::Q6_K => q6_k,
         TensorType::IQ4_XS => scales_first::<136, 8>,
+        TensorType::NVFP4 => scales_first::<36, 4>,
+        TensorType::Q2_0 => q2_0,
+        TensorType::TQ1_0 => tq1_0,
+        TensorType::TQ2_0 => tq2_0,
+        TensorType::IQ1_S => iq1_s,
+        TensorType::IQ1_M => iq1_m,
+        TensorType::IQ2_XXS => iq2_xxs,
+        TensorType::IQ2_XS => iq2_xs,
+        TensorType::IQ2_S => iq2_s,
+        TensorType::IQ3_XXS => iq3_xxs,
+        TensorType::IQ3_S => iq3_s,
     };
     let group_bytes = Group::of(tensor_type).file as usize;
     let (mut quants, mut scales) = (Stream::default(), Stream::default());
+    for word in Codebook::of(tensor_type).into_iter().flat_map(Codebook::words) {
+        scales.put_word(word);
+    }
     for group in bytes.chunks(group_bytes) {
         let mut group = group.to_vec();
         group.resize(group_bytes, 0);
@@ -44,6 +59,12 @@ impl Stream {
 
     fn put_word(&mut self, word: u32) {
         self.put(&word.to_le_bytes());
+    }
+
+    /// An f16 in a word of its own.
+    fn put_half(&mut self, half: &[u8]) {
+        self.put(half);
+        self.put(&[0; 2]);
     }
 }
 
@@ -87,8 +108,7 @@ fn q3_k(group: &[u8], quants: &mut Stream, scales: &mut Stream) {
     high_bits(&group[..32], scales);
     let own_scales: [u8; 16] = std::array::from_fn(|i| (q3_k_scale(&group[96..108], i) - 32).cast_unsigned());
     scales.put(&own_scales);
-    scales.put(&group[108..]);
-    scales.put(&[0; 2]);
+    scales.put_half(&group[108..]);
 }
 
 /// f16 d and dmin, 12 bytes of scales and minimums, nibbles.
@@ -114,8 +134,113 @@ fn q6_k(group: &[u8], quants: &mut Stream, scales: &mut Stream) {
         quants.put(&high_nibbles(second));
     }
     pairs_of_bits(&group[128..192], scales);
-    scales.put(&group[192..]);
-    scales.put(&[0; 2]);
+    scales.put(&group[192..208]);
+    scales.put_half(&group[208..]);
+}
+
+/// Two blocks: f16 d, 16 bytes of pairs of bits.
+fn q2_0(group: &[u8], quants: &mut Stream, scales: &mut Stream) {
+    two_bits(TensorType::Q2_0, group, quants);
+    scales.put(&group[..2]);
+    scales.put(&group[18..20]);
+}
+
+/// 52 bytes of weights, f16 d.
+fn tq1_0(group: &[u8], quants: &mut Stream, scales: &mut Stream) {
+    two_bits(TensorType::TQ1_0, group, quants);
+    scales.put_half(&group[52..]);
+}
+
+/// 64 bytes of pairs of bits, f16 d.
+fn tq2_0(group: &[u8], quants: &mut Stream, scales: &mut Stream) {
+    pairs_of_bits(&group[..64], quants);
+    scales.put_half(&group[64..]);
+}
+
+/// f16 d, 32 bytes of indices, 16 bits per block.
+fn iq1_s(group: &[u8], quants: &mut Stream, scales: &mut Stream) {
+    quants.put(&group[2..34]);
+    scales.put(&group[34..]);
+    scales.put_half(&group[..2]);
+}
+
+/// 32 bytes of indices, 24 bytes of the rest.
+fn iq1_m(group: &[u8], quants: &mut Stream, scales: &mut Stream) {
+    quants.put(&group[..32]);
+    scales.put(&group[32..]);
+}
+
+/// f16 d; per block four bytes of indices, and signs with a scale.
+fn iq2_xxs(group: &[u8], quants: &mut Stream, scales: &mut Stream) {
+    for block in group[2..].as_chunks::<8>().0 {
+        let [a, b, c, d, signs @ ..] = *block;
+        let signs = u32::from_le_bytes(signs);
+        quants.put(&[a, b, c, d]);
+        quants.put_word(even_signs(signs, signs >> 28));
+    }
+    scales.put_half(&group[..2]);
+}
+
+/// f16 d; 16 bits per eight weights: nine of an index, seven signs; scales.
+fn iq2_xs(group: &[u8], quants: &mut Stream, scales: &mut Stream) {
+    for block in group[2..66].as_chunks::<8>().0 {
+        let (mut signs, mut high) = (0, 0);
+        for (i, [low, both]) in block.as_chunks::<2>().0.iter().enumerate() {
+            quants.put(&[*low]);
+            high |= u32::from(both & 1) << i;
+            signs |= u32::from(both >> 1) << (7 * i);
+        }
+        quants.put_word(even_signs(signs, high));
+    }
+    scales.put(&group[66..]);
+    scales.put_half(&group[..2]);
+}
+
+/// f16 d, 32 bytes of indices, 32 bytes of signs, high bits of the indices, scales.
+fn iq2_s(group: &[u8], quants: &mut Stream, scales: &mut Stream) {
+    for (indices, signs) in group[2..34].chunks_exact(4).zip(group[34..66].chunks_exact(4)) {
+        quants.put(indices);
+        quants.put(&spread_bits(signs));
+    }
+    scales.put(&group[66..]);
+    scales.put_half(&group[..2]);
+}
+
+/// f16 d, 64 bytes of indices; per block signs with a scale.
+fn iq3_xxs(group: &[u8], quants: &mut Stream, scales: &mut Stream) {
+    quants.put(&group[2..66]);
+    for signs in group[66..].as_chunks::<4>().0 {
+        let signs = u32::from_le_bytes(*signs);
+        scales.put_word(even_signs(signs, signs >> 28));
+    }
+    scales.put_half(&group[..2]);
+}
+
+/// f16 d, 64 bytes of indices, eight bytes of their high bits, 32 bytes of signs, scales.
+fn iq3_s(group: &[u8], quants: &mut Stream, scales: &mut Stream) {
+    quants.put(&group[2..66]);
+    group[74..106].chunks_exact(4).for_each(|signs| scales.put(&spread_bits(signs)));
+    scales.put(&group[66..74]);
+    scales.put(&group[106..]);
+    scales.put_half(&group[..2]);
+}
+
+/// Weights from -1 to 2 in the order of [`pairs_of_bits`], each plus 1.
+fn two_bits(tensor_type: TensorType, group: &[u8], quants: &mut Stream) {
+    integer_blocks(tensor_type, group, |block| {
+        for half_block in block.quants.chunks_exact(16) {
+            let bits = |i: usize, q: i8| u32::from((q + 1).cast_unsigned()) << (8 * (i % 4) + 2 * (i / 4));
+            quants.put_word(half_block.iter().enumerate().fold(0, |word, (i, q)| word | bits(i, *q)));
+        }
+    });
+}
+
+/// From four times seven signs, in ascending bits: spread as all signs would be, with the eighth of every eight
+/// replaced by a bit of `spare`.
+fn even_signs(sevens: u32, spare: u32) -> u32 {
+    let eights = (0..4).fold(0, |bits, i| bits | ((sevens >> (7 * i)) & 127) << (8 * i));
+    let others = (0..4).fold(0, |bits, i| bits | ((spare >> i) & 1) << (25 + 2 * i));
+    u32::from_le_bytes(spread_bits(&eights.to_le_bytes())) | others
 }
 
 /// d and dmin, then the packed scales, in the layout of `formats/k_scales.wgsl`.
@@ -213,9 +338,13 @@ mod tests {
         for tensor_type in TensorType::supported() {
             let group = Group::of(tensor_type);
             let (quants, scales) = repack(tensor_type, &vec![0; group.file as usize]);
-            assert_eq!((quants.len() as u64, scales.len() as u64), (group.quants, group.scales), "{tensor_type}");
+            let codebook = Codebook::of(tensor_type).map_or(0, |codebook| 4 * codebook.word_count());
+            let lens = (quants.len() as u64, (scales.len() - codebook) as u64);
+            assert_eq!(lens, (group.quants, group.scales), "{tensor_type}");
             assert_eq!(group.scales % 4 + group.quants % 4, 0, "{tensor_type}");
-            assert!((group.file..=group.file + 6).contains(&(group.quants + group.scales)), "{tensor_type}");
+            // Weights of TQ1_0 take two bits: digits to base 3 would be slow.
+            let waste = if tensor_type == TensorType::TQ1_0 { 14 } else { 6 };
+            assert!((group.file..=group.file + waste).contains(&(group.quants + group.scales)), "{tensor_type}");
         }
     }
 }

@@ -1,6 +1,7 @@
 // Converts blocks in the file's layout to the streams of quants and scales that `formats/` read. A group is the
 // smallest number of blocks whose parts fill whole words.
-// Grid: one thread per group. Constants: FILE_BYTES, QUANT_WORDS and SCALE_WORDS of a group, WORKGROUP.
+// Grid: one thread per group. Constants: FILE_BYTES, QUANT_WORDS and SCALE_WORDS of a group, CODEBOOK_WORDS before all
+// scales, WORKGROUP.
 struct Piece {
     // Offset of the piece's first byte in `file`.
     start: u32,
@@ -15,7 +16,7 @@ struct Piece {
 // Quants: [groups][QUANT_WORDS]
 @group(0) @binding(2) var<storage, read_write> quants: array<u32>;
 #ifdef SCALES
-// Scales, if the format has any: [groups][SCALE_WORDS]
+// Scales, if the format has any: [CODEBOOK_WORDS], which stay as they are, then [groups][SCALE_WORDS]
 @group(0) @binding(3) var<storage, read_write> scales: array<u32>;
 #endif
 

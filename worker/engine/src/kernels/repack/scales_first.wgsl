@@ -1,4 +1,4 @@
-// Q4_1, IQ4_XS: words of scales, then words of quants.
+// Q4_1, IQ4_XS, NVFP4: words of scales, then words of quants.
 #include "repack/put_scales.wgsl"
 
 fn repack(at: u32, group: u32) {

@@ -1,7 +1,7 @@
 //! Weights on the GPU, as two aligned streams: quants and scales.
 
 use crate::error::{EngineError, Result};
-use crate::gguf::{Group, TensorType, stream_bytes};
+use crate::gguf::{Codebook, Group, TensorType, stream_bytes};
 use crate::kernels::Grid;
 use crate::kernels::repack::Repack;
 use crate::models::{MatrixId, MatrixPlan, Segment, VectorId, WeightPlan};
@@ -27,7 +27,7 @@ pub struct Matrix {
     pub first_row: u32,
     /// Quants: a whole number of `vec4<u32>` per two blocks, see `kernels/formats`.
     pub quants: wgpu::Buffer,
-    /// Scales, packed as the format requires.
+    /// The format's codebook, if it has one, then scales, packed as the format requires.
     pub scales: wgpu::Buffer,
 }
 
@@ -47,13 +47,17 @@ impl Matrix {
             )));
         }
         let label = plan.label();
+        let scales = gpu.storage_buffer(&label, bytes.codebook + bytes.scales);
+        if let Some(codebook) = Codebook::of(plan.tensor_type) {
+            gpu.queue().write_buffer(&scales, 0, bytemuck::cast_slice(&codebook.words()));
+        }
         Ok(Self {
             tensor_type: plan.tensor_type,
             rows: plan.rows,
             cols: plan.cols,
             first_row: plan.first_row,
             quants: gpu.storage_buffer(&label, bytes.quants),
-            scales: gpu.storage_buffer(&label, bytes.scales),
+            scales,
         })
     }
 
