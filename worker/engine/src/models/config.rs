@@ -64,13 +64,25 @@ impl FeedForwardConfig {
     }
 }
 
-/// A layer: a mixer, then a feed-forward part.
-#[derive(Debug, Clone, Copy, PartialEq)]
+/// A layer: mixers, then a feed-forward part. Either may be missing.
+#[derive(Debug, Clone, PartialEq)]
 pub struct LayerConfig {
-    /// Mixes tokens.
-    pub mixer: MixerConfig,
+    /// Mix tokens: at most one attention and one mixer with a state. They have the same input, and their outputs add up.
+    pub mixers: Vec<MixerConfig>,
     /// Processes each token separately.
-    pub feed_forward: FeedForwardConfig,
+    pub feed_forward: Option<FeedForwardConfig>,
+}
+
+impl LayerConfig {
+    /// The attention, if there is one.
+    pub fn attention(&self) -> Option<&AttentionConfig> {
+        self.mixers.iter().find_map(MixerConfig::attention)
+    }
+
+    /// Lengths of the states in floats.
+    pub fn state_lens(&self) -> impl Iterator<Item = u32> {
+        self.mixers.iter().flat_map(MixerConfig::state_lens)
+    }
 }
 
 /// A mixture of experts.
@@ -185,7 +197,17 @@ const MAX_EXPERTS: u32 = 512;
 impl ModelConfig {
     /// The attention layers.
     pub fn attentions(&self) -> impl Iterator<Item = &AttentionConfig> {
-        self.layers.iter().filter_map(|layer| layer.mixer.attention())
+        self.layers.iter().filter_map(LayerConfig::attention)
+    }
+
+    /// The mixers of all layers.
+    pub fn mixers(&self) -> impl Iterator<Item = &MixerConfig> {
+        self.layers.iter().flat_map(|layer| &layer.mixers)
+    }
+
+    /// The feed-forward parts of all layers.
+    pub fn feed_forwards(&self) -> impl Iterator<Item = &FeedForwardConfig> {
+        self.layers.iter().filter_map(|layer| layer.feed_forward.as_ref())
     }
 
     /// Elements per head that RoPE rotates in layers of this kind; 0 if there are none.
@@ -196,11 +218,6 @@ impl ModelConfig {
     /// Elements of a token's inputs to all layers, see [`ModelConfig::layer_input_len`].
     pub(crate) fn layer_inputs_len(&self) -> u32 {
         self.layer_input_len.unwrap_or(0) * self.layers.len() as u32
-    }
-
-    /// The maximum of `number` over all layers.
-    pub(crate) fn largest(&self, number: impl Fn(&LayerConfig) -> u32) -> u32 {
-        self.layers.iter().map(number).max().unwrap_or_default()
     }
 
     /// Number of positions after its own that a token attends to in a window of both directions; `None` means all.
@@ -225,7 +242,7 @@ impl ModelConfig {
 
     /// Size of the states of recurrent layers in bytes.
     pub fn state_bytes(&self) -> u64 {
-        self.layers.iter().flat_map(|layer| layer.mixer.state_lens()).map(|len| u64::from(len) * 4).sum()
+        self.layers.iter().flat_map(LayerConfig::state_lens).map(|len| u64::from(len) * 4).sum()
     }
 
     /// Whether a layer's queries, keys and values take a dispatch between projection and attention. That is because a
@@ -242,15 +259,10 @@ impl ModelConfig {
             ("the context length", self.trained_context, 1, u32::MAX, 1),
             ("the width of the layers' inputs", self.layer_input_len.unwrap_or(32), 32, MAX_WIDTH / 512, 32),
         ];
-        if self.attentions().next().is_none() {
-            return Err(EngineError::UnsupportedArchitecture(format!("{} without attention", self.architecture)));
-        }
-        for layer in &self.layers {
-            layer.mixer.checks(&mut checks);
-            layer.feed_forward.checks(&mut checks);
-        }
+        self.mixers().for_each(|mixer| mixer.checks(&mut checks));
+        self.feed_forwards().for_each(|part| part.checks(&mut checks));
         check_ranges(&checks)?;
-        let weight_scales = self.layers.iter().filter_map(|layer| match layer.feed_forward {
+        let weight_scales = self.feed_forwards().filter_map(|part| match part {
             FeedForwardConfig::Experts(experts) => {
                 Some(("the scale of the experts' weights", experts.weight_scale, f32::MIN))
             }

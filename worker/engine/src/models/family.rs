@@ -31,7 +31,7 @@ pub enum Scoring {
     Sigmoid,
 }
 
-/// Mixer of layers without attention.
+/// A mixer with a state.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Recurrent {
     /// A gated short convolution.
@@ -82,7 +82,7 @@ pub(super) struct Family {
     pub(super) activation: Activation,
     /// The embedding is scaled by the square root of its width.
     pub(super) embedding_root: bool,
-    /// Mixer of layers without attention, in hybrids.
+    /// Mixer of layers without attention.
     pub(super) recurrent: Option<Recurrent>,
     /// Attention has output gates.
     pub(super) is_gated: bool,
@@ -156,6 +156,8 @@ const QWEN2: Family = Family { name: "qwen2", rope_half: true, experts: Experts:
 const QWEN3: Family = Family { name: "qwen3", head_norm: HeadNorm::Head, ..QWEN2 };
 const QWEN3MOE: Family = Family { name: "qwen3moe", experts: Experts::Always, ..QWEN3 };
 const GRANITE: Family = Family { name: "granite", optional_rope: true, experts: Experts::None, ..LLAMA };
+const MAMBA2: Family =
+    Family { name: "mamba2", recurrent: Some(Recurrent::StateSpace), experts: Experts::None, ..LLAMA };
 const LFM2: Family = Family {
     name: "lfm2",
     head_norm: HeadNorm::Head,
@@ -191,6 +193,7 @@ pub(super) const FAMILIES: &[Family] = &[
     GRANITE,
     Family { name: "granitemoe", experts: Experts::Always, ..GRANITE },
     Family { name: "granitehybrid", recurrent: Some(Recurrent::StateSpace), experts: Experts::Optional, ..GRANITE },
+    MAMBA2,
     Family { name: "ernie4_5", experts: Experts::None, ..LLAMA },
     Family { name: "ernie4_5-moe", experts: Experts::Always, ..LLAMA },
     Family { name: "glm4", post_norm: true, experts: Experts::None, ..LLAMA },

@@ -82,28 +82,19 @@ impl LayerPlanner<'_, '_> {
     }
 
     fn plan(mut self) -> Result<LayerPlan> {
-        let (config, layer) = (self.config, self.config.layers[self.layer]);
-        let width = config.embedding_len;
+        let config = self.config;
+        let (layer, width) = (&config.layers[self.layer], config.embedding_len);
         let norm = |this: &mut Self, wanted: bool, part: &str| {
             wanted.then(|| this.planner.vector(this.weight(part), width)).transpose()
         };
+        let (mixes, feeds) = (!layer.mixers.is_empty(), layer.feed_forward.is_some());
         Ok(LayerPlan {
-            mixer_norm: norm(&mut self, config.pre_norm, "attn_norm")?,
-            mixer: match &layer.mixer {
-                MixerConfig::Attention(attention) => MixerPlan::Attention(self.attention(attention)?),
-                MixerConfig::ShortConvolution(convolution) => {
-                    MixerPlan::ShortConvolution(self.short_convolution(*convolution)?)
-                }
-                MixerConfig::DeltaNet(net) => MixerPlan::DeltaNet(self.delta_net(net)?),
-                MixerConfig::StateSpace(space) => MixerPlan::StateSpace(self.state_space(space)?),
-            },
-            mixer_post_norm: norm(&mut self, config.post_norm, "post_attention_norm")?,
-            feed_forward_norm: norm(&mut self, config.pre_norm, config.feed_forward_norm)?,
-            feed_forward: match layer.feed_forward {
-                FeedForwardConfig::Experts(experts) => FeedForwardPlan::Experts(self.experts(experts)?),
-                FeedForwardConfig::Dense(len) => self.dense(len)?,
-            },
-            feed_forward_post_norm: norm(&mut self, config.post_norm, "post_ffw_norm")?,
+            mixer_norm: norm(&mut self, mixes && config.pre_norm, "attn_norm")?,
+            mixers: layer.mixers.iter().map(|mixer| self.mixer(mixer)).collect::<Result<_>>()?,
+            mixer_post_norm: norm(&mut self, mixes && config.post_norm, "post_attention_norm")?,
+            feed_forward_norm: norm(&mut self, feeds && config.pre_norm, config.feed_forward_norm)?,
+            feed_forward: layer.feed_forward.map(|part| self.feed_forward(part)).transpose()?,
+            feed_forward_post_norm: norm(&mut self, feeds && config.post_norm, "post_ffw_norm")?,
             input: config.layer_input_len.map(|len| self.input(len)).transpose()?,
             // The forward passes apply it together with a post-norm.
             scale: match config.post_norm {
@@ -111,6 +102,24 @@ impl LayerPlanner<'_, '_> {
                 false => None,
             },
         })
+    }
+
+    fn mixer(&mut self, mixer: &MixerConfig) -> Result<MixerPlan> {
+        Ok(match mixer {
+            MixerConfig::Attention(attention) => MixerPlan::Attention(self.attention(attention)?),
+            MixerConfig::ShortConvolution(convolution) => {
+                MixerPlan::ShortConvolution(self.short_convolution(*convolution)?)
+            }
+            MixerConfig::DeltaNet(net) => MixerPlan::DeltaNet(self.delta_net(net)?),
+            MixerConfig::StateSpace(space) => MixerPlan::StateSpace(self.state_space(space)?),
+        })
+    }
+
+    fn feed_forward(&mut self, part: FeedForwardConfig) -> Result<FeedForwardPlan> {
+        match part {
+            FeedForwardConfig::Experts(experts) => self.experts(experts).map(FeedForwardPlan::Experts),
+            FeedForwardConfig::Dense(len) => self.dense(len),
+        }
     }
 
     fn input(&mut self, len: u32) -> Result<LayerInputPlan> {

@@ -219,16 +219,16 @@ pub enum MixerPlan {
 /// The tensors of a layer.
 #[derive(Debug, Clone, PartialEq)]
 pub struct LayerPlan {
-    /// RMS norm before the mixer.
+    /// RMS norm before the mixers.
     pub mixer_norm: Option<VectorId>,
-    /// The mixer.
-    pub mixer: MixerPlan,
-    /// RMS norm after the mixer.
+    /// The mixers.
+    pub mixers: Vec<MixerPlan>,
+    /// RMS norm after each mixer.
     pub mixer_post_norm: Option<VectorId>,
     /// RMS norm before the feed-forward part.
     pub feed_forward_norm: Option<VectorId>,
     /// The feed-forward part.
-    pub feed_forward: FeedForwardPlan,
+    pub feed_forward: Option<FeedForwardPlan>,
     /// RMS norm after the feed-forward part.
     pub feed_forward_post_norm: Option<VectorId>,
     /// The input that belongs to the layer alone.

@@ -95,13 +95,10 @@ impl Reader<'_> {
             None => rope.clone(),
         };
         let attention_scale = self.attention_scale(embedding_len, &heads);
-        let mixers = self.mixers(&heads, &windowed, embedding_len)?;
-        let feed_forwards = self.feed_forwards(layers)?;
-        let layers = mixers.into_iter().zip(feed_forwards);
         Ok(ModelConfig {
             name: self.gguf.metadata.string("general.name").unwrap_or("unnamed model").to_owned(),
             architecture: family.name,
-            layers: layers.map(|(mixer, feed_forward)| LayerConfig { mixer, feed_forward }).collect(),
+            layers: self.layers(&heads, &windowed, embedding_len)?,
             drafting_layers,
             embedding_len,
             vocab: u32::try_from(embedding.rows().min(MAX_VOCAB + 1)).unwrap_or(u32::MAX),
@@ -244,21 +241,24 @@ impl Reader<'_> {
         Ok((own, number("rope.dimension_count").unwrap_or(rope_dim)))
     }
 
-    /// The mixer of each layer.
-    fn mixers(&self, heads: &[HeadShape], windowed: &[bool], embedding_len: u32) -> Result<Vec<MixerConfig>> {
+    /// Mixers and feed-forward part of each layer.
+    fn layers(&self, heads: &[HeadShape], windowed: &[bool], embedding_len: u32) -> Result<Vec<LayerConfig>> {
         let recurrent = self.family.recurrent.map(|recurrent| self.recurrent(recurrent, embedding_len)).transpose()?;
         let window = self.window()?;
-        (0u32..)
-            .zip(heads.iter().zip(windowed))
-            .map(|(layer, (layer_heads, is_windowed))| match recurrent {
-                Some(recurrent) if self.is_recurrent(layer, layer_heads)? => Ok(recurrent),
-                _ => {
-                    let cache_of = self.cache_of(layer, heads, windowed)?;
-                    let attention = self.attention(layer, *layer_heads, window.filter(|_| *is_windowed));
-                    Ok(MixerConfig::Attention(AttentionConfig { cache_of, ..attention }))
-                }
-            })
-            .collect()
+        let attention = |layer: u32| -> Result<MixerConfig> {
+            let (own, is_windowed) = (heads[layer as usize], windowed[layer as usize]);
+            let cache_of = self.cache_of(layer, heads, windowed)?;
+            let attention = self.attention(layer, own, window.filter(|_| is_windowed));
+            Ok(MixerConfig::Attention(AttentionConfig { cache_of, ..attention }))
+        };
+        let layer = |(layer, feed_forward): (u32, Option<FeedForwardConfig>)| -> Result<LayerConfig> {
+            let mixers = match recurrent {
+                Some(recurrent) if self.is_recurrent(layer, &heads[layer as usize])? => vec![recurrent],
+                _ => vec![attention(layer)?],
+            };
+            Ok(LayerConfig { mixers, feed_forward })
+        };
+        (0u32..).zip(self.feed_forwards(heads.len() as u32)?).map(layer).collect()
     }
 
     /// The layer whose keys and values a layer uses instead of its own: the last one of the same kind that has any.
@@ -276,7 +276,7 @@ impl Reader<'_> {
         }
     }
 
-    /// Whether a layer of a hybrid has no attention: either because it has no key heads, or by its index.
+    /// Whether a layer has no attention: either because it has no key heads, or by its index.
     fn is_recurrent(&self, layer: u32, heads: &HeadShape) -> Result<bool> {
         match self.family.recurrent {
             Some(Recurrent::DeltaNet) => {
@@ -359,8 +359,8 @@ impl Reader<'_> {
         AttentionConfig { heads, window, rope, is_gated, cache_of: None }
     }
 
-    /// The feed-forward part of each layer. Some layers of a model with experts may be dense.
-    fn feed_forwards(&self, layers: u32) -> Result<Vec<FeedForwardConfig>> {
+    /// The feed-forward part of each layer, if it has one. Some layers of a model with experts may be dense.
+    fn feed_forwards(&self, layers: u32) -> Result<Vec<Option<FeedForwardConfig>>> {
         let (experts, name) = (self.experts()?, "feed_forward_length");
         let dense_lens = self.per_layer(name, layers)?;
         let leading = self.u32("leading_dense_block_count").unwrap_or(0);
@@ -368,9 +368,9 @@ impl Reader<'_> {
         let feed_forward = |layer: u32| match (experts, &dense_lens) {
             (Some(experts), _) if layer >= leading && (layer + 1).is_multiple_of(step) => {
                 let shared_len = self.shared_len(layer);
-                Ok(FeedForwardConfig::Experts(ExpertConfig { shared_len, ..experts }))
+                Ok(Some(FeedForwardConfig::Experts(ExpertConfig { shared_len, ..experts })))
             }
-            (_, Some(lens)) => Ok(FeedForwardConfig::Dense(lens[layer as usize])),
+            (_, Some(lens)) => Ok(Some(lens[layer as usize]).filter(|len| *len > 0).map(FeedForwardConfig::Dense)),
             (_, None) => Err(EngineError::MissingMetadata(self.key(name))),
         };
         (0..layers).map(feed_forward).collect()

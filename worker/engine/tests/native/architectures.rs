@@ -113,6 +113,7 @@ fn published(family: &str) -> &'static str {
         "granite" => "Granite 3",
         "granitemoe" => "Granite 3 1B-A400M and 3B-A800M",
         "granitehybrid" => "Granite 4.0 H",
+        "mamba2" => "Mamba-2, Mamba Codestral",
         "ernie4_5" => "ERNIE 4.5 0.3B",
         "ernie4_5-moe" => "ERNIE 4.5 21B-A3B",
         "glm4" => "GLM 4 0414, GLM Z1",

@@ -33,7 +33,7 @@ impl CpuDecoder {
         let place = Place { position, two_way };
         let inputs = self.layer_inputs(batch, &hidden);
         for layer in 0..self.plan.layers.len() {
-            self.mixer(layer, place, &mut hidden);
+            self.mixers(layer, place, &mut hidden);
             self.pacer.pause_if_due().await;
             self.feed_forward(layer, &mut hidden);
             self.layer_input(layer, &inputs, &mut hidden);
@@ -108,42 +108,42 @@ impl CpuDecoder {
         logits
     }
 
-    /// Adds the output of a layer's mixer to the hidden state.
-    fn mixer(&mut self, index: usize, place: Place, hidden: &mut [f32]) {
+    /// Adds the outputs of a layer's mixers, which have the same input, to the hidden state.
+    fn mixers(&mut self, index: usize, place: Place, hidden: &mut [f32]) {
         let (config, plan) = (&self.config, &self.plan.layers[index]);
         let input = self.normed(hidden, plan.mixer_norm);
         let mixer = MixerInput { config, weights: &self.weights, x: &input };
-        let cache_of = config.layers[index].mixer.attention().and_then(|attention| attention.cache_of);
-        let memory = &mut self.memories[cache_of.map_or(index, |layer| layer as usize)];
-        let output = match (&config.layers[index].mixer, &plan.mixer, memory) {
-            (MixerConfig::Attention(attention), MixerPlan::Attention(plan), LayerMemory::Rows(cache)) => {
-                let is_windowed = attention.rope == LayerRope::Window;
-                let angles = self.window_rope.as_ref().filter(|_| is_windowed).unwrap_or(&self.rope);
-                mixer.attention(attention, plan, (angles, place), cache)
-            }
-            (
-                MixerConfig::ShortConvolution(convolution),
-                MixerPlan::ShortConvolution(plan),
-                LayerMemory::State(state),
-            ) => mixer.short_convolution(*convolution, plan, state),
-            (MixerConfig::DeltaNet(net), MixerPlan::DeltaNet(plan), LayerMemory::State(state)) => {
-                mixer.delta_net(net, plan, state)
-            }
-            (MixerConfig::StateSpace(space), MixerPlan::StateSpace(plan), LayerMemory::State(state)) => {
-                mixer.state_space(space, plan, state)
-            }
-            _ => unreachable!("plan and memory belong to this configuration"),
-        };
-        self.add(hidden, output, plan.mixer_post_norm);
+        for own in config.layers[index].mixers.iter().zip(&plan.mixers) {
+            let cache_of = own.0.attention().and_then(|attention| attention.cache_of);
+            let LayerMemory { rows, state } = &mut self.memories[cache_of.map_or(index, |layer| layer as usize)];
+            let output = match (own, rows) {
+                ((MixerConfig::Attention(attention), MixerPlan::Attention(plan)), Some(cache)) => {
+                    let is_windowed = attention.rope == LayerRope::Window;
+                    let angles = self.window_rope.as_ref().filter(|_| is_windowed).unwrap_or(&self.rope);
+                    mixer.attention(attention, plan, (angles, place), cache)
+                }
+                ((MixerConfig::ShortConvolution(convolution), MixerPlan::ShortConvolution(plan)), _) => {
+                    mixer.short_convolution(*convolution, plan, state)
+                }
+                ((MixerConfig::DeltaNet(net), MixerPlan::DeltaNet(plan)), _) => mixer.delta_net(net, plan, state),
+                ((MixerConfig::StateSpace(space), MixerPlan::StateSpace(plan)), _) => {
+                    mixer.state_space(space, plan, state)
+                }
+                _ => unreachable!("plan and memory belong to this configuration"),
+            };
+            self.add(hidden, output, plan.mixer_post_norm);
+        }
     }
 
     fn feed_forward(&self, index: usize, hidden: &mut [f32]) {
         let (config, plan) = (&self.config, &self.plan.layers[index]);
+        let Some(part) = &plan.feed_forward else { return };
         let input = self.normed(hidden, plan.feed_forward_norm);
         let x = Activations::new(&input, config.embedding_len as usize);
-        let output = match &plan.feed_forward {
+        let output = match part {
             FeedForwardPlan::Dense { gate_up, down } => {
-                self.dense(gate_up, down, config.layers[index].feed_forward.hidden_len(), &x)
+                let hidden_len = config.layers[index].feed_forward.map_or(0, |part| part.hidden_len());
+                self.dense(gate_up, down, hidden_len, &x)
             }
             FeedForwardPlan::Experts(experts) => self.experts(experts, &input, &x),
         };

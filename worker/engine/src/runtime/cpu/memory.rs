@@ -6,18 +6,18 @@ use super::attention::LayerCache;
 use super::decoder::CpuDecoder;
 use super::matrix::{reserved, zeros};
 use crate::error::Result;
-use crate::models::{AttentionConfig, MixerConfig};
+use crate::models::{AttentionConfig, LayerConfig};
 use crate::runtime::memory::{CopyId, Layout, Memory, Part};
 
 /// Maximum size of copies in bytes: a wasm module's memory has 4 GiB for everything.
 const MAX_COPY_BYTES: u64 = 128 << 20;
 
 /// The memory of one layer.
-pub(super) enum LayerMemory {
-    /// Keys and values of each token.
-    Rows(LayerCache),
+pub(super) struct LayerMemory {
+    /// Keys and values of each token, if the layer computes any.
+    pub(super) rows: Option<LayerCache>,
     /// States of fixed size.
-    State(Vec<Vec<f32>>),
+    pub(super) state: Vec<Vec<f32>>,
 }
 
 impl LayerMemory {
@@ -25,38 +25,42 @@ impl LayerMemory {
     ///
     /// # Errors
     /// [`crate::EngineError::OutOfMemory`].
-    pub(super) fn new(mixer: &MixerConfig, context: usize) -> Result<Self> {
-        // A layer that reads another's cache has none.
-        Ok(match mixer.attention().map(AttentionConfig::kv_len).filter(|len| *len > 0) {
-            Some(kv_len) => Self::Rows(LayerCache::new(context, kv_len as usize)?),
-            None => {
-                Self::State(mixer.state_lens().into_iter().map(|len| zeros(len as usize)).collect::<Result<Vec<_>>>()?)
-            }
-        })
+    pub(super) fn new(layer: &LayerConfig, context: usize) -> Result<Self> {
+        let kv_len = kv_len(layer) as usize;
+        let rows = (kv_len > 0).then(|| LayerCache::new(context, kv_len)).transpose()?;
+        let state = layer.state_lens().map(|len| zeros(len as usize)).collect::<Result<_>>()?;
+        Ok(Self { rows, state })
     }
 
     /// The floats of a part, as separate slices.
     fn floats(&self, part: Part) -> Vec<&[f32]> {
-        match (self, part) {
-            (Self::Rows(cache), Part::Rows(tokens)) => cache.first(tokens).to_vec(),
-            (Self::State(states), Part::State(_)) => states.iter().map(Vec::as_slice).collect(),
-            _ => Vec::new(),
+        match part {
+            Part::Rows(tokens) => self.rows.iter().flat_map(|cache| cache.first(tokens)).collect(),
+            Part::State(_) => self.state.iter().map(Vec::as_slice).collect(),
         }
     }
 
     /// Overwrites a part. `next` returns the requested number of floats, in the order of [`LayerMemory::floats`]; if
     /// the source is a copy with more rows, it skips the excess.
     fn set(&mut self, part: Part, next: &mut impl FnMut(usize) -> Vec<f32>) {
-        match (self, part) {
-            (Self::Rows(cache), Part::Rows(tokens)) => cache.set(tokens, next),
-            (Self::State(states), Part::State(_)) => {
-                for state in states {
+        match part {
+            Part::Rows(tokens) => {
+                if let Some(cache) = &mut self.rows {
+                    cache.set(tokens, next);
+                }
+            }
+            Part::State(_) => {
+                for state in &mut self.state {
                     *state = next(state.len());
                 }
             }
-            _ => {}
         }
     }
+}
+
+/// Elements of a token's keys, and of its values, in a layer's cache. A layer that reads another's has none.
+fn kv_len(layer: &LayerConfig) -> u32 {
+    layer.attention().map_or(0, AttentionConfig::kv_len)
 }
 
 impl CpuDecoder {
@@ -65,18 +69,12 @@ impl CpuDecoder {
     }
 
     fn part_bytes(&self, part: Part) -> u64 {
-        self.config.layers.iter().map(|layer| mixer_bytes(&layer.mixer, part)).sum()
+        let floats = |layer: &LayerConfig| match part {
+            Part::Rows(tokens) => 2 * u64::from(kv_len(layer)) * tokens as u64,
+            Part::State(_) => layer.state_lens().map(u64::from).sum(),
+        };
+        4 * self.config.layers.iter().map(floats).sum::<u64>()
     }
-}
-
-/// Size of a part of a layer's memory in bytes.
-fn mixer_bytes(mixer: &MixerConfig, part: Part) -> u64 {
-    let floats = match (mixer.attention(), part) {
-        (Some(attention), Part::Rows(tokens)) => 2 * u64::from(attention.kv_len()) * tokens as u64,
-        (None, Part::State(_)) => mixer.state_lens().into_iter().map(u64::from).sum(),
-        _ => 0,
-    };
-    floats * 4
 }
 
 #[async_trait(?Send)]

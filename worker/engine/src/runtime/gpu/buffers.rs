@@ -1,9 +1,9 @@
 //! Buffers for activations, caches and the decode loop.
 
-use super::memory::LayerMemory;
+use super::memory::{LayerMemory, Rows};
 use crate::kernels::linear::Tiles;
 use crate::kernels::sampling::{RING_LEN, chunk_count};
-use crate::models::{AttentionConfig, HeadShape, MixerConfig, ModelConfig, RopeAngles};
+use crate::models::{FeedForwardConfig, HeadShape, LayerConfig, MixerConfig, ModelConfig, RopeAngles};
 use crate::runtime::device::{Gpu, Tuning};
 use crate::sampling::SamplingParams;
 
@@ -53,8 +53,10 @@ pub(super) struct Buffers {
     pub inner: wgpu::Buffer,
     /// Projections of a mixer that needs more than a product's epilogue: `[batch][projection_rows]`.
     pub projected: wgpu::Buffer,
-    /// Output of a mixer before the output projection: `[batch][output_len]`.
+    /// Output of attention before the output projection: `[batch][output_len]`.
     pub mixed: wgpu::Buffer,
+    /// The same of a mixer with a state, which may work beside attention.
+    pub recurrent: wgpu::Buffer,
     /// Partial results of split attention, for one token.
     pub splits: wgpu::Buffer,
     /// Activations between the two halves of the feed-forward part: `[batch][slots][feed_forward_len]`, or of the shared
@@ -107,6 +109,7 @@ impl Buffers {
             inner: floats("queries", sizes.inner),
             projected: floats("projected", sizes.projected),
             mixed: floats("mixed", sizes.mixed),
+            recurrent: floats("recurrent", sizes.recurrent),
             splits: floats("splits", sizes.splits),
             activated: floats("activated", sizes.activated),
             output: floats("output", sizes.output),
@@ -119,35 +122,28 @@ impl Buffers {
             expert_weights: floats("expert weights", sizes.expert_weights),
             rope,
             window_rope,
-            layers: config.layers.iter().map(|layer| layer_memory(gpu, config, &layer.mixer, context)).collect(),
+            layers: config.layers.iter().map(|layer| layer_memory(gpu, config, layer, context)).collect(),
         }
     }
 
     /// The largest cache of a layer, or another buffer if no layer has one.
     pub(super) fn largest_rows(&self) -> &wgpu::Buffer {
-        let rows = self.layers.iter().filter_map(|layer| match layer {
-            LayerMemory::Rows { buffer, .. } => Some(buffer),
-            LayerMemory::State(_) => None,
-        });
-        rows.max_by_key(|buffer| buffer.size()).unwrap_or(&self.hidden)
+        let rows = self.layers.iter().filter_map(|layer| layer.rows.as_ref());
+        rows.map(|rows| &rows.buffer).max_by_key(|buffer| buffer.size()).unwrap_or(&self.hidden)
     }
 }
 
-/// Allocates the cache or state of a layer for `context` tokens. States start as zeros.
-fn layer_memory(gpu: &Gpu, config: &ModelConfig, mixer: &MixerConfig, context: u32) -> LayerMemory {
-    match mixer {
-        MixerConfig::Attention(AttentionConfig { cache_of: Some(_), .. }) => LayerMemory::State(Vec::new()),
-        MixerConfig::Attention(attention) => {
-            let row_bytes = config.layer_kv_bytes_per_token(attention) / 2;
-            let half_bytes = u64::from(context) * row_bytes;
-            let buffer = gpu.storage_buffer("kv cache", 2 * half_bytes);
-            LayerMemory::Rows { buffer, value_offset: (half_bytes / 4) as u32, row_bytes }
-        }
-        MixerConfig::ShortConvolution(_) | MixerConfig::DeltaNet(_) | MixerConfig::StateSpace(_) => {
-            let state = |len: u32| gpu.storage_buffer("recurrent state", u64::from(len) * 4);
-            LayerMemory::State(mixer.state_lens().into_iter().map(state).collect())
-        }
-    }
+/// Allocates cache and state of a layer for `context` tokens. States start as zeros.
+fn layer_memory(gpu: &Gpu, config: &ModelConfig, layer: &LayerConfig, context: u32) -> LayerMemory {
+    // A layer that reads another's cache has none.
+    let rows = layer.attention().filter(|attention| attention.cache_of.is_none()).map(|attention| {
+        let row_bytes = config.layer_kv_bytes_per_token(attention) / 2;
+        let half_bytes = u64::from(context) * row_bytes;
+        let buffer = gpu.storage_buffer("kv cache", 2 * half_bytes);
+        Rows { buffer, value_offset: (half_bytes / 4) as u32, row_bytes }
+    });
+    let state = |len: u32| gpu.storage_buffer("recurrent state", u64::from(len) * 4);
+    LayerMemory { rows, state: layer.state_lens().map(state).collect() }
 }
 
 /// Lengths, in elements, of the buffers that depend on the batch size.
@@ -157,6 +153,7 @@ struct Sizes {
     inner: u64,
     projected: u64,
     mixed: u64,
+    recurrent: u64,
     splits: u64,
     activated: u64,
     output: u64,
@@ -172,25 +169,29 @@ impl Sizes {
     fn new(config: &ModelConfig, tuning: &Tuning) -> Self {
         let batch = u64::from(prefill_batch(config, tuning));
         let of = |len: u32| batch * u64::from(len);
-        let hidden = config.largest(|layer| layer.feed_forward.hidden_len());
-        let activated = config.largest(|layer| layer.feed_forward.activated_len());
+        let hidden = largest(config.feed_forwards().map(FeedForwardConfig::hidden_len));
+        let activated = largest(config.feed_forwards().map(FeedForwardConfig::activated_len));
         let activated = activated.max(config.layer_input_len.unwrap_or(0));
-        let slots = config.largest(|layer| layer.feed_forward.slots());
-        let experts = config.largest(|layer| layer.feed_forward.expert_count());
-        let mixed = config.largest(|layer| layer.mixer.output_len());
-        let longest = config.embedding_len.max(mixed).max(hidden);
-        let has_shared_expert = config.layers.iter().any(|layer| layer.feed_forward.has_shared_expert());
+        let slots = largest(config.feed_forwards().map(FeedForwardConfig::slots));
+        let experts = largest(config.feed_forwards().map(FeedForwardConfig::expert_count));
+        let [mixed, recurrent] = [true, false].map(|is_attention| {
+            let mixers = config.mixers().filter(|mixer| mixer.attention().is_some() == is_attention);
+            largest(mixers.map(MixerConfig::output_len))
+        });
+        let longest = config.embedding_len.max(mixed).max(recurrent).max(hidden);
+        let has_shared_expert = config.feed_forwards().any(FeedForwardConfig::has_shared_expert);
         let needs_output = config.post_norm || experts > 0;
         let split_len = |heads: HeadShape| tuning.max_splits() * heads.heads * (heads.head_dim + 2);
         Self {
             logits: u64::from(tuning.prefill.tokens) * u64::from(config.vocab),
             hidden: of(config.embedding_len),
-            inner: of(config.largest(|layer| layer.mixer.inner_len())),
-            projected: of(config.largest(|layer| projected_rows(config, &layer.mixer))),
+            inner: of(largest(config.mixers().map(MixerConfig::inner_len))),
+            projected: of(largest(config.mixers().map(|mixer| projected_rows(config, mixer)))),
             mixed: of(mixed),
+            recurrent: of(recurrent),
             splits: config.attentions().map(|attention| u64::from(split_len(attention.heads))).max().unwrap_or(0),
             activated: of(activated),
-            output: if needs_output { of(slots) * u64::from(config.embedding_len) } else { 0 },
+            output: if needs_output { of(slots.max(1)) * u64::from(config.embedding_len) } else { 0 },
             layer_inputs: of(config.layer_inputs_len()),
             prepared: match tuning.prefill_large.tiles {
                 Tiles::Cooperative => of(longest.div_ceil(2)),
@@ -206,11 +207,16 @@ impl Sizes {
     }
 
     fn sum(&self) -> u64 {
-        let mixer = self.inner + self.projected + self.mixed + self.splits;
+        let mixer = self.inner + self.projected + self.mixed + self.recurrent + self.splits;
         let experts = self.shared_output + self.router + self.slots + self.expert_weights;
         let feed_forward = self.activated + self.output + experts;
         self.logits + self.hidden + mixer + feed_forward + 2 * self.layer_inputs + self.prepared
     }
+}
+
+/// The largest of the numbers, or 0.
+fn largest(numbers: impl Iterator<Item = u32>) -> u32 {
+    numbers.max().unwrap_or(0)
 }
 
 /// Rows of a mixer's projection that have to be stored because more than a product's epilogue processes them.
@@ -223,12 +229,10 @@ fn projected_rows(config: &ModelConfig, mixer: &MixerConfig) -> u32 {
 
 /// Maximum number of tokens in a prompt batch: no activation buffer exceeds 128 MiB, which every adapter can bind.
 pub(super) fn prefill_batch(config: &ModelConfig, tuning: &Tuning) -> u32 {
-    let widest = config.largest(|layer| {
-        let slots = layer.feed_forward.slots();
-        let feed_forward = layer.feed_forward.activated_len().max(slots * config.embedding_len);
-        feed_forward.max(layer.mixer.projection_rows())
-    });
-    let widest = widest.max(config.layer_inputs_len());
+    let feed_forward = |part: &FeedForwardConfig| part.activated_len().max(part.slots() * config.embedding_len);
+    let widest = largest(config.feed_forwards().map(feed_forward))
+        .max(largest(config.mixers().map(MixerConfig::projection_rows)))
+        .max(config.layer_inputs_len());
     let fitting = (128 << 20) / 4 / widest.max(1);
     // A multiple of the tile size, if it exceeds that.
     tuning.prefill_batch.min(if fitting < 64 { fitting.max(1) } else { fitting / 64 * 64 })

@@ -10,13 +10,14 @@ use crate::models::{ExpertsPlan, FeedForwardPlan, GateUpPlan, SharedExpertPlan, 
 use crate::runtime::device::Dispatch;
 
 impl ForwardBuilder<'_> {
-    /// Adds the output of a layer's feed-forward part to the hidden state.
+    /// Adds the output of a layer's feed-forward part, if it has one, to the hidden state.
     pub(super) fn feed_forward(&self, program: &mut Vec<Dispatch>, index: usize) -> Result<()> {
         let plan = &self.plan.layers[index];
         let norm = plan.feed_forward_norm;
-        match &plan.feed_forward {
+        let Some(part) = &plan.feed_forward else { return Ok(()) };
+        match part {
             FeedForwardPlan::Dense { gate_up, down } => {
-                let rows = self.config.layers[index].feed_forward.hidden_len();
+                let rows = self.config.layers[index].feed_forward.map_or(0, |part| part.hidden_len());
                 self.gate_up(program, norm, gate_up, rows)?;
                 let input = Input::new(&self.buffers.activated);
                 // With an input of its own, the layer ends with that.

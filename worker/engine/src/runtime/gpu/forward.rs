@@ -70,7 +70,7 @@ impl ForwardBuilder<'_> {
             self.layer_inputs(&mut program, plan, ids)?;
         }
         for (index, layer) in self.plan.layers.iter().enumerate() {
-            self.mixer(&mut program, index)?;
+            self.mixers(&mut program, index)?;
             self.feed_forward(&mut program, index)?;
             if let Some(input) = &layer.input {
                 self.layer_input(&mut program, index, input, layer.scale)?;

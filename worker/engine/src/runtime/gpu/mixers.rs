@@ -1,4 +1,4 @@
-//! Dispatches of the mixers: attention, short convolution, delta net.
+//! Dispatches of the mixers: attention, short convolution, delta net, state space.
 
 use super::forward::ForwardBuilder;
 use super::product::{Input, Output};
@@ -14,35 +14,52 @@ use crate::kernels::norm::{GatedNorm, HeadNormKernel};
 use crate::kernels::state_space::StateSpace;
 use crate::models::{
     AttentionConfig, AttentionPlan, CacheFormat, DeltaNetConfig, DeltaNetPlan, HeadNorm, LayerPlan, LayerRope,
-    MatrixId, MixerConfig, MixerPlan, ShortConvolutionConfig, ShortConvolutionPlan, StateSpaceConfig, StateSpacePlan,
-    VectorId,
+    MatrixId, MixerConfig, MixerPlan, Product, ShortConvolutionConfig, ShortConvolutionPlan, StateSpaceConfig,
+    StateSpacePlan, VectorId,
 };
 use crate::runtime::device::{Dispatch, Task};
 
 impl ForwardBuilder<'_> {
-    /// Adds the output of a layer's mixer to the hidden state.
-    pub(super) fn mixer(&self, program: &mut Vec<Dispatch>, index: usize) -> Result<()> {
-        let layer = &self.plan.layers[index];
-        match (&self.config.layers[index].mixer, &layer.mixer) {
+    /// Adds the outputs of a layer's mixers to the hidden state, after all of them have read it.
+    pub(super) fn mixers(&self, program: &mut Vec<Dispatch>, index: usize) -> Result<()> {
+        let mixers = 0..self.config.layers[index].mixers.len();
+        let outputs = mixers.map(|number| self.mixer(program, index, number)).collect::<Result<Vec<_>>>()?;
+        let post_norm = self.plan.layers[index].mixer_post_norm;
+        for (product, input) in &outputs {
+            self.add_to_hidden(program, product, input, post_norm.into())?;
+        }
+        Ok(())
+    }
+
+    /// Computes a mixer of a layer, except for its output projection. Returns that, and its input.
+    fn mixer(&self, program: &mut Vec<Dispatch>, index: usize, number: usize) -> Result<(&Product, Input<'_>)> {
+        let (layer, recurrent) = (&self.plan.layers[index], Input::new(&self.buffers.recurrent));
+        match (&self.config.layers[index].mixers[number], &layer.mixers[number]) {
             (MixerConfig::Attention(config), MixerPlan::Attention(plan)) => {
                 let (kv, value_offset) =
                     self.buffers.layers[config.cache_of.map_or(index, |layer| layer as usize)].rows();
-                AttentionBuilder { forward: self, layer, plan, config, kv, value_offset }.build(program)
+                let attention = AttentionBuilder { forward: self, layer, plan, config, kv, value_offset };
+                Ok((&plan.output, attention.build(program)?))
             }
             (MixerConfig::ShortConvolution(config), MixerPlan::ShortConvolution(plan)) => {
-                self.short_convolution(program, index, *config, plan)
+                self.short_convolution(program, index, *config, plan)?;
+                Ok((&plan.output, recurrent))
             }
-            (MixerConfig::DeltaNet(config), MixerPlan::DeltaNet(plan)) => self.delta_net(program, index, config, plan),
+            (MixerConfig::DeltaNet(config), MixerPlan::DeltaNet(plan)) => {
+                self.delta_net(program, index, config, plan)?;
+                Ok((&plan.output, recurrent))
+            }
             (MixerConfig::StateSpace(config), MixerPlan::StateSpace(plan)) => {
-                self.state_space(program, index, config, plan)
+                self.state_space(program, index, config, plan)?;
+                Ok((&plan.output, recurrent))
             }
             _ => unreachable!("the plan belongs to this configuration"),
         }
     }
 
-    /// Projects the mixer's input into the `projected` buffer.
-    fn project(&self, program: &mut Vec<Dispatch>, layer: &LayerPlan, product: &[MatrixId], rows: u32) -> Result<()> {
-        let input = Input { norm: layer.mixer_norm, ..Input::new(&self.buffers.hidden) };
+    /// Projects the input of a layer's mixers into the `projected` buffer.
+    fn project(&self, program: &mut Vec<Dispatch>, index: usize, product: &[MatrixId], rows: u32) -> Result<()> {
+        let input = Input { norm: self.plan.layers[index].mixer_norm, ..Input::new(&self.buffers.hidden) };
         let output = Output { epilogue: Epilogue::STORE, y: &self.buffers.projected, rows, extra: &[] };
         self.products().push(program, product, &input, &output)
     }
@@ -54,9 +71,8 @@ impl ForwardBuilder<'_> {
         config: ShortConvolutionConfig,
         plan: &ShortConvolutionPlan,
     ) -> Result<()> {
-        let (layer, buffers) = (&self.plan.layers[index], self.buffers);
         let ShortConvolutionConfig { channels, taps } = config;
-        self.project(program, layer, &plan.input, 3 * channels)?;
+        self.project(program, index, &plan.input, 3 * channels)?;
         let convolution = Convolution {
             channels,
             taps,
@@ -66,8 +82,8 @@ impl ForwardBuilder<'_> {
             biased: false,
             one_token: self.layout.is_one_token,
         };
-        self.convolve(program, index, convolution, (plan.taps, None), &buffers.mixed);
-        self.add_to_hidden(program, &plan.output, &Input::new(&buffers.mixed), layer.mixer_post_norm.into())
+        self.convolve(program, index, convolution, (plan.taps, None), &self.buffers.recurrent);
+        Ok(())
     }
 
     /// Convolution over a part of the projection, with weights and bias, into `y`. Uses the first of the layer's states.
@@ -79,7 +95,7 @@ impl ForwardBuilder<'_> {
         (taps, bias): (VectorId, Option<VectorId>),
         y: &wgpu::Buffer,
     ) {
-        let (buffers, memory) = (self.buffers, &self.buffers.layers[index].state()[0]);
+        let (buffers, memory) = (self.buffers, &self.buffers.layers[index].state[0]);
         let mut bound = vec![
             ("state", &buffers.state),
             ("rows", &buffers.projected),
@@ -102,9 +118,8 @@ impl ForwardBuilder<'_> {
         config: &DeltaNetConfig,
         plan: &DeltaNetPlan,
     ) -> Result<()> {
-        let (layer, buffers) = (&self.plan.layers[index], self.buffers);
-        let row_len = config.projection_rows();
-        self.project(program, layer, &plan.input, row_len)?;
+        let (buffers, row_len) = (self.buffers, config.projection_rows());
+        self.project(program, index, &plan.input, row_len)?;
         let convolution = Convolution {
             channels: config.channels(),
             taps: config.taps,
@@ -130,8 +145,8 @@ impl ForwardBuilder<'_> {
             ("gates", &buffers.projected),
             ("dt_bias", self.weights.vector(plan.decay_bias)),
             ("decay", self.weights.vector(plan.decay)),
-            ("memory", &buffers.layers[index].state()[1]),
-            ("y", &buffers.mixed),
+            ("memory", &buffers.layers[index].state[1]),
+            ("y", &buffers.recurrent),
         ];
         program.push(Dispatch::new(self.gpu, &net.shader(), &bound, net.grid()));
         let norm = GatedNorm {
@@ -143,17 +158,17 @@ impl ForwardBuilder<'_> {
             eps: self.config.norm_eps,
         };
         self.gated_norm(program, &norm, plan.norm);
-        self.add_to_hidden(program, &plan.output, &Input::new(&buffers.mixed), layer.mixer_post_norm.into())
+        Ok(())
     }
 
-    /// Norm and gates of a mixer's output, in place.
+    /// Norm and gates of a recurrent mixer's output, in place.
     fn gated_norm(&self, program: &mut Vec<Dispatch>, norm: &GatedNorm, weight: VectorId) {
         let buffers = self.buffers;
         let bound = [
             ("state", &buffers.state),
             ("gate", &buffers.projected),
             ("weight", self.weights.vector(weight)),
-            ("y", &buffers.mixed),
+            ("y", &buffers.recurrent),
         ];
         program.push(Dispatch::new(self.gpu, &norm.shader(), &bound, norm.grid()));
     }
@@ -165,9 +180,8 @@ impl ForwardBuilder<'_> {
         config: &StateSpaceConfig,
         plan: &StateSpacePlan,
     ) -> Result<()> {
-        let (layer, buffers) = (&self.plan.layers[index], self.buffers);
-        let row_len = config.projection_rows();
-        self.project(program, layer, &plan.input, row_len)?;
+        let (buffers, row_len) = (self.buffers, config.projection_rows());
+        self.project(program, index, &plan.input, row_len)?;
         let convolution = Convolution {
             channels: config.channels(),
             taps: config.taps,
@@ -187,8 +201,8 @@ impl ForwardBuilder<'_> {
             ("step_bias", self.weights.vector(plan.step_bias)),
             ("decay", self.weights.vector(plan.decay)),
             ("skip", self.weights.vector(plan.skip)),
-            ("memory", &buffers.layers[index].state()[1]),
-            ("y", &buffers.mixed),
+            ("memory", &buffers.layers[index].state[1]),
+            ("y", &buffers.recurrent),
         ];
         program.push(Dispatch::new(self.gpu, &space.shader(), &bound, space.grid()));
         let norm = GatedNorm {
@@ -200,7 +214,7 @@ impl ForwardBuilder<'_> {
             eps: self.config.norm_eps,
         };
         self.gated_norm(program, &norm, plan.norm);
-        self.add_to_hidden(program, &plan.output, &Input::new(&buffers.mixed), layer.mixer_post_norm.into())
+        Ok(())
     }
 }
 
@@ -215,11 +229,12 @@ struct AttentionBuilder<'a> {
     value_offset: u32,
 }
 
-impl AttentionBuilder<'_> {
-    fn build(&self, program: &mut Vec<Dispatch>) -> Result<()> {
+impl<'a> AttentionBuilder<'a> {
+    /// Computes attention. Returns the input of the output projection.
+    fn build(&self, program: &mut Vec<Dispatch>) -> Result<Input<'a>> {
         if let Some(matrix) = self.own_projection() {
             program.push(self.projected_attention(matrix)?);
-            return self.output(program, self.projected_parts());
+            return Ok(self.attended(self.projected_parts()));
         }
         self.qkv(program)?;
         self.attend(program);
@@ -229,7 +244,7 @@ impl AttentionBuilder<'_> {
             let (shader, grid) = attention_gate(&self.config.heads, self.config.qkv_rows());
             program.push(Dispatch::new(self.forward.gpu, &shader, &bound, grid));
         }
-        self.output(program, self.splits())
+        Ok(self.attended(self.splits()))
     }
 
     /// Number of workgroups that share the positions of a head.
@@ -362,11 +377,11 @@ impl AttentionBuilder<'_> {
         is_merged.then_some(MergedParts { splits, head_dim: self.config.heads.head_dim })
     }
 
-    fn output(&self, program: &mut Vec<Dispatch>, splits: u32) -> Result<()> {
+    /// The output of attention, in `splits` parts unless they are merged.
+    fn attended(&self, splits: u32) -> Input<'a> {
         let (merge, buffers) = (self.merged_parts(splits), self.forward.buffers);
         let mixed = if merge.is_some() { &buffers.splits } else { &buffers.mixed };
-        let input = Input { bias: self.plan.output_bias, merge, ..Input::new(mixed) };
-        self.forward.add_to_hidden(program, &self.plan.output, &input, self.layer.mixer_post_norm.into())
+        Input { bias: self.plan.output_bias, merge, ..Input::new(mixed) }
     }
 
     /// The layer's RoPE angles.
