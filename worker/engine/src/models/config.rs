@@ -34,6 +34,22 @@ impl FeedForwardConfig {
         }
     }
 
+    /// Width of each result in a model of this width.
+    pub fn output_len(&self, embedding_len: u32) -> u32 {
+        match self {
+            Self::Dense(_) => embedding_len,
+            Self::Experts(experts) => experts.width(embedding_len),
+        }
+    }
+
+    /// Width of the space in which experts work, if it is not the hidden state's.
+    pub fn latent_len(&self) -> Option<u32> {
+        match self {
+            Self::Dense(_) => None,
+            Self::Experts(experts) => experts.latent_len,
+        }
+    }
+
     /// Number of activations per token between the two halves.
     pub fn activated_len(&self) -> u32 {
         match self {
@@ -102,12 +118,24 @@ pub struct ExpertConfig {
     pub weight_scale: f32,
     /// Width of the hidden layer of the expert that all tokens share, if there is one.
     pub shared_len: Option<u32>,
+    /// Width of the space in which the experts work, except for the shared one, if it is not the hidden state's.
+    pub latent_len: Option<u32>,
 }
 
 impl ExpertConfig {
+    /// Width of the experts' inputs and outputs in a model of this width.
+    pub fn width(&self, embedding_len: u32) -> u32 {
+        self.latent_len.unwrap_or(embedding_len)
+    }
+
+    /// Whether the output of the shared expert, if there is one, is added up with those of the others.
+    pub fn sums_shared(&self) -> bool {
+        self.shared_len.is_some() && self.latent_len.is_none()
+    }
+
     /// Number of outputs per token that are added up: one for each expert used, the shared one last.
     pub fn outputs(&self) -> u32 {
-        self.used + u32::from(self.shared_len.is_some())
+        self.used + u32::from(self.sums_shared())
     }
 }
 
@@ -154,6 +182,8 @@ pub struct ModelConfig {
     pub layer_input_len: Option<u32>,
     /// Activation function of the feed-forward part.
     pub activation: Activation,
+    /// Feed-forward parts have gates, and the activation function applies to them.
+    pub feed_forward_gates: bool,
     /// Factor of the embedding.
     pub embedding_scale: f32,
     /// Factor of what a layer adds to the hidden state.
@@ -184,6 +214,7 @@ impl FeedForwardConfig {
                 ("the experts of a token", experts.used, 1, experts.count.min(64), 1),
                 ("the feed-forward length of an expert", experts.feed_forward_len, 32, MAX_WIDTH, 32),
                 ("the feed-forward length of the shared expert", experts.shared_len.unwrap_or(32), 32, MAX_WIDTH, 32),
+                ("the width of the experts", experts.latent_len.unwrap_or(32), 32, MAX_WIDTH, 32),
             ]),
         }
     }

@@ -283,6 +283,7 @@ impl Reader<'_> {
             normalise: false,
             weight_scale: 1.0,
             shared_len: None,
+            latent_len: None,
         };
         Ok(Some((experts, interval)))
     }

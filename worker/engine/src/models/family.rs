@@ -20,6 +20,8 @@ pub enum Activation {
     GeluTanh,
     /// `x Φ(x)`, with the error function.
     GeluErf,
+    /// `max(x, 0)²`
+    ReluSquared,
 }
 
 /// How the router's scores become the experts' weights.
@@ -40,6 +42,15 @@ pub(super) enum Recurrent {
     DeltaNet,
     /// A state space.
     StateSpace,
+}
+
+/// What a layer consists of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Arrangement {
+    /// Attention or a recurrent mixer, then a feed-forward part unless its width is 0.
+    Mixed,
+    /// Only one of these: a feed-forward part if its width is not 0.
+    Single,
 }
 
 /// Whether a model has experts; some of its layers may be dense all the same.
@@ -80,10 +91,13 @@ pub(super) struct Family {
     pub(super) post_norm: bool,
     pub(super) head_norm: HeadNorm,
     pub(super) activation: Activation,
+    /// Feed-forward parts have gates, and the activation function applies to them.
+    pub(super) feed_forward_gates: bool,
     /// The embedding is scaled by the square root of its width.
     pub(super) embedding_root: bool,
     /// Mixer of layers without attention.
     pub(super) recurrent: Option<Recurrent>,
+    pub(super) arrangement: Arrangement,
     /// Attention has output gates.
     pub(super) is_gated: bool,
     /// Name of the norm before a feed-forward part, without layer prefix and `.weight`.
@@ -103,7 +117,7 @@ pub(super) struct Family {
     pub(super) wide_scale_layers: Option<u32>,
     /// How the experts' scores become weights, unless the file says.
     pub(super) scoring: Scoring,
-    /// The weights of the chosen experts are normalised to sum to one, before they are scaled.
+    /// The weights of the chosen experts are normalised to sum to one, before they are scaled, unless the file says.
     pub(super) normalise_experts: bool,
     /// Feed-forward parts may be, or always are, mixtures of experts.
     pub(super) experts: Experts,
@@ -130,8 +144,10 @@ const LLAMA: Family = Family {
     post_norm: false,
     head_norm: HeadNorm::None,
     activation: Activation::Silu,
+    feed_forward_gates: true,
     embedding_root: false,
     recurrent: None,
+    arrangement: Arrangement::Mixed,
     is_gated: false,
     feed_forward_norm: "ffn_norm",
     output_norm: "output_norm",
@@ -158,6 +174,17 @@ const QWEN3MOE: Family = Family { name: "qwen3moe", experts: Experts::Always, ..
 const GRANITE: Family = Family { name: "granite", optional_rope: true, experts: Experts::None, ..LLAMA };
 const MAMBA2: Family =
     Family { name: "mamba2", recurrent: Some(Recurrent::StateSpace), experts: Experts::None, ..LLAMA };
+const NEMOTRON_H: Family = Family {
+    name: "nemotron_h",
+    arrangement: Arrangement::Single,
+    activation: Activation::ReluSquared,
+    feed_forward_gates: false,
+    feed_forward_norm: "attn_norm",
+    no_rope_step: Some(1),
+    scoring: Scoring::Sigmoid,
+    normalise_experts: false,
+    ..MAMBA2
+};
 const LFM2: Family = Family {
     name: "lfm2",
     head_norm: HeadNorm::Head,
@@ -194,6 +221,8 @@ pub(super) const FAMILIES: &[Family] = &[
     Family { name: "granitemoe", experts: Experts::Always, ..GRANITE },
     Family { name: "granitehybrid", recurrent: Some(Recurrent::StateSpace), experts: Experts::Optional, ..GRANITE },
     MAMBA2,
+    NEMOTRON_H,
+    Family { name: "nemotron_h_moe", experts: Experts::Always, ..NEMOTRON_H },
     Family { name: "ernie4_5", experts: Experts::None, ..LLAMA },
     Family { name: "ernie4_5-moe", experts: Experts::Always, ..LLAMA },
     Family { name: "glm4", post_norm: true, experts: Experts::None, ..LLAMA },

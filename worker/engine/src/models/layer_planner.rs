@@ -5,8 +5,9 @@ use super::family::HeadNorm;
 use super::head_planner::{HeadStyle, plan_head};
 use super::mixer::{AttentionConfig, DeltaNetConfig, LayerRope, MixerConfig, ShortConvolutionConfig, StateSpaceConfig};
 use super::plan::{
-    AttentionPlan, DeltaNetPlan, ExpertsPlan, FeedForwardPlan, LayerInputPlan, LayerInputsPlan, LayerPlan, MixerPlan,
-    ModelPlan, Product, Segment, SharedExpertPlan, ShortConvolutionPlan, StateSpacePlan, VectorId,
+    AttentionPlan, DeltaNetPlan, ExpertsPlan, FeedForwardPlan, GateUpPlan, LatentPlan, LayerInputPlan, LayerInputsPlan,
+    LayerPlan, MixerPlan, ModelPlan, Product, Segment, SharedExpertPlan, ShortConvolutionPlan, StateSpacePlan,
+    VectorId,
 };
 use super::planner::{Planner, SPLIT_ROWS};
 use super::pooling::{HeadActivation, HeadResult, Pooling};
@@ -231,38 +232,59 @@ impl LayerPlanner<'_, '_> {
     }
 
     fn dense(&mut self, hidden: u32) -> Result<FeedForwardPlan> {
+        let (gate_up, width) = (self.gate_up("", hidden)?, self.config.embedding_len);
+        Ok(FeedForwardPlan::Dense { gate_up, down: self.planner.matrix(self.weight("ffn_down"), width, hidden)? })
+    }
+
+    /// Gate and up projections, of `hidden` rows each, whose names end with `suffix`.
+    fn gate_up(&mut self, suffix: &str, hidden: u32) -> Result<GateUpPlan> {
         let width = self.config.embedding_len;
-        let up = self.weight("ffn_up");
-        let (gate, up) = if self.planner.has(&self.weight("ffn_gate")) {
-            let gate = self.planner.segment(self.weight("ffn_gate"), hidden, width)?;
-            (gate, self.planner.segment(up, hidden, width)?)
+        let [gate, up] = ["gate", "up"].map(|part| self.weight(&format!("ffn_{part}{suffix}")));
+        if !self.config.feed_forward_gates {
+            return Ok(GateUpPlan::Ungated(self.planner.matrix(up, hidden, width)?, None));
+        }
+        let (gate, up) = if self.planner.has(&gate) {
+            (self.planner.segment(gate, hidden, width)?, self.planner.segment(up, hidden, width)?)
         } else {
             // Phi 3 keeps both in one tensor.
             let both = self.planner.segment(up, 2 * hidden, width)?;
             let half = |first_row| Segment { first_row, rows: hidden, ..both.clone() };
             (half(0), half(hidden))
         };
-        let gate_up = self.planner.gate_up(gate, up, width)?;
-        Ok(FeedForwardPlan::Dense { gate_up, down: self.planner.matrix(self.weight("ffn_down"), width, hidden)? })
+        self.planner.gate_up(gate, up, width)
     }
 
     fn experts(&mut self, config: ExpertConfig) -> Result<ExpertsPlan> {
-        let width = self.config.embedding_len;
-        let hidden = config.feed_forward_len;
+        let (width, hidden) = (self.config.embedding_len, config.feed_forward_len);
+        let own_width = config.width(width);
         let overflow = || EngineError::malformed("the experts have too many rows");
         let rows = config.count.checked_mul(hidden).ok_or_else(overflow)?;
-        let out_rows = config.count.checked_mul(width).ok_or_else(overflow)?;
+        let out_rows = config.count.checked_mul(own_width).ok_or_else(overflow)?;
         let mut scores = vec![self.planner.segment(self.weight("ffn_gate_inp"), config.count, width)?];
         let shared = config.shared_len.map(|len| self.shared_expert(len, &mut scores)).transpose()?;
+        if config.latent_len.is_some() && shared.as_ref().is_some_and(|shared| shared.is_gated) {
+            let what = format!("{} with a gate of the shared expert", self.config.architecture);
+            return Err(EngineError::UnsupportedArchitecture(what));
+        }
         // An expert's rows are found by its index, so no matrix may be split.
+        let gate = self.config.feed_forward_gates.then(|| self.weight("ffn_gate_exps"));
         Ok(ExpertsPlan {
             config,
             router: self.planner.stack(&scores, width, SPLIT_ROWS)?,
             bias: self.planner.optional_vector(self.name("exp_probs_b.bias"), config.count)?,
-            gate: self.planner.whole(self.weight("ffn_gate_exps"), rows, width)?,
-            up: self.planner.whole(self.weight("ffn_up_exps"), rows, width)?,
+            gate: gate.map(|gate| self.planner.whole(gate, rows, own_width)).transpose()?,
+            up: self.planner.whole(self.weight("ffn_up_exps"), rows, own_width)?,
             down: self.planner.whole(self.weight("ffn_down_exps"), out_rows, hidden)?,
             shared,
+            latent: config.latent_len.map(|len| self.latent(len)).transpose()?,
+        })
+    }
+
+    fn latent(&mut self, len: u32) -> Result<LatentPlan> {
+        let width = self.config.embedding_len;
+        Ok(LatentPlan {
+            down: self.planner.matrix(self.weight("ffn_latent_down"), len, width)?,
+            up: self.planner.matrix(self.weight("ffn_latent_up"), width, len)?,
         })
     }
 
@@ -274,11 +296,9 @@ impl LayerPlanner<'_, '_> {
         if is_gated {
             scores.push(self.planner.segment(output_gate, 1, width)?);
         }
-        let gate = self.planner.segment(self.weight("ffn_gate_shexp"), hidden_len, width)?;
-        let up = self.planner.segment(self.weight("ffn_up_shexp"), hidden_len, width)?;
         Ok(SharedExpertPlan {
             hidden_len,
-            gate_up: self.planner.gate_up(gate, up, width)?,
+            gate_up: self.gate_up("_shexp", hidden_len)?,
             down: self.planner.matrix(self.weight("ffn_down_shexp"), width, hidden_len)?,
             is_gated,
         })

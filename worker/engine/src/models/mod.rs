@@ -22,13 +22,13 @@ pub use cache::CacheFormat;
 pub use config::{AttentionTemperature, ExpertConfig, FeedForwardConfig, LayerConfig, ModelConfig};
 pub(crate) use encoder::MAX_TEXT_TOKENS;
 pub use encoder::{EncoderConfig, EncoderWindow, PositionKind};
-pub use encoder_plan::{EncoderFeedForward, EncoderLayerPlan, EncoderPlan, NormPlan, UpPlan};
+pub use encoder_plan::{EncoderFeedForward, EncoderLayerPlan, EncoderPlan, NormPlan};
 pub use family::{Activation, HeadNorm, Scoring};
 pub use heads::HeadShape;
 pub use mixer::{AttentionConfig, DeltaNetConfig, LayerRope, MixerConfig, ShortConvolutionConfig, StateSpaceConfig};
 pub use plan::{
-    AttentionPlan, DeltaNetPlan, ExpertsPlan, FeedForwardPlan, GateUpPlan, LayerInputPlan, LayerInputsPlan, LayerPlan,
-    MatrixId, MatrixPlan, MixerPlan, ModelPlan, Product, Segment, SharedExpertPlan, ShortConvolutionPlan,
+    AttentionPlan, DeltaNetPlan, ExpertsPlan, FeedForwardPlan, GateUpPlan, LatentPlan, LayerInputPlan, LayerInputsPlan,
+    LayerPlan, MatrixId, MatrixPlan, MixerPlan, ModelPlan, Product, Segment, SharedExpertPlan, ShortConvolutionPlan,
     StateSpacePlan, VectorId, VectorPlan, WeightPlan,
 };
 pub use pooling::{HeadActivation, HeadLayer, HeadPlan, HeadResult, Pooling};

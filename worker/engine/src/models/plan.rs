@@ -79,6 +79,8 @@ pub enum GateUpPlan {
         /// Up projection.
         up: Product,
     },
+    /// Only an up projection, with its bias.
+    Ungated(Product, Option<VectorId>),
 }
 
 /// A feed-forward part.
@@ -104,14 +106,25 @@ pub struct ExpertsPlan {
     pub router: Product,
     /// Added to the experts' likelihoods for the choice only: `[count]`.
     pub bias: Option<VectorId>,
-    /// Gate projection.
-    pub gate: MatrixId,
+    /// Gate projection, if they have gates.
+    pub gate: Option<MatrixId>,
     /// Up projection.
     pub up: MatrixId,
     /// Down projection.
     pub down: MatrixId,
     /// The expert that all tokens share.
     pub shared: Option<SharedExpertPlan>,
+    /// Projections to the narrower space in which the others work, and back.
+    pub latent: Option<LatentPlan>,
+}
+
+/// Projections to a narrower space and back.
+#[derive(Debug, Clone, PartialEq)]
+pub struct LatentPlan {
+    /// From the hidden state.
+    pub down: Product,
+    /// To the hidden state.
+    pub up: Product,
 }
 
 impl ExpertsPlan {

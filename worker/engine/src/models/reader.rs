@@ -2,7 +2,7 @@
 
 use super::cache::CacheFormat;
 use super::config::{AttentionTemperature, ExpertConfig, FeedForwardConfig, LayerConfig, MAX_VOCAB, ModelConfig};
-use super::family::{Experts, FAMILIES, Family, Recurrent, Scoring, Windows};
+use super::family::{Arrangement, Experts, FAMILIES, Family, Recurrent, Scoring, Windows};
 use super::heads::HeadShape;
 use super::mixer::{AttentionConfig, DeltaNetConfig, LayerRope, MixerConfig, ShortConvolutionConfig, StateSpaceConfig};
 use super::rope::{RopeConfig, Sections};
@@ -118,6 +118,7 @@ impl Reader<'_> {
             tied_values: family.tied_values,
             layer_input_len: self.u32("embedding_length_per_layer_input").filter(|len| family.layer_inputs && *len > 0),
             activation: family.activation,
+            feed_forward_gates: family.feed_forward_gates,
             embedding_scale: match self.factor("embedding_scale") {
                 Some(scale) => scale,
                 None if family.embedding_root => (embedding_len as f32).sqrt(),
@@ -253,6 +254,7 @@ impl Reader<'_> {
         };
         let layer = |(layer, feed_forward): (u32, Option<FeedForwardConfig>)| -> Result<LayerConfig> {
             let mixers = match recurrent {
+                _ if self.family.arrangement == Arrangement::Single && feed_forward.is_some() => Vec::new(),
                 Some(recurrent) if self.is_recurrent(layer, &heads[layer as usize])? => vec![recurrent],
                 _ => vec![attention(layer)?],
             };
@@ -365,7 +367,9 @@ impl Reader<'_> {
         let dense_lens = self.per_layer(name, layers)?;
         let leading = self.u32("leading_dense_block_count").unwrap_or(0);
         let step = self.u32("interleave_moe_layer_step").unwrap_or(1).max(1);
+        let is_single = self.family.arrangement == Arrangement::Single;
         let feed_forward = |layer: u32| match (experts, &dense_lens) {
+            (_, Some(lens)) if is_single && lens[layer as usize] == 0 => Ok(None),
             (Some(experts), _) if layer >= leading && (layer + 1).is_multiple_of(step) => {
                 let shared_len = self.shared_len(layer);
                 Ok(Some(FeedForwardConfig::Experts(ExpertConfig { shared_len, ..experts })))
@@ -383,7 +387,7 @@ impl Reader<'_> {
         Some(stated.unwrap_or_else(|| u32::try_from(up.rows()).unwrap_or(u32::MAX)))
     }
 
-    /// The experts, without a shared one.
+    /// The experts, without the shared one.
     fn experts(&self) -> Result<Option<ExpertConfig>> {
         let count = self.u32("expert_count").unwrap_or(0);
         match self.family.experts {
@@ -393,6 +397,10 @@ impl Reader<'_> {
             }
             Experts::Optional | Experts::Always => {}
         }
+        if self.u32("expert_group_count").is_some_and(|groups| groups > 1) {
+            return Err(EngineError::UnsupportedArchitecture(format!("{} with groups of experts", self.family.name)));
+        }
+        let normalise = self.gguf.metadata.bool(&self.key("expert_weights_norm"));
         Ok(Some(ExpertConfig {
             count,
             used: self.require_u32("expert_used_count")?,
@@ -401,9 +409,10 @@ impl Reader<'_> {
                 None => self.require_u32("feed_forward_length")?,
             },
             scoring: self.scoring()?,
-            normalise: self.family.normalise_experts,
+            normalise: normalise.unwrap_or(self.family.normalise_experts),
             weight_scale: self.factor("expert_weights_scale").unwrap_or(1.0),
             shared_len: None,
+            latent_len: self.u32("moe_latent_size").filter(|len| *len > 0),
         }))
     }
 

@@ -352,7 +352,7 @@ async fn linear_applies_every_activation() {
     let mut random = Random(15);
     for (gpu, tuning) in on_devices(|gpu| vec![gpu.tuning().decode]).await {
         let tokens = 2;
-        for activation in [Activation::Silu, Activation::GeluTanh, Activation::GeluErf] {
+        for activation in [Activation::Silu, Activation::GeluTanh, Activation::GeluErf, Activation::ReluSquared] {
             let case = Case::new(&gpu, &mut random, TensorType::F16, 64, 64, tokens);
             let product: Vec<f32> = case.expected(true);
             let state = state(&gpu, 0, tokens as u32, 0);

@@ -384,6 +384,7 @@ fn with_activation(shader: Shader, activation: Activation) -> Shader {
     shader
         .define_if(activation == Activation::GeluTanh, "GELU_TANH")
         .define_if(activation == Activation::GeluErf, "GELU_ERF")
+        .define_if(activation == Activation::ReluSquared, "RELU_SQUARED")
 }
 
 /// Declares what `epilogues/qkv.wgsl` needs, except for `FIRST_ROW`.

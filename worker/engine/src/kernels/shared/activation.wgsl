@@ -1,6 +1,11 @@
-// Activation function of a feed-forward part: SiLU, or GELU with GELU_TANH or GELU_ERF.
+// Activation function of a feed-forward part: SiLU, or GELU with GELU_TANH or GELU_ERF, or the square of ReLU with
+// RELU_SQUARED.
 
 fn activation(x: f32) -> f32 {
+#ifdef RELU_SQUARED
+    let positive = max(x, 0.0);
+    return positive * positive;
+#else
 #ifdef GELU_TANH
     // Hendrycks and Gimpel 2016. Beyond 10 tanh is 1, and some implementations overflow.
     let t = tanh(clamp(0.7978845608 * (x + 0.044715 * x * x * x), -10.0, 10.0));
@@ -15,6 +20,7 @@ fn activation(x: f32) -> f32 {
     return 0.5 * x * (1.0 + erf);
 #else
     return x / (1.0 + exp(-x));
+#endif
 #endif
 #endif
 }

@@ -160,19 +160,38 @@ impl CpuDecoder {
     /// Mixture of experts; `x` is made from `input`.
     fn experts(&self, plan: &ExpertsPlan, input: &[f32], x: &Activations<'_>) -> Vec<f32> {
         let (config, weights) = (&plan.config, &self.weights);
-        let (width, hidden) = (self.config.embedding_len as usize, config.feed_forward_len as usize);
+        let (width, own_width) = (self.config.embedding_len as usize, config.width(self.config.embedding_len) as usize);
         let scores = weights.product(&plan.router, plan.score_rows() as usize, x, None);
         let bias = plan.bias.map(|bias| weights.vector(bias));
         let (chosen, factors) = route(&scores, bias, config, plan.is_gated());
+        let latent = plan.latent.as_ref().map(|latent| weights.product(&latent.down, own_width, x, None));
+        let outputs = self.expert_outputs(plan, latent.as_deref().unwrap_or(input), &chosen);
+        let shared = plan.shared.as_ref();
+        let shared = shared.map(|shared| self.dense(&shared.gate_up, &shared.down, shared.hidden_len, x));
+        let summed = shared.as_deref().filter(|_| config.sums_shared());
+        let sums = expert_sum(&outputs, summed, &factors, config, own_width);
+        let Some(latent) = &plan.latent else { return sums };
+        let mut output = project(weights, &latent.up, &sums, own_width, width, None);
+        output.iter_mut().zip(shared.iter().flatten()).for_each(|(sum, shared)| *sum += shared);
+        output
+    }
+
+    /// The outputs of each token's experts: `[tokens][used][width]`.
+    fn expert_outputs(&self, plan: &ExpertsPlan, input: &[f32], chosen: &[u32]) -> Vec<f32> {
+        let (config, weights) = (&plan.config, &self.weights);
+        let (width, hidden) = (config.width(self.config.embedding_len) as usize, config.feed_forward_len as usize);
         let mut outputs = Vec::with_capacity(chosen.len() * width);
         for (input, chosen) in input.chunks_exact(width).zip(chosen.chunks_exact(config.used as usize)) {
             let x = Activations::new(input, width);
             for expert in chosen.iter().map(|expert| *expert as usize) {
                 let rows = expert * hidden..(expert + 1) * hidden;
                 let mut activated = vec![0.0; hidden];
-                weights.multiply(plan.gate, rows.clone(), &x, |_, row, value| activated[row - rows.start] = value);
+                let activating = plan.gate.unwrap_or(plan.up);
+                weights.multiply(activating, rows.clone(), &x, |_, row, value| activated[row - rows.start] = value);
                 activate(&mut activated, self.config.activation);
-                weights.multiply(plan.up, rows.clone(), &x, |_, row, value| activated[row - rows.start] *= value);
+                if plan.gate.is_some() {
+                    weights.multiply(plan.up, rows.clone(), &x, |_, row, value| activated[row - rows.start] *= value);
+                }
                 let activated = Activations::new(&activated, hidden);
                 let (first, at) = (expert * width, outputs.len());
                 outputs.resize(at + width, 0.0);
@@ -180,9 +199,7 @@ impl CpuDecoder {
                 weights.multiply(plan.down, first..first + width, &activated, store);
             }
         }
-        let shared = plan.shared.as_ref();
-        let shared = shared.map(|shared| self.dense(&shared.gate_up, &shared.down, shared.hidden_len, x));
-        expert_sum(&outputs, shared.as_deref(), &factors, config, width)
+        outputs
     }
 
     pub(super) fn normed(&self, hidden: &[f32], norm: Option<VectorId>) -> Vec<f32> {

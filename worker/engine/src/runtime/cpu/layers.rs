@@ -34,7 +34,7 @@ pub(super) fn store_heads(
     query
 }
 
-/// Gate and up projections with their activation: `[tokens][rows]`.
+/// Gate and up projections, or just the latter, with their activation: `[tokens][rows]`.
 pub(super) fn gate_up(
     weights: &CpuWeights,
     plan: &GateUpPlan,
@@ -43,6 +43,11 @@ pub(super) fn gate_up(
     activation: Activation,
 ) -> Vec<f32> {
     match plan {
+        GateUpPlan::Ungated(up, bias) => {
+            let mut activated = weights.product(up, rows, x, *bias);
+            activate(&mut activated, activation);
+            activated
+        }
         GateUpPlan::Apart { gate, up } => {
             let mut activated = weights.product(gate, rows, x, None);
             activate(&mut activated, activation);

@@ -54,6 +54,7 @@ pub(super) fn activate(values: &mut [f32], activation: Activation) {
         Activation::Silu => apply(values, silu),
         Activation::GeluTanh => apply(values, gelu_tanh),
         Activation::GeluErf => apply(values, gelu_erf),
+        Activation::ReluSquared => apply(values, relu_squared),
     }
 }
 
@@ -98,6 +99,11 @@ fn logistic(x: f32x4) -> f32x4 {
 
 fn silu(x: f32x4) -> f32x4 {
     x * logistic(x)
+}
+
+fn relu_squared(x: f32x4) -> f32x4 {
+    let positive = x.max(f32x4::ZERO);
+    positive * positive
 }
 
 /// The tanh approximation (Hendrycks and Gimpel 2016), where `(1 + tanh(z)) / 2` is the logistic function of `2 z`.
@@ -171,7 +177,7 @@ pub(super) fn route(
         let own: Vec<f32> = experts.iter().map(|expert| likelihoods[*expert as usize]).collect();
         let total = if config.normalise { own.iter().sum::<f32>().max(MIN_LIKELIHOOD_SUM) } else { 1.0 };
         weights.extend(own.iter().map(|likelihood| config.weight_scale * likelihood / total));
-        if config.shared_len.is_some() {
+        if config.sums_shared() {
             weights.push(if is_gated { logistic(f32x4::splat(row[count])).to_array()[0] } else { 1.0 });
         }
         chosen.extend(experts);
@@ -225,7 +231,8 @@ mod tests {
     use crate::kernels::linear;
     use crate::kernels::random::Random;
 
-    const ACTIVATIONS: [Activation; 3] = [Activation::Silu, Activation::GeluTanh, Activation::GeluErf];
+    const ACTIVATIONS: [Activation; 4] =
+        [Activation::Silu, Activation::GeluTanh, Activation::GeluErf, Activation::ReluSquared];
 
     #[test]
     fn norms_agree_with_the_reference() {
@@ -288,18 +295,27 @@ mod tests {
         use Scoring::{Sigmoid, Softmax};
 
         let mut random = Random(4);
+        let plain = ExpertConfig {
+            count: 12,
+            used: 4,
+            feed_forward_len: 32,
+            scoring: Softmax,
+            normalise: true,
+            weight_scale: 1.5,
+            shared_len: None,
+            latent_len: None,
+        };
+        let shared = ExpertConfig { shared_len: Some(64), ..plain };
         let variants = [
-            (1, true, Softmax, false, None),
-            (4, true, Softmax, false, Some(true)),
-            (4, false, Softmax, true, Some(false)),
-            (12, true, Sigmoid, true, None),
-            (5, false, Sigmoid, false, Some(true)),
+            (ExpertConfig { used: 1, ..plain }, false, false),
+            (shared, false, true),
+            (ExpertConfig { normalise: false, ..shared }, true, false),
+            (ExpertConfig { used: 12, scoring: Sigmoid, ..plain }, true, false),
+            (ExpertConfig { used: 5, normalise: false, scoring: Sigmoid, ..shared }, false, true),
+            (ExpertConfig { latent_len: Some(32), ..shared }, false, false),
         ];
-        for (used, normalise, scoring, is_biased, gated_shared) in variants {
-            let shared_len = gated_shared.map(|_| 64);
-            let is_gated = gated_shared == Some(true);
-            let (count, feed_forward_len, weight_scale) = (12, 32, 1.5);
-            let experts = ExpertConfig { count, used, feed_forward_len, scoring, normalise, weight_scale, shared_len };
+        for (experts, is_biased, is_gated) in variants {
+            let used = experts.used;
             let router = Router { experts, is_biased, is_gated };
             let mut logits: Vec<f32> =
                 random.floats(3 * router.row_len() as usize).iter().map(|logit| 4.0 * logit).collect();
@@ -315,7 +331,7 @@ mod tests {
             assert_eq!(chosen, expected_chosen);
             assert_close(&weights, &expected);
             let x = random.floats(3 * used as usize * 7);
-            let shared = shared_len.map(|_| random.floats(3 * 7));
+            let shared = experts.sums_shared().then(|| random.floats(3 * 7));
             let expected = reference::expert_sum(&x, shared.as_deref().unwrap_or_default(), &weights, &experts, 7);
             assert_close(&expert_sum(&x, shared.as_deref(), &weights, &experts, 7), &expected);
         }

@@ -62,8 +62,8 @@ pub(super) struct Buffers {
     /// Activations between the two halves of the feed-forward part: `[batch][slots][feed_forward_len]`, or of the shared
     /// expert: `[batch][shared_len]`.
     pub activated: wgpu::Buffer,
-    /// Output of a layer before it is added to the hidden state: `[batch][slots][embedding_len]`, for post-norms and
-    /// experts.
+    /// Output of a layer before it is added to the hidden state: `[batch][slots][embedding_len]`, or `latent_len`, for
+    /// post-norms and experts.
     pub output: wgpu::Buffer,
     /// Inputs of the layers: `[batch][layers][layer_input_len]`, see [`ModelConfig::layer_input_len`].
     pub layer_inputs: wgpu::Buffer,
@@ -71,6 +71,9 @@ pub(super) struct Buffers {
     pub projected_inputs: wgpu::Buffer,
     /// Inputs converted to f16 for cooperative products or to integers for packed ones: `[batch][longest input]`.
     pub prepared: wgpu::Buffer,
+    /// Inputs of experts that work in another space than the hidden state's, and then the sums of their outputs:
+    /// `[batch][latent_len]`.
+    pub latent: wgpu::Buffer,
     /// Outputs of the shared expert: `[batch][embedding_len]`.
     pub shared_output: wgpu::Buffer,
     /// Router scores, with a gate of the shared expert: `[batch][experts + 1]`.
@@ -116,6 +119,7 @@ impl Buffers {
             layer_inputs: floats("layer inputs", sizes.layer_inputs),
             projected_inputs: floats("projected layer inputs", sizes.layer_inputs),
             prepared: floats("prepared inputs", sizes.prepared),
+            latent: floats("latent", sizes.latent),
             shared_output: floats("shared output", sizes.shared_output),
             router: floats("router", sizes.router),
             experts: floats("experts", sizes.slots),
@@ -159,6 +163,7 @@ struct Sizes {
     output: u64,
     layer_inputs: u64,
     prepared: u64,
+    latent: u64,
     shared_output: u64,
     router: u64,
     slots: u64,
@@ -178,7 +183,8 @@ impl Sizes {
             let mixers = config.mixers().filter(|mixer| mixer.attention().is_some() == is_attention);
             largest(mixers.map(MixerConfig::output_len))
         });
-        let longest = config.embedding_len.max(mixed).max(recurrent).max(hidden);
+        let latent = largest(config.feed_forwards().filter_map(FeedForwardConfig::latent_len));
+        let longest = config.embedding_len.max(mixed).max(recurrent).max(hidden).max(latent);
         let has_shared_expert = config.feed_forwards().any(FeedForwardConfig::has_shared_expert);
         let needs_output = config.post_norm || experts > 0;
         let split_len = |heads: HeadShape| tuning.max_splits() * heads.heads * (heads.head_dim + 2);
@@ -191,7 +197,7 @@ impl Sizes {
             recurrent: of(recurrent),
             splits: config.attentions().map(|attention| u64::from(split_len(attention.heads))).max().unwrap_or(0),
             activated: of(activated),
-            output: if needs_output { of(slots.max(1)) * u64::from(config.embedding_len) } else { 0 },
+            output: if needs_output { of(slots.max(1)) * u64::from(config.embedding_len.max(latent)) } else { 0 },
             layer_inputs: of(config.layer_inputs_len()),
             prepared: match tuning.prefill_large.tiles {
                 Tiles::Cooperative => of(longest.div_ceil(2)),
@@ -199,6 +205,7 @@ impl Sizes {
                 Tiles::Packed => of(longest.div_ceil(32) * 10),
                 Tiles::None | Tiles::Shared => 0,
             },
+            latent: of(latent),
             shared_output: if has_shared_expert { of(config.embedding_len) } else { 0 },
             router: of(experts + 1),
             slots: of(slots),
@@ -208,7 +215,7 @@ impl Sizes {
 
     fn sum(&self) -> u64 {
         let mixer = self.inner + self.projected + self.mixed + self.recurrent + self.splits;
-        let experts = self.shared_output + self.router + self.slots + self.expert_weights;
+        let experts = self.latent + self.shared_output + self.router + self.slots + self.expert_weights;
         let feed_forward = self.activated + self.output + experts;
         self.logits + self.hidden + mixer + feed_forward + 2 * self.layer_inputs + self.prepared
     }
@@ -229,7 +236,8 @@ fn projected_rows(config: &ModelConfig, mixer: &MixerConfig) -> u32 {
 
 /// Maximum number of tokens in a prompt batch: no activation buffer exceeds 128 MiB, which every adapter can bind.
 pub(super) fn prefill_batch(config: &ModelConfig, tuning: &Tuning) -> u32 {
-    let feed_forward = |part: &FeedForwardConfig| part.activated_len().max(part.slots() * config.embedding_len);
+    let output_len = |part: &FeedForwardConfig| part.slots() * part.output_len(config.embedding_len);
+    let feed_forward = |part: &FeedForwardConfig| part.activated_len().max(output_len(part));
     let widest = largest(config.feed_forwards().map(feed_forward))
         .max(largest(config.mixers().map(MixerConfig::projection_rows)))
         .max(config.layer_inputs_len());

@@ -11,12 +11,12 @@ use super::weights::Weights;
 use crate::error::Result;
 use crate::kernels::Grid;
 use crate::kernels::attention::{Attention, AttentionLayout};
-use crate::kernels::experts::{Router, expert_sum};
+use crate::kernels::experts::{ExpertSum, Router};
 use crate::kernels::linear::{Epilogue, ExpertRows};
 use crate::kernels::norm::{HeadNormKernel, LayerNorm};
 use crate::models::{
     CacheFormat, EncoderConfig, EncoderFeedForward, EncoderLayerPlan, EncoderPlan, ExpertConfig, GateUpPlan, HeadNorm,
-    MatrixId, NormPlan, PositionKind, Product, UpPlan,
+    MatrixId, NormPlan, PositionKind, Product,
 };
 use crate::runtime::backend::Embedder;
 use crate::runtime::device::{Dispatch, Gpu, Task};
@@ -286,8 +286,8 @@ impl Builder<'_> {
     fn feed_forward(&self, program: &mut Vec<Dispatch>, layer: &EncoderLayerPlan) -> Result<()> {
         let x = self.before(program, Some(layer.feed_forward_norm));
         match &layer.feed_forward {
-            EncoderFeedForward::Dense { up, down, down_bias } => {
-                self.up(program, up, x)?;
+            EncoderFeedForward::Dense { gate_up, down, down_bias } => {
+                self.gate_up(program, gate_up, x)?;
                 let input = Input { bias: *down_bias, ..Input::new(&self.buffers.activated) };
                 self.products().push(program, down, &input, &self.add_to_hidden())?;
             }
@@ -300,19 +300,19 @@ impl Builder<'_> {
         Ok(())
     }
 
-    fn up(&self, program: &mut Vec<Dispatch>, up: &UpPlan, x: &wgpu::Buffer) -> Result<()> {
+    fn gate_up(&self, program: &mut Vec<Dispatch>, gate_up: &GateUpPlan, x: &wgpu::Buffer) -> Result<()> {
         let (activation, rows) = (self.config.activation, self.config.feed_forward_len);
         let output = |epilogue| Output { epilogue, y: &self.buffers.activated, rows, extra: &[] };
         let input = Input::new(x);
-        match up {
-            UpPlan::Plain(up, bias) => {
+        match gate_up {
+            GateUpPlan::Ungated(up, bias) => {
                 let input = Input { bias: *bias, ..input };
                 self.products().push(program, up, &input, &output(Epilogue::Activate(activation)))
             }
-            UpPlan::Gated(GateUpPlan::Paired(both)) => {
+            GateUpPlan::Paired(both) => {
                 self.products().push(program, both, &input, &output(Epilogue::Gated(activation)))
             }
-            UpPlan::Gated(GateUpPlan::Apart { gate, up }) => {
+            GateUpPlan::Apart { gate, up } => {
                 self.products().push(program, gate, &input, &output(Epilogue::STORE))?;
                 self.products().push(program, up, &input, &output(Epilogue::Gate(activation)))
             }
@@ -366,8 +366,8 @@ impl Builder<'_> {
             ("weights", &buffers.experts.weights),
             ("y", &buffers.hidden),
         ];
-        let (shader, grid) = expert_sum(experts, width, 1.0);
-        program.push(Dispatch::new(self.gpu, &shader, &bound, grid));
+        let sum = ExpertSum { experts: *experts, len: width, scale: 1.0 };
+        program.push(Dispatch::new(self.gpu, &sum.shader(), &bound, sum.grid()));
         Ok(())
     }
 

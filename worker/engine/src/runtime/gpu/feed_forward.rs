@@ -4,9 +4,9 @@ use super::forward::{ForwardBuilder, PostNorm};
 use super::product::{Input, Output};
 use crate::error::Result;
 use crate::kernels::Grid;
-use crate::kernels::experts::{Router, expert_sum};
+use crate::kernels::experts::{ExpertSum, Router};
 use crate::kernels::linear::{Epilogue, ExpertRows};
-use crate::models::{ExpertsPlan, FeedForwardPlan, GateUpPlan, SharedExpertPlan, VectorId};
+use crate::models::{ExpertsPlan, FeedForwardPlan, GateUpPlan, LatentPlan, SharedExpertPlan, VectorId};
 use crate::runtime::device::Dispatch;
 
 impl ForwardBuilder<'_> {
@@ -28,7 +28,7 @@ impl ForwardBuilder<'_> {
         }
     }
 
-    /// Gate and up projections, of `rows` rows each.
+    /// Gate and up projections, or just the latter, of `rows` rows each.
     fn gate_up(
         &self,
         program: &mut Vec<Dispatch>,
@@ -47,39 +47,82 @@ impl ForwardBuilder<'_> {
                 self.products().push(program, gate, &input, &output(Epilogue::STORE))?;
                 self.products().push(program, up, &input, &output(Epilogue::Gate(activation)))
             }
+            GateUpPlan::Ungated(up, bias) => {
+                let input = Input { bias: *bias, ..input };
+                self.products().push(program, up, &input, &output(Epilogue::Activate(activation)))
+            }
         }
     }
 
     /// Mixture of experts.
     fn experts(&self, program: &mut Vec<Dispatch>, norm: Option<VectorId>, plan: &ExpertsPlan) -> Result<()> {
-        let (buffers, config, width) = (self.buffers, &plan.config, self.config.embedding_len);
+        let (buffers, config) = (self.buffers, plan.config);
         self.choose_experts(program, norm, plan)?;
+        self.expert_outputs(program, norm, plan)?;
+        let (y, scale) = match plan.latent {
+            Some(_) => (&buffers.latent, 1.0),
+            None => (&buffers.hidden, self.config.residual_scale),
+        };
+        let mut bound =
+            vec![("state", &buffers.state), ("x", &buffers.output), ("weights", &buffers.expert_weights), ("y", y)];
+        if let Some(shared) = plan.shared.as_ref().filter(|_| config.sums_shared()) {
+            self.shared_expert(program, norm, shared)?;
+            bound.push(("shared_x", &buffers.shared_output));
+        }
+        let sum = ExpertSum { experts: config, len: config.width(self.config.embedding_len), scale };
+        program.push(Dispatch::new(self.gpu, &sum.shader(), &bound, sum.grid()));
+        match &plan.latent {
+            Some(latent) => self.leave_latent(program, norm, latent, plan.shared.as_ref()),
+            None => Ok(()),
+        }
+    }
 
+    /// The outputs of each token's experts.
+    fn expert_outputs(&self, program: &mut Vec<Dispatch>, norm: Option<VectorId>, plan: &ExpertsPlan) -> Result<()> {
+        let (buffers, config, activation) = (self.buffers, &plan.config, self.config.activation);
+        let width = config.width(self.config.embedding_len);
+        let mut input = Input { norm, ..Input::new(&buffers.hidden) };
+        if let Some(latent) = &plan.latent {
+            let output = Output { epilogue: Epilogue::STORE, y: &buffers.latent, rows: width, extra: &[] };
+            self.products().push(program, &latent.down, &input, &output)?;
+            input = Input::new(&buffers.latent);
+        }
         let rows = |rows, shares_input| Some(ExpertRows { rows, used: config.used, shares_input });
         let chosen = [("experts", &buffers.experts)];
         let hidden = config.feed_forward_len;
-        let input = Input { norm, experts: rows(hidden, true), ..Input::new(&buffers.hidden) };
-        for (matrix, epilogue) in [(plan.gate, Epilogue::STORE), (plan.up, Epilogue::Gate(self.config.activation))] {
+        let input = Input { experts: rows(hidden, true), ..input };
+        let halves = match plan.gate {
+            Some(gate) => vec![(gate, Epilogue::STORE), (plan.up, Epilogue::Gate(activation))],
+            None => vec![(plan.up, Epilogue::Activate(activation))],
+        };
+        for (matrix, epilogue) in halves {
             let output = Output { epilogue, y: &buffers.activated, rows: hidden, extra: &chosen };
             self.products().push(program, &[matrix], &input, &output)?;
         }
         let input = Input { experts: rows(width, false), ..Input::new(&buffers.activated) };
         let output = Output { epilogue: Epilogue::STORE, y: &buffers.output, rows: width, extra: &chosen };
-        self.products().push(program, &[plan.down], &input, &output)?;
+        self.products().push(program, &[plan.down], &input, &output)
+    }
 
-        let mut bound = vec![
-            ("state", &buffers.state),
-            ("x", &buffers.output),
-            ("weights", &buffers.expert_weights),
-            ("y", &buffers.hidden),
-        ];
-        if let Some(shared) = &plan.shared {
-            self.shared_expert(program, norm, shared)?;
-            bound.push(("shared_x", &buffers.shared_output));
+    /// Adds what experts computed in another space to the hidden state, and the output of the shared expert.
+    fn leave_latent(
+        &self,
+        program: &mut Vec<Dispatch>,
+        norm: Option<VectorId>,
+        latent: &LatentPlan,
+        shared: Option<&SharedExpertPlan>,
+    ) -> Result<()> {
+        // The shared expert reads the hidden state before anything is added.
+        if let Some(shared) = shared {
+            self.gate_up(program, norm, &shared.gate_up, shared.hidden_len)?;
         }
-        let (shader, grid) = expert_sum(config, width, self.config.residual_scale);
-        program.push(Dispatch::new(self.gpu, &shader, &bound, grid));
-        Ok(())
+        self.add_to_hidden(program, &latent.up, &Input::new(&self.buffers.latent), PostNorm::from(None))?;
+        match shared {
+            Some(shared) => {
+                self.add_to_hidden(program, &shared.down, &Input::new(&self.buffers.activated), PostNorm::from(None))
+            }
+            None => Ok(()),
+        }
     }
 
     /// Each token's experts and their weights.
