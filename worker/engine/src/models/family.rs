@@ -49,6 +49,8 @@ pub(super) enum Recurrent {
 pub(super) enum Arrangement {
     /// Attention or a recurrent mixer, then a feed-forward part unless its width is 0.
     Mixed,
+    /// Attention and a recurrent mixer side by side, then a feed-forward part.
+    Parallel,
     /// Only one of these: a feed-forward part if its width is not 0.
     Single,
 }
@@ -185,6 +187,8 @@ const NEMOTRON_H: Family = Family {
     normalise_experts: false,
     ..MAMBA2
 };
+const FALCON_H1: Family =
+    Family { name: "falcon-h1", recurrent: Some(Recurrent::StateSpace), arrangement: Arrangement::Parallel, ..QWEN2 };
 const LFM2: Family = Family {
     name: "lfm2",
     head_norm: HeadNorm::Head,
@@ -223,6 +227,7 @@ pub(super) const FAMILIES: &[Family] = &[
     MAMBA2,
     NEMOTRON_H,
     Family { name: "nemotron_h_moe", experts: Experts::Always, ..NEMOTRON_H },
+    FALCON_H1,
     Family { name: "ernie4_5", experts: Experts::None, ..LLAMA },
     Family { name: "ernie4_5-moe", experts: Experts::Always, ..LLAMA },
     Family { name: "glm4", post_norm: true, experts: Experts::None, ..LLAMA },

@@ -86,7 +86,10 @@ impl LayerPlanner<'_, '_> {
         let config = self.config;
         let (layer, width) = (&config.layers[self.layer], config.embedding_len);
         let norm = |this: &mut Self, wanted: bool, part: &str| {
-            wanted.then(|| this.planner.vector(this.weight(part), width)).transpose()
+            // Falcon-H1's files leave out “.weight” once.
+            let (bare, weight) = (this.name(part), this.weight(part));
+            let name = if this.planner.has(&bare) { bare } else { weight };
+            wanted.then(|| this.planner.vector(name, width)).transpose()
         };
         let (mixes, feeds) = (!layer.mixers.is_empty(), layer.feed_forward.is_some());
         Ok(LayerPlan {
@@ -174,6 +177,7 @@ impl LayerPlanner<'_, '_> {
 
     fn state_space(&mut self, space: &StateSpaceConfig) -> Result<StateSpacePlan> {
         let (width, heads, inner) = (self.config.embedding_len, space.heads, space.inner_len());
+        let norm = Some(self.weight("ssm_norm")).filter(|norm| self.planner.has(norm));
         Ok(StateSpacePlan {
             input: self.planner.matrix(self.weight("ssm_in"), space.projection_rows(), width)?,
             taps: self.planner.table(self.weight("ssm_conv1d"), space.channels(), space.taps)?,
@@ -181,7 +185,7 @@ impl LayerPlanner<'_, '_> {
             step_bias: self.planner.vector(self.name("ssm_dt.bias"), heads)?,
             decay: self.planner.table(self.name("ssm_a"), heads, 1)?,
             skip: self.planner.table(self.name("ssm_d"), heads, 1)?,
-            norm: self.planner.table(self.weight("ssm_norm"), space.groups, inner / space.groups)?,
+            norm: norm.map(|norm| self.planner.table(norm, space.groups, inner / space.groups)).transpose()?,
             output: self.planner.matrix(self.weight("ssm_out"), width, inner)?,
         })
     }

@@ -210,8 +210,8 @@ pub struct StateSpacePlan {
     pub decay: VectorId,
     /// Factor of a head's input in its output: `[heads]`.
     pub skip: VectorId,
-    /// Norm of each group's output: `[groups][inner_len / groups]`.
-    pub norm: VectorId,
+    /// Norm of each group's gated output: `[groups][inner_len / groups]`.
+    pub norm: Option<VectorId>,
     /// Output projection.
     pub output: Product,
 }

@@ -253,9 +253,10 @@ impl Reader<'_> {
             Ok(MixerConfig::Attention(AttentionConfig { cache_of, ..attention }))
         };
         let layer = |(layer, feed_forward): (u32, Option<FeedForwardConfig>)| -> Result<LayerConfig> {
-            let mixers = match recurrent {
-                _ if self.family.arrangement == Arrangement::Single && feed_forward.is_some() => Vec::new(),
-                Some(recurrent) if self.is_recurrent(layer, &heads[layer as usize])? => vec![recurrent],
+            let mixers = match (self.family.arrangement, recurrent) {
+                (Arrangement::Single, _) if feed_forward.is_some() => Vec::new(),
+                (Arrangement::Parallel, Some(recurrent)) => vec![attention(layer)?, recurrent],
+                (_, Some(recurrent)) if self.is_recurrent(layer, &heads[layer as usize])? => vec![recurrent],
                 _ => vec![attention(layer)?],
             };
             Ok(LayerConfig { mixers, feed_forward })

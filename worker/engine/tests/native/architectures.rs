@@ -114,6 +114,7 @@ fn published(family: &str) -> &'static str {
         "granitemoe" => "Granite 3 1B-A400M and 3B-A800M",
         "granitehybrid" => "Granite 4.0 H",
         "mamba2" => "Mamba-2, Mamba Codestral",
+        "falcon-h1" => "Falcon-H1",
         "nemotron_h" => "Nemotron-H, Nemotron Nano 2",
         "nemotron_h_moe" => "Nemotron 3 Nano and Super",
         "ernie4_5" => "ERNIE 4.5 0.3B",

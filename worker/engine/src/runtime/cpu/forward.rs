@@ -371,7 +371,7 @@ impl MixerInput<'_> {
         };
         let mixed = state_space(&inputs, &columns(config.steps_at(), config.heads), &space, &mut state[1]);
         let (groups, gate) = (config.groups as usize, columns(0, config.inner_len()));
-        let mixed = gated_then_normed(mixed, vector(plan.norm), groups, self.config.norm_eps, &gate);
+        let mixed = gated_then_normed(mixed, plan.norm.map(vector), groups, self.config.norm_eps, &gate);
         self.output(&plan.output, &mixed, config.inner_len(), None)
     }
 }

@@ -192,11 +192,11 @@ pub(super) fn state_space(inputs: &[f32], steps: &Columns<'_>, space: &StateSpac
     result
 }
 
-/// RMS norm of each group of `x * silu(z)`, where z has a column per element of `x`. `weight` is
-/// `[groups][group_len]`.
+/// `x * silu(z)`, where z has a column per element of `x`. With a `weight`, `[groups][group_len]`, each group is
+/// RMS-normalised then.
 pub(super) fn gated_then_normed(
     mut x: Vec<f32>,
-    weight: &[f32],
+    weight: Option<&[f32]>,
     groups: usize,
     eps: f32,
     gate: &Columns<'_>,
@@ -204,6 +204,7 @@ pub(super) fn gated_then_normed(
     let mut gates: Vec<f32> = gate.tokens().flatten().copied().collect();
     activate(&mut gates, Activation::Silu);
     multiply(&mut x, &gates);
+    let Some(weight) = weight else { return x };
     let len = weight.len() / groups;
     let parts = x.chunks_exact(len).zip(weight.chunks_exact(len).cycle());
     parts.flat_map(|(part, weight)| rms_norm(part, weight, eps)).collect()

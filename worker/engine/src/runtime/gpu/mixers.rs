@@ -193,7 +193,8 @@ impl ForwardBuilder<'_> {
         };
         self.convolve(program, index, convolution, (plan.taps, Some(plan.taps_bias)), &buffers.inner);
         let StateSpaceConfig { heads, head_dim, groups, state_len, .. } = *config;
-        let space = StateSpace { heads, head_dim, groups, state_len, row_len, steps_at: config.steps_at() };
+        let (steps_at, gated) = (config.steps_at(), plan.norm.is_none());
+        let space = StateSpace { heads, head_dim, groups, state_len, row_len, steps_at, gated };
         let bound = [
             ("state", &buffers.state),
             ("inputs", &buffers.inner),
@@ -205,6 +206,7 @@ impl ForwardBuilder<'_> {
             ("y", &buffers.recurrent),
         ];
         program.push(Dispatch::new(self.gpu, &space.shader(), &bound, space.grid()));
+        let Some(weight) = plan.norm else { return Ok(()) };
         let norm = GatedNorm {
             heads: groups,
             head_dim: config.inner_len() / groups,
@@ -213,7 +215,7 @@ impl ForwardBuilder<'_> {
             gate_first: true,
             eps: self.config.norm_eps,
         };
-        self.gated_norm(program, &norm, plan.norm);
+        self.gated_norm(program, &norm, weight);
         Ok(())
     }
 }
