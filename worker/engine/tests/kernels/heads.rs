@@ -5,6 +5,7 @@ use parlance_engine::kernels;
 use parlance_engine::kernels::attention::cache::{from_cache, in_cache_order};
 use parlance_engine::kernels::linear::Epilogue;
 use parlance_engine::kernels::norm::HeadNormKernel;
+use parlance_engine::kernels::norm::reference::norm_heads;
 use parlance_engine::models::{CacheFormat, HeadNorm, HeadShape, RopeConfig};
 use parlance_engine::runtime::{Dispatch, Gpu};
 
@@ -100,20 +101,16 @@ async fn heads_are_normalised_rotated_and_cached() {
 /// Runs the kernel on random heads.
 async fn check_heads(gpu: &Gpu, random: &mut Random, kernel: HeadNormKernel) {
     let (position, tokens, context) = (5usize, 3usize, 12usize);
-    let HeadNormKernel { kind, heads: shape, centred, cache, .. } = kernel;
+    let HeadNormKernel { kind, heads: shape, cache, queries_only, .. } = kernel;
     let dim = shape.head_dim as usize;
     let (q_len, kv_len) = (shape.heads as usize * dim, shape.kv_heads as usize * dim);
-    let row = q_len + 2 * kv_len;
+    let row = if queries_only { q_len } else { q_len + 2 * kv_len };
     let mut y = random.floats(tokens * row);
     let lens = if kind == HeadNorm::Head { [dim, dim] } else { [q_len, kv_len] };
     let [norms, biases] = [(); 2].map(|()| lens.map(|len| random.floats(len)));
     let angles = RopeConfig::plain(10_000.0).angles(shape.rope_dim, context as u32, None);
     let value_offset = context * cache.row_words(kv_len as u32) as usize;
     let input = if kernel.gated { with_gates(&y, &shape) } else { y.clone() };
-    let input = match kernel.queries_only {
-        true => input.chunks_exact(row).flat_map(|row| &row[..q_len]).copied().collect(),
-        false => input,
-    };
     let q = gpu.storage_buffer("q", (tokens * q_len * 4) as u64);
     let kv = gpu.storage_buffer("kv", (2 * value_offset * 4) as u64);
     let mut buffers = vec![
@@ -123,12 +120,12 @@ async fn check_heads(gpu: &Gpu, random: &mut Random, kernel: HeadNormKernel) {
         ("y", q.clone()),
         ("kv", kv.clone()),
     ];
-    let keys = if kernel.queries_only { 1 } else { 2 };
+    let keys = if queries_only { 1 } else { 2 };
     if kind != HeadNorm::None {
         let norms = norms.iter().map(|norm| gpu.storage_buffer_with("norm", norm));
         buffers.extend(["query_norm", "key_norm"].into_iter().zip(norms).take(keys));
     }
-    if centred {
+    if kernel.centred {
         let biases = biases.iter().map(|bias| gpu.storage_buffer_with("bias", bias));
         buffers.extend(["query_bias", "key_bias"].into_iter().zip(biases));
     }
@@ -136,29 +133,15 @@ async fn check_heads(gpu: &Gpu, random: &mut Random, kernel: HeadNormKernel) {
     let bindings: Vec<_> = buffers.iter().map(|(name, buffer)| (*name, buffer)).collect();
     run(gpu, &[Dispatch::new(gpu, &kernel.shader(), &bindings, kernel.grid())], tokens as u32);
 
-    for row in y.chunks_exact_mut(row) {
-        for (part, at) in [(0..q_len, 0), (q_len..q_len + kv_len, 1)].into_iter().filter(|_| kind != HeadNorm::None) {
-            let x = &row[part.clone()];
-            let normed = if centred {
-                kernels::linear::reference::layer_norm(x, &norms[at], &biases[at], EPS)
-            } else {
-                kernels::linear::reference::rms_norm(x, &norms[at], EPS)
-            };
-            row[part].copy_from_slice(&normed);
-        }
-        if kernel.value_norm {
-            let values = &mut row[q_len + kv_len..];
-            let normed = kernels::linear::reference::rms_norm(values, &vec![1.0; dim], EPS);
-            values.copy_from_slice(&normed);
-        }
-    }
-    rotate(&mut y, &shape, &angles, position);
+    norm_heads(&mut y, [&norms, &biases], &kernel);
     let what = format!("{kernel:?}");
-    if kernel.queries_only {
-        let expected: Vec<f32> = y.chunks_exact(row).flat_map(|row| &row[..q_len]).copied().collect();
-        assert_close(&read::<f32>(gpu, &q, expected.len()).await, &expected, 1e-5, &what);
+    if queries_only {
+        // There is nothing but queries to rotate.
+        rotate(&mut y, &HeadShape { kv_heads: 0, ..shape }, &angles, position);
+        assert_close(&read::<f32>(gpu, &q, y.len()).await, &y, 1e-5, &what);
         assert!(read::<u32>(gpu, &kv, 2 * value_offset).await.iter().all(|word| *word == 0), "{what}");
     } else {
+        rotate(&mut y, &shape, &angles, position);
         let places = [position, tokens, value_offset];
         check_cache(gpu, &y, (&shape, cache), [&q, &kv], places, &what).await;
     }

@@ -1,4 +1,32 @@
-//! Reference of `gated_norm.wgsl`. RMS norm and layer norm are in `linear/reference.rs`.
+//! References of `gated_norm.wgsl` and of the norms of `head_norm.wgsl`. RMS norm and layer norm are in
+//! `linear/reference.rs`.
+
+use super::HeadNormKernel;
+use crate::kernels::linear::reference::{layer_norm, rms_norm};
+use crate::models::HeadNorm;
+
+/// The norms of rows of queries, keys and values, `[tokens][heads + 2 kv_heads][head_dim]`, or only of queries, in place.
+/// `weights` and `biases` are those of the queries' norm and of the keys'.
+pub fn norm_heads(rows: &mut [f32], [weights, biases]: [&[Vec<f32>; 2]; 2], kernel: &HeadNormKernel) {
+    let dim = kernel.heads.head_dim as usize;
+    let kv_heads = if kernel.queries_only { 0 } else { kernel.heads.kv_heads as usize };
+    let (query_len, kv_len) = (kernel.heads.heads as usize * dim, kv_heads * dim);
+    for row in rows.chunks_exact_mut(query_len + 2 * kv_len) {
+        let (queries, others) = row.split_at_mut(query_len);
+        let (keys, values) = others.split_at_mut(kv_len);
+        for (part, (weight, bias)) in [queries, keys].into_iter().zip(weights.iter().zip(biases)) {
+            let normed = match kernel.kind {
+                HeadNorm::None => part.to_vec(),
+                HeadNorm::Head | HeadNorm::Row if kernel.centred => layer_norm(part, weight, bias, kernel.eps),
+                HeadNorm::Head | HeadNorm::Row => rms_norm(part, weight, kernel.eps),
+            };
+            part.copy_from_slice(&normed);
+        }
+        if kernel.value_norm {
+            values.copy_from_slice(&rms_norm(values, &vec![1.0; dim], kernel.eps));
+        }
+    }
+}
 
 /// `x * weight / sqrt(mean(x²) + eps)` for each head of `x * silu(z)`, `[tokens][heads][head_dim]`; `weight` is
 /// `[heads][head_dim]`, `gates` has the shape of `x`.

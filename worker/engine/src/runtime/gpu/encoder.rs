@@ -279,7 +279,8 @@ impl Builder<'_> {
             extra[0],
             extra[1],
         ];
-        program.push(Dispatch::new(self.gpu, &kernel.shader(), &bound, kernel.grid()));
+        let dispatch = Dispatch::new(self.gpu, &kernel.shader(), &bound, kernel.grid());
+        program.push(dispatch.computing(Task::HeadNorm(kernel)));
         Ok(())
     }
 
@@ -337,7 +338,8 @@ impl Builder<'_> {
             ("weights", &buffers.weights),
         ];
         let router = Router { experts, is_biased: false, is_gated: false };
-        program.push(Dispatch::new(self.gpu, &router.shader(), &bound, Grid::TokensInX));
+        let dispatch = Dispatch::new(self.gpu, &router.shader(), &bound, Grid::TokensInX);
+        program.push(dispatch.computing(Task::Router(router)));
         Ok(())
     }
 
@@ -367,7 +369,7 @@ impl Builder<'_> {
             ("y", &buffers.hidden),
         ];
         let sum = ExpertSum { experts: *experts, len: width, scale: 1.0 };
-        program.push(Dispatch::new(self.gpu, &sum.shader(), &bound, sum.grid()));
+        program.push(Dispatch::new(self.gpu, &sum.shader(), &bound, sum.grid()).computing(Task::ExpertSum(sum)));
         Ok(())
     }
 
@@ -406,7 +408,7 @@ impl Builder<'_> {
             in_place: place != Place::Apart,
             eps: self.config.norm_eps,
         };
-        Dispatch::new(self.gpu, &norm.shader(), &bound, Grid::TokensInX)
+        Dispatch::new(self.gpu, &norm.shader(), &bound, Grid::TokensInX).computing(Task::LayerNorm(norm))
     }
 
     fn products(&self) -> ProductBuilder<'_> {

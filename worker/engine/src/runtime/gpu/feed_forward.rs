@@ -7,7 +7,7 @@ use crate::kernels::Grid;
 use crate::kernels::experts::{ExpertSum, Router};
 use crate::kernels::linear::{Epilogue, ExpertRows};
 use crate::models::{ExpertsPlan, FeedForwardPlan, GateUpPlan, LatentPlan, SharedExpertPlan, VectorId};
-use crate::runtime::device::Dispatch;
+use crate::runtime::device::{Dispatch, Task};
 
 impl ForwardBuilder<'_> {
     /// Adds the output of a layer's feed-forward part, if it has one, to the hidden state.
@@ -70,7 +70,7 @@ impl ForwardBuilder<'_> {
             bound.push(("shared_x", &buffers.shared_output));
         }
         let sum = ExpertSum { experts: config, len: config.width(self.config.embedding_len), scale };
-        program.push(Dispatch::new(self.gpu, &sum.shader(), &bound, sum.grid()));
+        program.push(Dispatch::new(self.gpu, &sum.shader(), &bound, sum.grid()).computing(Task::ExpertSum(sum)));
         match &plan.latent {
             Some(latent) => self.leave_latent(program, norm, latent, plan.shared.as_ref()),
             None => Ok(()),
@@ -139,7 +139,8 @@ impl ForwardBuilder<'_> {
             ("weights", &buffers.expert_weights),
         ];
         bound.extend(plan.bias.map(|bias| ("bias", self.weights.vector(bias))));
-        program.push(Dispatch::new(self.gpu, &router.shader(), &bound, Grid::TokensInX));
+        let dispatch = Dispatch::new(self.gpu, &router.shader(), &bound, Grid::TokensInX);
+        program.push(dispatch.computing(Task::Router(router)));
         Ok(())
     }
 

@@ -10,7 +10,7 @@ use crate::kernels::linear::{Epilogue, LinearTuning};
 use crate::kernels::norm::{AddNorm, LayerNorm};
 use crate::kernels::sampling::{chunk_count, logit_scan, sample};
 use crate::models::{LayerInputPlan, LayerInputsPlan, ModelConfig, ModelPlan, Product, VectorId};
-use crate::runtime::device::{AttentionSplits, Dispatch, Gpu, Tuning};
+use crate::runtime::device::{AttentionSplits, Dispatch, Gpu, Task, Tuning};
 
 /// Layout of a program.
 #[derive(Debug, Clone, Copy)]
@@ -134,7 +134,7 @@ impl ForwardBuilder<'_> {
             ("norm_weight", self.weights.vector(self.plan.output_norm)),
         ];
         let norm = LayerNorm { len, rms: true, bias: false, residual: false, in_place: true, eps };
-        Dispatch::new(self.gpu, &norm.shader(), &bound, Grid::TokensInX)
+        Dispatch::new(self.gpu, &norm.shader(), &bound, Grid::TokensInX).computing(Task::LayerNorm(norm))
     }
 
     /// From the hidden state to the logits.
@@ -220,7 +220,8 @@ impl ForwardBuilder<'_> {
         let mut bound =
             vec![("state", &self.buffers.state), ("x", x), ("norm_weight", self.weights.vector(norm)), ("y", y)];
         bound.extend(sum_scale.map(|scale| ("sum_scale", self.weights.vector(scale))));
-        program.push(Dispatch::new(self.gpu, &kernel.shader(), &bound, kernel.grid()));
+        let dispatch = Dispatch::new(self.gpu, &kernel.shader(), &bound, kernel.grid());
+        program.push(dispatch.computing(Task::AddNorm(kernel)));
     }
 
     pub(super) fn products(&self) -> ProductBuilder<'_> {

@@ -104,10 +104,12 @@ impl ForwardBuilder<'_> {
             ("y", y),
         ];
         bound.extend(bias.map(|bias| ("bias", self.weights.vector(bias))));
-        program.push(Dispatch::new(self.gpu, &convolution.shader(), &bound, convolution.grid()));
+        let dispatch = Dispatch::new(self.gpu, &convolution.shader(), &bound, convolution.grid());
+        program.push(dispatch.computing(Task::Convolution(convolution)));
         if !convolution.one_token {
             let bound = [("state", &buffers.state), ("rows", &buffers.projected), ("memory", memory)];
-            program.push(Dispatch::new(self.gpu, &convolution.state_shader(), &bound, convolution.state_grid()));
+            let dispatch = Dispatch::new(self.gpu, &convolution.state_shader(), &bound, convolution.state_grid());
+            program.push(dispatch.computing(Task::ConvolutionState(convolution)));
         }
     }
 
@@ -148,7 +150,7 @@ impl ForwardBuilder<'_> {
             ("memory", &buffers.layers[index].state[1]),
             ("y", &buffers.recurrent),
         ];
-        program.push(Dispatch::new(self.gpu, &net.shader(), &bound, net.grid()));
+        program.push(Dispatch::new(self.gpu, &net.shader(), &bound, net.grid()).computing(Task::DeltaNet(net)));
         let norm = GatedNorm {
             heads: config.value_heads,
             head_dim: config.head_dim,
@@ -170,7 +172,7 @@ impl ForwardBuilder<'_> {
             ("weight", self.weights.vector(weight)),
             ("y", &buffers.recurrent),
         ];
-        program.push(Dispatch::new(self.gpu, &norm.shader(), &bound, norm.grid()));
+        program.push(Dispatch::new(self.gpu, &norm.shader(), &bound, norm.grid()).computing(Task::GatedNorm(*norm)));
     }
 
     fn state_space(
@@ -205,7 +207,7 @@ impl ForwardBuilder<'_> {
             ("memory", &buffers.layers[index].state[1]),
             ("y", &buffers.recurrent),
         ];
-        program.push(Dispatch::new(self.gpu, &space.shader(), &bound, space.grid()));
+        program.push(Dispatch::new(self.gpu, &space.shader(), &bound, space.grid()).computing(Task::StateSpace(space)));
         let Some(weight) = plan.norm else { return Ok(()) };
         let norm = GatedNorm {
             heads: groups,
@@ -243,8 +245,10 @@ impl<'a> AttentionBuilder<'a> {
         if self.config.is_gated {
             let buffers = self.forward.buffers;
             let bound = [("state", &buffers.state), ("rows", &buffers.projected), ("y", &buffers.mixed)];
-            let (shader, grid) = attention_gate(&self.config.heads, self.config.qkv_rows());
-            program.push(Dispatch::new(self.forward.gpu, &shader, &bound, grid));
+            let (heads, row_len) = (self.config.heads, self.config.qkv_rows());
+            let (shader, grid) = attention_gate(&heads, row_len);
+            let dispatch = Dispatch::new(self.forward.gpu, &shader, &bound, grid);
+            program.push(dispatch.computing(Task::AttentionGate(heads, row_len)));
         }
         Ok(self.attended(self.splits()))
     }
@@ -294,7 +298,8 @@ impl<'a> AttentionBuilder<'a> {
             bound.push(("query_norm", forward.weights.vector(query_norm)));
             bound.extend(key_norm.map(|norm| ("key_norm", forward.weights.vector(norm))));
         }
-        program.push(Dispatch::new(forward.gpu, &kernel.shader(), &bound, kernel.grid()));
+        let dispatch = Dispatch::new(forward.gpu, &kernel.shader(), &bound, kernel.grid());
+        program.push(dispatch.computing(Task::HeadNorm(kernel)));
         Ok(())
     }
 

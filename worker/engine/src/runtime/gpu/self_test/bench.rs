@@ -7,12 +7,13 @@ use half::f16;
 use crate::error::{EngineError, Result};
 use crate::gguf::dequantize::dequantize;
 use crate::gguf::{KERNEL_BLOCK_LEN, TensorType};
+use crate::kernels::attention::cache::from_cache;
 use crate::kernels::attention::reference::merge;
 use crate::kernels::linear::reference::{matmul, rms_norm, rounded_to_bytes};
 use crate::kernels::linear::{Linear, LinearTuning, Tiles};
 use crate::kernels::random::Random;
 use crate::kernels::{Grid, Shader};
-use crate::models::{MatrixPlan, VectorId};
+use crate::models::{CacheFormat, MatrixPlan, VectorId};
 use crate::runtime::device::{Dispatch, Gpu, Readback};
 use crate::runtime::gpu::buffers::State;
 use crate::runtime::gpu::product::{Input, Output, ProductBuilder};
@@ -57,6 +58,12 @@ struct Compared {
 pub(super) enum Form {
     Floats,
     Halves,
+    /// Unsigned integers, read as one more: zeros have no relative error.
+    Integers,
+    /// Rows of an 8-bit cache, `kv_len` elements each.
+    Bytes {
+        kv_len: usize,
+    },
     /// Attention in parts: for each head `splits` parts of `head_dim` sums, the highest score, and the sum of weights.
     Parts {
         splits: usize,
@@ -103,6 +110,8 @@ impl Form {
         let bytes = match self {
             Self::Floats => len * 4,
             Self::Halves => (len * 2).next_multiple_of(4),
+            Self::Integers => len * 4,
+            Self::Bytes { kv_len } => len.div_ceil(kv_len) * CacheFormat::Q8.row_words(kv_len as u32) as usize * 4,
             Self::Parts { splits, head_dim } => len.div_ceil(head_dim) * splits * (head_dim + 2) * 4,
             Self::Token(_) => 4,
         };
@@ -115,6 +124,14 @@ impl Form {
             Self::Halves => {
                 let (halves, staging) = readback.finish::<f16>(gpu).await?;
                 Ok((halves.into_iter().map(f16::to_f32).collect(), staging))
+            }
+            Self::Integers => {
+                let (integers, staging) = readback.finish::<u32>(gpu).await?;
+                Ok((integers.into_iter().map(|integer| 1.0 + integer as f32).collect(), staging))
+            }
+            Self::Bytes { kv_len } => {
+                let (words, staging) = readback.finish::<u32>(gpu).await?;
+                Ok((from_cache(&words, kv_len, CacheFormat::Q8), staging))
             }
             Self::Parts { splits, head_dim } => {
                 let (parts, staging) = readback.finish::<f32>(gpu).await?;
