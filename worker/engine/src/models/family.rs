@@ -38,8 +38,8 @@ pub enum Scoring {
 pub(super) enum Recurrent {
     /// A gated short convolution.
     ShortConvolution,
-    /// A gated delta net.
-    DeltaNet,
+    /// A gated delta net. With `grouped`, neighbouring value heads share a key head.
+    DeltaNet { grouped: bool },
     /// A state space.
     StateSpace,
 }
@@ -198,7 +198,7 @@ const LFM2: Family = Family {
 };
 const QWEN35: Family = Family {
     name: "qwen35",
-    recurrent: Some(Recurrent::DeltaNet),
+    recurrent: Some(Recurrent::DeltaNet { grouped: false }),
     is_gated: true,
     multimodal_rope: true,
     feed_forward_norm: "post_attention_norm",
@@ -275,5 +275,12 @@ pub(super) const FAMILIES: &[Family] = &[
     Family { name: "lfm2moe", scoring: Scoring::Sigmoid, experts: Experts::Always, ..LFM2 },
     QWEN35,
     Family { name: "qwen35moe", experts: Experts::Always, ..QWEN35 },
+    Family {
+        name: "qwen3next",
+        recurrent: Some(Recurrent::DeltaNet { grouped: true }),
+        multimodal_rope: false,
+        experts: Experts::Always,
+        ..QWEN35
+    },
     Family { name: "olmoe", head_norm: HeadNorm::Row, experts: Experts::Always, normalise_experts: false, ..QWEN2 },
 ];

@@ -157,22 +157,53 @@ impl LayerPlanner<'_, '_> {
 
     fn delta_net(&mut self, net: &DeltaNetConfig) -> Result<DeltaNetPlan> {
         let width = self.config.embedding_len;
-        let parts = [
-            ("attn_qkv", net.channels()),
-            ("attn_gate", net.value_len()),
-            ("ssm_beta", net.value_heads),
-            ("ssm_alpha", net.value_heads),
-        ];
-        let segments = parts.map(|(part, rows)| self.planner.segment(self.weight(part), rows, width));
-        let segments = segments.into_iter().collect::<Result<Vec<_>>>()?;
         Ok(DeltaNetPlan {
-            input: self.planner.stack(&segments, width, SPLIT_ROWS)?,
+            input: self.delta_net_input(net)?,
             taps: self.planner.table(self.weight("ssm_conv1d"), net.channels(), net.taps)?,
             decay_bias: self.planner.vector(self.name("ssm_dt.bias"), net.value_heads)?,
             decay: self.planner.vector(self.name("ssm_a"), net.value_heads)?,
             norm: self.planner.vector(self.weight("ssm_norm"), net.head_dim)?,
             output: self.planner.matrix(self.weight("ssm_out"), width, net.value_len())?,
         })
+    }
+
+    /// Queries, keys and values, output gates, update factors and decay exponents. Qwen3-Next's files interleave the last
+    /// two by key head, its early files all of them.
+    fn delta_net_input(&mut self, net: &DeltaNetConfig) -> Result<Product> {
+        let (width, shared) = (self.config.embedding_len, net.value_heads / net.key_heads);
+        let is_interleaved = |this: &Self, part: &str| net.grouped && this.planner.has(&this.weight(part));
+        let mut segments = if is_interleaved(self, "ssm_in") {
+            let lens = [1, 1, shared, shared].map(|heads| heads * net.head_dim);
+            self.interleaved("ssm_in", net.key_heads, &lens)?
+        } else {
+            self.segments(&[("attn_qkv", net.channels()), ("attn_gate", net.value_len())])?
+        };
+        segments.extend(if is_interleaved(self, "ssm_ba") {
+            self.interleaved("ssm_ba", net.key_heads, &[shared, shared])?
+        } else {
+            self.segments(&[("ssm_beta", net.value_heads), ("ssm_alpha", net.value_heads)])?
+        });
+        self.planner.stack(&segments, width, SPLIT_ROWS)
+    }
+
+    /// The rows of tensors that have the hidden state's width.
+    fn segments(&mut self, parts: &[(&str, u32)]) -> Result<Vec<Segment>> {
+        let width = self.config.embedding_len;
+        parts.iter().map(|(part, rows)| self.planner.segment(self.weight(part), *rows, width)).collect()
+    }
+
+    /// The rows of a tensor that has all parts of one of `heads` after the other, in the order of the parts. A head has
+    /// `lens` rows of each.
+    fn interleaved(&mut self, tensor: &str, heads: u32, lens: &[u32]) -> Result<Vec<Segment>> {
+        let per_head: u32 = lens.iter().sum();
+        let whole = self.planner.segment(self.weight(tensor), heads * per_head, self.config.embedding_len)?;
+        let (mut segments, mut first) = (Vec::new(), 0);
+        for rows in lens.iter().copied() {
+            let own = |head| Segment { first_row: head * per_head + first, rows, ..whole.clone() };
+            segments.extend((0..heads).map(own));
+            first += rows;
+        }
+        Ok(segments)
     }
 
     fn state_space(&mut self, space: &StateSpaceConfig) -> Result<StateSpacePlan> {

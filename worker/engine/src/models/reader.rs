@@ -282,7 +282,7 @@ impl Reader<'_> {
     /// Whether a layer has no attention: either because it has no key heads, or by its index.
     fn is_recurrent(&self, layer: u32, heads: &HeadShape) -> Result<bool> {
         match self.family.recurrent {
-            Some(Recurrent::DeltaNet) => {
+            Some(Recurrent::DeltaNet { .. }) => {
                 let interval = self.u32("full_attention_interval").unwrap_or(DEFAULT_ATTENTION_INTERVAL);
                 if interval == 0 {
                     return Err(EngineError::malformed("attention in every 0th layer"));
@@ -299,10 +299,11 @@ impl Reader<'_> {
                 channels: embedding_len,
                 taps: self.require_u32("shortconv.l_cache")?,
             }),
-            Recurrent::DeltaNet => {
+            Recurrent::DeltaNet { grouped } => {
                 let net = DeltaNetConfig {
                     key_heads: self.require_u32("ssm.group_count")?,
                     value_heads: self.require_u32("ssm.time_step_rank")?,
+                    grouped,
                     head_dim: self.require_u32("ssm.state_size")?,
                     taps: self.require_u32("ssm.conv_kernel")?,
                 };

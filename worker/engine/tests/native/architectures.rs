@@ -126,6 +126,7 @@ fn published(family: &str) -> &'static str {
         "lfm2" => "LFM2 and 2.5",
         "lfm2moe" => "LFM2 8B-A1B",
         "qwen35" => "Qwen 3.5",
+        "qwen3next" => "Qwen3-Next 80B-A3B",
         "qwen35moe" => "Qwen 3.5 35B-A3B and larger",
         "gemma-embedding" => "EmbeddingGemma",
         "bert" => "BERT, all-MiniLM, BGE, E5; BGE rerankers",

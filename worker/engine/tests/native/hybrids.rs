@@ -308,12 +308,13 @@ fn the_comparison_notices_every_hyperparameter() {
     // Names and limits do not affect logits, nor do RoPE's sections: text has the same position in each.
     // Granite's hybrids have no RoPE. Models whose every layer has experts have no use for the width of other feed-forward
     // parts, Nemotron's have none for the epsilon of layer norms.
-    const WITHOUT_EFFECT: [&str; 6] = [
+    const WITHOUT_EFFECT: [&str; 7] = [
         "general.name",
         "rope.dimension_sections",
         "context_length",
         "attention.layer_norm_epsilon",
         "qwen35moe.feed_forward_length",
+        "qwen3next.feed_forward_length",
         "granitehybrid.rope.freq_base",
     ];
     for case in mutated() {

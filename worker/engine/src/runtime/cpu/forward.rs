@@ -335,6 +335,7 @@ impl MixerInput<'_> {
         let net = DeltaNet {
             key_heads: config.key_heads as usize,
             value_heads: config.value_heads as usize,
+            grouped: config.grouped,
             head_dim: config.head_dim as usize,
             decay: vector(plan.decay),
             dt_bias: vector(plan.decay_bias),

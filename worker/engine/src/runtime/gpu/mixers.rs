@@ -135,6 +135,7 @@ impl ForwardBuilder<'_> {
         let net = DeltaNet {
             key_heads: config.key_heads,
             value_heads: config.value_heads,
+            grouped: config.grouped,
             head_dim: config.head_dim,
             gates_row_len: row_len,
             alpha_at: config.alpha_at(),
