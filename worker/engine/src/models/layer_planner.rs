@@ -199,7 +199,7 @@ impl LayerPlanner<'_, '_> {
         let whole = self.planner.segment(self.weight(tensor), heads * per_head, self.config.embedding_len)?;
         let (mut segments, mut first) = (Vec::new(), 0);
         for rows in lens.iter().copied() {
-            let own = |head| Segment { first_row: head * per_head + first, rows, ..whole.clone() };
+            let own = |head: u32| Segment { first_row: head * per_head + first, rows, ..whole.clone() };
             segments.extend((0..heads).map(own));
             first += rows;
         }
