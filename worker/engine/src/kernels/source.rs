@@ -14,12 +14,14 @@ use std::fmt::Write as _;
 
 /// All files that can be compiled or included.
 const FILES: &[(&str, &str)] = &[
+    ("attention/append.wgsl", include_str!("attention/append.wgsl")),
     ("attention/attention.wgsl", include_str!("attention/attention.wgsl")),
     ("attention/attention_batch.wgsl", include_str!("attention/attention_batch.wgsl")),
     ("attention/attention_common.wgsl", include_str!("attention/attention_common.wgsl")),
     ("attention/attention_cooperative.wgsl", include_str!("attention/attention_cooperative.wgsl")),
     ("attention/attention_gate.wgsl", include_str!("attention/attention_gate.wgsl")),
     ("attention/attention_merge.wgsl", include_str!("attention/attention_merge.wgsl")),
+    ("attention/latent.wgsl", include_str!("attention/latent.wgsl")),
     ("attention/projected_head.wgsl", include_str!("attention/projected_head.wgsl")),
     ("convolution/convolution.wgsl", include_str!("convolution/convolution.wgsl")),
     ("convolution/convolution_input.wgsl", include_str!("convolution/convolution_input.wgsl")),

@@ -90,6 +90,18 @@ pub struct ExpertConfig {
     pub weight_scale: f32,
     /// Width of the hidden layer of the expert that all tokens share, if there is one.
     pub shared_len: Option<u32>,
+    /// The choice is limited to some groups of experts.
+    pub groups: Option<ExpertGroups>,
+}
+
+/// Groups of experts, of which each token uses the best: those where the two best experts have the largest sum of
+/// likelihoods and biases (DeepSeek-AI 2024, "DeepSeek-V3", section 2.1.2).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ExpertGroups {
+    /// Number of groups, all of the same size.
+    pub count: u32,
+    /// Number of groups used per token.
+    pub used: u32,
 }
 
 impl ExpertConfig {
@@ -167,12 +179,19 @@ impl FeedForwardConfig {
     fn checks(&self, checks: &mut Vec<Check>) {
         match *self {
             Self::Dense(len) => checks.push(("the feed-forward length", len, 32, MAX_WIDTH, 32)),
-            Self::Experts(experts) => checks.extend([
-                ("the experts", experts.count, 1, MAX_EXPERTS, 1),
-                ("the experts of a token", experts.used, 1, experts.count.min(64), 1),
-                ("the feed-forward length of an expert", experts.feed_forward_len, 32, MAX_WIDTH, 32),
-                ("the feed-forward length of the shared expert", experts.shared_len.unwrap_or(32), 32, MAX_WIDTH, 32),
-            ]),
+            Self::Experts(experts) => {
+                let ExpertGroups { count, used } = experts.groups.unwrap_or(ExpertGroups { count: 1, used: 1 });
+                let shared_len = experts.shared_len.unwrap_or(32);
+                let choice = (experts.count / count.max(1)).saturating_mul(used);
+                checks.extend([
+                    ("the experts", experts.count, 1, MAX_EXPERTS, count.max(1)),
+                    ("the groups of experts", count, 1, (experts.count / 2).max(1), 1),
+                    ("the groups of experts of a token", used, 1, count, 1),
+                    ("the experts of a token", experts.used, 1, choice.min(64), 1),
+                    ("the feed-forward length of an expert", experts.feed_forward_len, 32, MAX_WIDTH, 32),
+                    ("the feed-forward length of the shared expert", shared_len, 32, MAX_WIDTH, 32),
+                ]);
+            }
         }
     }
 }
@@ -208,9 +227,14 @@ impl ModelConfig {
         attention.window.filter(|_| self.two_way).map(|window| window - 1)
     }
 
+    /// Sizes of a token's keys and of its values in a layer's KV cache, in bytes.
+    pub(crate) fn layer_kv_row_bytes(&self, attention: &AttentionConfig) -> [u64; 2] {
+        [attention.key_len(), attention.value_len()].map(|len| u64::from(self.cache.row_words(len)) * 4)
+    }
+
     /// Size of a layer's KV cache per token in bytes.
     pub(crate) fn layer_kv_bytes_per_token(&self, attention: &AttentionConfig) -> u64 {
-        u64::from(self.cache.row_words(attention.kv_len())) * 2 * 4
+        self.layer_kv_row_bytes(attention).iter().sum()
     }
 
     /// Size of the KV cache per token in bytes, over all layers.

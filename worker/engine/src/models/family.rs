@@ -103,11 +103,12 @@ pub(super) struct Family {
     pub(super) wide_scale_layers: Option<u32>,
     /// How the experts' scores become weights, unless the file says.
     pub(super) scoring: Scoring,
-    /// The weights of the chosen experts are normalised to sum to one, before they are scaled.
+    /// The weights of the chosen experts are normalised to sum to one, before they are scaled, unless the file says
+    /// otherwise.
     pub(super) normalise_experts: bool,
     /// Feed-forward parts may be, or always are, mixtures of experts.
     pub(super) experts: Experts,
-    /// Attention may become sharper with the position; `YaRN` then leaves magnitudes as they are.
+    /// Attention may become sharper with the position.
     pub(super) has_temperature: bool,
     /// Tokens attend to each other in both directions: an embedding model.
     pub(super) two_way: bool,
@@ -121,6 +122,8 @@ pub(super) struct Family {
     pub(super) shared_caches: bool,
     /// Each layer may have an input of its own for the token's ID, and a factor of its output.
     pub(super) layer_inputs: bool,
+    /// Keys and values are compressed (multi-head latent attention).
+    pub(super) latent: bool,
 }
 
 const LLAMA: Family = Family {
@@ -151,6 +154,7 @@ const LLAMA: Family = Family {
     tied_values: false,
     shared_caches: false,
     layer_inputs: false,
+    latent: false,
 };
 const QWEN2: Family = Family { name: "qwen2", rope_half: true, experts: Experts::None, ..LLAMA };
 const QWEN3: Family = Family { name: "qwen3", head_norm: HeadNorm::Head, ..QWEN2 };
@@ -171,6 +175,8 @@ const QWEN35: Family = Family {
     feed_forward_norm: "post_attention_norm",
     ..QWEN3
 };
+const DEEPSEEK2: Family =
+    Family { name: "deepseek2", normalise_experts: false, latent: true, ..LLAMA };
 const GEMMA: Family = Family { name: "gemma", activation: Activation::GeluTanh, embedding_root: true, ..QWEN2 };
 const GEMMA2: Family =
     Family { name: "gemma2", post_norm: true, windows: Windows::AllBut(2), wide_scale_layers: Some(46), ..GEMMA };
@@ -234,6 +240,7 @@ pub(super) const FAMILIES: &[Family] = &[
         windows: Windows::Rejected,
         ..QWEN2
     },
+    DEEPSEEK2,
     LFM2,
     Family { name: "lfm2moe", scoring: Scoring::Sigmoid, experts: Experts::Always, ..LFM2 },
     QWEN35,

@@ -3,10 +3,12 @@
 use super::config::{ExpertConfig, FeedForwardConfig, ModelConfig};
 use super::family::HeadNorm;
 use super::head_planner::{HeadStyle, plan_head};
-use super::mixer::{AttentionConfig, DeltaNetConfig, LayerRope, MixerConfig, ShortConvolutionConfig, StateSpaceConfig};
+use super::mixer::{
+    AttentionConfig, DeltaNetConfig, LatentConfig, LayerRope, MixerConfig, ShortConvolutionConfig, StateSpaceConfig,
+};
 use super::plan::{
-    AttentionPlan, DeltaNetPlan, ExpertsPlan, FeedForwardPlan, LayerInputPlan, LayerInputsPlan, LayerPlan, MixerPlan,
-    ModelPlan, Product, Segment, SharedExpertPlan, ShortConvolutionPlan, StateSpacePlan, VectorId,
+    AttentionPlan, DeltaNetPlan, ExpertsPlan, FeedForwardPlan, LatentPlan, LayerInputPlan, LayerInputsPlan, LayerPlan,
+    MatrixId, MixerPlan, ModelPlan, Product, Segment, SharedExpertPlan, ShortConvolutionPlan, StateSpacePlan, VectorId,
 };
 use super::planner::{Planner, SPLIT_ROWS};
 use super::pooling::{HeadActivation, HeadResult, Pooling};
@@ -128,9 +130,39 @@ impl LayerPlanner<'_, '_> {
             qkv: self.qkv(attention)?,
             qkv_bias: self.qkv_bias(attention)?,
             head_norms: self.head_norms(attention)?,
+            latent: attention.latent.map(|latent| self.latent(attention, latent)).transpose()?,
             output: self.planner.matrix(self.weight("attn_output"), width, attention.output_len())?,
             output_bias: self.planner.optional_vector(self.name("attn_output.bias"), width)?,
         })
+    }
+
+    fn latent(&mut self, attention: &AttentionConfig, latent: LatentConfig) -> Result<LatentPlan> {
+        let (width, query_rows) = (self.config.embedding_len, attention.query_rows());
+        let (compressed_query, query) = match latent.query_rank {
+            Some(rank) => {
+                let compressed = self.planner.matrix(self.weight("attn_q_a"), rank, width)?;
+                let norm = self.planner.vector(self.weight("attn_q_a_norm"), rank)?;
+                (Some((compressed, norm)), self.planner.matrix(self.weight("attn_q_b"), query_rows, rank)?)
+            }
+            None => (None, self.planner.matrix(self.weight("attn_q"), query_rows, width)?),
+        };
+        let (keys, values) = self.expansions(attention, latent)?;
+        let norm = self.planner.vector(self.weight("attn_kv_a_norm"), attention.heads.value_dim)?;
+        Ok(LatentPlan { compressed_query, query, norm, keys, values })
+    }
+
+    /// The matrices that expand latent vectors to keys and to values, which old files keep in one tensor.
+    fn expansions(&mut self, attention: &AttentionConfig, latent: LatentConfig) -> Result<(MatrixId, MatrixId)> {
+        let (heads, rank, both) = (attention.heads.heads, attention.heads.value_dim, self.weight("attn_kv_b"));
+        let LatentConfig { key_dim, value_dim, .. } = latent;
+        let keys = self.weight("attn_k_b");
+        if !self.planner.has(&keys) {
+            return self.planner.expansion(both, heads, [key_dim, value_dim], rank);
+        }
+        // Some files have them both ways.
+        self.planner.ignore(&both);
+        let keys = self.planner.whole(keys, heads * rank, key_dim)?;
+        Ok((keys, self.planner.whole(self.weight("attn_v_b"), heads * value_dim, rank)?))
     }
 
     fn short_convolution(&mut self, convolution: ShortConvolutionConfig) -> Result<ShortConvolutionPlan> {
@@ -176,22 +208,26 @@ impl LayerPlanner<'_, '_> {
         })
     }
 
-    /// Query, key and value projections, which Phi 3 keeps in one tensor.
+    /// Query, key and value projections, which Phi 3 keeps in one tensor; in latent attention the one to keys.
     fn qkv(&mut self, attention: &AttentionConfig) -> Result<Product> {
         let width = self.config.embedding_len;
+        if attention.latent.is_some() {
+            return self.planner.matrix(self.weight("attn_kv_a_mqa"), attention.key_len(), width);
+        }
         let fused = self.weight("attn_qkv");
         let segments = if self.planner.has(&fused) {
             vec![self.planner.segment(fused, attention.qkv_rows(), width)?]
         } else {
-            let (query, kv) = (attention.query_rows(), attention.kv_len());
+            let (query, key, value) = (attention.query_rows(), attention.key_len(), attention.value_len());
             let is_tied = self.config.tied_values && !self.planner.has(&self.weight("attn_v"));
-            let parts = [("attn_q", query), ("attn_k", kv), (if is_tied { "attn_k" } else { "attn_v" }, kv)];
+            let parts = [("attn_q", query), ("attn_k", key), (if is_tied { "attn_k" } else { "attn_v" }, value)];
             let mut segments = Vec::new();
             for (part, rows) in parts.into_iter().filter(|(_, rows)| *rows > 0) {
                 segments.push(self.planner.segment(self.weight(part), rows, width)?);
             }
             segments
         };
+        // A head of queries or keys is not split, nor a pair of a value's elements.
         self.planner.stack(&segments, width, attention.heads.head_dim)
     }
 
@@ -203,8 +239,8 @@ impl LayerPlanner<'_, '_> {
         if !self.planner.has(&self.name("attn_q.bias")) {
             return Ok(None);
         }
-        let (query, kv) = (attention.query_rows(), attention.kv_len());
-        let parts = [("attn_q.bias", query), ("attn_k.bias", kv), ("attn_v.bias", kv)];
+        let (query, key, value) = (attention.query_rows(), attention.key_len(), attention.value_len());
+        let parts = [("attn_q.bias", query), ("attn_k.bias", key), ("attn_v.bias", value)];
         let parts = parts.map(|(part, len)| (self.name(part), len));
         self.planner.vectors_of(&parts).map(Some)
     }
@@ -213,7 +249,7 @@ impl LayerPlanner<'_, '_> {
         let lens = match self.config.head_norm {
             HeadNorm::None => return Ok(None),
             HeadNorm::Head => [attention.heads.head_dim; 2],
-            HeadNorm::Row => [attention.output_len(), attention.kv_len()],
+            HeadNorm::Row => [attention.heads.query_len(), attention.heads.key_len()],
         };
         let query = self.planner.vector(self.weight("attn_q_norm"), lens[0])?;
         let has_keys = attention.cache_of.is_none();

@@ -56,6 +56,26 @@ impl VectorPlan {
     }
 }
 
+/// A tensor that is converted while it is loaded, because its parts are needed in another order: in old files of latent
+/// attention, `[heads][key_rows + value_rows][cols]` expands latent vectors to keys and values.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ExpansionPlan {
+    /// Name of the tensor.
+    pub tensor: String,
+    /// Number of heads.
+    pub heads: u32,
+    /// Rows of a head that belong to its key.
+    pub key_rows: u32,
+    /// Rows of a head that belong to its value.
+    pub value_rows: u32,
+    /// Number of columns.
+    pub cols: u32,
+    /// The keys' rows, transposed for each head: `[heads][cols][key_rows]` in F16.
+    pub keys: MatrixId,
+    /// The values' rows: `[heads][value_rows][cols]` in F16.
+    pub values: MatrixId,
+}
+
 /// Index into [`WeightPlan::matrices`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct MatrixId(pub(crate) usize);
@@ -142,16 +162,33 @@ pub struct SharedExpertPlan {
 /// The tensors of attention.
 #[derive(Debug, Clone, PartialEq)]
 pub struct AttentionPlan {
-    /// Query, key and value projections.
+    /// Query, key and value projections; in latent attention only the one to keys.
     pub qkv: Product,
     /// Their biases.
     pub qkv_bias: Option<VectorId>,
     /// RMS norms of queries, and of keys if the layer computes any.
     pub head_norms: Option<(VectorId, Option<VectorId>)>,
+    /// The other tensors of latent attention.
+    pub latent: Option<LatentPlan>,
     /// Output projection.
     pub output: Product,
     /// Its bias.
     pub output_bias: Option<VectorId>,
+}
+
+/// The tensors of latent attention, see [`LatentConfig`](super::LatentConfig).
+#[derive(Debug, Clone, PartialEq)]
+pub struct LatentPlan {
+    /// Compression of queries and its RMS norm; `None` if they are not compressed.
+    pub compressed_query: Option<(Product, VectorId)>,
+    /// Projection to queries: `[heads][key_dim + rope_dim]` rows.
+    pub query: Product,
+    /// RMS norm of the latent vector.
+    pub norm: VectorId,
+    /// Expands a latent vector to keys, transposed for each head: `[heads][rank][key_dim]`.
+    pub keys: MatrixId,
+    /// Expands a latent vector to values: `[heads][value_dim][rank]`.
+    pub values: MatrixId,
 }
 
 /// The tensors of a gated short convolution.
@@ -267,6 +304,8 @@ pub struct WeightPlan {
     pub matrices: Vec<MatrixPlan>,
     /// All vectors.
     pub vectors: Vec<VectorPlan>,
+    /// Tensors that are converted to some of the matrices.
+    pub expansions: Vec<ExpansionPlan>,
     /// Names of tensors that stay on the host.
     pub host: Vec<String>,
     /// Names of tensors that are not needed.

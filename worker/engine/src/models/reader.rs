@@ -1,10 +1,14 @@
 //! Reads a generative model's hyperparameters from the metadata, as its family requires.
 
 use super::cache::CacheFormat;
-use super::config::{AttentionTemperature, ExpertConfig, FeedForwardConfig, LayerConfig, MAX_VOCAB, ModelConfig};
+use super::config::{
+    AttentionTemperature, ExpertConfig, ExpertGroups, FeedForwardConfig, LayerConfig, MAX_VOCAB, ModelConfig,
+};
 use super::family::{Experts, FAMILIES, Family, Recurrent, Scoring, Windows};
 use super::heads::HeadShape;
-use super::mixer::{AttentionConfig, DeltaNetConfig, LayerRope, MixerConfig, ShortConvolutionConfig, StateSpaceConfig};
+use super::mixer::{
+    AttentionConfig, DeltaNetConfig, LatentConfig, LayerRope, MixerConfig, ShortConvolutionConfig, StateSpaceConfig,
+};
 use super::rope::{RopeConfig, Sections};
 use crate::error::{EngineError, Result};
 use crate::gguf::Gguf;
@@ -34,6 +38,15 @@ impl ModelConfig {
     pub fn architectures() -> impl Iterator<Item = &'static str> {
         FAMILIES.iter().map(|family| family.name)
     }
+}
+
+/// Sizes of heads.
+#[derive(Clone, Copy)]
+struct HeadDims {
+    key: u32,
+    value: u32,
+    /// Elements of a key that RoPE rotates.
+    rope: u32,
 }
 
 /// Reads a family's metadata.
@@ -94,7 +107,7 @@ impl Reader<'_> {
             Some(base) => RopeConfig::plain(self.f32("rope.freq_base_swa").unwrap_or(base)),
             None => rope.clone(),
         };
-        let attention_scale = self.attention_scale(embedding_len, &heads);
+        let attention_scale = self.attention_scale(embedding_len, &heads, &rope)?;
         let mixers = self.mixers(&heads, &windowed, embedding_len)?;
         let feed_forwards = self.feed_forwards(layers)?;
         let layers = mixers.into_iter().zip(feed_forwards);
@@ -142,8 +155,9 @@ impl Reader<'_> {
         let main = heads.iter().zip(windowed).find(|(_, windowed)| !**windowed).map(|(heads, _)| heads);
         let rope_dim = main.or(heads.first()).map_or(2, |heads| heads.rope_dim);
         let mut rope = RopeConfig::from_gguf(self.gguf, family.name, rope_dim)?;
-        if family.has_temperature {
-            rope.magnitude = 1.0;
+        if family.latent && self.factor("rope.scaling.yarn_log_multiplier").is_some() {
+            // Instead, the factor of the dot products grows.
+            rope.magnitude = self.f32("rope.scaling.attn_factor").unwrap_or(1.0);
         }
         if family.multimodal_rope {
             rope.sections = Sections::from_gguf(self.gguf, family.name, rope_dim)?;
@@ -159,14 +173,21 @@ impl Reader<'_> {
     }
 
     /// Factor of the dot products of queries and keys.
-    fn attention_scale(&self, embedding_len: u32, heads: &[HeadShape]) -> f32 {
+    fn attention_scale(&self, embedding_len: u32, heads: &[HeadShape], rope: &RopeConfig) -> Result<f32> {
+        if let Some(latent) = self.latent()? {
+            // As in llama.cpp: the magnitude counts once more, and the multiplier is that of the logarithm itself.
+            let multiplier = self.f32("rope.scaling.yarn_log_multiplier").unwrap_or(0.0);
+            let magnitude = rope.magnitude * (1.0 + multiplier * rope.factor.ln());
+            let query_dim = latent.key_dim + heads.first().map_or(0, |heads| heads.rope_dim);
+            return Ok(magnitude * magnitude / (query_dim as f32).sqrt());
+        }
         let (count, head_dim) = heads.first().map_or((1, 1), |heads| (heads.heads.max(1), heads.head_dim));
         let len = match self.family.wide_scale_layers {
             Some(wide) if wide as usize == heads.len() => embedding_len / count,
             _ => head_dim,
         };
         let stated = self.factor("attention.scale").or(self.family.attention_scale);
-        stated.unwrap_or_else(|| (len as f32).sqrt().recip())
+        Ok(stated.unwrap_or_else(|| (len as f32).sqrt().recip()))
     }
 
     /// The attention's temperature, in families that have one.
@@ -213,41 +234,77 @@ impl Reader<'_> {
 
     /// The heads of each layer, with or without a window; layers without attention have no key and value heads.
     fn heads(&self, embedding_len: u32, windowed: &[bool]) -> Result<Vec<HeadShape>> {
+        if self.family.latent {
+            return Ok(vec![self.latent_heads()?; windowed.len()]);
+        }
         let (name, layers) = ("attention.head_count", windowed.len() as u32);
         let all = self.per_layer(name, layers)?.ok_or_else(|| EngineError::MissingMetadata(self.key(name)))?;
         let all_kv = self.per_layer("attention.head_count_kv", layers)?.unwrap_or_else(|| all.clone());
         let most = all.iter().copied().max().unwrap_or(0).max(1);
-        let dims = self.head_dims("", embedding_len / most, None)?;
-        let window_dims = self.head_dims("_swa", dims.0, Some(dims.1))?;
+        let plain = embedding_len / most;
+        let dims = self.head_dims("", HeadDims { key: plain, value: plain, rope: plain });
+        let window_dims = self.head_dims("_swa", dims);
         let shape = |((heads, kv_heads), windowed): ((&u32, &u32), &bool)| {
             let (heads, kv_heads) = (*heads, *kv_heads);
             let is_recurrent = kv_heads == 0 && self.family.recurrent.is_some();
             if !is_recurrent && (heads == 0 || kv_heads == 0 || !heads.is_multiple_of(kv_heads)) {
                 return Err(EngineError::malformed(format!("{heads} query heads over {kv_heads} key heads")));
             }
-            let (head_dim, rope_dim) = if *windowed { window_dims } else { dims };
-            Ok(HeadShape { heads, kv_heads, head_dim, rope_dim, rope_half: self.family.rope_half })
+            let HeadDims { key, value, rope } = if *windowed { window_dims } else { dims };
+            let rope_half = self.family.rope_half;
+            Ok(HeadShape { heads, kv_heads, head_dim: key, value_dim: value, rope_dim: rope, rope_half })
         };
         all.iter().zip(&all_kv).zip(windowed).map(shape).collect()
     }
 
-    /// Elements per head, and how many of them RoPE rotates, from entries whose names end with `suffix`. The second is
-    /// all of them unless `rope_dim` or the file says otherwise.
-    fn head_dims(&self, suffix: &str, head_dim: u32, rope_dim: Option<u32>) -> Result<(u32, u32)> {
+    /// Sizes of heads from entries whose names end with `suffix`, or `others`. If only that of keys is stated, it is
+    /// that of values and of the rotated part, too.
+    fn head_dims(&self, suffix: &str, others: HeadDims) -> HeadDims {
         let number = |name: &str| self.u32(&format!("{name}{suffix}"));
         let stated = number("attention.key_length");
-        let own = stated.unwrap_or(head_dim);
-        if number("attention.value_length").is_some_and(|value| value != own) {
-            return Err(EngineError::UnsupportedArchitecture(format!("{} with unequal head sizes", self.family.name)));
+        let others = stated.map_or(others, |key| HeadDims { key, value: key, rope: key });
+        HeadDims {
+            value: number("attention.value_length").unwrap_or(others.value),
+            rope: number("rope.dimension_count").unwrap_or(others.rope),
+            ..others
         }
-        let rope_dim = rope_dim.filter(|_| stated.is_none()).unwrap_or(own);
-        Ok((own, number("rope.dimension_count").unwrap_or(rope_dim)))
+    }
+
+    /// The heads of latent attention.
+    fn latent_heads(&self) -> Result<HeadShape> {
+        let rank = self.require_u32("attention.kv_lora_rank")?;
+        let rope_dim = self.require_u32("rope.dimension_count")?;
+        Ok(HeadShape {
+            heads: self.require_u32("attention.head_count")?,
+            kv_heads: 1,
+            head_dim: rank.saturating_add(rope_dim),
+            value_dim: rank,
+            rope_dim,
+            rope_half: self.family.rope_half,
+        })
+    }
+
+    /// What the heads of latent attention are projected from.
+    fn latent(&self) -> Result<Option<LatentConfig>> {
+        if !self.family.latent {
+            return Ok(None);
+        }
+        // Old files only have the sizes of expanded heads.
+        let expanded = |name: &str| match self.u32(&format!("attention.{name}_mla")) {
+            None | Some(0) => self.require_u32(&format!("attention.{name}")),
+            Some(len) => Ok(len),
+        };
+        Ok(Some(LatentConfig {
+            query_rank: self.u32("attention.q_lora_rank").filter(|rank| *rank > 0),
+            key_dim: expanded("key_length")?.saturating_sub(self.require_u32("rope.dimension_count")?),
+            value_dim: expanded("value_length")?,
+        }))
     }
 
     /// The mixer of each layer.
     fn mixers(&self, heads: &[HeadShape], windowed: &[bool], embedding_len: u32) -> Result<Vec<MixerConfig>> {
         let recurrent = self.family.recurrent.map(|recurrent| self.recurrent(recurrent, embedding_len)).transpose()?;
-        let window = self.window()?;
+        let (window, latent) = (self.window()?, self.latent()?);
         (0u32..)
             .zip(heads.iter().zip(windowed))
             .map(|(layer, (layer_heads, is_windowed))| match recurrent {
@@ -255,7 +312,7 @@ impl Reader<'_> {
                 _ => {
                     let cache_of = self.cache_of(layer, heads, windowed)?;
                     let attention = self.attention(layer, *layer_heads, window.filter(|_| *is_windowed));
-                    Ok(MixerConfig::Attention(AttentionConfig { cache_of, ..attention }))
+                    Ok(MixerConfig::Attention(AttentionConfig { cache_of, latent, ..attention }))
                 }
             })
             .collect()
@@ -269,7 +326,10 @@ impl Reader<'_> {
         if own < first {
             return Ok(None);
         }
-        let kind = |layer: usize| (windowed[layer], heads[layer].kv_heads, heads[layer].head_dim);
+        let kind = |layer: usize| {
+            let HeadShape { kv_heads, head_dim, value_dim, .. } = heads[layer];
+            (windowed[layer], kv_heads, head_dim, value_dim)
+        };
         match (0..first).rfind(|earlier| windowed[*earlier] == windowed[own]) {
             Some(earlier) if kind(earlier) == kind(own) => Ok(Some(earlier as u32)),
             _ => Err(EngineError::malformed(format!("layer {layer} has no keys, nor has an earlier one like it"))),
@@ -356,7 +416,7 @@ impl Reader<'_> {
             _ if window.is_some() && window_rope_base.is_some() => LayerRope::Window,
             _ => LayerRope::Main,
         };
-        AttentionConfig { heads, window, rope, is_gated, cache_of: None }
+        AttentionConfig { heads, window, rope, is_gated, cache_of: None, latent: None }
     }
 
     /// The feed-forward part of each layer. Some layers of a model with experts may be dense.
@@ -393,6 +453,7 @@ impl Reader<'_> {
             }
             Experts::Optional | Experts::Always => {}
         }
+        let normalise = self.gguf.metadata.bool(&self.key("expert_weights_norm"));
         Ok(Some(ExpertConfig {
             count,
             used: self.require_u32("expert_used_count")?,
@@ -401,10 +462,17 @@ impl Reader<'_> {
                 None => self.require_u32("feed_forward_length")?,
             },
             scoring: self.scoring()?,
-            normalise: self.family.normalise_experts,
+            normalise: normalise.unwrap_or(self.family.normalise_experts),
             weight_scale: self.factor("expert_weights_scale").unwrap_or(1.0),
             shared_len: None,
+            groups: self.expert_groups()?,
         }))
+    }
+
+    /// The groups of experts, if there are several.
+    fn expert_groups(&self) -> Result<Option<ExpertGroups>> {
+        let count = self.u32("expert_group_count").filter(|count| *count > 1);
+        count.map(|count| Ok(ExpertGroups { count, used: self.require_u32("expert_group_used_count")? })).transpose()
     }
 
     /// llama.cpp's numbers of the functions.

@@ -2,7 +2,7 @@
 
 use parlance_engine::kernels::Grid;
 use parlance_engine::kernels::experts::{Router, expert_sum, reference};
-use parlance_engine::models::{ExpertConfig, Scoring};
+use parlance_engine::models::{ExpertConfig, ExpertGroups, Scoring};
 use parlance_engine::runtime::Dispatch;
 
 use crate::common::{Random, assert_close, plain_device};
@@ -20,16 +20,19 @@ fn routers() -> impl Iterator<Item = Router> {
     use Scoring::{Sigmoid, Softmax};
 
     let variants = [
-        (true, Softmax, false, None),
-        (false, Softmax, false, Some(true)),
-        (true, Softmax, true, Some(false)),
-        (false, Sigmoid, false, Some(false)),
-        (true, Sigmoid, true, None),
+        (true, Softmax, false, None, None),
+        (false, Softmax, false, Some(true), None),
+        (true, Softmax, true, Some(false), None),
+        (false, Sigmoid, false, Some(false), None),
+        (true, Sigmoid, true, None, None),
+        (true, Sigmoid, true, None, Some(ExpertGroups { count: 7, used: 3 })),
+        (true, Softmax, false, None, Some(ExpertGroups { count: 5, used: 1 })),
     ];
-    variants.into_iter().map(|(normalise, scoring, is_biased, gated_shared)| {
+    variants.into_iter().map(|(normalise, scoring, is_biased, gated_shared, groups)| {
         let (shared_len, weight_scale) = (gated_shared.map(|_| 64), 1.5);
+        let (count, used, feed_forward_len) = (70, 6, 32);
         let experts =
-            ExpertConfig { count: 70, used: 6, feed_forward_len: 32, scoring, normalise, weight_scale, shared_len };
+            ExpertConfig { count, used, feed_forward_len, scoring, normalise, weight_scale, shared_len, groups };
         Router { experts, is_biased, is_gated: gated_shared == Some(true) }
     })
 }

@@ -73,7 +73,7 @@ fn tunings(gpu: &Gpu) -> Vec<LinearTuning> {
 /// A matrix on the GPU, with its weights and inputs on the CPU.
 pub(crate) struct Case {
     pub(crate) matrix: Matrix,
-    weights: Vec<f32>,
+    pub(crate) weights: Vec<f32>,
     x: Vec<f32>,
     norm: Vec<f32>,
 }
@@ -99,7 +99,7 @@ impl Case {
     }
 
     /// The product with the whole matrix, without any options.
-    fn linear(&self, tuning: LinearTuning, epilogue: Epilogue) -> Linear {
+    pub(crate) fn linear(&self, tuning: LinearTuning, epilogue: Epilogue) -> Linear {
         Linear {
             tensor_type: self.matrix.tensor_type,
             rows: self.matrix.rows,
@@ -109,6 +109,7 @@ impl Case {
             norm_eps: None,
             bias: false,
             experts: None,
+            heads: None,
             merge: None,
             epilogue,
             tuning,
@@ -116,7 +117,11 @@ impl Case {
     }
 
     /// The buffers that every product binds.
-    fn bindings<'a>(&'a self, state: &'a wgpu::Buffer, x: &'a wgpu::Buffer) -> Vec<(&'static str, &'a wgpu::Buffer)> {
+    pub(crate) fn bindings<'a>(
+        &'a self,
+        state: &'a wgpu::Buffer,
+        x: &'a wgpu::Buffer,
+    ) -> Vec<(&'static str, &'a wgpu::Buffer)> {
         vec![("state", state), ("quants", &self.matrix.quants), ("scales", &self.matrix.scales), ("x", x)]
     }
 
@@ -253,13 +258,14 @@ fn kernels_for_matrix_units_are_valid() {
             norm_eps: None,
             bias: true,
             experts: None,
+            heads: None,
             merge: None,
             epilogue: Epilogue::Gated(Activation::Silu),
             tuning,
         };
         linear.shader().unwrap()
     });
-    let heads = HeadShape { heads: 9, kv_heads: 3, head_dim: 64, rope_dim: 64, rope_half: true };
+    let heads = HeadShape { heads: 9, kv_heads: 3, head_dim: 64, value_dim: 64, rope_dim: 64, rope_half: true };
     let attention = Attention {
         heads,
         cache: CacheFormat::F16,
@@ -448,22 +454,22 @@ async fn linear_selects_each_tokens_experts() {
 async fn linear_merges_attention_splits() {
     let mut random = Random(21);
     for (gpu, tuning) in layouts().await.into_iter().filter(|(_, tuning)| tuning.has_lanes()) {
-        for (splits, head_dim) in [(1u32, 64u32), (8, 32), (32, 24)] {
-            let cols = 3 * 32 * head_dim / 8;
+        for (splits, value_dim) in [(1u32, 64u32), (8, 32), (32, 24)] {
+            let cols = 3 * 32 * value_dim / 8;
             let case = Case::new(&gpu, &mut random, TensorType::Q8_0, 37, cols, 1);
-            let mut parts = random.floats((cols / head_dim * splits * (head_dim + 2)) as usize);
-            for part in parts.chunks_exact_mut(head_dim as usize + 2) {
+            let mut parts = random.floats((cols / value_dim * splits * (value_dim + 2)) as usize);
+            for part in parts.chunks_exact_mut(value_dim as usize + 2) {
                 // The sum of weights is at least the weight of the highest score.
-                part[head_dim as usize + 1] = 1.0 + part[head_dim as usize + 1].abs();
+                part[value_dim as usize + 1] = 1.0 + part[value_dim as usize + 1].abs();
             }
             // A split without positions.
             if splits > 1 {
-                parts[..head_dim as usize].fill(0.0);
-                parts[head_dim as usize..head_dim as usize + 2].copy_from_slice(&[-3.0e38, 0.0]);
+                parts[..value_dim as usize].fill(0.0);
+                parts[value_dim as usize..value_dim as usize + 2].copy_from_slice(&[-3.0e38, 0.0]);
             }
-            let x = kernels::attention::reference::merge(&parts, splits as usize, head_dim as usize);
+            let x = kernels::attention::reference::merge(&parts, splits as usize, value_dim as usize);
             let expected = kernels::linear::reference::matmul(&case.weights, &x, cols as usize);
-            let merge = Some(MergedParts { splits, head_dim });
+            let merge = Some(MergedParts { splits, value_dim });
             let linear = Linear { merge, ..case.linear(tuning, Epilogue::STORE) };
             let y = gpu.storage_buffer("y", 37 * 4);
             let (state, parts) = (state(&gpu, 0, 1, 0), gpu.storage_buffer_with("parts", &parts));
@@ -471,7 +477,7 @@ async fn linear_merges_attention_splits() {
             bindings[3].0 = "parts";
             bindings.push(("y", &y));
             run(&gpu, &[Dispatch::new(&gpu, &linear.shader().unwrap(), &bindings, linear.grid())], 1);
-            let what = format!("{splits} parts of {head_dim}, {tuning:?}");
+            let what = format!("{splits} parts of {value_dim}, {tuning:?}");
             assert_close(&read(&gpu, &y, expected.len()).await, &expected, 1e-5, &what);
         }
     }

@@ -13,6 +13,7 @@ mod delta_net;
 mod embed;
 mod experts;
 mod heads;
+mod latent;
 mod linear;
 mod norm;
 mod projection;

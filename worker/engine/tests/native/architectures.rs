@@ -113,6 +113,7 @@ fn published(family: &str) -> &'static str {
         "granite" => "Granite 3",
         "granitemoe" => "Granite 3 1B-A400M and 3B-A800M",
         "granitehybrid" => "Granite 4.0 H",
+        "deepseek2" => "DeepSeek V2, V3 and R1, GLM 4.7 Flash",
         "ernie4_5" => "ERNIE 4.5 0.3B",
         "ernie4_5-moe" => "ERNIE 4.5 21B-A3B",
         "glm4" => "GLM 4 0414, GLM Z1",
@@ -255,9 +256,10 @@ async fn divergences(case: &Case, device: Device, cache: CacheFormat) -> Vec<f64
     case.divergences(&logits)
 }
 
-/// Models with different attention: wide heads, query and key norms, soft caps, windows. Nothing else in a model
-/// affects the KV cache, or the kernels without subgroups.
-const ATTENTIONS: [&str; 7] = ["llama-tied-bias", "qwen3", "gemma2", "gemma3", "gemma4", "smollm3", "qwen35"];
+/// Models with different attention: wide heads, query and key norms, soft caps, windows, latent keys. Nothing else in a
+/// model affects the KV cache, or the kernels without subgroups.
+const ATTENTIONS: [&str; 9] =
+    ["llama-tied-bias", "qwen3", "gemma2", "gemma3", "gemma4", "smollm3", "qwen35", "deepseek2", "deepseek2-lite"];
 
 /// The only model whose weights are floats.
 const FLOATS: [&str; 1] = ["llama"];

@@ -4,7 +4,7 @@ pub mod reference;
 
 use super::Grid;
 use super::Shader;
-use crate::models::{ExpertConfig, Scoring};
+use crate::models::{ExpertConfig, ExpertGroups, Scoring};
 
 const SUM_WORKGROUP: u32 = 64;
 
@@ -28,14 +28,19 @@ impl Router {
     /// Chooses the experts of each token. Grid: one workgroup per token.
     pub fn shader(&self) -> Shader {
         let experts = &self.experts;
+        let groups = experts.groups.unwrap_or(ExpertGroups { count: 1, used: 1 });
         Shader::new("experts/route.wgsl")
             .define_if(experts.normalise, "NORMALISE")
             .define_if(experts.scoring == Scoring::Sigmoid, "SIGMOID")
+            .define_if(self.is_biased || experts.groups.is_some(), "BY_LIKELIHOOD")
             .define_if(self.is_biased, "BIAS")
+            .define_if(experts.groups.is_some(), "GROUPED")
             .define_if(experts.shared_len.is_some(), "SHARED")
             .define_if(self.is_gated, "GATED")
             .constant("COUNT", experts.count)
             .constant("USED", experts.used)
+            .constant("GROUPS", groups.count)
+            .constant("GROUPS_USED", groups.used)
             .constant("ROW_LEN", self.row_len())
             .constant("OUTPUTS", experts.outputs())
             .constant("WORKGROUP", 64)

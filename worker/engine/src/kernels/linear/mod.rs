@@ -70,6 +70,17 @@ pub struct ExpertRows {
     pub shares_input: bool,
 }
 
+/// A product for each head: the matrix holds `rows` rows per head, and each head has its own input.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct HeadRows {
+    /// Number of heads.
+    pub heads: u32,
+    /// Rows per head.
+    pub rows: u32,
+    /// Elements from the start of a head's input to that of the next, a multiple of four.
+    pub input_stride: u32,
+}
+
 /// How products for many tokens share loaded data.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Tiles {
@@ -127,6 +138,12 @@ impl LinearTuning {
         self.lanes > 1
     }
 
+    /// The layout for products per head with `cols` columns: no more threads share a row than it has blocks.
+    #[must_use]
+    pub fn per_head(self, cols: u32) -> Self {
+        Self { lanes: self.lanes.min((cols / 32).next_power_of_two().max(2)), steps: 1, ..self }
+    }
+
     /// Declares what `span_sum.wgsl` needs, except for the workgroup size.
     pub(super) fn declare_subgroups(&self, shader: Shader) -> Shader {
         shader
@@ -170,8 +187,8 @@ impl LinearTuning {
 pub struct MergedParts {
     /// Number of splits per head.
     pub splits: u32,
-    /// Elements per head.
-    pub head_dim: u32,
+    /// Elements of a head's value.
+    pub value_dim: u32,
 }
 
 /// A matrix product with its compile-time options.
@@ -193,6 +210,8 @@ pub struct Linear {
     pub bias: bool,
     /// Each token uses the rows of its experts; requires one token per thread.
     pub experts: Option<ExpertRows>,
+    /// Each head has its own rows and its own input; not with experts or tiles.
+    pub heads: Option<HeadRows>,
     /// The input is an attention result in splits; requires several lanes, and at most [`MAX_MERGED_LEN`].
     pub merge: Option<MergedParts>,
     /// Operations fused after the product.
@@ -210,18 +229,19 @@ impl Linear {
         }
     }
 
-    /// Number of rows in a token's product.
+    /// Number of rows in a token's product, with one expert, or one head.
     pub(crate) fn product_rows(&self) -> u32 {
-        self.experts.map_or(self.rows, |experts| experts.rows)
+        self.experts.map(|experts| experts.rows).or(self.heads.map(|heads| heads.rows)).unwrap_or(self.rows)
+    }
+
+    /// Number of products per token: one for each expert used, or for each head.
+    pub(crate) fn slots(&self) -> u32 {
+        self.experts.map(|experts| experts.used).or(self.heads.map(|heads| heads.heads)).unwrap_or(1)
     }
 
     /// Workgroups of the dispatch.
     pub fn grid(&self) -> Grid {
-        Grid::TokensInZ {
-            xy: self.grid_xy(),
-            tokens_per_group: self.tuning.tile()[1],
-            groups_per_token: self.experts.map_or(1, |experts| experts.used),
-        }
+        Grid::TokensInZ { xy: self.grid_xy(), tokens_per_group: self.tuning.tile()[1], groups_per_token: self.slots() }
     }
 
     fn grid_xy(&self) -> [u32; 2] {
@@ -251,7 +271,9 @@ impl Linear {
             .define_if(self.norm_eps.is_some(), "NORM")
             .define_if(self.bias, "BIAS")
             .define_if(self.experts.is_some(), "EXPERTS")
-            .constant("SLOTS", self.experts.map_or(1, |experts| experts.used))
+            .define_if(self.heads.is_some(), "PER_HEAD")
+            .constant("SLOTS", self.slots())
+            .constant("X_STRIDE", self.heads.map_or(self.cols, |heads| heads.input_stride) / 4)
             .constant("X_SHARE", self.experts.map_or(1, |experts| if experts.shares_input { experts.used } else { 1 }))
             .constant("FIRST_ROW", self.first_row)
             .constant("OUT_ROWS", self.out_rows)
@@ -287,7 +309,7 @@ impl Linear {
 
     /// Declares what only `tiled.wgsl` and `tiled_packed.wgsl` use.
     fn tiled(&self, file: &'static str) -> Shader {
-        debug_assert!(self.experts.is_none(), "all tokens share the rows");
+        debug_assert!(self.experts.is_none() && self.heads.is_none(), "all tokens share the rows");
         let [pairs, tokens] = self.tuning.tile();
         Shader::new(file)
             .constant("LANES", TILE_LANES)
@@ -300,7 +322,8 @@ impl Linear {
 
     /// Declares what only `cooperative.wgsl` uses.
     fn cooperative(&self) -> Shader {
-        debug_assert!(self.experts.is_none() && self.norm_eps.is_none(), "tokens share rows; `halve` applies the norm");
+        debug_assert!(self.experts.is_none() && self.heads.is_none(), "all tokens share the rows");
+        debug_assert!(self.norm_eps.is_none(), "`halve` applies the norm");
         let ([pairs, tokens], steps) = (self.tuning.tile(), self.tuning.steps);
         Shader::new("linear/cooperative.wgsl")
             .constant("ROW_TILES", self.tuning.pairs)
@@ -330,7 +353,7 @@ impl Linear {
             .constant("STEPS", self.tuning.steps)
             .constant("TILE_LOADS", tile_loads(self.tuning.lanes * self.tuning.steps, self.tuning.workgroup));
         match self.merge {
-            Some(parts) => shader.constant("SPLITS", parts.splits).constant("HEAD_DIM", parts.head_dim),
+            Some(parts) => shader.constant("SPLITS", parts.splits).constant("VALUE_DIM", parts.value_dim),
             None => shader,
         }
     }
@@ -390,11 +413,13 @@ fn with_activation(shader: Shader, activation: Activation) -> Shader {
 pub(super) fn with_heads(shader: Shader, heads: &HeadShape, cache: CacheFormat, value_offset: u32) -> Shader {
     shader
         .define_if(cache == CacheFormat::Q8, "CACHE_Q8")
-        .constant("ROW_WORDS", cache.row_words(heads.kv_heads * heads.head_dim))
+        .constant("ROW_WORDS", cache.row_words(heads.key_len()))
+        .constant("VALUE_ROW_WORDS", cache.row_words(heads.value_len()))
         .define_if(heads.rope_half, "ROPE_HALF")
         .constant("HEADS", heads.heads)
         .constant("KV_HEADS", heads.kv_heads)
         .constant("HEAD_DIM", heads.head_dim)
+        .constant("VALUE_DIM", heads.value_dim)
         .constant("ROPE_DIM", heads.rope_dim)
         .constant("VALUE_OFFSET", value_offset)
 }

@@ -51,7 +51,7 @@ impl CpuEncoder {
         }
         let window = config.window_of(index as u32);
         let angles = if window.is_some() { &self.window_rope } else { &self.rope };
-        let mut cache = LayerCache::new(hidden.len() / width, width)?;
+        let mut cache = LayerCache::new(hidden.len() / width, [width; 2])?;
         let query = store_heads(projected, &heads, angles, 0, Some(&mut cache));
         let shape = AttentionShape {
             heads,

@@ -212,16 +212,16 @@ struct Place {
 }
 
 /// Inputs of a mixer.
-struct MixerInput<'a> {
-    config: &'a ModelConfig,
-    weights: &'a CpuWeights,
+pub(super) struct MixerInput<'a> {
+    pub(super) config: &'a ModelConfig,
+    pub(super) weights: &'a CpuWeights,
     /// The normalised hidden state: `[tokens][embedding_len]`
     x: &'a [f32],
 }
 
 impl MixerInput<'_> {
     /// The product with the input, plus `bias`: `[tokens][rows]`.
-    fn project(&self, product: &Product, rows: u32, bias: Option<VectorId>) -> Vec<f32> {
+    pub(super) fn project(&self, product: &Product, rows: u32, bias: Option<VectorId>) -> Vec<f32> {
         project(self.weights, product, self.x, self.config.embedding_len as usize, rows as usize, bias)
     }
 
@@ -238,20 +238,10 @@ impl MixerInput<'_> {
         (angles, place): (&[[f32; 2]], Place),
         cache: &mut LayerCache,
     ) -> Vec<f32> {
-        let projected = self.project(&plan.qkv, attention.qkv_rows(), plan.qkv_bias);
-        let (mut rows, gates) = if attention.is_gated {
-            (without_gates(&projected, attention), Some(projected))
-        } else {
-            (projected, None)
-        };
-        let row_len = (attention.output_len() + 2 * attention.kv_len()) as usize;
-        rows.chunks_exact_mut(row_len).for_each(|row| self.norm_heads(row, attention, plan));
-        let heads = attention.rotated_heads();
-        let query = if attention.cache_of.is_some() {
-            store_heads(rows, &heads, angles, place.position, None)
-        } else {
-            cache.truncate(place.position);
-            store_heads(rows, &heads, angles, place.position, Some(cache))
+        let (heads, angles) = (attention.rotated_heads(), (angles, place.position));
+        let (query, gates) = match &plan.latent {
+            Some(latent) => (self.latent_queries(attention, (&plan.qkv, latent), angles, cache), None),
+            None => self.queries(attention, plan, angles, cache),
         };
         let shape = AttentionShape {
             heads,
@@ -269,13 +259,42 @@ impl MixerInput<'_> {
             let gates = Columns { rows: projected, row_len: attention.qkv_rows() as usize, range };
             gate_attention(&mut attended, &gates, heads.head_dim as usize);
         }
+        if let Some(latent) = &plan.latent {
+            attended = self.latent_values(attention, latent, &attended);
+        }
         self.output(&plan.output, &attended, attention.output_len(), plan.output_bias)
+    }
+
+    /// Queries, and the projection if it has gates. Appends keys and values, if the layer has its own, to the cache.
+    fn queries(
+        &self,
+        attention: &AttentionConfig,
+        plan: &AttentionPlan,
+        (angles, position): (&[[f32; 2]], usize),
+        cache: &mut LayerCache,
+    ) -> (Vec<f32>, Option<Vec<f32>>) {
+        let projected = self.project(&plan.qkv, attention.qkv_rows(), plan.qkv_bias);
+        let (mut rows, gates) = if attention.is_gated {
+            (without_gates(&projected, attention), Some(projected))
+        } else {
+            (projected, None)
+        };
+        let row_len = (attention.heads.query_len() + attention.key_len() + attention.value_len()) as usize;
+        rows.chunks_exact_mut(row_len).for_each(|row| self.norm_heads(row, attention, plan));
+        let heads = attention.rotated_heads();
+        let query = if attention.cache_of.is_some() {
+            store_heads(rows, &heads, angles, position, None)
+        } else {
+            cache.truncate(position);
+            store_heads(rows, &heads, angles, position, Some(cache))
+        };
+        (query, gates)
     }
 
     /// Norms of a token's queries, keys and values, in models that have them.
     fn norm_heads(&self, row: &mut [f32], attention: &AttentionConfig, plan: &AttentionPlan) {
-        let (query, rest) = row.split_at_mut(attention.output_len() as usize);
-        let (key, value) = rest.split_at_mut(attention.kv_len() as usize);
+        let (query, rest) = row.split_at_mut(attention.heads.query_len() as usize);
+        let (key, value) = rest.split_at_mut(attention.key_len() as usize);
         let (query_norm, key_norm) = plan.head_norms.unzip();
         for (part, norm) in [(query, query_norm), (key, key_norm.flatten())] {
             let Some(norm) = norm else { continue };
@@ -283,7 +302,7 @@ impl MixerInput<'_> {
             part.copy_from_slice(&normed);
         }
         if self.config.value_norm {
-            let heads = value.chunks_exact_mut(attention.heads.head_dim as usize);
+            let heads = value.chunks_exact_mut(attention.heads.value_dim as usize);
             heads.for_each(|head| normalise(head, self.config.norm_eps));
         }
     }

@@ -4,10 +4,10 @@ use super::activations::Activations;
 use super::attention::LayerCache;
 use super::ops::{activate, gated, multiply, rope};
 use super::weights::CpuWeights;
-use crate::models::{Activation, GateUpPlan, HeadShape, Product, VectorId};
+use crate::models::{Activation, GateUpPlan, HeadShape, MatrixId, Product, VectorId};
 
-/// Applies RoPE to the queries and keys of `[tokens][heads + 2 kv_heads][head_dim]`, appends keys and values to the
-/// cache, and returns the queries: `[tokens][heads][head_dim]`. Without a cache there are only queries.
+/// Applies RoPE to the queries and keys of rows of queries, keys and values, appends keys and values to the cache, and
+/// returns the queries: `[tokens][heads][head_dim]`. Without a cache there are only queries.
 pub(super) fn store_heads(
     mut projected: Vec<f32>,
     heads: &HeadShape,
@@ -16,10 +16,13 @@ pub(super) fn store_heads(
     mut cache: Option<&mut LayerCache>,
 ) -> Vec<f32> {
     let (dim, half) = (heads.head_dim as usize, heads.rope_dim as usize / 2);
-    let kv_heads = if cache.is_some() { heads.kv_heads } else { 0 };
-    let (query_len, key_len) = (heads.heads as usize * dim, kv_heads as usize * dim);
+    let [query_len, key_len, value_len] = match &cache {
+        Some(_) => [heads.query_len(), heads.key_len(), heads.value_len()],
+        None => [heads.query_len(), 0, 0],
+    }
+    .map(|len| len as usize);
     let mut query = Vec::with_capacity(projected.len());
-    for (position, row) in (first_position..).zip(projected.chunks_exact_mut(query_len + 2 * key_len)) {
+    for (position, row) in (first_position..).zip(projected.chunks_exact_mut(query_len + key_len + value_len)) {
         let (rotated, values) = row.split_at_mut(query_len + key_len);
         if half > 0 {
             let angles = &angles[position * half..][..half];
@@ -75,4 +78,24 @@ pub(super) fn project(
     bias: Option<VectorId>,
 ) -> Vec<f32> {
     weights.product(product, rows, &Activations::new(x, cols), bias)
+}
+
+/// The products of heads with their own rows of a matrix, `rows` per head. `x` has `input_len` elements per head, of
+/// which the first `cols` are multiplied: `[tokens][heads][input_len]`; the result is `[tokens][heads][rows]`.
+pub(super) fn project_heads(
+    weights: &CpuWeights,
+    matrix: MatrixId,
+    x: &[f32],
+    (heads, input_len): (usize, usize),
+    [rows, cols]: [usize; 2],
+) -> Vec<f32> {
+    let mut y = vec![0.0; x.len() / input_len * rows];
+    for head in 0..heads {
+        let own = x.chunks_exact(input_len).skip(head).step_by(heads);
+        let own: Vec<f32> = own.flat_map(|input| &input[..cols]).copied().collect();
+        let first = head * rows;
+        let store = |token: usize, row: usize, value| y[(token * heads + head) * rows + row - first] = value;
+        weights.multiply(matrix, first..first + rows, &Activations::new(&own, cols), store);
+    }
+    y
 }

@@ -27,8 +27,8 @@ impl LayerMemory {
     /// [`crate::EngineError::OutOfMemory`].
     pub(super) fn new(mixer: &MixerConfig, context: usize) -> Result<Self> {
         // A layer that reads another's cache has none.
-        Ok(match mixer.attention().map(AttentionConfig::kv_len).filter(|len| *len > 0) {
-            Some(kv_len) => Self::Rows(LayerCache::new(context, kv_len as usize)?),
+        Ok(match mixer.attention().map(row_lens).filter(|[key_len, _]| *key_len > 0) {
+            Some(row_lens) => Self::Rows(LayerCache::new(context, row_lens)?),
             None => {
                 Self::State(mixer.state_lens().into_iter().map(|len| zeros(len as usize)).collect::<Result<Vec<_>>>()?)
             }
@@ -69,10 +69,15 @@ impl CpuDecoder {
     }
 }
 
+/// Elements of a token's keys, and of its values, that a layer caches.
+fn row_lens(attention: &AttentionConfig) -> [usize; 2] {
+    [attention.key_len(), attention.value_len()].map(|len| len as usize)
+}
+
 /// Size of a part of a layer's memory in bytes.
 fn mixer_bytes(mixer: &MixerConfig, part: Part) -> u64 {
     let floats = match (mixer.attention(), part) {
-        (Some(attention), Part::Rows(tokens)) => 2 * u64::from(attention.kv_len()) * tokens as u64,
+        (Some(attention), Part::Rows(tokens)) => row_lens(attention).into_iter().sum::<usize>() as u64 * tokens as u64,
         (None, Part::State(_)) => mixer.state_lens().into_iter().map(u64::from).sum(),
         _ => 0,
     };

@@ -8,7 +8,7 @@ use std::f32::consts::{FRAC_1_SQRT_2, FRAC_2_SQRT_PI, SQRT_2};
 use wide::f32x4;
 
 use super::matrix::dot_floats;
-use crate::models::{Activation, ExpertConfig, HeadShape, Scoring};
+use crate::models::{Activation, ExpertConfig, ExpertGroups, HeadShape, Scoring};
 
 /// RMS norm of each row of `x`: `[tokens][weight.len()]`.
 pub(super) fn rms_norm(x: &[f32], weight: &[f32], eps: f32) -> Vec<f32> {
@@ -159,12 +159,17 @@ pub(super) fn route(
     for row in logits.chunks_exact(count + usize::from(is_gated)) {
         let scores = &row[..count];
         let likelihoods = likelihoods(scores, config.scoring);
-        let rank = |expert: &u32| {
-            let expert = *expert as usize;
-            bias.map_or(scores[expert], |bias| likelihoods[expert] + bias[expert])
+        let ranks: Vec<f32> = match bias {
+            Some(bias) => likelihoods.iter().zip(bias).map(|(likelihood, bias)| likelihood + bias).collect(),
+            None if config.groups.is_some() => likelihoods.clone(),
+            None => scores.to_vec(),
         };
+        let rank = |expert: &u32| ranks[*expert as usize];
         let by_rank = |a: &u32, b: &u32| rank(b).total_cmp(&rank(a)).then(a.cmp(b));
-        let mut experts: Vec<u32> = (0..config.count).collect();
+        let mut experts: Vec<u32> = match config.groups {
+            Some(groups) => best_groups(&ranks, groups),
+            None => (0..config.count).collect(),
+        };
         experts.select_nth_unstable_by(used - 1, by_rank);
         experts.truncate(used);
         experts.sort_unstable_by(by_rank);
@@ -177,6 +182,22 @@ pub(super) fn route(
         chosen.extend(experts);
     }
     (chosen, weights)
+}
+
+/// The experts of the best groups, which have the highest sums of their two highest ranks.
+fn best_groups(ranks: &[f32], groups: ExpertGroups) -> Vec<u32> {
+    let len = ranks.len() / groups.count as usize;
+    let sum_of_best = |ranks: &[f32]| {
+        let [first, second] = ranks.iter().fold([f32::NEG_INFINITY; 2], |[first, second], rank| {
+            if *rank > first { [*rank, first] } else { [first, second.max(*rank)] }
+        });
+        first + second
+    };
+    let sums: Vec<f32> = ranks.chunks_exact(len).map(sum_of_best).collect();
+    let mut best: Vec<usize> = (0..sums.len()).collect();
+    best.sort_by(|a, b| sums[*b].total_cmp(&sums[*a]).then(a.cmp(b)));
+    best.truncate(groups.used as usize);
+    best.into_iter().flat_map(|group| (group * len) as u32..((group + 1) * len) as u32).collect()
 }
 
 /// The likelihoods of experts with these scores.
@@ -273,7 +294,7 @@ mod tests {
     fn rope_agrees_with_the_reference() {
         let mut random = Random(3);
         for (rope_dim, rope_half) in [(16, false), (16, true), (10, false), (10, true)] {
-            let shape = HeadShape { heads: 1, kv_heads: 1, head_dim: 16, rope_dim, rope_half };
+            let shape = HeadShape { heads: 1, kv_heads: 1, head_dim: 16, value_dim: 16, rope_dim, rope_half };
             let angles: Vec<[f32; 2]> = random.floats(8).iter().map(|angle| [angle.cos(), angle.sin()]).collect();
             let head = random.floats(16);
             let (mut actual, mut expected) = (head.clone(), head);
@@ -289,17 +310,20 @@ mod tests {
 
         let mut random = Random(4);
         let variants = [
-            (1, true, Softmax, false, None),
-            (4, true, Softmax, false, Some(true)),
-            (4, false, Softmax, true, Some(false)),
-            (12, true, Sigmoid, true, None),
-            (5, false, Sigmoid, false, Some(true)),
+            (1, true, Softmax, false, None, None),
+            (4, true, Softmax, false, Some(true), None),
+            (4, false, Softmax, true, Some(false), None),
+            (12, true, Sigmoid, true, None, None),
+            (5, false, Sigmoid, false, Some(true), None),
+            (4, true, Sigmoid, true, None, Some(ExpertGroups { count: 4, used: 2 })),
+            (3, false, Softmax, false, None, Some(ExpertGroups { count: 3, used: 1 })),
         ];
-        for (used, normalise, scoring, is_biased, gated_shared) in variants {
+        for (used, normalise, scoring, is_biased, gated_shared, groups) in variants {
             let shared_len = gated_shared.map(|_| 64);
             let is_gated = gated_shared == Some(true);
             let (count, feed_forward_len, weight_scale) = (12, 32, 1.5);
-            let experts = ExpertConfig { count, used, feed_forward_len, scoring, normalise, weight_scale, shared_len };
+            let experts =
+                ExpertConfig { count, used, feed_forward_len, scoring, normalise, weight_scale, shared_len, groups };
             let router = Router { experts, is_biased, is_gated };
             let mut logits: Vec<f32> =
                 random.floats(3 * router.row_len() as usize).iter().map(|logit| 4.0 * logit).collect();

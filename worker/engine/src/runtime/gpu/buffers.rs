@@ -51,9 +51,11 @@ pub(super) struct Buffers {
     /// Queries, or the inputs that a convolution computes for a delta net: `[batch][inner_len]`, see
     /// [`MixerConfig::inner_len`].
     pub inner: wgpu::Buffer,
-    /// Projections of a mixer that needs more than a product's epilogue: `[batch][projection_rows]`.
+    /// Projections of a mixer that needs more than a product's epilogue: `[batch][projection_rows]`; in latent
+    /// attention first the projected queries, then what is attended to.
     pub projected: wgpu::Buffer,
-    /// Output of a mixer before the output projection: `[batch][output_len]`.
+    /// Output of a mixer before the output projection: `[batch][output_len]`; in latent attention before that
+    /// compressed queries, then latent vectors.
     pub mixed: wgpu::Buffer,
     /// Partial results of split attention, for one token.
     pub splits: wgpu::Buffer,
@@ -138,10 +140,11 @@ fn layer_memory(gpu: &Gpu, config: &ModelConfig, mixer: &MixerConfig, context: u
     match mixer {
         MixerConfig::Attention(AttentionConfig { cache_of: Some(_), .. }) => LayerMemory::State(Vec::new()),
         MixerConfig::Attention(attention) => {
-            let row_bytes = config.layer_kv_bytes_per_token(attention) / 2;
-            let half_bytes = u64::from(context) * row_bytes;
-            let buffer = gpu.storage_buffer("kv cache", 2 * half_bytes);
-            LayerMemory::Rows { buffer, value_offset: (half_bytes / 4) as u32, row_bytes }
+            let row_bytes = config.layer_kv_row_bytes(attention);
+            let [key_bytes, value_bytes] = row_bytes.map(|row_bytes| u64::from(context) * row_bytes);
+            let buffer = gpu.storage_buffer("kv cache", key_bytes + value_bytes);
+            let value_offset = if value_bytes > 0 { (key_bytes / 4) as u32 } else { 0 };
+            LayerMemory::Rows { buffer, value_offset, row_bytes }
         }
         MixerConfig::ShortConvolution(_) | MixerConfig::DeltaNet(_) | MixerConfig::StateSpace(_) => {
             let state = |len: u32| gpu.storage_buffer("recurrent state", u64::from(len) * 4);
@@ -181,7 +184,7 @@ impl Sizes {
         let longest = config.embedding_len.max(mixed).max(hidden);
         let has_shared_expert = config.layers.iter().any(|layer| layer.feed_forward.has_shared_expert());
         let needs_output = config.post_norm || experts > 0;
-        let split_len = |heads: HeadShape| tuning.max_splits() * heads.heads * (heads.head_dim + 2);
+        let split_len = |heads: HeadShape| tuning.max_splits() * heads.heads * (heads.value_dim + 2);
         Self {
             logits: u64::from(tuning.prefill.tokens) * u64::from(config.vocab),
             hidden: of(config.embedding_len),
@@ -216,7 +219,7 @@ impl Sizes {
 /// Rows of a mixer's projection that have to be stored because more than a product's epilogue processes them.
 fn projected_rows(config: &ModelConfig, mixer: &MixerConfig) -> u32 {
     match mixer {
-        MixerConfig::Attention(attention) if !config.has_head_dispatch(attention) => 0,
+        MixerConfig::Attention(attention) if attention.latent.is_none() && !config.has_head_dispatch(attention) => 0,
         _ => mixer.projection_rows(),
     }
 }
@@ -226,7 +229,7 @@ pub(super) fn prefill_batch(config: &ModelConfig, tuning: &Tuning) -> u32 {
     let widest = config.largest(|layer| {
         let slots = layer.feed_forward.slots();
         let feed_forward = layer.feed_forward.activated_len().max(slots * config.embedding_len);
-        feed_forward.max(layer.mixer.projection_rows())
+        feed_forward.max(layer.mixer.projection_rows()).max(layer.mixer.inner_len())
     });
     let widest = widest.max(config.layer_inputs_len());
     let fitting = (128 << 20) / 4 / widest.max(1);

@@ -12,8 +12,9 @@ const MAX_COPY_BYTES: u64 = 256 << 20;
 
 /// The memory of one layer.
 pub(super) enum LayerMemory {
-    /// Keys, and values from word `value_offset` on: `[context]` rows of `row_bytes` each.
-    Rows { buffer: wgpu::Buffer, value_offset: u32, row_bytes: u64 },
+    /// Keys, and values from word `value_offset` on: `[context]` rows each, of these lengths in bytes. If values are
+    /// part of keys, they have neither an offset nor a length.
+    Rows { buffer: wgpu::Buffer, value_offset: u32, row_bytes: [u64; 2] },
     /// States of fixed size, in f32.
     State(Vec<wgpu::Buffer>),
 }
@@ -42,8 +43,9 @@ impl LayerMemory {
     fn ranges(&self, part: Part) -> Vec<(&wgpu::Buffer, u64, u64)> {
         match (self, part) {
             (Self::Rows { buffer, value_offset, row_bytes }, Part::Rows(tokens)) => {
-                let len_bytes = tokens as u64 * row_bytes;
-                vec![(buffer, 0, len_bytes), (buffer, u64::from(*value_offset) * 4, len_bytes)]
+                let starts = [0, u64::from(*value_offset) * 4];
+                let ranges = starts.into_iter().zip(row_bytes).filter(|(_, row_bytes)| **row_bytes > 0);
+                ranges.map(|(start, row_bytes)| (buffer, start, tokens as u64 * row_bytes)).collect()
             }
             (Self::State(buffers), Part::State(_)) => buffers.iter().map(|buffer| (buffer, 0, buffer.size())).collect(),
             _ => Vec::new(),

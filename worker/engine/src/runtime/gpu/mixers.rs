@@ -1,4 +1,5 @@
-//! Dispatches of the mixers: attention, short convolution, delta net.
+//! Dispatches of the mixers: attention (what is special about latent attention is in `latent.rs`), short convolution,
+//! delta net.
 
 use super::forward::ForwardBuilder;
 use super::product::{Input, Output};
@@ -205,13 +206,13 @@ impl ForwardBuilder<'_> {
 }
 
 /// Builds the attention of one layer.
-struct AttentionBuilder<'a> {
-    forward: &'a ForwardBuilder<'a>,
+pub(super) struct AttentionBuilder<'a> {
+    pub forward: &'a ForwardBuilder<'a>,
     layer: &'a LayerPlan,
-    plan: &'a AttentionPlan,
-    config: &'a AttentionConfig,
+    pub plan: &'a AttentionPlan,
+    pub config: &'a AttentionConfig,
     /// Keys, and values from word `value_offset` on.
-    kv: &'a wgpu::Buffer,
+    pub kv: &'a wgpu::Buffer,
     value_offset: u32,
 }
 
@@ -221,8 +222,15 @@ impl AttentionBuilder<'_> {
             program.push(self.projected_attention(matrix)?);
             return self.output(program, self.projected_parts());
         }
-        self.qkv(program)?;
+        let latent = self.config.latent.zip(self.plan.latent.as_ref());
+        match latent {
+            Some((config, plan)) => self.latent_queries_and_key(program, config, plan)?,
+            None => self.qkv(program)?,
+        }
         self.attend(program);
+        if let Some((config, plan)) = latent {
+            self.latent_values(program, config, plan)?;
+        }
         if self.config.is_gated {
             let buffers = self.forward.buffers;
             let bound = [("state", &buffers.state), ("rows", &buffers.projected), ("y", &buffers.mixed)];
@@ -233,7 +241,7 @@ impl AttentionBuilder<'_> {
     }
 
     /// Number of workgroups that share the positions of a head.
-    fn splits(&self) -> u32 {
+    pub(super) fn splits(&self) -> u32 {
         self.forward.layout.splits.for_heads(self.config.heads.heads)
     }
 
@@ -242,7 +250,7 @@ impl AttentionBuilder<'_> {
         self.splits() + 1
     }
 
-    fn input(&self) -> Input<'_> {
+    pub(super) fn input(&self) -> Input<'_> {
         Input { norm: self.layer.mixer_norm, bias: self.plan.qkv_bias, ..Input::new(&self.forward.buffers.hidden) }
     }
 
@@ -329,12 +337,13 @@ impl AttentionBuilder<'_> {
         let (gpu, buffers, attention) = (self.forward.gpu, self.forward.buffers, self.attention(self.splits()));
         debug_assert!(attention.splits <= gpu.tuning().max_splits(), "the buffer has room for them");
         let is_split = attention.splits > 1;
-        let result = if is_split { &buffers.splits } else { &buffers.mixed };
+        let attended = if self.config.latent.is_some() { &buffers.projected } else { &buffers.mixed };
+        let result = if is_split { &buffers.splits } else { attended };
         let bound = [("state", &buffers.state), ("q", &buffers.inner), ("kv", self.kv), ("y", result)];
         let [grid, merge_grid] = attention.grids();
         program.push(Dispatch::new(gpu, &attention.shader(), &bound, grid).computing(Task::Attention(attention)));
         if is_split && self.merged_parts(attention.splits).is_none() {
-            let bound = [("state", &buffers.state), ("parts", &buffers.splits), ("y", &buffers.mixed)];
+            let bound = [("state", &buffers.state), ("parts", &buffers.splits), ("y", attended)];
             program.push(Dispatch::new(gpu, &attention.merge_shader(), &bound, merge_grid));
         }
     }
@@ -353,24 +362,28 @@ impl AttentionBuilder<'_> {
         }
     }
 
-    /// The partial results of `splits` workgroups per head, if the output projection should merge them.
-    fn merged_parts(&self, splits: u32) -> Option<MergedParts> {
+    /// The partial results of `splits` workgroups per head, if the product that follows should merge them: the output
+    /// projection, or with latent attention the expansion of each head.
+    pub(super) fn merged_parts(&self, splits: u32) -> Option<MergedParts> {
+        let value_dim = self.config.heads.value_dim;
+        let len = if self.config.latent.is_some() { value_dim } else { self.config.output_len() };
         let is_merged = splits > 1
             && !self.config.is_gated
             && self.forward.layout.linear.has_lanes()
-            && splits * self.config.output_len() <= MAX_MERGED_LEN;
-        is_merged.then_some(MergedParts { splits, head_dim: self.config.heads.head_dim })
+            && splits * len <= MAX_MERGED_LEN;
+        is_merged.then_some(MergedParts { splits, value_dim })
     }
 
     fn output(&self, program: &mut Vec<Dispatch>, splits: u32) -> Result<()> {
-        let (merge, buffers) = (self.merged_parts(splits), self.forward.buffers);
+        let buffers = self.forward.buffers;
+        let merge = self.merged_parts(splits).filter(|_| self.config.latent.is_none());
         let mixed = if merge.is_some() { &buffers.splits } else { &buffers.mixed };
         let input = Input { bias: self.plan.output_bias, merge, ..Input::new(mixed) };
         self.forward.add_to_hidden(program, &self.plan.output, &input, self.layer.mixer_post_norm.into())
     }
 
     /// The layer's RoPE angles.
-    fn rope(&self) -> &wgpu::Buffer {
+    pub(super) fn rope(&self) -> &wgpu::Buffer {
         let buffers = self.forward.buffers;
         if self.config.rope == LayerRope::Window { &buffers.window_rope } else { &buffers.rope }
     }

@@ -4,7 +4,7 @@ use super::weights::{Matrix, Weights};
 use crate::error::{EngineError, Result};
 use crate::kernels::embed::Embed;
 use crate::kernels::linear::{
-    Epilogue, ExpertRows, Linear, LinearTuning, MergedParts, Tiles, halve, has_integers, quantise,
+    Epilogue, ExpertRows, HeadRows, Linear, LinearTuning, MergedParts, Tiles, halve, has_integers, quantise,
 };
 use crate::kernels::{Grid, Shader};
 use crate::models::{MatrixId, Product, VectorId};
@@ -16,12 +16,13 @@ pub(super) struct Input<'a> {
     pub norm: Option<VectorId>,
     pub bias: Option<VectorId>,
     pub experts: Option<ExpertRows>,
+    pub heads: Option<HeadRows>,
     pub merge: Option<MergedParts>,
 }
 
 impl<'a> Input<'a> {
     pub(super) fn new(x: &'a wgpu::Buffer) -> Self {
-        Self { x, norm: None, bias: None, experts: None, merge: None }
+        Self { x, norm: None, bias: None, experts: None, heads: None, merge: None }
     }
 }
 
@@ -104,6 +105,7 @@ impl ProductBuilder<'_> {
             norm_eps: norm.map(|_| self.norm_eps),
             bias: input.bias.is_some(),
             experts: input.experts,
+            heads: input.heads,
             merge: input.merge,
             epilogue: output.epilogue,
             tuning,
@@ -125,6 +127,9 @@ impl ProductBuilder<'_> {
     }
 
     fn tuning_for(&self, matrix: &Matrix, input: &Input<'_>) -> LinearTuning {
+        if input.heads.is_some() {
+            return self.tuning.per_head(matrix.cols);
+        }
         let tuning = self.gpu.tuning().linear(self.tuning, matrix.rows, matrix.cols);
         let fits = match tuning.tiles {
             Tiles::None => true,

@@ -26,7 +26,7 @@ pub(super) const UNIT_ROWS: u32 = 8;
 /// Initial contents of output buffers.
 pub(super) const BEFORE: f32 = 0.5;
 
-/// Products by (token, row); with experts, by (slot, row), a slot being a token's place with one of its experts.
+/// Products by (token, row); with experts or heads, by (slot, row), a slot being a token's place with one of them.
 pub(super) type Products = BTreeMap<(usize, u32), f32>;
 
 /// Runs kernels and collects their results.
@@ -57,10 +57,10 @@ struct Compared {
 pub(super) enum Form {
     Floats,
     Halves,
-    /// Attention in parts: for each head `splits` parts of `head_dim` sums, the highest score, and the sum of weights.
+    /// Attention in parts: for each head `splits` parts of `value_dim` sums, the highest score, and the sum of weights.
     Parts {
         splits: usize,
-        head_dim: usize,
+        value_dim: usize,
     },
     /// A token, read as 1 if it is this one and 0 otherwise.
     Token(u32),
@@ -103,7 +103,7 @@ impl Form {
         let bytes = match self {
             Self::Floats => len * 4,
             Self::Halves => (len * 2).next_multiple_of(4),
-            Self::Parts { splits, head_dim } => len.div_ceil(head_dim) * splits * (head_dim + 2) * 4,
+            Self::Parts { splits, value_dim } => len.div_ceil(value_dim) * splits * (value_dim + 2) * 4,
             Self::Token(_) => 4,
         };
         bytes as u64
@@ -116,9 +116,9 @@ impl Form {
                 let (halves, staging) = readback.finish::<f16>(gpu).await?;
                 Ok((halves.into_iter().map(f16::to_f32).collect(), staging))
             }
-            Self::Parts { splits, head_dim } => {
+            Self::Parts { splits, value_dim } => {
                 let (parts, staging) = readback.finish::<f32>(gpu).await?;
-                Ok((merge(&parts, splits, head_dim), staging))
+                Ok((merge(&parts, splits, value_dim), staging))
             }
             Self::Token(right) => {
                 let (tokens, staging) = readback.finish::<u32>(gpu).await?;
@@ -175,11 +175,11 @@ impl<'a> Bench<'a> {
         target: &Target<'_>,
     ) -> Result<(Dispatch, Products)> {
         let (cols, expert_rows) = (linear.cols as usize, linear.product_rows());
-        let used = linear.experts.map_or(1, |experts| experts.used as usize);
-        let shares_input = linear.experts.is_none_or(|experts| experts.shares_input);
-        // Two experts suffice to show whether each token gets its own.
-        let experts = (linear.rows / expert_rows).min(2);
-        let chosen: Vec<u32> = (0..(target.tokens * used) as u32).map(|slot| (slot + 1) % experts).collect();
+        let used = linear.slots() as usize;
+        let shares_input = linear.heads.is_none() && linear.experts.is_none_or(|experts| experts.shares_input);
+        // Two experts suffice to show whether each token gets its own. Heads have their rows in order.
+        let (first, experts) = linear.heads.map_or((1, (linear.rows / expert_rows).min(2)), |heads| (0, heads.heads));
+        let chosen: Vec<u32> = (0..(target.tokens * used) as u32).map(|slot| (slot + first) % experts).collect();
         let of_expert = |expert: u32| target.rows.iter().map(move |row| expert * expert_rows + row);
         let shape = (linear.tensor_type, linear.rows, linear.cols, linear.first_row);
         let (matrix, weights) = self.matrix(shape, &(0..experts).flat_map(of_expert).collect())?;
@@ -194,6 +194,7 @@ impl<'a> Bench<'a> {
             norm: norm_eps.map(|_| VectorId(0)),
             bias: linear.bias.then_some(VectorId(1)),
             experts: linear.experts,
+            heads: linear.heads,
             merge: linear.merge,
         };
         let mut extra = target.extra.to_vec();
@@ -229,21 +230,24 @@ impl<'a> Bench<'a> {
         Ok((dispatch, results))
     }
 
-    /// `count` inputs of a product. On the GPU they are padded to whole groups of tokens; inputs in parts are also
-    /// returned merged.
+    /// `count` inputs of a product. On the GPU they are padded to whole groups of tokens, and those of heads may be
+    /// apart; inputs in parts are returned merged.
     fn input(&mut self, linear: &Linear, count: usize) -> (wgpu::Buffer, Vec<f32>) {
         let cols = linear.cols as usize;
         if let Some(merged) = linear.merge {
-            let (splits, head_dim) = (merged.splits as usize, merged.head_dim as usize);
-            let mut parts = self.random.floats(cols / head_dim * splits * (head_dim + 2));
-            // Sums of weights are positive.
-            parts.chunks_exact_mut(head_dim + 2).for_each(|part| part[head_dim + 1] = 1.0 + part[head_dim + 1].abs());
-            return (self.buffer(&parts), merge(&parts, splits, head_dim));
+            let (splits, value_dim) = (merged.splits as usize, merged.value_dim as usize);
+            let mut parts = self.random.floats(count * cols / value_dim * splits * (value_dim + 2));
+            for part in parts.chunks_exact_mut(value_dim + 2) {
+                // Sums of weights are positive.
+                part[value_dim + 1] = 1.0 + part[value_dim + 1].abs();
+            }
+            return (self.buffer(&parts), merge(&parts, splits, value_dim));
         }
-        let inputs = self.random.floats(count * cols);
-        let mut padded = inputs.clone();
-        padded.resize(inputs.len().next_multiple_of(linear.tuning.tokens as usize * cols), 0.0);
-        (self.buffer(&padded), inputs)
+        let (per_token, stride) = linear.heads.map_or((1, cols), |heads| (heads.heads, heads.input_stride as usize));
+        let mut inputs = self.random.floats(count * stride);
+        let own = inputs.chunks_exact(stride).flat_map(|input| &input[..cols]).copied().collect();
+        inputs.resize(inputs.len().next_multiple_of((linear.tuning.tokens * per_token) as usize * stride), 0.0);
+        (self.buffer(&inputs), own)
     }
 
     /// A test matrix that claims the given format, rows, columns and first row, but only has the `wanted` rows filled;
