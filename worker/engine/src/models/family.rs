@@ -176,7 +176,7 @@ const QWEN35: Family = Family {
     ..QWEN3
 };
 const DEEPSEEK2: Family =
-    Family { name: "deepseek2", normalise_experts: false, latent: true, ..LLAMA };
+    Family { name: "deepseek2", has_temperature: true, normalise_experts: false, latent: true, ..LLAMA };
 const GEMMA: Family = Family { name: "gemma", activation: Activation::GeluTanh, embedding_root: true, ..QWEN2 };
 const GEMMA2: Family =
     Family { name: "gemma2", post_norm: true, windows: Windows::AllBut(2), wide_scale_layers: Some(46), ..GEMMA };
@@ -241,6 +241,7 @@ pub(super) const FAMILIES: &[Family] = &[
         ..QWEN2
     },
     DEEPSEEK2,
+    Family { name: "mistral4", ..DEEPSEEK2 },
     LFM2,
     Family { name: "lfm2moe", scoring: Scoring::Sigmoid, experts: Experts::Always, ..LFM2 },
     QWEN35,

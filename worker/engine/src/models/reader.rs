@@ -196,7 +196,11 @@ impl Reader<'_> {
         let Some(scale) = self.factor(name).filter(|_| self.family.has_temperature) else {
             return Ok(None);
         };
-        match self.require_u32("rope.scaling.original_context_length")? {
+        let step = match self.u32("attention.temperature_length").filter(|_| self.family.latent) {
+            Some(step) => step,
+            None => self.require_u32("rope.scaling.original_context_length")?,
+        };
+        match step {
             0 => Err(EngineError::malformed("an original context of no tokens")),
             step => Ok(Some(AttentionTemperature { scale, step })),
         }

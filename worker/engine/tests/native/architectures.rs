@@ -114,6 +114,7 @@ fn published(family: &str) -> &'static str {
         "granitemoe" => "Granite 3 1B-A400M and 3B-A800M",
         "granitehybrid" => "Granite 4.0 H",
         "deepseek2" => "DeepSeek V2, V3 and R1, GLM 4.7 Flash",
+        "mistral4" => "Mistral Small 4 (text)",
         "ernie4_5" => "ERNIE 4.5 0.3B",
         "ernie4_5-moe" => "ERNIE 4.5 21B-A3B",
         "glm4" => "GLM 4 0414, GLM Z1",
