@@ -1,6 +1,7 @@
 //! Hyperparameters of generative models.
 
 use super::cache::CacheFormat;
+use super::checks::{Check, MAX_EXPERTS, MAX_VOCAB, MAX_WIDTH, check_ranges};
 use super::family::{Activation, HeadNorm, Scoring};
 use super::mixer::{AttentionConfig, LayerRope, MixerConfig};
 use super::rope::RopeConfig;
@@ -160,9 +161,6 @@ pub struct ModelConfig {
     pub logit_softcap: Option<f32>,
 }
 
-/// A range check: name, value, minimum, maximum, and what the value must be a multiple of.
-pub(super) type Check = (&'static str, u32, u32, u32, u32);
-
 impl FeedForwardConfig {
     fn checks(&self, checks: &mut Vec<Check>) {
         match *self {
@@ -176,11 +174,6 @@ impl FeedForwardConfig {
         }
     }
 }
-
-/// Limits on hyperparameters, far above any published model, so that damaged files cannot cause large allocations.
-pub(super) const MAX_WIDTH: u32 = 1 << 18;
-pub(super) const MAX_VOCAB: u64 = 1 << 21;
-const MAX_EXPERTS: u32 = 512;
 
 impl ModelConfig {
     /// The attention layers.
@@ -274,16 +267,4 @@ impl ModelConfig {
             None => Ok(()),
         }
     }
-}
-
-/// Checks that numbers are in range.
-pub(super) fn check_ranges(checks: &[Check]) -> Result<()> {
-    for (what, value, min, max, multiple) in checks {
-        if value < min || value > max || !value.is_multiple_of(*multiple) {
-            return Err(EngineError::malformed(format!(
-                "{what}: {value}, but only multiples of {multiple} from {min} to {max} are supported"
-            )));
-        }
-    }
-    Ok(())
 }

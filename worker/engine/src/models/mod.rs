@@ -3,6 +3,7 @@
 
 mod angles;
 mod cache;
+mod checks;
 mod config;
 mod encoder;
 mod encoder_plan;

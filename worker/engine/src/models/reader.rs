@@ -1,7 +1,8 @@
 //! Reads a generative model's hyperparameters from the metadata, as its family requires.
 
 use super::cache::CacheFormat;
-use super::config::{AttentionTemperature, ExpertConfig, FeedForwardConfig, LayerConfig, MAX_VOCAB, ModelConfig};
+use super::checks::MAX_VOCAB;
+use super::config::{AttentionTemperature, ExpertConfig, FeedForwardConfig, LayerConfig, ModelConfig};
 use super::family::{Experts, FAMILIES, Family, Recurrent, Scoring, Windows};
 use super::heads::HeadShape;
 use super::mixer::{AttentionConfig, DeltaNetConfig, LayerRope, MixerConfig, ShortConvolutionConfig, StateSpaceConfig};

@@ -4,7 +4,6 @@ use super::forward::ForwardBuilder;
 use super::product::{Input, Output};
 use super::weights::Matrix;
 use crate::error::Result;
-use crate::kernels::Grid;
 use crate::kernels::attention::gate::attention_gate;
 use crate::kernels::attention::{Attention, AttentionLayout, can_project, has_cooperative_layout};
 use crate::kernels::convolution::Convolution;
