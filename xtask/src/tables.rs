@@ -100,7 +100,7 @@ const TOOL_CALLS: Table = Table {
     page: "docs/models.md",
     columns: &["format", "models", "answers parsed"],
     keys: 1,
-    min_rows: 5,
+    min_rows: 12,
 };
 
 const ALL: [Table; 8] =
