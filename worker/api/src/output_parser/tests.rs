@@ -23,16 +23,13 @@ impl Output {
         self.reasoning.push_str(&parsed.reasoning);
         self.events.extend(parsed.event);
         for CallDelta { index, name, arguments } in parsed.calls {
-            match name {
-                Some(name) => {
-                    assert_eq!(index as usize, self.calls.len(), "calls start in order");
-                    self.calls.push((name, arguments));
-                }
-                None => {
-                    assert_eq!(index as usize + 1, self.calls.len(), "only the last call grows");
-                    assert!(!arguments.is_empty());
-                    self.calls.last_mut().expect("a call has started").1.push_str(&arguments);
-                }
+            if let Some(name) = name {
+                assert_eq!(index as usize, self.calls.len(), "calls start in order");
+                self.calls.push((name, arguments));
+            } else {
+                assert_eq!(index as usize + 1, self.calls.len(), "only the last call grows");
+                assert!(!arguments.is_empty());
+                self.calls.last_mut().expect("a call has started").1.push_str(&arguments);
             }
         }
     }

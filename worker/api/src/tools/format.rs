@@ -22,7 +22,7 @@ pub(crate) enum ToolFormat {
     /// A line with the name, then `{...}`: GLM 4.
     GlmLine,
     /// `<｜tool▁calls▁begin｜><｜tool▁call▁begin｜>name<｜tool▁sep｜>{...}<｜tool▁call▁end｜><｜tool▁calls▁end｜>`, or with
-    /// `function` before the separator, and after it a line with the name and a block of JSON: DeepSeek.
+    /// `function` before the separator, and after it a line with the name and a block of JSON: `DeepSeek`.
     DeepSeek,
     /// `<|tool_call>call:name{key:<|"|>text<|"|>}<tool_call|>`: Gemma 4.
     Gemma,
@@ -120,7 +120,7 @@ pub(super) const GEMMA_QUOTE: &str = "<|\"|>";
 /// Between a name and its arguments in Mistral's calls, and before an id.
 pub(super) const MISTRAL_ARGUMENTS: &str = "[ARGS]";
 pub(super) const MISTRAL_ID: &str = "[CALL_ID]";
-/// DeepSeek's markers around a call and after its name.
+/// `DeepSeek`'s markers around a call and after its name.
 pub(super) const DEEPSEEK_CALL: &str = "<｜tool▁call▁begin｜>";
 pub(super) const DEEPSEEK_SEPARATOR: &str = "<｜tool▁sep｜>";
 pub(super) const DEEPSEEK_CALL_END: &str = "<｜tool▁call▁end｜>";

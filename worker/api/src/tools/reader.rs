@@ -153,7 +153,7 @@ impl<'t> Reader<'t> {
     pub(super) fn add_argument(&mut self, key: &str, value: &str) {
         if let Some(Call { arguments, .. }) = self.calls.last_mut() {
             let separator = if arguments.len() > 1 { ", " } else { "" };
-            arguments.push_str(&format!("{separator}{key}: {value}"));
+            arguments.extend([separator, key, ": ", value]);
         }
         self.len = self.at;
     }

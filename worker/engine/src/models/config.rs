@@ -102,6 +102,7 @@ impl ExpertConfig {
 
 /// Hyperparameters of a generative model.
 #[derive(Debug, Clone, PartialEq)]
+#[allow(clippy::struct_excessive_bools, reason = "they are independent, and always set by name")]
 pub struct ModelConfig {
     /// Human-readable name, from `general.name`.
     pub name: String,

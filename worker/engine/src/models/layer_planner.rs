@@ -106,9 +106,10 @@ impl LayerPlanner<'_, '_> {
             feed_forward_post_norm: norm(&mut self, config.post_norm, "post_ffw_norm")?,
             input: config.layer_input_len.map(|len| self.input(len)).transpose()?,
             // The forward passes apply it together with a post-norm.
-            scale: match config.post_norm {
-                true => self.planner.optional_vector(self.weight("layer_output_scale"), 1)?,
-                false => None,
+            scale: if config.post_norm {
+                self.planner.optional_vector(self.weight("layer_output_scale"), 1)?
+            } else {
+                None
             },
         })
     }

@@ -201,14 +201,14 @@ impl Reader<'_> {
         match self.family.windows {
             Windows::Ignored | Windows::Rejected => Ok(vec![false; layers as usize]),
             Windows::AllBut(step) => Ok((0..layers).map(|layer| layer % step < step - 1).collect()),
-            Windows::Listed => match self.gguf.metadata.bool(&self.key(name)) {
-                Some(all) => Ok(vec![all; layers as usize]),
-                None => {
-                    let listed = self.per_layer(name, layers)?;
-                    let listed = listed.ok_or_else(|| EngineError::MissingMetadata(self.key(name)))?;
-                    Ok(listed.iter().take(layers as usize).map(|windowed| *windowed != 0).collect())
+            Windows::Listed => {
+                if let Some(all) = self.gguf.metadata.bool(&self.key(name)) {
+                    return Ok(vec![all; layers as usize]);
                 }
-            },
+                let listed = self.per_layer(name, layers)?;
+                let listed = listed.ok_or_else(|| EngineError::MissingMetadata(self.key(name)))?;
+                Ok(listed.iter().take(layers as usize).map(|windowed| *windowed != 0).collect())
+            }
         }
     }
 

@@ -109,6 +109,7 @@ impl GatedNorm {
 
 /// Between projection and attention: norms of queries and keys if there are any, RoPE, and the append to the cache.
 #[derive(Debug, Clone, Copy, PartialEq)]
+#[allow(clippy::struct_excessive_bools, reason = "they are independent, and always set by name")]
 pub struct HeadNormKernel {
     /// What is normalised.
     pub kind: HeadNorm,

@@ -58,7 +58,9 @@ impl CpuDecoder {
         let (width, rows) = (self.config.embedding_len as usize, self.config.layer_inputs_len() as usize);
         let mut projected = project(&self.weights, &plan.projection, hidden, width, rows, None);
         let scale = (width as f32).sqrt().recip();
-        projected.iter_mut().for_each(|value| *value *= scale);
+        for value in &mut projected {
+            *value *= scale;
+        }
         // Embeddings that another model computed have the inputs of the padding token.
         let padding = vec![0; hidden.len() / width];
         let ids = match batch {
@@ -89,7 +91,9 @@ impl CpuDecoder {
         }
         if let Some(scale) = plan.scale {
             let scale = self.weights.vector(scale)[0];
-            hidden.iter_mut().for_each(|value| *value *= scale);
+            for value in hidden {
+                *value *= scale;
+            }
         }
     }
 

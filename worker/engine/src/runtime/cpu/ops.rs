@@ -25,7 +25,9 @@ pub(super) fn rms_norm(x: &[f32], weight: &[f32], eps: f32) -> Vec<f32> {
 pub(super) fn normalise(x: &mut [f32], eps: f32) {
     let mean_square = dot_floats(x, x) / x.len() as f32;
     let scale = (mean_square + eps).sqrt().recip();
-    x.iter_mut().for_each(|value| *value *= scale);
+    for value in x {
+        *value *= scale;
+    }
 }
 
 /// Layer norm of each row of `x`: `[tokens][weight.len()]`.
