@@ -110,9 +110,10 @@ async fn check_heads(gpu: &Gpu, random: &mut Random, kernel: HeadNormKernel) {
     let angles = RopeConfig::plain(10_000.0).angles(shape.rope_dim, context as u32, None);
     let value_offset = context * cache.row_words(kv_len as u32) as usize;
     let input = if kernel.gated { with_gates(&y, &shape) } else { y.clone() };
-    let input = match kernel.queries_only {
-        true => input.chunks_exact(row).flat_map(|row| &row[..q_len]).copied().collect(),
-        false => input,
+    let input = if kernel.queries_only {
+        input.chunks_exact(row).flat_map(|row| &row[..q_len]).copied().collect()
+    } else {
+        input
     };
     let q = gpu.storage_buffer("q", (tokens * q_len * 4) as u64);
     let kv = gpu.storage_buffer("kv", (2 * value_offset * 4) as u64);
