@@ -40,6 +40,7 @@ const FAMILIES: Table = Table {
         "8-bit integer products",
         "CPU",
         "CPU with threads",
+        "changes noticed",
     ],
     keys: 1,
     min_rows: 12,

@@ -107,7 +107,7 @@ pub(super) struct Family {
     pub(super) normalise_experts: bool,
     /// Feed-forward parts may be, or always are, mixtures of experts.
     pub(super) experts: Experts,
-    /// Attention may become sharper with the position; `YaRN` then leaves magnitudes as they are.
+    /// Attention may become sharper with the position.
     pub(super) has_temperature: bool,
     /// Tokens attend to each other in both directions: an embedding model.
     pub(super) two_way: bool,

@@ -143,9 +143,6 @@ impl Reader<'_> {
         let main = heads.iter().zip(windowed).find(|(_, windowed)| !**windowed).map(|(heads, _)| heads);
         let rope_dim = main.or(heads.first()).map_or(2, |heads| heads.rope_dim);
         let mut rope = RopeConfig::from_gguf(self.gguf, family.name, rope_dim)?;
-        if family.has_temperature {
-            rope.magnitude = 1.0;
-        }
         if family.multimodal_rope {
             rope.sections = Sections::from_gguf(self.gguf, family.name, rope_dim)?;
             return Ok(rope);

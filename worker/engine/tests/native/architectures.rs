@@ -94,7 +94,7 @@ pub(crate) fn reference_logits(base64: &str) -> Vec<Vec<f32>> {
 }
 
 /// Published models of a family.
-fn published(family: &str) -> &'static str {
+pub(crate) fn published(family: &str) -> &'static str {
     match family {
         "llama" => "Llama 2 to 3.2, Mistral, Mixtral, SmolLM2, TinyLlama, DeepSeek distillations",
         "mistral3" => "Ministral 3",
@@ -135,7 +135,7 @@ fn published(family: &str) -> &'static str {
 }
 
 /// The family of a described model.
-fn family(model: &Described) -> &str {
+pub(crate) fn family(model: &Described) -> &str {
     let (.., name) = model.metadata.iter().find(|(key, ..)| key == "general.architecture").unwrap();
     name.as_str().unwrap()
 }
