@@ -20,6 +20,8 @@ pub enum Activation {
     GeluTanh,
     /// `x Φ(x)`, with the error function.
     GeluErf,
+    /// `z / (1 + exp(-1.702 z))` with `z = min(x, 7)`; what it gates is clamped to ±7, plus one (gpt-oss).
+    ClampedSwiglu,
 }
 
 /// How the router's scores become the experts' weights.
@@ -214,6 +216,14 @@ pub(super) const FAMILIES: &[Family] = &[
         shared_caches: true,
         layer_inputs: true,
         ..GEMMA3
+    },
+    Family {
+        name: "gpt-oss",
+        activation: Activation::ClampedSwiglu,
+        feed_forward_norm: "post_attention_norm",
+        windows: Windows::AllBut(2),
+        experts: Experts::Always,
+        ..QWEN2
     },
     Family { name: "gemma-embedding", two_way: true, wide_scale_layers: None, ..GEMMA3 },
     // With a window it is OLMo 3.

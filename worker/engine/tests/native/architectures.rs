@@ -109,6 +109,7 @@ fn published(family: &str) -> &'static str {
         "gemma2" => "Gemma 2",
         "gemma3" => "Gemma 3 (text)",
         "gemma4" => "Gemma 4 E2B, E4B and 31B (text)",
+        "gpt-oss" => "gpt-oss 20B and 120B",
         "phi3" => "Phi 3, 3.5 and 4",
         "granite" => "Granite 3",
         "granitemoe" => "Granite 3 1B-A400M and 3B-A800M",
@@ -255,9 +256,10 @@ async fn divergences(case: &Case, device: Device, cache: CacheFormat) -> Vec<f64
     case.divergences(&logits)
 }
 
-/// Models with different attention: wide heads, query and key norms, soft caps, windows. Nothing else in a model
+/// Models with different attention: wide heads, query and key norms, soft caps, windows, sinks. Nothing else in a model
 /// affects the KV cache, or the kernels without subgroups.
-const ATTENTIONS: [&str; 7] = ["llama-tied-bias", "qwen3", "gemma2", "gemma3", "gemma4", "smollm3", "qwen35"];
+const ATTENTIONS: [&str; 8] =
+    ["llama-tied-bias", "qwen3", "gemma2", "gemma3", "gemma4", "gpt-oss", "smollm3", "qwen35"];
 
 /// The only model whose weights are floats.
 const FLOATS: [&str; 1] = ["llama"];

@@ -63,7 +63,7 @@ impl CpuEncoder {
             ahead: window.map(|window| window.reach),
             alibi: config.positions == PositionKind::Alibi,
         };
-        let attended = attend(&query, &cache, &shape);
+        let attended = attend(&query, &cache, &[], &shape);
         let bias = layer.attention_output_bias;
         let output = project(&self.weights, &layer.attention_output, &attended, width, width, bias);
         let normed = self.after(sum(output, hidden), layer.attention_norm);

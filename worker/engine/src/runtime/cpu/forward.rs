@@ -9,12 +9,12 @@ use super::mixers::{
     Columns, Convolution, DeltaNet, StateSpace, convolve, delta_net, gate_attention, gated_norm, gated_then_normed,
     state_space,
 };
-use super::ops::{activate, expert_sum, multiply, normalise, rms_norm, route};
+use super::ops::{activate, apply_gate, expert_sum, gated, multiply, normalise, rms_norm, route};
 use super::weights::CpuWeights;
 use crate::models::{
-    AttentionConfig, AttentionPlan, DeltaNetConfig, DeltaNetPlan, ExpertsPlan, FeedForwardPlan, GateUpPlan, LayerRope,
-    MixerConfig, MixerPlan, ModelConfig, Product, ShortConvolutionConfig, ShortConvolutionPlan, StateSpaceConfig,
-    StateSpacePlan, VectorId,
+    AttentionConfig, AttentionPlan, DeltaNetConfig, DeltaNetPlan, ExpertMatrix, ExpertsGateUp, ExpertsPlan,
+    FeedForwardPlan, GateUpPlan, LayerRope, MixerConfig, MixerPlan, ModelConfig, Product, ShortConvolutionConfig,
+    ShortConvolutionPlan, StateSpaceConfig, StateSpacePlan, VectorId,
 };
 use crate::runtime::backend::Batch;
 
@@ -161,28 +161,46 @@ impl CpuDecoder {
     fn experts(&self, plan: &ExpertsPlan, input: &[f32], x: &Activations<'_>) -> Vec<f32> {
         let (config, weights) = (&plan.config, &self.weights);
         let (width, hidden) = (self.config.embedding_len as usize, config.feed_forward_len as usize);
-        let scores = weights.product(&plan.router, plan.score_rows() as usize, x, None);
+        let scores = weights.product(&plan.router, plan.score_rows() as usize, x, plan.router_bias);
         let bias = plan.bias.map(|bias| weights.vector(bias));
         let (chosen, factors) = route(&scores, bias, config, plan.is_gated());
         let mut outputs = Vec::with_capacity(chosen.len() * width);
         for (input, chosen) in input.chunks_exact(width).zip(chosen.chunks_exact(config.used as usize)) {
             let x = Activations::new(input, width);
             for expert in chosen.iter().map(|expert| *expert as usize) {
-                let rows = expert * hidden..(expert + 1) * hidden;
-                let mut activated = vec![0.0; hidden];
-                weights.multiply(plan.gate, rows.clone(), &x, |_, row, value| activated[row - rows.start] = value);
-                activate(&mut activated, self.config.activation);
-                weights.multiply(plan.up, rows.clone(), &x, |_, row, value| activated[row - rows.start] *= value);
+                let activated = self.expert_gate_up(plan, expert, &x);
                 let activated = Activations::new(&activated, hidden);
-                let (first, at) = (expert * width, outputs.len());
-                outputs.resize(at + width, 0.0);
-                let store = |_, row: usize, value| outputs[at + row - first] = value;
-                weights.multiply(plan.down, first..first + width, &activated, store);
+                outputs.extend(self.expert_rows(plan.down, expert, width, &activated));
             }
         }
         let shared = plan.shared.as_ref();
         let shared = shared.map(|shared| self.dense(&shared.gate_up, &shared.down, shared.hidden_len, x));
         expert_sum(&outputs, shared.as_deref(), &factors, config, width)
+    }
+
+    /// Gate and up projections of an expert, with their activation, for the one token of `x`.
+    fn expert_gate_up(&self, plan: &ExpertsPlan, expert: usize, x: &Activations<'_>) -> Vec<f32> {
+        let (hidden, activation) = (plan.config.feed_forward_len as usize, self.config.activation);
+        match plan.gate_up {
+            ExpertsGateUp::Merged(both) => gated(&self.expert_rows(both, expert, 2 * hidden, x), hidden, activation),
+            ExpertsGateUp::Apart { gate, up } => {
+                let mut activated = self.expert_rows(gate, expert, hidden, x);
+                apply_gate(&mut activated, &self.expert_rows(up, expert, hidden, x), activation);
+                activated
+            }
+        }
+    }
+
+    /// The product of an expert's part of a matrix, `rows` rows, with the one token of `x`, plus its bias.
+    fn expert_rows(&self, matrix: ExpertMatrix, expert: usize, rows: usize, x: &Activations<'_>) -> Vec<f32> {
+        let range = expert * rows..(expert + 1) * rows;
+        let mut products = match matrix.bias {
+            Some(bias) => self.weights.vector(bias)[range.clone()].to_vec(),
+            None => vec![0.0; rows],
+        };
+        let add = |_, row: usize, value: f32| products[row - range.start] += value;
+        self.weights.multiply(matrix.weights, range.clone(), x, add);
+        products
     }
 
     pub(super) fn normed(&self, hidden: &[f32], norm: Option<VectorId>) -> Vec<f32> {
@@ -263,7 +281,8 @@ impl MixerInput<'_> {
             ahead: self.config.ahead(attention),
             alibi: false,
         };
-        let mut attended = attend(&query, cache, &shape);
+        let sinks = plan.sinks.map_or(&[][..], |sinks| self.weights.vector(sinks));
+        let mut attended = attend(&query, cache, sinks, &shape);
         if let Some(projected) = &gates {
             let range = 0..attention.query_rows() as usize;
             let gates = Columns { rows: projected, row_len: attention.qkv_rows() as usize, range };

@@ -2,7 +2,7 @@
 
 use super::activations::Activations;
 use super::attention::LayerCache;
-use super::ops::{activate, gated, multiply, rope};
+use super::ops::{apply_gate, gated, rope};
 use super::weights::CpuWeights;
 use crate::models::{Activation, GateUpPlan, HeadShape, Product, VectorId};
 
@@ -45,8 +45,7 @@ pub(super) fn gate_up(
     match plan {
         GateUpPlan::Apart { gate, up } => {
             let mut activated = weights.product(gate, rows, x, None);
-            activate(&mut activated, activation);
-            multiply(&mut activated, &weights.product(up, rows, x, None));
+            apply_gate(&mut activated, &weights.product(up, rows, x, None), activation);
             activated
         }
         GateUpPlan::Paired(product) => {

@@ -6,7 +6,7 @@ use crate::error::Result;
 use crate::kernels::Grid;
 use crate::kernels::experts::{Router, expert_sum};
 use crate::kernels::linear::{Epilogue, ExpertRows};
-use crate::models::{ExpertsPlan, FeedForwardPlan, GateUpPlan, SharedExpertPlan, VectorId};
+use crate::models::{ExpertsGateUp, ExpertsPlan, FeedForwardPlan, GateUpPlan, SharedExpertPlan, VectorId};
 use crate::runtime::device::Dispatch;
 
 impl ForwardBuilder<'_> {
@@ -53,18 +53,12 @@ impl ForwardBuilder<'_> {
     fn experts(&self, program: &mut Vec<Dispatch>, norm: Option<VectorId>, plan: &ExpertsPlan) -> Result<()> {
         let (buffers, config, width) = (self.buffers, &plan.config, self.config.embedding_len);
         self.choose_experts(program, norm, plan)?;
-
-        let rows = |rows, shares_input| Some(ExpertRows { rows, used: config.used, shares_input });
+        self.experts_gate_up(program, norm, plan)?;
+        let experts = Some(ExpertRows { rows: width, used: config.used, shares_input: false });
+        let input = Input { experts, bias: plan.down.bias, ..Input::new(&buffers.activated) };
         let chosen = [("experts", &buffers.experts)];
-        let hidden = config.feed_forward_len;
-        let input = Input { norm, experts: rows(hidden, true), ..Input::new(&buffers.hidden) };
-        for (matrix, epilogue) in [(plan.gate, Epilogue::STORE), (plan.up, Epilogue::Gate(self.config.activation))] {
-            let output = Output { epilogue, y: &buffers.activated, rows: hidden, extra: &chosen };
-            self.products().push(program, &[matrix], &input, &output)?;
-        }
-        let input = Input { experts: rows(width, false), ..Input::new(&buffers.activated) };
         let output = Output { epilogue: Epilogue::STORE, y: &buffers.output, rows: width, extra: &chosen };
-        self.products().push(program, &[plan.down], &input, &output)?;
+        self.products().push(program, &[plan.down.weights], &input, &output)?;
 
         let mut bound = vec![
             ("state", &buffers.state),
@@ -81,11 +75,31 @@ impl ForwardBuilder<'_> {
         Ok(())
     }
 
+    /// Gate and up projections of each token's experts.
+    fn experts_gate_up(&self, program: &mut Vec<Dispatch>, norm: Option<VectorId>, plan: &ExpertsPlan) -> Result<()> {
+        let (buffers, activation) = (self.buffers, self.config.activation);
+        let (hidden, used) = (plan.config.feed_forward_len, plan.config.used);
+        let products = match plan.gate_up {
+            ExpertsGateUp::Merged(both) => vec![(both, 2 * hidden, Epilogue::Gated(activation))],
+            ExpertsGateUp::Apart { gate, up } => {
+                vec![(gate, hidden, Epilogue::STORE), (up, hidden, Epilogue::Gate(activation))]
+            }
+        };
+        let chosen = [("experts", &buffers.experts)];
+        for (matrix, rows, epilogue) in products {
+            let experts = Some(ExpertRows { rows, used, shares_input: true });
+            let input = Input { norm, bias: matrix.bias, experts, ..Input::new(&buffers.hidden) };
+            let output = Output { epilogue, y: &buffers.activated, rows: hidden, extra: &chosen };
+            self.products().push(program, &[matrix.weights], &input, &output)?;
+        }
+        Ok(())
+    }
+
     /// Each token's experts and their weights.
     fn choose_experts(&self, program: &mut Vec<Dispatch>, norm: Option<VectorId>, plan: &ExpertsPlan) -> Result<()> {
         let buffers = self.buffers;
         let router = Router { experts: plan.config, is_biased: plan.bias.is_some(), is_gated: plan.is_gated() };
-        let input = Input { norm, ..Input::new(&buffers.hidden) };
+        let input = Input { norm, bias: plan.router_bias, ..Input::new(&buffers.hidden) };
         let scores = Output { epilogue: Epilogue::STORE, y: &buffers.router, rows: plan.score_rows(), extra: &[] };
         self.products().push(program, &plan.router, &input, &scores)?;
         let mut bound = vec![

@@ -292,7 +292,9 @@ impl AttentionBuilder<'_> {
             && self.merged_parts(self.projected_parts()).is_some();
         let is_possible = can_project(heads, forward.config.cache)
             && !forward.config.has_head_dispatch(self.config)
-            && forward.config.attention_temperature.is_none();
+            && forward.config.attention_temperature.is_none()
+            // WebGPU's default limits have no binding left for both.
+            && (self.plan.sinks.is_none() || self.plan.qkv_bias.is_none());
         (is_worth_it && is_possible).then_some(matrix)
     }
 
@@ -300,7 +302,8 @@ impl AttentionBuilder<'_> {
     fn projected_attention(&self, matrix: &Matrix) -> Result<Dispatch> {
         let (forward, attention) = (self.forward, self.attention(self.projected_parts()));
         let epilogue = Epilogue::Qkv { heads: attention.heads, value_offset: self.value_offset };
-        let extra = [("kv", self.kv), ("rope", self.rope())];
+        let mut extra = vec![("kv", self.kv), ("rope", self.rope())];
+        extra.extend(self.sinks());
         let output = Output { epilogue, y: &forward.buffers.splits, rows: matrix.rows, extra: &extra };
         let place = |linear: &Linear| Some((attention.projected_shader(linear)?, attention.projected_grid()));
         Ok(forward.products().within(matrix, &self.input(), &output, place)?.within(attention))
@@ -319,6 +322,7 @@ impl AttentionBuilder<'_> {
             bidirectional: self.forward.layout.two_way || config.two_way,
             ahead: config.ahead(self.config),
             alibi: false,
+            sinks: self.plan.sinks.is_some(),
             layout: self.layout(),
             splits,
             workgroup: self.forward.gpu.tuning().attention_workgroup,
@@ -330,7 +334,8 @@ impl AttentionBuilder<'_> {
         debug_assert!(attention.splits <= gpu.tuning().max_splits(), "the buffer has room for them");
         let is_split = attention.splits > 1;
         let result = if is_split { &buffers.splits } else { &buffers.mixed };
-        let bound = [("state", &buffers.state), ("q", &buffers.inner), ("kv", self.kv), ("y", result)];
+        let mut bound = vec![("state", &buffers.state), ("q", &buffers.inner), ("kv", self.kv), ("y", result)];
+        bound.extend(self.sinks());
         let [grid, merge_grid] = attention.grids();
         program.push(Dispatch::new(gpu, &attention.shader(), &bound, grid).computing(Task::Attention(attention)));
         if is_split && self.merged_parts(attention.splits).is_none() {
@@ -367,6 +372,11 @@ impl AttentionBuilder<'_> {
         let mixed = if merge.is_some() { &buffers.splits } else { &buffers.mixed };
         let input = Input { bias: self.plan.output_bias, merge, ..Input::new(mixed) };
         self.forward.add_to_hidden(program, &self.plan.output, &input, self.layer.mixer_post_norm.into())
+    }
+
+    /// The buffer of the layer's attention sinks, if it has any, with the name of the kernels' variable.
+    fn sinks(&self) -> Option<(&'static str, &wgpu::Buffer)> {
+        self.plan.sinks.map(|sinks| ("sinks", self.forward.weights.vector(sinks)))
     }
 
     /// The layer's RoPE angles.
