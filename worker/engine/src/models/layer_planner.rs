@@ -99,7 +99,7 @@ impl LayerPlanner<'_, '_> {
                 MixerConfig::StateSpace(space) => MixerPlan::StateSpace(self.state_space(space)?),
             },
             mixer_post_norm: norm(&mut self, config.post_norm, "post_attention_norm")?,
-            feed_forward_norm: norm(&mut self, config.pre_norm, config.feed_forward_norm)?,
+            feed_forward_norm: norm(&mut self, config.pre_norm && !config.parallel, config.feed_forward_norm)?,
             feed_forward: match layer.feed_forward {
                 FeedForwardConfig::Experts(experts) => FeedForwardPlan::Experts(self.experts(experts)?),
                 FeedForwardConfig::Dense(len) => self.dense(len)?,
@@ -214,7 +214,7 @@ impl LayerPlanner<'_, '_> {
     fn head_norms(&mut self, attention: &AttentionConfig) -> Result<Option<(VectorId, Option<VectorId>)>> {
         let lens = match self.config.head_norm {
             HeadNorm::None => return Ok(None),
-            HeadNorm::Head => [attention.heads.head_dim; 2],
+            HeadNorm::Head | HeadNorm::HeadAfterRope => [attention.heads.head_dim; 2],
             HeadNorm::Row => [attention.output_len(), attention.kv_len()],
         };
         let query = self.planner.vector(self.weight("attn_q_norm"), lens[0])?;

@@ -244,13 +244,13 @@ pub enum MixerPlan {
 /// The tensors of a layer.
 #[derive(Debug, Clone, PartialEq)]
 pub struct LayerPlan {
-    /// RMS norm before the mixer.
+    /// Norm before the mixer.
     pub mixer_norm: Option<VectorId>,
     /// The mixer.
     pub mixer: MixerPlan,
     /// RMS norm after the mixer.
     pub mixer_post_norm: Option<VectorId>,
-    /// RMS norm before the feed-forward part.
+    /// Norm before the feed-forward part, unless its input is the mixer's.
     pub feed_forward_norm: Option<VectorId>,
     /// The feed-forward part.
     pub feed_forward: FeedForwardPlan,

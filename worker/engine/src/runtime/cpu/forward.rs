@@ -3,18 +3,18 @@
 use super::activations::Activations;
 use super::attention::{AttentionShape, LayerCache, attend};
 use super::decoder::CpuDecoder;
-use super::layers::{self, project, store_heads};
+use super::layers::{self, project, rotate_heads, store_heads};
 use super::memory::LayerMemory;
 use super::mixers::{
     Columns, Convolution, DeltaNet, StateSpace, convolve, delta_net, gate_attention, gated_norm, gated_then_normed,
     state_space,
 };
-use super::ops::{activate, apply_gate, expert_sum, gated, multiply, normalise, rms_norm, route};
+use super::ops::{activate, apply_gate, expert_sum, gated, layer_norm, multiply, normalise, rms_norm, route};
 use super::weights::CpuWeights;
 use crate::models::{
     AttentionConfig, AttentionPlan, DeltaNetConfig, DeltaNetPlan, ExpertMatrix, ExpertsGateUp, ExpertsPlan,
-    FeedForwardPlan, GateUpPlan, LayerRope, MixerConfig, MixerPlan, ModelConfig, Product, ShortConvolutionConfig,
-    ShortConvolutionPlan, StateSpaceConfig, StateSpacePlan, VectorId,
+    FeedForwardPlan, GateUpPlan, HeadNorm, LayerRope, MixerConfig, MixerPlan, ModelConfig, Product,
+    ShortConvolutionConfig, ShortConvolutionPlan, StateSpaceConfig, StateSpacePlan, VectorId,
 };
 use crate::runtime::backend::Batch;
 
@@ -33,9 +33,10 @@ impl CpuDecoder {
         let place = Place { position, two_way };
         let inputs = self.layer_inputs(batch, &hidden);
         for layer in 0..self.plan.layers.len() {
+            let input = self.parallel_input(layer, &hidden);
             self.mixer(layer, place, &mut hidden);
             self.pacer.pause_if_due().await;
-            self.feed_forward(layer, &mut hidden);
+            self.feed_forward(layer, input, &mut hidden);
             self.layer_input(layer, &inputs, &mut hidden);
             self.pacer.pause_if_due().await;
         }
@@ -137,9 +138,15 @@ impl CpuDecoder {
         self.add(hidden, output, plan.mixer_post_norm);
     }
 
-    fn feed_forward(&self, index: usize, hidden: &mut [f32]) {
+    /// The input that a layer's feed-forward part shares with its mixer, in models where the two are parallel.
+    fn parallel_input(&self, index: usize, hidden: &[f32]) -> Option<Vec<f32>> {
+        self.config.parallel.then(|| self.normed(hidden, self.plan.layers[index].mixer_norm))
+    }
+
+    /// Adds the output of a layer's feed-forward part to the hidden state, from which its input follows unless given.
+    fn feed_forward(&self, index: usize, input: Option<Vec<f32>>, hidden: &mut [f32]) {
         let (config, plan) = (&self.config, &self.plan.layers[index]);
-        let input = self.normed(hidden, plan.feed_forward_norm);
+        let input = input.unwrap_or_else(|| self.normed(hidden, plan.feed_forward_norm));
         let x = Activations::new(&input, config.embedding_len as usize);
         let output = match &plan.feed_forward {
             FeedForwardPlan::Dense { gate_up, down } => {
@@ -204,9 +211,12 @@ impl CpuDecoder {
     }
 
     pub(super) fn normed(&self, hidden: &[f32], norm: Option<VectorId>) -> Vec<f32> {
-        match norm {
-            Some(norm) => rms_norm(hidden, self.weights.vector(norm), self.config.norm_eps),
-            None => hidden.to_vec(),
+        let Some(norm) = norm else { return hidden.to_vec() };
+        let (weight, eps) = (self.weights.vector(norm), self.config.norm_eps);
+        if self.config.centred_norms {
+            layer_norm(hidden, weight, &vec![0.0; weight.len()], eps)
+        } else {
+            rms_norm(hidden, weight, eps)
         }
     }
 
@@ -263,13 +273,22 @@ impl MixerInput<'_> {
             (projected, None)
         };
         let row_len = (attention.output_len() + 2 * attention.kv_len()) as usize;
-        rows.chunks_exact_mut(row_len).for_each(|row| self.norm_heads(row, attention, plan));
         let heads = attention.rotated_heads();
+        let norm = |rows: &mut [f32]| {
+            rows.chunks_exact_mut(row_len).for_each(|row| self.norm_heads(row, attention, plan));
+        };
+        if self.config.head_norm == HeadNorm::HeadAfterRope {
+            rotate_heads(&mut rows, row_len, &heads, angles, place.position);
+            norm(&mut rows);
+        } else {
+            norm(&mut rows);
+            rotate_heads(&mut rows, row_len, &heads, angles, place.position);
+        }
         let query = if attention.cache_of.is_some() {
-            store_heads(rows, &heads, angles, place.position, None)
+            store_heads(rows, &heads, None)
         } else {
             cache.truncate(place.position);
-            store_heads(rows, &heads, angles, place.position, Some(cache))
+            store_heads(rows, &heads, Some(cache))
         };
         let shape = AttentionShape {
             heads,

@@ -13,7 +13,9 @@ impl ForwardBuilder<'_> {
     /// Adds the output of a layer's feed-forward part to the hidden state.
     pub(super) fn feed_forward(&self, program: &mut Vec<Dispatch>, index: usize) -> Result<()> {
         let plan = &self.plan.layers[index];
+        // In parallel with the mixer it has the same input, which is still there; then it has no norm of its own.
         let norm = plan.feed_forward_norm;
+        self.norm_apart(program, norm);
         match &plan.feed_forward {
             FeedForwardPlan::Dense { gate_up, down } => {
                 let rows = self.config.layers[index].feed_forward.hidden_len();
@@ -36,7 +38,7 @@ impl ForwardBuilder<'_> {
         rows: u32,
     ) -> Result<()> {
         let activation = self.config.activation;
-        let input = Input { norm, ..Input::new(&self.buffers.hidden) };
+        let input = self.normed_input(norm);
         let output = |epilogue| Output { epilogue, y: &self.buffers.activated, rows, extra: &[] };
         match gate_up {
             GateUpPlan::Paired(product) => {
@@ -88,7 +90,7 @@ impl ForwardBuilder<'_> {
         let chosen = [("experts", &buffers.experts)];
         for (matrix, rows, epilogue) in products {
             let experts = Some(ExpertRows { rows, used, shares_input: true });
-            let input = Input { norm, bias: matrix.bias, experts, ..Input::new(&buffers.hidden) };
+            let input = Input { bias: matrix.bias, experts, ..self.normed_input(norm) };
             let output = Output { epilogue, y: &buffers.activated, rows: hidden, extra: &chosen };
             self.products().push(program, &[matrix.weights], &input, &output)?;
         }
@@ -99,7 +101,7 @@ impl ForwardBuilder<'_> {
     fn choose_experts(&self, program: &mut Vec<Dispatch>, norm: Option<VectorId>, plan: &ExpertsPlan) -> Result<()> {
         let buffers = self.buffers;
         let router = Router { experts: plan.config, is_biased: plan.bias.is_some(), is_gated: plan.is_gated() };
-        let input = Input { norm, bias: plan.router_bias, ..Input::new(&buffers.hidden) };
+        let input = Input { bias: plan.router_bias, ..self.normed_input(norm) };
         let scores = Output { epilogue: Epilogue::STORE, y: &buffers.router, rows: plan.score_rows(), extra: &[] };
         self.products().push(program, &plan.router, &input, &scores)?;
         let mut bound = vec![

@@ -23,6 +23,7 @@ impl ForwardBuilder<'_> {
     /// Adds the output of a layer's mixer to the hidden state.
     pub(super) fn mixer(&self, program: &mut Vec<Dispatch>, index: usize) -> Result<()> {
         let layer = &self.plan.layers[index];
+        self.norm_apart(program, layer.mixer_norm);
         match (&self.config.layers[index].mixer, &layer.mixer) {
             (MixerConfig::Attention(config), MixerPlan::Attention(plan)) => {
                 let (kv, value_offset) =
@@ -42,9 +43,8 @@ impl ForwardBuilder<'_> {
 
     /// Projects the mixer's input into the `projected` buffer.
     fn project(&self, program: &mut Vec<Dispatch>, layer: &LayerPlan, product: &[MatrixId], rows: u32) -> Result<()> {
-        let input = Input { norm: layer.mixer_norm, ..Input::new(&self.buffers.hidden) };
         let output = Output { epilogue: Epilogue::STORE, y: &self.buffers.projected, rows, extra: &[] };
-        self.products().push(program, product, &input, &output)
+        self.products().push(program, product, &self.normed_input(layer.mixer_norm), &output)
     }
 
     fn short_convolution(
@@ -243,7 +243,7 @@ impl AttentionBuilder<'_> {
     }
 
     fn input(&self) -> Input<'_> {
-        Input { norm: self.layer.mixer_norm, bias: self.plan.qkv_bias, ..Input::new(&self.forward.buffers.hidden) }
+        Input { bias: self.plan.qkv_bias, ..self.forward.normed_input(self.layer.mixer_norm) }
     }
 
     /// Computes queries, into the query buffer, and keys and values, if the layer has any, into the cache.
