@@ -124,12 +124,16 @@ pub struct ModelConfig {
     pub rope: RopeConfig,
     /// RoPE of layers with [`LayerRope::Window`].
     pub window_rope: RopeConfig,
-    /// Epsilon of the RMS norms.
+    /// Epsilon of the norms.
     pub norm_eps: f32,
     /// Norms before mixer and feed-forward part.
     pub pre_norm: bool,
     /// Norms after mixer and feed-forward part.
     pub post_norm: bool,
+    /// Norms of the hidden state are layer norms without biases, not RMS norms.
+    pub centred_norms: bool,
+    /// The feed-forward part has the same normalised input as the mixer; both results are added to the hidden state.
+    pub parallel: bool,
     /// Name of the norm before a feed-forward part, without layer prefix and `.weight`.
     pub feed_forward_norm: &'static str,
     /// Name of the norm before the output head, without `.weight`.
@@ -227,6 +231,12 @@ impl ModelConfig {
     pub(crate) fn has_head_dispatch(&self, attention: &AttentionConfig) -> bool {
         let has_norms = self.head_norm != HeadNorm::None || self.value_norm;
         has_norms || self.cache != CacheFormat::F16 || attention.is_gated
+    }
+
+    /// Whether norms before products take a dispatch of their own: because a mean has to be subtracted, or because two
+    /// parts of a layer have the same input.
+    pub(crate) fn has_norm_dispatch(&self) -> bool {
+        self.centred_norms || self.parallel
     }
 
     pub(super) fn check(&self) -> Result<()> {

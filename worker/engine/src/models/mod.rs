@@ -28,9 +28,9 @@ pub use family::{Activation, HeadNorm, Scoring};
 pub use heads::HeadShape;
 pub use mixer::{AttentionConfig, DeltaNetConfig, LayerRope, MixerConfig, ShortConvolutionConfig, StateSpaceConfig};
 pub use plan::{
-    AttentionPlan, DeltaNetPlan, ExpertsPlan, FeedForwardPlan, GateUpPlan, LayerInputPlan, LayerInputsPlan, LayerPlan,
-    MatrixId, MatrixPlan, MixerPlan, ModelPlan, Product, Segment, SharedExpertPlan, ShortConvolutionPlan,
-    StateSpacePlan, VectorId, VectorPlan, WeightPlan,
+    AttentionPlan, DeltaNetPlan, ExpertMatrix, ExpertsGateUp, ExpertsPlan, FeedForwardPlan, GateUpPlan, LayerInputPlan,
+    LayerInputsPlan, LayerPlan, MatrixId, MatrixPlan, MixerPlan, ModelPlan, Product, Segment, SharedExpertPlan,
+    ShortConvolutionPlan, StateSpacePlan, VectorId, VectorPlan, WeightPlan,
 };
 pub use pooling::{HeadActivation, HeadLayer, HeadPlan, HeadResult, Pooling};
 pub use rope::{Position, ROPE_FREQUENCIES, ROPE_LONG, ROPE_SHORT, RopeConfig, Sections, Yarn};

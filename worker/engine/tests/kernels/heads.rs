@@ -90,6 +90,8 @@ async fn heads_are_normalised_rotated_and_cached() {
         HeadNormKernel { value_norm: true, ..KERNEL },
         HeadNormKernel { value_norm: true, cache: CacheFormat::Q8, ..KERNEL },
         HeadNormKernel { queries_only: true, ..KERNEL },
+        HeadNormKernel { kind: HeadNorm::HeadAfterRope, ..KERNEL },
+        HeadNormKernel { kind: HeadNorm::HeadAfterRope, cache: CacheFormat::Q8, ..KERNEL },
     ];
     for (heads, kernel) in head_shapes().into_iter().flat_map(|heads| kernels.map(|kernel| (heads, kernel))) {
         let cache = kernel.cache.for_heads(&heads);
@@ -105,7 +107,7 @@ async fn check_heads(gpu: &Gpu, random: &mut Random, kernel: HeadNormKernel) {
     let (q_len, kv_len) = (shape.heads as usize * dim, shape.kv_heads as usize * dim);
     let row = q_len + 2 * kv_len;
     let mut y = random.floats(tokens * row);
-    let lens = if kind == HeadNorm::Head { [dim, dim] } else { [q_len, kv_len] };
+    let lens = if kind == HeadNorm::Row { [q_len, kv_len] } else { [dim, dim] };
     let [norms, biases] = [(); 2].map(|()| lens.map(|len| random.floats(len)));
     let angles = RopeConfig::plain(10_000.0).angles(shape.rope_dim, context as u32, None);
     let value_offset = context * cache.row_words(kv_len as u32) as usize;
@@ -137,6 +139,9 @@ async fn check_heads(gpu: &Gpu, random: &mut Random, kernel: HeadNormKernel) {
     let bindings: Vec<_> = buffers.iter().map(|(name, buffer)| (*name, buffer)).collect();
     run(gpu, &[Dispatch::new(gpu, &kernel.shader(), &bindings, kernel.grid())], tokens as u32);
 
+    if kind == HeadNorm::HeadAfterRope {
+        rotate(&mut y, &shape, &angles, position);
+    }
     for row in y.chunks_exact_mut(row) {
         for (part, at) in [(0..q_len, 0), (q_len..q_len + kv_len, 1)].into_iter().filter(|_| kind != HeadNorm::None) {
             let x = &row[part.clone()];
@@ -153,7 +158,9 @@ async fn check_heads(gpu: &Gpu, random: &mut Random, kernel: HeadNormKernel) {
             values.copy_from_slice(&normed);
         }
     }
-    rotate(&mut y, &shape, &angles, position);
+    if kind != HeadNorm::HeadAfterRope {
+        rotate(&mut y, &shape, &angles, position);
+    }
     let what = format!("{kernel:?}");
     if kernel.queries_only {
         let expected: Vec<f32> = y.chunks_exact(row).flat_map(|row| &row[..q_len]).copied().collect();

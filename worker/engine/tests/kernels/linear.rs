@@ -271,6 +271,7 @@ fn kernels_for_matrix_units_are_valid() {
         bidirectional: false,
         ahead: None,
         alibi: false,
+        sinks: true,
         layout: AttentionLayout::Cooperative,
         splits: 1,
         workgroup: 128,
@@ -352,17 +353,21 @@ async fn linear_applies_every_activation() {
     let mut random = Random(15);
     for (gpu, tuning) in on_devices(|gpu| vec![gpu.tuning().decode]).await {
         let tokens = 2;
-        for activation in [Activation::Silu, Activation::GeluTanh, Activation::GeluErf] {
-            let case = Case::new(&gpu, &mut random, TensorType::F16, 64, 64, tokens);
+        for activation in [Activation::Silu, Activation::GeluTanh, Activation::GeluErf, Activation::ClampedSwiglu] {
+            let mut case = Case::new(&gpu, &mut random, TensorType::F16, 64, 64, tokens);
+            // Beyond its limits.
+            let size = if activation == Activation::ClampedSwiglu { 50.0 } else { 1.0 };
+            case.norm.iter_mut().for_each(|weight| *weight *= size);
             let product: Vec<f32> = case.expected(true);
             let state = state(&gpu, 0, tokens as u32, 0);
-            let gates = random.floats(product.len());
+            let gates: Vec<f32> = random.floats(product.len()).iter().map(|gate| size * gate).collect();
             let y = gpu.storage_buffer_with("y", &gates);
             let output = [("y", &y)];
             let act = |x: f32| kernels::linear::reference::activate(x, activation);
 
             run(&gpu, &[case.dispatch(&gpu, tuning, true, Epilogue::Gate(activation), &output, &state)], 2);
-            let expected: Vec<f32> = gates.iter().zip(&product).map(|(gate, value)| act(*gate) * value).collect();
+            let gate = |(gate, up): (&f32, &f32)| kernels::linear::reference::gate_up(*gate, *up, activation);
+            let expected: Vec<f32> = gates.iter().zip(&product).map(gate).collect();
             assert_close(&read(&gpu, &y, expected.len()).await, &expected, 1e-5, &format!("gate {activation:?}"));
 
             run(&gpu, &[case.dispatch(&gpu, tuning, true, Epilogue::Activate(activation), &output, &state)], 2);
@@ -418,29 +423,48 @@ async fn linear_selects_each_tokens_experts() {
     let mut random = Random(10);
     for (gpu, base) in on_devices(|gpu| vec![gpu.tuning().decode]).await {
         let split = LinearTuning { workgroup: 64, lanes: 16, pairs: 1, subgroup: 1, ..base };
-        for (tuning, shares_input) in [(base, true), (split, false)] {
+        let gated = Epilogue::Gated(Activation::Silu);
+        let variants = [
+            (base, true, Epilogue::STORE, false),
+            (split, false, Epilogue::STORE, true),
+            (base, true, gated, true),
+            (split, true, gated, false),
+        ];
+        for (tuning, shares_input, epilogue, bias) in variants {
             let (experts, used, rows, cols, tokens) = (5u32, 2u32, 32u32, 64u32, 3usize);
             let inputs = if shares_input { tokens } else { tokens * used as usize };
             let case = Case::new(&gpu, &mut random, TensorType::Q4_0, experts * rows, cols, inputs);
             let chosen = [4u32, 0, 2, 4, 1, 3];
             let chosen_buffer = gpu.storage_buffer_with("experts", &chosen);
             let x = gpu.storage_buffer_with("x", &case.x);
-            let y = gpu.storage_buffer("y", u64::from(rows) * 6 * 4);
+            let out_rows = if epilogue == gated { rows / 2 } else { rows };
+            let y = gpu.storage_buffer("y", u64::from(out_rows) * 6 * 4);
+            let biases = if bias { random.floats((experts * rows) as usize) } else { Vec::new() };
+            let bias_buffer = bias.then(|| gpu.storage_buffer_with("bias", &biases));
             let experts_of = Some(ExpertRows { rows, used, shares_input });
-            let linear = Linear { out_rows: rows, experts: experts_of, ..case.linear(tuning, Epilogue::STORE) };
+            let linear = Linear { out_rows, bias, experts: experts_of, ..case.linear(tuning, epilogue) };
             let state = state(&gpu, 0, tokens as u32, 0);
             let mut bindings = case.bindings(&state, &x);
             bindings.extend([("y", &y), ("experts", &chosen_buffer)]);
+            bindings.extend(bias_buffer.iter().map(|buffer| ("bias", buffer)));
             run(&gpu, &[Dispatch::new(&gpu, &linear.shader().unwrap(), &bindings, linear.grid())], tokens as u32);
             let all = case.expected(false);
-            let expected: Vec<f32> = (0..6)
-                .flat_map(|slot| {
+            let products: Vec<f32> = (0..6 * rows as usize)
+                .map(|at| {
+                    let (slot, row) = (at / rows as usize, at as u32 % rows);
                     let input = if shares_input { slot / used as usize } else { slot };
-                    let first = (input as u32 * experts + chosen[slot]) * rows;
-                    all[first as usize..][..rows as usize].to_vec()
+                    let of_expert = chosen[slot] * rows + row;
+                    let bias = biases.get(of_expert as usize).copied().unwrap_or_default();
+                    all[(input as u32 * experts * rows + of_expert) as usize] + bias
                 })
                 .collect();
-            assert_close(&read(&gpu, &y, expected.len()).await, &expected, 1e-5, &format!("{tuning:?}"));
+            let expected = match epilogue {
+                Epilogue::Gated(activation) => {
+                    kernels::linear::reference::gated(&products, out_rows as usize, activation)
+                }
+                _ => products,
+            };
+            assert_close(&read(&gpu, &y, expected.len()).await, &expected, 1e-5, &format!("{linear:?}"));
         }
     }
 }

@@ -39,9 +39,9 @@ pub enum Epilogue {
         /// Elements of the input per token.
         len: u32,
     },
-    /// `y = activation(y) * (W x)`
+    /// `y = activation(y) * (W x)`; some activations also change the second factor.
     Gate(Activation),
-    /// `y = activation(W[..rows / 2] x) * (W[rows / 2..] x)`
+    /// `y = activation(W[..rows / 2] x) * (W[rows / 2..] x)`, with `rows` per expert if there are any; likewise.
     Gated(Activation),
     /// RoPE; then queries go to a buffer, keys and values to the cache.
     Qkv {
@@ -189,7 +189,7 @@ pub struct Linear {
     pub out_rows: u32,
     /// Epsilon of the RMS norm before the matrix, if there is one.
     pub norm_eps: Option<f32>,
-    /// Whether a vector is added to the product.
+    /// Whether a vector is added to the product; each expert has its own.
     pub bias: bool,
     /// Each token uses the rows of its experts; requires one token per thread.
     pub experts: Option<ExpertRows>,
@@ -205,7 +205,7 @@ impl Linear {
     /// Number of row pairs in a token's product. The epilogue determines which rows form a pair.
     pub(crate) fn pairs(&self) -> u32 {
         match self.epilogue {
-            Epilogue::Gated(_) => self.rows / 2,
+            Epilogue::Gated(_) => self.product_rows() / 2,
             _ => self.product_rows().div_ceil(2),
         }
     }
@@ -384,6 +384,7 @@ fn with_activation(shader: Shader, activation: Activation) -> Shader {
     shader
         .define_if(activation == Activation::GeluTanh, "GELU_TANH")
         .define_if(activation == Activation::GeluErf, "GELU_ERF")
+        .define_if(activation == Activation::ClampedSwiglu, "CLAMPED_SWIGLU")
 }
 
 /// Declares what `epilogues/qkv.wgsl` needs, except for `FIRST_ROW`.

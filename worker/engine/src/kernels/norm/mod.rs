@@ -144,6 +144,7 @@ impl HeadNormKernel {
         with_heads(Shader::new("norm/head_norm.wgsl"), &self.heads, self.cache, self.value_offset)
             .define_if(self.kind != HeadNorm::None, "NORMS")
             .define_if(self.kind == HeadNorm::Row, "WHOLE_ROW")
+            .define_if(self.kind == HeadNorm::HeadAfterRope, "AFTER_ROPE")
             .define_if(self.centred, "CENTRED")
             .define_if(self.gated, "GATED")
             .define_if(self.value_norm, "VALUE_NORM")

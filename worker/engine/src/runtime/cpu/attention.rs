@@ -68,7 +68,8 @@ pub(super) struct AttentionShape {
 }
 
 /// Attention for queries `[tokens][heads][head_dim]` at the cache's last positions. The result has the same shape.
-pub(super) fn attend(query: &[f32], cache: &LayerCache, shape: &AttentionShape) -> Vec<f32> {
+/// `sinks` are scores that take part in each head's softmax without a value: `[heads]`, or empty.
+pub(super) fn attend(query: &[f32], cache: &LayerCache, sinks: &[f32], shape: &AttentionShape) -> Vec<f32> {
     let HeadShape { heads, kv_heads, head_dim, .. } = shape.heads;
     let (heads, group, dim) = (heads as usize, (heads / kv_heads) as usize, head_dim as usize);
     let first_position = cache.positions() - query.len() / (heads * dim);
@@ -95,7 +96,8 @@ pub(super) fn attend(query: &[f32], cache: &LayerCache, shape: &AttentionShape) 
             let distances = (start..end).map(|position| position.abs_diff(own_end - 1) as f32);
             scores.iter_mut().zip(distances).for_each(|(score, distance)| *score -= slope * distance);
         }
-        let inverse = exponentials(&mut scores).recip();
+        let sink = sinks.get(head).copied().unwrap_or(f32::NEG_INFINITY);
+        let inverse = exponentials(&mut scores, sink).recip();
         let values = &cache.values[at(start)..];
         let (chunks, rest) = result.as_chunks_mut::<CHUNK>();
         for (i, chunk) in chunks.iter_mut().enumerate() {
@@ -127,9 +129,9 @@ fn slope(head: usize, heads: usize) -> f32 {
 /// Elements of a head that are summed in registers over all positions.
 const CHUNK: usize = 32;
 
-/// Replaces scores with `exp(score - highest)`, and returns the sum.
-fn exponentials(scores: &mut [f32]) -> f32 {
-    let highest = scores.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+/// Replaces scores with `exp(score - highest)`, and returns the sum. Both the highest and the sum include the `sink`.
+fn exponentials(scores: &mut [f32], sink: f32) -> f32 {
+    let highest = scores.iter().copied().fold(sink, f32::max);
     let (vectors, rest) = scores.as_chunks_mut::<4>();
     let mut total = f32x4::ZERO;
     for vector in vectors {
@@ -140,7 +142,7 @@ fn exponentials(scores: &mut [f32]) -> f32 {
     for score in rest.iter_mut() {
         *score = (*score - highest).exp();
     }
-    total.reduce_add() + rest.iter().sum::<f32>()
+    total.reduce_add() + rest.iter().sum::<f32>() + (sink - highest).exp()
 }
 
 /// The weighted sum of rows `row_len` apart, for their first `N` elements.
@@ -171,15 +173,18 @@ mod tests {
         let (query, keys, values) =
             (wave(tokens * 144, 0.7), wave(positions * row_len, 1.3), wave(positions * row_len, 0.4));
         let sharper = Some(AttentionTemperature { scale: 0.7, step: 3 });
+        let sinks = wave(6, 2.1);
+        let none: &[f32] = &[];
         let cases = [
-            (None, None, None, false, None, false),
-            (Some(4), None, sharper, false, None, false),
-            (None, Some(3.0), None, false, None, false),
-            (None, None, None, true, None, false),
-            (Some(4), None, None, true, Some(1), false),
-            (None, None, None, true, None, true),
+            (None, None, None, false, None, false, none),
+            (Some(4), None, sharper, false, None, false, none),
+            (None, Some(3.0), None, false, None, false, none),
+            (None, None, None, true, None, false, none),
+            (Some(4), None, None, true, Some(1), false, none),
+            (None, None, None, true, None, true, none),
+            (Some(4), None, None, false, None, false, &sinks[..]),
         ];
-        for (window, softcap, temperature, bidirectional, ahead, alibi) in cases {
+        for (window, softcap, temperature, bidirectional, ahead, alibi, sinks) in cases {
             let shape = AttentionShape { heads, scale: 0.2, temperature, softcap, window, bidirectional, ahead, alibi };
             let mut cache = LayerCache::new(positions, row_len).unwrap();
             cache.keys.extend(&keys);
@@ -195,12 +200,13 @@ mod tests {
                 bidirectional,
                 ahead,
                 alibi,
+                sinks: !sinks.is_empty(),
                 layout: AttentionLayout::Batch,
                 splits: 1,
                 workgroup: 32,
             };
-            let expected = attention(&query, &keys, &values, positions - tokens, &reference);
-            for (actual, expected) in attend(&query, &cache, &shape).iter().zip(&expected) {
+            let expected = attention(&query, [&keys, &values], sinks, positions - tokens, &reference);
+            for (actual, expected) in attend(&query, &cache, sinks, &shape).iter().zip(&expected) {
                 assert!((actual - expected).abs() < 1e-5, "{shape:?}: {actual}, not {expected}");
             }
         }

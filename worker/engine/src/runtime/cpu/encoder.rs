@@ -6,7 +6,7 @@ use async_trait::async_trait;
 
 use super::activations::Activations;
 use super::attention::{AttentionShape, LayerCache, attend};
-use super::layers::{gate_up, project, store_heads};
+use super::layers::{gate_up, project, rotate_heads, store_heads};
 use super::ops::{activate, expert_sum, layer_norm, route};
 use super::weights::CpuWeights;
 use super::{Cpu, Pacer};
@@ -52,7 +52,8 @@ impl CpuEncoder {
         let window = config.window_of(index as u32);
         let angles = if window.is_some() { &self.window_rope } else { &self.rope };
         let mut cache = LayerCache::new(hidden.len() / width, width)?;
-        let query = store_heads(projected, &heads, angles, 0, Some(&mut cache));
+        rotate_heads(&mut projected, 3 * width, &heads, angles, 0);
+        let query = store_heads(projected, &heads, Some(&mut cache));
         let shape = AttentionShape {
             heads,
             scale: (heads.head_dim as f32).sqrt().recip(),
@@ -63,7 +64,7 @@ impl CpuEncoder {
             ahead: window.map(|window| window.reach),
             alibi: config.positions == PositionKind::Alibi,
         };
-        let attended = attend(&query, &cache, &shape);
+        let attended = attend(&query, &cache, &[], &shape);
         let bias = layer.attention_output_bias;
         let output = project(&self.weights, &layer.attention_output, &attended, width, width, bias);
         let normed = self.after(sum(output, hidden), layer.attention_norm);

@@ -2,34 +2,43 @@
 
 use super::activations::Activations;
 use super::attention::LayerCache;
-use super::ops::{activate, gated, multiply, rope};
+use super::ops::{apply_gate, gated, rope};
 use super::weights::CpuWeights;
 use crate::models::{Activation, GateUpPlan, HeadShape, Product, VectorId};
 
-/// Applies RoPE to the queries and keys of `[tokens][heads + 2 kv_heads][head_dim]`, appends keys and values to the
-/// cache, and returns the queries: `[tokens][heads][head_dim]`. Without a cache there are only queries.
-pub(super) fn store_heads(
-    mut projected: Vec<f32>,
+/// Applies RoPE to the queries and keys in rows of `row_len`, the first of them at `first_position`. A row is
+/// `[heads + 2 kv_heads][head_dim]`, or has only the queries.
+pub(super) fn rotate_heads(
+    rows: &mut [f32],
+    row_len: usize,
     heads: &HeadShape,
     angles: &[[f32; 2]],
     first_position: usize,
-    mut cache: Option<&mut LayerCache>,
-) -> Vec<f32> {
+) {
     let (dim, half) = (heads.head_dim as usize, heads.rope_dim as usize / 2);
-    let kv_heads = if cache.is_some() { heads.kv_heads } else { 0 };
-    let (query_len, key_len) = (heads.heads as usize * dim, kv_heads as usize * dim);
-    let mut query = Vec::with_capacity(projected.len());
-    for (position, row) in (first_position..).zip(projected.chunks_exact_mut(query_len + 2 * key_len)) {
-        let (rotated, values) = row.split_at_mut(query_len + key_len);
-        if half > 0 {
-            let angles = &angles[position * half..][..half];
-            rotated.chunks_exact_mut(dim).for_each(|head| rope(head, angles, heads));
-        }
-        query.extend_from_slice(&rotated[..query_len]);
-        if let Some(cache) = &mut cache {
-            cache.keys.extend_from_slice(&rotated[query_len..]);
-            cache.values.extend_from_slice(values);
-        }
+    if half == 0 {
+        return;
+    }
+    let rotated_len = row_len.min((heads.heads + heads.kv_heads) as usize * dim);
+    for (position, row) in (first_position..).zip(rows.chunks_exact_mut(row_len)) {
+        let angles = &angles[position * half..][..half];
+        row[..rotated_len].chunks_exact_mut(dim).for_each(|head| rope(head, angles, heads));
+    }
+}
+
+/// Appends the keys and values of `[tokens][heads + 2 kv_heads][head_dim]` to the cache, and returns the queries:
+/// `[tokens][heads][head_dim]`. Without a cache there are only queries.
+pub(super) fn store_heads(rows: Vec<f32>, heads: &HeadShape, cache: Option<&mut LayerCache>) -> Vec<f32> {
+    let Some(cache) = cache else { return rows };
+    let dim = heads.head_dim as usize;
+    let (query_len, key_len) = (heads.heads as usize * dim, heads.kv_heads as usize * dim);
+    let mut query = Vec::with_capacity(rows.len());
+    for row in rows.chunks_exact(query_len + 2 * key_len) {
+        let (queries, rest) = row.split_at(query_len);
+        let (keys, values) = rest.split_at(key_len);
+        query.extend_from_slice(queries);
+        cache.keys.extend_from_slice(keys);
+        cache.values.extend_from_slice(values);
     }
     query
 }
@@ -45,8 +54,7 @@ pub(super) fn gate_up(
     match plan {
         GateUpPlan::Apart { gate, up } => {
             let mut activated = weights.product(gate, rows, x, None);
-            activate(&mut activated, activation);
-            multiply(&mut activated, &weights.product(up, rows, x, None));
+            apply_gate(&mut activated, &weights.product(up, rows, x, None), activation);
             activated
         }
         GateUpPlan::Paired(product) => {

@@ -48,6 +48,8 @@ pub(super) struct Buffers {
     pub candidates: wgpu::Buffer,
     /// Hidden state: `[batch][embedding_len]`.
     pub hidden: wgpu::Buffer,
+    /// The hidden state after a norm, in models that compute it apart from products: `[batch][embedding_len]`.
+    pub normed: wgpu::Buffer,
     /// Queries, or the inputs that a convolution computes for a delta net: `[batch][inner_len]`, see
     /// [`MixerConfig::inner_len`].
     pub inner: wgpu::Buffer,
@@ -104,6 +106,7 @@ impl Buffers {
             logits: floats("logits", sizes.logits),
             candidates: floats("candidates", 2 * u64::from(chunk_count(config.vocab))),
             hidden: floats("hidden", sizes.hidden),
+            normed: floats("normed", sizes.normed),
             inner: floats("queries", sizes.inner),
             projected: floats("projected", sizes.projected),
             mixed: floats("mixed", sizes.mixed),
@@ -154,6 +157,7 @@ fn layer_memory(gpu: &Gpu, config: &ModelConfig, mixer: &MixerConfig, context: u
 struct Sizes {
     logits: u64,
     hidden: u64,
+    normed: u64,
     inner: u64,
     projected: u64,
     mixed: u64,
@@ -185,6 +189,7 @@ impl Sizes {
         Self {
             logits: u64::from(tuning.prefill.tokens) * u64::from(config.vocab),
             hidden: of(config.embedding_len),
+            normed: if config.has_norm_dispatch() { of(config.embedding_len) } else { 0 },
             inner: of(config.largest(|layer| layer.mixer.inner_len())),
             projected: of(config.largest(|layer| projected_rows(config, &layer.mixer))),
             mixed: of(mixed),
@@ -209,7 +214,7 @@ impl Sizes {
         let mixer = self.inner + self.projected + self.mixed + self.splits;
         let experts = self.shared_output + self.router + self.slots + self.expert_weights;
         let feed_forward = self.activated + self.output + experts;
-        self.logits + self.hidden + mixer + feed_forward + 2 * self.layer_inputs + self.prepared
+        self.logits + self.hidden + self.normed + mixer + feed_forward + 2 * self.layer_inputs + self.prepared
     }
 }
 

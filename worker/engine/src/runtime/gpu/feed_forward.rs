@@ -6,14 +6,16 @@ use crate::error::Result;
 use crate::kernels::Grid;
 use crate::kernels::experts::{Router, expert_sum};
 use crate::kernels::linear::{Epilogue, ExpertRows};
-use crate::models::{ExpertsPlan, FeedForwardPlan, GateUpPlan, SharedExpertPlan, VectorId};
+use crate::models::{ExpertsGateUp, ExpertsPlan, FeedForwardPlan, GateUpPlan, SharedExpertPlan, VectorId};
 use crate::runtime::device::Dispatch;
 
 impl ForwardBuilder<'_> {
     /// Adds the output of a layer's feed-forward part to the hidden state.
     pub(super) fn feed_forward(&self, program: &mut Vec<Dispatch>, index: usize) -> Result<()> {
         let plan = &self.plan.layers[index];
+        // In parallel with the mixer it has the same input, which is still there; then it has no norm of its own.
         let norm = plan.feed_forward_norm;
+        self.norm_apart(program, norm);
         match &plan.feed_forward {
             FeedForwardPlan::Dense { gate_up, down } => {
                 let rows = self.config.layers[index].feed_forward.hidden_len();
@@ -36,7 +38,7 @@ impl ForwardBuilder<'_> {
         rows: u32,
     ) -> Result<()> {
         let activation = self.config.activation;
-        let input = Input { norm, ..Input::new(&self.buffers.hidden) };
+        let input = self.normed_input(norm);
         let output = |epilogue| Output { epilogue, y: &self.buffers.activated, rows, extra: &[] };
         match gate_up {
             GateUpPlan::Paired(product) => {
@@ -53,18 +55,12 @@ impl ForwardBuilder<'_> {
     fn experts(&self, program: &mut Vec<Dispatch>, norm: Option<VectorId>, plan: &ExpertsPlan) -> Result<()> {
         let (buffers, config, width) = (self.buffers, &plan.config, self.config.embedding_len);
         self.choose_experts(program, norm, plan)?;
-
-        let rows = |rows, shares_input| Some(ExpertRows { rows, used: config.used, shares_input });
+        self.experts_gate_up(program, norm, plan)?;
+        let experts = Some(ExpertRows { rows: width, used: config.used, shares_input: false });
+        let input = Input { experts, bias: plan.down.bias, ..Input::new(&buffers.activated) };
         let chosen = [("experts", &buffers.experts)];
-        let hidden = config.feed_forward_len;
-        let input = Input { norm, experts: rows(hidden, true), ..Input::new(&buffers.hidden) };
-        for (matrix, epilogue) in [(plan.gate, Epilogue::STORE), (plan.up, Epilogue::Gate(self.config.activation))] {
-            let output = Output { epilogue, y: &buffers.activated, rows: hidden, extra: &chosen };
-            self.products().push(program, &[matrix], &input, &output)?;
-        }
-        let input = Input { experts: rows(width, false), ..Input::new(&buffers.activated) };
         let output = Output { epilogue: Epilogue::STORE, y: &buffers.output, rows: width, extra: &chosen };
-        self.products().push(program, &[plan.down], &input, &output)?;
+        self.products().push(program, &[plan.down.weights], &input, &output)?;
 
         let mut bound = vec![
             ("state", &buffers.state),
@@ -81,11 +77,31 @@ impl ForwardBuilder<'_> {
         Ok(())
     }
 
+    /// Gate and up projections of each token's experts.
+    fn experts_gate_up(&self, program: &mut Vec<Dispatch>, norm: Option<VectorId>, plan: &ExpertsPlan) -> Result<()> {
+        let (buffers, activation) = (self.buffers, self.config.activation);
+        let (hidden, used) = (plan.config.feed_forward_len, plan.config.used);
+        let products = match plan.gate_up {
+            ExpertsGateUp::Merged(both) => vec![(both, 2 * hidden, Epilogue::Gated(activation))],
+            ExpertsGateUp::Apart { gate, up } => {
+                vec![(gate, hidden, Epilogue::STORE), (up, hidden, Epilogue::Gate(activation))]
+            }
+        };
+        let chosen = [("experts", &buffers.experts)];
+        for (matrix, rows, epilogue) in products {
+            let experts = Some(ExpertRows { rows, used, shares_input: true });
+            let input = Input { bias: matrix.bias, experts, ..self.normed_input(norm) };
+            let output = Output { epilogue, y: &buffers.activated, rows: hidden, extra: &chosen };
+            self.products().push(program, &[matrix.weights], &input, &output)?;
+        }
+        Ok(())
+    }
+
     /// Each token's experts and their weights.
     fn choose_experts(&self, program: &mut Vec<Dispatch>, norm: Option<VectorId>, plan: &ExpertsPlan) -> Result<()> {
         let buffers = self.buffers;
         let router = Router { experts: plan.config, is_biased: plan.bias.is_some(), is_gated: plan.is_gated() };
-        let input = Input { norm, ..Input::new(&buffers.hidden) };
+        let input = Input { bias: plan.router_bias, ..self.normed_input(norm) };
         let scores = Output { epilogue: Epilogue::STORE, y: &buffers.router, rows: plan.score_rows(), extra: &[] };
         self.products().push(program, &plan.router, &input, &scores)?;
         let mut bound = vec![

@@ -22,6 +22,7 @@ impl ForwardBuilder<'_> {
     /// Adds the output of a layer's mixer to the hidden state.
     pub(super) fn mixer(&self, program: &mut Vec<Dispatch>, index: usize) -> Result<()> {
         let layer = &self.plan.layers[index];
+        self.norm_apart(program, layer.mixer_norm);
         match (&self.config.layers[index].mixer, &layer.mixer) {
             (MixerConfig::Attention(config), MixerPlan::Attention(plan)) => {
                 let (kv, value_offset) =
@@ -41,9 +42,8 @@ impl ForwardBuilder<'_> {
 
     /// Projects the mixer's input into the `projected` buffer.
     fn project(&self, program: &mut Vec<Dispatch>, layer: &LayerPlan, product: &[MatrixId], rows: u32) -> Result<()> {
-        let input = Input { norm: layer.mixer_norm, ..Input::new(&self.buffers.hidden) };
         let output = Output { epilogue: Epilogue::STORE, y: &self.buffers.projected, rows, extra: &[] };
-        self.products().push(program, product, &input, &output)
+        self.products().push(program, product, &self.normed_input(layer.mixer_norm), &output)
     }
 
     fn short_convolution(
@@ -242,7 +242,7 @@ impl AttentionBuilder<'_> {
     }
 
     fn input(&self) -> Input<'_> {
-        Input { norm: self.layer.mixer_norm, bias: self.plan.qkv_bias, ..Input::new(&self.forward.buffers.hidden) }
+        Input { bias: self.plan.qkv_bias, ..self.forward.normed_input(self.layer.mixer_norm) }
     }
 
     /// Computes queries, into the query buffer, and keys and values, if the layer has any, into the cache.
@@ -291,7 +291,9 @@ impl AttentionBuilder<'_> {
             && self.merged_parts(self.projected_parts()).is_some();
         let is_possible = can_project(heads, forward.config.cache)
             && !forward.config.has_head_dispatch(self.config)
-            && forward.config.attention_temperature.is_none();
+            && forward.config.attention_temperature.is_none()
+            // WebGPU's default limits have no binding left for both.
+            && (self.plan.sinks.is_none() || self.plan.qkv_bias.is_none());
         (is_worth_it && is_possible).then_some(matrix)
     }
 
@@ -299,7 +301,8 @@ impl AttentionBuilder<'_> {
     fn projected_attention(&self, matrix: &Matrix) -> Result<Dispatch> {
         let (forward, attention) = (self.forward, self.attention(self.projected_parts()));
         let epilogue = Epilogue::Qkv { heads: attention.heads, value_offset: self.value_offset };
-        let extra = [("kv", self.kv), ("rope", self.rope())];
+        let mut extra = vec![("kv", self.kv), ("rope", self.rope())];
+        extra.extend(self.sinks());
         let output = Output { epilogue, y: &forward.buffers.splits, rows: matrix.rows, extra: &extra };
         let place = |linear: &Linear| Some((attention.projected_shader(linear)?, attention.projected_grid()));
         Ok(forward.products().within(matrix, &self.input(), &output, place)?.within(attention))
@@ -318,6 +321,7 @@ impl AttentionBuilder<'_> {
             bidirectional: self.forward.layout.two_way || config.two_way,
             ahead: config.ahead(self.config),
             alibi: false,
+            sinks: self.plan.sinks.is_some(),
             layout: self.layout(),
             splits,
             workgroup: self.forward.gpu.tuning().attention_workgroup,
@@ -329,7 +333,8 @@ impl AttentionBuilder<'_> {
         debug_assert!(attention.splits <= gpu.tuning().max_splits(), "the buffer has room for them");
         let is_split = attention.splits > 1;
         let result = if is_split { &buffers.splits } else { &buffers.mixed };
-        let bound = [("state", &buffers.state), ("q", &buffers.inner), ("kv", self.kv), ("y", result)];
+        let mut bound = vec![("state", &buffers.state), ("q", &buffers.inner), ("kv", self.kv), ("y", result)];
+        bound.extend(self.sinks());
         let [grid, merge_grid] = attention.grids();
         program.push(Dispatch::new(gpu, &attention.shader(), &bound, grid).computing(Task::Attention(attention)));
         if is_split && self.merged_parts(attention.splits).is_none() {
@@ -366,6 +371,11 @@ impl AttentionBuilder<'_> {
         let mixed = if merge.is_some() { &buffers.splits } else { &buffers.mixed };
         let input = Input { bias: self.plan.output_bias, merge, ..Input::new(mixed) };
         self.forward.add_to_hidden(program, &self.plan.output, &input, self.layer.mixer_post_norm.into())
+    }
+
+    /// The buffer of the layer's attention sinks, if it has any, with the name of the kernels' variable.
+    fn sinks(&self) -> Option<(&'static str, &wgpu::Buffer)> {
+        self.plan.sinks.map(|sinks| ("sinks", self.forward.weights.vector(sinks)))
     }
 
     /// The layer's RoPE angles.

@@ -184,7 +184,8 @@ impl<'a> Bench<'a> {
         let shape = (linear.tensor_type, linear.rows, linear.cols, linear.first_row);
         let (matrix, weights) = self.matrix(shape, &(0..experts).flat_map(of_expert).collect())?;
         let (x, mut inputs) = self.input(linear, if shares_input { target.tokens } else { chosen.len() });
-        let (norm, bias) = (self.random.floats(cols), self.random.floats(linear.out_rows as usize));
+        let bias_len = linear.out_rows.max(experts * expert_rows);
+        let (norm, bias) = (self.random.floats(cols), self.random.floats(bias_len as usize));
         let vectors = Weights { matrices: Vec::new(), vectors: vec![self.buffer(&norm), self.buffer(&bias)] };
         let chosen_buffer = self.buffer(&chosen);
         let state = self.state(target.position, target.tokens);
@@ -222,7 +223,8 @@ impl<'a> Bench<'a> {
             let own: Vec<f32> = of_expert(*expert).flat_map(|row| &weights[&row]).copied().collect();
             let values = matmul(&own, &inputs[at * cols..][..cols], cols);
             for (row, value) in target.rows.iter().zip(values) {
-                let bias = if linear.bias { bias[(linear.first_row + row) as usize] } else { 0.0 };
+                let bias_at = linear.first_row + expert * expert_rows + row;
+                let bias = if linear.bias { bias[bias_at as usize] } else { 0.0 };
                 results.insert((slot, *row), value + bias);
             }
         }
