@@ -29,7 +29,7 @@ gpu_tests! {
 
 /// Layouts and the devices to test them on. If two devices compile the same kernel, only the one that allows less tests
 /// it.
-async fn on_devices(layouts: impl Fn(&Gpu) -> Vec<LinearTuning>) -> Vec<(Gpu, LinearTuning)> {
+pub(crate) async fn on_devices(layouts: impl Fn(&Gpu) -> Vec<LinearTuning>) -> Vec<(Gpu, LinearTuning)> {
     // Only threads that share rows use subgroups.
     let kernel = |tuning: &LinearTuning| {
         let subgroup = if tuning.has_lanes() { tuning.subgroup } else { 1 };
@@ -74,8 +74,8 @@ fn tunings(gpu: &Gpu) -> Vec<LinearTuning> {
 pub(crate) struct Case {
     pub(crate) matrix: Matrix,
     weights: Vec<f32>,
-    x: Vec<f32>,
-    norm: Vec<f32>,
+    pub(crate) x: Vec<f32>,
+    pub(crate) norm: Vec<f32>,
 }
 
 pub(crate) const EPS: f32 = 1e-5;
@@ -99,7 +99,7 @@ impl Case {
     }
 
     /// The product with the whole matrix, without any options.
-    fn linear(&self, tuning: LinearTuning, epilogue: Epilogue) -> Linear {
+    pub(crate) fn linear(&self, tuning: LinearTuning, epilogue: Epilogue) -> Linear {
         Linear {
             tensor_type: self.matrix.tensor_type,
             rows: self.matrix.rows,
@@ -116,7 +116,11 @@ impl Case {
     }
 
     /// The buffers that every product binds.
-    fn bindings<'a>(&'a self, state: &'a wgpu::Buffer, x: &'a wgpu::Buffer) -> Vec<(&'static str, &'a wgpu::Buffer)> {
+    pub(crate) fn bindings<'a>(
+        &'a self,
+        state: &'a wgpu::Buffer,
+        x: &'a wgpu::Buffer,
+    ) -> Vec<(&'static str, &'a wgpu::Buffer)> {
         vec![("state", state), ("quants", &self.matrix.quants), ("scales", &self.matrix.scales), ("x", x)]
     }
 

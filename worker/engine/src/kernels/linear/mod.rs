@@ -3,8 +3,7 @@
 
 pub mod reference;
 
-use super::Grid;
-use super::{Shader, format_name};
+use super::{GROUP_UNIT, Grid, Shader, format_name};
 use crate::gguf::TensorType;
 use crate::models::{Activation, CacheFormat, HeadShape};
 
@@ -70,6 +69,13 @@ pub struct ExpertRows {
     pub shares_input: bool,
 }
 
+impl ExpertRows {
+    /// Number of inputs per token.
+    pub fn inputs(&self) -> u32 {
+        if self.shares_input { 1 } else { self.used }
+    }
+}
+
 /// How products for many tokens share loaded data.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Tiles {
@@ -111,7 +117,7 @@ pub struct LinearTuning {
     pub steps: u32,
     /// Pairs of rows per thread.
     pub pairs: u32,
-    /// Tokens per thread.
+    /// Tokens per thread; an even number in [`Tiles::Shared`] and [`Tiles::Packed`].
     pub tokens: u32,
     /// How threads share loaded data.
     pub tiles: Tiles,
@@ -191,7 +197,8 @@ pub struct Linear {
     pub norm_eps: Option<f32>,
     /// Whether a vector is added to the product.
     pub bias: bool,
-    /// Each token uses the rows of its experts; requires one token per thread.
+    /// Each token uses the rows of its experts. Tiles take tokens of one expert; other layouts require one token per
+    /// thread.
     pub experts: Option<ExpertRows>,
     /// The input is an attention result in splits; requires several lanes, and at most [`MAX_MERGED_LEN`].
     pub merge: Option<MergedParts>,
@@ -215,12 +222,23 @@ impl Linear {
         self.experts.map_or(self.rows, |experts| experts.rows)
     }
 
+    /// Whether the kernel needs a list of the slots by expert ([`group`](super::experts::group)).
+    pub fn is_grouped(&self) -> bool {
+        self.experts.is_some() && self.tuning.tiles != Tiles::None
+    }
+
     /// Workgroups of the dispatch.
     pub fn grid(&self) -> Grid {
-        Grid::TokensInZ {
-            xy: self.grid_xy(),
-            tokens_per_group: self.tuning.tile()[1],
-            groups_per_token: self.experts.map_or(1, |experts| experts.used),
+        let (xy, [_, tokens]) = (self.grid_xy(), self.tuning.tile());
+        match self.experts.filter(|_| self.is_grouped()) {
+            Some(experts) => {
+                debug_assert!(GROUP_UNIT.is_multiple_of(tokens), "no tile has tokens of two groups");
+                Grid::GroupsInZ { xy, slots: experts.used, groups: self.rows / experts.rows, tile: tokens }
+            }
+            None => {
+                let groups_per_token = self.experts.map_or(1, |experts| experts.used);
+                Grid::TokensInZ { xy, tokens_per_group: tokens, groups_per_token }
+            }
         }
     }
 
@@ -252,7 +270,7 @@ impl Linear {
             .define_if(self.bias, "BIAS")
             .define_if(self.experts.is_some(), "EXPERTS")
             .constant("SLOTS", self.experts.map_or(1, |experts| experts.used))
-            .constant("X_SHARE", self.experts.map_or(1, |experts| if experts.shares_input { experts.used } else { 1 }))
+            .constant("X_SHARE", self.experts.map_or(1, |experts| experts.used / experts.inputs()))
             .constant("FIRST_ROW", self.first_row)
             .constant("OUT_ROWS", self.out_rows)
             .constant("ROWS", self.product_rows())
@@ -287,13 +305,15 @@ impl Linear {
 
     /// Declares what only `tiled.wgsl` and `tiled_packed.wgsl` use.
     fn tiled(&self, file: &'static str) -> Shader {
-        debug_assert!(self.experts.is_none(), "all tokens share the rows");
         let [pairs, tokens] = self.tuning.tile();
+        // Only groups of experts often leave parts of a tile empty.
+        let parts = if self.experts.is_some() { 2 } else { 1 };
         Shader::new(file)
             .constant("LANES", TILE_LANES)
             .constant("TILE_PAIRS", pairs)
             .constant("TILE_TOKENS", tokens)
-            .constant("THREAD_TOKENS", self.tuning.tokens)
+            .constant("PARTS", parts)
+            .constant("PART_TOKENS", self.tuning.tokens / parts)
             .constant("ROW_LOADS", 2 * pairs / self.tuning.workgroup)
             .constant("TOKEN_LOADS", 8 * tokens / self.tuning.workgroup)
     }

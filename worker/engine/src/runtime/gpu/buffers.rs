@@ -1,9 +1,10 @@
 //! Buffers for activations, caches and the decode loop.
 
 use super::memory::LayerMemory;
+use crate::kernels::grouped_len;
 use crate::kernels::linear::Tiles;
 use crate::kernels::sampling::{RING_LEN, chunk_count};
-use crate::models::{AttentionConfig, HeadShape, MixerConfig, ModelConfig, RopeAngles};
+use crate::models::{AttentionConfig, FeedForwardConfig, HeadShape, MixerConfig, ModelConfig, RopeAngles};
 use crate::runtime::device::{Gpu, Tuning};
 use crate::sampling::SamplingParams;
 
@@ -75,6 +76,8 @@ pub(super) struct Buffers {
     pub router: wgpu::Buffer,
     /// Chosen experts: `[batch][slots]`.
     pub experts: wgpu::Buffer,
+    /// Slots of a batch by expert, for tiles: [`grouped_len`] entries.
+    pub groups: wgpu::Buffer,
     /// Weights of the experts' outputs, the shared one's last: `[batch][slots + 1]`.
     pub expert_weights: wgpu::Buffer,
     /// RoPE angles: `[context][rope_dim / 2]`.
@@ -116,6 +119,7 @@ impl Buffers {
             shared_output: floats("shared output", sizes.shared_output),
             router: floats("router", sizes.router),
             experts: floats("experts", sizes.slots),
+            groups: floats("groups of experts", sizes.groups),
             expert_weights: floats("expert weights", sizes.expert_weights),
             rope,
             window_rope,
@@ -165,6 +169,7 @@ struct Sizes {
     shared_output: u64,
     router: u64,
     slots: u64,
+    groups: u64,
     expert_weights: u64,
 }
 
@@ -201,16 +206,30 @@ impl Sizes {
             shared_output: if has_shared_expert { of(config.embedding_len) } else { 0 },
             router: of(experts + 1),
             slots: of(slots),
+            groups: groups_len(config, tuning),
             expert_weights: of(slots + 1),
         }
     }
 
     fn sum(&self) -> u64 {
         let mixer = self.inner + self.projected + self.mixed + self.splits;
-        let experts = self.shared_output + self.router + self.slots + self.expert_weights;
+        let experts = self.shared_output + self.router + self.slots + self.groups + self.expert_weights;
         let feed_forward = self.activated + self.output + experts;
         self.logits + self.hidden + mixer + feed_forward + 2 * self.layer_inputs + self.prepared
     }
+}
+
+/// Entries of the list of a batch's slots by expert; 0 if no layer has experts, or no product has tiles.
+fn groups_len(config: &ModelConfig, tuning: &Tuning) -> u64 {
+    if tuning.prefill_large.tiles == Tiles::None {
+        return 0;
+    }
+    let batch = prefill_batch(config, tuning);
+    let len = config.largest(|layer| match layer.feed_forward {
+        FeedForwardConfig::Experts(experts) => grouped_len(batch * experts.used, experts.count),
+        FeedForwardConfig::Dense(_) => 0,
+    });
+    len.into()
 }
 
 /// Rows of a mixer's projection that have to be stored because more than a product's epilogue processes them.

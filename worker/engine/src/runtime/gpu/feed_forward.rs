@@ -4,7 +4,7 @@ use super::forward::{ForwardBuilder, PostNorm};
 use super::product::{Input, Output};
 use crate::error::Result;
 use crate::kernels::Grid;
-use crate::kernels::experts::{Router, expert_sum};
+use crate::kernels::experts::{Router, expert_sum, group};
 use crate::kernels::linear::{Epilogue, ExpertRows};
 use crate::models::{ExpertsPlan, FeedForwardPlan, GateUpPlan, SharedExpertPlan, VectorId};
 use crate::runtime::device::Dispatch;
@@ -43,8 +43,8 @@ impl ForwardBuilder<'_> {
                 self.products().push(program, product, &input, &output(Epilogue::Gated(activation)))
             }
             GateUpPlan::Apart { gate, up } => {
-                self.products().push(program, gate, &input, &output(Epilogue::STORE))?;
-                self.products().push(program, up, &input, &output(Epilogue::Gate(activation)))
+                let (stored, gated) = (output(Epilogue::STORE), output(Epilogue::Gate(activation)));
+                self.products().push_all(program, &[(&gate[..], &stored), (&up[..], &gated)], &input)
             }
         }
     }
@@ -53,15 +53,15 @@ impl ForwardBuilder<'_> {
     fn experts(&self, program: &mut Vec<Dispatch>, norm: Option<VectorId>, plan: &ExpertsPlan) -> Result<()> {
         let (buffers, config, width) = (self.buffers, &plan.config, self.config.embedding_len);
         self.choose_experts(program, norm, plan)?;
+        self.group_experts(program, plan);
 
         let rows = |rows, shares_input| Some(ExpertRows { rows, used: config.used, shares_input });
         let chosen = [("experts", &buffers.experts)];
         let hidden = config.feed_forward_len;
         let input = Input { norm, experts: rows(hidden, true), ..Input::new(&buffers.hidden) };
-        for (matrix, epilogue) in [(plan.gate, Epilogue::STORE), (plan.up, Epilogue::Gate(self.config.activation))] {
-            let output = Output { epilogue, y: &buffers.activated, rows: hidden, extra: &chosen };
-            self.products().push(program, &[matrix], &input, &output)?;
-        }
+        let gate = Output { epilogue: Epilogue::STORE, y: &buffers.activated, rows: hidden, extra: &chosen };
+        let up = Output { epilogue: Epilogue::Gate(self.config.activation), ..gate };
+        self.products().push_all(program, &[(&[plan.gate][..], &gate), (&[plan.up][..], &up)], &input)?;
         let input = Input { experts: rows(width, false), ..Input::new(&buffers.activated) };
         let output = Output { epilogue: Epilogue::STORE, y: &buffers.output, rows: width, extra: &chosen };
         self.products().push(program, &[plan.down], &input, &output)?;
@@ -97,6 +97,16 @@ impl ForwardBuilder<'_> {
         bound.extend(plan.bias.map(|bias| ("bias", self.weights.vector(bias))));
         program.push(Dispatch::new(self.gpu, &router.shader(), &bound, Grid::TokensInX));
         Ok(())
+    }
+
+    /// Lists the batch by expert, if products share the experts' rows in tiles.
+    fn group_experts(&self, program: &mut Vec<Dispatch>, plan: &ExpertsPlan) {
+        let (buffers, products) = (self.buffers, self.products());
+        if [plan.gate, plan.up, plan.down].iter().any(|id| products.groups_experts(self.weights.matrix(*id))) {
+            let bound = [("state", &buffers.state), ("experts", &buffers.experts), ("groups", &buffers.groups)];
+            let (shader, grid) = group(&plan.config);
+            program.push(Dispatch::new(self.gpu, &shader, &bound, grid));
+        }
     }
 
     /// The output of the expert that all tokens share.

@@ -231,6 +231,7 @@ impl ForwardBuilder<'_> {
             norm_eps: self.config.norm_eps,
             tuning: self.layout.linear,
             prepared: Some(&self.buffers.prepared),
+            groups: Some(&self.buffers.groups),
         }
     }
 }
