@@ -356,14 +356,16 @@ impl Linear {
     }
 }
 
-/// Converts the input of a cooperative product of `cols` columns to f16, after an RMS norm if there is an epsilon.
-/// Grid: one workgroup per token.
-pub fn halve(cols: u32, norm_eps: Option<f32>) -> Shader {
-    Shader::new("linear/halve.wgsl")
+/// Converts the inputs of a cooperative product, `inputs` per token with `cols` columns each, to f16, after an RMS norm
+/// if there is an epsilon.
+pub fn halve(inputs: u32, cols: u32, norm_eps: Option<f32>) -> (Shader, Grid) {
+    let shader = Shader::new("linear/halve.wgsl")
         .define_if(norm_eps.is_some(), "NORM")
         .constant("LEN", cols)
+        .constant("INPUTS", inputs)
         .constant("WORKGROUP", 128)
-        .float("EPS", norm_eps.unwrap_or_default())
+        .float("EPS", norm_eps.unwrap_or_default());
+    (shader, Grid::TokensInY { x: inputs, z: 1 })
 }
 
 /// Number of 4-element vectors per thread when a workgroup loads a tile of `blocks` input blocks.
@@ -371,15 +373,17 @@ pub(super) fn tile_loads(blocks: u32, workgroup: u32) -> u32 {
     (8 * blocks).div_ceil(workgroup)
 }
 
-/// Converts the input of a packed product of `cols` columns to integers, after an RMS norm if there is an epsilon.
-/// Grid: one workgroup per token.
-pub fn quantise(cols: u32, norm_eps: Option<f32>) -> Shader {
-    Shader::new("linear/quantise.wgsl")
+/// Converts the inputs of a packed product, `inputs` per token with `cols` columns each, to integers, after an RMS norm
+/// if there is an epsilon.
+pub fn quantise(inputs: u32, cols: u32, norm_eps: Option<f32>) -> (Shader, Grid) {
+    let shader = Shader::new("linear/quantise.wgsl")
         .define_if(norm_eps.is_some(), "NORM")
         .constant("COLS", cols)
         .constant("BLOCKS", cols / 32)
+        .constant("INPUTS", inputs)
         .constant("WORKGROUP", 128)
-        .float("EPS", norm_eps.unwrap_or_default())
+        .float("EPS", norm_eps.unwrap_or_default());
+    (shader, Grid::TokensInY { x: inputs, z: 1 })
 }
 
 /// Whether the weights of a format are integers of at most 8 bits with one scale and offset per 32.

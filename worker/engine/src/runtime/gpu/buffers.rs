@@ -68,7 +68,8 @@ pub(super) struct Buffers {
     pub layer_inputs: wgpu::Buffer,
     /// The part of them that is computed from the embedding.
     pub projected_inputs: wgpu::Buffer,
-    /// Inputs converted to f16 for cooperative products or to integers for packed ones: `[batch][longest input]`.
+    /// Inputs converted to f16 for cooperative products or to integers for packed ones: `[batch][longest inputs]`, see
+    /// [`FeedForwardConfig::activated_len`].
     pub prepared: wgpu::Buffer,
     /// Outputs of the shared expert: `[batch][embedding_len]`.
     pub shared_output: wgpu::Buffer,
@@ -177,13 +178,12 @@ impl Sizes {
     fn new(config: &ModelConfig, tuning: &Tuning) -> Self {
         let batch = u64::from(prefill_batch(config, tuning));
         let of = |len: u32| batch * u64::from(len);
-        let hidden = config.largest(|layer| layer.feed_forward.hidden_len());
         let activated = config.largest(|layer| layer.feed_forward.activated_len());
         let activated = activated.max(config.layer_input_len.unwrap_or(0));
         let slots = config.largest(|layer| layer.feed_forward.slots());
         let experts = config.largest(|layer| layer.feed_forward.expert_count());
         let mixed = config.largest(|layer| layer.mixer.output_len());
-        let longest = config.embedding_len.max(mixed).max(hidden);
+        let longest = config.embedding_len.max(mixed).max(activated);
         let has_shared_expert = config.layers.iter().any(|layer| layer.feed_forward.has_shared_expert());
         let needs_output = config.post_norm || experts > 0;
         let split_len = |heads: HeadShape| tuning.max_splits() * heads.heads * (heads.head_dim + 2);

@@ -43,7 +43,7 @@ pub(super) struct ProductBuilder<'a> {
     /// Epsilon of norms that are fused into products.
     pub norm_eps: f32,
     pub tuning: LinearTuning,
-    /// Buffer for inputs that a kernel converts for products: `[batch][longest input]`, as f16 or integers. If `None`,
+    /// Buffer for inputs that a kernel converts for products: `[batch][longest inputs]`, as f16 or integers. If `None`,
     /// no inputs are converted.
     pub prepared: Option<&'a wgpu::Buffer>,
     /// The slots of a batch by expert, for products that share their experts' rows in tiles. If `None`, none do.
@@ -145,10 +145,12 @@ impl ProductBuilder<'_> {
 
     fn tuning_for(&self, matrix: &Matrix, has_experts: bool) -> LinearTuning {
         let tuning = self.gpu.tuning().linear(self.tuning, matrix.rows, matrix.cols);
+        let can_share = !has_experts || self.groups.is_some();
         let fits = match tuning.tiles {
             Tiles::None => true,
-            Tiles::Shared => !has_experts || self.groups.is_some(),
-            Tiles::Packed | Tiles::Cooperative => !has_experts && self.prepared.is_some(),
+            Tiles::Shared => can_share,
+            Tiles::Packed => can_share && self.prepared.is_some(),
+            Tiles::Cooperative => !has_experts && self.prepared.is_some(),
         };
         let tuning = if fits { tuning } else { self.tuning };
         let has_no_integers = tuning.tiles == Tiles::Packed && !has_integers(matrix.tensor_type);
@@ -160,10 +162,11 @@ impl ProductBuilder<'_> {
     /// The dispatch that converts a product's input for tiles.
     pub(super) fn prepare(&self, tiles: Tiles, cols: u32, input: &Input<'_>, prepared: &wgpu::Buffer) -> Dispatch {
         let prepare = if tiles == Tiles::Packed { quantise } else { halve };
-        let shader = prepare(cols, input.norm.map(|_| self.norm_eps));
+        let inputs = input.experts.map_or(1, |experts| experts.inputs());
+        let (shader, grid) = prepare(inputs, cols, input.norm.map(|_| self.norm_eps));
         let mut buffers = vec![("state", self.state), ("x", input.x), ("y", prepared)];
         buffers.extend(input.norm.map(|norm| ("norm_weight", self.weights.vector(norm))));
-        Dispatch::new(self.gpu, &shader, &buffers, Grid::TokensInX)
+        Dispatch::new(self.gpu, &shader, &buffers, grid)
     }
 
     /// Adds a lookup for each part of a table; `adds` to the contents of `x`, or replaces them.
