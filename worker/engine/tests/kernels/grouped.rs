@@ -4,16 +4,19 @@ use parlance_engine::gguf::TensorType;
 use parlance_engine::kernels::experts::{NO_SLOT, reference};
 use parlance_engine::kernels::grouped_len;
 use parlance_engine::kernels::linear::reference::{matmul, rms_norm, rounded_to_bytes};
-use parlance_engine::kernels::linear::{Epilogue, ExpertRows, Linear, LinearTuning, Tiles, has_integers, quantise};
-use parlance_engine::runtime::{Dispatch, Gpu, Tuning};
+use parlance_engine::kernels::linear::{
+    Epilogue, ExpertRows, Linear, LinearTuning, Tiles, halve, has_integers, quantise,
+};
+use parlance_engine::runtime::{Dispatch, Gpu, GpuOptions, Tuning};
 
-use crate::common::{Random, assert_close, plain_device};
+use crate::common::{Random, assert_close, device, plain_device};
 use crate::linear::{Case, EPS, on_devices};
 use crate::{PADDING, UNTOUCHED, gpu_tests, read_padded, run, state};
 
 gpu_tests! {
     tiles_share_experts_in_every_format,
     tiles_share_experts_in_every_layout,
+    matrix_units_share_experts_in_every_format,
 }
 
 /// Experts, how many of them a token uses, and rows of an expert: an odd number.
@@ -78,9 +81,10 @@ impl Grouped<'_> {
         let norm_eps = self.with_norm.then_some(EPS);
         let prepare = match self.tuning.tiles {
             Tiles::Packed => Some(quantise(rows.inputs(), self.case.matrix.cols, norm_eps)),
-            _ => None,
+            Tiles::Cooperative => Some(halve(rows.inputs(), self.case.matrix.cols, norm_eps)),
+            Tiles::Shared | Tiles::None => None,
         };
-        // Integers with their scales take fewer bytes than floats.
+        // Takes fewer bytes than floats.
         let prepared = gpu.storage_buffer("prepared", x.size());
         let linear = Linear {
             out_rows: ROWS,
@@ -120,8 +124,13 @@ impl Grouped<'_> {
             "{}, shared input: {shares_input}, norm: {with_norm}, {tuning:?}, {chosen:?}",
             case.matrix.tensor_type
         );
-        // The kernel and the reference may round an element differently if it is nearly halfway.
-        let tolerance = if tuning.tiles == Tiles::Packed { 1e-3 } else { 1e-5 };
+        let tolerance = match tuning.tiles {
+            // The kernel and the reference may round an element differently if it is nearly halfway.
+            Tiles::Packed => 1e-3,
+            // Inputs and weights are rounded to 11 bits.
+            Tiles::Cooperative => 2e-3,
+            Tiles::Shared | Tiles::None => 1e-5,
+        };
         assert_close(&self.actual(gpu).await, &self.expected(), tolerance, &what);
     }
 }
@@ -153,6 +162,24 @@ async fn tiles_share_experts_in_every_layout() {
             continue;
         }
         let case = case(&gpu, &mut random, TensorType::Q8_0);
+        for (chosen, (shares_input, with_norm)) in choices().iter().zip([(true, true), (false, false), (true, false)]) {
+            Grouped { case: &case, tuning, shares_input, with_norm, chosen }.check(&gpu).await;
+        }
+    }
+}
+
+/// Only on adapters that have them.
+async fn matrix_units_share_experts_in_every_format() {
+    let gpu = device(GpuOptions::default()).await;
+    if !gpu.has_matrix_units() {
+        println!("{} has no matrix units", gpu.adapter_name());
+        return;
+    }
+    let mut random = Random(43);
+    let tuning = hardware(&gpu, Tiles::Cooperative);
+    assert_eq!(tuning.tiles, Tiles::Cooperative);
+    for tensor_type in TensorType::supported() {
+        let case = case(&gpu, &mut random, tensor_type);
         for (chosen, (shares_input, with_norm)) in choices().iter().zip([(true, true), (false, false), (true, false)]) {
             Grouped { case: &case, tuning, shares_input, with_norm, chosen }.check(&gpu).await;
         }

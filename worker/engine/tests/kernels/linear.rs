@@ -247,7 +247,9 @@ fn kernels_for_matrix_units_are_valid() {
 
     let tuning = Tuning::for_hardware(None).with_tiles(u32::MAX, Tiles::Cooperative).prefill_large;
     assert_eq!(tuning.tiles, Tiles::Cooperative);
-    let shaders = TensorType::supported().map(|tensor_type| {
+    let experts = ExpertRows { rows: 60, used: 2, shares_input: true };
+    let shaders = TensorType::supported().flat_map(|tensor_type| [(tensor_type, None), (tensor_type, Some(experts))]);
+    let shaders = shaders.map(|(tensor_type, experts)| {
         let linear = Linear {
             tensor_type,
             rows: 300,
@@ -256,7 +258,7 @@ fn kernels_for_matrix_units_are_valid() {
             out_rows: 300,
             norm_eps: None,
             bias: true,
-            experts: None,
+            experts,
             merge: None,
             epilogue: Epilogue::Gated(Activation::Silu),
             tuning,

@@ -320,13 +320,14 @@ impl Linear {
 
     /// Declares what only `cooperative.wgsl` uses.
     fn cooperative(&self) -> Shader {
-        debug_assert!(self.experts.is_none() && self.norm_eps.is_none(), "tokens share rows; `halve` applies the norm");
+        debug_assert!(self.norm_eps.is_none(), "`halve` applies it");
         let ([pairs, tokens], steps) = (self.tuning.tile(), self.tuning.steps);
         Shader::new("linear/cooperative.wgsl")
             .constant("ROW_TILES", self.tuning.pairs)
             .constant("TOKEN_TILES", self.tuning.tokens)
             .constant("ROW_GROUPS", COOPERATIVE_GROUPS[0])
             .constant("TOKEN_GROUPS", COOPERATIVE_GROUPS[1])
+            .constant("TILE_TOKENS", tokens)
             .constant("STEP_BLOCKS", steps)
             .constant("SUBGROUP", COOPERATIVE_SUBGROUP)
             .constant("ROW_LOADS", 2 * pairs * steps / COOPERATIVE_WORKGROUP)

@@ -14,15 +14,6 @@ fn token_at(place: u32) -> u32 {
 #endif
 }
 
-// Whether the rest of a tile from this place on has to be computed. Groups often leave much of a tile empty.
-fn has_tokens(place: u32, token_count: u32) -> bool {
-#ifdef EXPERTS
-    return groups[place] < token_count;
-#else
-    return true;
-#endif
-}
-
 // The row of the matrix that the tile's rows start with.
 fn tile_row(first_place: u32) -> u32 {
 #ifdef EXPERTS

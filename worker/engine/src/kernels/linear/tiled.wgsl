@@ -34,7 +34,11 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     let first_place = group.z * TILE_TOKENS;
     let token_count = state.token_count * SLOTS;
     #repeat h PARTS
-    let has$h = has_tokens(first_place + $hu * (TILE_TOKENS / PARTS), token_count);
+#ifdef EXPERTS
+    let has$h = groups[first_place + $hu * (TILE_TOKENS / PARTS)] < token_count;
+#else
+    let has$h = true;
+#endif
     #end
     if (!has0) {
         return;

@@ -149,8 +149,7 @@ impl ProductBuilder<'_> {
         let fits = match tuning.tiles {
             Tiles::None => true,
             Tiles::Shared => can_share,
-            Tiles::Packed => can_share && self.prepared.is_some(),
-            Tiles::Cooperative => !has_experts && self.prepared.is_some(),
+            Tiles::Packed | Tiles::Cooperative => can_share && self.prepared.is_some(),
         };
         let tuning = if fits { tuning } else { self.tuning };
         let has_no_integers = tuning.tiles == Tiles::Packed && !has_integers(matrix.tensor_type);
