@@ -3,7 +3,7 @@
 use super::activations::Activations;
 use super::attention::{AttentionShape, LayerCache, attend};
 use super::decoder::CpuDecoder;
-use super::layers::{self, project, store_heads};
+use super::layers::{self, by_expert, project, store_heads};
 use super::memory::LayerMemory;
 use super::mixers::{
     Columns, Convolution, DeltaNet, StateSpace, convolve, delta_net, gate_attention, gated_norm, gated_then_normed,
@@ -159,30 +159,23 @@ impl CpuDecoder {
 
     /// Mixture of experts; `x` is made from `input`.
     fn experts(&self, plan: &ExpertsPlan, input: &[f32], x: &Activations<'_>) -> Vec<f32> {
-        let (config, weights) = (&plan.config, &self.weights);
-        let (width, hidden) = (self.config.embedding_len as usize, config.feed_forward_len as usize);
+        let (config, weights, width) = (&plan.config, &self.weights, self.config.embedding_len as usize);
         let scores = weights.product(&plan.router, plan.score_rows() as usize, x, None);
         let bias = plan.bias.map(|bias| weights.vector(bias));
         let (chosen, factors) = route(&scores, bias, config, plan.is_gated());
-        let mut outputs = Vec::with_capacity(chosen.len() * width);
-        for (input, chosen) in input.chunks_exact(width).zip(chosen.chunks_exact(config.used as usize)) {
-            let x = Activations::new(input, width);
-            for expert in chosen.iter().map(|expert| *expert as usize) {
-                let rows = expert * hidden..(expert + 1) * hidden;
-                let mut activated = vec![0.0; hidden];
-                weights.multiply(plan.gate, rows.clone(), &x, |_, row, value| activated[row - rows.start] = value);
-                activate(&mut activated, self.config.activation);
-                weights.multiply(plan.up, rows.clone(), &x, |_, row, value| activated[row - rows.start] *= value);
-                let activated = Activations::new(&activated, hidden);
-                let (first, at) = (expert * width, outputs.len());
-                outputs.resize(at + width, 0.0);
-                let store = |_, row: usize, value| outputs[at + row - first] = value;
-                weights.multiply(plan.down, first..first + width, &activated, store);
-            }
-        }
+        let outputs = by_expert(input, width, &chosen, config, |expert, x| self.expert(plan, expert, x));
         let shared = plan.shared.as_ref();
         let shared = shared.map(|shared| self.dense(&shared.gate_up, &shared.down, shared.hidden_len, x));
         expert_sum(&outputs, shared.as_deref(), &factors, config, width)
+    }
+
+    /// The outputs of one expert for the tokens of `x`: `[tokens][embedding_len]`.
+    fn expert(&self, plan: &ExpertsPlan, expert: usize, x: &Activations<'_>) -> Vec<f32> {
+        let (width, hidden) = (self.config.embedding_len as usize, plan.config.feed_forward_len as usize);
+        let mut activated = self.weights.expert_product(plan.gate, expert, hidden, x);
+        activate(&mut activated, self.config.activation);
+        multiply(&mut activated, &self.weights.expert_product(plan.up, expert, hidden, x));
+        self.weights.expert_product(plan.down, expert, width, &Activations::new(&activated, hidden))
     }
 
     pub(super) fn normed(&self, hidden: &[f32], norm: Option<VectorId>) -> Vec<f32> {
