@@ -29,7 +29,7 @@ gpu_tests! {
 
 /// Layouts and the devices to test them on. If two devices compile the same kernel, only the one that allows less tests
 /// it.
-async fn on_devices(layouts: impl Fn(&Gpu) -> Vec<LinearTuning>) -> Vec<(Gpu, LinearTuning)> {
+pub(crate) async fn on_devices(layouts: impl Fn(&Gpu) -> Vec<LinearTuning>) -> Vec<(Gpu, LinearTuning)> {
     // Only threads that share rows use subgroups.
     let kernel = |tuning: &LinearTuning| {
         let subgroup = if tuning.has_lanes() { tuning.subgroup } else { 1 };
@@ -73,9 +73,9 @@ fn tunings(gpu: &Gpu) -> Vec<LinearTuning> {
 /// A matrix on the GPU, with its weights and inputs on the CPU.
 pub(crate) struct Case {
     pub(crate) matrix: Matrix,
-    weights: Vec<f32>,
-    x: Vec<f32>,
-    norm: Vec<f32>,
+    pub(crate) weights: Vec<f32>,
+    pub(crate) x: Vec<f32>,
+    pub(crate) norm: Vec<f32>,
 }
 
 pub(crate) const EPS: f32 = 1e-5;
@@ -99,7 +99,7 @@ impl Case {
     }
 
     /// The product with the whole matrix, without any options.
-    fn linear(&self, tuning: LinearTuning, epilogue: Epilogue) -> Linear {
+    pub(crate) fn linear(&self, tuning: LinearTuning, epilogue: Epilogue) -> Linear {
         Linear {
             tensor_type: self.matrix.tensor_type,
             rows: self.matrix.rows,
@@ -116,7 +116,11 @@ impl Case {
     }
 
     /// The buffers that every product binds.
-    fn bindings<'a>(&'a self, state: &'a wgpu::Buffer, x: &'a wgpu::Buffer) -> Vec<(&'static str, &'a wgpu::Buffer)> {
+    pub(crate) fn bindings<'a>(
+        &'a self,
+        state: &'a wgpu::Buffer,
+        x: &'a wgpu::Buffer,
+    ) -> Vec<(&'static str, &'a wgpu::Buffer)> {
         vec![("state", state), ("quants", &self.matrix.quants), ("scales", &self.matrix.scales), ("x", x)]
     }
 
@@ -125,7 +129,7 @@ impl Case {
         &self,
         gpu: &Gpu,
         tuning: LinearTuning,
-        prepare: &Shader,
+        (prepare, prepare_grid): (Shader, Grid),
         prepared_bytes: usize,
     ) -> Vec<f32> {
         let tokens = self.x.len() / self.matrix.cols as usize;
@@ -136,7 +140,7 @@ impl Case {
         if prepare.defines.contains(&"NORM") {
             bindings.push(("norm_weight", &norm));
         }
-        let prepare = Dispatch::new(gpu, prepare, &bindings, Grid::TokensInX);
+        let prepare = Dispatch::new(gpu, &prepare, &bindings, prepare_grid);
         let len = tokens * self.matrix.rows as usize;
         let y = gpu.storage_buffer("y", len as u64 * 4);
         let linear = self.linear(tuning, Epilogue::STORE);
@@ -243,7 +247,9 @@ fn kernels_for_matrix_units_are_valid() {
 
     let tuning = Tuning::for_hardware(None).with_tiles(u32::MAX, Tiles::Cooperative).prefill_large;
     assert_eq!(tuning.tiles, Tiles::Cooperative);
-    let shaders = TensorType::supported().map(|tensor_type| {
+    let experts = ExpertRows { rows: 60, used: 2, shares_input: true };
+    let shaders = TensorType::supported().flat_map(|tensor_type| [(tensor_type, None), (tensor_type, Some(experts))]);
+    let shaders = shaders.map(|(tensor_type, experts)| {
         let linear = Linear {
             tensor_type,
             rows: 300,
@@ -252,7 +258,7 @@ fn kernels_for_matrix_units_are_valid() {
             out_rows: 300,
             norm_eps: None,
             bias: true,
-            experts: None,
+            experts,
             merge: None,
             epilogue: Epilogue::Gated(Activation::Silu),
             tuning,
@@ -276,7 +282,8 @@ fn kernels_for_matrix_units_are_valid() {
         splits: 1,
         workgroup: 128,
     };
-    for shader in shaders.chain([halve(512, Some(EPS)), halve(512, None), attention.shader()]) {
+    let [normed, plain] = [Some(EPS), None].map(|norm_eps| halve(1, 512, norm_eps).0);
+    for shader in shaders.chain([normed, plain, attention.shader()]) {
         let text = expand(&shader);
         let module =
             naga::front::wgsl::parse_str(&text).unwrap_or_else(|error| panic!("{}", error.emit_to_string(&text)));
@@ -296,8 +303,8 @@ async fn packed_products_only_round_their_input() {
         for with_norm in [false, true].into_iter().filter(|_| has_integers(tensor_type)) {
             let (rows, cols, tokens) = (70, 512, 9);
             let case = Case::new(&gpu, &mut random, tensor_type, rows, cols, tokens);
-            let prepare = quantise(cols, with_norm.then_some(EPS));
-            let actual = case.prepared_product(&gpu, tuning, &prepare, tokens * cols as usize / 32 * 40).await;
+            let prepare = quantise(1, cols, with_norm.then_some(EPS));
+            let actual = case.prepared_product(&gpu, tuning, prepare, tokens * cols as usize / 32 * 40).await;
 
             let cols = cols as usize;
             let input =
@@ -327,8 +334,8 @@ async fn matrix_units_multiply_in_every_format() {
         for (rows, tokens, with_norm) in [(21, 9, true), (300, 130, false)] {
             let case = Case::new(&gpu, &mut random, tensor_type, rows, cols, tokens);
             let expected = case.expected(with_norm);
-            let prepare = halve(cols, with_norm.then_some(EPS));
-            let actual = case.prepared_product(&gpu, tuning, &prepare, case.x.len() * 2).await;
+            let prepare = halve(1, cols, with_norm.then_some(EPS));
+            let actual = case.prepared_product(&gpu, tuning, prepare, case.x.len() * 2).await;
             assert_close(&actual, &expected, 2e-3, &format!("{tensor_type}, {rows} rows, {tokens} tokens"));
         }
     }

@@ -3,8 +3,7 @@
 
 pub mod reference;
 
-use super::Grid;
-use super::{Shader, format_name};
+use super::{GROUP_UNIT, Grid, Shader, format_name};
 use crate::gguf::TensorType;
 use crate::models::{Activation, CacheFormat, HeadShape};
 
@@ -70,6 +69,13 @@ pub struct ExpertRows {
     pub shares_input: bool,
 }
 
+impl ExpertRows {
+    /// Number of inputs per token.
+    pub fn inputs(&self) -> u32 {
+        if self.shares_input { 1 } else { self.used }
+    }
+}
+
 /// How products for many tokens share loaded data.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Tiles {
@@ -111,7 +117,7 @@ pub struct LinearTuning {
     pub steps: u32,
     /// Pairs of rows per thread.
     pub pairs: u32,
-    /// Tokens per thread.
+    /// Tokens per thread; an even number in [`Tiles::Shared`] and [`Tiles::Packed`].
     pub tokens: u32,
     /// How threads share loaded data.
     pub tiles: Tiles,
@@ -191,7 +197,8 @@ pub struct Linear {
     pub norm_eps: Option<f32>,
     /// Whether a vector is added to the product; each expert has its own.
     pub bias: bool,
-    /// Each token uses the rows of its experts; requires one token per thread.
+    /// Each token uses the rows of its experts. Tiles take tokens of one expert; other layouts require one token per
+    /// thread.
     pub experts: Option<ExpertRows>,
     /// The input is an attention result in splits; requires several lanes, and at most [`MAX_MERGED_LEN`].
     pub merge: Option<MergedParts>,
@@ -215,12 +222,23 @@ impl Linear {
         self.experts.map_or(self.rows, |experts| experts.rows)
     }
 
+    /// Whether the kernel needs a list of the slots by expert ([`group`](super::experts::group)).
+    pub fn is_grouped(&self) -> bool {
+        self.experts.is_some() && self.tuning.tiles != Tiles::None
+    }
+
     /// Workgroups of the dispatch.
     pub fn grid(&self) -> Grid {
-        Grid::TokensInZ {
-            xy: self.grid_xy(),
-            tokens_per_group: self.tuning.tile()[1],
-            groups_per_token: self.experts.map_or(1, |experts| experts.used),
+        let (xy, [_, tokens]) = (self.grid_xy(), self.tuning.tile());
+        match self.experts.filter(|_| self.is_grouped()) {
+            Some(experts) => {
+                debug_assert!(GROUP_UNIT.is_multiple_of(tokens), "no tile has tokens of two groups");
+                Grid::GroupsInZ { xy, slots: experts.used, groups: self.rows / experts.rows, tile: tokens }
+            }
+            None => {
+                let groups_per_token = self.experts.map_or(1, |experts| experts.used);
+                Grid::TokensInZ { xy, tokens_per_group: tokens, groups_per_token }
+            }
         }
     }
 
@@ -252,7 +270,7 @@ impl Linear {
             .define_if(self.bias, "BIAS")
             .define_if(self.experts.is_some(), "EXPERTS")
             .constant("SLOTS", self.experts.map_or(1, |experts| experts.used))
-            .constant("X_SHARE", self.experts.map_or(1, |experts| if experts.shares_input { experts.used } else { 1 }))
+            .constant("X_SHARE", self.experts.map_or(1, |experts| experts.used / experts.inputs()))
             .constant("FIRST_ROW", self.first_row)
             .constant("OUT_ROWS", self.out_rows)
             .constant("ROWS", self.product_rows())
@@ -287,26 +305,29 @@ impl Linear {
 
     /// Declares what only `tiled.wgsl` and `tiled_packed.wgsl` use.
     fn tiled(&self, file: &'static str) -> Shader {
-        debug_assert!(self.experts.is_none(), "all tokens share the rows");
         let [pairs, tokens] = self.tuning.tile();
+        // Only groups of experts often leave parts of a tile empty.
+        let parts = if self.experts.is_some() { 2 } else { 1 };
         Shader::new(file)
             .constant("LANES", TILE_LANES)
             .constant("TILE_PAIRS", pairs)
             .constant("TILE_TOKENS", tokens)
-            .constant("THREAD_TOKENS", self.tuning.tokens)
+            .constant("PARTS", parts)
+            .constant("PART_TOKENS", self.tuning.tokens / parts)
             .constant("ROW_LOADS", 2 * pairs / self.tuning.workgroup)
             .constant("TOKEN_LOADS", 8 * tokens / self.tuning.workgroup)
     }
 
     /// Declares what only `cooperative.wgsl` uses.
     fn cooperative(&self) -> Shader {
-        debug_assert!(self.experts.is_none() && self.norm_eps.is_none(), "tokens share rows; `halve` applies the norm");
+        debug_assert!(self.norm_eps.is_none(), "`halve` applies it");
         let ([pairs, tokens], steps) = (self.tuning.tile(), self.tuning.steps);
         Shader::new("linear/cooperative.wgsl")
             .constant("ROW_TILES", self.tuning.pairs)
             .constant("TOKEN_TILES", self.tuning.tokens)
             .constant("ROW_GROUPS", COOPERATIVE_GROUPS[0])
             .constant("TOKEN_GROUPS", COOPERATIVE_GROUPS[1])
+            .constant("TILE_TOKENS", tokens)
             .constant("STEP_BLOCKS", steps)
             .constant("SUBGROUP", COOPERATIVE_SUBGROUP)
             .constant("ROW_LOADS", 2 * pairs * steps / COOPERATIVE_WORKGROUP)
@@ -336,14 +357,16 @@ impl Linear {
     }
 }
 
-/// Converts the input of a cooperative product of `cols` columns to f16, after an RMS norm if there is an epsilon.
-/// Grid: one workgroup per token.
-pub fn halve(cols: u32, norm_eps: Option<f32>) -> Shader {
-    Shader::new("linear/halve.wgsl")
+/// Converts the inputs of a cooperative product, `inputs` per token with `cols` columns each, to f16, after an RMS norm
+/// if there is an epsilon.
+pub fn halve(inputs: u32, cols: u32, norm_eps: Option<f32>) -> (Shader, Grid) {
+    let shader = Shader::new("linear/halve.wgsl")
         .define_if(norm_eps.is_some(), "NORM")
         .constant("LEN", cols)
+        .constant("INPUTS", inputs)
         .constant("WORKGROUP", 128)
-        .float("EPS", norm_eps.unwrap_or_default())
+        .float("EPS", norm_eps.unwrap_or_default());
+    (shader, Grid::TokensInY { x: inputs, z: 1 })
 }
 
 /// Number of 4-element vectors per thread when a workgroup loads a tile of `blocks` input blocks.
@@ -351,15 +374,17 @@ pub(super) fn tile_loads(blocks: u32, workgroup: u32) -> u32 {
     (8 * blocks).div_ceil(workgroup)
 }
 
-/// Converts the input of a packed product of `cols` columns to integers, after an RMS norm if there is an epsilon.
-/// Grid: one workgroup per token.
-pub fn quantise(cols: u32, norm_eps: Option<f32>) -> Shader {
-    Shader::new("linear/quantise.wgsl")
+/// Converts the inputs of a packed product, `inputs` per token with `cols` columns each, to integers, after an RMS norm
+/// if there is an epsilon.
+pub fn quantise(inputs: u32, cols: u32, norm_eps: Option<f32>) -> (Shader, Grid) {
+    let shader = Shader::new("linear/quantise.wgsl")
         .define_if(norm_eps.is_some(), "NORM")
         .constant("COLS", cols)
         .constant("BLOCKS", cols / 32)
+        .constant("INPUTS", inputs)
         .constant("WORKGROUP", 128)
-        .float("EPS", norm_eps.unwrap_or_default())
+        .float("EPS", norm_eps.unwrap_or_default());
+    (shader, Grid::TokensInY { x: inputs, z: 1 })
 }
 
 /// Whether the weights of a format are integers of at most 8 bits with one scale and offset per 32.

@@ -3,7 +3,7 @@
 use super::activations::Activations;
 use super::attention::{AttentionShape, LayerCache, attend};
 use super::decoder::CpuDecoder;
-use super::layers::{self, project, rotate_heads, store_heads};
+use super::layers::{self, by_expert, project, rotate_heads, store_heads};
 use super::memory::LayerMemory;
 use super::mixers::{
     Columns, Convolution, DeltaNet, StateSpace, convolve, delta_net, gate_attention, gated_norm, gated_then_normed,
@@ -170,26 +170,21 @@ impl CpuDecoder {
 
     /// Mixture of experts; `x` is made from `input`.
     fn experts(&self, plan: &ExpertsPlan, input: &[f32], x: &Activations<'_>) -> Vec<f32> {
-        let (config, weights) = (&plan.config, &self.weights);
-        let (width, hidden) = (self.config.embedding_len as usize, config.feed_forward_len as usize);
+        let (config, weights, width) = (&plan.config, &self.weights, self.config.embedding_len as usize);
         let scores = weights.product(&plan.router, plan.score_rows() as usize, x, plan.router_bias);
         let bias = plan.bias.map(|bias| weights.vector(bias));
         let (chosen, factors) = route(&scores, bias, config, plan.is_gated());
-        let mut outputs = Vec::with_capacity(chosen.len() * width);
-        for (input, chosen) in input.chunks_exact(width).zip(chosen.chunks_exact(config.used as usize)) {
-            let x = Activations::new(input, width);
-            for expert in chosen.iter().map(|expert| *expert as usize) {
-                let activated = self.expert_gate_up(plan, expert, &x);
-                let activated = Activations::new(&activated, hidden);
-                outputs.extend(self.expert_rows(plan.down, expert, width, &activated));
-            }
-        }
+        let outputs = by_expert(input, width, &chosen, config, |expert, x| {
+            let activated = self.expert_gate_up(plan, expert, x);
+            let activated = Activations::new(&activated, config.feed_forward_len as usize);
+            self.expert_rows(plan.down, expert, width, &activated)
+        });
         let shared = plan.shared.as_ref();
         let shared = shared.map(|shared| self.dense(&shared.gate_up, &shared.down, shared.hidden_len, x));
         expert_sum(&outputs, shared.as_deref(), &factors, config, width)
     }
 
-    /// Gate and up projections of an expert, with their activation, for the one token of `x`.
+    /// Gate and up projections of an expert, with their activation, for the tokens of `x`.
     fn expert_gate_up(&self, plan: &ExpertsPlan, expert: usize, x: &Activations<'_>) -> Vec<f32> {
         let (hidden, activation) = (plan.config.feed_forward_len as usize, self.config.activation);
         match plan.gate_up {
@@ -202,15 +197,15 @@ impl CpuDecoder {
         }
     }
 
-    /// The product of an expert's part of a matrix, `rows` rows, with the one token of `x`, plus its bias.
+    /// The product of an expert's part of a matrix, `rows` rows, with the tokens of `x`, plus its bias.
     fn expert_rows(&self, matrix: ExpertMatrix, expert: usize, rows: usize, x: &Activations<'_>) -> Vec<f32> {
-        let range = expert * rows..(expert + 1) * rows;
-        let mut products = match matrix.bias {
-            Some(bias) => self.weights.vector(bias)[range.clone()].to_vec(),
-            None => vec![0.0; rows],
-        };
-        let add = |_, row: usize, value: f32| products[row - range.start] += value;
-        self.weights.multiply(matrix.weights, range.clone(), x, add);
+        let mut products = self.weights.expert_product(matrix.weights, expert, rows, x);
+        if let Some(bias) = matrix.bias {
+            let bias = &self.weights.vector(bias)[expert * rows..][..rows];
+            for token in products.chunks_exact_mut(rows) {
+                token.iter_mut().zip(bias).for_each(|(product, bias)| *product += bias);
+            }
+        }
         products
     }
 

@@ -4,7 +4,7 @@ use super::activations::Activations;
 use super::attention::LayerCache;
 use super::ops::{apply_gate, gated, rope};
 use super::weights::CpuWeights;
-use crate::models::{Activation, GateUpPlan, HeadShape, Product, VectorId};
+use crate::models::{Activation, ExpertConfig, GateUpPlan, HeadShape, Product, VectorId};
 
 /// Applies RoPE to the queries and keys in rows of `row_len`, the first of them at `first_position`. A row is
 /// `[heads + 2 kv_heads][head_dim]`, or has only the queries.
@@ -73,6 +73,32 @@ pub(super) fn gate_up(
     }
 }
 
+/// The outputs of each token's experts, `[tokens][used][width]`, for `input`, `[tokens][width]`. `chosen` is
+/// `[tokens][used]`. `compute` gets an expert and the inputs of all its tokens, so that weights are unpacked for several
+/// at once, and returns their outputs.
+pub(super) fn by_expert(
+    input: &[f32],
+    width: usize,
+    chosen: &[u32],
+    config: &ExpertConfig,
+    mut compute: impl FnMut(usize, &Activations<'_>) -> Vec<f32>,
+) -> Vec<f32> {
+    let mut slots = vec![Vec::new(); config.count as usize];
+    for (slot, expert) in chosen.iter().enumerate() {
+        slots[*expert as usize].push(slot);
+    }
+    let mut outputs = vec![0.0; chosen.len() * width];
+    for (expert, slots) in slots.iter().enumerate().filter(|(_, slots)| !slots.is_empty()) {
+        let row_of = |slot: &usize| &input[slot / config.used as usize * width..][..width];
+        let own: Vec<f32> = slots.iter().flat_map(row_of).copied().collect();
+        let results = compute(expert, &Activations::new(&own, width));
+        for (slot, result) in slots.iter().zip(results.chunks_exact(width)) {
+            outputs[slot * width..][..width].copy_from_slice(result);
+        }
+    }
+    outputs
+}
+
 /// A matrix product with `[tokens][cols]`, plus `bias`: `[tokens][rows]`.
 pub(super) fn project(
     weights: &CpuWeights,
@@ -83,4 +109,41 @@ pub(super) fn project(
     bias: Option<VectorId>,
 ) -> Vec<f32> {
     weights.product(product, rows, &Activations::new(x, cols), bias)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::models::Scoring;
+
+    #[test]
+    fn experts_get_all_tokens_that_chose_them_at_once() {
+        let (width, used) = (32, 2);
+        let config = ExpertConfig {
+            count: 5,
+            used: used as u32,
+            feed_forward_len: 32,
+            scoring: Scoring::Softmax,
+            normalise: false,
+            weight_scale: 1.0,
+            shared_len: None,
+        };
+        let input: Vec<f32> = (0..3 * width).map(|i| i as f32).collect();
+        for chosen in [[4, 0, 1, 4, 0, 4], [2; 6]] {
+            let mut asked = Vec::new();
+            let outputs = by_expert(&input, width, &chosen, &config, |expert, x| {
+                asked.push(expert);
+                let rows = (0..x.tokens()).flat_map(|token| x.floats(token).to_vec());
+                rows.map(|value| value + 1000.0 * expert as f32).collect()
+            });
+            for (slot, (output, expert)) in outputs.chunks_exact(width).zip(&chosen).enumerate() {
+                let row = input[slot / used * width..][..width].iter();
+                assert!(output.iter().copied().eq(row.map(|value| value + 1000.0 * *expert as f32)));
+            }
+            let mut expected = chosen.to_vec();
+            expected.sort_unstable();
+            expected.dedup();
+            assert!(asked.into_iter().eq(expected.iter().map(|expert| *expert as usize)), "once each");
+        }
+    }
 }

@@ -418,6 +418,7 @@ impl Builder<'_> {
             norm_eps: self.config.norm_eps,
             tuning: self.gpu.tuning().prefill,
             prepared: None,
+            groups: None,
         }
     }
 }

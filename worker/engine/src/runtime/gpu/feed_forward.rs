@@ -4,9 +4,11 @@ use super::forward::{ForwardBuilder, PostNorm};
 use super::product::{Input, Output};
 use crate::error::Result;
 use crate::kernels::Grid;
-use crate::kernels::experts::{Router, expert_sum};
+use crate::kernels::experts::{Router, expert_sum, group};
 use crate::kernels::linear::{Epilogue, ExpertRows};
-use crate::models::{ExpertsGateUp, ExpertsPlan, FeedForwardPlan, GateUpPlan, SharedExpertPlan, VectorId};
+use crate::models::{
+    ExpertMatrix, ExpertsGateUp, ExpertsPlan, FeedForwardPlan, GateUpPlan, SharedExpertPlan, VectorId,
+};
 use crate::runtime::device::Dispatch;
 
 impl ForwardBuilder<'_> {
@@ -45,8 +47,8 @@ impl ForwardBuilder<'_> {
                 self.products().push(program, product, &input, &output(Epilogue::Gated(activation)))
             }
             GateUpPlan::Apart { gate, up } => {
-                self.products().push(program, gate, &input, &output(Epilogue::STORE))?;
-                self.products().push(program, up, &input, &output(Epilogue::Gate(activation)))
+                let (stored, gated) = (output(Epilogue::STORE), output(Epilogue::Gate(activation)));
+                self.products().push_all(program, &[(&gate[..], None, &stored), (&up[..], None, &gated)], &input)
             }
         }
     }
@@ -55,6 +57,7 @@ impl ForwardBuilder<'_> {
     fn experts(&self, program: &mut Vec<Dispatch>, norm: Option<VectorId>, plan: &ExpertsPlan) -> Result<()> {
         let (buffers, config, width) = (self.buffers, &plan.config, self.config.embedding_len);
         self.choose_experts(program, norm, plan)?;
+        self.group_experts(program, plan);
         self.experts_gate_up(program, norm, plan)?;
         let experts = Some(ExpertRows { rows: width, used: config.used, shares_input: false });
         let input = Input { experts, bias: plan.down.bias, ..Input::new(&buffers.activated) };
@@ -81,20 +84,23 @@ impl ForwardBuilder<'_> {
     fn experts_gate_up(&self, program: &mut Vec<Dispatch>, norm: Option<VectorId>, plan: &ExpertsPlan) -> Result<()> {
         let (buffers, activation) = (self.buffers, self.config.activation);
         let (hidden, used) = (plan.config.feed_forward_len, plan.config.used);
-        let products = match plan.gate_up {
-            ExpertsGateUp::Merged(both) => vec![(both, 2 * hidden, Epilogue::Gated(activation))],
-            ExpertsGateUp::Apart { gate, up } => {
-                vec![(gate, hidden, Epilogue::STORE), (up, hidden, Epilogue::Gate(activation))]
-            }
-        };
         let chosen = [("experts", &buffers.experts)];
-        for (matrix, rows, epilogue) in products {
+        let output = |epilogue| Output { epilogue, y: &buffers.activated, rows: hidden, extra: &chosen };
+        let input = |rows| {
             let experts = Some(ExpertRows { rows, used, shares_input: true });
-            let input = Input { bias: matrix.bias, experts, ..self.normed_input(norm) };
-            let output = Output { epilogue, y: &buffers.activated, rows: hidden, extra: &chosen };
-            self.products().push(program, &[matrix.weights], &input, &output)?;
+            Input { experts, ..self.normed_input(norm) }
+        };
+        match plan.gate_up {
+            ExpertsGateUp::Merged(both) => {
+                let input = Input { bias: both.bias, ..input(2 * hidden) };
+                self.products().push(program, &[both.weights], &input, &output(Epilogue::Gated(activation)))
+            }
+            ExpertsGateUp::Apart { gate, up } => {
+                let [gate_output, up_output] = [Epilogue::STORE, Epilogue::Gate(activation)].map(output);
+                let products = [(&[gate.weights][..], gate.bias, &gate_output), (&[up.weights], up.bias, &up_output)];
+                self.products().push_all(program, &products, &input(hidden))
+            }
         }
-        Ok(())
     }
 
     /// Each token's experts and their weights.
@@ -113,6 +119,21 @@ impl ForwardBuilder<'_> {
         bound.extend(plan.bias.map(|bias| ("bias", self.weights.vector(bias))));
         program.push(Dispatch::new(self.gpu, &router.shader(), &bound, Grid::TokensInX));
         Ok(())
+    }
+
+    /// Lists the batch by expert, if products share the experts' rows in tiles.
+    fn group_experts(&self, program: &mut Vec<Dispatch>, plan: &ExpertsPlan) {
+        let (buffers, products) = (self.buffers, self.products());
+        let groups = |matrix: ExpertMatrix| products.groups_experts(self.weights.matrix(matrix.weights));
+        let is_grouped = match plan.gate_up {
+            ExpertsGateUp::Merged(both) => groups(both),
+            ExpertsGateUp::Apart { gate, up } => groups(gate) || groups(up),
+        };
+        if is_grouped || groups(plan.down) {
+            let bound = [("state", &buffers.state), ("experts", &buffers.experts), ("groups", &buffers.groups)];
+            let (shader, grid) = group(&plan.config);
+            program.push(Dispatch::new(self.gpu, &shader, &bound, grid));
+        }
     }
 
     /// The output of the expert that all tokens share.

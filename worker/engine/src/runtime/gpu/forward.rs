@@ -247,6 +247,7 @@ impl ForwardBuilder<'_> {
             norm_eps: self.config.norm_eps,
             tuning: self.layout.linear,
             prepared: Some(&self.buffers.prepared),
+            groups: Some(&self.buffers.groups),
         }
     }
 }
