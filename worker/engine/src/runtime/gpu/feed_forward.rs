@@ -44,7 +44,7 @@ impl ForwardBuilder<'_> {
             }
             GateUpPlan::Apart { gate, up } => {
                 let (stored, gated) = (output(Epilogue::STORE), output(Epilogue::Gate(activation)));
-                self.products().push_all(program, &[(&gate[..], &stored), (&up[..], &gated)], &input)
+                self.products().push_all(program, &[(&gate[..], &input, &stored), (&up[..], &input, &gated)])
             }
         }
     }
@@ -61,7 +61,8 @@ impl ForwardBuilder<'_> {
         let input = Input { norm, experts: rows(hidden, true), ..Input::new(&buffers.hidden) };
         let gate = Output { epilogue: Epilogue::STORE, y: &buffers.activated, rows: hidden, extra: &chosen };
         let up = Output { epilogue: Epilogue::Gate(self.config.activation), ..gate };
-        self.products().push_all(program, &[(&[plan.gate][..], &gate), (&[plan.up][..], &up)], &input)?;
+        let (gates, ups) = ([plan.gate], [plan.up]);
+        self.products().push_all(program, &[(&gates[..], &input, &gate), (&ups[..], &input, &up)])?;
         let input = Input { experts: rows(width, false), ..Input::new(&buffers.activated) };
         let output = Output { epilogue: Epilogue::STORE, y: &buffers.output, rows: width, extra: &chosen };
         self.products().push(program, &[plan.down], &input, &output)?;

@@ -59,18 +59,17 @@ impl ProductBuilder<'_> {
         input: &Input<'_>,
         output: &Output<'_>,
     ) -> Result<()> {
-        self.push_all(program, &[(product, output)], input)
+        self.push_all(program, &[(product, input, output)])
     }
 
-    /// The same for products that share their input, which is converted at most once.
+    /// The same for products whose inputs differ at most in biases, so that they are converted only once.
     pub(super) fn push_all(
         &self,
         program: &mut Vec<Dispatch>,
-        products: &[(&[MatrixId], &Output<'_>)],
-        input: &Input<'_>,
+        products: &[(&[MatrixId], &Input<'_>, &Output<'_>)],
     ) -> Result<()> {
         let mut is_prepared = false;
-        for (product, output) in products {
+        for (product, input, output) in products {
             for matrix in self.weights.product(product) {
                 let tuning = self.tuning_for(matrix, input.experts.is_some());
                 let prepared = self.prepared.filter(|_| tuning.prepares_inputs());
