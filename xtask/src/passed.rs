@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use sha2::{Digest as _, Sha256};
 
 use crate::shell::{self, Error, command, output, root};
@@ -51,7 +53,7 @@ impl Step {
             digest.update(contents.len().to_le_bytes());
             digest.update(contents);
         }
-        Some(digest.finalize().iter().map(|byte| format!("{byte:02x}")).collect())
+        Some(STANDARD.encode(digest.finalize()))
     }
 }
 

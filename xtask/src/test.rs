@@ -19,7 +19,7 @@ fn is_page(file: &str) -> bool {
 
 /// Files that only people read, and the test of the commands in them.
 fn is_prose(file: &str) -> bool {
-    file.starts_with("docs/") || !file.contains('/') && file.ends_with(".md")
+    file.starts_with("docs/") || file.strip_suffix(".md").is_some_and(|name| !name.contains('/'))
 }
 
 const NATIVE: Step = Step { title: "native tests", name: "native", depends_on: |file| !is_page(file) };

@@ -230,16 +230,12 @@ impl Linear {
     /// Workgroups of the dispatch.
     pub fn grid(&self) -> Grid {
         let (xy, [_, tokens]) = (self.grid_xy(), self.tuning.tile());
-        match self.experts.filter(|_| self.is_grouped()) {
-            Some(experts) => {
-                debug_assert!(GROUP_UNIT.is_multiple_of(tokens), "no tile has tokens of two groups");
-                Grid::GroupsInZ { xy, slots: experts.used, groups: self.rows / experts.rows, tile: tokens }
-            }
-            None => {
-                let groups_per_token = self.experts.map_or(1, |experts| experts.used);
-                Grid::TokensInZ { xy, tokens_per_group: tokens, groups_per_token }
-            }
-        }
+        let Some(experts) = self.experts.filter(|_| self.is_grouped()) else {
+            let groups_per_token = self.experts.map_or(1, |experts| experts.used);
+            return Grid::TokensInZ { xy, tokens_per_group: tokens, groups_per_token };
+        };
+        debug_assert!(GROUP_UNIT.is_multiple_of(tokens), "no tile has tokens of two groups");
+        Grid::GroupsInZ { xy, slots: experts.used, groups: self.rows / experts.rows, tile: tokens }
     }
 
     fn grid_xy(&self) -> [u32; 2] {

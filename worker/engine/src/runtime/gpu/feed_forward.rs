@@ -48,7 +48,7 @@ impl ForwardBuilder<'_> {
             }
             GateUpPlan::Apart { gate, up } => {
                 let (stored, gated) = (output(Epilogue::STORE), output(Epilogue::Gate(activation)));
-                self.products().push_all(program, &[(&gate[..], None, &stored), (&up[..], None, &gated)], &input)
+                self.products().push_all(program, &[(&gate[..], &input, &stored), (&up[..], &input, &gated)])
             }
         }
     }
@@ -97,8 +97,9 @@ impl ForwardBuilder<'_> {
             }
             ExpertsGateUp::Apart { gate, up } => {
                 let [gate_output, up_output] = [Epilogue::STORE, Epilogue::Gate(activation)].map(output);
-                let products = [(&[gate.weights][..], gate.bias, &gate_output), (&[up.weights], up.bias, &up_output)];
-                self.products().push_all(program, &products, &input(hidden))
+                let [gate_input, up_input] = [gate, up].map(|matrix| Input { bias: matrix.bias, ..input(hidden) });
+                let gate = (&[gate.weights][..], &gate_input, &gate_output);
+                self.products().push_all(program, &[gate, (&[up.weights], &up_input, &up_output)])
             }
         }
     }

@@ -11,7 +11,6 @@ use crate::models::{MatrixId, Product, VectorId};
 use crate::runtime::device::{Dispatch, Gpu, Task};
 
 /// Inputs of a matrix product other than the matrix.
-#[derive(Clone, Copy)]
 pub(super) struct Input<'a> {
     pub x: &'a wgpu::Buffer,
     pub norm: Option<VectorId>,
@@ -60,19 +59,17 @@ impl ProductBuilder<'_> {
         input: &Input<'_>,
         output: &Output<'_>,
     ) -> Result<()> {
-        self.push_all(program, &[(product, input.bias, output)], input)
+        self.push_all(program, &[(product, input, output)])
     }
 
-    /// The same for products with biases of their own that share their input, which is converted at most once.
+    /// The same for products whose inputs differ at most in biases, so that they are converted only once.
     pub(super) fn push_all(
         &self,
         program: &mut Vec<Dispatch>,
-        products: &[(&[MatrixId], Option<VectorId>, &Output<'_>)],
-        input: &Input<'_>,
+        products: &[(&[MatrixId], &Input<'_>, &Output<'_>)],
     ) -> Result<()> {
         let mut is_prepared = false;
-        for (product, bias, output) in products {
-            let input = &Input { bias: *bias, ..*input };
+        for (product, input, output) in products {
             for matrix in self.weights.product(product) {
                 let tuning = self.tuning_for(matrix, input.experts.is_some());
                 let prepared = self.prepared.filter(|_| tuning.prepares_inputs());
