@@ -71,12 +71,12 @@ impl Grouped<'_> {
         let x = gpu.storage_buffer_with("x", &self.case.x[..self.inputs() * self.case.matrix.cols as usize]);
         let norm = gpu.storage_buffer_with("norm", &self.case.norm);
         let experts = gpu.storage_buffer_with("experts", self.chosen);
-        let dispatched = tokens + PADDING as u32;
+        let padded_tokens = tokens + PADDING as u32;
         let mut groups = reference::group(self.chosen, EXPERTS);
-        groups.resize(grouped_len(dispatched * USED, EXPERTS) as usize, NO_SLOT);
+        groups.resize(grouped_len(padded_tokens * USED, EXPERTS) as usize, NO_SLOT);
         let groups = gpu.storage_buffer_with("groups", &groups);
         let row_len = (USED * ROWS) as usize;
-        let y = gpu.storage_buffer_with("y", &vec![UNTOUCHED; dispatched as usize * row_len]);
+        let y = gpu.storage_buffer_with("y", &vec![UNTOUCHED; padded_tokens as usize * row_len]);
         let rows = ExpertRows { rows: ROWS, used: USED, shares_input: self.shares_input };
         let norm_eps = self.with_norm.then_some(EPS);
         let prepare = match self.tuning.tiles {
@@ -102,7 +102,7 @@ impl Grouped<'_> {
             bindings.extend(with_norm(norm_eps));
             dispatches.insert(0, Dispatch::new(gpu, &shader, &bindings, grid));
         }
-        run(gpu, &dispatches, dispatched);
+        run(gpu, &dispatches, padded_tokens);
         read_padded(gpu, &y, tokens as usize * row_len, row_len).await
     }
 
