@@ -1,6 +1,7 @@
 //! Hyperparameters of generative models.
 
 use super::cache::CacheFormat;
+use super::checks::{Check, MAX_EXPERTS, MAX_VOCAB, MAX_WIDTH, check_ranges};
 use super::family::{Activation, HeadNorm, Scoring};
 use super::mixer::{AttentionConfig, LayerRope, MixerConfig};
 use super::rope::RopeConfig;
@@ -113,6 +114,7 @@ impl ExpertConfig {
 
 /// Hyperparameters of a generative model.
 #[derive(Debug, Clone, PartialEq)]
+#[allow(clippy::struct_excessive_bools, reason = "they are independent, and always set by name")]
 pub struct ModelConfig {
     /// Human-readable name, from `general.name`.
     pub name: String,
@@ -134,12 +136,16 @@ pub struct ModelConfig {
     pub rope: RopeConfig,
     /// RoPE of layers with [`LayerRope::Window`].
     pub window_rope: RopeConfig,
-    /// Epsilon of the RMS norms.
+    /// Epsilon of the norms.
     pub norm_eps: f32,
     /// Norms before mixer and feed-forward part.
     pub pre_norm: bool,
     /// Norms after mixer and feed-forward part.
     pub post_norm: bool,
+    /// Norms of the hidden state are layer norms without biases, not RMS norms.
+    pub centred_norms: bool,
+    /// The feed-forward part has the same normalised input as the mixer; both results are added to the hidden state.
+    pub parallel: bool,
     /// Name of the norm before a feed-forward part, without layer prefix and `.weight`.
     pub feed_forward_norm: &'static str,
     /// Name of the norm before the output head, without `.weight`.
@@ -172,9 +178,6 @@ pub struct ModelConfig {
     pub logit_softcap: Option<f32>,
 }
 
-/// A range check: name, value, minimum, maximum, and what the value must be a multiple of.
-pub(super) type Check = (&'static str, u32, u32, u32, u32);
-
 impl FeedForwardConfig {
     fn checks(&self, checks: &mut Vec<Check>) {
         match *self {
@@ -195,11 +198,6 @@ impl FeedForwardConfig {
         }
     }
 }
-
-/// Limits on hyperparameters, far above any published model, so that damaged files cannot cause large allocations.
-pub(super) const MAX_WIDTH: u32 = 1 << 18;
-pub(super) const MAX_VOCAB: u64 = 1 << 21;
-const MAX_EXPERTS: u32 = 512;
 
 impl ModelConfig {
     /// The attention layers.
@@ -259,6 +257,12 @@ impl ModelConfig {
         has_norms || self.cache != CacheFormat::F16 || attention.is_gated
     }
 
+    /// Whether norms before products take a dispatch of their own: because a mean has to be subtracted, or because two
+    /// parts of a layer have the same input.
+    pub(crate) fn has_norm_dispatch(&self) -> bool {
+        self.centred_norms || self.parallel
+    }
+
     pub(super) fn check(&self) -> Result<()> {
         let mut checks = vec![
             ("the embedding length", self.embedding_len, 32, MAX_WIDTH, 32),
@@ -298,16 +302,4 @@ impl ModelConfig {
             None => Ok(()),
         }
     }
-}
-
-/// Checks that numbers are in range.
-pub(super) fn check_ranges(checks: &[Check]) -> Result<()> {
-    for (what, value, min, max, multiple) in checks {
-        if value < min || value > max || !value.is_multiple_of(*multiple) {
-            return Err(EngineError::malformed(format!(
-                "{what}: {value}, but only multiples of {multiple} from {min} to {max} are supported"
-            )));
-        }
-    }
-    Ok(())
 }

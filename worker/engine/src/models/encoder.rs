@@ -1,6 +1,7 @@
 //! Encoders: BERT (Devlin et al. 2018) and its descendants, which differ as `FAMILIES` says.
 
-use super::config::{Check, ExpertConfig, check_ranges};
+use super::checks::{Check, check_ranges};
+use super::config::ExpertConfig;
 use super::family::{Activation, Scoring};
 use super::head_planner::HeadStyle;
 use super::heads::HeadShape;

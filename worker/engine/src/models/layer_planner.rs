@@ -7,8 +7,9 @@ use super::mixer::{
     AttentionConfig, DeltaNetConfig, LatentConfig, LayerRope, MixerConfig, ShortConvolutionConfig, StateSpaceConfig,
 };
 use super::plan::{
-    AttentionPlan, DeltaNetPlan, ExpertsPlan, FeedForwardPlan, LatentPlan, LayerInputPlan, LayerInputsPlan, LayerPlan,
-    MatrixId, MixerPlan, ModelPlan, Product, Segment, SharedExpertPlan, ShortConvolutionPlan, StateSpacePlan, VectorId,
+    AttentionPlan, DeltaNetPlan, ExpertMatrix, ExpertsGateUp, ExpertsPlan, FeedForwardPlan, LatentPlan, LayerInputPlan,
+    LayerInputsPlan, LayerPlan, MatrixId, MixerPlan, ModelPlan, Product, Segment, SharedExpertPlan,
+    ShortConvolutionPlan, StateSpacePlan, VectorId,
 };
 use super::planner::{Planner, SPLIT_ROWS};
 use super::pooling::{HeadActivation, HeadResult, Pooling};
@@ -100,7 +101,7 @@ impl LayerPlanner<'_, '_> {
                 MixerConfig::StateSpace(space) => MixerPlan::StateSpace(self.state_space(space)?),
             },
             mixer_post_norm: norm(&mut self, config.post_norm, "post_attention_norm")?,
-            feed_forward_norm: norm(&mut self, config.pre_norm, config.feed_forward_norm)?,
+            feed_forward_norm: norm(&mut self, config.pre_norm && !config.parallel, config.feed_forward_norm)?,
             feed_forward: match layer.feed_forward {
                 FeedForwardConfig::Experts(experts) => FeedForwardPlan::Experts(self.experts(experts)?),
                 FeedForwardConfig::Dense(len) => self.dense(len)?,
@@ -108,9 +109,10 @@ impl LayerPlanner<'_, '_> {
             feed_forward_post_norm: norm(&mut self, config.post_norm, "post_ffw_norm")?,
             input: config.layer_input_len.map(|len| self.input(len)).transpose()?,
             // The forward passes apply it together with a post-norm.
-            scale: match config.post_norm {
-                true => self.planner.optional_vector(self.weight("layer_output_scale"), 1)?,
-                false => None,
+            scale: if config.post_norm {
+                self.planner.optional_vector(self.weight("layer_output_scale"), 1)?
+            } else {
+                None
             },
         })
     }
@@ -131,6 +133,7 @@ impl LayerPlanner<'_, '_> {
             qkv_bias: self.qkv_bias(attention)?,
             head_norms: self.head_norms(attention)?,
             latent: attention.latent.map(|latent| self.latent(attention, latent)).transpose()?,
+            sinks: self.planner.optional_vector(self.weight("attn_sinks"), attention.heads.heads)?,
             output: self.planner.matrix(self.weight("attn_output"), width, attention.output_len())?,
             output_bias: self.planner.optional_vector(self.name("attn_output.bias"), width)?,
         })
@@ -248,7 +251,7 @@ impl LayerPlanner<'_, '_> {
     fn head_norms(&mut self, attention: &AttentionConfig) -> Result<Option<(VectorId, Option<VectorId>)>> {
         let lens = match self.config.head_norm {
             HeadNorm::None => return Ok(None),
-            HeadNorm::Head => [attention.heads.head_dim; 2],
+            HeadNorm::Head | HeadNorm::HeadAfterRope => [attention.heads.head_dim; 2],
             HeadNorm::Row => [attention.heads.query_len(), attention.heads.key_len()],
         };
         let query = self.planner.vector(self.weight("attn_q_norm"), lens[0])?;
@@ -274,23 +277,39 @@ impl LayerPlanner<'_, '_> {
     }
 
     fn experts(&mut self, config: ExpertConfig) -> Result<ExpertsPlan> {
-        let width = self.config.embedding_len;
-        let hidden = config.feed_forward_len;
-        let overflow = || EngineError::malformed("the experts have too many rows");
-        let rows = config.count.checked_mul(hidden).ok_or_else(overflow)?;
-        let out_rows = config.count.checked_mul(width).ok_or_else(overflow)?;
-        let mut scores = vec![self.planner.segment(self.weight("ffn_gate_inp"), config.count, width)?];
+        let (width, count, hidden) = (self.config.embedding_len, config.count, config.feed_forward_len);
+        let mut scores = vec![self.planner.segment(self.weight("ffn_gate_inp"), count, width)?];
         let shared = config.shared_len.map(|len| self.shared_expert(len, &mut scores)).transpose()?;
-        // An expert's rows are found by its index, so no matrix may be split.
+        let router_bias = match &shared {
+            // With one more score; no family has both.
+            Some(SharedExpertPlan { is_gated: true, .. }) => None,
+            _ => self.planner.optional_vector(self.name("ffn_gate_inp.bias"), count)?,
+        };
+        let gate_up = if self.planner.has(&self.weight("ffn_gate_up_exps")) {
+            ExpertsGateUp::Merged(self.expert_matrix("ffn_gate_up_exps", count, [2 * hidden, width])?)
+        } else {
+            let gate = self.expert_matrix("ffn_gate_exps", count, [hidden, width])?;
+            ExpertsGateUp::Apart { gate, up: self.expert_matrix("ffn_up_exps", count, [hidden, width])? }
+        };
         Ok(ExpertsPlan {
             config,
             router: self.planner.stack(&scores, width, SPLIT_ROWS)?,
-            bias: self.planner.optional_vector(self.name("exp_probs_b.bias"), config.count)?,
-            gate: self.planner.whole(self.weight("ffn_gate_exps"), rows, width)?,
-            up: self.planner.whole(self.weight("ffn_up_exps"), rows, width)?,
-            down: self.planner.whole(self.weight("ffn_down_exps"), out_rows, hidden)?,
+            router_bias,
+            bias: self.planner.optional_vector(self.name("exp_probs_b.bias"), count)?,
+            gate_up,
+            down: self.expert_matrix("ffn_down_exps", count, [width, hidden])?,
             shared,
         })
+    }
+
+    /// A matrix of `count` experts with `rows` rows of `cols` columns each, and their biases, if the file has any.
+    fn expert_matrix(&mut self, part: &str, count: u32, [rows, cols]: [u32; 2]) -> Result<ExpertMatrix> {
+        let all = count.checked_mul(rows).ok_or_else(|| EngineError::malformed("the experts have too many rows"))?;
+        // An expert's rows are found by its index, so the matrix must not be split.
+        let weights = self.planner.whole(self.weight(part), all, cols)?;
+        let bias = self.name(&format!("{part}.bias"));
+        let bias = self.planner.has(&bias).then(|| self.planner.table(bias, count, rows)).transpose()?;
+        Ok(ExpertMatrix { weights, bias })
     }
 
     /// The shared expert. If it has a gate, that becomes the last row of the router's `scores`.

@@ -1,9 +1,9 @@
 //! Hyperparameters of the mixers: the parts of layers that mix tokens.
 
-use super::config::{Check, MAX_WIDTH};
+use super::checks::{Check, MAX_WIDTH};
 use super::heads::HeadShape;
 
-/// Limits on hyperparameters, as in `config.rs`. An attention kernel has a thread for each pair of a value's elements.
+/// Limits on hyperparameters, as in `checks.rs`. An attention kernel has a thread for each pair of a value's elements.
 const MAX_HEAD_DIM: u32 = 1024;
 const MAX_VALUE_DIM: u32 = 512;
 const MAX_STATE_DIM: u32 = 256;

@@ -3,6 +3,7 @@
 
 mod angles;
 mod cache;
+mod checks;
 mod config;
 mod encoder;
 mod encoder_plan;
@@ -29,9 +30,9 @@ pub use mixer::{
     AttentionConfig, DeltaNetConfig, LatentConfig, LayerRope, MixerConfig, ShortConvolutionConfig, StateSpaceConfig,
 };
 pub use plan::{
-    AttentionPlan, DeltaNetPlan, ExpansionPlan, ExpertsPlan, FeedForwardPlan, GateUpPlan, LatentPlan, LayerInputPlan,
-    LayerInputsPlan, LayerPlan, MatrixId, MatrixPlan, MixerPlan, ModelPlan, Product, Segment, SharedExpertPlan,
-    ShortConvolutionPlan, StateSpacePlan, VectorId, VectorPlan, WeightPlan,
+    AttentionPlan, DeltaNetPlan, ExpansionPlan, ExpertMatrix, ExpertsGateUp, ExpertsPlan, FeedForwardPlan, GateUpPlan,
+    LatentPlan, LayerInputPlan, LayerInputsPlan, LayerPlan, MatrixId, MatrixPlan, MixerPlan, ModelPlan, Product,
+    Segment, SharedExpertPlan, ShortConvolutionPlan, StateSpacePlan, VectorId, VectorPlan, WeightPlan,
 };
 pub use pooling::{HeadActivation, HeadLayer, HeadPlan, HeadResult, Pooling};
 pub use rope::{Position, ROPE_FREQUENCIES, ROPE_LONG, ROPE_SHORT, RopeConfig, Sections, Yarn};

@@ -115,21 +115,44 @@ pub enum FeedForwardPlan {
     Experts(ExpertsPlan),
 }
 
-/// The tensors of a mixture of experts. Each of the matrices `gate`, `up` and `down` stacks the rows of all experts.
+/// A matrix with the rows of all experts, one expert after the other, and their biases in the same order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ExpertMatrix {
+    /// `[count][rows of an expert][columns]`
+    pub weights: MatrixId,
+    /// `[count][rows of an expert]`
+    pub bias: Option<VectorId>,
+}
+
+/// Gate and up projections of all experts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ExpertsGateUp {
+    /// One matrix: an expert's rows are those of its gate, then those of its up projection.
+    Merged(ExpertMatrix),
+    /// Separate.
+    Apart {
+        /// Gate projection.
+        gate: ExpertMatrix,
+        /// Up projection.
+        up: ExpertMatrix,
+    },
+}
+
+/// The tensors of a mixture of experts.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ExpertsPlan {
     /// Number, width and choice of experts.
     pub config: ExpertConfig,
     /// Computes the experts' scores, and then the gate of the shared expert, if that has one.
     pub router: Product,
+    /// Added to the experts' scores: `[count]`.
+    pub router_bias: Option<VectorId>,
     /// Added to the experts' likelihoods for the choice only: `[count]`.
     pub bias: Option<VectorId>,
-    /// Gate projection.
-    pub gate: MatrixId,
-    /// Up projection.
-    pub up: MatrixId,
+    /// Gate and up projections.
+    pub gate_up: ExpertsGateUp,
     /// Down projection.
-    pub down: MatrixId,
+    pub down: ExpertMatrix,
     /// The expert that all tokens share.
     pub shared: Option<SharedExpertPlan>,
 }
@@ -170,6 +193,8 @@ pub struct AttentionPlan {
     pub head_norms: Option<(VectorId, Option<VectorId>)>,
     /// The other tensors of latent attention.
     pub latent: Option<LatentPlan>,
+    /// Scores that take part in each head's softmax without a value: `[heads]`.
+    pub sinks: Option<VectorId>,
     /// Output projection.
     pub output: Product,
     /// Its bias.
@@ -256,13 +281,13 @@ pub enum MixerPlan {
 /// The tensors of a layer.
 #[derive(Debug, Clone, PartialEq)]
 pub struct LayerPlan {
-    /// RMS norm before the mixer.
+    /// Norm before the mixer.
     pub mixer_norm: Option<VectorId>,
     /// The mixer.
     pub mixer: MixerPlan,
     /// RMS norm after the mixer.
     pub mixer_post_norm: Option<VectorId>,
-    /// RMS norm before the feed-forward part.
+    /// Norm before the feed-forward part, unless its input is the mixer's.
     pub feed_forward_norm: Option<VectorId>,
     /// The feed-forward part.
     pub feed_forward: FeedForwardPlan,

@@ -1,10 +1,9 @@
 //! Reads a generative model's hyperparameters from the metadata, as its family requires.
 
 use super::cache::CacheFormat;
-use super::config::{
-    AttentionTemperature, ExpertConfig, ExpertGroups, FeedForwardConfig, LayerConfig, MAX_VOCAB, ModelConfig,
-};
-use super::family::{Experts, FAMILIES, Family, Recurrent, Scoring, Windows};
+use super::checks::MAX_VOCAB;
+use super::config::{AttentionTemperature, ExpertConfig, ExpertGroups, FeedForwardConfig, LayerConfig, ModelConfig};
+use super::family::{Experts, FAMILIES, Family, HeadNorm, Recurrent, Scoring, Windows};
 use super::heads::HeadShape;
 use super::mixer::{
     AttentionConfig, DeltaNetConfig, LatentConfig, LayerRope, MixerConfig, ShortConvolutionConfig, StateSpaceConfig,
@@ -122,14 +121,14 @@ impl Reader<'_> {
             cache: CacheFormat::default(),
             rope,
             window_rope,
-            norm_eps: self
-                .f32("attention.layer_norm_rms_epsilon")
-                .ok_or_else(|| EngineError::MissingMetadata(self.key("attention.layer_norm_rms_epsilon")))?,
+            norm_eps: self.norm_eps()?,
             pre_norm: family.pre_norm,
             post_norm: family.post_norm,
+            centred_norms: family.centred_norms,
+            parallel: family.parallel,
             feed_forward_norm: family.feed_forward_norm,
             output_norm: family.output_norm,
-            head_norm: family.head_norm,
+            head_norm: self.head_norm(),
             value_norm: family.value_norm,
             tied_values: family.tied_values,
             layer_input_len: self.u32("embedding_length_per_layer_input").filter(|len| family.layer_inputs && *len > 0),
@@ -144,9 +143,26 @@ impl Reader<'_> {
             two_way: family.two_way,
             attention_temperature: self.attention_temperature()?,
             attention_softcap: self.factor("attn_logit_softcapping"),
-            logit_scale: self.factor("logit_scale").map_or(1.0, f32::recip),
+            logit_scale: match self.factor("logit_scale") {
+                Some(scale) if family.multiplies_logits => scale,
+                Some(scale) => scale.recip(),
+                None => 1.0,
+            },
             logit_softcap: self.factor("final_logit_softcapping"),
         })
+    }
+
+    /// Epsilon of the norms.
+    fn norm_eps(&self) -> Result<f32> {
+        let kind = if self.family.centred_norms { "layer_norm" } else { "layer_norm_rms" };
+        let name = format!("attention.{kind}_epsilon");
+        self.f32(&name).ok_or_else(|| EngineError::MissingMetadata(self.key(&name)))
+    }
+
+    /// Norms of queries and keys.
+    fn head_norm(&self) -> HeadNorm {
+        let is_missing = self.family.optional_head_norm && self.gguf.tensor("blk.0.attn_q_norm.weight").is_none();
+        if is_missing { HeadNorm::None } else { self.family.head_norm }
     }
 
     /// RoPE of layers without a window.
@@ -158,6 +174,11 @@ impl Reader<'_> {
         if family.latent && self.factor("rope.scaling.yarn_log_multiplier").is_some() {
             // Instead, the factor of the dot products grows.
             rope.magnitude = self.f32("rope.scaling.attn_factor").unwrap_or(1.0);
+        }
+        if family.head_norm == HeadNorm::HeadAfterRope && (rope.magnitude - 1.0).abs() > f32::EPSILON {
+            // A kernel computes the mean squares before RoPE.
+            let what = format!("{} with RoPE that scales", family.name);
+            return Err(EngineError::UnsupportedArchitecture(what));
         }
         if family.multimodal_rope {
             rope.sections = Sections::from_gguf(self.gguf, family.name, rope_dim)?;
@@ -224,15 +245,18 @@ impl Reader<'_> {
         let name = "attention.sliding_window_pattern";
         match self.family.windows {
             Windows::Ignored | Windows::Rejected => Ok(vec![false; layers as usize]),
-            Windows::AllBut(step) => Ok((0..layers).map(|layer| layer % step < step - 1).collect()),
-            Windows::Listed => match self.gguf.metadata.bool(&self.key(name)) {
-                Some(all) => Ok(vec![all; layers as usize]),
-                None => {
-                    let listed = self.per_layer(name, layers)?;
-                    let listed = listed.ok_or_else(|| EngineError::MissingMetadata(self.key(name)))?;
-                    Ok(listed.iter().take(layers as usize).map(|windowed| *windowed != 0).collect())
+            Windows::OptionalAllBut(_) if !self.has_window() => Ok(vec![false; layers as usize]),
+            Windows::AllBut(step) | Windows::OptionalAllBut(step) => {
+                Ok((0..layers).map(|layer| layer % step < step - 1).collect())
+            }
+            Windows::Listed => {
+                if let Some(all) = self.gguf.metadata.bool(&self.key(name)) {
+                    return Ok(vec![all; layers as usize]);
                 }
-            },
+                let listed = self.per_layer(name, layers)?;
+                let listed = listed.ok_or_else(|| EngineError::MissingMetadata(self.key(name)))?;
+                Ok(listed.iter().take(layers as usize).map(|windowed| *windowed != 0).collect())
+            }
         }
     }
 
@@ -393,11 +417,16 @@ impl Reader<'_> {
         })
     }
 
+    /// Whether the file has a sliding window.
+    fn has_window(&self) -> bool {
+        self.u32("attention.sliding_window").is_some()
+    }
+
     /// The size of the sliding window, in families that have one.
     fn window(&self) -> Result<Option<u32>> {
         let Family { windows, name, two_way, .. } = *self.family;
         match (windows, self.u32("attention.sliding_window")) {
-            (Windows::Ignored, _) | (Windows::Rejected, None) => Ok(None),
+            (Windows::Ignored, _) | (Windows::Rejected | Windows::OptionalAllBut(_), None) => Ok(None),
             (Windows::Rejected, Some(_)) => {
                 Err(EngineError::UnsupportedArchitecture(format!("{name} with a sliding window")))
             }
@@ -412,11 +441,12 @@ impl Reader<'_> {
     }
 
     fn attention(&self, layer: u32, heads: HeadShape, window: Option<u32>) -> AttentionConfig {
-        let Family { window_rope_base, optional_rope, no_rope_step, is_gated, .. } = *self.family;
+        let Family { window_rope_base, optional_rope, no_rope_step, rope_in_windows, is_gated, .. } = *self.family;
         let has_rope = !optional_rope || self.gguf.metadata.bool(&self.key("rope.scaling.finetuned")).unwrap_or(true);
         let rope = match no_rope_step {
             _ if !has_rope => LayerRope::None,
             Some(step) if (layer + 1).is_multiple_of(step) => LayerRope::None,
+            _ if rope_in_windows && window.is_none() && self.has_window() => LayerRope::None,
             _ if window.is_some() && window_rope_base.is_some() => LayerRope::Window,
             _ => LayerRope::Main,
         };

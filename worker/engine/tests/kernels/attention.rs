@@ -30,6 +30,8 @@ struct Case {
     bidirectional: bool,
     ahead: Option<u32>,
     alibi: bool,
+    /// Largest score of the sinks, if there are any.
+    sinks: Option<f32>,
 }
 
 impl Case {
@@ -55,12 +57,13 @@ const PLAIN: Case = Case {
     bidirectional: false,
     ahead: None,
     alibi: false,
+    sinks: None,
 };
 
 /// A factor that differs among positions 300 to 302.
 const SHARPER: AttentionTemperature = AttentionTemperature { scale: 0.3, step: 7 };
 
-const CASES: [Case; 14] = [
+const CASES: [Case; 18] = [
     PLAIN,
     Case { tokens: 7, workgroup: 32, ..PLAIN },
     Case { position: 127, tokens: 2, ..PLAIN },
@@ -77,6 +80,12 @@ const CASES: [Case; 14] = [
     // Scores so far apart that the running maximum grows a lot again and again.
     Case { position: 300, tokens: 70, scale: 2.5, ..PLAIN },
     Case { position: 60, tokens: 90, scale: 2.5, window: Some(40), ..PLAIN },
+    Case { sinks: Some(3.0), ..PLAIN },
+    Case { position: 60, tokens: 80, workgroup: 32, window: Some(33), sinks: Some(10.0), ..PLAIN },
+    // Several splits, some without positions.
+    Case { position: 40, tokens: 2, splits: 8, sinks: Some(3.0), ..PLAIN },
+    // Far above and far below all scores.
+    Case { position: 300, tokens: 3, sinks: Some(200.0), ..PLAIN },
 ];
 
 /// Positions that fit the cache.
@@ -84,7 +93,7 @@ const CAPACITY: usize = 704;
 
 /// The cases that are also tested with an 8-bit cache, and with values of another size than keys. Not all are, because
 /// emulated GPUs take a second to compile a kernel.
-const FEW_CASES: [usize; 4] = [1, 3, 6, 8];
+const FEW_CASES: [usize; 5] = [1, 3, 6, 8, 15];
 
 async fn attention_matches_over_tiles_splits_and_windows() {
     // Only the layout for matrix units needs features.
@@ -139,6 +148,7 @@ async fn attention_matches_over_tiles_splits_and_windows() {
                 bidirectional: case.bidirectional,
                 ahead: case.ahead,
                 alibi: case.alibi,
+                sinks: case.sinks.is_some(),
                 layout,
                 splits: case.splits,
                 workgroup: case.workgroup,
@@ -147,12 +157,15 @@ async fn attention_matches_over_tiles_splits_and_windows() {
             let y = gpu.storage_buffer("y", (y_len * 4) as u64);
             let parts = gpu.storage_buffer("parts", tokens as u64 * attention.split_len() * 4);
             let state = state(&gpu, position as u32, tokens as u32, 0);
-            let bindings = [
-                ("state", &state),
-                ("q", &gpu.storage_buffer_with("q", &q)),
-                ("kv", &gpu.storage_buffer_with("kv", &cache)),
-                ("y", if case.splits > 1 { &parts } else { &y }),
-            ];
+            let sinks: Vec<f32> = match case.sinks {
+                Some(largest) => random.floats(shape.heads as usize).iter().map(|sink| largest * sink).collect(),
+                None => Vec::new(),
+            };
+            let sinks_buffer = case.sinks.map(|_| gpu.storage_buffer_with("sinks", &sinks));
+            let (q_buffer, kv) = (gpu.storage_buffer_with("q", &q), gpu.storage_buffer_with("kv", &cache));
+            let result = if case.splits > 1 { &parts } else { &y };
+            let mut bindings = vec![("state", &state), ("q", &q_buffer), ("kv", &kv), ("y", result)];
+            bindings.extend(sinks_buffer.iter().map(|buffer| ("sinks", buffer)));
             let [grid, merge_grid] = attention.grids();
             let mut dispatches = vec![Dispatch::new(&gpu, &attention.shader(), &bindings, grid)];
             if case.splits > 1 {
@@ -160,7 +173,8 @@ async fn attention_matches_over_tiles_splits_and_windows() {
                 dispatches.push(Dispatch::new(&gpu, &attention.merge_shader(), &bindings, merge_grid));
             }
             run(&gpu, &dispatches, tokens as u32);
-            let expected = kernels::attention::reference::attention(&q, &keys, &values, position, &attention);
+            let rows = [&keys[..], &values];
+            let expected = kernels::attention::reference::attention(&q, rows, &sinks, position, &attention);
             assert_close(&read(&gpu, &y, y_len).await, &expected, tolerance, &format!("{attention:?} at {position}"));
         }
     }

@@ -90,6 +90,8 @@ async fn heads_are_normalised_rotated_and_cached() {
         HeadNormKernel { value_norm: true, ..KERNEL },
         HeadNormKernel { value_norm: true, cache: CacheFormat::Q8, ..KERNEL },
         HeadNormKernel { queries_only: true, ..KERNEL },
+        HeadNormKernel { kind: HeadNorm::HeadAfterRope, ..KERNEL },
+        HeadNormKernel { kind: HeadNorm::HeadAfterRope, cache: CacheFormat::Q8, ..KERNEL },
     ];
     let cases = head_shapes().into_iter().flat_map(|heads| kernels.map(|kernel| (heads, kernel)));
     // Gates have the shape of queries and values.
@@ -107,14 +109,15 @@ async fn check_heads(gpu: &Gpu, random: &mut Random, kernel: HeadNormKernel) {
         [shape.head_dim, shape.query_len(), shape.key_len(), shape.value_len()].map(|len| len as usize);
     let row = q_len + key_len + value_len;
     let mut y = random.floats(tokens * row);
-    let lens = if kind == HeadNorm::Head { [dim, dim] } else { [q_len, key_len] };
+    let lens = if kind == HeadNorm::Row { [q_len, key_len] } else { [dim, dim] };
     let [norms, biases] = [(); 2].map(|()| lens.map(|len| random.floats(len)));
     let angles = RopeConfig::plain(10_000.0).angles(shape.rope_dim, context as u32, None);
     let [value_offset, value_words] = [key_len, value_len].map(|len| context * cache.row_words(len as u32) as usize);
     let input = if kernel.gated { with_gates(&y, &shape) } else { y.clone() };
-    let input = match kernel.queries_only {
-        true => input.chunks_exact(row).flat_map(|row| &row[..q_len]).copied().collect(),
-        false => input,
+    let input = if kernel.queries_only {
+        input.chunks_exact(row).flat_map(|row| &row[..q_len]).copied().collect()
+    } else {
+        input
     };
     let q = gpu.storage_buffer("q", (tokens * q_len * 4) as u64);
     let kv = gpu.storage_buffer("kv", ((value_offset + value_words) * 4) as u64);
@@ -138,6 +141,9 @@ async fn check_heads(gpu: &Gpu, random: &mut Random, kernel: HeadNormKernel) {
     let bindings: Vec<_> = buffers.iter().map(|(name, buffer)| (*name, buffer)).collect();
     run(gpu, &[Dispatch::new(gpu, &kernel.shader(), &bindings, kernel.grid())], tokens as u32);
 
+    if kind == HeadNorm::HeadAfterRope {
+        rotate(&mut y, &shape, &angles, position);
+    }
     for row in y.chunks_exact_mut(row) {
         for (part, at) in [(0..q_len, 0), (q_len..q_len + key_len, 1)].into_iter().filter(|_| kind != HeadNorm::None) {
             let x = &row[part.clone()];
@@ -154,7 +160,9 @@ async fn check_heads(gpu: &Gpu, random: &mut Random, kernel: HeadNormKernel) {
             values.copy_from_slice(&normed);
         }
     }
-    rotate(&mut y, &shape, &angles, position);
+    if kind != HeadNorm::HeadAfterRope {
+        rotate(&mut y, &shape, &angles, position);
+    }
     let what = format!("{kernel:?}");
     if kernel.queries_only {
         let expected: Vec<f32> = y.chunks_exact(row).flat_map(|row| &row[..q_len]).copied().collect();

@@ -12,6 +12,7 @@ mod convolution;
 mod delta_net;
 mod embed;
 mod experts;
+mod grouped;
 mod heads;
 mod latent;
 mod linear;

@@ -105,6 +105,13 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     var sum$e = vec2<f32>(0.0);
     #end
     var total = 0.0;
+#ifdef SINKS
+    // As if it came first, in the first split.
+    if (turn == 0u && group.z == 0u) {
+        highest = sinks[head];
+        total = 1.0;
+    }
+#endif
     for (var start = first_position; start < end_position; start += TILE) {
         var partial = 0.0;
         #repeat k KEYS

@@ -53,6 +53,13 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     var highest = LOWEST;
     // (weighted values, sum of weights)
     var sum = vec3<f32>(0.0);
+#ifdef SINKS
+    // As if it came first.
+    highest = sinks[head];
+    if (turn == 0u) {
+        sum.z = 1.0;
+    }
+#endif
     for (var start = seen.x; start < seen.y; start += WORKGROUP) {
         var own_score = LOWEST;
         if (start + thread < seen.y) {

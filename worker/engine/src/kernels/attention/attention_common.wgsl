@@ -1,5 +1,7 @@
 // Bindings of all attention kernels, and the positions that a token attends to: those up to its own; with WINDOW only
 // the last WINDOW_LEN of them, with BIDIRECTIONAL also the rest of the batch, with AHEAD AHEAD_LEN positions of it.
+// With SINKS a head's softmax also covers a sink: one more score, whose value is zero (Xiao et al. 2023, section 3.3;
+// learned per head in gpt-oss).
 // Constants: those of `attention_batch.wgsl`.
 #ifdef PROJECTED
 // As below
@@ -30,6 +32,10 @@
 // Output: [tokens][HEADS][VALUE_DIM / 2]; with several splits, unnormalised sums, then a pair of the highest score and
 // the sum of weights: [tokens][HEADS][SPLITS][VALUE_DIM / 2 + 1]
 @group(0) @binding(3) var<storage, read_write> y: array<vec2<f32>>;
+#endif
+#ifdef SINKS
+// Scores of the sinks: [HEADS]
+@group(0) @binding(10) var<storage, read> sinks: array<f32>;
 #endif
 
 #include "shared/head_shape.wgsl"

@@ -66,6 +66,8 @@ pub struct Attention {
     pub ahead: Option<u32>,
     /// Scores decrease with the distance (`ALiBi`); for [`AttentionLayout::Batch`] only.
     pub alibi: bool,
+    /// Each head has a sink: a score without a value.
+    pub sinks: bool,
     /// Variant of the kernel.
     pub layout: AttentionLayout,
     /// Number of workgroups that share the positions of a head; 1 for batches.
@@ -161,6 +163,7 @@ impl Attention {
             .define_if(self.bidirectional, "BIDIRECTIONAL")
             .define_if(self.ahead.is_some(), "AHEAD")
             .define_if(self.alibi, "ALIBI")
+            .define_if(self.sinks, "SINKS")
             .define_if(self.cache == CacheFormat::Q8, "CACHE_Q8")
             .constant("HEADS", self.heads.heads)
             .constant("KV_HEADS", self.heads.kv_heads)

@@ -8,9 +8,15 @@ use crate::models::HeadShape;
 /// Attention of queries at positions `first_position..`; keys and values extend to the last of these positions.
 ///
 /// `q` is `[tokens][heads][head_dim]`, `keys` are `[positions][kv_heads][head_dim]`, `values` are
-/// `[positions][kv_heads][value_dim]`; the result is `[tokens][heads][value_dim]`. Formula: Vaswani et al. 2017,
-/// equation 1; the soft cap is Gemma 2's.
-pub fn attention(q: &[f32], keys: &[f32], values: &[f32], first_position: usize, config: &Attention) -> Vec<f32> {
+/// `[positions][kv_heads][value_dim]`, `sinks` is `[heads]` or empty; the result is `[tokens][heads][value_dim]`.
+/// Formula: Vaswani et al. 2017, equation 1; the soft cap is Gemma 2's, sinks are gpt-oss's.
+pub fn attention(
+    q: &[f32],
+    [keys, values]: [&[f32]; 2],
+    sinks: &[f32],
+    first_position: usize,
+    config: &Attention,
+) -> Vec<f32> {
     let shape = &config.heads;
     let (heads, kv_heads, dim) = (shape.heads as usize, shape.kv_heads as usize, shape.head_dim as usize);
     let value_dim = shape.value_dim as usize;
@@ -41,9 +47,10 @@ pub fn attention(q: &[f32], keys: &[f32], values: &[f32], first_position: usize,
                 if config.alibi { score - slope(head, heads) * distance as f64 } else { score }
             })
             .collect();
-        let highest = scores.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+        let sink = sinks.get(head).map_or(f64::NEG_INFINITY, |sink| f64::from(*sink));
+        let highest = scores.iter().copied().fold(sink, f64::max);
         let weights: Vec<f64> = scores.iter().map(|score| (score - highest).exp()).collect();
-        let total: f64 = weights.iter().sum();
+        let total = weights.iter().sum::<f64>() + (sink - highest).exp();
         for i in 0..value_dim {
             let value = |position: usize| f64::from(values[row(position) * value_dim + i]);
             let weighted = weights.iter().zip(start..).map(|(w, position)| w * value(position));

@@ -1,12 +1,13 @@
-//! Dispatches of `route.wgsl` and `expert_sum.wgsl`.
+//! Dispatches of `route.wgsl`, `group.wgsl` and `expert_sum.wgsl`.
 
 pub mod reference;
 
-use super::Grid;
-use super::Shader;
+use super::{GROUP_UNIT, Grid, Shader};
 use crate::models::{ExpertConfig, ExpertGroups, Scoring};
 
 const SUM_WORKGROUP: u32 = 64;
+/// Padding in a list of slots by expert.
+pub const NO_SLOT: u32 = u32::MAX;
 
 /// The choice of experts.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -46,6 +47,16 @@ impl Router {
             .constant("WORKGROUP", 64)
             .float("WEIGHT_SCALE", experts.weight_scale)
     }
+}
+
+/// Lists the slots of a batch by expert, so that tiles of products can share one.
+pub fn group(experts: &ExpertConfig) -> (Shader, Grid) {
+    let shader = Shader::new("experts/group.wgsl")
+        .constant("COUNT", experts.count)
+        .constant("USED", experts.used)
+        .constant("UNIT", GROUP_UNIT)
+        .constant("WORKGROUP", 128);
+    (shader, Grid::Fixed([experts.count, 1, 1]))
 }
 
 /// Adds the weighted sum of the experts' outputs, vectors of `len`, to the hidden state.

@@ -1,6 +1,7 @@
-//! References of `route.wgsl` and `expert_sum.wgsl`.
+//! References of `route.wgsl`, `group.wgsl` and `expert_sum.wgsl`.
 
-use super::Router;
+use super::{NO_SLOT, Router};
+use crate::kernels::{GROUP_UNIT, grouped_len};
 use crate::models::{ExpertConfig, ExpertGroups, Scoring};
 
 /// The experts of each token, best first: `[tokens][used]`, and the weights of the outputs: `[tokens][outputs]`.
@@ -56,6 +57,18 @@ fn best_groups(ranks: &[f64], groups: ExpertGroups) -> Vec<usize> {
     let mut best: Vec<usize> = (0..groups.count as usize).collect();
     best.sort_by(|a, b| sum_of_best(*b).total_cmp(&sum_of_best(*a)).then(a.cmp(b)));
     best[..groups.used as usize].iter().flat_map(|group| group * len..(group + 1) * len).collect()
+}
+
+/// The slots of each expert, in order, each list padded to a multiple of [`GROUP_UNIT`]; altogether [`grouped_len`]
+/// entries. `chosen` is the expert of each slot: `[tokens][used]`, with numbers below `count`.
+pub fn group(chosen: &[u32], count: u32) -> Vec<u32> {
+    let mut groups = Vec::new();
+    for expert in 0..count {
+        groups.extend((0u32..).zip(chosen).filter(|(_, own)| **own == expert).map(|(slot, _)| slot));
+        groups.resize(groups.len().next_multiple_of(GROUP_UNIT as usize), NO_SLOT);
+    }
+    groups.resize(grouped_len(chosen.len() as u32, count) as usize, NO_SLOT);
+    groups
 }
 
 /// The weighted sum over each token's experts. `x` is `[tokens][used][len]`, `shared` is `[tokens][len]` or empty,

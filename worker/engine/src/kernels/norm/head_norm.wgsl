@@ -1,7 +1,8 @@
 // Runs between projection and attention: with NORMS, RMS-normalises queries and keys; then applies RoPE, and appends
 // keys and values to the cache. Each head is normalised separately with the same weights, or with WHOLE_ROW all heads
-// together with a weight per element. With CENTRED the norms are layer norms with biases. With VALUE_NORM each head of
-// the values is normalised, too, without weights. With QUERIES_ONLY there are no keys and values.
+// together with a weight per element. With CENTRED the norms are layer norms with biases; with AFTER_ROPE RoPE comes
+// first, which does not change a mean square. With VALUE_NORM each head of the values is normalised, too, without
+// weights. With QUERIES_ONLY there are no keys and values.
 // Grid: x: HEADS + 2 KV_HEADS, or HEADS; y: tokens. Constants: those of `epilogues/qkv.wgsl`, EPS, WORKGROUP.
 #include "shared/state.wgsl"
 #include "shared/workgroup_sum.wgsl"
@@ -109,6 +110,9 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
         let rows = pair_rows(pair);
         let base = token * ROW + gates_before(head);
         var values = vec2<f32>(projected[base + rows.x], projected[base + rows.y]);
+#ifdef AFTER_ROPE
+        values = rotated(token, pair, values);
+#endif
 #ifdef NORMS
         if (!is_value) {
             let elements = rows - head * HEAD_DIM + weight_base;
@@ -137,7 +141,11 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
             values *= scale;
         }
 #endif
+#ifdef AFTER_ROPE
+        store_rotated(token, pair, values);
+#else
         store_pair(token, pair, values);
+#endif
     }
 #ifdef CACHE_Q8
     workgroupBarrier();

@@ -82,8 +82,9 @@ pub(super) struct AttentionShape {
 }
 
 /// Attention for queries `[tokens][heads][head_dim]` at the cache's last positions. The result is
-/// `[tokens][heads][value_dim]`.
-pub(super) fn attend(query: &[f32], cache: &LayerCache, shape: &AttentionShape) -> Vec<f32> {
+/// `[tokens][heads][value_dim]`. `sinks` are scores that take part in each head's softmax without a value: `[heads]`,
+/// or empty.
+pub(super) fn attend(query: &[f32], cache: &LayerCache, sinks: &[f32], shape: &AttentionShape) -> Vec<f32> {
     let HeadShape { heads, kv_heads, head_dim, value_dim, .. } = shape.heads;
     let (heads, group, dim, value_dim) =
         (heads as usize, (heads / kv_heads) as usize, head_dim as usize, value_dim as usize);
@@ -112,7 +113,8 @@ pub(super) fn attend(query: &[f32], cache: &LayerCache, shape: &AttentionShape) 
             let distances = (start..end).map(|position| position.abs_diff(own_end - 1) as f32);
             scores.iter_mut().zip(distances).for_each(|(score, distance)| *score -= slope * distance);
         }
-        let inverse = exponentials(&mut scores).recip();
+        let sink = sinks.get(head).copied().unwrap_or(f32::NEG_INFINITY);
+        let inverse = exponentials(&mut scores, sink).recip();
         let values = &all_values[start * value_row_len + head / group * value_dim..];
         let (chunks, rest) = result.as_chunks_mut::<CHUNK>();
         for (i, chunk) in chunks.iter_mut().enumerate() {
@@ -144,9 +146,9 @@ fn slope(head: usize, heads: usize) -> f32 {
 /// Elements of a head that are summed in registers over all positions.
 const CHUNK: usize = 32;
 
-/// Replaces scores with `exp(score - highest)`, and returns the sum.
-fn exponentials(scores: &mut [f32]) -> f32 {
-    let highest = scores.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+/// Replaces scores with `exp(score - highest)`, and returns the sum. Both the highest and the sum include the `sink`.
+fn exponentials(scores: &mut [f32], sink: f32) -> f32 {
+    let highest = scores.iter().copied().fold(sink, f32::max);
     let (vectors, rest) = scores.as_chunks_mut::<4>();
     let mut total = f32x4::ZERO;
     for vector in vectors {
@@ -157,7 +159,7 @@ fn exponentials(scores: &mut [f32]) -> f32 {
     for score in rest.iter_mut() {
         *score = (*score - highest).exp();
     }
-    total.reduce_add() + rest.iter().sum::<f32>()
+    total.reduce_add() + rest.iter().sum::<f32>() + (sink - highest).exp()
 }
 
 /// The weighted sum of rows `row_len` apart, for their first `N` elements.
@@ -190,15 +192,18 @@ mod tests {
         let [keys, values] = [(row_lens[0], 1.3), (row_lens[1], 0.4)].map(|(len, step)| wave(positions * len, step));
         let query = wave(tokens * 144, 0.7);
         let sharper = Some(AttentionTemperature { scale: 0.7, step: 3 });
+        let sinks = wave(6, 2.1);
+        let none: &[f32] = &[];
         let cases = [
-            (None, None, None, false, None, false),
-            (Some(4), None, sharper, false, None, false),
-            (None, Some(3.0), None, false, None, false),
-            (None, None, None, true, None, false),
-            (Some(4), None, None, true, Some(1), false),
-            (None, None, None, true, None, true),
+            (None, None, None, false, None, false, none),
+            (Some(4), None, sharper, false, None, false, none),
+            (None, Some(3.0), None, false, None, false, none),
+            (None, None, None, true, None, false, none),
+            (Some(4), None, None, true, Some(1), false, none),
+            (None, None, None, true, None, true, none),
+            (Some(4), None, None, false, None, false, &sinks[..]),
         ];
-        for (window, softcap, temperature, bidirectional, ahead, alibi) in cases {
+        for (window, softcap, temperature, bidirectional, ahead, alibi, sinks) in cases {
             let shape = AttentionShape { heads, scale: 0.2, temperature, softcap, window, bidirectional, ahead, alibi };
             let mut cache = LayerCache::new(positions, row_lens).unwrap();
             cache.keys.extend(&keys);
@@ -214,12 +219,13 @@ mod tests {
                 bidirectional,
                 ahead,
                 alibi,
+                sinks: !sinks.is_empty(),
                 layout: AttentionLayout::Batch,
                 splits: 1,
                 workgroup: 32,
             };
-            let expected = attention(&query, &keys, &values, positions - tokens, &reference);
-            for (actual, expected) in attend(&query, &cache, &shape).iter().zip(&expected) {
+            let expected = attention(&query, [&keys, &values], sinks, positions - tokens, &reference);
+            for (actual, expected) in attend(&query, &cache, sinks, &shape).iter().zip(&expected) {
                 assert!((actual - expected).abs() < 1e-5, "{shape:?}: {actual}, not {expected}");
             }
         }
@@ -245,6 +251,6 @@ mod tests {
         together.keys.extend(&keys);
         apart.keys.extend(&keys);
         apart.values.extend(&values);
-        assert_close(&attend(&query, &together, &shape), &attend(&query, &apart, &shape));
+        assert_close(&attend(&query, &together, &[], &shape), &attend(&query, &apart, &[], &shape));
     }
 }

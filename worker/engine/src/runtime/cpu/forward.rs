@@ -3,18 +3,18 @@
 use super::activations::Activations;
 use super::attention::{AttentionShape, LayerCache, attend};
 use super::decoder::CpuDecoder;
-use super::layers::{self, project, store_heads};
+use super::layers::{self, by_expert, project, rotate_heads, store_heads};
 use super::memory::LayerMemory;
 use super::mixers::{
     Columns, Convolution, DeltaNet, StateSpace, convolve, delta_net, gate_attention, gated_norm, gated_then_normed,
     state_space,
 };
-use super::ops::{activate, expert_sum, multiply, normalise, rms_norm, route};
+use super::ops::{activate, apply_gate, expert_sum, gated, layer_norm, multiply, normalise, rms_norm, route};
 use super::weights::CpuWeights;
 use crate::models::{
-    AttentionConfig, AttentionPlan, DeltaNetConfig, DeltaNetPlan, ExpertsPlan, FeedForwardPlan, GateUpPlan, LayerRope,
-    MixerConfig, MixerPlan, ModelConfig, Product, ShortConvolutionConfig, ShortConvolutionPlan, StateSpaceConfig,
-    StateSpacePlan, VectorId,
+    AttentionConfig, AttentionPlan, DeltaNetConfig, DeltaNetPlan, ExpertMatrix, ExpertsGateUp, ExpertsPlan,
+    FeedForwardPlan, GateUpPlan, HeadNorm, LayerRope, MixerConfig, MixerPlan, ModelConfig, Product,
+    ShortConvolutionConfig, ShortConvolutionPlan, StateSpaceConfig, StateSpacePlan, VectorId,
 };
 use crate::runtime::backend::Batch;
 
@@ -33,9 +33,10 @@ impl CpuDecoder {
         let place = Place { position, two_way };
         let inputs = self.layer_inputs(batch, &hidden);
         for layer in 0..self.plan.layers.len() {
+            let input = self.parallel_input(layer, &hidden);
             self.mixer(layer, place, &mut hidden);
             self.pacer.pause_if_due().await;
-            self.feed_forward(layer, &mut hidden);
+            self.feed_forward(layer, input, &mut hidden);
             self.layer_input(layer, &inputs, &mut hidden);
             self.pacer.pause_if_due().await;
         }
@@ -58,7 +59,9 @@ impl CpuDecoder {
         let (width, rows) = (self.config.embedding_len as usize, self.config.layer_inputs_len() as usize);
         let mut projected = project(&self.weights, &plan.projection, hidden, width, rows, None);
         let scale = (width as f32).sqrt().recip();
-        projected.iter_mut().for_each(|value| *value *= scale);
+        for value in &mut projected {
+            *value *= scale;
+        }
         // Embeddings that another model computed have the inputs of the padding token.
         let padding = vec![0; hidden.len() / width];
         let ids = match batch {
@@ -89,7 +92,9 @@ impl CpuDecoder {
         }
         if let Some(scale) = plan.scale {
             let scale = self.weights.vector(scale)[0];
-            hidden.iter_mut().for_each(|value| *value *= scale);
+            for value in hidden {
+                *value *= scale;
+            }
         }
     }
 
@@ -137,9 +142,15 @@ impl CpuDecoder {
         self.add(hidden, output, plan.mixer_post_norm);
     }
 
-    fn feed_forward(&self, index: usize, hidden: &mut [f32]) {
+    /// The input that a layer's feed-forward part shares with its mixer, in models where the two are parallel.
+    fn parallel_input(&self, index: usize, hidden: &[f32]) -> Option<Vec<f32>> {
+        self.config.parallel.then(|| self.normed(hidden, self.plan.layers[index].mixer_norm))
+    }
+
+    /// Adds the output of a layer's feed-forward part to the hidden state, from which its input follows unless given.
+    fn feed_forward(&self, index: usize, input: Option<Vec<f32>>, hidden: &mut [f32]) {
         let (config, plan) = (&self.config, &self.plan.layers[index]);
-        let input = self.normed(hidden, plan.feed_forward_norm);
+        let input = input.unwrap_or_else(|| self.normed(hidden, plan.feed_forward_norm));
         let x = Activations::new(&input, config.embedding_len as usize);
         let output = match &plan.feed_forward {
             FeedForwardPlan::Dense { gate_up, down } => {
@@ -159,36 +170,52 @@ impl CpuDecoder {
 
     /// Mixture of experts; `x` is made from `input`.
     fn experts(&self, plan: &ExpertsPlan, input: &[f32], x: &Activations<'_>) -> Vec<f32> {
-        let (config, weights) = (&plan.config, &self.weights);
-        let (width, hidden) = (self.config.embedding_len as usize, config.feed_forward_len as usize);
-        let scores = weights.product(&plan.router, plan.score_rows() as usize, x, None);
+        let (config, weights, width) = (&plan.config, &self.weights, self.config.embedding_len as usize);
+        let scores = weights.product(&plan.router, plan.score_rows() as usize, x, plan.router_bias);
         let bias = plan.bias.map(|bias| weights.vector(bias));
         let (chosen, factors) = route(&scores, bias, config, plan.is_gated());
-        let mut outputs = Vec::with_capacity(chosen.len() * width);
-        for (input, chosen) in input.chunks_exact(width).zip(chosen.chunks_exact(config.used as usize)) {
-            let x = Activations::new(input, width);
-            for expert in chosen.iter().map(|expert| *expert as usize) {
-                let rows = expert * hidden..(expert + 1) * hidden;
-                let mut activated = vec![0.0; hidden];
-                weights.multiply(plan.gate, rows.clone(), &x, |_, row, value| activated[row - rows.start] = value);
-                activate(&mut activated, self.config.activation);
-                weights.multiply(plan.up, rows.clone(), &x, |_, row, value| activated[row - rows.start] *= value);
-                let activated = Activations::new(&activated, hidden);
-                let (first, at) = (expert * width, outputs.len());
-                outputs.resize(at + width, 0.0);
-                let store = |_, row: usize, value| outputs[at + row - first] = value;
-                weights.multiply(plan.down, first..first + width, &activated, store);
-            }
-        }
+        let outputs = by_expert(input, width, &chosen, config, |expert, x| {
+            let activated = self.expert_gate_up(plan, expert, x);
+            let activated = Activations::new(&activated, config.feed_forward_len as usize);
+            self.expert_rows(plan.down, expert, width, &activated)
+        });
         let shared = plan.shared.as_ref();
         let shared = shared.map(|shared| self.dense(&shared.gate_up, &shared.down, shared.hidden_len, x));
         expert_sum(&outputs, shared.as_deref(), &factors, config, width)
     }
 
+    /// Gate and up projections of an expert, with their activation, for the tokens of `x`.
+    fn expert_gate_up(&self, plan: &ExpertsPlan, expert: usize, x: &Activations<'_>) -> Vec<f32> {
+        let (hidden, activation) = (plan.config.feed_forward_len as usize, self.config.activation);
+        match plan.gate_up {
+            ExpertsGateUp::Merged(both) => gated(&self.expert_rows(both, expert, 2 * hidden, x), hidden, activation),
+            ExpertsGateUp::Apart { gate, up } => {
+                let mut activated = self.expert_rows(gate, expert, hidden, x);
+                apply_gate(&mut activated, &self.expert_rows(up, expert, hidden, x), activation);
+                activated
+            }
+        }
+    }
+
+    /// The product of an expert's part of a matrix, `rows` rows, with the tokens of `x`, plus its bias.
+    fn expert_rows(&self, matrix: ExpertMatrix, expert: usize, rows: usize, x: &Activations<'_>) -> Vec<f32> {
+        let mut products = self.weights.expert_product(matrix.weights, expert, rows, x);
+        if let Some(bias) = matrix.bias {
+            let bias = &self.weights.vector(bias)[expert * rows..][..rows];
+            for token in products.chunks_exact_mut(rows) {
+                token.iter_mut().zip(bias).for_each(|(product, bias)| *product += bias);
+            }
+        }
+        products
+    }
+
     pub(super) fn normed(&self, hidden: &[f32], norm: Option<VectorId>) -> Vec<f32> {
-        match norm {
-            Some(norm) => rms_norm(hidden, self.weights.vector(norm), self.config.norm_eps),
-            None => hidden.to_vec(),
+        let Some(norm) = norm else { return hidden.to_vec() };
+        let (weight, eps) = (self.weights.vector(norm), self.config.norm_eps);
+        if self.config.centred_norms {
+            layer_norm(hidden, weight, &vec![0.0; weight.len()], eps)
+        } else {
+            rms_norm(hidden, weight, eps)
         }
     }
 
@@ -253,7 +280,8 @@ impl MixerInput<'_> {
             ahead: self.config.ahead(attention),
             alibi: false,
         };
-        let mut attended = attend(&query, cache, &shape);
+        let sinks = plan.sinks.map_or(&[][..], |sinks| self.weights.vector(sinks));
+        let mut attended = attend(&query, cache, sinks, &shape);
         if let Some(projected) = &gates {
             let range = 0..attention.query_rows() as usize;
             let gates = Columns { rows: projected, row_len: attention.qkv_rows() as usize, range };
@@ -280,13 +308,22 @@ impl MixerInput<'_> {
             (projected, None)
         };
         let row_len = (attention.heads.query_len() + attention.key_len() + attention.value_len()) as usize;
-        rows.chunks_exact_mut(row_len).for_each(|row| self.norm_heads(row, attention, plan));
         let heads = attention.rotated_heads();
+        let norm = |rows: &mut [f32]| {
+            rows.chunks_exact_mut(row_len).for_each(|row| self.norm_heads(row, attention, plan));
+        };
+        if self.config.head_norm == HeadNorm::HeadAfterRope {
+            rotate_heads(&mut rows, row_len, &heads, angles, position);
+            norm(&mut rows);
+        } else {
+            norm(&mut rows);
+            rotate_heads(&mut rows, row_len, &heads, angles, position);
+        }
         let query = if attention.cache_of.is_some() {
-            store_heads(rows, &heads, angles, position, None)
+            store_heads(rows, &heads, None)
         } else {
             cache.truncate(position);
-            store_heads(rows, &heads, angles, position, Some(cache))
+            store_heads(rows, &heads, Some(cache))
         };
         (query, gates)
     }

@@ -25,7 +25,9 @@ pub(super) fn rms_norm(x: &[f32], weight: &[f32], eps: f32) -> Vec<f32> {
 pub(super) fn normalise(x: &mut [f32], eps: f32) {
     let mean_square = dot_floats(x, x) / x.len() as f32;
     let scale = (mean_square + eps).sqrt().recip();
-    x.iter_mut().for_each(|value| *value *= scale);
+    for value in x {
+        *value *= scale;
+    }
 }
 
 /// Layer norm of each row of `x`: `[tokens][weight.len()]`.
@@ -54,6 +56,7 @@ pub(super) fn activate(values: &mut [f32], activation: Activation) {
         Activation::Silu => apply(values, silu),
         Activation::GeluTanh => apply(values, gelu_tanh),
         Activation::GeluErf => apply(values, gelu_erf),
+        Activation::ClampedSwiglu => apply(values, clamped_silu),
     }
 }
 
@@ -67,14 +70,24 @@ pub(super) fn multiply(values: &mut [f32], factors: &[f32]) {
     values.iter_mut().zip(factors).for_each(|(value, factor)| *value *= factor);
 }
 
-/// `activation(gate) * up` for each row of `y`: `[tokens][gate rows, then up rows]`, each `half_rows`.
+/// Replaces gates with `activation(gate) * up`; [`Activation::ClampedSwiglu`] also changes the second factor.
+pub(super) fn apply_gate(gates: &mut [f32], up: &[f32], activation: Activation) {
+    activate(gates, activation);
+    if activation == Activation::ClampedSwiglu {
+        let factors = up.iter().map(|up| up.clamp(-GATE_LIMIT, GATE_LIMIT) + 1.0);
+        gates.iter_mut().zip(factors).for_each(|(gate, factor)| *gate *= factor);
+    } else {
+        multiply(gates, up);
+    }
+}
+
+/// [`apply_gate`] for each row of `y`: `[tokens][gate rows, then up rows]`, each `half_rows`.
 pub(super) fn gated(y: &[f32], half_rows: usize, activation: Activation) -> Vec<f32> {
     let mut result = vec![0.0; y.len() / 2];
     for (result, row) in result.chunks_exact_mut(half_rows).zip(y.chunks_exact(2 * half_rows)) {
         let (gate, up) = row.split_at(half_rows);
         result.copy_from_slice(gate);
-        activate(result, activation);
-        multiply(result, up);
+        apply_gate(result, up, activation);
     }
     result
 }
@@ -98,6 +111,14 @@ fn logistic(x: f32x4) -> f32x4 {
 
 fn silu(x: f32x4) -> f32x4 {
     x * logistic(x)
+}
+
+/// The bound of [`Activation::ClampedSwiglu`].
+const GATE_LIMIT: f32 = 7.0;
+
+fn clamped_silu(x: f32x4) -> f32x4 {
+    let x = x.min(f32x4::splat(GATE_LIMIT));
+    x * logistic(x * 1.702)
 }
 
 /// The tanh approximation (Hendrycks and Gimpel 2016), where `(1 + tanh(z)) / 2` is the logistic function of `2 z`.
@@ -246,7 +267,8 @@ mod tests {
     use crate::kernels::linear;
     use crate::kernels::random::Random;
 
-    const ACTIVATIONS: [Activation; 3] = [Activation::Silu, Activation::GeluTanh, Activation::GeluErf];
+    const ACTIVATIONS: [Activation; 4] =
+        [Activation::Silu, Activation::GeluTanh, Activation::GeluErf, Activation::ClampedSwiglu];
 
     #[test]
     fn norms_agree_with_the_reference() {
@@ -277,7 +299,8 @@ mod tests {
 
     #[test]
     fn gates_agree_with_the_reference() {
-        let y = Random(2).floats(3 * 2 * 37);
+        // Some beyond the limits.
+        let y: Vec<f32> = Random(2).floats(3 * 2 * 37).iter().map(|value| 10.0 * value).collect();
         for activation in ACTIVATIONS {
             assert_close(&gated(&y, 37, activation), &linear::reference::gated(&y, 37, activation));
         }

@@ -91,7 +91,7 @@ impl Dispatch {
         self.compiled.shader()
     }
 
-    /// Records how many bytes of weights it reads.
+    /// Records how many bytes of weights it reads for one token, or for a batch that shares them.
     #[must_use]
     pub(in crate::runtime) fn reading(self, weight_bytes: u64) -> Self {
         Self { weight_bytes, ..self }

@@ -1,9 +1,10 @@
 //! Buffers for activations, caches and the decode loop.
 
 use super::memory::LayerMemory;
+use crate::kernels::grouped_len;
 use crate::kernels::linear::Tiles;
 use crate::kernels::sampling::{RING_LEN, chunk_count};
-use crate::models::{AttentionConfig, HeadShape, MixerConfig, ModelConfig, RopeAngles};
+use crate::models::{AttentionConfig, FeedForwardConfig, HeadShape, MixerConfig, ModelConfig, RopeAngles};
 use crate::runtime::device::{Gpu, Tuning};
 use crate::sampling::SamplingParams;
 
@@ -48,6 +49,8 @@ pub(super) struct Buffers {
     pub candidates: wgpu::Buffer,
     /// Hidden state: `[batch][embedding_len]`.
     pub hidden: wgpu::Buffer,
+    /// The hidden state after a norm, in models that compute it apart from products: `[batch][embedding_len]`.
+    pub normed: wgpu::Buffer,
     /// Queries, or the inputs that a convolution computes for a delta net: `[batch][inner_len]`, see
     /// [`MixerConfig::inner_len`].
     pub inner: wgpu::Buffer,
@@ -69,7 +72,8 @@ pub(super) struct Buffers {
     pub layer_inputs: wgpu::Buffer,
     /// The part of them that is computed from the embedding.
     pub projected_inputs: wgpu::Buffer,
-    /// Inputs converted to f16 for cooperative products or to integers for packed ones: `[batch][longest input]`.
+    /// Inputs converted to f16 for cooperative products or to integers for packed ones: `[batch][longest inputs]`, see
+    /// [`FeedForwardConfig::activated_len`].
     pub prepared: wgpu::Buffer,
     /// Outputs of the shared expert: `[batch][embedding_len]`.
     pub shared_output: wgpu::Buffer,
@@ -77,6 +81,8 @@ pub(super) struct Buffers {
     pub router: wgpu::Buffer,
     /// Chosen experts: `[batch][slots]`.
     pub experts: wgpu::Buffer,
+    /// Slots of a batch by expert, for tiles: [`grouped_len`] entries.
+    pub groups: wgpu::Buffer,
     /// Weights of the experts' outputs, the shared one's last: `[batch][slots + 1]`.
     pub expert_weights: wgpu::Buffer,
     /// RoPE angles: `[context][rope_dim / 2]`.
@@ -106,6 +112,7 @@ impl Buffers {
             logits: floats("logits", sizes.logits),
             candidates: floats("candidates", 2 * u64::from(chunk_count(config.vocab))),
             hidden: floats("hidden", sizes.hidden),
+            normed: floats("normed", sizes.normed),
             inner: floats("queries", sizes.inner),
             projected: floats("projected", sizes.projected),
             mixed: floats("mixed", sizes.mixed),
@@ -118,6 +125,7 @@ impl Buffers {
             shared_output: floats("shared output", sizes.shared_output),
             router: floats("router", sizes.router),
             experts: floats("experts", sizes.slots),
+            groups: floats("groups of experts", sizes.groups),
             expert_weights: floats("expert weights", sizes.expert_weights),
             rope,
             window_rope,
@@ -157,6 +165,7 @@ fn layer_memory(gpu: &Gpu, config: &ModelConfig, mixer: &MixerConfig, context: u
 struct Sizes {
     logits: u64,
     hidden: u64,
+    normed: u64,
     inner: u64,
     projected: u64,
     mixed: u64,
@@ -168,6 +177,7 @@ struct Sizes {
     shared_output: u64,
     router: u64,
     slots: u64,
+    groups: u64,
     expert_weights: u64,
 }
 
@@ -175,19 +185,19 @@ impl Sizes {
     fn new(config: &ModelConfig, tuning: &Tuning) -> Self {
         let batch = u64::from(prefill_batch(config, tuning));
         let of = |len: u32| batch * u64::from(len);
-        let hidden = config.largest(|layer| layer.feed_forward.hidden_len());
         let activated = config.largest(|layer| layer.feed_forward.activated_len());
         let activated = activated.max(config.layer_input_len.unwrap_or(0));
         let slots = config.largest(|layer| layer.feed_forward.slots());
         let experts = config.largest(|layer| layer.feed_forward.expert_count());
         let mixed = config.largest(|layer| layer.mixer.output_len());
-        let longest = config.embedding_len.max(mixed).max(hidden);
+        let longest = config.embedding_len.max(mixed).max(activated);
         let has_shared_expert = config.layers.iter().any(|layer| layer.feed_forward.has_shared_expert());
         let needs_output = config.post_norm || experts > 0;
         let split_len = |heads: HeadShape| tuning.max_splits() * heads.heads * (heads.value_dim + 2);
         Self {
             logits: u64::from(tuning.prefill.tokens) * u64::from(config.vocab),
             hidden: of(config.embedding_len),
+            normed: if config.has_norm_dispatch() { of(config.embedding_len) } else { 0 },
             inner: of(config.largest(|layer| layer.mixer.inner_len())),
             projected: of(config.largest(|layer| projected_rows(config, &layer.mixer))),
             mixed: of(mixed),
@@ -204,16 +214,30 @@ impl Sizes {
             shared_output: if has_shared_expert { of(config.embedding_len) } else { 0 },
             router: of(experts + 1),
             slots: of(slots),
+            groups: groups_len(config, tuning),
             expert_weights: of(slots + 1),
         }
     }
 
     fn sum(&self) -> u64 {
         let mixer = self.inner + self.projected + self.mixed + self.splits;
-        let experts = self.shared_output + self.router + self.slots + self.expert_weights;
+        let experts = self.shared_output + self.router + self.slots + self.groups + self.expert_weights;
         let feed_forward = self.activated + self.output + experts;
-        self.logits + self.hidden + mixer + feed_forward + 2 * self.layer_inputs + self.prepared
+        self.logits + self.hidden + self.normed + mixer + feed_forward + 2 * self.layer_inputs + self.prepared
     }
+}
+
+/// Entries of the list of a batch's slots by expert; 0 if no layer has experts, or no product has tiles.
+fn groups_len(config: &ModelConfig, tuning: &Tuning) -> u64 {
+    if tuning.prefill_large.tiles == Tiles::None {
+        return 0;
+    }
+    let batch = prefill_batch(config, tuning);
+    let len = config.largest(|layer| match layer.feed_forward {
+        FeedForwardConfig::Experts(experts) => grouped_len(batch * experts.used, experts.count),
+        FeedForwardConfig::Dense(_) => 0,
+    });
+    len.into()
 }
 
 /// Rows of a mixer's projection that have to be stored because more than a product's epilogue processes them.

@@ -5,7 +5,6 @@ use super::forward::ForwardBuilder;
 use super::product::{Input, Output};
 use super::weights::Matrix;
 use crate::error::Result;
-use crate::kernels::Grid;
 use crate::kernels::attention::gate::attention_gate;
 use crate::kernels::attention::{Attention, AttentionLayout, can_project, has_cooperative_layout};
 use crate::kernels::convolution::Convolution;
@@ -24,6 +23,7 @@ impl ForwardBuilder<'_> {
     /// Adds the output of a layer's mixer to the hidden state.
     pub(super) fn mixer(&self, program: &mut Vec<Dispatch>, index: usize) -> Result<()> {
         let layer = &self.plan.layers[index];
+        self.norm_apart(program, layer.mixer_norm);
         match (&self.config.layers[index].mixer, &layer.mixer) {
             (MixerConfig::Attention(config), MixerPlan::Attention(plan)) => {
                 let (kv, value_offset) =
@@ -43,9 +43,8 @@ impl ForwardBuilder<'_> {
 
     /// Projects the mixer's input into the `projected` buffer.
     fn project(&self, program: &mut Vec<Dispatch>, layer: &LayerPlan, product: &[MatrixId], rows: u32) -> Result<()> {
-        let input = Input { norm: layer.mixer_norm, ..Input::new(&self.buffers.hidden) };
         let output = Output { epilogue: Epilogue::STORE, y: &self.buffers.projected, rows, extra: &[] };
-        self.products().push(program, product, &input, &output)
+        self.products().push(program, product, &self.normed_input(layer.mixer_norm), &output)
     }
 
     fn short_convolution(
@@ -251,7 +250,7 @@ impl AttentionBuilder<'_> {
     }
 
     pub(super) fn input(&self) -> Input<'_> {
-        Input { norm: self.layer.mixer_norm, bias: self.plan.qkv_bias, ..Input::new(&self.forward.buffers.hidden) }
+        Input { bias: self.plan.qkv_bias, ..self.forward.normed_input(self.layer.mixer_norm) }
     }
 
     /// Computes queries, into the query buffer, and keys and values, if the layer has any, into the cache.
@@ -300,7 +299,9 @@ impl AttentionBuilder<'_> {
             && self.merged_parts(self.projected_parts()).is_some();
         let is_possible = can_project(heads, forward.config.cache)
             && !forward.config.has_head_dispatch(self.config)
-            && forward.config.attention_temperature.is_none();
+            && forward.config.attention_temperature.is_none()
+            // WebGPU's default limits have no binding left for both.
+            && (self.plan.sinks.is_none() || self.plan.qkv_bias.is_none());
         (is_worth_it && is_possible).then_some(matrix)
     }
 
@@ -308,7 +309,8 @@ impl AttentionBuilder<'_> {
     fn projected_attention(&self, matrix: &Matrix) -> Result<Dispatch> {
         let (forward, attention) = (self.forward, self.attention(self.projected_parts()));
         let epilogue = Epilogue::Qkv { heads: attention.heads, value_offset: self.value_offset };
-        let extra = [("kv", self.kv), ("rope", self.rope())];
+        let mut extra = vec![("kv", self.kv), ("rope", self.rope())];
+        extra.extend(self.sinks());
         let output = Output { epilogue, y: &forward.buffers.splits, rows: matrix.rows, extra: &extra };
         let place = |linear: &Linear| Some((attention.projected_shader(linear)?, attention.projected_grid()));
         Ok(forward.products().within(matrix, &self.input(), &output, place)?.within(attention))
@@ -327,6 +329,7 @@ impl AttentionBuilder<'_> {
             bidirectional: self.forward.layout.two_way || config.two_way,
             ahead: config.ahead(self.config),
             alibi: false,
+            sinks: self.plan.sinks.is_some(),
             layout: self.layout(),
             splits,
             workgroup: self.forward.gpu.tuning().attention_workgroup,
@@ -339,7 +342,8 @@ impl AttentionBuilder<'_> {
         let is_split = attention.splits > 1;
         let attended = if self.config.latent.is_some() { &buffers.projected } else { &buffers.mixed };
         let result = if is_split { &buffers.splits } else { attended };
-        let bound = [("state", &buffers.state), ("q", &buffers.inner), ("kv", self.kv), ("y", result)];
+        let mut bound = vec![("state", &buffers.state), ("q", &buffers.inner), ("kv", self.kv), ("y", result)];
+        bound.extend(self.sinks());
         let [grid, merge_grid] = attention.grids();
         program.push(Dispatch::new(gpu, &attention.shader(), &bound, grid).computing(Task::Attention(attention)));
         if is_split && self.merged_parts(attention.splits).is_none() {
@@ -380,6 +384,11 @@ impl AttentionBuilder<'_> {
         let mixed = if merge.is_some() { &buffers.splits } else { &buffers.mixed };
         let input = Input { bias: self.plan.output_bias, merge, ..Input::new(mixed) };
         self.forward.add_to_hidden(program, &self.plan.output, &input, self.layer.mixer_post_norm.into())
+    }
+
+    /// The buffer of the layer's attention sinks, if it has any, with the name of the kernels' variable.
+    fn sinks(&self) -> Option<(&'static str, &wgpu::Buffer)> {
+        self.plan.sinks.map(|sinks| ("sinks", self.forward.weights.vector(sinks)))
     }
 
     /// The layer's RoPE angles.

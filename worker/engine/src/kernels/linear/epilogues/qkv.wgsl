@@ -55,7 +55,19 @@ fn append(head: u32, index: u32, pair: vec2<f32>) {
 #include "attention/append.wgsl"
 #endif
 
-fn store_pair(token: u32, pair: u32, values: vec2<f32>) {
+// Applies RoPE, if the pair is rotated.
+fn rotated(token: u32, pair: u32, values: vec2<f32>) -> vec2<f32> {
+    let place = FIRST_PAIR + pair;
+    let index = place % HALF_DIM;
+    if (place >= VALUES_AT || index >= ROPE_DIM / 2u) {
+        return values;
+    }
+    let angle = rope[(state.position + token) * (ROPE_DIM / 2u) + index];
+    return vec2<f32>(values.x * angle.x - values.y * angle.y, values.x * angle.y + values.y * angle.x);
+}
+
+// Stores a pair after RoPE.
+fn store_rotated(token: u32, pair: u32, values: vec2<f32>) {
     let place = FIRST_PAIR + pair;
     let position = state.position + token;
     if (place >= VALUES_AT) {
@@ -65,22 +77,21 @@ fn store_pair(token: u32, pair: u32, values: vec2<f32>) {
     }
     let head = place / HALF_DIM;
     let index = place % HALF_DIM;
-    var turned = values;
-    if (index < ROPE_DIM / 2u) {
-        let angle = rope[position * (ROPE_DIM / 2u) + index];
-        turned = vec2<f32>(values.x * angle.x - values.y * angle.y, values.x * angle.y + values.y * angle.x);
-    }
     if (head < HEADS) {
 #ifdef PROJECTED
-        query[index] = turned * SCALE;
+        query[index] = values * SCALE;
 #else
         let elements = rope_elements(index);
         let base = (token * HEADS + head) * HEAD_DIM;
-        y[base + elements.x] = turned.x;
-        y[base + elements.y] = turned.y;
+        y[base + elements.x] = values.x;
+        y[base + elements.y] = values.y;
 #endif
     } else {
         // Keys keep the order of pairs; `attention.wgsl` reads the query in the same order.
-        append(position * ROW_WORDS + (head - HEADS) * HALF_DIM, index, turned);
+        append(position * ROW_WORDS + (head - HEADS) * HALF_DIM, index, values);
     }
+}
+
+fn store_pair(token: u32, pair: u32, values: vec2<f32>) {
+    store_rotated(token, pair, rotated(token, pair, values));
 }

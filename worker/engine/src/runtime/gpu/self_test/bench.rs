@@ -8,6 +8,7 @@ use crate::error::{EngineError, Result};
 use crate::gguf::dequantize::dequantize;
 use crate::gguf::{KERNEL_BLOCK_LEN, TensorType};
 use crate::kernels::attention::reference::merge;
+use crate::kernels::experts::reference::group;
 use crate::kernels::linear::reference::{matmul, rms_norm, rounded_to_bytes};
 use crate::kernels::linear::{Linear, LinearTuning, Tiles};
 use crate::kernels::random::Random;
@@ -184,9 +185,11 @@ impl<'a> Bench<'a> {
         let shape = (linear.tensor_type, linear.rows, linear.cols, linear.first_row);
         let (matrix, weights) = self.matrix(shape, &(0..experts).flat_map(of_expert).collect())?;
         let (x, mut inputs) = self.input(linear, if shares_input { target.tokens } else { chosen.len() });
-        let (norm, bias) = (self.random.floats(cols), self.random.floats(linear.out_rows as usize));
+        let bias_len = linear.out_rows.max(experts * expert_rows);
+        let (norm, bias) = (self.random.floats(cols), self.random.floats(bias_len as usize));
         let vectors = Weights { matrices: Vec::new(), vectors: vec![self.buffer(&norm), self.buffer(&bias)] };
         let chosen_buffer = self.buffer(&chosen);
+        let groups = linear.is_grouped().then(|| self.buffer(&group(&chosen, linear.rows / expert_rows)));
         let state = self.state(target.position, target.tokens);
 
         let input = Input {
@@ -199,6 +202,7 @@ impl<'a> Bench<'a> {
         };
         let mut extra = target.extra.to_vec();
         extra.extend(linear.experts.map(|_| ("experts", &chosen_buffer)));
+        extra.extend(groups.iter().map(|groups| ("groups", groups)));
         let output = Output { epilogue: linear.epilogue, y: target.y, rows: linear.out_rows, extra: &extra };
         // A block takes 40 bytes as integers, 64 as halves.
         let prepared = linear.tuning.prepares_inputs().then(|| self.buffer(&vec![0u32; inputs.len() / 2]));
@@ -223,7 +227,8 @@ impl<'a> Bench<'a> {
             let own: Vec<f32> = of_expert(*expert).flat_map(|row| &weights[&row]).copied().collect();
             let values = matmul(&own, &inputs[at * cols..][..cols], cols);
             for (row, value) in target.rows.iter().zip(values) {
-                let bias = if linear.bias { bias[(linear.first_row + row) as usize] } else { 0.0 };
+                let bias_at = linear.first_row + expert * expert_rows + row;
+                let bias = if linear.bias { bias[bias_at as usize] } else { 0.0 };
                 results.insert((slot, *row), value + bias);
             }
         }
@@ -295,7 +300,15 @@ impl<'a> Bench<'a> {
     where
         'a: 'b,
     {
-        ProductBuilder { gpu: self.gpu, weights, state, norm_eps: norm_eps.unwrap_or_default(), tuning, prepared: None }
+        ProductBuilder {
+            gpu: self.gpu,
+            weights,
+            state,
+            norm_eps: norm_eps.unwrap_or_default(),
+            tuning,
+            prepared: None,
+            groups: None,
+        }
     }
 
     pub(super) fn state(&mut self, position: usize, tokens: usize) -> wgpu::Buffer {

@@ -8,7 +8,7 @@ use crate::kernels::Grid;
 use crate::kernels::attention::cache::{from_cache, in_cache_order, into_cache};
 use crate::kernels::attention::{Attention, AttentionLayout, reference as attention_reference};
 use crate::kernels::embed::Embed;
-use crate::kernels::linear::reference::{activate, rope};
+use crate::kernels::linear::reference::{activate, gate_up, rope};
 use crate::kernels::linear::{Epilogue, Linear};
 use crate::kernels::sampling::reference::{self as sampling_reference, penalise};
 use crate::models::{HeadShape, MatrixId};
@@ -50,7 +50,7 @@ fn finished(epilogue: Epilogue, product: f32) -> f32 {
         Epilogue::AddTo { scale } => BEFORE + scale * product,
         Epilogue::Activate(activation) => activate(product, activation),
         Epilogue::GateInput { activation, .. } => activate(product, activation) * BEFORE,
-        Epilogue::Gate(activation) => activate(BEFORE, activation) * product,
+        Epilogue::Gate(activation) => gate_up(BEFORE, product, activation),
         // Needs two products; applied by the caller.
         Epilogue::Gated(_) | Epilogue::Qkv { .. } => product,
     }
@@ -140,7 +140,7 @@ impl Bench<'_> {
         if let Epilogue::Gated(activation) = linear.epilogue {
             for (slot, pair) in (0..slots).flat_map(|slot| pairs.iter().map(move |pair| (slot, *pair))) {
                 let [gate, up] = rows_of(pair).map(|row| products[&(slot, row)]);
-                expected.values.push((at(slot, pair), activate(gate, activation) * up));
+                expected.values.push((at(slot, pair), gate_up(gate, up, activation)));
             }
         } else {
             let values =
@@ -205,11 +205,13 @@ impl Bench<'_> {
         let y_len = if splits > 1 { attention.split_len() as usize } else { heads.attended_len() as usize };
         let y = self.buffer(&vec![BEFORE; tokens * y_len]);
         let state = self.state(position, tokens);
-        let bindings = [("state", &state), ("q", &q), ("kv", self.kv), ("y", &y)];
+        let (sinks, sinks_buffer) = self.sinks(attention);
+        let mut bindings = vec![("state", &state), ("q", &q), ("kv", self.kv), ("y", &y)];
+        bindings.extend(sinks_buffer.iter().map(|buffer| ("sinks", buffer)));
         let dispatch = Dispatch::new(self.gpu, &attention.shader(), &bindings, attention.grids()[0]);
         // The order of elements does not affect scores, as long as queries and keys have the same one.
         let query = in_cache_order(&query, &heads);
-        let attended = attention_reference::attention(&query, &keys, &values, position, attention);
+        let attended = attention_reference::attention(&query, [&keys, &values], &sinks, position, attention);
         let form = match splits {
             1 => Form::Floats,
             _ => Form::Parts { splits: splits as usize, value_dim: heads.value_dim as usize },
@@ -231,7 +233,9 @@ impl Bench<'_> {
         // The token's own position has two workgroups.
         let grid = Grid::Fixed([1, 1, splits + 1]);
         let place = |linear: &Linear| Some((attention.projected_shader(linear)?, grid));
-        let extra = [("kv", self.kv), ("rope", &rope_buffer)];
+        let (sinks, sinks_buffer) = self.sinks(attention);
+        let mut extra = vec![("kv", self.kv), ("rope", &rope_buffer)];
+        extra.extend(sinks_buffer.iter().map(|buffer| ("sinks", buffer)));
         let rows = firsts.iter().cloned().flatten().collect();
         let target = Target { rows, y: &y, extra: &extra, position, tokens: 1, place: &place };
         let (dispatch, products) = self.multiplied(linear, linear.norm_eps, &target)?;
@@ -245,7 +249,7 @@ impl Bench<'_> {
         let [keys, values] = [seen(&cached[0], &key), seen(&cached[1], &value)];
         let first_head = Attention { heads: HeadShape { heads: 1, kv_heads: 1, ..heads }, ..*attention };
         let query = in_cache_order(&query, &heads);
-        let attended = attention_reference::attention(&query, &keys, &values, position, &first_head);
+        let attended = attention_reference::attention(&query, [&keys, &values], &sinks, position, &first_head);
         let own_word = (position * kv_len / 2) as u64;
         let expected = [
             Expected::new(&y, Form::Parts { splits: splits as usize, value_dim: dim }, attended),
@@ -292,6 +296,13 @@ impl Bench<'_> {
             fill(attention.value_offset, value_len)
         };
         [keys, values]
+    }
+
+    /// Scores of the attention's sinks, and a buffer with them; none if it has no sinks.
+    fn sinks(&mut self, attention: &Attention) -> (Vec<f32>, Option<wgpu::Buffer>) {
+        let sinks = self.random.floats(if attention.sinks { attention.heads.heads as usize } else { 0 });
+        let buffer = attention.sinks.then(|| self.buffer(&sinks));
+        (sinks, buffer)
     }
 
     /// Cosines and sines of test angles for this many positions.
