@@ -20,7 +20,7 @@ gpu_tests! {
     latent_keys_are_normalised_rotated_and_cached,
 }
 
-/// Heads as in DeepSeek's models, though few: keys are wider than a workgroup has threads for pairs of elements, and
+/// Heads as in `DeepSeek`'s models, though few: keys are wider than a workgroup has threads for pairs of elements, and
 /// values are their first elements.
 pub(crate) const LATENT: HeadShape =
     HeadShape { heads: 3, kv_heads: 1, head_dim: 576, value_dim: 512, rope_dim: 64, rope_half: false };

@@ -13,6 +13,11 @@ use crate::common::{Described, build_file, note};
 /// Changes must cause a larger divergence: ten times the bound of the comparison.
 const NOTICEABLE: f64 = 1e-2;
 
+/// The models whose tensors and hyperparameters are changed. In one of 64 layers no single tensor matters much.
+fn mutated() -> impl Iterator<Item = &'static Case> {
+    FIXTURE.models.iter().filter(|case| case.model.name != "exaone4-windows")
+}
+
 /// Loads a file, which may be rejected.
 async fn try_load(bytes: &[u8]) -> Result<Model> {
     let options = LoaderOptions { context_tokens: Some(256), ..LoaderOptions::default() };
@@ -35,16 +40,17 @@ async fn divergence_of(case: &Case, changed: &Described) -> f64 {
 
 #[test]
 fn the_comparison_notices_every_tensor() {
-    // What follows the last layer is normalised; and of two lists of RoPE's divisors the context length selects one.
+    // Nor have layers for multi-token prediction any. What follows the last layer is normalised; and of two lists of RoPE's divisors the context length selects one.
     const WITHOUT_EFFECT: [(&str, &str); 3] = [
         ("gemma4", "blk.5.layer_output_scale.weight"),
         ("gemma4-tied-values", "blk.5.layer_output_scale.weight"),
         ("longrope", "rope_factors_short.weight"),
     ];
     let mut unnoticed = Vec::new();
-    for case in &FIXTURE.models {
+    for case in mutated() {
         for name in case.model.tensor_names() {
-            if WITHOUT_EFFECT.contains(&(case.model.name.as_str(), name)) {
+            let is_drafting = case.model.name.starts_with("glm4moe") && name.starts_with("blk.3.");
+            if is_drafting || WITHOUT_EFFECT.contains(&(case.model.name.as_str(), name)) {
                 continue;
             }
             // Not just scaling, which norms and softmax may undo.
@@ -55,7 +61,9 @@ fn the_comparison_notices_every_tensor() {
                     1 => weights[0] *= 1.5,
                     len if len == cols => {
                         weights.reverse();
-                        weights.iter_mut().for_each(|weight| *weight *= 2.0);
+                        for weight in weights {
+                            *weight *= 2.0;
+                        }
                     }
                     _ => weights.rotate_left(cols),
                 }
@@ -75,7 +83,7 @@ fn the_comparison_notices_every_hyperparameter() {
     // hybrids have no RoPE, Phi 3's windows are ignored, as in llama.cpp, and shared experts tell their width. Models
     // whose every layer has experts have no use for the width of other feed-forward parts. Sizes of latent keys follow
     // from their ranks.
-    const WITHOUT_EFFECT: [&str; 14] = [
+    const WITHOUT_EFFECT: [&str; 15] = [
         "general.name",
         "rope.dimension_sections",
         "n_deepstack_layers",
@@ -84,6 +92,7 @@ fn the_comparison_notices_every_hyperparameter() {
         "granitehybrid.rope.freq_base",
         "phi3.attention.sliding_window",
         "expert_shared_count",
+        "gpt-oss.feed_forward_length",
         "deepseek2.attention.head_count_kv",
         "deepseek2.attention.key_length",
         "deepseek2.attention.value_length",
@@ -92,7 +101,7 @@ fn the_comparison_notices_every_hyperparameter() {
         "mistral4.attention.value_length",
     ];
     let mut unnoticed = Vec::new();
-    for case in &FIXTURE.models {
+    for case in mutated() {
         for index in 0..case.model.metadata.len() {
             let mut changed = case.model.clone();
             let (key, _, value) = &mut changed.metadata[index];
@@ -114,7 +123,7 @@ fn the_comparison_notices_every_hyperparameter() {
 fn finish(unnoticed: &[(&Described, String, f64)], what: &str) {
     let unnoticed: Vec<_> = unnoticed.iter().map(|(model, change, largest)| (&model.name, change, largest)).collect();
     assert!(unnoticed.is_empty(), "{unnoticed:#?}");
-    for Case { model, .. } in &FIXTURE.models {
+    for Case { model, .. } in mutated() {
         let family = family(model);
         note("families", &[family, published(family), &model.name, "", "", "", "", "", what]);
     }

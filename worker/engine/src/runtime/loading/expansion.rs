@@ -19,7 +19,9 @@ fn matrices(plan: &ExpansionPlan, weights: &[f32]) -> [Vec<u8>; 2] {
         for col in 0..cols {
             own_keys.iter().skip(col).step_by(cols).for_each(|weight| push(&mut keys, *weight));
         }
-        own_values.iter().for_each(|weight| push(&mut values, *weight));
+        for weight in own_values {
+            push(&mut values, *weight);
+        }
     }
     [keys, values]
 }
