@@ -67,7 +67,6 @@ fn message(bundle: &Bundle, key: &str, arguments: Option<&FluentArgs<'_>>) -> Op
 }
 
 /// The current language's tag, for number formatting. Reactive.
-#[cfg(target_arch = "wasm32")]
 pub(crate) fn language_tag() -> &'static str {
     CHANGED.with(ArcTrigger::track);
     LANGUAGE.with_borrow(|language| language.tag)

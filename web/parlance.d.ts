@@ -74,10 +74,17 @@ export interface StorageInfo {
 }
 
 export interface ToolCall {
-  index?: number;
   id: string;
   type: "function";
   function: { name: string; arguments: string };
+}
+
+/** What a chunk adds to a tool call. Its first chunk has id, type and name. */
+export interface ToolCallDelta {
+  index: number;
+  id?: string;
+  type?: "function";
+  function: { name?: string; arguments: string };
 }
 
 export interface ChatMessage {
@@ -194,7 +201,7 @@ export interface ChatCompletionChunk {
   model: string;
   choices: {
     index: number;
-    delta: { role?: "assistant"; content?: string; reasoning_content?: string; tool_calls?: ToolCall[] };
+    delta: { role?: "assistant"; content?: string; reasoning_content?: string; tool_calls?: ToolCallDelta[] };
     logprobs: { content: TokenLogProb[] } | null;
     finish_reason: FinishReason | null;
   }[];

@@ -209,7 +209,7 @@ impl Chats {
                 self.append(id, &content, &reasoning);
                 self.answering.update_value(|answering| {
                     if let Some(answer) = answering.get_mut(&id) {
-                        answer.calls.extend(calls);
+                        tools::add(&mut answer.calls, calls);
                     }
                 });
             }

@@ -49,7 +49,7 @@ fn push(sent: &mut Vec<RequestMessage>, message: &ChatMessage) {
     for (index, tool) in message.tools.iter().enumerate() {
         let id = format!("{}-{index}", message.id);
         let function = FunctionCall { name: tool.name.clone(), arguments: tool.arguments.clone() };
-        let call = ToolCall { index: None, id: id.clone(), kind: "function".to_owned(), function };
+        let call = ToolCall { id: id.clone(), kind: "function".to_owned(), function };
         let call = RequestMessage { tool_calls: Some(vec![call]), ..RequestMessage::new("assistant", "") };
         let result = RequestMessage { tool_call_id: Some(id), ..RequestMessage::new("tool", tool.result.clone()) };
         sent.extend([call, result]);

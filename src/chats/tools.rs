@@ -1,7 +1,7 @@
 //! The two built-in tools. Neither accesses anything but its arguments.
 
 use parlance_protocol::library::ToolUse;
-use parlance_protocol::openai::{FunctionDefinition, Tool, ToolCall};
+use parlance_protocol::openai::{FunctionCall, FunctionDefinition, Tool, ToolCall, ToolCallDelta};
 use serde_json::{Value, json};
 
 use crate::library::Library;
@@ -29,6 +29,18 @@ pub(crate) fn definitions() -> Vec<Tool> {
         tool(CALCULATOR, "Calculates the value of an arithmetic expression.", parameters),
         tool(CLOCK, "Tells the current date, time and time zone.", json!({ "type": "object", "properties": {} })),
     ]
+}
+
+/// Adds a piece of an answer to its calls. Pieces of different calls do not mix.
+pub(crate) fn add(calls: &mut Vec<ToolCall>, deltas: Vec<ToolCallDelta>) {
+    for ToolCallDelta { id, kind, function, .. } in deltas {
+        if let Some(name) = function.name {
+            let function = FunctionCall { name, arguments: function.arguments };
+            calls.push(ToolCall { id: id.unwrap_or_default(), kind: kind.unwrap_or_default(), function });
+        } else if let Some(call) = calls.last_mut() {
+            call.function.arguments.push_str(&function.arguments);
+        }
+    }
 }
 
 /// Runs a tool call.

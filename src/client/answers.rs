@@ -4,7 +4,7 @@ use std::rc::Rc;
 
 use leptos::prelude::*;
 use parlance_protocol::openai::{
-    ChatChunk, ChatCompletionRequest, Endpoint, FinishReason, StreamOptions, ToolCall, Usage,
+    ChatChunk, ChatCompletionRequest, Endpoint, FinishReason, StreamOptions, ToolCallDelta, Usage,
 };
 use parlance_protocol::{Failure, Request, RequestId};
 use serde_json::Value;
@@ -26,8 +26,8 @@ pub(crate) enum AnswerEvent {
         content: String,
         /// Reasoning to append.
         reasoning: String,
-        /// Complete tool calls.
-        calls: Vec<ToolCall>,
+        /// Additions to tool calls.
+        calls: Vec<ToolCallDelta>,
     },
     /// The answer is complete.
     Finished {

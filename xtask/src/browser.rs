@@ -18,6 +18,12 @@ impl Browsers {
         command.env("CHROME", &self.chromium).env("FIREFOX", &self.firefox);
         command
     }
+
+    /// The browsers' versions, as they print them.
+    pub(crate) fn versions(&self) -> String {
+        let version = |browser| output(command(browser, ["--version"])).unwrap_or_default();
+        [&self.chromium, &self.firefox].map(version).join("\n")
+    }
 }
 
 /// Installs Chromium, its driver, Firefox and a Vulkan driver where they are missing.

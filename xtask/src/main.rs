@@ -7,6 +7,7 @@ mod embedding_model;
 mod finish_site;
 mod model;
 mod npm;
+mod passed;
 mod pip;
 mod program;
 mod shell;
@@ -25,7 +26,8 @@ cargo xtask COMMAND
 
   serve        build the app and serve it with the demo model at http://127.0.0.1:8080/
   build        build the static site in dist/
-  test         run every test: native, wasm, and end to end in the browsers
+  test         run every test: native, wasm, and end to end in the browsers; those whose files have not changed since
+               they passed are skipped, except with --all
   check        check formatting, lints, licences, security advisories and download sizes
   bench        benchmark the engine; --json, --model FILE, --peer llama.cpp to compare with llama-bench;
                --browser to benchmark in Chromium, --hardware on the graphics card, --peer wllama to compare with wllama
@@ -55,7 +57,7 @@ fn run(command: &str, arguments: &[String]) -> Result<(), Error> {
     match command {
         "serve" => site::serve(),
         "build" => site::build(),
-        "test" => test::run(),
+        "test" => test::run(arguments),
         "check" => check::run_all(),
         "soak" => test::soak(arguments),
         "tables" => tables::write_all(),

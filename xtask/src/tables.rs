@@ -1,6 +1,6 @@
 //! Tables in `docs/` that are generated from test results.
 //!
-//! Tests record rows of a table in `target/table-rows` (`tests/src/notes.rs`). `cargo xtask test` compares them with the
+//! Tests record rows of a table in `target/table-rows`, in a folder for each step (`tests/src/notes.rs`). `cargo xtask test` compares them with the
 //! table, so that it claims nothing that no test covers, and leaves out nothing that one does.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -40,6 +40,7 @@ const FAMILIES: Table = Table {
         "8-bit integer products",
         "CPU",
         "CPU with threads",
+        "changes noticed",
     ],
     keys: 1,
     min_rows: 12,
@@ -100,7 +101,7 @@ const TOOL_CALLS: Table = Table {
     page: "docs/models.md",
     columns: &["format", "models", "answers parsed"],
     keys: 1,
-    min_rows: 5,
+    min_rows: 12,
 };
 
 const ALL: [Table; 8] =
@@ -114,11 +115,15 @@ fn folder() -> PathBuf {
     root().join("target/table-rows")
 }
 
-/// Deletes what earlier test runs recorded.
-pub(crate) fn clear_notes() -> Result<(), Error> {
-    match std::fs::remove_dir_all(folder()) {
+/// The environment variable that names the step whose tests record rows.
+pub(crate) const STEP: &str = "PARLANCE_TEST_STEP";
+
+/// Deletes what earlier runs of a step recorded.
+pub(crate) fn clear_notes(step: &str) -> Result<(), Error> {
+    let folder = folder().join(step);
+    match std::fs::remove_dir_all(&folder) {
         Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-            Err(Error::new(format!("{}: {error}", folder().display()), "delete it"))
+            Err(Error::new(format!("{}: {error}", folder.display()), "delete it"))
         }
         _ => Ok(()),
     }
@@ -169,9 +174,13 @@ impl Table {
 
     /// The rows from the last run of the tests. Fails if any are missing.
     fn complete_rows(&self) -> Result<Rows, Error> {
-        let path = folder().join(self.name).with_extension("tsv");
-        let notes = std::fs::read_to_string(&path)
-            .map_err(|error| Error::new(format!("{}: {error}", path.display()), "run `cargo xtask test`"))?;
+        let error = |error| Error::new(format!("{}: {error}", folder().display()), "run `cargo xtask test`");
+        let mut notes = String::new();
+        for step in std::fs::read_dir(folder()).map_err(error)? {
+            let path = step.map_err(error)?.path().join(self.name).with_extension("tsv");
+            // Not every step records rows of every table.
+            notes += &std::fs::read_to_string(path).unwrap_or_default();
+        }
         let rows = self.parse(&notes);
         match self.missing(&rows) {
             Some(missing) => Err(Error::new(format!("{}: {missing}", self.name), "find out which test did not run")),

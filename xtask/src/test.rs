@@ -4,6 +4,7 @@ use crate::browser::{self, Browsers};
 use crate::embedding_model;
 use crate::model;
 use crate::npm;
+use crate::passed::{self, Step};
 use crate::program::{self, Build, PACKAGES};
 use crate::shell::{self, Error, root, step};
 use crate::site;
@@ -11,18 +12,44 @@ use crate::tables;
 use crate::templates;
 use crate::toolchain::Toolchain;
 
-/// The end-to-end tests that measure frame times, and so run one at a time.
-const FRAME_TIMES: &str = "smooth::";
+/// Files of the page, on which neither the engine nor the worker depend.
+fn is_page(file: &str) -> bool {
+    ["src/", "style/", "locales/", "index.html"].iter().any(|page| file.starts_with(page)) || is_prose(file)
+}
 
-/// Runs every test; everything they need is set up.
+/// Files that only people read, and the test of the commands in them.
+fn is_prose(file: &str) -> bool {
+    file.starts_with("docs/") || file.strip_suffix(".md").is_some_and(|name| !name.contains('/'))
+}
+
+const NATIVE: Step = Step { title: "native tests", name: "native", depends_on: |file| !is_page(file) };
+const KERNELS: Step = Step {
+    title: "wasm tests: kernels in Chromium",
+    name: "kernels",
+    depends_on: |file| file.starts_with("worker/engine/"),
+};
+const PAGE: Step = Step {
+    title: "wasm tests: the page's functions",
+    name: "page",
+    depends_on: |file| is_page(file) || ["web/", "worker/protocol/"].iter().any(|folder| file.starts_with(folder)),
+};
+const END_TO_END: Step = Step { title: "end-to-end tests", name: "end-to-end", depends_on: |_| true };
+const FRAME_TIMES: Step = Step {
+    title: "end-to-end tests, one at a time: frame times",
+    name: "frame-times",
+    depends_on: |file| !is_prose(file),
+};
+
+/// Runs every test whose inputs have changed; everything they need is set up.
 fn run_all(toolchain: &Toolchain, browsers: &Browsers) -> Result<(), Error> {
     let profile = Build::Test.profile();
-    tables::clear_notes()?;
-    step("native tests", || {
+    let tools = browsers.versions();
+    let native = |arguments: &[&str]| {
         let mut test = toolchain.cargo(["test", "--profile", profile]);
-        test.args(PACKAGES);
+        test.args(PACKAGES).args(arguments).env(tables::STEP, NATIVE.name);
         shell::run(test, "see the failed test above")
-    })?;
+    };
+    NATIVE.run(&tools, || native(&[]))?;
     // The worker is selected for its dependencies' features: then it uses the same build of the engine.
     let kernels = ["-p", "parlance-engine", "-p", "parlance-worker", "--test", "kernels"];
     let in_wasm = |arguments: &[&str]| {
@@ -33,28 +60,30 @@ fn run_all(toolchain: &Toolchain, browsers: &Browsers) -> Result<(), Error> {
     step("wasm tests: compiling", || in_wasm(&[kernels.as_slice(), &["--no-run"]].concat()))?;
     // The browser compiles shaders on one core, so the site can be built at the same time.
     std::thread::scope(|scope| {
-        let kernels = scope.spawn(|| step("wasm tests: kernels in Chromium", || in_wasm(&kernels)));
-        let site = site::build_with(toolchain, Build::Test)
-            .and_then(|()| step("wasm tests: the page's functions", || in_wasm(&["-p", "parlance"])));
+        let kernels = scope.spawn(|| KERNELS.run(&tools, || in_wasm(&kernels)));
+        let site = site::build_with(toolchain, Build::Test).and_then(|()| {
+            PAGE.run(&tools, || in_wasm(&["-p", "parlance"]).and_then(|()| native(&["--test", "locales"])))
+        });
         kernels.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)).and(site)
     })?;
     step("TypeScript declarations of the ES module", npm::check_types)?;
-    let end_to_end = |arguments: &[&str]| {
+    let end_to_end = |step: &Step, arguments: &[&str]| {
         // A run takes minutes, so report all failures at once.
         let mut test = browsers.set_env(toolchain.cargo(["test", "--profile", profile, "--no-fail-fast"]));
-        test.args(PACKAGES).args(["--test", "site", "--"]).args(arguments);
+        test.args(PACKAGES).args(["--test", "site", "--"]).args(arguments).env(tables::STEP, step.name);
         shell::run(test, "see the failed test above")
     };
-    step("end-to-end tests", || {
-        // Three at a time on two cores: they spend much of their time waiting for the driver, timers and workers.
-        end_to_end(&["--test-threads=3", "--skip", FRAME_TIMES])
-    })?;
-    step("end-to-end tests, one at a time: frame times", || end_to_end(&["--test-threads=1", FRAME_TIMES]))?;
+    // Three at a time on two cores: they spend much of their time waiting for the driver, timers and workers.
+    END_TO_END.run(&tools, || end_to_end(&END_TO_END, &["--test-threads=3", "--skip", "smooth::"]))?;
+    FRAME_TIMES.run(&tools, || end_to_end(&FRAME_TIMES, &["--test-threads=1", "smooth::"]))?;
     step("tables in docs/", tables::check)
 }
 
-/// `cargo xtask test`.
-pub(crate) fn run() -> Result<(), Error> {
+/// `cargo xtask test`; with `--all`, also tests whose inputs have not changed since they passed.
+pub(crate) fn run(arguments: &[String]) -> Result<(), Error> {
+    if arguments.iter().any(|argument| argument == "--all") {
+        passed::forget()?;
+    }
     let toolchain = site::set_up()?;
     templates::set_up()?;
     embedding_model::set_up(&toolchain)?;

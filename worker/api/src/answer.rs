@@ -17,10 +17,9 @@ use crate::error::RequestError;
 use crate::grammar::grammar_error;
 use crate::job::Control;
 use crate::logprobs::log_prob;
-use crate::output_parser::{OutputEvent, OutputParser, Parsed};
+use crate::output_parser::{CallDelta, OutputEvent, OutputParser, Parsed};
 use crate::parse::Options;
 use crate::prompt::Prompt;
-use crate::tools;
 
 /// Minimum seconds between chunks: about a frame, because a page is not drawn more often.
 const CHUNK_SECONDS: f64 = 0.014;
@@ -39,19 +38,31 @@ pub type Processors = HashMap<String, Box<dyn Fn() -> Box<dyn LogitProcessor>>>;
 pub(crate) struct Delta {
     pub(crate) content: String,
     pub(crate) reasoning: String,
+    pub(crate) calls: Vec<CallDelta>,
     pub(crate) logprobs: Vec<TokenLogProb>,
 }
 
 impl Delta {
     fn is_empty(&self) -> bool {
-        self.content.is_empty() && self.reasoning.is_empty() && self.logprobs.is_empty()
+        self.content.is_empty() && self.reasoning.is_empty() && self.calls.is_empty() && self.logprobs.is_empty()
     }
 
     /// Appends another addition.
     pub(crate) fn append(&mut self, other: Self) {
         self.content.push_str(&other.content);
         self.reasoning.push_str(&other.reasoning);
+        self.append_calls(other.calls);
         self.logprobs.extend(other.logprobs);
+    }
+
+    /// Appends additions to calls; those to the same call become one.
+    fn append_calls(&mut self, calls: Vec<CallDelta>) {
+        for call in calls {
+            match self.calls.last_mut().filter(|last| last.index == call.index) {
+                Some(last) => last.arguments.push_str(&call.arguments),
+                None => self.calls.push(call),
+            }
+        }
     }
 }
 
@@ -99,8 +110,7 @@ pub(crate) struct Answer {
     /// When output was last emitted.
     emitted: Option<Instant>,
     pub(crate) stats: AnswerStats,
-    /// Tool calls: names with their arguments as JSON.
-    pub(crate) calls: Vec<(String, String)>,
+    has_calls: bool,
     pub(crate) finish: Option<FinishReason>,
 }
 
@@ -138,7 +148,7 @@ impl Answer {
             pending: Delta::default(),
             emitted: None,
             stats: AnswerStats::default(),
-            calls: Vec::new(),
+            has_calls: false,
             finish: None,
         }
     }
@@ -308,15 +318,11 @@ impl Answer {
             None => self.detokenizer.push(token),
         };
         let parsed = self.parser.push(&text);
-        self.append(&parsed);
-        match parsed.event {
+        match self.append(parsed) {
             None => Flow::Continue,
             Some(OutputEvent::Stopped) => Flow::Finish(FinishReason::Stop),
             Some(OutputEvent::ReasoningEnded) => match self.constraints.whole.take() {
                 Some(matcher) => {
-                    if self.constraints.call.is_some() {
-                        self.parser.start_calls();
-                    }
                     self.matcher = Some(matcher);
                     Flow::Switch
                 }
@@ -326,13 +332,19 @@ impl Answer {
         }
     }
 
-    fn append(&mut self, parsed: &Parsed) {
-        self.pending.content.push_str(&parsed.content);
-        self.pending.reasoning.push_str(&parsed.reasoning);
+    /// Adds output to what is pending, and returns the event.
+    fn append(&mut self, parsed: Parsed) -> Option<OutputEvent> {
+        let Parsed { content, reasoning, calls, event } = parsed;
+        self.has_calls |= !calls.is_empty();
+        self.pending.append(Delta { content, reasoning, calls, logprobs: Vec::new() });
+        event
     }
 
     /// Constrains a tool call that the model has started on its own; `text` is what follows its opener.
     fn constrain_call(&mut self, text: &str) -> Flow {
+        if self.matcher.is_some() {
+            return Flow::Continue;
+        }
         let Some(mut matcher) = self.constraints.call.as_ref().map(Matcher::deep_clone) else { return Flow::Continue };
         let Ok(ids) = self.codec.chat().tokenizer().encode_plain(text) else { return Flow::Continue };
         // If no valid call begins like this, generation continues without a grammar, and the text becomes content.
@@ -354,20 +366,14 @@ impl Answer {
         }
     }
 
-    /// Ends the answer: releases text that was held back, and parses tool calls.
+    /// Ends the answer: releases text that was held back.
     fn end(&mut self, reason: FinishReason) {
         let detokenizer = std::mem::replace(&mut self.detokenizer, self.codec.chat().detokenizer());
         for parsed in [self.parser.push(&detokenizer.finish()), self.parser.finish()] {
-            self.append(&parsed);
+            self.append(parsed);
         }
-        if !self.parser.calls().is_empty() {
-            self.calls = tools::calls(self.codec.tools().format, self.parser.calls());
-            if self.calls.is_empty() {
-                self.pending.content.push_str(&self.parser.take_calls());
-            }
-        }
-        let has_calls = !self.calls.is_empty();
-        self.finish = Some(if has_calls && reason == FinishReason::Stop { FinishReason::ToolCalls } else { reason });
+        self.finish =
+            Some(if self.has_calls && reason == FinishReason::Stop { FinishReason::ToolCalls } else { reason });
     }
 }
 

@@ -27,10 +27,7 @@ impl ChatCodec {
     /// The codec of a model with this context length.
     pub fn new(chat: Arc<Chat>, context_tokens: u32) -> Self {
         let tools = ToolStyle::of(&chat);
-        let texts = REASONING_MARKERS
-            .iter()
-            .flat_map(|(open, close)| [*open, *close])
-            .chain(tools.format.markers().iter().copied());
+        let texts = REASONING_MARKERS.iter().flat_map(|(open, [end])| [*open, *end]).chain(tools.format.markers());
         let markers = texts.filter_map(|text| Some((chat.tokenizer().control_id(text)?, text.to_owned()))).collect();
         Self { chat, tools, markers, grammars: OnceCell::new(), context_tokens }
     }

@@ -7,8 +7,8 @@ use parlance_engine::runtime::Model;
 use parlance_engine::sampling::SamplingParams;
 use parlance_protocol::openai::{
     ChatChoice, ChatChunk, ChatCompletion, ChatDelta, ChunkChoice, CompletionTokens, FinishReason, FunctionCall,
-    LogProbs, PromptTokens, ResponseMessage, TextChoice, TextCompletion, TextLogProbs, TokenLogProb, ToolCall, Usage,
-    UsageExtra,
+    FunctionDelta, LogProbs, PromptTokens, ResponseMessage, TextChoice, TextCompletion, TextLogProbs, TokenLogProb,
+    ToolCall, ToolCallDelta, Usage, UsageExtra,
 };
 use serde::Serialize;
 use serde_json::{Map, Value};
@@ -18,9 +18,10 @@ use crate::answer::{Answer, Constraints, Delta, Processors};
 use crate::codec::ChatCodec;
 use crate::error::RequestError;
 use crate::grammar;
-use crate::output_parser::OutputParser;
+use crate::output_parser::{CallDelta, Expected, OutputParser};
 use crate::parse::{self, Conversation, Options, ToolChoice};
 use crate::prompt::{self, Prompt};
+use crate::tools;
 
 /// Observes a request and can stop it.
 pub trait Control {
@@ -92,17 +93,18 @@ impl Job {
         let constraints = chat_constraints(codec, &conversation, &options)?;
         let is_constrained = constraints.whole.is_some() || constraints.call.is_some();
         let grammar_seconds = is_constrained.then(|| grammar_start.elapsed().as_secs_f64());
-        let has_tools = !conversation.tools.is_empty();
-        let must_call = has_tools && conversation.tool_choice != ToolChoice::Auto;
+        let must_call = !conversation.tools.is_empty() && conversation.tool_choice != ToolChoice::Auto;
         let options = Rc::new(options);
-        let tools = codec.tools().format;
-        let parser = |stop_sequences: Vec<String>| match (&options.format, prompt.opens_reasoning) {
-            (_, true) => OutputParser::new(true, (has_tools && !must_call).then_some(tools), stop_sequences),
-            _ if must_call => OutputParser::calls_only(tools),
-            (Some(format), _) if format.kind != "text" => OutputParser::content_only(stop_sequences),
-            _ => OutputParser::new(false, has_tools.then_some(tools), stop_sequences),
+        let has_format = options.format.as_ref().is_some_and(|format| format.kind != "text");
+        // An answer in a response format has no calls, unless it must be one.
+        let tools = if has_format && !must_call { Vec::new() } else { conversation.tools };
+        let expected = Expected { format: codec.tools().format, tools: tools.into() };
+        let new_parser = || match prompt.reasoning_ends {
+            None if has_format && !must_call => OutputParser::content_only(options.stop_sequences.clone()),
+            // Within a call that is required, stop sequences have no meaning.
+            ends if must_call => OutputParser::new(ends, Some(expected.clone()), Vec::new()),
+            ends => OutputParser::new(ends, Some(expected.clone()), options.stop_sequences.clone()),
         };
-        let new_parser = || parser(options.stop_sequences.clone());
         let answers = new_answers(codec, &options, &prompt, &constraints, processors, new_parser)?;
         let job = Self::new(ResponseKind::Chat, meta, options, answers, start, grammar_seconds);
         Ok(Self { dropped_messages: prompt.dropped_messages, ..job })
@@ -234,8 +236,8 @@ impl Job {
     }
 
     fn chat_choice(&self, index: u32, answer: &Answer, output: &Output) -> ChatChoice {
-        let calls = tool_calls(&self.meta, index, answer, false);
-        let Delta { content, reasoning, logprobs } = &output.all;
+        let Delta { content, reasoning, calls, logprobs } = &output.all;
+        let calls: Vec<ToolCall> = calls.iter().map(|call| tool_call(&self.meta, index, call)).collect();
         ChatChoice {
             index,
             message: ResponseMessage {
@@ -317,22 +319,18 @@ impl ChunkSender<'_> {
             role: is_first.then(|| "assistant".to_owned()),
             content: non_empty(&delta.content).or_else(|| is_first.then(String::new)),
             reasoning_content: non_empty(&delta.reasoning),
-            tool_calls: None,
+            tool_calls: (!delta.calls.is_empty())
+                .then(|| delta.calls.iter().map(|call| call_delta(self.meta, self.index, call)).collect()),
         };
         // The first chunk includes the echo of the prompt.
         let text = if is_first { format!("{}{}", output.all.content, delta.content) } else { delta.content.clone() };
         self.send(chat_delta, text, &delta.logprobs, None, control);
     }
 
-    /// Sends tool calls and the reason why the answer ended.
+    /// Sends the reason why the answer ended.
     fn send_end(&self, output: &mut Output, answer: &Answer, control: &impl Control) {
         if !output.has_started {
             self.send_delta(output, &Delta::default(), control);
-        }
-        let calls = tool_calls(self.meta, self.index, answer, true);
-        if !calls.is_empty() {
-            let delta = ChatDelta { tool_calls: Some(calls), ..ChatDelta::default() };
-            self.send(delta, String::new(), &[], None, control);
         }
         self.send(ChatDelta::default(), String::new(), &[], answer.finish, control);
     }
@@ -418,7 +416,7 @@ fn chat_constraints(
     let matcher = |with_opener| {
         let format = codec.tools().format;
         let tokenizer = codec.chat().tokenizer();
-        let grammar = format.grammar(&tools, conversation.parallel_calls, with_opener, tokenizer)?;
+        let grammar = tools::grammar(format, &tools, conversation.parallel_calls, with_opener, tokenizer)?;
         grammars.matcher(TopLevelGrammar::from_lark(grammar), "tools")
     };
     let call = Some(matcher(false)?);
@@ -449,14 +447,28 @@ fn processor(
     }
 }
 
-fn tool_calls(meta: &Meta, choice: u32, answer: &Answer, with_index: bool) -> Vec<ToolCall> {
-    let calls = (0u32..).zip(&answer.calls).map(|(index, (name, arguments))| ToolCall {
-        index: with_index.then_some(index),
-        id: format!("call_{:016x}_{choice}_{index}", meta.random),
+/// A call of the answer with index `choice`.
+fn tool_call(meta: &Meta, choice: u32, call: &CallDelta) -> ToolCall {
+    ToolCall {
+        id: call_id(meta, choice, call.index),
         kind: "function".to_owned(),
-        function: FunctionCall { name: name.clone(), arguments: arguments.clone() },
-    });
-    calls.collect()
+        function: FunctionCall { name: call.name.clone().unwrap_or_default(), arguments: call.arguments.clone() },
+    }
+}
+
+/// An addition to a call. Only the first one has id and name.
+fn call_delta(meta: &Meta, choice: u32, call: &CallDelta) -> ToolCallDelta {
+    let is_first = call.name.is_some();
+    ToolCallDelta {
+        index: call.index,
+        id: is_first.then(|| call_id(meta, choice, call.index)),
+        kind: is_first.then(|| "function".to_owned()),
+        function: FunctionDelta { name: call.name.clone(), arguments: call.arguments.clone() },
+    }
+}
+
+fn call_id(meta: &Meta, choice: u32, index: u32) -> String {
+    format!("call_{:016x}_{choice}_{index}", meta.random)
 }
 
 fn text_logprobs(logprobs: &[TokenLogProb]) -> TextLogProbs {

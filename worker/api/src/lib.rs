@@ -7,12 +7,13 @@
 //!    (`grammar.rs`);
 //! 2. [`Job::run`] generates its answers (`answer.rs`): with the engine's decode loop if the host is not involved, token by token with
 //!    a grammar, log probabilities or a logit processor. `output_parser.rs` separates reasoning, tool calls and text, and finds stop
-//!    sequences;
+//!    sequences (`channels.rs`: gpt-oss);
 //! 3. a [`Control`] receives progress and chunks, and can stop the request. The [`Job`] returns the response.
 //!
 //! Like the engine, the crate does not depend on a browser and is tested natively.
 
 mod answer;
+mod channels;
 mod codec;
 mod embeddings;
 mod error;

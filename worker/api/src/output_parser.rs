@@ -1,11 +1,32 @@
 //! Parses a model's output while it is generated: separates reasoning, tool calls and content, and finds stop sequences.
 //!
-//! Text that may be the beginning of a marker or a stop sequence is held back until that is clear.
+//! Text that may be the beginning of a marker or a stop sequence is held back until that is clear. The result does not
+//! depend on the pieces in which the output arrives.
 
-use crate::tools::ToolFormat;
+use std::rc::Rc;
+
+use parlance_protocol::openai::FunctionDefinition;
+
+use crate::channels::{CALL_END, Header, MESSAGE_ENDS, Message};
+use crate::tools::{self, Ending, Section, ToolFormat};
+
+/// Markers that end reasoning.
+pub(crate) type ReasoningEnds = &'static [&'static str];
 
 /// The markers around reasoning.
-pub(crate) const REASONING_MARKERS: [(&str, &str); 2] = [("<think>", "</think>"), ("[THINK]", "[/THINK]")];
+pub(crate) static REASONING_MARKERS: [(&str, [&str; 1]); 3] =
+    [("<think>", ["</think>"]), ("[THINK]", ["[/THINK]"]), ("<|channel>thought", ["<channel|>"])];
+
+/// Maximum number of openers without a call; after them, all is content. Each may take as long as the text that follows.
+const MAX_BROKEN: usize = 32;
+/// A call that grows is read again once it has grown by this share, so that the time is in proportion to its length.
+const GROWTH_SHARE: usize = 64;
+
+/// The end of the reasoning that a prompt opens, if it does.
+pub(crate) fn opened_reasoning(prompt: &str) -> Option<ReasoningEnds> {
+    let prompt = prompt.trim_end();
+    REASONING_MARKERS.iter().find(|(open, _)| prompt.ends_with(open)).map(|(_, ends)| ends.as_slice())
+}
 
 /// Newly parsed output.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -14,8 +35,21 @@ pub(crate) struct Parsed {
     pub(crate) content: String,
     /// Text of the reasoning.
     pub(crate) reasoning: String,
+    /// Additions to tool calls.
+    pub(crate) calls: Vec<CallDelta>,
     /// A change in how generation must continue.
     pub(crate) event: Option<OutputEvent>,
+}
+
+/// An addition to a tool call.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct CallDelta {
+    /// The call's index within the answer.
+    pub(crate) index: u32,
+    /// The function's name, when the call starts.
+    pub(crate) name: Option<String>,
+    /// JSON text to append to its arguments.
+    pub(crate) arguments: String,
 }
 
 /// A change in how generation must continue.
@@ -25,79 +59,98 @@ pub(crate) enum OutputEvent {
     ReasoningEnded,
     /// A tool call has started. Has its text so far, without the opener.
     CallStarted(String),
-    /// A stop sequence was generated.
+    /// The answer has ended.
     Stopped,
 }
 
+/// What output can contain.
+#[derive(Debug, Clone)]
+pub(crate) struct Expected {
+    /// The model's format of tool calls.
+    pub(crate) format: ToolFormat,
+    /// The tools that it may call.
+    pub(crate) tools: Rc<[FunctionDefinition]>,
+}
+
 /// The part of the output that is being parsed.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Stage {
     /// The start, where reasoning may begin.
     Start,
-    /// Reasoning, which ends with this marker.
-    Reasoning(&'static str),
-    /// The answer's text.
-    Content,
-    /// Tool calls.
-    Call,
-    /// After a stop sequence.
+    /// The header of a message in a channel.
+    Header,
+    /// Reasoning, which ends with one of these markers.
+    Reasoning(ReasoningEnds),
+    /// Text. The answer may end with it.
+    Content { is_last: bool },
+    /// One or several tool calls after an opener.
+    Calls,
+    /// The arguments of a call in a channel.
+    Arguments,
+    /// After the answer.
     Stopped,
+}
+
+/// The calls after an opener, as far as they were read.
+#[derive(Debug, Clone, Copy, Default)]
+struct OpenSection {
+    /// The bytes of the opener.
+    opener_len: usize,
+    /// Calls that were announced.
+    started: usize,
+    /// The bytes of the last one's arguments.
+    arguments_len: usize,
+    /// The length at which the section is read again.
+    next_len: usize,
 }
 
 /// Parses the output of one answer.
 #[derive(Debug, Clone)]
 pub(crate) struct OutputParser {
     stage: Stage,
-    tools: Option<ToolFormat>,
+    expected: Option<Expected>,
     stop_sequences: Vec<String>,
     /// Text that is held back.
     held: String,
-    /// The text of tool calls, including openers.
-    calls: String,
+    is_final: bool,
+    /// The number of calls before those in `section`.
+    calls: usize,
+    section: OpenSection,
+    broken_sections: usize,
     has_content: bool,
-    /// Whether line breaks are dropped until other text comes. They only separate reasoning from its markers.
-    skips_line_breaks: bool,
+    has_reasoning: bool,
+    /// Characters that are dropped until others come: they only separate parts of the output.
+    skipped: &'static [char],
 }
 
 impl OutputParser {
-    /// Parses output that may have tool calls in the format `tools`. `in_reasoning` if the prompt ends with a reasoning marker.
-    pub(crate) fn new(in_reasoning: bool, tools: Option<ToolFormat>, stop_sequences: Vec<String>) -> Self {
-        let stage = if in_reasoning { Stage::Reasoning(REASONING_MARKERS[0].1) } else { Stage::Start };
+    /// Parses output that begins with reasoning if the prompt has opened it.
+    pub(crate) fn new(opened: Option<ReasoningEnds>, expected: Option<Expected>, stop_sequences: Vec<String>) -> Self {
+        let has_channels = expected.as_ref().is_some_and(|expected| expected.format == ToolFormat::Harmony);
+        let start = if has_channels { Stage::Header } else { Stage::Start };
         Self {
-            stage,
-            tools,
+            stage: opened.map_or(start, Stage::Reasoning),
+            expected,
             stop_sequences,
             held: String::new(),
-            calls: String::new(),
+            is_final: false,
+            calls: 0,
+            section: OpenSection::default(),
+            broken_sections: 0,
             has_content: false,
-            skips_line_breaks: in_reasoning,
+            has_reasoning: false,
+            skipped: if opened.is_some() { &['\n'] } else { &[] },
         }
     }
 
     /// Parses output that is all content, for example because a grammar determines its format.
     pub(crate) fn content_only(stop_sequences: Vec<String>) -> Self {
-        Self { stage: Stage::Content, ..Self::new(false, None, stop_sequences) }
-    }
-
-    /// Parses output that is all tool calls.
-    pub(crate) fn calls_only(tools: ToolFormat) -> Self {
-        Self { stage: Stage::Call, ..Self::new(false, Some(tools), Vec::new()) }
+        Self { stage: Stage::Content { is_last: true }, ..Self::new(None, None, stop_sequences) }
     }
 
     /// Whether the output is still reasoning.
     pub(crate) fn is_reasoning(&self) -> bool {
         matches!(self.stage, Stage::Reasoning(_))
-    }
-
-    /// Treats all further output as tool calls.
-    pub(crate) fn start_calls(&mut self) {
-        self.stage = Stage::Call;
-        self.calls.push_str(&std::mem::take(&mut self.held));
-    }
-
-    /// The text of the tool calls.
-    pub(crate) fn calls(&self) -> &str {
-        &self.calls
     }
 
     /// Parses more output.
@@ -110,37 +163,38 @@ impl OutputParser {
 
     /// Releases the text that is held back, at the end of the output.
     pub(crate) fn finish(&mut self) -> Parsed {
-        let mut parsed = Parsed::default();
+        self.is_final = true;
+        let mut parsed = self.push("");
         let held = std::mem::take(&mut self.held);
         match self.stage {
-            Stage::Reasoning(_) => parsed.reasoning = held,
-            Stage::Call => self.calls.push_str(&held),
-            Stage::Stopped => {}
-            Stage::Start | Stage::Content => self.emit(&held, &mut parsed),
+            Stage::Reasoning(_) => parsed.reasoning.push_str(&held),
+            Stage::Arguments => self.extend_call(held, &mut parsed),
+            // A header that is cut off is no text.
+            Stage::Header if held.trim_start().starts_with("<|") => {}
+            // White space after a call does not belong to the content.
+            Stage::Content { .. } if self.calls > 0 => self.emit(held.trim_end(), &mut parsed),
+            Stage::Start | Stage::Header | Stage::Content { .. } => self.emit(&held, &mut parsed),
+            Stage::Calls | Stage::Stopped => {}
         }
         parsed
     }
 
-    /// Takes the text of the tool calls, to treat it as content because it has no valid call.
-    pub(crate) fn take_calls(&mut self) -> String {
-        std::mem::take(&mut self.calls)
-    }
-
     /// Takes one step; returns whether another may follow.
     fn advance(&mut self, parsed: &mut Parsed) -> bool {
-        if self.skips_line_breaks {
-            let line_breaks = self.held.len() - self.held.trim_start_matches('\n').len();
-            self.held.drain(..line_breaks);
-            self.skips_line_breaks = self.held.is_empty();
+        if !self.skipped.is_empty() {
+            let skipped = self.held.len() - self.held.trim_start_matches(self.skipped).len();
+            self.held.drain(..skipped);
+            if !self.held.is_empty() {
+                self.skipped = &[];
+            }
         }
         match self.stage {
             Stage::Start => self.parse_start(),
-            Stage::Reasoning(close) => self.parse_reasoning(close, parsed),
-            Stage::Content => self.parse_content(parsed),
-            Stage::Call => {
-                self.calls.push_str(&std::mem::take(&mut self.held));
-                false
-            }
+            Stage::Header => self.parse_header(parsed),
+            Stage::Reasoning(ends) => self.parse_reasoning(ends, parsed),
+            Stage::Content { is_last } => self.parse_content(is_last, parsed),
+            Stage::Calls => self.parse_calls(parsed),
+            Stage::Arguments => self.parse_arguments(parsed),
             Stage::Stopped => {
                 self.held.clear();
                 false
@@ -150,79 +204,261 @@ impl OutputParser {
 
     fn parse_start(&mut self) -> bool {
         let text = self.held.trim_start();
-        if let Some((open, close)) = REASONING_MARKERS.iter().find(|(open, _)| text.starts_with(open)) {
+        if let Some((open, ends)) = REASONING_MARKERS.iter().find(|(open, _)| text.starts_with(open)) {
             self.held = text[open.len()..].to_owned();
-            self.skips_line_breaks = true;
-            self.stage = Stage::Reasoning(close);
+            self.skipped = &['\n'];
+            self.stage = Stage::Reasoning(ends);
             return true;
         }
         if text.is_empty() || REASONING_MARKERS.iter().any(|(open, _)| open.starts_with(text)) {
             return false;
         }
-        self.stage = Stage::Content;
+        self.stage = Stage::Content { is_last: true };
         true
     }
 
-    fn parse_reasoning(&mut self, close: &'static str, parsed: &mut Parsed) -> bool {
-        if let Some((reasoning, rest)) = self.held.split_once(close) {
-            parsed.reasoning.push_str(reasoning.trim_end_matches('\n'));
-            self.held = rest.to_owned();
-            self.skips_line_breaks = true;
-            self.stage = Stage::Content;
+    fn parse_header(&mut self, parsed: &mut Parsed) -> bool {
+        let message = match Header::of(&self.held) {
+            Header::Unfinished => return false,
+            Header::Missing => {
+                // It is text. Its first character is no longer a part of a marker.
+                let start = self.held.len() - self.held.trim_start().len();
+                let first = self.held[start..].chars().next().map_or(0, char::len_utf8);
+                self.emit_held(start + first, parsed);
+                self.stage = Stage::Content { is_last: false };
+                return true;
+            }
+            Header::Complete(len, message) => {
+                self.held.drain(..len);
+                message
+            }
+        };
+        match message {
+            Message::Analysis => {
+                if self.has_reasoning {
+                    parsed.reasoning.push_str("\n\n");
+                }
+                self.stage = Stage::Reasoning(&MESSAGE_ENDS);
+            }
+            Message::Call(name) if self.has_tools() => {
+                // The grammar of a call continues from the name, see `tools::grammar`.
+                let text = format!("{name}\n{}", self.held);
+                parsed.event.get_or_insert(OutputEvent::CallStarted(text));
+                let index = self.calls as u32;
+                parsed.calls.push(CallDelta { index, name: Some(name), arguments: String::new() });
+                self.stage = Stage::Arguments;
+            }
+            message => {
+                if self.has_content {
+                    parsed.content.push_str("\n\n");
+                }
+                self.stage = Stage::Content { is_last: message == Message::Final };
+            }
+        }
+        true
+    }
+
+    fn parse_reasoning(&mut self, ends: ReasoningEnds, parsed: &mut Parsed) -> bool {
+        if let Some((at, end)) = first_of(&self.held, ends.iter().copied()) {
+            self.emit_reasoning(at, parsed);
             parsed.event.get_or_insert(OutputEvent::ReasoningEnded);
+            if self.has_channels() {
+                return self.end_message(end);
+            }
+            let line_breaks = self.held.len() - self.held.trim_start_matches('\n').len();
+            self.held.drain(..line_breaks + end.len());
+            self.skipped = &['\n'];
+            self.stage = Stage::Content { is_last: true };
             return !self.held.is_empty();
         }
         // Line breaks are held back, too, because those before the closing marker do not belong to the reasoning.
-        let held_len = partial_len(&self.held, std::iter::once(close));
-        let len = self.held[..self.held.len() - held_len].trim_end_matches('\n').len();
-        parsed.reasoning.push_str(&self.held[..len]);
-        self.held.drain(..len);
+        self.emit_reasoning(self.held.len() - partial_len(&self.held, ends.iter().copied()), parsed);
         false
     }
 
-    fn parse_content(&mut self, parsed: &mut Parsed) -> bool {
-        if !self.has_content && parsed.content.is_empty() && self.tools.is_some_and(ToolFormat::allows_bare_calls) {
-            let text = self.held.trim_start();
-            if text.starts_with('{') {
-                parsed.event = Some(OutputEvent::CallStarted(text.to_owned()));
-                self.start_calls();
-                return false;
-            }
-            if text.is_empty() {
-                return false;
-            }
+    /// Emits reasoning up to `end`, without line breaks at its end, which stay in `held`.
+    fn emit_reasoning(&mut self, end: usize, parsed: &mut Parsed) {
+        let len = self.held[..end].trim_end_matches('\n').len();
+        self.has_reasoning |= len > 0;
+        parsed.reasoning.extend(self.held.drain(..len));
+    }
+
+    fn parse_content(&mut self, is_last: bool, parsed: &mut Parsed) -> bool {
+        let starts_bare = self.starts_bare();
+        if starts_bare == Some(true) {
+            return self.start_calls("", parsed);
         }
-        let openers = self.tools.map(ToolFormat::openers).unwrap_or_default();
-        let stop = first_of(&self.held, self.stop_sequences.iter().map(String::as_str));
-        let opener = first_of(&self.held, openers.iter().copied());
-        match (stop, opener) {
-            (Some((at, _)), opener) if opener.is_none_or(|(other, _)| at <= other) => {
-                let text = self.held[..at].to_owned();
-                self.emit(&text, parsed);
-                self.held.clear();
-                self.stage = Stage::Stopped;
-                parsed.event = Some(OutputEvent::Stopped);
+        if starts_bare.is_none() && !self.is_final {
+            return false;
+        }
+        let markers = self.content_markers();
+        let marker = first_of(&self.held, markers.iter().copied());
+        let stop = first_of(&self.held, self.stop_sequences.iter().map(String::as_str)).map(|(at, _)| at);
+        let partial_marker = self.held.len() - partial_len(&self.held, markers.iter().copied());
+        let partial_stop = self.held.len() - partial_len(&self.held, self.stop_sequences.iter().map(String::as_str));
+        match (stop, marker) {
+            // What starts first has precedence.
+            (Some(at), None) if partial_marker < at && !self.is_final => return false,
+            (None, Some((at, _))) if partial_stop < at && !self.is_final => return false,
+            (Some(at), marker) if marker.is_none_or(|(other, _)| at <= other) => {
+                self.emit_held(at, parsed);
+                return self.stop(parsed);
+            }
+            (_, Some((at, end))) if self.has_channels() => {
+                self.emit_held(at, parsed);
+                let is_end = !matches!(end, "<|start|>" | "<|channel|>");
+                return if is_last && is_end { self.stop(parsed) } else { self.end_message(end) };
             }
             (_, Some((at, opener))) => {
-                let text = self.held[..at].trim_end().to_owned();
-                self.emit(&text, parsed);
-                let rest = self.held[at + opener.len()..].to_owned();
-                self.held.drain(..at);
-                parsed.event = Some(OutputEvent::CallStarted(rest));
-                self.start_calls();
+                self.emit_held(self.held[..at].trim_end().len(), parsed);
+                return self.start_calls(opener, parsed);
             }
-            _ => {
-                let needles = self.stop_sequences.iter().map(String::as_str).chain(openers.iter().copied());
-                let mut len = self.held.len() - partial_len(&self.held, needles);
-                if !openers.is_empty() {
-                    // White space before a call does not belong to the content.
-                    len = self.held[..len].trim_end().len();
-                }
-                let text: String = self.held.drain(..len).collect();
-                self.emit(&text, parsed);
+            _ => {}
+        }
+        let mut len = partial_marker.min(partial_stop);
+        if !markers.is_empty() && !self.has_channels() {
+            // White space before a call does not belong to the content.
+            len = self.held[..len].trim_end().len();
+        }
+        self.emit_held(len, parsed);
+        false
+    }
+
+    /// Starts to read calls, whose opener comes next, after white space.
+    fn start_calls(&mut self, opener: &str, parsed: &mut Parsed) -> bool {
+        let at = self.held.len() - self.held.trim_start().len();
+        let is_beginning = self.layout().is_some_and(|layout| layout.beginnings.contains(&opener));
+        // A beginning is a part of the call.
+        let body = at + if is_beginning { 0 } else { opener.len() };
+        parsed.event.get_or_insert(OutputEvent::CallStarted(self.held[body..].to_owned()));
+        self.section = OpenSection { opener_len: opener.len(), ..OpenSection::default() };
+        self.stage = Stage::Calls;
+        true
+    }
+
+    fn parse_calls(&mut self, parsed: &mut Parsed) -> bool {
+        let Some(expected) = self.expected.clone() else { return false };
+        if self.held.len() < self.section.next_len && !self.is_final {
+            return false;
+        }
+        let start = self.held.len() - self.held.trim_start().len();
+        let section = tools::read(expected.format, &self.held[start..], &expected.tools, self.is_final);
+        self.emit_calls(&section, parsed);
+        if section.ending == Ending::Open && !self.is_final {
+            self.section.next_len = self.held.len() + self.held.len() / GROWTH_SHARE;
+            return false;
+        }
+        self.stage = Stage::Content { is_last: true };
+        if section.calls.is_empty() {
+            // What looked like a call is text. There may be one behind it.
+            self.broken_sections += 1;
+            let first = self.held[start..].chars().next().map_or(0, char::len_utf8);
+            let is_open = section.ending == Ending::Open;
+            let len = if is_open { self.held.len() } else { start + self.section.opener_len.max(first) };
+            self.emit_held(len, parsed);
+        } else {
+            self.calls += section.calls.len();
+            self.held.drain(..start + section.len);
+            if !self.has_content {
+                self.skipped = &[' ', '\n', '\r', '\t'];
             }
         }
+        true
+    }
+
+    /// Announces new calls, and what was added to the last one.
+    fn emit_calls(&mut self, section: &Section, parsed: &mut Parsed) {
+        let OpenSection { started, arguments_len, .. } = self.section;
+        for (index, call) in section.calls.iter().enumerate().skip(started.saturating_sub(1)) {
+            let is_new = index >= started;
+            let known = if is_new { 0 } else { arguments_len };
+            let arguments = call.arguments.get(known..).unwrap_or_default().to_owned();
+            if is_new || !arguments.is_empty() {
+                let (index, name) = ((self.calls + index) as u32, is_new.then(|| call.name.clone()));
+                parsed.calls.push(CallDelta { index, name, arguments });
+            }
+        }
+        self.section.started = section.calls.len();
+        self.section.arguments_len = section.calls.last().map_or(0, |call| call.arguments.len());
+    }
+
+    fn parse_arguments(&mut self, parsed: &mut Parsed) -> bool {
+        let end = first_of(&self.held, MESSAGE_ENDS.iter().copied());
+        let len =
+            end.map_or_else(|| self.held.len() - partial_len(&self.held, MESSAGE_ENDS.iter().copied()), |(at, _)| at);
+        let arguments = self.held.drain(..len).collect();
+        self.extend_call(arguments, parsed);
+        match end {
+            None => false,
+            Some((_, CALL_END)) => {
+                self.calls += 1;
+                self.stop(parsed)
+            }
+            Some((_, end)) => {
+                self.calls += 1;
+                self.end_message(end)
+            }
+        }
+    }
+
+    fn extend_call(&mut self, arguments: String, parsed: &mut Parsed) {
+        if !arguments.is_empty() {
+            parsed.calls.push(CallDelta { index: self.calls as u32, name: None, arguments });
+        }
+    }
+
+    /// Moves to the header after a message that `end` has ended.
+    fn end_message(&mut self, end: &str) -> bool {
+        let at = self.held.find(end).unwrap_or_default();
+        let is_next = matches!(end, "<|start|>" | "<|channel|>");
+        self.held.drain(..at + if is_next { 0 } else { end.len() });
+        self.stage = Stage::Header;
+        true
+    }
+
+    fn stop(&mut self, parsed: &mut Parsed) -> bool {
+        self.held.clear();
+        self.stage = Stage::Stopped;
+        parsed.event = Some(OutputEvent::Stopped);
         false
+    }
+
+    fn has_channels(&self) -> bool {
+        self.expected.as_ref().is_some_and(|expected| expected.format == ToolFormat::Harmony)
+    }
+
+    fn has_tools(&self) -> bool {
+        self.expected.as_ref().is_some_and(|expected| !expected.tools.is_empty())
+    }
+
+    /// The markers of calls, if there can be any.
+    fn layout(&self) -> Option<tools::Layout> {
+        let may_call = self.has_tools() && self.broken_sections < MAX_BROKEN;
+        self.expected.as_ref().filter(|_| may_call).map(|expected| expected.format.layout())
+    }
+
+    /// Whether a call without an opener starts here; `None` if that is not clear yet.
+    fn starts_bare(&self) -> Option<bool> {
+        match &self.expected {
+            Some(Expected { format, tools }) if !self.has_content && !tools.is_empty() => {
+                tools::starts_bare(*format, &self.held, tools)
+            }
+            _ => Some(false),
+        }
+    }
+
+    /// Markers that end content.
+    fn content_markers(&self) -> Vec<&'static str> {
+        if self.has_channels() {
+            return MESSAGE_ENDS.to_vec();
+        }
+        self.layout().map_or_else(Vec::new, |layout| [layout.openers, layout.beginnings].concat())
+    }
+
+    /// Emits the first `len` bytes of the text that is held back.
+    fn emit_held(&mut self, len: usize, parsed: &mut Parsed) {
+        let text: String = self.held.drain(..len).collect();
+        self.emit(&text, parsed);
     }
 
     fn emit(&mut self, text: &str, parsed: &mut Parsed) {
@@ -246,81 +482,4 @@ fn partial_len<'n>(text: &str, needles: impl Iterator<Item = &'n str>) -> usize 
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// Parses `text` in pieces of `len` characters. Returns content, reasoning, calls and events.
-    fn parse(mut parser: OutputParser, text: &str, len: usize) -> (String, String, String, Vec<OutputEvent>) {
-        let characters: Vec<char> = text.chars().collect();
-        let mut all = Parsed::default();
-        let mut events = Vec::new();
-        let mut append = |parsed: Parsed| {
-            all.content.push_str(&parsed.content);
-            all.reasoning.push_str(&parsed.reasoning);
-            events.extend(parsed.event);
-        };
-        for piece in characters.chunks(len) {
-            append(parser.push(&piece.iter().collect::<String>()));
-        }
-        append(parser.finish());
-        (all.content, all.reasoning, parser.calls().to_owned(), events)
-    }
-
-    #[test]
-    fn stop_sequences_are_found_across_pieces_and_not_returned() {
-        let stop_sequences = || vec!["END".to_owned(), "\n\n".to_owned(), "é!".to_owned()];
-        for (text, expected) in [
-            ("one END two", "one "),
-            ("one\n\ntwo", "one"),
-            ("EN ENDED", "EN "),
-            ("café! no", "caf"),
-            ("all of it E", "all of it E"),
-            ("  spaces stay ", "  spaces stay "),
-        ] {
-            for len in 1..6 {
-                let (content, _, _, events) = parse(OutputParser::new(false, None, stop_sequences()), text, len);
-                assert_eq!(content, expected, "{text:?} by {len}");
-                assert_eq!(events.contains(&OutputEvent::Stopped), expected != text);
-            }
-        }
-    }
-
-    #[test]
-    fn reasoning_is_separated() {
-        for (in_reasoning, text, content, reasoning) in [
-            (false, "<think>\nHm.\n\nSo.\n</think>\n\nYes.", "Yes.", "Hm.\n\nSo."),
-            (false, "\n<think></think>Yes", "Yes", ""),
-            (true, "Hm.</think>\nYes.", "Yes.", "Hm."),
-            (true, "never ends", "", "never ends"),
-            (false, "Yes <think>no</think>", "Yes <think>no</think>", ""),
-            (false, "[THINK]a[/THINK]b", "b", "a"),
-        ] {
-            for len in 1..9 {
-                let (actual_content, actual_reasoning, ..) =
-                    parse(OutputParser::new(in_reasoning, None, Vec::new()), text, len);
-                let actual = (actual_content.as_str(), actual_reasoning.as_str());
-                assert_eq!(actual, (content, reasoning), "{text:?} by {len}");
-            }
-        }
-    }
-
-    #[test]
-    fn tool_calls_are_separated_and_announced() {
-        for (format, text, content, calls) in [
-            (ToolFormat::Hermes, "Sure.\n<tool_call>\n{}", "Sure.", "<tool_call>\n{}"),
-            (ToolFormat::Hermes, "a < b <tool", "a < b <tool", ""),
-            (ToolFormat::Llama, " {\"name\": 1}", "", " {\"name\": 1}"),
-            (ToolFormat::Llama, "See {x}", "See {x}", ""),
-            (ToolFormat::Mistral, "[TOOL_CALLS][]", "", "[TOOL_CALLS][]"),
-            (ToolFormat::Granite, "<|tool_call|>[]", "", "<|tool_call|>[]"),
-        ] {
-            for len in 1..9 {
-                let parser = OutputParser::new(false, Some(format), Vec::new());
-                let (actual_content, _, actual_calls, events) = parse(parser, text, len);
-                let actual = (actual_content.as_str(), actual_calls.as_str());
-                assert_eq!(actual, (content, calls), "{text:?} by {len}");
-                assert_eq!(events.len(), usize::from(!calls.is_empty()), "{text:?} by {len}");
-            }
-        }
-    }
-}
+mod tests;

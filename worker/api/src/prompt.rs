@@ -6,8 +6,9 @@ use serde_json::{Map, Value, json};
 
 use crate::codec::ChatCodec;
 use crate::error::RequestError;
-use crate::output_parser::REASONING_MARKERS;
+use crate::output_parser::{ReasoningEnds, opened_reasoning};
 use crate::parse::{Conversation, content_text};
+use crate::tools::{CallForm, ToolFormat, ToolStyle};
 use crate::turns;
 
 /// A quarter of the context is reserved for an answer without a token limit, and is the unit in which turns are dropped.
@@ -18,8 +19,8 @@ const CONTEXT_SHARES: usize = 4;
 pub(crate) struct Prompt {
     /// Its tokens.
     pub(crate) ids: Vec<u32>,
-    /// Whether it ends with the marker that starts the model's reasoning.
-    pub(crate) opens_reasoning: bool,
+    /// What ends the reasoning that it opens, if it does.
+    pub(crate) reasoning_ends: Option<ReasoningEnds>,
     /// How many of the oldest messages were dropped.
     pub(crate) dropped_messages: u32,
 }
@@ -91,14 +92,16 @@ fn from_messages(
 ) -> Result<Prompt, RequestError> {
     let last = messages.last();
     let has_tools = !conversation.tools.is_empty();
-    let supports_tools = codec.tools().is_native;
-    let convert = if supports_tools { with_tool_calls } else { with_calls_as_text };
-    let messages = messages.iter().enumerate().map(|(index, message)| convert(message, index));
+    let ToolStyle { format, describes_tools, calls } = *codec.tools();
+    let messages = messages.iter().enumerate().map(|(index, message)| match calls {
+        Some(form) => with_tool_calls(message, index, form),
+        None => with_calls_as_text(message, index),
+    });
     let mut messages: Vec<Value> = messages.collect::<Result<_, _>>()?;
-    if has_tools && !supports_tools {
-        describe_tools(&mut messages, &conversation.tools);
+    if has_tools && !describes_tools {
+        describe_tools(&mut messages, &conversation.tools, format);
     }
-    let tools = (has_tools && supports_tools).then(|| conversation.tools.iter().map(tool).collect());
+    let tools = (has_tools && describes_tools).then(|| conversation.tools.iter().map(tool).collect());
     let options = TemplateOptions {
         tools,
         enable_thinking: conversation.enable_thinking,
@@ -113,8 +116,8 @@ fn from_messages(
         }
         _ => text,
     };
-    let opens_reasoning = REASONING_MARKERS.iter().any(|(open, _)| text.trim_end().ends_with(open));
-    Ok(Prompt { ids: codec.chat().encode_prompt(&text)?, opens_reasoning, dropped_messages: 0 })
+    let reasoning_ends = opened_reasoning(&text);
+    Ok(Prompt { ids: codec.chat().encode_prompt(&text)?, reasoning_ends, dropped_messages: 0 })
 }
 
 /// The prompt up to the end of `content`, without the end-of-turn marker that the template adds.
@@ -131,27 +134,35 @@ fn tool(function: &FunctionDefinition) -> Value {
     json!({ "type": "function", "function": function })
 }
 
-/// A message for templates that support tools. They expect arguments as objects, not strings.
-fn with_tool_calls(message: &RequestMessage, index: usize) -> Result<Value, RequestError> {
+/// A message for templates that show calls.
+fn with_tool_calls(message: &RequestMessage, index: usize, form: CallForm) -> Result<Value, RequestError> {
     let mut entries = Map::new();
     let role = if message.role == "developer" { "system" } else { &message.role };
     entries.insert("role".to_owned(), role.into());
-    let content = content_text(&message.content, index)?;
-    entries.insert("content".to_owned(), content.unwrap_or_default().into());
+    let content = content_text(&message.content, index)?.unwrap_or_default();
+    let calls = message.tool_calls.as_ref().filter(|calls| !calls.is_empty());
+    // gpt-oss has a name of its own for it, and rejects it in messages with content.
+    let thinking = message.reasoning_content.clone().filter(|_| content.is_empty());
+    let has_content = calls.is_none() || !form.without_content;
+    entries.insert("content".to_owned(), if has_content { content.into() } else { Value::Null });
+    let id = message.tool_call_id.as_ref().map(|id| form.id(id));
     let texts = [
         ("name", &message.name),
-        ("tool_call_id", &message.tool_call_id),
+        ("tool_call_id", &id),
         ("reasoning_content", &message.reasoning_content),
+        ("thinking", &thinking),
     ];
     for (key, text) in texts {
         if let Some(text) = text {
             entries.insert(key.to_owned(), text.as_str().into());
         }
     }
-    if let Some(calls) = message.tool_calls.as_ref().filter(|calls| !calls.is_empty()) {
+    if let Some(calls) = calls {
         let calls = calls.iter().map(|call| {
-            json!({ "id": call.id, "type": "function", "function": {
-                "name": call.function.name, "arguments": arguments(&call.function.arguments),
+            let text = &call.function.arguments;
+            let arguments = if form.arguments_as_text { text.as_str().into() } else { arguments(text) };
+            json!({ "id": form.id(&call.id), "type": "function", "function": {
+                "name": call.function.name, "arguments": arguments,
             } })
         });
         entries.insert("tool_calls".to_owned(), calls.collect());
@@ -182,13 +193,14 @@ fn arguments(text: &str) -> Value {
     serde_json::from_str(text).unwrap_or_else(|_| text.into())
 }
 
-/// Describes the tools in the system message, in the format that many model families were trained with (Hermes).
-fn describe_tools(messages: &mut Vec<Value>, tools: &[FunctionDefinition]) {
+/// Describes the tools in the system message, and the format of calls.
+fn describe_tools(messages: &mut Vec<Value>, tools: &[FunctionDefinition], format: ToolFormat) {
     let tools: Vec<String> = tools.iter().map(|function| tool(function).to_string()).collect();
     let text = format!(
         "You can call functions. Their descriptions, one a line:\n<tools>\n{}\n</tools>\nTo call one, answer with its name \
-         and arguments as JSON within tags:\n<tool_call>\n{{\"name\": <name>, \"arguments\": <arguments>}}\n</tool_call>",
-        tools.join("\n")
+         and arguments as JSON within tags:\n{}",
+        tools.join("\n"),
+        format.example()
     );
     let is_system = |message: &Value| message.get("role").and_then(Value::as_str) == Some("system");
     match messages.first_mut().filter(|first| is_system(first)) {

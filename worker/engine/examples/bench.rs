@@ -183,7 +183,9 @@ async fn measure(arguments: &Arguments) -> Result<Vec<Row>, Box<dyn Error>> {
         add(format!("decode at {context}"), "rate", rate, "tokens/s");
         let kv_bytes = model.config().kv_bytes_per_token() as f64 * (context + arguments.tokens / 2) as f64;
         let bytes = model.weight_bytes() as f64 + kv_bytes;
-        if let Some(bandwidth) = bandwidth {
+        // A token reads only some of the experts.
+        let reads_all = model.config().feed_forwards().all(|part| part.expert_count() == 0);
+        if let Some(bandwidth) = bandwidth.filter(|_| reads_all) {
             add(format!("decode at {context}"), "share of bandwidth", 100.0 * bytes * rate / bandwidth, "%");
         }
         if arguments.has_drafts {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
+use crate::calls::CallSample;
 use crate::error::Result;
 use crate::gguf::Gguf;
 use crate::template::{ChatTemplate, TemplateOptions};
@@ -32,11 +33,19 @@ pub struct Chat {
     tokenizer: Arc<Tokenizer>,
     template: ChatTemplate,
     stop_ids: Vec<u32>,
+    calls: Option<CallSample>,
     is_tried: bool,
 }
 
 /// Tokens that end a turn in some model families, whatever the metadata says.
 const END_OF_TURN: &[&str] = &["<|im_end|>", "<|eot_id|>", "<|end|>", "<end_of_turn>", "<|endoftext|>", "</s>"];
+/// Tokens that end an answer with tool calls, in templates that have them. Some open the results, for which the model
+/// has to wait.
+const END_OF_CALLS: &[&str] = &["<|call|>", "<|return|>", "<|eom_id|>", "<|observation|>", "<|tool_response>"];
+/// Where answers consist of several messages, this ends each of them.
+const END_OF_MESSAGE: &str = "<|end|>";
+/// Shows that answers consist of several messages.
+const CHANNEL: &str = "<|channel|>";
 
 impl Chat {
     /// Creates the tokenizer and the template of a file whose embedding has `vocab` rows.
@@ -71,12 +80,12 @@ impl Chat {
             .collect();
         stop_ids.sort_unstable();
         stop_ids.dedup();
-        Ok(Self { tokenizer: Arc::new(tokenizer), template, stop_ids, is_tried: false })
+        Ok(Self { tokenizer: Arc::new(tokenizer), template, stop_ids, calls: None, is_tried: false })
     }
 
     /// Tries out the template, unless that was done before. A short question shows whether it is usable, and a
     /// conversation shows which tokens mark turns. These become control tokens, and the one that follows an answer ends
-    /// it. Must be called before [`Chat::detokenizer`].
+    /// it. Another conversation shows a tool call. Must be called before [`Chat::detokenizer`].
     ///
     /// # Errors
     /// [`crate::EngineError::Tokenizer`] for a vocabulary whose special tokens are absurdly long.
@@ -90,9 +99,25 @@ impl Chat {
             tokenizer.make_control(&ids)?;
         }
         self.stop_ids.extend(end_id);
+        self.stop_ids.extend(self.ends_of_calls());
+        if let Some(end) = self.end_of_message() {
+            self.stop_ids.retain(|id| *id != end);
+        }
         self.stop_ids.sort_unstable();
         self.stop_ids.dedup();
+        self.calls = CallSample::of(&self.template);
         Ok(())
+    }
+
+    fn ends_of_calls(&self) -> Vec<u32> {
+        let in_template = END_OF_CALLS.iter().filter(|text| self.template.source().contains(**text));
+        in_template.filter_map(|text| self.tokenizer.id(text)).collect()
+    }
+
+    /// The token that ends a message but not the answer, if there is one.
+    fn end_of_message(&self) -> Option<u32> {
+        let has_channels = self.template.source().contains(CHANNEL) && self.tokenizer.id(CHANNEL).is_some();
+        self.tokenizer.control_id(END_OF_MESSAGE).filter(|_| has_channels)
     }
 
     /// The file's own template, if it was not tried out yet.
@@ -186,6 +211,11 @@ impl Chat {
     /// A detokenizer for one answer.
     pub fn detokenizer(&self) -> Detokenizer {
         Detokenizer::new(Arc::clone(&self.tokenizer))
+    }
+
+    /// A tool call as the template shows it, if it does.
+    pub fn call_sample(&self) -> Option<&CallSample> {
+        self.calls.as_ref()
     }
 
     /// Why the file's own template is not used, if it is not.

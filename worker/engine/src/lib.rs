@@ -19,6 +19,7 @@
     )
 )]
 
+pub mod calls;
 pub mod chat;
 pub mod error;
 pub mod gguf;

@@ -1,12 +1,6 @@
-//! Formats of tool calls, by model family.
+//! Formats of tool calls, by model family: the markers around calls, and what stands between them.
 
-use parlance_engine::tokenizer::Tokenizer;
-use parlance_protocol::openai::FunctionDefinition;
-use serde_json::{Value, json};
-use std::fmt::Write as _;
-
-use crate::error::RequestError;
-use crate::grammar::with_fixed_spacing;
+use parlance_engine::calls::CallSample;
 
 /// A format of tool calls.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -21,168 +15,205 @@ pub(crate) enum ToolFormat {
     MistralNamed,
     /// `<|tool_call|>[{"name": ..., "arguments": ...}, ...]`: Granite 3.
     Granite,
+    /// `<tool_call><function=name><parameter=key>value</parameter></function></tool_call>`: Qwen 3 Coder, Qwen 3.5.
+    Qwen,
+    /// `<tool_call>name<arg_key>key</arg_key><arg_value>value</arg_value></tool_call>`: GLM since 4.5.
+    Glm,
+    /// A line with the name, then `{...}`: GLM 4.
+    GlmLine,
+    /// `<｜tool▁calls▁begin｜><｜tool▁call▁begin｜>name<｜tool▁sep｜>{...}<｜tool▁call▁end｜><｜tool▁calls▁end｜>`, or with
+    /// `function` before the separator, and after it a line with the name and a block of JSON: `DeepSeek`.
+    DeepSeek,
+    /// `<|tool_call>call:name{key:<|"|>text<|"|>}<tool_call|>`: Gemma 4.
+    Gemma,
+    /// `<|tool_call_start|>[name(key="text")]<|tool_call_end|>`: LFM2.
+    Lfm,
+    /// `<|channel|>commentary to=functions.name<|message|>{...}<|call|>`: gpt-oss. Channels are also used for reasoning.
+    Harmony,
 }
+
+/// The markers of a format. Some of them are control tokens.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Layout {
+    /// Texts before a call or a list of calls. The first is the usual one.
+    pub(crate) openers: &'static [&'static str],
+    /// Texts with which calls begin if the opener is missing.
+    pub(crate) beginnings: &'static [&'static str],
+    /// The text after a call or a list of calls; empty if there is none.
+    pub(crate) closer: &'static str,
+    /// Other markers.
+    pub(crate) inner: &'static [&'static str],
+    /// What is between opener and closer.
+    pub(crate) syntax: Syntax,
+}
+
+/// How calls are written between their markers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Syntax {
+    /// A JSON object with name and arguments.
+    Object,
+    /// A list of such objects, or a name and a JSON object, separated by this.
+    List(&'static str),
+    /// A line with the name, then a JSON object.
+    Line,
+    /// A name and a JSON object, each with markers around them.
+    DeepSeek,
+    /// A name, and tags around keys and values.
+    Tagged(&'static Tags),
+    /// `call:name{key:value}`
+    Gemma,
+    /// `[name(key=value)]`
+    Python,
+    /// Messages with a header.
+    Harmony,
+}
+
+/// The tags of a call in which keys and values stand as they are.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Tags {
+    /// Before the name.
+    pub(crate) name: &'static str,
+    /// After the name. If it is empty, the name ends with the line or with the next tag.
+    pub(crate) after_name: &'static str,
+    /// Before a key.
+    pub(crate) key: &'static str,
+    /// After a key.
+    pub(crate) after_key: &'static str,
+    /// Before a value.
+    pub(crate) value: &'static str,
+    /// After a value.
+    pub(crate) after_value: &'static str,
+    /// Whether a value has lines of its own.
+    pub(crate) value_has_lines: bool,
+    /// After the parameters, before the closer.
+    pub(crate) end: &'static str,
+}
+
+static QWEN_TAGS: Tags = Tags {
+    name: "<function=",
+    after_name: ">",
+    key: "<parameter=",
+    after_key: ">",
+    value: "",
+    after_value: "</parameter>",
+    value_has_lines: true,
+    end: "</function>",
+};
+static GLM_TAGS: Tags = Tags {
+    name: "",
+    after_name: "",
+    key: "<arg_key>",
+    after_key: "</arg_key>",
+    value: "<arg_value>",
+    after_value: "</arg_value>",
+    value_has_lines: false,
+    end: "",
+};
+
+/// A layout with nothing but this.
+fn layout(openers: &'static [&'static str], closer: &'static str, syntax: Syntax) -> Layout {
+    Layout { openers, beginnings: &[], closer, inner: &[], syntax }
+}
+
+/// The quotation mark of Gemma's strings.
+pub(super) const GEMMA_QUOTE: &str = "<|\"|>";
+/// Between a name and its arguments in Mistral's calls, and before an id.
+pub(super) const MISTRAL_ARGUMENTS: &str = "[ARGS]";
+pub(super) const MISTRAL_ID: &str = "[CALL_ID]";
+/// `DeepSeek`'s markers around a call and after its name.
+pub(super) const DEEPSEEK_CALL: &str = "<｜tool▁call▁begin｜>";
+pub(super) const DEEPSEEK_SEPARATOR: &str = "<｜tool▁sep｜>";
+pub(super) const DEEPSEEK_CALL_END: &str = "<｜tool▁call▁end｜>";
 
 impl ToolFormat {
-    /// Texts that mark calls. Some of them are control tokens.
-    pub(crate) fn markers(self) -> &'static [&'static str] {
+    /// The format's markers and syntax.
+    pub(crate) fn layout(self) -> Layout {
         match self {
-            Self::Hermes => &["<tool_call>", "</tool_call>"],
-            Self::Llama => &["<|python_tag|>"],
-            Self::Mistral => &["[TOOL_CALLS]"],
-            Self::MistralNamed => &["[TOOL_CALLS]", "[ARGS]"],
-            Self::Granite => &["<|tool_call|>", "<tool_call>"],
+            Self::Hermes => layout(&["<tool_call>"], "</tool_call>", Syntax::Object),
+            Self::Llama => layout(&["<|python_tag|>"], "", Syntax::Object),
+            Self::Mistral | Self::MistralNamed => Layout {
+                inner: &[MISTRAL_ARGUMENTS, MISTRAL_ID],
+                ..layout(&["[TOOL_CALLS]"], "", Syntax::List(MISTRAL_ARGUMENTS))
+            },
+            Self::Granite => layout(&["<|tool_call|>", "<tool_call>"], "", Syntax::List("")),
+            Self::Qwen => Layout {
+                beginnings: &["<function="],
+                ..layout(&["<tool_call>"], "</tool_call>", Syntax::Tagged(&QWEN_TAGS))
+            },
+            Self::Glm => Layout {
+                inner: &["<arg_key>", "</arg_key>", "<arg_value>", "</arg_value>"],
+                ..layout(&["<tool_call>"], "</tool_call>", Syntax::Tagged(&GLM_TAGS))
+            },
+            Self::GlmLine => layout(&[], "", Syntax::Line),
+            Self::DeepSeek => Layout {
+                beginnings: &[DEEPSEEK_CALL],
+                inner: &[DEEPSEEK_SEPARATOR, DEEPSEEK_CALL_END],
+                ..layout(&["<｜tool▁calls▁begin｜>"], "<｜tool▁calls▁end｜>", Syntax::DeepSeek)
+            },
+            Self::Gemma => Layout {
+                // The channel is part of the reasoning's markers.
+                inner: &[GEMMA_QUOTE, "<|channel>", "<channel|>"],
+                ..layout(&["<|tool_call>"], "<tool_call|>", Syntax::Gemma)
+            },
+            Self::Lfm => layout(&["<|tool_call_start|>"], "<|tool_call_end|>", Syntax::Python),
+            Self::Harmony => Layout {
+                inner: &[
+                    "<|start|>",
+                    "<|channel|>",
+                    "<|constrain|>",
+                    "<|message|>",
+                    "<|end|>",
+                    "<|return|>",
+                    "<|call|>",
+                ],
+                ..layout(&[], "", Syntax::Harmony)
+            },
         }
     }
 
-    /// Texts that a call can start with.
-    pub(crate) fn openers(self) -> &'static [&'static str] {
-        match self {
-            Self::Hermes | Self::Llama | Self::Mistral | Self::MistralNamed => &self.markers()[..1],
-            Self::Granite => self.markers(),
+    /// All texts that mark calls.
+    pub(crate) fn markers(self) -> impl Iterator<Item = &'static str> {
+        let Layout { openers, beginnings, closer, inner, .. } = self.layout();
+        openers.iter().chain(beginnings).chain(inner).copied().chain([closer]).filter(|text| !text.is_empty())
+    }
+
+    /// A call, for models whose template does not describe tools. Those of other formats do.
+    pub(crate) fn example(self) -> &'static str {
+        if self == Self::DeepSeek {
+            "<｜tool▁calls▁begin｜><｜tool▁call▁begin｜><name><｜tool▁sep｜><arguments><｜tool▁call▁end｜><｜tool▁calls▁end｜>"
+        } else {
+            "<tool_call>\n{\"name\": <name>, \"arguments\": <arguments>}\n</tool_call>"
         }
     }
 
-    /// Whether an answer that starts with `{` is a call without an opener.
-    pub(crate) fn allows_bare_calls(self) -> bool {
-        self == Self::Llama
-    }
-
-    /// The JSON key of a call's arguments.
-    fn arguments_key(self) -> &'static str {
-        if self == Self::Llama { "parameters" } else { "arguments" }
-    }
-
-    /// The grammar of calls of `tools`, in llguidance's Lark syntax, with or without the first opener.
-    pub(crate) fn grammar(
-        self,
-        tools: &[&FunctionDefinition],
-        is_parallel: bool,
-        with_opener: bool,
-        tokenizer: &Tokenizer,
-    ) -> Result<String, RequestError> {
-        let marker = |text: &str| match tokenizer.control_id(text) {
-            Some(id) => format!("<[{id}]>"),
-            None => quoted(text),
+    /// The format of a call as a template shows it.
+    pub(super) fn of_sample(sample: &CallSample) -> Option<Self> {
+        let text = &sample.text;
+        let is_line = || {
+            let (_, after_name) = text.split_once(CallSample::NAME)?;
+            after_name.starts_with("\n{").then_some(Self::GlmLine)
         };
-        let (open, opener) = (marker(self.openers()[0]), if with_opener { "opener " } else { "" });
-        let more = |rule: &str| if is_parallel { rule.to_owned() } else { String::new() };
-        let mut grammar = match self {
-            Self::Hermes => {
-                let more = more(" (SPACE? opener call CLOSE)*");
-                format!("start: {opener}call CLOSE{more}\nopener: {open}\nCLOSE: /\\n?<\\/tool_call>/\nSPACE: /\\n/\n")
-            }
-            // Bare calls have no opener.
-            Self::Llama => "start: call\n".to_owned(),
-            Self::Mistral | Self::Granite => {
-                let more = more(" (\", \" call)*");
-                format!("start: {opener}LIST call{more} \"]\"\nopener: {open}\nLIST: /[ \\n]?\\[/\n")
-            }
-            Self::MistralNamed => {
-                let more = more(" (opener call)*");
-                format!("start: {opener}call{more}\nopener: {open}\narguments: {}\n", marker("[ARGS]"))
-            }
-        };
-        let names: Vec<String> = (0..tools.len()).map(|index| format!("call_{index}")).collect();
-        let _ = writeln!(grammar, "call: {}", names.join(" | "));
-        for (index, tool) in tools.iter().enumerate() {
-            let schema = match &tool.parameters {
-                None | Some(Value::Null) => {
-                    json!({ "type": "object", "properties": {}, "additionalProperties": false })
-                }
-                Some(schema) => schema.clone(),
-            };
-            let schema = with_fixed_spacing(schema, "tools")?;
-            let _ = if self == Self::MistralNamed {
-                writeln!(grammar, "call_{index}: {} arguments %json {schema}", quoted(&tool.name))
-            } else {
-                let name = escaped(&tool.name);
-                let key = self.arguments_key();
-                let head = format!(r#"/\s{{0,2}}\{{\s?"name":\s?"{name}",\s?"{key}":\s?/"#);
-                writeln!(grammar, "call_{index}: HEAD_{index} %json {schema} \"}}\"\nHEAD_{index}: {head}")
-            };
-        }
-        Ok(grammar)
-    }
-}
-
-/// A string literal of the grammar.
-fn quoted(text: &str) -> String {
-    Value::from(text).to_string()
-}
-
-/// A tool's name, escaped for a regular expression.
-fn escaped(name: &str) -> String {
-    name.replace('.', "\\.").replace('-', "\\-")
-}
-
-#[cfg(test)]
-#[allow(clippy::unwrap_used, clippy::expect_used, reason = "tests may panic")]
-mod tests {
-    use llguidance::api::TopLevelGrammar;
-    use parlance_engine::chat::Chat;
-    use parlance_engine::gguf::{Gguf, Parsed};
-
-    use super::*;
-    use crate::grammar::GrammarCompiler;
-
-    const MODEL: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../models/SmolLM2-135M-Instruct.Q4_1.gguf");
-
-    fn chat() -> Chat {
-        use std::io::Read as _;
-        let mut header = Vec::new();
-        let file = std::fs::File::open(MODEL).expect("`cargo xtask setup` fetches the demo model");
-        file.take(8 << 20).read_to_end(&mut header).unwrap();
-        let Parsed::Complete(gguf) = Gguf::parse(&header, None).unwrap() else { panic!("incomplete header") };
-        Chat::from_gguf(&gguf, 49_152).unwrap()
+        Self::with_marker_in(text).or_else(is_line)
     }
 
-    #[test]
-    fn the_grammar_of_each_format_accepts_only_its_calls() {
-        let chat = chat();
-        let grammars = GrammarCompiler::new(&chat).unwrap();
-        let parameters = json!({
-            "type": "object", "properties": { "a": { "$ref": "#/$defs/a" } }, "required": ["a"],
-            "additionalProperties": false, "$defs": { "a": { "type": "integer" } },
-        });
-        let named =
-            |name: &str, parameters| FunctionDefinition { name: name.to_owned(), description: None, parameters };
-        let (f, g) = (named("f", Some(parameters)), named("g-h.i", None));
-        let f_call = r#"{"name": "f", "arguments": {"a": 1}}"#;
-        let g_call = r#"{"name": "g-h.i", "arguments": {}}"#;
-        let llama = f_call.replace("arguments", "parameters");
-        let cases = [
-            (ToolFormat::Hermes, format!("<tool_call>\n{f_call}\n</tool_call>"), true),
-            (ToolFormat::Hermes, format!("<tool_call>{g_call}</tool_call>\n<tool_call>{f_call}</tool_call>"), true),
-            (ToolFormat::Hermes, format!("<tool_call>\n{llama}\n</tool_call>"), false),
-            (ToolFormat::Hermes, "<tool_call>\n{\"name\": \"f\", \"arguments\": {}}\n</tool_call>".to_owned(), false),
-            (
-                ToolFormat::Hermes,
-                "<tool_call>\n{\"name\": \"gxhxi\", \"arguments\": {}}\n</tool_call>".to_owned(),
-                false,
-            ),
-            (ToolFormat::Hermes, format!("Sure <tool_call>{f_call}</tool_call>"), false),
-            (ToolFormat::Llama, llama.clone(), true),
-            (ToolFormat::Llama, f_call.to_owned(), false),
-            (ToolFormat::Mistral, format!("[TOOL_CALLS] [{f_call}, {g_call}]"), true),
-            (ToolFormat::Mistral, format!("[TOOL_CALLS][{f_call}]"), true),
-            (ToolFormat::Mistral, "[TOOL_CALLS][]".to_owned(), false),
-            (ToolFormat::MistralNamed, "[TOOL_CALLS]f[ARGS]{\"a\": 1}[TOOL_CALLS]g-h.i[ARGS]{}".to_owned(), true),
-            (ToolFormat::MistralNamed, "[TOOL_CALLS]g-h.i[ARGS]{\"a\": 1}".to_owned(), false),
-            (ToolFormat::Granite, format!("<|tool_call|>[{f_call}]"), true),
-            (ToolFormat::Granite, format!("<|tool_call|>[{llama}]"), false),
+    /// The format whose markers are in `text`.
+    pub(super) fn with_marker_in(text: &str) -> Option<Self> {
+        // Those that share a marker with others come first.
+        let marks: [(&[&str], Self); 13] = [
+            (&["<|channel|>", "to="], Self::Harmony),
+            (&["<|tool_call>call:"], Self::Gemma),
+            (&["<|tool_call_start|>"], Self::Lfm),
+            (&["<|tool_list_start|>"], Self::Lfm),
+            (&[DEEPSEEK_CALL], Self::DeepSeek),
+            (&["<function="], Self::Qwen),
+            (&["<arg_key>"], Self::Glm),
+            (&["[TOOL_CALLS]", MISTRAL_ARGUMENTS], Self::MistralNamed),
+            (&["[TOOL_CALLS]"], Self::Mistral),
+            (&["<|tool_call|>"], Self::Granite),
+            (&["<tool_call>"], Self::Hermes),
+            (&["<|python_tag|>"], Self::Llama),
+            (&["\"parameters\""], Self::Llama),
         ];
-        for (format, text, is_call) in cases {
-            let grammar = format.grammar(&[&f, &g], true, true, chat.tokenizer()).unwrap();
-            let grammar = TopLevelGrammar::from_lark(grammar);
-            let mut matcher = grammars.matcher(grammar, "tools").unwrap_or_else(|error| panic!("{format:?}: {error}"));
-            let ids = chat.tokenizer().encode_plain(&text).unwrap();
-            let accepted = matcher.try_consume_tokens(&ids).unwrap();
-            let accepts = accepted == ids.len() && matcher.is_accepting().unwrap();
-            assert_eq!(accepts, is_call, "{format:?}: {text} ({accepted} of {} tokens)", ids.len());
-            if is_call {
-                assert!(!crate::tools::calls(format, &text).is_empty(), "{format:?}: {text}");
-            }
-        }
+        marks.into_iter().find(|(marks, _)| marks.iter().all(|mark| text.contains(mark))).map(|(_, format)| format)
     }
 }

@@ -59,11 +59,17 @@ fn required_and_named_calls_are_valid() {
         &request(json!({ "tool_choice": named, "parallel_tool_calls": false, "stream": true })),
         None,
     );
-    let calls: Vec<_> =
+    // The first chunk has the name, and all of them a part of the arguments.
+    let deltas: Vec<_> =
         chunks.iter().filter_map(|chunk| chunk["choices"][0]["delta"]["tool_calls"].as_array()).flatten().collect();
-    assert_eq!(calls.len(), 1);
-    assert_eq!(calls[0]["index"], 0);
-    assert_weather(calls[0]);
+    let mut call = deltas[0].clone();
+    let arguments: String = deltas.iter().filter_map(|delta| delta["function"]["arguments"].as_str()).collect();
+    call["function"]["arguments"] = arguments.into();
+    assert_weather(&call);
+    for (at, delta) in deltas.iter().enumerate() {
+        assert_eq!(delta["index"], 0);
+        assert_eq!(delta.get("id").is_some() && delta["function"].get("name").is_some(), at == 0, "{delta}");
+    }
     assert_eq!(chunks.last().unwrap()["choices"][0]["finish_reason"], "tool_calls");
 }
 

@@ -23,6 +23,26 @@ pub enum Grid {
         /// Workgroups per token.
         groups_per_token: u32,
     },
+    /// `xy` in x and y; in z, the most tiles that a token's `slots` take when they are grouped, see [`grouped_len`].
+    GroupsInZ {
+        /// Workgroups in x and y.
+        xy: [u32; 2],
+        /// Slots per token.
+        slots: u32,
+        /// Number of groups.
+        groups: u32,
+        /// Slots per tile, which divide [`GROUP_UNIT`].
+        tile: u32,
+    },
+}
+
+/// In a list of slots, each group takes a multiple of this.
+pub const GROUP_UNIT: u32 = 128;
+
+/// The most entries of a list that `slots` take in this number of groups, each padded to a multiple of [`GROUP_UNIT`].
+pub fn grouped_len(slots: u32, groups: u32) -> u32 {
+    // Only the last unit of a group is padded, and empty groups take none.
+    (slots / GROUP_UNIT + groups.min(slots)) * GROUP_UNIT
 }
 
 impl Grid {
@@ -35,6 +55,7 @@ impl Grid {
             Self::TokensInZ { xy: [x, y], tokens_per_group, groups_per_token } => {
                 [x, y, tokens.div_ceil(tokens_per_group) * groups_per_token]
             }
+            Self::GroupsInZ { xy: [x, y], slots, groups, tile } => [x, y, grouped_len(tokens * slots, groups) / tile],
         }
     }
 }

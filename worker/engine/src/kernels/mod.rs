@@ -16,7 +16,7 @@ pub mod sampling;
 mod source;
 pub mod state_space;
 
-pub use grid::Grid;
+pub use grid::{GROUP_UNIT, Grid, grouped_len};
 pub use source::{Access, BoundVariable, Shader, bound_variables, expand};
 
 use crate::gguf::TensorType;

@@ -14,12 +14,14 @@ use std::fmt::Write as _;
 
 /// All files that can be compiled or included.
 const FILES: &[(&str, &str)] = &[
+    ("attention/append.wgsl", include_str!("attention/append.wgsl")),
     ("attention/attention.wgsl", include_str!("attention/attention.wgsl")),
     ("attention/attention_batch.wgsl", include_str!("attention/attention_batch.wgsl")),
     ("attention/attention_common.wgsl", include_str!("attention/attention_common.wgsl")),
     ("attention/attention_cooperative.wgsl", include_str!("attention/attention_cooperative.wgsl")),
     ("attention/attention_gate.wgsl", include_str!("attention/attention_gate.wgsl")),
     ("attention/attention_merge.wgsl", include_str!("attention/attention_merge.wgsl")),
+    ("attention/latent.wgsl", include_str!("attention/latent.wgsl")),
     ("attention/projected_head.wgsl", include_str!("attention/projected_head.wgsl")),
     ("convolution/convolution.wgsl", include_str!("convolution/convolution.wgsl")),
     ("convolution/convolution_input.wgsl", include_str!("convolution/convolution_input.wgsl")),
@@ -29,6 +31,7 @@ const FILES: &[(&str, &str)] = &[
     ("state_space/state_space.wgsl", include_str!("state_space/state_space.wgsl")),
     ("embed/embed.wgsl", include_str!("embed/embed.wgsl")),
     ("experts/expert_sum.wgsl", include_str!("experts/expert_sum.wgsl")),
+    ("experts/group.wgsl", include_str!("experts/group.wgsl")),
     ("experts/route.wgsl", include_str!("experts/route.wgsl")),
     ("formats/bf16.wgsl", include_str!("formats/bf16.wgsl")),
     ("formats/block.wgsl", include_str!("formats/block.wgsl")),
@@ -87,6 +90,7 @@ const FILES: &[(&str, &str)] = &[
     ("linear/merged_input.wgsl", include_str!("linear/merged_input.wgsl")),
     ("linear/product_bindings.wgsl", include_str!("linear/product_bindings.wgsl")),
     ("linear/quantise.wgsl", include_str!("linear/quantise.wgsl")),
+    ("linear/tile.wgsl", include_str!("linear/tile.wgsl")),
     ("linear/tiled.wgsl", include_str!("linear/tiled.wgsl")),
     ("linear/tiled_packed.wgsl", include_str!("linear/tiled_packed.wgsl")),
     ("linear/vector_input.wgsl", include_str!("linear/vector_input.wgsl")),

@@ -8,7 +8,8 @@ pub enum CacheFormat {
     /// f16: two bytes per element.
     #[default]
     F16,
-    /// 8-bit integers with an f32 scale per 32: 1.125 bytes per element. Needs heads of a multiple of 32 elements.
+    /// 8-bit integers with an f32 scale per 32: 1.125 bytes per element. Needs keys and values of a multiple of 32
+    /// elements.
     Q8,
 }
 
@@ -19,15 +20,16 @@ impl CacheFormat {
     /// This format if the heads support it, otherwise f16.
     #[must_use]
     pub fn for_heads(self, heads: &HeadShape) -> Self {
-        if heads.head_dim.is_multiple_of(Self::Q8_BLOCK) { self } else { Self::F16 }
+        let is_whole = [heads.head_dim, heads.value_dim].iter().all(|len| len.is_multiple_of(Self::Q8_BLOCK));
+        if is_whole { self } else { Self::F16 }
     }
 
     /// Words per token for the keys, or the values, of a layer: first those of all elements, then those of all scales.
-    /// There are `kv_len` elements, a multiple of eight; the number of words is even.
-    pub fn row_words(self, kv_len: u32) -> u32 {
+    /// There are `len` elements, a multiple of eight; the number of words is even.
+    pub fn row_words(self, len: u32) -> u32 {
         match self {
-            Self::F16 => kv_len / 2,
-            Self::Q8 => kv_len / 4 + (kv_len / Self::Q8_BLOCK).next_multiple_of(2),
+            Self::F16 => len / 2,
+            Self::Q8 => len / 4 + (len / Self::Q8_BLOCK).next_multiple_of(2),
         }
     }
 

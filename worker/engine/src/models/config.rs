@@ -1,6 +1,7 @@
 //! Hyperparameters of generative models.
 
 use super::cache::CacheFormat;
+use super::checks::{Check, MAX_EXPERTS, MAX_VOCAB, MAX_WIDTH, check_ranges};
 use super::family::{Activation, HeadNorm, Scoring};
 use super::mixer::{AttentionConfig, LayerRope, MixerConfig};
 use super::rope::RopeConfig;
@@ -120,6 +121,18 @@ pub struct ExpertConfig {
     pub shared_len: Option<u32>,
     /// Width of the space in which the experts work, except for the shared one, if it is not the hidden state's.
     pub latent_len: Option<u32>,
+    /// The choice is limited to some groups of experts.
+    pub groups: Option<ExpertGroups>,
+}
+
+/// Groups of experts, of which each token uses the best: those where the two best experts have the largest sum of
+/// likelihoods and biases (DeepSeek-AI 2024, "DeepSeek-V3", section 2.1.2).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ExpertGroups {
+    /// Number of groups, all of the same size.
+    pub count: u32,
+    /// Number of groups used per token.
+    pub used: u32,
 }
 
 impl ExpertConfig {
@@ -141,6 +154,7 @@ impl ExpertConfig {
 
 /// Hyperparameters of a generative model.
 #[derive(Debug, Clone, PartialEq)]
+#[allow(clippy::struct_excessive_bools, reason = "they are independent, and always set by name")]
 pub struct ModelConfig {
     /// Human-readable name, from `general.name`.
     pub name: String,
@@ -162,12 +176,16 @@ pub struct ModelConfig {
     pub rope: RopeConfig,
     /// RoPE of layers with [`LayerRope::Window`].
     pub window_rope: RopeConfig,
-    /// Epsilon of the RMS norms.
+    /// Epsilon of the norms.
     pub norm_eps: f32,
     /// Norms before mixer and feed-forward part.
     pub pre_norm: bool,
     /// Norms after mixer and feed-forward part.
     pub post_norm: bool,
+    /// Norms of the hidden state are layer norms without biases, not RMS norms.
+    pub centred_norms: bool,
+    /// The feed-forward part has the same normalised input as the mixer; both results are added to the hidden state.
+    pub parallel: bool,
     /// Name of the norm before a feed-forward part, without layer prefix and `.weight`.
     pub feed_forward_norm: &'static str,
     /// Name of the norm before the output head, without `.weight`.
@@ -202,28 +220,27 @@ pub struct ModelConfig {
     pub logit_softcap: Option<f32>,
 }
 
-/// A range check: name, value, minimum, maximum, and what the value must be a multiple of.
-pub(super) type Check = (&'static str, u32, u32, u32, u32);
-
 impl FeedForwardConfig {
     fn checks(&self, checks: &mut Vec<Check>) {
         match *self {
             Self::Dense(len) => checks.push(("the feed-forward length", len, 32, MAX_WIDTH, 32)),
-            Self::Experts(experts) => checks.extend([
-                ("the experts", experts.count, 1, MAX_EXPERTS, 1),
-                ("the experts of a token", experts.used, 1, experts.count.min(64), 1),
-                ("the feed-forward length of an expert", experts.feed_forward_len, 32, MAX_WIDTH, 32),
-                ("the feed-forward length of the shared expert", experts.shared_len.unwrap_or(32), 32, MAX_WIDTH, 32),
-                ("the width of the experts", experts.latent_len.unwrap_or(32), 32, MAX_WIDTH, 32),
-            ]),
+            Self::Experts(experts) => {
+                let ExpertGroups { count, used } = experts.groups.unwrap_or(ExpertGroups { count: 1, used: 1 });
+                let (shared_len, latent_len) = (experts.shared_len.unwrap_or(32), experts.latent_len.unwrap_or(32));
+                let choice = (experts.count / count.max(1)).saturating_mul(used);
+                checks.extend([
+                    ("the experts", experts.count, 1, MAX_EXPERTS, count.max(1)),
+                    ("the groups of experts", count, 1, (experts.count / 2).max(1), 1),
+                    ("the groups of experts of a token", used, 1, count, 1),
+                    ("the experts of a token", experts.used, 1, choice.min(64), 1),
+                    ("the feed-forward length of an expert", experts.feed_forward_len, 32, MAX_WIDTH, 32),
+                    ("the feed-forward length of the shared expert", shared_len, 32, MAX_WIDTH, 32),
+                    ("the width of the experts", latent_len, 32, MAX_WIDTH, 32),
+                ]);
+            }
         }
     }
 }
-
-/// Limits on hyperparameters, far above any published model, so that damaged files cannot cause large allocations.
-pub(super) const MAX_WIDTH: u32 = 1 << 18;
-pub(super) const MAX_VOCAB: u64 = 1 << 21;
-const MAX_EXPERTS: u32 = 512;
 
 impl ModelConfig {
     /// The attention layers.
@@ -256,9 +273,14 @@ impl ModelConfig {
         attention.window.filter(|_| self.two_way).map(|window| window - 1)
     }
 
+    /// Sizes of a token's keys and of its values in a layer's KV cache, in bytes.
+    pub(crate) fn layer_kv_row_bytes(&self, attention: &AttentionConfig) -> [u64; 2] {
+        [attention.key_len(), attention.value_len()].map(|len| u64::from(self.cache.row_words(len)) * 4)
+    }
+
     /// Size of a layer's KV cache per token in bytes.
     pub(crate) fn layer_kv_bytes_per_token(&self, attention: &AttentionConfig) -> u64 {
-        u64::from(self.cache.row_words(attention.kv_len())) * 2 * 4
+        self.layer_kv_row_bytes(attention).iter().sum()
     }
 
     /// Size of the KV cache per token in bytes, over all layers.
@@ -281,6 +303,12 @@ impl ModelConfig {
     pub(crate) fn has_head_dispatch(&self, attention: &AttentionConfig) -> bool {
         let has_norms = self.head_norm != HeadNorm::None || self.value_norm;
         has_norms || self.cache != CacheFormat::F16 || attention.is_gated
+    }
+
+    /// Whether norms before products take a dispatch of their own: because a mean has to be subtracted, or because two
+    /// parts of a layer have the same input.
+    pub(crate) fn has_norm_dispatch(&self) -> bool {
+        self.centred_norms || self.parallel
     }
 
     pub(super) fn check(&self) -> Result<()> {
@@ -317,16 +345,4 @@ impl ModelConfig {
             None => Ok(()),
         }
     }
-}
-
-/// Checks that numbers are in range.
-pub(super) fn check_ranges(checks: &[Check]) -> Result<()> {
-    for (what, value, min, max, multiple) in checks {
-        if value < min || value > max || !value.is_multiple_of(*multiple) {
-            return Err(EngineError::malformed(format!(
-                "{what}: {value}, but only multiples of {multiple} from {min} to {max} are supported"
-            )));
-        }
-    }
-    Ok(())
 }

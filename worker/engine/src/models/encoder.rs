@@ -1,6 +1,7 @@
 //! Encoders: BERT (Devlin et al. 2018) and its descendants, which differ as `FAMILIES` says.
 
-use super::config::{Check, ExpertConfig, check_ranges};
+use super::checks::{Check, check_ranges};
+use super::config::ExpertConfig;
 use super::family::{Activation, Scoring};
 use super::head_planner::HeadStyle;
 use super::heads::HeadShape;
@@ -241,7 +242,7 @@ impl Reader<'_> {
             feed_forward_len: self.require_u32("feed_forward_length")?,
             vocab: u32::try_from(embedding.rows()).unwrap_or(u32::MAX),
             context: self.require_u32("context_length")?.min(MAX_TEXT_TOKENS),
-            heads: HeadShape { heads, kv_heads: heads, head_dim, rope_dim, rope_half: has_rope },
+            heads: HeadShape { heads, kv_heads: heads, head_dim, value_dim: head_dim, rope_dim, rope_half: has_rope },
             positions: family.positions,
             window: self.window(rope.as_ref()),
             rope,
@@ -284,6 +285,7 @@ impl Reader<'_> {
             weight_scale: 1.0,
             shared_len: None,
             latent_len: None,
+            groups: None,
         };
         Ok(Some((experts, interval)))
     }

@@ -1,12 +1,14 @@
 //! Model families as data: how each differs from Llama. Sources: the families' papers and `llama-model.cpp`.
 
-/// How queries and keys are RMS-normalised, between projection and RoPE.
+/// How queries and keys are RMS-normalised, between projection and RoPE unless stated otherwise.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum HeadNorm {
     /// Not at all.
     None,
     /// Each head separately, with the same weights for all heads.
     Head,
+    /// The same, but after RoPE.
+    HeadAfterRope,
     /// All heads together, with a weight per element.
     Row,
 }
@@ -22,6 +24,8 @@ pub enum Activation {
     GeluErf,
     /// `max(x, 0)²`
     ReluSquared,
+    /// `z / (1 + exp(-1.702 z))` with `z = min(x, 7)`; what it gates is clamped to ±7, plus one (gpt-oss).
+    ClampedSwiglu,
 }
 
 /// How the router's scores become the experts' weights.
@@ -75,6 +79,8 @@ pub(super) enum Windows {
     Rejected,
     /// All layers but every n-th.
     AllBut(u32),
+    /// The same, but none if the file has no window.
+    OptionalAllBut(u32),
     /// Those that the file lists.
     Listed,
 }
@@ -91,7 +97,13 @@ pub(super) struct Family {
     pub(super) pre_norm: bool,
     /// Norms after mixer and feed-forward part, before the residual is added.
     pub(super) post_norm: bool,
+    /// Norms are layer norms without biases, not RMS norms.
+    pub(super) centred_norms: bool,
+    /// The feed-forward part has the same input as the mixer, not the mixer's result.
+    pub(super) parallel: bool,
     pub(super) head_norm: HeadNorm,
+    /// Some models of the family lack the norms of queries and keys.
+    pub(super) optional_head_norm: bool,
     pub(super) activation: Activation,
     /// Feed-forward parts have gates, and the activation function applies to them.
     pub(super) feed_forward_gates: bool,
@@ -115,15 +127,20 @@ pub(super) struct Family {
     pub(super) optional_rope: bool,
     /// Every n-th layer has no RoPE.
     pub(super) no_rope_step: Option<u32>,
+    /// In models with windows, layers without one have no RoPE.
+    pub(super) rope_in_windows: bool,
     /// Number of layers of the one model size whose attention is scaled by width / heads instead of the head size.
     pub(super) wide_scale_layers: Option<u32>,
+    /// Logits are multiplied by the file's scale, not divided.
+    pub(super) multiplies_logits: bool,
     /// How the experts' scores become weights, unless the file says.
     pub(super) scoring: Scoring,
-    /// The weights of the chosen experts are normalised to sum to one, before they are scaled, unless the file says.
+    /// The weights of the chosen experts are normalised to sum to one, before they are scaled, unless the file says
+    /// otherwise.
     pub(super) normalise_experts: bool,
     /// Feed-forward parts may be, or always are, mixtures of experts.
     pub(super) experts: Experts,
-    /// Attention may become sharper with the position; `YaRN` then leaves magnitudes as they are.
+    /// Attention may become sharper with the position.
     pub(super) has_temperature: bool,
     /// Tokens attend to each other in both directions: an embedding model.
     pub(super) two_way: bool,
@@ -137,6 +154,8 @@ pub(super) struct Family {
     pub(super) shared_caches: bool,
     /// Each layer may have an input of its own for the token's ID, and a factor of its output.
     pub(super) layer_inputs: bool,
+    /// Keys and values are compressed (multi-head latent attention).
+    pub(super) latent: bool,
 }
 
 const LLAMA: Family = Family {
@@ -144,7 +163,10 @@ const LLAMA: Family = Family {
     rope_half: false,
     pre_norm: true,
     post_norm: false,
+    centred_norms: false,
+    parallel: false,
     head_norm: HeadNorm::None,
+    optional_head_norm: false,
     activation: Activation::Silu,
     feed_forward_gates: true,
     embedding_root: false,
@@ -158,7 +180,9 @@ const LLAMA: Family = Family {
     window_rope_base: None,
     optional_rope: false,
     no_rope_step: None,
+    rope_in_windows: false,
     wide_scale_layers: None,
+    multiplies_logits: false,
     scoring: Scoring::Softmax,
     normalise_experts: true,
     experts: Experts::Optional,
@@ -169,10 +193,19 @@ const LLAMA: Family = Family {
     tied_values: false,
     shared_caches: false,
     layer_inputs: false,
+    latent: false,
 };
 const QWEN2: Family = Family { name: "qwen2", rope_half: true, experts: Experts::None, ..LLAMA };
 const QWEN3: Family = Family { name: "qwen3", head_norm: HeadNorm::Head, ..QWEN2 };
 const QWEN3MOE: Family = Family { name: "qwen3moe", experts: Experts::Always, ..QWEN3 };
+const COMMAND_R: Family = Family {
+    name: "command-r",
+    centred_norms: true,
+    parallel: true,
+    multiplies_logits: true,
+    experts: Experts::None,
+    ..LLAMA
+};
 const GRANITE: Family = Family { name: "granite", optional_rope: true, experts: Experts::None, ..LLAMA };
 const MAMBA2: Family =
     Family { name: "mamba2", recurrent: Some(Recurrent::StateSpace), experts: Experts::None, ..LLAMA };
@@ -204,6 +237,8 @@ const QWEN35: Family = Family {
     feed_forward_norm: "post_attention_norm",
     ..QWEN3
 };
+const DEEPSEEK2: Family =
+    Family { name: "deepseek2", has_temperature: true, normalise_experts: false, latent: true, ..LLAMA };
 const GEMMA: Family = Family { name: "gemma", activation: Activation::GeluTanh, embedding_root: true, ..QWEN2 };
 const GEMMA2: Family =
     Family { name: "gemma2", post_norm: true, windows: Windows::AllBut(2), wide_scale_layers: Some(46), ..GEMMA };
@@ -231,12 +266,26 @@ pub(super) const FAMILIES: &[Family] = &[
     Family { name: "ernie4_5", experts: Experts::None, ..LLAMA },
     Family { name: "ernie4_5-moe", experts: Experts::Always, ..LLAMA },
     Family { name: "glm4", post_norm: true, experts: Experts::None, ..LLAMA },
+    Family {
+        name: "glm4moe",
+        rope_half: true,
+        head_norm: HeadNorm::Head,
+        optional_head_norm: true,
+        feed_forward_norm: "post_attention_norm",
+        scoring: Scoring::Sigmoid,
+        normalise_experts: false,
+        experts: Experts::Always,
+        ..LLAMA
+    },
+    COMMAND_R,
+    Family { name: "cohere2", windows: Windows::OptionalAllBut(4), rope_in_windows: true, ..COMMAND_R },
     QWEN2,
     Family { name: "qwen2moe", experts: Experts::Always, normalise_experts: false, ..QWEN2 },
     QWEN3,
     QWEN3MOE,
     Family { name: "qwen3vl", multimodal_rope: true, ..QWEN3 },
     Family { name: "qwen3vlmoe", multimodal_rope: true, ..QWEN3MOE },
+    Family { name: "hunyuan-dense", head_norm: HeadNorm::HeadAfterRope, ..QWEN2 },
     Family { name: "phi3", ..QWEN2 },
     GEMMA,
     GEMMA2,
@@ -252,6 +301,14 @@ pub(super) const FAMILIES: &[Family] = &[
         layer_inputs: true,
         ..GEMMA3
     },
+    Family {
+        name: "gpt-oss",
+        activation: Activation::ClampedSwiglu,
+        feed_forward_norm: "post_attention_norm",
+        windows: Windows::AllBut(2),
+        experts: Experts::Always,
+        ..QWEN2
+    },
     Family { name: "gemma-embedding", two_way: true, wide_scale_layers: None, ..GEMMA3 },
     // With a window it is OLMo 3.
     Family {
@@ -262,15 +319,17 @@ pub(super) const FAMILIES: &[Family] = &[
         windows: Windows::Rejected,
         ..QWEN2
     },
-    // With a window it has layers without RoPE.
     Family {
         name: "exaone4",
         pre_norm: false,
         post_norm: true,
         head_norm: HeadNorm::Head,
-        windows: Windows::Rejected,
+        windows: Windows::OptionalAllBut(4),
+        rope_in_windows: true,
         ..QWEN2
     },
+    DEEPSEEK2,
+    Family { name: "mistral4", ..DEEPSEEK2 },
     LFM2,
     Family { name: "lfm2moe", scoring: Scoring::Sigmoid, experts: Experts::Always, ..LFM2 },
     QWEN35,

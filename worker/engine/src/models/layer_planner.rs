@@ -3,11 +3,13 @@
 use super::config::{ExpertConfig, FeedForwardConfig, ModelConfig};
 use super::family::HeadNorm;
 use super::head_planner::{HeadStyle, plan_head};
-use super::mixer::{AttentionConfig, DeltaNetConfig, LayerRope, MixerConfig, ShortConvolutionConfig, StateSpaceConfig};
+use super::mixer::{
+    AttentionConfig, DeltaNetConfig, LatentConfig, LayerRope, MixerConfig, ShortConvolutionConfig, StateSpaceConfig,
+};
 use super::plan::{
-    AttentionPlan, DeltaNetPlan, ExpertsPlan, FeedForwardPlan, GateUpPlan, LatentPlan, LayerInputPlan, LayerInputsPlan,
-    LayerPlan, MixerPlan, ModelPlan, Product, Segment, SharedExpertPlan, ShortConvolutionPlan, StateSpacePlan,
-    VectorId,
+    AttentionPlan, DeltaNetPlan, ExpertMatrix, ExpertsGateUp, ExpertsPlan, FeedForwardPlan, GateUpPlan,
+    LatentExpertsPlan, LatentPlan, LayerInputPlan, LayerInputsPlan, LayerPlan, MatrixId, MixerPlan, ModelPlan, Product,
+    Segment, SharedExpertPlan, ShortConvolutionPlan, StateSpacePlan, VectorId,
 };
 use super::planner::{Planner, SPLIT_ROWS};
 use super::pooling::{HeadActivation, HeadResult, Pooling};
@@ -96,14 +98,15 @@ impl LayerPlanner<'_, '_> {
             mixer_norm: norm(&mut self, mixes && config.pre_norm, "attn_norm")?,
             mixers: layer.mixers.iter().map(|mixer| self.mixer(mixer)).collect::<Result<_>>()?,
             mixer_post_norm: norm(&mut self, mixes && config.post_norm, "post_attention_norm")?,
-            feed_forward_norm: norm(&mut self, feeds && config.pre_norm, config.feed_forward_norm)?,
+            feed_forward_norm: norm(&mut self, feeds && config.pre_norm && !config.parallel, config.feed_forward_norm)?,
             feed_forward: layer.feed_forward.map(|part| self.feed_forward(part)).transpose()?,
             feed_forward_post_norm: norm(&mut self, feeds && config.post_norm, "post_ffw_norm")?,
             input: config.layer_input_len.map(|len| self.input(len)).transpose()?,
             // The forward passes apply it together with a post-norm.
-            scale: match config.post_norm {
-                true => self.planner.optional_vector(self.weight("layer_output_scale"), 1)?,
-                false => None,
+            scale: if config.post_norm {
+                self.planner.optional_vector(self.weight("layer_output_scale"), 1)?
+            } else {
+                None
             },
         })
     }
@@ -141,9 +144,40 @@ impl LayerPlanner<'_, '_> {
             qkv: self.qkv(attention)?,
             qkv_bias: self.qkv_bias(attention)?,
             head_norms: self.head_norms(attention)?,
+            latent: attention.latent.map(|latent| self.latent(attention, latent)).transpose()?,
+            sinks: self.planner.optional_vector(self.weight("attn_sinks"), attention.heads.heads)?,
             output: self.planner.matrix(self.weight("attn_output"), width, attention.output_len())?,
             output_bias: self.planner.optional_vector(self.name("attn_output.bias"), width)?,
         })
+    }
+
+    fn latent(&mut self, attention: &AttentionConfig, latent: LatentConfig) -> Result<LatentPlan> {
+        let (width, query_rows) = (self.config.embedding_len, attention.query_rows());
+        let (compressed_query, query) = match latent.query_rank {
+            Some(rank) => {
+                let compressed = self.planner.matrix(self.weight("attn_q_a"), rank, width)?;
+                let norm = self.planner.vector(self.weight("attn_q_a_norm"), rank)?;
+                (Some((compressed, norm)), self.planner.matrix(self.weight("attn_q_b"), query_rows, rank)?)
+            }
+            None => (None, self.planner.matrix(self.weight("attn_q"), query_rows, width)?),
+        };
+        let (keys, values) = self.expansions(attention, latent)?;
+        let norm = self.planner.vector(self.weight("attn_kv_a_norm"), attention.heads.value_dim)?;
+        Ok(LatentPlan { compressed_query, query, norm, keys, values })
+    }
+
+    /// The matrices that expand latent vectors to keys and to values, which old files keep in one tensor.
+    fn expansions(&mut self, attention: &AttentionConfig, latent: LatentConfig) -> Result<(MatrixId, MatrixId)> {
+        let (heads, rank, both) = (attention.heads.heads, attention.heads.value_dim, self.weight("attn_kv_b"));
+        let LatentConfig { key_dim, value_dim, .. } = latent;
+        let keys = self.weight("attn_k_b");
+        if !self.planner.has(&keys) {
+            return self.planner.expansion(both, heads, [key_dim, value_dim], rank);
+        }
+        // Some files have them both ways.
+        self.planner.ignore(&both);
+        let keys = self.planner.whole(keys, heads * rank, key_dim)?;
+        Ok((keys, self.planner.whole(self.weight("attn_v_b"), heads * value_dim, rank)?))
     }
 
     fn short_convolution(&mut self, convolution: ShortConvolutionConfig) -> Result<ShortConvolutionPlan> {
@@ -221,22 +255,26 @@ impl LayerPlanner<'_, '_> {
         })
     }
 
-    /// Query, key and value projections, which Phi 3 keeps in one tensor.
+    /// Query, key and value projections, which Phi 3 keeps in one tensor; in latent attention the one to keys.
     fn qkv(&mut self, attention: &AttentionConfig) -> Result<Product> {
         let width = self.config.embedding_len;
+        if attention.latent.is_some() {
+            return self.planner.matrix(self.weight("attn_kv_a_mqa"), attention.key_len(), width);
+        }
         let fused = self.weight("attn_qkv");
         let segments = if self.planner.has(&fused) {
             vec![self.planner.segment(fused, attention.qkv_rows(), width)?]
         } else {
-            let (query, kv) = (attention.query_rows(), attention.kv_len());
+            let (query, key, value) = (attention.query_rows(), attention.key_len(), attention.value_len());
             let is_tied = self.config.tied_values && !self.planner.has(&self.weight("attn_v"));
-            let parts = [("attn_q", query), ("attn_k", kv), (if is_tied { "attn_k" } else { "attn_v" }, kv)];
+            let parts = [("attn_q", query), ("attn_k", key), (if is_tied { "attn_k" } else { "attn_v" }, value)];
             let mut segments = Vec::new();
             for (part, rows) in parts.into_iter().filter(|(_, rows)| *rows > 0) {
                 segments.push(self.planner.segment(self.weight(part), rows, width)?);
             }
             segments
         };
+        // A head of queries or keys is not split, nor a pair of a value's elements.
         self.planner.stack(&segments, width, attention.heads.head_dim)
     }
 
@@ -248,8 +286,8 @@ impl LayerPlanner<'_, '_> {
         if !self.planner.has(&self.name("attn_q.bias")) {
             return Ok(None);
         }
-        let (query, kv) = (attention.query_rows(), attention.kv_len());
-        let parts = [("attn_q.bias", query), ("attn_k.bias", kv), ("attn_v.bias", kv)];
+        let (query, key, value) = (attention.query_rows(), attention.key_len(), attention.value_len());
+        let parts = [("attn_q.bias", query), ("attn_k.bias", key), ("attn_v.bias", value)];
         let parts = parts.map(|(part, len)| (self.name(part), len));
         self.planner.vectors_of(&parts).map(Some)
     }
@@ -257,8 +295,8 @@ impl LayerPlanner<'_, '_> {
     fn head_norms(&mut self, attention: &AttentionConfig) -> Result<Option<(VectorId, Option<VectorId>)>> {
         let lens = match self.config.head_norm {
             HeadNorm::None => return Ok(None),
-            HeadNorm::Head => [attention.heads.head_dim; 2],
-            HeadNorm::Row => [attention.output_len(), attention.kv_len()],
+            HeadNorm::Head | HeadNorm::HeadAfterRope => [attention.heads.head_dim; 2],
+            HeadNorm::Row => [attention.heads.query_len(), attention.heads.key_len()],
         };
         let query = self.planner.vector(self.weight("attn_q_norm"), lens[0])?;
         let has_keys = attention.cache_of.is_none();
@@ -290,37 +328,60 @@ impl LayerPlanner<'_, '_> {
     }
 
     fn experts(&mut self, config: ExpertConfig) -> Result<ExpertsPlan> {
-        let (width, hidden) = (self.config.embedding_len, config.feed_forward_len);
-        let own_width = config.width(width);
-        let overflow = || EngineError::malformed("the experts have too many rows");
-        let rows = config.count.checked_mul(hidden).ok_or_else(overflow)?;
-        let out_rows = config.count.checked_mul(own_width).ok_or_else(overflow)?;
-        let mut scores = vec![self.planner.segment(self.weight("ffn_gate_inp"), config.count, width)?];
+        let (width, count, hidden) = (self.config.embedding_len, config.count, config.feed_forward_len);
+        let mut scores = vec![self.planner.segment(self.weight("ffn_gate_inp"), count, width)?];
         let shared = config.shared_len.map(|len| self.shared_expert(len, &mut scores)).transpose()?;
         if config.latent_len.is_some() && shared.as_ref().is_some_and(|shared| shared.is_gated) {
             let what = format!("{} with a gate of the shared expert", self.config.architecture);
             return Err(EngineError::UnsupportedArchitecture(what));
         }
-        // An expert's rows are found by its index, so no matrix may be split.
-        let gate = self.config.feed_forward_gates.then(|| self.weight("ffn_gate_exps"));
+        let router_bias = match &shared {
+            // With one more score; no family has both.
+            Some(SharedExpertPlan { is_gated: true, .. }) => None,
+            _ => self.planner.optional_vector(self.name("ffn_gate_inp.bias"), count)?,
+        };
         Ok(ExpertsPlan {
             config,
             router: self.planner.stack(&scores, width, SPLIT_ROWS)?,
-            bias: self.planner.optional_vector(self.name("exp_probs_b.bias"), config.count)?,
-            gate: gate.map(|gate| self.planner.whole(gate, rows, own_width)).transpose()?,
-            up: self.planner.whole(self.weight("ffn_up_exps"), rows, own_width)?,
-            down: self.planner.whole(self.weight("ffn_down_exps"), out_rows, hidden)?,
+            router_bias,
+            bias: self.planner.optional_vector(self.name("exp_probs_b.bias"), count)?,
+            gate_up: self.experts_gate_up(&config)?,
+            down: self.expert_matrix("ffn_down_exps", count, [config.width(width), hidden])?,
             shared,
-            latent: config.latent_len.map(|len| self.latent(len)).transpose()?,
+            latent: config.latent_len.map(|len| self.latent_experts(len)).transpose()?,
         })
     }
 
-    fn latent(&mut self, len: u32) -> Result<LatentPlan> {
+    /// Gate and up projections of all experts.
+    fn experts_gate_up(&mut self, config: &ExpertConfig) -> Result<ExpertsGateUp> {
+        let (width, count, hidden) = (config.width(self.config.embedding_len), config.count, config.feed_forward_len);
+        if !self.config.feed_forward_gates {
+            return Ok(ExpertsGateUp::Ungated(self.expert_matrix("ffn_up_exps", count, [hidden, width])?));
+        }
+        if self.planner.has(&self.weight("ffn_gate_up_exps")) {
+            return Ok(ExpertsGateUp::Merged(self.expert_matrix("ffn_gate_up_exps", count, [2 * hidden, width])?));
+        }
+        let gate = self.expert_matrix("ffn_gate_exps", count, [hidden, width])?;
+        Ok(ExpertsGateUp::Apart { gate, up: self.expert_matrix("ffn_up_exps", count, [hidden, width])? })
+    }
+
+    /// Projections to a space of this width and back.
+    fn latent_experts(&mut self, len: u32) -> Result<LatentExpertsPlan> {
         let width = self.config.embedding_len;
-        Ok(LatentPlan {
+        Ok(LatentExpertsPlan {
             down: self.planner.matrix(self.weight("ffn_latent_down"), len, width)?,
             up: self.planner.matrix(self.weight("ffn_latent_up"), width, len)?,
         })
+    }
+
+    /// A matrix of `count` experts with `rows` rows of `cols` columns each, and their biases, if the file has any.
+    fn expert_matrix(&mut self, part: &str, count: u32, [rows, cols]: [u32; 2]) -> Result<ExpertMatrix> {
+        let all = count.checked_mul(rows).ok_or_else(|| EngineError::malformed("the experts have too many rows"))?;
+        // An expert's rows are found by its index, so the matrix must not be split.
+        let weights = self.planner.whole(self.weight(part), all, cols)?;
+        let bias = self.name(&format!("{part}.bias"));
+        let bias = self.planner.has(&bias).then(|| self.planner.table(bias, count, rows)).transpose()?;
+        Ok(ExpertMatrix { weights, bias })
     }
 
     /// The shared expert. If it has a gate, that becomes the last row of the router's `scores`.

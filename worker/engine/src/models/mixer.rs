@@ -1,10 +1,11 @@
 //! Hyperparameters of the mixers: the parts of layers that mix tokens.
 
-use super::config::{Check, MAX_WIDTH};
+use super::checks::{Check, MAX_WIDTH};
 use super::heads::HeadShape;
 
-/// Limits on hyperparameters, as in `config.rs`. An attention kernel has a thread for each pair of a head's elements.
-const MAX_HEAD_DIM: u32 = 512;
+/// Limits on hyperparameters, as in `checks.rs`. An attention kernel has a thread for each pair of a value's elements.
+const MAX_HEAD_DIM: u32 = 1024;
+const MAX_VALUE_DIM: u32 = 512;
 const MAX_STATE_DIM: u32 = 256;
 const MAX_TAPS: u32 = 16;
 
@@ -32,27 +33,52 @@ pub struct AttentionConfig {
     pub is_gated: bool,
     /// The earlier layer whose keys and values it reads; `None` if it computes its own.
     pub cache_of: Option<u32>,
+    /// Keys and values are compressed. `heads` are then those that attend to the compressed ones.
+    pub latent: Option<LatentConfig>,
+}
+
+/// Multi-head latent attention (DeepSeek-AI 2024, "DeepSeek-V2", section 2.1). All heads share one key per token: a
+/// latent vector, and elements with its position. The latent vector is also the value. Each head has a matrix that
+/// expands it to the head's key, and one that expands it to the head's value; the first is applied to the query instead
+/// of the key, the second to the weighted sum instead of the values ("absorbed").
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LatentConfig {
+    /// Length of the vector that queries are compressed to; `None` if they are projected directly.
+    pub query_rank: Option<u32>,
+    /// Elements of a head's query, and of its expanded key, without those with the position.
+    pub key_dim: u32,
+    /// Elements of a head's expanded value.
+    pub value_dim: u32,
 }
 
 impl AttentionConfig {
-    /// Width of the output.
+    /// Width of the input of the output projection.
     pub fn output_len(&self) -> u32 {
-        self.heads.heads * self.heads.head_dim
+        self.latent.map_or(self.heads.attended_len(), |latent| self.heads.heads * latent.value_dim)
     }
 
     /// Rows of the query projection, including gates.
     pub fn query_rows(&self) -> u32 {
-        if self.is_gated { 2 * self.output_len() } else { self.output_len() }
+        match self.latent {
+            Some(latent) => self.heads.heads * (latent.key_dim + self.heads.rope_dim),
+            None if self.is_gated => 2 * self.heads.query_len(),
+            None => self.heads.query_len(),
+        }
     }
 
-    /// Elements of a token's keys, and of its values, that the layer computes.
-    pub fn kv_len(&self) -> u32 {
-        if self.cache_of.is_some() { 0 } else { self.heads.kv_heads * self.heads.head_dim }
+    /// Elements of a token's keys that the layer computes and caches.
+    pub fn key_len(&self) -> u32 {
+        if self.cache_of.is_some() { 0 } else { self.heads.key_len() }
+    }
+
+    /// Elements of a token's values that the layer computes and caches, beside the keys.
+    pub fn value_len(&self) -> u32 {
+        if self.cache_of.is_some() || self.latent.is_some() { 0 } else { self.heads.value_len() }
     }
 
     /// Rows of the query, key and value projections in total.
     pub fn qkv_rows(&self) -> u32 {
-        self.query_rows() + 2 * self.kv_len()
+        self.query_rows() + self.key_len() + self.value_len()
     }
 
     /// The heads, with the elements that RoPE rotates in this layer.
@@ -199,10 +225,13 @@ impl MixerConfig {
         }
     }
 
-    /// Rows of the input projection.
+    /// Rows of the input projection. With latent attention also room for what is attended to.
     pub fn projection_rows(&self) -> u32 {
         match self {
-            Self::Attention(attention) => attention.qkv_rows(),
+            Self::Attention(attention) => match attention.latent {
+                Some(_) => attention.query_rows().max(attention.heads.attended_len()),
+                None => attention.qkv_rows(),
+            },
             Self::ShortConvolution(convolution) => 3 * convolution.channels,
             Self::DeltaNet(net) => net.projection_rows(),
             Self::StateSpace(space) => space.projection_rows(),
@@ -212,17 +241,20 @@ impl MixerConfig {
     /// Width between the projection and the mixer: queries, or the output of a convolution.
     pub fn inner_len(&self) -> u32 {
         match self {
-            Self::Attention(attention) => attention.output_len(),
+            Self::Attention(attention) => attention.heads.query_len(),
             Self::ShortConvolution(convolution) => convolution.channels,
             Self::DeltaNet(net) => net.channels(),
             Self::StateSpace(space) => space.channels(),
         }
     }
 
-    /// Width of the input of the output projection.
+    /// Width of the input of the output projection. With latent attention also room for compressed queries and keys.
     pub fn output_len(&self) -> u32 {
         match self {
-            Self::Attention(attention) => attention.output_len(),
+            Self::Attention(attention) => match attention.latent {
+                Some(latent) => attention.output_len().max(attention.key_len()).max(latent.query_rank.unwrap_or(0)),
+                None => attention.output_len(),
+            },
             Self::ShortConvolution(convolution) => convolution.channels,
             Self::DeltaNet(net) => net.value_len(),
             Self::StateSpace(space) => space.inner_len(),
@@ -230,20 +262,36 @@ impl MixerConfig {
     }
 }
 
+impl AttentionConfig {
+    fn checks(&self, checks: &mut Vec<Check>) {
+        let HeadShape { heads, kv_heads, head_dim, value_dim, rope_dim, .. } = self.heads;
+        let output_dim = self.latent.map_or(value_dim, |latent| latent.value_dim);
+        checks.extend([
+            ("key heads", kv_heads, 1, heads, 1),
+            ("heads", heads, 1, 1024, kv_heads.max(1)),
+            ("the head size", head_dim, 8, MAX_HEAD_DIM, 8),
+            ("the size of a value", value_dim, 8, MAX_VALUE_DIM, 8),
+            ("the queries' width", heads.saturating_mul(head_dim), 8, MAX_WIDTH, 8),
+            ("the attention's width", heads.saturating_mul(output_dim), 32, MAX_WIDTH, 32),
+            ("the rotated part of a head", rope_dim, 2, head_dim, 2),
+        ]);
+        if self.is_gated {
+            checks.push(("the size of a value that is gated", value_dim, head_dim, head_dim, 1));
+        }
+        if let Some(LatentConfig { query_rank, key_dim, .. }) = self.latent {
+            checks.extend([
+                ("the rank of queries", query_rank.unwrap_or(32), 32, MAX_WIDTH, 32),
+                ("the rank of keys and values", value_dim, 32, MAX_VALUE_DIM, 32),
+                ("the part of a key without position", key_dim, 32, MAX_HEAD_DIM, 32),
+            ]);
+        }
+    }
+}
+
 impl MixerConfig {
     pub(super) fn checks(&self, checks: &mut Vec<Check>) {
         match *self {
-            Self::Attention(AttentionConfig {
-                heads: HeadShape { heads, kv_heads, head_dim, rope_dim, .. }, ..
-            }) => {
-                checks.extend([
-                    ("key heads", kv_heads, 1, heads, 1),
-                    ("heads", heads, 1, 1024, kv_heads.max(1)),
-                    ("the head size", head_dim, 8, MAX_HEAD_DIM, 8),
-                    ("the attention's width", heads.saturating_mul(head_dim), 32, MAX_WIDTH, 32),
-                    ("the rotated part of a head", rope_dim, 2, head_dim, 2),
-                ]);
-            }
+            Self::Attention(attention) => attention.checks(checks),
             Self::ShortConvolution(ShortConvolutionConfig { channels, taps }) => {
                 checks.extend([
                     ("the convolution's width", channels, 32, MAX_WIDTH, 32),

@@ -3,6 +3,7 @@
 
 mod angles;
 mod cache;
+mod checks;
 mod config;
 mod encoder;
 mod encoder_plan;
@@ -19,17 +20,20 @@ mod rope;
 
 pub(crate) use angles::RopeAngles;
 pub use cache::CacheFormat;
-pub use config::{AttentionTemperature, ExpertConfig, FeedForwardConfig, LayerConfig, ModelConfig};
+pub use config::{AttentionTemperature, ExpertConfig, ExpertGroups, FeedForwardConfig, LayerConfig, ModelConfig};
 pub(crate) use encoder::MAX_TEXT_TOKENS;
 pub use encoder::{EncoderConfig, EncoderWindow, PositionKind};
 pub use encoder_plan::{EncoderFeedForward, EncoderLayerPlan, EncoderPlan, NormPlan};
 pub use family::{Activation, HeadNorm, Scoring};
 pub use heads::HeadShape;
-pub use mixer::{AttentionConfig, DeltaNetConfig, LayerRope, MixerConfig, ShortConvolutionConfig, StateSpaceConfig};
+pub use mixer::{
+    AttentionConfig, DeltaNetConfig, LatentConfig, LayerRope, MixerConfig, ShortConvolutionConfig, StateSpaceConfig,
+};
 pub use plan::{
-    AttentionPlan, DeltaNetPlan, ExpertsPlan, FeedForwardPlan, GateUpPlan, LatentPlan, LayerInputPlan, LayerInputsPlan,
-    LayerPlan, MatrixId, MatrixPlan, MixerPlan, ModelPlan, Product, Segment, SharedExpertPlan, ShortConvolutionPlan,
-    StateSpacePlan, VectorId, VectorPlan, WeightPlan,
+    AttentionPlan, DeltaNetPlan, ExpansionPlan, ExpertMatrix, ExpertsGateUp, ExpertsPlan, FeedForwardPlan, GateUpPlan,
+    LatentExpertsPlan, LatentPlan, LayerInputPlan, LayerInputsPlan, LayerPlan, MatrixId, MatrixPlan, MixerPlan,
+    ModelPlan, Product, Segment, SharedExpertPlan, ShortConvolutionPlan, StateSpacePlan, VectorId, VectorPlan,
+    WeightPlan,
 };
 pub use pooling::{HeadActivation, HeadLayer, HeadPlan, HeadResult, Pooling};
 pub use rope::{Position, ROPE_FREQUENCIES, ROPE_LONG, ROPE_SHORT, RopeConfig, Sections, Yarn};

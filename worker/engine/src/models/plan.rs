@@ -56,6 +56,26 @@ impl VectorPlan {
     }
 }
 
+/// A tensor that is converted while it is loaded, because its parts are needed in another order: in old files of latent
+/// attention, `[heads][key_rows + value_rows][cols]` expands latent vectors to keys and values.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ExpansionPlan {
+    /// Name of the tensor.
+    pub tensor: String,
+    /// Number of heads.
+    pub heads: u32,
+    /// Rows of a head that belong to its key.
+    pub key_rows: u32,
+    /// Rows of a head that belong to its value.
+    pub value_rows: u32,
+    /// Number of columns.
+    pub cols: u32,
+    /// The keys' rows, transposed for each head: `[heads][cols][key_rows]` in F16.
+    pub keys: MatrixId,
+    /// The values' rows: `[heads][value_rows][cols]` in F16.
+    pub values: MatrixId,
+}
+
 /// Index into [`WeightPlan::matrices`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct MatrixId(pub(crate) usize);
@@ -97,30 +117,55 @@ pub enum FeedForwardPlan {
     Experts(ExpertsPlan),
 }
 
-/// The tensors of a mixture of experts. Each of the matrices `gate`, `up` and `down` stacks the rows of all experts.
+/// A matrix with the rows of all experts, one expert after the other, and their biases in the same order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ExpertMatrix {
+    /// `[count][rows of an expert][columns]`
+    pub weights: MatrixId,
+    /// `[count][rows of an expert]`
+    pub bias: Option<VectorId>,
+}
+
+/// Gate and up projections of all experts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ExpertsGateUp {
+    /// Only an up projection.
+    Ungated(ExpertMatrix),
+    /// One matrix: an expert's rows are those of its gate, then those of its up projection.
+    Merged(ExpertMatrix),
+    /// Separate.
+    Apart {
+        /// Gate projection.
+        gate: ExpertMatrix,
+        /// Up projection.
+        up: ExpertMatrix,
+    },
+}
+
+/// The tensors of a mixture of experts.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ExpertsPlan {
     /// Number, width and choice of experts.
     pub config: ExpertConfig,
     /// Computes the experts' scores, and then the gate of the shared expert, if that has one.
     pub router: Product,
+    /// Added to the experts' scores: `[count]`.
+    pub router_bias: Option<VectorId>,
     /// Added to the experts' likelihoods for the choice only: `[count]`.
     pub bias: Option<VectorId>,
-    /// Gate projection, if they have gates.
-    pub gate: Option<MatrixId>,
-    /// Up projection.
-    pub up: MatrixId,
+    /// Gate and up projections.
+    pub gate_up: ExpertsGateUp,
     /// Down projection.
-    pub down: MatrixId,
+    pub down: ExpertMatrix,
     /// The expert that all tokens share.
     pub shared: Option<SharedExpertPlan>,
     /// Projections to the narrower space in which the others work, and back.
-    pub latent: Option<LatentPlan>,
+    pub latent: Option<LatentExpertsPlan>,
 }
 
-/// Projections to a narrower space and back.
+/// Projections to a narrower space, in which experts work, and back.
 #[derive(Debug, Clone, PartialEq)]
-pub struct LatentPlan {
+pub struct LatentExpertsPlan {
     /// From the hidden state.
     pub down: Product,
     /// To the hidden state.
@@ -155,16 +200,35 @@ pub struct SharedExpertPlan {
 /// The tensors of attention.
 #[derive(Debug, Clone, PartialEq)]
 pub struct AttentionPlan {
-    /// Query, key and value projections.
+    /// Query, key and value projections; in latent attention only the one to keys.
     pub qkv: Product,
     /// Their biases.
     pub qkv_bias: Option<VectorId>,
     /// RMS norms of queries, and of keys if the layer computes any.
     pub head_norms: Option<(VectorId, Option<VectorId>)>,
+    /// The other tensors of latent attention.
+    pub latent: Option<LatentPlan>,
+    /// Scores that take part in each head's softmax without a value: `[heads]`.
+    pub sinks: Option<VectorId>,
     /// Output projection.
     pub output: Product,
     /// Its bias.
     pub output_bias: Option<VectorId>,
+}
+
+/// The tensors of latent attention, see [`LatentConfig`](super::LatentConfig).
+#[derive(Debug, Clone, PartialEq)]
+pub struct LatentPlan {
+    /// Compression of queries and its RMS norm; `None` if they are not compressed.
+    pub compressed_query: Option<(Product, VectorId)>,
+    /// Projection to queries: `[heads][key_dim + rope_dim]` rows.
+    pub query: Product,
+    /// RMS norm of the latent vector.
+    pub norm: VectorId,
+    /// Expands a latent vector to keys, transposed for each head: `[heads][rank][key_dim]`.
+    pub keys: MatrixId,
+    /// Expands a latent vector to values: `[heads][value_dim][rank]`.
+    pub values: MatrixId,
 }
 
 /// The tensors of a gated short convolution.
@@ -232,13 +296,13 @@ pub enum MixerPlan {
 /// The tensors of a layer.
 #[derive(Debug, Clone, PartialEq)]
 pub struct LayerPlan {
-    /// RMS norm before the mixers.
+    /// Norm before the mixers.
     pub mixer_norm: Option<VectorId>,
     /// The mixers.
     pub mixers: Vec<MixerPlan>,
     /// RMS norm after each mixer.
     pub mixer_post_norm: Option<VectorId>,
-    /// RMS norm before the feed-forward part.
+    /// Norm before the feed-forward part, unless its input is the mixer's.
     pub feed_forward_norm: Option<VectorId>,
     /// The feed-forward part.
     pub feed_forward: Option<FeedForwardPlan>,
@@ -280,6 +344,8 @@ pub struct WeightPlan {
     pub matrices: Vec<MatrixPlan>,
     /// All vectors.
     pub vectors: Vec<VectorPlan>,
+    /// Tensors that are converted to some of the matrices.
+    pub expansions: Vec<ExpansionPlan>,
     /// Names of tensors that stay on the host.
     pub host: Vec<String>,
     /// Names of tensors that are not needed.

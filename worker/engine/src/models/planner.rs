@@ -2,7 +2,9 @@
 
 use std::collections::HashSet;
 
-use super::plan::{GateUpPlan, MatrixId, MatrixPlan, Product, Segment, VectorId, VectorPlan, WeightPlan};
+use super::plan::{
+    ExpansionPlan, GateUpPlan, MatrixId, MatrixPlan, Product, Segment, VectorId, VectorPlan, WeightPlan,
+};
 use crate::error::{EngineError, Result};
 use crate::gguf::{Gguf, Metadata, TensorType, stream_bytes};
 
@@ -191,6 +193,24 @@ impl<'a> Planner<'a> {
         let segment = Segment { tensor: name, first_row: 0, rows };
         let tensor_type = self.checked_segment(&segment, cols)?;
         Err(self.too_large(&segment, tensor_type, cols))
+    }
+
+    /// The matrices for the keys and for the values of `heads` heads, which one tensor has together, see
+    /// [`ExpansionPlan`].
+    pub(super) fn expansion(
+        &mut self,
+        tensor: String,
+        heads: u32,
+        [key_rows, value_rows]: [u32; 2],
+        cols: u32,
+    ) -> Result<(MatrixId, MatrixId)> {
+        self.checked(&tensor, heads * (key_rows + value_rows), cols)?;
+        let f16 =
+            |rows, cols| MatrixPlan { segments: Vec::new(), tensor_type: TensorType::F16, rows, cols, first_row: 0 };
+        let keys = self.add(f16(heads * cols, key_rows));
+        let values = self.add(f16(heads * value_rows, cols));
+        self.weights.expansions.push(ExpansionPlan { tensor, heads, key_rows, value_rows, cols, keys, values });
+        Ok((keys, values))
     }
 
     /// Checks that no tensor of the file is unknown: the model would be computed wrongly without it.

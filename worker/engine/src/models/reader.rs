@@ -1,10 +1,13 @@
 //! Reads a generative model's hyperparameters from the metadata, as its family requires.
 
 use super::cache::CacheFormat;
-use super::config::{AttentionTemperature, ExpertConfig, FeedForwardConfig, LayerConfig, MAX_VOCAB, ModelConfig};
-use super::family::{Arrangement, Experts, FAMILIES, Family, Recurrent, Scoring, Windows};
+use super::checks::MAX_VOCAB;
+use super::config::{AttentionTemperature, ExpertConfig, ExpertGroups, FeedForwardConfig, LayerConfig, ModelConfig};
+use super::family::{Arrangement, Experts, FAMILIES, Family, HeadNorm, Recurrent, Scoring, Windows};
 use super::heads::HeadShape;
-use super::mixer::{AttentionConfig, DeltaNetConfig, LayerRope, MixerConfig, ShortConvolutionConfig, StateSpaceConfig};
+use super::mixer::{
+    AttentionConfig, DeltaNetConfig, LatentConfig, LayerRope, MixerConfig, ShortConvolutionConfig, StateSpaceConfig,
+};
 use super::rope::{RopeConfig, Sections};
 use crate::error::{EngineError, Result};
 use crate::gguf::Gguf;
@@ -34,6 +37,15 @@ impl ModelConfig {
     pub fn architectures() -> impl Iterator<Item = &'static str> {
         FAMILIES.iter().map(|family| family.name)
     }
+}
+
+/// Sizes of heads.
+#[derive(Clone, Copy)]
+struct HeadDims {
+    key: u32,
+    value: u32,
+    /// Elements of a key that RoPE rotates.
+    rope: u32,
 }
 
 /// Reads a family's metadata.
@@ -94,7 +106,7 @@ impl Reader<'_> {
             Some(base) => RopeConfig::plain(self.f32("rope.freq_base_swa").unwrap_or(base)),
             None => rope.clone(),
         };
-        let attention_scale = self.attention_scale(embedding_len, &heads);
+        let attention_scale = self.attention_scale(embedding_len, &heads, &rope)?;
         Ok(ModelConfig {
             name: self.gguf.metadata.string("general.name").unwrap_or("unnamed model").to_owned(),
             architecture: family.name,
@@ -106,14 +118,14 @@ impl Reader<'_> {
             cache: CacheFormat::default(),
             rope,
             window_rope,
-            norm_eps: self
-                .f32("attention.layer_norm_rms_epsilon")
-                .ok_or_else(|| EngineError::MissingMetadata(self.key("attention.layer_norm_rms_epsilon")))?,
+            norm_eps: self.norm_eps()?,
             pre_norm: family.pre_norm,
             post_norm: family.post_norm,
+            centred_norms: family.centred_norms,
+            parallel: family.parallel,
             feed_forward_norm: family.feed_forward_norm,
             output_norm: family.output_norm,
-            head_norm: family.head_norm,
+            head_norm: self.head_norm(),
             value_norm: family.value_norm,
             tied_values: family.tied_values,
             layer_input_len: self.u32("embedding_length_per_layer_input").filter(|len| family.layer_inputs && *len > 0),
@@ -129,9 +141,26 @@ impl Reader<'_> {
             two_way: family.two_way,
             attention_temperature: self.attention_temperature()?,
             attention_softcap: self.factor("attn_logit_softcapping"),
-            logit_scale: self.factor("logit_scale").map_or(1.0, f32::recip),
+            logit_scale: match self.factor("logit_scale") {
+                Some(scale) if family.multiplies_logits => scale,
+                Some(scale) => scale.recip(),
+                None => 1.0,
+            },
             logit_softcap: self.factor("final_logit_softcapping"),
         })
+    }
+
+    /// Epsilon of the norms.
+    fn norm_eps(&self) -> Result<f32> {
+        let kind = if self.family.centred_norms { "layer_norm" } else { "layer_norm_rms" };
+        let name = format!("attention.{kind}_epsilon");
+        self.f32(&name).ok_or_else(|| EngineError::MissingMetadata(self.key(&name)))
+    }
+
+    /// Norms of queries and keys.
+    fn head_norm(&self) -> HeadNorm {
+        let is_missing = self.family.optional_head_norm && self.gguf.tensor("blk.0.attn_q_norm.weight").is_none();
+        if is_missing { HeadNorm::None } else { self.family.head_norm }
     }
 
     /// RoPE of layers without a window.
@@ -140,8 +169,14 @@ impl Reader<'_> {
         let main = heads.iter().zip(windowed).find(|(_, windowed)| !**windowed).map(|(heads, _)| heads);
         let rope_dim = main.or(heads.first()).map_or(2, |heads| heads.rope_dim);
         let mut rope = RopeConfig::from_gguf(self.gguf, family.name, rope_dim)?;
-        if family.has_temperature {
-            rope.magnitude = 1.0;
+        if family.latent && self.factor("rope.scaling.yarn_log_multiplier").is_some() {
+            // Instead, the factor of the dot products grows.
+            rope.magnitude = self.f32("rope.scaling.attn_factor").unwrap_or(1.0);
+        }
+        if family.head_norm == HeadNorm::HeadAfterRope && (rope.magnitude - 1.0).abs() > f32::EPSILON {
+            // A kernel computes the mean squares before RoPE.
+            let what = format!("{} with RoPE that scales", family.name);
+            return Err(EngineError::UnsupportedArchitecture(what));
         }
         if family.multimodal_rope {
             rope.sections = Sections::from_gguf(self.gguf, family.name, rope_dim)?;
@@ -157,14 +192,21 @@ impl Reader<'_> {
     }
 
     /// Factor of the dot products of queries and keys.
-    fn attention_scale(&self, embedding_len: u32, heads: &[HeadShape]) -> f32 {
+    fn attention_scale(&self, embedding_len: u32, heads: &[HeadShape], rope: &RopeConfig) -> Result<f32> {
+        if let Some(latent) = self.latent()? {
+            // As in llama.cpp: the magnitude counts once more, and the multiplier is that of the logarithm itself.
+            let multiplier = self.f32("rope.scaling.yarn_log_multiplier").unwrap_or(0.0);
+            let magnitude = rope.magnitude * (1.0 + multiplier * rope.factor.ln());
+            let query_dim = latent.key_dim + heads.first().map_or(0, |heads| heads.rope_dim);
+            return Ok(magnitude * magnitude / (query_dim as f32).sqrt());
+        }
         let (count, head_dim) = heads.first().map_or((1, 1), |heads| (heads.heads.max(1), heads.head_dim));
         let len = match self.family.wide_scale_layers {
             Some(wide) if wide as usize == heads.len() => embedding_len / count,
             _ => head_dim,
         };
         let stated = self.factor("attention.scale").or(self.family.attention_scale);
-        stated.unwrap_or_else(|| (len as f32).sqrt().recip())
+        Ok(stated.unwrap_or_else(|| (len as f32).sqrt().recip()))
     }
 
     /// The attention's temperature, in families that have one.
@@ -173,7 +215,11 @@ impl Reader<'_> {
         let Some(scale) = self.factor(name).filter(|_| self.family.has_temperature) else {
             return Ok(None);
         };
-        match self.require_u32("rope.scaling.original_context_length")? {
+        let step = match self.u32("attention.temperature_length").filter(|_| self.family.latent) {
+            Some(step) => step,
+            None => self.require_u32("rope.scaling.original_context_length")?,
+        };
+        match step {
             0 => Err(EngineError::malformed("an original context of no tokens")),
             step => Ok(Some(AttentionTemperature { scale, step })),
         }
@@ -197,60 +243,99 @@ impl Reader<'_> {
         let name = "attention.sliding_window_pattern";
         match self.family.windows {
             Windows::Ignored | Windows::Rejected => Ok(vec![false; layers as usize]),
-            Windows::AllBut(step) => Ok((0..layers).map(|layer| layer % step < step - 1).collect()),
-            Windows::Listed => match self.gguf.metadata.bool(&self.key(name)) {
-                Some(all) => Ok(vec![all; layers as usize]),
-                None => {
-                    let listed = self.per_layer(name, layers)?;
-                    let listed = listed.ok_or_else(|| EngineError::MissingMetadata(self.key(name)))?;
-                    Ok(listed.iter().take(layers as usize).map(|windowed| *windowed != 0).collect())
+            Windows::OptionalAllBut(_) if !self.has_window() => Ok(vec![false; layers as usize]),
+            Windows::AllBut(step) | Windows::OptionalAllBut(step) => {
+                Ok((0..layers).map(|layer| layer % step < step - 1).collect())
+            }
+            Windows::Listed => {
+                if let Some(all) = self.gguf.metadata.bool(&self.key(name)) {
+                    return Ok(vec![all; layers as usize]);
                 }
-            },
+                let listed = self.per_layer(name, layers)?;
+                let listed = listed.ok_or_else(|| EngineError::MissingMetadata(self.key(name)))?;
+                Ok(listed.iter().take(layers as usize).map(|windowed| *windowed != 0).collect())
+            }
         }
     }
 
     /// The heads of each layer, with or without a window; layers without attention have no key and value heads.
     fn heads(&self, embedding_len: u32, windowed: &[bool]) -> Result<Vec<HeadShape>> {
+        if self.family.latent {
+            return Ok(vec![self.latent_heads()?; windowed.len()]);
+        }
         let (name, layers) = ("attention.head_count", windowed.len() as u32);
         let all = self.per_layer(name, layers)?.ok_or_else(|| EngineError::MissingMetadata(self.key(name)))?;
         let all_kv = self.per_layer("attention.head_count_kv", layers)?.unwrap_or_else(|| all.clone());
         let most = all.iter().copied().max().unwrap_or(0).max(1);
-        let dims = self.head_dims("", embedding_len / most, None)?;
-        let window_dims = self.head_dims("_swa", dims.0, Some(dims.1))?;
+        let plain = embedding_len / most;
+        let dims = self.head_dims("", HeadDims { key: plain, value: plain, rope: plain });
+        let window_dims = self.head_dims("_swa", dims);
         let shape = |((heads, kv_heads), windowed): ((&u32, &u32), &bool)| {
             let (heads, kv_heads) = (*heads, *kv_heads);
             let is_recurrent = kv_heads == 0 && self.family.recurrent.is_some();
             if !is_recurrent && (heads == 0 || kv_heads == 0 || !heads.is_multiple_of(kv_heads)) {
                 return Err(EngineError::malformed(format!("{heads} query heads over {kv_heads} key heads")));
             }
-            let (head_dim, rope_dim) = if *windowed { window_dims } else { dims };
-            Ok(HeadShape { heads, kv_heads, head_dim, rope_dim, rope_half: self.family.rope_half })
+            let HeadDims { key, value, rope } = if *windowed { window_dims } else { dims };
+            let rope_half = self.family.rope_half;
+            Ok(HeadShape { heads, kv_heads, head_dim: key, value_dim: value, rope_dim: rope, rope_half })
         };
         all.iter().zip(&all_kv).zip(windowed).map(shape).collect()
     }
 
-    /// Elements per head, and how many of them RoPE rotates, from entries whose names end with `suffix`. The second is
-    /// all of them unless `rope_dim` or the file says otherwise.
-    fn head_dims(&self, suffix: &str, head_dim: u32, rope_dim: Option<u32>) -> Result<(u32, u32)> {
+    /// Sizes of heads from entries whose names end with `suffix`, or `others`. If only that of keys is stated, it is
+    /// that of values and of the rotated part, too.
+    fn head_dims(&self, suffix: &str, others: HeadDims) -> HeadDims {
         let number = |name: &str| self.u32(&format!("{name}{suffix}"));
         let stated = number("attention.key_length");
-        let own = stated.unwrap_or(head_dim);
-        if number("attention.value_length").is_some_and(|value| value != own) {
-            return Err(EngineError::UnsupportedArchitecture(format!("{} with unequal head sizes", self.family.name)));
+        let others = stated.map_or(others, |key| HeadDims { key, value: key, rope: key });
+        HeadDims {
+            value: number("attention.value_length").unwrap_or(others.value),
+            rope: number("rope.dimension_count").unwrap_or(others.rope),
+            ..others
         }
-        let rope_dim = rope_dim.filter(|_| stated.is_none()).unwrap_or(own);
-        Ok((own, number("rope.dimension_count").unwrap_or(rope_dim)))
+    }
+
+    /// The heads of latent attention.
+    fn latent_heads(&self) -> Result<HeadShape> {
+        let rank = self.require_u32("attention.kv_lora_rank")?;
+        let rope_dim = self.require_u32("rope.dimension_count")?;
+        Ok(HeadShape {
+            heads: self.require_u32("attention.head_count")?,
+            kv_heads: 1,
+            head_dim: rank.saturating_add(rope_dim),
+            value_dim: rank,
+            rope_dim,
+            rope_half: self.family.rope_half,
+        })
+    }
+
+    /// What the heads of latent attention are projected from.
+    fn latent(&self) -> Result<Option<LatentConfig>> {
+        if !self.family.latent {
+            return Ok(None);
+        }
+        // Old files only have the sizes of expanded heads.
+        let expanded = |name: &str| match self.u32(&format!("attention.{name}_mla")) {
+            None | Some(0) => self.require_u32(&format!("attention.{name}")),
+            Some(len) => Ok(len),
+        };
+        Ok(Some(LatentConfig {
+            query_rank: self.u32("attention.q_lora_rank").filter(|rank| *rank > 0),
+            key_dim: expanded("key_length")?.saturating_sub(self.require_u32("rope.dimension_count")?),
+            value_dim: expanded("value_length")?,
+        }))
     }
 
     /// Mixers and feed-forward part of each layer.
     fn layers(&self, heads: &[HeadShape], windowed: &[bool], embedding_len: u32) -> Result<Vec<LayerConfig>> {
         let recurrent = self.family.recurrent.map(|recurrent| self.recurrent(recurrent, embedding_len)).transpose()?;
-        let window = self.window()?;
+        let (window, latent) = (self.window()?, self.latent()?);
         let attention = |layer: u32| -> Result<MixerConfig> {
             let (own, is_windowed) = (heads[layer as usize], windowed[layer as usize]);
             let cache_of = self.cache_of(layer, heads, windowed)?;
             let attention = self.attention(layer, own, window.filter(|_| is_windowed));
-            Ok(MixerConfig::Attention(AttentionConfig { cache_of, ..attention }))
+            Ok(MixerConfig::Attention(AttentionConfig { cache_of, latent, ..attention }))
         };
         let layer = |(layer, feed_forward): (u32, Option<FeedForwardConfig>)| -> Result<LayerConfig> {
             let mixers = match (self.family.arrangement, recurrent) {
@@ -272,7 +357,10 @@ impl Reader<'_> {
         if own < first {
             return Ok(None);
         }
-        let kind = |layer: usize| (windowed[layer], heads[layer].kv_heads, heads[layer].head_dim);
+        let kind = |layer: usize| {
+            let HeadShape { kv_heads, head_dim, value_dim, .. } = heads[layer];
+            (windowed[layer], kv_heads, head_dim, value_dim)
+        };
         match (0..first).rfind(|earlier| windowed[*earlier] == windowed[own]) {
             Some(earlier) if kind(earlier) == kind(own) => Ok(Some(earlier as u32)),
             _ => Err(EngineError::malformed(format!("layer {layer} has no keys, nor has an earlier one like it"))),
@@ -333,11 +421,16 @@ impl Reader<'_> {
         })
     }
 
+    /// Whether the file has a sliding window.
+    fn has_window(&self) -> bool {
+        self.u32("attention.sliding_window").is_some()
+    }
+
     /// The size of the sliding window, in families that have one.
     fn window(&self) -> Result<Option<u32>> {
         let Family { windows, name, two_way, .. } = *self.family;
         match (windows, self.u32("attention.sliding_window")) {
-            (Windows::Ignored, _) | (Windows::Rejected, None) => Ok(None),
+            (Windows::Ignored, _) | (Windows::Rejected | Windows::OptionalAllBut(_), None) => Ok(None),
             (Windows::Rejected, Some(_)) => {
                 Err(EngineError::UnsupportedArchitecture(format!("{name} with a sliding window")))
             }
@@ -352,15 +445,16 @@ impl Reader<'_> {
     }
 
     fn attention(&self, layer: u32, heads: HeadShape, window: Option<u32>) -> AttentionConfig {
-        let Family { window_rope_base, optional_rope, no_rope_step, is_gated, .. } = *self.family;
+        let Family { window_rope_base, optional_rope, no_rope_step, rope_in_windows, is_gated, .. } = *self.family;
         let has_rope = !optional_rope || self.gguf.metadata.bool(&self.key("rope.scaling.finetuned")).unwrap_or(true);
         let rope = match no_rope_step {
             _ if !has_rope => LayerRope::None,
             Some(step) if (layer + 1).is_multiple_of(step) => LayerRope::None,
+            _ if rope_in_windows && window.is_none() && self.has_window() => LayerRope::None,
             _ if window.is_some() && window_rope_base.is_some() => LayerRope::Window,
             _ => LayerRope::Main,
         };
-        AttentionConfig { heads, window, rope, is_gated, cache_of: None }
+        AttentionConfig { heads, window, rope, is_gated, cache_of: None, latent: None }
     }
 
     /// The feed-forward part of each layer, if it has one. Some layers of a model with experts may be dense.
@@ -399,9 +493,6 @@ impl Reader<'_> {
             }
             Experts::Optional | Experts::Always => {}
         }
-        if self.u32("expert_group_count").is_some_and(|groups| groups > 1) {
-            return Err(EngineError::UnsupportedArchitecture(format!("{} with groups of experts", self.family.name)));
-        }
         let normalise = self.gguf.metadata.bool(&self.key("expert_weights_norm"));
         Ok(Some(ExpertConfig {
             count,
@@ -415,7 +506,14 @@ impl Reader<'_> {
             weight_scale: self.factor("expert_weights_scale").unwrap_or(1.0),
             shared_len: None,
             latent_len: self.u32("moe_latent_size").filter(|len| *len > 0),
+            groups: self.expert_groups()?,
         }))
+    }
+
+    /// The groups of experts, if there are several.
+    fn expert_groups(&self) -> Result<Option<ExpertGroups>> {
+        let count = self.u32("expert_group_count").filter(|count| *count > 1);
+        count.map(|count| Ok(ExpertGroups { count, used: self.require_u32("expert_group_used_count")? })).transpose()
     }
 
     /// llama.cpp's numbers of the functions.

@@ -94,8 +94,10 @@ impl RopeConfig {
                 let beta = |name: &str, default| metadata.f32(&key(name)).unwrap_or(default);
                 let betas = [beta("scaling.yarn_beta_fast", 32.0), beta("scaling.yarn_beta_slow", 1.0)];
                 rope.yarn = Some(Yarn::new(base, rope_dim, original, betas));
-                // Peng et al. 2023, equation 22.
-                rope.magnitude *= 1.0 + 0.1 * rope.factor.ln();
+                // Peng et al. 2023, equation 22. Some models divide by the same with a multiplier.
+                let multiplier = metadata.f32(&key("scaling.yarn_log_multiplier")).unwrap_or(0.0);
+                let growth = 0.1 * rope.factor.ln();
+                rope.magnitude *= (1.0 + growth) / (1.0 + multiplier * growth);
             }
             other => {
                 return Err(EngineError::UnsupportedArchitecture(format!("{architecture} with {other} RoPE scaling")));

@@ -14,6 +14,7 @@ use crate::tokenizer::Tokenizer;
 pub const DEFAULT_CONTEXT: u32 = 4096;
 
 /// A model as described by its header, planned for a device.
+#[allow(clippy::large_enum_variant, reason = "there is one at a time")]
 pub enum Description {
     /// A generative model.
     Decoder {

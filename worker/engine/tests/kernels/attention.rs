@@ -9,6 +9,7 @@ use parlance_engine::runtime::Dispatch;
 
 use crate::common::{Random, assert_close, devices, plain_device};
 use crate::heads::{from_cache_order, head_shapes};
+use crate::latent::LATENT;
 use crate::{PADDING, UNTOUCHED, gpu_tests, padded, read, read_padded, run, state};
 
 gpu_tests! {
@@ -29,6 +30,8 @@ struct Case {
     bidirectional: bool,
     ahead: Option<u32>,
     alibi: bool,
+    /// Largest score of the sinks, if there are any.
+    sinks: Option<f32>,
 }
 
 impl Case {
@@ -54,12 +57,13 @@ const PLAIN: Case = Case {
     bidirectional: false,
     ahead: None,
     alibi: false,
+    sinks: None,
 };
 
 /// A factor that differs among positions 300 to 302.
 const SHARPER: AttentionTemperature = AttentionTemperature { scale: 0.3, step: 7 };
 
-const CASES: [Case; 14] = [
+const CASES: [Case; 18] = [
     PLAIN,
     Case { tokens: 7, workgroup: 32, ..PLAIN },
     Case { position: 127, tokens: 2, ..PLAIN },
@@ -76,14 +80,20 @@ const CASES: [Case; 14] = [
     // Scores so far apart that the running maximum grows a lot again and again.
     Case { position: 300, tokens: 70, scale: 2.5, ..PLAIN },
     Case { position: 60, tokens: 90, scale: 2.5, window: Some(40), ..PLAIN },
+    Case { sinks: Some(3.0), ..PLAIN },
+    Case { position: 60, tokens: 80, workgroup: 32, window: Some(33), sinks: Some(10.0), ..PLAIN },
+    // Several splits, some without positions.
+    Case { position: 40, tokens: 2, splits: 8, sinks: Some(3.0), ..PLAIN },
+    // Far above and far below all scores.
+    Case { position: 300, tokens: 3, sinks: Some(200.0), ..PLAIN },
 ];
 
 /// Positions that fit the cache.
 const CAPACITY: usize = 704;
 
-/// The cases that are also tested with an 8-bit cache. Not all are, because emulated GPUs take a second to compile a
-/// kernel.
-const Q8_CASES: [usize; 4] = [1, 3, 6, 8];
+/// The cases that are also tested with an 8-bit cache, and with values of another size than keys. Not all are, because
+/// emulated GPUs take a second to compile a kernel.
+const FEW_CASES: [usize; 5] = [1, 3, 6, 8, 15];
 
 async fn attention_matches_over_tiles_splits_and_windows() {
     // Only the layout for matrix units needs features.
@@ -94,12 +104,14 @@ async fn attention_matches_over_tiles_splits_and_windows() {
         let cases = CASES.iter().enumerate().flat_map(|case| layouts.iter().map(move |layout| (case, *layout)));
         let cases: Vec<_> = cases.filter(|((_, case), layout)| case.supports(*layout)).collect();
         let formats = [CacheFormat::F16, CacheFormat::Q8];
-        let caches = head_shapes().into_iter().flat_map(|shape| formats.map(|format| (shape, format)));
+        let shapes = head_shapes().into_iter().chain([LATENT]);
+        let caches = shapes.flat_map(|shape| formats.map(|format| (shape, format)));
         let caches = caches.filter(|(shape, format)| format.for_heads(shape) == *format);
         for ((shape, format), ((number, case), layout)) in
             caches.flat_map(|cache| cases.iter().map(move |case| (cache, *case)))
         {
-            if format == CacheFormat::Q8 && !Q8_CASES.contains(&number) {
+            let is_plain = format == CacheFormat::F16 && shape.value_dim == shape.head_dim;
+            if !is_plain && !FEW_CASES.contains(&number) {
                 continue;
             }
             // Matrix units round queries and weights to f16: 11 bits.
@@ -109,22 +121,26 @@ async fn attention_matches_over_tiles_splits_and_windows() {
                 continue;
             }
             let Case { position, tokens, .. } = *case;
-            let (dim, heads) = (shape.head_dim as usize, shape.heads as usize);
-            let kv_len = shape.kv_heads as usize * dim;
-            let q = random.floats(tokens * heads * dim);
-            let mut rows = || into_cache(&random.floats((position + tokens) * kv_len), kv_len, format);
-            let (cached_keys, cached_values) = (rows(), rows());
-            let [keys, values] = [&cached_keys, &cached_values].map(|rows| from_cache(rows, kv_len, format));
-            let keys = from_cache_order(&keys, &shape);
+            let [key_len, value_len] = [shape.key_len(), shape.value_len()].map(|len| len as usize);
+            let q = random.floats(tokens * shape.query_len() as usize);
+            let mut rows = |len: usize| into_cache(&random.floats((position + tokens) * len), len, format);
+            let mut cache = rows(key_len);
+            let keys = from_cache(&cache, key_len, format);
             // The same capacity in all cases, because it is a constant of the kernel.
-            let capacity = CAPACITY * format.row_words(kv_len as u32) as usize;
-            let mut cache = cached_keys;
-            cache.resize(capacity, 0);
-            cache.extend(cached_values);
+            cache.resize(CAPACITY * format.row_words(key_len as u32) as usize, 0);
+            let mut value_offset = cache.len();
+            let values = if shape == LATENT {
+                value_offset = 0;
+                keys.chunks_exact(key_len).flat_map(|key| &key[..value_len]).copied().collect()
+            } else {
+                cache.extend(rows(value_len));
+                from_cache(&cache[value_offset..], value_len, format)
+            };
+            let keys = from_cache_order(&keys, &shape);
             let attention = Attention {
                 heads: shape,
                 cache: format,
-                value_offset: capacity as u32,
+                value_offset: value_offset as u32,
                 scale: case.scale,
                 temperature: case.temperature,
                 softcap: case.softcap,
@@ -132,19 +148,24 @@ async fn attention_matches_over_tiles_splits_and_windows() {
                 bidirectional: case.bidirectional,
                 ahead: case.ahead,
                 alibi: case.alibi,
+                sinks: case.sinks.is_some(),
                 layout,
                 splits: case.splits,
                 workgroup: case.workgroup,
             };
-            let y = gpu.storage_buffer("y", (q.len() * 4) as u64);
+            let y_len = tokens * shape.attended_len() as usize;
+            let y = gpu.storage_buffer("y", (y_len * 4) as u64);
             let parts = gpu.storage_buffer("parts", tokens as u64 * attention.split_len() * 4);
             let state = state(&gpu, position as u32, tokens as u32, 0);
-            let bindings = [
-                ("state", &state),
-                ("q", &gpu.storage_buffer_with("q", &q)),
-                ("kv", &gpu.storage_buffer_with("kv", &cache)),
-                ("y", if case.splits > 1 { &parts } else { &y }),
-            ];
+            let sinks: Vec<f32> = match case.sinks {
+                Some(largest) => random.floats(shape.heads as usize).iter().map(|sink| largest * sink).collect(),
+                None => Vec::new(),
+            };
+            let sinks_buffer = case.sinks.map(|_| gpu.storage_buffer_with("sinks", &sinks));
+            let (q_buffer, kv) = (gpu.storage_buffer_with("q", &q), gpu.storage_buffer_with("kv", &cache));
+            let result = if case.splits > 1 { &parts } else { &y };
+            let mut bindings = vec![("state", &state), ("q", &q_buffer), ("kv", &kv), ("y", result)];
+            bindings.extend(sinks_buffer.iter().map(|buffer| ("sinks", buffer)));
             let [grid, merge_grid] = attention.grids();
             let mut dispatches = vec![Dispatch::new(&gpu, &attention.shader(), &bindings, grid)];
             if case.splits > 1 {
@@ -152,8 +173,9 @@ async fn attention_matches_over_tiles_splits_and_windows() {
                 dispatches.push(Dispatch::new(&gpu, &attention.merge_shader(), &bindings, merge_grid));
             }
             run(&gpu, &dispatches, tokens as u32);
-            let expected = kernels::attention::reference::attention(&q, &keys, &values, position, &attention);
-            assert_close(&read(&gpu, &y, q.len()).await, &expected, tolerance, &format!("{attention:?} at {position}"));
+            let rows = [&keys[..], &values];
+            let expected = kernels::attention::reference::attention(&q, rows, &sinks, position, &attention);
+            assert_close(&read(&gpu, &y, y_len).await, &expected, tolerance, &format!("{attention:?} at {position}"));
         }
     }
 }
@@ -162,7 +184,8 @@ async fn attention_output_is_gated() {
     let gpu = plain_device().await;
     let mut random = Random(34);
     for (head_count, head_dim, tokens) in [(3u32, 24u32, 5usize), (4, 16, 1), (2, 64, 65), (3, 128, 2)] {
-        let heads = HeadShape { heads: head_count, kv_heads: 1, head_dim, rope_dim: head_dim, rope_half: true };
+        let (value_dim, rope_dim) = (head_dim, head_dim);
+        let heads = HeadShape { heads: head_count, kv_heads: 1, head_dim, value_dim, rope_dim, rope_half: true };
         let len = (head_count * head_dim) as usize;
         // Queries with gates, then keys, values and more.
         let row_len = 2 * len + 2 * head_dim as usize + 9;

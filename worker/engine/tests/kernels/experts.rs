@@ -1,15 +1,16 @@
-//! `route.wgsl` and `expert_sum.wgsl`.
+//! `route.wgsl`, `group.wgsl` and `expert_sum.wgsl`.
 
-use parlance_engine::kernels::Grid;
-use parlance_engine::kernels::experts::{ExpertSum, Router, reference};
-use parlance_engine::models::{ExpertConfig, Scoring};
+use parlance_engine::kernels::experts::{ExpertSum, Router, group, reference};
+use parlance_engine::kernels::{Grid, grouped_len};
+use parlance_engine::models::{ExpertConfig, ExpertGroups, Scoring};
 use parlance_engine::runtime::Dispatch;
 
 use crate::common::{Random, assert_close, plain_device};
-use crate::{gpu_tests, read, run, state};
+use crate::{PADDING, gpu_tests, read, run, state};
 
 gpu_tests! {
     experts_are_chosen_and_summed,
+    slots_are_grouped_by_expert,
 }
 
 /// Of the weights before they are added up.
@@ -28,6 +29,7 @@ fn routers() -> impl Iterator<Item = Router> {
         weight_scale: 1.5,
         shared_len: None,
         latent_len: None,
+        groups: None,
     };
     let shared = ExpertConfig { shared_len: Some(64), ..plain };
     let variants = [
@@ -37,6 +39,8 @@ fn routers() -> impl Iterator<Item = Router> {
         (ExpertConfig { normalise: false, scoring: Sigmoid, ..shared }, false, false),
         (ExpertConfig { scoring: Sigmoid, ..plain }, true, false),
         (ExpertConfig { latent_len: Some(32), ..shared }, false, false),
+        (ExpertConfig { scoring: Sigmoid, groups: Some(ExpertGroups { count: 7, used: 3 }), ..plain }, true, false),
+        (ExpertConfig { groups: Some(ExpertGroups { count: 5, used: 1 }), ..plain }, false, false),
     ];
     variants.into_iter().map(|(experts, is_biased, is_gated)| Router { experts, is_biased, is_gated })
 }
@@ -82,5 +86,33 @@ async fn experts_are_chosen_and_summed() {
         let before = if config.latent_len.is_some() { 0.0 } else { 1.0 };
         let expected: Vec<f32> = sums.iter().map(|sum| before + SCALE * sum).collect();
         assert_close(&read(&gpu, &y, expected.len()).await, &expected, 1e-5, "sum");
+    }
+}
+
+async fn slots_are_grouped_by_expert() {
+    let gpu = plain_device().await;
+    let mut random = Random(12);
+    let any = routers().next().unwrap().experts;
+    for (count, used, tokens) in [(1, 1, 300), (5, 2, 1), (8, 3, 70), (70, 6, 43), (512, 8, 100)] {
+        let experts = ExpertConfig { count, used, ..any };
+        let slots = tokens * used;
+        let anything: Vec<u32> = (0..slots).map(|_| random.bits() as u32 % count).collect();
+        // Two in three have no tokens.
+        let few = anything.iter().map(|expert| expert / 3 * 3).collect();
+        for chosen in [anything, few, vec![0; slots as usize], vec![count - 1; slots as usize]] {
+            // Further tokens that the batch does not have.
+            let padded = [&chosen[..], &vec![0; PADDING * used as usize]].concat();
+            let mut expected = reference::group(&chosen, count);
+            assert_eq!(expected.len() as u32, grouped_len(slots, count));
+            let untouched = [7; 4];
+            expected.extend(untouched);
+            let (state, chosen) = (state(&gpu, 0, tokens, 0), gpu.storage_buffer_with("experts", &padded));
+            let groups = gpu.storage_buffer_with("groups", &vec![7u32; expected.len()]);
+            let bound = [("state", &state), ("experts", &chosen), ("groups", &groups)];
+            let (shader, grid) = group(&experts);
+            run(&gpu, &[Dispatch::new(&gpu, &shader, &bound, grid)], tokens + PADDING as u32);
+            let what = format!("{tokens} tokens, {used} of {count} experts");
+            assert_eq!(read::<u32>(&gpu, &groups, expected.len()).await, expected, "{what}");
+        }
     }
 }

@@ -18,11 +18,12 @@ gpu_tests! {
     heads_are_normalised_rotated_and_cached,
 }
 
-pub(crate) fn head_shapes() -> [HeadShape; 3] {
+pub(crate) fn head_shapes() -> [HeadShape; 4] {
     [
-        HeadShape { heads: 9, kv_heads: 3, head_dim: 64, rope_dim: 64, rope_half: false },
-        HeadShape { heads: 4, kv_heads: 4, head_dim: 32, rope_dim: 16, rope_half: true },
-        HeadShape { heads: 8, kv_heads: 1, head_dim: 80, rope_dim: 80, rope_half: true },
+        HeadShape { heads: 9, kv_heads: 3, head_dim: 64, value_dim: 64, rope_dim: 64, rope_half: false },
+        HeadShape { heads: 4, kv_heads: 4, head_dim: 32, value_dim: 32, rope_dim: 16, rope_half: true },
+        HeadShape { heads: 8, kv_heads: 1, head_dim: 80, value_dim: 80, rope_dim: 80, rope_half: true },
+        HeadShape { heads: 4, kv_heads: 2, head_dim: 192, value_dim: 96, rope_dim: 64, rope_half: true },
     ]
 }
 
@@ -44,13 +45,12 @@ async fn linear_rotates_queries_and_appends_keys_and_values() {
     {
         let tuning = *tuning;
         let (tokens, position) = (5, 11);
-        let (q_rows, kv_rows) = ((shape.heads * shape.head_dim) as usize, (shape.kv_heads * shape.head_dim) as usize);
-        let rows = q_rows + 2 * kv_rows;
-        let case = Case::new(gpu, &mut random, TensorType::Q4_1, rows as u32, 64, tokens);
+        let rows = shape.query_len() + shape.key_len() + shape.value_len();
+        let case = Case::new(gpu, &mut random, TensorType::Q4_1, rows, 64, tokens);
         let angles = RopeConfig::plain(10_000.0).angles(shape.rope_dim, CONTEXT as u32, None);
-        let value_offset = CONTEXT * kv_rows / 2;
-        let q = gpu.storage_buffer("q", (tokens * q_rows * 4) as u64);
-        let kv = gpu.storage_buffer("kv", (value_offset * 8) as u64);
+        let value_offset = CONTEXT * shape.key_len() as usize / 2;
+        let q = gpu.storage_buffer("q", tokens as u64 * u64::from(shape.query_len()) * 4);
+        let kv = gpu.storage_buffer("kv", CONTEXT as u64 * u64::from(shape.key_len() + shape.value_len()) * 2);
         let rope_buffer = gpu.storage_buffer_with("rope", &angles);
         let outputs = [("y", &q), ("kv", &kv), ("rope", &rope_buffer)];
         let epilogue = Epilogue::Qkv { heads: shape, value_offset: value_offset as u32 };
@@ -67,7 +67,7 @@ async fn linear_rotates_queries_and_appends_keys_and_values() {
 
 const KERNEL: HeadNormKernel = HeadNormKernel {
     kind: HeadNorm::Head,
-    heads: HeadShape { heads: 1, kv_heads: 1, head_dim: 8, rope_dim: 8, rope_half: false },
+    heads: HeadShape { heads: 1, kv_heads: 1, head_dim: 8, value_dim: 8, rope_dim: 8, rope_half: false },
     centred: false,
     gated: false,
     value_norm: false,
@@ -91,8 +91,12 @@ async fn heads_are_normalised_rotated_and_cached() {
         HeadNormKernel { value_norm: true, ..KERNEL },
         HeadNormKernel { value_norm: true, cache: CacheFormat::Q8, ..KERNEL },
         HeadNormKernel { queries_only: true, ..KERNEL },
+        HeadNormKernel { kind: HeadNorm::HeadAfterRope, ..KERNEL },
+        HeadNormKernel { kind: HeadNorm::HeadAfterRope, cache: CacheFormat::Q8, ..KERNEL },
     ];
-    for (heads, kernel) in head_shapes().into_iter().flat_map(|heads| kernels.map(|kernel| (heads, kernel))) {
+    let cases = head_shapes().into_iter().flat_map(|heads| kernels.map(|kernel| (heads, kernel)));
+    // Gates have the shape of queries and values.
+    for (heads, kernel) in cases.filter(|(heads, kernel)| !kernel.gated || heads.value_dim == heads.head_dim) {
         let cache = kernel.cache.for_heads(&heads);
         check_heads(&gpu, &mut random, HeadNormKernel { heads, cache, ..kernel }).await;
     }
@@ -102,17 +106,17 @@ async fn heads_are_normalised_rotated_and_cached() {
 async fn check_heads(gpu: &Gpu, random: &mut Random, kernel: HeadNormKernel) {
     let (position, tokens, context) = (5usize, 3usize, 12usize);
     let HeadNormKernel { kind, heads: shape, cache, queries_only, .. } = kernel;
-    let dim = shape.head_dim as usize;
-    let (q_len, kv_len) = (shape.heads as usize * dim, shape.kv_heads as usize * dim);
-    let row = if queries_only { q_len } else { q_len + 2 * kv_len };
+    let [dim, q_len, key_len, value_len] =
+        [shape.head_dim, shape.query_len(), shape.key_len(), shape.value_len()].map(|len| len as usize);
+    let row = if queries_only { q_len } else { q_len + key_len + value_len };
     let mut y = random.floats(tokens * row);
-    let lens = if kind == HeadNorm::Head { [dim, dim] } else { [q_len, kv_len] };
+    let lens = if kind == HeadNorm::Row { [q_len, key_len] } else { [dim, dim] };
     let [norms, biases] = [(); 2].map(|()| lens.map(|len| random.floats(len)));
     let angles = RopeConfig::plain(10_000.0).angles(shape.rope_dim, context as u32, None);
-    let value_offset = context * cache.row_words(kv_len as u32) as usize;
+    let [value_offset, value_words] = [key_len, value_len].map(|len| context * cache.row_words(len as u32) as usize);
     let input = if kernel.gated { with_gates(&y, &shape) } else { y.clone() };
     let q = gpu.storage_buffer("q", (tokens * q_len * 4) as u64);
-    let kv = gpu.storage_buffer("kv", (2 * value_offset * 4) as u64);
+    let kv = gpu.storage_buffer("kv", ((value_offset + value_words) * 4) as u64);
     let mut buffers = vec![
         ("state", state(gpu, position as u32, tokens as u32, 0)),
         ("projected", gpu.storage_buffer_with("projected", &input)),
@@ -133,15 +137,21 @@ async fn check_heads(gpu: &Gpu, random: &mut Random, kernel: HeadNormKernel) {
     let bindings: Vec<_> = buffers.iter().map(|(name, buffer)| (*name, buffer)).collect();
     run(gpu, &[Dispatch::new(gpu, &kernel.shader(), &bindings, kernel.grid())], tokens as u32);
 
+    // Without keys and values there is nothing but queries to rotate.
+    let rotated = if queries_only { HeadShape { kv_heads: 0, ..shape } } else { shape };
+    if kind == HeadNorm::HeadAfterRope {
+        rotate(&mut y, &rotated, &angles, position);
+    }
     norm_heads(&mut y, [&norms, &biases], &kernel);
+    if kind != HeadNorm::HeadAfterRope {
+        rotate(&mut y, &rotated, &angles, position);
+    }
     let what = format!("{kernel:?}");
     if queries_only {
-        // There is nothing but queries to rotate.
-        rotate(&mut y, &HeadShape { kv_heads: 0, ..shape }, &angles, position);
         assert_close(&read::<f32>(gpu, &q, y.len()).await, &y, 1e-5, &what);
-        assert!(read::<u32>(gpu, &kv, 2 * value_offset).await.iter().all(|word| *word == 0), "{what}");
+        let words: Vec<u32> = read(gpu, &kv, value_offset + value_words).await;
+        assert!(words.iter().all(|word| *word == 0), "{what}");
     } else {
-        rotate(&mut y, &shape, &angles, position);
         let places = [position, tokens, value_offset];
         check_cache(gpu, &y, (&shape, cache), [&q, &kv], places, &what).await;
     }
@@ -155,12 +165,12 @@ fn with_gates(projected: &[f32], shape: &HeadShape) -> Vec<f32> {
     heads.flat_map(|(index, head)| head.iter().copied().chain(std::iter::repeat_n(f32::NAN, gate(index)))).collect()
 }
 
-/// Applies RoPE to the queries and keys of `[tokens][query, key and value heads]`, whose first token is at `position`.
+/// Applies RoPE to the queries and keys of rows of queries, keys and values, whose first token is at `position`.
 pub(crate) fn rotate(y: &mut [f32], shape: &HeadShape, angles: &[[f32; 2]], position: usize) {
     let dim = shape.head_dim as usize;
     let rotated_heads = (shape.heads + shape.kv_heads) as usize;
     let pairs = shape.rope_dim as usize / 2;
-    for (token, row) in y.chunks_exact_mut(dim * (rotated_heads + shape.kv_heads as usize)).enumerate() {
+    for (token, row) in y.chunks_exact_mut(dim * rotated_heads + shape.value_len() as usize).enumerate() {
         let own_angles = &angles[(position + token) * pairs..][..pairs];
         for head in row.chunks_exact_mut(dim).take(rotated_heads) {
             kernels::linear::reference::rope(head, own_angles, shape);
@@ -168,8 +178,8 @@ pub(crate) fn rotate(y: &mut [f32], shape: &HeadShape, angles: &[[f32; 2]], posi
     }
 }
 
-/// Compares queries and the cache with rotated `[tokens][query, key and value heads]`; `places` are the position of the
-/// first token, the number of tokens and the first word of the cached values.
+/// Compares queries and the cache with rotated rows of queries, keys and values; `places` are the position of the first
+/// token, the number of tokens and the first word of the cached values.
 async fn check_cache(
     gpu: &Gpu,
     y: &[f32],
@@ -178,18 +188,18 @@ async fn check_cache(
     [position, tokens, value_offset]: [usize; 3],
     what: &str,
 ) {
-    let dim = shape.head_dim as usize;
-    let (q_rows, kv_rows) = (shape.heads as usize * dim, shape.kv_heads as usize * dim);
-    let actual_q: Vec<f32> = read(gpu, q, tokens * q_rows).await;
-    let cache: Vec<u32> = read(gpu, kv, value_offset * 2).await;
+    let [q_len, key_len, value_len] = [shape.query_len(), shape.key_len(), shape.value_len()].map(|len| len as usize);
+    let actual_q: Vec<f32> = read(gpu, q, tokens * q_len).await;
+    let cache: Vec<u32> = read(gpu, kv, kv.size() as usize / 4).await;
     let (keys, values) = cache.split_at(value_offset);
-    let [keys, values] = [keys, values].map(|rows| from_cache(rows, kv_rows, format));
-    for (token, row) in y.chunks_exact(q_rows + 2 * kv_rows).enumerate() {
-        assert_close(&actual_q[token * q_rows..][..q_rows], &row[..q_rows], 1e-5, &format!("q, {what}"));
-        let at = (position + token) * kv_rows;
-        let expected = in_cache_order(&row[q_rows..][..kv_rows], shape);
-        assert_cached(&keys[at..][..kv_rows], &expected, format, &format!("k, {what}"));
-        assert_cached(&values[at..][..kv_rows], &row[q_rows + kv_rows..], format, &format!("v, {what}"));
+    let (keys, values) = (from_cache(keys, key_len, format), from_cache(values, value_len, format));
+    for (token, row) in y.chunks_exact(q_len + key_len + value_len).enumerate() {
+        assert_close(&actual_q[token * q_len..][..q_len], &row[..q_len], 1e-5, &format!("q, {what}"));
+        let at = position + token;
+        let expected = in_cache_order(&row[q_len..][..key_len], shape);
+        assert_cached(&keys[at * key_len..][..key_len], &expected, format, &format!("k, {what}"));
+        let expected = &row[q_len + key_len..];
+        assert_cached(&values[at * value_len..][..value_len], expected, format, &format!("v, {what}"));
     }
 }
 

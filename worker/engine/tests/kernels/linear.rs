@@ -29,7 +29,7 @@ gpu_tests! {
 
 /// Layouts and the devices to test them on. If two devices compile the same kernel, only the one that allows less tests
 /// it.
-async fn on_devices(layouts: impl Fn(&Gpu) -> Vec<LinearTuning>) -> Vec<(Gpu, LinearTuning)> {
+pub(crate) async fn on_devices(layouts: impl Fn(&Gpu) -> Vec<LinearTuning>) -> Vec<(Gpu, LinearTuning)> {
     // Only threads that share rows use subgroups.
     let kernel = |tuning: &LinearTuning| {
         let subgroup = if tuning.has_lanes() { tuning.subgroup } else { 1 };
@@ -73,9 +73,9 @@ fn tunings(gpu: &Gpu) -> Vec<LinearTuning> {
 /// A matrix on the GPU, with its weights and inputs on the CPU.
 pub(crate) struct Case {
     pub(crate) matrix: Matrix,
-    weights: Vec<f32>,
-    x: Vec<f32>,
-    norm: Vec<f32>,
+    pub(crate) weights: Vec<f32>,
+    pub(crate) x: Vec<f32>,
+    pub(crate) norm: Vec<f32>,
 }
 
 pub(crate) const EPS: f32 = 1e-5;
@@ -99,7 +99,7 @@ impl Case {
     }
 
     /// The product with the whole matrix, without any options.
-    fn linear(&self, tuning: LinearTuning, epilogue: Epilogue) -> Linear {
+    pub(crate) fn linear(&self, tuning: LinearTuning, epilogue: Epilogue) -> Linear {
         Linear {
             tensor_type: self.matrix.tensor_type,
             rows: self.matrix.rows,
@@ -109,6 +109,7 @@ impl Case {
             norm_eps: None,
             bias: false,
             experts: None,
+            heads: None,
             merge: None,
             epilogue,
             tuning,
@@ -116,7 +117,11 @@ impl Case {
     }
 
     /// The buffers that every product binds.
-    fn bindings<'a>(&'a self, state: &'a wgpu::Buffer, x: &'a wgpu::Buffer) -> Vec<(&'static str, &'a wgpu::Buffer)> {
+    pub(crate) fn bindings<'a>(
+        &'a self,
+        state: &'a wgpu::Buffer,
+        x: &'a wgpu::Buffer,
+    ) -> Vec<(&'static str, &'a wgpu::Buffer)> {
         vec![("state", state), ("quants", &self.matrix.quants), ("scales", &self.matrix.scales), ("x", x)]
     }
 
@@ -125,7 +130,7 @@ impl Case {
         &self,
         gpu: &Gpu,
         tuning: LinearTuning,
-        prepare: &Shader,
+        (prepare, prepare_grid): (Shader, Grid),
         prepared_bytes: usize,
     ) -> Vec<f32> {
         let tokens = self.x.len() / self.matrix.cols as usize;
@@ -136,7 +141,7 @@ impl Case {
         if prepare.defines.contains(&"NORM") {
             bindings.push(("norm_weight", &norm));
         }
-        let prepare = Dispatch::new(gpu, prepare, &bindings, Grid::TokensInX);
+        let prepare = Dispatch::new(gpu, &prepare, &bindings, prepare_grid);
         let len = tokens * self.matrix.rows as usize;
         let y = gpu.storage_buffer("y", len as u64 * 4);
         let linear = self.linear(tuning, Epilogue::STORE);
@@ -243,7 +248,9 @@ fn kernels_for_matrix_units_are_valid() {
 
     let tuning = Tuning::for_hardware(None).with_tiles(u32::MAX, Tiles::Cooperative).prefill_large;
     assert_eq!(tuning.tiles, Tiles::Cooperative);
-    let shaders = TensorType::supported().map(|tensor_type| {
+    let experts = ExpertRows { rows: 60, used: 2, shares_input: true };
+    let shaders = TensorType::supported().flat_map(|tensor_type| [(tensor_type, None), (tensor_type, Some(experts))]);
+    let shaders = shaders.map(|(tensor_type, experts)| {
         let linear = Linear {
             tensor_type,
             rows: 300,
@@ -252,14 +259,15 @@ fn kernels_for_matrix_units_are_valid() {
             out_rows: 300,
             norm_eps: None,
             bias: true,
-            experts: None,
+            experts,
+            heads: None,
             merge: None,
             epilogue: Epilogue::Gated(Activation::Silu),
             tuning,
         };
         linear.shader().unwrap()
     });
-    let heads = HeadShape { heads: 9, kv_heads: 3, head_dim: 64, rope_dim: 64, rope_half: true };
+    let heads = HeadShape { heads: 9, kv_heads: 3, head_dim: 64, value_dim: 64, rope_dim: 64, rope_half: true };
     let attention = Attention {
         heads,
         cache: CacheFormat::F16,
@@ -271,11 +279,13 @@ fn kernels_for_matrix_units_are_valid() {
         bidirectional: false,
         ahead: None,
         alibi: false,
+        sinks: true,
         layout: AttentionLayout::Cooperative,
         splits: 1,
         workgroup: 128,
     };
-    for shader in shaders.chain([halve(512, Some(EPS)), halve(512, None), attention.shader()]) {
+    let [normed, plain] = [Some(EPS), None].map(|norm_eps| halve(1, 512, norm_eps).0);
+    for shader in shaders.chain([normed, plain, attention.shader()]) {
         let text = expand(&shader);
         let module =
             naga::front::wgsl::parse_str(&text).unwrap_or_else(|error| panic!("{}", error.emit_to_string(&text)));
@@ -295,8 +305,8 @@ async fn packed_products_only_round_their_input() {
         for with_norm in [false, true].into_iter().filter(|_| has_integers(tensor_type)) {
             let (rows, cols, tokens) = (70, 512, 9);
             let case = Case::new(&gpu, &mut random, tensor_type, rows, cols, tokens);
-            let prepare = quantise(cols, with_norm.then_some(EPS));
-            let actual = case.prepared_product(&gpu, tuning, &prepare, tokens * cols as usize / 32 * 40).await;
+            let prepare = quantise(1, cols, with_norm.then_some(EPS));
+            let actual = case.prepared_product(&gpu, tuning, prepare, tokens * cols as usize / 32 * 40).await;
 
             let cols = cols as usize;
             let input =
@@ -326,8 +336,8 @@ async fn matrix_units_multiply_in_every_format() {
         for (rows, tokens, with_norm) in [(21, 9, true), (300, 130, false)] {
             let case = Case::new(&gpu, &mut random, tensor_type, rows, cols, tokens);
             let expected = case.expected(with_norm);
-            let prepare = halve(cols, with_norm.then_some(EPS));
-            let actual = case.prepared_product(&gpu, tuning, &prepare, case.x.len() * 2).await;
+            let prepare = halve(1, cols, with_norm.then_some(EPS));
+            let actual = case.prepared_product(&gpu, tuning, prepare, case.x.len() * 2).await;
             assert_close(&actual, &expected, 2e-3, &format!("{tensor_type}, {rows} rows, {tokens} tokens"));
         }
     }
@@ -352,17 +362,27 @@ async fn linear_applies_every_activation() {
     let mut random = Random(15);
     for (gpu, tuning) in on_devices(|gpu| vec![gpu.tuning().decode]).await {
         let tokens = 2;
-        for activation in [Activation::Silu, Activation::GeluTanh, Activation::GeluErf, Activation::ReluSquared] {
-            let case = Case::new(&gpu, &mut random, TensorType::F16, 64, 64, tokens);
+        for activation in [
+            Activation::Silu,
+            Activation::GeluTanh,
+            Activation::GeluErf,
+            Activation::ReluSquared,
+            Activation::ClampedSwiglu,
+        ] {
+            let mut case = Case::new(&gpu, &mut random, TensorType::F16, 64, 64, tokens);
+            // Beyond its limits.
+            let size = if activation == Activation::ClampedSwiglu { 50.0 } else { 1.0 };
+            case.norm.iter_mut().for_each(|weight| *weight *= size);
             let product: Vec<f32> = case.expected(true);
             let state = state(&gpu, 0, tokens as u32, 0);
-            let gates = random.floats(product.len());
+            let gates: Vec<f32> = random.floats(product.len()).iter().map(|gate| size * gate).collect();
             let y = gpu.storage_buffer_with("y", &gates);
             let output = [("y", &y)];
             let act = |x: f32| kernels::linear::reference::activate(x, activation);
 
             run(&gpu, &[case.dispatch(&gpu, tuning, true, Epilogue::Gate(activation), &output, &state)], 2);
-            let expected: Vec<f32> = gates.iter().zip(&product).map(|(gate, value)| act(*gate) * value).collect();
+            let gate = |(gate, up): (&f32, &f32)| kernels::linear::reference::gate_up(*gate, *up, activation);
+            let expected: Vec<f32> = gates.iter().zip(&product).map(gate).collect();
             assert_close(&read(&gpu, &y, expected.len()).await, &expected, 1e-5, &format!("gate {activation:?}"));
 
             run(&gpu, &[case.dispatch(&gpu, tuning, true, Epilogue::Activate(activation), &output, &state)], 2);
@@ -418,29 +438,48 @@ async fn linear_selects_each_tokens_experts() {
     let mut random = Random(10);
     for (gpu, base) in on_devices(|gpu| vec![gpu.tuning().decode]).await {
         let split = LinearTuning { workgroup: 64, lanes: 16, pairs: 1, subgroup: 1, ..base };
-        for (tuning, shares_input) in [(base, true), (split, false)] {
+        let gated = Epilogue::Gated(Activation::Silu);
+        let variants = [
+            (base, true, Epilogue::STORE, false),
+            (split, false, Epilogue::STORE, true),
+            (base, true, gated, true),
+            (split, true, gated, false),
+        ];
+        for (tuning, shares_input, epilogue, bias) in variants {
             let (experts, used, rows, cols, tokens) = (5u32, 2u32, 32u32, 64u32, 3usize);
             let inputs = if shares_input { tokens } else { tokens * used as usize };
             let case = Case::new(&gpu, &mut random, TensorType::Q4_0, experts * rows, cols, inputs);
             let chosen = [4u32, 0, 2, 4, 1, 3];
             let chosen_buffer = gpu.storage_buffer_with("experts", &chosen);
             let x = gpu.storage_buffer_with("x", &case.x);
-            let y = gpu.storage_buffer("y", u64::from(rows) * 6 * 4);
+            let out_rows = if epilogue == gated { rows / 2 } else { rows };
+            let y = gpu.storage_buffer("y", u64::from(out_rows) * 6 * 4);
+            let biases = if bias { random.floats((experts * rows) as usize) } else { Vec::new() };
+            let bias_buffer = bias.then(|| gpu.storage_buffer_with("bias", &biases));
             let experts_of = Some(ExpertRows { rows, used, shares_input });
-            let linear = Linear { out_rows: rows, experts: experts_of, ..case.linear(tuning, Epilogue::STORE) };
+            let linear = Linear { out_rows, bias, experts: experts_of, ..case.linear(tuning, epilogue) };
             let state = state(&gpu, 0, tokens as u32, 0);
             let mut bindings = case.bindings(&state, &x);
             bindings.extend([("y", &y), ("experts", &chosen_buffer)]);
+            bindings.extend(bias_buffer.iter().map(|buffer| ("bias", buffer)));
             run(&gpu, &[Dispatch::new(&gpu, &linear.shader().unwrap(), &bindings, linear.grid())], tokens as u32);
             let all = case.expected(false);
-            let expected: Vec<f32> = (0..6)
-                .flat_map(|slot| {
+            let products: Vec<f32> = (0..6 * rows as usize)
+                .map(|at| {
+                    let (slot, row) = (at / rows as usize, at as u32 % rows);
                     let input = if shares_input { slot / used as usize } else { slot };
-                    let first = (input as u32 * experts + chosen[slot]) * rows;
-                    all[first as usize..][..rows as usize].to_vec()
+                    let of_expert = chosen[slot] * rows + row;
+                    let bias = biases.get(of_expert as usize).copied().unwrap_or_default();
+                    all[(input as u32 * experts * rows + of_expert) as usize] + bias
                 })
                 .collect();
-            assert_close(&read(&gpu, &y, expected.len()).await, &expected, 1e-5, &format!("{tuning:?}"));
+            let expected = match epilogue {
+                Epilogue::Gated(activation) => {
+                    kernels::linear::reference::gated(&products, out_rows as usize, activation)
+                }
+                _ => products,
+            };
+            assert_close(&read(&gpu, &y, expected.len()).await, &expected, 1e-5, &format!("{linear:?}"));
         }
     }
 }
@@ -448,22 +487,22 @@ async fn linear_selects_each_tokens_experts() {
 async fn linear_merges_attention_splits() {
     let mut random = Random(21);
     for (gpu, tuning) in layouts().await.into_iter().filter(|(_, tuning)| tuning.has_lanes()) {
-        for (splits, head_dim) in [(1u32, 64u32), (8, 32), (32, 24)] {
-            let cols = 3 * 32 * head_dim / 8;
+        for (splits, value_dim) in [(1u32, 64u32), (8, 32), (32, 24)] {
+            let cols = 3 * 32 * value_dim / 8;
             let case = Case::new(&gpu, &mut random, TensorType::Q8_0, 37, cols, 1);
-            let mut parts = random.floats((cols / head_dim * splits * (head_dim + 2)) as usize);
-            for part in parts.chunks_exact_mut(head_dim as usize + 2) {
+            let mut parts = random.floats((cols / value_dim * splits * (value_dim + 2)) as usize);
+            for part in parts.chunks_exact_mut(value_dim as usize + 2) {
                 // The sum of weights is at least the weight of the highest score.
-                part[head_dim as usize + 1] = 1.0 + part[head_dim as usize + 1].abs();
+                part[value_dim as usize + 1] = 1.0 + part[value_dim as usize + 1].abs();
             }
             // A split without positions.
             if splits > 1 {
-                parts[..head_dim as usize].fill(0.0);
-                parts[head_dim as usize..head_dim as usize + 2].copy_from_slice(&[-3.0e38, 0.0]);
+                parts[..value_dim as usize].fill(0.0);
+                parts[value_dim as usize..value_dim as usize + 2].copy_from_slice(&[-3.0e38, 0.0]);
             }
-            let x = kernels::attention::reference::merge(&parts, splits as usize, head_dim as usize);
+            let x = kernels::attention::reference::merge(&parts, splits as usize, value_dim as usize);
             let expected = kernels::linear::reference::matmul(&case.weights, &x, cols as usize);
-            let merge = Some(MergedParts { splits, head_dim });
+            let merge = Some(MergedParts { splits, value_dim });
             let linear = Linear { merge, ..case.linear(tuning, Epilogue::STORE) };
             let y = gpu.storage_buffer("y", 37 * 4);
             let (state, parts) = (state(&gpu, 0, 1, 0), gpu.storage_buffer_with("parts", &parts));
@@ -471,7 +510,7 @@ async fn linear_merges_attention_splits() {
             bindings[3].0 = "parts";
             bindings.push(("y", &y));
             run(&gpu, &[Dispatch::new(&gpu, &linear.shader().unwrap(), &bindings, linear.grid())], 1);
-            let what = format!("{splits} parts of {head_dim}, {tuning:?}");
+            let what = format!("{splits} parts of {value_dim}, {tuning:?}");
             assert_close(&read(&gpu, &y, expected.len()).await, &expected, 1e-5, &what);
         }
     }

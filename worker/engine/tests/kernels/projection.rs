@@ -23,6 +23,7 @@ struct Case {
     splits: u32,
     window: Option<u32>,
     softcap: Option<f32>,
+    sinks: bool,
     /// Threads of a workgroup.
     workgroup: u32,
     tensor_type: TensorType,
@@ -35,13 +36,14 @@ const PLAIN: Case = Case {
     splits: 5,
     window: None,
     softcap: None,
+    sinks: false,
     workgroup: 256,
     tensor_type: TensorType::Q4_1,
     cols: 576,
     with_norm: true,
 };
 
-const CASES: [Case; 6] = [
+const CASES: [Case; 8] = [
     PLAIN,
     // Nothing is cached yet.
     Case { position: 0, splits: 2, ..PLAIN },
@@ -51,6 +53,8 @@ const CASES: [Case; 6] = [
     // The window only contains the token itself.
     Case { window: Some(1), with_norm: false, ..PLAIN },
     Case { softcap: Some(0.5), splits: 2, tensor_type: TensorType::Q8_0, cols: 160, ..PLAIN },
+    Case { position: 0, splits: 2, sinks: true, ..PLAIN },
+    Case { window: Some(33), sinks: true, ..PLAIN },
 ];
 
 async fn attention_projects_its_own_query_key_and_value() {
@@ -62,7 +66,7 @@ async fn attention_projects_its_own_query_key_and_value() {
         for (shape, (number, case)) in shapes.flat_map(|shape| cases.clone().map(move |case| (shape, case))) {
             let subgroup = if gpu.has_subgroups() && number % 2 == 0 { 4 } else { 1 };
             let tuning = LinearTuning { workgroup: 64, subgroup, ..gpu.tuning().decode };
-            let Case { position, splits, window, softcap, workgroup, .. } = *case;
+            let Case { position, splits, window, softcap, sinks, workgroup, .. } = *case;
             let (q_len, kv_len) = ((shape.heads * shape.head_dim) as usize, (shape.kv_heads * shape.head_dim) as usize);
             let rows = (q_len + 2 * kv_len) as u32;
             let product = Product::new(&gpu, &mut random, case.tensor_type, rows, case.cols, 1);
@@ -84,6 +88,7 @@ async fn attention_projects_its_own_query_key_and_value() {
                 bidirectional: false,
                 ahead: None,
                 alibi: false,
+                sinks,
                 layout: AttentionLayout::Token,
                 splits,
                 workgroup,
@@ -93,7 +98,10 @@ async fn attention_projects_its_own_query_key_and_value() {
             let y = gpu.storage_buffer("y", q_len as u64 * 4);
             let rope = gpu.storage_buffer_with("rope", &angles);
             let state = state(&gpu, position as u32, 1, 0);
-            let outputs = [("y", &parts), ("kv", &kv), ("rope", &rope)];
+            let sinks = random.floats(if sinks { shape.heads as usize } else { 0 });
+            let sinks_buffer = attention.sinks.then(|| gpu.storage_buffer_with("sinks", &sinks));
+            let mut outputs = vec![("y", &parts), ("kv", &kv), ("rope", &rope)];
+            outputs.extend(sinks_buffer.iter().map(|buffer| ("sinks", buffer)));
             let epilogue = Epilogue::Qkv { heads: shape, value_offset: value_offset as u32 };
             let [_, merge_grid] = attention.grids();
             let projected = product.within(&gpu, tuning, case.with_norm, epilogue, (&outputs, &state), |linear| {
@@ -117,7 +125,8 @@ async fn attention_projects_its_own_query_key_and_value() {
             assert_cached(&keys[at..], &in_cache_order(key, &shape), CacheFormat::F16, &format!("key, {what}"));
             assert_cached(&values[at..], value, CacheFormat::F16, &format!("value, {what}"));
             let keys = from_cache_order(&keys, &shape);
-            let expected = kernels::attention::reference::attention(query, &keys, &values, position, &attention);
+            let rows = [&keys[..], &values];
+            let expected = kernels::attention::reference::attention(query, rows, &sinks, position, &attention);
             assert_close(&read(&gpu, &y, q_len).await, &expected, 1e-5, &what);
         }
     }

@@ -94,7 +94,7 @@ pub(crate) fn reference_logits(base64: &str) -> Vec<Vec<f32>> {
 }
 
 /// Published models of a family.
-fn published(family: &str) -> &'static str {
+pub(crate) fn published(family: &str) -> &'static str {
     match family {
         "llama" => "Llama 2 to 3.2, Mistral, Mixtral, SmolLM2, TinyLlama, DeepSeek distillations",
         "mistral3" => "Ministral 3",
@@ -109,6 +109,7 @@ fn published(family: &str) -> &'static str {
         "gemma2" => "Gemma 2",
         "gemma3" => "Gemma 3 (text)",
         "gemma4" => "Gemma 4 E2B, E4B and 31B (text)",
+        "gpt-oss" => "gpt-oss 20B and 120B",
         "phi3" => "Phi 3, 3.5 and 4",
         "granite" => "Granite 3",
         "granitemoe" => "Granite 3 1B-A400M and 3B-A800M",
@@ -117,10 +118,16 @@ fn published(family: &str) -> &'static str {
         "falcon-h1" => "Falcon-H1",
         "nemotron_h" => "Nemotron-H, Nemotron Nano 2",
         "nemotron_h_moe" => "Nemotron 3 Nano and Super",
+        "deepseek2" => "DeepSeek V2, V3 and R1, GLM 4.7 Flash",
+        "mistral4" => "Mistral Small 4 (text)",
         "ernie4_5" => "ERNIE 4.5 0.3B",
         "ernie4_5-moe" => "ERNIE 4.5 21B-A3B",
+        "glm4moe" => "GLM 4.5 and 4.6",
+        "hunyuan-dense" => "Hunyuan 0.5B to 7B",
+        "command-r" => "Command R, Aya 23 and Expanse",
+        "cohere2" => "Command R7B, Command A",
         "glm4" => "GLM 4 0414, GLM Z1",
-        "exaone4" => "EXAONE 4.0 1.2B",
+        "exaone4" => "EXAONE 4.0",
         "olmo2" => "OLMo 2",
         "olmoe" => "OLMoE",
         "lfm2" => "LFM2 and 2.5",
@@ -140,7 +147,7 @@ fn published(family: &str) -> &'static str {
 }
 
 /// The family of a described model.
-fn family(model: &Described) -> &str {
+pub(crate) fn family(model: &Described) -> &str {
     let (.., name) = model.metadata.iter().find(|(key, ..)| key == "general.architecture").unwrap();
     name.as_str().unwrap()
 }
@@ -260,9 +267,21 @@ async fn divergences(case: &Case, device: Device, cache: CacheFormat) -> Vec<f64
     case.divergences(&logits)
 }
 
-/// Models with different attention: wide heads, query and key norms, soft caps, windows. Nothing else in a model
-/// affects the KV cache, or the kernels without subgroups.
-const ATTENTIONS: [&str; 7] = ["llama-tied-bias", "qwen3", "gemma2", "gemma3", "gemma4", "smollm3", "qwen35"];
+/// Models with different attention: wide heads, query and key norms, soft caps, windows, sinks, latent keys. Nothing
+/// else in a model affects the KV cache, or the kernels without subgroups.
+const ATTENTIONS: [&str; 11] = [
+    "llama-tied-bias",
+    "qwen3",
+    "gemma2",
+    "gemma3",
+    "gemma4",
+    "gpt-oss",
+    "hunyuan-dense",
+    "smollm3",
+    "qwen35",
+    "deepseek2",
+    "deepseek2-lite",
+];
 
 /// The only model whose weights are floats.
 const FLOATS: [&str; 1] = ["llama"];

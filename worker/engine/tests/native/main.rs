@@ -12,6 +12,7 @@ mod hostile;
 mod hybrids;
 mod model;
 mod modules;
+mod mutations;
 mod spans;
 mod templates;
 mod tokenizers;

@@ -10,7 +10,7 @@ use std::fmt;
 use std::path::Path;
 
 /// The rooms, from the bottom up. `lib.rs` and `runtime/mod.rs` belong to none: they only re-export.
-const ROOMS: [&str; 21] = [
+const ROOMS: [&str; 22] = [
     // Weight formats, which errors name.
     "gguf::tensor_type",
     "error",
@@ -22,6 +22,7 @@ const ROOMS: [&str; 21] = [
     "tokenizer",
     "template",
     "turns",
+    "calls",
     "chat",
     "runtime::limits",
     "runtime::measuring",

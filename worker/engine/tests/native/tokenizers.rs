@@ -119,6 +119,7 @@ fn every_tokenizer_matches_llama_cpp() {
 fn kind_name(kind: &str) -> &'static str {
     match kind {
         "gpt2" => "byte-level BPE",
+        "gemma4" => "BPE of characters",
         "llama" => "SentencePiece BPE",
         "t5" => "Unigram",
         "bert" => "WordPiece",

@@ -11,9 +11,9 @@ pub use request::{
 };
 pub use response::{
     ApiError, ApiErrorBody, ChatChoice, ChatChunk, ChatCompletion, ChatDelta, ChunkChoice, CompletionTokens, Embedding,
-    EmbeddingList, EmbeddingUsage, FinishReason, LogProbs, ModelEntry, ModelList, PromptTokens, RankedDocument,
-    RerankResult, Reranking, ResponseMessage, TextChoice, TextCompletion, TextLogProbs, TokenLogProb, TopLogProb,
-    Usage, UsageExtra,
+    EmbeddingList, EmbeddingUsage, FinishReason, FunctionDelta, LogProbs, ModelEntry, ModelList, PromptTokens,
+    RankedDocument, RerankResult, Reranking, ResponseMessage, TextChoice, TextCompletion, TextLogProbs, TokenLogProb,
+    ToolCallDelta, TopLogProb, Usage, UsageExtra,
 };
 
 use serde::{Deserialize, Serialize};

@@ -232,9 +232,6 @@ pub struct FunctionDefinition {
 /// A tool call.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ToolCall {
-    /// Its index among the calls of an answer; only in chunks.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub index: Option<u32>,
     /// Identifies the call in the tool message that answers it.
     #[serde(default)]
     pub id: String,

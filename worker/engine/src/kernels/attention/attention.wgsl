@@ -8,11 +8,11 @@
 // (`projected_head.wgsl`). The last split is then the token's own position, which two workgroups share: one for its
 // score, one for its value.
 //
-// First, KEY_LANES neighbouring threads score one position of the tile. Then thread = turn * KEY_VECTORS + vector of
+// First, KEY_LANES neighbouring threads score one position of the tile. Then thread = turn * VALUE_VECTORS + vector of
 // eight elements: the turns share the positions, and each keeps its own highest score and sums until the end, so that a
 // tile costs only two barriers.
-// Constants: HEADS, KV_HEADS, HEAD_DIM, ROPE_DIM, VALUE_VEC_OFFSET, ROW_VECTORS, SCALE, SPLITS, WORKGROUP (>= HEAD_DIM
-// / 2), KEY_LANES (divides HEAD_DIM / 8), KEYS (HEAD_DIM / 8 / KEY_LANES), VALUES (values that a thread loads at once).
+// Constants: those of `attention_batch.wgsl`, SPLITS, KEY_LANES (divides HEAD_DIM / 8), KEYS (HEAD_DIM / 8 /
+// KEY_LANES), VALUES (values that a thread loads at once), QUERY_LOADS (pairs of the query that a thread loads).
 #include "attention/attention_common.wgsl"
 #ifdef PROJECTED
 #include "attention/projected_head.wgsl"
@@ -22,13 +22,14 @@ const CACHE_SPLITS: u32 = SPLITS;
 #endif
 
 const TILE: u32 = WORKGROUP / KEY_LANES;
-const TURNS: u32 = WORKGROUP / KEY_VECTORS;
+const TURNS: u32 = WORKGROUP / VALUE_VECTORS;
 // Shares of a split are multiples of this.
 const SHARE_UNIT: u32 = 32u;
 
 // Partial scores of a tile: [TILE][KEY_LANES]
 var<workgroup> scores: array<f32, WORKGROUP>;
-// At the end: each turn's highest score and sum of weights, and each thread's sums of weighted values: [turn][HALF_DIM]
+// At the end: each turn's highest score and sum of weights, and each thread's sums of weighted values:
+// [turn][VALUE_PAIRS]
 var<workgroup> highests: array<f32, TURNS>;
 var<workgroup> totals: array<f32, TURNS>;
 var<workgroup> partials: array<vec2<f32>, 4u * WORKGROUP>;
@@ -58,28 +59,30 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     let share = ((seen.y - seen.x + CACHE_SPLITS * SHARE_UNIT - 1u) / (CACHE_SPLITS * SHARE_UNIT)) * SHARE_UNIT;
     let first_position = min(seen.x + group.z * share, seen.y);
     let end_position = min(first_position + share, seen.y);
-    let turn = thread / KEY_VECTORS;
-    let vector = thread % KEY_VECTORS;
+    let turn = thread / VALUE_VECTORS;
+    let vector = thread % VALUE_VECTORS;
     let lane = thread % KEY_LANES;
     let key_vector = kv_head * KEY_VECTORS + lane;
-    let value_vector = kv_head * KEY_VECTORS + vector;
+    let value_vector = kv_head * VALUE_VECTORS + vector;
     let last = max(end_position, 1u) - 1u;
 
     // All loads for the first tile are issued before the first one is needed. Past the end weights are zero, and some
     // position is read again.
 #ifdef PROJECTED
 #else
-    let own_query = scaled_query(token, head, thread);
+    #repeat i QUERY_LOADS
+    let own_query$i = scaled_query(token, head, $iu * WORKGROUP + thread);
+    #end
 #endif
     #repeat k KEYS
-    var key$k = load_eight(0u, min(first_position + thread / KEY_LANES, last), key_vector + $ku * KEY_LANES);
+    var key$k = load_key(min(first_position + thread / KEY_LANES, last), key_vector + $ku * KEY_LANES);
     #end
     #repeat u VALUES
-    var value$u = load_eight(VALUE_VEC_OFFSET, min(first_position + turn + $uu * TURNS, last), value_vector);
+    var value$u = load_value(min(first_position + turn + $uu * TURNS, last), value_vector);
     #end
 #ifdef PROJECTED
     let scale = project(select(head, HEADS + KV_HEADS + kv_head, group.z > CACHE_SPLITS), thread);
-    let own_part = (head * SPLITS + CACHE_SPLITS) * (HALF_DIM + 1u);
+    let own_part = (head * SPLITS + CACHE_SPLITS) * (VALUE_PAIRS + 1u);
     if (group.z > CACHE_SPLITS) {
         attend_to_own_value(head, kv_head, own_part, thread);
         return;
@@ -89,9 +92,11 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
         return;
     }
 #else
-    if (thread < HALF_DIM) {
-        query[thread] = own_query;
+    #repeat i QUERY_LOADS
+    if ($iu * WORKGROUP + thread < HALF_DIM) {
+        query[$iu * WORKGROUP + thread] = own_query$i;
     }
+    #end
 #endif
     workgroupBarrier();
 
@@ -100,6 +105,13 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     var sum$e = vec2<f32>(0.0);
     #end
     var total = 0.0;
+#ifdef SINKS
+    // As if it came first, in the first split.
+    if (turn == 0u && group.z == 0u) {
+        highest = sinks[head];
+        total = 1.0;
+    }
+#endif
     for (var start = first_position; start < end_position; start += TILE) {
         var partial = 0.0;
         #repeat k KEYS
@@ -108,14 +120,14 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
         scores[thread] = partial;
         // The next tile's keys.
         #repeat k KEYS
-        key$k = load_eight(0u, min(start + TILE + thread / KEY_LANES, last), key_vector + $ku * KEY_LANES);
+        key$k = load_key(min(start + TILE + thread / KEY_LANES, last), key_vector + $ku * KEY_LANES);
         #end
         workgroupBarrier();
         let tile_len = min(TILE, end_position - start);
         for (var i = turn; i < tile_len; i += VALUES * TURNS) {
             if (i != turn || start != first_position) {
                 #repeat u VALUES
-                value$u = load_eight(VALUE_VEC_OFFSET, min(start + i + $uu * TURNS, last), value_vector);
+                value$u = load_value(min(start + i + $uu * TURNS, last), value_vector);
                 #end
             }
             var new_highest = highest;
@@ -149,22 +161,22 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
         totals[turn] = total;
     }
     workgroupBarrier();
-    if (thread < HALF_DIM) {
+    if (thread < VALUE_PAIRS) {
         for (var i = 0u; i < TURNS; i++) {
             highest = max(highest, highests[i]);
         }
         var all = vec3<f32>(0.0);
         for (var i = 0u; i < TURNS; i++) {
-            all += exp(highests[i] - highest) * vec3<f32>(partials[i * HALF_DIM + thread], totals[i]);
+            all += exp(highests[i] - highest) * vec3<f32>(partials[i * VALUE_PAIRS + thread], totals[i]);
         }
         let row = token * HEADS + head;
         if (SPLITS == 1u) {
-            y[row * HALF_DIM + thread] = all.xy / all.z;
+            y[row * VALUE_PAIRS + thread] = all.xy / all.z;
         } else {
-            let base = (row * SPLITS + group.z) * (HALF_DIM + 1u);
+            let base = (row * SPLITS + group.z) * (VALUE_PAIRS + 1u);
             y[base + thread] = all.xy;
             if (thread == 0u) {
-                y[base + HALF_DIM] = vec2<f32>(highest, all.z);
+                y[base + VALUE_PAIRS] = vec2<f32>(highest, all.z);
             }
         }
     }

@@ -2,11 +2,12 @@
 // does the same for one token.
 //
 // Grid: x: HEADS, y: tokens. First, each thread scores one position of the tile. Then the threads share the sum over
-// values: thread = group * HALF_DIM + pair of elements, and the groups alternate between positions.
-// Constants: HEADS, KV_HEADS, HEAD_DIM, ROPE_DIM, VALUE_VEC_OFFSET, ROW_VECTORS, SCALE, WORKGROUP (>= HEAD_DIM / 2).
+// values: thread = group * VALUE_PAIRS + pair of elements, and the groups alternate between positions.
+// Constants: HEADS, KV_HEADS, HEAD_DIM, VALUE_DIM, ROPE_DIM, VALUE_VEC_OFFSET, ROW_VECTORS, VALUE_ROW_VECTORS,
+// VALUE_SCALES (entries of a row of values before its scales), SCALE, WORKGROUP (>= VALUE_DIM / 2).
 #include "attention/attention_common.wgsl"
 
-const GROUPS: u32 = WORKGROUP / HALF_DIM;
+const GROUPS: u32 = WORKGROUP / VALUE_PAIRS;
 
 // Scores of a tile, then their exponentials.
 var<workgroup> scores: array<f32, WORKGROUP>;
@@ -16,7 +17,7 @@ var<workgroup> partials: array<vec3<f32>, WORKGROUP>;
 fn score(position: u32, kv_head: u32) -> f32 {
     var sum = 0.0;
     for (var i = 0u; i < KEY_VECTORS; i++) {
-        sum += key_dot(load_eight(0u, position, kv_head * KEY_VECTORS + i), i);
+        sum += key_dot(load_key(position, kv_head * KEY_VECTORS + i), i);
     }
     return soft_capped(sum);
 }
@@ -42,16 +43,23 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     }
     let kv_head = head / (HEADS / KV_HEADS);
     let seen = visible(token);
-    if (thread < HALF_DIM) {
-        query[thread] = scaled_query(token, head, thread);
+    for (var i = thread; i < HALF_DIM; i += WORKGROUP) {
+        query[i] = scaled_query(token, head, i);
     }
     workgroupBarrier();
 
-    let turn = thread / HALF_DIM;
-    let pair = thread % HALF_DIM;
+    let turn = thread / VALUE_PAIRS;
+    let pair = thread % VALUE_PAIRS;
     var highest = LOWEST;
     // (weighted values, sum of weights)
     var sum = vec3<f32>(0.0);
+#ifdef SINKS
+    // As if it came first.
+    highest = sinks[head];
+    if (turn == 0u) {
+        sum.z = 1.0;
+    }
+#endif
     for (var start = seen.x; start < seen.y; start += WORKGROUP) {
         var own_score = LOWEST;
         if (start + thread < seen.y) {
@@ -72,7 +80,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
                 #repeat u 4
                 let i$u = min(i + $uu * GROUPS, WORKGROUP - 1u);
                 let position$u = min(start + i$u, seen.y - 1u);
-                let value$u = load_eight(VALUE_VEC_OFFSET, position$u, kv_head * KEY_VECTORS + pair / 4u);
+                let value$u = load_value(position$u, kv_head * VALUE_VECTORS + pair / 4u);
                 let weight$u = select(0.0, scores[i$u], i + $uu * GROUPS < tile_len);
                 #end
                 #repeat u 4
@@ -85,12 +93,12 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
 
     partials[thread] = sum;
     workgroupBarrier();
-    if (thread < HALF_DIM) {
+    if (thread < VALUE_PAIRS) {
         var total = partials[thread];
         for (var i = 1u; i < GROUPS; i++) {
-            total += partials[i * HALF_DIM + thread];
+            total += partials[i * VALUE_PAIRS + thread];
         }
         let row = token * HEADS + head;
-        y[row * HALF_DIM + thread] = total.xy / total.z;
+        y[row * VALUE_PAIRS + thread] = total.xy / total.z;
     }
 }

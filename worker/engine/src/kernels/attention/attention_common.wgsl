@@ -1,8 +1,10 @@
 // Bindings of all attention kernels, and the positions that a token attends to: those up to its own; with WINDOW only
 // the last WINDOW_LEN of them, with BIDIRECTIONAL also the rest of the batch, with AHEAD AHEAD_LEN positions of it.
+// With SINKS a head's softmax also covers a sink: one more score, whose value is zero (Xiao et al. 2023, section 3.3;
+// learned per head in gpt-oss).
 // Constants: those of `attention_batch.wgsl`.
 #ifdef PROJECTED
-// Keys, then values from VALUE_VEC_OFFSET on; eight f16 per entry: [position][KV_HEADS][HEAD_DIM / 8]
+// As below
 @group(0) @binding(6) var<storage, read_write> kv: array<vec4<u32>>;
 // Output for one token, as below
 @group(0) @binding(5) var<storage, read_write> y: array<vec2<f32>>;
@@ -17,21 +19,28 @@
 @group(0) @binding(2) var<storage, read> kv: array<vec4<f16>>;
 #else
 #ifdef CACHE_Q8
-// Keys, then values from VALUE_VEC_OFFSET on: [position][ROW_VECTORS]. A row has first its elements, eight signed bytes
-// per entry: [KV_HEADS][HEAD_DIM / 8]; then the largest of every 32 (f32), two per entry.
+// Keys: [position][ROW_VECTORS], and values from VALUE_VEC_OFFSET on: [position][VALUE_ROW_VECTORS]. A row has first
+// its elements, eight signed bytes per entry: [KV_HEADS][HEAD_DIM / 8], or VALUE_DIM / 8; then the largest of every 32
+// (f32), two per entry.
 @group(0) @binding(2) var<storage, read> kv: array<vec2<u32>>;
 #else
-// Keys, then values from VALUE_VEC_OFFSET on; eight f16 per entry: [position][KV_HEADS][HEAD_DIM / 8]
+// Keys: [position][ROW_VECTORS], and values from VALUE_VEC_OFFSET on: [position][VALUE_ROW_VECTORS]; eight f16 per
+// entry. A row is [KV_HEADS][HEAD_DIM / 8], of values [KV_HEADS][VALUE_DIM / 8].
 @group(0) @binding(2) var<storage, read> kv: array<vec4<u32>>;
 #endif
 #endif
-// Output: [tokens][HEADS][HEAD_DIM / 2]; with several splits, unnormalised sums, then a pair of the highest score and
-// the sum of weights: [tokens][HEADS][SPLITS][HEAD_DIM / 2 + 1]
+// Output: [tokens][HEADS][VALUE_DIM / 2]; with several splits, unnormalised sums, then a pair of the highest score and
+// the sum of weights: [tokens][HEADS][SPLITS][VALUE_DIM / 2 + 1]
 @group(0) @binding(3) var<storage, read_write> y: array<vec2<f32>>;
+#endif
+#ifdef SINKS
+// Scores of the sinks: [HEADS]
+@group(0) @binding(10) var<storage, read> sinks: array<f32>;
 #endif
 
 #include "shared/head_shape.wgsl"
 const KEY_VECTORS: u32 = HEAD_DIM / 8u;
+const VALUE_VECTORS: u32 = VALUE_DIM / 8u;
 const LOWEST: f32 = -3.0e38;
 
 // The query, scaled, with its pairs in the order of the keys.
@@ -46,11 +55,10 @@ struct Eight {
     largest: f32,
 }
 
-// Entry `vector` of a row: of keys, or of values if `first` is VALUE_VEC_OFFSET.
-fn load_eight(first: u32, position: u32, vector: u32) -> Eight {
-    let row = first + position * ROW_VECTORS;
+// Entry `vector` of the row that starts at entry `row`; its scales start `scales` entries later.
+fn load_eight(row: u32, scales: u32, vector: u32) -> Eight {
     let block = vector / 4u;
-    let largest = kv[row + KV_HEADS * KEY_VECTORS + block / 2u];
+    let largest = kv[row + scales + block / 2u];
     return Eight(kv[row + vector], bitcast<f32>(select(largest.x, largest.y, block % 2u == 1u)));
 }
 
@@ -69,9 +77,9 @@ fn pairs_of(eight: Eight) -> mat4x2<f32> {
 #else
 alias Eight = vec4<u32>;
 
-// Entry `vector` of a row: of keys, or of values if `first` is VALUE_VEC_OFFSET.
-fn load_eight(first: u32, position: u32, vector: u32) -> Eight {
-    return kv[first + position * ROW_VECTORS + vector];
+// Entry `vector` of the row that starts at entry `row`.
+fn load_eight(row: u32, scales: u32, vector: u32) -> Eight {
+    return kv[row + vector];
 }
 
 // One of the four pairs of elements.
@@ -85,6 +93,16 @@ fn pairs_of(eight: Eight) -> mat4x2<f32> {
         unpack2x16float(eight.x), unpack2x16float(eight.y), unpack2x16float(eight.z), unpack2x16float(eight.w));
 }
 #endif
+
+// Entry `vector` of a position's keys.
+fn load_key(position: u32, vector: u32) -> Eight {
+    return load_eight(position * ROW_VECTORS, KV_HEADS * KEY_VECTORS, vector);
+}
+
+// Entry `vector` of a position's values.
+fn load_value(position: u32, vector: u32) -> Eight {
+    return load_eight(VALUE_VEC_OFFSET + position * VALUE_ROW_VECTORS, VALUE_SCALES, vector);
+}
 
 // Contribution of eight elements of a key to its score.
 fn key_dot(key: Eight, vector: u32) -> f32 {

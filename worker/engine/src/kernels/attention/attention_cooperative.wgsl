@@ -169,7 +169,11 @@ fn main(
         #end
     }
 
-    let total = sum + subgroupShuffleXor(sum, 16u);
+    var total = sum + subgroupShuffleXor(sum, 16u);
+#ifdef SINKS
+    // Far above all scores, so that they hardly count, it is still finite.
+    total += exp(min(sinks[kv_head * GROUP + row % GROUP] - reference, 80.0));
+#endif
     let token = first_token + row / GROUP;
     let is_there = row < TILE_TOKENS * GROUP && token < state.token_count;
     let place = (token * HEADS + kv_head * GROUP + row % GROUP) * HALF_DIM + half * 4u;

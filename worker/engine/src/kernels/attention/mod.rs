@@ -2,6 +2,7 @@
 
 pub mod cache;
 pub mod gate;
+pub mod latent;
 pub mod reference;
 
 use super::Grid;
@@ -30,13 +31,15 @@ pub enum AttentionLayout {
 
 /// Whether `attention_cooperative.wgsl` supports heads of this shape.
 pub fn has_cooperative_layout(heads: &HeadShape) -> bool {
-    heads.head_dim.is_multiple_of(16) && heads.head_dim <= 128 && heads.heads / heads.kv_heads <= COOPERATIVE_ROWS
+    let is_plain = heads.value_dim == heads.head_dim && heads.head_dim.is_multiple_of(16) && heads.head_dim <= 128;
+    is_plain && heads.heads / heads.kv_heads <= COOPERATIVE_ROWS
 }
 
 /// Whether attention over these heads can multiply its own query, key and value. For that, the rows of a head have to
 /// divide the threads evenly.
 pub fn can_project(heads: &HeadShape, cache: CacheFormat) -> bool {
-    heads.head_dim.is_power_of_two() && heads.head_dim >= 16 && cache == CacheFormat::F16
+    let is_plain = heads.value_dim == heads.head_dim && heads.head_dim.is_power_of_two() && heads.head_dim >= 16;
+    is_plain && cache == CacheFormat::F16
 }
 
 /// Attention over the KV cache.
@@ -46,7 +49,8 @@ pub struct Attention {
     pub heads: HeadShape,
     /// Format of the KV cache.
     pub cache: CacheFormat,
-    /// Offset of the values in the cache in words, a multiple of the words of eight elements.
+    /// Offset of the values in the cache in words, a multiple of the words of eight elements; 0 if a value is the first
+    /// elements of its key.
     pub value_offset: u32,
     /// Factor of the dot products.
     pub scale: f32,
@@ -62,6 +66,8 @@ pub struct Attention {
     pub ahead: Option<u32>,
     /// Scores decrease with the distance (`ALiBi`); for [`AttentionLayout::Batch`] only.
     pub alibi: bool,
+    /// Each head has a sink: a score without a value.
+    pub sinks: bool,
     /// Variant of the kernel.
     pub layout: AttentionLayout,
     /// Number of workgroups that share the positions of a head; 1 for batches.
@@ -131,16 +137,24 @@ impl Attention {
         match self.layout {
             AttentionLayout::Cooperative => COOPERATIVE_WORKGROUP,
             AttentionLayout::Token | AttentionLayout::Batch => {
-                (self.heads.head_dim / 2).next_power_of_two().max(self.workgroup)
+                let least = (self.heads.value_dim / 2).next_power_of_two().max(key_lanes(self.heads.head_dim));
+                least.max(self.workgroup)
             }
         }
+    }
+
+    /// Elements of a row of keys in the cache, and of a row that contains values.
+    pub fn row_lens(&self) -> [u32; 2] {
+        let key_len = self.heads.key_len();
+        [key_len, if self.value_offset == 0 { key_len } else { self.heads.value_len() }]
     }
 
     /// Declares the constants of `attention_common.wgsl` and the main kernels.
     fn declare(&self, shader: Shader) -> Shader {
         let key_lanes = key_lanes(self.heads.head_dim);
         let vector_words = self.cache.vector_words();
-        let row_words = self.cache.row_words(self.heads.kv_heads * self.heads.head_dim);
+        let row_vectors = |len: u32| self.cache.row_words(len) / vector_words;
+        let [key_len, value_len] = self.row_lens();
         shader
             .define_if(self.heads.rope_half, "ROPE_HALF")
             .define_if(self.temperature.is_some(), "TEMPERATURE")
@@ -149,13 +163,17 @@ impl Attention {
             .define_if(self.bidirectional, "BIDIRECTIONAL")
             .define_if(self.ahead.is_some(), "AHEAD")
             .define_if(self.alibi, "ALIBI")
+            .define_if(self.sinks, "SINKS")
             .define_if(self.cache == CacheFormat::Q8, "CACHE_Q8")
             .constant("HEADS", self.heads.heads)
             .constant("KV_HEADS", self.heads.kv_heads)
             .constant("HEAD_DIM", self.heads.head_dim)
+            .constant("VALUE_DIM", self.heads.value_dim)
             .constant("ROPE_DIM", self.heads.rope_dim)
             .constant("VALUE_VEC_OFFSET", self.value_offset / vector_words)
-            .constant("ROW_VECTORS", row_words / vector_words)
+            .constant("ROW_VECTORS", row_vectors(key_len))
+            .constant("VALUE_ROW_VECTORS", row_vectors(value_len))
+            .constant("VALUE_SCALES", value_len / 8)
             .constant("WINDOW_LEN", self.window.unwrap_or_default())
             .constant("AHEAD_LEN", self.ahead.unwrap_or_default())
             .constant("ALIBI_HEADS", alibi_heads(self.heads.heads))
@@ -163,6 +181,7 @@ impl Attention {
             .constant("KEY_LANES", key_lanes)
             .constant("KEYS", self.heads.head_dim / 8 / key_lanes)
             .constant("VALUES", VALUES)
+            .constant("QUERY_LOADS", (self.heads.head_dim / 2).div_ceil(self.threads()))
             .constant("WORKGROUP", self.threads())
             .float("SCALE", self.scale)
             .float("TEMPERATURE_SCALE", self.temperature.map_or(0.0, |temperature| temperature.scale))
@@ -186,14 +205,14 @@ impl Attention {
     pub fn merge_shader(&self) -> Shader {
         Shader::new("attention/attention_merge.wgsl")
             .constant("HEADS", self.heads.heads)
-            .constant("HEAD_DIM", self.heads.head_dim)
+            .constant("VALUE_DIM", self.heads.value_dim)
             .constant("SPLITS", self.splits)
-            .constant("WORKGROUP", (self.heads.head_dim / 2).next_power_of_two().min(64))
+            .constant("WORKGROUP", (self.heads.value_dim / 2).next_power_of_two().min(64))
     }
 
     /// Number of floats in the partial results of a token.
     pub fn split_len(&self) -> u64 {
-        u64::from(self.heads.heads) * u64::from(self.splits) * u64::from(self.heads.head_dim + 2)
+        u64::from(self.heads.heads) * u64::from(self.splits) * u64::from(self.heads.value_dim + 2)
     }
 }
 

@@ -1,20 +1,30 @@
-//! References of attention, of merging its splits, and of its gates.
+//! References of attention, of merging its splits, of its gates, and of latent keys.
 
 use crate::kernels::attention::Attention;
+use crate::kernels::attention::latent::Latent;
+use crate::kernels::linear::reference::{rms_norm, rope};
 use crate::models::HeadShape;
 
 /// Attention of queries at positions `first_position..`; keys and values extend to the last of these positions.
 ///
-/// `q` is `[tokens][heads][head_dim]`, `keys` and `values` are `[positions][kv_heads][head_dim]`; the result has the
-/// shape of `q`. Formula: Vaswani et al. 2017, equation 1; the soft cap is Gemma 2's.
-pub fn attention(q: &[f32], keys: &[f32], values: &[f32], first_position: usize, config: &Attention) -> Vec<f32> {
+/// `q` is `[tokens][heads][head_dim]`, `keys` are `[positions][kv_heads][head_dim]`, `values` are
+/// `[positions][kv_heads][value_dim]`, `sinks` is `[heads]` or empty; the result is `[tokens][heads][value_dim]`.
+/// Formula: Vaswani et al. 2017, equation 1; the soft cap is Gemma 2's, sinks are gpt-oss's.
+pub fn attention(
+    q: &[f32],
+    [keys, values]: [&[f32]; 2],
+    sinks: &[f32],
+    first_position: usize,
+    config: &Attention,
+) -> Vec<f32> {
     let shape = &config.heads;
     let (heads, kv_heads, dim) = (shape.heads as usize, shape.kv_heads as usize, shape.head_dim as usize);
-    let mut result = Vec::with_capacity(q.len());
+    let value_dim = shape.value_dim as usize;
+    let mut result = Vec::with_capacity(q.len() / dim * value_dim);
     for (index, query) in q.chunks_exact(dim).enumerate() {
         let (token, head) = (index / heads, index % heads);
         let kv_head = head / (heads / kv_heads);
-        let row = |position: usize| (position * kv_heads + kv_head) * dim;
+        let row = |position: usize| position * kv_heads + kv_head;
         let own_end = first_position + token + 1;
         let start = config.window.map_or(0, |window| own_end.saturating_sub(window as usize));
         let all = keys.len() / (kv_heads * dim);
@@ -29,7 +39,7 @@ pub fn attention(q: &[f32], keys: &[f32], values: &[f32], first_position: usize,
         });
         let scores: Vec<f64> = (start..end)
             .map(|position| {
-                let key = &keys[row(position)..][..dim];
+                let key = &keys[row(position) * dim..][..dim];
                 let dot: f64 = query.iter().zip(key).map(|(a, b)| f64::from(*a) * f64::from(*b)).sum();
                 let score = dot * f64::from(config.scale) * temperature;
                 let score = config.softcap.map_or(score, |cap| f64::from(cap) * (score / f64::from(cap)).tanh());
@@ -37,11 +47,13 @@ pub fn attention(q: &[f32], keys: &[f32], values: &[f32], first_position: usize,
                 if config.alibi { score - slope(head, heads) * distance as f64 } else { score }
             })
             .collect();
-        let highest = scores.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+        let sink = sinks.get(head).map_or(f64::NEG_INFINITY, |sink| f64::from(*sink));
+        let highest = scores.iter().copied().fold(sink, f64::max);
         let weights: Vec<f64> = scores.iter().map(|score| (score - highest).exp()).collect();
-        let total: f64 = weights.iter().sum();
-        for i in 0..dim {
-            let weighted = weights.iter().zip(start..).map(|(w, position)| w * f64::from(values[row(position) + i]));
+        let total = weights.iter().sum::<f64>() + (sink - highest).exp();
+        for i in 0..value_dim {
+            let value = |position: usize| f64::from(values[row(position) * value_dim + i]);
+            let weighted = weights.iter().zip(start..).map(|(w, position)| w * value(position));
             result.push((weighted.sum::<f64>() / total) as f32);
         }
     }
@@ -60,24 +72,36 @@ fn slope(head: usize, heads: usize) -> f64 {
     }
 }
 
-/// Merges the splits of one token's attention. `parts` is `[heads][splits][head_dim + 2]`: sums of weighted values, the
-/// highest score, and the sum of weights; the result is `[heads][head_dim]`.
-pub fn merge(parts: &[f32], splits: usize, head_dim: usize) -> Vec<f32> {
-    let part_len = head_dim + 2;
+/// Merges the splits of one token's attention. `parts` is `[heads][splits][value_dim + 2]`: sums of weighted values,
+/// the highest score, and the sum of weights; the result is `[heads][value_dim]`.
+pub fn merge(parts: &[f32], splits: usize, value_dim: usize) -> Vec<f32> {
+    let part_len = value_dim + 2;
     parts
         .chunks_exact(splits * part_len)
         .flat_map(|head| {
-            let highest = head.chunks_exact(part_len).map(|part| part[head_dim]).fold(f32::MIN, f32::max);
-            let mut sums = vec![0.0f64; head_dim];
+            let highest = head.chunks_exact(part_len).map(|part| part[value_dim]).fold(f32::MIN, f32::max);
+            let mut sums = vec![0.0f64; value_dim];
             let mut total = 0.0;
             for part in head.chunks_exact(part_len) {
-                let factor = f64::from(part[head_dim] - highest).exp();
-                total += factor * f64::from(part[head_dim + 1]);
+                let factor = f64::from(part[value_dim] - highest).exp();
+                total += factor * f64::from(part[value_dim + 1]);
                 sums.iter_mut().zip(part).for_each(|(sum, value)| *sum += factor * f64::from(*value));
             }
             sums.into_iter().map(move |sum| (sum / total) as f32)
         })
         .collect()
+}
+
+/// The key of a token in latent attention. `row` is its projection: the latent vector, `[value_dim]`, which is
+/// RMS-normalised with `weight`, then `[rope_dim]` elements, which are rotated by the `angles` of its position.
+/// Formula: DeepSeek-AI 2024, "DeepSeek-V2", section 2.1.
+pub fn latent_key(row: &[f32], weight: &[f32], angles: &[[f32; 2]], kernel: &Latent) -> Vec<f32> {
+    let (latent, rest) = row.split_at(weight.len());
+    let mut key = rms_norm(latent, weight, kernel.eps);
+    let mut rotated = rest.to_vec();
+    rope(&mut rotated, angles, &kernel.heads);
+    key.extend(rotated);
+    key
 }
 
 /// Multiplies the output of attention, `[tokens][heads][head_dim]`, by the logistic function of its gates. Rows of

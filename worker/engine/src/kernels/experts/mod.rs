@@ -1,12 +1,13 @@
-//! Dispatches of `route.wgsl` and `expert_sum.wgsl`.
+//! Dispatches of `route.wgsl`, `group.wgsl` and `expert_sum.wgsl`.
 
 pub mod reference;
 
-use super::Grid;
-use super::Shader;
-use crate::models::{ExpertConfig, Scoring};
+use super::{GROUP_UNIT, Grid, Shader};
+use crate::models::{ExpertConfig, ExpertGroups, Scoring};
 
 const SUM_WORKGROUP: u32 = 64;
+/// Padding in a list of slots by expert.
+pub const NO_SLOT: u32 = u32::MAX;
 
 /// The choice of experts.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -28,19 +29,34 @@ impl Router {
     /// Chooses the experts of each token. Grid: one workgroup per token.
     pub fn shader(&self) -> Shader {
         let experts = &self.experts;
+        let groups = experts.groups.unwrap_or(ExpertGroups { count: 1, used: 1 });
         Shader::new("experts/route.wgsl")
             .define_if(experts.normalise, "NORMALISE")
             .define_if(experts.scoring == Scoring::Sigmoid, "SIGMOID")
+            .define_if(self.is_biased || experts.groups.is_some(), "BY_LIKELIHOOD")
             .define_if(self.is_biased, "BIAS")
+            .define_if(experts.groups.is_some(), "GROUPED")
             .define_if(experts.sums_shared(), "SHARED")
             .define_if(self.is_gated, "GATED")
             .constant("COUNT", experts.count)
             .constant("USED", experts.used)
+            .constant("GROUPS", groups.count)
+            .constant("GROUPS_USED", groups.used)
             .constant("ROW_LEN", self.row_len())
             .constant("OUTPUTS", experts.outputs())
             .constant("WORKGROUP", 64)
             .float("WEIGHT_SCALE", experts.weight_scale)
     }
+}
+
+/// Lists the slots of a batch by expert, so that tiles of products can share one.
+pub fn group(experts: &ExpertConfig) -> (Shader, Grid) {
+    let shader = Shader::new("experts/group.wgsl")
+        .constant("COUNT", experts.count)
+        .constant("USED", experts.used)
+        .constant("UNIT", GROUP_UNIT)
+        .constant("WORKGROUP", 128);
+    (shader, Grid::Fixed([experts.count, 1, 1]))
 }
 
 /// The weighted sum of the experts' outputs, which is added to the hidden state, or stored if experts work in another

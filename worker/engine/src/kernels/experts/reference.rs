@@ -1,7 +1,8 @@
-//! References of `route.wgsl` and `expert_sum.wgsl`.
+//! References of `route.wgsl`, `group.wgsl` and `expert_sum.wgsl`.
 
-use super::Router;
-use crate::models::{ExpertConfig, Scoring};
+use super::{NO_SLOT, Router};
+use crate::kernels::{GROUP_UNIT, grouped_len};
+use crate::models::{ExpertConfig, ExpertGroups, Scoring};
 
 /// The experts of each token, best first: `[tokens][used]`, and the weights of the outputs: `[tokens][outputs]`.
 /// `logits` is `[tokens][row_len]`; `bias` is `[count]`, or empty.
@@ -22,8 +23,15 @@ pub fn route(logits: &[f32], bias: &[f32], router: &Router) -> (Vec<u32>, Vec<f3
                 shares.iter().map(|share| share / sum).collect()
             }
         };
-        let rank = |i: usize| bias.get(i).map_or(f64::from(scores[i]), |bias| likelihoods[i] + f64::from(*bias));
+        let rank = |i: usize| match bias.get(i) {
+            Some(bias) => likelihoods[i] + f64::from(*bias),
+            None if config.groups.is_some() => likelihoods[i],
+            None => f64::from(scores[i]),
+        };
         let mut order: Vec<usize> = (0..count).collect();
+        if let Some(groups) = config.groups {
+            order = best_groups(&(0..count).map(rank).collect::<Vec<_>>(), groups);
+        }
         order.sort_by(|a, b| rank(*b).total_cmp(&rank(*a)).then(a.cmp(b)));
         order.truncate(used);
         let chosen_sum = order.iter().map(|i| likelihoods[*i]).sum::<f64>();
@@ -36,6 +44,31 @@ pub fn route(logits: &[f32], bias: &[f32], router: &Router) -> (Vec<u32>, Vec<f3
         }
     }
     (chosen, weights)
+}
+
+/// The experts in the best groups: those where the two highest ranks have the largest sum.
+fn best_groups(ranks: &[f64], groups: ExpertGroups) -> Vec<usize> {
+    let len = ranks.len() / groups.count as usize;
+    let sum_of_best = |group: usize| {
+        let mut own = ranks[group * len..][..len].to_vec();
+        own.sort_by(|a, b| b.total_cmp(a));
+        own[..2].iter().sum::<f64>()
+    };
+    let mut best: Vec<usize> = (0..groups.count as usize).collect();
+    best.sort_by(|a, b| sum_of_best(*b).total_cmp(&sum_of_best(*a)).then(a.cmp(b)));
+    best[..groups.used as usize].iter().flat_map(|group| group * len..(group + 1) * len).collect()
+}
+
+/// The slots of each expert, in order, each list padded to a multiple of [`GROUP_UNIT`]; altogether [`grouped_len`]
+/// entries. `chosen` is the expert of each slot: `[tokens][used]`, with numbers below `count`.
+pub fn group(chosen: &[u32], count: u32) -> Vec<u32> {
+    let mut groups = Vec::new();
+    for expert in 0..count {
+        groups.extend((0u32..).zip(chosen).filter(|(_, own)| **own == expert).map(|(slot, _)| slot));
+        groups.resize(groups.len().next_multiple_of(GROUP_UNIT as usize), NO_SLOT);
+    }
+    groups.resize(grouped_len(chosen.len() as u32, count) as usize, NO_SLOT);
+    groups
 }
 
 /// The weighted sum over each token's experts. `x` is `[tokens][used][len]`, `shared` is `[tokens][len]` or empty,

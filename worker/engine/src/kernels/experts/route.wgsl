@@ -1,10 +1,11 @@
 // Chooses the experts of each token, the best USED of COUNT, and weighs their outputs. An expert's likelihood is the
 // softmax of its score over all experts, or with SIGMOID the logistic function of its score. The best have the highest
-// scores, or with BIAS the highest sums of likelihood and bias. Weights are likelihoods, with NORMALISE divided by their
-// sum over the chosen experts, times WEIGHT_SCALE. With SHARED an expert that all tokens share has the last weight: one,
-// or with GATED the logistic function of the row's last score.
-// Grid: one workgroup per token. Constants: COUNT, USED, WEIGHT_SCALE, WORKGROUP; ROW_LEN, the number of scores in a
-// row; OUTPUTS, the number of weights in a row.
+// scores; with BY_LIKELIHOOD the highest likelihoods, or with BIAS the highest sums of likelihood and bias. With
+// GROUPED, they are chosen from the GROUPS_USED of GROUPS groups whose two best have the highest sum. Weights are
+// likelihoods, with NORMALISE divided by their sum over the chosen experts, times WEIGHT_SCALE. With SHARED an expert
+// that all tokens share has the last weight: one, or with GATED the logistic function of the row's last score.
+// Grid: one workgroup per token. Constants: COUNT, USED, GROUPS, GROUPS_USED, WEIGHT_SCALE, WORKGROUP; ROW_LEN, the
+// number of scores in a row; OUTPUTS, the number of weights in a row.
 #include "shared/state.wgsl"
 
 @group(0) @binding(0) var<uniform> state: State;
@@ -26,6 +27,31 @@ var<workgroup> scores: array<f32, COUNT>;
 // What the choice is made by.
 var<workgroup> ranks: array<f32, COUNT>;
 var<workgroup> chosen: array<u32, USED>;
+#ifdef GROUPED
+const LOWEST: f32 = -3.0e38;
+const GROUP_LEN: u32 = COUNT / GROUPS;
+var<workgroup> group_ranks: array<f32, GROUPS>;
+
+// The sum of a group's two highest ranks.
+fn group_rank(group: u32) -> f32 {
+    var best = vec2<f32>(LOWEST);
+    for (var i = group * GROUP_LEN; i < (group + 1u) * GROUP_LEN; i++) {
+        best = select(vec2<f32>(best.x, max(best.y, ranks[i])), vec2<f32>(ranks[i], best.x), ranks[i] > best.x);
+    }
+    return best.x + best.y;
+}
+
+// The number of groups that are better.
+fn group_place(group: u32) -> u32 {
+    var place = 0u;
+    for (var i = 0u; i < GROUPS; i++) {
+        if (group_ranks[i] > group_ranks[group] || (group_ranks[i] == group_ranks[group] && i < group)) {
+            place++;
+        }
+    }
+    return place;
+}
+#endif
 
 fn logistic(x: f32) -> f32 {
     return 1.0 / (1.0 + exp(-x));
@@ -53,7 +79,7 @@ fn likelihood_unit(highest: f32) -> f32 {
 #endif
 }
 
-#ifdef BIAS
+#ifdef BY_LIKELIHOOD
 fn highest_score() -> f32 {
     var highest = scores[0];
     for (var i = 1u; i < COUNT; i++) {
@@ -78,11 +104,26 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
         chosen[i] = i;
     }
     workgroupBarrier();
-#ifdef BIAS
+#ifdef BY_LIKELIHOOD
     let highest = highest_score();
     let unit = likelihood_unit(highest);
     for (var i = thread; i < COUNT; i += WORKGROUP) {
-        ranks[i] = relative_likelihood(scores[i], highest) / unit + bias[i];
+        ranks[i] = relative_likelihood(scores[i], highest) / unit;
+#ifdef BIAS
+        ranks[i] += bias[i];
+#endif
+    }
+    workgroupBarrier();
+#endif
+#ifdef GROUPED
+    for (var i = thread; i < GROUPS; i += WORKGROUP) {
+        group_ranks[i] = group_rank(i);
+    }
+    workgroupBarrier();
+    for (var i = thread; i < COUNT; i += WORKGROUP) {
+        if (group_place(i / GROUP_LEN) >= GROUPS_USED) {
+            ranks[i] = LOWEST;
+        }
     }
     workgroupBarrier();
 #endif
@@ -102,7 +143,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     if (thread >= USED) {
         return;
     }
-#ifdef BIAS
+#ifdef BY_LIKELIHOOD
 #else
     let highest = scores[chosen[0]];
 #endif
@@ -114,7 +155,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
 #ifdef SIGMOID
     total = max(total, MIN_LIKELIHOOD_SUM);
 #else
-#ifdef BIAS
+#ifdef BY_LIKELIHOOD
     // Otherwise the likeliest is among them, and the sum is not small.
     total = max(total, MIN_LIKELIHOOD_SUM * unit);
 #endif

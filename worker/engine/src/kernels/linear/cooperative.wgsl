@@ -2,21 +2,24 @@
 // sums. The input comes from `halve.wgsl`.
 //
 // A workgroup computes a tile of TILE_ROWS rows and TILE_TOKENS tokens; each of its subgroups takes ROW_TILES times
-// TOKEN_TILES cooperative 16x16 matrices of it. Adjacent rows of the tile are a pair of the epilogue.
+// TOKEN_TILES cooperative 16x16 matrices of it. Adjacent rows of the tile are a pair of the epilogue. Parts without tokens
+// are skipped, as in `tiled.wgsl`.
 //
-// Grid: x * y: ceil(2 * PAIRS / TILE_ROWS) workgroups, z: ceil(tokens / TILE_TOKENS).
+// Grid: x * y: ceil(2 * PAIRS / TILE_ROWS) workgroups, z: that of `tiled.wgsl`.
 // Constants: those of `linear.wgsl` except THREAD_PAIRS and TOKENS; ROW_TILES, TOKEN_TILES; ROW_GROUPS, TOKEN_GROUPS:
 // subgroups along either side; STEP_BLOCKS: blocks of 32 columns that are multiplied between two barriers; ROW_LOADS,
-// TOKEN_LOADS: blocks of rows and of tokens that a thread loads per step.
+// TOKEN_LOADS: blocks of rows and of tokens that a thread loads per step; TILE_TOKENS: 16 * TOKEN_TILES * TOKEN_GROUPS.
 enable f16;
 enable wgpu_cooperative_matrix;
 #include "linear/product_bindings.wgsl"
+#include "linear/tile.wgsl"
 
 // Input: [tokens][COLS / 4]
 @group(0) @binding(3) var<storage, read> x: array<vec4<f16>>;
 
 const TILE_ROWS: u32 = 16u * ROW_TILES * ROW_GROUPS;
-const TILE_TOKENS: u32 = 16u * TOKEN_TILES * TOKEN_GROUPS;
+// Tokens of one matrix in each subgroup: a part of the tile.
+const PART_TOKENS: u32 = 16u * TOKEN_GROUPS;
 // Groups of four columns from one row of a tile to the next; two more than are used, so that rows are in different
 // banks.
 const STRIDE: u32 = 8u * STEP_BLOCKS + 2u;
@@ -36,18 +39,30 @@ fn main(
     @builtin(subgroup_invocation_id) lane: u32,
 ) {
     let first_pair = (group.y * GRID_X + group.x) * (TILE_ROWS / 2u);
-    let first_token = group.z * TILE_TOKENS;
+    let first_place = group.z * TILE_TOKENS;
+    let token_count = state.token_count * SLOTS;
+    #repeat t TOKEN_TILES
+#ifdef EXPERTS
+    let has$t = groups[first_place + $tu * PART_TOKENS] < token_count;
+#else
+    let has$t = true;
+#endif
+    #end
+    if (!has0) {
+        return;
+    }
+    let expert_row = tile_row(first_place);
     let first_row = subgroup % ROW_GROUPS * ROW_TILES * 16u;
-    let first_column = subgroup / ROW_GROUPS * TOKEN_TILES * 16u;
+    let first_column = subgroup / ROW_GROUPS * 16u;
     #repeat l ROW_LOADS
     let row$l = (thread + $lu * WORKGROUP) / STEP_BLOCKS;
-    let rows$l = pair_rows(min(first_pair + row$l / 2u, PAIRS - 1u));
+    let rows$l = expert_row + pair_rows(min(first_pair + row$l / 2u, PAIRS - 1u));
     let base$l = select(rows$l.x, rows$l.y, row$l % 2u == 1u) * BLOCKS;
     #end
     let part = thread % STEP_BLOCKS;
     #repeat l TOKEN_LOADS
     let token$l = (thread + $lu * WORKGROUP) / STEP_BLOCKS;
-    let x_base$l = min(first_token + token$l, state.token_count - 1u) * BLOCKS;
+    let x_base$l = min(token_at(first_place + token$l), token_count - 1u) / X_SHARE * BLOCKS;
     #end
     for (var i = thread; i < 256u * ROW_GROUPS * TOKEN_GROUPS; i += WORKGROUP) {
         results[i] = 0.0;
@@ -88,8 +103,9 @@ fn main(
             let a$r = coopLoadT<coop_mat16x16<f16, A>>(&row_tile[(first_row + $ru * 16u) * STRIDE + column], STRIDE);
             #end
             #repeat t TOKEN_TILES
-            {
-                let b = coopLoad<coop_mat16x16<f16, B>>(&token_tile[(first_column + $tu * 16u) * STRIDE + column], STRIDE);
+            if (has$t) {
+                let first = (first_column + $tu * PART_TOKENS) * STRIDE + column;
+                let b = coopLoad<coop_mat16x16<f16, B>>(&token_tile[first], STRIDE);
                 #repeat r ROW_TILES
                 sum$r_$t = coopMultiplyAdd(a$r, b, sum$r_$t);
                 #end
@@ -106,9 +122,9 @@ fn main(
         workgroupBarrier();
         for (var i = lane; i < 128u; i += SUBGROUP) {
             let pair = first_pair + (first_row + $ru * 16u) / 2u + i % 8u;
-            let token = first_token + first_column + $tu * 16u + i / 8u;
+            let token = token_at(first_place + first_column + $tu * PART_TOKENS + i / 8u);
             let place = subgroup * 256u + i / 8u * 16u + i % 8u * 2u;
-            if (pair < PAIRS && token < state.token_count) {
+            if (pair < PAIRS && token < token_count) {
                 finish_pair(token, pair, vec2<f32>(results[place], results[place + 1u]));
             }
         }

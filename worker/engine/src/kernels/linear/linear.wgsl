@@ -8,20 +8,30 @@
 // With EXPERTS the matrix holds ROWS rows per expert, a token uses SLOTS experts, and "token" below means one such
 // slot; X_SHARE adjacent slots have the same input. Otherwise SLOTS and X_SHARE are 1.
 //
+// With PER_HEAD the matrix holds ROWS rows per head, and each of a token's SLOTS heads has an input of its own, from
+// X_STRIDE vectors after the previous head's on. All tokens of a workgroup are of the same head.
+//
 // Grid: x * y: ceil(PAIRS / THREAD_PAIRS / WORKGROUP) workgroups, z: ceil(tokens / TOKENS) * SLOTS.
-// Constants: ROWS, COLS, BLOCKS (COLS / 32), PAIRS, WORKGROUP, THREAD_PAIRS, TOKENS, GRID_X, EPS, SLOTS, X_SHARE;
-// FIRST_ROW and OUT_ROWS: the output row that the matrix starts with, and the output's rows.
+// Constants: ROWS, COLS, BLOCKS (COLS / 32), PAIRS, WORKGROUP, THREAD_PAIRS, TOKENS, GRID_X, EPS, SLOTS, X_SHARE,
+// X_STRIDE; FIRST_ROW and OUT_ROWS: the output row that the matrix starts with, and the output's rows.
 #include "linear/product_bindings.wgsl"
 
-// Input: [tokens][COLS / 4], padded to a multiple of TOKENS
+// Input: [tokens][COLS / 4], with PER_HEAD [tokens][SLOTS][X_STRIDE]; padded to a multiple of TOKENS
 @group(0) @binding(3) var<storage, read> x: array<vec4<f32>>;
 
 @compute @workgroup_size(WORKGROUP)
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) thread: u32) {
     let first_pair = ((group.y * GRID_X + group.x) * WORKGROUP + thread) * THREAD_PAIRS;
+#ifdef PER_HEAD
+    let head = group.z % SLOTS;
+    let first_token = group.z / SLOTS * TOKENS;
+    let token_count = state.token_count;
+    let expert_row = head * ROWS;
+#else
     let first_token = group.z * TOKENS;
     let token_count = state.token_count * SLOTS;
     var expert_row = 0u;
+#endif
 #ifdef EXPERTS
     if (first_token >= token_count) {
         return;
@@ -33,7 +43,13 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     let rows$p = (expert_row + pair_rows$p) * BLOCKS;
     #end
     #repeat t TOKENS
-    let x_base$t = (first_token + $tu) / X_SHARE * BLOCKS * 8u;
+#ifdef PER_HEAD
+    let slot$t = (first_token + $tu) * SLOTS + head;
+    let x_base$t = slot$t * X_STRIDE;
+#else
+    let slot$t = first_token + $tu;
+    let x_base$t = slot$t / X_SHARE * BLOCKS * 8u;
+#endif
     var square$t = 0.0;
     #repeat p THREAD_PAIRS
     var sum$p_$t = vec2<f32>(0.0);
@@ -85,7 +101,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
 #else
                 let scale = 1.0;
 #endif
-                finish_pair(first_token + $tu, first_pair + $pu, sum$p_$t * scale);
+                finish_pair(slot$t, first_pair + $pu, sum$p_$t * scale);
             }
         }
         #end

@@ -13,12 +13,13 @@
 // (`merged_input.wgsl`).
 //
 // With EXPERTS the matrix holds ROWS rows per expert, a token uses SLOTS experts, and X_SHARE adjacent slots have the
-// same input. Otherwise SLOTS and X_SHARE are 1.
+// same input. Otherwise SLOTS and X_SHARE are 1. With PER_HEAD it holds ROWS rows per head, and each of a token's SLOTS
+// heads has an input of its own, from X_STRIDE vectors after the previous head's on.
 //
 // Grid: x * y: ceil(PAIRS / THREAD_PAIRS / (WORKGROUP / LANES)) workgroups, z: tokens * SLOTS.
 // Constants: ROWS, COLS, BLOCKS (COLS / 32), PAIRS, WORKGROUP, LANES, THREAD_PAIRS, STEPS, GRID_X, EPS, SLOTS, X_SHARE,
-// SUBGROUP (threads that reduce with subgroup operations); FIRST_ROW and OUT_ROWS: the output row that the matrix
-// starts with, and the output's rows.
+// X_STRIDE, SUBGROUP (threads that reduce with subgroup operations); FIRST_ROW and OUT_ROWS: the output row that the
+// matrix starts with, and the output's rows.
 #include "linear/product_bindings.wgsl"
 
 #ifdef MERGE
@@ -41,12 +42,19 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
 #ifdef EXPERTS
     expert_row = experts[token] * ROWS;
 #endif
+#ifdef PER_HEAD
+    expert_row = token % SLOTS * ROWS;
+#endif
     #repeat p THREAD_PAIRS
     let pair_rows$p = pair_rows(min(first_pair + $pu, PAIRS - 1u));
     let rows$p = (expert_row + pair_rows$p) * BLOCKS;
     var sum$p = vec2<f32>(0.0);
     #end
+#ifdef PER_HEAD
+    let x_base = token * X_STRIDE;
+#else
     let x_base = token / X_SHARE * BLOCKS * 8u;
+#endif
     var square = 0.0;
 
     for (var first = 0u; first < BLOCKS; first += TILE_BLOCKS) {

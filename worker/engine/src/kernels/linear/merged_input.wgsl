@@ -1,21 +1,21 @@
 // One token's attention as the input of a matrix, merged from its splits. Every workgroup merges them itself, which
 // takes less time than a separate dispatch.
-// Constants: SPLITS, HEAD_DIM, and those of `matvec.wgsl`.
+// Constants: SPLITS, VALUE_DIM, and those of `matvec.wgsl`.
 
-// Sums, then a pair of the highest score and the sum of weights: [COLS / HEAD_DIM][SPLITS][HEAD_DIM / 2 + 1]
+// Sums, then a pair of the highest score and the sum of weights: [HEADS][SPLITS][VALUE_DIM / 2 + 1]
 @group(0) @binding(3) var<storage, read> parts: array<vec2<f32>>;
 
-#include "shared/head_shape.wgsl"
+const VALUE_PAIRS: u32 = VALUE_DIM / 2u;
 
 fn input(index: u32) -> vec4<f32> {
-    let base = 2u * index / HALF_DIM * SPLITS * (HALF_DIM + 1u);
-    let pair = 2u * index % HALF_DIM;
+    let base = 2u * index / VALUE_PAIRS * SPLITS * (VALUE_PAIRS + 1u);
+    let pair = 2u * index % VALUE_PAIRS;
     // All loads are issued before the first result is needed.
     #repeat s SPLITS
-    let tail$s = parts[base + $su * (HALF_DIM + 1u) + HALF_DIM];
+    let tail$s = parts[base + $su * (VALUE_PAIRS + 1u) + VALUE_PAIRS];
     let part$s = vec4<f32>(
-        parts[base + $su * (HALF_DIM + 1u) + pair],
-        parts[base + $su * (HALF_DIM + 1u) + pair + 1u],
+        parts[base + $su * (VALUE_PAIRS + 1u) + pair],
+        parts[base + $su * (VALUE_PAIRS + 1u) + pair + 1u],
     );
     #end
     var highest = -3.0e38;

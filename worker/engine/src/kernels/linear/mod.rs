@@ -3,8 +3,7 @@
 
 pub mod reference;
 
-use super::Grid;
-use super::{Shader, format_name};
+use super::{GROUP_UNIT, Grid, Shader, format_name};
 use crate::gguf::TensorType;
 use crate::models::{Activation, CacheFormat, HeadShape};
 
@@ -39,9 +38,9 @@ pub enum Epilogue {
         /// Elements of the input per token.
         len: u32,
     },
-    /// `y = activation(y) * (W x)`
+    /// `y = activation(y) * (W x)`; some activations also change the second factor.
     Gate(Activation),
-    /// `y = activation(W[..rows / 2] x) * (W[rows / 2..] x)`
+    /// `y = activation(W[..rows / 2] x) * (W[rows / 2..] x)`, with `rows` per expert if there are any; likewise.
     Gated(Activation),
     /// RoPE; then queries go to a buffer, keys and values to the cache.
     Qkv {
@@ -68,6 +67,24 @@ pub struct ExpertRows {
     pub used: u32,
     /// All experts of a token have the same input; otherwise each has its own.
     pub shares_input: bool,
+}
+
+impl ExpertRows {
+    /// Number of inputs per token.
+    pub fn inputs(&self) -> u32 {
+        if self.shares_input { 1 } else { self.used }
+    }
+}
+
+/// A product for each head: the matrix holds `rows` rows per head, and each head has its own input.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct HeadRows {
+    /// Number of heads.
+    pub heads: u32,
+    /// Rows per head.
+    pub rows: u32,
+    /// Elements from the start of a head's input to that of the next, a multiple of four.
+    pub input_stride: u32,
 }
 
 /// How products for many tokens share loaded data.
@@ -111,7 +128,7 @@ pub struct LinearTuning {
     pub steps: u32,
     /// Pairs of rows per thread.
     pub pairs: u32,
-    /// Tokens per thread.
+    /// Tokens per thread; an even number in [`Tiles::Shared`] and [`Tiles::Packed`].
     pub tokens: u32,
     /// How threads share loaded data.
     pub tiles: Tiles,
@@ -125,6 +142,12 @@ impl LinearTuning {
     /// Whether several neighbouring threads share a pair of rows.
     pub fn has_lanes(&self) -> bool {
         self.lanes > 1
+    }
+
+    /// The layout for products per head with `cols` columns: no more threads share a row than it has blocks.
+    #[must_use]
+    pub fn per_head(self, cols: u32) -> Self {
+        Self { lanes: self.lanes.min((cols / 32).next_power_of_two().max(2)), steps: 1, ..self }
     }
 
     /// Declares what `span_sum.wgsl` needs, except for the workgroup size.
@@ -170,8 +193,8 @@ impl LinearTuning {
 pub struct MergedParts {
     /// Number of splits per head.
     pub splits: u32,
-    /// Elements per head.
-    pub head_dim: u32,
+    /// Elements of a head's value.
+    pub value_dim: u32,
 }
 
 /// A matrix product with its compile-time options.
@@ -189,10 +212,13 @@ pub struct Linear {
     pub out_rows: u32,
     /// Epsilon of the RMS norm before the matrix, if there is one.
     pub norm_eps: Option<f32>,
-    /// Whether a vector is added to the product.
+    /// Whether a vector is added to the product; each expert has its own.
     pub bias: bool,
-    /// Each token uses the rows of its experts; requires one token per thread.
+    /// Each token uses the rows of its experts. Tiles take tokens of one expert; other layouts require one token per
+    /// thread.
     pub experts: Option<ExpertRows>,
+    /// Each head has its own rows and its own input; not with experts or tiles.
+    pub heads: Option<HeadRows>,
     /// The input is an attention result in splits; requires several lanes, and at most [`MAX_MERGED_LEN`].
     pub merge: Option<MergedParts>,
     /// Operations fused after the product.
@@ -205,23 +231,34 @@ impl Linear {
     /// Number of row pairs in a token's product. The epilogue determines which rows form a pair.
     pub(crate) fn pairs(&self) -> u32 {
         match self.epilogue {
-            Epilogue::Gated(_) => self.rows / 2,
+            Epilogue::Gated(_) => self.product_rows() / 2,
             _ => self.product_rows().div_ceil(2),
         }
     }
 
-    /// Number of rows in a token's product.
+    /// Number of rows in a token's product, with one expert, or one head.
     pub(crate) fn product_rows(&self) -> u32 {
-        self.experts.map_or(self.rows, |experts| experts.rows)
+        self.experts.map(|experts| experts.rows).or(self.heads.map(|heads| heads.rows)).unwrap_or(self.rows)
+    }
+
+    /// Number of products per token: one for each expert used, or for each head.
+    pub(crate) fn slots(&self) -> u32 {
+        self.experts.map(|experts| experts.used).or(self.heads.map(|heads| heads.heads)).unwrap_or(1)
+    }
+
+    /// Whether the kernel needs a list of the slots by expert ([`group`](super::experts::group)).
+    pub fn is_grouped(&self) -> bool {
+        self.experts.is_some() && self.tuning.tiles != Tiles::None
     }
 
     /// Workgroups of the dispatch.
     pub fn grid(&self) -> Grid {
-        Grid::TokensInZ {
-            xy: self.grid_xy(),
-            tokens_per_group: self.tuning.tile()[1],
-            groups_per_token: self.experts.map_or(1, |experts| experts.used),
-        }
+        let (xy, [_, tokens]) = (self.grid_xy(), self.tuning.tile());
+        let Some(experts) = self.experts.filter(|_| self.is_grouped()) else {
+            return Grid::TokensInZ { xy, tokens_per_group: tokens, groups_per_token: self.slots() };
+        };
+        debug_assert!(GROUP_UNIT.is_multiple_of(tokens), "no tile has tokens of two groups");
+        Grid::GroupsInZ { xy, slots: experts.used, groups: self.rows / experts.rows, tile: tokens }
     }
 
     fn grid_xy(&self) -> [u32; 2] {
@@ -251,8 +288,10 @@ impl Linear {
             .define_if(self.norm_eps.is_some(), "NORM")
             .define_if(self.bias, "BIAS")
             .define_if(self.experts.is_some(), "EXPERTS")
-            .constant("SLOTS", self.experts.map_or(1, |experts| experts.used))
-            .constant("X_SHARE", self.experts.map_or(1, |experts| if experts.shares_input { experts.used } else { 1 }))
+            .define_if(self.heads.is_some(), "PER_HEAD")
+            .constant("SLOTS", self.slots())
+            .constant("X_STRIDE", self.heads.map_or(self.cols, |heads| heads.input_stride) / 4)
+            .constant("X_SHARE", self.experts.map_or(1, |experts| experts.used / experts.inputs()))
             .constant("FIRST_ROW", self.first_row)
             .constant("OUT_ROWS", self.out_rows)
             .constant("ROWS", self.product_rows())
@@ -287,26 +326,31 @@ impl Linear {
 
     /// Declares what only `tiled.wgsl` and `tiled_packed.wgsl` use.
     fn tiled(&self, file: &'static str) -> Shader {
-        debug_assert!(self.experts.is_none(), "all tokens share the rows");
+        debug_assert!(self.heads.is_none(), "heads do not share a tile");
         let [pairs, tokens] = self.tuning.tile();
+        // Only groups of experts often leave parts of a tile empty.
+        let parts = if self.experts.is_some() { 2 } else { 1 };
         Shader::new(file)
             .constant("LANES", TILE_LANES)
             .constant("TILE_PAIRS", pairs)
             .constant("TILE_TOKENS", tokens)
-            .constant("THREAD_TOKENS", self.tuning.tokens)
+            .constant("PARTS", parts)
+            .constant("PART_TOKENS", self.tuning.tokens / parts)
             .constant("ROW_LOADS", 2 * pairs / self.tuning.workgroup)
             .constant("TOKEN_LOADS", 8 * tokens / self.tuning.workgroup)
     }
 
     /// Declares what only `cooperative.wgsl` uses.
     fn cooperative(&self) -> Shader {
-        debug_assert!(self.experts.is_none() && self.norm_eps.is_none(), "tokens share rows; `halve` applies the norm");
+        debug_assert!(self.heads.is_none(), "heads do not share a tile");
+        debug_assert!(self.norm_eps.is_none(), "`halve` applies it");
         let ([pairs, tokens], steps) = (self.tuning.tile(), self.tuning.steps);
         Shader::new("linear/cooperative.wgsl")
             .constant("ROW_TILES", self.tuning.pairs)
             .constant("TOKEN_TILES", self.tuning.tokens)
             .constant("ROW_GROUPS", COOPERATIVE_GROUPS[0])
             .constant("TOKEN_GROUPS", COOPERATIVE_GROUPS[1])
+            .constant("TILE_TOKENS", tokens)
             .constant("STEP_BLOCKS", steps)
             .constant("SUBGROUP", COOPERATIVE_SUBGROUP)
             .constant("ROW_LOADS", 2 * pairs * steps / COOPERATIVE_WORKGROUP)
@@ -330,20 +374,22 @@ impl Linear {
             .constant("STEPS", self.tuning.steps)
             .constant("TILE_LOADS", tile_loads(self.tuning.lanes * self.tuning.steps, self.tuning.workgroup));
         match self.merge {
-            Some(parts) => shader.constant("SPLITS", parts.splits).constant("HEAD_DIM", parts.head_dim),
+            Some(parts) => shader.constant("SPLITS", parts.splits).constant("VALUE_DIM", parts.value_dim),
             None => shader,
         }
     }
 }
 
-/// Converts the input of a cooperative product of `cols` columns to f16, after an RMS norm if there is an epsilon.
-/// Grid: one workgroup per token.
-pub fn halve(cols: u32, norm_eps: Option<f32>) -> Shader {
-    Shader::new("linear/halve.wgsl")
+/// Converts the inputs of a cooperative product, `inputs` per token with `cols` columns each, to f16, after an RMS norm
+/// if there is an epsilon.
+pub fn halve(inputs: u32, cols: u32, norm_eps: Option<f32>) -> (Shader, Grid) {
+    let shader = Shader::new("linear/halve.wgsl")
         .define_if(norm_eps.is_some(), "NORM")
         .constant("LEN", cols)
+        .constant("INPUTS", inputs)
         .constant("WORKGROUP", 128)
-        .float("EPS", norm_eps.unwrap_or_default())
+        .float("EPS", norm_eps.unwrap_or_default());
+    (shader, Grid::TokensInY { x: inputs, z: 1 })
 }
 
 /// Number of 4-element vectors per thread when a workgroup loads a tile of `blocks` input blocks.
@@ -351,15 +397,17 @@ pub(super) fn tile_loads(blocks: u32, workgroup: u32) -> u32 {
     (8 * blocks).div_ceil(workgroup)
 }
 
-/// Converts the input of a packed product of `cols` columns to integers, after an RMS norm if there is an epsilon.
-/// Grid: one workgroup per token.
-pub fn quantise(cols: u32, norm_eps: Option<f32>) -> Shader {
-    Shader::new("linear/quantise.wgsl")
+/// Converts the inputs of a packed product, `inputs` per token with `cols` columns each, to integers, after an RMS norm
+/// if there is an epsilon.
+pub fn quantise(inputs: u32, cols: u32, norm_eps: Option<f32>) -> (Shader, Grid) {
+    let shader = Shader::new("linear/quantise.wgsl")
         .define_if(norm_eps.is_some(), "NORM")
         .constant("COLS", cols)
         .constant("BLOCKS", cols / 32)
+        .constant("INPUTS", inputs)
         .constant("WORKGROUP", 128)
-        .float("EPS", norm_eps.unwrap_or_default())
+        .float("EPS", norm_eps.unwrap_or_default());
+    (shader, Grid::TokensInY { x: inputs, z: 1 })
 }
 
 /// Whether the weights of a format are integers of at most 8 bits with one scale and offset per 32.
@@ -385,17 +433,20 @@ fn with_activation(shader: Shader, activation: Activation) -> Shader {
         .define_if(activation == Activation::GeluTanh, "GELU_TANH")
         .define_if(activation == Activation::GeluErf, "GELU_ERF")
         .define_if(activation == Activation::ReluSquared, "RELU_SQUARED")
+        .define_if(activation == Activation::ClampedSwiglu, "CLAMPED_SWIGLU")
 }
 
 /// Declares what `epilogues/qkv.wgsl` needs, except for `FIRST_ROW`.
 pub(super) fn with_heads(shader: Shader, heads: &HeadShape, cache: CacheFormat, value_offset: u32) -> Shader {
     shader
         .define_if(cache == CacheFormat::Q8, "CACHE_Q8")
-        .constant("ROW_WORDS", cache.row_words(heads.kv_heads * heads.head_dim))
+        .constant("ROW_WORDS", cache.row_words(heads.key_len()))
+        .constant("VALUE_ROW_WORDS", cache.row_words(heads.value_len()))
         .define_if(heads.rope_half, "ROPE_HALF")
         .constant("HEADS", heads.heads)
         .constant("KV_HEADS", heads.kv_heads)
         .constant("HEAD_DIM", heads.head_dim)
+        .constant("VALUE_DIM", heads.value_dim)
         .constant("ROPE_DIM", heads.rope_dim)
         .constant("VALUE_OFFSET", value_offset)
 }

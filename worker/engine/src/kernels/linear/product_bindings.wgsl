@@ -12,7 +12,7 @@
 @group(0) @binding(4) var<storage, read> norm_weight: array<vec4<f32>>;
 #endif
 #ifdef BIAS
-// Added to the product: [OUT_ROWS]
+// Added to the product: [OUT_ROWS], or with EXPERTS a row of ROWS for each of them
 @group(0) @binding(8) var<storage, read> bias: array<f32>;
 #endif
 #ifdef EXPERTS
@@ -27,8 +27,12 @@
 fn finish_pair(token: u32, pair: u32, products: vec2<f32>) {
     var result = products;
 #ifdef BIAS
-    let rows = pair_rows(pair);
-    result += vec2<f32>(bias[FIRST_ROW + rows.x], bias[FIRST_ROW + rows.y]);
+#ifdef EXPERTS
+    let rows = experts[token] * ROWS + pair_rows(pair);
+#else
+    let rows = FIRST_ROW + pair_rows(pair);
+#endif
+    result += vec2<f32>(bias[rows.x], bias[rows.y]);
 #endif
     store_pair(token, pair, result);
 }

@@ -1,26 +1,27 @@
 // Converts the input of `tiled_packed.wgsl`, after an RMS norm with NORM, to blocks of 32 8-bit integers with a scale
 // each.
-// Grid: one workgroup per token. Constants: COLS, BLOCKS (COLS / 32), EPS, WORKGROUP.
+// Grid: x: INPUTS, y: tokens. Constants: COLS, BLOCKS (COLS / 32), INPUTS (inputs per token), EPS, WORKGROUP.
 #include "shared/state.wgsl"
 #include "shared/workgroup_sum.wgsl"
 
 @group(0) @binding(0) var<uniform> state: State;
-// Input: [tokens][COLS / 4]
+// Input: [tokens][INPUTS][COLS / 4]
 @group(0) @binding(1) var<storage, read> x: array<vec4<f32>>;
 #ifdef NORM
 // Weight of the RMS norm: [COLS / 4]
 @group(0) @binding(2) var<storage, read> norm_weight: array<vec4<f32>>;
 #endif
-// Output: [tokens][BLOCKS][10]; per block eight words of four signed bytes, its scale, and its scale times the sum of
+// Output: [tokens][INPUTS][BLOCKS][10]; per block eight words of four signed bytes, its scale, and its scale times the sum of
 // its bytes
 @group(0) @binding(3) var<storage, read_write> y: array<u32>;
 
 @compute @workgroup_size(WORKGROUP)
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) thread: u32) {
-    let base = group.x * (COLS / 4u);
-    if (group.x >= state.token_count) {
+    if (group.y >= state.token_count) {
         return;
     }
+    let row = group.y * INPUTS + group.x;
+    let base = row * (COLS / 4u);
     var norm = 1.0;
 #ifdef NORM
     var sum = 0.0;
@@ -42,7 +43,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
         // If all are zero, they stay zero.
         let scale = most / 127.0;
         let inverse = select(0.0, 127.0 / most, most > 0.0);
-        let at = (group.x * BLOCKS + block) * 10u;
+        let at = (row * BLOCKS + block) * 10u;
         var bytes = 0i;
         #repeat v 8
         let rounded$v = vec4<i32>(round(value$v * inverse));

@@ -50,6 +50,10 @@ pub fn activate(x: f32, activation: Activation) -> f32 {
         }
         Activation::ReluSquared => wide.max(0.0).powi(2),
         Activation::GeluErf => 0.5 * wide * (1.0 + erf(wide / std::f64::consts::SQRT_2)),
+        Activation::ClampedSwiglu => {
+            let z = wide.min(7.0);
+            z / (1.0 + (-1.702 * z).exp())
+        }
     };
     value as f32
 }
@@ -68,12 +72,22 @@ fn erf(x: f64) -> f64 {
     2.0 / std::f64::consts::PI.sqrt() * (-x * x).exp() * sum
 }
 
-/// `activation(gate) * up` for each row of `y` (`[tokens][gate rows, then up rows]`, each `half_rows`).
+/// An up projection with its gate: `activation(gate) * up`. Formula of [`Activation::ClampedSwiglu`]: function `swiglu` of
+/// OpenAI's gpt-oss.
+pub fn gate_up(gate: f32, up: f32, activation: Activation) -> f32 {
+    let up = match activation {
+        Activation::ClampedSwiglu => up.clamp(-7.0, 7.0) + 1.0,
+        Activation::Silu | Activation::GeluTanh | Activation::GeluErf => up,
+    };
+    activate(gate, activation) * up
+}
+
+/// [`gate_up`] for each row of `y` (`[tokens][gate rows, then up rows]`, each `half_rows`).
 pub fn gated(y: &[f32], half_rows: usize, activation: Activation) -> Vec<f32> {
     y.chunks_exact(2 * half_rows)
         .flat_map(|row| {
             let (gate, up) = row.split_at(half_rows);
-            gate.iter().zip(up).map(move |(g, u)| activate(*g, activation) * u)
+            gate.iter().zip(up).map(move |(g, u)| gate_up(*g, *u, activation))
         })
         .collect()
 }

@@ -2,13 +2,15 @@
 //
 // A workgroup computes a tile of TILE_PAIRS pairs of rows and TILE_TOKENS tokens. Weights and input are loaded block by
 // block (32 columns) into workgroup memory, where each is read by all threads that need it: a thread computes
-// THREAD_PAIRS pairs for THREAD_TOKENS tokens from registers.
+// THREAD_PAIRS pairs for PART_TOKENS tokens in each of the tile's PARTS from registers. Parts without tokens are skipped.
 //
-// Grid: x * y: ceil(PAIRS / TILE_PAIRS) workgroups, z: ceil(tokens / TILE_TOKENS).
+// Grid: x * y: ceil(PAIRS / TILE_PAIRS) workgroups, z: ceil(tokens / TILE_TOKENS), or with EXPERTS as many as groups may
+// take.
 // Constants: those of `linear.wgsl` except TOKENS; LANES: adjacent threads along the pairs; TILE_PAIRS = LANES *
-// THREAD_PAIRS, TILE_TOKENS = WORKGROUP / LANES * THREAD_TOKENS; ROW_LOADS: 2 * TILE_PAIRS / WORKGROUP, TOKEN_LOADS: 8
-// * TILE_TOKENS / WORKGROUP.
+// THREAD_PAIRS, TILE_TOKENS = WORKGROUP / LANES * PARTS * PART_TOKENS; ROW_LOADS: 2 * TILE_PAIRS / WORKGROUP,
+// TOKEN_LOADS: 8 * TILE_TOKENS / WORKGROUP.
 #include "linear/product_bindings.wgsl"
+#include "linear/tile.wgsl"
 
 // Input: [tokens][COLS / 4]
 @group(0) @binding(3) var<storage, read> x: array<vec4<f32>>;
@@ -29,26 +31,40 @@ var<workgroup> squares: array<f32, 8u * TILE_TOKENS>;
 @compute @workgroup_size(WORKGROUP)
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) thread: u32) {
     let first_pair = (group.y * GRID_X + group.x) * TILE_PAIRS;
-    let first_token = group.z * TILE_TOKENS;
+    let first_place = group.z * TILE_TOKENS;
+    let token_count = state.token_count * SLOTS;
+    #repeat h PARTS
+#ifdef EXPERTS
+    let has$h = groups[first_place + $hu * (TILE_TOKENS / PARTS)] < token_count;
+#else
+    let has$h = true;
+#endif
+    #end
+    if (!has0) {
+        return;
+    }
     let lane = thread % LANES;
-    let slot = thread / LANES;
+    let turn = thread / LANES;
+    let first_row = tile_row(first_place);
     // The thread loads the same rows, and the same four columns of the same tokens, of each block.
     #repeat r ROW_LOADS
     let row$r = thread + $ru * WORKGROUP;
-    let rows$r = pair_rows(min(first_pair + row$r % TILE_PAIRS, PAIRS - 1u));
+    let rows$r = first_row + pair_rows(min(first_pair + row$r % TILE_PAIRS, PAIRS - 1u));
     let base$r = select(rows$r.x, rows$r.y, row$r >= TILE_PAIRS) * BLOCKS;
     #end
     let quad = thread % 8u;
     #repeat l TOKEN_LOADS
     let token$l = thread / 8u + $lu * (WORKGROUP / 8u);
-    let x_base$l = min(first_token + token$l, state.token_count - 1u) * BLOCKS * 8u + quad;
+    let x_base$l = min(token_at(first_place + token$l), token_count - 1u) / X_SHARE * BLOCKS * 8u + quad;
 #ifdef NORM
     var square$l = 0.0;
 #endif
     #end
-    #repeat t THREAD_TOKENS
+    #repeat h PARTS
+    #repeat t PART_TOKENS
     #repeat p THREAD_PAIRS
-    var sum$p_$t = vec2<f32>(0.0);
+    var sum$h_$t_$p = vec2<f32>(0.0);
+    #end
     #end
     #end
 
@@ -78,19 +94,23 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
         workgroupBarrier();
         for (var column = 0u; column < 8u; column++) {
             let row_base = column * ROW_STRIDE + lane;
-            let token_base = column * TOKEN_STRIDE + slot;
+            let token_base = column * TOKEN_STRIDE + turn;
             #repeat p THREAD_PAIRS
             let a$p = row_tile[row_base + $pu * LANES];
             let b$p = row_tile[row_base + $pu * LANES + TILE_PAIRS];
             #end
-            #repeat t THREAD_TOKENS
-            {
-                let value = token_tile[token_base + $tu * (WORKGROUP / LANES)];
-                #repeat p THREAD_PAIRS
-                sum$p_$t += vec2<f32>(a$p.x, b$p.x) * value.x;
-                sum$p_$t += vec2<f32>(a$p.y, b$p.y) * value.y;
-                sum$p_$t += vec2<f32>(a$p.z, b$p.z) * value.z;
-                sum$p_$t += vec2<f32>(a$p.w, b$p.w) * value.w;
+            #repeat h PARTS
+            if (has$h) {
+                #repeat t PART_TOKENS
+                {
+                    let value = token_tile[token_base + ($hu * PART_TOKENS + $tu) * (WORKGROUP / LANES)];
+                    #repeat p THREAD_PAIRS
+                    sum$h_$t_$p += vec2<f32>(a$p.x, b$p.x) * value.x;
+                    sum$h_$t_$p += vec2<f32>(a$p.y, b$p.y) * value.y;
+                    sum$h_$t_$p += vec2<f32>(a$p.z, b$p.z) * value.z;
+                    sum$h_$t_$p += vec2<f32>(a$p.w, b$p.w) * value.w;
+                    #end
+                }
                 #end
             }
             #end
@@ -103,10 +123,11 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     #end
     workgroupBarrier();
 #endif
-    #repeat t THREAD_TOKENS
+    #repeat h PARTS
+    #repeat t PART_TOKENS
     {
-        let place = slot + $tu * (WORKGROUP / LANES);
-        let token = first_token + place;
+        let place = turn + ($hu * PART_TOKENS + $tu) * (WORKGROUP / LANES);
+        let token = token_at(first_place + place);
         var scale = 1.0;
 #ifdef NORM
         var square = 0.0;
@@ -118,11 +139,12 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
         #repeat p THREAD_PAIRS
         {
             let pair = first_pair + lane + $pu * LANES;
-            if (pair < PAIRS && token < state.token_count) {
-                finish_pair(token, pair, sum$p_$t * scale);
+            if (pair < PAIRS && token < token_count) {
+                finish_pair(token, pair, sum$h_$t_$p * scale);
             }
         }
         #end
     }
+    #end
     #end
 }

@@ -2,9 +2,9 @@
 // (`formats/integers.wgsl`), and an input rounded by `quantise.wgsl`. For a block with w = s q + m and x = d r, the sum
 // of w x is s d sum(q r) + m d sum(r).
 //
-// Grid: x * y: ceil(PAIRS / TILE_PAIRS) workgroups, z: ceil(tokens / TILE_TOKENS).
-// Constants: those of `tiled.wgsl`.
+// Grid and constants: those of `tiled.wgsl`.
 #include "linear/product_bindings.wgsl"
+#include "linear/tile.wgsl"
 
 // Input: [tokens][BLOCKS][10], as written by `quantise.wgsl`
 @group(0) @binding(3) var<storage, read> x: array<u32>;
@@ -25,23 +25,37 @@ var<workgroup> token_scales: array<vec2<f32>, TILE_TOKENS>;
 @compute @workgroup_size(WORKGROUP)
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) thread: u32) {
     let first_pair = (group.y * GRID_X + group.x) * TILE_PAIRS;
-    let first_token = group.z * TILE_TOKENS;
+    let first_place = group.z * TILE_TOKENS;
+    let token_count = state.token_count * SLOTS;
+    #repeat h PARTS
+#ifdef EXPERTS
+    let has$h = groups[first_place + $hu * (TILE_TOKENS / PARTS)] < token_count;
+#else
+    let has$h = true;
+#endif
+    #end
+    if (!has0) {
+        return;
+    }
     let lane = thread % LANES;
-    let slot = thread / LANES;
+    let turn = thread / LANES;
+    let first_row = tile_row(first_place);
     // The thread loads the same rows, and the same four columns of the same tokens, of each block.
     #repeat r ROW_LOADS
     let row$r = thread + $ru * WORKGROUP;
-    let rows$r = pair_rows(min(first_pair + row$r % TILE_PAIRS, PAIRS - 1u));
+    let rows$r = first_row + pair_rows(min(first_pair + row$r % TILE_PAIRS, PAIRS - 1u));
     let base$r = select(rows$r.x, rows$r.y, row$r >= TILE_PAIRS) * BLOCKS;
     #end
     let quad = thread % 8u;
     #repeat l TOKEN_LOADS
     let token$l = thread / 8u + $lu * (WORKGROUP / 8u);
-    let x_base$l = min(first_token + token$l, state.token_count - 1u) * BLOCKS * 10u;
+    let x_base$l = min(token_at(first_place + token$l), token_count - 1u) / X_SHARE * BLOCKS * 10u;
     #end
-    #repeat t THREAD_TOKENS
+    #repeat h PARTS
+    #repeat t PART_TOKENS
     #repeat p THREAD_PAIRS
-    var sum$p_$t = vec2<f32>(0.0);
+    var sum$h_$t_$p = vec2<f32>(0.0);
+    #end
     #end
     #end
 
@@ -65,23 +79,29 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
         }
         #end
         workgroupBarrier();
-        #repeat t THREAD_TOKENS
+        #repeat h PARTS
+        #repeat t PART_TOKENS
         #repeat p THREAD_PAIRS
-        var product$p_$t = vec2<i32>(0);
+        var product$h_$t_$p = vec2<i32>(0);
+        #end
         #end
         #end
         for (var column = 0u; column < 8u; column++) {
             let row_base = column * ROW_STRIDE + lane;
-            let token_base = column * TOKEN_STRIDE + slot;
+            let token_base = column * TOKEN_STRIDE + turn;
             #repeat p THREAD_PAIRS
             let a$p = row_tile[row_base + $pu * LANES];
             let b$p = row_tile[row_base + $pu * LANES + TILE_PAIRS];
             #end
-            #repeat t THREAD_TOKENS
-            {
-                let value = token_tile[token_base + $tu * (WORKGROUP / LANES)];
-                #repeat p THREAD_PAIRS
-                product$p_$t += vec2<i32>(dot4I8Packed(a$p, value), dot4I8Packed(b$p, value));
+            #repeat h PARTS
+            if (has$h) {
+                #repeat t PART_TOKENS
+                {
+                    let value = token_tile[token_base + ($hu * PART_TOKENS + $tu) * (WORKGROUP / LANES)];
+                    #repeat p THREAD_PAIRS
+                    product$h_$t_$p += vec2<i32>(dot4I8Packed(a$p, value), dot4I8Packed(b$p, value));
+                    #end
+                }
                 #end
             }
             #end
@@ -90,28 +110,34 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
         let scale_a$p = row_scales[lane + $pu * LANES];
         let scale_b$p = row_scales[lane + $pu * LANES + TILE_PAIRS];
         #end
-        #repeat t THREAD_TOKENS
-        {
-            let token_scale = token_scales[slot + $tu * (WORKGROUP / LANES)];
-            #repeat p THREAD_PAIRS
-            sum$p_$t += vec2<f32>(product$p_$t) * vec2<f32>(scale_a$p.x, scale_b$p.x) * token_scale.x
-                + vec2<f32>(scale_a$p.y, scale_b$p.y) * token_scale.y;
+        #repeat h PARTS
+        if (has$h) {
+            #repeat t PART_TOKENS
+            {
+                let token_scale = token_scales[turn + ($hu * PART_TOKENS + $tu) * (WORKGROUP / LANES)];
+                #repeat p THREAD_PAIRS
+                sum$h_$t_$p += vec2<f32>(product$h_$t_$p) * vec2<f32>(scale_a$p.x, scale_b$p.x) * token_scale.x
+                    + vec2<f32>(scale_a$p.y, scale_b$p.y) * token_scale.y;
+                #end
+            }
             #end
         }
         #end
     }
 
-    #repeat t THREAD_TOKENS
+    #repeat h PARTS
+    #repeat t PART_TOKENS
     {
-        let token = first_token + slot + $tu * (WORKGROUP / LANES);
+        let token = token_at(first_place + turn + ($hu * PART_TOKENS + $tu) * (WORKGROUP / LANES));
         #repeat p THREAD_PAIRS
         {
             let pair = first_pair + lane + $pu * LANES;
-            if (pair < PAIRS && token < state.token_count) {
-                finish_pair(token, pair, sum$p_$t);
+            if (pair < PAIRS && token < token_count) {
+                finish_pair(token, pair, sum$h_$t_$p);
             }
         }
         #end
     }
+    #end
     #end
 }

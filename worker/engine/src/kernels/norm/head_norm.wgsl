@@ -1,14 +1,15 @@
 // Runs between projection and attention: with NORMS, RMS-normalises queries and keys; then applies RoPE, and appends
 // keys and values to the cache. Each head is normalised separately with the same weights, or with WHOLE_ROW all heads
-// together with a weight per element. With CENTRED the norms are layer norms with biases. With VALUE_NORM each head of
-// the values is normalised, too, without weights. With QUERIES_ONLY there are no keys and values.
+// together with a weight per element. With CENTRED the norms are layer norms with biases; with AFTER_ROPE RoPE comes
+// first, which does not change a mean square. With VALUE_NORM each head of the values is normalised, too, without
+// weights. With QUERIES_ONLY there are no keys and values.
 // Grid: x: HEADS + 2 KV_HEADS, or HEADS; y: tokens. Constants: those of `epilogues/qkv.wgsl`, EPS, WORKGROUP.
 #include "shared/state.wgsl"
 #include "shared/workgroup_sum.wgsl"
 
 @group(0) @binding(0) var<uniform> state: State;
-// Query, key and value: [tokens][HEADS + 2 KV_HEADS][HEAD_DIM], or [tokens][HEADS][HEAD_DIM]; with GATED a gate of
-// HEAD_DIM follows each query
+// Query, key and value: [tokens][ROW], with HEADS + KV_HEADS times HEAD_DIM elements, and KV_HEADS times VALUE_DIM; or
+// only the first HEADS. With GATED a gate of HEAD_DIM follows each query
 @group(0) @binding(1) var<storage, read> projected: array<f32>;
 #ifdef NORMS
 // Weight of the queries' norm: [HEAD_DIM], or with WHOLE_ROW [HEADS][HEAD_DIM]
@@ -27,14 +28,14 @@
 #include "linear/epilogues/qkv.wgsl"
 
 #ifdef QUERIES_ONLY
-const CACHED_HEADS: u32 = 0u;
+const CACHED_LEN: u32 = 0u;
 #else
-const CACHED_HEADS: u32 = 2u * KV_HEADS;
+const CACHED_LEN: u32 = KV_HEADS * (HEAD_DIM + VALUE_DIM);
 #endif
 #ifdef GATED
-const ROW: u32 = (2u * HEADS + CACHED_HEADS) * HEAD_DIM;
+const ROW: u32 = 2u * HEADS * HEAD_DIM + CACHED_LEN;
 #else
-const ROW: u32 = (HEADS + CACHED_HEADS) * HEAD_DIM;
+const ROW: u32 = HEADS * HEAD_DIM + CACHED_LEN;
 #endif
 
 // Number of gate elements before a head.
@@ -72,6 +73,12 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     }
     let is_query = head < HEADS;
     let is_value = head >= HEADS + KV_HEADS;
+    let len = select(HEAD_DIM, VALUE_DIM, is_value);
+    // The head's first pair.
+    var at = head * HALF_DIM;
+    if (is_value) {
+        at = VALUES_AT + (head - HEADS - KV_HEADS) * VALUE_PAIRS;
+    }
     var centre = 0.0;
     var scale = 1.0;
 #ifdef NORMS
@@ -94,15 +101,18 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
 #endif
 #ifdef VALUE_NORM
     if (is_value) {
-        let base = token * ROW + gates_before(head) + head * HEAD_DIM;
-        scale = inverseSqrt(mean_square(base, HEAD_DIM, 0.0, thread) + EPS);
+        let base = token * ROW + gates_before(head) + 2u * at;
+        scale = inverseSqrt(mean_square(base, VALUE_DIM, 0.0, thread) + EPS);
     }
 #endif
-    for (var index = thread; index < HALF_DIM; index += WORKGROUP) {
-        let pair = head * HALF_DIM + index;
+    for (var index = thread; index < len / 2u; index += WORKGROUP) {
+        let pair = at + index;
         let rows = pair_rows(pair);
         let base = token * ROW + gates_before(head);
         var values = vec2<f32>(projected[base + rows.x], projected[base + rows.y]);
+#ifdef AFTER_ROPE
+        values = rotated(token, pair, values);
+#endif
 #ifdef NORMS
         if (!is_value) {
             let elements = rows - head * HEAD_DIM + weight_base;
@@ -131,15 +141,20 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
             values *= scale;
         }
 #endif
+#ifdef AFTER_ROPE
+        store_rotated(token, pair, values);
+#else
         store_pair(token, pair, values);
+#endif
     }
 #ifdef CACHE_Q8
     workgroupBarrier();
     if (!is_query) {
-        let first = select(0u, VALUE_OFFSET, is_value);
+        let position = state.position + token;
+        let row = select(position * ROW_WORDS, VALUE_OFFSET + position * VALUE_ROW_WORDS, is_value);
         let kv_head = head - select(HEADS, HEADS + KV_HEADS, is_value);
-        for (var word = thread; word < HEAD_DIM / 4u; word += WORKGROUP) {
-            quantise_word(first, state.position + token, kv_head, word);
+        for (var word = thread; word < len / 4u; word += WORKGROUP) {
+            quantise_word(row, kv_head, len, word);
         }
     }
 #endif

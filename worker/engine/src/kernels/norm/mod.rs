@@ -109,6 +109,7 @@ impl GatedNorm {
 
 /// Between projection and attention: norms of queries and keys if there are any, RoPE, and the append to the cache.
 #[derive(Debug, Clone, Copy, PartialEq)]
+#[allow(clippy::struct_excessive_bools, reason = "they are independent, and always set by name")]
 pub struct HeadNormKernel {
     /// What is normalised.
     pub kind: HeadNorm,
@@ -143,6 +144,7 @@ impl HeadNormKernel {
         with_heads(Shader::new("norm/head_norm.wgsl"), &self.heads, self.cache, self.value_offset)
             .define_if(self.kind != HeadNorm::None, "NORMS")
             .define_if(self.kind == HeadNorm::Row, "WHOLE_ROW")
+            .define_if(self.kind == HeadNorm::HeadAfterRope, "AFTER_ROPE")
             .define_if(self.centred, "CENTRED")
             .define_if(self.gated, "GATED")
             .define_if(self.value_norm, "VALUE_NORM")

@@ -1,5 +1,8 @@
-// Activation function of a feed-forward part: SiLU, or GELU with GELU_TANH or GELU_ERF, or the square of ReLU with
-// RELU_SQUARED.
+// Activation function of a feed-forward part: SiLU, GELU with GELU_TANH or GELU_ERF, the square of ReLU with RELU_SQUARED,
+// or with CLAMPED_SWIGLU a steeper SiLU whose inputs are bounded by GATE_LIMIT (gpt-oss).
+#ifdef CLAMPED_SWIGLU
+const GATE_LIMIT: f32 = 7.0;
+#endif
 
 fn activation(x: f32) -> f32 {
 #ifdef RELU_SQUARED
@@ -19,8 +22,22 @@ fn activation(x: f32) -> f32 {
     let erf = sign(x) * (1.0 - series * exp(-z * z));
     return 0.5 * x * (1.0 + erf);
 #else
+#ifdef CLAMPED_SWIGLU
+    let z = min(x, GATE_LIMIT);
+    return z / (1.0 + exp(-1.702 * z));
+#else
     return x / (1.0 + exp(-x));
 #endif
 #endif
+#endif
+#endif
+}
+
+// An up projection with its gate.
+fn gated(gate: f32, up: f32) -> f32 {
+#ifdef CLAMPED_SWIGLU
+    return activation(gate) * (clamp(up, -GATE_LIMIT, GATE_LIMIT) + 1.0);
+#else
+    return activation(gate) * up;
 #endif
 }

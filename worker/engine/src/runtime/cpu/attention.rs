@@ -6,12 +6,14 @@ use super::matrix::{dot_floats, reserved};
 use crate::error::Result;
 use crate::models::{AttentionTemperature, HeadShape};
 
-/// A layer's KV cache in f32: keys and values are `[positions][kv_heads][head_dim]` each.
+/// A layer's KV cache in f32.
 pub(super) struct LayerCache {
+    /// `[positions][kv_heads][head_dim]`
     pub(super) keys: Vec<f32>,
+    /// `[positions][kv_heads][value_dim]`, or empty if a value is the first elements of its key.
     pub(super) values: Vec<f32>,
-    /// Elements of the keys, or of the values, of one position: `kv_heads * head_dim`.
-    row_len: usize,
+    /// Elements of a position's keys, and of its values.
+    row_lens: [usize; 2],
 }
 
 impl LayerCache {
@@ -19,31 +21,43 @@ impl LayerCache {
     ///
     /// # Errors
     /// [`crate::EngineError::OutOfMemory`].
-    pub(super) fn new(positions: usize, row_len: usize) -> Result<Self> {
+    pub(super) fn new(positions: usize, row_lens: [usize; 2]) -> Result<Self> {
+        let [key_len, value_len] = row_lens;
         // Not zeroed: memory that was never written is not committed.
-        Ok(Self { keys: reserved(positions * row_len)?, values: reserved(positions * row_len)?, row_len })
+        Ok(Self { keys: reserved(positions * key_len)?, values: reserved(positions * value_len)?, row_lens })
     }
 
     /// Removes `position` and all later ones.
     pub(super) fn truncate(&mut self, position: usize) {
-        self.keys.truncate(position * self.row_len);
-        self.values.truncate(position * self.row_len);
+        let [key_len, value_len] = self.row_lens;
+        self.keys.truncate(position * key_len);
+        self.values.truncate(position * value_len);
     }
 
     /// Keys and values of the first `tokens` positions.
     pub(super) fn first(&self, tokens: usize) -> [&[f32]; 2] {
-        [&self.keys, &self.values].map(|rows| &rows[..tokens * self.row_len])
+        let [key_len, value_len] = self.row_lens;
+        [&self.keys[..tokens * key_len], &self.values[..tokens * value_len]]
     }
 
     /// Replaces the contents with `tokens` positions. `next` returns the requested number of floats: keys, then values.
     pub(super) fn set(&mut self, tokens: usize, next: &mut impl FnMut(usize) -> Vec<f32>) {
         self.truncate(0);
-        self.keys.extend(next(tokens * self.row_len));
-        self.values.extend(next(tokens * self.row_len));
+        let [key_len, value_len] = self.row_lens;
+        self.keys.extend(next(tokens * key_len));
+        self.values.extend(next(tokens * value_len));
     }
 
     fn positions(&self) -> usize {
-        self.keys.len() / self.row_len
+        self.keys.len() / self.row_lens[0]
+    }
+
+    /// Where values are, and the number of elements from one position's to the next.
+    fn value_rows(&self) -> (&[f32], usize) {
+        match self.row_lens {
+            [key_len, 0] => (self.keys.as_slice(), key_len),
+            [_, value_len] => (self.values.as_slice(), value_len),
+        }
     }
 }
 
@@ -67,14 +81,18 @@ pub(super) struct AttentionShape {
     pub(super) alibi: bool,
 }
 
-/// Attention for queries `[tokens][heads][head_dim]` at the cache's last positions. The result has the same shape.
-pub(super) fn attend(query: &[f32], cache: &LayerCache, shape: &AttentionShape) -> Vec<f32> {
-    let HeadShape { heads, kv_heads, head_dim, .. } = shape.heads;
-    let (heads, group, dim) = (heads as usize, (heads / kv_heads) as usize, head_dim as usize);
+/// Attention for queries `[tokens][heads][head_dim]` at the cache's last positions. The result is
+/// `[tokens][heads][value_dim]`. `sinks` are scores that take part in each head's softmax without a value: `[heads]`,
+/// or empty.
+pub(super) fn attend(query: &[f32], cache: &LayerCache, sinks: &[f32], shape: &AttentionShape) -> Vec<f32> {
+    let HeadShape { heads, kv_heads, head_dim, value_dim, .. } = shape.heads;
+    let (heads, group, dim, value_dim) =
+        (heads as usize, (heads / kv_heads) as usize, head_dim as usize, value_dim as usize);
     let first_position = cache.positions() - query.len() / (heads * dim);
-    let mut result = vec![0.0; query.len()];
+    let (all_values, value_row_len) = cache.value_rows();
+    let mut result = vec![0.0; query.len() / dim * value_dim];
     let mut scores = Vec::new();
-    for (index, (query, result)) in query.chunks_exact(dim).zip(result.chunks_exact_mut(dim)).enumerate() {
+    for (index, (query, result)) in query.chunks_exact(dim).zip(result.chunks_exact_mut(value_dim)).enumerate() {
         let (token, head) = (index / heads, index % heads);
         let own_end = first_position + token + 1;
         let start = shape.window.map_or(0, |window| own_end.saturating_sub(window as usize));
@@ -83,7 +101,7 @@ pub(super) fn attend(query: &[f32], cache: &LayerCache, shape: &AttentionShape) 
             Some(ahead) => cache.positions().min(own_end + ahead as usize),
             None => cache.positions(),
         };
-        let at = |position: usize| position * cache.row_len + head / group * dim;
+        let at = |position: usize| position * cache.row_lens[0] + head / group * dim;
         let scale = shape.scale * shape.temperature.map_or(1.0, |temperature| sharpness(temperature, own_end - 1));
         scores.clear();
         scores.extend((start..end).map(|position| {
@@ -95,15 +113,16 @@ pub(super) fn attend(query: &[f32], cache: &LayerCache, shape: &AttentionShape) 
             let distances = (start..end).map(|position| position.abs_diff(own_end - 1) as f32);
             scores.iter_mut().zip(distances).for_each(|(score, distance)| *score -= slope * distance);
         }
-        let inverse = exponentials(&mut scores).recip();
-        let values = &cache.values[at(start)..];
+        let sink = sinks.get(head).copied().unwrap_or(f32::NEG_INFINITY);
+        let inverse = exponentials(&mut scores, sink).recip();
+        let values = &all_values[start * value_row_len + head / group * value_dim..];
         let (chunks, rest) = result.as_chunks_mut::<CHUNK>();
         for (i, chunk) in chunks.iter_mut().enumerate() {
-            *chunk = weighted_sum(&scores, &values[i * CHUNK..], cache.row_len).map(|sum| sum * inverse);
+            *chunk = weighted_sum(&scores, &values[i * CHUNK..], value_row_len).map(|sum| sum * inverse);
         }
-        let first = dim - rest.len();
+        let first = value_dim - rest.len();
         for (i, sum) in rest.iter_mut().enumerate() {
-            let [value] = weighted_sum(&scores, &values[first + i..], cache.row_len);
+            let [value] = weighted_sum(&scores, &values[first + i..], value_row_len);
             *sum = value * inverse;
         }
     }
@@ -127,9 +146,9 @@ fn slope(head: usize, heads: usize) -> f32 {
 /// Elements of a head that are summed in registers over all positions.
 const CHUNK: usize = 32;
 
-/// Replaces scores with `exp(score - highest)`, and returns the sum.
-fn exponentials(scores: &mut [f32]) -> f32 {
-    let highest = scores.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+/// Replaces scores with `exp(score - highest)`, and returns the sum. Both the highest and the sum include the `sink`.
+fn exponentials(scores: &mut [f32], sink: f32) -> f32 {
+    let highest = scores.iter().copied().fold(sink, f32::max);
     let (vectors, rest) = scores.as_chunks_mut::<4>();
     let mut total = f32x4::ZERO;
     for vector in vectors {
@@ -140,7 +159,7 @@ fn exponentials(scores: &mut [f32]) -> f32 {
     for score in rest.iter_mut() {
         *score = (*score - highest).exp();
     }
-    total.reduce_add() + rest.iter().sum::<f32>()
+    total.reduce_add() + rest.iter().sum::<f32>() + (sink - highest).exp()
 }
 
 /// The weighted sum of rows `row_len` apart, for their first `N` elements.
@@ -158,30 +177,35 @@ fn weighted_sum<const N: usize>(weights: &[f32], rows: &[f32], row_len: usize) -
 #[cfg(test)]
 #[allow(clippy::unwrap_used, reason = "tests may panic")]
 mod tests {
+    use super::super::assert_close;
     use super::*;
     use crate::kernels::attention::reference::attention;
     use crate::kernels::attention::{Attention, AttentionLayout};
+    use crate::kernels::random::Random;
     use crate::models::CacheFormat;
 
     #[test]
     fn attention_agrees_with_the_reference() {
-        let heads = HeadShape { heads: 6, kv_heads: 2, head_dim: 24, rope_dim: 24, rope_half: false };
+        let heads = HeadShape { heads: 6, kv_heads: 2, head_dim: 24, value_dim: 40, rope_dim: 24, rope_half: false };
         let wave = |len: usize, step: f32| -> Vec<f32> { (0..len).map(|i| (i as f32 * step).sin() * 2.0).collect() };
-        let (tokens, positions, row_len) = (3, 11, 48);
-        let (query, keys, values) =
-            (wave(tokens * 144, 0.7), wave(positions * row_len, 1.3), wave(positions * row_len, 0.4));
+        let (tokens, positions, row_lens) = (3, 11, [48, 80]);
+        let [keys, values] = [(row_lens[0], 1.3), (row_lens[1], 0.4)].map(|(len, step)| wave(positions * len, step));
+        let query = wave(tokens * 144, 0.7);
         let sharper = Some(AttentionTemperature { scale: 0.7, step: 3 });
+        let sinks = wave(6, 2.1);
+        let none: &[f32] = &[];
         let cases = [
-            (None, None, None, false, None, false),
-            (Some(4), None, sharper, false, None, false),
-            (None, Some(3.0), None, false, None, false),
-            (None, None, None, true, None, false),
-            (Some(4), None, None, true, Some(1), false),
-            (None, None, None, true, None, true),
+            (None, None, None, false, None, false, none),
+            (Some(4), None, sharper, false, None, false, none),
+            (None, Some(3.0), None, false, None, false, none),
+            (None, None, None, true, None, false, none),
+            (Some(4), None, None, true, Some(1), false, none),
+            (None, None, None, true, None, true, none),
+            (Some(4), None, None, false, None, false, &sinks[..]),
         ];
-        for (window, softcap, temperature, bidirectional, ahead, alibi) in cases {
+        for (window, softcap, temperature, bidirectional, ahead, alibi, sinks) in cases {
             let shape = AttentionShape { heads, scale: 0.2, temperature, softcap, window, bidirectional, ahead, alibi };
-            let mut cache = LayerCache::new(positions, row_len).unwrap();
+            let mut cache = LayerCache::new(positions, row_lens).unwrap();
             cache.keys.extend(&keys);
             cache.values.extend(&values);
             let reference = Attention {
@@ -195,14 +219,38 @@ mod tests {
                 bidirectional,
                 ahead,
                 alibi,
+                sinks: !sinks.is_empty(),
                 layout: AttentionLayout::Batch,
                 splits: 1,
                 workgroup: 32,
             };
-            let expected = attention(&query, &keys, &values, positions - tokens, &reference);
-            for (actual, expected) in attend(&query, &cache, &shape).iter().zip(&expected) {
+            let expected = attention(&query, [&keys, &values], sinks, positions - tokens, &reference);
+            for (actual, expected) in attend(&query, &cache, sinks, &shape).iter().zip(&expected) {
                 assert!((actual - expected).abs() < 1e-5, "{shape:?}: {actual}, not {expected}");
             }
         }
+    }
+
+    #[test]
+    fn values_may_be_the_first_elements_of_keys() {
+        let heads = HeadShape { heads: 3, kv_heads: 1, head_dim: 48, value_dim: 40, rope_dim: 8, rope_half: false };
+        let shape = AttentionShape {
+            heads,
+            scale: 0.2,
+            temperature: None,
+            softcap: None,
+            window: None,
+            bidirectional: false,
+            ahead: None,
+            alibi: false,
+        };
+        let mut random = Random(6);
+        let (query, keys) = (random.floats(2 * 3 * 48), random.floats(9 * 48));
+        let values: Vec<f32> = keys.chunks_exact(48).flat_map(|key| &key[..40]).copied().collect();
+        let [mut together, mut apart] = [[48, 0], [48, 40]].map(|row_lens| LayerCache::new(9, row_lens).unwrap());
+        together.keys.extend(&keys);
+        apart.keys.extend(&keys);
+        apart.values.extend(&values);
+        assert_close(&attend(&query, &together, &[], &shape), &attend(&query, &apart, &[], &shape));
     }
 }

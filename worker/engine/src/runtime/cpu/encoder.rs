@@ -6,7 +6,7 @@ use async_trait::async_trait;
 
 use super::activations::Activations;
 use super::attention::{AttentionShape, LayerCache, attend};
-use super::layers::{self, project, store_heads};
+use super::layers::{self, by_expert, project, rotate_heads, store_heads};
 use super::ops::{activate, expert_sum, layer_norm, route};
 use super::weights::CpuWeights;
 use super::{Cpu, Pacer};
@@ -51,8 +51,9 @@ impl CpuEncoder {
         }
         let window = config.window_of(index as u32);
         let angles = if window.is_some() { &self.window_rope } else { &self.rope };
-        let mut cache = LayerCache::new(hidden.len() / width, width)?;
-        let query = store_heads(projected, &heads, angles, 0, Some(&mut cache));
+        let mut cache = LayerCache::new(hidden.len() / width, [width; 2])?;
+        rotate_heads(&mut projected, 3 * width, &heads, angles, 0);
+        let query = store_heads(projected, &heads, Some(&mut cache));
         let shape = AttentionShape {
             heads,
             scale: (heads.head_dim as f32).sqrt().recip(),
@@ -63,7 +64,7 @@ impl CpuEncoder {
             ahead: window.map(|window| window.reach),
             alibi: config.positions == PositionKind::Alibi,
         };
-        let attended = attend(&query, &cache, &shape);
+        let attended = attend(&query, &cache, &[], &shape);
         let bias = layer.attention_output_bias;
         let output = project(&self.weights, &layer.attention_output, &attended, width, width, bias);
         let normed = self.after(sum(output, hidden), layer.attention_norm);
@@ -105,20 +106,11 @@ impl CpuEncoder {
         let (width, hidden) = (self.config.embedding_len as usize, config.feed_forward_len as usize);
         let scores = weights.product(router, config.count as usize, &Activations::new(input, width), None);
         let (chosen, factors) = route(&scores, None, config, false);
-        let mut outputs = Vec::with_capacity(chosen.len() * width);
-        for (input, chosen) in input.chunks_exact(width).zip(chosen.chunks_exact(config.used as usize)) {
-            let x = Activations::new(input, width);
-            for expert in chosen.iter().map(|expert| *expert as usize) {
-                let first = expert * hidden;
-                let mut activated = vec![0.0; hidden];
-                weights.multiply(up, first..first + hidden, &x, |_, row, value| activated[row - first] = value);
-                activate(&mut activated, self.config.activation);
-                let (first, at) = (expert * width, outputs.len());
-                outputs.resize(at + width, 0.0);
-                let store = |_, row: usize, value| outputs[at + row - first] = value;
-                weights.multiply(down, first..first + width, &Activations::new(&activated, hidden), store);
-            }
-        }
+        let outputs = by_expert(input, width, &chosen, config, |expert, x| {
+            let mut activated = weights.expert_product(up, expert, hidden, x);
+            activate(&mut activated, self.config.activation);
+            weights.expert_product(down, expert, width, &Activations::new(&activated, hidden))
+        });
         expert_sum(&outputs, None, &factors, config, width)
     }
 

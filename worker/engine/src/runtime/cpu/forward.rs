@@ -3,18 +3,18 @@
 use super::activations::Activations;
 use super::attention::{AttentionShape, LayerCache, attend};
 use super::decoder::CpuDecoder;
-use super::layers::{self, project, store_heads};
+use super::layers::{self, by_expert, project, rotate_heads, store_heads};
 use super::memory::LayerMemory;
 use super::mixers::{
     Columns, Convolution, DeltaNet, StateSpace, convolve, delta_net, gate_attention, gated_norm, gated_then_normed,
     state_space,
 };
-use super::ops::{activate, expert_sum, multiply, normalise, rms_norm, route};
+use super::ops::{activate, apply_gate, expert_sum, gated, layer_norm, multiply, normalise, rms_norm, route};
 use super::weights::CpuWeights;
 use crate::models::{
-    AttentionConfig, AttentionPlan, DeltaNetConfig, DeltaNetPlan, ExpertsPlan, FeedForwardPlan, GateUpPlan, LayerRope,
-    MixerConfig, MixerPlan, ModelConfig, Product, ShortConvolutionConfig, ShortConvolutionPlan, StateSpaceConfig,
-    StateSpacePlan, VectorId,
+    AttentionConfig, AttentionPlan, DeltaNetConfig, DeltaNetPlan, ExpertMatrix, ExpertsGateUp, ExpertsPlan,
+    FeedForwardPlan, GateUpPlan, HeadNorm, LayerRope, MixerConfig, MixerPlan, ModelConfig, Product,
+    ShortConvolutionConfig, ShortConvolutionPlan, StateSpaceConfig, StateSpacePlan, VectorId,
 };
 use crate::runtime::backend::Batch;
 
@@ -33,9 +33,10 @@ impl CpuDecoder {
         let place = Place { position, two_way };
         let inputs = self.layer_inputs(batch, &hidden);
         for layer in 0..self.plan.layers.len() {
+            let input = self.parallel_input(layer, &hidden);
             self.mixers(layer, place, &mut hidden);
             self.pacer.pause_if_due().await;
-            self.feed_forward(layer, &mut hidden);
+            self.feed_forward(layer, input, &mut hidden);
             self.layer_input(layer, &inputs, &mut hidden);
             self.pacer.pause_if_due().await;
         }
@@ -58,7 +59,9 @@ impl CpuDecoder {
         let (width, rows) = (self.config.embedding_len as usize, self.config.layer_inputs_len() as usize);
         let mut projected = project(&self.weights, &plan.projection, hidden, width, rows, None);
         let scale = (width as f32).sqrt().recip();
-        projected.iter_mut().for_each(|value| *value *= scale);
+        for value in &mut projected {
+            *value *= scale;
+        }
         // Embeddings that another model computed have the inputs of the padding token.
         let padding = vec![0; hidden.len() / width];
         let ids = match batch {
@@ -89,7 +92,9 @@ impl CpuDecoder {
         }
         if let Some(scale) = plan.scale {
             let scale = self.weights.vector(scale)[0];
-            hidden.iter_mut().for_each(|value| *value *= scale);
+            for value in hidden {
+                *value *= scale;
+            }
         }
     }
 
@@ -135,10 +140,16 @@ impl CpuDecoder {
         }
     }
 
-    fn feed_forward(&self, index: usize, hidden: &mut [f32]) {
+    /// The input that a layer's feed-forward part shares with its mixers, in models where the two are parallel.
+    fn parallel_input(&self, index: usize, hidden: &[f32]) -> Option<Vec<f32>> {
+        self.config.parallel.then(|| self.normed(hidden, self.plan.layers[index].mixer_norm))
+    }
+
+    /// Adds the output of a layer's feed-forward part to the hidden state, from which its input follows unless given.
+    fn feed_forward(&self, index: usize, input: Option<Vec<f32>>, hidden: &mut [f32]) {
         let (config, plan) = (&self.config, &self.plan.layers[index]);
         let Some(part) = &plan.feed_forward else { return };
-        let input = self.normed(hidden, plan.feed_forward_norm);
+        let input = input.unwrap_or_else(|| self.normed(hidden, plan.feed_forward_norm));
         let x = Activations::new(&input, config.embedding_len as usize);
         let output = match part {
             FeedForwardPlan::Dense { gate_up, down } => {
@@ -161,11 +172,15 @@ impl CpuDecoder {
     fn experts(&self, plan: &ExpertsPlan, input: &[f32], x: &Activations<'_>) -> Vec<f32> {
         let (config, weights) = (&plan.config, &self.weights);
         let (width, own_width) = (self.config.embedding_len as usize, config.width(self.config.embedding_len) as usize);
-        let scores = weights.product(&plan.router, plan.score_rows() as usize, x, None);
+        let scores = weights.product(&plan.router, plan.score_rows() as usize, x, plan.router_bias);
         let bias = plan.bias.map(|bias| weights.vector(bias));
         let (chosen, factors) = route(&scores, bias, config, plan.is_gated());
         let latent = plan.latent.as_ref().map(|latent| weights.product(&latent.down, own_width, x, None));
-        let outputs = self.expert_outputs(plan, latent.as_deref().unwrap_or(input), &chosen);
+        let outputs = by_expert(latent.as_deref().unwrap_or(input), own_width, &chosen, config, |expert, x| {
+            let activated = self.expert_gate_up(plan, expert, x);
+            let activated = Activations::new(&activated, config.feed_forward_len as usize);
+            self.expert_rows(plan.down, expert, own_width, &activated)
+        });
         let shared = plan.shared.as_ref();
         let shared = shared.map(|shared| self.dense(&shared.gate_up, &shared.down, shared.hidden_len, x));
         let summed = shared.as_deref().filter(|_| config.sums_shared());
@@ -176,36 +191,43 @@ impl CpuDecoder {
         output
     }
 
-    /// The outputs of each token's experts: `[tokens][used][width]`.
-    fn expert_outputs(&self, plan: &ExpertsPlan, input: &[f32], chosen: &[u32]) -> Vec<f32> {
-        let (config, weights) = (&plan.config, &self.weights);
-        let (width, hidden) = (config.width(self.config.embedding_len) as usize, config.feed_forward_len as usize);
-        let mut outputs = Vec::with_capacity(chosen.len() * width);
-        for (input, chosen) in input.chunks_exact(width).zip(chosen.chunks_exact(config.used as usize)) {
-            let x = Activations::new(input, width);
-            for expert in chosen.iter().map(|expert| *expert as usize) {
-                let rows = expert * hidden..(expert + 1) * hidden;
-                let mut activated = vec![0.0; hidden];
-                let activating = plan.gate.unwrap_or(plan.up);
-                weights.multiply(activating, rows.clone(), &x, |_, row, value| activated[row - rows.start] = value);
-                activate(&mut activated, self.config.activation);
-                if plan.gate.is_some() {
-                    weights.multiply(plan.up, rows.clone(), &x, |_, row, value| activated[row - rows.start] *= value);
-                }
-                let activated = Activations::new(&activated, hidden);
-                let (first, at) = (expert * width, outputs.len());
-                outputs.resize(at + width, 0.0);
-                let store = |_, row: usize, value| outputs[at + row - first] = value;
-                weights.multiply(plan.down, first..first + width, &activated, store);
+    /// Gate and up projections of an expert, with their activation, for the tokens of `x`.
+    fn expert_gate_up(&self, plan: &ExpertsPlan, expert: usize, x: &Activations<'_>) -> Vec<f32> {
+        let (hidden, activation) = (plan.config.feed_forward_len as usize, self.config.activation);
+        match plan.gate_up {
+            ExpertsGateUp::Ungated(up) => {
+                let mut activated = self.expert_rows(up, expert, hidden, x);
+                activate(&mut activated, activation);
+                activated
+            }
+            ExpertsGateUp::Merged(both) => gated(&self.expert_rows(both, expert, 2 * hidden, x), hidden, activation),
+            ExpertsGateUp::Apart { gate, up } => {
+                let mut activated = self.expert_rows(gate, expert, hidden, x);
+                apply_gate(&mut activated, &self.expert_rows(up, expert, hidden, x), activation);
+                activated
             }
         }
-        outputs
+    }
+
+    /// The product of an expert's part of a matrix, `rows` rows, with the tokens of `x`, plus its bias.
+    fn expert_rows(&self, matrix: ExpertMatrix, expert: usize, rows: usize, x: &Activations<'_>) -> Vec<f32> {
+        let mut products = self.weights.expert_product(matrix.weights, expert, rows, x);
+        if let Some(bias) = matrix.bias {
+            let bias = &self.weights.vector(bias)[expert * rows..][..rows];
+            for token in products.chunks_exact_mut(rows) {
+                token.iter_mut().zip(bias).for_each(|(product, bias)| *product += bias);
+            }
+        }
+        products
     }
 
     pub(super) fn normed(&self, hidden: &[f32], norm: Option<VectorId>) -> Vec<f32> {
-        match norm {
-            Some(norm) => rms_norm(hidden, self.weights.vector(norm), self.config.norm_eps),
-            None => hidden.to_vec(),
+        let Some(norm) = norm else { return hidden.to_vec() };
+        let (weight, eps) = (self.weights.vector(norm), self.config.norm_eps);
+        if self.config.centred_norms {
+            layer_norm(hidden, weight, &vec![0.0; weight.len()], eps)
+        } else {
+            rms_norm(hidden, weight, eps)
         }
     }
 
@@ -229,16 +251,16 @@ struct Place {
 }
 
 /// Inputs of a mixer.
-struct MixerInput<'a> {
-    config: &'a ModelConfig,
-    weights: &'a CpuWeights,
+pub(super) struct MixerInput<'a> {
+    pub(super) config: &'a ModelConfig,
+    pub(super) weights: &'a CpuWeights,
     /// The normalised hidden state: `[tokens][embedding_len]`
     x: &'a [f32],
 }
 
 impl MixerInput<'_> {
     /// The product with the input, plus `bias`: `[tokens][rows]`.
-    fn project(&self, product: &Product, rows: u32, bias: Option<VectorId>) -> Vec<f32> {
+    pub(super) fn project(&self, product: &Product, rows: u32, bias: Option<VectorId>) -> Vec<f32> {
         project(self.weights, product, self.x, self.config.embedding_len as usize, rows as usize, bias)
     }
 
@@ -255,20 +277,10 @@ impl MixerInput<'_> {
         (angles, place): (&[[f32; 2]], Place),
         cache: &mut LayerCache,
     ) -> Vec<f32> {
-        let projected = self.project(&plan.qkv, attention.qkv_rows(), plan.qkv_bias);
-        let (mut rows, gates) = if attention.is_gated {
-            (without_gates(&projected, attention), Some(projected))
-        } else {
-            (projected, None)
-        };
-        let row_len = (attention.output_len() + 2 * attention.kv_len()) as usize;
-        rows.chunks_exact_mut(row_len).for_each(|row| self.norm_heads(row, attention, plan));
-        let heads = attention.rotated_heads();
-        let query = if attention.cache_of.is_some() {
-            store_heads(rows, &heads, angles, place.position, None)
-        } else {
-            cache.truncate(place.position);
-            store_heads(rows, &heads, angles, place.position, Some(cache))
+        let (heads, angles) = (attention.rotated_heads(), (angles, place.position));
+        let (query, gates) = match &plan.latent {
+            Some(latent) => (self.latent_queries(attention, (&plan.qkv, latent), angles, cache), None),
+            None => self.queries(attention, plan, angles, cache),
         };
         let shape = AttentionShape {
             heads,
@@ -280,19 +292,58 @@ impl MixerInput<'_> {
             ahead: self.config.ahead(attention),
             alibi: false,
         };
-        let mut attended = attend(&query, cache, &shape);
+        let sinks = plan.sinks.map_or(&[][..], |sinks| self.weights.vector(sinks));
+        let mut attended = attend(&query, cache, sinks, &shape);
         if let Some(projected) = &gates {
             let range = 0..attention.query_rows() as usize;
             let gates = Columns { rows: projected, row_len: attention.qkv_rows() as usize, range };
             gate_attention(&mut attended, &gates, heads.head_dim as usize);
         }
+        if let Some(latent) = &plan.latent {
+            attended = self.latent_values(attention, latent, &attended);
+        }
         self.output(&plan.output, &attended, attention.output_len(), plan.output_bias)
+    }
+
+    /// Queries, and the projection if it has gates. Appends keys and values, if the layer has its own, to the cache.
+    fn queries(
+        &self,
+        attention: &AttentionConfig,
+        plan: &AttentionPlan,
+        (angles, position): (&[[f32; 2]], usize),
+        cache: &mut LayerCache,
+    ) -> (Vec<f32>, Option<Vec<f32>>) {
+        let projected = self.project(&plan.qkv, attention.qkv_rows(), plan.qkv_bias);
+        let (mut rows, gates) = if attention.is_gated {
+            (without_gates(&projected, attention), Some(projected))
+        } else {
+            (projected, None)
+        };
+        let row_len = (attention.heads.query_len() + attention.key_len() + attention.value_len()) as usize;
+        let heads = attention.rotated_heads();
+        let norm = |rows: &mut [f32]| {
+            rows.chunks_exact_mut(row_len).for_each(|row| self.norm_heads(row, attention, plan));
+        };
+        if self.config.head_norm == HeadNorm::HeadAfterRope {
+            rotate_heads(&mut rows, row_len, &heads, angles, position);
+            norm(&mut rows);
+        } else {
+            norm(&mut rows);
+            rotate_heads(&mut rows, row_len, &heads, angles, position);
+        }
+        let query = if attention.cache_of.is_some() {
+            store_heads(rows, &heads, None)
+        } else {
+            cache.truncate(position);
+            store_heads(rows, &heads, Some(cache))
+        };
+        (query, gates)
     }
 
     /// Norms of a token's queries, keys and values, in models that have them.
     fn norm_heads(&self, row: &mut [f32], attention: &AttentionConfig, plan: &AttentionPlan) {
-        let (query, rest) = row.split_at_mut(attention.output_len() as usize);
-        let (key, value) = rest.split_at_mut(attention.kv_len() as usize);
+        let (query, rest) = row.split_at_mut(attention.heads.query_len() as usize);
+        let (key, value) = rest.split_at_mut(attention.key_len() as usize);
         let (query_norm, key_norm) = plan.head_norms.unzip();
         for (part, norm) in [(query, query_norm), (key, key_norm.flatten())] {
             let Some(norm) = norm else { continue };
@@ -300,7 +351,7 @@ impl MixerInput<'_> {
             part.copy_from_slice(&normed);
         }
         if self.config.value_norm {
-            let heads = value.chunks_exact_mut(attention.heads.head_dim as usize);
+            let heads = value.chunks_exact_mut(attention.heads.value_dim as usize);
             heads.for_each(|head| normalise(head, self.config.norm_eps));
         }
     }

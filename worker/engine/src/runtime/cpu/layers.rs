@@ -2,34 +2,43 @@
 
 use super::activations::Activations;
 use super::attention::LayerCache;
-use super::ops::{activate, gated, multiply, rope};
+use super::ops::{activate, apply_gate, gated, rope};
 use super::weights::CpuWeights;
-use crate::models::{Activation, GateUpPlan, HeadShape, Product, VectorId};
+use crate::models::{Activation, ExpertConfig, GateUpPlan, HeadShape, MatrixId, Product, VectorId};
 
-/// Applies RoPE to the queries and keys of `[tokens][heads + 2 kv_heads][head_dim]`, appends keys and values to the
-/// cache, and returns the queries: `[tokens][heads][head_dim]`. Without a cache there are only queries.
-pub(super) fn store_heads(
-    mut projected: Vec<f32>,
+/// Applies RoPE to the queries and keys in rows of `row_len`, the first of them at `first_position`. A row has queries,
+/// keys and values, or only queries.
+pub(super) fn rotate_heads(
+    rows: &mut [f32],
+    row_len: usize,
     heads: &HeadShape,
     angles: &[[f32; 2]],
     first_position: usize,
-    mut cache: Option<&mut LayerCache>,
-) -> Vec<f32> {
+) {
     let (dim, half) = (heads.head_dim as usize, heads.rope_dim as usize / 2);
-    let kv_heads = if cache.is_some() { heads.kv_heads } else { 0 };
-    let (query_len, key_len) = (heads.heads as usize * dim, kv_heads as usize * dim);
-    let mut query = Vec::with_capacity(projected.len());
-    for (position, row) in (first_position..).zip(projected.chunks_exact_mut(query_len + 2 * key_len)) {
-        let (rotated, values) = row.split_at_mut(query_len + key_len);
-        if half > 0 {
-            let angles = &angles[position * half..][..half];
-            rotated.chunks_exact_mut(dim).for_each(|head| rope(head, angles, heads));
-        }
-        query.extend_from_slice(&rotated[..query_len]);
-        if let Some(cache) = &mut cache {
-            cache.keys.extend_from_slice(&rotated[query_len..]);
-            cache.values.extend_from_slice(values);
-        }
+    if half == 0 {
+        return;
+    }
+    let rotated_len = row_len.min((heads.heads + heads.kv_heads) as usize * dim);
+    for (position, row) in (first_position..).zip(rows.chunks_exact_mut(row_len)) {
+        let angles = &angles[position * half..][..half];
+        row[..rotated_len].chunks_exact_mut(dim).for_each(|head| rope(head, angles, heads));
+    }
+}
+
+/// Appends the keys and values in rows of queries, keys and values to the cache, and returns the queries:
+/// `[tokens][heads][head_dim]`. Without a cache there are only queries.
+pub(super) fn store_heads(rows: Vec<f32>, heads: &HeadShape, cache: Option<&mut LayerCache>) -> Vec<f32> {
+    let Some(cache) = cache else { return rows };
+    let [query_len, key_len, value_len] =
+        [heads.query_len(), heads.key_len(), heads.value_len()].map(|len| len as usize);
+    let mut query = Vec::with_capacity(rows.len());
+    for row in rows.chunks_exact(query_len + key_len + value_len) {
+        let (queries, rest) = row.split_at(query_len);
+        let (keys, values) = rest.split_at(key_len);
+        query.extend_from_slice(queries);
+        cache.keys.extend_from_slice(keys);
+        cache.values.extend_from_slice(values);
     }
     query
 }
@@ -50,8 +59,7 @@ pub(super) fn gate_up(
         }
         GateUpPlan::Apart { gate, up } => {
             let mut activated = weights.product(gate, rows, x, None);
-            activate(&mut activated, activation);
-            multiply(&mut activated, &weights.product(up, rows, x, None));
+            apply_gate(&mut activated, &weights.product(up, rows, x, None), activation);
             activated
         }
         GateUpPlan::Paired(product) => {
@@ -70,6 +78,32 @@ pub(super) fn gate_up(
     }
 }
 
+/// The outputs of each token's experts, `[tokens][used][width]`, for `input`, `[tokens][width]`. `chosen` is
+/// `[tokens][used]`. `compute` gets an expert and the inputs of all its tokens, so that weights are unpacked for several
+/// at once, and returns their outputs.
+pub(super) fn by_expert(
+    input: &[f32],
+    width: usize,
+    chosen: &[u32],
+    config: &ExpertConfig,
+    mut compute: impl FnMut(usize, &Activations<'_>) -> Vec<f32>,
+) -> Vec<f32> {
+    let mut slots = vec![Vec::new(); config.count as usize];
+    for (slot, expert) in chosen.iter().enumerate() {
+        slots[*expert as usize].push(slot);
+    }
+    let mut outputs = vec![0.0; chosen.len() * width];
+    for (expert, slots) in slots.iter().enumerate().filter(|(_, slots)| !slots.is_empty()) {
+        let row_of = |slot: &usize| &input[slot / config.used as usize * width..][..width];
+        let own: Vec<f32> = slots.iter().flat_map(row_of).copied().collect();
+        let results = compute(expert, &Activations::new(&own, width));
+        for (slot, result) in slots.iter().zip(results.chunks_exact(width)) {
+            outputs[slot * width..][..width].copy_from_slice(result);
+        }
+    }
+    outputs
+}
+
 /// A matrix product with `[tokens][cols]`, plus `bias`: `[tokens][rows]`.
 pub(super) fn project(
     weights: &CpuWeights,
@@ -80,4 +114,63 @@ pub(super) fn project(
     bias: Option<VectorId>,
 ) -> Vec<f32> {
     weights.product(product, rows, &Activations::new(x, cols), bias)
+}
+
+/// The products of heads with their own rows of a matrix, `rows` per head. `x` has `input_len` elements per head, of
+/// which the first `cols` are multiplied: `[tokens][heads][input_len]`; the result is `[tokens][heads][rows]`.
+pub(super) fn project_heads(
+    weights: &CpuWeights,
+    matrix: MatrixId,
+    x: &[f32],
+    (heads, input_len): (usize, usize),
+    [rows, cols]: [usize; 2],
+) -> Vec<f32> {
+    let mut y = vec![0.0; x.len() / input_len * rows];
+    for head in 0..heads {
+        let own = x.chunks_exact(input_len).skip(head).step_by(heads);
+        let own: Vec<f32> = own.flat_map(|input| &input[..cols]).copied().collect();
+        let first = head * rows;
+        let store = |token: usize, row: usize, value| y[(token * heads + head) * rows + row - first] = value;
+        weights.multiply(matrix, first..first + rows, &Activations::new(&own, cols), store);
+    }
+    y
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::models::Scoring;
+
+    #[test]
+    fn experts_get_all_tokens_that_chose_them_at_once() {
+        let (width, used) = (32, 2);
+        let config = ExpertConfig {
+            count: 5,
+            used: used as u32,
+            feed_forward_len: 32,
+            scoring: Scoring::Softmax,
+            normalise: false,
+            weight_scale: 1.0,
+            shared_len: None,
+            latent_len: None,
+            groups: None,
+        };
+        let input: Vec<f32> = (0..3 * width).map(|i| i as f32).collect();
+        for chosen in [[4, 0, 1, 4, 0, 4], [2; 6]] {
+            let mut asked = Vec::new();
+            let outputs = by_expert(&input, width, &chosen, &config, |expert, x| {
+                asked.push(expert);
+                let rows = (0..x.tokens()).flat_map(|token| x.floats(token).to_vec());
+                rows.map(|value| value + 1000.0 * expert as f32).collect()
+            });
+            for (slot, (output, expert)) in outputs.chunks_exact(width).zip(&chosen).enumerate() {
+                let row = input[slot / used * width..][..width].iter();
+                assert!(output.iter().copied().eq(row.map(|value| value + 1000.0 * *expert as f32)));
+            }
+            let mut expected = chosen.to_vec();
+            expected.sort_unstable();
+            expected.dedup();
+            assert!(asked.into_iter().eq(expected.iter().map(|expert| *expert as usize)), "once each");
+        }
+    }
 }

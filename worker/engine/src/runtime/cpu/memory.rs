@@ -6,7 +6,7 @@ use super::attention::LayerCache;
 use super::decoder::CpuDecoder;
 use super::matrix::{reserved, zeros};
 use crate::error::Result;
-use crate::models::{AttentionConfig, LayerConfig};
+use crate::models::LayerConfig;
 use crate::runtime::memory::{CopyId, Layout, Memory, Part};
 
 /// Maximum size of copies in bytes: a wasm module's memory has 4 GiB for everything.
@@ -26,8 +26,8 @@ impl LayerMemory {
     /// # Errors
     /// [`crate::EngineError::OutOfMemory`].
     pub(super) fn new(layer: &LayerConfig, context: usize) -> Result<Self> {
-        let kv_len = kv_len(layer) as usize;
-        let rows = (kv_len > 0).then(|| LayerCache::new(context, kv_len)).transpose()?;
+        let row_lens = row_lens(layer);
+        let rows = row_lens.map(|row_lens| LayerCache::new(context, row_lens)).transpose()?;
         let state = layer.state_lens().map(|len| zeros(len as usize)).collect::<Result<_>>()?;
         Ok(Self { rows, state })
     }
@@ -58,9 +58,10 @@ impl LayerMemory {
     }
 }
 
-/// Elements of a token's keys, and of its values, in a layer's cache. A layer that reads another's has none.
-fn kv_len(layer: &LayerConfig) -> u32 {
-    layer.attention().map_or(0, AttentionConfig::kv_len)
+/// Elements of a token's keys, and of its values, that a layer caches. A layer that reads another's cache has none.
+fn row_lens(layer: &LayerConfig) -> Option<[usize; 2]> {
+    let attention = layer.attention().filter(|attention| attention.cache_of.is_none())?;
+    Some([attention.key_len(), attention.value_len()].map(|len| len as usize))
 }
 
 impl CpuDecoder {
@@ -70,7 +71,7 @@ impl CpuDecoder {
 
     fn part_bytes(&self, part: Part) -> u64 {
         let floats = |layer: &LayerConfig| match part {
-            Part::Rows(tokens) => 2 * u64::from(kv_len(layer)) * tokens as u64,
+            Part::Rows(tokens) => row_lens(layer).map_or(0, |[keys, values]| (keys + values) as u64 * tokens as u64),
             Part::State(_) => layer.state_lens().map(u64::from).sum(),
         };
         4 * self.config.layers.iter().map(floats).sum::<u64>()

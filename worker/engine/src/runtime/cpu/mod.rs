@@ -10,6 +10,7 @@ mod attention;
 mod decoder;
 mod encoder;
 mod forward;
+mod latent;
 mod layers;
 mod matrix;
 mod memory;

@@ -8,7 +8,7 @@ use std::f32::consts::{FRAC_1_SQRT_2, FRAC_2_SQRT_PI, SQRT_2};
 use wide::f32x4;
 
 use super::matrix::dot_floats;
-use crate::models::{Activation, ExpertConfig, HeadShape, Scoring};
+use crate::models::{Activation, ExpertConfig, ExpertGroups, HeadShape, Scoring};
 
 /// RMS norm of each row of `x`: `[tokens][weight.len()]`.
 pub(super) fn rms_norm(x: &[f32], weight: &[f32], eps: f32) -> Vec<f32> {
@@ -25,7 +25,9 @@ pub(super) fn rms_norm(x: &[f32], weight: &[f32], eps: f32) -> Vec<f32> {
 pub(super) fn normalise(x: &mut [f32], eps: f32) {
     let mean_square = dot_floats(x, x) / x.len() as f32;
     let scale = (mean_square + eps).sqrt().recip();
-    x.iter_mut().for_each(|value| *value *= scale);
+    for value in x {
+        *value *= scale;
+    }
 }
 
 /// Layer norm of each row of `x`: `[tokens][weight.len()]`.
@@ -55,6 +57,7 @@ pub(super) fn activate(values: &mut [f32], activation: Activation) {
         Activation::GeluTanh => apply(values, gelu_tanh),
         Activation::GeluErf => apply(values, gelu_erf),
         Activation::ReluSquared => apply(values, relu_squared),
+        Activation::ClampedSwiglu => apply(values, clamped_silu),
     }
 }
 
@@ -68,14 +71,24 @@ pub(super) fn multiply(values: &mut [f32], factors: &[f32]) {
     values.iter_mut().zip(factors).for_each(|(value, factor)| *value *= factor);
 }
 
-/// `activation(gate) * up` for each row of `y`: `[tokens][gate rows, then up rows]`, each `half_rows`.
+/// Replaces gates with `activation(gate) * up`; [`Activation::ClampedSwiglu`] also changes the second factor.
+pub(super) fn apply_gate(gates: &mut [f32], up: &[f32], activation: Activation) {
+    activate(gates, activation);
+    if activation == Activation::ClampedSwiglu {
+        let factors = up.iter().map(|up| up.clamp(-GATE_LIMIT, GATE_LIMIT) + 1.0);
+        gates.iter_mut().zip(factors).for_each(|(gate, factor)| *gate *= factor);
+    } else {
+        multiply(gates, up);
+    }
+}
+
+/// [`apply_gate`] for each row of `y`: `[tokens][gate rows, then up rows]`, each `half_rows`.
 pub(super) fn gated(y: &[f32], half_rows: usize, activation: Activation) -> Vec<f32> {
     let mut result = vec![0.0; y.len() / 2];
     for (result, row) in result.chunks_exact_mut(half_rows).zip(y.chunks_exact(2 * half_rows)) {
         let (gate, up) = row.split_at(half_rows);
         result.copy_from_slice(gate);
-        activate(result, activation);
-        multiply(result, up);
+        apply_gate(result, up, activation);
     }
     result
 }
@@ -104,6 +117,14 @@ fn silu(x: f32x4) -> f32x4 {
 fn relu_squared(x: f32x4) -> f32x4 {
     let positive = x.max(f32x4::ZERO);
     positive * positive
+}
+
+/// The bound of [`Activation::ClampedSwiglu`].
+const GATE_LIMIT: f32 = 7.0;
+
+fn clamped_silu(x: f32x4) -> f32x4 {
+    let x = x.min(f32x4::splat(GATE_LIMIT));
+    x * logistic(x * 1.702)
 }
 
 /// The tanh approximation (Hendrycks and Gimpel 2016), where `(1 + tanh(z)) / 2` is the logistic function of `2 z`.
@@ -165,12 +186,17 @@ pub(super) fn route(
     for row in logits.chunks_exact(count + usize::from(is_gated)) {
         let scores = &row[..count];
         let likelihoods = likelihoods(scores, config.scoring);
-        let rank = |expert: &u32| {
-            let expert = *expert as usize;
-            bias.map_or(scores[expert], |bias| likelihoods[expert] + bias[expert])
+        let ranks: Vec<f32> = match bias {
+            Some(bias) => likelihoods.iter().zip(bias).map(|(likelihood, bias)| likelihood + bias).collect(),
+            None if config.groups.is_some() => likelihoods.clone(),
+            None => scores.to_vec(),
         };
+        let rank = |expert: &u32| ranks[*expert as usize];
         let by_rank = |a: &u32, b: &u32| rank(b).total_cmp(&rank(a)).then(a.cmp(b));
-        let mut experts: Vec<u32> = (0..config.count).collect();
+        let mut experts: Vec<u32> = match config.groups {
+            Some(groups) => best_groups(&ranks, groups),
+            None => (0..config.count).collect(),
+        };
         experts.select_nth_unstable_by(used - 1, by_rank);
         experts.truncate(used);
         experts.sort_unstable_by(by_rank);
@@ -183,6 +209,22 @@ pub(super) fn route(
         chosen.extend(experts);
     }
     (chosen, weights)
+}
+
+/// The experts of the best groups, which have the highest sums of their two highest ranks.
+fn best_groups(ranks: &[f32], groups: ExpertGroups) -> Vec<u32> {
+    let len = ranks.len() / groups.count as usize;
+    let sum_of_best = |ranks: &[f32]| {
+        let [first, second] = ranks.iter().fold([f32::NEG_INFINITY; 2], |[first, second], rank| {
+            if *rank > first { [*rank, first] } else { [first, second.max(*rank)] }
+        });
+        first + second
+    };
+    let sums: Vec<f32> = ranks.chunks_exact(len).map(sum_of_best).collect();
+    let mut best: Vec<usize> = (0..sums.len()).collect();
+    best.sort_by(|a, b| sums[*b].total_cmp(&sums[*a]).then(a.cmp(b)));
+    best.truncate(groups.used as usize);
+    best.into_iter().flat_map(|group| (group * len) as u32..((group + 1) * len) as u32).collect()
 }
 
 /// The likelihoods of experts with these scores.
@@ -231,8 +273,13 @@ mod tests {
     use crate::kernels::linear;
     use crate::kernels::random::Random;
 
-    const ACTIVATIONS: [Activation; 4] =
-        [Activation::Silu, Activation::GeluTanh, Activation::GeluErf, Activation::ReluSquared];
+    const ACTIVATIONS: [Activation; 5] = [
+        Activation::Silu,
+        Activation::GeluTanh,
+        Activation::GeluErf,
+        Activation::ReluSquared,
+        Activation::ClampedSwiglu,
+    ];
 
     #[test]
     fn norms_agree_with_the_reference() {
@@ -263,7 +310,8 @@ mod tests {
 
     #[test]
     fn gates_agree_with_the_reference() {
-        let y = Random(2).floats(3 * 2 * 37);
+        // Some beyond the limits.
+        let y: Vec<f32> = Random(2).floats(3 * 2 * 37).iter().map(|value| 10.0 * value).collect();
         for activation in ACTIVATIONS {
             assert_close(&gated(&y, 37, activation), &linear::reference::gated(&y, 37, activation));
         }
@@ -280,7 +328,7 @@ mod tests {
     fn rope_agrees_with_the_reference() {
         let mut random = Random(3);
         for (rope_dim, rope_half) in [(16, false), (16, true), (10, false), (10, true)] {
-            let shape = HeadShape { heads: 1, kv_heads: 1, head_dim: 16, rope_dim, rope_half };
+            let shape = HeadShape { heads: 1, kv_heads: 1, head_dim: 16, value_dim: 16, rope_dim, rope_half };
             let angles: Vec<[f32; 2]> = random.floats(8).iter().map(|angle| [angle.cos(), angle.sin()]).collect();
             let head = random.floats(16);
             let (mut actual, mut expected) = (head.clone(), head);
@@ -304,7 +352,9 @@ mod tests {
             weight_scale: 1.5,
             shared_len: None,
             latent_len: None,
+            groups: None,
         };
+        let one_group = Some(ExpertGroups { count: 3, used: 1 });
         let shared = ExpertConfig { shared_len: Some(64), ..plain };
         let variants = [
             (ExpertConfig { used: 1, ..plain }, false, false),
@@ -313,6 +363,8 @@ mod tests {
             (ExpertConfig { used: 12, scoring: Sigmoid, ..plain }, true, false),
             (ExpertConfig { used: 5, normalise: false, scoring: Sigmoid, ..shared }, false, true),
             (ExpertConfig { latent_len: Some(32), ..shared }, false, false),
+            (ExpertConfig { scoring: Sigmoid, groups: Some(ExpertGroups { count: 4, used: 2 }), ..plain }, true, false),
+            (ExpertConfig { used: 3, normalise: false, groups: one_group, ..plain }, false, false),
         ];
         for (experts, is_biased, is_gated) in variants {
             let used = experts.used;

@@ -126,6 +126,14 @@ impl CpuWeights {
         y
     }
 
+    /// The product of an expert's part of a matrix, `rows` rows, with the tokens of `x`: `[tokens][rows]`.
+    pub(super) fn expert_product(&self, id: MatrixId, expert: usize, rows: usize, x: &Activations<'_>) -> Vec<f32> {
+        let first = expert * rows;
+        let mut y = vec![0.0; x.tokens() * rows];
+        self.multiply(id, first..first + rows, x, |token, row, value| y[token * rows + row - first] = value);
+        y
+    }
+
     /// The rows of a table with these IDs: `[ids][cols]`.
     pub(super) fn embed(&self, table: &Product, ids: &[u32]) -> Vec<f32> {
         let row_of = |id: &u32| {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::gpu::Gpu;
 use super::pipeline::Kernel;
 use crate::kernels::attention::Attention;
+use crate::kernels::attention::latent::Latent;
 use crate::kernels::convolution::Convolution;
 use crate::kernels::delta_net::DeltaNet;
 use crate::kernels::embed::Embed;
@@ -13,7 +14,7 @@ use crate::kernels::linear::Linear;
 use crate::kernels::norm::{AddNorm, GatedNorm, HeadNormKernel, LayerNorm};
 use crate::kernels::state_space::StateSpace;
 use crate::kernels::{Grid, Shader};
-use crate::models::HeadShape;
+use crate::models::{ExpertConfig, HeadShape};
 
 /// What a dispatch computes, for the self-test, which repeats it with other inputs and compares with the reference.
 #[derive(Debug, Clone, Copy)]
@@ -30,6 +31,8 @@ pub(in crate::runtime) enum Task {
     AttentionGate(HeadShape, u32),
     /// Norms, RoPE and the append to the cache.
     HeadNorm(HeadNormKernel),
+    /// Norm, RoPE and the append to the cache before latent attention.
+    Latent(Latent),
     /// A norm that is added.
     AddNorm(AddNorm),
     /// A norm of whole vectors.
@@ -46,6 +49,8 @@ pub(in crate::runtime) enum Task {
     StateSpace(StateSpace),
     /// The choice of experts.
     Router(Router),
+    /// The lists of slots by expert.
+    Group(ExpertConfig),
     /// The sum of the experts' outputs.
     ExpertSum(ExpertSum),
 }
@@ -119,7 +124,7 @@ impl Dispatch {
         self.compiled.shader()
     }
 
-    /// Records how many bytes of weights it reads.
+    /// Records how many bytes of weights it reads for one token, or for a batch that shares them.
     #[must_use]
     pub(in crate::runtime) fn reading(self, weight_bytes: u64) -> Self {
         Self { weight_bytes, ..self }

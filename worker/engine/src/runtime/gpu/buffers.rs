@@ -1,6 +1,7 @@
 //! Buffers for activations, caches and the decode loop.
 
 use super::memory::{LayerMemory, Rows};
+use crate::kernels::grouped_len;
 use crate::kernels::linear::Tiles;
 use crate::kernels::sampling::{RING_LEN, chunk_count};
 use crate::models::{FeedForwardConfig, HeadShape, LayerConfig, MixerConfig, ModelConfig, RopeAngles};
@@ -48,12 +49,16 @@ pub(super) struct Buffers {
     pub candidates: wgpu::Buffer,
     /// Hidden state: `[batch][embedding_len]`.
     pub hidden: wgpu::Buffer,
+    /// The hidden state after a norm, in models that compute it apart from products: `[batch][embedding_len]`.
+    pub normed: wgpu::Buffer,
     /// Queries, or the inputs that a convolution computes for a delta net: `[batch][inner_len]`, see
     /// [`MixerConfig::inner_len`].
     pub inner: wgpu::Buffer,
-    /// Projections of a mixer that needs more than a product's epilogue: `[batch][projection_rows]`.
+    /// Projections of a mixer that needs more than a product's epilogue: `[batch][projection_rows]`; in latent
+    /// attention first the projected queries, then what is attended to.
     pub projected: wgpu::Buffer,
-    /// Output of attention before the output projection: `[batch][output_len]`.
+    /// Output of attention before the output projection: `[batch][output_len]`; in latent attention before that
+    /// compressed queries, then latent vectors.
     pub mixed: wgpu::Buffer,
     /// The same of a mixer with a state, which may work beside attention.
     pub recurrent: wgpu::Buffer,
@@ -69,7 +74,8 @@ pub(super) struct Buffers {
     pub layer_inputs: wgpu::Buffer,
     /// The part of them that is computed from the embedding.
     pub projected_inputs: wgpu::Buffer,
-    /// Inputs converted to f16 for cooperative products or to integers for packed ones: `[batch][longest input]`.
+    /// Inputs converted to f16 for cooperative products or to integers for packed ones: `[batch][longest inputs]`, see
+    /// [`FeedForwardConfig::activated_len`].
     pub prepared: wgpu::Buffer,
     /// Inputs of experts that work in another space than the hidden state's, and then the sums of their outputs:
     /// `[batch][latent_len]`.
@@ -80,6 +86,8 @@ pub(super) struct Buffers {
     pub router: wgpu::Buffer,
     /// Chosen experts: `[batch][slots]`.
     pub experts: wgpu::Buffer,
+    /// Slots of a batch by expert, for tiles: [`grouped_len`] entries.
+    pub groups: wgpu::Buffer,
     /// Weights of the experts' outputs, the shared one's last: `[batch][slots + 1]`.
     pub expert_weights: wgpu::Buffer,
     /// RoPE angles: `[context][rope_dim / 2]`.
@@ -109,6 +117,7 @@ impl Buffers {
             logits: floats("logits", sizes.logits),
             candidates: floats("candidates", 2 * u64::from(chunk_count(config.vocab))),
             hidden: floats("hidden", sizes.hidden),
+            normed: floats("normed", sizes.normed),
             inner: floats("queries", sizes.inner),
             projected: floats("projected", sizes.projected),
             mixed: floats("mixed", sizes.mixed),
@@ -123,6 +132,7 @@ impl Buffers {
             shared_output: floats("shared output", sizes.shared_output),
             router: floats("router", sizes.router),
             experts: floats("experts", sizes.slots),
+            groups: floats("groups of experts", sizes.groups),
             expert_weights: floats("expert weights", sizes.expert_weights),
             rope,
             window_rope,
@@ -141,10 +151,11 @@ impl Buffers {
 fn layer_memory(gpu: &Gpu, config: &ModelConfig, layer: &LayerConfig, context: u32) -> LayerMemory {
     // A layer that reads another's cache has none.
     let rows = layer.attention().filter(|attention| attention.cache_of.is_none()).map(|attention| {
-        let row_bytes = config.layer_kv_bytes_per_token(attention) / 2;
-        let half_bytes = u64::from(context) * row_bytes;
-        let buffer = gpu.storage_buffer("kv cache", 2 * half_bytes);
-        Rows { buffer, value_offset: (half_bytes / 4) as u32, row_bytes }
+        let row_bytes = config.layer_kv_row_bytes(attention);
+        let [key_bytes, value_bytes] = row_bytes.map(|row_bytes| u64::from(context) * row_bytes);
+        let buffer = gpu.storage_buffer("kv cache", key_bytes + value_bytes);
+        let value_offset = if value_bytes > 0 { (key_bytes / 4) as u32 } else { 0 };
+        Rows { buffer, value_offset, row_bytes }
     });
     let state = |len: u32| gpu.storage_buffer("recurrent state", u64::from(len) * 4);
     LayerMemory { rows, state: layer.state_lens().map(state).collect() }
@@ -154,6 +165,7 @@ fn layer_memory(gpu: &Gpu, config: &ModelConfig, layer: &LayerConfig, context: u
 struct Sizes {
     logits: u64,
     hidden: u64,
+    normed: u64,
     inner: u64,
     projected: u64,
     mixed: u64,
@@ -167,6 +179,7 @@ struct Sizes {
     shared_output: u64,
     router: u64,
     slots: u64,
+    groups: u64,
     expert_weights: u64,
 }
 
@@ -174,7 +187,6 @@ impl Sizes {
     fn new(config: &ModelConfig, tuning: &Tuning) -> Self {
         let batch = u64::from(prefill_batch(config, tuning));
         let of = |len: u32| batch * u64::from(len);
-        let hidden = largest(config.feed_forwards().map(FeedForwardConfig::hidden_len));
         let activated = largest(config.feed_forwards().map(FeedForwardConfig::activated_len));
         let activated = activated.max(config.layer_input_len.unwrap_or(0));
         let slots = largest(config.feed_forwards().map(FeedForwardConfig::slots));
@@ -184,13 +196,14 @@ impl Sizes {
             largest(mixers.map(MixerConfig::output_len))
         });
         let latent = largest(config.feed_forwards().filter_map(FeedForwardConfig::latent_len));
-        let longest = config.embedding_len.max(mixed).max(recurrent).max(hidden).max(latent);
+        let longest = config.embedding_len.max(mixed).max(recurrent).max(activated).max(latent);
         let has_shared_expert = config.feed_forwards().any(FeedForwardConfig::has_shared_expert);
         let needs_output = config.post_norm || experts > 0;
-        let split_len = |heads: HeadShape| tuning.max_splits() * heads.heads * (heads.head_dim + 2);
+        let split_len = |heads: HeadShape| tuning.max_splits() * heads.heads * (heads.value_dim + 2);
         Self {
             logits: u64::from(tuning.prefill.tokens) * u64::from(config.vocab),
             hidden: of(config.embedding_len),
+            normed: if config.has_norm_dispatch() { of(config.embedding_len) } else { 0 },
             inner: of(largest(config.mixers().map(MixerConfig::inner_len))),
             projected: of(largest(config.mixers().map(|mixer| projected_rows(config, mixer)))),
             mixed: of(mixed),
@@ -209,15 +222,17 @@ impl Sizes {
             shared_output: if has_shared_expert { of(config.embedding_len) } else { 0 },
             router: of(experts + 1),
             slots: of(slots),
+            groups: groups_len(config, tuning),
             expert_weights: of(slots + 1),
         }
     }
 
     fn sum(&self) -> u64 {
         let mixer = self.inner + self.projected + self.mixed + self.recurrent + self.splits;
-        let experts = self.latent + self.shared_output + self.router + self.slots + self.expert_weights;
+        let choice = self.router + self.slots + self.groups + self.expert_weights;
+        let experts = self.latent + self.shared_output + choice;
         let feed_forward = self.activated + self.output + experts;
-        self.logits + self.hidden + mixer + feed_forward + 2 * self.layer_inputs + self.prepared
+        self.logits + self.hidden + self.normed + mixer + feed_forward + 2 * self.layer_inputs + self.prepared
     }
 }
 
@@ -226,10 +241,23 @@ fn largest(numbers: impl Iterator<Item = u32>) -> u32 {
     numbers.max().unwrap_or(0)
 }
 
+/// Entries of the list of a batch's slots by expert; 0 if no layer has experts, or no product has tiles.
+fn groups_len(config: &ModelConfig, tuning: &Tuning) -> u64 {
+    if tuning.prefill_large.tiles == Tiles::None {
+        return 0;
+    }
+    let batch = prefill_batch(config, tuning);
+    let len = |part: &FeedForwardConfig| match part {
+        FeedForwardConfig::Experts(experts) => grouped_len(batch * experts.used, experts.count),
+        FeedForwardConfig::Dense(_) => 0,
+    };
+    largest(config.feed_forwards().map(len)).into()
+}
+
 /// Rows of a mixer's projection that have to be stored because more than a product's epilogue processes them.
 fn projected_rows(config: &ModelConfig, mixer: &MixerConfig) -> u32 {
     match mixer {
-        MixerConfig::Attention(attention) if !config.has_head_dispatch(attention) => 0,
+        MixerConfig::Attention(attention) if attention.latent.is_none() && !config.has_head_dispatch(attention) => 0,
         _ => mixer.projection_rows(),
     }
 }
@@ -238,8 +266,9 @@ fn projected_rows(config: &ModelConfig, mixer: &MixerConfig) -> u32 {
 pub(super) fn prefill_batch(config: &ModelConfig, tuning: &Tuning) -> u32 {
     let output_len = |part: &FeedForwardConfig| part.slots() * part.output_len(config.embedding_len);
     let feed_forward = |part: &FeedForwardConfig| part.activated_len().max(output_len(part));
+    let mixer = |mixer: &MixerConfig| mixer.projection_rows().max(mixer.inner_len());
     let widest = largest(config.feed_forwards().map(feed_forward))
-        .max(largest(config.mixers().map(MixerConfig::projection_rows)))
+        .max(largest(config.mixers().map(mixer)))
         .max(config.layer_inputs_len());
     let fitting = (128 << 20) / 4 / widest.max(1);
     // A multiple of the tile size, if it exceeds that.

@@ -213,6 +213,7 @@ impl Builder<'_> {
             bidirectional: true,
             ahead: window.map(|window| window.reach),
             alibi: self.config.positions == PositionKind::Alibi,
+            sinks: false,
             layout: AttentionLayout::Batch,
             splits: 1,
             workgroup: self.gpu.tuning().attention_workgroup,
@@ -419,6 +420,7 @@ impl Builder<'_> {
             norm_eps: self.config.norm_eps,
             tuning: self.gpu.tuning().prefill,
             prepared: None,
+            groups: None,
         }
     }
 }

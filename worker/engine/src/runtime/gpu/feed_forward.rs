@@ -4,17 +4,22 @@ use super::forward::{ForwardBuilder, PostNorm};
 use super::product::{Input, Output};
 use crate::error::Result;
 use crate::kernels::Grid;
-use crate::kernels::experts::{ExpertSum, Router};
+use crate::kernels::experts::{ExpertSum, Router, group};
 use crate::kernels::linear::{Epilogue, ExpertRows};
-use crate::models::{ExpertsPlan, FeedForwardPlan, GateUpPlan, LatentPlan, SharedExpertPlan, VectorId};
+use crate::models::{
+    ExpertMatrix, ExpertsGateUp, ExpertsPlan, FeedForwardPlan, GateUpPlan, LatentExpertsPlan, SharedExpertPlan,
+    VectorId,
+};
 use crate::runtime::device::{Dispatch, Task};
 
 impl ForwardBuilder<'_> {
     /// Adds the output of a layer's feed-forward part, if it has one, to the hidden state.
     pub(super) fn feed_forward(&self, program: &mut Vec<Dispatch>, index: usize) -> Result<()> {
         let plan = &self.plan.layers[index];
+        // In parallel with the mixer it has the same input, which is still there; then it has no norm of its own.
         let norm = plan.feed_forward_norm;
         let Some(part) = &plan.feed_forward else { return Ok(()) };
+        self.norm_apart(program, norm);
         match part {
             FeedForwardPlan::Dense { gate_up, down } => {
                 let rows = self.config.layers[index].feed_forward.map_or(0, |part| part.hidden_len());
@@ -37,15 +42,15 @@ impl ForwardBuilder<'_> {
         rows: u32,
     ) -> Result<()> {
         let activation = self.config.activation;
-        let input = Input { norm, ..Input::new(&self.buffers.hidden) };
+        let input = self.normed_input(norm);
         let output = |epilogue| Output { epilogue, y: &self.buffers.activated, rows, extra: &[] };
         match gate_up {
             GateUpPlan::Paired(product) => {
                 self.products().push(program, product, &input, &output(Epilogue::Gated(activation)))
             }
             GateUpPlan::Apart { gate, up } => {
-                self.products().push(program, gate, &input, &output(Epilogue::STORE))?;
-                self.products().push(program, up, &input, &output(Epilogue::Gate(activation)))
+                let (stored, gated) = (output(Epilogue::STORE), output(Epilogue::Gate(activation)));
+                self.products().push_all(program, &[(&gate[..], &input, &stored), (&up[..], &input, &gated)])
             }
             GateUpPlan::Ungated(up, bias) => {
                 let input = Input { bias: *bias, ..input };
@@ -58,6 +63,7 @@ impl ForwardBuilder<'_> {
     fn experts(&self, program: &mut Vec<Dispatch>, norm: Option<VectorId>, plan: &ExpertsPlan) -> Result<()> {
         let (buffers, config) = (self.buffers, plan.config);
         self.choose_experts(program, norm, plan)?;
+        self.group_experts(program, plan);
         self.expert_outputs(program, norm, plan)?;
         let (y, scale) = match plan.latent {
             Some(_) => (&buffers.latent, 1.0),
@@ -79,29 +85,20 @@ impl ForwardBuilder<'_> {
 
     /// The outputs of each token's experts.
     fn expert_outputs(&self, program: &mut Vec<Dispatch>, norm: Option<VectorId>, plan: &ExpertsPlan) -> Result<()> {
-        let (buffers, config, activation) = (self.buffers, &plan.config, self.config.activation);
+        let (buffers, config) = (self.buffers, &plan.config);
         let width = config.width(self.config.embedding_len);
-        let mut input = Input { norm, ..Input::new(&buffers.hidden) };
+        let mut input = self.normed_input(norm);
         if let Some(latent) = &plan.latent {
             let output = Output { epilogue: Epilogue::STORE, y: &buffers.latent, rows: width, extra: &[] };
             self.products().push(program, &latent.down, &input, &output)?;
             input = Input::new(&buffers.latent);
         }
-        let rows = |rows, shares_input| Some(ExpertRows { rows, used: config.used, shares_input });
+        self.experts_gate_up(program, &input, plan)?;
+        let experts = Some(ExpertRows { rows: width, used: config.used, shares_input: false });
+        let input = Input { experts, bias: plan.down.bias, ..Input::new(&buffers.activated) };
         let chosen = [("experts", &buffers.experts)];
-        let hidden = config.feed_forward_len;
-        let input = Input { experts: rows(hidden, true), ..input };
-        let halves = match plan.gate {
-            Some(gate) => vec![(gate, Epilogue::STORE), (plan.up, Epilogue::Gate(activation))],
-            None => vec![(plan.up, Epilogue::Activate(activation))],
-        };
-        for (matrix, epilogue) in halves {
-            let output = Output { epilogue, y: &buffers.activated, rows: hidden, extra: &chosen };
-            self.products().push(program, &[matrix], &input, &output)?;
-        }
-        let input = Input { experts: rows(width, false), ..Input::new(&buffers.activated) };
         let output = Output { epilogue: Epilogue::STORE, y: &buffers.output, rows: width, extra: &chosen };
-        self.products().push(program, &[plan.down], &input, &output)
+        self.products().push(program, &[plan.down.weights], &input, &output)
     }
 
     /// Adds what experts computed in another space to the hidden state, and the output of the shared expert.
@@ -109,7 +106,7 @@ impl ForwardBuilder<'_> {
         &self,
         program: &mut Vec<Dispatch>,
         norm: Option<VectorId>,
-        latent: &LatentPlan,
+        latent: &LatentExpertsPlan,
         shared: Option<&SharedExpertPlan>,
     ) -> Result<()> {
         // The shared expert reads the hidden state before anything is added.
@@ -125,11 +122,39 @@ impl ForwardBuilder<'_> {
         }
     }
 
+    /// Gate and up projections, or just the latter, of each token's experts.
+    fn experts_gate_up(&self, program: &mut Vec<Dispatch>, x: &Input<'_>, plan: &ExpertsPlan) -> Result<()> {
+        let (buffers, activation) = (self.buffers, self.config.activation);
+        let (hidden, used) = (plan.config.feed_forward_len, plan.config.used);
+        let chosen = [("experts", &buffers.experts)];
+        let output = |epilogue| Output { epilogue, y: &buffers.activated, rows: hidden, extra: &chosen };
+        let input = |rows| {
+            let experts = Some(ExpertRows { rows, used, shares_input: true });
+            Input { experts, ..*x }
+        };
+        match plan.gate_up {
+            ExpertsGateUp::Ungated(up) => {
+                let input = Input { bias: up.bias, ..input(hidden) };
+                self.products().push(program, &[up.weights], &input, &output(Epilogue::Activate(activation)))
+            }
+            ExpertsGateUp::Merged(both) => {
+                let input = Input { bias: both.bias, ..input(2 * hidden) };
+                self.products().push(program, &[both.weights], &input, &output(Epilogue::Gated(activation)))
+            }
+            ExpertsGateUp::Apart { gate, up } => {
+                let [gate_output, up_output] = [Epilogue::STORE, Epilogue::Gate(activation)].map(output);
+                let [gate_input, up_input] = [gate, up].map(|matrix| Input { bias: matrix.bias, ..input(hidden) });
+                let gate = (&[gate.weights][..], &gate_input, &gate_output);
+                self.products().push_all(program, &[gate, (&[up.weights], &up_input, &up_output)])
+            }
+        }
+    }
+
     /// Each token's experts and their weights.
     fn choose_experts(&self, program: &mut Vec<Dispatch>, norm: Option<VectorId>, plan: &ExpertsPlan) -> Result<()> {
         let buffers = self.buffers;
         let router = Router { experts: plan.config, is_biased: plan.bias.is_some(), is_gated: plan.is_gated() };
-        let input = Input { norm, ..Input::new(&buffers.hidden) };
+        let input = Input { bias: plan.router_bias, ..self.normed_input(norm) };
         let scores = Output { epilogue: Epilogue::STORE, y: &buffers.router, rows: plan.score_rows(), extra: &[] };
         self.products().push(program, &plan.router, &input, &scores)?;
         let mut bound = vec![
@@ -142,6 +167,21 @@ impl ForwardBuilder<'_> {
         let dispatch = Dispatch::new(self.gpu, &router.shader(), &bound, Grid::TokensInX);
         program.push(dispatch.computing(Task::Router(router)));
         Ok(())
+    }
+
+    /// Lists the batch by expert, if products share the experts' rows in tiles.
+    fn group_experts(&self, program: &mut Vec<Dispatch>, plan: &ExpertsPlan) {
+        let (buffers, products) = (self.buffers, self.products());
+        let groups = |matrix: ExpertMatrix| products.groups_experts(self.weights.matrix(matrix.weights));
+        let is_grouped = match plan.gate_up {
+            ExpertsGateUp::Ungated(matrix) | ExpertsGateUp::Merged(matrix) => groups(matrix),
+            ExpertsGateUp::Apart { gate, up } => groups(gate) || groups(up),
+        };
+        if is_grouped || groups(plan.down) {
+            let bound = [("state", &buffers.state), ("experts", &buffers.experts), ("groups", &buffers.groups)];
+            let (shader, grid) = group(&plan.config);
+            program.push(Dispatch::new(self.gpu, &shader, &bound, grid).computing(Task::Group(plan.config)));
+        }
     }
 
     /// The output of the expert that all tokens share.

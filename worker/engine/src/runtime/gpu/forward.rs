@@ -127,14 +127,34 @@ impl ForwardBuilder<'_> {
 
     /// The norm of the hidden state before the output head, in place. [`ForwardBuilder::head`] needs none.
     pub(super) fn output_norm(&self) -> Dispatch {
-        let (len, eps) = (self.config.embedding_len, self.config.norm_eps);
-        let bound = [
-            ("state", &self.buffers.state),
-            ("x", &self.buffers.hidden),
-            ("norm_weight", self.weights.vector(self.plan.output_norm)),
-        ];
-        let norm = LayerNorm { len, rms: true, bias: false, residual: false, in_place: true, eps };
+        self.norm(self.plan.output_norm, true)
+    }
+
+    /// A norm of the hidden state, in place or into the `normed` buffer.
+    fn norm(&self, weight: VectorId, in_place: bool) -> Dispatch {
+        let (buffers, config) = (self.buffers, self.config);
+        let (len, eps) = (config.embedding_len, config.norm_eps);
+        let mut bound =
+            vec![("state", &buffers.state), ("x", &buffers.hidden), ("norm_weight", self.weights.vector(weight))];
+        if !in_place {
+            bound.push(("y", &buffers.normed));
+        }
+        let norm = LayerNorm { len, rms: !config.centred_norms, bias: false, residual: false, in_place, eps };
         Dispatch::new(self.gpu, &norm.shader(), &bound, Grid::TokensInX).computing(Task::LayerNorm(norm))
+    }
+
+    /// Runs a norm that products do not apply themselves. [`ForwardBuilder::normed_input`] is its result.
+    pub(super) fn norm_apart(&self, program: &mut Vec<Dispatch>, norm: Option<VectorId>) {
+        program.extend(norm.filter(|_| self.config.has_norm_dispatch()).map(|norm| self.norm(norm, false)));
+    }
+
+    /// The hidden state after `norm`, as the input of products.
+    pub(super) fn normed_input(&self, norm: Option<VectorId>) -> Input<'_> {
+        if self.config.has_norm_dispatch() {
+            Input::new(&self.buffers.normed)
+        } else {
+            Input { norm, ..Input::new(&self.buffers.hidden) }
+        }
     }
 
     /// From the hidden state to the logits.
@@ -144,12 +164,8 @@ impl ForwardBuilder<'_> {
         let output = Output { epilogue, y: &self.buffers.logits, rows: config.vocab, extra: &[] };
         let norm = Some(self.plan.output_norm);
         let mut program = Vec::new();
-        self.products().push(
-            &mut program,
-            &self.plan.output,
-            &Input { norm, ..Input::new(&self.buffers.hidden) },
-            &output,
-        )?;
+        self.norm_apart(&mut program, norm);
+        self.products().push(&mut program, &self.plan.output, &self.normed_input(norm), &output)?;
         Ok(program)
     }
 
@@ -232,6 +248,7 @@ impl ForwardBuilder<'_> {
             norm_eps: self.config.norm_eps,
             tuning: self.layout.linear,
             prepared: Some(&self.buffers.prepared),
+            groups: Some(&self.buffers.groups),
         }
     }
 }

@@ -18,11 +18,12 @@ pub(super) struct LayerMemory {
     pub(super) state: Vec<wgpu::Buffer>,
 }
 
-/// Keys, and values from word `value_offset` on: `[context]` rows of `row_bytes` each.
+/// Keys, and values from word `value_offset` on: `[context]` rows each, of these lengths in bytes. If values are part
+/// of keys, they have neither an offset nor a length.
 pub(super) struct Rows {
     pub(super) buffer: wgpu::Buffer,
     pub(super) value_offset: u32,
-    pub(super) row_bytes: u64,
+    pub(super) row_bytes: [u64; 2],
 }
 
 impl LayerMemory {
@@ -40,8 +41,9 @@ impl LayerMemory {
         match part {
             Part::Rows(tokens) => {
                 let Some(Rows { buffer, value_offset, row_bytes }) = &self.rows else { return Vec::new() };
-                let len_bytes = tokens as u64 * row_bytes;
-                vec![(buffer, 0, len_bytes), (buffer, u64::from(*value_offset) * 4, len_bytes)]
+                let starts = [0, u64::from(*value_offset) * 4];
+                let ranges = starts.into_iter().zip(row_bytes).filter(|(_, row_bytes)| **row_bytes > 0);
+                ranges.map(|(start, row_bytes)| (buffer, start, tokens as u64 * row_bytes)).collect()
             }
             Part::State(_) => self.state.iter().map(|buffer| (buffer, 0, buffer.size())).collect(),
         }

@@ -1,10 +1,10 @@
-//! Dispatches of the mixers: attention, short convolution, delta net, state space.
+//! Dispatches of the mixers: attention (what is special about latent attention is in `latent.rs`), short convolution,
+//! delta net, state space.
 
 use super::forward::ForwardBuilder;
 use super::product::{Input, Output};
 use super::weights::Matrix;
 use crate::error::Result;
-use crate::kernels::Grid;
 use crate::kernels::attention::gate::attention_gate;
 use crate::kernels::attention::{Attention, AttentionLayout, can_project, has_cooperative_layout};
 use crate::kernels::convolution::Convolution;
@@ -22,11 +22,11 @@ use crate::runtime::device::{Dispatch, Task};
 impl ForwardBuilder<'_> {
     /// Adds the outputs of a layer's mixers to the hidden state, after all of them have read it.
     pub(super) fn mixers(&self, program: &mut Vec<Dispatch>, index: usize) -> Result<()> {
-        let mixers = 0..self.config.layers[index].mixers.len();
+        let (layer, mixers) = (&self.plan.layers[index], 0..self.config.layers[index].mixers.len());
+        self.norm_apart(program, layer.mixer_norm);
         let outputs = mixers.map(|number| self.mixer(program, index, number)).collect::<Result<Vec<_>>>()?;
-        let post_norm = self.plan.layers[index].mixer_post_norm;
         for (product, input) in &outputs {
-            self.add_to_hidden(program, product, input, post_norm.into())?;
+            self.add_to_hidden(program, product, input, layer.mixer_post_norm.into())?;
         }
         Ok(())
     }
@@ -59,7 +59,7 @@ impl ForwardBuilder<'_> {
 
     /// Projects the input of a layer's mixers into the `projected` buffer.
     fn project(&self, program: &mut Vec<Dispatch>, index: usize, product: &[MatrixId], rows: u32) -> Result<()> {
-        let input = Input { norm: self.plan.layers[index].mixer_norm, ..Input::new(&self.buffers.hidden) };
+        let input = self.normed_input(self.plan.layers[index].mixer_norm);
         let output = Output { epilogue: Epilogue::STORE, y: &self.buffers.projected, rows, extra: &[] };
         self.products().push(program, product, &input, &output)
     }
@@ -224,13 +224,13 @@ impl ForwardBuilder<'_> {
 }
 
 /// Builds the attention of one layer.
-struct AttentionBuilder<'a> {
-    forward: &'a ForwardBuilder<'a>,
+pub(super) struct AttentionBuilder<'a> {
+    pub forward: &'a ForwardBuilder<'a>,
     layer: &'a LayerPlan,
-    plan: &'a AttentionPlan,
-    config: &'a AttentionConfig,
+    pub plan: &'a AttentionPlan,
+    pub config: &'a AttentionConfig,
     /// Keys, and values from word `value_offset` on.
-    kv: &'a wgpu::Buffer,
+    pub kv: &'a wgpu::Buffer,
     value_offset: u32,
 }
 
@@ -241,8 +241,15 @@ impl<'a> AttentionBuilder<'a> {
             program.push(self.projected_attention(matrix)?);
             return Ok(self.attended(self.projected_parts()));
         }
-        self.qkv(program)?;
+        let latent = self.config.latent.zip(self.plan.latent.as_ref());
+        match latent {
+            Some((config, plan)) => self.latent_queries_and_key(program, config, plan)?,
+            None => self.qkv(program)?,
+        }
         self.attend(program);
+        if let Some((config, plan)) = latent {
+            self.latent_values(program, config, plan)?;
+        }
         if self.config.is_gated {
             let buffers = self.forward.buffers;
             let bound = [("state", &buffers.state), ("rows", &buffers.projected), ("y", &buffers.mixed)];
@@ -255,7 +262,7 @@ impl<'a> AttentionBuilder<'a> {
     }
 
     /// Number of workgroups that share the positions of a head.
-    fn splits(&self) -> u32 {
+    pub(super) fn splits(&self) -> u32 {
         self.forward.layout.splits.for_heads(self.config.heads.heads)
     }
 
@@ -264,8 +271,8 @@ impl<'a> AttentionBuilder<'a> {
         self.splits() + 1
     }
 
-    fn input(&self) -> Input<'_> {
-        Input { norm: self.layer.mixer_norm, bias: self.plan.qkv_bias, ..Input::new(&self.forward.buffers.hidden) }
+    pub(super) fn input(&self) -> Input<'_> {
+        Input { bias: self.plan.qkv_bias, ..self.forward.normed_input(self.layer.mixer_norm) }
     }
 
     /// Computes queries, into the query buffer, and keys and values, if the layer has any, into the cache.
@@ -315,7 +322,9 @@ impl<'a> AttentionBuilder<'a> {
             && self.merged_parts(self.projected_parts()).is_some();
         let is_possible = can_project(heads, forward.config.cache)
             && !forward.config.has_head_dispatch(self.config)
-            && forward.config.attention_temperature.is_none();
+            && forward.config.attention_temperature.is_none()
+            // WebGPU's default limits have no binding left for both.
+            && (self.plan.sinks.is_none() || self.plan.qkv_bias.is_none());
         (is_worth_it && is_possible).then_some(matrix)
     }
 
@@ -323,7 +332,8 @@ impl<'a> AttentionBuilder<'a> {
     fn projected_attention(&self, matrix: &Matrix) -> Result<Dispatch> {
         let (forward, attention) = (self.forward, self.attention(self.projected_parts()));
         let epilogue = Epilogue::Qkv { heads: attention.heads, value_offset: self.value_offset };
-        let extra = [("kv", self.kv), ("rope", self.rope())];
+        let mut extra = vec![("kv", self.kv), ("rope", self.rope())];
+        extra.extend(self.sinks());
         let output = Output { epilogue, y: &forward.buffers.splits, rows: matrix.rows, extra: &extra };
         let place = |linear: &Linear| Some((attention.projected_shader(linear)?, attention.projected_grid()));
         Ok(forward.products().within(matrix, &self.input(), &output, place)?.within(attention))
@@ -342,6 +352,7 @@ impl<'a> AttentionBuilder<'a> {
             bidirectional: self.forward.layout.two_way || config.two_way,
             ahead: config.ahead(self.config),
             alibi: false,
+            sinks: self.plan.sinks.is_some(),
             layout: self.layout(),
             splits,
             workgroup: self.forward.gpu.tuning().attention_workgroup,
@@ -352,12 +363,14 @@ impl<'a> AttentionBuilder<'a> {
         let (gpu, buffers, attention) = (self.forward.gpu, self.forward.buffers, self.attention(self.splits()));
         debug_assert!(attention.splits <= gpu.tuning().max_splits(), "the buffer has room for them");
         let is_split = attention.splits > 1;
-        let result = if is_split { &buffers.splits } else { &buffers.mixed };
-        let bound = [("state", &buffers.state), ("q", &buffers.inner), ("kv", self.kv), ("y", result)];
+        let attended = if self.config.latent.is_some() { &buffers.projected } else { &buffers.mixed };
+        let result = if is_split { &buffers.splits } else { attended };
+        let mut bound = vec![("state", &buffers.state), ("q", &buffers.inner), ("kv", self.kv), ("y", result)];
+        bound.extend(self.sinks());
         let [grid, merge_grid] = attention.grids();
         program.push(Dispatch::new(gpu, &attention.shader(), &bound, grid).computing(Task::Attention(attention)));
         if is_split && self.merged_parts(attention.splits).is_none() {
-            let bound = [("state", &buffers.state), ("parts", &buffers.splits), ("y", &buffers.mixed)];
+            let bound = [("state", &buffers.state), ("parts", &buffers.splits), ("y", attended)];
             program.push(Dispatch::new(gpu, &attention.merge_shader(), &bound, merge_grid));
         }
     }
@@ -376,24 +389,34 @@ impl<'a> AttentionBuilder<'a> {
         }
     }
 
-    /// The partial results of `splits` workgroups per head, if the output projection should merge them.
-    fn merged_parts(&self, splits: u32) -> Option<MergedParts> {
+    /// The partial results of `splits` workgroups per head, if the product that follows should merge them: the output
+    /// projection, or with latent attention the expansion of each head.
+    pub(super) fn merged_parts(&self, splits: u32) -> Option<MergedParts> {
+        let value_dim = self.config.heads.value_dim;
+        let len = if self.config.latent.is_some() { value_dim } else { self.config.output_len() };
         let is_merged = splits > 1
             && !self.config.is_gated
             && self.forward.layout.linear.has_lanes()
-            && splits * self.config.output_len() <= MAX_MERGED_LEN;
-        is_merged.then_some(MergedParts { splits, head_dim: self.config.heads.head_dim })
+            && splits * len <= MAX_MERGED_LEN;
+        is_merged.then_some(MergedParts { splits, value_dim })
     }
 
-    /// The output of attention, in `splits` parts unless they are merged.
+    /// The output of attention, in `splits` parts if the output projection should merge them.
     fn attended(&self, splits: u32) -> Input<'a> {
-        let (merge, buffers) = (self.merged_parts(splits), self.forward.buffers);
+        let buffers = self.forward.buffers;
+        // What latent attention attends to was merged when it was expanded.
+        let merge = self.merged_parts(splits).filter(|_| self.config.latent.is_none());
         let mixed = if merge.is_some() { &buffers.splits } else { &buffers.mixed };
         Input { bias: self.plan.output_bias, merge, ..Input::new(mixed) }
     }
 
+    /// The buffer of the layer's attention sinks, if it has any, with the name of the kernels' variable.
+    fn sinks(&self) -> Option<(&'static str, &wgpu::Buffer)> {
+        self.plan.sinks.map(|sinks| ("sinks", self.forward.weights.vector(sinks)))
+    }
+
     /// The layer's RoPE angles.
-    fn rope(&self) -> &wgpu::Buffer {
+    pub(super) fn rope(&self) -> &wgpu::Buffer {
         let buffers = self.forward.buffers;
         if self.config.rope == LayerRope::Window { &buffers.window_rope } else { &buffers.rope }
     }

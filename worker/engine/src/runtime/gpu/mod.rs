@@ -8,6 +8,7 @@ mod decoder;
 mod encoder;
 mod feed_forward;
 mod forward;
+mod latent;
 mod memory;
 mod mixers;
 mod product;

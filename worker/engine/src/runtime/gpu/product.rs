@@ -4,7 +4,7 @@ use super::weights::{Matrix, Weights};
 use crate::error::{EngineError, Result};
 use crate::kernels::embed::Embed;
 use crate::kernels::linear::{
-    Epilogue, ExpertRows, Linear, LinearTuning, MergedParts, Tiles, halve, has_integers, quantise,
+    Epilogue, ExpertRows, HeadRows, Linear, LinearTuning, MergedParts, Tiles, halve, has_integers, quantise,
 };
 use crate::kernels::{Grid, Shader};
 use crate::models::{MatrixId, Product, VectorId};
@@ -16,12 +16,13 @@ pub(super) struct Input<'a> {
     pub norm: Option<VectorId>,
     pub bias: Option<VectorId>,
     pub experts: Option<ExpertRows>,
+    pub heads: Option<HeadRows>,
     pub merge: Option<MergedParts>,
 }
 
 impl<'a> Input<'a> {
     pub(super) fn new(x: &'a wgpu::Buffer) -> Self {
-        Self { x, norm: None, bias: None, experts: None, merge: None }
+        Self { x, norm: None, bias: None, experts: None, heads: None, merge: None }
     }
 }
 
@@ -43,9 +44,11 @@ pub(super) struct ProductBuilder<'a> {
     /// Epsilon of norms that are fused into products.
     pub norm_eps: f32,
     pub tuning: LinearTuning,
-    /// Buffer for inputs that a kernel converts for products: `[batch][longest input]`, as f16 or integers. If `None`,
+    /// Buffer for inputs that a kernel converts for products: `[batch][longest inputs]`, as f16 or integers. If `None`,
     /// no inputs are converted.
     pub prepared: Option<&'a wgpu::Buffer>,
+    /// The slots of a batch by expert, for products that share their experts' rows in tiles. If `None`, none do.
+    pub groups: Option<&'a wgpu::Buffer>,
 }
 
 impl ProductBuilder<'_> {
@@ -57,19 +60,37 @@ impl ProductBuilder<'_> {
         input: &Input<'_>,
         output: &Output<'_>,
     ) -> Result<()> {
+        self.push_all(program, &[(product, input, output)])
+    }
+
+    /// The same for products whose inputs differ at most in biases, so that they are converted only once.
+    pub(super) fn push_all(
+        &self,
+        program: &mut Vec<Dispatch>,
+        products: &[(&[MatrixId], &Input<'_>, &Output<'_>)],
+    ) -> Result<()> {
         let mut is_prepared = false;
-        for matrix in self.weights.product(product) {
-            let tuning = self.tuning_for(matrix, input);
-            let prepared = self.prepared.filter(|_| tuning.prepares_inputs());
-            if let Some(prepared) = prepared.filter(|_| !is_prepared) {
-                // The matrices of a product share their input.
-                program.push(self.prepare(tuning.tiles, matrix.cols, input, prepared));
-                is_prepared = true;
+        for (product, input, output) in products {
+            for matrix in self.weights.product(product) {
+                let tuning = match input.heads {
+                    Some(_) => self.tuning.per_head(matrix.cols),
+                    None => self.tuning_for(matrix, input.experts.is_some()),
+                };
+                let prepared = self.prepared.filter(|_| tuning.prepares_inputs());
+                if let Some(prepared) = prepared.filter(|_| !is_prepared) {
+                    program.push(self.prepare(tuning.tiles, matrix.cols, input, prepared));
+                    is_prepared = true;
+                }
+                let place = |linear: &Linear| Some((linear.shader()?, linear.grid()));
+                program.push(self.dispatch(matrix, input, output, (tuning, prepared), place)?);
             }
-            let place = |linear: &Linear| Some((linear.shader()?, linear.grid()));
-            program.push(self.dispatch(matrix, input, output, (tuning, prepared), place)?);
         }
         Ok(())
+    }
+
+    /// Whether tokens share the rows of their experts in this matrix, so that the batch has to be grouped by expert.
+    pub(super) fn groups_experts(&self, matrix: &Matrix) -> bool {
+        self.tuning_for(matrix, true).tiles != Tiles::None
     }
 
     /// A dispatch of a kernel that contains a product with `matrix`; `place` provides its shader and grid.
@@ -104,6 +125,7 @@ impl ProductBuilder<'_> {
             norm_eps: norm.map(|_| self.norm_eps),
             bias: input.bias.is_some(),
             experts: input.experts,
+            heads: input.heads,
             merge: input.merge,
             epilogue: output.epilogue,
             tuning,
@@ -117,37 +139,37 @@ impl ProductBuilder<'_> {
         ];
         buffers.extend(norm.map(|norm| ("norm_weight", self.weights.vector(norm))));
         buffers.extend(input.bias.map(|bias| ("bias", self.weights.vector(bias))));
+        buffers.extend(self.groups.filter(|_| linear.is_grouped()).map(|groups| ("groups", groups)));
         buffers.extend_from_slice(output.extra);
         let (shader, grid) = supported(place(&linear), matrix)?;
         let dispatch = Dispatch::new(self.gpu, &shader, &buffers, grid);
         let task = Task::Product(linear, input.norm.map(|_| self.norm_eps));
-        Ok(dispatch.reading(matrix.quants.size() + matrix.scales.size()).computing(task))
+        Ok(dispatch.reading(read_bytes(matrix, &linear)).computing(task))
     }
 
-    fn tuning_for(&self, matrix: &Matrix, input: &Input<'_>) -> LinearTuning {
+    fn tuning_for(&self, matrix: &Matrix, has_experts: bool) -> LinearTuning {
         let tuning = self.gpu.tuning().linear(self.tuning, matrix.rows, matrix.cols);
+        let can_share = !has_experts || self.groups.is_some();
         let fits = match tuning.tiles {
             Tiles::None => true,
-            Tiles::Shared => input.experts.is_none(),
-            Tiles::Packed | Tiles::Cooperative => input.experts.is_none() && self.prepared.is_some(),
+            Tiles::Shared => can_share,
+            Tiles::Packed | Tiles::Cooperative => can_share && self.prepared.is_some(),
         };
         let tuning = if fits { tuning } else { self.tuning };
         let has_no_integers = tuning.tiles == Tiles::Packed && !has_integers(matrix.tensor_type);
         let tuning = if has_no_integers { tuning.unpacked() } else { tuning };
-        match input.experts {
-            // Each token has its own rows, so no tile is shared.
-            Some(_) => LinearTuning { tokens: 1, ..tuning },
-            None => tuning,
-        }
+        // Without tiles, each token has its own rows.
+        if has_experts && tuning.tiles == Tiles::None { LinearTuning { tokens: 1, ..tuning } } else { tuning }
     }
 
     /// The dispatch that converts a product's input for tiles.
     pub(super) fn prepare(&self, tiles: Tiles, cols: u32, input: &Input<'_>, prepared: &wgpu::Buffer) -> Dispatch {
         let prepare = if tiles == Tiles::Packed { quantise } else { halve };
-        let shader = prepare(cols, input.norm.map(|_| self.norm_eps));
+        let inputs = input.experts.map_or(1, |experts| experts.inputs());
+        let (shader, grid) = prepare(inputs, cols, input.norm.map(|_| self.norm_eps));
         let mut buffers = vec![("state", self.state), ("x", input.x), ("y", prepared)];
         buffers.extend(input.norm.map(|norm| ("norm_weight", self.weights.vector(norm))));
-        Dispatch::new(self.gpu, &shader, &buffers, Grid::TokensInX)
+        Dispatch::new(self.gpu, &shader, &buffers, grid)
     }
 
     /// Adds a lookup for each part of a table; `adds` to the contents of `x`, or replaces them.
@@ -169,6 +191,15 @@ impl ProductBuilder<'_> {
             program.push(dispatch.computing(Task::Embed(embed)));
         }
         Ok(())
+    }
+}
+
+/// Bytes of a matrix that its product reads: those of a token's experts, or all that a batch shares.
+fn read_bytes(matrix: &Matrix, linear: &Linear) -> u64 {
+    let all = matrix.quants.size() + matrix.scales.size();
+    match linear.experts.filter(|_| !linear.is_grouped()) {
+        Some(experts) => all * u64::from(experts.used * experts.rows) / u64::from(matrix.rows),
+        None => all,
     }
 }
 

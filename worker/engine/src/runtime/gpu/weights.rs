@@ -69,16 +69,28 @@ impl Matrix {
     pub fn from_bytes(gpu: &Gpu, tensor_type: TensorType, rows: u32, cols: u32, bytes: &[u8]) -> Result<Self> {
         let segments = vec![Segment { tensor: String::new(), first_row: 0, rows }];
         let matrix = Self::allocate(gpu, &MatrixPlan { segments, tensor_type, rows, cols, first_row: 0 })?;
+        matrix.write(gpu, bytes, 0)?;
+        Ok(matrix)
+    }
+
+    /// Writes whole blocks in the file format, as many as for [`Matrix::from_bytes`], from block `first_block` on, as
+    /// for [`Matrix::repacking`].
+    ///
+    /// # Errors
+    /// [`EngineError::UnsupportedFormat`].
+    pub(in crate::runtime) fn write(&self, gpu: &Gpu, bytes: &[u8], first_block: u64) -> Result<()> {
         // Starts at an odd byte, as pieces of files may; the kernel reads up to a word beyond the end.
         let piece = Piece { start: 1, len_bytes: bytes.len() as u64 };
         let mut file = [&[0], bytes].concat();
         file.resize(file.len().next_multiple_of(4) + 4, 0);
         let file = gpu.storage_buffer_with("file", &file);
-        let repacking = matrix.repacking(gpu, &file, piece, 0)?;
+        let repacking = self.repacking(gpu, &file, piece, first_block)?;
         let mut encoder = gpu.device().create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
         repacking.encode(&mut encoder.begin_compute_pass(&wgpu::ComputePassDescriptor::default()), 1);
         gpu.queue().submit([encoder.finish()]);
-        Ok(matrix)
+        // A browser would keep it until garbage collection. Submitted work still completes.
+        file.destroy();
+        Ok(())
     }
 
     /// Repacks whole blocks from `file`, in the file format, to the two streams, starting at `first_block` (of 32

@@ -1,5 +1,6 @@
 //! Loading: from the bytes of a file to a model on a device.
 
+mod expansion;
 mod loader;
 mod source;
 mod staging;

@@ -8,7 +8,7 @@ use super::staging::{SharedMemory, Staging, WINDOW_BYTES};
 use crate::error::{EngineError, Result};
 use crate::gguf::dequantize::dequantize;
 use crate::gguf::{Gguf, Group, KERNEL_BLOCK_LEN, TensorInfo, TensorType};
-use crate::models::{ModelConfig, ModelPlan, Segment, WeightPlan};
+use crate::models::{ExpansionPlan, ModelConfig, ModelPlan, Segment, WeightPlan};
 use crate::runtime::backend::{Decoder, Embedder};
 use crate::runtime::cpu::{Cpu, CpuDecoder, CpuEncoder, CpuWeights};
 use crate::runtime::device::{Device, Dispatch, Gpu, Tuning};
@@ -17,7 +17,7 @@ use crate::runtime::gpu::{GpuDecoder, GpuEncoder, Piece, Weights, ask_for_repack
 use crate::runtime::session::DecoderEmbedder;
 
 /// Maximum size in bytes of a window in host memory.
-const HOST_WINDOW_BYTES: u64 = 4 << 20;
+pub(super) const HOST_WINDOW_BYTES: u64 = 4 << 20;
 
 /// Destination of a part of a tensor.
 #[derive(Debug, Clone, Copy)]
@@ -29,6 +29,8 @@ enum Slot {
     Vector { index: usize, to_byte: u64 },
     /// Stays on the host: the divisors of RoPE, and what follows the layers of an embedding model.
     Host,
+    /// Is converted on the host once it is complete, see [`ExpansionPlan`].
+    Expansion { index: usize },
 }
 
 /// Destinations of every tensor; a tensor may be split or used twice.
@@ -50,6 +52,9 @@ fn slots(plan: &WeightPlan) -> HashMap<String, Vec<Slot>> {
             slots.entry(tensor.clone()).or_default().push(Slot::Vector { index, to_byte });
             to_byte += u64::from(*len) * 4;
         }
+    }
+    for (index, expansion) in plan.expansions.iter().enumerate() {
+        slots.entry(expansion.tensor.clone()).or_default().push(Slot::Expansion { index });
     }
     slots.extend(plan.host.iter().map(|name| (name.clone(), vec![Slot::Host])));
     slots.extend(plan.ignored.iter().map(|name| (name.clone(), Vec::new())));
@@ -188,6 +193,9 @@ pub(super) struct Upload {
     slots: HashMap<String, Vec<Slot>>,
     /// Tensors that stay on the host.
     host: HashMap<String, Vec<f32>>,
+    expansions: Vec<ExpansionPlan>,
+    /// The weights received so far of the tensor that is being converted.
+    unconverted: Vec<f32>,
     /// The tensors of each file, sorted by offset.
     files: Vec<Vec<TensorInfo>>,
     file: usize,
@@ -221,6 +229,8 @@ impl Upload {
             staging: device.gpu().map(Staging::new),
             slots: slots(plan),
             host: HashMap::new(),
+            expansions: plan.expansions.clone(),
+            unconverted: Vec::new(),
             files: files.iter().map(|file| file.tensors.clone()).collect(),
             file: 0,
             position: 0,
@@ -308,8 +318,8 @@ impl Upload {
 
     /// Whether a tensor has to pass through host memory.
     fn needs_host(&self, tensor: &TensorInfo) -> bool {
-        let slots = self.slots.get(&tensor.name);
-        self.staging.is_none() || slots.is_some_and(|slots| slots.iter().any(|slot| matches!(slot, Slot::Host)))
+        let is_host = |slot: &Slot| matches!(slot, Slot::Host | Slot::Expansion { .. });
+        self.staging.is_none() || self.slots.get(&tensor.name).is_some_and(|slots| slots.iter().any(is_host))
     }
 
     /// The window for the next byte; `None` after the last tensor.
@@ -382,6 +392,12 @@ impl Upload {
                     (Slot::Host, Memory::Host(memory), ..) => {
                         self.host.entry(tensor.name.clone()).or_default().extend(part.floats(memory)?);
                     }
+                    (Slot::Expansion { index }, Memory::Host(memory), placed, _) => {
+                        self.unconverted.extend(part.floats(memory)?);
+                        if end == tensor.end_bytes() {
+                            placed.expand(&self.expansions[*index], &std::mem::take(&mut self.unconverted))?;
+                        }
+                    }
                     (_, Memory::Shared(_), Placed::Gpu(gpu, weights), Some(staging)) => {
                         dispatches.extend(part.repacking(slot, gpu, staging.file(), weights)?);
                     }
@@ -451,7 +467,7 @@ impl Part<'_> {
                 let piece = Piece { start: self.at, len_bytes: self.len_bytes };
                 copying(gpu, file, piece, &weights.vectors[index], to_byte + self.first_byte).map(Some)
             }
-            Slot::Host => Err(misplaced(self.tensor)),
+            Slot::Host | Slot::Expansion { .. } => Err(misplaced(self.tensor)),
         }
     }
 
@@ -467,7 +483,7 @@ impl Part<'_> {
             Slot::Vector { index, to_byte } => {
                 weights.write_vector(index, to_byte + self.first_byte, self.bytes(memory));
             }
-            Slot::Host => {}
+            Slot::Host | Slot::Expansion { .. } => {}
         }
     }
 }

@@ -52,6 +52,8 @@ fn all_damaged(shader: &Shader, text: String) -> String {
         "norm/head_norm.wgsl" => ("* scale * weights", "* scale"),
         "norm/add_norm.wgsl" => ("* norm_weight[i]", ""),
         "norm/gated_norm.wgsl" => ("z / (1.0 + exp(-z))", "z"),
+        "attention/latent.wgsl" => ("pair *= scale *", "pair *="),
+        "experts/group.wgsl" => ("groups[at] = i;", "groups[at] = i + 1u;"),
         "experts/route.wgsl" => ("ranks[j] > ranks[i]", "ranks[j] < ranks[i]"),
         "experts/expert_sum.wgsl" => ("SCALE * sum", "SCALE * sum * 1.01"),
         _ => return text,
@@ -80,13 +82,15 @@ fn exactly_the_wrong_kernels_are_found() {
 /// The same, but not in products, attention, lookups and the sampler.
 fn layers_damaged(shader: &Shader, text: String) -> String {
     let folders = ["convolution/", "delta_net/", "state_space/", "norm/", "experts/"];
-    let is_between = folders.iter().any(|folder| shader.file.starts_with(folder));
-    if is_between || shader.file == "attention/attention_gate.wgsl" { all_damaged(shader, text) } else { text }
+    let is_between = folders.iter().any(|folder| shader.file.starts_with(folder))
+        || ["attention/attention_gate.wgsl", "attention/latent.wgsl"].contains(&shader.file);
+    if is_between { all_damaged(shader, text) } else { text }
 }
 
 #[test]
 fn wrong_kernels_between_products_are_found() {
-    let cases: [(&str, &[&str]); 3] = [
+    let cases: [(&str, &[&str]); 4] = [
+        ("deepseek2", &["expert_sum", "group", "latent", "route"]),
         ("gemma2", &["add_norm"]),
         ("granitehybrid", &["convolution", "convolution_state", "gated_norm", "state_space"]),
         (
@@ -98,6 +102,7 @@ fn wrong_kernels_between_products_are_found() {
                 "delta_net",
                 "expert_sum",
                 "gated_norm",
+                "group",
                 "head_norm",
                 "route",
             ],

@@ -1,5 +1,5 @@
-// The matrix holds the rows of the gate, then those of the up projection. Row i of either form a pair and give
-// activation(gate) * up. PAIRS = ROWS / 2.
+// The matrix, or each expert's part of it, holds the rows of the gate, then those of the up projection. Row i of either
+// form a pair and are combined by `gated`. PAIRS = ROWS / 2.
 #include "shared/activation.wgsl"
 
 // Output: [tokens][OUT_ROWS]
@@ -10,5 +10,5 @@ fn pair_rows(pair: u32) -> vec2<u32> {
 }
 
 fn store_pair(token: u32, pair: u32, values: vec2<f32>) {
-    y[token * OUT_ROWS + FIRST_ROW + pair] = activation(values.x) * values.y;
+    y[token * OUT_ROWS + FIRST_ROW + pair] = gated(values.x, values.y);
 }

@@ -4,8 +4,8 @@
 // Queries go to `y`; keys and values are appended to the cache as f16. With PROJECTED, used by `attention.wgsl`, they
 // stay in the workgroup instead: the query, scaled, and the key and value in f16. With CACHE_Q8, used only by
 // `head_norm.wgsl`, keys and values are collected for `quantise_word`.
-// Constants: HEADS, KV_HEADS, HEAD_DIM, ROPE_DIM, VALUE_OFFSET (first word of the values in the cache), ROW_WORDS
-// (words per position).
+// Constants: HEADS, KV_HEADS, HEAD_DIM, VALUE_DIM, ROPE_DIM, VALUE_OFFSET (first word of the values in the cache),
+// ROW_WORDS and VALUE_ROW_WORDS (words of a position's keys, and of its values).
 
 #include "shared/head_shape.wgsl"
 
@@ -13,15 +13,17 @@
 #else
 // Query: [tokens][HEADS][HEAD_DIM]
 @group(0) @binding(5) var<storage, read_write> y: array<f32>;
-// Keys, then values from VALUE_OFFSET on; two f16 per word: [position][KV_HEADS][HEAD_DIM / 2]. With CACHE_Q8
-// [position][ROW_WORDS]: first the elements, four signed bytes per word: [KV_HEADS][HEAD_DIM / 4]; then the largest of
-// every 32 (f32).
+// Keys, then values from VALUE_OFFSET on; two f16 per word: [position][KV_HEADS][HEAD_DIM / 2], of values
+// [position][KV_HEADS][VALUE_DIM / 2]. With CACHE_Q8 [position][ROW_WORDS]: first the elements, four signed bytes per
+// word: [KV_HEADS][HEAD_DIM / 4]; then the largest of every 32 (f32).
 @group(0) @binding(6) var<storage, read_write> kv: array<u32>;
 #endif
 // Cosine and sine of the angle: [position][ROPE_DIM / 2]
 @group(0) @binding(7) var<storage, read> rope: array<vec2<f32>>;
 
 const FIRST_PAIR: u32 = FIRST_ROW / 2u;
+// Pairs of queries and keys, after which those of values follow.
+const VALUES_AT: u32 = (HEADS + KV_HEADS) * HALF_DIM;
 
 // The two elements of a query or key head that form pair `index` (0..HALF_DIM).
 fn rope_elements(index: u32) -> vec2<u32> {
@@ -35,79 +37,61 @@ fn rope_elements(index: u32) -> vec2<u32> {
 }
 
 fn pair_rows(pair: u32) -> vec2<u32> {
-    let head = (FIRST_PAIR + pair) / HALF_DIM;
-    let index = (FIRST_PAIR + pair) % HALF_DIM;
-    let base = head * HEAD_DIM - 2u * FIRST_PAIR;
-    if (head >= HEADS + KV_HEADS) {
-        return vec2<u32>(base + 2u * index, base + 2u * index + 1u);
+    let place = FIRST_PAIR + pair;
+    if (place >= VALUES_AT) {
+        return vec2<u32>(2u * pair, 2u * pair + 1u);
     }
-    return base + rope_elements(index);
+    return place / HALF_DIM * HEAD_DIM - 2u * FIRST_PAIR + rope_elements(place % HALF_DIM);
 }
 
 #ifdef PROJECTED
 // The token's own key or value; two f16 per word.
 var<workgroup> own: array<u32, HALF_DIM>;
 
-fn append(first: u32, position: u32, head: u32, index: u32, pair: vec2<f32>) {
+fn append(head: u32, index: u32, pair: vec2<f32>) {
     own[index] = pack2x16float(pair);
 }
 #else
-#ifdef CACHE_Q8
-// A head's key or value.
-var<workgroup> gathered: array<f32, HEAD_DIM>;
-
-fn append(first: u32, position: u32, head: u32, index: u32, pair: vec2<f32>) {
-    gathered[2u * index] = pair.x;
-    gathered[2u * index + 1u] = pair.y;
-}
-
-// Appends four elements of the collected head to the cache: of a key, or of a value if `first` is VALUE_OFFSET.
-fn quantise_word(first: u32, position: u32, head: u32, word: u32) {
-    let block = word / 8u;
-    var largest = 0.0;
-    for (var i = 0u; i < 32u; i++) {
-        largest = max(largest, abs(gathered[32u * block + i]));
-    }
-    let four = vec4<f32>(
-        gathered[4u * word], gathered[4u * word + 1u], gathered[4u * word + 2u], gathered[4u * word + 3u]);
-    let row = first + position * ROW_WORDS;
-    // If all are zero, they stay zero.
-    kv[row + head * (HEAD_DIM / 4u) + word] = pack4x8snorm(four / max(largest, 1e-30));
-    if (word % 8u == 0u) {
-        kv[row + KV_HEADS * (HEAD_DIM / 4u) + head * (HEAD_DIM / 32u) + block] = bitcast<u32>(largest);
-    }
-}
-#else
-fn append(first: u32, position: u32, head: u32, index: u32, pair: vec2<f32>) {
-    kv[first + position * ROW_WORDS + head * HALF_DIM + index] = pack2x16float(pair);
-}
-#endif
+#include "attention/append.wgsl"
 #endif
 
-fn store_pair(token: u32, pair: u32, values: vec2<f32>) {
-    let head = (FIRST_PAIR + pair) / HALF_DIM;
-    let index = (FIRST_PAIR + pair) % HALF_DIM;
+// Applies RoPE, if the pair is rotated.
+fn rotated(token: u32, pair: u32, values: vec2<f32>) -> vec2<f32> {
+    let place = FIRST_PAIR + pair;
+    let index = place % HALF_DIM;
+    if (place >= VALUES_AT || index >= ROPE_DIM / 2u) {
+        return values;
+    }
+    let angle = rope[(state.position + token) * (ROPE_DIM / 2u) + index];
+    return vec2<f32>(values.x * angle.x - values.y * angle.y, values.x * angle.y + values.y * angle.x);
+}
+
+// Stores a pair after RoPE.
+fn store_rotated(token: u32, pair: u32, values: vec2<f32>) {
+    let place = FIRST_PAIR + pair;
     let position = state.position + token;
-    if (head >= HEADS + KV_HEADS) {
-        append(VALUE_OFFSET, position, head - HEADS - KV_HEADS, index, values);
+    if (place >= VALUES_AT) {
+        let index = (place - VALUES_AT) % VALUE_PAIRS;
+        append(VALUE_OFFSET + position * VALUE_ROW_WORDS + place - VALUES_AT - index, index, values);
         return;
     }
-    var turned = values;
-    if (index < ROPE_DIM / 2u) {
-        let angle = rope[position * (ROPE_DIM / 2u) + index];
-        turned = vec2<f32>(values.x * angle.x - values.y * angle.y, values.x * angle.y + values.y * angle.x);
-    }
+    let head = place / HALF_DIM;
+    let index = place % HALF_DIM;
     if (head < HEADS) {
 #ifdef PROJECTED
-        query[index] = turned * SCALE;
+        query[index] = values * SCALE;
 #else
         let elements = rope_elements(index);
         let base = (token * HEADS + head) * HEAD_DIM;
-        y[base + elements.x] = turned.x;
-        y[base + elements.y] = turned.y;
+        y[base + elements.x] = values.x;
+        y[base + elements.y] = values.y;
 #endif
     } else {
         // Keys keep the order of pairs; `attention.wgsl` reads the query in the same order.
-        append(0u, position, head - HEADS, index, turned);
+        append(position * ROW_WORDS + (head - HEADS) * HALF_DIM, index, values);
     }
+}
+
+fn store_pair(token: u32, pair: u32, values: vec2<f32>) {
+    store_rotated(token, pair, rotated(token, pair, values));
 }

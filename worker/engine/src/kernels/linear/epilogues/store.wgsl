@@ -1,5 +1,5 @@
 // Adjacent rows form a pair. With v = SCALE * (W x): y = v, with a soft cap if SOFTCAP; y += v with RESIDUAL; y =
-// activation(y) * v with GATE; y = activation(v) with ACTIVATE, times an input with GATES_INPUT.
+// gated(y, v) with GATE; y = activation(v) with ACTIVATE, times an input with GATES_INPUT.
 #include "shared/activation.wgsl"
 
 // Output: [tokens][OUT_ROWS]
@@ -24,7 +24,7 @@ fn store(token: u32, row: u32, value: f32) {
     v += y[at];
 #endif
 #ifdef GATE
-    v *= activation(y[at]);
+    v = gated(y[at], v);
 #endif
 #ifdef ACTIVATE
     v = activation(v);

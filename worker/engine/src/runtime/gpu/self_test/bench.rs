@@ -9,6 +9,7 @@ use crate::gguf::dequantize::dequantize;
 use crate::gguf::{KERNEL_BLOCK_LEN, TensorType};
 use crate::kernels::attention::cache::from_cache;
 use crate::kernels::attention::reference::merge;
+use crate::kernels::experts::reference::group;
 use crate::kernels::linear::reference::{matmul, rms_norm, rounded_to_bytes};
 use crate::kernels::linear::{Linear, LinearTuning, Tiles};
 use crate::kernels::random::Random;
@@ -27,7 +28,7 @@ pub(super) const UNIT_ROWS: u32 = 8;
 /// Initial contents of output buffers.
 pub(super) const BEFORE: f32 = 0.5;
 
-/// Products by (token, row); with experts, by (slot, row), a slot being a token's place with one of its experts.
+/// Products by (token, row); with experts or heads, by (slot, row), a slot being a token's place with one of them.
 pub(super) type Products = BTreeMap<(usize, u32), f32>;
 
 /// Runs kernels and collects their results.
@@ -58,16 +59,16 @@ struct Compared {
 pub(super) enum Form {
     Floats,
     Halves,
-    /// Unsigned integers, read as one more: zeros have no relative error.
+    /// Unsigned integers, read as one more: zeros have no relative error. The largest is read as zero.
     Integers,
-    /// Rows of an 8-bit cache, `kv_len` elements each.
+    /// Rows of an 8-bit cache, `row_len` elements each.
     Bytes {
-        kv_len: usize,
+        row_len: usize,
     },
-    /// Attention in parts: for each head `splits` parts of `head_dim` sums, the highest score, and the sum of weights.
+    /// Attention in parts: for each head `splits` parts of `value_dim` sums, the highest score, and the sum of weights.
     Parts {
         splits: usize,
-        head_dim: usize,
+        value_dim: usize,
     },
     /// A token, read as 1 if it is this one and 0 otherwise.
     Token(u32),
@@ -111,8 +112,8 @@ impl Form {
             Self::Floats => len * 4,
             Self::Halves => (len * 2).next_multiple_of(4),
             Self::Integers => len * 4,
-            Self::Bytes { kv_len } => len.div_ceil(kv_len) * CacheFormat::Q8.row_words(kv_len as u32) as usize * 4,
-            Self::Parts { splits, head_dim } => len.div_ceil(head_dim) * splits * (head_dim + 2) * 4,
+            Self::Bytes { row_len } => len.div_ceil(row_len) * CacheFormat::Q8.row_words(row_len as u32) as usize * 4,
+            Self::Parts { splits, value_dim } => len.div_ceil(value_dim) * splits * (value_dim + 2) * 4,
             Self::Token(_) => 4,
         };
         bytes as u64
@@ -127,15 +128,15 @@ impl Form {
             }
             Self::Integers => {
                 let (integers, staging) = readback.finish::<u32>(gpu).await?;
-                Ok((integers.into_iter().map(|integer| 1.0 + integer as f32).collect(), staging))
+                Ok((integers.into_iter().map(|integer| integer.wrapping_add(1) as f32).collect(), staging))
             }
-            Self::Bytes { kv_len } => {
+            Self::Bytes { row_len } => {
                 let (words, staging) = readback.finish::<u32>(gpu).await?;
-                Ok((from_cache(&words, kv_len, CacheFormat::Q8), staging))
+                Ok((from_cache(&words, row_len, CacheFormat::Q8), staging))
             }
-            Self::Parts { splits, head_dim } => {
+            Self::Parts { splits, value_dim } => {
                 let (parts, staging) = readback.finish::<f32>(gpu).await?;
-                Ok((merge(&parts, splits, head_dim), staging))
+                Ok((merge(&parts, splits, value_dim), staging))
             }
             Self::Token(right) => {
                 let (tokens, staging) = readback.finish::<u32>(gpu).await?;
@@ -192,18 +193,20 @@ impl<'a> Bench<'a> {
         target: &Target<'_>,
     ) -> Result<(Dispatch, Products)> {
         let (cols, expert_rows) = (linear.cols as usize, linear.product_rows());
-        let used = linear.experts.map_or(1, |experts| experts.used as usize);
-        let shares_input = linear.experts.is_none_or(|experts| experts.shares_input);
-        // Two experts suffice to show whether each token gets its own.
-        let experts = (linear.rows / expert_rows).min(2);
-        let chosen: Vec<u32> = (0..(target.tokens * used) as u32).map(|slot| (slot + 1) % experts).collect();
+        let used = linear.slots() as usize;
+        let shares_input = linear.heads.is_none() && linear.experts.is_none_or(|experts| experts.shares_input);
+        // Two experts suffice to show whether each token gets its own. Heads have their rows in order.
+        let (first, experts) = linear.heads.map_or((1, (linear.rows / expert_rows).min(2)), |heads| (0, heads.heads));
+        let chosen: Vec<u32> = (0..(target.tokens * used) as u32).map(|slot| (slot + first) % experts).collect();
         let of_expert = |expert: u32| target.rows.iter().map(move |row| expert * expert_rows + row);
         let shape = (linear.tensor_type, linear.rows, linear.cols, linear.first_row);
         let (matrix, weights) = self.matrix(shape, &(0..experts).flat_map(of_expert).collect())?;
         let (x, mut inputs) = self.input(linear, if shares_input { target.tokens } else { chosen.len() });
-        let (norm, bias) = (self.random.floats(cols), self.random.floats(linear.out_rows as usize));
+        let bias_len = linear.out_rows.max(experts * expert_rows);
+        let (norm, bias) = (self.random.floats(cols), self.random.floats(bias_len as usize));
         let vectors = Weights { matrices: Vec::new(), vectors: vec![self.buffer(&norm), self.buffer(&bias)] };
         let chosen_buffer = self.buffer(&chosen);
+        let groups = linear.is_grouped().then(|| self.buffer(&group(&chosen, linear.rows / expert_rows)));
         let state = self.state(target.position, target.tokens);
 
         let input = Input {
@@ -211,10 +214,12 @@ impl<'a> Bench<'a> {
             norm: norm_eps.map(|_| VectorId(0)),
             bias: linear.bias.then_some(VectorId(1)),
             experts: linear.experts,
+            heads: linear.heads,
             merge: linear.merge,
         };
         let mut extra = target.extra.to_vec();
         extra.extend(linear.experts.map(|_| ("experts", &chosen_buffer)));
+        extra.extend(groups.iter().map(|groups| ("groups", groups)));
         let output = Output { epilogue: linear.epilogue, y: target.y, rows: linear.out_rows, extra: &extra };
         // A block takes 40 bytes as integers, 64 as halves.
         let prepared = linear.tuning.prepares_inputs().then(|| self.buffer(&vec![0u32; inputs.len() / 2]));
@@ -239,28 +244,32 @@ impl<'a> Bench<'a> {
             let own: Vec<f32> = of_expert(*expert).flat_map(|row| &weights[&row]).copied().collect();
             let values = matmul(&own, &inputs[at * cols..][..cols], cols);
             for (row, value) in target.rows.iter().zip(values) {
-                let bias = if linear.bias { bias[(linear.first_row + row) as usize] } else { 0.0 };
+                let bias_at = linear.first_row + expert * expert_rows + row;
+                let bias = if linear.bias { bias[bias_at as usize] } else { 0.0 };
                 results.insert((slot, *row), value + bias);
             }
         }
         Ok((dispatch, results))
     }
 
-    /// `count` inputs of a product. On the GPU they are padded to whole groups of tokens; inputs in parts are also
-    /// returned merged.
+    /// `count` inputs of a product. On the GPU they are padded to whole groups of tokens, and those of heads may be
+    /// apart; inputs in parts are returned merged.
     fn input(&mut self, linear: &Linear, count: usize) -> (wgpu::Buffer, Vec<f32>) {
         let cols = linear.cols as usize;
         if let Some(merged) = linear.merge {
-            let (splits, head_dim) = (merged.splits as usize, merged.head_dim as usize);
-            let mut parts = self.random.floats(cols / head_dim * splits * (head_dim + 2));
-            // Sums of weights are positive.
-            parts.chunks_exact_mut(head_dim + 2).for_each(|part| part[head_dim + 1] = 1.0 + part[head_dim + 1].abs());
-            return (self.buffer(&parts), merge(&parts, splits, head_dim));
+            let (splits, value_dim) = (merged.splits as usize, merged.value_dim as usize);
+            let mut parts = self.random.floats(count * cols / value_dim * splits * (value_dim + 2));
+            for part in parts.chunks_exact_mut(value_dim + 2) {
+                // Sums of weights are positive.
+                part[value_dim + 1] = 1.0 + part[value_dim + 1].abs();
+            }
+            return (self.buffer(&parts), merge(&parts, splits, value_dim));
         }
-        let inputs = self.random.floats(count * cols);
-        let mut padded = inputs.clone();
-        padded.resize(inputs.len().next_multiple_of(linear.tuning.tokens as usize * cols), 0.0);
-        (self.buffer(&padded), inputs)
+        let (per_token, stride) = linear.heads.map_or((1, cols), |heads| (heads.heads, heads.input_stride as usize));
+        let mut inputs = self.random.floats(count * stride);
+        let own = inputs.chunks_exact(stride).flat_map(|input| &input[..cols]).copied().collect();
+        inputs.resize(inputs.len().next_multiple_of((linear.tuning.tokens * per_token) as usize * stride), 0.0);
+        (self.buffer(&inputs), own)
     }
 
     /// A test matrix that claims the given format, rows, columns and first row, but only has the `wanted` rows filled;
@@ -308,7 +317,15 @@ impl<'a> Bench<'a> {
     where
         'a: 'b,
     {
-        ProductBuilder { gpu: self.gpu, weights, state, norm_eps: norm_eps.unwrap_or_default(), tuning, prepared: None }
+        ProductBuilder {
+            gpu: self.gpu,
+            weights,
+            state,
+            norm_eps: norm_eps.unwrap_or_default(),
+            tuning,
+            prepared: None,
+            groups: None,
+        }
     }
 
     pub(super) fn state(&mut self, position: usize, tokens: usize) -> wgpu::Buffer {

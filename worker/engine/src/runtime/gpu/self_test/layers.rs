@@ -1,19 +1,21 @@
-//! Test inputs and expected results of what lies between products: norms, gates, mixers with a state, experts.
+//! Test inputs and expected results of what lies between products: norms, gates, latent keys, mixers with a state,
+//! experts.
 
 use super::bench::{BEFORE, Bench, Expected, Form};
 use super::references::{TOKENS, place};
 use crate::kernels::attention::cache::{from_cache, in_cache_order, into_cache};
 use crate::kernels::attention::gate::attention_gate;
-use crate::kernels::attention::reference::gate;
+use crate::kernels::attention::latent::Latent;
+use crate::kernels::attention::reference::{gate, latent_key};
 use crate::kernels::convolution::{Convolution, reference::convolve};
 use crate::kernels::delta_net::{DeltaNet, reference as delta_net_reference};
-use crate::kernels::experts::{ExpertSum, Router, reference as experts_reference};
+use crate::kernels::experts::{ExpertSum, Router, group, reference as experts_reference};
 use crate::kernels::linear::reference::{layer_norm, rms_norm, rope};
 use crate::kernels::norm::reference::{gated_norm, gated_norm_after_gate, norm_heads};
 use crate::kernels::norm::{AddNorm, GatedNorm, HeadNormKernel, LayerNorm};
 use crate::kernels::state_space::{StateSpace, reference as state_space_reference};
 use crate::kernels::{Grid, Shader};
-use crate::models::{CacheFormat, HeadNorm, HeadShape};
+use crate::models::{CacheFormat, ExpertConfig, HeadNorm, HeadShape};
 use crate::runtime::device::Dispatch;
 
 /// A variable of a kernel.
@@ -44,6 +46,31 @@ fn with_gates(rows: &[f32], row_len: usize, heads: &HeadShape) -> Vec<f32> {
         projected.extend_from_slice(others);
     }
     projected
+}
+
+/// Applies RoPE to the queries and keys of rows of queries, keys and values, or only of queries. `angles` start with
+/// those of the first row's position.
+fn rotate(rows: &mut [f32], row_len: usize, heads: &HeadShape, angles: &[[f32; 2]]) {
+    let (dim, pairs) = (heads.head_dim as usize, heads.rope_dim as usize / 2);
+    let rotated = row_len.min((heads.query_len() + heads.key_len()) as usize);
+    for (token, row) in rows.chunks_exact_mut(row_len).enumerate() {
+        row[..rotated].chunks_exact_mut(dim).for_each(|head| rope(head, &angles[token * pairs..], heads));
+    }
+}
+
+/// `rows` of keys or of values, `row_len` elements each, as they are in the cache: from `position` on, in rows that
+/// start at `word`.
+fn cached<'b>(
+    kv: &'b wgpu::Buffer,
+    cache: CacheFormat,
+    (word, position): (u32, usize),
+    (rows, row_len): (&[f32], usize),
+) -> Expected<'b> {
+    let form = if cache == CacheFormat::Q8 { Form::Bytes { row_len } } else { Form::Halves };
+    let mut expected = Expected::new(kv, form, []).at_word(word.into());
+    let stored = from_cache(&into_cache(rows, row_len, cache), row_len, cache);
+    expected.values.extend((position * row_len..).zip(stored));
+    expected
 }
 
 impl Bench<'_> {
@@ -77,12 +104,12 @@ impl Bench<'_> {
     /// Tests norms, RoPE and the append to the cache, for all heads.
     pub(super) fn head_norm(&mut self, kernel: &HeadNormKernel) {
         let HeadNormKernel { kind, heads, cache, value_offset, queries_only, .. } = *kernel;
-        let (dim, pairs) = (heads.head_dim as usize, heads.rope_dim as usize / 2);
-        let (query_len, kv_len) = (heads.heads as usize * dim, heads.kv_heads as usize * dim);
-        let row_len = if queries_only { query_len } else { query_len + 2 * kv_len };
-        let (position, tokens) = place(TOKENS, (value_offset / cache.row_words(kv_len as u32)) as usize);
+        let [dim, query_len, key_len, value_len] =
+            [heads.head_dim, heads.query_len(), heads.key_len(), heads.value_len()].map(|len| len as usize);
+        let row_len = if queries_only { query_len } else { query_len + key_len + value_len };
+        let (position, tokens) = place(TOKENS, (value_offset / cache.row_words(heads.key_len())) as usize);
         let mut rows = self.random.floats(tokens * row_len);
-        let lens = if kind == HeadNorm::Head { [dim; 2] } else { [query_len, kv_len] };
+        let lens = if kind == HeadNorm::Row { [query_len, key_len] } else { [dim; 2] };
         let [weights, biases] = [(); 2].map(|()| lens.map(|len| self.random.floats(len)));
         let angles = self.angles(&heads, position + tokens);
         let projected = if kernel.gated { with_gates(&rows, row_len, &heads) } else { rows.clone() };
@@ -94,26 +121,62 @@ impl Bench<'_> {
         bound.extend(norms.iter().map(|(name, buffer)| (*name, buffer)));
         let dispatch = Dispatch::new(self.gpu, &kernel.shader(), &bound, kernel.grid());
 
-        norm_heads(&mut rows, [&weights, &biases], kernel);
-        let rotated = row_len.min(query_len + kv_len);
-        for (token, row) in rows.chunks_exact_mut(row_len).enumerate() {
-            let own_angles = &angles[(position + token) * pairs..];
-            row[..rotated].chunks_exact_mut(dim).for_each(|head| rope(head, own_angles, &heads));
+        let own_angles = &angles[position * heads.rope_dim as usize / 2..];
+        if kind == HeadNorm::HeadAfterRope {
+            rotate(&mut rows, row_len, &heads, own_angles);
+            norm_heads(&mut rows, [&weights, &biases], kernel);
+        } else {
+            norm_heads(&mut rows, [&weights, &biases], kernel);
+            rotate(&mut rows, row_len, &heads, own_angles);
         }
         let part = |at: usize, len: usize| -> Vec<f32> {
             rows.chunks_exact(row_len).flat_map(|row| &row[at..at + len]).copied().collect()
         };
         let mut expected = vec![Expected::new(&y, Form::Floats, part(0, query_len))];
         if !queries_only {
-            let keys = in_cache_order(&part(query_len, kv_len), &heads);
-            for (word, rows) in [(0, keys), (value_offset, part(query_len + kv_len, kv_len))] {
-                let form = if cache == CacheFormat::Q8 { Form::Bytes { kv_len } } else { Form::Halves };
-                let mut own = Expected::new(self.kv, form, []).at_word(word.into());
-                let stored = from_cache(&into_cache(&rows, kv_len, cache), kv_len, cache);
-                own.values.extend((position * kv_len..).zip(stored));
-                expected.push(own);
-            }
+            let (keys, values) = (part(query_len, key_len), part(query_len + key_len, value_len));
+            let keys = in_cache_order(&keys, &heads);
+            expected.push(cached(self.kv, cache, (0, position), (&keys, key_len)));
+            expected.push(cached(self.kv, cache, (value_offset, position), (&values, value_len)));
         }
+        self.run(&[&dispatch], tokens, &expected);
+    }
+
+    /// Tests what comes before latent attention: norm, RoPE and the append of keys, and RoPE of queries.
+    pub(super) fn latent(&mut self, kernel: &Latent) {
+        let Latent { heads, cache, .. } = *kernel;
+        let [dim, rank, rope_dim, key_dim, count] =
+            [heads.head_dim, heads.value_dim, heads.rope_dim, kernel.key_dim, heads.heads].map(|len| len as usize);
+        let positions = self.kv.size() / 4 / u64::from(cache.row_words(heads.key_len()));
+        let (position, tokens) = place(TOKENS, positions as usize);
+        let queries = self.random.floats(tokens * count * (key_dim + rope_dim));
+        let (latents, weight) = (self.random.floats(tokens * dim), self.random.floats(rank));
+        let angles = self.angles(&heads, position + tokens);
+        let mut rotated = vec![BEFORE; tokens * count * dim];
+        let [queries_buffer, latents_buffer, weight_buffer, y] =
+            [&queries, &latents, &weight, &rotated].map(|contents| self.buffer(contents));
+        let (state, rope_buffer) = (self.state(position, tokens), self.buffer(&angles));
+        let bound = [
+            ("state", &state),
+            ("queries", &queries_buffer),
+            ("latents", &latents_buffer),
+            ("norm_weight", &weight_buffer),
+            ("rope", &rope_buffer),
+            ("y", &y),
+            ("kv", self.kv),
+        ];
+        let dispatch = Dispatch::new(self.gpu, &kernel.shader(), &bound, kernel.grid());
+
+        let own_angles = |token: usize| &angles[(position + token) * rope_dim / 2..];
+        let pairs = queries.chunks_exact(key_dim + rope_dim).zip(rotated.chunks_exact_mut(dim));
+        for (index, (query, rotated)) in pairs.enumerate() {
+            rotated[rank..].copy_from_slice(&query[key_dim..]);
+            rope(&mut rotated[rank..], own_angles(index / count), &heads);
+        }
+        let keys = latents.chunks_exact(dim).enumerate();
+        let keys: Vec<f32> =
+            keys.flat_map(|(token, row)| latent_key(row, &weight, own_angles(token), kernel)).collect();
+        let expected = [Expected::new(&y, Form::Floats, rotated), cached(self.kv, cache, (0, position), (&keys, dim))];
         self.run(&[&dispatch], tokens, &expected);
     }
 
@@ -293,6 +356,19 @@ impl Bench<'_> {
         ];
         variables.extend(router.is_biased.then(|| read("bias", bias)));
         self.compare((router.shader(), Grid::TokensInX), TOKENS, &variables);
+    }
+
+    /// Tests the lists of slots by expert.
+    pub(super) fn group(&mut self, experts: &ExpertConfig) {
+        let chosen: Vec<u32> = (0..TOKENS as u32 * experts.used).map(|slot| 7 * slot % experts.count).collect();
+        let groups = experts_reference::group(&chosen, experts.count);
+        let (state, chosen) = (self.state(0, TOKENS), self.buffer(&chosen));
+        let y = self.buffer(&vec![0u32; groups.len()]);
+        let (shader, grid) = group(experts);
+        let bound = [("state", &state), ("experts", &chosen), ("groups", &y)];
+        let dispatch = Dispatch::new(self.gpu, &shader, &bound, grid);
+        let groups = groups.into_iter().map(|slot| slot.wrapping_add(1) as f32);
+        self.run(&[&dispatch], TOKENS, &[Expected::new(&y, Form::Integers, groups)]);
     }
 
     /// Tests the sum of the experts' outputs.

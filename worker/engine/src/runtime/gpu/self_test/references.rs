@@ -1,12 +1,14 @@
 //! Test inputs and expected results of products, attention, lookups and the sampler.
 
+use std::ops::Range;
+
 use super::bench::{BEFORE, Bench, Expected, Form, Products, Target, UNIT_ROWS};
 use crate::error::Result;
 use crate::kernels::Grid;
 use crate::kernels::attention::cache::{from_cache, in_cache_order, into_cache};
 use crate::kernels::attention::{Attention, AttentionLayout, reference as attention_reference};
 use crate::kernels::embed::Embed;
-use crate::kernels::linear::reference::{activate, rope};
+use crate::kernels::linear::reference::{activate, gate_up, rope};
 use crate::kernels::linear::{Epilogue, Linear};
 use crate::kernels::sampling::reference::{self as sampling_reference, penalise};
 use crate::models::{HeadShape, MatrixId};
@@ -48,28 +50,29 @@ fn finished(epilogue: Epilogue, product: f32) -> f32 {
         Epilogue::AddTo { scale } => BEFORE + scale * product,
         Epilogue::Activate(activation) => activate(product, activation),
         Epilogue::GateInput { activation, .. } => activate(product, activation) * BEFORE,
-        Epilogue::Gate(activation) => activate(BEFORE, activation) * product,
+        Epilogue::Gate(activation) => gate_up(BEFORE, product, activation),
         // Needs two products; applied by the caller.
         Epilogue::Gated(_) | Epilogue::Qkv { .. } => product,
     }
 }
 
-/// First rows of the first query, key and value head.
-fn first_rows(heads: &HeadShape) -> [u32; 3] {
-    [0, heads.heads, heads.heads + heads.kv_heads].map(|head| head * heads.head_dim)
+/// Rows of the first query, key and value head.
+fn first_heads(heads: &HeadShape) -> [Range<u32>; 3] {
+    let (keys, values) = (heads.query_len(), heads.query_len() + heads.key_len());
+    [0..heads.head_dim, keys..keys + heads.head_dim, values..values + heads.value_dim]
 }
 
 /// A token's first heads: the query, rotated; the key, rotated and in the order of the cache; the value. Each is empty
-/// without a first row. `angles` start with those of the token's position.
+/// without rows. `angles` start with those of the token's position.
 fn rotated(
     products: &Products,
     token: usize,
-    first_rows: [Option<u32>; 3],
+    rows: [Option<Range<u32>>; 3],
     heads: &HeadShape,
     angles: &[[f32; 2]],
 ) -> [Vec<f32>; 3] {
-    let head = |first: u32| (first..first + heads.head_dim).map(|row| products[&(token, row)]).collect::<Vec<_>>();
-    let [mut query, mut key, value] = first_rows.map(|first| first.map_or_else(Vec::new, head));
+    let head = |rows: Range<u32>| rows.map(|row| products[&(token, row)]).collect::<Vec<_>>();
+    let [mut query, mut key, value] = rows.map(|rows| rows.map_or_else(Vec::new, head));
     for head in [&mut query, &mut key] {
         if !head.is_empty() {
             rope(head, angles, heads);
@@ -93,6 +96,7 @@ impl Bench<'_> {
             Task::Attention(attention) => self.attention(attention),
             Task::AttentionGate(heads, row_len) => self.attention_gate(heads, *row_len),
             Task::HeadNorm(kernel) => self.head_norm(kernel),
+            Task::Latent(kernel) => self.latent(kernel),
             Task::AddNorm(norm) => self.add_norm(norm),
             Task::LayerNorm(norm) => self.layer_norm(norm),
             Task::GatedNorm(norm) => self.gated_norm(norm),
@@ -101,6 +105,7 @@ impl Bench<'_> {
             Task::DeltaNet(net) => self.delta_net(net),
             Task::StateSpace(space) => self.state_space(space),
             Task::Router(router) => self.router(router),
+            Task::Group(experts) => self.group(experts),
             Task::ExpertSum(sum) => self.expert_sum(sum),
         }
         Ok(())
@@ -122,7 +127,7 @@ impl Bench<'_> {
     /// Tests a product with any epilogue except [`Epilogue::Qkv`].
     fn product(&mut self, linear: &Linear, norm_eps: Option<f32>) -> Result<()> {
         let tokens = most_tokens(linear);
-        let slots = tokens * linear.experts.map_or(1, |experts| experts.used as usize);
+        let slots = tokens * linear.slots() as usize;
         let is_gated = matches!(linear.epilogue, Epilogue::Gated(_));
         let (step, apart) = if is_gated { (1, linear.pairs()) } else { (2, 1) };
         let rows_of = |pair: u32| [step * pair, (step * pair + apart).min(linear.product_rows() - 1)];
@@ -146,7 +151,7 @@ impl Bench<'_> {
         if let Epilogue::Gated(activation) = linear.epilogue {
             for (slot, pair) in (0..slots).flat_map(|slot| pairs.iter().map(move |pair| (slot, *pair))) {
                 let [gate, up] = rows_of(pair).map(|row| products[&(slot, row)]);
-                expected.values.push((at(slot, pair), activate(gate, activation) * up));
+                expected.values.push((at(slot, pair), gate_up(gate, up, activation)));
             }
         } else {
             let values =
@@ -159,21 +164,24 @@ impl Bench<'_> {
 
     /// Tests the product of queries, keys and values; compares the first head of each, if it is in this matrix.
     fn qkv(&mut self, linear: &Linear, norm_eps: Option<f32>, heads: &HeadShape, value_offset: u32) -> Result<()> {
-        let (dim, kv_len) = (heads.head_dim, (heads.kv_heads * heads.head_dim) as usize);
-        let query_len = (heads.heads * dim) as usize;
-        let (position, tokens) = place(most_tokens(linear), value_offset as usize * 2 / kv_len);
+        let [query_len, key_len, value_len] =
+            [heads.query_len(), heads.key_len(), heads.value_len()].map(|len| len as usize);
+        let (position, tokens) = place(most_tokens(linear), value_offset as usize * 2 / key_len);
         let angles = self.angles(heads, position + tokens);
         let rope_buffer = self.buffer(&angles);
         let query = self.buffer(&vec![BEFORE; tokens * query_len]);
-        let in_matrix = |row: u32| row.checked_sub(linear.first_row).filter(|row| row + dim <= linear.rows);
-        let firsts = first_rows(heads).map(in_matrix);
-        let last_pair = firsts.iter().flatten().max().map_or(0, |first| (first + dim) / 2 - 1);
+        let in_matrix = |rows: Range<u32>| {
+            let start = rows.start.checked_sub(linear.first_row)?;
+            Some(start..start + rows.end - rows.start).filter(|rows| rows.end <= linear.rows)
+        };
+        let firsts = first_heads(heads).map(in_matrix);
+        let last_pair = firsts.iter().flatten().map(|rows| rows.end / 2 - 1).max().unwrap_or(0);
         let place = |linear: &Linear| {
             let [_, _, z] = linear.grid().workgroups(tokens as u32);
             Some((linear.shader()?, Grid::Fixed([last_pair / linear.tuning.tile()[0] + 1, 1, z])))
         };
         let extra = [("kv", self.kv), ("rope", &rope_buffer)];
-        let rows = firsts.iter().flatten().flat_map(|first| *first..first + dim).collect();
+        let rows = firsts.iter().flatten().cloned().flatten().collect();
         let target = Target { rows, y: &query, extra: &extra, position, tokens, place: &place };
         let (dispatch, products) = self.multiplied(linear, norm_eps, &target)?;
 
@@ -183,10 +191,11 @@ impl Bench<'_> {
             Expected::new(self.kv, Form::Halves, []).at_word(value_offset.into()),
         ];
         for token in 0..tokens {
-            let cached = (position + token) * kv_len;
-            let own_angles = &angles[(position + token) * (heads.rope_dim as usize / 2)..];
-            let own = rotated(&products, token, firsts, heads, own_angles);
-            for ((expected, at), head) in expected.iter_mut().zip([token * query_len, cached, cached]).zip(own) {
+            let row = position + token;
+            let own_angles = &angles[row * (heads.rope_dim as usize / 2)..];
+            let own = rotated(&products, token, firsts.clone(), heads, own_angles);
+            let starts = [token * query_len, row * key_len, row * value_len];
+            for ((expected, at), head) in expected.iter_mut().zip(starts).zip(own) {
                 expected.values.extend((at..).zip(head));
             }
         }
@@ -197,23 +206,26 @@ impl Bench<'_> {
     /// Tests attention of all heads.
     fn attention(&mut self, attention: &Attention) {
         let Attention { heads, layout, splits, value_offset, cache, .. } = *attention;
-        let row_words = cache.row_words(heads.kv_heads * heads.head_dim);
+        let key_words = if value_offset == 0 { self.kv.size() / 4 } else { value_offset.into() };
+        let positions = key_words / u64::from(cache.row_words(heads.key_len()));
         let most_tokens = if layout == AttentionLayout::Token { 1 } else { TOKENS };
-        let (position, tokens) = place(most_tokens, (value_offset / row_words) as usize);
+        let (position, tokens) = place(most_tokens, positions as usize);
         let [keys, values] = self.fill_cache(attention, position + tokens);
-        let query = self.random.floats(tokens * (heads.heads * heads.head_dim) as usize);
+        let query = self.random.floats(tokens * heads.query_len() as usize);
         let q = self.buffer(&query);
-        let y_len = if splits > 1 { tokens * attention.split_len() as usize } else { query.len() };
-        let y = self.buffer(&vec![BEFORE; y_len]);
+        let y_len = if splits > 1 { attention.split_len() as usize } else { heads.attended_len() as usize };
+        let y = self.buffer(&vec![BEFORE; tokens * y_len]);
         let state = self.state(position, tokens);
-        let bindings = [("state", &state), ("q", &q), ("kv", self.kv), ("y", &y)];
+        let (sinks, sinks_buffer) = self.sinks(attention);
+        let mut bindings = vec![("state", &state), ("q", &q), ("kv", self.kv), ("y", &y)];
+        bindings.extend(sinks_buffer.iter().map(|buffer| ("sinks", buffer)));
         let dispatch = Dispatch::new(self.gpu, &attention.shader(), &bindings, attention.grids()[0]);
         // The order of elements does not affect scores, as long as queries and keys have the same one.
         let query = in_cache_order(&query, &heads);
-        let attended = attention_reference::attention(&query, &keys, &values, position, attention);
+        let attended = attention_reference::attention(&query, [&keys, &values], &sinks, position, attention);
         let form = match splits {
             1 => Form::Floats,
-            _ => Form::Parts { splits: splits as usize, head_dim: heads.head_dim as usize },
+            _ => Form::Parts { splits: splits as usize, value_dim: heads.value_dim as usize },
         };
         self.run(&[&dispatch], tokens, &[Expected::new(&y, form, attended)]);
     }
@@ -221,18 +233,21 @@ impl Bench<'_> {
     /// Tests attention that multiplies its own query, key and value, for the first head.
     fn projected(&mut self, attention: &Attention, linear: &Linear) -> Result<()> {
         let Attention { heads, value_offset, splits, .. } = *attention;
-        let (dim, kv_len) = (heads.head_dim as usize, (heads.kv_heads * heads.head_dim) as usize);
+        // Values are as wide as keys.
+        let (dim, kv_len) = (heads.head_dim as usize, heads.key_len() as usize);
         let (position, _) = place(1, value_offset as usize * 2 / kv_len);
         let cached = self.fill_cache(attention, position);
         let angles = self.angles(&heads, position + 1);
         let rope_buffer = self.buffer(&angles);
         let y = self.buffer(&vec![BEFORE; attention.split_len() as usize]);
-        let firsts = first_rows(&heads);
+        let firsts = first_heads(&heads);
         // The token's own position has two workgroups.
         let grid = Grid::Fixed([1, 1, splits + 1]);
         let place = |linear: &Linear| Some((attention.projected_shader(linear)?, grid));
-        let extra = [("kv", self.kv), ("rope", &rope_buffer)];
-        let rows = firsts.iter().flat_map(|first| *first..first + heads.head_dim).collect();
+        let (sinks, sinks_buffer) = self.sinks(attention);
+        let mut extra = vec![("kv", self.kv), ("rope", &rope_buffer)];
+        extra.extend(sinks_buffer.iter().map(|buffer| ("sinks", buffer)));
+        let rows = firsts.iter().cloned().flatten().collect();
         let target = Target { rows, y: &y, extra: &extra, position, tokens: 1, place: &place };
         let (dispatch, products) = self.multiplied(linear, linear.norm_eps, &target)?;
 
@@ -245,10 +260,10 @@ impl Bench<'_> {
         let [keys, values] = [seen(&cached[0], &key), seen(&cached[1], &value)];
         let first_head = Attention { heads: HeadShape { heads: 1, kv_heads: 1, ..heads }, ..*attention };
         let query = in_cache_order(&query, &heads);
-        let attended = attention_reference::attention(&query, &keys, &values, position, &first_head);
+        let attended = attention_reference::attention(&query, [&keys, &values], &sinks, position, &first_head);
         let own_word = (position * kv_len / 2) as u64;
         let expected = [
-            Expected::new(&y, Form::Parts { splits: splits as usize, head_dim: dim }, attended),
+            Expected::new(&y, Form::Parts { splits: splits as usize, value_dim: dim }, attended),
             Expected::new(self.kv, Form::Halves, key).at_word(own_word),
             Expected::new(self.kv, Form::Halves, value).at_word(u64::from(value_offset) + own_word),
         ];
@@ -278,12 +293,27 @@ impl Bench<'_> {
 
     /// Fills the first positions of the cache; returns its keys, in the cache's order of elements, and its values.
     fn fill_cache(&mut self, attention: &Attention, positions: usize) -> [Vec<f32>; 2] {
-        let kv_len = (attention.heads.kv_heads * attention.heads.head_dim) as usize;
-        [0, attention.value_offset].map(|first_word| {
-            let words = into_cache(&self.random.floats(positions * kv_len), kv_len, attention.cache);
+        let [key_len, value_len] = attention.row_lens().map(|len| len as usize);
+        let mut fill = |first_word: u32, len: usize| {
+            let words = into_cache(&self.random.floats(positions * len), len, attention.cache);
             self.gpu.queue().write_buffer(self.kv, u64::from(first_word) * 4, bytemuck::cast_slice(&words));
-            from_cache(&words, kv_len, attention.cache)
-        })
+            from_cache(&words, len, attention.cache)
+        };
+        let keys = fill(0, key_len);
+        let values = if attention.value_offset == 0 {
+            let value_dim = attention.heads.value_dim as usize;
+            keys.chunks_exact(key_len).flat_map(|key| &key[..value_dim]).copied().collect()
+        } else {
+            fill(attention.value_offset, value_len)
+        };
+        [keys, values]
+    }
+
+    /// Scores of the attention's sinks, and a buffer with them; none if it has no sinks.
+    fn sinks(&mut self, attention: &Attention) -> (Vec<f32>, Option<wgpu::Buffer>) {
+        let sinks = self.random.floats(if attention.sinks { attention.heads.heads as usize } else { 0 });
+        let buffer = attention.sinks.then(|| self.buffer(&sinks));
+        (sinks, buffer)
     }
 
     /// Cosines and sines of test angles for this many positions.
