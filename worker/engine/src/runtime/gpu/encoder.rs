@@ -15,8 +15,8 @@ use crate::kernels::experts::{Router, expert_sum};
 use crate::kernels::linear::{Epilogue, ExpertRows};
 use crate::kernels::norm::{HeadNormKernel, LayerNorm};
 use crate::models::{
-    CacheFormat, EncoderConfig, EncoderFeedForward, EncoderLayerPlan, EncoderPlan, ExpertConfig, GateUpPlan, HeadNorm,
-    MatrixId, NormPlan, PositionKind, Product, UpPlan,
+    CacheFormat, EncoderConfig, EncoderFeedForward, EncoderLayerPlan, EncoderPlan, ExpertConfig, HeadNorm, MatrixId,
+    NormPlan, PositionKind, Product, UpPlan,
 };
 use crate::runtime::backend::Embedder;
 use crate::runtime::device::{Dispatch, Gpu, Task};
@@ -302,21 +302,14 @@ impl Builder<'_> {
     }
 
     fn up(&self, program: &mut Vec<Dispatch>, up: &UpPlan, x: &wgpu::Buffer) -> Result<()> {
-        let (activation, rows) = (self.config.activation, self.config.feed_forward_len);
-        let output = |epilogue| Output { epilogue, y: &self.buffers.activated, rows, extra: &[] };
+        let (activation, rows, y) = (self.config.activation, self.config.feed_forward_len, &self.buffers.activated);
         let input = Input::new(x);
         match up {
             UpPlan::Plain(up, bias) => {
-                let input = Input { bias: *bias, ..input };
-                self.products().push(program, up, &input, &output(Epilogue::Activate(activation)))
+                let output = Output { epilogue: Epilogue::Activate(activation), y, rows, extra: &[] };
+                self.products().push(program, up, &Input { bias: *bias, ..input }, &output)
             }
-            UpPlan::Gated(GateUpPlan::Paired(both)) => {
-                self.products().push(program, both, &input, &output(Epilogue::Gated(activation)))
-            }
-            UpPlan::Gated(GateUpPlan::Apart { gate, up }) => {
-                self.products().push(program, gate, &input, &output(Epilogue::STORE))?;
-                self.products().push(program, up, &input, &output(Epilogue::Gate(activation)))
-            }
+            UpPlan::Gated(both) => self.products().gate_up(program, both, &input, activation, (y, rows)),
         }
     }
 
