@@ -360,7 +360,7 @@ fn faulty(name: &str) -> Option<Vec<u8>> {
         "cut-header.gguf" => start_of_model(100_000),
         "cut-weights.gguf" => start_of_model(20_000_000),
         "architecture.gguf" => Some(minimal_gguf("mamba", 0)),
-        "quantisation.gguf" => Some(minimal_gguf("llama", 28)),
+        "quantisation.gguf" => Some(minimal_gguf("llama", 9)),
         _ => None,
     }
 }

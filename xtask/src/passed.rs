@@ -69,10 +69,5 @@ fn folder() -> PathBuf {
 
 /// Forgets which steps have passed.
 pub(crate) fn forget() -> Result<(), Error> {
-    match std::fs::remove_dir_all(folder()) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-            Err(Error::new(format!("{}: {error}", folder().display()), "delete it"))
-        }
-        _ => Ok(()),
-    }
+    shell::remove_folder(&folder())
 }

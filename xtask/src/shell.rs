@@ -67,6 +67,16 @@ pub(crate) fn run(mut command: Command, hint: &str) -> Result<(), Error> {
     }
 }
 
+/// Removes a folder, if it exists.
+pub(crate) fn remove_folder(folder: &Path) -> Result<(), Error> {
+    match std::fs::remove_dir_all(folder) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            Err(Error::new(format!("{}: {error}", folder.display()), "delete it"))
+        }
+        _ => Ok(()),
+    }
+}
+
 /// A command's standard output, trimmed, or `None` if it fails or does not exist.
 pub(crate) fn output(mut command: Command) -> Option<String> {
     let output = command.stdin(Stdio::null()).stderr(Stdio::null()).output().ok()?;

@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
-use crate::shell::{Error, root};
+use crate::shell::{self, Error, root};
 
 /// A table in a page.
 struct Table {
@@ -120,13 +120,7 @@ pub(crate) const STEP: &str = "PARLANCE_TEST_STEP";
 
 /// Deletes what earlier runs of a step recorded.
 pub(crate) fn clear_notes(step: &str) -> Result<(), Error> {
-    let folder = folder().join(step);
-    match std::fs::remove_dir_all(&folder) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-            Err(Error::new(format!("{}: {error}", folder.display()), "delete it"))
-        }
-        _ => Ok(()),
-    }
+    shell::remove_folder(&folder().join(step))
 }
 
 /// Compares all tables with what the tests recorded.

@@ -104,7 +104,7 @@ fn bad_models_are_reported_and_the_app_keeps_working() {
         ("cut-header.gguf", "incomplete"),
         ("cut-weights.gguf", "incomplete"),
         ("architecture.gguf", "architecture “mamba”"),
-        ("quantisation.gguf", "F64"),
+        ("quantisation.gguf", "Q8_1"),
     ];
     let server = Server::start().unwrap();
     let session = Session::start(true).unwrap();

@@ -95,6 +95,14 @@ impl Gguf {
     pub fn tensor(&self, name: &str) -> Option<&TensorInfo> {
         self.tensors.iter().find(|tensor| tensor.name == name)
     }
+
+    /// The tensor with this name.
+    ///
+    /// # Errors
+    /// [`EngineError::MissingTensor`].
+    pub fn require_tensor(&self, name: &str) -> Result<&TensorInfo> {
+        self.tensor(name).ok_or_else(|| EngineError::MissingTensor(name.to_owned()))
+    }
 }
 
 fn parse_header(reader: &mut Reader<'_>) -> Result<Gguf, ReadError> {

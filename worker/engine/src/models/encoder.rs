@@ -2,6 +2,7 @@
 
 use super::checks::{Check, check_ranges};
 use super::config::ExpertConfig;
+use super::entries::{Named, Reader};
 use super::family::{Activation, Scoring};
 use super::head_planner::HeadStyle;
 use super::heads::HeadShape;
@@ -199,25 +200,13 @@ impl EncoderConfig {
     }
 }
 
-/// Reads a family's metadata.
-struct Reader<'a> {
-    gguf: &'a Gguf,
-    family: &'a Family,
+impl Named for Family {
+    fn name(&self) -> &'static str {
+        self.name
+    }
 }
 
-impl Reader<'_> {
-    fn key(&self, name: &str) -> String {
-        format!("{}.{name}", self.family.name)
-    }
-
-    fn u32(&self, name: &str) -> Option<u32> {
-        self.gguf.metadata.u32(&self.key(name))
-    }
-
-    fn require_u32(&self, name: &str) -> Result<u32> {
-        self.gguf.metadata.require_u32(&self.key(name))
-    }
-
+impl Reader<'_, Family> {
     fn read(&self) -> Result<EncoderConfig> {
         let (metadata, family) = (&self.gguf.metadata, self.family);
         let embedding_len = self.require_u32("embedding_length")?;
@@ -226,10 +215,7 @@ impl Reader<'_> {
             return Err(EngineError::malformed(format!("{heads} heads in a width of {embedding_len}")));
         }
         let head_dim = embedding_len / heads;
-        let embedding = self
-            .gguf
-            .tensor("token_embd.weight")
-            .ok_or_else(|| EngineError::MissingTensor("token_embd.weight".to_owned()))?;
+        let embedding = self.gguf.require_tensor("token_embd.weight")?;
         let has_rope = family.positions == PositionKind::Rope;
         let rope_dim = if has_rope { head_dim } else { 0 };
         let rope = has_rope.then(|| RopeConfig::from_gguf(self.gguf, family.name, head_dim)).transpose()?;

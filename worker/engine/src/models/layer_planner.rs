@@ -63,6 +63,7 @@ impl ModelPlan {
 fn layer_inputs(planner: &mut Planner<'_>, config: &ModelConfig, len: u32) -> Result<LayerInputsPlan> {
     let (width, all) = (config.embedding_len, config.layer_inputs_len());
     Ok(LayerInputsPlan {
+        len,
         table: planner.matrix("per_layer_token_embd.weight".to_owned(), config.vocab, all)?,
         projection: planner.matrix("per_layer_model_proj.weight".to_owned(), all, width)?,
         norm: planner.vector("per_layer_proj_norm.weight".to_owned(), len)?,
@@ -132,6 +133,7 @@ impl LayerPlanner<'_, '_> {
     fn input(&mut self, len: u32) -> Result<LayerInputPlan> {
         let width = self.config.embedding_len;
         Ok(LayerInputPlan {
+            len,
             gate: self.planner.matrix(self.weight("inp_gate"), len, width)?,
             output: self.planner.matrix(self.weight("proj"), width, len)?,
             norm: self.planner.vector(self.weight("post_norm"), width)?,

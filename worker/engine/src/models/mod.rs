@@ -7,6 +7,7 @@ mod checks;
 mod config;
 mod encoder;
 mod encoder_plan;
+mod entries;
 mod family;
 mod head_planner;
 mod heads;

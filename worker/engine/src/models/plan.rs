@@ -318,6 +318,8 @@ pub struct LayerPlan {
 /// hidden) * input))`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct LayerInputPlan {
+    /// Elements of the input.
+    pub len: u32,
     /// Computes gates from the hidden state.
     pub gate: Product,
     /// Output projection.
@@ -329,6 +331,8 @@ pub struct LayerInputPlan {
 /// The tensors that compute the inputs of all layers: `(norm(projection embedding) + table[id]) / sqrt(2)`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct LayerInputsPlan {
+    /// Elements of a layer's input.
+    pub len: u32,
     /// A row for each token, with the inputs of all layers.
     pub table: Product,
     /// Computes as many elements from the embedding.

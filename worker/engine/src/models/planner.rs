@@ -268,7 +268,7 @@ impl<'a> Planner<'a> {
     }
 
     fn tensor(&self, name: &str) -> Result<&'a crate::gguf::TensorInfo> {
-        self.gguf.tensor(name).ok_or_else(|| EngineError::MissingTensor(name.to_owned()))
+        self.gguf.require_tensor(name)
     }
 }
 

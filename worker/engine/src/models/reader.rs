@@ -3,6 +3,7 @@
 use super::cache::CacheFormat;
 use super::checks::MAX_VOCAB;
 use super::config::{AttentionTemperature, ExpertConfig, ExpertGroups, FeedForwardConfig, LayerConfig, ModelConfig};
+use super::entries::{Named, Reader};
 use super::family::{Arrangement, Experts, FAMILIES, Family, HeadNorm, Recurrent, Scoring, Windows};
 use super::heads::HeadShape;
 use super::mixer::{
@@ -48,29 +49,13 @@ struct HeadDims {
     rope: u32,
 }
 
-/// Reads a family's metadata.
-struct Reader<'a> {
-    gguf: &'a Gguf,
-    family: &'a Family,
+impl Named for Family {
+    fn name(&self) -> &'static str {
+        self.name
+    }
 }
 
-impl Reader<'_> {
-    fn key(&self, name: &str) -> String {
-        format!("{}.{name}", self.family.name)
-    }
-
-    fn u32(&self, name: &str) -> Option<u32> {
-        self.gguf.metadata.u32(&self.key(name))
-    }
-
-    fn require_u32(&self, name: &str) -> Result<u32> {
-        self.gguf.metadata.require_u32(&self.key(name))
-    }
-
-    fn f32(&self, name: &str) -> Option<f32> {
-        self.gguf.metadata.f32(&self.key(name))
-    }
-
+impl Reader<'_, Family> {
     /// A number that the file may leave out; zero means the same.
     fn factor(&self, name: &str) -> Option<f32> {
         self.f32(name).filter(|factor| *factor != 0.0)
@@ -94,10 +79,7 @@ impl Reader<'_> {
     fn read(&self) -> Result<ModelConfig> {
         let family = self.family;
         let embedding_len = self.require_u32("embedding_length")?;
-        let embedding = self
-            .gguf
-            .tensor("token_embd.weight")
-            .ok_or_else(|| EngineError::MissingTensor("token_embd.weight".to_owned()))?;
+        let embedding = self.gguf.require_tensor("token_embd.weight")?;
         let (layers, drafting_layers) = self.layer_counts()?;
         let windowed = self.windowed(layers)?;
         let heads = self.heads(embedding_len, &windowed)?;

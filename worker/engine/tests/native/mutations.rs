@@ -29,11 +29,8 @@ async fn try_load(bytes: &[u8]) -> Result<Model> {
 /// The largest divergence of a changed model from llama.cpp's logits of the original; infinite if it is rejected.
 async fn divergence_of(case: &Case, changed: &Described) -> f64 {
     let Ok(mut model) = try_load(&build_file(changed, &FIXTURE.tokenizer)).await else { return f64::INFINITY };
-    let run = case.run();
-    let mut logits = model.logits(&run.ids[..run.prefill]).await.unwrap();
-    for id in &run.ids[run.prefill..] {
-        logits.push(model.decode_logits(*id).await.unwrap());
-    }
+    // At once, which is faster than token by token.
+    let logits = model.logits(&case.run().ids).await.unwrap();
     // NaN counts as infinite.
     case.divergences(&logits).into_iter().map(|own| if own.is_nan() { f64::INFINITY } else { own }).fold(0.0, f64::max)
 }

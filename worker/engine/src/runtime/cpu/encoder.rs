@@ -132,10 +132,7 @@ impl CpuEncoder {
 
     fn norm(&self, x: &[f32], (weight, bias): NormPlan) -> Vec<f32> {
         let weight = self.weights.vector(weight);
-        match bias {
-            Some(bias) => layer_norm(x, weight, self.weights.vector(bias), self.config.norm_eps),
-            None => layer_norm(x, weight, &vec![0.0; weight.len()], self.config.norm_eps),
-        }
+        layer_norm(x, weight, bias.map(|bias| self.weights.vector(bias)), self.config.norm_eps)
     }
 }
 

@@ -33,10 +33,10 @@ impl CpuDecoder {
         let place = Place { position, two_way };
         let inputs = self.layer_inputs(batch, &hidden);
         for layer in 0..self.plan.layers.len() {
-            let input = self.parallel_input(layer, &hidden);
-            self.mixers(layer, place, &mut hidden);
+            let input = self.normed(&hidden, self.plan.layers[layer].mixer_norm);
+            self.mixers(layer, place, &input, &mut hidden);
             self.pacer.pause_if_due().await;
-            self.feed_forward(layer, input, &mut hidden);
+            self.feed_forward(layer, self.config.parallel.then_some(input), &mut hidden);
             self.layer_input(layer, &inputs, &mut hidden);
             self.pacer.pause_if_due().await;
         }
@@ -69,7 +69,7 @@ impl CpuDecoder {
             Batch::Embeddings { .. } => &padding,
         };
         let mut inputs = self.weights.embed(&plan.table, ids);
-        let table_scale = (rows as f32 / self.plan.layers.len() as f32).sqrt();
+        let table_scale = (plan.len as f32).sqrt();
         for (input, projected) in inputs.iter_mut().zip(self.normed(&projected, Some(plan.norm))) {
             *input = (*input * table_scale + projected) * std::f32::consts::FRAC_1_SQRT_2;
         }
@@ -81,7 +81,7 @@ impl CpuDecoder {
         let (config, plan) = (&self.config, &self.plan.layers[index]);
         let (width, all) = (config.embedding_len as usize, config.layer_inputs_len() as usize);
         if let Some(input) = &plan.input {
-            let len = all / self.plan.layers.len();
+            let len = input.len as usize;
             let mut gated = project(&self.weights, &input.gate, hidden, width, len, None);
             activate(&mut gated, config.activation);
             for (gated, inputs) in gated.chunks_exact_mut(len).zip(inputs.chunks_exact(all)) {
@@ -113,11 +113,10 @@ impl CpuDecoder {
         logits
     }
 
-    /// Adds the outputs of a layer's mixers, which have the same input, to the hidden state.
-    fn mixers(&mut self, index: usize, place: Place, hidden: &mut [f32]) {
+    /// Adds the outputs of a layer's mixers for `input` to the hidden state.
+    fn mixers(&mut self, index: usize, place: Place, input: &[f32], hidden: &mut [f32]) {
         let (config, plan) = (&self.config, &self.plan.layers[index]);
-        let input = self.normed(hidden, plan.mixer_norm);
-        let mixer = MixerInput { config, weights: &self.weights, x: &input };
+        let mixer = MixerInput { config, weights: &self.weights, x: input };
         for own in config.layers[index].mixers.iter().zip(&plan.mixers) {
             let cache_of = own.0.attention().and_then(|attention| attention.cache_of);
             let LayerMemory { rows, state } = &mut self.memories[cache_of.map_or(index, |layer| layer as usize)];
@@ -140,12 +139,8 @@ impl CpuDecoder {
         }
     }
 
-    /// The input that a layer's feed-forward part shares with its mixers, in models where the two are parallel.
-    fn parallel_input(&self, index: usize, hidden: &[f32]) -> Option<Vec<f32>> {
-        self.config.parallel.then(|| self.normed(hidden, self.plan.layers[index].mixer_norm))
-    }
-
-    /// Adds the output of a layer's feed-forward part to the hidden state, from which its input follows unless given.
+    /// Adds the output of a layer's feed-forward part to the hidden state. Its `input` follows from that, unless it is
+    /// parallel to the mixers and has the same one.
     fn feed_forward(&self, index: usize, input: Option<Vec<f32>>, hidden: &mut [f32]) {
         let (config, plan) = (&self.config, &self.plan.layers[index]);
         let Some(part) = &plan.feed_forward else { return };
@@ -224,11 +219,7 @@ impl CpuDecoder {
     pub(super) fn normed(&self, hidden: &[f32], norm: Option<VectorId>) -> Vec<f32> {
         let Some(norm) = norm else { return hidden.to_vec() };
         let (weight, eps) = (self.weights.vector(norm), self.config.norm_eps);
-        if self.config.centred_norms {
-            layer_norm(hidden, weight, &vec![0.0; weight.len()], eps)
-        } else {
-            rms_norm(hidden, weight, eps)
-        }
+        if self.config.centred_norms { layer_norm(hidden, weight, None, eps) } else { rms_norm(hidden, weight, eps) }
     }
 
     /// Adds a layer's output to the hidden state.

@@ -31,15 +31,19 @@ pub(super) fn normalise(x: &mut [f32], eps: f32) {
 }
 
 /// Layer norm of each row of `x`: `[tokens][weight.len()]`.
-pub(super) fn layer_norm(x: &[f32], weight: &[f32], bias: &[f32], eps: f32) -> Vec<f32> {
+pub(super) fn layer_norm(x: &[f32], weight: &[f32], bias: Option<&[f32]>, eps: f32) -> Vec<f32> {
     let mut normed = Vec::with_capacity(x.len());
     for row in x.chunks_exact(weight.len()) {
         let mean = sum(row) / row.len() as f32;
         let centred: Vec<f32> = row.iter().map(|value| value - mean).collect();
         let variance = dot_floats(&centred, &centred) / row.len() as f32;
         let scale = (variance + eps).sqrt().recip();
-        let affine = weight.iter().zip(bias);
-        normed.extend(centred.iter().zip(affine).map(|(value, (weight, bias))| value * scale * weight + bias));
+        normed.extend(centred.iter().zip(weight).map(|(value, weight)| value * scale * weight));
+    }
+    if let Some(bias) = bias {
+        for row in normed.chunks_exact_mut(bias.len()) {
+            row.iter_mut().zip(bias).for_each(|(value, bias)| *value += bias);
+        }
     }
     normed
 }
@@ -290,7 +294,7 @@ mod tests {
             let x: Vec<f32> = random.floats(5 * len).iter().map(|value| 3.0 * value + 2.0).collect();
             assert_close(&rms_norm(&x, &weight, 1e-5), &linear::reference::rms_norm(&x, &weight, 1e-5));
             let expected = linear::reference::layer_norm(&x, &weight, &bias, 1e-5);
-            assert_close(&layer_norm(&x, &weight, &bias, 1e-5), &expected);
+            assert_close(&layer_norm(&x, &weight, Some(&bias), 1e-5), &expected);
         }
     }
 

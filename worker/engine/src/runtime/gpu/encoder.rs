@@ -15,8 +15,8 @@ use crate::kernels::experts::{ExpertSum, Router};
 use crate::kernels::linear::{Epilogue, ExpertRows};
 use crate::kernels::norm::{HeadNormKernel, LayerNorm};
 use crate::models::{
-    CacheFormat, EncoderConfig, EncoderFeedForward, EncoderLayerPlan, EncoderPlan, ExpertConfig, GateUpPlan, HeadNorm,
-    MatrixId, NormPlan, PositionKind, Product,
+    CacheFormat, EncoderConfig, EncoderFeedForward, EncoderLayerPlan, EncoderPlan, ExpertConfig, HeadNorm, MatrixId,
+    NormPlan, PositionKind, Product,
 };
 use crate::runtime::backend::Embedder;
 use crate::runtime::device::{Dispatch, Gpu, Task};
@@ -289,7 +289,8 @@ impl Builder<'_> {
         let x = self.before(program, Some(layer.feed_forward_norm));
         match &layer.feed_forward {
             EncoderFeedForward::Dense { gate_up, down, down_bias } => {
-                self.gate_up(program, gate_up, x)?;
+                let activated = (&self.buffers.activated, self.config.feed_forward_len);
+                self.products().gate_up(program, gate_up, &Input::new(x), self.config.activation, activated)?;
                 let input = Input { bias: *down_bias, ..Input::new(&self.buffers.activated) };
                 self.products().push(program, down, &input, &self.add_to_hidden())?;
             }
@@ -300,25 +301,6 @@ impl Builder<'_> {
         }
         program.extend(self.after(Some(layer.feed_forward_norm)));
         Ok(())
-    }
-
-    fn gate_up(&self, program: &mut Vec<Dispatch>, gate_up: &GateUpPlan, x: &wgpu::Buffer) -> Result<()> {
-        let (activation, rows) = (self.config.activation, self.config.feed_forward_len);
-        let output = |epilogue| Output { epilogue, y: &self.buffers.activated, rows, extra: &[] };
-        let input = Input::new(x);
-        match gate_up {
-            GateUpPlan::Ungated(up, bias) => {
-                let input = Input { bias: *bias, ..input };
-                self.products().push(program, up, &input, &output(Epilogue::Activate(activation)))
-            }
-            GateUpPlan::Paired(both) => {
-                self.products().push(program, both, &input, &output(Epilogue::Gated(activation)))
-            }
-            GateUpPlan::Apart { gate, up } => {
-                self.products().push(program, gate, &input, &output(Epilogue::STORE))?;
-                self.products().push(program, up, &input, &output(Epilogue::Gate(activation)))
-            }
-        }
     }
 
     /// Each token's experts and their weights.

@@ -41,22 +41,8 @@ impl ForwardBuilder<'_> {
         gate_up: &GateUpPlan,
         rows: u32,
     ) -> Result<()> {
-        let activation = self.config.activation;
-        let input = self.normed_input(norm);
-        let output = |epilogue| Output { epilogue, y: &self.buffers.activated, rows, extra: &[] };
-        match gate_up {
-            GateUpPlan::Paired(product) => {
-                self.products().push(program, product, &input, &output(Epilogue::Gated(activation)))
-            }
-            GateUpPlan::Apart { gate, up } => {
-                let (stored, gated) = (output(Epilogue::STORE), output(Epilogue::Gate(activation)));
-                self.products().push_all(program, &[(&gate[..], &input, &stored), (&up[..], &input, &gated)])
-            }
-            GateUpPlan::Ungated(up, bias) => {
-                let input = Input { bias: *bias, ..input };
-                self.products().push(program, up, &input, &output(Epilogue::Activate(activation)))
-            }
-        }
+        let output = (&self.buffers.activated, rows);
+        self.products().gate_up(program, gate_up, &self.normed_input(norm), self.config.activation, output)
     }
 
     /// Mixture of experts.

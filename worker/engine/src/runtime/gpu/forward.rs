@@ -90,8 +90,8 @@ impl ForwardBuilder<'_> {
     /// The inputs of all layers, from token IDs and their embeddings.
     fn layer_inputs(&self, program: &mut Vec<Dispatch>, plan: &LayerInputsPlan, ids: &wgpu::Buffer) -> Result<()> {
         let (buffers, rows) = (self.buffers, self.config.layer_inputs_len());
-        let count = self.config.layers.len() as u32;
-        let (len, half_root) = (rows / count, std::f32::consts::FRAC_1_SQRT_2);
+        let (len, count) = (plan.len, self.config.layers.len() as u32);
+        let half_root = std::f32::consts::FRAC_1_SQRT_2;
         let scale = (self.config.embedding_len as f32).sqrt().recip();
         let projected = Output {
             epilogue: Epilogue::Store { scale, softcap: None },
@@ -116,7 +116,7 @@ impl ForwardBuilder<'_> {
         scale: Option<VectorId>,
     ) -> Result<()> {
         let (buffers, len) = (self.buffers, self.config.layer_inputs_len());
-        let rows = len / self.config.layers.len() as u32;
+        let rows = plan.len;
         let epilogue = Epilogue::GateInput { activation: self.config.activation, at: rows * index as u32, len };
         let extra = [("gated_input", &buffers.layer_inputs)];
         let gated = Output { epilogue, y: &buffers.activated, rows, extra: &extra };

@@ -7,7 +7,7 @@ use crate::kernels::linear::{
     Epilogue, ExpertRows, HeadRows, Linear, LinearTuning, MergedParts, Tiles, halve, has_integers, quantise,
 };
 use crate::kernels::{Grid, Shader};
-use crate::models::{MatrixId, Product, VectorId};
+use crate::models::{Activation, GateUpPlan, MatrixId, Product, VectorId};
 use crate::runtime::device::{Dispatch, Gpu, Task};
 
 /// Inputs of a matrix product other than the matrix.
@@ -86,6 +86,28 @@ impl ProductBuilder<'_> {
             }
         }
         Ok(())
+    }
+
+    /// Gate and up projections with their activation.
+    pub(super) fn gate_up(
+        &self,
+        program: &mut Vec<Dispatch>,
+        plan: &GateUpPlan,
+        input: &Input<'_>,
+        activation: Activation,
+        (y, rows): (&wgpu::Buffer, u32),
+    ) -> Result<()> {
+        let output = |epilogue| Output { epilogue, y, rows, extra: &[] };
+        match plan {
+            GateUpPlan::Paired(product) => self.push(program, product, input, &output(Epilogue::Gated(activation))),
+            GateUpPlan::Apart { gate, up } => {
+                let (stored, gated) = (output(Epilogue::STORE), output(Epilogue::Gate(activation)));
+                self.push_all(program, &[(&gate[..], input, &stored), (&up[..], input, &gated)])
+            }
+            GateUpPlan::Ungated(up, bias) => {
+                self.push(program, up, &Input { bias: *bias, ..*input }, &output(Epilogue::Activate(activation)))
+            }
+        }
     }
 
     /// Whether tokens share the rows of their experts in this matrix, so that the batch has to be grouped by expert.
