@@ -125,7 +125,7 @@ impl LayerPlanner<'_, '_> {
 
     fn feed_forward(&mut self, part: FeedForwardConfig) -> Result<FeedForwardPlan> {
         match part {
-            FeedForwardConfig::Experts(experts) => self.experts(experts).map(FeedForwardPlan::Experts),
+            FeedForwardConfig::Experts(experts) => Ok(FeedForwardPlan::Experts(Box::new(self.experts(experts)?))),
             FeedForwardConfig::Dense(len) => self.dense(len),
         }
     }

@@ -114,7 +114,7 @@ pub enum FeedForwardPlan {
         down: Product,
     },
     /// A mixture of experts.
-    Experts(ExpertsPlan),
+    Experts(Box<ExpertsPlan>),
 }
 
 /// A matrix with the rows of all experts, one expert after the other, and their biases in the same order.

@@ -77,7 +77,7 @@ fn erf(x: f64) -> f64 {
 pub fn gate_up(gate: f32, up: f32, activation: Activation) -> f32 {
     let up = match activation {
         Activation::ClampedSwiglu => up.clamp(-7.0, 7.0) + 1.0,
-        Activation::Silu | Activation::GeluTanh | Activation::GeluErf => up,
+        Activation::Silu | Activation::GeluTanh | Activation::GeluErf | Activation::ReluSquared => up,
     };
     activate(gate, activation) * up
 }

@@ -115,7 +115,7 @@ fn wrong_kernels_between_products_are_found() {
             model.warm_up().await.unwrap();
             model.self_test().await.unwrap()
         });
-        assert_eq!(files(&found.wrong), BTreeSet::from_iter(expected.iter().copied()), "{name}");
+        assert_eq!(files(&found.wrong), expected.iter().copied().collect::<BTreeSet<_>>(), "{name}");
         assert_eq!(found.verdict, Verdict::Wrong, "{name}");
     }
 }

@@ -109,9 +109,8 @@ impl Form {
     /// Size in bytes of the first `len` results.
     fn len_bytes(self, len: usize) -> u64 {
         let bytes = match self {
-            Self::Floats => len * 4,
             Self::Halves => (len * 2).next_multiple_of(4),
-            Self::Integers => len * 4,
+            Self::Floats | Self::Integers => len * 4,
             Self::Bytes { row_len } => len.div_ceil(row_len) * CacheFormat::Q8.row_words(row_len as u32) as usize * 4,
             Self::Parts { splits, value_dim } => len.div_ceil(value_dim) * splits * (value_dim + 2) * 4,
             Self::Token(_) => 4,

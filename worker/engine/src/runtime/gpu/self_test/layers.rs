@@ -27,7 +27,7 @@ struct Variable<'t> {
     after: Option<(Form, &'t [f32])>,
 }
 
-fn read(name: &'static str, contents: &[f32]) -> Variable<'_> {
+fn read<'t>(name: &'static str, contents: &'t [f32]) -> Variable<'t> {
     Variable { name, before: contents, after: None }
 }
 
@@ -186,13 +186,13 @@ impl Bench<'_> {
         vectors: [&[Vec<f32>; 2]; 2],
         kernel: &HeadNormKernel,
     ) -> Vec<(&'static str, wgpu::Buffer)> {
-        let names = [["query_norm", "key_norm"], ["query_bias", "key_bias"]];
+        let variables = [["query_norm", "key_norm"], ["query_bias", "key_bias"]];
         let is_used = [kernel.kind != HeadNorm::None, kernel.centred];
         let count = if kernel.queries_only { 1 } else { 2 };
         let mut buffers = Vec::new();
-        for ((names, vectors), _) in names.iter().zip(vectors).zip(is_used).filter(|(_, is_used)| *is_used) {
-            let named = names.iter().zip(vectors).take(count);
-            buffers.extend(named.map(|(name, vector)| (*name, self.buffer(vector))));
+        for ((pair, vectors), _) in variables.iter().zip(vectors).zip(is_used).filter(|(_, is_used)| *is_used) {
+            let contents = pair.iter().zip(vectors).take(count);
+            buffers.extend(contents.map(|(name, vector)| (*name, self.buffer(vector))));
         }
         buffers
     }
