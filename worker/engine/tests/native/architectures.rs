@@ -78,10 +78,11 @@ impl Case {
         reference_logits(&self.logits)
     }
 
-    /// Divergences of `logits`, which are those of all positions, from llama.cpp's at [`Run::kept`].
+    /// Divergences of `logits`, which are those of all or of the first positions, from llama.cpp's at [`Run::kept`].
     pub(crate) fn divergences(&self, logits: &[Vec<f32>]) -> Vec<f64> {
         let reference = self.reference();
-        self.run().kept.iter().zip(&reference).map(|(at, reference)| divergence(&logits[*at], reference)).collect()
+        let both = self.run().kept.iter().zip(&reference);
+        both.filter_map(|(at, reference)| Some(divergence(logits.get(*at)?, reference))).collect()
     }
 }
 
