@@ -15,16 +15,16 @@
 // Query: [tokens][HEADS][HEAD_DIM]
 @group(0) @binding(1) var<storage, read> q: array<f32>;
 #ifdef COOPERATIVE
-// Keys, then values from 2 VALUE_VEC_OFFSET on; four f16 per entry: [position][KV_HEADS][HEAD_DIM / 4]
+// Keys, then values from 2 VALUE_VEC_OFFSET on; four f16 per entry: [cache_row][KV_HEADS][HEAD_DIM / 4]
 @group(0) @binding(2) var<storage, read> kv: array<vec4<f16>>;
 #else
 #ifdef CACHE_Q8
-// Keys: [position][ROW_VECTORS], and values from VALUE_VEC_OFFSET on: [position][VALUE_ROW_VECTORS]. A row has first
+// Keys: [cache_row][ROW_VECTORS], and values from VALUE_VEC_OFFSET on: [cache_row][VALUE_ROW_VECTORS]. A row has first
 // its elements, eight signed bytes per entry: [KV_HEADS][HEAD_DIM / 8], or VALUE_DIM / 8; then the largest of every 32
 // (f32), two per entry.
 @group(0) @binding(2) var<storage, read> kv: array<vec2<u32>>;
 #else
-// Keys: [position][ROW_VECTORS], and values from VALUE_VEC_OFFSET on: [position][VALUE_ROW_VECTORS]; eight f16 per
+// Keys: [cache_row][ROW_VECTORS], and values from VALUE_VEC_OFFSET on: [cache_row][VALUE_ROW_VECTORS]; eight f16 per
 // entry. A row is [KV_HEADS][HEAD_DIM / 8], of values [KV_HEADS][VALUE_DIM / 8].
 @group(0) @binding(2) var<storage, read> kv: array<vec4<u32>>;
 #endif
@@ -39,6 +39,7 @@
 #endif
 
 #include "shared/head_shape.wgsl"
+#include "attention/cache_row.wgsl"
 const KEY_VECTORS: u32 = HEAD_DIM / 8u;
 const VALUE_VECTORS: u32 = VALUE_DIM / 8u;
 const LOWEST: f32 = -3.0e38;
@@ -96,12 +97,12 @@ fn pairs_of(eight: Eight) -> mat4x2<f32> {
 
 // Entry `vector` of a position's keys.
 fn load_key(position: u32, vector: u32) -> Eight {
-    return load_eight(position * ROW_VECTORS, KV_HEADS * KEY_VECTORS, vector);
+    return load_eight(cache_row(position) * ROW_VECTORS, KV_HEADS * KEY_VECTORS, vector);
 }
 
 // Entry `vector` of a position's values.
 fn load_value(position: u32, vector: u32) -> Eight {
-    return load_eight(VALUE_VEC_OFFSET + position * VALUE_ROW_VECTORS, VALUE_SCALES, vector);
+    return load_eight(VALUE_VEC_OFFSET + cache_row(position) * VALUE_ROW_VECTORS, VALUE_SCALES, vector);
 }
 
 // Contribution of eight elements of a key to its score.

@@ -17,9 +17,10 @@
 @group(0) @binding(4) var<storage, read> rope: array<vec2<f32>>;
 // Queries for latent keys, of which the last ROPE_DIM elements are written: [tokens][HEADS][HEAD_DIM]
 @group(0) @binding(5) var<storage, read_write> y: array<f32>;
-// Keys; two f16 per word, or with CACHE_Q8 as in `epilogues/qkv.wgsl`: [position][ROW_WORDS]
+// Keys; two f16 per word, or with CACHE_Q8 as in `epilogues/qkv.wgsl`: [cache_row][ROW_WORDS]
 @group(0) @binding(6) var<storage, read_write> kv: array<u32>;
 #include "attention/append.wgsl"
+#include "attention/cache_row.wgsl"
 
 const LATENT_PAIRS: u32 = VALUE_DIM / 2u;
 
@@ -58,12 +59,12 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
         } else {
             pair = turned(pair, position, index - LATENT_PAIRS);
         }
-        append(position * ROW_WORDS, index, pair);
+        append(cache_row(position) * ROW_WORDS, index, pair);
     }
 #ifdef CACHE_Q8
     workgroupBarrier();
     for (var word = thread; word < HEAD_DIM / 4u; word += WORKGROUP) {
-        quantise_word(position * ROW_WORDS, 0u, HEAD_DIM, word);
+        quantise_word(cache_row(position) * ROW_WORDS, 0u, HEAD_DIM, word);
     }
 #endif
 }

@@ -325,7 +325,7 @@ impl MixerInput<'_> {
         let query = if attention.cache_of.is_some() {
             store_heads(rows, &heads, None)
         } else {
-            cache.truncate(position);
+            cache.begin(position);
             store_heads(rows, &heads, Some(cache))
         };
         (query, gates)

@@ -2,66 +2,68 @@
 
 use async_trait::async_trait;
 
-use super::attention::LayerCache;
+use super::attention::{LayerCache, MAX_SPARE_POSITIONS};
 use super::decoder::CpuDecoder;
 use super::matrix::{reserved, zeros};
 use crate::error::Result;
-use crate::models::LayerConfig;
-use crate::runtime::memory::{CopyId, Layout, Memory, Part};
+use crate::models::{LayerConfig, ModelConfig};
+use crate::runtime::memory::{CopyId, Layout, Memory, Part, Window};
 
 /// Maximum size of copies in bytes: a wasm module's memory has 4 GiB for everything.
 const MAX_COPY_BYTES: u64 = 128 << 20;
 
 /// The memory of one layer.
 pub(super) struct LayerMemory {
-    /// Keys and values of each token, if the layer computes any.
+    /// Keys and values, if the layer computes any.
     pub(super) rows: Option<LayerCache>,
     /// States of fixed size.
     pub(super) state: Vec<Vec<f32>>,
 }
 
 impl LayerMemory {
-    /// Memory for `context` tokens.
+    /// Memory for `context` tokens, of which at most `batch` are usually computed at once.
     ///
     /// # Errors
     /// [`crate::EngineError::OutOfMemory`].
-    pub(super) fn new(layer: &LayerConfig, context: usize) -> Result<Self> {
-        let row_lens = row_lens(layer);
-        let rows = row_lens.map(|row_lens| LayerCache::new(context, row_lens)).transpose()?;
+    pub(super) fn new(config: &ModelConfig, layer: &LayerConfig, [context, batch]: [u32; 2]) -> Result<Self> {
+        // A layer that reads another's cache has none.
+        let rows = layer.attention().filter(|attention| attention.cache_of.is_none()).map(|attention| {
+            let kept = config.kept_positions(attention, context, MAX_SPARE_POSITIONS);
+            let window = attention.window.filter(|_| kept < context).map(|window| Window::new(window, kept));
+            let row_lens = [attention.key_len(), attention.value_len()].map(|len| len as usize);
+            LayerCache::new(context.min(kept + batch) as usize, row_lens, window)
+        });
         let state = layer.state_lens().map(|len| zeros(len as usize)).collect::<Result<_>>()?;
-        Ok(Self { rows, state })
+        Ok(Self { rows: rows.transpose()?, state })
     }
 
     /// The floats of a part, as separate slices.
-    fn floats(&self, part: Part) -> Vec<&[f32]> {
-        match part {
-            Part::Rows(tokens) => self.rows.iter().flat_map(|cache| cache.first(tokens)).collect(),
-            Part::State(_) => self.state.iter().map(Vec::as_slice).collect(),
-        }
+    fn floats(&self, part: Part) -> impl Iterator<Item = &[f32]> {
+        let caches = self.rows.iter().map(move |cache| (cache, part.positions(cache.window())));
+        let rows = caches.filter(|(_, positions)| !positions.is_empty()).flat_map(|(cache, own)| cache.rows(own));
+        rows.chain(self.state.iter().filter(move |_| part.has_state()).map(Vec::as_slice))
+    }
+
+    /// Number of floats in a part.
+    fn len(&self, part: Part) -> usize {
+        let rows = self.rows.as_ref().map_or(0, |cache| part.positions(cache.window()).len() * cache.position_len());
+        let state = if part.has_state() { self.state.iter().map(Vec::len).sum() } else { 0 };
+        rows + state
     }
 
     /// Overwrites a part. `next` returns the requested number of floats, in the order of [`LayerMemory::floats`]; if
     /// the source is a copy with more rows, it skips the excess.
     fn set(&mut self, part: Part, next: &mut impl FnMut(usize) -> Vec<f32>) {
-        match part {
-            Part::Rows(tokens) => {
-                if let Some(cache) = &mut self.rows {
-                    cache.set(tokens, next);
-                }
-            }
-            Part::State(_) => {
-                for state in &mut self.state {
-                    *state = next(state.len());
-                }
+        if let Some(cache) = &mut self.rows {
+            let positions = part.positions(cache.window());
+            if !positions.is_empty() {
+                cache.set(positions, next);
             }
         }
+        for state in self.state.iter_mut().filter(|_| part.has_state()) {
+            *state = next(state.len());
+        }
     }
-}
-
-/// Elements of a token's keys, and of its values, that a layer caches. A layer that reads another's cache has none.
-fn row_lens(layer: &LayerConfig) -> Option<[usize; 2]> {
-    let attention = layer.attention().filter(|attention| attention.cache_of.is_none())?;
-    Some([attention.key_len(), attention.value_len()].map(|len| len as usize))
 }
 
 impl CpuDecoder {
@@ -69,12 +71,11 @@ impl CpuDecoder {
         self.memories.iter().flat_map(move |memory| memory.floats(part))
     }
 
-    fn part_bytes(&self, part: Part) -> u64 {
-        let floats = |layer: &LayerConfig| match part {
-            Part::Rows(tokens) => row_lens(layer).map_or(0, |[keys, values]| (keys + values) as u64 * tokens as u64),
-            Part::State(_) => layer.state_lens().map(u64::from).sum(),
-        };
-        4 * self.config.layers.iter().map(floats).sum::<u64>()
+    /// Records that a part was restored.
+    fn has_restored(&mut self, part: Part) {
+        if let Part::State(len) | Part::Checkpoint(len) = part {
+            self.state_len = len;
+        }
     }
 }
 
@@ -82,14 +83,21 @@ impl CpuDecoder {
 impl Memory for CpuDecoder {
     fn layout(&self) -> Layout {
         Layout {
-            row_bytes: self.part_bytes(Part::Rows(1)),
-            state_bytes: self.part_bytes(Part::State(0)),
+            row_bytes: self.bytes(Part::Rows(1)),
+            checkpoint_bytes: self.bytes(Part::LARGEST_CHECKPOINT),
+            is_recurrent: self.bytes(Part::State(0)) > 0,
             budget_bytes: MAX_COPY_BYTES,
         }
     }
 
-    fn state_len(&self) -> usize {
-        self.state_len
+    fn bytes(&self, part: Part) -> u64 {
+        4 * self.memories.iter().map(|memory| memory.len(part) as u64).sum::<u64>()
+    }
+
+    fn holds(&self, len: usize) -> bool {
+        let has_state = |memory: &LayerMemory| memory.state.is_empty() || self.state_len == len;
+        let has_window = |memory: &LayerMemory| memory.rows.as_ref().is_none_or(|cache| cache.has_window(len));
+        self.memories.iter().all(|memory| has_state(memory) && has_window(memory))
     }
 
     async fn copy(&mut self, part: Part) -> Result<CopyId> {
@@ -115,9 +123,7 @@ impl Memory for CpuDecoder {
         let mut pieces = pieces.iter();
         let mut next = |len: usize| pieces.next().map_or_else(Vec::new, |piece| piece[..len].to_vec());
         self.memories.iter_mut().for_each(|memory| memory.set(part, &mut next));
-        if let Part::State(len) = part {
-            self.state_len = len;
-        }
+        self.has_restored(part);
     }
 
     fn forget(&mut self, copy: CopyId) {
@@ -138,8 +144,6 @@ impl Memory for CpuDecoder {
         let mut words = bytes.as_chunks::<4>().0.iter().map(|word| f32::from_le_bytes(*word));
         let mut next = |len: usize| words.by_ref().take(len).collect();
         self.memories.iter_mut().for_each(|memory| memory.set(part, &mut next));
-        if let Part::State(len) = part {
-            self.state_len = len;
-        }
+        self.has_restored(part);
     }
 }

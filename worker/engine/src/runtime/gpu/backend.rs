@@ -112,7 +112,7 @@ impl Decoder for GpuDecoder {
                 self.sampler.iter().for_each(|dispatch| dispatch.encode(&mut pass, 1));
             }
         }
-        self.state_len = position + ids.len();
+        self.reach.advance(position, position + ids.len());
         let readback = self.submit_steps(encoder, step, ids.len());
         self.chosen(readback, ids.len()).await
     }

@@ -1,10 +1,10 @@
 //! Buffers for activations, caches and the decode loop.
 
-use super::memory::{LayerMemory, Rows};
+use super::memory::LayerMemory;
 use crate::kernels::grouped_len;
 use crate::kernels::linear::Tiles;
 use crate::kernels::sampling::{RING_LEN, chunk_count};
-use crate::models::{FeedForwardConfig, HeadShape, LayerConfig, MixerConfig, ModelConfig, RopeAngles};
+use crate::models::{FeedForwardConfig, HeadShape, MixerConfig, ModelConfig, RopeAngles};
 use crate::runtime::device::{Gpu, Tuning};
 use crate::sampling::SamplingParams;
 
@@ -103,6 +103,7 @@ impl Buffers {
     pub(super) fn new(gpu: &Gpu, config: &ModelConfig, context: u32, angles: &RopeAngles) -> Self {
         let tuning = gpu.tuning();
         let sizes = Sizes::new(config, &tuning);
+        let positions = [context, prefill_batch(config, &tuning)];
         let floats = |label, len: u64| gpu.storage_buffer(label, len * 4);
         let (rope, window_rope) = rope_buffers(gpu, angles);
         Self {
@@ -136,7 +137,7 @@ impl Buffers {
             expert_weights: floats("expert weights", sizes.expert_weights),
             rope,
             window_rope,
-            layers: config.layers.iter().map(|layer| layer_memory(gpu, config, layer, context)).collect(),
+            layers: config.layers.iter().map(|layer| LayerMemory::new(gpu, config, layer, positions)).collect(),
         }
     }
 
@@ -145,20 +146,6 @@ impl Buffers {
         let rows = self.layers.iter().filter_map(|layer| layer.rows.as_ref());
         rows.map(|rows| &rows.buffer).max_by_key(|buffer| buffer.size()).unwrap_or(&self.hidden)
     }
-}
-
-/// Allocates cache and state of a layer for `context` tokens. States start as zeros.
-fn layer_memory(gpu: &Gpu, config: &ModelConfig, layer: &LayerConfig, context: u32) -> LayerMemory {
-    // A layer that reads another's cache has none.
-    let rows = layer.attention().filter(|attention| attention.cache_of.is_none()).map(|attention| {
-        let row_bytes = config.layer_kv_row_bytes(attention);
-        let [key_bytes, value_bytes] = row_bytes.map(|row_bytes| u64::from(context) * row_bytes);
-        let buffer = gpu.storage_buffer("kv cache", key_bytes + value_bytes);
-        let value_offset = if value_bytes > 0 { (key_bytes / 4) as u32 } else { 0 };
-        Rows { buffer, value_offset, row_bytes }
-    });
-    let state = |len: u32| gpu.storage_buffer("recurrent state", u64::from(len) * 4);
-    LayerMemory { rows, state: layer.state_lens().map(state).collect() }
 }
 
 /// Lengths, in elements, of the buffers that depend on the batch size.
@@ -278,6 +265,11 @@ pub(super) fn prefill_batch(config: &ModelConfig, tuning: &Tuning) -> u32 {
 /// Size of the activations on a GPU in bytes.
 pub fn scratch_bytes(config: &ModelConfig) -> u64 {
     Sizes::new(config, &Tuning::for_adapter(false, None)).sum() * 4
+}
+
+/// Maximum number of tokens in a prompt batch on a GPU.
+pub(in crate::runtime) fn usual_batch(config: &ModelConfig) -> u32 {
+    prefill_batch(config, &Tuning::for_adapter(false, None))
 }
 
 /// RoPE angles of layers without and with a window.

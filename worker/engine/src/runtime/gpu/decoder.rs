@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::answer::Answer;
 use super::buffers::{Buffers, SAMPLING_SWITCHES, State, prefill_batch};
 use super::forward::{ForwardBuilder, Layout};
-use super::memory::Copy;
+use super::memory::{Copy, Reach};
 use super::programs::Programs;
 use super::weights::Weights;
 use crate::error::Result;
@@ -31,8 +31,8 @@ pub(in crate::runtime) struct GpuDecoder {
     pub(super) answer: Answer,
     /// Copies of parts of sequences.
     pub(super) copies: Copies<Copy>,
-    /// Number of tokens that the state of recurrent layers has seen.
-    pub(super) state_len: usize,
+    /// How much of the current sequence the layers hold.
+    pub(super) reach: Reach,
     /// Maximum number of tokens in a batch.
     pub(super) max_batch: u32,
     /// Seconds per prompt token in the previous batch.
@@ -66,7 +66,7 @@ impl GpuDecoder {
             sampler,
             answer: Answer::default(),
             copies: Copies::default(),
-            state_len: 0,
+            reach: Reach::default(),
             max_batch: prefill_batch(config, &tuning),
             seconds_per_token: None,
         }
@@ -100,7 +100,7 @@ impl GpuDecoder {
         debug_assert!(len <= self.max_batch as usize, "the buffers have room for them");
         let program = embed.iter().chain(layers).chain(head);
         self.submit(|pass| program.for_each(|dispatch| dispatch.encode(pass, len as u32)));
-        self.state_len = position + len;
+        self.reach.advance(position, position + len);
         Ok(len)
     }
 
@@ -118,7 +118,7 @@ impl GpuDecoder {
     pub(super) fn submit_decode(&mut self, position: usize) -> Result<()> {
         let program = self.decode_program(position)?;
         self.submit(|pass| program.iter().for_each(|dispatch| dispatch.encode(pass, 1)));
-        self.state_len = position + 1;
+        self.reach.advance(position, position + 1);
         Ok(())
     }
 

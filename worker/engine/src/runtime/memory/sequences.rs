@@ -10,7 +10,7 @@ const MIN_TOKENS: usize = 32;
 /// Maximum number of checkpoints per sequence.
 const MAX_CHECKPOINTS: usize = 8;
 
-/// A copy of the state after the first `len` tokens.
+/// A copy of [`Part::Checkpoint`] after the first `len` tokens.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Checkpoint {
     len: usize,
@@ -21,7 +21,7 @@ struct Checkpoint {
 #[derive(Debug, Default)]
 struct Sequence {
     elements: Vec<Element>,
-    /// Shortest first; empty if the model is stateless.
+    /// Shortest first; empty if the model keeps all rows.
     checkpoints: Vec<Checkpoint>,
 }
 
@@ -46,18 +46,9 @@ pub(crate) struct Sequences {
 }
 
 impl Sequence {
-    /// The last checkpoint at or before `len` tokens.
-    fn checkpoint(&self, len: usize) -> Option<Checkpoint> {
-        self.checkpoints.iter().rfind(|checkpoint| checkpoint.len <= len).copied()
-    }
-
-    /// How many of the first `len` tokens can be kept. `state_len` is the number of tokens that the live state has
-    /// seen, if that state belongs to this sequence.
-    fn reusable_len(&self, len: usize, is_stateless: bool, state_len: Option<usize>) -> usize {
-        if is_stateless || state_len == Some(len) && self.elements.len() == len {
-            return len;
-        }
-        self.checkpoint(len).map_or(0, |checkpoint| checkpoint.len)
+    /// Length of the last checkpoint at or before `len` tokens; 0 without one.
+    fn checkpoint_before(&self, len: usize) -> usize {
+        self.checkpoints.iter().rfind(|checkpoint| checkpoint.len <= len).map_or(0, |checkpoint| checkpoint.len)
     }
 }
 
@@ -95,16 +86,20 @@ impl Sequences {
     }
 
     fn reusable_here(&self, memory: &dyn Memory, prompt: &[Element]) -> usize {
-        let len = shared_len(&self.current.elements, prompt);
-        self.current.reusable_len(len, memory.layout().is_stateless(), Some(memory.state_len()))
+        self.kept_len(memory, shared_len(&self.current.elements, prompt))
+    }
+
+    /// How many of the current sequence's first `len` tokens can be kept.
+    fn kept_len(&self, memory: &dyn Memory, len: usize) -> usize {
+        if memory.holds(len) { len } else { self.current.checkpoint_before(len) }
     }
 
     /// Index of the saved sequence with the longest reusable prefix of `prompt`, and the length of that prefix.
     fn nearest(&self, memory: &dyn Memory, prompt: &[Element]) -> Option<(usize, usize)> {
-        let is_stateless = memory.layout().is_stateless();
+        let keeps_all = memory.layout().keeps_all();
         let reusable = |saved: &Saved| {
             let len = shared_len(&saved.sequence.elements, prompt);
-            saved.sequence.reusable_len(len, is_stateless, None)
+            if keeps_all { len } else { saved.sequence.checkpoint_before(len) }
         };
         self.saved.iter().map(reusable).enumerate().max_by_key(|(_, len)| *len)
     }
@@ -132,17 +127,16 @@ impl Sequences {
         forget(memory, std::mem::replace(&mut self.current, sequence));
         memory.restore(rows, Part::Rows(len));
         memory.forget(rows);
-        // The live state belongs to the previous sequence.
-        self.restore_state(memory, len);
+        // Windows and state are those of the previous sequence.
+        self.restore_checkpoint(memory, len);
         self.truncate(memory, len);
     }
 
     /// Rewinds to the first `len` tokens, or to the nearest checkpoint before; see [`Sequences::len`].
     pub(crate) fn rewind(&mut self, memory: &mut dyn Memory, len: usize) {
-        let is_stateless = memory.layout().is_stateless();
-        let len = self.current.reusable_len(len.min(self.len()), is_stateless, Some(memory.state_len()));
-        if !is_stateless && memory.state_len() != len {
-            self.restore_state(memory, len);
+        let len = self.kept_len(memory, len.min(self.len()));
+        if !memory.holds(len) {
+            self.restore_checkpoint(memory, len);
         }
         self.truncate(memory, len);
     }
@@ -155,37 +149,37 @@ impl Sequences {
         }
     }
 
-    /// Restores the checkpoint at exactly `len` tokens; without one, clears the state.
-    fn restore_state(&self, memory: &mut dyn Memory, len: usize) {
-        if memory.layout().is_stateless() {
+    /// Restores the checkpoint at exactly `len` tokens; without one, clears windows and state.
+    fn restore_checkpoint(&self, memory: &mut dyn Memory, len: usize) {
+        if memory.layout().keeps_all() {
             return;
         }
-        match self.current.checkpoint(len).filter(|checkpoint| checkpoint.len == len) {
-            Some(checkpoint) => memory.restore(checkpoint.copy, Part::State(len)),
+        match self.current.checkpoints.iter().find(|checkpoint| checkpoint.len == len) {
+            Some(checkpoint) => memory.restore(checkpoint.copy, Part::Checkpoint(len)),
             None => memory.clear_state(),
         }
     }
 
-    /// Makes a checkpoint at the current length if the model has a state. If the device has no room there is none, and
-    /// rewinding replays more tokens.
+    /// Makes a checkpoint at the current length if the model does not keep all rows. If the device has no room there is
+    /// none, and rewinding replays more tokens.
     ///
     /// If there are too many, the oldest is dropped, but not the one at `kept_len` tokens.
     pub(crate) async fn checkpoint(&mut self, memory: &mut dyn Memory, kept_len: usize) {
         let (layout, len) = (memory.layout(), self.len());
         let is_known = self.current.checkpoints.last().is_some_and(|last| last.len == len);
-        if layout.is_stateless() || self.has_no_room || is_known || memory.state_len() != len || len < MIN_TOKENS {
+        if layout.keeps_all() || self.has_no_room || is_known || !memory.holds(len) || len < MIN_TOKENS {
             return;
         }
-        let most = ((layout.budget_bytes / layout.state_bytes) as usize).clamp(1, MAX_CHECKPOINTS);
+        let most = ((layout.budget_bytes / layout.checkpoint_bytes) as usize).clamp(1, MAX_CHECKPOINTS);
         if self.current.checkpoints.len() >= most {
             let Some(oldest) = self.current.checkpoints.iter().position(|own| own.len != kept_len) else { return };
             memory.forget(self.current.checkpoints.remove(oldest).copy);
         }
-        let mut copy = memory.copy(Part::State(len)).await;
+        let mut copy = memory.copy(Part::Checkpoint(len)).await;
         if copy.is_err() && !self.saved.is_empty() {
             // Rewinding this sequence matters more than returning to another one.
             self.drop_all_saved(memory);
-            copy = memory.copy(Part::State(len)).await;
+            copy = memory.copy(Part::Checkpoint(len)).await;
         }
         match copy {
             Ok(copy) => self.current.checkpoints.push(Checkpoint { len, copy }),
@@ -193,10 +187,11 @@ impl Sequences {
         }
     }
 
-    /// Saves the state before draft tokens are verified, if the model has one. Returns whether drafts can be undone.
+    /// Saves the state before draft tokens are verified, if the model has one; from windows they can be taken back.
+    /// Returns whether drafts can be undone.
     pub(crate) async fn hold_state(&mut self, memory: &mut dyn Memory) -> bool {
         let part = Part::State(self.len());
-        if memory.layout().is_stateless() {
+        if !memory.layout().is_recurrent {
             return true;
         }
         match self.held {
@@ -219,7 +214,7 @@ impl Sequences {
         self.checkpoint(memory, kept_len).await;
         let layout = memory.layout();
         let len = match self.current.checkpoints.last() {
-            _ if layout.is_stateless() => self.len(),
+            _ if layout.keeps_all() => self.len(),
             Some(last) => last.len,
             None => 0,
         };
@@ -290,7 +285,7 @@ impl Sequences {
 
 /// Size of rows and checkpoints in bytes.
 fn size_bytes(layout: Layout, tokens: usize, checkpoints: usize) -> u64 {
-    tokens as u64 * layout.row_bytes + checkpoints as u64 * layout.state_bytes
+    tokens as u64 * layout.row_bytes + checkpoints as u64 * layout.checkpoint_bytes
 }
 
 /// Drops a sequence's checkpoints.

@@ -250,7 +250,7 @@ impl Model {
     }
 
     /// Serialises the sequence in memory: its tokens, keys and values, and the state of recurrent layers. If the state
-    /// has seen further tokens, it is recomputed from the last checkpoint.
+    /// has seen further tokens, it is computed again from the last checkpoint.
     ///
     /// # Errors
     /// Whatever the device reported.
@@ -267,7 +267,7 @@ impl Model {
         let len = self.sequences.len();
         let mut bytes = self.snapshot_format().header(self.sequences.elements());
         bytes.extend(self.decoder.read(Part::Rows(len)).await?);
-        bytes.extend(self.decoder.read(Part::State(len)).await?);
+        bytes.extend(self.decoder.read(Part::Checkpoint(len)).await?);
         Ok(bytes)
     }
 
@@ -280,13 +280,13 @@ impl Model {
         self.sequences.rewind(&mut *self.decoder, 0);
         let len = contents.elements.len();
         self.decoder.write(Part::Rows(len), contents.rows);
-        self.decoder.write(Part::State(len), contents.state);
+        self.decoder.write(Part::Checkpoint(len), contents.checkpoint);
         self.sequences.extend(&contents.elements);
         Ok(())
     }
 
-    fn snapshot_format(&self) -> Snapshot {
-        Snapshot { layout: self.decoder.layout(), context: self.context as usize, vocab: self.config.vocab }
+    fn snapshot_format(&self) -> Snapshot<'_> {
+        Snapshot { memory: &*self.decoder, context: self.context as usize, vocab: self.config.vocab }
     }
 
     /// Tries changes of the kernel layout on this model and adapter and keeps those that are faster. Takes about a
@@ -358,8 +358,8 @@ impl Model {
 
     async fn profile_kernels(&mut self, what: Profiled, runs: usize) -> Result<Profile> {
         let profile = self.decoder.profile(what, self.sequences.len(), runs).await;
-        if !self.decoder.layout().is_stateless() {
-            // The kernels have advanced the state.
+        if !self.decoder.layout().keeps_all() {
+            // The kernels have advanced the state, or overwritten rows of a window.
             self.reset();
         }
         profile
