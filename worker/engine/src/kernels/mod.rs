@@ -17,7 +17,7 @@ pub mod sampling;
 mod source;
 pub mod state_space;
 
-pub use cache_layout::CacheLayout;
+pub use cache_layout::{CacheLayout, MAX_SEQUENCES, TokensOf};
 pub use grid::{GROUP_UNIT, Grid, grouped_len};
 pub use source::{Access, BoundVariable, Shader, bound_variables, expand};
 

@@ -133,6 +133,7 @@ const FILES: &[(&str, &str)] = &[
     ("sampling/sampling.wgsl", include_str!("sampling/sampling.wgsl")),
     ("shared/activation.wgsl", include_str!("shared/activation.wgsl")),
     ("shared/head_shape.wgsl", include_str!("shared/head_shape.wgsl")),
+    ("shared/place.wgsl", include_str!("shared/place.wgsl")),
     ("shared/span_sum.wgsl", include_str!("shared/span_sum.wgsl")),
     ("shared/state.wgsl", include_str!("shared/state.wgsl")),
     ("shared/to_half.wgsl", include_str!("shared/to_half.wgsl")),

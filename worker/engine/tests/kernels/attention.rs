@@ -107,7 +107,7 @@ pub(crate) fn placed(rows: &[u32], len: usize, layout: &CacheLayout) -> Vec<u32>
     let row_words = layout.format.row_words(len as u32) as usize;
     let mut cache = vec![0; layout.ring.map_or(CAPACITY, |len| len as usize) * row_words];
     for (position, row) in rows.chunks_exact(row_words).enumerate() {
-        cache[layout.row(position) * row_words..][..row_words].copy_from_slice(row);
+        cache[layout.row(0, position) * row_words..][..row_words].copy_from_slice(row);
     }
     cache
 }
@@ -147,7 +147,7 @@ async fn attention_matches_over_tiles_splits_and_windows() {
             let mut rows = |len: usize| into_cache(&random.floats((position + tokens) * len), len, format);
             let key_rows = rows(key_len);
             let keys = from_cache(&key_rows, key_len, format);
-            let mut layout = CacheLayout { format, value_offset: 0, ring: case.ring };
+            let mut layout = CacheLayout { format, ring: case.ring, ..CacheLayout::f16(0) };
             let mut cache = placed(&key_rows, key_len, &layout);
             let values = if shape == LATENT {
                 keys.chunks_exact(key_len).flat_map(|key| &key[..value_len]).copied().collect()

@@ -74,7 +74,7 @@ const KERNEL: HeadNormKernel = HeadNormKernel {
     gated: false,
     value_norm: false,
     queries_only: false,
-    cache: CacheLayout { format: CacheFormat::F16, value_offset: 0, ring: None },
+    cache: CacheLayout::f16(0),
     eps: EPS,
 };
 const Q8: CacheLayout = CacheLayout { format: CacheFormat::Q8, ..KERNEL.cache };
@@ -202,7 +202,7 @@ async fn check_cache(
     let (keys, values) = (from_cache(keys, key_len, format), from_cache(values, value_len, format));
     for (token, row) in y.chunks_exact(q_len + key_len + value_len).enumerate() {
         assert_close(&actual_q[token * q_len..][..q_len], &row[..q_len], 1e-5, &format!("q, {what}"));
-        let at = layout.row(position + token);
+        let at = layout.row(0, position + token);
         let expected = in_cache_order(&row[q_len..][..key_len], shape);
         assert_cached(&keys[at * key_len..][..key_len], &expected, format, &format!("k, {what}"));
         let expected = &row[q_len + key_len..];

@@ -107,7 +107,7 @@ async fn latent_keys_are_normalised_rotated_and_cached() {
     let small = HeadShape { heads: 2, head_dim: 96, value_dim: 64, rope_dim: 32, ..LATENT };
     for heads in [small, LATENT] {
         for (format, ring) in [(CacheFormat::F16, None), (CacheFormat::Q8, None), (CacheFormat::Q8, Some(6))] {
-            let cache = CacheLayout { format, value_offset: 0, ring };
+            let cache = CacheLayout { format, ring, ..CacheLayout::f16(0) };
             let kernel = Latent { heads, key_dim: 64, cache, eps: EPS };
             check_latent(&gpu, &mut random, &kernel).await;
         }
@@ -154,6 +154,6 @@ async fn check_latent(gpu: &Gpu, random: &mut Random, kernel: &Latent) {
             assert!(actual[..value_dim].iter().all(|value| *value == UNTOUCHED), "{what}");
         }
         let expected = latent_key(&rows[token * head_dim..][..head_dim], &weight, own_angles, kernel);
-        assert_cached(&keys[cache.row(position + token) * head_dim..][..head_dim], &expected, cache.format, &what);
+        assert_cached(&keys[cache.row(0, position + token) * head_dim..][..head_dim], &expected, cache.format, &what);
     }
 }

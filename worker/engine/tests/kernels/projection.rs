@@ -123,7 +123,7 @@ async fn attention_projects_its_own_query_key_and_value() {
             let (key, value) = own.split_at(kv_len);
             let (mut after, row_words): (Vec<u32>, _) = (read(&gpu, &kv, cache.len()).await, kv_len / 2);
             let floats = |words: &[u32]| from_cache(words, kv_len, CacheFormat::F16);
-            let own = [0, layout.value_offset as usize].map(|start| start + layout.row(position) * row_words);
+            let own = [0, layout.value_offset as usize].map(|start| start + layout.row(0, position) * row_words);
             let [own_key, own_value] = own.map(|start| floats(&after[start..][..row_words]));
             assert_cached(&own_key, &in_cache_order(key, &shape), CacheFormat::F16, &format!("key, {what}"));
             assert_cached(&own_value, value, CacheFormat::F16, &format!("value, {what}"));

@@ -13,6 +13,7 @@ mod hybrids;
 mod model;
 mod modules;
 mod mutations;
+mod sequences;
 mod spans;
 mod templates;
 mod tokenizers;

@@ -96,13 +96,13 @@ fn pairs_of(eight: Eight) -> mat4x2<f32> {
 #endif
 
 // Entry `vector` of a position's keys.
-fn load_key(position: u32, vector: u32) -> Eight {
-    return load_eight(cache_row(position) * ROW_VECTORS, KV_HEADS * KEY_VECTORS, vector);
+fn load_key(sequence: u32, position: u32, vector: u32) -> Eight {
+    return load_eight(cache_row(sequence, position) * ROW_VECTORS, KV_HEADS * KEY_VECTORS, vector);
 }
 
 // Entry `vector` of a position's values.
-fn load_value(position: u32, vector: u32) -> Eight {
-    return load_eight(VALUE_VEC_OFFSET + cache_row(position) * VALUE_ROW_VECTORS, VALUE_SCALES, vector);
+fn load_value(sequence: u32, position: u32, vector: u32) -> Eight {
+    return load_eight(VALUE_VEC_OFFSET + cache_row(sequence, position) * VALUE_ROW_VECTORS, VALUE_SCALES, vector);
 }
 
 // Contribution of eight elements of a key to its score.
@@ -129,7 +129,7 @@ fn soft_capped(score: f32) -> f32 {
 // The factor of a token's query.
 fn query_scale(token: u32) -> f32 {
 #ifdef TEMPERATURE
-    return SCALE * (1.0 + TEMPERATURE_SCALE * log(1.0 + f32((state.position + token) / TEMPERATURE_STEP)));
+    return SCALE * (1.0 + TEMPERATURE_SCALE * log(1.0 + f32(position_of(token) / TEMPERATURE_STEP)));
 #else
     return SCALE;
 #endif
@@ -151,7 +151,7 @@ fn scaled_query(token: u32, head: u32, index: u32) -> vec2<f32> {
 
 // The first position that a token attends to, and the one after the last.
 fn visible(token: u32) -> vec2<u32> {
-    let own_end = state.position + token + 1u;
+    let own_end = position_of(token) + 1u;
     var seen = vec2<u32>(0u, own_end);
 #ifdef WINDOW
     seen.x = own_end - min(own_end, WINDOW_LEN);
@@ -168,7 +168,7 @@ fn visible(token: u32) -> vec2<u32> {
 #ifdef ALIBI
 // What the distance of a position adds to its score (ALiBi; Press et al. 2022, section 3).
 fn distance_bias(token: u32, head: u32, position: u32) -> f32 {
-    let own = state.position + token;
+    let own = position_of(token);
     let step = select(f32(head) + 1.0, f32(head - ALIBI_HEADS) + 0.5, head >= ALIBI_HEADS);
     return -exp2(-8.0 * step / f32(ALIBI_HEADS)) * f32(max(own, position) - min(own, position));
 }

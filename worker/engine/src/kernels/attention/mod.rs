@@ -6,7 +6,7 @@ pub mod latent;
 pub mod reference;
 
 use super::linear::{COOPERATIVE_SUBGROUP, Linear, tile_loads};
-use super::{CacheLayout, Grid, Shader};
+use super::{CacheLayout, Grid, Shader, TokensOf};
 use crate::models::{AttentionTemperature, CacheFormat, HeadShape};
 
 /// Number of values that a thread loads at once, to hide latency.
@@ -101,6 +101,8 @@ impl Attention {
     pub fn shader(&self) -> Shader {
         debug_assert!(self.layout == AttentionLayout::Token || self.splits == 1, "batches need no splits");
         debug_assert!(self.layout == AttentionLayout::Batch || !self.alibi, "only encoders have it");
+        let is_together = self.bidirectional || self.layout == AttentionLayout::Cooperative;
+        debug_assert!(!is_together || self.cache.tokens != TokensOf::Each, "the tokens are of one sequence");
         self.declare(match self.layout {
             AttentionLayout::Token => Shader::new("attention/attention.wgsl"),
             AttentionLayout::Batch => Shader::new("attention/attention_batch.wgsl"),

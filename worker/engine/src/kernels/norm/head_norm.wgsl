@@ -150,7 +150,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
 #ifdef CACHE_Q8
     workgroupBarrier();
     if (!is_query) {
-        let place = cache_row(state.position + token);
+        let place = own_row(token);
         let row = select(place * ROW_WORDS, VALUE_OFFSET + place * VALUE_ROW_WORDS, is_value);
         let kv_head = head - select(HEADS, HEADS + KV_HEADS, is_value);
         for (var word = thread; word < len / 4u; word += WORKGROUP) {

@@ -6,10 +6,10 @@ use async_trait::async_trait;
 
 use super::decoder::GpuDecoder;
 use crate::error::Result;
-use crate::kernels::CacheLayout;
+use crate::kernels::{CacheLayout, TokensOf};
 use crate::models::{LayerConfig, ModelConfig};
 use crate::runtime::device::{Gpu, allocating};
-use crate::runtime::memory::{CopyId, Layout, Memory, Part, Window};
+use crate::runtime::memory::{CopyId, Layout, Memory, Part, Room, Window};
 
 /// Maximum size of copies in bytes, which every adapter supports as one buffer.
 const MAX_COPY_BYTES: u64 = 256 << 20;
@@ -17,15 +17,16 @@ const MAX_COPY_BYTES: u64 = 256 << 20;
 /// A part of a buffer: its start and its length, in bytes.
 type Extent<'b> = (&'b wgpu::Buffer, u64, u64);
 
-/// The memory of one layer.
+/// The memory of one layer, for all sequences.
 pub(super) struct LayerMemory {
     /// Keys and values, if the layer computes any.
     pub(super) rows: Option<Rows>,
-    /// States of fixed size, in f32.
+    /// States of fixed size, in f32: `[sequences][floats]`, a multiple of four.
     pub(super) state: Vec<wgpu::Buffer>,
+    sequences: u32,
 }
 
-/// Keys and values of a layer.
+/// Keys and values of a layer: `[sequences][rows]` of keys, then of values.
 pub(super) struct Rows {
     pub(super) buffer: wgpu::Buffer,
     pub(super) layout: CacheLayout,
@@ -36,24 +37,27 @@ pub(super) struct Rows {
 }
 
 impl LayerMemory {
-    /// Allocates memory for `context` tokens, of which at most `batch` are computed at once. States start as zeros.
-    pub(super) fn new(gpu: &Gpu, config: &ModelConfig, layer: &LayerConfig, [context, batch]: [u32; 2]) -> Self {
+    /// Allocates memory for sequences of which at most `batch` tokens are computed at once. States start as zeros.
+    pub(super) fn new(gpu: &Gpu, config: &ModelConfig, layer: &LayerConfig, room: Room, batch: u32) -> Self {
+        let Room { context, sequences } = room;
         // A layer that reads another's cache has none.
         let rows = layer.attention().filter(|attention| attention.cache_of.is_none()).map(|attention| {
             let kept = config.kept_positions(attention, context, batch);
             let ring = (kept < context).then_some(kept);
             let row_bytes = config.layer_kv_row_bytes(attention);
-            let [key_bytes, value_bytes] = row_bytes.map(|row_bytes| u64::from(kept) * row_bytes);
+            let all_kept = u64::from(sequences) * u64::from(kept);
+            let [key_bytes, value_bytes] = row_bytes.map(|row_bytes| all_kept * row_bytes);
             let value_offset = if value_bytes > 0 { (key_bytes / 4) as u32 } else { 0 };
+            let tokens = if sequences > 1 { TokensOf::One } else { TokensOf::Only };
             Rows {
                 buffer: gpu.storage_buffer("kv cache", key_bytes + value_bytes),
-                layout: CacheLayout { format: config.cache, value_offset, ring },
+                layout: CacheLayout { format: config.cache, value_offset, ring, tokens, rows: kept, context },
                 row_bytes,
                 window: attention.window.zip(ring).map(|(window, ring)| Window::new(window, ring)),
             }
         });
-        let state = |len: u32| gpu.storage_buffer("recurrent state", u64::from(len) * 4);
-        Self { rows, state: layer.state_lens().map(state).collect() }
+        let state = |len: u32| gpu.storage_buffer("recurrent state", u64::from(sequences) * u64::from(len) * 4);
+        Self { rows, state: layer.state_lens().map(state).collect(), sequences }
     }
 
     /// The buffer of keys and values.
@@ -65,23 +69,26 @@ impl LayerMemory {
         rows
     }
 
-    /// Where a part is stored.
-    fn ranges(&self, part: Part) -> Vec<Extent<'_>> {
-        let rows = self.rows.iter().flat_map(|rows| rows.ranges(part.positions(rows.window)));
-        let states = self.state.iter().filter(|_| part.has_state()).map(|buffer| (buffer, 0, buffer.size()));
+    /// Where a part of a sequence is stored.
+    fn ranges(&self, sequence: usize, part: Part) -> Vec<Extent<'_>> {
+        let rows = self.rows.iter().flat_map(|rows| rows.ranges(sequence, part.positions(rows.window)));
+        let states = self.state.iter().filter(|_| part.has_state()).map(|buffer| {
+            let len_bytes = buffer.size() / u64::from(self.sequences);
+            (buffer, sequence as u64 * len_bytes, len_bytes)
+        });
         rows.chain(states).collect()
     }
 }
 
 impl Rows {
     /// Where the rows of these positions are stored, which are no more than a ring has room for.
-    fn ranges(&self, Range { start, end }: Range<usize>) -> Vec<Extent<'_>> {
+    fn ranges(&self, sequence: usize, Range { start, end }: Range<usize>) -> Vec<Extent<'_>> {
         // Here the ring begins again.
         let turn = self.layout.ring.map_or(end, |len| (start / len as usize + 1) * len as usize).min(end);
         let mut ranges = Vec::new();
         for (first_byte, row_bytes) in [0, u64::from(self.layout.value_offset) * 4].into_iter().zip(self.row_bytes) {
             for (start, end) in [(start, turn), (turn, end)] {
-                let at = first_byte + self.layout.row(start) as u64 * row_bytes;
+                let at = first_byte + self.layout.row(sequence, start) as u64 * row_bytes;
                 ranges.push((&self.buffer, at, (end - start) as u64 * row_bytes));
             }
         }
@@ -90,7 +97,7 @@ impl Rows {
     }
 }
 
-/// How much of the current sequence the memory still holds.
+/// How much of a sequence the memory still holds.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Reach {
     /// Number of tokens that states have seen.
@@ -135,9 +142,14 @@ impl Drop for Copy {
 }
 
 impl GpuDecoder {
-    /// Where a part is stored, over all layers.
+    /// Where a part of the selected sequence is stored, over all layers.
     fn ranges(&self, part: Part) -> impl Iterator<Item = Extent<'_>> {
-        self.buffers.layers.iter().flat_map(move |layer| layer.ranges(part))
+        self.buffers.layers.iter().flat_map(move |layer| layer.ranges(self.selected, part))
+    }
+
+    /// Records that tokens at `position..end` of the selected sequence are computed.
+    pub(super) fn advance(&mut self, position: usize, end: usize) {
+        self.reaches[self.selected].advance(position, end);
     }
 
     fn submit_copies(&self, record: impl FnOnce(&mut wgpu::CommandEncoder)) {
@@ -148,10 +160,11 @@ impl GpuDecoder {
 
     /// Records that a part was restored.
     fn has_restored(&mut self, part: Part) {
+        let reach = &mut self.reaches[self.selected];
         match part {
             Part::Rows(_) => {}
-            Part::State(len) => self.reach.state_len = len,
-            Part::Checkpoint(len) => self.reach = Reach::restore(len),
+            Part::State(len) => reach.state_len = len,
+            Part::Checkpoint(len) => *reach = Reach::restore(len),
         }
     }
 }
@@ -162,6 +175,14 @@ async fn allocate(gpu: &Gpu, len_bytes: u64) -> Result<wgpu::Buffer> {
 
 #[async_trait(?Send)]
 impl Memory for GpuDecoder {
+    fn sequences(&self) -> usize {
+        self.reaches.len()
+    }
+
+    fn select(&mut self, sequence: usize) {
+        self.selected = sequence;
+    }
+
     fn layout(&self) -> Layout {
         Layout {
             row_bytes: self.bytes(Part::Rows(1)),
@@ -176,9 +197,10 @@ impl Memory for GpuDecoder {
     }
 
     fn holds(&self, len: usize) -> bool {
-        let has_state = |layer: &LayerMemory| layer.state.is_empty() || self.reach.state_len == len;
+        let reach = self.reaches[self.selected];
+        let has_state = |layer: &LayerMemory| layer.state.is_empty() || reach.state_len == len;
         let mut windows = self.buffers.layers.iter().filter_map(|layer| layer.rows.as_ref()?.window);
-        self.buffers.layers.iter().all(has_state) && windows.all(|window| self.reach.has_window(window, len))
+        self.buffers.layers.iter().all(has_state) && windows.all(|window| reach.has_window(window, len))
     }
 
     async fn copy(&mut self, part: Part) -> Result<CopyId> {
@@ -222,7 +244,7 @@ impl Memory for GpuDecoder {
                 encoder.clear_buffer(buffer, start, Some(len_bytes));
             }
         });
-        self.reach = Reach::default();
+        self.reaches[self.selected] = Reach::default();
     }
 
     async fn read(&self, part: Part) -> Result<Vec<u8>> {

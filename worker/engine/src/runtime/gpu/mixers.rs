@@ -38,7 +38,7 @@ impl ForwardBuilder<'_> {
         match (&self.config.layers[index].mixers[number], &layer.mixers[number]) {
             (MixerConfig::Attention(config), MixerPlan::Attention(plan)) => {
                 let rows = self.buffers.layers[config.cache_of.map_or(index, |layer| layer as usize)].rows();
-                let (kv, cache) = (&rows.buffer, rows.layout);
+                let (kv, cache) = (&rows.buffer, CacheLayout { tokens: self.tokens_of(), ..rows.layout });
                 let attention = AttentionBuilder { forward: self, layer, plan, config, kv, cache };
                 Ok((&plan.output, attention.build(program)?))
             }
@@ -81,7 +81,8 @@ impl ForwardBuilder<'_> {
             input_at: 0,
             gated: true,
             biased: false,
-            one_token: self.layout.is_one_token,
+            one_token: self.layout.is_one_token || self.layout.each,
+            tokens: self.tokens_of(),
         };
         self.convolve(program, index, convolution, (plan.taps, None), &self.buffers.recurrent);
         Ok(())
@@ -130,7 +131,8 @@ impl ForwardBuilder<'_> {
             input_at: 0,
             gated: false,
             biased: false,
-            one_token: self.layout.is_one_token,
+            one_token: self.layout.is_one_token || self.layout.each,
+            tokens: self.tokens_of(),
         };
         self.convolve(program, index, convolution, (plan.taps, None), &buffers.inner);
         let net = DeltaNet {
@@ -142,6 +144,7 @@ impl ForwardBuilder<'_> {
             alpha_at: config.alpha_at(),
             beta_at: config.beta_at(),
             eps: self.config.norm_eps,
+            tokens: self.tokens_of(),
         };
         let bound = [
             ("state", &buffers.state),
@@ -193,12 +196,13 @@ impl ForwardBuilder<'_> {
             input_at: config.convolved_at(),
             gated: false,
             biased: true,
-            one_token: self.layout.is_one_token,
+            one_token: self.layout.is_one_token || self.layout.each,
+            tokens: self.tokens_of(),
         };
         self.convolve(program, index, convolution, (plan.taps, Some(plan.taps_bias)), &buffers.inner);
         let StateSpaceConfig { heads, head_dim, groups, state_len, .. } = *config;
-        let (steps_at, gated) = (config.steps_at(), plan.norm.is_none());
-        let space = StateSpace { heads, head_dim, groups, state_len, row_len, steps_at, gated };
+        let (steps_at, gated, tokens) = (config.steps_at(), plan.norm.is_none(), self.tokens_of());
+        let space = StateSpace { heads, head_dim, groups, state_len, row_len, steps_at, gated, tokens };
         let bound = [
             ("state", &buffers.state),
             ("inputs", &buffers.inner),
@@ -381,7 +385,7 @@ impl<'a> AttentionBuilder<'a> {
             forward.gpu.tuning().prefill_large.tiles == Tiles::Cooperative && forward.config.cache == CacheFormat::F16;
         if forward.layout.linear.tokens == 1 {
             AttentionLayout::Token
-        } else if has_units && has_cooperative_layout(&self.config.heads) {
+        } else if has_units && has_cooperative_layout(&self.config.heads) && !forward.layout.each {
             AttentionLayout::Cooperative
         } else {
             AttentionLayout::Batch

@@ -21,6 +21,15 @@ pub(crate) use snapshot::Snapshot;
 
 use crate::error::Result;
 
+/// What a memory has room for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Room {
+    /// Context length in tokens.
+    pub context: u32,
+    /// Number of sequences, each with a context of its own.
+    pub sequences: u32,
+}
+
 /// Sizes of what a model keeps of a sequence, over all layers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[allow(clippy::struct_field_names, reason = "units are part of their names")]
@@ -138,10 +147,17 @@ impl<T> Copies<T> {
     }
 }
 
-/// The memory of a model's current sequence, with room for copies on the same device.
+/// The memory of a model's sequences, with room for copies on the same device. One of them is selected, at first number
+/// 0; everything but sizes refers to that one.
 #[async_trait(?Send)]
 pub(crate) trait Memory {
-    /// The sizes of its parts.
+    /// Number of sequences that there is room for.
+    fn sequences(&self) -> usize;
+
+    /// Selects a sequence.
+    fn select(&mut self, sequence: usize);
+
+    /// The sizes of a sequence's parts.
     fn layout(&self) -> Layout;
 
     /// Size of a part in bytes.
@@ -160,7 +176,7 @@ pub(crate) trait Memory {
     /// Updates a copy with the current contents of its part, which must have the same size as before.
     fn update(&mut self, copy: CopyId, part: Part);
 
-    /// Restores a copy; of rows, only as many as `part` says. The copy is kept.
+    /// Restores a copy, of whichever sequence; of rows, only as many as `part` says. The copy is kept.
     fn restore(&mut self, copy: CopyId, part: Part);
 
     /// Drops a copy.

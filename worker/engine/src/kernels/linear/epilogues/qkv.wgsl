@@ -19,7 +19,7 @@
 // word: [KV_HEADS][HEAD_DIM / 4]; then the largest of every 32 (f32).
 @group(0) @binding(6) var<storage, read_write> kv: array<u32>;
 #endif
-// Cosine and sine of the angle: [position][ROPE_DIM / 2]
+// Cosine and sine of the angle: [angle_row][ROPE_DIM / 2]
 @group(0) @binding(7) var<storage, read> rope: array<vec2<f32>>;
 
 const FIRST_PAIR: u32 = FIRST_ROW / 2u;
@@ -63,14 +63,14 @@ fn rotated(token: u32, pair: u32, values: vec2<f32>) -> vec2<f32> {
     if (place >= VALUES_AT || index >= ROPE_DIM / 2u) {
         return values;
     }
-    let angle = rope[(state.position + token) * (ROPE_DIM / 2u) + index];
+    let angle = rope[angle_row(token) * (ROPE_DIM / 2u) + index];
     return vec2<f32>(values.x * angle.x - values.y * angle.y, values.x * angle.y + values.y * angle.x);
 }
 
 // Stores a pair after RoPE.
 fn store_rotated(token: u32, pair: u32, values: vec2<f32>) {
     let place = FIRST_PAIR + pair;
-    let row = cache_row(state.position + token);
+    let row = own_row(token);
     if (place >= VALUES_AT) {
         let index = (place - VALUES_AT) % VALUE_PAIRS;
         append(VALUE_OFFSET + row * VALUE_ROW_WORDS + place - VALUES_AT - index, index, values);
