@@ -184,8 +184,8 @@ pub(crate) fn rotate(y: &mut [f32], shape: &HeadShape, angles: &[[f32; 2]], posi
     }
 }
 
-/// Compares queries and the cache with rotated rows of queries, keys and values: those of `tokens`, the first of which is
-/// at `position`.
+/// Compares queries and the cache with rotated rows of queries, keys and values: those of `tokens`, the first of which
+/// is at `position`.
 async fn check_cache(
     gpu: &Gpu,
     y: &[f32],

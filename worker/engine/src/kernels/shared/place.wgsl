@@ -1,5 +1,5 @@
-// Where a token of the batch belongs. The tokens of a batch follow each other in a sequence, which with SEQUENCES is one
-// of several in memory. With EACH every token is of a sequence of its own.
+// Where a token of the batch belongs. The tokens of a batch follow each other in a sequence, with SEQUENCES in one of
+// several in memory. With EACH every token is of a sequence of its own.
 
 // The token's sequence, as its index in memory.
 fn sequence_of(token: u32) -> u32 {

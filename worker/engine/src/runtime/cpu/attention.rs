@@ -70,7 +70,8 @@ impl LayerCache {
         [&self.keys[start * key_len..end * key_len], &self.values[start * value_len..end * value_len]]
     }
 
-    /// Replaces the contents with those of some positions. `next` returns the requested number of floats: keys, then values.
+    /// Replaces the contents with those of some positions. `next` returns the requested number of floats: keys, then
+    /// values.
     pub(super) fn set(&mut self, positions: Range<usize>, next: &mut impl FnMut(usize) -> Vec<f32>) {
         self.truncate(0);
         let [key_len, value_len] = self.row_lens;

@@ -1,10 +1,10 @@
 //! What a model keeps of a sequence, and how it is rewound, saved, restored and serialised.
 //!
 //! There are three kinds of layers. Most attention keeps *rows*, the keys and values of each token: such a sequence can
-//! be cut at any token. Attention with a sliding *window* need not keep more than the last rows: the last tokens can be
-//! taken back, but not all. Recurrent layers keep a *state* of fixed size that every token overwrites. What the last two
-//! have lost, only a *checkpoint*, a copy of it, brings back. [`Sequences`] tracks all this, so that no other code needs
-//! to know which kinds a model has.
+//! be cut at any token. Attention with a sliding *window* need not keep more than the last rows: some tokens can be
+//! taken back, but not many. Recurrent layers keep a *state* of fixed size that every token overwrites. What these two
+//! have lost, only a *checkpoint*, a copy of it, brings back. [`Sequences`] tracks all this, so that no other code
+//! needs to know which kinds a model has.
 
 mod element;
 mod sequences;

@@ -207,7 +207,9 @@ impl Sequences {
     pub(crate) async fn checkpoint(&mut self, memory: &mut dyn Memory, kept_len: usize) {
         let (layout, len) = (memory.layout(), self.len());
         let is_known = self.current().checkpoints.last().is_some_and(|last| last.len == len);
-        if layout.keeps_all() || self.has_no_room || is_known || !memory.holds(len) || len < MIN_TOKENS {
+        let is_useful = len >= MIN_TOKENS && !is_known && !layout.keeps_all();
+        let is_possible = memory.holds(len) && memory.bytes(Part::Checkpoint(len)) <= layout.budget_bytes;
+        if !is_useful || !is_possible || self.has_no_room {
             return;
         }
         let fitting = (layout.budget_bytes / layout.checkpoint_bytes) as usize / self.live.len();

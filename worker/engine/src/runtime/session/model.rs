@@ -87,7 +87,7 @@ impl Model {
         self.sequences.count()
     }
 
-    /// Selects the sequence that prompts, answers and snapshots belong to; at first, and after [`Model::reset`], it is
+    /// Selects the sequence that prompts, answers and snapshots belong to. At first, and after [`Model::reset`], it is
     /// number 0.
     ///
     /// # Panics
