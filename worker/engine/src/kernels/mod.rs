@@ -3,6 +3,7 @@
 //! several kernels.
 
 pub mod attention;
+mod cache_layout;
 pub mod convolution;
 pub mod delta_net;
 pub mod embed;
@@ -16,6 +17,7 @@ pub mod sampling;
 mod source;
 pub mod state_space;
 
+pub use cache_layout::{CacheLayout, MAX_SEQUENCES, TokensOf};
 pub use grid::{GROUP_UNIT, Grid, grouped_len};
 pub use source::{Access, BoundVariable, Shader, bound_variables, expand};
 

@@ -24,7 +24,7 @@ pub(crate) struct Fixture {
     pub(crate) tokenizer: Vec<(String, String, serde_json::Value)>,
     #[serde(flatten)]
     short: Run,
-    long: Run,
+    pub(crate) long: Run,
     vocab: usize,
     pub(crate) models: Vec<Case>,
     word_tokenizer: Vec<(String, String, serde_json::Value)>,
@@ -154,7 +154,7 @@ pub(crate) fn family(model: &Described) -> &str {
 }
 
 /// Context length, enough for every run.
-const CONTEXT: u32 = 256;
+pub(crate) const CONTEXT: u32 = 256;
 
 async fn load_any(device: Device, bytes: &[u8], cache: CacheFormat) -> Loaded {
     let options = LoaderOptions { context_tokens: Some(CONTEXT), cache, ..LoaderOptions::default() };
@@ -166,7 +166,7 @@ async fn load_any(device: Device, bytes: &[u8], cache: CacheFormat) -> Loaded {
     loader.finish_any().await.unwrap()
 }
 
-async fn load_with_cache(device: Device, bytes: &[u8], cache: CacheFormat) -> Model {
+pub(crate) async fn load_with_cache(device: Device, bytes: &[u8], cache: CacheFormat) -> Model {
     match load_any(device, bytes, cache).await {
         Loaded::Decoder(model) => *model,
         Loaded::Encoder(_) => panic!("not a decoder"),
