@@ -147,20 +147,20 @@ async fn attention_matches_over_tiles_splits_and_windows() {
             let mut rows = |len: usize| into_cache(&random.floats((position + tokens) * len), len, format);
             let key_rows = rows(key_len);
             let keys = from_cache(&key_rows, key_len, format);
-            let mut layout = CacheLayout { format, ring: case.ring, ..CacheLayout::f16(0) };
-            let mut cache = placed(&key_rows, key_len, &layout);
+            let mut placing = CacheLayout { format, ring: case.ring, ..CacheLayout::f16(0) };
+            let mut cache = placed(&key_rows, key_len, &placing);
             let values = if shape == LATENT {
                 keys.chunks_exact(key_len).flat_map(|key| &key[..value_len]).copied().collect()
             } else {
-                layout.value_offset = cache.len() as u32;
+                placing.value_offset = cache.len() as u32;
                 let value_rows = rows(value_len);
-                cache.extend(placed(&value_rows, value_len, &layout));
+                cache.extend(placed(&value_rows, value_len, &placing));
                 from_cache(&value_rows, value_len, format)
             };
             let keys = from_cache_order(&keys, &shape);
             let attention = Attention {
                 heads: shape,
-                cache: layout,
+                cache: placing,
                 scale: case.scale,
                 temperature: case.temperature,
                 softcap: case.softcap,
