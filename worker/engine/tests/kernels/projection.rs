@@ -70,7 +70,12 @@ async fn attention_projects_its_own_query_key_and_value() {
         let shapes = head_shapes().into_iter().filter(|shape| can_project(shape, CacheFormat::F16));
         // Each case runs on one device only, because emulated GPUs take a second to compile a kernel.
         let cases = CASES.iter().enumerate().filter(|(number, _)| number % 2 != index);
-        for (shape, (number, case)) in shapes.flat_map(|shape| cases.clone().map(move |case| (shape, case))) {
+        let pairs = shapes.enumerate().flat_map(|shape| cases.clone().map(move |case| (shape, case)));
+        for ((shape_number, shape), (number, case)) in pairs {
+            // What the others vary does not depend on the shape of heads.
+            if shape_number > 0 && number > 1 {
+                continue;
+            }
             let subgroup = if gpu.has_subgroups() && number % 2 == 0 { 4 } else { 1 };
             let tuning = LinearTuning { workgroup: 64, subgroup, ..gpu.tuning().decode };
             let Case { position, splits, window, ring, softcap, sinks, workgroup, .. } = *case;
