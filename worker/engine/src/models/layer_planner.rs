@@ -295,15 +295,21 @@ impl LayerPlanner<'_, '_> {
     }
 
     fn head_norms(&mut self, attention: &AttentionConfig) -> Result<Option<(VectorId, Option<VectorId>)>> {
-        let lens = match self.config.head_norm {
-            HeadNorm::None => return Ok(None),
-            HeadNorm::Head | HeadNorm::HeadAfterRope => [attention.heads.head_dim; 2],
-            HeadNorm::Row => [attention.heads.query_len(), attention.heads.key_len()],
+        if self.config.head_norm == HeadNorm::None {
+            return Ok(None);
+        }
+        let heads = attention.heads;
+        let mut norm = |part: &str, count: u32| {
+            let name = self.weight(part);
+            match self.config.head_norm {
+                HeadNorm::CentredHead => self.planner.table(name, count, heads.head_dim),
+                HeadNorm::Row => self.planner.vector(name, count * heads.head_dim),
+                HeadNorm::None | HeadNorm::Head | HeadNorm::HeadAfterRope => self.planner.vector(name, heads.head_dim),
+            }
         };
-        let query = self.planner.vector(self.weight("attn_q_norm"), lens[0])?;
+        let query = norm("attn_q_norm", heads.heads)?;
         let has_keys = attention.cache_of.is_none();
-        let key = has_keys.then(|| self.planner.vector(self.weight("attn_k_norm"), lens[1])).transpose()?;
-        Ok(Some((query, key)))
+        Ok(Some((query, has_keys.then(|| norm("attn_k_norm", heads.kv_heads)).transpose()?)))
     }
 
     fn dense(&mut self, hidden: u32) -> Result<FeedForwardPlan> {

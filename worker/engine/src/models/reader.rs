@@ -160,8 +160,8 @@ impl Reader<'_, Family> {
             let what = format!("{} with RoPE that scales", family.name);
             return Err(EngineError::UnsupportedArchitecture(what));
         }
-        if family.multimodal_rope {
-            rope.sections = Sections::from_gguf(self.gguf, family.name, rope_dim)?;
+        if let Some(order) = family.multimodal_rope {
+            rope.sections = Sections::from_gguf(self.gguf, family.name, rope_dim, order)?;
             return Ok(rope);
         }
         let sections = self.gguf.metadata.integers(&self.key("rope.dimension_sections"));

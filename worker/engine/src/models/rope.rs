@@ -30,16 +30,35 @@ pub struct RopeConfig {
 /// A token's position: time, row and column (multimodal RoPE). In text they are equal.
 pub type Position = [u32; 3];
 
-/// Number of pairs that turn with each component of a position. The components alternate from pair to pair.
+/// How the components of a position share the pairs of a head (multimodal RoPE).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Sections(pub [u32; 3]);
+pub enum SectionOrder {
+    /// The components alternate from pair to pair (Bai et al. 2025, "Qwen3-VL Technical Report").
+    Alternating,
+    /// First the pairs of time, then those of the row, then those of the column (Wang et al. 2024, "Qwen2-VL").
+    Consecutive,
+}
+
+/// Number of pairs that turn with each component of a position.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Sections {
+    /// Pairs that turn with time, row and column.
+    pub lens: [u32; 3],
+    /// Which pairs these are.
+    pub order: SectionOrder,
+}
 
 impl Sections {
     /// Reads the sections of `architecture`, if the file has them.
     ///
     /// # Errors
     /// If they do not cover the pairs of `rope_dim` elements.
-    pub(super) fn from_gguf(gguf: &Gguf, architecture: &str, rope_dim: u32) -> Result<Option<Self>> {
+    pub(super) fn from_gguf(
+        gguf: &Gguf,
+        architecture: &str,
+        rope_dim: u32,
+        order: SectionOrder,
+    ) -> Result<Option<Self>> {
         let Some(lens) = gguf.metadata.integers(&format!("{architecture}.rope.dimension_sections")) else {
             return Ok(None);
         };
@@ -47,11 +66,23 @@ impl Sections {
         // A fourth one is always empty in published models.
         let [time, height, width, rest @ ..] = &lens[..] else { return Err(bad()) };
         let len = |len: &i64| u32::try_from(*len).ok().filter(|len| *len <= rope_dim).ok_or_else(bad);
-        let sections = [len(time)?, len(height)?, len(width)?];
-        if rest.iter().any(|len| *len != 0) || sections.iter().sum::<u32>() != rope_dim / 2 {
+        let lens = [len(time)?, len(height)?, len(width)?];
+        if rest.iter().any(|len| *len != 0) || lens.iter().sum::<u32>() != rope_dim / 2 {
             return Err(bad());
         }
-        Ok(Some(Self(sections)))
+        Ok(Some(Self { lens, order }))
+    }
+
+    /// The component of a position (time, row, column) that turns this pair.
+    fn component(self, pair: u32) -> usize {
+        let [time, height, width] = self.lens;
+        match self.order {
+            SectionOrder::Alternating if pair % 3 == 1 && pair < 3 * height => 1,
+            SectionOrder::Alternating if pair % 3 == 2 && pair < 3 * width => 2,
+            SectionOrder::Consecutive if pair >= time + height => 2,
+            SectionOrder::Consecutive if pair >= time => 1,
+            SectionOrder::Alternating | SectionOrder::Consecutive => 0,
+        }
     }
 }
 
@@ -115,19 +146,6 @@ impl RopeConfig {
         let table = RopeTable::new(self, rope_dim, divisors);
         (0..positions).flat_map(|position| table.row([position; 3]).collect::<Vec<_>>()).collect()
     }
-
-    /// The component of a position (time, row, column) that turns each pair.
-    ///
-    /// Formula: the interleaved M-RoPE of Bai et al. 2025, "Qwen3-VL Technical Report".
-    fn components(&self, pairs: u32) -> Vec<usize> {
-        let Some(Sections([_, height, width])) = self.sections else { return vec![0; pairs as usize] };
-        let component = |pair: u32| match pair % 3 {
-            1 if pair < 3 * height => 1,
-            2 if pair < 3 * width => 2,
-            _ => 0,
-        };
-        (0..pairs).map(component).collect()
-    }
 }
 
 /// Computes the angles of any position.
@@ -149,8 +167,8 @@ impl RopeTable {
             let kept = rope.yarn.map_or(0.0, |yarn| yarn.kept(pair));
             frequency * (kept + (1.0 - kept) / f64::from(rope.factor))
         };
-        let pairs = rope_dim / 2;
-        let pairs = (0..pairs).map(frequency).zip(rope.components(pairs)).collect();
+        let component = |pair: u32| rope.sections.map_or(0, |sections| sections.component(pair));
+        let pairs = (0..rope_dim / 2).map(|pair| (frequency(pair), component(pair))).collect();
         Self { pairs, magnitude: f64::from(rope.magnitude) }
     }
 

@@ -85,6 +85,8 @@ async fn heads_are_normalised_rotated_and_cached() {
         HeadNormKernel { gated: true, ..KERNEL },
         HeadNormKernel { kind: HeadNorm::Row, ..KERNEL },
         HeadNormKernel { kind: HeadNorm::Row, centred: true, ..KERNEL },
+        HeadNormKernel { kind: HeadNorm::CentredHead, ..KERNEL },
+        HeadNormKernel { kind: HeadNorm::CentredHead, cache: CacheFormat::Q8, ..KERNEL },
         HeadNormKernel { kind: HeadNorm::None, cache: CacheFormat::Q8, ..KERNEL },
         HeadNormKernel { kind: HeadNorm::None, cache: CacheFormat::Q8, gated: true, ..KERNEL },
         HeadNormKernel { kind: HeadNorm::Row, cache: CacheFormat::Q8, ..KERNEL },
@@ -110,7 +112,7 @@ async fn check_heads(gpu: &Gpu, random: &mut Random, kernel: HeadNormKernel) {
         [shape.head_dim, shape.query_len(), shape.key_len(), shape.value_len()].map(|len| len as usize);
     let row = if queries_only { q_len } else { q_len + key_len + value_len };
     let mut y = random.floats(tokens * row);
-    let lens = if kind == HeadNorm::Row { [q_len, key_len] } else { [dim, dim] };
+    let lens = if kind.has_own_weights() { [q_len, key_len] } else { [dim, dim] };
     let [norms, biases] = [(); 2].map(|()| lens.map(|len| random.floats(len)));
     let angles = RopeConfig::plain(10_000.0).angles(shape.rope_dim, context as u32, None);
     let [value_offset, value_words] = [key_len, value_len].map(|len| context * cache.row_words(len as u32) as usize);

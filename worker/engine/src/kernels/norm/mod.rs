@@ -141,11 +141,14 @@ impl HeadNormKernel {
     /// The kernel.
     pub fn shader(&self) -> Shader {
         debug_assert!(!self.gated || self.kind != HeadNorm::Row, "gates lie between the queries of a row");
+        let is_centred = self.centred || self.kind == HeadNorm::CentredHead;
         with_heads(Shader::new("norm/head_norm.wgsl"), &self.heads, self.cache, self.value_offset)
             .define_if(self.kind != HeadNorm::None, "NORMS")
             .define_if(self.kind == HeadNorm::Row, "WHOLE_ROW")
+            .define_if(self.kind.has_own_weights(), "OWN_WEIGHTS")
             .define_if(self.kind == HeadNorm::HeadAfterRope, "AFTER_ROPE")
-            .define_if(self.centred, "CENTRED")
+            .define_if(is_centred, "CENTRED")
+            .define_if(self.centred, "BIASES")
             .define_if(self.gated, "GATED")
             .define_if(self.value_norm, "VALUE_NORM")
             .define_if(self.queries_only, "QUERIES_ONLY")

@@ -20,6 +20,11 @@ pub fn norm_heads(rows: &mut [f32], [weights, biases]: [&[Vec<f32>; 2]; 2], kern
             let normed = match kernel.kind {
                 HeadNorm::None => part.to_vec(),
                 _ if kernel.centred => layer_norm(part, weight, bias, kernel.eps),
+                HeadNorm::CentredHead => {
+                    let dim = heads.head_dim as usize;
+                    let pairs = part.chunks_exact(dim).zip(weight.chunks_exact(dim));
+                    pairs.flat_map(|(head, weight)| layer_norm(head, weight, &vec![0.0; dim], kernel.eps)).collect()
+                }
                 HeadNorm::Head | HeadNorm::HeadAfterRope | HeadNorm::Row => rms_norm(part, weight, kernel.eps),
             };
             part.copy_from_slice(&normed);

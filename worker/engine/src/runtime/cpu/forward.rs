@@ -338,7 +338,17 @@ impl MixerInput<'_> {
         let (query_norm, key_norm) = plan.head_norms.unzip();
         for (part, norm) in [(query, query_norm), (key, key_norm.flatten())] {
             let Some(norm) = norm else { continue };
-            let normed = rms_norm(part, self.weights.vector(norm), self.config.norm_eps);
+            let (weight, eps) = (self.weights.vector(norm), self.config.norm_eps);
+            let normed = match self.config.head_norm {
+                HeadNorm::CentredHead => {
+                    let dim = attention.heads.head_dim as usize;
+                    let heads = part.chunks_exact(dim).zip(weight.chunks_exact(dim));
+                    heads.flat_map(|(head, weight)| layer_norm(head, weight, None, eps)).collect()
+                }
+                HeadNorm::None | HeadNorm::Head | HeadNorm::HeadAfterRope | HeadNorm::Row => {
+                    rms_norm(part, weight, eps)
+                }
+            };
             part.copy_from_slice(&normed);
         }
         if self.config.value_norm {

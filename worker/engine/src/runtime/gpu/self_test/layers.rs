@@ -109,7 +109,7 @@ impl Bench<'_> {
         let row_len = if queries_only { query_len } else { query_len + key_len + value_len };
         let (position, tokens) = place(TOKENS, (value_offset / cache.row_words(heads.key_len())) as usize);
         let mut rows = self.random.floats(tokens * row_len);
-        let lens = if kind == HeadNorm::Row { [query_len, key_len] } else { [dim; 2] };
+        let lens = if kind.has_own_weights() { [query_len, key_len] } else { [dim; 2] };
         let [weights, biases] = [(); 2].map(|()| lens.map(|len| self.random.floats(len)));
         let angles = self.angles(&heads, position + tokens);
         let projected = if kernel.gated { with_gates(&rows, row_len, &heads) } else { rows.clone() };
