@@ -123,6 +123,8 @@ pub struct ExpertConfig {
     pub latent_len: Option<u32>,
     /// The choice is limited to some groups of experts.
     pub groups: Option<ExpertGroups>,
+    /// Router, experts and the shared expert each have norms of their own (Gemma 4).
+    pub has_norms: bool,
 }
 
 /// Groups of experts, of which each token uses the best: those where the two best experts have the largest sum of
@@ -143,7 +145,7 @@ impl ExpertConfig {
 
     /// Whether the output of the shared expert, if there is one, is added up with those of the others.
     pub fn sums_shared(&self) -> bool {
-        self.shared_len.is_some() && self.latent_len.is_none()
+        self.shared_len.is_some() && self.latent_len.is_none() && !self.has_norms
     }
 
     /// Number of outputs per token that are added up: one for each expert used, the shared one last.

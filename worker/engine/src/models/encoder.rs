@@ -272,6 +272,7 @@ impl Reader<'_, Family> {
             shared_len: None,
             latent_len: None,
             groups: None,
+            has_norms: false,
         };
         Ok(Some((experts, interval)))
     }

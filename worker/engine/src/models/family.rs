@@ -151,6 +151,8 @@ pub(super) struct Family {
     pub(super) normalise_experts: bool,
     /// Feed-forward parts may be, or always are, mixtures of experts.
     pub(super) experts: Experts,
+    /// Experts work beside a dense feed-forward part, each with norms of its own, as has the router.
+    pub(super) expert_norms: bool,
     /// Attention may become sharper with the position.
     pub(super) has_temperature: bool,
     /// Tokens attend to each other in both directions: an embedding model.
@@ -197,6 +199,7 @@ const LLAMA: Family = Family {
     scoring: Scoring::Softmax,
     normalise_experts: true,
     experts: Experts::Optional,
+    expert_norms: false,
     has_temperature: false,
     two_way: false,
     attention_scale: None,
@@ -316,6 +319,8 @@ pub(super) const FAMILIES: &[Family] = &[
         name: "gemma4",
         windows: Windows::Listed,
         wide_scale_layers: None,
+        experts: Experts::Optional,
+        expert_norms: true,
         attention_scale: Some(1.0),
         value_norm: true,
         tied_values: true,

@@ -7,9 +7,9 @@ use super::mixer::{
     AttentionConfig, DeltaNetConfig, LatentConfig, LayerRope, MixerConfig, ShortConvolutionConfig, StateSpaceConfig,
 };
 use super::plan::{
-    AttentionPlan, DeltaNetPlan, ExpertMatrix, ExpertsGateUp, ExpertsPlan, FeedForwardPlan, GateUpPlan,
-    LatentExpertsPlan, LatentPlan, LayerInputPlan, LayerInputsPlan, LayerPlan, MatrixId, MixerPlan, ModelPlan, Product,
-    Segment, SharedExpertPlan, ShortConvolutionPlan, StateSpacePlan, VectorId,
+    AttentionPlan, DeltaNetPlan, ExpertMatrix, ExpertNormsPlan, ExpertsGateUp, ExpertsPlan, FeedForwardPlan,
+    GateUpPlan, LatentExpertsPlan, LatentPlan, LayerInputPlan, LayerInputsPlan, LayerPlan, MatrixId, MixerPlan,
+    ModelPlan, Product, Segment, SharedExpertPlan, ShortConvolutionPlan, StateSpacePlan, VectorId,
 };
 use super::planner::{Planner, SPLIT_ROWS};
 use super::pooling::{HeadActivation, HeadResult, Pooling};
@@ -338,11 +338,10 @@ impl LayerPlanner<'_, '_> {
     fn experts(&mut self, config: ExpertConfig) -> Result<ExpertsPlan> {
         let (width, count, hidden) = (self.config.embedding_len, config.count, config.feed_forward_len);
         let mut scores = vec![self.planner.segment(self.weight("ffn_gate_inp"), count, width)?];
-        let shared = config.shared_len.map(|len| self.shared_expert(len, &mut scores)).transpose()?;
-        if config.latent_len.is_some() && shared.as_ref().is_some_and(|shared| shared.is_gated) {
-            let what = format!("{} with a gate of the shared expert", self.config.architecture);
-            return Err(EngineError::UnsupportedArchitecture(what));
-        }
+        // With norms, the shared expert is named like a dense part.
+        let suffix = if config.has_norms { "" } else { "_shexp" };
+        let shared = config.shared_len.map(|len| self.shared_expert(len, suffix, &mut scores)).transpose()?;
+        self.check_experts(&config, shared.as_ref())?;
         let router_bias = match &shared {
             // With one more score; no family has both.
             Some(SharedExpertPlan { is_gated: true, .. }) => None,
@@ -353,10 +352,36 @@ impl LayerPlanner<'_, '_> {
             router: self.planner.stack(&scores, width, SPLIT_ROWS)?,
             router_bias,
             bias: self.planner.optional_vector(self.name("exp_probs_b.bias"), count)?,
+            scales: self.planner.optional_vector(self.name("ffn_down_exps.scale"), count)?,
             gate_up: self.experts_gate_up(&config)?,
             down: self.expert_matrix("ffn_down_exps", count, [config.width(width), hidden])?,
             shared,
             latent: config.latent_len.map(|len| self.latent_experts(len)).transpose()?,
+            norms: config.has_norms.then(|| self.expert_norms()).transpose()?,
+        })
+    }
+
+    /// Rejects what the forward passes do not combine.
+    fn check_experts(&self, config: &ExpertConfig, shared: Option<&SharedExpertPlan>) -> Result<()> {
+        let what = match config.latent_len {
+            Some(_) if shared.is_some_and(|shared| shared.is_gated) => "a gate beside latent experts",
+            Some(_) if config.has_norms || self.config.post_norm => "norms of latent experts",
+            None if config.has_norms && shared.is_none() => "nothing but experts",
+            _ => return Ok(()),
+        };
+        Err(EngineError::UnsupportedArchitecture(format!("{} with {what}", self.config.architecture)))
+    }
+
+    fn expert_norms(&mut self) -> Result<ExpertNormsPlan> {
+        let router = self.name("ffn_gate_inp.scale");
+        let [input, output, shared_output] =
+            ["pre_ffw_norm_2", "post_ffw_norm_2", "post_ffw_norm_1"].map(|part| self.weight(part));
+        let mut norm = |name| self.planner.vector(name, self.config.embedding_len);
+        Ok(ExpertNormsPlan {
+            router: norm(router)?,
+            input: norm(input)?,
+            output: norm(output)?,
+            shared_output: norm(shared_output)?,
         })
     }
 
@@ -392,8 +417,9 @@ impl LayerPlanner<'_, '_> {
         Ok(ExpertMatrix { weights, bias })
     }
 
-    /// The shared expert. If it has a gate, that becomes the last row of the router's `scores`.
-    fn shared_expert(&mut self, hidden_len: u32, scores: &mut Vec<Segment>) -> Result<SharedExpertPlan> {
+    /// The shared expert, whose tensors' names end with `suffix`. If it has a gate, that becomes the last row of the
+    /// router's `scores`.
+    fn shared_expert(&mut self, hidden_len: u32, suffix: &str, scores: &mut Vec<Segment>) -> Result<SharedExpertPlan> {
         let width = self.config.embedding_len;
         let output_gate = self.weight("ffn_gate_inp_shexp");
         let is_gated = self.planner.has(&output_gate);
@@ -402,8 +428,8 @@ impl LayerPlanner<'_, '_> {
         }
         Ok(SharedExpertPlan {
             hidden_len,
-            gate_up: self.gate_up("_shexp", hidden_len)?,
-            down: self.planner.matrix(self.weight("ffn_down_shexp"), width, hidden_len)?,
+            gate_up: self.gate_up(suffix, hidden_len)?,
+            down: self.planner.matrix(self.weight(&format!("ffn_down{suffix}")), width, hidden_len)?,
             is_gated,
         })
     }

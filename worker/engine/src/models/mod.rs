@@ -31,10 +31,10 @@ pub use mixer::{
     AttentionConfig, DeltaNetConfig, LatentConfig, LayerRope, MixerConfig, ShortConvolutionConfig, StateSpaceConfig,
 };
 pub use plan::{
-    AttentionPlan, DeltaNetPlan, ExpansionPlan, ExpertMatrix, ExpertsGateUp, ExpertsPlan, FeedForwardPlan, GateUpPlan,
-    LatentExpertsPlan, LatentPlan, LayerInputPlan, LayerInputsPlan, LayerPlan, MatrixId, MatrixPlan, MixerPlan,
-    ModelPlan, Product, Segment, SharedExpertPlan, ShortConvolutionPlan, StateSpacePlan, VectorId, VectorPlan,
-    WeightPlan,
+    AttentionPlan, DeltaNetPlan, ExpansionPlan, ExpertMatrix, ExpertNormsPlan, ExpertsGateUp, ExpertsPlan,
+    FeedForwardPlan, GateUpPlan, LatentExpertsPlan, LatentPlan, LayerInputPlan, LayerInputsPlan, LayerPlan, MatrixId,
+    MatrixPlan, MixerPlan, ModelPlan, Product, Segment, SharedExpertPlan, ShortConvolutionPlan, StateSpacePlan,
+    VectorId, VectorPlan, WeightPlan,
 };
 pub use pooling::{HeadActivation, HeadLayer, HeadPlan, HeadResult, Pooling};
 pub use rope::{Position, ROPE_FREQUENCIES, ROPE_LONG, ROPE_SHORT, RopeConfig, SectionOrder, Sections, Yarn};

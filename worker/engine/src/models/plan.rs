@@ -153,6 +153,8 @@ pub struct ExpertsPlan {
     pub router_bias: Option<VectorId>,
     /// Added to the experts' likelihoods for the choice only: `[count]`.
     pub bias: Option<VectorId>,
+    /// Factors of the experts' weights: `[count]`.
+    pub scales: Option<VectorId>,
     /// Gate and up projections.
     pub gate_up: ExpertsGateUp,
     /// Down projection.
@@ -161,6 +163,22 @@ pub struct ExpertsPlan {
     pub shared: Option<SharedExpertPlan>,
     /// Projections to the narrower space in which the others work, and back.
     pub latent: Option<LatentExpertsPlan>,
+    /// Norms, if router, experts and the shared expert have their own. The norm before the feed-forward part is then that
+    /// before the shared expert.
+    pub norms: Option<ExpertNormsPlan>,
+}
+
+/// RMS norms of router, experts and the shared expert, which all start from the hidden state.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ExpertNormsPlan {
+    /// Of the router's input. The scores are then divided by the root of the width.
+    pub router: VectorId,
+    /// Of the experts' input.
+    pub input: VectorId,
+    /// Of the sum of their outputs.
+    pub output: VectorId,
+    /// Of the shared expert's output.
+    pub shared_output: VectorId,
 }
 
 /// Projections to a narrower space, in which experts work, and back.

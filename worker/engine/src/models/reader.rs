@@ -449,7 +449,10 @@ impl Reader<'_, Family> {
         let feed_forward = |layer: u32| match (experts, &dense_lens) {
             (_, Some(lens)) if is_single && lens[layer as usize] == 0 => Ok(None),
             (Some(experts), _) if layer >= leading && (layer + 1).is_multiple_of(step) => {
-                let shared_len = self.shared_len(layer);
+                let shared_len = match &dense_lens {
+                    Some(lens) if self.family.expert_norms => Some(lens[layer as usize]),
+                    _ => self.shared_len(layer),
+                };
                 Ok(Some(FeedForwardConfig::Experts(ExpertConfig { shared_len, ..experts })))
             }
             (_, Some(lens)) => Ok(Some(lens[layer as usize]).filter(|len| *len > 0).map(FeedForwardConfig::Dense)),
@@ -489,6 +492,7 @@ impl Reader<'_, Family> {
             shared_len: None,
             latent_len: self.u32("moe_latent_size").filter(|len| *len > 0),
             groups: self.expert_groups()?,
+            has_norms: self.family.expert_norms,
         }))
     }
 

@@ -154,6 +154,7 @@ mod tests {
             shared_len: None,
             latent_len: None,
             groups: None,
+            has_norms: false,
         };
         let input: Vec<f32> = (0..3 * width).map(|i| i as f32).collect();
         for chosen in [[4, 0, 1, 4, 0, 4], [2; 6]] {

@@ -1,5 +1,6 @@
 //! Buffers for activations, caches and the decode loop.
 
+use super::experts::ExpertBuffers;
 use super::memory::{LayerMemory, Rows};
 use crate::kernels::grouped_len;
 use crate::kernels::linear::Tiles;
@@ -77,19 +78,15 @@ pub(super) struct Buffers {
     /// Inputs converted to f16 for cooperative products or to integers for packed ones: `[batch][longest inputs]`, see
     /// [`FeedForwardConfig::activated_len`].
     pub prepared: wgpu::Buffer,
-    /// Inputs of experts that work in another space than the hidden state's, and then the sums of their outputs:
-    /// `[batch][latent_len]`.
-    pub latent: wgpu::Buffer,
+    /// Sums of the experts' outputs, unless they are added to the hidden state at once: `[batch][embedding_len]`, or
+    /// `latent_len` if they work in another space; then it holds their inputs before.
+    pub expert_sums: wgpu::Buffer,
     /// Outputs of the shared expert: `[batch][embedding_len]`.
     pub shared_output: wgpu::Buffer,
-    /// Router scores, with a gate of the shared expert: `[batch][experts + 1]`.
-    pub router: wgpu::Buffer,
-    /// Chosen experts: `[batch][slots]`.
-    pub experts: wgpu::Buffer,
+    /// Scores, choice and weights of experts; their outputs are `output`.
+    pub experts: ExpertBuffers,
     /// Slots of a batch by expert, for tiles: [`grouped_len`] entries.
     pub groups: wgpu::Buffer,
-    /// Weights of the experts' outputs, the shared one's last: `[batch][slots + 1]`.
-    pub expert_weights: wgpu::Buffer,
     /// RoPE angles: `[context][rope_dim / 2]`.
     pub rope: wgpu::Buffer,
     /// RoPE angles of layers with a window.
@@ -105,6 +102,7 @@ impl Buffers {
         let sizes = Sizes::new(config, &tuning);
         let floats = |label, len: u64| gpu.storage_buffer(label, len * 4);
         let (rope, window_rope) = rope_buffers(gpu, angles);
+        let output = floats("output", sizes.output);
         Self {
             state: gpu.buffer("state", 16, wgpu::BufferUsages::STORAGE | wgpu::BufferUsages::UNIFORM),
             sampling: gpu.buffer("sampling", SAMPLING_BYTES, wgpu::BufferUsages::UNIFORM),
@@ -124,16 +122,19 @@ impl Buffers {
             recurrent: floats("recurrent", sizes.recurrent),
             splits: floats("splits", sizes.splits),
             activated: floats("activated", sizes.activated),
-            output: floats("output", sizes.output),
             layer_inputs: floats("layer inputs", sizes.layer_inputs),
             projected_inputs: floats("projected layer inputs", sizes.layer_inputs),
             prepared: floats("prepared inputs", sizes.prepared),
-            latent: floats("latent", sizes.latent),
+            expert_sums: floats("sums of experts", sizes.expert_sums),
             shared_output: floats("shared output", sizes.shared_output),
-            router: floats("router", sizes.router),
-            experts: floats("experts", sizes.slots),
+            experts: ExpertBuffers {
+                scores: floats("router", sizes.router),
+                chosen: floats("experts", sizes.slots),
+                weights: floats("expert weights", sizes.expert_weights),
+                outputs: output.clone(),
+            },
+            output,
             groups: floats("groups of experts", sizes.groups),
-            expert_weights: floats("expert weights", sizes.expert_weights),
             rope,
             window_rope,
             layers: config.layers.iter().map(|layer| layer_memory(gpu, config, layer, context)).collect(),
@@ -175,7 +176,7 @@ struct Sizes {
     output: u64,
     layer_inputs: u64,
     prepared: u64,
-    latent: u64,
+    expert_sums: u64,
     shared_output: u64,
     router: u64,
     slots: u64,
@@ -218,7 +219,7 @@ impl Sizes {
                 Tiles::Packed => of(longest.div_ceil(32) * 10),
                 Tiles::None | Tiles::Shared => 0,
             },
-            latent: of(latent),
+            expert_sums: of(if experts > 0 && config.post_norm { config.embedding_len.max(latent) } else { latent }),
             shared_output: if has_shared_expert { of(config.embedding_len) } else { 0 },
             router: of(experts + 1),
             slots: of(slots),
@@ -230,7 +231,7 @@ impl Sizes {
     fn sum(&self) -> u64 {
         let mixer = self.inner + self.projected + self.mixed + self.recurrent + self.splits;
         let choice = self.router + self.slots + self.groups + self.expert_weights;
-        let experts = self.latent + self.shared_output + choice;
+        let experts = self.expert_sums + self.shared_output + choice;
         let feed_forward = self.activated + self.output + experts;
         self.logits + self.hidden + self.normed + mixer + feed_forward + 2 * self.layer_inputs + self.prepared
     }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 
 use super::buffers::State;
+use super::experts::ExpertBuffers;
 use super::product::{Input, Output, ProductBuilder};
 use super::self_test;
 use super::weights::Weights;
@@ -59,18 +60,6 @@ struct Buffers {
     experts: ExpertBuffers,
 }
 
-/// Activations of experts.
-struct ExpertBuffers {
-    /// The router's scores: `[context][count]`
-    router: wgpu::Buffer,
-    /// Chosen experts: `[context][used]`
-    chosen: wgpu::Buffer,
-    /// Their weights: `[context][used]`
-    weights: wgpu::Buffer,
-    /// Their outputs: `[context][used][embedding_len]`
-    output: wgpu::Buffer,
-}
-
 impl Buffers {
     fn new(gpu: &Gpu, config: &EncoderConfig, plan: &EncoderPlan) -> Self {
         // Kernels read whole groups of tokens.
@@ -99,10 +88,10 @@ impl Buffers {
             activated: floats("activated", config.slots() * config.feed_forward_len),
             rope,
             experts: ExpertBuffers {
-                router: floats("router", count),
+                scores: floats("router", count),
                 chosen: floats("experts", used),
                 weights: floats("expert weights", used),
-                output: floats("expert outputs", used * width),
+                outputs: floats("expert outputs", used * width),
             },
         }
     }
@@ -311,18 +300,11 @@ impl Builder<'_> {
         router: &Product,
         x: &wgpu::Buffer,
     ) -> Result<()> {
-        let buffers = &self.buffers.experts;
-        let scores = Output { epilogue: Epilogue::STORE, y: &buffers.router, rows: experts.count, extra: &[] };
-        self.products().push(program, router, &Input::new(x), &scores)?;
-        let bound = [
-            ("state", &self.buffers.state),
-            ("logits", &buffers.router),
-            ("experts", &buffers.chosen),
-            ("weights", &buffers.weights),
-        ];
-        let router = Router { experts, is_biased: false, is_gated: false };
-        let dispatch = Dispatch::new(self.gpu, &router.shader(), &bound, Grid::TokensInX);
-        program.push(dispatch.computing(Task::Router(router)));
+        let (buffers, products) = (&self.buffers.experts, self.products());
+        let scores = Output { epilogue: Epilogue::STORE, y: &buffers.scores, rows: experts.count, extra: &[] };
+        products.push(program, router, &Input::new(x), &scores)?;
+        let router = Router { experts, is_biased: false, is_gated: false, is_scaled: false };
+        program.push(buffers.choose(&products, router, [None; 2]));
         Ok(())
     }
 
@@ -343,16 +325,10 @@ impl Builder<'_> {
         let output = Output { epilogue, y: &buffers.activated, rows, extra: &chosen };
         self.products().push(program, &[up], &input, &output)?;
         let input = Input { experts: rows_of(width, false), ..Input::new(&buffers.activated) };
-        let output = Output { epilogue: Epilogue::STORE, y: &buffers.experts.output, rows: width, extra: &chosen };
+        let output = Output { epilogue: Epilogue::STORE, y: &buffers.experts.outputs, rows: width, extra: &chosen };
         self.products().push(program, &[down], &input, &output)?;
-        let bound = [
-            ("state", &buffers.state),
-            ("x", &buffers.experts.output),
-            ("weights", &buffers.experts.weights),
-            ("y", &buffers.hidden),
-        ];
-        let sum = ExpertSum { experts: *experts, len: width, scale: 1.0 };
-        program.push(Dispatch::new(self.gpu, &sum.shader(), &bound, sum.grid()).computing(Task::ExpertSum(sum)));
+        let sum = ExpertSum { experts: *experts, len: width, scale: 1.0, replaces: false };
+        program.push(buffers.experts.sum(&self.products(), sum, None, &buffers.hidden));
         Ok(())
     }
 

@@ -127,25 +127,25 @@ impl ForwardBuilder<'_> {
 
     /// The norm of the hidden state before the output head, in place. [`ForwardBuilder::head`] needs none.
     pub(super) fn output_norm(&self) -> Dispatch {
-        self.norm(self.plan.output_norm, true)
+        self.norm(self.plan.output_norm, &self.buffers.hidden, None)
     }
 
-    /// A norm of the hidden state, in place or into the `normed` buffer.
-    fn norm(&self, weight: VectorId, in_place: bool) -> Dispatch {
-        let (buffers, config) = (self.buffers, self.config);
+    /// A norm of `x`, which has the shape of the hidden state: into `y`, or in place.
+    pub(super) fn norm(&self, weight: VectorId, x: &wgpu::Buffer, y: Option<&wgpu::Buffer>) -> Dispatch {
+        let config = self.config;
         let (len, eps) = (config.embedding_len, config.norm_eps);
-        let mut bound =
-            vec![("state", &buffers.state), ("x", &buffers.hidden), ("norm_weight", self.weights.vector(weight))];
-        if !in_place {
-            bound.push(("y", &buffers.normed));
-        }
+        let mut bound = vec![("state", &self.buffers.state), ("x", x), ("norm_weight", self.weights.vector(weight))];
+        bound.extend(y.map(|y| ("y", y)));
+        let in_place = y.is_none();
         let norm = LayerNorm { len, rms: !config.centred_norms, bias: false, residual: false, in_place, eps };
         Dispatch::new(self.gpu, &norm.shader(), &bound, Grid::TokensInX).computing(Task::LayerNorm(norm))
     }
 
     /// Runs a norm that products do not apply themselves. [`ForwardBuilder::normed_input`] is its result.
     pub(super) fn norm_apart(&self, program: &mut Vec<Dispatch>, norm: Option<VectorId>) {
-        program.extend(norm.filter(|_| self.config.has_norm_dispatch()).map(|norm| self.norm(norm, false)));
+        let (hidden, normed) = (&self.buffers.hidden, &self.buffers.normed);
+        let norm = norm.filter(|_| self.config.has_norm_dispatch());
+        program.extend(norm.map(|norm| self.norm(norm, hidden, Some(normed))));
     }
 
     /// The hidden state after `norm`, as the input of products.
@@ -219,10 +219,21 @@ impl ForwardBuilder<'_> {
         };
         let output = Output { epilogue: Epilogue::STORE, y: &buffers.output, rows, extra: &[] };
         self.products().push(program, product, input, &output)?;
-        let scaled_sum = post.sum_scale.is_some();
-        let kernel = AddNorm { len: rows, count: 1, eps: self.config.norm_eps, scale, scaled_sum };
-        self.add_norm(program, kernel, [&buffers.output, &buffers.hidden], (norm, post.sum_scale));
+        self.add_normed(program, [&buffers.output, &buffers.hidden], scale, (norm, post.sum_scale));
         Ok(())
+    }
+
+    /// Adds the norm of the first buffer, times `scale`, to the second, both in the shape of the hidden state. The
+    /// weights are those of the norm, and the factor of the sum.
+    pub(super) fn add_normed(
+        &self,
+        program: &mut Vec<Dispatch>,
+        buffers: [&wgpu::Buffer; 2],
+        scale: f32,
+        weights: (VectorId, Option<VectorId>),
+    ) {
+        let (len, eps, scaled_sum) = (self.config.embedding_len, self.config.norm_eps, weights.1.is_some());
+        self.add_norm(program, AddNorm { len, count: 1, eps, scale, scaled_sum }, buffers, weights);
     }
 
     /// Adds the norm of the first buffer to the second. The weights are those of the norm, and the factor of the sum.

@@ -6,6 +6,7 @@ mod backend;
 pub(super) mod buffers;
 mod decoder;
 mod encoder;
+mod experts;
 mod feed_forward;
 mod forward;
 mod latent;

@@ -345,7 +345,8 @@ impl Bench<'_> {
         let logits: Vec<f32> = (0..TOKENS * row_len).map(|at| 4.0 * score(at) as f32 / count as f32 - 2.0).collect();
         let bias: Vec<f32> = (0..count).map(|expert| if expert % 3 == 0 { 1.0 } else { 0.0 }).collect();
         let bias = if router.is_biased { &bias[..] } else { &[] };
-        let (chosen, weights) = experts_reference::route(&logits, bias, router);
+        let scales = self.random.floats(if router.is_scaled { count } else { 0 });
+        let (chosen, weights) = experts_reference::route(&logits, [bias, &scales], router);
         let chosen: Vec<f32> = chosen.iter().map(|expert| 1.0 + *expert as f32).collect();
         let zeros = vec![0.0; weights.len().max(chosen.len())];
         let experts = &zeros[..chosen.len()];
@@ -355,6 +356,7 @@ impl Bench<'_> {
             written("weights", &zeros[..weights.len()], &weights),
         ];
         variables.extend(router.is_biased.then(|| read("bias", bias)));
+        variables.extend(router.is_scaled.then(|| read("expert_scales", &scales)));
         self.compare((router.shader(), Grid::TokensInX), TOKENS, &variables);
     }
 
@@ -377,7 +379,7 @@ impl Bench<'_> {
         let x = self.random.floats(TOKENS * config.used as usize * len);
         let weights = self.random.floats(TOKENS * config.outputs() as usize);
         let shared = self.random.floats(if config.sums_shared() { TOKENS * len } else { 0 });
-        let (y, before) = (vec![BEFORE; TOKENS * len], if config.latent_len.is_some() { 0.0 } else { BEFORE });
+        let (y, before) = (vec![BEFORE; TOKENS * len], if sum.replaces { 0.0 } else { BEFORE });
         let sums = experts_reference::expert_sum(&x, &shared, &weights, config, len);
         let sums: Vec<f32> = sums.iter().map(|own| before + sum.scale * own).collect();
         let mut variables = vec![read("x", &x), read("weights", &weights), written("y", &y, &sums)];
