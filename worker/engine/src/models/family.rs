@@ -169,6 +169,11 @@ pub(super) struct Family {
     pub(super) layer_inputs: bool,
     /// Keys and values are compressed (multi-head latent attention).
     pub(super) latent: bool,
+    /// The hidden state consists of several vectors (`AltUp`), and a low-rank projection works beside the mixers
+    /// (`LAuReL`).
+    pub(super) alternating: bool,
+    /// Soft cap of logits, unless the file states one.
+    pub(super) logit_softcap: Option<f32>,
 }
 
 const LLAMA: Family = Family {
@@ -208,6 +213,8 @@ const LLAMA: Family = Family {
     shared_caches: false,
     layer_inputs: false,
     latent: false,
+    alternating: false,
+    logit_softcap: None,
 };
 const QWEN2: Family = Family { name: "qwen2", rope_half: true, experts: Experts::None, ..LLAMA };
 const QWEN3: Family = Family { name: "qwen3", head_norm: HeadNorm::Head, ..QWEN2 };
@@ -266,6 +273,18 @@ const GEMMA3: Family = Family {
     wide_scale_layers: Some(62),
     ..GEMMA2
 };
+const GEMMA3N: Family = Family {
+    name: "gemma3n",
+    windows: Windows::Listed,
+    wide_scale_layers: None,
+    attention_scale: Some(1.0),
+    value_norm: true,
+    shared_caches: true,
+    layer_inputs: true,
+    alternating: true,
+    logit_softcap: Some(30.0),
+    ..GEMMA3
+};
 
 /// All families of generative models, and of embedding models with the same layers.
 pub(super) const FAMILIES: &[Family] = &[
@@ -315,18 +334,15 @@ pub(super) const FAMILIES: &[Family] = &[
     GEMMA,
     GEMMA2,
     GEMMA3,
+    GEMMA3N,
     Family {
         name: "gemma4",
-        windows: Windows::Listed,
-        wide_scale_layers: None,
         experts: Experts::Optional,
         expert_norms: true,
-        attention_scale: Some(1.0),
-        value_norm: true,
         tied_values: true,
-        shared_caches: true,
-        layer_inputs: true,
-        ..GEMMA3
+        alternating: false,
+        logit_softcap: None,
+        ..GEMMA3N
     },
     Family {
         name: "gpt-oss",

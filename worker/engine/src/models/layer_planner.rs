@@ -8,8 +8,9 @@ use super::mixer::{
 };
 use super::plan::{
     AttentionPlan, DeltaNetPlan, ExpertMatrix, ExpertNormsPlan, ExpertsGateUp, ExpertsPlan, FeedForwardPlan,
-    GateUpPlan, LatentExpertsPlan, LatentPlan, LayerInputPlan, LayerInputsPlan, LayerPlan, MatrixId, MixerPlan,
-    ModelPlan, Product, Segment, SharedExpertPlan, ShortConvolutionPlan, StateSpacePlan, VectorId,
+    GateUpPlan, LatentExpertsPlan, LatentPlan, LayerInputPlan, LayerInputsPlan, LayerPlan, LayerStreamsPlan,
+    LowRankPlan, MatrixId, MixerPlan, ModelPlan, Product, Segment, SharedExpertPlan, ShortConvolutionPlan,
+    StateSpacePlan, StreamsPlan, VectorId,
 };
 use super::planner::{Planner, SPLIT_ROWS};
 use super::pooling::{HeadActivation, HeadResult, Pooling};
@@ -54,8 +55,9 @@ impl ModelPlan {
         let heads = HeadStyle { pooling: config.two_way.then_some(Pooling::Mean), ..DECODER_HEADS };
         let head = plan_head(&mut planner, config.architecture, heads, width)?;
         let layer_inputs = config.layer_input_len.map(|len| layer_inputs(&mut planner, config, len)).transpose()?;
+        let streams = config.streams.map(|count| streams(&mut planner, count, width)).transpose()?;
         planner.check_complete(config.architecture)?;
-        Ok(Self { weights: planner.weights, embedding, layer_inputs, layers, output_norm, output, head })
+        Ok(Self { weights: planner.weights, embedding, layer_inputs, streams, layers, output_norm, output, head })
     }
 }
 
@@ -67,6 +69,16 @@ fn layer_inputs(planner: &mut Planner<'_>, config: &ModelConfig, len: u32) -> Re
         table: planner.matrix("per_layer_token_embd.weight".to_owned(), config.vocab, all)?,
         projection: planner.matrix("per_layer_model_proj.weight".to_owned(), all, width)?,
         norm: planner.vector("per_layer_proj_norm.weight".to_owned(), len)?,
+    })
+}
+
+/// The tensors of `count` vectors of the hidden state, before and after the layers.
+fn streams(planner: &mut Planner<'_>, count: u32, width: u32) -> Result<StreamsPlan> {
+    let rows = (count - 1) * width;
+    Ok(StreamsPlan {
+        expand: planner.matrix("altup_proj.weight".to_owned(), rows, width)?,
+        // A vector's rows are found by its index, so the matrix must not be split.
+        merge: planner.whole("altup_unembd_proj.weight".to_owned(), rows, width)?,
     })
 }
 
@@ -96,15 +108,17 @@ impl LayerPlanner<'_, '_> {
         };
         let (mixes, feeds) = (!layer.mixers.is_empty(), layer.feed_forward.is_some());
         Ok(LayerPlan {
+            streams: config.streams.map(|count| self.streams(count)).transpose()?,
             mixer_norm: norm(&mut self, mixes && config.pre_norm, "attn_norm")?,
             mixers: layer.mixers.iter().map(|mixer| self.mixer(mixer)).collect::<Result<_>>()?,
+            low_rank: config.low_rank.map(|rank| self.low_rank(rank)).transpose()?,
             mixer_post_norm: norm(&mut self, mixes && config.post_norm, "post_attention_norm")?,
             feed_forward_norm: norm(&mut self, feeds && config.pre_norm && !config.parallel, config.feed_forward_norm)?,
             feed_forward: layer.feed_forward.map(|part| self.feed_forward(part)).transpose()?,
             feed_forward_post_norm: norm(&mut self, feeds && config.post_norm, "post_ffw_norm")?,
             input: config.layer_input_len.map(|len| self.input(len)).transpose()?,
-            // The forward passes apply it together with a post-norm.
-            scale: if config.post_norm {
+            // The forward passes apply it together with a post-norm, and to one vector.
+            scale: if config.post_norm && config.streams.is_none() {
                 self.planner.optional_vector(self.weight("layer_output_scale"), 1)?
             } else {
                 None
@@ -130,6 +144,26 @@ impl LayerPlanner<'_, '_> {
         }
     }
 
+    fn streams(&mut self, count: u32) -> Result<LayerStreamsPlan> {
+        let width = self.config.embedding_len;
+        Ok(LayerStreamsPlan {
+            router_norm: self.planner.vector(self.weight("altup_router_norm"), width)?,
+            router: self.planner.matrix(self.weight("altup_router"), count, width)?,
+            predict: self.planner.table(self.weight("altup_predict_coef"), count * count, count)?,
+            correct: self.planner.table(self.weight("altup_correct_coef"), count, count)?,
+            gate_scale: self.planner.vector(self.weight("altup_correct_scale"), width)?,
+        })
+    }
+
+    fn low_rank(&mut self, rank: u32) -> Result<LowRankPlan> {
+        let width = self.config.embedding_len;
+        Ok(LowRankPlan {
+            down: self.planner.matrix(self.weight("laurel_l"), rank, width)?,
+            up: self.planner.matrix(self.weight("laurel_r"), width, rank)?,
+            norm: self.planner.vector(self.weight("laurel_post_norm"), width)?,
+        })
+    }
+
     fn input(&mut self, len: u32) -> Result<LayerInputPlan> {
         let width = self.config.embedding_len;
         Ok(LayerInputPlan {
@@ -142,6 +176,12 @@ impl LayerPlanner<'_, '_> {
 
     fn attention(&mut self, attention: &AttentionConfig) -> Result<AttentionPlan> {
         let width = self.config.embedding_len;
+        if attention.cache_of.is_some() {
+            // Gemma 3n's files have them all the same.
+            for part in ["attn_k.", "attn_k_norm.", "attn_v."] {
+                self.planner.ignore(&self.name(part));
+            }
+        }
         Ok(AttentionPlan {
             qkv: self.qkv(attention)?,
             qkv_bias: self.qkv_bias(attention)?,
@@ -332,7 +372,14 @@ impl LayerPlanner<'_, '_> {
             let half = |first_row| Segment { first_row, rows: hidden, ..both.clone() };
             (half(0), half(hidden))
         };
-        self.planner.gate_up(gate, up, width)
+        match self.config.layers[self.layer].gate_cutoff {
+            Some(cutoff) => Ok(GateUpPlan::Sparse {
+                gate: self.planner.stack(&[gate], width, SPLIT_ROWS)?,
+                up: self.planner.stack(&[up], width, SPLIT_ROWS)?,
+                cutoff,
+            }),
+            None => self.planner.gate_up(gate, up, width),
+        }
     }
 
     fn experts(&mut self, config: ExpertConfig) -> Result<ExpertsPlan> {

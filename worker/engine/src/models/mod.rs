@@ -32,9 +32,9 @@ pub use mixer::{
 };
 pub use plan::{
     AttentionPlan, DeltaNetPlan, ExpansionPlan, ExpertMatrix, ExpertNormsPlan, ExpertsGateUp, ExpertsPlan,
-    FeedForwardPlan, GateUpPlan, LatentExpertsPlan, LatentPlan, LayerInputPlan, LayerInputsPlan, LayerPlan, MatrixId,
-    MatrixPlan, MixerPlan, ModelPlan, Product, Segment, SharedExpertPlan, ShortConvolutionPlan, StateSpacePlan,
-    VectorId, VectorPlan, WeightPlan,
+    FeedForwardPlan, GateUpPlan, LatentExpertsPlan, LatentPlan, LayerInputPlan, LayerInputsPlan, LayerPlan,
+    LayerStreamsPlan, LowRankPlan, MatrixId, MatrixPlan, MixerPlan, ModelPlan, Product, Segment, SharedExpertPlan,
+    ShortConvolutionPlan, StateSpacePlan, StreamsPlan, VectorId, VectorPlan, WeightPlan,
 };
 pub use pooling::{HeadActivation, HeadLayer, HeadPlan, HeadResult, Pooling};
 pub use rope::{Position, ROPE_FREQUENCIES, ROPE_LONG, ROPE_SHORT, RopeConfig, SectionOrder, Sections, Yarn};

@@ -111,6 +111,8 @@ impl Reader<'_, Family> {
             value_norm: family.value_norm,
             tied_values: family.tied_values,
             layer_input_len: self.u32("embedding_length_per_layer_input").filter(|len| family.layer_inputs && *len > 0),
+            streams: self.streams()?,
+            low_rank: self.low_rank()?,
             activation: family.activation,
             feed_forward_gates: family.feed_forward_gates,
             embedding_scale: match self.factor("embedding_scale") {
@@ -128,8 +130,42 @@ impl Reader<'_, Family> {
                 Some(scale) => scale.recip(),
                 None => 1.0,
             },
-            logit_softcap: self.factor("final_logit_softcapping"),
+            logit_softcap: self.factor("final_logit_softcapping").or(family.logit_softcap),
         })
+    }
+
+    /// Number of vectors of the hidden state, in families that have several.
+    fn streams(&self) -> Result<Option<u32>> {
+        if !self.family.alternating {
+            return Ok(None);
+        }
+        match self.u32("altup.active_idx") {
+            None | Some(0) => self.require_u32("altup.num_inputs").map(Some),
+            Some(other) => {
+                let what = format!("{} whose layers compute vector {other}", self.family.name);
+                Err(EngineError::UnsupportedArchitecture(what))
+            }
+        }
+    }
+
+    /// Rank of the projection beside the mixers, which is not in the metadata.
+    fn low_rank(&self) -> Result<Option<u32>> {
+        if !self.family.alternating {
+            return Ok(None);
+        }
+        let projection = self.gguf.require_tensor("blk.0.laurel_l.weight")?;
+        Ok(Some(u32::try_from(projection.rows()).unwrap_or(u32::MAX)))
+    }
+
+    /// The cutoffs of the layers' gates, in files that have any.
+    fn gate_cutoffs(&self, layers: usize) -> Result<Option<&[f32]>> {
+        let name = "activation_sparsity_scale";
+        match self.gguf.metadata.floats(&self.key(name)) {
+            Some(cutoffs) if cutoffs.len() < layers => {
+                Err(EngineError::malformed(format!("{name} has {} entries for {layers} layers", cutoffs.len())))
+            }
+            cutoffs => Ok(cutoffs),
+        }
     }
 
     /// Epsilon of the norms.
@@ -313,6 +349,7 @@ impl Reader<'_, Family> {
     fn layers(&self, heads: &[HeadShape], windowed: &[bool], embedding_len: u32) -> Result<Vec<LayerConfig>> {
         let recurrent = self.family.recurrent.map(|recurrent| self.recurrent(recurrent, embedding_len)).transpose()?;
         let (window, latent) = (self.window()?, self.latent()?);
+        let cutoffs = self.gate_cutoffs(heads.len())?;
         let attention = |layer: u32| -> Result<MixerConfig> {
             let (own, is_windowed) = (heads[layer as usize], windowed[layer as usize]);
             let cache_of = self.cache_of(layer, heads, windowed)?;
@@ -326,7 +363,10 @@ impl Reader<'_, Family> {
                 (_, Some(recurrent)) if self.is_recurrent(layer, &heads[layer as usize])? => vec![recurrent],
                 _ => vec![attention(layer)?],
             };
-            Ok(LayerConfig { mixers, feed_forward })
+            let gate_cutoff = cutoffs.map(|cutoffs| cutoffs[layer as usize]);
+            // That of all gates.
+            let gate_cutoff = gate_cutoff.filter(|cutoff| *cutoff != f32::NEG_INFINITY);
+            Ok(LayerConfig { mixers, feed_forward, gate_cutoff })
         };
         (0u32..).zip(self.feed_forwards(heads.len() as u32)?).map(layer).collect()
     }

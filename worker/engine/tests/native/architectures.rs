@@ -109,6 +109,7 @@ pub(crate) fn published(family: &str) -> &'static str {
         "gemma" => "Gemma",
         "gemma2" => "Gemma 2",
         "gemma3" => "Gemma 3 (text)",
+        "gemma3n" => "Gemma 3n E2B and E4B (text)",
         "gemma4" => "Gemma 4 E2B, E4B, 26B-A4B and 31B (text)",
         "gpt-oss" => "gpt-oss 20B and 120B",
         "phi3" => "Phi 3, 3.5 and 4",

@@ -10,6 +10,7 @@ use super::mixers::{
     state_space,
 };
 use super::ops::{activate, apply_gate, expert_sum, gated, layer_norm, multiply, normalise, rms_norm, route};
+use super::streams::add_to_each;
 use super::weights::CpuWeights;
 use crate::models::{
     AttentionConfig, AttentionPlan, DeltaNetConfig, DeltaNetPlan, ExpertMatrix, ExpertsGateUp, ExpertsPlan,
@@ -32,14 +33,18 @@ impl CpuDecoder {
         };
         let place = Place { position, two_way };
         let inputs = self.layer_inputs(batch, &hidden);
+        let mut others = self.expand_streams(&hidden);
         for layer in 0..self.plan.layers.len() {
+            let prediction = self.predict_streams(layer, &mut hidden, &mut others);
             let input = self.normed(&hidden, self.plan.layers[layer].mixer_norm);
             self.mixers(layer, place, &input, &mut hidden);
             self.pacer.pause_if_due().await;
             self.feed_forward(layer, self.config.parallel.then_some(input), &mut hidden);
-            self.layer_input(layer, &inputs, &mut hidden);
+            let gate_input = self.correct_streams(layer, &prediction, &mut hidden, &mut others);
+            self.layer_input(layer, &inputs, &mut hidden, gate_input.as_deref().zip(Some(&mut others[..])));
             self.pacer.pause_if_due().await;
         }
+        self.merge_streams(&mut hidden, &others);
         self.state_len = position + hidden.len() / self.config.embedding_len as usize;
         hidden
     }
@@ -76,19 +81,24 @@ impl CpuDecoder {
         inputs
     }
 
-    /// Adds a layer's own part of `inputs` to the hidden state, and scales that, in models that do so.
-    fn layer_input(&self, index: usize, inputs: &[f32], hidden: &mut [f32]) {
+    /// Adds a layer's own part of `inputs` to the hidden state, and scales that, in models that do so. If it consists of
+    /// several vectors, `streams` are the input of the gates and the vectors to add to.
+    fn layer_input(&self, index: usize, inputs: &[f32], hidden: &mut [f32], streams: Option<(&[f32], &mut [f32])>) {
         let (config, plan) = (&self.config, &self.plan.layers[index]);
         let (width, all) = (config.embedding_len as usize, config.layer_inputs_len() as usize);
         if let Some(input) = &plan.input {
             let len = input.len as usize;
-            let mut gated = project(&self.weights, &input.gate, hidden, width, len, None);
+            let x = streams.as_ref().map_or(&*hidden, |(gate_input, _)| *gate_input);
+            let mut gated = project(&self.weights, &input.gate, x, width, len, None);
             activate(&mut gated, config.activation);
             for (gated, inputs) in gated.chunks_exact_mut(len).zip(inputs.chunks_exact(all)) {
                 multiply(gated, &inputs[index * len..][..len]);
             }
             let output = project(&self.weights, &input.output, &gated, len, width, None);
-            self.add(hidden, output, Some(input.norm));
+            match streams {
+                Some((_, others)) => add_to_each(others, &self.normed(&output, Some(input.norm)), width),
+                None => self.add(hidden, output, Some(input.norm)),
+            }
         }
         if let Some(scale) = plan.scale {
             let scale = self.weights.vector(scale)[0];
@@ -136,6 +146,9 @@ impl CpuDecoder {
                 _ => unreachable!("plan and memory belong to this configuration"),
             };
             self.add(hidden, output, plan.mixer_post_norm);
+        }
+        if let Some(low_rank) = &plan.low_rank {
+            self.add_low_rank(low_rank, input, hidden);
         }
     }
 

@@ -20,6 +20,7 @@ mod native_threads;
 mod ops;
 mod sampler;
 mod shard;
+mod streams;
 mod thread_pool;
 mod weights;
 

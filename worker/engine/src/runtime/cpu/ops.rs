@@ -75,6 +75,16 @@ pub(super) fn multiply(values: &mut [f32], factors: &[f32]) {
     values.iter_mut().zip(factors).for_each(|(value, factor)| *value *= factor);
 }
 
+/// Keeps what exceeds the mean of each row of `len` gates by more than so many standard deviations of a sample, in place.
+pub(super) fn cut_gates(gates: &mut [f32], len: usize, deviations: f32) {
+    for row in gates.chunks_exact_mut(len) {
+        let mean = sum(row) / len as f32;
+        row.iter_mut().for_each(|gate| *gate -= mean);
+        let deviation = (dot_floats(row, row) / (len - 1) as f32).sqrt();
+        row.iter_mut().for_each(|gate| *gate = (*gate - deviations * deviation).max(0.0));
+    }
+}
+
 /// Replaces gates with `activation(gate) * up`; [`Activation::ClampedSwiglu`] also changes the second factor.
 pub(super) fn apply_gate(gates: &mut [f32], up: &[f32], activation: Activation) {
     activate(gates, activation);
@@ -274,6 +284,7 @@ pub(super) fn expert_sum(
 mod tests {
     use super::super::assert_close;
     use super::*;
+    use crate::kernels;
     use crate::kernels::experts::{Router, reference};
     use crate::kernels::linear;
     use crate::kernels::random::Random;
@@ -319,6 +330,16 @@ mod tests {
         let y: Vec<f32> = Random(2).floats(3 * 2 * 37).iter().map(|value| 10.0 * value).collect();
         for activation in ACTIVATIONS {
             assert_close(&gated(&y, 37, activation), &linear::reference::gated(&y, 37, activation));
+        }
+    }
+
+    #[test]
+    fn gates_are_cut_off_as_in_the_reference() {
+        for (len, deviations) in [(101, 1.6), (64, 0.0), (32, -0.5)] {
+            let rows: Vec<f32> = Random(5).floats(3 * len).iter().map(|gate| gate + 0.5).collect();
+            let mut actual = rows.clone();
+            cut_gates(&mut actual, len, deviations);
+            assert_close(&actual, &kernels::norm::reference::cut_gates(&rows, len, deviations));
         }
     }
 

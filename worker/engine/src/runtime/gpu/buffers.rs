@@ -75,6 +75,12 @@ pub(super) struct Buffers {
     pub layer_inputs: wgpu::Buffer,
     /// The part of them that is computed from the embedding.
     pub projected_inputs: wgpu::Buffer,
+    /// The vectors of the hidden state but the first: `[batch][streams - 1][embedding_len]`.
+    pub streams: wgpu::Buffer,
+    /// The prediction of the first, `[batch][embedding_len]`; after the last layer the others, projected.
+    pub prediction: wgpu::Buffer,
+    /// Outputs of the router of these vectors: `[batch][streams]`.
+    pub routes: wgpu::Buffer,
     /// Inputs converted to f16 for cooperative products or to integers for packed ones: `[batch][longest inputs]`, see
     /// [`FeedForwardConfig::activated_len`].
     pub prepared: wgpu::Buffer,
@@ -124,6 +130,9 @@ impl Buffers {
             activated: floats("activated", sizes.activated),
             layer_inputs: floats("layer inputs", sizes.layer_inputs),
             projected_inputs: floats("projected layer inputs", sizes.layer_inputs),
+            streams: floats("streams", sizes.streams),
+            prediction: floats("prediction", sizes.streams),
+            routes: floats("routes", sizes.routes),
             prepared: floats("prepared inputs", sizes.prepared),
             expert_sums: floats("sums of experts", sizes.expert_sums),
             shared_output: floats("shared output", sizes.shared_output),
@@ -175,6 +184,8 @@ struct Sizes {
     activated: u64,
     output: u64,
     layer_inputs: u64,
+    streams: u64,
+    routes: u64,
     prepared: u64,
     expert_sums: u64,
     shared_output: u64,
@@ -189,7 +200,7 @@ impl Sizes {
         let batch = u64::from(prefill_batch(config, tuning));
         let of = |len: u32| batch * u64::from(len);
         let activated = largest(config.feed_forwards().map(FeedForwardConfig::activated_len));
-        let activated = activated.max(config.layer_input_len.unwrap_or(0));
+        let activated = activated.max(config.layer_input_len.unwrap_or(0)).max(config.low_rank.unwrap_or(0));
         let slots = largest(config.feed_forwards().map(FeedForwardConfig::slots));
         let experts = largest(config.feed_forwards().map(FeedForwardConfig::expert_count));
         let [mixed, recurrent] = [true, false].map(|is_attention| {
@@ -213,6 +224,8 @@ impl Sizes {
             activated: of(activated),
             output: if needs_output { of(slots.max(1)) * u64::from(config.embedding_len.max(latent)) } else { 0 },
             layer_inputs: of(config.layer_inputs_len()),
+            streams: of(config.other_streams_len()),
+            routes: of(config.streams.unwrap_or(0)),
             prepared: match tuning.prefill_large.tiles {
                 Tiles::Cooperative => of(longest.div_ceil(2)),
                 // Eight words of integers and two of scales per 32 elements.
@@ -233,7 +246,8 @@ impl Sizes {
         let choice = self.router + self.slots + self.groups + self.expert_weights;
         let experts = self.expert_sums + self.shared_output + choice;
         let feed_forward = self.activated + self.output + experts;
-        self.logits + self.hidden + self.normed + mixer + feed_forward + 2 * self.layer_inputs + self.prepared
+        let streams = 2 * self.streams + self.routes;
+        self.logits + self.hidden + self.normed + mixer + feed_forward + 2 * self.layer_inputs + streams + self.prepared
     }
 }
 
@@ -270,7 +284,8 @@ pub(super) fn prefill_batch(config: &ModelConfig, tuning: &Tuning) -> u32 {
     let mixer = |mixer: &MixerConfig| mixer.projection_rows().max(mixer.inner_len());
     let widest = largest(config.feed_forwards().map(feed_forward))
         .max(largest(config.mixers().map(mixer)))
-        .max(config.layer_inputs_len());
+        .max(config.layer_inputs_len())
+        .max(config.other_streams_len());
     let fitting = (128 << 20) / 4 / widest.max(1);
     // A multiple of the tile size, if it exceeds that.
     tuning.prefill_batch.min(if fitting < 64 { fitting.max(1) } else { fitting / 64 * 64 })

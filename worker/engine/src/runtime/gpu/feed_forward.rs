@@ -21,7 +21,7 @@ impl ForwardBuilder<'_> {
         self.norm_apart(program, norm);
         // With an input of its own, the layer ends with that.
         let sum_scale = plan.scale.filter(|_| plan.input.is_none());
-        let post = PostNorm { norm: plan.feed_forward_post_norm, sum_scale };
+        let post = PostNorm { sum_scale, ..PostNorm::from(plan.feed_forward_post_norm) };
         match part {
             FeedForwardPlan::Dense { gate_up, down } => {
                 let rows = self.config.layers[index].feed_forward.map_or(0, |part| part.hidden_len());

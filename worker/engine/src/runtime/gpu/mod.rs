@@ -16,6 +16,7 @@ mod product;
 mod profile;
 mod programs;
 mod self_test;
+mod streams;
 mod weights;
 
 pub use buffers::scratch_bytes;

@@ -11,9 +11,10 @@ use crate::kernels::convolution::{Convolution, reference::convolve};
 use crate::kernels::delta_net::{DeltaNet, reference as delta_net_reference};
 use crate::kernels::experts::{ExpertSum, Router, group, reference as experts_reference};
 use crate::kernels::linear::reference::{layer_norm, rms_norm, rope};
-use crate::kernels::norm::reference::{gated_norm, gated_norm_after_gate, norm_heads};
-use crate::kernels::norm::{AddNorm, GatedNorm, HeadNormKernel, LayerNorm};
+use crate::kernels::norm::reference::{cut_gates, gated_norm, gated_norm_after_gate, norm_heads};
+use crate::kernels::norm::{AddNorm, GateCutoff, GatedNorm, HeadNormKernel, LayerNorm};
 use crate::kernels::state_space::{StateSpace, reference as state_space_reference};
+use crate::kernels::streams::{StreamStep, Streams, reference as streams_reference};
 use crate::kernels::{Grid, Shader};
 use crate::models::{CacheFormat, ExpertConfig, HeadNorm, HeadShape};
 use crate::runtime::device::Dispatch;
@@ -199,14 +200,21 @@ impl Bench<'_> {
 
     /// Tests a norm that is added.
     pub(super) fn add_norm(&mut self, norm: &AddNorm) {
-        let (len, all) = (norm.len as usize, TOKENS * (norm.count * norm.len) as usize);
-        let (x, weight, y) = (self.random.floats(all), self.random.floats(len), self.random.floats(all));
+        let (len, places) = (norm.len as usize, norm.places as usize);
+        let all = TOKENS * norm.count as usize * len;
+        let (x, weight, y) = (self.random.floats(all), self.random.floats(len), self.random.floats(places * all));
+        let residual = self.random.floats(if norm.residual.is_some() { all } else { 0 });
         let factor = [0.75];
-        let sum_scale = if norm.scaled_sum { factor[0] } else { 1.0 };
+        let sum_scale = norm.residual.unwrap_or(1.0) * if norm.scaled_sum { factor[0] } else { 1.0 };
         let normed = rms_norm(&x, &weight, norm.eps);
-        let sums: Vec<f32> = y.iter().zip(normed).map(|(y, normed)| sum_scale * (y + norm.scale * normed)).collect();
+        let sum = |(at, y): (usize, &f32)| {
+            let from = at / (places * len) * len + at % len;
+            sum_scale * (y + norm.scale * normed[from] + residual.get(from).copied().unwrap_or_default())
+        };
+        let sums: Vec<f32> = y.iter().enumerate().map(sum).collect();
         let mut variables = vec![read("x", &x), read("norm_weight", &weight), written("y", &y, &sums)];
         variables.extend(norm.scaled_sum.then(|| read("sum_scale", &factor)));
+        variables.extend(norm.residual.map(|_| read("residual", &residual)));
         self.compare((norm.shader(), norm.grid()), TOKENS, &variables);
     }
 
@@ -230,6 +238,58 @@ impl Bench<'_> {
             variables.extend([read("x", &x), written("y", &y, &normed)]);
         }
         self.compare((norm.shader(), Grid::TokensInX), TOKENS, &variables);
+    }
+
+    /// Tests the cutoff of gates.
+    pub(super) fn gate_cutoff(&mut self, kernel: &GateCutoff) {
+        let len = kernel.len as usize;
+        let y = self.random.floats(TOKENS * len);
+        let cut = cut_gates(&y, len, kernel.deviations);
+        self.compare((kernel.shader(), Grid::TokensInX), TOKENS, &[written("y", &y, &cut)]);
+    }
+
+    /// Tests a step with the vectors of a hidden state.
+    pub(super) fn streams(&mut self, streams: &Streams) {
+        let [count, len] = [streams.count, streams.len].map(|number| number as usize);
+        let rest = (count - 1) * len;
+        let (before, others) = (self.random.floats(TOKENS * len), self.random.floats(TOKENS * rest));
+        let (routes, scale) = (self.random.floats(TOKENS * count), self.random.floats(len));
+        let prediction = self.random.floats(TOKENS * len);
+        let power = if streams.step == StreamStep::Predict { 3 } else { 2 };
+        let coefficients = self.random.floats(count.pow(power));
+        let (mut hidden, mut rest_after) = (before.clone(), others.clone());
+        for token in 0..TOKENS {
+            let own = &mut hidden[token * len..][..len];
+            let (rest, routes) = (&mut rest_after[token * rest..][..rest], &routes[token * count..][..count]);
+            match streams.step {
+                StreamStep::Expand => streams_reference::expand(own, rest),
+                StreamStep::Predict => streams_reference::predict(own, rest, routes, &coefficients),
+                StreamStep::Correct => {
+                    let prediction = &prediction[token * len..][..len];
+                    streams_reference::correct(own, rest, prediction, routes, &coefficients);
+                }
+                StreamStep::Merge => streams_reference::merge(own, rest),
+            }
+        }
+        let gate_input: Vec<f32> = hidden.iter().zip(scale.iter().cycle()).map(|(x, scale)| x * scale).collect();
+        let (both, empty) =
+            ([read("routes", &routes), read("coefficients", &coefficients)], vec![BEFORE; TOKENS * len]);
+        let [hidden_after, others_after] =
+            [written("hidden", &before, &hidden), written("others", &others, &rest_after)];
+        let variables = match streams.step {
+            StreamStep::Expand => vec![read("x", &before), written("y", &others, &rest_after)],
+            StreamStep::Merge => vec![read("x", &others), written("y", &before, &hidden)],
+            StreamStep::Predict => {
+                let copy = written("prediction", &empty, &hidden);
+                both.into_iter().chain([hidden_after, others_after, copy]).collect()
+            }
+            StreamStep::Correct => {
+                let inputs = [read("prediction", &prediction), read("gate_scale", &scale)];
+                let gates = written("gate_input", &empty, &gate_input);
+                both.into_iter().chain(inputs).chain([hidden_after, others_after, gates]).collect()
+            }
+        };
+        self.compare((streams.shader(), streams.grid()), TOKENS, &variables);
     }
 
     /// Tests a norm with gates.
