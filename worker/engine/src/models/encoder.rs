@@ -7,7 +7,7 @@ use super::family::{Activation, Scoring};
 use super::head_planner::HeadStyle;
 use super::heads::HeadShape;
 use super::pooling::{HeadActivation, HeadResult, Pooling};
-use super::rope::RopeConfig;
+use super::rope::{Growth, RopeConfig};
 use crate::error::{EngineError, Result};
 use crate::gguf::Gguf;
 
@@ -218,7 +218,8 @@ impl Reader<'_, Family> {
         let embedding = self.gguf.require_tensor("token_embd.weight")?;
         let has_rope = family.positions == PositionKind::Rope;
         let rope_dim = if has_rope { head_dim } else { 0 };
-        let rope = has_rope.then(|| RopeConfig::from_gguf(self.gguf, family.name, head_dim)).transpose()?;
+        let rope =
+            has_rope.then(|| RopeConfig::from_gguf(self.gguf, family.name, head_dim, Growth::Angles)).transpose()?;
         let norm_eps = self.key("attention.layer_norm_epsilon");
         Ok(EncoderConfig {
             name: metadata.string("general.name").unwrap_or("unnamed model").to_owned(),

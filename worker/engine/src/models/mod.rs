@@ -2,6 +2,7 @@
 //! `runtime::cpu`; a new family is a description here, not code there.
 
 mod angles;
+mod attention_reader;
 mod cache;
 mod checks;
 mod config;
@@ -9,6 +10,7 @@ mod encoder;
 mod encoder_plan;
 mod entries;
 mod family;
+mod feed_forward_reader;
 mod head_planner;
 mod heads;
 mod layer_planner;

@@ -10,6 +10,15 @@ pub const ROPE_LONG: &str = "rope_factors_long.weight";
 /// The divisors of `LongRoPE` for contexts up to the original one.
 pub const ROPE_SHORT: &str = "rope_factors_short.weight";
 
+/// What grows if `YaRN` extends the context (Peng et al. 2023, equation 22).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Growth {
+    /// Sines and cosines.
+    Angles,
+    /// The dot products of queries and keys, which the reader of attention sees to.
+    Products,
+}
+
 /// How RoPE's angles depend on positions.
 #[derive(Debug, Clone, PartialEq)]
 pub struct RopeConfig {
@@ -105,7 +114,7 @@ impl RopeConfig {
     ///
     /// # Errors
     /// An unknown kind of scaling, or invalid numbers.
-    pub(super) fn from_gguf(gguf: &Gguf, architecture: &str, rope_dim: u32) -> Result<Self> {
+    pub(super) fn from_gguf(gguf: &Gguf, architecture: &str, rope_dim: u32, growth: Growth) -> Result<Self> {
         let metadata = &gguf.metadata;
         let key = |name: &str| format!("{architecture}.rope.{name}");
         let base = metadata.f32(&key("freq_base")).unwrap_or(10_000.0);
@@ -125,10 +134,12 @@ impl RopeConfig {
                 let beta = |name: &str, default| metadata.f32(&key(name)).unwrap_or(default);
                 let betas = [beta("scaling.yarn_beta_fast", 32.0), beta("scaling.yarn_beta_slow", 1.0)];
                 rope.yarn = Some(Yarn::new(base, rope_dim, original, betas));
-                // Peng et al. 2023, equation 22. Some models divide by the same with a multiplier.
-                let multiplier = metadata.f32(&key("scaling.yarn_log_multiplier")).unwrap_or(0.0);
-                let growth = 0.1 * rope.factor.ln();
-                rope.magnitude *= (1.0 + growth) / (1.0 + multiplier * growth);
+                if growth == Growth::Angles {
+                    // Some models divide by the same with a multiplier.
+                    let multiplier = metadata.f32(&key("scaling.yarn_log_multiplier")).unwrap_or(0.0);
+                    let growth = 0.1 * rope.factor.ln();
+                    rope.magnitude *= (1.0 + growth) / (1.0 + multiplier * growth);
+                }
             }
             other => {
                 return Err(EngineError::UnsupportedArchitecture(format!("{architecture} with {other} RoPE scaling")));

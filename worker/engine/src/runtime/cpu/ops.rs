@@ -55,7 +55,7 @@ fn sum(values: &[f32]) -> f32 {
 }
 
 /// Applies an activation function to each value, in place.
-pub(super) fn activate(values: &mut [f32], activation: Activation) {
+pub(in crate::runtime) fn activate(values: &mut [f32], activation: Activation) {
     match activation {
         Activation::Silu => apply(values, silu),
         Activation::GeluTanh => apply(values, gelu_tanh),
