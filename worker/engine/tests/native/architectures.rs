@@ -120,7 +120,7 @@ pub(crate) fn published(family: &str) -> &'static str {
         "falcon-h1" => "Falcon-H1",
         "nemotron_h" => "Nemotron-H, Nemotron Nano 2",
         "nemotron_h_moe" => "Nemotron 3 Nano and Super",
-        "deepseek2" => "DeepSeek V2, V3 and R1, GLM 4.7 Flash",
+        "deepseek2" => "DeepSeek V2, V3 and R1, Kimi K2, GLM 4.7 Flash",
         "mistral4" => "Mistral Small 4 (text)",
         "ernie4_5" => "ERNIE 4.5 0.3B",
         "ernie4_5-moe" => "ERNIE 4.5 21B-A3B",
