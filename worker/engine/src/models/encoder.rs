@@ -165,13 +165,13 @@ impl EncoderConfig {
 
     /// Size of a text's keys and values in bytes; all layers share the buffer.
     pub fn kv_bytes(&self) -> u64 {
-        u64::from(self.context) * u64::from(self.embedding_len) * 4
+        u64::from(self.context) * u64::from(self.embedding_len) * 8
     }
 
     /// Size of the activations in bytes.
     pub fn scratch_bytes(&self) -> u64 {
         let (width, slots) = (u64::from(self.embedding_len), u64::from(self.slots()));
-        // Hidden state, its norm, queries, attention's result, and the projection before head norms.
+        // Hidden state, its norm, queries, attention's result, and the projection.
         let floats = 7 * width + slots * (width + u64::from(self.feed_forward_len));
         u64::from(self.context) * floats * 4
     }

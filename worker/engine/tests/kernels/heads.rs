@@ -89,6 +89,8 @@ async fn heads_are_normalised_rotated_and_cached() {
         HeadNormKernel { kind: HeadNorm::CentredHead, cache: CacheFormat::Q8, ..KERNEL },
         HeadNormKernel { kind: HeadNorm::None, cache: CacheFormat::Q8, ..KERNEL },
         HeadNormKernel { kind: HeadNorm::None, cache: CacheFormat::Q8, gated: true, ..KERNEL },
+        HeadNormKernel { kind: HeadNorm::None, cache: CacheFormat::F32, ..KERNEL },
+        HeadNormKernel { kind: HeadNorm::Row, centred: true, cache: CacheFormat::F32, ..KERNEL },
         HeadNormKernel { kind: HeadNorm::Row, cache: CacheFormat::Q8, ..KERNEL },
         HeadNormKernel { value_norm: true, ..KERNEL },
         HeadNormKernel { value_norm: true, cache: CacheFormat::Q8, ..KERNEL },
@@ -210,7 +212,11 @@ pub(crate) fn assert_cached(actual: &[f32], expected: &[f32], format: CacheForma
     for (actual, expected) in actual.chunks(32).zip(expected.chunks(32)) {
         let largest = expected.iter().fold(0.0f32, |most, value| most.max(value.abs()));
         for (actual, expected) in actual.iter().zip(expected) {
-            let step = if format == CacheFormat::Q8 { largest / 127.0 } else { expected.abs() / 1024.0 };
+            let step = match format {
+                CacheFormat::F16 => expected.abs() / 1024.0,
+                CacheFormat::Q8 => largest / 127.0,
+                CacheFormat::F32 => 0.0,
+            };
             assert!((actual - expected).abs() <= 0.51 * step + 2e-5, "{what}: {actual} for {expected}");
         }
     }

@@ -165,6 +165,7 @@ impl Attention {
             .define_if(self.alibi, "ALIBI")
             .define_if(self.sinks, "SINKS")
             .define_if(self.cache == CacheFormat::Q8, "CACHE_Q8")
+            .define_if(self.cache == CacheFormat::F32, "CACHE_F32")
             .constant("HEADS", self.heads.heads)
             .constant("KV_HEADS", self.heads.kv_heads)
             .constant("HEAD_DIM", self.heads.head_dim)

@@ -440,6 +440,7 @@ fn with_activation(shader: Shader, activation: Activation) -> Shader {
 pub(super) fn with_heads(shader: Shader, heads: &HeadShape, cache: CacheFormat, value_offset: u32) -> Shader {
     shader
         .define_if(cache == CacheFormat::Q8, "CACHE_Q8")
+        .define_if(cache == CacheFormat::F32, "CACHE_F32")
         .constant("ROW_WORDS", cache.row_words(heads.key_len()))
         .constant("VALUE_ROW_WORDS", cache.row_words(heads.value_len()))
         .define_if(heads.rope_half, "ROPE_HALF")

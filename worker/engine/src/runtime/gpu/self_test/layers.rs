@@ -67,7 +67,11 @@ fn cached<'b>(
     (word, position): (u32, usize),
     (rows, row_len): (&[f32], usize),
 ) -> Expected<'b> {
-    let form = if cache == CacheFormat::Q8 { Form::Bytes { row_len } } else { Form::Halves };
+    let form = match cache {
+        CacheFormat::F16 => Form::Halves,
+        CacheFormat::Q8 => Form::Bytes { row_len },
+        CacheFormat::F32 => Form::Floats,
+    };
     let mut expected = Expected::new(kv, form, []).at_word(word.into());
     let stored = from_cache(&into_cache(rows, row_len, cache), row_len, cache);
     expected.values.extend((position * row_len..).zip(stored));
