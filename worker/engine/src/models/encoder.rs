@@ -171,7 +171,7 @@ impl EncoderConfig {
     /// Size of the activations in bytes.
     pub fn scratch_bytes(&self) -> u64 {
         let (width, slots) = (u64::from(self.embedding_len), u64::from(self.slots()));
-        // Hidden state, its norm, queries, attention's result, and the projection.
+        // Hidden state, its norm, queries, attention's result, and the projection before head norms.
         let floats = 7 * width + slots * (width + u64::from(self.feed_forward_len));
         u64::from(self.context) * floats * 4
     }

@@ -14,6 +14,8 @@ mod hybrids;
 mod model;
 mod modules;
 mod mutations;
+mod sequences;
 mod spans;
 mod templates;
 mod tokenizers;
+mod windows;

@@ -10,11 +10,11 @@ use super::product::{Input, Output, ProductBuilder};
 use super::self_test;
 use super::weights::Weights;
 use crate::error::Result;
-use crate::kernels::Grid;
 use crate::kernels::attention::{Attention, AttentionLayout};
 use crate::kernels::experts::{ExpertSum, Router};
 use crate::kernels::linear::{Epilogue, ExpertRows};
 use crate::kernels::norm::{HeadNormKernel, LayerNorm};
+use crate::kernels::{CacheLayout, Grid};
 use crate::models::{
     CacheFormat, EncoderConfig, EncoderFeedForward, EncoderLayerPlan, EncoderPlan, ExpertConfig, HeadNorm, MatrixId,
     NormPlan, PositionKind, Product,
@@ -45,7 +45,7 @@ struct Buffers {
     hidden: wgpu::Buffer,
     /// The input of a part after its norm, or the output of attention before its norms: `[context][embedding_len]`
     normed: wgpu::Buffer,
-    /// Queries, keys and values, before their norms if there are any: `[context][3][embedding_len]`
+    /// Queries, keys and values before their norms: `[context][3][embedding_len]`
     projected: wgpu::Buffer,
     /// `[context][embedding_len]`
     query: wgpu::Buffer,
@@ -67,6 +67,7 @@ impl Buffers {
         let floats = |label, len: u32| gpu.storage_buffer(label, u64::from(context) * u64::from(len) * 4);
         let positions: Vec<u32> = (0..context).collect();
         let width = config.embedding_len;
+        let has_head_norms = plan.layers.iter().any(|layer| layer.head_norms.is_some());
         let has_normed = config.pre_norm || plan.layers.iter().any(|layer| layer.second_norm.is_some());
         let (count, used) = config.experts.map_or((0, 0), |(experts, _)| (experts.count, experts.used));
         let rope = config.angles(context).map(|angles| {
@@ -80,7 +81,7 @@ impl Buffers {
             types: gpu.storage_buffer_with("types", &vec![0u32; context as usize]),
             hidden: floats("hidden", width),
             normed: floats("normed", if has_normed { width } else { 0 }),
-            projected: floats("projected", 3 * width),
+            projected: floats("projected", if has_head_norms { 3 * width } else { 0 }),
             query: floats("query", width),
             kv: floats("keys and values", 2 * width),
             attended: floats("attended", width),
@@ -95,9 +96,9 @@ impl Buffers {
         }
     }
 
-    /// Offset of the values in `kv`, in words.
-    fn value_offset(&self) -> u32 {
-        (self.kv.size() / 8) as u32
+    /// Keys and values of a text in `kv`.
+    fn cache(&self) -> CacheLayout {
+        CacheLayout { format: CacheFormat::F32, ..CacheLayout::f16((self.kv.size() / 8) as u32) }
     }
 }
 
@@ -192,8 +193,7 @@ impl Builder<'_> {
         self.qkv(program, layer, x, &buffers.rope[usize::from(window.is_some())])?;
         let attention = Attention {
             heads,
-            cache: CacheFormat::F32,
-            value_offset: buffers.value_offset(),
+            cache: buffers.cache(),
             scale: (heads.head_dim as f32).sqrt().recip(),
             temperature: None,
             softcap: None,
@@ -234,33 +234,39 @@ impl Builder<'_> {
         x: &wgpu::Buffer,
         rope: &wgpu::Buffer,
     ) -> Result<()> {
-        let (buffers, rows) = (self.buffers, 3 * self.config.embedding_len);
+        let (buffers, heads, rows) = (self.buffers, self.config.heads, 3 * self.config.embedding_len);
+        let cache = buffers.cache();
         let input = Input { bias: layer.qkv_bias, ..Input::new(x) };
+        let extra = [("kv", &buffers.kv), ("rope", rope)];
+        let Some([query_norm, key_norm]) = layer.head_norms else {
+            let epilogue = Epilogue::Qkv { heads, cache };
+            let output = Output { epilogue, y: &buffers.query, rows, extra: &extra };
+            return self.products().push(program, &layer.qkv, &input, &output);
+        };
         let output = Output { epilogue: Epilogue::STORE, y: &buffers.projected, rows, extra: &[] };
         self.products().push(program, &layer.qkv, &input, &output)?;
         let kernel = HeadNormKernel {
-            kind: if layer.head_norms.is_some() { HeadNorm::Row } else { HeadNorm::None },
-            heads: self.config.heads,
-            centred: layer.head_norms.is_some(),
+            kind: HeadNorm::Row,
+            heads,
+            centred: true,
             gated: false,
             value_norm: false,
             queries_only: false,
-            cache: CacheFormat::F32,
-            value_offset: buffers.value_offset(),
+            cache,
             eps: self.config.norm_eps,
         };
-        let mut bound = vec![
+        let vector = |id| self.weights.vector(id);
+        let bound = [
             ("state", &buffers.state),
             ("projected", &buffers.projected),
+            ("query_norm", vector(query_norm.0)),
+            ("query_bias", vector(query_norm.1)),
+            ("key_norm", vector(key_norm.0)),
+            ("key_bias", vector(key_norm.1)),
             ("y", &buffers.query),
-            ("kv", &buffers.kv),
-            ("rope", rope),
+            extra[0],
+            extra[1],
         ];
-        if let Some([query_norm, key_norm]) = layer.head_norms {
-            let vector = |id| self.weights.vector(id);
-            bound.extend([("query_norm", vector(query_norm.0)), ("query_bias", vector(query_norm.1))]);
-            bound.extend([("key_norm", vector(key_norm.0)), ("key_bias", vector(key_norm.1))]);
-        }
         let dispatch = Dispatch::new(self.gpu, &kernel.shader(), &bound, kernel.grid());
         program.push(dispatch.computing(Task::HeadNorm(kernel)));
         Ok(())

@@ -20,6 +20,7 @@ mod streams;
 mod weights;
 
 pub use buffers::scratch_bytes;
+pub(super) use buffers::usual_batch;
 pub(super) use decoder::GpuDecoder;
 pub(super) use encoder::GpuEncoder;
 pub use weights::Matrix;
