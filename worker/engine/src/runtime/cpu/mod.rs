@@ -9,6 +9,7 @@ mod activations;
 mod attention;
 mod decoder;
 mod encoder;
+mod feed_forward;
 mod forward;
 mod latent;
 mod layers;
