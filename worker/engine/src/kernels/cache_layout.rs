@@ -70,7 +70,11 @@ impl CacheLayout {
 
     /// Declares what `attention/cache_row.wgsl` and the kernels' conversions of elements need.
     pub(super) fn declare(&self, shader: Shader) -> Shader {
-        let mut shader = self.tokens.declare(shader).define_if(self.format == CacheFormat::Q8, "CACHE_Q8");
+        let mut shader = self
+            .tokens
+            .declare(shader)
+            .define_if(self.format == CacheFormat::Q8, "CACHE_Q8")
+            .define_if(self.format == CacheFormat::F32, "CACHE_F32");
         if let Some(len) = self.ring {
             shader = shader.define_if(true, "RING").constant("RING_LEN", len);
         }

@@ -16,6 +16,7 @@ pub mod repack;
 pub mod sampling;
 mod source;
 pub mod state_space;
+pub mod streams;
 
 pub use cache_layout::{CacheLayout, MAX_SEQUENCES, TokensOf};
 pub use grid::{GROUP_UNIT, Grid, grouped_len};

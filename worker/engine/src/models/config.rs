@@ -7,6 +7,9 @@ use super::mixer::{AttentionConfig, LayerRope, MixerConfig};
 use super::rope::RopeConfig;
 use crate::error::{EngineError, Result};
 
+/// Limit on hyperparameters, as in `checks.rs`. A kernel's thread holds an element of each vector.
+const MAX_STREAMS: u32 = 8;
+
 /// Attention that becomes sharper with the position: queries are multiplied by `1 + scale ln(1 + floor(position / step))`
 /// (Meta 2025, Llama 4's "temperature tuning").
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -92,6 +95,9 @@ pub struct LayerConfig {
     pub mixers: Vec<MixerConfig>,
     /// Processes each token separately.
     pub feed_forward: Option<FeedForwardConfig>,
+    /// Gates of the feed-forward part count only where they exceed the mean by so many standard deviations; the excess
+    /// remains.
+    pub gate_cutoff: Option<f32>,
 }
 
 impl LayerConfig {
@@ -127,6 +133,8 @@ pub struct ExpertConfig {
     pub latent_len: Option<u32>,
     /// The choice is limited to some groups of experts.
     pub groups: Option<ExpertGroups>,
+    /// Router, experts and the shared expert each have norms of their own (Gemma 4).
+    pub has_norms: bool,
 }
 
 /// Groups of experts, of which each token uses the best: those where the two best experts have the largest sum of
@@ -147,7 +155,7 @@ impl ExpertConfig {
 
     /// Whether the output of the shared expert, if there is one, is added up with those of the others.
     pub fn sums_shared(&self) -> bool {
-        self.shared_len.is_some() && self.latent_len.is_none()
+        self.shared_len.is_some() && self.latent_len.is_none() && !self.has_norms
     }
 
     /// Number of outputs per token that are added up: one for each expert used, the shared one last.
@@ -202,6 +210,12 @@ pub struct ModelConfig {
     pub tied_values: bool,
     /// Width of what each layer adds to the hidden state for the token's ID (Gemma 3n's "per-layer embeddings").
     pub layer_input_len: Option<u32>,
+    /// Number of vectors that the hidden state consists of, if there are several. Layers compute the first, and predict
+    /// and correct the others (Baykal et al. 2023, "Alternating Updates for Efficient Transformers").
+    pub streams: Option<u32>,
+    /// Rank of a projection beside the mixers, if there is one. With it, the mixers' input and its projection are added
+    /// to the hidden state after the mixers, and the sum is divided by the root of two (Menghani et al. 2024, "LAUREL").
+    pub low_rank: Option<u32>,
     /// Activation function of the feed-forward part.
     pub activation: Activation,
     /// Feed-forward parts have gates, and the activation function applies to them.
@@ -272,6 +286,11 @@ impl ModelConfig {
         self.layer_input_len.unwrap_or(0) * self.layers.len() as u32
     }
 
+    /// Elements of a token's hidden state beside the first vector.
+    pub(crate) fn other_streams_len(&self) -> u32 {
+        self.streams.map_or(0, |count| (count - 1) * self.embedding_len)
+    }
+
     /// Number of positions after its own that a token attends to in a window of both directions; `None` means all.
     pub(crate) fn ahead(&self, attention: &AttentionConfig) -> Option<u32> {
         attention.window.filter(|_| self.two_way).map(|window| window - 1)
@@ -311,13 +330,13 @@ impl ModelConfig {
     /// norm or a scale depends on many rows of the product, or because gates lie between the queries.
     pub(crate) fn has_head_dispatch(&self, attention: &AttentionConfig) -> bool {
         let has_norms = self.head_norm != HeadNorm::None || self.value_norm;
-        has_norms || self.cache != CacheFormat::F16 || attention.is_gated
+        has_norms || self.cache == CacheFormat::Q8 || attention.is_gated
     }
 
     /// Whether norms before products take a dispatch of their own: because a mean has to be subtracted, or because two
     /// parts of a layer have the same input.
     pub(crate) fn has_norm_dispatch(&self) -> bool {
-        self.centred_norms || self.parallel
+        self.centred_norms || self.parallel || self.low_rank.is_some()
     }
 
     pub(super) fn check(&self) -> Result<()> {
@@ -326,6 +345,8 @@ impl ModelConfig {
             ("the vocabulary", self.vocab, 1, MAX_VOCAB as u32, 1),
             ("the context length", self.trained_context, 1, u32::MAX, 1),
             ("the width of the layers' inputs", self.layer_input_len.unwrap_or(32), 32, MAX_WIDTH / 512, 32),
+            ("the vectors of the hidden state", self.streams.unwrap_or(2), 2, MAX_STREAMS, 1),
+            ("the rank beside the mixers", self.low_rank.unwrap_or(32), 32, MAX_WIDTH, 32),
         ];
         self.mixers().for_each(|mixer| mixer.checks(&mut checks));
         self.feed_forwards().for_each(|part| part.checks(&mut checks));
@@ -346,6 +367,8 @@ impl ModelConfig {
             ("the soft cap of the logits", self.logit_softcap.unwrap_or(1.0), 1e-6),
         ];
         floats.extend(weight_scales);
+        let cutoffs = self.layers.iter().filter_map(|layer| layer.gate_cutoff);
+        floats.extend(cutoffs.map(|cutoff| ("the cutoff of gates", cutoff, f32::MIN)));
         if let Some(AttentionTemperature { scale, .. }) = self.attention_temperature {
             floats.push(("the scale of the attention's temperature", scale, 0.0));
         }

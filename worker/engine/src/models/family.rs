@@ -1,6 +1,8 @@
 //! Model families as data: how each differs from Llama. Sources: the families' papers and `llama-model.cpp`.
 
-/// How queries and keys are RMS-normalised, between projection and RoPE unless stated otherwise.
+use super::rope::SectionOrder;
+
+/// How queries and keys are normalised, by RMS norms between projection and RoPE unless stated otherwise.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum HeadNorm {
     /// Not at all.
@@ -11,6 +13,15 @@ pub enum HeadNorm {
     HeadAfterRope,
     /// All heads together, with a weight per element.
     Row,
+    /// Each head separately, by a layer norm without biases and with weights of its own.
+    CentredHead,
+}
+
+impl HeadNorm {
+    /// Whether each head has weights of its own.
+    pub fn has_own_weights(self) -> bool {
+        matches!(self, Self::Row | Self::CentredHead)
+    }
 }
 
 /// Activation function of a feed-forward part.
@@ -119,8 +130,8 @@ pub(super) struct Family {
     /// Name of the norm before the output head, without `.weight`.
     pub(super) output_norm: &'static str,
     pub(super) windows: Windows,
-    /// Multimodal RoPE: the components of a position alternate from pair to pair.
-    pub(super) multimodal_rope: bool,
+    /// Multimodal RoPE, if any: how the components of a position share the pairs.
+    pub(super) multimodal_rope: Option<SectionOrder>,
     /// Base of RoPE in layers with a window, if it differs from that of other layers.
     pub(super) window_rope_base: Option<f32>,
     /// The file may say that there is no RoPE.
@@ -140,6 +151,8 @@ pub(super) struct Family {
     pub(super) normalise_experts: bool,
     /// Feed-forward parts may be, or always are, mixtures of experts.
     pub(super) experts: Experts,
+    /// Experts work beside a dense feed-forward part, each with norms of its own, as has the router.
+    pub(super) expert_norms: bool,
     /// Attention may become sharper with the position.
     pub(super) has_temperature: bool,
     /// Tokens attend to each other in both directions: an embedding model.
@@ -156,6 +169,11 @@ pub(super) struct Family {
     pub(super) layer_inputs: bool,
     /// Keys and values are compressed (multi-head latent attention).
     pub(super) latent: bool,
+    /// The hidden state consists of several vectors (`AltUp`), and a low-rank projection works beside the mixers
+    /// (`LAuReL`).
+    pub(super) alternating: bool,
+    /// Soft cap of logits, unless the file states one.
+    pub(super) logit_softcap: Option<f32>,
 }
 
 const LLAMA: Family = Family {
@@ -176,7 +194,7 @@ const LLAMA: Family = Family {
     feed_forward_norm: "ffn_norm",
     output_norm: "output_norm",
     windows: Windows::Ignored,
-    multimodal_rope: false,
+    multimodal_rope: None,
     window_rope_base: None,
     optional_rope: false,
     no_rope_step: None,
@@ -186,6 +204,7 @@ const LLAMA: Family = Family {
     scoring: Scoring::Softmax,
     normalise_experts: true,
     experts: Experts::Optional,
+    expert_norms: false,
     has_temperature: false,
     two_way: false,
     attention_scale: None,
@@ -194,14 +213,18 @@ const LLAMA: Family = Family {
     shared_caches: false,
     layer_inputs: false,
     latent: false,
+    alternating: false,
+    logit_softcap: None,
 };
 const QWEN2: Family = Family { name: "qwen2", rope_half: true, experts: Experts::None, ..LLAMA };
 const QWEN3: Family = Family { name: "qwen3", head_norm: HeadNorm::Head, ..QWEN2 };
 const QWEN3MOE: Family = Family { name: "qwen3moe", experts: Experts::Always, ..QWEN3 };
-const COMMAND_R: Family = Family {
-    name: "command-r",
+const COHERE2: Family = Family {
+    name: "cohere2",
     centred_norms: true,
     parallel: true,
+    windows: Windows::OptionalAllBut(4),
+    rope_in_windows: true,
     multiplies_logits: true,
     experts: Experts::None,
     ..LLAMA
@@ -233,7 +256,7 @@ const QWEN35: Family = Family {
     name: "qwen35",
     recurrent: Some(Recurrent::DeltaNet { grouped: false }),
     is_gated: true,
-    multimodal_rope: true,
+    multimodal_rope: Some(SectionOrder::Alternating),
     feed_forward_norm: "post_attention_norm",
     ..QWEN3
 };
@@ -249,6 +272,18 @@ const GEMMA3: Family = Family {
     window_rope_base: Some(10_000.0),
     wide_scale_layers: Some(62),
     ..GEMMA2
+};
+const GEMMA3N: Family = Family {
+    name: "gemma3n",
+    windows: Windows::Listed,
+    wide_scale_layers: None,
+    attention_scale: Some(1.0),
+    value_norm: true,
+    shared_caches: true,
+    layer_inputs: true,
+    alternating: true,
+    logit_softcap: Some(30.0),
+    ..GEMMA3
 };
 
 /// All families of generative models, and of embedding models with the same layers.
@@ -277,29 +312,37 @@ pub(super) const FAMILIES: &[Family] = &[
         experts: Experts::Always,
         ..LLAMA
     },
-    COMMAND_R,
-    Family { name: "cohere2", windows: Windows::OptionalAllBut(4), rope_in_windows: true, ..COMMAND_R },
+    // Command R+ has norms of queries and keys.
+    Family {
+        name: "command-r",
+        windows: Windows::Ignored,
+        rope_in_windows: false,
+        head_norm: HeadNorm::CentredHead,
+        optional_head_norm: true,
+        ..COHERE2
+    },
+    COHERE2,
     QWEN2,
+    Family { name: "qwen2vl", multimodal_rope: Some(SectionOrder::Consecutive), ..QWEN2 },
     Family { name: "qwen2moe", experts: Experts::Always, normalise_experts: false, ..QWEN2 },
     QWEN3,
     QWEN3MOE,
-    Family { name: "qwen3vl", multimodal_rope: true, ..QWEN3 },
-    Family { name: "qwen3vlmoe", multimodal_rope: true, ..QWEN3MOE },
+    Family { name: "qwen3vl", multimodal_rope: Some(SectionOrder::Alternating), ..QWEN3 },
+    Family { name: "qwen3vlmoe", multimodal_rope: Some(SectionOrder::Alternating), ..QWEN3MOE },
     Family { name: "hunyuan-dense", head_norm: HeadNorm::HeadAfterRope, ..QWEN2 },
     Family { name: "phi3", ..QWEN2 },
     GEMMA,
     GEMMA2,
     GEMMA3,
+    GEMMA3N,
     Family {
         name: "gemma4",
-        windows: Windows::Listed,
-        wide_scale_layers: None,
-        attention_scale: Some(1.0),
-        value_norm: true,
+        experts: Experts::Optional,
+        expert_norms: true,
         tied_values: true,
-        shared_caches: true,
-        layer_inputs: true,
-        ..GEMMA3
+        alternating: false,
+        logit_softcap: None,
+        ..GEMMA3N
     },
     Family {
         name: "gpt-oss",
@@ -337,7 +380,7 @@ pub(super) const FAMILIES: &[Family] = &[
     Family {
         name: "qwen3next",
         recurrent: Some(Recurrent::DeltaNet { grouped: true }),
-        multimodal_rope: false,
+        multimodal_rope: None,
         experts: Experts::Always,
         ..QWEN35
     },

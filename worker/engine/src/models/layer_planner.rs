@@ -7,9 +7,10 @@ use super::mixer::{
     AttentionConfig, DeltaNetConfig, LatentConfig, LayerRope, MixerConfig, ShortConvolutionConfig, StateSpaceConfig,
 };
 use super::plan::{
-    AttentionPlan, DeltaNetPlan, ExpertMatrix, ExpertsGateUp, ExpertsPlan, FeedForwardPlan, GateUpPlan,
-    LatentExpertsPlan, LatentPlan, LayerInputPlan, LayerInputsPlan, LayerPlan, MatrixId, MixerPlan, ModelPlan, Product,
-    Segment, SharedExpertPlan, ShortConvolutionPlan, StateSpacePlan, VectorId,
+    AttentionPlan, DeltaNetPlan, ExpertMatrix, ExpertNormsPlan, ExpertsGateUp, ExpertsPlan, FeedForwardPlan,
+    GateUpPlan, LatentExpertsPlan, LatentPlan, LayerInputPlan, LayerInputsPlan, LayerPlan, LayerStreamsPlan,
+    LowRankPlan, MatrixId, MixerPlan, ModelPlan, Product, Segment, SharedExpertPlan, ShortConvolutionPlan,
+    StateSpacePlan, StreamsPlan, VectorId,
 };
 use super::planner::{Planner, SPLIT_ROWS};
 use super::pooling::{HeadActivation, HeadResult, Pooling};
@@ -54,8 +55,9 @@ impl ModelPlan {
         let heads = HeadStyle { pooling: config.two_way.then_some(Pooling::Mean), ..DECODER_HEADS };
         let head = plan_head(&mut planner, config.architecture, heads, width)?;
         let layer_inputs = config.layer_input_len.map(|len| layer_inputs(&mut planner, config, len)).transpose()?;
+        let streams = config.streams.map(|count| streams(&mut planner, count, width)).transpose()?;
         planner.check_complete(config.architecture)?;
-        Ok(Self { weights: planner.weights, embedding, layer_inputs, layers, output_norm, output, head })
+        Ok(Self { weights: planner.weights, embedding, layer_inputs, streams, layers, output_norm, output, head })
     }
 }
 
@@ -67,6 +69,16 @@ fn layer_inputs(planner: &mut Planner<'_>, config: &ModelConfig, len: u32) -> Re
         table: planner.matrix("per_layer_token_embd.weight".to_owned(), config.vocab, all)?,
         projection: planner.matrix("per_layer_model_proj.weight".to_owned(), all, width)?,
         norm: planner.vector("per_layer_proj_norm.weight".to_owned(), len)?,
+    })
+}
+
+/// The tensors of `count` vectors of the hidden state, before and after the layers.
+fn streams(planner: &mut Planner<'_>, count: u32, width: u32) -> Result<StreamsPlan> {
+    let rows = (count - 1) * width;
+    Ok(StreamsPlan {
+        expand: planner.matrix("altup_proj.weight".to_owned(), rows, width)?,
+        // A vector's rows are found by its index, so the matrix must not be split.
+        merge: planner.whole("altup_unembd_proj.weight".to_owned(), rows, width)?,
     })
 }
 
@@ -96,15 +108,17 @@ impl LayerPlanner<'_, '_> {
         };
         let (mixes, feeds) = (!layer.mixers.is_empty(), layer.feed_forward.is_some());
         Ok(LayerPlan {
+            streams: config.streams.map(|count| self.streams(count)).transpose()?,
             mixer_norm: norm(&mut self, mixes && config.pre_norm, "attn_norm")?,
             mixers: layer.mixers.iter().map(|mixer| self.mixer(mixer)).collect::<Result<_>>()?,
+            low_rank: config.low_rank.map(|rank| self.low_rank(rank)).transpose()?,
             mixer_post_norm: norm(&mut self, mixes && config.post_norm, "post_attention_norm")?,
             feed_forward_norm: norm(&mut self, feeds && config.pre_norm && !config.parallel, config.feed_forward_norm)?,
             feed_forward: layer.feed_forward.map(|part| self.feed_forward(part)).transpose()?,
             feed_forward_post_norm: norm(&mut self, feeds && config.post_norm, "post_ffw_norm")?,
             input: config.layer_input_len.map(|len| self.input(len)).transpose()?,
-            // The forward passes apply it together with a post-norm.
-            scale: if config.post_norm {
+            // The forward passes apply it together with a post-norm, and to one vector.
+            scale: if config.post_norm && config.streams.is_none() {
                 self.planner.optional_vector(self.weight("layer_output_scale"), 1)?
             } else {
                 None
@@ -130,6 +144,26 @@ impl LayerPlanner<'_, '_> {
         }
     }
 
+    fn streams(&mut self, count: u32) -> Result<LayerStreamsPlan> {
+        let width = self.config.embedding_len;
+        Ok(LayerStreamsPlan {
+            router_norm: self.planner.vector(self.weight("altup_router_norm"), width)?,
+            router: self.planner.matrix(self.weight("altup_router"), count, width)?,
+            predict: self.planner.table(self.weight("altup_predict_coef"), count * count, count)?,
+            correct: self.planner.table(self.weight("altup_correct_coef"), count, count)?,
+            gate_scale: self.planner.vector(self.weight("altup_correct_scale"), width)?,
+        })
+    }
+
+    fn low_rank(&mut self, rank: u32) -> Result<LowRankPlan> {
+        let width = self.config.embedding_len;
+        Ok(LowRankPlan {
+            down: self.planner.matrix(self.weight("laurel_l"), rank, width)?,
+            up: self.planner.matrix(self.weight("laurel_r"), width, rank)?,
+            norm: self.planner.vector(self.weight("laurel_post_norm"), width)?,
+        })
+    }
+
     fn input(&mut self, len: u32) -> Result<LayerInputPlan> {
         let width = self.config.embedding_len;
         Ok(LayerInputPlan {
@@ -142,6 +176,12 @@ impl LayerPlanner<'_, '_> {
 
     fn attention(&mut self, attention: &AttentionConfig) -> Result<AttentionPlan> {
         let width = self.config.embedding_len;
+        if attention.cache_of.is_some() {
+            // Gemma 3n's files have them all the same.
+            for part in ["attn_k.", "attn_k_norm.", "attn_v."] {
+                self.planner.ignore(&self.name(part));
+            }
+        }
         Ok(AttentionPlan {
             qkv: self.qkv(attention)?,
             qkv_bias: self.qkv_bias(attention)?,
@@ -295,15 +335,21 @@ impl LayerPlanner<'_, '_> {
     }
 
     fn head_norms(&mut self, attention: &AttentionConfig) -> Result<Option<(VectorId, Option<VectorId>)>> {
-        let lens = match self.config.head_norm {
-            HeadNorm::None => return Ok(None),
-            HeadNorm::Head | HeadNorm::HeadAfterRope => [attention.heads.head_dim; 2],
-            HeadNorm::Row => [attention.heads.query_len(), attention.heads.key_len()],
+        if self.config.head_norm == HeadNorm::None {
+            return Ok(None);
+        }
+        let heads = attention.heads;
+        let mut norm = |part: &str, count: u32| {
+            let name = self.weight(part);
+            match self.config.head_norm {
+                HeadNorm::CentredHead => self.planner.table(name, count, heads.head_dim),
+                HeadNorm::Row => self.planner.vector(name, count * heads.head_dim),
+                HeadNorm::None | HeadNorm::Head | HeadNorm::HeadAfterRope => self.planner.vector(name, heads.head_dim),
+            }
         };
-        let query = self.planner.vector(self.weight("attn_q_norm"), lens[0])?;
+        let query = norm("attn_q_norm", heads.heads)?;
         let has_keys = attention.cache_of.is_none();
-        let key = has_keys.then(|| self.planner.vector(self.weight("attn_k_norm"), lens[1])).transpose()?;
-        Ok(Some((query, key)))
+        Ok(Some((query, has_keys.then(|| norm("attn_k_norm", heads.kv_heads)).transpose()?)))
     }
 
     fn dense(&mut self, hidden: u32) -> Result<FeedForwardPlan> {
@@ -326,17 +372,23 @@ impl LayerPlanner<'_, '_> {
             let half = |first_row| Segment { first_row, rows: hidden, ..both.clone() };
             (half(0), half(hidden))
         };
-        self.planner.gate_up(gate, up, width)
+        match self.config.layers[self.layer].gate_cutoff {
+            Some(cutoff) => Ok(GateUpPlan::Sparse {
+                gate: self.planner.stack(&[gate], width, SPLIT_ROWS)?,
+                up: self.planner.stack(&[up], width, SPLIT_ROWS)?,
+                cutoff,
+            }),
+            None => self.planner.gate_up(gate, up, width),
+        }
     }
 
     fn experts(&mut self, config: ExpertConfig) -> Result<ExpertsPlan> {
         let (width, count, hidden) = (self.config.embedding_len, config.count, config.feed_forward_len);
         let mut scores = vec![self.planner.segment(self.weight("ffn_gate_inp"), count, width)?];
-        let shared = config.shared_len.map(|len| self.shared_expert(len, &mut scores)).transpose()?;
-        if config.latent_len.is_some() && shared.as_ref().is_some_and(|shared| shared.is_gated) {
-            let what = format!("{} with a gate of the shared expert", self.config.architecture);
-            return Err(EngineError::UnsupportedArchitecture(what));
-        }
+        // With norms, the shared expert is named like a dense part.
+        let suffix = if config.has_norms { "" } else { "_shexp" };
+        let shared = config.shared_len.map(|len| self.shared_expert(len, suffix, &mut scores)).transpose()?;
+        self.check_experts(&config, shared.as_ref())?;
         let router_bias = match &shared {
             // With one more score; no family has both.
             Some(SharedExpertPlan { is_gated: true, .. }) => None,
@@ -347,10 +399,36 @@ impl LayerPlanner<'_, '_> {
             router: self.planner.stack(&scores, width, SPLIT_ROWS)?,
             router_bias,
             bias: self.planner.optional_vector(self.name("exp_probs_b.bias"), count)?,
+            scales: self.planner.optional_vector(self.name("ffn_down_exps.scale"), count)?,
             gate_up: self.experts_gate_up(&config)?,
             down: self.expert_matrix("ffn_down_exps", count, [config.width(width), hidden])?,
             shared,
             latent: config.latent_len.map(|len| self.latent_experts(len)).transpose()?,
+            norms: config.has_norms.then(|| self.expert_norms()).transpose()?,
+        })
+    }
+
+    /// Rejects what the forward passes do not combine.
+    fn check_experts(&self, config: &ExpertConfig, shared: Option<&SharedExpertPlan>) -> Result<()> {
+        let what = match config.latent_len {
+            Some(_) if shared.is_some_and(|shared| shared.is_gated) => "a gate beside latent experts",
+            Some(_) if config.has_norms || self.config.post_norm => "norms of latent experts",
+            None if config.has_norms && shared.is_none() => "nothing but experts",
+            _ => return Ok(()),
+        };
+        Err(EngineError::UnsupportedArchitecture(format!("{} with {what}", self.config.architecture)))
+    }
+
+    fn expert_norms(&mut self) -> Result<ExpertNormsPlan> {
+        let router = self.name("ffn_gate_inp.scale");
+        let [input, output, shared_output] =
+            ["pre_ffw_norm_2", "post_ffw_norm_2", "post_ffw_norm_1"].map(|part| self.weight(part));
+        let mut norm = |name| self.planner.vector(name, self.config.embedding_len);
+        Ok(ExpertNormsPlan {
+            router: norm(router)?,
+            input: norm(input)?,
+            output: norm(output)?,
+            shared_output: norm(shared_output)?,
         })
     }
 
@@ -386,8 +464,9 @@ impl LayerPlanner<'_, '_> {
         Ok(ExpertMatrix { weights, bias })
     }
 
-    /// The shared expert. If it has a gate, that becomes the last row of the router's `scores`.
-    fn shared_expert(&mut self, hidden_len: u32, scores: &mut Vec<Segment>) -> Result<SharedExpertPlan> {
+    /// The shared expert, whose tensors' names end with `suffix`. If it has a gate, that becomes the last row of the
+    /// router's `scores`.
+    fn shared_expert(&mut self, hidden_len: u32, suffix: &str, scores: &mut Vec<Segment>) -> Result<SharedExpertPlan> {
         let width = self.config.embedding_len;
         let output_gate = self.weight("ffn_gate_inp_shexp");
         let is_gated = self.planner.has(&output_gate);
@@ -396,8 +475,8 @@ impl LayerPlanner<'_, '_> {
         }
         Ok(SharedExpertPlan {
             hidden_len,
-            gate_up: self.gate_up("_shexp", hidden_len)?,
-            down: self.planner.matrix(self.weight("ffn_down_shexp"), width, hidden_len)?,
+            gate_up: self.gate_up(suffix, hidden_len)?,
+            down: self.planner.matrix(self.weight(&format!("ffn_down{suffix}")), width, hidden_len)?,
             is_gated,
         })
     }

@@ -2,6 +2,7 @@
 //! `runtime::cpu`; a new family is a description here, not code there.
 
 mod angles;
+mod attention_reader;
 mod cache;
 mod checks;
 mod config;
@@ -9,6 +10,7 @@ mod encoder;
 mod encoder_plan;
 mod entries;
 mod family;
+mod feed_forward_reader;
 mod head_planner;
 mod heads;
 mod layer_planner;
@@ -31,10 +33,10 @@ pub use mixer::{
     AttentionConfig, DeltaNetConfig, LatentConfig, LayerRope, MixerConfig, ShortConvolutionConfig, StateSpaceConfig,
 };
 pub use plan::{
-    AttentionPlan, DeltaNetPlan, ExpansionPlan, ExpertMatrix, ExpertsGateUp, ExpertsPlan, FeedForwardPlan, GateUpPlan,
-    LatentExpertsPlan, LatentPlan, LayerInputPlan, LayerInputsPlan, LayerPlan, MatrixId, MatrixPlan, MixerPlan,
-    ModelPlan, Product, Segment, SharedExpertPlan, ShortConvolutionPlan, StateSpacePlan, VectorId, VectorPlan,
-    WeightPlan,
+    AttentionPlan, DeltaNetPlan, ExpansionPlan, ExpertMatrix, ExpertNormsPlan, ExpertsGateUp, ExpertsPlan,
+    FeedForwardPlan, GateUpPlan, LatentExpertsPlan, LatentPlan, LayerInputPlan, LayerInputsPlan, LayerPlan,
+    LayerStreamsPlan, LowRankPlan, MatrixId, MatrixPlan, MixerPlan, ModelPlan, Product, Segment, SharedExpertPlan,
+    ShortConvolutionPlan, StateSpacePlan, StreamsPlan, VectorId, VectorPlan, WeightPlan,
 };
 pub use pooling::{HeadActivation, HeadLayer, HeadPlan, HeadResult, Pooling};
-pub use rope::{Position, ROPE_FREQUENCIES, ROPE_LONG, ROPE_SHORT, RopeConfig, Sections, Yarn};
+pub use rope::{Position, ROPE_FREQUENCIES, ROPE_LONG, ROPE_SHORT, RopeConfig, SectionOrder, Sections, Yarn};

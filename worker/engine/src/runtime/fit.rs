@@ -122,9 +122,13 @@ impl Description {
             let (vocab, head) = (config.vocab, plan.head.clone());
             return Self::text_model(gguf, TextLayers::Encoder(config, plan), vocab, head);
         }
-        let config = ModelConfig::from_gguf(gguf)?;
+        let mut config = ModelConfig::from_gguf(gguf)?;
         let mut plan = ModelPlan::new(gguf, &config, limits.max_binding_bytes)?;
         if let Some(head) = plan.head.take() {
+            // Rounded keys and values would change a vector by more than all else together.
+            if config.attentions().all(|attention| attention.latent.is_none()) {
+                config.cache = CacheFormat::F32;
+            }
             let vocab = config.vocab;
             return Self::text_model(gguf, TextLayers::Decoder(config, plan), vocab, head);
         }

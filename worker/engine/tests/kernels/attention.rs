@@ -124,7 +124,7 @@ async fn attention_matches_over_tiles_splits_and_windows() {
         layouts.extend(gpu.has_matrix_units().then_some(AttentionLayout::Cooperative));
         let cases = CASES.iter().enumerate().flat_map(|case| layouts.iter().map(move |layout| (case, *layout)));
         let cases: Vec<_> = cases.filter(|((_, case), layout)| case.supports(*layout)).collect();
-        let formats = [CacheFormat::F16, CacheFormat::Q8];
+        let formats = [CacheFormat::F16, CacheFormat::Q8, CacheFormat::F32];
         let shapes = head_shapes().into_iter().chain([LATENT]);
         let caches = shapes.flat_map(|shape| formats.map(|format| (shape, format)));
         let caches = caches.filter(|(shape, format)| format.for_heads(shape) == *format);

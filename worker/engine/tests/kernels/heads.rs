@@ -41,18 +41,20 @@ async fn linear_rotates_queries_and_appends_keys_and_values() {
     const CONTEXT: usize = 24;
     let mut random = Random(4);
     let layouts = layouts().await;
-    for (shape, (gpu, tuning)) in head_shapes().into_iter().flat_map(|s| layouts.iter().map(move |layout| (s, layout)))
-    {
+    let caches =
+        head_shapes().into_iter().flat_map(|shape| [CacheFormat::F16, CacheFormat::F32].map(|format| (shape, format)));
+    for ((shape, format), (gpu, tuning)) in caches.flat_map(|cache| layouts.iter().map(move |layout| (cache, layout))) {
         let tuning = *tuning;
         let (tokens, position) = (5, 11);
         let rows = shape.query_len() + shape.key_len() + shape.value_len();
         let case = Case::new(gpu, &mut random, TensorType::Q4_1, rows, 64, tokens);
         let angles = RopeConfig::plain(10_000.0).angles(shape.rope_dim, CONTEXT as u32, None);
-        let value_offset = CONTEXT as u32 * shape.key_len() / 2;
+        let [value_offset, value_words] =
+            [shape.key_len(), shape.value_len()].map(|len| CONTEXT as u32 * format.row_words(len));
         // In some caches, the batch goes beyond the last row.
-        let cache = CacheLayout { ring: shape.rope_half.then_some(13), ..CacheLayout::f16(value_offset) };
+        let cache = CacheLayout { format, ring: shape.rope_half.then_some(13), ..CacheLayout::f16(value_offset) };
         let q = gpu.storage_buffer("q", tokens as u64 * u64::from(shape.query_len()) * 4);
-        let kv = gpu.storage_buffer("kv", CONTEXT as u64 * u64::from(shape.key_len() + shape.value_len()) * 2);
+        let kv = gpu.storage_buffer("kv", u64::from(value_offset + value_words) * 4);
         let rope_buffer = gpu.storage_buffer_with("rope", &angles);
         let outputs = [("y", &q), ("kv", &kv), ("rope", &rope_buffer)];
         let epilogue = Epilogue::Qkv { heads: shape, cache };
@@ -63,7 +65,7 @@ async fn linear_rotates_queries_and_appends_keys_and_values() {
         let mut y = case.expected(true);
         rotate(&mut y, &shape, &angles, position);
         let places = [position, tokens];
-        check_cache(gpu, &y, (&shape, &cache), [&q, &kv], places, &format!("{shape:?} {tuning:?}")).await;
+        check_cache(gpu, &y, (&shape, &cache), [&q, &kv], places, &format!("{shape:?} {format:?} {tuning:?}")).await;
     }
 }
 
@@ -78,6 +80,7 @@ const KERNEL: HeadNormKernel = HeadNormKernel {
     eps: EPS,
 };
 const Q8: CacheLayout = CacheLayout { format: CacheFormat::Q8, ..KERNEL.cache };
+const F32: CacheLayout = CacheLayout { format: CacheFormat::F32, ..KERNEL.cache };
 
 async fn heads_are_normalised_rotated_and_cached() {
     let gpu = plain_device().await;
@@ -87,8 +90,12 @@ async fn heads_are_normalised_rotated_and_cached() {
         HeadNormKernel { gated: true, ..KERNEL },
         HeadNormKernel { kind: HeadNorm::Row, ..KERNEL },
         HeadNormKernel { kind: HeadNorm::Row, centred: true, ..KERNEL },
+        HeadNormKernel { kind: HeadNorm::CentredHead, ..KERNEL },
+        HeadNormKernel { kind: HeadNorm::CentredHead, cache: Q8, ..KERNEL },
         HeadNormKernel { kind: HeadNorm::None, cache: Q8, ..KERNEL },
         HeadNormKernel { kind: HeadNorm::None, cache: Q8, gated: true, ..KERNEL },
+        HeadNormKernel { kind: HeadNorm::None, cache: F32, ..KERNEL },
+        HeadNormKernel { kind: HeadNorm::Row, centred: true, cache: F32, ..KERNEL },
         HeadNormKernel { kind: HeadNorm::Row, cache: Q8, ..KERNEL },
         HeadNormKernel { value_norm: true, ..KERNEL },
         HeadNormKernel { value_norm: true, cache: Q8, ..KERNEL },
@@ -115,7 +122,7 @@ async fn check_heads(gpu: &Gpu, random: &mut Random, kernel: HeadNormKernel) {
         [shape.head_dim, shape.query_len(), shape.key_len(), shape.value_len()].map(|len| len as usize);
     let row = if queries_only { q_len } else { q_len + key_len + value_len };
     let mut y = random.floats(tokens * row);
-    let lens = if kind == HeadNorm::Row { [q_len, key_len] } else { [dim, dim] };
+    let lens = if kind.has_own_weights() { [q_len, key_len] } else { [dim, dim] };
     let [norms, biases] = [(); 2].map(|()| lens.map(|len| random.floats(len)));
     let angles = RopeConfig::plain(10_000.0).angles(shape.rope_dim, context as u32, None);
     let [value_offset, value_words] =
@@ -215,7 +222,11 @@ pub(crate) fn assert_cached(actual: &[f32], expected: &[f32], format: CacheForma
     for (actual, expected) in actual.chunks(32).zip(expected.chunks(32)) {
         let largest = expected.iter().fold(0.0f32, |most, value| most.max(value.abs()));
         for (actual, expected) in actual.iter().zip(expected) {
-            let step = if format == CacheFormat::Q8 { largest / 127.0 } else { expected.abs() / 1024.0 };
+            let step = match format {
+                CacheFormat::F16 => expected.abs() / 1024.0,
+                CacheFormat::Q8 => largest / 127.0,
+                CacheFormat::F32 => 0.0,
+            };
             assert!((actual - expected).abs() <= 0.51 * step + 2e-5, "{what}: {actual} for {expected}");
         }
     }

@@ -22,6 +22,7 @@ mod repack;
 mod sampling;
 mod sequences;
 mod state_space;
+mod streams;
 
 use std::ops::Range;
 

@@ -8,6 +8,7 @@ mod bench;
 mod common;
 mod dequantize;
 mod embeddings;
+mod encoders;
 mod hostile;
 mod hybrids;
 mod model;

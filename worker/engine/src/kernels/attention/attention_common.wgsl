@@ -24,9 +24,14 @@
 // (f32), two per entry.
 @group(0) @binding(2) var<storage, read> kv: array<vec2<u32>>;
 #else
+#ifdef CACHE_F32
+// As below, but four f32 per entry, so two entries where there is one below.
+@group(0) @binding(2) var<storage, read> kv: array<vec4<f32>>;
+#else
 // Keys: [cache_row][ROW_VECTORS], and values from VALUE_VEC_OFFSET on: [cache_row][VALUE_ROW_VECTORS]; eight f16 per
 // entry. A row is [KV_HEADS][HEAD_DIM / 8], of values [KV_HEADS][VALUE_DIM / 8].
 @group(0) @binding(2) var<storage, read> kv: array<vec4<u32>>;
+#endif
 #endif
 #endif
 // Output: [tokens][HEADS][VALUE_DIM / 2]; with several splits, unnormalised sums, then a pair of the highest score and
@@ -76,6 +81,28 @@ fn pairs_of(eight: Eight) -> mat4x2<f32> {
     return mat4x2<f32>(low.xy, low.zw, high.xy, high.zw);
 }
 #else
+#ifdef CACHE_F32
+struct Eight {
+    low: vec4<f32>,
+    high: vec4<f32>,
+}
+
+// Entry `vector` of the row that starts at entry `row`.
+fn load_eight(row: u32, scales: u32, vector: u32) -> Eight {
+    return Eight(kv[2u * (row + vector)], kv[2u * (row + vector) + 1u]);
+}
+
+// One of the four pairs of elements.
+fn pair_of(eight: Eight, index: u32) -> vec2<f32> {
+    let four = select(eight.low, eight.high, index >= 2u);
+    return select(four.xy, four.zw, index % 2u == 1u);
+}
+
+// All four pairs of elements.
+fn pairs_of(eight: Eight) -> mat4x2<f32> {
+    return mat4x2<f32>(eight.low.xy, eight.low.zw, eight.high.xy, eight.high.zw);
+}
+#else
 alias Eight = vec4<u32>;
 
 // Entry `vector` of the row that starts at entry `row`.
@@ -93,6 +120,7 @@ fn pairs_of(eight: Eight) -> mat4x2<f32> {
     return mat4x2<f32>(
         unpack2x16float(eight.x), unpack2x16float(eight.y), unpack2x16float(eight.z), unpack2x16float(eight.w));
 }
+#endif
 #endif
 
 // Entry `vector` of a position's keys.

@@ -1,6 +1,6 @@
 // Adds the weighted sum of the outputs of a token's experts to the hidden state: y[t] += SCALE * sum over i of
 // weights[t][i] * x[t][i]. With SHARED the last weight is that of the expert that all tokens share. With REPLACE the sum
-// replaces what was there: experts that work in another space than the hidden state's.
+// replaces what was there.
 // Grid: x: ceil(LEN / WORKGROUP), y: tokens. Constants: LEN, USED, OUTPUTS (USED, or with SHARED one more), SCALE,
 // WORKGROUP.
 #include "shared/state.wgsl"

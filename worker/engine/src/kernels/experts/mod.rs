@@ -18,6 +18,8 @@ pub struct Router {
     pub is_biased: bool,
     /// The row's last score is the gate of the shared expert.
     pub is_gated: bool,
+    /// Each expert has a factor of its weight.
+    pub is_scaled: bool,
 }
 
 impl Router {
@@ -38,6 +40,7 @@ impl Router {
             .define_if(experts.groups.is_some(), "GROUPED")
             .define_if(experts.sums_shared(), "SHARED")
             .define_if(self.is_gated, "GATED")
+            .define_if(self.is_scaled, "SCALES")
             .constant("COUNT", experts.count)
             .constant("USED", experts.used)
             .constant("GROUPS", groups.count)
@@ -59,8 +62,7 @@ pub fn group(experts: &ExpertConfig) -> (Shader, Grid) {
     (shader, Grid::Fixed([experts.count, 1, 1]))
 }
 
-/// The weighted sum of the experts' outputs, which is added to the hidden state, or stored if experts work in another
-/// space.
+/// The weighted sum of the experts' outputs.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct ExpertSum {
     /// The experts.
@@ -69,6 +71,8 @@ pub struct ExpertSum {
     pub len: u32,
     /// Factor of the sum.
     pub scale: f32,
+    /// The sum replaces what was there; otherwise it is added to that.
+    pub replaces: bool,
 }
 
 impl ExpertSum {
@@ -76,7 +80,7 @@ impl ExpertSum {
     pub fn shader(&self) -> Shader {
         Shader::new("experts/expert_sum.wgsl")
             .define_if(self.experts.sums_shared(), "SHARED")
-            .define_if(self.experts.latent_len.is_some(), "REPLACE")
+            .define_if(self.replaces, "REPLACE")
             .constant("LEN", self.len)
             .constant("USED", self.experts.used)
             .constant("OUTPUTS", self.experts.outputs())

@@ -105,7 +105,7 @@ impl CpuEncoder {
         let weights = &self.weights;
         let (width, hidden) = (self.config.embedding_len as usize, config.feed_forward_len as usize);
         let scores = weights.product(router, config.count as usize, &Activations::new(input, width), None);
-        let (chosen, factors) = route(&scores, None, config, false);
+        let (chosen, factors) = route(&scores, [None; 2], config, false);
         let outputs = by_expert(input, width, &chosen, config, |expert, x| {
             let mut activated = weights.expert_product(up, expert, hidden, x);
             activate(&mut activated, self.config.activation);

@@ -1,20 +1,19 @@
 //! The forward pass on the CPU.
 
-use super::activations::Activations;
 use super::attention::{AttentionShape, LayerCache, attend};
 use super::decoder::CpuDecoder;
-use super::layers::{self, by_expert, project, rotate_heads, store_heads};
+use super::layers::{project, rotate_heads, store_heads};
 use super::memory::{LayerMemory, SequenceMemory};
 use super::mixers::{
     Columns, Convolution, DeltaNet, StateSpace, convolve, delta_net, gate_attention, gated_norm, gated_then_normed,
     state_space,
 };
-use super::ops::{activate, apply_gate, expert_sum, gated, layer_norm, multiply, normalise, rms_norm, route};
+use super::ops::{activate, layer_norm, multiply, normalise, rms_norm};
+use super::streams::add_to_each;
 use super::weights::CpuWeights;
 use crate::models::{
-    AttentionConfig, AttentionPlan, DeltaNetConfig, DeltaNetPlan, ExpertMatrix, ExpertsGateUp, ExpertsPlan,
-    FeedForwardPlan, GateUpPlan, HeadNorm, LayerRope, MixerConfig, MixerPlan, ModelConfig, Product,
-    ShortConvolutionConfig, ShortConvolutionPlan, StateSpaceConfig, StateSpacePlan, VectorId,
+    AttentionConfig, AttentionPlan, DeltaNetConfig, DeltaNetPlan, HeadNorm, LayerRope, MixerConfig, MixerPlan,
+    ModelConfig, Product, ShortConvolutionConfig, ShortConvolutionPlan, StateSpaceConfig, StateSpacePlan, VectorId,
 };
 use crate::runtime::backend::Batch;
 
@@ -43,14 +42,18 @@ impl CpuDecoder {
             Batch::Embeddings { rows, .. } => rows.to_vec(),
         };
         let inputs = self.layer_inputs(batch, &hidden);
+        let mut others = self.expand_streams(&hidden);
         for layer in 0..self.plan.layers.len() {
+            let prediction = self.predict_streams(layer, &mut hidden, &mut others);
             let input = self.normed(&hidden, self.plan.layers[layer].mixer_norm);
             self.mixers(layer, places, &input, &mut hidden);
             self.pacer.pause_if_due().await;
             self.feed_forward(layer, self.config.parallel.then_some(input), &mut hidden);
-            self.layer_input(layer, &inputs, &mut hidden);
+            let gate_input = self.correct_streams(layer, &prediction, &mut hidden, &mut others);
+            self.layer_input(layer, &inputs, &mut hidden, gate_input.as_deref().zip(Some(&mut others[..])));
             self.pacer.pause_if_due().await;
         }
+        self.merge_streams(&mut hidden, &others);
         for place in places {
             self.memories[place.sequence].state_len = place.position + place.tokens;
         }
@@ -89,19 +92,24 @@ impl CpuDecoder {
         inputs
     }
 
-    /// Adds a layer's own part of `inputs` to the hidden state, and scales that, in models that do so.
-    fn layer_input(&self, index: usize, inputs: &[f32], hidden: &mut [f32]) {
+    /// Adds a layer's own part of `inputs` to the hidden state, and scales that, in models that do so. If it consists of
+    /// several vectors, `streams` are the input of the gates and the vectors to add to.
+    fn layer_input(&self, index: usize, inputs: &[f32], hidden: &mut [f32], streams: Option<(&[f32], &mut [f32])>) {
         let (config, plan) = (&self.config, &self.plan.layers[index]);
         let (width, all) = (config.embedding_len as usize, config.layer_inputs_len() as usize);
         if let Some(input) = &plan.input {
             let len = input.len as usize;
-            let mut gated = project(&self.weights, &input.gate, hidden, width, len, None);
+            let x = streams.as_ref().map_or(&*hidden, |(gate_input, _)| *gate_input);
+            let mut gated = project(&self.weights, &input.gate, x, width, len, None);
             activate(&mut gated, config.activation);
             for (gated, inputs) in gated.chunks_exact_mut(len).zip(inputs.chunks_exact(all)) {
                 multiply(gated, &inputs[index * len..][..len]);
             }
             let output = project(&self.weights, &input.output, &gated, len, width, None);
-            self.add(hidden, output, Some(input.norm));
+            match streams {
+                Some((_, others)) => add_to_each(others, &self.normed(&output, Some(input.norm)), width),
+                None => self.add(hidden, output, Some(input.norm)),
+            }
         }
         if let Some(scale) = plan.scale {
             let scale = self.weights.vector(scale)[0];
@@ -139,83 +147,9 @@ impl CpuDecoder {
             }
             self.add(hidden, output, plan.mixer_post_norm);
         }
-    }
-
-    /// Adds the output of a layer's feed-forward part to the hidden state. Its `input` follows from that, unless it is
-    /// parallel to the mixers and has the same one.
-    fn feed_forward(&self, index: usize, input: Option<Vec<f32>>, hidden: &mut [f32]) {
-        let (config, plan) = (&self.config, &self.plan.layers[index]);
-        let Some(part) = &plan.feed_forward else { return };
-        let input = input.unwrap_or_else(|| self.normed(hidden, plan.feed_forward_norm));
-        let x = Activations::new(&input, config.embedding_len as usize);
-        let output = match part {
-            FeedForwardPlan::Dense { gate_up, down } => {
-                let hidden_len = config.layers[index].feed_forward.map_or(0, |part| part.hidden_len());
-                self.dense(gate_up, down, hidden_len, &x)
-            }
-            FeedForwardPlan::Experts(experts) => self.experts(experts, &input, &x),
-        };
-        self.add(hidden, output, plan.feed_forward_post_norm);
-    }
-
-    /// A feed-forward part for all tokens, `hidden_len` wide.
-    fn dense(&self, gate_up: &GateUpPlan, down: &Product, hidden_len: u32, x: &Activations<'_>) -> Vec<f32> {
-        let (hidden_len, width) = (hidden_len as usize, self.config.embedding_len as usize);
-        let activated = layers::gate_up(&self.weights, gate_up, hidden_len, x, self.config.activation);
-        project(&self.weights, down, &activated, hidden_len, width, None)
-    }
-
-    /// Mixture of experts; `x` is made from `input`.
-    fn experts(&self, plan: &ExpertsPlan, input: &[f32], x: &Activations<'_>) -> Vec<f32> {
-        let (config, weights) = (&plan.config, &self.weights);
-        let (width, own_width) = (self.config.embedding_len as usize, config.width(self.config.embedding_len) as usize);
-        let scores = weights.product(&plan.router, plan.score_rows() as usize, x, plan.router_bias);
-        let bias = plan.bias.map(|bias| weights.vector(bias));
-        let (chosen, factors) = route(&scores, bias, config, plan.is_gated());
-        let latent = plan.latent.as_ref().map(|latent| weights.product(&latent.down, own_width, x, None));
-        let outputs = by_expert(latent.as_deref().unwrap_or(input), own_width, &chosen, config, |expert, x| {
-            let activated = self.expert_gate_up(plan, expert, x);
-            let activated = Activations::new(&activated, config.feed_forward_len as usize);
-            self.expert_rows(plan.down, expert, own_width, &activated)
-        });
-        let shared = plan.shared.as_ref();
-        let shared = shared.map(|shared| self.dense(&shared.gate_up, &shared.down, shared.hidden_len, x));
-        let summed = shared.as_deref().filter(|_| config.sums_shared());
-        let sums = expert_sum(&outputs, summed, &factors, config, own_width);
-        let Some(latent) = &plan.latent else { return sums };
-        let mut output = project(weights, &latent.up, &sums, own_width, width, None);
-        output.iter_mut().zip(shared.iter().flatten()).for_each(|(sum, shared)| *sum += shared);
-        output
-    }
-
-    /// Gate and up projections of an expert, with their activation, for the tokens of `x`.
-    fn expert_gate_up(&self, plan: &ExpertsPlan, expert: usize, x: &Activations<'_>) -> Vec<f32> {
-        let (hidden, activation) = (plan.config.feed_forward_len as usize, self.config.activation);
-        match plan.gate_up {
-            ExpertsGateUp::Ungated(up) => {
-                let mut activated = self.expert_rows(up, expert, hidden, x);
-                activate(&mut activated, activation);
-                activated
-            }
-            ExpertsGateUp::Merged(both) => gated(&self.expert_rows(both, expert, 2 * hidden, x), hidden, activation),
-            ExpertsGateUp::Apart { gate, up } => {
-                let mut activated = self.expert_rows(gate, expert, hidden, x);
-                apply_gate(&mut activated, &self.expert_rows(up, expert, hidden, x), activation);
-                activated
-            }
+        if let Some(low_rank) = &plan.low_rank {
+            self.add_low_rank(low_rank, input, hidden);
         }
-    }
-
-    /// The product of an expert's part of a matrix, `rows` rows, with the tokens of `x`, plus its bias.
-    fn expert_rows(&self, matrix: ExpertMatrix, expert: usize, rows: usize, x: &Activations<'_>) -> Vec<f32> {
-        let mut products = self.weights.expert_product(matrix.weights, expert, rows, x);
-        if let Some(bias) = matrix.bias {
-            let bias = &self.weights.vector(bias)[expert * rows..][..rows];
-            for token in products.chunks_exact_mut(rows) {
-                token.iter_mut().zip(bias).for_each(|(product, bias)| *product += bias);
-            }
-        }
-        products
     }
 
     pub(super) fn normed(&self, hidden: &[f32], norm: Option<VectorId>) -> Vec<f32> {
@@ -225,7 +159,7 @@ impl CpuDecoder {
     }
 
     /// Adds a layer's output to the hidden state.
-    fn add(&self, hidden: &mut [f32], output: Vec<f32>, post_norm: Option<VectorId>) {
+    pub(super) fn add(&self, hidden: &mut [f32], output: Vec<f32>, post_norm: Option<VectorId>) {
         let output = match post_norm {
             Some(_) => self.normed(&output, post_norm),
             None => output,
@@ -370,7 +304,17 @@ impl MixerInput<'_> {
         let (query_norm, key_norm) = plan.head_norms.unzip();
         for (part, norm) in [(query, query_norm), (key, key_norm.flatten())] {
             let Some(norm) = norm else { continue };
-            let normed = rms_norm(part, self.weights.vector(norm), self.config.norm_eps);
+            let (weight, eps) = (self.weights.vector(norm), self.config.norm_eps);
+            let normed = match self.config.head_norm {
+                HeadNorm::CentredHead => {
+                    let dim = attention.heads.head_dim as usize;
+                    let heads = part.chunks_exact(dim).zip(weight.chunks_exact(dim));
+                    heads.flat_map(|(head, weight)| layer_norm(head, weight, None, eps)).collect()
+                }
+                HeadNorm::None | HeadNorm::Head | HeadNorm::HeadAfterRope | HeadNorm::Row => {
+                    rms_norm(part, weight, eps)
+                }
+            };
             part.copy_from_slice(&normed);
         }
         if self.config.value_norm {

@@ -2,7 +2,7 @@
 
 use super::activations::Activations;
 use super::attention::LayerCache;
-use super::ops::{activate, apply_gate, gated, rope};
+use super::ops::{activate, apply_gate, cut_gates, gated, rope};
 use super::weights::CpuWeights;
 use crate::models::{Activation, ExpertConfig, GateUpPlan, HeadShape, MatrixId, Product, VectorId};
 
@@ -59,6 +59,12 @@ pub(super) fn gate_up(
         }
         GateUpPlan::Apart { gate, up } => {
             let mut activated = weights.product(gate, rows, x, None);
+            apply_gate(&mut activated, &weights.product(up, rows, x, None), activation);
+            activated
+        }
+        GateUpPlan::Sparse { gate, up, cutoff } => {
+            let mut activated = weights.product(gate, rows, x, None);
+            cut_gates(&mut activated, rows, *cutoff);
             apply_gate(&mut activated, &weights.product(up, rows, x, None), activation);
             activated
         }
@@ -154,6 +160,7 @@ mod tests {
             shared_len: None,
             latent_len: None,
             groups: None,
+            has_norms: false,
         };
         let input: Vec<f32> = (0..3 * width).map(|i| i as f32).collect();
         for chosen in [[4, 0, 1, 4, 0, 4], [2; 6]] {

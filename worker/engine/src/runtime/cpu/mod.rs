@@ -9,6 +9,7 @@ mod activations;
 mod attention;
 mod decoder;
 mod encoder;
+mod feed_forward;
 mod forward;
 mod latent;
 mod layers;
@@ -20,6 +21,7 @@ mod native_threads;
 mod ops;
 mod sampler;
 mod shard;
+mod streams;
 mod thread_pool;
 mod weights;
 
@@ -33,6 +35,7 @@ pub(super) use decoder::CpuDecoder;
 pub(super) use encoder::CpuEncoder;
 #[cfg(not(target_family = "wasm"))]
 pub use native_threads::NativeThreads;
+pub(super) use ops::activate;
 pub use thread_pool::{COMMAND_WORDS, Helper, HelperThreads, MAX_PAYLOAD_BYTES, MAX_REPLY_FLOATS};
 pub(super) use weights::CpuWeights;
 

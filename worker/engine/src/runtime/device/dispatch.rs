@@ -11,8 +11,9 @@ use crate::kernels::delta_net::DeltaNet;
 use crate::kernels::embed::Embed;
 use crate::kernels::experts::{ExpertSum, Router};
 use crate::kernels::linear::Linear;
-use crate::kernels::norm::{AddNorm, GatedNorm, HeadNormKernel, LayerNorm};
+use crate::kernels::norm::{AddNorm, GateCutoff, GatedNorm, HeadNormKernel, LayerNorm};
 use crate::kernels::state_space::StateSpace;
+use crate::kernels::streams::Streams;
 use crate::kernels::{Grid, Shader};
 use crate::models::{ExpertConfig, HeadShape};
 
@@ -37,6 +38,10 @@ pub(in crate::runtime) enum Task {
     AddNorm(AddNorm),
     /// A norm of whole vectors.
     LayerNorm(LayerNorm),
+    /// The cutoff of gates.
+    GateCutoff(GateCutoff),
+    /// A step with the vectors of a hidden state.
+    Streams(Streams),
     /// A norm with gates.
     GatedNorm(GatedNorm),
     /// A convolution. For one token it updates its state.

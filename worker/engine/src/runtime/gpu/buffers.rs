@@ -1,5 +1,6 @@
 //! Buffers for activations, caches and the decode loop.
 
+use super::experts::ExpertBuffers;
 use super::memory::LayerMemory;
 use crate::kernels::linear::Tiles;
 use crate::kernels::sampling::{RING_LEN, chunk_count};
@@ -80,22 +81,24 @@ pub(super) struct Buffers {
     pub layer_inputs: wgpu::Buffer,
     /// The part of them that is computed from the embedding.
     pub projected_inputs: wgpu::Buffer,
+    /// The vectors of the hidden state but the first: `[batch][streams - 1][embedding_len]`.
+    pub streams: wgpu::Buffer,
+    /// The prediction of the first, `[batch][embedding_len]`; after the last layer the others, projected.
+    pub prediction: wgpu::Buffer,
+    /// Outputs of the router of these vectors: `[batch][streams]`.
+    pub routes: wgpu::Buffer,
     /// Inputs converted to f16 for cooperative products or to integers for packed ones: `[batch][longest inputs]`, see
     /// [`FeedForwardConfig::activated_len`].
     pub prepared: wgpu::Buffer,
-    /// Inputs of experts that work in another space than the hidden state's, and then the sums of their outputs:
-    /// `[batch][latent_len]`.
-    pub latent: wgpu::Buffer,
+    /// Sums of the experts' outputs, unless they are added to the hidden state at once: `[batch][embedding_len]`, or
+    /// `latent_len` if they work in another space; then it holds their inputs before.
+    pub expert_sums: wgpu::Buffer,
     /// Outputs of the shared expert: `[batch][embedding_len]`.
     pub shared_output: wgpu::Buffer,
-    /// Router scores, with a gate of the shared expert: `[batch][experts + 1]`.
-    pub router: wgpu::Buffer,
-    /// Chosen experts: `[batch][slots]`.
-    pub experts: wgpu::Buffer,
+    /// Scores, choice and weights of experts; their outputs are `output`.
+    pub experts: ExpertBuffers,
     /// Slots of a batch by expert, for tiles: [`grouped_len`] entries.
     pub groups: wgpu::Buffer,
-    /// Weights of the experts' outputs, the shared one's last: `[batch][slots + 1]`.
-    pub expert_weights: wgpu::Buffer,
     /// RoPE angles: `[sequences][context][rope_dim / 2]`.
     pub rope: wgpu::Buffer,
     /// RoPE angles of layers with a window.
@@ -112,6 +115,7 @@ impl Buffers {
         let batch = prefill_batch(config, &tuning);
         let floats = |label, len: u64| gpu.storage_buffer(label, len * 4);
         let (rope, window_rope) = rope_buffers(gpu, angles, room.sequences as usize);
+        let output = floats("output", sizes.output);
         Self {
             sequences: room.sequences,
             state: gpu.buffer("state", STATE_BYTES, wgpu::BufferUsages::STORAGE | wgpu::BufferUsages::UNIFORM),
@@ -132,16 +136,22 @@ impl Buffers {
             recurrent: floats("recurrent", sizes.recurrent),
             splits: floats("splits", sizes.splits),
             activated: floats("activated", sizes.activated),
-            output: floats("output", sizes.output),
             layer_inputs: floats("layer inputs", sizes.layer_inputs),
             projected_inputs: floats("projected layer inputs", sizes.layer_inputs),
+            streams: floats("streams", sizes.streams),
+            prediction: floats("prediction", sizes.streams),
+            routes: floats("routes", sizes.routes),
             prepared: floats("prepared inputs", sizes.prepared),
-            latent: floats("latent", sizes.latent),
+            expert_sums: floats("sums of experts", sizes.expert_sums),
             shared_output: floats("shared output", sizes.shared_output),
-            router: floats("router", sizes.router),
-            experts: floats("experts", sizes.slots),
+            experts: ExpertBuffers {
+                scores: floats("router", sizes.router),
+                chosen: floats("experts", sizes.slots),
+                weights: floats("expert weights", sizes.expert_weights),
+                outputs: output.clone(),
+            },
+            output,
             groups: floats("groups of experts", sizes.groups),
-            expert_weights: floats("expert weights", sizes.expert_weights),
             rope,
             window_rope,
             layers: config.layers.iter().map(|layer| LayerMemory::new(gpu, config, layer, room, batch)).collect(),
@@ -168,8 +178,10 @@ struct Sizes {
     activated: u64,
     output: u64,
     layer_inputs: u64,
+    streams: u64,
+    routes: u64,
     prepared: u64,
-    latent: u64,
+    expert_sums: u64,
     shared_output: u64,
     router: u64,
     slots: u64,
@@ -182,7 +194,7 @@ impl Sizes {
         let batch = u64::from(prefill_batch(config, tuning));
         let of = |len: u32| batch * u64::from(len);
         let activated = largest(config.feed_forwards().map(FeedForwardConfig::activated_len));
-        let activated = activated.max(config.layer_input_len.unwrap_or(0));
+        let activated = activated.max(config.layer_input_len.unwrap_or(0)).max(config.low_rank.unwrap_or(0));
         let slots = largest(config.feed_forwards().map(FeedForwardConfig::slots));
         let experts = largest(config.feed_forwards().map(FeedForwardConfig::expert_count));
         let [mixed, recurrent] = [true, false].map(|is_attention| {
@@ -206,13 +218,15 @@ impl Sizes {
             activated: of(activated),
             output: if needs_output { of(slots.max(1)) * u64::from(config.embedding_len.max(latent)) } else { 0 },
             layer_inputs: of(config.layer_inputs_len()),
+            streams: of(config.other_streams_len()),
+            routes: of(config.streams.unwrap_or(0)),
             prepared: match tuning.prefill_large.tiles {
                 Tiles::Cooperative => of(longest.div_ceil(2)),
                 // Eight words of integers and two of scales per 32 elements.
                 Tiles::Packed => of(longest.div_ceil(32) * 10),
                 Tiles::None | Tiles::Shared => 0,
             },
-            latent: of(latent),
+            expert_sums: of(if experts > 0 && config.post_norm { config.embedding_len.max(latent) } else { latent }),
             shared_output: if has_shared_expert { of(config.embedding_len) } else { 0 },
             router: of(experts + 1),
             slots: of(slots),
@@ -224,9 +238,10 @@ impl Sizes {
     fn sum(&self) -> u64 {
         let mixer = self.inner + self.projected + self.mixed + self.recurrent + self.splits;
         let choice = self.router + self.slots + self.groups + self.expert_weights;
-        let experts = self.latent + self.shared_output + choice;
+        let experts = self.expert_sums + self.shared_output + choice;
         let feed_forward = self.activated + self.output + experts;
-        self.logits + self.hidden + self.normed + mixer + feed_forward + 2 * self.layer_inputs + self.prepared
+        let streams = 2 * self.streams + self.routes;
+        self.logits + self.hidden + self.normed + mixer + feed_forward + 2 * self.layer_inputs + streams + self.prepared
     }
 }
 
@@ -263,7 +278,8 @@ pub(super) fn prefill_batch(config: &ModelConfig, tuning: &Tuning) -> u32 {
     let mixer = |mixer: &MixerConfig| mixer.projection_rows().max(mixer.inner_len());
     let widest = largest(config.feed_forwards().map(feed_forward))
         .max(largest(config.mixers().map(mixer)))
-        .max(config.layer_inputs_len());
+        .max(config.layer_inputs_len())
+        .max(config.other_streams_len());
     let fitting = (128 << 20) / 4 / widest.max(1);
     // A multiple of the tile size, if it exceeds that.
     tuning.prefill_batch.min(if fitting < 64 { fitting.max(1) } else { fitting / 64 * 64 })

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 
 use super::buffers::State;
+use super::experts::ExpertBuffers;
 use super::product::{Input, Output, ProductBuilder};
 use super::self_test;
 use super::weights::Weights;
@@ -15,8 +16,8 @@ use crate::kernels::linear::{Epilogue, ExpertRows};
 use crate::kernels::norm::{HeadNormKernel, LayerNorm};
 use crate::kernels::{CacheLayout, Grid};
 use crate::models::{
-    EncoderConfig, EncoderFeedForward, EncoderLayerPlan, EncoderPlan, ExpertConfig, HeadNorm, MatrixId, NormPlan,
-    PositionKind, Product,
+    CacheFormat, EncoderConfig, EncoderFeedForward, EncoderLayerPlan, EncoderPlan, ExpertConfig, HeadNorm, MatrixId,
+    NormPlan, PositionKind, Product,
 };
 use crate::runtime::backend::Embedder;
 use crate::runtime::device::{Dispatch, Gpu, Task};
@@ -48,7 +49,7 @@ struct Buffers {
     projected: wgpu::Buffer,
     /// `[context][embedding_len]`
     query: wgpu::Buffer,
-    /// Keys, then values, in f16: `[context][embedding_len]` each
+    /// Keys, then values: `[context][embedding_len]` each
     kv: wgpu::Buffer,
     /// `[context][embedding_len]`
     attended: wgpu::Buffer,
@@ -57,18 +58,6 @@ struct Buffers {
     /// RoPE angles of layers without and with a window: `[context][rope_dim / 2]`
     rope: [wgpu::Buffer; 2],
     experts: ExpertBuffers,
-}
-
-/// Activations of experts.
-struct ExpertBuffers {
-    /// The router's scores: `[context][count]`
-    router: wgpu::Buffer,
-    /// Chosen experts: `[context][used]`
-    chosen: wgpu::Buffer,
-    /// Their weights: `[context][used]`
-    weights: wgpu::Buffer,
-    /// Their outputs: `[context][used][embedding_len]`
-    output: wgpu::Buffer,
 }
 
 impl Buffers {
@@ -94,22 +83,22 @@ impl Buffers {
             normed: floats("normed", if has_normed { width } else { 0 }),
             projected: floats("projected", if has_head_norms { 3 * width } else { 0 }),
             query: floats("query", width),
-            kv: floats("keys and values", width),
+            kv: floats("keys and values", 2 * width),
             attended: floats("attended", width),
             activated: floats("activated", config.slots() * config.feed_forward_len),
             rope,
             experts: ExpertBuffers {
-                router: floats("router", count),
+                scores: floats("router", count),
                 chosen: floats("experts", used),
                 weights: floats("expert weights", used),
-                output: floats("expert outputs", used * width),
+                outputs: floats("expert outputs", used * width),
             },
         }
     }
 
     /// Keys and values of a text in `kv`.
     fn cache(&self) -> CacheLayout {
-        CacheLayout::f16((self.kv.size() / 8) as u32)
+        CacheLayout { format: CacheFormat::F32, ..CacheLayout::f16((self.kv.size() / 8) as u32) }
     }
 }
 
@@ -309,18 +298,11 @@ impl Builder<'_> {
         router: &Product,
         x: &wgpu::Buffer,
     ) -> Result<()> {
-        let buffers = &self.buffers.experts;
-        let scores = Output { epilogue: Epilogue::STORE, y: &buffers.router, rows: experts.count, extra: &[] };
-        self.products().push(program, router, &Input::new(x), &scores)?;
-        let bound = [
-            ("state", &self.buffers.state),
-            ("logits", &buffers.router),
-            ("experts", &buffers.chosen),
-            ("weights", &buffers.weights),
-        ];
-        let router = Router { experts, is_biased: false, is_gated: false };
-        let dispatch = Dispatch::new(self.gpu, &router.shader(), &bound, Grid::TokensInX);
-        program.push(dispatch.computing(Task::Router(router)));
+        let (buffers, products) = (&self.buffers.experts, self.products());
+        let scores = Output { epilogue: Epilogue::STORE, y: &buffers.scores, rows: experts.count, extra: &[] };
+        products.push(program, router, &Input::new(x), &scores)?;
+        let router = Router { experts, is_biased: false, is_gated: false, is_scaled: false };
+        program.push(buffers.choose(&products, router, [None; 2]));
         Ok(())
     }
 
@@ -341,16 +323,10 @@ impl Builder<'_> {
         let output = Output { epilogue, y: &buffers.activated, rows, extra: &chosen };
         self.products().push(program, &[up], &input, &output)?;
         let input = Input { experts: rows_of(width, false), ..Input::new(&buffers.activated) };
-        let output = Output { epilogue: Epilogue::STORE, y: &buffers.experts.output, rows: width, extra: &chosen };
+        let output = Output { epilogue: Epilogue::STORE, y: &buffers.experts.outputs, rows: width, extra: &chosen };
         self.products().push(program, &[down], &input, &output)?;
-        let bound = [
-            ("state", &buffers.state),
-            ("x", &buffers.experts.output),
-            ("weights", &buffers.experts.weights),
-            ("y", &buffers.hidden),
-        ];
-        let sum = ExpertSum { experts: *experts, len: width, scale: 1.0 };
-        program.push(Dispatch::new(self.gpu, &sum.shader(), &bound, sum.grid()).computing(Task::ExpertSum(sum)));
+        let sum = ExpertSum { experts: *experts, len: width, scale: 1.0, replaces: false };
+        program.push(buffers.experts.sum(&self.products(), sum, None, &buffers.hidden));
         Ok(())
     }
 

@@ -1,7 +1,7 @@
 //! Dispatches of the mixers: attention (what is special about latent attention is in `latent.rs`), short convolution,
 //! delta net, state space.
 
-use super::forward::ForwardBuilder;
+use super::forward::{ForwardBuilder, PostNorm};
 use super::product::{Input, Output};
 use super::weights::Matrix;
 use crate::error::Result;
@@ -26,8 +26,13 @@ impl ForwardBuilder<'_> {
         let (layer, mixers) = (&self.plan.layers[index], 0..self.config.layers[index].mixers.len());
         self.norm_apart(program, layer.mixer_norm);
         let outputs = mixers.map(|number| self.mixer(program, index, number)).collect::<Result<Vec<_>>>()?;
+        let mut post = PostNorm::from(layer.mixer_post_norm);
+        if let Some(plan) = &layer.low_rank {
+            self.add_low_rank(program, plan)?;
+            post.residual = Some(std::f32::consts::FRAC_1_SQRT_2);
+        }
         for (product, input) in &outputs {
-            self.add_to_hidden(program, product, input, layer.mixer_post_norm.into())?;
+            self.add_to_hidden(program, product, input, post)?;
         }
         Ok(())
     }

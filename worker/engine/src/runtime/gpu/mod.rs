@@ -6,6 +6,7 @@ mod backend;
 pub(super) mod buffers;
 mod decoder;
 mod encoder;
+mod experts;
 mod feed_forward;
 mod forward;
 mod latent;
@@ -15,6 +16,7 @@ mod product;
 mod profile;
 mod programs;
 mod self_test;
+mod streams;
 mod weights;
 
 pub use buffers::scratch_bytes;

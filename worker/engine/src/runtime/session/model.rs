@@ -15,6 +15,9 @@ use crate::runtime::measuring::{Change, Profile, SelfTest, Verdict};
 use crate::runtime::memory::{Element, Part, Sequences, Snapshot};
 use crate::sampling::{SamplingParams, SamplingPlan, history};
 
+/// Bias of tokens that a model must not generate: lower than any logit, but finite after division by a temperature.
+const SUPPRESSION: f32 = -1e30;
+
 /// A model in memory, ready to answer.
 ///
 /// It has memory for one or several sequences, of which one is selected, and saves the KV caches of others while there is
@@ -302,6 +305,10 @@ impl Model {
         self.check_tokens(&plan.bias.iter().map(|(id, _)| *id).collect::<Vec<_>>())?;
         let history = history(self.config.vocab as usize, prompt, plan.generated);
         let last = prompt.last().copied().unwrap_or_default();
+        // Last, so that no other bias counts.
+        let suppressed = self.chat.suppressed_ids().iter().map(|id| (*id, SUPPRESSION));
+        let bias: Vec<(u32, f32)> = plan.bias.iter().copied().chain(suppressed).collect();
+        let plan = &SamplingPlan { bias: &bias, ..*plan };
         self.decoder.begin_answer(&AnswerStart { position: self.sequences.len(), last, limit, plan, history });
         Ok(last)
     }

@@ -51,6 +51,11 @@ fn all_damaged(shader: &Shader, text: String) -> String {
         "state_space/state_space.wgsl" => ("kept * a0", "a0"),
         "norm/head_norm.wgsl" => ("* scale * weights", "* scale"),
         "norm/add_norm.wgsl" => ("* norm_weight[i]", ""),
+        "norm/gate_cutoff.wgsl" => ("- cutoff", "+ cutoff"),
+        "streams/expand.wgsl" => ("wanted /", "2.0 * wanted /"),
+        "streams/predict.wgsl" => ("shares[own * COUNT + k]", "shares[k * COUNT + own]"),
+        "streams/correct.wgsl" => ("weight * change", "change"),
+        "streams/merge.wgsl" => ("/= f32(COUNT)", "/= f32(COUNT + 1u)"),
         "norm/gated_norm.wgsl" => ("z / (1.0 + exp(-z))", "z"),
         "attention/latent.wgsl" => ("pair *= scale *", "pair *="),
         "experts/group.wgsl" => ("groups[at] = i;", "groups[at] = i + 1u;"),
@@ -81,7 +86,7 @@ fn exactly_the_wrong_kernels_are_found() {
 
 /// The same, but not in products, attention, lookups and the sampler.
 fn layers_damaged(shader: &Shader, text: String) -> String {
-    let folders = ["convolution/", "delta_net/", "state_space/", "norm/", "experts/"];
+    let folders = ["convolution/", "delta_net/", "state_space/", "streams/", "norm/", "experts/"];
     let is_between = folders.iter().any(|folder| shader.file.starts_with(folder))
         || ["attention/attention_gate.wgsl", "attention/latent.wgsl"].contains(&shader.file);
     if is_between { all_damaged(shader, text) } else { text }
@@ -89,9 +94,10 @@ fn layers_damaged(shader: &Shader, text: String) -> String {
 
 #[test]
 fn wrong_kernels_between_products_are_found() {
-    let cases: [(&str, &[&str]); 4] = [
+    let cases: [(&str, &[&str]); 5] = [
         ("deepseek2", &["expert_sum", "group", "latent", "route"]),
         ("gemma2", &["add_norm"]),
+        ("gemma3n", &["add_norm", "correct", "expand", "gate_cutoff", "head_norm", "merge", "predict"]),
         ("granitehybrid", &["convolution", "convolution_state", "gated_norm", "state_space"]),
         (
             "qwen35moe",

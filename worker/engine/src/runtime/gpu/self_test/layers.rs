@@ -11,9 +11,10 @@ use crate::kernels::convolution::{Convolution, reference::convolve};
 use crate::kernels::delta_net::{DeltaNet, reference as delta_net_reference};
 use crate::kernels::experts::{ExpertSum, Router, group, reference as experts_reference};
 use crate::kernels::linear::reference::{layer_norm, rms_norm, rope};
-use crate::kernels::norm::reference::{gated_norm, gated_norm_after_gate, norm_heads};
-use crate::kernels::norm::{AddNorm, GatedNorm, HeadNormKernel, LayerNorm};
+use crate::kernels::norm::reference::{cut_gates, gated_norm, gated_norm_after_gate, norm_heads};
+use crate::kernels::norm::{AddNorm, GateCutoff, GatedNorm, HeadNormKernel, LayerNorm};
 use crate::kernels::state_space::{StateSpace, reference as state_space_reference};
+use crate::kernels::streams::{StreamStep, Streams, reference as streams_reference};
 use crate::kernels::{Grid, Shader};
 use crate::models::{CacheFormat, ExpertConfig, HeadNorm, HeadShape};
 use crate::runtime::device::Dispatch;
@@ -66,7 +67,11 @@ fn cached<'b>(
     (word, position): (u32, usize),
     (rows, row_len): (&[f32], usize),
 ) -> Expected<'b> {
-    let form = if cache == CacheFormat::Q8 { Form::Bytes { row_len } } else { Form::Halves };
+    let form = match cache {
+        CacheFormat::F16 => Form::Halves,
+        CacheFormat::Q8 => Form::Bytes { row_len },
+        CacheFormat::F32 => Form::Floats,
+    };
     let mut expected = Expected::new(kv, form, []).at_word(word.into());
     let stored = from_cache(&into_cache(rows, row_len, cache), row_len, cache);
     expected.values.extend((position * row_len..).zip(stored));
@@ -109,7 +114,7 @@ impl Bench<'_> {
         let row_len = if queries_only { query_len } else { query_len + key_len + value_len };
         let (position, tokens) = place(TOKENS, (cache.value_offset / cache.format.row_words(heads.key_len())) as usize);
         let mut rows = self.random.floats(tokens * row_len);
-        let lens = if kind == HeadNorm::Row { [query_len, key_len] } else { [dim; 2] };
+        let lens = if kind.has_own_weights() { [query_len, key_len] } else { [dim; 2] };
         let [weights, biases] = [(); 2].map(|()| lens.map(|len| self.random.floats(len)));
         let angles = self.angles(&heads, position + tokens);
         let projected = if kernel.gated { with_gates(&rows, row_len, &heads) } else { rows.clone() };
@@ -200,14 +205,21 @@ impl Bench<'_> {
 
     /// Tests a norm that is added.
     pub(super) fn add_norm(&mut self, norm: &AddNorm) {
-        let (len, all) = (norm.len as usize, TOKENS * (norm.count * norm.len) as usize);
-        let (x, weight, y) = (self.random.floats(all), self.random.floats(len), self.random.floats(all));
+        let (len, places) = (norm.len as usize, norm.places as usize);
+        let all = TOKENS * norm.count as usize * len;
+        let (x, weight, y) = (self.random.floats(all), self.random.floats(len), self.random.floats(places * all));
+        let residual = self.random.floats(if norm.residual.is_some() { all } else { 0 });
         let factor = [0.75];
-        let sum_scale = if norm.scaled_sum { factor[0] } else { 1.0 };
+        let sum_scale = norm.residual.unwrap_or(1.0) * if norm.scaled_sum { factor[0] } else { 1.0 };
         let normed = rms_norm(&x, &weight, norm.eps);
-        let sums: Vec<f32> = y.iter().zip(normed).map(|(y, normed)| sum_scale * (y + norm.scale * normed)).collect();
+        let sum = |(at, y): (usize, &f32)| {
+            let from = at / (places * len) * len + at % len;
+            sum_scale * (y + norm.scale * normed[from] + residual.get(from).copied().unwrap_or_default())
+        };
+        let sums: Vec<f32> = y.iter().enumerate().map(sum).collect();
         let mut variables = vec![read("x", &x), read("norm_weight", &weight), written("y", &y, &sums)];
         variables.extend(norm.scaled_sum.then(|| read("sum_scale", &factor)));
+        variables.extend(norm.residual.map(|_| read("residual", &residual)));
         self.compare((norm.shader(), norm.grid()), TOKENS, &variables);
     }
 
@@ -231,6 +243,58 @@ impl Bench<'_> {
             variables.extend([read("x", &x), written("y", &y, &normed)]);
         }
         self.compare((norm.shader(), Grid::TokensInX), TOKENS, &variables);
+    }
+
+    /// Tests the cutoff of gates.
+    pub(super) fn gate_cutoff(&mut self, kernel: &GateCutoff) {
+        let len = kernel.len as usize;
+        let y = self.random.floats(TOKENS * len);
+        let cut = cut_gates(&y, len, kernel.deviations);
+        self.compare((kernel.shader(), Grid::TokensInX), TOKENS, &[written("y", &y, &cut)]);
+    }
+
+    /// Tests a step with the vectors of a hidden state.
+    pub(super) fn streams(&mut self, streams: &Streams) {
+        let [count, len] = [streams.count, streams.len].map(|number| number as usize);
+        let rest = (count - 1) * len;
+        let (before, others) = (self.random.floats(TOKENS * len), self.random.floats(TOKENS * rest));
+        let (routes, scale) = (self.random.floats(TOKENS * count), self.random.floats(len));
+        let prediction = self.random.floats(TOKENS * len);
+        let power = if streams.step == StreamStep::Predict { 3 } else { 2 };
+        let coefficients = self.random.floats(count.pow(power));
+        let (mut hidden, mut rest_after) = (before.clone(), others.clone());
+        for token in 0..TOKENS {
+            let own = &mut hidden[token * len..][..len];
+            let (rest, routes) = (&mut rest_after[token * rest..][..rest], &routes[token * count..][..count]);
+            match streams.step {
+                StreamStep::Expand => streams_reference::expand(own, rest),
+                StreamStep::Predict => streams_reference::predict(own, rest, routes, &coefficients),
+                StreamStep::Correct => {
+                    let prediction = &prediction[token * len..][..len];
+                    streams_reference::correct(own, rest, prediction, routes, &coefficients);
+                }
+                StreamStep::Merge => streams_reference::merge(own, rest),
+            }
+        }
+        let gate_input: Vec<f32> = hidden.iter().zip(scale.iter().cycle()).map(|(x, scale)| x * scale).collect();
+        let (both, empty) =
+            ([read("routes", &routes), read("coefficients", &coefficients)], vec![BEFORE; TOKENS * len]);
+        let [hidden_after, others_after] =
+            [written("hidden", &before, &hidden), written("others", &others, &rest_after)];
+        let variables = match streams.step {
+            StreamStep::Expand => vec![read("x", &before), written("y", &others, &rest_after)],
+            StreamStep::Merge => vec![read("x", &others), written("y", &before, &hidden)],
+            StreamStep::Predict => {
+                let copy = written("prediction", &empty, &hidden);
+                both.into_iter().chain([hidden_after, others_after, copy]).collect()
+            }
+            StreamStep::Correct => {
+                let inputs = [read("prediction", &prediction), read("gate_scale", &scale)];
+                let gates = written("gate_input", &empty, &gate_input);
+                both.into_iter().chain(inputs).chain([hidden_after, others_after, gates]).collect()
+            }
+        };
+        self.compare((streams.shader(), streams.grid()), TOKENS, &variables);
     }
 
     /// Tests a norm with gates.
@@ -346,7 +410,8 @@ impl Bench<'_> {
         let logits: Vec<f32> = (0..TOKENS * row_len).map(|at| 4.0 * score(at) as f32 / count as f32 - 2.0).collect();
         let bias: Vec<f32> = (0..count).map(|expert| if expert % 3 == 0 { 1.0 } else { 0.0 }).collect();
         let bias = if router.is_biased { &bias[..] } else { &[] };
-        let (chosen, weights) = experts_reference::route(&logits, bias, router);
+        let scales = self.random.floats(if router.is_scaled { count } else { 0 });
+        let (chosen, weights) = experts_reference::route(&logits, [bias, &scales], router);
         let chosen: Vec<f32> = chosen.iter().map(|expert| 1.0 + *expert as f32).collect();
         let zeros = vec![0.0; weights.len().max(chosen.len())];
         let experts = &zeros[..chosen.len()];
@@ -356,6 +421,7 @@ impl Bench<'_> {
             written("weights", &zeros[..weights.len()], &weights),
         ];
         variables.extend(router.is_biased.then(|| read("bias", bias)));
+        variables.extend(router.is_scaled.then(|| read("expert_scales", &scales)));
         self.compare((router.shader(), Grid::TokensInX), TOKENS, &variables);
     }
 
@@ -378,7 +444,7 @@ impl Bench<'_> {
         let x = self.random.floats(TOKENS * config.used as usize * len);
         let weights = self.random.floats(TOKENS * config.outputs() as usize);
         let shared = self.random.floats(if config.sums_shared() { TOKENS * len } else { 0 });
-        let (y, before) = (vec![BEFORE; TOKENS * len], if config.latent_len.is_some() { 0.0 } else { BEFORE });
+        let (y, before) = (vec![BEFORE; TOKENS * len], if sum.replaces { 0.0 } else { BEFORE });
         let sums = experts_reference::expert_sum(&x, &shared, &weights, config, len);
         let sums: Vec<f32> = sums.iter().map(|own| before + sum.scale * own).collect();
         let mut variables = vec![read("x", &x), read("weights", &weights), written("y", &y, &sums)];

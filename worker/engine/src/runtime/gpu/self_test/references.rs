@@ -11,7 +11,7 @@ use crate::kernels::linear::reference::{activate, gate_up, rope};
 use crate::kernels::linear::{Epilogue, Linear};
 use crate::kernels::sampling::reference::{self as sampling_reference, penalise};
 use crate::kernels::{CacheLayout, Grid};
-use crate::models::{HeadShape, MatrixId};
+use crate::models::{CacheFormat, HeadShape, MatrixId};
 use crate::runtime::device::{Dispatch, Task};
 use crate::runtime::gpu::decoder::GpuDecoder;
 use crate::runtime::gpu::weights::Weights;
@@ -99,6 +99,8 @@ impl Bench<'_> {
             Task::Latent(kernel) => self.latent(kernel),
             Task::AddNorm(norm) => self.add_norm(norm),
             Task::LayerNorm(norm) => self.layer_norm(norm),
+            Task::GateCutoff(kernel) => self.gate_cutoff(kernel),
+            Task::Streams(streams) => self.streams(streams),
             Task::GatedNorm(norm) => self.gated_norm(norm),
             Task::Convolution(convolution) => self.convolution(convolution),
             Task::ConvolutionState(convolution) => self.convolution_state(convolution),
@@ -166,7 +168,8 @@ impl Bench<'_> {
     fn qkv(&mut self, linear: &Linear, norm_eps: Option<f32>, heads: &HeadShape, cache: CacheLayout) -> Result<()> {
         let [query_len, key_len, value_len] =
             [heads.query_len(), heads.key_len(), heads.value_len()].map(|len| len as usize);
-        let (position, tokens) = place(most_tokens(linear), cache.value_offset as usize * 2 / key_len);
+        let (position, tokens) =
+            place(most_tokens(linear), (cache.value_offset / cache.format.row_words(heads.key_len())) as usize);
         let angles = self.angles(heads, position + tokens);
         let rope_buffer = self.buffer(&angles);
         let query = self.buffer(&vec![BEFORE; tokens * query_len]);
@@ -185,10 +188,11 @@ impl Bench<'_> {
         let target = Target { rows, y: &query, extra: &extra, position, tokens, place: &place };
         let (dispatch, products) = self.multiplied(linear, norm_eps, &target)?;
 
+        let form = if cache.format == CacheFormat::F32 { Form::Floats } else { Form::Halves };
         let mut expected = [
             Expected::new(&query, Form::Floats, []),
-            Expected::new(self.kv, Form::Halves, []),
-            Expected::new(self.kv, Form::Halves, []).at_word(cache.value_offset.into()),
+            Expected::new(self.kv, form, []),
+            Expected::new(self.kv, form, []).at_word(cache.value_offset.into()),
         ];
         for token in 0..tokens {
             let row = position + token;
