@@ -10,7 +10,9 @@ fn length(x: &[f32]) -> f64 {
 pub fn expand(hidden: &[f32], others: &mut [f32]) {
     for other in others.chunks_exact_mut(hidden.len()) {
         let scale = length(hidden) / length(other);
-        other.iter_mut().for_each(|x| *x = (f64::from(*x) * scale) as f32);
+        for x in other.iter_mut() {
+            *x = (f64::from(*x) * scale) as f32;
+        }
     }
 }
 

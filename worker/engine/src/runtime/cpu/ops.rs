@@ -79,9 +79,13 @@ pub(super) fn multiply(values: &mut [f32], factors: &[f32]) {
 pub(super) fn cut_gates(gates: &mut [f32], len: usize, deviations: f32) {
     for row in gates.chunks_exact_mut(len) {
         let mean = sum(row) / len as f32;
-        row.iter_mut().for_each(|gate| *gate -= mean);
+        for gate in row.iter_mut() {
+            *gate -= mean;
+        }
         let deviation = (dot_floats(row, row) / (len - 1) as f32).sqrt();
-        row.iter_mut().for_each(|gate| *gate = (*gate - deviations * deviation).max(0.0));
+        for gate in row.iter_mut() {
+            *gate = (*gate - deviations * deviation).max(0.0);
+        }
     }
 }
 

@@ -53,7 +53,9 @@ impl CpuDecoder {
             for other in others.chunks_exact(width) {
                 first.iter_mut().zip(other).for_each(|(sum, value)| *sum += value);
             }
-            first.iter_mut().for_each(|sum| *sum /= (heads.0 + 1) as f32);
+            for sum in first.iter_mut() {
+                *sum /= (heads.0 + 1) as f32;
+            }
         }
     }
 
@@ -73,7 +75,9 @@ impl CpuDecoder {
         let (width, count) = (self.config.embedding_len as usize, self.config.streams.unwrap_or(0) as usize);
         let input = self.normed(hidden, Some(plan.router_norm));
         let mut routes = project(&self.weights, &plan.router, &input, width, count, None);
-        routes.iter_mut().for_each(|route| *route = (*route / width as f32).tanh());
+        for route in &mut routes {
+            *route = (*route / width as f32).tanh();
+        }
         routes
     }
 }
@@ -81,7 +85,9 @@ impl CpuDecoder {
 /// Scales a vector to the length of another.
 fn lengthen(vector: &mut [f32], other: &[f32]) {
     let scale = (dot_floats(other, other) / dot_floats(vector, vector)).sqrt();
-    vector.iter_mut().for_each(|value| *value *= scale);
+    for value in vector.iter_mut() {
+        *value *= scale;
+    }
 }
 
 /// Adds a vector per token to each of its others.

@@ -246,7 +246,7 @@ impl Bench<'_> {
     }
 
     /// Tests the cutoff of gates.
-    pub(super) fn gate_cutoff(&mut self, kernel: &GateCutoff) {
+    pub(super) fn gate_cutoff(&mut self, kernel: GateCutoff) {
         let len = kernel.len as usize;
         let y = self.random.floats(TOKENS * len);
         let cut = cut_gates(&y, len, kernel.deviations);

@@ -99,7 +99,7 @@ impl Bench<'_> {
             Task::Latent(kernel) => self.latent(kernel),
             Task::AddNorm(norm) => self.add_norm(norm),
             Task::LayerNorm(norm) => self.layer_norm(norm),
-            Task::GateCutoff(kernel) => self.gate_cutoff(kernel),
+            Task::GateCutoff(kernel) => self.gate_cutoff(*kernel),
             Task::Streams(streams) => self.streams(streams),
             Task::GatedNorm(norm) => self.gated_norm(norm),
             Task::Convolution(convolution) => self.convolution(convolution),
