@@ -286,7 +286,7 @@ fn site_response(path: &str, query: Option<&str>, build: Build) -> io::Result<Re
 /// Files that differ in a newer build, with the old and the new text: a page that names its build, and the build's id.
 const CHANGES: [(&str, &str, &str); 2] = [
     ("index.html", "<title>Parlance</title>", "<title>Parlance</title><meta name=\"build\" content=\"newer\" />"),
-    ("start-worker.js", "const BUILD = \"", "const BUILD = \"newer-"),
+    ("build.js", "const BUILD = \"", "const BUILD = \"newer-"),
 ];
 
 /// A file of the site in a newer build.

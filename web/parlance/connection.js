@@ -1,0 +1,135 @@
+import { startEngine } from "../start-worker.js";
+import { crashed, ParlanceError, unsupported } from "./errors.js";
+
+/** A connection to the engine's worker, which starts with the first request and, if it has stopped, with a later one. */
+export class Connection {
+  #start;
+  #onEvent;
+  #onStart;
+  #worker = null;
+  #ready = null;
+  #closed = null;
+  #pending = new Map();
+  #lastId = 0;
+
+  /** `onEvent` takes events that belong to no request. `onStart` is awaited whenever the worker starts, before other requests. */
+  constructor({ allowedHosts, assetsUrl, onEvent, onStart }) {
+    this.#start = () => startEngine(allowedHosts, assetsUrl);
+    this.#onEvent = onEvent;
+    this.#onStart = onStart;
+  }
+
+  /**
+   * Sends a request and resolves to its final event. Progress and chunks go to the callbacks, and `onStop` is called with a function that
+   * stops the request.
+   */
+  async send(request, { files = [], signal, onProgress = () => {}, onChunk = () => {}, onStop = () => {} } = {}) {
+    await this.started();
+    if (signal?.aborted) throw signal.reason;
+    const id = ++this.#lastId;
+    return new Promise((resolve, reject) => {
+      const stop = () => this.#worker?.postMessage({ request: { type: "interrupt", id } });
+      signal?.addEventListener("abort", stop);
+      onStop(stop);
+      const end = (settle) => (value) => {
+        signal?.removeEventListener("abort", stop);
+        this.#pending.delete(id);
+        if (signal?.aborted) reject(signal.reason);
+        else settle(value);
+      };
+      this.#pending.set(id, { progress: onProgress, chunk: onChunk, resolve: end(resolve), reject: end(reject) });
+      try {
+        this.#worker.postMessage({ request: { ...request, id }, files });
+      } catch (error) {
+        // The request has a value that cannot be copied, such as a function.
+        const fields = { message: error.message, type: "invalid_request_error", param: null, code: "invalid_value" };
+        this.#pending.get(id).reject(new ParlanceError({ kind: "bad_request", status: 400, error: fields }));
+      }
+    });
+  }
+
+  /** Posts a request that has no answer. */
+  async post(request) {
+    await this.started();
+    this.#worker.postMessage({ request });
+  }
+
+  /** Resolves when the worker takes requests. */
+  started() {
+    if (this.#closed) return Promise.reject(this.#closed);
+    if (typeof Worker === "undefined") return Promise.reject(unsupported("Parlance runs in browsers only"));
+    this.#ready ??= this.#begin();
+    return this.#ready;
+  }
+
+  async #begin() {
+    // From here on, `#ready` is this promise.
+    await null;
+    let worker = null;
+    try {
+      worker = await this.#launch();
+      // Lets the requests of `onStart` through; others still wait.
+      const ready = this.#ready;
+      this.#ready = Promise.resolve();
+      await this.#onStart();
+      this.#ready &&= ready;
+    } catch (error) {
+      // The next request tries again.
+      if (this.#worker === worker) this.stop(error);
+      throw error;
+    }
+  }
+
+  /** Starts the worker and resolves to it when it is ready. */
+  #launch() {
+    return new Promise((resolve, reject) => {
+      this.#pending.set("ready", { reject });
+      const worker = this.#start();
+      this.#worker = worker;
+      worker.onmessage = ({ data }) => (data.type === "ready" ? resolve(worker) : this.#receive(data));
+      worker.onerror = (event) => {
+        event.preventDefault();
+        this.stop(crashed(event.message || "its script could not be loaded"));
+      };
+    }).finally(() => this.#pending.delete("ready"));
+  }
+
+  #receive(event) {
+    const pending = this.#pending.get(event.id);
+    switch (event.type) {
+      case "progress":
+        this.#onEvent(event);
+        pending?.progress(event);
+        break;
+      case "chunk":
+        pending?.chunk(event.body);
+        break;
+      case "failed":
+        pending?.reject(new ParlanceError(event.failure));
+        break;
+      case "panicked":
+        this.stop(crashed(event.message));
+        break;
+      case "recovered":
+      case "model_changed":
+        this.#onEvent(event);
+        break;
+      default:
+        pending?.resolve(event);
+    }
+  }
+
+  /** Ends the worker and rejects what it was asked. */
+  stop(error) {
+    this.#worker?.terminate();
+    this.#worker = null;
+    this.#ready = null;
+    for (const { reject } of [...this.#pending.values()]) reject(error);
+  }
+
+  /** Stops for good. */
+  close(error) {
+    this.#closed = error;
+    this.stop(error);
+  }
+}
