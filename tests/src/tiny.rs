@@ -15,6 +15,8 @@ use crate::root;
 struct Fixture {
     tokenizer: Vec<Entry>,
     models: Vec<Described>,
+    word_tokenizer: Vec<Entry>,
+    encoders: Vec<Described>,
 }
 
 type Entry = (String, String, Json);
@@ -29,6 +31,9 @@ struct Described {
 struct DescribedTensor {
     name: String,
     shape: Vec<u64>,
+    /// Weights are between `offset - scale` and `offset + scale`.
+    offset: f32,
+    scale: f32,
 }
 
 /// A Llama model of 1 MB whose weights are zeros. It answers nonsense.
@@ -36,7 +41,8 @@ struct DescribedTensor {
 /// # Errors
 /// If the fixture cannot be read.
 pub fn tiny_model() -> io::Result<Vec<u8>> {
-    file(&[], None, |_, len_bytes| vec![0; len_bytes])
+    let Fixture { tokenizer, models, .. } = fixture()?;
+    file(first(&models)?, &tokenizer, &[], None, |_, len_bytes| vec![0; len_bytes])
 }
 
 /// The tokens that [`talking_model`] generates, each a letter.
@@ -50,7 +56,8 @@ const LETTERS: std::ops::RangeInclusive<usize> = b'a' as usize..=b'z' as usize;
 pub fn talking_model() -> io::Result<Vec<u8>> {
     let changes = [("llama.context_length".to_owned(), Value::Unsigned(8192))];
     let mut random = Random(1);
-    file(&changes, Some(TensorType::Q4_1), |tensor, len_bytes| {
+    let Fixture { tokenizer, models, .. } = fixture()?;
+    file(first(&models)?, &tokenizer, &changes, Some(TensorType::Q4_1), |tensor, len_bytes| {
         if tensor.shape.len() == 1 {
             return (0..len_bytes / 4).flat_map(|_| (1.0 + 0.4 * random.float()).to_le_bytes()).collect();
         }
@@ -63,18 +70,39 @@ pub fn talking_model() -> io::Result<Vec<u8>> {
     })
 }
 
-/// The fixture's first model with some metadata changed, with matrices in the given format (by default F32), and with
-/// the bytes that `data` returns for each tensor.
+/// A BERT embedding model of 300 KB with random weights. Its vectors have 64 elements, and depend on the text.
+///
+/// # Errors
+/// If the fixture cannot be read.
+pub fn tiny_embedding_model() -> io::Result<Vec<u8>> {
+    let mut random = Random(1);
+    let Fixture { word_tokenizer, encoders, .. } = fixture()?;
+    file(first(&encoders)?, &word_tokenizer, &[], None, |tensor, len_bytes| {
+        let weights = (0..len_bytes / 4).map(|_| tensor.offset + tensor.scale * random.float());
+        weights.flat_map(f32::to_le_bytes).collect()
+    })
+}
+
+fn fixture() -> io::Result<Fixture> {
+    let fixture = std::fs::read(root().join("worker/engine/tests/fixtures/architectures.json"))?;
+    Ok(serde_json::from_slice(&fixture)?)
+}
+
+fn first(models: &[Described]) -> io::Result<&Described> {
+    models.first().ok_or_else(|| io::Error::other("the fixture describes no model"))
+}
+
+/// A model with some metadata changed, with matrices in the given format (by default F32), and with the bytes that
+/// `data` returns for each tensor.
 fn file(
+    model: &Described,
+    tokenizer: &[Entry],
     changes: &[(String, Value)],
     matrices: Option<TensorType>,
     mut data: impl FnMut(&DescribedTensor, usize) -> Vec<u8>,
 ) -> io::Result<Vec<u8>> {
-    let fixture = std::fs::read(root().join("worker/engine/tests/fixtures/architectures.json"))?;
-    let Fixture { tokenizer, models } = serde_json::from_slice(&fixture)?;
-    let model = models.into_iter().next().ok_or_else(|| io::Error::other("the fixture describes no model"))?;
     let mut writer = Writer::default();
-    for (key, kind, value) in model.metadata.iter().chain(&tokenizer) {
+    for (key, kind, value) in model.metadata.iter().chain(tokenizer) {
         match changes.iter().find(|(changed, _)| changed == key) {
             Some((_, value)) => writer.metadata(key, value),
             None => writer.metadata(key, &metadata_value(kind, value)?),

@@ -24,11 +24,11 @@ export class Connection {
    * stops the request.
    */
   async send(request, { files = [], signal, onProgress = () => {}, onChunk = () => {}, onStop = () => {} } = {}) {
-    await this.started();
+    const worker = await this.#running();
     if (signal?.aborted) throw signal.reason;
     const id = ++this.#lastId;
     return new Promise((resolve, reject) => {
-      const stop = () => this.#worker?.postMessage({ request: { type: "interrupt", id } });
+      const stop = () => worker.postMessage({ request: { type: "interrupt", id } });
       signal?.addEventListener("abort", stop);
       onStop(stop);
       const end = (settle) => (value) => {
@@ -39,9 +39,9 @@ export class Connection {
       };
       this.#pending.set(id, { progress: onProgress, chunk: onChunk, resolve: end(resolve), reject: end(reject) });
       try {
-        this.#worker.postMessage({ request: { ...request, id }, files });
+        worker.postMessage({ request: { ...request, id }, files });
       } catch (error) {
-        // The request has a value that cannot be copied, such as a function.
+        // It has a value that cannot be copied, such as a function.
         const fields = { message: error.message, type: "invalid_request_error", param: null, code: "invalid_value" };
         this.#pending.get(id).reject(new ParlanceError({ kind: "bad_request", status: 400, error: fields }));
       }
@@ -50,16 +50,20 @@ export class Connection {
 
   /** Posts a request that has no answer. */
   async post(request) {
-    await this.started();
-    this.#worker.postMessage({ request });
+    (await this.#running()).postMessage({ request });
   }
 
-  /** Resolves when the worker takes requests. */
-  started() {
+  /** Resolves to the worker when it takes requests. */
+  async #running() {
+    await this.#started();
+    // It may have stopped before this is heard of.
+    return this.#worker ?? this.#running();
+  }
+
+  #started() {
     if (this.#closed) return Promise.reject(this.#closed);
     if (typeof Worker === "undefined") return Promise.reject(unsupported("Parlance runs in browsers only"));
-    this.#ready ??= this.#begin();
-    return this.#ready;
+    return (this.#ready ??= this.#begin());
   }
 
   async #begin() {

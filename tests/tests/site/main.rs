@@ -13,6 +13,7 @@ mod firefox;
 mod lifecycle;
 mod memory;
 mod openai;
+mod package;
 mod pages;
 mod smooth;
 mod storage;

@@ -1,0 +1,26 @@
+// The snippets of the docs that name a file in their first line.
+import { readFileSync } from "node:fs";
+
+const FENCE = /^```(\w+)\n(?:\/\/ |<!-- )([\w./-]+)(?: -->)?\n(.*?)^```$/gms;
+
+/** Snippets of a page: `{ section, file, text }`. */
+export function snippetsOf(page) {
+  const sections = readFileSync(page, "utf8").split(/^## /m);
+  return sections.flatMap((section) => {
+    const [title] = section.split("\n");
+    return [...section.matchAll(FENCE)].map(([, , file, text]) => ({ section: title, file, text }));
+  });
+}
+
+/**
+ * A snippet as tests run it: with the models of this machine in place of those of Hugging Face, this package in place of a CDN's, and
+ * answers that are always the same.
+ */
+export function forTests(text, { models, cdn }) {
+  return text
+    .replaceAll("bartowski/SmolLM2-360M-Instruct-GGUF/SmolLM2-360M-Instruct-Q8_0.gguf", models.chat)
+    .replaceAll("CompendiumLabs/bge-small-en-v1.5-gguf/bge-small-en-v1.5-f16.gguf", models.embedding)
+    .replaceAll(/https:\/\/cdn\.jsdelivr\.net\/npm\/@parlance-chat\/engine@[\d.]+\//g, cdn)
+    .replaceAll(/temperature: 0\.\d+/g, "temperature: 0")
+    .replaceAll(/\b(max_tokens|maxTokens|maxOutputTokens): \d+(?!.*temperature)/g, "$&, temperature: 0");
+}
