@@ -17,7 +17,7 @@ import { forTests, snippetsOf } from "./snippets.mjs";
 const HERE = dirname(fileURLToPath(import.meta.url));
 const DOCS = resolve(HERE, "../../docs");
 const PROJECTS = join(HERE, "projects");
-const MODELS = { chat: "/models/SmolLM2-135M-Instruct.Q4_1.gguf", embedding: "/models/tiny-embedding.gguf" };
+const MODELS = { chat: "/models/SmolLM2-135M-Instruct.Q4_1.gguf", embedding: "/tiny/bert-mean.gguf", ranker: "/tiny/bert-rank.gguf" };
 
 const [packageFolder, otherOrigin] = process.argv.slice(2);
 const replacements = { models: MODELS, cdn: `${otherOrigin}/package/` };
@@ -73,9 +73,10 @@ const react = project("react", ofSection("React"));
 const withWebpack = project("webpack", ofSection("webpack"));
 const withEsbuild = project("esbuild", ofSection("esbuild"));
 // All others run in one page.
-const sections = ["OpenAI's clients", "Tools and MCP", "Chrome's Prompt API", "Your own service worker"].flatMap(ofSection);
-const migrations = ["transformers.md", "wllama.md"].flatMap((name) => snippetsOf(join(DOCS, name)));
-const snippets = project("snippets", [...sections, ...migrations, { file: "index.html", text: page("/main.js", 'type="module"') }]);
+const starts = ["Plain HTML", "Vite", "React", "webpack", "esbuild"];
+const pages = ["../README.md", "api.md", "package.md", "transformers.md", "webllm.md", "wllama.md"];
+const others = pages.flatMap((name) => snippetsOf(join(DOCS, name))).filter(({ section }) => !starts.includes(section));
+const snippets = project("snippets", [...others, { file: "index.html", text: page("/main.js", 'type="module"') }]);
 cpSync(join(HERE, "browser"), snippets, { recursive: true });
 writeFileSync(join(snippets, "models.json"), JSON.stringify(MODELS));
 

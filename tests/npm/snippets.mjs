@@ -5,11 +5,14 @@ const FENCE = /^```(\w+)\n(?:\/\/ |<!-- )([\w./-]+)(?: -->)?\n(.*?)^```$/gms;
 
 /** Snippets of a page: `{ section, file, text }`. */
 export function snippetsOf(page) {
-  const sections = readFileSync(page, "utf8").split(/^## /m);
-  return sections.flatMap((section) => {
-    const [title] = section.split("\n");
-    return [...section.matchAll(FENCE)].map(([, , file, text]) => ({ section: title, file, text }));
+  const text = readFileSync(page, "utf8");
+  const snippets = text.split(/^## /m).flatMap((part) => {
+    const [section] = part.split("\n");
+    return [...part.matchAll(FENCE)].map(([, , file, snippet]) => ({ section, file, text: snippet }));
   });
+  const count = text.match(/^```(js|jsx|ts|html)$/gm)?.length ?? 0;
+  if (snippets.length !== count) throw new Error(`${page} has ${count} snippets, of which ${snippets.length} name a file to be tested`);
+  return snippets;
 }
 
 /**
@@ -18,6 +21,9 @@ export function snippetsOf(page) {
  */
 export function forTests(text, { models, cdn }) {
   return text
+    .replaceAll(/"(\.|https:\/\/your\.site)\/parlance\.js"/g, '"@parlance-chat/engine"')
+    .replaceAll("owner/repository/file.gguf", models.chat)
+    .replaceAll("gpustack/bge-reranker-v2-m3-GGUF/bge-reranker-v2-m3-Q8_0.gguf", models.ranker)
     .replaceAll("bartowski/SmolLM2-360M-Instruct-GGUF/SmolLM2-360M-Instruct-Q8_0.gguf", models.chat)
     .replaceAll("CompendiumLabs/bge-small-en-v1.5-gguf/bge-small-en-v1.5-f16.gguf", models.embedding)
     .replaceAll(/https:\/\/cdn\.jsdelivr\.net\/npm\/@parlance-chat\/engine@[\d.]+\//g, cdn)

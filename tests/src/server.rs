@@ -21,7 +21,7 @@ use sha2::{Digest as _, Sha256};
 use tokio::runtime::Runtime;
 
 use crate::split::split;
-use crate::tiny::{talking_model, tiny_embedding_model};
+use crate::tiny::{encoder, talking_model};
 use crate::{model_path, root, site};
 
 /// The path of the site, which must not depend on being at the root.
@@ -83,7 +83,7 @@ impl Server {
         Self::start_with(Shared { demo_model: Some(talking_model()?.into()), ..Shared::default() })
     }
 
-    /// Serves a folder at the root, as the host of a project does, with the smallest models below `/models/`.
+    /// Serves a folder at the root, as the host of a project does, with tiny models next to it.
     ///
     /// # Errors
     /// If no port is free.
@@ -170,6 +170,11 @@ impl Server {
         format!("http://127.0.0.1:{}/embedding/all-MiniLM-L6-v2.gguf", self.port)
     }
 
+    /// The URL of a tiny embedding model or ranker, see [`encoder`].
+    pub fn tiny_encoder(&self, name: &str) -> String {
+        format!("http://127.0.0.1:{}/tiny/{name}.gguf", self.port)
+    }
+
     /// The URL of a file that cannot be loaded, see `faulty`.
     pub fn faulty(&self, name: &str) -> String {
         format!("http://127.0.0.1:{}/faulty/{name}", self.port)
@@ -252,6 +257,9 @@ fn respond(path: &str, request: &Request, shared: &Shared) -> io::Result<Respons
         let part = PARTS.get(number.wrapping_sub(1));
         return Ok(part.map_or_else(missing, |part| ranges(request.headers(), part, &shared.sent)));
     }
+    if let Some(name) = path.strip_prefix("/tiny/").and_then(|name| name.strip_suffix(".gguf")) {
+        return Ok(encoder(name)?.into_response());
+    }
     if path.starts_with("/embedding/") {
         return Ok(std::fs::read(root().join("target/test-data/all-MiniLM-L6-v2.F16.gguf"))?.into_response());
     }
@@ -274,9 +282,6 @@ fn respond(path: &str, request: &Request, shared: &Shared) -> io::Result<Respons
     }
     if let Some(model) = shared.demo_model.as_ref().filter(|_| path.ends_with(DEMO_MODEL)) {
         return Ok(model.clone().into_response());
-    }
-    if path == "/models/tiny-embedding.gguf" {
-        return Ok(tiny_embedding_model()?.into_response());
     }
     if let Some(folder) = &shared.folder {
         return folder_response(folder, path.trim_start_matches('/'));

@@ -19,10 +19,18 @@ struct Fixture {
     encoders: Vec<Described>,
 }
 
+impl Fixture {
+    fn read() -> io::Result<Self> {
+        let fixture = std::fs::read(root().join("worker/engine/tests/fixtures/architectures.json"))?;
+        Ok(serde_json::from_slice(&fixture)?)
+    }
+}
+
 type Entry = (String, String, Json);
 
 #[derive(Deserialize)]
 struct Described {
+    name: String,
     metadata: Vec<Entry>,
     tensors: Vec<DescribedTensor>,
 }
@@ -31,7 +39,6 @@ struct Described {
 struct DescribedTensor {
     name: String,
     shape: Vec<u64>,
-    /// Weights are between `offset - scale` and `offset + scale`.
     offset: f32,
     scale: f32,
 }
@@ -41,8 +48,7 @@ struct DescribedTensor {
 /// # Errors
 /// If the fixture cannot be read.
 pub fn tiny_model() -> io::Result<Vec<u8>> {
-    let Fixture { tokenizer, models, .. } = fixture()?;
-    file(first(&models)?, &tokenizer, &[], None, |_, len_bytes| vec![0; len_bytes])
+    file(&[], None, |_, len_bytes| vec![0; len_bytes])
 }
 
 /// The tokens that [`talking_model`] generates, each a letter.
@@ -56,8 +62,7 @@ const LETTERS: std::ops::RangeInclusive<usize> = b'a' as usize..=b'z' as usize;
 pub fn talking_model() -> io::Result<Vec<u8>> {
     let changes = [("llama.context_length".to_owned(), Value::Unsigned(8192))];
     let mut random = Random(1);
-    let Fixture { tokenizer, models, .. } = fixture()?;
-    file(first(&models)?, &tokenizer, &changes, Some(TensorType::Q4_1), |tensor, len_bytes| {
+    file(&changes, Some(TensorType::Q4_1), |tensor, len_bytes| {
         if tensor.shape.len() == 1 {
             return (0..len_bytes / 4).flat_map(|_| (1.0 + 0.4 * random.float()).to_le_bytes()).collect();
         }
@@ -70,31 +75,39 @@ pub fn talking_model() -> io::Result<Vec<u8>> {
     })
 }
 
-/// A BERT embedding model of 300 KB with random weights. Its vectors have 64 elements, and depend on the text.
+/// An embedding model (`bert-mean`) or a ranker (`bert-rank`) of 300 KB with random weights.
 ///
 /// # Errors
-/// If the fixture cannot be read.
-pub fn tiny_embedding_model() -> io::Result<Vec<u8>> {
-    let mut random = Random(1);
-    let Fixture { word_tokenizer, encoders, .. } = fixture()?;
-    file(first(&encoders)?, &word_tokenizer, &[], None, |tensor, len_bytes| {
-        let weights = (0..len_bytes / 4).map(|_| tensor.offset + tensor.scale * random.float());
-        weights.flat_map(f32::to_le_bytes).collect()
+/// If the fixture cannot be read, or does not describe it.
+pub fn encoder(name: &str) -> io::Result<Vec<u8>> {
+    let Fixture { word_tokenizer, encoders, .. } = Fixture::read()?;
+    let model = encoders.into_iter().find(|model| model.name == name).ok_or_else(missing)?;
+    let mut index = 0;
+    written(&model, &word_tokenizer, &[], None, |tensor, len_bytes| {
+        index += 1;
+        let mut random = Random(index << 32);
+        let mut weight = || tensor.offset + tensor.scale * random.float();
+        (0..len_bytes / 4).flat_map(|_| weight().to_le_bytes()).collect()
     })
 }
 
-fn fixture() -> io::Result<Fixture> {
-    let fixture = std::fs::read(root().join("worker/engine/tests/fixtures/architectures.json"))?;
-    Ok(serde_json::from_slice(&fixture)?)
+fn missing() -> io::Error {
+    io::Error::other("the fixture does not describe the model")
 }
 
-fn first(models: &[Described]) -> io::Result<&Described> {
-    models.first().ok_or_else(|| io::Error::other("the fixture describes no model"))
-}
-
-/// A model with some metadata changed, with matrices in the given format (by default F32), and with the bytes that
-/// `data` returns for each tensor.
+/// The fixture's first model with some metadata changed, with matrices in the given format (by default F32), and with
+/// the bytes that `data` returns for each tensor.
 fn file(
+    changes: &[(String, Value)],
+    matrices: Option<TensorType>,
+    data: impl FnMut(&DescribedTensor, usize) -> Vec<u8>,
+) -> io::Result<Vec<u8>> {
+    let Fixture { tokenizer, models, .. } = Fixture::read()?;
+    written(models.first().ok_or_else(missing)?, &tokenizer, changes, matrices, data)
+}
+
+/// The file of a model, as in [`file`].
+fn written(
     model: &Described,
     tokenizer: &[Entry],
     changes: &[(String, Value)],

@@ -1,4 +1,5 @@
 import { startEngine } from "../start-worker.js";
+import { badBody } from "./body.js";
 import { crashed, ParlanceError, unsupported } from "./errors.js";
 
 /** A connection to the engine's worker, which starts with the first request and, if it has stopped, with a later one. */
@@ -42,8 +43,7 @@ export class Connection {
         worker.postMessage({ request: { ...request, id }, files });
       } catch (error) {
         // It has a value that cannot be copied, such as a function.
-        const fields = { message: error.message, type: "invalid_request_error", param: null, code: "invalid_value" };
-        this.#pending.get(id).reject(new ParlanceError({ kind: "bad_request", status: 400, error: fields }));
+        this.#pending.get(id).reject(badBody(error.message));
       }
     });
   }

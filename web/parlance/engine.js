@@ -1,3 +1,4 @@
+import { checkBody } from "./body.js";
 import { ChunkStream } from "./chunk-stream.js";
 import { Connection } from "./connection.js";
 import { closed, crashed } from "./errors.js";
@@ -39,6 +40,15 @@ export class Parlance {
       completions: { create: create("chat_completions"), runTools: (body, options) => runTools(this, body, options) },
     };
     this.completions = { create: create("completions") };
+    const about = (endpoint) => (id, options) => this.#create(endpoint, { response_id: id }, options);
+    const query = (endpoint) => (id, query, options) => this.#create(endpoint, { ...query, response_id: id }, options);
+    this.responses = {
+      create: create("responses"),
+      retrieve: query("retrieve_response"),
+      delete: about("delete_response"),
+      cancel: about("cancel_response"),
+      inputItems: { list: query("input_items") },
+    };
     this.embeddings = { create: create("embeddings") };
     this.rerank = { create: create("rerank") };
     this.models = { list: (options) => this.#create("models", null, options) };
@@ -125,6 +135,7 @@ export class Parlance {
   }
 
   async #create(endpoint, body, { signal, onProgress } = {}) {
+    checkBody(body);
     const request = { type: "api", endpoint, body };
     if (!body?.stream) return (await this.#send(request, { signal, onProgress })).body;
     const stream = new ChunkStream();

@@ -1,3 +1,4 @@
+import { checkBody } from "./body.js";
 import { ChunkStream } from "./chunk-stream.js";
 import { ParlanceError, unavailable } from "./errors.js";
 
@@ -32,8 +33,9 @@ export class Leader {
   }
 
   /** Asks the API. Resolves to a response or, if it is streamed, to chunks. */
-  create(endpoint, body, { signal } = {}) {
-    if (signal?.aborted) return Promise.reject(signal.reason);
+  async create(endpoint, body, { signal } = {}) {
+    checkBody(body);
+    signal?.throwIfAborted();
     const id = ++this.#lastId;
     const request = { type: "api", endpoint, body, id };
     const stream = new ChunkStream();
@@ -47,6 +49,7 @@ export class Leader {
         signal?.removeEventListener("abort", stream.stop);
         settle(value);
       };
+      this.#post(request);
       this.#pending.set(id, {
         request,
         hasStarted: false,
@@ -54,7 +57,6 @@ export class Leader {
         end: end((response) => (stream.end(), resolve(response ?? stream))),
         fail: end((error) => (stream.fail(error), reject(error))),
       });
-      this.#post(request);
     });
   }
 

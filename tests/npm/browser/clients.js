@@ -49,7 +49,7 @@ export const openAiPackage = {
     equal(await ours.finalFunctionToolCallResult(), await theirs.finalFunctionToolCallResult());
   },
   embeddings: async (context) => {
-    const { data } = await openai(context).embeddings.create({ model: "tiny-embedding", input: ["the cat", "the cat", "a dog"] });
+    const { data } = await openai(context).embeddings.create({ model: "bert-mean", input: ["the cat", "the cat", "a dog"] });
     equal(data[0].embedding, data[1].embedding);
     check(data[0].embedding.length === 64 && data[2].embedding[0] !== data[0].embedding[0], data);
   },
@@ -90,7 +90,7 @@ export const aiSdk = {
     equal(toolResults[0].output, `${toolResults[0].input.city} is warm`);
   },
   embeddings: async (context) => {
-    const { embeddings } = await embedMany({ model: aiProvider(context).embeddingModel("tiny-embedding"), values: ["the cat", "a dog"] });
+    const { embeddings } = await embedMany({ model: aiProvider(context).embeddingModel("bert-mean"), values: ["the cat", "a dog"] });
     equal(embeddings.map((vector) => vector.length), [64, 64]);
   },
 };
@@ -117,7 +117,7 @@ export const langChain = {
     equal((await weather.invoke(calls[0])).content, `${calls[0].args.city} is warm`);
   },
   embeddings: async ({ engine }) => {
-    const model = new OpenAIEmbeddings({ model: "tiny-embedding", apiKey: "none", configuration: configuration(engine) });
+    const model = new OpenAIEmbeddings({ model: "bert-mean", apiKey: "none", configuration: configuration(engine) });
     equal((await model.embedDocuments(["the cat", "a dog"])).map((vector) => vector.length), [64, 64]);
   },
 };

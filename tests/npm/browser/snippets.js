@@ -6,6 +6,7 @@ import { ask as askAgent } from "./agents/weather.js";
 import { summarise } from "./prompt-api/summary.js";
 import { chat as chatAsTransformers } from "./transformers/chat.js";
 import { embed } from "./transformers/embed.js";
+import { chat as chatAsWebLlm } from "./webllm/chat.js";
 import { chat as chatAsWllama } from "./wllama/chat.js";
 
 import { check, equal, isText } from "./check.js";
@@ -21,6 +22,19 @@ const mcpServer = async (_, { method, body }) => {
   };
   return Response.json({ jsonrpc: "2.0", id, result: results[asked] });
 };
+
+/** What a module logs. */
+async function printedBy(load) {
+  const { log } = console;
+  const printed = [];
+  console.log = (...values) => printed.push(...values);
+  try {
+    await load();
+    return printed;
+  } finally {
+    console.log = log;
+  }
+}
 
 export const snippets = {
   clients: async ({ engine }) => {
@@ -38,12 +52,21 @@ export const snippets = {
     }
   },
   "the Prompt API": async ({ engine }) => check(typeof (await summarise(engine, "A text.")) === "string"),
+  modules: async () => {
+    await import("./readme/hello.js");
+    for (const load of [() => import("./hello.js"), () => import("./api/chat.js"), () => import("./api/rerank.js")]) {
+      isText(`${(await printedBy(load))[0]}`);
+    }
+  },
   migrations: async () => {
     let text = "";
     await chatAsTransformers((piece) => (text += piece));
     isText(text);
     equal((await embed(["the cat", "a dog"])).map((vector) => vector.length), [64, 64]);
     isText(await chatAsWllama());
+    const { reply, tokensPerSecond } = await chatAsWebLlm(() => {});
+    isText(reply);
+    check(tokensPerSecond > 0, tokensPerSecond);
   },
   "your own service worker": async ({ engine }) => {
     check(engine);
@@ -55,6 +78,7 @@ export const snippets = {
     const response = await fetch("./v1/chat/completions", { method: "POST", body });
     const text = await response.text();
     check(response.ok && text.endsWith("data: [DONE]\n\n") && text.includes("delta"), response.status, text.slice(-200));
+    isText((await printedBy(() => import("./api/http.js")))[0]);
     equal((await fetch("./v1/nothing")).status, 404);
     check((await fetch("./index.html")).ok);
   },

@@ -26,6 +26,20 @@ test("what no engine needs to see", async () => {
   assert.deepEqual(await refused(post("x".repeat(100e6)), "chat/completions"), [413, "request_too_large"]);
 });
 
+test("paths with parameters", async () => {
+  const asked = async (method, path, query = "") => {
+    const calls = [];
+    const request = new Request(`http://host/v1/${path}${query}`, { method });
+    await respond(request, path, async (...call) => (calls.push(call.slice(0, 2)), {}));
+    return calls[0];
+  };
+  assert.deepEqual(await asked("GET", "models"), ["models", null]);
+  assert.deepEqual(await asked("GET", "responses/r1"), ["retrieve_response", { response_id: "r1" }]);
+  assert.deepEqual(await asked("DELETE", "responses/r1"), ["delete_response", { response_id: "r1" }]);
+  assert.deepEqual(await asked("POST", "responses/r1/cancel"), ["cancel_response", { response_id: "r1" }]);
+  assert.deepEqual(await asked("GET", "responses/r1/input_items", "?limit=2&response_id=x"), ["input_items", { limit: "2", response_id: "r1" }]);
+});
+
 test("responses and errors", async () => {
   const seen = [];
   const create = async (...call) => (seen.push(call), { object: "list" });
@@ -71,6 +85,16 @@ test("streams end with [DONE], an error, or whoever stops them", async () => {
     await new Promise((resolve) => setTimeout(resolve, 5));
     assert.deepEqual([ends, stops], [1, 1]);
   }
+});
+
+test("typed events have their types, and end with the last", async () => {
+  const stream = new ChunkStream();
+  stream.push({ type: "response.created" });
+  stream.push({ type: "response.completed" });
+  stream.end();
+  const response = await respond(post('{"stream":true}'), "responses", async () => stream);
+  const event = (type) => `event: ${type}\ndata: {"type":"${type}"}\n\n`;
+  assert.equal(await response.text(), event("response.created") + event("response.completed"));
 });
 
 test("an aborted request fails as fetch does, before and within the answer", async () => {
