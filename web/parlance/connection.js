@@ -67,8 +67,12 @@ export class Connection {
   }
 
   async #begin() {
+    const [key, stops] = [Symbol("beginning"), []];
+    this.#pending.set(key, { reject: (error) => stops.push(error) });
     // From here on, `#ready` is this promise.
     await null;
+    this.#pending.delete(key);
+    if (stops.length > 0) throw stops[0];
     let worker = null;
     try {
       worker = await this.#launch();
@@ -86,8 +90,9 @@ export class Connection {
 
   /** Starts the worker and resolves to it when it is ready. */
   #launch() {
+    const key = Symbol("launching");
     return new Promise((resolve, reject) => {
-      this.#pending.set("ready", { reject });
+      this.#pending.set(key, { reject });
       const worker = this.#start();
       this.#worker = worker;
       worker.onmessage = ({ data }) => (data.type === "ready" ? resolve(worker) : this.#receive(data));
@@ -95,7 +100,7 @@ export class Connection {
         event.preventDefault();
         this.stop(crashed(event.message || "its script could not be loaded"));
       };
-    }).finally(() => this.#pending.delete("ready"));
+    }).finally(() => this.#pending.delete(key));
   }
 
   #receive(event) {
