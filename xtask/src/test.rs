@@ -35,7 +35,7 @@ const PAGE: Step = Step {
     depends_on: |file| is_page(file) || ["web/", "worker/protocol/"].iter().any(|folder| file.starts_with(folder)),
 };
 const MODULES: Step = Step {
-    title: "the ES module in Node",
+    title: "the ES module in Node, and its type declarations",
     name: "modules",
     depends_on: |file| ["web/", "tests/npm/"].iter().any(|folder| file.starts_with(folder)),
 };
@@ -73,8 +73,7 @@ fn run_all(toolchain: &Toolchain, browsers: &Browsers) -> Result<(), Error> {
         kernels.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)).and(site)
     })?;
     package::assemble(Build::Test)?;
-    step("TypeScript declarations of the ES module", npm::check_types)?;
-    MODULES.run(&tools, npm::test_modules)?;
+    MODULES.run(&tools, || npm::check_types().and_then(|()| npm::test_modules()))?;
     let end_to_end = |step: &Step, arguments: &[&str]| {
         // A run takes minutes, so report all failures at once.
         let mut test = browsers.set_env(toolchain.cargo(["test", "--profile", profile, "--no-fail-fast"]));
