@@ -126,10 +126,6 @@ export class Parlance {
     this.#connection.close(closed());
   }
 
-  [Symbol.dispose ?? Symbol.for("Symbol.dispose")]() {
-    this.close();
-  }
-
   #send(request, options) {
     return this.#connection.send(request, options);
   }

@@ -115,7 +115,9 @@ export class Session {
 
   #read(input) {
     const isFirst = this.#initial.length === 0 && this.#turns.length === 0;
-    return toMessages(input, { mayHaveSystem: isFirst, mayHavePrefix: true });
+    const messages = toMessages(input, { mayHaveSystem: isFirst, mayHavePrefix: true });
+    if (messages.length === 0) throw new TypeError("the input is empty");
+    return messages;
   }
 
   #messages() {
@@ -215,7 +217,7 @@ export class Session {
     try {
       return (await this.#engine.chat.completions.create(body, { signal })).usage;
     } catch (error) {
-      throw quotaExceeded(error);
+      throw promptError(error);
     }
   }
 
@@ -223,12 +225,12 @@ export class Session {
   async #fit(messages, signal, work) {
     if (this.#turns.length > 0) {
       const tokens = await this.#engine.countTokens(textOf(messages), { signal });
-      this.#makeRoom(tokens, messages[0]?.role === "tool");
+      this.#makeRoom(tokens, messages[0].role === "tool");
     }
     try {
       return await work();
     } catch (error) {
-      throw quotaExceeded(error);
+      throw promptError(error);
     }
   }
 
@@ -239,7 +241,7 @@ export class Session {
     if (!isFull() || this.#initialTokens + tokens > this.window) return;
     const kept = isResult ? 1 : 0;
     const count = this.#turns.length;
-    while (this.#turns.length > kept && (isFull() || this.#turns[0].messages[0].role === "tool")) this.#turns.shift();
+    while (this.#turns.length > kept && (isFull() || this.#turns[0].messages[0]?.role === "tool")) this.#turns.shift();
     if (this.#turns.length < count) this.onOverflow();
   }
 }
@@ -251,8 +253,8 @@ function partsOf({ content, tool_calls: calls }) {
   return [...text, ...calls.map((each) => ({ type: "tool-call", value: call(each) }))];
 }
 
-/** The Prompt API's error for what does not fit; other errors as they are. */
-function quotaExceeded(error) {
+/** The Prompt API's error, where it has one of its own. */
+function promptError(error) {
   if (error.kind === "bad_request" && error.param?.startsWith("response_format")) {
     return new DOMException(error.message, "NotSupportedError");
   }

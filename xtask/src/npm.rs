@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use crate::shell::{Error, command, exists, install_packages, root, run, step};
+use crate::shell::{Error, command, exists, install_packages, output, root, run, step};
 
 /// For `cargo xtask bench --peer wllama`: name, version, and size in MB.
 const WLLAMA: (&str, &str, u32) = ("wllama", "3.13.0", 3);
@@ -26,9 +26,19 @@ pub(crate) fn test_modules() -> Result<(), Error> {
     run(test, "see the failed test above")
 }
 
-/// Installs npm if it is missing.
+/// Installs npm if it is missing, and checks the version of Node.js.
 pub(crate) fn set_up_npm() -> Result<(), Error> {
-    if exists("npm") { Ok(()) } else { install_packages(&["npm"], "install Node.js 20.19 or later, with npm") }
+    let hint = "install Node.js 20.19 or later, with npm";
+    if !exists("npm") {
+        install_packages(&["npm"], hint)?;
+    }
+    let version = output(command("node", ["--version"])).unwrap_or_default();
+    let major = version.trim_start_matches('v').split('.').next().and_then(|number| number.parse::<u32>().ok());
+    // Vite needs it.
+    if major.is_none_or(|major| major < 20) {
+        return Err(Error::new(format!("Node.js is too old or missing: {version:?}"), hint));
+    }
+    Ok(())
 }
 
 /// Fetches the packages for the tests, unless they are there.

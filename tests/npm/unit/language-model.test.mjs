@@ -86,7 +86,9 @@ test("roles per prompt; neighbours of one role become one message", async () => 
   const session = await LanguageModel.create();
   await session.prompt([user("Marketing: more."), user("Finance: less."), assistant("Let's see.")]);
   assert.deepEqual(lastAsked(engine), [user("Marketing: more.\n\nFinance: less."), assistant("Let's see.")]);
-  await assert.rejects(session.prompt([{ role: "tool", content: "x" }]), TypeError);
+  for (const input of [[{ role: "tool", content: "x" }], [], [{ role: "user", content: [] }], 7, null]) {
+    await assert.rejects(session.prompt(input), TypeError);
+  }
 });
 
 const weather = {
