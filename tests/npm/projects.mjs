@@ -45,6 +45,13 @@ function install() {
   npm("install", "--silent", "--offline", "--no-package-lock", "--ignore-scripts", `./${archive}`);
 }
 
+/** On a server, importing the package does nothing. */
+function importOnServer() {
+  const imports = ["", "/language-model", "/mcp", "/service-worker"].map((name) => `await import("@parlance-chat/engine${name}");`);
+  const output = execFileSync("node", ["--input-type=module", "--eval", imports.join("\n")], { cwd: PROJECTS, encoding: "utf8" });
+  if (output !== "") throw new Error(`importing the package says ${output}`);
+}
+
 /** A page whose script is at the root of the site. */
 const page = (script, attributes) => `<!doctype html><meta charset="utf-8" /><body><script ${attributes} src="${script}"></script></body>`;
 
@@ -66,6 +73,7 @@ function buildWithEsbuild(root) {
 }
 
 install();
+importOnServer();
 mkdirSync(join(project("html", []), "dist"));
 project("html", ofSection("Plain HTML").map(({ file, text }) => ({ file: `dist/${file}`, text })));
 const vite = project("vite", ofSection("Vite"));
