@@ -15,7 +15,7 @@ pub use source::{ModelSource, hugging_face_url};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::openai::Endpoint;
+use crate::openai::{Capability, Endpoint};
 
 /// Identifies a request in the events about it. Each client numbers its own requests.
 pub type RequestId = u32;
@@ -381,8 +381,11 @@ pub struct ModelInfo {
     /// Its URL; absent if it was loaded from a local file.
     #[serde(default)]
     pub url: Option<String>,
-    /// Whether it is a chat model, not an embedding model.
+    /// Whether it is a chat model, not an embedding model or a ranker.
     pub can_chat: bool,
+    /// What it can do.
+    #[serde(default)]
+    pub capabilities: Vec<Capability>,
     /// Context length in tokens, for prompt and answer together.
     pub context_tokens: u32,
     /// The maximum context length that it can be loaded with: the smaller of what it was trained for and what this device can bind.
