@@ -62,6 +62,15 @@ export class Parlance {
     const create = (endpoint) => (body, options) => this.#create(endpoint, body, options);
     this.chat = { completions: { create: create("chat_completions") } };
     this.completions = { create: create("completions") };
+    const about = (endpoint) => (id, options) => this.#create(endpoint, { response_id: id }, options);
+    const query = (endpoint) => (id, query, options) => this.#create(endpoint, { ...query, response_id: id }, options);
+    this.responses = {
+      create: create("responses"),
+      retrieve: query("retrieve_response"),
+      delete: about("delete_response"),
+      cancel: about("cancel_response"),
+      inputItems: { list: query("input_items") },
+    };
     this.embeddings = { create: create("embeddings") };
     this.rerank = { create: create("rerank") };
     this.models = { list: () => this.#create("models", null) };

@@ -68,13 +68,24 @@ async function fromCache(file, request) {
 
 // --- The API ---
 
-const ENDPOINTS = {
-  "v1/chat/completions": "chat_completions",
-  "v1/completions": "completions",
-  "v1/embeddings": "embeddings",
-  "v1/rerank": "rerank",
-  "v1/models": "models",
-};
+/** Method, path and endpoint of each request. Where a path has a parameter, it is sent in place of the body, together with the query. */
+const ROUTES = [
+  ["POST", /^v1\/chat\/completions$/, "chat_completions"],
+  ["POST", /^v1\/completions$/, "completions"],
+  ["POST", /^v1\/responses$/, "responses"],
+  ["GET", /^v1\/responses\/(?<response_id>[^/]+)$/, "retrieve_response"],
+  ["DELETE", /^v1\/responses\/(?<response_id>[^/]+)$/, "delete_response"],
+  ["POST", /^v1\/responses\/(?<response_id>[^/]+)\/cancel$/, "cancel_response"],
+  ["GET", /^v1\/responses\/(?<response_id>[^/]+)\/input_items$/, "input_items"],
+  ["POST", /^v1\/embeddings$/, "embeddings"],
+  ["POST", /^v1\/rerank$/, "rerank"],
+  ["GET", /^v1\/models$/, "models"],
+];
+
+/** The longest body that is read, in bytes. The worker has the same limit. */
+const MAX_BODY_BYTES = 32 << 20;
+/** How deep a body may be nested: the worker reads it recursively. */
+const MAX_DEPTH = 100;
 
 /** Distinguishes the channels and locks of this site and build from others on the same origin. */
 const SCOPE = `${BASE.pathname}@${BUILD}`;
@@ -112,8 +123,8 @@ class Engine {
       if (event.type !== "chunk") this.#pending.delete(id);
       onEvent(event);
     };
-    this.#pending.set(id, pending);
     this.#post(pending.request);
+    this.#pending.set(id, pending);
     return () => {
       if (this.#pending.has(id)) this.#post({ type: "interrupt", id });
     };
@@ -157,17 +168,26 @@ async function respond(event, path, finish) {
   };
   const client = event.clientId ? await self.clients.get(event.clientId) : undefined;
   if (!client || new URL(client.url).origin !== BASE.origin) return refuse(403, "only pages of this site may use this API");
-  const endpoint = ENDPOINTS[path.replace(/\/$/, "")];
-  if (!endpoint) return refuse(404, `there is no ${path}`, "unknown_url");
-  const method = endpoint === "models" ? "GET" : "POST";
-  if (event.request.method !== method) return refuse(405, `${path} takes ${method}`, "method_not_allowed");
+  const name = path.replace(/\/$/, "");
+  const routes = ROUTES.filter(([, pattern]) => pattern.test(name));
+  if (routes.length === 0) return refuse(404, `there is no ${path}`, "unknown_url");
+  const methods = routes.map(([method]) => method);
+  const route = routes[methods.indexOf(event.request.method)];
+  if (!route) return refuse(405, `${path} takes ${methods.join(" or ")}`, "method_not_allowed");
+  const [method, pattern, endpoint] = route;
+  const parameters = pattern.exec(name).groups;
   let body = null;
-  if (method === "POST") {
+  if (parameters) {
+    body = { ...Object.fromEntries(new URL(event.request.url).searchParams), ...parameters };
+  } else if (method === "POST") {
+    const content = await event.request.blob();
+    if (content.size > MAX_BODY_BYTES) return refuse(413, `the body has more than ${MAX_BODY_BYTES} bytes`, "request_too_large");
     try {
-      body = await event.request.json();
+      body = JSON.parse(await content.text());
     } catch {
       return refuse(400, "the body is not JSON", "invalid_json");
     }
+    if (isDeep(body)) return refuse(400, `the body is nested more than ${MAX_DEPTH} times`, "invalid_json");
   }
   if (!(await Engine.isAvailable())) {
     return refuse(503, "no tab of this site runs the engine; open Parlance in a tab", "engine_unavailable");
@@ -198,9 +218,16 @@ async function respond(event, path, finish) {
   });
 }
 
-/** Server-sent events in OpenAI's format. */
+/** Whether a value is nested too deep. */
+function isDeep(value, left = MAX_DEPTH) {
+  if (typeof value !== "object" || value === null) return false;
+  return left === 0 || Object.values(value).some((entry) => isDeep(entry, left - 1));
+}
+
+/** Server-sent events in OpenAI's format: chunks, which end with `[DONE]`, or typed events, the last of which is the end. */
 class EventStream {
   #controller = null;
+  #hasTypes = false;
   #encoder = new TextEncoder();
   #finish;
   stop = () => {};
@@ -225,18 +252,20 @@ class EventStream {
     resolve(new Response(body, { headers: { "content-type": "text/event-stream", "cache-control": "no-store" } }));
   }
 
-  #write(data) {
-    this.#controller?.enqueue(this.#encoder.encode(`data: ${data}\n\n`));
+  #write(data, type) {
+    const event = type ? `event: ${type}\n` : "";
+    this.#controller?.enqueue(this.#encoder.encode(`${event}data: ${data}\n\n`));
   }
 
   chunk(body, resolve) {
     this.#start(resolve);
-    this.#write(JSON.stringify(body));
+    this.#hasTypes = body.type !== undefined;
+    this.#write(JSON.stringify(body), body.type);
   }
 
   end(resolve) {
     this.#start(resolve);
-    this.#write("[DONE]");
+    if (!this.#hasTypes) this.#write("[DONE]");
     this.#close();
   }
 

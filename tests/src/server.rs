@@ -21,7 +21,7 @@ use sha2::{Digest as _, Sha256};
 use tokio::runtime::Runtime;
 
 use crate::split::split;
-use crate::tiny::talking_model;
+use crate::tiny::{encoder, talking_model};
 use crate::{model_path, root, site};
 
 /// The path of the site, which must not depend on being at the root.
@@ -154,6 +154,11 @@ impl Server {
         format!("http://127.0.0.1:{}/embedding/all-MiniLM-L6-v2.gguf", self.port)
     }
 
+    /// The URL of a tiny embedding model or ranker, see [`encoder`].
+    pub fn tiny_encoder(&self, name: &str) -> String {
+        format!("http://127.0.0.1:{}/tiny/{name}.gguf", self.port)
+    }
+
     /// The URL of a file that cannot be loaded, see `faulty`.
     pub fn faulty(&self, name: &str) -> String {
         format!("http://127.0.0.1:{}/faulty/{name}", self.port)
@@ -235,6 +240,9 @@ fn respond(path: &str, request: &Request, shared: &Shared) -> io::Result<Respons
         let number = name.split('-').next().and_then(|number| number.parse::<usize>().ok()).unwrap_or(0);
         let part = PARTS.get(number.wrapping_sub(1));
         return Ok(part.map_or_else(missing, |part| ranges(request.headers(), part, &shared.sent)));
+    }
+    if let Some(name) = path.strip_prefix("/tiny/").and_then(|name| name.strip_suffix(".gguf")) {
+        return Ok(encoder(name)?.into_response());
     }
     if path.starts_with("/embedding/") {
         return Ok(std::fs::read(root().join("target/test-data/all-MiniLM-L6-v2.F16.gguf"))?.into_response());

@@ -14,6 +14,7 @@ mod lifecycle;
 mod memory;
 mod openai;
 mod pages;
+mod responses;
 mod smooth;
 mod storage;
 mod upgrades;

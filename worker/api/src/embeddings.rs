@@ -11,7 +11,7 @@ use crate::job::{Meta, to_json};
 use crate::parse::{read, strings};
 
 /// Bytes of texts that are computed together. In between a request can be stopped.
-const BATCH_BYTES: usize = 8192;
+const BATCH_BYTES: usize = 4096;
 
 /// Number of the first of some texts to compute together; at least one.
 pub(crate) fn batch_len(texts: &[String]) -> usize {

@@ -169,7 +169,7 @@ pub(crate) trait Decoder: Memory + MaybeSend {
 /// Computes the layers of an embedding model.
 #[async_trait(?Send)]
 pub(crate) trait Embedder: MaybeSend {
-    /// The hidden states of each text's tokens: `[ids][embedding_len]`. Texts do not see each other; several at once take less time.
+    /// The hidden states of each text's tokens: `[ids][embedding_len]`. Texts do not see each other.
     ///
     /// # Errors
     /// Whatever the device reported.
