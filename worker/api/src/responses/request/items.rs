@@ -21,8 +21,9 @@ pub(super) fn of_input(input: &Value, random: u64) -> Result<Vec<(Value, String)
     match input {
         Value::Null => Ok(Vec::new()),
         Value::String(text) => {
-            let entries = [("role", "user"), ("content", text)].map(|(key, text)| (key.to_owned(), text.into()));
-            Ok(vec![(with_id(as_kept(entries.into_iter().collect()), 0), "input".to_owned())])
+            let entries = [("role", "user"), ("content", text.as_str())];
+            let item = entries.map(|(key, text)| (key.to_owned(), Value::from(text)));
+            Ok(vec![(with_id(as_kept(Map::from_iter(item)), 0), "input".to_owned())])
         }
         Value::Array(items) => {
             let items = items.iter().enumerate().map(|(index, item)| {
