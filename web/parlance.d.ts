@@ -365,7 +365,13 @@ export type ResponseEvent =
       output_index: number;
       item: ResponseOutputItem;
     }
-  | (Place & { type: `response.content_part.${"added" | "done"}`; content_index: number; part: { type: string; text: string } })
+  | (Place & {
+      type: `response.content_part.${"added" | "done"}`;
+      content_index: number;
+      part:
+        | { type: "output_text"; text: string; annotations: object[]; logprobs: TokenLogProb[] }
+        | { type: "reasoning_text"; text: string };
+    })
   | (Place & { type: "response.output_text.delta"; content_index: number; delta: string; logprobs: TokenLogProb[] })
   | (Place & { type: "response.output_text.done"; content_index: number; text: string; logprobs: TokenLogProb[] })
   | (Place & { type: "response.reasoning_text.delta"; content_index: number; delta: string })
