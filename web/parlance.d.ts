@@ -1,6 +1,8 @@
 // Type declarations for `parlance.js`. Requests and responses are those of the OpenAI API, with a few additional fields.
+import type { ResponseEvent, ResponseItemList, ResponseObject, ResponseRequest } from "./parlance/responses.js";
 import type { RunTools } from "./parlance/run-tools.js";
 
+export * from "./parlance/responses.js";
 export type { RunnableTool, RunToolsOptions, RunToolsRequest, ToolRunner } from "./parlance/run-tools.js";
 
 /** Progress of loading a model or processing a prompt. */
@@ -14,12 +16,16 @@ export interface Progress {
   seconds: number;
 }
 
+/** What a model can do. `tools`: its chat template describes them; other chat models are told in the system message. */
+export type Capability = "chat" | "embeddings" | "rerank" | "tools" | "thinking" | "vision";
+
 /** A loaded model. */
 export interface ModelInfo {
   name: string;
   /** Its URL; `null` if it was loaded from a file. */
   url: string | null;
   can_chat: boolean;
+  capabilities: Capability[];
   context_tokens: number;
   /** The longest context it can be loaded with. */
   max_context_tokens: number;
@@ -68,6 +74,8 @@ export interface StoredModel {
   done_bytes: number;
   used_seconds: number;
   is_verified: boolean;
+  /** What it can do; `null` if it has not been loaded yet. */
+  abilities: { capabilities: Capability[]; context_tokens: number } | null;
 }
 
 export interface StorageInfo {
@@ -229,6 +237,16 @@ export interface Completion {
   usage?: Usage;
 }
 
+export interface ModelEntry {
+  id: string;
+  object: "model";
+  created: 0;
+  owned_by: "parlance";
+  /** Absent if the model has never been loaded on this device, like `context_length`. */
+  capabilities?: Capability[];
+  context_length?: number;
+}
+
 export interface EmbeddingRequest {
   model?: string;
   input: string | string[];
@@ -321,11 +339,23 @@ export class Parlance {
     };
   };
   readonly completions: { create: Create<CompletionRequest, Completion, Completion> };
+  readonly responses: {
+    create: Create<ResponseRequest, ResponseObject, ResponseEvent>;
+    retrieve(id: string, query?: object, options?: RequestOptions): Promise<ResponseObject>;
+    delete(id: string, options?: RequestOptions): Promise<{ id: string; object: "response"; deleted: true }>;
+    /** Stops a response in progress. */
+    cancel(id: string, options?: RequestOptions): Promise<ResponseObject>;
+    inputItems: {
+      list(
+        id: string,
+        query?: { limit?: number; order?: "asc" | "desc"; after?: string },
+        options?: RequestOptions,
+      ): Promise<ResponseItemList>;
+    };
+  };
   readonly embeddings: { create(body: EmbeddingRequest, options?: RequestOptions): Promise<EmbeddingList> };
   readonly rerank: { create(body: RerankRequest, options?: RequestOptions): Promise<Reranking> };
-  readonly models: {
-    list(options?: RequestOptions): Promise<{ object: "list"; data: { id: string; object: "model"; owned_by: string }[] }>;
-  };
+  readonly models: { list(options?: RequestOptions): Promise<{ object: "list"; data: ModelEntry[] }> };
   readonly storage: {
     list(): Promise<StorageInfo>;
     delete(url: string): Promise<StorageInfo>;

@@ -53,6 +53,20 @@ export const openAiPackage = {
     equal(data[0].embedding, data[1].embedding);
     check(data[0].embedding.length === 64 && data[2].embedding[0] !== data[0].embedding[0], data);
   },
+  responses: async (context) => {
+    const client = openai(context);
+    const body = { model: "any", input: QUESTION, temperature: 0, max_output_tokens: 12 };
+    const { id, output_text: whole } = await client.responses.create(body);
+    isLetters(whole);
+    let text = "";
+    for await (const event of await client.responses.create({ ...body, stream: true })) {
+      if (event.type === "response.output_text.delta") text += event.delta;
+    }
+    equal(text, whole);
+    equal((await client.responses.retrieve(id)).id, id);
+    await client.responses.delete(id);
+    equal((await failure(client.responses.retrieve(id))).status, 404);
+  },
   errors: async (context) => {
     const client = openai(context);
     const fields = ({ constructor: { name }, status, param, code }) => [name, status, param, code];

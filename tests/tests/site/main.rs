@@ -15,6 +15,7 @@ mod memory;
 mod openai;
 mod package;
 mod pages;
+mod responses;
 mod smooth;
 mod storage;
 mod upgrades;

@@ -477,22 +477,32 @@ fn encoders_match_llama_cpp() {
 /// The largest cosine distance of the texts' embeddings from the reference.
 fn vector_error(encoder: &mut Encoder, reference: &[f32]) -> f64 {
     let vectors = reference.chunks_exact(reference.len() / FIXTURE.texts.len());
-    let distances = FIXTURE.texts.iter().zip(vectors).map(|(text, expected)| {
-        let vector = block_on(encoder.embed(text)).unwrap().vector;
-        assert_eq!(vector.len(), expected.len());
-        let cosine: f64 = vector.iter().zip(expected).map(|(a, b)| f64::from(*a) * f64::from(*b)).sum();
-        let length: f64 = vector.iter().map(|a| f64::from(*a).powi(2)).sum();
-        assert!((length - 1.0).abs() < 1e-5, "{text:?} has length {length}");
-        1.0 - cosine
-    });
-    distances.fold(0.0, f64::max)
+    let embeddings = block_on(encoder.embed(&FIXTURE.texts)).unwrap();
+    let distances = embeddings.iter().zip(vectors).map(|(embedding, expected)| distance(&embedding.vector, expected));
+    let worst = distances.fold(0.0, f64::max);
+    // Texts of a batch do not see each other.
+    for (text, embedding) in FIXTURE.texts.iter().zip(&embeddings) {
+        let alone = block_on(encoder.embed(&[text])).unwrap();
+        let distance = distance(&alone[0].vector, &embedding.vector);
+        assert!(distance < VECTOR_BOUND, "{text:?}: {distance}");
+    }
+    worst
+}
+
+/// The cosine distance of two vectors of length one.
+fn distance(vector: &[f32], expected: &[f32]) -> f64 {
+    assert_eq!(vector.len(), expected.len());
+    let length: f64 = vector.iter().map(|a| f64::from(*a).powi(2)).sum();
+    assert!((length - 1.0).abs() < 1e-5, "its length is {length}");
+    1.0 - vector.iter().zip(expected).map(|(a, b)| f64::from(*a) * f64::from(*b)).sum::<f64>()
 }
 
 /// The relative error (RMS) of scores.
 fn score_error(encoder: &mut Encoder, reference: &[f32]) -> f64 {
     let (query, documents) = FIXTURE.texts.split_first().unwrap();
     assert_eq!(documents.len(), reference.len());
-    let scores = documents.iter().map(|document| block_on(encoder.rank(query, document)).unwrap().score);
+    let rankings = block_on(encoder.rank(query, documents)).unwrap();
+    let scores = rankings.iter().map(|ranking| ranking.score);
     let squares = |values: &mut dyn Iterator<Item = f32>| values.map(|value| f64::from(value).powi(2)).sum::<f64>();
     let error = squares(&mut scores.zip(reference).map(|(score, expected)| score - expected));
     (error / squares(&mut reference.iter().copied())).sqrt()
