@@ -14,12 +14,15 @@ use web_sys::{ErrorEvent, MessageEvent, Worker};
 
 use crate::allowed_hosts;
 
-// `web/start-worker.js`, which is served next to this program's script. The ES module `parlance.js` uses it, too.
+// Scripts of `web/`, which are served next to this program's. The ES module `parlance.js` uses the first, too.
 #[wasm_bindgen(raw_module = "./start-worker.js")]
 extern "C" {
     #[wasm_bindgen(catch, js_name = startEngine)]
     fn start_engine(allowed_hosts: &Array) -> Result<Worker, JsValue>;
+}
 
+#[wasm_bindgen(raw_module = "./start-library.js")]
+extern "C" {
     #[wasm_bindgen(catch, js_name = startLibrary)]
     fn start_library() -> Result<Worker, JsValue>;
 }

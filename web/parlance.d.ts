@@ -1,4 +1,9 @@
 // Type declarations for `parlance.js`. Requests and responses are those of the OpenAI API, with a few additional fields.
+import type { ResponseEvent, ResponseItemList, ResponseObject, ResponseRequest } from "./parlance/responses.js";
+import type { RunTools } from "./parlance/run-tools.js";
+
+export * from "./parlance/responses.js";
+export type { RunnableTool, RunToolsOptions, RunToolsRequest, ToolRunner } from "./parlance/run-tools.js";
 
 /** Progress of loading a model or processing a prompt. */
 export interface Progress {
@@ -11,12 +16,16 @@ export interface Progress {
   seconds: number;
 }
 
+/** What a model can do. `tools`: its chat template describes them; other chat models are told in the system message. */
+export type Capability = "chat" | "embeddings" | "rerank" | "tools" | "thinking" | "vision";
+
 /** A loaded model. */
 export interface ModelInfo {
   name: string;
   /** Its URL; `null` if it was loaded from a file. */
   url: string | null;
   can_chat: boolean;
+  capabilities: Capability[];
   context_tokens: number;
   /** The longest context it can be loaded with. */
   max_context_tokens: number;
@@ -65,6 +74,8 @@ export interface StoredModel {
   done_bytes: number;
   used_seconds: number;
   is_verified: boolean;
+  /** What it can do; `null` if it has not been loaded yet. */
+  abilities: { capabilities: Capability[]; context_tokens: number } | null;
 }
 
 export interface StorageInfo {
@@ -226,6 +237,16 @@ export interface Completion {
   usage?: Usage;
 }
 
+export interface ModelEntry {
+  id: string;
+  object: "model";
+  created: 0;
+  owned_by: "parlance";
+  /** Absent if the model has never been loaded on this device, like `context_length`. */
+  capabilities?: Capability[];
+  context_length?: number;
+}
+
 export interface EmbeddingRequest {
   model?: string;
   input: string | string[];
@@ -258,6 +279,8 @@ export interface Reranking {
 
 export interface RequestOptions {
   signal?: AbortSignal;
+  /** Called with the progress of this request, in addition to the engine's `onProgress`. */
+  onProgress?: (progress: Progress) => void;
 }
 
 /** A URL, `owner/repository/file.gguf` on Hugging Face, a file, or all files of a split model. */
@@ -288,12 +311,18 @@ export interface CreateOptions {
    * `https://models.example.org:8443` or `*.example.org`. None by default. Models stored on this device need no host.
    */
   allowedHosts?: string[];
+  /**
+   * The folder of `parlance-worker.js` and `parlance-worker_bg.wasm`, where a bundler does not find them by itself. By default, that of
+   * the module.
+   */
+  assetsUrl?: string | URL;
   onProgress?: (progress: Progress) => void;
   /** Called when another tab loads or unloads a model (`model_changed`), and when the engine has recovered from a GPU failure (`recovered`). */
   onEvent?: (event: { type: "model_changed"; model: ModelInfo | null } | { type: "recovered"; message: string }) => void;
 }
 
-interface Create<Request, Response, Chunk> {
+/** A function of OpenAI's API, streamed if the request says so. */
+export interface Create<Request, Response, Chunk> {
   (body: Request & { stream: true }, options?: RequestOptions): Promise<AsyncIterable<Chunk>>;
   (body: Request & { stream?: false }, options?: RequestOptions): Promise<Response>;
 }
@@ -301,12 +330,32 @@ interface Create<Request, Response, Chunk> {
 export class Parlance {
   static create(options?: CreateOptions): Promise<Parlance>;
   /** The worker starts with the first request. */
-  constructor(options?: Pick<CreateOptions, "allowedHosts" | "onProgress" | "onEvent">);
-  readonly chat: { completions: { create: Create<ChatCompletionRequest, ChatCompletion, ChatCompletionChunk> } };
+  constructor(options?: Omit<CreateOptions, "model" | "contextTokens">);
+  readonly chat: {
+    completions: {
+      create: Create<ChatCompletionRequest, ChatCompletion, ChatCompletionChunk>;
+      /** Runs the tools that the model calls, until it has an answer; as in the `openai` package. */
+      runTools: RunTools;
+    };
+  };
   readonly completions: { create: Create<CompletionRequest, Completion, Completion> };
+  readonly responses: {
+    create: Create<ResponseRequest, ResponseObject, ResponseEvent>;
+    retrieve(id: string, query?: object, options?: RequestOptions): Promise<ResponseObject>;
+    delete(id: string, options?: RequestOptions): Promise<{ id: string; object: "response"; deleted: true }>;
+    /** Stops a response in progress. */
+    cancel(id: string, options?: RequestOptions): Promise<ResponseObject>;
+    inputItems: {
+      list(
+        id: string,
+        query?: { limit?: number; order?: "asc" | "desc"; after?: string },
+        options?: RequestOptions,
+      ): Promise<ResponseItemList>;
+    };
+  };
   readonly embeddings: { create(body: EmbeddingRequest, options?: RequestOptions): Promise<EmbeddingList> };
   readonly rerank: { create(body: RerankRequest, options?: RequestOptions): Promise<Reranking> };
-  readonly models: { list(): Promise<{ object: "list"; data: { id: string; object: "model"; owned_by: string }[] }> };
+  readonly models: { list(options?: RequestOptions): Promise<{ object: "list"; data: ModelEntry[] }> };
   readonly storage: {
     list(): Promise<StorageInfo>;
     delete(url: string): Promise<StorageInfo>;
@@ -315,12 +364,11 @@ export class Parlance {
   };
   /** Saves and restores the KV cache of the latest conversation. Both resolve to its length in tokens. */
   readonly conversations: { save(name: string): Promise<number>; restore(name: string): Promise<number> };
-  load(
-    model: Model,
-    options?: { contextTokens?: number | null; beside?: boolean; signal?: AbortSignal },
-  ): Promise<ModelInfo>;
-  countTokens(text: string): Promise<number>;
-  inspect(model: Model, options?: { contextTokens?: number | null }): Promise<ModelDescription>;
+  /** A `fetch` for OpenAI's clients: answers requests to `…/v1/…` of any host from this engine, and makes no others. */
+  readonly fetch: (input: RequestInfo | URL, init?: RequestInit) => Promise<Response>;
+  load(model: Model, options?: RequestOptions & { contextTokens?: number | null; beside?: boolean }): Promise<ModelInfo>;
+  countTokens(text: string, options?: { signal?: AbortSignal }): Promise<number>;
+  inspect(model: Model, options?: { contextTokens?: number | null; signal?: AbortSignal }): Promise<ModelDescription>;
   unload(name?: string | null): Promise<void>;
   configure(settings: {
     idleUnloadSeconds?: number | null;
@@ -328,5 +376,8 @@ export class Parlance {
     device?: "auto" | "gpu" | "cpu";
     kvCache?: "f16" | "q8";
   }): Promise<void>;
+  /** Ends the worker. A later call starts a new one and loads the models again. */
   terminate(): void;
+  /** Frees everything: the worker with its models, and what has not been answered. Later calls fail. */
+  close(): void;
 }

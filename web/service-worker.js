@@ -1,9 +1,12 @@
 // The site's service worker. It caches the app for offline use, one complete build at a time, and serves the OpenAI API under `v1/`
 // to pages of the site, by forwarding requests to the tab that runs the engine.
 //
-// The build fills in BUILD and FILES (`cargo xtask finish-site`).
+// The build fills in FILES, and replaces imports by what they import, because some browsers have no modules in service workers
+// (`cargo xtask finish-site`).
 
-const BUILD = "";
+import { BUILD } from "./build.js";
+import { serveApi } from "./parlance/service-worker.js";
+
 /** The files of this build, with their digests. */
 const FILES = {};
 
@@ -12,6 +15,9 @@ const CACHE = CACHE_PREFIX + BUILD;
 const BASE = new URL("./", self.location.href);
 /** Paths of the app's pages, relative to the site: a single segment without an extension. */
 const PAGE = /^([^./]+\/?)?$/;
+
+/** Serves the API, with the engine of this site and build. */
+const answerApi = serveApi({ accepts: (scope) => scope === `${BASE.pathname}@${BUILD}` });
 
 // --- Offline cache ---
 
@@ -45,9 +51,7 @@ self.addEventListener("fetch", (event) => {
   if (url.origin !== BASE.origin || !url.pathname.startsWith(BASE.pathname)) return;
   const path = url.pathname.slice(BASE.pathname.length);
   if (path.startsWith("v1/")) {
-    const { response, done } = serve(event, path);
-    event.respondWith(response);
-    event.waitUntil(done);
+    answerApi(event);
   } else if (event.request.method === "GET") {
     if (Object.hasOwn(FILES, path)) {
       event.respondWith(fromCache(path, event.request));
@@ -64,198 +68,4 @@ self.addEventListener("fetch", (event) => {
 async function fromCache(file, request) {
   const cache = await caches.open(CACHE);
   return (await cache.match(new URL(file, BASE))) ?? fetch(request);
-}
-
-// --- The API ---
-
-const ENDPOINTS = {
-  "v1/chat/completions": "chat_completions",
-  "v1/completions": "completions",
-  "v1/embeddings": "embeddings",
-  "v1/rerank": "rerank",
-  "v1/models": "models",
-};
-
-/** Distinguishes the channels and locks of this site and build from others on the same origin. */
-const SCOPE = `${BASE.pathname}@${BUILD}`;
-
-/** A connection to the leader, the worker that runs the engine; see `worker/src/election.rs`. */
-class Engine {
-  #id = crypto.randomUUID();
-  #requests = new BroadcastChannel(`parlance.requests:${SCOPE}`);
-  #events = new BroadcastChannel(`parlance.events:${SCOPE}.${this.#id}`);
-  #pending = new Map();
-  #lastId = 0;
-
-  constructor() {
-    // While this lock is held, the engine knows that this client is alive.
-    navigator.locks.request(`parlance.client:${SCOPE}.${this.#id}`, () => new Promise(() => {}));
-    this.#events.onmessage = ({ data }) => this.#pending.get(data.id)?.onEvent(data);
-    this.#requests.onmessage = ({ data }) => {
-      if (data.kind === "leader") this.#resend();
-    };
-  }
-
-  /** Whether a tab runs the engine. */
-  static async isAvailable() {
-    const { held } = await navigator.locks.query();
-    return held.some((lock) => lock.name === `parlance.engine:${SCOPE}`);
-  }
-
-  /** Sends a request, whose events go to `onEvent`. Returns a function that interrupts it. */
-  send(request, onEvent) {
-    const id = ++this.#lastId;
-    const pending = { request: { ...request, id }, hasStarted: false };
-    pending.onEvent = (event) => {
-      if (event.type === "progress") return;
-      pending.hasStarted = true;
-      if (event.type !== "chunk") this.#pending.delete(id);
-      onEvent(event);
-    };
-    this.#pending.set(id, pending);
-    this.#post(pending.request);
-    return () => {
-      if (this.#pending.has(id)) this.#post({ type: "interrupt", id });
-    };
-  }
-
-  #post(request) {
-    // Requests over HTTP may load models from the site only.
-    this.#requests.postMessage({ kind: "request", client: this.#id, allowed_hosts: [BASE.origin], request });
-  }
-
-  /** Another tab runs the engine now: resends the requests that have not been answered yet. */
-  #resend() {
-    for (const [id, pending] of this.#pending) {
-      if (pending.hasStarted) {
-        const error = { message: "the tab that ran the engine was closed", type: "server_error", param: null, code: null };
-        pending.onEvent({ type: "failed", id, failure: { status: 503, error } });
-      } else {
-        this.#post(pending.request);
-      }
-    }
-  }
-}
-
-let engine;
-
-/** The response to an API request, and a promise that resolves when it is complete. */
-function serve(event, path) {
-  let finish;
-  const done = new Promise((resolve) => (finish = resolve));
-  const response = respond(event, path, finish).catch((error) => {
-    finish();
-    return failure(500, { message: String(error), type: "server_error", param: null, code: null });
-  });
-  return { response, done };
-}
-
-async function respond(event, path, finish) {
-  const refuse = (status, message, code = null, param = null) => {
-    finish();
-    return failure(status, { message, type: "invalid_request_error", param, code });
-  };
-  const client = event.clientId ? await self.clients.get(event.clientId) : undefined;
-  if (!client || new URL(client.url).origin !== BASE.origin) return refuse(403, "only pages of this site may use this API");
-  const endpoint = ENDPOINTS[path.replace(/\/$/, "")];
-  if (!endpoint) return refuse(404, `there is no ${path}`, "unknown_url");
-  const method = endpoint === "models" ? "GET" : "POST";
-  if (event.request.method !== method) return refuse(405, `${path} takes ${method}`, "method_not_allowed");
-  let body = null;
-  if (method === "POST") {
-    try {
-      body = await event.request.json();
-    } catch {
-      return refuse(400, "the body is not JSON", "invalid_json");
-    }
-  }
-  if (!(await Engine.isAvailable())) {
-    return refuse(503, "no tab of this site runs the engine; open Parlance in a tab", "engine_unavailable");
-  }
-  engine ??= new Engine();
-  return new Promise((resolve) => {
-    const stream = new EventStream(finish);
-    const stop = engine.send({ type: "api", endpoint, body }, (message) => {
-      if (message.type === "chunk") {
-        stream.chunk(message.body, resolve);
-      } else if (message.type === "response") {
-        if (message.body) {
-          resolve(Response.json(message.body));
-          finish();
-        } else {
-          stream.end(resolve);
-        }
-      } else if (message.type === "failed") {
-        const { status, error } = message.failure;
-        if (!stream.fail(error)) {
-          resolve(failure(status, error));
-          finish();
-        }
-      }
-    });
-    stream.stop = stop;
-    event.request.signal.addEventListener("abort", stop);
-  });
-}
-
-/** Server-sent events in OpenAI's format. */
-class EventStream {
-  #controller = null;
-  #encoder = new TextEncoder();
-  #finish;
-  stop = () => {};
-
-  constructor(finish) {
-    this.#finish = finish;
-  }
-
-  #start(resolve) {
-    if (this.#controller) return;
-    const body = new ReadableStream({
-      start: (controller) => {
-        this.#controller = controller;
-      },
-      // The client cancelled the response.
-      cancel: () => {
-        this.#controller = null;
-        this.stop();
-        this.#finish();
-      },
-    });
-    resolve(new Response(body, { headers: { "content-type": "text/event-stream", "cache-control": "no-store" } }));
-  }
-
-  #write(data) {
-    this.#controller?.enqueue(this.#encoder.encode(`data: ${data}\n\n`));
-  }
-
-  chunk(body, resolve) {
-    this.#start(resolve);
-    this.#write(JSON.stringify(body));
-  }
-
-  end(resolve) {
-    this.#start(resolve);
-    this.#write("[DONE]");
-    this.#close();
-  }
-
-  /** Sends an error in the stream. Returns false if the stream has not started. */
-  fail(error) {
-    if (!this.#controller) return false;
-    this.#write(JSON.stringify({ error }));
-    this.#close();
-    return true;
-  }
-
-  #close() {
-    this.#controller?.close();
-    this.#controller = null;
-    this.#finish();
-  }
-}
-
-function failure(status, error) {
-  // `Response` does not accept other status codes.
-  return Response.json({ error }, { status: status >= 200 && status <= 599 ? status : 500 });
 }

@@ -21,7 +21,7 @@ use sha2::{Digest as _, Sha256};
 use tokio::runtime::Runtime;
 
 use crate::split::split;
-use crate::tiny::talking_model;
+use crate::tiny::{encoder, talking_model};
 use crate::{model_path, root, site};
 
 /// The path of the site, which must not depend on being at the root.
@@ -49,6 +49,8 @@ struct Shared {
     offered: Mutex<Option<PathBuf>>,
     /// Replaces the demo model.
     demo_model: Option<Bytes>,
+    /// Served instead of the site.
+    folder: Option<PathBuf>,
 }
 
 /// The build of the site that is served.
@@ -81,6 +83,15 @@ impl Server {
         Self::start_with(Shared { demo_model: Some(talking_model()?.into()), ..Shared::default() })
     }
 
+    /// Serves a folder at the root, as the host of a project does, with tiny models next to it.
+    ///
+    /// # Errors
+    /// If no port is free.
+    pub fn start_with_folder(folder: PathBuf) -> io::Result<Self> {
+        let demo_model = Some(talking_model()?.into());
+        Self::start_with(Shared { demo_model, folder: Some(folder), ..Shared::default() })
+    }
+
     fn start_with(shared: Shared) -> io::Result<Self> {
         let listener = TcpListener::bind("127.0.0.1:0")?;
         listener.set_nonblocking(true)?;
@@ -96,6 +107,11 @@ impl Server {
     /// The URL of a page of the site; `path` is relative and may have a query.
     pub fn page(&self, path: &str) -> String {
         format!("http://127.0.0.1:{}{SITE}{path}", self.port)
+    }
+
+    /// The server's origin.
+    pub fn origin(&self) -> String {
+        format!("http://127.0.0.1:{}", self.port)
     }
 
     /// Serves a newer build of the site from now on.
@@ -152,6 +168,11 @@ impl Server {
     /// The URL of the embedding model that `cargo xtask setup` converts.
     pub fn embedding_model(&self) -> String {
         format!("http://127.0.0.1:{}/embedding/all-MiniLM-L6-v2.gguf", self.port)
+    }
+
+    /// The URL of a tiny embedding model or ranker, see [`encoder`].
+    pub fn tiny_encoder(&self, name: &str) -> String {
+        format!("http://127.0.0.1:{}/tiny/{name}.gguf", self.port)
     }
 
     /// The URL of a file that cannot be loaded, see `faulty`.
@@ -236,6 +257,9 @@ fn respond(path: &str, request: &Request, shared: &Shared) -> io::Result<Respons
         let part = PARTS.get(number.wrapping_sub(1));
         return Ok(part.map_or_else(missing, |part| ranges(request.headers(), part, &shared.sent)));
     }
+    if let Some(name) = path.strip_prefix("/tiny/").and_then(|name| name.strip_suffix(".gguf")) {
+        return Ok(encoder(name)?.into_response());
+    }
     if path.starts_with("/embedding/") {
         return Ok(std::fs::read(root().join("target/test-data/all-MiniLM-L6-v2.F16.gguf"))?.into_response());
     }
@@ -259,8 +283,19 @@ fn respond(path: &str, request: &Request, shared: &Shared) -> io::Result<Respons
     if let Some(model) = shared.demo_model.as_ref().filter(|_| path.ends_with(DEMO_MODEL)) {
         return Ok(model.clone().into_response());
     }
+    if let Some(folder) = &shared.folder {
+        return folder_response(folder, path.trim_start_matches('/'));
+    }
     let build = *shared.build.lock().unwrap_or_else(PoisonError::into_inner);
     site_response(path, request.uri().query(), build)
+}
+
+/// A file of a folder. Other sites may use it.
+fn folder_response(folder: &Path, relative: &str) -> io::Result<Response> {
+    let name = if relative.is_empty() { "index.html" } else { relative };
+    let Some(file) = file_in(folder, name) else { return Ok(missing()) };
+    let headers = [(CONTENT_TYPE, content_type(&file)), (ACCESS_CONTROL_ALLOW_ORIGIN, "*")];
+    Ok((headers, std::fs::read(file)?).into_response())
 }
 
 /// The response of a static host: a file of the site, the page of a folder, a file of an npm package, or the page for
@@ -271,7 +306,10 @@ fn site_response(path: &str, query: Option<&str>, build: Build) -> io::Result<Re
         let query = query.map(|query| format!("?{query}")).unwrap_or_default();
         return Ok(Redirect::permanent(&format!("{name}/{query}")).into_response());
     }
-    let package = path.strip_prefix("/npm/").and_then(|name| file_in(&root().join("target/test-data/npm"), name));
+    let package = path.strip_prefix("/npm/").and_then(|name| {
+        // The tests' packages, and the one for benchmarks.
+        ["tests/npm/node_modules", "target/test-data/npm"].iter().find_map(|folder| file_in(&root().join(folder), name))
+    });
     let Some(file) = package.or_else(|| path.strip_prefix(SITE).and_then(site_file)) else {
         let page = std::fs::read(site().join("404.html")).unwrap_or_default();
         return Ok((StatusCode::NOT_FOUND, [(CONTENT_TYPE, "text/html; charset=utf-8")], page).into_response());
@@ -286,7 +324,7 @@ fn site_response(path: &str, query: Option<&str>, build: Build) -> io::Result<Re
 /// Files that differ in a newer build, with the old and the new text: a page that names its build, and the build's id.
 const CHANGES: [(&str, &str, &str); 2] = [
     ("index.html", "<title>Parlance</title>", "<title>Parlance</title><meta name=\"build\" content=\"newer\" />"),
-    ("start-worker.js", "const BUILD = \"", "const BUILD = \"newer-"),
+    ("build.js", "const BUILD = \"", "const BUILD = \"newer-"),
 ];
 
 /// A file of the site in a newer build.

@@ -15,12 +15,22 @@ use crate::root;
 struct Fixture {
     tokenizer: Vec<Entry>,
     models: Vec<Described>,
+    word_tokenizer: Vec<Entry>,
+    encoders: Vec<Described>,
+}
+
+impl Fixture {
+    fn read() -> io::Result<Self> {
+        let fixture = std::fs::read(root().join("worker/engine/tests/fixtures/architectures.json"))?;
+        Ok(serde_json::from_slice(&fixture)?)
+    }
 }
 
 type Entry = (String, String, Json);
 
 #[derive(Deserialize)]
 struct Described {
+    name: String,
     metadata: Vec<Entry>,
     tensors: Vec<DescribedTensor>,
 }
@@ -29,6 +39,8 @@ struct Described {
 struct DescribedTensor {
     name: String,
     shape: Vec<u64>,
+    offset: f32,
+    scale: f32,
 }
 
 /// A Llama model of 1 MB whose weights are zeros. It answers nonsense.
@@ -63,18 +75,47 @@ pub fn talking_model() -> io::Result<Vec<u8>> {
     })
 }
 
+/// An embedding model (`bert-mean`) or a ranker (`bert-rank`) of 300 KB with random weights.
+///
+/// # Errors
+/// If the fixture cannot be read, or does not describe it.
+pub fn encoder(name: &str) -> io::Result<Vec<u8>> {
+    let Fixture { word_tokenizer, encoders, .. } = Fixture::read()?;
+    let model = encoders.into_iter().find(|model| model.name == name).ok_or_else(missing)?;
+    let mut index = 0;
+    written(&model, &word_tokenizer, &[], None, |tensor, len_bytes| {
+        index += 1;
+        let mut random = Random(index << 32);
+        let mut weight = || tensor.offset + tensor.scale * random.float();
+        (0..len_bytes / 4).flat_map(|_| weight().to_le_bytes()).collect()
+    })
+}
+
+fn missing() -> io::Error {
+    io::Error::other("the fixture does not describe the model")
+}
+
 /// The fixture's first model with some metadata changed, with matrices in the given format (by default F32), and with
 /// the bytes that `data` returns for each tensor.
 fn file(
     changes: &[(String, Value)],
     matrices: Option<TensorType>,
+    data: impl FnMut(&DescribedTensor, usize) -> Vec<u8>,
+) -> io::Result<Vec<u8>> {
+    let Fixture { tokenizer, models, .. } = Fixture::read()?;
+    written(models.first().ok_or_else(missing)?, &tokenizer, changes, matrices, data)
+}
+
+/// The file of a model, as in [`file`].
+fn written(
+    model: &Described,
+    tokenizer: &[Entry],
+    changes: &[(String, Value)],
+    matrices: Option<TensorType>,
     mut data: impl FnMut(&DescribedTensor, usize) -> Vec<u8>,
 ) -> io::Result<Vec<u8>> {
-    let fixture = std::fs::read(root().join("worker/engine/tests/fixtures/architectures.json"))?;
-    let Fixture { tokenizer, models } = serde_json::from_slice(&fixture)?;
-    let model = models.into_iter().next().ok_or_else(|| io::Error::other("the fixture describes no model"))?;
     let mut writer = Writer::default();
-    for (key, kind, value) in model.metadata.iter().chain(&tokenizer) {
+    for (key, kind, value) in model.metadata.iter().chain(tokenizer) {
         match changes.iter().find(|(changed, _)| changed == key) {
             Some((_, value)) => writer.metadata(key, value),
             None => writer.metadata(key, &metadata_value(kind, value)?),

@@ -2,10 +2,12 @@
 
 use std::rc::Rc;
 
-use parlance_api::{ChatCodec, Control, EmbeddingJob, Job, Meta, Processors, RerankJob};
+use parlance_api::{
+    ChatCodec, Control, EmbeddingJob, Job, KeptResponse, Meta, Processors, RequestError, RerankJob, ResponseJob,
+};
 use parlance_engine::EngineError;
-use parlance_engine::runtime::{Encoder, Loaded};
-use parlance_protocol::openai::Endpoint;
+use parlance_engine::runtime::{Encoder, Loaded, Model};
+use parlance_protocol::openai::{Capability, Endpoint};
 use parlance_protocol::{Event, ModelSource, Phase, RequestId};
 use parlance_worker_core::residency::Missing;
 use serde_json::Value;
@@ -15,6 +17,7 @@ use crate::client::Client;
 use crate::error::WorkerError;
 use crate::interrupts::Guard;
 use crate::load::{LoadSpec, LoadedModel};
+use crate::responses::Running;
 use crate::server::Server;
 
 /// Reports on one request to its client.
@@ -39,6 +42,21 @@ impl Control for Reporter<'_> {
     }
 }
 
+/// What generates an answer.
+enum Work<'a> {
+    Completion(&'a mut Job),
+    Response(&'a mut ResponseJob),
+}
+
+impl Work<'_> {
+    async fn run(&mut self, model: &mut Model, reporter: &Reporter<'_>) -> Result<Option<Value>, RequestError> {
+        match self {
+            Self::Completion(job) => job.run(model, reporter).await,
+            Self::Response(job) => job.run(model, reporter).await,
+        }
+    }
+}
+
 impl Server {
     /// Answers a request of the API.
     pub(crate) async fn answer(
@@ -49,8 +67,12 @@ impl Server {
         endpoint: Endpoint,
         body: &Value,
     ) -> Result<Event, WorkerError> {
-        let wants_chat = !matches!(endpoint, Endpoint::Embeddings | Endpoint::Rerank);
-        let index = self.find(client, id, guard, body.get("model").and_then(Value::as_str), wants_chat).await?;
+        let wanted = match endpoint {
+            Endpoint::Embeddings => Capability::Embeddings,
+            Endpoint::Rerank => Capability::Rerank,
+            _ => Capability::Chat,
+        };
+        let index = self.find(client, id, guard, body.get("model").and_then(Value::as_str), wanted).await?;
         let name = self.models.model(index).info.name.clone();
         let meta = Meta {
             random: (js_sys::Math::random() * 9e15) as u64,
@@ -68,15 +90,61 @@ impl Server {
                 while job.step(self.encoder(index, guard)?).await? {}
                 Some(job.response())
             }
-            Endpoint::ChatCompletions | Endpoint::Completions | Endpoint::Models => {
-                let codec = self.models.model(index).model.codec.clone();
-                let codec = codec.ok_or(EngineError::WrongKind("it is an embedding model"))?;
-                let job = new_job(endpoint, &codec, body, meta, &self.shared.processors)?;
+            Endpoint::Responses => {
+                let previous = self.previous(body).await;
+                let job = ResponseJob::new(&self.codec(index)?, body, previous, meta, &self.shared.processors)?;
                 self.models.note_conversation(&name);
-                self.run(index, client, id, guard, job).await?
+                self.respond(index, client, id, guard, job).await?
+            }
+            _ => {
+                let mut job = new_job(endpoint, &self.codec(index)?, body, meta, &self.shared.processors)?;
+                self.models.note_conversation(&name);
+                self.run(index, client, id, guard, Work::Completion(&mut job)).await?
             }
         };
         Ok(Event::Response { id, body })
+    }
+
+    fn codec(&self, index: usize) -> Result<Rc<ChatCodec>, WorkerError> {
+        let codec = self.models.model(index).model.codec.clone();
+        Ok(codec.ok_or(EngineError::WrongKind("it is an embedding model"))?)
+    }
+
+    /// The kept response that a request continues.
+    async fn previous(&self, body: &Value) -> Option<KeptResponse> {
+        let id = ResponseJob::previous_id(body)?;
+        self.shared.store().await?.responses().find(id).await
+    }
+
+    /// Computes a response and keeps it.
+    async fn respond(
+        &mut self,
+        index: usize,
+        client: &Client,
+        id: RequestId,
+        guard: &Guard,
+        mut job: ResponseJob,
+    ) -> Result<Option<Value>, WorkerError> {
+        let running = Running { key: (client.id.clone(), id), response: job.response() };
+        self.shared.running.replace(Some(running));
+        let result = self.run(index, client, id, guard, Work::Response(&mut job)).await;
+        self.shared.running.replace(None);
+        let reporter = Reporter { client, id, guard, start: Instant::now() };
+        let body = match result {
+            // A stream that has begun ends with the error.
+            Err(error) if job.fail(&error.to_string(), &reporter) => {
+                if error.is_gpu() {
+                    self.forget_all();
+                }
+                None
+            }
+            result => result?,
+        };
+        if let (Some(kept), Some(store)) = (job.kept(), self.shared.store().await) {
+            // Without room for it, the response is sent nevertheless.
+            let _ = store.responses().keep(&kept).await;
+        }
+        Ok(body)
     }
 
     /// Computes an answer. If the GPU fails, the model is loaded again, once, and the answer goes on.
@@ -86,11 +154,11 @@ impl Server {
         client: &Client,
         id: RequestId,
         guard: &Guard,
-        mut job: Job,
+        mut work: Work<'_>,
     ) -> Result<Option<Value>, WorkerError> {
         let reporter = Reporter { client, id, guard, start: Instant::now() };
         let first = match &mut self.models.model_mut(index).model.loaded {
-            Loaded::Decoder(model) => job.run(model, &reporter).await,
+            Loaded::Decoder(model) => work.run(model, &reporter).await,
             Loaded::Encoder(_) => return Err(EngineError::WrongKind("it is an embedding model").into()),
         };
         let error = match first.map_err(WorkerError::from) {
@@ -104,11 +172,11 @@ impl Server {
         self.forget_all();
         self.load_now(client, id, guard, spec).await?;
         client.post(&Event::Recovered { message: error.to_string() });
-        let Some(index) = self.models.latest(true) else { return Err(error) };
+        let Some(index) = self.models.latest(Capability::Chat) else { return Err(error) };
         let LoadedModel { loaded: Loaded::Decoder(model), .. } = &mut self.models.model_mut(index).model else {
             return Err(error);
         };
-        Ok(job.run(model, &reporter).await?)
+        Ok(work.run(model, &reporter).await?)
     }
 
     /// An embedding model or a ranker, for the next text of a request that goes on.
@@ -135,26 +203,27 @@ impl Server {
         id: RequestId,
         guard: &Guard,
         name: Option<&str>,
-        wants_chat: bool,
+        wanted: Capability,
     ) -> Result<usize, WorkerError> {
         if let Some(index) = name.and_then(|name| self.models.named(name)) {
             return Ok(index);
         }
         if let Some(spec) = self.kept(name).await {
-            self.models.make_room_for_kind(wants_chat);
+            self.models.make_room_for_kind(wanted);
             self.load_now(client, id, guard, spec).await?;
         }
-        if let Some(index) = self.models.latest(wants_chat) {
+        if let Some(index) = self.models.latest(wanted) {
             return Ok(index);
         }
         if let Some(spec) = self.models.freed().cloned() {
             self.load_now(client, id, guard, spec).await?;
             self.models.restored();
         }
-        self.models.latest(wants_chat).ok_or_else(|| match self.models.missing(wants_chat) {
+        self.models.latest(wanted).ok_or_else(|| match self.models.missing(wanted) {
             Missing::NoModel => WorkerError::NoModel,
-            Missing::OnlyEmbeddings => EngineError::WrongKind("it is an embedding model").into(),
-            Missing::OnlyChats => WorkerError::OnlyChats,
+            Missing::NoChat => EngineError::WrongKind("it is an embedding model").into(),
+            Missing::NoEmbeddings => WorkerError::OnlyChats,
+            Missing::NoRanker => WorkerError::NoRanker,
         })
     }
 

@@ -3,9 +3,13 @@
 use js_sys::Reflect;
 use parlance_api::RequestError;
 use parlance_engine::EngineError;
+use parlance_protocol::openai::ApiError;
 use parlance_protocol::{Failure, FailureKind, Reason};
 use parlance_worker_core::FileError;
 use wasm_bindgen::JsValue;
+
+/// The HTTP status of a request for which there is no room in the queue.
+const TOO_MANY_REQUESTS: u16 = 429;
 
 /// What can go wrong with a request.
 #[derive(Debug, thiserror::Error)]
@@ -24,8 +28,12 @@ pub(crate) enum WorkerError {
     UnusableCopy(EngineError),
     #[error("no model is loaded; load one first")]
     NoModel,
-    #[error("the model loaded is for chats; load an embedding model")]
+    #[error("this needs an embedding model or a ranker; load one")]
     OnlyChats,
+    #[error("no ranker is loaded; load one")]
+    NoRanker,
+    #[error("too many requests are waiting; try again later")]
+    QueueFull,
     #[error("this browser keeps no files")]
     NoStorage,
     #[error("this model is not on this device any more")]
@@ -57,6 +65,12 @@ impl WorkerError {
         let request = match self {
             Self::Request(error) => error,
             Self::Engine(error) => RequestError::Engine(error),
+            Self::QueueFull => {
+                let error = ApiError::new(TOO_MANY_REQUESTS, failure.message.clone());
+                failure.status = TOO_MANY_REQUESTS;
+                failure.error = ApiError { code: Some("rate_limit_exceeded".to_owned()), ..error };
+                return failure;
+            }
             _ => return failure,
         };
         let error = request.body().error;
@@ -84,10 +98,14 @@ impl WorkerError {
             Self::BadRequest(_)
             | Self::NoModel
             | Self::OnlyChats
+            | Self::NoRanker
+            | Self::QueueFull
             | Self::NoStorage
             | Self::NotKept
             | Self::SeveralModels
-            | Self::Request(RequestError::Field { .. }) => FailureKind::BadRequest,
+            | Self::Request(
+                RequestError::Field { .. } | RequestError::BodyTooLarge { .. } | RequestError::NoResponse { .. },
+            ) => FailureKind::BadRequest,
             Self::Request(RequestError::QuestionTooLong { .. }) => FailureKind::ContextOverflow,
             Self::Request(_) => FailureKind::Unsupported,
             Self::UnusableCopy(_) => FailureKind::BadModel,
@@ -129,7 +147,7 @@ impl WorkerError {
             Self::NoStorage => Reason::NoStorage,
             Self::NotKept => Reason::NotKept,
             Self::SeveralModels => Reason::SeveralModels,
-            Self::BadRequest(_) => Reason::Other,
+            Self::BadRequest(_) | Self::NoRanker | Self::QueueFull => Reason::Other,
         }
     }
 }
@@ -142,6 +160,9 @@ fn reason_of_request(error: &RequestError) -> Reason {
             Reason::QuestionTooLong { prompt_tokens: *prompt_tokens as u32, context_tokens: *context_tokens as u32 }
         }
         RequestError::Grammar(detail) => Reason::Grammar { detail: detail.clone() },
+        RequestError::BodyTooLarge { .. } | RequestError::NoResponse { .. } => {
+            Reason::Field { name: error.param().unwrap_or_default().to_owned(), detail: error.to_string() }
+        }
     }
 }
 

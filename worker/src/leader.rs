@@ -6,8 +6,8 @@ use std::rc::Rc;
 use futures::lock::Mutex;
 use parlance_api::Processors;
 use parlance_engine::EngineError;
-use parlance_protocol::openai::{ModelEntry, ModelList};
-use parlance_protocol::{Event, ModelInfo, Request, RequestId, Settings, StorageInfo};
+use parlance_protocol::openai::{Endpoint, ModelEntry, ModelList};
+use parlance_protocol::{Abilities, Event, ModelInfo, Request, RequestId, Settings, StorageInfo};
 use parlance_worker_core::residency::LoadSpec;
 use parlance_worker_core::route::{Route, route};
 use serde_json::Value;
@@ -19,7 +19,11 @@ use crate::error::WorkerError;
 use crate::inspect::inspect;
 use crate::interrupts::Interrupts;
 use crate::queue::Queue;
+use crate::responses::Running;
 use crate::storage::Store;
+
+/// Maximum requests of a client that wait for the engine.
+const MAX_WAITING: usize = 256;
 
 /// What those who take requests and the server that works on them share.
 pub(crate) struct Shared {
@@ -33,6 +37,8 @@ pub(crate) struct Shared {
     /// Models in memory.
     models: RefCell<Vec<ModelInfo>>,
     clients: RefCell<Vec<Client>>,
+    /// The response in progress.
+    pub(crate) running: RefCell<Option<Running>>,
 }
 
 impl Shared {
@@ -45,6 +51,7 @@ impl Shared {
             store: Mutex::default(),
             models: RefCell::default(),
             clients: RefCell::new(vec![Client::page()]),
+            running: RefCell::default(),
         }
     }
 
@@ -100,7 +107,12 @@ impl Shared {
                 let is_intact = needed()?.is_intact(&url).await?;
                 Event::Verified { id, url, is_intact }
             }
-            Request::Api { .. } => Event::Response { id, body: Some(self.list(store).await) },
+            Request::Api { endpoint: Endpoint::Models, .. } => {
+                Event::Response { id, body: Some(self.list(store).await) }
+            }
+            Request::Api { endpoint, body, .. } => {
+                Event::Response { id, body: Some(self.answer_for_response(endpoint, &body).await?) }
+            }
             _ => Event::Storage {
                 id,
                 storage: match store {
@@ -113,20 +125,34 @@ impl Shared {
 
     /// The body of `/v1/models`: models in memory, then those kept on this device.
     async fn list(&self, store: Option<&Store>) -> Value {
-        let mut names: Vec<String> = self.models.borrow().iter().rev().map(|model| model.name.clone()).collect();
         let kept = match store {
             Some(store) => store.info().await.models,
             None => Vec::new(),
         };
+        let mut data: Vec<ModelEntry> = self.models.borrow().iter().rev().map(loaded_entry).collect();
         for model in kept.into_iter().filter(|model| model.done_bytes >= model.len_bytes) {
-            let name = model.name.strip_suffix(".gguf").unwrap_or(&model.name).to_owned();
-            if !names.contains(&name) {
-                names.push(name);
+            let name = model.name.strip_suffix(".gguf").unwrap_or(&model.name);
+            if !data.iter().any(|entry| entry.id == name) {
+                data.push(entry(name.to_owned(), model.abilities));
             }
         }
-        let entry = |id| ModelEntry { id, object: "model".to_owned(), created: 0, owned_by: "parlance".to_owned() };
-        let list = ModelList { object: "list".to_owned(), data: names.into_iter().map(entry).collect() };
+        let list = ModelList { object: "list".to_owned(), data };
         serde_json::to_value(list).unwrap_or_default()
+    }
+}
+
+fn loaded_entry(model: &ModelInfo) -> ModelEntry {
+    entry(model.name.clone(), Some(model.abilities()))
+}
+
+fn entry(id: String, abilities: Option<Abilities>) -> ModelEntry {
+    ModelEntry {
+        id,
+        object: "model".to_owned(),
+        created: 0,
+        owned_by: "parlance".to_owned(),
+        context_length: abilities.as_ref().map(|abilities| abilities.context_tokens),
+        capabilities: abilities.map(|abilities| abilities.capabilities),
     }
 }
 
@@ -156,6 +182,9 @@ impl Lead for Leader {
                     Err(error) => client.fail(id, error),
                 }
             }),
+            Route::Queue if shared.queue.len_of(&client.id) >= MAX_WAITING => {
+                client.fail(incoming.request.id().unwrap_or_default(), WorkerError::QueueFull);
+            }
             Route::Queue => shared.queue.push(client.id.clone(), incoming),
         }
     }

@@ -20,6 +20,7 @@ mod model_info;
 mod policy;
 mod prepare;
 mod queue;
+mod responses;
 mod server;
 mod source;
 mod storage;

@@ -5,7 +5,8 @@ use parlance_protocol::{ModelInfo, ModelSource, SelfTest};
 use parlance_worker_core::address::file_name;
 use web_time::Instant;
 
-/// Describes a model that was read from `len_bytes` bytes since `start`; `warning` is what the user should know of the way here.
+/// Describes a model that was read from `len_bytes` bytes since `start`; `warning` is what the user should know of the way
+/// here. Its capabilities and the result of its self-test are left out.
 pub(crate) fn model_info(
     source: &ModelSource,
     loaded: &Loaded,
@@ -27,6 +28,7 @@ pub(crate) fn model_info(
             ModelSource::File { .. } => None,
         },
         can_chat: matches!(loaded, Loaded::Decoder(_)),
+        capabilities: Vec::new(),
         context_tokens,
         max_context_tokens: max_context_tokens(loaded),
         adapter: device.adapter_name().to_owned(),

@@ -37,6 +37,11 @@ impl<O: PartialEq, T> Queue<O, T> {
         }
     }
 
+    /// Number of an owner's values.
+    pub(crate) fn len_of(&self, owner: &O) -> usize {
+        self.0.borrow().queue.len_of(owner)
+    }
+
     /// Removes an owner's values that are no longer wanted.
     pub(crate) fn remove(&self, owner: &O, is_unwanted: impl Fn(&T) -> bool) -> Vec<T> {
         self.0.borrow_mut().queue.remove(owner, is_unwanted)

@@ -123,7 +123,7 @@ impl Server {
         let load = Load { id, client, guard, store: self.shared.store().await, options, clock: self.clock };
         let resident = load.run(spec).await?;
         if let (Some(store), ModelSource::Url { url }) = (self.shared.store().await, &resident.spec.source) {
-            store.note_use(url).await;
+            store.note_use(url, &resident.info.abilities()).await;
         }
         let info = resident.info.clone();
         self.models.add(resident, self.shared.settings.get().budget_bytes);

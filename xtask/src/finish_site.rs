@@ -1,8 +1,10 @@
 //! `cargo xtask finish-site`, the last step of a build. It adds the hashes of inline scripts to the page's
-//! Content-Security-Policy, fills in the service worker's list of files, and writes a file for every route of the app.
+//! Content-Security-Policy, makes the service worker one script with a list of the site's files, and writes a file for
+//! every route of the app.
 //!
 //! Trunk runs it as a hook (`Trunk.toml`), with the staging folder in `TRUNK_STAGING_DIR`.
 
+use std::collections::BTreeSet;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -14,18 +16,18 @@ use crate::pip::hex;
 use crate::shell::Error;
 
 const SERVICE_WORKER: &str = "service-worker.js";
-/// Starts the site's workers, and tells them the build ID.
-const START_WORKER: &str = "start-worker.js";
+/// The module that knows the build ID.
+const BUILD_MODULE: &str = "build.js";
 const INDEX: &str = "index.html";
 /// The page that static hosts serve where no file matches the URL.
 const NOT_FOUND: &str = "404.html";
-/// The folder of translations, which are part of a build; models are not.
-const LOCALES: &str = "locales";
+/// Folders that are part of a build; that of models is not.
+const FOLDERS: [&str; 2] = ["locales", "parlance"];
 /// Routes of the app other than the home page (`src/app.rs`).
 const ROUTES: [&str; 6] = ["catalogue", "models", "performance", "playground", "settings", "storage"];
 /// Placeholder in the page's policy for the hashes of inline scripts.
 const SCRIPTS_PLACEHOLDER: &str = "INLINE_SCRIPTS";
-/// Placeholder in scripts for the build ID.
+/// Placeholder for the build ID.
 const BUILD_PLACEHOLDER: &str = "const BUILD = \"\";";
 /// Placeholder in the service worker for the build's files and their digests.
 const FILES_PLACEHOLDER: &str = "const FILES = {};";
@@ -51,15 +53,36 @@ fn finish(folder: &Path) -> io::Result<()> {
     }
     let files = build_files(folder)?;
     let build = build_id(folder, &files)?;
-    fill_in(&folder.join(START_WORKER), BUILD_PLACEHOLDER, &format!("const BUILD = {build:?};"))?;
-    fill_in(&folder.join(SERVICE_WORKER), BUILD_PLACEHOLDER, &format!("const BUILD = {build:?};"))?;
+    fill_in(&folder.join(BUILD_MODULE), BUILD_PLACEHOLDER, &format!("const BUILD = {build:?};"))?;
     let digests = files.iter().map(|name| -> io::Result<String> {
         let digest = STANDARD.encode(Sha256::digest(std::fs::read(folder.join(name))?));
         Ok(format!("{name:?}: \"sha256-{digest}\""))
     });
     let digests: Vec<String> = digests.collect::<io::Result<_>>()?;
     let files = format!("const FILES = {{ {} }};", digests.join(", "));
-    fill_in(&folder.join(SERVICE_WORKER), FILES_PLACEHOLDER, &files)
+    let worker = folder.join(SERVICE_WORKER);
+    let script = without_imports(&worker, &mut BTreeSet::new())?;
+    std::fs::write(&worker, replace_once(&script, FILES_PLACEHOLDER, &files)?)
+}
+
+/// A module as a script without modules: what it imports comes in place of the imports, each file once. Imports take a
+/// line each, and names at the top level must differ between files.
+fn without_imports(module: &Path, included: &mut BTreeSet<PathBuf>) -> io::Result<String> {
+    let mut script = String::new();
+    for line in std::fs::read_to_string(module)?.lines() {
+        let Some(import) = line.strip_prefix("import ") else {
+            script += line.strip_prefix("export ").unwrap_or(line);
+            script.push('\n');
+            continue;
+        };
+        let name =
+            import.split('"').nth(1).ok_or_else(|| io::Error::other(format!("an import without a file: {line}")))?;
+        let imported = module.with_file_name("").join(name).canonicalize()?;
+        if included.insert(imported.clone()) {
+            script += &without_imports(&imported, included)?;
+        }
+    }
+    Ok(script)
 }
 
 /// The page with the hashes of its inline scripts in its policy.
@@ -87,8 +110,9 @@ fn with_base(page: &str) -> io::Result<String> {
 /// The files that belong to a build, as paths in the site.
 fn build_files(folder: &Path) -> io::Result<Vec<String>> {
     let mut names = file_names(folder)?;
-    let locales = file_names(&folder.join(LOCALES))?.into_iter().map(|name| format!("{LOCALES}/{name}"));
-    names.extend(locales);
+    for inner in FOLDERS {
+        names.extend(file_names(&folder.join(inner))?.into_iter().map(|name| format!("{inner}/{name}")));
+    }
     names.retain(|name| ![SERVICE_WORKER, NOT_FOUND].contains(&name.as_str()) && !name.ends_with(".d.ts"));
     names.sort();
     Ok(names)
@@ -146,12 +170,16 @@ mod tests {
         /// `text` goes into one of the site's files.
         fn new(name: &str, text: &str) -> io::Result<Self> {
             let folder = std::env::temp_dir().join(format!("parlance-{name}-{}", std::process::id()));
-            std::fs::create_dir_all(folder.join(LOCALES))?;
-            std::fs::create_dir_all(folder.join("models"))?;
+            for inner in FOLDERS.into_iter().chain(["models"]) {
+                std::fs::create_dir_all(folder.join(inner))?;
+            }
+            for name in file_names(&root().join("web/parlance"))? {
+                std::fs::copy(root().join("web/parlance").join(&name), folder.join("parlance").join(&name))?;
+            }
             for (source, target) in [
                 ("index.html", INDEX),
                 ("web/service-worker.js", SERVICE_WORKER),
-                ("web/start-worker.js", START_WORKER),
+                ("web/build.js", BUILD_MODULE),
                 ("web/policy.js", "policy.js"),
                 ("locales/en.ftl", "locales/en.ftl"),
             ] {
@@ -184,13 +212,35 @@ mod tests {
         let site = UnfinishedSite::new("digests", "a {}")?;
         finish(&site.0)?;
         let script = site.read(SERVICE_WORKER)?;
-        for name in [INDEX, START_WORKER, "policy.js", "a.css", "locales/en.ftl"] {
+        for name in [INDEX, BUILD_MODULE, "policy.js", "a.css", "locales/en.ftl", "parlance/engine.js"] {
             let digest = STANDARD.encode(Sha256::digest(site.read(name)?));
             assert!(script.contains(&format!("\"{name}\": \"sha256-{digest}\"")), "{name}: {script}");
         }
-        for other in [SERVICE_WORKER, NOT_FOUND, "settings/index.html"] {
+        for other in [SERVICE_WORKER, NOT_FOUND, "settings/index.html", "parlance/mcp.d.ts"] {
             assert!(!script.contains(&format!("\"{other}\": ")), "{other}");
         }
+        Ok(())
+    }
+
+    #[test]
+    fn the_service_worker_is_one_script() -> io::Result<()> {
+        let site = UnfinishedSite::new("script", "")?;
+        finish(&site.0)?;
+        let script = site.read(SERVICE_WORKER)?;
+        assert!(!script.lines().any(|line| line.starts_with("import ") || line.starts_with("export ")), "{script}");
+        assert!(!script.contains("import.meta"), "modules only");
+        // Each file once, and no name twice.
+        let mut names = BTreeSet::new();
+        for line in script.lines() {
+            let words: Vec<&str> = line.split([' ', '(']).collect();
+            let name = match words.as_slice() {
+                ["const" | "let" | "class" | "function" | "function*", name, ..] => name,
+                ["async", "function" | "function*", name, ..] => name,
+                _ => continue,
+            };
+            assert!(names.insert((*name).to_owned()), "{name} is declared twice");
+        }
+        assert!(["BUILD", "FILES", "serveApi", "Leader"].into_iter().all(|name| names.contains(name)), "{names:?}");
         Ok(())
     }
 
@@ -199,11 +249,11 @@ mod tests {
         let [one, same, other] = [("one", "a {}"), ("same", "a {}"), ("other", "b {}")]
             .map(|(name, text)| UnfinishedSite::new(name, text).and_then(|site| finish(&site.0).map(|()| site)));
         let (one, same, other) = (one?, same?, other?);
-        let id = one.build_id(START_WORKER)?;
+        let id = one.build_id(BUILD_MODULE)?;
         assert_eq!(id.len(), 2 * BUILD_ID_BYTES);
         assert_eq!(one.build_id(SERVICE_WORKER)?, id);
-        assert_eq!(same.build_id(START_WORKER)?, id);
-        assert_ne!(other.build_id(START_WORKER)?, id);
+        assert_eq!(same.build_id(BUILD_MODULE)?, id);
+        assert_ne!(other.build_id(BUILD_MODULE)?, id);
         Ok(())
     }
 

@@ -7,6 +7,7 @@ mod embedding_model;
 mod finish_site;
 mod model;
 mod npm;
+mod package;
 mod passed;
 mod pip;
 mod program;
@@ -26,6 +27,7 @@ cargo xtask COMMAND
 
   serve        build the app and serve it with the demo model at http://127.0.0.1:8080/
   build        build the static site in dist/
+  package      build the site, and of it the npm package in target/package/
   test         run every test: native, wasm, and end to end in the browsers; those whose files have not changed since
                they passed are skipped, except with --all
   check        check formatting, lints, licences, security advisories and download sizes
@@ -57,6 +59,7 @@ fn run(command: &str, arguments: &[String]) -> Result<(), Error> {
     match command {
         "serve" => site::serve(),
         "build" => site::build(),
+        "package" => package::run(),
         "test" => test::run(arguments),
         "check" => check::run_all(),
         "soak" => test::soak(arguments),

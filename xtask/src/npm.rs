@@ -1,71 +1,84 @@
-//! Packages from npm: OpenAI's client and axe, the accessibility checker, for the end-to-end tests; TypeScript, which
-//! checks the declarations of the ES module; and wllama, for benchmarks.
+//! Packages from npm: those that the tests use (`tests/npm/package.json`), and wllama, for benchmarks.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use crate::shell::{Error, command, exists, install_packages, root, run, step};
+use crate::shell::{Error, command, exists, install_packages, output, root, run, step};
 
-/// For `cargo xtask bench --peer wllama`.
-const WLLAMA: (&str, &str, u32) = ("@wllama/wllama", "3.13.0", 3);
-/// Name, version, and size in MB.
-const PACKAGES: [(&str, &str, u32); 3] =
-    [("openai", "6.49.0", 2), ("axe-core", "4.14.1", 3), ("typescript", "5.9.3", 4)];
+/// For `cargo xtask bench --peer wllama`: name, version, and size in MB.
+const WLLAMA: (&str, &str, u32) = ("wllama", "3.13.0", 3);
 
-/// Where the packages are extracted.
-fn folder() -> PathBuf {
-    root().join("target/test-data/npm")
+/// The folder of the tests' packages.
+fn project() -> PathBuf {
+    root().join("tests/npm")
 }
 
-/// Checks `web/parlance.d.ts` against the code that uses it.
+/// Checks the package's type declarations against the code that uses them.
 pub(crate) fn check_types() -> Result<(), Error> {
-    let compiler = folder().join("typescript/lib/tsc.js");
-    let mut check = command("node", [compiler]);
-    check.args("--noEmit --strict --target esnext --module esnext --moduleResolution bundler".split(' '));
-    check.arg("tests/module_types.ts");
-    run(check, "see the message above; tests/module_types.ts uses what web/parlance.d.ts declares")
+    let check = command("node", ["tests/npm/node_modules/typescript/lib/tsc.js", "-p", "tests/npm/types"]);
+    run(check, "see the message above; tests/npm/types uses what the .d.ts files in web/ declare")
 }
 
-/// Fetches the packages for the tests that are missing.
+/// Tests the modules in Node, without an engine.
+pub(crate) fn test_modules() -> Result<(), Error> {
+    // In the folder of the tests, node finds them by itself.
+    let mut test = command("node", ["--test"]);
+    test.current_dir(project().join("unit"));
+    run(test, "see the failed test above")
+}
+
+/// Installs npm if it is missing, and checks the version of Node.js.
+pub(crate) fn set_up_npm() -> Result<(), Error> {
+    let hint = "install Node.js 20.19 or later, with npm";
+    if !exists("npm") {
+        install_packages(&["npm"], hint)?;
+    }
+    let version = output(command("node", ["--version"])).unwrap_or_default();
+    let major = version.trim_start_matches('v').split('.').next().and_then(|number| number.parse::<u32>().ok());
+    // Vite needs it.
+    if major.is_none_or(|major| major < 20) {
+        return Err(Error::new(format!("Node.js is too old or missing: {version:?}"), hint));
+    }
+    Ok(())
+}
+
+/// Fetches the packages for the tests, unless they are there.
 pub(crate) fn set_up() -> Result<(), Error> {
-    PACKAGES.into_iter().try_for_each(set_up_package)
+    set_up_npm()?;
+    let (lock, installed) = (project().join("package-lock.json"), project().join("node_modules/.installed"));
+    let io = |error: std::io::Error| Error::new(format!("{}: {error}", lock.display()), "free some disk space");
+    let wanted = std::fs::read(&lock).map_err(io)?;
+    if std::fs::read(&installed).is_ok_and(|versions| versions == wanted) {
+        return Ok(());
+    }
+    step("fetching packages from npm (60 MB, once)", || {
+        // npm verifies the checksums in the lock file.
+        let mut install = command("npm", ["ci", "--ignore-scripts", "--no-audit", "--no-fund", "--silent"]);
+        install.current_dir(project());
+        run(install, "check the network and that `npm ci` works in tests/npm")?;
+        std::fs::write(&installed, wanted).map_err(io)
+    })
 }
 
 /// Fetches wllama if it is missing.
 pub(crate) fn set_up_wllama() -> Result<(), Error> {
-    set_up_package(WLLAMA)
-}
-
-fn set_up_package((name, version, size_mb): (&str, &str, u32)) -> Result<(), Error> {
-    let folder = folder();
-    if is_installed(&folder.join(unscoped(name)), version) { Ok(()) } else { fetch(&folder, name, version, size_mb) }
-}
-
-/// A package's name without its scope.
-fn unscoped(name: &str) -> &str {
-    name.rsplit('/').next().unwrap_or(name)
-}
-
-fn is_installed(folder: &Path, version: &str) -> bool {
-    let manifest = std::fs::read_to_string(folder.join("package.json")).unwrap_or_default();
-    manifest.contains(&format!("\"version\": \"{version}\""))
-}
-
-fn fetch(folder: &Path, name: &str, version: &str, size_mb: u32) -> Result<(), Error> {
-    if !exists("npm") {
-        install_packages(&["npm"], "install Node.js with npm")?;
+    let (name, version, size_mb) = WLLAMA;
+    let folder = root().join("target/test-data/npm");
+    let manifest = std::fs::read_to_string(folder.join(name).join("package.json")).unwrap_or_default();
+    if manifest.contains(&format!("\"version\": \"{version}\"")) {
+        return Ok(());
     }
+    set_up_npm()?;
     step(&format!("fetching {name} {version} ({size_mb} MB, once)"), || {
         let io = |error: std::io::Error| Error::new(format!("{name}: {error}"), "free some disk space");
-        std::fs::create_dir_all(folder).map_err(io)?;
-        // npm verifies the checksum.
-        let mut pack = command("npm", ["pack", "--silent", &format!("{name}@{version}")]);
-        pack.current_dir(folder);
+        std::fs::create_dir_all(&folder).map_err(io)?;
+        let mut pack = command("npm", ["pack", "--silent", &format!("@{name}/{name}@{version}")]);
+        pack.current_dir(&folder);
         run(pack, "check the network and that `npm pack` works")?;
-        let archive = folder.join(format!("{}-{version}.tgz", name.trim_start_matches('@').replace('/', "-")));
+        let archive = folder.join(format!("{name}-{name}-{version}.tgz"));
         let mut extract = command("tar", ["-xzf".as_ref(), archive.as_os_str()]);
-        extract.current_dir(folder);
+        extract.current_dir(&folder);
         run(extract, &format!("delete {} and try again", folder.display()))?;
-        let target = folder.join(unscoped(name));
+        let target = folder.join(name);
         let _ = std::fs::remove_dir_all(&target);
         std::fs::rename(folder.join("package"), target).map_err(io)?;
         std::fs::remove_file(archive).map_err(io)

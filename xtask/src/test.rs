@@ -4,6 +4,7 @@ use crate::browser::{self, Browsers};
 use crate::embedding_model;
 use crate::model;
 use crate::npm;
+use crate::package;
 use crate::passed::{self, Step};
 use crate::program::{self, Build, PACKAGES};
 use crate::shell::{self, Error, root, step};
@@ -32,6 +33,11 @@ const PAGE: Step = Step {
     title: "wasm tests: the page's functions",
     name: "page",
     depends_on: |file| is_page(file) || ["web/", "worker/protocol/"].iter().any(|folder| file.starts_with(folder)),
+};
+const MODULES: Step = Step {
+    title: "the ES module in Node, and its type declarations",
+    name: "modules",
+    depends_on: |file| ["web/", "tests/npm/"].iter().any(|folder| file.starts_with(folder)),
 };
 const END_TO_END: Step = Step { title: "end-to-end tests", name: "end-to-end", depends_on: |_| true };
 const FRAME_TIMES: Step = Step {
@@ -66,7 +72,8 @@ fn run_all(toolchain: &Toolchain, browsers: &Browsers) -> Result<(), Error> {
         });
         kernels.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)).and(site)
     })?;
-    step("TypeScript declarations of the ES module", npm::check_types)?;
+    package::assemble(Build::Test)?;
+    MODULES.run(&tools, || npm::check_types().and_then(|()| npm::test_modules()))?;
     let end_to_end = |step: &Step, arguments: &[&str]| {
         // A run takes minutes, so report all failures at once.
         let mut test = browsers.set_env(toolchain.cargo(["test", "--profile", profile, "--no-fail-fast"]));
@@ -79,16 +86,28 @@ fn run_all(toolchain: &Toolchain, browsers: &Browsers) -> Result<(), Error> {
     step("tables in docs/", tables::check)
 }
 
+/// Installs what tests need, except packages from npm.
+fn set_up_tools() -> Result<(Toolchain, Browsers), Error> {
+    let toolchain = site::set_up()?;
+    templates::set_up()?;
+    embedding_model::set_up(&toolchain)?;
+    Ok((toolchain, browser::set_up()?))
+}
+
 /// `cargo xtask test`; with `--all`, also tests whose inputs have not changed since they passed.
 pub(crate) fn run(arguments: &[String]) -> Result<(), Error> {
     if arguments.iter().any(|argument| argument == "--all") {
         passed::forget()?;
     }
-    let toolchain = site::set_up()?;
-    templates::set_up()?;
-    embedding_model::set_up(&toolchain)?;
-    npm::set_up()?;
-    let browsers = browser::set_up()?;
+    npm::set_up_npm()?;
+    // One waits for the network, the other for the processor.
+    let (packages, tools) = std::thread::scope(|scope| {
+        let packages = scope.spawn(npm::set_up);
+        let tools = set_up_tools();
+        (packages.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)), tools)
+    });
+    packages?;
+    let (toolchain, browsers) = tools?;
     let result = run_all(&toolchain, &browsers);
     shell::print_times();
     result

@@ -9,14 +9,18 @@ use std::time::{Duration, Instant};
 
 use parlance_tests::root;
 
-const PAGES: [&str; 8] = [
+const PAGES: [&str; 12] = [
     "README.md",
     "CONTRIBUTING.md",
     "docs/api.md",
     "docs/deploy.md",
     "docs/features.md",
     "docs/guide.md",
+    "docs/package.md",
     "docs/performance.md",
+    "docs/transformers.md",
+    "docs/webllm.md",
+    "docs/wllama.md",
     "docs/workers.md",
 ];
 const PROGRAMS: [&str; 5] = ["cargo ", "curl ", "python3 ", "npm ", "trunk "];
@@ -33,10 +37,12 @@ enum Check {
 }
 
 const QUICK: &str = "--cpu --runs 1 --tokens 4 --prefill 8";
-const COMMANDS: [(&str, Check); 24] = [
+const COMMANDS: [(&str, Check); 26] = [
     ("cargo xtask serve", Check::Serve("127.0.0.1:8080", &[])),
     ("cargo xtask test", Check::Skip("this test is part of it")),
     ("cargo xtask build", Check::Skip("the site that these tests use was built in the same way, by cargo xtask test")),
+    ("cargo xtask package", Check::Skip("part of cargo xtask test")),
+    ("npm install @parlance-chat/engine", Check::Skip("package.rs installs the package from an archive")),
     ("cargo xtask check", Check::Skip("it installs tools that only releases need")),
     ("cargo xtask model FILE.gguf", Check::Run(&[("FILE.gguf", MODEL)], "")),
     (

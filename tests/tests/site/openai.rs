@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 const DEMO_MODEL: &str = "models/SmolLM2-135M-Instruct.Q4_1.gguf";
 
 /// Creates the client of the `openai` package.
-const CLIENT: &str = "
+pub(crate) const CLIENT: &str = "
     const { default: OpenAI } = await import('/npm/openai/index.mjs');
     window.client = new OpenAI({
         apiKey: 'none', baseURL: new URL('v1', document.baseURI).href, dangerouslyAllowBrowser: true, maxRetries: 0,
@@ -21,7 +21,7 @@ const CLIENT: &str = "
 ";
 
 /// Runs the body of an async function, and returns its value.
-fn run(page: &Page, body: &str) -> Value {
+pub(crate) fn run(page: &Page, body: &str) -> Value {
     page.evaluate(&format!("(async () => {{ {body} }})()")).unwrap()
 }
 

@@ -6,11 +6,12 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use parlance_engine::chat::Chat;
+use parlance_protocol::openai::Capability;
 
 use crate::error::RequestError;
 use crate::grammar::GrammarCompiler;
 use crate::output_parser::REASONING_MARKERS;
-use crate::tools::ToolStyle;
+use crate::tools::{ToolFormat, ToolStyle};
 
 /// The text side of a loaded model, shared by all requests to it: tokenizer, chat template, the format of tool calls, and the
 /// vocabulary for grammars, which is prepared for the first request that needs it.
@@ -35,6 +36,18 @@ impl ChatCodec {
     /// Tokenizer and chat template.
     pub fn chat(&self) -> &Chat {
         &self.chat
+    }
+
+    /// What the model can do.
+    pub fn capabilities(&self) -> Vec<Capability> {
+        let source = self.chat.template().source();
+        let shows = |text: &str| source.contains(text);
+        let reasons =
+            shows("enable_thinking") || REASONING_MARKERS.iter().any(|(open, [end])| shows(open) || shows(end));
+        let is_harmony = self.tools.format == ToolFormat::Harmony;
+        let tools = self.tools.describes_tools.then_some(Capability::Tools);
+        let thinking = (reasons || is_harmony).then_some(Capability::Thinking);
+        [Some(Capability::Chat), tools, thinking].into_iter().flatten().collect()
     }
 
     /// The context length in tokens, for prompt and answer together.

@@ -2,13 +2,26 @@
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
-use parlance_engine::runtime::Encoder;
+use parlance_engine::runtime::{self, Encoder};
 use parlance_protocol::openai::{Embedding, EmbeddingList, EmbeddingRequest, EmbeddingUsage};
 use serde_json::Value;
 
 use crate::error::RequestError;
 use crate::job::{Meta, to_json};
 use crate::parse::{read, strings};
+
+/// Bytes of texts that are computed together. In between a request can be stopped.
+const BATCH_BYTES: usize = 4096;
+
+/// Number of the first of some texts to compute together; at least one.
+pub(crate) fn batch_len(texts: &[String]) -> usize {
+    let mut len_bytes = 0;
+    let fits = texts.iter().take_while(|text| {
+        len_bytes += text.len();
+        len_bytes <= BATCH_BYTES
+    });
+    fits.count().max(1)
+}
 
 /// An embedding request in progress.
 pub struct EmbeddingJob {
@@ -36,16 +49,25 @@ impl EmbeddingJob {
         Ok(Self { texts, as_base64, dimensions: request.dimensions, meta, data: Vec::new(), tokens: 0 })
     }
 
-    /// Computes the next embedding; returns `false` if there are no more.
+    /// Computes the next embeddings; returns `false` if there are no more.
     ///
     /// # Errors
-    /// Errors of the engine, or a model that has no embeddings. A later call continues with the same text.
+    /// Errors of the engine, or a model that has no embeddings. A later call continues with the same texts.
     pub async fn step(&mut self, encoder: &mut Encoder) -> Result<bool, RequestError> {
-        let Some(text) = self.texts.get(self.data.len()) else { return Ok(false) };
+        let rest = &self.texts[self.data.len()..];
+        if rest.is_empty() {
+            return Ok(false);
+        }
         if encoder.can_rank() {
             return Err(RequestError::field("model", "it is a ranker, which has no embeddings"));
         }
-        let embedding = encoder.embed(text).await?;
+        for embedding in encoder.embed(&rest[..batch_len(rest)]).await? {
+            self.add(embedding)?;
+        }
+        Ok(true)
+    }
+
+    fn add(&mut self, embedding: runtime::Embedding) -> Result<(), RequestError> {
         let len = embedding.vector.len();
         if self.dimensions.is_some_and(|dimensions| dimensions as usize != len) {
             return Err(RequestError::field("dimensions", format!("this model's embeddings have {len} dimensions")));
@@ -63,7 +85,7 @@ impl EmbeddingJob {
             embedding: value,
             is_truncated: embedding.is_truncated,
         });
-        Ok(true)
+        Ok(())
     }
 
     /// The response.

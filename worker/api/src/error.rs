@@ -3,6 +3,9 @@
 use parlance_engine::EngineError;
 use parlance_protocol::openai::{ApiError, ApiErrorBody};
 
+/// The parameter in the path of a request that names a response.
+pub(crate) const RESPONSE_ID: &str = "response_id";
+
 /// Why a request failed.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 pub enum RequestError {
@@ -25,6 +28,22 @@ pub enum RequestError {
         /// The context length, for prompt and answer together.
         context_tokens: usize,
     },
+    /// The request is too long.
+    #[error("the request has more than {max_bytes} bytes")]
+    BodyTooLarge {
+        /// The limit.
+        max_bytes: usize,
+    },
+    /// A response that the request refers to is not kept on this device.
+    #[error(
+        "there is no response “{id}” on this device: it was deleted, has made room for newer ones, or was never kept"
+    )]
+    NoResponse {
+        /// Its id.
+        id: String,
+        /// The parameter that names it.
+        param: &'static str,
+    },
     /// The grammar that constrains an answer failed during generation.
     #[error("the grammar of the answer failed: {0}")]
     Grammar(String),
@@ -42,6 +61,8 @@ impl RequestError {
     pub fn param(&self) -> Option<&str> {
         match self {
             Self::Field { param, .. } => Some(param),
+            Self::NoResponse { param, .. } => Some(param),
+            Self::BodyTooLarge { .. } => Some("body"),
             Self::Engine(EngineError::InvalidSampling { name, .. }) => Some(name),
             Self::QuestionTooLong { .. }
             | Self::Engine(EngineError::ContextOverflow { .. } | EngineError::Template(_)) => Some("messages"),
@@ -51,7 +72,12 @@ impl RequestError {
 
     /// The corresponding HTTP status.
     pub fn status(&self) -> u16 {
-        if self.param().is_some() { 400 } else { 500 }
+        match self {
+            Self::BodyTooLarge { .. } => 413,
+            Self::NoResponse { param, .. } if *param == RESPONSE_ID => 404,
+            _ if self.param().is_some() => 400,
+            _ => 500,
+        }
     }
 
     /// The error response of the `OpenAI` API.
@@ -61,6 +87,9 @@ impl RequestError {
                 Some("context_length_exceeded")
             }
             Self::Field { .. } | Self::Engine(EngineError::InvalidSampling { .. }) => Some("invalid_value"),
+            Self::BodyTooLarge { .. } => Some("request_too_large"),
+            Self::NoResponse { param, .. } if *param == RESPONSE_ID => Some("not_found"),
+            Self::NoResponse { .. } => Some("previous_response_not_found"),
             _ => None,
         };
         let (param, code) = (self.param().map(str::to_owned), code.map(str::to_owned));

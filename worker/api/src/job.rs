@@ -5,9 +5,9 @@ use std::rc::Rc;
 use parlance_engine::runtime::Model;
 use parlance_engine::sampling::SamplingParams;
 use parlance_protocol::openai::{
-    ChatChoice, ChatChunk, ChatCompletion, ChatDelta, ChunkChoice, CompletionTokens, FinishReason, FunctionCall,
-    FunctionDelta, LogProbs, PromptTokens, ResponseMessage, TextChoice, TextCompletion, TextLogProbs, TokenLogProb,
-    ToolCall, ToolCallDelta, Usage, UsageExtra,
+    ChatChoice, ChatChunk, ChatCompletion, ChatCompletionRequest, ChatDelta, ChunkChoice, CompletionTokens,
+    FinishReason, FunctionCall, FunctionDelta, LogProbs, PromptTokens, ResponseMessage, TextChoice, TextCompletion,
+    TextLogProbs, TokenLogProb, ToolCall, ToolCallDelta, Usage, UsageExtra,
 };
 use serde::Serialize;
 use serde_json::{Map, Value};
@@ -84,8 +84,18 @@ impl Job {
         meta: Meta,
         processors: &Processors,
     ) -> Result<Self, RequestError> {
+        Self::from_request(codec, parse::read(body)?, meta, processors)
+    }
+
+    /// A job for a chat completion request.
+    pub(crate) fn from_request(
+        codec: &Rc<ChatCodec>,
+        request: ChatCompletionRequest,
+        meta: Meta,
+        processors: &Processors,
+    ) -> Result<Self, RequestError> {
         let start = Instant::now();
-        let (conversation, options) = parse::chat(parse::read(body)?, meta.random as u32)?;
+        let (conversation, options) = parse::chat(request, meta.random as u32)?;
         let prompt = prompt::from_conversation(codec, &conversation, options.max_tokens)?;
         let grammar_start = Instant::now();
         let constraints = Constraints::of_chat(codec, &conversation, &options)?;

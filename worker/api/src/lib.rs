@@ -10,6 +10,8 @@
 //!    sequences (`channels.rs`: gpt-oss);
 //! 3. a [`Control`] receives progress and chunks, and can stop the request. The [`Job`] returns the response.
 //!
+//! A [`ResponseJob`] (`responses/`) translates a request of the Responses API to a chat completion, and its chunks to events.
+//!
 //! Like the engine, the crate does not depend on a browser and is tested natively.
 
 mod answer;
@@ -25,6 +27,7 @@ mod output_parser;
 mod parse;
 mod prompt;
 mod rerank;
+mod responses;
 mod tools;
 mod turns;
 
@@ -34,3 +37,4 @@ pub use embeddings::EmbeddingJob;
 pub use error::RequestError;
 pub use job::{Control, Job, Meta};
 pub use rerank::RerankJob;
+pub use responses::{KeptResponse, ResponseJob};

@@ -18,6 +18,8 @@ const MAX_STOP_SEQUENCES: usize = 16;
 const MAX_TOP_LOGPROBS: u32 = 20;
 /// Maximum tools.
 const MAX_TOOLS: usize = 128;
+/// Maximum bytes of a request's strings. Images are sent as text, too.
+const MAX_BODY_BYTES: usize = 32 << 20;
 
 type Result<T> = std::result::Result<T, RequestError>;
 
@@ -69,10 +71,23 @@ pub(crate) fn read<T: DeserializeOwned>(body: &Value) -> Result<T> {
     if !body.is_object() {
         return Err(RequestError::field("body", "it must be a JSON object"));
     }
+    if len_bytes(body) > MAX_BODY_BYTES {
+        return Err(RequestError::BodyTooLarge { max_bytes: MAX_BODY_BYTES });
+    }
     serde_path_to_error::deserialize(body).map_err(|error| {
         let path = error.path().to_string();
         RequestError::field(path, error.into_inner().to_string())
     })
+}
+
+/// Bytes of a value's strings, with one for each other value.
+fn len_bytes(value: &Value) -> usize {
+    match value {
+        Value::String(text) => text.len(),
+        Value::Array(values) => values.iter().map(len_bytes).sum(),
+        Value::Object(entries) => entries.iter().map(|(key, value)| key.len() + len_bytes(value)).sum(),
+        Value::Null | Value::Bool(_) | Value::Number(_) => 1,
+    }
 }
 
 /// The [`CommonFields`] of a request. Both request types have these fields, with the same names.
@@ -433,6 +448,16 @@ mod tests {
         ];
         for (more, expected) in cases {
             assert_eq!(invalid_field(more.clone()), expected, "{more}");
+        }
+    }
+
+    #[test]
+    fn long_bodies_are_refused_before_anything_else_is_done_with_them() {
+        let body = |len| json!({ "messages": [{ "role": "user", "content": "x".repeat(len) }] });
+        assert!(read::<ChatCompletionRequest>(&body(MAX_BODY_BYTES - 100)).is_ok());
+        for body in [body(MAX_BODY_BYTES), json!({ "unknown": "x".repeat(MAX_BODY_BYTES) })] {
+            let error = read::<ChatCompletionRequest>(&body).err();
+            assert_eq!(error.map(|error| error.status()), Some(413));
         }
     }
 

@@ -4,6 +4,7 @@ use parlance_engine::runtime::Encoder;
 use parlance_protocol::openai::{EmbeddingUsage, RankedDocument, RerankRequest, RerankResult, Reranking};
 use serde_json::Value;
 
+use crate::embeddings::batch_len;
 use crate::error::RequestError;
 use crate::job::{Meta, to_json};
 use crate::parse::read;
@@ -48,24 +49,29 @@ impl RerankJob {
         })
     }
 
-    /// Ranks the next document; returns `false` if there are no more.
+    /// Ranks the next documents; returns `false` if there are no more.
     ///
     /// # Errors
-    /// Errors of the engine, or a model that is no ranker. A later call continues with the same document.
+    /// Errors of the engine, or a model that is no ranker. A later call continues with the same documents.
     pub async fn step(&mut self, encoder: &mut Encoder) -> Result<bool, RequestError> {
-        let index = self.results.len();
-        let Some(document) = self.documents.get(index) else { return Ok(false) };
+        let rest = &self.documents[self.results.len()..];
+        if rest.is_empty() {
+            return Ok(false);
+        }
         if !encoder.can_rank() {
             return Err(RequestError::field("model", "it is an embedding model, not a ranker"));
         }
-        let ranking = encoder.rank(&self.query, document).await?;
-        self.tokens += ranking.tokens as u32;
-        self.results.push(RerankResult {
-            index: index as u32,
-            relevance_score: ranking.score,
-            document: self.return_documents.then(|| RankedDocument { text: document.clone() }),
-            is_truncated: ranking.is_truncated,
-        });
+        let batch = &rest[..batch_len(rest)];
+        let rankings = encoder.rank(&self.query, batch).await?;
+        for (document, ranking) in batch.iter().zip(rankings) {
+            self.tokens += ranking.tokens as u32;
+            self.results.push(RerankResult {
+                index: self.results.len() as u32,
+                relevance_score: ranking.score,
+                document: self.return_documents.then(|| RankedDocument { text: document.clone() }),
+                is_truncated: ranking.is_truncated,
+            });
+        }
         Ok(true)
     }
 

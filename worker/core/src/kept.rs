@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use parlance_protocol::StoredModel;
+use parlance_protocol::{Abilities, StoredModel};
 use serde::{Deserialize, Serialize};
 
 use crate::FileError;
@@ -149,6 +149,8 @@ pub struct ListedFile {
     pub used_seconds: f64,
     /// Whether its checksum was specified, computed and right.
     pub is_verified: bool,
+    /// What its model can do, if it is the first file and was loaded.
+    pub abilities: Option<Abilities>,
 }
 
 /// The models that some files belong to, most recently used first.
@@ -168,6 +170,7 @@ pub fn list_models(files: impl IntoIterator<Item = ListedFile>) -> Vec<StoredMod
         model.done_bytes += file.done_bytes as f64;
         model.used_seconds = model.used_seconds.max(file.used_seconds);
         model.is_verified &= file.is_verified;
+        model.abilities = model.abilities.take().or(file.abilities);
     }
     let mut models: Vec<_> = models.into_values().collect();
     models.sort_by(|a, b| b.used_seconds.total_cmp(&a.used_seconds));
@@ -264,7 +267,8 @@ mod tests {
 
     fn listed(url: &str, done_bytes: u64, used_seconds: f64, is_verified: bool) -> ListedFile {
         let (url, name) = (url.to_owned(), "m.gguf".to_owned());
-        ListedFile { url, name, len_bytes: 10, done_bytes, used_seconds, is_verified }
+        let abilities = is_verified.then(|| Abilities { context_tokens: 512, ..Abilities::default() });
+        ListedFile { url, name, len_bytes: 10, done_bytes, used_seconds, is_verified, abilities }
     }
 
     #[test]
@@ -278,6 +282,7 @@ mod tests {
         assert_eq!(split.url, "https://host/m.gguf#sha256=1,2");
         assert_eq!((split.len_bytes, split.done_bytes), (20.0, 14.0));
         assert!(!split.is_verified && old.is_verified);
+        assert_eq!(split.abilities.as_ref().map(|abilities| abilities.context_tokens), Some(512), "one file knows it");
         assert_eq!((split.used_seconds, old.used_seconds), (5.0, 1.0), "most recently used first");
     }
 }

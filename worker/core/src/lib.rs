@@ -6,6 +6,7 @@
 //! - [`election`]: which tab's worker holds the engine, and what a follower repeats to a new leader.
 //! - [`download`]: which bytes of a model's file are requested, kept, hashed and accepted.
 //! - [`residency`], [`queue`] and [`route`]: which models stay loaded, and which request runs next.
+//! - [`recent`]: which responses stay on this device.
 //!
 //! The other modules hold what these are made of: addresses, HTTP headers, checksums and records of kept files.
 
@@ -19,6 +20,7 @@ pub mod http;
 pub mod identity;
 pub mod kept;
 pub mod queue;
+pub mod recent;
 pub mod repair;
 pub mod residency;
 pub mod route;

@@ -23,6 +23,11 @@ impl<O: PartialEq, T> FairQueue<O, T> {
         }
     }
 
+    /// Number of values in an owner's line.
+    pub fn len_of(&self, owner: &O) -> usize {
+        self.lines.iter().find(|(other, _)| other == owner).map_or(0, |(_, line)| line.len())
+    }
+
     /// Removes an owner's values that are no longer wanted.
     pub fn remove(&mut self, owner: &O, is_unwanted: impl Fn(&T) -> bool) -> Vec<T> {
         let Some((_, line)) = self.lines.iter_mut().find(|(other, _)| other == owner) else { return Vec::new() };
@@ -62,6 +67,7 @@ mod tests {
     #[test]
     fn owners_take_turns_and_keep_their_order() {
         let queue = queue(&[("a", 1), ("a", 2), ("a", 3), ("b", 10), ("c", 20), ("b", 11)]);
+        assert_eq!(["a", "b", "c", "d"].map(|owner| queue.len_of(&owner)), [3, 2, 1, 0]);
         assert_eq!(rest(queue), [1, 10, 20, 2, 11, 3]);
     }
 

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use parlance_protocol::openai::Capability;
 use parlance_protocol::{DeviceChoice, KvCache, ModelInfo, ModelSource, Settings};
 
 /// What is needed to load a model, now or again. `F` is a file of the user's.
@@ -58,10 +59,12 @@ pub struct Resident<F, V> {
 pub enum Missing {
     /// There is none.
     NoModel,
-    /// There are only embedding models, and the request is a chat's.
-    OnlyEmbeddings,
-    /// There are only chat models, and the request is for embeddings.
-    OnlyChats,
+    /// None of them can chat.
+    NoChat,
+    /// None of them has embeddings.
+    NoEmbeddings,
+    /// None of them ranks.
+    NoRanker,
 }
 
 /// The models in memory.
@@ -122,13 +125,10 @@ impl<F, V> Residency<F, V> {
         }
     }
 
-    /// Makes room for a model that a request named. Embedding models and chat models do not displace each other.
-    pub fn make_room_for_kind(&mut self, can_chat: bool) {
-        if !can_chat || self.models.iter().any(|model| !model.info.can_chat) {
-            self.models.retain(|model| model.info.can_chat != can_chat);
-        } else {
-            self.models.clear();
-        }
+    /// Makes room for a model that a request named, and that is to do this. Chat models, embedding models and rankers do not displace each
+    /// other.
+    pub fn make_room_for_kind(&mut self, wanted: Capability) {
+        self.models.retain(|model| !model.info.capabilities.contains(&wanted));
     }
 
     /// Adds a model that was loaded, and frees those that were used longest ago until the rest is within the budget in bytes. The new one stays in
@@ -187,19 +187,18 @@ impl<F, V> Residency<F, V> {
         self.models.iter().position(|model| model.info.name == name)
     }
 
-    /// The latest chat model, or the latest embedding model.
-    pub fn latest(&self, can_chat: bool) -> Option<usize> {
-        self.models.iter().rposition(|model| model.info.can_chat == can_chat)
+    /// The latest model that can do this.
+    pub fn latest(&self, wanted: Capability) -> Option<usize> {
+        self.models.iter().rposition(|model| model.info.capabilities.contains(&wanted))
     }
 
     /// Why [`Residency::latest`] has none.
-    pub fn missing(&self, can_chat: bool) -> Missing {
-        if self.models.is_empty() {
-            Missing::NoModel
-        } else if can_chat {
-            Missing::OnlyEmbeddings
-        } else {
-            Missing::OnlyChats
+    pub fn missing(&self, wanted: Capability) -> Missing {
+        match wanted {
+            _ if self.models.is_empty() => Missing::NoModel,
+            Capability::Embeddings => Missing::NoEmbeddings,
+            Capability::Rerank => Missing::NoRanker,
+            Capability::Chat | Capability::Tools | Capability::Thinking | Capability::Vision => Missing::NoChat,
         }
     }
 
@@ -211,7 +210,7 @@ impl<F, V> Residency<F, V> {
     /// The model with the latest conversation, or else the latest chat model.
     pub fn with_conversation(&self) -> Option<usize> {
         let holds_it = |model: &Resident<F, V>| Some(&model.info.name) == self.conversation.as_ref();
-        self.models.iter().rposition(holds_it).or_else(|| self.latest(true))
+        self.models.iter().rposition(holds_it).or_else(|| self.latest(Capability::Chat))
     }
 }
 
@@ -233,10 +232,16 @@ mod tests {
     }
 
     fn info(name: &str) -> ModelInfo {
+        let kind = match name {
+            _ if name.starts_with("embedding") => Capability::Embeddings,
+            _ if name.starts_with("ranker") => Capability::Rerank,
+            _ => Capability::Chat,
+        };
         ModelInfo {
             name: name.to_owned(),
             url: Some(name.to_owned()),
-            can_chat: !name.starts_with("embedding"),
+            can_chat: kind == Capability::Chat,
+            capabilities: vec![kind],
             context_tokens: 4096,
             max_context_tokens: 4096,
             adapter: String::new(),
@@ -323,7 +328,7 @@ mod tests {
         // Nothing is added: the load was cancelled, or failed.
         assert_eq!((names(&models), count(&memory)), (vec!["chat".to_owned()], 1));
         models.make_room(false);
-        assert_eq!((models.latest(true), models.missing(true)), (None, Missing::NoModel));
+        assert_eq!((models.latest(Capability::Chat), models.missing(Capability::Chat)), (None, Missing::NoModel));
         assert_eq!(models.freed(), None, "the user wanted another model instead");
     }
 
@@ -343,14 +348,18 @@ mod tests {
 
     #[test]
     fn a_named_model_displaces_only_its_kind() {
-        for (wanted, expected) in [(false, vec!["chat"]), (true, vec!["embedding"])] {
-            let (mut models, memory) = loaded(&["chat", "embedding"]);
+        for (wanted, expected) in [
+            (Capability::Embeddings, ["chat", "ranker"]),
+            (Capability::Rerank, ["chat", "embedding"]),
+            (Capability::Chat, ["embedding", "ranker"]),
+        ] {
+            let (mut models, memory) = loaded(&["chat", "embedding", "ranker"]);
             models.make_room_for_kind(wanted);
             assert_eq!(names(&models), expected);
-            assert_eq!(count(&memory), 1);
+            assert_eq!(count(&memory), 2);
         }
         let (mut models, memory) = loaded(&["chat", "chat-2"]);
-        models.make_room_for_kind(true);
+        models.make_room_for_kind(Capability::Chat);
         assert_eq!((names(&models).len(), count(&memory)), (0, 0));
     }
 
@@ -365,7 +374,7 @@ mod tests {
         assert_eq!(models.freed(), Some(&spec("chat")));
         models.add(resident("chat", 12, &memory), None);
         models.restored();
-        assert_eq!((models.latest(true), models.freed()), (Some(0), None));
+        assert_eq!((models.latest(Capability::Chat), models.freed()), (Some(0), None));
     }
 
     #[test]
@@ -397,7 +406,8 @@ mod tests {
         assert_eq!(models.unload(Some("b")).map(|info| info.name.as_str()), Some("a"));
         assert_eq!(models.unload(Some("unknown")).map(|info| info.name.as_str()), Some("a"));
         assert_eq!(models.unload(Some("a")), None);
-        assert_eq!((models.missing(true), models.missing(false)), (Missing::OnlyEmbeddings, Missing::OnlyChats));
+        assert_eq!(models.missing(Capability::Chat), Missing::NoChat);
+        assert_eq!(models.missing(Capability::Rerank), Missing::NoRanker);
         assert_eq!(models.unload(None), None);
         assert!(models.is_empty());
     }
@@ -406,7 +416,8 @@ mod tests {
     fn requests_find_a_model_by_name_or_the_latest_of_its_kind() {
         let (mut models, memory) = loaded(&["a", "embedding", "b"]);
         assert_eq!((models.named("a"), models.named("c")), (Some(0), None));
-        assert_eq!((models.latest(true), models.latest(false)), (Some(2), Some(1)));
+        let kinds = [Capability::Chat, Capability::Embeddings, Capability::Rerank];
+        assert_eq!(kinds.map(|wanted| models.latest(wanted)), [Some(2), Some(1), None]);
         assert_eq!(models.with_conversation(), Some(2));
         models.note_conversation("a");
         assert_eq!(models.with_conversation(), Some(0));

@@ -26,14 +26,29 @@ pub fn route(request: &Request) -> Route {
         | Request::Import { id }
         | Request::Delete { id, .. }
         | Request::DeleteConversations { id }
-        | Request::Verify { id, .. }
-        | Request::Api { id, endpoint: Endpoint::Models, .. } => Route::AtOnce(*id),
+        | Request::Verify { id, .. } => Route::AtOnce(*id),
+        Request::Api { id, endpoint, .. } if !needs_model(*endpoint) => Route::AtOnce(*id),
         Request::Load { .. }
         | Request::Api { .. }
         | Request::Unload { .. }
         | Request::CountTokens { .. }
         | Request::SaveConversation { .. }
         | Request::RestoreConversation { .. } => Route::Queue,
+    }
+}
+
+fn needs_model(endpoint: Endpoint) -> bool {
+    match endpoint {
+        Endpoint::ChatCompletions
+        | Endpoint::Completions
+        | Endpoint::Responses
+        | Endpoint::Embeddings
+        | Endpoint::Rerank => true,
+        Endpoint::RetrieveResponse
+        | Endpoint::DeleteResponse
+        | Endpoint::CancelResponse
+        | Endpoint::InputItems
+        | Endpoint::Models => false,
     }
 }
 
@@ -50,12 +65,14 @@ mod tests {
         let api = |endpoint| Request::Api { id: 1, endpoint, body: Value::Null };
         let load =
             Request::Load { id: 1, source: source.clone(), context_tokens: None, beside: false, unless_loaded: false };
-        for request in [load, api(Endpoint::ChatCompletions), api(Endpoint::Embeddings), api(Endpoint::Rerank)] {
-            assert_eq!(route(&request), Route::Queue);
+        assert_eq!(route(&load), Route::Queue);
+        for endpoint in [Endpoint::ChatCompletions, Endpoint::Responses, Endpoint::Embeddings, Endpoint::Rerank] {
+            assert_eq!(route(&api(endpoint)), Route::Queue);
         }
         let inspect = Request::Inspect { id: 1, source, context_tokens: None };
         let delete = Request::Delete { id: 1, url: String::new() };
-        for request in [inspect, delete, Request::Storage { id: 1 }, api(Endpoint::Models)] {
+        let cancel = api(Endpoint::CancelResponse);
+        for request in [inspect, delete, Request::Storage { id: 1 }, api(Endpoint::Models), cancel] {
             assert_eq!(route(&request), Route::AtOnce(1));
         }
         assert_eq!(route(&Request::Interrupt { id: 7 }), Route::Interrupt(7));

@@ -15,7 +15,7 @@ pub use source::{ModelSource, hugging_face_url};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::openai::Endpoint;
+use crate::openai::{Capability, Endpoint};
 
 /// Identifies a request in the events about it. Each client numbers its own requests.
 pub type RequestId = u32;
@@ -122,7 +122,7 @@ pub enum Request {
         /// The name it was saved by.
         name: String,
     },
-    /// Delete all saved KV caches. Ends in [`Event::Storage`].
+    /// Delete all saved KV caches and kept responses. Ends in [`Event::Storage`].
     DeleteConversations {
         /// This request.
         id: RequestId,
@@ -342,6 +342,18 @@ pub struct StoredModel {
     pub used_seconds: f64,
     /// Whether it was verified against a checksum from its source.
     pub is_verified: bool,
+    /// What it can do; absent if it has not been loaded yet.
+    #[serde(default)]
+    pub abilities: Option<Abilities>,
+}
+
+/// What a model can do.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Abilities {
+    /// Tasks and features.
+    pub capabilities: Vec<Capability>,
+    /// Context length in tokens, for prompt and answer together.
+    pub context_tokens: u32,
 }
 
 /// A phase of a request.
@@ -381,8 +393,11 @@ pub struct ModelInfo {
     /// Its URL; absent if it was loaded from a local file.
     #[serde(default)]
     pub url: Option<String>,
-    /// Whether it is a chat model, not an embedding model.
+    /// Whether it is a chat model, not an embedding model or a ranker.
     pub can_chat: bool,
+    /// What it can do.
+    #[serde(default)]
+    pub capabilities: Vec<Capability>,
     /// Context length in tokens, for prompt and answer together.
     pub context_tokens: u32,
     /// The maximum context length that it can be loaded with: the smaller of what it was trained for and what this device can bind.
@@ -410,6 +425,13 @@ pub struct ModelInfo {
     pub load_seconds: f64,
     /// The worker's peak memory, without GPU memory, in bytes.
     pub peak_memory_bytes: f64,
+}
+
+impl ModelInfo {
+    /// What it can do.
+    pub fn abilities(&self) -> Abilities {
+        Abilities { capabilities: self.capabilities.clone(), context_tokens: self.context_tokens }
+    }
 }
 
 /// A model as described by its header, with the memory it needs on this device.

@@ -1,11 +1,12 @@
 //! One kept file.
 //!
 //! A folder holds `record.json`, written once before the first byte comes; `data`, which has the file's length from the start; `journal`, a byte for
-//! each segment that is complete and safely stored; and, later, `seal`, the computed checksum; `used`, when it was loaded last; `layout`, which kernel
+//! each segment that is complete and safely stored; and, later, `seal`, the computed checksum; `used`, when it was loaded last; `abilities`, what its model can do; `layout`, which kernel
 //! layout is fastest on the adapter here; and `self-test`, whether the kernels compute correctly there (`self_test.rs`). A kill at any moment leaves a
 //! folder that a later download completes, or one without a record, which is removed.
 
 use parlance_engine::runtime::{Change, Source};
+use parlance_protocol::Abilities;
 use parlance_worker_core::FileError;
 use parlance_worker_core::address::file_name;
 use parlance_worker_core::checksum::{FileChecksum, parse_sha256};
@@ -24,6 +25,7 @@ const JOURNAL: &str = "journal";
 const SEAL: &str = "seal";
 const USED: &str = "used";
 const LAYOUT: &str = "layout";
+const ABILITIES: &str = "abilities";
 
 /// Another version's kernels may behave differently.
 const VERSION: &str = env!("CARGO_PKG_VERSION");
@@ -161,6 +163,16 @@ impl Entry {
             version: VERSION.to_owned(),
         };
         self.folder.write(LAYOUT, &serde_json::to_vec(&layout).unwrap_or_default()).await
+    }
+
+    /// What its model can do, if it was loaded.
+    pub(super) async fn abilities(&self) -> Option<Abilities> {
+        serde_json::from_slice(&self.folder.read(ABILITIES).await?).ok()
+    }
+
+    /// Keeps what its model can do.
+    pub(super) async fn set_abilities(&self, abilities: &Abilities) -> Result<(), FileError> {
+        self.folder.write(ABILITIES, &serde_json::to_vec(abilities).unwrap_or_default()).await
     }
 
     /// When it was loaded last, in seconds since 1970.

@@ -1,8 +1,9 @@
-//! Models and conversations kept on this device, in the browser's private file system.
+//! Models, conversations and responses kept on this device, in the browser's private file system.
 
 mod download;
 mod entry;
 mod opfs;
+mod responses;
 mod self_test;
 mod suspects;
 
@@ -12,7 +13,7 @@ pub(crate) use opfs::usage;
 pub(crate) use self_test::TestedKernels;
 pub(crate) use suspects::try_template;
 
-use parlance_protocol::StorageInfo;
+use parlance_protocol::{Abilities, StorageInfo};
 use parlance_worker_core::FileError;
 use parlance_worker_core::address::{FileAddress, LOCAL, file_name, without_fragment};
 use parlance_worker_core::checksum::short_digest;
@@ -21,6 +22,7 @@ use parlance_worker_core::kept::{ListedFile, Record, check_room, list_models};
 use web_sys::File;
 
 use self::opfs::Folder;
+use self::responses::Responses;
 use self::suspects::Suspects;
 use crate::address;
 use crate::error::WorkerError;
@@ -31,6 +33,7 @@ use crate::source::ByteStream;
 pub(crate) struct Store {
     models: Folder,
     conversations: Folder,
+    responses: Responses,
     suspects: Suspects,
 }
 
@@ -40,8 +43,9 @@ impl Store {
         let root = Folder::root().await?;
         let models = root.folder("models").await.ok()?;
         let conversations = root.folder("conversations").await.ok()?;
+        let responses = Responses::new(root.folder("responses").await.ok()?);
         let suspects = Suspects::new(root.folder("suspects").await.ok()?);
-        Some(Self { models, conversations, suspects })
+        Some(Self { models, conversations, responses, suspects })
     }
 
     /// The kept file of an address, complete or not, unless it contradicts the address's pin.
@@ -92,12 +96,13 @@ impl Store {
         Ok(were_any)
     }
 
-    /// Notes that a model is being loaded now.
-    pub(crate) async fn note_use(&self, url: &str) {
+    /// Notes that a model was loaded now, and what it can do.
+    pub(crate) async fn note_use(&self, url: &str, abilities: &Abilities) {
         for file in address::files(url).unwrap_or_default() {
             if let Some(entry) = self.find_complete(&file).await {
-                // Without room for a date, the model is loaded nevertheless.
+                // Without room for a note, the model is loaded nevertheless.
                 let _ = entry.note_use().await;
+                let _ = entry.set_abilities(abilities).await;
             }
         }
     }
@@ -158,12 +163,17 @@ impl Store {
         self.conversations.write(&key(name), bytes).await
     }
 
-    /// Deletes all saved KV caches: they contain what was said.
+    /// Deletes all saved KV caches and kept responses: they contain what was said.
     pub(crate) async fn delete_conversations(&self) -> Result<(), FileError> {
         for name in self.conversations.names().await {
             self.conversations.remove(&name).await?;
         }
-        Ok(())
+        self.responses.delete_all().await
+    }
+
+    /// The responses that are kept.
+    pub(crate) fn responses(&self) -> &Responses {
+        &self.responses
     }
 
     /// A saved KV cache.
@@ -182,6 +192,7 @@ async fn listed(entry: &Entry) -> ListedFile {
         done_bytes: entry.file.done_bytes(),
         used_seconds: entry.used_seconds().await,
         is_verified: record.sha256.is_some() && entry.seal().await.is_some(),
+        abilities: entry.abilities().await,
     }
 }
 

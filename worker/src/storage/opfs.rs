@@ -65,11 +65,25 @@ impl Folder {
 
     /// The content of a small file, if it is there.
     pub(crate) async fn read(&self, name: &str) -> Option<Vec<u8>> {
-        let handle = JsFuture::from(self.0.get_file_handle(name)).await.ok()?;
-        let file: File =
-            JsFuture::from(handle.unchecked_into::<FileSystemFileHandle>().get_file()).await.ok()?.unchecked_into();
-        let buffer = JsFuture::from(file.array_buffer()).await.ok()?;
+        let buffer = JsFuture::from(self.file(name).await?.array_buffer()).await.ok()?;
         Some(Uint8Array::new(&buffer).to_vec())
+    }
+
+    async fn file(&self, name: &str) -> Option<File> {
+        let handle = JsFuture::from(self.0.get_file_handle(name)).await.ok()?;
+        let file = JsFuture::from(handle.unchecked_into::<FileSystemFileHandle>().get_file()).await.ok()?;
+        Some(file.unchecked_into())
+    }
+
+    /// Its files: name, length in bytes, and when it was written, in milliseconds since 1970.
+    pub(crate) async fn files(&self) -> Vec<(String, u64, f64)> {
+        let mut files = Vec::new();
+        for name in self.names().await {
+            if let Some(file) = self.file(&name).await {
+                files.push((name, file.size() as u64, file.last_modified()));
+            }
+        }
+        files
     }
 
     /// Writes a whole small file.

@@ -3,6 +3,7 @@
 mod common;
 mod completions;
 mod rerank;
+mod responses;
 mod structured;
 mod tools;
 mod truncation;

@@ -83,8 +83,8 @@ fn documents_are_ranked() {
     assert_eq!(seen, [0, 1, 2]);
     for (result, score) in results.iter().zip(&scores) {
         let document = DOCUMENTS[result["index"].as_u64().unwrap() as usize];
-        let alone = block_on(encoder.rank("the quick fox", document)).unwrap();
-        assert!((f64::from(alone.score) - score).abs() < 1e-6);
+        let alone = block_on(encoder.rank("the quick fox", &[document])).unwrap();
+        assert!((f64::from(alone[0].score) - score).abs() < 1e-6);
         assert_eq!((&result["is_truncated"], result.get("document")), (&json!(false), None));
     }
     let tokens = response["usage"]["prompt_tokens"].as_u64().unwrap();
@@ -106,6 +106,32 @@ fn the_best_documents_are_returned_with_their_texts() {
         assert_eq!(result["document"]["text"].as_str(), text);
         assert_eq!(result["is_truncated"], index == 2);
     }
+}
+
+#[test]
+fn embeddings_of_batches_are_those_of_single_texts() {
+    let mut encoder = load("bert-mean");
+    // More than one batch.
+    let texts: Vec<String> = (0..40).map(|index| DOCUMENTS[index % 3].repeat(1 + index * 2)).collect();
+    let embed = |encoder: &mut Encoder, input: Value| {
+        let mut job = EmbeddingJob::new(&json!({ "input": input }), meta()).unwrap();
+        let mut steps = 0;
+        while block_on(job.step(encoder)).unwrap() {
+            steps += 1;
+        }
+        (steps, job.response())
+    };
+    let (steps, response) = embed(&mut encoder, json!(texts));
+    assert!(steps > 1 && steps < texts.len(), "{steps}");
+    let data = response["data"].as_array().unwrap();
+    let vector = |entry: &Value| list(&entry["embedding"]).map(|value| value.as_f64().unwrap()).collect::<Vec<_>>();
+    for (index, (text, entry)) in texts.iter().zip(data).enumerate() {
+        assert_eq!(entry["index"], index);
+        let (_, alone) = embed(&mut encoder, json!(text));
+        let cosine: f64 = vector(entry).iter().zip(vector(&alone["data"][0])).map(|(a, b)| a * b).sum();
+        assert!((cosine - 1.0).abs() < 1e-5, "{text:?}: {cosine}");
+    }
+    assert_eq!(data.len(), texts.len());
 }
 
 #[test]

@@ -185,11 +185,11 @@ pub(crate) trait Decoder: Memory + MaybeSend {
 /// Computes the layers of an embedding model.
 #[async_trait(?Send)]
 pub(crate) trait Embedder: MaybeSend {
-    /// The hidden states of a text's tokens: `[ids][embedding_len]`.
+    /// The hidden states of each text's tokens: `[ids][embedding_len]`. Texts do not see each other.
     ///
     /// # Errors
     /// Whatever the device reported.
-    async fn hidden(&mut self, ids: &[u32]) -> Result<Vec<f32>>;
+    async fn hidden(&mut self, texts: &[&[u32]]) -> Result<Vec<Vec<f32>>>;
 
     /// Maximum number of tokens in a text, whatever its model supports.
     fn max_tokens(&self) -> usize {

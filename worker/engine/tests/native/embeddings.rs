@@ -61,12 +61,13 @@ fn embeddings_match_double_precision_and_llama_cpp_and_are_meaningful() {
 }
 
 fn check_vectors(encoder: &mut Encoder, cases: &[Case]) {
+    let texts: Vec<&str> = cases.iter().map(|case| case.text.as_str()).collect();
+    let embeddings = block_on(encoder.embed(&texts)).unwrap();
     let mut vectors = Vec::new();
-    for case in cases {
+    for (case, embedding) in cases.iter().zip(embeddings) {
         let bytes = STANDARD.decode(&case.vector).unwrap();
         let expected: Vec<f32> =
             bytes.chunks_exact(2).map(|half| half::f16::from_le_bytes([half[0], half[1]]).to_f32()).collect();
-        let embedding = block_on(encoder.embed(&case.text)).unwrap();
         assert!(!embedding.is_truncated, "{:?}", case.text);
         let distance = 1.0 - cosine(&embedding.vector, &expected);
         let error = relative_error(&embedding.vector, &floats(&case.exact));
@@ -81,9 +82,9 @@ fn check_vectors(encoder: &mut Encoder, cases: &[Case]) {
 #[test]
 fn texts_that_are_too_long_are_truncated_and_flagged() {
     let mut encoder = block_on(encoder(On::Cpu));
-    let embedding = block_on(encoder.embed(&"word ".repeat(600))).unwrap();
-    assert!(embedding.is_truncated);
-    assert_eq!(embedding.tokens, 512);
+    let embeddings = block_on(encoder.embed(&["word ".repeat(600), "word".to_owned()])).unwrap();
+    assert_eq!([0, 1].map(|index: usize| embeddings[index].is_truncated), [true, false]);
+    assert_eq!(embeddings[0].tokens, 512);
 }
 
 #[test]

@@ -66,16 +66,19 @@ pub(crate) fn floats(base64: &str) -> Vec<f32> {
 fn results(encoder: &mut Encoder) -> Vec<f32> {
     if encoder.can_rank() {
         let (query, documents) = FIXTURE.texts.split_first().unwrap();
-        return documents.iter().map(|document| block_on(encoder.rank(query, document)).unwrap().score).collect();
+        let rankings = block_on(encoder.rank(query, documents)).unwrap();
+        return rankings.iter().map(|ranking| ranking.score).collect();
     }
-    let mut results = Vec::new();
-    for text in &FIXTURE.texts {
-        let vector = block_on(encoder.embed(text)).unwrap().vector;
-        let length: f64 = vector.iter().map(|a| f64::from(*a).powi(2)).sum();
+    let embeddings = block_on(encoder.embed(&FIXTURE.texts)).unwrap();
+    for (text, embedding) in FIXTURE.texts.iter().zip(&embeddings) {
+        let length: f64 = embedding.vector.iter().map(|a| f64::from(*a).powi(2)).sum();
         assert!((length - 1.0).abs() < 1e-5, "{text:?} has length {length}");
-        results.extend(vector);
+        // Texts of a batch do not see each other.
+        let alone = block_on(encoder.embed(&[text])).unwrap();
+        let error = relative_error(&alone[0].vector, &embedding.vector);
+        assert!(error <= EXACT_BOUND, "{text:?} alone: {error}");
     }
-    results
+    embeddings.into_iter().flat_map(|embedding| embedding.vector).collect()
 }
 
 /// The RMS of the differences, relative to that of the reference.

@@ -3,6 +3,7 @@
 
 mod request;
 mod response;
+mod responses;
 
 pub use request::{
     ChatCompletionRequest, CompletionRequest, EmbeddingRequest, FunctionCall, FunctionDefinition, JsonSchema,
@@ -10,10 +11,16 @@ pub use request::{
     Truncation,
 };
 pub use response::{
-    ApiError, ApiErrorBody, ChatChoice, ChatChunk, ChatCompletion, ChatDelta, ChunkChoice, CompletionTokens, Embedding,
-    EmbeddingList, EmbeddingUsage, FinishReason, FunctionDelta, LogProbs, ModelEntry, ModelList, PromptTokens,
-    RankedDocument, RerankResult, Reranking, ResponseMessage, TextChoice, TextCompletion, TextLogProbs, TokenLogProb,
-    ToolCallDelta, TopLogProb, Usage, UsageExtra,
+    ApiError, ApiErrorBody, Capability, ChatChoice, ChatChunk, ChatCompletion, ChatDelta, ChunkChoice,
+    CompletionTokens, Embedding, EmbeddingList, EmbeddingUsage, FinishReason, FunctionDelta, LogProbs, ModelEntry,
+    ModelList, PromptTokens, RankedDocument, RerankResult, Reranking, ResponseMessage, TextChoice, TextCompletion,
+    TextLogProbs, TokenLogProb, ToolCallDelta, TopLogProb, Usage, UsageExtra,
+};
+
+pub use responses::{
+    IncompleteDetails, InputTokens, ItemStatus, OutputItem, OutputPart, OutputTokens, Reasoning, Response,
+    ResponseError, ResponseEvent, ResponseEventKind, ResponseRequest, ResponseStatus, ResponseText, ResponseTool,
+    ResponseUsage, TextFormat,
 };
 
 use serde::{Deserialize, Serialize};
@@ -26,6 +33,16 @@ pub enum Endpoint {
     ChatCompletions,
     /// `/v1/completions`
     Completions,
+    /// `POST /v1/responses`
+    Responses,
+    /// `GET /v1/responses/{response_id}`. The body of this request and of the following ones has the parameters of path and query.
+    RetrieveResponse,
+    /// `DELETE /v1/responses/{response_id}`
+    DeleteResponse,
+    /// `POST /v1/responses/{response_id}/cancel`
+    CancelResponse,
+    /// `GET /v1/responses/{response_id}/input_items`
+    InputItems,
     /// `/v1/embeddings`
     Embeddings,
     /// `/v1/rerank`

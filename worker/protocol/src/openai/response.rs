@@ -359,6 +359,24 @@ pub struct ModelList {
     pub data: Vec<ModelEntry>,
 }
 
+/// What a model can do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Capability {
+    /// It answers conversations.
+    Chat,
+    /// It has embeddings of texts.
+    Embeddings,
+    /// It ranks documents.
+    Rerank,
+    /// Its chat template describes tools.
+    Tools,
+    /// It can reason before it answers.
+    Thinking,
+    /// It sees images.
+    Vision,
+}
+
 /// A model.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ModelEntry {
@@ -370,6 +388,12 @@ pub struct ModelEntry {
     pub created: u64,
     /// Always `parlance`.
     pub owned_by: String,
+    /// What it can do. An extension; absent if it has never been loaded on this device.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub capabilities: Option<Vec<Capability>>,
+    /// Context length in tokens, for prompt and answer together, when it was loaded last. An extension; absent if never.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub context_length: Option<u32>,
 }
 
 /// An error response.

@@ -40,8 +40,8 @@ impl CpuEncoder {
         Self { pacer: cpu.pacer(), config: config.clone(), plan: plan.clone(), weights, rope, window_rope }
     }
 
-    /// Attention, with its norms and its input added.
-    fn attention(&self, index: usize, hidden: &[f32]) -> Result<Vec<f32>> {
+    /// Attention within texts of these lengths, with its norms and its input added.
+    fn attention(&self, index: usize, hidden: &[f32], lens: &[usize]) -> Result<Vec<f32>> {
         let (config, layer) = (&self.config, &self.plan.layers[index]);
         let (heads, width) = (config.heads, config.embedding_len as usize);
         let input = self.before(hidden, layer.attention_norm);
@@ -51,9 +51,6 @@ impl CpuEncoder {
         }
         let window = config.window_of(index as u32);
         let angles = if window.is_some() { &self.window_rope } else { &self.rope };
-        let mut cache = LayerCache::new(hidden.len() / width, [width; 2], None)?;
-        rotate_heads(&mut projected, 3 * width, &heads, angles, 0);
-        let query = store_heads(projected, &heads, Some(&mut cache));
         let shape = AttentionShape {
             heads,
             scale: (heads.head_dim as f32).sqrt().recip(),
@@ -64,7 +61,16 @@ impl CpuEncoder {
             ahead: window.map(|window| window.reach),
             alibi: config.positions == PositionKind::Alibi,
         };
-        let attended = attend(&query, &cache, &[], &shape);
+        let (mut attended, mut start) = (Vec::with_capacity(hidden.len()), 0);
+        for len in lens {
+            let end = start + len * 3 * width;
+            let mut rows = projected[start..end].to_vec();
+            rotate_heads(&mut rows, 3 * width, &heads, angles, 0);
+            let mut cache = LayerCache::new(*len, [width; 2], None)?;
+            let query = store_heads(rows, &heads, Some(&mut cache));
+            attended.extend(attend(&query, &cache, &[], &shape));
+            start = end;
+        }
         let bias = layer.attention_output_bias;
         let output = project(&self.weights, &layer.attention_output, &attended, width, width, bias);
         let normed = self.after(sum(output, hidden), layer.attention_norm);
@@ -144,9 +150,12 @@ fn sum(mut a: Vec<f32>, b: &[f32]) -> Vec<f32> {
 
 #[async_trait(?Send)]
 impl Embedder for CpuEncoder {
-    async fn hidden(&mut self, ids: &[u32]) -> Result<Vec<f32>> {
-        let mut hidden = self.weights.embed(&self.plan.embedding, ids);
-        let positions: Vec<u32> = (0..ids.len() as u32).collect();
+    /// Products are computed for all texts together, so that weights are read once.
+    async fn hidden(&mut self, texts: &[&[u32]]) -> Result<Vec<Vec<f32>>> {
+        let ids = texts.concat();
+        let lens: Vec<usize> = texts.iter().map(|ids| ids.len()).collect();
+        let mut hidden = self.weights.embed(&self.plan.embedding, &ids);
+        let positions: Vec<u32> = lens.iter().flat_map(|len| 0..*len as u32).collect();
         for (table, ids) in [(&self.plan.positions, &positions), (&self.plan.types, &vec![0; ids.len()])] {
             if let Some(table) = table {
                 hidden = sum(hidden, &self.weights.embed(table, ids));
@@ -154,7 +163,7 @@ impl Embedder for CpuEncoder {
         }
         hidden = self.norm(&hidden, self.plan.embedding_norm);
         for (index, layer) in self.plan.layers.iter().enumerate() {
-            hidden = self.attention(index, &hidden)?;
+            hidden = self.attention(index, &hidden, &lens)?;
             self.pacer.pause_if_due().await;
             hidden = self.feed_forward(layer, &hidden);
             self.pacer.pause_if_due().await;
@@ -163,6 +172,8 @@ impl Embedder for CpuEncoder {
             hidden = self.norm(&hidden, norm);
         }
         self.weights.check()?;
-        Ok(hidden)
+        let (width, mut rest) = (self.config.embedding_len as usize, hidden.as_slice());
+        let split = lens.iter().map(|len| rest.split_off(..len * width).unwrap_or_default().to_vec());
+        Ok(split.collect())
     }
 }

@@ -1,5 +1,6 @@
 //! The GPU implementation of [`Embedder`].
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -117,11 +118,9 @@ impl GpuEncoder {
         let program = Builder { gpu, config, weights: &weights, buffers: &buffers }.build(plan)?;
         Ok(Self { gpu: gpu.clone(), embedding_len: config.embedding_len, buffers, program, _weights: weights })
     }
-}
 
-#[async_trait(?Send)]
-impl Embedder for GpuEncoder {
-    async fn hidden(&mut self, ids: &[u32]) -> Result<Vec<f32>> {
+    /// Submits a text. Its hidden states are copied to these bytes of `staging`.
+    fn submit(&self, ids: &[u32], staging: &wgpu::Buffer, bytes: Range<u64>) -> wgpu::SubmissionIndex {
         let state = State { position: 0, token_count: ids.len() as u32, step: 0, row: 0 };
         let queue = self.gpu.queue();
         queue.write_buffer(&self.buffers.state, 0, bytemuck::bytes_of(&state));
@@ -130,9 +129,29 @@ impl Embedder for GpuEncoder {
         let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor::default());
         self.program.iter().for_each(|dispatch| dispatch.encode(&mut pass, state.token_count));
         drop(pass);
-        queue.submit([encoder.finish()]);
-        let len_bytes = ids.len() as u64 * u64::from(self.embedding_len) * 4;
-        self.gpu.read_buffer(&self.buffers.hidden, len_bytes).await
+        encoder.copy_buffer_to_buffer(&self.buffers.hidden, 0, staging, bytes.start, bytes.end - bytes.start);
+        queue.submit([encoder.finish()])
+    }
+}
+
+#[async_trait(?Send)]
+impl Embedder for GpuEncoder {
+    /// A submission per text, but one read-back for all: the GPU need not wait for the host in between.
+    async fn hidden(&mut self, texts: &[&[u32]]) -> Result<Vec<Vec<f32>>> {
+        let floats_of = |ids: &[u32]| ids.len() * self.embedding_len as usize;
+        let len_bytes: u64 = texts.iter().map(|ids| floats_of(ids) as u64 * 4).sum();
+        let staging = self.gpu.staging_buffer(len_bytes);
+        let (mut start, mut submission) = (0, None);
+        for ids in texts {
+            let len_bytes = floats_of(ids) as u64 * 4;
+            submission = Some(self.submit(ids, &staging, start..start + len_bytes));
+            start += len_bytes;
+        }
+        let Some(submission) = submission else { return Ok(Vec::new()) };
+        let (all, _) = self.gpu.read(staging, len_bytes, submission).finish::<f32>(&self.gpu).await?;
+        let mut rest = all.as_slice();
+        let split = texts.iter().map(|ids| rest.split_off(..floats_of(ids)).unwrap_or_default().to_vec());
+        Ok(split.collect())
     }
 
     fn kernels_id(&self) -> Result<u64> {

@@ -77,32 +77,50 @@ impl Encoder {
         self.head.can_rank()
     }
 
-    /// Embeds a text.
+    /// Embeds texts, all at once.
     ///
     /// # Errors
     /// [`EngineError::Prompt`] if this is a ranker, [`EngineError::Tokenizer`], or whatever the device reported.
-    pub async fn embed(&mut self, text: &str) -> Result<Embedding> {
+    pub async fn embed(&mut self, texts: &[impl AsRef<str>]) -> Result<Vec<Embedding>> {
         if self.can_rank() {
             return Err(EngineError::Prompt("this model ranks documents, and has no embeddings".to_owned()));
         }
-        let ids = self.tokenizer.wrap(self.tokenizer.encode_plain(text)?);
-        let tail = usize::from(self.tokenizer.adds_end());
-        let Input { ids, is_truncated } = self.input(ids, tail)?;
-        let hidden = self.embedder.hidden(&ids).await?;
-        Ok(Embedding { vector: self.head.vector(&hidden), tokens: ids.len(), is_truncated })
+        let inputs: Vec<Input> = texts.iter().map(|text| self.single(text.as_ref())).collect::<Result<_>>()?;
+        let hidden = self.hidden(&inputs).await?;
+        let embedding = |(Input { ids, is_truncated }, hidden): (Input, Vec<f32>)| {
+            let vector = self.head.vector(&hidden);
+            Embedding { vector, tokens: ids.len(), is_truncated }
+        };
+        Ok(inputs.into_iter().zip(hidden).map(embedding).collect())
     }
 
-    /// Ranks a document for a query.
+    /// Ranks documents for a query, all at once.
     ///
     /// # Errors
     /// [`EngineError::Prompt`] if this is no ranker, [`EngineError::Tokenizer`], or whatever the device reported.
-    pub async fn rank(&mut self, query: &str, document: &str) -> Result<Ranking> {
+    pub async fn rank(&mut self, query: &str, documents: &[impl AsRef<str>]) -> Result<Vec<Ranking>> {
         if !self.can_rank() {
             return Err(EngineError::Prompt("this is an embedding model, not a ranker".to_owned()));
         }
-        let Input { ids, is_truncated } = self.pair(query, document)?;
-        let hidden = self.embedder.hidden(&ids).await?;
-        Ok(Ranking { score: self.head.score(&hidden), tokens: ids.len(), is_truncated })
+        let pairs = documents.iter().map(|document| self.pair(query, document.as_ref()));
+        let inputs: Vec<Input> = pairs.collect::<Result<_>>()?;
+        let hidden = self.hidden(&inputs).await?;
+        let ranking = |(Input { ids, is_truncated }, hidden): (Input, Vec<f32>)| {
+            let score = self.head.score(&hidden);
+            Ranking { score, tokens: ids.len(), is_truncated }
+        };
+        Ok(inputs.into_iter().zip(hidden).map(ranking).collect())
+    }
+
+    async fn hidden(&mut self, inputs: &[Input]) -> Result<Vec<Vec<f32>>> {
+        let texts: Vec<&[u32]> = inputs.iter().map(|input| input.ids.as_slice()).collect();
+        self.embedder.hidden(&texts).await
+    }
+
+    /// The tokens of a text.
+    fn single(&self, text: &str) -> Result<Input> {
+        let ids = self.tokenizer.wrap(self.tokenizer.encode_plain(text)?);
+        self.input(ids, usize::from(self.tokenizer.adds_end()))
     }
 
     /// The tokens of a query and a document.
@@ -160,9 +178,9 @@ pub(in crate::runtime) struct DecoderEmbedder {
     pub(in crate::runtime) two_way: bool,
 }
 
-#[async_trait(?Send)]
-impl Embedder for DecoderEmbedder {
-    async fn hidden(&mut self, ids: &[u32]) -> Result<Vec<f32>> {
+impl DecoderEmbedder {
+    /// The hidden states of one text: `[ids][embedding_len]`.
+    async fn hidden_of(&mut self, ids: &[u32]) -> Result<Vec<f32>> {
         let Self { decoder, two_way } = self;
         decoder.clear_state();
         let (mut hidden, mut position) = (Vec::new(), 0);
@@ -173,6 +191,17 @@ impl Embedder for DecoderEmbedder {
             position += batch.len();
         }
         Ok(hidden)
+    }
+}
+
+#[async_trait(?Send)]
+impl Embedder for DecoderEmbedder {
+    async fn hidden(&mut self, texts: &[&[u32]]) -> Result<Vec<Vec<f32>>> {
+        let mut all = Vec::with_capacity(texts.len());
+        for ids in texts {
+            all.push(self.hidden_of(ids).await?);
+        }
+        Ok(all)
     }
 
     fn max_tokens(&self) -> usize {

@@ -1,0 +1,69 @@
+// Uses the package as TypeScript programs do; `cargo xtask test` checks its types.
+import { Parlance, type RunnableTool } from "@parlance-chat/engine";
+import { languageModel, type LanguageModelClass } from "@parlance-chat/engine/language-model";
+import { McpClient } from "@parlance-chat/engine/mcp";
+
+const engine = await Parlance.create({
+    model: "owner/repository/model.gguf",
+    allowedHosts: ["huggingface.co"],
+    onProgress: ({ phase, seconds }) => console.log(phase, seconds),
+});
+
+const answer = await engine.chat.completions.create({ messages: [{ role: "user", content: "Hi" }] });
+const text: string | null = answer.choices[0].message.content;
+
+for await (const chunk of await engine.chat.completions.create({ messages: [], stream: true })) {
+    console.log(text, chunk.choices[0]?.delta.content);
+}
+
+const response = await engine.responses.create({ input: [{ role: "user", content: "Hi" }] });
+for await (const event of await engine.responses.create({
+    input: "More", previous_response_id: response.id, stream: true,
+})) {
+    if (event.type === "response.output_text.delta") console.log(event.delta);
+    if (event.type === "response.completed") console.log(event.response.usage?.output_tokens);
+}
+const { deleted } = await engine.responses.delete(response.id);
+const { data: models } = await engine.models.list();
+console.log(deleted, models[0].capabilities?.includes("chat"));
+
+const { data } = await engine.embeddings.create({ input: "text" });
+const { results } = await engine.rerank.create({ query: "text", documents: ["text", { text: "text" }] });
+const vector: number[] | string = data[0].embedding;
+console.log(vector.length);
+
+// @ts-expect-error: messages must have a role.
+await engine.chat.completions.create({ messages: [{ content: "Hi" }] });
+
+// @ts-expect-error: hosts are named by texts.
+await Parlance.create({ allowedHosts: [new URL("https://huggingface.co")] });
+
+// Clients take `fetch` as it is.
+const clientFetch: typeof fetch = engine.fetch;
+console.log(clientFetch);
+
+interface Place {
+    city: string;
+}
+const weather: RunnableTool<Place> = {
+    type: "function",
+    function: { name: "weather", parse: (text) => JSON.parse(text), function: ({ city }) => `${city} is warm` },
+};
+const server = await McpClient.connect("https://tools.example.org/mcp", { headers: () => ({ authorization: "Bearer key" }) });
+const tools = [weather, ...(await server.tools({ accepts: ({ name }) => name !== "delete" }))];
+const runner = engine.chat.completions.runTools({ messages: [{ role: "user", content: "Hi" }], tools, stream: true });
+runner.on("functionToolCall", ({ name }) => console.log(name)).on("content", (delta, soFar) => console.log(delta, soFar));
+const content: string | null = await runner.finalContent();
+console.log(content);
+
+// The polyfill has the types of the API.
+const polyfill: LanguageModelClass = languageModel(engine, { model: "owner/repository/model.gguf" });
+const api: Pick<typeof LanguageModel, "create" | "availability" | "params"> = polyfill;
+const session: LanguageModel = await polyfill.create({ initialPrompts: [{ role: "system", content: "Be brief." }] });
+const answered: string = await session.prompt("Hi", { responseConstraint: { type: "string" } });
+console.log(api, answered);
+
+// @ts-expect-error: there is no such event.
+runner.on("nothing", () => {});
+
+engine.close();

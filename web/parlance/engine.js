@@ -1,0 +1,167 @@
+import { checkBody } from "./body.js";
+import { ChunkStream } from "./chunk-stream.js";
+import { Connection } from "./connection.js";
+import { closed, crashed } from "./errors.js";
+import { respond } from "./http.js";
+import { runTools } from "./run-tools.js";
+
+/** The engine: a model in this tab, or one shared by another tab of the site. */
+export class Parlance {
+  /**
+   * Starts the worker and loads a model, given as a URL, as `owner/repository/file.gguf` on Hugging Face, or as `File`s. Models may be
+   * fetched from the site and from this page's origin; any other host, including that of `model`, has to be in `allowedHosts`.
+   */
+  static async create({ model, contextTokens = null, ...options } = {}) {
+    const engine = new Parlance(options);
+    if (model === undefined) return engine;
+    try {
+      await engine.load(model, { contextTokens });
+    } catch (error) {
+      engine.close();
+      throw error;
+    }
+    return engine;
+  }
+
+  #connection;
+  #loads = [];
+
+  constructor({ allowedHosts = [], assetsUrl, onProgress = () => {}, onEvent = () => {} } = {}) {
+    this.#connection = new Connection({
+      allowedHosts: allowedHosts.map(originOf),
+      assetsUrl,
+      onEvent: (event) => (event.type === "progress" ? onProgress(event) : onEvent(event)),
+      onStart: async () => {
+        for (const load of this.#loads) await this.#load(load);
+      },
+    });
+    const create = (endpoint) => (body, options) => this.#create(endpoint, body, options);
+    this.chat = {
+      completions: { create: create("chat_completions"), runTools: (body, options) => runTools(this, body, options) },
+    };
+    this.completions = { create: create("completions") };
+    const about = (endpoint) => (id, options) => this.#create(endpoint, { response_id: id }, options);
+    const query = (endpoint) => (id, query, options) => this.#create(endpoint, { ...query, response_id: id }, options);
+    this.responses = {
+      create: create("responses"),
+      retrieve: query("retrieve_response"),
+      delete: about("delete_response"),
+      cancel: about("cancel_response"),
+      inputItems: { list: query("input_items") },
+    };
+    this.embeddings = { create: create("embeddings") };
+    this.rerank = { create: create("rerank") };
+    this.models = { list: (options) => this.#create("models", null, options) };
+    this.storage = {
+      list: async () => (await this.#send({ type: "storage" })).storage,
+      delete: async (url) => (await this.#send({ type: "delete", url })).storage,
+      verify: async (url) => (await this.#send({ type: "verify", url })).is_intact,
+      import: async (...files) => (await this.#send({ type: "import" }, { files })).storage,
+    };
+    this.conversations = {
+      save: async (name) => (await this.#send({ type: "save_conversation", name })).tokens,
+      restore: async (name) => (await this.#send({ type: "restore_conversation", name })).tokens,
+    };
+    // Clients call it without the engine.
+    this.fetch = this.fetch.bind(this);
+  }
+
+  /** A `fetch` for OpenAI's clients: answers requests to `…/v1/…` of any host from this engine, and makes no others. */
+  async fetch(input, init) {
+    const request = new Request(input, init);
+    const { pathname } = new URL(request.url);
+    const path = pathname.slice(pathname.lastIndexOf("/v1/") + 1).replace(/^v1\//, "");
+    return respond(request, path, (...call) => this.#create(...call));
+  }
+
+  /** Counts the tokens of a text with the chat model's tokenizer. */
+  async countTokens(text, { signal } = {}) {
+    return (await this.#send({ type: "count_tokens", text }, { signal })).tokens;
+  }
+
+  /** Loads a model, replacing the others unless `beside` is set. Resolves to information about the model. */
+  async load(model, { contextTokens = null, beside = false, signal, onProgress } = {}) {
+    const load = { model, contextTokens, beside };
+    const info = await this.#load(load, { signal, onProgress });
+    this.#loads = beside ? [...this.#loads, load] : [load];
+    return info;
+  }
+
+  async #load({ model, contextTokens, beside }, options) {
+    const { source, files } = sourceOf(model);
+    const request = { type: "load", source, context_tokens: contextTokens, beside };
+    return (await this.#send(request, { files, ...options })).model;
+  }
+
+  /** Reads a model's header to find out what it is, how much memory it takes, and whether it fits. */
+  async inspect(model, { contextTokens = null, signal } = {}) {
+    const { source, files } = sourceOf(model);
+    return (await this.#send({ type: "inspect", source, context_tokens: contextTokens }, { files, signal })).model;
+  }
+
+  /** Unloads a model, or all models. */
+  async unload(name = null) {
+    this.#loads = [];
+    await this.#send({ type: "unload", model: name });
+  }
+
+  /**
+   * `idleUnloadSeconds` unloads models after that time without a request; `budgetBytes` limits the memory of all models together;
+   * `device` ("auto", "gpu" or "cpu") is the device that models loaded from now on run on; `kvCache` ("f16", or "q8" for about half the
+   * memory) is the format of the KV cache on a GPU.
+   */
+  async configure({ idleUnloadSeconds = null, budgetBytes = null, device = "auto", kvCache = "f16" }) {
+    const settings = { idle_unload_seconds: idleUnloadSeconds, budget_bytes: budgetBytes, device, kv_cache: kvCache };
+    await this.#connection.post({ type: "configure", settings });
+  }
+
+  /** Terminates the worker. A later request starts a new one and reloads the models. */
+  terminate() {
+    this.#connection.stop(crashed("it was terminated"));
+  }
+
+  /** Frees everything: the worker with its models, and what has not been answered. Later requests fail. */
+  close() {
+    this.#loads = [];
+    this.#connection.close(closed());
+  }
+
+  #send(request, options) {
+    return this.#connection.send(request, options);
+  }
+
+  async #create(endpoint, body, { signal, onProgress } = {}) {
+    checkBody(body);
+    const request = { type: "api", endpoint, body };
+    if (!body?.stream) return (await this.#send(request, { signal, onProgress })).body;
+    const stream = new ChunkStream();
+    const ended = this.#send(request, {
+      signal,
+      onProgress,
+      onChunk: (chunk) => stream.push(chunk),
+      onStop: (stop) => (stream.stop = stop),
+    });
+    ended.then(
+      () => stream.end(),
+      (error) => stream.fail(error),
+    );
+    // Errors before the first chunk reject this promise rather than the iteration.
+    await Promise.race([ended, stream.started]);
+    return stream;
+  }
+}
+
+/** The origin of a host; the default scheme is https. */
+function originOf(host) {
+  return new URL(host.includes("://") ? host : `https://${host}`).origin;
+}
+
+/** Converts a model to the worker's format. */
+function sourceOf(model) {
+  if (typeof model === "string") {
+    const isUrl = /^(\.{0,2}\/|[a-z][a-z0-9+.-]*:)/i.test(model);
+    return { source: { kind: "url", url: isUrl ? new URL(model, document.baseURI).href : model }, files: [] };
+  }
+  const files = model instanceof File ? [model] : [...model];
+  return { source: { kind: "file", name: files[0]?.name ?? "" }, files };
+}

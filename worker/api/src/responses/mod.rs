@@ -1,0 +1,183 @@
+//! `/v1/responses`: a request becomes a chat completion (`request.rs`), whose chunks become items and events (`events.rs`).
+//! `kept.rs` is what stays on the device of a response.
+
+mod events;
+mod kept;
+mod request;
+
+use std::cell::RefCell;
+use std::rc::Rc;
+
+use parlance_engine::runtime::Model;
+use parlance_protocol::openai::{
+    ChatChoice, ChatChunk, ChatCompletion, ChatDelta, ChunkChoice, FunctionDelta, Response, ResponseEvent,
+    ResponseRequest, ResponseStatus, ToolCallDelta,
+};
+use serde_json::Value;
+use web_time::Instant;
+
+use crate::answer::Processors;
+use crate::codec::ChatCodec;
+use crate::error::RequestError;
+use crate::job::{Control, Job, Meta, to_json};
+use crate::parse;
+
+use self::events::Translator;
+pub use self::kept::KeptResponse;
+use self::request::Translated;
+
+/// A response in progress. After an error of the device, [`ResponseJob::run`] can be called again with a new model.
+pub struct ResponseJob {
+    job: Job,
+    translator: RefCell<Translator>,
+    /// The items that the model was given, as they are kept.
+    input: Vec<Value>,
+    start: Instant,
+}
+
+impl ResponseJob {
+    /// The kept response that a request continues.
+    pub fn previous_id(body: &Value) -> Option<&str> {
+        body.get("previous_response_id")?.as_str()
+    }
+
+    /// Parses the body of a request. `previous` is the response of [`ResponseJob::previous_id`], if it is kept.
+    ///
+    /// # Errors
+    /// [`RequestError`], which names the invalid field, or the response that is missing.
+    pub fn new(
+        codec: &Rc<ChatCodec>,
+        body: &Value,
+        previous: Option<KeptResponse>,
+        meta: Meta,
+        processors: &Processors,
+    ) -> Result<Self, RequestError> {
+        let start = Instant::now();
+        let request: ResponseRequest = parse::read(body)?;
+        let history = match (&request.previous_response_id, previous) {
+            (None, _) => Vec::new(),
+            (Some(_), Some(previous)) => previous.into_items(),
+            (Some(id), None) => {
+                return Err(RequestError::NoResponse { id: id.clone(), param: "previous_response_id" });
+            }
+        };
+        let Translated { chat, input, origins } = request::translate(&request, history, meta.random)?;
+        let response = request::response(request, &meta);
+        let translator = RefCell::new(Translator::new(response, meta.random, meta.created));
+        let job = Job::from_request(codec, chat, meta, processors);
+        let job = job.map_err(|error| request::with_own_names(error, &origins))?;
+        Ok(Self { job, translator, input, start })
+    }
+
+    /// The response as far as it has been generated.
+    pub fn response(&self) -> Response {
+        self.translator.borrow().response().clone()
+    }
+
+    /// Whether the response is streamed.
+    pub fn is_stream(&self) -> bool {
+        self.job.is_stream()
+    }
+
+    /// Generates the response. Returns it, or `None` if it was streamed to [`Control::chunk`].
+    ///
+    /// # Errors
+    /// As [`Job::run`].
+    pub async fn run(&mut self, model: &mut Model, control: &impl Control) -> Result<Option<Value>, RequestError> {
+        let is_stream = self.is_stream();
+        let events = EventControl { control, translator: &self.translator, is_stream };
+        let completion = self.job.run(model, &events).await?;
+        let seconds = self.start.elapsed().as_secs();
+        let mut translator = self.translator.borrow_mut();
+        // This cannot fail, because it is the job's own response.
+        if let Some(Ok(completion)) = completion.map(serde_json::from_value) {
+            translator.push(chunk_of(completion));
+        }
+        translator.end(seconds);
+        let events = translator.take_events();
+        if is_stream {
+            send(events, control);
+            return Ok(None);
+        }
+        Ok(Some(to_json(translator.response())))
+    }
+
+    /// Ends the events of a stream with the error that [`ResponseJob::run`] returned. Returns `false` if there were no events yet: then
+    /// the error itself is the response.
+    pub fn fail(&self, message: &str, control: &impl Control) -> bool {
+        let mut translator = self.translator.borrow_mut();
+        let has_begun = self.job.is_stream() && translator.has_begun();
+        if has_begun {
+            translator.fail(message);
+            send(translator.take_events(), control);
+        }
+        has_begun
+    }
+
+    /// What to keep of the response once it has ended; `None` if the request does not want it kept.
+    pub fn kept(&self) -> Option<KeptResponse> {
+        let response = self.response();
+        let is_kept = response.store && response.status != ResponseStatus::InProgress;
+        is_kept.then(|| KeptResponse { response, input: self.input.clone() })
+    }
+}
+
+/// Turns the chunks of a chat completion into events.
+struct EventControl<'a, C> {
+    control: &'a C,
+    translator: &'a RefCell<Translator>,
+    is_stream: bool,
+}
+
+impl<C: Control> Control for EventControl<'_, C> {
+    fn prefilling(&self, done: usize, total: usize) {
+        if self.is_stream {
+            let mut translator = self.translator.borrow_mut();
+            translator.begin();
+            send(translator.take_events(), self.control);
+        }
+        self.control.prefilling(done, total);
+    }
+
+    fn chunk(&self, chunk: Value) {
+        // This cannot fail, because it is the job's own chunk.
+        let Ok(chunk) = serde_json::from_value(chunk) else { return };
+        let mut translator = self.translator.borrow_mut();
+        translator.push(chunk);
+        send(translator.take_events(), self.control);
+    }
+
+    fn stopped(&self) -> impl Future<Output = ()> {
+        self.control.stopped()
+    }
+}
+
+fn send(events: Vec<ResponseEvent>, control: &impl Control) {
+    events.iter().for_each(|event| control.chunk(to_json(event)));
+}
+
+/// A whole completion as one chunk.
+fn chunk_of(completion: ChatCompletion) -> ChatChunk {
+    let ChatCompletion { id, object, created, model, choices, usage, dropped_messages } = completion;
+    let choices = choices.into_iter().map(|choice| {
+        let ChatChoice { index, message, logprobs, finish_reason } = choice;
+        let calls = message.tool_calls.map(|calls| {
+            let calls = (0..).zip(calls).map(|(index, call)| ToolCallDelta {
+                index,
+                id: Some(call.id),
+                kind: Some(call.kind),
+                function: FunctionDelta { name: Some(call.function.name), arguments: call.function.arguments },
+            });
+            calls.collect()
+        });
+        let delta = ChatDelta {
+            role: Some(message.role),
+            content: message.content,
+            reasoning_content: message.reasoning_content,
+            tool_calls: calls,
+        };
+        ChunkChoice { index, delta, logprobs, finish_reason: Some(finish_reason) }
+    });
+    let choices = choices.collect();
+    ChatChunk { id, object, created, model, choices, usage: Some(usage), dropped_messages }
+}

@@ -1,0 +1,58 @@
+//! Requests for responses that are kept or in progress. They need no model.
+
+use parlance_api::KeptResponse;
+use parlance_protocol::openai::{Endpoint, Response, ResponseStatus};
+use serde_json::Value;
+
+use crate::error::WorkerError;
+use crate::interrupts::RequestKey;
+use crate::leader::Shared;
+
+/// The response in progress.
+pub(crate) struct Running {
+    /// The request that it answers.
+    pub(crate) key: RequestKey,
+    /// The response at its beginning.
+    pub(crate) response: Response,
+}
+
+impl Shared {
+    /// Answers a request for a response.
+    pub(crate) async fn answer_for_response(&self, endpoint: Endpoint, body: &Value) -> Result<Value, WorkerError> {
+        let id = KeptResponse::id_of(body)?;
+        let in_progress = match endpoint {
+            Endpoint::CancelResponse => self.cancel(id),
+            Endpoint::RetrieveResponse => self.in_progress(id),
+            _ => None,
+        };
+        if let Some(response) = in_progress {
+            return Ok(serde_json::to_value(response).unwrap_or_default());
+        }
+        let store = self.store().await.ok_or_else(|| KeptResponse::missing(id))?;
+        let kept = store.responses().find(id).await.ok_or_else(|| KeptResponse::missing(id))?;
+        Ok(match endpoint {
+            Endpoint::DeleteResponse => {
+                store.responses().remove(id).await?;
+                KeptResponse::deleted(id)
+            }
+            Endpoint::CancelResponse => kept.cancelled()?,
+            Endpoint::InputItems => kept.input_items(body)?,
+            _ => kept.retrieved(body)?,
+        })
+    }
+
+    /// The response of this id, if it is in progress.
+    fn in_progress(&self, id: &str) -> Option<Response> {
+        let running = self.running.borrow();
+        running.as_ref().map(|running| &running.response).filter(|response| response.id == id).cloned()
+    }
+
+    /// Stops a response, if it is in progress.
+    fn cancel(&self, id: &str) -> Option<Response> {
+        let response = self.in_progress(id)?;
+        if let Some(running) = self.running.borrow().as_ref() {
+            self.interrupts.stop(&running.key);
+        }
+        Some(Response { status: ResponseStatus::Cancelled, ..response })
+    }
+}
