@@ -4,6 +4,7 @@ use crate::browser::{self, Browsers};
 use crate::embedding_model;
 use crate::model;
 use crate::npm;
+use crate::openai_client;
 use crate::passed::{self, Step};
 use crate::program::{self, Build, PACKAGES};
 use crate::shell::{self, Error, root, step};
@@ -88,6 +89,7 @@ pub(crate) fn run(arguments: &[String]) -> Result<(), Error> {
     templates::set_up()?;
     embedding_model::set_up(&toolchain)?;
     npm::set_up()?;
+    openai_client::set_up()?;
     let browsers = browser::set_up()?;
     let result = run_all(&toolchain, &browsers);
     shell::print_times();
