@@ -1,6 +1,7 @@
 //! Commands that run the tests or drive a browser: `test`, `soak`, `bench` and `screenshots`.
 
 use crate::browser::{self, Browsers};
+use crate::check;
 use crate::embedding_model;
 use crate::model;
 use crate::npm;
@@ -68,6 +69,7 @@ fn run_all(toolchain: &Toolchain, browsers: &Browsers) -> Result<(), Error> {
         kernels.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)).and(site)
     })?;
     step("TypeScript declarations of the ES module", npm::check_types)?;
+    check::package()?;
     let end_to_end = |step: &Step, arguments: &[&str]| {
         // A run takes minutes, so report all failures at once.
         let mut test = browsers.set_env(toolchain.cargo(["test", "--profile", profile, "--no-fail-fast"]));

@@ -4,7 +4,7 @@ use async_trait::async_trait;
 
 use super::decoder::GpuDecoder;
 use crate::error::Result;
-use crate::runtime::device::{Gpu, allocating};
+use crate::runtime::device::Gpu;
 use crate::runtime::memory::{CopyId, Layout, Memory, Part};
 
 /// Maximum size of copies in bytes, which every adapter supports as one buffer.
@@ -83,7 +83,7 @@ impl GpuDecoder {
 }
 
 async fn allocate(gpu: &Gpu, len_bytes: u64) -> Result<wgpu::Buffer> {
-    allocating(Some(gpu), || Ok(gpu.storage_buffer("copied memory", len_bytes))).await
+    gpu.allocating(|| Ok(gpu.storage_buffer("copied memory", len_bytes))).await
 }
 
 #[async_trait(?Send)]

@@ -10,7 +10,7 @@ use crate::chat::Chat;
 use crate::error::{EngineError, Result};
 use crate::gguf::{Gguf, Parsed};
 use crate::models::{CacheFormat, ModelConfig, ModelPlan};
-use crate::runtime::device::{Device, allocating};
+use crate::runtime::device::Device;
 use crate::runtime::fit::Description;
 use crate::runtime::memory::Sequences;
 use crate::runtime::session::{Encoder, Head, Model};
@@ -162,7 +162,7 @@ impl Loader {
             }
             Description::Encoder(model) => {
                 let context = model.context(options.context_tokens, device.limits())?;
-                let embedder = allocating(device.gpu(), || placed.embedder(&model.layers, context, &host)).await?;
+                let embedder = device.allocating(|| placed.embedder(&model.layers, context, &host)).await?;
                 return Ok(Loaded::Encoder(Box::new(Encoder {
                     name: model.name().to_owned(),
                     context: context.min(u32::try_from(embedder.max_tokens()).unwrap_or(u32::MAX)),
@@ -181,7 +181,7 @@ impl Loader {
         let parts = Parts { placed, config, plan, chat, host };
         let mut context = requested;
         loop {
-            match allocating(device.gpu(), || parts.model(&device, context, requested)).await {
+            match device.allocating(|| parts.model(&device, context, requested)).await {
                 Err(EngineError::OutOfMemory(_)) if context >= 2 * MIN_CONTEXT => {
                     context = (context / 2).max(MIN_CONTEXT);
                 }
@@ -253,7 +253,7 @@ impl TensorStage {
         if let Some(gpu) = device.gpu() {
             Upload::prepare(gpu, description.weights()).await?;
         }
-        let upload = allocating(device.gpu(), || Upload::new(device, description.weights(), headers)).await?;
+        let upload = device.allocating(|| Upload::new(device, description.weights(), headers)).await?;
         Ok(Self { description, upload })
     }
 }
