@@ -19,7 +19,7 @@ fn story(stream: bool) -> Value {
 
 fn question() -> Value {
     let messages = json!([{ "role": "user", "content": "What is the capital of France?" }]);
-    json!({ "messages": messages, "temperature": 0, "max_tokens": 8 })
+    json!({ "messages": messages, "temperature": 0, "max_tokens": 12 })
 }
 
 /// Asks, and returns how long the answer took.
