@@ -35,6 +35,22 @@ impl FeedForwardConfig {
         }
     }
 
+    /// Width of each result in a model of this width.
+    pub fn output_len(&self, embedding_len: u32) -> u32 {
+        match self {
+            Self::Dense(_) => embedding_len,
+            Self::Experts(experts) => experts.width(embedding_len),
+        }
+    }
+
+    /// Width of the space in which experts work, if it is not the hidden state's.
+    pub fn latent_len(&self) -> Option<u32> {
+        match self {
+            Self::Dense(_) => None,
+            Self::Experts(experts) => experts.latent_len,
+        }
+    }
+
     /// Number of activations per token between the two halves.
     pub fn activated_len(&self) -> u32 {
         match self {
@@ -65,13 +81,25 @@ impl FeedForwardConfig {
     }
 }
 
-/// A layer: a mixer, then a feed-forward part.
-#[derive(Debug, Clone, Copy, PartialEq)]
+/// A layer: mixers, then a feed-forward part. Either may be missing.
+#[derive(Debug, Clone, PartialEq)]
 pub struct LayerConfig {
-    /// Mixes tokens.
-    pub mixer: MixerConfig,
+    /// Mix tokens: at most one attention and one mixer with a state. They have the same input, and their outputs add up.
+    pub mixers: Vec<MixerConfig>,
     /// Processes each token separately.
-    pub feed_forward: FeedForwardConfig,
+    pub feed_forward: Option<FeedForwardConfig>,
+}
+
+impl LayerConfig {
+    /// The attention, if there is one.
+    pub fn attention(&self) -> Option<&AttentionConfig> {
+        self.mixers.iter().find_map(MixerConfig::attention)
+    }
+
+    /// Lengths of the states in floats.
+    pub fn state_lens(&self) -> impl Iterator<Item = u32> {
+        self.mixers.iter().flat_map(MixerConfig::state_lens)
+    }
 }
 
 /// A mixture of experts.
@@ -91,6 +119,8 @@ pub struct ExpertConfig {
     pub weight_scale: f32,
     /// Width of the hidden layer of the expert that all tokens share, if there is one.
     pub shared_len: Option<u32>,
+    /// Width of the space in which the experts work, except for the shared one, if it is not the hidden state's.
+    pub latent_len: Option<u32>,
     /// The choice is limited to some groups of experts.
     pub groups: Option<ExpertGroups>,
 }
@@ -106,9 +136,19 @@ pub struct ExpertGroups {
 }
 
 impl ExpertConfig {
+    /// Width of the experts' inputs and outputs in a model of this width.
+    pub fn width(&self, embedding_len: u32) -> u32 {
+        self.latent_len.unwrap_or(embedding_len)
+    }
+
+    /// Whether the output of the shared expert, if there is one, is added up with those of the others.
+    pub fn sums_shared(&self) -> bool {
+        self.shared_len.is_some() && self.latent_len.is_none()
+    }
+
     /// Number of outputs per token that are added up: one for each expert used, the shared one last.
     pub fn outputs(&self) -> u32 {
-        self.used + u32::from(self.shared_len.is_some())
+        self.used + u32::from(self.sums_shared())
     }
 }
 
@@ -160,6 +200,8 @@ pub struct ModelConfig {
     pub layer_input_len: Option<u32>,
     /// Activation function of the feed-forward part.
     pub activation: Activation,
+    /// Feed-forward parts have gates, and the activation function applies to them.
+    pub feed_forward_gates: bool,
     /// Factor of the embedding.
     pub embedding_scale: f32,
     /// Factor of what a layer adds to the hidden state.
@@ -184,7 +226,7 @@ impl FeedForwardConfig {
             Self::Dense(len) => checks.push(("the feed-forward length", len, 32, MAX_WIDTH, 32)),
             Self::Experts(experts) => {
                 let ExpertGroups { count, used } = experts.groups.unwrap_or(ExpertGroups { count: 1, used: 1 });
-                let shared_len = experts.shared_len.unwrap_or(32);
+                let (shared_len, latent_len) = (experts.shared_len.unwrap_or(32), experts.latent_len.unwrap_or(32));
                 let choice = (experts.count / count.max(1)).saturating_mul(used);
                 checks.extend([
                     ("the experts", experts.count, 1, MAX_EXPERTS, count.max(1)),
@@ -193,6 +235,7 @@ impl FeedForwardConfig {
                     ("the experts of a token", experts.used, 1, choice.min(64), 1),
                     ("the feed-forward length of an expert", experts.feed_forward_len, 32, MAX_WIDTH, 32),
                     ("the feed-forward length of the shared expert", shared_len, 32, MAX_WIDTH, 32),
+                    ("the width of the experts", latent_len, 32, MAX_WIDTH, 32),
                 ]);
             }
         }
@@ -202,7 +245,17 @@ impl FeedForwardConfig {
 impl ModelConfig {
     /// The attention layers.
     pub fn attentions(&self) -> impl Iterator<Item = &AttentionConfig> {
-        self.layers.iter().filter_map(|layer| layer.mixer.attention())
+        self.layers.iter().filter_map(LayerConfig::attention)
+    }
+
+    /// The mixers of all layers.
+    pub fn mixers(&self) -> impl Iterator<Item = &MixerConfig> {
+        self.layers.iter().flat_map(|layer| &layer.mixers)
+    }
+
+    /// The feed-forward parts of all layers.
+    pub fn feed_forwards(&self) -> impl Iterator<Item = &FeedForwardConfig> {
+        self.layers.iter().filter_map(|layer| layer.feed_forward.as_ref())
     }
 
     /// Elements per head that RoPE rotates in layers of this kind; 0 if there are none.
@@ -213,11 +266,6 @@ impl ModelConfig {
     /// Elements of a token's inputs to all layers, see [`ModelConfig::layer_input_len`].
     pub(crate) fn layer_inputs_len(&self) -> u32 {
         self.layer_input_len.unwrap_or(0) * self.layers.len() as u32
-    }
-
-    /// The maximum of `number` over all layers.
-    pub(crate) fn largest(&self, number: impl Fn(&LayerConfig) -> u32) -> u32 {
-        self.layers.iter().map(number).max().unwrap_or_default()
     }
 
     /// Number of positions after its own that a token attends to in a window of both directions; `None` means all.
@@ -247,7 +295,7 @@ impl ModelConfig {
 
     /// Size of the states of recurrent layers in bytes.
     pub fn state_bytes(&self) -> u64 {
-        self.layers.iter().flat_map(|layer| layer.mixer.state_lens()).map(|len| u64::from(len) * 4).sum()
+        self.layers.iter().flat_map(LayerConfig::state_lens).map(|len| u64::from(len) * 4).sum()
     }
 
     /// Whether a layer's queries, keys and values take a dispatch between projection and attention. That is because a
@@ -270,15 +318,10 @@ impl ModelConfig {
             ("the context length", self.trained_context, 1, u32::MAX, 1),
             ("the width of the layers' inputs", self.layer_input_len.unwrap_or(32), 32, MAX_WIDTH / 512, 32),
         ];
-        if self.attentions().next().is_none() {
-            return Err(EngineError::UnsupportedArchitecture(format!("{} without attention", self.architecture)));
-        }
-        for layer in &self.layers {
-            layer.mixer.checks(&mut checks);
-            layer.feed_forward.checks(&mut checks);
-        }
+        self.mixers().for_each(|mixer| mixer.checks(&mut checks));
+        self.feed_forwards().for_each(|part| part.checks(&mut checks));
         check_ranges(&checks)?;
-        let weight_scales = self.layers.iter().filter_map(|layer| match layer.feed_forward {
+        let weight_scales = self.feed_forwards().filter_map(|part| match part {
             FeedForwardConfig::Experts(experts) => {
                 Some(("the scale of the experts' weights", experts.weight_scale, f32::MIN))
             }

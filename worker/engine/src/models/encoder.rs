@@ -270,6 +270,7 @@ impl Reader<'_, Family> {
             normalise: false,
             weight_scale: 1.0,
             shared_len: None,
+            latent_len: None,
             groups: None,
         };
         Ok(Some((experts, interval)))

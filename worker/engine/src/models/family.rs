@@ -22,6 +22,8 @@ pub enum Activation {
     GeluTanh,
     /// `x Φ(x)`, with the error function.
     GeluErf,
+    /// `max(x, 0)²`
+    ReluSquared,
     /// `z / (1 + exp(-1.702 z))` with `z = min(x, 7)`; what it gates is clamped to ±7, plus one (gpt-oss).
     ClampedSwiglu,
 }
@@ -35,15 +37,26 @@ pub enum Scoring {
     Sigmoid,
 }
 
-/// Mixer of layers without attention.
+/// A mixer with a state.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Recurrent {
     /// A gated short convolution.
     ShortConvolution,
-    /// A gated delta net.
-    DeltaNet,
+    /// A gated delta net. With `grouped`, neighbouring value heads share a key head.
+    DeltaNet { grouped: bool },
     /// A state space.
     StateSpace,
+}
+
+/// What a layer consists of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Arrangement {
+    /// Attention or a recurrent mixer, then a feed-forward part unless its width is 0.
+    Mixed,
+    /// Attention and a recurrent mixer side by side, then a feed-forward part.
+    Parallel,
+    /// Only one of these: a feed-forward part if its width is not 0.
+    Single,
 }
 
 /// Whether a model has experts; some of its layers may be dense all the same.
@@ -92,10 +105,13 @@ pub(super) struct Family {
     /// Some models of the family lack the norms of queries and keys.
     pub(super) optional_head_norm: bool,
     pub(super) activation: Activation,
+    /// Feed-forward parts have gates, and the activation function applies to them.
+    pub(super) feed_forward_gates: bool,
     /// The embedding is scaled by the square root of its width.
     pub(super) embedding_root: bool,
-    /// Mixer of layers without attention, in hybrids.
+    /// Mixer of layers without attention.
     pub(super) recurrent: Option<Recurrent>,
+    pub(super) arrangement: Arrangement,
     /// Attention has output gates.
     pub(super) is_gated: bool,
     /// Name of the norm before a feed-forward part, without layer prefix and `.weight`.
@@ -152,8 +168,10 @@ const LLAMA: Family = Family {
     head_norm: HeadNorm::None,
     optional_head_norm: false,
     activation: Activation::Silu,
+    feed_forward_gates: true,
     embedding_root: false,
     recurrent: None,
+    arrangement: Arrangement::Mixed,
     is_gated: false,
     feed_forward_norm: "ffn_norm",
     output_norm: "output_norm",
@@ -189,6 +207,21 @@ const COMMAND_R: Family = Family {
     ..LLAMA
 };
 const GRANITE: Family = Family { name: "granite", optional_rope: true, experts: Experts::None, ..LLAMA };
+const MAMBA2: Family =
+    Family { name: "mamba2", recurrent: Some(Recurrent::StateSpace), experts: Experts::None, ..LLAMA };
+const NEMOTRON_H: Family = Family {
+    name: "nemotron_h",
+    arrangement: Arrangement::Single,
+    activation: Activation::ReluSquared,
+    feed_forward_gates: false,
+    feed_forward_norm: "attn_norm",
+    no_rope_step: Some(1),
+    scoring: Scoring::Sigmoid,
+    normalise_experts: false,
+    ..MAMBA2
+};
+const FALCON_H1: Family =
+    Family { name: "falcon-h1", recurrent: Some(Recurrent::StateSpace), arrangement: Arrangement::Parallel, ..QWEN2 };
 const LFM2: Family = Family {
     name: "lfm2",
     head_norm: HeadNorm::Head,
@@ -198,7 +231,7 @@ const LFM2: Family = Family {
 };
 const QWEN35: Family = Family {
     name: "qwen35",
-    recurrent: Some(Recurrent::DeltaNet),
+    recurrent: Some(Recurrent::DeltaNet { grouped: false }),
     is_gated: true,
     multimodal_rope: true,
     feed_forward_norm: "post_attention_norm",
@@ -226,6 +259,10 @@ pub(super) const FAMILIES: &[Family] = &[
     GRANITE,
     Family { name: "granitemoe", experts: Experts::Always, ..GRANITE },
     Family { name: "granitehybrid", recurrent: Some(Recurrent::StateSpace), experts: Experts::Optional, ..GRANITE },
+    MAMBA2,
+    NEMOTRON_H,
+    Family { name: "nemotron_h_moe", experts: Experts::Always, ..NEMOTRON_H },
+    FALCON_H1,
     Family { name: "ernie4_5", experts: Experts::None, ..LLAMA },
     Family { name: "ernie4_5-moe", experts: Experts::Always, ..LLAMA },
     Family { name: "glm4", post_norm: true, experts: Experts::None, ..LLAMA },
@@ -297,5 +334,12 @@ pub(super) const FAMILIES: &[Family] = &[
     Family { name: "lfm2moe", scoring: Scoring::Sigmoid, experts: Experts::Always, ..LFM2 },
     QWEN35,
     Family { name: "qwen35moe", experts: Experts::Always, ..QWEN35 },
+    Family {
+        name: "qwen3next",
+        recurrent: Some(Recurrent::DeltaNet { grouped: true }),
+        multimodal_rope: false,
+        experts: Experts::Always,
+        ..QWEN35
+    },
     Family { name: "olmoe", head_norm: HeadNorm::Row, experts: Experts::Always, normalise_experts: false, ..QWEN2 },
 ];

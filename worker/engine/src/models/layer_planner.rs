@@ -7,9 +7,9 @@ use super::mixer::{
     AttentionConfig, DeltaNetConfig, LatentConfig, LayerRope, MixerConfig, ShortConvolutionConfig, StateSpaceConfig,
 };
 use super::plan::{
-    AttentionPlan, DeltaNetPlan, ExpertMatrix, ExpertsGateUp, ExpertsPlan, FeedForwardPlan, LatentPlan, LayerInputPlan,
-    LayerInputsPlan, LayerPlan, MatrixId, MixerPlan, ModelPlan, Product, Segment, SharedExpertPlan,
-    ShortConvolutionPlan, StateSpacePlan, VectorId,
+    AttentionPlan, DeltaNetPlan, ExpertMatrix, ExpertsGateUp, ExpertsPlan, FeedForwardPlan, GateUpPlan,
+    LatentExpertsPlan, LatentPlan, LayerInputPlan, LayerInputsPlan, LayerPlan, MatrixId, MixerPlan, ModelPlan, Product,
+    Segment, SharedExpertPlan, ShortConvolutionPlan, StateSpacePlan, VectorId,
 };
 use super::planner::{Planner, SPLIT_ROWS};
 use super::pooling::{HeadActivation, HeadResult, Pooling};
@@ -86,28 +86,22 @@ impl LayerPlanner<'_, '_> {
     }
 
     fn plan(mut self) -> Result<LayerPlan> {
-        let (config, layer) = (self.config, self.config.layers[self.layer]);
-        let width = config.embedding_len;
+        let config = self.config;
+        let (layer, width) = (&config.layers[self.layer], config.embedding_len);
         let norm = |this: &mut Self, wanted: bool, part: &str| {
-            wanted.then(|| this.planner.vector(this.weight(part), width)).transpose()
+            // Falcon-H1's files leave out “.weight” once.
+            let (bare, weight) = (this.name(part), this.weight(part));
+            let name = if this.planner.has(&bare) { bare } else { weight };
+            wanted.then(|| this.planner.vector(name, width)).transpose()
         };
+        let (mixes, feeds) = (!layer.mixers.is_empty(), layer.feed_forward.is_some());
         Ok(LayerPlan {
-            mixer_norm: norm(&mut self, config.pre_norm, "attn_norm")?,
-            mixer: match &layer.mixer {
-                MixerConfig::Attention(attention) => MixerPlan::Attention(self.attention(attention)?),
-                MixerConfig::ShortConvolution(convolution) => {
-                    MixerPlan::ShortConvolution(self.short_convolution(*convolution)?)
-                }
-                MixerConfig::DeltaNet(net) => MixerPlan::DeltaNet(self.delta_net(net)?),
-                MixerConfig::StateSpace(space) => MixerPlan::StateSpace(self.state_space(space)?),
-            },
-            mixer_post_norm: norm(&mut self, config.post_norm, "post_attention_norm")?,
-            feed_forward_norm: norm(&mut self, config.pre_norm && !config.parallel, config.feed_forward_norm)?,
-            feed_forward: match layer.feed_forward {
-                FeedForwardConfig::Experts(experts) => FeedForwardPlan::Experts(self.experts(experts)?),
-                FeedForwardConfig::Dense(len) => self.dense(len)?,
-            },
-            feed_forward_post_norm: norm(&mut self, config.post_norm, "post_ffw_norm")?,
+            mixer_norm: norm(&mut self, mixes && config.pre_norm, "attn_norm")?,
+            mixers: layer.mixers.iter().map(|mixer| self.mixer(mixer)).collect::<Result<_>>()?,
+            mixer_post_norm: norm(&mut self, mixes && config.post_norm, "post_attention_norm")?,
+            feed_forward_norm: norm(&mut self, feeds && config.pre_norm && !config.parallel, config.feed_forward_norm)?,
+            feed_forward: layer.feed_forward.map(|part| self.feed_forward(part)).transpose()?,
+            feed_forward_post_norm: norm(&mut self, feeds && config.post_norm, "post_ffw_norm")?,
             input: config.layer_input_len.map(|len| self.input(len)).transpose()?,
             // The forward passes apply it together with a post-norm.
             scale: if config.post_norm {
@@ -116,6 +110,24 @@ impl LayerPlanner<'_, '_> {
                 None
             },
         })
+    }
+
+    fn mixer(&mut self, mixer: &MixerConfig) -> Result<MixerPlan> {
+        Ok(match mixer {
+            MixerConfig::Attention(attention) => MixerPlan::Attention(self.attention(attention)?),
+            MixerConfig::ShortConvolution(convolution) => {
+                MixerPlan::ShortConvolution(self.short_convolution(*convolution)?)
+            }
+            MixerConfig::DeltaNet(net) => MixerPlan::DeltaNet(self.delta_net(net)?),
+            MixerConfig::StateSpace(space) => MixerPlan::StateSpace(self.state_space(space)?),
+        })
+    }
+
+    fn feed_forward(&mut self, part: FeedForwardConfig) -> Result<FeedForwardPlan> {
+        match part {
+            FeedForwardConfig::Experts(experts) => Ok(FeedForwardPlan::Experts(Box::new(self.experts(experts)?))),
+            FeedForwardConfig::Dense(len) => self.dense(len),
+        }
     }
 
     fn input(&mut self, len: u32) -> Result<LayerInputPlan> {
@@ -181,16 +193,8 @@ impl LayerPlanner<'_, '_> {
 
     fn delta_net(&mut self, net: &DeltaNetConfig) -> Result<DeltaNetPlan> {
         let width = self.config.embedding_len;
-        let parts = [
-            ("attn_qkv", net.channels()),
-            ("attn_gate", net.value_len()),
-            ("ssm_beta", net.value_heads),
-            ("ssm_alpha", net.value_heads),
-        ];
-        let segments = parts.map(|(part, rows)| self.planner.segment(self.weight(part), rows, width));
-        let segments = segments.into_iter().collect::<Result<Vec<_>>>()?;
         Ok(DeltaNetPlan {
-            input: self.planner.stack(&segments, width, SPLIT_ROWS)?,
+            input: self.delta_net_input(net)?,
             taps: self.planner.table(self.weight("ssm_conv1d"), net.channels(), net.taps)?,
             decay_bias: self.planner.vector(self.name("ssm_dt.bias"), net.value_heads)?,
             decay: self.planner.vector(self.name("ssm_a"), net.value_heads)?,
@@ -199,8 +203,48 @@ impl LayerPlanner<'_, '_> {
         })
     }
 
+    /// Queries, keys and values, output gates, update factors and decay exponents. Qwen3-Next's files interleave the last
+    /// two by key head, its early files all of them.
+    fn delta_net_input(&mut self, net: &DeltaNetConfig) -> Result<Product> {
+        let (width, shared) = (self.config.embedding_len, net.value_heads / net.key_heads);
+        let is_interleaved = |this: &Self, part: &str| net.grouped && this.planner.has(&this.weight(part));
+        let mut segments = if is_interleaved(self, "ssm_in") {
+            let lens = [1, 1, shared, shared].map(|heads| heads * net.head_dim);
+            self.interleaved("ssm_in", net.key_heads, &lens)?
+        } else {
+            self.segments(&[("attn_qkv", net.channels()), ("attn_gate", net.value_len())])?
+        };
+        segments.extend(if is_interleaved(self, "ssm_ba") {
+            self.interleaved("ssm_ba", net.key_heads, &[shared, shared])?
+        } else {
+            self.segments(&[("ssm_beta", net.value_heads), ("ssm_alpha", net.value_heads)])?
+        });
+        self.planner.stack(&segments, width, SPLIT_ROWS)
+    }
+
+    /// The rows of tensors that have the hidden state's width.
+    fn segments(&mut self, parts: &[(&str, u32)]) -> Result<Vec<Segment>> {
+        let width = self.config.embedding_len;
+        parts.iter().map(|(part, rows)| self.planner.segment(self.weight(part), *rows, width)).collect()
+    }
+
+    /// The rows of a tensor that has all parts of one of `heads` after the other, in the order of the parts. A head has
+    /// `lens` rows of each.
+    fn interleaved(&mut self, tensor: &str, heads: u32, lens: &[u32]) -> Result<Vec<Segment>> {
+        let per_head: u32 = lens.iter().sum();
+        let whole = self.planner.segment(self.weight(tensor), heads * per_head, self.config.embedding_len)?;
+        let (mut segments, mut first) = (Vec::new(), 0);
+        for rows in lens.iter().copied() {
+            let own = |head: u32| Segment { first_row: head * per_head + first, rows, ..whole.clone() };
+            segments.extend((0..heads).map(own));
+            first += rows;
+        }
+        Ok(segments)
+    }
+
     fn state_space(&mut self, space: &StateSpaceConfig) -> Result<StateSpacePlan> {
         let (width, heads, inner) = (self.config.embedding_len, space.heads, space.inner_len());
+        let norm = Some(self.weight("ssm_norm")).filter(|norm| self.planner.has(norm));
         Ok(StateSpacePlan {
             input: self.planner.matrix(self.weight("ssm_in"), space.projection_rows(), width)?,
             taps: self.planner.table(self.weight("ssm_conv1d"), space.channels(), space.taps)?,
@@ -208,7 +252,7 @@ impl LayerPlanner<'_, '_> {
             step_bias: self.planner.vector(self.name("ssm_dt.bias"), heads)?,
             decay: self.planner.table(self.name("ssm_a"), heads, 1)?,
             skip: self.planner.table(self.name("ssm_d"), heads, 1)?,
-            norm: self.planner.table(self.weight("ssm_norm"), space.groups, inner / space.groups)?,
+            norm: norm.map(|norm| self.planner.table(norm, space.groups, inner / space.groups)).transpose()?,
             output: self.planner.matrix(self.weight("ssm_out"), width, inner)?,
         })
     }
@@ -263,44 +307,72 @@ impl LayerPlanner<'_, '_> {
     }
 
     fn dense(&mut self, hidden: u32) -> Result<FeedForwardPlan> {
+        let (gate_up, width) = (self.gate_up("", hidden)?, self.config.embedding_len);
+        Ok(FeedForwardPlan::Dense { gate_up, down: self.planner.matrix(self.weight("ffn_down"), width, hidden)? })
+    }
+
+    /// Gate and up projections, of `hidden` rows each, whose names end with `suffix`.
+    fn gate_up(&mut self, suffix: &str, hidden: u32) -> Result<GateUpPlan> {
         let width = self.config.embedding_len;
-        let up = self.weight("ffn_up");
-        let (gate, up) = if self.planner.has(&self.weight("ffn_gate")) {
-            let gate = self.planner.segment(self.weight("ffn_gate"), hidden, width)?;
-            (gate, self.planner.segment(up, hidden, width)?)
+        let [gate, up] = ["gate", "up"].map(|part| self.weight(&format!("ffn_{part}{suffix}")));
+        if !self.config.feed_forward_gates {
+            return Ok(GateUpPlan::Ungated(self.planner.matrix(up, hidden, width)?, None));
+        }
+        let (gate, up) = if self.planner.has(&gate) {
+            (self.planner.segment(gate, hidden, width)?, self.planner.segment(up, hidden, width)?)
         } else {
             // Phi 3 keeps both in one tensor.
             let both = self.planner.segment(up, 2 * hidden, width)?;
             let half = |first_row| Segment { first_row, rows: hidden, ..both.clone() };
             (half(0), half(hidden))
         };
-        let gate_up = self.planner.gate_up(gate, up, width)?;
-        Ok(FeedForwardPlan::Dense { gate_up, down: self.planner.matrix(self.weight("ffn_down"), width, hidden)? })
+        self.planner.gate_up(gate, up, width)
     }
 
     fn experts(&mut self, config: ExpertConfig) -> Result<ExpertsPlan> {
         let (width, count, hidden) = (self.config.embedding_len, config.count, config.feed_forward_len);
         let mut scores = vec![self.planner.segment(self.weight("ffn_gate_inp"), count, width)?];
         let shared = config.shared_len.map(|len| self.shared_expert(len, &mut scores)).transpose()?;
+        if config.latent_len.is_some() && shared.as_ref().is_some_and(|shared| shared.is_gated) {
+            let what = format!("{} with a gate of the shared expert", self.config.architecture);
+            return Err(EngineError::UnsupportedArchitecture(what));
+        }
         let router_bias = match &shared {
             // With one more score; no family has both.
             Some(SharedExpertPlan { is_gated: true, .. }) => None,
             _ => self.planner.optional_vector(self.name("ffn_gate_inp.bias"), count)?,
-        };
-        let gate_up = if self.planner.has(&self.weight("ffn_gate_up_exps")) {
-            ExpertsGateUp::Merged(self.expert_matrix("ffn_gate_up_exps", count, [2 * hidden, width])?)
-        } else {
-            let gate = self.expert_matrix("ffn_gate_exps", count, [hidden, width])?;
-            ExpertsGateUp::Apart { gate, up: self.expert_matrix("ffn_up_exps", count, [hidden, width])? }
         };
         Ok(ExpertsPlan {
             config,
             router: self.planner.stack(&scores, width, SPLIT_ROWS)?,
             router_bias,
             bias: self.planner.optional_vector(self.name("exp_probs_b.bias"), count)?,
-            gate_up,
-            down: self.expert_matrix("ffn_down_exps", count, [width, hidden])?,
+            gate_up: self.experts_gate_up(&config)?,
+            down: self.expert_matrix("ffn_down_exps", count, [config.width(width), hidden])?,
             shared,
+            latent: config.latent_len.map(|len| self.latent_experts(len)).transpose()?,
+        })
+    }
+
+    /// Gate and up projections of all experts.
+    fn experts_gate_up(&mut self, config: &ExpertConfig) -> Result<ExpertsGateUp> {
+        let (width, count, hidden) = (config.width(self.config.embedding_len), config.count, config.feed_forward_len);
+        if !self.config.feed_forward_gates {
+            return Ok(ExpertsGateUp::Ungated(self.expert_matrix("ffn_up_exps", count, [hidden, width])?));
+        }
+        if self.planner.has(&self.weight("ffn_gate_up_exps")) {
+            return Ok(ExpertsGateUp::Merged(self.expert_matrix("ffn_gate_up_exps", count, [2 * hidden, width])?));
+        }
+        let gate = self.expert_matrix("ffn_gate_exps", count, [hidden, width])?;
+        Ok(ExpertsGateUp::Apart { gate, up: self.expert_matrix("ffn_up_exps", count, [hidden, width])? })
+    }
+
+    /// Projections to a space of this width and back.
+    fn latent_experts(&mut self, len: u32) -> Result<LatentExpertsPlan> {
+        let width = self.config.embedding_len;
+        Ok(LatentExpertsPlan {
+            down: self.planner.matrix(self.weight("ffn_latent_down"), len, width)?,
+            up: self.planner.matrix(self.weight("ffn_latent_up"), width, len)?,
         })
     }
 
@@ -322,11 +394,9 @@ impl LayerPlanner<'_, '_> {
         if is_gated {
             scores.push(self.planner.segment(output_gate, 1, width)?);
         }
-        let gate = self.planner.segment(self.weight("ffn_gate_shexp"), hidden_len, width)?;
-        let up = self.planner.segment(self.weight("ffn_up_shexp"), hidden_len, width)?;
         Ok(SharedExpertPlan {
             hidden_len,
-            gate_up: self.planner.gate_up(gate, up, width)?,
+            gate_up: self.gate_up("_shexp", hidden_len)?,
             down: self.planner.matrix(self.weight("ffn_down_shexp"), width, hidden_len)?,
             is_gated,
         })

@@ -24,7 +24,7 @@ pub use cache::CacheFormat;
 pub use config::{AttentionTemperature, ExpertConfig, ExpertGroups, FeedForwardConfig, LayerConfig, ModelConfig};
 pub(crate) use encoder::MAX_TEXT_TOKENS;
 pub use encoder::{EncoderConfig, EncoderWindow, PositionKind};
-pub use encoder_plan::{EncoderFeedForward, EncoderLayerPlan, EncoderPlan, NormPlan, UpPlan};
+pub use encoder_plan::{EncoderFeedForward, EncoderLayerPlan, EncoderPlan, NormPlan};
 pub use family::{Activation, HeadNorm, Scoring};
 pub use heads::HeadShape;
 pub use mixer::{
@@ -32,8 +32,9 @@ pub use mixer::{
 };
 pub use plan::{
     AttentionPlan, DeltaNetPlan, ExpansionPlan, ExpertMatrix, ExpertsGateUp, ExpertsPlan, FeedForwardPlan, GateUpPlan,
-    LatentPlan, LayerInputPlan, LayerInputsPlan, LayerPlan, MatrixId, MatrixPlan, MixerPlan, ModelPlan, Product,
-    Segment, SharedExpertPlan, ShortConvolutionPlan, StateSpacePlan, VectorId, VectorPlan, WeightPlan,
+    LatentExpertsPlan, LatentPlan, LayerInputPlan, LayerInputsPlan, LayerPlan, MatrixId, MatrixPlan, MixerPlan,
+    ModelPlan, Product, Segment, SharedExpertPlan, ShortConvolutionPlan, StateSpacePlan, VectorId, VectorPlan,
+    WeightPlan,
 };
 pub use pooling::{HeadActivation, HeadLayer, HeadPlan, HeadResult, Pooling};
 pub use rope::{Position, ROPE_FREQUENCIES, ROPE_LONG, ROPE_SHORT, RopeConfig, Sections, Yarn};

@@ -99,6 +99,8 @@ pub enum GateUpPlan {
         /// Up projection.
         up: Product,
     },
+    /// Only an up projection, with its bias.
+    Ungated(Product, Option<VectorId>),
 }
 
 /// A feed-forward part.
@@ -112,7 +114,7 @@ pub enum FeedForwardPlan {
         down: Product,
     },
     /// A mixture of experts.
-    Experts(ExpertsPlan),
+    Experts(Box<ExpertsPlan>),
 }
 
 /// A matrix with the rows of all experts, one expert after the other, and their biases in the same order.
@@ -127,6 +129,8 @@ pub struct ExpertMatrix {
 /// Gate and up projections of all experts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ExpertsGateUp {
+    /// Only an up projection.
+    Ungated(ExpertMatrix),
     /// One matrix: an expert's rows are those of its gate, then those of its up projection.
     Merged(ExpertMatrix),
     /// Separate.
@@ -155,6 +159,17 @@ pub struct ExpertsPlan {
     pub down: ExpertMatrix,
     /// The expert that all tokens share.
     pub shared: Option<SharedExpertPlan>,
+    /// Projections to the narrower space in which the others work, and back.
+    pub latent: Option<LatentExpertsPlan>,
+}
+
+/// Projections to a narrower space, in which experts work, and back.
+#[derive(Debug, Clone, PartialEq)]
+pub struct LatentExpertsPlan {
+    /// From the hidden state.
+    pub down: Product,
+    /// To the hidden state.
+    pub up: Product,
 }
 
 impl ExpertsPlan {
@@ -259,8 +274,8 @@ pub struct StateSpacePlan {
     pub decay: VectorId,
     /// Factor of a head's input in its output: `[heads]`.
     pub skip: VectorId,
-    /// Norm of each group's output: `[groups][inner_len / groups]`.
-    pub norm: VectorId,
+    /// Norm of each group's gated output: `[groups][inner_len / groups]`.
+    pub norm: Option<VectorId>,
     /// Output projection.
     pub output: Product,
 }
@@ -281,16 +296,16 @@ pub enum MixerPlan {
 /// The tensors of a layer.
 #[derive(Debug, Clone, PartialEq)]
 pub struct LayerPlan {
-    /// Norm before the mixer.
+    /// Norm before the mixers.
     pub mixer_norm: Option<VectorId>,
-    /// The mixer.
-    pub mixer: MixerPlan,
-    /// RMS norm after the mixer.
+    /// The mixers.
+    pub mixers: Vec<MixerPlan>,
+    /// RMS norm after each mixer.
     pub mixer_post_norm: Option<VectorId>,
     /// Norm before the feed-forward part, unless its input is the mixer's.
     pub feed_forward_norm: Option<VectorId>,
     /// The feed-forward part.
-    pub feed_forward: FeedForwardPlan,
+    pub feed_forward: Option<FeedForwardPlan>,
     /// RMS norm after the feed-forward part.
     pub feed_forward_post_norm: Option<VectorId>,
     /// The input that belongs to the layer alone.

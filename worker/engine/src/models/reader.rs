@@ -4,7 +4,7 @@ use super::cache::CacheFormat;
 use super::checks::MAX_VOCAB;
 use super::config::{AttentionTemperature, ExpertConfig, ExpertGroups, FeedForwardConfig, LayerConfig, ModelConfig};
 use super::entries::{Named, Reader};
-use super::family::{Experts, FAMILIES, Family, HeadNorm, Recurrent, Scoring, Windows};
+use super::family::{Arrangement, Experts, FAMILIES, Family, HeadNorm, Recurrent, Scoring, Windows};
 use super::heads::HeadShape;
 use super::mixer::{
     AttentionConfig, DeltaNetConfig, LatentConfig, LayerRope, MixerConfig, ShortConvolutionConfig, StateSpaceConfig,
@@ -89,13 +89,10 @@ impl Reader<'_, Family> {
             None => rope.clone(),
         };
         let attention_scale = self.attention_scale(embedding_len, &heads, &rope)?;
-        let mixers = self.mixers(&heads, &windowed, embedding_len)?;
-        let feed_forwards = self.feed_forwards(layers)?;
-        let layers = mixers.into_iter().zip(feed_forwards);
         Ok(ModelConfig {
             name: self.gguf.metadata.string("general.name").unwrap_or("unnamed model").to_owned(),
             architecture: family.name,
-            layers: layers.map(|(mixer, feed_forward)| LayerConfig { mixer, feed_forward }).collect(),
+            layers: self.layers(&heads, &windowed, embedding_len)?,
             drafting_layers,
             embedding_len,
             vocab: u32::try_from(embedding.rows().min(MAX_VOCAB + 1)).unwrap_or(u32::MAX),
@@ -115,6 +112,7 @@ impl Reader<'_, Family> {
             tied_values: family.tied_values,
             layer_input_len: self.u32("embedding_length_per_layer_input").filter(|len| family.layer_inputs && *len > 0),
             activation: family.activation,
+            feed_forward_gates: family.feed_forward_gates,
             embedding_scale: match self.factor("embedding_scale") {
                 Some(scale) => scale,
                 None if family.embedding_root => (embedding_len as f32).sqrt(),
@@ -311,21 +309,26 @@ impl Reader<'_, Family> {
         }))
     }
 
-    /// The mixer of each layer.
-    fn mixers(&self, heads: &[HeadShape], windowed: &[bool], embedding_len: u32) -> Result<Vec<MixerConfig>> {
+    /// Mixers and feed-forward part of each layer.
+    fn layers(&self, heads: &[HeadShape], windowed: &[bool], embedding_len: u32) -> Result<Vec<LayerConfig>> {
         let recurrent = self.family.recurrent.map(|recurrent| self.recurrent(recurrent, embedding_len)).transpose()?;
         let (window, latent) = (self.window()?, self.latent()?);
-        (0u32..)
-            .zip(heads.iter().zip(windowed))
-            .map(|(layer, (layer_heads, is_windowed))| match recurrent {
-                Some(recurrent) if self.is_recurrent(layer, layer_heads)? => Ok(recurrent),
-                _ => {
-                    let cache_of = self.cache_of(layer, heads, windowed)?;
-                    let attention = self.attention(layer, *layer_heads, window.filter(|_| *is_windowed));
-                    Ok(MixerConfig::Attention(AttentionConfig { cache_of, latent, ..attention }))
-                }
-            })
-            .collect()
+        let attention = |layer: u32| -> Result<MixerConfig> {
+            let (own, is_windowed) = (heads[layer as usize], windowed[layer as usize]);
+            let cache_of = self.cache_of(layer, heads, windowed)?;
+            let attention = self.attention(layer, own, window.filter(|_| is_windowed));
+            Ok(MixerConfig::Attention(AttentionConfig { cache_of, latent, ..attention }))
+        };
+        let layer = |(layer, feed_forward): (u32, Option<FeedForwardConfig>)| -> Result<LayerConfig> {
+            let mixers = match (self.family.arrangement, recurrent) {
+                (Arrangement::Single, _) if feed_forward.is_some() => Vec::new(),
+                (Arrangement::Parallel, Some(recurrent)) => vec![attention(layer)?, recurrent],
+                (_, Some(recurrent)) if self.is_recurrent(layer, &heads[layer as usize])? => vec![recurrent],
+                _ => vec![attention(layer)?],
+            };
+            Ok(LayerConfig { mixers, feed_forward })
+        };
+        (0u32..).zip(self.feed_forwards(heads.len() as u32)?).map(layer).collect()
     }
 
     /// The layer whose keys and values a layer uses instead of its own: the last one of the same kind that has any.
@@ -346,10 +349,10 @@ impl Reader<'_, Family> {
         }
     }
 
-    /// Whether a layer of a hybrid has no attention: either because it has no key heads, or by its index.
+    /// Whether a layer has no attention: either because it has no key heads, or by its index.
     fn is_recurrent(&self, layer: u32, heads: &HeadShape) -> Result<bool> {
         match self.family.recurrent {
-            Some(Recurrent::DeltaNet) => {
+            Some(Recurrent::DeltaNet { .. }) => {
                 let interval = self.u32("full_attention_interval").unwrap_or(DEFAULT_ATTENTION_INTERVAL);
                 if interval == 0 {
                     return Err(EngineError::malformed("attention in every 0th layer"));
@@ -366,10 +369,11 @@ impl Reader<'_, Family> {
                 channels: embedding_len,
                 taps: self.require_u32("shortconv.l_cache")?,
             }),
-            Recurrent::DeltaNet => {
+            Recurrent::DeltaNet { grouped } => {
                 let net = DeltaNetConfig {
                     key_heads: self.require_u32("ssm.group_count")?,
                     value_heads: self.require_u32("ssm.time_step_rank")?,
+                    grouped,
                     head_dim: self.require_u32("ssm.state_size")?,
                     taps: self.require_u32("ssm.conv_kernel")?,
                 };
@@ -435,18 +439,20 @@ impl Reader<'_, Family> {
         AttentionConfig { heads, window, rope, is_gated, cache_of: None, latent: None }
     }
 
-    /// The feed-forward part of each layer. Some layers of a model with experts may be dense.
-    fn feed_forwards(&self, layers: u32) -> Result<Vec<FeedForwardConfig>> {
+    /// The feed-forward part of each layer, if it has one. Some layers of a model with experts may be dense.
+    fn feed_forwards(&self, layers: u32) -> Result<Vec<Option<FeedForwardConfig>>> {
         let (experts, name) = (self.experts()?, "feed_forward_length");
         let dense_lens = self.per_layer(name, layers)?;
         let leading = self.u32("leading_dense_block_count").unwrap_or(0);
         let step = self.u32("interleave_moe_layer_step").unwrap_or(1).max(1);
+        let is_single = self.family.arrangement == Arrangement::Single;
         let feed_forward = |layer: u32| match (experts, &dense_lens) {
+            (_, Some(lens)) if is_single && lens[layer as usize] == 0 => Ok(None),
             (Some(experts), _) if layer >= leading && (layer + 1).is_multiple_of(step) => {
                 let shared_len = self.shared_len(layer);
-                Ok(FeedForwardConfig::Experts(ExpertConfig { shared_len, ..experts }))
+                Ok(Some(FeedForwardConfig::Experts(ExpertConfig { shared_len, ..experts })))
             }
-            (_, Some(lens)) => Ok(FeedForwardConfig::Dense(lens[layer as usize])),
+            (_, Some(lens)) => Ok(Some(lens[layer as usize]).filter(|len| *len > 0).map(FeedForwardConfig::Dense)),
             (_, None) => Err(EngineError::MissingMetadata(self.key(name))),
         };
         (0..layers).map(feed_forward).collect()
@@ -459,7 +465,7 @@ impl Reader<'_, Family> {
         Some(stated.unwrap_or_else(|| u32::try_from(up.rows()).unwrap_or(u32::MAX)))
     }
 
-    /// The experts, without a shared one.
+    /// The experts, without the shared one.
     fn experts(&self) -> Result<Option<ExpertConfig>> {
         let count = self.u32("expert_count").unwrap_or(0);
         match self.family.experts {
@@ -481,6 +487,7 @@ impl Reader<'_, Family> {
             normalise: normalise.unwrap_or(self.family.normalise_experts),
             weight_scale: self.factor("expert_weights_scale").unwrap_or(1.0),
             shared_len: None,
+            latent_len: self.u32("moe_latent_size").filter(|len| *len > 0),
             groups: self.expert_groups()?,
         }))
     }

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use futures::FutureExt as _;
+use parlance_engine::fit::DeviceLimits;
 use parlance_engine::kernels::linear::Tiles;
 use parlance_engine::models::ModelConfig;
 use parlance_engine::runtime::{Cpu, Device, Model};
@@ -250,7 +251,18 @@ fn hybrids_with_invalid_hyperparameters_are_rejected() {
     assert_rejected("qwen35", &[("qwen35.ssm.group_count", 0.into())]);
     assert_rejected("qwen35", &[("qwen35.ssm.time_step_rank", 0.into()), ("qwen35.ssm.inner_size", 0.into())]);
     assert_rejected("lfm2", &[("lfm2.shortconv.l_cache", 1.into())]);
-    let no_attention = ("lfm2.attention.head_count_kv", serde_json::json!([0, 0, 0, 0]));
-    assert_rejected("lfm2", &[no_attention, ("lfm2.rope.dimension_count", u32::MAX.into())]);
     assert_rejected("lfm2", &[("lfm2.attention.head_count_kv", serde_json::json!([0, 2]))]);
+    assert_rejected("mamba2", &[("mamba2.ssm.group_count", 0.into())]);
+    assert_rejected("falcon-h1", &[("falcon-h1.attention.head_count_kv", 0.into())]);
+    assert_rejected("nemotron_h_moe", &[("nemotron_h_moe.expert_group_count", 2.into())]);
+}
+
+#[test]
+fn models_without_attention_have_contexts_of_any_length() {
+    let config = ModelConfig::from_gguf(&header(&file("mamba2"))).unwrap();
+    let limits = DeviceLimits { max_binding_bytes: 1 << 20 };
+    assert_eq!(config.kv_bytes_per_token(), 0);
+    assert!(config.state_bytes() > 0);
+    assert_eq!(config.max_context(limits), config.trained_context);
+    assert_eq!(config.context(Some(200), limits).unwrap(), 200);
 }

@@ -78,9 +78,9 @@ fn the_comparison_notices_every_tensor() {
 fn the_comparison_notices_every_hyperparameter() {
     // Names and limits do not affect logits, nor do RoPE's sections: text has the same position in each. Granite's
     // hybrids have no RoPE, Phi 3's windows are ignored, as in llama.cpp, and shared experts tell their width. Models
-    // whose every layer has experts have no use for the width of other feed-forward parts. Sizes of latent keys follow
-    // from their ranks.
-    const WITHOUT_EFFECT: [&str; 15] = [
+    // whose every layer has experts have no use for the width of other feed-forward parts, Nemotron's have none for the
+    // epsilon of layer norms. Sizes of latent keys follow from their ranks.
+    const WITHOUT_EFFECT: [&str; 18] = [
         "general.name",
         "rope.dimension_sections",
         "n_deepstack_layers",
@@ -90,6 +90,9 @@ fn the_comparison_notices_every_hyperparameter() {
         "phi3.attention.sliding_window",
         "expert_shared_count",
         "gpt-oss.feed_forward_length",
+        "qwen3next.feed_forward_length",
+        "nemotron_h.attention.layer_norm_epsilon",
+        "nemotron_h_moe.attention.layer_norm_epsilon",
         "deepseek2.attention.head_count_kv",
         "deepseek2.attention.key_length",
         "deepseek2.attention.value_length",

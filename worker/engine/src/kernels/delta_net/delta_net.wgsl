@@ -1,6 +1,7 @@
 // The gated delta rule (Yang et al. 2024, "Gated Delta Networks", equation 10), token by token. The state of a head
 // maps keys to values. For each token it decays, is corrected so that the token's key maps closer to its value, and is
-// applied to the token's query. Queries and keys are scaled to length one.
+// applied to the token's query. Queries and keys are scaled to length one. Value heads KEY_HEADS apart share a query and
+// a key, with GROUPED neighbouring ones.
 //
 // Rows of the state, one per value element, are independent. A workgroup keeps PAIRS pairs of rows in registers from
 // the first token to the last: LANES neighbouring threads share a pair, and each holds four vectors of either row.
@@ -52,7 +53,12 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
 
     let bias = dt_bias[head];
     let factor = decay[head];
-    let query_at = (head % KEY_HEADS) * VECTORS + lane;
+#ifdef GROUPED
+    let key_head = head / (VALUE_HEADS / KEY_HEADS);
+#else
+    let key_head = head % KEY_HEADS;
+#endif
+    let query_at = key_head * VECTORS + lane;
     let key_at = query_at + KEY_HEADS * VECTORS;
     let value_at = (2u * KEY_HEADS + head) * VECTORS + pair / 2u;
     // The next token's inputs are loaded while the current token is computed.

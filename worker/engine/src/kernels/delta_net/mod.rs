@@ -17,6 +17,8 @@ pub struct DeltaNet {
     pub key_heads: u32,
     /// Number of value heads.
     pub value_heads: u32,
+    /// Value head `h` uses query and key head `h / (value_heads / key_heads)` instead.
+    pub grouped: bool,
     /// Elements per head, a multiple of 16.
     pub head_dim: u32,
     /// Elements per row of the projection that contains alpha and beta.
@@ -35,6 +37,7 @@ impl DeltaNet {
         debug_assert!(self.head_dim.is_multiple_of(THREAD_ELEMENTS), "threads share a row evenly");
         let lanes = self.head_dim / THREAD_ELEMENTS;
         Shader::new("delta_net/delta_net.wgsl")
+            .define_if(self.grouped, "GROUPED")
             .constant("KEY_HEADS", self.key_heads)
             .constant("VALUE_HEADS", self.value_heads)
             .constant("HEAD_DIM", self.head_dim)

@@ -39,7 +39,7 @@ pub fn route(logits: &[f32], bias: &[f32], router: &Router) -> (Vec<u32>, Vec<f3
         let sum = if config.normalise { chosen_sum.max(6.103_515_625e-5) } else { 1.0 };
         chosen.extend(order.iter().map(|expert| *expert as u32));
         weights.extend(order.iter().map(|i| (f64::from(config.weight_scale) * likelihoods[*i] / sum) as f32));
-        if config.shared_len.is_some() {
+        if config.sums_shared() {
             weights.push(if router.is_gated { logistic(row[count]) as f32 } else { 1.0 });
         }
     }

@@ -1,4 +1,34 @@
-//! Reference of `gated_norm.wgsl`. RMS norm and layer norm are in `linear/reference.rs`.
+//! References of `gated_norm.wgsl` and of the norms of `head_norm.wgsl`. RMS norm and layer norm are in
+//! `linear/reference.rs`.
+
+use super::HeadNormKernel;
+use crate::kernels::linear::reference::{layer_norm, rms_norm};
+use crate::models::{HeadNorm, HeadShape};
+
+/// The norms of rows of queries, keys and values, or only of queries, in place: `[heads + kv_heads][head_dim]`, then
+/// `[kv_heads][value_dim]`. `weights` and `biases` are those of the queries' norm and of the keys'. The caller applies
+/// RoPE, before or after.
+pub fn norm_heads(rows: &mut [f32], [weights, biases]: [&[Vec<f32>; 2]; 2], kernel: &HeadNormKernel) {
+    let kv_heads = if kernel.queries_only { 0 } else { kernel.heads.kv_heads };
+    let heads = HeadShape { kv_heads, ..kernel.heads };
+    let [query_len, key_len, value_len] =
+        [heads.query_len(), heads.key_len(), heads.value_len()].map(|len| len as usize);
+    for row in rows.chunks_exact_mut(query_len + key_len + value_len) {
+        let (queries, others) = row.split_at_mut(query_len);
+        let (keys, values) = others.split_at_mut(key_len);
+        for (part, (weight, bias)) in [queries, keys].into_iter().zip(weights.iter().zip(biases)) {
+            let normed = match kernel.kind {
+                HeadNorm::None => part.to_vec(),
+                _ if kernel.centred => layer_norm(part, weight, bias, kernel.eps),
+                HeadNorm::Head | HeadNorm::HeadAfterRope | HeadNorm::Row => rms_norm(part, weight, kernel.eps),
+            };
+            part.copy_from_slice(&normed);
+        }
+        if kernel.value_norm {
+            values.copy_from_slice(&rms_norm(values, &vec![1.0; heads.value_dim as usize], kernel.eps));
+        }
+    }
+}
 
 /// `x * weight / sqrt(mean(x²) + eps)` for each head of `x * silu(z)`, `[tokens][heads][head_dim]`; `weight` is
 /// `[heads][head_dim]`, `gates` has the shape of `x`.

@@ -25,6 +25,8 @@ pub struct StateSpace {
     pub row_len: u32,
     /// Offset of the step sizes in a row.
     pub steps_at: u32,
+    /// The output is multiplied by `SiLU` of gates, with which a row begins.
+    pub gated: bool,
 }
 
 impl StateSpace {
@@ -34,6 +36,7 @@ impl StateSpace {
         debug_assert!(self.head_dim.is_multiple_of(2 * PAIRS), "workgroups share a head evenly");
         let lanes = self.state_len / THREAD_ELEMENTS;
         Shader::new("state_space/state_space.wgsl")
+            .define_if(self.gated, "GATED")
             .constant("HEADS", self.heads)
             .constant("HEAD_DIM", self.head_dim)
             .constant("GROUPS", self.groups)

@@ -1,6 +1,7 @@
 // The recurrence of Mamba-2 (Dao and Gu 2024, "Transformers are SSMs", equation 1), token by token. A head's state has a
 // row of STATE_LEN elements for each element of the head. For each token it decays, grows by the outer product of the
-// head's input, times a step size, and B, and gives its product with C, to which a multiple of the input is added.
+// head's input, times a step size, and B, and gives its product with C, to which a multiple of the input is added. With
+// GATED that is multiplied by SiLU of a gate.
 //
 // Rows of the state are independent. A workgroup keeps PAIRS pairs of rows in registers from the first token to the
 // last: LANES neighbouring threads share a pair, and each holds four vectors of either row.
@@ -12,7 +13,8 @@
 @group(0) @binding(0) var<uniform> state: State;
 // The heads' inputs, B and C: [tokens][HEADS][HEAD_DIM / 4], [GROUPS][STATE_LEN / 4] and [GROUPS][STATE_LEN / 4]
 @group(0) @binding(1) var<storage, read> inputs: array<vec4<f32>>;
-// Projection, with the heads' step sizes from STEPS_AT on: [tokens][ROW_LEN]
+// Projection, with the heads' step sizes from STEPS_AT on, and with GATED first the gates, [HEADS][HEAD_DIM]:
+// [tokens][ROW_LEN]
 @group(0) @binding(2) var<storage, read> rows: array<f32>;
 // Added to the step sizes: [HEADS]
 @group(0) @binding(3) var<storage, read> step_bias: array<f32>;
@@ -76,6 +78,11 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
             #repeat l LANES
             total += products[(place + $lu) * PAIRS + slot];
             #end
+#ifdef GATED
+            let gate_at = token * ROW_LEN + head * HEAD_DIM + 2u * pair;
+            let gates = vec2<f32>(rows[gate_at], rows[gate_at + 1u]);
+            total *= gates / (1.0 + exp(-gates));
+#endif
             y[(token * HEADS + head) * (HEAD_DIM / 2u) + pair] = total;
         }
     }

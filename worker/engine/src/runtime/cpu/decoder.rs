@@ -71,7 +71,7 @@ impl CpuDecoder {
     ) -> Result<Self> {
         let angles = RopeAngles::new(config, context, host);
         let (rope, window_rope) = angles.rows(&[], 0);
-        let memories = config.layers.iter().map(|layer| LayerMemory::new(&layer.mixer, context as usize));
+        let memories = config.layers.iter().map(|layer| LayerMemory::new(layer, context as usize));
         Ok(Self {
             pacer: cpu.pacer(),
             config: config.clone(),

@@ -6,14 +6,14 @@ use async_trait::async_trait;
 
 use super::activations::Activations;
 use super::attention::{AttentionShape, LayerCache, attend};
-use super::layers::{by_expert, gate_up, project, rotate_heads, store_heads};
+use super::layers::{self, by_expert, project, rotate_heads, store_heads};
 use super::ops::{activate, expert_sum, layer_norm, route};
 use super::weights::CpuWeights;
 use super::{Cpu, Pacer};
 use crate::error::Result;
 use crate::models::{
     EncoderConfig, EncoderFeedForward, EncoderLayerPlan, EncoderPlan, ExpertConfig, MatrixId, NormPlan, PositionKind,
-    Product, UpPlan, VectorId,
+    Product, VectorId,
 };
 use crate::runtime::backend::Embedder;
 
@@ -88,16 +88,9 @@ impl CpuEncoder {
         let (width, len) = (config.embedding_len as usize, config.feed_forward_len as usize);
         let input = self.before(hidden, Some(layer.feed_forward_norm));
         let output = match &layer.feed_forward {
-            EncoderFeedForward::Dense { up, down, down_bias } => {
+            EncoderFeedForward::Dense { gate_up, down, down_bias } => {
                 let x = Activations::new(&input, width);
-                let activated = match up {
-                    UpPlan::Plain(up, bias) => {
-                        let mut values = self.weights.product(up, len, &x, *bias);
-                        activate(&mut values, config.activation);
-                        values
-                    }
-                    UpPlan::Gated(both) => gate_up(&self.weights, both, len, &x, config.activation),
-                };
+                let activated = layers::gate_up(&self.weights, gate_up, len, &x, config.activation);
                 project(&self.weights, down, &activated, len, width, *down_bias)
             }
             EncoderFeedForward::Experts { config, router, up, down } => {

@@ -34,7 +34,7 @@ impl CpuDecoder {
         let inputs = self.layer_inputs(batch, &hidden);
         for layer in 0..self.plan.layers.len() {
             let input = self.normed(&hidden, self.plan.layers[layer].mixer_norm);
-            self.mixer(layer, place, &input, &mut hidden);
+            self.mixers(layer, place, &input, &mut hidden);
             self.pacer.pause_if_due().await;
             self.feed_forward(layer, self.config.parallel.then_some(input), &mut hidden);
             self.layer_input(layer, &inputs, &mut hidden);
@@ -113,43 +113,43 @@ impl CpuDecoder {
         logits
     }
 
-    /// Adds the output of a layer's mixer for `input` to the hidden state.
-    fn mixer(&mut self, index: usize, place: Place, input: &[f32], hidden: &mut [f32]) {
+    /// Adds the outputs of a layer's mixers for `input` to the hidden state.
+    fn mixers(&mut self, index: usize, place: Place, input: &[f32], hidden: &mut [f32]) {
         let (config, plan) = (&self.config, &self.plan.layers[index]);
         let mixer = MixerInput { config, weights: &self.weights, x: input };
-        let cache_of = config.layers[index].mixer.attention().and_then(|attention| attention.cache_of);
-        let memory = &mut self.memories[cache_of.map_or(index, |layer| layer as usize)];
-        let output = match (&config.layers[index].mixer, &plan.mixer, memory) {
-            (MixerConfig::Attention(attention), MixerPlan::Attention(plan), LayerMemory::Rows(cache)) => {
-                let is_windowed = attention.rope == LayerRope::Window;
-                let angles = self.window_rope.as_ref().filter(|_| is_windowed).unwrap_or(&self.rope);
-                mixer.attention(attention, plan, (angles, place), cache)
-            }
-            (
-                MixerConfig::ShortConvolution(convolution),
-                MixerPlan::ShortConvolution(plan),
-                LayerMemory::State(state),
-            ) => mixer.short_convolution(*convolution, plan, state),
-            (MixerConfig::DeltaNet(net), MixerPlan::DeltaNet(plan), LayerMemory::State(state)) => {
-                mixer.delta_net(net, plan, state)
-            }
-            (MixerConfig::StateSpace(space), MixerPlan::StateSpace(plan), LayerMemory::State(state)) => {
-                mixer.state_space(space, plan, state)
-            }
-            _ => unreachable!("plan and memory belong to this configuration"),
-        };
-        self.add(hidden, output, plan.mixer_post_norm);
+        for own in config.layers[index].mixers.iter().zip(&plan.mixers) {
+            let cache_of = own.0.attention().and_then(|attention| attention.cache_of);
+            let LayerMemory { rows, state } = &mut self.memories[cache_of.map_or(index, |layer| layer as usize)];
+            let output = match (own, rows) {
+                ((MixerConfig::Attention(attention), MixerPlan::Attention(plan)), Some(cache)) => {
+                    let is_windowed = attention.rope == LayerRope::Window;
+                    let angles = self.window_rope.as_ref().filter(|_| is_windowed).unwrap_or(&self.rope);
+                    mixer.attention(attention, plan, (angles, place), cache)
+                }
+                ((MixerConfig::ShortConvolution(convolution), MixerPlan::ShortConvolution(plan)), _) => {
+                    mixer.short_convolution(*convolution, plan, state)
+                }
+                ((MixerConfig::DeltaNet(net), MixerPlan::DeltaNet(plan)), _) => mixer.delta_net(net, plan, state),
+                ((MixerConfig::StateSpace(space), MixerPlan::StateSpace(plan)), _) => {
+                    mixer.state_space(space, plan, state)
+                }
+                _ => unreachable!("plan and memory belong to this configuration"),
+            };
+            self.add(hidden, output, plan.mixer_post_norm);
+        }
     }
 
     /// Adds the output of a layer's feed-forward part to the hidden state. Its `input` follows from that, unless it is
-    /// parallel to the mixer and has the same one.
+    /// parallel to the mixers and has the same one.
     fn feed_forward(&self, index: usize, input: Option<Vec<f32>>, hidden: &mut [f32]) {
         let (config, plan) = (&self.config, &self.plan.layers[index]);
+        let Some(part) = &plan.feed_forward else { return };
         let input = input.unwrap_or_else(|| self.normed(hidden, plan.feed_forward_norm));
         let x = Activations::new(&input, config.embedding_len as usize);
-        let output = match &plan.feed_forward {
+        let output = match part {
             FeedForwardPlan::Dense { gate_up, down } => {
-                self.dense(gate_up, down, config.layers[index].feed_forward.hidden_len(), &x)
+                let hidden_len = config.layers[index].feed_forward.map_or(0, |part| part.hidden_len());
+                self.dense(gate_up, down, hidden_len, &x)
             }
             FeedForwardPlan::Experts(experts) => self.experts(experts, &input, &x),
         };
@@ -165,24 +165,36 @@ impl CpuDecoder {
 
     /// Mixture of experts; `x` is made from `input`.
     fn experts(&self, plan: &ExpertsPlan, input: &[f32], x: &Activations<'_>) -> Vec<f32> {
-        let (config, weights, width) = (&plan.config, &self.weights, self.config.embedding_len as usize);
+        let (config, weights) = (&plan.config, &self.weights);
+        let (width, own_width) = (self.config.embedding_len as usize, config.width(self.config.embedding_len) as usize);
         let scores = weights.product(&plan.router, plan.score_rows() as usize, x, plan.router_bias);
         let bias = plan.bias.map(|bias| weights.vector(bias));
         let (chosen, factors) = route(&scores, bias, config, plan.is_gated());
-        let outputs = by_expert(input, width, &chosen, config, |expert, x| {
+        let latent = plan.latent.as_ref().map(|latent| weights.product(&latent.down, own_width, x, None));
+        let outputs = by_expert(latent.as_deref().unwrap_or(input), own_width, &chosen, config, |expert, x| {
             let activated = self.expert_gate_up(plan, expert, x);
             let activated = Activations::new(&activated, config.feed_forward_len as usize);
-            self.expert_rows(plan.down, expert, width, &activated)
+            self.expert_rows(plan.down, expert, own_width, &activated)
         });
         let shared = plan.shared.as_ref();
         let shared = shared.map(|shared| self.dense(&shared.gate_up, &shared.down, shared.hidden_len, x));
-        expert_sum(&outputs, shared.as_deref(), &factors, config, width)
+        let summed = shared.as_deref().filter(|_| config.sums_shared());
+        let sums = expert_sum(&outputs, summed, &factors, config, own_width);
+        let Some(latent) = &plan.latent else { return sums };
+        let mut output = project(weights, &latent.up, &sums, own_width, width, None);
+        output.iter_mut().zip(shared.iter().flatten()).for_each(|(sum, shared)| *sum += shared);
+        output
     }
 
     /// Gate and up projections of an expert, with their activation, for the tokens of `x`.
     fn expert_gate_up(&self, plan: &ExpertsPlan, expert: usize, x: &Activations<'_>) -> Vec<f32> {
         let (hidden, activation) = (plan.config.feed_forward_len as usize, self.config.activation);
         match plan.gate_up {
+            ExpertsGateUp::Ungated(up) => {
+                let mut activated = self.expert_rows(up, expert, hidden, x);
+                activate(&mut activated, activation);
+                activated
+            }
             ExpertsGateUp::Merged(both) => gated(&self.expert_rows(both, expert, 2 * hidden, x), hidden, activation),
             ExpertsGateUp::Apart { gate, up } => {
                 let mut activated = self.expert_rows(gate, expert, hidden, x);
@@ -365,6 +377,7 @@ impl MixerInput<'_> {
         let net = DeltaNet {
             key_heads: config.key_heads as usize,
             value_heads: config.value_heads as usize,
+            grouped: config.grouped,
             head_dim: config.head_dim as usize,
             decay: vector(plan.decay),
             dt_bias: vector(plan.decay_bias),
@@ -401,7 +414,7 @@ impl MixerInput<'_> {
         };
         let mixed = state_space(&inputs, &columns(config.steps_at(), config.heads), &space, &mut state[1]);
         let (groups, gate) = (config.groups as usize, columns(0, config.inner_len()));
-        let mixed = gated_then_normed(mixed, vector(plan.norm), groups, self.config.norm_eps, &gate);
+        let mixed = gated_then_normed(mixed, plan.norm.map(vector), groups, self.config.norm_eps, &gate);
         self.output(&plan.output, &mixed, config.inner_len(), None)
     }
 }

@@ -6,18 +6,18 @@ use super::attention::LayerCache;
 use super::decoder::CpuDecoder;
 use super::matrix::{reserved, zeros};
 use crate::error::Result;
-use crate::models::{AttentionConfig, MixerConfig};
+use crate::models::LayerConfig;
 use crate::runtime::memory::{CopyId, Layout, Memory, Part};
 
 /// Maximum size of copies in bytes: a wasm module's memory has 4 GiB for everything.
 const MAX_COPY_BYTES: u64 = 128 << 20;
 
 /// The memory of one layer.
-pub(super) enum LayerMemory {
-    /// Keys and values of each token.
-    Rows(LayerCache),
+pub(super) struct LayerMemory {
+    /// Keys and values of each token, if the layer computes any.
+    pub(super) rows: Option<LayerCache>,
     /// States of fixed size.
-    State(Vec<Vec<f32>>),
+    pub(super) state: Vec<Vec<f32>>,
 }
 
 impl LayerMemory {
@@ -25,38 +25,43 @@ impl LayerMemory {
     ///
     /// # Errors
     /// [`crate::EngineError::OutOfMemory`].
-    pub(super) fn new(mixer: &MixerConfig, context: usize) -> Result<Self> {
-        // A layer that reads another's cache has none.
-        Ok(match mixer.attention().map(row_lens).filter(|[key_len, _]| *key_len > 0) {
-            Some(row_lens) => Self::Rows(LayerCache::new(context, row_lens)?),
-            None => {
-                Self::State(mixer.state_lens().into_iter().map(|len| zeros(len as usize)).collect::<Result<Vec<_>>>()?)
-            }
-        })
+    pub(super) fn new(layer: &LayerConfig, context: usize) -> Result<Self> {
+        let row_lens = row_lens(layer);
+        let rows = row_lens.map(|row_lens| LayerCache::new(context, row_lens)).transpose()?;
+        let state = layer.state_lens().map(|len| zeros(len as usize)).collect::<Result<_>>()?;
+        Ok(Self { rows, state })
     }
 
     /// The floats of a part, as separate slices.
     fn floats(&self, part: Part) -> Vec<&[f32]> {
-        match (self, part) {
-            (Self::Rows(cache), Part::Rows(tokens)) => cache.first(tokens).to_vec(),
-            (Self::State(states), Part::State(_)) => states.iter().map(Vec::as_slice).collect(),
-            _ => Vec::new(),
+        match part {
+            Part::Rows(tokens) => self.rows.iter().flat_map(|cache| cache.first(tokens)).collect(),
+            Part::State(_) => self.state.iter().map(Vec::as_slice).collect(),
         }
     }
 
     /// Overwrites a part. `next` returns the requested number of floats, in the order of [`LayerMemory::floats`]; if
     /// the source is a copy with more rows, it skips the excess.
     fn set(&mut self, part: Part, next: &mut impl FnMut(usize) -> Vec<f32>) {
-        match (self, part) {
-            (Self::Rows(cache), Part::Rows(tokens)) => cache.set(tokens, next),
-            (Self::State(states), Part::State(_)) => {
-                for state in states {
+        match part {
+            Part::Rows(tokens) => {
+                if let Some(cache) = &mut self.rows {
+                    cache.set(tokens, next);
+                }
+            }
+            Part::State(_) => {
+                for state in &mut self.state {
                     *state = next(state.len());
                 }
             }
-            _ => {}
         }
     }
+}
+
+/// Elements of a token's keys, and of its values, that a layer caches. A layer that reads another's cache has none.
+fn row_lens(layer: &LayerConfig) -> Option<[usize; 2]> {
+    let attention = layer.attention().filter(|attention| attention.cache_of.is_none())?;
+    Some([attention.key_len(), attention.value_len()].map(|len| len as usize))
 }
 
 impl CpuDecoder {
@@ -65,23 +70,12 @@ impl CpuDecoder {
     }
 
     fn part_bytes(&self, part: Part) -> u64 {
-        self.config.layers.iter().map(|layer| mixer_bytes(&layer.mixer, part)).sum()
+        let floats = |layer: &LayerConfig| match part {
+            Part::Rows(tokens) => row_lens(layer).map_or(0, |[keys, values]| (keys + values) as u64 * tokens as u64),
+            Part::State(_) => layer.state_lens().map(u64::from).sum(),
+        };
+        4 * self.config.layers.iter().map(floats).sum::<u64>()
     }
-}
-
-/// Elements of a token's keys, and of its values, that a layer caches.
-fn row_lens(attention: &AttentionConfig) -> [usize; 2] {
-    [attention.key_len(), attention.value_len()].map(|len| len as usize)
-}
-
-/// Size of a part of a layer's memory in bytes.
-fn mixer_bytes(mixer: &MixerConfig, part: Part) -> u64 {
-    let floats = match (mixer.attention(), part) {
-        (Some(attention), Part::Rows(tokens)) => row_lens(attention).into_iter().sum::<usize>() as u64 * tokens as u64,
-        (None, Part::State(_)) => mixer.state_lens().into_iter().map(u64::from).sum(),
-        _ => 0,
-    };
-    floats * 4
 }
 
 #[async_trait(?Send)]

@@ -60,6 +60,7 @@ pub(super) fn activate(values: &mut [f32], activation: Activation) {
         Activation::Silu => apply(values, silu),
         Activation::GeluTanh => apply(values, gelu_tanh),
         Activation::GeluErf => apply(values, gelu_erf),
+        Activation::ReluSquared => apply(values, relu_squared),
         Activation::ClampedSwiglu => apply(values, clamped_silu),
     }
 }
@@ -115,6 +116,11 @@ fn logistic(x: f32x4) -> f32x4 {
 
 fn silu(x: f32x4) -> f32x4 {
     x * logistic(x)
+}
+
+fn relu_squared(x: f32x4) -> f32x4 {
+    let positive = x.max(f32x4::ZERO);
+    positive * positive
 }
 
 /// The bound of [`Activation::ClampedSwiglu`].
@@ -201,7 +207,7 @@ pub(super) fn route(
         let own: Vec<f32> = experts.iter().map(|expert| likelihoods[*expert as usize]).collect();
         let total = if config.normalise { own.iter().sum::<f32>().max(MIN_LIKELIHOOD_SUM) } else { 1.0 };
         weights.extend(own.iter().map(|likelihood| config.weight_scale * likelihood / total));
-        if config.shared_len.is_some() {
+        if config.sums_shared() {
             weights.push(if is_gated { logistic(f32x4::splat(row[count])).to_array()[0] } else { 1.0 });
         }
         chosen.extend(experts);
@@ -271,8 +277,13 @@ mod tests {
     use crate::kernels::linear;
     use crate::kernels::random::Random;
 
-    const ACTIVATIONS: [Activation; 4] =
-        [Activation::Silu, Activation::GeluTanh, Activation::GeluErf, Activation::ClampedSwiglu];
+    const ACTIVATIONS: [Activation; 5] = [
+        Activation::Silu,
+        Activation::GeluTanh,
+        Activation::GeluErf,
+        Activation::ReluSquared,
+        Activation::ClampedSwiglu,
+    ];
 
     #[test]
     fn norms_agree_with_the_reference() {
@@ -336,21 +347,31 @@ mod tests {
         use Scoring::{Sigmoid, Softmax};
 
         let mut random = Random(4);
+        let plain = ExpertConfig {
+            count: 12,
+            used: 4,
+            feed_forward_len: 32,
+            scoring: Softmax,
+            normalise: true,
+            weight_scale: 1.5,
+            shared_len: None,
+            latent_len: None,
+            groups: None,
+        };
+        let one_group = Some(ExpertGroups { count: 3, used: 1 });
+        let shared = ExpertConfig { shared_len: Some(64), ..plain };
         let variants = [
-            (1, true, Softmax, false, None, None),
-            (4, true, Softmax, false, Some(true), None),
-            (4, false, Softmax, true, Some(false), None),
-            (12, true, Sigmoid, true, None, None),
-            (5, false, Sigmoid, false, Some(true), None),
-            (4, true, Sigmoid, true, None, Some(ExpertGroups { count: 4, used: 2 })),
-            (3, false, Softmax, false, None, Some(ExpertGroups { count: 3, used: 1 })),
+            (ExpertConfig { used: 1, ..plain }, false, false),
+            (shared, false, true),
+            (ExpertConfig { normalise: false, ..shared }, true, false),
+            (ExpertConfig { used: 12, scoring: Sigmoid, ..plain }, true, false),
+            (ExpertConfig { used: 5, normalise: false, scoring: Sigmoid, ..shared }, false, true),
+            (ExpertConfig { latent_len: Some(32), ..shared }, false, false),
+            (ExpertConfig { scoring: Sigmoid, groups: Some(ExpertGroups { count: 4, used: 2 }), ..plain }, true, false),
+            (ExpertConfig { used: 3, normalise: false, groups: one_group, ..plain }, false, false),
         ];
-        for (used, normalise, scoring, is_biased, gated_shared, groups) in variants {
-            let shared_len = gated_shared.map(|_| 64);
-            let is_gated = gated_shared == Some(true);
-            let (count, feed_forward_len, weight_scale) = (12, 32, 1.5);
-            let experts =
-                ExpertConfig { count, used, feed_forward_len, scoring, normalise, weight_scale, shared_len, groups };
+        for (experts, is_biased, is_gated) in variants {
+            let used = experts.used;
             let router = Router { experts, is_biased, is_gated };
             let mut logits: Vec<f32> =
                 random.floats(3 * router.row_len() as usize).iter().map(|logit| 4.0 * logit).collect();
@@ -366,7 +387,7 @@ mod tests {
             assert_eq!(chosen, expected_chosen);
             assert_close(&weights, &expected);
             let x = random.floats(3 * used as usize * 7);
-            let shared = shared_len.map(|_| random.floats(3 * 7));
+            let shared = experts.sums_shared().then(|| random.floats(3 * 7));
             let expected = reference::expert_sum(&x, shared.as_deref().unwrap_or_default(), &weights, &experts, 7);
             assert_close(&expert_sum(&x, shared.as_deref(), &weights, &experts, 7), &expected);
         }

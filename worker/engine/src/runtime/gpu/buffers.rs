@@ -1,10 +1,10 @@
 //! Buffers for activations, caches and the decode loop.
 
-use super::memory::LayerMemory;
+use super::memory::{LayerMemory, Rows};
 use crate::kernels::grouped_len;
 use crate::kernels::linear::Tiles;
 use crate::kernels::sampling::{RING_LEN, chunk_count};
-use crate::models::{AttentionConfig, FeedForwardConfig, HeadShape, MixerConfig, ModelConfig, RopeAngles};
+use crate::models::{FeedForwardConfig, HeadShape, LayerConfig, MixerConfig, ModelConfig, RopeAngles};
 use crate::runtime::device::{Gpu, Tuning};
 use crate::sampling::SamplingParams;
 
@@ -57,16 +57,18 @@ pub(super) struct Buffers {
     /// Projections of a mixer that needs more than a product's epilogue: `[batch][projection_rows]`; in latent
     /// attention first the projected queries, then what is attended to.
     pub projected: wgpu::Buffer,
-    /// Output of a mixer before the output projection: `[batch][output_len]`; in latent attention before that
+    /// Output of attention before the output projection: `[batch][output_len]`; in latent attention before that
     /// compressed queries, then latent vectors.
     pub mixed: wgpu::Buffer,
+    /// The same of a mixer with a state, which may work beside attention.
+    pub recurrent: wgpu::Buffer,
     /// Partial results of split attention, for one token.
     pub splits: wgpu::Buffer,
     /// Activations between the two halves of the feed-forward part: `[batch][slots][feed_forward_len]`, or of the shared
     /// expert: `[batch][shared_len]`.
     pub activated: wgpu::Buffer,
-    /// Output of a layer before it is added to the hidden state: `[batch][slots][embedding_len]`, for post-norms and
-    /// experts.
+    /// Output of a layer before it is added to the hidden state: `[batch][slots][embedding_len]`, or `latent_len`, for
+    /// post-norms and experts.
     pub output: wgpu::Buffer,
     /// Inputs of the layers: `[batch][layers][layer_input_len]`, see [`ModelConfig::layer_input_len`].
     pub layer_inputs: wgpu::Buffer,
@@ -75,6 +77,9 @@ pub(super) struct Buffers {
     /// Inputs converted to f16 for cooperative products or to integers for packed ones: `[batch][longest inputs]`, see
     /// [`FeedForwardConfig::activated_len`].
     pub prepared: wgpu::Buffer,
+    /// Inputs of experts that work in another space than the hidden state's, and then the sums of their outputs:
+    /// `[batch][latent_len]`.
+    pub latent: wgpu::Buffer,
     /// Outputs of the shared expert: `[batch][embedding_len]`.
     pub shared_output: wgpu::Buffer,
     /// Router scores, with a gate of the shared expert: `[batch][experts + 1]`.
@@ -116,12 +121,14 @@ impl Buffers {
             inner: floats("queries", sizes.inner),
             projected: floats("projected", sizes.projected),
             mixed: floats("mixed", sizes.mixed),
+            recurrent: floats("recurrent", sizes.recurrent),
             splits: floats("splits", sizes.splits),
             activated: floats("activated", sizes.activated),
             output: floats("output", sizes.output),
             layer_inputs: floats("layer inputs", sizes.layer_inputs),
             projected_inputs: floats("projected layer inputs", sizes.layer_inputs),
             prepared: floats("prepared inputs", sizes.prepared),
+            latent: floats("latent", sizes.latent),
             shared_output: floats("shared output", sizes.shared_output),
             router: floats("router", sizes.router),
             experts: floats("experts", sizes.slots),
@@ -129,36 +136,29 @@ impl Buffers {
             expert_weights: floats("expert weights", sizes.expert_weights),
             rope,
             window_rope,
-            layers: config.layers.iter().map(|layer| layer_memory(gpu, config, &layer.mixer, context)).collect(),
+            layers: config.layers.iter().map(|layer| layer_memory(gpu, config, layer, context)).collect(),
         }
     }
 
     /// The largest cache of a layer, or another buffer if no layer has one.
     pub(super) fn largest_rows(&self) -> &wgpu::Buffer {
-        let rows = self.layers.iter().filter_map(|layer| match layer {
-            LayerMemory::Rows { buffer, .. } => Some(buffer),
-            LayerMemory::State(_) => None,
-        });
-        rows.max_by_key(|buffer| buffer.size()).unwrap_or(&self.hidden)
+        let rows = self.layers.iter().filter_map(|layer| layer.rows.as_ref());
+        rows.map(|rows| &rows.buffer).max_by_key(|buffer| buffer.size()).unwrap_or(&self.hidden)
     }
 }
 
-/// Allocates the cache or state of a layer for `context` tokens. States start as zeros.
-fn layer_memory(gpu: &Gpu, config: &ModelConfig, mixer: &MixerConfig, context: u32) -> LayerMemory {
-    match mixer {
-        MixerConfig::Attention(AttentionConfig { cache_of: Some(_), .. }) => LayerMemory::State(Vec::new()),
-        MixerConfig::Attention(attention) => {
-            let row_bytes = config.layer_kv_row_bytes(attention);
-            let [key_bytes, value_bytes] = row_bytes.map(|row_bytes| u64::from(context) * row_bytes);
-            let buffer = gpu.storage_buffer("kv cache", key_bytes + value_bytes);
-            let value_offset = if value_bytes > 0 { (key_bytes / 4) as u32 } else { 0 };
-            LayerMemory::Rows { buffer, value_offset, row_bytes }
-        }
-        MixerConfig::ShortConvolution(_) | MixerConfig::DeltaNet(_) | MixerConfig::StateSpace(_) => {
-            let state = |len: u32| gpu.storage_buffer("recurrent state", u64::from(len) * 4);
-            LayerMemory::State(mixer.state_lens().into_iter().map(state).collect())
-        }
-    }
+/// Allocates cache and state of a layer for `context` tokens. States start as zeros.
+fn layer_memory(gpu: &Gpu, config: &ModelConfig, layer: &LayerConfig, context: u32) -> LayerMemory {
+    // A layer that reads another's cache has none.
+    let rows = layer.attention().filter(|attention| attention.cache_of.is_none()).map(|attention| {
+        let row_bytes = config.layer_kv_row_bytes(attention);
+        let [key_bytes, value_bytes] = row_bytes.map(|row_bytes| u64::from(context) * row_bytes);
+        let buffer = gpu.storage_buffer("kv cache", key_bytes + value_bytes);
+        let value_offset = if value_bytes > 0 { (key_bytes / 4) as u32 } else { 0 };
+        Rows { buffer, value_offset, row_bytes }
+    });
+    let state = |len: u32| gpu.storage_buffer("recurrent state", u64::from(len) * 4);
+    LayerMemory { rows, state: layer.state_lens().map(state).collect() }
 }
 
 /// Lengths, in elements, of the buffers that depend on the batch size.
@@ -169,11 +169,13 @@ struct Sizes {
     inner: u64,
     projected: u64,
     mixed: u64,
+    recurrent: u64,
     splits: u64,
     activated: u64,
     output: u64,
     layer_inputs: u64,
     prepared: u64,
+    latent: u64,
     shared_output: u64,
     router: u64,
     slots: u64,
@@ -185,25 +187,30 @@ impl Sizes {
     fn new(config: &ModelConfig, tuning: &Tuning) -> Self {
         let batch = u64::from(prefill_batch(config, tuning));
         let of = |len: u32| batch * u64::from(len);
-        let activated = config.largest(|layer| layer.feed_forward.activated_len());
+        let activated = largest(config.feed_forwards().map(FeedForwardConfig::activated_len));
         let activated = activated.max(config.layer_input_len.unwrap_or(0));
-        let slots = config.largest(|layer| layer.feed_forward.slots());
-        let experts = config.largest(|layer| layer.feed_forward.expert_count());
-        let mixed = config.largest(|layer| layer.mixer.output_len());
-        let longest = config.embedding_len.max(mixed).max(activated);
-        let has_shared_expert = config.layers.iter().any(|layer| layer.feed_forward.has_shared_expert());
+        let slots = largest(config.feed_forwards().map(FeedForwardConfig::slots));
+        let experts = largest(config.feed_forwards().map(FeedForwardConfig::expert_count));
+        let [mixed, recurrent] = [true, false].map(|is_attention| {
+            let mixers = config.mixers().filter(|mixer| mixer.attention().is_some() == is_attention);
+            largest(mixers.map(MixerConfig::output_len))
+        });
+        let latent = largest(config.feed_forwards().filter_map(FeedForwardConfig::latent_len));
+        let longest = config.embedding_len.max(mixed).max(recurrent).max(activated).max(latent);
+        let has_shared_expert = config.feed_forwards().any(FeedForwardConfig::has_shared_expert);
         let needs_output = config.post_norm || experts > 0;
         let split_len = |heads: HeadShape| tuning.max_splits() * heads.heads * (heads.value_dim + 2);
         Self {
             logits: u64::from(tuning.prefill.tokens) * u64::from(config.vocab),
             hidden: of(config.embedding_len),
             normed: if config.has_norm_dispatch() { of(config.embedding_len) } else { 0 },
-            inner: of(config.largest(|layer| layer.mixer.inner_len())),
-            projected: of(config.largest(|layer| projected_rows(config, &layer.mixer))),
+            inner: of(largest(config.mixers().map(MixerConfig::inner_len))),
+            projected: of(largest(config.mixers().map(|mixer| projected_rows(config, mixer)))),
             mixed: of(mixed),
+            recurrent: of(recurrent),
             splits: config.attentions().map(|attention| u64::from(split_len(attention.heads))).max().unwrap_or(0),
             activated: of(activated),
-            output: if needs_output { of(slots) * u64::from(config.embedding_len) } else { 0 },
+            output: if needs_output { of(slots.max(1)) * u64::from(config.embedding_len.max(latent)) } else { 0 },
             layer_inputs: of(config.layer_inputs_len()),
             prepared: match tuning.prefill_large.tiles {
                 Tiles::Cooperative => of(longest.div_ceil(2)),
@@ -211,6 +218,7 @@ impl Sizes {
                 Tiles::Packed => of(longest.div_ceil(32) * 10),
                 Tiles::None | Tiles::Shared => 0,
             },
+            latent: of(latent),
             shared_output: if has_shared_expert { of(config.embedding_len) } else { 0 },
             router: of(experts + 1),
             slots: of(slots),
@@ -220,11 +228,17 @@ impl Sizes {
     }
 
     fn sum(&self) -> u64 {
-        let mixer = self.inner + self.projected + self.mixed + self.splits;
-        let experts = self.shared_output + self.router + self.slots + self.groups + self.expert_weights;
+        let mixer = self.inner + self.projected + self.mixed + self.recurrent + self.splits;
+        let choice = self.router + self.slots + self.groups + self.expert_weights;
+        let experts = self.latent + self.shared_output + choice;
         let feed_forward = self.activated + self.output + experts;
         self.logits + self.hidden + self.normed + mixer + feed_forward + 2 * self.layer_inputs + self.prepared
     }
+}
+
+/// The largest of the numbers, or 0.
+fn largest(numbers: impl Iterator<Item = u32>) -> u32 {
+    numbers.max().unwrap_or(0)
 }
 
 /// Entries of the list of a batch's slots by expert; 0 if no layer has experts, or no product has tiles.
@@ -233,11 +247,11 @@ fn groups_len(config: &ModelConfig, tuning: &Tuning) -> u64 {
         return 0;
     }
     let batch = prefill_batch(config, tuning);
-    let len = config.largest(|layer| match layer.feed_forward {
+    let len = |part: &FeedForwardConfig| match part {
         FeedForwardConfig::Experts(experts) => grouped_len(batch * experts.used, experts.count),
         FeedForwardConfig::Dense(_) => 0,
-    });
-    len.into()
+    };
+    largest(config.feed_forwards().map(len)).into()
 }
 
 /// Rows of a mixer's projection that have to be stored because more than a product's epilogue processes them.
@@ -250,12 +264,12 @@ fn projected_rows(config: &ModelConfig, mixer: &MixerConfig) -> u32 {
 
 /// Maximum number of tokens in a prompt batch: no activation buffer exceeds 128 MiB, which every adapter can bind.
 pub(super) fn prefill_batch(config: &ModelConfig, tuning: &Tuning) -> u32 {
-    let widest = config.largest(|layer| {
-        let slots = layer.feed_forward.slots();
-        let feed_forward = layer.feed_forward.activated_len().max(slots * config.embedding_len);
-        feed_forward.max(layer.mixer.projection_rows()).max(layer.mixer.inner_len())
-    });
-    let widest = widest.max(config.layer_inputs_len());
+    let output_len = |part: &FeedForwardConfig| part.slots() * part.output_len(config.embedding_len);
+    let feed_forward = |part: &FeedForwardConfig| part.activated_len().max(output_len(part));
+    let mixer = |mixer: &MixerConfig| mixer.projection_rows().max(mixer.inner_len());
+    let widest = largest(config.feed_forwards().map(feed_forward))
+        .max(largest(config.mixers().map(mixer)))
+        .max(config.layer_inputs_len());
     let fitting = (128 << 20) / 4 / widest.max(1);
     // A multiple of the tile size, if it exceeds that.
     tuning.prefill_batch.min(if fitting < 64 { fitting.max(1) } else { fitting / 64 * 64 })

@@ -11,12 +11,12 @@ use super::weights::Weights;
 use crate::error::Result;
 use crate::kernels::Grid;
 use crate::kernels::attention::{Attention, AttentionLayout};
-use crate::kernels::experts::{Router, expert_sum};
+use crate::kernels::experts::{ExpertSum, Router};
 use crate::kernels::linear::{Epilogue, ExpertRows};
 use crate::kernels::norm::{HeadNormKernel, LayerNorm};
 use crate::models::{
     CacheFormat, EncoderConfig, EncoderFeedForward, EncoderLayerPlan, EncoderPlan, ExpertConfig, HeadNorm, MatrixId,
-    NormPlan, PositionKind, Product, UpPlan,
+    NormPlan, PositionKind, Product,
 };
 use crate::runtime::backend::Embedder;
 use crate::runtime::device::{Dispatch, Gpu, Task};
@@ -280,15 +280,17 @@ impl Builder<'_> {
             extra[0],
             extra[1],
         ];
-        program.push(Dispatch::new(self.gpu, &kernel.shader(), &bound, kernel.grid()));
+        let dispatch = Dispatch::new(self.gpu, &kernel.shader(), &bound, kernel.grid());
+        program.push(dispatch.computing(Task::HeadNorm(kernel)));
         Ok(())
     }
 
     fn feed_forward(&self, program: &mut Vec<Dispatch>, layer: &EncoderLayerPlan) -> Result<()> {
         let x = self.before(program, Some(layer.feed_forward_norm));
         match &layer.feed_forward {
-            EncoderFeedForward::Dense { up, down, down_bias } => {
-                self.up(program, up, x)?;
+            EncoderFeedForward::Dense { gate_up, down, down_bias } => {
+                let activated = (&self.buffers.activated, self.config.feed_forward_len);
+                self.products().gate_up(program, gate_up, &Input::new(x), self.config.activation, activated)?;
                 let input = Input { bias: *down_bias, ..Input::new(&self.buffers.activated) };
                 self.products().push(program, down, &input, &self.add_to_hidden())?;
             }
@@ -299,18 +301,6 @@ impl Builder<'_> {
         }
         program.extend(self.after(Some(layer.feed_forward_norm)));
         Ok(())
-    }
-
-    fn up(&self, program: &mut Vec<Dispatch>, up: &UpPlan, x: &wgpu::Buffer) -> Result<()> {
-        let (activation, rows, y) = (self.config.activation, self.config.feed_forward_len, &self.buffers.activated);
-        let input = Input::new(x);
-        match up {
-            UpPlan::Plain(up, bias) => {
-                let output = Output { epilogue: Epilogue::Activate(activation), y, rows, extra: &[] };
-                self.products().push(program, up, &Input { bias: *bias, ..input }, &output)
-            }
-            UpPlan::Gated(both) => self.products().gate_up(program, both, &input, activation, (y, rows)),
-        }
     }
 
     /// Each token's experts and their weights.
@@ -331,7 +321,8 @@ impl Builder<'_> {
             ("weights", &buffers.weights),
         ];
         let router = Router { experts, is_biased: false, is_gated: false };
-        program.push(Dispatch::new(self.gpu, &router.shader(), &bound, Grid::TokensInX));
+        let dispatch = Dispatch::new(self.gpu, &router.shader(), &bound, Grid::TokensInX);
+        program.push(dispatch.computing(Task::Router(router)));
         Ok(())
     }
 
@@ -360,8 +351,8 @@ impl Builder<'_> {
             ("weights", &buffers.experts.weights),
             ("y", &buffers.hidden),
         ];
-        let (shader, grid) = expert_sum(experts, width, 1.0);
-        program.push(Dispatch::new(self.gpu, &shader, &bound, grid));
+        let sum = ExpertSum { experts: *experts, len: width, scale: 1.0 };
+        program.push(Dispatch::new(self.gpu, &sum.shader(), &bound, sum.grid()).computing(Task::ExpertSum(sum)));
         Ok(())
     }
 
@@ -400,7 +391,7 @@ impl Builder<'_> {
             in_place: place != Place::Apart,
             eps: self.config.norm_eps,
         };
-        Dispatch::new(self.gpu, &norm.shader(), &bound, Grid::TokensInX)
+        Dispatch::new(self.gpu, &norm.shader(), &bound, Grid::TokensInX).computing(Task::LayerNorm(norm))
     }
 
     fn products(&self) -> ProductBuilder<'_> {

@@ -4,23 +4,25 @@ use super::forward::{ForwardBuilder, PostNorm};
 use super::product::{Input, Output};
 use crate::error::Result;
 use crate::kernels::Grid;
-use crate::kernels::experts::{Router, expert_sum, group};
+use crate::kernels::experts::{ExpertSum, Router, group};
 use crate::kernels::linear::{Epilogue, ExpertRows};
 use crate::models::{
-    ExpertMatrix, ExpertsGateUp, ExpertsPlan, FeedForwardPlan, GateUpPlan, SharedExpertPlan, VectorId,
+    ExpertMatrix, ExpertsGateUp, ExpertsPlan, FeedForwardPlan, GateUpPlan, LatentExpertsPlan, SharedExpertPlan,
+    VectorId,
 };
-use crate::runtime::device::Dispatch;
+use crate::runtime::device::{Dispatch, Task};
 
 impl ForwardBuilder<'_> {
-    /// Adds the output of a layer's feed-forward part to the hidden state.
+    /// Adds the output of a layer's feed-forward part, if it has one, to the hidden state.
     pub(super) fn feed_forward(&self, program: &mut Vec<Dispatch>, index: usize) -> Result<()> {
         let plan = &self.plan.layers[index];
         // In parallel with the mixer it has the same input, which is still there; then it has no norm of its own.
         let norm = plan.feed_forward_norm;
+        let Some(part) = &plan.feed_forward else { return Ok(()) };
         self.norm_apart(program, norm);
-        match &plan.feed_forward {
+        match part {
             FeedForwardPlan::Dense { gate_up, down } => {
-                let rows = self.config.layers[index].feed_forward.hidden_len();
+                let rows = self.config.layers[index].feed_forward.map_or(0, |part| part.hidden_len());
                 self.gate_up(program, norm, gate_up, rows)?;
                 let input = Input::new(&self.buffers.activated);
                 // With an input of its own, the layer ends with that.
@@ -31,7 +33,7 @@ impl ForwardBuilder<'_> {
         }
     }
 
-    /// Gate and up projections, of `rows` rows each.
+    /// Gate and up projections, or just the latter, of `rows` rows each.
     fn gate_up(
         &self,
         program: &mut Vec<Dispatch>,
@@ -45,42 +47,82 @@ impl ForwardBuilder<'_> {
 
     /// Mixture of experts.
     fn experts(&self, program: &mut Vec<Dispatch>, norm: Option<VectorId>, plan: &ExpertsPlan) -> Result<()> {
-        let (buffers, config, width) = (self.buffers, &plan.config, self.config.embedding_len);
+        let (buffers, config) = (self.buffers, plan.config);
         self.choose_experts(program, norm, plan)?;
         self.group_experts(program, plan);
-        self.experts_gate_up(program, norm, plan)?;
+        self.expert_outputs(program, norm, plan)?;
+        let (y, scale) = match plan.latent {
+            Some(_) => (&buffers.latent, 1.0),
+            None => (&buffers.hidden, self.config.residual_scale),
+        };
+        let mut bound =
+            vec![("state", &buffers.state), ("x", &buffers.output), ("weights", &buffers.expert_weights), ("y", y)];
+        if let Some(shared) = plan.shared.as_ref().filter(|_| config.sums_shared()) {
+            self.shared_expert(program, norm, shared)?;
+            bound.push(("shared_x", &buffers.shared_output));
+        }
+        let sum = ExpertSum { experts: config, len: config.width(self.config.embedding_len), scale };
+        program.push(Dispatch::new(self.gpu, &sum.shader(), &bound, sum.grid()).computing(Task::ExpertSum(sum)));
+        match &plan.latent {
+            Some(latent) => self.leave_latent(program, norm, latent, plan.shared.as_ref()),
+            None => Ok(()),
+        }
+    }
+
+    /// The outputs of each token's experts.
+    fn expert_outputs(&self, program: &mut Vec<Dispatch>, norm: Option<VectorId>, plan: &ExpertsPlan) -> Result<()> {
+        let (buffers, config) = (self.buffers, &plan.config);
+        let width = config.width(self.config.embedding_len);
+        let mut input = self.normed_input(norm);
+        if let Some(latent) = &plan.latent {
+            let output = Output { epilogue: Epilogue::STORE, y: &buffers.latent, rows: width, extra: &[] };
+            self.products().push(program, &latent.down, &input, &output)?;
+            input = Input::new(&buffers.latent);
+        }
+        self.experts_gate_up(program, &input, plan)?;
         let experts = Some(ExpertRows { rows: width, used: config.used, shares_input: false });
         let input = Input { experts, bias: plan.down.bias, ..Input::new(&buffers.activated) };
         let chosen = [("experts", &buffers.experts)];
         let output = Output { epilogue: Epilogue::STORE, y: &buffers.output, rows: width, extra: &chosen };
-        self.products().push(program, &[plan.down.weights], &input, &output)?;
-
-        let mut bound = vec![
-            ("state", &buffers.state),
-            ("x", &buffers.output),
-            ("weights", &buffers.expert_weights),
-            ("y", &buffers.hidden),
-        ];
-        if let Some(shared) = &plan.shared {
-            self.shared_expert(program, norm, shared)?;
-            bound.push(("shared_x", &buffers.shared_output));
-        }
-        let (shader, grid) = expert_sum(config, width, self.config.residual_scale);
-        program.push(Dispatch::new(self.gpu, &shader, &bound, grid));
-        Ok(())
+        self.products().push(program, &[plan.down.weights], &input, &output)
     }
 
-    /// Gate and up projections of each token's experts.
-    fn experts_gate_up(&self, program: &mut Vec<Dispatch>, norm: Option<VectorId>, plan: &ExpertsPlan) -> Result<()> {
+    /// Adds what experts computed in another space to the hidden state, and the output of the shared expert.
+    fn leave_latent(
+        &self,
+        program: &mut Vec<Dispatch>,
+        norm: Option<VectorId>,
+        latent: &LatentExpertsPlan,
+        shared: Option<&SharedExpertPlan>,
+    ) -> Result<()> {
+        // The shared expert reads the hidden state before anything is added.
+        if let Some(shared) = shared {
+            self.gate_up(program, norm, &shared.gate_up, shared.hidden_len)?;
+        }
+        self.add_to_hidden(program, &latent.up, &Input::new(&self.buffers.latent), PostNorm::from(None))?;
+        match shared {
+            Some(shared) => {
+                self.add_to_hidden(program, &shared.down, &Input::new(&self.buffers.activated), PostNorm::from(None))
+            }
+            None => Ok(()),
+        }
+    }
+
+    /// Gate and up projections, or just the latter, of each token's experts.
+    fn experts_gate_up(&self, program: &mut Vec<Dispatch>, x: &Input<'_>, plan: &ExpertsPlan) -> Result<()> {
         let (buffers, activation) = (self.buffers, self.config.activation);
         let (hidden, used) = (plan.config.feed_forward_len, plan.config.used);
         let chosen = [("experts", &buffers.experts)];
         let output = |epilogue| Output { epilogue, y: &buffers.activated, rows: hidden, extra: &chosen };
         let input = |rows| {
             let experts = Some(ExpertRows { rows, used, shares_input: true });
-            Input { experts, ..self.normed_input(norm) }
+            Input { experts, ..*x }
         };
         match plan.gate_up {
+            ExpertsGateUp::Ungated(up) => {
+                let input = Input { bias: up.bias, ..input(hidden) };
+                self.products().push(program, &[up.weights], &input, &output(Epilogue::Activate(activation)))
+            }
             ExpertsGateUp::Merged(both) => {
                 let input = Input { bias: both.bias, ..input(2 * hidden) };
                 self.products().push(program, &[both.weights], &input, &output(Epilogue::Gated(activation)))
@@ -108,7 +150,8 @@ impl ForwardBuilder<'_> {
             ("weights", &buffers.expert_weights),
         ];
         bound.extend(plan.bias.map(|bias| ("bias", self.weights.vector(bias))));
-        program.push(Dispatch::new(self.gpu, &router.shader(), &bound, Grid::TokensInX));
+        let dispatch = Dispatch::new(self.gpu, &router.shader(), &bound, Grid::TokensInX);
+        program.push(dispatch.computing(Task::Router(router)));
         Ok(())
     }
 
@@ -117,13 +160,13 @@ impl ForwardBuilder<'_> {
         let (buffers, products) = (self.buffers, self.products());
         let groups = |matrix: ExpertMatrix| products.groups_experts(self.weights.matrix(matrix.weights));
         let is_grouped = match plan.gate_up {
-            ExpertsGateUp::Merged(both) => groups(both),
+            ExpertsGateUp::Ungated(matrix) | ExpertsGateUp::Merged(matrix) => groups(matrix),
             ExpertsGateUp::Apart { gate, up } => groups(gate) || groups(up),
         };
         if is_grouped || groups(plan.down) {
             let bound = [("state", &buffers.state), ("experts", &buffers.experts), ("groups", &buffers.groups)];
             let (shader, grid) = group(&plan.config);
-            program.push(Dispatch::new(self.gpu, &shader, &bound, grid));
+            program.push(Dispatch::new(self.gpu, &shader, &bound, grid).computing(Task::Group(plan.config)));
         }
     }
 

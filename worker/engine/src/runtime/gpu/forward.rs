@@ -10,7 +10,7 @@ use crate::kernels::linear::{Epilogue, LinearTuning};
 use crate::kernels::norm::{AddNorm, LayerNorm};
 use crate::kernels::sampling::{chunk_count, logit_scan, sample};
 use crate::models::{LayerInputPlan, LayerInputsPlan, ModelConfig, ModelPlan, Product, VectorId};
-use crate::runtime::device::{AttentionSplits, Dispatch, Gpu, Tuning};
+use crate::runtime::device::{AttentionSplits, Dispatch, Gpu, Task, Tuning};
 
 /// Layout of a program.
 #[derive(Debug, Clone, Copy)]
@@ -70,7 +70,7 @@ impl ForwardBuilder<'_> {
             self.layer_inputs(&mut program, plan, ids)?;
         }
         for (index, layer) in self.plan.layers.iter().enumerate() {
-            self.mixer(&mut program, index)?;
+            self.mixers(&mut program, index)?;
             self.feed_forward(&mut program, index)?;
             if let Some(input) = &layer.input {
                 self.layer_input(&mut program, index, input, layer.scale)?;
@@ -140,7 +140,7 @@ impl ForwardBuilder<'_> {
             bound.push(("y", &buffers.normed));
         }
         let norm = LayerNorm { len, rms: !config.centred_norms, bias: false, residual: false, in_place, eps };
-        Dispatch::new(self.gpu, &norm.shader(), &bound, Grid::TokensInX)
+        Dispatch::new(self.gpu, &norm.shader(), &bound, Grid::TokensInX).computing(Task::LayerNorm(norm))
     }
 
     /// Runs a norm that products do not apply themselves. [`ForwardBuilder::normed_input`] is its result.
@@ -236,7 +236,8 @@ impl ForwardBuilder<'_> {
         let mut bound =
             vec![("state", &self.buffers.state), ("x", x), ("norm_weight", self.weights.vector(norm)), ("y", y)];
         bound.extend(sum_scale.map(|scale| ("sum_scale", self.weights.vector(scale))));
-        program.push(Dispatch::new(self.gpu, &kernel.shader(), &bound, kernel.grid()));
+        let dispatch = Dispatch::new(self.gpu, &kernel.shader(), &bound, kernel.grid());
+        program.push(dispatch.computing(Task::AddNorm(kernel)));
     }
 
     pub(super) fn products(&self) -> ProductBuilder<'_> {

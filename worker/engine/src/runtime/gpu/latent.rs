@@ -6,7 +6,7 @@ use crate::error::Result;
 use crate::kernels::attention::latent::Latent;
 use crate::kernels::linear::{Epilogue, HeadRows};
 use crate::models::{LatentConfig, LatentPlan};
-use crate::runtime::device::Dispatch;
+use crate::runtime::device::{Dispatch, Task};
 
 /// Stores a product.
 fn stored(y: &wgpu::Buffer, rows: u32) -> Output<'_> {
@@ -49,7 +49,8 @@ impl AttentionBuilder<'_> {
             ("y", &buffers.inner),
             ("kv", self.kv),
         ];
-        program.push(Dispatch::new(forward.gpu, &kernel.shader(), &bound, kernel.grid()));
+        let dispatch = Dispatch::new(forward.gpu, &kernel.shader(), &bound, kernel.grid());
+        program.push(dispatch.computing(Task::Latent(kernel)));
         Ok(())
     }
 

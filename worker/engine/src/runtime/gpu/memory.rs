@@ -11,44 +11,41 @@ use crate::runtime::memory::{CopyId, Layout, Memory, Part};
 const MAX_COPY_BYTES: u64 = 256 << 20;
 
 /// The memory of one layer.
-pub(super) enum LayerMemory {
-    /// Keys, and values from word `value_offset` on: `[context]` rows each, of these lengths in bytes. If values are
-    /// part of keys, they have neither an offset nor a length.
-    Rows { buffer: wgpu::Buffer, value_offset: u32, row_bytes: [u64; 2] },
+pub(super) struct LayerMemory {
+    /// Keys and values of each token, if the layer computes any.
+    pub(super) rows: Option<Rows>,
     /// States of fixed size, in f32.
-    State(Vec<wgpu::Buffer>),
+    pub(super) state: Vec<wgpu::Buffer>,
+}
+
+/// Keys, and values from word `value_offset` on: `[context]` rows each, of these lengths in bytes. If values are part
+/// of keys, they have neither an offset nor a length.
+pub(super) struct Rows {
+    pub(super) buffer: wgpu::Buffer,
+    pub(super) value_offset: u32,
+    pub(super) row_bytes: [u64; 2],
 }
 
 impl LayerMemory {
     /// The buffer of keys and values, and the offset of the values in words.
     ///
     /// # Panics
-    /// If the layer has a state instead. Callers only ask for layers with attention.
+    /// If the layer has none. Callers only ask for layers with attention.
     pub(super) fn rows(&self) -> (&wgpu::Buffer, u32) {
-        match self {
-            Self::Rows { buffer, value_offset, .. } => (buffer, *value_offset),
-            Self::State(_) => unreachable!("an attention layer has rows"),
-        }
-    }
-
-    /// The buffers of the layer's state.
-    pub(super) fn state(&self) -> &[wgpu::Buffer] {
-        match self {
-            Self::Rows { .. } => &[],
-            Self::State(buffers) => buffers,
-        }
+        let Some(rows) = &self.rows else { unreachable!("an attention layer has rows") };
+        (&rows.buffer, rows.value_offset)
     }
 
     /// Where a part is stored: (buffer, offset in bytes, length in bytes).
     fn ranges(&self, part: Part) -> Vec<(&wgpu::Buffer, u64, u64)> {
-        match (self, part) {
-            (Self::Rows { buffer, value_offset, row_bytes }, Part::Rows(tokens)) => {
+        match part {
+            Part::Rows(tokens) => {
+                let Some(Rows { buffer, value_offset, row_bytes }) = &self.rows else { return Vec::new() };
                 let starts = [0, u64::from(*value_offset) * 4];
                 let ranges = starts.into_iter().zip(row_bytes).filter(|(_, row_bytes)| **row_bytes > 0);
                 ranges.map(|(start, row_bytes)| (buffer, start, tokens as u64 * row_bytes)).collect()
             }
-            (Self::State(buffers), Part::State(_)) => buffers.iter().map(|buffer| (buffer, 0, buffer.size())).collect(),
-            _ => Vec::new(),
+            Part::State(_) => self.state.iter().map(|buffer| (buffer, 0, buffer.size())).collect(),
         }
     }
 }

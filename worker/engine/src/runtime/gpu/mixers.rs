@@ -1,5 +1,5 @@
 //! Dispatches of the mixers: attention (what is special about latent attention is in `latent.rs`), short convolution,
-//! delta net.
+//! delta net, state space.
 
 use super::forward::ForwardBuilder;
 use super::product::{Input, Output};
@@ -14,37 +14,54 @@ use crate::kernels::norm::{GatedNorm, HeadNormKernel};
 use crate::kernels::state_space::StateSpace;
 use crate::models::{
     AttentionConfig, AttentionPlan, CacheFormat, DeltaNetConfig, DeltaNetPlan, HeadNorm, LayerPlan, LayerRope,
-    MatrixId, MixerConfig, MixerPlan, ShortConvolutionConfig, ShortConvolutionPlan, StateSpaceConfig, StateSpacePlan,
-    VectorId,
+    MatrixId, MixerConfig, MixerPlan, Product, ShortConvolutionConfig, ShortConvolutionPlan, StateSpaceConfig,
+    StateSpacePlan, VectorId,
 };
 use crate::runtime::device::{Dispatch, Task};
 
 impl ForwardBuilder<'_> {
-    /// Adds the output of a layer's mixer to the hidden state.
-    pub(super) fn mixer(&self, program: &mut Vec<Dispatch>, index: usize) -> Result<()> {
-        let layer = &self.plan.layers[index];
+    /// Adds the outputs of a layer's mixers to the hidden state, after all of them have read it.
+    pub(super) fn mixers(&self, program: &mut Vec<Dispatch>, index: usize) -> Result<()> {
+        let (layer, mixers) = (&self.plan.layers[index], 0..self.config.layers[index].mixers.len());
         self.norm_apart(program, layer.mixer_norm);
-        match (&self.config.layers[index].mixer, &layer.mixer) {
+        let outputs = mixers.map(|number| self.mixer(program, index, number)).collect::<Result<Vec<_>>>()?;
+        for (product, input) in &outputs {
+            self.add_to_hidden(program, product, input, layer.mixer_post_norm.into())?;
+        }
+        Ok(())
+    }
+
+    /// Computes a mixer of a layer, except for its output projection. Returns that, and its input.
+    fn mixer(&self, program: &mut Vec<Dispatch>, index: usize, number: usize) -> Result<(&Product, Input<'_>)> {
+        let (layer, recurrent) = (&self.plan.layers[index], Input::new(&self.buffers.recurrent));
+        match (&self.config.layers[index].mixers[number], &layer.mixers[number]) {
             (MixerConfig::Attention(config), MixerPlan::Attention(plan)) => {
                 let (kv, value_offset) =
                     self.buffers.layers[config.cache_of.map_or(index, |layer| layer as usize)].rows();
-                AttentionBuilder { forward: self, layer, plan, config, kv, value_offset }.build(program)
+                let attention = AttentionBuilder { forward: self, layer, plan, config, kv, value_offset };
+                Ok((&plan.output, attention.build(program)?))
             }
             (MixerConfig::ShortConvolution(config), MixerPlan::ShortConvolution(plan)) => {
-                self.short_convolution(program, index, *config, plan)
+                self.short_convolution(program, index, *config, plan)?;
+                Ok((&plan.output, recurrent))
             }
-            (MixerConfig::DeltaNet(config), MixerPlan::DeltaNet(plan)) => self.delta_net(program, index, config, plan),
+            (MixerConfig::DeltaNet(config), MixerPlan::DeltaNet(plan)) => {
+                self.delta_net(program, index, config, plan)?;
+                Ok((&plan.output, recurrent))
+            }
             (MixerConfig::StateSpace(config), MixerPlan::StateSpace(plan)) => {
-                self.state_space(program, index, config, plan)
+                self.state_space(program, index, config, plan)?;
+                Ok((&plan.output, recurrent))
             }
             _ => unreachable!("the plan belongs to this configuration"),
         }
     }
 
-    /// Projects the mixer's input into the `projected` buffer.
-    fn project(&self, program: &mut Vec<Dispatch>, layer: &LayerPlan, product: &[MatrixId], rows: u32) -> Result<()> {
+    /// Projects the input of a layer's mixers into the `projected` buffer.
+    fn project(&self, program: &mut Vec<Dispatch>, index: usize, product: &[MatrixId], rows: u32) -> Result<()> {
+        let input = self.normed_input(self.plan.layers[index].mixer_norm);
         let output = Output { epilogue: Epilogue::STORE, y: &self.buffers.projected, rows, extra: &[] };
-        self.products().push(program, product, &self.normed_input(layer.mixer_norm), &output)
+        self.products().push(program, product, &input, &output)
     }
 
     fn short_convolution(
@@ -54,9 +71,8 @@ impl ForwardBuilder<'_> {
         config: ShortConvolutionConfig,
         plan: &ShortConvolutionPlan,
     ) -> Result<()> {
-        let (layer, buffers) = (&self.plan.layers[index], self.buffers);
         let ShortConvolutionConfig { channels, taps } = config;
-        self.project(program, layer, &plan.input, 3 * channels)?;
+        self.project(program, index, &plan.input, 3 * channels)?;
         let convolution = Convolution {
             channels,
             taps,
@@ -66,8 +82,8 @@ impl ForwardBuilder<'_> {
             biased: false,
             one_token: self.layout.is_one_token,
         };
-        self.convolve(program, index, convolution, (plan.taps, None), &buffers.mixed);
-        self.add_to_hidden(program, &plan.output, &Input::new(&buffers.mixed), layer.mixer_post_norm.into())
+        self.convolve(program, index, convolution, (plan.taps, None), &self.buffers.recurrent);
+        Ok(())
     }
 
     /// Convolution over a part of the projection, with weights and bias, into `y`. Uses the first of the layer's states.
@@ -79,7 +95,7 @@ impl ForwardBuilder<'_> {
         (taps, bias): (VectorId, Option<VectorId>),
         y: &wgpu::Buffer,
     ) {
-        let (buffers, memory) = (self.buffers, &self.buffers.layers[index].state()[0]);
+        let (buffers, memory) = (self.buffers, &self.buffers.layers[index].state[0]);
         let mut bound = vec![
             ("state", &buffers.state),
             ("rows", &buffers.projected),
@@ -88,10 +104,12 @@ impl ForwardBuilder<'_> {
             ("y", y),
         ];
         bound.extend(bias.map(|bias| ("bias", self.weights.vector(bias))));
-        program.push(Dispatch::new(self.gpu, &convolution.shader(), &bound, convolution.grid()));
+        let dispatch = Dispatch::new(self.gpu, &convolution.shader(), &bound, convolution.grid());
+        program.push(dispatch.computing(Task::Convolution(convolution)));
         if !convolution.one_token {
             let bound = [("state", &buffers.state), ("rows", &buffers.projected), ("memory", memory)];
-            program.push(Dispatch::new(self.gpu, &convolution.state_shader(), &bound, convolution.state_grid()));
+            let dispatch = Dispatch::new(self.gpu, &convolution.state_shader(), &bound, convolution.state_grid());
+            program.push(dispatch.computing(Task::ConvolutionState(convolution)));
         }
     }
 
@@ -102,9 +120,8 @@ impl ForwardBuilder<'_> {
         config: &DeltaNetConfig,
         plan: &DeltaNetPlan,
     ) -> Result<()> {
-        let (layer, buffers) = (&self.plan.layers[index], self.buffers);
-        let row_len = config.projection_rows();
-        self.project(program, layer, &plan.input, row_len)?;
+        let (buffers, row_len) = (self.buffers, config.projection_rows());
+        self.project(program, index, &plan.input, row_len)?;
         let convolution = Convolution {
             channels: config.channels(),
             taps: config.taps,
@@ -118,6 +135,7 @@ impl ForwardBuilder<'_> {
         let net = DeltaNet {
             key_heads: config.key_heads,
             value_heads: config.value_heads,
+            grouped: config.grouped,
             head_dim: config.head_dim,
             gates_row_len: row_len,
             alpha_at: config.alpha_at(),
@@ -130,10 +148,10 @@ impl ForwardBuilder<'_> {
             ("gates", &buffers.projected),
             ("dt_bias", self.weights.vector(plan.decay_bias)),
             ("decay", self.weights.vector(plan.decay)),
-            ("memory", &buffers.layers[index].state()[1]),
-            ("y", &buffers.mixed),
+            ("memory", &buffers.layers[index].state[1]),
+            ("y", &buffers.recurrent),
         ];
-        program.push(Dispatch::new(self.gpu, &net.shader(), &bound, net.grid()));
+        program.push(Dispatch::new(self.gpu, &net.shader(), &bound, net.grid()).computing(Task::DeltaNet(net)));
         let norm = GatedNorm {
             heads: config.value_heads,
             head_dim: config.head_dim,
@@ -143,19 +161,19 @@ impl ForwardBuilder<'_> {
             eps: self.config.norm_eps,
         };
         self.gated_norm(program, &norm, plan.norm);
-        self.add_to_hidden(program, &plan.output, &Input::new(&buffers.mixed), layer.mixer_post_norm.into())
+        Ok(())
     }
 
-    /// Norm and gates of a mixer's output, in place.
+    /// Norm and gates of a recurrent mixer's output, in place.
     fn gated_norm(&self, program: &mut Vec<Dispatch>, norm: &GatedNorm, weight: VectorId) {
         let buffers = self.buffers;
         let bound = [
             ("state", &buffers.state),
             ("gate", &buffers.projected),
             ("weight", self.weights.vector(weight)),
-            ("y", &buffers.mixed),
+            ("y", &buffers.recurrent),
         ];
-        program.push(Dispatch::new(self.gpu, &norm.shader(), &bound, norm.grid()));
+        program.push(Dispatch::new(self.gpu, &norm.shader(), &bound, norm.grid()).computing(Task::GatedNorm(*norm)));
     }
 
     fn state_space(
@@ -165,9 +183,8 @@ impl ForwardBuilder<'_> {
         config: &StateSpaceConfig,
         plan: &StateSpacePlan,
     ) -> Result<()> {
-        let (layer, buffers) = (&self.plan.layers[index], self.buffers);
-        let row_len = config.projection_rows();
-        self.project(program, layer, &plan.input, row_len)?;
+        let (buffers, row_len) = (self.buffers, config.projection_rows());
+        self.project(program, index, &plan.input, row_len)?;
         let convolution = Convolution {
             channels: config.channels(),
             taps: config.taps,
@@ -179,7 +196,8 @@ impl ForwardBuilder<'_> {
         };
         self.convolve(program, index, convolution, (plan.taps, Some(plan.taps_bias)), &buffers.inner);
         let StateSpaceConfig { heads, head_dim, groups, state_len, .. } = *config;
-        let space = StateSpace { heads, head_dim, groups, state_len, row_len, steps_at: config.steps_at() };
+        let (steps_at, gated) = (config.steps_at(), plan.norm.is_none());
+        let space = StateSpace { heads, head_dim, groups, state_len, row_len, steps_at, gated };
         let bound = [
             ("state", &buffers.state),
             ("inputs", &buffers.inner),
@@ -187,10 +205,11 @@ impl ForwardBuilder<'_> {
             ("step_bias", self.weights.vector(plan.step_bias)),
             ("decay", self.weights.vector(plan.decay)),
             ("skip", self.weights.vector(plan.skip)),
-            ("memory", &buffers.layers[index].state()[1]),
-            ("y", &buffers.mixed),
+            ("memory", &buffers.layers[index].state[1]),
+            ("y", &buffers.recurrent),
         ];
-        program.push(Dispatch::new(self.gpu, &space.shader(), &bound, space.grid()));
+        program.push(Dispatch::new(self.gpu, &space.shader(), &bound, space.grid()).computing(Task::StateSpace(space)));
+        let Some(weight) = plan.norm else { return Ok(()) };
         let norm = GatedNorm {
             heads: groups,
             head_dim: config.inner_len() / groups,
@@ -199,8 +218,8 @@ impl ForwardBuilder<'_> {
             gate_first: true,
             eps: self.config.norm_eps,
         };
-        self.gated_norm(program, &norm, plan.norm);
-        self.add_to_hidden(program, &plan.output, &Input::new(&buffers.mixed), layer.mixer_post_norm.into())
+        self.gated_norm(program, &norm, weight);
+        Ok(())
     }
 }
 
@@ -215,11 +234,12 @@ pub(super) struct AttentionBuilder<'a> {
     value_offset: u32,
 }
 
-impl AttentionBuilder<'_> {
-    fn build(&self, program: &mut Vec<Dispatch>) -> Result<()> {
+impl<'a> AttentionBuilder<'a> {
+    /// Computes attention. Returns the input of the output projection.
+    fn build(&self, program: &mut Vec<Dispatch>) -> Result<Input<'a>> {
         if let Some(matrix) = self.own_projection() {
             program.push(self.projected_attention(matrix)?);
-            return self.output(program, self.projected_parts());
+            return Ok(self.attended(self.projected_parts()));
         }
         let latent = self.config.latent.zip(self.plan.latent.as_ref());
         match latent {
@@ -233,10 +253,12 @@ impl AttentionBuilder<'_> {
         if self.config.is_gated {
             let buffers = self.forward.buffers;
             let bound = [("state", &buffers.state), ("rows", &buffers.projected), ("y", &buffers.mixed)];
-            let (shader, grid) = attention_gate(&self.config.heads, self.config.qkv_rows());
-            program.push(Dispatch::new(self.forward.gpu, &shader, &bound, grid));
+            let (heads, row_len) = (self.config.heads, self.config.qkv_rows());
+            let (shader, grid) = attention_gate(&heads, row_len);
+            let dispatch = Dispatch::new(self.forward.gpu, &shader, &bound, grid);
+            program.push(dispatch.computing(Task::AttentionGate(heads, row_len)));
         }
-        self.output(program, self.splits())
+        Ok(self.attended(self.splits()))
     }
 
     /// Number of workgroups that share the positions of a head.
@@ -284,7 +306,8 @@ impl AttentionBuilder<'_> {
             bound.push(("query_norm", forward.weights.vector(query_norm)));
             bound.extend(key_norm.map(|norm| ("key_norm", forward.weights.vector(norm))));
         }
-        program.push(Dispatch::new(forward.gpu, &kernel.shader(), &bound, kernel.grid()));
+        let dispatch = Dispatch::new(forward.gpu, &kernel.shader(), &bound, kernel.grid());
+        program.push(dispatch.computing(Task::HeadNorm(kernel)));
         Ok(())
     }
 
@@ -378,12 +401,13 @@ impl AttentionBuilder<'_> {
         is_merged.then_some(MergedParts { splits, value_dim })
     }
 
-    fn output(&self, program: &mut Vec<Dispatch>, splits: u32) -> Result<()> {
+    /// The output of attention, in `splits` parts if the output projection should merge them.
+    fn attended(&self, splits: u32) -> Input<'a> {
         let buffers = self.forward.buffers;
+        // What latent attention attends to was merged when it was expanded.
         let merge = self.merged_parts(splits).filter(|_| self.config.latent.is_none());
         let mixed = if merge.is_some() { &buffers.splits } else { &buffers.mixed };
-        let input = Input { bias: self.plan.output_bias, merge, ..Input::new(mixed) };
-        self.forward.add_to_hidden(program, &self.plan.output, &input, self.layer.mixer_post_norm.into())
+        Input { bias: self.plan.output_bias, merge, ..Input::new(mixed) }
     }
 
     /// The buffer of the layer's attention sinks, if it has any, with the name of the kernels' variable.

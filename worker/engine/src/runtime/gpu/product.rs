@@ -104,6 +104,9 @@ impl ProductBuilder<'_> {
                 let (stored, gated) = (output(Epilogue::STORE), output(Epilogue::Gate(activation)));
                 self.push_all(program, &[(&gate[..], input, &stored), (&up[..], input, &gated)])
             }
+            GateUpPlan::Ungated(up, bias) => {
+                self.push(program, up, &Input { bias: *bias, ..*input }, &output(Epilogue::Activate(activation)))
+            }
         }
     }
 

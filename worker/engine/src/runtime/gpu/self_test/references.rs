@@ -1,4 +1,4 @@
-//! Test inputs and expected results for each kind of kernel.
+//! Test inputs and expected results of products, attention, lookups and the sampler.
 
 use std::ops::Range;
 
@@ -18,7 +18,7 @@ use crate::runtime::gpu::weights::Weights;
 use crate::sampling::SamplingParams;
 
 /// Number of tokens in a batch; fills neither a tile nor a group of tokens that a thread computes at once.
-const TOKENS: usize = 5;
+pub(super) const TOKENS: usize = 5;
 /// Position of the batch's first token.
 const POSITION: usize = 40;
 /// Number of row pairs to compare, of those that one workgroup computes, including its first and last.
@@ -30,7 +30,7 @@ fn most_tokens(linear: &Linear) -> usize {
 }
 
 /// Position and number of tokens of a batch in a cache of `positions`.
-fn place(most_tokens: usize, positions: usize) -> (usize, usize) {
+pub(super) fn place(most_tokens: usize, positions: usize) -> (usize, usize) {
     let tokens = most_tokens.min(positions);
     (POSITION.min(positions - tokens), tokens)
 }
@@ -85,19 +85,30 @@ impl Bench<'_> {
     /// Tests a dispatch's kernel, unless it was tested before.
     pub(super) fn test(&mut self, dispatch: &Dispatch) -> Result<()> {
         let (kernel, _) = dispatch.identity();
-        match dispatch.task().filter(|_| self.tested.insert(kernel)) {
-            Some(Task::Product(linear, norm_eps)) => match linear.epilogue {
-                Epilogue::Qkv { heads, value_offset } => self.qkv(linear, *norm_eps, &heads, value_offset),
-                _ => self.product(linear, *norm_eps),
+        let Some(task) = dispatch.task().filter(|_| self.tested.insert(kernel)) else { return Ok(()) };
+        match task {
+            Task::Product(linear, norm_eps) => match linear.epilogue {
+                Epilogue::Qkv { heads, value_offset } => self.qkv(linear, *norm_eps, &heads, value_offset)?,
+                _ => self.product(linear, *norm_eps)?,
             },
-            Some(Task::Attention(attention)) => {
-                self.attention(attention);
-                Ok(())
-            }
-            Some(Task::Projected(attention, linear)) => self.projected(attention, linear),
-            Some(Task::Embed(embed)) => self.embed(embed),
-            None => Ok(()),
+            Task::Projected(attention, linear) => self.projected(attention, linear)?,
+            Task::Embed(embed) => self.embed(embed)?,
+            Task::Attention(attention) => self.attention(attention),
+            Task::AttentionGate(heads, row_len) => self.attention_gate(heads, *row_len),
+            Task::HeadNorm(kernel) => self.head_norm(kernel),
+            Task::Latent(kernel) => self.latent(kernel),
+            Task::AddNorm(norm) => self.add_norm(norm),
+            Task::LayerNorm(norm) => self.layer_norm(norm),
+            Task::GatedNorm(norm) => self.gated_norm(norm),
+            Task::Convolution(convolution) => self.convolution(convolution),
+            Task::ConvolutionState(convolution) => self.convolution_state(convolution),
+            Task::DeltaNet(net) => self.delta_net(net),
+            Task::StateSpace(space) => self.state_space(space),
+            Task::Router(router) => self.router(router),
+            Task::Group(experts) => self.group(experts),
+            Task::ExpertSum(sum) => self.expert_sum(sum),
         }
+        Ok(())
     }
 
     /// Tests the sampler, with the model's own buffers.
@@ -306,7 +317,7 @@ impl Bench<'_> {
     }
 
     /// Cosines and sines of test angles for this many positions.
-    fn angles(&mut self, heads: &HeadShape, positions: usize) -> Vec<[f32; 2]> {
+    pub(super) fn angles(&mut self, heads: &HeadShape, positions: usize) -> Vec<[f32; 2]> {
         let len = (positions * heads.rope_dim as usize / 2).max(1);
         self.random.floats(len).iter().map(|angle| [(3.0 * angle).cos(), (3.0 * angle).sin()]).collect()
     }
