@@ -1,7 +1,7 @@
 //! The worker's one error type, and what clients hear of it.
 
 use js_sys::Reflect;
-use parlance_api::RequestError;
+use parlance_api::{RequestError, engine_failure_kind, engine_failure_reason};
 use parlance_engine::EngineError;
 use parlance_protocol::openai::ApiError;
 use parlance_protocol::{Failure, FailureKind, Reason};
@@ -58,27 +58,17 @@ impl From<RequestError> for WorkerError {
 impl WorkerError {
     /// What clients hear.
     pub(crate) fn into_failure(self) -> Failure {
-        let mut failure = Failure::new(self.kind(), self.to_string()).with_reason(self.reason());
-        if let Self::Engine(EngineError::ContextTooLarge { max_context_tokens, .. }) = &self {
-            failure.suggested_context_tokens = Some(*max_context_tokens);
-        }
-        let request = match self {
-            Self::Request(error) => error,
-            Self::Engine(error) => RequestError::Engine(error),
+        match self {
+            Self::Engine(error) => RequestError::Engine(error).failure(),
+            Self::Request(error) => error.failure(),
             Self::QueueFull => {
-                let error = ApiError::new(TOO_MANY_REQUESTS, failure.message.clone());
-                failure.status = TOO_MANY_REQUESTS;
-                failure.error = ApiError { code: Some("rate_limit_exceeded".to_owned()), ..error };
-                return failure;
+                let failure = Failure::new(self.kind(), self.to_string());
+                let code = Some("rate_limit_exceeded".to_owned());
+                let error = ApiError { code, ..ApiError::new(TOO_MANY_REQUESTS, failure.message.clone()) };
+                Failure { status: TOO_MANY_REQUESTS, error, ..failure }
             }
-            _ => return failure,
-        };
-        let error = request.body().error;
-        if error.param.is_some() {
-            failure.status = request.status();
-            failure.error = error;
+            other => Failure::new(other.kind(), other.to_string()).with_reason(other.reason()),
         }
-        failure
     }
 
     /// Whether no model can be made of the file.
@@ -102,43 +92,17 @@ impl WorkerError {
             | Self::QueueFull
             | Self::NoStorage
             | Self::NotKept
-            | Self::SeveralModels
-            | Self::Request(
-                RequestError::Field { .. } | RequestError::BodyTooLarge { .. } | RequestError::NoResponse { .. },
-            ) => FailureKind::BadRequest,
-            Self::Request(RequestError::QuestionTooLong { .. }) => FailureKind::ContextOverflow,
-            Self::Request(_) => FailureKind::Unsupported,
+            | Self::SeveralModels => FailureKind::BadRequest,
+            Self::Request(error) => error.kind(),
             Self::UnusableCopy(_) => FailureKind::BadModel,
-            Self::Engine(error) => match error {
-                EngineError::NoGpu(_) => FailureKind::NoWebGpu,
-                EngineError::NotGguf { .. }
-                | EngineError::Truncated { .. }
-                | EngineError::Malformed(_)
-                | EngineError::MissingMetadata(_)
-                | EngineError::MissingTensor(_) => FailureKind::BadModel,
-                EngineError::UnsupportedVersion(_)
-                | EngineError::UnsupportedArchitecture(_)
-                | EngineError::UnsupportedFormat { .. }
-                | EngineError::WrongKind(_)
-                | EngineError::Tokenizer(_) => FailureKind::Unsupported,
-                EngineError::TooLarge(_) | EngineError::ContextTooLarge { .. } | EngineError::OutOfMemory(_) => {
-                    FailureKind::TooLarge
-                }
-                EngineError::Gpu(_) | EngineError::WrongResults | EngineError::Threads(_) => FailureKind::Gpu,
-                EngineError::ContextOverflow { .. } => FailureKind::ContextOverflow,
-                EngineError::Template(_)
-                | EngineError::Prompt(_)
-                | EngineError::InvalidSampling { .. }
-                | EngineError::BadSnapshot(_) => FailureKind::BadRequest,
-                EngineError::Interrupted => FailureKind::Interrupted,
-            },
+            Self::Engine(error) => engine_failure_kind(error),
         }
     }
 
     fn reason(&self) -> Reason {
         match self {
-            Self::Engine(error) => reason_of_engine(error),
-            Self::Request(error) => reason_of_request(error),
+            Self::Engine(error) => engine_failure_reason(error),
+            Self::Request(error) => error.reason(),
             Self::File(error) => error.reason(),
             Self::NoWebGpu => Reason::NoWebGpu,
             Self::UnusableCopy(error) => Reason::UnusableCopy { detail: error.to_string() },
@@ -149,56 +113,6 @@ impl WorkerError {
             Self::SeveralModels => Reason::SeveralModels,
             Self::BadRequest(_) | Self::NoRanker | Self::QueueFull => Reason::Other,
         }
-    }
-}
-
-fn reason_of_request(error: &RequestError) -> Reason {
-    match error {
-        RequestError::Engine(error) => reason_of_engine(error),
-        RequestError::Field { param, message } => Reason::Field { name: param.clone(), detail: message.clone() },
-        RequestError::QuestionTooLong { prompt_tokens, context_tokens } => {
-            Reason::QuestionTooLong { prompt_tokens: *prompt_tokens as u32, context_tokens: *context_tokens as u32 }
-        }
-        RequestError::Grammar(detail) => Reason::Grammar { detail: detail.clone() },
-        RequestError::BodyTooLarge { .. } | RequestError::NoResponse { .. } => {
-            Reason::Field { name: error.param().unwrap_or_default().to_owned(), detail: error.to_string() }
-        }
-    }
-}
-
-fn reason_of_engine(error: &EngineError) -> Reason {
-    match error.clone() {
-        EngineError::NotGguf { found } => Reason::NotGguf { found },
-        EngineError::UnsupportedVersion(version) => Reason::GgufVersion { version },
-        EngineError::Truncated { len_bytes, needed_bytes } => {
-            Reason::CutShort { len_bytes: len_bytes as f64, needed_bytes: needed_bytes as f64 }
-        }
-        EngineError::Malformed(detail) => Reason::Malformed { detail },
-        EngineError::MissingMetadata(name) => Reason::MissingEntry { name },
-        EngineError::MissingTensor(name) => Reason::MissingTensor { name },
-        EngineError::UnsupportedArchitecture(name) => Reason::Architecture { name },
-        EngineError::UnsupportedFormat { tensor, format } => Reason::Format { tensor, format: format.to_string() },
-        EngineError::Tokenizer(detail) => Reason::Tokenizer { detail },
-        EngineError::Template(detail) => Reason::Template { detail },
-        EngineError::Prompt(detail) => Reason::Field { name: "prompt".to_owned(), detail },
-        EngineError::NoGpu(detail) => Reason::NoGpu { detail },
-        EngineError::Gpu(detail) | EngineError::Threads(detail) => Reason::Gpu { detail },
-        EngineError::WrongResults => Reason::WrongResults,
-        EngineError::TooLarge(detail) => Reason::TooLarge { detail },
-        EngineError::OutOfMemory(detail) => Reason::OutOfMemory { detail },
-        EngineError::ContextTooLarge { context_tokens, max_context_tokens } => {
-            Reason::ContextTooLarge { context_tokens, max_context_tokens }
-        }
-        EngineError::WrongKind(_) => Reason::CannotChat,
-        EngineError::ContextOverflow { prompt_tokens, context_tokens } => {
-            Reason::ContextFull { prompt_tokens: prompt_tokens as u32, context_tokens: context_tokens as u32 }
-        }
-        EngineError::InvalidSampling { name, range, .. } => {
-            Reason::Field { name: name.to_owned(), detail: format!("it must be {range}") }
-        }
-        // The page never asks for snapshots.
-        EngineError::BadSnapshot(_) => Reason::Other,
-        EngineError::Interrupted => Reason::Interrupted,
     }
 }
 

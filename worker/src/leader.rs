@@ -7,7 +7,7 @@ use futures::lock::Mutex;
 use parlance_api::Processors;
 use parlance_engine::EngineError;
 use parlance_protocol::openai::{Endpoint, ModelEntry, ModelList};
-use parlance_protocol::{Abilities, Event, ModelInfo, Request, RequestId, Settings, StorageInfo};
+use parlance_protocol::{Event, ModelInfo, Request, RequestId, Settings, StorageInfo};
 use parlance_worker_core::residency::LoadSpec;
 use parlance_worker_core::route::{Route, route};
 use serde_json::Value;
@@ -129,30 +129,16 @@ impl Shared {
             Some(store) => store.info().await.models,
             None => Vec::new(),
         };
-        let mut data: Vec<ModelEntry> = self.models.borrow().iter().rev().map(loaded_entry).collect();
+        let loaded = |model: &ModelInfo| ModelEntry::new(model.name.clone(), Some(model.abilities()));
+        let mut data: Vec<ModelEntry> = self.models.borrow().iter().rev().map(loaded).collect();
         for model in kept.into_iter().filter(|model| model.done_bytes >= model.len_bytes) {
             let name = model.name.strip_suffix(".gguf").unwrap_or(&model.name);
             if !data.iter().any(|entry| entry.id == name) {
-                data.push(entry(name.to_owned(), model.abilities));
+                data.push(ModelEntry::new(name.to_owned(), model.abilities));
             }
         }
         let list = ModelList { object: "list".to_owned(), data };
         serde_json::to_value(list).unwrap_or_default()
-    }
-}
-
-fn loaded_entry(model: &ModelInfo) -> ModelEntry {
-    entry(model.name.clone(), Some(model.abilities()))
-}
-
-fn entry(id: String, abilities: Option<Abilities>) -> ModelEntry {
-    ModelEntry {
-        id,
-        object: "model".to_owned(),
-        created: 0,
-        owned_by: "parlance".to_owned(),
-        context_length: abilities.as_ref().map(|abilities| abilities.context_tokens),
-        capabilities: abilities.map(|abilities| abilities.capabilities),
     }
 }
 

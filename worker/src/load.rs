@@ -5,11 +5,10 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use gloo_timers::future::sleep;
-use parlance_api::ChatCodec;
+use parlance_api::{ChatCodec, capabilities};
 use parlance_engine::EngineError;
 use parlance_engine::models::CacheFormat;
 use parlance_engine::runtime::{Device, Loaded, Loader, LoaderOptions};
-use parlance_protocol::openai::Capability;
 use parlance_protocol::{DeviceChoice, KvCache, ModelInfo, ModelSource, Phase, RequestId, SelfTest};
 use parlance_worker_core::FileError;
 use parlance_worker_core::address::LOCAL;
@@ -129,11 +128,7 @@ impl Load<'_> {
             Loaded::Decoder(model) => Some(Rc::new(ChatCodec::new(model.chat_handle(), model.context_tokens()))),
             Loaded::Encoder(_) => None,
         };
-        let capabilities = match (&codec, &model) {
-            (Some(codec), _) => codec.capabilities(),
-            (None, Loaded::Encoder(encoder)) if encoder.can_rank() => vec![Capability::Rerank],
-            (None, _) => vec![Capability::Embeddings],
-        };
+        let capabilities = capabilities(&model, codec.as_deref());
         Ok(Resident {
             spec: spec.clone(),
             info: ModelInfo { self_test, capabilities, ..info },

@@ -30,10 +30,26 @@ pub(crate) fn run_all() -> Result<(), Error> {
             },
         )
     })?;
+    step("the engine without a GPU", || {
+        let arguments =
+            ["check", "--profile", Build::Test.profile(), "--package", "parlance-engine", "--no-default-features"];
+        run(command("cargo", arguments), "what needs wgpu belongs behind the feature `gpu`, see ARCHITECTURE.md")
+    })?;
+    package()?;
     dependencies::check()?;
     let toolchain = site::set_up()?;
     site::build_with(&toolchain, Build::Release)?;
     step("download sizes (brotli)", check_sizes)
+}
+
+/// Packages the engine as for crates.io. Nothing is compiled again, and all dependencies are here.
+pub(crate) fn package() -> Result<(), Error> {
+    step("the engine's package", || {
+        let arguments = ["--package", "parlance-engine", "--no-verify", "--allow-dirty", "--offline", "--quiet"];
+        let mut package = command("cargo", ["package"]);
+        package.args(arguments);
+        run(package, "see the message above; worker/engine/Cargo.toml says what is in the package")
+    })
 }
 
 fn check_sizes() -> Result<(), Error> {

@@ -7,6 +7,7 @@ mod embedding_model;
 mod finish_site;
 mod model;
 mod npm;
+mod openai_client;
 mod package;
 mod passed;
 mod pip;
@@ -76,6 +77,7 @@ fn run(command: &str, arguments: &[String]) -> Result<(), Error> {
             templates::set_up()?;
             embedding_model::set_up(&toolchain)?;
             npm::set_up()?;
+            openai_client::set_up()?;
             browser::set_up().map(drop)
         }
         "" | "help" | "--help" => {

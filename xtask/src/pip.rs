@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use sha2::{Digest as _, Sha256};
 
-use crate::shell::{Error, command, exists, root, run};
+use crate::shell::{Error, command, exists, remove_folder, root, run};
 
 /// A package, pinned to a version.
 pub(crate) struct Package {
@@ -20,8 +20,7 @@ pub(crate) struct Package {
 impl Package {
     /// Downloads and extracts the package, and returns the folder.
     pub(crate) fn extract(&self) -> Result<PathBuf, Error> {
-        let python = ["python3", "python"].into_iter().find(|python| exists(python));
-        let python = python.ok_or_else(|| Error::new("Python is not installed", "install Python 3 with pip"))?;
+        let python = python()?;
         let folder = root().join("target").join(self.folder);
         let io = |error: std::io::Error| {
             Error::new(format!("could not store {}: {error}", self.requirement), "free some disk space")
@@ -40,6 +39,28 @@ impl Package {
         std::fs::remove_file(wheel).map_err(io)?;
         Ok(folder)
     }
+
+    /// Installs the package and what it depends on in its folder, for `PYTHONPATH`.
+    pub(crate) fn install(&self) -> Result<(), Error> {
+        let folder = root().join("target").join(self.folder);
+        // Otherwise files of another version would stay.
+        remove_folder(&folder)?;
+        let target = folder.display().to_string();
+        let install = ["-m", "pip", "install", "--quiet", "--target", &target, self.requirement];
+        run(command(python()?, install), "check the network and that `python3 -m pip` works")
+    }
+
+    /// Whether this version is installed in its folder.
+    pub(crate) fn is_installed(&self) -> bool {
+        let about = format!("{}.dist-info", self.requirement.replace("==", "-"));
+        root().join("target").join(self.folder).join(about).exists()
+    }
+}
+
+/// The name of the Python interpreter.
+fn python() -> Result<&'static str, Error> {
+    let python = ["python3", "python"].into_iter().find(|python| exists(python));
+    python.ok_or_else(|| Error::new("Python is not installed", "install Python 3 with pip"))
 }
 
 /// The SHA-256 of a file, in hexadecimal.

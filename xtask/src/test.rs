@@ -1,9 +1,11 @@
 //! Commands that run the tests or drive a browser: `test`, `soak`, `bench` and `screenshots`.
 
 use crate::browser::{self, Browsers};
+use crate::check;
 use crate::embedding_model;
 use crate::model;
 use crate::npm;
+use crate::openai_client;
 use crate::package;
 use crate::passed::{self, Step};
 use crate::program::{self, Build, PACKAGES};
@@ -74,6 +76,7 @@ fn run_all(toolchain: &Toolchain, browsers: &Browsers) -> Result<(), Error> {
     })?;
     package::assemble(Build::Test)?;
     MODULES.run(&tools, || npm::check_types().and_then(|()| npm::test_modules()))?;
+    check::package()?;
     let end_to_end = |step: &Step, arguments: &[&str]| {
         // A run takes minutes, so report all failures at once.
         let mut test = browsers.set_env(toolchain.cargo(["test", "--profile", profile, "--no-fail-fast"]));
@@ -86,7 +89,7 @@ fn run_all(toolchain: &Toolchain, browsers: &Browsers) -> Result<(), Error> {
     step("tables in docs/", tables::check)
 }
 
-/// Installs what tests need, except packages from npm.
+/// Installs what tests need, except packages from npm and `OpenAI`'s Python client.
 fn set_up_tools() -> Result<(Toolchain, Browsers), Error> {
     let toolchain = site::set_up()?;
     templates::set_up()?;
@@ -102,7 +105,7 @@ pub(crate) fn run(arguments: &[String]) -> Result<(), Error> {
     npm::set_up_npm()?;
     // One waits for the network, the other for the processor.
     let (packages, tools) = std::thread::scope(|scope| {
-        let packages = scope.spawn(npm::set_up);
+        let packages = scope.spawn(|| npm::set_up().and_then(|()| openai_client::set_up()));
         let tools = set_up_tools();
         (packages.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)), tools)
     });

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use parlance_tests::root;
 
-const PAGES: [&str; 12] = [
+const PAGES: [&str; 13] = [
     "README.md",
     "CONTRIBUTING.md",
     "docs/api.md",
@@ -18,6 +18,7 @@ const PAGES: [&str; 12] = [
     "docs/guide.md",
     "docs/package.md",
     "docs/performance.md",
+    "docs/server.md",
     "docs/transformers.md",
     "docs/webllm.md",
     "docs/wllama.md",
@@ -36,8 +37,10 @@ enum Check {
     Skip(#[allow(dead_code, reason = "for readers")] &'static str),
 }
 
+/// A question to the native server.
+const ASK: &str = "curl --silent --show-error --fail http://127.0.0.1:8080/v1/chat/completions --data '{\"messages\": [{\"role\": \"user\", \"content\": \"What is the capital of France?\"}], \"max_tokens\": 20}'";
 const QUICK: &str = "--cpu --runs 1 --tokens 4 --prefill 8";
-const COMMANDS: [(&str, Check); 26] = [
+const COMMANDS: [(&str, Check); 29] = [
     ("cargo xtask serve", Check::Serve("127.0.0.1:8080", &[])),
     ("cargo xtask test", Check::Skip("this test is part of it")),
     ("cargo xtask build", Check::Skip("the site that these tests use was built in the same way, by cargo xtask test")),
@@ -99,6 +102,15 @@ const COMMANDS: [(&str, Check); 26] = [
         "curl --silent --show-error --fail --head --header \"Range: bytes=0-3\" http://localhost:8000/models/SmolLM2-135M-Instruct.Q4_1.gguf",
         Check::Skip("runs with the server above"),
     ),
+    (
+        "cargo run --release -p parlance-serve -- models/SmolLM2-135M-Instruct.Q4_1.gguf",
+        Check::Skip("like the next one, without the site"),
+    ),
+    (
+        "cargo run --release -p parlance-serve -- --site dist models/SmolLM2-135M-Instruct.Q4_1.gguf",
+        Check::Serve("127.0.0.1:8080", &[ASK]),
+    ),
+    (ASK, Check::Skip("runs with the server above")),
     ("cargo xtask help", Check::Run(&[], "")),
 ];
 
@@ -162,7 +174,13 @@ fn every_command_in_the_docs_works() {
             }
             Check::Serve(address, others) => {
                 use std::os::unix::process::CommandExt as _;
-                let command = command.replace("--directory dist ", "--directory target/test-site ");
+                // The tests' builds of the site and of the server.
+                let built = [
+                    ("--directory dist ", "--directory target/test-site "),
+                    ("--site dist ", "--site target/test-site "),
+                    ("cargo run --release -p parlance-serve --", "target/checked/parlance-serve --device cpu"),
+                ];
+                let command = built.iter().fold(command.to_owned(), |text, (from, to)| text.replace(from, to));
                 let server = ServerProcess(shell(&command).process_group(0).spawn().unwrap());
                 while !is_served(address) {
                     assert!(start.elapsed() < Duration::from_secs(300), "{command} does not serve the site");

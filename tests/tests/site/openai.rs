@@ -1,12 +1,14 @@
 //! The two APIs for other code: the site's service worker, with the unmodified `openai` package as the client, and the
-//! ES module on a page of another origin.
+//! ES module on a page of another origin. The native server, which answers like the site's.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests may panic")]
 #![allow(clippy::too_many_lines, reason = "tests check many steps on one page")]
 
+use std::io::{BufRead as _, BufReader};
+use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use parlance_tests::chat::{MODEL_TIMEOUT, READY, load_from_link};
-use parlance_tests::{Page, Server, Session};
+use parlance_tests::{Page, Server, Session, model_path};
 use serde_json::{Value, json};
 
 const DEMO_MODEL: &str = "models/SmolLM2-135M-Instruct.Q4_1.gguf";
@@ -261,4 +263,91 @@ fn pages_of_other_origins_can_import_the_module() {
     let url = site.page("v1/models");
     let status = run(&page, &format!("return fetch({url:?}).then(response => response.status, () => 'refused');"));
     assert!(status == json!(404) || status == json!("refused"), "{status}");
+}
+
+/// The native server with the demo model, which the native tests have built. It ends when this is dropped.
+struct NativeServer {
+    process: Child,
+    /// Where its API is.
+    api: String,
+}
+
+impl NativeServer {
+    /// Starts it for pages of an origin.
+    fn start(origin: &str) -> Self {
+        // Beside the folder of the tests' programs.
+        let tests = std::env::current_exe().unwrap();
+        let program = tests.parent().unwrap().with_file_name("parlance-serve");
+        let mut command = Command::new(&program);
+        command.args(["--port", "0", "--device", "cpu", "--threads", "1", "--cors", origin]).arg(model_path());
+        let mut process = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().expect("native tests build it");
+        let mut line = String::new();
+        BufReader::new(process.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        let (_, api) = line.trim_end().split_once(" at ").expect("it says where it serves");
+        Self { process, api: api.to_owned() }
+    }
+}
+
+impl Drop for NativeServer {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+/// Asks an API for answers and errors, and returns what must be the same everywhere.
+fn ask_all(page: &Page, api: &str) -> Value {
+    let body = "
+        const ask = async (path, body) => {
+            const headers = { 'content-type': 'application/json' };
+            const response = await fetch(`${api}/${path}`, { method: 'POST', headers, body: JSON.stringify(body) });
+            const { choices = null, output = null, error = null, usage = null } = await response.json();
+            for (const item of output ?? []) delete item.id;
+            for (const choice of choices ?? []) for (const call of choice.message?.tool_calls ?? []) delete call.id;
+            return { status: response.status, choices, output, error, tokens: usage?.total_tokens ?? null };
+        };
+        const messages = [{ role: 'user', content: 'What is the capital of France?' }];
+        const chat = (body) => ask('chat/completions', { messages, temperature: 0, max_tokens: 20, ...body });
+        const parameters = { type: 'object', properties: { city: { enum: ['Paris', 'Rome'] } }, required: ['city'] };
+        return [
+            await chat({}),
+            await chat({ stop: ['France'] }),
+            await chat({ response_format: { type: 'json_schema', json_schema: { name: 'city', schema: parameters } } }),
+            await chat({ tools: [{ type: 'function', function: { name: 'look_up', parameters } }], tool_choice: 'required' }),
+            await ask('completions', { prompt: 'One, two, three,', temperature: 0, max_tokens: 4 }),
+            await ask('responses', { input: messages, temperature: 0, max_output_tokens: 20 }),
+            await ask('responses', { input: messages, previous_response_id: 'resp_none' }),
+            await chat({ temperature: 9 }),
+            await chat({ messages: [] }),
+            await chat({ messages: [{ role: 'user', content: [{ type: 'input_audio' }] }] }),
+            await chat({ response_format: { type: 'json_schema', json_schema: { name: 'n', schema: { type: 'strin' } } } }),
+            await ask('embeddings', { input: 'x' }),
+            await ask('rerank', { query: 'x', documents: ['y'] }),
+            await ask('files', {}),
+            await ask('models', {}),
+        ];";
+    run(page, &format!("const api = {api};\n{body}"))
+}
+
+#[test]
+fn the_native_server_answers_as_the_tab_does() {
+    let server = Server::start().unwrap();
+    let session = Session::start(true).unwrap();
+    // Errors are HTTP responses, which the browser logs.
+    session.expect_in_console("/v1/");
+    let page = session.open(&server.page(&format!("?model={DEMO_MODEL}"))).unwrap();
+    load_from_link(&page).unwrap();
+    page.wait_for(READY, MODEL_TIMEOUT).unwrap();
+    page.wait_for("navigator.serviceWorker.controller", Duration::from_secs(30)).unwrap();
+    let in_tab = ask_all(&page, "new URL('v1', document.baseURI).href");
+    assert_eq!(in_tab[0]["choices"][0]["message"]["content"], "The capital of France is Paris.", "{in_tab}");
+
+    // A page without a policy, which the server allows.
+    let blank = server.blank_page();
+    let native = NativeServer::start(blank.trim_end_matches("/blank.html"));
+    page.navigate(&blank).unwrap();
+    let natively = ask_all(&page, &format!("{:?}", native.api));
+    for (index, (native, tab)) in natively.as_array().unwrap().iter().zip(in_tab.as_array().unwrap()).enumerate() {
+        assert_eq!(native, tab, "request {index}");
+    }
 }

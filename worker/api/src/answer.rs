@@ -4,8 +4,10 @@ use std::collections::HashMap;
 use std::pin::pin;
 use std::rc::Rc;
 
+use futures::FutureExt as _;
 use futures::future::{Either, select};
 use llguidance::Matcher;
+use parlance_engine::EngineError;
 use parlance_engine::runtime::{DraftStats, Model, Step};
 use parlance_engine::sampling::{SamplingParams, SamplingPlan};
 use parlance_engine::tokenizer::Detokenizer;
@@ -200,9 +202,11 @@ impl Answer {
         let start = Instant::now();
         let report = |done, total| {
             control.prefilling(done, total);
-            true
+            // Natively, nothing waits between batches, so `unless_stopped` would notice only at the end.
+            control.stopped().now_or_never().is_none()
         };
         let done = unless_stopped(control, model.prefill(prompt, report)).await;
+        let done = done.filter(|result| *result != Err(EngineError::Interrupted));
         if self.tokens.is_empty() {
             self.stats.cached_tokens = cached as u32;
             self.stats.prefilled_tokens = (prompt.len() - cached) as u32;

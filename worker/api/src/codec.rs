@@ -6,6 +6,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use parlance_engine::chat::Chat;
+use parlance_engine::runtime::Loaded;
 use parlance_protocol::openai::Capability;
 
 use crate::error::RequestError;
@@ -39,7 +40,7 @@ impl ChatCodec {
     }
 
     /// What the model can do.
-    pub fn capabilities(&self) -> Vec<Capability> {
+    fn capabilities(&self) -> Vec<Capability> {
         let source = self.chat.template().source();
         let shows = |text: &str| source.contains(text);
         let reasons =
@@ -74,5 +75,14 @@ impl ChatCodec {
         }
         let grammars = Rc::new(GrammarCompiler::new(&self.chat)?);
         Ok(Rc::clone(self.grammars.get_or_init(|| grammars)))
+    }
+}
+
+/// What a loaded model can do; a chat model has a codec.
+pub fn capabilities(loaded: &Loaded, codec: Option<&ChatCodec>) -> Vec<Capability> {
+    match (loaded, codec) {
+        (_, Some(codec)) => codec.capabilities(),
+        (Loaded::Encoder(encoder), None) if encoder.can_rank() => vec![Capability::Rerank],
+        (_, None) => vec![Capability::Embeddings],
     }
 }

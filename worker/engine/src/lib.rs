@@ -9,8 +9,18 @@
 //!
 //! Every kernel in [`kernels`] has a plain reference implementation.
 //!
-//! The crate never touches the DOM, and builds natively and for `wasm32-unknown-unknown`.
+//! To answer a question, open a [`runtime::Device`], feed a file to a [`runtime::Loader`], turn messages into tokens with
+//! [`chat::Chat::prompt`], and generate with [`runtime::Model::generate`]; `examples/answer.rs` does that on one page.
+//! Chats with tools, structured output and reasoning are the business of `parlance-api`, a layer above.
+//!
+//! The crate never touches the DOM, and builds natively and for `wasm32-unknown-unknown`. Without its feature `gpu`
+//! models run on the CPU alone, and wgpu is no dependency.
 
+#![warn(missing_docs)]
+#![cfg_attr(
+    not(feature = "gpu"),
+    allow(dead_code, unreachable_code, unused_imports, reason = "what only a GPU needs is not used")
+)]
 #![cfg_attr(
     target_family = "wasm",
     allow(

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::request::ToolCall;
+use crate::Abilities;
 
 /// Why an answer ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -394,6 +395,20 @@ pub struct ModelEntry {
     /// Context length in tokens, for prompt and answer together, when it was loaded last. An extension; absent if never.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub context_length: Option<u32>,
+}
+
+impl ModelEntry {
+    /// A model of this name, and what is known about it.
+    pub fn new(id: String, abilities: Option<Abilities>) -> Self {
+        Self {
+            id,
+            object: "model".to_owned(),
+            created: 0,
+            owned_by: "parlance".to_owned(),
+            context_length: abilities.as_ref().map(|abilities| abilities.context_tokens),
+            capabilities: abilities.map(|abilities| abilities.capabilities),
+        }
+    }
 }
 
 /// An error response.

@@ -11,6 +11,15 @@ const WORKGROUP: u32 = 128;
 /// not support more than 65,535 workgroups.
 pub const MAX_PIECE_BYTES: u64 = 16 << 20;
 
+/// A range of bytes in a copy of a part of a file, all with the same destination.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Piece {
+    /// Offset of the first byte in the copy.
+    pub start: u64,
+    /// Number of bytes.
+    pub len_bytes: u64,
+}
+
 /// Work of a thread of `repack.wgsl`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Repack {

@@ -36,7 +36,7 @@ pub(super) use encoder::CpuEncoder;
 #[cfg(not(target_family = "wasm"))]
 pub use native_threads::NativeThreads;
 pub(super) use ops::activate;
-pub use thread_pool::{COMMAND_WORDS, Helper, HelperThreads, MAX_PAYLOAD_BYTES, MAX_REPLY_FLOATS};
+pub use thread_pool::{COMMAND_WORDS, Helper, HelperThreads, MAX_PAYLOAD_BYTES, MAX_REPLY_FLOATS, NativeSendSync};
 pub(super) use weights::CpuWeights;
 
 use super::limits::DeviceLimits;

@@ -21,8 +21,19 @@ pub const MAX_PAYLOAD_BYTES: usize = 8 << 20;
 /// Maximum length of a reply in floats.
 pub const MAX_REPLY_FLOATS: usize = 1 << 20;
 
+/// `Send` and `Sync`, but only natively: a browser's objects stay on their thread.
+#[cfg(not(target_family = "wasm"))]
+pub trait NativeSendSync: Send + Sync {}
+#[cfg(not(target_family = "wasm"))]
+impl<T: Send + Sync> NativeSendSync for T {}
+/// `Send` and `Sync`, but only natively: a browser's objects stay on their thread.
+#[cfg(target_family = "wasm")]
+pub trait NativeSendSync {}
+#[cfg(target_family = "wasm")]
+impl<T> NativeSendSync for T {}
+
 /// Threads that execute the primary thread's commands, each with a [`Helper`].
-pub trait HelperThreads: wgpu::WasmNotSendSync {
+pub trait HelperThreads: NativeSendSync {
     /// Number of helper threads.
     fn count(&self) -> usize;
 

@@ -233,6 +233,26 @@ impl Gpu {
         Self { tuning: Arc::new(tuning), ..self.clone() }
     }
 
+    /// The same device, for prompt batches of up to `tokens`.
+    pub(in crate::runtime) fn for_batches(&self, tokens: u32) -> Self {
+        // A multiple of the tile size.
+        self.with_tuning(Tuning { prefill_batch: tokens.next_multiple_of(64), ..self.tuning() })
+    }
+
+    /// Runs `allocate`. An error scope detects whether memory ran out.
+    ///
+    /// # Errors
+    /// [`EngineError::OutOfMemory`], errors of `allocate`, or whatever the GPU reported.
+    pub(in crate::runtime) async fn allocating<T>(&self, allocate: impl FnOnce() -> Result<T>) -> Result<T> {
+        let scope = self.device.push_error_scope(wgpu::ErrorFilter::OutOfMemory);
+        let result = allocate();
+        if let Some(error) = scope.pop().await {
+            return Err(EngineError::OutOfMemory(error.to_string()));
+        }
+        self.check()?;
+        result
+    }
+
     /// A storage buffer of `len_bytes`, rounded up to a multiple of 16.
     pub fn storage_buffer(&self, label: &str, len_bytes: u64) -> wgpu::Buffer {
         self.buffer(label, len_bytes, wgpu::BufferUsages::STORAGE)

@@ -1,31 +1,49 @@
 //! The device that a model runs on: a GPU, or the CPU.
 
-#[cfg(target_family = "wasm")]
+#[cfg(not(feature = "gpu"))]
+mod absent;
+#[cfg(all(target_family = "wasm", feature = "gpu"))]
 mod browser_pipelines;
-#[cfg(target_family = "wasm")]
+#[cfg(all(target_family = "wasm", feature = "gpu"))]
 mod browser_subgroups;
+#[cfg(feature = "gpu")]
 mod dispatch;
+#[cfg(feature = "gpu")]
 mod gpu;
+#[cfg(feature = "gpu")]
 mod kernels;
+#[cfg(feature = "gpu")]
 mod pipeline;
+#[cfg(feature = "gpu")]
 mod tuning;
 
+#[cfg(feature = "gpu")]
 pub use dispatch::Dispatch;
+#[cfg(feature = "gpu")]
 pub(super) use dispatch::Task;
+#[cfg(feature = "gpu")]
 pub(super) use gpu::Mapping;
+#[cfg(feature = "gpu")]
 pub(super) use gpu::Readback;
+#[cfg(feature = "gpu")]
 pub use gpu::{Gpu, GpuOptions};
+#[cfg(feature = "gpu")]
 pub use tuning::{AttentionSplits, Tuning};
+
+#[cfg(not(feature = "gpu"))]
+pub use absent::Gpu;
+#[cfg(not(feature = "gpu"))]
+pub(super) use absent::{Buffer, Dispatch};
 
 use super::cpu::Cpu;
 use super::limits::DeviceLimits;
-use crate::error::{EngineError, Result};
+use crate::error::Result;
 use crate::models::CacheFormat;
 
 /// A GPU or the CPU.
 #[derive(Clone)]
 pub enum Device {
-    /// A GPU, through WebGPU.
+    /// A GPU, through WebGPU. Without the crate's feature `gpu` there is none.
     Gpu(Gpu),
     /// The CPU, without WebGPU.
     Cpu(Cpu),
@@ -90,19 +108,15 @@ impl Device {
             Self::Cpu(_) => None,
         }
     }
-}
 
-/// Runs `allocate`. On a GPU, an error scope detects whether memory ran out.
-///
-/// # Errors
-/// [`EngineError::OutOfMemory`], errors of `allocate`, or whatever the GPU reported.
-pub(super) async fn allocating<T>(gpu: Option<&Gpu>, allocate: impl FnOnce() -> Result<T>) -> Result<T> {
-    let Some(gpu) = gpu else { return allocate() };
-    let scope = gpu.device().push_error_scope(wgpu::ErrorFilter::OutOfMemory);
-    let result = allocate();
-    if let Some(error) = scope.pop().await {
-        return Err(EngineError::OutOfMemory(error.to_string()));
+    /// Runs `allocate`, noticing on a GPU whether memory ran out.
+    ///
+    /// # Errors
+    /// [`EngineError::OutOfMemory`](crate::EngineError::OutOfMemory), errors of `allocate`, or whatever the GPU reported.
+    pub(super) async fn allocating<T>(&self, allocate: impl FnOnce() -> Result<T>) -> Result<T> {
+        match self {
+            Self::Gpu(gpu) => gpu.allocating(allocate).await,
+            Self::Cpu(_) => allocate(),
+        }
     }
-    gpu.check()?;
-    result
 }

@@ -8,7 +8,7 @@ use super::decoder::GpuDecoder;
 use crate::error::Result;
 use crate::kernels::{CacheLayout, TokensOf};
 use crate::models::{LayerConfig, ModelConfig};
-use crate::runtime::device::{Gpu, allocating};
+use crate::runtime::device::Gpu;
 use crate::runtime::memory::{CopyId, Layout, Memory, Part, Room, Window};
 
 /// Maximum size of copies in bytes, which every adapter supports as one buffer.
@@ -170,7 +170,7 @@ impl GpuDecoder {
 }
 
 async fn allocate(gpu: &Gpu, len_bytes: u64) -> Result<wgpu::Buffer> {
-    allocating(Some(gpu), || Ok(gpu.storage_buffer("copied memory", len_bytes))).await
+    gpu.allocating(|| Ok(gpu.storage_buffer("copied memory", len_bytes))).await
 }
 
 #[async_trait(?Send)]

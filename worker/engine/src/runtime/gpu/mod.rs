@@ -19,9 +19,42 @@ mod self_test;
 mod streams;
 mod weights;
 
+use std::collections::HashMap;
+use std::sync::Arc;
+
 pub use buffers::scratch_bytes;
 pub(super) use buffers::usual_batch;
-pub(super) use decoder::GpuDecoder;
-pub(super) use encoder::GpuEncoder;
+use decoder::GpuDecoder;
+use encoder::GpuEncoder;
 pub use weights::Matrix;
-pub(super) use weights::{Piece, Weights, ask_for_repacking, copying};
+pub(super) use weights::{Weights, ask_for_repacking};
+
+use super::backend::{Decoder, Embedder};
+use super::device::Gpu;
+use super::memory::Room;
+use crate::error::Result;
+use crate::models::{EncoderConfig, EncoderPlan, ModelConfig, ModelPlan};
+
+/// A decoder with these weights, and memory with this much room. `host` has the tensors that stay on the host.
+pub(super) fn new_decoder(
+    gpu: &Gpu,
+    model: (&ModelConfig, &ModelPlan),
+    room: Room,
+    weights: &Arc<Weights>,
+    host: &HashMap<String, Vec<f32>>,
+) -> Box<dyn Decoder> {
+    Box::new(GpuDecoder::new(gpu, model, room, Arc::clone(weights), host))
+}
+
+/// An encoder with these weights.
+///
+/// # Errors
+/// As of the kernels that it needs.
+pub(super) fn new_encoder(
+    gpu: &Gpu,
+    config: &EncoderConfig,
+    plan: &EncoderPlan,
+    weights: &Arc<Weights>,
+) -> Result<Box<dyn Embedder>> {
+    Ok(Box::new(GpuEncoder::new(gpu, config, plan, Arc::clone(weights))?))
+}

@@ -3,17 +3,9 @@
 use crate::error::{EngineError, Result};
 use crate::gguf::{Codebook, Group, TensorType, stream_bytes};
 use crate::kernels::Grid;
-use crate::kernels::repack::Repack;
+use crate::kernels::repack::{Piece, Repack};
 use crate::models::{MatrixId, MatrixPlan, Segment, VectorId, WeightPlan};
 use crate::runtime::device::{Dispatch, Gpu};
-
-/// A range of bytes in the GPU's copy of a file window, all with the same destination.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::runtime) struct Piece {
-    /// Offset of the first byte in the window.
-    pub(in crate::runtime) start: u64,
-    pub(in crate::runtime) len_bytes: u64,
-}
 
 /// A matrix on the GPU: `[rows][cols]`, in blocks of 32 columns.
 pub struct Matrix {
@@ -112,20 +104,6 @@ impl Matrix {
     }
 }
 
-/// Copies floats from `file`, in the file format, to a vector, starting at its byte `to_byte`.
-///
-/// # Errors
-/// [`EngineError::UnsupportedFormat`].
-pub(in crate::runtime) fn copying(
-    gpu: &Gpu,
-    file: &wgpu::Buffer,
-    piece: Piece,
-    vector: &wgpu::Buffer,
-    to_byte: u64,
-) -> Result<Dispatch> {
-    repacking(gpu, TensorType::F32, file, piece, [vector, vector], to_byte)
-}
-
 /// Requests the repacking kernel of a format, so that it is compiled together with others.
 ///
 /// # Errors
@@ -167,6 +145,37 @@ impl Weights {
         let matrices = arena.matrices.iter().map(|matrix| Matrix::allocate(gpu, matrix)).collect::<Result<_>>()?;
         let vectors = arena.vectors.iter().map(|vector| gpu.storage_buffer("vector", u64::from(vector.len()) * 4));
         Ok(Self { vectors: vectors.collect(), matrices })
+    }
+
+    /// As [`Matrix::repacking`], to the matrix at an index, starting at its block `first_block`.
+    pub(in crate::runtime) fn repacking(
+        &self,
+        gpu: &Gpu,
+        file: &wgpu::Buffer,
+        piece: Piece,
+        (index, first_block): (usize, u64),
+    ) -> Result<Dispatch> {
+        self.matrices[index].repacking(gpu, file, piece, first_block)
+    }
+
+    /// Copies floats from `file`, in the file format, to the vector at an index, starting at its byte `to_byte`.
+    ///
+    /// # Errors
+    /// [`EngineError::UnsupportedFormat`].
+    pub(in crate::runtime) fn copying(
+        &self,
+        gpu: &Gpu,
+        file: &wgpu::Buffer,
+        piece: Piece,
+        (index, to_byte): (usize, u64),
+    ) -> Result<Dispatch> {
+        let vector = &self.vectors[index];
+        repacking(gpu, TensorType::F32, file, piece, [vector, vector], to_byte)
+    }
+
+    /// As [`Matrix::write`].
+    pub(in crate::runtime) fn write(&self, gpu: &Gpu, id: MatrixId, bytes: &[u8], first_block: u64) -> Result<()> {
+        self.matrix(id).write(gpu, bytes, first_block)
     }
 
     pub(in crate::runtime) fn matrix(&self, id: MatrixId) -> &Matrix {

@@ -37,7 +37,7 @@ impl Placed {
             let windows = bytes.chunks(HOST_WINDOW_BYTES as usize);
             for (first_block, window) in (0u64..).step_by(window_blocks as usize).zip(windows) {
                 match self {
-                    Self::Gpu(gpu, weights) => weights.matrix(id).write(gpu, window, first_block)?,
+                    Self::Gpu(gpu, weights) => weights.write(gpu, id, window, first_block)?,
                     Self::Cpu(_, weights) => {
                         let shared = || EngineError::malformed("the weights are in use already");
                         Arc::get_mut(weights).ok_or_else(shared)?.write_matrix(id.0, first_block, window);

@@ -11,7 +11,7 @@ use crate::error::{EngineError, Result};
 use crate::gguf::{Gguf, Parsed};
 use crate::kernels::MAX_SEQUENCES;
 use crate::models::{CacheFormat, ModelConfig, ModelPlan};
-use crate::runtime::device::{Device, allocating};
+use crate::runtime::device::Device;
 use crate::runtime::fit::{Description, DeviceLimits};
 use crate::runtime::memory::{Room, Sequences};
 use crate::runtime::session::{Encoder, Head, Model};
@@ -166,7 +166,7 @@ impl Loader {
             }
             Description::Encoder(model) => {
                 let context = model.context(options.context_tokens, device.limits())?;
-                let embedder = allocating(device.gpu(), || placed.embedder(&model.layers, context, &host)).await?;
+                let embedder = device.allocating(|| placed.embedder(&model.layers, context, &host)).await?;
                 return Ok(Loaded::Encoder(Box::new(Encoder {
                     name: model.name().to_owned(),
                     context: context.min(u32::try_from(embedder.max_tokens()).unwrap_or(u32::MAX)),
@@ -188,7 +188,7 @@ impl Loader {
         let parts = Parts { placed, config, plan, chat, host };
         let mut context = requested;
         loop {
-            match allocating(device.gpu(), || parts.model(&device, Room { context, sequences }, requested)).await {
+            match device.allocating(|| parts.model(&device, Room { context, sequences }, requested)).await {
                 Err(EngineError::OutOfMemory(_)) if context >= 2 * MIN_CONTEXT => {
                     context = (context / 2).max(MIN_CONTEXT);
                 }
@@ -261,7 +261,7 @@ impl TensorStage {
         if let Some(gpu) = device.gpu() {
             Upload::prepare(gpu, description.weights()).await?;
         }
-        let upload = allocating(device.gpu(), || Upload::new(device, description.weights(), headers)).await?;
+        let upload = device.allocating(|| Upload::new(device, description.weights(), headers)).await?;
         Ok(Self { description, upload })
     }
 }

@@ -3,6 +3,10 @@
 mod expansion;
 mod loader;
 mod source;
+#[cfg(feature = "gpu")]
+mod staging;
+#[cfg(not(feature = "gpu"))]
+#[path = "absent.rs"]
 mod staging;
 mod upload;
 

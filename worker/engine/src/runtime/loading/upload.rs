@@ -8,12 +8,13 @@ use super::staging::{SharedMemory, Staging, WINDOW_BYTES};
 use crate::error::{EngineError, Result};
 use crate::gguf::dequantize::dequantize;
 use crate::gguf::{Gguf, Group, KERNEL_BLOCK_LEN, TensorInfo, TensorType};
+use crate::kernels::repack::Piece;
 use crate::models::{ExpansionPlan, ModelConfig, ModelPlan, Segment, WeightPlan};
 use crate::runtime::backend::{Decoder, Embedder};
 use crate::runtime::cpu::{Cpu, CpuDecoder, CpuEncoder, CpuWeights};
-use crate::runtime::device::{Device, Dispatch, Gpu, Tuning};
+use crate::runtime::device::{Device, Dispatch, Gpu};
 use crate::runtime::fit::TextLayers;
-use crate::runtime::gpu::{GpuDecoder, GpuEncoder, Piece, Weights, ask_for_repacking, copying};
+use crate::runtime::gpu::{Weights, ask_for_repacking, new_decoder, new_encoder};
 use crate::runtime::memory::Room;
 use crate::runtime::session::DecoderEmbedder;
 
@@ -84,7 +85,7 @@ impl Placed {
         host: &HashMap<String, Vec<f32>>,
     ) -> Result<Box<dyn Decoder>> {
         Ok(match self {
-            Self::Gpu(gpu, weights) => Box::new(GpuDecoder::new(gpu, (config, plan), room, Arc::clone(weights), host)),
+            Self::Gpu(gpu, weights) => new_decoder(gpu, (config, plan), room, weights, host),
             Self::Cpu(cpu, weights) => Box::new(CpuDecoder::new(cpu, (config, plan), room, Arc::clone(weights), host)?),
         })
     }
@@ -92,11 +93,7 @@ impl Placed {
     /// The same weights, for batches of up to `tokens`.
     fn with_batches(&self, tokens: u32) -> Self {
         match self {
-            Self::Gpu(gpu, weights) => {
-                // A multiple of the tile size.
-                let tuning = Tuning { prefill_batch: tokens.next_multiple_of(64), ..gpu.tuning() };
-                Self::Gpu(gpu.with_tuning(tuning), Arc::clone(weights))
-            }
+            Self::Gpu(gpu, weights) => Self::Gpu(gpu.for_batches(tokens), Arc::clone(weights)),
             Self::Cpu(cpu, weights) => Self::Cpu(cpu.clone(), Arc::clone(weights)),
         }
     }
@@ -117,9 +114,7 @@ impl Placed {
                     batched.as_ref().unwrap_or(self).decoder((config, plan), Room { context, sequences: 1 }, host)?;
                 Box::new(DecoderEmbedder { decoder, two_way })
             }
-            (TextLayers::Encoder(config, plan), Self::Gpu(gpu, weights)) => {
-                Box::new(GpuEncoder::new(gpu, config, plan, Arc::clone(weights))?)
-            }
+            (TextLayers::Encoder(config, plan), Self::Gpu(gpu, weights)) => new_encoder(gpu, config, plan, weights)?,
             (TextLayers::Encoder(config, plan), Self::Cpu(cpu, weights)) => {
                 Box::new(CpuEncoder::new(cpu, config, plan, Arc::clone(weights)))
             }
@@ -397,7 +392,7 @@ impl Upload {
                         }
                     }
                     (_, Memory::Shared(_), Placed::Gpu(gpu, weights), Some(staging)) => {
-                        dispatches.extend(part.repacking(slot, gpu, staging.file(), weights)?);
+                        dispatches.extend(part.repacking(slot, gpu, staging, weights)?);
                     }
                     (_, Memory::Host(memory), Placed::Cpu(_, weights), _) => {
                         let weights = Arc::get_mut(weights).ok_or_else(|| misplaced(tensor))?;
@@ -454,16 +449,16 @@ impl Part<'_> {
         (piece.len_bytes > 0).then_some((piece, first - from_block))
     }
 
-    /// The dispatch that repacks it from `file` to its destination on a GPU; `None` if the two do not overlap.
-    fn repacking(&self, slot: &Slot, gpu: &Gpu, file: &wgpu::Buffer, weights: &Weights) -> Result<Option<Dispatch>> {
+    /// The dispatch that repacks it to its destination on a GPU; `None` if the two do not overlap.
+    fn repacking(&self, slot: &Slot, gpu: &Gpu, staging: &Staging, weights: &Weights) -> Result<Option<Dispatch>> {
         match *slot {
             Slot::Matrix { index, from_block, blocks, to_block } => {
                 let Some((piece, before)) = self.blocks(from_block, blocks) else { return Ok(None) };
-                weights.matrices[index].repacking(gpu, file, piece, to_block + before).map(Some)
+                weights.repacking(gpu, staging.file(), piece, (index, to_block + before)).map(Some)
             }
             Slot::Vector { index, to_byte } => {
                 let piece = Piece { start: self.at, len_bytes: self.len_bytes };
-                copying(gpu, file, piece, &weights.vectors[index], to_byte + self.first_byte).map(Some)
+                weights.copying(gpu, staging.file(), piece, (index, to_byte + self.first_byte)).map(Some)
             }
             Slot::Host | Slot::Expansion { .. } => Err(misplaced(self.tensor)),
         }

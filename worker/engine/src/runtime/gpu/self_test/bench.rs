@@ -13,12 +13,13 @@ use crate::kernels::experts::reference::group;
 use crate::kernels::linear::reference::{matmul, rms_norm, rounded_to_bytes};
 use crate::kernels::linear::{Linear, LinearTuning, Tiles};
 use crate::kernels::random::Random;
+use crate::kernels::repack::Piece;
 use crate::kernels::{Grid, Shader};
 use crate::models::{CacheFormat, MatrixPlan, VectorId};
 use crate::runtime::device::{Dispatch, Gpu, Readback};
 use crate::runtime::gpu::buffers::{STATE_BYTES, State};
 use crate::runtime::gpu::product::{Input, Output, ProductBuilder};
-use crate::runtime::gpu::weights::{Matrix, Piece, Weights};
+use crate::runtime::gpu::weights::{Matrix, Weights};
 
 /// Maximum relative error: the norm of the difference divided by the norm of the expected results. Keys and values in
 /// f16, and integers whose ties round the other way, account for a quarter of it.

@@ -1,0 +1,298 @@
+//! The thread that computes answers, one after the other.
+
+use std::cell::Cell;
+use std::path::PathBuf;
+use std::rc::Rc;
+use std::sync::{Arc, mpsc};
+use std::thread;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use parlance_api::{ChatCodec, Control, EmbeddingJob, Job, Meta, Processors, RequestError, RerankJob, ResponseJob};
+use parlance_engine::EngineError;
+use parlance_engine::runtime::Model;
+use parlance_protocol::openai::{Capability, Endpoint, ModelEntry};
+use parlance_protocol::{Failure, FailureKind};
+use pollster::block_on;
+use serde_json::Value;
+use tokio::runtime::Handle;
+use tokio::sync::mpsc::Sender;
+use tokio::sync::mpsc::error::TrySendError;
+use tokio::sync::oneshot;
+use tokio::time::timeout;
+
+use crate::error::{StartError, to_json};
+use crate::log;
+use crate::models::{Models, Served};
+use crate::options::Compute;
+use crate::queue::{Event, Queue, Work};
+
+/// Chunks that a client may leave unread before the engine waits for it.
+pub(crate) const UNREAD_CHUNKS: usize = 512;
+/// How long the engine waits. Others wait as long, so it is short.
+const STALL: Duration = Duration::from_secs(5);
+/// As on the main thread, where the engine's examples run.
+const STACK_BYTES: usize = 8 << 20;
+
+/// Loads the models and starts to work on requests. Returns what clients are told about the models, and what resolves if the thread ends.
+pub(crate) fn start(
+    paths: Vec<PathBuf>,
+    compute: Compute,
+    queue: Arc<Queue>,
+    runtime: Handle,
+) -> Result<(Vec<ModelEntry>, oneshot::Receiver<()>), StartError> {
+    let (sender, loaded) = mpsc::channel();
+    let (lives, ended) = oneshot::channel();
+    let work = move || {
+        let closing = CloseOnDrop(queue, lives);
+        match block_on(Models::load(&paths, &compute)) {
+            Ok(models) => {
+                // If nobody waits for it any more, the queue is closed.
+                let _ = sender.send(Ok(models.entries()));
+                Engine { models, runtime }.serve(&closing.0);
+            }
+            Err(error) => {
+                let _ = sender.send(Err(error));
+            }
+        }
+    };
+    thread::Builder::new().name("engine".to_owned()).stack_size(STACK_BYTES).spawn(work)?;
+    let entries = loaded.recv().unwrap_or(Err(StartError::EngineStopped))?;
+    Ok((entries, ended))
+}
+
+/// Closes the queue even if the thread panics, so that no client waits forever.
+struct CloseOnDrop(
+    Arc<Queue>,
+    #[allow(dead_code, reason = "the receiver notices that it is dropped")] oneshot::Sender<()>,
+);
+
+impl Drop for CloseOnDrop {
+    fn drop(&mut self) {
+        self.0.close();
+    }
+}
+
+struct Engine {
+    models: Models,
+    runtime: Handle,
+}
+
+impl Engine {
+    /// Works on requests until the queue is closed.
+    fn serve(mut self, queue: &Queue) {
+        while let Some(work) = queue.next() {
+            let reporter = Reporter { events: &work.events, runtime: &self.runtime, is_stalled: Cell::new(false) };
+            let event = match block_on(answer(&mut self.models, &work, &reporter)) {
+                Ok(response) => Event::Done(response.map(|response| to_json(&response))),
+                Err(failure) => Event::Failed(failure),
+            };
+            reporter.send(event);
+        }
+    }
+}
+
+/// Answers a request; `None` if the response was streamed.
+async fn answer(models: &mut Models, work: &Work, reporter: &Reporter<'_>) -> Result<Option<Value>, Box<Failure>> {
+    let body = &work.body;
+    let wanted = match work.endpoint {
+        Endpoint::Embeddings => Capability::Embeddings,
+        Endpoint::Rerank => Capability::Rerank,
+        _ => Capability::Chat,
+    };
+    let model = models.find(body.get("model").and_then(Value::as_str), wanted)?;
+    let meta = Meta { random: random(), created: now(), model: model.name.clone() };
+    match work.endpoint {
+        Endpoint::Embeddings => {
+            let mut job = EmbeddingJob::new(body, meta).map_err(failure)?;
+            loop {
+                reporter.check()?;
+                let step = job.step(model.encoder().await?).await;
+                if !noting_loss(step, model)? {
+                    return Ok(Some(job.response()));
+                }
+            }
+        }
+        Endpoint::Rerank => {
+            let mut job = RerankJob::new(body, meta).map_err(failure)?;
+            loop {
+                reporter.check()?;
+                let step = job.step(model.encoder().await?).await;
+                if !noting_loss(step, model)? {
+                    return Ok(Some(job.response()));
+                }
+            }
+        }
+        _ => {
+            let (_, codec) = model.decoder().await?;
+            let answer = Answer::new(work.endpoint, &codec, body, meta).map_err(failure)?;
+            run(model, answer, reporter).await
+        }
+    }
+}
+
+/// What generates an answer.
+enum Answer {
+    Completion(Box<Job>),
+    Response(Box<ResponseJob>),
+}
+
+impl Answer {
+    fn new(endpoint: Endpoint, codec: &Rc<ChatCodec>, body: &Value, meta: Meta) -> Result<Self, RequestError> {
+        let processors = Processors::new();
+        Ok(match endpoint {
+            Endpoint::Responses => {
+                let job = ResponseJob::new(codec, &unkept(body), None, meta, &processors)?;
+                Self::Response(Box::new(job))
+            }
+            Endpoint::Completions => Self::Completion(Box::new(Job::completion(codec, body, meta, &processors)?)),
+            _ => Self::Completion(Box::new(Job::chat(codec, body, meta, &processors)?)),
+        })
+    }
+
+    async fn run(&mut self, model: &mut Model, reporter: &Reporter<'_>) -> Result<Option<Value>, RequestError> {
+        match self {
+            Self::Completion(job) => job.run(model, reporter).await,
+            Self::Response(job) => job.run(model, reporter).await,
+        }
+    }
+
+    /// Ends a stream of typed events with an error. Returns `false` if this is none, or has not begun.
+    fn fail(&self, message: &str, reporter: &Reporter<'_>) -> bool {
+        match self {
+            Self::Completion(_) => false,
+            Self::Response(job) => job.fail(message, reporter),
+        }
+    }
+}
+
+/// The request for a response that says that it is not kept.
+fn unkept(body: &Value) -> Value {
+    let mut body = body.clone();
+    if let Some(fields) = body.as_object_mut() {
+        fields.insert("store".to_owned(), false.into());
+    }
+    body
+}
+
+/// Computes an answer. If the GPU fails, the model is loaded again, once, and the answer goes on.
+async fn run(model: &mut Served, mut answer: Answer, reporter: &Reporter<'_>) -> Result<Option<Value>, Box<Failure>> {
+    let (decoder, _) = model.decoder().await?;
+    let result = match answer.run(decoder, reporter).await {
+        Err(error) if error.kind() == FailureKind::Gpu => {
+            log::note(&format!("loading the model again: {error}"));
+            model.forget();
+            let (decoder, _) = model.decoder().await?;
+            answer.run(decoder, reporter).await
+        }
+        result => result,
+    };
+    match noting_loss(result, model) {
+        Err(failure) if answer.fail(&failure.message, reporter) => Ok(None),
+        result => result,
+    }
+}
+
+/// Frees a model whose device has failed, so that the next request loads it again.
+fn noting_loss<T>(result: Result<T, RequestError>, model: &mut Served) -> Result<T, Box<Failure>> {
+    result.map_err(|error| {
+        if error.kind() == FailureKind::Gpu {
+            model.forget();
+        }
+        failure(error)
+    })
+}
+
+fn failure(error: RequestError) -> Box<Failure> {
+    Box::new(error.failure())
+}
+
+/// A random number. Without one, ids repeat and answers without a seed are the same, which harms nobody.
+fn random() -> u64 {
+    getrandom::u64().unwrap_or_default()
+}
+
+/// Seconds since 1970.
+fn now() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
+}
+
+/// Reports on one request to its client.
+struct Reporter<'a> {
+    events: &'a Sender<Event>,
+    runtime: &'a Handle,
+    /// The client has not read for so long that its answer ends.
+    is_stalled: Cell<bool>,
+}
+
+impl Reporter<'_> {
+    /// Sends an event, after those before it have been read.
+    fn send(&self, event: Event) {
+        if self.is_stalled.get() {
+            return;
+        }
+        // If the channel is closed, the client is gone, which `stopped` notices.
+        if let Err(TrySendError::Full(event)) = self.events.try_send(event) {
+            // This thread has no runtime of its own.
+            let sent = self.runtime.block_on(async { timeout(STALL, self.events.send(event)).await });
+            self.is_stalled.set(sent.is_err());
+        }
+    }
+
+    /// Fails if the request must stop.
+    fn check(&self) -> Result<(), Box<Failure>> {
+        if self.events.is_closed() { Err(failure(EngineError::Interrupted.into())) } else { Ok(()) }
+    }
+}
+
+impl Control for Reporter<'_> {
+    fn prefilling(&self, _done: usize, _total: usize) {}
+
+    fn chunk(&self, chunk: Value) {
+        // Only chunks of the Responses API have a type.
+        let kind = chunk.get("type").and_then(Value::as_str).map(|kind| format!("event: {kind}\n"));
+        self.send(Event::Chunk(format!("{}data: {}\n\n", kind.unwrap_or_default(), to_json(&chunk))));
+    }
+
+    async fn stopped(&self) {
+        if !self.is_stalled.get() {
+            self.events.closed().await;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures::FutureExt as _;
+    use tokio::runtime::Runtime;
+
+    use super::*;
+
+    #[test]
+    fn an_answer_that_nobody_reads_ends() -> std::io::Result<()> {
+        let runtime = Runtime::new()?;
+        let (events, mut unread) = tokio::sync::mpsc::channel(1);
+        let reporter = Reporter { events: &events, runtime: runtime.handle(), is_stalled: Cell::new(false) };
+        let chunk = |text: &str| Event::Chunk(text.to_owned());
+        reporter.send(chunk("first"));
+        assert_eq!(reporter.stopped().now_or_never(), None);
+        reporter.send(chunk("second"));
+        assert_eq!(reporter.stopped().now_or_never(), Some(()));
+        // Nothing follows what is missing.
+        assert!(matches!(unread.try_recv(), Ok(Event::Chunk(text)) if text == "first"));
+        reporter.send(chunk("third"));
+        assert!(unread.try_recv().is_err());
+        Ok(())
+    }
+
+    #[test]
+    fn an_answer_ends_when_its_reader_leaves() -> std::io::Result<()> {
+        let runtime = Runtime::new()?;
+        let (events, unread) = tokio::sync::mpsc::channel(1);
+        let reporter = Reporter { events: &events, runtime: runtime.handle(), is_stalled: Cell::new(false) };
+        assert!(reporter.check().is_ok());
+        drop(unread);
+        assert_eq!(reporter.stopped().now_or_never(), Some(()));
+        assert_eq!(reporter.check().err().map(|failure| failure.kind), Some(FailureKind::Interrupted));
+        Ok(())
+    }
+}

@@ -1,0 +1,203 @@
+//! Answers are those of the jobs that also run in a browser's tab.
+
+use std::future::pending;
+use std::rc::Rc;
+
+use parlance_api::{ChatCodec, Control, EmbeddingJob, Job, Meta, Processors, RequestError};
+use parlance_engine::runtime::{Cpu, Loaded, Loader, LoaderOptions};
+use pollster::block_on;
+use serde_json::{Value, json};
+
+use crate::process::{DEMO, Server, demo_model, root};
+
+/// Collects nothing and never stops.
+struct Unheard;
+
+impl Control for Unheard {
+    fn prefilling(&self, _done: usize, _total: usize) {}
+
+    fn chunk(&self, _chunk: Value) {}
+
+    async fn stopped(&self) {
+        pending::<()>().await;
+    }
+}
+
+fn load(path: &std::path::Path) -> Loaded {
+    let bytes = std::fs::read(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    block_on(async {
+        let options = LoaderOptions { context_tokens: Some(1024), ..LoaderOptions::default() };
+        let mut loader = Loader::new(Cpu::blocking(), options);
+        loader.push(&bytes).await.unwrap();
+        loader.finish_any().await.unwrap()
+    })
+}
+
+fn meta(model: &str) -> Meta {
+    Meta { random: 7, created: 7, model: model.to_owned() }
+}
+
+/// A response without what differs each time, as a client reads it: numbers are rounded on the way.
+fn comparable(response: &Value) -> Value {
+    let mut response: Value = serde_json::from_str(&response.to_string()).unwrap();
+    for field in ["id", "created"] {
+        response.as_object_mut().unwrap().remove(field);
+    }
+    if let Some(usage) = response["usage"].as_object_mut() {
+        usage.remove("extra");
+    }
+    for call in response["choices"][0]["message"]["tool_calls"].as_array_mut().into_iter().flatten() {
+        call.as_object_mut().unwrap().remove("id");
+    }
+    response
+}
+
+fn question() -> Value {
+    json!([{ "role": "user", "content": "What is the capital of France?" }])
+}
+
+fn tools() -> Value {
+    let city = json!({ "type": "string", "maxLength": 12 });
+    let parameters = json!({ "type": "object", "properties": { "city": city }, "required": ["city"], "additionalProperties": false });
+    json!([{ "type": "function", "function": { "name": "look_up", "parameters": parameters } }])
+}
+
+fn bodies() -> Vec<(&'static str, Value)> {
+    let chat = "/v1/chat/completions";
+    let city =
+        json!({ "type": "object", "properties": { "city": { "enum": ["Paris", "Rome"] } }, "required": ["city"] });
+    let format = json!({ "type": "json_schema", "json_schema": { "name": "city", "schema": city } });
+    let image = json!([{ "role": "user", "content": [{ "type": "image_url", "image_url": { "url": "x" } }] }]);
+    let long = json!([{ "role": "user", "content": "word ".repeat(2000) }]);
+    vec![
+        (chat, json!({ "messages": question(), "temperature": 0, "max_tokens": 20 })),
+        (chat, json!({ "messages": question(), "seed": 3, "n": 2, "max_tokens": 12 })),
+        (
+            chat,
+            json!({ "messages": question(), "temperature": 0, "max_tokens": 4, "logprobs": true, "top_logprobs": 2 }),
+        ),
+        (chat, json!({ "messages": question(), "temperature": 0, "response_format": format })),
+        (
+            chat,
+            json!({ "messages": question(), "seed": 1, "max_tokens": 80, "tools": tools(), "tool_choice": "required" }),
+        ),
+        ("/v1/completions", json!({ "prompt": "One, two, three,", "temperature": 0, "max_tokens": 4 })),
+        // Errors:
+        (chat, json!({ "messages": [] })),
+        (chat, json!({ "messages": question(), "temperature": 9 })),
+        (chat, json!({ "messages": question(), "temperature": "warm" })),
+        (chat, json!({ "messages": image })),
+        (chat, json!({ "messages": long })),
+        (chat, json!({ "messages": question(), "logit_processor": "none" })),
+        (chat, json!(["no object"])),
+        ("/v1/completions", json!({ "prompt": 5 })),
+    ]
+}
+
+#[test]
+fn they_are_equal_and_so_are_errors() {
+    let server = Server::start(&[]);
+    let Loaded::Decoder(mut model) = load(&demo_model()) else { panic!("it is a chat model") };
+    let codec = Rc::new(ChatCodec::new(model.chat_handle(), model.context_tokens()));
+    for (path, body) in bodies() {
+        let processors = Processors::new();
+        let job = match path {
+            "/v1/completions" => Job::completion(&codec, &body, meta(DEMO), &processors),
+            _ => Job::chat(&codec, &body, meta(DEMO), &processors),
+        };
+        let expected = job.and_then(|mut job| block_on(job.run(&mut model, &Unheard)));
+        let reply = server.post(path, &body);
+        match expected {
+            Ok(expected) => {
+                assert_eq!(reply.status, 200, "{body}: {reply:?}");
+                assert_eq!(comparable(&reply.json()), comparable(&expected.unwrap()), "{body}");
+            }
+            Err(error) => {
+                let failure = error.failure();
+                assert_eq!((reply.status, reply.json()), (failure.status, json!({ "error": failure.error })), "{body}");
+                assert_eq!(reply.status, 400, "{body}");
+            }
+        }
+    }
+}
+
+#[test]
+fn streams_have_the_same_text() {
+    let server = Server::start(&[]);
+    let body = json!({ "messages": question(), "temperature": 0, "max_tokens": 20 });
+    let whole = server.post("/v1/chat/completions", &body).json();
+    let mut streamed = body.clone();
+    streamed["stream"] = json!(true);
+    streamed["stream_options"] = json!({ "include_usage": true });
+    let reply = server.post("/v1/chat/completions", &streamed);
+    assert_eq!((reply.status, reply.header("content-type")), (200, "text/event-stream"));
+    assert!(reply.body.ends_with("data: [DONE]\n\n"), "{}", reply.body);
+    let events = reply.events();
+    let text: String = events.iter().filter_map(|event| event["choices"][0]["delta"]["content"].as_str()).collect();
+    assert_eq!(json!(text), whole["choices"][0]["message"]["content"]);
+    assert_eq!(text, "The capital of France is Paris.");
+    let usage = &events.last().unwrap()["usage"];
+    assert_eq!(usage["completion_tokens"], whole["usage"]["completion_tokens"]);
+    // An error before the first chunk is a response, as without a stream.
+    streamed["temperature"] = json!(9);
+    let reply = server.post("/v1/chat/completions", &streamed);
+    assert_eq!((reply.status, reply.code().as_str()), (400, "invalid_value"));
+}
+
+#[test]
+fn responses_are_answered_but_not_kept() {
+    let server = Server::start(&[]);
+    let body = json!({ "input": "What is the capital of France?", "temperature": 0, "max_output_tokens": 20 });
+    let whole = server.post("/v1/responses", &body).json();
+    assert_eq!((&whole["status"], &whole["store"]), (&json!("completed"), &json!(false)), "{whole}");
+    assert_eq!(whole["output"][0]["content"][0]["text"], "The capital of France is Paris.");
+    let mut streamed = body.clone();
+    streamed["stream"] = json!(true);
+    let reply = server.post("/v1/responses", &streamed);
+    assert_eq!((reply.status, reply.header("content-type")), (200, "text/event-stream"));
+    assert!(reply.body.starts_with("event: response.created\ndata: ") && !reply.body.contains("[DONE]"), "{reply:?}");
+    let events = reply.events();
+    let end = events.last().unwrap();
+    assert_eq!(end["type"], "response.completed");
+    assert_eq!(end["response"]["output"][0]["content"], whole["output"][0]["content"]);
+    let mut next = body;
+    next["previous_response_id"] = whole["id"].clone();
+    let reply = server.post("/v1/responses", &next);
+    assert_eq!((reply.status, reply.code().as_str()), (400, "previous_response_not_found"));
+}
+
+#[test]
+fn several_models_are_served() {
+    let embedding_model = root().join("target/test-data/all-MiniLM-L6-v2.F16.gguf");
+    let server = Server::start_with(&[], &[demo_model(), embedding_model.clone()]);
+    let list = server.client.get("/v1/models").json();
+    let names: Vec<_> = list["data"].as_array().unwrap().iter().map(|model| model["id"].as_str().unwrap()).collect();
+    assert_eq!(names, [DEMO, "all-MiniLM-L6-v2.F16"]);
+    assert_eq!(list["data"][0]["context_length"], 1024);
+    assert_eq!(list["data"][1]["capabilities"], json!(["embeddings"]));
+
+    let Loaded::Encoder(mut encoder) = load(&embedding_model) else { panic!("it is an embedding model") };
+    let body =
+        json!({ "input": ["The cat sits on the mat.", "A feline rests on a rug."], "encoding_format": "base64" });
+    let mut job = EmbeddingJob::new(&body, meta("all-MiniLM-L6-v2.F16")).unwrap();
+    while block_on(job.step(&mut encoder)).unwrap() {}
+    // The last of its kind, whatever the name.
+    for name in ["all-MiniLM-L6-v2.F16", "text-embedding-3-small"] {
+        let mut named = body.clone();
+        named["model"] = json!(name);
+        let reply = server.post("/v1/embeddings", &named);
+        assert_eq!(reply.status, 200, "{reply:?}");
+        assert_eq!(reply.json()["data"].as_array().unwrap().len(), 2);
+        assert_eq!(reply.json()["model"], "all-MiniLM-L6-v2.F16");
+    }
+    assert_eq!(server.post("/v1/embeddings", &body).json(), job.response());
+
+    // Requests that name a model of another kind.
+    let chat = server.post("/v1/chat/completions", &json!({ "model": "all-MiniLM-L6-v2.F16", "messages": question() }));
+    let expected = RequestError::Engine(parlance_engine::EngineError::WrongKind("it is an embedding model")).failure();
+    assert_eq!((chat.status, chat.json()), (expected.status, json!({ "error": expected.error })));
+    let embedding = server.post("/v1/embeddings", &json!({ "model": DEMO, "input": "x" }));
+    assert_eq!(embedding.status, 400);
+    let rerank = server.post("/v1/rerank", &json!({ "query": "x", "documents": ["y"] }));
+    assert_eq!((rerank.status, &rerank.json()["error"]["message"]), (400, &json!("no ranker is loaded; load one")));
+}

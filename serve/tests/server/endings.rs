@@ -1,0 +1,103 @@
+//! Clients that leave, and servers that are asked to stop.
+
+use std::net::TcpStream;
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+
+use crate::client::{read_reply, read_until};
+use crate::process::{Server, demo_model};
+
+const CHAT: &str = "/v1/chat/completions";
+
+/// A request whose answer takes half a minute or more.
+fn story(stream: bool) -> Value {
+    let messages = json!([{ "role": "user", "content": "Tell a very long story." }]);
+    json!({ "messages": messages, "max_tokens": 900, "logit_bias": { "2": -100, "0": -100 }, "stream": stream })
+}
+
+fn question() -> Value {
+    let messages = json!([{ "role": "user", "content": "What is the capital of France?" }]);
+    json!({ "messages": messages, "temperature": 0, "max_tokens": 12 })
+}
+
+/// Asks, and returns how long the answer took.
+fn answer_time(server: &Server) -> Duration {
+    let start = Instant::now();
+    let reply = server.post(CHAT, &question());
+    assert_eq!(reply.json()["choices"][0]["message"]["content"], "The capital of France is Paris.");
+    start.elapsed()
+}
+
+#[test]
+fn clients_that_leave_free_the_engine() {
+    let server = Server::start(&[]);
+    let alone = answer_time(&server);
+    let limit = 3 * alone + Duration::from_secs(8);
+
+    let mut stream = server.client.send("POST", CHAT, story(true).to_string().as_bytes());
+    read_until(&mut stream, "data: ");
+    drop(stream);
+    let after_stream = answer_time(&server);
+    assert!(after_stream < limit, "{after_stream:?} after a stream, {alone:?} alone");
+
+    // Those that wait, too, and those whose answers are not streamed.
+    let waiting: Vec<_> =
+        (0..20).map(|_| server.client.send("POST", CHAT, story(false).to_string().as_bytes())).collect();
+    std::thread::sleep(Duration::from_millis(500));
+    drop(waiting);
+    let after_waiting = answer_time(&server);
+    assert!(after_waiting < limit, "{after_waiting:?} after requests that waited, {alone:?} alone");
+}
+
+#[test]
+fn a_server_that_is_asked_to_stop_finishes_what_it_has_begun() {
+    let mut server = Server::start(&[]);
+    let mut body = question();
+    body["stream"] = json!(true);
+    let mut stream = server.client.send("POST", CHAT, body.to_string().as_bytes());
+    read_until(&mut stream, "HTTP/1.1 200");
+    server.terminate();
+    read_until(&mut stream, "[DONE]");
+    assert!(server.wait().success());
+    assert!(TcpStream::connect(server.client.url().trim_start_matches("http://")).is_err());
+}
+
+#[test]
+fn a_server_that_cannot_start_says_why() {
+    let start = |arguments: &[&str]| {
+        let output = Command::new(env!("CARGO_BIN_EXE_parlance-serve")).args(arguments).output().unwrap();
+        assert!(!output.status.success());
+        String::from_utf8(output.stderr).unwrap()
+    };
+    let model = demo_model();
+    let model = model.to_str().unwrap();
+    let manifest = concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml");
+    for (arguments, message) in [
+        (vec![], "name a model file"),
+        (vec!["--port", "0", "--device", "cpu", "missing.gguf"], "missing.gguf: "),
+        (vec!["--port", "0", "--device", "cpu", manifest], "this is not a GGUF model file"),
+        (vec!["--host", "0.0.0.0", model], "needs --keys"),
+        (vec!["--port", "0", "--keys", "missing-keys", model], "missing-keys: "),
+        (vec!["--lend", "--mcp", manifest, model], "Cargo.toml: "),
+    ] {
+        let error = start(&arguments);
+        assert!(error.starts_with("error: ") && error.contains(message), "{arguments:?}: {error}");
+    }
+    let help = Command::new(env!("CARGO_BIN_EXE_parlance-serve")).arg("--help").output().unwrap();
+    assert!(help.status.success() && String::from_utf8(help.stdout).unwrap().contains("--max-requests"));
+}
+
+#[test]
+fn slow_readers_get_the_whole_answer() {
+    let server = Server::start(&[]);
+    let mut body = question();
+    body["stream"] = json!(true);
+    let stream = server.client.send("POST", CHAT, body.to_string().as_bytes());
+    std::thread::sleep(Duration::from_secs(2));
+    let reply = read_reply(stream);
+    let events = reply.events();
+    let text: String = events.iter().filter_map(|event| event["choices"][0]["delta"]["content"].as_str()).collect();
+    assert_eq!(text, "The capital of France is Paris.");
+}
