@@ -136,6 +136,7 @@ const FILES: &[(&str, &str)] = &[
     ("shared/state.wgsl", include_str!("shared/state.wgsl")),
     ("shared/to_half.wgsl", include_str!("shared/to_half.wgsl")),
     ("shared/workgroup_sum.wgsl", include_str!("shared/workgroup_sum.wgsl")),
+    ("taps/taps.wgsl", include_str!("taps/taps.wgsl")),
 ];
 
 /// A kernel with its compile-time options; the key of its pipeline.

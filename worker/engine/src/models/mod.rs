@@ -18,6 +18,8 @@ mod planner;
 mod pooling;
 mod reader;
 mod rope;
+mod speech;
+mod speech_plan;
 
 pub(crate) use angles::RopeAngles;
 pub use cache::CacheFormat;
@@ -33,8 +35,11 @@ pub use mixer::{
 pub use plan::{
     AttentionPlan, DeltaNetPlan, ExpansionPlan, ExpertMatrix, ExpertsGateUp, ExpertsPlan, FeedForwardPlan, GateUpPlan,
     LatentExpertsPlan, LatentPlan, LayerInputPlan, LayerInputsPlan, LayerPlan, MatrixId, MatrixPlan, MixerPlan,
-    ModelPlan, Product, Segment, SharedExpertPlan, ShortConvolutionPlan, StateSpacePlan, VectorId, VectorPlan,
-    WeightPlan,
+    ModelPlan, PaddingPlan, Product, Segment, SharedExpertPlan, ShortConvolutionPlan, StateSpacePlan, VectorId,
+    VectorPlan, WeightPlan,
 };
 pub use pooling::{HeadActivation, HeadLayer, HeadPlan, HeadResult, Pooling};
 pub use rope::{Position, ROPE_FREQUENCIES, ROPE_LONG, ROPE_SHORT, RopeConfig, Sections, Yarn};
+pub(crate) use speech::{SPEECH_ARCHITECTURE, SPEECH_NORM_EPS, TAPS};
+pub use speech::{SpeechConfig, StackConfig};
+pub use speech_plan::{BiasedProduct, CrossAttentionPlan, SelfAttentionPlan, SpeechLayerPlan, SpeechPlan, StackPlan};

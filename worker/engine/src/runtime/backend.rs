@@ -196,3 +196,36 @@ pub(crate) trait Embedder: MaybeSend {
         Ok(Vec::new())
     }
 }
+
+/// Computes the layers of a speech recogniser.
+#[async_trait(?Send)]
+pub(crate) trait Listener: MaybeSend {
+    /// Encodes a window of sound, `[frames][mels]`, to which the following text attends, and forgets the text before.
+    ///
+    /// # Errors
+    /// Whatever the device reported.
+    async fn listen(&mut self, mel: &[f32]) -> Result<()>;
+
+    /// Feeds tokens at `position` and after it, in place of any that were there, and returns the logits after the last:
+    /// `[vocab]`.
+    ///
+    /// # Errors
+    /// Whatever the device reported.
+    async fn read(&mut self, position: usize, ids: &[u32]) -> Result<Vec<f32>>;
+
+    /// Identifies the kernels, with their formats, shapes and layouts.
+    ///
+    /// # Errors
+    /// A format without kernels.
+    fn kernels_id(&self) -> Result<u64> {
+        Ok(0)
+    }
+
+    /// Names of the kernels that do not agree with their references.
+    ///
+    /// # Errors
+    /// Whatever the device reported.
+    async fn wrong_kernels(&self) -> Result<Vec<String>> {
+        Ok(Vec::new())
+    }
+}

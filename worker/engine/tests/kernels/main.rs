@@ -21,6 +21,7 @@ mod projection;
 mod repack;
 mod sampling;
 mod state_space;
+mod taps;
 
 use std::ops::Range;
 

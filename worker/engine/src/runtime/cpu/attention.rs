@@ -88,7 +88,8 @@ pub(super) fn attend(query: &[f32], cache: &LayerCache, sinks: &[f32], shape: &A
     let HeadShape { heads, kv_heads, head_dim, value_dim, .. } = shape.heads;
     let (heads, group, dim, value_dim) =
         (heads as usize, (heads / kv_heads) as usize, head_dim as usize, value_dim as usize);
-    let first_position = cache.positions() - query.len() / (heads * dim);
+    // Queries of another sequence than the cache's attend to all of it.
+    let first_position = cache.positions().saturating_sub(query.len() / (heads * dim));
     let (all_values, value_row_len) = cache.value_rows();
     let mut result = vec![0.0; query.len() / dim * value_dim];
     let mut scores = Vec::new();

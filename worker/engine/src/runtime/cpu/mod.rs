@@ -12,6 +12,7 @@ mod encoder;
 mod forward;
 mod latent;
 mod layers;
+mod listener;
 mod matrix;
 mod memory;
 mod mixers;
@@ -31,6 +32,7 @@ use web_time::Instant;
 
 pub(super) use decoder::CpuDecoder;
 pub(super) use encoder::CpuEncoder;
+pub(super) use listener::CpuListener;
 #[cfg(not(target_family = "wasm"))]
 pub use native_threads::NativeThreads;
 pub use thread_pool::{COMMAND_WORDS, Helper, HelperThreads, MAX_PAYLOAD_BYTES, MAX_REPLY_FLOATS};

@@ -2,6 +2,7 @@
 
 mod expansion;
 mod loader;
+mod placed;
 mod source;
 mod staging;
 mod upload;

@@ -1,0 +1,89 @@
+//! A model's weights on a device, and what computes with them.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use crate::error::Result;
+use crate::models::{ModelConfig, ModelPlan, SpeechConfig, SpeechPlan, WeightPlan};
+use crate::runtime::backend::{Decoder, Embedder, Listener};
+use crate::runtime::cpu::{Cpu, CpuDecoder, CpuEncoder, CpuListener, CpuWeights};
+use crate::runtime::device::{Device, Gpu, Tuning};
+use crate::runtime::fit::TextLayers;
+use crate::runtime::gpu::{GpuDecoder, GpuEncoder, GpuListener, Weights};
+use crate::runtime::session::DecoderEmbedder;
+
+/// A model's weights on a device.
+pub(super) enum Placed {
+    Gpu(Gpu, Arc<Weights>),
+    Cpu(Cpu, Arc<CpuWeights>),
+}
+
+impl Placed {
+    pub(super) fn allocate(device: &Device, plan: &WeightPlan) -> Result<Self> {
+        match device {
+            Device::Gpu(gpu) => Ok(Self::Gpu(gpu.clone(), Arc::new(Weights::allocate(gpu, plan)?))),
+            Device::Cpu(cpu) => Ok(Self::Cpu(cpu.clone(), Arc::new(CpuWeights::allocate(cpu, plan)?))),
+        }
+    }
+
+    /// A decoder with these weights and memory for `context` tokens. `host` has the tensors that stay on the host.
+    pub(super) fn decoder(
+        &self,
+        (config, plan): (&ModelConfig, &ModelPlan),
+        context: u32,
+        host: &HashMap<String, Vec<f32>>,
+    ) -> Result<Box<dyn Decoder>> {
+        Ok(match self {
+            Self::Gpu(gpu, weights) => {
+                Box::new(GpuDecoder::new(gpu, (config, plan), context, Arc::clone(weights), host))
+            }
+            Self::Cpu(cpu, weights) => {
+                Box::new(CpuDecoder::new(cpu, (config, plan), context, Arc::clone(weights), host)?)
+            }
+        })
+    }
+
+    /// The same weights, for batches of up to `tokens`.
+    fn with_batches(&self, tokens: u32) -> Self {
+        match self {
+            Self::Gpu(gpu, weights) => {
+                // A multiple of the tile size.
+                let tuning = Tuning { prefill_batch: tokens.next_multiple_of(64), ..gpu.tuning() };
+                Self::Gpu(gpu.with_tuning(tuning), Arc::clone(weights))
+            }
+            Self::Cpu(cpu, weights) => Self::Cpu(cpu.clone(), Arc::clone(weights)),
+        }
+    }
+
+    /// The layers of an embedding model or a ranker with these weights, for texts of up to `context` tokens. `host` as
+    /// for [`Placed::decoder`].
+    pub(super) fn embedder(
+        &self,
+        layers: &TextLayers,
+        context: u32,
+        host: &HashMap<String, Vec<f32>>,
+    ) -> Result<Box<dyn Embedder>> {
+        Ok(match (layers, self) {
+            (TextLayers::Decoder(config, plan), _) => {
+                let two_way = config.two_way;
+                let batched = two_way.then(|| self.with_batches(context));
+                let decoder = batched.as_ref().unwrap_or(self).decoder((config, plan), context, host)?;
+                Box::new(DecoderEmbedder { decoder, two_way })
+            }
+            (TextLayers::Encoder(config, plan), Self::Gpu(gpu, weights)) => {
+                Box::new(GpuEncoder::new(gpu, config, plan, Arc::clone(weights))?)
+            }
+            (TextLayers::Encoder(config, plan), Self::Cpu(cpu, weights)) => {
+                Box::new(CpuEncoder::new(cpu, config, plan, Arc::clone(weights)))
+            }
+        })
+    }
+
+    /// The layers of a speech recogniser with these weights.
+    pub(super) fn listener(&self, config: &SpeechConfig, plan: &SpeechPlan) -> Result<Box<dyn Listener>> {
+        Ok(match self {
+            Self::Gpu(gpu, weights) => Box::new(GpuListener::new(gpu, config, plan, Arc::clone(weights))?),
+            Self::Cpu(cpu, weights) => Box::new(CpuListener::new(cpu, config, plan, Arc::clone(weights))?),
+        })
+    }
+}
