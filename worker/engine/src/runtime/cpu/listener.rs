@@ -57,12 +57,19 @@ impl CpuListener {
         })
     }
 
-    /// The hidden states that the encoder's layers begin with.
-    fn convolve(&self, mel: &[f32]) -> Vec<f32> {
-        let [first, second] = &self.plan.convolutions;
-        let channels = self.config.mels as usize;
-        let frames = self.steps.convolve(mel, channels, 1, first);
-        self.steps.convolve(&frames, self.steps.width, 2, second)
+    /// A convolution over `[frames][channels]` at every `stride`-th frame, with its activation:
+    /// `[frames / stride][width]`.
+    async fn convolve(&self, x: &[f32], channels: usize, stride: usize, plan: &BiasedProduct) -> Vec<f32> {
+        let (steps, row_len) = (&self.steps, inputs_len(channels));
+        let inputs = convolution_inputs(x, channels, stride);
+        let mut y = Vec::with_capacity(inputs.len() / row_len * steps.width);
+        for rows in inputs.chunks(BATCH * row_len) {
+            let mut values = project(&steps.weights, &plan.product, rows, row_len, steps.width, Some(plan.bias));
+            activate(&mut values, Activation::GeluErf);
+            y.extend(values);
+            self.pacer.pause_if_due().await;
+        }
+        y
     }
 
     /// The encoder's output: `[positions][width]`.
@@ -70,8 +77,9 @@ impl CpuListener {
         let (steps, stack, config) = (&self.steps, &self.plan.encoder, self.config.encoder);
         let positions = config.context as usize;
         let batch = BATCH * steps.width;
-        let shape = attention_shape(config.heads, true);
-        let mut hidden = self.convolve(mel);
+        let [first, second] = &self.plan.convolutions;
+        let frames = self.convolve(mel, self.config.mels as usize, 1, first).await;
+        let mut hidden = self.convolve(&frames, steps.width, 2, second).await;
         steps.add_positions(&mut hidden, &stack.positions, 0);
         for layer in &stack.layers {
             let mut cache = LayerCache::new(positions, [steps.width; 2])?;
@@ -80,14 +88,33 @@ impl CpuListener {
                 query.extend(steps.heads(rows, &layer.attention, config.heads, &mut cache));
                 self.pacer.pause_if_due().await;
             }
-            for (rows, query) in hidden.chunks_mut(batch).zip(query.chunks(batch)) {
-                steps.add_biased(rows, &attend(query, &cache, &[], &shape), &layer.attention.output);
-                self.pacer.pause_if_due().await;
+            let attended = self.attend_by_head(&query, &cache, config.heads).await?;
+            for (rows, attended) in hidden.chunks_mut(batch).zip(attended.chunks(batch)) {
+                steps.add_biased(rows, attended, &layer.attention.output);
                 steps.feed_forward(rows, layer);
                 self.pacer.pause_if_due().await;
             }
         }
         Ok(steps.norm(&hidden, stack.norm))
+    }
+
+    /// Attention of all positions to all, head by head: `[positions][heads][head_dim]`.
+    async fn attend_by_head(&self, query: &[f32], cache: &LayerCache, heads: HeadShape) -> Result<Vec<f32>> {
+        let (dim, count) = (heads.head_dim as usize, heads.heads as usize);
+        let shape = attention_shape(HeadShape { heads: 1, kv_heads: 1, ..heads }, true);
+        let batch = BATCH * self.steps.width;
+        let mut attended = vec![0.0; query.len()];
+        for head in 0..count {
+            let cache = cache.of_head(head, &heads)?;
+            for (query, attended) in query.chunks(batch).zip(attended.chunks_mut(batch)) {
+                let own: Vec<f32> = query.chunks(dim).skip(head).step_by(count).flatten().copied().collect();
+                let places = attended.chunks_mut(dim).skip(head).step_by(count);
+                let results = attend(&own, &cache, &[], &shape);
+                places.zip(results.chunks(dim)).for_each(|(place, result)| place.copy_from_slice(result));
+                self.pacer.pause_if_due().await;
+            }
+        }
+        Ok(attended)
     }
 }
 
@@ -142,16 +169,6 @@ struct Steps {
 }
 
 impl Steps {
-    /// A convolution over `[frames][channels]` at every `stride`-th frame, with its activation:
-    /// `[frames / stride][width]`.
-    fn convolve(&self, x: &[f32], channels: usize, stride: usize, plan: &BiasedProduct) -> Vec<f32> {
-        let cols = convolution_inputs(x, channels, stride);
-        let cols_len = (channels * TAPS as usize).next_multiple_of(32);
-        let mut y = project(&self.weights, &plan.product, &cols, cols_len, self.width, Some(plan.bias));
-        activate(&mut y, Activation::GeluErf);
-        y
-    }
-
     /// Adds the embeddings of positions from `first` on.
     fn add_positions(&self, hidden: &mut [f32], table: &Product, first: usize) {
         let ids: Vec<u32> = (first as u32..).take(hidden.len() / self.width).collect();
@@ -212,11 +229,15 @@ fn add(sums: &mut [f32], values: &[f32]) {
     sums.iter_mut().zip(values).for_each(|(sum, value)| *sum += value);
 }
 
+/// Elements of a row of [`convolution_inputs`].
+fn inputs_len(channels: usize) -> usize {
+    (channels * TAPS as usize).next_multiple_of(32)
+}
+
 /// What a convolution's rows are multiplied with: for every `stride`-th frame of `[frames][channels]` a row
 /// `[channels][TAPS]` of it and its neighbours, with zeros where there are none, and up to a whole number of blocks.
 fn convolution_inputs(x: &[f32], channels: usize, stride: usize) -> Vec<f32> {
-    let (frames, taps) = (x.len() / channels, TAPS as usize);
-    let len = (channels * taps).next_multiple_of(32);
+    let (frames, taps, len) = (x.len() / channels, TAPS as usize, inputs_len(channels));
     let mut inputs = vec![0.0; frames / stride * len];
     for (index, row) in inputs.chunks_exact_mut(len).enumerate() {
         for tap in 0..taps {

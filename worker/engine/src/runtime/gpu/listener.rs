@@ -11,7 +11,7 @@ use super::weights::Weights;
 use crate::error::Result;
 use crate::kernels::Grid;
 use crate::kernels::attention::{Attention, AttentionLayout};
-use crate::kernels::linear::{Epilogue, LinearTuning};
+use crate::kernels::linear::{Epilogue, LinearTuning, Tiles};
 use crate::kernels::norm::LayerNorm;
 use crate::kernels::taps::Taps;
 use crate::models::{
@@ -19,7 +19,10 @@ use crate::models::{
     SelfAttentionPlan, SpeechConfig, SpeechLayerPlan, SpeechPlan, TAPS,
 };
 use crate::runtime::backend::Listener;
-use crate::runtime::device::{Dispatch, Gpu, Task};
+use crate::runtime::device::{Dispatch, Gpu, Task, Tuning};
+
+/// Number of weights from which on a matrix is multiplied with a window's positions in tiles.
+const TILED_WEIGHTS: u64 = 1 << 16;
 
 /// Dispatches and buffers of a speech recogniser.
 pub(in crate::runtime) struct GpuListener {
@@ -53,17 +56,18 @@ impl GpuListener {
         weights: Arc<Weights>,
     ) -> Result<Self> {
         let buffers = Buffers::new(gpu, config);
-        let tuning = gpu.tuning();
-        let builder = |rows, tuning| Builder { gpu, config, weights: &weights, buffers: &buffers, rows, tuning };
-        let sound = builder(&buffers.sound, tuning.prefill);
-        let [several, one] = [tuning.prefill, tuning.decode].map(|tuning| builder(&buffers.text, tuning).decoder(plan));
+        let (tuning, for_sound) = (gpu.tuning(), gpu.with_tuning(with_many_tokens(gpu.tuning())));
+        let builder = |gpu, rows, tuning| Builder { gpu, config, weights: &weights, buffers: &buffers, rows, tuning };
+        let sound = builder(&for_sound, &buffers.sound, tuning.prefill);
+        let [several, one] =
+            [tuning.prefill, tuning.decode].map(|tuning| builder(gpu, &buffers.text, tuning).decoder(plan));
         Ok(Self {
             frames: sound.first_convolution(plan)?,
             encoder: sound.encoder(plan)?,
             heard: sound.heard(plan)?,
             several: several?,
             one: one?,
-            head: builder(&buffers.last, tuning.decode).head(plan)?,
+            head: builder(gpu, &buffers.last, tuning.decode).head(plan)?,
             gpu: gpu.clone(),
             config: config.clone(),
             buffers,
@@ -94,6 +98,18 @@ impl GpuListener {
         encode(&mut encoder, dispatches, tokens);
         self.gpu.queue().submit([encoder.finish()]);
     }
+}
+
+/// The layout for the positions of a window, which are so many that tiles pay off for small matrices. They are tiles of
+/// floats: transcripts have no use for the speed of integers if it costs words.
+fn with_many_tokens(tuning: Tuning) -> Tuning {
+    let prefill_large = match tuning.prefill_large.tiles {
+        Tiles::Packed => tuning.prefill_large.unpacked(),
+        _ => tuning.prefill_large,
+    };
+    // Adapters without tiles have no large matrices.
+    let large_matrix = if tuning.large_matrix == u64::MAX { u64::MAX } else { TILED_WEIGHTS.min(tuning.large_matrix) };
+    Tuning { prefill_large, large_matrix, ..tuning }
 }
 
 /// Encodes dispatches as one pass.
