@@ -16,6 +16,7 @@ pub mod sampling;
 mod source;
 pub mod state_space;
 pub mod taps;
+pub mod transcript;
 
 pub use grid::{GROUP_UNIT, Grid, grouped_len};
 pub use source::{Access, BoundVariable, Shader, bound_variables, expand};

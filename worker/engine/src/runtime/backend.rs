@@ -213,6 +213,16 @@ pub(crate) trait Listener: MaybeSend {
     /// Whatever the device reported.
     async fn read(&mut self, position: usize, ids: &[u32]) -> Result<Vec<f32>>;
 
+    /// Writes the likeliest transcript after the tokens just read, of which the next has `position`: at most `limit`
+    /// tokens with the logarithms of their likelihoods, up to the end and with it. `None` if the device leaves it to the
+    /// caller to choose tokens.
+    ///
+    /// # Errors
+    /// Whatever the device reported.
+    async fn write(&mut self, _position: usize, _limit: usize) -> Result<Option<Vec<(u32, f32)>>> {
+        Ok(None)
+    }
+
     /// Identifies the kernels, with their formats, shapes and layouts.
     ///
     /// # Errors

@@ -3,6 +3,7 @@
 use super::tokens::SpeechTokens;
 use crate::error::Result;
 use crate::kernels::random::Random;
+use crate::kernels::transcript::{Transcript, bits};
 use crate::tokenizer::Tokenizer;
 
 /// The latest time at which a window's first segment may start, in steps of 20 ms.
@@ -19,8 +20,6 @@ pub(crate) struct Rules {
     tokens: SpeechTokens,
     /// Tokens that are never said.
     never: Vec<u32>,
-    /// Tokens that are not said first.
-    not_first: Vec<u32>,
 }
 
 /// A token, and the logarithm of its likelihood among those allowed.
@@ -48,9 +47,14 @@ impl Rules {
                 }
             }
         }
-        let mut not_first = tokenizer.encode_plain(" ")?;
-        not_first.push(tokens.end);
-        Ok(Self { tokens, never, not_first })
+        Ok(Self { tokens, never })
+    }
+
+    /// What a device needs to know to choose tokens by itself: the vocabulary, of which it records `ring_len` tokens, and
+    /// which of it are never said.
+    pub(crate) fn on_device(&self, ring_len: u32) -> (Transcript, Vec<u32>) {
+        let SpeechTokens { end, first_time, vocab, .. } = self.tokens;
+        (Transcript { vocab, end, first_time, latest_start: LATEST_START, ring_len }, bits(vocab, &self.never))
     }
 
     /// Chooses the token after those `said` in this window: the most likely one, or with a temperature at random.
@@ -82,9 +86,6 @@ impl Rules {
             logits[*id as usize] = f32::NEG_INFINITY;
         }
         let Some(last) = said.last() else {
-            for id in &self.not_first {
-                logits[*id as usize] = f32::NEG_INFINITY;
-            }
             forbid(&mut logits[..first_time]);
             let end = logits.len().min(first_time + LATEST_START as usize + 1);
             forbid(&mut logits[end..]);
@@ -128,7 +129,7 @@ mod tests {
     /// Text up to 100, times from 200 on.
     fn rules() -> Rules {
         let tokens = SpeechTokens::new(260, 100, 59).unwrap();
-        Rules { tokens, never: tokens.never_said().chain([7]).collect(), not_first: vec![3, 100] }
+        Rules { tokens, never: tokens.never_said().chain([7]).collect() }
     }
 
     /// The tokens allowed after those `said`, if all are equally likely but for those with the given logits.

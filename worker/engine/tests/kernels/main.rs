@@ -22,6 +22,7 @@ mod repack;
 mod sampling;
 mod state_space;
 mod taps;
+mod transcript;
 
 use std::ops::Range;
 

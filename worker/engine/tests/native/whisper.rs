@@ -39,6 +39,9 @@ struct Fixture {
     frames: Vec<usize>,
     /// f32 in base64: `[frames][mels]`
     spectrogram: String,
+    /// The tokens of each window of a transcript.
+    windows: Vec<Vec<u32>>,
+    language: String,
 }
 
 static FIXTURE: LazyLock<Fixture> =
@@ -211,7 +214,7 @@ fn the_comparison_notices_every_hyperparameter() {
 /// Noise that comes and goes, as in the script.
 fn recording() -> Vec<f32> {
     let loudness = Random(8).floats(WINDOW / 200);
-    let samples = Random(7).floats(WINDOW);
+    let samples = Random(20).floats(WINDOW);
     samples.iter().enumerate().map(|(i, sample)| sample * loudness[i / 200].abs().powi(4)).collect()
 }
 
@@ -253,6 +256,22 @@ fn lenient() -> TranscriptionOptions {
         min_log_likelihood: f32::NEG_INFINITY,
         max_no_speech: 2.0,
         ..TranscriptionOptions::default()
+    }
+}
+
+#[test]
+fn transcripts_are_those_of_the_script_on_every_device() {
+    for on in [On::BASELINE, On::GPU, On::Cpu, On::Threads] {
+        let mut transcriber = load(block_on(on.open()));
+        let mut language = "";
+        let segments = transcribe(&mut transcriber, &lenient(), |event| {
+            if let TranscriptEvent::Language { code, .. } = event {
+                language = code;
+            }
+            true
+        });
+        let windows: Vec<_> = segments.unwrap().into_iter().map(|segment| segment.tokens).collect();
+        assert_eq!((windows, language), (FIXTURE.windows.clone(), FIXTURE.language.as_str()), "{}", on.name());
     }
 }
 

@@ -14,12 +14,19 @@ use crate::kernels::attention::{Attention, AttentionLayout};
 use crate::kernels::linear::{Epilogue, LinearTuning, Tiles};
 use crate::kernels::norm::LayerNorm;
 use crate::kernels::taps::Taps;
+use crate::kernels::transcript::{PROGRESS_WORDS, Transcript};
 use crate::models::{
     Activation, BiasedProduct, CacheFormat, CrossAttentionPlan, HeadShape, NormPlan, Product, SPEECH_NORM_EPS,
     SelfAttentionPlan, SpeechConfig, SpeechLayerPlan, SpeechPlan, TAPS,
 };
 use crate::runtime::backend::Listener;
 use crate::runtime::device::{Dispatch, Gpu, Task, Tuning};
+use crate::speech::Rules;
+
+/// Number of tokens that are written before the host sees them. Tokens past the end are discarded.
+const WRITTEN_AT_ONCE: usize = 16;
+/// Nothing was said in this window yet, see `kernels/transcript/progress.wgsl`.
+const NOTHING_SAID: [u32; PROGRESS_WORDS] = [0, u32::MAX, u32::MAX, 0];
 
 /// Number of weights from which on a matrix is multiplied with a window's positions in tiles.
 const TILED_WEIGHTS: u64 = 1 << 16;
@@ -28,6 +35,8 @@ const TILED_WEIGHTS: u64 = 1 << 16;
 pub(in crate::runtime) struct GpuListener {
     gpu: Gpu,
     config: SpeechConfig,
+    /// The token that ends a transcript.
+    end: u32,
     buffers: Buffers,
     /// The first convolution, over the frames of a window.
     frames: Vec<Dispatch>,
@@ -35,11 +44,14 @@ pub(in crate::runtime) struct GpuListener {
     encoder: Vec<Vec<Dispatch>>,
     /// Keys and values of what was heard.
     heard: Vec<Dispatch>,
-    /// The decoder's layers, for several tokens and for one.
+    /// The decoder's layers, for several tokens.
     several: Vec<Dispatch>,
-    one: Vec<Dispatch>,
-    /// From the hidden state of the last token to logits.
+    /// From the hidden state of the last of them to logits.
     head: Vec<Dispatch>,
+    /// From one token to logits.
+    one: Vec<Dispatch>,
+    /// From logits to the next token.
+    choice: Vec<Dispatch>,
     /// Keeps the buffers alive that the dispatches' bind groups use in a browser.
     _weights: Arc<Weights>,
 }
@@ -51,25 +63,29 @@ impl GpuListener {
     /// [`EngineError::UnsupportedFormat`](crate::EngineError::UnsupportedFormat) for a format without kernels.
     pub(in crate::runtime) fn new(
         gpu: &Gpu,
-        config: &SpeechConfig,
-        plan: &SpeechPlan,
+        (config, plan): (&SpeechConfig, &SpeechPlan),
+        rules: &Rules,
         weights: Arc<Weights>,
     ) -> Result<Self> {
-        let buffers = Buffers::new(gpu, config);
+        let (transcript, never) = rules.on_device(config.decoder.context);
+        let buffers = Buffers::new(gpu, config, (&transcript, &never));
         let (tuning, for_sound) = (gpu.tuning(), gpu.with_tuning(with_many_tokens(gpu.tuning())));
         let builder = |gpu, rows, tuning| Builder { gpu, config, weights: &weights, buffers: &buffers, rows, tuning };
         let sound = builder(&for_sound, &buffers.sound, tuning.prefill);
-        let [several, one] =
-            [tuning.prefill, tuning.decode].map(|tuning| builder(gpu, &buffers.text, tuning).decoder(plan));
+        let of_one = builder(gpu, &buffers.text, tuning.decode);
+        let mut one = of_one.decoder(plan)?;
+        one.extend(of_one.head(plan)?);
         Ok(Self {
             frames: sound.first_convolution(plan)?,
             encoder: sound.encoder(plan)?,
             heard: sound.heard(plan)?,
-            several: several?,
-            one: one?,
+            several: builder(gpu, &buffers.text, tuning.prefill).decoder(plan)?,
             head: builder(gpu, &buffers.last, tuning.decode).head(plan)?,
+            choice: choice(gpu, &buffers, &transcript),
+            one,
             gpu: gpu.clone(),
             config: config.clone(),
+            end: transcript.end,
             buffers,
             _weights: weights,
         })
@@ -83,8 +99,11 @@ impl GpuListener {
         queue.write_buffer(&buffers.text.positions, 0, bytemuck::cast_slice(&positions));
         write_state(&self.gpu, &buffers.text.state, position as u32, count);
         write_state(&self.gpu, &buffers.cross_state, self.config.encoder.context - count, count);
+        if count == 1 {
+            return self.submit(&self.one, 1);
+        }
         let mut encoder = self.gpu.device().create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
-        encode(&mut encoder, if count == 1 { &self.one } else { &self.several }, count);
+        encode(&mut encoder, &self.several, count);
         let row_bytes = u64::from(self.config.embedding_len) * 4;
         let start = u64::from(count - 1) * row_bytes;
         encoder.copy_buffer_to_buffer(&buffers.text.hidden, start, &buffers.last.hidden, 0, row_bytes);
@@ -98,6 +117,24 @@ impl GpuListener {
         encode(&mut encoder, dispatches, tokens);
         self.gpu.queue().submit([encoder.finish()]);
     }
+}
+
+/// From logits to the next token, which is fed next.
+fn choice(gpu: &Gpu, buffers: &Buffers, transcript: &Transcript) -> Vec<Dispatch> {
+    let Buffers { logits, never, progress, parts, ring, ids, text, .. } = buffers;
+    let (scan, scan_grid) = transcript.scan();
+    let bound = [("logits", logits), ("never", never), ("progress", progress), ("parts", parts)];
+    let scan = Dispatch::new(gpu, &scan, &bound, scan_grid);
+    let (choice, choice_grid) = transcript.choice();
+    let bound = [
+        ("parts", parts),
+        ("progress", progress),
+        ("ring", ring),
+        ("state", &text.state),
+        ("ids", ids),
+        ("positions", &text.positions),
+    ];
+    vec![scan, Dispatch::new(gpu, &choice, &bound, choice_grid)]
 }
 
 /// The layout for the positions of a window, which are so many that tiles pay off for small matrices. They are tiles of
@@ -138,6 +175,36 @@ impl Listener for GpuListener {
             self.feed(position + index * batch, ids);
         }
         self.gpu.read_buffer(&self.buffers.logits, u64::from(self.config.vocab) * 4).await
+    }
+
+    async fn write(&mut self, position: usize, limit: usize) -> Result<Option<Vec<(u32, f32)>>> {
+        let buffers = &self.buffers;
+        // The first choice moves on to `position`, from the token before.
+        let before = position as u32 - 1;
+        self.gpu.queue().write_buffer(&buffers.progress, 0, bytemuck::cast_slice(&NOTHING_SAID));
+        write_state(&self.gpu, &buffers.text.state, before, 1);
+        write_state(&self.gpu, &buffers.cross_state, self.config.encoder.context - 1, 1);
+        let mut written = Vec::new();
+        while written.len() < limit {
+            let count = WRITTEN_AT_ONCE.min(limit - written.len());
+            let mut encoder = self.gpu.device().create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
+            for index in 1..=count {
+                encode(&mut encoder, &self.choice, 1);
+                if written.len() + index < limit {
+                    encode(&mut encoder, &self.one, 1);
+                }
+            }
+            self.gpu.queue().submit([encoder.finish()]);
+            let entries: Vec<[u32; 2]> =
+                self.gpu.read_range(&buffers.ring, 8 * written.len() as u64, 8 * count as u64).await?;
+            for [id, bits] in entries {
+                written.push((id, f32::from_bits(bits)));
+                if id == self.end {
+                    return Ok(Some(written));
+                }
+            }
+        }
+        Ok(Some(written))
     }
 
     fn kernels_id(&self) -> Result<u64> {

@@ -1,6 +1,7 @@
 //! Buffers of a speech recogniser.
 
 use super::buffers::State;
+use crate::kernels::transcript::{PROGRESS_WORDS, Transcript};
 use crate::models::{SpeechConfig, TAPS};
 use crate::runtime::device::Gpu;
 
@@ -48,6 +49,14 @@ pub(super) struct Buffers {
     pub(super) last: Rows,
     /// `[vocab]`
     pub(super) logits: wgpu::Buffer,
+    /// Tokens chosen in this window, with the logarithms of their likelihoods: `[context]`
+    pub(super) ring: wgpu::Buffer,
+    /// What was said so far, in the layout of `kernels/transcript/progress.wgsl`.
+    pub(super) progress: wgpu::Buffer,
+    /// Likeliest tokens of parts of the vocabulary.
+    pub(super) parts: wgpu::Buffer,
+    /// One bit per token that is never said.
+    pub(super) never: wgpu::Buffer,
     /// No position is rotated.
     pub(super) rope: wgpu::Buffer,
 }
@@ -85,7 +94,7 @@ impl Cache {
 
 /// The state of a batch.
 fn state_buffer(gpu: &Gpu, position: u32, token_count: u32) -> wgpu::Buffer {
-    let buffer = gpu.buffer("state", 16, wgpu::BufferUsages::UNIFORM);
+    let buffer = gpu.buffer("state", 16, wgpu::BufferUsages::STORAGE | wgpu::BufferUsages::UNIFORM);
     write_state(gpu, &buffer, position, token_count);
     buffer
 }
@@ -95,7 +104,7 @@ pub(super) fn write_state(gpu: &Gpu, buffer: &wgpu::Buffer, position: u32, token
 }
 
 impl Buffers {
-    pub(super) fn new(gpu: &Gpu, config: &SpeechConfig) -> Self {
+    pub(super) fn new(gpu: &Gpu, config: &SpeechConfig, (transcript, never): (&Transcript, &[u32])) -> Self {
         let (positions, frames) = (config.encoder.context, config.window_frames());
         // Also enough for whole groups of positions, which are half as many.
         let padded = frames.next_multiple_of(2 * gpu.tuning().prefill.tokens);
@@ -118,6 +127,10 @@ impl Buffers {
             heard_caches: caches(positions),
             last: Rows::new(gpu, config, 1),
             logits: gpu.storage_buffer("logits", u64::from(config.vocab) * 4),
+            ring: gpu.storage_buffer("ring", u64::from(transcript.ring_len) * 8),
+            progress: gpu.storage_buffer("progress", PROGRESS_WORDS as u64 * 4),
+            parts: gpu.storage_buffer("parts of the vocabulary", u64::from(transcript.part_words()) * 4),
+            never: gpu.storage_buffer_with("never said", never),
             rope: gpu.storage_buffer_with("rope", &[[1.0f32, 0.0]]),
         }
     }

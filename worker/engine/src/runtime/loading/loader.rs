@@ -180,7 +180,7 @@ impl Loader {
             }
             Description::Speech(model) => {
                 let SpeechModel { config, plan, tokenizer, tokens, rules, filters } = *model;
-                let listener = allocating(device.gpu(), || placed.listener(&config, &plan)).await?;
+                let listener = allocating(device.gpu(), || placed.listener((&config, &plan), &rules)).await?;
                 let weight_bytes = plan.weights.len_bytes();
                 let transcriber =
                     Transcriber { device, config, weight_bytes, tokenizer, tokens, rules, filters, listener };

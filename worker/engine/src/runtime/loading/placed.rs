@@ -11,6 +11,7 @@ use crate::runtime::device::{Device, Gpu, Tuning};
 use crate::runtime::fit::TextLayers;
 use crate::runtime::gpu::{GpuDecoder, GpuEncoder, GpuListener, Weights};
 use crate::runtime::session::DecoderEmbedder;
+use crate::speech::Rules;
 
 /// A model's weights on a device.
 pub(super) enum Placed {
@@ -80,9 +81,13 @@ impl Placed {
     }
 
     /// The layers of a speech recogniser with these weights.
-    pub(super) fn listener(&self, config: &SpeechConfig, plan: &SpeechPlan) -> Result<Box<dyn Listener>> {
+    pub(super) fn listener(
+        &self,
+        (config, plan): (&SpeechConfig, &SpeechPlan),
+        rules: &Rules,
+    ) -> Result<Box<dyn Listener>> {
         Ok(match self {
-            Self::Gpu(gpu, weights) => Box::new(GpuListener::new(gpu, config, plan, Arc::clone(weights))?),
+            Self::Gpu(gpu, weights) => Box::new(GpuListener::new(gpu, (config, plan), rules, Arc::clone(weights))?),
             Self::Cpu(cpu, weights) => Box::new(CpuListener::new(cpu, config, plan, Arc::clone(weights))?),
         })
     }

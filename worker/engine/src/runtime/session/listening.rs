@@ -80,13 +80,23 @@ impl Listening<'_> {
         let logits = self.listener.read(0, before).await?;
         let no_speech = likelihood(&logits, self.tokens.no_speech() as usize);
         let logits = if rest.is_empty() { logits } else { self.listener.read(before.len(), rest).await? };
+        let limit = self.limit(prompt.len());
         let mut failed: Vec<Attempt> = Vec::new();
         let temperatures: &[f32] =
             if options.temperatures.is_empty() { &[0.0] } else { options.temperatures.as_slice() };
         for (index, temperature) in (0u64..).zip(temperatures) {
-            let mut random = Random(seed << 8 | index);
-            let mut attempt = self.attempt(prompt.len(), logits.clone(), *temperature, &mut random).await?;
-            attempt.no_speech = no_speech;
+            let written = match index {
+                0 if *temperature == 0.0 => self.listener.write(prompt.len(), limit).await?,
+                _ => None,
+            };
+            let written = match written {
+                Some(written) => written,
+                None => {
+                    let mut random = Random(seed << 8 | index);
+                    self.write(prompt.len(), logits.clone(), *temperature, &mut random).await?
+                }
+            };
+            let attempt = Attempt { temperature: *temperature, no_speech, ..self.attempt(written) };
             let is_implausible = attempt.is_unlikely(options) || attempt.repeats(options);
             let is_silent = attempt.is_unlikely(options) && attempt.is_silent(options);
             if !is_implausible || is_silent {
@@ -128,40 +138,47 @@ impl Listening<'_> {
         }
         let room = self.config.decoder.context as usize / 2 - 1;
         let kept = &previous[previous.len().saturating_sub(room)..];
-        [&[self.tokens.previous()], kept, head].concat()
+        [&[self.tokens.previous()][..], kept, head].concat()
     }
 
-    /// Writes a text after a prompt of `prompt_len` tokens; `logits` are those after the prompt.
-    async fn attempt(
+    /// Maximum number of tokens of a text after a prompt.
+    fn limit(&self, prompt_len: usize) -> usize {
+        let context = self.config.decoder.context as usize;
+        (context / 2).min(context + 1 - prompt_len)
+    }
+
+    /// Writes a text after a prompt of `prompt_len` tokens: tokens with the logarithms of their likelihoods, up to the end
+    /// and with it. `logits` are those after the prompt.
+    async fn write(
         &mut self,
         prompt_len: usize,
         mut logits: Vec<f32>,
         temperature: f32,
         random: &mut Random,
-    ) -> Result<Attempt> {
-        let context = self.config.decoder.context as usize;
-        let limit = (context / 2).min(context + 1 - prompt_len);
-        let mut ids = Vec::new();
-        let mut total = 0.0;
+    ) -> Result<Vec<(u32, f32)>> {
+        let (mut ids, mut written) = (Vec::new(), Vec::new());
         loop {
             let choice = self.rules.choose(&mut logits, &ids, temperature, random);
-            total += choice.log_likelihood;
-            if choice.id == self.tokens.end {
-                break;
-            }
+            written.push((choice.id, choice.log_likelihood as f32));
             ids.push(choice.id);
-            if ids.len() >= limit {
-                break;
+            if choice.id == self.tokens.end || ids.len() >= self.limit(prompt_len) {
+                return Ok(written);
             }
             logits = self.listener.read(prompt_len + ids.len() - 1, &[choice.id]).await?;
         }
-        Ok(Attempt {
-            temperature,
+    }
+
+    /// A text with what its tokens tell about it.
+    fn attempt(&self, written: Vec<(u32, f32)>) -> Attempt {
+        let total: f64 = written.iter().map(|(_, log_likelihood)| f64::from(*log_likelihood)).sum();
+        let ids: Vec<u32> = written.into_iter().map(|(id, _)| id).filter(|id| *id != self.tokens.end).collect();
+        Attempt {
+            temperature: 0.0,
             log_likelihood: (total / (ids.len() + 1) as f64) as f32,
             compression_ratio: compression_ratio(self.tokens.text(&ids, self.tokenizer).trim()),
             no_speech: 0.0,
             ids,
-        })
+        }
     }
 }
 
