@@ -266,7 +266,7 @@ fn transcripts_are_those_of_the_script_on_every_device() {
         let mut language = "";
         let segments = transcribe(&mut transcriber, &lenient(), |event| {
             if let TranscriptEvent::Language { code, .. } = event {
-                language = code;
+                language = *code;
             }
             true
         });
