@@ -213,6 +213,12 @@ pub(crate) trait Listener: MaybeSend {
     /// Whatever the device reported.
     async fn read(&mut self, position: usize, ids: &[u32]) -> Result<Vec<f32>>;
 
+    /// Lets other tasks of this thread run, while the caller computes something itself.
+    ///
+    /// # Errors
+    /// Whatever the device reported.
+    async fn pause(&self) -> Result<()>;
+
     /// Writes the likeliest transcript after the tokens just read, of which the next has `position`: at most `limit`
     /// tokens with the logarithms of their likelihoods, up to the end and with it. `None` if the device leaves it to the
     /// caller to choose tokens.

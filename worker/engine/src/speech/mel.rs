@@ -77,20 +77,30 @@ pub(crate) struct Spectrogram<'s> {
     dft: Dft,
     /// Hann's window.
     window: [f64; LEN],
-    /// Values below this count as this. It depends on the whole recording.
-    least: f64,
+    /// Frames whose loudness was measured.
+    measured: usize,
+    /// The logarithm of the power of the loudest band of these frames.
+    loudest: f64,
 }
 
 impl<'s> Spectrogram<'s> {
-    /// The spectrogram of `samples`, [`SAMPLE_RATE`] per second, between -1 and 1.
+    /// The spectrogram of `samples`, [`SAMPLE_RATE`] per second, between -1 and 1. [`Spectrogram::measure`] has to follow.
     pub(crate) fn new(samples: &'s [f32], filters: &'s MelFilters) -> Self {
         let window = std::array::from_fn(|i| 0.5 - 0.5 * (TAU * i as f64 / LEN as f64).cos());
-        let mut spectrogram = Self { samples, filters, dft: Dft::new(), window, least: f64::NEG_INFINITY };
+        Self { samples, filters, dft: Dft::new(), window, measured: 0, loudest: f64::NEG_INFINITY }
+    }
+
+    /// Measures the loudness of at most `count` frames, and returns whether there are more. Values depend on that of the
+    /// whole recording.
+    pub(crate) fn measure(&mut self, count: usize) -> bool {
         // One more than there are frames of sound.
-        let loudest = |frame| spectrogram.logarithms(frame).fold(f64::NEG_INFINITY, f64::max);
-        let loudest = (0..=spectrogram.frames()).map(loudest).fold(f64::NEG_INFINITY, f64::max);
-        spectrogram.least = loudest - DECADES;
-        spectrogram
+        let all = self.frames() + 1;
+        let end = self.measured.saturating_add(count).min(all);
+        for frame in self.measured..end {
+            self.loudest = self.logarithms(frame).fold(self.loudest, f64::max);
+        }
+        self.measured = end;
+        end < all
     }
 
     /// Number of frames of sound.
@@ -100,9 +110,11 @@ impl<'s> Spectrogram<'s> {
 
     /// `count` frames from `first` on: `[count][bands]`. After the last frame of sound they are zero.
     pub(crate) fn window(&self, first: usize, count: usize) -> Vec<f32> {
+        debug_assert!(self.measured > self.frames(), "loudness is measured first");
+        let least = self.loudest - DECADES;
         let mut values = Vec::with_capacity(count * self.filters.bands());
         for frame in first..(first + count).min(self.frames()) {
-            values.extend(self.logarithms(frame).map(|value| ((value.max(self.least) + 4.0) / 4.0) as f32));
+            values.extend(self.logarithms(frame).map(|value| ((value.max(least) + 4.0) / 4.0) as f32));
         }
         values.resize(count * self.filters.bands(), 0.0);
         values
@@ -155,8 +167,10 @@ mod tests {
     fn a_tone_is_loudest_in_its_band() {
         let samples: Vec<f32> = (0..SAMPLE_RATE).map(|i| (TAU * 1000.0 * i as f64 / 16_000.0).sin() as f32).collect();
         let filters = MelFilters::new(80);
-        let spectrogram = Spectrogram::new(&samples, &filters);
+        let mut spectrogram = Spectrogram::new(&samples, &filters);
         assert_eq!(spectrogram.frames(), 100);
+        assert!(spectrogram.measure(60));
+        assert!(!spectrogram.measure(60));
         let window = spectrogram.window(50, 60);
         let loudest = |frame: &[f32]| (0..80).max_by(|a, b| frame[*a].total_cmp(&frame[*b]));
         // 1,000 Hz is 15 of 45.2 mel.
@@ -169,8 +183,8 @@ mod tests {
         let filters = MelFilters::new(80);
         for len in [0, 1, 40, 41, 159] {
             let samples = vec![0.5; len];
-            let spectrogram = Spectrogram::new(&samples, &filters);
-            assert_eq!(spectrogram.frames(), 0);
+            let mut spectrogram = Spectrogram::new(&samples, &filters);
+            assert_eq!((spectrogram.frames(), spectrogram.measure(usize::MAX)), (0, false));
             assert!(spectrogram.window(0, 3).iter().all(|value| *value == 0.0));
         }
     }

@@ -136,6 +136,11 @@ impl Listener for CpuListener {
         self.steps.weights.check()
     }
 
+    async fn pause(&self) -> Result<()> {
+        self.pacer.pause_if_due().await;
+        Ok(())
+    }
+
     async fn read(&mut self, position: usize, ids: &[u32]) -> Result<Vec<f32>> {
         let (steps, stack, heads) = (&self.steps, &self.plan.decoder, self.config.decoder.heads);
         let mut hidden = steps.weights.embed(&self.plan.embedding, ids);

@@ -177,6 +177,11 @@ impl Listener for GpuListener {
         self.gpu.read_buffer(&self.buffers.logits, u64::from(self.config.vocab) * 4).await
     }
 
+    async fn pause(&self) -> Result<()> {
+        // Reading from the GPU is what makes a browser's thread wait for events.
+        self.gpu.read_buffer::<u32>(&self.buffers.text.state, 4).await.map(drop)
+    }
+
     async fn write(&mut self, position: usize, limit: usize) -> Result<Option<Vec<(u32, f32)>>> {
         let buffers = &self.buffers;
         // The first choice moves on to `position`, from the token before.

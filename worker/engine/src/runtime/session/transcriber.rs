@@ -14,6 +14,8 @@ use crate::tokenizer::Tokenizer;
 
 /// Above this temperature a text is too uncertain for the next window to continue it.
 const MAX_CONTINUED_TEMPERATURE: f32 = 0.5;
+/// Frames whose loudness is measured between two pauses.
+const MEASURED_FRAMES: usize = 1000;
 
 /// A speech recogniser in memory.
 pub struct Transcriber {
@@ -70,7 +72,10 @@ impl Transcriber {
         let mut report = |event| if on_event(event) { Ok(()) } else { Err(EngineError::Interrupted) };
         let window = self.config.window_frames() as usize;
         let Self { tokenizer, tokens, rules, filters, listener, config, .. } = self;
-        let spectrogram = Spectrogram::new(samples, filters);
+        let mut spectrogram = Spectrogram::new(samples, filters);
+        while spectrogram.measure(MEASURED_FRAMES) {
+            listener.pause().await?;
+        }
         let mut listening = Listening { listener: &mut **listener, tokenizer, tokens, rules, config, options };
         let known = options.language.as_deref().filter(|_| tokens.is_multilingual());
         let (language, likelihood) = match known {
@@ -148,7 +153,9 @@ impl Transcriber {
 
     /// The spectrogram of a recording's first window: `[frames][mels]`.
     pub fn spectrogram(&self, samples: &[f32]) -> Vec<f32> {
-        Spectrogram::new(samples, &self.filters).window(0, self.config.window_frames() as usize)
+        let mut spectrogram = Spectrogram::new(samples, &self.filters);
+        spectrogram.measure(usize::MAX);
+        spectrogram.window(0, self.config.window_frames() as usize)
     }
 }
 
