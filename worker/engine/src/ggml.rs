@@ -20,6 +20,8 @@ const CHUNK_BYTES: u64 = 4 << 10;
 const MAX_NAME_BYTES: u32 = 1 << 10;
 /// Maximum number of tokens.
 const MAX_VOCAB: u32 = 1 << 21;
+/// Maximum number of positions. The vocabulary has a token for each of the encoder's, which the file does not contain.
+const MAX_CONTEXT: u32 = 1 << 12;
 /// Maximum number of bands of a spectrogram.
 const MAX_MELS: u32 = 1 << 10;
 /// The current version of quantised formats, and its factor in the field that names the file's format.
@@ -133,7 +135,8 @@ struct Stack {
 
 impl Stack {
     fn read<E: From<EngineError>>(file: &mut File<'_, E>) -> Result<Self, E> {
-        Ok(Self { context: file.number()?, width: file.number()?, heads: file.number()?, layers: file.number()? })
+        let context = file.count(MAX_CONTEXT, "positions")?;
+        Ok(Self { context, width: file.number()?, heads: file.number()?, layers: file.number()? })
     }
 }
 
