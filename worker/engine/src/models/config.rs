@@ -17,6 +17,10 @@ pub struct AttentionTemperature {
     pub step: u32,
 }
 
+/// Number of tokens that can be taken back in layers with a window: more than an answer computes ahead, and more than a
+/// draft.
+const REWINDABLE: u32 = 64;
+
 /// The feed-forward part of a layer.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum FeedForwardConfig {
@@ -273,6 +277,16 @@ impl ModelConfig {
         attention.window.filter(|_| self.two_way).map(|window| window - 1)
     }
 
+    /// Number of positions whose rows a layer keeps if at most `batch` of `context` are computed at once. With a window
+    /// that is enough for each token of a batch, and for tokens that are taken back.
+    pub(crate) fn kept_positions(&self, attention: &AttentionConfig, context: u32, batch: u32) -> u32 {
+        // Where tokens attend to each other in both directions, a batch has the whole text.
+        match attention.window.filter(|_| !self.two_way) {
+            Some(window) => window.saturating_add(batch.max(REWINDABLE)).min(context),
+            None => context,
+        }
+    }
+
     /// Sizes of a token's keys and of its values in a layer's KV cache, in bytes.
     pub(crate) fn layer_kv_row_bytes(&self, attention: &AttentionConfig) -> [u64; 2] {
         [attention.key_len(), attention.value_len()].map(|len| u64::from(self.cache.row_words(len)) * 4)
@@ -283,14 +297,9 @@ impl ModelConfig {
         self.layer_kv_row_bytes(attention).iter().sum()
     }
 
-    /// Size of the KV cache per token in bytes, over all layers.
+    /// Size of the KV cache per token in bytes, over all layers; those with a window keep only the last tokens.
     pub fn kv_bytes_per_token(&self) -> u64 {
         self.attentions().map(|attention| self.layer_kv_bytes_per_token(attention)).sum()
-    }
-
-    /// Size of the largest layer's KV cache per token in bytes.
-    pub fn max_layer_kv_bytes_per_token(&self) -> u64 {
-        self.attentions().map(|attention| self.layer_kv_bytes_per_token(attention)).max().unwrap_or_default()
     }
 
     /// Size of the states of recurrent layers in bytes.

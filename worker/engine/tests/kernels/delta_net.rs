@@ -1,5 +1,6 @@
 //! `delta_net.wgsl`.
 
+use parlance_engine::kernels::TokensOf;
 use parlance_engine::kernels::delta_net::DeltaNet;
 use parlance_engine::kernels::delta_net::reference::{Inputs, delta_net};
 use parlance_engine::runtime::Dispatch;
@@ -25,8 +26,8 @@ async fn delta_nets_continue_across_batches() {
     for (key_heads, value_heads, head_dim, grouped) in shapes {
         let alpha_at = 5 + value_heads;
         let gates_row_len = alpha_at + value_heads + 3;
-        let (beta_at, eps) = (5, 1e-6);
-        let net = DeltaNet { key_heads, value_heads, grouped, head_dim, gates_row_len, alpha_at, beta_at, eps };
+        let (beta_at, eps, tokens) = (5, 1e-6, TokensOf::Only);
+        let net = DeltaNet { key_heads, value_heads, grouped, head_dim, gates_row_len, alpha_at, beta_at, eps, tokens };
         let (heads, dim, gates_len) = (value_heads as usize, head_dim as usize, gates_row_len as usize);
         let (qkv_len, y_len) = ((2 * key_heads as usize + heads) * dim, heads * dim);
         let mut qkv = random.floats(TOKENS * qkv_len);

@@ -1,11 +1,11 @@
 //! Queries, keys and values: `epilogues/qkv.wgsl` and `head_norm.wgsl`.
 
 use parlance_engine::gguf::TensorType;
-use parlance_engine::kernels;
 use parlance_engine::kernels::attention::cache::{from_cache, in_cache_order};
 use parlance_engine::kernels::linear::Epilogue;
 use parlance_engine::kernels::norm::HeadNormKernel;
 use parlance_engine::kernels::norm::reference::norm_heads;
+use parlance_engine::kernels::{self, CacheLayout};
 use parlance_engine::models::{CacheFormat, HeadNorm, HeadShape, RopeConfig};
 use parlance_engine::runtime::{Dispatch, Gpu};
 
@@ -48,20 +48,22 @@ async fn linear_rotates_queries_and_appends_keys_and_values() {
         let rows = shape.query_len() + shape.key_len() + shape.value_len();
         let case = Case::new(gpu, &mut random, TensorType::Q4_1, rows, 64, tokens);
         let angles = RopeConfig::plain(10_000.0).angles(shape.rope_dim, CONTEXT as u32, None);
-        let value_offset = CONTEXT * shape.key_len() as usize / 2;
+        let value_offset = CONTEXT as u32 * shape.key_len() / 2;
+        // In some caches, the batch goes beyond the last row.
+        let cache = CacheLayout { ring: shape.rope_half.then_some(13), ..CacheLayout::f16(value_offset) };
         let q = gpu.storage_buffer("q", tokens as u64 * u64::from(shape.query_len()) * 4);
         let kv = gpu.storage_buffer("kv", CONTEXT as u64 * u64::from(shape.key_len() + shape.value_len()) * 2);
         let rope_buffer = gpu.storage_buffer_with("rope", &angles);
         let outputs = [("y", &q), ("kv", &kv), ("rope", &rope_buffer)];
-        let epilogue = Epilogue::Qkv { heads: shape, value_offset: value_offset as u32 };
+        let epilogue = Epilogue::Qkv { heads: shape, cache };
         let state = state(gpu, position as u32, tokens as u32, 0);
         let dispatch = case.dispatch(gpu, tuning, true, epilogue, &outputs, &state);
         run(gpu, &[dispatch], tokens as u32);
 
         let mut y = case.expected(true);
         rotate(&mut y, &shape, &angles, position);
-        let places = [position, tokens, value_offset];
-        check_cache(gpu, &y, (&shape, CacheFormat::F16), [&q, &kv], places, &format!("{shape:?} {tuning:?}")).await;
+        let places = [position, tokens];
+        check_cache(gpu, &y, (&shape, &cache), [&q, &kv], places, &format!("{shape:?} {tuning:?}")).await;
     }
 }
 
@@ -72,10 +74,10 @@ const KERNEL: HeadNormKernel = HeadNormKernel {
     gated: false,
     value_norm: false,
     queries_only: false,
-    cache: CacheFormat::F16,
-    value_offset: 0,
+    cache: CacheLayout::f16(0),
     eps: EPS,
 };
+const Q8: CacheLayout = CacheLayout { format: CacheFormat::Q8, ..KERNEL.cache };
 
 async fn heads_are_normalised_rotated_and_cached() {
     let gpu = plain_device().await;
@@ -85,19 +87,22 @@ async fn heads_are_normalised_rotated_and_cached() {
         HeadNormKernel { gated: true, ..KERNEL },
         HeadNormKernel { kind: HeadNorm::Row, ..KERNEL },
         HeadNormKernel { kind: HeadNorm::Row, centred: true, ..KERNEL },
-        HeadNormKernel { kind: HeadNorm::None, cache: CacheFormat::Q8, ..KERNEL },
-        HeadNormKernel { kind: HeadNorm::None, cache: CacheFormat::Q8, gated: true, ..KERNEL },
-        HeadNormKernel { kind: HeadNorm::Row, cache: CacheFormat::Q8, ..KERNEL },
+        HeadNormKernel { kind: HeadNorm::None, cache: Q8, ..KERNEL },
+        HeadNormKernel { kind: HeadNorm::None, cache: Q8, gated: true, ..KERNEL },
+        HeadNormKernel { kind: HeadNorm::Row, cache: Q8, ..KERNEL },
         HeadNormKernel { value_norm: true, ..KERNEL },
-        HeadNormKernel { value_norm: true, cache: CacheFormat::Q8, ..KERNEL },
+        HeadNormKernel { value_norm: true, cache: Q8, ..KERNEL },
         HeadNormKernel { queries_only: true, ..KERNEL },
         HeadNormKernel { kind: HeadNorm::HeadAfterRope, ..KERNEL },
-        HeadNormKernel { kind: HeadNorm::HeadAfterRope, cache: CacheFormat::Q8, ..KERNEL },
+        HeadNormKernel { kind: HeadNorm::HeadAfterRope, cache: Q8, ..KERNEL },
+        // The batch goes beyond the last row.
+        HeadNormKernel { cache: CacheLayout { ring: Some(6), ..KERNEL.cache }, ..KERNEL },
+        HeadNormKernel { kind: HeadNorm::None, cache: CacheLayout { ring: Some(7), ..Q8 }, ..KERNEL },
     ];
     let cases = head_shapes().into_iter().flat_map(|heads| kernels.map(|kernel| (heads, kernel)));
     // Gates have the shape of queries and values.
     for (heads, kernel) in cases.filter(|(heads, kernel)| !kernel.gated || heads.value_dim == heads.head_dim) {
-        let cache = kernel.cache.for_heads(&heads);
+        let cache = CacheLayout { format: kernel.cache.format.for_heads(&heads), ..kernel.cache };
         check_heads(&gpu, &mut random, HeadNormKernel { heads, cache, ..kernel }).await;
     }
 }
@@ -113,7 +118,9 @@ async fn check_heads(gpu: &Gpu, random: &mut Random, kernel: HeadNormKernel) {
     let lens = if kind == HeadNorm::Row { [q_len, key_len] } else { [dim, dim] };
     let [norms, biases] = [(); 2].map(|()| lens.map(|len| random.floats(len)));
     let angles = RopeConfig::plain(10_000.0).angles(shape.rope_dim, context as u32, None);
-    let [value_offset, value_words] = [key_len, value_len].map(|len| context * cache.row_words(len as u32) as usize);
+    let [value_offset, value_words] =
+        [key_len, value_len].map(|len| context * cache.format.row_words(len as u32) as usize);
+    let cache = CacheLayout { value_offset: value_offset as u32, ..cache };
     let input = if kernel.gated { with_gates(&y, &shape) } else { y.clone() };
     let q = gpu.storage_buffer("q", (tokens * q_len * 4) as u64);
     let kv = gpu.storage_buffer("kv", ((value_offset + value_words) * 4) as u64);
@@ -133,7 +140,7 @@ async fn check_heads(gpu: &Gpu, random: &mut Random, kernel: HeadNormKernel) {
         let biases = biases.iter().map(|bias| gpu.storage_buffer_with("bias", bias));
         buffers.extend(["query_bias", "key_bias"].into_iter().zip(biases));
     }
-    let kernel = HeadNormKernel { value_offset: value_offset as u32, ..kernel };
+    let kernel = HeadNormKernel { cache, ..kernel };
     let bindings: Vec<_> = buffers.iter().map(|(name, buffer)| (*name, buffer)).collect();
     run(gpu, &[Dispatch::new(gpu, &kernel.shader(), &bindings, kernel.grid())], tokens as u32);
 
@@ -152,8 +159,7 @@ async fn check_heads(gpu: &Gpu, random: &mut Random, kernel: HeadNormKernel) {
         let words: Vec<u32> = read(gpu, &kv, value_offset + value_words).await;
         assert!(words.iter().all(|word| *word == 0), "{what}");
     } else {
-        let places = [position, tokens, value_offset];
-        check_cache(gpu, &y, (&shape, cache), [&q, &kv], places, &what).await;
+        check_cache(gpu, &y, (&shape, &cache), [&q, &kv], [position, tokens], &what).await;
     }
 }
 
@@ -178,24 +184,25 @@ pub(crate) fn rotate(y: &mut [f32], shape: &HeadShape, angles: &[[f32; 2]], posi
     }
 }
 
-/// Compares queries and the cache with rotated rows of queries, keys and values; `places` are the position of the first
-/// token, the number of tokens and the first word of the cached values.
+/// Compares queries and the cache with rotated rows of queries, keys and values: those of `tokens`, the first of which
+/// is at `position`.
 async fn check_cache(
     gpu: &Gpu,
     y: &[f32],
-    (shape, format): (&HeadShape, CacheFormat),
+    (shape, layout): (&HeadShape, &CacheLayout),
     [q, kv]: [&wgpu::Buffer; 2],
-    [position, tokens, value_offset]: [usize; 3],
+    [position, tokens]: [usize; 2],
     what: &str,
 ) {
     let [q_len, key_len, value_len] = [shape.query_len(), shape.key_len(), shape.value_len()].map(|len| len as usize);
     let actual_q: Vec<f32> = read(gpu, q, tokens * q_len).await;
     let cache: Vec<u32> = read(gpu, kv, kv.size() as usize / 4).await;
-    let (keys, values) = cache.split_at(value_offset);
+    let format = layout.format;
+    let (keys, values) = cache.split_at(layout.value_offset as usize);
     let (keys, values) = (from_cache(keys, key_len, format), from_cache(values, value_len, format));
     for (token, row) in y.chunks_exact(q_len + key_len + value_len).enumerate() {
         assert_close(&actual_q[token * q_len..][..q_len], &row[..q_len], 1e-5, &format!("q, {what}"));
-        let at = position + token;
+        let at = layout.row(0, position + token);
         let expected = in_cache_order(&row[q_len..][..key_len], shape);
         assert_cached(&keys[at * key_len..][..key_len], &expected, format, &format!("k, {what}"));
         let expected = &row[q_len + key_len..];

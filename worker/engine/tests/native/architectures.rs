@@ -24,7 +24,7 @@ pub(crate) struct Fixture {
     pub(crate) tokenizer: Vec<(String, String, serde_json::Value)>,
     #[serde(flatten)]
     short: Run,
-    long: Run,
+    pub(crate) long: Run,
     vocab: usize,
     pub(crate) models: Vec<Case>,
     word_tokenizer: Vec<(String, String, serde_json::Value)>,
@@ -78,10 +78,11 @@ impl Case {
         reference_logits(&self.logits)
     }
 
-    /// Divergences of `logits`, which are those of all positions, from llama.cpp's at [`Run::kept`].
+    /// Divergences of `logits`, which are those of all or of the first positions, from llama.cpp's at [`Run::kept`].
     pub(crate) fn divergences(&self, logits: &[Vec<f32>]) -> Vec<f64> {
         let reference = self.reference();
-        self.run().kept.iter().zip(&reference).map(|(at, reference)| divergence(&logits[*at], reference)).collect()
+        let both = self.run().kept.iter().zip(&reference);
+        both.filter_map(|(at, reference)| Some(divergence(logits.get(*at)?, reference))).collect()
     }
 }
 
@@ -153,7 +154,7 @@ pub(crate) fn family(model: &Described) -> &str {
 }
 
 /// Context length, enough for every run.
-const CONTEXT: u32 = 256;
+pub(crate) const CONTEXT: u32 = 256;
 
 async fn load_any(device: Device, bytes: &[u8], cache: CacheFormat) -> Loaded {
     let options = LoaderOptions { context_tokens: Some(CONTEXT), cache, ..LoaderOptions::default() };
@@ -165,7 +166,7 @@ async fn load_any(device: Device, bytes: &[u8], cache: CacheFormat) -> Loaded {
     loader.finish_any().await.unwrap()
 }
 
-async fn load_with_cache(device: Device, bytes: &[u8], cache: CacheFormat) -> Model {
+pub(crate) async fn load_with_cache(device: Device, bytes: &[u8], cache: CacheFormat) -> Model {
     match load_any(device, bytes, cache).await {
         Loaded::Decoder(model) => *model,
         Loaded::Encoder(_) | Loaded::Transcriber(_) => panic!("not a decoder"),

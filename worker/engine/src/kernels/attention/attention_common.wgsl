@@ -15,16 +15,16 @@
 // Query: [tokens][HEADS][HEAD_DIM]
 @group(0) @binding(1) var<storage, read> q: array<f32>;
 #ifdef COOPERATIVE
-// Keys, then values from 2 VALUE_VEC_OFFSET on; four f16 per entry: [position][KV_HEADS][HEAD_DIM / 4]
+// Keys, then values from 2 VALUE_VEC_OFFSET on; four f16 per entry: [cache_row][KV_HEADS][HEAD_DIM / 4]
 @group(0) @binding(2) var<storage, read> kv: array<vec4<f16>>;
 #else
 #ifdef CACHE_Q8
-// Keys: [position][ROW_VECTORS], and values from VALUE_VEC_OFFSET on: [position][VALUE_ROW_VECTORS]. A row has first
+// Keys: [cache_row][ROW_VECTORS], and values from VALUE_VEC_OFFSET on: [cache_row][VALUE_ROW_VECTORS]. A row has first
 // its elements, eight signed bytes per entry: [KV_HEADS][HEAD_DIM / 8], or VALUE_DIM / 8; then the largest of every 32
 // (f32), two per entry.
 @group(0) @binding(2) var<storage, read> kv: array<vec2<u32>>;
 #else
-// Keys: [position][ROW_VECTORS], and values from VALUE_VEC_OFFSET on: [position][VALUE_ROW_VECTORS]; eight f16 per
+// Keys: [cache_row][ROW_VECTORS], and values from VALUE_VEC_OFFSET on: [cache_row][VALUE_ROW_VECTORS]; eight f16 per
 // entry. A row is [KV_HEADS][HEAD_DIM / 8], of values [KV_HEADS][VALUE_DIM / 8].
 @group(0) @binding(2) var<storage, read> kv: array<vec4<u32>>;
 #endif
@@ -39,6 +39,7 @@
 #endif
 
 #include "shared/head_shape.wgsl"
+#include "attention/cache_row.wgsl"
 const KEY_VECTORS: u32 = HEAD_DIM / 8u;
 const VALUE_VECTORS: u32 = VALUE_DIM / 8u;
 const LOWEST: f32 = -3.0e38;
@@ -95,13 +96,13 @@ fn pairs_of(eight: Eight) -> mat4x2<f32> {
 #endif
 
 // Entry `vector` of a position's keys.
-fn load_key(position: u32, vector: u32) -> Eight {
-    return load_eight(position * ROW_VECTORS, KV_HEADS * KEY_VECTORS, vector);
+fn load_key(sequence: u32, position: u32, vector: u32) -> Eight {
+    return load_eight(cache_row(sequence, position) * ROW_VECTORS, KV_HEADS * KEY_VECTORS, vector);
 }
 
 // Entry `vector` of a position's values.
-fn load_value(position: u32, vector: u32) -> Eight {
-    return load_eight(VALUE_VEC_OFFSET + position * VALUE_ROW_VECTORS, VALUE_SCALES, vector);
+fn load_value(sequence: u32, position: u32, vector: u32) -> Eight {
+    return load_eight(VALUE_VEC_OFFSET + cache_row(sequence, position) * VALUE_ROW_VECTORS, VALUE_SCALES, vector);
 }
 
 // Contribution of eight elements of a key to its score.
@@ -128,7 +129,7 @@ fn soft_capped(score: f32) -> f32 {
 // The factor of a token's query.
 fn query_scale(token: u32) -> f32 {
 #ifdef TEMPERATURE
-    return SCALE * (1.0 + TEMPERATURE_SCALE * log(1.0 + f32((state.position + token) / TEMPERATURE_STEP)));
+    return SCALE * (1.0 + TEMPERATURE_SCALE * log(1.0 + f32(position_of(token) / TEMPERATURE_STEP)));
 #else
     return SCALE;
 #endif
@@ -150,7 +151,7 @@ fn scaled_query(token: u32, head: u32, index: u32) -> vec2<f32> {
 
 // The first position that a token attends to, and the one after the last.
 fn visible(token: u32) -> vec2<u32> {
-    let own_end = state.position + token + 1u;
+    let own_end = position_of(token) + 1u;
     var seen = vec2<u32>(0u, own_end);
 #ifdef WINDOW
     seen.x = own_end - min(own_end, WINDOW_LEN);
@@ -167,7 +168,7 @@ fn visible(token: u32) -> vec2<u32> {
 #ifdef ALIBI
 // What the distance of a position adds to its score (ALiBi; Press et al. 2022, section 3).
 fn distance_bias(token: u32, head: u32, position: u32) -> f32 {
-    let own = state.position + token;
+    let own = position_of(token);
     let step = select(f32(head) + 1.0, f32(head - ALIBI_HEADS) + 0.5, head >= ALIBI_HEADS);
     return -exp2(-8.0 * step / f32(ALIBI_HEADS)) * f32(max(own, position) - min(own, position));
 }

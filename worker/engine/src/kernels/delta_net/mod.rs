@@ -2,7 +2,7 @@
 
 pub mod reference;
 
-use super::{Grid, Shader};
+use super::{Grid, Shader, TokensOf};
 
 /// Number of row pairs of a head's state per workgroup; divides every head.
 const PAIRS: u32 = 8;
@@ -29,6 +29,8 @@ pub struct DeltaNet {
     pub beta_at: u32,
     /// Lower bound of the lengths that queries and keys are divided by.
     pub eps: f32,
+    /// Whose tokens are computed.
+    pub tokens: TokensOf,
 }
 
 impl DeltaNet {
@@ -36,7 +38,8 @@ impl DeltaNet {
     pub fn shader(&self) -> Shader {
         debug_assert!(self.head_dim.is_multiple_of(THREAD_ELEMENTS), "threads share a row evenly");
         let lanes = self.head_dim / THREAD_ELEMENTS;
-        Shader::new("delta_net/delta_net.wgsl")
+        self.tokens
+            .declare(Shader::new("delta_net/delta_net.wgsl"))
             .define_if(self.grouped, "GROUPED")
             .constant("KEY_HEADS", self.key_heads)
             .constant("VALUE_HEADS", self.value_heads)
@@ -53,6 +56,6 @@ impl DeltaNet {
 
     /// Workgroups of the kernel.
     pub fn grid(&self) -> Grid {
-        Grid::Fixed([self.head_dim / 2 / PAIRS, self.value_heads, 1])
+        self.tokens.grid([self.head_dim / 2 / PAIRS, self.value_heads])
     }
 }

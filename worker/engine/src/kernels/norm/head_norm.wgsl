@@ -150,8 +150,8 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
 #ifdef CACHE_Q8
     workgroupBarrier();
     if (!is_query) {
-        let position = state.position + token;
-        let row = select(position * ROW_WORDS, VALUE_OFFSET + position * VALUE_ROW_WORDS, is_value);
+        let place = own_row(token);
+        let row = select(place * ROW_WORDS, VALUE_OFFSET + place * VALUE_ROW_WORDS, is_value);
         let kv_head = head - select(HEADS, HEADS + KV_HEADS, is_value);
         for (var word = thread; word < len / 4u; word += WORKGROUP) {
             quantise_word(row, kv_head, len, word);

@@ -3,8 +3,8 @@
 pub mod reference;
 
 use super::linear::with_heads;
-use super::{Grid, Shader};
-use crate::models::{CacheFormat, HeadNorm, HeadShape};
+use super::{CacheLayout, Grid, Shader};
+use crate::models::{HeadNorm, HeadShape};
 
 /// `y += scale norm(x)`, for one or several vectors per token.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -123,10 +123,8 @@ pub struct HeadNormKernel {
     pub value_norm: bool,
     /// The layer computes no keys and values.
     pub queries_only: bool,
-    /// Format of the KV cache.
-    pub cache: CacheFormat,
-    /// Offset of the values in the cache in words.
-    pub value_offset: u32,
+    /// The KV cache.
+    pub cache: CacheLayout,
     /// Epsilon of the norms.
     pub eps: f32,
 }
@@ -141,7 +139,7 @@ impl HeadNormKernel {
     /// The kernel.
     pub fn shader(&self) -> Shader {
         debug_assert!(!self.gated || self.kind != HeadNorm::Row, "gates lie between the queries of a row");
-        with_heads(Shader::new("norm/head_norm.wgsl"), &self.heads, self.cache, self.value_offset)
+        with_heads(Shader::new("norm/head_norm.wgsl"), &self.heads, &self.cache)
             .define_if(self.kind != HeadNorm::None, "NORMS")
             .define_if(self.kind == HeadNorm::Row, "WHOLE_ROW")
             .define_if(self.kind == HeadNorm::HeadAfterRope, "AFTER_ROPE")

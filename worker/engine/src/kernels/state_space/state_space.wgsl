@@ -5,9 +5,10 @@
 //
 // Rows of the state are independent. A workgroup keeps PAIRS pairs of rows in registers from the first token to the
 // last: LANES neighbouring threads share a pair, and each holds four vectors of either row.
-// Grid: x: HEAD_DIM / 2 / PAIRS, y: HEADS. Constants: HEADS, HEAD_DIM, GROUPS, STATE_LEN, LANES (STATE_LEN / 16), PAIRS,
-// WORKGROUP (PAIRS * LANES), ROW_LEN, STEPS_AT.
+// Grid: x: HEAD_DIM / 2 / PAIRS, y: HEADS, z: with EACH tokens. Constants: HEADS, HEAD_DIM, GROUPS, STATE_LEN, LANES
+// (STATE_LEN / 16), PAIRS, WORKGROUP (PAIRS * LANES), ROW_LEN, STEPS_AT.
 #include "shared/state.wgsl"
+#include "shared/place.wgsl"
 #include "shared/softplus.wgsl"
 
 @group(0) @binding(0) var<uniform> state: State;
@@ -22,7 +23,7 @@
 @group(0) @binding(4) var<storage, read> decay: array<f32>;
 // Factor of the input in the output: [HEADS]
 @group(0) @binding(5) var<storage, read> skip: array<f32>;
-// States: [HEADS][HEAD_DIM][STATE_LEN / 4]
+// States: [sequences][HEADS][HEAD_DIM][STATE_LEN / 4]
 @group(0) @binding(6) var<storage, read_write> memory: array<vec4<f32>>;
 // Output: [tokens][HEADS][HEAD_DIM / 2]
 @group(0) @binding(7) var<storage, read_write> y: array<vec2<f32>>;
@@ -37,11 +38,21 @@ var<workgroup> products: array<vec2<f32>, 2u * WORKGROUP>;
 
 @compute @workgroup_size(WORKGROUP)
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) thread: u32) {
+#ifdef EACH
+    let first = group.z;
+    let end = first + 1u;
+    if (first >= state.token_count) {
+        return;
+    }
+#else
+    let first = 0u;
+    let end = state.token_count;
+#endif
     let head = group.y;
     let lane = thread % LANES;
     let slot = thread / LANES;
     let pair = group.x * PAIRS + slot;
-    let first_row = (head * HEAD_DIM + 2u * pair) * VECTORS + lane;
+    let first_row = ((sequence_of(first) * HEADS + head) * HEAD_DIM + 2u * pair) * VECTORS + lane;
     let second_row = first_row + VECTORS;
     #repeat v 4
     var a$v = memory[first_row + $vu * LANES];
@@ -53,7 +64,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     let x_at = head * HEAD_VECTORS + pair / 2u;
     let b_at = HEADS * HEAD_VECTORS + head / (HEADS / GROUPS) * VECTORS + lane;
     let c_at = b_at + GROUPS * VECTORS;
-    for (var token = 0u; token < state.token_count; token++) {
+    for (var token = first; token < end; token++) {
         let at = token * TOKEN_VECTORS;
         let step = softplus(rows[token * ROW_LEN + STEPS_AT + head] + bias);
         let kept = exp(step * factor);

@@ -51,7 +51,7 @@ impl CpuEncoder {
         }
         let window = config.window_of(index as u32);
         let angles = if window.is_some() { &self.window_rope } else { &self.rope };
-        let mut cache = LayerCache::new(hidden.len() / width, [width; 2])?;
+        let mut cache = LayerCache::new(hidden.len() / width, [width; 2], None)?;
         rotate_heads(&mut projected, 3 * width, &heads, angles, 0);
         let query = store_heads(projected, &heads, Some(&mut cache));
         let shape = AttentionShape {

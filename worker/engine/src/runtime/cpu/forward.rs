@@ -4,7 +4,7 @@ use super::activations::Activations;
 use super::attention::{AttentionShape, LayerCache, attend};
 use super::decoder::CpuDecoder;
 use super::layers::{self, by_expert, project, rotate_heads, store_heads};
-use super::memory::LayerMemory;
+use super::memory::{LayerMemory, SequenceMemory};
 use super::mixers::{
     Columns, Convolution, DeltaNet, StateSpace, convolve, delta_net, gate_attention, gated_norm, gated_then_normed,
     state_space,
@@ -18,29 +18,42 @@ use crate::models::{
 };
 use crate::runtime::backend::Batch;
 
-/// Value of [`CpuDecoder::state_len`] during a forward pass.
+/// Value of [`SequenceMemory::state_len`] during a forward pass.
 const UNKNOWN_STATE: usize = usize::MAX;
 
 impl CpuDecoder {
-    /// Runs a batch through all layers and returns the hidden state: `[tokens][embedding_len]`.
+    /// Runs a batch of the selected sequence through all layers and returns the hidden state:
+    /// `[tokens][embedding_len]`.
     pub(super) async fn layers(&mut self, position: usize, batch: Batch<'_>) -> Vec<f32> {
-        // If this future is dropped between two layers, their states are at different tokens.
-        self.state_len = UNKNOWN_STATE;
-        let (mut hidden, two_way) = match batch {
-            Batch::Tokens(ids) => (self.embed(ids), false),
-            Batch::Embeddings { rows, two_way } => (rows.to_vec(), two_way),
+        let (tokens, two_way) = match batch {
+            Batch::Tokens(ids) => (ids.len(), false),
+            Batch::Embeddings { rows, two_way } => (rows.len() / self.config.embedding_len as usize, two_way),
         };
-        let place = Place { position, two_way };
+        self.layers_at(&[Place { sequence: self.selected, position, tokens, two_way }], batch).await
+    }
+
+    /// Runs a batch through all layers; its tokens belong to these places, in this order.
+    pub(super) async fn layers_at(&mut self, places: &[Place], batch: Batch<'_>) -> Vec<f32> {
+        // If this future is dropped between two layers, their states are at different tokens.
+        for place in places {
+            self.memories[place.sequence].state_len = UNKNOWN_STATE;
+        }
+        let mut hidden = match batch {
+            Batch::Tokens(ids) => self.embed(ids),
+            Batch::Embeddings { rows, .. } => rows.to_vec(),
+        };
         let inputs = self.layer_inputs(batch, &hidden);
         for layer in 0..self.plan.layers.len() {
             let input = self.normed(&hidden, self.plan.layers[layer].mixer_norm);
-            self.mixers(layer, place, &input, &mut hidden);
+            self.mixers(layer, places, &input, &mut hidden);
             self.pacer.pause_if_due().await;
             self.feed_forward(layer, self.config.parallel.then_some(input), &mut hidden);
             self.layer_input(layer, &inputs, &mut hidden);
             self.pacer.pause_if_due().await;
         }
-        self.state_len = position + hidden.len() / self.config.embedding_len as usize;
+        for place in places {
+            self.memories[place.sequence].state_len = place.position + place.tokens;
+        }
         hidden
     }
 
@@ -114,27 +127,16 @@ impl CpuDecoder {
     }
 
     /// Adds the outputs of a layer's mixers for `input` to the hidden state.
-    fn mixers(&mut self, index: usize, place: Place, input: &[f32], hidden: &mut [f32]) {
+    fn mixers(&mut self, index: usize, places: &[Place], input: &[f32], hidden: &mut [f32]) {
         let (config, plan) = (&self.config, &self.plan.layers[index]);
-        let mixer = MixerInput { config, weights: &self.weights, x: input };
         for own in config.layers[index].mixers.iter().zip(&plan.mixers) {
-            let cache_of = own.0.attention().and_then(|attention| attention.cache_of);
-            let LayerMemory { rows, state } = &mut self.memories[cache_of.map_or(index, |layer| layer as usize)];
-            let output = match (own, rows) {
-                ((MixerConfig::Attention(attention), MixerPlan::Attention(plan)), Some(cache)) => {
-                    let is_windowed = attention.rope == LayerRope::Window;
-                    let angles = self.window_rope.as_ref().filter(|_| is_windowed).unwrap_or(&self.rope);
-                    mixer.attention(attention, plan, (angles, place), cache)
-                }
-                ((MixerConfig::ShortConvolution(convolution), MixerPlan::ShortConvolution(plan)), _) => {
-                    mixer.short_convolution(*convolution, plan, state)
-                }
-                ((MixerConfig::DeltaNet(net), MixerPlan::DeltaNet(plan)), _) => mixer.delta_net(net, plan, state),
-                ((MixerConfig::StateSpace(space), MixerPlan::StateSpace(plan)), _) => {
-                    mixer.state_space(space, plan, state)
-                }
-                _ => unreachable!("plan and memory belong to this configuration"),
-            };
+            let (mut output, mut rest) = (Vec::with_capacity(hidden.len()), input);
+            for place in places {
+                let (x, others) = rest.split_at(place.tokens * config.embedding_len as usize);
+                let mixer = MixerInput { config, weights: &self.weights, x };
+                output.extend(mixer.mix(index, own, *place, &mut self.memories[place.sequence]));
+                rest = others;
+            }
             self.add(hidden, output, plan.mixer_post_norm);
         }
     }
@@ -232,13 +234,17 @@ impl CpuDecoder {
     }
 }
 
-/// Where a batch is in its sequence.
+/// Where some tokens of a batch belong.
 #[derive(Debug, Clone, Copy)]
-struct Place {
-    /// Index of the first token.
-    position: usize,
-    /// All tokens of the batch attend to each other.
-    two_way: bool,
+pub(super) struct Place {
+    /// Index of their sequence.
+    pub(super) sequence: usize,
+    /// Position of the first of them.
+    pub(super) position: usize,
+    /// How many they are.
+    pub(super) tokens: usize,
+    /// All of them attend to each other.
+    pub(super) two_way: bool,
 }
 
 /// Inputs of a mixer.
@@ -250,6 +256,32 @@ pub(super) struct MixerInput<'a> {
 }
 
 impl MixerInput<'_> {
+    /// The output of a mixer of layer `index`, for tokens at `place`.
+    fn mix(
+        &self,
+        index: usize,
+        own: (&MixerConfig, &MixerPlan),
+        place: Place,
+        memory: &mut SequenceMemory,
+    ) -> Vec<f32> {
+        let cache_of = own.0.attention().and_then(|attention| attention.cache_of);
+        let SequenceMemory { layers, rope, window_rope, .. } = memory;
+        let LayerMemory { rows, state } = &mut layers[cache_of.map_or(index, |layer| layer as usize)];
+        match (own, rows) {
+            ((MixerConfig::Attention(attention), MixerPlan::Attention(plan)), Some(cache)) => {
+                let is_windowed = attention.rope == LayerRope::Window;
+                let angles = window_rope.as_ref().filter(|_| is_windowed).unwrap_or(&*rope);
+                self.attention(attention, plan, (angles, place), cache)
+            }
+            ((MixerConfig::ShortConvolution(convolution), MixerPlan::ShortConvolution(plan)), _) => {
+                self.short_convolution(*convolution, plan, state)
+            }
+            ((MixerConfig::DeltaNet(net), MixerPlan::DeltaNet(plan)), _) => self.delta_net(net, plan, state),
+            ((MixerConfig::StateSpace(space), MixerPlan::StateSpace(plan)), _) => self.state_space(space, plan, state),
+            _ => unreachable!("plan and memory belong to this configuration"),
+        }
+    }
+
     /// The product with the input, plus `bias`: `[tokens][rows]`.
     pub(super) fn project(&self, product: &Product, rows: u32, bias: Option<VectorId>) -> Vec<f32> {
         project(self.weights, product, self.x, self.config.embedding_len as usize, rows as usize, bias)
@@ -325,7 +357,7 @@ impl MixerInput<'_> {
         let query = if attention.cache_of.is_some() {
             store_heads(rows, &heads, None)
         } else {
-            cache.truncate(position);
+            cache.begin(position);
             store_heads(rows, &heads, Some(cache))
         };
         (query, gates)

@@ -45,7 +45,7 @@ impl CpuListener {
     ) -> Result<Self> {
         let width = config.embedding_len as usize;
         let caches = |positions: u32| -> Result<Vec<LayerCache>> {
-            (0..config.decoder.layers).map(|_| LayerCache::new(positions as usize, [width; 2])).collect()
+            (0..config.decoder.layers).map(|_| LayerCache::new(positions as usize, [width; 2], None)).collect()
         };
         Ok(Self {
             pacer: cpu.pacer(),
@@ -82,7 +82,7 @@ impl CpuListener {
         let mut hidden = self.convolve(&frames, steps.width, 2, second).await;
         steps.add_positions(&mut hidden, &stack.positions, 0);
         for layer in &stack.layers {
-            let mut cache = LayerCache::new(positions, [steps.width; 2])?;
+            let mut cache = LayerCache::new(positions, [steps.width; 2], None)?;
             let mut query = Vec::with_capacity(hidden.len());
             for rows in hidden.chunks(batch) {
                 query.extend(steps.heads(rows, &layer.attention, config.heads, &mut cache));
@@ -125,14 +125,14 @@ impl Listener for CpuListener {
         let heads = HeadShape { heads: 0, ..self.config.decoder.heads };
         let layers = self.plan.decoder.layers.iter().filter_map(|layer| layer.cross.as_ref());
         for (cross, cache) in layers.zip(&mut self.heard) {
-            cache.truncate(0);
+            cache.begin(0);
             for rows in output.chunks(BATCH * self.steps.width) {
                 // There are no queries among them.
                 store_heads(self.steps.biased(rows, &cross.kv, 2 * self.steps.width), &heads, Some(&mut *cache));
                 self.pacer.pause_if_due().await;
             }
         }
-        self.text.iter_mut().for_each(|cache| cache.truncate(0));
+        self.text.iter_mut().for_each(|cache| cache.begin(0));
         self.steps.weights.check()
     }
 
@@ -146,7 +146,7 @@ impl Listener for CpuListener {
         let mut hidden = steps.weights.embed(&self.plan.embedding, ids);
         steps.add_positions(&mut hidden, &stack.positions, position);
         for ((layer, text), heard) in stack.layers.iter().zip(&mut self.text).zip(&self.heard) {
-            text.truncate(position);
+            text.begin(position);
             let query = steps.heads(&hidden, &layer.attention, heads, text);
             let attended = attend(&query, text, &[], &attention_shape(heads, false));
             steps.add_biased(&mut hidden, &attended, &layer.attention.output);

@@ -1,11 +1,12 @@
 //! Buffers for activations, caches and the decode loop.
 
-use super::memory::{LayerMemory, Rows};
-use crate::kernels::grouped_len;
+use super::memory::LayerMemory;
 use crate::kernels::linear::Tiles;
 use crate::kernels::sampling::{RING_LEN, chunk_count};
-use crate::models::{FeedForwardConfig, HeadShape, LayerConfig, MixerConfig, ModelConfig, RopeAngles};
+use crate::kernels::{MAX_SEQUENCES, grouped_len};
+use crate::models::{FeedForwardConfig, HeadShape, MixerConfig, ModelConfig, RopeAngles};
 use crate::runtime::device::{Gpu, Tuning};
+use crate::runtime::memory::Room;
 use crate::sampling::SamplingParams;
 
 /// State of the decode loop, in the layout of `kernels/shared/state.wgsl`.
@@ -22,6 +23,8 @@ pub(super) struct State {
     pub row: u32,
 }
 
+/// Size in bytes of the state with the places of tokens, see `kernels/shared/place.wgsl`.
+pub(super) const STATE_BYTES: u64 = size_of::<State>() as u64 + 16 * MAX_SEQUENCES as u64;
 /// Offset in bytes of the two switches in the sampling buffer, in the layout of `kernels/sampling/sampling.wgsl`.
 pub(super) const SAMPLING_SWITCHES: u64 = size_of::<SamplingParams>() as u64;
 /// Size of the sampling buffer in bytes.
@@ -29,6 +32,9 @@ pub(super) const SAMPLING_BYTES: u64 = SAMPLING_SWITCHES + 16;
 
 /// All buffers of a decoder except weights.
 pub(super) struct Buffers {
+    /// Number of sequences that there is memory for.
+    pub sequences: u32,
+    /// [`State`], then sequence and position of tokens: `[MAX_SEQUENCES][4]`, see `kernels/shared/place.wgsl`.
     pub state: wgpu::Buffer,
     /// [`SamplingParams`], then the switches: whether `allowed` and `bias` are used.
     pub sampling: wgpu::Buffer,
@@ -90,7 +96,7 @@ pub(super) struct Buffers {
     pub groups: wgpu::Buffer,
     /// Weights of the experts' outputs, the shared one's last: `[batch][slots + 1]`.
     pub expert_weights: wgpu::Buffer,
-    /// RoPE angles: `[context][rope_dim / 2]`.
+    /// RoPE angles: `[sequences][context][rope_dim / 2]`.
     pub rope: wgpu::Buffer,
     /// RoPE angles of layers with a window.
     pub window_rope: wgpu::Buffer,
@@ -99,18 +105,20 @@ pub(super) struct Buffers {
 }
 
 impl Buffers {
-    /// Allocates buffers for `context` positions.
-    pub(super) fn new(gpu: &Gpu, config: &ModelConfig, context: u32, angles: &RopeAngles) -> Self {
+    /// Allocates the buffers.
+    pub(super) fn new(gpu: &Gpu, config: &ModelConfig, room: Room, angles: &RopeAngles) -> Self {
         let tuning = gpu.tuning();
         let sizes = Sizes::new(config, &tuning);
+        let batch = prefill_batch(config, &tuning);
         let floats = |label, len: u64| gpu.storage_buffer(label, len * 4);
-        let (rope, window_rope) = rope_buffers(gpu, angles);
+        let (rope, window_rope) = rope_buffers(gpu, angles, room.sequences as usize);
         Self {
-            state: gpu.buffer("state", 16, wgpu::BufferUsages::STORAGE | wgpu::BufferUsages::UNIFORM),
+            sequences: room.sequences,
+            state: gpu.buffer("state", STATE_BYTES, wgpu::BufferUsages::STORAGE | wgpu::BufferUsages::UNIFORM),
             sampling: gpu.buffer("sampling", SAMPLING_BYTES, wgpu::BufferUsages::UNIFORM),
             allowed: floats("allowed tokens", u64::from(config.vocab.div_ceil(32))),
             bias: floats("logit bias", u64::from(config.vocab)),
-            prompt_ids: floats("prompt ids", u64::from(prefill_batch(config, &tuning))),
+            prompt_ids: floats("prompt ids", u64::from(batch)),
             next_id: floats("next id", 1),
             ring: floats("ring", u64::from(RING_LEN)),
             history: floats("history", u64::from(config.vocab)),
@@ -136,7 +144,7 @@ impl Buffers {
             expert_weights: floats("expert weights", sizes.expert_weights),
             rope,
             window_rope,
-            layers: config.layers.iter().map(|layer| layer_memory(gpu, config, layer, context)).collect(),
+            layers: config.layers.iter().map(|layer| LayerMemory::new(gpu, config, layer, room, batch)).collect(),
         }
     }
 
@@ -145,20 +153,6 @@ impl Buffers {
         let rows = self.layers.iter().filter_map(|layer| layer.rows.as_ref());
         rows.map(|rows| &rows.buffer).max_by_key(|buffer| buffer.size()).unwrap_or(&self.hidden)
     }
-}
-
-/// Allocates cache and state of a layer for `context` tokens. States start as zeros.
-fn layer_memory(gpu: &Gpu, config: &ModelConfig, layer: &LayerConfig, context: u32) -> LayerMemory {
-    // A layer that reads another's cache has none.
-    let rows = layer.attention().filter(|attention| attention.cache_of.is_none()).map(|attention| {
-        let row_bytes = config.layer_kv_row_bytes(attention);
-        let [key_bytes, value_bytes] = row_bytes.map(|row_bytes| u64::from(context) * row_bytes);
-        let buffer = gpu.storage_buffer("kv cache", key_bytes + value_bytes);
-        let value_offset = if value_bytes > 0 { (key_bytes / 4) as u32 } else { 0 };
-        Rows { buffer, value_offset, row_bytes }
-    });
-    let state = |len: u32| gpu.storage_buffer("recurrent state", u64::from(len) * 4);
-    LayerMemory { rows, state: layer.state_lens().map(state).collect() }
 }
 
 /// Lengths, in elements, of the buffers that depend on the batch size.
@@ -280,10 +274,15 @@ pub fn scratch_bytes(config: &ModelConfig) -> u64 {
     Sizes::new(config, &Tuning::for_adapter(false, None)).sum() * 4
 }
 
-/// RoPE angles of layers without and with a window.
-fn rope_buffers(gpu: &Gpu, angles: &RopeAngles) -> (wgpu::Buffer, wgpu::Buffer) {
+/// Maximum number of tokens in a prompt batch on a GPU.
+pub(in crate::runtime) fn usual_batch(config: &ModelConfig) -> u32 {
+    prefill_batch(config, &Tuning::for_adapter(false, None))
+}
+
+/// RoPE angles of layers without and with a window, the same for each of the sequences.
+fn rope_buffers(gpu: &Gpu, angles: &RopeAngles, sequences: usize) -> (wgpu::Buffer, wgpu::Buffer) {
     let (rope, window_rope) = angles.rows(&[], 0);
-    let rope = gpu.storage_buffer_with("rope", &rope);
-    let window_rope = window_rope.map(|angles| gpu.storage_buffer_with("window rope", &angles));
+    let rope = gpu.storage_buffer_with("rope", &rope.repeat(sequences));
+    let window_rope = window_rope.map(|angles| gpu.storage_buffer_with("window rope", &angles.repeat(sequences)));
     (rope.clone(), window_rope.unwrap_or(rope))
 }

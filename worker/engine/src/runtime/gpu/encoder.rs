@@ -9,14 +9,14 @@ use super::product::{Input, Output, ProductBuilder};
 use super::self_test;
 use super::weights::Weights;
 use crate::error::Result;
-use crate::kernels::Grid;
 use crate::kernels::attention::{Attention, AttentionLayout};
 use crate::kernels::experts::{ExpertSum, Router};
 use crate::kernels::linear::{Epilogue, ExpertRows};
 use crate::kernels::norm::{HeadNormKernel, LayerNorm};
+use crate::kernels::{CacheLayout, Grid};
 use crate::models::{
-    CacheFormat, EncoderConfig, EncoderFeedForward, EncoderLayerPlan, EncoderPlan, ExpertConfig, HeadNorm, MatrixId,
-    NormPlan, PositionKind, Product,
+    EncoderConfig, EncoderFeedForward, EncoderLayerPlan, EncoderPlan, ExpertConfig, HeadNorm, MatrixId, NormPlan,
+    PositionKind, Product,
 };
 use crate::runtime::backend::Embedder;
 use crate::runtime::device::{Dispatch, Gpu, Task};
@@ -107,9 +107,9 @@ impl Buffers {
         }
     }
 
-    /// Offset of the values in `kv`, in words.
-    fn value_offset(&self) -> u32 {
-        (self.kv.size() / 8) as u32
+    /// Keys and values of a text in `kv`.
+    fn cache(&self) -> CacheLayout {
+        CacheLayout::f16((self.kv.size() / 8) as u32)
     }
 }
 
@@ -204,8 +204,7 @@ impl Builder<'_> {
         self.qkv(program, layer, x, &buffers.rope[usize::from(window.is_some())])?;
         let attention = Attention {
             heads,
-            cache: CacheFormat::F16,
-            value_offset: buffers.value_offset(),
+            cache: buffers.cache(),
             scale: (heads.head_dim as f32).sqrt().recip(),
             temperature: None,
             softcap: None,
@@ -247,11 +246,11 @@ impl Builder<'_> {
         rope: &wgpu::Buffer,
     ) -> Result<()> {
         let (buffers, heads, rows) = (self.buffers, self.config.heads, 3 * self.config.embedding_len);
-        let value_offset = buffers.value_offset();
+        let cache = buffers.cache();
         let input = Input { bias: layer.qkv_bias, ..Input::new(x) };
         let extra = [("kv", &buffers.kv), ("rope", rope)];
         let Some([query_norm, key_norm]) = layer.head_norms else {
-            let epilogue = Epilogue::Qkv { heads, value_offset };
+            let epilogue = Epilogue::Qkv { heads, cache };
             let output = Output { epilogue, y: &buffers.query, rows, extra: &extra };
             return self.products().push(program, &layer.qkv, &input, &output);
         };
@@ -264,8 +263,7 @@ impl Builder<'_> {
             gated: false,
             value_norm: false,
             queries_only: false,
-            cache: CacheFormat::F16,
-            value_offset,
+            cache,
             eps: self.config.norm_eps,
         };
         let vector = |id| self.weights.vector(id);

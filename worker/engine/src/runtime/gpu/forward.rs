@@ -5,10 +5,10 @@ use super::buffers::Buffers;
 use super::product::{Input, Output, ProductBuilder};
 use super::weights::Weights;
 use crate::error::Result;
-use crate::kernels::Grid;
 use crate::kernels::linear::{Epilogue, LinearTuning};
 use crate::kernels::norm::{AddNorm, LayerNorm};
 use crate::kernels::sampling::{chunk_count, logit_scan, sample};
+use crate::kernels::{Grid, TokensOf};
 use crate::models::{LayerInputPlan, LayerInputsPlan, ModelConfig, ModelPlan, Product, VectorId};
 use crate::runtime::device::{AttentionSplits, Dispatch, Gpu, Task, Tuning};
 
@@ -23,17 +23,21 @@ pub(super) struct Layout {
     pub is_one_token: bool,
     /// All tokens of a batch attend to each other.
     pub two_way: bool,
+    /// Each token belongs to another sequence.
+    pub each: bool,
 }
 
 impl Layout {
     /// For batches of several tokens.
     pub(super) fn batch(linear: LinearTuning) -> Self {
-        Self { linear, splits: AttentionSplits { from: 0, splits: 1 }, is_one_token: false, two_way: false }
+        let splits = AttentionSplits { from: 0, splits: 1 };
+        Self { linear, splits, is_one_token: false, two_way: false, each: false }
     }
 
     /// For one token, with entry `step` of [`Tuning::attention_splits`].
     pub(super) fn token(tuning: &Tuning, step: usize) -> Self {
-        Self { linear: tuning.decode, splits: tuning.attention_splits[step], is_one_token: true, two_way: false }
+        let splits = tuning.attention_splits[step];
+        Self { linear: tuning.decode, splits, is_one_token: true, two_way: false, each: false }
     }
 }
 
@@ -238,6 +242,15 @@ impl ForwardBuilder<'_> {
         bound.extend(sum_scale.map(|scale| ("sum_scale", self.weights.vector(scale))));
         let dispatch = Dispatch::new(self.gpu, &kernel.shader(), &bound, kernel.grid());
         program.push(dispatch.computing(Task::AddNorm(kernel)));
+    }
+
+    /// Whose tokens a batch has.
+    pub(super) fn tokens_of(&self) -> TokensOf {
+        match self.buffers.sequences {
+            0 | 1 => TokensOf::Only,
+            _ if self.layout.each => TokensOf::Each,
+            _ => TokensOf::One,
+        }
     }
 
     pub(super) fn products(&self) -> ProductBuilder<'_> {

@@ -38,8 +38,7 @@ impl AttentionBuilder<'_> {
         let input = Input { heads: Some(rows), ..Input::new(&buffers.projected) };
         products.push(program, &[plan.keys], &input, &stored(&buffers.inner, heads.head_dim))?;
 
-        let (cache, eps) = (forward.config.cache, forward.config.norm_eps);
-        let kernel = Latent { heads, key_dim: config.key_dim, cache, eps };
+        let kernel = Latent { heads, key_dim: config.key_dim, cache: self.cache, eps: forward.config.norm_eps };
         let bound = [
             ("state", &buffers.state),
             ("queries", &buffers.projected),

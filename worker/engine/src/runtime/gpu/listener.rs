@@ -16,8 +16,8 @@ use crate::kernels::norm::LayerNorm;
 use crate::kernels::taps::Taps;
 use crate::kernels::transcript::{PROGRESS_WORDS, Transcript};
 use crate::models::{
-    Activation, BiasedProduct, CacheFormat, CrossAttentionPlan, HeadShape, NormPlan, Product, SPEECH_NORM_EPS,
-    SelfAttentionPlan, SpeechConfig, SpeechLayerPlan, SpeechPlan, TAPS,
+    Activation, BiasedProduct, CrossAttentionPlan, HeadShape, NormPlan, Product, SPEECH_NORM_EPS, SelfAttentionPlan,
+    SpeechConfig, SpeechLayerPlan, SpeechPlan, TAPS,
 };
 use crate::runtime::backend::Listener;
 use crate::runtime::device::{Dispatch, Gpu, Task, Tuning};
@@ -390,7 +390,7 @@ impl Builder<'_> {
         heads: HeadShape,
         cache: &Cache,
     ) -> Result<()> {
-        let epilogue = Epilogue::Qkv { heads, value_offset: cache.value_offset() };
+        let epilogue = Epilogue::Qkv { heads, cache: cache.layout() };
         let rows = heads.query_len() + heads.key_len() + heads.value_len();
         let extra = [("kv", &cache.0), ("rope", &self.buffers.rope)];
         let output = Output { epilogue, y: &self.rows.query, rows, extra: &extra };
@@ -401,8 +401,7 @@ impl Builder<'_> {
         let Attended { heads, cache, state, two_way } = *attended;
         let attention = Attention {
             heads,
-            cache: CacheFormat::F16,
-            value_offset: cache.value_offset(),
+            cache: cache.layout(),
             scale: (heads.head_dim as f32).sqrt().recip(),
             temperature: None,
             softcap: None,

@@ -1,6 +1,7 @@
 //! Buffers of a speech recogniser.
 
 use super::buffers::State;
+use crate::kernels::CacheLayout;
 use crate::kernels::transcript::{PROGRESS_WORDS, Transcript};
 use crate::models::{SpeechConfig, TAPS};
 use crate::runtime::device::Gpu;
@@ -86,9 +87,8 @@ impl Cache {
         Self(gpu.storage_buffer("keys and values", u64::from(padded) * u64::from(config.embedding_len) * 4))
     }
 
-    /// Offset of the values in words.
-    pub(super) fn value_offset(&self) -> u32 {
-        (self.0.size() / 8) as u32
+    pub(super) fn layout(&self) -> CacheLayout {
+        CacheLayout::f16((self.0.size() / 8) as u32)
     }
 }
 

@@ -5,6 +5,7 @@ use super::forward::ForwardBuilder;
 use super::product::{Input, Output};
 use super::weights::Matrix;
 use crate::error::Result;
+use crate::kernels::CacheLayout;
 use crate::kernels::attention::gate::attention_gate;
 use crate::kernels::attention::{Attention, AttentionLayout, can_project, has_cooperative_layout};
 use crate::kernels::convolution::Convolution;
@@ -36,9 +37,9 @@ impl ForwardBuilder<'_> {
         let (layer, recurrent) = (&self.plan.layers[index], Input::new(&self.buffers.recurrent));
         match (&self.config.layers[index].mixers[number], &layer.mixers[number]) {
             (MixerConfig::Attention(config), MixerPlan::Attention(plan)) => {
-                let (kv, value_offset) =
-                    self.buffers.layers[config.cache_of.map_or(index, |layer| layer as usize)].rows();
-                let attention = AttentionBuilder { forward: self, layer, plan, config, kv, value_offset };
+                let rows = self.buffers.layers[config.cache_of.map_or(index, |layer| layer as usize)].rows();
+                let (kv, cache) = (&rows.buffer, CacheLayout { tokens: self.tokens_of(), ..rows.layout });
+                let attention = AttentionBuilder { forward: self, layer, plan, config, kv, cache };
                 Ok((&plan.output, attention.build(program)?))
             }
             (MixerConfig::ShortConvolution(config), MixerPlan::ShortConvolution(plan)) => {
@@ -80,7 +81,8 @@ impl ForwardBuilder<'_> {
             input_at: 0,
             gated: true,
             biased: false,
-            one_token: self.layout.is_one_token,
+            one_token: self.layout.is_one_token || self.layout.each,
+            tokens: self.tokens_of(),
         };
         self.convolve(program, index, convolution, (plan.taps, None), &self.buffers.recurrent);
         Ok(())
@@ -129,7 +131,8 @@ impl ForwardBuilder<'_> {
             input_at: 0,
             gated: false,
             biased: false,
-            one_token: self.layout.is_one_token,
+            one_token: self.layout.is_one_token || self.layout.each,
+            tokens: self.tokens_of(),
         };
         self.convolve(program, index, convolution, (plan.taps, None), &buffers.inner);
         let net = DeltaNet {
@@ -141,6 +144,7 @@ impl ForwardBuilder<'_> {
             alpha_at: config.alpha_at(),
             beta_at: config.beta_at(),
             eps: self.config.norm_eps,
+            tokens: self.tokens_of(),
         };
         let bound = [
             ("state", &buffers.state),
@@ -192,12 +196,13 @@ impl ForwardBuilder<'_> {
             input_at: config.convolved_at(),
             gated: false,
             biased: true,
-            one_token: self.layout.is_one_token,
+            one_token: self.layout.is_one_token || self.layout.each,
+            tokens: self.tokens_of(),
         };
         self.convolve(program, index, convolution, (plan.taps, Some(plan.taps_bias)), &buffers.inner);
         let StateSpaceConfig { heads, head_dim, groups, state_len, .. } = *config;
-        let (steps_at, gated) = (config.steps_at(), plan.norm.is_none());
-        let space = StateSpace { heads, head_dim, groups, state_len, row_len, steps_at, gated };
+        let (steps_at, gated, tokens) = (config.steps_at(), plan.norm.is_none(), self.tokens_of());
+        let space = StateSpace { heads, head_dim, groups, state_len, row_len, steps_at, gated, tokens };
         let bound = [
             ("state", &buffers.state),
             ("inputs", &buffers.inner),
@@ -229,9 +234,9 @@ pub(super) struct AttentionBuilder<'a> {
     layer: &'a LayerPlan,
     pub plan: &'a AttentionPlan,
     pub config: &'a AttentionConfig,
-    /// Keys, and values from word `value_offset` on.
+    /// Keys and values.
     pub kv: &'a wgpu::Buffer,
-    value_offset: u32,
+    pub cache: CacheLayout,
 }
 
 impl<'a> AttentionBuilder<'a> {
@@ -279,12 +284,12 @@ impl<'a> AttentionBuilder<'a> {
     fn qkv(&self, program: &mut Vec<Dispatch>) -> Result<()> {
         let (forward, buffers) = (self.forward, self.forward.buffers);
         let (heads, rows) = (self.config.rotated_heads(), self.config.qkv_rows());
-        let cache = [("kv", self.kv), ("rope", self.rope())];
+        let cached = [("kv", self.kv), ("rope", self.rope())];
         let kind = forward.config.head_norm;
         debug_assert_eq!(kind != HeadNorm::None, self.plan.head_norms.is_some(), "the plan has norms if they are used");
         if !forward.config.has_head_dispatch(self.config) {
-            let epilogue = Epilogue::Qkv { heads, value_offset: self.value_offset };
-            let output = Output { epilogue, y: &buffers.inner, rows, extra: &cache };
+            let epilogue = Epilogue::Qkv { heads, cache: self.cache };
+            let output = Output { epilogue, y: &buffers.inner, rows, extra: &cached };
             return forward.products().push(program, &self.plan.qkv, &self.input(), &output);
         }
         let output = Output { epilogue: Epilogue::STORE, y: &buffers.projected, rows, extra: &[] };
@@ -296,12 +301,11 @@ impl<'a> AttentionBuilder<'a> {
             gated: self.config.is_gated,
             value_norm: forward.config.value_norm,
             queries_only: self.config.cache_of.is_some(),
-            cache: forward.config.cache,
-            value_offset: self.value_offset,
+            cache: self.cache,
             eps: forward.config.norm_eps,
         };
         let mut bound = vec![("state", &buffers.state), ("projected", &buffers.projected), ("y", &buffers.inner)];
-        bound.extend(cache);
+        bound.extend(cached);
         if let Some((query_norm, key_norm)) = self.plan.head_norms {
             bound.push(("query_norm", forward.weights.vector(query_norm)));
             bound.extend(key_norm.map(|norm| ("key_norm", forward.weights.vector(norm))));
@@ -331,7 +335,7 @@ impl<'a> AttentionBuilder<'a> {
     /// Query, key and value of one token and its attention, in one dispatch that leaves partial results.
     fn projected_attention(&self, matrix: &Matrix) -> Result<Dispatch> {
         let (forward, attention) = (self.forward, self.attention(self.projected_parts()));
-        let epilogue = Epilogue::Qkv { heads: attention.heads, value_offset: self.value_offset };
+        let epilogue = Epilogue::Qkv { heads: attention.heads, cache: self.cache };
         let mut extra = vec![("kv", self.kv), ("rope", self.rope())];
         extra.extend(self.sinks());
         let output = Output { epilogue, y: &forward.buffers.splits, rows: matrix.rows, extra: &extra };
@@ -343,8 +347,7 @@ impl<'a> AttentionBuilder<'a> {
         let config = self.forward.config;
         Attention {
             heads: self.config.rotated_heads(),
-            cache: config.cache,
-            value_offset: self.value_offset,
+            cache: self.cache,
             scale: config.attention_scale,
             temperature: config.attention_temperature,
             softcap: config.attention_softcap,
@@ -382,7 +385,7 @@ impl<'a> AttentionBuilder<'a> {
             forward.gpu.tuning().prefill_large.tiles == Tiles::Cooperative && forward.config.cache == CacheFormat::F16;
         if forward.layout.linear.tokens == 1 {
             AttentionLayout::Token
-        } else if has_units && has_cooperative_layout(&self.config.heads) {
+        } else if has_units && has_cooperative_layout(&self.config.heads) && !forward.layout.each {
             AttentionLayout::Cooperative
         } else {
             AttentionLayout::Batch

@@ -20,6 +20,7 @@ mod self_test;
 mod weights;
 
 pub use buffers::scratch_bytes;
+pub(super) use buffers::usual_batch;
 pub(super) use decoder::GpuDecoder;
 pub(super) use encoder::GpuEncoder;
 pub(super) use listener::GpuListener;

@@ -8,17 +8,18 @@
 // ROW_WORDS and VALUE_ROW_WORDS (words of a position's keys, and of its values).
 
 #include "shared/head_shape.wgsl"
+#include "attention/cache_row.wgsl"
 
 #ifdef PROJECTED
 #else
 // Query: [tokens][HEADS][HEAD_DIM]
 @group(0) @binding(5) var<storage, read_write> y: array<f32>;
-// Keys, then values from VALUE_OFFSET on; two f16 per word: [position][KV_HEADS][HEAD_DIM / 2], of values
-// [position][KV_HEADS][VALUE_DIM / 2]. With CACHE_Q8 [position][ROW_WORDS]: first the elements, four signed bytes per
+// Keys, then values from VALUE_OFFSET on; two f16 per word: [cache_row][KV_HEADS][HEAD_DIM / 2], of values
+// [cache_row][KV_HEADS][VALUE_DIM / 2]. With CACHE_Q8 [cache_row][ROW_WORDS]: first the elements, four signed bytes per
 // word: [KV_HEADS][HEAD_DIM / 4]; then the largest of every 32 (f32).
 @group(0) @binding(6) var<storage, read_write> kv: array<u32>;
 #endif
-// Cosine and sine of the angle: [position][ROPE_DIM / 2]
+// Cosine and sine of the angle: [angle_row][ROPE_DIM / 2]
 @group(0) @binding(7) var<storage, read> rope: array<vec2<f32>>;
 
 const FIRST_PAIR: u32 = FIRST_ROW / 2u;
@@ -62,17 +63,17 @@ fn rotated(token: u32, pair: u32, values: vec2<f32>) -> vec2<f32> {
     if (place >= VALUES_AT || index >= ROPE_DIM / 2u) {
         return values;
     }
-    let angle = rope[(state.position + token) * (ROPE_DIM / 2u) + index];
+    let angle = rope[angle_row(token) * (ROPE_DIM / 2u) + index];
     return vec2<f32>(values.x * angle.x - values.y * angle.y, values.x * angle.y + values.y * angle.x);
 }
 
 // Stores a pair after RoPE.
 fn store_rotated(token: u32, pair: u32, values: vec2<f32>) {
     let place = FIRST_PAIR + pair;
-    let position = state.position + token;
+    let row = own_row(token);
     if (place >= VALUES_AT) {
         let index = (place - VALUES_AT) % VALUE_PAIRS;
-        append(VALUE_OFFSET + position * VALUE_ROW_WORDS + place - VALUES_AT - index, index, values);
+        append(VALUE_OFFSET + row * VALUE_ROW_WORDS + place - VALUES_AT - index, index, values);
         return;
     }
     let head = place / HALF_DIM;
@@ -88,7 +89,7 @@ fn store_rotated(token: u32, pair: u32, values: vec2<f32>) {
 #endif
     } else {
         // Keys keep the order of pairs; `attention.wgsl` reads the query in the same order.
-        append(position * ROW_WORDS + (head - HEADS) * HALF_DIM, index, values);
+        append(row * ROW_WORDS + (head - HEADS) * HALF_DIM, index, values);
     }
 }
 

@@ -16,7 +16,7 @@ use crate::kernels::random::Random;
 use crate::kernels::{Grid, Shader};
 use crate::models::{CacheFormat, MatrixPlan, VectorId};
 use crate::runtime::device::{Dispatch, Gpu, Readback};
-use crate::runtime::gpu::buffers::State;
+use crate::runtime::gpu::buffers::{STATE_BYTES, State};
 use crate::runtime::gpu::product::{Input, Output, ProductBuilder};
 use crate::runtime::gpu::weights::{Matrix, Piece, Weights};
 
@@ -329,7 +329,7 @@ impl<'a> Bench<'a> {
 
     pub(super) fn state(&mut self, position: usize, tokens: usize) -> wgpu::Buffer {
         let state = State { position: position as u32, token_count: tokens as u32, step: 0, row: 0 };
-        let buffer = self.gpu.buffer("self-test", size_of::<State>() as u64, wgpu::BufferUsages::UNIFORM);
+        let buffer = self.gpu.buffer("self-test", STATE_BYTES, wgpu::BufferUsages::UNIFORM);
         self.gpu.queue().write_buffer(&buffer, 0, bytemuck::bytes_of(&state));
         self.buffers.push(buffer.clone());
         buffer

@@ -103,11 +103,11 @@ impl Bench<'_> {
 
     /// Tests norms, RoPE and the append to the cache, for all heads.
     pub(super) fn head_norm(&mut self, kernel: &HeadNormKernel) {
-        let HeadNormKernel { kind, heads, cache, value_offset, queries_only, .. } = *kernel;
+        let HeadNormKernel { kind, heads, cache, queries_only, .. } = *kernel;
         let [dim, query_len, key_len, value_len] =
             [heads.head_dim, heads.query_len(), heads.key_len(), heads.value_len()].map(|len| len as usize);
         let row_len = if queries_only { query_len } else { query_len + key_len + value_len };
-        let (position, tokens) = place(TOKENS, (value_offset / cache.row_words(heads.key_len())) as usize);
+        let (position, tokens) = place(TOKENS, (cache.value_offset / cache.format.row_words(heads.key_len())) as usize);
         let mut rows = self.random.floats(tokens * row_len);
         let lens = if kind == HeadNorm::Row { [query_len, key_len] } else { [dim; 2] };
         let [weights, biases] = [(); 2].map(|()| lens.map(|len| self.random.floats(len)));
@@ -136,8 +136,8 @@ impl Bench<'_> {
         if !queries_only {
             let (keys, values) = (part(query_len, key_len), part(query_len + key_len, value_len));
             let keys = in_cache_order(&keys, &heads);
-            expected.push(cached(self.kv, cache, (0, position), (&keys, key_len)));
-            expected.push(cached(self.kv, cache, (value_offset, position), (&values, value_len)));
+            expected.push(cached(self.kv, cache.format, (0, position), (&keys, key_len)));
+            expected.push(cached(self.kv, cache.format, (cache.value_offset, position), (&values, value_len)));
         }
         self.run(&[&dispatch], tokens, &expected);
     }
@@ -147,7 +147,7 @@ impl Bench<'_> {
         let Latent { heads, cache, .. } = *kernel;
         let [dim, rank, rope_dim, key_dim, count] =
             [heads.head_dim, heads.value_dim, heads.rope_dim, kernel.key_dim, heads.heads].map(|len| len as usize);
-        let positions = self.kv.size() / 4 / u64::from(cache.row_words(heads.key_len()));
+        let positions = self.kv.size() / 4 / u64::from(cache.format.row_words(heads.key_len()));
         let (position, tokens) = place(TOKENS, positions as usize);
         let queries = self.random.floats(tokens * count * (key_dim + rope_dim));
         let (latents, weight) = (self.random.floats(tokens * dim), self.random.floats(rank));
@@ -176,7 +176,8 @@ impl Bench<'_> {
         let keys = latents.chunks_exact(dim).enumerate();
         let keys: Vec<f32> =
             keys.flat_map(|(token, row)| latent_key(row, &weight, own_angles(token), kernel)).collect();
-        let expected = [Expected::new(&y, Form::Floats, rotated), cached(self.kv, cache, (0, position), (&keys, dim))];
+        let expected =
+            [Expected::new(&y, Form::Floats, rotated), cached(self.kv, cache.format, (0, position), (&keys, dim))];
         self.run(&[&dispatch], tokens, &expected);
     }
 
