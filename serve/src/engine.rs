@@ -177,7 +177,8 @@ fn unkept(body: &Value) -> Value {
 /// Computes an answer. If the GPU fails, the model is loaded again, once, and the answer goes on.
 async fn run(model: &mut Served, mut answer: Answer, reporter: &Reporter<'_>) -> Result<Option<Value>, Box<Failure>> {
     let (decoder, _) = model.decoder().await?;
-    let result = match answer.run(decoder, reporter).await {
+    let first = answer.run(decoder, reporter).await;
+    let result = match first {
         Err(error) if error.kind() == FailureKind::Gpu => {
             log::note(&format!("loading the model again: {error}"));
             model.forget();

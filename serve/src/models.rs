@@ -106,7 +106,7 @@ impl Served {
     pub(crate) async fn encoder(&mut self) -> Result<&mut Encoder, Box<Failure>> {
         match &mut self.in_memory().await?.loaded {
             Loaded::Encoder(encoder) => Ok(encoder),
-            Loaded::Decoder(_) => Err(only_chats()),
+            Loaded::Decoder(_) | Loaded::Transcriber(_) => Err(only_chats()),
         }
     }
 
@@ -135,6 +135,7 @@ impl Served {
         let codec = match &loaded {
             Loaded::Decoder(model) => Some(Rc::new(ChatCodec::new(model.chat_handle(), model.context_tokens()))),
             Loaded::Encoder(_) => None,
+            Loaded::Transcriber(_) => return Err(EngineError::WrongKind("it recognises speech").into()),
         };
         Ok(InMemory { loaded, codec })
     }
@@ -172,6 +173,7 @@ impl InMemory {
         let context_tokens = match &self.loaded {
             Loaded::Decoder(model) => model.context_tokens(),
             Loaded::Encoder(encoder) => encoder.context_tokens(),
+            Loaded::Transcriber(transcriber) => transcriber.config().decoder.context,
         };
         Abilities { capabilities: capabilities(&self.loaded, self.codec.as_deref()), context_tokens }
     }
@@ -237,6 +239,7 @@ async fn prepare(loaded: &mut Loaded) -> Result<(), EngineError> {
             model.self_test().await
         }
         Loaded::Encoder(encoder) => encoder.self_test().await,
+        Loaded::Transcriber(transcriber) => transcriber.self_test().await,
     };
     match result {
         Ok(SelfTest { verdict: Verdict::Wrong, .. }) => Err(EngineError::WrongResults),

@@ -160,6 +160,7 @@ impl Server {
         let first = match &mut self.models.model_mut(index).model.loaded {
             Loaded::Decoder(model) => work.run(model, &reporter).await,
             Loaded::Encoder(_) => return Err(EngineError::WrongKind("it is an embedding model").into()),
+            Loaded::Transcriber(_) => return Err(EngineError::WrongKind("it recognises speech").into()),
         };
         let error = match first.map_err(WorkerError::from) {
             Err(error) if error.is_gpu() => error,
@@ -188,6 +189,7 @@ impl Server {
         match &mut self.models.model_mut(index).model.loaded {
             Loaded::Encoder(encoder) => Ok(encoder),
             Loaded::Decoder(_) => Err(WorkerError::OnlyChats),
+            Loaded::Transcriber(_) => Err(EngineError::WrongKind("it recognises speech").into()),
         }
     }
 

@@ -34,7 +34,7 @@ pub(crate) async fn inspect(
     let fit = description.fit(spec.context_tokens, limits)?;
     let warning = match &description {
         Description::Decoder { chat, .. } => chat.template_warning().map(str::to_owned),
-        Description::Encoder { .. } => None,
+        Description::Encoder(_) | Description::Speech(_) => None,
     };
     Ok(ModelDescription {
         name: gguf.metadata.string("general.name").unwrap_or("unnamed model").to_owned(),

@@ -126,7 +126,7 @@ impl Load<'_> {
         let (weight_bytes, kv_bytes) = device_bytes(&model, len_bytes);
         let codec = match &model {
             Loaded::Decoder(model) => Some(Rc::new(ChatCodec::new(model.chat_handle(), model.context_tokens()))),
-            Loaded::Encoder(_) => None,
+            Loaded::Encoder(_) | Loaded::Transcriber(_) => None,
         };
         let capabilities = capabilities(&model, codec.as_deref());
         Ok(Resident {

@@ -17,6 +17,9 @@ pub(crate) fn model_info(
     let (device, own_name, context_tokens) = match loaded {
         Loaded::Decoder(model) => (model.device(), model.config().name.as_str(), model.context_tokens()),
         Loaded::Encoder(encoder) => (encoder.device(), encoder.name(), encoder.context_tokens()),
+        Loaded::Transcriber(transcriber) => {
+            (transcriber.device(), transcriber.name(), transcriber.config().decoder.context)
+        }
     };
     let warnings: Vec<String> =
         [template_warning(loaded), warning, context_warning(loaded)].into_iter().flatten().collect();
@@ -50,13 +53,14 @@ pub(crate) fn device_bytes(loaded: &Loaded, len_bytes: u64) -> (u64, u64) {
     match loaded {
         Loaded::Decoder(model) => (model.weight_bytes(), model.config().kv_bytes(model.context_tokens())),
         Loaded::Encoder(encoder) => (len_bytes, encoder.kv_bytes()),
+        Loaded::Transcriber(transcriber) => (transcriber.weight_bytes(), transcriber.config().kv_bytes()),
     }
 }
 
 fn template_warning(loaded: &Loaded) -> Option<String> {
     match loaded {
         Loaded::Decoder(model) => model.chat().template_warning().map(str::to_owned),
-        Loaded::Encoder(_) => None,
+        Loaded::Encoder(_) | Loaded::Transcriber(_) => None,
     }
 }
 
@@ -77,6 +81,7 @@ fn max_context_tokens(loaded: &Loaded) -> u32 {
         Loaded::Decoder(model) if model.requested_context_tokens() > model.context_tokens() => model.context_tokens(),
         Loaded::Decoder(model) => model.config().max_context(model.device().limits()),
         Loaded::Encoder(encoder) => encoder.context_tokens(),
+        Loaded::Transcriber(transcriber) => transcriber.config().decoder.context,
     }
 }
 

@@ -28,6 +28,15 @@ impl Load<'_> {
                     None => keep_verdict(kept, here(), encoder.self_test().await).await?,
                 }
             }
+            Loaded::Transcriber(transcriber) if transcriber.device().is_cpu() => Verdict::Sound,
+            Loaded::Transcriber(transcriber) => {
+                let kernels_id = transcriber.kernels_id()?;
+                let here = || TestedKernels::here(kernels_id, transcriber.device().adapter_name());
+                match known_verdict(kept, &here()).await {
+                    Some(verdict) => verdict,
+                    None => keep_verdict(kept, here(), transcriber.self_test().await).await?,
+                }
+            }
         };
         match verdict {
             Verdict::Sound => Ok(SelfTest::Passed),

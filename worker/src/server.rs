@@ -173,6 +173,7 @@ impl Server {
         match &mut self.models.model_mut(index).model.loaded {
             Loaded::Decoder(model) => Ok(model),
             Loaded::Encoder(_) => Err(EngineError::WrongKind("it is an embedding model").into()),
+            Loaded::Transcriber(_) => Err(EngineError::WrongKind("it recognises speech").into()),
         }
     }
 

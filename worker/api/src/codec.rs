@@ -83,6 +83,7 @@ pub fn capabilities(loaded: &Loaded, codec: Option<&ChatCodec>) -> Vec<Capabilit
     match (loaded, codec) {
         (_, Some(codec)) => codec.capabilities(),
         (Loaded::Encoder(encoder), None) if encoder.can_rank() => vec![Capability::Rerank],
+        (Loaded::Transcriber(_), None) => Vec::new(),
         (_, None) => vec![Capability::Embeddings],
     }
 }

@@ -117,7 +117,8 @@ fn print_fit(gguf: &Gguf) {
                         Some(warning) => format!("chats ({warning})"),
                         None => "chats".to_owned(),
                     },
-                    Description::Encoder { .. } => "embeds texts".to_owned(),
+                    Description::Encoder(_) => "embeds texts".to_owned(),
+                    Description::Speech(_) => "transcribes speech".to_owned(),
                 };
                 println!(
                     "on {whose}: runs; {kind}; {} = weights {} in {} matrices + KV cache {} for {} tokens + scratch {}; \

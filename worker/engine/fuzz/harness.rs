@@ -5,8 +5,10 @@ use std::alloc::{GlobalAlloc, Layout, System};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use parlance_engine::EngineError;
+use parlance_engine::ggml::read_header;
 use parlance_engine::gguf::{Gguf, Parsed, Value, Writer};
-use parlance_engine::models::{EncoderConfig, EncoderPlan, ModelConfig, ModelPlan};
+use parlance_engine::models::{EncoderConfig, EncoderPlan, ModelConfig, ModelPlan, SpeechConfig, SpeechPlan};
 use parlance_engine::template::{ChatTemplate, TemplateOptions};
 use parlance_engine::tokenizer::{Detokenizer, Tokenizer};
 use serde_json::json;
@@ -61,9 +63,23 @@ pub(crate) fn parse(data: &[u8]) {
             if let Ok(config) = EncoderConfig::from_gguf(&gguf) {
                 let _ = EncoderPlan::new(&gguf, &config, 128 << 20);
             }
+            plan_speech(&gguf);
             let _ = Gguf::merge(&[*gguf]);
         }
+        let header = read_header(data.len() as u64, |at, buffer| -> Result<(), EngineError> {
+            buffer.copy_from_slice(&data[at as usize..at as usize + buffer.len()]);
+            Ok(())
+        });
+        if let Ok(header) = header {
+            plan_speech(&header);
+        }
     });
+}
+
+fn plan_speech(gguf: &Gguf) {
+    if let Ok(config) = SpeechConfig::from_gguf(gguf) {
+        let _ = SpeechPlan::new(gguf, &config, 128 << 20);
+    }
 }
 
 /// Builds the tokenizer that the input describes and runs a text through it.

@@ -32,12 +32,14 @@
 pub mod calls;
 pub mod chat;
 pub mod error;
+pub mod ggml;
 pub mod gguf;
 pub mod json;
 pub mod kernels;
 pub mod models;
 pub mod runtime;
 pub mod sampling;
+pub mod speech;
 pub mod template;
 pub mod tokenizer;
 mod turns;

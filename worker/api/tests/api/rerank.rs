@@ -57,7 +57,7 @@ fn load(name: &str) -> Encoder {
         loader.push(&file(name)).await.unwrap();
         match loader.finish_any().await.unwrap() {
             Loaded::Encoder(encoder) => *encoder,
-            Loaded::Decoder(_) => panic!("{name} is an encoder"),
+            Loaded::Decoder(_) | Loaded::Transcriber(_) => panic!("{name} is an encoder"),
         }
     })
 }

@@ -112,7 +112,8 @@ fn little_endian(bytes: &[u8]) -> u64 {
 pub struct Metadata(HashMap<String, Value>);
 
 impl Metadata {
-    pub(super) fn insert(&mut self, key: String, value: Value) -> Option<Value> {
+    /// Sets the value under `key`, and returns the one before.
+    pub(crate) fn insert(&mut self, key: String, value: Value) -> Option<Value> {
         self.0.insert(key, value)
     }
 

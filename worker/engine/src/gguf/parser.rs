@@ -26,6 +26,19 @@ pub struct TensorInfo {
 }
 
 impl TensorInfo {
+    /// A tensor of the format with this number.
+    ///
+    /// # Errors
+    /// [`EngineError::Malformed`] for an unknown format or impossible dimensions.
+    pub(crate) fn new(name: String, dimensions: Vec<u64>, type_number: u32, offset_bytes: u64) -> Result<Self> {
+        let tensor_type = TensorType::from_number(type_number)
+            .ok_or_else(|| EngineError::malformed(format!("the tensor “{name}” has the unknown type {type_number}")))?;
+        let len_bytes = tensor_len_bytes(&dimensions, tensor_type).ok_or_else(|| {
+            EngineError::malformed(format!("the tensor “{name}” has impossible dimensions {dimensions:?}"))
+        })?;
+        Ok(Self { name, tensor_type, dimensions, offset_bytes, len_bytes })
+    }
+
     /// Number of elements in a row.
     pub fn cols(&self) -> u64 {
         // The parser rejects tensors without dimensions.
@@ -175,13 +188,7 @@ fn read_tensor(reader: &mut Reader<'_>) -> Result<TensorInfo, ReadError> {
         dimensions.push(reader.u64()?);
     }
     let type_number = reader.u32()?;
-    let tensor_type = TensorType::from_number(type_number)
-        .ok_or_else(|| EngineError::malformed(format!("the tensor “{name}” has the unknown type {type_number}")))?;
-    let len_bytes = tensor_len_bytes(&dimensions, tensor_type).ok_or_else(|| {
-        EngineError::malformed(format!("the tensor “{name}” has impossible dimensions {dimensions:?}"))
-    })?;
-    let offset_bytes = reader.u64()?;
-    Ok(TensorInfo { name, tensor_type, dimensions, offset_bytes, len_bytes })
+    Ok(TensorInfo::new(name, dimensions, type_number, reader.u64()?)?)
 }
 
 /// The size of a tensor in bytes, or `None` if a dimension is zero, a row is not a whole number of blocks or the size

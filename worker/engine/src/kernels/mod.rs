@@ -17,6 +17,8 @@ pub mod sampling;
 mod source;
 pub mod state_space;
 pub mod streams;
+pub mod taps;
+pub mod transcript;
 
 pub use cache_layout::{CacheLayout, MAX_SEQUENCES, TokensOf};
 pub use grid::{GROUP_UNIT, Grid, grouped_len};

@@ -143,6 +143,10 @@ const FILES: &[(&str, &str)] = &[
     ("shared/state.wgsl", include_str!("shared/state.wgsl")),
     ("shared/to_half.wgsl", include_str!("shared/to_half.wgsl")),
     ("shared/workgroup_sum.wgsl", include_str!("shared/workgroup_sum.wgsl")),
+    ("taps/taps.wgsl", include_str!("taps/taps.wgsl")),
+    ("transcript/progress.wgsl", include_str!("transcript/progress.wgsl")),
+    ("transcript/token_choice.wgsl", include_str!("transcript/token_choice.wgsl")),
+    ("transcript/token_scan.wgsl", include_str!("transcript/token_scan.wgsl")),
 ];
 
 /// A kernel with its compile-time options; the key of its pipeline.

@@ -20,6 +20,8 @@ mod planner;
 mod pooling;
 mod reader;
 mod rope;
+mod speech;
+mod speech_plan;
 
 pub(crate) use angles::RopeAngles;
 pub use cache::CacheFormat;
@@ -35,8 +37,11 @@ pub use mixer::{
 pub use plan::{
     AttentionPlan, DeltaNetPlan, ExpansionPlan, ExpertMatrix, ExpertNormsPlan, ExpertsGateUp, ExpertsPlan,
     FeedForwardPlan, GateUpPlan, LatentExpertsPlan, LatentPlan, LayerInputPlan, LayerInputsPlan, LayerPlan,
-    LayerStreamsPlan, LowRankPlan, MatrixId, MatrixPlan, MixerPlan, ModelPlan, Product, Segment, SharedExpertPlan,
-    ShortConvolutionPlan, StateSpacePlan, StreamsPlan, VectorId, VectorPlan, WeightPlan,
+    LayerStreamsPlan, LowRankPlan, MatrixId, MatrixPlan, MixerPlan, ModelPlan, PaddingPlan, Product, Segment,
+    SharedExpertPlan, ShortConvolutionPlan, StateSpacePlan, StreamsPlan, VectorId, VectorPlan, WeightPlan,
 };
 pub use pooling::{HeadActivation, HeadLayer, HeadPlan, HeadResult, Pooling};
 pub use rope::{Position, ROPE_FREQUENCIES, ROPE_LONG, ROPE_SHORT, RopeConfig, SectionOrder, Sections, Yarn};
+pub(crate) use speech::{SPEECH_ARCHITECTURE, SPEECH_NORM_EPS, TAPS};
+pub use speech::{SpeechConfig, StackConfig};
+pub use speech_plan::{BiasedProduct, CrossAttentionPlan, SelfAttentionPlan, SpeechLayerPlan, SpeechPlan, StackPlan};

@@ -40,8 +40,8 @@ impl MatrixPlan {
 /// One vector on the device: several tensors, concatenated.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct VectorPlan {
-    /// Name and length of each.
-    pub tensors: Vec<(String, u32)>,
+    /// Name and length of each; without a name, zeros.
+    pub tensors: Vec<(Option<String>, u32)>,
 }
 
 impl VectorPlan {
@@ -74,6 +74,20 @@ pub struct ExpansionPlan {
     pub keys: MatrixId,
     /// The values' rows: `[heads][value_rows][cols]` in F16.
     pub values: MatrixId,
+}
+
+/// A tensor that is converted while it is loaded, because its rows are no whole number of blocks: each gets zeros at its
+/// end.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PaddingPlan {
+    /// Name of the tensor.
+    pub tensor: String,
+    /// Number of columns in the file.
+    pub cols: u32,
+    /// Number of columns of the matrix.
+    pub padded_cols: u32,
+    /// The matrix, in F32.
+    pub matrix: MatrixId,
 }
 
 /// Index into [`WeightPlan::matrices`].
@@ -416,6 +430,8 @@ pub struct WeightPlan {
     pub vectors: Vec<VectorPlan>,
     /// Tensors that are converted to some of the matrices.
     pub expansions: Vec<ExpansionPlan>,
+    /// Tensors whose rows are padded.
+    pub paddings: Vec<PaddingPlan>,
     /// Names of tensors that stay on the host.
     pub host: Vec<String>,
     /// Names of tensors that are not needed.

@@ -3,10 +3,10 @@
 use std::collections::HashSet;
 
 use super::plan::{
-    ExpansionPlan, GateUpPlan, MatrixId, MatrixPlan, Product, Segment, VectorId, VectorPlan, WeightPlan,
+    ExpansionPlan, GateUpPlan, MatrixId, MatrixPlan, PaddingPlan, Product, Segment, VectorId, VectorPlan, WeightPlan,
 };
 use crate::error::{EngineError, Result};
-use crate::gguf::{Gguf, Metadata, TensorType, stream_bytes};
+use crate::gguf::{Gguf, KERNEL_BLOCK_LEN, Metadata, TensorType, stream_bytes};
 
 /// Splits fall on multiples of this many rows, which fill whole words in every format.
 pub(super) const SPLIT_ROWS: u32 = 8;
@@ -60,13 +60,34 @@ impl<'a> Planner<'a> {
         for (name, len) in parts {
             self.floats(name, 1, *len)?;
         }
-        Ok(self.add_vector(parts.to_vec()))
+        Ok(self.add_vector(parts.iter().map(|(name, len)| (Some(name.clone()), *len)).collect()))
+    }
+
+    /// Several vectors, concatenated; those that the file lacks are zeros.
+    pub(super) fn optional_vectors_of(&mut self, parts: &[(String, u32)]) -> Result<VectorId> {
+        let mut tensors = Vec::new();
+        for (name, len) in parts {
+            let has = self.has(name);
+            if has {
+                self.floats(name, 1, *len)?;
+            }
+            tensors.push((has.then(|| name.clone()), *len));
+        }
+        Ok(self.add_vector(tensors))
+    }
+
+    /// A vector of `len` floats, which the file may have as a row or as a column.
+    pub(super) fn elements(&mut self, name: String, len: u32) -> Result<VectorId> {
+        let is_column = self.tensor(&name)?.cols() == 1;
+        let (rows, cols) = if is_column { (len, 1) } else { (1, len) };
+        self.floats(&name, rows, cols)?;
+        Ok(self.add_vector(vec![(Some(name), len)]))
     }
 
     /// A table of floats that kernels read as one vector, in row-major order.
     pub(super) fn table(&mut self, name: String, rows: u32, cols: u32) -> Result<VectorId> {
         self.floats(&name, rows, cols)?;
-        Ok(self.add_vector(vec![(name, rows * cols)]))
+        Ok(self.add_vector(vec![(Some(name), rows * cols)]))
     }
 
     /// Checks that a tensor has this shape and is F32.
@@ -77,7 +98,7 @@ impl<'a> Planner<'a> {
         }
     }
 
-    fn add_vector(&mut self, tensors: Vec<(String, u32)>) -> VectorId {
+    fn add_vector(&mut self, tensors: Vec<(Option<String>, u32)>) -> VectorId {
         self.weights.vectors.push(VectorPlan { tensors });
         VectorId(self.weights.vectors.len() - 1)
     }
@@ -115,6 +136,35 @@ impl<'a> Planner<'a> {
     pub(super) fn matrix(&mut self, name: String, rows: u32, cols: u32) -> Result<Product> {
         let segment = self.segment(name, rows, cols)?;
         self.stack(&[segment], cols, SPLIT_ROWS)
+    }
+
+    /// The matrix of a convolution, whose tensor is `[rows][channels][taps]`. Its rows are padded to whole blocks.
+    pub(super) fn convolution(&mut self, name: String, rows: u32, [channels, taps]: [u32; 2]) -> Result<Product> {
+        let tensor = self.tensor(&name)?;
+        let shape = [taps, channels, rows].map(u64::from);
+        if tensor.dimensions != shape {
+            let message = format!("the tensor “{name}” is {:?}, but {shape:?} is expected", tensor.dimensions);
+            return Err(EngineError::malformed(message));
+        }
+        let tensor_type = tensor.tensor_type;
+        if tensor_type.block_len() > 1 {
+            return Err(EngineError::UnsupportedFormat { tensor: name, format: tensor_type });
+        }
+        let cols = channels * taps;
+        let padded_cols = cols.next_multiple_of(KERNEL_BLOCK_LEN as u32);
+        let segment = Segment { tensor: name.clone(), first_row: 0, rows };
+        let is_whole = cols == padded_cols;
+        let (segments, tensor_type) =
+            if is_whole { (vec![segment.clone()], tensor_type) } else { (Vec::new(), TensorType::F32) };
+        if rows > self.max_rows(tensor_type, padded_cols) {
+            return Err(self.too_large(&segment, tensor_type, padded_cols));
+        }
+        self.known.insert(name.clone());
+        let matrix = self.add(MatrixPlan { segments, tensor_type, rows, cols: padded_cols, first_row: 0 });
+        if !is_whole {
+            self.weights.paddings.push(PaddingPlan { tensor: name, cols, padded_cols, matrix });
+        }
+        Ok(vec![matrix])
     }
 
     /// All rows of a tensor, after checking its shape.

@@ -212,3 +212,52 @@ pub(crate) trait Embedder: MaybeSend {
         Ok(Vec::new())
     }
 }
+
+/// Computes the layers of a speech recogniser.
+#[async_trait(?Send)]
+pub(crate) trait Listener: MaybeSend {
+    /// Encodes a window of sound, `[frames][mels]`, to which the following text attends, and forgets the text before.
+    ///
+    /// # Errors
+    /// Whatever the device reported.
+    async fn listen(&mut self, mel: &[f32]) -> Result<()>;
+
+    /// Feeds tokens at `position` and after it, in place of any that were there, and returns the logits after the last:
+    /// `[vocab]`.
+    ///
+    /// # Errors
+    /// Whatever the device reported.
+    async fn read(&mut self, position: usize, ids: &[u32]) -> Result<Vec<f32>>;
+
+    /// Lets other tasks of this thread run, while the caller computes something itself.
+    ///
+    /// # Errors
+    /// Whatever the device reported.
+    async fn pause(&self) -> Result<()>;
+
+    /// Writes the likeliest transcript after the tokens just read, of which the next has `position`: at most `limit`
+    /// tokens with the logarithms of their likelihoods, up to the end and with it. `None` if the device leaves it to the
+    /// caller to choose tokens.
+    ///
+    /// # Errors
+    /// Whatever the device reported.
+    async fn write(&mut self, _position: usize, _limit: usize) -> Result<Option<Vec<(u32, f32)>>> {
+        Ok(None)
+    }
+
+    /// Identifies the kernels, with their formats, shapes and layouts.
+    ///
+    /// # Errors
+    /// A format without kernels.
+    fn kernels_id(&self) -> Result<u64> {
+        Ok(0)
+    }
+
+    /// Names of the kernels that do not agree with their references.
+    ///
+    /// # Errors
+    /// Whatever the device reported.
+    async fn wrong_kernels(&self) -> Result<Vec<String>> {
+        Ok(Vec::new())
+    }
+}

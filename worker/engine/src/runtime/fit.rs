@@ -4,10 +4,12 @@ use crate::chat::Chat;
 use crate::error::{EngineError, Result};
 use crate::gguf::Gguf;
 use crate::models::{
-    CacheFormat, EncoderConfig, EncoderPlan, HeadPlan, MAX_TEXT_TOKENS, ModelConfig, ModelPlan, WeightPlan,
+    CacheFormat, EncoderConfig, EncoderPlan, HeadPlan, MAX_TEXT_TOKENS, ModelConfig, ModelPlan, SPEECH_ARCHITECTURE,
+    SpeechConfig, SpeechPlan, WeightPlan,
 };
 use crate::runtime::gpu::{scratch_bytes, usual_batch};
 pub use crate::runtime::limits::DeviceLimits;
+use crate::speech::{MEL_BINS, MelFilters, Rules, SpeechTokens};
 use crate::tokenizer::Tokenizer;
 
 /// Default context length in tokens.
@@ -27,6 +29,51 @@ pub enum Description {
     },
     /// An embedding model or a ranker.
     Encoder(Box<TextModel>),
+    /// A speech recogniser.
+    Speech(Box<SpeechModel>),
+}
+
+/// A speech recogniser.
+pub struct SpeechModel {
+    /// The hyperparameters.
+    pub config: SpeechConfig,
+    /// The tensors.
+    pub plan: SpeechPlan,
+    /// The tokenizer.
+    pub tokenizer: Tokenizer,
+    /// The special tokens.
+    pub tokens: SpeechTokens,
+    pub(in crate::runtime) rules: Rules,
+    pub(in crate::runtime) filters: MelFilters,
+}
+
+impl SpeechModel {
+    fn new(gguf: &Gguf, limits: DeviceLimits) -> Result<Self> {
+        let config = SpeechConfig::from_gguf(gguf)?;
+        let plan = SpeechPlan::new(gguf, &config, limits.max_binding_bytes)?;
+        let tokenizer = Tokenizer::from_gguf(gguf, config.vocab)?;
+        let no_end = || EngineError::MissingMetadata("tokenizer.ggml.eos_token_id".to_owned());
+        let end = tokenizer.end_id().ok_or_else(no_end)?;
+        let tokens = SpeechTokens::new(config.vocab, end, config.encoder.context)?;
+        let rules = Rules::new(&tokenizer, tokens)?;
+        let filters = match gguf.metadata.floats("whisper.mel_filters") {
+            None => MelFilters::new(config.mels as usize),
+            Some(weights) if weights.len() == config.mels as usize * MEL_BINS => MelFilters::from_weights(weights),
+            Some(_) => return Err(EngineError::malformed("its filters have the wrong size")),
+        };
+        Ok(Self { config, plan, tokenizer, tokens, rules, filters })
+    }
+
+    fn fit(&self) -> Fit {
+        let context = self.config.decoder.context;
+        Fit {
+            weight_bytes: self.plan.weights.len_bytes(),
+            kv_bytes: self.config.kv_bytes(),
+            scratch_bytes: self.config.scratch_bytes(),
+            context_tokens: context,
+            max_context_tokens: context,
+        }
+    }
 }
 
 /// An embedding model or a ranker.
@@ -122,6 +169,9 @@ impl Description {
             let (vocab, head) = (config.vocab, plan.head.clone());
             return Self::text_model(gguf, TextLayers::Encoder(config, plan), vocab, head);
         }
+        if architecture == SPEECH_ARCHITECTURE {
+            return Ok(Self::Speech(Box::new(SpeechModel::new(gguf, limits)?)));
+        }
         let mut config = ModelConfig::from_gguf(gguf)?;
         let mut plan = ModelPlan::new(gguf, &config, limits.max_binding_bytes)?;
         if let Some(head) = plan.head.take() {
@@ -155,7 +205,7 @@ impl Description {
     pub fn chat_mut(&mut self) -> Option<&mut Chat> {
         match self {
             Self::Decoder { chat, .. } => Some(chat),
-            Self::Encoder(_) => None,
+            Self::Encoder(_) | Self::Speech(_) => None,
         }
     }
 
@@ -164,6 +214,7 @@ impl Description {
         match self {
             Self::Decoder { plan, .. } => &plan.weights,
             Self::Encoder(model) => model.weights(),
+            Self::Speech(model) => &model.plan.weights,
         }
     }
 
@@ -185,6 +236,7 @@ impl Description {
                 })
             }
             Self::Encoder(model) => Ok(model.fit(model.context(context_tokens, limits)?)),
+            Self::Speech(model) => Ok(model.fit()),
         }
     }
 }

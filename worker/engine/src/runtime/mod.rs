@@ -31,4 +31,5 @@ pub use loading::{Loaded, Loader, LoaderOptions, Source};
 pub use measuring::{Change, KernelTime, Profile, SelfTest, Verdict};
 pub use session::{
     DraftStats, Embedding, EmbeddingSpan, Encoder, Generation, GenerationEnd, Model, Prompt, Ranking, Span, Stepwise,
+    Transcriber, TranscriptEvent, TranscriptSegment, TranscriptionOptions,
 };

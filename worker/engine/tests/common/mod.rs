@@ -173,6 +173,14 @@ pub fn build_file(model: &Described, more: &[(String, String, serde_json::Value)
 }
 
 impl Described {
+    /// Name, dimensions, format and data of each tensor.
+    pub fn tensor_data(&self) -> impl Iterator<Item = (&str, &[u64], TensorType, Vec<u8>)> {
+        (0u64..).zip(&self.tensors).map(|(index, tensor)| {
+            let kind = kind_of(tensor);
+            (tensor.name.as_str(), tensor.shape.as_slice(), kind, generate_weights(index, tensor, kind))
+        })
+    }
+
     /// Names of the tensors.
     pub fn tensor_names(&self) -> impl Iterator<Item = &str> {
         self.tensors.iter().map(|tensor| tensor.name.as_str())

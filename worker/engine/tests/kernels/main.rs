@@ -23,6 +23,8 @@ mod sampling;
 mod sequences;
 mod state_space;
 mod streams;
+mod taps;
+mod transcript;
 
 use std::ops::Range;
 

@@ -173,7 +173,7 @@ pub(crate) async fn load_any(device: Device, bytes: &[u8], cache: CacheFormat) -
 pub(crate) async fn load_with_cache(device: Device, bytes: &[u8], cache: CacheFormat) -> Model {
     match load_any(device, bytes, cache).await {
         Loaded::Decoder(model) => *model,
-        Loaded::Encoder(_) => panic!("not a decoder"),
+        Loaded::Encoder(_) | Loaded::Transcriber(_) => panic!("not a decoder"),
     }
 }
 

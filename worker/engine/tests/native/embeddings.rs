@@ -42,7 +42,7 @@ async fn loader(on: On) -> Loader {
 async fn encoder(on: On) -> Encoder {
     match loader(on).await.finish_any().await.unwrap() {
         Loaded::Encoder(encoder) => *encoder,
-        Loaded::Decoder(_) => panic!("the model is an encoder"),
+        Loaded::Decoder(_) | Loaded::Transcriber(_) => panic!("the model is an encoder"),
     }
 }
 

@@ -18,4 +18,5 @@ mod sequences;
 mod spans;
 mod templates;
 mod tokenizers;
+mod whisper;
 mod windows;

@@ -10,7 +10,7 @@ use std::fmt;
 use std::path::Path;
 
 /// The rooms, from the bottom up. `lib.rs` and `runtime/mod.rs` belong to none: they only re-export.
-const ROOMS: [&str; 22] = [
+const ROOMS: [&str; 24] = [
     // Weight formats, which errors name.
     "gguf::tensor_type",
     "error",
@@ -20,6 +20,8 @@ const ROOMS: [&str; 22] = [
     "models",
     "kernels",
     "tokenizer",
+    "speech",
+    "ggml",
     "template",
     "turns",
     "calls",

@@ -80,6 +80,19 @@ impl LayerCache {
         self.first = positions.start;
     }
 
+    /// The keys and values of one head. They are contiguous, so that many queries find them in the processor's cache.
+    ///
+    /// # Errors
+    /// [`crate::EngineError::OutOfMemory`].
+    pub(super) fn of_head(&self, head: usize, heads: &HeadShape) -> Result<Self> {
+        let [key_len, value_len] = self.row_lens;
+        let [dim, value_dim] = [heads.head_dim, heads.value_dim].map(|len| len as usize);
+        let mut own = Self::new(self.positions(), [dim, value_dim], None)?;
+        own.keys.extend(self.keys.chunks_exact(key_len).flat_map(|row| &row[head * dim..][..dim]));
+        own.values.extend(self.values.chunks_exact(value_len).flat_map(|row| &row[head * value_dim..][..value_dim]));
+        Ok(own)
+    }
+
     /// The window, if not all positions are kept.
     pub(super) fn window(&self) -> Option<Window> {
         self.window
@@ -136,7 +149,8 @@ pub(super) fn attend(query: &[f32], cache: &LayerCache, sinks: &[f32], shape: &A
     let HeadShape { heads, kv_heads, head_dim, value_dim, .. } = shape.heads;
     let (heads, group, dim, value_dim) =
         (heads as usize, (heads / kv_heads) as usize, head_dim as usize, value_dim as usize);
-    let first_position = cache.positions() - query.len() / (heads * dim);
+    // Queries of another sequence than the cache's attend to all of it.
+    let first_position = cache.positions().saturating_sub(query.len() / (heads * dim));
     let (all_values, value_row_len) = cache.value_rows();
     let mut result = vec![0.0; query.len() / dim * value_dim];
     let mut scores = Vec::new();
@@ -327,5 +341,34 @@ mod tests {
         // Another sequence begins.
         last.begin(0);
         assert!(last.keys.is_empty() && last.first == 0);
+    }
+
+    #[test]
+    fn heads_can_attend_one_by_one() {
+        let heads = HeadShape { heads: 3, kv_heads: 3, head_dim: 24, value_dim: 24, rope_dim: 0, rope_half: false };
+        let shape = AttentionShape {
+            heads,
+            scale: 0.2,
+            temperature: None,
+            softcap: None,
+            window: None,
+            bidirectional: true,
+            ahead: None,
+            alibi: false,
+        };
+        let mut random = Random(7);
+        // More queries than positions, as they may be of another sequence.
+        let query = random.floats(11 * 72);
+        let mut cache = LayerCache::new(9, [72, 72], None).unwrap();
+        cache.keys.extend(random.floats(9 * 72));
+        cache.values.extend(random.floats(9 * 72));
+        let together = attend(&query, &cache, &[], &shape);
+        for head in 0..3 {
+            let of_head =
+                |rows: &[f32]| -> Vec<f32> { rows.chunks(24).skip(head).step_by(3).flatten().copied().collect() };
+            let one = AttentionShape { heads: HeadShape { heads: 1, kv_heads: 1, ..heads }, ..shape };
+            let apart = attend(&of_head(&query), &cache.of_head(head, &heads).unwrap(), &[], &one);
+            assert_close(&apart, &of_head(&together));
+        }
     }
 }

@@ -13,6 +13,7 @@ mod feed_forward;
 mod forward;
 mod latent;
 mod layers;
+mod listener;
 mod matrix;
 mod memory;
 mod mixers;
@@ -33,6 +34,7 @@ use web_time::Instant;
 
 pub(super) use decoder::CpuDecoder;
 pub(super) use encoder::CpuEncoder;
+pub(super) use listener::CpuListener;
 #[cfg(not(target_family = "wasm"))]
 pub use native_threads::NativeThreads;
 pub(super) use ops::activate;

@@ -6,10 +6,13 @@ use std::sync::Arc;
 use crate::error::Result;
 use crate::gguf::TensorType;
 use crate::kernels::repack::Piece;
-use crate::models::{EncoderConfig, EncoderPlan, MatrixId, ModelConfig, ModelPlan, WeightPlan};
-use crate::runtime::backend::{Decoder, Embedder};
+use crate::models::{
+    EncoderConfig, EncoderPlan, MatrixId, ModelConfig, ModelPlan, SpeechConfig, SpeechPlan, WeightPlan,
+};
+use crate::runtime::backend::{Decoder, Embedder, Listener};
 use crate::runtime::device::{Buffer, Dispatch, Gpu};
 use crate::runtime::memory::Room;
+use crate::speech::Rules;
 
 /// Size of the activations on a GPU in bytes.
 pub fn scratch_bytes(_config: &ModelConfig) -> u64 {
@@ -74,5 +77,14 @@ pub(in crate::runtime) fn new_encoder(
     _plan: &EncoderPlan,
     _weights: &Arc<Weights>,
 ) -> Result<Box<dyn Embedder>> {
+    match *gpu {}
+}
+
+pub(in crate::runtime) fn new_listener(
+    gpu: &Gpu,
+    _model: (&SpeechConfig, &SpeechPlan),
+    _rules: &Rules,
+    _weights: &Arc<Weights>,
+) -> Result<Box<dyn Listener>> {
     match *gpu {}
 }

@@ -10,6 +10,8 @@ mod experts;
 mod feed_forward;
 mod forward;
 mod latent;
+mod listener;
+mod listener_buffers;
 mod memory;
 mod mixers;
 mod product;
@@ -26,14 +28,16 @@ pub use buffers::scratch_bytes;
 pub(super) use buffers::usual_batch;
 use decoder::GpuDecoder;
 use encoder::GpuEncoder;
+use listener::GpuListener;
 pub use weights::Matrix;
 pub(super) use weights::{Weights, ask_for_repacking};
 
-use super::backend::{Decoder, Embedder};
+use super::backend::{Decoder, Embedder, Listener};
 use super::device::Gpu;
 use super::memory::Room;
 use crate::error::Result;
-use crate::models::{EncoderConfig, EncoderPlan, ModelConfig, ModelPlan};
+use crate::models::{EncoderConfig, EncoderPlan, ModelConfig, ModelPlan, SpeechConfig, SpeechPlan};
+use crate::speech::Rules;
 
 /// A decoder with these weights, and memory with this much room. `host` has the tensors that stay on the host.
 pub(super) fn new_decoder(
@@ -57,4 +61,17 @@ pub(super) fn new_encoder(
     weights: &Arc<Weights>,
 ) -> Result<Box<dyn Embedder>> {
     Ok(Box::new(GpuEncoder::new(gpu, config, plan, Arc::clone(weights))?))
+}
+
+/// The layers of a speech recogniser with these weights.
+///
+/// # Errors
+/// As of the kernels that they need.
+pub(super) fn new_listener(
+    gpu: &Gpu,
+    model: (&SpeechConfig, &SpeechPlan),
+    rules: &Rules,
+    weights: &Arc<Weights>,
+) -> Result<Box<dyn Listener>> {
+    Ok(Box::new(GpuListener::new(gpu, model, rules, Arc::clone(weights))?))
 }

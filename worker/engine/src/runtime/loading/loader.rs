@@ -4,17 +4,18 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use super::placed::Placed;
 use super::source::Source;
-use super::upload::{Placed, Upload};
+use super::upload::Upload;
 use crate::chat::Chat;
 use crate::error::{EngineError, Result};
 use crate::gguf::{Gguf, Parsed};
 use crate::kernels::MAX_SEQUENCES;
 use crate::models::{CacheFormat, ModelConfig, ModelPlan};
 use crate::runtime::device::Device;
-use crate::runtime::fit::{Description, DeviceLimits};
+use crate::runtime::fit::{Description, DeviceLimits, SpeechModel};
 use crate::runtime::memory::{Room, Sequences};
-use crate::runtime::session::{Encoder, Head, Model};
+use crate::runtime::session::{Encoder, Head, Model, Transcriber};
 
 /// Smallest context that loading falls back to, in tokens.
 const MIN_CONTEXT: u32 = 512;
@@ -42,6 +43,8 @@ pub enum Loaded {
     Decoder(Box<Model>),
     /// An embedding model or a ranker.
     Encoder(Box<Encoder>),
+    /// A speech recogniser.
+    Transcriber(Box<Transcriber>),
 }
 
 /// Receives the bytes of a model's files in order and builds the model.
@@ -141,6 +144,7 @@ impl Loader {
         match self.finish_any().await? {
             Loaded::Decoder(model) => Ok(*model),
             Loaded::Encoder(_) => Err(EngineError::WrongKind("it is an embedding model")),
+            Loaded::Transcriber(_) => Err(EngineError::WrongKind("it recognises speech")),
         }
     }
 
@@ -177,6 +181,14 @@ impl Loader {
                     rank_prompt: model.rank_prompt,
                     device,
                 })));
+            }
+            Description::Speech(model) => {
+                let SpeechModel { config, plan, tokenizer, tokens, rules, filters } = *model;
+                let listener = device.allocating(|| placed.listener((&config, &plan), &rules)).await?;
+                let weight_bytes = plan.weights.len_bytes();
+                let transcriber =
+                    Transcriber { device, config, weight_bytes, tokenizer, tokens, rules, filters, listener };
+                return Ok(Loaded::Transcriber(Box::new(transcriber)));
             }
         };
         // Weights and activations are allocated; only the KV cache can still be too large, and a smaller context

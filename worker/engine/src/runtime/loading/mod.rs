@@ -2,6 +2,7 @@
 
 mod expansion;
 mod loader;
+mod placed;
 mod source;
 #[cfg(feature = "gpu")]
 mod staging;

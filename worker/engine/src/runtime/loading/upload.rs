@@ -3,20 +3,17 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
+use super::placed::Placed;
 use super::source::Source;
 use super::staging::{SharedMemory, Staging, WINDOW_BYTES};
 use crate::error::{EngineError, Result};
 use crate::gguf::dequantize::dequantize;
 use crate::gguf::{Gguf, Group, KERNEL_BLOCK_LEN, TensorInfo, TensorType};
 use crate::kernels::repack::Piece;
-use crate::models::{ExpansionPlan, ModelConfig, ModelPlan, Segment, WeightPlan};
-use crate::runtime::backend::{Decoder, Embedder};
-use crate::runtime::cpu::{Cpu, CpuDecoder, CpuEncoder, CpuWeights};
+use crate::models::{ExpansionPlan, PaddingPlan, Segment, WeightPlan};
+use crate::runtime::cpu::CpuWeights;
 use crate::runtime::device::{Device, Dispatch, Gpu};
-use crate::runtime::fit::TextLayers;
-use crate::runtime::gpu::{Weights, ask_for_repacking, new_decoder, new_encoder};
-use crate::runtime::memory::Room;
-use crate::runtime::session::DecoderEmbedder;
+use crate::runtime::gpu::{Weights, ask_for_repacking};
 
 /// Maximum size in bytes of a window in host memory.
 pub(super) const HOST_WINDOW_BYTES: u64 = 4 << 20;
@@ -33,6 +30,8 @@ enum Slot {
     Host,
     /// Is converted on the host once it is complete, see [`ExpansionPlan`].
     Expansion { index: usize },
+    /// The same, see [`PaddingPlan`].
+    Padding { index: usize },
 }
 
 /// Destinations of every tensor; a tensor may be split or used twice.
@@ -51,75 +50,21 @@ fn slots(plan: &WeightPlan) -> HashMap<String, Vec<Slot>> {
     for (index, vector) in plan.vectors.iter().enumerate() {
         let mut to_byte = 0;
         for (tensor, len) in &vector.tensors {
-            slots.entry(tensor.clone()).or_default().push(Slot::Vector { index, to_byte });
+            if let Some(tensor) = tensor {
+                slots.entry(tensor.clone()).or_default().push(Slot::Vector { index, to_byte });
+            }
             to_byte += u64::from(*len) * 4;
         }
     }
     for (index, expansion) in plan.expansions.iter().enumerate() {
         slots.entry(expansion.tensor.clone()).or_default().push(Slot::Expansion { index });
     }
+    for (index, padding) in plan.paddings.iter().enumerate() {
+        slots.entry(padding.tensor.clone()).or_default().push(Slot::Padding { index });
+    }
     slots.extend(plan.host.iter().map(|name| (name.clone(), vec![Slot::Host])));
     slots.extend(plan.ignored.iter().map(|name| (name.clone(), Vec::new())));
     slots
-}
-
-/// A model's weights on a device.
-pub(super) enum Placed {
-    Gpu(Gpu, Arc<Weights>),
-    Cpu(Cpu, Arc<CpuWeights>),
-}
-
-impl Placed {
-    fn allocate(device: &Device, plan: &WeightPlan) -> Result<Self> {
-        match device {
-            Device::Gpu(gpu) => Ok(Self::Gpu(gpu.clone(), Arc::new(Weights::allocate(gpu, plan)?))),
-            Device::Cpu(cpu) => Ok(Self::Cpu(cpu.clone(), Arc::new(CpuWeights::allocate(cpu, plan)?))),
-        }
-    }
-
-    /// A decoder with these weights, and a memory. `host` has the tensors that stay on the host.
-    pub(super) fn decoder(
-        &self,
-        (config, plan): (&ModelConfig, &ModelPlan),
-        room: Room,
-        host: &HashMap<String, Vec<f32>>,
-    ) -> Result<Box<dyn Decoder>> {
-        Ok(match self {
-            Self::Gpu(gpu, weights) => new_decoder(gpu, (config, plan), room, weights, host),
-            Self::Cpu(cpu, weights) => Box::new(CpuDecoder::new(cpu, (config, plan), room, Arc::clone(weights), host)?),
-        })
-    }
-
-    /// The same weights, for batches of up to `tokens`.
-    fn with_batches(&self, tokens: u32) -> Self {
-        match self {
-            Self::Gpu(gpu, weights) => Self::Gpu(gpu.for_batches(tokens), Arc::clone(weights)),
-            Self::Cpu(cpu, weights) => Self::Cpu(cpu.clone(), Arc::clone(weights)),
-        }
-    }
-
-    /// The layers of an embedding model or a ranker with these weights, for texts of up to `context` tokens. `host` as
-    /// for [`Placed::decoder`].
-    pub(super) fn embedder(
-        &self,
-        layers: &TextLayers,
-        context: u32,
-        host: &HashMap<String, Vec<f32>>,
-    ) -> Result<Box<dyn Embedder>> {
-        Ok(match (layers, self) {
-            (TextLayers::Decoder(config, plan), _) => {
-                let two_way = config.two_way;
-                let batched = two_way.then(|| self.with_batches(context));
-                let decoder =
-                    batched.as_ref().unwrap_or(self).decoder((config, plan), Room { context, sequences: 1 }, host)?;
-                Box::new(DecoderEmbedder { decoder, two_way })
-            }
-            (TextLayers::Encoder(config, plan), Self::Gpu(gpu, weights)) => new_encoder(gpu, config, plan, weights)?,
-            (TextLayers::Encoder(config, plan), Self::Cpu(cpu, weights)) => {
-                Box::new(CpuEncoder::new(cpu, config, plan, Arc::clone(weights)))
-            }
-        })
-    }
 }
 
 /// A part of a file that is being read. It ends between two groups of blocks, so that each window can be repacked
@@ -187,6 +132,7 @@ pub(super) struct Upload {
     /// Tensors that stay on the host.
     host: HashMap<String, Vec<f32>>,
     expansions: Vec<ExpansionPlan>,
+    paddings: Vec<PaddingPlan>,
     /// The weights received so far of the tensor that is being converted.
     unconverted: Vec<f32>,
     /// The tensors of each file, sorted by offset.
@@ -223,6 +169,7 @@ impl Upload {
             slots: slots(plan),
             host: HashMap::new(),
             expansions: plan.expansions.clone(),
+            paddings: plan.paddings.clone(),
             unconverted: Vec::new(),
             files: files.iter().map(|file| file.tensors.clone()).collect(),
             file: 0,
@@ -311,7 +258,7 @@ impl Upload {
 
     /// Whether a tensor has to pass through host memory.
     fn needs_host(&self, tensor: &TensorInfo) -> bool {
-        let is_host = |slot: &Slot| matches!(slot, Slot::Host | Slot::Expansion { .. });
+        let is_host = |slot: &Slot| matches!(slot, Slot::Host | Slot::Expansion { .. } | Slot::Padding { .. });
         self.staging.is_none() || self.slots.get(&tensor.name).is_some_and(|slots| slots.iter().any(is_host))
     }
 
@@ -391,6 +338,12 @@ impl Upload {
                             placed.expand(&self.expansions[*index], &std::mem::take(&mut self.unconverted))?;
                         }
                     }
+                    (Slot::Padding { index }, Memory::Host(memory), placed, _) => {
+                        self.unconverted.extend(part.floats(memory)?);
+                        if end == tensor.end_bytes() {
+                            placed.pad(&self.paddings[*index], &std::mem::take(&mut self.unconverted))?;
+                        }
+                    }
                     (_, Memory::Shared(_), Placed::Gpu(gpu, weights), Some(staging)) => {
                         dispatches.extend(part.repacking(slot, gpu, staging, weights)?);
                     }
@@ -460,7 +413,7 @@ impl Part<'_> {
                 let piece = Piece { start: self.at, len_bytes: self.len_bytes };
                 weights.copying(gpu, staging.file(), piece, (index, to_byte + self.first_byte)).map(Some)
             }
-            Slot::Host | Slot::Expansion { .. } => Err(misplaced(self.tensor)),
+            Slot::Host | Slot::Expansion { .. } | Slot::Padding { .. } => Err(misplaced(self.tensor)),
         }
     }
 
@@ -476,7 +429,7 @@ impl Part<'_> {
             Slot::Vector { index, to_byte } => {
                 weights.write_vector(index, to_byte + self.first_byte, self.bytes(memory));
             }
-            Slot::Host | Slot::Expansion { .. } => {}
+            Slot::Host | Slot::Expansion { .. } | Slot::Padding { .. } => {}
         }
     }
 }

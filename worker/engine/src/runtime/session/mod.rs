@@ -3,10 +3,13 @@
 mod encoder;
 mod generation;
 mod head;
+mod listening;
 mod model;
 mod prompt;
 mod prompt_lookup;
 mod stepwise;
+mod transcriber;
+mod transcript;
 
 pub(super) use encoder::DecoderEmbedder;
 pub use encoder::{Embedding, Encoder, Ranking};
@@ -16,3 +19,5 @@ pub use model::Model;
 pub use prompt::{EmbeddingSpan, Prompt, Span};
 pub use prompt_lookup::DraftStats;
 pub use stepwise::Stepwise;
+pub use transcriber::Transcriber;
+pub use transcript::{TranscriptEvent, TranscriptSegment, TranscriptionOptions};

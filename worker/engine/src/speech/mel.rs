@@ -1,0 +1,191 @@
+//! Log-mel spectrograms: how loud each band of frequencies is, every 10 ms, on a logarithmic scale (Radford et al. 2022,
+//! section 2.2).
+
+use std::f64::consts::TAU;
+
+use super::dft::{BINS, Dft, LEN};
+
+/// Samples per second.
+pub const SAMPLE_RATE: usize = 16_000;
+/// Frames per second.
+pub const FRAMES_PER_SECOND: usize = SAMPLE_RATE / HOP;
+/// Frequencies that filters weigh.
+pub const MEL_BINS: usize = BINS;
+
+/// Samples from the start of a frame to that of the next.
+const HOP: usize = 160;
+/// Half of a frame's samples; the signal is reflected before its start and after its end.
+const REFLECTED: usize = LEN / 2;
+/// Silence that follows the samples.
+const SILENCE: usize = HOP;
+/// Powers below this count as this.
+const LEAST_POWER: f64 = 1e-10;
+/// Decades below the loudest band of the whole recording that are kept.
+const DECADES: f64 = 8.0;
+
+/// A filter for each band: the first frequency that it weighs, and the weights from there on.
+pub(crate) struct MelFilters(Vec<(usize, Vec<f64>)>);
+
+impl MelFilters {
+    /// Slaney's filters: triangles between frequencies evenly spaced on a scale that is linear below 1,000 Hz and
+    /// logarithmic above (Auditory Toolbox, 1998), each with the same area.
+    pub(crate) fn new(bands: usize) -> Self {
+        const LINEAR_HZ: f64 = 200.0 / 3.0;
+        const LINEAR_END_HZ: f64 = 1000.0;
+        let step = 6.4f64.ln() / 27.0;
+        let linear_end = LINEAR_END_HZ / LINEAR_HZ;
+        let top = linear_end + (SAMPLE_RATE as f64 / 2.0 / LINEAR_END_HZ).ln() / step;
+        let hz = |point: usize| {
+            let mel = top * point as f64 / (bands + 1) as f64;
+            if mel < linear_end { mel * LINEAR_HZ } else { LINEAR_END_HZ * (step * (mel - linear_end)).exp() }
+        };
+        let filter = |band: usize| {
+            let [low, centre, high] = [0, 1, 2].map(|i| hz(band + i));
+            let weight = |bin: usize| {
+                let frequency = (bin * SAMPLE_RATE) as f64 / LEN as f64;
+                let triangle = ((frequency - low) / (centre - low)).min((high - frequency) / (high - centre));
+                triangle.max(0.0) * 2.0 / (high - low)
+            };
+            (0..BINS).map(weight).collect::<Vec<_>>()
+        };
+        Self((0..bands).map(|band| without_zeros(&filter(band))).collect())
+    }
+
+    /// Filters of a file: `[bands][MEL_BINS]`.
+    pub(crate) fn from_weights(weights: &[f32]) -> Self {
+        let filter = |row: &[f32]| without_zeros(&row.iter().map(|weight| f64::from(*weight)).collect::<Vec<_>>());
+        Self(weights.chunks_exact(BINS).map(filter).collect())
+    }
+
+    /// Number of bands.
+    pub(crate) fn bands(&self) -> usize {
+        self.0.len()
+    }
+}
+
+/// The first weight that is not zero, and those up to the last that is not.
+fn without_zeros(weights: &[f64]) -> (usize, Vec<f64>) {
+    let first = weights.iter().position(|weight| *weight != 0.0).unwrap_or(0);
+    let end = weights.iter().rposition(|weight| *weight != 0.0).map_or(first, |last| last + 1);
+    (first, weights[first..end].to_vec())
+}
+
+/// The spectrogram of a recording. Its frames are computed when asked for, so that it takes no memory.
+pub(crate) struct Spectrogram<'s> {
+    samples: &'s [f32],
+    filters: &'s MelFilters,
+    dft: Dft,
+    /// Hann's window.
+    window: [f64; LEN],
+    /// Frames whose loudness was measured.
+    measured: usize,
+    /// The logarithm of the power of the loudest band of these frames.
+    loudest: f64,
+}
+
+impl<'s> Spectrogram<'s> {
+    /// The spectrogram of `samples`, [`SAMPLE_RATE`] per second, between -1 and 1. [`Spectrogram::measure`] has to follow.
+    pub(crate) fn new(samples: &'s [f32], filters: &'s MelFilters) -> Self {
+        let window = std::array::from_fn(|i| 0.5 - 0.5 * (TAU * i as f64 / LEN as f64).cos());
+        Self { samples, filters, dft: Dft::new(), window, measured: 0, loudest: f64::NEG_INFINITY }
+    }
+
+    /// Measures the loudness of at most `count` frames, and returns whether there are more. Values depend on that of the
+    /// whole recording.
+    pub(crate) fn measure(&mut self, count: usize) -> bool {
+        // One more than there are frames of sound.
+        let all = self.frames() + 1;
+        let end = self.measured.saturating_add(count).min(all);
+        for frame in self.measured..end {
+            self.loudest = self.logarithms(frame).fold(self.loudest, f64::max);
+        }
+        self.measured = end;
+        end < all
+    }
+
+    /// Number of frames of sound.
+    pub(crate) fn frames(&self) -> usize {
+        self.samples.len() / HOP
+    }
+
+    /// `count` frames from `first` on: `[count][bands]`. After the last frame of sound they are zero.
+    pub(crate) fn window(&self, first: usize, count: usize) -> Vec<f32> {
+        debug_assert!(self.measured > self.frames(), "loudness is measured first");
+        let least = self.loudest - DECADES;
+        let mut values = Vec::with_capacity(count * self.filters.bands());
+        for frame in first..(first + count).min(self.frames()) {
+            values.extend(self.logarithms(frame).map(|value| ((value.max(least) + 4.0) / 4.0) as f32));
+        }
+        values.resize(count * self.filters.bands(), 0.0);
+        values
+    }
+
+    /// The logarithm of each band's power in a frame.
+    fn logarithms(&self, frame: usize) -> impl Iterator<Item = f64> {
+        let start = frame * HOP;
+        let input = std::array::from_fn(|i| f64::from(self.sample(start + i)) * self.window[i]);
+        let power = self.dft.power(&input);
+        self.filters.0.iter().map(move |(first, weights)| {
+            let band: f64 = weights.iter().zip(&power[*first..]).map(|(weight, power)| weight * power).sum();
+            band.max(LEAST_POWER).log10()
+        })
+    }
+
+    /// A sample of the signal with silence after it, reflected at both ends; `at` counts from [`REFLECTED`] before its
+    /// start.
+    fn sample(&self, at: usize) -> f32 {
+        let len = self.samples.len() + SILENCE;
+        let at = at.abs_diff(REFLECTED);
+        let at = if at < len { Some(at) } else { (2 * (len - 1)).checked_sub(at) };
+        at.and_then(|at| self.samples.get(at)).copied().unwrap_or_default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_files_filters_are_those_computed() {
+        let MelFilters(filters) = MelFilters::new(80);
+        let dense = filters.iter().flat_map(|(first, weights)| {
+            let mut row = vec![0.0f32; BINS];
+            row[*first..*first + weights.len()].iter_mut().zip(weights).for_each(|(to, from)| *to = *from as f32);
+            row
+        });
+        let MelFilters(read) = MelFilters::from_weights(&dense.collect::<Vec<_>>());
+        assert_eq!(read.len(), 80);
+        for ((first, weights), (read_first, read_weights)) in filters.iter().zip(&read) {
+            assert_eq!((first, weights.len()), (read_first, read_weights.len()));
+            assert!(weights.iter().zip(read_weights).all(|(a, b)| (a - b).abs() < 1e-6));
+        }
+        // The first triangle of 80 peaks at 37 Hz and ends at 74 Hz: only 40 Hz lies within.
+        assert_eq!((filters[0].0, filters[0].1.len()), (1, 1));
+    }
+
+    #[test]
+    fn a_tone_is_loudest_in_its_band() {
+        let samples: Vec<f32> = (0..SAMPLE_RATE).map(|i| (TAU * 1000.0 * i as f64 / 16_000.0).sin() as f32).collect();
+        let filters = MelFilters::new(80);
+        let mut spectrogram = Spectrogram::new(&samples, &filters);
+        assert_eq!(spectrogram.frames(), 100);
+        assert!(spectrogram.measure(60));
+        assert!(!spectrogram.measure(60));
+        let window = spectrogram.window(50, 60);
+        let loudest = |frame: &[f32]| (0..80).max_by(|a, b| frame[*a].total_cmp(&frame[*b]));
+        // 1,000 Hz is 15 of 45.2 mel.
+        assert_eq!(loudest(&window[..80]), Some(26));
+        assert!(window[50 * 80..].iter().all(|value| *value == 0.0), "after the end");
+    }
+
+    #[test]
+    fn short_recordings_have_no_frames_of_sound() {
+        let filters = MelFilters::new(80);
+        for len in [0, 1, 40, 41, 159] {
+            let samples = vec![0.5; len];
+            let mut spectrogram = Spectrogram::new(&samples, &filters);
+            assert_eq!((spectrogram.frames(), spectrogram.measure(usize::MAX)), (0, false));
+            assert!(spectrogram.window(0, 3).iter().all(|value| *value == 0.0));
+        }
+    }
+}
