@@ -11,7 +11,7 @@ use crate::common::{Described, On, build_file, build_parts, note};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use parlance_engine::gguf::{Gguf, Parsed};
-use parlance_engine::kernels::linear::Tiles;
+use parlance_engine::kernels::linear::{LinearTuning, Tiles};
 use parlance_engine::models::{CacheFormat, EncoderConfig, ModelConfig};
 use parlance_engine::runtime::{
     Change, Cpu, Device, Gpu, GpuOptions, Loaded, Loader, LoaderOptions, Model, SelfTest, Tuning, Verdict,
@@ -291,13 +291,34 @@ const ATTENTIONS: [&str; 11] = [
 /// The only model whose weights are floats.
 const FLOATS: [&str; 1] = ["llama"];
 
+/// A device with WebGPU's defaults. Its threads compute one pair of rows at a time, not several: emulated GPUs compile that
+/// faster.
+pub(crate) async fn baseline() -> Gpu {
+    let gpu = Gpu::new(GpuOptions { baseline: true, ..GpuOptions::default() }).await.unwrap();
+    let quick = |linear: LinearTuning| LinearTuning { pairs: 1, ..linear };
+    let tuning = gpu.tuning();
+    gpu.with_tuning(Tuning {
+        decode: quick(tuning.decode),
+        decode_large: quick(tuning.decode_large),
+        prefill: quick(tuning.prefill),
+        prefill_large: quick(tuning.prefill_large),
+        ..tuning
+    })
+}
+
 /// The device with the layout for graphics cards, for which some matrices count as large, and with subgroups if it has
 /// any.
 pub(crate) fn as_on_hardware(gpu: &Gpu, best: Tiles) -> Gpu {
     let memory_bytes = gpu.device().limits().max_compute_workgroup_storage_size;
     // No subgroups are smaller than four threads.
     let hardware = Tuning::for_hardware(gpu.has_subgroups().then_some(4));
-    gpu.with_tuning(Tuning { large_matrix: 1 << 14, ..hardware.with_tiles(memory_bytes, best) })
+    let hardware = hardware.with_tiles(memory_bytes, best);
+    // Smaller tiles, for the same reason.
+    let prefill_large = match hardware.prefill_large.tiles {
+        Tiles::Shared | Tiles::Packed => LinearTuning { workgroup: 32, pairs: 1, tokens: 2, ..hardware.prefill_large },
+        Tiles::Cooperative | Tiles::None => hardware.prefill_large,
+    };
+    gpu.with_tuning(Tuning { large_matrix: 1 << 14, prefill_large, ..hardware })
 }
 
 /// The same with a device that has all features.
@@ -320,7 +341,7 @@ fn every_family_has_a_model() {
 
 #[test]
 fn families_match_llama_cpp_with_webgpus_defaults() {
-    let gpu = block_on(Gpu::new(GpuOptions { baseline: true, ..GpuOptions::default() })).unwrap();
+    let gpu = block_on(baseline());
     check(Column::Plain, &gpu, CacheFormat::F16, Bound::EXACT, |_| true);
 }
 
@@ -344,7 +365,7 @@ fn families_match_llama_cpp_with_8_bit_integer_products() {
 
 #[test]
 fn attentions_match_llama_cpp_without_subgroups() {
-    let gpu = block_on(Gpu::new(GpuOptions { baseline: true, ..GpuOptions::default() })).unwrap();
+    let gpu = block_on(baseline());
     check(None, &gpu, CacheFormat::Q8, Bound::ROUNDED, |model| ATTENTIONS.contains(&model));
     let gpu = as_on_hardware(&gpu, Tiles::Shared);
     check(None, &gpu, CacheFormat::F16, Bound::EXACT, |model| ATTENTIONS.contains(&model));

@@ -6,10 +6,10 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use parlance_engine::kernels::linear::Tiles;
 use parlance_engine::models::CacheFormat;
-use parlance_engine::runtime::{Cpu, Device, Encoder, Gpu, GpuOptions, Loaded, SelfTest, Verdict};
+use parlance_engine::runtime::{Cpu, Device, Encoder, Loaded, SelfTest, Verdict};
 use pollster::block_on;
 
-use crate::architectures::{FIXTURE, as_on_hardware, family, load_any, published};
+use crate::architectures::{FIXTURE, baseline, family, hardware, load_any, published};
 use crate::common::{On, build_file, note};
 
 /// How far vectors and scores may be from those in double precision (RMS, relative).
@@ -21,9 +21,7 @@ const SCORE_BOUND: f64 = 5e-3;
 
 #[test]
 fn encoders_match_double_precision_and_llama_cpp() {
-    let gpus = [GpuOptions { baseline: true, ..GpuOptions::default() }, GpuOptions::default()];
-    let [plain, all] = gpus.map(|options| block_on(Gpu::new(options)).unwrap());
-    let hardware = as_on_hardware(&all, Tiles::Shared);
+    let [plain, hardware] = [block_on(baseline()), block_on(hardware(Tiles::Shared))];
     let open = |column: usize| match column {
         0 => Device::from(plain.clone()),
         1 => Device::from(hardware.clone()),

@@ -13,7 +13,7 @@ use parlance_engine::runtime::{Cpu, Device, Model, Tuning};
 use parlance_engine::sampling::{SamplingParams, SamplingPlan};
 use pollster::block_on;
 
-use crate::architectures::{Case, FIXTURE, divergence, file, hardware, header, load};
+use crate::architectures::{Case, FIXTURE, baseline, divergence, file, hardware, header, load};
 use crate::common::{On, build_file};
 
 /// The bound of the comparison with llama.cpp.
@@ -29,8 +29,8 @@ fn hybrids() -> impl Iterator<Item = &'static Case> {
     FIXTURE.models.iter().filter(|case| KINDS.contains(&case.model.name.as_str()))
 }
 
-/// Models with sliding windows: with norms of heads, with layers that share caches, with sinks.
-const WINDOWED: [&str; 3] = ["gemma3", "gemma4", "gpt-oss"];
+/// A model with sliding windows, in which layers share caches.
+const WINDOWED: &str = "gemma4";
 
 /// A model on a device.
 struct Subject {
@@ -55,7 +55,7 @@ impl Subject {
 /// The ways to compute a model, by name.
 pub(crate) async fn devices() -> [(&'static str, Device); 4] {
     [
-        ("WebGPU's defaults", On::BASELINE.open().await),
+        ("WebGPU's defaults", baseline().await.into()),
         ("a graphics card", hardware(Tiles::Shared).await.into()),
         ("the CPU", On::Cpu.open().await),
         ("threads", On::Threads.open().await),
@@ -66,7 +66,7 @@ pub(crate) async fn devices() -> [(&'static str, Device); 4] {
 async fn subjects() -> Vec<Subject> {
     let devices = devices().await;
     let subjects = devices.iter().flat_map(|(device_name, device)| {
-        let windowed = FIXTURE.models.iter().filter(|case| WINDOWED.contains(&case.model.name.as_str()));
+        let windowed = FIXTURE.models.iter().filter(|case| case.model.name == WINDOWED);
         hybrids().chain(windowed).map(move |case| Subject {
             case,
             name: format!("{} on {device_name}", case.model.name),

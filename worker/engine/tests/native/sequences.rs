@@ -10,7 +10,8 @@ use pollster::block_on;
 use crate::architectures::{CONTEXT, FIXTURE, divergence, file};
 use crate::hybrids::{devices, with_batches_of};
 
-/// Models whose layers leave all kinds of memory: rows, rows of a window, latent keys, states, states beside rows.
+/// Models whose layers leave all kinds of memory: rows, rows of a window, latent keys, states, states beside rows. In the
+/// layout for graphics cards only attention differs, so that the first two suffice.
 const MODELS: [&str; 8] = ["qwen3", "gemma3", "gemma4", "deepseek2", "lfm2", "qwen35", "granitehybrid", "falcon-h1"];
 /// Tokens of a text.
 const STEPS: usize = 20;
@@ -72,7 +73,8 @@ async fn step(model: &mut Model, sequences: &[usize], texts: &mut [Vec<u32>; 3])
 fn texts_computed_together_are_those_computed_alone() {
     block_on(async {
         for (device_name, device) in shared_devices().await {
-            for name in MODELS {
+            let models = if device_name == "a graphics card" { &MODELS[..2] } else { &MODELS[..] };
+            for name in models.iter().copied() {
                 let mut alone = crate::architectures::load(device.clone(), &file(name)).await;
                 let mut expected = [Vec::new(), Vec::new(), Vec::new()];
                 for (text, prompt) in expected.iter_mut().zip(prompts()) {
