@@ -102,6 +102,7 @@ impl WorkerError {
                 | EngineError::UnsupportedArchitecture(_)
                 | EngineError::UnsupportedFormat { .. }
                 | EngineError::WrongKind(_)
+                | EngineError::WrongProjector(_)
                 | EngineError::Tokenizer(_) => FailureKind::Unsupported,
                 EngineError::TooLarge(_) | EngineError::ContextTooLarge { .. } | EngineError::OutOfMemory(_) => {
                     FailureKind::TooLarge
@@ -176,7 +177,7 @@ fn reason_of_engine(error: &EngineError) -> Reason {
             Reason::Field { name: name.to_owned(), detail: format!("it must be {range}") }
         }
         // The page never asks for snapshots.
-        EngineError::BadSnapshot(_) => Reason::Other,
+        EngineError::BadSnapshot(_) | EngineError::WrongProjector(_) => Reason::Other,
         EngineError::Interrupted => Reason::Interrupted,
     }
 }
