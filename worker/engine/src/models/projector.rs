@@ -3,6 +3,7 @@
 //! as `FAMILIES` says. Sources: the families' papers, `clip.cpp` and `mtmd.cpp`.
 
 use super::checks::check_ranges;
+use super::config::ModelConfig;
 use super::family::Activation;
 use super::heads::HeadShape;
 use super::pictures::{Filter, Markers, PictureConfig, Sizing};
@@ -308,6 +309,25 @@ impl ProjectorConfig {
         let config = read(gguf, family(kind).ok_or_else(unsupported)?)?;
         config.check()?;
         Ok(config)
+    }
+
+    /// Checks that it belongs to a model.
+    ///
+    /// # Errors
+    /// [`EngineError::WrongProjector`].
+    pub fn check_for(&self, model: &ModelConfig) -> Result<()> {
+        let has_grid = model.rope.sections.is_some();
+        let wrong = if self.embedding_len != model.embedding_len {
+            format!("its embeddings are {} wide, the model's {}", self.embedding_len, model.embedding_len)
+        } else if self.deepstack.len() != model.deepstack_layers as usize {
+            format!("it is for {} of the model's layers, not {}", self.deepstack.len(), model.deepstack_layers)
+        } else if self.grid != has_grid {
+            let [own, models] = [self.grid, has_grid].map(|is_grid| if is_grid { 2 } else { 1 });
+            format!("its positions have {own} dimensions, the model's {models}")
+        } else {
+            return Ok(());
+        };
+        Err(EngineError::WrongProjector(wrong))
     }
 
     /// Number of patches that are combined to an embedding.

@@ -89,18 +89,7 @@ impl Projector {
     /// # Errors
     /// [`EngineError::WrongProjector`].
     pub fn check(&self, model: &Model) -> Result<()> {
-        let (own, model) = (&self.config, model.config());
-        let has_grid = model.rope.sections.is_some();
-        let wrong = if own.embedding_len != model.embedding_len {
-            format!("its embeddings are {} wide, the model's {}", own.embedding_len, model.embedding_len)
-        } else if own.deepstack.len() != model.deepstack_layers as usize {
-            format!("it is for {} of the model's layers, not {}", own.deepstack.len(), model.deepstack_layers)
-        } else if own.grid != has_grid {
-            format!("its positions have {} dimensions", if own.grid { "two" } else { "no" })
-        } else {
-            return Ok(());
-        };
-        Err(EngineError::WrongProjector(wrong))
+        self.config.check_for(model.config())
     }
 
     /// Number of tokens and embeddings in a prompt that stand for a picture of `width` by `height` pixels.
