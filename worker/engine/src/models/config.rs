@@ -168,6 +168,8 @@ pub struct ModelConfig {
     pub attention_scale: f32,
     /// The tokens of a batch attend to each other in both directions. Windows extend as far behind a token as before it.
     pub two_way: bool,
+    /// The most embeddings of a picture, if they attend to each other: they are computed at once.
+    pub picture_len: u32,
     /// Number of layers whose results embeddings of pictures are added to (`DeepStack`, Meng et al. 2024): they have a
     /// part for each of these layers.
     pub deepstack_layers: u32,

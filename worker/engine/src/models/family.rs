@@ -105,6 +105,8 @@ pub(super) struct Family {
     /// Name of the norm before the output head, without `.weight`.
     pub(super) output_norm: &'static str,
     pub(super) windows: Windows,
+    /// The most embeddings of a picture, if they attend to each other.
+    pub(super) picture_len: u32,
     /// Multimodal RoPE.
     pub(super) multimodal_rope: bool,
     /// In it, the components of a position alternate from pair to pair.
@@ -162,6 +164,7 @@ const LLAMA: Family = Family {
     feed_forward_norm: "ffn_norm",
     output_norm: "output_norm",
     windows: Windows::Ignored,
+    picture_len: 0,
     multimodal_rope: false,
     alternating_sections: true,
     window_rope_base: None,
@@ -218,6 +221,7 @@ const GEMMA3: Family = Family {
     name: "gemma3",
     head_norm: HeadNorm::Head,
     windows: Windows::AllBut(6),
+    picture_len: 256,
     window_rope_base: Some(10_000.0),
     wide_scale_layers: Some(62),
     ..GEMMA2
@@ -262,6 +266,7 @@ pub(super) const FAMILIES: &[Family] = &[
     Family {
         name: "gemma4",
         windows: Windows::Listed,
+        picture_len: 280,
         wide_scale_layers: None,
         attention_scale: Some(1.0),
         value_norm: true,
@@ -278,7 +283,7 @@ pub(super) const FAMILIES: &[Family] = &[
         experts: Experts::Always,
         ..QWEN2
     },
-    Family { name: "gemma-embedding", two_way: true, wide_scale_layers: None, ..GEMMA3 },
+    Family { name: "gemma-embedding", two_way: true, picture_len: 0, wide_scale_layers: None, ..GEMMA3 },
     // With a window it is OLMo 3.
     Family {
         name: "olmo2",

@@ -18,6 +18,7 @@ mod plan;
 mod planner;
 mod pooling;
 mod projector;
+mod projector_family;
 mod projector_plan;
 mod reader;
 mod rope;
@@ -41,7 +42,9 @@ pub use plan::{
     VectorPlan, WeightPlan,
 };
 pub use pooling::{HeadActivation, HeadLayer, HeadPlan, HeadResult, Pooling};
-pub use projector::{GridRope, Merge, PatchPositions, ProjectorConfig, TowerWindows};
+pub use projector::{ProjectorConfig, TowerWindows};
+pub use projector_family::{GridRope, Merge, PatchPositions};
+pub(crate) use projector_plan::TowerTensors;
 pub use projector_plan::{
     BREAK, CLASS, LinearPlan, PATCH_BIAS, POSITIONS, ProjectionPlan, ProjectorPlan, TowerLayerPlan,
 };

@@ -1,228 +1,15 @@
 //! Projectors, which turn pictures into embeddings for a generative model: a tower of layers over the patches of a
 //! picture, then a projection of groups of patches to the model's width. Files have the architecture `clip`; they differ
-//! as `FAMILIES` says. Sources: the families' papers, `clip.cpp` and `mtmd.cpp`.
+//! as `projector_family` says. Sources: the families' papers, `clip.cpp` and `mtmd.cpp`.
 
 use super::checks::check_ranges;
 use super::config::ModelConfig;
 use super::family::Activation;
 use super::heads::HeadShape;
-use super::pictures::{Filter, Markers, PictureConfig, Sizing};
-use super::plan::Arrangement;
+use super::pictures::{PictureConfig, Sizing};
+use super::projector_family::{FAMILIES, Family, GridRope, Merge, PatchPositions, SizingStyle, StepOrder, family};
 use crate::error::{EngineError, Result};
 use crate::gguf::{Gguf, Metadata};
-
-/// How the table of position embeddings, one for each patch of a square, fits pictures of other shapes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum PatchPositions {
-    /// All pictures have that shape.
-    Fixed,
-    /// It is resized like a picture: averaged where patches are fewer.
-    Resized,
-    /// It is interpolated between its corners, which stay those of the picture.
-    Stretched,
-}
-
-/// RoPE by rows and columns: the first half of a head's pairs turns with a patch's row, the other with its column.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum GridRope {
-    /// Pairs are half a head apart; both halves have the same frequencies.
-    Apart,
-    /// Pairs are neighbours; the frequencies alternate between the two halves.
-    Adjacent,
-}
-
-/// How patches are combined to an embedding.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Merge {
-    /// One after the other.
-    Joined,
-    /// Their average.
-    Averaged,
-}
-
-/// The order of a step's weights in the file.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum StepOrder {
-    /// Rows are outputs.
-    Rows,
-    /// Rows are inputs.
-    Columns,
-    /// Rows are outputs; in a row, the first elements of all combined patches come first, then the second ones.
-    ByElement,
-}
-
-impl StepOrder {
-    /// The same for `patches` combined patches.
-    pub(super) fn arrangement(self, patches: u32) -> Arrangement {
-        match self {
-            Self::Rows => Arrangement::Rows,
-            Self::Columns => Arrangement::Columns,
-            Self::ByElement => Arrangement::Interleaved { parts: patches },
-        }
-    }
-}
-
-/// A step of the projection.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct StepStyle {
-    /// The tensors' name, without `.weight`.
-    pub(super) name: &'static str,
-    pub(super) order: StepOrder,
-    /// GELU follows.
-    pub(super) gelu: bool,
-}
-
-const fn step(name: &'static str) -> StepStyle {
-    StepStyle { name, order: StepOrder::Rows, gelu: false }
-}
-
-const fn gelu(name: &'static str) -> StepStyle {
-    StepStyle { gelu: true, ..step(name) }
-}
-
-/// A norm of the projection.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct NormStyle {
-    pub(super) name: &'static str,
-    rms: bool,
-    /// Its epsilon, if it is not that of the tower.
-    eps: Option<f32>,
-    /// Some files lack it.
-    pub(super) optional: bool,
-}
-
-/// How a family's pictures are cut to size; the numbers are in the file.
-#[derive(Debug, Clone, Copy)]
-enum SizingStyle {
-    Square,
-    /// Between so many embeddings.
-    Between(u32, u32),
-    Squares,
-    Grid,
-    Tiles(u32, u32),
-}
-
-/// What a family of projectors is like.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Family {
-    /// The value of `clip.projector_type`.
-    name: &'static str,
-    /// Norms of the tower are RMS norms.
-    rms: bool,
-    positions: PatchPositions,
-    rope: Option<GridRope>,
-    /// The entry with the number of patches per side that are combined, and that number without an entry.
-    merge: (&'static str, u32),
-    merged: Merge,
-    /// Norm of each patch after the layers, besides `v.post_ln`.
-    pub(super) row_norm: Option<&'static str>,
-    /// Norm of combined patches.
-    pub(super) norm: Option<NormStyle>,
-    /// Steps of the projection; those that the file lacks are left out.
-    pub(super) steps: &'static [StepStyle],
-    filter: Filter,
-    sizing: SizingStyle,
-    markers: Markers,
-    /// Embeddings of a picture attend to each other in both directions.
-    two_way: bool,
-    /// Embeddings have the positions of a grid (M-RoPE).
-    grid: bool,
-}
-
-const GEMMA3: Family = Family {
-    name: "gemma3",
-    rms: false,
-    positions: PatchPositions::Fixed,
-    rope: None,
-    merge: ("projector.scale_factor", 4),
-    merged: Merge::Averaged,
-    row_norm: None,
-    norm: Some(NormStyle { name: "mm.soft_emb_norm", rms: true, eps: None, optional: false }),
-    steps: &[StepStyle { order: StepOrder::Columns, ..step("mm.input_projection") }],
-    filter: Filter::Bilinear,
-    sizing: SizingStyle::Square,
-    markers: Markers { before: "<start_of_image>", after: "<end_of_image>", ..Markers::NONE },
-    two_way: true,
-    grid: false,
-};
-const IDEFICS3: Family = Family {
-    name: "idefics3",
-    merge: ("projector.scale_factor", 1),
-    merged: Merge::Joined,
-    norm: None,
-    steps: &[step("mm.model.fc")],
-    filter: Filter::Lanczos,
-    sizing: SizingStyle::Squares,
-    markers: Markers {
-        tile: "<fake_token_around_image><row_{row}_col_{column}>",
-        row_end: "\n",
-        overview: ["\n\n<fake_token_around_image><global-img>", "<fake_token_around_image>"],
-        ..Markers::NONE
-    },
-    two_way: false,
-    ..GEMMA3
-};
-const QWEN2VL: Family = Family {
-    name: "qwen2vl_merger",
-    rope: Some(GridRope::Apart),
-    merge: ("spatial_merge_size", 2),
-    steps: &[gelu("mm.0"), step("mm.2")],
-    filter: Filter::Bicubic,
-    sizing: SizingStyle::Between(8, 4096),
-    markers: Markers { before: "<|vision_start|>", after: "<|vision_end|>", ..Markers::NONE },
-    grid: true,
-    ..IDEFICS3
-};
-
-const FAMILIES: &[Family] = &[
-    GEMMA3,
-    IDEFICS3,
-    QWEN2VL,
-    Family { name: "qwen2.5vl_merger", rms: true, ..QWEN2VL },
-    Family { name: "qwen3vl_merger", positions: PatchPositions::Stretched, ..QWEN2VL },
-    Family {
-        name: "pixtral",
-        rms: true,
-        rope: Some(GridRope::Adjacent),
-        merge: ("spatial_merge_size", 1),
-        row_norm: Some("mm.input_norm"),
-        steps: &[StepStyle { order: StepOrder::ByElement, ..step("mm.patch_merger") }, gelu("mm.1"), step("mm.2")],
-        filter: Filter::Bicubic,
-        sizing: SizingStyle::Between(8, 1024),
-        markers: Markers { after: "[IMG_END]", ..Markers::NONE },
-        ..IDEFICS3
-    },
-    Family {
-        name: "internvl",
-        norm: Some(NormStyle { name: "mm.model.mlp.0", rms: false, eps: Some(1e-5), optional: false }),
-        steps: &[gelu("mm.model.mlp.1"), step("mm.model.mlp.3")],
-        filter: Filter::Bicubic,
-        sizing: SizingStyle::Grid,
-        markers: Markers { before: "<img>", after: "</img>", ..Markers::NONE },
-        ..IDEFICS3
-    },
-    Family {
-        name: "lfm2",
-        positions: PatchPositions::Resized,
-        norm: Some(NormStyle { name: "mm.input_norm", rms: false, eps: Some(1e-5), optional: true }),
-        steps: &[gelu("mm.1"), step("mm.2")],
-        filter: Filter::Bilinear,
-        sizing: SizingStyle::Tiles(64, 256),
-        markers: Markers {
-            before: "<|image_start|>",
-            after: "<|image_end|>",
-            tile: "<|img_row_{row}_col_{column}|>",
-            overview: ["<|img_thumbnail|>", ""],
-            ..Markers::NONE
-        },
-        ..IDEFICS3
-    },
-];
-
-/// The family of this name.
-pub(super) fn family(name: &str) -> Option<&'static Family> {
-    FAMILIES.iter().find(|family| family.name == name)
-}
 
 /// Attention within windows, in most layers of a tower.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -255,6 +42,8 @@ pub struct ProjectorConfig {
     pub merged_rms: bool,
     /// Norms of the tower are RMS norms, not layer norms.
     pub rms: bool,
+    /// Heads are normalised, values without weights; that replaces the scale of attention.
+    pub normed: bool,
     /// Activation function of the feed-forward parts.
     pub activation: Activation,
     /// Side of a patch in pixels.
@@ -263,6 +52,8 @@ pub struct ProjectorConfig {
     pub merge: u32,
     /// How they are combined.
     pub merged: Merge,
+    /// Combined patches are multiplied by the square root of the width.
+    pub rescaled: bool,
     /// How position embeddings fit the picture.
     pub positions: PatchPositions,
     /// RoPE by rows and columns.
@@ -283,8 +74,6 @@ pub struct ProjectorConfig {
     pub grid: bool,
 }
 
-/// Base of the frequencies of [`GridRope`].
-const ROPE_BASE: f32 = 10_000.0;
 /// Side of Qwen 2.5's windows in pixels.
 const WINDOW_PIXELS: u32 = 112;
 
@@ -354,6 +143,16 @@ impl ProjectorConfig {
         if side > 0 { side * side + u32::from(self.has_class) } else { 0 }
     }
 
+    /// Factor of attention scores.
+    pub(crate) fn attention_scale(&self) -> f32 {
+        if self.normed { 1.0 } else { (self.heads.head_dim as f32).sqrt().recip() }
+    }
+
+    /// Factor of combined patches.
+    pub(crate) fn merged_scale(&self) -> f32 {
+        if self.rescaled { (self.width as f32).sqrt() } else { 1.0 }
+    }
+
     /// The windows of a layer, if it has any.
     pub fn windows_of(&self, layer: u32) -> Option<TowerWindows> {
         self.windows.filter(|windows| !(layer + 1).is_multiple_of(windows.global_interval))
@@ -364,13 +163,17 @@ impl ProjectorConfig {
         let Some(rope) = self.rope else { return vec![[1.0, 0.0]] };
         let half = self.heads.head_dim / 4;
         let exponent = |pair: u32, shift: f64| -(4.0 * f64::from(pair) + shift) / f64::from(self.heads.head_dim);
-        let shift = if rope == GridRope::Adjacent { 2.0 } else { 0.0 };
         let angle = |position: u32, pair: u32, shift: f64| {
-            let (sin, cos) = (f64::from(position) * f64::from(ROPE_BASE).powf(exponent(pair, shift))).sin_cos();
+            let (sin, cos) = (f64::from(position) * f64::from(rope.base()).powf(exponent(pair, shift))).sin_cos();
             [cos as f32, sin as f32]
         };
-        let rows = (0..half).map(|pair| angle(row, pair, 0.0));
-        rows.chain((0..half).map(|pair| angle(column, pair, shift))).collect()
+        let (first, second, shift) = match rope {
+            GridRope::Apart => (row, column, 0.0),
+            GridRope::Adjacent => (row, column, 2.0),
+            GridRope::Quarters => (column, row, 0.0),
+        };
+        let firsts = (0..half).map(|pair| angle(first, pair, 0.0));
+        firsts.chain((0..half).map(|pair| angle(second, pair, shift))).collect()
     }
 
     fn check(&self) -> Result<()> {
@@ -436,16 +239,19 @@ fn read(gguf: &Gguf, family: &'static Family) -> Result<ProjectorConfig> {
             head_dim,
             value_dim: head_dim,
             rope_dim,
-            rope_half: family.rope == Some(GridRope::Apart),
+            // Quarters are rearranged.
+            rope_half: matches!(family.rope, Some(GridRope::Apart | GridRope::Quarters)),
         },
         norm_eps,
         merged_eps: family.norm.and_then(|norm| norm.eps).unwrap_or(norm_eps),
         merged_rms: family.norm.is_some_and(|norm| norm.rms),
         rms: family.rms,
+        normed: family.normed,
         activation: activation(metadata),
         patch,
         merge,
         merged: family.merged,
+        rescaled: family.rescaled,
         positions: family.positions,
         rope: family.rope,
         windows,
@@ -475,9 +281,14 @@ fn pictures(metadata: &Metadata, family: &Family, (patch, merge): (u32, u32)) ->
     let side = || metadata.require_u32(&key("image_size"));
     let pixels = |embeddings: u32| embeddings.saturating_mul(patch.saturating_mul(merge).saturating_pow(2));
     let tiles = |name: &str, default: u32| metadata.u32(&key(name)).unwrap_or(default);
+    let (mut mean, mut deviation) = (colours("image_mean")?, colours("image_std")?);
+    if family.doubled {
+        deviation = deviation.map(|deviation| deviation / 2.0);
+        (0..3).for_each(|colour| mean[colour] += deviation[colour]);
+    }
     Ok(PictureConfig {
-        mean: colours("image_mean")?,
-        deviation: colours("image_std")?,
+        mean,
+        deviation,
         filter: family.filter,
         sizing: match family.sizing {
             SizingStyle::Square => Sizing::Square(side()?),

@@ -1,12 +1,15 @@
 //! The tensors of a projector, by their names in the file.
 
+use std::collections::HashMap;
+
 use super::checks::MAX_WIDTH;
 use super::encoder_plan::NormPlan;
 use super::family::Activation;
 use super::pictures::Sizing;
-use super::plan::{Arrangement, Product, VectorId, WeightPlan};
+use super::plan::{Arrangement, Product, Segment, VectorId, WeightPlan};
 use super::planner::{Planner, SPLIT_ROWS};
-use super::projector::{Family, PatchPositions, ProjectorConfig, StepOrder, StepStyle, family};
+use super::projector::ProjectorConfig;
+use super::projector_family::{Family, GridRope, NormStyle, PatchPositions, StepOrder, StepStyle, family};
 use crate::error::{EngineError, Result};
 use crate::gguf::Gguf;
 
@@ -19,6 +22,20 @@ pub const CLASS: &str = "v.class_embd";
 /// What follows a row of embeddings.
 pub const BREAK: &str = "v.token_embd.img_break";
 
+/// Names of the bounds of a product, after its own.
+const BOUNDS: [&str; 4] = ["input_min", "input_max", "output_min", "output_max"];
+
+/// The quarters of a head in an order where the pairs of [`GridRope::Quarters`] are half a head apart.
+fn quarters(head: u32) -> [u32; 4] {
+    [0, 2, 1, 3].map(|quarter| 4 * head + quarter)
+}
+
+/// The weights of a norm of such a head.
+fn turned_head(weights: &[f32]) -> Vec<f32> {
+    let len = weights.len() / 4;
+    quarters(0).into_iter().flat_map(|quarter| &weights[quarter as usize * len..][..len]).copied().collect()
+}
+
 /// A product with its bias and what follows it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct LinearPlan {
@@ -30,6 +47,11 @@ pub struct LinearPlan {
     pub rows: u32,
     /// Elements of an input, a multiple of 32.
     pub cols: u32,
+    /// The first output, where several products share a result.
+    pub first_row: u32,
+    /// The tensors' name, if there are bounds for inputs and outputs: `input_min`, `input_max`, `output_min` and
+    /// `output_max`, which stay on the host.
+    pub bounds: Option<String>,
     /// Applied to the result.
     pub activation: Option<Activation>,
 }
@@ -39,6 +61,10 @@ impl LinearPlan {
     pub fn stride(&self) -> u32 {
         self.rows.next_multiple_of(32)
     }
+
+    fn is_bounded(&self) -> bool {
+        self.bounds.is_some()
+    }
 }
 
 /// A layer of the tower.
@@ -46,10 +72,10 @@ impl LinearPlan {
 pub struct TowerLayerPlan {
     /// Norms before attention and before the feed-forward part.
     pub norms: [NormPlan; 2],
-    /// Query, key and value projections.
-    pub qkv: Product,
-    /// Their biases.
-    pub qkv_bias: Option<VectorId>,
+    /// Query, key and value projections: together, or each if they have bounds.
+    pub qkv: Vec<LinearPlan>,
+    /// Names of the weights of the norms of queries and keys, which stay on the host: `[head_dim]`.
+    pub head_norms: Option<[String; 2]>,
     /// Output projection of attention.
     pub attention_output: LinearPlan,
     /// Gate of the feed-forward part, with the activation.
@@ -60,6 +86,8 @@ pub struct TowerLayerPlan {
     pub down: LinearPlan,
     /// Factors of the outputs of attention and feed-forward part: a vector each.
     pub scales: [Option<VectorId>; 2],
+    /// Norms of these outputs.
+    pub post_norms: [Option<NormPlan>; 2],
     /// Projects the hidden state after this layer.
     pub deepstack: Option<ProjectionPlan>,
 }
@@ -67,8 +95,12 @@ pub struct TowerLayerPlan {
 /// From combined patches to an embedding.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ProjectionPlan {
+    /// What is subtracted from the combined patches, and what they are then multiplied by: `[width]` each.
+    pub standard: Option<[VectorId; 2]>,
     /// Norm before it.
     pub norm: Option<NormPlan>,
+    /// An RMS norm without weights, instead.
+    pub plain_norm: bool,
     /// Products in order.
     pub steps: Vec<LinearPlan>,
 }
@@ -109,6 +141,10 @@ impl ProjectorPlan {
         let positions =
             tower.planner.has(POSITIONS).then(|| tower.planner.host_matrix(POSITIONS, width)).transpose()?;
         check_positions(config, positions)?;
+        // What other projectors of the file need.
+        for prefix in ["a.", "mm.a."] {
+            tower.planner.ignore(prefix);
+        }
         tower.planner.optional_host_vector(PATCH_BIAS, width)?;
         tower.planner.optional_host_vector(CLASS, width)?;
         tower.planner.optional_host_vector(BREAK, config.embedding_len)?;
@@ -122,6 +158,35 @@ impl ProjectorPlan {
         tower.planner.check_complete(&format!("{} of {}", ProjectorConfig::ARCHITECTURE, config.kind))?;
         let weights = tower.planner.weights;
         Ok(Self { weights, patches, positions, pre_norm, layers, post_norm, projection })
+    }
+}
+
+/// What a tower needs of the tensors that stay on the host, by the names in its plan.
+#[derive(Debug, Default)]
+pub(crate) struct TowerTensors {
+    /// Lowest and highest inputs, lowest and highest outputs.
+    pub(crate) bounds: HashMap<String, [f32; 4]>,
+    /// Weights of the norms of queries and keys, in the order of their rows: `[head_dim]`.
+    pub(crate) head_norms: HashMap<String, Vec<f32>>,
+}
+
+impl TowerTensors {
+    pub(crate) fn new(plan: &ProjectorPlan, host: &HashMap<String, Vec<f32>>) -> Self {
+        let mut tensors = Self::default();
+        for layer in &plan.layers {
+            let shared = layer.qkv.iter().chain(&layer.gate);
+            let linears = shared.chain([&layer.attention_output, &layer.up, &layer.down]).chain(&plan.projection.steps);
+            for name in linears.filter_map(|linear| linear.bounds.as_ref()) {
+                let own = |part: &str| host.get(&format!("{name}.{part}"))?.first().copied();
+                let bounds = [0, 1, 2, 3].map(|part| own(BOUNDS[part]).unwrap_or([f32::MIN, f32::MAX][part % 2]));
+                tensors.bounds.insert(name.clone(), bounds);
+            }
+            for name in layer.head_norms.iter().flatten() {
+                let weights = host.get(name).map(|weights| turned_head(weights)).unwrap_or_default();
+                tensors.head_norms.insert(name.clone(), weights);
+            }
+        }
+        tensors
     }
 }
 
@@ -141,11 +206,19 @@ impl ProjectorPlan {
         steps.map(LinearPlan::stride).max().unwrap_or(32)
     }
 
+    /// Whether inputs that several products share, or gated outputs, have bounds.
+    pub(crate) fn has_bounds(&self) -> bool {
+        let of =
+            |layer: &TowerLayerPlan| layer.qkv.iter().chain(&layer.gate).chain([&layer.up]).any(LinearPlan::is_bounded);
+        self.layers.iter().any(of)
+    }
+
     /// Elements per row in the widest activation.
     pub(crate) fn widest(&self, config: &ProjectorConfig) -> u32 {
         let projected = self.step_len().max(config.embedding_len).div_ceil(config.merged_patches());
         let patch = config.patch_len().next_multiple_of(32);
-        self.activated_len().max(config.width).max(patch).max(projected)
+        let heads = if config.normed { 3 * config.width } else { config.width };
+        self.activated_len().max(heads).max(patch).max(projected)
     }
 
     /// Maximum number of rows of a picture: each activation fits a binding. A multiple of a tile's.
@@ -158,7 +231,13 @@ impl ProjectorPlan {
     pub(crate) fn scratch_bytes(&self, config: &ProjectorConfig, rows: u32) -> u64 {
         let patch = config.patch_len().next_multiple_of(32);
         // Hidden state, its norm, queries, attention's result, keys and values in half of the precision.
-        let row = 5 * config.width + self.activated_len() + patch + config.heads.rope_dim;
+        let mut row = 5 * config.width + self.activated_len() + patch + config.heads.rope_dim;
+        if config.normed {
+            row += 3 * config.width;
+        }
+        if self.has_bounds() {
+            row += config.width + self.activated_len();
+        }
         let outputs = (config.deepstack.len() as u32 + 1) * config.embedding_len;
         let embedding = config.merged_len() + 2 * self.step_len() + outputs;
         let embeddings = rows / config.merged_patches();
@@ -169,9 +248,16 @@ impl ProjectorPlan {
 /// Checks the number of position embeddings.
 fn check_positions(config: &ProjectorConfig, count: Option<u32>) -> Result<()> {
     let Some(count) = count else { return Ok(()) };
+    let unsupported = || EngineError::UnsupportedArchitecture(config.kind.to_owned());
     let expected = match (config.positions, config.pictures.sizing) {
         (PatchPositions::Fixed, Sizing::Square(side) | Sizing::Squares { side, .. } | Sizing::Grid { side, .. }) => {
             (side / config.patch).pow(2) + u32::from(config.has_class)
+        }
+        (PatchPositions::Summed, sizing) => {
+            // The longest side is that of a picture with one row of embeddings.
+            let Sizing::Between { max_pixels, .. } = sizing else { return Err(unsupported()) };
+            let longest = max_pixels / (config.patch.pow(2) * config.merge);
+            if count.is_multiple_of(2) && count / 2 >= longest { count } else { 2 * longest }
         }
         _ => count.isqrt().pow(2),
     };
@@ -201,7 +287,15 @@ impl TowerPlanner<'_> {
     fn patches(&mut self, name: &str) -> Result<LinearPlan> {
         let (rows, len) = (self.config.width, self.config.patch_len());
         let product = vec![self.planner.arranged(name.to_owned(), [rows, len], Arrangement::Rows)?];
-        Ok(LinearPlan { product, bias: None, rows, cols: len.next_multiple_of(32), activation: None })
+        Ok(LinearPlan {
+            product,
+            bias: None,
+            rows,
+            cols: len.next_multiple_of(32),
+            first_row: 0,
+            bounds: None,
+            activation: None,
+        })
     }
 
     /// A product of `cols` inputs, whose number of outputs the file tells.
@@ -220,7 +314,20 @@ impl TowerPlanner<'_> {
         };
         let bias = self.planner.optional_vector(format!("{name}.bias"), rows)?;
         let activation = style.gelu.then_some(Activation::GeluTanh);
-        Ok(LinearPlan { product, bias, rows, cols: cols.next_multiple_of(32), activation })
+        let (cols, bounds) = (cols.next_multiple_of(32), self.bounds(name)?);
+        if style.gelu && bounds.is_some() {
+            return Err(EngineError::UnsupportedArchitecture(format!("{} with bounds", self.config.kind)));
+        }
+        Ok(LinearPlan { product, bias, rows, cols, first_row: 0, bounds, activation })
+    }
+
+    /// The name, if the file has bounds for it.
+    fn bounds(&mut self, name: &str) -> Result<Option<String>> {
+        let mut has_any = false;
+        for part in BOUNDS {
+            has_any |= self.planner.optional_host_vector(&format!("{name}.{part}"), 1)?.is_some();
+        }
+        Ok(has_any.then(|| name.to_owned()))
     }
 
     fn layer(&mut self, layer: u32) -> Result<TowerLayerPlan> {
@@ -242,6 +349,9 @@ impl TowerPlanner<'_> {
                 up.rows
             )));
         }
+        if gate.is_none() && up.is_bounded() {
+            return Err(EngineError::UnsupportedArchitecture(format!("{} with bounds but no gate", config.kind)));
+        }
         let activated = |plan: LinearPlan| LinearPlan { activation: Some(config.activation), ..plan };
         let (gate, up) = match gate {
             Some(gate) => (Some(activated(gate)), up),
@@ -254,7 +364,7 @@ impl TowerPlanner<'_> {
         Ok(TowerLayerPlan {
             norms: [self.norm(&name("ln1"), width)?, self.norm(&name("ln2"), width)?],
             qkv: self.qkv(&name("attn"))?,
-            qkv_bias: self.qkv_bias(&name("attn"))?,
+            head_norms: config.normed.then(|| self.head_norms(&name("attn"))).transpose()?,
             attention_output,
             gate,
             up,
@@ -263,38 +373,87 @@ impl TowerPlanner<'_> {
                 self.planner.optional_vector(name("ls1.weight"), width)?,
                 self.planner.optional_vector(name("ls2.weight"), width)?,
             ],
+            post_norms: [
+                self.optional_norm(&name("attn_post_norm"), width)?,
+                self.optional_norm(&name("ffn_post_norm"), width)?,
+            ],
             deepstack: config.deepstack.contains(&layer).then(|| self.deepstack(layer)).transpose()?,
         })
     }
 
-    fn qkv(&mut self, name: &str) -> Result<Product> {
-        let (width, planner) = (self.config.width, &mut self.planner);
-        let fused = format!("{name}_qkv.weight");
-        let segments = if planner.has(&fused) {
-            vec![planner.segment(fused, 3 * width, width)?]
-        } else {
-            let parts = ["q", "k", "v"].map(|part| format!("{name}_{part}.weight"));
-            parts.into_iter().map(|part| planner.segment(part, width, width)).collect::<Result<_>>()?
-        };
-        planner.stack(&segments, width, self.config.heads.head_dim.max(SPLIT_ROWS))
+    fn qkv(&mut self, name: &str) -> Result<Vec<LinearPlan>> {
+        let width = self.config.width;
+        let fused = format!("{name}_qkv");
+        let is_fused = self.planner.has(&format!("{fused}.weight"));
+        let parts = if is_fused { vec![fused] } else { ["q", "k", "v"].map(|part| format!("{name}_{part}")).to_vec() };
+        let mut segments = Vec::new();
+        for (index, part) in parts.iter().enumerate() {
+            let rows = if is_fused { 3 * width } else { width };
+            let segment = self.planner.segment(format!("{part}.weight"), rows, width)?;
+            segments.push(if index < 2 { self.turned(segment)? } else { vec![segment] });
+        }
+        if !self.config.normed || !self.planner.has(&format!("{}.{}", parts[0], BOUNDS[0])) {
+            let biases = parts.iter().map(|part| (format!("{part}.bias"), 3 * width / parts.len() as u32));
+            let biases: Vec<(String, u32)> = biases.collect();
+            let bias = self.planner.has(&biases[0].0).then(|| self.planner.vectors_of(&biases)).transpose()?;
+            return Ok(vec![LinearPlan { bias, ..self.heads(&segments.concat(), 0)? }]);
+        }
+        let mut plans = Vec::new();
+        for (part, segments) in parts.iter().zip(&segments) {
+            let bounds = self.bounds(part)?;
+            plans.push(LinearPlan { bounds, ..self.heads(segments, plans.len() as u32 * width)? });
+        }
+        Ok(plans)
     }
 
-    fn qkv_bias(&mut self, name: &str) -> Result<Option<VectorId>> {
-        let (width, planner) = (self.config.width, &mut self.planner);
-        let fused = format!("{name}_qkv.bias");
-        if planner.has(&fused) {
-            return planner.vector(fused, 3 * width).map(Some);
+    /// A product of these rows, whose results begin at `first_row`.
+    fn heads(&mut self, segments: &[Segment], first_row: u32) -> Result<LinearPlan> {
+        let (config, planner) = (self.config, &mut self.planner);
+        let product = planner.stack(segments, config.width, config.heads.head_dim.max(SPLIT_ROWS))?;
+        for id in &product {
+            planner.weights.matrices[id.0].first_row += first_row;
         }
-        let parts = ["q", "k", "v"].map(|part| (format!("{name}_{part}.bias"), width));
-        planner.has(&parts[0].0).then(|| planner.vectors_of(&parts)).transpose()
+        let rows = segments.iter().map(|segment| segment.rows).sum();
+        Ok(LinearPlan { product, bias: None, rows, cols: config.width, first_row, bounds: None, activation: None })
+    }
+
+    /// The rows of queries or keys in an order where pairs are half a head apart.
+    fn turned(&self, all: Segment) -> Result<Vec<Segment>> {
+        if self.config.rope != Some(GridRope::Quarters) {
+            return Ok(vec![all]);
+        }
+        let rows = self.config.heads.head_dim / 4;
+        // Otherwise parts of a tensor could not be repacked on their own.
+        if all.rows != self.config.width || !(rows * self.config.width / 32).is_multiple_of(8) {
+            return Err(EngineError::UnsupportedArchitecture(format!("{} of this shape", self.config.kind)));
+        }
+        let part = |index: u32| Segment { tensor: all.tensor.clone(), first_row: index * rows, rows };
+        Ok((0..all.rows / rows / 4).flat_map(quarters).map(part).collect())
+    }
+
+    fn head_norms(&mut self, name: &str) -> Result<[String; 2]> {
+        let names = ["q", "k"].map(|part| format!("{name}_{part}_norm.weight"));
+        for name in &names {
+            let missing = || EngineError::malformed(format!("the tensor “{name}” is missing"));
+            self.planner.optional_host_vector(name, self.config.heads.head_dim)?.ok_or_else(missing)?;
+        }
+        Ok(names)
     }
 
     fn projection(&mut self, family: &Family) -> Result<ProjectionPlan> {
         let mut len = self.config.merged_len();
         let norm = match family.norm {
-            Some(norm) if norm.optional => self.optional_norm(norm.name, len)?,
-            Some(norm) => Some(self.norm(norm.name, len)?),
-            None => None,
+            Some(NormStyle { name: Some(name), optional: true, .. }) => self.optional_norm(name, len)?,
+            Some(NormStyle { name: Some(name), .. }) => Some(self.norm(name, len)?),
+            _ => None,
+        };
+        let plain_norm = matches!(family.norm, Some(NormStyle { name: None, .. }));
+        let has_standard = family.rescaled && self.planner.has("v.std_bias") && self.planner.has("v.std_scale");
+        let vectors = ["v.std_bias", "v.std_scale"];
+        let standard = if has_standard {
+            Some([self.planner.vector(vectors[0].to_owned(), len)?, self.planner.vector(vectors[1].to_owned(), len)?])
+        } else {
+            None
         };
         let mut steps = Vec::new();
         for step in family.steps {
@@ -304,7 +463,7 @@ impl TowerPlanner<'_> {
                 steps.push(linear);
             }
         }
-        self.finish(norm, steps)
+        self.finish(ProjectionPlan { standard, norm, plain_norm, steps })
     }
 
     fn deepstack(&mut self, layer: u32) -> Result<ProjectionPlan> {
@@ -313,12 +472,12 @@ impl TowerPlanner<'_> {
         let plain = StepStyle { name: "", order: StepOrder::Rows, gelu: false };
         let first = self.linear(&name("fc1"), len, StepStyle { gelu: true, ..plain })?;
         let second = self.linear(&name("fc2"), first.rows, plain)?;
-        self.finish(norm, vec![first, second])
+        self.finish(ProjectionPlan { standard: None, norm, plain_norm: false, steps: vec![first, second] })
     }
 
-    fn finish(&self, norm: Option<NormPlan>, steps: Vec<LinearPlan>) -> Result<ProjectionPlan> {
-        match steps.last() {
-            Some(last) if last.rows == self.config.embedding_len => Ok(ProjectionPlan { norm, steps }),
+    fn finish(&self, plan: ProjectionPlan) -> Result<ProjectionPlan> {
+        match plan.steps.last() {
+            Some(last) if last.rows == self.config.embedding_len => Ok(plan),
             _ => Err(EngineError::malformed("the projection has another width than the embeddings")),
         }
     }

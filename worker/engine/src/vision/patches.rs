@@ -16,6 +16,20 @@ pub struct PatchTables {
     pub class: Vec<f32>,
 }
 
+impl PatchTables {
+    /// Forgets positions that no picture has.
+    pub fn shrink(&mut self, config: &ProjectorConfig) {
+        if config.positions == PatchPositions::Summed {
+            let len = self.positions.len() / 2;
+            let longest = config.pictures.max_pixels().unwrap_or(0) / (config.patch.pow(2) * config.merge);
+            let kept = (longest as usize * config.width as usize).min(len);
+            self.positions.copy_within(len..len + kept, kept);
+            self.positions.truncate(2 * kept);
+            self.positions.shrink_to_fit();
+        }
+    }
+}
+
 /// The input of a tower. A class follows the patches as a row of its own.
 #[derive(Debug, Clone, PartialEq)]
 pub struct PatchInput {
@@ -132,6 +146,15 @@ fn added(grid: &[Size], size: Size, config: &ProjectorConfig, tables: &PatchTabl
 /// The position embeddings of a grid: `[rows][columns][width]`, or empty.
 fn positions([columns, rows]: Size, config: &ProjectorConfig, tables: &PatchTables) -> Vec<f32> {
     let width = config.width as usize;
+    if config.positions == PatchPositions::Summed {
+        let (by_column, by_row) = tables.positions.split_at(tables.positions.len() / 2);
+        let sum = |(row, column): (&[f32], &[f32])| row.iter().zip(column).map(|(a, b)| a + b).collect::<Vec<_>>();
+        let pairs = by_row
+            .chunks_exact(width)
+            .take(rows as usize)
+            .flat_map(|row| by_column.chunks_exact(width).take(columns as usize).map(move |column| (row, column)));
+        return pairs.flat_map(sum).collect();
+    }
     let side = ((tables.positions.len() / width) as u32).isqrt();
     if tables.positions.is_empty() || config.positions == PatchPositions::Fixed || [columns, rows] == [side; 2] {
         return tables.positions.clone();

@@ -1,5 +1,6 @@
 //! The CPU implementation of [`Tower`].
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -7,12 +8,12 @@ use async_trait::async_trait;
 use super::activations::Activations;
 use super::attention::{AttentionShape, LayerCache, attend};
 use super::layers::{project, rotate_heads, store_heads};
-use super::ops::{activate, layer_norm, multiply, rms_norm};
+use super::ops::{activate, layer_norm, multiply, normalise, rms_norm};
 use super::weights::CpuWeights;
 use super::{Cpu, Pacer};
 use crate::error::{EngineError, Result};
 use crate::models::{
-    LinearPlan, Merge, NormPlan, ProjectionPlan, ProjectorConfig, ProjectorPlan, TowerLayerPlan, VectorId,
+    LinearPlan, Merge, NormPlan, ProjectionPlan, ProjectorConfig, ProjectorPlan, TowerLayerPlan, TowerTensors, VectorId,
 };
 use crate::runtime::backend::Tower;
 use crate::vision::PatchInput;
@@ -23,16 +24,26 @@ pub(in crate::runtime) struct CpuTower {
     config: ProjectorConfig,
     plan: ProjectorPlan,
     weights: Arc<CpuWeights>,
+    /// See [`TowerTensors`].
+    bounds: HashMap<String, [f32; 4]>,
+    head_norms: HashMap<String, Vec<f32>>,
 }
 
 impl CpuTower {
     pub(in crate::runtime) fn new(
         cpu: &Cpu,
-        config: &ProjectorConfig,
-        plan: &ProjectorPlan,
+        (config, plan): (&ProjectorConfig, &ProjectorPlan),
         weights: Arc<CpuWeights>,
+        tensors: &TowerTensors,
     ) -> Self {
-        Self { pacer: cpu.pacer(), config: config.clone(), plan: plan.clone(), weights }
+        Self {
+            pacer: cpu.pacer(),
+            config: config.clone(),
+            plan: plan.clone(),
+            weights,
+            bounds: tensors.bounds.clone(),
+            head_norms: tensors.head_norms.clone(),
+        }
     }
 
     fn width(&self) -> usize {
@@ -50,40 +61,68 @@ impl CpuTower {
     fn normed(&self, x: &[f32], (weight, bias): NormPlan, rms: bool, eps: f32) -> Vec<f32> {
         let weight = self.weights.vector(weight);
         let mut y = if rms { rms_norm(x, weight, eps) } else { layer_norm(x, weight, None, eps) };
-        self.add_bias(&mut y, weight.len(), bias);
-        y
-    }
-
-    /// Adds a bias, if there is one, to rows that are `stride` apart.
-    fn add_bias(&self, rows: &mut [f32], stride: usize, bias: Option<VectorId>) {
         if let Some(bias) = bias {
             let bias = self.weights.vector(bias);
-            for row in rows.chunks_exact_mut(stride) {
-                row.iter_mut().zip(bias).for_each(|(value, bias)| *value += bias);
-            }
+            y.chunks_exact_mut(bias.len()).for_each(|row| add(row, bias));
         }
+        y
     }
 
     /// A product with what follows it: `[tokens][stride]`, padded with zeros.
     fn linear(&self, plan: &LinearPlan, x: &[f32]) -> Vec<f32> {
-        let stride = plan.stride() as usize;
+        self.part(plan, x, plan.stride() as usize)
+    }
+
+    /// A product within rows of `stride`, the rest of which is zero.
+    fn part(&self, plan: &LinearPlan, x: &[f32], stride: usize) -> Vec<f32> {
+        let bounds = plan.bounds.as_ref().and_then(|name| self.bounds.get(name));
+        let bounded: Option<Vec<f32>> =
+            bounds.map(|[low, high, ..]| x.iter().map(|value| value.max(*low).min(*high)).collect());
+        let x = bounded.as_deref().unwrap_or(x);
         let mut y = project(&self.weights, &plan.product, x, plan.cols as usize, stride, None);
-        self.add_bias(&mut y, stride, plan.bias);
+        for row in y.chunks_exact_mut(stride) {
+            let own = &mut row[plan.first_row as usize..][..plan.rows as usize];
+            if let Some(bias) = plan.bias {
+                add(own, self.weights.vector(bias));
+            }
+            if let Some([_, _, low, high]) = bounds {
+                own.iter_mut().for_each(|value| *value = value.max(*low).min(*high));
+            }
+        }
         if let Some(activation) = plan.activation {
             activate(&mut y, activation);
         }
         y
     }
 
+    /// Queries, keys and values, normalised if the family does so: `[tokens][3 width]`.
+    fn qkv(&self, layer: &TowerLayerPlan, x: &[f32]) -> Vec<f32> {
+        let (width, eps) = (self.width(), self.config.norm_eps);
+        let mut parts = layer.qkv.iter().map(|part| self.part(part, x, 3 * width));
+        let mut projected = parts.next().unwrap_or_default();
+        parts.for_each(|part| add(&mut projected, &part));
+        if let Some(norms) = &layer.head_norms {
+            for row in projected.chunks_exact_mut(3 * width) {
+                for (part, name) in row.chunks_exact_mut(width).zip(norms) {
+                    let normed = rms_norm(part, &self.head_norms[name], eps);
+                    part.copy_from_slice(&normed);
+                }
+                let values = row[2 * width..].chunks_exact_mut(self.config.heads.head_dim as usize);
+                values.for_each(|head| normalise(head, eps));
+            }
+        }
+        projected
+    }
+
     /// Adds the output of attention to the hidden state.
     fn attention(&self, index: u32, hidden: &mut [f32], input: &PatchInput) -> Result<()> {
         let (layer, heads, width) = (&self.plan.layers[index as usize], self.config.heads, self.width());
         let normed = self.norm(hidden.to_vec(), Some(layer.norms[0]));
-        let mut projected = project(&self.weights, &layer.qkv, &normed, width, 3 * width, layer.qkv_bias);
+        let mut projected = self.qkv(layer, &normed);
         rotate_heads(&mut projected, 3 * width, &heads, &input.angles, 0);
         let shape = AttentionShape {
             heads,
-            scale: (heads.head_dim as f32).sqrt().recip(),
+            scale: self.config.attention_scale(),
             temperature: None,
             softcap: None,
             window: None,
@@ -105,7 +144,7 @@ impl CpuTower {
             attended.extend(attend(&query, &cache, &[], &shape));
         }
         let output = self.linear(&layer.attention_output, &attended);
-        self.add(hidden, output, layer.scales[0]);
+        self.add(hidden, output, layer.scales[0], layer.post_norms[0]);
         Ok(())
     }
 
@@ -117,16 +156,28 @@ impl CpuTower {
             multiply(&mut activated, &self.linear(gate, &normed));
         }
         let output = self.linear(&layer.down, &activated);
-        self.add(hidden, output, layer.scales[1]);
+        self.add(hidden, output, layer.scales[1], layer.post_norms[1]);
     }
 
-    /// Adds an output, scaled if there are factors, to the hidden state.
-    fn add(&self, hidden: &mut [f32], mut output: Vec<f32>, scale: Option<VectorId>) {
+    /// Adds an output, scaled if there are factors and normalised if there is a norm, to the hidden state.
+    fn add(&self, hidden: &mut [f32], mut output: Vec<f32>, scale: Option<VectorId>, norm: Option<NormPlan>) {
         if let Some(scale) = scale {
             let scale = self.weights.vector(scale);
             output.chunks_exact_mut(scale.len()).for_each(|row| multiply(row, scale));
         }
-        hidden.iter_mut().zip(&output).for_each(|(sum, value)| *sum += value);
+        add(hidden, &self.norm(output, norm));
+    }
+
+    /// Combined patches less a mean, times a factor, if the file has them.
+    fn standardised(&self, plan: &ProjectionPlan, mut merged: Vec<f32>) -> Vec<f32> {
+        if let Some(standard) = plan.standard {
+            let [means, factors] = standard.map(|vector| self.weights.vector(vector));
+            for row in merged.chunks_exact_mut(means.len()) {
+                row.iter_mut().zip(means).for_each(|(value, mean)| *value -= mean);
+                multiply(row, factors);
+            }
+        }
+        merged
     }
 
     /// Combined patches as embeddings: `[embeddings][embedding_len]`.
@@ -137,21 +188,32 @@ impl CpuTower {
         let rows = &hidden[..embeddings * patches * width];
         let merged = match config.merged {
             Merge::Joined => rows.to_vec(),
-            Merge::Averaged => rows.chunks_exact(patches * width).flat_map(|rows| mean(rows, width)).collect(),
+            Merge::Averaged => {
+                let means = rows.chunks_exact(patches * width).flat_map(|rows| mean(rows, width));
+                means.map(|mean| mean * config.merged_scale()).collect()
+            }
         };
-        let normed = match plan.norm {
-            Some(norm) => self.normed(&merged, norm, config.merged_rms, config.merged_eps),
-            None => merged,
-        };
+        let mut normed = self.standardised(plan, merged);
+        if let Some(norm) = plan.norm {
+            normed = self.normed(&normed, norm, config.merged_rms, config.merged_eps);
+        } else if plan.plain_norm {
+            let rows = normed.chunks_exact_mut(config.merged_len() as usize);
+            rows.for_each(|row| normalise(row, config.merged_eps));
+        }
         plan.steps.iter().fold(normed, |x, step| self.linear(step, &x))
     }
+}
+
+/// Adds to a sum.
+fn add(sum: &mut [f32], values: &[f32]) {
+    sum.iter_mut().zip(values).for_each(|(sum, value)| *sum += value);
 }
 
 /// The mean of rows of `width`.
 fn mean(rows: &[f32], width: usize) -> Vec<f32> {
     let mut sums = vec![0.0; width];
     for row in rows.chunks_exact(width) {
-        sums.iter_mut().zip(row).for_each(|(sum, value)| *sum += value);
+        add(&mut sums, row);
     }
     let count = (rows.len() / width) as f32;
     sums.iter_mut().for_each(|sum| *sum /= count);
@@ -170,7 +232,7 @@ impl Tower for CpuTower {
         for patches in &self.plan.patches {
             let x = Activations::new(&input.patches, patches.cols as usize);
             let embedded = self.weights.product(&patches.product, patches.rows as usize, &x, None);
-            self.add(&mut hidden, embedded, None);
+            add(&mut hidden, &embedded);
         }
         hidden = self.norm(hidden, self.plan.pre_norm);
         let mut deepstack = Vec::new();

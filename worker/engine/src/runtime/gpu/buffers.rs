@@ -265,7 +265,8 @@ pub(super) fn prefill_batch(config: &ModelConfig, tuning: &Tuning) -> u32 {
     let widest = widest.max(config.layer_inputs_len()).max(config.deepstack_layers * config.embedding_len);
     let fitting = (128 << 20) / 4 / widest.max(1);
     // A multiple of the tile size, if it exceeds that.
-    tuning.prefill_batch.min(if fitting < 64 { fitting.max(1) } else { fitting / 64 * 64 })
+    let wanted = tuning.prefill_batch.max(config.picture_len.next_multiple_of(64));
+    wanted.min(if fitting < 64 { fitting.max(1) } else { fitting / 64 * 64 })
 }
 
 /// Size of the activations on a GPU in bytes.

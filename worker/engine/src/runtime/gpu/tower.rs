@@ -1,5 +1,6 @@
 //! The GPU implementation of [`Tower`].
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -13,10 +14,11 @@ use crate::error::{EngineError, Result};
 use crate::kernels::Grid;
 use crate::kernels::attention::{Attention, AttentionLayout, has_cooperative_layout};
 use crate::kernels::linear::{Epilogue, Tiles};
-use crate::kernels::norm::LayerNorm;
-use crate::kernels::rows::{AddRows, mean_rows};
+use crate::kernels::norm::{HeadNormKernel, LayerNorm};
+use crate::kernels::rows::{AddRows, Clamp, MeanRows, gate_rows};
 use crate::models::{
-    CacheFormat, LinearPlan, Merge, NormPlan, ProjectionPlan, ProjectorConfig, ProjectorPlan, TowerLayerPlan, VectorId,
+    CacheFormat, HeadNorm, LinearPlan, Merge, NormPlan, ProjectionPlan, ProjectorConfig, ProjectorPlan, TowerLayerPlan,
+    TowerTensors, VectorId,
 };
 use crate::runtime::backend::Tower;
 use crate::runtime::device::{Dispatch, Gpu};
@@ -31,9 +33,23 @@ pub(in crate::runtime) struct GpuTower {
     config: ProjectorConfig,
     plan: ProjectorPlan,
     weights: Arc<Weights>,
+    vectors: Vectors,
     /// For the largest picture so far.
     program: Option<Program>,
 }
+
+/// Vectors besides those of the file.
+struct Vectors {
+    /// See [`TowerTensors`].
+    bounds: HashMap<String, wgpu::Buffer>,
+    head_norms: HashMap<String, wgpu::Buffer>,
+    /// Weights of a norm without weights: `[merged_len]`
+    ones: wgpu::Buffer,
+}
+
+/// What happens to the output of a part of a layer before it is added to the hidden state: it is multiplied by factors,
+/// or normalised.
+type After = (Option<VectorId>, Option<NormPlan>);
 
 /// Buffers with room for some rows, and the dispatches that use them.
 struct Program {
@@ -53,11 +69,17 @@ struct Stage {
 impl GpuTower {
     pub(in crate::runtime) fn new(
         gpu: &Gpu,
-        config: &ProjectorConfig,
-        plan: &ProjectorPlan,
+        (config, plan): (&ProjectorConfig, &ProjectorPlan),
         weights: Arc<Weights>,
+        tensors: &TowerTensors,
     ) -> Self {
-        Self { gpu: gpu.clone(), config: config.clone(), plan: plan.clone(), weights, program: None }
+        let buffer = |values: &[f32]| gpu.storage_buffer_with("tower", values);
+        let vectors = Vectors {
+            bounds: tensors.bounds.iter().map(|(name, bounds)| (name.clone(), buffer(bounds))).collect(),
+            head_norms: tensors.head_norms.iter().map(|(name, weights)| (name.clone(), buffer(weights))).collect(),
+            ones: buffer(&vec![1.0; config.merged_len() as usize]),
+        };
+        Self { gpu: gpu.clone(), config: config.clone(), plan: plan.clone(), weights, vectors, program: None }
     }
 
     /// The program with room for this many rows.
@@ -71,9 +93,9 @@ impl GpuTower {
     }
 
     fn new_program(&self, rows: u32) -> Result<Program> {
-        let Self { gpu, config, plan, weights, .. } = self;
+        let Self { gpu, config, plan, weights, vectors, .. } = self;
         let buffers = TowerBuffers::new(gpu, (config, plan), rows);
-        let stages = Builder { gpu, config, plan, weights, buffers: &buffers }.stages()?;
+        let stages = Builder { gpu, config, plan, weights, vectors, buffers: &buffers }.stages()?;
         Ok(Program { buffers, stages })
     }
 }
@@ -145,6 +167,7 @@ struct Builder<'a> {
     config: &'a ProjectorConfig,
     plan: &'a ProjectorPlan,
     weights: &'a Weights,
+    vectors: &'a Vectors,
     buffers: &'a TowerBuffers,
 }
 
@@ -155,9 +178,9 @@ impl Builder<'_> {
         let merged = |dispatches| Stage { dispatches, is_merged: true, ends_layer: false };
         let mut start = Vec::new();
         for patches in &plan.patches {
-            self.add(&mut start, patches, &buffers.patches, None)?;
+            self.add(&mut start, patches, &buffers.patches, (None, None))?;
         }
-        start.extend(plan.pre_norm.map(|norm| self.norm(norm, true)));
+        start.extend(plan.pre_norm.map(|norm| self.norm(norm, &buffers.hidden, None)));
         let mut stages = vec![rows(start, false)];
         // Those of deepstack follow the main one.
         let mut output = 0;
@@ -171,25 +194,22 @@ impl Builder<'_> {
                 stages.push(merged(self.project(projection, &buffers.outputs[output])?));
             }
         }
-        stages.push(rows(plan.post_norm.map(|norm| self.norm(norm, true)).into_iter().collect(), false));
+        let post_norm = plan.post_norm.map(|norm| self.norm(norm, &buffers.hidden, None));
+        stages.push(rows(post_norm.into_iter().collect(), false));
         stages.push(merged(self.project(&plan.projection, &buffers.outputs[0])?));
         Ok(stages)
     }
 
     fn attention(&self, program: &mut Vec<Dispatch>, index: u32, layer: &TowerLayerPlan) -> Result<()> {
-        let (buffers, heads, rows) = (self.buffers, self.config.heads, 3 * self.config.width);
-        program.push(self.norm(layer.norms[0], false));
-        let epilogue = Epilogue::Qkv { heads, value_offset: buffers.value_offset() };
-        let extra = [("kv", &buffers.kv), ("rope", &buffers.rope)];
-        let input = Input { bias: layer.qkv_bias, ..Input::new(&buffers.normed) };
-        let output = Output { epilogue, y: &buffers.query, rows, extra: &extra };
-        self.products(false).push(program, &layer.qkv, &input, &output)?;
+        let (buffers, heads) = (self.buffers, self.config.heads);
+        program.push(self.norm(layer.norms[0], &buffers.hidden, Some(&buffers.normed)));
+        self.qkv(program, layer)?;
         let has_windows = self.config.windows_of(index).is_some();
         let attention = Attention {
             heads,
             cache: CacheFormat::F16,
             value_offset: buffers.value_offset(),
-            scale: (heads.head_dim as f32).sqrt().recip(),
+            scale: self.config.attention_scale(),
             temperature: None,
             softcap: None,
             window: None,
@@ -210,7 +230,49 @@ impl Builder<'_> {
         } else {
             Dispatch::new(self.gpu, &attention.shader(), &bound, grid)
         });
-        self.add(program, &layer.attention_output, &buffers.attended, layer.scales[0])
+        self.add(program, &layer.attention_output, &buffers.attended, (layer.scales[0], layer.post_norms[0]))
+    }
+
+    /// Queries, keys and values, normalised if the family does so.
+    fn qkv(&self, program: &mut Vec<Dispatch>, layer: &TowerLayerPlan) -> Result<()> {
+        let (buffers, heads, rows) = (self.buffers, self.config.heads, 3 * self.config.width);
+        let value_offset = buffers.value_offset();
+        let extra = [("kv", &buffers.kv), ("rope", &buffers.rope)];
+        let Some([query_norm, key_norm]) = &layer.head_norms else {
+            for part in &layer.qkv {
+                let input = Input { bias: part.bias, ..Input::new(&buffers.normed) };
+                let epilogue = Epilogue::Qkv { heads, value_offset };
+                let output = Output { epilogue, y: &buffers.query, rows, extra: &extra };
+                self.products(false).push(program, &part.product, &input, &output)?;
+            }
+            return Ok(());
+        };
+        for part in &layer.qkv {
+            let x = self.bounded(program, part, &buffers.normed);
+            self.store(program, part, x, (&buffers.projected, rows))?;
+        }
+        let kernel = HeadNormKernel {
+            kind: HeadNorm::Head,
+            heads,
+            centred: false,
+            gated: false,
+            value_norm: true,
+            queries_only: false,
+            cache: CacheFormat::F16,
+            value_offset,
+            eps: self.config.norm_eps,
+        };
+        let bound = [
+            ("state", &buffers.states[0]),
+            ("projected", &buffers.projected),
+            ("query_norm", &self.vectors.head_norms[query_norm]),
+            ("key_norm", &self.vectors.head_norms[key_norm]),
+            ("y", &buffers.query),
+            extra[0],
+            extra[1],
+        ];
+        program.push(Dispatch::new(self.gpu, &kernel.shader(), &bound, kernel.grid()));
+        Ok(())
     }
 
     fn layout(&self, has_windows: bool) -> AttentionLayout {
@@ -224,13 +286,21 @@ impl Builder<'_> {
 
     fn feed_forward(&self, program: &mut Vec<Dispatch>, layer: &TowerLayerPlan) -> Result<()> {
         let buffers = self.buffers;
-        program.push(self.norm(layer.norms[1], false));
+        program.push(self.norm(layer.norms[1], &buffers.hidden, Some(&buffers.normed)));
         let linear = |plan: &LinearPlan, epilogue| {
             let input = Input { bias: plan.bias, ..Input::new(&buffers.normed) };
             (input, Output { epilogue, y: &buffers.activated, rows: plan.stride(), extra: &[] })
         };
-        if let Some(gate) = &layer.gate {
-            let activation = gate.activation.unwrap_or(self.config.activation);
+        if let Some(gate) = layer.gate.as_ref().filter(|_| self.plan.has_bounds()) {
+            for (plan, y) in [(gate, &buffers.activated), (&layer.up, &buffers.gated)] {
+                let x = self.bounded(program, plan, &buffers.normed);
+                self.store(program, plan, x, (y, plan.stride()))?;
+            }
+            let bound = [("state", &buffers.states[0]), ("x", &buffers.gated), ("y", &buffers.activated)];
+            let shader = gate_rows(gate.stride(), self.config.activation);
+            program.push(Dispatch::new(self.gpu, &shader, &bound, Grid::TokensInX));
+        } else if let Some(gate) = &layer.gate {
+            let activation = self.config.activation;
             let (gate_input, stored) = linear(gate, Epilogue::STORE);
             let (up_input, gated) = linear(&layer.up, Epilogue::Gate(activation));
             let both = [(&gate.product[..], &gate_input, &stored), (&layer.up.product[..], &up_input, &gated)];
@@ -239,96 +309,138 @@ impl Builder<'_> {
             let (input, output) = linear(&layer.up, epilogue(&layer.up));
             self.products(false).push(program, &layer.up.product, &input, &output)?;
         }
-        self.add(program, &layer.down, &buffers.activated, layer.scales[1])
+        self.add(program, &layer.down, &buffers.activated, (layer.scales[1], layer.post_norms[1]))
     }
 
-    /// Adds a product, scaled if there are factors, to the hidden state.
-    fn add(
+    /// Adds a product to the hidden state. `x` is kept within its bounds.
+    fn add(&self, program: &mut Vec<Dispatch>, plan: &LinearPlan, x: &wgpu::Buffer, after: After) -> Result<()> {
+        let (buffers, len) = (self.buffers, self.config.width);
+        let (scale, norm) = after;
+        if scale.is_none() && norm.is_none() && plan.bounds.is_none() {
+            let input = Input { bias: plan.bias, ..Input::new(x) };
+            let output = Output { epilogue: Epilogue::ADD, y: &buffers.hidden, rows: len, extra: &[] };
+            return self.products(false).push(program, &plan.product, &input, &output);
+        }
+        program.extend(self.clamp(plan, false, plan.cols, vec![("state", &buffers.states[0]), ("y", x)]));
+        self.store(program, plan, x, (&buffers.normed, len))?;
+        program.extend(norm.map(|norm| self.norm(norm, &buffers.normed, None)));
+        let rows = AddRows { len, stride: len, at: 0, scaled: scale.is_some() };
+        let mut bound = vec![("state", &buffers.states[0]), ("x", &buffers.normed), ("y", &buffers.hidden)];
+        bound.extend(scale.map(|scale| ("scale", self.weights.vector(scale))));
+        program.push(Dispatch::new(self.gpu, &rows.shader(), &bound, Grid::TokensInX));
+        Ok(())
+    }
+
+    /// Stores a product, without its activation, within its bounds in rows of `stride`.
+    fn store(
         &self,
         program: &mut Vec<Dispatch>,
         plan: &LinearPlan,
         x: &wgpu::Buffer,
-        scale: Option<VectorId>,
+        (y, stride): (&wgpu::Buffer, u32),
     ) -> Result<()> {
-        let (buffers, len) = (self.buffers, self.config.width);
         let input = Input { bias: plan.bias, ..Input::new(x) };
-        let (epilogue, y) =
-            if scale.is_some() { (Epilogue::STORE, &buffers.normed) } else { (Epilogue::ADD, &buffers.hidden) };
-        self.products(false).push(program, &plan.product, &input, &Output { epilogue, y, rows: len, extra: &[] })?;
-        if let Some(scale) = scale {
-            let rows = AddRows { len, stride: len, at: 0, scaled: true };
-            let bound = [
-                ("state", &buffers.states[0]),
-                ("x", &buffers.normed),
-                ("y", &buffers.hidden),
-                ("scale", self.weights.vector(scale)),
-            ];
-            program.push(Dispatch::new(self.gpu, &rows.shader(), &bound, Grid::TokensInX));
-        }
+        let output = Output { epilogue: Epilogue::STORE, y, rows: stride, extra: &[] };
+        self.products(false).push(program, &plan.product, &input, &output)?;
+        program.extend(self.clamp(plan, true, stride, vec![("state", &self.buffers.states[0]), ("y", y)]));
         Ok(())
     }
 
-    /// A norm of the hidden state, in place or into the `normed` buffer.
-    fn norm(&self, (weight, bias): NormPlan, in_place: bool) -> Dispatch {
-        let (buffers, config) = (self.buffers, self.config);
+    /// An input that several products share, within the bounds of one of them.
+    fn bounded<'b>(&'b self, program: &mut Vec<Dispatch>, plan: &LinearPlan, x: &'b wgpu::Buffer) -> &'b wgpu::Buffer {
+        let y = &self.buffers.bounded;
+        let clamp = self.clamp(plan, false, plan.cols, vec![("state", &self.buffers.states[0]), ("x", x), ("y", y)]);
+        let bounded = if clamp.is_some() { y } else { x };
+        program.extend(clamp);
+        bounded
+    }
+
+    /// Keeps the inputs or outputs of a product, in rows of `stride`, within its bounds, if it has any: in place unless
+    /// `bound` has an `x`.
+    fn clamp<'b>(
+        &'b self,
+        plan: &LinearPlan,
+        is_output: bool,
+        stride: u32,
+        mut bound: Vec<(&'static str, &'b wgpu::Buffer)>,
+    ) -> Option<Dispatch> {
+        let bounds = self.vectors.bounds.get(plan.bounds.as_ref()?)?;
+        let (len, at) = if is_output { (plan.rows, plan.first_row) } else { (plan.cols, 0) };
+        let clamp = Clamp { len, stride, at, is_output, in_place: bound.iter().all(|(name, _)| *name != "x") };
+        bound.push(("bounds", bounds));
+        Some(Dispatch::new(self.gpu, &clamp.shader(), &bound, Grid::TokensInX))
+    }
+
+    /// A norm of the tower from `x` to `y`, or in place.
+    fn norm(&self, (weight, bias): NormPlan, x: &wgpu::Buffer, y: Option<&wgpu::Buffer>) -> Dispatch {
+        let config = self.config;
         let norm = LayerNorm {
             len: config.width,
             rms: config.rms,
             bias: bias.is_some(),
             residual: false,
-            in_place,
+            in_place: y.is_none(),
             eps: config.norm_eps,
         };
-        let mut bound = vec![("state", &buffers.states[0]), ("x", &buffers.hidden)];
-        bound.extend((!in_place).then_some(("y", &buffers.normed)));
-        self.with_vectors(norm, bound, (weight, bias))
-    }
-
-    fn with_vectors<'b>(
-        &'b self,
-        norm: LayerNorm,
-        mut bound: Vec<(&'static str, &'b wgpu::Buffer)>,
-        (weight, bias): NormPlan,
-    ) -> Dispatch {
-        bound.push(("norm_weight", self.weights.vector(weight)));
+        let mut bound =
+            vec![("state", &self.buffers.states[0]), ("x", x), ("norm_weight", self.weights.vector(weight))];
+        bound.extend(y.map(|y| ("y", y)));
         bound.extend(bias.map(|bias| ("norm_bias", self.weights.vector(bias))));
         Dispatch::new(self.gpu, &norm.shader(), &bound, Grid::TokensInX)
     }
 
     /// From combined patches to embeddings.
     fn project(&self, plan: &ProjectionPlan, output: &wgpu::Buffer) -> Result<Vec<Dispatch>> {
-        let (buffers, config, mut program) = (self.buffers, self.config, Vec::new());
-        let (state, is_mean) = (&buffers.states[1], config.merged == Merge::Averaged);
-        if is_mean {
-            let shader = mean_rows(config.width, config.merged_patches());
-            let bound = [("state", state), ("x", &buffers.hidden), ("y", &buffers.merged)];
-            program.push(Dispatch::new(self.gpu, &shader, &bound, Grid::TokensInX));
-        }
-        if let Some((weight, bias)) = plan.norm {
-            let norm = LayerNorm {
-                len: config.merged_len(),
-                rms: config.merged_rms,
-                bias: bias.is_some(),
-                residual: false,
-                in_place: is_mean,
-                eps: config.merged_eps,
-            };
-            let bound = if is_mean {
-                vec![("state", state), ("x", &buffers.merged)]
-            } else {
-                vec![("state", state), ("x", &buffers.hidden), ("y", &buffers.merged)]
-            };
-            program.push(self.with_vectors(norm, bound, (weight, bias)));
-        }
-        let mut x = if is_mean || plan.norm.is_some() { &buffers.merged } else { &buffers.hidden };
+        let (buffers, mut program) = (self.buffers, Vec::new());
+        let mut x = self.merge(&mut program, plan);
+        let state = ("state", &buffers.states[1]);
         for (index, step) in plan.steps.iter().enumerate() {
             let y = if index + 1 == plan.steps.len() { output } else { &buffers.steps[index % 2] };
+            program.extend(self.clamp(step, false, step.cols, vec![state, ("y", x)]));
             let input = Input { bias: step.bias, ..Input::new(x) };
             let output = Output { epilogue: epilogue(step), y, rows: step.stride(), extra: &[] };
             self.products(true).push(&mut program, &step.product, &input, &output)?;
+            program.extend(self.clamp(step, true, step.stride(), vec![state, ("y", y)]));
             x = y;
         }
         Ok(program)
+    }
+
+    /// Combines patches, with the norm after that. Returns the buffer.
+    fn merge(&self, program: &mut Vec<Dispatch>, plan: &ProjectionPlan) -> &wgpu::Buffer {
+        let (buffers, config, state) = (self.buffers, self.config, ("state", &self.buffers.states[1]));
+        let is_mean = config.merged == Merge::Averaged;
+        if is_mean {
+            let (len, count) = (config.width, config.merged_patches());
+            let mean = MeanRows { len, count, scale: config.merged_scale(), standard: plan.standard.is_some() };
+            let mut bound = vec![state, ("x", &buffers.hidden), ("y", &buffers.merged)];
+            if let Some([means, factors]) = plan.standard {
+                bound.extend([("mean", self.weights.vector(means)), ("factor", self.weights.vector(factors))]);
+            }
+            program.push(Dispatch::new(self.gpu, &mean.shader(), &bound, Grid::TokensInX));
+        }
+        let vectors = match plan.norm {
+            Some((weight, bias)) => (self.weights.vector(weight), bias.map(|bias| self.weights.vector(bias))),
+            None if plan.plain_norm => (&self.vectors.ones, None),
+            None => return if is_mean { &buffers.merged } else { &buffers.hidden },
+        };
+        let norm = LayerNorm {
+            len: config.merged_len(),
+            rms: config.merged_rms,
+            bias: vectors.1.is_some(),
+            residual: false,
+            in_place: is_mean,
+            eps: config.merged_eps,
+        };
+        let mut bound = vec![state, ("norm_weight", vectors.0)];
+        bound.extend(vectors.1.map(|bias| ("norm_bias", bias)));
+        if is_mean {
+            bound.push(("x", &buffers.merged));
+        } else {
+            bound.extend([("x", &buffers.hidden), ("y", &buffers.merged)]);
+        }
+        program.push(Dispatch::new(self.gpu, &norm.shader(), &bound, Grid::TokensInX));
+        &buffers.merged
     }
 
     fn products(&self, is_merged: bool) -> ProductBuilder<'_> {

@@ -19,6 +19,10 @@ pub(super) struct TowerBuffers {
     pub(super) hidden: wgpu::Buffer,
     /// The input of a part after its norm, or its output before it is scaled: `[rows][width]`
     pub(super) normed: wgpu::Buffer,
+    /// Queries, keys and values before their norms, if they have any: `[rows][3 width]`
+    pub(super) projected: wgpu::Buffer,
+    /// An input within the bounds of a product, if there are any: `[rows][width]`
+    pub(super) bounded: wgpu::Buffer,
     /// `[rows][width]`
     pub(super) query: wgpu::Buffer,
     /// Keys, then values, in f16: `[rows][width]` each
@@ -27,6 +31,8 @@ pub(super) struct TowerBuffers {
     pub(super) attended: wgpu::Buffer,
     /// Between the halves of a feed-forward part: `[rows][stride]`
     pub(super) activated: wgpu::Buffer,
+    /// What is gated, if bounds come between: `[rows][stride]`
+    pub(super) gated: wgpu::Buffer,
     /// RoPE angles: `[rows][rope_dim / 2]`
     pub(super) rope: wgpu::Buffer,
     /// Windows: `[rows][2]`
@@ -59,6 +65,7 @@ impl TowerBuffers {
             Tiles::Packed => longest.div_ceil(32) * 10,
             Tiles::None | Tiles::Shared => 0,
         };
+        let bounded_rows = if plan.has_bounds() { rows } else { 0 };
         let output = || floats("embeddings", embeddings, config.embedding_len);
         Self {
             rows,
@@ -66,10 +73,13 @@ impl TowerBuffers {
             patches: floats("patches", rows, config.patch_len().next_multiple_of(32)),
             hidden: floats("hidden", rows, width),
             normed: floats("normed", rows, width),
+            projected: floats("projected", if config.normed { rows } else { 0 }, 3 * width),
+            bounded: floats("bounded", bounded_rows, width),
             query: floats("query", rows, width),
             kv: floats("keys and values", rows, width),
             attended: floats("attended", rows, width),
             activated: floats("activated", rows, plan.activated_len()),
+            gated: floats("gated", bounded_rows, plan.activated_len()),
             rope: floats("rope", rows, config.heads.rope_dim.max(2)),
             windows: floats("windows", rows, 2),
             merged: floats("combined patches", embeddings, config.merged_len()),

@@ -5,6 +5,7 @@ use super::source::Source;
 use super::upload::Upload;
 use crate::error::{EngineError, Result};
 use crate::gguf::Gguf;
+use crate::models::TowerTensors;
 use crate::runtime::device::{Device, allocating};
 use crate::runtime::fit::ProjectorDescription;
 use crate::runtime::session::Projector;
@@ -87,7 +88,7 @@ impl ProjectorLoader {
         upload.end_file()?;
         let (placed, host) = upload.finish()?;
         let ProjectorDescription { config, plan } = description;
-        let tower = placed.tower(&config, &plan);
+        let tower = placed.tower((&config, &plan), &TowerTensors::new(&plan, &host));
         Ok(Projector::new(self.device, (config, plan), tower, host))
     }
 

@@ -9,7 +9,8 @@ use crate::error::{EngineError, Result};
 use crate::gguf::dequantize::dequantize;
 use crate::gguf::{Gguf, Group, KERNEL_BLOCK_LEN, TensorInfo, TensorType};
 use crate::models::{
-    ArrangedPlan, ExpansionPlan, ModelConfig, ModelPlan, ProjectorConfig, ProjectorPlan, Segment, WeightPlan,
+    ArrangedPlan, ExpansionPlan, ModelConfig, ModelPlan, ProjectorConfig, ProjectorPlan, Segment, TowerTensors,
+    WeightPlan,
 };
 use crate::runtime::backend::{Decoder, Embedder, Tower};
 use crate::runtime::cpu::{Cpu, CpuDecoder, CpuEncoder, CpuTower, CpuWeights};
@@ -138,10 +139,14 @@ impl Placed {
 
 impl Placed {
     /// A projector's tower with these weights.
-    pub(super) fn tower(&self, config: &ProjectorConfig, plan: &ProjectorPlan) -> Box<dyn Tower> {
+    pub(super) fn tower(
+        &self,
+        (config, plan): (&ProjectorConfig, &ProjectorPlan),
+        tensors: &TowerTensors,
+    ) -> Box<dyn Tower> {
         match self {
-            Self::Gpu(gpu, weights) => Box::new(GpuTower::new(gpu, config, plan, Arc::clone(weights))),
-            Self::Cpu(cpu, weights) => Box::new(CpuTower::new(cpu, config, plan, Arc::clone(weights))),
+            Self::Gpu(gpu, weights) => Box::new(GpuTower::new(gpu, (config, plan), Arc::clone(weights), tensors)),
+            Self::Cpu(cpu, weights) => Box::new(CpuTower::new(cpu, (config, plan), Arc::clone(weights), tensors)),
         }
     }
 }

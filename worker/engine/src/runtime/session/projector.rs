@@ -53,10 +53,13 @@ impl Projector {
     ) -> Self {
         let mut take = |name: &str| host.remove(name).unwrap_or_default();
         let rows = plan.max_rows(&config, device.limits().max_binding_bytes);
+        let (positions, bias, class) = (take(POSITIONS), take(PATCH_BIAS), take(CLASS));
+        let mut tables = PatchTables { positions, bias, class };
+        tables.shrink(&config);
         Self {
             weight_bytes: plan.weights.len_bytes(),
             max_pixels: rows.saturating_mul(config.patch.pow(2)),
-            tables: PatchTables { positions: take(POSITIONS), bias: take(PATCH_BIAS), class: take(CLASS) },
+            tables,
             row_break: take(BREAK),
             device,
             config,
