@@ -34,6 +34,7 @@ pub(super) use decoder::CpuDecoder;
 pub(super) use encoder::CpuEncoder;
 #[cfg(not(target_family = "wasm"))]
 pub use native_threads::NativeThreads;
+use thread_pool::Crew;
 pub use thread_pool::{COMMAND_WORDS, Helper, HelperThreads, MAX_PAYLOAD_BYTES, MAX_REPLY_FLOATS};
 pub(super) use tower::CpuTower;
 pub(super) use weights::CpuWeights;
@@ -49,7 +50,7 @@ pub struct Cpu {
     /// Lets pending messages and timers on this thread run.
     pause: fn() -> LocalBoxFuture<'static, ()>,
     /// Helper threads for matrix products.
-    threads: Option<Arc<dyn HelperThreads>>,
+    threads: Option<Arc<Crew>>,
     name: String,
 }
 
@@ -64,18 +65,18 @@ impl Cpu {
         Self::new(|| Box::pin(std::future::ready(())))
     }
 
-    /// The same CPU with helper threads for matrix products. They serve one model at a time.
+    /// The same CPU with helper threads for matrix products. Of the models that share them, only one at a time may
+    /// compute or be loaded.
     #[must_use]
     pub fn with_threads(self, threads: Arc<dyn HelperThreads>) -> Self {
         match threads.count() {
             0 => self,
-            helpers => Self { threads: Some(threads), name: format!("CPU, {} threads", helpers + 1), ..self },
+            helpers => Self {
+                threads: Some(Arc::new(Crew::new(threads))),
+                name: format!("CPU, {} threads", helpers + 1),
+                ..self
+            },
         }
-    }
-
-    /// The same CPU without helper threads, which another model may use.
-    pub(super) fn alone(&self) -> Self {
-        Self { threads: None, ..self.clone() }
     }
 
     /// The human-readable name of the device.

@@ -24,13 +24,9 @@ enum Stage {
 }
 
 impl ProjectorLoader {
-    /// A loader for a file of this length, if known. On a CPU the projector leaves helper threads to its model.
+    /// A loader for a file of this length, if known.
     pub fn new(device: impl Into<Device>, file_len_bytes: Option<u64>) -> Self {
-        let device = match device.into() {
-            Device::Cpu(cpu) => Device::Cpu(cpu.alone()),
-            gpu @ Device::Gpu(_) => gpu,
-        };
-        Self { device, file_len_bytes, received_bytes: 0, stage: Stage::Header(Header::default()) }
+        Self { device: device.into(), file_len_bytes, received_bytes: 0, stage: Stage::Header(Header::default()) }
     }
 
     /// Consumes the next bytes of the file.
