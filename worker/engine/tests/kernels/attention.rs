@@ -5,7 +5,7 @@ use parlance_engine::kernels::attention::cache::{from_cache, into_cache};
 use parlance_engine::kernels::attention::gate::attention_gate;
 use parlance_engine::kernels::attention::{Attention, AttentionLayout, has_cooperative_layout};
 use parlance_engine::models::{AttentionTemperature, CacheFormat, HeadShape};
-use parlance_engine::runtime::Dispatch;
+use parlance_engine::runtime::{Dispatch, Gpu};
 
 use crate::common::{Random, assert_close, devices, plain_device};
 use crate::heads::{from_cache_order, head_shapes};
@@ -183,9 +183,18 @@ async fn attention_matches_over_tiles_splits_and_windows() {
 
 /// Each block on its own is a batch whose tokens attend to each other.
 async fn attention_stays_within_blocks() {
-    let gpu = plain_device().await;
+    for (index, gpu) in devices().await.into_iter().enumerate() {
+        let mut layouts = if index == 0 { vec![AttentionLayout::Batch] } else { Vec::new() };
+        layouts.extend(gpu.has_matrix_units().then_some(AttentionLayout::Cooperative));
+        for (layout, head_dim) in layouts.into_iter().flat_map(|layout| [(layout, 24), (layout, 72)]) {
+            check_blocks(&gpu, layout, head_dim).await;
+        }
+    }
+}
+
+async fn check_blocks(gpu: &Gpu, layout: AttentionLayout, head_dim: u32) {
     let mut random = Random(35);
-    let (head_dim, tokens) = (24u32, 90usize);
+    let tokens = 90usize;
     let (value_dim, rope_dim) = (head_dim, head_dim);
     let heads = HeadShape { heads: 2, kv_heads: 2, head_dim, value_dim, rope_dim, rope_half: false };
     let len = heads.key_len() as usize;
@@ -203,7 +212,7 @@ async fn attention_stays_within_blocks() {
         ahead: None,
         alibi: false,
         sinks: false,
-        layout: AttentionLayout::Batch,
+        layout,
         splits: 1,
         workgroup: 32,
     };
@@ -219,15 +228,17 @@ async fn attention_stays_within_blocks() {
     }
     let y = gpu.storage_buffer("y", (tokens * len * 4) as u64);
     let buffers = [
-        ("state", &state(&gpu, 0, tokens as u32, 0)),
+        ("state", &state(gpu, 0, tokens as u32, 0)),
         ("q", &gpu.storage_buffer_with("q", &q)),
         ("kv", &gpu.storage_buffer_with("kv", &[keys, values].concat())),
         ("blocks", &gpu.storage_buffer_with("blocks", &blocks)),
         ("y", &y),
     ];
-    let dispatch = Dispatch::new(&gpu, &attention.shader_in_blocks(), &buffers, attention.grids()[0]);
-    run(&gpu, &[dispatch], tokens as u32);
-    assert_close(&read(&gpu, &y, tokens * len).await, &expected, 1e-5, "blocks");
+    let dispatch = Dispatch::new(gpu, &attention.shader_in_blocks(), &buffers, attention.grids()[0]);
+    run(gpu, &[dispatch], tokens as u32);
+    // Matrix units round queries and weights to f16.
+    let tolerance = if layout == AttentionLayout::Cooperative { 5e-3 } else { 1e-5 };
+    assert_close(&read(gpu, &y, tokens * len).await, &expected, tolerance, &format!("blocks, {attention:?}"));
 }
 
 async fn attention_output_is_gated() {

@@ -31,7 +31,7 @@ pub enum AttentionLayout {
 
 /// Whether `attention_cooperative.wgsl` supports heads of this shape.
 pub fn has_cooperative_layout(heads: &HeadShape) -> bool {
-    let is_plain = heads.value_dim == heads.head_dim && heads.head_dim.is_multiple_of(16) && heads.head_dim <= 128;
+    let is_plain = heads.value_dim == heads.head_dim && heads.head_dim.is_multiple_of(8) && heads.head_dim <= 128;
     is_plain && heads.heads / heads.kv_heads <= COOPERATIVE_ROWS
 }
 
@@ -112,9 +112,10 @@ impl Attention {
         })
     }
 
-    /// The main kernel for batches where each token has its own range of positions, from the variable `blocks`.
+    /// The main kernel for batches where each token has its own range of positions, from the variable `blocks`. No
+    /// range begins or ends before that of the token before.
     pub fn shader_in_blocks(&self) -> Shader {
-        debug_assert!(self.layout == AttentionLayout::Batch, "one workgroup has one token");
+        debug_assert!(self.layout != AttentionLayout::Token, "tokens alone need no blocks");
         self.shader().define_if(true, "BLOCKS")
     }
 
@@ -197,12 +198,12 @@ impl Attention {
 
     /// Declares the constants that only `attention_cooperative.wgsl` uses.
     fn cooperative(&self) -> Shader {
-        debug_assert!(has_cooperative_layout(&self.heads), "a head consists of whole 16x16 matrices");
+        debug_assert!(has_cooperative_layout(&self.heads), "a head fits the matrices");
         debug_assert!(self.cache == CacheFormat::F16, "matrices are f16");
         Shader::new("attention/attention_cooperative.wgsl")
             .define_if(true, "COOPERATIVE")
             .constant("GROUP", self.group())
-            .constant("HEAD_TILES", self.heads.head_dim / 16)
+            .constant("HEAD_TILES", self.heads.head_dim.div_ceil(16))
             .constant("TILE_TOKENS", self.tile_tokens())
             .constant("SUBGROUP", COOPERATIVE_SUBGROUP)
     }

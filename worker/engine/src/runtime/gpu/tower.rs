@@ -217,7 +217,7 @@ impl Builder<'_> {
             ahead: None,
             alibi: false,
             sinks: false,
-            layout: self.layout(has_windows),
+            layout: self.layout(),
             splits: 1,
             workgroup: self.gpu.tuning().attention_workgroup,
         };
@@ -275,9 +275,9 @@ impl Builder<'_> {
         Ok(())
     }
 
-    fn layout(&self, has_windows: bool) -> AttentionLayout {
+    fn layout(&self) -> AttentionLayout {
         let has_units = self.gpu.tuning().prefill_large.tiles == Tiles::Cooperative;
-        if has_units && !has_windows && has_cooperative_layout(&self.config.heads) {
+        if has_units && has_cooperative_layout(&self.config.heads) {
             AttentionLayout::Cooperative
         } else {
             AttentionLayout::Batch
