@@ -21,6 +21,7 @@ const FILES: &[(&str, &str)] = &[
     ("attention/attention_cooperative.wgsl", include_str!("attention/attention_cooperative.wgsl")),
     ("attention/attention_gate.wgsl", include_str!("attention/attention_gate.wgsl")),
     ("attention/attention_merge.wgsl", include_str!("attention/attention_merge.wgsl")),
+    ("attention/attention_tiled.wgsl", include_str!("attention/attention_tiled.wgsl")),
     ("attention/latent.wgsl", include_str!("attention/latent.wgsl")),
     ("attention/projected_head.wgsl", include_str!("attention/projected_head.wgsl")),
     ("convolution/convolution.wgsl", include_str!("convolution/convolution.wgsl")),

@@ -1,9 +1,10 @@
-//! `attention.wgsl`, `attention_batch.wgsl`, `attention_merge.wgsl` and `attention_gate.wgsl`.
+//! `attention.wgsl`, `attention_batch.wgsl`, `attention_tiled.wgsl`, `attention_cooperative.wgsl`,
+//! `attention_merge.wgsl` and `attention_gate.wgsl`.
 
 use parlance_engine::kernels;
 use parlance_engine::kernels::attention::cache::{from_cache, into_cache};
 use parlance_engine::kernels::attention::gate::attention_gate;
-use parlance_engine::kernels::attention::{Attention, AttentionLayout, has_cooperative_layout};
+use parlance_engine::kernels::attention::{Attention, AttentionLayout, has_cooperative_layout, has_tiled_layout};
 use parlance_engine::models::{AttentionTemperature, CacheFormat, HeadShape};
 use parlance_engine::runtime::{Dispatch, Gpu};
 
@@ -37,8 +38,9 @@ struct Case {
 
 impl Case {
     fn supports(&self, layout: AttentionLayout) -> bool {
-        // A batch has no splits, and only batches have ALiBi.
+        // A batch has no splits, and only batches have ALiBi. Tiles are for towers, which attend in both directions.
         match layout {
+            AttentionLayout::Tiled => self.splits == 1 && !self.alibi && self.bidirectional,
             AttentionLayout::Token => !self.alibi,
             AttentionLayout::Batch => self.splits == 1,
             AttentionLayout::Cooperative => self.splits == 1 && !self.alibi,
@@ -100,7 +102,8 @@ async fn attention_matches_over_tiles_splits_and_windows() {
     // Only the layout for matrix units needs features.
     for (index, gpu) in devices().await.into_iter().enumerate() {
         let mut random = Random(5);
-        let mut layouts = if index == 0 { vec![AttentionLayout::Token, AttentionLayout::Batch] } else { Vec::new() };
+        let simple = [AttentionLayout::Token, AttentionLayout::Batch, AttentionLayout::Tiled];
+        let mut layouts = if index == 0 { simple.to_vec() } else { Vec::new() };
         layouts.extend(gpu.has_matrix_units().then_some(AttentionLayout::Cooperative));
         let cases = CASES.iter().enumerate().flat_map(|case| layouts.iter().map(move |layout| (case, *layout)));
         let cases: Vec<_> = cases.filter(|((_, case), layout)| case.supports(*layout)).collect();
@@ -117,8 +120,12 @@ async fn attention_matches_over_tiles_splits_and_windows() {
             }
             // Matrix units round queries and weights to f16: 11 bits.
             let tolerance = if layout == AttentionLayout::Cooperative { 5e-3 } else { 1e-5 };
-            let has_layout = format == CacheFormat::F16 && has_cooperative_layout(&shape);
-            if layout == AttentionLayout::Cooperative && !has_layout {
+            let has_layout = match layout {
+                AttentionLayout::Token | AttentionLayout::Batch => true,
+                AttentionLayout::Tiled => format == CacheFormat::F16 && has_tiled_layout(&shape),
+                AttentionLayout::Cooperative => format == CacheFormat::F16 && has_cooperative_layout(&shape),
+            };
+            if !has_layout {
                 continue;
             }
             let Case { position, tokens, .. } = *case;
@@ -184,7 +191,8 @@ async fn attention_matches_over_tiles_splits_and_windows() {
 /// Each block on its own is a batch whose tokens attend to each other.
 async fn attention_stays_within_blocks() {
     for (index, gpu) in devices().await.into_iter().enumerate() {
-        let mut layouts = if index == 0 { vec![AttentionLayout::Batch] } else { Vec::new() };
+        let simple = [AttentionLayout::Batch, AttentionLayout::Tiled];
+        let mut layouts = if index == 0 { simple.to_vec() } else { Vec::new() };
         layouts.extend(gpu.has_matrix_units().then_some(AttentionLayout::Cooperative));
         for (layout, head_dim) in layouts.into_iter().flat_map(|layout| [(layout, 24), (layout, 72)]) {
             check_blocks(&gpu, layout, head_dim).await;

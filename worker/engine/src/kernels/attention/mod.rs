@@ -1,4 +1,5 @@
-//! Dispatches of `attention.wgsl`, `attention_batch.wgsl`, `attention_cooperative.wgsl` and `attention_merge.wgsl`.
+//! Dispatches of `attention.wgsl`, `attention_batch.wgsl`, `attention_tiled.wgsl`, `attention_cooperative.wgsl` and
+//! `attention_merge.wgsl`.
 
 pub mod cache;
 pub mod gate;
@@ -25,8 +26,20 @@ pub enum AttentionLayout {
     Token,
     /// Many tokens (`attention_batch.wgsl`).
     Batch,
+    /// Many tokens, with tiles in workgroup memory (`attention_tiled.wgsl`); see [`has_tiled_layout`].
+    Tiled,
     /// Many tokens, on the adapter's matrix units (`attention_cooperative.wgsl`); see [`has_cooperative_layout`].
     Cooperative,
+}
+
+/// Threads of `attention_tiled.wgsl`.
+const TILED_WORKGROUP: u32 = 128;
+/// Tokens per workgroup of it: eight threads share one.
+const TILED_TOKENS: u32 = TILED_WORKGROUP / 8;
+
+/// Whether `attention_tiled.wgsl` supports heads of this shape: their tiles fit the 16 KiB that every adapter has.
+pub fn has_tiled_layout(heads: &HeadShape) -> bool {
+    heads.value_dim == heads.head_dim && heads.head_dim.is_multiple_of(8) && heads.head_dim <= 96
 }
 
 /// Whether `attention_cooperative.wgsl` supports heads of this shape.
@@ -82,6 +95,9 @@ impl Attention {
         let x = self.heads.heads;
         let main = match self.layout {
             AttentionLayout::Token | AttentionLayout::Batch => Grid::TokensInY { x, z: self.splits },
+            AttentionLayout::Tiled => {
+                Grid::TokensInZ { xy: [x, 1], tokens_per_group: TILED_TOKENS, groups_per_token: 1 }
+            }
             AttentionLayout::Cooperative => Grid::TokensInZ {
                 xy: [self.heads.kv_heads, 1],
                 tokens_per_group: self.tile_tokens(),
@@ -108,6 +124,7 @@ impl Attention {
         self.declare(match self.layout {
             AttentionLayout::Token => Shader::new("attention/attention.wgsl"),
             AttentionLayout::Batch => Shader::new("attention/attention_batch.wgsl"),
+            AttentionLayout::Tiled => self.tiled(),
             AttentionLayout::Cooperative => self.cooperative(),
         })
     }
@@ -142,6 +159,7 @@ impl Attention {
     /// Threads in a workgroup.
     fn threads(&self) -> u32 {
         match self.layout {
+            AttentionLayout::Tiled => TILED_WORKGROUP,
             AttentionLayout::Cooperative => COOPERATIVE_WORKGROUP,
             AttentionLayout::Token | AttentionLayout::Batch => {
                 let least = (self.heads.value_dim / 2).next_power_of_two().max(key_lanes(self.heads.head_dim));
@@ -194,6 +212,16 @@ impl Attention {
             .float("TEMPERATURE_SCALE", self.temperature.map_or(0.0, |temperature| temperature.scale))
             .constant("TEMPERATURE_STEP", self.temperature.map_or(1, |temperature| temperature.step))
             .float("SOFTCAP_LIMIT", self.softcap.unwrap_or(1.0))
+    }
+
+    /// Declares the constants that only `attention_tiled.wgsl` uses.
+    fn tiled(&self) -> Shader {
+        debug_assert!(has_tiled_layout(&self.heads) && !self.sinks, "towers have such heads, and no sinks");
+        debug_assert!(self.cache == CacheFormat::F16, "tiles are f16");
+        let row_groups = TILED_WORKGROUP / (self.heads.head_dim / 4);
+        Shader::new("attention/attention_tiled.wgsl")
+            .constant("QUERIES", TILED_TOKENS)
+            .constant("RESULTS", TILED_TOKENS.div_ceil(row_groups))
     }
 
     /// Declares the constants that only `attention_cooperative.wgsl` uses.

@@ -12,7 +12,7 @@ use super::tower_buffers::TowerBuffers;
 use super::weights::Weights;
 use crate::error::{EngineError, Result};
 use crate::kernels::Grid;
-use crate::kernels::attention::{Attention, AttentionLayout, has_cooperative_layout};
+use crate::kernels::attention::{Attention, AttentionLayout, has_cooperative_layout, has_tiled_layout};
 use crate::kernels::linear::{Epilogue, Tiles};
 use crate::kernels::norm::{HeadNormKernel, LayerNorm};
 use crate::kernels::rows::{AddRows, Clamp, MeanRows, gate_rows};
@@ -279,6 +279,8 @@ impl Builder<'_> {
         let has_units = self.gpu.tuning().prefill_large.tiles == Tiles::Cooperative;
         if has_units && has_cooperative_layout(&self.config.heads) {
             AttentionLayout::Cooperative
+        } else if has_tiled_layout(&self.config.heads) {
+            AttentionLayout::Tiled
         } else {
             AttentionLayout::Batch
         }
