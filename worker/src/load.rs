@@ -184,7 +184,7 @@ impl Load<'_> {
         context_tokens: Option<u32>,
     ) -> Result<(Loader, u64), WorkerError> {
         let cache = cache_format(self.options.kv_cache);
-        let options = LoaderOptions { file_len_bytes: None, context_tokens, cache };
+        let options = LoaderOptions { context_tokens, cache, ..LoaderOptions::default() };
         let [part] = parts else { return self.stream_parts(device, parts, options).await };
         let opened = part.open().await?;
         let total = opened.len_bytes.map(|len| len as f64);

@@ -46,11 +46,7 @@ pub(crate) fn model_info(
 /// Bytes of weights, and of KV cache and recurrent state, on the device; `len_bytes` are those of the files.
 pub(crate) fn device_bytes(loaded: &Loaded, len_bytes: u64) -> (u64, u64) {
     match loaded {
-        Loaded::Decoder(model) => {
-            let config = model.config();
-            let kv_bytes = config.kv_bytes_per_token() * u64::from(model.context_tokens()) + config.state_bytes();
-            (model.weight_bytes(), kv_bytes)
-        }
+        Loaded::Decoder(model) => (model.weight_bytes(), model.config().kv_bytes(model.context_tokens())),
         Loaded::Encoder(encoder) => (len_bytes, encoder.kv_bytes()),
     }
 }

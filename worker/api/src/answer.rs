@@ -13,6 +13,7 @@ use parlance_protocol::openai::{FinishReason, TokenLogProb};
 use web_time::Instant;
 
 use crate::codec::ChatCodec;
+use crate::constraints::Constraints;
 use crate::error::RequestError;
 use crate::grammar::grammar_error;
 use crate::job::Control;
@@ -81,15 +82,6 @@ pub(crate) struct AnswerStats {
     pub(crate) mask_count: u32,
     /// Accepted and rejected draft tokens.
     pub(crate) drafts: DraftStats,
-}
-
-/// The grammars that constrain an answer.
-#[derive(Default)]
-pub(crate) struct Constraints {
-    /// For the whole answer after its reasoning.
-    pub(crate) whole: Option<Matcher>,
-    /// For tool calls, after their opener.
-    pub(crate) call: Option<Matcher>,
 }
 
 /// An answer in progress. It outlives the model: if the device is lost, generation continues with another one.

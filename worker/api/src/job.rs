@@ -2,7 +2,6 @@
 
 use std::rc::Rc;
 
-use llguidance::api::TopLevelGrammar;
 use parlance_engine::runtime::Model;
 use parlance_engine::sampling::SamplingParams;
 use parlance_protocol::openai::{
@@ -14,14 +13,13 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 use web_time::Instant;
 
-use crate::answer::{Answer, Constraints, Delta, Processors};
+use crate::answer::{Answer, Delta, Processors};
 use crate::codec::ChatCodec;
+use crate::constraints::{Constraints, has_channels};
 use crate::error::RequestError;
-use crate::grammar;
 use crate::output_parser::{CallDelta, Expected, OutputParser};
-use crate::parse::{self, Conversation, Options, ToolChoice};
+use crate::parse::{self, Options, ToolChoice};
 use crate::prompt::{self, Prompt};
-use crate::tools;
 
 /// Observes a request and can stop it.
 pub trait Control {
@@ -90,17 +88,20 @@ impl Job {
         let (conversation, options) = parse::chat(parse::read(body)?, meta.random as u32)?;
         let prompt = prompt::from_conversation(codec, &conversation, options.max_tokens)?;
         let grammar_start = Instant::now();
-        let constraints = chat_constraints(codec, &conversation, &options)?;
+        let constraints = Constraints::of_chat(codec, &conversation, &options)?;
         let is_constrained = constraints.whole.is_some() || constraints.call.is_some();
         let grammar_seconds = is_constrained.then(|| grammar_start.elapsed().as_secs_f64());
         let must_call = !conversation.tools.is_empty() && conversation.tool_choice != ToolChoice::Auto;
         let options = Rc::new(options);
         let has_format = options.format.as_ref().is_some_and(|format| format.kind != "text");
+        let in_channels = has_channels(codec, &conversation);
         // An answer in a response format has no calls, unless it must be one.
         let tools = if has_format && !must_call { Vec::new() } else { conversation.tools };
         let expected = Expected { format: codec.tools().format, tools: tools.into() };
         let new_parser = || match prompt.reasoning_ends {
-            None if has_format && !must_call => OutputParser::content_only(options.stop_sequences.clone()),
+            None if has_format && !must_call && !in_channels => {
+                OutputParser::content_only(options.stop_sequences.clone())
+            }
             // Within a call that is required, stop sequences have no meaning.
             ends if must_call => OutputParser::new(ends, Some(expected.clone()), Vec::new()),
             ends => OutputParser::new(ends, Some(expected.clone()), options.stop_sequences.clone()),
@@ -124,7 +125,7 @@ impl Job {
         let (prompts, echo, options) = parse::completion(parse::read(body)?, meta.random as u32)?;
         let options = Rc::new(options);
         let grammar_start = Instant::now();
-        let constraints = Constraints { whole: format_matcher(codec, &options)?, call: None };
+        let constraints = Constraints::of_text(codec, &options)?;
         let grammar_seconds = constraints.whole.is_some().then(|| grammar_start.elapsed().as_secs_f64());
         let mut answers = Vec::new();
         let mut echoes = Vec::new();
@@ -372,13 +373,6 @@ impl Meta {
     }
 }
 
-impl Constraints {
-    fn deep_clone(&self) -> Self {
-        let clone = |matcher: &Option<llguidance::Matcher>| matcher.as_ref().map(llguidance::Matcher::deep_clone);
-        Self { whole: clone(&self.whole), call: clone(&self.call) }
-    }
-}
-
 /// The answers to one prompt, each with its own seed.
 fn new_answers(
     codec: &Rc<ChatCodec>,
@@ -395,45 +389,6 @@ fn new_answers(
         Ok(Answer::new(codec, options, params, prompt.clone(), new_parser(), constraints, processor))
     });
     answers.collect()
-}
-
-/// The grammars that constrain an answer to a conversation.
-fn chat_constraints(
-    codec: &ChatCodec,
-    conversation: &Conversation,
-    options: &Options,
-) -> Result<Constraints, RequestError> {
-    if conversation.tools.is_empty() {
-        return Ok(Constraints { whole: format_matcher(codec, options)?, call: None });
-    }
-    let has_format = options.format.as_ref().is_some_and(|format| format.kind != "text");
-    let all = conversation.tools.iter();
-    let tools: Vec<_> = match &conversation.tool_choice {
-        ToolChoice::Named(name) => all.filter(|tool| tool.name == *name).collect(),
-        ToolChoice::Auto | ToolChoice::Required => all.collect(),
-    };
-    let grammars = codec.grammars()?;
-    let matcher = |with_opener| {
-        let format = codec.tools().format;
-        let tokenizer = codec.chat().tokenizer();
-        let grammar = tools::grammar(format, &tools, conversation.parallel_calls, with_opener, tokenizer)?;
-        grammars.matcher(TopLevelGrammar::from_lark(grammar), "tools")
-    };
-    let call = Some(matcher(false)?);
-    let whole = match &conversation.tool_choice {
-        ToolChoice::Auto if has_format => format_matcher(codec, options)?,
-        ToolChoice::Auto => None,
-        ToolChoice::Required | ToolChoice::Named(_) => Some(matcher(true)?),
-    };
-    // An answer in a response format cannot have calls.
-    let call = call.filter(|_| !(has_format && conversation.tool_choice == ToolChoice::Auto));
-    Ok(Constraints { whole, call })
-}
-
-fn format_matcher(codec: &ChatCodec, options: &Options) -> Result<Option<llguidance::Matcher>, RequestError> {
-    let Some(format) = &options.format else { return Ok(None) };
-    let Some((grammar, param)) = grammar::from_format(format)? else { return Ok(None) };
-    codec.grammars()?.matcher(grammar, param).map(Some)
 }
 
 fn processor(

@@ -4,7 +4,7 @@
 //!
 //! 1. [`Job::chat`] parses its JSON (`parse.rs`), turns messages and tools into a prompt (`prompt.rs`, `tools/`), without the oldest
 //!    turns if the context is full and the request allows it (`turns.rs`), and compiles its response format to a grammar
-//!    (`grammar.rs`);
+//!    (`constraints.rs`, `grammar.rs`);
 //! 2. [`Job::run`] generates its answers (`answer.rs`): with the engine's decode loop if the host is not involved, token by token with
 //!    a grammar, log probabilities or a logit processor. `output_parser.rs` separates reasoning, tool calls and text, and finds stop
 //!    sequences (`channels.rs`: gpt-oss);
@@ -15,6 +15,7 @@
 mod answer;
 mod channels;
 mod codec;
+mod constraints;
 mod embeddings;
 mod error;
 mod grammar;

@@ -184,7 +184,7 @@ async fn measure(arguments: &Arguments) -> Result<Vec<Row>, Box<dyn Error>> {
         let kv_bytes = model.config().kv_bytes_per_token() as f64 * (context + arguments.tokens / 2) as f64;
         let bytes = model.weight_bytes() as f64 + kv_bytes;
         // A token reads only some of the experts.
-        let reads_all = model.config().layers.iter().all(|layer| layer.feed_forward.expert_count() == 0);
+        let reads_all = model.config().feed_forwards().all(|part| part.expert_count() == 0);
         if let Some(bandwidth) = bandwidth.filter(|_| reads_all) {
             add(format!("decode at {context}"), "share of bandwidth", 100.0 * bytes * rate / bandwidth, "%");
         }

@@ -33,6 +33,7 @@ pub struct Chat {
     tokenizer: Arc<Tokenizer>,
     template: ChatTemplate,
     stop_ids: Vec<u32>,
+    suppressed_ids: Vec<u32>,
     calls: Option<CallSample>,
     is_tried: bool,
 }
@@ -80,7 +81,11 @@ impl Chat {
             .collect();
         stop_ids.sort_unstable();
         stop_ids.dedup();
-        Ok(Self { tokenizer: Arc::new(tokenizer), template, stop_ids, calls: None, is_tried: false })
+        let suppressed = metadata.integers("tokenizer.ggml.suppress_tokens").unwrap_or_default();
+        let suppressed = suppressed.iter().filter_map(|id| u32::try_from(*id).ok()).filter(|id| *id < vocab);
+        let suppressed_ids = suppressed.collect();
+        let tokenizer = Arc::new(tokenizer);
+        Ok(Self { tokenizer, template, stop_ids, suppressed_ids, calls: None, is_tried: false })
     }
 
     /// Tries out the template, unless that was done before. A short question shows whether it is usable, and a
@@ -196,6 +201,11 @@ impl Chat {
     /// The tokens that end an answer, in ascending order.
     pub fn stop_ids(&self) -> &[u32] {
         &self.stop_ids
+    }
+
+    /// Tokens that the model must not generate, such as Gemma 4's ends of images.
+    pub fn suppressed_ids(&self) -> &[u32] {
+        &self.suppressed_ids
     }
 
     /// The tokenizer.

@@ -5,6 +5,7 @@
 
 use std::fmt::Write as _;
 
+use llguidance::api::{GrammarWithLexer, TopLevelGrammar};
 use parlance_engine::tokenizer::Tokenizer;
 use parlance_protocol::openai::FunctionDefinition;
 use serde_json::{Map, Value, json};
@@ -40,6 +41,22 @@ pub(crate) fn grammar(
         lark.call(index, tool, with_opener)?;
     }
     Ok(lark.rules)
+}
+
+/// The name of a grammar within another.
+const ANSWER: &str = "answer";
+
+/// The grammar of an answer in channels (`harmony`): perhaps reasoning, then a message that obeys `answer`.
+pub(crate) fn in_channels(answer: TopLevelGrammar, tokenizer: &Tokenizer) -> TopLevelGrammar {
+    let mut lark = Lark { format: ToolFormat::Harmony, tokenizer, rules: String::new() };
+    let [channel, constrain, message] = ["<|channel|>", "<|constrain|>", "<|message|>"].map(|text| lark.marker(text));
+    let kind = format!("(\" \" {constrain} \"json\")?");
+    lark.rule("start", &format!("thought* {channel} \"final\" {kind} {message} @{ANSWER}"));
+    lark.thought();
+    let named = |grammar| GrammarWithLexer { name: Some(ANSWER.to_owned()), ..grammar };
+    let mut grammars = vec![GrammarWithLexer::from_lark(lark.rules)];
+    grammars.extend(answer.grammars.into_iter().map(named));
+    TopLevelGrammar { grammars, max_tokens: answer.max_tokens }
 }
 
 /// The rules of a grammar.
@@ -134,7 +151,7 @@ impl Lark<'_> {
         self.rule("pair", &format!("({key}) {colon} literal"));
     }
 
-    /// A message of reasoning before the message with the call.
+    /// A message of reasoning before another.
     fn thought(&mut self) {
         let [channel, message, start] = ["<|channel|>", "<|message|>", "<|start|>"].map(|text| self.marker(text));
         self.rule("thought", &format!("{channel} \"analysis\" {message} text {start} \"assistant\""));

@@ -11,7 +11,7 @@ mod tagged;
 pub(crate) mod tests;
 
 pub(crate) use format::{Layout, ToolFormat};
-pub(crate) use grammar::grammar;
+pub(crate) use grammar::{grammar, in_channels};
 pub(crate) use reader::{Ending, Section, read};
 
 use parlance_engine::calls::CallSample;

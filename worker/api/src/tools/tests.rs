@@ -178,6 +178,41 @@ fn grammars_accept_calls_and_nothing_else() {
 }
 
 #[test]
+fn response_formats_hold_for_the_last_message_in_channels() {
+    const THOUGHT: &str = "<|channel|>analysis<|message|>Hm. {<|end|><|start|>assistant";
+    let chat = chat();
+    let grammars = GrammarCompiler::new(&chat).unwrap();
+    let compiled = |format| crate::grammar::from_format(&serde_json::from_value(format).unwrap()).unwrap().unwrap().0;
+    let schema = json!({ "type": "object", "properties": { "a": { "type": "integer" } }, "required": ["a"] });
+    let object = json!({ "type": "json_schema", "json_schema": { "name": "s", "schema": schema } });
+    let accepts = |grammar, text: &str| {
+        let mut matcher = grammars.matcher(in_channels(grammar, chat.tokenizer()), "response_format").unwrap();
+        let ids = chat.tokenizer().encode_plain(text).unwrap();
+        matcher.try_consume_tokens(&ids).unwrap() == ids.len() && matcher.is_accepting().unwrap()
+    };
+    for thoughts in 0..3 {
+        let answer = |header: &str| format!("{}<|channel|>{header}<|message|>", THOUGHT.repeat(thoughts));
+        for (text, is_right) in [
+            (format!("{}{{\"a\": 1}}", answer("final")), true),
+            (format!("{}{{\"a\": 1}}", answer("final <|constrain|>json")), true),
+            (format!("{}{{\"a\": \"1\"}}", answer("final")), false),
+            (format!("{}{{\"a\": 1}}", answer("commentary")), false),
+            (format!("{}{{\"a\": 1}}", THOUGHT.repeat(thoughts)), false),
+        ] {
+            assert_eq!(accepts(compiled(object.clone()), &text), is_right, "{text}");
+        }
+        let others = [
+            json!({ "type": "regex", "regex": "[a-c]{3}" }),
+            json!({ "type": "grammar", "grammar": "start: \"a\" WORD\nWORD: /[bc]+/" }),
+        ];
+        for other in others {
+            assert!(accepts(compiled(other.clone()), &format!("{}abc", answer("final"))), "{other}");
+            assert!(!accepts(compiled(other), &format!("{}xyz", answer("final"))));
+        }
+    }
+}
+
+#[test]
 fn the_format_is_detected_from_the_source_without_a_sample() {
     let cases = [
         ("{{ messages }}", ToolFormat::Hermes, false),

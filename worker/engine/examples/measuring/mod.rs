@@ -21,7 +21,8 @@ pub(crate) async fn load(
     }
     let mut file = OnDisk(std::fs::File::open(path)?);
     let len_bytes = file.0.metadata()?.len();
-    let options = LoaderOptions { file_len_bytes: Some(len_bytes), context_tokens: Some(context), cache };
+    let context_tokens = Some(context);
+    let options = LoaderOptions { file_len_bytes: Some(len_bytes), context_tokens, cache, ..LoaderOptions::default() };
     let mut loader = Loader::new(device, options);
     let mut left_bytes = len_bytes;
     loop {

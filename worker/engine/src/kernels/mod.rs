@@ -3,6 +3,7 @@
 //! several kernels.
 
 pub mod attention;
+mod cache_layout;
 pub mod convolution;
 pub mod delta_net;
 pub mod embed;
@@ -16,7 +17,9 @@ pub mod rows;
 pub mod sampling;
 mod source;
 pub mod state_space;
+pub mod streams;
 
+pub use cache_layout::{CacheLayout, MAX_SEQUENCES, TokensOf};
 pub use grid::{GROUP_UNIT, Grid, grouped_len};
 pub use source::{Access, BoundVariable, Shader, bound_variables, expand};
 

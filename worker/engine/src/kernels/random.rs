@@ -55,6 +55,9 @@ impl Random {
         // Gives weights of a similar size in every format.
         let scale = match tensor_type {
             TensorType::TQ1_0 | TensorType::TQ2_0 => 0.2,
+            // Their quants are large. Sharper attention would be ill-conditioned.
+            TensorType::Q8_0 | TensorType::IQ4_NL => 0.004,
+            TensorType::Q6_K | TensorType::IQ4_XS => 0.0002,
             _ if tensor_type.block_len() == 256 => 0.002,
             _ => 0.05,
         };

@@ -11,6 +11,8 @@ pub enum CacheFormat {
     /// 8-bit integers with an f32 scale per 32: 1.125 bytes per element. Needs keys and values of a multiple of 32
     /// elements.
     Q8,
+    /// f32: four bytes per element, for models whose results are vectors or scores. Not for latent attention.
+    F32,
 }
 
 impl CacheFormat {
@@ -21,7 +23,7 @@ impl CacheFormat {
     #[must_use]
     pub fn for_heads(self, heads: &HeadShape) -> Self {
         let is_whole = [heads.head_dim, heads.value_dim].iter().all(|len| len.is_multiple_of(Self::Q8_BLOCK));
-        if is_whole { self } else { Self::F16 }
+        if self == Self::Q8 && !is_whole { Self::F16 } else { self }
     }
 
     /// Words per token for the keys, or the values, of a layer: first those of all elements, then those of all scales.
@@ -30,6 +32,7 @@ impl CacheFormat {
         match self {
             Self::F16 => len / 2,
             Self::Q8 => len / 4 + (len / Self::Q8_BLOCK).next_multiple_of(2),
+            Self::F32 => len,
         }
     }
 
@@ -38,6 +41,7 @@ impl CacheFormat {
         match self {
             Self::F16 => 4,
             Self::Q8 => 2,
+            Self::F32 => 8,
         }
     }
 }

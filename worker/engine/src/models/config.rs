@@ -7,6 +7,9 @@ use super::mixer::{AttentionConfig, LayerRope, MixerConfig};
 use super::rope::RopeConfig;
 use crate::error::{EngineError, Result};
 
+/// Limit on hyperparameters, as in `checks.rs`. A kernel's thread holds an element of each vector.
+const MAX_STREAMS: u32 = 8;
+
 /// Attention that becomes sharper with the position: queries are multiplied by `1 + scale ln(1 + floor(position / step))`
 /// (Meta 2025, Llama 4's "temperature tuning").
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -16,6 +19,10 @@ pub struct AttentionTemperature {
     /// Number of positions with the same factor.
     pub step: u32,
 }
+
+/// Number of tokens that can be taken back in layers with a window: more than an answer computes ahead, and more than a
+/// draft.
+const REWINDABLE: u32 = 64;
 
 /// The feed-forward part of a layer.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -32,6 +39,22 @@ impl FeedForwardConfig {
         match self {
             Self::Dense(len) => *len,
             Self::Experts(experts) => experts.feed_forward_len.max(experts.shared_len.unwrap_or(0)),
+        }
+    }
+
+    /// Width of each result in a model of this width.
+    pub fn output_len(&self, embedding_len: u32) -> u32 {
+        match self {
+            Self::Dense(_) => embedding_len,
+            Self::Experts(experts) => experts.width(embedding_len),
+        }
+    }
+
+    /// Width of the space in which experts work, if it is not the hidden state's.
+    pub fn latent_len(&self) -> Option<u32> {
+        match self {
+            Self::Dense(_) => None,
+            Self::Experts(experts) => experts.latent_len,
         }
     }
 
@@ -65,13 +88,28 @@ impl FeedForwardConfig {
     }
 }
 
-/// A layer: a mixer, then a feed-forward part.
-#[derive(Debug, Clone, Copy, PartialEq)]
+/// A layer: mixers, then a feed-forward part. Either may be missing.
+#[derive(Debug, Clone, PartialEq)]
 pub struct LayerConfig {
-    /// Mixes tokens.
-    pub mixer: MixerConfig,
+    /// Mix tokens: at most one attention and one mixer with a state. They have the same input, and their outputs add up.
+    pub mixers: Vec<MixerConfig>,
     /// Processes each token separately.
-    pub feed_forward: FeedForwardConfig,
+    pub feed_forward: Option<FeedForwardConfig>,
+    /// Gates of the feed-forward part count only where they exceed the mean by so many standard deviations; the excess
+    /// remains.
+    pub gate_cutoff: Option<f32>,
+}
+
+impl LayerConfig {
+    /// The attention, if there is one.
+    pub fn attention(&self) -> Option<&AttentionConfig> {
+        self.mixers.iter().find_map(MixerConfig::attention)
+    }
+
+    /// Lengths of the states in floats.
+    pub fn state_lens(&self) -> impl Iterator<Item = u32> {
+        self.mixers.iter().flat_map(MixerConfig::state_lens)
+    }
 }
 
 /// A mixture of experts.
@@ -91,8 +129,12 @@ pub struct ExpertConfig {
     pub weight_scale: f32,
     /// Width of the hidden layer of the expert that all tokens share, if there is one.
     pub shared_len: Option<u32>,
+    /// Width of the space in which the experts work, except for the shared one, if it is not the hidden state's.
+    pub latent_len: Option<u32>,
     /// The choice is limited to some groups of experts.
     pub groups: Option<ExpertGroups>,
+    /// Router, experts and the shared expert each have norms of their own (Gemma 4).
+    pub has_norms: bool,
 }
 
 /// Groups of experts, of which each token uses the best: those where the two best experts have the largest sum of
@@ -106,9 +148,19 @@ pub struct ExpertGroups {
 }
 
 impl ExpertConfig {
+    /// Width of the experts' inputs and outputs in a model of this width.
+    pub fn width(&self, embedding_len: u32) -> u32 {
+        self.latent_len.unwrap_or(embedding_len)
+    }
+
+    /// Whether the output of the shared expert, if there is one, is added up with those of the others.
+    pub fn sums_shared(&self) -> bool {
+        self.shared_len.is_some() && self.latent_len.is_none() && !self.has_norms
+    }
+
     /// Number of outputs per token that are added up: one for each expert used, the shared one last.
     pub fn outputs(&self) -> u32 {
-        self.used + u32::from(self.shared_len.is_some())
+        self.used + u32::from(self.sums_shared())
     }
 }
 
@@ -158,8 +210,16 @@ pub struct ModelConfig {
     pub tied_values: bool,
     /// Width of what each layer adds to the hidden state for the token's ID (Gemma 3n's "per-layer embeddings").
     pub layer_input_len: Option<u32>,
+    /// Number of vectors that the hidden state consists of, if there are several. Layers compute the first, and predict
+    /// and correct the others (Baykal et al. 2023, "Alternating Updates for Efficient Transformers").
+    pub streams: Option<u32>,
+    /// Rank of a projection beside the mixers, if there is one. With it, the mixers' input and its projection are added
+    /// to the hidden state after the mixers, and the sum is divided by the root of two (Menghani et al. 2024, "LAUREL").
+    pub low_rank: Option<u32>,
     /// Activation function of the feed-forward part.
     pub activation: Activation,
+    /// Feed-forward parts have gates, and the activation function applies to them.
+    pub feed_forward_gates: bool,
     /// Factor of the embedding.
     pub embedding_scale: f32,
     /// Factor of what a layer adds to the hidden state.
@@ -189,7 +249,7 @@ impl FeedForwardConfig {
             Self::Dense(len) => checks.push(("the feed-forward length", len, 32, MAX_WIDTH, 32)),
             Self::Experts(experts) => {
                 let ExpertGroups { count, used } = experts.groups.unwrap_or(ExpertGroups { count: 1, used: 1 });
-                let shared_len = experts.shared_len.unwrap_or(32);
+                let (shared_len, latent_len) = (experts.shared_len.unwrap_or(32), experts.latent_len.unwrap_or(32));
                 let choice = (experts.count / count.max(1)).saturating_mul(used);
                 checks.extend([
                     ("the experts", experts.count, 1, MAX_EXPERTS, count.max(1)),
@@ -198,6 +258,7 @@ impl FeedForwardConfig {
                     ("the experts of a token", experts.used, 1, choice.min(64), 1),
                     ("the feed-forward length of an expert", experts.feed_forward_len, 32, MAX_WIDTH, 32),
                     ("the feed-forward length of the shared expert", shared_len, 32, MAX_WIDTH, 32),
+                    ("the width of the experts", latent_len, 32, MAX_WIDTH, 32),
                 ]);
             }
         }
@@ -207,7 +268,17 @@ impl FeedForwardConfig {
 impl ModelConfig {
     /// The attention layers.
     pub fn attentions(&self) -> impl Iterator<Item = &AttentionConfig> {
-        self.layers.iter().filter_map(|layer| layer.mixer.attention())
+        self.layers.iter().filter_map(LayerConfig::attention)
+    }
+
+    /// The mixers of all layers.
+    pub fn mixers(&self) -> impl Iterator<Item = &MixerConfig> {
+        self.layers.iter().flat_map(|layer| &layer.mixers)
+    }
+
+    /// The feed-forward parts of all layers.
+    pub fn feed_forwards(&self) -> impl Iterator<Item = &FeedForwardConfig> {
+        self.layers.iter().filter_map(|layer| layer.feed_forward.as_ref())
     }
 
     /// Elements per head that RoPE rotates in layers of this kind; 0 if there are none.
@@ -220,14 +291,24 @@ impl ModelConfig {
         self.layer_input_len.unwrap_or(0) * self.layers.len() as u32
     }
 
-    /// The maximum of `number` over all layers.
-    pub(crate) fn largest(&self, number: impl Fn(&LayerConfig) -> u32) -> u32 {
-        self.layers.iter().map(number).max().unwrap_or_default()
+    /// Elements of a token's hidden state beside the first vector.
+    pub(crate) fn other_streams_len(&self) -> u32 {
+        self.streams.map_or(0, |count| (count - 1) * self.embedding_len)
     }
 
     /// Number of positions after its own that a token attends to in a window of both directions; `None` means all.
     pub(crate) fn ahead(&self, attention: &AttentionConfig) -> Option<u32> {
         attention.window.filter(|_| self.two_way).map(|window| window - 1)
+    }
+
+    /// Number of positions whose rows a layer keeps if at most `batch` of `context` are computed at once. With a window
+    /// that is enough for each token of a batch, and for tokens that are taken back.
+    pub(crate) fn kept_positions(&self, attention: &AttentionConfig, context: u32, batch: u32) -> u32 {
+        // Where tokens attend to each other in both directions, a batch has the whole text.
+        match attention.window.filter(|_| !self.two_way) {
+            Some(window) => window.saturating_add(batch.max(REWINDABLE)).min(context),
+            None => context,
+        }
     }
 
     /// Sizes of a token's keys and of its values in a layer's KV cache, in bytes.
@@ -240,32 +321,27 @@ impl ModelConfig {
         self.layer_kv_row_bytes(attention).iter().sum()
     }
 
-    /// Size of the KV cache per token in bytes, over all layers.
+    /// Size of the KV cache per token in bytes, over all layers; those with a window keep only the last tokens.
     pub fn kv_bytes_per_token(&self) -> u64 {
         self.attentions().map(|attention| self.layer_kv_bytes_per_token(attention)).sum()
     }
 
-    /// Size of the largest layer's KV cache per token in bytes.
-    pub fn max_layer_kv_bytes_per_token(&self) -> u64 {
-        self.attentions().map(|attention| self.layer_kv_bytes_per_token(attention)).max().unwrap_or_default()
-    }
-
     /// Size of the states of recurrent layers in bytes.
     pub fn state_bytes(&self) -> u64 {
-        self.layers.iter().flat_map(|layer| layer.mixer.state_lens()).map(|len| u64::from(len) * 4).sum()
+        self.layers.iter().flat_map(LayerConfig::state_lens).map(|len| u64::from(len) * 4).sum()
     }
 
     /// Whether a layer's queries, keys and values take a dispatch between projection and attention. That is because a
     /// norm or a scale depends on many rows of the product, or because gates lie between the queries.
     pub(crate) fn has_head_dispatch(&self, attention: &AttentionConfig) -> bool {
         let has_norms = self.head_norm != HeadNorm::None || self.value_norm;
-        has_norms || self.cache != CacheFormat::F16 || attention.is_gated
+        has_norms || self.cache == CacheFormat::Q8 || attention.is_gated
     }
 
     /// Whether norms before products take a dispatch of their own: because a mean has to be subtracted, or because two
     /// parts of a layer have the same input.
     pub(crate) fn has_norm_dispatch(&self) -> bool {
-        self.centred_norms || self.parallel
+        self.centred_norms || self.parallel || self.low_rank.is_some()
     }
 
     pub(super) fn check(&self) -> Result<()> {
@@ -276,16 +352,13 @@ impl ModelConfig {
             ("the vocabulary", self.vocab, 1, MAX_VOCAB as u32, 1),
             ("the context length", self.trained_context, 1, u32::MAX, 1),
             ("the width of the layers' inputs", self.layer_input_len.unwrap_or(32), 32, MAX_WIDTH / 512, 32),
+            ("the vectors of the hidden state", self.streams.unwrap_or(2), 2, MAX_STREAMS, 1),
+            ("the rank beside the mixers", self.low_rank.unwrap_or(32), 32, MAX_WIDTH, 32),
         ];
-        if self.attentions().next().is_none() {
-            return Err(EngineError::UnsupportedArchitecture(format!("{} without attention", self.architecture)));
-        }
-        for layer in &self.layers {
-            layer.mixer.checks(&mut checks);
-            layer.feed_forward.checks(&mut checks);
-        }
+        self.mixers().for_each(|mixer| mixer.checks(&mut checks));
+        self.feed_forwards().for_each(|part| part.checks(&mut checks));
         check_ranges(&checks)?;
-        let weight_scales = self.layers.iter().filter_map(|layer| match layer.feed_forward {
+        let weight_scales = self.feed_forwards().filter_map(|part| match part {
             FeedForwardConfig::Experts(experts) => {
                 Some(("the scale of the experts' weights", experts.weight_scale, f32::MIN))
             }
@@ -301,6 +374,8 @@ impl ModelConfig {
             ("the soft cap of the logits", self.logit_softcap.unwrap_or(1.0), 1e-6),
         ];
         floats.extend(weight_scales);
+        let cutoffs = self.layers.iter().filter_map(|layer| layer.gate_cutoff);
+        floats.extend(cutoffs.map(|cutoff| ("the cutoff of gates", cutoff, f32::MIN)));
         if let Some(AttentionTemperature { scale, .. }) = self.attention_temperature {
             floats.push(("the scale of the attention's temperature", scale, 0.0));
         }

@@ -7,7 +7,7 @@ use super::family::{Activation, Scoring};
 use super::head_planner::HeadStyle;
 use super::heads::HeadShape;
 use super::pooling::{HeadActivation, HeadResult, Pooling};
-use super::rope::RopeConfig;
+use super::rope::{Growth, RopeConfig};
 use crate::error::{EngineError, Result};
 use crate::gguf::Gguf;
 
@@ -165,7 +165,7 @@ impl EncoderConfig {
 
     /// Size of a text's keys and values in bytes; all layers share the buffer.
     pub fn kv_bytes(&self) -> u64 {
-        u64::from(self.context) * u64::from(self.embedding_len) * 4
+        u64::from(self.context) * u64::from(self.embedding_len) * 8
     }
 
     /// Size of the activations in bytes.
@@ -218,7 +218,8 @@ impl Reader<'_, Family> {
         let embedding = self.gguf.require_tensor("token_embd.weight")?;
         let has_rope = family.positions == PositionKind::Rope;
         let rope_dim = if has_rope { head_dim } else { 0 };
-        let rope = has_rope.then(|| RopeConfig::from_gguf(self.gguf, family.name, head_dim)).transpose()?;
+        let rope =
+            has_rope.then(|| RopeConfig::from_gguf(self.gguf, family.name, head_dim, Growth::Angles)).transpose()?;
         let norm_eps = self.key("attention.layer_norm_epsilon");
         Ok(EncoderConfig {
             name: metadata.string("general.name").unwrap_or("unnamed model").to_owned(),
@@ -270,7 +271,9 @@ impl Reader<'_, Family> {
             normalise: false,
             weight_scale: 1.0,
             shared_len: None,
+            latent_len: None,
             groups: None,
+            has_norms: false,
         };
         Ok(Some((experts, interval)))
     }

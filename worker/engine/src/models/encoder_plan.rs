@@ -41,7 +41,7 @@ pub enum EncoderFeedForward {
     /// One for all tokens.
     Dense {
         /// Up projection, alone or with a gate.
-        up: UpPlan,
+        gate_up: GateUpPlan,
         /// Down projection.
         down: Product,
         /// Its bias.
@@ -58,15 +58,6 @@ pub enum EncoderFeedForward {
         /// Down projection.
         down: MatrixId,
     },
-}
-
-/// The first half of a feed-forward part.
-#[derive(Debug, Clone, PartialEq)]
-pub enum UpPlan {
-    /// An up projection with its bias.
-    Plain(Product, Option<VectorId>),
-    /// Gate and up projections.
-    Gated(GateUpPlan),
 }
 
 /// The tensors of an encoder.
@@ -226,21 +217,21 @@ impl LayerPlanner<'_, '_> {
     fn dense(&mut self) -> Result<EncoderFeedForward> {
         let (width, hidden) = (self.config.embedding_len, self.config.feed_forward_len);
         let (gate, up) = (self.weight("ffn_gate"), self.weight("ffn_up"));
-        let up = if self.planner.has(&gate) {
+        let gate_up = if self.planner.has(&gate) {
             let gate = self.planner.segment(gate, hidden, width)?;
             let up = self.planner.segment(up, hidden, width)?;
-            UpPlan::Gated(self.planner.gate_up(gate, up, width)?)
+            self.planner.gate_up(gate, up, width)?
         } else if self.planner.rows(&up) == Some(2 * u64::from(hidden)) {
             // Both are in one tensor.
             let both = self.planner.segment(up, 2 * hidden, width)?;
             let half = |first_row| Segment { first_row, rows: hidden, ..both.clone() };
-            UpPlan::Gated(self.planner.gate_up(half(0), half(hidden), width)?)
+            self.planner.gate_up(half(0), half(hidden), width)?
         } else {
             let product = self.planner.matrix(up, hidden, width)?;
-            UpPlan::Plain(product, self.planner.optional_vector(self.bias("ffn_up"), hidden)?)
+            GateUpPlan::Ungated(product, self.planner.optional_vector(self.bias("ffn_up"), hidden)?)
         };
         Ok(EncoderFeedForward::Dense {
-            up,
+            gate_up,
             down: self.planner.matrix(self.weight("ffn_down"), width, hidden)?,
             down_bias: self.planner.optional_vector(self.bias("ffn_down"), width)?,
         })

@@ -1,6 +1,8 @@
 //! Model families as data: how each differs from Llama. Sources: the families' papers and `llama-model.cpp`.
 
-/// How queries and keys are RMS-normalised, between projection and RoPE unless stated otherwise.
+use super::rope::SectionOrder;
+
+/// How queries and keys are normalised, by RMS norms between projection and RoPE unless stated otherwise.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum HeadNorm {
     /// Not at all.
@@ -11,6 +13,15 @@ pub enum HeadNorm {
     HeadAfterRope,
     /// All heads together, with a weight per element.
     Row,
+    /// Each head separately, by a layer norm without biases and with weights of its own.
+    CentredHead,
+}
+
+impl HeadNorm {
+    /// Whether each head has weights of its own.
+    pub fn has_own_weights(self) -> bool {
+        matches!(self, Self::Row | Self::CentredHead)
+    }
 }
 
 /// Activation function of a feed-forward part.
@@ -24,6 +35,8 @@ pub enum Activation {
     GeluErf,
     /// `x / (1 + exp(-1.702 x))`
     QuickGelu,
+    /// `max(x, 0)²`
+    ReluSquared,
     /// `z / (1 + exp(-1.702 z))` with `z = min(x, 7)`; what it gates is clamped to ±7, plus one (gpt-oss).
     ClampedSwiglu,
 }
@@ -37,15 +50,26 @@ pub enum Scoring {
     Sigmoid,
 }
 
-/// Mixer of layers without attention.
+/// A mixer with a state.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Recurrent {
     /// A gated short convolution.
     ShortConvolution,
-    /// A gated delta net.
-    DeltaNet,
+    /// A gated delta net. With `grouped`, neighbouring value heads share a key head.
+    DeltaNet { grouped: bool },
     /// A state space.
     StateSpace,
+}
+
+/// What a layer consists of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Arrangement {
+    /// Attention or a recurrent mixer, then a feed-forward part unless its width is 0.
+    Mixed,
+    /// Attention and a recurrent mixer side by side, then a feed-forward part.
+    Parallel,
+    /// Only one of these: a feed-forward part if its width is not 0.
+    Single,
 }
 
 /// Whether a model has experts; some of its layers may be dense all the same.
@@ -94,10 +118,13 @@ pub(super) struct Family {
     /// Some models of the family lack the norms of queries and keys.
     pub(super) optional_head_norm: bool,
     pub(super) activation: Activation,
+    /// Feed-forward parts have gates, and the activation function applies to them.
+    pub(super) feed_forward_gates: bool,
     /// The embedding is scaled by the square root of its width.
     pub(super) embedding_root: bool,
-    /// Mixer of layers without attention, in hybrids.
+    /// Mixer of layers without attention.
     pub(super) recurrent: Option<Recurrent>,
+    pub(super) arrangement: Arrangement,
     /// Attention has output gates.
     pub(super) is_gated: bool,
     /// Name of the norm before a feed-forward part, without layer prefix and `.weight`.
@@ -107,10 +134,8 @@ pub(super) struct Family {
     pub(super) windows: Windows,
     /// The most embeddings of a picture, if they attend to each other.
     pub(super) picture_len: u32,
-    /// Multimodal RoPE.
-    pub(super) multimodal_rope: bool,
-    /// In it, the components of a position alternate from pair to pair.
-    pub(super) alternating_sections: bool,
+    /// Multimodal RoPE, if any: how the components of a position share the pairs.
+    pub(super) multimodal_rope: Option<SectionOrder>,
     /// Base of RoPE in layers with a window, if it differs from that of other layers.
     pub(super) window_rope_base: Option<f32>,
     /// The file may say that there is no RoPE.
@@ -130,6 +155,8 @@ pub(super) struct Family {
     pub(super) normalise_experts: bool,
     /// Feed-forward parts may be, or always are, mixtures of experts.
     pub(super) experts: Experts,
+    /// Experts work beside a dense feed-forward part, each with norms of its own, as has the router.
+    pub(super) expert_norms: bool,
     /// Attention may become sharper with the position.
     pub(super) has_temperature: bool,
     /// Tokens attend to each other in both directions: an embedding model.
@@ -146,6 +173,11 @@ pub(super) struct Family {
     pub(super) layer_inputs: bool,
     /// Keys and values are compressed (multi-head latent attention).
     pub(super) latent: bool,
+    /// The hidden state consists of several vectors (`AltUp`), and a low-rank projection works beside the mixers
+    /// (`LAuReL`).
+    pub(super) alternating: bool,
+    /// Soft cap of logits, unless the file states one.
+    pub(super) logit_softcap: Option<f32>,
 }
 
 const LLAMA: Family = Family {
@@ -158,15 +190,16 @@ const LLAMA: Family = Family {
     head_norm: HeadNorm::None,
     optional_head_norm: false,
     activation: Activation::Silu,
+    feed_forward_gates: true,
     embedding_root: false,
     recurrent: None,
+    arrangement: Arrangement::Mixed,
     is_gated: false,
     feed_forward_norm: "ffn_norm",
     output_norm: "output_norm",
     windows: Windows::Ignored,
     picture_len: 0,
-    multimodal_rope: false,
-    alternating_sections: true,
+    multimodal_rope: None,
     window_rope_base: None,
     optional_rope: false,
     no_rope_step: None,
@@ -176,6 +209,7 @@ const LLAMA: Family = Family {
     scoring: Scoring::Softmax,
     normalise_experts: true,
     experts: Experts::Optional,
+    expert_norms: false,
     has_temperature: false,
     two_way: false,
     attention_scale: None,
@@ -184,19 +218,38 @@ const LLAMA: Family = Family {
     shared_caches: false,
     layer_inputs: false,
     latent: false,
+    alternating: false,
+    logit_softcap: None,
 };
 const QWEN2: Family = Family { name: "qwen2", rope_half: true, experts: Experts::None, ..LLAMA };
 const QWEN3: Family = Family { name: "qwen3", head_norm: HeadNorm::Head, ..QWEN2 };
 const QWEN3MOE: Family = Family { name: "qwen3moe", experts: Experts::Always, ..QWEN3 };
-const COMMAND_R: Family = Family {
-    name: "command-r",
+const COHERE2: Family = Family {
+    name: "cohere2",
     centred_norms: true,
     parallel: true,
+    windows: Windows::OptionalAllBut(4),
+    rope_in_windows: true,
     multiplies_logits: true,
     experts: Experts::None,
     ..LLAMA
 };
 const GRANITE: Family = Family { name: "granite", optional_rope: true, experts: Experts::None, ..LLAMA };
+const MAMBA2: Family =
+    Family { name: "mamba2", recurrent: Some(Recurrent::StateSpace), experts: Experts::None, ..LLAMA };
+const NEMOTRON_H: Family = Family {
+    name: "nemotron_h",
+    arrangement: Arrangement::Single,
+    activation: Activation::ReluSquared,
+    feed_forward_gates: false,
+    feed_forward_norm: "attn_norm",
+    no_rope_step: Some(1),
+    scoring: Scoring::Sigmoid,
+    normalise_experts: false,
+    ..MAMBA2
+};
+const FALCON_H1: Family =
+    Family { name: "falcon-h1", recurrent: Some(Recurrent::StateSpace), arrangement: Arrangement::Parallel, ..QWEN2 };
 const LFM2: Family = Family {
     name: "lfm2",
     head_norm: HeadNorm::Head,
@@ -206,9 +259,9 @@ const LFM2: Family = Family {
 };
 const QWEN35: Family = Family {
     name: "qwen35",
-    recurrent: Some(Recurrent::DeltaNet),
+    recurrent: Some(Recurrent::DeltaNet { grouped: false }),
     is_gated: true,
-    multimodal_rope: true,
+    multimodal_rope: Some(SectionOrder::Alternating),
     feed_forward_norm: "post_attention_norm",
     ..QWEN3
 };
@@ -226,6 +279,18 @@ const GEMMA3: Family = Family {
     wide_scale_layers: Some(62),
     ..GEMMA2
 };
+const GEMMA3N: Family = Family {
+    name: "gemma3n",
+    windows: Windows::Listed,
+    wide_scale_layers: None,
+    attention_scale: Some(1.0),
+    value_norm: true,
+    shared_caches: true,
+    layer_inputs: true,
+    alternating: true,
+    logit_softcap: Some(30.0),
+    ..GEMMA3
+};
 
 /// All families of generative models, and of embedding models with the same layers.
 pub(super) const FAMILIES: &[Family] = &[
@@ -235,6 +300,10 @@ pub(super) const FAMILIES: &[Family] = &[
     GRANITE,
     Family { name: "granitemoe", experts: Experts::Always, ..GRANITE },
     Family { name: "granitehybrid", recurrent: Some(Recurrent::StateSpace), experts: Experts::Optional, ..GRANITE },
+    MAMBA2,
+    NEMOTRON_H,
+    Family { name: "nemotron_h_moe", experts: Experts::Always, ..NEMOTRON_H },
+    FALCON_H1,
     Family { name: "ernie4_5", experts: Experts::None, ..LLAMA },
     Family { name: "ernie4_5-moe", experts: Experts::Always, ..LLAMA },
     Family { name: "glm4", post_norm: true, experts: Experts::None, ..LLAMA },
@@ -249,31 +318,38 @@ pub(super) const FAMILIES: &[Family] = &[
         experts: Experts::Always,
         ..LLAMA
     },
-    COMMAND_R,
-    Family { name: "cohere2", windows: Windows::OptionalAllBut(4), rope_in_windows: true, ..COMMAND_R },
+    // Command R+ has norms of queries and keys.
+    Family {
+        name: "command-r",
+        windows: Windows::Ignored,
+        rope_in_windows: false,
+        head_norm: HeadNorm::CentredHead,
+        optional_head_norm: true,
+        ..COHERE2
+    },
+    COHERE2,
     QWEN2,
-    Family { name: "qwen2vl", multimodal_rope: true, alternating_sections: false, ..QWEN2 },
+    Family { name: "qwen2vl", multimodal_rope: Some(SectionOrder::Consecutive), ..QWEN2 },
     Family { name: "qwen2moe", experts: Experts::Always, normalise_experts: false, ..QWEN2 },
     QWEN3,
     QWEN3MOE,
-    Family { name: "qwen3vl", multimodal_rope: true, ..QWEN3 },
-    Family { name: "qwen3vlmoe", multimodal_rope: true, ..QWEN3MOE },
+    Family { name: "qwen3vl", multimodal_rope: Some(SectionOrder::Alternating), ..QWEN3 },
+    Family { name: "qwen3vlmoe", multimodal_rope: Some(SectionOrder::Alternating), ..QWEN3MOE },
     Family { name: "hunyuan-dense", head_norm: HeadNorm::HeadAfterRope, ..QWEN2 },
     Family { name: "phi3", ..QWEN2 },
     GEMMA,
     GEMMA2,
     GEMMA3,
+    GEMMA3N,
     Family {
         name: "gemma4",
-        windows: Windows::Listed,
         picture_len: 280,
-        wide_scale_layers: None,
-        attention_scale: Some(1.0),
-        value_norm: true,
+        experts: Experts::Optional,
+        expert_norms: true,
         tied_values: true,
-        shared_caches: true,
-        layer_inputs: true,
-        ..GEMMA3
+        alternating: false,
+        logit_softcap: None,
+        ..GEMMA3N
     },
     Family {
         name: "gpt-oss",
@@ -308,5 +384,12 @@ pub(super) const FAMILIES: &[Family] = &[
     Family { name: "lfm2moe", scoring: Scoring::Sigmoid, experts: Experts::Always, ..LFM2 },
     QWEN35,
     Family { name: "qwen35moe", experts: Experts::Always, ..QWEN35 },
+    Family {
+        name: "qwen3next",
+        recurrent: Some(Recurrent::DeltaNet { grouped: true }),
+        multimodal_rope: None,
+        experts: Experts::Always,
+        ..QWEN35
+    },
     Family { name: "olmoe", head_norm: HeadNorm::Row, experts: Experts::Always, normalise_experts: false, ..QWEN2 },
 ];

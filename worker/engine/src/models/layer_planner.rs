@@ -7,9 +7,10 @@ use super::mixer::{
     AttentionConfig, DeltaNetConfig, LatentConfig, LayerRope, MixerConfig, ShortConvolutionConfig, StateSpaceConfig,
 };
 use super::plan::{
-    AttentionPlan, DeltaNetPlan, ExpertMatrix, ExpertsGateUp, ExpertsPlan, FeedForwardPlan, LatentPlan, LayerInputPlan,
-    LayerInputsPlan, LayerPlan, MatrixId, MixerPlan, ModelPlan, Product, Segment, SharedExpertPlan,
-    ShortConvolutionPlan, StateSpacePlan, VectorId,
+    AttentionPlan, DeltaNetPlan, ExpertMatrix, ExpertNormsPlan, ExpertsGateUp, ExpertsPlan, FeedForwardPlan,
+    GateUpPlan, LatentExpertsPlan, LatentPlan, LayerInputPlan, LayerInputsPlan, LayerPlan, LayerStreamsPlan,
+    LowRankPlan, MatrixId, MixerPlan, ModelPlan, Product, Segment, SharedExpertPlan, ShortConvolutionPlan,
+    StateSpacePlan, StreamsPlan, VectorId,
 };
 use super::planner::{Planner, SPLIT_ROWS};
 use super::pooling::{HeadActivation, HeadResult, Pooling};
@@ -54,8 +55,9 @@ impl ModelPlan {
         let heads = HeadStyle { pooling: config.two_way.then_some(Pooling::Mean), ..DECODER_HEADS };
         let head = plan_head(&mut planner, config.architecture, heads, width)?;
         let layer_inputs = config.layer_input_len.map(|len| layer_inputs(&mut planner, config, len)).transpose()?;
+        let streams = config.streams.map(|count| streams(&mut planner, count, width)).transpose()?;
         planner.check_complete(config.architecture)?;
-        Ok(Self { weights: planner.weights, embedding, layer_inputs, layers, output_norm, output, head })
+        Ok(Self { weights: planner.weights, embedding, layer_inputs, streams, layers, output_norm, output, head })
     }
 }
 
@@ -67,6 +69,16 @@ fn layer_inputs(planner: &mut Planner<'_>, config: &ModelConfig, len: u32) -> Re
         table: planner.matrix("per_layer_token_embd.weight".to_owned(), config.vocab, all)?,
         projection: planner.matrix("per_layer_model_proj.weight".to_owned(), all, width)?,
         norm: planner.vector("per_layer_proj_norm.weight".to_owned(), len)?,
+    })
+}
+
+/// The tensors of `count` vectors of the hidden state, before and after the layers.
+fn streams(planner: &mut Planner<'_>, count: u32, width: u32) -> Result<StreamsPlan> {
+    let rows = (count - 1) * width;
+    Ok(StreamsPlan {
+        expand: planner.matrix("altup_proj.weight".to_owned(), rows, width)?,
+        // A vector's rows are found by its index, so the matrix must not be split.
+        merge: planner.whole("altup_unembd_proj.weight".to_owned(), rows, width)?,
     })
 }
 
@@ -86,35 +98,69 @@ impl LayerPlanner<'_, '_> {
     }
 
     fn plan(mut self) -> Result<LayerPlan> {
-        let (config, layer) = (self.config, self.config.layers[self.layer]);
-        let width = config.embedding_len;
+        let config = self.config;
+        let (layer, width) = (&config.layers[self.layer], config.embedding_len);
         let norm = |this: &mut Self, wanted: bool, part: &str| {
-            wanted.then(|| this.planner.vector(this.weight(part), width)).transpose()
+            // Falcon-H1's files leave out “.weight” once.
+            let (bare, weight) = (this.name(part), this.weight(part));
+            let name = if this.planner.has(&bare) { bare } else { weight };
+            wanted.then(|| this.planner.vector(name, width)).transpose()
         };
+        let (mixes, feeds) = (!layer.mixers.is_empty(), layer.feed_forward.is_some());
         Ok(LayerPlan {
-            mixer_norm: norm(&mut self, config.pre_norm, "attn_norm")?,
-            mixer: match &layer.mixer {
-                MixerConfig::Attention(attention) => MixerPlan::Attention(self.attention(attention)?),
-                MixerConfig::ShortConvolution(convolution) => {
-                    MixerPlan::ShortConvolution(self.short_convolution(*convolution)?)
-                }
-                MixerConfig::DeltaNet(net) => MixerPlan::DeltaNet(self.delta_net(net)?),
-                MixerConfig::StateSpace(space) => MixerPlan::StateSpace(self.state_space(space)?),
-            },
-            mixer_post_norm: norm(&mut self, config.post_norm, "post_attention_norm")?,
-            feed_forward_norm: norm(&mut self, config.pre_norm && !config.parallel, config.feed_forward_norm)?,
-            feed_forward: match layer.feed_forward {
-                FeedForwardConfig::Experts(experts) => FeedForwardPlan::Experts(self.experts(experts)?),
-                FeedForwardConfig::Dense(len) => self.dense(len)?,
-            },
-            feed_forward_post_norm: norm(&mut self, config.post_norm, "post_ffw_norm")?,
+            streams: config.streams.map(|count| self.streams(count)).transpose()?,
+            mixer_norm: norm(&mut self, mixes && config.pre_norm, "attn_norm")?,
+            mixers: layer.mixers.iter().map(|mixer| self.mixer(mixer)).collect::<Result<_>>()?,
+            low_rank: config.low_rank.map(|rank| self.low_rank(rank)).transpose()?,
+            mixer_post_norm: norm(&mut self, mixes && config.post_norm, "post_attention_norm")?,
+            feed_forward_norm: norm(&mut self, feeds && config.pre_norm && !config.parallel, config.feed_forward_norm)?,
+            feed_forward: layer.feed_forward.map(|part| self.feed_forward(part)).transpose()?,
+            feed_forward_post_norm: norm(&mut self, feeds && config.post_norm, "post_ffw_norm")?,
             input: config.layer_input_len.map(|len| self.input(len)).transpose()?,
-            // The forward passes apply it together with a post-norm.
-            scale: if config.post_norm {
+            // The forward passes apply it together with a post-norm, and to one vector.
+            scale: if config.post_norm && config.streams.is_none() {
                 self.planner.optional_vector(self.weight("layer_output_scale"), 1)?
             } else {
                 None
             },
+        })
+    }
+
+    fn mixer(&mut self, mixer: &MixerConfig) -> Result<MixerPlan> {
+        Ok(match mixer {
+            MixerConfig::Attention(attention) => MixerPlan::Attention(self.attention(attention)?),
+            MixerConfig::ShortConvolution(convolution) => {
+                MixerPlan::ShortConvolution(self.short_convolution(*convolution)?)
+            }
+            MixerConfig::DeltaNet(net) => MixerPlan::DeltaNet(self.delta_net(net)?),
+            MixerConfig::StateSpace(space) => MixerPlan::StateSpace(self.state_space(space)?),
+        })
+    }
+
+    fn feed_forward(&mut self, part: FeedForwardConfig) -> Result<FeedForwardPlan> {
+        match part {
+            FeedForwardConfig::Experts(experts) => Ok(FeedForwardPlan::Experts(Box::new(self.experts(experts)?))),
+            FeedForwardConfig::Dense(len) => self.dense(len),
+        }
+    }
+
+    fn streams(&mut self, count: u32) -> Result<LayerStreamsPlan> {
+        let width = self.config.embedding_len;
+        Ok(LayerStreamsPlan {
+            router_norm: self.planner.vector(self.weight("altup_router_norm"), width)?,
+            router: self.planner.matrix(self.weight("altup_router"), count, width)?,
+            predict: self.planner.table(self.weight("altup_predict_coef"), count * count, count)?,
+            correct: self.planner.table(self.weight("altup_correct_coef"), count, count)?,
+            gate_scale: self.planner.vector(self.weight("altup_correct_scale"), width)?,
+        })
+    }
+
+    fn low_rank(&mut self, rank: u32) -> Result<LowRankPlan> {
+        let width = self.config.embedding_len;
+        Ok(LowRankPlan {
+            down: self.planner.matrix(self.weight("laurel_l"), rank, width)?,
+            up: self.planner.matrix(self.weight("laurel_r"), width, rank)?,
+            norm: self.planner.vector(self.weight("laurel_post_norm"), width)?,
         })
     }
 
@@ -130,6 +176,12 @@ impl LayerPlanner<'_, '_> {
 
     fn attention(&mut self, attention: &AttentionConfig) -> Result<AttentionPlan> {
         let width = self.config.embedding_len;
+        if attention.cache_of.is_some() {
+            // Gemma 3n's files have them all the same.
+            for part in ["attn_k.", "attn_k_norm.", "attn_v."] {
+                self.planner.ignore(&self.name(part));
+            }
+        }
         Ok(AttentionPlan {
             qkv: self.qkv(attention)?,
             qkv_bias: self.qkv_bias(attention)?,
@@ -181,16 +233,8 @@ impl LayerPlanner<'_, '_> {
 
     fn delta_net(&mut self, net: &DeltaNetConfig) -> Result<DeltaNetPlan> {
         let width = self.config.embedding_len;
-        let parts = [
-            ("attn_qkv", net.channels()),
-            ("attn_gate", net.value_len()),
-            ("ssm_beta", net.value_heads),
-            ("ssm_alpha", net.value_heads),
-        ];
-        let segments = parts.map(|(part, rows)| self.planner.segment(self.weight(part), rows, width));
-        let segments = segments.into_iter().collect::<Result<Vec<_>>>()?;
         Ok(DeltaNetPlan {
-            input: self.planner.stack(&segments, width, SPLIT_ROWS)?,
+            input: self.delta_net_input(net)?,
             taps: self.planner.table(self.weight("ssm_conv1d"), net.channels(), net.taps)?,
             decay_bias: self.planner.vector(self.name("ssm_dt.bias"), net.value_heads)?,
             decay: self.planner.vector(self.name("ssm_a"), net.value_heads)?,
@@ -199,8 +243,48 @@ impl LayerPlanner<'_, '_> {
         })
     }
 
+    /// Queries, keys and values, output gates, update factors and decay exponents. Qwen3-Next's files interleave the last
+    /// two by key head, its early files all of them.
+    fn delta_net_input(&mut self, net: &DeltaNetConfig) -> Result<Product> {
+        let (width, shared) = (self.config.embedding_len, net.value_heads / net.key_heads);
+        let is_interleaved = |this: &Self, part: &str| net.grouped && this.planner.has(&this.weight(part));
+        let mut segments = if is_interleaved(self, "ssm_in") {
+            let lens = [1, 1, shared, shared].map(|heads| heads * net.head_dim);
+            self.interleaved("ssm_in", net.key_heads, &lens)?
+        } else {
+            self.segments(&[("attn_qkv", net.channels()), ("attn_gate", net.value_len())])?
+        };
+        segments.extend(if is_interleaved(self, "ssm_ba") {
+            self.interleaved("ssm_ba", net.key_heads, &[shared, shared])?
+        } else {
+            self.segments(&[("ssm_beta", net.value_heads), ("ssm_alpha", net.value_heads)])?
+        });
+        self.planner.stack(&segments, width, SPLIT_ROWS)
+    }
+
+    /// The rows of tensors that have the hidden state's width.
+    fn segments(&mut self, parts: &[(&str, u32)]) -> Result<Vec<Segment>> {
+        let width = self.config.embedding_len;
+        parts.iter().map(|(part, rows)| self.planner.segment(self.weight(part), *rows, width)).collect()
+    }
+
+    /// The rows of a tensor that has all parts of one of `heads` after the other, in the order of the parts. A head has
+    /// `lens` rows of each.
+    fn interleaved(&mut self, tensor: &str, heads: u32, lens: &[u32]) -> Result<Vec<Segment>> {
+        let per_head: u32 = lens.iter().sum();
+        let whole = self.planner.segment(self.weight(tensor), heads * per_head, self.config.embedding_len)?;
+        let (mut segments, mut first) = (Vec::new(), 0);
+        for rows in lens.iter().copied() {
+            let own = |head: u32| Segment { first_row: head * per_head + first, rows, ..whole.clone() };
+            segments.extend((0..heads).map(own));
+            first += rows;
+        }
+        Ok(segments)
+    }
+
     fn state_space(&mut self, space: &StateSpaceConfig) -> Result<StateSpacePlan> {
         let (width, heads, inner) = (self.config.embedding_len, space.heads, space.inner_len());
+        let norm = Some(self.weight("ssm_norm")).filter(|norm| self.planner.has(norm));
         Ok(StateSpacePlan {
             input: self.planner.matrix(self.weight("ssm_in"), space.projection_rows(), width)?,
             taps: self.planner.table(self.weight("ssm_conv1d"), space.channels(), space.taps)?,
@@ -208,7 +292,7 @@ impl LayerPlanner<'_, '_> {
             step_bias: self.planner.vector(self.name("ssm_dt.bias"), heads)?,
             decay: self.planner.table(self.name("ssm_a"), heads, 1)?,
             skip: self.planner.table(self.name("ssm_d"), heads, 1)?,
-            norm: self.planner.table(self.weight("ssm_norm"), space.groups, inner / space.groups)?,
+            norm: norm.map(|norm| self.planner.table(norm, space.groups, inner / space.groups)).transpose()?,
             output: self.planner.matrix(self.weight("ssm_out"), width, inner)?,
         })
     }
@@ -251,56 +335,122 @@ impl LayerPlanner<'_, '_> {
     }
 
     fn head_norms(&mut self, attention: &AttentionConfig) -> Result<Option<(VectorId, Option<VectorId>)>> {
-        let lens = match self.config.head_norm {
-            HeadNorm::None => return Ok(None),
-            HeadNorm::Head | HeadNorm::HeadAfterRope => [attention.heads.head_dim; 2],
-            HeadNorm::Row => [attention.heads.query_len(), attention.heads.key_len()],
+        if self.config.head_norm == HeadNorm::None {
+            return Ok(None);
+        }
+        let heads = attention.heads;
+        let mut norm = |part: &str, count: u32| {
+            let name = self.weight(part);
+            match self.config.head_norm {
+                HeadNorm::CentredHead => self.planner.table(name, count, heads.head_dim),
+                HeadNorm::Row => self.planner.vector(name, count * heads.head_dim),
+                HeadNorm::None | HeadNorm::Head | HeadNorm::HeadAfterRope => self.planner.vector(name, heads.head_dim),
+            }
         };
-        let query = self.planner.vector(self.weight("attn_q_norm"), lens[0])?;
+        let query = norm("attn_q_norm", heads.heads)?;
         let has_keys = attention.cache_of.is_none();
-        let key = has_keys.then(|| self.planner.vector(self.weight("attn_k_norm"), lens[1])).transpose()?;
-        Ok(Some((query, key)))
+        Ok(Some((query, has_keys.then(|| norm("attn_k_norm", heads.kv_heads)).transpose()?)))
     }
 
     fn dense(&mut self, hidden: u32) -> Result<FeedForwardPlan> {
+        let (gate_up, width) = (self.gate_up("", hidden)?, self.config.embedding_len);
+        Ok(FeedForwardPlan::Dense { gate_up, down: self.planner.matrix(self.weight("ffn_down"), width, hidden)? })
+    }
+
+    /// Gate and up projections, of `hidden` rows each, whose names end with `suffix`.
+    fn gate_up(&mut self, suffix: &str, hidden: u32) -> Result<GateUpPlan> {
         let width = self.config.embedding_len;
-        let up = self.weight("ffn_up");
-        let (gate, up) = if self.planner.has(&self.weight("ffn_gate")) {
-            let gate = self.planner.segment(self.weight("ffn_gate"), hidden, width)?;
-            (gate, self.planner.segment(up, hidden, width)?)
+        let [gate, up] = ["gate", "up"].map(|part| self.weight(&format!("ffn_{part}{suffix}")));
+        if !self.config.feed_forward_gates {
+            return Ok(GateUpPlan::Ungated(self.planner.matrix(up, hidden, width)?, None));
+        }
+        let (gate, up) = if self.planner.has(&gate) {
+            (self.planner.segment(gate, hidden, width)?, self.planner.segment(up, hidden, width)?)
         } else {
             // Phi 3 keeps both in one tensor.
             let both = self.planner.segment(up, 2 * hidden, width)?;
             let half = |first_row| Segment { first_row, rows: hidden, ..both.clone() };
             (half(0), half(hidden))
         };
-        let gate_up = self.planner.gate_up(gate, up, width)?;
-        Ok(FeedForwardPlan::Dense { gate_up, down: self.planner.matrix(self.weight("ffn_down"), width, hidden)? })
+        match self.config.layers[self.layer].gate_cutoff {
+            Some(cutoff) => Ok(GateUpPlan::Sparse {
+                gate: self.planner.stack(&[gate], width, SPLIT_ROWS)?,
+                up: self.planner.stack(&[up], width, SPLIT_ROWS)?,
+                cutoff,
+            }),
+            None => self.planner.gate_up(gate, up, width),
+        }
     }
 
     fn experts(&mut self, config: ExpertConfig) -> Result<ExpertsPlan> {
         let (width, count, hidden) = (self.config.embedding_len, config.count, config.feed_forward_len);
         let mut scores = vec![self.planner.segment(self.weight("ffn_gate_inp"), count, width)?];
-        let shared = config.shared_len.map(|len| self.shared_expert(len, &mut scores)).transpose()?;
+        // With norms, the shared expert is named like a dense part.
+        let suffix = if config.has_norms { "" } else { "_shexp" };
+        let shared = config.shared_len.map(|len| self.shared_expert(len, suffix, &mut scores)).transpose()?;
+        self.check_experts(&config, shared.as_ref())?;
         let router_bias = match &shared {
             // With one more score; no family has both.
             Some(SharedExpertPlan { is_gated: true, .. }) => None,
             _ => self.planner.optional_vector(self.name("ffn_gate_inp.bias"), count)?,
-        };
-        let gate_up = if self.planner.has(&self.weight("ffn_gate_up_exps")) {
-            ExpertsGateUp::Merged(self.expert_matrix("ffn_gate_up_exps", count, [2 * hidden, width])?)
-        } else {
-            let gate = self.expert_matrix("ffn_gate_exps", count, [hidden, width])?;
-            ExpertsGateUp::Apart { gate, up: self.expert_matrix("ffn_up_exps", count, [hidden, width])? }
         };
         Ok(ExpertsPlan {
             config,
             router: self.planner.stack(&scores, width, SPLIT_ROWS)?,
             router_bias,
             bias: self.planner.optional_vector(self.name("exp_probs_b.bias"), count)?,
-            gate_up,
-            down: self.expert_matrix("ffn_down_exps", count, [width, hidden])?,
+            scales: self.planner.optional_vector(self.name("ffn_down_exps.scale"), count)?,
+            gate_up: self.experts_gate_up(&config)?,
+            down: self.expert_matrix("ffn_down_exps", count, [config.width(width), hidden])?,
             shared,
+            latent: config.latent_len.map(|len| self.latent_experts(len)).transpose()?,
+            norms: config.has_norms.then(|| self.expert_norms()).transpose()?,
+        })
+    }
+
+    /// Rejects what the forward passes do not combine.
+    fn check_experts(&self, config: &ExpertConfig, shared: Option<&SharedExpertPlan>) -> Result<()> {
+        let what = match config.latent_len {
+            Some(_) if shared.is_some_and(|shared| shared.is_gated) => "a gate beside latent experts",
+            Some(_) if config.has_norms || self.config.post_norm => "norms of latent experts",
+            None if config.has_norms && shared.is_none() => "nothing but experts",
+            _ => return Ok(()),
+        };
+        Err(EngineError::UnsupportedArchitecture(format!("{} with {what}", self.config.architecture)))
+    }
+
+    fn expert_norms(&mut self) -> Result<ExpertNormsPlan> {
+        let router = self.name("ffn_gate_inp.scale");
+        let [input, output, shared_output] =
+            ["pre_ffw_norm_2", "post_ffw_norm_2", "post_ffw_norm_1"].map(|part| self.weight(part));
+        let mut norm = |name| self.planner.vector(name, self.config.embedding_len);
+        Ok(ExpertNormsPlan {
+            router: norm(router)?,
+            input: norm(input)?,
+            output: norm(output)?,
+            shared_output: norm(shared_output)?,
+        })
+    }
+
+    /// Gate and up projections of all experts.
+    fn experts_gate_up(&mut self, config: &ExpertConfig) -> Result<ExpertsGateUp> {
+        let (width, count, hidden) = (config.width(self.config.embedding_len), config.count, config.feed_forward_len);
+        if !self.config.feed_forward_gates {
+            return Ok(ExpertsGateUp::Ungated(self.expert_matrix("ffn_up_exps", count, [hidden, width])?));
+        }
+        if self.planner.has(&self.weight("ffn_gate_up_exps")) {
+            return Ok(ExpertsGateUp::Merged(self.expert_matrix("ffn_gate_up_exps", count, [2 * hidden, width])?));
+        }
+        let gate = self.expert_matrix("ffn_gate_exps", count, [hidden, width])?;
+        Ok(ExpertsGateUp::Apart { gate, up: self.expert_matrix("ffn_up_exps", count, [hidden, width])? })
+    }
+
+    /// Projections to a space of this width and back.
+    fn latent_experts(&mut self, len: u32) -> Result<LatentExpertsPlan> {
+        let width = self.config.embedding_len;
+        Ok(LatentExpertsPlan {
+            down: self.planner.matrix(self.weight("ffn_latent_down"), len, width)?,
+            up: self.planner.matrix(self.weight("ffn_latent_up"), width, len)?,
         })
     }
 
@@ -314,20 +464,19 @@ impl LayerPlanner<'_, '_> {
         Ok(ExpertMatrix { weights, bias })
     }
 
-    /// The shared expert. If it has a gate, that becomes the last row of the router's `scores`.
-    fn shared_expert(&mut self, hidden_len: u32, scores: &mut Vec<Segment>) -> Result<SharedExpertPlan> {
+    /// The shared expert, whose tensors' names end with `suffix`. If it has a gate, that becomes the last row of the
+    /// router's `scores`.
+    fn shared_expert(&mut self, hidden_len: u32, suffix: &str, scores: &mut Vec<Segment>) -> Result<SharedExpertPlan> {
         let width = self.config.embedding_len;
         let output_gate = self.weight("ffn_gate_inp_shexp");
         let is_gated = self.planner.has(&output_gate);
         if is_gated {
             scores.push(self.planner.segment(output_gate, 1, width)?);
         }
-        let gate = self.planner.segment(self.weight("ffn_gate_shexp"), hidden_len, width)?;
-        let up = self.planner.segment(self.weight("ffn_up_shexp"), hidden_len, width)?;
         Ok(SharedExpertPlan {
             hidden_len,
-            gate_up: self.planner.gate_up(gate, up, width)?,
-            down: self.planner.matrix(self.weight("ffn_down_shexp"), width, hidden_len)?,
+            gate_up: self.gate_up(suffix, hidden_len)?,
+            down: self.planner.matrix(self.weight(&format!("ffn_down{suffix}")), width, hidden_len)?,
             is_gated,
         })
     }

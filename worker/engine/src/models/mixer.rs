@@ -106,6 +106,8 @@ pub struct DeltaNetConfig {
     pub key_heads: u32,
     /// Number of value heads, each with a state of `head_dim` times `head_dim`.
     pub value_heads: u32,
+    /// Neighbouring value heads share a key head; otherwise those `key_heads` apart.
+    pub grouped: bool,
     /// Elements per head.
     pub head_dim: u32,
     /// Number of tokens that the preceding convolution covers, including the current one.
@@ -296,7 +298,7 @@ impl MixerConfig {
                     ("the convolution's length", taps, 2, MAX_TAPS, 1),
                 ]);
             }
-            Self::DeltaNet(DeltaNetConfig { key_heads, value_heads, head_dim, taps }) => {
+            Self::DeltaNet(DeltaNetConfig { key_heads, value_heads, head_dim, taps, .. }) => {
                 checks.extend([
                     ("key heads", key_heads, 1, 1024, 1),
                     ("value heads", value_heads, 1, 1024, key_heads.max(1)),

@@ -2,6 +2,7 @@
 //! `runtime::cpu`; a new family is a description here, not code there.
 
 mod angles;
+mod attention_reader;
 mod cache;
 mod checks;
 mod config;
@@ -9,6 +10,7 @@ mod encoder;
 mod encoder_plan;
 mod entries;
 mod family;
+mod feed_forward_reader;
 mod head_planner;
 mod heads;
 mod layer_planner;
@@ -28,7 +30,7 @@ pub use cache::CacheFormat;
 pub use config::{AttentionTemperature, ExpertConfig, ExpertGroups, FeedForwardConfig, LayerConfig, ModelConfig};
 pub(crate) use encoder::MAX_TEXT_TOKENS;
 pub use encoder::{EncoderConfig, EncoderWindow, PositionKind};
-pub use encoder_plan::{EncoderFeedForward, EncoderLayerPlan, EncoderPlan, NormPlan, UpPlan};
+pub use encoder_plan::{EncoderFeedForward, EncoderLayerPlan, EncoderPlan, NormPlan};
 pub use family::{Activation, HeadNorm, Scoring};
 pub use heads::HeadShape;
 pub use mixer::{
@@ -36,10 +38,10 @@ pub use mixer::{
 };
 pub use pictures::{Filter, Markers, PictureConfig, Sizing, TILE};
 pub use plan::{
-    ArrangedPlan, Arrangement, AttentionPlan, DeltaNetPlan, ExpansionPlan, ExpertMatrix, ExpertsGateUp, ExpertsPlan,
-    FeedForwardPlan, GateUpPlan, LatentPlan, LayerInputPlan, LayerInputsPlan, LayerPlan, MatrixId, MatrixPlan,
-    MixerPlan, ModelPlan, Product, Segment, SharedExpertPlan, ShortConvolutionPlan, StateSpacePlan, VectorId,
-    VectorPlan, WeightPlan,
+    ArrangedPlan, Arrangement, AttentionPlan, DeltaNetPlan, ExpansionPlan, ExpertMatrix, ExpertNormsPlan,
+    ExpertsGateUp, ExpertsPlan, FeedForwardPlan, GateUpPlan, LatentExpertsPlan, LatentPlan, LayerInputPlan,
+    LayerInputsPlan, LayerPlan, LayerStreamsPlan, LowRankPlan, MatrixId, MatrixPlan, MixerPlan, ModelPlan, Product,
+    Segment, SharedExpertPlan, ShortConvolutionPlan, StateSpacePlan, StreamsPlan, VectorId, VectorPlan, WeightPlan,
 };
 pub use pooling::{HeadActivation, HeadLayer, HeadPlan, HeadResult, Pooling};
 pub use projector::{ProjectorConfig, TowerWindows};
@@ -48,4 +50,4 @@ pub(crate) use projector_plan::TowerTensors;
 pub use projector_plan::{
     BREAK, CLASS, LinearPlan, PATCH_BIAS, POSITIONS, ProjectionPlan, ProjectorPlan, TowerLayerPlan,
 };
-pub use rope::{Position, ROPE_FREQUENCIES, ROPE_LONG, ROPE_SHORT, RopeConfig, Sections, Yarn};
+pub use rope::{Position, ROPE_FREQUENCIES, ROPE_LONG, ROPE_SHORT, RopeConfig, SectionOrder, Sections, Yarn};

@@ -129,6 +129,17 @@ pub enum GateUpPlan {
         /// Up projection.
         up: Product,
     },
+    /// Only an up projection, with its bias.
+    Ungated(Product, Option<VectorId>),
+    /// Separate, because most gates are closed before the activation function.
+    Sparse {
+        /// Gate projection.
+        gate: Product,
+        /// Up projection.
+        up: Product,
+        /// Standard deviations from the mean of a token's gates, from which on they count.
+        cutoff: f32,
+    },
 }
 
 /// A feed-forward part.
@@ -142,7 +153,7 @@ pub enum FeedForwardPlan {
         down: Product,
     },
     /// A mixture of experts.
-    Experts(ExpertsPlan),
+    Experts(Box<ExpertsPlan>),
 }
 
 /// A matrix with the rows of all experts, one expert after the other, and their biases in the same order.
@@ -157,6 +168,8 @@ pub struct ExpertMatrix {
 /// Gate and up projections of all experts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ExpertsGateUp {
+    /// Only an up projection.
+    Ungated(ExpertMatrix),
     /// One matrix: an expert's rows are those of its gate, then those of its up projection.
     Merged(ExpertMatrix),
     /// Separate.
@@ -179,12 +192,41 @@ pub struct ExpertsPlan {
     pub router_bias: Option<VectorId>,
     /// Added to the experts' likelihoods for the choice only: `[count]`.
     pub bias: Option<VectorId>,
+    /// Factors of the experts' weights: `[count]`.
+    pub scales: Option<VectorId>,
     /// Gate and up projections.
     pub gate_up: ExpertsGateUp,
     /// Down projection.
     pub down: ExpertMatrix,
     /// The expert that all tokens share.
     pub shared: Option<SharedExpertPlan>,
+    /// Projections to the narrower space in which the others work, and back.
+    pub latent: Option<LatentExpertsPlan>,
+    /// Norms, if router, experts and the shared expert have their own. The norm before the feed-forward part is then that
+    /// before the shared expert.
+    pub norms: Option<ExpertNormsPlan>,
+}
+
+/// RMS norms of router, experts and the shared expert, which all start from the hidden state.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ExpertNormsPlan {
+    /// Of the router's input. The scores are then divided by the root of the width.
+    pub router: VectorId,
+    /// Of the experts' input.
+    pub input: VectorId,
+    /// Of the sum of their outputs.
+    pub output: VectorId,
+    /// Of the shared expert's output.
+    pub shared_output: VectorId,
+}
+
+/// Projections to a narrower space, in which experts work, and back.
+#[derive(Debug, Clone, PartialEq)]
+pub struct LatentExpertsPlan {
+    /// From the hidden state.
+    pub down: Product,
+    /// To the hidden state.
+    pub up: Product,
 }
 
 impl ExpertsPlan {
@@ -289,8 +331,8 @@ pub struct StateSpacePlan {
     pub decay: VectorId,
     /// Factor of a head's input in its output: `[heads]`.
     pub skip: VectorId,
-    /// Norm of each group's output: `[groups][inner_len / groups]`.
-    pub norm: VectorId,
+    /// Norm of each group's gated output: `[groups][inner_len / groups]`.
+    pub norm: Option<VectorId>,
     /// Output projection.
     pub output: Product,
 }
@@ -308,19 +350,58 @@ pub enum MixerPlan {
     StateSpace(StateSpacePlan),
 }
 
+/// The tensors with which a layer predicts and corrects the vectors of the hidden state.
+#[derive(Debug, Clone, PartialEq)]
+pub struct LayerStreamsPlan {
+    /// RMS norm of the router's input, which is then divided by the width.
+    pub router_norm: VectorId,
+    /// The router, whose outputs go through tanh: `[streams]` rows.
+    pub router: Product,
+    /// Computes the coefficients of predictions from these outputs: `[streams][streams][streams]`.
+    pub predict: VectorId,
+    /// Computes the factors of corrections, less one: `[streams][streams]`.
+    pub correct: VectorId,
+    /// Scale of the first vector, corrected, as the input of the gates of the layer's own input: `[embedding_len]`.
+    pub gate_scale: VectorId,
+}
+
+/// The tensors of a model whose hidden state consists of several vectors, before and after the layers.
+#[derive(Debug, Clone, PartialEq)]
+pub struct StreamsPlan {
+    /// Computes the other vectors from the first: `[streams - 1][embedding_len]` rows.
+    pub expand: Product,
+    /// Projects each of the others: `[streams - 1][embedding_len][embedding_len]`.
+    pub merge: MatrixId,
+}
+
+/// The tensors of a low-rank projection beside the mixers: `x + norm(up down x)`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct LowRankPlan {
+    /// Projection to a few elements.
+    pub down: Product,
+    /// Projection back.
+    pub up: Product,
+    /// RMS norm of the result.
+    pub norm: VectorId,
+}
+
 /// The tensors of a layer.
 #[derive(Debug, Clone, PartialEq)]
 pub struct LayerPlan {
-    /// Norm before the mixer.
+    /// Predictions and corrections of the hidden state's vectors.
+    pub streams: Option<LayerStreamsPlan>,
+    /// Norm before the mixers.
     pub mixer_norm: Option<VectorId>,
-    /// The mixer.
-    pub mixer: MixerPlan,
-    /// RMS norm after the mixer.
+    /// The mixers.
+    pub mixers: Vec<MixerPlan>,
+    /// A projection beside them.
+    pub low_rank: Option<LowRankPlan>,
+    /// RMS norm after each mixer.
     pub mixer_post_norm: Option<VectorId>,
     /// Norm before the feed-forward part, unless its input is the mixer's.
     pub feed_forward_norm: Option<VectorId>,
     /// The feed-forward part.
-    pub feed_forward: FeedForwardPlan,
+    pub feed_forward: Option<FeedForwardPlan>,
     /// RMS norm after the feed-forward part.
     pub feed_forward_post_norm: Option<VectorId>,
     /// The input that belongs to the layer alone.
@@ -391,6 +472,8 @@ pub struct ModelPlan {
     pub embedding: Product,
     /// Inputs of the layers.
     pub layer_inputs: Option<LayerInputsPlan>,
+    /// The vectors of the hidden state, if there are several.
+    pub streams: Option<StreamsPlan>,
     /// Layers, in order.
     pub layers: Vec<LayerPlan>,
     /// Norm before the output head.

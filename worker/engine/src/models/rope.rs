@@ -10,6 +10,15 @@ pub const ROPE_LONG: &str = "rope_factors_long.weight";
 /// The divisors of `LongRoPE` for contexts up to the original one.
 pub const ROPE_SHORT: &str = "rope_factors_short.weight";
 
+/// What grows if `YaRN` extends the context (Peng et al. 2023, equation 22).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Growth {
+    /// Sines and cosines.
+    Angles,
+    /// The dot products of queries and keys, which the reader of attention sees to.
+    Products,
+}
+
 /// How RoPE's angles depend on positions.
 #[derive(Debug, Clone, PartialEq)]
 pub struct RopeConfig {
@@ -30,13 +39,22 @@ pub struct RopeConfig {
 /// A token's position: time, row and column (multimodal RoPE). In text they are equal.
 pub type Position = [u32; 3];
 
+/// How the components of a position share the pairs of a head (multimodal RoPE).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SectionOrder {
+    /// The components alternate from pair to pair (Bai et al. 2025, "Qwen3-VL Technical Report").
+    Alternating,
+    /// First the pairs of time, then those of the row, then those of the column (Wang et al. 2024, "Qwen2-VL").
+    Consecutive,
+}
+
 /// Number of pairs that turn with each component of a position.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Sections {
-    /// For time, row and column.
+    /// Pairs that turn with time, row and column.
     pub lens: [u32; 3],
-    /// The components alternate from pair to pair. Otherwise the pairs of each follow each other.
-    pub alternate: bool,
+    /// Which pairs these are.
+    pub order: SectionOrder,
 }
 
 impl Sections {
@@ -44,7 +62,12 @@ impl Sections {
     ///
     /// # Errors
     /// If they do not cover the pairs of `rope_dim` elements.
-    pub(super) fn from_gguf(gguf: &Gguf, architecture: &str, rope_dim: u32, alternate: bool) -> Result<Option<Self>> {
+    pub(super) fn from_gguf(
+        gguf: &Gguf,
+        architecture: &str,
+        rope_dim: u32,
+        order: SectionOrder,
+    ) -> Result<Option<Self>> {
         let Some(lens) = gguf.metadata.integers(&format!("{architecture}.rope.dimension_sections")) else {
             return Ok(None);
         };
@@ -52,11 +75,23 @@ impl Sections {
         // A fourth one is always empty in published models.
         let [time, height, width, rest @ ..] = &lens[..] else { return Err(bad()) };
         let len = |len: &i64| u32::try_from(*len).ok().filter(|len| *len <= rope_dim).ok_or_else(bad);
-        let sections = [len(time)?, len(height)?, len(width)?];
-        if rest.iter().any(|len| *len != 0) || sections.iter().sum::<u32>() != rope_dim / 2 {
+        let lens = [len(time)?, len(height)?, len(width)?];
+        if rest.iter().any(|len| *len != 0) || lens.iter().sum::<u32>() != rope_dim / 2 {
             return Err(bad());
         }
-        Ok(Some(Self { lens: sections, alternate }))
+        Ok(Some(Self { lens, order }))
+    }
+
+    /// The component of a position (time, row, column) that turns this pair.
+    fn component(self, pair: u32) -> usize {
+        let [time, height, width] = self.lens;
+        match self.order {
+            SectionOrder::Alternating if pair % 3 == 1 && pair < 3 * height => 1,
+            SectionOrder::Alternating if pair % 3 == 2 && pair < 3 * width => 2,
+            SectionOrder::Consecutive if pair >= time + height => 2,
+            SectionOrder::Consecutive if pair >= time => 1,
+            SectionOrder::Alternating | SectionOrder::Consecutive => 0,
+        }
     }
 }
 
@@ -79,7 +114,7 @@ impl RopeConfig {
     ///
     /// # Errors
     /// An unknown kind of scaling, or invalid numbers.
-    pub(super) fn from_gguf(gguf: &Gguf, architecture: &str, rope_dim: u32) -> Result<Self> {
+    pub(super) fn from_gguf(gguf: &Gguf, architecture: &str, rope_dim: u32, growth: Growth) -> Result<Self> {
         let metadata = &gguf.metadata;
         let key = |name: &str| format!("{architecture}.rope.{name}");
         let base = metadata.f32(&key("freq_base")).unwrap_or(10_000.0);
@@ -99,10 +134,12 @@ impl RopeConfig {
                 let beta = |name: &str, default| metadata.f32(&key(name)).unwrap_or(default);
                 let betas = [beta("scaling.yarn_beta_fast", 32.0), beta("scaling.yarn_beta_slow", 1.0)];
                 rope.yarn = Some(Yarn::new(base, rope_dim, original, betas));
-                // Peng et al. 2023, equation 22. Some models divide by the same with a multiplier.
-                let multiplier = metadata.f32(&key("scaling.yarn_log_multiplier")).unwrap_or(0.0);
-                let growth = 0.1 * rope.factor.ln();
-                rope.magnitude *= (1.0 + growth) / (1.0 + multiplier * growth);
+                if growth == Growth::Angles {
+                    // Some models divide by the same with a multiplier.
+                    let multiplier = metadata.f32(&key("scaling.yarn_log_multiplier")).unwrap_or(0.0);
+                    let growth = 0.1 * rope.factor.ln();
+                    rope.magnitude *= (1.0 + growth) / (1.0 + multiplier * growth);
+                }
             }
             other => {
                 return Err(EngineError::UnsupportedArchitecture(format!("{architecture} with {other} RoPE scaling")));
@@ -119,23 +156,6 @@ impl RopeConfig {
     pub fn angles(&self, rope_dim: u32, positions: u32, divisors: Option<&[f32]>) -> Vec<[f32; 2]> {
         let table = RopeTable::new(self, rope_dim, divisors);
         (0..positions).flat_map(|position| table.row([position; 3]).collect::<Vec<_>>()).collect()
-    }
-
-    /// The component of a position (time, row, column) that turns each pair.
-    ///
-    /// Formula: the M-RoPE of Wang et al. 2024, "Qwen2-VL"; interleaved, that of Bai et al. 2025, "Qwen3-VL Technical
-    /// Report".
-    fn components(&self, pairs: u32) -> Vec<usize> {
-        let Some(Sections { lens: [time, height, width], alternate }) = self.sections else {
-            return vec![0; pairs as usize];
-        };
-        let component = |pair: u32| match pair % 3 {
-            _ if !alternate => usize::from(pair >= time) + usize::from(pair >= time + height),
-            1 if pair < 3 * height => 1,
-            2 if pair < 3 * width => 2,
-            _ => 0,
-        };
-        (0..pairs).map(component).collect()
     }
 }
 
@@ -158,8 +178,8 @@ impl RopeTable {
             let kept = rope.yarn.map_or(0.0, |yarn| yarn.kept(pair));
             frequency * (kept + (1.0 - kept) / f64::from(rope.factor))
         };
-        let pairs = rope_dim / 2;
-        let pairs = (0..pairs).map(frequency).zip(rope.components(pairs)).collect();
+        let component = |pair: u32| rope.sections.map_or(0, |sections| sections.component(pair));
+        let pairs = (0..rope_dim / 2).map(|pair| (frequency(pair), component(pair))).collect();
         Self { pairs, magnitude: f64::from(rope.magnitude) }
     }
 

@@ -36,6 +36,17 @@ pub(crate) enum Batch<'a> {
     },
 }
 
+/// A token of one of the sequences in memory.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct SequenceToken {
+    /// Index of the sequence.
+    pub sequence: usize,
+    /// Position in the sequence.
+    pub position: usize,
+    /// The token, by ID.
+    pub id: u32,
+}
+
 /// How an answer starts.
 pub(crate) struct AnswerStart<'a> {
     /// Position of the first token to feed.
@@ -67,7 +78,8 @@ pub(crate) enum Profiled {
     Prefill(u32),
 }
 
-/// Computes the layers of a generative model, samples tokens, and holds the memory of a sequence.
+/// Computes the layers of a generative model, samples tokens, and holds the memory of its sequences. Unless stated
+/// otherwise, batches and answers belong to the selected sequence, see [`Memory::select`].
 ///
 /// All methods fail with whatever the device reported. After that, anything computed since the last success is
 /// undefined.
@@ -76,7 +88,7 @@ pub(crate) trait Decoder: Memory + MaybeSend {
     /// Number of prompt tokens to compute at once.
     fn batch_len(&self) -> usize;
 
-    /// Maximum number of tokens for [`Decoder::batch_logits`].
+    /// Maximum number of tokens for [`Decoder::batch_logits`] and [`Decoder::each_logits`].
     fn max_logit_rows(&self) -> usize;
 
     /// Maximum number of positions to compute at once.
@@ -97,6 +109,10 @@ pub(crate) trait Decoder: Memory + MaybeSend {
 
     /// The logits after one token, computed by the kernels of the decode loop: `[vocab]`.
     async fn decode_logits(&mut self, position: usize, id: u32) -> Result<Vec<f32>>;
+
+    /// Computes a token of each of several sequences together: the logits after each, `[tokens][vocab]`. No two are of
+    /// the same sequence, and nothing may be in flight.
+    async fn each_logits(&mut self, tokens: &[SequenceToken]) -> Result<Vec<f32>>;
 
     /// Starts an answer.
     fn begin_answer(&mut self, start: &AnswerStart<'_>);

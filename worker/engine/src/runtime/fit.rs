@@ -7,7 +7,7 @@ use crate::models::{
     CacheFormat, EncoderConfig, EncoderPlan, HeadPlan, MAX_TEXT_TOKENS, ModelConfig, ModelPlan, ProjectorConfig,
     ProjectorPlan, WeightPlan,
 };
-use crate::runtime::gpu::scratch_bytes;
+use crate::runtime::gpu::{scratch_bytes, usual_batch};
 pub use crate::runtime::limits::DeviceLimits;
 use crate::tokenizer::Tokenizer;
 
@@ -71,9 +71,7 @@ impl TextModel {
     pub fn kv_bytes(&self, context_tokens: u32) -> u64 {
         match &self.layers {
             TextLayers::Encoder(config, _) => config.kv_bytes(),
-            TextLayers::Decoder(config, _) => {
-                u64::from(context_tokens) * config.kv_bytes_per_token() + config.state_bytes()
-            }
+            TextLayers::Decoder(config, _) => config.kv_bytes(context_tokens),
         }
     }
 
@@ -125,9 +123,13 @@ impl Description {
             let (vocab, head) = (config.vocab, plan.head.clone());
             return Self::text_model(gguf, TextLayers::Encoder(config, plan), vocab, head);
         }
-        let config = ModelConfig::from_gguf(gguf)?;
+        let mut config = ModelConfig::from_gguf(gguf)?;
         let mut plan = ModelPlan::new(gguf, &config, limits.max_binding_bytes)?;
         if let Some(head) = plan.head.take() {
+            // Rounded keys and values would change a vector by more than all else together.
+            if config.attentions().all(|attention| attention.latent.is_none()) {
+                config.cache = CacheFormat::F32;
+            }
             let vocab = config.vocab;
             return Self::text_model(gguf, TextLayers::Decoder(config, plan), vocab, head);
         }
@@ -177,7 +179,7 @@ impl Description {
                 let context_tokens = config.context(context_tokens, limits)?;
                 Ok(Fit {
                     weight_bytes,
-                    kv_bytes: u64::from(context_tokens) * config.kv_bytes_per_token() + config.state_bytes(),
+                    kv_bytes: config.kv_bytes(context_tokens),
                     scratch_bytes: scratch_bytes(config),
                     context_tokens,
                     max_context_tokens: config.max_context(limits),
@@ -261,10 +263,26 @@ impl Fit {
 }
 
 impl ModelConfig {
+    /// Size of the KV cache and of the states of recurrent layers on a GPU, in bytes.
+    pub fn kv_bytes(&self, context_tokens: u32) -> u64 {
+        let batch = usual_batch(self);
+        let bytes = |attention| {
+            let positions = self.kept_positions(attention, context_tokens, batch);
+            u64::from(positions) * self.layer_kv_bytes_per_token(attention)
+        };
+        self.attentions().map(bytes).sum::<u64>() + self.state_bytes()
+    }
+
     /// The longest context that the model was trained for and for which a layer's KV cache fits into one binding.
     pub fn max_context(&self, limits: DeviceLimits) -> u32 {
-        let fitting = limits.max_binding_bytes / self.max_layer_kv_bytes_per_token().max(1);
-        self.trained_context.min(u32::try_from(fitting).unwrap_or(u32::MAX))
+        let batch = usual_batch(self);
+        let fitting = self.attentions().map(|attention| {
+            let positions = limits.max_binding_bytes / self.layer_kv_bytes_per_token(attention).max(1);
+            let positions = u32::try_from(positions).unwrap_or(u32::MAX);
+            // A layer that keeps fewer positions in any context does not limit it.
+            if self.kept_positions(attention, u32::MAX, batch) <= positions { u32::MAX } else { positions }
+        });
+        self.trained_context.min(fitting.min().unwrap_or(u32::MAX))
     }
 
     /// The context length to use: `requested`, but no more than the model was trained for; if `None`, the default or

@@ -1,10 +1,10 @@
 //! `attention.wgsl`, `attention_batch.wgsl`, `attention_tiled.wgsl`, `attention_cooperative.wgsl`,
 //! `attention_merge.wgsl` and `attention_gate.wgsl`.
 
-use parlance_engine::kernels;
 use parlance_engine::kernels::attention::cache::{from_cache, into_cache};
 use parlance_engine::kernels::attention::gate::attention_gate;
 use parlance_engine::kernels::attention::{Attention, AttentionLayout, has_cooperative_layout, has_tiled_layout};
+use parlance_engine::kernels::{self, CacheLayout};
 use parlance_engine::models::{AttentionTemperature, CacheFormat, HeadShape};
 use parlance_engine::runtime::{Dispatch, Gpu};
 
@@ -27,6 +27,8 @@ struct Case {
     splits: u32,
     scale: f32,
     window: Option<u32>,
+    /// Positions that the cache has rows for, if these are not all.
+    ring: Option<u32>,
     softcap: Option<f32>,
     temperature: Option<AttentionTemperature>,
     bidirectional: bool,
@@ -55,6 +57,7 @@ const PLAIN: Case = Case {
     splits: 1,
     scale: 0.3,
     window: None,
+    ring: None,
     softcap: None,
     temperature: None,
     bidirectional: false,
@@ -66,7 +69,7 @@ const PLAIN: Case = Case {
 /// A factor that differs among positions 300 to 302.
 const SHARPER: AttentionTemperature = AttentionTemperature { scale: 0.3, step: 7 };
 
-const CASES: [Case; 18] = [
+const CASES: [Case; 23] = [
     PLAIN,
     Case { tokens: 7, workgroup: 32, ..PLAIN },
     Case { position: 127, tokens: 2, ..PLAIN },
@@ -89,14 +92,32 @@ const CASES: [Case; 18] = [
     Case { position: 40, tokens: 2, splits: 8, sinks: Some(3.0), ..PLAIN },
     // Far above and far below all scores.
     Case { position: 300, tokens: 3, sinks: Some(200.0), ..PLAIN },
+    // Rings that begin again inside the window: inside a split, and inside a batch. No more than they need fits in.
+    Case { position: 300, window: Some(33), ring: Some(33), splits: 4, ..PLAIN },
+    Case { position: 180, tokens: 30, workgroup: 32, window: Some(33), ring: Some(62), ..PLAIN },
+    Case { position: 300, tokens: 70, scale: 2.5, window: Some(40), ring: Some(109), sinks: Some(3.0), ..PLAIN },
+    // Embeddings that attend to each other.
+    Case { position: 95, tokens: 20, bidirectional: true, window: Some(40), ring: Some(59), ..PLAIN },
+    // The first turn is not over yet.
+    Case { position: 20, tokens: 7, window: Some(9), ring: Some(90), ..PLAIN },
 ];
 
-/// Positions that fit the cache.
+/// Positions that fit a cache that is no ring: the same number in all cases, because it is a constant of the kernel.
 const CAPACITY: usize = 704;
+
+/// A cache with rows of `len` keys or values, of all positions in turn.
+pub(crate) fn placed(rows: &[u32], len: usize, layout: &CacheLayout) -> Vec<u32> {
+    let row_words = layout.format.row_words(len as u32) as usize;
+    let mut cache = vec![0; layout.ring.map_or(CAPACITY, |len| len as usize) * row_words];
+    for (position, row) in rows.chunks_exact(row_words).enumerate() {
+        cache[layout.row(0, position) * row_words..][..row_words].copy_from_slice(row);
+    }
+    cache
+}
 
 /// The cases that are also tested with an 8-bit cache, and with values of another size than keys. Not all are, because
 /// emulated GPUs take a second to compile a kernel.
-const FEW_CASES: [usize; 5] = [1, 3, 6, 8, 15];
+const FEW_CASES: [usize; 7] = [1, 3, 6, 8, 15, 18, 19];
 
 async fn attention_matches_over_tiles_splits_and_windows() {
     // Only the layout for matrix units needs features.
@@ -107,7 +128,7 @@ async fn attention_matches_over_tiles_splits_and_windows() {
         layouts.extend(gpu.has_matrix_units().then_some(AttentionLayout::Cooperative));
         let cases = CASES.iter().enumerate().flat_map(|case| layouts.iter().map(move |layout| (case, *layout)));
         let cases: Vec<_> = cases.filter(|((_, case), layout)| case.supports(*layout)).collect();
-        let formats = [CacheFormat::F16, CacheFormat::Q8];
+        let formats = [CacheFormat::F16, CacheFormat::Q8, CacheFormat::F32];
         let shapes = head_shapes().into_iter().chain([LATENT]);
         let caches = shapes.flat_map(|shape| formats.map(|format| (shape, format)));
         let caches = caches.filter(|(shape, format)| format.for_heads(shape) == *format);
@@ -132,23 +153,22 @@ async fn attention_matches_over_tiles_splits_and_windows() {
             let [key_len, value_len] = [shape.key_len(), shape.value_len()].map(|len| len as usize);
             let q = random.floats(tokens * shape.query_len() as usize);
             let mut rows = |len: usize| into_cache(&random.floats((position + tokens) * len), len, format);
-            let mut cache = rows(key_len);
-            let keys = from_cache(&cache, key_len, format);
-            // The same capacity in all cases, because it is a constant of the kernel.
-            cache.resize(CAPACITY * format.row_words(key_len as u32) as usize, 0);
-            let mut value_offset = cache.len();
+            let key_rows = rows(key_len);
+            let keys = from_cache(&key_rows, key_len, format);
+            let mut placing = CacheLayout { format, ring: case.ring, ..CacheLayout::f16(0) };
+            let mut cache = placed(&key_rows, key_len, &placing);
             let values = if shape == LATENT {
-                value_offset = 0;
                 keys.chunks_exact(key_len).flat_map(|key| &key[..value_len]).copied().collect()
             } else {
-                cache.extend(rows(value_len));
-                from_cache(&cache[value_offset..], value_len, format)
+                placing.value_offset = cache.len() as u32;
+                let value_rows = rows(value_len);
+                cache.extend(placed(&value_rows, value_len, &placing));
+                from_cache(&value_rows, value_len, format)
             };
             let keys = from_cache_order(&keys, &shape);
             let attention = Attention {
                 heads: shape,
-                cache: format,
-                value_offset: value_offset as u32,
+                cache: placing,
                 scale: case.scale,
                 temperature: case.temperature,
                 softcap: case.softcap,
@@ -210,8 +230,7 @@ async fn check_blocks(gpu: &Gpu, layout: AttentionLayout, head_dim: u32) {
     let [keys, values] = [(); 2].map(|()| into_cache(&random.floats(tokens * len), len, CacheFormat::F16));
     let attention = Attention {
         heads,
-        cache: CacheFormat::F16,
-        value_offset: keys.len() as u32,
+        cache: CacheLayout::f16(keys.len() as u32),
         scale: 0.3,
         temperature: None,
         softcap: None,

@@ -1,5 +1,6 @@
 //! `convolution.wgsl` and `convolution_state.wgsl`.
 
+use parlance_engine::kernels::TokensOf;
 use parlance_engine::kernels::convolution::Convolution;
 use parlance_engine::kernels::convolution::reference::convolve;
 use parlance_engine::runtime::{Dispatch, Gpu};
@@ -49,7 +50,8 @@ async fn convolutions_continue_across_batches() {
     for (channels, taps, row_len, gated) in shapes {
         // Without gates, with what only state spaces have.
         let input_at = if gated { 0 } else { (row_len - channels) / 2 };
-        let convolution = Convolution { channels, taps, row_len, input_at, gated, biased: !gated, one_token: false };
+        let (biased, one_token, tokens) = (!gated, false, TokensOf::Only);
+        let convolution = Convolution { channels, taps, row_len, input_at, gated, biased, one_token, tokens };
         let row_len = row_len as usize;
         let rows = random.floats(TOKENS * row_len);
         let weights = random.floats((channels * taps) as usize);

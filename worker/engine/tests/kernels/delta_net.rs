@@ -1,5 +1,6 @@
 //! `delta_net.wgsl`.
 
+use parlance_engine::kernels::TokensOf;
 use parlance_engine::kernels::delta_net::DeltaNet;
 use parlance_engine::kernels::delta_net::reference::{Inputs, delta_net};
 use parlance_engine::runtime::Dispatch;
@@ -14,10 +15,19 @@ gpu_tests! {
 async fn delta_nets_continue_across_batches() {
     let gpu = plain_device().await;
     let mut random = Random(31);
-    for (key_heads, value_heads, head_dim) in [(1u32, 1u32, 16u32), (2, 6, 32), (2, 2, 48), (2, 4, 64), (1, 3, 128)] {
+    let shapes = [
+        (1u32, 1u32, 16u32, false),
+        (2, 6, 32, false),
+        (2, 6, 32, true),
+        (2, 2, 48, false),
+        (2, 4, 64, true),
+        (1, 3, 128, false),
+    ];
+    for (key_heads, value_heads, head_dim, grouped) in shapes {
         let alpha_at = 5 + value_heads;
         let gates_row_len = alpha_at + value_heads + 3;
-        let net = DeltaNet { key_heads, value_heads, head_dim, gates_row_len, alpha_at, beta_at: 5, eps: 1e-6 };
+        let (beta_at, eps, tokens) = (5, 1e-6, TokensOf::Only);
+        let net = DeltaNet { key_heads, value_heads, grouped, head_dim, gates_row_len, alpha_at, beta_at, eps, tokens };
         let (heads, dim, gates_len) = (value_heads as usize, head_dim as usize, gates_row_len as usize);
         let (qkv_len, y_len) = ((2 * key_heads as usize + heads) * dim, heads * dim);
         let mut qkv = random.floats(TOKENS * qkv_len);

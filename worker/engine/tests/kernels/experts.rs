@@ -1,6 +1,6 @@
 //! `route.wgsl`, `group.wgsl` and `expert_sum.wgsl`.
 
-use parlance_engine::kernels::experts::{Router, expert_sum, group, reference};
+use parlance_engine::kernels::experts::{ExpertSum, Router, group, reference};
 use parlance_engine::kernels::{Grid, grouped_len};
 use parlance_engine::models::{ExpertConfig, ExpertGroups, Scoring};
 use parlance_engine::runtime::Dispatch;
@@ -20,21 +20,35 @@ const SCALE: f32 = 0.5;
 fn routers() -> impl Iterator<Item = Router> {
     use Scoring::{Sigmoid, Softmax};
 
+    let plain = ExpertConfig {
+        count: 70,
+        used: 6,
+        feed_forward_len: 32,
+        scoring: Softmax,
+        normalise: true,
+        weight_scale: 1.5,
+        shared_len: None,
+        latent_len: None,
+        groups: None,
+        has_norms: false,
+    };
+    let shared = ExpertConfig { shared_len: Some(64), ..plain };
     let variants = [
-        (true, Softmax, false, None, None),
-        (false, Softmax, false, Some(true), None),
-        (true, Softmax, true, Some(false), None),
-        (false, Sigmoid, false, Some(false), None),
-        (true, Sigmoid, true, None, None),
-        (true, Sigmoid, true, None, Some(ExpertGroups { count: 7, used: 3 })),
-        (true, Softmax, false, None, Some(ExpertGroups { count: 5, used: 1 })),
+        (plain, false, false),
+        (ExpertConfig { normalise: false, ..shared }, false, true),
+        (shared, true, false),
+        (ExpertConfig { normalise: false, scoring: Sigmoid, ..shared }, false, false),
+        (ExpertConfig { scoring: Sigmoid, ..plain }, true, false),
+        (ExpertConfig { latent_len: Some(32), ..shared }, false, false),
+        (ExpertConfig { has_norms: true, ..shared }, false, false),
+        (ExpertConfig { scoring: Sigmoid, groups: Some(ExpertGroups { count: 7, used: 3 }), ..plain }, true, false),
+        (ExpertConfig { groups: Some(ExpertGroups { count: 5, used: 1 }), ..plain }, false, false),
     ];
-    variants.into_iter().map(|(normalise, scoring, is_biased, gated_shared, groups)| {
-        let (shared_len, weight_scale) = (gated_shared.map(|_| 64), 1.5);
-        let (count, used, feed_forward_len) = (70, 6, 32);
-        let experts =
-            ExpertConfig { count, used, feed_forward_len, scoring, normalise, weight_scale, shared_len, groups };
-        Router { experts, is_biased, is_gated: gated_shared == Some(true) }
+    variants.into_iter().map(|(experts, is_biased, is_gated)| Router {
+        experts,
+        is_biased,
+        is_gated,
+        is_scaled: experts.has_norms,
     })
 }
 
@@ -52,6 +66,7 @@ async fn experts_are_chosen_and_summed() {
         // The first of equals comes first.
         (logits[5], bias[5]) = (logits[9], bias[9]);
         let bias = if router.is_biased { bias } else { Vec::new() };
+        let scales = random.floats(if router.is_scaled { config.count as usize } else { 0 });
         let state = state(&gpu, 0, tokens as u32, 0);
         let logits_buffer = gpu.storage_buffer_with("logits", &logits);
         let experts = gpu.storage_buffer("experts", slots as u64 * 4);
@@ -60,23 +75,27 @@ async fn experts_are_chosen_and_summed() {
         let mut bound =
             vec![("state", &state), ("logits", &logits_buffer), ("experts", &experts), ("weights", &weights)];
         bound.extend(bias_buffer.as_ref().map(|buffer| ("bias", buffer)));
+        let scales_buffer = router.is_scaled.then(|| gpu.storage_buffer_with("scales", &scales));
+        bound.extend(scales_buffer.as_ref().map(|buffer| ("expert_scales", buffer)));
         let choose = Dispatch::new(&gpu, &router.shader(), &bound, Grid::TokensInX);
 
         let x = random.floats(slots * len);
-        let shared = if config.shared_len.is_some() { random.floats(tokens * len) } else { Vec::new() };
+        let shared = if config.sums_shared() { random.floats(tokens * len) } else { Vec::new() };
         let x_buffer = gpu.storage_buffer_with("x", &x);
-        let shared_buffer = config.shared_len.map(|_| gpu.storage_buffer_with("shared", &shared));
+        let shared_buffer = config.sums_shared().then(|| gpu.storage_buffer_with("shared", &shared));
         let y = gpu.storage_buffer_with("y", &vec![1.0f32; tokens * len]);
         let mut bound = vec![("state", &state), ("x", &x_buffer), ("weights", &weights), ("y", &y)];
         bound.extend(shared_buffer.as_ref().map(|buffer| ("shared_x", buffer)));
-        let (shader, grid) = expert_sum(config, len as u32, SCALE);
-        run(&gpu, &[choose, Dispatch::new(&gpu, &shader, &bound, grid)], tokens as u32);
+        let replaces = !config.sums_shared();
+        let sum = ExpertSum { experts: *config, len: len as u32, scale: SCALE, replaces };
+        run(&gpu, &[choose, Dispatch::new(&gpu, &sum.shader(), &bound, sum.grid())], tokens as u32);
 
-        let (expected_ids, expected_weights) = reference::route(&logits, &bias, &router);
+        let (expected_ids, expected_weights) = reference::route(&logits, [&bias, &scales], &router);
         assert_eq!(read::<u32>(&gpu, &experts, slots).await, expected_ids, "{router:?}");
         assert_close(&read(&gpu, &weights, outputs).await, &expected_weights, 1e-5, "weights");
         let sums = reference::expert_sum(&x, &shared, &expected_weights, config, len);
-        let expected: Vec<f32> = sums.iter().map(|sum| 1.0 + SCALE * sum).collect();
+        let before = if replaces { 0.0 } else { 1.0 };
+        let expected: Vec<f32> = sums.iter().map(|sum| before + SCALE * sum).collect();
         assert_close(&read(&gpu, &y, expected.len()).await, &expected, 1e-5, "sum");
     }
 }

@@ -1,6 +1,7 @@
 //! Latent attention: products of heads with their own rows (`linear.wgsl`, `matvec.wgsl`), and `latent.wgsl`.
 
 use parlance_engine::gguf::TensorType;
+use parlance_engine::kernels::CacheLayout;
 use parlance_engine::kernels::attention::cache::from_cache;
 use parlance_engine::kernels::attention::latent::Latent;
 use parlance_engine::kernels::attention::reference::{latent_key, merge};
@@ -105,7 +106,8 @@ async fn latent_keys_are_normalised_rotated_and_cached() {
     let mut random = Random(43);
     let small = HeadShape { heads: 2, head_dim: 96, value_dim: 64, rope_dim: 32, ..LATENT };
     for heads in [small, LATENT] {
-        for cache in [CacheFormat::F16, CacheFormat::Q8] {
+        for (format, ring) in [(CacheFormat::F16, None), (CacheFormat::Q8, None), (CacheFormat::Q8, Some(6))] {
+            let cache = CacheLayout { format, ring, ..CacheLayout::f16(0) };
             let kernel = Latent { heads, key_dim: 64, cache, eps: EPS };
             check_latent(&gpu, &mut random, &kernel).await;
         }
@@ -124,7 +126,7 @@ async fn check_latent(gpu: &Gpu, random: &mut Random, kernel: &Latent) {
     let angles = RopeConfig::plain(10_000.0).angles(heads.rope_dim, context, None);
     let y_len = heads.query_len() as usize;
     let y = gpu.storage_buffer_with("y", &vec![UNTOUCHED; (tokens + PADDING) * y_len]);
-    let cached_words = (context * cache.row_words(heads.key_len())) as usize;
+    let cached_words = (context * cache.format.row_words(heads.key_len())) as usize;
     let kv = gpu.storage_buffer("kv", cached_words as u64 * 4);
     let bindings = [
         ("state", &state(gpu, position as u32, tokens as u32, 0)),
@@ -140,7 +142,7 @@ async fn check_latent(gpu: &Gpu, random: &mut Random, kernel: &Latent) {
 
     let actual = read_padded(gpu, &y, tokens * y_len, y_len).await;
     let words: Vec<u32> = read(gpu, &kv, cached_words).await;
-    let keys = from_cache(&words, head_dim, cache);
+    let keys = from_cache(&words, head_dim, cache.format);
     for token in 0..tokens {
         let what = format!("token {token}, {kernel:?}");
         let own_angles = &angles[(position + token) * rope_dim / 2..][..rope_dim / 2];
@@ -152,6 +154,6 @@ async fn check_latent(gpu: &Gpu, random: &mut Random, kernel: &Latent) {
             assert!(actual[..value_dim].iter().all(|value| *value == UNTOUCHED), "{what}");
         }
         let expected = latent_key(&rows[token * head_dim..][..head_dim], &weight, own_angles, kernel);
-        assert_cached(&keys[(position + token) * head_dim..][..head_dim], &expected, cache, &what);
+        assert_cached(&keys[cache.row(0, position + token) * head_dim..][..head_dim], &expected, cache.format, &what);
     }
 }

@@ -8,8 +8,8 @@ use parlance_engine::kernels::attention::{Attention, AttentionLayout};
 use parlance_engine::kernels::linear::{
     Epilogue, ExpertRows, Linear, LinearTuning, MergedParts, Tiles, halve, has_integers, quantise,
 };
-use parlance_engine::kernels::{Shader, expand};
-use parlance_engine::models::{Activation, CacheFormat, HeadShape};
+use parlance_engine::kernels::{CacheLayout, Shader, expand};
+use parlance_engine::models::{Activation, HeadShape};
 use parlance_engine::runtime::{Dispatch, Gpu, GpuOptions, Matrix, Tuning};
 
 use crate::common::{Random, assert_close, device, devices, note, plain_device};
@@ -270,8 +270,7 @@ fn kernels_for_matrix_units_are_valid() {
     let heads = HeadShape { heads: 9, kv_heads: 3, head_dim: 64, value_dim: 64, rope_dim: 64, rope_half: true };
     let attention = Attention {
         heads,
-        cache: CacheFormat::F16,
-        value_offset: 64,
+        cache: CacheLayout { ring: Some(200), ..CacheLayout::f16(64) },
         scale: 0.125,
         temperature: None,
         softcap: Some(30.0),
@@ -367,6 +366,7 @@ async fn linear_applies_every_activation() {
             Activation::GeluTanh,
             Activation::GeluErf,
             Activation::QuickGelu,
+            Activation::ReluSquared,
             Activation::ClampedSwiglu,
         ] {
             let mut case = Case::new(&gpu, &mut random, TensorType::F16, 64, 64, tokens);

@@ -21,10 +21,13 @@ mod projection;
 mod repack;
 mod rows;
 mod sampling;
+mod sequences;
 mod state_space;
+mod streams;
 
 use std::ops::Range;
 
+use parlance_engine::kernels::MAX_SEQUENCES;
 use parlance_engine::runtime::{Dispatch, Gpu};
 
 /// Runs dispatches in one pass.
@@ -46,6 +49,17 @@ pub(crate) async fn read<T: bytemuck::Pod>(gpu: &Gpu, buffer: &wgpu::Buffer, len
 pub(crate) fn state(gpu: &Gpu, position: u32, token_count: u32, step: u32) -> wgpu::Buffer {
     let buffer = gpu.buffer("state", 16, wgpu::BufferUsages::STORAGE | wgpu::BufferUsages::UNIFORM);
     gpu.queue().write_buffer(&buffer, 0, bytemuck::cast_slice(&[position, token_count, step, 0]));
+    buffer
+}
+
+/// The state of a batch in a memory of several sequences. `places` are sequence and position of each token, or of the
+/// first if all are of one sequence.
+pub(crate) fn places_state(gpu: &Gpu, token_count: u32, places: &[[u32; 2]]) -> wgpu::Buffer {
+    let len_bytes = 16 + 16 * u64::from(MAX_SEQUENCES);
+    let buffer = gpu.buffer("state", len_bytes, wgpu::BufferUsages::STORAGE | wgpu::BufferUsages::UNIFORM);
+    let mut words = vec![places[0][1], token_count, 0, 0];
+    words.extend(places.iter().flat_map(|[sequence, position]| [*sequence, *position, 0, 0]));
+    gpu.queue().write_buffer(&buffer, 0, bytemuck::cast_slice(&words));
     buffer
 }
 

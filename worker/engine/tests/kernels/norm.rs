@@ -1,9 +1,9 @@
-//! `add_norm.wgsl`, `layer_norm.wgsl` and `gated_norm.wgsl`.
+//! `add_norm.wgsl`, `layer_norm.wgsl`, `gated_norm.wgsl` and `gate_cutoff.wgsl`.
 
 use parlance_engine::kernels;
 use parlance_engine::kernels::Grid;
 use parlance_engine::kernels::norm::reference;
-use parlance_engine::kernels::norm::{AddNorm, GatedNorm, LayerNorm};
+use parlance_engine::kernels::norm::{AddNorm, GateCutoff, GatedNorm, LayerNorm};
 use parlance_engine::runtime::Dispatch;
 
 use crate::common::{Random, assert_close, plain_device};
@@ -14,15 +14,24 @@ gpu_tests! {
     normalised_rows_are_added,
     layer_norms_replace_or_keep_their_input,
     heads_are_normalised_and_gated,
+    gates_are_cut_off,
 }
 
 async fn normalised_rows_are_added() {
     let gpu = plain_device().await;
     let mut random = Random(12);
     let (len, tokens) = (100usize, 3usize);
-    for (count, scaled_sum) in [(1usize, false), (4, false), (1, true)] {
+    let cases = [
+        (1usize, false, None, 1usize),
+        (4, false, None, 1),
+        (1, true, None, 1),
+        (1, false, Some(0.5), 1),
+        (2, true, Some(0.5), 3),
+    ];
+    for (count, scaled_sum, residual, places) in cases {
         let (x, weight) = (random.floats(len * count * tokens), random.floats(len));
-        let y = gpu.storage_buffer_with("y", &padded(&vec![1.0f32; x.len()], len, UNTOUCHED));
+        let others = random.floats(x.len());
+        let y = gpu.storage_buffer_with("y", &vec![1.0f32; places * x.len()]);
         let mut bindings = vec![
             ("state", state(&gpu, 0, tokens as u32, 0)),
             ("x", gpu.storage_buffer_with("x", &x)),
@@ -32,12 +41,22 @@ async fn normalised_rows_are_added() {
         if scaled_sum {
             bindings.push(("sum_scale", gpu.storage_buffer_with("sum scale", &[0.75f32])));
         }
+        if residual.is_some() {
+            bindings.push(("residual", gpu.storage_buffer_with("residual", &others)));
+        }
         let bindings: Vec<_> = bindings.iter().map(|(name, buffer)| (*name, buffer)).collect();
-        let norm = AddNorm { len: len as u32, count: count as u32, eps: EPS, scale: 0.25, scaled_sum };
+        let (len, count, places) = (len as u32, count as u32, places as u32);
+        let norm = AddNorm { len, count, eps: EPS, scale: 0.25, scaled_sum, residual, places };
         run(&gpu, &[Dispatch::new(&gpu, &norm.shader(), &bindings, norm.grid())], tokens as u32);
         let normed = kernels::linear::reference::rms_norm(&x, &weight, EPS);
-        let factor = if scaled_sum { 0.75 } else { 1.0 };
-        let expected: Vec<f32> = normed.iter().map(|value| factor * (1.0 + 0.25 * value)).collect();
+        let factor = residual.unwrap_or(1.0) * if scaled_sum { 0.75 } else { 1.0 };
+        let sums = normed
+            .iter()
+            .zip(&others)
+            .map(|(normed, other)| factor * (1.0 + 0.25 * normed + if residual.is_some() { *other } else { 0.0 }));
+        let sums: Vec<f32> = sums.collect();
+        let vectors = sums.chunks_exact(len as usize).flat_map(|vector| std::iter::repeat_n(vector, places as usize));
+        let expected: Vec<f32> = vectors.flatten().copied().collect();
         assert_close(&read(&gpu, &y, expected.len()).await, &expected, 1e-5, &format!("{norm:?}"));
     }
 }
@@ -117,5 +136,19 @@ async fn heads_are_normalised_and_gated() {
         run(&gpu, &[dispatch], (tokens + PADDING) as u32);
         let what = format!("{norm:?}, {tokens} tokens");
         assert_close(&read_padded(&gpu, &y, x.len(), len).await, &expected, 1e-5, &what);
+    }
+}
+
+async fn gates_are_cut_off() {
+    let gpu = plain_device().await;
+    let mut random = Random(34);
+    for (len, tokens, deviations) in [(100usize, 3usize, 1.6f32), (64, 1, 0.0), (65, 5, -0.5)] {
+        let rows: Vec<f32> = random.floats(tokens * len).iter().map(|gate| gate + 0.5).collect();
+        let y = gpu.storage_buffer_with("y", &padded(&rows, len, UNTOUCHED));
+        let kernel = GateCutoff { len: len as u32, deviations };
+        let bound = [("state", &state(&gpu, 0, tokens as u32, 0)), ("y", &y)];
+        run(&gpu, &[Dispatch::new(&gpu, &kernel.shader(), &bound, Grid::TokensInX)], (tokens + PADDING) as u32);
+        let expected = reference::cut_gates(&rows, len, deviations);
+        assert_close(&read_padded(&gpu, &y, rows.len(), len).await, &expected, 1e-5, &format!("{kernel:?}"));
     }
 }

@@ -1,5 +1,6 @@
 //! `state_space.wgsl`.
 
+use parlance_engine::kernels::TokensOf;
 use parlance_engine::kernels::state_space::StateSpace;
 use parlance_engine::kernels::state_space::reference::{Inputs, state_space};
 use parlance_engine::runtime::Dispatch;
@@ -14,9 +15,11 @@ gpu_tests! {
 async fn state_spaces_continue_across_batches() {
     let gpu = plain_device().await;
     let mut random = Random(41);
-    for (heads, head_dim, groups, state_len) in [(1u32, 16u32, 1u32, 16u32), (6, 32, 2, 48), (4, 64, 1, 128)] {
-        let steps_at = 5;
-        let space = StateSpace { heads, head_dim, groups, state_len, row_len: steps_at + heads + 3, steps_at };
+    let shapes = [(1u32, 16u32, 1u32, 16u32, false), (6, 32, 2, 48, true), (4, 64, 1, 128, false)];
+    for (heads, head_dim, groups, state_len, gated) in shapes {
+        let steps_at = heads * head_dim + 5;
+        let (row_len, tokens) = (steps_at + heads + 3, TokensOf::Only);
+        let space = StateSpace { heads, head_dim, groups, state_len, row_len, steps_at, gated, tokens };
         let (row_len, y_len) = (space.row_len as usize, (heads * head_dim) as usize);
         let input_len = y_len + (2 * groups * state_len) as usize;
         let inputs = random.floats(TOKENS * input_len);

@@ -1,9 +1,10 @@
-//! A real embedding model against llama.cpp (`fixtures/make_embeddings.py`).
+//! A real embedding model against llama.cpp, and against itself in double precision (`fixtures/make_embeddings.py`).
 #![allow(clippy::unwrap_used, reason = "tests may panic")]
 
 use std::path::PathBuf;
 
 use crate::common::{On, note};
+use crate::encoders::{floats, relative_error};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use parlance_engine::EngineError;
@@ -14,8 +15,16 @@ use serde::Deserialize;
 #[derive(Deserialize)]
 struct Case {
     text: String,
+    /// llama.cpp's embedding: f16 in base64.
     vector: String,
+    /// The embedding in double precision: f32 in base64.
+    exact: String,
 }
+
+/// How far embeddings may be from those in double precision (RMS, relative).
+const EXACT_BOUND: f64 = 1e-4;
+/// How far they may be from llama.cpp's (cosine distance), which rounds the inputs of GELU to f16.
+const BOUND: f64 = 1e-4;
 
 fn model_bytes() -> Vec<u8> {
     let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../target/test-data/all-MiniLM-L6-v2.F16.gguf");
@@ -43,11 +52,11 @@ fn cosine(a: &[f32], b: &[f32]) -> f64 {
 }
 
 #[test]
-fn embeddings_match_llama_cpp_and_are_meaningful() {
+fn embeddings_match_double_precision_and_llama_cpp_and_are_meaningful() {
     let cases: Vec<Case> = serde_json::from_str(include_str!("../fixtures/embeddings.json")).unwrap();
     for on in [On::GPU, On::Cpu] {
         check_vectors(&mut block_on(encoder(on)), &cases);
-        note("published", &["all-MiniLM-L6-v2, F16", "text embeddings", on.name(), "0.0001"]);
+        note("published", &["all-MiniLM-L6-v2, F16", "text embeddings", on.name(), &EXACT_BOUND.to_string()]);
     }
 }
 
@@ -60,8 +69,9 @@ fn check_vectors(encoder: &mut Encoder, cases: &[Case]) {
         let embedding = block_on(encoder.embed(&case.text)).unwrap();
         assert!(!embedding.is_truncated, "{:?}", case.text);
         let distance = 1.0 - cosine(&embedding.vector, &expected);
-        println!("{distance:.1e}: {:?}", &case.text[..case.text.len().min(20)]);
-        assert!(distance < 1e-4, "{:?}: {distance}", case.text);
+        let error = relative_error(&embedding.vector, &floats(&case.exact));
+        println!("error {error:.1e}, {distance:.1e} from llama.cpp: {:?}", &case.text[..case.text.len().min(20)]);
+        assert!(error <= EXACT_BOUND && distance <= BOUND, "{:?}: {error}, {distance}", case.text);
         vectors.push(embedding.vector);
     }
     let (cat, feline, revenue) = (&vectors[0], &vectors[1], &vectors[2]);

@@ -1,13 +1,15 @@
-//! Hybrid models, which have layers with a recurrent state: prompts in pieces, sequences that are rewound or resumed.
+//! Models that do not keep the rows of all tokens: hybrids, which have layers with a recurrent state, and models with
+//! sliding windows (`windows.rs` has more about those). Prompts in pieces, sequences that are rewound or resumed.
 #![allow(clippy::unwrap_used, reason = "tests may panic")]
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use futures::FutureExt as _;
+use parlance_engine::fit::DeviceLimits;
 use parlance_engine::kernels::linear::Tiles;
 use parlance_engine::models::ModelConfig;
-use parlance_engine::runtime::{Cpu, Device, Model};
+use parlance_engine::runtime::{Cpu, Device, Model, Tuning};
 use parlance_engine::sampling::{SamplingParams, SamplingPlan};
 use pollster::block_on;
 
@@ -19,12 +21,18 @@ const BOUND: f64 = 1e-3;
 /// Tokens of an answer.
 const ANSWER_LEN: usize = 16;
 
-/// Hybrids without experts, which change nothing about a sequence's memory.
+/// A model for each kind of memory: a short convolution's state, a state space's (alone, and beside a KV cache in the same
+/// layer), a delta net's. What else is in a layer changes nothing about it.
+const KINDS: [&str; 4] = ["lfm2", "mamba2", "falcon-h1", "qwen35"];
+
 fn hybrids() -> impl Iterator<Item = &'static Case> {
-    FIXTURE.models.iter().filter(|case| case.long && !case.model.name.ends_with("moe"))
+    FIXTURE.models.iter().filter(|case| KINDS.contains(&case.model.name.as_str()))
 }
 
-/// A hybrid on a device.
+/// Models with sliding windows: with norms of heads, with layers that share caches, with sinks.
+const WINDOWED: [&str; 3] = ["gemma3", "gemma4", "gpt-oss"];
+
+/// A model on a device.
 struct Subject {
     case: &'static Case,
     name: String,
@@ -54,18 +62,27 @@ pub(crate) async fn devices() -> [(&'static str, Device); 4] {
     ]
 }
 
-/// Each hybrid on each device.
+/// Each model on each device. Batches are so small that layers with a window do not keep all tokens.
 async fn subjects() -> Vec<Subject> {
     let devices = devices().await;
     let subjects = devices.iter().flat_map(|(device_name, device)| {
-        hybrids().map(move |case| Subject {
+        let windowed = FIXTURE.models.iter().filter(|case| WINDOWED.contains(&case.model.name.as_str()));
+        hybrids().chain(windowed).map(move |case| Subject {
             case,
             name: format!("{} on {device_name}", case.model.name),
-            device: device.clone(),
+            device: if case.long { device.clone() } else { with_batches_of(device, 16) },
             has_threads: *device_name == "threads",
         })
     });
     subjects.collect()
+}
+
+/// The same device with smaller or larger batches of a prompt; on the CPU they stay the same.
+pub(crate) fn with_batches_of(device: &Device, prefill_batch: u32) -> Device {
+    match device {
+        Device::Gpu(gpu) => gpu.with_tuning(Tuning { prefill_batch, ..gpu.tuning() }).into(),
+        Device::Cpu(_) => device.clone(),
+    }
 }
 
 /// Prefills a prompt and returns the greedy answer.
@@ -88,7 +105,7 @@ async fn logits_after(model: &mut Model, prompt: &[u32]) -> Vec<f32> {
 #[test]
 fn prompts_in_pieces_give_the_same_logits() {
     block_on(async {
-        for subject in subjects().await {
+        for subject in subjects().await.iter().filter(|subject| subject.case.long) {
             let run = subject.case.run();
             for split in [1, 63, 65] {
                 let mut model = subject.fresh().await;
@@ -108,7 +125,7 @@ fn prompts_in_pieces_give_the_same_logits() {
 fn prompts_that_change_in_the_middle_match_a_fresh_model() {
     block_on(async {
         for subject in subjects().await {
-            let (run, mut model) = (subject.case.run(), subject.fresh().await);
+            let (run, mut model) = (&FIXTURE.long, subject.fresh().await);
             let first = &run.ids[..120];
             answer(&mut model, first).await;
             // Longer by another question: the cache of the first prompt is reused.
@@ -132,7 +149,7 @@ fn prompts_that_change_in_the_middle_match_a_fresh_model() {
 fn alternating_conversations_are_saved_and_resumed() {
     block_on(async {
         for subject in subjects().await {
-            let (run, mut model) = (subject.case.run(), subject.fresh().await);
+            let (run, mut model) = (&FIXTURE.long, subject.fresh().await);
             let (first, second) = (&run.ids[..100], &run.ids[100..180]);
             let first_answer = answer(&mut model, first).await;
             let second_answer = answer(&mut model, second).await;
@@ -152,7 +169,7 @@ fn alternating_conversations_are_saved_and_resumed() {
 fn restored_snapshots_give_the_same_answer() {
     block_on(async {
         for subject in subjects().await {
-            let (run, mut model) = (subject.case.run(), subject.fresh().await);
+            let (run, mut model) = (&FIXTURE.long, subject.fresh().await);
             let prompt = &run.ids[..100];
             let expected = answer(&mut model, prompt).await;
             let snapshot = model.snapshot().await.unwrap();
@@ -176,7 +193,7 @@ fn restored_snapshots_give_the_same_answer() {
 fn drafts_do_not_change_the_answer() {
     block_on(async {
         for subject in subjects().await {
-            let (run, mut model) = (subject.case.run(), subject.fresh().await);
+            let (run, mut model) = (&FIXTURE.long, subject.fresh().await);
             let prompt = &run.ids[..100];
             let expected = answer(&mut model, prompt).await;
             // Right at first, then wrong: some of it is accepted.
@@ -250,7 +267,18 @@ fn hybrids_with_invalid_hyperparameters_are_rejected() {
     assert_rejected("qwen35", &[("qwen35.ssm.group_count", 0.into())]);
     assert_rejected("qwen35", &[("qwen35.ssm.time_step_rank", 0.into()), ("qwen35.ssm.inner_size", 0.into())]);
     assert_rejected("lfm2", &[("lfm2.shortconv.l_cache", 1.into())]);
-    let no_attention = ("lfm2.attention.head_count_kv", serde_json::json!([0, 0, 0, 0]));
-    assert_rejected("lfm2", &[no_attention, ("lfm2.rope.dimension_count", u32::MAX.into())]);
     assert_rejected("lfm2", &[("lfm2.attention.head_count_kv", serde_json::json!([0, 2]))]);
+    assert_rejected("mamba2", &[("mamba2.ssm.group_count", 0.into())]);
+    assert_rejected("falcon-h1", &[("falcon-h1.attention.head_count_kv", 0.into())]);
+    assert_rejected("nemotron_h_moe", &[("nemotron_h_moe.expert_group_count", 2.into())]);
+}
+
+#[test]
+fn models_without_attention_have_contexts_of_any_length() {
+    let config = ModelConfig::from_gguf(&header(&file("mamba2"))).unwrap();
+    let limits = DeviceLimits { max_binding_bytes: 1 << 20 };
+    assert_eq!(config.kv_bytes_per_token(), 0);
+    assert!(config.state_bytes() > 0);
+    assert_eq!(config.max_context(limits), config.trained_context);
+    assert_eq!(config.context(Some(200), limits).unwrap(), 200);
 }

@@ -18,7 +18,7 @@ use serde_json::Value;
 
 use crate::architectures::{divergence, load};
 use crate::common::{Described, build_file};
-use crate::hybrids::devices;
+use crate::hybrids::{devices, with_batches_of};
 
 /// Maximum relative error of embeddings (root mean square). mtmd itself rounds activations to f16.
 const EMBEDDING_BOUND: f64 = 1e-3;
@@ -198,6 +198,8 @@ fn pixels_match_mtmd() {
 fn pictures_match_mtmd_and_llama_cpp() {
     block_on(async {
         for (device_name, device) in devices().await {
+            // Enough for pictures that attend to themselves.
+            let device = with_batches_of(&device, 128);
             for family in &FIXTURE.projectors {
                 let (mut model, mut projector) = loaded(&device, family).await;
                 let width = model.config().embedding_len as usize;
@@ -358,6 +360,8 @@ fn with_swapped_patches(picture: &Picture, patch: u32) -> Picture {
 fn stopping_leaves_nothing_half_done() {
     block_on(async {
         for (device_name, device) in devices().await {
+            // Enough for pictures that attend to themselves.
+            let device = with_batches_of(&device, 128);
             let family = FIXTURE.projectors.iter().find(|family| family.name == "qwen3vl_merger").unwrap();
             let (model, mut projector) = loaded(&device, family).await;
             let case = &family.cases[0];

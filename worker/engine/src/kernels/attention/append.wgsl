@@ -26,8 +26,16 @@ fn quantise_word(row: u32, head: u32, len: u32, word: u32) {
     }
 }
 #else
+#ifdef CACHE_F32
+// Appends a pair of elements to the key or value that starts at word `head` of the cache.
+fn append(head: u32, index: u32, pair: vec2<f32>) {
+    kv[head + 2u * index] = bitcast<u32>(pair.x);
+    kv[head + 2u * index + 1u] = bitcast<u32>(pair.y);
+}
+#else
 // Appends a pair of elements to the key or value that starts at word `head` of the cache.
 fn append(head: u32, index: u32, pair: vec2<f32>) {
     kv[head + index] = pack2x16float(pair);
 }
+#endif
 #endif

@@ -52,6 +52,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
         return;
     }
     let kv_head = head / (HEADS / KV_HEADS);
+    let sequence = sequence_of(token);
     var seen = visible(token);
 #ifdef PROJECTED
     seen.y -= 1u;
@@ -75,10 +76,10 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     #end
 #endif
     #repeat k KEYS
-    var key$k = load_key(min(first_position + thread / KEY_LANES, last), key_vector + $ku * KEY_LANES);
+    var key$k = load_key(sequence, min(first_position + thread / KEY_LANES, last), key_vector + $ku * KEY_LANES);
     #end
     #repeat u VALUES
-    var value$u = load_value(min(first_position + turn + $uu * TURNS, last), value_vector);
+    var value$u = load_value(sequence, min(first_position + turn + $uu * TURNS, last), value_vector);
     #end
 #ifdef PROJECTED
     let scale = project(select(head, HEADS + KV_HEADS + kv_head, group.z > CACHE_SPLITS), thread);
@@ -120,14 +121,14 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
         scores[thread] = partial;
         // The next tile's keys.
         #repeat k KEYS
-        key$k = load_key(min(start + TILE + thread / KEY_LANES, last), key_vector + $ku * KEY_LANES);
+        key$k = load_key(sequence, min(start + TILE + thread / KEY_LANES, last), key_vector + $ku * KEY_LANES);
         #end
         workgroupBarrier();
         let tile_len = min(TILE, end_position - start);
         for (var i = turn; i < tile_len; i += VALUES * TURNS) {
             if (i != turn || start != first_position) {
                 #repeat u VALUES
-                value$u = load_value(min(start + i + $uu * TURNS, last), value_vector);
+                value$u = load_value(sequence, min(start + i + $uu * TURNS, last), value_vector);
                 #end
             }
             var new_highest = highest;

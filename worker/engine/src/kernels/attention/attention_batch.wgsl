@@ -14,10 +14,10 @@ var<workgroup> scores: array<f32, WORKGROUP>;
 // Partial maxima, then partial sums of (values.x, values.y, weight).
 var<workgroup> partials: array<vec3<f32>, WORKGROUP>;
 
-fn score(position: u32, kv_head: u32) -> f32 {
+fn score(sequence: u32, position: u32, kv_head: u32) -> f32 {
     var sum = 0.0;
     for (var i = 0u; i < KEY_VECTORS; i++) {
-        sum += key_dot(load_key(position, kv_head * KEY_VECTORS + i), i);
+        sum += key_dot(load_key(sequence, position, kv_head * KEY_VECTORS + i), i);
     }
     return soft_capped(sum);
 }
@@ -42,6 +42,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
         return;
     }
     let kv_head = head / (HEADS / KV_HEADS);
+    let sequence = sequence_of(token);
     let seen = visible(token);
     for (var i = thread; i < HALF_DIM; i += WORKGROUP) {
         query[i] = scaled_query(token, head, i);
@@ -63,7 +64,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     for (var start = seen.x; start < seen.y; start += WORKGROUP) {
         var own_score = LOWEST;
         if (start + thread < seen.y) {
-            own_score = score(start + thread, kv_head);
+            own_score = score(sequence, start + thread, kv_head);
 #ifdef ALIBI
             own_score += distance_bias(token, head, start + thread);
 #endif
@@ -80,7 +81,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
                 #repeat u 4
                 let i$u = min(i + $uu * GROUPS, WORKGROUP - 1u);
                 let position$u = min(start + i$u, seen.y - 1u);
-                let value$u = load_value(position$u, kv_head * VALUE_VECTORS + pair / 4u);
+                let value$u = load_value(sequence, position$u, kv_head * VALUE_VECTORS + pair / 4u);
                 let weight$u = select(0.0, scores[i$u], i + $uu * GROUPS < tile_len);
                 #end
                 #repeat u 4

@@ -16,18 +16,23 @@
 // Query: [tokens][HEADS][HEAD_DIM]
 @group(0) @binding(1) var<storage, read> q: array<f32>;
 #ifdef COOPERATIVE
-// Keys, then values from 2 VALUE_VEC_OFFSET on; four f16 per entry: [position][KV_HEADS][HEAD_DIM / 4]
+// Keys, then values from 2 VALUE_VEC_OFFSET on; four f16 per entry: [cache_row][KV_HEADS][HEAD_DIM / 4]
 @group(0) @binding(2) var<storage, read> kv: array<vec4<f16>>;
 #else
 #ifdef CACHE_Q8
-// Keys: [position][ROW_VECTORS], and values from VALUE_VEC_OFFSET on: [position][VALUE_ROW_VECTORS]. A row has first
+// Keys: [cache_row][ROW_VECTORS], and values from VALUE_VEC_OFFSET on: [cache_row][VALUE_ROW_VECTORS]. A row has first
 // its elements, eight signed bytes per entry: [KV_HEADS][HEAD_DIM / 8], or VALUE_DIM / 8; then the largest of every 32
 // (f32), two per entry.
 @group(0) @binding(2) var<storage, read> kv: array<vec2<u32>>;
 #else
-// Keys: [position][ROW_VECTORS], and values from VALUE_VEC_OFFSET on: [position][VALUE_ROW_VECTORS]; eight f16 per
+#ifdef CACHE_F32
+// As below, but four f32 per entry, so two entries where there is one below.
+@group(0) @binding(2) var<storage, read> kv: array<vec4<f32>>;
+#else
+// Keys: [cache_row][ROW_VECTORS], and values from VALUE_VEC_OFFSET on: [cache_row][VALUE_ROW_VECTORS]; eight f16 per
 // entry. A row is [KV_HEADS][HEAD_DIM / 8], of values [KV_HEADS][VALUE_DIM / 8].
 @group(0) @binding(2) var<storage, read> kv: array<vec4<u32>>;
+#endif
 #endif
 #endif
 // Output: [tokens][HEADS][VALUE_DIM / 2]; with several splits, unnormalised sums, then a pair of the highest score and
@@ -45,6 +50,7 @@
 #endif
 
 #include "shared/head_shape.wgsl"
+#include "attention/cache_row.wgsl"
 const KEY_VECTORS: u32 = HEAD_DIM / 8u;
 const VALUE_VECTORS: u32 = VALUE_DIM / 8u;
 const LOWEST: f32 = -3.0e38;
@@ -81,6 +87,28 @@ fn pairs_of(eight: Eight) -> mat4x2<f32> {
     return mat4x2<f32>(low.xy, low.zw, high.xy, high.zw);
 }
 #else
+#ifdef CACHE_F32
+struct Eight {
+    low: vec4<f32>,
+    high: vec4<f32>,
+}
+
+// Entry `vector` of the row that starts at entry `row`.
+fn load_eight(row: u32, scales: u32, vector: u32) -> Eight {
+    return Eight(kv[2u * (row + vector)], kv[2u * (row + vector) + 1u]);
+}
+
+// One of the four pairs of elements.
+fn pair_of(eight: Eight, index: u32) -> vec2<f32> {
+    let four = select(eight.low, eight.high, index >= 2u);
+    return select(four.xy, four.zw, index % 2u == 1u);
+}
+
+// All four pairs of elements.
+fn pairs_of(eight: Eight) -> mat4x2<f32> {
+    return mat4x2<f32>(eight.low.xy, eight.low.zw, eight.high.xy, eight.high.zw);
+}
+#else
 alias Eight = vec4<u32>;
 
 // Entry `vector` of the row that starts at entry `row`.
@@ -99,15 +127,16 @@ fn pairs_of(eight: Eight) -> mat4x2<f32> {
         unpack2x16float(eight.x), unpack2x16float(eight.y), unpack2x16float(eight.z), unpack2x16float(eight.w));
 }
 #endif
+#endif
 
 // Entry `vector` of a position's keys.
-fn load_key(position: u32, vector: u32) -> Eight {
-    return load_eight(position * ROW_VECTORS, KV_HEADS * KEY_VECTORS, vector);
+fn load_key(sequence: u32, position: u32, vector: u32) -> Eight {
+    return load_eight(cache_row(sequence, position) * ROW_VECTORS, KV_HEADS * KEY_VECTORS, vector);
 }
 
 // Entry `vector` of a position's values.
-fn load_value(position: u32, vector: u32) -> Eight {
-    return load_eight(VALUE_VEC_OFFSET + position * VALUE_ROW_VECTORS, VALUE_SCALES, vector);
+fn load_value(sequence: u32, position: u32, vector: u32) -> Eight {
+    return load_eight(VALUE_VEC_OFFSET + cache_row(sequence, position) * VALUE_ROW_VECTORS, VALUE_SCALES, vector);
 }
 
 // Contribution of eight elements of a key to its score.
@@ -134,7 +163,7 @@ fn soft_capped(score: f32) -> f32 {
 // The factor of a token's query.
 fn query_scale(token: u32) -> f32 {
 #ifdef TEMPERATURE
-    return SCALE * (1.0 + TEMPERATURE_SCALE * log(1.0 + f32((state.position + token) / TEMPERATURE_STEP)));
+    return SCALE * (1.0 + TEMPERATURE_SCALE * log(1.0 + f32(position_of(token) / TEMPERATURE_STEP)));
 #else
     return SCALE;
 #endif
@@ -159,7 +188,7 @@ fn visible(token: u32) -> vec2<u32> {
 #ifdef BLOCKS
     return blocks[token];
 #else
-    let own_end = state.position + token + 1u;
+    let own_end = position_of(token) + 1u;
     var seen = vec2<u32>(0u, own_end);
 #ifdef WINDOW
     seen.x = own_end - min(own_end, WINDOW_LEN);
@@ -177,7 +206,7 @@ fn visible(token: u32) -> vec2<u32> {
 #ifdef ALIBI
 // What the distance of a position adds to its score (ALiBi; Press et al. 2022, section 3).
 fn distance_bias(token: u32, head: u32, position: u32) -> f32 {
-    let own = state.position + token;
+    let own = position_of(token);
     let step = select(f32(head) + 1.0, f32(head - ALIBI_HEADS) + 0.5, head >= ALIBI_HEADS);
     return -exp2(-8.0 * step / f32(ALIBI_HEADS)) * f32(max(own, position) - min(own, position));
 }

@@ -41,7 +41,7 @@ var<workgroup> must_scale: u32;
 fn load_tile(part: u32, start: u32, end: u32, kv_head: u32, thread: u32) {
     for (var i = thread; i < TILE_KEYS * QUADS; i += WORKGROUP) {
         let position = min(start + i / QUADS, end - 1u);
-        let place = (position * KV_HEADS + kv_head) * QUADS + i % QUADS;
+        let place = (cache_row(sequence_of(0u), position) * KV_HEADS + kv_head) * QUADS + i % QUADS;
         tile[i / QUADS * STRIDE + i % QUADS] = kv[part * 2u * VALUE_VEC_OFFSET + place];
     }
 }

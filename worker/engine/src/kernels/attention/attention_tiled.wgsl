@@ -27,14 +27,15 @@ var<workgroup> factors: array<f32, QUERIES>;
 
 // Loads STEP positions of keys, or of values, into workgroup memory; past `end` the last one again.
 fn load_tile(is_value: bool, start: u32, end: u32, kv_head: u32, thread: u32) {
+    let sequence = sequence_of(0u);
     for (var i = thread; i < STEP * KEY_VECTORS; i += WORKGROUP) {
         let position = min(start + i / KEY_VECTORS, end - 1u);
         let vector = i % KEY_VECTORS;
         var eight = vec4<u32>();
         if (is_value) {
-            eight = load_value(position, kv_head * KEY_VECTORS + vector);
+            eight = load_value(sequence, position, kv_head * KEY_VECTORS + vector);
         } else {
-            eight = load_key(position, kv_head * KEY_VECTORS + vector);
+            eight = load_key(sequence, position, kv_head * KEY_VECTORS + vector);
         }
         let place = i / KEY_VECTORS * STRIDE + 2u * vector;
         tile[place] = eight.xy;

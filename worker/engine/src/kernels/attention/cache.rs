@@ -7,9 +7,13 @@ use crate::models::{CacheFormat, HeadShape};
 
 /// Converts rows of `kv_len` keys (in the cache's order of elements) or values to the cache format.
 pub fn into_cache(values: &[f32], kv_len: usize, format: CacheFormat) -> Vec<u32> {
-    if format == CacheFormat::F16 {
-        let halves: Vec<f16> = values.iter().map(|value| f16::from_f32(*value)).collect();
-        return bytemuck::pod_collect_to_vec(&halves);
+    match format {
+        CacheFormat::F16 => {
+            let halves: Vec<f16> = values.iter().map(|value| f16::from_f32(*value)).collect();
+            return bytemuck::pod_collect_to_vec(&halves);
+        }
+        CacheFormat::F32 => return values.iter().map(|value| value.to_bits()).collect(),
+        CacheFormat::Q8 => {}
     }
     let row = |row: &[f32]| {
         let largest = row.chunks(32).map(|block| block.iter().fold(0.0f32, |most, value| most.max(value.abs())));
@@ -25,8 +29,10 @@ pub fn into_cache(values: &[f32], kv_len: usize, format: CacheFormat) -> Vec<u32
 
 /// Converts rows of `kv_len` elements from the cache format.
 pub fn from_cache(words: &[u32], kv_len: usize, format: CacheFormat) -> Vec<f32> {
-    if format == CacheFormat::F16 {
-        return bytemuck::cast_slice(words).iter().map(|half: &f16| half.to_f32()).collect();
+    match format {
+        CacheFormat::F16 => return bytemuck::cast_slice(words).iter().map(|half: &f16| half.to_f32()).collect(),
+        CacheFormat::F32 => return words.iter().map(|word| f32::from_bits(*word)).collect(),
+        CacheFormat::Q8 => {}
     }
     let row = |row: &[u32]| -> Vec<f32> {
         let (bytes, largest) = row.split_at(kv_len / 4);

@@ -13,18 +13,19 @@
 @group(0) @binding(2) var<storage, read> latents: array<f32>;
 // Weight of the norm: [VALUE_DIM]
 @group(0) @binding(3) var<storage, read> norm_weight: array<f32>;
-// Cosine and sine of the angle: [position][ROPE_DIM / 2]
+// Cosine and sine of the angle: [angle_row][ROPE_DIM / 2]
 @group(0) @binding(4) var<storage, read> rope: array<vec2<f32>>;
 // Queries for latent keys, of which the last ROPE_DIM elements are written: [tokens][HEADS][HEAD_DIM]
 @group(0) @binding(5) var<storage, read_write> y: array<f32>;
-// Keys; two f16 per word, or with CACHE_Q8 as in `epilogues/qkv.wgsl`: [position][ROW_WORDS]
+// Keys; two f16 per word, or with CACHE_Q8 as in `epilogues/qkv.wgsl`: [cache_row][ROW_WORDS]
 @group(0) @binding(6) var<storage, read_write> kv: array<u32>;
 #include "attention/append.wgsl"
+#include "attention/cache_row.wgsl"
 
 const LATENT_PAIRS: u32 = VALUE_DIM / 2u;
 
-fn turned(pair: vec2<f32>, position: u32, index: u32) -> vec2<f32> {
-    let angle = rope[position * (ROPE_DIM / 2u) + index];
+fn turned(pair: vec2<f32>, token: u32, index: u32) -> vec2<f32> {
+    let angle = rope[angle_row(token) * (ROPE_DIM / 2u) + index];
     return vec2<f32>(pair.x * angle.x - pair.y * angle.y, pair.x * angle.y + pair.y * angle.x);
 }
 
@@ -34,12 +35,11 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     if (token >= state.token_count) {
         return;
     }
-    let position = state.position + token;
     if (group.x < HEADS) {
         let head = token * HEADS + group.x;
         for (var index = thread; index < ROPE_DIM / 2u; index += WORKGROUP) {
             let at = head * (KEY_DIM + ROPE_DIM) + KEY_DIM + 2u * index;
-            let pair = turned(vec2<f32>(queries[at], queries[at + 1u]), position, index);
+            let pair = turned(vec2<f32>(queries[at], queries[at + 1u]), token, index);
             y[head * HEAD_DIM + VALUE_DIM + 2u * index] = pair.x;
             y[head * HEAD_DIM + VALUE_DIM + 2u * index + 1u] = pair.y;
         }
@@ -56,14 +56,14 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
         if (index < LATENT_PAIRS) {
             pair *= scale * vec2<f32>(norm_weight[2u * index], norm_weight[2u * index + 1u]);
         } else {
-            pair = turned(pair, position, index - LATENT_PAIRS);
+            pair = turned(pair, token, index - LATENT_PAIRS);
         }
-        append(position * ROW_WORDS, index, pair);
+        append(own_row(token) * ROW_WORDS, index, pair);
     }
 #ifdef CACHE_Q8
     workgroupBarrier();
     for (var word = thread; word < HEAD_DIM / 4u; word += WORKGROUP) {
-        quantise_word(position * ROW_WORDS, 0u, HEAD_DIM, word);
+        quantise_word(own_row(token) * ROW_WORDS, 0u, HEAD_DIM, word);
     }
 #endif
 }

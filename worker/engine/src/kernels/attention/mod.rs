@@ -6,9 +6,8 @@ pub mod gate;
 pub mod latent;
 pub mod reference;
 
-use super::Grid;
-use super::Shader;
 use super::linear::{COOPERATIVE_SUBGROUP, Linear, tile_loads};
+use super::{CacheLayout, Grid, Shader, TokensOf};
 use crate::models::{AttentionTemperature, CacheFormat, HeadShape};
 
 /// Number of values that a thread loads at once, to hide latency.
@@ -60,11 +59,8 @@ pub fn can_project(heads: &HeadShape, cache: CacheFormat) -> bool {
 pub struct Attention {
     /// Shapes of the heads.
     pub heads: HeadShape,
-    /// Format of the KV cache.
-    pub cache: CacheFormat,
-    /// Offset of the values in the cache in words, a multiple of the words of eight elements; 0 if a value is the first
-    /// elements of its key.
-    pub value_offset: u32,
+    /// The KV cache.
+    pub cache: CacheLayout,
     /// Factor of the dot products.
     pub scale: f32,
     /// Queries are multiplied by a factor that grows with the position.
@@ -121,6 +117,8 @@ impl Attention {
     pub fn shader(&self) -> Shader {
         debug_assert!(self.layout == AttentionLayout::Token || self.splits == 1, "batches need no splits");
         debug_assert!(self.layout == AttentionLayout::Batch || !self.alibi, "only encoders have it");
+        let is_together = self.bidirectional || self.layout == AttentionLayout::Cooperative;
+        debug_assert!(!is_together || self.cache.tokens != TokensOf::Each, "the tokens are of one sequence");
         self.declare(match self.layout {
             AttentionLayout::Token => Shader::new("attention/attention.wgsl"),
             AttentionLayout::Batch => Shader::new("attention/attention_batch.wgsl"),
@@ -139,7 +137,7 @@ impl Attention {
     /// The main kernel for one token, which multiplies its own query, key and value; `None` if the format of
     /// `projection` has no kernel. The last split is the token's own position, so there are at least two splits.
     pub fn projected_shader(&self, projection: &Linear) -> Option<Shader> {
-        debug_assert!(can_project(&self.heads, self.cache), "rows divide the threads evenly");
+        debug_assert!(can_project(&self.heads, self.cache.format), "rows divide the threads evenly");
         debug_assert!(self.splits > 1 && !self.bidirectional, "the token's own position is a split");
         debug_assert!(self.temperature.is_none(), "queries have no position here");
         let shader = projection.declare(Shader::new("attention/attention.wgsl").define_if(true, "PROJECTED"))?;
@@ -171,16 +169,17 @@ impl Attention {
     /// Elements of a row of keys in the cache, and of a row that contains values.
     pub fn row_lens(&self) -> [u32; 2] {
         let key_len = self.heads.key_len();
-        [key_len, if self.value_offset == 0 { key_len } else { self.heads.value_len() }]
+        [key_len, if self.cache.value_offset == 0 { key_len } else { self.heads.value_len() }]
     }
 
     /// Declares the constants of `attention_common.wgsl` and the main kernels.
     fn declare(&self, shader: Shader) -> Shader {
         let key_lanes = key_lanes(self.heads.head_dim);
-        let vector_words = self.cache.vector_words();
-        let row_vectors = |len: u32| self.cache.row_words(len) / vector_words;
+        let vector_words = self.cache.format.vector_words();
+        let row_vectors = |len: u32| self.cache.format.row_words(len) / vector_words;
         let [key_len, value_len] = self.row_lens();
-        shader
+        self.cache
+            .declare(shader)
             .define_if(self.heads.rope_half, "ROPE_HALF")
             .define_if(self.temperature.is_some(), "TEMPERATURE")
             .define_if(self.softcap.is_some(), "SOFTCAP")
@@ -189,13 +188,12 @@ impl Attention {
             .define_if(self.ahead.is_some(), "AHEAD")
             .define_if(self.alibi, "ALIBI")
             .define_if(self.sinks, "SINKS")
-            .define_if(self.cache == CacheFormat::Q8, "CACHE_Q8")
             .constant("HEADS", self.heads.heads)
             .constant("KV_HEADS", self.heads.kv_heads)
             .constant("HEAD_DIM", self.heads.head_dim)
             .constant("VALUE_DIM", self.heads.value_dim)
             .constant("ROPE_DIM", self.heads.rope_dim)
-            .constant("VALUE_VEC_OFFSET", self.value_offset / vector_words)
+            .constant("VALUE_VEC_OFFSET", self.cache.value_offset / vector_words)
             .constant("ROW_VECTORS", row_vectors(key_len))
             .constant("VALUE_ROW_VECTORS", row_vectors(value_len))
             .constant("VALUE_SCALES", value_len / 8)
@@ -217,7 +215,7 @@ impl Attention {
     /// Declares the constants that only `attention_tiled.wgsl` uses.
     fn tiled(&self) -> Shader {
         debug_assert!(has_tiled_layout(&self.heads) && !self.sinks, "towers have such heads, and no sinks");
-        debug_assert!(self.cache == CacheFormat::F16, "tiles are f16");
+        debug_assert!(self.cache.format == CacheFormat::F16, "tiles are f16");
         let row_groups = TILED_WORKGROUP / (self.heads.head_dim / 4);
         Shader::new("attention/attention_tiled.wgsl")
             .constant("QUERIES", TILED_TOKENS)
@@ -227,7 +225,7 @@ impl Attention {
     /// Declares the constants that only `attention_cooperative.wgsl` uses.
     fn cooperative(&self) -> Shader {
         debug_assert!(has_cooperative_layout(&self.heads), "a head fits the matrices");
-        debug_assert!(self.cache == CacheFormat::F16, "matrices are f16");
+        debug_assert!(self.cache.format == CacheFormat::F16, "matrices are f16");
         Shader::new("attention/attention_cooperative.wgsl")
             .define_if(true, "COOPERATIVE")
             .constant("GROUP", self.group())

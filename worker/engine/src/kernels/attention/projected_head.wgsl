@@ -68,7 +68,7 @@ fn project(head: u32, thread: u32) -> f32 {
 fn append_own(first: u32, head: u32, kv_head: u32, thread: u32) {
     // Done by one of the heads that share the key head.
     if (head % (HEADS / KV_HEADS) == 0u && thread < KEY_VECTORS) {
-        kv[first + state.position * ROW_VECTORS + kv_head * KEY_VECTORS + thread] =
+        kv[first + own_row(0u) * ROW_VECTORS + kv_head * KEY_VECTORS + thread] =
             vec4<u32>(own[4u * thread], own[4u * thread + 1u], own[4u * thread + 2u], own[4u * thread + 3u]);
     }
 }

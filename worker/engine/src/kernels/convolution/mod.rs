@@ -2,7 +2,7 @@
 
 pub mod reference;
 
-use super::{Grid, Shader};
+use super::{Grid, Shader, TokensOf};
 
 /// Threads in a workgroup.
 const WORKGROUP: u32 = 64;
@@ -23,8 +23,10 @@ pub struct Convolution {
     pub gated: bool,
     /// A constant per channel is added to the weighted sums.
     pub biased: bool,
-    /// Batches have one token: the same dispatch updates the state.
+    /// Batches have one token, or one of each sequence: the same dispatch updates the state.
     pub one_token: bool,
+    /// Whose tokens are computed.
+    pub tokens: TokensOf,
 }
 
 impl Convolution {
@@ -53,7 +55,9 @@ impl Convolution {
     fn declare(&self, shader: Shader) -> Shader {
         debug_assert!(self.taps > 1, "there is a state");
         debug_assert!(!self.gated || self.input_at == 0, "gates come first");
-        shader
+        debug_assert!(self.one_token || self.tokens != TokensOf::Each, "one token of each");
+        self.tokens
+            .declare(shader)
             .define_if(self.gated, "GATED")
             .constant("CHANNELS", self.channels)
             .constant("TAPS", self.taps)

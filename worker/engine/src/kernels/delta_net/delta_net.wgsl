@@ -1,15 +1,17 @@
 // The gated delta rule (Yang et al. 2024, "Gated Delta Networks", equation 10), token by token. The state of a head
 // maps keys to values. For each token it decays, is corrected so that the token's key maps closer to its value, and is
-// applied to the token's query. Queries and keys are scaled to length one.
+// applied to the token's query. Queries and keys are scaled to length one. Value heads KEY_HEADS apart share a query and
+// a key, with GROUPED neighbouring ones.
 //
 // Rows of the state, one per value element, are independent. A workgroup keeps PAIRS pairs of rows in registers from
 // the first token to the last: LANES neighbouring threads share a pair, and each holds four vectors of either row.
 //
 // A token takes one barrier. Its new state is kept * S + change * k, so the state's product with the query is kept * (S
 // q) + change * (k q): all sums over key elements can be taken before the state changes.
-// Grid: x: HEAD_DIM / 2 / PAIRS, y: VALUE_HEADS. Constants: KEY_HEADS, VALUE_HEADS, HEAD_DIM, LANES (HEAD_DIM / 16),
-// PAIRS, WORKGROUP (PAIRS * LANES), GATES_ROW_LEN, ALPHA_AT, BETA_AT, EPS, QUERY_SCALE.
+// Grid: x: HEAD_DIM / 2 / PAIRS, y: VALUE_HEADS, z: with EACH tokens. Constants: KEY_HEADS, VALUE_HEADS, HEAD_DIM, LANES
+// (HEAD_DIM / 16), PAIRS, WORKGROUP (PAIRS * LANES), GATES_ROW_LEN, ALPHA_AT, BETA_AT, EPS, QUERY_SCALE.
 #include "shared/state.wgsl"
+#include "shared/place.wgsl"
 #include "shared/softplus.wgsl"
 
 @group(0) @binding(0) var<uniform> state: State;
@@ -22,7 +24,7 @@
 @group(0) @binding(3) var<storage, read> dt_bias: array<f32>;
 // Factor of the decay's exponent, negative: [VALUE_HEADS]
 @group(0) @binding(4) var<storage, read> decay: array<f32>;
-// States: [VALUE_HEADS][HEAD_DIM values][HEAD_DIM / 4 vectors of keys]
+// States: [sequences][VALUE_HEADS][HEAD_DIM values][HEAD_DIM / 4 vectors of keys]
 @group(0) @binding(5) var<storage, read_write> memory: array<vec4<f32>>;
 // Output: [tokens][VALUE_HEADS][HEAD_DIM / 2]
 @group(0) @binding(6) var<storage, read_write> y: array<vec2<f32>>;
@@ -39,11 +41,21 @@ var<workgroup> squares: array<vec3<f32>, 2u * LANES>;
 
 @compute @workgroup_size(WORKGROUP)
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) thread: u32) {
+#ifdef EACH
+    let first = group.z;
+    let end = first + 1u;
+    if (first >= state.token_count) {
+        return;
+    }
+#else
+    let first = 0u;
+    let end = state.token_count;
+#endif
     let head = group.y;
     let lane = thread % LANES;
     let slot = thread / LANES;
     let pair = group.x * PAIRS + slot;
-    let first_row = (head * HEAD_DIM + 2u * pair) * VECTORS + lane;
+    let first_row = ((sequence_of(first) * VALUE_HEADS + head) * HEAD_DIM + 2u * pair) * VECTORS + lane;
     let second_row = first_row + VECTORS;
     #repeat v 4
     var a$v = memory[first_row + $vu * LANES];
@@ -52,19 +64,24 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
 
     let bias = dt_bias[head];
     let factor = decay[head];
-    let query_at = (head % KEY_HEADS) * VECTORS + lane;
+#ifdef GROUPED
+    let key_head = head / (VALUE_HEADS / KEY_HEADS);
+#else
+    let key_head = head % KEY_HEADS;
+#endif
+    let query_at = key_head * VECTORS + lane;
     let key_at = query_at + KEY_HEADS * VECTORS;
     let value_at = (2u * KEY_HEADS + head) * VECTORS + pair / 2u;
     // The next token's inputs are loaded while the current token is computed.
     #repeat v 4
-    var next_q$v = qkv[query_at + $vu * LANES];
-    var next_k$v = qkv[key_at + $vu * LANES];
+    var next_q$v = qkv[first * TOKEN_VECTORS + query_at + $vu * LANES];
+    var next_k$v = qkv[first * TOKEN_VECTORS + key_at + $vu * LANES];
     #end
-    var next_values = qkv[value_at];
-    var next_alpha = gates[ALPHA_AT + head];
-    var next_beta = gates[BETA_AT + head];
-    let last = max(state.token_count, 1u) - 1u;
-    for (var token = 0u; token < state.token_count; token++) {
+    var next_values = qkv[first * TOKEN_VECTORS + value_at];
+    var next_alpha = gates[first * GATES_ROW_LEN + ALPHA_AT + head];
+    var next_beta = gates[first * GATES_ROW_LEN + BETA_AT + head];
+    let last = max(end, 1u) - 1u;
+    for (var token = first; token < end; token++) {
         #repeat v 4
         let q$v = next_q$v;
         let k$v = next_k$v;

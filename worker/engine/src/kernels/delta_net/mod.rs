@@ -2,7 +2,7 @@
 
 pub mod reference;
 
-use super::{Grid, Shader};
+use super::{Grid, Shader, TokensOf};
 
 /// Number of row pairs of a head's state per workgroup; divides every head.
 const PAIRS: u32 = 8;
@@ -17,6 +17,8 @@ pub struct DeltaNet {
     pub key_heads: u32,
     /// Number of value heads.
     pub value_heads: u32,
+    /// Value head `h` uses query and key head `h / (value_heads / key_heads)` instead.
+    pub grouped: bool,
     /// Elements per head, a multiple of 16.
     pub head_dim: u32,
     /// Elements per row of the projection that contains alpha and beta.
@@ -27,6 +29,8 @@ pub struct DeltaNet {
     pub beta_at: u32,
     /// Lower bound of the lengths that queries and keys are divided by.
     pub eps: f32,
+    /// Whose tokens are computed.
+    pub tokens: TokensOf,
 }
 
 impl DeltaNet {
@@ -34,7 +38,9 @@ impl DeltaNet {
     pub fn shader(&self) -> Shader {
         debug_assert!(self.head_dim.is_multiple_of(THREAD_ELEMENTS), "threads share a row evenly");
         let lanes = self.head_dim / THREAD_ELEMENTS;
-        Shader::new("delta_net/delta_net.wgsl")
+        self.tokens
+            .declare(Shader::new("delta_net/delta_net.wgsl"))
+            .define_if(self.grouped, "GROUPED")
             .constant("KEY_HEADS", self.key_heads)
             .constant("VALUE_HEADS", self.value_heads)
             .constant("HEAD_DIM", self.head_dim)
@@ -50,6 +56,6 @@ impl DeltaNet {
 
     /// Workgroups of the kernel.
     pub fn grid(&self) -> Grid {
-        Grid::Fixed([self.head_dim / 2 / PAIRS, self.value_heads, 1])
+        self.tokens.grid([self.head_dim / 2 / PAIRS, self.value_heads])
     }
 }

@@ -30,7 +30,8 @@ pub fn delta_net(inputs: Inputs<'_>, memory: &mut [f32], net: &DeltaNet) -> Vec<
             vector.iter().map(|x| x / length).collect()
         };
         for (head, state) in states.chunks_exact_mut(dim * dim).enumerate() {
-            let (query, key) = (unit(head % key_heads), unit(key_heads + head % key_heads));
+            let key_head = if net.grouped { head / (heads / key_heads) } else { head % key_heads };
+            let (query, key) = (unit(key_head), unit(key_heads + key_head));
             let value = vector(2 * key_heads + head);
             let exponent = f64::from(gates[net.alpha_at as usize + head]) + f64::from(inputs.dt_bias[head]);
             let kept = (exponent.exp().ln_1p() * f64::from(inputs.decay[head])).exp();

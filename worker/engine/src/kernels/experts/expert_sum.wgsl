@@ -1,5 +1,6 @@
 // Adds the weighted sum of the outputs of a token's experts to the hidden state: y[t] += SCALE * sum over i of
-// weights[t][i] * x[t][i]. With SHARED the last weight is that of the expert that all tokens share.
+// weights[t][i] * x[t][i]. With SHARED the last weight is that of the expert that all tokens share. With REPLACE the sum
+// replaces what was there.
 // Grid: x: ceil(LEN / WORKGROUP), y: tokens. Constants: LEN, USED, OUTPUTS (USED, or with SHARED one more), SCALE,
 // WORKGROUP.
 #include "shared/state.wgsl"
@@ -9,7 +10,7 @@
 @group(0) @binding(1) var<storage, read> x: array<f32>;
 // Weights of the outputs: [tokens][OUTPUTS]
 @group(0) @binding(2) var<storage, read> weights: array<f32>;
-// Hidden state: [tokens][LEN]
+// Hidden state, or sums: [tokens][LEN]
 @group(0) @binding(3) var<storage, read_write> y: array<f32>;
 #ifdef SHARED
 // Outputs of the shared expert: [tokens][LEN]
@@ -30,5 +31,9 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
 #ifdef SHARED
     sum += weights[token * OUTPUTS + USED] * shared_x[token * LEN + i];
 #endif
+#ifdef REPLACE
+    y[token * LEN + i] = SCALE * sum;
+#else
     y[token * LEN + i] += SCALE * sum;
+#endif
 }

@@ -18,6 +18,8 @@ pub struct Router {
     pub is_biased: bool,
     /// The row's last score is the gate of the shared expert.
     pub is_gated: bool,
+    /// Each expert has a factor of its weight.
+    pub is_scaled: bool,
 }
 
 impl Router {
@@ -36,8 +38,9 @@ impl Router {
             .define_if(self.is_biased || experts.groups.is_some(), "BY_LIKELIHOOD")
             .define_if(self.is_biased, "BIAS")
             .define_if(experts.groups.is_some(), "GROUPED")
-            .define_if(experts.shared_len.is_some(), "SHARED")
+            .define_if(experts.sums_shared(), "SHARED")
             .define_if(self.is_gated, "GATED")
+            .define_if(self.is_scaled, "SCALES")
             .constant("COUNT", experts.count)
             .constant("USED", experts.used)
             .constant("GROUPS", groups.count)
@@ -59,14 +62,34 @@ pub fn group(experts: &ExpertConfig) -> (Shader, Grid) {
     (shader, Grid::Fixed([experts.count, 1, 1]))
 }
 
-/// Adds the weighted sum of the experts' outputs, vectors of `len`, to the hidden state.
-pub fn expert_sum(experts: &ExpertConfig, len: u32, scale: f32) -> (Shader, Grid) {
-    let shader = Shader::new("experts/expert_sum.wgsl")
-        .define_if(experts.shared_len.is_some(), "SHARED")
-        .constant("LEN", len)
-        .constant("USED", experts.used)
-        .constant("OUTPUTS", experts.outputs())
-        .constant("WORKGROUP", SUM_WORKGROUP)
-        .float("SCALE", scale);
-    (shader, Grid::TokensInY { x: len.div_ceil(SUM_WORKGROUP), z: 1 })
+/// The weighted sum of the experts' outputs.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct ExpertSum {
+    /// The experts.
+    pub experts: ExpertConfig,
+    /// Elements of an output.
+    pub len: u32,
+    /// Factor of the sum.
+    pub scale: f32,
+    /// The sum replaces what was there; otherwise it is added to that.
+    pub replaces: bool,
+}
+
+impl ExpertSum {
+    /// The kernel.
+    pub fn shader(&self) -> Shader {
+        Shader::new("experts/expert_sum.wgsl")
+            .define_if(self.experts.sums_shared(), "SHARED")
+            .define_if(self.replaces, "REPLACE")
+            .constant("LEN", self.len)
+            .constant("USED", self.experts.used)
+            .constant("OUTPUTS", self.experts.outputs())
+            .constant("WORKGROUP", SUM_WORKGROUP)
+            .float("SCALE", self.scale)
+    }
+
+    /// Workgroups of the kernel.
+    pub fn grid(&self) -> Grid {
+        Grid::TokensInY { x: self.len.div_ceil(SUM_WORKGROUP), z: 1 }
+    }
 }

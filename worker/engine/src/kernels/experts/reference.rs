@@ -5,8 +5,8 @@ use crate::kernels::{GROUP_UNIT, grouped_len};
 use crate::models::{ExpertConfig, ExpertGroups, Scoring};
 
 /// The experts of each token, best first: `[tokens][used]`, and the weights of the outputs: `[tokens][outputs]`.
-/// `logits` is `[tokens][row_len]`; `bias` is `[count]`, or empty.
-pub fn route(logits: &[f32], bias: &[f32], router: &Router) -> (Vec<u32>, Vec<f32>) {
+/// `logits` is `[tokens][row_len]`; `bias` and `scales` are `[count]`, or empty.
+pub fn route(logits: &[f32], [bias, scales]: [&[f32]; 2], router: &Router) -> (Vec<u32>, Vec<f32>) {
     let config = &router.experts;
     let (count, used) = (config.count as usize, config.used as usize);
     let logistic = |score: f32| 1.0 / (1.0 + (-f64::from(score)).exp());
@@ -38,8 +38,9 @@ pub fn route(logits: &[f32], bias: &[f32], router: &Router) -> (Vec<u32>, Vec<f3
         // llama.cpp's lower bound.
         let sum = if config.normalise { chosen_sum.max(6.103_515_625e-5) } else { 1.0 };
         chosen.extend(order.iter().map(|expert| *expert as u32));
-        weights.extend(order.iter().map(|i| (f64::from(config.weight_scale) * likelihoods[*i] / sum) as f32));
-        if config.shared_len.is_some() {
+        let scale = |i: usize| f64::from(config.weight_scale) * scales.get(i).copied().map_or(1.0, f64::from);
+        weights.extend(order.iter().map(|i| (scale(*i) * likelihoods[*i] / sum) as f32));
+        if config.sums_shared() {
             weights.push(if router.is_gated { logistic(row[count]) as f32 } else { 1.0 });
         }
     }

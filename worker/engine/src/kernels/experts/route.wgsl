@@ -2,8 +2,9 @@
 // softmax of its score over all experts, or with SIGMOID the logistic function of its score. The best have the highest
 // scores; with BY_LIKELIHOOD the highest likelihoods, or with BIAS the highest sums of likelihood and bias. With
 // GROUPED, they are chosen from the GROUPS_USED of GROUPS groups whose two best have the highest sum. Weights are
-// likelihoods, with NORMALISE divided by their sum over the chosen experts, times WEIGHT_SCALE. With SHARED an expert
-// that all tokens share has the last weight: one, or with GATED the logistic function of the row's last score.
+// likelihoods, with NORMALISE divided by their sum over the chosen experts, times WEIGHT_SCALE, with SCALES times a
+// factor per expert. With SHARED an expert that all tokens share has the last weight: one, or with GATED the logistic
+// function of the row's last score.
 // Grid: one workgroup per token. Constants: COUNT, USED, GROUPS, GROUPS_USED, WEIGHT_SCALE, WORKGROUP; ROW_LEN, the
 // number of scores in a row; OUTPUTS, the number of weights in a row.
 #include "shared/state.wgsl"
@@ -18,6 +19,10 @@
 #ifdef BIAS
 // Added to likelihoods for the choice: [COUNT]
 @group(0) @binding(4) var<storage, read> bias: array<f32>;
+#endif
+#ifdef SCALES
+// Factors of the experts' weights: [COUNT]
+@group(0) @binding(5) var<storage, read> expert_scales: array<f32>;
 #endif
 
 // Sums of likelihoods below this count as this, as in llama.cpp.
@@ -163,8 +168,12 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
 #else
     let total = likelihood_unit(highest);
 #endif
+    var scale = WEIGHT_SCALE;
+#ifdef SCALES
+    scale *= expert_scales[chosen[thread]];
+#endif
     experts[token * USED + thread] = chosen[thread];
-    weights[token * OUTPUTS + thread] = WEIGHT_SCALE * relative_likelihood(scores[chosen[thread]], highest) / total;
+    weights[token * OUTPUTS + thread] = scale * relative_likelihood(scores[chosen[thread]], highest) / total;
 #ifdef SHARED
     if (thread == 0u) {
 #ifdef GATED

@@ -3,7 +3,7 @@
 
 pub mod reference;
 
-use super::{GROUP_UNIT, Grid, Shader, format_name};
+use super::{CacheLayout, GROUP_UNIT, Grid, Shader, format_name};
 use crate::gguf::TensorType;
 use crate::models::{Activation, CacheFormat, HeadShape};
 
@@ -46,8 +46,8 @@ pub enum Epilogue {
     Qkv {
         /// Shapes of the heads.
         heads: HeadShape,
-        /// Offset of the values in the cache in words.
-        value_offset: u32,
+        /// The KV cache, of f16.
+        cache: CacheLayout,
     },
 }
 
@@ -318,8 +318,9 @@ impl Linear {
                 .constant("INPUT_LEN", len),
             Epilogue::Gate(activation) => with_activation(store(shader, 1.0), activation).define_if(true, "GATE"),
             Epilogue::Gated(activation) => with_activation(shader.part("EPILOGUE", "gated"), activation),
-            Epilogue::Qkv { heads, value_offset } => {
-                with_heads(shader.part("EPILOGUE", "qkv"), &heads, CacheFormat::F16, value_offset)
+            Epilogue::Qkv { heads, cache } => {
+                debug_assert!(cache.format != CacheFormat::Q8, "a pair of rows has no scale");
+                with_heads(shader.part("EPILOGUE", "qkv"), &heads, &cache)
             }
         })
     }
@@ -434,20 +435,21 @@ pub(super) fn with_activation(shader: Shader, activation: Activation) -> Shader 
         .define_if(activation == Activation::GeluTanh, "GELU_TANH")
         .define_if(activation == Activation::GeluErf, "GELU_ERF")
         .define_if(activation == Activation::QuickGelu, "QUICK_GELU")
+        .define_if(activation == Activation::ReluSquared, "RELU_SQUARED")
         .define_if(activation == Activation::ClampedSwiglu, "CLAMPED_SWIGLU")
 }
 
 /// Declares what `epilogues/qkv.wgsl` needs, except for `FIRST_ROW`.
-pub(super) fn with_heads(shader: Shader, heads: &HeadShape, cache: CacheFormat, value_offset: u32) -> Shader {
-    shader
-        .define_if(cache == CacheFormat::Q8, "CACHE_Q8")
-        .constant("ROW_WORDS", cache.row_words(heads.key_len()))
-        .constant("VALUE_ROW_WORDS", cache.row_words(heads.value_len()))
+pub(super) fn with_heads(shader: Shader, heads: &HeadShape, cache: &CacheLayout) -> Shader {
+    cache
+        .declare(shader)
+        .constant("ROW_WORDS", cache.format.row_words(heads.key_len()))
+        .constant("VALUE_ROW_WORDS", cache.format.row_words(heads.value_len()))
         .define_if(heads.rope_half, "ROPE_HALF")
         .constant("HEADS", heads.heads)
         .constant("KV_HEADS", heads.kv_heads)
         .constant("HEAD_DIM", heads.head_dim)
         .constant("VALUE_DIM", heads.value_dim)
         .constant("ROPE_DIM", heads.rope_dim)
-        .constant("VALUE_OFFSET", value_offset)
+        .constant("VALUE_OFFSET", cache.value_offset)
 }

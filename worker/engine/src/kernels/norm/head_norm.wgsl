@@ -1,8 +1,8 @@
 // Runs between projection and attention: with NORMS, RMS-normalises queries and keys; then applies RoPE, and appends
-// keys and values to the cache. Each head is normalised separately with the same weights, or with WHOLE_ROW all heads
-// together with a weight per element. With CENTRED the norms are layer norms with biases; with AFTER_ROPE RoPE comes
-// first, which does not change a mean square. With VALUE_NORM each head of the values is normalised, too, without
-// weights. With QUERIES_ONLY there are no keys and values.
+// keys and values to the cache. Each head is normalised separately with the same weights, with OWN_WEIGHTS with weights
+// of its own; or with WHOLE_ROW, which needs OWN_WEIGHTS, all heads together. With CENTRED the norms are layer norms,
+// with BIASES those have biases; with AFTER_ROPE RoPE comes first, which does not change a mean square. With VALUE_NORM
+// each head of the values is normalised, too, without weights. With QUERIES_ONLY there are no keys and values.
 // Grid: x: HEADS + 2 KV_HEADS, or HEADS; y: tokens. Constants: those of `epilogues/qkv.wgsl`, EPS, WORKGROUP.
 #include "shared/state.wgsl"
 #include "shared/workgroup_sum.wgsl"
@@ -12,14 +12,14 @@
 // only the first HEADS. With GATED a gate of HEAD_DIM follows each query
 @group(0) @binding(1) var<storage, read> projected: array<f32>;
 #ifdef NORMS
-// Weight of the queries' norm: [HEAD_DIM], or with WHOLE_ROW [HEADS][HEAD_DIM]
+// Weight of the queries' norm: [HEAD_DIM], or with OWN_WEIGHTS [HEADS][HEAD_DIM]
 @group(0) @binding(2) var<storage, read> query_norm: array<f32>;
 #ifdef QUERIES_ONLY
 #else
-// Weight of the keys' norm: [HEAD_DIM], or with WHOLE_ROW [KV_HEADS][HEAD_DIM]
+// Weight of the keys' norm: [HEAD_DIM], or with OWN_WEIGHTS [KV_HEADS][HEAD_DIM]
 @group(0) @binding(3) var<storage, read> key_norm: array<f32>;
 #endif
-#ifdef CENTRED
+#ifdef BIASES
 // Biases, in the shapes of the weights
 @group(0) @binding(4) var<storage, read> query_bias: array<f32>;
 @group(0) @binding(8) var<storage, read> key_bias: array<f32>;
@@ -82,14 +82,17 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     var centre = 0.0;
     var scale = 1.0;
 #ifdef NORMS
+#ifdef OWN_WEIGHTS
+    let weight_base = (head - select(HEADS, 0u, is_query)) * HEAD_DIM;
+#else
+    let weight_base = 0u;
+#endif
 #ifdef WHOLE_ROW
     let first = select(HEADS, 0u, is_query);
     let count = select(KV_HEADS, HEADS, is_query);
-    let weight_base = (head - first) * HEAD_DIM;
 #else
     let first = head;
     let count = 1u;
-    let weight_base = 0u;
 #endif
     if (!is_value) {
         let base = token * ROW + gates_before(first) + first * HEAD_DIM;
@@ -127,7 +130,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
             }
 #endif
             values = (values - centre) * scale * weights;
-#ifdef CENTRED
+#ifdef BIASES
             if (is_query) {
                 values += vec2<f32>(query_bias[elements.x], query_bias[elements.y]);
             } else {
@@ -150,8 +153,8 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
 #ifdef CACHE_Q8
     workgroupBarrier();
     if (!is_query) {
-        let position = state.position + token;
-        let row = select(position * ROW_WORDS, VALUE_OFFSET + position * VALUE_ROW_WORDS, is_value);
+        let place = own_row(token);
+        let row = select(place * ROW_WORDS, VALUE_OFFSET + place * VALUE_ROW_WORDS, is_value);
         let kv_head = head - select(HEADS, HEADS + KV_HEADS, is_value);
         for (var word = thread; word < len / 4u; word += WORKGROUP) {
             quantise_word(row, kv_head, len, word);

@@ -1,10 +1,10 @@
-//! Dispatches of `add_norm.wgsl`, `layer_norm.wgsl`, `gated_norm.wgsl` and `head_norm.wgsl`.
+//! Dispatches of `add_norm.wgsl`, `layer_norm.wgsl`, `gated_norm.wgsl`, `head_norm.wgsl` and `gate_cutoff.wgsl`.
 
 pub mod reference;
 
 use super::linear::with_heads;
-use super::{Grid, Shader};
-use crate::models::{CacheFormat, HeadNorm, HeadShape};
+use super::{CacheLayout, Grid, Shader};
+use crate::models::{HeadNorm, HeadShape};
 
 /// `y += scale norm(x)`, for one or several vectors per token.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -19,6 +19,10 @@ pub struct AddNorm {
     pub scale: f32,
     /// The sum is multiplied by a factor from a buffer.
     pub scaled_sum: bool,
+    /// Another vector is added, too, and the sum multiplied by this.
+    pub residual: Option<f32>,
+    /// Number of consecutive vectors that each norm is added to.
+    pub places: u32,
 }
 
 impl AddNorm {
@@ -26,11 +30,14 @@ impl AddNorm {
     pub fn shader(&self) -> Shader {
         Shader::new("norm/add_norm.wgsl")
             .define_if(self.scaled_sum, "SCALED_SUM")
+            .define_if(self.residual.is_some(), "RESIDUAL")
             .constant("LEN", self.len)
             .constant("COUNT", self.count)
+            .constant("PLACES", self.places)
             .constant("WORKGROUP", 64)
             .float("EPS", self.eps)
             .float("SCALE", self.scale)
+            .float("RESIDUAL_SCALE", self.residual.unwrap_or(1.0))
     }
 
     /// Workgroups of the kernel.
@@ -68,6 +75,26 @@ impl LayerNorm {
             .constant("LEN", self.len)
             .constant("WORKGROUP", 64)
             .float("EPS", self.eps)
+    }
+}
+
+/// Keeps gates only where they exceed the mean by some standard deviations, in place; the excess remains. Grid: one
+/// workgroup per token.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct GateCutoff {
+    /// Gates per token, at least two.
+    pub len: u32,
+    /// Standard deviations (of a sample) from the mean to the cutoff.
+    pub deviations: f32,
+}
+
+impl GateCutoff {
+    /// The kernel.
+    pub fn shader(&self) -> Shader {
+        Shader::new("norm/gate_cutoff.wgsl")
+            .constant("LEN", self.len)
+            .constant("WORKGROUP", 64)
+            .float("CUTOFF", self.deviations)
     }
 }
 
@@ -123,10 +150,8 @@ pub struct HeadNormKernel {
     pub value_norm: bool,
     /// The layer computes no keys and values.
     pub queries_only: bool,
-    /// Format of the KV cache.
-    pub cache: CacheFormat,
-    /// Offset of the values in the cache in words.
-    pub value_offset: u32,
+    /// The KV cache.
+    pub cache: CacheLayout,
     /// Epsilon of the norms.
     pub eps: f32,
 }
@@ -141,11 +166,14 @@ impl HeadNormKernel {
     /// The kernel.
     pub fn shader(&self) -> Shader {
         debug_assert!(!self.gated || self.kind != HeadNorm::Row, "gates lie between the queries of a row");
-        with_heads(Shader::new("norm/head_norm.wgsl"), &self.heads, self.cache, self.value_offset)
+        let is_centred = self.centred || self.kind == HeadNorm::CentredHead;
+        with_heads(Shader::new("norm/head_norm.wgsl"), &self.heads, &self.cache)
             .define_if(self.kind != HeadNorm::None, "NORMS")
             .define_if(self.kind == HeadNorm::Row, "WHOLE_ROW")
+            .define_if(self.kind.has_own_weights(), "OWN_WEIGHTS")
             .define_if(self.kind == HeadNorm::HeadAfterRope, "AFTER_ROPE")
-            .define_if(self.centred, "CENTRED")
+            .define_if(is_centred, "CENTRED")
+            .define_if(self.centred, "BIASES")
             .define_if(self.gated, "GATED")
             .define_if(self.value_norm, "VALUE_NORM")
             .define_if(self.queries_only, "QUERIES_ONLY")

@@ -1,10 +1,14 @@
-// Activation function of a feed-forward part: SiLU, GELU with GELU_TANH or GELU_ERF, a steeper SiLU with QUICK_GELU, or
-// with CLAMPED_SWIGLU the same for inputs bounded by GATE_LIMIT (gpt-oss).
+// Activation function of a feed-forward part: SiLU, GELU with GELU_TANH or GELU_ERF, the square of ReLU with RELU_SQUARED,
+// a steeper SiLU with QUICK_GELU, or with CLAMPED_SWIGLU the same for inputs bounded by GATE_LIMIT (gpt-oss).
 #ifdef CLAMPED_SWIGLU
 const GATE_LIMIT: f32 = 7.0;
 #endif
 
 fn activation(x: f32) -> f32 {
+#ifdef RELU_SQUARED
+    let positive = max(x, 0.0);
+    return positive * positive;
+#else
 #ifdef GELU_TANH
     // Hendrycks and Gimpel 2016. Beyond 10 tanh is 1, and some implementations overflow.
     let t = tanh(clamp(0.7978845608 * (x + 0.044715 * x * x * x), -10.0, 10.0));
@@ -26,6 +30,7 @@ fn activation(x: f32) -> f32 {
     return x / (1.0 + exp(-1.702 * x));
 #else
     return x / (1.0 + exp(-x));
+#endif
 #endif
 #endif
 #endif

@@ -8,4 +8,8 @@ struct State {
     step: u32,
     // Row of the logits to sample from. It advances with each sample, and from the batch's last row to the first.
     row: u32,
+#ifdef SEQUENCES
+    // With EACH sequence and position of each token; otherwise the first has the sequence of the batch (`place.wgsl`).
+    places: array<vec4<u32>, MAX_SEQUENCES>,
+#endif
 }

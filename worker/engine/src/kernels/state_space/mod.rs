@@ -2,7 +2,7 @@
 
 pub mod reference;
 
-use super::{Grid, Shader};
+use super::{Grid, Shader, TokensOf};
 
 /// Number of row pairs of a head's state per workgroup; divides every head.
 const PAIRS: u32 = 8;
@@ -25,6 +25,10 @@ pub struct StateSpace {
     pub row_len: u32,
     /// Offset of the step sizes in a row.
     pub steps_at: u32,
+    /// The output is multiplied by `SiLU` of gates, with which a row begins.
+    pub gated: bool,
+    /// Whose tokens are computed.
+    pub tokens: TokensOf,
 }
 
 impl StateSpace {
@@ -33,7 +37,9 @@ impl StateSpace {
         debug_assert!(self.state_len.is_multiple_of(THREAD_ELEMENTS), "threads share a row evenly");
         debug_assert!(self.head_dim.is_multiple_of(2 * PAIRS), "workgroups share a head evenly");
         let lanes = self.state_len / THREAD_ELEMENTS;
-        Shader::new("state_space/state_space.wgsl")
+        self.tokens
+            .declare(Shader::new("state_space/state_space.wgsl"))
+            .define_if(self.gated, "GATED")
             .constant("HEADS", self.heads)
             .constant("HEAD_DIM", self.head_dim)
             .constant("GROUPS", self.groups)
@@ -47,6 +53,6 @@ impl StateSpace {
 
     /// Workgroups of the kernel.
     pub fn grid(&self) -> Grid {
-        Grid::Fixed([self.head_dim / 2 / PAIRS, self.heads, 1])
+        self.tokens.grid([self.head_dim / 2 / PAIRS, self.heads])
     }
 }

@@ -7,7 +7,7 @@ use super::StateSpace;
 pub struct Inputs<'a> {
     /// The heads' inputs, B and C: `[tokens][heads * head_dim + 2 * groups * state_len]`
     pub inputs: &'a [f32],
-    /// Projection that contains the step sizes: `[tokens][row_len]`
+    /// Projection that contains the step sizes, and the gates if there are any: `[tokens][row_len]`
     pub rows: &'a [f32],
     /// Added to the step sizes: `[heads]`
     pub step_bias: &'a [f32],
@@ -31,13 +31,18 @@ pub fn state_space(inputs: Inputs<'_>, memory: &mut [f32], space: &StateSpace) -
             let exponent = f64::from(row[space.steps_at as usize + head]) + f64::from(inputs.step_bias[head]);
             let step = exponent.exp().ln_1p();
             let kept = (step * f64::from(inputs.decay[head])).exp();
-            for (state, x) in state.chunks_exact_mut(len).zip(&token[head * dim..]) {
-                let x = f64::from(*x);
+            for (i, state) in state.chunks_exact_mut(len).enumerate() {
+                let x = f64::from(token[head * dim + i]);
                 for (element, b) in state.iter_mut().zip(b) {
                     *element = kept * *element + step * x * f64::from(*b);
                 }
                 let found: f64 = state.iter().zip(c).map(|(element, c)| element * f64::from(*c)).sum();
-                result.push((found + f64::from(inputs.skip[head]) * x) as f32);
+                let mut output = found + f64::from(inputs.skip[head]) * x;
+                if space.gated {
+                    let gate = f64::from(row[head * dim + i]);
+                    output *= gate / (1.0 + (-gate).exp());
+                }
+                result.push(output as f32);
             }
         }
     }

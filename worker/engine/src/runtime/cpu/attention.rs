@@ -1,19 +1,31 @@
 //! Attention on the CPU, and the KV cache it reads.
 
+use std::ops::Range;
+
 use wide::f32x4;
 
 use super::matrix::{dot_floats, reserved};
 use crate::error::Result;
 use crate::models::{AttentionTemperature, HeadShape};
+use crate::runtime::memory::Window;
+
+/// Number of positions beside those of a window from which on some are dropped, and of those that stay, so that tokens
+/// can be taken back.
+pub(super) const MAX_SPARE_POSITIONS: u32 = 128;
+const MIN_SPARE_POSITIONS: usize = 64;
 
 /// A layer's KV cache in f32.
 pub(super) struct LayerCache {
-    /// `[positions][kv_heads][head_dim]`
+    /// From position `first` on: `[positions][kv_heads][head_dim]`
     pub(super) keys: Vec<f32>,
     /// `[positions][kv_heads][value_dim]`, or empty if a value is the first elements of its key.
     pub(super) values: Vec<f32>,
     /// Elements of a position's keys, and of its values.
     row_lens: [usize; 2],
+    /// The first position that is kept.
+    first: usize,
+    /// If given, positions before it are dropped when there are many.
+    window: Option<Window>,
 }
 
 impl LayerCache {
@@ -21,35 +33,71 @@ impl LayerCache {
     ///
     /// # Errors
     /// [`crate::EngineError::OutOfMemory`].
-    pub(super) fn new(positions: usize, row_lens: [usize; 2]) -> Result<Self> {
+    pub(super) fn new(positions: usize, row_lens: [usize; 2], window: Option<Window>) -> Result<Self> {
         let [key_len, value_len] = row_lens;
         // Not zeroed: memory that was never written is not committed.
-        Ok(Self { keys: reserved(positions * key_len)?, values: reserved(positions * value_len)?, row_lens })
+        let (keys, values) = (reserved(positions * key_len)?, reserved(positions * value_len)?);
+        Ok(Self { keys, values, row_lens, first: 0, window })
+    }
+
+    /// Prepares for rows from `position` on: removes those that are there, and early ones if there are many. The others
+    /// move up, which takes less time than attention to rows that are not in order.
+    pub(super) fn begin(&mut self, position: usize) {
+        self.truncate(position);
+        if let Some(window) = self.window.filter(|window| self.positions() - self.first > window.kept) {
+            let first = window.before(position).start.saturating_sub(MIN_SPARE_POSITIONS);
+            let dropped = first.saturating_sub(self.first);
+            let [key_len, value_len] = self.row_lens;
+            self.keys.drain(..dropped * key_len);
+            self.values.drain(..dropped * value_len);
+            self.first += dropped;
+        }
     }
 
     /// Removes `position` and all later ones.
-    pub(super) fn truncate(&mut self, position: usize) {
+    fn truncate(&mut self, position: usize) {
         let [key_len, value_len] = self.row_lens;
-        self.keys.truncate(position * key_len);
-        self.values.truncate(position * value_len);
+        let kept = position.saturating_sub(self.first);
+        self.keys.truncate(kept * key_len);
+        self.values.truncate(kept * value_len);
+        self.first = self.first.min(position);
     }
 
-    /// Keys and values of the first `tokens` positions.
-    pub(super) fn first(&self, tokens: usize) -> [&[f32]; 2] {
+    /// Keys and values at some positions, which must be there.
+    pub(super) fn rows(&self, positions: Range<usize>) -> [&[f32]; 2] {
+        let (start, end) = (positions.start - self.first, positions.end - self.first);
         let [key_len, value_len] = self.row_lens;
-        [&self.keys[..tokens * key_len], &self.values[..tokens * value_len]]
+        [&self.keys[start * key_len..end * key_len], &self.values[start * value_len..end * value_len]]
     }
 
-    /// Replaces the contents with `tokens` positions. `next` returns the requested number of floats: keys, then values.
-    pub(super) fn set(&mut self, tokens: usize, next: &mut impl FnMut(usize) -> Vec<f32>) {
+    /// Replaces the contents with those of some positions. `next` returns the requested number of floats: keys, then
+    /// values.
+    pub(super) fn set(&mut self, positions: Range<usize>, next: &mut impl FnMut(usize) -> Vec<f32>) {
         self.truncate(0);
         let [key_len, value_len] = self.row_lens;
-        self.keys.extend(next(tokens * key_len));
-        self.values.extend(next(tokens * value_len));
+        self.keys.extend(next(positions.len() * key_len));
+        self.values.extend(next(positions.len() * value_len));
+        self.first = positions.start;
     }
 
+    /// The window, if not all positions are kept.
+    pub(super) fn window(&self) -> Option<Window> {
+        self.window
+    }
+
+    /// Whether all positions are there that the token at `position` attends to.
+    pub(super) fn has_window(&self, position: usize) -> bool {
+        position == 0 || self.window.is_none_or(|window| self.first <= window.before(position).start)
+    }
+
+    /// Number of floats per position.
+    pub(super) fn position_len(&self) -> usize {
+        self.row_lens.iter().sum()
+    }
+
+    /// The position after the last one.
     fn positions(&self) -> usize {
-        self.keys.len() / self.row_lens[0]
+        self.first + self.keys.len() / self.row_lens[0]
     }
 
     /// Where values are, and the number of elements from one position's to the next.
@@ -101,7 +149,7 @@ pub(super) fn attend(query: &[f32], cache: &LayerCache, sinks: &[f32], shape: &A
             Some(ahead) => cache.positions().min(own_end + ahead as usize),
             None => cache.positions(),
         };
-        let at = |position: usize| position * cache.row_lens[0] + head / group * dim;
+        let at = |position: usize| (position - cache.first) * cache.row_lens[0] + head / group * dim;
         let scale = shape.scale * shape.temperature.map_or(1.0, |temperature| sharpness(temperature, own_end - 1));
         scores.clear();
         scores.extend((start..end).map(|position| {
@@ -115,7 +163,7 @@ pub(super) fn attend(query: &[f32], cache: &LayerCache, sinks: &[f32], shape: &A
         }
         let sink = sinks.get(head).copied().unwrap_or(f32::NEG_INFINITY);
         let inverse = exponentials(&mut scores, sink).recip();
-        let values = &all_values[start * value_row_len + head / group * value_dim..];
+        let values = &all_values[(start - cache.first) * value_row_len + head / group * value_dim..];
         let (chunks, rest) = result.as_chunks_mut::<CHUNK>();
         for (i, chunk) in chunks.iter_mut().enumerate() {
             *chunk = weighted_sum(&scores, &values[i * CHUNK..], value_row_len).map(|sum| sum * inverse);
@@ -179,10 +227,10 @@ fn weighted_sum<const N: usize>(weights: &[f32], rows: &[f32], row_len: usize) -
 mod tests {
     use super::super::assert_close;
     use super::*;
+    use crate::kernels::CacheLayout;
     use crate::kernels::attention::reference::attention;
     use crate::kernels::attention::{Attention, AttentionLayout};
     use crate::kernels::random::Random;
-    use crate::models::CacheFormat;
 
     #[test]
     fn attention_agrees_with_the_reference() {
@@ -205,13 +253,12 @@ mod tests {
         ];
         for (window, softcap, temperature, bidirectional, ahead, alibi, sinks) in cases {
             let shape = AttentionShape { heads, scale: 0.2, temperature, softcap, window, bidirectional, ahead, alibi };
-            let mut cache = LayerCache::new(positions, row_lens).unwrap();
+            let mut cache = LayerCache::new(positions, row_lens, None).unwrap();
             cache.keys.extend(&keys);
             cache.values.extend(&values);
             let reference = Attention {
                 heads,
-                cache: CacheFormat::F16,
-                value_offset: 0,
+                cache: CacheLayout::f16(0),
                 scale: 0.2,
                 temperature,
                 softcap,
@@ -231,26 +278,54 @@ mod tests {
         }
     }
 
+    const PLAIN: AttentionShape = AttentionShape {
+        heads: HeadShape { heads: 3, kv_heads: 1, head_dim: 48, value_dim: 40, rope_dim: 8, rope_half: false },
+        scale: 0.2,
+        temperature: None,
+        softcap: None,
+        window: None,
+        bidirectional: false,
+        ahead: None,
+        alibi: false,
+    };
+
     #[test]
     fn values_may_be_the_first_elements_of_keys() {
-        let heads = HeadShape { heads: 3, kv_heads: 1, head_dim: 48, value_dim: 40, rope_dim: 8, rope_half: false };
-        let shape = AttentionShape {
-            heads,
-            scale: 0.2,
-            temperature: None,
-            softcap: None,
-            window: None,
-            bidirectional: false,
-            ahead: None,
-            alibi: false,
-        };
         let mut random = Random(6);
         let (query, keys) = (random.floats(2 * 3 * 48), random.floats(9 * 48));
         let values: Vec<f32> = keys.chunks_exact(48).flat_map(|key| &key[..40]).copied().collect();
-        let [mut together, mut apart] = [[48, 0], [48, 40]].map(|row_lens| LayerCache::new(9, row_lens).unwrap());
+        let [mut together, mut apart] = [[48, 0], [48, 40]].map(|row_lens| LayerCache::new(9, row_lens, None).unwrap());
         together.keys.extend(&keys);
         apart.keys.extend(&keys);
         apart.values.extend(&values);
-        assert_close(&attend(&query, &together, &[], &shape), &attend(&query, &apart, &[], &shape));
+        assert_close(&attend(&query, &together, &[], &PLAIN), &attend(&query, &apart, &[], &PLAIN));
+    }
+
+    #[test]
+    fn dropped_positions_are_not_missed() {
+        let shape = AttentionShape { window: Some(5), ..PLAIN };
+        let mut random = Random(8);
+        let (queries, keys, values) = (random.floats(400 * 144), random.floats(400 * 48), random.floats(400 * 40));
+        let [mut all, mut last] =
+            [None, Some(Window::new(5, 20))].map(|window| LayerCache::new(400, [48, 40], window).unwrap());
+        let mut position = 0;
+        for tokens in [1, 30, 100, 1, 1, 40, 3, 120, 1, 60] {
+            for cache in [&mut all, &mut last] {
+                cache.begin(position);
+                cache.keys.extend(&keys[position * 48..][..tokens * 48]);
+                cache.values.extend(&values[position * 40..][..tokens * 40]);
+            }
+            let query = &queries[position * 144..][..tokens * 144];
+            assert_eq!(attend(query, &last, &[], &shape), attend(query, &all, &[], &shape), "{tokens} at {position}");
+            // Some of them are taken back.
+            position += tokens - tokens / 10;
+            assert!(last.has_window(position), "{position}");
+        }
+        assert!(!last.has_window(100) && last.has_window(0) && all.has_window(100));
+        assert!(last.keys.len() < all.keys.len() / 2, "{} floats", last.keys.len());
+        assert_eq!(last.rows(position - 4..position), all.rows(position - 4..position));
+        // Another sequence begins.
+        last.begin(0);
+        assert!(last.keys.is_empty() && last.first == 0);
     }
 }

@@ -6,14 +6,15 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use web_time::Instant;
 
-use super::memory::LayerMemory;
+use super::forward::Place;
+use super::memory::SequenceMemory;
 use super::sampler::Sampler;
 use super::weights::CpuWeights;
 use super::{Cpu, Pacer};
 use crate::error::Result;
 use crate::models::{ModelConfig, ModelPlan, Position, RopeAngles};
-use crate::runtime::backend::{AnswerStart, Batch, Decoder, Step};
-use crate::runtime::memory::Copies;
+use crate::runtime::backend::{AnswerStart, Batch, Decoder, SequenceToken, Step};
+use crate::runtime::memory::{Copies, Room};
 use crate::sampling::SamplingParams;
 
 /// Target duration of a prompt batch in seconds: short enough for quick stops.
@@ -39,16 +40,12 @@ pub(in crate::runtime) struct CpuDecoder {
     pub(super) plan: ModelPlan,
     pub(super) weights: Arc<CpuWeights>,
     angles: RopeAngles,
-    /// RoPE angles: `[context][rope_dim / 2]`
-    pub(super) rope: Vec<[f32; 2]>,
-    /// RoPE angles of layers with a sliding window, if they differ, in the same shape.
-    pub(super) window_rope: Option<Vec<[f32; 2]>>,
-    /// Cache or state of each layer.
-    pub(super) memories: Vec<LayerMemory>,
+    /// The memory of each sequence.
+    pub(super) memories: Vec<SequenceMemory>,
+    /// Index of the selected sequence.
+    pub(super) selected: usize,
     /// Copies of parts of sequences.
     pub(super) copies: Copies<Vec<Vec<f32>>>,
-    /// Number of tokens that the state of recurrent layers has seen.
-    pub(super) state_len: usize,
     /// Logits of the answer's last token: `[vocab]`
     logits: Vec<f32>,
     sampler: Sampler,
@@ -58,31 +55,29 @@ pub(in crate::runtime) struct CpuDecoder {
 }
 
 impl CpuDecoder {
-    /// Allocates memory for `context` positions.
+    /// Allocates the memory.
     ///
     /// # Errors
     /// [`crate::EngineError::OutOfMemory`].
     pub(in crate::runtime) fn new(
         cpu: &Cpu,
         (config, plan): (&ModelConfig, &ModelPlan),
-        context: u32,
+        room: Room,
         weights: Arc<CpuWeights>,
         host: &HashMap<String, Vec<f32>>,
     ) -> Result<Self> {
-        let angles = RopeAngles::new(config, context, host);
-        let (rope, window_rope) = angles.rows(&[], 0);
-        let memories = config.layers.iter().map(|layer| LayerMemory::new(&layer.mixer, context as usize));
+        let angles = RopeAngles::new(config, room.context, host);
+        let positions = [room.context, MAX_BATCH as u32];
+        let memories = (0..room.sequences).map(|_| SequenceMemory::new(config, &angles, positions));
         Ok(Self {
             pacer: cpu.pacer(),
             config: config.clone(),
             plan: plan.clone(),
             weights,
-            angles,
-            rope,
-            window_rope,
             memories: memories.collect::<Result<_>>()?,
+            angles,
+            selected: 0,
             copies: Copies::default(),
-            state_len: 0,
             logits: Vec::new(),
             sampler: Sampler::new(&(&SamplingParams::GREEDY).into(), vec![0; config.vocab as usize]),
             answer: Answer::default(),
@@ -114,7 +109,8 @@ impl Decoder for CpuDecoder {
     }
 
     fn set_positions(&mut self, positions: &[Position], next: u32) {
-        (self.rope, self.window_rope) = self.angles.rows(positions, next);
+        let memory = &mut self.memories[self.selected];
+        (memory.rope, memory.window_rope) = self.angles.rows(positions, next);
     }
 
     async fn run_batch(&mut self, position: usize, batch: Batch<'_>) -> Result<()> {
@@ -142,6 +138,20 @@ impl Decoder for CpuDecoder {
     async fn decode_logits(&mut self, position: usize, id: u32) -> Result<Vec<f32>> {
         self.decode(position, id).await?;
         Ok(self.logits.clone())
+    }
+
+    async fn each_logits(&mut self, tokens: &[SequenceToken]) -> Result<Vec<f32>> {
+        let places = tokens.iter().map(|token| Place {
+            sequence: token.sequence,
+            position: token.position,
+            tokens: 1,
+            two_way: false,
+        });
+        let ids: Vec<u32> = tokens.iter().map(|token| token.id).collect();
+        let hidden = self.layers_at(&places.collect::<Vec<_>>(), Batch::Tokens(&ids)).await;
+        let logits = self.head(&hidden);
+        self.weights.check()?;
+        Ok(logits)
     }
 
     fn begin_answer(&mut self, start: &AnswerStart<'_>) {

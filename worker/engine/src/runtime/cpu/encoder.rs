@@ -6,14 +6,14 @@ use async_trait::async_trait;
 
 use super::activations::Activations;
 use super::attention::{AttentionShape, LayerCache, attend};
-use super::layers::{by_expert, gate_up, project, rotate_heads, store_heads};
+use super::layers::{self, by_expert, project, rotate_heads, store_heads};
 use super::ops::{activate, expert_sum, layer_norm, route};
 use super::weights::CpuWeights;
 use super::{Cpu, Pacer};
 use crate::error::Result;
 use crate::models::{
     EncoderConfig, EncoderFeedForward, EncoderLayerPlan, EncoderPlan, ExpertConfig, MatrixId, NormPlan, PositionKind,
-    Product, UpPlan, VectorId,
+    Product, VectorId,
 };
 use crate::runtime::backend::Embedder;
 
@@ -51,7 +51,7 @@ impl CpuEncoder {
         }
         let window = config.window_of(index as u32);
         let angles = if window.is_some() { &self.window_rope } else { &self.rope };
-        let mut cache = LayerCache::new(hidden.len() / width, [width; 2])?;
+        let mut cache = LayerCache::new(hidden.len() / width, [width; 2], None)?;
         rotate_heads(&mut projected, 3 * width, &heads, angles, 0);
         let query = store_heads(projected, &heads, Some(&mut cache));
         let shape = AttentionShape {
@@ -88,16 +88,9 @@ impl CpuEncoder {
         let (width, len) = (config.embedding_len as usize, config.feed_forward_len as usize);
         let input = self.before(hidden, Some(layer.feed_forward_norm));
         let output = match &layer.feed_forward {
-            EncoderFeedForward::Dense { up, down, down_bias } => {
+            EncoderFeedForward::Dense { gate_up, down, down_bias } => {
                 let x = Activations::new(&input, width);
-                let activated = match up {
-                    UpPlan::Plain(up, bias) => {
-                        let mut values = self.weights.product(up, len, &x, *bias);
-                        activate(&mut values, config.activation);
-                        values
-                    }
-                    UpPlan::Gated(both) => gate_up(&self.weights, both, len, &x, config.activation),
-                };
+                let activated = layers::gate_up(&self.weights, gate_up, len, &x, config.activation);
                 project(&self.weights, down, &activated, len, width, *down_bias)
             }
             EncoderFeedForward::Experts { config, router, up, down } => {
@@ -112,7 +105,7 @@ impl CpuEncoder {
         let weights = &self.weights;
         let (width, hidden) = (self.config.embedding_len as usize, config.feed_forward_len as usize);
         let scores = weights.product(router, config.count as usize, &Activations::new(input, width), None);
-        let (chosen, factors) = route(&scores, None, config, false);
+        let (chosen, factors) = route(&scores, [None; 2], config, false);
         let outputs = by_expert(input, width, &chosen, config, |expert, x| {
             let mut activated = weights.expert_product(up, expert, hidden, x);
             activate(&mut activated, self.config.activation);

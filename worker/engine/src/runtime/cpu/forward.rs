@@ -1,47 +1,63 @@
 //! The forward pass on the CPU.
 
-use super::activations::Activations;
 use super::attention::{AttentionShape, LayerCache, attend};
 use super::decoder::CpuDecoder;
-use super::layers::{self, by_expert, project, rotate_heads, store_heads};
-use super::memory::LayerMemory;
+use super::layers::{project, rotate_heads, store_heads};
+use super::memory::{LayerMemory, SequenceMemory};
 use super::mixers::{
     Columns, Convolution, DeltaNet, StateSpace, convolve, delta_net, gate_attention, gated_norm, gated_then_normed,
     state_space,
 };
-use super::ops::{activate, apply_gate, expert_sum, gated, layer_norm, multiply, normalise, rms_norm, route};
+use super::ops::{activate, layer_norm, multiply, normalise, rms_norm};
+use super::streams::add_to_each;
 use super::weights::CpuWeights;
 use crate::models::{
-    AttentionConfig, AttentionPlan, DeltaNetConfig, DeltaNetPlan, ExpertMatrix, ExpertsGateUp, ExpertsPlan,
-    FeedForwardPlan, GateUpPlan, HeadNorm, LayerRope, MixerConfig, MixerPlan, ModelConfig, Product,
-    ShortConvolutionConfig, ShortConvolutionPlan, StateSpaceConfig, StateSpacePlan, VectorId,
+    AttentionConfig, AttentionPlan, DeltaNetConfig, DeltaNetPlan, HeadNorm, LayerRope, MixerConfig, MixerPlan,
+    ModelConfig, Product, ShortConvolutionConfig, ShortConvolutionPlan, StateSpaceConfig, StateSpacePlan, VectorId,
 };
 use crate::runtime::backend::Batch;
 
-/// Value of [`CpuDecoder::state_len`] during a forward pass.
+/// Value of [`SequenceMemory::state_len`] during a forward pass.
 const UNKNOWN_STATE: usize = usize::MAX;
 
 impl CpuDecoder {
-    /// Runs a batch through all layers and returns the hidden state: `[tokens][embedding_len]`.
+    /// Runs a batch of the selected sequence through all layers and returns the hidden state:
+    /// `[tokens][embedding_len]`.
     pub(super) async fn layers(&mut self, position: usize, batch: Batch<'_>) -> Vec<f32> {
-        // If this future is dropped between two layers, their states are at different tokens.
-        self.state_len = UNKNOWN_STATE;
-        let (mut hidden, deepstack, two_way) = match batch {
-            Batch::Tokens(ids) => (self.embed(ids), &[][..], false),
-            Batch::Embeddings { rows, deepstack, two_way } => (rows.to_vec(), deepstack, two_way),
+        let (tokens, two_way) = match batch {
+            Batch::Tokens(ids) => (ids.len(), false),
+            Batch::Embeddings { rows, two_way, .. } => (rows.len() / self.config.embedding_len as usize, two_way),
         };
-        let place = Place { position, two_way };
+        self.layers_at(&[Place { sequence: self.selected, position, tokens, two_way }], batch).await
+    }
+
+    /// Runs a batch through all layers; its tokens belong to these places, in this order.
+    pub(super) async fn layers_at(&mut self, places: &[Place], batch: Batch<'_>) -> Vec<f32> {
+        // If this future is dropped between two layers, their states are at different tokens.
+        for place in places {
+            self.memories[place.sequence].state_len = UNKNOWN_STATE;
+        }
+        let (mut hidden, deepstack) = match batch {
+            Batch::Tokens(ids) => (self.embed(ids), &[][..]),
+            Batch::Embeddings { rows, deepstack, .. } => (rows.to_vec(), deepstack),
+        };
         let inputs = self.layer_inputs(batch, &hidden);
+        let mut others = self.expand_streams(&hidden);
         for layer in 0..self.plan.layers.len() {
+            let prediction = self.predict_streams(layer, &mut hidden, &mut others);
             let input = self.normed(&hidden, self.plan.layers[layer].mixer_norm);
-            self.mixer(layer, place, &input, &mut hidden);
+            self.mixers(layer, places, &input, &mut hidden);
             self.pacer.pause_if_due().await;
             self.feed_forward(layer, self.config.parallel.then_some(input), &mut hidden);
-            self.layer_input(layer, &inputs, &mut hidden);
+            let gate_input = self.correct_streams(layer, &prediction, &mut hidden, &mut others);
+            self.layer_input(layer, &inputs, &mut hidden, gate_input.as_deref().zip(Some(&mut others[..])));
             self.add_deepstack(layer, deepstack, &mut hidden);
             self.pacer.pause_if_due().await;
         }
-        self.state_len = position + hidden.len() / self.config.embedding_len as usize;
+        self.merge_streams(&mut hidden, &others);
+        for place in places {
+            self.memories[place.sequence].state_len = place.position + place.tokens;
+        }
         hidden
     }
 
@@ -77,19 +93,24 @@ impl CpuDecoder {
         inputs
     }
 
-    /// Adds a layer's own part of `inputs` to the hidden state, and scales that, in models that do so.
-    fn layer_input(&self, index: usize, inputs: &[f32], hidden: &mut [f32]) {
+    /// Adds a layer's own part of `inputs` to the hidden state, and scales that, in models that do so. If it consists of
+    /// several vectors, `streams` are the input of the gates and the vectors to add to.
+    fn layer_input(&self, index: usize, inputs: &[f32], hidden: &mut [f32], streams: Option<(&[f32], &mut [f32])>) {
         let (config, plan) = (&self.config, &self.plan.layers[index]);
         let (width, all) = (config.embedding_len as usize, config.layer_inputs_len() as usize);
         if let Some(input) = &plan.input {
             let len = input.len as usize;
-            let mut gated = project(&self.weights, &input.gate, hidden, width, len, None);
+            let x = streams.as_ref().map_or(&*hidden, |(gate_input, _)| *gate_input);
+            let mut gated = project(&self.weights, &input.gate, x, width, len, None);
             activate(&mut gated, config.activation);
             for (gated, inputs) in gated.chunks_exact_mut(len).zip(inputs.chunks_exact(all)) {
                 multiply(gated, &inputs[index * len..][..len]);
             }
             let output = project(&self.weights, &input.output, &gated, len, width, None);
-            self.add(hidden, output, Some(input.norm));
+            match streams {
+                Some((_, others)) => add_to_each(others, &self.normed(&output, Some(input.norm)), width),
+                None => self.add(hidden, output, Some(input.norm)),
+            }
         }
         if let Some(scale) = plan.scale {
             let scale = self.weights.vector(scale)[0];
@@ -123,95 +144,22 @@ impl CpuDecoder {
         logits
     }
 
-    /// Adds the output of a layer's mixer for `input` to the hidden state.
-    fn mixer(&mut self, index: usize, place: Place, input: &[f32], hidden: &mut [f32]) {
+    /// Adds the outputs of a layer's mixers for `input` to the hidden state.
+    fn mixers(&mut self, index: usize, places: &[Place], input: &[f32], hidden: &mut [f32]) {
         let (config, plan) = (&self.config, &self.plan.layers[index]);
-        let mixer = MixerInput { config, weights: &self.weights, x: input };
-        let cache_of = config.layers[index].mixer.attention().and_then(|attention| attention.cache_of);
-        let memory = &mut self.memories[cache_of.map_or(index, |layer| layer as usize)];
-        let output = match (&config.layers[index].mixer, &plan.mixer, memory) {
-            (MixerConfig::Attention(attention), MixerPlan::Attention(plan), LayerMemory::Rows(cache)) => {
-                let is_windowed = attention.rope == LayerRope::Window;
-                let angles = self.window_rope.as_ref().filter(|_| is_windowed).unwrap_or(&self.rope);
-                mixer.attention(attention, plan, (angles, place), cache)
+        for own in config.layers[index].mixers.iter().zip(&plan.mixers) {
+            let (mut output, mut rest) = (Vec::with_capacity(hidden.len()), input);
+            for place in places {
+                let (x, others) = rest.split_at(place.tokens * config.embedding_len as usize);
+                let mixer = MixerInput { config, weights: &self.weights, x };
+                output.extend(mixer.mix(index, own, *place, &mut self.memories[place.sequence]));
+                rest = others;
             }
-            (
-                MixerConfig::ShortConvolution(convolution),
-                MixerPlan::ShortConvolution(plan),
-                LayerMemory::State(state),
-            ) => mixer.short_convolution(*convolution, plan, state),
-            (MixerConfig::DeltaNet(net), MixerPlan::DeltaNet(plan), LayerMemory::State(state)) => {
-                mixer.delta_net(net, plan, state)
-            }
-            (MixerConfig::StateSpace(space), MixerPlan::StateSpace(plan), LayerMemory::State(state)) => {
-                mixer.state_space(space, plan, state)
-            }
-            _ => unreachable!("plan and memory belong to this configuration"),
-        };
-        self.add(hidden, output, plan.mixer_post_norm);
-    }
-
-    /// Adds the output of a layer's feed-forward part to the hidden state. Its `input` follows from that, unless it is
-    /// parallel to the mixer and has the same one.
-    fn feed_forward(&self, index: usize, input: Option<Vec<f32>>, hidden: &mut [f32]) {
-        let (config, plan) = (&self.config, &self.plan.layers[index]);
-        let input = input.unwrap_or_else(|| self.normed(hidden, plan.feed_forward_norm));
-        let x = Activations::new(&input, config.embedding_len as usize);
-        let output = match &plan.feed_forward {
-            FeedForwardPlan::Dense { gate_up, down } => {
-                self.dense(gate_up, down, config.layers[index].feed_forward.hidden_len(), &x)
-            }
-            FeedForwardPlan::Experts(experts) => self.experts(experts, &input, &x),
-        };
-        self.add(hidden, output, plan.feed_forward_post_norm);
-    }
-
-    /// A feed-forward part for all tokens, `hidden_len` wide.
-    fn dense(&self, gate_up: &GateUpPlan, down: &Product, hidden_len: u32, x: &Activations<'_>) -> Vec<f32> {
-        let (hidden_len, width) = (hidden_len as usize, self.config.embedding_len as usize);
-        let activated = layers::gate_up(&self.weights, gate_up, hidden_len, x, self.config.activation);
-        project(&self.weights, down, &activated, hidden_len, width, None)
-    }
-
-    /// Mixture of experts; `x` is made from `input`.
-    fn experts(&self, plan: &ExpertsPlan, input: &[f32], x: &Activations<'_>) -> Vec<f32> {
-        let (config, weights, width) = (&plan.config, &self.weights, self.config.embedding_len as usize);
-        let scores = weights.product(&plan.router, plan.score_rows() as usize, x, plan.router_bias);
-        let bias = plan.bias.map(|bias| weights.vector(bias));
-        let (chosen, factors) = route(&scores, bias, config, plan.is_gated());
-        let outputs = by_expert(input, width, &chosen, config, |expert, x| {
-            let activated = self.expert_gate_up(plan, expert, x);
-            let activated = Activations::new(&activated, config.feed_forward_len as usize);
-            self.expert_rows(plan.down, expert, width, &activated)
-        });
-        let shared = plan.shared.as_ref();
-        let shared = shared.map(|shared| self.dense(&shared.gate_up, &shared.down, shared.hidden_len, x));
-        expert_sum(&outputs, shared.as_deref(), &factors, config, width)
-    }
-
-    /// Gate and up projections of an expert, with their activation, for the tokens of `x`.
-    fn expert_gate_up(&self, plan: &ExpertsPlan, expert: usize, x: &Activations<'_>) -> Vec<f32> {
-        let (hidden, activation) = (plan.config.feed_forward_len as usize, self.config.activation);
-        match plan.gate_up {
-            ExpertsGateUp::Merged(both) => gated(&self.expert_rows(both, expert, 2 * hidden, x), hidden, activation),
-            ExpertsGateUp::Apart { gate, up } => {
-                let mut activated = self.expert_rows(gate, expert, hidden, x);
-                apply_gate(&mut activated, &self.expert_rows(up, expert, hidden, x), activation);
-                activated
-            }
+            self.add(hidden, output, plan.mixer_post_norm);
         }
-    }
-
-    /// The product of an expert's part of a matrix, `rows` rows, with the tokens of `x`, plus its bias.
-    fn expert_rows(&self, matrix: ExpertMatrix, expert: usize, rows: usize, x: &Activations<'_>) -> Vec<f32> {
-        let mut products = self.weights.expert_product(matrix.weights, expert, rows, x);
-        if let Some(bias) = matrix.bias {
-            let bias = &self.weights.vector(bias)[expert * rows..][..rows];
-            for token in products.chunks_exact_mut(rows) {
-                token.iter_mut().zip(bias).for_each(|(product, bias)| *product += bias);
-            }
+        if let Some(low_rank) = &plan.low_rank {
+            self.add_low_rank(low_rank, input, hidden);
         }
-        products
     }
 
     pub(super) fn normed(&self, hidden: &[f32], norm: Option<VectorId>) -> Vec<f32> {
@@ -221,7 +169,7 @@ impl CpuDecoder {
     }
 
     /// Adds a layer's output to the hidden state.
-    fn add(&self, hidden: &mut [f32], output: Vec<f32>, post_norm: Option<VectorId>) {
+    pub(super) fn add(&self, hidden: &mut [f32], output: Vec<f32>, post_norm: Option<VectorId>) {
         let output = match post_norm {
             Some(_) => self.normed(&output, post_norm),
             None => output,
@@ -230,13 +178,17 @@ impl CpuDecoder {
     }
 }
 
-/// Where a batch is in its sequence.
+/// Where some tokens of a batch belong.
 #[derive(Debug, Clone, Copy)]
-struct Place {
-    /// Index of the first token.
-    position: usize,
-    /// All tokens of the batch attend to each other.
-    two_way: bool,
+pub(super) struct Place {
+    /// Index of their sequence.
+    pub(super) sequence: usize,
+    /// Position of the first of them.
+    pub(super) position: usize,
+    /// How many they are.
+    pub(super) tokens: usize,
+    /// All of them attend to each other.
+    pub(super) two_way: bool,
 }
 
 /// Inputs of a mixer.
@@ -248,6 +200,32 @@ pub(super) struct MixerInput<'a> {
 }
 
 impl MixerInput<'_> {
+    /// The output of a mixer of layer `index`, for tokens at `place`.
+    fn mix(
+        &self,
+        index: usize,
+        own: (&MixerConfig, &MixerPlan),
+        place: Place,
+        memory: &mut SequenceMemory,
+    ) -> Vec<f32> {
+        let cache_of = own.0.attention().and_then(|attention| attention.cache_of);
+        let SequenceMemory { layers, rope, window_rope, .. } = memory;
+        let LayerMemory { rows, state } = &mut layers[cache_of.map_or(index, |layer| layer as usize)];
+        match (own, rows) {
+            ((MixerConfig::Attention(attention), MixerPlan::Attention(plan)), Some(cache)) => {
+                let is_windowed = attention.rope == LayerRope::Window;
+                let angles = window_rope.as_ref().filter(|_| is_windowed).unwrap_or(&*rope);
+                self.attention(attention, plan, (angles, place), cache)
+            }
+            ((MixerConfig::ShortConvolution(convolution), MixerPlan::ShortConvolution(plan)), _) => {
+                self.short_convolution(*convolution, plan, state)
+            }
+            ((MixerConfig::DeltaNet(net), MixerPlan::DeltaNet(plan)), _) => self.delta_net(net, plan, state),
+            ((MixerConfig::StateSpace(space), MixerPlan::StateSpace(plan)), _) => self.state_space(space, plan, state),
+            _ => unreachable!("plan and memory belong to this configuration"),
+        }
+    }
+
     /// The product with the input, plus `bias`: `[tokens][rows]`.
     pub(super) fn project(&self, product: &Product, rows: u32, bias: Option<VectorId>) -> Vec<f32> {
         project(self.weights, product, self.x, self.config.embedding_len as usize, rows as usize, bias)
@@ -323,7 +301,7 @@ impl MixerInput<'_> {
         let query = if attention.cache_of.is_some() {
             store_heads(rows, &heads, None)
         } else {
-            cache.truncate(position);
+            cache.begin(position);
             store_heads(rows, &heads, Some(cache))
         };
         (query, gates)
@@ -336,7 +314,17 @@ impl MixerInput<'_> {
         let (query_norm, key_norm) = plan.head_norms.unzip();
         for (part, norm) in [(query, query_norm), (key, key_norm.flatten())] {
             let Some(norm) = norm else { continue };
-            let normed = rms_norm(part, self.weights.vector(norm), self.config.norm_eps);
+            let (weight, eps) = (self.weights.vector(norm), self.config.norm_eps);
+            let normed = match self.config.head_norm {
+                HeadNorm::CentredHead => {
+                    let dim = attention.heads.head_dim as usize;
+                    let heads = part.chunks_exact(dim).zip(weight.chunks_exact(dim));
+                    heads.flat_map(|(head, weight)| layer_norm(head, weight, None, eps)).collect()
+                }
+                HeadNorm::None | HeadNorm::Head | HeadNorm::HeadAfterRope | HeadNorm::Row => {
+                    rms_norm(part, weight, eps)
+                }
+            };
             part.copy_from_slice(&normed);
         }
         if self.config.value_norm {
@@ -375,6 +363,7 @@ impl MixerInput<'_> {
         let net = DeltaNet {
             key_heads: config.key_heads as usize,
             value_heads: config.value_heads as usize,
+            grouped: config.grouped,
             head_dim: config.head_dim as usize,
             decay: vector(plan.decay),
             dt_bias: vector(plan.decay_bias),
@@ -411,7 +400,7 @@ impl MixerInput<'_> {
         };
         let mixed = state_space(&inputs, &columns(config.steps_at(), config.heads), &space, &mut state[1]);
         let (groups, gate) = (config.groups as usize, columns(0, config.inner_len()));
-        let mixed = gated_then_normed(mixed, vector(plan.norm), groups, self.config.norm_eps, &gate);
+        let mixed = gated_then_normed(mixed, plan.norm.map(vector), groups, self.config.norm_eps, &gate);
         self.output(&plan.output, &mixed, config.inner_len(), None)
     }
 }

@@ -25,7 +25,7 @@ impl MixerInput<'_> {
         let keys = self.project(key, attention.key_len(), None);
         let (norm, eps) = (self.weights.vector(plan.norm), self.config.norm_eps);
 
-        cache.truncate(position);
+        cache.begin(position);
         let mut queries = Vec::with_capacity(by_key.len() / rank * (rank + rope_dim));
         let tokens = keys.chunks_exact(rank + rope_dim).zip(by_key.chunks_exact(head_count * rank));
         let tokens = tokens.zip(projected.chunks_exact(head_count * query_len));

@@ -2,7 +2,7 @@
 
 use super::activations::Activations;
 use super::attention::LayerCache;
-use super::ops::{apply_gate, gated, rope};
+use super::ops::{activate, apply_gate, cut_gates, gated, rope};
 use super::weights::CpuWeights;
 use crate::models::{Activation, ExpertConfig, GateUpPlan, HeadShape, MatrixId, Product, VectorId};
 
@@ -43,7 +43,7 @@ pub(super) fn store_heads(rows: Vec<f32>, heads: &HeadShape, cache: Option<&mut 
     query
 }
 
-/// Gate and up projections with their activation: `[tokens][rows]`.
+/// Gate and up projections, or just the latter, with their activation: `[tokens][rows]`.
 pub(super) fn gate_up(
     weights: &CpuWeights,
     plan: &GateUpPlan,
@@ -52,8 +52,19 @@ pub(super) fn gate_up(
     activation: Activation,
 ) -> Vec<f32> {
     match plan {
+        GateUpPlan::Ungated(up, bias) => {
+            let mut activated = weights.product(up, rows, x, *bias);
+            activate(&mut activated, activation);
+            activated
+        }
         GateUpPlan::Apart { gate, up } => {
             let mut activated = weights.product(gate, rows, x, None);
+            apply_gate(&mut activated, &weights.product(up, rows, x, None), activation);
+            activated
+        }
+        GateUpPlan::Sparse { gate, up, cutoff } => {
+            let mut activated = weights.product(gate, rows, x, None);
+            cut_gates(&mut activated, rows, *cutoff);
             apply_gate(&mut activated, &weights.product(up, rows, x, None), activation);
             activated
         }
@@ -147,7 +158,9 @@ mod tests {
             normalise: false,
             weight_scale: 1.0,
             shared_len: None,
+            latent_len: None,
             groups: None,
+            has_norms: false,
         };
         let input: Vec<f32> = (0..3 * width).map(|i| i as f32).collect();
         for chosen in [[4, 0, 1, 4, 0, 4], [2; 6]] {

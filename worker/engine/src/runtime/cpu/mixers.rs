@@ -80,10 +80,12 @@ pub(super) fn convolve(input: &[f32], row_len: usize, convolution: &Convolution<
 
 /// A layer of the gated delta rule (Yang et al. 2024, "Gated Delta Networks").
 pub(super) struct DeltaNet<'w> {
-    /// Number of query heads, and of key heads. Value head `h` uses query and key head `h % key_heads`.
+    /// Number of query heads, and of key heads.
     pub(super) key_heads: usize,
     /// Number of value heads.
     pub(super) value_heads: usize,
+    /// Neighbouring value heads share a query and a key; otherwise those `key_heads` apart.
+    pub(super) grouped: bool,
     /// Elements of a head of queries, keys or values.
     pub(super) head_dim: usize,
     /// Factor of the log decay, negative: `[value_heads]`
@@ -106,7 +108,7 @@ pub(super) fn delta_net(
     net: &DeltaNet<'_>,
     memory: &mut [f32],
 ) -> Vec<f32> {
-    let DeltaNet { key_heads, value_heads, head_dim: dim, decay, dt_bias, eps } = *net;
+    let DeltaNet { key_heads, value_heads, grouped, head_dim: dim, decay, dt_bias, eps } = *net;
     let key_len = key_heads * dim;
     let query_scale = (dim as f32).sqrt().recip();
     let tokens = qkv.chunks_exact(2 * key_len + value_heads * dim);
@@ -120,7 +122,8 @@ pub(super) fn delta_net(
         sigmoid(&mut rates);
         let heads = values.chunks_exact(dim).zip(memory.chunks_exact_mut(dim * dim)).zip(&mut outputs);
         for (head, ((values, state), output)) in heads.enumerate() {
-            let first = head % key_heads * dim;
+            let key_head = if grouped { head * key_heads / value_heads } else { head % key_heads };
+            let first = key_head * dim;
             let (query, key) = (&queries[first..][..dim], &keys[first..][..dim]);
             let kept = (softplus(alpha[head] + dt_bias[head]) * decay[head]).exp();
             for ((state, value), output) in state.chunks_exact_mut(dim).zip(values).zip(output) {
@@ -192,11 +195,11 @@ pub(super) fn state_space(inputs: &[f32], steps: &Columns<'_>, space: &StateSpac
     result
 }
 
-/// RMS norm of each group of `x * silu(z)`, where z has a column per element of `x`. `weight` is
-/// `[groups][group_len]`.
+/// `x * silu(z)`, where z has a column per element of `x`. With a `weight`, `[groups][group_len]`, each group is
+/// RMS-normalised then.
 pub(super) fn gated_then_normed(
     mut x: Vec<f32>,
-    weight: &[f32],
+    weight: Option<&[f32]>,
     groups: usize,
     eps: f32,
     gate: &Columns<'_>,
@@ -204,6 +207,7 @@ pub(super) fn gated_then_normed(
     let mut gates: Vec<f32> = gate.tokens().flatten().copied().collect();
     activate(&mut gates, Activation::Silu);
     multiply(&mut x, &gates);
+    let Some(weight) = weight else { return x };
     let len = weight.len() / groups;
     let parts = x.chunks_exact(len).zip(weight.chunks_exact(len).cycle());
     parts.flat_map(|(part, weight)| rms_norm(part, weight, eps)).collect()
@@ -307,7 +311,8 @@ mod tests {
                 element(head, i) / length.max(double(net.eps))
             };
             for head in 0..net.value_heads {
-                let key_head = head % net.key_heads;
+                let shared = net.value_heads / net.key_heads;
+                let key_head = if net.grouped { head / shared } else { head % net.key_heads };
                 let query = |j: usize| unit(key_head, j) / (dim as f64).sqrt();
                 let key = |j: usize| unit(net.key_heads + key_head, j);
                 let value = |i: usize| element(2 * net.key_heads + head, i);
@@ -336,7 +341,9 @@ mod tests {
         let mut random = Random(2);
         let decay: Vec<f32> = random.floats(value_heads).iter().map(|value| -value.abs()).collect();
         let dt_bias = random.floats(value_heads);
-        let net = DeltaNet { key_heads, value_heads, head_dim: dim, decay: &decay, dt_bias: &dt_bias, eps: 1e-6 };
+        let grouped = false;
+        let net =
+            DeltaNet { key_heads, value_heads, grouped, head_dim: dim, decay: &decay, dt_bias: &dt_bias, eps: 1e-6 };
         let qkv_len = (2 * key_heads + value_heads) * dim;
         let mut qkv = random.floats(tokens * qkv_len);
         // A key of zeros has no direction.
@@ -345,14 +352,15 @@ mod tests {
         // Beyond 20, where softplus is the identity.
         projected[3] = 25.0;
         let memory = random.floats(value_heads * dim * dim);
-        let mut expected_memory: Vec<f64> = memory.iter().map(|value| double(*value)).collect();
         let columns = |tokens: Range<usize>, columns| {
             let rows = &projected[tokens.start * row_len..tokens.end * row_len];
             Columns { rows, row_len, range: columns }
         };
         let (alpha, beta) = (columns(0..tokens, 3..7), columns(0..tokens, 7..11));
-        let expected = plain_delta_net(&qkv, &alpha, &beta, &net, &mut expected_memory);
-        for split in [0, 2] {
+        for (split, grouped) in [(0, false), (2, false), (2, true)] {
+            let net = DeltaNet { grouped, ..net };
+            let mut expected_memory: Vec<f64> = memory.iter().map(|value| double(*value)).collect();
+            let expected = plain_delta_net(&qkv, &alpha, &beta, &net, &mut expected_memory);
             let mut memory = memory.clone();
             let mut actual = Vec::new();
             for part in [0..split, split..tokens] {

@@ -55,12 +55,13 @@ fn sum(values: &[f32]) -> f32 {
 }
 
 /// Applies an activation function to each value, in place.
-pub(super) fn activate(values: &mut [f32], activation: Activation) {
+pub(in crate::runtime) fn activate(values: &mut [f32], activation: Activation) {
     match activation {
         Activation::Silu => apply(values, silu),
         Activation::GeluTanh => apply(values, gelu_tanh),
         Activation::GeluErf => apply(values, gelu_erf),
         Activation::QuickGelu => apply(values, quick_gelu),
+        Activation::ReluSquared => apply(values, relu_squared),
         Activation::ClampedSwiglu => apply(values, clamped_silu),
     }
 }
@@ -73,6 +74,20 @@ pub(super) fn sigmoid(values: &mut [f32]) {
 /// Multiplies each value by its factor, in place.
 pub(super) fn multiply(values: &mut [f32], factors: &[f32]) {
     values.iter_mut().zip(factors).for_each(|(value, factor)| *value *= factor);
+}
+
+/// Keeps what exceeds the mean of each row of `len` gates by more than so many standard deviations of a sample, in place.
+pub(super) fn cut_gates(gates: &mut [f32], len: usize, deviations: f32) {
+    for row in gates.chunks_exact_mut(len) {
+        let mean = sum(row) / len as f32;
+        for gate in row.iter_mut() {
+            *gate -= mean;
+        }
+        let deviation = (dot_floats(row, row) / (len - 1) as f32).sqrt();
+        for gate in row.iter_mut() {
+            *gate = (*gate - deviations * deviation).max(0.0);
+        }
+    }
 }
 
 /// Replaces gates with `activation(gate) * up`; [`Activation::ClampedSwiglu`] also changes the second factor.
@@ -120,6 +135,11 @@ fn silu(x: f32x4) -> f32x4 {
 
 fn quick_gelu(x: f32x4) -> f32x4 {
     x * logistic(x * 1.702)
+}
+
+fn relu_squared(x: f32x4) -> f32x4 {
+    let positive = x.max(f32x4::ZERO);
+    positive * positive
 }
 
 /// The bound of [`Activation::ClampedSwiglu`].
@@ -175,10 +195,10 @@ const MIN_LIKELIHOOD_SUM: f32 = 6.103_515_6e-5;
 
 /// Each token's experts, best first: `[tokens][used]`, and the weights of the outputs: `[tokens][outputs]`. `logits` is
 /// `[tokens][count]`, or with a gate of the shared expert `[tokens][count + 1]`; `bias` is added to the experts'
-/// likelihoods for the choice.
+/// likelihoods for the choice, `scales` are factors of their weights.
 pub(super) fn route(
     logits: &[f32],
-    bias: Option<&[f32]>,
+    [bias, scales]: [Option<&[f32]>; 2],
     config: &ExpertConfig,
     is_gated: bool,
 ) -> (Vec<u32>, Vec<f32>) {
@@ -204,8 +224,9 @@ pub(super) fn route(
         experts.sort_unstable_by(by_rank);
         let own: Vec<f32> = experts.iter().map(|expert| likelihoods[*expert as usize]).collect();
         let total = if config.normalise { own.iter().sum::<f32>().max(MIN_LIKELIHOOD_SUM) } else { 1.0 };
-        weights.extend(own.iter().map(|likelihood| config.weight_scale * likelihood / total));
-        if config.shared_len.is_some() {
+        let scale = |expert: u32| config.weight_scale * scales.map_or(1.0, |scales| scales[expert as usize]);
+        weights.extend(experts.iter().zip(&own).map(|(expert, likelihood)| scale(*expert) * likelihood / total));
+        if config.sums_shared() {
             weights.push(if is_gated { logistic(f32x4::splat(row[count])).to_array()[0] } else { 1.0 });
         }
         chosen.extend(experts);
@@ -271,12 +292,19 @@ pub(super) fn expert_sum(
 mod tests {
     use super::super::assert_close;
     use super::*;
+    use crate::kernels;
     use crate::kernels::experts::{Router, reference};
     use crate::kernels::linear;
     use crate::kernels::random::Random;
 
-    const ACTIVATIONS: [Activation; 5] =
-        [Activation::Silu, Activation::GeluTanh, Activation::GeluErf, Activation::QuickGelu, Activation::ClampedSwiglu];
+    const ACTIVATIONS: [Activation; 6] = [
+        Activation::Silu,
+        Activation::GeluTanh,
+        Activation::GeluErf,
+        Activation::QuickGelu,
+        Activation::ReluSquared,
+        Activation::ClampedSwiglu,
+    ];
 
     #[test]
     fn norms_agree_with_the_reference() {
@@ -315,6 +343,16 @@ mod tests {
     }
 
     #[test]
+    fn gates_are_cut_off_as_in_the_reference() {
+        for (len, deviations) in [(101, 1.6), (64, 0.0), (32, -0.5)] {
+            let rows: Vec<f32> = Random(5).floats(3 * len).iter().map(|gate| gate + 0.5).collect();
+            let mut actual = rows.clone();
+            cut_gates(&mut actual, len, deviations);
+            assert_close(&actual, &kernels::norm::reference::cut_gates(&rows, len, deviations));
+        }
+    }
+
+    #[test]
     fn sigmoids_saturate() {
         let mut values = [0.0, 1.0, -1.0, 200.0, -200.0];
         sigmoid(&mut values);
@@ -340,22 +378,34 @@ mod tests {
         use Scoring::{Sigmoid, Softmax};
 
         let mut random = Random(4);
+        let plain = ExpertConfig {
+            count: 12,
+            used: 4,
+            feed_forward_len: 32,
+            scoring: Softmax,
+            normalise: true,
+            weight_scale: 1.5,
+            shared_len: None,
+            latent_len: None,
+            groups: None,
+            has_norms: false,
+        };
+        let one_group = Some(ExpertGroups { count: 3, used: 1 });
+        let shared = ExpertConfig { shared_len: Some(64), ..plain };
         let variants = [
-            (1, true, Softmax, false, None, None),
-            (4, true, Softmax, false, Some(true), None),
-            (4, false, Softmax, true, Some(false), None),
-            (12, true, Sigmoid, true, None, None),
-            (5, false, Sigmoid, false, Some(true), None),
-            (4, true, Sigmoid, true, None, Some(ExpertGroups { count: 4, used: 2 })),
-            (3, false, Softmax, false, None, Some(ExpertGroups { count: 3, used: 1 })),
+            (ExpertConfig { used: 1, ..plain }, false, false),
+            (shared, false, true),
+            (ExpertConfig { normalise: false, ..shared }, true, false),
+            (ExpertConfig { used: 12, scoring: Sigmoid, ..plain }, true, false),
+            (ExpertConfig { used: 5, normalise: false, scoring: Sigmoid, ..shared }, false, true),
+            (ExpertConfig { latent_len: Some(32), ..shared }, false, false),
+            (ExpertConfig { has_norms: true, ..shared }, false, false),
+            (ExpertConfig { scoring: Sigmoid, groups: Some(ExpertGroups { count: 4, used: 2 }), ..plain }, true, false),
+            (ExpertConfig { used: 3, normalise: false, groups: one_group, ..plain }, false, false),
         ];
-        for (used, normalise, scoring, is_biased, gated_shared, groups) in variants {
-            let shared_len = gated_shared.map(|_| 64);
-            let is_gated = gated_shared == Some(true);
-            let (count, feed_forward_len, weight_scale) = (12, 32, 1.5);
-            let experts =
-                ExpertConfig { count, used, feed_forward_len, scoring, normalise, weight_scale, shared_len, groups };
-            let router = Router { experts, is_biased, is_gated };
+        for (experts, is_biased, is_gated) in variants {
+            let used = experts.used;
+            let router = Router { experts, is_biased, is_gated, is_scaled: experts.has_norms };
             let mut logits: Vec<f32> =
                 random.floats(3 * router.row_len() as usize).iter().map(|logit| 4.0 * logit).collect();
             // Among equal scores, the first expert wins.
@@ -364,13 +414,15 @@ mod tests {
             logits[..12].iter_mut().for_each(|logit| *logit -= 40.0);
             let mut bias = random.floats(12);
             bias[5] = bias[2];
-            let bias = is_biased.then_some(bias.as_slice());
-            let (chosen, weights) = route(&logits, bias, &experts, is_gated);
-            let (expected_chosen, expected) = reference::route(&logits, bias.unwrap_or_default(), &router);
+            let scales = random.floats(12);
+            let vectors = [is_biased.then_some(bias.as_slice()), router.is_scaled.then_some(scales.as_slice())];
+            let (chosen, weights) = route(&logits, vectors, &experts, is_gated);
+            let (expected_chosen, expected) =
+                reference::route(&logits, vectors.map(Option::unwrap_or_default), &router);
             assert_eq!(chosen, expected_chosen);
             assert_close(&weights, &expected);
             let x = random.floats(3 * used as usize * 7);
-            let shared = shared_len.map(|_| random.floats(3 * 7));
+            let shared = experts.sums_shared().then(|| random.floats(3 * 7));
             let expected = reference::expert_sum(&x, shared.as_deref().unwrap_or_default(), &weights, &experts, 7);
             assert_close(&expert_sum(&x, shared.as_deref(), &weights, &experts, 7), &expected);
         }

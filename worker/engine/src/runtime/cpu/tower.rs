@@ -139,7 +139,7 @@ impl CpuTower {
         let mut attended = Vec::with_capacity(hidden.len());
         for window in windows {
             let [start, end] = window.map(|row| row as usize * 3 * width);
-            let mut cache = LayerCache::new((window[1] - window[0]) as usize, [width; 2])?;
+            let mut cache = LayerCache::new((window[1] - window[0]) as usize, [width; 2], None)?;
             let query = store_heads(projected[start..end].to_vec(), &heads, Some(&mut cache));
             attended.extend(attend(&query, &cache, &[], &shape));
         }

@@ -5,9 +5,17 @@ use std::sync::Arc;
 use super::gpu::Gpu;
 use super::pipeline::Kernel;
 use crate::kernels::attention::Attention;
+use crate::kernels::attention::latent::Latent;
+use crate::kernels::convolution::Convolution;
+use crate::kernels::delta_net::DeltaNet;
 use crate::kernels::embed::Embed;
+use crate::kernels::experts::{ExpertSum, Router};
 use crate::kernels::linear::Linear;
+use crate::kernels::norm::{AddNorm, GateCutoff, GatedNorm, HeadNormKernel, LayerNorm};
+use crate::kernels::state_space::StateSpace;
+use crate::kernels::streams::Streams;
 use crate::kernels::{Grid, Shader};
+use crate::models::{ExpertConfig, HeadShape};
 
 /// What a dispatch computes, for the self-test, which repeats it with other inputs and compares with the reference.
 #[derive(Debug, Clone, Copy)]
@@ -20,6 +28,36 @@ pub(in crate::runtime) enum Task {
     Projected(Attention, Linear),
     /// A lookup in an embedding table.
     Embed(Embed),
+    /// The gates of attention's output, in rows of this length.
+    AttentionGate(HeadShape, u32),
+    /// Norms, RoPE and the append to the cache.
+    HeadNorm(HeadNormKernel),
+    /// Norm, RoPE and the append to the cache before latent attention.
+    Latent(Latent),
+    /// A norm that is added.
+    AddNorm(AddNorm),
+    /// A norm of whole vectors.
+    LayerNorm(LayerNorm),
+    /// The cutoff of gates.
+    GateCutoff(GateCutoff),
+    /// A step with the vectors of a hidden state.
+    Streams(Streams),
+    /// A norm with gates.
+    GatedNorm(GatedNorm),
+    /// A convolution. For one token it updates its state.
+    Convolution(Convolution),
+    /// The update of a convolution's state.
+    ConvolutionState(Convolution),
+    /// The gated delta rule.
+    DeltaNet(DeltaNet),
+    /// A state space.
+    StateSpace(StateSpace),
+    /// The choice of experts.
+    Router(Router),
+    /// The lists of slots by expert.
+    Group(ExpertConfig),
+    /// The sum of the experts' outputs.
+    ExpertSum(ExpertSum),
 }
 
 /// A kernel with its buffers. It is compiled when first encoded, unless it was compiled before.

@@ -119,7 +119,7 @@ impl GpuDecoder {
         let readback = self.submit_steps(encoder, step, count);
         self.answer.in_flight.push_back((readback, count));
         self.answer.submitted += count;
-        self.state_len = position + count;
+        self.advance(position, position + count);
         Ok(())
     }
 

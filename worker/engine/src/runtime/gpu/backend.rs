@@ -8,7 +8,7 @@ use super::decoder::GpuDecoder;
 use super::{autotune, profile, self_test};
 use crate::error::Result;
 use crate::models::Position;
-use crate::runtime::backend::{AnswerStart, Batch, Decoder, Profiled, Step};
+use crate::runtime::backend::{AnswerStart, Batch, Decoder, Profiled, SequenceToken, Step};
 use crate::runtime::measuring::{Change, Profile};
 
 /// Target duration of a prompt batch in seconds: short enough for quick stops.
@@ -73,6 +73,17 @@ impl Decoder for GpuDecoder {
         self.read_logits().await
     }
 
+    async fn each_logits(&mut self, tokens: &[SequenceToken]) -> Result<Vec<f32>> {
+        debug_assert!(tokens.len() <= self.max_verified(), "the buffers have room for them");
+        let program = self.each_program()?;
+        self.feed_each(tokens);
+        self.submit(|pass| program.iter().for_each(|dispatch| dispatch.encode(pass, tokens.len() as u32)));
+        for token in tokens {
+            self.reaches[token.sequence].advance(token.position, token.position + 1);
+        }
+        self.gpu.read_buffer(&self.buffers.logits, tokens.len() as u64 * u64::from(self.vocab) * 4).await
+    }
+
     fn begin_answer(&mut self, start: &AnswerStart<'_>) {
         let AnswerStart { position, last, limit, plan, ref history } = *start;
         self.set_sampling(plan, history);
@@ -112,7 +123,7 @@ impl Decoder for GpuDecoder {
                 self.sampler.iter().for_each(|dispatch| dispatch.encode(&mut pass, 1));
             }
         }
-        self.state_len = position + ids.len();
+        self.advance(position, position + ids.len());
         let readback = self.submit_steps(encoder, step, ids.len());
         self.chosen(readback, ids.len()).await
     }

@@ -1,11 +1,13 @@
 //! Buffers for activations, caches and the decode loop.
 
+use super::experts::ExpertBuffers;
 use super::memory::LayerMemory;
-use crate::kernels::grouped_len;
 use crate::kernels::linear::Tiles;
 use crate::kernels::sampling::{RING_LEN, chunk_count};
-use crate::models::{AttentionConfig, FeedForwardConfig, HeadShape, MixerConfig, ModelConfig, RopeAngles};
+use crate::kernels::{MAX_SEQUENCES, grouped_len};
+use crate::models::{FeedForwardConfig, HeadShape, MixerConfig, ModelConfig, RopeAngles};
 use crate::runtime::device::{Gpu, Tuning};
+use crate::runtime::memory::Room;
 use crate::sampling::SamplingParams;
 
 /// State of the decode loop, in the layout of `kernels/shared/state.wgsl`.
@@ -22,6 +24,8 @@ pub(super) struct State {
     pub row: u32,
 }
 
+/// Size in bytes of the state with the places of tokens, see `kernels/shared/place.wgsl`.
+pub(super) const STATE_BYTES: u64 = size_of::<State>() as u64 + 16 * MAX_SEQUENCES as u64;
 /// Offset in bytes of the two switches in the sampling buffer, in the layout of `kernels/sampling/sampling.wgsl`.
 pub(super) const SAMPLING_SWITCHES: u64 = size_of::<SamplingParams>() as u64;
 /// Size of the sampling buffer in bytes.
@@ -29,6 +33,9 @@ pub(super) const SAMPLING_BYTES: u64 = SAMPLING_SWITCHES + 16;
 
 /// All buffers of a decoder except weights.
 pub(super) struct Buffers {
+    /// Number of sequences that there is memory for.
+    pub sequences: u32,
+    /// [`State`], then sequence and position of tokens: `[MAX_SEQUENCES][4]`, see `kernels/shared/place.wgsl`.
     pub state: wgpu::Buffer,
     /// [`SamplingParams`], then the switches: whether `allowed` and `bias` are used.
     pub sampling: wgpu::Buffer,
@@ -57,16 +64,18 @@ pub(super) struct Buffers {
     /// Projections of a mixer that needs more than a product's epilogue: `[batch][projection_rows]`; in latent
     /// attention first the projected queries, then what is attended to.
     pub projected: wgpu::Buffer,
-    /// Output of a mixer before the output projection: `[batch][output_len]`; in latent attention before that
+    /// Output of attention before the output projection: `[batch][output_len]`; in latent attention before that
     /// compressed queries, then latent vectors.
     pub mixed: wgpu::Buffer,
+    /// The same of a mixer with a state, which may work beside attention.
+    pub recurrent: wgpu::Buffer,
     /// Partial results of split attention, for one token.
     pub splits: wgpu::Buffer,
     /// Activations between the two halves of the feed-forward part: `[batch][slots][feed_forward_len]`, or of the shared
     /// expert: `[batch][shared_len]`.
     pub activated: wgpu::Buffer,
-    /// Output of a layer before it is added to the hidden state: `[batch][slots][embedding_len]`, for post-norms and
-    /// experts.
+    /// Output of a layer before it is added to the hidden state: `[batch][slots][embedding_len]`, or `latent_len`, for
+    /// post-norms and experts.
     pub output: wgpu::Buffer,
     /// Inputs of the layers: `[batch][layers][layer_input_len]`, see [`ModelConfig::layer_input_len`].
     pub layer_inputs: wgpu::Buffer,
@@ -75,20 +84,25 @@ pub(super) struct Buffers {
     /// What embeddings add to the results of the first layers: `[batch][layers][embedding_len]`, see
     /// [`ModelConfig::deepstack_layers`].
     pub deepstack: wgpu::Buffer,
+    /// The vectors of the hidden state but the first: `[batch][streams - 1][embedding_len]`.
+    pub streams: wgpu::Buffer,
+    /// The prediction of the first, `[batch][embedding_len]`; after the last layer the others, projected.
+    pub prediction: wgpu::Buffer,
+    /// Outputs of the router of these vectors: `[batch][streams]`.
+    pub routes: wgpu::Buffer,
     /// Inputs converted to f16 for cooperative products or to integers for packed ones: `[batch][longest inputs]`, see
     /// [`FeedForwardConfig::activated_len`].
     pub prepared: wgpu::Buffer,
+    /// Sums of the experts' outputs, unless they are added to the hidden state at once: `[batch][embedding_len]`, or
+    /// `latent_len` if they work in another space; then it holds their inputs before.
+    pub expert_sums: wgpu::Buffer,
     /// Outputs of the shared expert: `[batch][embedding_len]`.
     pub shared_output: wgpu::Buffer,
-    /// Router scores, with a gate of the shared expert: `[batch][experts + 1]`.
-    pub router: wgpu::Buffer,
-    /// Chosen experts: `[batch][slots]`.
-    pub experts: wgpu::Buffer,
+    /// Scores, choice and weights of experts; their outputs are `output`.
+    pub experts: ExpertBuffers,
     /// Slots of a batch by expert, for tiles: [`grouped_len`] entries.
     pub groups: wgpu::Buffer,
-    /// Weights of the experts' outputs, the shared one's last: `[batch][slots + 1]`.
-    pub expert_weights: wgpu::Buffer,
-    /// RoPE angles: `[context][rope_dim / 2]`.
+    /// RoPE angles: `[sequences][context][rope_dim / 2]`.
     pub rope: wgpu::Buffer,
     /// RoPE angles of layers with a window.
     pub window_rope: wgpu::Buffer,
@@ -97,18 +111,21 @@ pub(super) struct Buffers {
 }
 
 impl Buffers {
-    /// Allocates buffers for `context` positions.
-    pub(super) fn new(gpu: &Gpu, config: &ModelConfig, context: u32, angles: &RopeAngles) -> Self {
+    /// Allocates the buffers.
+    pub(super) fn new(gpu: &Gpu, config: &ModelConfig, room: Room, angles: &RopeAngles) -> Self {
         let tuning = gpu.tuning();
         let sizes = Sizes::new(config, &tuning);
+        let batch = prefill_batch(config, &tuning);
         let floats = |label, len: u64| gpu.storage_buffer(label, len * 4);
-        let (rope, window_rope) = rope_buffers(gpu, angles);
+        let (rope, window_rope) = rope_buffers(gpu, angles, room.sequences as usize);
+        let output = floats("output", sizes.output);
         Self {
-            state: gpu.buffer("state", 16, wgpu::BufferUsages::STORAGE | wgpu::BufferUsages::UNIFORM),
+            sequences: room.sequences,
+            state: gpu.buffer("state", STATE_BYTES, wgpu::BufferUsages::STORAGE | wgpu::BufferUsages::UNIFORM),
             sampling: gpu.buffer("sampling", SAMPLING_BYTES, wgpu::BufferUsages::UNIFORM),
             allowed: floats("allowed tokens", u64::from(config.vocab.div_ceil(32))),
             bias: floats("logit bias", u64::from(config.vocab)),
-            prompt_ids: floats("prompt ids", u64::from(prefill_batch(config, &tuning))),
+            prompt_ids: floats("prompt ids", u64::from(batch)),
             next_id: floats("next id", 1),
             ring: floats("ring", u64::from(RING_LEN)),
             history: floats("history", u64::from(config.vocab)),
@@ -119,49 +136,36 @@ impl Buffers {
             inner: floats("queries", sizes.inner),
             projected: floats("projected", sizes.projected),
             mixed: floats("mixed", sizes.mixed),
+            recurrent: floats("recurrent", sizes.recurrent),
             splits: floats("splits", sizes.splits),
             activated: floats("activated", sizes.activated),
-            output: floats("output", sizes.output),
             layer_inputs: floats("layer inputs", sizes.layer_inputs),
             projected_inputs: floats("projected layer inputs", sizes.layer_inputs),
             deepstack: floats("deepstack", sizes.deepstack),
+            streams: floats("streams", sizes.streams),
+            prediction: floats("prediction", sizes.streams),
+            routes: floats("routes", sizes.routes),
             prepared: floats("prepared inputs", sizes.prepared),
+            expert_sums: floats("sums of experts", sizes.expert_sums),
             shared_output: floats("shared output", sizes.shared_output),
-            router: floats("router", sizes.router),
-            experts: floats("experts", sizes.slots),
+            experts: ExpertBuffers {
+                scores: floats("router", sizes.router),
+                chosen: floats("experts", sizes.slots),
+                weights: floats("expert weights", sizes.expert_weights),
+                outputs: output.clone(),
+            },
+            output,
             groups: floats("groups of experts", sizes.groups),
-            expert_weights: floats("expert weights", sizes.expert_weights),
             rope,
             window_rope,
-            layers: config.layers.iter().map(|layer| layer_memory(gpu, config, &layer.mixer, context)).collect(),
+            layers: config.layers.iter().map(|layer| LayerMemory::new(gpu, config, layer, room, batch)).collect(),
         }
     }
 
     /// The largest cache of a layer, or another buffer if no layer has one.
     pub(super) fn largest_rows(&self) -> &wgpu::Buffer {
-        let rows = self.layers.iter().filter_map(|layer| match layer {
-            LayerMemory::Rows { buffer, .. } => Some(buffer),
-            LayerMemory::State(_) => None,
-        });
-        rows.max_by_key(|buffer| buffer.size()).unwrap_or(&self.hidden)
-    }
-}
-
-/// Allocates the cache or state of a layer for `context` tokens. States start as zeros.
-fn layer_memory(gpu: &Gpu, config: &ModelConfig, mixer: &MixerConfig, context: u32) -> LayerMemory {
-    match mixer {
-        MixerConfig::Attention(AttentionConfig { cache_of: Some(_), .. }) => LayerMemory::State(Vec::new()),
-        MixerConfig::Attention(attention) => {
-            let row_bytes = config.layer_kv_row_bytes(attention);
-            let [key_bytes, value_bytes] = row_bytes.map(|row_bytes| u64::from(context) * row_bytes);
-            let buffer = gpu.storage_buffer("kv cache", key_bytes + value_bytes);
-            let value_offset = if value_bytes > 0 { (key_bytes / 4) as u32 } else { 0 };
-            LayerMemory::Rows { buffer, value_offset, row_bytes }
-        }
-        MixerConfig::ShortConvolution(_) | MixerConfig::DeltaNet(_) | MixerConfig::StateSpace(_) => {
-            let state = |len: u32| gpu.storage_buffer("recurrent state", u64::from(len) * 4);
-            LayerMemory::State(mixer.state_lens().into_iter().map(state).collect())
-        }
+        let rows = self.layers.iter().filter_map(|layer| layer.rows.as_ref());
+        rows.map(|rows| &rows.buffer).max_by_key(|buffer| buffer.size()).unwrap_or(&self.hidden)
     }
 }
 
@@ -173,12 +177,16 @@ struct Sizes {
     inner: u64,
     projected: u64,
     mixed: u64,
+    recurrent: u64,
     splits: u64,
     activated: u64,
     output: u64,
     layer_inputs: u64,
     deepstack: u64,
+    streams: u64,
+    routes: u64,
     prepared: u64,
+    expert_sums: u64,
     shared_output: u64,
     router: u64,
     slots: u64,
@@ -190,33 +198,41 @@ impl Sizes {
     fn new(config: &ModelConfig, tuning: &Tuning) -> Self {
         let batch = u64::from(prefill_batch(config, tuning));
         let of = |len: u32| batch * u64::from(len);
-        let activated = config.largest(|layer| layer.feed_forward.activated_len());
-        let activated = activated.max(config.layer_input_len.unwrap_or(0));
-        let slots = config.largest(|layer| layer.feed_forward.slots());
-        let experts = config.largest(|layer| layer.feed_forward.expert_count());
-        let mixed = config.largest(|layer| layer.mixer.output_len());
-        let longest = config.embedding_len.max(mixed).max(activated);
-        let has_shared_expert = config.layers.iter().any(|layer| layer.feed_forward.has_shared_expert());
+        let activated = largest(config.feed_forwards().map(FeedForwardConfig::activated_len));
+        let activated = activated.max(config.layer_input_len.unwrap_or(0)).max(config.low_rank.unwrap_or(0));
+        let slots = largest(config.feed_forwards().map(FeedForwardConfig::slots));
+        let experts = largest(config.feed_forwards().map(FeedForwardConfig::expert_count));
+        let [mixed, recurrent] = [true, false].map(|is_attention| {
+            let mixers = config.mixers().filter(|mixer| mixer.attention().is_some() == is_attention);
+            largest(mixers.map(MixerConfig::output_len))
+        });
+        let latent = largest(config.feed_forwards().filter_map(FeedForwardConfig::latent_len));
+        let longest = config.embedding_len.max(mixed).max(recurrent).max(activated).max(latent);
+        let has_shared_expert = config.feed_forwards().any(FeedForwardConfig::has_shared_expert);
         let needs_output = config.post_norm || experts > 0;
         let split_len = |heads: HeadShape| tuning.max_splits() * heads.heads * (heads.value_dim + 2);
         Self {
             logits: u64::from(tuning.prefill.tokens) * u64::from(config.vocab),
             hidden: of(config.embedding_len),
             normed: if config.has_norm_dispatch() { of(config.embedding_len) } else { 0 },
-            inner: of(config.largest(|layer| layer.mixer.inner_len())),
-            projected: of(config.largest(|layer| projected_rows(config, &layer.mixer))),
+            inner: of(largest(config.mixers().map(MixerConfig::inner_len))),
+            projected: of(largest(config.mixers().map(|mixer| projected_rows(config, mixer)))),
             mixed: of(mixed),
+            recurrent: of(recurrent),
             splits: config.attentions().map(|attention| u64::from(split_len(attention.heads))).max().unwrap_or(0),
             activated: of(activated),
-            output: if needs_output { of(slots) * u64::from(config.embedding_len) } else { 0 },
+            output: if needs_output { of(slots.max(1)) * u64::from(config.embedding_len.max(latent)) } else { 0 },
             layer_inputs: of(config.layer_inputs_len()),
             deepstack: of(config.deepstack_layers * config.embedding_len),
+            streams: of(config.other_streams_len()),
+            routes: of(config.streams.unwrap_or(0)),
             prepared: match tuning.prefill_large.tiles {
                 Tiles::Cooperative => of(longest.div_ceil(2)),
                 // Eight words of integers and two of scales per 32 elements.
                 Tiles::Packed => of(longest.div_ceil(32) * 10),
                 Tiles::None | Tiles::Shared => 0,
             },
+            expert_sums: of(if experts > 0 && config.post_norm { config.embedding_len.max(latent) } else { latent }),
             shared_output: if has_shared_expert { of(config.embedding_len) } else { 0 },
             router: of(experts + 1),
             slots: of(slots),
@@ -226,12 +242,19 @@ impl Sizes {
     }
 
     fn sum(&self) -> u64 {
-        let mixer = self.inner + self.projected + self.mixed + self.splits;
-        let experts = self.shared_output + self.router + self.slots + self.groups + self.expert_weights;
+        let mixer = self.inner + self.projected + self.mixed + self.recurrent + self.splits;
+        let choice = self.router + self.slots + self.groups + self.expert_weights;
+        let experts = self.expert_sums + self.shared_output + choice;
         let feed_forward = self.activated + self.output + experts;
         let inputs = 2 * self.layer_inputs + self.deepstack + self.prepared;
-        self.logits + self.hidden + self.normed + mixer + feed_forward + inputs
+        let streams = 2 * self.streams + self.routes;
+        self.logits + self.hidden + self.normed + mixer + feed_forward + streams + inputs
     }
+}
+
+/// The largest of the numbers, or 0.
+fn largest(numbers: impl Iterator<Item = u32>) -> u32 {
+    numbers.max().unwrap_or(0)
 }
 
 /// Entries of the list of a batch's slots by expert; 0 if no layer has experts, or no product has tiles.
@@ -240,11 +263,11 @@ fn groups_len(config: &ModelConfig, tuning: &Tuning) -> u64 {
         return 0;
     }
     let batch = prefill_batch(config, tuning);
-    let len = config.largest(|layer| match layer.feed_forward {
+    let len = |part: &FeedForwardConfig| match part {
         FeedForwardConfig::Experts(experts) => grouped_len(batch * experts.used, experts.count),
         FeedForwardConfig::Dense(_) => 0,
-    });
-    len.into()
+    };
+    largest(config.feed_forwards().map(len)).into()
 }
 
 /// Rows of a mixer's projection that have to be stored because more than a product's epilogue processes them.
@@ -257,15 +280,19 @@ fn projected_rows(config: &ModelConfig, mixer: &MixerConfig) -> u32 {
 
 /// Maximum number of tokens in a prompt batch: no activation buffer exceeds 128 MiB, which every adapter can bind.
 pub(super) fn prefill_batch(config: &ModelConfig, tuning: &Tuning) -> u32 {
-    let widest = config.largest(|layer| {
-        let slots = layer.feed_forward.slots();
-        let feed_forward = layer.feed_forward.activated_len().max(slots * config.embedding_len);
-        feed_forward.max(layer.mixer.projection_rows()).max(layer.mixer.inner_len())
-    });
-    let widest = widest.max(config.layer_inputs_len()).max(config.deepstack_layers * config.embedding_len);
+    let output_len = |part: &FeedForwardConfig| part.slots() * part.output_len(config.embedding_len);
+    let feed_forward = |part: &FeedForwardConfig| part.activated_len().max(output_len(part));
+    let mixer = |mixer: &MixerConfig| mixer.projection_rows().max(mixer.inner_len());
+    let widest = largest(config.feed_forwards().map(feed_forward))
+        .max(largest(config.mixers().map(mixer)))
+        .max(config.layer_inputs_len())
+        .max(config.other_streams_len())
+        .max(config.deepstack_layers * config.embedding_len);
     let fitting = (128 << 20) / 4 / widest.max(1);
     // A multiple of the tile size, if it exceeds that.
-    let wanted = tuning.prefill_batch.max(config.picture_len.next_multiple_of(64));
+    let picture_len = config.picture_len.next_multiple_of(64);
+    // Adapters on a CPU have smaller ones, whatever the model.
+    let wanted = if tuning.prefill_batch < 64 { tuning.prefill_batch } else { tuning.prefill_batch.max(picture_len) };
     wanted.min(if fitting < 64 { fitting.max(1) } else { fitting / 64 * 64 })
 }
 
@@ -274,10 +301,15 @@ pub fn scratch_bytes(config: &ModelConfig) -> u64 {
     Sizes::new(config, &Tuning::for_adapter(false, None)).sum() * 4
 }
 
-/// RoPE angles of layers without and with a window.
-fn rope_buffers(gpu: &Gpu, angles: &RopeAngles) -> (wgpu::Buffer, wgpu::Buffer) {
+/// Maximum number of tokens in a prompt batch on a GPU.
+pub(in crate::runtime) fn usual_batch(config: &ModelConfig) -> u32 {
+    prefill_batch(config, &Tuning::for_adapter(false, None))
+}
+
+/// RoPE angles of layers without and with a window, the same for each of the sequences.
+fn rope_buffers(gpu: &Gpu, angles: &RopeAngles, sequences: usize) -> (wgpu::Buffer, wgpu::Buffer) {
     let (rope, window_rope) = angles.rows(&[], 0);
-    let rope = gpu.storage_buffer_with("rope", &rope);
-    let window_rope = window_rope.map(|angles| gpu.storage_buffer_with("window rope", &angles));
+    let rope = gpu.storage_buffer_with("rope", &rope.repeat(sequences));
+    let window_rope = window_rope.map(|angles| gpu.storage_buffer_with("window rope", &angles.repeat(sequences)));
     (rope.clone(), window_rope.unwrap_or(rope))
 }

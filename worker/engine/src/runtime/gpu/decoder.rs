@@ -6,14 +6,14 @@ use std::sync::Arc;
 use super::answer::Answer;
 use super::buffers::{Buffers, SAMPLING_SWITCHES, State, prefill_batch};
 use super::forward::{ForwardBuilder, Layout};
-use super::memory::Copy;
+use super::memory::{Copy, Reach};
 use super::programs::Programs;
 use super::weights::Weights;
 use crate::error::Result;
 use crate::models::{ModelConfig, ModelPlan, Position, RopeAngles};
-use crate::runtime::backend::Batch;
+use crate::runtime::backend::{Batch, SequenceToken};
 use crate::runtime::device::{Dispatch, Gpu};
-use crate::runtime::memory::Copies;
+use crate::runtime::memory::{Copies, Room};
 
 /// Dispatches and buffers of a generative model.
 pub(in crate::runtime) struct GpuDecoder {
@@ -31,8 +31,10 @@ pub(in crate::runtime) struct GpuDecoder {
     pub(super) answer: Answer,
     /// Copies of parts of sequences.
     pub(super) copies: Copies<Copy>,
-    /// Number of tokens that the state of recurrent layers has seen.
-    pub(super) state_len: usize,
+    /// How much of each sequence the layers hold.
+    pub(super) reaches: Vec<Reach>,
+    /// Index of the selected sequence.
+    pub(super) selected: usize,
     /// Maximum number of tokens in a batch.
     pub(super) max_batch: u32,
     /// Seconds per prompt token in the previous batch.
@@ -40,17 +42,17 @@ pub(in crate::runtime) struct GpuDecoder {
 }
 
 impl GpuDecoder {
-    /// Allocates buffers for `context` positions.
+    /// Allocates the buffers.
     pub(in crate::runtime) fn new(
         gpu: &Gpu,
         (config, plan): (&ModelConfig, &ModelPlan),
-        context: u32,
+        room: Room,
         weights: Arc<Weights>,
         host: &HashMap<String, Vec<f32>>,
     ) -> Self {
         let tuning = gpu.tuning();
-        let angles = RopeAngles::new(config, context, host);
-        let buffers = Buffers::new(gpu, config, context, &angles);
+        let angles = RopeAngles::new(config, room.context, host);
+        let buffers = Buffers::new(gpu, config, room, &angles);
         let layout = Layout::batch(tuning.prefill);
         let builder = ForwardBuilder { gpu, config, plan, weights: &weights, buffers: &buffers, layout };
         let sampler = builder.sampler();
@@ -66,7 +68,8 @@ impl GpuDecoder {
             sampler,
             answer: Answer::default(),
             copies: Copies::default(),
-            state_len: 0,
+            reaches: vec![Reach::default(); room.sequences as usize],
+            selected: 0,
             max_batch: prefill_batch(config, &tuning),
             seconds_per_token: None,
         }
@@ -106,17 +109,20 @@ impl GpuDecoder {
         debug_assert!(len <= self.max_batch as usize, "the buffers have room for them");
         let program = embed.iter().chain(layers).chain(head);
         self.submit(|pass| program.for_each(|dispatch| dispatch.encode(pass, len as u32)));
-        self.state_len = position + len;
+        self.advance(position, position + len);
         Ok(len)
     }
 
     /// Writes the angles of a sequence, see [`Decoder::set_positions`](crate::runtime::backend::Decoder::set_positions).
     pub(super) fn write_angles(&self, positions: &[Position], next: u32) {
         let (rows, window_rows) = self.angles.rows(positions, next);
-        let queue = self.gpu.queue();
-        queue.write_buffer(&self.buffers.rope, 0, bytemuck::cast_slice(&rows));
+        let write = |buffer, rows: &[[f32; 2]]| {
+            let at = self.selected * size_of_val(rows);
+            self.gpu.queue().write_buffer(buffer, at as u64, bytemuck::cast_slice(rows));
+        };
+        write(&self.buffers.rope, &rows);
         if let Some(rows) = window_rows {
-            queue.write_buffer(&self.buffers.window_rope, 0, bytemuck::cast_slice(&rows));
+            write(&self.buffers.window_rope, &rows);
         }
     }
 
@@ -124,7 +130,7 @@ impl GpuDecoder {
     pub(super) fn submit_decode(&mut self, position: usize) -> Result<()> {
         let program = self.decode_program(position)?;
         self.submit(|pass| program.iter().for_each(|dispatch| dispatch.encode(pass, 1)));
-        self.state_len = position + 1;
+        self.advance(position, position + 1);
         Ok(())
     }
 
@@ -161,6 +167,15 @@ impl GpuDecoder {
         self.gpu.queue().write_buffer(&self.buffers.prompt_ids, 0, bytemuck::cast_slice(batch));
     }
 
+    /// Sets the next batch: a token of each of several sequences.
+    pub(super) fn feed_each(&self, tokens: &[SequenceToken]) {
+        let ids: Vec<u32> = tokens.iter().map(|token| token.id).collect();
+        // With a single sequence there is one token, and it has the batch's position.
+        self.feed_batch(tokens.first().map_or(0, |token| token.position), 0, &ids);
+        let place = |token: &SequenceToken| [token.sequence as u32, token.position as u32, 0, 0];
+        self.write_places(&tokens.iter().map(place).collect::<Vec<_>>());
+    }
+
     /// Encodes one compute pass and submits it.
     pub(super) fn submit(&self, encode: impl FnOnce(&mut wgpu::ComputePass<'_>)) {
         let mut encoder = self.gpu.device().create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
@@ -172,5 +187,14 @@ impl GpuDecoder {
     pub(super) fn write_state(&self, position: usize, token_count: u32, step: usize) {
         let state = State { position: position as u32, token_count, step: step as u32, row: 0 };
         self.gpu.queue().write_buffer(&self.buffers.state, 0, bytemuck::bytes_of(&state));
+        if self.buffers.sequences > 1 {
+            self.write_places(&[[self.selected as u32, 0, 0, 0]]);
+        }
+    }
+
+    /// Writes sequence and position of the first tokens of the next batch.
+    fn write_places(&self, places: &[[u32; 4]]) {
+        let at = size_of::<State>() as u64;
+        self.gpu.queue().write_buffer(&self.buffers.state, at, bytemuck::cast_slice(places));
     }
 }

@@ -5,18 +5,19 @@ use std::sync::Arc;
 use async_trait::async_trait;
 
 use super::buffers::State;
+use super::experts::ExpertBuffers;
 use super::product::{Input, Output, ProductBuilder};
 use super::self_test;
 use super::weights::Weights;
 use crate::error::Result;
-use crate::kernels::Grid;
 use crate::kernels::attention::{Attention, AttentionLayout};
-use crate::kernels::experts::{Router, expert_sum};
+use crate::kernels::experts::{ExpertSum, Router};
 use crate::kernels::linear::{Epilogue, ExpertRows};
 use crate::kernels::norm::{HeadNormKernel, LayerNorm};
+use crate::kernels::{CacheLayout, Grid};
 use crate::models::{
     CacheFormat, EncoderConfig, EncoderFeedForward, EncoderLayerPlan, EncoderPlan, ExpertConfig, HeadNorm, MatrixId,
-    NormPlan, PositionKind, Product, UpPlan,
+    NormPlan, PositionKind, Product,
 };
 use crate::runtime::backend::Embedder;
 use crate::runtime::device::{Dispatch, Gpu, Task};
@@ -48,7 +49,7 @@ struct Buffers {
     projected: wgpu::Buffer,
     /// `[context][embedding_len]`
     query: wgpu::Buffer,
-    /// Keys, then values, in f16: `[context][embedding_len]` each
+    /// Keys, then values: `[context][embedding_len]` each
     kv: wgpu::Buffer,
     /// `[context][embedding_len]`
     attended: wgpu::Buffer,
@@ -57,18 +58,6 @@ struct Buffers {
     /// RoPE angles of layers without and with a window: `[context][rope_dim / 2]`
     rope: [wgpu::Buffer; 2],
     experts: ExpertBuffers,
-}
-
-/// Activations of experts.
-struct ExpertBuffers {
-    /// The router's scores: `[context][count]`
-    router: wgpu::Buffer,
-    /// Chosen experts: `[context][used]`
-    chosen: wgpu::Buffer,
-    /// Their weights: `[context][used]`
-    weights: wgpu::Buffer,
-    /// Their outputs: `[context][used][embedding_len]`
-    output: wgpu::Buffer,
 }
 
 impl Buffers {
@@ -94,22 +83,22 @@ impl Buffers {
             normed: floats("normed", if has_normed { width } else { 0 }),
             projected: floats("projected", if has_head_norms { 3 * width } else { 0 }),
             query: floats("query", width),
-            kv: floats("keys and values", width),
+            kv: floats("keys and values", 2 * width),
             attended: floats("attended", width),
             activated: floats("activated", config.slots() * config.feed_forward_len),
             rope,
             experts: ExpertBuffers {
-                router: floats("router", count),
+                scores: floats("router", count),
                 chosen: floats("experts", used),
                 weights: floats("expert weights", used),
-                output: floats("expert outputs", used * width),
+                outputs: floats("expert outputs", used * width),
             },
         }
     }
 
-    /// Offset of the values in `kv`, in words.
-    fn value_offset(&self) -> u32 {
-        (self.kv.size() / 8) as u32
+    /// Keys and values of a text in `kv`.
+    fn cache(&self) -> CacheLayout {
+        CacheLayout { format: CacheFormat::F32, ..CacheLayout::f16((self.kv.size() / 8) as u32) }
     }
 }
 
@@ -204,8 +193,7 @@ impl Builder<'_> {
         self.qkv(program, layer, x, &buffers.rope[usize::from(window.is_some())])?;
         let attention = Attention {
             heads,
-            cache: CacheFormat::F16,
-            value_offset: buffers.value_offset(),
+            cache: buffers.cache(),
             scale: (heads.head_dim as f32).sqrt().recip(),
             temperature: None,
             softcap: None,
@@ -247,11 +235,11 @@ impl Builder<'_> {
         rope: &wgpu::Buffer,
     ) -> Result<()> {
         let (buffers, heads, rows) = (self.buffers, self.config.heads, 3 * self.config.embedding_len);
-        let value_offset = buffers.value_offset();
+        let cache = buffers.cache();
         let input = Input { bias: layer.qkv_bias, ..Input::new(x) };
         let extra = [("kv", &buffers.kv), ("rope", rope)];
         let Some([query_norm, key_norm]) = layer.head_norms else {
-            let epilogue = Epilogue::Qkv { heads, value_offset };
+            let epilogue = Epilogue::Qkv { heads, cache };
             let output = Output { epilogue, y: &buffers.query, rows, extra: &extra };
             return self.products().push(program, &layer.qkv, &input, &output);
         };
@@ -264,8 +252,7 @@ impl Builder<'_> {
             gated: false,
             value_norm: false,
             queries_only: false,
-            cache: CacheFormat::F16,
-            value_offset,
+            cache,
             eps: self.config.norm_eps,
         };
         let vector = |id| self.weights.vector(id);
@@ -280,15 +267,17 @@ impl Builder<'_> {
             extra[0],
             extra[1],
         ];
-        program.push(Dispatch::new(self.gpu, &kernel.shader(), &bound, kernel.grid()));
+        let dispatch = Dispatch::new(self.gpu, &kernel.shader(), &bound, kernel.grid());
+        program.push(dispatch.computing(Task::HeadNorm(kernel)));
         Ok(())
     }
 
     fn feed_forward(&self, program: &mut Vec<Dispatch>, layer: &EncoderLayerPlan) -> Result<()> {
         let x = self.before(program, Some(layer.feed_forward_norm));
         match &layer.feed_forward {
-            EncoderFeedForward::Dense { up, down, down_bias } => {
-                self.up(program, up, x)?;
+            EncoderFeedForward::Dense { gate_up, down, down_bias } => {
+                let activated = (&self.buffers.activated, self.config.feed_forward_len);
+                self.products().gate_up(program, gate_up, &Input::new(x), self.config.activation, activated)?;
                 let input = Input { bias: *down_bias, ..Input::new(&self.buffers.activated) };
                 self.products().push(program, down, &input, &self.add_to_hidden())?;
             }
@@ -301,18 +290,6 @@ impl Builder<'_> {
         Ok(())
     }
 
-    fn up(&self, program: &mut Vec<Dispatch>, up: &UpPlan, x: &wgpu::Buffer) -> Result<()> {
-        let (activation, rows, y) = (self.config.activation, self.config.feed_forward_len, &self.buffers.activated);
-        let input = Input::new(x);
-        match up {
-            UpPlan::Plain(up, bias) => {
-                let output = Output { epilogue: Epilogue::Activate(activation), y, rows, extra: &[] };
-                self.products().push(program, up, &Input { bias: *bias, ..input }, &output)
-            }
-            UpPlan::Gated(both) => self.products().gate_up(program, both, &input, activation, (y, rows)),
-        }
-    }
-
     /// Each token's experts and their weights.
     fn choose_experts(
         &self,
@@ -321,17 +298,11 @@ impl Builder<'_> {
         router: &Product,
         x: &wgpu::Buffer,
     ) -> Result<()> {
-        let buffers = &self.buffers.experts;
-        let scores = Output { epilogue: Epilogue::STORE, y: &buffers.router, rows: experts.count, extra: &[] };
-        self.products().push(program, router, &Input::new(x), &scores)?;
-        let bound = [
-            ("state", &self.buffers.state),
-            ("logits", &buffers.router),
-            ("experts", &buffers.chosen),
-            ("weights", &buffers.weights),
-        ];
-        let router = Router { experts, is_biased: false, is_gated: false };
-        program.push(Dispatch::new(self.gpu, &router.shader(), &bound, Grid::TokensInX));
+        let (buffers, products) = (&self.buffers.experts, self.products());
+        let scores = Output { epilogue: Epilogue::STORE, y: &buffers.scores, rows: experts.count, extra: &[] };
+        products.push(program, router, &Input::new(x), &scores)?;
+        let router = Router { experts, is_biased: false, is_gated: false, is_scaled: false };
+        program.push(buffers.choose(&products, router, [None; 2]));
         Ok(())
     }
 
@@ -352,16 +323,10 @@ impl Builder<'_> {
         let output = Output { epilogue, y: &buffers.activated, rows, extra: &chosen };
         self.products().push(program, &[up], &input, &output)?;
         let input = Input { experts: rows_of(width, false), ..Input::new(&buffers.activated) };
-        let output = Output { epilogue: Epilogue::STORE, y: &buffers.experts.output, rows: width, extra: &chosen };
+        let output = Output { epilogue: Epilogue::STORE, y: &buffers.experts.outputs, rows: width, extra: &chosen };
         self.products().push(program, &[down], &input, &output)?;
-        let bound = [
-            ("state", &buffers.state),
-            ("x", &buffers.experts.output),
-            ("weights", &buffers.experts.weights),
-            ("y", &buffers.hidden),
-        ];
-        let (shader, grid) = expert_sum(experts, width, 1.0);
-        program.push(Dispatch::new(self.gpu, &shader, &bound, grid));
+        let sum = ExpertSum { experts: *experts, len: width, scale: 1.0, replaces: false };
+        program.push(buffers.experts.sum(&self.products(), sum, None, &buffers.hidden));
         Ok(())
     }
 
@@ -400,7 +365,7 @@ impl Builder<'_> {
             in_place: place != Place::Apart,
             eps: self.config.norm_eps,
         };
-        Dispatch::new(self.gpu, &norm.shader(), &bound, Grid::TokensInX)
+        Dispatch::new(self.gpu, &norm.shader(), &bound, Grid::TokensInX).computing(Task::LayerNorm(norm))
     }
 
     fn products(&self) -> ProductBuilder<'_> {

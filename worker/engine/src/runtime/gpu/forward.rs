@@ -5,13 +5,13 @@ use super::buffers::Buffers;
 use super::product::{Input, Output, ProductBuilder};
 use super::weights::Weights;
 use crate::error::Result;
-use crate::kernels::Grid;
 use crate::kernels::linear::{Epilogue, LinearTuning};
 use crate::kernels::norm::{AddNorm, LayerNorm};
 use crate::kernels::rows::AddRows;
 use crate::kernels::sampling::{chunk_count, logit_scan, sample};
+use crate::kernels::{Grid, TokensOf};
 use crate::models::{LayerInputPlan, LayerInputsPlan, ModelConfig, ModelPlan, Product, VectorId};
-use crate::runtime::device::{AttentionSplits, Dispatch, Gpu, Tuning};
+use crate::runtime::device::{AttentionSplits, Dispatch, Gpu, Task, Tuning};
 
 /// Layout of a program.
 #[derive(Debug, Clone, Copy)]
@@ -26,13 +26,15 @@ pub(super) struct Layout {
     pub two_way: bool,
     /// A buffer is added to the results of the first layers.
     pub has_deepstack: bool,
+    /// Each token belongs to another sequence.
+    pub each: bool,
 }
 
 impl Layout {
     /// For batches of several tokens.
     pub(super) fn batch(linear: LinearTuning) -> Self {
         let splits = AttentionSplits { from: 0, splits: 1 };
-        Self { linear, splits, is_one_token: false, two_way: false, has_deepstack: false }
+        Self { linear, splits, is_one_token: false, two_way: false, has_deepstack: false, each: false }
     }
 
     /// For one token, with entry `step` of [`Tuning::attention_splits`].
@@ -48,11 +50,13 @@ pub(super) struct PostNorm {
     pub norm: Option<VectorId>,
     /// Factor of the sum; only with a norm.
     pub sum_scale: Option<VectorId>,
+    /// What `normed` holds is added, too, and the sum is multiplied by this; only with a norm.
+    pub residual: Option<f32>,
 }
 
 impl From<Option<VectorId>> for PostNorm {
     fn from(norm: Option<VectorId>) -> Self {
-        Self { norm, sum_scale: None }
+        Self { norm, sum_scale: None, residual: None }
     }
 }
 
@@ -73,15 +77,27 @@ impl ForwardBuilder<'_> {
         if let Some(plan) = &self.plan.layer_inputs {
             self.layer_inputs(&mut program, plan, ids)?;
         }
+        if let Some(plan) = &self.plan.streams {
+            self.expand_streams(&mut program, plan)?;
+        }
         for (index, layer) in self.plan.layers.iter().enumerate() {
-            self.mixer(&mut program, index)?;
+            if let Some(streams) = &layer.streams {
+                self.predict_streams(&mut program, streams)?;
+            }
+            self.mixers(&mut program, index)?;
             self.feed_forward(&mut program, index)?;
+            if let Some(streams) = &layer.streams {
+                self.correct_streams(&mut program, streams)?;
+            }
             if let Some(input) = &layer.input {
                 self.layer_input(&mut program, index, input, layer.scale)?;
             }
             if self.layout.has_deepstack && index < self.config.deepstack_layers as usize {
                 program.push(self.add_deepstack(index as u32));
             }
+        }
+        if let Some(plan) = &self.plan.streams {
+            self.merge_streams(&mut program, plan)?;
         }
         Ok(program)
     }
@@ -109,12 +125,13 @@ impl ForwardBuilder<'_> {
         self.products().push(program, &plan.projection, &Input::new(&buffers.hidden), &projected)?;
         let table_scale = (len as f32).sqrt() * half_root;
         self.products().embed(program, &plan.table, ids, &buffers.layer_inputs, table_scale, false)?;
-        let norm = AddNorm { len, count, eps: self.config.norm_eps, scale: half_root, scaled_sum: false };
+        let norm = AddNorm { len, count, scale: half_root, ..self.plain_add_norm() };
         self.add_norm(program, norm, [&buffers.projected_inputs, &buffers.layer_inputs], (plan.norm, None));
         Ok(())
     }
 
-    /// Adds a layer's own input to the hidden state, and scales it.
+    /// Adds a layer's own input to the hidden state, and scales it. If that consists of several vectors, the first one
+    /// opens the gates, and the others are added to.
     fn layer_input(
         &self,
         program: &mut Vec<Dispatch>,
@@ -127,9 +144,23 @@ impl ForwardBuilder<'_> {
         let epilogue = Epilogue::GateInput { activation: self.config.activation, at: rows * index as u32, len };
         let extra = [("gated_input", &buffers.layer_inputs)];
         let gated = Output { epilogue, y: &buffers.activated, rows, extra: &extra };
-        self.products().push(program, &plan.gate, &Input::new(&buffers.hidden), &gated)?;
+        let x = if self.config.streams.is_some() { &buffers.normed } else { &buffers.hidden };
+        self.products().push(program, &plan.gate, &Input::new(x), &gated)?;
         let input = Input::new(&buffers.activated);
-        self.add_to_hidden(program, &plan.output, &input, PostNorm { norm: Some(plan.norm), sum_scale: scale })
+        if let Some(count) = self.config.streams {
+            let output =
+                Output { epilogue: Epilogue::STORE, y: &buffers.output, rows: self.config.embedding_len, extra: &[] };
+            self.products().push(program, &plan.output, &input, &output)?;
+            let kernel = AddNorm { places: count - 1, ..self.plain_add_norm() };
+            self.add_norm(program, kernel, [&buffers.output, &buffers.streams], (plan.norm, None));
+            return Ok(());
+        }
+        self.add_to_hidden(
+            program,
+            &plan.output,
+            &input,
+            PostNorm { sum_scale: scale, ..PostNorm::from(Some(plan.norm)) },
+        )
     }
 
     /// Adds what embeddings have for a layer's result to the hidden state.
@@ -142,25 +173,25 @@ impl ForwardBuilder<'_> {
 
     /// The norm of the hidden state before the output head, in place. [`ForwardBuilder::head`] needs none.
     pub(super) fn output_norm(&self) -> Dispatch {
-        self.norm(self.plan.output_norm, true)
+        self.norm(self.plan.output_norm, &self.buffers.hidden, None)
     }
 
-    /// A norm of the hidden state, in place or into the `normed` buffer.
-    fn norm(&self, weight: VectorId, in_place: bool) -> Dispatch {
-        let (buffers, config) = (self.buffers, self.config);
+    /// A norm of `x`, which has the shape of the hidden state: into `y`, or in place.
+    pub(super) fn norm(&self, weight: VectorId, x: &wgpu::Buffer, y: Option<&wgpu::Buffer>) -> Dispatch {
+        let config = self.config;
         let (len, eps) = (config.embedding_len, config.norm_eps);
-        let mut bound =
-            vec![("state", &buffers.state), ("x", &buffers.hidden), ("norm_weight", self.weights.vector(weight))];
-        if !in_place {
-            bound.push(("y", &buffers.normed));
-        }
+        let mut bound = vec![("state", &self.buffers.state), ("x", x), ("norm_weight", self.weights.vector(weight))];
+        bound.extend(y.map(|y| ("y", y)));
+        let in_place = y.is_none();
         let norm = LayerNorm { len, rms: !config.centred_norms, bias: false, residual: false, in_place, eps };
-        Dispatch::new(self.gpu, &norm.shader(), &bound, Grid::TokensInX)
+        Dispatch::new(self.gpu, &norm.shader(), &bound, Grid::TokensInX).computing(Task::LayerNorm(norm))
     }
 
     /// Runs a norm that products do not apply themselves. [`ForwardBuilder::normed_input`] is its result.
     pub(super) fn norm_apart(&self, program: &mut Vec<Dispatch>, norm: Option<VectorId>) {
-        program.extend(norm.filter(|_| self.config.has_norm_dispatch()).map(|norm| self.norm(norm, false)));
+        let (hidden, normed) = (&self.buffers.hidden, &self.buffers.normed);
+        let norm = norm.filter(|_| self.config.has_norm_dispatch());
+        program.extend(norm.map(|norm| self.norm(norm, hidden, Some(normed))));
     }
 
     /// The hidden state after `norm`, as the input of products.
@@ -234,10 +265,29 @@ impl ForwardBuilder<'_> {
         };
         let output = Output { epilogue: Epilogue::STORE, y: &buffers.output, rows, extra: &[] };
         self.products().push(program, product, input, &output)?;
-        let scaled_sum = post.sum_scale.is_some();
-        let kernel = AddNorm { len: rows, count: 1, eps: self.config.norm_eps, scale, scaled_sum };
+        let (scaled_sum, residual) = (post.sum_scale.is_some(), post.residual);
+        let kernel = AddNorm { scale, scaled_sum, residual, ..self.plain_add_norm() };
         self.add_norm(program, kernel, [&buffers.output, &buffers.hidden], (norm, post.sum_scale));
         Ok(())
+    }
+
+    /// Adds the norm of the first buffer, times `scale`, to the second, both in the shape of the hidden state. The
+    /// weights are those of the norm, and the factor of the sum.
+    pub(super) fn add_normed(
+        &self,
+        program: &mut Vec<Dispatch>,
+        buffers: [&wgpu::Buffer; 2],
+        scale: f32,
+        weights: (VectorId, Option<VectorId>),
+    ) {
+        let kernel = AddNorm { scale, scaled_sum: weights.1.is_some(), ..self.plain_add_norm() };
+        self.add_norm(program, kernel, buffers, weights);
+    }
+
+    /// Adds the norm of a vector in the shape of the hidden state.
+    fn plain_add_norm(&self) -> AddNorm {
+        let (len, eps) = (self.config.embedding_len, self.config.norm_eps);
+        AddNorm { len, count: 1, eps, scale: 1.0, scaled_sum: false, residual: None, places: 1 }
     }
 
     /// Adds the norm of the first buffer to the second. The weights are those of the norm, and the factor of the sum.
@@ -251,7 +301,18 @@ impl ForwardBuilder<'_> {
         let mut bound =
             vec![("state", &self.buffers.state), ("x", x), ("norm_weight", self.weights.vector(norm)), ("y", y)];
         bound.extend(sum_scale.map(|scale| ("sum_scale", self.weights.vector(scale))));
-        program.push(Dispatch::new(self.gpu, &kernel.shader(), &bound, kernel.grid()));
+        bound.extend(kernel.residual.map(|_| ("residual", &self.buffers.normed)));
+        let dispatch = Dispatch::new(self.gpu, &kernel.shader(), &bound, kernel.grid());
+        program.push(dispatch.computing(Task::AddNorm(kernel)));
+    }
+
+    /// Whose tokens a batch has.
+    pub(super) fn tokens_of(&self) -> TokensOf {
+        match self.buffers.sequences {
+            0 | 1 => TokensOf::Only,
+            _ if self.layout.each => TokensOf::Each,
+            _ => TokensOf::One,
+        }
     }
 
     pub(super) fn products(&self) -> ProductBuilder<'_> {

@@ -6,7 +6,7 @@ use crate::error::Result;
 use crate::kernels::attention::latent::Latent;
 use crate::kernels::linear::{Epilogue, HeadRows};
 use crate::models::{LatentConfig, LatentPlan};
-use crate::runtime::device::Dispatch;
+use crate::runtime::device::{Dispatch, Task};
 
 /// Stores a product.
 fn stored(y: &wgpu::Buffer, rows: u32) -> Output<'_> {
@@ -38,8 +38,7 @@ impl AttentionBuilder<'_> {
         let input = Input { heads: Some(rows), ..Input::new(&buffers.projected) };
         products.push(program, &[plan.keys], &input, &stored(&buffers.inner, heads.head_dim))?;
 
-        let (cache, eps) = (forward.config.cache, forward.config.norm_eps);
-        let kernel = Latent { heads, key_dim: config.key_dim, cache, eps };
+        let kernel = Latent { heads, key_dim: config.key_dim, cache: self.cache, eps: forward.config.norm_eps };
         let bound = [
             ("state", &buffers.state),
             ("queries", &buffers.projected),
@@ -49,7 +48,8 @@ impl AttentionBuilder<'_> {
             ("y", &buffers.inner),
             ("kv", self.kv),
         ];
-        program.push(Dispatch::new(forward.gpu, &kernel.shader(), &bound, kernel.grid()));
+        let dispatch = Dispatch::new(forward.gpu, &kernel.shader(), &bound, kernel.grid());
+        program.push(dispatch.computing(Task::Latent(kernel)));
         Ok(())
     }
 

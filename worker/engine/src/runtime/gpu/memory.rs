@@ -1,55 +1,131 @@
 //! The GPU implementation of [`Memory`]: buffers of the layers, and copies of them.
 
+use std::ops::Range;
+
 use async_trait::async_trait;
 
 use super::decoder::GpuDecoder;
 use crate::error::Result;
+use crate::kernels::{CacheLayout, TokensOf};
+use crate::models::{LayerConfig, ModelConfig};
 use crate::runtime::device::{Gpu, allocating};
-use crate::runtime::memory::{CopyId, Layout, Memory, Part};
+use crate::runtime::memory::{CopyId, Layout, Memory, Part, Room, Window};
 
 /// Maximum size of copies in bytes, which every adapter supports as one buffer.
 const MAX_COPY_BYTES: u64 = 256 << 20;
 
-/// The memory of one layer.
-pub(super) enum LayerMemory {
-    /// Keys, and values from word `value_offset` on: `[context]` rows each, of these lengths in bytes. If values are
-    /// part of keys, they have neither an offset nor a length.
-    Rows { buffer: wgpu::Buffer, value_offset: u32, row_bytes: [u64; 2] },
-    /// States of fixed size, in f32.
-    State(Vec<wgpu::Buffer>),
+/// A part of a buffer: its start and its length, in bytes.
+type Extent<'b> = (&'b wgpu::Buffer, u64, u64);
+
+/// The memory of one layer, for all sequences.
+pub(super) struct LayerMemory {
+    /// Keys and values, if the layer computes any.
+    pub(super) rows: Option<Rows>,
+    /// States of fixed size, in f32: `[sequences][floats]`, a multiple of four.
+    pub(super) state: Vec<wgpu::Buffer>,
+    sequences: u32,
+}
+
+/// Keys and values of a layer: `[sequences][rows]` of keys, then of values.
+pub(super) struct Rows {
+    pub(super) buffer: wgpu::Buffer,
+    pub(super) layout: CacheLayout,
+    /// Bytes of a token's keys, and of its values; 0 if those are part of the keys.
+    row_bytes: [u64; 2],
+    /// The window, if the layer does not keep the rows of all tokens.
+    window: Option<Window>,
 }
 
 impl LayerMemory {
-    /// The buffer of keys and values, and the offset of the values in words.
+    /// Allocates memory for sequences of which at most `batch` tokens are computed at once. States start as zeros.
+    pub(super) fn new(gpu: &Gpu, config: &ModelConfig, layer: &LayerConfig, room: Room, batch: u32) -> Self {
+        let Room { context, sequences } = room;
+        // A layer that reads another's cache has none.
+        let rows = layer.attention().filter(|attention| attention.cache_of.is_none()).map(|attention| {
+            let kept = config.kept_positions(attention, context, batch);
+            let ring = (kept < context).then_some(kept);
+            let row_bytes = config.layer_kv_row_bytes(attention);
+            let all_kept = u64::from(sequences) * u64::from(kept);
+            let [key_bytes, value_bytes] = row_bytes.map(|row_bytes| all_kept * row_bytes);
+            let value_offset = if value_bytes > 0 { (key_bytes / 4) as u32 } else { 0 };
+            let tokens = if sequences > 1 { TokensOf::One } else { TokensOf::Only };
+            Rows {
+                buffer: gpu.storage_buffer("kv cache", key_bytes + value_bytes),
+                layout: CacheLayout { format: config.cache, value_offset, ring, tokens, rows: kept, context },
+                row_bytes,
+                window: attention.window.zip(ring).map(|(window, ring)| Window::new(window, ring)),
+            }
+        });
+        let state = |len: u32| gpu.storage_buffer("recurrent state", u64::from(sequences) * u64::from(len) * 4);
+        Self { rows, state: layer.state_lens().map(state).collect(), sequences }
+    }
+
+    /// The buffer of keys and values.
     ///
     /// # Panics
-    /// If the layer has a state instead. Callers only ask for layers with attention.
-    pub(super) fn rows(&self) -> (&wgpu::Buffer, u32) {
-        match self {
-            Self::Rows { buffer, value_offset, .. } => (buffer, *value_offset),
-            Self::State(_) => unreachable!("an attention layer has rows"),
-        }
+    /// If the layer has none. Callers only ask for layers with attention.
+    pub(super) fn rows(&self) -> &Rows {
+        let Some(rows) = &self.rows else { unreachable!("an attention layer has rows") };
+        rows
     }
 
-    /// The buffers of the layer's state.
-    pub(super) fn state(&self) -> &[wgpu::Buffer] {
-        match self {
-            Self::Rows { .. } => &[],
-            Self::State(buffers) => buffers,
-        }
+    /// Where a part of a sequence is stored.
+    fn ranges(&self, sequence: usize, part: Part) -> Vec<Extent<'_>> {
+        let rows = self.rows.iter().flat_map(|rows| rows.ranges(sequence, part.positions(rows.window)));
+        let states = self.state.iter().filter(|_| part.has_state()).map(|buffer| {
+            let len_bytes = buffer.size() / u64::from(self.sequences);
+            (buffer, sequence as u64 * len_bytes, len_bytes)
+        });
+        rows.chain(states).collect()
     }
+}
 
-    /// Where a part is stored: (buffer, offset in bytes, length in bytes).
-    fn ranges(&self, part: Part) -> Vec<(&wgpu::Buffer, u64, u64)> {
-        match (self, part) {
-            (Self::Rows { buffer, value_offset, row_bytes }, Part::Rows(tokens)) => {
-                let starts = [0, u64::from(*value_offset) * 4];
-                let ranges = starts.into_iter().zip(row_bytes).filter(|(_, row_bytes)| **row_bytes > 0);
-                ranges.map(|(start, row_bytes)| (buffer, start, tokens as u64 * row_bytes)).collect()
+impl Rows {
+    /// Where the rows of these positions are stored, which are no more than a ring has room for.
+    fn ranges(&self, sequence: usize, Range { start, end }: Range<usize>) -> Vec<Extent<'_>> {
+        // Here the ring begins again.
+        let turn = self.layout.ring.map_or(end, |len| (start / len as usize + 1) * len as usize).min(end);
+        let mut ranges = Vec::new();
+        for (first_byte, row_bytes) in [0, u64::from(self.layout.value_offset) * 4].into_iter().zip(self.row_bytes) {
+            for (start, end) in [(start, turn), (turn, end)] {
+                let at = first_byte + self.layout.row(sequence, start) as u64 * row_bytes;
+                ranges.push((&self.buffer, at, (end - start) as u64 * row_bytes));
             }
-            (Self::State(buffers), Part::State(_)) => buffers.iter().map(|buffer| (buffer, 0, buffer.size())).collect(),
-            _ => Vec::new(),
         }
+        ranges.retain(|(.., len_bytes)| *len_bytes > 0);
+        ranges
+    }
+}
+
+/// How much of a sequence the memory still holds.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Reach {
+    /// Number of tokens that states have seen.
+    state_len: usize,
+    /// Length at which a checkpoint was restored: rows of earlier tokens are those of its windows.
+    restored_len: usize,
+    /// Number of positions written since the sequence began.
+    written: usize,
+}
+
+impl Reach {
+    /// Records that tokens at `position..end` are computed.
+    pub(super) fn advance(&mut self, position: usize, end: usize) {
+        if position == 0 {
+            *self = Self::default();
+        }
+        self.state_len = end;
+        self.written = self.written.max(end);
+    }
+
+    fn restore(len: usize) -> Self {
+        Self { state_len: len, restored_len: len, written: len }
+    }
+
+    /// Whether a layer's window before token `len` is there.
+    fn has_window(&self, window: Window, len: usize) -> bool {
+        let first = self.written.saturating_sub(window.kept).max(window.before(self.restored_len).start);
+        len == 0 || first <= window.before(len).start
     }
 }
 
@@ -66,19 +142,30 @@ impl Drop for Copy {
 }
 
 impl GpuDecoder {
-    /// Where a part is stored, over all layers.
-    fn ranges(&self, part: Part) -> impl Iterator<Item = (&wgpu::Buffer, u64, u64)> {
-        self.buffers.layers.iter().flat_map(move |layer| layer.ranges(part))
+    /// Where a part of the selected sequence is stored, over all layers.
+    fn ranges(&self, part: Part) -> impl Iterator<Item = Extent<'_>> {
+        self.buffers.layers.iter().flat_map(move |layer| layer.ranges(self.selected, part))
     }
 
-    fn part_bytes(&self, part: Part) -> u64 {
-        self.ranges(part).map(|(.., len_bytes)| len_bytes).sum()
+    /// Records that tokens at `position..end` of the selected sequence are computed.
+    pub(super) fn advance(&mut self, position: usize, end: usize) {
+        self.reaches[self.selected].advance(position, end);
     }
 
     fn submit_copies(&self, record: impl FnOnce(&mut wgpu::CommandEncoder)) {
         let mut encoder = self.gpu.device().create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
         record(&mut encoder);
         self.gpu.queue().submit([encoder.finish()]);
+    }
+
+    /// Records that a part was restored.
+    fn has_restored(&mut self, part: Part) {
+        let reach = &mut self.reaches[self.selected];
+        match part {
+            Part::Rows(_) => {}
+            Part::State(len) => reach.state_len = len,
+            Part::Checkpoint(len) => *reach = Reach::restore(len),
+        }
     }
 }
 
@@ -88,20 +175,36 @@ async fn allocate(gpu: &Gpu, len_bytes: u64) -> Result<wgpu::Buffer> {
 
 #[async_trait(?Send)]
 impl Memory for GpuDecoder {
+    fn sequences(&self) -> usize {
+        self.reaches.len()
+    }
+
+    fn select(&mut self, sequence: usize) {
+        self.selected = sequence;
+    }
+
     fn layout(&self) -> Layout {
         Layout {
-            row_bytes: self.part_bytes(Part::Rows(1)),
-            state_bytes: self.part_bytes(Part::State(0)),
+            row_bytes: self.bytes(Part::Rows(1)),
+            checkpoint_bytes: self.bytes(Part::LARGEST_CHECKPOINT),
+            is_recurrent: self.bytes(Part::State(0)) > 0,
             budget_bytes: MAX_COPY_BYTES,
         }
     }
 
-    fn state_len(&self) -> usize {
-        self.state_len
+    fn bytes(&self, part: Part) -> u64 {
+        self.ranges(part).map(|(.., len_bytes)| len_bytes).sum()
+    }
+
+    fn holds(&self, len: usize) -> bool {
+        let reach = self.reaches[self.selected];
+        let has_state = |layer: &LayerMemory| layer.state.is_empty() || reach.state_len == len;
+        let mut windows = self.buffers.layers.iter().filter_map(|layer| layer.rows.as_ref()?.window);
+        self.buffers.layers.iter().all(has_state) && windows.all(|window| reach.has_window(window, len))
     }
 
     async fn copy(&mut self, part: Part) -> Result<CopyId> {
-        let buffer = allocate(&self.gpu, self.part_bytes(part)).await?;
+        let buffer = allocate(&self.gpu, self.bytes(part)).await?;
         let id = self.copies.add(Copy { buffer, part });
         self.update(id, part);
         Ok(id)
@@ -128,9 +231,7 @@ impl Memory for GpuDecoder {
                 at += room_bytes;
             }
         });
-        if let Part::State(len) = part {
-            self.state_len = len;
-        }
+        self.has_restored(part);
     }
 
     fn forget(&mut self, copy: CopyId) {
@@ -143,11 +244,11 @@ impl Memory for GpuDecoder {
                 encoder.clear_buffer(buffer, start, Some(len_bytes));
             }
         });
-        self.state_len = 0;
+        self.reaches[self.selected] = Reach::default();
     }
 
     async fn read(&self, part: Part) -> Result<Vec<u8>> {
-        let mut bytes = Vec::with_capacity(self.part_bytes(part) as usize);
+        let mut bytes = Vec::with_capacity(self.bytes(part) as usize);
         for (buffer, start, len_bytes) in self.ranges(part).filter(|(.., len_bytes)| *len_bytes > 0) {
             bytes.extend(self.gpu.read_range::<u8>(buffer, start, len_bytes).await?);
         }
@@ -161,8 +262,6 @@ impl Memory for GpuDecoder {
             self.gpu.queue().write_buffer(buffer, start, own);
             rest = others;
         }
-        if let Part::State(len) = part {
-            self.state_len = len;
-        }
+        self.has_restored(part);
     }
 }

@@ -1,10 +1,11 @@
 //! Dispatches of the mixers: attention (what is special about latent attention is in `latent.rs`), short convolution,
-//! delta net.
+//! delta net, state space.
 
-use super::forward::ForwardBuilder;
+use super::forward::{ForwardBuilder, PostNorm};
 use super::product::{Input, Output};
 use super::weights::Matrix;
 use crate::error::Result;
+use crate::kernels::CacheLayout;
 use crate::kernels::attention::gate::attention_gate;
 use crate::kernels::attention::{Attention, AttentionLayout, can_project, has_cooperative_layout};
 use crate::kernels::convolution::Convolution;
@@ -14,37 +15,59 @@ use crate::kernels::norm::{GatedNorm, HeadNormKernel};
 use crate::kernels::state_space::StateSpace;
 use crate::models::{
     AttentionConfig, AttentionPlan, CacheFormat, DeltaNetConfig, DeltaNetPlan, HeadNorm, LayerPlan, LayerRope,
-    MatrixId, MixerConfig, MixerPlan, ShortConvolutionConfig, ShortConvolutionPlan, StateSpaceConfig, StateSpacePlan,
-    VectorId,
+    MatrixId, MixerConfig, MixerPlan, Product, ShortConvolutionConfig, ShortConvolutionPlan, StateSpaceConfig,
+    StateSpacePlan, VectorId,
 };
 use crate::runtime::device::{Dispatch, Task};
 
 impl ForwardBuilder<'_> {
-    /// Adds the output of a layer's mixer to the hidden state.
-    pub(super) fn mixer(&self, program: &mut Vec<Dispatch>, index: usize) -> Result<()> {
-        let layer = &self.plan.layers[index];
+    /// Adds the outputs of a layer's mixers to the hidden state, after all of them have read it.
+    pub(super) fn mixers(&self, program: &mut Vec<Dispatch>, index: usize) -> Result<()> {
+        let (layer, mixers) = (&self.plan.layers[index], 0..self.config.layers[index].mixers.len());
         self.norm_apart(program, layer.mixer_norm);
-        match (&self.config.layers[index].mixer, &layer.mixer) {
+        let outputs = mixers.map(|number| self.mixer(program, index, number)).collect::<Result<Vec<_>>>()?;
+        let mut post = PostNorm::from(layer.mixer_post_norm);
+        if let Some(plan) = &layer.low_rank {
+            self.add_low_rank(program, plan)?;
+            post.residual = Some(std::f32::consts::FRAC_1_SQRT_2);
+        }
+        for (product, input) in &outputs {
+            self.add_to_hidden(program, product, input, post)?;
+        }
+        Ok(())
+    }
+
+    /// Computes a mixer of a layer, except for its output projection. Returns that, and its input.
+    fn mixer(&self, program: &mut Vec<Dispatch>, index: usize, number: usize) -> Result<(&Product, Input<'_>)> {
+        let (layer, recurrent) = (&self.plan.layers[index], Input::new(&self.buffers.recurrent));
+        match (&self.config.layers[index].mixers[number], &layer.mixers[number]) {
             (MixerConfig::Attention(config), MixerPlan::Attention(plan)) => {
-                let (kv, value_offset) =
-                    self.buffers.layers[config.cache_of.map_or(index, |layer| layer as usize)].rows();
-                AttentionBuilder { forward: self, layer, plan, config, kv, value_offset }.build(program)
+                let rows = self.buffers.layers[config.cache_of.map_or(index, |layer| layer as usize)].rows();
+                let (kv, cache) = (&rows.buffer, CacheLayout { tokens: self.tokens_of(), ..rows.layout });
+                let attention = AttentionBuilder { forward: self, layer, plan, config, kv, cache };
+                Ok((&plan.output, attention.build(program)?))
             }
             (MixerConfig::ShortConvolution(config), MixerPlan::ShortConvolution(plan)) => {
-                self.short_convolution(program, index, *config, plan)
+                self.short_convolution(program, index, *config, plan)?;
+                Ok((&plan.output, recurrent))
             }
-            (MixerConfig::DeltaNet(config), MixerPlan::DeltaNet(plan)) => self.delta_net(program, index, config, plan),
+            (MixerConfig::DeltaNet(config), MixerPlan::DeltaNet(plan)) => {
+                self.delta_net(program, index, config, plan)?;
+                Ok((&plan.output, recurrent))
+            }
             (MixerConfig::StateSpace(config), MixerPlan::StateSpace(plan)) => {
-                self.state_space(program, index, config, plan)
+                self.state_space(program, index, config, plan)?;
+                Ok((&plan.output, recurrent))
             }
             _ => unreachable!("the plan belongs to this configuration"),
         }
     }
 
-    /// Projects the mixer's input into the `projected` buffer.
-    fn project(&self, program: &mut Vec<Dispatch>, layer: &LayerPlan, product: &[MatrixId], rows: u32) -> Result<()> {
+    /// Projects the input of a layer's mixers into the `projected` buffer.
+    fn project(&self, program: &mut Vec<Dispatch>, index: usize, product: &[MatrixId], rows: u32) -> Result<()> {
+        let input = self.normed_input(self.plan.layers[index].mixer_norm);
         let output = Output { epilogue: Epilogue::STORE, y: &self.buffers.projected, rows, extra: &[] };
-        self.products().push(program, product, &self.normed_input(layer.mixer_norm), &output)
+        self.products().push(program, product, &input, &output)
     }
 
     fn short_convolution(
@@ -54,9 +77,8 @@ impl ForwardBuilder<'_> {
         config: ShortConvolutionConfig,
         plan: &ShortConvolutionPlan,
     ) -> Result<()> {
-        let (layer, buffers) = (&self.plan.layers[index], self.buffers);
         let ShortConvolutionConfig { channels, taps } = config;
-        self.project(program, layer, &plan.input, 3 * channels)?;
+        self.project(program, index, &plan.input, 3 * channels)?;
         let convolution = Convolution {
             channels,
             taps,
@@ -64,10 +86,11 @@ impl ForwardBuilder<'_> {
             input_at: 0,
             gated: true,
             biased: false,
-            one_token: self.layout.is_one_token,
+            one_token: self.layout.is_one_token || self.layout.each,
+            tokens: self.tokens_of(),
         };
-        self.convolve(program, index, convolution, (plan.taps, None), &buffers.mixed);
-        self.add_to_hidden(program, &plan.output, &Input::new(&buffers.mixed), layer.mixer_post_norm.into())
+        self.convolve(program, index, convolution, (plan.taps, None), &self.buffers.recurrent);
+        Ok(())
     }
 
     /// Convolution over a part of the projection, with weights and bias, into `y`. Uses the first of the layer's states.
@@ -79,7 +102,7 @@ impl ForwardBuilder<'_> {
         (taps, bias): (VectorId, Option<VectorId>),
         y: &wgpu::Buffer,
     ) {
-        let (buffers, memory) = (self.buffers, &self.buffers.layers[index].state()[0]);
+        let (buffers, memory) = (self.buffers, &self.buffers.layers[index].state[0]);
         let mut bound = vec![
             ("state", &buffers.state),
             ("rows", &buffers.projected),
@@ -88,10 +111,12 @@ impl ForwardBuilder<'_> {
             ("y", y),
         ];
         bound.extend(bias.map(|bias| ("bias", self.weights.vector(bias))));
-        program.push(Dispatch::new(self.gpu, &convolution.shader(), &bound, convolution.grid()));
+        let dispatch = Dispatch::new(self.gpu, &convolution.shader(), &bound, convolution.grid());
+        program.push(dispatch.computing(Task::Convolution(convolution)));
         if !convolution.one_token {
             let bound = [("state", &buffers.state), ("rows", &buffers.projected), ("memory", memory)];
-            program.push(Dispatch::new(self.gpu, &convolution.state_shader(), &bound, convolution.state_grid()));
+            let dispatch = Dispatch::new(self.gpu, &convolution.state_shader(), &bound, convolution.state_grid());
+            program.push(dispatch.computing(Task::ConvolutionState(convolution)));
         }
     }
 
@@ -102,9 +127,8 @@ impl ForwardBuilder<'_> {
         config: &DeltaNetConfig,
         plan: &DeltaNetPlan,
     ) -> Result<()> {
-        let (layer, buffers) = (&self.plan.layers[index], self.buffers);
-        let row_len = config.projection_rows();
-        self.project(program, layer, &plan.input, row_len)?;
+        let (buffers, row_len) = (self.buffers, config.projection_rows());
+        self.project(program, index, &plan.input, row_len)?;
         let convolution = Convolution {
             channels: config.channels(),
             taps: config.taps,
@@ -112,17 +136,20 @@ impl ForwardBuilder<'_> {
             input_at: 0,
             gated: false,
             biased: false,
-            one_token: self.layout.is_one_token,
+            one_token: self.layout.is_one_token || self.layout.each,
+            tokens: self.tokens_of(),
         };
         self.convolve(program, index, convolution, (plan.taps, None), &buffers.inner);
         let net = DeltaNet {
             key_heads: config.key_heads,
             value_heads: config.value_heads,
+            grouped: config.grouped,
             head_dim: config.head_dim,
             gates_row_len: row_len,
             alpha_at: config.alpha_at(),
             beta_at: config.beta_at(),
             eps: self.config.norm_eps,
+            tokens: self.tokens_of(),
         };
         let bound = [
             ("state", &buffers.state),
@@ -130,10 +157,10 @@ impl ForwardBuilder<'_> {
             ("gates", &buffers.projected),
             ("dt_bias", self.weights.vector(plan.decay_bias)),
             ("decay", self.weights.vector(plan.decay)),
-            ("memory", &buffers.layers[index].state()[1]),
-            ("y", &buffers.mixed),
+            ("memory", &buffers.layers[index].state[1]),
+            ("y", &buffers.recurrent),
         ];
-        program.push(Dispatch::new(self.gpu, &net.shader(), &bound, net.grid()));
+        program.push(Dispatch::new(self.gpu, &net.shader(), &bound, net.grid()).computing(Task::DeltaNet(net)));
         let norm = GatedNorm {
             heads: config.value_heads,
             head_dim: config.head_dim,
@@ -143,19 +170,19 @@ impl ForwardBuilder<'_> {
             eps: self.config.norm_eps,
         };
         self.gated_norm(program, &norm, plan.norm);
-        self.add_to_hidden(program, &plan.output, &Input::new(&buffers.mixed), layer.mixer_post_norm.into())
+        Ok(())
     }
 
-    /// Norm and gates of a mixer's output, in place.
+    /// Norm and gates of a recurrent mixer's output, in place.
     fn gated_norm(&self, program: &mut Vec<Dispatch>, norm: &GatedNorm, weight: VectorId) {
         let buffers = self.buffers;
         let bound = [
             ("state", &buffers.state),
             ("gate", &buffers.projected),
             ("weight", self.weights.vector(weight)),
-            ("y", &buffers.mixed),
+            ("y", &buffers.recurrent),
         ];
-        program.push(Dispatch::new(self.gpu, &norm.shader(), &bound, norm.grid()));
+        program.push(Dispatch::new(self.gpu, &norm.shader(), &bound, norm.grid()).computing(Task::GatedNorm(*norm)));
     }
 
     fn state_space(
@@ -165,9 +192,8 @@ impl ForwardBuilder<'_> {
         config: &StateSpaceConfig,
         plan: &StateSpacePlan,
     ) -> Result<()> {
-        let (layer, buffers) = (&self.plan.layers[index], self.buffers);
-        let row_len = config.projection_rows();
-        self.project(program, layer, &plan.input, row_len)?;
+        let (buffers, row_len) = (self.buffers, config.projection_rows());
+        self.project(program, index, &plan.input, row_len)?;
         let convolution = Convolution {
             channels: config.channels(),
             taps: config.taps,
@@ -175,11 +201,13 @@ impl ForwardBuilder<'_> {
             input_at: config.convolved_at(),
             gated: false,
             biased: true,
-            one_token: self.layout.is_one_token,
+            one_token: self.layout.is_one_token || self.layout.each,
+            tokens: self.tokens_of(),
         };
         self.convolve(program, index, convolution, (plan.taps, Some(plan.taps_bias)), &buffers.inner);
         let StateSpaceConfig { heads, head_dim, groups, state_len, .. } = *config;
-        let space = StateSpace { heads, head_dim, groups, state_len, row_len, steps_at: config.steps_at() };
+        let (steps_at, gated, tokens) = (config.steps_at(), plan.norm.is_none(), self.tokens_of());
+        let space = StateSpace { heads, head_dim, groups, state_len, row_len, steps_at, gated, tokens };
         let bound = [
             ("state", &buffers.state),
             ("inputs", &buffers.inner),
@@ -187,10 +215,11 @@ impl ForwardBuilder<'_> {
             ("step_bias", self.weights.vector(plan.step_bias)),
             ("decay", self.weights.vector(plan.decay)),
             ("skip", self.weights.vector(plan.skip)),
-            ("memory", &buffers.layers[index].state()[1]),
-            ("y", &buffers.mixed),
+            ("memory", &buffers.layers[index].state[1]),
+            ("y", &buffers.recurrent),
         ];
-        program.push(Dispatch::new(self.gpu, &space.shader(), &bound, space.grid()));
+        program.push(Dispatch::new(self.gpu, &space.shader(), &bound, space.grid()).computing(Task::StateSpace(space)));
+        let Some(weight) = plan.norm else { return Ok(()) };
         let norm = GatedNorm {
             heads: groups,
             head_dim: config.inner_len() / groups,
@@ -199,8 +228,8 @@ impl ForwardBuilder<'_> {
             gate_first: true,
             eps: self.config.norm_eps,
         };
-        self.gated_norm(program, &norm, plan.norm);
-        self.add_to_hidden(program, &plan.output, &Input::new(&buffers.mixed), layer.mixer_post_norm.into())
+        self.gated_norm(program, &norm, weight);
+        Ok(())
     }
 }
 
@@ -210,16 +239,17 @@ pub(super) struct AttentionBuilder<'a> {
     layer: &'a LayerPlan,
     pub plan: &'a AttentionPlan,
     pub config: &'a AttentionConfig,
-    /// Keys, and values from word `value_offset` on.
+    /// Keys and values.
     pub kv: &'a wgpu::Buffer,
-    value_offset: u32,
+    pub cache: CacheLayout,
 }
 
-impl AttentionBuilder<'_> {
-    fn build(&self, program: &mut Vec<Dispatch>) -> Result<()> {
+impl<'a> AttentionBuilder<'a> {
+    /// Computes attention. Returns the input of the output projection.
+    fn build(&self, program: &mut Vec<Dispatch>) -> Result<Input<'a>> {
         if let Some(matrix) = self.own_projection() {
             program.push(self.projected_attention(matrix)?);
-            return self.output(program, self.projected_parts());
+            return Ok(self.attended(self.projected_parts()));
         }
         let latent = self.config.latent.zip(self.plan.latent.as_ref());
         match latent {
@@ -233,10 +263,12 @@ impl AttentionBuilder<'_> {
         if self.config.is_gated {
             let buffers = self.forward.buffers;
             let bound = [("state", &buffers.state), ("rows", &buffers.projected), ("y", &buffers.mixed)];
-            let (shader, grid) = attention_gate(&self.config.heads, self.config.qkv_rows());
-            program.push(Dispatch::new(self.forward.gpu, &shader, &bound, grid));
+            let (heads, row_len) = (self.config.heads, self.config.qkv_rows());
+            let (shader, grid) = attention_gate(&heads, row_len);
+            let dispatch = Dispatch::new(self.forward.gpu, &shader, &bound, grid);
+            program.push(dispatch.computing(Task::AttentionGate(heads, row_len)));
         }
-        self.output(program, self.splits())
+        Ok(self.attended(self.splits()))
     }
 
     /// Number of workgroups that share the positions of a head.
@@ -257,12 +289,12 @@ impl AttentionBuilder<'_> {
     fn qkv(&self, program: &mut Vec<Dispatch>) -> Result<()> {
         let (forward, buffers) = (self.forward, self.forward.buffers);
         let (heads, rows) = (self.config.rotated_heads(), self.config.qkv_rows());
-        let cache = [("kv", self.kv), ("rope", self.rope())];
+        let cached = [("kv", self.kv), ("rope", self.rope())];
         let kind = forward.config.head_norm;
         debug_assert_eq!(kind != HeadNorm::None, self.plan.head_norms.is_some(), "the plan has norms if they are used");
         if !forward.config.has_head_dispatch(self.config) {
-            let epilogue = Epilogue::Qkv { heads, value_offset: self.value_offset };
-            let output = Output { epilogue, y: &buffers.inner, rows, extra: &cache };
+            let epilogue = Epilogue::Qkv { heads, cache: self.cache };
+            let output = Output { epilogue, y: &buffers.inner, rows, extra: &cached };
             return forward.products().push(program, &self.plan.qkv, &self.input(), &output);
         }
         let output = Output { epilogue: Epilogue::STORE, y: &buffers.projected, rows, extra: &[] };
@@ -274,17 +306,17 @@ impl AttentionBuilder<'_> {
             gated: self.config.is_gated,
             value_norm: forward.config.value_norm,
             queries_only: self.config.cache_of.is_some(),
-            cache: forward.config.cache,
-            value_offset: self.value_offset,
+            cache: self.cache,
             eps: forward.config.norm_eps,
         };
         let mut bound = vec![("state", &buffers.state), ("projected", &buffers.projected), ("y", &buffers.inner)];
-        bound.extend(cache);
+        bound.extend(cached);
         if let Some((query_norm, key_norm)) = self.plan.head_norms {
             bound.push(("query_norm", forward.weights.vector(query_norm)));
             bound.extend(key_norm.map(|norm| ("key_norm", forward.weights.vector(norm))));
         }
-        program.push(Dispatch::new(forward.gpu, &kernel.shader(), &bound, kernel.grid()));
+        let dispatch = Dispatch::new(forward.gpu, &kernel.shader(), &bound, kernel.grid());
+        program.push(dispatch.computing(Task::HeadNorm(kernel)));
         Ok(())
     }
 
@@ -308,7 +340,7 @@ impl AttentionBuilder<'_> {
     /// Query, key and value of one token and its attention, in one dispatch that leaves partial results.
     fn projected_attention(&self, matrix: &Matrix) -> Result<Dispatch> {
         let (forward, attention) = (self.forward, self.attention(self.projected_parts()));
-        let epilogue = Epilogue::Qkv { heads: attention.heads, value_offset: self.value_offset };
+        let epilogue = Epilogue::Qkv { heads: attention.heads, cache: self.cache };
         let mut extra = vec![("kv", self.kv), ("rope", self.rope())];
         extra.extend(self.sinks());
         let output = Output { epilogue, y: &forward.buffers.splits, rows: matrix.rows, extra: &extra };
@@ -320,8 +352,7 @@ impl AttentionBuilder<'_> {
         let config = self.forward.config;
         Attention {
             heads: self.config.rotated_heads(),
-            cache: config.cache,
-            value_offset: self.value_offset,
+            cache: self.cache,
             scale: config.attention_scale,
             temperature: config.attention_temperature,
             softcap: config.attention_softcap,
@@ -359,7 +390,7 @@ impl AttentionBuilder<'_> {
             forward.gpu.tuning().prefill_large.tiles == Tiles::Cooperative && forward.config.cache == CacheFormat::F16;
         if forward.layout.linear.tokens == 1 {
             AttentionLayout::Token
-        } else if has_units && has_cooperative_layout(&self.config.heads) {
+        } else if has_units && has_cooperative_layout(&self.config.heads) && !forward.layout.each {
             AttentionLayout::Cooperative
         } else {
             AttentionLayout::Batch
@@ -378,12 +409,13 @@ impl AttentionBuilder<'_> {
         is_merged.then_some(MergedParts { splits, value_dim })
     }
 
-    fn output(&self, program: &mut Vec<Dispatch>, splits: u32) -> Result<()> {
+    /// The output of attention, in `splits` parts if the output projection should merge them.
+    fn attended(&self, splits: u32) -> Input<'a> {
         let buffers = self.forward.buffers;
+        // What latent attention attends to was merged when it was expanded.
         let merge = self.merged_parts(splits).filter(|_| self.config.latent.is_none());
         let mixed = if merge.is_some() { &buffers.splits } else { &buffers.mixed };
-        let input = Input { bias: self.plan.output_bias, merge, ..Input::new(mixed) };
-        self.forward.add_to_hidden(program, &self.plan.output, &input, self.layer.mixer_post_norm.into())
+        Input { bias: self.plan.output_bias, merge, ..Input::new(mixed) }
     }
 
     /// The buffer of the layer's attention sinks, if it has any, with the name of the kernels' variable.

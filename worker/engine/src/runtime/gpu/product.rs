@@ -6,6 +6,7 @@ use crate::kernels::embed::Embed;
 use crate::kernels::linear::{
     Epilogue, ExpertRows, HeadRows, Linear, LinearTuning, MergedParts, Tiles, halve, has_integers, quantise,
 };
+use crate::kernels::norm::GateCutoff;
 use crate::kernels::{Grid, Shader};
 use crate::models::{Activation, GateUpPlan, MatrixId, Product, VectorId};
 use crate::runtime::device::{Dispatch, Gpu, Task};
@@ -103,6 +104,17 @@ impl ProductBuilder<'_> {
             GateUpPlan::Apart { gate, up } => {
                 let (stored, gated) = (output(Epilogue::STORE), output(Epilogue::Gate(activation)));
                 self.push_all(program, &[(&gate[..], input, &stored), (&up[..], input, &gated)])
+            }
+            GateUpPlan::Sparse { gate, up, cutoff } => {
+                self.push(program, gate, input, &output(Epilogue::STORE))?;
+                let kernel = GateCutoff { len: rows, deviations: *cutoff };
+                let bound = [("state", self.state), ("y", y)];
+                let dispatch = Dispatch::new(self.gpu, &kernel.shader(), &bound, Grid::TokensInX);
+                program.push(dispatch.computing(Task::GateCutoff(kernel)));
+                self.push(program, up, input, &output(Epilogue::Gate(activation)))
+            }
+            GateUpPlan::Ungated(up, bias) => {
+                self.push(program, up, &Input { bias: *bias, ..*input }, &output(Epilogue::Activate(activation)))
             }
         }
     }

@@ -26,6 +26,8 @@ pub(super) struct Programs {
     decode: [OnceCell<Vec<Dispatch>>; 3],
     /// Layers and head for a few tokens, to verify drafts.
     verification: OnceCell<Vec<Dispatch>>,
+    /// The same for a token of each of several sequences.
+    each: OnceCell<Vec<Dispatch>>,
 }
 
 impl GpuDecoder {
@@ -37,12 +39,20 @@ impl GpuDecoder {
 
     /// Layers and head for at most [`GpuDecoder::max_verified`] tokens.
     pub(super) fn verification_program(&self) -> Result<&[Dispatch]> {
+        self.program(&self.programs.verification, self.few_tokens(), |builder| builder.whole(&self.buffers.prompt_ids))
+    }
+
+    /// Layers and head for a token of each of at most [`GpuDecoder::max_verified`] sequences.
+    pub(super) fn each_program(&self) -> Result<&[Dispatch]> {
+        let layout = Layout { each: true, ..self.few_tokens() };
+        self.program(&self.programs.each, layout, |builder| builder.whole(&self.buffers.prompt_ids))
+    }
+
+    /// Layout for a few tokens.
+    fn few_tokens(&self) -> Layout {
         let tuning = self.gpu.tuning();
         // Lanes that share rows keep a GPU busy with few tokens, too.
-        let linear = if tuning.decode.has_lanes() { tuning.decode } else { tuning.prefill };
-        self.program(&self.programs.verification, Layout::batch(linear), |builder| {
-            builder.whole(&self.buffers.prompt_ids)
-        })
+        Layout::batch(if tuning.decode.has_lanes() { tuning.decode } else { tuning.prefill })
     }
 
     /// Maximum number of tokens that the buffers have room for, including logits.

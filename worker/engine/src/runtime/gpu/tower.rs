@@ -17,7 +17,7 @@ use crate::kernels::linear::{Epilogue, Tiles};
 use crate::kernels::norm::{HeadNormKernel, LayerNorm};
 use crate::kernels::rows::{AddRows, Clamp, MeanRows, gate_rows};
 use crate::models::{
-    CacheFormat, HeadNorm, LinearPlan, Merge, NormPlan, ProjectionPlan, ProjectorConfig, ProjectorPlan, TowerLayerPlan,
+    HeadNorm, LinearPlan, Merge, NormPlan, ProjectionPlan, ProjectorConfig, ProjectorPlan, TowerLayerPlan,
     TowerTensors, VectorId,
 };
 use crate::runtime::backend::Tower;
@@ -207,8 +207,7 @@ impl Builder<'_> {
         let has_windows = self.config.windows_of(index).is_some();
         let attention = Attention {
             heads,
-            cache: CacheFormat::F16,
-            value_offset: buffers.value_offset(),
+            cache: buffers.cache(),
             scale: self.config.attention_scale(),
             temperature: None,
             softcap: None,
@@ -236,12 +235,11 @@ impl Builder<'_> {
     /// Queries, keys and values, normalised if the family does so.
     fn qkv(&self, program: &mut Vec<Dispatch>, layer: &TowerLayerPlan) -> Result<()> {
         let (buffers, heads, rows) = (self.buffers, self.config.heads, 3 * self.config.width);
-        let value_offset = buffers.value_offset();
         let extra = [("kv", &buffers.kv), ("rope", &buffers.rope)];
         let Some([query_norm, key_norm]) = &layer.head_norms else {
             for part in &layer.qkv {
                 let input = Input { bias: part.bias, ..Input::new(&buffers.normed) };
-                let epilogue = Epilogue::Qkv { heads, value_offset };
+                let epilogue = Epilogue::Qkv { heads, cache: buffers.cache() };
                 let output = Output { epilogue, y: &buffers.query, rows, extra: &extra };
                 self.products(false).push(program, &part.product, &input, &output)?;
             }
@@ -258,8 +256,7 @@ impl Builder<'_> {
             gated: false,
             value_norm: true,
             queries_only: false,
-            cache: CacheFormat::F16,
-            value_offset,
+            cache: buffers.cache(),
             eps: self.config.norm_eps,
         };
         let bound = [

@@ -1,5 +1,6 @@
 //! Buffers of a tower.
 
+use crate::kernels::CacheLayout;
 use crate::kernels::linear::Tiles;
 use crate::models::{ProjectorConfig, ProjectorPlan};
 use crate::runtime::device::Gpu;
@@ -89,8 +90,8 @@ impl TowerBuffers {
         }
     }
 
-    /// Offset of the values in `kv`, in words.
-    pub(super) fn value_offset(&self) -> u32 {
-        (self.kv.size() / 8) as u32
+    /// The layout of `kv`.
+    pub(super) fn cache(&self) -> CacheLayout {
+        CacheLayout::f16((self.kv.size() / 8) as u32)
     }
 }

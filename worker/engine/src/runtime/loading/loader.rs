@@ -10,10 +10,11 @@ use super::upload::{Placed, Upload};
 use crate::chat::Chat;
 use crate::error::{EngineError, Result};
 use crate::gguf::Gguf;
+use crate::kernels::MAX_SEQUENCES;
 use crate::models::{CacheFormat, ModelConfig, ModelPlan};
 use crate::runtime::device::{Device, allocating};
-use crate::runtime::fit::Description;
-use crate::runtime::memory::Sequences;
+use crate::runtime::fit::{Description, DeviceLimits};
+use crate::runtime::memory::{Room, Sequences};
 use crate::runtime::session::{Encoder, Head, Model};
 
 /// Smallest context that loading falls back to, in tokens.
@@ -28,6 +29,9 @@ pub struct LoaderOptions {
     pub context_tokens: Option<u32>,
     /// Format of the KV cache on a GPU, for heads that support it.
     pub cache: CacheFormat,
+    /// Number of sequences beside the first that a generative model has memory for, each with the same context length;
+    /// at most 15.
+    pub further_sequences: u32,
 }
 
 /// A loaded model.
@@ -175,11 +179,14 @@ impl Loader {
         };
         // Weights and activations are allocated; only the KV cache can still be too large, and a smaller context
         // shrinks it.
-        let requested = config.context(options.context_tokens, device.limits())?;
+        let sequences = options.further_sequences.saturating_add(1).min(MAX_SEQUENCES);
+        // A layer's rows of all sequences are in one binding.
+        let max_binding_bytes = device.limits().max_binding_bytes / u64::from(sequences);
+        let requested = config.context(options.context_tokens, DeviceLimits { max_binding_bytes })?;
         let parts = Parts { placed, config, plan, chat, host };
         let mut context = requested;
         loop {
-            match allocating(device.gpu(), || parts.model(&device, context, requested)).await {
+            match allocating(device.gpu(), || parts.model(&device, Room { context, sequences }, requested)).await {
                 Err(EngineError::OutOfMemory(_)) if context >= 2 * MIN_CONTEXT => {
                     context = (context / 2).max(MIN_CONTEXT);
                 }
@@ -212,18 +219,19 @@ struct Parts {
 }
 
 impl Parts {
-    fn model(&self, device: &Device, context: u32, requested_context: u32) -> Result<Model> {
+    fn model(&self, device: &Device, room: Room, requested_context: u32) -> Result<Model> {
         let Self { placed, config, plan, chat, host } = self;
+        let decoder = placed.decoder((config, plan), room, host)?;
         Ok(Model {
             config: config.clone(),
             chat: Arc::clone(chat),
-            context,
+            context: room.context,
             requested_context,
             weight_bytes: plan.weights.len_bytes(),
-            sequences: Sequences::default(),
-            is_shifted: false,
+            sequences: Sequences::new(&*decoder),
+            is_shifted: vec![false; decoder.sequences()],
             device: device.clone(),
-            decoder: placed.decoder((config, plan), context, host)?,
+            decoder,
         })
     }
 }

@@ -17,6 +17,7 @@ use crate::runtime::cpu::{Cpu, CpuDecoder, CpuEncoder, CpuTower, CpuWeights};
 use crate::runtime::device::{Device, Dispatch, Gpu, Tuning};
 use crate::runtime::fit::TextLayers;
 use crate::runtime::gpu::{GpuDecoder, GpuEncoder, GpuTower, Piece, Weights, ask_for_repacking, copying};
+use crate::runtime::memory::Room;
 use crate::runtime::session::DecoderEmbedder;
 
 /// Maximum size in bytes of a window in host memory.
@@ -83,20 +84,16 @@ impl Placed {
         }
     }
 
-    /// A decoder with these weights and memory for `context` tokens. `host` has the tensors that stay on the host.
+    /// A decoder with these weights, and a memory. `host` has the tensors that stay on the host.
     pub(super) fn decoder(
         &self,
         (config, plan): (&ModelConfig, &ModelPlan),
-        context: u32,
+        room: Room,
         host: &HashMap<String, Vec<f32>>,
     ) -> Result<Box<dyn Decoder>> {
         Ok(match self {
-            Self::Gpu(gpu, weights) => {
-                Box::new(GpuDecoder::new(gpu, (config, plan), context, Arc::clone(weights), host))
-            }
-            Self::Cpu(cpu, weights) => {
-                Box::new(CpuDecoder::new(cpu, (config, plan), context, Arc::clone(weights), host)?)
-            }
+            Self::Gpu(gpu, weights) => Box::new(GpuDecoder::new(gpu, (config, plan), room, Arc::clone(weights), host)),
+            Self::Cpu(cpu, weights) => Box::new(CpuDecoder::new(cpu, (config, plan), room, Arc::clone(weights), host)?),
         })
     }
 
@@ -124,7 +121,8 @@ impl Placed {
             (TextLayers::Decoder(config, plan), _) => {
                 let two_way = config.two_way;
                 let batched = two_way.then(|| self.with_batches(context));
-                let decoder = batched.as_ref().unwrap_or(self).decoder((config, plan), context, host)?;
+                let decoder =
+                    batched.as_ref().unwrap_or(self).decoder((config, plan), Room { context, sequences: 1 }, host)?;
                 Box::new(DecoderEmbedder { decoder, two_way })
             }
             (TextLayers::Encoder(config, plan), Self::Gpu(gpu, weights)) => {

@@ -1,15 +1,17 @@
 //! What a model keeps of a sequence, and how it is rewound, saved, restored and serialised.
 //!
-//! There are two kinds. Attention keeps *rows*, the keys and values of each token: such a sequence can be cut at any
-//! token. Recurrent layers keep a *state* of fixed size that every token overwrites: such a sequence can only return to
-//! a *checkpoint*, a copy of the state. [`Sequences`] tracks both, so that no other code needs to know which kind a
-//! model has.
+//! There are three kinds of layers. Most attention keeps *rows*, the keys and values of each token: such a sequence can
+//! be cut at any token. Attention with a sliding *window* need not keep more than the last rows: some tokens can be
+//! taken back, but not many. Recurrent layers keep a *state* of fixed size that every token overwrites. What these two
+//! have lost, only a *checkpoint*, a copy of it, brings back. [`Sequences`] tracks all this, so that no other code
+//! needs to know which kinds a model has.
 
 mod element;
 mod sequences;
 mod snapshot;
 
 use std::collections::HashMap;
+use std::ops::Range;
 
 use async_trait::async_trait;
 
@@ -19,32 +21,85 @@ pub(crate) use snapshot::Snapshot;
 
 use crate::error::Result;
 
+/// What a memory has room for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Room {
+    /// Context length in tokens.
+    pub context: u32,
+    /// Number of sequences, each with a context of its own.
+    pub sequences: u32,
+}
+
 /// Sizes of what a model keeps of a sequence, over all layers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[allow(clippy::struct_field_names, reason = "units are part of their names")]
 pub(crate) struct Layout {
-    /// Bytes of a token's rows.
+    /// Bytes of a token's rows, in layers that keep those of all tokens.
     pub row_bytes: u64,
-    /// Bytes of the state; 0 if all layers keep rows.
-    pub state_bytes: u64,
+    /// Maximum size of a checkpoint in bytes; 0 if all layers keep the rows of all tokens.
+    pub checkpoint_bytes: u64,
+    /// Some layers have a state that every token overwrites.
+    pub is_recurrent: bool,
     /// Maximum number of bytes of copies on the device.
     pub budget_bytes: u64,
 }
 
 impl Layout {
     /// Whether a sequence can be cut at any token.
-    pub(crate) fn is_stateless(&self) -> bool {
-        self.state_bytes == 0
+    pub(crate) fn keeps_all(&self) -> bool {
+        self.checkpoint_bytes == 0
     }
 }
 
 /// A part of what a model keeps of a sequence.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Part {
-    /// The rows of the first n tokens.
+    /// The rows of the first n tokens, in layers that keep those of all tokens.
     Rows(usize),
     /// The state after n tokens.
     State(usize),
+    /// What a sequence of n tokens continues from beside rows: the windows before the next token, and the state.
+    Checkpoint(usize),
+}
+
+impl Part {
+    /// No checkpoint is larger: it is that of a sequence longer than any window.
+    pub(crate) const LARGEST_CHECKPOINT: Self = Self::Checkpoint(1 << 30);
+
+    /// The positions whose rows are part of it, in a layer with or without a window.
+    pub(crate) fn positions(self, window: Option<Window>) -> Range<usize> {
+        match (self, window) {
+            (Self::Rows(tokens), None) => 0..tokens,
+            (Self::Checkpoint(tokens), Some(window)) => window.before(tokens),
+            _ => 0..0,
+        }
+    }
+
+    /// Whether the state is part of it.
+    pub(crate) fn has_state(self) -> bool {
+        matches!(self, Self::State(_) | Self::Checkpoint(_))
+    }
+}
+
+/// The sliding window of a layer that does not keep the rows of all tokens.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Window {
+    /// Number of earlier positions that a token attends to.
+    reach: usize,
+    /// Maximum number of positions whose rows the layer keeps.
+    pub kept: usize,
+}
+
+impl Window {
+    /// For a layer whose tokens attend to `len` positions including their own, and that keeps the rows of `kept`.
+    pub(crate) fn new(len: u32, kept: u32) -> Self {
+        Self { reach: len.saturating_sub(1) as usize, kept: kept as usize }
+    }
+
+    /// The earlier positions that the token at `position` attends to.
+    pub(crate) fn before(self, position: usize) -> Range<usize> {
+        position.saturating_sub(self.reach)..position
+    }
 }
 
 /// Identifies a copy.
@@ -92,14 +147,25 @@ impl<T> Copies<T> {
     }
 }
 
-/// The memory of a model's current sequence, with room for copies on the same device.
+/// The memory of a model's sequences, with room for copies on the same device. One of them is selected, at first number
+/// 0; everything but sizes refers to that one.
 #[async_trait(?Send)]
 pub(crate) trait Memory {
-    /// The sizes of its parts.
+    /// Number of sequences that there is room for.
+    fn sequences(&self) -> usize;
+
+    /// Selects a sequence.
+    fn select(&mut self, sequence: usize);
+
+    /// The sizes of a sequence's parts.
     fn layout(&self) -> Layout;
 
-    /// Number of tokens that the state has seen. After an answer this may be more than were returned to the caller.
-    fn state_len(&self) -> usize;
+    /// Size of a part in bytes.
+    fn bytes(&self, part: Part) -> u64;
+
+    /// Whether windows and state are those of the sequence's first `len` tokens, or can be cut to that. After an answer
+    /// they may have seen more tokens than were returned to the caller.
+    fn holds(&self, len: usize) -> bool;
 
     /// Copies a part within the device.
     ///
@@ -107,19 +173,19 @@ pub(crate) trait Memory {
     /// [`EngineError::OutOfMemory`](crate::EngineError::OutOfMemory), or whatever the device reported.
     async fn copy(&mut self, part: Part) -> Result<CopyId>;
 
-    /// Updates a copy with the current contents of its part.
+    /// Updates a copy with the current contents of its part, which must have the same size as before.
     fn update(&mut self, copy: CopyId, part: Part);
 
-    /// Restores a copy; of rows, only as many as `part` says. The copy is kept.
+    /// Restores a copy, of whichever sequence; of rows, only as many as `part` says. The copy is kept.
     fn restore(&mut self, copy: CopyId, part: Part);
 
     /// Drops a copy.
     fn forget(&mut self, copy: CopyId);
 
-    /// Resets the state to that of an empty sequence.
+    /// Resets windows and state to those of an empty sequence.
     fn clear_state(&mut self);
 
-    /// Reads the bytes of a part, layer by layer.
+    /// Reads the bytes of a part, layer by layer, in the order of positions.
     ///
     /// # Errors
     /// Whatever the device reported.

@@ -1,4 +1,4 @@
-//! The sequence in a model's memory, its checkpoints, and other sequences whose KV caches are saved on the device.
+//! The sequences in a model's memory, their checkpoints, and other sequences whose KV caches are saved on the device.
 
 use std::collections::VecDeque;
 
@@ -10,7 +10,7 @@ const MIN_TOKENS: usize = 32;
 /// Maximum number of checkpoints per sequence.
 const MAX_CHECKPOINTS: usize = 8;
 
-/// A copy of the state after the first `len` tokens.
+/// A copy of [`Part::Checkpoint`] after the first `len` tokens.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Checkpoint {
     len: usize,
@@ -21,7 +21,7 @@ struct Checkpoint {
 #[derive(Debug, Default)]
 struct Sequence {
     elements: Vec<Element>,
-    /// Shortest first; empty if the model is stateless.
+    /// Shortest first; empty if the model keeps all rows.
     checkpoints: Vec<Checkpoint>,
 }
 
@@ -31,13 +31,16 @@ struct Saved {
     rows: CopyId,
 }
 
-/// The sequences of one model: the one in its memory, and earlier ones that are saved while the device has room.
-#[derive(Default)]
+/// The sequences of one model: those in its memory, of which one is selected, and earlier ones that are saved while the
+/// device has room.
 pub(crate) struct Sequences {
-    current: Sequence,
+    /// Those in memory.
+    live: Vec<Sequence>,
+    /// Index of the one that everything refers to.
+    selected: usize,
     /// Least recently used first.
     saved: VecDeque<Saved>,
-    /// The sequence that [`Sequences::switch_to`] is about to make the current one.
+    /// The sequence that [`Sequences::switch_to`] is about to put in the place of the current one.
     incoming: Option<Saved>,
     /// A copy of the state before draft tokens; its memory is reused for each draft.
     held: Option<CopyId>,
@@ -46,45 +49,72 @@ pub(crate) struct Sequences {
 }
 
 impl Sequence {
-    /// The last checkpoint at or before `len` tokens.
-    fn checkpoint(&self, len: usize) -> Option<Checkpoint> {
-        self.checkpoints.iter().rfind(|checkpoint| checkpoint.len <= len).copied()
-    }
-
-    /// How many of the first `len` tokens can be kept. `state_len` is the number of tokens that the live state has
-    /// seen, if that state belongs to this sequence.
-    fn reusable_len(&self, len: usize, is_stateless: bool, state_len: Option<usize>) -> usize {
-        if is_stateless || state_len == Some(len) && self.elements.len() == len {
-            return len;
-        }
-        self.checkpoint(len).map_or(0, |checkpoint| checkpoint.len)
+    /// Length of the last checkpoint at or before `len` tokens; 0 without one.
+    fn checkpoint_before(&self, len: usize) -> usize {
+        self.checkpoints.iter().rfind(|checkpoint| checkpoint.len <= len).map_or(0, |checkpoint| checkpoint.len)
     }
 }
 
 impl Sequences {
-    /// The elements in the model's memory.
-    pub(crate) fn elements(&self) -> &[Element] {
-        &self.current.elements
+    /// Empty sequences, as many as there is memory for.
+    pub(crate) fn new(memory: &dyn Memory) -> Self {
+        Self {
+            live: (0..memory.sequences()).map(|_| Sequence::default()).collect(),
+            selected: 0,
+            saved: VecDeque::new(),
+            incoming: None,
+            held: None,
+            has_no_room: false,
+        }
     }
 
-    /// Number of elements in the model's memory.
+    /// Number of sequences that there is memory for.
+    pub(crate) fn count(&self) -> usize {
+        self.live.len()
+    }
+
+    /// Index of the selected sequence.
+    pub(crate) fn selected(&self) -> usize {
+        self.selected
+    }
+
+    /// Selects a sequence.
+    pub(crate) fn select(&mut self, memory: &mut dyn Memory, sequence: usize) {
+        self.selected = sequence;
+        memory.select(sequence);
+    }
+
+    fn current(&self) -> &Sequence {
+        &self.live[self.selected]
+    }
+
+    fn current_mut(&mut self) -> &mut Sequence {
+        &mut self.live[self.selected]
+    }
+
+    /// The elements of the current sequence.
+    pub(crate) fn elements(&self) -> &[Element] {
+        &self.current().elements
+    }
+
+    /// Number of elements of the current sequence.
     pub(crate) fn len(&self) -> usize {
-        self.current.elements.len()
+        self.elements().len()
     }
 
     /// Records a token that the model has computed.
     pub(crate) fn push(&mut self, token: u32) {
-        self.current.elements.push(Element::Token(token));
+        self.current_mut().elements.push(Element::Token(token));
     }
 
     /// Records several tokens that the model has computed.
     pub(crate) fn extend_tokens(&mut self, tokens: &[u32]) {
-        self.current.elements.extend(tokens.iter().map(|token| Element::Token(*token)));
+        self.current_mut().elements.extend(tokens.iter().map(|token| Element::Token(*token)));
     }
 
     /// Records several elements that the model has computed.
     pub(crate) fn extend(&mut self, elements: &[Element]) {
-        self.current.elements.extend_from_slice(elements);
+        self.current_mut().elements.extend_from_slice(elements);
     }
 
     /// How many leading elements of `prompt` need not be computed, because the current or a saved sequence begins with
@@ -95,16 +125,20 @@ impl Sequences {
     }
 
     fn reusable_here(&self, memory: &dyn Memory, prompt: &[Element]) -> usize {
-        let len = shared_len(&self.current.elements, prompt);
-        self.current.reusable_len(len, memory.layout().is_stateless(), Some(memory.state_len()))
+        self.kept_len(memory, shared_len(self.elements(), prompt))
+    }
+
+    /// How many of the current sequence's first `len` tokens can be kept.
+    fn kept_len(&self, memory: &dyn Memory, len: usize) -> usize {
+        if memory.holds(len) { len } else { self.current().checkpoint_before(len) }
     }
 
     /// Index of the saved sequence with the longest reusable prefix of `prompt`, and the length of that prefix.
     fn nearest(&self, memory: &dyn Memory, prompt: &[Element]) -> Option<(usize, usize)> {
-        let is_stateless = memory.layout().is_stateless();
+        let keeps_all = memory.layout().keeps_all();
         let reusable = |saved: &Saved| {
             let len = shared_len(&saved.sequence.elements, prompt);
-            saved.sequence.reusable_len(len, is_stateless, None)
+            if keeps_all { len } else { saved.sequence.checkpoint_before(len) }
         };
         self.saved.iter().map(reusable).enumerate().max_by_key(|(_, len)| *len)
     }
@@ -114,7 +148,7 @@ impl Sequences {
     pub(crate) async fn switch_to(&mut self, memory: &mut dyn Memory, prompt: &[Element], most_tokens: usize) {
         // Left over from an interrupted call.
         self.saved.extend(self.incoming.take());
-        let shared = shared_len(&self.current.elements, prompt);
+        let shared = shared_len(self.elements(), prompt);
         let here = self.reusable_here(memory, prompt);
         let best = self.nearest(memory, prompt).filter(|(_, there)| *there >= here + MIN_TOKENS);
         // Taken out first, so that saving the current sequence cannot evict it.
@@ -129,74 +163,79 @@ impl Sequences {
             self.rewind(memory, here);
             return;
         };
-        forget(memory, std::mem::replace(&mut self.current, sequence));
+        forget(memory, std::mem::replace(self.current_mut(), sequence));
         memory.restore(rows, Part::Rows(len));
         memory.forget(rows);
-        // The live state belongs to the previous sequence.
-        self.restore_state(memory, len);
+        // Windows and state are those of the previous sequence.
+        self.restore_checkpoint(memory, len);
         self.truncate(memory, len);
     }
 
     /// Rewinds to the first `len` tokens, or to the nearest checkpoint before; see [`Sequences::len`].
     pub(crate) fn rewind(&mut self, memory: &mut dyn Memory, len: usize) {
-        let is_stateless = memory.layout().is_stateless();
-        let len = self.current.reusable_len(len.min(self.len()), is_stateless, Some(memory.state_len()));
-        if !is_stateless && memory.state_len() != len {
-            self.restore_state(memory, len);
+        let len = self.kept_len(memory, len.min(self.len()));
+        if !memory.holds(len) {
+            self.restore_checkpoint(memory, len);
         }
         self.truncate(memory, len);
     }
 
     /// Drops everything after the first `len` tokens.
     fn truncate(&mut self, memory: &mut dyn Memory, len: usize) {
-        self.current.elements.truncate(len);
-        while let Some(checkpoint) = self.current.checkpoints.pop_if(|checkpoint| checkpoint.len > len) {
+        let current = self.current_mut();
+        current.elements.truncate(len);
+        while let Some(checkpoint) = current.checkpoints.pop_if(|checkpoint| checkpoint.len > len) {
             memory.forget(checkpoint.copy);
         }
     }
 
-    /// Restores the checkpoint at exactly `len` tokens; without one, clears the state.
-    fn restore_state(&self, memory: &mut dyn Memory, len: usize) {
-        if memory.layout().is_stateless() {
+    /// Restores the checkpoint at exactly `len` tokens; without one, clears windows and state.
+    fn restore_checkpoint(&self, memory: &mut dyn Memory, len: usize) {
+        if memory.layout().keeps_all() {
             return;
         }
-        match self.current.checkpoint(len).filter(|checkpoint| checkpoint.len == len) {
-            Some(checkpoint) => memory.restore(checkpoint.copy, Part::State(len)),
+        match self.current().checkpoints.iter().find(|checkpoint| checkpoint.len == len) {
+            Some(checkpoint) => memory.restore(checkpoint.copy, Part::Checkpoint(len)),
             None => memory.clear_state(),
         }
     }
 
-    /// Makes a checkpoint at the current length if the model has a state. If the device has no room there is none, and
-    /// rewinding replays more tokens.
+    /// Makes a checkpoint at the current length if the model does not keep all rows. If the device has no room there is
+    /// none, and rewinding replays more tokens.
     ///
     /// If there are too many, the oldest is dropped, but not the one at `kept_len` tokens.
     pub(crate) async fn checkpoint(&mut self, memory: &mut dyn Memory, kept_len: usize) {
         let (layout, len) = (memory.layout(), self.len());
-        let is_known = self.current.checkpoints.last().is_some_and(|last| last.len == len);
-        if layout.is_stateless() || self.has_no_room || is_known || memory.state_len() != len || len < MIN_TOKENS {
+        let is_known = self.current().checkpoints.last().is_some_and(|last| last.len == len);
+        let is_useful = len >= MIN_TOKENS && !is_known && !layout.keeps_all();
+        let is_possible = memory.holds(len) && memory.bytes(Part::Checkpoint(len)) <= layout.budget_bytes;
+        if !is_useful || !is_possible || self.has_no_room {
             return;
         }
-        let most = ((layout.budget_bytes / layout.state_bytes) as usize).clamp(1, MAX_CHECKPOINTS);
-        if self.current.checkpoints.len() >= most {
-            let Some(oldest) = self.current.checkpoints.iter().position(|own| own.len != kept_len) else { return };
-            memory.forget(self.current.checkpoints.remove(oldest).copy);
+        let fitting = (layout.budget_bytes / layout.checkpoint_bytes) as usize / self.live.len();
+        let most = fitting.clamp(1, MAX_CHECKPOINTS);
+        let checkpoints = &mut self.current_mut().checkpoints;
+        if checkpoints.len() >= most {
+            let Some(oldest) = checkpoints.iter().position(|own| own.len != kept_len) else { return };
+            memory.forget(checkpoints.remove(oldest).copy);
         }
-        let mut copy = memory.copy(Part::State(len)).await;
+        let mut copy = memory.copy(Part::Checkpoint(len)).await;
         if copy.is_err() && !self.saved.is_empty() {
             // Rewinding this sequence matters more than returning to another one.
             self.drop_all_saved(memory);
-            copy = memory.copy(Part::State(len)).await;
+            copy = memory.copy(Part::Checkpoint(len)).await;
         }
         match copy {
-            Ok(copy) => self.current.checkpoints.push(Checkpoint { len, copy }),
+            Ok(copy) => self.current_mut().checkpoints.push(Checkpoint { len, copy }),
             Err(_) => self.has_no_room = true,
         }
     }
 
-    /// Saves the state before draft tokens are verified, if the model has one. Returns whether drafts can be undone.
+    /// Saves the state before draft tokens are verified, if the model has one; from windows they can be taken back.
+    /// Returns whether drafts can be undone.
     pub(crate) async fn hold_state(&mut self, memory: &mut dyn Memory) -> bool {
         let part = Part::State(self.len());
-        if memory.layout().is_stateless() {
+        if !memory.layout().is_recurrent {
             return true;
         }
         match self.held {
@@ -218,18 +257,20 @@ impl Sequences {
     async fn save(&mut self, memory: &mut dyn Memory, kept_len: usize, most_tokens: usize) {
         self.checkpoint(memory, kept_len).await;
         let layout = memory.layout();
-        let len = match self.current.checkpoints.last() {
-            _ if layout.is_stateless() => self.len(),
+        let current = self.current();
+        let len = match current.checkpoints.last() {
+            _ if layout.keeps_all() => current.elements.len(),
             Some(last) => last.len,
             None => 0,
         };
-        let elements = self.current.elements[..len].to_vec();
+        let elements = current.elements[..len].to_vec();
+        let copied = current.checkpoints.iter().filter(|checkpoint| checkpoint.len > kept_len).count();
+        let kept = current.checkpoints.len() - copied;
         self.drop_beginnings(memory, &elements);
-        let copied = self.current.checkpoints.iter().filter(|checkpoint| checkpoint.len > kept_len).count();
         let needed = size_bytes(layout, len, copied);
         let budget_bytes = layout.budget_bytes.min(size_bytes(layout, most_tokens, MAX_CHECKPOINTS));
         // The checkpoints that stay also take memory.
-        let needed = needed + size_bytes(layout, 0, self.current.checkpoints.len() - copied);
+        let needed = needed + size_bytes(layout, 0, kept);
         if len < MIN_TOKENS.max(kept_len + 1) || needed > budget_bytes || self.has_no_room {
             return;
         }
@@ -237,8 +278,7 @@ impl Sequences {
             self.drop_saved(memory, 0);
         }
         if let Ok(rows) = memory.copy(Part::Rows(len)).await {
-            let kept = self.current.checkpoints.len() - copied;
-            let checkpoints = self.current.checkpoints.split_off(kept);
+            let checkpoints = self.current_mut().checkpoints.split_off(kept);
             self.saved.push_back(Saved { sequence: Sequence { elements, checkpoints }, rows });
         } else {
             // The device has no memory to spare: give up, instead of failing each time.
@@ -275,22 +315,25 @@ impl Sequences {
         }
     }
 
-    /// Drops all sequences.
+    /// Drops all sequences, and selects the first.
     pub(crate) fn clear(&mut self, memory: &mut dyn Memory) {
         self.saved.extend(self.incoming.take());
         self.drop_all_saved(memory);
-        forget(memory, std::mem::take(&mut self.current));
         if let Some(copy) = self.held.take() {
             memory.forget(copy);
         }
         self.has_no_room = false;
-        memory.clear_state();
+        for sequence in (0..self.live.len()).rev() {
+            self.select(memory, sequence);
+            forget(memory, std::mem::take(self.current_mut()));
+            memory.clear_state();
+        }
     }
 }
 
 /// Size of rows and checkpoints in bytes.
 fn size_bytes(layout: Layout, tokens: usize, checkpoints: usize) -> u64 {
-    tokens as u64 * layout.row_bytes + checkpoints as u64 * layout.state_bytes
+    tokens as u64 * layout.row_bytes + checkpoints as u64 * layout.checkpoint_bytes
 }
 
 /// Drops a sequence's checkpoints.

@@ -122,7 +122,7 @@ impl<'m> Generation<'m> {
         let mut chosen = decoder.choices(&fed).await?;
         let accepted = draft.iter().zip(&chosen).take_while(|(draft, chosen)| draft == chosen).count();
         let vain = chosen.split_off(accepted + 1);
-        if accepted < draft.len() && !decoder.layout().is_stateless() {
+        if accepted < draft.len() && decoder.layout().is_recurrent {
             // The state has seen rejected tokens: restore it and replay the accepted ones. All tokens returned so far
             // are computed, so the draft began here.
             sequences.restore_held_state(decoder);

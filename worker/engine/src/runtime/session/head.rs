@@ -2,8 +2,8 @@
 
 use std::collections::HashMap;
 
-use crate::kernels::linear::reference::activate;
 use crate::models::{Activation, HeadActivation, HeadLayer, HeadPlan, HeadResult, Pooling};
+use crate::runtime::cpu::activate;
 
 /// A head with its weights.
 pub(in crate::runtime) struct Head {
@@ -55,12 +55,14 @@ impl Head {
         if let Some(bias) = &layer.bias {
             y.iter_mut().zip(self.tensor(bias)).for_each(|(y, bias)| *y += f64::from(*bias));
         }
-        for value in &mut y {
-            *value = match layer.activation {
-                HeadActivation::None => *value,
-                HeadActivation::Tanh => value.tanh(),
-                HeadActivation::Gelu => f64::from(activate(*value as f32, Activation::GeluErf)),
-            };
+        match layer.activation {
+            HeadActivation::None => {}
+            HeadActivation::Tanh => y.iter_mut().for_each(|value| *value = value.tanh()),
+            HeadActivation::Gelu => {
+                let mut floats: Vec<f32> = y.iter().map(|value| *value as f32).collect();
+                activate(&mut floats, Activation::GeluErf);
+                y = floats.into_iter().map(f64::from).collect();
+            }
         }
         match &layer.norm {
             Some((weight, eps)) => layer_norm(&y, self.tensor(weight), *eps),

@@ -9,16 +9,19 @@ use super::stepwise::Stepwise;
 use crate::chat::Chat;
 use crate::error::{EngineError, Result};
 use crate::models::ModelConfig;
-use crate::runtime::backend::{AnswerStart, Batch, Decoder, Profiled};
+use crate::runtime::backend::{AnswerStart, Batch, Decoder, Profiled, SequenceToken};
 use crate::runtime::device::Device;
 use crate::runtime::measuring::{Change, Profile, SelfTest, Verdict};
 use crate::runtime::memory::{Element, Part, Sequences, Snapshot};
 use crate::sampling::{SamplingParams, SamplingPlan, history};
 
+/// Bias of tokens that a model must not generate: lower than any logit, but finite after division by a temperature.
+const SUPPRESSION: f32 = -1e30;
+
 /// A model in memory, ready to answer.
 ///
-/// It computes one sequence at a time and saves the KV caches of others while there is room: a new prompt that begins
-/// like one of them is prefilled only from where it differs.
+/// It has memory for one or several sequences, of which one is selected, and saves the KV caches of others while there is
+/// room: a new prompt that begins like one of them is prefilled only from where it differs.
 pub struct Model {
     pub(in crate::runtime) config: ModelConfig,
     pub(in crate::runtime) chat: Arc<Chat>,
@@ -27,8 +30,8 @@ pub struct Model {
     pub(in crate::runtime) requested_context: u32,
     pub(in crate::runtime) weight_bytes: u64,
     pub(in crate::runtime) sequences: Sequences,
-    /// The RoPE positions of the current sequence differ from its indices.
-    pub(in crate::runtime) is_shifted: bool,
+    /// Whether the RoPE positions of each sequence differ from its indices.
+    pub(in crate::runtime) is_shifted: Vec<bool>,
     pub(in crate::runtime) device: Device,
     pub(in crate::runtime) decoder: Box<dyn Decoder>,
 }
@@ -80,6 +83,21 @@ impl Model {
     /// As [`Model::generate`]: kernels that were not needed yet are prepared.
     pub fn dispatches_per_token(&self) -> Result<usize> {
         self.decoder.dispatches_per_token()
+    }
+
+    /// Number of sequences that there is memory for, each with a context of its own.
+    pub fn sequence_count(&self) -> usize {
+        self.sequences.count()
+    }
+
+    /// Selects the sequence that prompts, answers and snapshots belong to. At first, and after [`Model::reset`], it is
+    /// number 0.
+    ///
+    /// # Panics
+    /// If there are not as many sequences.
+    pub fn select(&mut self, sequence: usize) {
+        assert!(sequence < self.sequence_count(), "there is no such sequence");
+        self.sequences.select(&mut *self.decoder, sequence);
     }
 
     /// Tokens of the sequence in the model's memory, without embeddings.
@@ -148,7 +166,7 @@ impl Model {
     /// Sets the RoPE positions of a prompt and of the answer to it.
     fn set_positions(&mut self, prompt: &Prompt<'_>) {
         let positions = prompt.positions(self.width());
-        let was_shifted = std::mem::replace(&mut self.is_shifted, positions.is_some());
+        let was_shifted = std::mem::replace(&mut self.is_shifted[self.sequences.selected()], positions.is_some());
         match positions {
             Some((positions, next)) => self.decoder.set_positions(&positions, next),
             None if was_shifted => self.decoder.set_positions(&[], 0),
@@ -185,6 +203,48 @@ impl Model {
         Ok(logits)
     }
 
+    /// Logits after one token of each of several sequences, given with their indices, which are computed together:
+    /// `[tokens][vocab]`.
+    ///
+    /// # Errors
+    /// [`EngineError::Prompt`] if two tokens belong to the same sequence, or one to none; otherwise as
+    /// [`Model::logits`].
+    pub async fn each_logits(&mut self, tokens: &[(usize, u32)]) -> Result<Vec<Vec<f32>>> {
+        let selected = self.sequences.selected();
+        let logits = self.compute_each(tokens).await;
+        self.select(selected);
+        logits
+    }
+
+    /// The same, but selects other sequences.
+    async fn compute_each(&mut self, tokens: &[(usize, u32)]) -> Result<Vec<Vec<f32>>> {
+        let ids: Vec<u32> = tokens.iter().map(|(_, id)| *id).collect();
+        self.check_tokens(&ids)?;
+        let mut sequences: Vec<usize> = tokens.iter().map(|(sequence, _)| *sequence).collect();
+        sequences.sort_unstable();
+        sequences.dedup();
+        if sequences.len() < tokens.len() || sequences.last().is_some_and(|last| *last >= self.sequence_count()) {
+            return Err(EngineError::Prompt("its tokens need a sequence each".to_owned()));
+        }
+        let mut places = Vec::with_capacity(tokens.len());
+        for (sequence, id) in tokens.iter().copied() {
+            self.select(sequence);
+            self.check_room(1)?;
+            self.settle().await?;
+            places.push(SequenceToken { sequence, position: self.sequences.len(), id });
+        }
+        let mut rows = Vec::with_capacity(tokens.len());
+        for batch in places.chunks(self.decoder.max_logit_rows()) {
+            let logits = self.decoder.each_logits(batch).await?;
+            rows.extend(logits.chunks_exact(self.config.vocab as usize).map(<[f32]>::to_vec));
+            for token in batch {
+                self.select(token.sequence);
+                self.sequences.push(token.id);
+            }
+        }
+        Ok(rows)
+    }
+
     /// Compiles the kernels that a first answer needs and runs them once, so that it does not have to wait.
     ///
     /// # Errors
@@ -198,7 +258,7 @@ impl Model {
         Ok(())
     }
 
-    /// Drops all sequences.
+    /// Drops all sequences, and selects the first.
     pub fn reset(&mut self) {
         self.sequences.clear(&mut *self.decoder);
     }
@@ -245,30 +305,44 @@ impl Model {
         self.check_tokens(&plan.bias.iter().map(|(id, _)| *id).collect::<Vec<_>>())?;
         let history = history(self.config.vocab as usize, prompt, plan.generated);
         let last = prompt.last().copied().unwrap_or_default();
+        // Last, so that no other bias counts.
+        let suppressed = self.chat.suppressed_ids().iter().map(|id| (*id, SUPPRESSION));
+        let bias: Vec<(u32, f32)> = plan.bias.iter().copied().chain(suppressed).collect();
+        let plan = &SamplingPlan { bias: &bias, ..*plan };
         self.decoder.begin_answer(&AnswerStart { position: self.sequences.len(), last, limit, plan, history });
         Ok(last)
     }
 
     /// Serialises the sequence in memory: its tokens, keys and values, and the state of recurrent layers. If the state
-    /// has seen further tokens, it is recomputed from the last checkpoint.
+    /// has seen further tokens, it is computed again from the last checkpoint.
     ///
     /// # Errors
     /// Whatever the device reported.
     pub async fn snapshot(&mut self) -> Result<Vec<u8>> {
+        self.settle().await?;
+        let len = self.sequences.len();
+        let mut bytes = self.snapshot_format().header(self.sequences.elements());
+        bytes.extend(self.decoder.read(Part::Rows(len)).await?);
+        bytes.extend(self.decoder.read(Part::Checkpoint(len)).await?);
+        Ok(bytes)
+    }
+
+    /// Makes the memory hold the selected sequence and nothing more. An answer may have computed tokens that were not
+    /// returned; if they cannot be taken back, the sequence is replayed from the last checkpoint. Only if there was no
+    /// memory for checkpoints may embeddings follow it; they are not known any more, and the sequence ends there.
+    async fn settle(&mut self) -> Result<()> {
+        let len = self.sequences.len();
+        if self.decoder.holds(len) {
+            return Ok(());
+        }
         let elements = self.sequences.elements().to_vec();
-        self.sequences.rewind(&mut *self.decoder, elements.len());
-        // The state may have seen tokens that were not returned: replay from the last checkpoint. Only if there was no
-        // memory for checkpoints may embeddings follow it; they are not known any more, and the snapshot ends there.
+        self.sequences.rewind(&mut *self.decoder, len);
         let replayed: Vec<u32> = elements[self.sequences.len()..].iter().map_while(|element| element.token()).collect();
         for batch in replayed.chunks(self.decoder.batch_len()) {
             self.decoder.run_batch(self.sequences.len(), Batch::Tokens(batch)).await?;
             self.sequences.extend_tokens(batch);
         }
-        let len = self.sequences.len();
-        let mut bytes = self.snapshot_format().header(self.sequences.elements());
-        bytes.extend(self.decoder.read(Part::Rows(len)).await?);
-        bytes.extend(self.decoder.read(Part::State(len)).await?);
-        Ok(bytes)
+        Ok(())
     }
 
     /// Restores a snapshot of the same model.
@@ -280,13 +354,13 @@ impl Model {
         self.sequences.rewind(&mut *self.decoder, 0);
         let len = contents.elements.len();
         self.decoder.write(Part::Rows(len), contents.rows);
-        self.decoder.write(Part::State(len), contents.state);
+        self.decoder.write(Part::Checkpoint(len), contents.checkpoint);
         self.sequences.extend(&contents.elements);
         Ok(())
     }
 
-    fn snapshot_format(&self) -> Snapshot {
-        Snapshot { layout: self.decoder.layout(), context: self.context as usize, vocab: self.config.vocab }
+    fn snapshot_format(&self) -> Snapshot<'_> {
+        Snapshot { memory: &*self.decoder, context: self.context as usize, vocab: self.config.vocab }
     }
 
     /// Tries changes of the kernel layout on this model and adapter and keeps those that are faster. Takes about a
@@ -358,8 +432,8 @@ impl Model {
 
     async fn profile_kernels(&mut self, what: Profiled, runs: usize) -> Result<Profile> {
         let profile = self.decoder.profile(what, self.sequences.len(), runs).await;
-        if !self.decoder.layout().is_stateless() {
-            // The kernels have advanced the state.
+        if !self.decoder.layout().keeps_all() {
+            // The kernels have advanced the state, or overwritten rows of a window.
             self.reset();
         }
         profile

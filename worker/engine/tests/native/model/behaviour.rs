@@ -8,7 +8,8 @@ use parlance_engine::sampling::{SamplingParams, SamplingPlan};
 use pollster::block_on;
 
 use super::{QUESTION, answer, argmax, generate, load_file, pull};
-use crate::common::{On, tiny_model};
+use crate::architectures::FIXTURE;
+use crate::common::{On, build_file, tiny_model};
 
 /// A tiny model with random weights.
 fn tiny(on: On, context_tokens: u32) -> Model {
@@ -187,6 +188,31 @@ fn stepwise_generation_matches_the_decode_loop_and_obeys_masks_processors_and_bi
             let unknown = [(u32::MAX, 1.0)];
             let plan = SamplingPlan { bias: &unknown, ..SamplingPlan::from(&greedy) };
             assert!(model.generate(&prompt, plan, 1).is_err());
+        });
+    }
+}
+
+#[test]
+fn suppressed_tokens_are_never_generated() {
+    let described = &FIXTURE.models.iter().find(|case| case.model.name == "llama").unwrap().model;
+    let (greedy, count) = (SamplingParams::GREEDY, 8);
+    for on in [On::GPU, On::Cpu] {
+        let mut model = tiny(on, 256);
+        let prompt = model.chat().prompt(&[Message::new("user", QUESTION)]).unwrap();
+        let favourites = generate(&mut model, &prompt, &greedy, count);
+        let suppressed = ("tokenizer.ggml.suppress_tokens".to_owned(), "i32s".to_owned(), favourites.clone().into());
+        let metadata = [&FIXTURE.tokenizer[..], &[suppressed]].concat();
+        let mut model = load_file(&build_file(described, &metadata), on, 256, CacheFormat::F16);
+        // Whatever bias a request asks for.
+        let bias = [(favourites[0], 100.0)];
+        let plan = SamplingPlan { bias: &bias, ..SamplingPlan::from(&greedy) };
+        block_on(async {
+            model.prefill(&prompt, |_, _| true).await.unwrap();
+            let mut generation = model.generate(&prompt, plan, count).unwrap();
+            for _ in 0..count {
+                let token = generation.next().await.unwrap().unwrap();
+                assert!(!favourites.contains(&token), "{token} of {favourites:?}");
+            }
         });
     }
 }

@@ -83,7 +83,12 @@ fn load_file(bytes: &[u8], on: On, context_tokens: u32, cache: CacheFormat) -> M
         let device = on.open().await;
         let mut loader = Loader::new(
             device,
-            LoaderOptions { file_len_bytes: Some(bytes.len() as u64), context_tokens: Some(context_tokens), cache },
+            LoaderOptions {
+                file_len_bytes: Some(bytes.len() as u64),
+                context_tokens: Some(context_tokens),
+                cache,
+                ..LoaderOptions::default()
+            },
         );
         // Chunks of an odd size, so that boundaries fall everywhere; the rest is read like a file.
         let (pushed, pulled) = bytes.split_at(bytes.len() / 3);

@@ -5,10 +5,12 @@ use std::time::{Duration, Instant};
 
 use parlance_engine::kernels::Shader;
 use parlance_engine::kernels::linear::Tiles;
+use parlance_engine::models::CacheFormat;
 use parlance_engine::runtime::{Model, SelfTest, Verdict};
 use pollster::block_on;
 
-use super::{answer, as_on_hardware, fixture, load_with_context};
+use super::{answer, as_on_hardware, fixture, load_file, load_with_context};
+use crate::architectures::file;
 
 /// How long it may take, without compilation.
 const TIME_LIMIT: Duration = Duration::from_millis(100);
@@ -42,6 +44,23 @@ fn all_damaged(shader: &Shader, text: String) -> String {
         "attention/attention_batch.wgsl" => ("total.xy / total.z", "total.yx / total.z"),
         "embed/embed.wgsl" => ("w.v7 * SCALE", "w.v6 * SCALE"),
         "sampling/sample.wgsl" => ("next_id[0] = id", "next_id[0] = id / 2u"),
+        "attention/attention_gate.wgsl" => ("exp(-rows", "exp(rows"),
+        "convolution/convolution.wgsl" => ("taps[channel * TAPS + tap]", "taps[channel * TAPS]"),
+        "convolution/convolution_state.wgsl" => ("input_of(at - (TAPS - 1u), channel)", "input_of(0u, channel)"),
+        "delta_net/delta_net.wgsl" => ("kept * sums.zw + lengths.z * change", "kept * sums.zw"),
+        "state_space/state_space.wgsl" => ("kept * a0", "a0"),
+        "norm/head_norm.wgsl" => ("* scale * weights", "* scale"),
+        "norm/add_norm.wgsl" => ("* norm_weight[i]", ""),
+        "norm/gate_cutoff.wgsl" => ("- cutoff", "+ cutoff"),
+        "streams/expand.wgsl" => ("wanted /", "2.0 * wanted /"),
+        "streams/predict.wgsl" => ("shares[own * COUNT + k]", "shares[k * COUNT + own]"),
+        "streams/correct.wgsl" => ("weight * change", "change"),
+        "streams/merge.wgsl" => ("/= f32(COUNT)", "/= f32(COUNT + 1u)"),
+        "norm/gated_norm.wgsl" => ("z / (1.0 + exp(-z))", "z"),
+        "attention/latent.wgsl" => ("pair *= scale *", "pair *="),
+        "experts/group.wgsl" => ("groups[at] = i;", "groups[at] = i + 1u;"),
+        "experts/route.wgsl" => ("ranks[j] > ranks[i]", "ranks[j] < ranks[i]"),
+        "experts/expert_sum.wgsl" => ("SCALE * sum", "SCALE * sum * 1.01"),
         _ => return text,
     };
     text.replace(right, wrong)
@@ -63,6 +82,48 @@ fn exactly_the_wrong_kernels_are_found() {
     assert_eq!(files(&found.wrong), BTreeSet::from(expected));
     // Some of them have no plain layout.
     assert_eq!(found.verdict, Verdict::Wrong);
+}
+
+/// The same, but not in products, attention, lookups and the sampler.
+fn layers_damaged(shader: &Shader, text: String) -> String {
+    let folders = ["convolution/", "delta_net/", "state_space/", "streams/", "norm/", "experts/"];
+    let is_between = folders.iter().any(|folder| shader.file.starts_with(folder))
+        || ["attention/attention_gate.wgsl", "attention/latent.wgsl"].contains(&shader.file);
+    if is_between { all_damaged(shader, text) } else { text }
+}
+
+#[test]
+fn wrong_kernels_between_products_are_found() {
+    let cases: [(&str, &[&str]); 5] = [
+        ("deepseek2", &["expert_sum", "group", "latent", "route"]),
+        ("gemma2", &["add_norm"]),
+        ("gemma3n", &["add_norm", "correct", "expand", "gate_cutoff", "head_norm", "merge", "predict"]),
+        ("granitehybrid", &["convolution", "convolution_state", "gated_norm", "state_space"]),
+        (
+            "qwen35moe",
+            &[
+                "attention_gate",
+                "convolution",
+                "convolution_state",
+                "delta_net",
+                "expert_sum",
+                "gated_norm",
+                "group",
+                "head_norm",
+                "route",
+            ],
+        ),
+    ];
+    for (name, expected) in cases {
+        let device = as_on_hardware(Tiles::Shared, Some(layers_damaged));
+        let mut model = load_file(&file(name), device, 64, CacheFormat::F16);
+        let found = block_on(async {
+            model.warm_up().await.unwrap();
+            model.self_test().await.unwrap()
+        });
+        assert_eq!(files(&found.wrong), expected.iter().copied().collect::<BTreeSet<_>>(), "{name}");
+        assert_eq!(found.verdict, Verdict::Wrong, "{name}");
+    }
 }
 
 #[test]

@@ -7,15 +7,16 @@ use half::f16;
 use crate::error::{EngineError, Result};
 use crate::gguf::dequantize::dequantize;
 use crate::gguf::{KERNEL_BLOCK_LEN, TensorType};
+use crate::kernels::attention::cache::from_cache;
 use crate::kernels::attention::reference::merge;
 use crate::kernels::experts::reference::group;
 use crate::kernels::linear::reference::{matmul, rms_norm, rounded_to_bytes};
 use crate::kernels::linear::{Linear, LinearTuning, Tiles};
 use crate::kernels::random::Random;
 use crate::kernels::{Grid, Shader};
-use crate::models::{MatrixPlan, VectorId};
+use crate::models::{CacheFormat, MatrixPlan, VectorId};
 use crate::runtime::device::{Dispatch, Gpu, Readback};
-use crate::runtime::gpu::buffers::State;
+use crate::runtime::gpu::buffers::{STATE_BYTES, State};
 use crate::runtime::gpu::product::{Input, Output, ProductBuilder};
 use crate::runtime::gpu::weights::{Matrix, Piece, Weights};
 
@@ -58,6 +59,12 @@ struct Compared {
 pub(super) enum Form {
     Floats,
     Halves,
+    /// Unsigned integers, read as one more: zeros have no relative error. The largest is read as zero.
+    Integers,
+    /// Rows of an 8-bit cache, `row_len` elements each.
+    Bytes {
+        row_len: usize,
+    },
     /// Attention in parts: for each head `splits` parts of `value_dim` sums, the highest score, and the sum of weights.
     Parts {
         splits: usize,
@@ -102,8 +109,9 @@ impl Form {
     /// Size in bytes of the first `len` results.
     fn len_bytes(self, len: usize) -> u64 {
         let bytes = match self {
-            Self::Floats => len * 4,
             Self::Halves => (len * 2).next_multiple_of(4),
+            Self::Floats | Self::Integers => len * 4,
+            Self::Bytes { row_len } => len.div_ceil(row_len) * CacheFormat::Q8.row_words(row_len as u32) as usize * 4,
             Self::Parts { splits, value_dim } => len.div_ceil(value_dim) * splits * (value_dim + 2) * 4,
             Self::Token(_) => 4,
         };
@@ -116,6 +124,14 @@ impl Form {
             Self::Halves => {
                 let (halves, staging) = readback.finish::<f16>(gpu).await?;
                 Ok((halves.into_iter().map(f16::to_f32).collect(), staging))
+            }
+            Self::Integers => {
+                let (integers, staging) = readback.finish::<u32>(gpu).await?;
+                Ok((integers.into_iter().map(|integer| integer.wrapping_add(1) as f32).collect(), staging))
+            }
+            Self::Bytes { row_len } => {
+                let (words, staging) = readback.finish::<u32>(gpu).await?;
+                Ok((from_cache(&words, row_len, CacheFormat::Q8), staging))
             }
             Self::Parts { splits, value_dim } => {
                 let (parts, staging) = readback.finish::<f32>(gpu).await?;
@@ -313,7 +329,7 @@ impl<'a> Bench<'a> {
 
     pub(super) fn state(&mut self, position: usize, tokens: usize) -> wgpu::Buffer {
         let state = State { position: position as u32, token_count: tokens as u32, step: 0, row: 0 };
-        let buffer = self.gpu.buffer("self-test", size_of::<State>() as u64, wgpu::BufferUsages::UNIFORM);
+        let buffer = self.gpu.buffer("self-test", STATE_BYTES, wgpu::BufferUsages::UNIFORM);
         self.gpu.queue().write_buffer(&buffer, 0, bytemuck::bytes_of(&state));
         self.buffers.push(buffer.clone());
         buffer

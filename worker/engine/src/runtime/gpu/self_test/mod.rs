@@ -2,11 +2,12 @@
 //! implementations.
 //!
 //! Browsers and drivers are known to compute wrong results without any error. So before a model first answers on an
-//! adapter, each kernel used at the start of an answer that multiplies, looks up, attends or samples runs as it would
-//! later: the same pipeline, with the same format, shape, layout and epilogue. Only its matrix is a test matrix, with a
-//! few rows filled, and only a few workgroups of its grid run (`bench.rs`).
+//! adapter, each kernel used at the start of an answer runs as it would later: the same pipeline, with the same format,
+//! shape, layout and epilogue (`layers.rs`). Only a product's matrix is a test matrix, with a few rows filled, and only a
+//! few workgroups of its grid run (`bench.rs`, `references.rs`).
 
 mod bench;
+mod layers;
 mod references;
 
 use std::collections::BTreeSet;

@@ -1,24 +1,24 @@
-//! Test inputs and expected results for each kind of kernel.
+//! Test inputs and expected results of products, attention, lookups and the sampler.
 
 use std::ops::Range;
 
 use super::bench::{BEFORE, Bench, Expected, Form, Products, Target, UNIT_ROWS};
 use crate::error::Result;
-use crate::kernels::Grid;
 use crate::kernels::attention::cache::{from_cache, in_cache_order, into_cache};
 use crate::kernels::attention::{Attention, AttentionLayout, reference as attention_reference};
 use crate::kernels::embed::Embed;
 use crate::kernels::linear::reference::{activate, gate_up, rope};
 use crate::kernels::linear::{Epilogue, Linear};
 use crate::kernels::sampling::reference::{self as sampling_reference, penalise};
-use crate::models::{HeadShape, MatrixId};
+use crate::kernels::{CacheLayout, Grid};
+use crate::models::{CacheFormat, HeadShape, MatrixId};
 use crate::runtime::device::{Dispatch, Task};
 use crate::runtime::gpu::decoder::GpuDecoder;
 use crate::runtime::gpu::weights::Weights;
 use crate::sampling::SamplingParams;
 
 /// Number of tokens in a batch; fills neither a tile nor a group of tokens that a thread computes at once.
-const TOKENS: usize = 5;
+pub(super) const TOKENS: usize = 5;
 /// Position of the batch's first token.
 const POSITION: usize = 40;
 /// Number of row pairs to compare, of those that one workgroup computes, including its first and last.
@@ -30,7 +30,7 @@ fn most_tokens(linear: &Linear) -> usize {
 }
 
 /// Position and number of tokens of a batch in a cache of `positions`.
-fn place(most_tokens: usize, positions: usize) -> (usize, usize) {
+pub(super) fn place(most_tokens: usize, positions: usize) -> (usize, usize) {
     let tokens = most_tokens.min(positions);
     (POSITION.min(positions - tokens), tokens)
 }
@@ -85,19 +85,32 @@ impl Bench<'_> {
     /// Tests a dispatch's kernel, unless it was tested before.
     pub(super) fn test(&mut self, dispatch: &Dispatch) -> Result<()> {
         let (kernel, _) = dispatch.identity();
-        match dispatch.task().filter(|_| self.tested.insert(kernel)) {
-            Some(Task::Product(linear, norm_eps)) => match linear.epilogue {
-                Epilogue::Qkv { heads, value_offset } => self.qkv(linear, *norm_eps, &heads, value_offset),
-                _ => self.product(linear, *norm_eps),
+        let Some(task) = dispatch.task().filter(|_| self.tested.insert(kernel)) else { return Ok(()) };
+        match task {
+            Task::Product(linear, norm_eps) => match linear.epilogue {
+                Epilogue::Qkv { heads, cache } => self.qkv(linear, *norm_eps, &heads, cache)?,
+                _ => self.product(linear, *norm_eps)?,
             },
-            Some(Task::Attention(attention)) => {
-                self.attention(attention);
-                Ok(())
-            }
-            Some(Task::Projected(attention, linear)) => self.projected(attention, linear),
-            Some(Task::Embed(embed)) => self.embed(embed),
-            None => Ok(()),
+            Task::Projected(attention, linear) => self.projected(attention, linear)?,
+            Task::Embed(embed) => self.embed(embed)?,
+            Task::Attention(attention) => self.attention(attention),
+            Task::AttentionGate(heads, row_len) => self.attention_gate(heads, *row_len),
+            Task::HeadNorm(kernel) => self.head_norm(kernel),
+            Task::Latent(kernel) => self.latent(kernel),
+            Task::AddNorm(norm) => self.add_norm(norm),
+            Task::LayerNorm(norm) => self.layer_norm(norm),
+            Task::GateCutoff(kernel) => self.gate_cutoff(*kernel),
+            Task::Streams(streams) => self.streams(streams),
+            Task::GatedNorm(norm) => self.gated_norm(norm),
+            Task::Convolution(convolution) => self.convolution(convolution),
+            Task::ConvolutionState(convolution) => self.convolution_state(convolution),
+            Task::DeltaNet(net) => self.delta_net(net),
+            Task::StateSpace(space) => self.state_space(space),
+            Task::Router(router) => self.router(router),
+            Task::Group(experts) => self.group(experts),
+            Task::ExpertSum(sum) => self.expert_sum(sum),
         }
+        Ok(())
     }
 
     /// Tests the sampler, with the model's own buffers.
@@ -152,10 +165,11 @@ impl Bench<'_> {
     }
 
     /// Tests the product of queries, keys and values; compares the first head of each, if it is in this matrix.
-    fn qkv(&mut self, linear: &Linear, norm_eps: Option<f32>, heads: &HeadShape, value_offset: u32) -> Result<()> {
+    fn qkv(&mut self, linear: &Linear, norm_eps: Option<f32>, heads: &HeadShape, cache: CacheLayout) -> Result<()> {
         let [query_len, key_len, value_len] =
             [heads.query_len(), heads.key_len(), heads.value_len()].map(|len| len as usize);
-        let (position, tokens) = place(most_tokens(linear), value_offset as usize * 2 / key_len);
+        let (position, tokens) =
+            place(most_tokens(linear), (cache.value_offset / cache.format.row_words(heads.key_len())) as usize);
         let angles = self.angles(heads, position + tokens);
         let rope_buffer = self.buffer(&angles);
         let query = self.buffer(&vec![BEFORE; tokens * query_len]);
@@ -174,10 +188,11 @@ impl Bench<'_> {
         let target = Target { rows, y: &query, extra: &extra, position, tokens, place: &place };
         let (dispatch, products) = self.multiplied(linear, norm_eps, &target)?;
 
+        let form = if cache.format == CacheFormat::F32 { Form::Floats } else { Form::Halves };
         let mut expected = [
             Expected::new(&query, Form::Floats, []),
-            Expected::new(self.kv, Form::Halves, []),
-            Expected::new(self.kv, Form::Halves, []).at_word(value_offset.into()),
+            Expected::new(self.kv, form, []),
+            Expected::new(self.kv, form, []).at_word(cache.value_offset.into()),
         ];
         for token in 0..tokens {
             let row = position + token;
@@ -194,9 +209,9 @@ impl Bench<'_> {
 
     /// Tests attention of all heads.
     fn attention(&mut self, attention: &Attention) {
-        let Attention { heads, layout, splits, value_offset, cache, .. } = *attention;
-        let key_words = if value_offset == 0 { self.kv.size() / 4 } else { value_offset.into() };
-        let positions = key_words / u64::from(cache.row_words(heads.key_len()));
+        let Attention { heads, layout, splits, cache, .. } = *attention;
+        let key_words = if cache.value_offset == 0 { self.kv.size() / 4 } else { cache.value_offset.into() };
+        let positions = key_words / u64::from(cache.format.row_words(heads.key_len()));
         let most_tokens = if layout == AttentionLayout::Token { 1 } else { TOKENS };
         let (position, tokens) = place(most_tokens, positions as usize);
         let [keys, values] = self.fill_cache(attention, position + tokens);
@@ -221,10 +236,10 @@ impl Bench<'_> {
 
     /// Tests attention that multiplies its own query, key and value, for the first head.
     fn projected(&mut self, attention: &Attention, linear: &Linear) -> Result<()> {
-        let Attention { heads, value_offset, splits, .. } = *attention;
+        let Attention { heads, cache, splits, .. } = *attention;
         // Values are as wide as keys.
         let (dim, kv_len) = (heads.head_dim as usize, heads.key_len() as usize);
-        let (position, _) = place(1, value_offset as usize * 2 / kv_len);
+        let (position, _) = place(1, cache.value_offset as usize * 2 / kv_len);
         let cached = self.fill_cache(attention, position);
         let angles = self.angles(&heads, position + 1);
         let rope_buffer = self.buffer(&angles);
@@ -254,7 +269,7 @@ impl Bench<'_> {
         let expected = [
             Expected::new(&y, Form::Parts { splits: splits as usize, value_dim: dim }, attended),
             Expected::new(self.kv, Form::Halves, key).at_word(own_word),
-            Expected::new(self.kv, Form::Halves, value).at_word(u64::from(value_offset) + own_word),
+            Expected::new(self.kv, Form::Halves, value).at_word(u64::from(cache.value_offset) + own_word),
         ];
         self.run(&[&dispatch], 1, &expected);
         Ok(())
@@ -284,16 +299,16 @@ impl Bench<'_> {
     fn fill_cache(&mut self, attention: &Attention, positions: usize) -> [Vec<f32>; 2] {
         let [key_len, value_len] = attention.row_lens().map(|len| len as usize);
         let mut fill = |first_word: u32, len: usize| {
-            let words = into_cache(&self.random.floats(positions * len), len, attention.cache);
+            let words = into_cache(&self.random.floats(positions * len), len, attention.cache.format);
             self.gpu.queue().write_buffer(self.kv, u64::from(first_word) * 4, bytemuck::cast_slice(&words));
-            from_cache(&words, len, attention.cache)
+            from_cache(&words, len, attention.cache.format)
         };
         let keys = fill(0, key_len);
-        let values = if attention.value_offset == 0 {
+        let values = if attention.cache.value_offset == 0 {
             let value_dim = attention.heads.value_dim as usize;
             keys.chunks_exact(key_len).flat_map(|key| &key[..value_dim]).copied().collect()
         } else {
-            fill(attention.value_offset, value_len)
+            fill(attention.cache.value_offset, value_len)
         };
         [keys, values]
     }
@@ -306,7 +321,7 @@ impl Bench<'_> {
     }
 
     /// Cosines and sines of test angles for this many positions.
-    fn angles(&mut self, heads: &HeadShape, positions: usize) -> Vec<[f32; 2]> {
+    pub(super) fn angles(&mut self, heads: &HeadShape, positions: usize) -> Vec<[f32; 2]> {
         let len = (positions * heads.rope_dim as usize / 2).max(1);
         self.random.floats(len).iter().map(|angle| [(3.0 * angle).cos(), (3.0 * angle).sin()]).collect()
     }
