@@ -21,7 +21,7 @@ use crate::models::{
     TowerTensors, VectorId,
 };
 use crate::runtime::backend::Tower;
-use crate::runtime::device::{Dispatch, Gpu};
+use crate::runtime::device::{Dispatch, Gpu, allocating};
 use crate::vision::PatchInput;
 
 /// Longest time in seconds between two reports of progress: short enough for quick stops.
@@ -83,11 +83,11 @@ impl GpuTower {
     }
 
     /// The program with room for this many rows.
-    fn program(&mut self, rows: u32) -> Result<&Program> {
+    async fn program(&mut self, rows: u32) -> Result<&Program> {
         // If it is too small, its buffers are freed first, so that there is room for the new ones.
         let program = match self.program.take().filter(|program| program.buffers.rows >= rows) {
             Some(program) => program,
-            None => self.new_program(rows)?,
+            None => allocating(Some(&self.gpu), || self.new_program(rows)).await?,
         };
         Ok(self.program.insert(program))
     }
@@ -134,7 +134,7 @@ impl Tower for GpuTower {
     ) -> Result<Vec<Vec<f32>>> {
         let (gpu, len) = (self.gpu.clone(), u64::from(self.config.embedding_len));
         let counts = [input.rows(self.config.width), input.places.len() as u32];
-        let program = self.program(counts[0])?;
+        let program = self.program(counts[0]).await?;
         program.write(&gpu, input, counts);
         let (mut done, mut reported, mut next_report, mut start) = (0, 0, 1, Instant::now());
         for stage in &program.stages {
