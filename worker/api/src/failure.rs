@@ -59,6 +59,7 @@ pub fn engine_failure_kind(error: &EngineError) -> FailureKind {
         | EngineError::UnsupportedArchitecture(_)
         | EngineError::UnsupportedFormat { .. }
         | EngineError::WrongKind(_)
+        | EngineError::WrongProjector(_)
         | EngineError::Tokenizer(_) => FailureKind::Unsupported,
         EngineError::TooLarge(_) | EngineError::ContextTooLarge { .. } | EngineError::OutOfMemory(_) => {
             FailureKind::TooLarge
@@ -105,7 +106,7 @@ pub fn engine_failure_reason(error: &EngineError) -> Reason {
             Reason::Field { name: name.to_owned(), detail: format!("it must be {range}") }
         }
         // No client asks for snapshots.
-        EngineError::BadSnapshot(_) => Reason::Other,
+        EngineError::BadSnapshot(_) | EngineError::WrongProjector(_) => Reason::Other,
         EngineError::Interrupted => Reason::Interrupted,
     }
 }

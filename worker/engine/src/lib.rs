@@ -43,6 +43,7 @@ pub mod speech;
 pub mod template;
 pub mod tokenizer;
 mod turns;
+pub mod vision;
 
 pub use error::{EngineError, Result};
 pub use runtime::fit;

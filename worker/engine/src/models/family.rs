@@ -33,6 +33,8 @@ pub enum Activation {
     GeluTanh,
     /// `x Φ(x)`, with the error function.
     GeluErf,
+    /// `x / (1 + exp(-1.702 x))`
+    QuickGelu,
     /// `max(x, 0)²`
     ReluSquared,
     /// `z / (1 + exp(-1.702 z))` with `z = min(x, 7)`; what it gates is clamped to ±7, plus one (gpt-oss).
@@ -130,6 +132,8 @@ pub(super) struct Family {
     /// Name of the norm before the output head, without `.weight`.
     pub(super) output_norm: &'static str,
     pub(super) windows: Windows,
+    /// The most embeddings of a picture, if they attend to each other.
+    pub(super) picture_len: u32,
     /// Multimodal RoPE, if any: how the components of a position share the pairs.
     pub(super) multimodal_rope: Option<SectionOrder>,
     /// Base of RoPE in layers with a window, if it differs from that of other layers.
@@ -194,6 +198,7 @@ const LLAMA: Family = Family {
     feed_forward_norm: "ffn_norm",
     output_norm: "output_norm",
     windows: Windows::Ignored,
+    picture_len: 0,
     multimodal_rope: None,
     window_rope_base: None,
     optional_rope: false,
@@ -269,6 +274,7 @@ const GEMMA3: Family = Family {
     name: "gemma3",
     head_norm: HeadNorm::Head,
     windows: Windows::AllBut(6),
+    picture_len: 256,
     window_rope_base: Some(10_000.0),
     wide_scale_layers: Some(62),
     ..GEMMA2
@@ -337,6 +343,7 @@ pub(super) const FAMILIES: &[Family] = &[
     GEMMA3N,
     Family {
         name: "gemma4",
+        picture_len: 280,
         experts: Experts::Optional,
         expert_norms: true,
         tied_values: true,
@@ -352,7 +359,7 @@ pub(super) const FAMILIES: &[Family] = &[
         experts: Experts::Always,
         ..QWEN2
     },
-    Family { name: "gemma-embedding", two_way: true, wide_scale_layers: None, ..GEMMA3 },
+    Family { name: "gemma-embedding", two_way: true, picture_len: 0, wide_scale_layers: None, ..GEMMA3 },
     // With a window it is OLMo 3.
     Family {
         name: "olmo2",

@@ -15,9 +15,13 @@ mod head_planner;
 mod heads;
 mod layer_planner;
 mod mixer;
+mod pictures;
 mod plan;
 mod planner;
 mod pooling;
+mod projector;
+mod projector_family;
+mod projector_plan;
 mod reader;
 mod rope;
 mod speech;
@@ -34,13 +38,20 @@ pub use heads::HeadShape;
 pub use mixer::{
     AttentionConfig, DeltaNetConfig, LatentConfig, LayerRope, MixerConfig, ShortConvolutionConfig, StateSpaceConfig,
 };
+pub use pictures::{Filter, Markers, PictureConfig, Sizing, TILE};
 pub use plan::{
-    AttentionPlan, DeltaNetPlan, ExpansionPlan, ExpertMatrix, ExpertNormsPlan, ExpertsGateUp, ExpertsPlan,
-    FeedForwardPlan, GateUpPlan, LatentExpertsPlan, LatentPlan, LayerInputPlan, LayerInputsPlan, LayerPlan,
-    LayerStreamsPlan, LowRankPlan, MatrixId, MatrixPlan, MixerPlan, ModelPlan, PaddingPlan, Product, Segment,
-    SharedExpertPlan, ShortConvolutionPlan, StateSpacePlan, StreamsPlan, VectorId, VectorPlan, WeightPlan,
+    ArrangedPlan, Arrangement, AttentionPlan, DeltaNetPlan, ExpansionPlan, ExpertMatrix, ExpertNormsPlan,
+    ExpertsGateUp, ExpertsPlan, FeedForwardPlan, GateUpPlan, LatentExpertsPlan, LatentPlan, LayerInputPlan,
+    LayerInputsPlan, LayerPlan, LayerStreamsPlan, LowRankPlan, MatrixId, MatrixPlan, MixerPlan, ModelPlan, Product,
+    Segment, SharedExpertPlan, ShortConvolutionPlan, StateSpacePlan, StreamsPlan, VectorId, VectorPlan, WeightPlan,
 };
 pub use pooling::{HeadActivation, HeadLayer, HeadPlan, HeadResult, Pooling};
+pub use projector::{ProjectorConfig, TowerWindows};
+pub use projector_family::{GridRope, Merge, PatchPositions};
+pub(crate) use projector_plan::TowerTensors;
+pub use projector_plan::{
+    BREAK, CLASS, LinearPlan, PATCH_BIAS, POSITIONS, ProjectionPlan, ProjectorPlan, TowerLayerPlan,
+};
 pub use rope::{Position, ROPE_FREQUENCIES, ROPE_LONG, ROPE_SHORT, RopeConfig, SectionOrder, Sections, Yarn};
 pub(crate) use speech::{SPEECH_ARCHITECTURE, SPEECH_NORM_EPS, TAPS};
 pub use speech::{SpeechConfig, StackConfig};

@@ -76,18 +76,34 @@ pub struct ExpansionPlan {
     pub values: MatrixId,
 }
 
-/// A tensor that is converted while it is loaded, because its rows are no whole number of blocks: each gets zeros at its
-/// end.
+/// A tensor whose weights are rearranged while it is loaded, because a row of the file is no row of the matrix, or no
+/// whole number of blocks. The rest of a matrix's rows is zero.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct PaddingPlan {
+pub struct ArrangedPlan {
     /// Name of the tensor.
     pub tensor: String,
-    /// Number of columns in the file.
-    pub cols: u32,
-    /// Number of columns of the matrix.
-    pub padded_cols: u32,
-    /// The matrix, in F32.
+    /// The matrix, in F16 if the tensor is, otherwise in F32.
     pub matrix: MatrixId,
+    /// Number of rows.
+    pub rows: u32,
+    /// Number of columns before padding.
+    pub cols: u32,
+    /// Where the weights are in the file.
+    pub arrangement: Arrangement,
+}
+
+/// The order of a tensor's weights.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Arrangement {
+    /// `[rows][cols]`
+    Rows,
+    /// `[cols][rows]`
+    Columns,
+    /// `[rows][elements][parts]`, for inputs that are `[parts][elements]`.
+    Interleaved {
+        /// Number of parts.
+        parts: u32,
+    },
 }
 
 /// Index into [`WeightPlan::matrices`].
@@ -430,8 +446,8 @@ pub struct WeightPlan {
     pub vectors: Vec<VectorPlan>,
     /// Tensors that are converted to some of the matrices.
     pub expansions: Vec<ExpansionPlan>,
-    /// Tensors whose rows are padded.
-    pub paddings: Vec<PaddingPlan>,
+    /// Tensors that are rearranged.
+    pub arranged: Vec<ArrangedPlan>,
     /// Names of tensors that stay on the host.
     pub host: Vec<String>,
     /// Names of tensors that are not needed.

@@ -112,6 +112,8 @@ impl Reader<'_, Family> {
             residual_scale: self.factor("residual_scale").unwrap_or(1.0),
             attention_scale,
             two_way: family.two_way,
+            picture_len: family.picture_len,
+            deepstack_layers: self.u32("n_deepstack_layers").unwrap_or(0),
             attention_temperature: self.attention_temperature()?,
             attention_softcap: self.factor("attn_logit_softcapping"),
             logit_scale: match self.factor("logit_scale") {

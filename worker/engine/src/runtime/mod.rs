@@ -27,9 +27,9 @@ pub use device::{Device, Gpu};
 #[cfg(feature = "gpu")]
 pub use gpu::Matrix;
 pub use gpu::scratch_bytes;
-pub use loading::{Loaded, Loader, LoaderOptions, Source};
+pub use loading::{Loaded, Loader, LoaderOptions, ProjectorLoader, Source};
 pub use measuring::{Change, KernelTime, Profile, SelfTest, Verdict};
 pub use session::{
-    DraftStats, Embedding, EmbeddingSpan, Encoder, Generation, GenerationEnd, Model, Prompt, Ranking, Span, Stepwise,
-    Transcriber, TranscriptEvent, TranscriptSegment, TranscriptionOptions,
+    DraftStats, Embedding, EmbeddingSpan, Encoder, Generation, GenerationEnd, Model, Part, Projector, Prompt, Ranking,
+    Span, Stepwise, Transcriber, TranscriptEvent, TranscriptSegment, TranscriptionOptions,
 };

@@ -1,11 +1,12 @@
-//! `attention.wgsl`, `attention_batch.wgsl`, `attention_merge.wgsl` and `attention_gate.wgsl`.
+//! `attention.wgsl`, `attention_batch.wgsl`, `attention_tiled.wgsl`, `attention_cooperative.wgsl`,
+//! `attention_merge.wgsl` and `attention_gate.wgsl`.
 
 use parlance_engine::kernels::attention::cache::{from_cache, into_cache};
 use parlance_engine::kernels::attention::gate::attention_gate;
-use parlance_engine::kernels::attention::{Attention, AttentionLayout, has_cooperative_layout};
+use parlance_engine::kernels::attention::{Attention, AttentionLayout, has_cooperative_layout, has_tiled_layout};
 use parlance_engine::kernels::{self, CacheLayout};
 use parlance_engine::models::{AttentionTemperature, CacheFormat, HeadShape};
-use parlance_engine::runtime::Dispatch;
+use parlance_engine::runtime::{Dispatch, Gpu};
 
 use crate::common::{Random, assert_close, devices, plain_device};
 use crate::heads::{from_cache_order, head_shapes};
@@ -14,6 +15,7 @@ use crate::{PADDING, UNTOUCHED, gpu_tests, padded, read, read_padded, run, state
 
 gpu_tests! {
     attention_matches_over_tiles_splits_and_windows,
+    attention_stays_within_blocks,
     attention_output_is_gated,
 }
 
@@ -38,8 +40,9 @@ struct Case {
 
 impl Case {
     fn supports(&self, layout: AttentionLayout) -> bool {
-        // A batch has no splits, and only batches have ALiBi.
+        // A batch has no splits, and only batches have ALiBi. Tiles are for towers, which attend in both directions.
         match layout {
+            AttentionLayout::Tiled => self.splits == 1 && !self.alibi && self.bidirectional,
             AttentionLayout::Token => !self.alibi,
             AttentionLayout::Batch => self.splits == 1,
             AttentionLayout::Cooperative => self.splits == 1 && !self.alibi,
@@ -120,7 +123,8 @@ async fn attention_matches_over_tiles_splits_and_windows() {
     // Only the layout for matrix units needs features.
     for (index, gpu) in devices().await.into_iter().enumerate() {
         let mut random = Random(5);
-        let mut layouts = if index == 0 { vec![AttentionLayout::Token, AttentionLayout::Batch] } else { Vec::new() };
+        let simple = [AttentionLayout::Token, AttentionLayout::Batch, AttentionLayout::Tiled];
+        let mut layouts = if index == 0 { simple.to_vec() } else { Vec::new() };
         layouts.extend(gpu.has_matrix_units().then_some(AttentionLayout::Cooperative));
         let cases = CASES.iter().enumerate().flat_map(|case| layouts.iter().map(move |layout| (case, *layout)));
         let cases: Vec<_> = cases.filter(|((_, case), layout)| case.supports(*layout)).collect();
@@ -137,8 +141,12 @@ async fn attention_matches_over_tiles_splits_and_windows() {
             }
             // Matrix units round queries and weights to f16: 11 bits.
             let tolerance = if layout == AttentionLayout::Cooperative { 5e-3 } else { 1e-5 };
-            let has_layout = format == CacheFormat::F16 && has_cooperative_layout(&shape);
-            if layout == AttentionLayout::Cooperative && !has_layout {
+            let has_layout = match layout {
+                AttentionLayout::Token | AttentionLayout::Batch => true,
+                AttentionLayout::Tiled => format == CacheFormat::F16 && has_tiled_layout(&shape),
+                AttentionLayout::Cooperative => format == CacheFormat::F16 && has_cooperative_layout(&shape),
+            };
+            if !has_layout {
                 continue;
             }
             let Case { position, tokens, .. } = *case;
@@ -198,6 +206,66 @@ async fn attention_matches_over_tiles_splits_and_windows() {
             assert_close(&read(&gpu, &y, y_len).await, &expected, tolerance, &format!("{attention:?} at {position}"));
         }
     }
+}
+
+/// Each block on its own is a batch whose tokens attend to each other.
+async fn attention_stays_within_blocks() {
+    for (index, gpu) in devices().await.into_iter().enumerate() {
+        let simple = [AttentionLayout::Batch, AttentionLayout::Tiled];
+        let mut layouts = if index == 0 { simple.to_vec() } else { Vec::new() };
+        layouts.extend(gpu.has_matrix_units().then_some(AttentionLayout::Cooperative));
+        for (layout, head_dim) in layouts.into_iter().flat_map(|layout| [(layout, 24), (layout, 72)]) {
+            check_blocks(&gpu, layout, head_dim).await;
+        }
+    }
+}
+
+async fn check_blocks(gpu: &Gpu, layout: AttentionLayout, head_dim: u32) {
+    let mut random = Random(35);
+    let tokens = 90usize;
+    let (value_dim, rope_dim) = (head_dim, head_dim);
+    let heads = HeadShape { heads: 2, kv_heads: 2, head_dim, value_dim, rope_dim, rope_half: false };
+    let len = heads.key_len() as usize;
+    let q = random.floats(tokens * len);
+    let [keys, values] = [(); 2].map(|()| into_cache(&random.floats(tokens * len), len, CacheFormat::F16));
+    let attention = Attention {
+        heads,
+        cache: CacheLayout::f16(keys.len() as u32),
+        scale: 0.3,
+        temperature: None,
+        softcap: None,
+        window: None,
+        bidirectional: true,
+        ahead: None,
+        alibi: false,
+        sinks: false,
+        layout,
+        splits: 1,
+        workgroup: 32,
+    };
+    let ends = [7usize, 8, 71, tokens];
+    let starts = [0].into_iter().chain(ends);
+    let (mut blocks, mut expected) = (Vec::new(), Vec::new());
+    let [all_keys, all_values] = [&keys, &values].map(|rows| from_cache(rows, len, CacheFormat::F16));
+    for (start, end) in starts.zip(ends) {
+        blocks.extend(vec![[start as u32, end as u32]; end - start]);
+        let own = |rows: &[f32]| rows[start * len..end * len].to_vec();
+        let rows = [&own(&all_keys)[..], &own(&all_values)];
+        expected.extend(kernels::attention::reference::attention(&own(&q), rows, &[], 0, &attention));
+    }
+    let y = gpu.storage_buffer("y", (tokens * len * 4) as u64);
+    let buffers = [
+        ("state", &state(gpu, 0, tokens as u32, 0)),
+        ("q", &gpu.storage_buffer_with("q", &q)),
+        ("kv", &gpu.storage_buffer_with("kv", &[keys, values].concat())),
+        ("blocks", &gpu.storage_buffer_with("blocks", &blocks)),
+        ("y", &y),
+    ];
+    let dispatch = Dispatch::new(gpu, &attention.shader_in_blocks(), &buffers, attention.grids()[0]);
+    run(gpu, &[dispatch], tokens as u32);
+    // Matrix units round queries and weights to f16.
+    let tolerance = if layout == AttentionLayout::Cooperative { 5e-3 } else { 1e-5 };
+    assert_close(&read(gpu, &y, tokens * len).await, &expected, tolerance, &format!("blocks, {attention:?}"));
 }
 
 async fn attention_output_is_gated() {

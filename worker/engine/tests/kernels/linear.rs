@@ -365,6 +365,7 @@ async fn linear_applies_every_activation() {
             Activation::Silu,
             Activation::GeluTanh,
             Activation::GeluErf,
+            Activation::QuickGelu,
             Activation::ReluSquared,
             Activation::ClampedSwiglu,
         ] {

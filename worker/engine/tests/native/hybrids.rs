@@ -46,7 +46,7 @@ impl Subject {
     }
 
     async fn load(&self, name: &str) -> Model {
-        // Helper threads serve one model at a time, and several are in use here.
+        // With helper threads of its own.
         let device = if self.has_threads { On::Threads.open().await } else { self.device.clone() };
         load(device, &file(name)).await
     }

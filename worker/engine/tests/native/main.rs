@@ -18,5 +18,6 @@ mod sequences;
 mod spans;
 mod templates;
 mod tokenizers;
+mod vision;
 mod whisper;
 mod windows;

@@ -10,16 +10,17 @@ use parlance_engine::ggml::{is_ggml, read_header};
 use parlance_engine::gguf::Gguf;
 use parlance_engine::kernels::linear::Tiles;
 use parlance_engine::runtime::{
-    Cpu, Device, Gpu, GpuOptions, Loaded, Loader, LoaderOptions, SelfTest, Transcriber, TranscriptEvent,
-    TranscriptSegment, TranscriptionOptions, Verdict,
+    Cpu, Device, Loaded, Loader, LoaderOptions, SelfTest, Transcriber, TranscriptEvent, TranscriptSegment,
+    TranscriptionOptions, Verdict,
 };
 use parlance_engine::{EngineError, Result};
 use pollster::block_on;
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::architectures::{as_on_hardware, divergence};
+use crate::architectures::{baseline, divergence, hardware};
 use crate::common::{Described, On, Random, build_file};
+use crate::hybrids::devices;
 
 /// How far logits may diverge from the reference.
 const BOUND: f64 = 1e-3;
@@ -116,6 +117,10 @@ fn gguf_file(model: &Described) -> Vec<u8> {
     build_file(model, &[])
 }
 
+fn both_files() -> [Vec<u8>; 2] {
+    [gguf_file(&FIXTURE.model), ggml_file(&FIXTURE.model)]
+}
+
 fn load(device: Device) -> Transcriber {
     block_on(try_load(device, &gguf_file(&FIXTURE.model))).unwrap()
 }
@@ -136,10 +141,10 @@ async fn divergence_of(transcriber: &mut Transcriber) -> Result<f64> {
     Ok(largest)
 }
 
-fn check(device: Device) {
-    let name = device.adapter_name().to_owned();
-    for bytes in [gguf_file(&FIXTURE.model), ggml_file(&FIXTURE.model)] {
-        let mut transcriber = block_on(try_load(device.clone(), &bytes)).unwrap();
+fn check(device: &Device, files: &[Vec<u8>]) {
+    let name = device.adapter_name();
+    for bytes in files {
+        let mut transcriber = block_on(try_load(device.clone(), bytes)).unwrap();
         let largest = block_on(divergence_of(&mut transcriber)).unwrap();
         println!("{name}: divergence {largest:.1e}");
         assert!(largest <= BOUND, "{name}: {largest}");
@@ -151,22 +156,20 @@ fn check(device: Device) {
 
 #[test]
 fn logits_match_numpy_with_webgpus_defaults() {
-    check(block_on(On::BASELINE.open()));
+    check(&block_on(baseline()).into(), &both_files());
 }
 
 #[test]
 fn logits_match_numpy_with_the_layouts_for_graphics_cards() {
-    let gpu = block_on(Gpu::new(GpuOptions::default())).unwrap();
     for tiles in [Tiles::Shared, Tiles::Packed] {
-        check(as_on_hardware(&gpu, tiles).into());
+        check(&block_on(hardware(tiles)).into(), &[gguf_file(&FIXTURE.model)]);
     }
-    check(gpu.with_tuning(gpu.tuning().plain()).into());
 }
 
 #[test]
 fn logits_match_numpy_on_the_cpu() {
-    check(Cpu::blocking().into());
-    check(block_on(On::Threads.open()));
+    check(&Cpu::blocking().into(), &both_files());
+    check(&block_on(On::Threads.open()), &[gguf_file(&FIXTURE.model)]);
 }
 
 /// The divergence of a changed model; infinite if it is rejected.
@@ -261,8 +264,8 @@ fn lenient() -> TranscriptionOptions {
 
 #[test]
 fn transcripts_are_those_of_the_script_on_every_device() {
-    for on in [On::BASELINE, On::GPU, On::Cpu, On::Threads] {
-        let mut transcriber = load(block_on(on.open()));
+    for (name, device) in block_on(devices()) {
+        let mut transcriber = load(device);
         let mut language = "";
         let segments = transcribe(&mut transcriber, &lenient(), |event| {
             if let TranscriptEvent::Language { code, .. } = event {
@@ -271,7 +274,7 @@ fn transcripts_are_those_of_the_script_on_every_device() {
             true
         });
         let windows: Vec<_> = segments.unwrap().into_iter().map(|segment| segment.tokens).collect();
-        assert_eq!((windows, language), (FIXTURE.windows.clone(), FIXTURE.language.as_str()), "{}", on.name());
+        assert_eq!((windows, language), (FIXTURE.windows.clone(), FIXTURE.language.as_str()), "{name}");
     }
 }
 

@@ -7,7 +7,7 @@
 // That is rare: usually the first keys have the highest score (FlashAttention-4 rescales as rarely).
 //
 // Grid: x: KV_HEADS, z: ceil(tokens / TILE_TOKENS), TILE_TOKENS = ROWS / GROUP rounded down.
-// Constants: those of `attention_batch.wgsl`; GROUP = HEADS / KV_HEADS; HEAD_TILES = HEAD_DIM / 16; TILE_TOKENS;
+// Constants: those of `attention_batch.wgsl`; GROUP = HEADS / KV_HEADS; HEAD_TILES = ceil(HEAD_DIM / 16); TILE_TOKENS;
 // SUBGROUP: 32.
 enable wgpu_cooperative_matrix;
 #include "attention/attention_common.wgsl"
@@ -18,10 +18,11 @@ const ROWS: u32 = WORKGROUP / SUBGROUP * 16u;
 const TILE_KEYS: u32 = ROWS;
 // Maximum by which a score may exceed its row's reference: weights of up to e^8 are far below the largest f16.
 const SLACK: f32 = 8.0;
-// Groups of four elements: per head; from one row of a tile to the next (so that rows are in different banks); of
-// scores and of weights.
+// Groups of four elements: per head, as it is and in whole matrices; from one row of a tile to the next (so that rows
+// are in different banks); of scores and of weights.
 const QUADS: u32 = HEAD_DIM / 4u;
-const STRIDE: u32 = QUADS + 2u;
+const TILE_QUADS: u32 = HEAD_TILES * 4u;
+const STRIDE: u32 = TILE_QUADS + 2u;
 const SCORE_STRIDE: u32 = TILE_KEYS / 4u + 1u;
 const WEIGHT_STRIDE: u32 = TILE_KEYS / 4u + 2u;
 
@@ -68,6 +69,12 @@ fn main(
     let first_row = subgroup * 16u;
     for (var i = thread; i < 64u; i += WORKGROUP) {
         zeros[i] = vec4<f32>();
+    }
+    // Past the end of a head there are zeros.
+    for (var i = thread; i < TILE_KEYS; i += WORKGROUP) {
+        for (var quad = QUADS; quad < TILE_QUADS; quad++) {
+            tile[i * STRIDE + quad] = vec4<f16>();
+        }
     }
     for (var i = thread; i < ROWS * QUADS; i += WORKGROUP) {
         let row = i / QUADS;
@@ -182,7 +189,7 @@ fn main(
     coopStoreT(result$h, &scores[first_row * SCORE_STRIDE], SCORE_STRIDE);
     workgroupBarrier();
     if (is_there) {
-        for (var i = 0u; i < 2u; i++) {
+        for (var i = 0u; i < 2u && $hu * 4u + half * 2u + i < QUADS; i++) {
             let values = scores[row * SCORE_STRIDE + half * 2u + i] / total;
             y[place + $hu * 8u + 2u * i] = values.xy;
             y[place + $hu * 8u + 2u * i + 1u] = values.zw;

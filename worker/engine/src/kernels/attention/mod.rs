@@ -1,4 +1,5 @@
-//! Dispatches of `attention.wgsl`, `attention_batch.wgsl`, `attention_cooperative.wgsl` and `attention_merge.wgsl`.
+//! Dispatches of `attention.wgsl`, `attention_batch.wgsl`, `attention_tiled.wgsl`, `attention_cooperative.wgsl` and
+//! `attention_merge.wgsl`.
 
 pub mod cache;
 pub mod gate;
@@ -24,13 +25,25 @@ pub enum AttentionLayout {
     Token,
     /// Many tokens (`attention_batch.wgsl`).
     Batch,
+    /// Many tokens, with tiles in workgroup memory (`attention_tiled.wgsl`); see [`has_tiled_layout`].
+    Tiled,
     /// Many tokens, on the adapter's matrix units (`attention_cooperative.wgsl`); see [`has_cooperative_layout`].
     Cooperative,
 }
 
+/// Threads of `attention_tiled.wgsl`.
+const TILED_WORKGROUP: u32 = 128;
+/// Tokens per workgroup of it: eight threads share one.
+const TILED_TOKENS: u32 = TILED_WORKGROUP / 8;
+
+/// Whether `attention_tiled.wgsl` supports heads of this shape: their tiles fit the 16 KiB that every adapter has.
+pub fn has_tiled_layout(heads: &HeadShape) -> bool {
+    heads.value_dim == heads.head_dim && heads.head_dim.is_multiple_of(8) && heads.head_dim <= 96
+}
+
 /// Whether `attention_cooperative.wgsl` supports heads of this shape.
 pub fn has_cooperative_layout(heads: &HeadShape) -> bool {
-    let is_plain = heads.value_dim == heads.head_dim && heads.head_dim.is_multiple_of(16) && heads.head_dim <= 128;
+    let is_plain = heads.value_dim == heads.head_dim && heads.head_dim.is_multiple_of(8) && heads.head_dim <= 128;
     is_plain && heads.heads / heads.kv_heads <= COOPERATIVE_ROWS
 }
 
@@ -78,6 +91,9 @@ impl Attention {
         let x = self.heads.heads;
         let main = match self.layout {
             AttentionLayout::Token | AttentionLayout::Batch => Grid::TokensInY { x, z: self.splits },
+            AttentionLayout::Tiled => {
+                Grid::TokensInZ { xy: [x, 1], tokens_per_group: TILED_TOKENS, groups_per_token: 1 }
+            }
             AttentionLayout::Cooperative => Grid::TokensInZ {
                 xy: [self.heads.kv_heads, 1],
                 tokens_per_group: self.tile_tokens(),
@@ -106,8 +122,16 @@ impl Attention {
         self.declare(match self.layout {
             AttentionLayout::Token => Shader::new("attention/attention.wgsl"),
             AttentionLayout::Batch => Shader::new("attention/attention_batch.wgsl"),
+            AttentionLayout::Tiled => self.tiled(),
             AttentionLayout::Cooperative => self.cooperative(),
         })
+    }
+
+    /// The main kernel for batches where each token has its own range of positions, from the variable `blocks`. No
+    /// range begins or ends before that of the token before.
+    pub fn shader_in_blocks(&self) -> Shader {
+        debug_assert!(self.layout != AttentionLayout::Token, "tokens alone need no blocks");
+        self.shader().define_if(true, "BLOCKS")
     }
 
     /// The main kernel for one token, which multiplies its own query, key and value; `None` if the format of
@@ -133,6 +157,7 @@ impl Attention {
     /// Threads in a workgroup.
     fn threads(&self) -> u32 {
         match self.layout {
+            AttentionLayout::Tiled => TILED_WORKGROUP,
             AttentionLayout::Cooperative => COOPERATIVE_WORKGROUP,
             AttentionLayout::Token | AttentionLayout::Batch => {
                 let least = (self.heads.value_dim / 2).next_power_of_two().max(key_lanes(self.heads.head_dim));
@@ -187,14 +212,24 @@ impl Attention {
             .float("SOFTCAP_LIMIT", self.softcap.unwrap_or(1.0))
     }
 
+    /// Declares the constants that only `attention_tiled.wgsl` uses.
+    fn tiled(&self) -> Shader {
+        debug_assert!(has_tiled_layout(&self.heads) && !self.sinks, "towers have such heads, and no sinks");
+        debug_assert!(self.cache.format == CacheFormat::F16, "tiles are f16");
+        let row_groups = TILED_WORKGROUP / (self.heads.head_dim / 4);
+        Shader::new("attention/attention_tiled.wgsl")
+            .constant("QUERIES", TILED_TOKENS)
+            .constant("RESULTS", TILED_TOKENS.div_ceil(row_groups))
+    }
+
     /// Declares the constants that only `attention_cooperative.wgsl` uses.
     fn cooperative(&self) -> Shader {
-        debug_assert!(has_cooperative_layout(&self.heads), "a head consists of whole 16x16 matrices");
+        debug_assert!(has_cooperative_layout(&self.heads), "a head fits the matrices");
         debug_assert!(self.cache.format == CacheFormat::F16, "matrices are f16");
         Shader::new("attention/attention_cooperative.wgsl")
             .define_if(true, "COOPERATIVE")
             .constant("GROUP", self.group())
-            .constant("HEAD_TILES", self.heads.head_dim / 16)
+            .constant("HEAD_TILES", self.heads.head_dim.div_ceil(16))
             .constant("TILE_TOKENS", self.tile_tokens())
             .constant("SUBGROUP", COOPERATIVE_SUBGROUP)
     }

@@ -429,10 +429,12 @@ fn store(shader: Shader, scale: f32) -> Shader {
     shader.part("EPILOGUE", "store").float("SCALE", scale)
 }
 
-fn with_activation(shader: Shader, activation: Activation) -> Shader {
+/// Declares what `activation.wgsl` needs.
+pub(super) fn with_activation(shader: Shader, activation: Activation) -> Shader {
     shader
         .define_if(activation == Activation::GeluTanh, "GELU_TANH")
         .define_if(activation == Activation::GeluErf, "GELU_ERF")
+        .define_if(activation == Activation::QuickGelu, "QUICK_GELU")
         .define_if(activation == Activation::ReluSquared, "RELU_SQUARED")
         .define_if(activation == Activation::ClampedSwiglu, "CLAMPED_SWIGLU")
 }

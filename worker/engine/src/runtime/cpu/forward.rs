@@ -26,7 +26,7 @@ impl CpuDecoder {
     pub(super) async fn layers(&mut self, position: usize, batch: Batch<'_>) -> Vec<f32> {
         let (tokens, two_way) = match batch {
             Batch::Tokens(ids) => (ids.len(), false),
-            Batch::Embeddings { rows, two_way } => (rows.len() / self.config.embedding_len as usize, two_way),
+            Batch::Embeddings { rows, two_way, .. } => (rows.len() / self.config.embedding_len as usize, two_way),
         };
         self.layers_at(&[Place { sequence: self.selected, position, tokens, two_way }], batch).await
     }
@@ -37,9 +37,9 @@ impl CpuDecoder {
         for place in places {
             self.memories[place.sequence].state_len = UNKNOWN_STATE;
         }
-        let mut hidden = match batch {
-            Batch::Tokens(ids) => self.embed(ids),
-            Batch::Embeddings { rows, .. } => rows.to_vec(),
+        let (mut hidden, deepstack) = match batch {
+            Batch::Tokens(ids) => (self.embed(ids), &[][..]),
+            Batch::Embeddings { rows, deepstack, .. } => (rows.to_vec(), deepstack),
         };
         let inputs = self.layer_inputs(batch, &hidden);
         let mut others = self.expand_streams(&hidden);
@@ -51,6 +51,7 @@ impl CpuDecoder {
             self.feed_forward(layer, self.config.parallel.then_some(input), &mut hidden);
             let gate_input = self.correct_streams(layer, &prediction, &mut hidden, &mut others);
             self.layer_input(layer, &inputs, &mut hidden, gate_input.as_deref().zip(Some(&mut others[..])));
+            self.add_deepstack(layer, deepstack, &mut hidden);
             self.pacer.pause_if_due().await;
         }
         self.merge_streams(&mut hidden, &others);
@@ -116,6 +117,15 @@ impl CpuDecoder {
             for value in hidden {
                 *value *= scale;
             }
+        }
+    }
+
+    /// Adds what embeddings have for a layer's result to the hidden state.
+    fn add_deepstack(&self, layer: usize, deepstack: &[f32], hidden: &mut [f32]) {
+        let (width, layers) = (self.config.embedding_len as usize, self.config.deepstack_layers as usize);
+        if layer < layers {
+            let rows = deepstack.chunks_exact(layers * width).flat_map(|row| &row[layer * width..][..width]);
+            hidden.iter_mut().zip(rows).for_each(|(sum, value)| *sum += value);
         }
     }
 

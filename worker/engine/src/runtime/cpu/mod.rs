@@ -24,6 +24,7 @@ mod sampler;
 mod shard;
 mod streams;
 mod thread_pool;
+mod tower;
 mod weights;
 
 use std::cell::Cell;
@@ -38,7 +39,9 @@ pub(super) use listener::CpuListener;
 #[cfg(not(target_family = "wasm"))]
 pub use native_threads::NativeThreads;
 pub(super) use ops::activate;
+use thread_pool::Crew;
 pub use thread_pool::{COMMAND_WORDS, Helper, HelperThreads, MAX_PAYLOAD_BYTES, MAX_REPLY_FLOATS, NativeSendSync};
+pub(super) use tower::CpuTower;
 pub(super) use weights::CpuWeights;
 
 use super::limits::DeviceLimits;
@@ -52,7 +55,7 @@ pub struct Cpu {
     /// Lets pending messages and timers on this thread run.
     pause: fn() -> LocalBoxFuture<'static, ()>,
     /// Helper threads for matrix products.
-    threads: Option<Arc<dyn HelperThreads>>,
+    threads: Option<Arc<Crew>>,
     name: String,
 }
 
@@ -67,12 +70,17 @@ impl Cpu {
         Self::new(|| Box::pin(std::future::ready(())))
     }
 
-    /// The same CPU with helper threads for matrix products. They serve one model at a time.
+    /// The same CPU with helper threads for matrix products. Of the models that share them, only one at a time may
+    /// compute or be loaded.
     #[must_use]
     pub fn with_threads(self, threads: Arc<dyn HelperThreads>) -> Self {
         match threads.count() {
             0 => self,
-            helpers => Self { threads: Some(threads), name: format!("CPU, {} threads", helpers + 1), ..self },
+            helpers => Self {
+                threads: Some(Arc::new(Crew::new(threads))),
+                name: format!("CPU, {} threads", helpers + 1),
+                ..self
+            },
         }
     }
 

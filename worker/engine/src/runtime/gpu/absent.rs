@@ -7,9 +7,10 @@ use crate::error::Result;
 use crate::gguf::TensorType;
 use crate::kernels::repack::Piece;
 use crate::models::{
-    EncoderConfig, EncoderPlan, MatrixId, ModelConfig, ModelPlan, SpeechConfig, SpeechPlan, WeightPlan,
+    EncoderConfig, EncoderPlan, MatrixId, ModelConfig, ModelPlan, ProjectorConfig, ProjectorPlan, SpeechConfig,
+    SpeechPlan, TowerTensors, WeightPlan,
 };
-use crate::runtime::backend::{Decoder, Embedder, Listener};
+use crate::runtime::backend::{Decoder, Embedder, Listener, Tower};
 use crate::runtime::device::{Buffer, Dispatch, Gpu};
 use crate::runtime::memory::Room;
 use crate::speech::Rules;
@@ -86,5 +87,14 @@ pub(in crate::runtime) fn new_listener(
     _rules: &Rules,
     _weights: &Arc<Weights>,
 ) -> Result<Box<dyn Listener>> {
+    match *gpu {}
+}
+
+pub(in crate::runtime) fn new_tower(
+    gpu: &Gpu,
+    _projector: (&ProjectorConfig, &ProjectorPlan),
+    _weights: &Arc<Weights>,
+    _tensors: &TowerTensors,
+) -> Box<dyn Tower> {
     match *gpu {}
 }

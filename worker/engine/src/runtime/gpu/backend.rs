@@ -23,7 +23,7 @@ const FIRST_BATCH: u32 = 256;
 #[async_trait(?Send)]
 impl Decoder for GpuDecoder {
     fn batch_len(&self) -> usize {
-        let most = self.max_batch;
+        let most = self.max_batch.min(self.gpu.tuning().prefill_batch);
         let first = (most / FIRST_SHARE).max(FIRST_BATCH);
         let fitting = self.seconds_per_token.map_or(first, |seconds| (BATCH_SECONDS / seconds) as u32);
         // A multiple of the tile size.

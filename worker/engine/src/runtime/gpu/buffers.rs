@@ -81,6 +81,9 @@ pub(super) struct Buffers {
     pub layer_inputs: wgpu::Buffer,
     /// The part of them that is computed from the embedding.
     pub projected_inputs: wgpu::Buffer,
+    /// What embeddings add to the results of the first layers: `[batch][layers][embedding_len]`, see
+    /// [`ModelConfig::deepstack_layers`].
+    pub deepstack: wgpu::Buffer,
     /// The vectors of the hidden state but the first: `[batch][streams - 1][embedding_len]`.
     pub streams: wgpu::Buffer,
     /// The prediction of the first, `[batch][embedding_len]`; after the last layer the others, projected.
@@ -138,6 +141,7 @@ impl Buffers {
             activated: floats("activated", sizes.activated),
             layer_inputs: floats("layer inputs", sizes.layer_inputs),
             projected_inputs: floats("projected layer inputs", sizes.layer_inputs),
+            deepstack: floats("deepstack", sizes.deepstack),
             streams: floats("streams", sizes.streams),
             prediction: floats("prediction", sizes.streams),
             routes: floats("routes", sizes.routes),
@@ -178,6 +182,7 @@ struct Sizes {
     activated: u64,
     output: u64,
     layer_inputs: u64,
+    deepstack: u64,
     streams: u64,
     routes: u64,
     prepared: u64,
@@ -218,6 +223,7 @@ impl Sizes {
             activated: of(activated),
             output: if needs_output { of(slots.max(1)) * u64::from(config.embedding_len.max(latent)) } else { 0 },
             layer_inputs: of(config.layer_inputs_len()),
+            deepstack: of(config.deepstack_layers * config.embedding_len),
             streams: of(config.other_streams_len()),
             routes: of(config.streams.unwrap_or(0)),
             prepared: match tuning.prefill_large.tiles {
@@ -240,8 +246,9 @@ impl Sizes {
         let choice = self.router + self.slots + self.groups + self.expert_weights;
         let experts = self.expert_sums + self.shared_output + choice;
         let feed_forward = self.activated + self.output + experts;
+        let inputs = 2 * self.layer_inputs + self.deepstack + self.prepared;
         let streams = 2 * self.streams + self.routes;
-        self.logits + self.hidden + self.normed + mixer + feed_forward + 2 * self.layer_inputs + streams + self.prepared
+        self.logits + self.hidden + self.normed + mixer + feed_forward + streams + inputs
     }
 }
 
@@ -279,10 +286,14 @@ pub(super) fn prefill_batch(config: &ModelConfig, tuning: &Tuning) -> u32 {
     let widest = largest(config.feed_forwards().map(feed_forward))
         .max(largest(config.mixers().map(mixer)))
         .max(config.layer_inputs_len())
-        .max(config.other_streams_len());
+        .max(config.other_streams_len())
+        .max(config.deepstack_layers * config.embedding_len);
     let fitting = (128 << 20) / 4 / widest.max(1);
     // A multiple of the tile size, if it exceeds that.
-    tuning.prefill_batch.min(if fitting < 64 { fitting.max(1) } else { fitting / 64 * 64 })
+    let picture_len = config.picture_len.next_multiple_of(64);
+    // Adapters on a CPU have smaller ones, whatever the model.
+    let wanted = if tuning.prefill_batch < 64 { tuning.prefill_batch } else { tuning.prefill_batch.max(picture_len) };
+    wanted.min(if fitting < 64 { fitting.max(1) } else { fitting / 64 * 64 })
 }
 
 /// Size of the activations on a GPU in bytes.

@@ -7,6 +7,7 @@ use super::weights::Weights;
 use crate::error::Result;
 use crate::kernels::linear::{Epilogue, LinearTuning};
 use crate::kernels::norm::{AddNorm, LayerNorm};
+use crate::kernels::rows::AddRows;
 use crate::kernels::sampling::{chunk_count, logit_scan, sample};
 use crate::kernels::{Grid, TokensOf};
 use crate::models::{LayerInputPlan, LayerInputsPlan, ModelConfig, ModelPlan, Product, VectorId};
@@ -23,6 +24,8 @@ pub(super) struct Layout {
     pub is_one_token: bool,
     /// All tokens of a batch attend to each other.
     pub two_way: bool,
+    /// A buffer is added to the results of the first layers.
+    pub has_deepstack: bool,
     /// Each token belongs to another sequence.
     pub each: bool,
 }
@@ -31,13 +34,12 @@ impl Layout {
     /// For batches of several tokens.
     pub(super) fn batch(linear: LinearTuning) -> Self {
         let splits = AttentionSplits { from: 0, splits: 1 };
-        Self { linear, splits, is_one_token: false, two_way: false, each: false }
+        Self { linear, splits, is_one_token: false, two_way: false, has_deepstack: false, each: false }
     }
 
     /// For one token, with entry `step` of [`Tuning::attention_splits`].
     pub(super) fn token(tuning: &Tuning, step: usize) -> Self {
-        let splits = tuning.attention_splits[step];
-        Self { linear: tuning.decode, splits, is_one_token: true, two_way: false, each: false }
+        Self { splits: tuning.attention_splits[step], is_one_token: true, ..Self::batch(tuning.decode) }
     }
 }
 
@@ -89,6 +91,9 @@ impl ForwardBuilder<'_> {
             }
             if let Some(input) = &layer.input {
                 self.layer_input(&mut program, index, input, layer.scale)?;
+            }
+            if self.layout.has_deepstack && index < self.config.deepstack_layers as usize {
+                program.push(self.add_deepstack(index as u32));
             }
         }
         if let Some(plan) = &self.plan.streams {
@@ -156,6 +161,14 @@ impl ForwardBuilder<'_> {
             &input,
             PostNorm { sum_scale: scale, ..PostNorm::from(Some(plan.norm)) },
         )
+    }
+
+    /// Adds what embeddings have for a layer's result to the hidden state.
+    fn add_deepstack(&self, layer: u32) -> Dispatch {
+        let (buffers, len) = (self.buffers, self.config.embedding_len);
+        let rows = AddRows { len, stride: len * self.config.deepstack_layers, at: len * layer, scaled: false };
+        let bound = [("state", &buffers.state), ("x", &buffers.deepstack), ("y", &buffers.hidden)];
+        Dispatch::new(self.gpu, &rows.shader(), &bound, Grid::TokensInX)
     }
 
     /// The norm of the hidden state before the output head, in place. [`ForwardBuilder::head`] needs none.

@@ -19,6 +19,8 @@ mod profile;
 mod programs;
 mod self_test;
 mod streams;
+mod tower;
+mod tower_buffers;
 mod weights;
 
 use std::collections::HashMap;
@@ -29,14 +31,18 @@ pub(super) use buffers::usual_batch;
 use decoder::GpuDecoder;
 use encoder::GpuEncoder;
 use listener::GpuListener;
+use tower::GpuTower;
 pub use weights::Matrix;
 pub(super) use weights::{Weights, ask_for_repacking};
 
-use super::backend::{Decoder, Embedder, Listener};
+use super::backend::{Decoder, Embedder, Listener, Tower};
 use super::device::Gpu;
 use super::memory::Room;
 use crate::error::Result;
-use crate::models::{EncoderConfig, EncoderPlan, ModelConfig, ModelPlan, SpeechConfig, SpeechPlan};
+use crate::models::{
+    EncoderConfig, EncoderPlan, ModelConfig, ModelPlan, ProjectorConfig, ProjectorPlan, SpeechConfig, SpeechPlan,
+    TowerTensors,
+};
 use crate::speech::Rules;
 
 /// A decoder with these weights, and memory with this much room. `host` has the tensors that stay on the host.
@@ -74,4 +80,14 @@ pub(super) fn new_listener(
     weights: &Arc<Weights>,
 ) -> Result<Box<dyn Listener>> {
     Ok(Box::new(GpuListener::new(gpu, model, rules, Arc::clone(weights))?))
+}
+
+/// A projector's tower with these weights.
+pub(super) fn new_tower(
+    gpu: &Gpu,
+    projector: (&ProjectorConfig, &ProjectorPlan),
+    weights: &Arc<Weights>,
+    tensors: &TowerTensors,
+) -> Box<dyn Tower> {
+    Box::new(GpuTower::new(gpu, projector, Arc::clone(weights), tensors))
 }

@@ -1,5 +1,4 @@
-//! Converts tensors whose layout in the file is not that of their matrices: one that expands latent vectors to keys and
-//! values in old files, and convolutions whose rows are no whole number of blocks.
+//! Converts the tensor that expands latent vectors to keys and values in old files.
 
 use std::sync::Arc;
 
@@ -9,7 +8,7 @@ use super::placed::Placed;
 use super::upload::HOST_WINDOW_BYTES;
 use crate::error::{EngineError, Result};
 use crate::gguf::{Group, TensorType};
-use crate::models::{ExpansionPlan, MatrixId, PaddingPlan};
+use crate::models::{ExpansionPlan, MatrixId};
 
 /// The matrices of keys and of values, in F16, from all weights of the tensor.
 fn matrices(plan: &ExpansionPlan, weights: &[f32]) -> [Vec<u8>; 2] {
@@ -28,37 +27,27 @@ fn matrices(plan: &ExpansionPlan, weights: &[f32]) -> [Vec<u8>; 2] {
     [keys, values]
 }
 
-/// The rows of a tensor, each with zeros at its end.
-fn padded(plan: &PaddingPlan, weights: &[f32]) -> Vec<u8> {
-    let zeros = (plan.padded_cols - plan.cols) as usize;
-    let rows = weights.chunks_exact(plan.cols as usize);
-    rows.flat_map(|row| row.iter().copied().chain(std::iter::repeat_n(0.0, zeros))).flat_map(f32::to_le_bytes).collect()
-}
-
 impl Placed {
     /// Writes all weights of a tensor, converted, to the matrices.
     ///
     /// # Errors
     /// [`EngineError::Malformed`] if something else already uses the weights.
     pub(super) fn expand(&mut self, plan: &ExpansionPlan, floats: &[f32]) -> Result<()> {
-        let [keys, values] = matrices(plan, floats);
-        self.write_all(plan.keys, TensorType::F16, &keys)?;
-        self.write_all(plan.values, TensorType::F16, &values)
+        for (id, bytes) in [plan.keys, plan.values].into_iter().zip(matrices(plan, floats)) {
+            self.write_matrix(id, TensorType::F16, &bytes)?;
+        }
+        Ok(())
     }
 
-    /// Writes all weights of a tensor, padded, to its matrix.
+    /// Writes all weights of a matrix, in the file format of `tensor_type`.
     ///
     /// # Errors
-    /// As [`Placed::expand`].
-    pub(super) fn pad(&mut self, plan: &PaddingPlan, floats: &[f32]) -> Result<()> {
-        self.write_all(plan.matrix, TensorType::F32, &padded(plan, floats))
-    }
-
-    /// Writes a whole matrix, window by window.
-    fn write_all(&mut self, id: MatrixId, tensor_type: TensorType, bytes: &[u8]) -> Result<()> {
-        let window_blocks = HOST_WINDOW_BYTES / Group::of(tensor_type).file;
-        let windows = bytes.chunks(HOST_WINDOW_BYTES as usize);
-        for (first_block, window) in (0u64..).step_by(window_blocks as usize).zip(windows) {
+    /// [`EngineError::Malformed`] if something else already uses the weights.
+    pub(super) fn write_matrix(&mut self, id: MatrixId, tensor_type: TensorType, bytes: &[u8]) -> Result<()> {
+        let group = Group::of(tensor_type);
+        let groups = HOST_WINDOW_BYTES / group.file;
+        let windows = bytes.chunks((groups * group.file) as usize);
+        for (first_block, window) in (0u64..).step_by((groups * group.blocks) as usize).zip(windows) {
             match self {
                 Self::Gpu(gpu, weights) => weights.write(gpu, id, window, first_block)?,
                 Self::Cpu(_, weights) => {
@@ -85,15 +74,5 @@ mod tests {
         });
         assert_eq!(keys, [0, 3, 1, 4, 2, 5, 9, 12, 10, 13, 11, 14]);
         assert_eq!(values, [6, 7, 8, 15, 16, 17]);
-    }
-
-    #[test]
-    fn rows_are_padded_with_zeros() {
-        let plan = PaddingPlan { tensor: String::new(), cols: 2, padded_cols: 4, matrix: MatrixId(0) };
-        let floats: Vec<f32> = padded(&plan, &[1.0, 2.0, 3.0, 4.0])
-            .chunks_exact(4)
-            .map(|word| f32::from_le_bytes([word[0], word[1], word[2], word[3]]))
-            .collect();
-        assert_eq!(floats, [1.0, 2.0, 0.0, 0.0, 3.0, 4.0, 0.0, 0.0]);
     }
 }

@@ -1,8 +1,11 @@
 //! Loading: from the bytes of a file to a model on a device.
 
+mod arrangement;
 mod expansion;
+mod header;
 mod loader;
 mod placed;
+mod projector;
 mod source;
 #[cfg(feature = "gpu")]
 mod staging;
@@ -12,4 +15,5 @@ mod staging;
 mod upload;
 
 pub use loader::{Loaded, Loader, LoaderOptions};
+pub use projector::ProjectorLoader;
 pub use source::Source;

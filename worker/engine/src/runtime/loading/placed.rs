@@ -4,12 +4,14 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use crate::error::Result;
-use crate::models::{ModelConfig, ModelPlan, SpeechConfig, SpeechPlan, WeightPlan};
-use crate::runtime::backend::{Decoder, Embedder, Listener};
-use crate::runtime::cpu::{Cpu, CpuDecoder, CpuEncoder, CpuListener, CpuWeights};
+use crate::models::{
+    ModelConfig, ModelPlan, ProjectorConfig, ProjectorPlan, SpeechConfig, SpeechPlan, TowerTensors, WeightPlan,
+};
+use crate::runtime::backend::{Decoder, Embedder, Listener, Tower};
+use crate::runtime::cpu::{Cpu, CpuDecoder, CpuEncoder, CpuListener, CpuTower, CpuWeights};
 use crate::runtime::device::{Device, Gpu};
 use crate::runtime::fit::TextLayers;
-use crate::runtime::gpu::{Weights, new_decoder, new_encoder, new_listener};
+use crate::runtime::gpu::{Weights, new_decoder, new_encoder, new_listener, new_tower};
 use crate::runtime::memory::Room;
 use crate::runtime::session::DecoderEmbedder;
 use crate::speech::Rules;
@@ -82,5 +84,17 @@ impl Placed {
             Self::Gpu(gpu, weights) => new_listener(gpu, (config, plan), rules, weights)?,
             Self::Cpu(cpu, weights) => Box::new(CpuListener::new(cpu, config, plan, Arc::clone(weights))?),
         })
+    }
+
+    /// A projector's tower with these weights.
+    pub(super) fn tower(
+        &self,
+        (config, plan): (&ProjectorConfig, &ProjectorPlan),
+        tensors: &TowerTensors,
+    ) -> Box<dyn Tower> {
+        match self {
+            Self::Gpu(gpu, weights) => new_tower(gpu, (config, plan), weights, tensors),
+            Self::Cpu(cpu, weights) => Box::new(CpuTower::new(cpu, (config, plan), Arc::clone(weights), tensors)),
+        }
     }
 }

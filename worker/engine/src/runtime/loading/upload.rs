@@ -10,7 +10,7 @@ use crate::error::{EngineError, Result};
 use crate::gguf::dequantize::dequantize;
 use crate::gguf::{Gguf, Group, KERNEL_BLOCK_LEN, TensorInfo, TensorType};
 use crate::kernels::repack::Piece;
-use crate::models::{ExpansionPlan, PaddingPlan, Segment, WeightPlan};
+use crate::models::{ArrangedPlan, ExpansionPlan, Segment, WeightPlan};
 use crate::runtime::cpu::CpuWeights;
 use crate::runtime::device::{Device, Dispatch, Gpu};
 use crate::runtime::gpu::{Weights, ask_for_repacking};
@@ -30,8 +30,8 @@ enum Slot {
     Host,
     /// Is converted on the host once it is complete, see [`ExpansionPlan`].
     Expansion { index: usize },
-    /// The same, see [`PaddingPlan`].
-    Padding { index: usize },
+    /// Is rearranged on the host once it is complete, see [`ArrangedPlan`].
+    Arranged { index: usize },
 }
 
 /// Destinations of every tensor; a tensor may be split or used twice.
@@ -59,8 +59,8 @@ fn slots(plan: &WeightPlan) -> HashMap<String, Vec<Slot>> {
     for (index, expansion) in plan.expansions.iter().enumerate() {
         slots.entry(expansion.tensor.clone()).or_default().push(Slot::Expansion { index });
     }
-    for (index, padding) in plan.paddings.iter().enumerate() {
-        slots.entry(padding.tensor.clone()).or_default().push(Slot::Padding { index });
+    for (index, arranged) in plan.arranged.iter().enumerate() {
+        slots.entry(arranged.tensor.clone()).or_default().push(Slot::Arranged { index });
     }
     slots.extend(plan.host.iter().map(|name| (name.clone(), vec![Slot::Host])));
     slots.extend(plan.ignored.iter().map(|name| (name.clone(), Vec::new())));
@@ -132,7 +132,8 @@ pub(super) struct Upload {
     /// Tensors that stay on the host.
     host: HashMap<String, Vec<f32>>,
     expansions: Vec<ExpansionPlan>,
-    paddings: Vec<PaddingPlan>,
+    /// With the formats of their matrices.
+    arranged: Vec<(ArrangedPlan, TensorType)>,
     /// The weights received so far of the tensor that is being converted.
     unconverted: Vec<f32>,
     /// The tensors of each file, sorted by offset.
@@ -169,7 +170,7 @@ impl Upload {
             slots: slots(plan),
             host: HashMap::new(),
             expansions: plan.expansions.clone(),
-            paddings: plan.paddings.clone(),
+            arranged: plan.arranged.iter().map(|own| (own.clone(), plan.matrices[own.matrix.0].tensor_type)).collect(),
             unconverted: Vec::new(),
             files: files.iter().map(|file| file.tensors.clone()).collect(),
             file: 0,
@@ -258,7 +259,7 @@ impl Upload {
 
     /// Whether a tensor has to pass through host memory.
     fn needs_host(&self, tensor: &TensorInfo) -> bool {
-        let is_host = |slot: &Slot| matches!(slot, Slot::Host | Slot::Expansion { .. } | Slot::Padding { .. });
+        let is_host = |slot: &Slot| matches!(slot, Slot::Host | Slot::Expansion { .. } | Slot::Arranged { .. });
         self.staging.is_none() || self.slots.get(&tensor.name).is_some_and(|slots| slots.iter().any(is_host))
     }
 
@@ -338,10 +339,11 @@ impl Upload {
                             placed.expand(&self.expansions[*index], &std::mem::take(&mut self.unconverted))?;
                         }
                     }
-                    (Slot::Padding { index }, Memory::Host(memory), placed, _) => {
+                    (Slot::Arranged { index }, Memory::Host(memory), placed, _) => {
                         self.unconverted.extend(part.floats(memory)?);
                         if end == tensor.end_bytes() {
-                            placed.pad(&self.paddings[*index], &std::mem::take(&mut self.unconverted))?;
+                            let (plan, tensor_type) = &self.arranged[*index];
+                            placed.arrange(plan, &std::mem::take(&mut self.unconverted), *tensor_type)?;
                         }
                     }
                     (_, Memory::Shared(_), Placed::Gpu(gpu, weights), Some(staging)) => {
@@ -413,7 +415,7 @@ impl Part<'_> {
                 let piece = Piece { start: self.at, len_bytes: self.len_bytes };
                 weights.copying(gpu, staging.file(), piece, (index, to_byte + self.first_byte)).map(Some)
             }
-            Slot::Host | Slot::Expansion { .. } | Slot::Padding { .. } => Err(misplaced(self.tensor)),
+            Slot::Host | Slot::Expansion { .. } | Slot::Arranged { .. } => Err(misplaced(self.tensor)),
         }
     }
 
@@ -429,7 +431,7 @@ impl Part<'_> {
             Slot::Vector { index, to_byte } => {
                 weights.write_vector(index, to_byte + self.first_byte, self.bytes(memory));
             }
-            Slot::Host | Slot::Expansion { .. } | Slot::Padding { .. } => {}
+            Slot::Host | Slot::Expansion { .. } | Slot::Arranged { .. } => {}
         }
     }
 }
