@@ -30,6 +30,10 @@ pub enum Request {
         id: RequestId,
         /// The model's source.
         source: ModelSource,
+        /// The URL of the projector with which the model sees images. If absent, one that lies beside the model is used; an empty string
+        /// loads none.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        projector: Option<String>,
         /// Context length in tokens, for prompt and answer together; chosen by the worker if absent.
         context_tokens: Option<u32>,
         /// Keep the loaded models, instead of unloading them first.
@@ -45,6 +49,9 @@ pub enum Request {
         id: RequestId,
         /// The model's source.
         source: ModelSource,
+        /// As in [`Request::Load`].
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        projector: Option<String>,
         /// Context length in tokens to plan for; chosen by the worker if absent.
         context_tokens: Option<u32>,
     },
@@ -134,7 +141,12 @@ impl Request {
     #[must_use]
     pub fn resolved(mut self) -> Self {
         match &mut self {
-            Self::Load { source, .. } | Self::Inspect { source, .. } => *source = source.clone().resolved(),
+            Self::Load { source, projector, .. } | Self::Inspect { source, projector, .. } => {
+                *source = source.clone().resolved();
+                if let Some(address) = projector.as_deref().and_then(hugging_face_url) {
+                    *projector = Some(address);
+                }
+            }
             Self::Delete { url, .. } | Self::Verify { url, .. } => {
                 if let Some(address) = hugging_face_url(url) {
                     *url = address;
@@ -222,7 +234,7 @@ pub enum Event {
         id: RequestId,
         /// Its current phase.
         phase: Phase,
-        /// Units done: bytes, or tokens for [`Phase::Prefill`].
+        /// Units done: bytes, steps for [`Phase::See`], or tokens for [`Phase::Prefill`].
         done: f64,
         /// Units in total, if known.
         total: Option<f64>,
@@ -342,6 +354,12 @@ pub struct StoredModel {
     pub used_seconds: f64,
     /// Whether it was verified against a checksum from its source.
     pub is_verified: bool,
+    /// Whether it is no model but a projector, which lets a model see images.
+    #[serde(default)]
+    pub is_projector: bool,
+    /// Whether it is a model that a projector on this device belongs to.
+    #[serde(default)]
+    pub can_see: bool,
 }
 
 /// A phase of a request.
@@ -356,6 +374,8 @@ pub enum Phase {
     Upload,
     /// Compiling kernels and warming up.
     Prepare,
+    /// Encoding the images of a request.
+    See,
     /// Processing the prompt.
     Prefill,
 }
@@ -383,6 +403,9 @@ pub struct ModelInfo {
     pub url: Option<String>,
     /// Whether it is a chat model, not an embedding model.
     pub can_chat: bool,
+    /// Whether it sees images, because a projector was loaded with it.
+    #[serde(default)]
+    pub can_see: bool,
     /// Context length in tokens, for prompt and answer together.
     pub context_tokens: u32,
     /// The maximum context length that it can be loaded with: the smaller of what it was trained for and what this device can bind.
@@ -439,6 +462,9 @@ pub struct ModelDescription {
     pub max_context_tokens: u32,
     /// Whether it is a chat model, not an embedding model.
     pub can_chat: bool,
+    /// The file of the projector with which it sees images, if there is one. All sizes include it.
+    #[serde(default)]
+    pub projector: Option<String>,
     /// A warning for the user, for example that the chat template is replaced.
     pub warning: Option<String>,
     /// Bytes of it that are stored on this device already.
@@ -470,7 +496,8 @@ mod tests {
             r#"{"type":"failed","id":1,"failure":{"kind":"no_web_gpu","reason":{"code":"other"},"message":"m","suggested_context_tokens":null,"status":503,"error":{"message":"m","type":"server_error","param":null,"code":null}}}"#
         );
         let source = ModelSource::Url { url: "https://example.org/m.gguf".to_owned() };
-        let load = Request::Load { id: 1, source, context_tokens: None, beside: false, unless_loaded: false };
+        let load =
+            Request::Load { id: 1, source, projector: None, context_tokens: None, beside: false, unless_loaded: false };
         assert_eq!(
             serde_json::to_string(&load)?,
             r#"{"type":"load","id":1,"source":{"kind":"url","url":"https://example.org/m.gguf"},"context_tokens":null,"beside":false,"unless_loaded":false}"#
@@ -485,8 +512,8 @@ mod tests {
         let delete = Request::Delete { id: 1, url: url.clone() }.resolved();
         assert_eq!(delete, Request::Delete { id: 1, url: address.clone() });
         let source = ModelSource::Url { url };
-        let inspect = Request::Inspect { id: 1, source, context_tokens: None }.resolved();
+        let inspect = Request::Inspect { id: 1, source, projector: None, context_tokens: None }.resolved();
         let source = ModelSource::Url { url: address };
-        assert_eq!(inspect, Request::Inspect { id: 1, source, context_tokens: None });
+        assert_eq!(inspect, Request::Inspect { id: 1, source, projector: None, context_tokens: None });
     }
 }
