@@ -98,6 +98,7 @@ fn Description(
             ("scratch", units::bytes(model.scratch_bytes).into()),
         ],
     );
+    let sight = model.projector.as_ref().map(|name| tf("sees-with", [("name", name.into())]));
     let storage = storage_text(&model);
     let context_tokens = model.context_tokens;
     let form = model.can_chat.then(|| {
@@ -131,6 +132,7 @@ fn Description(
     view! {
         <h3>{model.name}</h3>
         <p>{summary}</p>
+        {sight.map(|sight| view! { <p>{sight}</p> })}
         <p>{memory}</p>
         <p>{storage}</p>
         {model.warning.map(|warning| view! { <p class="hint">{warning}</p> })}
