@@ -25,6 +25,9 @@ pub enum RequestError {
         /// The context length, for prompt and answer together.
         context_tokens: usize,
     },
+    /// The request has images, but the model of this name sees none.
+    #[error("{0} cannot see images; load a model with a projector (mmproj)")]
+    CannotSee(String),
     /// The grammar that constrains an answer failed during generation.
     #[error("the grammar of the answer failed: {0}")]
     Grammar(String),
@@ -44,6 +47,7 @@ impl RequestError {
             Self::Field { param, .. } => Some(param),
             Self::Engine(EngineError::InvalidSampling { name, .. }) => Some(name),
             Self::QuestionTooLong { .. }
+            | Self::CannotSee(_)
             | Self::Engine(EngineError::ContextOverflow { .. } | EngineError::Template(_)) => Some("messages"),
             Self::Engine(_) | Self::Grammar(_) => None,
         }
@@ -60,6 +64,7 @@ impl RequestError {
             Self::QuestionTooLong { .. } | Self::Engine(EngineError::ContextOverflow { .. }) => {
                 Some("context_length_exceeded")
             }
+            Self::CannotSee(_) => Some("images_not_supported"),
             Self::Field { .. } | Self::Engine(EngineError::InvalidSampling { .. }) => Some("invalid_value"),
             _ => None,
         };

@@ -2,13 +2,14 @@
 //!
 //! The path of a request:
 //!
-//! 1. [`Job::chat`] parses its JSON (`parse.rs`), turns messages and tools into a prompt (`prompt.rs`, `tools/`), without the oldest
-//!    turns if the context is full and the request allows it (`turns.rs`), and compiles its response format to a grammar
-//!    (`grammar.rs`);
-//! 2. [`Job::run`] generates its answers (`answer.rs`): with the engine's decode loop if the host is not involved, token by token with
+//! 1. [`ChatRequest::new`] parses its JSON (`parse.rs`); the host fetches the images that it names (`images.rs`);
+//! 2. [`Job::chat_with_images`] turns messages and tools into a prompt (`prompt.rs`, `tools/`), without the oldest turns if the
+//!    context is full and the request allows it (`turns.rs`), and compiles its response format to a grammar (`grammar.rs`);
+//! 3. [`Job::see`] encodes its images, except those that were encoded lately;
+//! 4. [`Job::run`] generates its answers (`answer.rs`): with the engine's decode loop if the host is not involved, token by token with
 //!    a grammar, log probabilities or a logit processor. `output_parser.rs` separates reasoning, tool calls and text, and finds stop
 //!    sequences (`channels.rs`: gpt-oss);
-//! 3. a [`Control`] receives progress and chunks, and can stop the request. The [`Job`] returns the response.
+//! 5. a [`Control`] receives progress and chunks, and can stop the request. The [`Job`] returns the response.
 //!
 //! Like the engine, the crate does not depend on a browser and is tested natively.
 
@@ -18,6 +19,7 @@ mod codec;
 mod embeddings;
 mod error;
 mod grammar;
+mod images;
 mod job;
 mod logprobs;
 mod output_parser;
@@ -31,5 +33,6 @@ pub use answer::{LogitProcessor, Processors};
 pub use codec::ChatCodec;
 pub use embeddings::EmbeddingJob;
 pub use error::RequestError;
-pub use job::{Control, Job, Meta};
+pub use images::{Detail, Image, ImageRequest, Images, Vision};
+pub use job::{ChatRequest, Control, Job, Meta};
 pub use rerank::RerankJob;
