@@ -23,9 +23,10 @@ impl Candidate {
         Self { source: ModelSource::Url { url }, files: Vec::new() }
     }
 
-    /// A model in files on this device; `None` if there are none.
+    /// A model in files on this device, maybe with the file with which it sees images; `None` if there are none.
     pub(crate) fn of_files(files: Vec<File>) -> Option<Self> {
-        let name = files.first()?.name();
+        let is_projector = |file: &&File| file.name().to_lowercase().contains("mmproj");
+        let name = files.iter().find(|file| !is_projector(file)).or(files.first())?.name();
         Some(Self { source: ModelSource::File { name }, files })
     }
 }

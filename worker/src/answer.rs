@@ -2,17 +2,19 @@
 
 use std::rc::Rc;
 
-use parlance_api::{ChatCodec, Control, EmbeddingJob, Job, Meta, Processors, RerankJob};
+use futures::future::{Either, select};
+use parlance_api::{ChatCodec, ChatRequest, Control, EmbeddingJob, Images, Job, Meta, RequestError, RerankJob};
 use parlance_engine::EngineError;
 use parlance_engine::runtime::{Encoder, Loaded};
 use parlance_protocol::openai::Endpoint;
-use parlance_protocol::{Event, ModelSource, Phase, RequestId};
+use parlance_protocol::{Event, ModelSource, Phase, RequestId, StoredModel};
 use parlance_worker_core::residency::Missing;
 use serde_json::Value;
 use web_time::Instant;
 
 use crate::client::Client;
 use crate::error::WorkerError;
+use crate::images;
 use crate::interrupts::Guard;
 use crate::load::{LoadSpec, LoadedModel};
 use crate::server::Server;
@@ -28,6 +30,10 @@ struct Reporter<'a> {
 impl Control for Reporter<'_> {
     fn prefilling(&self, done: usize, total: usize) {
         self.client.report(self.id, Phase::Prefill, done as f64, Some(total as f64), self.start);
+    }
+
+    fn seeing(&self, done: usize, total: usize) {
+        self.client.report(self.id, Phase::See, done as f64, Some(total as f64), self.start);
     }
 
     fn chunk(&self, body: Value) {
@@ -71,7 +77,10 @@ impl Server {
             Endpoint::ChatCompletions | Endpoint::Completions | Endpoint::Models => {
                 let codec = self.models.model(index).model.codec.clone();
                 let codec = codec.ok_or(EngineError::WrongKind("it is an embedding model"))?;
-                let job = new_job(endpoint, &codec, body, meta, &self.shared.processors)?;
+                let job = match endpoint {
+                    Endpoint::Completions => Job::completion(&codec, body, meta, &self.shared.processors)?,
+                    _ => self.chat_job(index, (client, guard), &codec, body, meta).await?,
+                };
                 self.models.note_conversation(&name);
                 self.run(index, client, id, guard, job).await?
             }
@@ -89,11 +98,7 @@ impl Server {
         mut job: Job,
     ) -> Result<Option<Value>, WorkerError> {
         let reporter = Reporter { client, id, guard, start: Instant::now() };
-        let first = match &mut self.models.model_mut(index).model.loaded {
-            Loaded::Decoder(model) => job.run(model, &reporter).await,
-            Loaded::Encoder(_) => return Err(EngineError::WrongKind("it is an embedding model").into()),
-        };
-        let error = match first.map_err(WorkerError::from) {
+        let error = match self.try_run(index, &mut job, &reporter).await {
             Err(error) if error.is_gpu() => error,
             result => {
                 self.note_use(index);
@@ -105,10 +110,50 @@ impl Server {
         self.load_now(client, id, guard, spec).await?;
         client.post(&Event::Recovered { message: error.to_string() });
         let Some(index) = self.models.latest(true) else { return Err(error) };
-        let LoadedModel { loaded: Loaded::Decoder(model), .. } = &mut self.models.model_mut(index).model else {
-            return Err(error);
+        self.try_run(index, &mut job, &reporter).await
+    }
+
+    /// Looks at the images of a prompt and generates the answer.
+    async fn try_run(
+        &mut self,
+        index: usize,
+        job: &mut Job,
+        reporter: &Reporter<'_>,
+    ) -> Result<Option<Value>, WorkerError> {
+        let LoadedModel { loaded: Loaded::Decoder(model), codec: Some(codec), vision } =
+            &mut self.models.model_mut(index).model
+        else {
+            return Err(EngineError::WrongKind("it is an embedding model").into());
         };
-        Ok(job.run(model, &reporter).await?)
+        job.see(codec, vision.as_mut(), reporter).await?;
+        Ok(job.run(model, reporter).await?)
+    }
+
+    /// A job for a chat completion request, whose images are fetched first.
+    async fn chat_job(
+        &self,
+        index: usize,
+        (client, guard): (&Client, &Guard),
+        codec: &Rc<ChatCodec>,
+        body: &Value,
+        meta: Meta,
+    ) -> Result<Job, WorkerError> {
+        let request = ChatRequest::new(body, &meta)?;
+        let vision = self.models.model(index).model.vision.as_ref();
+        let mut fetched = Vec::new();
+        // Nothing is fetched for a model that sees nothing.
+        for image in request.images().iter().filter(|_| vision.is_some()) {
+            let fetch = std::pin::pin!(images::fetch(image, &client.allowed_hosts));
+            fetched.push(match select(std::pin::pin!(guard.stopped()), fetch).await {
+                Either::Left(_) => return Err(EngineError::Interrupted.into()),
+                Either::Right((image, _)) => image?,
+            });
+        }
+        if vision.is_none() && !request.images().is_empty() {
+            return Err(RequestError::CannotSee(meta.model).into());
+        }
+        let images = Images::new(fetched, vision, codec.chat(), &meta.model)?;
+        Ok(Job::chat_with_images(codec, request, images, meta, &self.shared.processors)?)
     }
 
     /// An embedding model or a ranker, for the next text of a request that goes on.
@@ -119,7 +164,7 @@ impl Server {
         self.note_use(index);
         match &mut self.models.model_mut(index).model.loaded {
             Loaded::Encoder(encoder) => Ok(encoder),
-            Loaded::Decoder(_) => Err(WorkerError::OnlyChats),
+            Loaded::Decoder(_) | Loaded::Projector(_) => Err(WorkerError::OnlyChats),
         }
     }
 
@@ -163,21 +208,10 @@ impl Server {
         let (store, name) = (self.shared.store().await?, name?);
         let models = store.info().await.models;
         let stem = |file: &str| file.strip_suffix(".gguf").unwrap_or(file).to_owned();
-        let model =
-            models.into_iter().find(|model| stem(&model.name) == stem(name) && model.done_bytes >= model.len_bytes)?;
-        Some(LoadSpec { source: ModelSource::Url { url: model.url }, files: Vec::new(), context_tokens: None })
+        let is_it = |model: &StoredModel| {
+            stem(&model.name) == stem(name) && model.done_bytes >= model.len_bytes && !model.is_projector
+        };
+        let source = ModelSource::Url { url: models.into_iter().find(is_it)?.url };
+        Some(LoadSpec { source, files: Vec::new(), projector: None, context_tokens: None })
     }
-}
-
-fn new_job(
-    endpoint: Endpoint,
-    codec: &Rc<ChatCodec>,
-    body: &Value,
-    meta: Meta,
-    processors: &Processors,
-) -> Result<Job, WorkerError> {
-    Ok(match endpoint {
-        Endpoint::Completions => Job::completion(codec, body, meta, processors)?,
-        _ => Job::chat(codec, body, meta, processors)?,
-    })
 }

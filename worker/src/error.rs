@@ -32,6 +32,9 @@ pub(crate) enum WorkerError {
     NotKept,
     #[error("choose one GGUF file, or all parts of one model in several files")]
     SeveralModels,
+    /// A projector cannot be used with a model, for this reason.
+    #[error("“{name}” does not let this model see images: {detail}")]
+    WrongProjector { name: String, detail: String },
     /// A mistake that the page does not make, only other programs.
     #[error("{0}")]
     BadRequest(&'static str),
@@ -48,6 +51,11 @@ impl From<RequestError> for WorkerError {
 }
 
 impl WorkerError {
+    /// The error of a projector that was to be loaded as a model.
+    pub(crate) fn lone_projector(name: &str) -> Self {
+        Self::WrongProjector { name: name.to_owned(), detail: "choose it together with its model".to_owned() }
+    }
+
     /// What clients hear.
     pub(crate) fn into_failure(self) -> Failure {
         let mut failure = Failure::new(self.kind(), self.to_string()).with_reason(self.reason());
@@ -77,6 +85,11 @@ impl WorkerError {
         self.kind() == FailureKind::Gpu
     }
 
+    /// Whether the request was stopped.
+    pub(crate) fn is_interrupted(&self) -> bool {
+        self.kind() == FailureKind::Interrupted
+    }
+
     fn kind(&self) -> FailureKind {
         match self {
             Self::File(error) => error.kind(),
@@ -89,7 +102,7 @@ impl WorkerError {
             | Self::SeveralModels
             | Self::Request(RequestError::Field { .. }) => FailureKind::BadRequest,
             Self::Request(RequestError::QuestionTooLong { .. }) => FailureKind::ContextOverflow,
-            Self::Request(_) => FailureKind::Unsupported,
+            Self::Request(_) | Self::WrongProjector { .. } => FailureKind::Unsupported,
             Self::UnusableCopy(_) => FailureKind::BadModel,
             Self::Engine(error) => match error {
                 EngineError::NoGpu(_) => FailureKind::NoWebGpu,
@@ -102,6 +115,7 @@ impl WorkerError {
                 | EngineError::UnsupportedArchitecture(_)
                 | EngineError::UnsupportedFormat { .. }
                 | EngineError::WrongKind(_)
+                | EngineError::WrongProjector(_)
                 | EngineError::Tokenizer(_) => FailureKind::Unsupported,
                 EngineError::TooLarge(_) | EngineError::ContextTooLarge { .. } | EngineError::OutOfMemory(_) => {
                     FailureKind::TooLarge
@@ -129,6 +143,9 @@ impl WorkerError {
             Self::NoStorage => Reason::NoStorage,
             Self::NotKept => Reason::NotKept,
             Self::SeveralModels => Reason::SeveralModels,
+            Self::WrongProjector { name, detail } => {
+                Reason::WrongProjector { name: name.clone(), detail: detail.clone() }
+            }
             Self::BadRequest(_) => Reason::Other,
         }
     }
@@ -141,6 +158,7 @@ fn reason_of_request(error: &RequestError) -> Reason {
         RequestError::QuestionTooLong { prompt_tokens, context_tokens } => {
             Reason::QuestionTooLong { prompt_tokens: *prompt_tokens as u32, context_tokens: *context_tokens as u32 }
         }
+        RequestError::CannotSee(model) => Reason::CannotSee { model: model.clone() },
         RequestError::Grammar(detail) => Reason::Grammar { detail: detail.clone() },
     }
 }
@@ -169,6 +187,7 @@ fn reason_of_engine(error: &EngineError) -> Reason {
             Reason::ContextTooLarge { context_tokens, max_context_tokens }
         }
         EngineError::WrongKind(_) => Reason::CannotChat,
+        EngineError::WrongProjector(detail) => Reason::WrongProjector { name: "mmproj".to_owned(), detail },
         EngineError::ContextOverflow { prompt_tokens, context_tokens } => {
             Reason::ContextFull { prompt_tokens: prompt_tokens as u32, context_tokens: context_tokens as u32 }
         }

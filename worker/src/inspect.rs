@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use parlance_engine::fit::Description;
+use parlance_engine::EngineError;
+use parlance_engine::fit::{Description, DeviceLimits};
 use parlance_engine::gguf::{Gguf, TensorInfo};
 use parlance_protocol::{ModelDescription, Settings};
 use parlance_worker_core::hosts::AllowedHosts;
@@ -10,6 +11,7 @@ use parlance_worker_core::hosts::AllowedHosts;
 use crate::device;
 use crate::error::WorkerError;
 use crate::load::{LoadSpec, cache_format};
+use crate::projector::Found;
 use crate::source::{ModelHeaders, Part};
 use crate::storage::{Store, try_template, usage};
 
@@ -20,6 +22,7 @@ pub(crate) async fn inspect(
     allowed_hosts: &AllowedHosts,
     settings: Settings,
 ) -> Result<ModelDescription, WorkerError> {
+    let found = Found::of(&spec, store, allowed_hosts).await?;
     let parts = Part::of(&spec.source, spec.files, store, allowed_hosts).await?;
     let ModelHeaders { ggufs: headers, len_bytes, .. } = ModelHeaders::of(&parts).await?;
     let stored_bytes = stored_bytes(&parts, store).await;
@@ -34,9 +37,13 @@ pub(crate) async fn inspect(
     let fit = description.fit(spec.context_tokens, limits)?;
     let warning = match &description {
         Description::Decoder { chat, .. } => chat.template_warning().map(str::to_owned),
-        Description::Encoder { .. } => None,
+        Description::Encoder(_) => None,
+        Description::Projector(_) => {
+            let name = gguf.metadata.string("general.name").unwrap_or("the file");
+            return Err(WorkerError::lone_projector(name));
+        }
     };
-    Ok(ModelDescription {
+    let described = ModelDescription {
         name: gguf.metadata.string("general.name").unwrap_or("unnamed model").to_owned(),
         architecture: gguf.metadata.require_string("general.architecture")?.to_owned(),
         formats: formats(&gguf.tensors),
@@ -49,9 +56,48 @@ pub(crate) async fn inspect(
         context_tokens: fit.context_tokens,
         max_context_tokens: fit.max_context_tokens,
         can_chat: matches!(description, Description::Decoder { .. }),
+        projector: None,
         warning,
         stored_bytes: stored_bytes as f64,
         free_bytes: usage().await.map(|usage| usage.free_bytes() as f64),
+    };
+    match found.filter(|_| described.can_chat) {
+        Some(found) => with_projector(described, &found, store, limits).await,
+        None => Ok(described),
+    }
+}
+
+/// The description of a model with its projector. One that merely lies beside the model and is of no use is not counted.
+async fn with_projector(
+    model: ModelDescription,
+    found: &Found,
+    store: Option<&Store>,
+    limits: DeviceLimits,
+) -> Result<ModelDescription, WorkerError> {
+    let parts = std::slice::from_ref(&found.part);
+    let planned = async {
+        let ModelHeaders { ggufs, len_bytes, .. } = ModelHeaders::of(parts).await?;
+        let description = Description::new(Gguf::merge(&ggufs)?.as_ref(), limits)?;
+        let Description::Projector(_) = &description else {
+            return Err(EngineError::WrongProjector("it is no projector".to_owned()).into());
+        };
+        Ok::<_, WorkerError>((description.fit(None, limits)?, len_bytes))
+    };
+    let (fit, len_bytes) = match planned.await {
+        Ok(planned) => planned,
+        Err(error) if found.is_wanted => {
+            return Err(WorkerError::WrongProjector { name: found.name(), detail: error.to_string() });
+        }
+        Err(_) => return Ok(model),
+    };
+    Ok(ModelDescription {
+        projector: Some(found.name()),
+        len_bytes: model.len_bytes + len_bytes as f64,
+        parts: model.parts + 1,
+        weight_bytes: model.weight_bytes + fit.weight_bytes as f64,
+        scratch_bytes: model.scratch_bytes + fit.scratch_bytes as f64,
+        stored_bytes: model.stored_bytes + stored_bytes(parts, store).await as f64,
+        ..model
     })
 }
 

@@ -5,7 +5,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use gloo_timers::future::sleep;
-use parlance_api::ChatCodec;
+use parlance_api::{ChatCodec, Vision};
 use parlance_engine::EngineError;
 use parlance_engine::models::CacheFormat;
 use parlance_engine::runtime::{Device, Loaded, Loader, LoaderOptions};
@@ -22,6 +22,7 @@ use crate::client::Client;
 use crate::error::WorkerError;
 use crate::interrupts::Guard;
 use crate::model_info::{device_bytes, model_info};
+use crate::projector::Found;
 use crate::source::{Chunks, ModelHeaders, Opened, Part};
 use crate::storage::{Store, download, try_template};
 use crate::{address, device};
@@ -40,6 +41,8 @@ pub(crate) struct LoadedModel {
     pub(crate) loaded: Loaded,
     /// Of a chat model.
     pub(crate) codec: Option<Rc<ChatCodec>>,
+    /// Of a chat model that sees images.
+    pub(crate) vision: Option<Vision>,
 }
 
 /// The engine's name for a format.
@@ -113,7 +116,9 @@ impl Load<'_> {
         self.client.report(self.id, Phase::Start, 0.0, None, start);
         let device = device::open(choice).await?;
         let parts = Part::of(&spec.source, spec.files.clone(), self.store, &self.client.allowed_hosts).await?;
-        let (parts, warning) = self.fetch(parts).await?;
+        let found = self.unless_stopped(Found::of(spec, self.store, &self.client.allowed_hosts)).await??;
+        let (parts, unkept) = self.fetch(parts).await?;
+        let (found, unfetched) = self.fetch_projector(found).await?;
         let (mut loader, len_bytes) = self.stream(device, &parts, spec.context_tokens).await?;
         let prepare_start = Instant::now();
         self.client.report(self.id, Phase::Prepare, 0.0, None, prepare_start);
@@ -122,24 +127,29 @@ impl Load<'_> {
         }
         let mut model = loader.finish_any().await?;
         let self_test = self.prepare(&mut model, parts.first()).await?;
-        let info = model_info(&spec.source, &model, len_bytes, warning, start);
         let (weight_bytes, kv_bytes) = device_bytes(&model, len_bytes);
-        let codec = match &model {
-            Loaded::Decoder(model) => Some(Rc::new(ChatCodec::new(model.chat_handle(), model.context_tokens()))),
-            Loaded::Encoder(_) => None,
-        };
+        let (mut codec, mut vision, mut unfit) = (None, None, None);
+        if let Loaded::Decoder(model) = &model {
+            codec = Some(Rc::new(ChatCodec::new(model.chat_handle(), model.context_tokens())));
+            (vision, unfit) = self.sight(spec, model, found.as_ref()).await?;
+        }
+        let warnings: Vec<String> = [unkept, unfetched, unfit].into_iter().flatten().collect();
+        let warning = (!warnings.is_empty()).then(|| warnings.join(" "));
+        let info = model_info(&spec.source, &model, len_bytes, warning, start);
+        let sight_bytes = vision.as_ref().map_or(0, |vision| vision.projector().weight_bytes());
+        let can_see = vision.is_some();
         Ok(Resident {
             spec: spec.clone(),
-            info: ModelInfo { self_test, ..info },
-            model: LoadedModel { loaded: model, codec },
-            len_bytes: weight_bytes + kv_bytes,
+            info: ModelInfo { self_test, can_see, weight_bytes: info.weight_bytes + sight_bytes as f64, ..info },
+            model: LoadedModel { loaded: model, codec, vision },
+            len_bytes: weight_bytes + kv_bytes + sight_bytes,
             used: self.clock.elapsed(),
             options: self.options,
         })
     }
 
     /// Downloads what is missing. Where there is no room, the model is streamed to the GPU and not kept; the text says so.
-    async fn fetch(&self, parts: Vec<Part>) -> Result<(Vec<Part>, Option<String>), WorkerError> {
+    pub(crate) async fn fetch(&self, parts: Vec<Part>) -> Result<(Vec<Part>, Option<String>), WorkerError> {
         let Some(store) = self.store else { return Ok((parts, None)) };
         let start = Instant::now();
         let mut fetched = Vec::new();
@@ -213,7 +223,7 @@ impl Load<'_> {
 
     /// Feeds the loader with a whole file and checks the file's checksum. Returns the loader with the number of bytes so far, of which `done`
     /// came before.
-    async fn stream_file(
+    pub(crate) async fn stream_file(
         &self,
         mut loader: Loader,
         file: Opened<'_>,

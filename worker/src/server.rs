@@ -39,8 +39,8 @@ impl Server {
             let Some(id) = request.id() else { continue };
             let guard = self.shared.interrupts.begin((client.id.clone(), id));
             let done = match request {
-                Request::Load { source, context_tokens, beside, unless_loaded, .. } => {
-                    let spec = LoadSpec { source, files, context_tokens };
+                Request::Load { source, projector, context_tokens, beside, unless_loaded, .. } => {
+                    let spec = LoadSpec { source, files, projector, context_tokens };
                     self.load(&client, id, &guard, spec, beside, unless_loaded).await
                 }
                 Request::Api { endpoint, body, .. } => self.answer(&client, id, &guard, endpoint, &body).await,
@@ -172,7 +172,7 @@ impl Server {
         let index = self.models.with_conversation().ok_or(WorkerError::NoModel)?;
         match &mut self.models.model_mut(index).model.loaded {
             Loaded::Decoder(model) => Ok(model),
-            Loaded::Encoder(_) => Err(EngineError::WrongKind("it is an embedding model").into()),
+            Loaded::Encoder(_) | Loaded::Projector(_) => Err(EngineError::WrongKind("it is an embedding model").into()),
         }
     }
 
