@@ -14,6 +14,16 @@ for await (const chunk of await engine.chat.completions.create({ messages: [], s
     console.log(text, chunk.choices[0]?.delta.content);
 }
 
+await engine.load("owner/repository/model.gguf", { projector: false });
+const photo = new File([], "photo.jpg");
+await engine.chat.completions.create({
+    messages: [{ role: "user", content: [
+        { type: "image_url", image_url: { url: photo, detail: "low" } },
+        { type: "image_url", image_url: "data:image/png;base64,AAAA" },
+        { type: "text", text: "What is this?" },
+    ] }],
+});
+
 const { data } = await engine.embeddings.create({ input: "text" });
 const { results } = await engine.rerank.create({ query: "text", documents: ["text", { text: "text" }] });
 const vector: number[] | string = data[0].embedding;

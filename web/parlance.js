@@ -39,10 +39,13 @@ export class Parlance {
   /**
    * Starts the worker and loads a model, given as a URL, as `owner/repository/file.gguf` on Hugging Face, or as `File`s. Models may be
    * fetched from the site and from this page's origin; any other host, including that of `model`, has to be in `allowedHosts`.
+   * `projector` is the file with which the model sees images (`mmproj`), if it is not found beside the model; `false` loads none.
    */
-  static async create({ model, contextTokens = null, allowedHosts = [], onProgress = () => {}, onEvent = () => {} } = {}) {
+  static async create({
+    model, projector = null, contextTokens = null, allowedHosts = [], onProgress = () => {}, onEvent = () => {},
+  } = {}) {
     const engine = new Parlance({ allowedHosts, onProgress, onEvent });
-    if (model !== undefined) await engine.load(model, { contextTokens });
+    if (model !== undefined) await engine.load(model, { projector, contextTokens });
     return engine;
   }
 
@@ -83,23 +86,23 @@ export class Parlance {
   }
 
   /** Loads a model, replacing the others unless `beside` is set. Resolves to information about the model. */
-  async load(model, { contextTokens = null, beside = false, signal } = {}) {
-    const load = { model, contextTokens, beside };
+  async load(model, { projector = null, contextTokens = null, beside = false, signal } = {}) {
+    const load = { model, projector, contextTokens, beside };
     const info = await this.#load(load, signal);
     this.#loads = beside ? [...this.#loads, load] : [load];
     return info;
   }
 
-  async #load({ model, contextTokens, beside }, signal) {
-    const { source, files } = sourceOf(model);
-    const request = { type: "load", source, context_tokens: contextTokens, beside };
+  async #load({ model, projector, contextTokens, beside }, signal) {
+    const { files, ...source } = sourceOf(model, projector);
+    const request = { type: "load", ...source, context_tokens: contextTokens, beside };
     return (await this.#send(request, { files, signal })).model;
   }
 
   /** Reads a model's header to find out what it is, how much memory it takes, and whether it fits. */
-  async inspect(model, { contextTokens = null } = {}) {
-    const { source, files } = sourceOf(model);
-    return (await this.#send({ type: "inspect", source, context_tokens: contextTokens }, { files })).model;
+  async inspect(model, { projector = null, contextTokens = null } = {}) {
+    const { files, ...source } = sourceOf(model, projector);
+    return (await this.#send({ type: "inspect", ...source, context_tokens: contextTokens }, { files })).model;
   }
 
   /** Unloads a model, or all models. */
@@ -125,11 +128,12 @@ export class Parlance {
   }
 
   async #create(endpoint, body, { signal } = {}) {
-    const request = { type: "api", endpoint, body };
-    if (!body?.stream) return (await this.#send(request, { signal })).body;
+    const images = new ImageUrls();
+    const request = { type: "api", endpoint, body: await images.inBody(body) };
+    if (!body?.stream) return (await this.#send(request, { signal }).finally(() => images.revoke())).body;
     const stream = new Stream();
     const ended = this.#send(request, { signal, onChunk: (chunk) => stream.push(chunk), onId: (stop) => (stream.stop = stop) });
-    ended.then(
+    ended.finally(() => images.revoke()).then(
       () => stream.end(),
       (error) => stream.fail(error),
     );
@@ -260,17 +264,64 @@ class Stream {
   }
 }
 
+/** `blob:` URLs for the images of a request that are `Blob`s, such as `File`s, or `ImageBitmap`s. */
+class ImageUrls {
+  #urls = [];
+
+  /** The request with URLs in their place. */
+  async inBody(body) {
+    if (!Array.isArray(body?.messages)) return body;
+    return { ...body, messages: await Promise.all(body.messages.map((message) => this.#inMessage(message))) };
+  }
+
+  revoke() {
+    this.#urls.forEach((url) => URL.revokeObjectURL(url));
+  }
+
+  async #inMessage(message) {
+    if (!Array.isArray(message?.content)) return message;
+    return { ...message, content: await Promise.all(message.content.map((part) => this.#inPart(part))) };
+  }
+
+  async #inPart(part) {
+    if (part?.type !== "image_url") return part;
+    const image = isImage(part.image_url) ? { url: part.image_url } : part.image_url;
+    return { ...part, image_url: isImage(image?.url) ? { ...image, url: await this.#url(image.url) } : image };
+  }
+
+  async #url(image) {
+    let blob = image;
+    if (image instanceof ImageBitmap) {
+      const canvas = new OffscreenCanvas(image.width, image.height);
+      canvas.getContext("2d").drawImage(image, 0, 0);
+      blob = await canvas.convertToBlob();
+    }
+    const url = URL.createObjectURL(blob);
+    this.#urls.push(url);
+    return url;
+  }
+}
+
+const isImage = (value) => value instanceof Blob || value instanceof ImageBitmap;
+
 /** The origin of a host; the default scheme is https. */
 function originOf(host) {
   return new URL(host.includes("://") ? host : `https://${host}`).origin;
 }
 
-/** Converts a model to the worker's format. */
-function sourceOf(model) {
-  if (typeof model === "string") {
-    const isUrl = /^(\.{0,2}\/|[a-z][a-z0-9+.-]*:)/i.test(model);
-    return { source: { kind: "url", url: isUrl ? new URL(model, document.baseURI).href : model }, files: [] };
-  }
-  const files = model instanceof File ? [model] : [...model];
-  return { source: { kind: "file", name: files[0]?.name ?? "" }, files };
+/** Converts a model and its projector to the worker's format. */
+function sourceOf(model, projector) {
+  const files = [];
+  const chosen = projector === false ? "" : projector;
+  if (chosen instanceof File) files.push(chosen);
+  const named = typeof chosen === "string" ? { projector: chosen && absolute(chosen) } : {};
+  if (typeof model === "string") return { source: { kind: "url", url: absolute(model) }, ...named, files };
+  files.unshift(...(model instanceof File ? [model] : model));
+  const main = files.find(({ name }) => !/mmproj/i.test(name)) ?? files[0];
+  return { source: { kind: "file", name: main?.name ?? "" }, ...named, files };
+}
+
+/** A URL relative to this page as an absolute one; paths on Hugging Face stay as they are. */
+function absolute(url) {
+  return /^(\.{0,2}\/|[a-z][a-z0-9+.-]*:)/i.test(url) ? new URL(url, document.baseURI).href : url;
 }
