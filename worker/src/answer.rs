@@ -164,7 +164,7 @@ impl Server {
         self.note_use(index);
         match &mut self.models.model_mut(index).model.loaded {
             Loaded::Encoder(encoder) => Ok(encoder),
-            Loaded::Decoder(_) | Loaded::Projector(_) => Err(WorkerError::OnlyChats),
+            Loaded::Decoder(_) => Err(WorkerError::OnlyChats),
         }
     }
 

@@ -2,8 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use parlance_engine::EngineError;
-use parlance_engine::fit::{Description, DeviceLimits};
+use parlance_engine::fit::{Description, DeviceLimits, ProjectorDescription};
 use parlance_engine::gguf::{Gguf, TensorInfo};
 use parlance_protocol::{ModelDescription, Settings};
 use parlance_worker_core::hosts::AllowedHosts;
@@ -37,11 +36,7 @@ pub(crate) async fn inspect(
     let fit = description.fit(spec.context_tokens, limits)?;
     let warning = match &description {
         Description::Decoder { chat, .. } => chat.template_warning().map(str::to_owned),
-        Description::Encoder(_) => None,
-        Description::Projector(_) => {
-            let name = gguf.metadata.string("general.name").unwrap_or("the file");
-            return Err(WorkerError::lone_projector(name));
-        }
+        Description::Encoder { .. } => None,
     };
     let described = ModelDescription {
         name: gguf.metadata.string("general.name").unwrap_or("unnamed model").to_owned(),
@@ -77,16 +72,13 @@ async fn with_projector(
     let parts = std::slice::from_ref(&found.part);
     let planned = async {
         let ModelHeaders { ggufs, len_bytes, .. } = ModelHeaders::of(parts).await?;
-        let description = Description::new(Gguf::merge(&ggufs)?.as_ref(), limits)?;
-        let Description::Projector(_) = &description else {
-            return Err(EngineError::WrongProjector("it is no projector".to_owned()).into());
-        };
-        Ok::<_, WorkerError>((description.fit(None, limits)?, len_bytes))
+        let description = ProjectorDescription::new(Gguf::merge(&ggufs)?.as_ref(), limits)?;
+        Ok::<_, WorkerError>((description.fit(limits), len_bytes))
     };
     let (fit, len_bytes) = match planned.await {
         Ok(planned) => planned,
         Err(error) if found.is_wanted => {
-            return Err(WorkerError::WrongProjector { name: found.name(), detail: error.to_string() });
+            return Err(found.refused(&error));
         }
         Err(_) => return Ok(model),
     };

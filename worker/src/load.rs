@@ -8,7 +8,7 @@ use gloo_timers::future::sleep;
 use parlance_api::{ChatCodec, Vision};
 use parlance_engine::EngineError;
 use parlance_engine::models::CacheFormat;
-use parlance_engine::runtime::{Device, Loaded, Loader, LoaderOptions};
+use parlance_engine::runtime::{Device, Loaded, Loader, LoaderOptions, ProjectorLoader};
 use parlance_protocol::{DeviceChoice, KvCache, ModelInfo, ModelSource, Phase, RequestId, SelfTest};
 use parlance_worker_core::FileError;
 use parlance_worker_core::address::LOCAL;
@@ -24,7 +24,7 @@ use crate::interrupts::Guard;
 use crate::model_info::{device_bytes, model_info};
 use crate::projector::Found;
 use crate::source::{Chunks, ModelHeaders, Opened, Part};
-use crate::storage::{Store, download, try_template};
+use crate::storage::{Reader, Store, download, try_template};
 use crate::{address, device};
 
 /// Seconds between two progress events.
@@ -223,13 +223,13 @@ impl Load<'_> {
 
     /// Feeds the loader with a whole file and checks the file's checksum. Returns the loader with the number of bytes so far, of which `done`
     /// came before.
-    pub(crate) async fn stream_file(
+    pub(crate) async fn stream_file<R: Receiver>(
         &self,
-        mut loader: Loader,
+        mut loader: R,
         file: Opened<'_>,
         mut done: u64,
         total: Option<f64>,
-    ) -> Result<(Loader, u64), WorkerError> {
+    ) -> Result<(R, u64), WorkerError> {
         let start = Instant::now();
         let mut reported = 0.0;
         let Opened { mut chunks, mut checksum, unsealed, .. } = file;
@@ -266,10 +266,38 @@ impl Load<'_> {
     }
 }
 
+/// What takes the bytes of a file in order, as they come or straight from a kept file.
+pub(crate) trait Receiver {
+    async fn push(&mut self, bytes: &[u8]) -> Result<(), EngineError>;
+
+    /// As [`Loader::pull`].
+    async fn pull(&mut self, reader: &mut Reader, left_bytes: u64) -> Result<u64, WorkerError>;
+}
+
+impl Receiver for Loader {
+    async fn push(&mut self, bytes: &[u8]) -> Result<(), EngineError> {
+        Loader::push(self, bytes).await
+    }
+
+    async fn pull(&mut self, reader: &mut Reader, left_bytes: u64) -> Result<u64, WorkerError> {
+        Loader::pull(self, reader, left_bytes).await
+    }
+}
+
+impl Receiver for ProjectorLoader {
+    async fn push(&mut self, bytes: &[u8]) -> Result<(), EngineError> {
+        ProjectorLoader::push(self, bytes).await
+    }
+
+    async fn pull(&mut self, reader: &mut Reader, left_bytes: u64) -> Result<u64, WorkerError> {
+        ProjectorLoader::pull(self, reader, left_bytes).await
+    }
+}
+
 /// Feeds the loader once and returns the number of bytes; `None` at the end. A kept file is read straight to where the GPU takes it, unless its
 /// checksum must be computed.
 async fn feed(
-    loader: &mut Loader,
+    loader: &mut impl Receiver,
     chunks: &mut Chunks,
     checksum: &mut Option<FileChecksum>,
 ) -> Result<Option<u64>, WorkerError> {

@@ -16,7 +16,6 @@ pub(crate) fn model_info(
     let (device, own_name, context_tokens) = match loaded {
         Loaded::Decoder(model) => (model.device(), model.config().name.as_str(), model.context_tokens()),
         Loaded::Encoder(encoder) => (encoder.device(), encoder.name(), encoder.context_tokens()),
-        Loaded::Projector(_) => unreachable!("a projector is refused where a model is prepared"),
     };
     let warnings: Vec<String> =
         [template_warning(loaded), warning, context_warning(loaded)].into_iter().flatten().collect();
@@ -54,14 +53,13 @@ pub(crate) fn device_bytes(loaded: &Loaded, len_bytes: u64) -> (u64, u64) {
             (model.weight_bytes(), kv_bytes)
         }
         Loaded::Encoder(encoder) => (len_bytes, encoder.kv_bytes()),
-        Loaded::Projector(projector) => (projector.weight_bytes(), 0),
     }
 }
 
 fn template_warning(loaded: &Loaded) -> Option<String> {
     match loaded {
         Loaded::Decoder(model) => model.chat().template_warning().map(str::to_owned),
-        Loaded::Encoder(_) | Loaded::Projector(_) => None,
+        Loaded::Encoder(_) => None,
     }
 }
 
@@ -82,7 +80,6 @@ fn max_context_tokens(loaded: &Loaded) -> u32 {
         Loaded::Decoder(model) if model.requested_context_tokens() > model.context_tokens() => model.context_tokens(),
         Loaded::Decoder(model) => model.config().max_context(model.device().limits()),
         Loaded::Encoder(encoder) => encoder.context_tokens(),
-        Loaded::Projector(_) => 0,
     }
 }
 

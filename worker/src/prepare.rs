@@ -28,7 +28,6 @@ impl Load<'_> {
                     None => keep_verdict(kept, here(), encoder.self_test().await).await?,
                 }
             }
-            Loaded::Projector(projector) => return Err(WorkerError::lone_projector(projector.name())),
         };
         match verdict {
             Verdict::Sound => Ok(SelfTest::Passed),

@@ -1,7 +1,8 @@
 //! The projector of a model, with which it sees images: finding it beside the model, and loading it.
 
 use parlance_api::Vision;
-use parlance_engine::runtime::{Loader, LoaderOptions, Model};
+use parlance_engine::EngineError;
+use parlance_engine::runtime::{Model, ProjectorLoader};
 use parlance_protocol::ModelSource;
 use parlance_worker_core::address::{LOCAL, file_name, without_fragment};
 use parlance_worker_core::hosts::AllowedHosts;
@@ -30,6 +31,11 @@ impl Found {
         store: Option<&Store>,
         allowed_hosts: &AllowedHosts,
     ) -> Result<Option<Self>, WorkerError> {
+        if let ModelSource::Url { url } = &spec.source
+            && projector::is_projector(file_name(url))
+        {
+            return Err(WorkerError::lone_projector(file_name(url)));
+        }
         let file = spec.files.iter().find(|file| projector::is_projector(&file.name()));
         if let Some(file) = file {
             return Ok(Some(Self { part: Part::File(file.clone()), is_wanted: true }));
@@ -54,6 +60,15 @@ impl Found {
             Part::Stored(entry) => Some(&entry.file.record.url),
             Part::File(_) => None,
         }
+    }
+
+    /// The error of one that cannot be used.
+    pub(crate) fn refused(&self, error: &WorkerError) -> WorkerError {
+        let detail = match error {
+            WorkerError::Engine(EngineError::WrongProjector(detail)) => detail.clone(),
+            error => error.to_string(),
+        };
+        WorkerError::WrongProjector { name: self.name(), detail }
     }
 
     /// Its file's name.
@@ -123,11 +138,17 @@ impl Load<'_> {
         found: Option<Found>,
     ) -> Result<(Option<Found>, Option<String>), WorkerError> {
         let Some(found) = found else { return Ok((None, None)) };
-        let (name, is_wanted) = (found.name(), found.is_wanted);
+        let name = found.name();
         match self.fetch(vec![found.part]).await {
-            Ok((mut parts, warning)) => Ok((parts.pop().map(|part| Found { part, is_wanted }), warning)),
-            Err(error) if is_wanted || error.is_interrupted() => Err(error),
-            Err(error) => Ok((None, Some(useless(name, &error)))),
+            Ok((mut parts, warning)) => {
+                let found = parts.pop().map(|part| Found { part, is_wanted: found.is_wanted });
+                Ok((found, warning))
+            }
+            Err(error) if found.is_wanted || error.is_interrupted() => Err(error),
+            Err(error) => {
+                let error = WorkerError::WrongProjector { name, detail: error.to_string() };
+                Ok((None, Some(format!("{error}."))))
+            }
         }
     }
 
@@ -152,19 +173,16 @@ impl Load<'_> {
             // It may be damaged: the next load fetches it again.
             store.remove(url).await?;
         }
-        if found.is_wanted {
-            return Err(WorkerError::WrongProjector { name: found.name(), detail: error.to_string() });
-        }
-        Ok((None, Some(useless(found.name(), &error))))
+        let refused = found.refused(&error);
+        if found.is_wanted { Err(refused) } else { Ok((None, Some(format!("{refused}.")))) }
     }
 
     async fn load_projector(&self, model: &Model, part: &Part) -> Result<Vision, WorkerError> {
         let opened = part.open().await?;
         let total = opened.len_bytes.map(|len| len as f64);
-        let options = LoaderOptions { file_len_bytes: opened.len_bytes, ..LoaderOptions::default() };
-        let loader = Loader::new(model.device().clone(), options);
+        let loader = ProjectorLoader::new(model.device().clone(), opened.len_bytes);
         let (loader, _) = self.stream_file(loader, opened, 0, total).await?;
-        let projector = loader.finish_projector().await?;
+        let projector = loader.finish().await?;
         projector.check(model)?;
         Ok(Vision::new(projector))
     }
@@ -175,9 +193,4 @@ impl Load<'_> {
             store.note_use(projector).await;
         }
     }
-}
-
-/// Why a model was loaded without the projector that lies beside it.
-fn useless(name: String, error: &WorkerError) -> String {
-    format!("{}.", WorkerError::WrongProjector { name, detail: error.to_string() })
 }

@@ -105,7 +105,11 @@ impl Server {
             return Ok(Event::Loaded { id, model: model.clone() });
         }
         // A source that is refused must not cost anybody the model that is loaded.
-        Part::of(&spec.source, spec.files.clone(), self.shared.store().await, &client.allowed_hosts).await?;
+        let (store, hosts) = (self.shared.store().await, &client.allowed_hosts);
+        Part::of(&spec.source, spec.files.clone(), store, hosts).await?;
+        if let Some(url) = spec.projector.clone().filter(|url| !url.is_empty()) {
+            Part::of(&ModelSource::Url { url }, Vec::new(), store, hosts).await?;
+        }
         self.models.make_room(beside);
         let model = self.load_now(client, id, guard, spec).await?;
         Ok(Event::Loaded { id, model })
@@ -172,7 +176,7 @@ impl Server {
         let index = self.models.with_conversation().ok_or(WorkerError::NoModel)?;
         match &mut self.models.model_mut(index).model.loaded {
             Loaded::Decoder(model) => Ok(model),
-            Loaded::Encoder(_) | Loaded::Projector(_) => Err(EngineError::WrongKind("it is an embedding model").into()),
+            Loaded::Encoder(_) => Err(EngineError::WrongKind("it is an embedding model").into()),
         }
     }
 

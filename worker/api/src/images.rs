@@ -9,7 +9,8 @@ use std::rc::Rc;
 
 use futures::future::LocalBoxFuture;
 use parlance_engine::chat::Chat;
-use parlance_engine::vision::{Part, Picture, Projector};
+use parlance_engine::runtime::{Part, Projector};
+use parlance_engine::vision::Picture;
 use parlance_protocol::openai::RequestMessage;
 use serde_json::{Value, json};
 
@@ -183,7 +184,7 @@ impl Vision {
 fn float_count(parts: &[Part]) -> usize {
     let floats = parts.iter().map(|part| match part {
         Part::Tokens(_) => 0,
-        Part::Embeddings(span) => span.rows.len(),
+        Part::Embeddings(span) => span.rows.len() + span.deepstack.len(),
     });
     floats.sum()
 }

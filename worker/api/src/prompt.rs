@@ -2,9 +2,8 @@
 
 use std::rc::Rc;
 
-use parlance_engine::runtime::{self, Span};
+use parlance_engine::runtime::{self, Part, Span};
 use parlance_engine::template::TemplateOptions;
-use parlance_engine::vision::Part;
 use parlance_protocol::openai::{FunctionDefinition, RequestMessage, Truncation};
 use serde_json::{Map, Value, json};
 
