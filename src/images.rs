@@ -13,23 +13,26 @@ use crate::library::Library;
 #[derive(Clone, Copy)]
 pub(crate) struct Images {
     library: Library,
-    /// `None` inside for those that are not on this device.
-    urls: RwSignal<HashMap<String, Option<String>>>,
+    urls: RwSignal<HashMap<String, Result<String, Missing>>>,
 }
+
+/// An image is not on this device.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Missing;
 
 impl Images {
     pub(crate) fn new(library: Library) -> Self {
         Self { library, urls: RwSignal::new(HashMap::new()) }
     }
 
-    /// The URL of an image, once it is known; `None` inside if the image is not on this device. Reactive.
-    pub(crate) fn url(self, digest: &str) -> Option<Option<String>> {
+    /// The URL of an image, once it is known. Reactive.
+    pub(crate) fn url(self, digest: &str) -> Option<Result<String, Missing>> {
         self.urls.read().get(digest).cloned()
     }
 
     /// The URL of an image that was loaded before, if it is on this device. Not reactive.
     pub(crate) fn known_url(self, digest: &str) -> Option<String> {
-        self.urls.read_untracked().get(digest).cloned().flatten()
+        self.urls.read_untracked().get(digest)?.clone().ok()
     }
 
     /// Those of some images whose URL is not known yet.
@@ -48,7 +51,8 @@ impl Images {
             let file = self.library.image(digest.clone()).await;
             let url = file.and_then(|file| Url::create_object_url_with_blob(&file).ok());
             self.urls.update(|urls| {
-                urls.insert(digest, url);
+                // Somebody else may have made one meanwhile.
+                urls.entry(digest).or_insert(url.ok_or(Missing));
             });
         }
     }

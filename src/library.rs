@@ -25,6 +25,9 @@ pub(crate) struct ExportedFile {
     pub(crate) text: String,
 }
 
+/// Width and height in pixels.
+type Size = (u32, u32);
+
 /// Rendered HTML blocks, see [`LibraryEvent::Rendered`].
 pub(crate) struct Rendered {
     /// Index of the first block that is new or changed.
@@ -182,8 +185,8 @@ impl Library {
         }
     }
 
-    /// Stores an image for a message. Also returns its width and height before it was scaled, if it was.
-    pub(crate) async fn add_image(self, file: &Blob, name: String) -> Result<(Image, Option<(u32, u32)>), String> {
+    /// Stores an image for a message. Also returns its size before it was scaled, if it was.
+    pub(crate) async fn add_image(self, file: &Blob, name: String) -> Result<(Image, Option<Size>), String> {
         match self.answer(LibraryRequest::AddImage { alt: name.clone() }, file.into()).await {
             Ok((LibraryEvent::ImageAdded { image, scaled_from, .. }, _)) => Ok((image, scaled_from)),
             Ok((event, _)) => Err(unexpected(&event)),

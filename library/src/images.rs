@@ -29,6 +29,9 @@ extern "C" {
     fn create_sync_access_handle(this: &WorkerFileHandle) -> Result<Promise, JsValue>;
 }
 
+/// Width and height in pixels.
+type Size = (u32, u32);
+
 /// The folder of images.
 #[derive(Clone)]
 pub(crate) struct Images(FileSystemDirectoryHandle);
@@ -49,8 +52,8 @@ impl Images {
         Ok(Self(folder(&images, &site.replace('/', "~")).await?))
     }
 
-    /// Stores an image that the user attaches, drawn anew. Also returns its width and height before it was scaled, if it was.
-    pub(crate) async fn add(&self, blob: &Blob, alt: String) -> Result<(Image, Option<(u32, u32)>), LibraryError> {
+    /// Stores an image that the user attaches, drawn anew. Also returns its size before it was scaled, if it was.
+    pub(crate) async fn add(&self, blob: &Blob, alt: String) -> Result<(Image, Option<Size>), LibraryError> {
         if blob.size() > MAX_BYTES as f64 {
             return Err(PictureError::TooManyBytes(blob.size() as u64).into());
         }
@@ -151,14 +154,13 @@ impl Images {
             flushed?;
             Ok(written? as usize == bytes.len())
         };
-        match write().await {
-            Ok(true) => Ok(()),
-            result => {
-                // Part of an image is of no use. If it cannot be removed either, its length tells.
-                let _ = JsFuture::from(self.0.remove_entry(name)).await;
-                Err(result.err().map_or(LibraryError::StorageFull, |error| LibraryError::of_files(&error)))
-            }
+        let result = write().await;
+        if matches!(result, Ok(true)) {
+            return Ok(());
         }
+        // Part of an image is of no use. If it cannot be removed either, its length tells.
+        let _ = JsFuture::from(self.0.remove_entry(name)).await;
+        Err(result.err().map_or(LibraryError::StorageFull, |error| LibraryError::of_files(&error)))
     }
 }
 

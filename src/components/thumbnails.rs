@@ -7,7 +7,7 @@ use web_sys::KeyboardEvent;
 use super::dialog::Dialog;
 use super::icon_button::IconButton;
 use crate::i18n::tr;
-use crate::images::Images;
+use crate::images::{Images, Missing};
 
 /// Thumbnails that open the image in full. Those of the composer are `editable`: they can be described and removed.
 #[component]
@@ -63,10 +63,10 @@ pub(crate) fn Thumbnails(
 fn Picture(image: Image) -> impl IntoView {
     let urls = expect_context::<Images>();
     move || match urls.url(&image.digest) {
-        Some(Some(url)) => {
+        Some(Ok(url)) => {
             view! { <img src=url alt=image.alt.clone() width=image.width height=image.height /> }.into_any()
         }
-        Some(None) => view! { <span class="muted">{tr("image-missing")}</span> }.into_any(),
+        Some(Err(Missing)) => view! { <span class="muted">{tr("image-missing")}</span> }.into_any(),
         None => ().into_any(),
     }
 }

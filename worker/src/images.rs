@@ -6,8 +6,7 @@ use std::rc::Rc;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use futures::future::LocalBoxFuture;
-use parlance_api::{Detail, Image, ImageRequest, RequestError};
+use parlance_api::{Detail, Image, ImageRequest, PictureFuture, RequestError};
 use parlance_engine::vision::Picture;
 use parlance_pictures::{Drawing, Header, MAX_BYTES, MAX_SIDE, PictureError, digest, draw};
 use parlance_worker_core::FileError;
@@ -30,15 +29,14 @@ thread_local! {
 /// Fetches an image that a request names. It is decoded only as far as needed: one that was seen before not at all.
 pub(crate) async fn fetch(request: &ImageRequest, allowed_hosts: &AllowedHosts) -> Result<Image, WorkerError> {
     let invalid = |message: String| RequestError::Field { param: request.param.clone(), message };
-    let bytes = match request.url.strip_prefix("data:") {
-        Some(data) => decoded(data).ok_or_else(|| invalid("its data must be in base64".to_owned()))?,
-        None => {
-            policy::check(allowed_hosts, &request.url)?;
-            read(&request.url).await.map_err(|error| match error {
-                ReadError::File(error @ FileError::NotAllowed { .. }) => WorkerError::File(error),
-                error => invalid(error.to_string()).into(),
-            })?
-        }
+    let bytes = if let Some(data) = request.url.strip_prefix("data:") {
+        decoded(data).ok_or_else(|| invalid("its data must be in base64".to_owned()))?
+    } else {
+        policy::check(allowed_hosts, &request.url)?;
+        read(&request.url).await.map_err(|error| match error {
+            ReadError::File(error @ FileError::NotAllowed { .. }) => WorkerError::File(error),
+            error => invalid(error.to_string()).into(),
+        })?
     };
     let max_side = match request.detail {
         Detail::High => MAX_SIDE,
@@ -97,12 +95,11 @@ impl File {
     async fn image(self) -> Result<Image, PictureError> {
         let digest = self.digest();
         let known = SIZES.with_borrow(|sizes| sizes.get(&digest).copied());
-        let (size, drawing) = match known {
-            Some(size) => (size, None),
-            None => {
-                let drawing = self.draw().await?;
-                ((drawing.width, drawing.height), Some(drawing))
-            }
+        let (size, drawing) = if let Some(size) = known {
+            (size, None)
+        } else {
+            let drawing = self.draw().await?;
+            ((drawing.width, drawing.height), Some(drawing))
         };
         SIZES.with_borrow_mut(|sizes| {
             if sizes.len() >= MAX_SIZES {
@@ -112,7 +109,7 @@ impl File {
         });
         // The drawing is used once; whoever needs it again draws it again.
         let (file, drawing) = (Rc::new(self), Rc::new(RefCell::new(drawing)));
-        let picture = move || -> LocalBoxFuture<'static, Result<Picture, RequestError>> {
+        let picture = move || -> PictureFuture {
             let (file, drawing) = (Rc::clone(&file), drawing.take());
             Box::pin(async move {
                 let drawing = match drawing {

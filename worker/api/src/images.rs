@@ -59,8 +59,11 @@ pub struct Image {
     /// Height in pixels.
     pub height: u32,
     /// Decodes it.
-    pub picture: Box<dyn Fn() -> LocalBoxFuture<'static, Result<Picture, RequestError>>>,
+    pub picture: Box<dyn Fn() -> PictureFuture>,
 }
+
+/// A picture that is being decoded.
+pub type PictureFuture = LocalBoxFuture<'static, Result<Picture, RequestError>>;
 
 /// An image in a prompt.
 pub(crate) struct PromptImage {

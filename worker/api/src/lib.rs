@@ -33,6 +33,6 @@ pub use answer::{LogitProcessor, Processors};
 pub use codec::ChatCodec;
 pub use embeddings::EmbeddingJob;
 pub use error::RequestError;
-pub use images::{Detail, Image, ImageRequest, Images, Vision};
+pub use images::{Detail, Image, ImageRequest, Images, PictureFuture, Vision};
 pub use job::{ChatRequest, Control, Job, Meta};
 pub use rerank::RerankJob;
