@@ -17,7 +17,8 @@ struct Fixture {
     models: Vec<Described>,
 }
 
-type Entry = (String, String, Json);
+/// A metadata entry: key, type and value.
+pub(crate) type Entry = (String, String, Json);
 
 #[derive(Deserialize)]
 struct Described {
@@ -92,7 +93,7 @@ fn file(
     Ok(bytes)
 }
 
-fn metadata_value(kind: &str, value: &Json) -> io::Result<Value> {
+pub(crate) fn metadata_value(kind: &str, value: &Json) -> io::Result<Value> {
     let value = value.clone();
     Ok(match kind {
         "u32" => Value::Unsigned(serde_json::from_value(value)?),

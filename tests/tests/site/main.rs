@@ -15,6 +15,7 @@ mod lifecycle;
 mod memory;
 mod openai;
 mod pages;
+mod sight;
 mod smooth;
 mod storage;
 mod upgrades;
