@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use parlance_engine::fit::{Description, DeviceLimits, ProjectorDescription};
 use parlance_engine::gguf::{Gguf, TensorInfo};
+use parlance_engine::models::ModelConfig;
 use parlance_protocol::{ModelDescription, Settings};
 use parlance_worker_core::hosts::AllowedHosts;
 
@@ -56,9 +57,11 @@ pub(crate) async fn inspect(
         stored_bytes: stored_bytes as f64,
         free_bytes: usage().await.map(|usage| usage.free_bytes() as f64),
     };
-    match found.filter(|_| described.can_chat) {
-        Some(found) => with_projector(described, &found, store, limits).await,
-        None => Ok(described),
+    match (found, &description) {
+        (Some(found), Description::Decoder { config, .. }) => {
+            with_projector(described, &found, store, (config, limits)).await
+        }
+        _ => Ok(described),
     }
 }
 
@@ -67,12 +70,13 @@ async fn with_projector(
     model: ModelDescription,
     found: &Found,
     store: Option<&Store>,
-    limits: DeviceLimits,
+    (config, limits): (&ModelConfig, DeviceLimits),
 ) -> Result<ModelDescription, WorkerError> {
     let parts = std::slice::from_ref(&found.part);
     let planned = async {
         let ModelHeaders { ggufs, len_bytes, .. } = ModelHeaders::of(parts).await?;
         let description = ProjectorDescription::new(Gguf::merge(&ggufs)?.as_ref(), limits)?;
+        description.config.check_for(config)?;
         Ok::<_, WorkerError>((description.fit(limits), len_bytes))
     };
     let (fit, len_bytes) = match planned.await {

@@ -86,6 +86,9 @@ fn three_pictures_are_seen_as_by_the_native_engine() {
                 const described = await engine.inspect({model:?}, {{ projector: {projector:?} }});
                 const info = await engine.load({model:?}, {{ projector: {projector:?} }});
                 window.picture = {PICTURE};
+                // Without the tokens that end an answer. Log probabilities are the model's own all the same.
+                const logit_bias = {{ 257: -100, 258: -100, 259: -100 }};
+                window.settings = {{ temperature: 0, max_tokens: 1, logprobs: true, top_logprobs: 5, logit_bias }};
                 // In turn a file, a data URL and a bitmap.
                 const dataUrl = (file) => new Promise((resolve) => {{
                     const reader = new FileReader();
@@ -95,7 +98,7 @@ fn three_pictures_are_seen_as_by_the_native_engine() {
                 const kinds = [(file) => file, dataUrl, (file) => createImageBitmap(file)];
                 const url = async (width, height, index) => kinds[index / 2](await picture(width, height));
                 const create = async (messages) =>
-                    ({SUMMARY})(await engine.chat.completions.create({{ messages, temperature: 0, max_tokens: 1, logprobs: true, top_logprobs: 5 }}));
+                    ({SUMMARY})(await engine.chat.completions.create({{ messages, ...settings }}));
                 const all = {all};
                 const first = await create(all.slice(0, 1));
                 const last = await create(all);
@@ -129,7 +132,7 @@ fn three_pictures_are_seen_as_by_the_native_engine() {
                     return `data:image/png;base64,${{btoa(String.fromCharCode(...bytes))}}`;
                 }};
                 const create = (messages) =>
-                    client.chat.completions.create({{ model: 'any', messages, temperature: 0, max_tokens: 1, logprobs: true, top_logprobs: 5 }});
+                    client.chat.completions.create({{ model: 'any', messages, ...settings }});
                 const refused = await create([{{ role: 'user', content: [{{ type: 'image_url', image_url: {{ url: 'data:image/png;base64,AAAA' }} }}] }}])
                     .then(() => null, (error) => [error.status, error.param]);
                 return {{ answer: ({SUMMARY})(await create({all})), refused }};",
