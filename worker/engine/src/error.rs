@@ -87,6 +87,9 @@ pub enum EngineError {
     /// The model is valid, but of another kind than requested.
     #[error("this model is not for chats: {0}")]
     WrongKind(&'static str),
+    /// The projector belongs to another model, or is none.
+    #[error("this projector does not belong to the model: {0}")]
+    WrongProjector(String),
     /// The prompt is longer than the context.
     #[error(
         "the prompt has {prompt_tokens} tokens, but the context holds {context_tokens}; shorten it or start a new chat"

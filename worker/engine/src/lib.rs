@@ -31,6 +31,7 @@ pub mod sampling;
 pub mod template;
 pub mod tokenizer;
 mod turns;
+pub mod vision;
 
 pub use error::{EngineError, Result};
 pub use runtime::fit;

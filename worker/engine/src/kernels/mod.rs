@@ -12,6 +12,7 @@ pub mod linear;
 pub mod norm;
 pub mod random;
 pub mod repack;
+pub mod rows;
 pub mod sampling;
 mod source;
 pub mod state_space;

@@ -127,6 +127,8 @@ const FILES: &[(&str, &str)] = &[
     ("repack/spread_bits.wgsl", include_str!("repack/spread_bits.wgsl")),
     ("repack/tq1_0.wgsl", include_str!("repack/tq1_0.wgsl")),
     ("repack/tq2_0.wgsl", include_str!("repack/tq2_0.wgsl")),
+    ("rows/add_rows.wgsl", include_str!("rows/add_rows.wgsl")),
+    ("rows/mean_rows.wgsl", include_str!("rows/mean_rows.wgsl")),
     ("sampling/logit_scan.wgsl", include_str!("sampling/logit_scan.wgsl")),
     ("sampling/sample.wgsl", include_str!("sampling/sample.wgsl")),
     ("sampling/sampling.wgsl", include_str!("sampling/sampling.wgsl")),

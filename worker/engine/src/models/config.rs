@@ -168,6 +168,9 @@ pub struct ModelConfig {
     pub attention_scale: f32,
     /// The tokens of a batch attend to each other in both directions. Windows extend as far behind a token as before it.
     pub two_way: bool,
+    /// Number of layers whose results embeddings of pictures are added to (`DeepStack`, Meng et al. 2024): they have a
+    /// part for each of these layers.
+    pub deepstack_layers: u32,
     /// Makes attention sharper in long contexts.
     pub attention_temperature: Option<AttentionTemperature>,
     /// Soft cap of attention scores: they become `cap * tanh(score / cap)`.
@@ -264,7 +267,9 @@ impl ModelConfig {
     }
 
     pub(super) fn check(&self) -> Result<()> {
+        let layers = self.layers.len() as u32;
         let mut checks = vec![
+            ("the layers that embeddings of pictures are added to", self.deepstack_layers, 0, layers, 1),
             ("the embedding length", self.embedding_len, 32, MAX_WIDTH, 32),
             ("the vocabulary", self.vocab, 1, MAX_VOCAB as u32, 1),
             ("the context length", self.trained_context, 1, u32::MAX, 1),

@@ -22,6 +22,8 @@ pub enum Activation {
     GeluTanh,
     /// `x Φ(x)`, with the error function.
     GeluErf,
+    /// `x / (1 + exp(-1.702 x))`
+    QuickGelu,
     /// `z / (1 + exp(-1.702 z))` with `z = min(x, 7)`; what it gates is clamped to ±7, plus one (gpt-oss).
     ClampedSwiglu,
 }
@@ -103,8 +105,10 @@ pub(super) struct Family {
     /// Name of the norm before the output head, without `.weight`.
     pub(super) output_norm: &'static str,
     pub(super) windows: Windows,
-    /// Multimodal RoPE: the components of a position alternate from pair to pair.
+    /// Multimodal RoPE.
     pub(super) multimodal_rope: bool,
+    /// In it, the components of a position alternate from pair to pair.
+    pub(super) alternating_sections: bool,
     /// Base of RoPE in layers with a window, if it differs from that of other layers.
     pub(super) window_rope_base: Option<f32>,
     /// The file may say that there is no RoPE.
@@ -159,6 +163,7 @@ const LLAMA: Family = Family {
     output_norm: "output_norm",
     windows: Windows::Ignored,
     multimodal_rope: false,
+    alternating_sections: true,
     window_rope_base: None,
     optional_rope: false,
     no_rope_step: None,
@@ -243,6 +248,7 @@ pub(super) const FAMILIES: &[Family] = &[
     COMMAND_R,
     Family { name: "cohere2", windows: Windows::OptionalAllBut(4), rope_in_windows: true, ..COMMAND_R },
     QWEN2,
+    Family { name: "qwen2vl", multimodal_rope: true, alternating_sections: false, ..QWEN2 },
     Family { name: "qwen2moe", experts: Experts::Always, normalise_experts: false, ..QWEN2 },
     QWEN3,
     QWEN3MOE,

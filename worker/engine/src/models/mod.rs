@@ -13,9 +13,12 @@ mod head_planner;
 mod heads;
 mod layer_planner;
 mod mixer;
+mod pictures;
 mod plan;
 mod planner;
 mod pooling;
+mod projector;
+mod projector_plan;
 mod reader;
 mod rope;
 
@@ -30,10 +33,16 @@ pub use heads::HeadShape;
 pub use mixer::{
     AttentionConfig, DeltaNetConfig, LatentConfig, LayerRope, MixerConfig, ShortConvolutionConfig, StateSpaceConfig,
 };
+pub use pictures::{Filter, Markers, PictureConfig, Sizing, TILE};
 pub use plan::{
-    AttentionPlan, DeltaNetPlan, ExpansionPlan, ExpertMatrix, ExpertsGateUp, ExpertsPlan, FeedForwardPlan, GateUpPlan,
-    LatentPlan, LayerInputPlan, LayerInputsPlan, LayerPlan, MatrixId, MatrixPlan, MixerPlan, ModelPlan, Product,
-    Segment, SharedExpertPlan, ShortConvolutionPlan, StateSpacePlan, VectorId, VectorPlan, WeightPlan,
+    ArrangedPlan, Arrangement, AttentionPlan, DeltaNetPlan, ExpansionPlan, ExpertMatrix, ExpertsGateUp, ExpertsPlan,
+    FeedForwardPlan, GateUpPlan, LatentPlan, LayerInputPlan, LayerInputsPlan, LayerPlan, MatrixId, MatrixPlan,
+    MixerPlan, ModelPlan, Product, Segment, SharedExpertPlan, ShortConvolutionPlan, StateSpacePlan, VectorId,
+    VectorPlan, WeightPlan,
 };
 pub use pooling::{HeadActivation, HeadLayer, HeadPlan, HeadResult, Pooling};
+pub use projector::{GridRope, Merge, PatchPositions, ProjectorConfig, TowerWindows};
+pub use projector_plan::{
+    BREAK, CLASS, LinearPlan, PATCH_BIAS, POSITIONS, ProjectionPlan, ProjectorPlan, TowerLayerPlan,
+};
 pub use rope::{Position, ROPE_FREQUENCIES, ROPE_LONG, ROPE_SHORT, RopeConfig, Sections, Yarn};

@@ -76,6 +76,36 @@ pub struct ExpansionPlan {
     pub values: MatrixId,
 }
 
+/// A tensor whose weights are rearranged while it is loaded, because a row of the file is no row of the matrix, or no
+/// whole number of blocks. The rest of a matrix's rows is zero.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ArrangedPlan {
+    /// Name of the tensor.
+    pub tensor: String,
+    /// The matrix, in F16 if the tensor is, otherwise in F32.
+    pub matrix: MatrixId,
+    /// Number of rows.
+    pub rows: u32,
+    /// Number of columns before padding.
+    pub cols: u32,
+    /// Where the weights are in the file.
+    pub arrangement: Arrangement,
+}
+
+/// The order of a tensor's weights.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Arrangement {
+    /// `[rows][cols]`
+    Rows,
+    /// `[cols][rows]`
+    Columns,
+    /// `[rows][elements][parts]`, for inputs that are `[parts][elements]`.
+    Interleaved {
+        /// Number of parts.
+        parts: u32,
+    },
+}
+
 /// Index into [`WeightPlan::matrices`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct MatrixId(pub(crate) usize);
@@ -335,6 +365,8 @@ pub struct WeightPlan {
     pub vectors: Vec<VectorPlan>,
     /// Tensors that are converted to some of the matrices.
     pub expansions: Vec<ExpansionPlan>,
+    /// Tensors that are rearranged.
+    pub arranged: Vec<ArrangedPlan>,
     /// Names of tensors that stay on the host.
     pub host: Vec<String>,
     /// Names of tensors that are not needed.

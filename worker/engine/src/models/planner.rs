@@ -3,7 +3,8 @@
 use std::collections::HashSet;
 
 use super::plan::{
-    ExpansionPlan, GateUpPlan, MatrixId, MatrixPlan, Product, Segment, VectorId, VectorPlan, WeightPlan,
+    ArrangedPlan, Arrangement, ExpansionPlan, GateUpPlan, MatrixId, MatrixPlan, Product, Segment, VectorId, VectorPlan,
+    WeightPlan,
 };
 use crate::error::{EngineError, Result};
 use crate::gguf::{Gguf, Metadata, TensorType, stream_bytes};
@@ -211,6 +212,33 @@ impl<'a> Planner<'a> {
         let values = self.add(f16(heads * value_rows, cols));
         self.weights.expansions.push(ExpansionPlan { tensor, heads, key_rows, value_rows, cols, keys, values });
         Ok((keys, values))
+    }
+
+    /// A matrix whose columns are padded to whole blocks, from a tensor of floats in some order, see [`ArrangedPlan`].
+    pub(super) fn arranged(
+        &mut self,
+        name: String,
+        [rows, cols]: [u32; 2],
+        arrangement: Arrangement,
+    ) -> Result<MatrixId> {
+        let tensor = self.tensor(&name)?;
+        let tensor_type = match tensor.tensor_type {
+            TensorType::F16 => TensorType::F16,
+            TensorType::F32 | TensorType::BF16 => TensorType::F32,
+            format => return Err(EngineError::UnsupportedFormat { tensor: name, format }),
+        };
+        let count = tensor.cols().checked_mul(tensor.rows());
+        if count != Some(u64::from(rows) * u64::from(cols)) {
+            return Err(misshapen(tensor, rows.into(), cols));
+        }
+        let padded = cols.next_multiple_of(32);
+        if stream_bytes(tensor_type, rows, padded).largest() > self.max_binding_bytes {
+            return Err(self.too_large(&Segment { tensor: name, first_row: 0, rows }, tensor_type, padded));
+        }
+        self.known.insert(name.clone());
+        let matrix = self.add(MatrixPlan { segments: Vec::new(), tensor_type, rows, cols: padded, first_row: 0 });
+        self.weights.arranged.push(ArrangedPlan { tensor: name, matrix, rows, cols, arrangement });
+        Ok(matrix)
     }
 
     /// Checks that no tensor of the file is unknown: the model would be computed wrongly without it.

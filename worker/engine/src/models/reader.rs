@@ -123,6 +123,7 @@ impl Reader<'_, Family> {
             residual_scale: self.factor("residual_scale").unwrap_or(1.0),
             attention_scale,
             two_way: family.two_way,
+            deepstack_layers: self.u32("n_deepstack_layers").unwrap_or(0),
             attention_temperature: self.attention_temperature()?,
             attention_softcap: self.factor("attn_logit_softcapping"),
             logit_scale: match self.factor("logit_scale") {
@@ -163,7 +164,7 @@ impl Reader<'_, Family> {
             return Err(EngineError::UnsupportedArchitecture(what));
         }
         if family.multimodal_rope {
-            rope.sections = Sections::from_gguf(self.gguf, family.name, rope_dim)?;
+            rope.sections = Sections::from_gguf(self.gguf, family.name, rope_dim, family.alternating_sections)?;
             return Ok(rope);
         }
         let sections = self.gguf.metadata.integers(&self.key("rope.dimension_sections"));

@@ -30,16 +30,21 @@ pub struct RopeConfig {
 /// A token's position: time, row and column (multimodal RoPE). In text they are equal.
 pub type Position = [u32; 3];
 
-/// Number of pairs that turn with each component of a position. The components alternate from pair to pair.
+/// Number of pairs that turn with each component of a position.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Sections(pub [u32; 3]);
+pub struct Sections {
+    /// For time, row and column.
+    pub lens: [u32; 3],
+    /// The components alternate from pair to pair. Otherwise the pairs of each follow each other.
+    pub alternate: bool,
+}
 
 impl Sections {
     /// Reads the sections of `architecture`, if the file has them.
     ///
     /// # Errors
     /// If they do not cover the pairs of `rope_dim` elements.
-    pub(super) fn from_gguf(gguf: &Gguf, architecture: &str, rope_dim: u32) -> Result<Option<Self>> {
+    pub(super) fn from_gguf(gguf: &Gguf, architecture: &str, rope_dim: u32, alternate: bool) -> Result<Option<Self>> {
         let Some(lens) = gguf.metadata.integers(&format!("{architecture}.rope.dimension_sections")) else {
             return Ok(None);
         };
@@ -51,7 +56,7 @@ impl Sections {
         if rest.iter().any(|len| *len != 0) || sections.iter().sum::<u32>() != rope_dim / 2 {
             return Err(bad());
         }
-        Ok(Some(Self(sections)))
+        Ok(Some(Self { lens: sections, alternate }))
     }
 }
 
@@ -118,10 +123,14 @@ impl RopeConfig {
 
     /// The component of a position (time, row, column) that turns each pair.
     ///
-    /// Formula: the interleaved M-RoPE of Bai et al. 2025, "Qwen3-VL Technical Report".
+    /// Formula: the M-RoPE of Wang et al. 2024, "Qwen2-VL"; interleaved, that of Bai et al. 2025, "Qwen3-VL Technical
+    /// Report".
     fn components(&self, pairs: u32) -> Vec<usize> {
-        let Some(Sections([_, height, width])) = self.sections else { return vec![0; pairs as usize] };
+        let Some(Sections { lens: [time, height, width], alternate }) = self.sections else {
+            return vec![0; pairs as usize];
+        };
         let component = |pair: u32| match pair % 3 {
+            _ if !alternate => usize::from(pair >= time) + usize::from(pair >= time + height),
             1 if pair < 3 * height => 1,
             2 if pair < 3 * width => 2,
             _ => 0,

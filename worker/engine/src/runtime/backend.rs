@@ -7,6 +7,7 @@ use super::memory::Memory;
 use crate::error::{EngineError, Result};
 use crate::models::Position;
 use crate::sampling::SamplingPlan;
+use crate::vision::PatchInput;
 
 /// `Send`, but only natively, where a model may move to another thread. Browser objects cannot.
 #[cfg(not(target_family = "wasm"))]
@@ -28,6 +29,8 @@ pub(crate) enum Batch<'a> {
     Embeddings {
         /// `[positions][embedding_len]`
         rows: &'a [f32],
+        /// What is added to the results of the model's first layers: `[positions][layers][embedding_len]`, or empty.
+        deepstack: &'a [f32],
         /// All positions of the batch attend to each other, not only to earlier ones.
         two_way: bool,
     },
@@ -164,6 +167,22 @@ pub(crate) trait Decoder: Memory + MaybeSend {
     async fn profile(&self, _what: Profiled, _position: usize, _runs: usize) -> Result<Profile> {
         Err(EngineError::NoGpu("the model is on the CPU".to_owned()))
     }
+}
+
+/// Computes a projector's tower and projection.
+#[async_trait(?Send)]
+pub(crate) trait Tower: MaybeSend {
+    /// The embeddings of a picture, `[embeddings][embedding_len]` in the order of the input, then those for the model's
+    /// first layers. `on_layer` is called with the number of layers done, at some of them, and returns whether to
+    /// continue.
+    ///
+    /// # Errors
+    /// [`EngineError::Interrupted`], or whatever the device reported.
+    async fn embeddings(
+        &mut self,
+        input: &PatchInput,
+        on_layer: &mut dyn FnMut(usize) -> bool,
+    ) -> Result<Vec<Vec<f32>>>;
 }
 
 /// Computes the layers of an embedding model.

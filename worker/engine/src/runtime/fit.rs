@@ -4,7 +4,8 @@ use crate::chat::Chat;
 use crate::error::{EngineError, Result};
 use crate::gguf::Gguf;
 use crate::models::{
-    CacheFormat, EncoderConfig, EncoderPlan, HeadPlan, MAX_TEXT_TOKENS, ModelConfig, ModelPlan, WeightPlan,
+    CacheFormat, EncoderConfig, EncoderPlan, HeadPlan, MAX_TEXT_TOKENS, ModelConfig, ModelPlan, ProjectorConfig,
+    ProjectorPlan, WeightPlan,
 };
 use crate::runtime::gpu::scratch_bytes;
 pub use crate::runtime::limits::DeviceLimits;
@@ -183,6 +184,56 @@ impl Description {
                 })
             }
             Self::Encoder(model) => Ok(model.fit(model.context(context_tokens, limits)?)),
+        }
+    }
+}
+
+/// A projector as described by its header, planned for a device.
+pub struct ProjectorDescription {
+    /// The hyperparameters.
+    pub config: ProjectorConfig,
+    /// The tensors.
+    pub plan: ProjectorPlan,
+}
+
+impl ProjectorDescription {
+    /// Whether a file has a projector, not a model.
+    pub fn is_in(gguf: &Gguf) -> bool {
+        gguf.metadata.string("general.architecture") == Some(ProjectorConfig::ARCHITECTURE)
+    }
+
+    /// Describes a projector.
+    ///
+    /// # Errors
+    /// Whatever makes it unusable.
+    pub fn new(gguf: &Gguf, limits: DeviceLimits) -> Result<Self> {
+        if !Self::is_in(gguf) {
+            return Err(EngineError::WrongProjector("it is a model".to_owned()));
+        }
+        let config = ProjectorConfig::from_gguf(gguf)?;
+        let plan = ProjectorPlan::new(gguf, &config, limits.max_binding_bytes)?;
+        let (rows, most) = (config.square_rows(), plan.max_rows(&config, limits.max_binding_bytes));
+        if rows > most {
+            let what = format!("a picture has {rows} patches, but it supports at most {most}");
+            return Err(EngineError::TooLarge(what));
+        }
+        Ok(Self { config, plan })
+    }
+
+    /// Memory that it needs besides a model's, for the largest pictures. The context is that of one picture, or of one
+    /// square of it.
+    pub fn fit(&self, limits: DeviceLimits) -> Fit {
+        let (config, plan) = (&self.config, &self.plan);
+        let most = plan.max_rows(config, limits.max_binding_bytes);
+        let rows = config.pictures.max_pixels().map_or(0, |pixels| pixels / config.patch.pow(2));
+        let rows = rows.min(most).max(config.square_rows());
+        let embeddings = rows / config.merged_patches();
+        Fit {
+            weight_bytes: plan.weights.len_bytes(),
+            kv_bytes: 0,
+            scratch_bytes: plan.scratch_bytes(config, rows),
+            context_tokens: embeddings,
+            max_context_tokens: embeddings,
         }
     }
 }

@@ -19,8 +19,9 @@ pub use cpu::NativeThreads;
 pub use cpu::{COMMAND_WORDS, Cpu, Helper, HelperThreads, MAX_PAYLOAD_BYTES, MAX_REPLY_FLOATS};
 pub use device::{AttentionSplits, Device, Dispatch, Gpu, GpuOptions, Tuning};
 pub use gpu::{Matrix, scratch_bytes};
-pub use loading::{Loaded, Loader, LoaderOptions, Source};
+pub use loading::{Loaded, Loader, LoaderOptions, ProjectorLoader, Source};
 pub use measuring::{Change, KernelTime, Profile, SelfTest, Verdict};
 pub use session::{
-    DraftStats, Embedding, EmbeddingSpan, Encoder, Generation, GenerationEnd, Model, Prompt, Ranking, Span, Stepwise,
+    DraftStats, Embedding, EmbeddingSpan, Encoder, Generation, GenerationEnd, Model, Part, Projector, Prompt, Ranking,
+    Span, Stepwise,
 };

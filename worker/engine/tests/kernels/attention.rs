@@ -14,6 +14,7 @@ use crate::{PADDING, UNTOUCHED, gpu_tests, padded, read, read_padded, run, state
 
 gpu_tests! {
     attention_matches_over_tiles_splits_and_windows,
+    attention_stays_within_blocks,
     attention_output_is_gated,
 }
 
@@ -178,6 +179,55 @@ async fn attention_matches_over_tiles_splits_and_windows() {
             assert_close(&read(&gpu, &y, y_len).await, &expected, tolerance, &format!("{attention:?} at {position}"));
         }
     }
+}
+
+/// Each block on its own is a batch whose tokens attend to each other.
+async fn attention_stays_within_blocks() {
+    let gpu = plain_device().await;
+    let mut random = Random(35);
+    let (head_dim, tokens) = (24u32, 90usize);
+    let (value_dim, rope_dim) = (head_dim, head_dim);
+    let heads = HeadShape { heads: 2, kv_heads: 2, head_dim, value_dim, rope_dim, rope_half: false };
+    let len = heads.key_len() as usize;
+    let q = random.floats(tokens * len);
+    let [keys, values] = [(); 2].map(|()| into_cache(&random.floats(tokens * len), len, CacheFormat::F16));
+    let attention = Attention {
+        heads,
+        cache: CacheFormat::F16,
+        value_offset: keys.len() as u32,
+        scale: 0.3,
+        temperature: None,
+        softcap: None,
+        window: None,
+        bidirectional: true,
+        ahead: None,
+        alibi: false,
+        sinks: false,
+        layout: AttentionLayout::Batch,
+        splits: 1,
+        workgroup: 32,
+    };
+    let ends = [7usize, 8, 71, tokens];
+    let starts = [0].into_iter().chain(ends);
+    let (mut blocks, mut expected) = (Vec::new(), Vec::new());
+    let [all_keys, all_values] = [&keys, &values].map(|rows| from_cache(rows, len, CacheFormat::F16));
+    for (start, end) in starts.zip(ends) {
+        blocks.extend(vec![[start as u32, end as u32]; end - start]);
+        let own = |rows: &[f32]| rows[start * len..end * len].to_vec();
+        let rows = [&own(&all_keys)[..], &own(&all_values)];
+        expected.extend(kernels::attention::reference::attention(&own(&q), rows, &[], 0, &attention));
+    }
+    let y = gpu.storage_buffer("y", (tokens * len * 4) as u64);
+    let buffers = [
+        ("state", &state(&gpu, 0, tokens as u32, 0)),
+        ("q", &gpu.storage_buffer_with("q", &q)),
+        ("kv", &gpu.storage_buffer_with("kv", &[keys, values].concat())),
+        ("blocks", &gpu.storage_buffer_with("blocks", &blocks)),
+        ("y", &y),
+    ];
+    let dispatch = Dispatch::new(&gpu, &attention.shader_in_blocks(), &buffers, attention.grids()[0]);
+    run(&gpu, &[dispatch], tokens as u32);
+    assert_close(&read(&gpu, &y, tokens * len).await, &expected, 1e-5, "blocks");
 }
 
 async fn attention_output_is_gated() {

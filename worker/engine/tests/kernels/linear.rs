@@ -362,7 +362,13 @@ async fn linear_applies_every_activation() {
     let mut random = Random(15);
     for (gpu, tuning) in on_devices(|gpu| vec![gpu.tuning().decode]).await {
         let tokens = 2;
-        for activation in [Activation::Silu, Activation::GeluTanh, Activation::GeluErf, Activation::ClampedSwiglu] {
+        for activation in [
+            Activation::Silu,
+            Activation::GeluTanh,
+            Activation::GeluErf,
+            Activation::QuickGelu,
+            Activation::ClampedSwiglu,
+        ] {
             let mut case = Case::new(&gpu, &mut random, TensorType::F16, 64, 64, tokens);
             // Beyond its limits.
             let size = if activation == Activation::ClampedSwiglu { 50.0 } else { 1.0 };

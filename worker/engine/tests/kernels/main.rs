@@ -19,6 +19,7 @@ mod linear;
 mod norm;
 mod projection;
 mod repack;
+mod rows;
 mod sampling;
 mod state_space;
 

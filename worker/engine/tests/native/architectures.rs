@@ -100,6 +100,7 @@ pub(crate) fn published(family: &str) -> &'static str {
         "mistral3" => "Ministral 3",
         "smollm3" => "SmolLM3",
         "qwen2" => "Qwen 2 and 2.5",
+        "qwen2vl" => "Qwen 2 VL and 2.5 VL (text)",
         "qwen2moe" => "Qwen 1.5 MoE A2.7B, Qwen 2 57B-A14B",
         "qwen3" => "Qwen 3",
         "qwen3vl" => "Qwen 3 VL (text)",

@@ -16,3 +16,4 @@ mod mutations;
 mod spans;
 mod templates;
 mod tokenizers;
+mod vision;

@@ -10,7 +10,7 @@ use std::fmt;
 use std::path::Path;
 
 /// The rooms, from the bottom up. `lib.rs` and `runtime/mod.rs` belong to none: they only re-export.
-const ROOMS: [&str; 22] = [
+const ROOMS: [&str; 23] = [
     // Weight formats, which errors name.
     "gguf::tensor_type",
     "error",
@@ -18,6 +18,7 @@ const ROOMS: [&str; 22] = [
     "gguf",
     "sampling",
     "models",
+    "vision",
     "kernels",
     "tokenizer",
     "template",

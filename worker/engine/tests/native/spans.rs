@@ -47,6 +47,7 @@ impl Case {
         EmbeddingSpan {
             id: 7,
             rows: (0..FIXTURE.rows * width).map(wave).collect(),
+            deepstack: Vec::new(),
             positions: self
                 .grid
                 .map_or(Vec::new(), |[_, columns]| (0..FIXTURE.rows as u32).map(place(columns)).collect()),

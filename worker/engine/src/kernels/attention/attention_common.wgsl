@@ -1,5 +1,6 @@
 // Bindings of all attention kernels, and the positions that a token attends to: those up to its own; with WINDOW only
 // the last WINDOW_LEN of them, with BIDIRECTIONAL also the rest of the batch, with AHEAD AHEAD_LEN positions of it.
+// With BLOCKS a token attends to the positions that a list has for it.
 // With SINKS a head's softmax also covers a sink: one more score, whose value is zero (Xiao et al. 2023, section 3.3;
 // learned per head in gpt-oss).
 // Constants: those of `attention_batch.wgsl`.
@@ -36,6 +37,11 @@
 #ifdef SINKS
 // Scores of the sinks: [HEADS]
 @group(0) @binding(10) var<storage, read> sinks: array<f32>;
+#endif
+
+#ifdef BLOCKS
+// The first position that a token attends to, and the one after the last: [tokens]
+@group(0) @binding(11) var<storage, read> blocks: array<vec2<u32>>;
 #endif
 
 #include "shared/head_shape.wgsl"
@@ -150,6 +156,9 @@ fn scaled_query(token: u32, head: u32, index: u32) -> vec2<f32> {
 
 // The first position that a token attends to, and the one after the last.
 fn visible(token: u32) -> vec2<u32> {
+#ifdef BLOCKS
+    return blocks[token];
+#else
     let own_end = state.position + token + 1u;
     var seen = vec2<u32>(0u, own_end);
 #ifdef WINDOW
@@ -162,6 +171,7 @@ fn visible(token: u32) -> vec2<u32> {
 #endif
 #endif
     return seen;
+#endif
 }
 
 #ifdef ALIBI

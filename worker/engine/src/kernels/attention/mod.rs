@@ -112,6 +112,12 @@ impl Attention {
         })
     }
 
+    /// The main kernel for batches where each token has its own range of positions, from the variable `blocks`.
+    pub fn shader_in_blocks(&self) -> Shader {
+        debug_assert!(self.layout == AttentionLayout::Batch, "one workgroup has one token");
+        self.shader().define_if(true, "BLOCKS")
+    }
+
     /// The main kernel for one token, which multiplies its own query, key and value; `None` if the format of
     /// `projection` has no kernel. The last split is the token's own position, so there are at least two splits.
     pub fn projected_shader(&self, projection: &Linear) -> Option<Shader> {

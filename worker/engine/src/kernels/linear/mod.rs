@@ -432,6 +432,7 @@ fn with_activation(shader: Shader, activation: Activation) -> Shader {
     shader
         .define_if(activation == Activation::GeluTanh, "GELU_TANH")
         .define_if(activation == Activation::GeluErf, "GELU_ERF")
+        .define_if(activation == Activation::QuickGelu, "QUICK_GELU")
         .define_if(activation == Activation::ClampedSwiglu, "CLAMPED_SWIGLU")
 }
 

@@ -49,6 +49,7 @@ pub fn activate(x: f32, activation: Activation) -> f32 {
             0.5 * wide * (1.0 + inner.tanh())
         }
         Activation::GeluErf => 0.5 * wide * (1.0 + erf(wide / std::f64::consts::SQRT_2)),
+        Activation::QuickGelu => wide / (1.0 + (-1.702 * wide).exp()),
         Activation::ClampedSwiglu => {
             let z = wide.min(7.0);
             z / (1.0 + (-1.702 * z).exp())
@@ -76,7 +77,7 @@ fn erf(x: f64) -> f64 {
 pub fn gate_up(gate: f32, up: f32, activation: Activation) -> f32 {
     let up = match activation {
         Activation::ClampedSwiglu => up.clamp(-7.0, 7.0) + 1.0,
-        Activation::Silu | Activation::GeluTanh | Activation::GeluErf => up,
+        Activation::Silu | Activation::GeluTanh | Activation::GeluErf | Activation::QuickGelu => up,
     };
     activate(gate, activation) * up
 }

@@ -1,5 +1,5 @@
-// Activation function of a feed-forward part: SiLU, GELU with GELU_TANH or GELU_ERF, or with CLAMPED_SWIGLU a steeper
-// SiLU whose inputs are bounded by GATE_LIMIT (gpt-oss).
+// Activation function of a feed-forward part: SiLU, GELU with GELU_TANH or GELU_ERF, a steeper SiLU with QUICK_GELU, or
+// with CLAMPED_SWIGLU the same for inputs bounded by GATE_LIMIT (gpt-oss).
 #ifdef CLAMPED_SWIGLU
 const GATE_LIMIT: f32 = 7.0;
 #endif
@@ -22,7 +22,11 @@ fn activation(x: f32) -> f32 {
     let z = min(x, GATE_LIMIT);
     return z / (1.0 + exp(-1.702 * z));
 #else
+#ifdef QUICK_GELU
+    return x / (1.0 + exp(-1.702 * x));
+#else
     return x / (1.0 + exp(-x));
+#endif
 #endif
 #endif
 #endif

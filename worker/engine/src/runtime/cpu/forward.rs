@@ -26,9 +26,9 @@ impl CpuDecoder {
     pub(super) async fn layers(&mut self, position: usize, batch: Batch<'_>) -> Vec<f32> {
         // If this future is dropped between two layers, their states are at different tokens.
         self.state_len = UNKNOWN_STATE;
-        let (mut hidden, two_way) = match batch {
-            Batch::Tokens(ids) => (self.embed(ids), false),
-            Batch::Embeddings { rows, two_way } => (rows.to_vec(), two_way),
+        let (mut hidden, deepstack, two_way) = match batch {
+            Batch::Tokens(ids) => (self.embed(ids), &[][..], false),
+            Batch::Embeddings { rows, deepstack, two_way } => (rows.to_vec(), deepstack, two_way),
         };
         let place = Place { position, two_way };
         let inputs = self.layer_inputs(batch, &hidden);
@@ -38,6 +38,7 @@ impl CpuDecoder {
             self.pacer.pause_if_due().await;
             self.feed_forward(layer, self.config.parallel.then_some(input), &mut hidden);
             self.layer_input(layer, &inputs, &mut hidden);
+            self.add_deepstack(layer, deepstack, &mut hidden);
             self.pacer.pause_if_due().await;
         }
         self.state_len = position + hidden.len() / self.config.embedding_len as usize;
@@ -95,6 +96,15 @@ impl CpuDecoder {
             for value in hidden {
                 *value *= scale;
             }
+        }
+    }
+
+    /// Adds what embeddings have for a layer's result to the hidden state.
+    fn add_deepstack(&self, layer: usize, deepstack: &[f32], hidden: &mut [f32]) {
+        let (width, layers) = (self.config.embedding_len as usize, self.config.deepstack_layers as usize);
+        if layer < layers {
+            let rows = deepstack.chunks_exact(layers * width).flat_map(|row| &row[layer * width..][..width]);
+            hidden.iter_mut().zip(rows).for_each(|(sum, value)| *sum += value);
         }
     }
 

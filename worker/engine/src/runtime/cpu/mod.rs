@@ -21,6 +21,7 @@ mod ops;
 mod sampler;
 mod shard;
 mod thread_pool;
+mod tower;
 mod weights;
 
 use std::cell::Cell;
@@ -34,6 +35,7 @@ pub(super) use encoder::CpuEncoder;
 #[cfg(not(target_family = "wasm"))]
 pub use native_threads::NativeThreads;
 pub use thread_pool::{COMMAND_WORDS, Helper, HelperThreads, MAX_PAYLOAD_BYTES, MAX_REPLY_FLOATS};
+pub(super) use tower::CpuTower;
 pub(super) use weights::CpuWeights;
 
 use super::limits::DeviceLimits;
@@ -69,6 +71,11 @@ impl Cpu {
             0 => self,
             helpers => Self { threads: Some(threads), name: format!("CPU, {} threads", helpers + 1), ..self },
         }
+    }
+
+    /// The same CPU without helper threads, which another model may use.
+    pub(super) fn alone(&self) -> Self {
+        Self { threads: None, ..self.clone() }
     }
 
     /// The human-readable name of the device.

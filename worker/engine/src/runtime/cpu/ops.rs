@@ -60,6 +60,7 @@ pub(super) fn activate(values: &mut [f32], activation: Activation) {
         Activation::Silu => apply(values, silu),
         Activation::GeluTanh => apply(values, gelu_tanh),
         Activation::GeluErf => apply(values, gelu_erf),
+        Activation::QuickGelu => apply(values, quick_gelu),
         Activation::ClampedSwiglu => apply(values, clamped_silu),
     }
 }
@@ -117,12 +118,15 @@ fn silu(x: f32x4) -> f32x4 {
     x * logistic(x)
 }
 
+fn quick_gelu(x: f32x4) -> f32x4 {
+    x * logistic(x * 1.702)
+}
+
 /// The bound of [`Activation::ClampedSwiglu`].
 const GATE_LIMIT: f32 = 7.0;
 
 fn clamped_silu(x: f32x4) -> f32x4 {
-    let x = x.min(f32x4::splat(GATE_LIMIT));
-    x * logistic(x * 1.702)
+    quick_gelu(x.min(f32x4::splat(GATE_LIMIT)))
 }
 
 /// The tanh approximation (Hendrycks and Gimpel 2016), where `(1 + tanh(z)) / 2` is the logistic function of `2 z`.
@@ -271,8 +275,8 @@ mod tests {
     use crate::kernels::linear;
     use crate::kernels::random::Random;
 
-    const ACTIVATIONS: [Activation; 4] =
-        [Activation::Silu, Activation::GeluTanh, Activation::GeluErf, Activation::ClampedSwiglu];
+    const ACTIVATIONS: [Activation; 5] =
+        [Activation::Silu, Activation::GeluTanh, Activation::GeluErf, Activation::QuickGelu, Activation::ClampedSwiglu];
 
     #[test]
     fn norms_agree_with_the_reference() {

@@ -72,6 +72,9 @@ pub(super) struct Buffers {
     pub layer_inputs: wgpu::Buffer,
     /// The part of them that is computed from the embedding.
     pub projected_inputs: wgpu::Buffer,
+    /// What embeddings add to the results of the first layers: `[batch][layers][embedding_len]`, see
+    /// [`ModelConfig::deepstack_layers`].
+    pub deepstack: wgpu::Buffer,
     /// Inputs converted to f16 for cooperative products or to integers for packed ones: `[batch][longest inputs]`, see
     /// [`FeedForwardConfig::activated_len`].
     pub prepared: wgpu::Buffer,
@@ -121,6 +124,7 @@ impl Buffers {
             output: floats("output", sizes.output),
             layer_inputs: floats("layer inputs", sizes.layer_inputs),
             projected_inputs: floats("projected layer inputs", sizes.layer_inputs),
+            deepstack: floats("deepstack", sizes.deepstack),
             prepared: floats("prepared inputs", sizes.prepared),
             shared_output: floats("shared output", sizes.shared_output),
             router: floats("router", sizes.router),
@@ -173,6 +177,7 @@ struct Sizes {
     activated: u64,
     output: u64,
     layer_inputs: u64,
+    deepstack: u64,
     prepared: u64,
     shared_output: u64,
     router: u64,
@@ -205,6 +210,7 @@ impl Sizes {
             activated: of(activated),
             output: if needs_output { of(slots) * u64::from(config.embedding_len) } else { 0 },
             layer_inputs: of(config.layer_inputs_len()),
+            deepstack: of(config.deepstack_layers * config.embedding_len),
             prepared: match tuning.prefill_large.tiles {
                 Tiles::Cooperative => of(longest.div_ceil(2)),
                 // Eight words of integers and two of scales per 32 elements.
@@ -223,7 +229,8 @@ impl Sizes {
         let mixer = self.inner + self.projected + self.mixed + self.splits;
         let experts = self.shared_output + self.router + self.slots + self.groups + self.expert_weights;
         let feed_forward = self.activated + self.output + experts;
-        self.logits + self.hidden + self.normed + mixer + feed_forward + 2 * self.layer_inputs + self.prepared
+        let inputs = 2 * self.layer_inputs + self.deepstack + self.prepared;
+        self.logits + self.hidden + self.normed + mixer + feed_forward + inputs
     }
 }
 
@@ -255,7 +262,7 @@ pub(super) fn prefill_batch(config: &ModelConfig, tuning: &Tuning) -> u32 {
         let feed_forward = layer.feed_forward.activated_len().max(slots * config.embedding_len);
         feed_forward.max(layer.mixer.projection_rows()).max(layer.mixer.inner_len())
     });
-    let widest = widest.max(config.layer_inputs_len());
+    let widest = widest.max(config.layer_inputs_len()).max(config.deepstack_layers * config.embedding_len);
     let fitting = (128 << 20) / 4 / widest.max(1);
     // A multiple of the tile size, if it exceeds that.
     tuning.prefill_batch.min(if fitting < 64 { fitting.max(1) } else { fitting / 64 * 64 })

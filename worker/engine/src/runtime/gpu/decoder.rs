@@ -86,7 +86,7 @@ impl GpuDecoder {
                 self.feed_batch(position, 0, ids);
                 (self.embed_program()?, self.prefill_program(false)?, ids.len())
             }
-            Batch::Embeddings { rows, two_way } => {
+            Batch::Embeddings { rows, deepstack, two_way } => {
                 let len = rows.len() / self.config.embedding_len as usize;
                 self.write_state(position, len as u32, 0);
                 self.gpu.queue().write_buffer(&self.buffers.hidden, 0, bytemuck::cast_slice(rows));
@@ -94,7 +94,13 @@ impl GpuDecoder {
                     // Embeddings have the layers' inputs of the padding token.
                     self.gpu.queue().write_buffer(&self.buffers.prompt_ids, 0, &vec![0; 4 * len]);
                 }
-                (&[][..], self.prefill_program(two_way)?, len)
+                let layers = if deepstack.is_empty() {
+                    self.prefill_program(two_way)?
+                } else {
+                    self.gpu.queue().write_buffer(&self.buffers.deepstack, 0, bytemuck::cast_slice(deepstack));
+                    self.deepstack_program(two_way)?
+                };
+                (&[][..], layers, len)
             }
         };
         debug_assert!(len <= self.max_batch as usize, "the buffers have room for them");

@@ -8,6 +8,7 @@ use crate::error::Result;
 use crate::kernels::Grid;
 use crate::kernels::linear::{Epilogue, LinearTuning};
 use crate::kernels::norm::{AddNorm, LayerNorm};
+use crate::kernels::rows::AddRows;
 use crate::kernels::sampling::{chunk_count, logit_scan, sample};
 use crate::models::{LayerInputPlan, LayerInputsPlan, ModelConfig, ModelPlan, Product, VectorId};
 use crate::runtime::device::{AttentionSplits, Dispatch, Gpu, Tuning};
@@ -23,17 +24,20 @@ pub(super) struct Layout {
     pub is_one_token: bool,
     /// All tokens of a batch attend to each other.
     pub two_way: bool,
+    /// A buffer is added to the results of the first layers.
+    pub has_deepstack: bool,
 }
 
 impl Layout {
     /// For batches of several tokens.
     pub(super) fn batch(linear: LinearTuning) -> Self {
-        Self { linear, splits: AttentionSplits { from: 0, splits: 1 }, is_one_token: false, two_way: false }
+        let splits = AttentionSplits { from: 0, splits: 1 };
+        Self { linear, splits, is_one_token: false, two_way: false, has_deepstack: false }
     }
 
     /// For one token, with entry `step` of [`Tuning::attention_splits`].
     pub(super) fn token(tuning: &Tuning, step: usize) -> Self {
-        Self { linear: tuning.decode, splits: tuning.attention_splits[step], is_one_token: true, two_way: false }
+        Self { splits: tuning.attention_splits[step], is_one_token: true, ..Self::batch(tuning.decode) }
     }
 }
 
@@ -74,6 +78,9 @@ impl ForwardBuilder<'_> {
             self.feed_forward(&mut program, index)?;
             if let Some(input) = &layer.input {
                 self.layer_input(&mut program, index, input, layer.scale)?;
+            }
+            if self.layout.has_deepstack && index < self.config.deepstack_layers as usize {
+                program.push(self.add_deepstack(index as u32));
             }
         }
         Ok(program)
@@ -123,6 +130,14 @@ impl ForwardBuilder<'_> {
         self.products().push(program, &plan.gate, &Input::new(&buffers.hidden), &gated)?;
         let input = Input::new(&buffers.activated);
         self.add_to_hidden(program, &plan.output, &input, PostNorm { norm: Some(plan.norm), sum_scale: scale })
+    }
+
+    /// Adds what embeddings have for a layer's result to the hidden state.
+    fn add_deepstack(&self, layer: u32) -> Dispatch {
+        let (buffers, len) = (self.buffers, self.config.embedding_len);
+        let rows = AddRows { len, stride: len * self.config.deepstack_layers, at: len * layer, scaled: false };
+        let bound = [("state", &buffers.state), ("x", &buffers.deepstack), ("y", &buffers.hidden)];
+        Dispatch::new(self.gpu, &rows.shader(), &bound, Grid::TokensInX)
     }
 
     /// The norm of the hidden state before the output head, in place. [`ForwardBuilder::head`] needs none.

@@ -15,10 +15,13 @@ mod product;
 mod profile;
 mod programs;
 mod self_test;
+mod tower;
+mod tower_buffers;
 mod weights;
 
 pub use buffers::scratch_bytes;
 pub(super) use decoder::GpuDecoder;
 pub(super) use encoder::GpuEncoder;
+pub(super) use tower::GpuTower;
 pub use weights::Matrix;
 pub(super) use weights::{Piece, Weights, ask_for_repacking, copying};

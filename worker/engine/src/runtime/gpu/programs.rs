@@ -15,6 +15,8 @@ pub(super) struct Programs {
     embed: OnceCell<Vec<Dispatch>>,
     /// The layers for a batch: with causal attention, and with attention in both directions.
     prefill: [OnceCell<Vec<Dispatch>>; 2],
+    /// The same for embeddings that are also added to the results of the first layers.
+    deepstack: [OnceCell<Vec<Dispatch>>; 2],
     /// The norm before the output head, for such a batch in an embedding model.
     output_norm: OnceCell<Vec<Dispatch>>,
     /// The output head for such a batch.
@@ -58,6 +60,14 @@ impl GpuDecoder {
     pub(super) fn prefill_program(&self, two_way: bool) -> Result<&[Dispatch]> {
         let layout = Layout { two_way, ..Layout::batch(self.gpu.tuning().prefill) };
         self.program(&self.programs.prefill[usize::from(two_way)], layout, |builder| {
+            builder.layers(&self.buffers.prompt_ids)
+        })
+    }
+
+    /// As [`GpuDecoder::prefill_program`], for embeddings that are also added to the results of the first layers.
+    pub(super) fn deepstack_program(&self, two_way: bool) -> Result<&[Dispatch]> {
+        let layout = Layout { two_way, has_deepstack: true, ..Layout::batch(self.gpu.tuning().prefill) };
+        self.program(&self.programs.deepstack[usize::from(two_way)], layout, |builder| {
             builder.layers(&self.buffers.prompt_ids)
         })
     }

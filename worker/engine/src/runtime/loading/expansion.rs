@@ -7,7 +7,7 @@ use half::f16;
 use super::upload::{HOST_WINDOW_BYTES, Placed};
 use crate::error::{EngineError, Result};
 use crate::gguf::{Group, TensorType};
-use crate::models::ExpansionPlan;
+use crate::models::{ExpansionPlan, MatrixId};
 
 /// The matrices of keys and of values, in F16, from all weights of the tensor.
 fn matrices(plan: &ExpansionPlan, weights: &[f32]) -> [Vec<u8>; 2] {
@@ -32,16 +32,26 @@ impl Placed {
     /// # Errors
     /// [`EngineError::Malformed`] if something else already uses the weights.
     pub(super) fn expand(&mut self, plan: &ExpansionPlan, floats: &[f32]) -> Result<()> {
-        let window_blocks = HOST_WINDOW_BYTES / Group::of(TensorType::F16).file;
         for (id, bytes) in [plan.keys, plan.values].into_iter().zip(matrices(plan, floats)) {
-            let windows = bytes.chunks(HOST_WINDOW_BYTES as usize);
-            for (first_block, window) in (0u64..).step_by(window_blocks as usize).zip(windows) {
-                match self {
-                    Self::Gpu(gpu, weights) => weights.matrix(id).write(gpu, window, first_block)?,
-                    Self::Cpu(_, weights) => {
-                        let shared = || EngineError::malformed("the weights are in use already");
-                        Arc::get_mut(weights).ok_or_else(shared)?.write_matrix(id.0, first_block, window);
-                    }
+            self.write_matrix(id, TensorType::F16, &bytes)?;
+        }
+        Ok(())
+    }
+
+    /// Writes all weights of a matrix, in the file format of `tensor_type`.
+    ///
+    /// # Errors
+    /// [`EngineError::Malformed`] if something else already uses the weights.
+    pub(super) fn write_matrix(&mut self, id: MatrixId, tensor_type: TensorType, bytes: &[u8]) -> Result<()> {
+        let group = Group::of(tensor_type);
+        let groups = HOST_WINDOW_BYTES / group.file;
+        let windows = bytes.chunks((groups * group.file) as usize);
+        for (first_block, window) in (0u64..).step_by((groups * group.blocks) as usize).zip(windows) {
+            match self {
+                Self::Gpu(gpu, weights) => weights.matrix(id).write(gpu, window, first_block)?,
+                Self::Cpu(_, weights) => {
+                    let shared = || EngineError::malformed("the weights are in use already");
+                    Arc::get_mut(weights).ok_or_else(shared)?.write_matrix(id.0, first_block, window);
                 }
             }
         }
@@ -52,7 +62,6 @@ impl Placed {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::models::MatrixId;
 
     #[test]
     fn keys_are_transposed_and_values_are_not() {

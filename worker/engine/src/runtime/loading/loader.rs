@@ -4,11 +4,12 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use super::header::Header;
 use super::source::Source;
 use super::upload::{Placed, Upload};
 use crate::chat::Chat;
 use crate::error::{EngineError, Result};
-use crate::gguf::{Gguf, Parsed};
+use crate::gguf::Gguf;
 use crate::models::{CacheFormat, ModelConfig, ModelPlan};
 use crate::runtime::device::{Device, allocating};
 use crate::runtime::fit::Description;
@@ -17,9 +18,6 @@ use crate::runtime::session::{Encoder, Head, Model};
 
 /// Smallest context that loading falls back to, in tokens.
 const MIN_CONTEXT: u32 = 512;
-
-/// Maximum number of header bytes to read at once.
-const HEADER_BYTES: u64 = 4 << 20;
 
 /// Options for loading.
 #[derive(Debug, Clone, Default)]
@@ -49,8 +47,7 @@ pub struct Loader {
 }
 
 enum Stage {
-    /// Collects the header; the number says how many bytes the parser needs.
-    Header(Vec<u8>, u64),
+    Header(Header),
     Tensors(Box<TensorStage>),
 }
 
@@ -63,7 +60,7 @@ struct TensorStage {
 impl Loader {
     /// A loader for a model in one file.
     pub fn new(device: impl Into<Device>, options: LoaderOptions) -> Self {
-        Self { device: device.into(), options, received_bytes: 0, stage: Stage::Header(Vec::new(), 24) }
+        Self { device: device.into(), options, received_bytes: 0, stage: Stage::Header(Header::default()) }
     }
 
     /// A loader for a model in several files, whose headers were read before. Push the files' bytes in the same order,
@@ -84,11 +81,12 @@ impl Loader {
     pub async fn push(&mut self, bytes: &[u8]) -> Result<()> {
         self.received_bytes += bytes.len() as u64;
         match &mut self.stage {
-            Stage::Header(header, needed) => {
-                header.extend_from_slice(bytes);
-                if header.len() as u64 >= *needed || header.len() >= 4 && !header.starts_with(b"GGUF") {
-                    let header = std::mem::take(header);
-                    self.parse(header).await?;
+            Stage::Header(header) => {
+                if let Some(gguf) = header.push(bytes, self.options.file_len_bytes)? {
+                    let start = header.take();
+                    let mut stage = TensorStage::new(&self.device, &[gguf]).await?;
+                    stage.upload.push(&start).await?;
+                    self.stage = Stage::Tensors(Box::new(stage));
                 }
                 Ok(())
             }
@@ -103,9 +101,8 @@ impl Loader {
     /// As [`Loader::push`], and errors of the file.
     pub async fn pull<S: Source>(&mut self, source: &mut S, left_bytes: u64) -> std::result::Result<u64, S::Error> {
         let taken = match &mut self.stage {
-            Stage::Header(header, needed) => {
-                let missing = needed.saturating_sub(header.len() as u64);
-                let mut bytes = vec![0; missing.max(HEADER_BYTES).min(left_bytes) as usize];
+            Stage::Header(header) => {
+                let mut bytes = vec![0; header.missing().min(left_bytes) as usize];
                 source.read(&mut bytes)?;
                 self.push(&bytes).await?;
                 return Ok(bytes.len() as u64);
@@ -123,8 +120,9 @@ impl Loader {
     pub fn end_file(&mut self) -> Result<()> {
         match &mut self.stage {
             Stage::Tensors(stage) => stage.upload.end_file(),
-            Stage::Header(_, needed) => {
-                Err(EngineError::Truncated { len_bytes: self.received_bytes, needed_bytes: *needed })
+            Stage::Header(header) => {
+                let needed_bytes = header.needed_bytes();
+                Err(EngineError::Truncated { len_bytes: self.received_bytes, needed_bytes })
             }
         }
     }
@@ -201,23 +199,6 @@ impl Loader {
 
     fn is_single(&self) -> bool {
         matches!(&self.stage, Stage::Tensors(stage) if stage.upload.file_count() == 1 && !stage.upload.has_ended())
-    }
-
-    async fn parse(&mut self, header: Vec<u8>) -> Result<()> {
-        match Gguf::parse(&header, self.options.file_len_bytes)? {
-            Parsed::NeedMore(needed) => {
-                // Double the buffer, so that parsing from the start again costs little overall.
-                let needed = needed.max(2 * header.len() as u64);
-                let needed = self.options.file_len_bytes.map_or(needed, |len| needed.min(len));
-                self.stage = Stage::Header(header, needed);
-            }
-            Parsed::Complete(gguf) => {
-                let mut stage = TensorStage::new(&self.device, std::slice::from_ref(&*gguf)).await?;
-                stage.upload.push(&header).await?;
-                self.stage = Stage::Tensors(Box::new(stage));
-            }
-        }
-        Ok(())
     }
 }
 

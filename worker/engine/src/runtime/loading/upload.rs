@@ -8,12 +8,14 @@ use super::staging::{SharedMemory, Staging, WINDOW_BYTES};
 use crate::error::{EngineError, Result};
 use crate::gguf::dequantize::dequantize;
 use crate::gguf::{Gguf, Group, KERNEL_BLOCK_LEN, TensorInfo, TensorType};
-use crate::models::{ExpansionPlan, ModelConfig, ModelPlan, Segment, WeightPlan};
-use crate::runtime::backend::{Decoder, Embedder};
-use crate::runtime::cpu::{Cpu, CpuDecoder, CpuEncoder, CpuWeights};
+use crate::models::{
+    ArrangedPlan, ExpansionPlan, ModelConfig, ModelPlan, ProjectorConfig, ProjectorPlan, Segment, WeightPlan,
+};
+use crate::runtime::backend::{Decoder, Embedder, Tower};
+use crate::runtime::cpu::{Cpu, CpuDecoder, CpuEncoder, CpuTower, CpuWeights};
 use crate::runtime::device::{Device, Dispatch, Gpu, Tuning};
 use crate::runtime::fit::TextLayers;
-use crate::runtime::gpu::{GpuDecoder, GpuEncoder, Piece, Weights, ask_for_repacking, copying};
+use crate::runtime::gpu::{GpuDecoder, GpuEncoder, GpuTower, Piece, Weights, ask_for_repacking, copying};
 use crate::runtime::session::DecoderEmbedder;
 
 /// Maximum size in bytes of a window in host memory.
@@ -31,6 +33,8 @@ enum Slot {
     Host,
     /// Is converted on the host once it is complete, see [`ExpansionPlan`].
     Expansion { index: usize },
+    /// Is rearranged on the host once it is complete, see [`ArrangedPlan`].
+    Arranged { index: usize },
 }
 
 /// Destinations of every tensor; a tensor may be split or used twice.
@@ -55,6 +59,9 @@ fn slots(plan: &WeightPlan) -> HashMap<String, Vec<Slot>> {
     }
     for (index, expansion) in plan.expansions.iter().enumerate() {
         slots.entry(expansion.tensor.clone()).or_default().push(Slot::Expansion { index });
+    }
+    for (index, arranged) in plan.arranged.iter().enumerate() {
+        slots.entry(arranged.tensor.clone()).or_default().push(Slot::Arranged { index });
     }
     slots.extend(plan.host.iter().map(|name| (name.clone(), vec![Slot::Host])));
     slots.extend(plan.ignored.iter().map(|name| (name.clone(), Vec::new())));
@@ -129,6 +136,16 @@ impl Placed {
     }
 }
 
+impl Placed {
+    /// A projector's tower with these weights.
+    pub(super) fn tower(&self, config: &ProjectorConfig, plan: &ProjectorPlan) -> Box<dyn Tower> {
+        match self {
+            Self::Gpu(gpu, weights) => Box::new(GpuTower::new(gpu, config, plan, Arc::clone(weights))),
+            Self::Cpu(cpu, weights) => Box::new(CpuTower::new(cpu, config, plan, Arc::clone(weights))),
+        }
+    }
+}
+
 /// A part of a file that is being read. It ends between two groups of blocks, so that each window can be repacked
 /// independently.
 struct Window {
@@ -194,6 +211,8 @@ pub(super) struct Upload {
     /// Tensors that stay on the host.
     host: HashMap<String, Vec<f32>>,
     expansions: Vec<ExpansionPlan>,
+    /// With the formats of their matrices.
+    arranged: Vec<(ArrangedPlan, TensorType)>,
     /// The weights received so far of the tensor that is being converted.
     unconverted: Vec<f32>,
     /// The tensors of each file, sorted by offset.
@@ -230,6 +249,7 @@ impl Upload {
             slots: slots(plan),
             host: HashMap::new(),
             expansions: plan.expansions.clone(),
+            arranged: plan.arranged.iter().map(|own| (own.clone(), plan.matrices[own.matrix.0].tensor_type)).collect(),
             unconverted: Vec::new(),
             files: files.iter().map(|file| file.tensors.clone()).collect(),
             file: 0,
@@ -318,7 +338,7 @@ impl Upload {
 
     /// Whether a tensor has to pass through host memory.
     fn needs_host(&self, tensor: &TensorInfo) -> bool {
-        let is_host = |slot: &Slot| matches!(slot, Slot::Host | Slot::Expansion { .. });
+        let is_host = |slot: &Slot| matches!(slot, Slot::Host | Slot::Expansion { .. } | Slot::Arranged { .. });
         self.staging.is_none() || self.slots.get(&tensor.name).is_some_and(|slots| slots.iter().any(is_host))
     }
 
@@ -398,6 +418,13 @@ impl Upload {
                             placed.expand(&self.expansions[*index], &std::mem::take(&mut self.unconverted))?;
                         }
                     }
+                    (Slot::Arranged { index }, Memory::Host(memory), placed, _) => {
+                        self.unconverted.extend(part.floats(memory)?);
+                        if end == tensor.end_bytes() {
+                            let (plan, tensor_type) = &self.arranged[*index];
+                            placed.arrange(plan, &std::mem::take(&mut self.unconverted), *tensor_type)?;
+                        }
+                    }
                     (_, Memory::Shared(_), Placed::Gpu(gpu, weights), Some(staging)) => {
                         dispatches.extend(part.repacking(slot, gpu, staging.file(), weights)?);
                     }
@@ -467,7 +494,7 @@ impl Part<'_> {
                 let piece = Piece { start: self.at, len_bytes: self.len_bytes };
                 copying(gpu, file, piece, &weights.vectors[index], to_byte + self.first_byte).map(Some)
             }
-            Slot::Host | Slot::Expansion { .. } => Err(misplaced(self.tensor)),
+            Slot::Host | Slot::Expansion { .. } | Slot::Arranged { .. } => Err(misplaced(self.tensor)),
         }
     }
 
@@ -483,7 +510,7 @@ impl Part<'_> {
             Slot::Vector { index, to_byte } => {
                 weights.write_vector(index, to_byte + self.first_byte, self.bytes(memory));
             }
-            Slot::Host | Slot::Expansion { .. } => {}
+            Slot::Host | Slot::Expansion { .. } | Slot::Arranged { .. } => {}
         }
     }
 }

@@ -118,7 +118,7 @@ impl Model {
         mut on_progress: impl FnMut(usize, usize) -> bool,
     ) -> Result<()> {
         let (prompt, width) = (prompt.into(), self.width());
-        prompt.check(width, self.decoder.max_batch_len())?;
+        prompt.check(width, width * self.config.deepstack_layers as usize, self.decoder.max_batch_len())?;
         self.check_tokens(&prompt.tokens())?;
         let elements = prompt.elements(width);
         if elements.len() >= self.context as usize {

@@ -12,6 +12,10 @@ pub struct EmbeddingSpan {
     pub id: u64,
     /// The embeddings, scaled as the model expects them: `[rows][embedding_len]`.
     pub rows: Vec<f32>,
+    /// What is added to the results of the model's first layers, if it expects that
+    /// ([`ModelConfig::deepstack_layers`](crate::models::ModelConfig::deepstack_layers)):
+    /// `[rows][layers][embedding_len]`, or empty.
+    pub deepstack: Vec<f32>,
     /// The position of each row, relative to the start of the span: `[rows]`. If empty, rows count like tokens.
     pub positions: Vec<Position>,
     /// Number of positions that the span takes up: what follows it continues there.
@@ -68,17 +72,19 @@ impl<'a> From<&Prompt<'a>> for Prompt<'a> {
 }
 
 impl<'a> Prompt<'a> {
-    /// Checks spans of embeddings that are `width` wide; `max_batch_len` positions can be computed at once.
+    /// Checks spans of embeddings that are `width` wide, with `deepstack` numbers per row for the model's first layers;
+    /// `max_batch_len` positions can be computed at once.
     ///
     /// # Errors
     /// [`EngineError::Prompt`].
-    pub(super) fn check(&self, width: usize, max_batch_len: usize) -> Result<()> {
+    pub(super) fn check(&self, width: usize, deepstack: usize, max_batch_len: usize) -> Result<()> {
         let bad = |why: String| Err(EngineError::Prompt(why));
         if !matches!(self.0.last(), Some(Span::Tokens([_, ..]))) {
             return bad("it does not end with a token".to_owned());
         }
         for span in &self.0 {
-            let Span::Embeddings(EmbeddingSpan { rows, positions, two_way, .. }) = span else { continue };
+            let Span::Embeddings(span) = span else { continue };
+            let EmbeddingSpan { rows, positions, two_way, .. } = span;
             let count = rows.len() / width;
             if rows.is_empty() || count * width != rows.len() {
                 return bad(format!("{} numbers are no rows of {width}", rows.len()));
@@ -86,7 +92,13 @@ impl<'a> Prompt<'a> {
             if !positions.is_empty() && positions.len() != count {
                 return bad(format!("{count} embeddings have {} positions", positions.len()));
             }
-            if rows.iter().any(|value| !value.is_finite()) {
+            if !span.deepstack.is_empty() && span.deepstack.len() != count * deepstack {
+                return bad(format!(
+                    "{} numbers are not for {count} embeddings and the first layers",
+                    span.deepstack.len()
+                ));
+            }
+            if rows.iter().chain(&span.deepstack).any(|value| !value.is_finite()) {
                 return bad("an embedding is not finite".to_owned());
             }
             if *two_way && count > max_batch_len {
@@ -157,11 +169,14 @@ impl<'a> Prompt<'a> {
             let end = span_len.min(start + len);
             return Some(match span {
                 Span::Tokens(ids) => (Batch::Tokens(&ids[start..end]), end - start),
-                Span::Embeddings(EmbeddingSpan { rows, two_way: true, .. }) => {
-                    (Batch::Embeddings { rows: &rows[start * width..], two_way: true }, span_len - start)
-                }
-                Span::Embeddings(EmbeddingSpan { rows, .. }) => {
-                    (Batch::Embeddings { rows: &rows[start * width..end * width], two_way: false }, end - start)
+                Span::Embeddings(EmbeddingSpan { rows, deepstack, two_way, .. }) => {
+                    let end = if *two_way { span_len } else { end };
+                    let of = |values: &'a [f32]| {
+                        let len = values.len() / span_len;
+                        &values[start * len..end * len]
+                    };
+                    let batch = Batch::Embeddings { rows: of(rows), deepstack: of(deepstack), two_way: *two_way };
+                    (batch, end - start)
                 }
             });
         }

@@ -1,0 +1,86 @@
+//! Buffers of a tower.
+
+use crate::kernels::linear::Tiles;
+use crate::models::{ProjectorConfig, ProjectorPlan};
+use crate::runtime::device::Gpu;
+
+/// Fewest rows that there is room for, so that small pictures share their buffers.
+const MIN_ROWS: u32 = 256;
+
+/// Activations of a tower.
+pub(super) struct TowerBuffers {
+    /// Number of rows that there is room for.
+    pub(super) rows: u32,
+    /// State for the rows of the hidden state, and for embeddings.
+    pub(super) states: [wgpu::Buffer; 2],
+    /// Colours of patches: `[rows][patch_len]`, padded
+    pub(super) patches: wgpu::Buffer,
+    /// `[rows][width]`
+    pub(super) hidden: wgpu::Buffer,
+    /// The input of a part after its norm, or its output before it is scaled: `[rows][width]`
+    pub(super) normed: wgpu::Buffer,
+    /// `[rows][width]`
+    pub(super) query: wgpu::Buffer,
+    /// Keys, then values, in f16: `[rows][width]` each
+    pub(super) kv: wgpu::Buffer,
+    /// `[rows][width]`
+    pub(super) attended: wgpu::Buffer,
+    /// Between the halves of a feed-forward part: `[rows][stride]`
+    pub(super) activated: wgpu::Buffer,
+    /// RoPE angles: `[rows][rope_dim / 2]`
+    pub(super) rope: wgpu::Buffer,
+    /// Windows: `[rows][2]`
+    pub(super) windows: wgpu::Buffer,
+    /// Combined patches: `[embeddings][merged_len]`
+    pub(super) merged: wgpu::Buffer,
+    /// Between steps of the projection: `[embeddings][stride]`
+    pub(super) steps: [wgpu::Buffer; 2],
+    /// Inputs converted for products, as a decoder's.
+    pub(super) prepared: wgpu::Buffer,
+    /// Embeddings, and what is for the model's first layers: `[embeddings][embedding_len]`
+    pub(super) outputs: Vec<wgpu::Buffer>,
+}
+
+impl TowerBuffers {
+    /// Allocates buffers for at least this many rows.
+    pub(super) fn new(gpu: &Gpu, (config, plan): (&ProjectorConfig, &ProjectorPlan), rows: u32) -> Self {
+        let most = plan.max_rows(config, gpu.limits().max_binding_bytes);
+        // Kernels read whole tiles.
+        let rows = rows.next_power_of_two().max(MIN_ROWS).min(most).max(rows).next_multiple_of(64);
+        let embeddings = (rows / config.merged_patches()).next_multiple_of(64);
+        let floats = |label, count: u32, len: u32| gpu.storage_buffer(label, u64::from(count) * u64::from(len) * 4);
+        let state = || gpu.buffer("state", 16, wgpu::BufferUsages::STORAGE | wgpu::BufferUsages::UNIFORM);
+        let width = config.width;
+        let steps = || floats("projection", embeddings, plan.step_len());
+        let longest = plan.widest(config);
+        let prepared = match gpu.tuning().prefill_large.tiles {
+            Tiles::Cooperative => longest.div_ceil(2),
+            // Eight words of integers and two of scales per 32 elements.
+            Tiles::Packed => longest.div_ceil(32) * 10,
+            Tiles::None | Tiles::Shared => 0,
+        };
+        let output = || floats("embeddings", embeddings, config.embedding_len);
+        Self {
+            rows,
+            states: [state(), state()],
+            patches: floats("patches", rows, config.patch_len().next_multiple_of(32)),
+            hidden: floats("hidden", rows, width),
+            normed: floats("normed", rows, width),
+            query: floats("query", rows, width),
+            kv: floats("keys and values", rows, width),
+            attended: floats("attended", rows, width),
+            activated: floats("activated", rows, plan.activated_len()),
+            rope: floats("rope", rows, config.heads.rope_dim.max(2)),
+            windows: floats("windows", rows, 2),
+            merged: floats("combined patches", embeddings, config.merged_len()),
+            steps: [steps(), steps()],
+            prepared: floats("prepared inputs", rows, prepared),
+            outputs: (0..=config.deepstack.len()).map(|_| output()).collect(),
+        }
+    }
+
+    /// Offset of the values in `kv`, in words.
+    pub(super) fn value_offset(&self) -> u32 {
+        (self.kv.size() / 8) as u32
+    }
+}

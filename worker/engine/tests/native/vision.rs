@@ -1,0 +1,404 @@
+//! Tiny projectors of every family against mtmd and llama.cpp (`fixtures/make_vision.py`): pixels after pre-processing,
+//! embeddings, what surrounds them in a prompt, and logits after it; every tensor and number matters; projectors and
+//! pictures that are refused.
+#![allow(clippy::unwrap_used, reason = "tests may panic")]
+
+use std::sync::LazyLock;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use half::f16;
+use parlance_engine::models::ProjectorConfig;
+use parlance_engine::runtime::{Cpu, Device, Model, Part, Projector, ProjectorLoader, Prompt, Span};
+use parlance_engine::vision::{Cut, Picture};
+use parlance_engine::{EngineError, Result};
+use pollster::block_on;
+use serde::Deserialize;
+use serde_json::Value;
+
+use crate::architectures::{divergence, load};
+use crate::common::{Described, build_file};
+use crate::hybrids::devices;
+
+/// Maximum relative error of embeddings (root mean square). mtmd itself rounds activations to f16.
+const EMBEDDING_BOUND: f64 = 1e-3;
+/// Maximum divergence of logits, as for text.
+const LOGIT_BOUND: f64 = 1e-4;
+
+type Entries = Vec<(String, String, Value)>;
+
+#[derive(Deserialize)]
+struct Fixture {
+    tokenizer: Entries,
+    /// The texts before and after the picture.
+    before: String,
+    after: String,
+    vocab: usize,
+    projectors: Vec<Family>,
+}
+
+#[derive(Deserialize)]
+struct Family {
+    name: String,
+    text: Described,
+    projector: Described,
+    cases: Vec<Case>,
+}
+
+#[derive(Deserialize)]
+struct Case {
+    /// Width and height of the picture.
+    size: [u32; 2],
+    /// The prompt, as mtmd has it. The last part follows token by token.
+    parts: Vec<ExpectedPart>,
+    /// llama.cpp's logits after the last tokens.
+    logits: String,
+}
+
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum ExpectedPart {
+    Tokens { tokens: Vec<u32> },
+    Picture { rows: usize, position_len: u32, tile: Tile, embeddings: String },
+}
+
+/// A part of a picture as bytes: every `stride`-th one.
+#[derive(Deserialize)]
+struct Tile {
+    size: [u32; 2],
+    stride: usize,
+    pixels: String,
+}
+
+static FIXTURE: LazyLock<Fixture> =
+    LazyLock::new(|| serde_json::from_str(include_str!("../fixtures/vision.json")).unwrap());
+
+fn halves(base64: &str) -> Vec<f32> {
+    let bytes = STANDARD.decode(base64).unwrap();
+    bytes.chunks_exact(2).map(|half| f16::from_le_bytes([half[0], half[1]]).to_f32()).collect()
+}
+
+/// What the script draws, too.
+fn picture([width, height]: [u32; 2]) -> Picture {
+    let pixel = |x: u32, y: u32| {
+        let [from_left, from_top] = [(x, width), (y, height)].map(|(at, side)| (2 * at).abs_diff(side));
+        let red = x * 255 / (width - 1).max(1);
+        let green = if (x / 7 + y / 5) % 2 == 1 { 230 } else { y * 180 / height };
+        let blue = (from_left.pow(2) + from_top.pow(2)) / 40 % 256;
+        [red, green, blue].map(|colour| colour as u8)
+    };
+    let rgb = (0..height).flat_map(|y| (0..width).flat_map(move |x| pixel(x, y)));
+    Picture::new(width, height, rgb.collect()).unwrap()
+}
+
+async fn load_projector(device: Device, bytes: &[u8]) -> Result<Projector> {
+    let mut loader = ProjectorLoader::new(device, Some(bytes.len() as u64));
+    // Chunks of an odd size, so that boundaries fall everywhere.
+    for chunk in bytes.chunks(10_007) {
+        loader.push(chunk).await?;
+    }
+    loader.finish().await
+}
+
+/// The text model of a family, and the projector.
+async fn loaded(device: &Device, family: &Family) -> (Model, Projector) {
+    let model = load(device.clone(), &build_file(&family.text, &FIXTURE.tokenizer)).await;
+    let projector = load_projector(device.clone(), &build_file(&family.projector, &[])).await.unwrap();
+    projector.check(&model).unwrap();
+    (model, projector)
+}
+
+/// The embeddings of a part, each with what is for the model's first layers.
+fn rows(part: &Part, width: usize) -> Vec<f32> {
+    let Part::Embeddings(span) = part else { return Vec::new() };
+    let count = span.rows.len() / width;
+    let deepstack = span.deepstack.len() / count;
+    let row =
+        |row: usize| [&span.rows[row * width..][..width], &span.deepstack[row * deepstack..][..deepstack]].concat();
+    (0..count).flat_map(row).collect()
+}
+
+/// The relative error, root mean square; infinite where a value is no number.
+fn error(actual: &[f32], expected: &[f32]) -> f64 {
+    assert_eq!(actual.len(), expected.len(), "number of embeddings");
+    let square = |value: f64| value * value;
+    let sum: f64 = actual.iter().zip(expected).map(|(a, e)| square(f64::from(a - e))).sum();
+    let all: f64 = expected.iter().map(|value| square(f64::from(*value))).sum();
+    let error = (sum / all).sqrt();
+    if error.is_nan() { f64::INFINITY } else { error }
+}
+
+impl Case {
+    fn expected_rows(&self) -> impl Iterator<Item = Vec<f32>> {
+        self.parts.iter().filter_map(|part| match part {
+            ExpectedPart::Picture { embeddings, .. } => Some(halves(embeddings)),
+            ExpectedPart::Tokens { .. } => None,
+        })
+    }
+
+    /// Compares a prompt's parts with mtmd's.
+    fn check_parts(&self, parts: &[Part], width: usize, what: &str) {
+        assert_eq!(parts.len(), self.parts.len(), "{what}: number of parts");
+        for (part, expected) in parts.iter().zip(&self.parts) {
+            match (part, expected) {
+                (Part::Tokens(ids), ExpectedPart::Tokens { tokens }) => assert_eq!(ids, tokens, "{what}"),
+                (Part::Embeddings(span), ExpectedPart::Picture { rows: count, position_len, embeddings, .. }) => {
+                    assert_eq!((span.rows.len() / width, span.position_len), (*count, *position_len), "{what}");
+                    let found = error(&rows(part, width), &halves(embeddings));
+                    println!("{what}: embeddings {found:.1e}");
+                    assert!(found <= EMBEDDING_BOUND, "{what}: embeddings differ by {found:.1e}");
+                }
+                _ => panic!("{what}: a part is of another kind"),
+            }
+        }
+    }
+}
+
+/// Tokens before and after the parts of a picture, joined with tokens at their ends.
+fn whole_prompt(before: Vec<u32>, parts: Vec<Part>, after: Vec<u32>) -> Vec<Part> {
+    let mut all: Vec<Part> = Vec::new();
+    for part in [Part::Tokens(before)].into_iter().chain(parts).chain([Part::Tokens(after)]) {
+        match (all.last_mut(), part) {
+            (Some(Part::Tokens(ids)), Part::Tokens(more)) => ids.extend(more),
+            (_, part) => all.push(part),
+        }
+    }
+    all
+}
+
+#[test]
+fn pixels_match_mtmd() {
+    for family in &FIXTURE.projectors {
+        let bytes = build_file(&family.projector, &[]);
+        let projector = block_on(load_projector(Cpu::blocking().into(), &bytes)).unwrap();
+        let ProjectorConfig { pictures, patch, merge, .. } = projector.config();
+        for case in &family.cases {
+            let cut = Cut::new(pictures, case.size, patch * merge, u32::MAX);
+            let parts = cut.parts(&picture(case.size), pictures);
+            let tiles = case.parts.iter().filter_map(|part| match part {
+                ExpectedPart::Picture { tile, .. } => Some(tile),
+                ExpectedPart::Tokens { .. } => None,
+            });
+            let tiles: Vec<_> = tiles.collect();
+            let what = format!("{} {:?}", family.name, case.size);
+            assert_eq!(parts.len(), tiles.len(), "{what}");
+            assert!(cut.sizes().eq(tiles.iter().map(|tile| tile.size)), "{what}");
+            for (part, tile) in parts.iter().zip(tiles) {
+                assert_eq!(part.size(), tile.size, "{what}");
+                let expected = STANDARD.decode(&tile.pixels).unwrap();
+                let own = part.rgb().iter().step_by(tile.stride);
+                let largest = own.zip(&expected).map(|(own, expected)| own.abs_diff(*expected)).max();
+                assert!(largest <= Some(1), "{what}: {largest:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn pictures_match_mtmd_and_llama_cpp() {
+    block_on(async {
+        for (device_name, device) in devices().await {
+            for family in &FIXTURE.projectors {
+                let (mut model, mut projector) = loaded(&device, family).await;
+                let width = model.config().embedding_len as usize;
+                for (number, case) in (1..).zip(&family.cases) {
+                    let what = format!("{} {:?} on {device_name}", family.name, case.size);
+                    let chat = model.chat_handle();
+                    let encode = |text: &str| chat.tokenizer().encode(text).unwrap();
+                    let mut last = (0, 0);
+                    let on_progress = |done, total| {
+                        assert!(done >= last.0 && done <= total, "{what}: progress grows");
+                        last = (done, total);
+                        true
+                    };
+                    let parts = projector.encode(&chat, &picture(case.size), number, on_progress).await.unwrap();
+                    assert!(last.0 == last.1 && last.1 > 0, "{what}: {last:?}");
+                    let count = |part: &Part| match part {
+                        Part::Tokens(ids) => ids.len(),
+                        Part::Embeddings(span) => span.rows.len() / width,
+                    };
+                    let [own_width, own_height] = case.size;
+                    let counted = projector.token_count(&chat, own_width, own_height).unwrap();
+                    assert_eq!(counted, parts.iter().map(count).sum::<usize>(), "{what}");
+
+                    let all = whole_prompt(encode(&FIXTURE.before), parts, encode(&FIXTURE.after));
+                    case.check_parts(&all, width, &what);
+                    let found = logits_after(&mut model, &all, case).await;
+                    println!("{what}: logits {found:.1e}");
+                    assert!(found <= LOGIT_BOUND, "{what}: logits diverge by {found:.1e}");
+                }
+            }
+        }
+    });
+}
+
+/// The largest divergence from llama.cpp's logits, where the last part follows token by token.
+async fn logits_after(model: &mut Model, parts: &[Part], case: &Case) -> f64 {
+    let (Some(Part::Tokens(last)), before) = (parts.last(), &parts[..parts.len() - 1]) else {
+        panic!("it ends with text")
+    };
+    let mut spans: Vec<Span<'_>> = before.iter().map(Part::span).collect();
+    spans.push(Span::Tokens(&last[..1]));
+    let prompt = Prompt(spans);
+    model.prefill(&prompt, |_, _| true).await.unwrap();
+    let mut logits = Vec::new();
+    for id in last {
+        logits.push(model.decode_logits(*id).await.unwrap());
+    }
+    // An equal picture is not computed again.
+    let len = model.cached_prefix_len(&prompt);
+    assert_eq!(len, model.cached_len() - last.len(), "all but the last token");
+    let reference = halves(&case.logits);
+    let reference: Vec<&[f32]> = reference.chunks_exact(FIXTURE.vocab).collect();
+    let own = &logits[logits.len() - reference.len()..];
+    own.iter().zip(&reference).map(|(own, expected)| divergence(own, expected)).fold(0.0, f64::max)
+}
+
+/// The error of the first picture's embeddings if the projector changes; infinite if it is refused, or their number is
+/// another.
+fn changed_error(family: &Family, projector: &Described, change: impl FnOnce(Picture) -> Picture) -> f64 {
+    let case = &family.cases[0];
+    let result = block_on(async {
+        let device: Device = Cpu::blocking().into();
+        let model = load(device.clone(), &build_file(&family.text, &FIXTURE.tokenizer)).await;
+        let mut projector = load_projector(device, &build_file(projector, &[])).await?;
+        projector.check(&model)?;
+        let changed = change(picture(case.size));
+        projector.encode(model.chat(), &changed, 0, |_, _| true).await
+    });
+    let Ok(parts) = result else { return f64::INFINITY };
+    let found = parts.iter().map(|part| rows(part, 128)).filter(|rows| !rows.is_empty());
+    let (found, expected): (Vec<_>, Vec<_>) = (found.collect(), case.expected_rows().collect());
+    if found.iter().map(Vec::len).ne(expected.iter().map(Vec::len)) {
+        return f64::INFINITY;
+    }
+    found.iter().zip(&expected).map(|(own, expected)| error(own, expected)).fold(0.0, f64::max)
+}
+
+#[test]
+fn the_comparison_notices_every_tensor_and_number() {
+    // Metadata that has no effect: names, what the tensors tell, and sizes that other entries limit.
+    const WITHOUT_EFFECT: [&str; 5] =
+        ["general.name", "has_vision_encoder", "projection_dim", "feed_forward_length", "vision.image_size"];
+    let mut unnoticed = Vec::new();
+    for family in &FIXTURE.projectors {
+        let mut check = |what: String, found: f64| {
+            if found < 5.0 * EMBEDDING_BOUND {
+                unnoticed.push((&family.name, what, found));
+            }
+        };
+        let has_rope = family.name.starts_with("qwen") || family.name.starts_with("pixtral");
+        for name in family.projector.tensor_names() {
+            // A softmax ignores what is the same for all keys.
+            if name.ends_with("attn_k.bias") && !has_rope {
+                continue;
+            }
+            let change: fn(&mut [f32], usize) = |weights, cols| {
+                if weights.len() == cols {
+                    weights.reverse();
+                    weights.iter_mut().for_each(|weight| *weight *= 2.0);
+                } else {
+                    weights.rotate_left(cols);
+                }
+            };
+            let changed = family.projector.with_changed_tensor(name, change);
+            check(name.to_owned(), changed_error(family, &changed, |picture| picture));
+        }
+        for index in 0..family.projector.metadata.len() {
+            let (key, _, value) = &family.projector.metadata[index];
+            if WITHOUT_EFFECT.iter().any(|ending| key.ends_with(ending)) {
+                continue;
+            }
+            for changed_value in other_values(key, value) {
+                let mut changed = family.projector.clone();
+                changed.metadata[index].2 = changed_value.clone();
+                check(format!("{key} = {changed_value}"), changed_error(family, &changed, |picture| picture));
+            }
+        }
+        let patch = block_on(load_projector(Cpu::blocking().into(), &build_file(&family.projector, &[])));
+        let patch = patch.unwrap().config().patch;
+        let found = changed_error(family, &family.projector, |picture| with_swapped_patches(&picture, patch));
+        check("the order of patches".to_owned(), found);
+    }
+    assert!(unnoticed.is_empty(), "{unnoticed:#?}");
+}
+
+/// Values that clearly differ: of lists, in one element each.
+fn other_values(key: &str, value: &Value) -> Vec<Value> {
+    let other = |value: &Value| match value {
+        Value::Bool(flag) => (!flag).into(),
+        Value::String(text) => format!("{text}-other").into(),
+        _ if key.ends_with("epsilon") => 0.2.into(),
+        number => match number.as_u64() {
+            Some(number) => (2 * number).into(),
+            None => (number.as_f64().unwrap() + 0.1).into(),
+        },
+    };
+    let Value::Array(elements) = value else { return vec![other(value)] };
+    let with_other = |index: usize| {
+        let mut changed = elements.clone();
+        changed[index] = other(&elements[index]);
+        Value::Array(changed)
+    };
+    (0..elements.len()).map(with_other).collect()
+}
+
+/// The picture with its first two patches swapped.
+fn with_swapped_patches(picture: &Picture, patch: u32) -> Picture {
+    let ([width, height], mut rgb) = (picture.size(), picture.rgb().to_vec());
+    let len = 3 * patch as usize;
+    for row in rgb.chunks_exact_mut(3 * width as usize).take(patch as usize) {
+        let (first, second) = row[..2 * len].split_at_mut(len);
+        first.swap_with_slice(second);
+    }
+    Picture::new(width, height, rgb).unwrap()
+}
+
+#[test]
+fn stopping_leaves_nothing_half_done() {
+    block_on(async {
+        for (device_name, device) in devices().await {
+            let family = FIXTURE.projectors.iter().find(|family| family.name == "qwen3vl_merger").unwrap();
+            let (model, mut projector) = loaded(&device, family).await;
+            let case = &family.cases[0];
+            let stopped = projector.encode(model.chat(), &picture(case.size), 0, |_, _| false).await;
+            assert_eq!(stopped, Err(EngineError::Interrupted), "{device_name}");
+            let parts = projector.encode(model.chat(), &picture(case.size), 0, |_, _| true).await.unwrap();
+            let found = parts.iter().map(|part| rows(part, 128)).find(|rows| !rows.is_empty()).unwrap();
+            assert!(error(&found, &case.expected_rows().next().unwrap()) <= EMBEDDING_BOUND, "{device_name}");
+        }
+    });
+}
+
+#[test]
+fn what_does_not_belong_is_refused() {
+    let family = |name: &str| FIXTURE.projectors.iter().find(|family| family.name == name).unwrap();
+    let device = || -> Device { Cpu::blocking().into() };
+    let projector = |name: &str| block_on(load_projector(device(), &build_file(&family(name).projector, &[]))).unwrap();
+    let text = |name: &str| block_on(load(device(), &build_file(&family(name).text, &FIXTURE.tokenizer)));
+    for (own, other) in
+        [("qwen2vl_merger", "idefics3"), ("idefics3", "qwen2vl_merger"), ("qwen3vl_merger", "qwen2vl_merger")]
+    {
+        let found = projector(own).check(&text(other));
+        assert!(matches!(found, Err(EngineError::WrongProjector(_))), "{own} for {other}: {found:?}");
+    }
+    let model = build_file(&family("gemma3").text, &FIXTURE.tokenizer);
+    let found = block_on(load_projector(device(), &model)).map(|_| ());
+    assert!(matches!(found, Err(EngineError::WrongProjector(_))), "{found:?}");
+    let whole = build_file(&family("gemma3").projector, &[]);
+    let found = block_on(load_projector(device(), &whole[..whole.len() - 1])).map(|_| ());
+    assert!(matches!(found, Err(EngineError::Truncated { .. })), "{found:?}");
+
+    for (width, height, bytes) in [(0, 5, 0), (5, 5, 74), (1 << 20, 1, 3 << 20)] {
+        let found = Picture::new(width, height, vec![0; bytes]);
+        assert!(matches!(found, Err(EngineError::Prompt(_))), "{found:?}");
+    }
+}
+
+#[test]
+fn every_family_has_a_projector() {
+    let kinds: Vec<&str> = FIXTURE.projectors.iter().map(|family| family.name.as_str()).collect();
+    for kind in ProjectorConfig::families() {
+        assert!(kinds.contains(&kind), "{kind}");
+    }
+}
