@@ -195,7 +195,7 @@ fn reason_of_engine(error: &EngineError) -> Reason {
             Reason::Field { name: name.to_owned(), detail: format!("it must be {range}") }
         }
         // The page never asks for snapshots.
-        EngineError::BadSnapshot(_) | EngineError::WrongProjector(_) => Reason::Other,
+        EngineError::BadSnapshot(_) => Reason::Other,
         EngineError::Interrupted => Reason::Interrupted,
     }
 }
