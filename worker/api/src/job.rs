@@ -15,10 +15,11 @@ use serde_json::{Map, Value};
 use web_time::Instant;
 
 use crate::answer::{Answer, Constraints, Delta, Processors};
+use crate::chat_request::ChatRequest;
 use crate::codec::ChatCodec;
 use crate::error::RequestError;
 use crate::grammar;
-use crate::images::{ImageRequest, Images, Vision};
+use crate::images::{Images, Vision};
 use crate::output_parser::{CallDelta, Expected, OutputParser};
 use crate::parse::{self, Conversation, Options, ToolChoice};
 use crate::prompt::{self, Prompt};
@@ -55,30 +56,6 @@ pub struct Meta {
 enum ResponseKind {
     Chat,
     Text,
-}
-
-/// A chat completion request. Its images have to be fetched before it becomes a [`Job`].
-pub struct ChatRequest {
-    conversation: Conversation,
-    options: Options,
-    start: Instant,
-}
-
-impl ChatRequest {
-    /// Parses the body of a chat completion request.
-    ///
-    /// # Errors
-    /// [`RequestError`], which names the invalid field.
-    pub fn new(body: &Value, meta: &Meta) -> Result<Self, RequestError> {
-        let start = Instant::now();
-        let (conversation, options) = parse::chat(parse::read(body)?, meta.random as u32)?;
-        Ok(Self { conversation, options, start })
-    }
-
-    /// The images that it names, in order.
-    pub fn images(&self) -> &[ImageRequest] {
-        &self.conversation.images
-    }
 }
 
 /// A request in progress. After an error of the device, [`Job::run`] can be called again with a new model.

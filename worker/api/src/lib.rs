@@ -15,6 +15,7 @@
 
 mod answer;
 mod channels;
+mod chat_request;
 mod codec;
 mod embeddings;
 mod error;
@@ -30,9 +31,10 @@ mod tools;
 mod turns;
 
 pub use answer::{LogitProcessor, Processors};
+pub use chat_request::ChatRequest;
 pub use codec::ChatCodec;
 pub use embeddings::EmbeddingJob;
 pub use error::RequestError;
 pub use images::{Detail, Image, ImageRequest, Images, PictureFuture, Vision};
-pub use job::{ChatRequest, Control, Job, Meta};
+pub use job::{Control, Job, Meta};
 pub use rerank::RerankJob;
