@@ -44,6 +44,10 @@ fn assert_close(actual: &Value, expected: &[f64], what: &str) {
     }
 }
 
+/// A PNG file's header that claims 30,000 by 30,000 pixels.
+const BOMB: &str = "data:image/png;base64,iVBORw0KGgoAAAANSUhEUgAAdTAAAHUwCAIAAAA=";
+const PARAM: &str = "messages[0].content[0].image_url.url";
+
 /// Script: what the tests need of an answer.
 const SUMMARY: &str = "(answer) => ({
     top: answer.choices[0].logprobs.content[0].top_logprobs.map(({ logprob }) => logprob),
@@ -133,14 +137,28 @@ fn three_pictures_are_seen_as_by_the_native_engine() {
                 }};
                 const create = (messages) =>
                     client.chat.completions.create({{ model: 'any', messages, ...settings }});
-                const refused = await create([{{ role: 'user', content: [{{ type: 'image_url', image_url: {{ url: 'data:image/png;base64,AAAA' }} }}] }}])
-                    .then(() => null, (error) => [error.status, error.param]);
+                const refusal = (data) => create([{{ role: 'user', content: [{{ type: 'image_url', image_url: {{ url: data }} }}] }}])
+                    .then(() => null, ({{ status, param, message }}) => ({{ status, param, message }}));
+                const refused = [];
+                for (const data of ['data:image/png;base64,AAAA', {BOMB:?}, 'data:image/svg+xml;base64,PHN2Zy8+', 'blob:null/x', {elsewhere:?}])
+                    refused.push(await refusal(data));
                 return {{ answer: ({SUMMARY})(await create({all})), refused }};",
                 all = messages(&TURNS),
+                elsewhere = host.url("picture.png"),
             ),
         );
         assert_close(&through_http["answer"]["top"], &expected, family);
-        assert_eq!(through_http["refused"], json!([400, "messages[0].content[0].image_url.url"]));
+        let refused = through_http["refused"].as_array().unwrap();
+        for (refusal, part) in
+            refused.iter().zip(["not a PNG, JPEG", "30000 × 30000 pixels", "SVG files are not drawn"])
+        {
+            assert_eq!((&refusal["status"], &refusal["param"]), (&json!(400), &json!(PARAM)), "{refusal}");
+            assert!(refusal["message"].as_str().unwrap().contains(part), "{refusal}");
+        }
+        // Nothing is fetched from hosts that the client has not named.
+        for refusal in &refused[3..] {
+            assert_eq!(refusal["status"], 403, "{refusal}");
+        }
         page.close().unwrap();
     }
 }

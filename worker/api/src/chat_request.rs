@@ -8,7 +8,7 @@ use crate::images::ImageRequest;
 use crate::job::Meta;
 use crate::parse::{self, Conversation, Options};
 
-/// A chat completion request. Its images have to be fetched before it becomes a [`Job`].
+/// A chat completion request. Its images have to be fetched before it becomes a [`Job`](crate::Job).
 pub struct ChatRequest {
     pub(crate) conversation: Conversation,
     pub(crate) options: Options,
