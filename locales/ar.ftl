@@ -8,16 +8,25 @@ conversation = المحادثة
 message = اكتب رسالة
 send = إرسال
 stop = إيقاف
-attach = إرفاق ملفات نصية
+attach = إرفاق ملفات أو صور
+take-photo = التقاط صورة
+reading-files = جارٍ قراءة الملفات…
 remove = إزالة
-file-is-image = ‏{ $name } صورة. لا يمكن إرفاق سوى الملفات النصية.
+file-is-image = ‏{ $name } صورة بتنسيق لا يمكن قراءته هنا. التنسيقات المقروءة هي PNG وJPEG وWebP وAVIF وGIF.
 file-is-pdf = ‏{ $name } ملف PDF ولا يمكن قراءته هنا. احفظه ملفًا نصيًا أو الصق نصه.
 file-is-binary = ‏{ $name } ليس ملفًا نصيًا.
 file-not-utf8 = ‏{ $name } ليس بترميز UTF-8. احفظه بترميز UTF-8 ثم أرفقه مرة أخرى.
 file-too-large = حجم { $name } هو { $size }. الحد الأقصى للمرفقات { $limit } لكل رسالة.
 file-unreadable = تعذّرت قراءة { $name }.
+image-too-large = ‏{ $name } كبيرة جدًا: الحد الأقصى للصور 100 مليون بكسل و67 ميغابايت.
+image-damaged = ‏{ $name } تالفة أو غير مكتملة، فلا يمكن عرضها على نموذج.
+image-scaled = صُغّرت { $name } من { $from } إلى { $to } بكسل.
+image = صورة
+image-description = الوصف (النص البديل)
+image-missing = لم تعد هذه الصورة على هذا الجهاز.
 waiting-for-model = في انتظار النموذج…
 processing-prompt = جارٍ معالجة المُدخل… { $percent }%
+looking-at-images = جارٍ النظر إلى الصور… { $percent }%
 thinking = جارٍ التفكير…
 thought-for = فكّر لمدة { $time }
 response-started = جارٍ إنشاء الرد.
@@ -57,7 +66,7 @@ welcome-title = اسأل ما شئت. يبقى كل شيء على جهازك.
 welcome-text = يشغّل Parlance نموذجًا لغويًا داخل علامة التبويب هذه على معالج الرسومات في جهازك: بلا حساب ولا خادم ولا أحد يتنصّت.
 welcome-text-cpu = يشغّل Parlance نموذجًا لغويًا داخل علامة التبويب هذه على المعالج المركزي في جهازك: بلا حساب ولا خادم ولا أحد يتنصّت.
 scroll-to-bottom = التمرير إلى الأسفل
-drop-files = أفلت الملفات هنا. تُرفق الملفات النصية برسالتك، ويُفتح ملف GGUF بوصفه نموذجًا.
+drop-files = أفلت الملفات هنا. تُرفق النصوص والصور برسالتك، ويُفتح ملف GGUF بوصفه نموذجًا.
 suggestion-fact = ما عاصمة فرنسا؟
 suggestion-explain = اشرح في جملتين لماذا السماء زرقاء
 suggestion-write = اكتب قصيدة هايكو عن البحر
@@ -144,6 +153,9 @@ memory-estimate = يشغل { $total } من ذاكرة الرسومات: { $weigh
 context-length = طول السياق
 context-tokens = سياق من { $tokens } رمز
 cannot-chat = هذا نموذج تضمين ولا يمكنه المحادثة. اختر نموذجًا آخر.
+sees-with = يرى الصور باستخدام { $name }.
+sees-images = يرى الصور
+model-that-sees = ‏{ $model } يرى الصور.
 already-downloaded = موجود على هذا الجهاز.
 partly-downloaded = تم تنزيل { $size } منه.
 storage-insufficient = يتطلب حفظه { $missing }، ولم يبق للمتصفح سوى { $free }: سيُحمَّل دون أن يُحفظ.
@@ -177,6 +189,15 @@ persist = الاحتفاظ بالملفات
 import-model = استيراد نموذج
 import-model-text = ينسخ ملف GGUF من قرصك إلى مساحة تخزين هذا المتصفح.
 storage-used = استُخدم { $used } من { $quota } المتاحة لهذا الموقع.
+projector = يتيح لنموذج رؤية الصور
+images-stored = { $count ->
+    [zero] لا صور في المحادثات: { $size }.
+    [one] صورة واحدة في المحادثات: { $size }.
+    [two] صورتان في المحادثات: { $size }.
+    [few] { $count } صور في المحادثات: { $size }.
+    [many] { $count } صورة في المحادثات: { $size }.
+   *[other] { $count } صورة في المحادثات: { $size }.
+}
 no-downloaded-models = لم يُنزَّل أي نموذج بعد. سيُحفظ هنا أول نموذج تحمّله.
 download-incomplete = تم تنزيل { $done } من { $total }
 used-ago = استُخدم قبل { $time }
@@ -353,6 +374,8 @@ failure-context-too-large = لا يتسع هذا الجهاز لسياق من { 
 failure-context-full = تم تجاوز طول السياق: تضم هذه المحادثة { $tokens } رمز، لكن طول السياق { $room }.
 failure-question-too-long = تم تجاوز طول السياق: مع موجّه النظام والمرفقات وما كُتب من الرد، تضم الرسالة الأخيرة وحدها { $tokens } رمز، لكن طول السياق { $room }. اختصرها، أو قلّل المرفقات، أو اختر سياقًا أكبر.
 failure-cannot-chat = هذا نموذج تضمين ولا يمكنه المحادثة.
+failure-cannot-see = لا يستطيع { $model } رؤية الصور.
+failure-wrong-projector = لا يتيح “{ $name }” لهذا النموذج رؤية الصور: { $detail }.
 failure-only-chats = النموذج المحمّل نموذج محادثة؛ والمطلوب نموذج تضمين.
 failure-no-model = لا يوجد نموذج محمّل. حمّل نموذجًا أولًا.
 failure-no-storage = لا يوفّر هذا المتصفح تخزينًا للملفات.

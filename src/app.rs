@@ -9,6 +9,7 @@ use wasm_bindgen::JsValue;
 use crate::chats::Chats;
 use crate::client::Client;
 use crate::i18n::{best_locale, use_locale};
+use crate::images::Images;
 use crate::library::Library;
 use crate::options::{Options, site_path};
 use crate::pages::chat::ChatPage;
@@ -20,7 +21,7 @@ use crate::pages::settings::SettingsPage;
 use crate::pages::storage::StoragePage;
 use crate::settings::{SettingsContext, Theme};
 
-/// The app. Provides [`Options`], [`SettingsContext`], [`Client`], [`Library`] and [`Chats`] to all pages.
+/// The app. Provides [`Options`], [`SettingsContext`], [`Client`], [`Library`], [`Images`] and [`Chats`] to all pages.
 #[component]
 pub(crate) fn App() -> impl IntoView {
     strip_trailing_slash();
@@ -32,7 +33,9 @@ pub(crate) fn App() -> impl IntoView {
     provide_context(settings);
     provide_context(client);
     provide_context(library);
-    provide_context(Chats::new(client, library, settings, options));
+    let images = Images::new(library);
+    provide_context(images);
+    provide_context(Chats::new(client, library, images, settings, options));
     apply_appearance(settings);
     view! {
         <Router base=base_path()>

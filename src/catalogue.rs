@@ -32,6 +32,9 @@ pub(crate) struct CatalogueModel {
     pub(crate) url: String,
     /// What it is good for: the message id without `about-`.
     pub(crate) about: String,
+    /// Whether it sees images. Its size includes the file with which it does.
+    #[serde(default)]
+    pub(crate) sees: bool,
 }
 
 /// Whether a model fits this device, estimated before its header is read.

@@ -1,7 +1,7 @@
 //! The current conversation as a keyed store, so that a new token updates a single field of a single message.
 
 use parlance_protocol::Failure;
-use parlance_protocol::library::{self, Attachment, ConversationSummary, Ending, Id, Message, Role, ToolUse};
+use parlance_protocol::library::{self, Attachment, ConversationSummary, Ending, Id, Image, Message, Role, ToolUse};
 use parlance_protocol::openai::{FinishReason, Usage};
 use reactive_stores::Store;
 
@@ -41,6 +41,8 @@ pub(crate) struct ChatMessage {
     pub(crate) state: AnswerState,
     /// Attached files.
     pub(crate) attachments: Vec<Attachment>,
+    /// Attached images.
+    pub(crate) images: Vec<Image>,
     /// Passages of the attached files that are sent to the model instead of the whole files.
     pub(crate) sources: Vec<Attachment>,
     /// Tool calls with their results.
@@ -54,6 +56,8 @@ pub(crate) struct ChatMessage {
 pub(crate) enum AnswerState {
     /// No token yet. During prompt processing, the fraction that is done.
     Waiting(Option<f64>),
+    /// No token yet: the fraction of its images that is encoded.
+    Seeing(f64),
     /// Being generated.
     Streaming,
     /// Being generated in another tab.
@@ -67,9 +71,14 @@ pub(crate) enum AnswerState {
 }
 
 impl AnswerState {
+    /// Whether its first token is still to come.
+    pub(crate) fn has_no_text(&self) -> bool {
+        matches!(self, Self::Waiting(_) | Self::Seeing(_))
+    }
+
     /// Whether this tab is still generating it.
     pub(crate) fn is_active(&self) -> bool {
-        matches!(self, Self::Waiting(_) | Self::Streaming)
+        self.has_no_text() || matches!(self, Self::Streaming)
     }
 }
 
@@ -93,6 +102,7 @@ impl ChatMessage {
             model: message.model,
             state,
             attachments: message.attachments,
+            images: message.images,
             sources: message.sources,
             tools: message.tools,
             context_start: message.context_start,
@@ -112,7 +122,11 @@ impl ChatMessage {
             AnswerState::Done(..) if self.role == Role::User => None,
             AnswerState::Done(reason, usage) => Some(Ending::Done { reason: *reason, usage: *usage }),
             AnswerState::Failed(failure) => Some(Ending::Failed { failure: failure.clone() }),
-            AnswerState::Waiting(_) | AnswerState::Streaming | AnswerState::Elsewhere | AnswerState::Incomplete => None,
+            AnswerState::Waiting(_)
+            | AnswerState::Seeing(_)
+            | AnswerState::Streaming
+            | AnswerState::Elsewhere
+            | AnswerState::Incomplete => None,
         };
         Message {
             id: self.id,
@@ -126,6 +140,7 @@ impl ChatMessage {
             model: self.model.clone(),
             ending,
             attachments: self.attachments.clone(),
+            images: self.images.clone(),
             sources: self.sources.clone(),
             tools: self.tools.clone(),
             context_start: self.context_start,

@@ -49,6 +49,10 @@ pub(crate) fn sentence(failure: &Failure) -> String {
             counted("failure-question-too-long", *prompt_tokens, *context_tokens)
         }
         Reason::CannotChat => t("failure-cannot-chat"),
+        Reason::CannotSee { model } => tf("failure-cannot-see", [("model", model.into())]),
+        Reason::WrongProjector { name, detail } => {
+            tf("failure-wrong-projector", [("name", name.into()), ("detail", trimmed(detail).into())])
+        }
         Reason::OnlyChats => t("failure-only-chats"),
         Reason::NoModel => t("failure-no-model"),
         Reason::NoStorage => t("failure-no-storage"),

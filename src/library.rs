@@ -7,13 +7,14 @@ use js_sys::{Array, Reflect};
 use leptos::prelude::*;
 use leptos::reactive::owner::LocalStorage;
 use parlance_protocol::library::{
-    Attachment, Conversation, ConversationSummary, ExportFormat, HANDLES_KEY, Id, LibraryCall, LibraryEvent,
-    LibraryFailureKind, LibraryRequest, Message,
+    Attachment, Conversation, ConversationSummary, ExportFormat, HANDLES_KEY, Id, Image, ImageFault, LibraryCall,
+    LibraryEvent, LibraryFailureKind, LibraryRequest, Message,
 };
 
 use wasm_bindgen::{JsCast as _, JsValue};
+use web_sys::Blob;
 
-use crate::i18n::t;
+use crate::i18n::{t, tf};
 use crate::transport::{SiteWorker, Transport, TransportEvent, describe, to_js};
 
 /// An exported file.
@@ -23,6 +24,9 @@ pub(crate) struct ExportedFile {
     /// Contents.
     pub(crate) text: String,
 }
+
+/// Width and height in pixels.
+type Size = (u32, u32);
 
 /// Rendered HTML blocks, see [`LibraryEvent::Rendered`].
 pub(crate) struct Rendered {
@@ -181,6 +185,37 @@ impl Library {
         }
     }
 
+    /// Stores an image for a message. Also returns its size before it was scaled, if it was.
+    pub(crate) async fn add_image(self, file: &Blob, name: String) -> Result<(Image, Option<Size>), String> {
+        match self.answer(LibraryRequest::AddImage { alt: name.clone() }, file.into()).await {
+            Ok((LibraryEvent::ImageAdded { image, scaled_from, .. }, _)) => Ok((image, scaled_from)),
+            Ok((event, _)) => Err(unexpected(&event)),
+            Err(LibraryFault { kind: LibraryFailureKind::Image(fault), .. }) => {
+                let key = match fault {
+                    ImageFault::Unknown => "file-is-image",
+                    ImageFault::TooLarge => "image-too-large",
+                    ImageFault::Damaged => "image-damaged",
+                };
+                Err(tf(key, [("name", name.into())]))
+            }
+            Err(fault) => Err(fault.sentence()),
+        }
+    }
+
+    /// The file of a stored image, if it is there.
+    pub(crate) async fn image(self, digest: String) -> Option<Blob> {
+        let (_, data) = self.answer(LibraryRequest::Image { digest }, JsValue::UNDEFINED).await.ok()?;
+        Reflect::get(&data, &HANDLES_KEY.into()).ok()?.dyn_into().ok()
+    }
+
+    /// How many images are stored, and their bytes.
+    pub(crate) async fn count_images(self) -> Result<(u32, f64), String> {
+        match self.call(LibraryRequest::CountImages).await? {
+            LibraryEvent::ImagesCounted { count, len_bytes, .. } => Ok((count, len_bytes)),
+            event => Err(unexpected(&event)),
+        }
+    }
+
     /// Forgets remembered files.
     pub(crate) async fn delete_files(self, name: String) -> Result<(), String> {
         self.call(LibraryRequest::DeleteFiles { name }).await.map(drop)
@@ -192,17 +227,21 @@ impl Library {
 
     /// A call that also transfers file handles, with its answer and the answer's raw data.
     async fn call_with(self, request: LibraryRequest, handles: JsValue) -> Result<(LibraryEvent, JsValue), String> {
+        self.answer(request, handles).await.map_err(LibraryFault::sentence)
+    }
+
+    /// The same, with the kind of failure.
+    async fn answer(self, request: LibraryRequest, handles: JsValue) -> Result<(LibraryEvent, JsValue), LibraryFault> {
         let (sender, receiver) = oneshot::channel();
         self.send(request, handles, sender);
         match receiver.await {
-            Ok((LibraryEvent::Failed { kind, message, .. }, _)) => Err(match kind {
-                LibraryFailureKind::Newer => t("library-newer"),
-                LibraryFailureKind::Full => t("library-full"),
-                LibraryFailureKind::Other => message,
-            }),
+            Ok((LibraryEvent::Failed { kind, message, .. }, _)) => Err(LibraryFault { kind, message }),
             Ok(answer) => Ok(answer),
             // The worker died with the request; the next request starts another worker.
-            Err(_) => Err("the library worker crashed".to_owned()),
+            Err(_) => {
+                let message = "the library worker crashed".to_owned();
+                Err(LibraryFault { kind: LibraryFailureKind::Other, message })
+            }
         }
     }
 
@@ -249,6 +288,24 @@ impl Library {
                 link.transport = None;
                 link.answers.clear();
             }),
+        }
+    }
+}
+
+/// Why a call failed.
+struct LibraryFault {
+    kind: LibraryFailureKind,
+    /// A sentence in English.
+    message: String,
+}
+
+impl LibraryFault {
+    /// A sentence in the interface's language, where there is one.
+    fn sentence(self) -> String {
+        match self.kind {
+            LibraryFailureKind::Newer => t("library-newer"),
+            LibraryFailureKind::Full => t("library-full"),
+            LibraryFailureKind::Image(_) | LibraryFailureKind::Other => self.message,
         }
     }
 }

@@ -12,6 +12,7 @@ mod conversation;
 mod crash;
 mod failure;
 mod i18n;
+mod images;
 mod library;
 mod options;
 mod pages;

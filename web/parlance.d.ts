@@ -9,8 +9,8 @@ export type { RunnableTool, RunToolsOptions, RunToolsRequest, ToolRunner } from 
 export interface Progress {
   type: "progress";
   id: number;
-  phase: "start" | "download" | "upload" | "prepare" | "prefill";
-  /** Bytes, or prompt tokens. */
+  phase: "start" | "download" | "upload" | "prepare" | "see" | "prefill";
+  /** Bytes, steps of encoding images, or prompt tokens. */
   done: number;
   total: number | null;
   seconds: number;
@@ -26,6 +26,8 @@ export interface ModelInfo {
   url: string | null;
   can_chat: boolean;
   capabilities: Capability[];
+  /** It sees images, with a projector. */
+  can_see: boolean;
   context_tokens: number;
   /** The longest context it can be loaded with. */
   max_context_tokens: number;
@@ -61,6 +63,8 @@ export interface ModelDescription {
   context_tokens: number;
   max_context_tokens: number;
   can_chat: boolean;
+  /** File of the projector with which it sees images. All sizes include it. */
+  projector: string | null;
   warning: string | null;
   stored_bytes: number;
   free_bytes: number | null;
@@ -76,6 +80,10 @@ export interface StoredModel {
   is_verified: boolean;
   /** What it can do; `null` if it has not been loaded yet. */
   abilities: { capabilities: Capability[]; context_tokens: number } | null;
+  /** A file with which a model sees images, not a model. */
+  is_projector: boolean;
+  /** A model whose projector is on this device, too. */
+  can_see: boolean;
 }
 
 export interface StorageInfo {
@@ -98,9 +106,16 @@ export interface ToolCallDelta {
   function: { name?: string; arguments: string };
 }
 
+/** A URL (`data:`, `blob:`, or of an allowed host), a `Blob` such as a `File`, or an `ImageBitmap`. */
+export type ImageSource = string | Blob | ImageBitmap;
+
+export type ContentPart =
+  | { type: "text"; text: string }
+  | { type: "image_url"; image_url: ImageSource | { url: ImageSource; detail?: "auto" | "high" | "low" } };
+
 export interface ChatMessage {
   role: "system" | "developer" | "user" | "assistant" | "tool";
-  content?: string | null | { type: "text"; text: string }[];
+  content?: string | null | ContentPart[];
   name?: string;
   reasoning_content?: string;
   tool_calls?: ToolCall[];
@@ -157,7 +172,7 @@ export interface Usage {
   prompt_tokens: number;
   completion_tokens: number;
   total_tokens: number;
-  prompt_tokens_details: { cached_tokens: number };
+  prompt_tokens_details: { cached_tokens: number; image_tokens?: number };
   completion_tokens_details: {
     reasoning_tokens: number;
     accepted_prediction_tokens: number;
@@ -286,6 +301,12 @@ export interface RequestOptions {
 /** A URL, `owner/repository/file.gguf` on Hugging Face, a file, or all files of a split model. */
 export type Model = string | File | Iterable<File>;
 
+/**
+ * The file with which a model sees images (`mmproj`): a URL, a path on Hugging Face, or a `File` whose name contains `mmproj`. By default
+ * it is looked for beside the model and among its files; `false` loads none.
+ */
+export type Projector = string | File | false | null;
+
 /** The exact reason of a failure: a code with details; see `Reason` in `worker/protocol/src/failure.rs`. */
 export interface Reason {
   code: string;
@@ -305,6 +326,7 @@ export class ParlanceError extends Error {
 
 export interface CreateOptions {
   model?: Model;
+  projector?: Projector;
   contextTokens?: number | null;
   /**
    * Hosts that models may be fetched from, in addition to the site and this page's origin, such as `huggingface.co`,
@@ -366,9 +388,15 @@ export class Parlance {
   readonly conversations: { save(name: string): Promise<number>; restore(name: string): Promise<number> };
   /** A `fetch` for OpenAI's clients: answers requests to `…/v1/…` of any host from this engine, and makes no others. */
   readonly fetch: (input: RequestInfo | URL, init?: RequestInit) => Promise<Response>;
-  load(model: Model, options?: RequestOptions & { contextTokens?: number | null; beside?: boolean }): Promise<ModelInfo>;
+  load(
+    model: Model,
+    options?: RequestOptions & { projector?: Projector; contextTokens?: number | null; beside?: boolean },
+  ): Promise<ModelInfo>;
   countTokens(text: string, options?: { signal?: AbortSignal }): Promise<number>;
-  inspect(model: Model, options?: { contextTokens?: number | null; signal?: AbortSignal }): Promise<ModelDescription>;
+  inspect(
+    model: Model,
+    options?: { projector?: Projector; contextTokens?: number | null; signal?: AbortSignal },
+  ): Promise<ModelDescription>;
   unload(name?: string | null): Promise<void>;
   configure(settings: {
     idleUnloadSeconds?: number | null;

@@ -1,7 +1,8 @@
 // Tightens the page's Content-Security-Policy and sets up Trusted Types. Runs before everything else.
 //
-// The page may connect to the site and to the model hosts that the user has allowed (`src/allowed_hosts.rs`). Browsers enforce
-// all policies of a page, so this one can only narrow the one in the page; workers started from the page inherit both.
+// The page may connect to the site and to the model hosts that the user has allowed (`src/allowed_hosts.rs`); `blob:` is what it
+// holds itself, such as images for a model. Browsers enforce all policies of a page, so this one can only narrow the one in the
+// page; workers started from the page inherit both.
 (() => {
   const ORIGIN = /^https?:\/\/[a-z0-9.-]+(:\d+)?$/i;
   // Hosts that redirect downloads to other hosts.
@@ -18,7 +19,7 @@
     .flatMap((origin) => [origin, ...(REDIRECTS[origin] ?? [])]);
   const meta = document.createElement("meta");
   meta.httpEquiv = "Content-Security-Policy";
-  meta.content = ["connect-src 'self'", ...allowed].join(" ");
+  meta.content = ["connect-src 'self' blob:", ...allowed].join(" ");
   document.head.append(meta);
   // The engine worker gets the same list (`src/allowed_hosts.rs`).
   Object.defineProperty(window, "parlanceAllowedHosts", { value: Object.freeze(allowed) });

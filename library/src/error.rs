@@ -1,8 +1,10 @@
 //! The worker's error type.
 
 use js_sys::Reflect;
-use parlance_protocol::library::LibraryFailureKind;
+use parlance_pictures::PictureError;
+use parlance_protocol::library::{ImageFault, LibraryFailureKind};
 use parlance_text::import_export::ImportExportError;
+use wasm_bindgen::JsValue;
 
 /// Why a request failed. Messages are sentences for the user.
 #[derive(Debug, thiserror::Error)]
@@ -25,6 +27,15 @@ pub(crate) enum LibraryError {
     /// A record cannot be converted from or to its JavaScript form.
     #[error("a stored conversation cannot be read ({0})")]
     InvalidRecord(#[from] serde_wasm_bindgen::Error),
+    /// The browser offers no files, as in some private windows.
+    #[error("this browser offers no file storage, so images cannot be attached")]
+    NoFiles,
+    /// The file of an image cannot be read or written, for this reason.
+    #[error("the browser cannot store images ({0})")]
+    Files(String),
+    /// An image cannot be used.
+    #[error("the image cannot be used: {0}")]
+    Picture(#[from] PictureError),
     /// A file could not be imported or exported.
     #[error(transparent)]
     ImportExport(#[from] ImportExportError),
@@ -36,7 +47,21 @@ impl LibraryError {
         match self {
             Self::NewerVersion => LibraryFailureKind::Newer,
             Self::StorageFull => LibraryFailureKind::Full,
+            Self::Picture(PictureError::Unknown | PictureError::Svg) => LibraryFailureKind::Image(ImageFault::Unknown),
+            Self::Picture(PictureError::TooManyBytes(_) | PictureError::TooManyPixels(..)) => {
+                LibraryFailureKind::Image(ImageFault::TooLarge)
+            }
+            Self::Picture(PictureError::Damaged(_)) => LibraryFailureKind::Image(ImageFault::Damaged),
             _ => LibraryFailureKind::Other,
+        }
+    }
+
+    /// The error for what reading or writing a file threw.
+    pub(crate) fn of_files(thrown: &JsValue) -> Self {
+        let text = |key: &str| Reflect::get(thrown, &key.into()).ok().and_then(|text| text.as_string());
+        match text("name").as_deref() {
+            Some("QuotaExceededError") => Self::StorageFull,
+            _ => Self::Files(text("message").unwrap_or_else(|| format!("{thrown:?}"))),
         }
     }
 

@@ -1,9 +1,10 @@
-//! The library worker: stores conversations in `IndexedDB`, searches, imports and exports them, and renders Markdown to HTML.
+//! The library worker: stores conversations in `IndexedDB` and their images in files, searches, imports and exports them, and renders Markdown to HTML.
 //!
 //! Every tab has its own. A change in one tab is announced on a `BroadcastChannel`; the other workers forward it to their pages.
 
 mod database;
 mod error;
+mod images;
 mod request_handler;
 
 use std::rc::Rc;

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use std::rc::Rc;
 
 use js_sys::Array;
+use parlance_pictures::PictureError;
 use parlance_protocol::library::{
     Conversation, ConversationSummary, ExportFormat, Id, LibraryCall, LibraryEvent, LibraryRequest, Message,
 };
@@ -13,17 +14,20 @@ use parlance_text::import_export;
 use parlance_text::markdown::{Renderer, Update};
 use parlance_text::passages;
 use parlance_text::search;
-use wasm_bindgen::JsValue;
-use web_sys::{BroadcastChannel, console};
+use wasm_bindgen::{JsCast as _, JsValue};
+use web_sys::{Blob, BroadcastChannel, console};
 
 use crate::database::LibraryDatabase;
 use crate::error::LibraryError;
+use crate::images::Images;
 
 /// Handles requests, and holds the state they share.
 pub(crate) struct RequestHandler {
     site: String,
     /// Opened by the first request that needs it, and again after the browser closed it.
     database: RefCell<Option<Rc<LibraryDatabase>>>,
+    /// Opened by the first request that needs it.
+    images: RefCell<Option<Images>>,
     /// Texts that are still growing.
     renderers: RefCell<HashMap<Id, Renderer>>,
     /// Announces changes to other tabs.
@@ -32,7 +36,13 @@ pub(crate) struct RequestHandler {
 
 impl RequestHandler {
     pub(crate) fn new(site: &str, changes: BroadcastChannel) -> Self {
-        Self { site: site.to_owned(), database: RefCell::default(), renderers: RefCell::default(), changes }
+        Self {
+            site: site.to_owned(),
+            database: RefCell::default(),
+            images: RefCell::default(),
+            renderers: RefCell::default(),
+            changes,
+        }
     }
 
     /// Handles a request that came with these file handles. Returns the response, with file handles if it has any.
@@ -91,11 +101,30 @@ impl RequestHandler {
             }
             LibraryRequest::DeleteAll => {
                 self.database().await?.clear().await?;
+                if let Ok(images) = self.images().await {
+                    images.clear().await;
+                }
                 self.announce_and_finish(id, None)
             }
             LibraryRequest::Import { texts } => self.import(id, &*self.database().await?, texts).await?,
-            LibraryRequest::Export { ids, format } => {
-                export(id, &*self.database().await?, ids.as_deref(), *format).await?
+            LibraryRequest::Export { ids, format } => self.export(id, ids.as_deref(), *format).await?,
+            // Images.
+            LibraryRequest::AddImage { alt } => {
+                let blob = handles.dyn_ref::<Blob>().ok_or(PictureError::Unknown)?;
+                let (image, scaled_from) = self.images().await?.add(blob, alt.clone()).await?;
+                LibraryEvent::ImageAdded { id, image, scaled_from }
+            }
+            LibraryRequest::Image { digest } => {
+                let file = self.images().await?.get(digest).await;
+                return Ok((LibraryEvent::Image { id }, file.map(JsValue::from)));
+            }
+            LibraryRequest::CountImages => {
+                // Without files there are none.
+                let (count, len_bytes) = match self.images().await {
+                    Ok(images) => images.count().await,
+                    Err(_) => (0, 0.0),
+                };
+                LibraryEvent::ImagesCounted { id, count, len_bytes }
             }
             // File handles.
             LibraryRequest::PutFiles { name } => {
@@ -139,6 +168,23 @@ impl RequestHandler {
         Ok(Rc::clone(self.database.borrow_mut().get_or_insert(opened)))
     }
 
+    /// The images. Those that no message refers to any more are deleted when they are opened.
+    async fn images(&self) -> Result<Images, LibraryError> {
+        let open = self.images.borrow().clone();
+        if let Some(images) = open {
+            return Ok(images);
+        }
+        let images = Images::open(&self.site).await?;
+        let is_first = self.images.borrow_mut().replace(images.clone()).is_none();
+        let old = if is_first { images.old().await } else { Vec::new() };
+        if !old.is_empty() {
+            let messages = self.database().await?.messages().await?;
+            let used = messages.into_iter().flat_map(|message| message.images).map(|image| image.digest).collect();
+            images.delete_unused(old, &used).await;
+        }
+        Ok(images)
+    }
+
     fn render(&self, id: u32, key: Id, known_bytes: usize, added: &str, is_final: bool) -> LibraryEvent {
         let mut renderers = self.renderers.borrow_mut();
         let renderer = renderers.remove(&key).filter(|renderer| renderer.len_bytes() == known_bytes);
@@ -161,7 +207,14 @@ impl RequestHandler {
     ) -> Result<LibraryEvent, LibraryError> {
         let (mut added, mut known) = (0, 0);
         for text in texts {
-            for mut conversation in import_export::from_text(text)? {
+            let conversations = import_export::from_text(text)?;
+            // Where the browser offers no files, conversations come without their images.
+            if let Ok(images) = self.images().await {
+                for (digest, file) in import_export::images_from_text(text) {
+                    images.import(&digest, &file).await?;
+                }
+            }
+            for mut conversation in conversations {
                 if database.conversation(conversation.summary.id).await?.is_some() {
                     known += 1;
                 } else {
@@ -175,6 +228,45 @@ impl RequestHandler {
         }
         self.announce_change(None);
         Ok(LibraryEvent::Imported { id, added, known })
+    }
+
+    async fn export(&self, id: u32, ids: Option<&[Id]>, format: ExportFormat) -> Result<LibraryEvent, LibraryError> {
+        let database = self.database().await?;
+        let ids = match ids {
+            Some(ids) => ids.to_vec(),
+            None => list(&database, "").await?.into_iter().map(|summary| summary.id).collect(),
+        };
+        let mut conversations: Vec<Conversation> = Vec::with_capacity(ids.len());
+        for id in ids {
+            conversations.extend(database.conversation(id).await?);
+        }
+        let stem = match conversations.as_slice() {
+            [one] => file_stem(&one.summary.title),
+            _ => "parlance-conversations".to_owned(),
+        };
+        let (extension, text) = match format {
+            ExportFormat::Markdown => ("md", import_export::to_markdown(&conversations)),
+            ExportFormat::Json => ("json", self.to_json(conversations).await?),
+        };
+        Ok(LibraryEvent::Exported { id, name: format!("{stem}.{extension}"), text })
+    }
+
+    /// Conversations with their images.
+    async fn to_json(&self, conversations: Vec<Conversation>) -> Result<String, LibraryError> {
+        let images = import_export::images_of(&conversations);
+        let mut text = import_export::to_json(conversations)?;
+        if images.is_empty() {
+            return Ok(text);
+        }
+        let Ok(stored) = self.images().await else { return Ok(text) };
+        let mut files = Vec::with_capacity(images.len());
+        for image in &images {
+            if let Some(file) = stored.read(&image.digest).await {
+                files.push((image, file));
+            }
+        }
+        import_export::add_images(&mut text, files);
+        Ok(text)
     }
 }
 
@@ -196,31 +288,6 @@ async fn list(database: &LibraryDatabase, query: &str) -> Result<Vec<Conversatio
     }
     summaries.sort_by(|a, b| b.is_pinned.cmp(&a.is_pinned).then(b.updated_ms.total_cmp(&a.updated_ms)));
     Ok(summaries)
-}
-
-async fn export(
-    id: u32,
-    database: &LibraryDatabase,
-    ids: Option<&[Id]>,
-    format: ExportFormat,
-) -> Result<LibraryEvent, LibraryError> {
-    let ids = match ids {
-        Some(ids) => ids.to_vec(),
-        None => list(database, "").await?.into_iter().map(|summary| summary.id).collect(),
-    };
-    let mut conversations: Vec<Conversation> = Vec::with_capacity(ids.len());
-    for id in ids {
-        conversations.extend(database.conversation(id).await?);
-    }
-    let stem = match conversations.as_slice() {
-        [one] => file_stem(&one.summary.title),
-        _ => "parlance-conversations".to_owned(),
-    };
-    let (extension, text) = match format {
-        ExportFormat::Markdown => ("md", import_export::to_markdown(&conversations)),
-        ExportFormat::Json => ("json", import_export::to_json(conversations)?),
-    };
-    Ok(LibraryEvent::Exported { id, name: format!("{stem}.{extension}"), text })
 }
 
 /// Indices of the passages that match a question best. `vectors` has the embeddings of the question and of all passages.

@@ -14,19 +14,20 @@ use crate::conversation::{
 impl Chats {
     /// Sends a message with the current attachments and requests the answer.
     pub(crate) fn send(self, text: String) {
-        let attachments = self.attachments.get_untracked();
+        let (attachments, images) = (self.attachments.get_untracked(), self.images.get_untracked());
         let parent = self.branch.with_untracked(|branch| branch.last().copied());
         self.draft.set(String::new());
         self.attachments.update(Vec::clear);
+        self.images.update(Vec::clear);
         let question = self.new_message(Role::User, parent);
-        self.post(ChatMessage { content: text, attachments, ..question });
+        self.post(ChatMessage { content: text, attachments, images, ..question });
     }
 
     /// Adds an edited version of message `id` as a sibling and requests the answer.
     pub(crate) fn edit(self, id: MessageId, text: String) {
         let Some(old) = self.find_message(id) else { return };
         let question = self.new_message(Role::User, old.parent);
-        self.post(ChatMessage { content: text, attachments: old.attachments, ..question });
+        self.post(ChatMessage { content: text, attachments: old.attachments, images: old.images, ..question });
     }
 
     /// Requests another answer as a sibling of `id`.
@@ -93,6 +94,7 @@ impl Chats {
             model,
             state,
             attachments: Vec::new(),
+            images: Vec::new(),
             sources: Vec::new(),
             tools: Vec::new(),
             context_start: None,
@@ -103,7 +105,8 @@ impl Chats {
     fn post(self, question: ChatMessage) {
         let answer = self.new_message(Role::Assistant, Some(question.id));
         if self.current.summary().read_untracked().title.is_empty() {
-            let title = title_from(&question.content);
+            let alt = question.images.first().map_or("", |image| &image.alt);
+            let title = title_from(if question.content.is_empty() { alt } else { &question.content });
             self.current.summary().write().title = title;
         }
         self.add(vec![question, answer]);
@@ -160,6 +163,21 @@ impl Chats {
 
     /// Requests the answer for a message on screen. Text that it already has, of `earlier_tokens` tokens, is continued.
     fn request_answer(self, id: MessageId, earlier_tokens: u32) {
+        let unknown = self
+            .with_branch(Some(id), |branch| self.image_urls.unknown(branch.iter().flat_map(|message| &message.images)));
+        if unknown.is_empty() {
+            return self.request_loaded_answer(id, earlier_tokens);
+        }
+        leptos::task::spawn_local(async move {
+            self.image_urls.load(unknown).await;
+            if self.is_shown(id) {
+                self.request_loaded_answer(id, earlier_tokens);
+            }
+        });
+    }
+
+    /// The same, once the URLs of the conversation's images are known.
+    fn request_loaded_answer(self, id: MessageId, earlier_tokens: u32) {
         let Some(message) = self.find_message(id) else { return };
         let record = message.to_record(self.conversation_id());
         let Some(ChatRequest { request, origins }) = self.request_for(Some(id)) else { return };
@@ -182,28 +200,33 @@ impl Chats {
     /// Builds the request for an answer, or for the whole branch on screen if `answer` is `None`.
     pub(super) fn request_for(self, answer: Option<MessageId>) -> Option<ChatRequest> {
         let summary = self.current.summary().get_untracked();
-        let messages = self.current.messages();
-        let messages = messages.read_untracked();
-        let branch = super::tree::branch(&messages, answer.or(summary.leaf));
-        let on_branch: Vec<&ChatMessage> =
-            branch.iter().filter_map(|id| messages.iter().find(|message| message.id == *id)).collect();
         let settings = self.settings.0.get_untracked();
         let system = summary.system_prompt.as_deref().unwrap_or(&settings.system_prompt);
         let sampling = self.options.with_value(|options| options.sampling(settings.sampling));
-        (!on_branch.is_empty()).then(|| request::build(&on_branch, system, sampling, &settings))
+        // Before a model is loaded, nobody knows; the engine says so if it cannot see.
+        let can_see = self.client.ready_model().is_none_or(|model| model.can_see);
+        let url = |digest: &str| self.image_urls.known_url(digest).filter(|_| can_see);
+        self.with_branch(answer, |branch| {
+            (!branch.is_empty()).then(|| request::build(branch, system, sampling, &settings, &url))
+        })
+    }
+
+    /// Calls `read` with the messages of the branch that ends with `leaf`, or of the one on screen.
+    fn with_branch<T>(self, leaf: Option<MessageId>, read: impl FnOnce(&[&ChatMessage]) -> T) -> T {
+        let shown = self.current.summary().read_untracked().leaf;
+        let messages = self.current.messages();
+        let messages = messages.read_untracked();
+        let branch = super::tree::branch(&messages, leaf.or(shown));
+        let branch: Vec<&ChatMessage> =
+            branch.iter().filter_map(|id| messages.iter().find(|message| message.id == *id)).collect();
+        read(&branch)
     }
 
     /// Handles an event of an active answer.
     fn handle(self, id: MessageId, event: AnswerEvent) {
         match event {
-            AnswerEvent::Prefill(share) => {
-                let is_waiting = self.answering.with_value(|answering| {
-                    answering.get(&id).is_some_and(|answer| matches!(answer.state, AnswerState::Waiting(_)))
-                });
-                if is_waiting {
-                    self.set_state(id, AnswerState::Waiting(share));
-                }
-            }
+            AnswerEvent::Prefill(share) => self.wait(id, AnswerState::Waiting(share)),
+            AnswerEvent::See(share) => self.wait(id, AnswerState::Seeing(share)),
             AnswerEvent::Started { dropped_messages } => self.set_context_start(id, dropped_messages as usize),
             AnswerEvent::Delta { content, reasoning, calls } => {
                 self.append(id, &content, &reasoning);
@@ -227,6 +250,15 @@ impl Chats {
                 self.finish(id, Ending::Failed { failure: failure.clone() }, AnswerState::Failed(failure));
             }
             AnswerEvent::Lost => self.resume(id),
+        }
+    }
+
+    /// Shows what happens before the first token.
+    fn wait(self, id: MessageId, state: AnswerState) {
+        let is_waiting =
+            self.answering.with_value(|answering| answering.get(&id).is_some_and(|answer| answer.state.has_no_text()));
+        if is_waiting {
+            self.set_state(id, state);
         }
     }
 

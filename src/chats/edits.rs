@@ -1,16 +1,33 @@
-//! Editing, deleting, exporting and importing conversations, and switching between branches.
+//! Editing, deleting, exporting and importing conversations, attaching images, and switching between branches.
 
 use std::sync::Arc;
 
 use leptos::prelude::*;
 use parlance_protocol::library::{self, ConversationSummary, ExportFormat, Id};
+use web_sys::Blob;
 
 use super::{Chats, Toast, tree};
 use crate::conversation::{ChatMessage, ConversationStoreFields as _, MessageId};
-use crate::i18n::t;
+use crate::i18n::{t, tf};
 use crate::library::ExportedFile;
 
 impl Chats {
+    /// Stores an image and attaches it to the message in the composer. Says so if it was scaled, or cannot be used.
+    pub(crate) async fn attach_image(self, file: &Blob, name: String) {
+        match self.library.add_image(file, name).await {
+            Ok((image, scaled_from)) => {
+                if let Some((width, height)) = scaled_from {
+                    let size = |width: u32, height: u32| format!("{width} × {height}");
+                    let (from, to) = (size(width, height), size(image.width, image.height));
+                    let arguments = [("name", image.alt.as_str().into()), ("from", from.into()), ("to", to.into())];
+                    self.notify(tf("image-scaled", arguments));
+                }
+                self.images.update(|images| images.push(image));
+            }
+            Err(message) => self.notify(message),
+        }
+    }
+
     /// Changes a conversation's summary, such as its title or folder.
     pub(crate) fn change(self, summary: &ConversationSummary, change: impl FnOnce(&mut ConversationSummary)) {
         let mut changed = summary.clone();

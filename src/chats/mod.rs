@@ -19,7 +19,7 @@ use std::time::Duration;
 use leptos::prelude::*;
 use leptos::reactive::owner::LocalStorage;
 use parlance_protocol::RequestId;
-use parlance_protocol::library::{Attachment, ConversationSummary, Id, Message, Role};
+use parlance_protocol::library::{Attachment, ConversationSummary, Id, Image, Message, Role};
 use parlance_protocol::openai::ToolCall;
 use reactive_stores::Store;
 
@@ -27,6 +27,7 @@ use crate::client::Client;
 use crate::conversation::{
     AnswerState, ChatMessage, ChatMessageStoreFields as _, Conversation, ConversationStoreFields as _, MessageId,
 };
+use crate::images::Images;
 use crate::library::Library;
 use crate::options::Options;
 use crate::settings::SettingsContext;
@@ -72,6 +73,7 @@ pub(crate) struct Toast {
 pub(crate) struct Chats {
     client: Client,
     library: Library,
+    image_urls: Images,
     settings: SettingsContext,
     options: StoredValue<Options>,
     /// Conversations that match `query`; `None` until they have been loaded.
@@ -84,6 +86,9 @@ pub(crate) struct Chats {
     context_start: Memo<Option<MessageId>>,
     draft: RwSignal<String>,
     attachments: RwSignal<Vec<Attachment>>,
+    images: RwSignal<Vec<Image>>,
+    /// How many groups of files are being read for the composer.
+    reading: RwSignal<u32>,
     toast: RwSignal<Option<Toast>>,
     answering: StoredValue<HashMap<MessageId, ActiveAnswer>, LocalStorage>,
     /// The request for a title that is in progress.
@@ -92,12 +97,19 @@ pub(crate) struct Chats {
 
 impl Chats {
     /// Starts with a new conversation and loads the list.
-    pub(crate) fn new(client: Client, library: Library, settings: SettingsContext, options: Options) -> Self {
+    pub(crate) fn new(
+        client: Client,
+        library: Library,
+        image_urls: Images,
+        settings: SettingsContext,
+        options: Options,
+    ) -> Self {
         let current = Store::new(Conversation::default());
         let branch = RwSignal::new(Vec::<MessageId>::new());
         let chats = Self {
             client,
             library,
+            image_urls,
             settings,
             options: StoredValue::new(options),
             list: RwSignal::new(None),
@@ -108,6 +120,8 @@ impl Chats {
             context_start: Memo::new(move |_| context_start(current, &branch.read())),
             draft: RwSignal::new(String::new()),
             attachments: RwSignal::new(Vec::new()),
+            images: RwSignal::new(Vec::new()),
+            reading: RwSignal::new(0),
             toast: RwSignal::new(None),
             answering: StoredValue::new_local(HashMap::new()),
             title_request: StoredValue::new(None),
@@ -187,6 +201,16 @@ impl Chats {
         self.attachments
     }
 
+    /// The images attached in the composer.
+    pub(crate) fn images(self) -> RwSignal<Vec<Image>> {
+        self.images
+    }
+
+    /// How many groups of files are being read for the composer. The message must not be sent without them.
+    pub(crate) fn reading(self) -> RwSignal<u32> {
+        self.reading
+    }
+
     /// The notification on screen.
     pub(crate) fn toast(self) -> RwSignal<Option<Toast>> {
         self.toast
@@ -258,6 +282,7 @@ impl Chats {
         self.is_saved.set(is_saved);
         if self.conversation_id() != conversation.summary.id {
             self.attachments.update(Vec::clear);
+            self.images.update(Vec::clear);
         }
         self.current.summary().set(conversation.summary);
         // Through the keyed field: setting the whole store would leave the keys of the old messages in place.
@@ -384,7 +409,8 @@ fn context_start(current: Store<Conversation>, branch: &[MessageId]) -> Option<M
         if messages.read_untracked().iter().any(|message| message.id == *id && is_answer(message)) {
             let message = messages.at_key(*id);
             let start = message.context_start().try_get()?;
-            if !matches!(message.state().try_get()?, AnswerState::Waiting(_) | AnswerState::Failed(_)) {
+            let state = message.state().try_get()?;
+            if !state.has_no_text() && !matches!(state, AnswerState::Failed(_)) {
                 return start;
             }
         }

@@ -1,8 +1,8 @@
 //! Builds chat completion requests from conversations.
 
-use parlance_protocol::library::{Attachment, Role};
+use parlance_protocol::library::{Attachment, Image, Role};
 use parlance_protocol::openai::{ChatCompletionRequest, FunctionCall, RequestMessage, ToolCall, Truncation};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::tools;
 use crate::conversation::{ChatMessage, MessageId};
@@ -15,8 +15,15 @@ pub(crate) struct ChatRequest {
     pub(crate) origins: Vec<MessageId>,
 }
 
-/// Builds the request for the last of `messages`, an answer. Text that it already has is continued.
-pub(crate) fn build(messages: &[&ChatMessage], system: &str, sampling: Sampling, settings: &Settings) -> ChatRequest {
+/// Builds the request for the last of `messages`, an answer. Text that it already has is continued. `url` gives the URLs of images
+/// by their digests; of those without one, the model is told only what they show.
+pub(crate) fn build(
+    messages: &[&ChatMessage],
+    system: &str,
+    sampling: Sampling,
+    settings: &Settings,
+    url: &dyn Fn(&str) -> Option<String>,
+) -> ChatRequest {
     let mut sent: Vec<RequestMessage> = Vec::with_capacity(messages.len() + 1);
     if !system.trim().is_empty() {
         sent.push(RequestMessage::new("system", system.trim()));
@@ -24,7 +31,7 @@ pub(crate) fn build(messages: &[&ChatMessage], system: &str, sampling: Sampling,
     let mut origins = Vec::with_capacity(messages.len());
     for message in messages {
         let before = sent.len();
-        push(&mut sent, message);
+        push(&mut sent, message, url);
         origins.extend((before..sent.len()).map(|_| message.id));
     }
     let rounds = messages.last().map_or(0, |message| message.tools.len());
@@ -45,7 +52,7 @@ pub(crate) fn build(messages: &[&ChatMessage], system: &str, sampling: Sampling,
 }
 
 /// Appends a message, preceded by the tool calls made for it. An answer without text is left out.
-fn push(sent: &mut Vec<RequestMessage>, message: &ChatMessage) {
+fn push(sent: &mut Vec<RequestMessage>, message: &ChatMessage, url: &dyn Fn(&str) -> Option<String>) {
     for (index, tool) in message.tools.iter().enumerate() {
         let id = format!("{}-{index}", message.id);
         let function = FunctionCall { name: tool.name.clone(), arguments: tool.arguments.clone() };
@@ -59,7 +66,21 @@ fn push(sent: &mut Vec<RequestMessage>, message: &ChatMessage) {
     }
     let files = if message.sources.is_empty() { &message.attachments } else { &message.sources };
     let text = with_attachments(&message.content, files);
-    sent.push(RequestMessage { content: Value::String(text), ..RequestMessage::new(message.role.as_str(), "") });
+    let content = with_images(text, &message.images, url);
+    sent.push(RequestMessage { content, ..RequestMessage::new(message.role.as_str(), "") });
+}
+
+/// A message's text after its images.
+fn with_images(text: String, images: &[Image], url: &dyn Fn(&str) -> Option<String>) -> Value {
+    if images.is_empty() {
+        return Value::String(text);
+    }
+    let part = |text: String| json!({ "type": "text", "text": text });
+    let images = images.iter().map(|image| match url(&image.digest) {
+        Some(url) => json!({ "type": "image_url", "image_url": { "url": url } }),
+        None => part(format!("[Image “{}”]\n\n", image.alt)),
+    });
+    images.chain([part(text)]).collect()
 }
 
 /// A message preceded by its files, each under a line with its name.
@@ -90,16 +111,31 @@ mod tests {
         let settings = Settings::default();
         let question = message(Role::User, "Hi");
         let empty = message(Role::Assistant, "");
-        let sent = build(&[&question, &empty], " Be brief. ", Sampling::BALANCED, &settings).request;
+        let sent = build(&[&question, &empty], " Be brief. ", Sampling::BALANCED, &settings, &|_| None).request;
         assert_eq!(roles(&sent), ["system", "user"]);
         assert_eq!(sent.continue_final_message, None);
         let partial = message(Role::Assistant, "Hello");
-        let sent = build(&[&question, &partial], "", Sampling::BALANCED, &settings).request;
+        let sent = build(&[&question, &partial], "", Sampling::BALANCED, &settings, &|_| None).request;
         assert_eq!(roles(&sent), ["user", "assistant"]);
         assert_eq!(sent.continue_final_message, Some(true));
         assert_eq!(sent.truncation, Some(Truncation::Auto));
         let settings = Settings { drops_oldest: false, ..settings };
-        assert_eq!(build(&[&question], "", Sampling::BALANCED, &settings).request.truncation, None);
+        assert_eq!(build(&[&question], "", Sampling::BALANCED, &settings, &|_| None).request.truncation, None);
+    }
+
+    #[wasm_bindgen_test]
+    fn images_precede_the_text_and_are_named_where_they_cannot_be_seen() {
+        let mut question = message(Role::User, "Which animal?");
+        let image = |digest: &str| Image { digest: digest.to_owned(), alt: "a.png".to_owned(), ..Image::default() };
+        question.images = vec![image("seen"), image("gone")];
+        let url = |digest: &str| (digest == "seen").then(|| "blob:x".to_owned());
+        let sent = build(&[&question], "", Sampling::BALANCED, &Settings::default(), &url).request;
+        let expected = json!([
+            { "type": "image_url", "image_url": { "url": "blob:x" } },
+            { "type": "text", "text": "[Image “a.png”]\n\n" },
+            { "type": "text", "text": "Which animal?" },
+        ]);
+        assert_eq!(sent.messages[0].content, expected);
     }
 
     #[wasm_bindgen_test]
@@ -111,7 +147,7 @@ mod tests {
         answer.tools = vec![ToolUse { name, arguments: "{}".to_owned(), result }];
         answer.id = Id(2);
         let ChatRequest { request: sent, origins } =
-            build(&[&question, &answer], "Be brief.", Sampling::BALANCED, &Settings::default());
+            build(&[&question, &answer], "Be brief.", Sampling::BALANCED, &Settings::default(), &|_| None);
         assert_eq!(roles(&sent), ["system", "user", "assistant", "tool"]);
         assert_eq!(origins, [Id(1), Id(2), Id(2)]);
         assert_eq!(sent.messages[1].content, "File “a.md”:\n\nFoxes.\n\n---\n\nWhat is it about?");

@@ -15,6 +15,8 @@ use super::{Client, EngineState};
 pub(crate) enum AnswerEvent {
     /// The prompt is being processed; the fraction that is done, if known.
     Prefill(Option<f64>),
+    /// Its images are being encoded; the fraction that is done.
+    See(f64),
     /// Generation has started.
     Started {
         /// How many of the request's oldest messages were not sent to the model, not counting the system prompt.
@@ -90,6 +92,12 @@ impl Client {
     pub(super) fn prefill_progress(self, id: RequestId, done: f64, total: Option<f64>) {
         if let Some(answer) = self.pending_answer(id) {
             answer.report(AnswerEvent::Prefill(total.filter(|total| *total > 0.0).map(|total| done / total)));
+        }
+    }
+
+    pub(super) fn see_progress(self, id: RequestId, done: f64, total: Option<f64>) {
+        if let Some(answer) = self.pending_answer(id) {
+            answer.report(AnswerEvent::See(total.filter(|total| *total > 0.0).map_or(0.0, |total| done / total)));
         }
     }
 

@@ -14,7 +14,15 @@ impl Client {
     /// Embeds texts with the model at `url`, loading it if necessary.
     pub(crate) async fn embed(self, url: String, texts: &[String]) -> Result<Vec<Vec<f32>>, Failure> {
         let source = ModelSource::Url { url };
-        let load = |id| Request::Load { id, source, context_tokens: None, beside: true, unless_loaded: false };
+        let load = |id| Request::Load {
+            id,
+            source,
+            // It reads texts only.
+            projector: Some(String::new()),
+            context_tokens: None,
+            beside: true,
+            unless_loaded: false,
+        };
         self.call(load).await?;
         let mut vectors = Vec::with_capacity(texts.len());
         for texts in texts.chunks(BATCH) {

@@ -206,7 +206,8 @@ impl Client {
             seconds: 0.0,
         }));
         let LoadRequest { source, files, context_tokens, unless_loaded } = request;
-        self.send(Request::Load { id, source, context_tokens, beside: false, unless_loaded }, files);
+        let request = Request::Load { id, source, projector: None, context_tokens, beside: false, unless_loaded };
+        self.send(request, files);
     }
 
     /// The source of the model requested last.
@@ -241,7 +242,7 @@ impl Client {
         let id = self.next_request();
         self.link.update_value(|link| link.inspection = Some(id));
         self.inspection.set(Some(Inspection::Pending));
-        self.send(Request::Inspect { id, source, context_tokens }, files);
+        self.send(Request::Inspect { id, source, projector: None, context_tokens }, files);
         id
     }
 
@@ -311,6 +312,7 @@ impl Client {
         match event {
             Event::Ready => self.started(),
             Event::Progress { id, phase: Phase::Prefill, done, total, .. } => self.prefill_progress(id, done, total),
+            Event::Progress { id, phase: Phase::See, done, total, .. } => self.see_progress(id, done, total),
             Event::Progress { id, phase, done, total, seconds } if self.is_current_load(id) => {
                 let progress = LoadProgress { phase, done_bytes: done, total_bytes: total, seconds };
                 self.engine.set(EngineState::Loading(progress));

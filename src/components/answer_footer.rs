@@ -31,7 +31,7 @@ pub(crate) fn AnswerFooter(id: MessageId, state: Signal<AnswerState>) -> impl In
         }
         AnswerState::Incomplete => view! { <p class="statistics">{tr("response-incomplete")}</p> }.into_any(),
         AnswerState::Elsewhere => view! { <p class="statistics">{tr("response-elsewhere")}</p> }.into_any(),
-        AnswerState::Waiting(_) | AnswerState::Streaming => ().into_any(),
+        AnswerState::Waiting(_) | AnswerState::Seeing(_) | AnswerState::Streaming => ().into_any(),
     }
 }
 

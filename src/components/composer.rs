@@ -1,15 +1,17 @@
-//! The composer: the message field with attachments, prompts and the send button.
+//! The composer: the message field with attachments, images, prompts and the send button.
 
 use leptos::html::{Input, Textarea};
 use leptos::prelude::*;
 use parlance_protocol::library::Attachment;
-use web_sys::{File, KeyboardEvent};
+use web_sys::{ClipboardEvent, File, KeyboardEvent};
 
-use super::files;
+use super::files::{self, Attachable};
 use super::focus::{COMPOSER, element, focus_composer};
 use super::icon_button::IconButton;
 use super::icons::Icon;
 use super::prompt_menu::{PromptMenu, matching, placeholder};
+use super::seeing_model::{BlindModel, is_blind};
+use super::thumbnails::Thumbnails;
 use crate::chats::{Chats, Toast};
 use crate::client::{Client, EngineState};
 use crate::i18n::{tf, tr};
@@ -30,7 +32,13 @@ pub(crate) fn Composer() -> impl IntoView {
     let is_answering = chats.is_answering();
     let draft = chats.draft();
     let field = NodeRef::<Textarea>::new();
-    let can_send = move || !is_answering.get() && !draft.read().trim().is_empty();
+    let client = expect_context::<Client>();
+    let (images, reading) = (chats.images(), chats.reading());
+    let has_blind_model = Memo::new(move |_| !images.read().is_empty() && is_blind(client));
+    let can_send = move || {
+        let has_content = !draft.read().trim().is_empty() || !images.read().is_empty();
+        has_content && !is_answering.get() && !has_blind_model.get() && reading.get() == 0
+    };
     let send = move || {
         if can_send() {
             // Sending implies consent to load the model.
@@ -71,6 +79,15 @@ pub(crate) fn Composer() -> impl IntoView {
         }
         event.prevent_default();
     };
+    let on_paste = move |event: ClipboardEvent| {
+        let Some(data) = event.clipboard_data() else { return };
+        let pasted = data.files().map(|files| files::list(&files)).unwrap_or_default();
+        // What is also text, such as cells of a table, is pasted as text.
+        if !pasted.is_empty() && !data.types().includes(&"text/plain".into(), 0) {
+            event.prevent_default();
+            attach(&chats, pasted);
+        }
+    };
     let conversation = Memo::new(move |_| chats.current_id());
     Effect::new(move |_| {
         // Whenever another conversation is shown.
@@ -82,7 +99,14 @@ pub(crate) fn Composer() -> impl IntoView {
     view! {
         <form class="composer" on:submit=move |event| { event.prevent_default(); send(); }>
             <PromptMenu prompts=prompts.into() chosen on_choose=insert />
+            <Show when=move || has_blind_model.get()>
+                <BlindModel />
+            </Show>
+            <Thumbnails images editable=images />
             <Attachments />
+            <Show when=move || { reading.get() > 0 }>
+                <p class="muted" role="status">{tr("reading-files")}</p>
+            </Show>
             <div class="composer-row">
                 <AttachButton />
                 // A hidden copy of the text makes the grid cell as tall as the text.
@@ -100,6 +124,7 @@ pub(crate) fn Composer() -> impl IntoView {
                             draft.set(event.target().value());
                         }
                         on:keydown=on_key
+                        on:paste=on_paste
                     ></textarea>
                 </div>
                 <SendButton can_send=Signal::derive(can_send) />
@@ -192,43 +217,78 @@ fn Attachments() -> impl IntoView {
     }
 }
 
+/// Chooses files, or takes a photo where there is a camera to hold.
 #[component]
 fn AttachButton() -> impl IntoView {
     let chats = expect_context::<Chats>();
-    let field = NodeRef::<Input>::new();
-    let open = move || {
-        if let Some(field) = element(field) {
-            field.click();
-        }
-    };
-    let take = move |_| {
-        if let Some(field) = element(field) {
-            let chosen = field.files().map(|chosen| files::list(&chosen)).unwrap_or_default();
-            attach(&chats, chosen);
-            // So that the same file can be chosen again.
-            field.set_value("");
-        }
-    };
+    let (field, camera) = (NodeRef::<Input>::new(), NodeRef::<Input>::new());
     view! {
-        <IconButton icon="clip" label="attach" on_press=open />
-        <input id="attach-file" node_ref=field type="file" multiple hidden aria-label=tr("attach") on:change=take />
+        <IconButton icon="clip" label="attach" on_press=move || choose(field) />
+        <input
+            id="attach-file"
+            node_ref=field
+            type="file"
+            multiple
+            hidden
+            aria-label=tr("attach")
+            on:change=move |_| take(&chats, field)
+        />
+        <span class="camera">
+            <IconButton icon="camera" label="take-photo" on_press=move || choose(camera) />
+            <input
+                node_ref=camera
+                type="file"
+                accept="image/*"
+                capture="environment"
+                hidden
+                aria-label=tr("take-photo")
+                on:change=move |_| take(&chats, camera)
+            />
+        </span>
     }
 }
 
-/// Reads text files and attaches them to the message in the composer.
+/// Lets the user choose files.
+fn choose(field: NodeRef<Input>) {
+    if let Some(field) = element(field) {
+        field.click();
+    }
+}
+
+/// Attaches the files that were chosen.
+fn take(chats: &Chats, field: NodeRef<Input>) {
+    if let Some(field) = element(field) {
+        let chosen = field.files().map(|chosen| files::list(&chosen)).unwrap_or_default();
+        attach(chats, chosen);
+        // So that the same file can be chosen again.
+        field.set_value("");
+    }
+}
+
+/// Attaches texts and images to the message in the composer.
 pub(crate) fn attach(chats: &Chats, chosen: Vec<File>) {
-    let (others, toast) = (chats.attachments(), chats.toast());
+    let chats = *chats;
+    if chosen.is_empty() {
+        return;
+    }
+    chats.reading().update(|count| *count += 1);
     leptos::task::spawn_local(async move {
         for file in chosen {
-            let name = file.name();
-            let other_bytes: usize = others.with_untracked(|files| files.iter().map(|file| file.text.len()).sum());
-            match files::attachable_text(&file, other_bytes as f64).await {
-                Ok(text) => others.update(|files| files.push(Attachment { name, text })),
-                Err(refusal) => {
-                    let text = refusal.sentence(&name);
-                    toast.set(Some(Toast { text, undo: None }));
-                }
-            }
+            attach_one(chats, &file).await;
         }
+        chats.reading().update(|count| *count -= 1);
     });
+}
+
+async fn attach_one(chats: Chats, file: &File) {
+    let (others, name) = (chats.attachments(), file.name());
+    let other_bytes: usize = others.with_untracked(|files| files.iter().map(|file| file.text.len()).sum());
+    match files::attachable(file, other_bytes as f64).await {
+        Ok(Attachable::Text(text)) => others.update(|files| files.push(Attachment { name, text })),
+        Ok(Attachable::Image) => chats.attach_image(file, name).await,
+        Err(refusal) => {
+            let text = refusal.sentence(&name);
+            chats.toast().set(Some(Toast { text, undo: None }));
+        }
+    }
 }

@@ -3,6 +3,7 @@
 use leptos::prelude::*;
 use parlance_protocol::{Failure, FailureKind, Reason};
 
+use super::seeing_model::SeeingModel;
 use super::webgpu_help::WebGpuHelp;
 use crate::failure::sentence;
 use crate::i18n::tr;
@@ -11,6 +12,9 @@ use crate::i18n::tr;
 #[component]
 pub(crate) fn FailureNotice(failure: Failure) -> impl IntoView {
     let help = match failure.kind {
+        FailureKind::Unsupported if matches!(failure.reason, Reason::CannotSee { .. }) => {
+            view! { <SeeingModel /> }.into_any()
+        }
         FailureKind::NoWebGpu => view! { <WebGpuHelp /> }.into_any(),
         FailureKind::Network => view! { <p>{tr("help-network")}</p> }.into_any(),
         FailureKind::BadModel | FailureKind::Unsupported | FailureKind::TooLarge => {

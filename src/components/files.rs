@@ -49,10 +49,18 @@ pub(crate) async fn text(file: &File) -> Option<String> {
     JsFuture::from(file.text()).await.ok()?.as_string()
 }
 
+/// A file that can be attached.
+pub(crate) enum Attachable {
+    /// Text.
+    Text(String),
+    /// An image of a kind that browsers decode, according to its first bytes.
+    Image,
+}
+
 /// Why a file cannot be attached.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) enum Refusal {
-    /// It is an image.
+    /// It is an image of a kind that is not decoded.
     Image,
     /// It is a PDF.
     Pdf,
@@ -88,9 +96,12 @@ impl Refusal {
     }
 }
 
-/// The text of a file to attach, next to other attachments of `other_bytes`.
-pub(crate) async fn attachable_text(file: &File, other_bytes: f64) -> Result<String, Refusal> {
+/// What is attached of a file, next to other texts of `other_bytes`.
+pub(crate) async fn attachable(file: &File, other_bytes: f64) -> Result<Attachable, Refusal> {
     let head = head(file).await.ok_or(Refusal::Unreadable)?;
+    if is_image(&head) {
+        return Ok(Attachable::Image);
+    }
     if let Some(refusal) = refusal(&head) {
         return Err(refusal);
     }
@@ -103,7 +114,7 @@ pub(crate) async fn attachable_text(file: &File, other_bytes: f64) -> Result<Str
         text if text.contains('\0') => Err(Refusal::Binary),
         // The browser replaces invalid UTF-8 with this character.
         text if text.contains('\u{fffd}') => Err(Refusal::Encoding),
-        text => Ok(text),
+        text => Ok(Attachable::Text(text)),
     }
 }
 
@@ -114,16 +125,23 @@ async fn head(file: &File) -> Option<Vec<u8>> {
     Some(Uint8Array::new(&buffer).to_vec())
 }
 
+/// Whether a file that starts with `head` is a PNG, JPEG, GIF, WebP or AVIF image.
+fn is_image(head: &[u8]) -> bool {
+    const IMAGES: [&[u8]; 4] = [b"\x89PNG\r\n", b"\xff\xd8\xff", b"GIF87a", b"GIF89a"];
+    let is_avif = holds(head, 4, b"ftyp") && head.chunks_exact(4).take(16).any(|brand| brand == b"avif");
+    IMAGES.iter().any(|mark| head.starts_with(mark)) || holds(head, 0, b"RIFF") && holds(head, 8, b"WEBP") || is_avif
+}
+
+fn holds(head: &[u8], at: usize, mark: &[u8]) -> bool {
+    head.get(at..).is_some_and(|rest| rest.starts_with(mark))
+}
+
 /// The reason to refuse a file that starts with `head`; `None` if it may be text.
 fn refusal(head: &[u8]) -> Option<Refusal> {
-    const IMAGES: [&[u8]; 8] =
-        [b"\x89PNG\r\n", b"\xff\xd8\xff", b"GIF87a", b"GIF89a", b"II*\0", b"MM\0*", b"\0\0\x01\0", b"\xff\x0a"];
-    let holds = |at: usize, mark: &[u8]| head.get(at..).is_some_and(|rest| rest.starts_with(mark));
-    let is_new_image = holds(4, b"ftyp") && [b"avif", b"heic", b"heix", b"mif1"].iter().any(|brand| holds(8, *brand));
+    const IMAGES: [&[u8]; 4] = [b"II*\0", b"MM\0*", b"\0\0\x01\0", b"\xff\x0a"];
     let is_image = IMAGES.iter().any(|mark| head.starts_with(mark))
-        || holds(0, b"RIFF") && holds(8, b"WEBP")
-        || holds(0, b"BM") && head.contains(&0)
-        || is_new_image;
+        || holds(head, 0, b"BM") && head.contains(&0)
+        || holds(head, 4, b"ftyp") && [b"heic", b"heix", b"mif1"].iter().any(|brand| holds(head, 8, *brand));
     if is_image {
         Some(Refusal::Image)
     } else if head.starts_with(b"%PDF-") {
@@ -145,7 +163,16 @@ mod tests {
 
     #[wasm_bindgen_test]
     fn file_types_are_detected_from_the_first_bytes() {
-        let cases: [(&[u8], Option<Refusal>); 14] = [
+        let images: [&[u8]; 4] = [
+            b"\x89PNG\r\n\x1a\n\0\0",
+            b"\xff\xd8\xff\xe0",
+            b"RIFF\x24\0\0\0WEBPVP8 ",
+            b"\0\0\0\x20ftypmif1\0\0\0\0avif",
+        ];
+        for head in images {
+            assert!(is_image(head), "{head:?}");
+        }
+        let cases: [(&[u8], Option<Refusal>); 12] = [
             (b"name;age\nAda;36\n", None),
             ("\u{feff}Größe".as_bytes(), None),
             (b"", None),
@@ -153,16 +180,14 @@ mod tests {
             (b"BMW and others", None),
             (b"A guide to %PDF- marks", None),
             (b"%PDF-1.7\n%\xe2\xe3\xcf\xd3", Some(Refusal::Pdf)),
-            (b"\x89PNG\r\n\x1a\n\0\0", Some(Refusal::Image)),
-            (b"\xff\xd8\xff\xe0", Some(Refusal::Image)),
-            (b"RIFF\x24\0\0\0WEBPVP8 ", Some(Refusal::Image)),
+            (b"II*\0\x08\0\0\0", Some(Refusal::Image)),
             (b"\0\0\0\x20ftypheic", Some(Refusal::Image)),
             (b"PK\x03\x04\x14", Some(Refusal::Binary)),
             (b"\x7fELF\x02\0", Some(Refusal::Binary)),
             (b"\xff\xfeh\0i\0", Some(Refusal::Encoding)),
         ];
         for (head, expected) in cases {
-            assert_eq!(refusal(head), expected, "{head:?}");
+            assert!(!is_image(head) && refusal(head) == expected, "{head:?}");
         }
     }
 

@@ -3,7 +3,7 @@
 use leptos::prelude::*;
 
 /// Icon names and path data.
-const PATHS: [(&str, &str); 25] = [
+const PATHS: [(&str, &str); 26] = [
     ("send", "M12 19V5M5 12l7-7 7 7"),
     ("stop", "M8 8h8v8H8z"),
     (
@@ -29,6 +29,7 @@ const PATHS: [(&str, &str); 25] = [
     ("back", "M14 6l-6 6 6 6"),
     ("forward", "M10 6l6 6-6 6"),
     ("clip", "M20 11l-8.5 8.5a5 5 0 0 1-7-7L13 4a3.3 3.3 0 0 1 4.7 4.7L9.4 17a1.7 1.7 0 0 1-2.4-2.4L15 6.7"),
+    ("camera", "M4 8h3l2-3h6l2 3h3v11H4zM12 10a3.5 3.5 0 1 0 0 7 3.5 3.5 0 0 0 0-7z"),
     ("settings", "M4 7h9M17 7h3M4 17h3M11 17h9M15 5v4M9 15v4"),
     ("model", "M12 3l8 4.5v9L12 21l-8-4.5v-9zM4 7.5l8 4.5 8-4.5M12 12v9"),
     (

@@ -11,6 +11,7 @@ use super::focus::focus_composer;
 use super::markdown::Markdown;
 use super::message_actions::MessageActions;
 use super::streamed_text::StreamedText;
+use super::thumbnails::Thumbnails;
 use super::units;
 use crate::chats::Chats;
 use crate::conversation::{
@@ -55,7 +56,7 @@ pub(crate) fn MessageView(id: MessageId) -> impl IntoView {
             data-active=move || is_active.get().to_string()
             aria-label=tr(speaker)
         >
-            <Show when=move || matches!(state.get(), AnswerState::Waiting(_))>
+            <Show when=move || state.read().has_no_text()>
                 <Waiting state />
             </Show>
             {body}
@@ -71,6 +72,8 @@ pub(crate) fn MessageView(id: MessageId) -> impl IntoView {
 fn UserMessage(id: MessageId, content: Signal<String>, is_editing: RwSignal<bool>) -> impl IntoView {
     let chats = expect_context::<Chats>();
     let attachments = chats.current().messages().at_key(id).attachments();
+    let images = chats.current().messages().at_key(id).images();
+    let images = Signal::derive(move || images.try_get().unwrap_or_default());
     let files = move || {
         attachments
             .try_get()
@@ -85,6 +88,7 @@ fn UserMessage(id: MessageId, content: Signal<String>, is_editing: RwSignal<bool
             fallback=move || {
                 view! {
                     <div class="bubble">
+                        <Thumbnails images />
                         <div class="attachments">{files}</div>
                         <StreamedText text=content />
                     </div>
@@ -177,6 +181,7 @@ fn ToolCalls(#[prop(into)] message: Field<ChatMessage>) -> impl IntoView {
 fn Waiting(state: Signal<AnswerState>) -> impl IntoView {
     let text = move || match state.get() {
         AnswerState::Waiting(Some(share)) => tf("processing-prompt", [("percent", (share * 100.0).round().into())]),
+        AnswerState::Seeing(share) => tf("looking-at-images", [("percent", (share * 100.0).round().into())]),
         _ => t("waiting-for-model"),
     };
     view! {

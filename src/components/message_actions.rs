@@ -35,7 +35,7 @@ pub(crate) fn MessageActions(
                 _ => true,
             },
             AnswerState::Done(reason, _) => matches!(reason, FinishReason::Length | FinishReason::Abort),
-            AnswerState::Waiting(_) | AnswerState::Streaming | AnswerState::Elsewhere => false,
+            AnswerState::Waiting(_) | AnswerState::Seeing(_) | AnswerState::Streaming | AnswerState::Elsewhere => false,
         };
         let is_last = chats.branch().read().last() == Some(&id);
         is_answer && is_early && is_last

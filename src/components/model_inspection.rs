@@ -23,9 +23,10 @@ impl Candidate {
         Self { source: ModelSource::Url { url }, files: Vec::new() }
     }
 
-    /// A model in files on this device; `None` if there are none.
+    /// A model in files on this device, maybe with the file with which it sees images; `None` if there are none.
     pub(crate) fn of_files(files: Vec<File>) -> Option<Self> {
-        let name = files.first()?.name();
+        let is_projector = |file: &&File| file.name().to_lowercase().contains("mmproj");
+        let name = files.iter().find(|file| !is_projector(file)).or(files.first())?.name();
         Some(Self { source: ModelSource::File { name }, files })
     }
 }
@@ -98,6 +99,7 @@ fn Description(
             ("scratch", units::bytes(model.scratch_bytes).into()),
         ],
     );
+    let sight = model.projector.as_ref().map(|name| tf("sees-with", [("name", name.into())]));
     let storage = storage_text(&model);
     let context_tokens = model.context_tokens;
     let form = model.can_chat.then(|| {
@@ -131,6 +133,7 @@ fn Description(
     view! {
         <h3>{model.name}</h3>
         <p>{summary}</p>
+        {sight.map(|sight| view! { <p>{sight}</p> })}
         <p>{memory}</p>
         <p>{storage}</p>
         {model.warning.map(|warning| view! { <p class="hint">{warning}</p> })}

@@ -7,6 +7,7 @@ use super::navigation::use_go_to_chat;
 use super::units;
 use crate::client::Client;
 use crate::i18n::{t, tf, tr};
+use crate::library::Library;
 
 /// Downloaded models, most recently used first, and the storage used.
 #[component]
@@ -14,11 +15,21 @@ pub(crate) fn StorageList(storage: StorageInfo) -> impl IntoView {
     let sizes =
         [("used", units::bytes(storage.used_bytes).into()), ("quota", units::bytes(storage.quota_bytes).into())];
     let used = tf("storage-used", sizes);
+    let library = expect_context::<Library>();
+    let images = LocalResource::new(move || library.count_images());
+    let images = move || match images.get() {
+        Some(Ok((count, len_bytes))) if count > 0 => {
+            let size = units::bytes(len_bytes);
+            Some(tf("images-stored", [("count", count.into()), ("size", size.into())]))
+        }
+        _ => None,
+    };
     let share = storage.used_bytes / storage.quota_bytes.max(1.0);
     let empty = storage.models.is_empty().then(|| view! { <p class="empty">{tr("no-downloaded-models")}</p> });
     view! {
         <section data-testid="storage">
             <p>{used}</p>
+            <p data-testid="images-stored">{images}</p>
             <div class="bar" aria-hidden="true">
                 <div class="bar-fill" style:transform=format!("scaleX({share:.4})")></div>
             </div>
@@ -69,11 +80,12 @@ fn StoredModelView(model: StoredModel) -> impl IntoView {
         <li class="stored-model">
             <h2>{model.name}</h2>
             <p>
-                {size} " · " {used} {model.is_verified.then(|| format!(" · {}", t("checksum-verified")))}
+                {size} " · " {used} {model.is_projector.then(|| format!(" · {}", t("projector")))} {model.is_verified.then(|| format!(" · {}", t("checksum-verified")))}
             </p>
             <p class="source">{model.url}</p>
             <div class="actions">
-                <button on:click=load>{tr(if is_complete { "load" } else { "resume" })}</button>
+                {(!model.is_projector)
+                    .then(|| view! { <button on:click=load>{tr(if is_complete { "load" } else { "resume" })}</button> })}
                 <button on:click=verify disabled=!is_complete>{tr("verify")}</button>
                 <Show
                     when=move || is_confirming.get()

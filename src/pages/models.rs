@@ -126,7 +126,8 @@ fn ModelCard(model: CatalogueModel, on_inspect: impl Fn(CatalogueModel) + Copy +
             let parameters = tf("parameters", [("count", units::count(model.parameters * 1e9).into())]);
             let context = tf("context-tokens", [("tokens", units::count(model.context.into()).into())]);
             let size = units::rounded_bytes(model.size_mb * 1e6);
-            [parameters, model.quant.clone(), size, context, model.licence.clone()].join(" · ")
+            let facts = [parameters, model.quant.clone(), size, context, model.licence.clone()];
+            facts.into_iter().chain(model.sees.then(|| t("sees-images"))).collect::<Vec<_>>().join(" · ")
         }
     };
     let fit_text = move || {

@@ -22,6 +22,27 @@ const MARKDOWN: &str = "\n# Why the sky is blue\n\nSunlight is *scattered* by mo
 const SETTLED: &str = "new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done))).then(() => \
     Promise.allSettled(document.getAnimations().filter(animation => \
     animation.effect.getComputedTiming().endTime !== Infinity).map(animation => animation.finished))).then(() => 1)";
+/// Attaches two pictures: a sunset, and a tall one of the moon.
+const PICTURES: &str = "(async () => {
+    const draw = async (name, [width, height], [top, bottom], [x, y, radius, colour]) => {
+        const canvas = new OffscreenCanvas(width, height);
+        const context = canvas.getContext('2d');
+        const sky = context.createLinearGradient(0, 0, 0, height);
+        sky.addColorStop(0, top);
+        sky.addColorStop(1, bottom);
+        context.fillStyle = sky;
+        context.fillRect(0, 0, width, height);
+        context.fillStyle = colour;
+        context.beginPath();
+        context.arc(x, y, radius, 0, 7);
+        context.fill();
+        return new File([await canvas.convertToBlob()], name);
+    };
+    const data = new DataTransfer();
+    data.items.add(await draw('sunset.png', [960, 640], ['#2b4a8b', '#f4a259'], [640, 420, 90, '#ffe8a3']));
+    data.items.add(await draw('moon.png', [480, 800], ['#0b1026', '#27345f'], [300, 200, 60, '#f2f0e6']));
+    document.querySelector('.app').dispatchEvent(new DragEvent('drop', { dataTransfer: data, bubbles: true }));
+})()";
 const ANSWERED: &str = "document.querySelector('.statistics')";
 
 fn main() -> Result<(), Error> {
@@ -62,6 +83,7 @@ fn main() -> Result<(), Error> {
     page.type_into("#message", "Thanks! And at sunset?")?;
     camera.take("answered")?;
     conversations(&server, &folder)?;
+    images(&server, &folder)?;
     for (name, there) in PAGES {
         // Like a link, so that the model stays loaded.
         page.follow(&format!("./{name}"))?;
@@ -107,6 +129,31 @@ fn conversations(server: &Server, folder: &PathBuf) -> Result<(), Error> {
     camera.take("markdown")?;
     page.click("button[aria-label=Chats]")?;
     camera.take_at("conversations", SIZES[1])
+}
+
+/// A conversation with pictures, one of them in full, and pictures for a model that sees none.
+fn images(server: &Server, folder: &PathBuf) -> Result<(), Error> {
+    for can_see in [true, false] {
+        let session = Session::with_animations()?;
+        let page = &session.open(&server.page(""))?;
+        let camera = Camera { page, folder };
+        use_scripted_engine(page)?;
+        page.evaluate(&format!("window.canSee = {can_see}"))?;
+        page.click("[data-testid=model-offer] button")?;
+        page.evaluate(PICTURES)?;
+        page.wait_for("document.querySelectorAll('.composer .thumbnail img').length === 2", Duration::from_secs(60))?;
+        if !can_see {
+            camera.take("images-unseen")?;
+            continue;
+        }
+        camera.take("images-attached")?;
+        ask(page, "What is in these pictures?")?;
+        answer(page)?;
+        camera.take("images")?;
+        page.click(".bubble .thumbnail button")?;
+        camera.take("image-full")?;
+    }
+    Ok(())
 }
 
 struct Camera<'a> {

@@ -10,6 +10,7 @@ pub mod inject;
 pub mod native;
 pub mod notes;
 pub mod scripted;
+pub mod seeing;
 mod server;
 pub mod soak;
 mod split;

@@ -16,6 +16,8 @@ use crate::{Error, Page};
 ///   conversations that exceed it are truncated or rejected;
 /// - embeddings tell whether texts are about airships, paragraphs or person 123456;
 /// - inspecting a URL always fails;
+/// - `window.canSee` says that the model sees images: it answers with the sizes of those of the question. They are also in
+///   `window.seen`, as bitmaps;
 /// - `window.loadedElsewhere` is the URL of the model that another tab has loaded, and `window.isCpu` says that models
 ///   run on the CPU.
 const SCRIPT: &str = r#"(() => {
@@ -36,7 +38,7 @@ const SCRIPT: &str = r#"(() => {
         }
         #model(url) {
             return {
-                name: "scripted", url, can_chat: true, context_tokens: this.#contextTokens, max_context_tokens: 4000, adapter: "none",
+                name: "scripted", url, can_chat: true, can_see: window.canSee ?? false, context_tokens: this.#contextTokens, max_context_tokens: 4000, adapter: "none",
                 is_software: false, is_cpu: window.isCpu ?? false, features: [], weight_bytes: window.modelBytes ?? 1, kv_bytes: 1,
                 warning: null, len_bytes: 1, load_seconds: 0, peak_memory_bytes: 1,
             };
@@ -94,11 +96,20 @@ const SCRIPT: &str = r#"(() => {
             });
             this.#send({ type: "response", id, body: null });
         }
+        /** A message's text. */
+        #text({ content }) {
+            return typeof content === "string" ? content : content.map((part) => part.text ?? "").join("");
+        }
+        /** A message's images, decoded. */
+        #images({ content }) {
+            const urls = typeof content === "string" ? [] : content.filter(({ type }) => type === "image_url");
+            return Promise.all(urls.map(async ({ image_url }) => createImageBitmap(await (await fetch(image_url.url)).blob())));
+        }
         /** How many of the oldest messages are dropped, or why the conversation does not fit. */
         #dropped(messages, truncation) {
             const system = messages.filter(({ role }) => role === "system");
             const all = messages.filter(({ role }) => role !== "system");
-            const words = (list) => list.reduce((sum, { content }) => sum + content.split(" ").length, 0);
+            const words = (list) => list.reduce((sum, message) => sum + this.#text(message).split(" ").length, 0);
             let kept = all;
             let code = truncation === "auto" ? null : "context_full";
             while (words(system) + words(kept) > this.#contextTokens) {
@@ -121,7 +132,9 @@ const SCRIPT: &str = r#"(() => {
             }
             this.#chunk(id, { role: "assistant", content: "" }, null, dropped_messages > 0 ? { dropped_messages } : {});
             const last = messages.at(-1);
-            const question = messages.findLast((message) => message.role === "user").content;
+            const asked = messages.findLast((message) => message.role === "user");
+            const question = this.#text(asked);
+            window.seen = await this.#images(asked);
             if (continue_final_message) {
                 this.#chunk(id, { content: " And the rest." });
                 return this.#end(id, "stop");
@@ -161,7 +174,8 @@ const SCRIPT: &str = r#"(() => {
                 delete window.nextAnswer;
                 return this.#end(id, "stop");
             }
-            const result = last.role === "tool" ? `It is ${last.content}.` : `Answer ${this.#count}: ${question}`;
+            const seen = window.seen.map(({ width, height }) => ` ${width} by ${height}`).join("");
+            const result = last.role === "tool" ? `It is ${last.content}.` : `Answer ${this.#count}: ${question}${seen}`;
             for (const piece of result.match(/.{1,7}/gs)) {
                 this.#chunk(id, { content: piece });
                 await new Promise((done) => setTimeout(done));

@@ -26,7 +26,8 @@ impl Fixture {
     }
 }
 
-type Entry = (String, String, Json);
+/// A metadata entry: key, type and value.
+pub(crate) type Entry = (String, String, Json);
 
 #[derive(Deserialize)]
 struct Described {
@@ -121,7 +122,7 @@ fn written(
             None => writer.metadata(key, &metadata_value(kind, value)?),
         };
     }
-    for DescribedTensor { name, shape } in &model.tensors {
+    for DescribedTensor { name, shape, .. } in &model.tensors {
         let matrix_type = matrices.filter(|_| shape.len() > 1);
         writer.tensor(name, matrix_type.unwrap_or(TensorType::F32), shape);
     }
@@ -133,7 +134,7 @@ fn written(
     Ok(bytes)
 }
 
-fn metadata_value(kind: &str, value: &Json) -> io::Result<Value> {
+pub(crate) fn metadata_value(kind: &str, value: &Json) -> io::Result<Value> {
     let value = value.clone();
     Ok(match kind {
         "u32" => Value::Unsigned(serde_json::from_value(value)?),

@@ -3,6 +3,7 @@ import { ChunkStream } from "./chunk-stream.js";
 import { Connection } from "./connection.js";
 import { closed, crashed } from "./errors.js";
 import { respond } from "./http.js";
+import { ImageUrls } from "./images.js";
 import { runTools } from "./run-tools.js";
 
 /** The engine: a model in this tab, or one shared by another tab of the site. */
@@ -10,12 +11,13 @@ export class Parlance {
   /**
    * Starts the worker and loads a model, given as a URL, as `owner/repository/file.gguf` on Hugging Face, or as `File`s. Models may be
    * fetched from the site and from this page's origin; any other host, including that of `model`, has to be in `allowedHosts`.
+   * `projector` is the file with which the model sees images (`mmproj`), if it is not found beside the model; `false` loads none.
    */
-  static async create({ model, contextTokens = null, ...options } = {}) {
+  static async create({ model, projector = null, contextTokens = null, ...options } = {}) {
     const engine = new Parlance(options);
     if (model === undefined) return engine;
     try {
-      await engine.load(model, { contextTokens });
+      await engine.load(model, { projector, contextTokens });
     } catch (error) {
       engine.close();
       throw error;
@@ -80,23 +82,23 @@ export class Parlance {
   }
 
   /** Loads a model, replacing the others unless `beside` is set. Resolves to information about the model. */
-  async load(model, { contextTokens = null, beside = false, signal, onProgress } = {}) {
-    const load = { model, contextTokens, beside };
+  async load(model, { projector = null, contextTokens = null, beside = false, signal, onProgress } = {}) {
+    const load = { model, projector, contextTokens, beside };
     const info = await this.#load(load, { signal, onProgress });
     this.#loads = beside ? [...this.#loads, load] : [load];
     return info;
   }
 
-  async #load({ model, contextTokens, beside }, options) {
-    const { source, files } = sourceOf(model);
-    const request = { type: "load", source, context_tokens: contextTokens, beside };
+  async #load({ model, projector, contextTokens, beside }, options) {
+    const { files, ...source } = sourceOf(model, projector);
+    const request = { type: "load", ...source, context_tokens: contextTokens, beside };
     return (await this.#send(request, { files, ...options })).model;
   }
 
   /** Reads a model's header to find out what it is, how much memory it takes, and whether it fits. */
-  async inspect(model, { contextTokens = null, signal } = {}) {
-    const { source, files } = sourceOf(model);
-    return (await this.#send({ type: "inspect", source, context_tokens: contextTokens }, { files, signal })).model;
+  async inspect(model, { projector = null, contextTokens = null, signal } = {}) {
+    const { files, ...source } = sourceOf(model, projector);
+    return (await this.#send({ type: "inspect", ...source, context_tokens: contextTokens }, { files, signal })).model;
   }
 
   /** Unloads a model, or all models. */
@@ -132,8 +134,9 @@ export class Parlance {
 
   async #create(endpoint, body, { signal, onProgress } = {}) {
     checkBody(body);
-    const request = { type: "api", endpoint, body };
-    if (!body?.stream) return (await this.#send(request, { signal, onProgress })).body;
+    const images = new ImageUrls();
+    const request = { type: "api", endpoint, body: await images.inBody(body) };
+    if (!body?.stream) return (await this.#send(request, { signal, onProgress }).finally(() => images.revoke())).body;
     const stream = new ChunkStream();
     const ended = this.#send(request, {
       signal,
@@ -141,7 +144,7 @@ export class Parlance {
       onChunk: (chunk) => stream.push(chunk),
       onStop: (stop) => (stream.stop = stop),
     });
-    ended.then(
+    ended.finally(() => images.revoke()).then(
       () => stream.end(),
       (error) => stream.fail(error),
     );
@@ -156,12 +159,19 @@ function originOf(host) {
   return new URL(host.includes("://") ? host : `https://${host}`).origin;
 }
 
-/** Converts a model to the worker's format. */
-function sourceOf(model) {
-  if (typeof model === "string") {
-    const isUrl = /^(\.{0,2}\/|[a-z][a-z0-9+.-]*:)/i.test(model);
-    return { source: { kind: "url", url: isUrl ? new URL(model, document.baseURI).href : model }, files: [] };
-  }
-  const files = model instanceof File ? [model] : [...model];
-  return { source: { kind: "file", name: files[0]?.name ?? "" }, files };
+/** Converts a model and its projector to the worker's format. */
+function sourceOf(model, projector) {
+  const files = [];
+  const chosen = projector === false ? "" : projector;
+  if (chosen instanceof File) files.push(chosen);
+  const named = typeof chosen === "string" ? { projector: chosen && absolute(chosen) } : {};
+  if (typeof model === "string") return { source: { kind: "url", url: absolute(model) }, ...named, files };
+  files.unshift(...(model instanceof File ? [model] : model));
+  const main = files.find(({ name }) => !/mmproj/i.test(name)) ?? files[0];
+  return { source: { kind: "file", name: main?.name ?? "" }, ...named, files };
+}
+
+/** A URL relative to this page as an absolute one; paths on Hugging Face stay as they are. */
+function absolute(url) {
+  return /^(\.{0,2}\/|[a-z][a-z0-9+.-]*:)/i.test(url) ? new URL(url, document.baseURI).href : url;
 }

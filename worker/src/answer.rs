@@ -2,19 +2,22 @@
 
 use std::rc::Rc;
 
+use futures::future::{Either, select};
 use parlance_api::{
-    ChatCodec, Control, EmbeddingJob, Job, KeptResponse, Meta, Processors, RequestError, RerankJob, ResponseJob,
+    ChatCodec, ChatRequest, Control, EmbeddingJob, ImageRequest, Images, Job, KeptResponse, Meta, PreparedResponse,
+    RequestError, RerankJob, ResponseJob,
 };
 use parlance_engine::EngineError;
-use parlance_engine::runtime::{Encoder, Loaded, Model};
+use parlance_engine::runtime::{Encoder, Loaded};
 use parlance_protocol::openai::{Capability, Endpoint};
-use parlance_protocol::{Event, ModelSource, Phase, RequestId};
+use parlance_protocol::{Event, ModelSource, Phase, RequestId, StoredModel};
 use parlance_worker_core::residency::Missing;
 use serde_json::Value;
 use web_time::Instant;
 
 use crate::client::Client;
 use crate::error::WorkerError;
+use crate::images;
 use crate::interrupts::Guard;
 use crate::load::{LoadSpec, LoadedModel};
 use crate::responses::Running;
@@ -33,6 +36,10 @@ impl Control for Reporter<'_> {
         self.client.report(self.id, Phase::Prefill, done as f64, Some(total as f64), self.start);
     }
 
+    fn seeing(&self, done: usize, total: usize) {
+        self.client.report(self.id, Phase::See, done as f64, Some(total as f64), self.start);
+    }
+
     fn chunk(&self, body: Value) {
         self.client.post(&Event::Chunk { id: self.id, body });
     }
@@ -49,11 +56,25 @@ enum Work<'a> {
 }
 
 impl Work<'_> {
-    async fn run(&mut self, model: &mut Model, reporter: &Reporter<'_>) -> Result<Option<Value>, RequestError> {
-        match self {
-            Self::Completion(job) => job.run(model, reporter).await,
-            Self::Response(job) => job.run(model, reporter).await,
-        }
+    /// Looks at the images of a prompt and generates the answer.
+    async fn run(&mut self, model: &mut LoadedModel, reporter: &Reporter<'_>) -> Result<Option<Value>, WorkerError> {
+        let LoadedModel { loaded, codec, vision } = model;
+        let (model, codec) = match (loaded, codec) {
+            (Loaded::Decoder(model), Some(codec)) => (model, codec),
+            (Loaded::Transcriber(_), _) => return Err(EngineError::WrongKind("it recognises speech").into()),
+            _ => return Err(EngineError::WrongKind("it is an embedding model").into()),
+        };
+        let body = match self {
+            Self::Completion(job) => {
+                job.see(codec, vision.as_mut(), reporter).await?;
+                job.run(model, reporter).await?
+            }
+            Self::Response(job) => {
+                job.see(codec, vision.as_mut(), reporter).await?;
+                job.run(model, reporter).await?
+            }
+        };
+        Ok(body)
     }
 }
 
@@ -91,13 +112,22 @@ impl Server {
                 Some(job.response())
             }
             Endpoint::Responses => {
-                let previous = self.previous(body).await;
-                let job = ResponseJob::new(&self.codec(index)?, body, previous, meta, &self.shared.processors)?;
+                let codec = self.codec(index)?;
+                let request = PreparedResponse::new(body, self.previous(body).await, &meta)?;
+                let images = self.images(index, (client, guard), &codec, request.images()).await?;
+                let job = ResponseJob::with_images(&codec, request, images, meta, &self.shared.processors)?;
                 self.models.note_conversation(&name);
                 self.respond(index, client, id, guard, job).await?
             }
             _ => {
-                let mut job = new_job(endpoint, &self.codec(index)?, body, meta, &self.shared.processors)?;
+                let codec = self.codec(index)?;
+                let mut job = if endpoint == Endpoint::Completions {
+                    Job::completion(&codec, body, meta, &self.shared.processors)?
+                } else {
+                    let request = ChatRequest::new(body, &meta)?;
+                    let images = self.images(index, (client, guard), &codec, request.images()).await?;
+                    Job::chat_with_images(&codec, request, images, meta, &self.shared.processors)?
+                };
                 self.models.note_conversation(&name);
                 self.run(index, client, id, guard, Work::Completion(&mut job)).await?
             }
@@ -157,12 +187,8 @@ impl Server {
         mut work: Work<'_>,
     ) -> Result<Option<Value>, WorkerError> {
         let reporter = Reporter { client, id, guard, start: Instant::now() };
-        let first = match &mut self.models.model_mut(index).model.loaded {
-            Loaded::Decoder(model) => work.run(model, &reporter).await,
-            Loaded::Encoder(_) => return Err(EngineError::WrongKind("it is an embedding model").into()),
-            Loaded::Transcriber(_) => return Err(EngineError::WrongKind("it recognises speech").into()),
-        };
-        let error = match first.map_err(WorkerError::from) {
+        let first = work.run(&mut self.models.model_mut(index).model, &reporter).await;
+        let error = match first {
             Err(error) if error.is_gpu() => error,
             result => {
                 self.note_use(index);
@@ -174,10 +200,32 @@ impl Server {
         self.load_now(client, id, guard, spec).await?;
         client.post(&Event::Recovered { message: error.to_string() });
         let Some(index) = self.models.latest(Capability::Chat) else { return Err(error) };
-        let LoadedModel { loaded: Loaded::Decoder(model), .. } = &mut self.models.model_mut(index).model else {
-            return Err(error);
-        };
-        Ok(work.run(model, &reporter).await?)
+        work.run(&mut self.models.model_mut(index).model, &reporter).await
+    }
+
+    /// The images that a request names, fetched and measured.
+    async fn images(
+        &self,
+        index: usize,
+        (client, guard): (&Client, &Guard),
+        codec: &ChatCodec,
+        requests: &[ImageRequest],
+    ) -> Result<Images, WorkerError> {
+        let resident = self.models.model(index);
+        let (name, vision) = (&resident.info.name, resident.model.vision.as_ref());
+        // Nothing is fetched for a model that sees nothing.
+        if vision.is_none() && !requests.is_empty() {
+            return Err(RequestError::CannotSee(name.clone()).into());
+        }
+        let mut fetched = Vec::new();
+        for request in requests {
+            let fetch = std::pin::pin!(images::fetch(request, &client.allowed_hosts));
+            fetched.push(match select(std::pin::pin!(guard.stopped()), fetch).await {
+                Either::Left(_) => return Err(EngineError::Interrupted.into()),
+                Either::Right((image, _)) => image?,
+            });
+        }
+        Ok(Images::new(fetched, vision, codec.chat(), name)?)
     }
 
     /// An embedding model or a ranker, for the next text of a request that goes on.
@@ -234,21 +282,10 @@ impl Server {
         let (store, name) = (self.shared.store().await?, name?);
         let models = store.info().await.models;
         let stem = |file: &str| file.strip_suffix(".gguf").unwrap_or(file).to_owned();
-        let model =
-            models.into_iter().find(|model| stem(&model.name) == stem(name) && model.done_bytes >= model.len_bytes)?;
-        Some(LoadSpec { source: ModelSource::Url { url: model.url }, files: Vec::new(), context_tokens: None })
+        let is_it = |model: &StoredModel| {
+            stem(&model.name) == stem(name) && model.done_bytes >= model.len_bytes && !model.is_projector
+        };
+        let source = ModelSource::Url { url: models.into_iter().find(is_it)?.url };
+        Some(LoadSpec { source, files: Vec::new(), projector: None, context_tokens: None })
     }
-}
-
-fn new_job(
-    endpoint: Endpoint,
-    codec: &Rc<ChatCodec>,
-    body: &Value,
-    meta: Meta,
-    processors: &Processors,
-) -> Result<Job, WorkerError> {
-    Ok(match endpoint {
-        Endpoint::Completions => Job::completion(codec, body, meta, processors)?,
-        _ => Job::chat(codec, body, meta, processors)?,
-    })
 }

@@ -40,6 +40,9 @@ pub(crate) enum WorkerError {
     NotKept,
     #[error("choose one GGUF file, or all parts of one model in several files")]
     SeveralModels,
+    /// A projector cannot be used with a model, for this reason.
+    #[error("“{name}” does not let this model see images: {detail}")]
+    WrongProjector { name: String, detail: String },
     /// A mistake that the page does not make, only other programs.
     #[error("{0}")]
     BadRequest(&'static str),
@@ -56,6 +59,11 @@ impl From<RequestError> for WorkerError {
 }
 
 impl WorkerError {
+    /// The error of a projector that was to be loaded as a model.
+    pub(crate) fn lone_projector(name: &str) -> Self {
+        Self::WrongProjector { name: name.to_owned(), detail: "choose it together with its model".to_owned() }
+    }
+
     /// What clients hear.
     pub(crate) fn into_failure(self) -> Failure {
         match self {
@@ -81,6 +89,11 @@ impl WorkerError {
         self.kind() == FailureKind::Gpu
     }
 
+    /// Whether the request was stopped.
+    pub(crate) fn is_interrupted(&self) -> bool {
+        self.kind() == FailureKind::Interrupted
+    }
+
     fn kind(&self) -> FailureKind {
         match self {
             Self::File(error) => error.kind(),
@@ -94,6 +107,7 @@ impl WorkerError {
             | Self::NotKept
             | Self::SeveralModels => FailureKind::BadRequest,
             Self::Request(error) => error.kind(),
+            Self::WrongProjector { .. } => FailureKind::Unsupported,
             Self::UnusableCopy(_) => FailureKind::BadModel,
             Self::Engine(error) => engine_failure_kind(error),
         }
@@ -111,6 +125,9 @@ impl WorkerError {
             Self::NoStorage => Reason::NoStorage,
             Self::NotKept => Reason::NotKept,
             Self::SeveralModels => Reason::SeveralModels,
+            Self::WrongProjector { name, detail } => {
+                Reason::WrongProjector { name: name.clone(), detail: detail.clone() }
+            }
             Self::BadRequest(_) | Self::NoRanker | Self::QueueFull => Reason::Other,
         }
     }

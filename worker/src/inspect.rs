@@ -2,14 +2,16 @@
 
 use std::collections::BTreeMap;
 
-use parlance_engine::fit::Description;
+use parlance_engine::fit::{Description, DeviceLimits, ProjectorDescription};
 use parlance_engine::gguf::{Gguf, TensorInfo};
+use parlance_engine::models::ModelConfig;
 use parlance_protocol::{ModelDescription, Settings};
 use parlance_worker_core::hosts::AllowedHosts;
 
 use crate::device;
 use crate::error::WorkerError;
 use crate::load::{LoadSpec, cache_format};
+use crate::projector::Found;
 use crate::source::{ModelHeaders, Part};
 use crate::storage::{Store, try_template, usage};
 
@@ -20,6 +22,7 @@ pub(crate) async fn inspect(
     allowed_hosts: &AllowedHosts,
     settings: Settings,
 ) -> Result<ModelDescription, WorkerError> {
+    let found = Found::of(&spec, store, allowed_hosts).await?;
     let parts = Part::of(&spec.source, spec.files, store, allowed_hosts).await?;
     let ModelHeaders { ggufs: headers, len_bytes, .. } = ModelHeaders::of(&parts).await?;
     let stored_bytes = stored_bytes(&parts, store).await;
@@ -36,7 +39,7 @@ pub(crate) async fn inspect(
         Description::Decoder { chat, .. } => chat.template_warning().map(str::to_owned),
         Description::Encoder(_) | Description::Speech(_) => None,
     };
-    Ok(ModelDescription {
+    let described = ModelDescription {
         name: gguf.metadata.string("general.name").unwrap_or("unnamed model").to_owned(),
         architecture: gguf.metadata.require_string("general.architecture")?.to_owned(),
         formats: formats(&gguf.tensors),
@@ -49,9 +52,48 @@ pub(crate) async fn inspect(
         context_tokens: fit.context_tokens,
         max_context_tokens: fit.max_context_tokens,
         can_chat: matches!(description, Description::Decoder { .. }),
+        projector: None,
         warning,
         stored_bytes: stored_bytes as f64,
         free_bytes: usage().await.map(|usage| usage.free_bytes() as f64),
+    };
+    match (found, &description) {
+        (Some(found), Description::Decoder { config, .. }) => {
+            with_projector(described, &found, store, (config, limits)).await
+        }
+        _ => Ok(described),
+    }
+}
+
+/// The description of a model with its projector. One that merely lies beside the model and is of no use is not counted.
+async fn with_projector(
+    model: ModelDescription,
+    found: &Found,
+    store: Option<&Store>,
+    (config, limits): (&ModelConfig, DeviceLimits),
+) -> Result<ModelDescription, WorkerError> {
+    let parts = std::slice::from_ref(&found.part);
+    let planned = async {
+        let ModelHeaders { ggufs, len_bytes, .. } = ModelHeaders::of(parts).await?;
+        let description = ProjectorDescription::new(Gguf::merge(&ggufs)?.as_ref(), limits)?;
+        description.config.check_for(config)?;
+        Ok::<_, WorkerError>((description.fit(limits), len_bytes))
+    };
+    let (fit, len_bytes) = match planned.await {
+        Ok(planned) => planned,
+        Err(error) if found.is_wanted => {
+            return Err(found.refused(&error));
+        }
+        Err(_) => return Ok(model),
+    };
+    Ok(ModelDescription {
+        projector: Some(found.name()),
+        len_bytes: model.len_bytes + len_bytes as f64,
+        parts: model.parts + 1,
+        weight_bytes: model.weight_bytes + fit.weight_bytes as f64,
+        scratch_bytes: model.scratch_bytes + fit.scratch_bytes as f64,
+        stored_bytes: model.stored_bytes + stored_bytes(parts, store).await as f64,
+        ..model
     })
 }
 

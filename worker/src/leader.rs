@@ -7,7 +7,7 @@ use futures::lock::Mutex;
 use parlance_api::Processors;
 use parlance_engine::EngineError;
 use parlance_protocol::openai::{Endpoint, ModelEntry, ModelList};
-use parlance_protocol::{Event, ModelInfo, Request, RequestId, Settings, StorageInfo};
+use parlance_protocol::{Event, ModelInfo, Request, RequestId, Settings, StorageInfo, StoredModel};
 use parlance_worker_core::residency::LoadSpec;
 use parlance_worker_core::route::{Route, route};
 use serde_json::Value;
@@ -84,8 +84,8 @@ impl Shared {
         let store = self.store().await;
         let needed = || store.ok_or(WorkerError::NoStorage);
         Ok(match request {
-            Request::Inspect { source, context_tokens, .. } => {
-                let spec = LoadSpec { source, files, context_tokens };
+            Request::Inspect { source, projector, context_tokens, .. } => {
+                let spec = LoadSpec { source, files, projector, context_tokens };
                 let model = inspect(spec, store, &client.allowed_hosts, self.settings.get()).await?;
                 Event::Inspected { id, model }
             }
@@ -131,7 +131,8 @@ impl Shared {
         };
         let loaded = |model: &ModelInfo| ModelEntry::new(model.name.clone(), Some(model.abilities()));
         let mut data: Vec<ModelEntry> = self.models.borrow().iter().rev().map(loaded).collect();
-        for model in kept.into_iter().filter(|model| model.done_bytes >= model.len_bytes) {
+        let is_usable = |model: &StoredModel| model.done_bytes >= model.len_bytes && !model.is_projector;
+        for model in kept.into_iter().filter(is_usable) {
             let name = model.name.strip_suffix(".gguf").unwrap_or(&model.name);
             if !data.iter().any(|entry| entry.id == name) {
                 data.push(ModelEntry::new(name.to_owned(), model.abilities));

@@ -5,10 +5,11 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use gloo_timers::future::sleep;
-use parlance_api::{ChatCodec, capabilities};
+use parlance_api::{ChatCodec, Vision, capabilities};
 use parlance_engine::EngineError;
 use parlance_engine::models::CacheFormat;
-use parlance_engine::runtime::{Device, Loaded, Loader, LoaderOptions};
+use parlance_engine::runtime::{Device, Loaded, Loader, LoaderOptions, ProjectorLoader};
+use parlance_protocol::openai::Capability;
 use parlance_protocol::{DeviceChoice, KvCache, ModelInfo, ModelSource, Phase, RequestId, SelfTest};
 use parlance_worker_core::FileError;
 use parlance_worker_core::address::LOCAL;
@@ -22,8 +23,9 @@ use crate::client::Client;
 use crate::error::WorkerError;
 use crate::interrupts::Guard;
 use crate::model_info::{device_bytes, model_info};
+use crate::projector::Found;
 use crate::source::{Chunks, ModelHeaders, Opened, Part};
-use crate::storage::{Store, download, try_template};
+use crate::storage::{Reader, Store, download, try_template};
 use crate::{address, device};
 
 /// Seconds between two progress events.
@@ -40,6 +42,8 @@ pub(crate) struct LoadedModel {
     pub(crate) loaded: Loaded,
     /// Of a chat model.
     pub(crate) codec: Option<Rc<ChatCodec>>,
+    /// Of a chat model that sees images.
+    pub(crate) vision: Option<Vision>,
 }
 
 /// The engine's name for a format.
@@ -113,7 +117,9 @@ impl Load<'_> {
         self.client.report(self.id, Phase::Start, 0.0, None, start);
         let device = device::open(choice).await?;
         let parts = Part::of(&spec.source, spec.files.clone(), self.store, &self.client.allowed_hosts).await?;
-        let (parts, warning) = self.fetch(parts).await?;
+        let found = self.unless_stopped(Found::of(spec, self.store, &self.client.allowed_hosts)).await??;
+        let (parts, unkept) = self.fetch(parts).await?;
+        let (found, unfetched) = self.fetch_projector(found).await?;
         let (mut loader, len_bytes) = self.stream(device, &parts, spec.context_tokens).await?;
         let prepare_start = Instant::now();
         self.client.report(self.id, Phase::Prepare, 0.0, None, prepare_start);
@@ -122,25 +128,37 @@ impl Load<'_> {
         }
         let mut model = loader.finish_any().await?;
         let self_test = self.prepare(&mut model, parts.first()).await?;
-        let info = model_info(&spec.source, &model, len_bytes, warning, start);
         let (weight_bytes, kv_bytes) = device_bytes(&model, len_bytes);
-        let codec = match &model {
-            Loaded::Decoder(model) => Some(Rc::new(ChatCodec::new(model.chat_handle(), model.context_tokens()))),
-            Loaded::Encoder(_) | Loaded::Transcriber(_) => None,
-        };
-        let capabilities = capabilities(&model, codec.as_deref());
+        let (mut codec, mut vision, mut unfit) = (None, None, None);
+        if let Loaded::Decoder(model) = &model {
+            codec = Some(Rc::new(ChatCodec::new(model.chat_handle(), model.context_tokens())));
+            (vision, unfit) = self.sight(spec, model, found.as_ref()).await?;
+        }
+        let warnings: Vec<String> = [unkept, unfetched, unfit].into_iter().flatten().collect();
+        let warning = (!warnings.is_empty()).then(|| warnings.join(" "));
+        let info = model_info(&spec.source, &model, len_bytes, warning, start);
+        let sight_bytes = vision.as_ref().map_or(0, |vision| vision.projector().weight_bytes());
+        let can_see = vision.is_some();
+        let mut capabilities = capabilities(&model, codec.as_deref());
+        capabilities.extend(can_see.then_some(Capability::Vision));
         Ok(Resident {
             spec: spec.clone(),
-            info: ModelInfo { self_test, capabilities, ..info },
-            model: LoadedModel { loaded: model, codec },
-            len_bytes: weight_bytes + kv_bytes,
+            info: ModelInfo {
+                self_test,
+                capabilities,
+                can_see,
+                weight_bytes: info.weight_bytes + sight_bytes as f64,
+                ..info
+            },
+            model: LoadedModel { loaded: model, codec, vision },
+            len_bytes: weight_bytes + kv_bytes + sight_bytes,
             used: self.clock.elapsed(),
             options: self.options,
         })
     }
 
     /// Downloads what is missing. Where there is no room, the model is streamed to the GPU and not kept; the text says so.
-    async fn fetch(&self, parts: Vec<Part>) -> Result<(Vec<Part>, Option<String>), WorkerError> {
+    pub(crate) async fn fetch(&self, parts: Vec<Part>) -> Result<(Vec<Part>, Option<String>), WorkerError> {
         let Some(store) = self.store else { return Ok((parts, None)) };
         let start = Instant::now();
         let mut fetched = Vec::new();
@@ -214,13 +232,13 @@ impl Load<'_> {
 
     /// Feeds the loader with a whole file and checks the file's checksum. Returns the loader with the number of bytes so far, of which `done`
     /// came before.
-    async fn stream_file(
+    pub(crate) async fn stream_file<R: Receiver>(
         &self,
-        mut loader: Loader,
+        mut loader: R,
         file: Opened<'_>,
         mut done: u64,
         total: Option<f64>,
-    ) -> Result<(Loader, u64), WorkerError> {
+    ) -> Result<(R, u64), WorkerError> {
         let start = Instant::now();
         let mut reported = 0.0;
         let Opened { mut chunks, mut checksum, unsealed, .. } = file;
@@ -257,10 +275,38 @@ impl Load<'_> {
     }
 }
 
+/// What takes the bytes of a file in order, as they come or straight from a kept file.
+pub(crate) trait Receiver {
+    async fn push(&mut self, bytes: &[u8]) -> Result<(), EngineError>;
+
+    /// As [`Loader::pull`].
+    async fn pull(&mut self, reader: &mut Reader, left_bytes: u64) -> Result<u64, WorkerError>;
+}
+
+impl Receiver for Loader {
+    async fn push(&mut self, bytes: &[u8]) -> Result<(), EngineError> {
+        Loader::push(self, bytes).await
+    }
+
+    async fn pull(&mut self, reader: &mut Reader, left_bytes: u64) -> Result<u64, WorkerError> {
+        Loader::pull(self, reader, left_bytes).await
+    }
+}
+
+impl Receiver for ProjectorLoader {
+    async fn push(&mut self, bytes: &[u8]) -> Result<(), EngineError> {
+        ProjectorLoader::push(self, bytes).await
+    }
+
+    async fn pull(&mut self, reader: &mut Reader, left_bytes: u64) -> Result<u64, WorkerError> {
+        ProjectorLoader::pull(self, reader, left_bytes).await
+    }
+}
+
 /// Feeds the loader once and returns the number of bytes; `None` at the end. A kept file is read straight to where the GPU takes it, unless its
 /// checksum must be computed.
 async fn feed(
-    loader: &mut Loader,
+    loader: &mut impl Receiver,
     chunks: &mut Chunks,
     checksum: &mut Option<FileChecksum>,
 ) -> Result<Option<u64>, WorkerError> {

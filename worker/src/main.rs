@@ -2,7 +2,7 @@
 //!
 //! It drives the state machines of `worker/core` with the browser's APIs: `election.rs` (which worker leads), `storage/download.rs` and
 //! [`server::Server`] (models in memory). `leader.rs` sorts what arrives at the leader; [`server::Server::serve`] is the loop over requests that need
-//! a model; `load.rs` and `answer.rs` do the two long ones; `storage/` keeps models on this device.
+//! a model; `load.rs` (with `projector.rs`) and `answer.rs` (with `images.rs`) do the two long ones; `storage/` keeps models on this device.
 
 mod address;
 mod answer;
@@ -11,6 +11,7 @@ mod device;
 mod election;
 mod error;
 mod identity;
+mod images;
 mod inspect;
 mod interrupts;
 mod leader;
@@ -19,6 +20,7 @@ mod locks;
 mod model_info;
 mod policy;
 mod prepare;
+mod projector;
 mod queue;
 mod responses;
 mod server;

@@ -6,7 +6,7 @@ use parlance_worker_core::address::file_name;
 use web_time::Instant;
 
 /// Describes a model that was read from `len_bytes` bytes since `start`; `warning` is what the user should know of the way
-/// here. Its capabilities and the result of its self-test are left out.
+/// here. Its capabilities, its projector and the result of its self-test are left out.
 pub(crate) fn model_info(
     source: &ModelSource,
     loaded: &Loaded,
@@ -32,6 +32,7 @@ pub(crate) fn model_info(
         },
         can_chat: matches!(loaded, Loaded::Decoder(_)),
         capabilities: Vec::new(),
+        can_see: false,
         context_tokens,
         max_context_tokens: max_context_tokens(loaded),
         adapter: device.adapter_name().to_owned(),

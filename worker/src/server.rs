@@ -39,8 +39,8 @@ impl Server {
             let Some(id) = request.id() else { continue };
             let guard = self.shared.interrupts.begin((client.id.clone(), id));
             let done = match request {
-                Request::Load { source, context_tokens, beside, unless_loaded, .. } => {
-                    let spec = LoadSpec { source, files, context_tokens };
+                Request::Load { source, projector, context_tokens, beside, unless_loaded, .. } => {
+                    let spec = LoadSpec { source, files, projector, context_tokens };
                     self.load(&client, id, &guard, spec, beside, unless_loaded).await
                 }
                 Request::Api { endpoint, body, .. } => self.answer(&client, id, &guard, endpoint, &body).await,
@@ -105,7 +105,11 @@ impl Server {
             return Ok(Event::Loaded { id, model: model.clone() });
         }
         // A source that is refused must not cost anybody the model that is loaded.
-        Part::of(&spec.source, spec.files.clone(), self.shared.store().await, &client.allowed_hosts).await?;
+        let (store, hosts) = (self.shared.store().await, &client.allowed_hosts);
+        Part::of(&spec.source, spec.files.clone(), store, hosts).await?;
+        if let Some(url) = spec.projector.clone().filter(|url| !url.is_empty()) {
+            Part::of(&ModelSource::Url { url }, Vec::new(), store, hosts).await?;
+        }
         self.models.make_room(beside);
         let model = self.load_now(client, id, guard, spec).await?;
         Ok(Event::Loaded { id, model })
@@ -123,7 +127,7 @@ impl Server {
         let load = Load { id, client, guard, store: self.shared.store().await, options, clock: self.clock };
         let resident = load.run(spec).await?;
         if let (Some(store), ModelSource::Url { url }) = (self.shared.store().await, &resident.spec.source) {
-            store.note_use(url, &resident.info.abilities()).await;
+            store.note_use(url, Some(&resident.info.abilities())).await;
         }
         let info = resident.info.clone();
         self.models.add(resident, self.shared.settings.get().budget_bytes);

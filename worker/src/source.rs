@@ -9,6 +9,7 @@ use parlance_worker_core::address::{FileAddress, LOCAL, file_name};
 use parlance_worker_core::checksum::{Beginning, FileChecksum};
 use parlance_worker_core::hosts::AllowedHosts;
 use parlance_worker_core::http::Answer;
+use parlance_worker_core::projector::is_projector;
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::JsFuture;
 use web_sys::{
@@ -62,6 +63,12 @@ impl Part {
     }
 
     fn in_order(mut files: Vec<File>) -> Result<Vec<Self>, WorkerError> {
+        if let Some(projector) = files.iter().find(|file| is_projector(&file.name())).map(File::name) {
+            files.retain(|file| !is_projector(&file.name()));
+            if files.is_empty() {
+                return Err(WorkerError::lone_projector(&projector));
+            }
+        }
         files.sort_by_key(File::name);
         let names: Vec<String> = files.iter().map(File::name).collect();
         match names.as_slice() {

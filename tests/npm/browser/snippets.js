@@ -3,13 +3,14 @@ import { ask as askWithAiSdk } from "./clients/ai-sdk.js";
 import { ask as askWithLangChain } from "./clients/langchain.js";
 import { ask as askWithOpenAi } from "./clients/openai.js";
 import { ask as askAgent } from "./agents/weather.js";
+import { read as readPhoto } from "./api/images.js";
 import { summarise } from "./prompt-api/summary.js";
 import { chat as chatAsTransformers } from "./transformers/chat.js";
 import { embed } from "./transformers/embed.js";
 import { chat as chatAsWebLlm } from "./webllm/chat.js";
 import { chat as chatAsWllama } from "./wllama/chat.js";
 
-import { check, equal, isText } from "./check.js";
+import { check, equal, failure, isText } from "./check.js";
 
 /** An MCP server of one tool, in the page. */
 const mcpServer = async (_, { method, body }) => {
@@ -52,6 +53,11 @@ export const snippets = {
     }
   },
   "the Prompt API": async ({ engine }) => check(typeof (await summarise(engine, "A text.")) === "string"),
+  // The model of these tests sees nothing.
+  images: async ({ engine }) => {
+    const { status, code } = await failure(readPhoto(engine, new File(["x"], "photo.png")));
+    equal([status, code], [400, "images_not_supported"]);
+  },
   modules: async () => {
     await import("./readme/hello.js");
     for (const load of [() => import("./hello.js"), () => import("./api/chat.js"), () => import("./api/rerank.js")]) {

@@ -27,6 +27,16 @@ const { deleted } = await engine.responses.delete(response.id);
 const { data: models } = await engine.models.list();
 console.log(deleted, models[0].capabilities?.includes("chat"));
 
+await engine.load("owner/repository/model.gguf", { projector: false });
+const photo = new File([], "photo.jpg");
+await engine.chat.completions.create({
+    messages: [{ role: "user", content: [
+        { type: "image_url", image_url: { url: photo, detail: "low" } },
+        { type: "image_url", image_url: "data:image/png;base64,AAAA" },
+        { type: "text", text: "What is this?" },
+    ] }],
+});
+
 const { data } = await engine.embeddings.create({ input: "text" });
 const { results } = await engine.rerank.create({ query: "text", documents: ["text", { text: "text" }] });
 const vector: number[] | string = data[0].embedding;

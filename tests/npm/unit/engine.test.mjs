@@ -154,6 +154,35 @@ test("a closed engine answers nothing more, not even what was under way", async 
   assert.equal(workers.length, count);
 });
 
+test("images that are files are sent as URLs, which end with the answer", async () => {
+  const engine = new Parlance();
+  const file = new File(["pixels"], "photo.png", { type: "image/png" });
+  const text = { type: "text", text: "What is this?" };
+  const parts = [{ type: "image_url", image_url: { url: file, detail: "low" } }, { type: "image_url", image_url: file }, text];
+  await engine.chat.completions.create({ messages: [{ role: "user", content: parts }, { role: "assistant", content: "A" }] });
+  const [{ content }, answer] = workers[0].requests[0].body.messages;
+  assert.deepEqual([content[0].image_url.detail, content[2], answer.content], ["low", text, "A"]);
+  for (const { image_url: { url } } of content.slice(0, 2)) {
+    assert.match(url, /^blob:/);
+    await assert.rejects(fetch(url));
+  }
+});
+
+test("a projector is a URL, a file, or none", async () => {
+  const projector = new File(["p"], "mmproj-F16.gguf");
+  const engine = await Parlance.create({ model: "./a.gguf", projector: "./mmproj.gguf" });
+  await engine.load("owner/repository/a.gguf", { projector: false });
+  await engine.load([projector, new File(["m"], "m.gguf")]);
+  await engine.load("./a.gguf", { projector });
+  const loads = workers[0].requests.map(({ source, projector }) => [source.url ?? source.name, projector]);
+  assert.deepEqual(loads, [
+    ["https://page.example/app/a.gguf", "https://page.example/app/mmproj.gguf"],
+    ["owner/repository/a.gguf", ""],
+    ["m.gguf", undefined],
+    ["https://page.example/app/a.gguf", undefined],
+  ]);
+});
+
 test("values that cannot be sent are refused", async () => {
   const engine = new Parlance();
   const deep = {};

@@ -58,7 +58,8 @@ fn long_files_are_searched_and_their_passages_cited() {
     assert!(sources.as_str().unwrap().contains("123456;person 123456;864192"), "{sources}");
     // Files that cannot be attached are rejected with a reason.
     let refusals = [
-        ("photo.jpg", "new Uint8Array([0xff, 0xd8, 0xff, 0xe0])", "photo.jpg is an image"),
+        ("photo.jpg", "new Uint8Array([0xff, 0xd8, 0xff, 0xe0])", "photo.jpg is damaged or incomplete"),
+        ("photo.tiff", "new Uint8Array([0x49, 0x49, 0x2a, 0, 8, 0, 0, 0])", "photo.tiff is an image of a kind that"),
         ("paper.pdf", "'%PDF-1.7 a text'", "paper.pdf is a PDF"),
         ("old.csv", "new Uint8Array([0x47, 0x72, 0xf6, 0xdf, 0x65])", "old.csv is not encoded as UTF-8"),
         ("huge.csv", "'x'.repeat(33e6)", "huge.csv is 33.0 MB. Attachments are limited to 32 MB per message"),

@@ -146,17 +146,21 @@ fn the_openai_package_works_with_the_site() {
             await caught(create({ temperature: 'x', stream: true })),
             await caught(() => client.embeddings.create({ model: 'any', input: 'x' })),
             await caught(() => client.files.list()),
+            await caught(create({ messages: [{ role: 'user', content: [
+                { type: 'text', text: 'What is this?' }, { type: 'image_url', image_url: { url: 'data:image/png;base64,AAAA' } },
+            ] }] })),
         ];",
     );
     let bad =
         |param: &str, code: &str| json!({ "name": "BadRequestError", "status": 400, "param": param, "code": code });
     assert_eq!(errors[0], bad("temperature", "invalid_value"));
-    assert_eq!(errors[1], bad("messages[0].content[0]", "invalid_value"));
+    assert_eq!(errors[1], bad("messages[0].content[0].image_url.url", "invalid_value"));
     assert_eq!(errors[2], bad("response_format.json_schema.schema", "invalid_value"));
     assert_eq!(errors[3], bad("messages", "context_length_exceeded"));
     assert_eq!(errors[4], bad("temperature", "invalid_value"));
     assert_eq!(errors[5]["status"], 400);
     assert_eq!(errors[6]["status"], 404);
+    assert_eq!(errors[7], bad("messages", "images_not_supported"));
 
     // The examples page uses the same engine.
     page.navigate(&server.page("examples.html")).unwrap();

@@ -8,7 +8,7 @@ use futures::FutureExt as _;
 use futures::future::{Either, select};
 use llguidance::Matcher;
 use parlance_engine::EngineError;
-use parlance_engine::runtime::{DraftStats, Model, Step};
+use parlance_engine::runtime::{DraftStats, Model, Prompt as Prompted, Step};
 use parlance_engine::sampling::{SamplingParams, SamplingPlan};
 use parlance_engine::tokenizer::Detokenizer;
 use parlance_protocol::openai::{FinishReason, TokenLogProb};
@@ -91,7 +91,7 @@ pub(crate) struct Answer {
     codec: Rc<ChatCodec>,
     options: Rc<Options>,
     params: SamplingParams,
-    prompt: Vec<u32>,
+    prompt: Rc<Prompt>,
     tokens: Vec<u32>,
     detokenizer: Detokenizer,
     parser: OutputParser,
@@ -122,7 +122,7 @@ impl Answer {
         codec: Rc<ChatCodec>,
         options: Rc<Options>,
         params: SamplingParams,
-        prompt: Prompt,
+        prompt: Rc<Prompt>,
         parser: OutputParser,
         mut constraints: Constraints,
         processor: Option<Box<dyn LogitProcessor>>,
@@ -133,7 +133,7 @@ impl Answer {
             codec,
             options,
             params,
-            prompt: prompt.ids,
+            prompt,
             tokens: Vec::new(),
             parser,
             constraints,
@@ -152,9 +152,9 @@ impl Answer {
         self.tokens.len()
     }
 
-    /// The number of tokens of the prompt.
-    pub(crate) fn prompt_len(&self) -> usize {
-        self.prompt.len()
+    /// The prompt.
+    pub(crate) fn prompt(&self) -> &Prompt {
+        &self.prompt
     }
 
     /// Generates the answer and passes it to `emit` piece by piece. After a device error, a call with a new model continues it.
@@ -165,7 +165,8 @@ impl Answer {
         emit: &mut impl FnMut(Delta),
     ) -> Result<(), RequestError> {
         while self.finish.is_none() {
-            let prompt = [&self.prompt[..], &self.tokens].concat();
+            let (given, generated) = (Rc::clone(&self.prompt), self.tokens.clone());
+            let prompt = given.with_answer(&generated);
             let flow = if self.prefill(model, &prompt, control).await? {
                 let start = Instant::now();
                 let flow = if self.needs_steps() {
@@ -195,7 +196,7 @@ impl Answer {
     async fn prefill(
         &mut self,
         model: &mut Model,
-        prompt: &[u32],
+        prompt: &Prompted<'_>,
         control: &impl Control,
     ) -> Result<bool, RequestError> {
         let cached = model.cached_prefix_len(prompt);
@@ -209,7 +210,7 @@ impl Answer {
         let done = done.filter(|result| *result != Err(EngineError::Interrupted));
         if self.tokens.is_empty() {
             self.stats.cached_tokens = cached as u32;
-            self.stats.prefilled_tokens = (prompt.len() - cached) as u32;
+            self.stats.prefilled_tokens = self.prompt.len().saturating_sub(cached) as u32;
             self.stats.prefill_seconds = start.elapsed().as_secs_f64();
         }
         Ok(done.transpose()?.is_some())
@@ -223,7 +224,7 @@ impl Answer {
     async fn decode(
         &mut self,
         model: &mut Model,
-        prompt: &[u32],
+        prompt: &Prompted<'_>,
         control: &impl Control,
         emit: &mut impl FnMut(Delta),
     ) -> Result<Flow, RequestError> {
@@ -252,7 +253,7 @@ impl Answer {
     async fn step(
         &mut self,
         model: &mut Model,
-        prompt: &[u32],
+        prompt: &Prompted<'_>,
         control: &impl Control,
         emit: &mut impl FnMut(Delta),
     ) -> Result<Flow, RequestError> {
@@ -374,7 +375,7 @@ impl Answer {
 }
 
 /// Awaits `work`. If the request is stopped first, `work` is dropped and the result is `None`.
-async fn unless_stopped<T>(control: &impl Control, work: impl Future<Output = T>) -> Option<T> {
+pub(crate) async fn unless_stopped<T>(control: &impl Control, work: impl Future<Output = T>) -> Option<T> {
     match select(pin!(control.stopped()), pin!(work)).await {
         Either::Left(_) => None,
         Either::Right((result, _)) => Some(result),

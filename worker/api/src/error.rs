@@ -44,6 +44,9 @@ pub enum RequestError {
         /// The parameter that names it.
         param: &'static str,
     },
+    /// The request has images, but the model of this name sees none.
+    #[error("{0} cannot see images; load a model with a projector (mmproj)")]
+    CannotSee(String),
     /// The grammar that constrains an answer failed during generation.
     #[error("the grammar of the answer failed: {0}")]
     Grammar(String),
@@ -65,6 +68,7 @@ impl RequestError {
             Self::BodyTooLarge { .. } => Some("body"),
             Self::Engine(EngineError::InvalidSampling { name, .. }) => Some(name),
             Self::QuestionTooLong { .. }
+            | Self::CannotSee(_)
             | Self::Engine(EngineError::ContextOverflow { .. } | EngineError::Template(_)) => Some("messages"),
             Self::Engine(_) | Self::Grammar(_) => None,
         }
@@ -86,6 +90,7 @@ impl RequestError {
             Self::QuestionTooLong { .. } | Self::Engine(EngineError::ContextOverflow { .. }) => {
                 Some("context_length_exceeded")
             }
+            Self::CannotSee(_) => Some("images_not_supported"),
             Self::Field { .. } | Self::Engine(EngineError::InvalidSampling { .. }) => Some("invalid_value"),
             Self::BodyTooLarge { .. } => Some("request_too_large"),
             Self::NoResponse { param, .. } if *param == RESPONSE_ID => Some("not_found"),

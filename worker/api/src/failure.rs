@@ -26,7 +26,7 @@ impl RequestError {
             Self::Engine(error) => engine_failure_kind(error),
             Self::Field { .. } | Self::BodyTooLarge { .. } | Self::NoResponse { .. } => FailureKind::BadRequest,
             Self::QuestionTooLong { .. } => FailureKind::ContextOverflow,
-            Self::Grammar(_) => FailureKind::Unsupported,
+            Self::CannotSee(_) | Self::Grammar(_) => FailureKind::Unsupported,
         }
     }
 
@@ -38,6 +38,7 @@ impl RequestError {
             Self::QuestionTooLong { prompt_tokens, context_tokens } => {
                 Reason::QuestionTooLong { prompt_tokens: *prompt_tokens as u32, context_tokens: *context_tokens as u32 }
             }
+            Self::CannotSee(model) => Reason::CannotSee { model: model.clone() },
             Self::Grammar(detail) => Reason::Grammar { detail: detail.clone() },
             Self::BodyTooLarge { .. } | Self::NoResponse { .. } => {
                 Reason::Field { name: self.param().unwrap_or_default().to_owned(), detail: self.to_string() }
@@ -99,6 +100,7 @@ pub fn engine_failure_reason(error: &EngineError) -> Reason {
             Reason::ContextTooLarge { context_tokens, max_context_tokens }
         }
         EngineError::WrongKind(_) => Reason::CannotChat,
+        EngineError::WrongProjector(detail) => Reason::WrongProjector { name: "mmproj".to_owned(), detail },
         EngineError::ContextOverflow { prompt_tokens, context_tokens } => {
             Reason::ContextFull { prompt_tokens: prompt_tokens as u32, context_tokens: context_tokens as u32 }
         }
@@ -106,7 +108,7 @@ pub fn engine_failure_reason(error: &EngineError) -> Reason {
             Reason::Field { name: name.to_owned(), detail: format!("it must be {range}") }
         }
         // No client asks for snapshots.
-        EngineError::BadSnapshot(_) | EngineError::WrongProjector(_) => Reason::Other,
+        EngineError::BadSnapshot(_) => Reason::Other,
         EngineError::Interrupted => Reason::Interrupted,
     }
 }

@@ -5,18 +5,20 @@ use std::rc::Rc;
 use parlance_engine::runtime::Model;
 use parlance_engine::sampling::SamplingParams;
 use parlance_protocol::openai::{
-    ChatChoice, ChatChunk, ChatCompletion, ChatCompletionRequest, ChatDelta, ChunkChoice, CompletionTokens,
-    FinishReason, FunctionCall, FunctionDelta, LogProbs, PromptTokens, ResponseMessage, TextChoice, TextCompletion,
-    TextLogProbs, TokenLogProb, ToolCall, ToolCallDelta, Usage, UsageExtra,
+    ChatChoice, ChatChunk, ChatCompletion, ChatDelta, ChunkChoice, CompletionTokens, FinishReason, FunctionCall,
+    FunctionDelta, LogProbs, PromptTokens, ResponseMessage, TextChoice, TextCompletion, TextLogProbs, TokenLogProb,
+    ToolCall, ToolCallDelta, Usage, UsageExtra,
 };
 use serde::Serialize;
 use serde_json::{Map, Value};
 use web_time::Instant;
 
 use crate::answer::{Answer, Delta, Processors};
+use crate::chat_request::ChatRequest;
 use crate::codec::ChatCodec;
 use crate::constraints::{Constraints, has_channels};
 use crate::error::RequestError;
+use crate::images::{Images, Vision};
 use crate::output_parser::{CallDelta, Expected, OutputParser};
 use crate::parse::{self, Options, ToolChoice};
 use crate::prompt::{self, Prompt};
@@ -25,6 +27,9 @@ use crate::prompt::{self, Prompt};
 pub trait Control {
     /// Reports prefill progress: `done` of `total` tokens that are not in the KV cache.
     fn prefilling(&self, done: usize, total: usize);
+
+    /// Reports progress of encoding images: `done` of `total` steps.
+    fn seeing(&self, _done: usize, _total: usize) {}
 
     /// Receives a chunk of a streamed response.
     fn chunk(&self, chunk: Value);
@@ -74,7 +79,7 @@ struct Output {
 }
 
 impl Job {
-    /// Parses the body of a chat completion request.
+    /// Parses the body of a chat completion request to a model that sees no images.
     ///
     /// # Errors
     /// [`RequestError`], which names the invalid field.
@@ -84,19 +89,26 @@ impl Job {
         meta: Meta,
         processors: &Processors,
     ) -> Result<Self, RequestError> {
-        Self::from_request(codec, parse::read(body)?, meta, processors)
+        let request = ChatRequest::new(body, &meta)?;
+        if !request.images().is_empty() {
+            return Err(RequestError::CannotSee(meta.model));
+        }
+        Self::chat_with_images(codec, request, Images::default(), meta, processors)
     }
 
-    /// A job for a chat completion request.
-    pub(crate) fn from_request(
+    /// A job for a chat completion request, with the images that it names, in order.
+    ///
+    /// # Errors
+    /// [`RequestError`], which names the invalid field.
+    pub fn chat_with_images(
         codec: &Rc<ChatCodec>,
-        request: ChatCompletionRequest,
+        request: ChatRequest,
+        images: Images,
         meta: Meta,
         processors: &Processors,
     ) -> Result<Self, RequestError> {
-        let start = Instant::now();
-        let (conversation, options) = parse::chat(request, meta.random as u32)?;
-        let prompt = prompt::from_conversation(codec, &conversation, options.max_tokens)?;
+        let ChatRequest { conversation, options, start } = request;
+        let prompt = Rc::new(prompt::from_conversation(codec, &conversation, &images, options.max_tokens)?);
         let grammar_start = Instant::now();
         let constraints = Constraints::of_chat(codec, &conversation, &options)?;
         let is_constrained = constraints.whole.is_some() || constraints.call.is_some();
@@ -140,7 +152,7 @@ impl Job {
         let mut answers = Vec::new();
         let mut echoes = Vec::new();
         for text in &prompts {
-            let prompt = Prompt { ids: codec.chat().raw_prompt(text)?, ..Prompt::default() };
+            let prompt = Rc::new(Prompt::of_tokens(codec.chat().raw_prompt(text)?));
             let new_parser = || OutputParser::content_only(options.stop_sequences.clone());
             answers.extend(new_answers(codec, &options, &prompt, &constraints, processors, new_parser)?);
             echoes.resize(answers.len(), if echo { text.clone() } else { String::new() });
@@ -172,6 +184,27 @@ impl Job {
     /// How many of the oldest messages were dropped because the context is full, not counting system messages.
     pub fn dropped_messages(&self) -> u32 {
         self.dropped_messages
+    }
+
+    /// Encodes the images of the prompt that were not encoded yet, with the sight of the model that will [`Job::run`] it.
+    ///
+    /// # Errors
+    /// [`RequestError::CannotSee`] if there are any and it has none; errors of images or the engine. After a device error, a
+    /// call with a new projector continues where this one stopped.
+    pub async fn see(
+        &self,
+        codec: &ChatCodec,
+        vision: Option<&mut Vision>,
+        control: &impl Control,
+    ) -> Result<(), RequestError> {
+        // All answers to a conversation have the same prompt.
+        let Some(answer) = self.answers.first() else { return Ok(()) };
+        let images: Vec<_> = answer.prompt().images().map(Rc::clone).collect();
+        if images.is_empty() {
+            return Ok(());
+        }
+        let vision = vision.ok_or_else(|| RequestError::CannotSee(self.meta.model.clone()))?;
+        vision.encode(&images, codec.chat(), control).await
     }
 
     /// Generates the answers. Returns the response, or `None` if it was streamed to [`Control::chunk`].
@@ -288,14 +321,18 @@ impl Job {
         let decode_seconds = sum(|answer| answer.stats.decode_seconds);
         let masks = count(|answer| answer.stats.mask_count);
         let speed = |count: u32, seconds: f64| if seconds > 0.0 { f64::from(count) / seconds } else { 0.0 };
-        let prompt_tokens = first.prompt_len() as u32;
+        let prompt_tokens = first.prompt().len() as u32;
+        let image_tokens: usize = first.prompt().images().map(|image| image.len()).sum();
         let since = |instant: Option<Instant>| instant.map_or(0.0, |instant| (instant - self.start).as_secs_f64());
         let per_token = |seconds: f64, count: u32| if count > 0 { seconds / f64::from(count) } else { 0.0 };
         Usage {
             prompt_tokens,
             completion_tokens,
             total_tokens: prompt_tokens + completion_tokens,
-            prompt_tokens_details: PromptTokens { cached_tokens: first.stats.cached_tokens },
+            prompt_tokens_details: PromptTokens {
+                cached_tokens: first.stats.cached_tokens,
+                image_tokens: non_zero(image_tokens as u32),
+            },
             completion_tokens_details: CompletionTokens {
                 reasoning_tokens: count(|answer| answer.stats.reasoning_tokens),
                 accepted_prediction_tokens: count(|answer| answer.stats.drafts.accepted as u32),
@@ -387,7 +424,7 @@ impl Meta {
 fn new_answers(
     codec: &Rc<ChatCodec>,
     options: &Rc<Options>,
-    prompt: &Prompt,
+    prompt: &Rc<Prompt>,
     constraints: &Constraints,
     processors: &Processors,
     new_parser: impl Fn() -> OutputParser,
@@ -396,7 +433,7 @@ fn new_answers(
         let params = SamplingParams { seed: options.params.seed.wrapping_add(index), ..options.params };
         let processor = processor(options, processors)?;
         let (codec, options, constraints) = (Rc::clone(codec), Rc::clone(options), constraints.deep_clone());
-        Ok(Answer::new(codec, options, params, prompt.clone(), new_parser(), constraints, processor))
+        Ok(Answer::new(codec, options, params, Rc::clone(prompt), new_parser(), constraints, processor))
     });
     answers.collect()
 }

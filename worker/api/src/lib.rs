@@ -2,26 +2,31 @@
 //!
 //! The path of a request:
 //!
-//! 1. [`Job::chat`] parses its JSON (`parse.rs`), turns messages and tools into a prompt (`prompt.rs`, `tools/`), without the oldest
-//!    turns if the context is full and the request allows it (`turns.rs`), and compiles its response format to a grammar
+//! 1. [`ChatRequest::new`] parses its JSON (`parse.rs`); the host fetches the images that it names (`images.rs`);
+//! 2. [`Job::chat_with_images`] turns messages and tools into a prompt (`prompt.rs`, `tools/`), without the oldest turns if the
+//!    context is full and the request allows it (`turns.rs`), and compiles its response format to a grammar
 //!    (`constraints.rs`, `grammar.rs`);
-//! 2. [`Job::run`] generates its answers (`answer.rs`): with the engine's decode loop if the host is not involved, token by token with
+//! 3. [`Job::see`] encodes its images, except those that were encoded lately;
+//! 4. [`Job::run`] generates its answers (`answer.rs`): with the engine's decode loop if the host is not involved, token by token with
 //!    a grammar, log probabilities or a logit processor. `output_parser.rs` separates reasoning, tool calls and text, and finds stop
 //!    sequences (`channels.rs`: gpt-oss);
-//! 3. a [`Control`] receives progress and chunks, and can stop the request. The [`Job`] returns the response.
+//! 5. a [`Control`] receives progress and chunks, and can stop the request. The [`Job`] returns the response.
 //!
-//! A [`ResponseJob`] (`responses/`) translates a request of the Responses API to a chat completion, and its chunks to events.
+//! A [`PreparedResponse`] (`responses/`) is a request of the Responses API as a chat completion, and a [`ResponseJob`] turns its chunks
+//! into events.
 //!
 //! Like the engine, the crate does not depend on a browser and is tested natively.
 
 mod answer;
 mod channels;
+mod chat_request;
 mod codec;
 mod constraints;
 mod embeddings;
 mod error;
 mod failure;
 mod grammar;
+mod images;
 mod job;
 mod logprobs;
 mod output_parser;
@@ -33,10 +38,12 @@ mod tools;
 mod turns;
 
 pub use answer::{LogitProcessor, Processors};
+pub use chat_request::ChatRequest;
 pub use codec::{ChatCodec, capabilities};
 pub use embeddings::EmbeddingJob;
 pub use error::RequestError;
 pub use failure::{engine_failure_kind, engine_failure_reason};
+pub use images::{Detail, Image, ImageRequest, Images, PictureFuture, Vision};
 pub use job::{Control, Job, Meta};
 pub use rerank::RerankJob;
-pub use responses::{KeptResponse, ResponseJob};
+pub use responses::{KeptResponse, PreparedResponse, ResponseJob};

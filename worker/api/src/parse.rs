@@ -9,6 +9,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
 use crate::error::RequestError;
+use crate::images::{self, ImageRequest};
 
 /// Maximum answers to one request.
 const MAX_CHOICES: u32 = 128;
@@ -45,7 +46,9 @@ pub(crate) struct Options {
 /// A conversation to answer, with the options that its prompt depends on.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Conversation {
+    /// With markers in the places of images.
     pub(crate) messages: Vec<RequestMessage>,
+    pub(crate) images: Vec<ImageRequest>,
     pub(crate) tools: Vec<FunctionDefinition>,
     pub(crate) tool_choice: ToolChoice,
     pub(crate) parallel_calls: bool,
@@ -120,7 +123,8 @@ macro_rules! common_fields {
 
 /// The conversation and the options of a chat request. `seed` is used if the request has none.
 pub(crate) fn chat(request: ChatCompletionRequest, seed: u32) -> Result<(Conversation, Options)> {
-    let ChatCompletionRequest { messages, tools, tool_choice, .. } = request;
+    let ChatCompletionRequest { mut messages, tools, tool_choice, .. } = request;
+    let images = images::take(&mut messages)?;
     check_messages(&messages)?;
     let continues = request.continue_final_message.unwrap_or_default();
     let truncation = request.truncation.unwrap_or_default();
@@ -147,7 +151,7 @@ pub(crate) fn chat(request: ChatCompletionRequest, seed: u32) -> Result<(Convers
     let options = common_fields!(request, max_tokens, ("top_logprobs", logprobs), prediction).check(seed)?;
     let parallel_calls = request.parallel_tool_calls.unwrap_or(true);
     let conversation =
-        Conversation { messages, tools, tool_choice, parallel_calls, enable_thinking, continues, truncation };
+        Conversation { messages, images, tools, tool_choice, parallel_calls, enable_thinking, continues, truncation };
     Ok((conversation, options))
 }
 
@@ -312,7 +316,7 @@ fn text_of(content: &Value, param: &str) -> Result<Option<String>> {
                         text.push_str(part);
                         continue;
                     }
-                    ("image_url" | "input_image", _) => "images are not supported yet",
+                    ("image_url" | "input_image", _) => "only messages have images",
                     ("input_audio", _) => "audio is not supported yet",
                     _ => "it must be {\"type\": \"text\", \"text\": ...}",
                 };
@@ -427,7 +431,7 @@ mod tests {
             (json!({ "messages": [{ "role": "user", "content": 5 }] }), "messages[0].content"),
             (
                 json!({ "messages": [{ "role": "user", "content": [{ "type": "image_url", "image_url": {} }] }] }),
-                "messages[0].content[0]",
+                "messages[0].content[0].image_url.url",
             ),
             (json!({ "messages": [{ "role": "user", "content": [{ "type": "text", "text": "a" }] }] }), "none"),
             (json!({ "continue_final_message": true }), "continue_final_message"),

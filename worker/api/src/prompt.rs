@@ -1,11 +1,15 @@
 //! Turns a conversation into a prompt, and drops its oldest turns if the context is full.
 
+use std::rc::Rc;
+
+use parlance_engine::runtime::{self, Part, Span};
 use parlance_engine::template::TemplateOptions;
 use parlance_protocol::openai::{FunctionDefinition, RequestMessage, Truncation};
 use serde_json::{Map, Value, json};
 
 use crate::codec::ChatCodec;
 use crate::error::RequestError;
+use crate::images::{self, Images, Marked, PromptImage};
 use crate::output_parser::{ReasoningEnds, opened_reasoning};
 use crate::parse::{Conversation, content_text};
 use crate::tools::{CallForm, ToolFormat, ToolStyle};
@@ -14,19 +18,64 @@ use crate::turns;
 /// A quarter of the context is reserved for an answer without a token limit, and is the unit in which turns are dropped.
 const CONTEXT_SHARES: usize = 4;
 
+/// A piece of a prompt.
+#[derive(Clone)]
+pub(crate) enum Piece {
+    Tokens(Vec<u32>),
+    Image(Rc<PromptImage>),
+}
+
 /// A prompt.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Clone, Default)]
 pub(crate) struct Prompt {
-    /// Its tokens.
-    pub(crate) ids: Vec<u32>,
+    pub(crate) pieces: Vec<Piece>,
     /// What ends the reasoning that it opens, if it does.
     pub(crate) reasoning_ends: Option<ReasoningEnds>,
     /// How many of the oldest messages were dropped.
     pub(crate) dropped_messages: u32,
 }
 
-/// The prompt for an answer of at most `max_tokens` to a conversation. If the request allows it, the oldest turns are dropped until
-/// prompt and answer fit the context.
+impl Prompt {
+    /// A prompt without images.
+    pub(crate) fn of_tokens(ids: Vec<u32>) -> Self {
+        Self { pieces: vec![Piece::Tokens(ids)], ..Self::default() }
+    }
+
+    /// The number of its tokens, including those of images.
+    pub(crate) fn len(&self) -> usize {
+        let lens = self.pieces.iter().map(|piece| match piece {
+            Piece::Tokens(ids) => ids.len(),
+            Piece::Image(image) => image.len(),
+        });
+        lens.sum()
+    }
+
+    /// Its images.
+    pub(crate) fn images(&self) -> impl Iterator<Item = &Rc<PromptImage>> {
+        self.pieces.iter().filter_map(|piece| match piece {
+            Piece::Tokens(_) => None,
+            Piece::Image(image) => Some(image),
+        })
+    }
+
+    /// The same for the engine, followed by an answer's tokens so far.
+    pub(crate) fn with_answer<'a>(&'a self, answer: &'a [u32]) -> runtime::Prompt<'a> {
+        let mut spans = Vec::with_capacity(self.pieces.len() + 1);
+        for piece in &self.pieces {
+            match piece {
+                Piece::Tokens(ids) => spans.push(Span::Tokens(ids)),
+                Piece::Image(image) => spans.extend(image.parts().iter().map(Part::span)),
+            }
+        }
+        if !answer.is_empty() {
+            spans.push(Span::Tokens(answer));
+        }
+        runtime::Prompt(spans)
+    }
+}
+
+/// The prompt for an answer of at most `max_tokens` to a conversation with these images. If the request allows it, the oldest turns
+/// are dropped until prompt and answer fit the context.
 ///
 /// # Errors
 /// [`RequestError::Engine`] if the template rejects the conversation, [`RequestError::QuestionTooLong`] if the part that cannot be
@@ -34,19 +83,21 @@ pub(crate) struct Prompt {
 pub(crate) fn from_conversation(
     codec: &ChatCodec,
     conversation: &Conversation,
+    images: &Images,
     max_tokens: Option<u32>,
 ) -> Result<Prompt, RequestError> {
-    let full = from_messages(codec, conversation, &conversation.messages)?;
+    let render = |messages: &[RequestMessage]| from_messages(codec, conversation, messages, images);
+    let full = render(&conversation.messages)?;
     if conversation.truncation == Truncation::Disabled {
         return Ok(full);
     }
     let context_tokens = codec.context_tokens();
     let share = (context_tokens / CONTEXT_SHARES).max(1);
     let answer_tokens = max_tokens.map_or(share, |max| share.min(max as usize));
-    let excess = (full.ids.len() + answer_tokens).saturating_sub(context_tokens);
-    let prompt = if excess == 0 { full } else { truncated(codec, conversation, full, excess, share)? };
-    if prompt.ids.len() >= context_tokens {
-        return Err(RequestError::QuestionTooLong { prompt_tokens: prompt.ids.len(), context_tokens });
+    let excess = (full.len() + answer_tokens).saturating_sub(context_tokens);
+    let prompt = if excess == 0 { full } else { truncated(&conversation.messages, render, full, excess, share)? };
+    if prompt.len() >= context_tokens {
+        return Err(RequestError::QuestionTooLong { prompt_tokens: prompt.len(), context_tokens });
     }
     Ok(prompt)
 }
@@ -54,17 +105,17 @@ pub(crate) fn from_conversation(
 /// Drops as few of the oldest turns as have `excess` tokens, rounded up to a multiple of `share`. Thanks to the rounding, the prompt
 /// begins the same way for several turns, and that part stays in the KV cache. The last turn is always kept.
 fn truncated(
-    codec: &ChatCodec,
-    conversation: &Conversation,
+    messages: &[RequestMessage],
+    render: impl Fn(&[RequestMessage]) -> Result<Prompt, RequestError>,
     full: Prompt,
     excess: usize,
     share: usize,
 ) -> Result<Prompt, RequestError> {
-    let starts = turns::starts(&conversation.messages);
+    let starts = turns::starts(messages);
     let prompt_from = |start| {
-        let kept = turns::messages_from(&conversation.messages, start);
-        let prompt = from_messages(codec, conversation, &kept)?;
-        let dropped_messages = (conversation.messages.len() - kept.len()) as u32;
+        let kept = turns::messages_from(messages, start);
+        let prompt = render(&kept)?;
+        let dropped_messages = (messages.len() - kept.len()) as u32;
         Ok::<_, RequestError>(Prompt { dropped_messages, ..prompt })
     };
     let Some((&last, [_, between @ ..])) = starts.split_last() else { return Ok(full) };
@@ -75,7 +126,7 @@ fn truncated(
     while low < high {
         let middle = usize::midpoint(low, high);
         let prompt = prompt_from(between[middle])?;
-        if prompt.ids.len() + excess <= full.ids.len() {
+        if prompt.len() + excess <= full.len() {
             (found, high) = (prompt, middle);
         } else {
             low = middle + 1;
@@ -89,6 +140,7 @@ fn from_messages(
     codec: &ChatCodec,
     conversation: &Conversation,
     messages: &[RequestMessage],
+    images: &Images,
 ) -> Result<Prompt, RequestError> {
     let last = messages.last();
     let has_tools = !conversation.tools.is_empty();
@@ -98,6 +150,7 @@ fn from_messages(
         None => with_calls_as_text(message, index),
     });
     let mut messages: Vec<Value> = messages.collect::<Result<_, _>>()?;
+    let expected = images::indices(messages.iter().filter_map(|message| message["content"].as_str()));
     if has_tools && !describes_tools {
         describe_tools(&mut messages, &conversation.tools, format);
     }
@@ -117,7 +170,27 @@ fn from_messages(
         _ => text,
     };
     let reasoning_ends = opened_reasoning(&text);
-    Ok(Prompt { ids: codec.chat().encode_prompt(&text)?, reasoning_ends, dropped_messages: 0 })
+    if images.is_empty() {
+        return Ok(Prompt { reasoning_ends, ..Prompt::of_tokens(codec.chat().encode_prompt(&text)?) });
+    }
+    if images::indices([text.as_str()]) != expected {
+        return Err(RequestError::field("messages", "the model's chat template does not show all images, in order"));
+    }
+    Ok(Prompt { pieces: pieces(codec, &text, images)?, reasoning_ends, dropped_messages: 0 })
+}
+
+/// The pieces of a text with markers. Texts around images become tokens one by one, as in llama.cpp.
+fn pieces(codec: &ChatCodec, text: &str, images: &Images) -> Result<Vec<Piece>, RequestError> {
+    let mut pieces = Vec::new();
+    for piece in images::split(text) {
+        match piece {
+            Marked::Text(text) if pieces.is_empty() => pieces.push(Piece::Tokens(codec.chat().encode_prompt(text)?)),
+            Marked::Text("") => {}
+            Marked::Text(text) => pieces.push(Piece::Tokens(codec.chat().tokenizer().encode(text)?)),
+            Marked::Image(index) => pieces.extend(images.get(index).cloned().map(Piece::Image)),
+        }
+    }
+    Ok(pieces)
 }
 
 /// The prompt up to the end of `content`, without the end-of-turn marker that the template adds.

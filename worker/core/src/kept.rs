@@ -1,6 +1,6 @@
 //! Files that are kept on this device: what is recorded of them, which parts are here, and how they are listed.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use parlance_protocol::{Abilities, StoredModel};
 use serde::{Deserialize, Serialize};
@@ -9,6 +9,7 @@ use crate::FileError;
 use crate::address::without_fragment;
 use crate::checksum::parse_sha256;
 use crate::http::is_plausible_len;
+use crate::projector::is_projector;
 
 /// Bytes of a segment, the unit of requests and of the journal: at most this much is lost when a connection breaks.
 pub const SEGMENT_BYTES: u64 = 4 << 20;
@@ -151,17 +152,24 @@ pub struct ListedFile {
     pub is_verified: bool,
     /// What its model can do, if it is the first file and was loaded.
     pub abilities: Option<Abilities>,
+    /// The URL of its model's projector, if it is known to have one.
+    pub projector: Option<String>,
 }
 
 /// The models that some files belong to, most recently used first.
 pub fn list_models(files: impl IntoIterator<Item = ListedFile>) -> Vec<StoredModel> {
+    let files: Vec<ListedFile> = files.into_iter().collect();
+    let complete = files.iter().filter(|file| file.done_bytes >= file.len_bytes);
+    let complete: BTreeSet<String> = complete.map(|file| without_fragment(&file.url).to_owned()).collect();
     let mut models: BTreeMap<String, StoredModel> = BTreeMap::new();
     for file in files {
         let model = models.entry(without_fragment(&file.url).to_owned()).or_insert_with(|| StoredModel {
+            is_projector: is_projector(&file.name),
             name: file.name,
             is_verified: true,
             ..StoredModel::default()
         });
+        model.can_see |= file.projector.is_some_and(|url| complete.contains(without_fragment(&url)));
         // Files of a model may have been fetched by addresses with and without pins; the one with pins stands for all.
         if model.url.len() < file.url.len() {
             model.url = file.url;
@@ -268,7 +276,26 @@ mod tests {
     fn listed(url: &str, done_bytes: u64, used_seconds: f64, is_verified: bool) -> ListedFile {
         let (url, name) = (url.to_owned(), "m.gguf".to_owned());
         let abilities = is_verified.then(|| Abilities { context_tokens: 512, ..Abilities::default() });
-        ListedFile { url, name, len_bytes: 10, done_bytes, used_seconds, is_verified, abilities }
+        ListedFile { url, name, len_bytes: 10, done_bytes, used_seconds, is_verified, abilities, projector: None }
+    }
+
+    #[test]
+    fn a_model_sees_once_its_projector_is_here() {
+        let model = |projector: &str| ListedFile {
+            projector: Some(projector.to_owned()),
+            ..listed("https://host/m.gguf", 10, 1.0, true)
+        };
+        let projector = |done_bytes| ListedFile {
+            name: "mmproj-F16.gguf".to_owned(),
+            ..listed("https://host/mmproj-F16.gguf", done_bytes, 0.0, true)
+        };
+        let kinds = |files: [ListedFile; 2]| -> Vec<(bool, bool)> {
+            list_models(files).into_iter().map(|model| (model.is_projector, model.can_see)).collect()
+        };
+        let url = "https://host/mmproj-F16.gguf";
+        assert_eq!(kinds([model(url), projector(10)]), [(false, true), (true, false)]);
+        assert_eq!(kinds([model(url), projector(9)]), [(false, false), (true, false)]);
+        assert_eq!(kinds([model(""), projector(10)]), [(false, false), (true, false)]);
     }
 
     #[test]

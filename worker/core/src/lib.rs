@@ -19,6 +19,7 @@ pub mod hosts;
 pub mod http;
 pub mod identity;
 pub mod kept;
+pub mod projector;
 pub mod queue;
 pub mod recent;
 pub mod repair;

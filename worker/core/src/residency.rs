@@ -12,6 +12,8 @@ pub struct LoadSpec<F> {
     pub source: ModelSource,
     /// The files of [`ModelSource::File`].
     pub files: Vec<F>,
+    /// The URL of its projector; empty for none. If absent, it is looked for beside the model.
+    pub projector: Option<String>,
     /// Its context length in tokens; the engine's choice if absent.
     pub context_tokens: Option<u32>,
 }
@@ -19,7 +21,9 @@ pub struct LoadSpec<F> {
 impl<F> LoadSpec<F> {
     /// Whether both come from the same address. Files of the user's have none, and may have changed.
     fn has_same_address(&self, other: &Self) -> bool {
-        matches!(self.source, ModelSource::Url { .. }) && self.source == other.source
+        matches!(self.source, ModelSource::Url { .. })
+            && self.source == other.source
+            && self.projector == other.projector
     }
 }
 
@@ -228,7 +232,8 @@ mod tests {
     const GIB: f64 = 1_073_741_824.0;
 
     fn spec(name: &str) -> LoadSpec<&'static str> {
-        LoadSpec { source: ModelSource::Url { url: name.to_owned() }, files: Vec::new(), context_tokens: None }
+        let source = ModelSource::Url { url: name.to_owned() };
+        LoadSpec { source, files: Vec::new(), projector: None, context_tokens: None }
     }
 
     fn info(name: &str) -> ModelInfo {
@@ -242,6 +247,7 @@ mod tests {
             url: Some(name.to_owned()),
             can_chat: kind == Capability::Chat,
             capabilities: vec![kind],
+            can_see: false,
             context_tokens: 4096,
             max_context_tokens: 4096,
             adapter: String::new(),

@@ -63,13 +63,19 @@ mod tests {
     fn only_what_needs_a_model_waits_for_the_engine() {
         let source = ModelSource::Url { url: "https://host/m.gguf".to_owned() };
         let api = |endpoint| Request::Api { id: 1, endpoint, body: Value::Null };
-        let load =
-            Request::Load { id: 1, source: source.clone(), context_tokens: None, beside: false, unless_loaded: false };
+        let load = Request::Load {
+            id: 1,
+            source: source.clone(),
+            projector: None,
+            context_tokens: None,
+            beside: false,
+            unless_loaded: false,
+        };
         assert_eq!(route(&load), Route::Queue);
         for endpoint in [Endpoint::ChatCompletions, Endpoint::Responses, Endpoint::Embeddings, Endpoint::Rerank] {
             assert_eq!(route(&api(endpoint)), Route::Queue);
         }
-        let inspect = Request::Inspect { id: 1, source, context_tokens: None };
+        let inspect = Request::Inspect { id: 1, source, projector: None, context_tokens: None };
         let delete = Request::Delete { id: 1, url: String::new() };
         let cancel = api(Endpoint::CancelResponse);
         for request in [inspect, delete, Request::Storage { id: 1 }, api(Endpoint::Models), cancel] {

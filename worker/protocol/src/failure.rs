@@ -101,6 +101,10 @@ pub enum Reason {
     QuestionTooLong { prompt_tokens: u32, context_tokens: u32 },
     /// The model is an embedding model, but a chat model is needed.
     CannotChat,
+    /// The request has images, but the model sees none.
+    CannotSee { model: String },
+    /// The projector cannot be used with the model.
+    WrongProjector { name: String, detail: String },
     /// The model is a chat model, but an embedding model is needed.
     OnlyChats,
     /// No model is loaded.

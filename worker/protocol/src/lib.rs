@@ -6,16 +6,18 @@
 
 mod failure;
 pub mod library;
+mod models;
 pub mod openai;
 mod source;
 
 pub use failure::{Failure, FailureKind, Reason};
+pub use models::{Abilities, ModelDescription, ModelInfo, SelfTest, StorageInfo, StoredModel};
 pub use source::{ModelSource, hugging_face_url};
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::openai::{Capability, Endpoint};
+use crate::openai::Endpoint;
 
 /// Identifies a request in the events about it. Each client numbers its own requests.
 pub type RequestId = u32;
@@ -30,6 +32,10 @@ pub enum Request {
         id: RequestId,
         /// The model's source.
         source: ModelSource,
+        /// The URL of the projector with which the model sees images. If absent, one that lies beside the model is used; an empty string
+        /// loads none.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        projector: Option<String>,
         /// Context length in tokens, for prompt and answer together; chosen by the worker if absent.
         context_tokens: Option<u32>,
         /// Keep the loaded models, instead of unloading them first.
@@ -45,6 +51,9 @@ pub enum Request {
         id: RequestId,
         /// The model's source.
         source: ModelSource,
+        /// As in [`Request::Load`].
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        projector: Option<String>,
         /// Context length in tokens to plan for; chosen by the worker if absent.
         context_tokens: Option<u32>,
     },
@@ -134,7 +143,12 @@ impl Request {
     #[must_use]
     pub fn resolved(mut self) -> Self {
         match &mut self {
-            Self::Load { source, .. } | Self::Inspect { source, .. } => *source = source.clone().resolved(),
+            Self::Load { source, projector, .. } | Self::Inspect { source, projector, .. } => {
+                *source = source.clone().resolved();
+                if let Some(address) = projector.as_deref().and_then(hugging_face_url) {
+                    *projector = Some(address);
+                }
+            }
             Self::Delete { url, .. } | Self::Verify { url, .. } => {
                 if let Some(address) = hugging_face_url(url) {
                     *url = address;
@@ -222,7 +236,7 @@ pub enum Event {
         id: RequestId,
         /// Its current phase.
         phase: Phase,
-        /// Units done: bytes, or tokens for [`Phase::Prefill`].
+        /// Units done: bytes, steps for [`Phase::See`], or tokens for [`Phase::Prefill`].
         done: f64,
         /// Units in total, if known.
         total: Option<f64>,
@@ -316,46 +330,6 @@ pub enum Event {
     },
 }
 
-/// The models stored on this device.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-pub struct StorageInfo {
-    /// The models, the most recently used first.
-    pub models: Vec<StoredModel>,
-    /// Bytes that this site has stored.
-    pub used_bytes: f64,
-    /// This site's storage quota in bytes.
-    pub quota_bytes: f64,
-}
-
-/// A model stored on this device, in one file or several.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-pub struct StoredModel {
-    /// The file's name.
-    pub name: String,
-    /// The URL it came from, for [`Request::Load`]; for a split model, that of the first file.
-    pub url: String,
-    /// Size in bytes.
-    pub len_bytes: f64,
-    /// Bytes that have been downloaded.
-    pub done_bytes: f64,
-    /// When it was last loaded, in seconds since 1970.
-    pub used_seconds: f64,
-    /// Whether it was verified against a checksum from its source.
-    pub is_verified: bool,
-    /// What it can do; absent if it has not been loaded yet.
-    #[serde(default)]
-    pub abilities: Option<Abilities>,
-}
-
-/// What a model can do.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Abilities {
-    /// Tasks and features.
-    pub capabilities: Vec<Capability>,
-    /// Context length in tokens, for prompt and answer together.
-    pub context_tokens: u32,
-}
-
 /// A phase of a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -368,112 +342,10 @@ pub enum Phase {
     Upload,
     /// Compiling kernels and warming up.
     Prepare,
+    /// Encoding the images of a request.
+    See,
     /// Processing the prompt.
     Prefill,
-}
-
-/// The result of comparing a GPU's kernels with their references on the CPU.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum SelfTest {
-    /// The results agree, or there is no GPU.
-    #[default]
-    Passed,
-    /// Some results were wrong; simpler kernels with right results are used.
-    Plain,
-    /// Simpler kernels were wrong, too; the model runs on the CPU.
-    Failed,
-}
-
-/// A loaded model.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct ModelInfo {
-    /// Name according to the file's metadata.
-    pub name: String,
-    /// Its URL; absent if it was loaded from a local file.
-    #[serde(default)]
-    pub url: Option<String>,
-    /// Whether it is a chat model, not an embedding model or a ranker.
-    pub can_chat: bool,
-    /// What it can do.
-    #[serde(default)]
-    pub capabilities: Vec<Capability>,
-    /// Context length in tokens, for prompt and answer together.
-    pub context_tokens: u32,
-    /// The maximum context length that it can be loaded with: the smaller of what it was trained for and what this device can bind.
-    pub max_context_tokens: u32,
-    /// The device's name.
-    pub adapter: String,
-    /// Whether the adapter is a software adapter, which is slow.
-    pub is_software: bool,
-    /// Whether the model runs on the CPU, without WebGPU.
-    pub is_cpu: bool,
-    /// The result of the GPU's self-test.
-    #[serde(default)]
-    pub self_test: SelfTest,
-    /// Optional GPU features in use.
-    pub features: Vec<String>,
-    /// Size of the weights in device memory, in bytes.
-    pub weight_bytes: f64,
-    /// Size of the KV cache in device memory, in bytes.
-    pub kv_bytes: f64,
-    /// A warning for the user, for example that the chat template was replaced.
-    pub warning: Option<String>,
-    /// Bytes read from the source.
-    pub len_bytes: f64,
-    /// How long loading took, in seconds.
-    pub load_seconds: f64,
-    /// The worker's peak memory, without GPU memory, in bytes.
-    pub peak_memory_bytes: f64,
-}
-
-impl ModelInfo {
-    /// What it can do.
-    pub fn abilities(&self) -> Abilities {
-        Abilities { capabilities: self.capabilities.clone(), context_tokens: self.context_tokens }
-    }
-}
-
-/// A model as described by its header, with the memory it needs on this device.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct ModelDescription {
-    /// Name according to the file's metadata.
-    pub name: String,
-    /// Architecture, for example `qwen3`.
-    pub architecture: String,
-    /// Formats of the weights, the one with the largest share first.
-    pub formats: Vec<String>,
-    /// Number of parameters.
-    pub parameters: f64,
-    /// Size of all files in bytes.
-    pub len_bytes: f64,
-    /// Number of files.
-    pub parts: u32,
-    /// Size of the weights in device memory, in bytes.
-    pub weight_bytes: f64,
-    /// Size of the KV cache for `context_tokens`, in bytes.
-    pub kv_bytes: f64,
-    /// Size of the activation buffers in bytes.
-    pub scratch_bytes: f64,
-    /// Context length in tokens, for prompt and answer together.
-    pub context_tokens: u32,
-    /// The maximum context length: the smaller of what the model was trained for and what this device can bind.
-    pub max_context_tokens: u32,
-    /// Whether it is a chat model, not an embedding model.
-    pub can_chat: bool,
-    /// A warning for the user, for example that the chat template is replaced.
-    pub warning: Option<String>,
-    /// Bytes of it that are stored on this device already.
-    pub stored_bytes: f64,
-    /// Free bytes of this site's storage quota, if known.
-    pub free_bytes: Option<f64>,
-}
-
-impl ModelDescription {
-    /// Device memory in total, in bytes.
-    pub fn total_bytes(&self) -> f64 {
-        self.weight_bytes + self.kv_bytes + self.scratch_bytes
-    }
 }
 
 #[cfg(test)]
@@ -492,7 +364,8 @@ mod tests {
             r#"{"type":"failed","id":1,"failure":{"kind":"no_web_gpu","reason":{"code":"other"},"message":"m","suggested_context_tokens":null,"status":503,"error":{"message":"m","type":"server_error","param":null,"code":null}}}"#
         );
         let source = ModelSource::Url { url: "https://example.org/m.gguf".to_owned() };
-        let load = Request::Load { id: 1, source, context_tokens: None, beside: false, unless_loaded: false };
+        let load =
+            Request::Load { id: 1, source, projector: None, context_tokens: None, beside: false, unless_loaded: false };
         assert_eq!(
             serde_json::to_string(&load)?,
             r#"{"type":"load","id":1,"source":{"kind":"url","url":"https://example.org/m.gguf"},"context_tokens":null,"beside":false,"unless_loaded":false}"#
@@ -507,8 +380,8 @@ mod tests {
         let delete = Request::Delete { id: 1, url: url.clone() }.resolved();
         assert_eq!(delete, Request::Delete { id: 1, url: address.clone() });
         let source = ModelSource::Url { url };
-        let inspect = Request::Inspect { id: 1, source, context_tokens: None }.resolved();
+        let inspect = Request::Inspect { id: 1, source, projector: None, context_tokens: None }.resolved();
         let source = ModelSource::Url { url: address };
-        assert_eq!(inspect, Request::Inspect { id: 1, source, context_tokens: None });
+        assert_eq!(inspect, Request::Inspect { id: 1, source, projector: None, context_tokens: None });
     }
 }

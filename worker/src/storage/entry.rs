@@ -2,7 +2,8 @@
 //!
 //! A folder holds `record.json`, written once before the first byte comes; `data`, which has the file's length from the start; `journal`, a byte for
 //! each segment that is complete and safely stored; and, later, `seal`, the computed checksum; `used`, when it was loaded last; `abilities`, what its model can do; `layout`, which kernel
-//! layout is fastest on the adapter here; and `self-test`, whether the kernels compute correctly there (`self_test.rs`). A kill at any moment leaves a
+//! layout is fastest on the adapter here; `self-test`, whether the kernels compute correctly there (`self_test.rs`); and `projector`, the URL of the
+//! file with which it sees images. A kill at any moment leaves a
 //! folder that a later download completes, or one without a record, which is removed.
 
 use parlance_engine::runtime::{Change, Source};
@@ -26,6 +27,7 @@ const SEAL: &str = "seal";
 const USED: &str = "used";
 const LAYOUT: &str = "layout";
 const ABILITIES: &str = "abilities";
+const PROJECTOR: &str = "projector";
 
 /// Another version's kernels may behave differently.
 const VERSION: &str = env!("CARGO_PKG_VERSION");
@@ -173,6 +175,16 @@ impl Entry {
     /// Keeps what its model can do.
     pub(super) async fn set_abilities(&self, abilities: &Abilities) -> Result<(), FileError> {
         self.folder.write(ABILITIES, &serde_json::to_vec(abilities).unwrap_or_default()).await
+    }
+
+    /// The URL of its model's projector, empty if there is none; `None` if that is not known.
+    pub(super) async fn projector(&self) -> Option<String> {
+        String::from_utf8(self.folder.read(PROJECTOR).await?).ok()
+    }
+
+    /// Notes the URL of its model's projector.
+    pub(super) async fn set_projector(&self, url: &str) -> Result<(), FileError> {
+        self.folder.write(PROJECTOR, url.as_bytes()).await
     }
 
     /// When it was loaded last, in seconds since 1970.

@@ -71,12 +71,37 @@ impl Store {
         entry
     }
 
-    /// Deletes all files of a model.
+    /// Deletes all files of a model, and its projector unless that of another model is the same.
     pub(crate) async fn remove(&self, url: &str) -> Result<(), FileError> {
+        let projector = self.projector_of(url).await.filter(|projector| !projector.is_empty());
         for url in address::part_urls(url) {
             self.remove_file(&url).await?;
         }
-        Ok(())
+        let Some(projector) = projector else { return Ok(()) };
+        for name in self.models.names().await {
+            let Some(folder) = self.models.existing_folder(&name).await else { continue };
+            let Some(entry) = Entry::open(folder).await else { continue };
+            if entry.projector().await.as_ref() == Some(&projector) {
+                return Ok(());
+            }
+        }
+        self.remove_file(&projector).await
+    }
+
+    /// The URL of the projector of a kept model, empty if it has none; `None` if that is not known.
+    pub(crate) async fn projector_of(&self, url: &str) -> Option<String> {
+        let first = address::part_urls(url).into_iter().next()?;
+        Entry::open(self.models.existing_folder(&key(&first)).await?).await?.projector().await
+    }
+
+    /// Notes the URL of the projector of a kept model.
+    pub(crate) async fn set_projector(&self, url: &str, projector: &str) {
+        let Some(first) = address::part_urls(url).into_iter().next() else { return };
+        let Some(folder) = self.models.existing_folder(&key(&first)).await else { return };
+        if let Some(entry) = Entry::open(folder).await {
+            // Without room for it, the projector is looked for again the next time.
+            let _ = entry.set_projector(projector).await;
+        }
     }
 
     /// Deletes one file of a model.
@@ -96,13 +121,15 @@ impl Store {
         Ok(were_any)
     }
 
-    /// Notes that a model was loaded now, and what it can do.
-    pub(crate) async fn note_use(&self, url: &str, abilities: &Abilities) {
+    /// Notes that a file was loaded now, and what it can do if it is a model's.
+    pub(crate) async fn note_use(&self, url: &str, abilities: Option<&Abilities>) {
         for file in address::files(url).unwrap_or_default() {
             if let Some(entry) = self.find_complete(&file).await {
                 // Without room for a note, the model is loaded nevertheless.
                 let _ = entry.note_use().await;
-                let _ = entry.set_abilities(abilities).await;
+                if let Some(abilities) = abilities {
+                    let _ = entry.set_abilities(abilities).await;
+                }
             }
         }
     }
@@ -193,6 +220,7 @@ async fn listed(entry: &Entry) -> ListedFile {
         used_seconds: entry.used_seconds().await,
         is_verified: record.sha256.is_some() && entry.seal().await.is_some(),
         abilities: entry.abilities().await,
+        projector: entry.projector().await,
     }
 }
 

@@ -19,6 +19,9 @@ pub fn to_markdown(conversations: &[Conversation]) -> String {
             for attachment in &message.attachments {
                 let _ = writeln!(text, "Attached: {}\n", attachment.name);
             }
+            for image in &message.images {
+                let _ = writeln!(text, "Image: {}\n", image.alt);
+            }
         }
     }
     text

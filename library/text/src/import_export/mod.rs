@@ -2,10 +2,12 @@
 
 mod chatgpt;
 mod ids;
+mod images;
 mod markdown;
 mod open_webui;
 
 pub use ids::reassign_ids;
+pub use images::{add_images, images_from_text, images_of};
 pub use markdown::to_markdown;
 
 use parlance_protocol::library::{Conversation, Ending, Role};

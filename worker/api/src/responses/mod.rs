@@ -1,4 +1,4 @@
-//! `/v1/responses`: a request becomes a chat completion (`request.rs`), whose chunks become items and events (`events.rs`).
+//! `/v1/responses`: a request becomes a chat completion (`request.rs`), whose images the host fetches and whose chunks become items and events (`events.rs`).
 //! `kept.rs` is what stays on the device of a response.
 
 mod events;
@@ -17,14 +17,59 @@ use serde_json::Value;
 use web_time::Instant;
 
 use crate::answer::Processors;
+use crate::chat_request::ChatRequest;
 use crate::codec::ChatCodec;
 use crate::error::RequestError;
+use crate::images::{ImageRequest, Images, Vision};
 use crate::job::{Control, Job, Meta, to_json};
 use crate::parse;
 
 use self::events::Translator;
 pub use self::kept::KeptResponse;
 use self::request::Translated;
+
+/// A request for a response, as a chat completion. Its images have to be fetched before it becomes a [`ResponseJob`].
+pub struct PreparedResponse {
+    chat: ChatRequest,
+    /// Without output.
+    response: Response,
+    /// The items that the model is given, as they are kept.
+    input: Vec<Value>,
+    /// The field that each message comes from.
+    origins: Vec<String>,
+    start: Instant,
+}
+
+impl PreparedResponse {
+    /// Parses the body of a request. `previous` is the response of [`ResponseJob::previous_id`], if it is kept.
+    ///
+    /// # Errors
+    /// [`RequestError`], which names the invalid field, or the response that is missing.
+    pub fn new(body: &Value, previous: Option<KeptResponse>, meta: &Meta) -> Result<Self, RequestError> {
+        let start = Instant::now();
+        let request: ResponseRequest = parse::read(body)?;
+        let history = match (&request.previous_response_id, previous) {
+            (None, _) => Vec::new(),
+            (Some(_), Some(previous)) => previous.into_items(),
+            (Some(id), None) => {
+                return Err(RequestError::NoResponse { id: id.clone(), param: "previous_response_id" });
+            }
+        };
+        let Translated { chat, input, origins } = request::translate(&request, history, meta.random)?;
+        let response = request::response(request, meta);
+        let chat = ChatRequest::of(chat, meta);
+        let mut chat = chat.map_err(|error| request::with_own_names(error, &origins))?;
+        for image in &mut chat.conversation.images {
+            image.param = request::own_name(&image.param, &origins);
+        }
+        Ok(Self { chat, response, input, origins, start })
+    }
+
+    /// The images that it names, in order.
+    pub fn images(&self) -> &[ImageRequest] {
+        self.chat.images()
+    }
+}
 
 /// A response in progress. After an error of the device, [`ResponseJob::run`] can be called again with a new model.
 pub struct ResponseJob {
@@ -41,7 +86,7 @@ impl ResponseJob {
         body.get("previous_response_id")?.as_str()
     }
 
-    /// Parses the body of a request. `previous` is the response of [`ResponseJob::previous_id`], if it is kept.
+    /// Parses the body of a request to a model that sees no images, see [`PreparedResponse::new`].
     ///
     /// # Errors
     /// [`RequestError`], which names the invalid field, or the response that is missing.
@@ -52,19 +97,27 @@ impl ResponseJob {
         meta: Meta,
         processors: &Processors,
     ) -> Result<Self, RequestError> {
-        let start = Instant::now();
-        let request: ResponseRequest = parse::read(body)?;
-        let history = match (&request.previous_response_id, previous) {
-            (None, _) => Vec::new(),
-            (Some(_), Some(previous)) => previous.into_items(),
-            (Some(id), None) => {
-                return Err(RequestError::NoResponse { id: id.clone(), param: "previous_response_id" });
-            }
-        };
-        let Translated { chat, input, origins } = request::translate(&request, history, meta.random)?;
-        let response = request::response(request, &meta);
+        let request = PreparedResponse::new(body, previous, &meta)?;
+        if !request.images().is_empty() {
+            return Err(RequestError::CannotSee(meta.model));
+        }
+        Self::with_images(codec, request, Images::default(), meta, processors)
+    }
+
+    /// A job for a request, with the images that it names, in order.
+    ///
+    /// # Errors
+    /// [`RequestError`], which names the invalid field.
+    pub fn with_images(
+        codec: &Rc<ChatCodec>,
+        request: PreparedResponse,
+        images: Images,
+        meta: Meta,
+        processors: &Processors,
+    ) -> Result<Self, RequestError> {
+        let PreparedResponse { chat, response, input, origins, start } = request;
         let translator = RefCell::new(Translator::new(response, meta.random, meta.created));
-        let job = Job::from_request(codec, chat, meta, processors);
+        let job = Job::chat_with_images(codec, chat, images, meta, processors);
         let job = job.map_err(|error| request::with_own_names(error, &origins))?;
         Ok(Self { job, translator, input, start })
     }
@@ -77,6 +130,20 @@ impl ResponseJob {
     /// Whether the response is streamed.
     pub fn is_stream(&self) -> bool {
         self.job.is_stream()
+    }
+
+    /// Encodes the images of the prompt, as [`Job::see`] does.
+    ///
+    /// # Errors
+    /// As [`Job::see`].
+    pub async fn see(
+        &self,
+        codec: &ChatCodec,
+        vision: Option<&mut Vision>,
+        control: &impl Control,
+    ) -> Result<(), RequestError> {
+        let events = EventControl { control, translator: &self.translator, is_stream: self.is_stream() };
+        self.job.see(codec, vision, &events).await
     }
 
     /// Generates the response. Returns it, or `None` if it was streamed to [`Control::chunk`].
@@ -129,14 +196,26 @@ struct EventControl<'a, C> {
     is_stream: bool,
 }
 
-impl<C: Control> Control for EventControl<'_, C> {
-    fn prefilling(&self, done: usize, total: usize) {
+impl<C: Control> EventControl<'_, C> {
+    /// Announces a streamed response.
+    fn begin(&self) {
         if self.is_stream {
             let mut translator = self.translator.borrow_mut();
             translator.begin();
             send(translator.take_events(), self.control);
         }
+    }
+}
+
+impl<C: Control> Control for EventControl<'_, C> {
+    fn prefilling(&self, done: usize, total: usize) {
+        self.begin();
         self.control.prefilling(done, total);
+    }
+
+    fn seeing(&self, done: usize, total: usize) {
+        self.begin();
+        self.control.seeing(done, total);
     }
 
     fn chunk(&self, chunk: Value) {

@@ -123,11 +123,14 @@ pub(super) fn with_own_names(error: RequestError, origins: &[String]) -> Request
     }
 }
 
-fn own_name(param: &str, origins: &[String]) -> String {
+/// The name that a field of a chat completion has in the Responses API.
+pub(super) fn own_name(param: &str, origins: &[String]) -> String {
     if let Some(rest) = param.strip_prefix("messages") {
         let message = rest.strip_prefix('[').and_then(|rest| rest.split_once(']'));
         let Some((index, rest)) = message else { return "input".to_owned() };
         let origin = index.parse::<usize>().ok().and_then(|index| origins.get(index)).map_or("input", String::as_str);
+        // There, images have no fields of their own.
+        let rest = rest.replace(".image_url.url", ".image_url").replace(".image_url.detail", ".detail");
         // A message from another field has no name of its own.
         return if origin.starts_with("input[") { format!("{origin}{rest}") } else { origin.to_owned() };
     }

@@ -280,3 +280,14 @@ fn an_answer_continues_with_a_new_model_after_the_device_was_lost() {
     assert_eq!(streamed_content(&chunks), whole);
     assert_eq!(chunks.iter().filter(|chunk| chunk["choices"][0]["delta"]["role"] == "assistant").count(), 1);
 }
+
+#[test]
+fn a_model_that_sees_nothing_refuses_images_and_says_so() {
+    let mut model = model();
+    let image = json!({ "type": "image_url", "image_url": { "url": "data:image/png;base64,AAAA" } });
+    let messages = json!([{ "role": "user", "content": [image, { "type": "text", "text": "What is this?" }] }]);
+    let error = try_chat(&mut model, &body(json!({ "messages": messages }))).unwrap_err();
+    assert_eq!((error.status(), error.param()), (400, Some("messages")));
+    assert_eq!(error.body().error.code.as_deref(), Some("images_not_supported"));
+    assert!(error.to_string().starts_with("demo cannot see images"), "{error}");
+}

@@ -1,7 +1,9 @@
-//! Tests of the API with the demo model, which is loaded once for all of them, and with tiny rankers.
+//! Tests of the API with the demo model, which is loaded once for all of them, with tiny rankers, and with a tiny model
+//! that sees.
 
 mod common;
 mod completions;
+mod images;
 mod rerank;
 mod responses;
 mod structured;

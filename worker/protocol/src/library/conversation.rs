@@ -92,6 +92,8 @@ pub struct Message {
     pub ending: Option<Ending>,
     /// Attached files, which are sent to the model with it.
     pub attachments: Vec<Attachment>,
+    /// Attached images, which are sent to models that see.
+    pub images: Vec<Image>,
     /// Passages of the attached files that are sent to the model instead of the files, if those are too long.
     pub sources: Vec<Attachment>,
     /// The tool calls that the model made for an answer.
@@ -153,6 +155,22 @@ pub struct Attachment {
     pub name: String,
     /// Its text.
     pub text: String,
+}
+
+/// An image that is attached to a message. Its file is stored apart from it.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Image {
+    /// The name of its file: the SHA-256 of its bytes, in lower-case hexadecimal digits.
+    pub digest: String,
+    /// What it shows, for those who cannot see it; at first the name of the file that it came from.
+    pub alt: String,
+    /// Its MIME type.
+    pub kind: String,
+    /// Width in pixels.
+    pub width: u32,
+    /// Height in pixels.
+    pub height: u32,
 }
 
 /// A tool call that was made for an answer.

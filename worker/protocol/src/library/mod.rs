@@ -6,12 +6,15 @@
 mod conversation;
 mod id;
 
-pub use conversation::{Attachment, Conversation, ConversationSummary, Ending, Message, Role, ToolUse, title_from};
+pub use conversation::{
+    Attachment, Conversation, ConversationSummary, Ending, Image, Message, Role, ToolUse, title_from,
+};
 pub use id::Id;
 
 use serde::{Deserialize, Serialize};
 
-/// The key of the file handles in messages with [`LibraryRequest::PutFiles`] and [`LibraryEvent::Files`]. They have no JSON form.
+/// The key of what has no JSON form: file handles in messages with [`LibraryRequest::PutFiles`] and [`LibraryEvent::Files`], the
+/// `Blob` of an image in those with [`LibraryRequest::AddImage`] and [`LibraryEvent::Image`].
 pub const HANDLES_KEY: &str = "handles";
 
 /// A request to the library.
@@ -78,6 +81,19 @@ pub enum LibraryRequest {
         /// The name they were remembered by.
         name: String,
     },
+    /// Store an image that the user attaches. Its `Blob` is sent with the request, see [`HANDLES_KEY`]. It is drawn anew, upright and not
+    /// larger than a model looks at, so nothing of its metadata is kept. Answered by [`LibraryEvent::ImageAdded`].
+    AddImage {
+        /// See [`Image::alt`].
+        alt: String,
+    },
+    /// Read a stored image. Answered by [`LibraryEvent::Image`].
+    Image {
+        /// See [`Image::digest`].
+        digest: String,
+    },
+    /// Count the stored images. Answered by [`LibraryEvent::ImagesCounted`].
+    CountImages,
     /// Split files into passages and find those that match a question best by keywords. Answered by [`LibraryEvent::Passages`].
     FindPassages {
         /// The files.
@@ -184,6 +200,29 @@ pub enum LibraryEvent {
         /// The names of the remembered files.
         names: Vec<String>,
     },
+    /// Answers [`LibraryRequest::AddImage`].
+    ImageAdded {
+        /// The request.
+        id: u32,
+        /// The image as it is stored.
+        image: Image,
+        /// The width and height it had, if it was scaled.
+        scaled_from: Option<(u32, u32)>,
+    },
+    /// Answers [`LibraryRequest::Image`]. A `Blob` is sent with the event, see [`HANDLES_KEY`], if the image is stored.
+    Image {
+        /// The request.
+        id: u32,
+    },
+    /// Answers [`LibraryRequest::CountImages`].
+    ImagesCounted {
+        /// The request.
+        id: u32,
+        /// How many are stored.
+        count: u32,
+        /// Bytes of all of them.
+        len_bytes: f64,
+    },
     /// Answers [`LibraryRequest::FindPassages`].
     Passages {
         /// The request.
@@ -230,6 +269,18 @@ pub enum LibraryEvent {
     },
 }
 
+/// Why an image cannot be used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ImageFault {
+    /// It is no image of a kind that is decoded.
+    Unknown,
+    /// It has too many pixels or bytes.
+    TooLarge,
+    /// It is damaged, or the browser cannot decode it.
+    Damaged,
+}
+
 /// Kinds of failure, by what the user can do.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -238,6 +289,8 @@ pub enum LibraryFailureKind {
     Newer,
     /// This device's storage is full: delete something.
     Full,
+    /// The image cannot be used, for this reason.
+    Image(ImageFault),
     /// See the message.
     #[default]
     Other,
@@ -253,6 +306,9 @@ impl LibraryEvent {
             | Self::Imported { id, .. }
             | Self::Exported { id, .. }
             | Self::Files { id, .. }
+            | Self::ImageAdded { id, .. }
+            | Self::Image { id }
+            | Self::ImagesCounted { id, .. }
             | Self::Passages { id, .. }
             | Self::Best { id, .. }
             | Self::Calculated { id, .. }

@@ -140,7 +140,7 @@ pub struct TemplateArguments {
 pub struct RequestMessage {
     /// `system`, `developer`, `user`, `assistant` or `tool`.
     pub role: String,
-    /// A string, or an array of text parts. Assistant messages may have none.
+    /// A string, or an array of text and image parts. Assistant messages may have none.
     #[serde(default)]
     pub content: Value,
     /// The author's name.

@@ -246,6 +246,9 @@ pub struct Usage {
 pub struct PromptTokens {
     /// Tokens reused from the KV cache.
     pub cached_tokens: u32,
+    /// Tokens that images take, if there are any. An extension.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub image_tokens: Option<u32>,
 }
 
 /// Details about the tokens of answers.

@@ -96,6 +96,10 @@ fn options_keep_their_meaning() {
 fn invalid_fields_have_the_names_of_this_api() {
     let tool = json!([{ "type": "function", "name": "f" }]);
     let output = json!({ "type": "function_call_output", "call_id": "c", "output": "x" });
+    let image = |url: Value, detail: &str| {
+        let part = json!({ "type": "input_image", "image_url": url, "detail": detail });
+        json!({ "input": [{ "role": "user", "content": [part] }] })
+    };
     let cases = [
         (json!({ "input": "Hi", "user": "x", "service_tier": "auto" }), "none"),
         (json!({ "input": "Hi", "store": "yes" }), "store"),
@@ -108,6 +112,9 @@ fn invalid_fields_have_the_names_of_this_api() {
         (json!({ "input": [{ "type": "item_reference", "id": "x" }] }), "input[0].type"),
         (json!({ "input": [{ "role": "tool", "content": "x" }] }), "input[0].role"),
         (json!({ "input": [{ "role": "user" }] }), "input[0].content"),
+        (image(json!("file:///etc/passwd"), "auto"), "input[0].content[0].image_url"),
+        (image(json!(7), "auto"), "input[0].content[0].image_url"),
+        (image(json!("data:,"), "fine"), "input[0].content[0].detail"),
         (json!({ "input": [{ "role": "user", "content": 5 }] }), "input[0].content"),
         (json!({ "input": [{ "role": "user", "content": [{ "type": "input_file" }] }] }), "input[0].content[0]"),
         (json!({ "input": [{ "role": "user", "content": [{ "type": "input_text" }] }] }), "input[0].content[0].text"),

@@ -1,0 +1,164 @@
+//! Tiny models that see, and what the native engine makes of a conversation with pictures.
+#![allow(clippy::unwrap_used, reason = "a test without the native answer has nothing to compare with")]
+
+use std::io;
+
+use parlance_engine::gguf::{TensorType, Writer};
+use parlance_engine::kernels::random::Random;
+use parlance_engine::runtime::{Cpu, Device, Loader, LoaderOptions, Part, ProjectorLoader, Prompt, Span};
+use parlance_engine::template::TemplateOptions;
+use parlance_engine::vision::Picture;
+use serde::Deserialize;
+use serde_json::{Value as Json, json};
+
+use crate::root;
+use crate::tiny::{Entry, metadata_value};
+
+/// Stands for a picture in a text.
+const MARK: char = '\u{FDD1}';
+
+/// Descriptions from `make_vision.py` of the engine's tests.
+#[derive(Deserialize)]
+struct Fixture {
+    tokenizer: Vec<Entry>,
+    projectors: Vec<Family>,
+}
+
+#[derive(Deserialize)]
+struct Family {
+    name: String,
+    text: Described,
+    projector: Described,
+}
+
+#[derive(Deserialize)]
+struct Described {
+    metadata: Vec<Entry>,
+    tensors: Vec<DescribedTensor>,
+}
+
+#[derive(Deserialize)]
+struct DescribedTensor {
+    name: String,
+    shape: Vec<u64>,
+    offset: f32,
+    scale: f32,
+}
+
+/// The files of a tiny model that sees.
+pub struct SeeingModel {
+    /// The model.
+    pub model: Vec<u8>,
+    /// Its projector.
+    pub projector: Vec<u8>,
+}
+
+/// A tiny model with a projector of this family, with random weights.
+///
+/// # Errors
+/// If the fixture cannot be read, or has no such family.
+pub fn seeing_model(family: &str) -> io::Result<SeeingModel> {
+    let fixture = std::fs::read(root().join("worker/engine/tests/fixtures/vision.json"))?;
+    let Fixture { tokenizer, projectors } = serde_json::from_slice(&fixture)?;
+    let family = projectors.into_iter().find(|known| known.name == family);
+    let Family { text, projector, .. } = family.ok_or_else(|| io::Error::other("the fixture has no such family"))?;
+    Ok(SeeingModel { model: file(&text, &tokenizer)?, projector: file(&projector, &[])? })
+}
+
+fn file(described: &Described, more: &[Entry]) -> io::Result<Vec<u8>> {
+    let mut writer = Writer::default();
+    for (key, kind, value) in described.metadata.iter().chain(more) {
+        writer.metadata(key, &metadata_value(kind, value)?);
+    }
+    for DescribedTensor { name, shape, .. } in &described.tensors {
+        writer.tensor(name, TensorType::F32, shape);
+    }
+    let mut bytes = writer.header();
+    let mut random = Random(1);
+    for (tensor, (len, padding)) in described.tensors.iter().zip(writer.data_sizes()) {
+        for _ in 0..len / 4 {
+            bytes.extend((tensor.offset + tensor.scale * random.float()).to_le_bytes());
+        }
+        bytes.resize(bytes.len() + padding as usize, 0);
+    }
+    Ok(bytes)
+}
+
+/// A picture of this width and height; [`PICTURE`] draws the same in a page.
+fn picture([width, height]: [u32; 2]) -> Picture {
+    let pixel = |x: u32, y: u32| {
+        let [from_left, from_top] = [(x, width), (y, height)].map(|(at, side)| (2 * at).abs_diff(side));
+        let red = x * 255 / (width - 1);
+        let green = if (x / 7 + y / 5) % 2 == 1 { 230 } else { y * 180 / height };
+        let blue = (from_left.pow(2) + from_top.pow(2)) / 40 % 256;
+        [red, green, blue].map(|colour| colour as u8)
+    };
+    let rgb = (0..height).flat_map(|y| (0..width).flat_map(move |x| pixel(x, y)));
+    Picture::new(width, height, rgb.collect()).unwrap()
+}
+
+/// Script: a function that draws a picture of some width and height, as a PNG file.
+pub const PICTURE: &str = "async (width, height) => {
+    const data = new ImageData(width, height);
+    for (let y = 0; y < height; y += 1) {
+        for (let x = 0; x < width; x += 1) {
+            const [left, top] = [Math.abs(2 * x - width), Math.abs(2 * y - height)];
+            const red = Math.floor(x * 255 / (width - 1));
+            const green = (Math.floor(x / 7) + Math.floor(y / 5)) % 2 === 1 ? 230 : Math.floor(y * 180 / height);
+            const blue = Math.floor((left * left + top * top) / 40) % 256;
+            data.data.set([red, green, blue, 255], 4 * (y * width + x));
+        }
+    }
+    const canvas = new OffscreenCanvas(width, height);
+    canvas.getContext('2d').putImageData(data, 0, 0);
+    return new File([await canvas.convertToBlob()], 'picture.png', { type: 'image/png' });
+}";
+
+/// A message: its role, the size of the picture that it begins with, and its text.
+pub type Turn = (&'static str, Option<[u32; 2]>, &'static str);
+
+/// The log probabilities of the five likeliest tokens after a conversation, on the CPU.
+///
+/// # Panics
+/// If the engine fails.
+pub fn top_log_probs(files: &SeeingModel, turns: &[Turn]) -> Vec<f64> {
+    pollster::block_on(async {
+        let device: Device = Cpu::blocking().into();
+        let mut loader = Loader::new(device.clone(), LoaderOptions::default());
+        loader.push(&files.model).await.unwrap();
+        let mut model = loader.finish().await.unwrap();
+        let mut loader = ProjectorLoader::new(device, Some(files.projector.len() as u64));
+        loader.push(&files.projector).await.unwrap();
+        let mut projector = loader.finish().await.unwrap();
+        projector.check(&model).unwrap();
+
+        let chat = model.chat_handle();
+        let message = |(role, picture, text): &Turn| {
+            let mark = picture.map(|_| MARK.to_string()).unwrap_or_default();
+            json!({ "role": role, "content": format!("{mark}{text}") })
+        };
+        let messages: Json = turns.iter().map(message).collect();
+        let text = chat.prompt_text(&messages, &TemplateOptions::default()).unwrap();
+        let mut parts = Vec::new();
+        let mut sizes = turns.iter().filter_map(|(_, picture, _)| *picture);
+        for (index, text) in text.split(MARK).enumerate() {
+            if index == 0 {
+                parts.push(Part::Tokens(chat.encode_prompt(text).unwrap()));
+                continue;
+            }
+            let picture = picture(sizes.next().unwrap());
+            parts.extend(projector.encode(&chat, &picture, index as u64, |_, _| true).await.unwrap());
+            parts.push(Part::Tokens(chat.tokenizer().encode(text).unwrap()));
+        }
+        let prompt = Prompt(parts.iter().map(Part::span).collect());
+        model.prefill(&prompt, |_, _| true).await.unwrap();
+        let Some(Span::Tokens([.., last])) = prompt.0.last() else { panic!("a prompt ends with a token") };
+        let logits = model.decode_logits(*last).await.unwrap();
+
+        let sum: f64 = logits.iter().map(|logit| f64::from(*logit).exp()).sum();
+        let mut log_probs: Vec<f64> = logits.iter().map(|logit| f64::from(*logit) - sum.ln()).collect();
+        log_probs.sort_by(|a, b| b.total_cmp(a));
+        log_probs.truncate(5);
+        log_probs
+    })
+}

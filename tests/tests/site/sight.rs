@@ -1,0 +1,197 @@
+//! Models that see, in the browser: the same as in the native engine, through the module and the `openai` package. The
+//! models are tiny.
+#![allow(clippy::unwrap_used, reason = "tests may panic")]
+
+use std::time::Duration;
+
+use parlance_tests::seeing::{PICTURE, Turn, seeing_model, top_log_probs};
+use parlance_tests::{ModelHost, Page, Server, Session};
+use serde_json::{Value, json};
+
+const TURNS: [Turn; 5] = [
+    ("user", Some([112, 84]), "one"),
+    ("assistant", None, "ab"),
+    ("user", Some([64, 96]), "two"),
+    ("assistant", None, "cd"),
+    ("user", Some([150, 90]), "three"),
+];
+
+/// Runs the body of an async function, and returns its value.
+fn run(page: &Page, body: &str) -> Value {
+    page.evaluate(&format!("(async () => {{ {body} }})()")).unwrap()
+}
+
+/// The messages of `TURNS` in JavaScript, where `url(width, height, index)` makes what stands for a picture.
+fn messages(turns: &[Turn]) -> String {
+    let message = |(index, (role, picture, text)): (usize, &Turn)| match picture {
+        None => format!("{{ role: {role:?}, content: {text:?} }}"),
+        Some([width, height]) => format!(
+            "{{ role: {role:?}, content: [
+                {{ type: 'image_url', image_url: {{ url: await url({width}, {height}, {index}) }} }},
+                {{ type: 'text', text: {text:?} }},
+            ] }}"
+        ),
+    };
+    let messages: Vec<String> = turns.iter().enumerate().map(message).collect();
+    format!("[{}]", messages.join(", "))
+}
+
+fn assert_close(actual: &Value, expected: &[f64], what: &str) {
+    let actual: Vec<f64> = actual.as_array().unwrap().iter().map(|value| value.as_f64().unwrap()).collect();
+    assert_eq!(actual.len(), expected.len(), "{what}");
+    for (a, e) in actual.iter().zip(expected) {
+        assert!((a - e).abs() < 1e-3, "{what}: {actual:?} instead of {expected:?}");
+    }
+}
+
+/// A PNG file's header that claims 30,000 by 30,000 pixels.
+const BOMB: &str = "data:image/png;base64,iVBORw0KGgoAAAANSUhEUgAAdTAAAHUwCAIAAAA=";
+const PARAM: &str = "messages[0].content[0].image_url.url";
+
+/// Script: what the tests need of an answer.
+const SUMMARY: &str = "(answer) => ({
+    top: answer.choices[0].logprobs.content[0].top_logprobs.map(({ logprob }) => logprob),
+    usage: answer.usage,
+})";
+
+#[test]
+fn three_pictures_are_seen_as_by_the_native_engine() {
+    let server = Server::start().unwrap();
+    let session = Session::start(true).unwrap();
+    // Errors are HTTP responses, which the browser logs.
+    session.expect_in_console("/v1/");
+    for family in ["gemma3", "qwen3vl_merger"] {
+        let files = seeing_model(family).unwrap();
+        let expected = top_log_probs(&files, &TURNS);
+        let mut changed = TURNS;
+        changed[0].1 = Some([84, 112]);
+        let other = top_log_probs(&files, &changed);
+        assert!((expected[0] - other[0]).abs() > 1e-3, "{family}: the first picture makes no difference");
+
+        let (host, beside) =
+            (ModelHost::start(files.model.clone()).unwrap(), ModelHost::start(files.projector.clone()).unwrap());
+        let (model, projector) = (host.url(&format!("{family}.gguf")), beside.url("mmproj.gguf"));
+        let page = session.open(&server.page("")).unwrap();
+        let origins = "[...arguments].map(url => new URL(url).origin)";
+        page.evaluate(&format!(
+            "(function () {{ localStorage.setItem('parlance.sources', JSON.stringify({origins})); }})({model:?}, {projector:?})"
+        ))
+        .unwrap();
+        page.navigate(&server.page("examples.html")).unwrap();
+        page.wait_for("navigator.serviceWorker.controller", Duration::from_secs(30)).unwrap();
+        let seen = run(
+            &page,
+            &format!(
+                "const {{ Parlance }} = await import(new URL('parlance.js', document.baseURI).href);
+                const allowedHosts = [{model:?}, {projector:?}].map(url => new URL(url).origin);
+                window.phases = new Set();
+                window.engine = await Parlance.create({{ allowedHosts, onProgress: ({{ phase }}) => phases.add(phase) }});
+                await engine.configure({{ device: 'cpu' }});
+                const described = await engine.inspect({model:?}, {{ projector: {projector:?} }});
+                const info = await engine.load({model:?}, {{ projector: {projector:?} }});
+                window.picture = {PICTURE};
+                // Without the tokens that end an answer. Log probabilities are the model's own all the same.
+                const logit_bias = {{ 257: -100, 258: -100, 259: -100 }};
+                window.settings = {{ temperature: 0, max_tokens: 1, logprobs: true, top_logprobs: 5, logit_bias }};
+                // In turn a file, a data URL and a bitmap.
+                const dataUrl = (file) => new Promise((resolve) => {{
+                    const reader = new FileReader();
+                    reader.onload = () => resolve(reader.result);
+                    reader.readAsDataURL(file);
+                }});
+                const kinds = [(file) => file, dataUrl, (file) => createImageBitmap(file)];
+                const url = async (width, height, index) => kinds[index / 2](await picture(width, height));
+                const create = async (messages) =>
+                    ({SUMMARY})(await engine.chat.completions.create({{ messages, ...settings }}));
+                const all = {all};
+                const first = await create(all.slice(0, 1));
+                const last = await create(all);
+                return {{ described, info, first, last, phases: [...phases] }};",
+                all = messages(&TURNS),
+            ),
+        );
+        assert_eq!(seen["described"]["projector"], "mmproj.gguf");
+        let sizes = [files.model.len(), files.projector.len()].map(|len| len as f64);
+        assert_eq!(seen["described"]["len_bytes"].as_f64(), Some(sizes[0] + sizes[1]));
+        assert_eq!(seen["info"]["can_see"], true);
+        assert_close(&seen["last"]["top"], &expected, family);
+        assert_close(&seen["first"]["top"], &top_log_probs(&files, &TURNS[..1]), family);
+        assert!(seen["phases"].as_array().unwrap().contains(&json!("see")), "{seen}");
+        // The first picture's rows are reused, like text.
+        let [first, last] = ["first", "last"].map(|answer| &seen[answer]["usage"]);
+        let image_tokens = first["prompt_tokens_details"]["image_tokens"].as_u64().unwrap();
+        assert!(last["prompt_tokens_details"]["cached_tokens"].as_u64() > Some(image_tokens), "{family}: {last}");
+        assert!(last["prompt_tokens_details"]["image_tokens"].as_u64() > Some(image_tokens), "{family}: {last}");
+
+        // The unmodified `openai` package sees the same.
+        let through_http = run(
+            &page,
+            &format!(
+                "const {{ default: OpenAI }} = await import('/npm/openai/index.mjs');
+                const client = new OpenAI({{
+                    apiKey: 'none', baseURL: new URL('v1', document.baseURI).href, dangerouslyAllowBrowser: true, maxRetries: 0,
+                }});
+                const url = async (width, height) => {{
+                    const bytes = new Uint8Array(await (await picture(width, height)).arrayBuffer());
+                    return `data:image/png;base64,${{btoa(String.fromCharCode(...bytes))}}`;
+                }};
+                const create = (messages) =>
+                    client.chat.completions.create({{ model: 'any', messages, ...settings }});
+                const refusal = (data) => create([{{ role: 'user', content: [{{ type: 'image_url', image_url: {{ url: data }} }}] }}])
+                    .then(() => null, ({{ status, param, message }}) => ({{ status, param, message }}));
+                const refused = [];
+                for (const data of ['data:image/png;base64,AAAA', {BOMB:?}, 'data:image/svg+xml;base64,PHN2Zy8+', 'blob:null/x', {elsewhere:?}])
+                    refused.push(await refusal(data));
+                return {{ answer: ({SUMMARY})(await create({all})), refused }};",
+                all = messages(&TURNS),
+                elsewhere = host.url("picture.png"),
+            ),
+        );
+        assert_close(&through_http["answer"]["top"], &expected, family);
+        let refused = through_http["refused"].as_array().unwrap();
+        for (refusal, part) in
+            refused.iter().zip(["not a PNG, JPEG", "30000 × 30000 pixels", "SVG files are not drawn"])
+        {
+            assert_eq!((&refusal["status"], &refusal["param"]), (&json!(400), &json!(PARAM)), "{refusal}");
+            assert!(refusal["message"].as_str().unwrap().contains(part), "{refusal}");
+        }
+        // Nothing is fetched from hosts that the client has not named.
+        for refusal in &refused[3..] {
+            assert_eq!(refusal["status"], 403, "{refusal}");
+        }
+        page.close().unwrap();
+    }
+}
+
+#[test]
+fn a_projector_of_another_model_is_refused_and_a_model_loads_without_one() {
+    let server = Server::start().unwrap();
+    let session = Session::start(true).unwrap();
+    let (own, other) = (seeing_model("gemma3").unwrap(), seeing_model("qwen3vl_merger").unwrap());
+    let (host, beside) = (ModelHost::start(own.model).unwrap(), ModelHost::start(other.projector).unwrap());
+    let (model, projector) = (host.url("model.gguf"), beside.url("mmproj.gguf"));
+    let page = session.open(&server.blank_page()).unwrap();
+    let tried = run(
+        &page,
+        &format!(
+            "const {{ Parlance }} = await import({module:?});
+            const allowedHosts = [{model:?}, {projector:?}].map(url => new URL(url).origin);
+            const engine = await Parlance.create({{ allowedHosts }});
+            await engine.configure({{ device: 'cpu' }});
+            const caught = (work) => work.then(() => null, ({{ kind, reason, message }}) => ({{ kind, reason: reason.code, message }}));
+            const wrong = await caught(engine.load({model:?}, {{ projector: {projector:?} }}));
+            const alone = await caught(engine.load({projector:?}));
+            const info = await engine.load({model:?});
+            const image = {{ type: 'image_url', image_url: {{ url: new Blob(['x']) }} }};
+            const blind = await caught(engine.chat.completions.create({{ messages: [{{ role: 'user', content: [image] }}] }}));
+            return {{ wrong, alone, can_see: info.can_see, blind }};",
+            module = server.page("parlance.js"),
+        ),
+    );
+    for refused in ["wrong", "alone"] {
+        assert_eq!(tried[refused]["reason"], "wrong_projector", "{tried}");
+        assert!(tried[refused]["message"].as_str().unwrap().contains("mmproj.gguf"), "{tried}");
+    }
+    assert_eq!(tried["can_see"], false);
+    assert_eq!(tried["blind"]["reason"], "cannot_see", "{tried}");
+}

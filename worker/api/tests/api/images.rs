@@ -1,0 +1,239 @@
+//! Images in requests to a tiny model that sees: encoded once, in their places, counted, dropped with their turns.
+#![allow(clippy::unwrap_used, reason = "tests may panic")]
+
+use std::cell::Cell;
+use std::path::Path;
+use std::rc::Rc;
+
+use parlance_api::{
+    ChatCodec, ChatRequest, Image, ImageRequest, Images, Job, PreparedResponse, Processors, RequestError, ResponseJob,
+    Vision,
+};
+use parlance_engine::gguf::{TensorType, Value as Entry, Writer};
+use parlance_engine::kernels::random::Random;
+use parlance_engine::runtime::{Cpu, Device, Loader, LoaderOptions, Model, ProjectorLoader};
+use parlance_engine::vision::Picture;
+use pollster::block_on;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use crate::common::{Listener, codec, meta};
+
+/// Key, type and value.
+type Metadata = (String, String, Value);
+
+/// Descriptions from `make_vision.py` of the engine's tests.
+#[derive(Deserialize)]
+struct Fixture {
+    tokenizer: Vec<Metadata>,
+    projectors: Vec<Family>,
+}
+
+#[derive(Deserialize)]
+struct Family {
+    name: String,
+    text: Described,
+    projector: Described,
+}
+
+#[derive(Deserialize)]
+struct Described {
+    metadata: Vec<Metadata>,
+    tensors: Vec<DescribedTensor>,
+}
+
+#[derive(Deserialize)]
+struct DescribedTensor {
+    name: String,
+    shape: Vec<u64>,
+    offset: f32,
+    scale: f32,
+}
+
+impl Described {
+    fn file(&self, more: &[Metadata]) -> Vec<u8> {
+        let mut writer = Writer::default();
+        for (key, kind, value) in self.metadata.iter().chain(more) {
+            writer.metadata(key, &entry(kind, value.clone()));
+        }
+        for tensor in &self.tensors {
+            writer.tensor(&tensor.name, TensorType::F32, &tensor.shape);
+        }
+        let mut bytes = writer.header();
+        let mut random = Random(1);
+        for (tensor, (len, padding)) in self.tensors.iter().zip(writer.data_sizes()) {
+            for _ in 0..len / 4 {
+                bytes.extend((tensor.offset + tensor.scale * random.float()).to_le_bytes());
+            }
+            bytes.resize(bytes.len() + padding as usize, 0);
+        }
+        bytes
+    }
+}
+
+fn entry(kind: &str, value: Value) -> Entry {
+    match kind {
+        "u32" => Entry::Unsigned(serde_json::from_value(value).unwrap()),
+        "f32" => Entry::Float(serde_json::from_value(value).unwrap()),
+        "bool" => Entry::Bool(serde_json::from_value(value).unwrap()),
+        "string" => Entry::String(serde_json::from_value(value).unwrap()),
+        "i32s" => Entry::Integers(serde_json::from_value(value).unwrap()),
+        "f32s" => Entry::Floats(serde_json::from_value(value).unwrap()),
+        _ => Entry::Strings(serde_json::from_value(value).unwrap()),
+    }
+}
+
+/// A tiny model that sees.
+struct Seeing {
+    model: Model,
+    vision: Vision,
+    codec: Rc<ChatCodec>,
+    /// How many images were decoded.
+    decoded: Rc<Cell<usize>>,
+}
+
+impl Seeing {
+    fn load() -> Self {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../engine/tests/fixtures/vision.json");
+        let fixture: Fixture = serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap();
+        let family = fixture.projectors.iter().find(|family| family.name == "qwen3vl_merger").unwrap();
+        let device: Device = Cpu::blocking().into();
+        let (model, vision) = block_on(async {
+            let mut loader = Loader::new(device.clone(), LoaderOptions::default());
+            loader.push(&family.text.file(&fixture.tokenizer)).await.unwrap();
+            let mut projector = ProjectorLoader::new(device, None);
+            projector.push(&family.projector.file(&[])).await.unwrap();
+            (loader.finish().await.unwrap(), Vision::new(projector.finish().await.unwrap()))
+        });
+        let codec = codec(&model);
+        Self { model, vision, codec, decoded: Rc::default() }
+    }
+
+    /// The images that a request names, which are `data:` and a number that tells their colour.
+    fn images(&self, requests: &[ImageRequest]) -> Images {
+        let image = |url: &str| {
+            let (colour, decoded) = (url["data:".len()..].parse::<u8>().unwrap(), Rc::clone(&self.decoded));
+            let picture = move || {
+                decoded.set(decoded.get() + 1);
+                let rgb = (0..96 * 64 * 3).map(|index: u32| colour.wrapping_mul((index / 7) as u8)).collect();
+                let picture = Picture::new(96, 64, rgb).map_err(RequestError::from);
+                Box::pin(std::future::ready(picture)) as parlance_api::PictureFuture
+            };
+            Image { digest: colour.into(), width: 96, height: 64, picture: Box::new(picture) }
+        };
+        let images = requests.iter().map(|request| image(&request.url)).collect();
+        Images::new(images, Some(&self.vision), self.codec.chat(), "tiny").unwrap()
+    }
+
+    /// The response to these messages.
+    fn chat(&mut self, messages: &Value, more: Value, listener: &Listener) -> Result<Value, RequestError> {
+        // Without the tokens that end an answer. Log probabilities are the model's own all the same.
+        let bias = json!({ "257": -100, "258": -100, "259": -100 });
+        let mut body = json!({
+            "messages": messages, "temperature": 0, "max_tokens": 1, "logprobs": true, "logit_bias": bias,
+        });
+        body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        let request = ChatRequest::new(&body, &meta())?;
+        let images = self.images(request.images());
+        let mut job = Job::chat_with_images(&self.codec, request, images, meta(), &Processors::new())?;
+        block_on(async {
+            job.see(&self.codec, Some(&mut self.vision), listener).await?;
+            Ok(job.run(&mut self.model, listener).await?.unwrap())
+        })
+    }
+
+    /// The log probability of the likeliest token, and the usage.
+    fn answer(&mut self, messages: &Value, more: Value) -> (f64, Value) {
+        let mut response = self.chat(messages, more, &Listener::default()).unwrap();
+        let logprob = response["choices"][0]["logprobs"]["content"][0]["logprob"].as_f64().unwrap();
+        (logprob, response["usage"].take())
+    }
+}
+
+fn question(images: &[u8], text: &str) -> Value {
+    let images =
+        images.iter().map(|colour| json!({ "type": "image_url", "image_url": { "url": format!("data:{colour}") } }));
+    let content: Vec<Value> = images.chain([json!({ "type": "text", "text": text })]).collect();
+    json!({ "role": "user", "content": content })
+}
+
+fn count(usage: &Value, name: &str) -> u64 {
+    usage["prompt_tokens_details"][name].as_u64().unwrap_or_default()
+}
+
+#[test]
+fn an_image_is_encoded_once_and_its_rows_are_reused() {
+    let mut seeing = Seeing::load();
+    let first = json!([question(&[3], "a")]);
+    let (alone, usage) = seeing.answer(&first, json!({}));
+    let image_tokens = count(&usage, "image_tokens");
+    assert!(image_tokens > 4 && usage["prompt_tokens"].as_u64() > Some(image_tokens), "{usage}");
+    assert_eq!((count(&usage, "cached_tokens"), seeing.decoded.get()), (0, 1));
+    // The next turn reuses its rows; another image is encoded.
+    let next = json!([question(&[3], "a"), { "role": "assistant", "content": "b" }, question(&[5], "c")]);
+    let (cached, usage) = seeing.answer(&next, json!({}));
+    assert_eq!((count(&usage, "image_tokens"), seeing.decoded.get()), (2 * image_tokens, 2));
+    assert!(count(&usage, "cached_tokens") > image_tokens, "{usage}");
+    // Without the KV cache the answer is the same, and nothing is encoded again.
+    seeing.model.reset();
+    let (again, usage) = seeing.answer(&next, json!({}));
+    assert_eq!((count(&usage, "cached_tokens"), seeing.decoded.get()), (0, 2));
+    assert!((again - cached).abs() < 1e-4, "{again} and {cached}");
+    // Another image in the same place gives another answer.
+    let (other, _) = seeing.answer(&json!([question(&[9], "a")]), json!({}));
+    assert!((other - alone).abs() > 1e-4, "{other} and {alone}");
+    // So does another order.
+    let (ordered, _) = seeing.answer(&json!([question(&[3, 9], "a")]), json!({}));
+    let (swapped, _) = seeing.answer(&json!([question(&[9, 3], "a")]), json!({}));
+    assert!((ordered - swapped).abs() > 1e-4, "{ordered} and {swapped}");
+}
+
+#[test]
+fn images_are_dropped_with_their_turns_and_not_encoded() {
+    let mut seeing = Seeing::load();
+    // More turns than the context of 256 tokens has room for.
+    let answer = json!({ "role": "assistant", "content": "b" });
+    let turns: Vec<Value> = (1..=40).flat_map(|colour| [question(&[colour], "a"), answer.clone()]).collect();
+    let messages = [turns, vec![question(&[50], "c")]].concat();
+    let listener = Listener::default();
+    let response = seeing.chat(&json!(messages), json!({ "truncation": "auto" }), &listener).unwrap();
+    let dropped = response["dropped_messages"].as_u64().unwrap() as usize;
+    assert!(dropped >= 20 && dropped < 80, "{response}");
+    assert_eq!(seeing.decoded.get(), (messages.len() - dropped).div_ceil(2), "only those that are kept are decoded");
+    let too_long = seeing.chat(&json!(messages), json!({}), &listener).unwrap_err();
+    assert_eq!(too_long.body().error.code.as_deref(), Some("context_length_exceeded"));
+}
+
+#[test]
+fn a_request_that_is_stopped_encodes_nothing() {
+    let mut seeing = Seeing::load();
+    let listener = Listener { stop_after: Some(0), ..Listener::default() };
+    let response = seeing.chat(&json!([question(&[3], "a")]), json!({}), &listener).unwrap();
+    assert_eq!(response["choices"][0]["finish_reason"], "abort");
+    assert_eq!(seeing.decoded.get(), 0);
+}
+
+#[test]
+fn a_response_sees_what_a_chat_completion_sees() {
+    let mut seeing = Seeing::load();
+    let content = json!([{ "type": "input_image", "image_url": "data:3" }, { "type": "input_text", "text": "a" }]);
+    let body =
+        json!({ "input": [{ "role": "user", "content": content }], "stream": true, "max_output_tokens": 1, "seed": 1 });
+    let refused = ResponseJob::new(&seeing.codec, &body, None, meta(), &Processors::new()).err().unwrap();
+    assert_eq!(refused.body().error.code.as_deref(), Some("images_not_supported"));
+
+    let request = PreparedResponse::new(&body, None, &meta()).unwrap();
+    assert_eq!(request.images()[0].param, "input[0].content[0].image_url");
+    let images = seeing.images(request.images());
+    let mut job = ResponseJob::with_images(&seeing.codec, request, images, meta(), &Processors::new()).unwrap();
+    let listener = Listener::default();
+    block_on(async {
+        job.see(&seeing.codec, Some(&mut seeing.vision), &listener).await.unwrap();
+        assert_eq!(listener.chunks.borrow()[0]["type"], "response.created", "the stream has begun");
+        job.run(&mut seeing.model, &listener).await.unwrap();
+    });
+    let response = json!(job.response());
+    let (_, usage) = seeing.answer(&json!([question(&[3], "a")]), json!({}));
+    assert_eq!(response["usage"]["input_tokens"], usage["prompt_tokens"], "{response}");
+    assert_eq!(seeing.decoded.get(), 1);
+}

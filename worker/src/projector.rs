@@ -1,0 +1,196 @@
+//! The projector of a model, with which it sees images: finding it beside the model, and loading it.
+
+use parlance_api::Vision;
+use parlance_engine::EngineError;
+use parlance_engine::runtime::{Model, ProjectorLoader};
+use parlance_protocol::ModelSource;
+use parlance_worker_core::address::{LOCAL, file_name, without_fragment};
+use parlance_worker_core::hosts::AllowedHosts;
+use parlance_worker_core::projector::{self, RepositoryFile, choose, choose_alike, listed_paths};
+
+use crate::error::WorkerError;
+use crate::load::{Load, LoadSpec};
+use crate::policy;
+use crate::source::{ByteStream, Part};
+use crate::storage::Store;
+
+/// Maximum bytes of the list of a repository's files.
+const MAX_LIST_BYTES: usize = 4 << 20;
+
+/// The projector of a model.
+pub(crate) struct Found {
+    pub(crate) part: Part,
+    /// Whether the request asked for it, so that the model is of no use without it.
+    pub(crate) is_wanted: bool,
+}
+
+impl Found {
+    /// Finds a model's projector: the one that the request names or has with it, or else the one that lies beside the model.
+    pub(crate) async fn of(
+        spec: &LoadSpec,
+        store: Option<&Store>,
+        allowed_hosts: &AllowedHosts,
+    ) -> Result<Option<Self>, WorkerError> {
+        if let ModelSource::Url { url } = &spec.source
+            && projector::is_projector(file_name(url))
+        {
+            return Err(WorkerError::lone_projector(file_name(url)));
+        }
+        let file = spec.files.iter().find(|file| projector::is_projector(&file.name()));
+        if let Some(file) = file {
+            return Ok(Some(Self { part: Part::File(file.clone()), is_wanted: true }));
+        }
+        match (&spec.projector, &spec.source) {
+            (Some(none), _) if none.is_empty() => Ok(None),
+            (Some(url), _) => Ok(Some(Self { part: part(url, store, allowed_hosts).await?, is_wanted: true })),
+            (None, ModelSource::File { .. }) => Ok(None),
+            (None, ModelSource::Url { url }) => {
+                let Some(beside) = beside(url, store, allowed_hosts).await else { return Ok(None) };
+                // One that may not be fetched is like none.
+                let part = part(&beside, store, allowed_hosts).await.ok();
+                Ok(part.map(|part| Self { part, is_wanted: false }))
+            }
+        }
+    }
+
+    /// Its URL; `None` for a file of the user's.
+    pub(crate) fn url(&self) -> Option<&str> {
+        match &self.part {
+            Part::Url(file) => Some(&file.url),
+            Part::Stored(entry) => Some(&entry.file.record.url),
+            Part::File(_) => None,
+        }
+    }
+
+    /// The error of one that cannot be used.
+    pub(crate) fn refused(&self, error: &WorkerError) -> WorkerError {
+        let detail = match error {
+            WorkerError::Engine(EngineError::WrongProjector(detail)) => detail.clone(),
+            error => error.to_string(),
+        };
+        WorkerError::WrongProjector { name: self.name(), detail }
+    }
+
+    /// Its file's name.
+    pub(crate) fn name(&self) -> String {
+        match &self.part {
+            Part::File(file) => file.name(),
+            _ => self.url().map(file_name).unwrap_or_default().to_owned(),
+        }
+    }
+}
+
+/// The file at a URL, on this device or to be fetched.
+async fn part(url: &str, store: Option<&Store>, allowed_hosts: &AllowedHosts) -> Result<Part, WorkerError> {
+    let source = ModelSource::Url { url: url.to_owned() };
+    let mut parts = Part::of(&source, Vec::new(), store, allowed_hosts).await?;
+    match (parts.pop(), parts.is_empty()) {
+        (Some(part), true) => Ok(part),
+        _ => Err(WorkerError::WrongProjector {
+            name: file_name(url).to_owned(),
+            detail: "it is in several files".to_owned(),
+        }),
+    }
+}
+
+/// The URL of the projector that lies beside the model at a URL. What was found once is known without asking again.
+async fn beside(url: &str, store: Option<&Store>, allowed_hosts: &AllowedHosts) -> Option<String> {
+    if let Some(store) = store {
+        if let Some(known) = store.projector_of(url).await {
+            return Some(known).filter(|known| !known.is_empty());
+        }
+        if url.starts_with(LOCAL) {
+            let names: Vec<String> = store.info().await.models.into_iter().map(|model| model.url).collect();
+            let names = names.iter().filter_map(|url| url.strip_prefix(LOCAL));
+            return choose_alike(file_name(url), names).map(|name| format!("{LOCAL}{name}"));
+        }
+    }
+    let file = RepositoryFile::of(url)?;
+    let listing_url = file.listing_url();
+    policy::check(allowed_hosts, &listing_url).ok()?;
+    // Without a list, the model is loaded without sight, and the next time it is asked for again.
+    let paths = listed_paths(&read(&listing_url, MAX_LIST_BYTES).await?);
+    let chosen = choose(file.path, paths.iter().map(String::as_str)).map(|path| file.beside(path));
+    if let (None, false, Some(store)) = (&chosen, paths.is_empty(), store) {
+        // A model that is kept need not be asked for again.
+        store.set_projector(url, "").await;
+    }
+    chosen
+}
+
+/// A small file from the network.
+async fn read(url: &str, max_bytes: usize) -> Option<Vec<u8>> {
+    let mut stream = ByteStream::fetch(url, None).await.ok()?.stream;
+    let mut bytes = Vec::new();
+    while let Some(chunk) = stream.next().await.ok()? {
+        bytes.extend(chunk);
+        if bytes.len() > max_bytes {
+            return None;
+        }
+    }
+    Some(bytes)
+}
+
+impl Load<'_> {
+    /// Downloads a projector. The text says why one that merely lies beside the model cannot be had.
+    pub(crate) async fn fetch_projector(
+        &self,
+        found: Option<Found>,
+    ) -> Result<(Option<Found>, Option<String>), WorkerError> {
+        let Some(found) = found else { return Ok((None, None)) };
+        let name = found.name();
+        match self.fetch(vec![found.part]).await {
+            Ok((mut parts, warning)) => {
+                let found = parts.pop().map(|part| Found { part, is_wanted: found.is_wanted });
+                Ok((found, warning))
+            }
+            Err(error) if found.is_wanted || error.is_interrupted() => Err(error),
+            Err(error) => {
+                let error = WorkerError::WrongProjector { name, detail: error.to_string() };
+                Ok((None, Some(format!("{error}."))))
+            }
+        }
+    }
+
+    /// Loads a model's projector, and notes with a kept model which it is, so that it sees without a network, too. The text says why
+    /// one that merely lies beside the model is of no use.
+    pub(crate) async fn sight(
+        &self,
+        spec: &LoadSpec,
+        model: &Model,
+        found: Option<&Found>,
+    ) -> Result<(Option<Vision>, Option<String>), WorkerError> {
+        let Some(found) = found else { return Ok((None, None)) };
+        let error = match self.load_projector(model, &found.part).await {
+            Ok(vision) => {
+                self.note_projector(spec, found).await;
+                return Ok((Some(vision), None));
+            }
+            Err(error) if error.is_gpu() || error.is_interrupted() => return Err(error),
+            Err(error) => error,
+        };
+        if let (true, Some(store), Some(url)) = (error.is_bad_model(), self.store, found.url()) {
+            // It may be damaged: the next load fetches it again.
+            store.remove(url).await?;
+        }
+        let refused = found.refused(&error);
+        if found.is_wanted { Err(refused) } else { Ok((None, Some(format!("{refused}.")))) }
+    }
+
+    async fn load_projector(&self, model: &Model, part: &Part) -> Result<Vision, WorkerError> {
+        let opened = part.open().await?;
+        let total = opened.len_bytes.map(|len| len as f64);
+        let loader = ProjectorLoader::new(model.device().clone(), opened.len_bytes);
+        let (loader, _) = self.stream_file(loader, opened, 0, total).await?;
+        let projector = loader.finish().await?;
+        projector.check(model)?;
+        Ok(Vision::new(projector))
+    }
+
+    async fn note_projector(&self, spec: &LoadSpec, found: &Found) {
+        if let (Some(store), ModelSource::Url { url }, Some(projector)) = (self.store, &spec.source, found.url()) {
+            store.set_projector(url, without_fragment(projector)).await;
+            store.note_use(projector, None).await;
+        }
+    }
+}
