@@ -273,7 +273,7 @@ fn workers_that_cannot_start_are_reported_and_crashed_ones_are_replaced() {
     let server = Server::start_with_tiny_model().unwrap();
     let session = Session::start(true).unwrap();
     // Long enough to be interrupted.
-    let page = session.open(&server.page("?device=gpu&temperature=0&repetition_penalty=1&max_tokens=1000")).unwrap();
+    let page = session.open(&server.page("?device=gpu&temperature=0&repetition_penalty=1&max_tokens=300")).unwrap();
     page.evaluate(WATCH_WORKERS).unwrap();
     page.evaluate("window.brokenScript = true").unwrap();
     page.click(OFFER).unwrap();

@@ -337,7 +337,8 @@ fn every_family_has_a_model() {
     }
 }
 
-// Separate tests, so that kernels are compiled on all cores, which takes most of the time.
+// Separate tests, so that kernels are compiled on all cores, which takes most of the time. By its name, the one of 8-bit
+// integers runs after those that put the kernels of single tokens into the driver's cache.
 
 #[test]
 fn families_match_llama_cpp_with_webgpus_defaults() {
@@ -356,7 +357,7 @@ fn families_match_llama_cpp_with_the_layout_for_graphics_cards() {
 }
 
 #[test]
-fn families_match_llama_cpp_with_8_bit_integer_products() {
+fn products_of_8_bit_integers_match_llama_cpp_in_every_family() {
     let gpu = block_on(Gpu::new(GpuOptions::default())).unwrap();
     let gpu = as_on_hardware(&gpu, Tiles::Packed);
     assert_eq!(gpu.tuning().prefill_large.tiles, Tiles::Packed);
