@@ -65,6 +65,7 @@ pub enum SelfTest {
 
 /// A loaded model.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[allow(clippy::struct_excessive_bools, reason = "they are independent facts")]
 pub struct ModelInfo {
     /// Name according to the file's metadata.
     pub name: String,
