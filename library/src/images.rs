@@ -84,7 +84,8 @@ impl Images {
 
     /// The bytes of a stored image, if it is there.
     pub(crate) async fn read(&self, digest: &str) -> Option<Vec<u8>> {
-        bytes_of(&self.get(digest).await?).await.ok()
+        let file = self.get(digest).await?;
+        bytes_of(&file).await.ok()
     }
 
     /// How many images are stored, and their bytes.

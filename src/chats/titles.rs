@@ -76,7 +76,7 @@ impl Chats {
                 }
             }
             AnswerEvent::Failed(_) | AnswerEvent::Lost => self.title_request.set_value(None),
-            AnswerEvent::Prefill(_) | AnswerEvent::Started { .. } => {}
+            AnswerEvent::Prefill(_) | AnswerEvent::See(_) | AnswerEvent::Started { .. } => {}
         });
         self.title_request.set_value(Some(request));
     }

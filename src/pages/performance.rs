@@ -172,7 +172,7 @@ fn run(client: Client, state: RwSignal<State>, runs: Vec<Usage>) {
         }
         AnswerEvent::Failed(failure) => state.set(State::Failed(failure)),
         AnswerEvent::Lost => run(client, state, Vec::new()),
-        AnswerEvent::Prefill(_) | AnswerEvent::Started { .. } | AnswerEvent::Delta { .. } => {}
+        AnswerEvent::Prefill(_) | AnswerEvent::See(_) | AnswerEvent::Started { .. } | AnswerEvent::Delta { .. } => {}
     });
 }
 

@@ -38,7 +38,7 @@ pub(crate) fn PlaygroundPage() -> impl IntoView {
             running.set(None);
             failure.set(Some(error));
         }
-        AnswerEvent::Prefill(_) | AnswerEvent::Started { .. } => {}
+        AnswerEvent::Prefill(_) | AnswerEvent::See(_) | AnswerEvent::Started { .. } => {}
     };
     let run = move |_| {
         let parsed = serde_json::from_str(&schema.read_untracked());
