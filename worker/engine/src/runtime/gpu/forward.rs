@@ -13,6 +13,17 @@ use crate::kernels::{Grid, TokensOf};
 use crate::models::{LayerInputPlan, LayerInputsPlan, ModelConfig, ModelPlan, Product, VectorId};
 use crate::runtime::device::{AttentionSplits, Dispatch, Gpu, Task, Tuning};
 
+/// The tokens of a batch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Tokens {
+    /// Any number, of one sequence.
+    Several,
+    /// Always one.
+    One,
+    /// One of each of several sequences.
+    OneOfEach,
+}
+
 /// Layout of a program.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Layout {
@@ -20,26 +31,24 @@ pub(super) struct Layout {
     pub linear: LinearTuning,
     /// Number of workgroups that share the positions of an attention head.
     pub splits: AttentionSplits,
-    /// Every batch has exactly one token.
-    pub is_one_token: bool,
+    /// What every batch consists of.
+    pub tokens: Tokens,
     /// All tokens of a batch attend to each other.
     pub two_way: bool,
     /// A buffer is added to the results of the first layers.
     pub has_deepstack: bool,
-    /// Each token belongs to another sequence.
-    pub each: bool,
 }
 
 impl Layout {
-    /// For batches of several tokens.
+    /// For batches of several tokens of one sequence.
     pub(super) fn batch(linear: LinearTuning) -> Self {
         let splits = AttentionSplits { from: 0, splits: 1 };
-        Self { linear, splits, is_one_token: false, two_way: false, has_deepstack: false, each: false }
+        Self { linear, splits, tokens: Tokens::Several, two_way: false, has_deepstack: false }
     }
 
     /// For one token, with entry `step` of [`Tuning::attention_splits`].
     pub(super) fn token(tuning: &Tuning, step: usize) -> Self {
-        Self { splits: tuning.attention_splits[step], is_one_token: true, ..Self::batch(tuning.decode) }
+        Self { splits: tuning.attention_splits[step], tokens: Tokens::One, ..Self::batch(tuning.decode) }
     }
 }
 
@@ -310,7 +319,7 @@ impl ForwardBuilder<'_> {
     pub(super) fn tokens_of(&self) -> TokensOf {
         match self.buffers.sequences {
             0 | 1 => TokensOf::Only,
-            _ if self.layout.each => TokensOf::Each,
+            _ if self.layout.tokens == Tokens::OneOfEach => TokensOf::Each,
             _ => TokensOf::One,
         }
     }

@@ -1,7 +1,7 @@
 //! Dispatches of the mixers: attention (what is special about latent attention is in `latent.rs`), short convolution,
 //! delta net, state space.
 
-use super::forward::{ForwardBuilder, PostNorm};
+use super::forward::{ForwardBuilder, PostNorm, Tokens};
 use super::product::{Input, Output};
 use super::weights::Matrix;
 use crate::error::Result;
@@ -86,7 +86,7 @@ impl ForwardBuilder<'_> {
             input_at: 0,
             gated: true,
             biased: false,
-            one_token: self.layout.is_one_token || self.layout.each,
+            one_token: self.layout.tokens != Tokens::Several,
             tokens: self.tokens_of(),
         };
         self.convolve(program, index, convolution, (plan.taps, None), &self.buffers.recurrent);
@@ -136,7 +136,7 @@ impl ForwardBuilder<'_> {
             input_at: 0,
             gated: false,
             biased: false,
-            one_token: self.layout.is_one_token || self.layout.each,
+            one_token: self.layout.tokens != Tokens::Several,
             tokens: self.tokens_of(),
         };
         self.convolve(program, index, convolution, (plan.taps, None), &buffers.inner);
@@ -201,7 +201,7 @@ impl ForwardBuilder<'_> {
             input_at: config.convolved_at(),
             gated: false,
             biased: true,
-            one_token: self.layout.is_one_token || self.layout.each,
+            one_token: self.layout.tokens != Tokens::Several,
             tokens: self.tokens_of(),
         };
         self.convolve(program, index, convolution, (plan.taps, Some(plan.taps_bias)), &buffers.inner);
@@ -326,7 +326,7 @@ impl<'a> AttentionBuilder<'a> {
         let matrix = Some(forward.weights.matrix(*self.plan.qkv.first()?))
             .filter(|matrix| matrix.rows == self.config.qkv_rows())?;
         let head_weights = heads.head_dim * matrix.cols;
-        let is_worth_it = forward.layout.is_one_token
+        let is_worth_it = forward.layout.tokens == Tokens::One
             && forward.gpu.tuning().projects(heads.heads, self.splits(), head_weights)
             && self.merged_parts(self.projected_parts()).is_some();
         let is_possible = can_project(heads, forward.config.cache)
@@ -390,7 +390,8 @@ impl<'a> AttentionBuilder<'a> {
             forward.gpu.tuning().prefill_large.tiles == Tiles::Cooperative && forward.config.cache == CacheFormat::F16;
         if forward.layout.linear.tokens == 1 {
             AttentionLayout::Token
-        } else if has_units && has_cooperative_layout(&self.config.heads) && !forward.layout.each {
+        } else if has_units && has_cooperative_layout(&self.config.heads) && forward.layout.tokens != Tokens::OneOfEach
+        {
             AttentionLayout::Cooperative
         } else {
             AttentionLayout::Batch

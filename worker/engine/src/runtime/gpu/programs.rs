@@ -4,7 +4,7 @@
 use std::cell::OnceCell;
 
 use super::decoder::GpuDecoder;
-use super::forward::{ForwardBuilder, Layout};
+use super::forward::{ForwardBuilder, Layout, Tokens};
 use crate::error::Result;
 use crate::runtime::device::{Dispatch, Tuning};
 
@@ -44,7 +44,7 @@ impl GpuDecoder {
 
     /// Layers and head for a token of each of at most [`GpuDecoder::max_verified`] sequences.
     pub(super) fn each_program(&self) -> Result<&[Dispatch]> {
-        let layout = Layout { each: true, ..self.few_tokens() };
+        let layout = Layout { tokens: Tokens::OneOfEach, ..self.few_tokens() };
         self.program(&self.programs.each, layout, |builder| builder.whole(&self.buffers.prompt_ids))
     }
 
