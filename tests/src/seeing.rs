@@ -129,7 +129,7 @@ pub fn top_log_probs(files: &SeeingModel, turns: &[Turn]) -> Vec<f64> {
         let mut model = loader.finish().await.unwrap();
         let mut loader = ProjectorLoader::new(device, Some(files.projector.len() as u64));
         loader.push(&files.projector).await.unwrap();
-        let mut projector = loader.finish().await.unwrap();
+        let mut projector = loader.finish().unwrap();
         projector.check(&model).unwrap();
 
         let chat = model.chat_handle();

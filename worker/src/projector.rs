@@ -182,7 +182,7 @@ impl Load<'_> {
         let total = opened.len_bytes.map(|len| len as f64);
         let loader = ProjectorLoader::new(model.device().clone(), opened.len_bytes);
         let (loader, _) = self.stream_file(loader, opened, 0, total).await?;
-        let projector = loader.finish().await?;
+        let projector = loader.finish()?;
         projector.check(model)?;
         Ok(Vision::new(projector))
     }

@@ -103,7 +103,7 @@ impl Seeing {
             loader.push(&family.text.file(&fixture.tokenizer)).await.unwrap();
             let mut projector = ProjectorLoader::new(device, None);
             projector.push(&family.projector.file(&[])).await.unwrap();
-            (loader.finish().await.unwrap(), Vision::new(projector.finish().await.unwrap()))
+            (loader.finish().await.unwrap(), Vision::new(projector.finish().unwrap()))
         });
         let codec = codec(&model);
         Self { model, vision, codec, decoded: Rc::default() }
@@ -198,7 +198,7 @@ fn images_are_dropped_with_their_turns_and_not_encoded() {
     let listener = Listener::default();
     let response = seeing.chat(&json!(messages), json!({ "truncation": "auto" }), &listener).unwrap();
     let dropped = response["dropped_messages"].as_u64().unwrap() as usize;
-    assert!(dropped >= 20 && dropped < 80, "{response}");
+    assert!((20..80).contains(&dropped), "{response}");
     assert_eq!(seeing.decoded.get(), (messages.len() - dropped).div_ceil(2), "only those that are kept are decoded");
     let too_long = seeing.chat(&json!(messages), json!({}), &listener).unwrap_err();
     assert_eq!(too_long.body().error.code.as_deref(), Some("context_length_exceeded"));

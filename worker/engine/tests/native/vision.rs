@@ -100,7 +100,7 @@ async fn load_projector(device: Device, bytes: &[u8]) -> Result<Projector> {
     for chunk in bytes.chunks(10_007) {
         loader.push(chunk).await?;
     }
-    loader.finish().await
+    loader.finish()
 }
 
 /// The text model of a family, and the projector.
@@ -302,7 +302,9 @@ fn the_comparison_notices_every_tensor_and_number() {
             let change: fn(&mut [f32], usize) = |weights, cols| {
                 if weights.len() == cols {
                     weights.reverse();
-                    weights.iter_mut().for_each(|weight| *weight *= 2.0);
+                    for weight in weights {
+                        *weight *= 2.0;
+                    }
                 } else {
                     weights.rotate_left(cols);
                 }

@@ -72,8 +72,8 @@ impl ProjectorLoader {
     /// Finishes after the last byte.
     ///
     /// # Errors
-    /// [`EngineError::Truncated`] if bytes are missing, or whatever the device reported.
-    pub async fn finish(self) -> Result<Projector> {
+    /// [`EngineError::Truncated`] if bytes are missing.
+    pub fn finish(self) -> Result<Projector> {
         let (description, mut upload) = match self.stage {
             Stage::Tensors(stage) => *stage,
             Stage::Header(header) => {
