@@ -17,6 +17,7 @@ use crate::runtime::session::DecoderEmbedder;
 use crate::speech::Rules;
 
 /// A model's weights on a device.
+#[derive(Clone)]
 pub(super) enum Placed {
     Gpu(Gpu, Arc<Weights>),
     Cpu(Cpu, Arc<CpuWeights>),
@@ -45,10 +46,11 @@ impl Placed {
 
     /// The same weights, for batches of up to `tokens`.
     fn with_batches(&self, tokens: u32) -> Self {
-        match self {
-            Self::Gpu(gpu, weights) => Self::Gpu(gpu.for_batches(tokens), Arc::clone(weights)),
-            Self::Cpu(cpu, weights) => Self::Cpu(cpu.clone(), Arc::clone(weights)),
+        let mut placed = self.clone();
+        if let Self::Gpu(gpu, _) = &mut placed {
+            *gpu = gpu.for_batches(tokens);
         }
+        placed
     }
 
     /// The layers of an embedding model or a ranker with these weights, for texts of up to `context` tokens. `host` as
