@@ -74,7 +74,8 @@ fn without_zeros(weights: &[f64]) -> (usize, Vec<f64>) {
 pub(crate) struct Spectrogram<'s> {
     samples: &'s [f32],
     filters: &'s MelFilters,
-    dft: Dft,
+    /// Its tables are large for a future that holds them.
+    dft: Box<Dft>,
     /// Hann's window.
     window: [f64; LEN],
     /// Frames whose loudness was measured.
@@ -87,7 +88,7 @@ impl<'s> Spectrogram<'s> {
     /// The spectrogram of `samples`, [`SAMPLE_RATE`] per second, between -1 and 1. [`Spectrogram::measure`] has to follow.
     pub(crate) fn new(samples: &'s [f32], filters: &'s MelFilters) -> Self {
         let window = std::array::from_fn(|i| 0.5 - 0.5 * (TAU * i as f64 / LEN as f64).cos());
-        Self { samples, filters, dft: Dft::new(), window, measured: 0, loudest: f64::NEG_INFINITY }
+        Self { samples, filters, dft: Box::new(Dft::new()), window, measured: 0, loudest: f64::NEG_INFINITY }
     }
 
     /// Measures the loudness of at most `count` frames, and returns whether there are more. Values depend on that of the
