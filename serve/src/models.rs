@@ -162,9 +162,9 @@ impl Served {
                 loader
             }
         };
-        let mut loaded = loader.finish_any().await?;
-        prepare(&mut loaded).await?;
-        Ok(loaded)
+        let mut model = loader.finish_any().await?;
+        prepare(&mut model).await?;
+        Ok(model)
     }
 }
 

@@ -144,10 +144,8 @@ fn is_public_v4(address: Ipv4Addr) -> bool {
 
 fn is_public_v6(address: Ipv6Addr) -> bool {
     match address.segments() {
-        // Protocols such as Teredo, and documentation.
-        [0x2001, 0..0x200 | 0xdb8, ..] => false,
-        // 6to4, which has an IPv4 address in it, and documentation.
-        [0x2002, ..] | [0x3fff, 0..0x1000, ..] => false,
+        // Protocols such as Teredo, and documentation; 6to4, which has an IPv4 address in it; more documentation.
+        [0x2001, 0..0x200 | 0xdb8, ..] | [0x2002, ..] | [0x3fff, 0..0x1000, ..] => false,
         // All that has been given out so far.
         [first, ..] => first & 0xe000 == 0x2000,
     }

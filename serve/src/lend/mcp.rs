@@ -115,15 +115,12 @@ impl Servers {
             Some("initialize") => self.start(server)?,
             _ => self.session(server, &parts.headers)?,
         };
-        let mut response = match (message.get("id"), method) {
-            (Some(request), Some(_)) => {
-                let response = session.wire.call(&request.to_string(), &message).await?;
-                json_response(StatusCode::OK, response)
-            }
-            _ => {
-                session.wire.write(&message).await?;
-                StatusCode::ACCEPTED.into_response()
-            }
+        let mut response = if let (Some(request), Some(_)) = (message.get("id"), method) {
+            let response = session.wire.call(&request.to_string(), &message).await?;
+            json_response(StatusCode::OK, response)
+        } else {
+            session.wire.write(&message).await?;
+            StatusCode::ACCEPTED.into_response()
         };
         if let Ok(id) = HeaderValue::try_from(id) {
             response.headers_mut().insert(SESSION, id);

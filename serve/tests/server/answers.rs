@@ -183,9 +183,9 @@ fn several_models_are_served() {
     while block_on(job.step(&mut encoder)).unwrap() {}
     // The last of its kind, whatever the name.
     for name in ["all-MiniLM-L6-v2.F16", "text-embedding-3-small"] {
-        let mut named = body.clone();
-        named["model"] = json!(name);
-        let reply = server.post("/v1/embeddings", &named);
+        let mut request = body.clone();
+        request["model"] = json!(name);
+        let reply = server.post("/v1/embeddings", &request);
         assert_eq!(reply.status, 200, "{reply:?}");
         assert_eq!(reply.json()["data"].as_array().unwrap().len(), 2);
         assert_eq!(reply.json()["model"], "all-MiniLM-L6-v2.F16");

@@ -1,5 +1,6 @@
 //! A small HTTP client, which can also misbehave.
 
+use std::fmt::Write as _;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::TcpStream;
 use std::time::Duration;
@@ -79,10 +80,10 @@ impl Client {
         let mut head = format!("{method} {path} HTTP/1.1\r\ncontent-length: {}\r\n", body.len());
         let own_host = format!("127.0.0.1:{}", self.port);
         if !self.headers.iter().any(|(name, _)| name == "host") {
-            head.push_str(&format!("host: {own_host}\r\n"));
+            write!(head, "host: {own_host}\r\n").unwrap();
         }
         for (name, value) in &self.headers {
-            head.push_str(&format!("{name}: {value}\r\n"));
+            write!(head, "{name}: {value}\r\n").unwrap();
         }
         stream.write_all(format!("{head}\r\n").as_bytes()).unwrap();
         stream.write_all(body).unwrap();

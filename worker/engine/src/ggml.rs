@@ -72,9 +72,12 @@ pub fn read_header<E: From<EngineError>>(
     Ok(Gguf { metadata, tensors, header_len_bytes, file_len_bytes: file.position })
 }
 
+/// Fills a buffer from an offset in a file.
+type Read<'r, E> = dyn FnMut(u64, &mut [u8]) -> Result<(), E> + 'r;
+
 /// A file that is read from an offset on.
 struct File<'r, E> {
-    read: &'r mut dyn FnMut(u64, &mut [u8]) -> Result<(), E>,
+    read: &'r mut Read<'r, E>,
     len_bytes: u64,
     position: u64,
     /// The bytes read last, from `chunk_start` on.

@@ -59,6 +59,7 @@ impl Kind {
 
     /// The kind in which a drawing of such a file is stored: as sharp, and about as large. All browsers write PNG and JPEG;
     /// those that do not write WebP write PNG instead.
+    #[must_use]
     pub fn stored(self) -> Self {
         match self {
             Self::Png | Self::Gif => Self::Png,
@@ -256,33 +257,34 @@ mod tests {
         [&b"\xff\xd8\xff\xfe\0\x04hi\xff\xff\xff\xc2\0\x11\x08"[..], &sizes, &[3]].concat()
     }
 
-    fn webp(kind: &[u8; 4], content: &[u8]) -> Vec<u8> {
-        [&b"RIFF\0\0\0\0WEBP"[..], kind, &(content.len() as u32).to_le_bytes(), content].concat()
+    fn webp(kind: [u8; 4], content: &[u8]) -> Vec<u8> {
+        [&b"RIFF\0\0\0\0WEBP"[..], &kind, &(content.len() as u32).to_le_bytes(), content].concat()
     }
 
-    fn boxed(kind: &[u8; 4], content: &[u8]) -> Vec<u8> {
-        [&(content.len() as u32 + 8).to_be_bytes()[..], kind, content].concat()
+    fn boxed(kind: [u8; 4], content: &[u8]) -> Vec<u8> {
+        [&(content.len() as u32 + 8).to_be_bytes()[..], &kind, content].concat()
     }
 
     fn avif(sizes: &[(u32, u32)]) -> Vec<u8> {
         let sizes = sizes
             .iter()
-            .flat_map(|(width, height)| boxed(b"ispe", &[[0; 4], width.to_be_bytes(), height.to_be_bytes()].concat()));
-        let properties = boxed(b"iprp", &boxed(b"ipco", &sizes.collect::<Vec<u8>>()));
-        let meta = boxed(b"meta", &[&[0; 4][..], &boxed(b"hdlr", &[0; 5]), &properties].concat());
-        [boxed(b"ftyp", b"mif1\0\0\0\0miafavif"), meta].concat()
+            .flat_map(|(width, height)| boxed(*b"ispe", &[[0; 4], width.to_be_bytes(), height.to_be_bytes()].concat()));
+        let properties = boxed(*b"iprp", &boxed(*b"ipco", &sizes.collect::<Vec<u8>>()));
+        let meta = boxed(*b"meta", &[&[0; 4][..], &boxed(*b"hdlr", &[0; 5]), &properties].concat());
+        [boxed(*b"ftyp", b"mif1\0\0\0\0miafavif"), meta].concat()
     }
 
     #[test]
     fn every_kind_tells_its_size() {
-        let lossless = [&[0x2f][..], &(639_u32 | (479 << 14)).to_le_bytes()].concat();
+        // One less than 640 and 480.
+        let lossless = [&[0x2f][..], &(0x27f_u32 | (0x1df << 14)).to_le_bytes()].concat();
         let cases = [
             (png(640, 480), Kind::Png),
             (jpeg(640, 480), Kind::Jpeg),
             (b"GIF89a\x80\x02\xe0\x01\0\0\0".to_vec(), Kind::Gif),
-            (webp(b"VP8 ", &[0, 0, 0, 0x9d, 0x01, 0x2a, 0x80, 0x42, 0xe0, 0x01]), Kind::Webp),
-            (webp(b"VP8L", &lossless), Kind::Webp),
-            (webp(b"VP8X", &[0, 0, 0, 0, 0x7f, 0x02, 0, 0xdf, 0x01, 0]), Kind::Webp),
+            (webp(*b"VP8 ", &[0, 0, 0, 0x9d, 0x01, 0x2a, 0x80, 0x42, 0xe0, 0x01]), Kind::Webp),
+            (webp(*b"VP8L", &lossless), Kind::Webp),
+            (webp(*b"VP8X", &[0, 0, 0, 0, 0x7f, 0x02, 0, 0xdf, 0x01, 0]), Kind::Webp),
             (avif(&[(64, 48), (640, 480), (1, 1)]), Kind::Avif),
         ];
         for (bytes, kind) in cases {

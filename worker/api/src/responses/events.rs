@@ -89,7 +89,9 @@ impl Translator {
             if !content.is_empty() {
                 self.text(&content);
             }
-            calls.into_iter().for_each(|call| self.call(call));
+            for call in calls {
+                self.call(call);
+            }
             self.finish = self.finish.or(finish_reason);
         }
         self.response.usage = self.response.usage.or(chunk.usage.map(Into::into));
@@ -232,10 +234,14 @@ impl Translator {
         let item = item.clone();
         match &item {
             OutputItem::Reasoning { summary, content, .. } => {
-                summary.iter().chain(content).for_each(|part| self.part_done(&item_id, output_index, part));
+                for part in summary.iter().chain(content) {
+                    self.part_done(&item_id, output_index, part);
+                }
             }
             OutputItem::Message { content, .. } => {
-                content.iter().for_each(|part| self.part_done(&item_id, output_index, part));
+                for part in content {
+                    self.part_done(&item_id, output_index, part);
+                }
             }
             OutputItem::FunctionCall { name, arguments, .. } => {
                 let (name, arguments) = (name.clone(), arguments.clone());

@@ -232,7 +232,9 @@ impl<C: Control> Control for EventControl<'_, C> {
 }
 
 fn send(events: Vec<ResponseEvent>, control: &impl Control) {
-    events.iter().for_each(|event| control.chunk(to_json(event)));
+    for event in &events {
+        control.chunk(to_json(event));
+    }
 }
 
 /// A whole completion as one chunk.

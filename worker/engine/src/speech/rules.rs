@@ -135,7 +135,9 @@ mod tests {
     /// The tokens allowed after those `said`, if all are equally likely but for those with the given logits.
     fn allowed(said: &[u32], set: &[(usize, f32)]) -> Vec<u32> {
         let mut logits = vec![-10.0; 260];
-        set.iter().for_each(|(id, logit)| logits[*id] = *logit);
+        for (id, logit) in set {
+            logits[*id] = *logit;
+        }
         rules().apply(&mut logits, said);
         (0..).zip(&logits).filter(|(_, logit)| logit.is_finite()).map(|(id, _)| id).collect()
     }

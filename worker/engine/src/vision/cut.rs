@@ -34,7 +34,7 @@ impl Cut {
             whole_units(size, unit, [min.min(max), max])
         };
         match config.sizing {
-            Sizing::Square(side) => Self { squares: None, whole: [side; 2] },
+            Sizing::Square(edge) => Self { squares: None, whole: [edge; 2] },
             Sizing::Between { min_pixels, max_pixels } => {
                 Self { squares: None, whole: between(min_pixels, max_pixels) }
             }
@@ -145,11 +145,11 @@ fn best_grid([width, height]: Size, side: u32, [min, max]: [u32; 2]) -> Size {
         if columns * rows < min {
             continue;
         }
-        let size = [columns * side, rows * side];
-        let scale = (size[0] as f32 / width as f32).min(size[1] as f32 / height as f32);
+        let [grid_width, grid_height] = [columns * side, rows * side];
+        let scale = (grid_width as f32 / width as f32).min(grid_height as f32 / height as f32);
         let [inner_width, inner_height] = [width, height].map(|side| u64::from((side as f32 * scale) as u32));
         let kept = (inner_width * inner_height).min(own);
-        let empty = u64::from(size[0]) * u64::from(size[1]) - kept;
+        let empty = u64::from(grid_width) * u64::from(grid_height) - kept;
         if kept > most || kept == most && empty < least {
             (best, most, least) = ([columns, rows], kept, empty);
         }

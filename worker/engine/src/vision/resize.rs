@@ -56,7 +56,9 @@ pub(super) fn taps(filter: Filter, from: u32, to: u32) -> impl Iterator<Item = T
         let mut weights: Vec<f64> = (first..end).map(weight).collect();
         let total: f64 = weights.iter().sum();
         if total != 0.0 {
-            weights.iter_mut().for_each(|weight| *weight /= total);
+            for weight in &mut weights {
+                *weight /= total;
+            }
         }
         Taps { first: first as usize, weights }
     })
@@ -84,8 +86,8 @@ impl Picture {
             return self.clone();
         }
         let scale = (size[0] as f32 / self.width as f32).min(size[1] as f32 / self.height as f32);
-        let side = |own: u32, most: u32| ((own as f32 * scale).ceil() as u32).clamp(1, most);
-        let own = [side(self.width, size[0]), side(self.height, size[1])];
+        let fitted = |own: u32, most: u32| ((own as f32 * scale).ceil() as u32).clamp(1, most);
+        let own = [fitted(self.width, size[0]), fitted(self.height, size[1])];
         let mut ground = Self::black(size);
         ground.copy([(size[0] - own[0]) / 2, (size[1] - own[1]) / 2], &self.resized(own, filter), [0, 0], own);
         ground

@@ -189,7 +189,9 @@ fn the_comparison_notices_every_tensor() {
         let changed = FIXTURE.model.with_changed_tensor(name, |weights, cols| {
             if weights.len() == cols {
                 weights.reverse();
-                weights.iter_mut().for_each(|weight| *weight *= 2.0);
+                for weight in weights {
+                    *weight *= 2.0;
+                }
             } else {
                 weights.rotate_left(cols);
             }

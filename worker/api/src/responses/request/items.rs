@@ -62,7 +62,7 @@ fn as_kept(mut item: Map<String, Value>) -> Map<String, Value> {
 /// The messages of a conversation.
 #[derive(Debug, Default)]
 pub(super) struct Messages {
-    messages: Vec<RequestMessage>,
+    list: Vec<RequestMessage>,
     /// The field that each of them comes from.
     origins: Vec<String>,
     /// Ids of the function calls.
@@ -72,12 +72,12 @@ pub(super) struct Messages {
 impl Messages {
     /// The messages, and the field that each of them comes from.
     pub(super) fn finish(self) -> (Vec<RequestMessage>, Vec<String>) {
-        (self.messages, self.origins)
+        (self.list, self.origins)
     }
 
     /// Appends a message.
     pub(super) fn push(&mut self, message: RequestMessage, origin: &str) {
-        self.messages.push(message);
+        self.list.push(message);
         self.origins.push(origin.to_owned());
     }
 
@@ -139,13 +139,13 @@ impl Messages {
 
     /// The message of the answer that an item belongs to: the last message, unless it `is_complete`.
     fn answer(&mut self, origin: &str, is_complete: impl Fn(&RequestMessage) -> bool) -> &mut RequestMessage {
-        let last = self.messages.last().filter(|last| last.role == "assistant");
+        let last = self.list.last().filter(|last| last.role == "assistant");
         if last.is_none_or(is_complete) {
             let message = RequestMessage { role: "assistant".to_owned(), ..RequestMessage::default() };
             self.push(message, origin);
         }
-        let last = self.messages.len() - 1;
-        &mut self.messages[last]
+        let last = self.list.len() - 1;
+        &mut self.list[last]
     }
 }
 

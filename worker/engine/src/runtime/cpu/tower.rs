@@ -86,7 +86,9 @@ impl CpuTower {
                 add(own, self.weights.vector(bias));
             }
             if let Some([_, _, low, high]) = bounds {
-                own.iter_mut().for_each(|value| *value = value.max(*low).min(*high));
+                for value in own {
+                    *value = value.max(*low).min(*high);
+                }
             }
         }
         if let Some(activation) = plan.activation {
@@ -216,7 +218,9 @@ fn mean(rows: &[f32], width: usize) -> Vec<f32> {
         add(&mut sums, row);
     }
     let count = (rows.len() / width) as f32;
-    sums.iter_mut().for_each(|sum| *sum /= count);
+    for sum in &mut sums {
+        *sum /= count;
+    }
     sums
 }
 

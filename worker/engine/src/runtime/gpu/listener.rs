@@ -146,13 +146,15 @@ fn with_many_tokens(tuning: Tuning) -> Tuning {
     };
     // Adapters without tiles have no large matrices.
     let large_matrix = if tuning.large_matrix == u64::MAX { u64::MAX } else { TILED_WEIGHTS.min(tuning.large_matrix) };
-    Tuning { prefill_large, large_matrix, ..tuning }
+    Tuning { large_matrix, prefill_large, ..tuning }
 }
 
 /// Encodes dispatches as one pass.
 fn encode(encoder: &mut wgpu::CommandEncoder, dispatches: &[Dispatch], tokens: u32) {
     let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor::default());
-    dispatches.iter().for_each(|dispatch| dispatch.encode(&mut pass, tokens));
+    for dispatch in dispatches {
+        dispatch.encode(&mut pass, tokens);
+    }
 }
 
 #[async_trait(?Send)]

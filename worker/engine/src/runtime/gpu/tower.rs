@@ -100,18 +100,22 @@ impl GpuTower {
     }
 }
 
-impl Program {
-    /// Runs a stage for `counts` rows and embeddings.
-    fn submit(&self, gpu: &Gpu, stage: &Stage, counts: [u32; 2]) {
+impl Stage {
+    /// Runs it for `counts` rows and embeddings.
+    fn submit(&self, gpu: &Gpu, counts: [u32; 2]) {
         let mut encoder = gpu.device().create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
         {
             let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor::default());
-            let count = counts[usize::from(stage.is_merged)];
-            stage.dispatches.iter().for_each(|dispatch| dispatch.encode(&mut pass, count));
+            let count = counts[usize::from(self.is_merged)];
+            for dispatch in &self.dispatches {
+                dispatch.encode(&mut pass, count);
+            }
         }
         gpu.queue().submit([encoder.finish()]);
     }
+}
 
+impl Program {
     fn write(&self, gpu: &Gpu, input: &PatchInput, counts: [u32; 2]) {
         let (buffers, queue) = (&self.buffers, gpu.queue());
         for (buffer, token_count) in buffers.states.iter().zip(counts) {
@@ -138,7 +142,7 @@ impl Tower for GpuTower {
         program.write(&gpu, input, counts);
         let (mut done, mut reported, mut next_report, mut start) = (0, 0, 1, Instant::now());
         for stage in &program.stages {
-            program.submit(&gpu, stage, counts);
+            stage.submit(&gpu, counts);
             if !stage.ends_layer {
                 continue;
             }

@@ -89,12 +89,11 @@ impl Listening<'_> {
                 0 if *temperature == 0.0 => self.listener.write(prompt.len(), limit).await?,
                 _ => None,
             };
-            let written = match written {
-                Some(written) => written,
-                None => {
-                    let mut random = Random(seed << 8 | index);
-                    self.write(prompt.len(), logits.clone(), *temperature, &mut random).await?
-                }
+            let written = if let Some(written) = written {
+                written
+            } else {
+                let mut random = Random(seed << 8 | index);
+                self.write(prompt.len(), logits.clone(), *temperature, &mut random).await?
             };
             let attempt = Attempt { temperature: *temperature, no_speech, ..self.attempt(written) };
             let is_implausible = attempt.is_unlikely(options) || attempt.repeats(options);
