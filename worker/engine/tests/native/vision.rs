@@ -9,14 +9,16 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use half::f16;
 use parlance_engine::models::ProjectorConfig;
-use parlance_engine::runtime::{Cpu, Device, Model, Part, Projector, ProjectorLoader, Prompt, Span};
+use parlance_engine::runtime::{
+    Cpu, Device, Loader, LoaderOptions, Model, Part, Projector, ProjectorLoader, Prompt, Span,
+};
 use parlance_engine::vision::{Cut, Picture};
 use parlance_engine::{EngineError, Result};
 use pollster::block_on;
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::architectures::{baseline, divergence, load};
+use crate::architectures::{baseline, divergence};
 use crate::common::{Described, build_file};
 use crate::hybrids::{devices, with_batches_of};
 
@@ -105,7 +107,7 @@ async fn load_projector(device: Device, bytes: &[u8]) -> Result<Projector> {
 
 /// The text model of a family, and the projector.
 async fn loaded(device: &Device, family: &Family) -> (Model, Projector) {
-    let model = load(device.clone(), &build_file(&family.text, &FIXTURE.tokenizer)).await;
+    let model = load_text(device.clone(), &build_file(&family.text, &FIXTURE.tokenizer)).await;
     let projector = load_projector(device.clone(), &build_file(&family.projector, &[])).await.unwrap();
     projector.check(&model).unwrap();
     (model, projector)
@@ -238,6 +240,13 @@ fn pictures_match_mtmd_and_llama_cpp() {
     });
 }
 
+/// Loads a text model, with room for the largest pictures.
+async fn load_text(device: Device, bytes: &[u8]) -> Model {
+    let mut loader = Loader::new(device, LoaderOptions { context_tokens: Some(1024), ..LoaderOptions::default() });
+    loader.push(bytes).await.unwrap();
+    loader.finish().await.unwrap()
+}
+
 /// The largest divergence from llama.cpp's logits, where the last part follows token by token.
 async fn logits_after(model: &mut Model, parts: &[Part], case: &Case) -> f64 {
     let (Some(Part::Tokens(last)), before) = (parts.last(), &parts[..parts.len() - 1]) else {
@@ -266,7 +275,7 @@ fn changed_error(family: &Family, projector: &Described, change: impl FnOnce(Pic
     let case = &family.cases[0];
     let result = block_on(async {
         let device: Device = Cpu::blocking().into();
-        let model = load(device.clone(), &build_file(&family.text, &FIXTURE.tokenizer)).await;
+        let model = load_text(device.clone(), &build_file(&family.text, &FIXTURE.tokenizer)).await;
         let mut projector = load_projector(device, &build_file(projector, &[])).await?;
         projector.check(&model)?;
         let changed = change(picture(case.size));
@@ -385,7 +394,7 @@ fn what_does_not_belong_is_refused() {
     let family = |name: &str| FIXTURE.projectors.iter().find(|family| family.name == name).unwrap();
     let device = || -> Device { Cpu::blocking().into() };
     let projector = |name: &str| block_on(load_projector(device(), &build_file(&family(name).projector, &[]))).unwrap();
-    let text = |name: &str| block_on(load(device(), &build_file(&family(name).text, &FIXTURE.tokenizer)));
+    let text = |name: &str| block_on(load_text(device(), &build_file(&family(name).text, &FIXTURE.tokenizer)));
     for (own, other) in
         [("qwen2vl_merger", "idefics3"), ("idefics3", "qwen2vl_merger"), ("qwen3vl_merger", "qwen2vl_merger")]
     {
