@@ -220,12 +220,12 @@ impl LayerPlanner<'_, '_> {
         let gate_up = if self.planner.has(&gate) {
             let gate = self.planner.segment(gate, hidden, width)?;
             let up = self.planner.segment(up, hidden, width)?;
-            self.planner.gate_up(gate, up, width)?
+            self.planner.gate_up(gate, up, width, None)?
         } else if self.planner.rows(&up) == Some(2 * u64::from(hidden)) {
             // Both are in one tensor.
             let both = self.planner.segment(up, 2 * hidden, width)?;
             let half = |first_row| Segment { first_row, rows: hidden, ..both.clone() };
-            self.planner.gate_up(half(0), half(hidden), width)?
+            self.planner.gate_up(half(0), half(hidden), width, None)?
         } else {
             let product = self.planner.matrix(up, hidden, width)?;
             GateUpPlan::Ungated(product, self.planner.optional_vector(self.bias("ffn_up"), hidden)?)

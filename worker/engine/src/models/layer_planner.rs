@@ -372,14 +372,7 @@ impl LayerPlanner<'_, '_> {
             let half = |first_row| Segment { first_row, rows: hidden, ..both.clone() };
             (half(0), half(hidden))
         };
-        match self.config.layers[self.layer].gate_cutoff {
-            Some(cutoff) => Ok(GateUpPlan::Sparse {
-                gate: self.planner.stack(&[gate], width, SPLIT_ROWS)?,
-                up: self.planner.stack(&[up], width, SPLIT_ROWS)?,
-                cutoff,
-            }),
-            None => self.planner.gate_up(gate, up, width),
-        }
+        self.planner.gate_up(gate, up, width, self.config.layers[self.layer].gate_cutoff)
     }
 
     fn experts(&mut self, config: ExpertConfig) -> Result<ExpertsPlan> {

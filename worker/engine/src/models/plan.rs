@@ -122,24 +122,17 @@ pub type Product = Vec<MatrixId>;
 pub enum GateUpPlan {
     /// Matrices with the same rows of both.
     Paired(Product),
-    /// Separate, because their formats differ.
+    /// Separate, because their formats differ, or because gates are cut off before the activation function.
     Apart {
         /// Gate projection.
         gate: Product,
         /// Up projection.
         up: Product,
+        /// Standard deviations from the mean of a token's gates, from which on they count; without it all do.
+        cutoff: Option<f32>,
     },
     /// Only an up projection, with its bias.
     Ungated(Product, Option<VectorId>),
-    /// Separate, because most gates are closed before the activation function.
-    Sparse {
-        /// Gate projection.
-        gate: Product,
-        /// Up projection.
-        up: Product,
-        /// Standard deviations from the mean of a token's gates, from which on they count.
-        cutoff: f32,
-    },
 }
 
 /// A feed-forward part.

@@ -222,12 +222,14 @@ impl<'a> Planner<'a> {
         Ok(Some(product))
     }
 
-    /// Gate and up projections, stacked if possible.
-    pub(super) fn gate_up(&mut self, gate: Segment, up: Segment, cols: u32) -> Result<GateUpPlan> {
-        if let Some(product) = self.paired(&gate, &up, cols)? {
+    /// Gate and up projections, stacked if possible. Gates that are cut off must be apart.
+    pub(super) fn gate_up(&mut self, gate: Segment, up: Segment, cols: u32, cutoff: Option<f32>) -> Result<GateUpPlan> {
+        let paired = if cutoff.is_none() { self.paired(&gate, &up, cols)? } else { None };
+        if let Some(product) = paired {
             return Ok(GateUpPlan::Paired(product));
         }
-        Ok(GateUpPlan::Apart { gate: self.stack(&[gate], cols, SPLIT_ROWS)?, up: self.stack(&[up], cols, SPLIT_ROWS)? })
+        let [gate, up] = [gate, up].map(|segment| self.stack(&[segment], cols, SPLIT_ROWS));
+        Ok(GateUpPlan::Apart { gate: gate?, up: up?, cutoff })
     }
 
     /// A matrix that must not be split.

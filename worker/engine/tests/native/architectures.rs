@@ -358,8 +358,7 @@ fn families_match_llama_cpp_with_the_layout_for_graphics_cards() {
 
 #[test]
 fn products_of_8_bit_integers_match_llama_cpp_in_every_family() {
-    let gpu = block_on(Gpu::new(GpuOptions::default())).unwrap();
-    let gpu = as_on_hardware(&gpu, Tiles::Packed);
+    let gpu = block_on(hardware(Tiles::Packed));
     assert_eq!(gpu.tuning().prefill_large.tiles, Tiles::Packed);
     check(Column::Integers, &gpu, CacheFormat::F16, Bound::ROUNDED, |model| !FLOATS.contains(&model));
 }

@@ -41,16 +41,12 @@ var<workgroup> squares: array<vec3<f32>, 2u * LANES>;
 
 @compute @workgroup_size(WORKGROUP)
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) thread: u32) {
-#ifdef EACH
-    let first = group.z;
-    let end = first + 1u;
-    if (first >= state.token_count) {
+    let tokens = tokens_of(group.z);
+    let first = tokens.x;
+    let end = tokens.y;
+    if (first >= end) {
         return;
     }
-#else
-    let first = 0u;
-    let end = state.token_count;
-#endif
     let head = group.y;
     let lane = thread % LANES;
     let slot = thread / LANES;
@@ -80,7 +76,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     var next_values = qkv[first * TOKEN_VECTORS + value_at];
     var next_alpha = gates[first * GATES_ROW_LEN + ALPHA_AT + head];
     var next_beta = gates[first * GATES_ROW_LEN + BETA_AT + head];
-    let last = max(end, 1u) - 1u;
+    let last = end - 1u;
     for (var token = first; token < end; token++) {
         #repeat v 4
         let q$v = next_q$v;

@@ -14,6 +14,16 @@ fn sequence_of(token: u32) -> u32 {
 #endif
 }
 
+// The tokens that workgroup `z` computes one after the other, the first and the one after the last: those of the batch,
+// or with EACH one. There may be none.
+fn tokens_of(z: u32) -> vec2<u32> {
+#ifdef EACH
+    return vec2<u32>(z, min(z + 1u, state.token_count));
+#else
+    return vec2<u32>(0u, state.token_count);
+#endif
+}
+
 // The token's position in its sequence.
 fn position_of(token: u32) -> u32 {
 #ifdef EACH

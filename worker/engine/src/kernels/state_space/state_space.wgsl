@@ -38,16 +38,12 @@ var<workgroup> products: array<vec2<f32>, 2u * WORKGROUP>;
 
 @compute @workgroup_size(WORKGROUP)
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) thread: u32) {
-#ifdef EACH
-    let first = group.z;
-    let end = first + 1u;
-    if (first >= state.token_count) {
+    let tokens = tokens_of(group.z);
+    let first = tokens.x;
+    let end = tokens.y;
+    if (first >= end) {
         return;
     }
-#else
-    let first = 0u;
-    let end = state.token_count;
-#endif
     let head = group.y;
     let lane = thread % LANES;
     let slot = thread / LANES;

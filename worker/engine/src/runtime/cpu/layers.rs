@@ -57,14 +57,11 @@ pub(super) fn gate_up(
             activate(&mut activated, activation);
             activated
         }
-        GateUpPlan::Apart { gate, up } => {
+        GateUpPlan::Apart { gate, up, cutoff } => {
             let mut activated = weights.product(gate, rows, x, None);
-            apply_gate(&mut activated, &weights.product(up, rows, x, None), activation);
-            activated
-        }
-        GateUpPlan::Sparse { gate, up, cutoff } => {
-            let mut activated = weights.product(gate, rows, x, None);
-            cut_gates(&mut activated, rows, *cutoff);
+            if let Some(cutoff) = cutoff {
+                cut_gates(&mut activated, rows, *cutoff);
+            }
             apply_gate(&mut activated, &weights.product(up, rows, x, None), activation);
             activated
         }

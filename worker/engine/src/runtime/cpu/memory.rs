@@ -7,7 +7,7 @@ use super::decoder::CpuDecoder;
 use super::matrix::{reserved, zeros};
 use crate::error::Result;
 use crate::models::{LayerConfig, ModelConfig, RopeAngles};
-use crate::runtime::memory::{CopyId, Layout, Memory, Part, Window};
+use crate::runtime::memory::{CopyId, Memory, Part, Window};
 
 /// Maximum size of copies in bytes: a wasm module's memory has 4 GiB for everything.
 const MAX_COPY_BYTES: u64 = 128 << 20;
@@ -119,13 +119,8 @@ impl Memory for CpuDecoder {
         self.selected = sequence;
     }
 
-    fn layout(&self) -> Layout {
-        Layout {
-            row_bytes: self.bytes(Part::Rows(1)),
-            checkpoint_bytes: self.bytes(Part::LARGEST_CHECKPOINT),
-            is_recurrent: self.bytes(Part::State(0)) > 0,
-            budget_bytes: MAX_COPY_BYTES,
-        }
+    fn budget_bytes(&self) -> u64 {
+        MAX_COPY_BYTES
     }
 
     fn bytes(&self, part: Part) -> u64 {

@@ -13,7 +13,7 @@ impl CpuDecoder {
         let (width, rows) = (self.config.embedding_len as usize, self.config.other_streams_len() as usize);
         let mut others = project(&self.weights, &plan.expand, hidden, width, rows, None);
         for (first, others) in hidden.chunks_exact(width).zip(others.chunks_exact_mut(rows)) {
-            others.chunks_exact_mut(width).for_each(|other| lengthen(other, first));
+            lengthen(others, first);
         }
         others
     }
@@ -49,7 +49,7 @@ impl CpuDecoder {
         let heads = (rows / width, width);
         let mut projected = project_heads(&self.weights, plan.merge, others, heads, [width; 2]);
         for (first, others) in hidden.chunks_exact_mut(width).zip(projected.chunks_exact_mut(rows)) {
-            others.chunks_exact_mut(width).for_each(|other| lengthen(other, first));
+            lengthen(others, first);
             for other in others.chunks_exact(width) {
                 first.iter_mut().zip(other).for_each(|(sum, value)| *sum += value);
             }
@@ -82,11 +82,14 @@ impl CpuDecoder {
     }
 }
 
-/// Scales a vector to the length of another.
-fn lengthen(vector: &mut [f32], other: &[f32]) {
-    let scale = (dot_floats(other, other) / dot_floats(vector, vector)).sqrt();
-    for value in vector.iter_mut() {
-        *value *= scale;
+/// Scales each vector to the length of `first`.
+fn lengthen(vectors: &mut [f32], first: &[f32]) {
+    let wanted = dot_floats(first, first);
+    for vector in vectors.chunks_exact_mut(first.len()) {
+        let scale = (wanted / dot_floats(vector, vector)).sqrt();
+        for value in vector {
+            *value *= scale;
+        }
     }
 }
 
@@ -184,7 +187,7 @@ mod tests {
         let mut random = Random(7);
         let (first, others) = (random.floats(40), random.floats(120));
         let (mut actual, mut expected) = (others.clone(), others.clone());
-        actual.chunks_exact_mut(40).for_each(|other| lengthen(other, &first));
+        lengthen(&mut actual, &first);
         reference::expand(&first, &mut expected);
         assert_close(&actual, &expected);
         let mut added = others.clone();

@@ -9,7 +9,7 @@ use crate::error::Result;
 use crate::kernels::{CacheLayout, TokensOf};
 use crate::models::{LayerConfig, ModelConfig};
 use crate::runtime::device::Gpu;
-use crate::runtime::memory::{CopyId, Layout, Memory, Part, Room, Window};
+use crate::runtime::memory::{CopyId, Memory, Part, Room, Window};
 
 /// Maximum size of copies in bytes, which every adapter supports as one buffer.
 const MAX_COPY_BYTES: u64 = 256 << 20;
@@ -183,13 +183,8 @@ impl Memory for GpuDecoder {
         self.selected = sequence;
     }
 
-    fn layout(&self) -> Layout {
-        Layout {
-            row_bytes: self.bytes(Part::Rows(1)),
-            checkpoint_bytes: self.bytes(Part::LARGEST_CHECKPOINT),
-            is_recurrent: self.bytes(Part::State(0)) > 0,
-            budget_bytes: MAX_COPY_BYTES,
-        }
+    fn budget_bytes(&self) -> u64 {
+        MAX_COPY_BYTES
     }
 
     fn bytes(&self, part: Part) -> u64 {

@@ -101,11 +101,11 @@ impl ProductBuilder<'_> {
         let output = |epilogue| Output { epilogue, y, rows, extra: &[] };
         match plan {
             GateUpPlan::Paired(product) => self.push(program, product, input, &output(Epilogue::Gated(activation))),
-            GateUpPlan::Apart { gate, up } => {
+            GateUpPlan::Apart { gate, up, cutoff: None } => {
                 let (stored, gated) = (output(Epilogue::STORE), output(Epilogue::Gate(activation)));
                 self.push_all(program, &[(&gate[..], input, &stored), (&up[..], input, &gated)])
             }
-            GateUpPlan::Sparse { gate, up, cutoff } => {
+            GateUpPlan::Apart { gate, up, cutoff: Some(cutoff) } => {
                 self.push(program, gate, input, &output(Epilogue::STORE))?;
                 let kernel = GateCutoff { len: rows, deviations: *cutoff };
                 let bound = [("state", self.state), ("y", y)];

@@ -6,7 +6,7 @@ use super::product::{Input, Output};
 use crate::error::Result;
 use crate::kernels::linear::{Epilogue, HeadRows};
 use crate::kernels::streams::{StreamStep, Streams};
-use crate::models::{LayerStreamsPlan, LowRankPlan, StreamsPlan};
+use crate::models::{LayerStreamsPlan, LowRankPlan, StreamsPlan, VectorId};
 use crate::runtime::device::{Dispatch, Task};
 
 impl ForwardBuilder<'_> {
@@ -21,34 +21,17 @@ impl ForwardBuilder<'_> {
 
     /// Predicts all vectors.
     pub(super) fn predict_streams(&self, program: &mut Vec<Dispatch>, plan: &LayerStreamsPlan) -> Result<()> {
-        let buffers = self.buffers;
         self.routes(program, plan)?;
-        let bound = [
-            ("routes", &buffers.routes),
-            ("coefficients", self.weights.vector(plan.predict)),
-            ("hidden", &buffers.hidden),
-            ("others", &buffers.streams),
-            ("prediction", &buffers.prediction),
-        ];
-        program.push(self.step(StreamStep::Predict, &bound));
+        program.push(self.step(StreamStep::Predict, &self.vectors(plan.predict)));
         Ok(())
     }
 
     /// Corrects all vectors by the first, which the layer has computed. Leaves the input of the gates of the layer's own
     /// input in `normed`.
     pub(super) fn correct_streams(&self, program: &mut Vec<Dispatch>, plan: &LayerStreamsPlan) -> Result<()> {
-        let buffers = self.buffers;
         self.routes(program, plan)?;
-        let bound = [
-            ("routes", &buffers.routes),
-            ("coefficients", self.weights.vector(plan.correct)),
-            ("hidden", &buffers.hidden),
-            ("others", &buffers.streams),
-            ("prediction", &buffers.prediction),
-            ("gate_scale", self.weights.vector(plan.gate_scale)),
-            ("gate_input", &buffers.normed),
-        ];
-        program.push(self.step(StreamStep::Correct, &bound));
+        let gate = [("gate_scale", self.weights.vector(plan.gate_scale)), ("gate_input", &self.buffers.normed)];
+        program.push(self.step(StreamStep::Correct, &[&self.vectors(plan.correct)[..], &gate].concat()));
         Ok(())
     }
 
@@ -79,6 +62,18 @@ impl ForwardBuilder<'_> {
     /// Number of vectors beside the first.
     fn others(&self) -> u32 {
         self.config.streams.map_or(0, |count| count - 1)
+    }
+
+    /// What predictions and corrections bind: the vectors, and what their weights follow from.
+    fn vectors(&self, coefficients: VectorId) -> [(&str, &wgpu::Buffer); 5] {
+        let buffers = self.buffers;
+        [
+            ("routes", &buffers.routes),
+            ("coefficients", self.weights.vector(coefficients)),
+            ("hidden", &buffers.hidden),
+            ("others", &buffers.streams),
+            ("prediction", &buffers.prediction),
+        ]
     }
 
     /// The router's outputs for the first vector.

@@ -157,11 +157,21 @@ pub(crate) trait Memory {
     /// Selects a sequence.
     fn select(&mut self, sequence: usize);
 
-    /// The sizes of a sequence's parts.
-    fn layout(&self) -> Layout;
+    /// Maximum number of bytes of copies on the device.
+    fn budget_bytes(&self) -> u64;
 
     /// Size of a part in bytes.
     fn bytes(&self, part: Part) -> u64;
+
+    /// The sizes of a sequence's parts.
+    fn layout(&self) -> Layout {
+        Layout {
+            row_bytes: self.bytes(Part::Rows(1)),
+            checkpoint_bytes: self.bytes(Part::LARGEST_CHECKPOINT),
+            is_recurrent: self.bytes(Part::State(0)) > 0,
+            budget_bytes: self.budget_bytes(),
+        }
+    }
 
     /// Whether windows and state are those of the sequence's first `len` tokens, or can be cut to that. After an answer
     /// they may have seen more tokens than were returned to the caller.
