@@ -48,12 +48,19 @@ pub(crate) const REDUCED_MOTION: &str = "--force-prefers-reduced-motion";
 const WITHOUT_WEBGPU: &[&str] = &[
     "--headless=new",
     "--disable-gpu",
-    "--disable-features=WebGPU,WebGPUService",
     "--disable-blink-features=WebGPU",
     "--disable-quic",
     "--disable-component-update",
     "--hide-scrollbars",
 ];
+
+/// The driver's own switch for features, which [`DISABLED_FEATURES`] replaces, because the browser takes only the first.
+const DRIVERS_FEATURES: &str = "--disable-features=TranslateUI,BlinkGenPropertyTrees";
+/// Features of the window around the page. Rendering the address bar's suggestions, which nobody sees, took longer than
+/// the rest of the start.
+const DISABLED_FEATURES: &str = "--disable-features=TranslateUI,WebUIOmniboxPopup,WebUIOmniboxAimPopup";
+/// The first tab's page, instead of the browser's own, which takes time, too.
+const FIRST_PAGE: &str = "about:blank";
 
 /// An error of the browser or another test helper.
 #[derive(Debug, thiserror::Error)]
@@ -94,6 +101,12 @@ pub(crate) fn wait_for(
     wait_for_value(evaluate, &script, expression, limit).map(drop)
 }
 
+/// How long to wait before the next look at a page, after `waited`. Each look takes time from what is waited for, which
+/// for a model is many seconds.
+fn pause(waited: Duration) -> Duration {
+    (waited / 10).clamp(Duration::from_millis(30), Duration::from_millis(250))
+}
+
 /// Waits until a script returns something other than `null`. `what` describes the wait in errors.
 fn wait_for_value(
     evaluate: impl Fn(&str) -> Result<Value, Error>,
@@ -108,7 +121,7 @@ fn wait_for_value(
                 let text = evaluate("document.body.innerText")?.to_string();
                 return Err(Error::Timeout(limit, what.to_owned(), text));
             }
-            Value::Null => thread::sleep(Duration::from_millis(50)),
+            Value::Null => thread::sleep(pause(start.elapsed())),
             value => return Ok(value),
         }
     }
@@ -187,7 +200,8 @@ impl Session {
             // Otherwise the driver disables the whole GPU process.
             enable_gpu: has_webgpu,
             window_size: Some((1280, 800)),
-            args: switches.iter().map(OsStr::new).collect(),
+            ignore_default_args: vec![OsStr::new(DRIVERS_FEATURES)],
+            args: switches.iter().copied().chain([DISABLED_FEATURES, FIRST_PAGE]).map(OsStr::new).collect(),
             // The driver counts only events, not responses, and there may be none for minutes while another engine is
             // measured. Crashes of tabs are detected separately.
             idle_browser_timeout: Duration::from_secs(1800),
