@@ -93,7 +93,6 @@ impl Soak {
     /// If the browser or the model fails.
     pub fn begin(server: Server, options: &str) -> Result<Self, Error> {
         let session = Session::with_switches(
-            true,
             &[crate::browser::WITH_WEBGPU, &[REDUCED_MOTION, "--js-flags=--expose-gc", "--enable-precise-memory-info"]]
                 .concat(),
         )?;
