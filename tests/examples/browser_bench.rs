@@ -204,7 +204,7 @@ fn measure(
     let about = page.evaluate("({ adapter: window.engine.adapter, features: window.engine.features })")?;
     // Leaves the page, so that its engine is not shared with the next one, where it would be ready already.
     page.navigate(&format!("{blank}?left"))?;
-    // The page starts by itself, because each call of the driver takes a tenth of a second.
+    // The page starts by itself, so that the driver's calls take no part in it.
     page.before_every_page(&format!("window.visit = {begin}.then(() => ({FIRST_TOKEN})({sentence:?}))"))?;
     page.navigate(&format!("{blank}?again"))?;
     let visit = page.evaluate("window.visit")?;

@@ -4,6 +4,7 @@
 
 use std::time::Duration;
 
+use parlance_tests::Server;
 use parlance_tests::soak::{Soak, is_flat, json, report, row};
 
 /// Actions between two samples.
@@ -20,7 +21,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             other => return Err(format!("unknown option {other}").into()),
         }
     }
-    let mut soak = Soak::begin(&device)?;
+    let mut soak = Soak::begin(Server::start()?, &format!("device={device}&temperature=0.7"))?;
     let mut samples = vec![soak.sample()?];
     while soak.elapsed() < Duration::from_secs_f64(minutes * 60.0) {
         for _ in 0..ACTIONS {

@@ -1,59 +1,38 @@
 //! A headless Chromium, and the pages that tests drive in it.
 
-use std::ffi::OsStr;
-use std::fmt::Display;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{self, RecvTimeoutError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use headless_chrome::browser::tab::point::Point;
-use headless_chrome::protocol::cdp::Runtime::RemoteObject;
-use headless_chrome::protocol::cdp::types::Event;
-use headless_chrome::protocol::cdp::{DOM, Emulation, Inspector, Page as PageDomain, Storage};
-use headless_chrome::{Browser, LaunchOptions, Tab};
-use serde_json::Value;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use serde_json::{Value, json};
 
 use crate::console::Console;
+use crate::devtools::{Browser, Tab};
 
 /// Where to look for the browser if `CHROME` is not set.
 const CHROMIUM_PATHS: [&str; 3] = ["/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome"];
 
 /// WebGPU on a software adapter, without background traffic.
-pub(crate) const WITH_WEBGPU: &[&str] = &[
-    "--headless=new",
-    "--enable-unsafe-webgpu",
-    "--use-webgpu-adapter=swiftshader",
-    "--disable-quic",
-    "--disable-component-update",
-    "--hide-scrollbars",
-];
+pub(crate) const WITH_WEBGPU: &[&str] =
+    &["--enable-unsafe-webgpu", "--use-webgpu-adapter=swiftshader", "--disable-quic", "--hide-scrollbars"];
 /// WebGPU on a graphics card through Vulkan, even without a display.
 const WITH_HARDWARE: &[&str] = &[
-    "--headless=new",
     "--enable-unsafe-webgpu",
     "--ignore-gpu-blocklist",
     "--use-angle=vulkan",
     "--enable-features=Vulkan,VulkanFromANGLE,DefaultANGLEVulkan",
     "--disable-vulkan-surface",
     "--disable-quic",
-    "--disable-component-update",
 ];
 /// For a user who prefers reduced motion: without a graphics card, drawing the animations takes a tenth of the time of
 /// all tests.
 pub(crate) const REDUCED_MOTION: &str = "--force-prefers-reduced-motion";
 /// No WebGPU, as in an older browser.
-const WITHOUT_WEBGPU: &[&str] = &[
-    "--headless=new",
-    "--disable-gpu",
-    "--disable-features=WebGPU,WebGPUService",
-    "--disable-blink-features=WebGPU",
-    "--disable-quic",
-    "--disable-component-update",
-    "--hide-scrollbars",
-];
+const WITHOUT_WEBGPU: &[&str] =
+    &["--disable-gpu", "--disable-blink-features=WebGPU", "--disable-quic", "--hide-scrollbars"];
 
 /// An error of the browser or another test helper.
 #[derive(Debug, thiserror::Error)]
@@ -75,6 +54,9 @@ pub enum Error {
     /// The tab's process crashed.
     #[error("the tab crashed")]
     Crashed,
+    /// The tab left the page while a script ran in it.
+    #[error("the page was left while a script ran")]
+    Left,
     /// A file or socket failed.
     #[error(transparent)]
     Io(#[from] std::io::Error),
@@ -94,6 +76,12 @@ pub(crate) fn wait_for(
     wait_for_value(evaluate, &script, expression, limit).map(drop)
 }
 
+/// How long to wait before the next look at a page, after `waited`. Each look takes time from what is waited for, which
+/// for a model is many seconds.
+fn pause(waited: Duration) -> Duration {
+    (waited / 10).clamp(Duration::from_millis(30), Duration::from_millis(250))
+}
+
 /// Waits until a script returns something other than `null`. `what` describes the wait in errors.
 fn wait_for_value(
     evaluate: impl Fn(&str) -> Result<Value, Error>,
@@ -103,12 +91,17 @@ fn wait_for_value(
 ) -> Result<Value, Error> {
     let start = Instant::now();
     loop {
-        match evaluate(script)? {
+        // The page that follows is looked at, too.
+        let value = match evaluate(script) {
+            Err(Error::Left) => Value::Null,
+            result => result?,
+        };
+        match value {
             Value::Null if start.elapsed() > limit => {
                 let text = evaluate("document.body.innerText")?.to_string();
                 return Err(Error::Timeout(limit, what.to_owned(), text));
             }
-            Value::Null => thread::sleep(Duration::from_millis(50)),
+            Value::Null => thread::sleep(pause(start.elapsed())),
             value => return Ok(value),
         }
     }
@@ -122,9 +115,7 @@ pub struct Session {
 
 impl Drop for Session {
     fn drop(&mut self) {
-        // Earlier events arrive before the response to this call; another thread records them.
-        let _ = self.browser.get_version();
-        thread::sleep(Duration::from_millis(20));
+        self.browser.settle();
         let lines = self.console.unexpected();
         let output = lines.join("\n");
         if thread::panicking() {
@@ -143,7 +134,7 @@ impl Session {
     pub fn start(has_webgpu: bool) -> Result<Self, Error> {
         let switches = if has_webgpu { WITH_WEBGPU } else { WITHOUT_WEBGPU };
         let switches: Vec<&str> = switches.iter().copied().chain([REDUCED_MOTION]).collect();
-        Self::with_switches(has_webgpu, &switches)
+        Self::with_switches(&switches)
     }
 
     /// Starts the browser with WebGPU and with animations.
@@ -151,7 +142,7 @@ impl Session {
     /// # Errors
     /// If no browser is installed or it does not start.
     pub fn with_animations() -> Result<Self, Error> {
-        Self::with_switches(true, WITH_WEBGPU)
+        Self::with_switches(WITH_WEBGPU)
     }
 
     /// Starts the browser with WebGPU and logs all of its network activity to a file.
@@ -160,11 +151,10 @@ impl Session {
     /// If no browser is installed or it does not start.
     pub fn with_network_log(path: &Path) -> Result<Self, Error> {
         let log = format!("--log-net-log={}", path.display());
-        // The browser's own background requests have nothing to do with the site.
-        let quiet =
-            ["--disable-background-networking", "--disable-sync", "--no-first-run", "--disable-domain-reliability"];
-        let switches: Vec<&str> = WITH_WEBGPU.iter().copied().chain(quiet).chain([log.as_str()]).collect();
-        Self::with_switches(true, &switches)
+        // The browser's own requests have nothing to do with the site.
+        let quiet = "--disable-domain-reliability";
+        let switches: Vec<&str> = WITH_WEBGPU.iter().copied().chain([quiet, log.as_str()]).collect();
+        Self::with_switches(&switches)
     }
 
     /// Starts the browser with WebGPU on a graphics card.
@@ -172,28 +162,16 @@ impl Session {
     /// # Errors
     /// If no browser is installed or it does not start.
     pub fn on_hardware() -> Result<Self, Error> {
-        Self::with_switches(true, WITH_HARDWARE)
+        Self::with_switches(WITH_HARDWARE)
     }
 
-    pub(crate) fn with_switches(has_webgpu: bool, switches: &[&str]) -> Result<Self, Error> {
+    pub(crate) fn with_switches(switches: &[&str]) -> Result<Self, Error> {
         let path = std::env::var_os("CHROME")
             .map(PathBuf::from)
             .or_else(|| CHROMIUM_PATHS.iter().map(PathBuf::from).find(|path| path.exists()))
             .ok_or_else(|| browser_error("no Chromium; `cargo xtask setup` installs it"))?;
-        let options = LaunchOptions {
-            path: Some(path),
-            headless: false,
-            sandbox: false,
-            // Otherwise the driver disables the whole GPU process.
-            enable_gpu: has_webgpu,
-            window_size: Some((1280, 800)),
-            args: switches.iter().map(OsStr::new).collect(),
-            // The driver counts only events, not responses, and there may be none for minutes while another engine is
-            // measured. Crashes of tabs are detected separately.
-            idle_browser_timeout: Duration::from_secs(1800),
-            ..Default::default()
-        };
-        Ok(Self { browser: Browser::new(options).map_err(browser_error)?, console: Arc::default() })
+        let console = Arc::<Console>::default();
+        Ok(Self { browser: Browser::start(&path, switches, Arc::clone(&console))?, console })
     }
 
     /// Opens a page.
@@ -201,19 +179,7 @@ impl Session {
     /// # Errors
     /// If the browser does not answer.
     pub fn open(&self, url: &str) -> Result<Page, Error> {
-        let tab = self.browser.new_tab().map_err(browser_error)?;
-        tab.set_default_timeout(Duration::from_secs(60));
-        let is_crashed = Arc::new(AtomicBool::new(false));
-        let flag = Arc::clone(&is_crashed);
-        tab.call_method(Inspector::Enable(None)).map_err(browser_error)?;
-        tab.add_event_listener(Arc::new(move |event: &Event| {
-            if matches!(event, Event::InspectorTargetCrashed(_)) {
-                flag.store(true, Ordering::Relaxed);
-            }
-        }))
-        .map_err(browser_error)?;
-        self.console.watch(&tab)?;
-        let page = Page { tab, is_crashed };
+        let page = Page { tab: self.browser.open_tab()? };
         page.navigate(url)?;
         Ok(page)
     }
@@ -226,9 +192,7 @@ impl Session {
 
 /// An open page.
 pub struct Page {
-    tab: Arc<Tab>,
-    /// Whether its process has crashed, so that it will never respond.
-    is_crashed: Arc<AtomicBool>,
+    tab: Tab,
 }
 
 impl Page {
@@ -237,14 +201,15 @@ impl Page {
     /// # Errors
     /// If the page does not load.
     pub fn navigate(&self, url: &str) -> Result<(), Error> {
-        // Polls, because the driver misses events on a busy machine. Retries, because a new tab can lose a URL that it
-        // gets while it is still opening, and because Chromium 156 sometimes crashes when a test goes from page to
-        // page, for unknown reasons.
+        // Retries, because a new tab can lose a URL that it gets while it is still opening, and because Chromium 156
+        // sometimes crashes when a test goes from page to page, for unknown reasons.
         let is_loaded = format!("location.href === {url:?} && document.readyState === 'complete'");
         let mut result = Ok(());
         for seconds in [5, 20, 60] {
-            self.is_crashed.store(false, Ordering::Relaxed);
-            self.tab.navigate_to(url).map_err(browser_error)?;
+            let navigated = self.tab.call("Page.navigate", &json!({ "url": url }))?;
+            if let Some(error) = navigated["errorText"].as_str() {
+                return Err(browser_error(format!("{url}: {error}")));
+            }
             result = self.wait_for(&is_loaded, Duration::from_secs(seconds));
             match &result {
                 Ok(()) => break,
@@ -271,31 +236,14 @@ impl Page {
     pub fn evaluate(&self, expression: &str) -> Result<Value, Error> {
         // Values without a JSON form, such as functions, become null.
         let script = format!("(async () => JSON.stringify((await ({expression})) ?? null) ?? 'null')()");
-        let result = self
-            .evaluate_raw(script)?
-            .map_err(|error| Error::Script { script: expression.to_owned(), message: error.to_string() })?;
-        // A rejected promise has a description and no value.
-        let Some(json) = result.value.as_ref().and_then(Value::as_str) else {
-            let message = result.description.unwrap_or_default();
-            return Err(Error::Script { script: expression.to_owned(), message });
-        };
-        serde_json::from_str(json).map_err(browser_error)
-    }
-
-    /// Evaluates a script on a separate thread, because a crashed tab never responds.
-    fn evaluate_raw(&self, script: String) -> Result<Result<RemoteObject, impl Display>, Error> {
-        let (sender, receiver) = mpsc::channel();
-        let tab = Arc::clone(&self.tab);
-        // After a crash there is no receiver.
-        thread::spawn(move || drop(sender.send(tab.evaluate(&script, true))));
-        loop {
-            match receiver.recv_timeout(Duration::from_millis(100)) {
-                Ok(result) => return Ok(result),
-                Err(RecvTimeoutError::Disconnected) => return Err(browser_error("the browser is gone")),
-                Err(RecvTimeoutError::Timeout) if self.is_crashed.load(Ordering::Relaxed) => {
-                    return Err(Error::Crashed);
-                }
-                Err(RecvTimeoutError::Timeout) => {}
+        let response = self.tab.call("Runtime.evaluate", &json!({ "expression": script, "awaitPromise": true }))?;
+        let result = &response["result"];
+        match result["value"].as_str() {
+            Some(json) if response["exceptionDetails"].is_null() => serde_json::from_str(json).map_err(browser_error),
+            // What was thrown need not be an error.
+            thrown => {
+                let message = result["description"].as_str().or(thrown).unwrap_or_default().to_owned();
+                Err(Error::Script { script: expression.to_owned(), message })
             }
         }
     }
@@ -323,7 +271,6 @@ impl Page {
     /// # Errors
     /// [`Error::Timeout`].
     pub fn click(&self, selector: &str) -> Result<(), Error> {
-        // A single script, because each call of the driver takes a tenth of a second.
         let middle = format!(
             "(async () => {{
                 const element = document.querySelector({selector:?});
@@ -343,7 +290,13 @@ impl Page {
         let (what, limit) = (format!("{selector} can be clicked"), Duration::from_secs(30));
         let middle = wait_for_value(|script| self.evaluate(script), &middle, &what, limit)?;
         let [x, y] = [0, 1].map(|index| middle[index].as_f64().unwrap_or_default());
-        self.tab.click_point(Point { x, y }).map(drop).map_err(browser_error)
+        for (kind, button, clicks) in
+            [("mouseMoved", "none", 0), ("mousePressed", "left", 1), ("mouseReleased", "left", 1)]
+        {
+            let event = json!({ "type": kind, "x": x, "y": y, "button": button, "clickCount": clicks });
+            self.tab.call("Input.dispatchMouseEvent", &event)?;
+        }
+        Ok(())
     }
 
     /// Types into the first element that matches `selector`, all at once, as input methods do.
@@ -352,7 +305,7 @@ impl Page {
     /// If there is no such element.
     pub fn type_into(&self, selector: &str, text: &str) -> Result<(), Error> {
         self.click(selector)?;
-        self.tab.send_character(text).map(drop).map_err(browser_error)
+        self.tab.call("Input.insertText", &json!({ "text": text })).map(drop)
     }
 
     /// Sets the value of the first field that matches `selector`, and dispatches the events that browsers do.
@@ -371,12 +324,26 @@ impl Page {
         self.evaluate(&script).map(drop)
     }
 
-    /// Presses a key, such as `Enter`.
+    /// Presses a key: a capital letter, or one of those named here.
     ///
     /// # Errors
     /// If there is no such key.
     pub fn press(&self, key: &str) -> Result<(), Error> {
-        self.tab.press_key(key).map(drop).map_err(browser_error)
+        // Its code, the older number of it, and the text that it enters.
+        let (code, number, text) = match key.as_bytes() {
+            b"Enter" => ("Enter".to_owned(), 13, "\r"),
+            b"Escape" => ("Escape".to_owned(), 27, ""),
+            b"Tab" => ("Tab".to_owned(), 9, ""),
+            [letter @ b'A'..=b'Z'] => (format!("Key{key}"), *letter, key),
+            _ => return Err(browser_error(format!("no key {key}"))),
+        };
+        let down = if text.is_empty() { "rawKeyDown" } else { "keyDown" };
+        for kind in [down, "keyUp"] {
+            let event =
+                json!({ "type": kind, "key": key, "code": code, "text": text, "windowsVirtualKeyCode": number });
+            self.tab.call("Input.dispatchKeyEvent", &event)?;
+        }
+        Ok(())
     }
 
     /// Chooses a file in the first file input that matches `selector`.
@@ -384,11 +351,10 @@ impl Page {
     /// # Errors
     /// If there is no such field.
     pub fn choose_file(&self, selector: &str, path: &Path) -> Result<(), Error> {
-        let element = self.tab.find_element(selector).map_err(browser_error)?;
-        let files = vec![path.display().to_string()];
-        let set =
-            DOM::SetFileInputFiles { files, node_id: Some(element.node_id), backend_node_id: None, object_id: None };
-        self.tab.call_method(set).map(drop).map_err(browser_error)
+        let field = json!({ "expression": format!("document.querySelector({selector:?})") });
+        let field = self.tab.call("Runtime.evaluate", &field)?;
+        let choice = json!({ "files": [path.display().to_string()], "objectId": field["result"]["objectId"] });
+        self.tab.call("DOM.setFileInputFiles", &choice).map(drop)
     }
 
     /// Resizes the page, in CSS pixels, with a device pixel ratio of 2.
@@ -396,23 +362,9 @@ impl Page {
     /// # Errors
     /// If the browser refuses.
     pub fn resize(&self, width: u32, height: u32) -> Result<(), Error> {
-        let metrics = Emulation::SetDeviceMetricsOverride {
-            width,
-            height,
-            device_scale_factor: 2.0,
-            mobile: width < 500,
-            scale: None,
-            screen_width: None,
-            screen_height: None,
-            position_x: None,
-            position_y: None,
-            dont_set_visible_size: None,
-            screen_orientation: None,
-            viewport: None,
-            display_feature: None,
-            device_posture: None,
-        };
-        self.tab.call_method(metrics).map(drop).map_err(browser_error)
+        let is_phone = width < 500;
+        let metrics = json!({ "width": width, "height": height, "deviceScaleFactor": 2, "mobile": is_phone });
+        self.tab.call("Emulation.setDeviceMetricsOverride", &metrics).map(drop)
     }
 
     /// Emulates a touch screen, as on a phone.
@@ -420,8 +372,7 @@ impl Page {
     /// # Errors
     /// If the browser refuses.
     pub fn touch(&self) -> Result<(), Error> {
-        let touch = Emulation::SetTouchEmulationEnabled { enabled: true, max_touch_points: Some(5) };
-        self.tab.call_method(touch).map(drop).map_err(browser_error)
+        self.tab.call("Emulation.setTouchEmulationEnabled", &json!({ "enabled": true, "maxTouchPoints": 5 })).map(drop)
     }
 
     /// Limits the site's storage quota to `len_bytes`.
@@ -429,8 +380,8 @@ impl Page {
     /// # Errors
     /// If the browser refuses.
     pub fn limit_storage(&self, origin: &str, len_bytes: f64) -> Result<(), Error> {
-        let limit = Storage::OverrideQuotaForOrigin { origin: origin.to_owned(), quota_size: Some(len_bytes) };
-        self.tab.call_method(limit).map(drop).map_err(browser_error)
+        let limit = json!({ "origin": origin, "quotaSize": len_bytes });
+        self.tab.call("Storage.overrideQuotaForOrigin", &limit).map(drop)
     }
 
     /// Deletes the site's databases. The browser closes those that are open.
@@ -438,8 +389,8 @@ impl Page {
     /// # Errors
     /// If the browser refuses.
     pub fn delete_databases(&self, origin: &str) -> Result<(), Error> {
-        let delete = Storage::ClearDataForOrigin { origin: origin.to_owned(), storage_Types: "indexeddb".to_owned() };
-        self.tab.call_method(delete).map(drop).map_err(browser_error)
+        let delete = json!({ "origin": origin, "storageTypes": "indexeddb" });
+        self.tab.call("Storage.clearDataForOrigin", &delete).map(drop)
     }
 
     /// Runs a script before any other on every page that this tab opens from now on.
@@ -447,13 +398,7 @@ impl Page {
     /// # Errors
     /// If the browser refuses.
     pub fn before_every_page(&self, script: &str) -> Result<(), Error> {
-        let add = PageDomain::AddScriptToEvaluateOnNewDocument {
-            source: script.to_owned(),
-            world_name: None,
-            include_command_line_api: None,
-            run_immediately: None,
-        };
-        self.tab.call_method(add).map(drop).map_err(browser_error)
+        self.tab.call("Page.addScriptToEvaluateOnNewDocument", &json!({ "source": script })).map(drop)
     }
 
     /// Freezes the tab, as browsers do with background tabs, or wakes it.
@@ -461,12 +406,8 @@ impl Page {
     /// # Errors
     /// If the browser refuses.
     pub fn freeze(&self, is_frozen: bool) -> Result<(), Error> {
-        let state = if is_frozen {
-            PageDomain::SetWebLifecycleStateStateOption::Frozen
-        } else {
-            PageDomain::SetWebLifecycleStateStateOption::Active
-        };
-        self.tab.call_method(PageDomain::SetWebLifecycleState { state }).map(drop).map_err(browser_error)
+        let state = if is_frozen { "frozen" } else { "active" };
+        self.tab.call("Page.setWebLifecycleState", &json!({ "state": state })).map(drop)
     }
 
     /// Brings the tab to the front, because background tabs take no clicks.
@@ -474,7 +415,7 @@ impl Page {
     /// # Errors
     /// If the browser does not answer.
     pub fn show(&self) -> Result<(), Error> {
-        self.tab.bring_to_front().map(drop).map_err(browser_error)
+        self.tab.call("Page.bringToFront", &json!({})).map(drop)
     }
 
     /// Closes the tab, as a user does.
@@ -482,7 +423,7 @@ impl Page {
     /// # Errors
     /// If the browser does not answer.
     pub fn close(self) -> Result<(), Error> {
-        self.tab.close(false).map(drop).map_err(browser_error)
+        self.tab.close()
     }
 
     /// Saves a screenshot of the viewport.
@@ -490,10 +431,8 @@ impl Page {
     /// # Errors
     /// If the screenshot cannot be taken or written.
     pub fn screenshot(&self, path: &Path) -> Result<(), Error> {
-        let png = self
-            .tab
-            .capture_screenshot(PageDomain::CaptureScreenshotFormatOption::Png, None, None, true)
-            .map_err(browser_error)?;
+        let image = self.tab.call("Page.captureScreenshot", &json!({ "format": "png" }))?;
+        let png = STANDARD.decode(image["data"].as_str().unwrap_or_default()).map_err(browser_error)?;
         Ok(std::fs::write(path, png)?)
     }
 }

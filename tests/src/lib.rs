@@ -3,6 +3,7 @@
 mod browser;
 pub mod chat;
 mod console;
+mod devtools;
 pub mod failures;
 pub mod firefox;
 mod host;

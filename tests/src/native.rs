@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "a test without the native answer has nothing to compare with")]
 
 use parlance_engine::chat::Message;
-use parlance_engine::runtime::{Cpu, Device, Gpu, GpuOptions, Loader, LoaderOptions};
+use parlance_engine::runtime::{Cpu, Loader, LoaderOptions};
 use parlance_engine::sampling::SamplingParams;
 
 use crate::model_path;
@@ -12,21 +12,9 @@ use crate::model_path;
 /// # Panics
 /// If the model is missing or fails.
 pub fn answer(question: &str, max_tokens: usize) -> String {
-    answer_on(Cpu::blocking().into(), question, max_tokens)
-}
-
-/// The demo model's greedy answer on the GPU, of at most `max_tokens` tokens.
-///
-/// # Panics
-/// If there is no adapter, or the model is missing or fails.
-pub fn answer_on_gpu(question: &str, max_tokens: usize) -> String {
-    answer_on(pollster::block_on(Gpu::new(GpuOptions::default())).unwrap().into(), question, max_tokens)
-}
-
-fn answer_on(device: Device, question: &str, max_tokens: usize) -> String {
     let bytes = std::fs::read(model_path()).unwrap();
     pollster::block_on(async {
-        let mut loader = Loader::new(device, LoaderOptions::default());
+        let mut loader = Loader::new(Cpu::blocking(), LoaderOptions::default());
         loader.push(&bytes).await.unwrap();
         let mut model = loader.finish().await.unwrap();
         let prompt = model.chat().prompt(&[Message::new("user", question)]).unwrap();

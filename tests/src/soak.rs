@@ -87,18 +87,16 @@ pub struct Soak {
 }
 
 impl Soak {
-    /// Opens the site and loads the demo model onto a device, `cpu` or `gpu`.
+    /// Opens a server's site with these options, such as `device=cpu`, and loads its model.
     ///
     /// # Errors
     /// If the browser or the model fails.
-    pub fn begin(device: &str) -> Result<Self, Error> {
-        let server = Server::start()?;
+    pub fn begin(server: Server, options: &str) -> Result<Self, Error> {
         let session = Session::with_switches(
-            true,
             &[crate::browser::WITH_WEBGPU, &[REDUCED_MOTION, "--js-flags=--expose-gc", "--enable-precise-memory-info"]]
                 .concat(),
         )?;
-        let page = session.open(&server.page(&format!("?device={device}&temperature=0.7&max_tokens=6")))?;
+        let page = session.open(&server.page(&format!("?{options}&max_tokens=6")))?;
         before_engine(&page, COUNT)?;
         page.click("[data-testid=model-offer] button")?;
         page.wait_for(READY, MODEL_TIMEOUT)?;

@@ -83,7 +83,7 @@ fn run_all(toolchain: &Toolchain, browsers: &Browsers) -> Result<(), Error> {
         test.args(PACKAGES).args(["--test", "site", "--"]).args(arguments).env(tables::STEP, step.name);
         shell::run(test, "see the failed test above")
     };
-    // Three at a time on two cores: they spend much of their time waiting for the driver, timers and workers.
+    // Three at a time on two cores: they spend some of their time waiting for timers and workers.
     END_TO_END.run(&tools, || end_to_end(&END_TO_END, &["--test-threads=3", "--skip", "smooth::"]))?;
     FRAME_TIMES.run(&tools, || end_to_end(&FRAME_TIMES, &["--test-threads=1", "smooth::"]))?;
     step("tables in docs/", tables::check)

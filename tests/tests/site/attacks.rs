@@ -55,7 +55,7 @@ const PROBLEMS: &str = "(() => {
 })()";
 
 /// Requests an answer with the given text, clicks everything in it (except links, which lead away, and the page's own
-/// buttons), and returns the problems. A single script, because each call of the driver takes a tenth of a second.
+/// buttons), and returns the problems.
 const TRY: &str = "async (text) => {
     const until = async (condition) => {
         const start = performance.now();

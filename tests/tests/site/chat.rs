@@ -8,7 +8,7 @@ use parlance_tests::failures::record_failure;
 use parlance_tests::{Page, Server, Session, model_path, native};
 
 const QUESTION: &str = "What is the capital of France?";
-const MAX_TOKENS: usize = 40;
+const MAX_TOKENS: usize = 20;
 const OFFER: &str = "[data-testid=model-offer] button";
 const LOAD_FAILURE: &str = "document.querySelector('[data-testid=load-failure]')";
 const INSPECTION: &str = "document.querySelector('[data-testid=inspection]')";
@@ -41,7 +41,7 @@ fn answers_equal_those_of_the_native_engine() {
     ask(&page, QUESTION);
     let text = answer(&page);
     assert!(text.contains("Paris"), "{text}");
-    assert_eq!(text, native::answer_on_gpu(QUESTION, MAX_TOKENS));
+    assert_eq!(text, native::answer(QUESTION, MAX_TOKENS));
     let lengths = page.evaluate("window.lengths.size").unwrap().as_u64().unwrap();
     assert!(lengths >= 4, "the answer came in {lengths} steps, so it was not streamed");
     let statistics = page.text(".statistics").unwrap();
@@ -273,7 +273,7 @@ fn workers_that_cannot_start_are_reported_and_crashed_ones_are_replaced() {
     let server = Server::start_with_tiny_model().unwrap();
     let session = Session::start(true).unwrap();
     // Long enough to be interrupted.
-    let page = session.open(&server.page("?device=gpu&temperature=0&repetition_penalty=1&max_tokens=300")).unwrap();
+    let page = session.open(&server.page("?device=gpu&temperature=0&repetition_penalty=1&max_tokens=150")).unwrap();
     page.evaluate(WATCH_WORKERS).unwrap();
     page.evaluate("window.brokenScript = true").unwrap();
     page.click(OFFER).unwrap();

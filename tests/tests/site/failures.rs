@@ -139,7 +139,7 @@ const MISCOMPILE: &str = "
 
 #[test]
 fn answers_are_right_even_if_the_gpu_computes_wrongly() {
-    const QUERY: &str = "?temperature=0&max_tokens=40";
+    const QUERY: &str = "?temperature=0&max_tokens=24";
     let server = Server::start_with_tiny_model().unwrap();
     let says = |text: &str| format!("document.body.innerText.includes({text:?})");
     let (simpler, on_cpu) = (says("uses simpler ones"), says("so the model runs on the CPU"));

@@ -128,7 +128,7 @@ const WATCH_DEVICES: &str = "
 fn answers_continue_after_the_gpu_was_lost() {
     let server = Server::start_with_tiny_model().unwrap();
     let session = Session::start(true).unwrap();
-    let query = "?device=gpu&temperature=0&repetition_penalty=1&max_tokens=300";
+    let query = "?device=gpu&temperature=0&repetition_penalty=1&max_tokens=150";
     let page = session.open(&server.page(query)).unwrap();
     before_engine(&page, WATCH_DEVICES).unwrap();
     let question = "Write a story about a dragon.";

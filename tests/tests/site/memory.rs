@@ -1,15 +1,23 @@
 //! Memory: a short version of `cargo xtask soak`, in which it does not grow and nothing is lost, and what unloaded models
-//! leave behind.
+//! leave behind. What does not grow with use does not depend on the model, so it is a tiny one: it also leaves time for
+//! more of the page's actions.
 #![allow(clippy::unwrap_used, reason = "tests may panic")]
 
 use std::time::Duration;
 
+use parlance_tests::Server;
 use parlance_tests::failures::record_failure;
 use parlance_tests::soak::{Soak, is_flat, report};
 
+/// Loads the tiny model, whose greedy answers are never empty.
+fn begin(device: &str) -> Soak {
+    let server = Server::start_with_tiny_model().unwrap();
+    Soak::begin(server, &format!("device={device}&temperature=0")).unwrap()
+}
+
 #[test]
 fn half_a_minute_of_use_leaves_memory_flat_and_loses_nothing() {
-    let mut soak = Soak::begin("cpu").unwrap();
+    let mut soak = begin("cpu");
     let mut samples = Vec::new();
     // Enough samples that each action was performed and a model was reloaded.
     while soak.elapsed() < Duration::from_secs(30) || samples.len() < 9 {
@@ -29,7 +37,7 @@ fn half_a_minute_of_use_leaves_memory_flat_and_loses_nothing() {
 
 #[test]
 fn unloaded_models_leave_no_buffers_behind() {
-    let mut soak = Soak::begin("gpu").unwrap();
+    let mut soak = begin("gpu");
     let mut counts = Vec::new();
     for _ in 0..3 {
         soak.ask("Hi").unwrap();
@@ -37,7 +45,7 @@ fn unloaded_models_leave_no_buffers_behind() {
         soak.unload().unwrap();
         let without = soak.sample().unwrap();
         println!("{} buffers, {} MB; then {}, {} MB", with.buffers, with.gpu_mb, without.buffers, without.gpu_mb);
-        assert!(with.gpu_mb > 90.0 && without.gpu_mb < with.gpu_mb / 2.0, "{with:?} {without:?}");
+        assert!(with.gpu_mb > 2.0 && without.gpu_mb < with.gpu_mb / 2.0, "{with:?} {without:?}");
         counts.push((with.buffers, without.buffers));
     }
     // Staging buffers come and go.
