@@ -1,4 +1,4 @@
-//! Chromium, driven by the DevTools protocol through a pipe. Messages are JSON and end with a zero byte: requests
+//! Chromium, driven by the `DevTools` protocol through a pipe. Messages are JSON and end with a zero byte: requests
 //! `{ id, sessionId, method, params }`, responses `{ id, result }` or `{ id, error }`, and events
 //! `{ sessionId, method, params }`. A session is that of a tab or a service worker; without one, the browser is meant.
 

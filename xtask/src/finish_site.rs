@@ -234,8 +234,8 @@ mod tests {
         for line in script.lines() {
             let words: Vec<&str> = line.split([' ', '(']).collect();
             let name = match words.as_slice() {
-                ["const" | "let" | "class" | "function" | "function*", name, ..] => name,
-                ["async", "function" | "function*", name, ..] => name,
+                ["const" | "let" | "class" | "function" | "function*", name, ..]
+                | ["async", "function" | "function*", name, ..] => name,
                 _ => continue,
             };
             assert!(names.insert((*name).to_owned()), "{name} is declared twice");
