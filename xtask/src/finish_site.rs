@@ -233,10 +233,10 @@ mod tests {
         let mut names = BTreeSet::new();
         for line in script.lines() {
             let words: Vec<&str> = line.split([' ', '(']).collect();
-            let name = match words.as_slice() {
-                ["const" | "let" | "class" | "function" | "function*", name, ..]
-                | ["async", "function" | "function*", name, ..] => name,
-                _ => continue,
+            let (["const" | "let" | "class" | "function" | "function*", name, ..]
+            | ["async", "function" | "function*", name, ..]) = words.as_slice()
+            else {
+                continue;
             };
             assert!(names.insert((*name).to_owned()), "{name} is declared twice");
         }
