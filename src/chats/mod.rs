@@ -80,6 +80,8 @@ pub(crate) struct Chats {
     list: RwSignal<Option<Vec<ConversationSummary>>>,
     query: RwSignal<String>,
     current: Store<Conversation>,
+    /// The conversation that is being loaded for the screen.
+    opening: StoredValue<Option<Id>>,
     /// Whether the conversation on screen is in the library, as it is from its first message on.
     is_saved: RwSignal<bool>,
     branch: RwSignal<Vec<MessageId>>,
@@ -115,6 +117,7 @@ impl Chats {
             list: RwSignal::new(None),
             query: RwSignal::new(String::new()),
             current,
+            opening: StoredValue::new(None),
             is_saved: RwSignal::new(false),
             branch,
             context_start: Memo::new(move |_| context_start(current, &branch.read())),
@@ -141,7 +144,11 @@ impl Chats {
             save_draft.with_value(|save| (save.borrow_mut())(draft));
         });
         set_interval(move || chats.save_answers(), SAVE_EVERY);
-        let hidden = window_event_listener(leptos::ev::visibilitychange, move |_| chats.save_answers());
+        // The last chance before the tab is closed.
+        let hidden = window_event_listener(leptos::ev::visibilitychange, move |_| {
+            chats.save_answers();
+            chats.save_draft(chats.draft.get_untracked());
+        });
         on_cleanup(move || hidden.remove());
         chats
     }
@@ -237,12 +244,18 @@ impl Chats {
     pub(crate) fn open(self, id: Option<Id>) {
         // The draft stays with the conversation that leaves the screen.
         self.save_draft(self.draft.get_untracked());
+        self.opening.set_value(id);
         let Some(id) = id else { return self.show_new() };
         if self.is_current(id) {
             return;
         }
         leptos::task::spawn_local(async move {
-            match self.library.open(id).await {
+            let loaded = self.library.open(id).await;
+            if self.opening.get_value() != Some(id) {
+                // The user has opened another one since.
+                return;
+            }
+            match loaded {
                 Ok(Some(conversation)) => {
                     self.draft.set(conversation.summary.draft.clone());
                     self.show(Conversation::from_record(conversation, &AnswerState::Incomplete), true);

@@ -31,8 +31,13 @@ const WITH_HARDWARE: &[&str] = &[
 /// all tests.
 pub(crate) const REDUCED_MOTION: &str = "--force-prefers-reduced-motion";
 /// No WebGPU, as in an older browser.
-const WITHOUT_WEBGPU: &[&str] =
-    &["--disable-gpu", "--disable-blink-features=WebGPU", "--disable-quic", "--hide-scrollbars"];
+const WITHOUT_WEBGPU: &[&str] = &[
+    "--disable-gpu",
+    "--disable-features=WebGPU,WebGPUService",
+    "--disable-blink-features=WebGPU",
+    "--disable-quic",
+    "--hide-scrollbars",
+];
 
 /// An error of the browser or another test helper.
 #[derive(Debug, thiserror::Error)]
@@ -335,6 +340,7 @@ impl Page {
             b"Escape" => ("Escape".to_owned(), 27, ""),
             b"Tab" => ("Tab".to_owned(), 9, ""),
             [letter @ b'A'..=b'Z'] => (format!("Key{key}"), *letter, key),
+            [digit @ b'0'..=b'9'] => (format!("Digit{key}"), *digit, key),
             _ => return Err(browser_error(format!("no key {key}"))),
         };
         let down = if text.is_empty() { "rawKeyDown" } else { "keyDown" };

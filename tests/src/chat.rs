@@ -15,8 +15,6 @@ pub const LAST_ANSWER: &str = "[...document.querySelectorAll('[data-role=assista
 /// Script: the text of the last answer so far.
 pub const LAST_TEXT: &str =
     "([...document.querySelectorAll('[data-role=assistant] .markdown')].at(-1)?.innerText ?? '')";
-/// Selector of the button that starts a new conversation.
-pub const NEW_CHAT: &str = "[data-testid=new-chat]";
 
 /// Accepts the model that the page offers to load: the default model, or the one in the URL.
 ///
@@ -24,6 +22,15 @@ pub const NEW_CHAT: &str = "[data-testid=new-chat]";
 /// If the page offers no model.
 pub fn load_from_link(page: &Page) -> Result<(), Error> {
     page.click("[data-testid=model-offer] button.primary")
+}
+
+/// Starts a new conversation.
+///
+/// # Errors
+/// [`Error::Timeout`] if there is no button for it, or another conversation stays on screen.
+pub fn new_chat(page: &Page) -> Result<(), Error> {
+    page.click("[data-testid=new-chat]")?;
+    page.wait_for("!document.querySelector('[data-role=assistant]')", PAGE_TIMEOUT)
 }
 
 /// Sends a question.

@@ -331,7 +331,7 @@ const CHANGES: [(&str, &str, &str); 2] = [
 fn newer(path: &Path) -> io::Result<Vec<u8>> {
     let bytes = std::fs::read(path)?;
     let name = path.file_name().unwrap_or_default();
-    if name != "service-worker.js" {
+    if path != site().join("service-worker.js") {
         return Ok(match CHANGES.iter().find(|(changed, ..)| name == *changed) {
             Some((_, old, new)) => replaced(&bytes, old, new),
             None => bytes,

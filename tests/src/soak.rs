@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 
 use crate::browser::REDUCED_MOTION;
-use crate::chat::{self, MODEL_TIMEOUT, NEW_CHAT, READY};
+use crate::chat::{self, MODEL_TIMEOUT, READY};
 use crate::inject::before_engine;
 use crate::{Error, Page, Server, Session};
 
@@ -133,7 +133,7 @@ impl Soak {
         let page = &self.page;
         match self.actions % 10 {
             1 => {
-                page.click(NEW_CHAT)?;
+                chat::new_chat(page)?;
                 self.ask("Tell me about the sea.")
             }
             2 | 6 => self.ask("And about ships?"),

@@ -2,7 +2,7 @@
 //! A mock engine answers.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests may panic")]
 
-use parlance_tests::chat::{LAST_ANSWER, LAST_TEXT, NEW_CHAT, PAGE_TIMEOUT, READY, answer, ask};
+use parlance_tests::chat::{LAST_ANSWER, LAST_TEXT, PAGE_TIMEOUT, READY, answer, ask, new_chat};
 use parlance_tests::scripted::use_scripted_engine;
 use parlance_tests::{Page, Server, Session, root};
 use serde_json::{Value, json};
@@ -342,7 +342,7 @@ fn every_action(input: Input) {
     delete_and_restore(&page, input, &item);
 
     // A chat whose only question was deleted.
-    page.click(NEW_CHAT).unwrap();
+    new_chat(&page).unwrap();
     ask(&page, "Hollow").unwrap();
     answer(&page).unwrap();
     press(&page, input, "[data-role=user]", "Delete");
@@ -353,7 +353,7 @@ fn every_action(input: Input) {
     item_menu(&page, input, &item);
     delete_and_restore(&page, input, &item);
 
-    page.click(NEW_CHAT).unwrap();
+    new_chat(&page).unwrap();
     ask(&page, "Speak slowly").unwrap();
     wait(&page, &format!("{LAST_TEXT}.includes('word word')"));
     let item = current_item(&page);

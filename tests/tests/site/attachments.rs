@@ -1,7 +1,7 @@
 //! Attached files: what can be attached, and how long files are searched. A mock engine answers.
 #![allow(clippy::unwrap_used, reason = "tests may panic")]
 
-use parlance_tests::chat::{NEW_CHAT, answer, ask};
+use parlance_tests::chat::{answer, ask, new_chat};
 use parlance_tests::{Server, Session};
 
 use crate::conversations::{open, wait};
@@ -46,7 +46,7 @@ fn long_files_are_searched_and_their_passages_cited() {
         );
         page.evaluate(&script).unwrap();
     };
-    page.click(NEW_CHAT).unwrap();
+    new_chat(&page).unwrap();
     attach_file(
         "people.csv",
         "Array.from({ length: 240000 }, (_, row) => `${row};person ${row};${row * 7}`).join('\\n')",
@@ -74,7 +74,7 @@ fn long_files_are_searched_and_their_passages_cited() {
     page.fill("#embedding-model", "models/embedding.gguf").unwrap();
     page.follow("./").unwrap();
     wait(&page, "document.querySelector('.app')");
-    page.click(NEW_CHAT).unwrap();
+    new_chat(&page).unwrap();
     page.evaluate(attach).unwrap();
     wait(&page, "document.querySelector('.attachment')?.innerText.includes('tokens')");
     ask(&page, "Which airship came down?").unwrap();

@@ -5,7 +5,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use parlance_tests::chat::{LAST_ANSWER, NEW_CHAT, answer, ask};
+use parlance_tests::chat::{LAST_ANSWER, answer, ask, new_chat};
 use parlance_tests::failures::record_failure;
 use parlance_tests::scripted::use_scripted_engine;
 use parlance_tests::{ModelHost, Server, Session, model_path};
@@ -101,7 +101,7 @@ fn answers_cannot_run_scripts_contact_other_hosts_or_hide_text() {
     let mut failures = Vec::new();
     for (index, attack) in attacks.iter().enumerate() {
         if index % 12 == 0 {
-            page.click(NEW_CHAT).unwrap();
+            new_chat(&page).unwrap();
         }
         let problems = page.evaluate(&format!("{attempt}({})", json!(attack.text))).unwrap();
         if problems != json!([]) {

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use parlance_tests::chat::{self, LAST_ANSWER, LAST_TEXT, MODEL_TIMEOUT, NEW_CHAT, READY};
+use parlance_tests::chat::{self, LAST_ANSWER, LAST_TEXT, MODEL_TIMEOUT, READY, new_chat};
 use parlance_tests::failures::record_failure;
 use parlance_tests::{Page, Server, Session, model_path, native};
 
@@ -63,7 +63,7 @@ fn answers_equal_those_of_the_native_engine() {
     assert!(memory.as_f64().unwrap() < 80e6, "{memory}");
     page.click(".dialog [aria-label=Close]").unwrap();
 
-    page.click(NEW_CHAT).unwrap();
+    new_chat(&page).unwrap();
     page.wait_for("document.querySelector('.welcome')", Duration::from_secs(5)).unwrap();
     assert_eq!(page.evaluate("document.querySelectorAll('.message').length").unwrap(), 0);
 
@@ -89,7 +89,7 @@ fn an_answer_can_be_stopped_and_the_next_one_works() {
     page.wait_for(&format!("{LAST_ANSWER}.dataset.active === 'false'"), Duration::from_secs(10)).unwrap();
     assert!(page.text(".statistics").unwrap().contains("stopped"));
     assert!(answer(&page).len() > 20, "the partial answer stays");
-    page.click(NEW_CHAT).unwrap();
+    new_chat(&page).unwrap();
     ask(&page, QUESTION);
     assert!(answer(&page).contains("Paris"));
     record_failure("Input", "the user stops an answer", "the partial answer stays; the next one works");
@@ -297,7 +297,7 @@ fn workers_that_cannot_start_are_reported_and_crashed_ones_are_replaced() {
     let begun = begun.as_str().unwrap();
     assert!(text.starts_with(begun) && text.len() > begun.len() + 20, "{begun:?} became {text:?}");
     assert_eq!(page.evaluate("document.querySelectorAll('.message').length").unwrap(), 2);
-    page.click(NEW_CHAT).unwrap();
+    new_chat(&page).unwrap();
     ask(&page, QUESTION);
     assert!(answer(&page).len() > 20);
     record_failure("Worker", "its script is missing", "the error says so; a retry works");

@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests may panic")]
 #![allow(clippy::too_many_lines, reason = "tests check many steps on one page")]
 
-use parlance_tests::chat::{LAST_ANSWER, LAST_TEXT, NEW_CHAT, PAGE_TIMEOUT, answer, ask};
+use parlance_tests::chat::{LAST_ANSWER, LAST_TEXT, PAGE_TIMEOUT, answer, ask, new_chat};
 use parlance_tests::failures::record_failure;
 use parlance_tests::scripted::use_scripted_engine;
 use parlance_tests::{Page, Server, Session, root};
@@ -82,7 +82,7 @@ fn conversations_are_saved_searched_and_organised() {
     ask(&page, "Tell me of otters").unwrap();
     assert_eq!(answer(&page).unwrap(), "Answer 1: Tell me of otters");
     wait(&page, "location.search.startsWith('?chat=')");
-    page.click(NEW_CHAT).unwrap();
+    new_chat(&page).unwrap();
     ask(&page, "Tell me of badgers").unwrap();
     answer(&page).unwrap();
     wait(&page, "document.querySelectorAll('.conversation').length === 2");
@@ -126,7 +126,7 @@ fn conversations_are_saved_searched_and_organised() {
     page.click(".model-button").unwrap();
     press(&page, ".dialog", "Load");
     wait(&page, "document.querySelector('.model-button[data-state=ready]')");
-    page.click(NEW_CHAT).unwrap();
+    new_chat(&page).unwrap();
     ask(&page, "Tell me of mice").unwrap();
     wait(&page, "document.querySelector('.title').innerText === 'Small Animals'");
     choose_for(&page, "Small Animals", "Delete");
@@ -181,7 +181,7 @@ fn messages_are_edited_branched_continued_and_deleted() {
     assert!(answer(&page).unwrap().starts_with("word word"));
 
     // Reasoning is collapsed and shows its duration; tool calls are shown with their results.
-    page.click(NEW_CHAT).unwrap();
+    new_chat(&page).unwrap();
     ask(&page, "think about it").unwrap();
     answer(&page).unwrap();
     let reasoning = page.evaluate("document.querySelector('.reasoning').textContent").unwrap();
@@ -189,7 +189,7 @@ fn messages_are_edited_branched_continued_and_deleted() {
     assert!(reasoning.contains("Thought for") && reasoning.contains("Let me think."), "{reasoning}");
     page.evaluate("localStorage.setItem('parlance.settings', JSON.stringify({ uses_tools: true }))").unwrap();
     reload(&page);
-    page.click(NEW_CHAT).unwrap();
+    new_chat(&page).unwrap();
     ask(&page, "call the calculator").unwrap();
     assert_eq!(answer(&page).unwrap(), "It is 84.");
     let tool = page.evaluate("document.querySelector('.tool-use').textContent").unwrap();
@@ -224,10 +224,10 @@ fn tabs_stay_in_sync_and_partial_answers_of_closed_tabs_are_saved() {
 
     // Unsent text is saved for each conversation, and separately for a new one.
     second.type_into("#message", "half a thought").unwrap();
-    wait(&second, "new Promise(done => setTimeout(() => done(true), 800))");
+    second.evaluate("new Promise(done => setTimeout(done, 800))").unwrap();
     reload(&second);
     wait(&second, "document.querySelector('#message').value === 'half a thought'");
-    second.click(NEW_CHAT).unwrap();
+    new_chat(&second).unwrap();
     wait(&second, "document.querySelector('#message').value === ''");
 }
 
@@ -383,7 +383,7 @@ fn conversations_that_exceed_the_context_drop_their_oldest_messages() {
 
     // A question that is too long on its own fails with an error that only offers what can work. With a larger context
     // it is answered automatically.
-    page.click(NEW_CHAT).unwrap();
+    new_chat(&page).unwrap();
     say(&page, "word ".repeat(2500).trim_end(), None);
     wait(&page, "document.querySelector('.failure')?.innerText.includes('2,500 tokens')");
     assert_eq!(page.evaluate(NO_CONTINUE).unwrap(), true);
@@ -395,7 +395,7 @@ fn conversations_that_exceed_the_context_drop_their_oldest_messages() {
     let settings = "JSON.stringify({ drops_oldest: false, language: 'de' })";
     page.evaluate(&format!("localStorage.setItem('parlance.settings', {settings})")).unwrap();
     reload(&page);
-    page.click(NEW_CHAT).unwrap();
+    new_chat(&page).unwrap();
     say(&page, "First", Some(1200));
     say(&page, "Second", None);
     wait(&page, "document.querySelector('.failure')?.innerText.includes('Dieser Chat hat 1.202 Tokens')");

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use parlance_tests::chat::{LAST_ANSWER, LAST_TEXT, MODEL_TIMEOUT, NEW_CHAT, PAGE_TIMEOUT, READY, answer, ask};
+use parlance_tests::chat::{LAST_ANSWER, LAST_TEXT, MODEL_TIMEOUT, PAGE_TIMEOUT, READY, answer, ask, new_chat};
 use parlance_tests::failures::record_failure;
 use parlance_tests::inject::{before_engine, before_every_engine};
 use parlance_tests::scripted::use_scripted_engine;
@@ -72,7 +72,7 @@ fn losing_the_gpu_in_any_phase_only_costs_time() {
     let interrupted = answer(&page).unwrap();
     record_failure("GPU", "the device is lost during prefill", "the model is reloaded and answers; the user is told");
 
-    page.click(NEW_CHAT).unwrap();
+    new_chat(&page).unwrap();
     send(&page, "now");
     ask(&page, &long).unwrap();
     let text = answer(&page).unwrap();
@@ -222,7 +222,7 @@ fn isolated_pages_use_threads_and_continue_without_them_if_they_end() {
     send(&page, "end");
     // Chromium lets a busy worker run for two seconds before it kills it.
     std::thread::sleep(Duration::from_secs(4));
-    page.click(NEW_CHAT).unwrap();
+    new_chat(&page).unwrap();
     ask(&page, QUESTION).unwrap();
     page.wait_for("document.querySelector('[data-testid=notice]')?.innerText.includes('thread')", MODEL_TIMEOUT)
         .unwrap();
@@ -275,7 +275,7 @@ fn tabs_that_are_hidden_frozen_or_reloaded_lose_nothing() {
     assert!(whole.len() > 100, "{whole}");
     record_failure("Tab", "it goes to the background during an answer", "the answer is completed");
 
-    page.click(NEW_CHAT).unwrap();
+    new_chat(&page).unwrap();
     ask(&page, "Write a story about a dragon.").unwrap();
     page.wait_for(&format!("{LAST_TEXT}.length > 10"), MODEL_TIMEOUT).unwrap();
     page.freeze(true).unwrap();
@@ -291,7 +291,7 @@ fn tabs_that_are_hidden_frozen_or_reloaded_lose_nothing() {
         "the answer continues when it wakes, and is the same",
     );
 
-    page.click(NEW_CHAT).unwrap();
+    new_chat(&page).unwrap();
     ask(&page, "Write a story about a dragon.").unwrap();
     // Answers are saved once per second.
     page.wait_for(&format!("{LAST_TEXT}.length > 30"), MODEL_TIMEOUT).unwrap();
@@ -386,13 +386,13 @@ fn invalid_and_oversized_input_is_explained_or_ignored() {
         "the page stays responsive; the error says how many tokens there are and how many fit",
     );
 
-    page.click(NEW_CHAT).unwrap();
+    new_chat(&page).unwrap();
     ask(&page, QUESTION).unwrap();
     assert!(answer(&page).unwrap().len() > 3);
     record_failure("Input", "a question follows one that was too long", "it is answered");
 
     // A question that only fits a larger context is answered automatically once the model has that context.
-    page.click(NEW_CHAT).unwrap();
+    new_chat(&page).unwrap();
     let line = "All work and no play makes Jack a dull boy. ";
     page.fill("#message", &line.repeat(55)).unwrap();
     page.press("Enter").unwrap();

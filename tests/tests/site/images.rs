@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "tests may panic")]
 #![allow(clippy::too_many_lines, reason = "tests check many steps on one page")]
 
-use parlance_tests::chat::{NEW_CHAT, answer, ask};
+use parlance_tests::chat::{answer, ask, new_chat};
 use parlance_tests::failures::record_failure;
 use parlance_tests::{Page, Server, Session};
 use serde_json::{Value, json};
@@ -12,7 +12,7 @@ use crate::conversations::{open, wait};
 
 /// Functions of the page that make files: a photo, twice as wide as high, that is red on the left, with the metadata that
 /// a phone held upright writes; and PNG files that claim any size.
-const FILES: &str = r#"Object.assign(window, {
+const FILES: &str = r#"void Object.assign(window, {
     async drawn(width, height, type) {
         const canvas = new OffscreenCanvas(width, height);
         const context = canvas.getContext("2d");
@@ -125,7 +125,7 @@ fn images_are_attached_in_every_way_and_seen() {
     wait(&page, "!document.querySelector('dialog[open]')");
 
     // The composer's can be described and removed.
-    page.click(NEW_CHAT).unwrap();
+    new_chat(&page).unwrap();
     page.evaluate("drawn(8, 8, 'image/png').then(bytes => drop('e.png', bytes))").unwrap();
     wait(&page, &format!("{COMPOSED} === 1"));
     page.click(".composer .thumbnail button").unwrap();

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use parlance_tests::chat::{
-    LAST_ANSWER, LAST_TEXT, MODEL_TIMEOUT, NEW_CHAT, PAGE_TIMEOUT, READY, answer, ask, load_from_link,
+    LAST_ANSWER, LAST_TEXT, MODEL_TIMEOUT, PAGE_TIMEOUT, READY, answer, ask, load_from_link, new_chat,
 };
 use parlance_tests::failures::record_failure;
 use parlance_tests::inject::before_engine;
@@ -141,7 +141,7 @@ fn answers_continue_after_the_gpu_was_lost() {
     )
     .unwrap();
     let interrupted = answer(&page).unwrap();
-    page.click(NEW_CHAT).unwrap();
+    new_chat(&page).unwrap();
     ask(&page, question).unwrap();
     assert_eq!(interrupted, answer(&page).unwrap(), "greedy answers are equal with and without a loss");
     record_failure(

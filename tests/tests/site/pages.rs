@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use parlance_tests::chat::{LAST_ANSWER, MODEL_TIMEOUT, NEW_CHAT, PAGE_TIMEOUT, READY, answer, ask, load_from_link};
+use parlance_tests::chat::{LAST_ANSWER, MODEL_TIMEOUT, PAGE_TIMEOUT, READY, answer, ask, load_from_link, new_chat};
 use parlance_tests::scripted::{use_scripted_engine, use_scripted_engine_everywhere};
 use parlance_tests::{Page, Server, Session};
 use serde_json::{Value, json};
@@ -134,7 +134,7 @@ fn settings_reach_the_model_and_other_tabs() {
     wait(&page, "document.documentElement.dataset.theme === 'dark'");
 
     let chat = session.open(&server.page("")).unwrap();
-    assert_eq!(chat.evaluate("document.documentElement.dataset.theme").unwrap(), "dark");
+    wait(&chat, "document.documentElement.dataset.theme === 'dark'");
     use_scripted_engine(&chat).unwrap();
     chat.type_into("#message", "/sho").unwrap();
     wait(&chat, "document.querySelector('.prompt-menu .prompt')");
@@ -206,7 +206,7 @@ fn the_catalogue_offers_models_and_the_playground_follows_a_schema() {
     let page = session.open(&server.page("catalogue")).unwrap();
     wait(&page, "document.querySelectorAll('.model-card').length >= 20");
     page.fill("#filter", "qwen3 apache").unwrap();
-    wait(&page, "document.querySelectorAll('.model-card').length === 4");
+    wait(&page, "document.querySelectorAll('.model-card').length === 5");
     page.fill("#filter", "no such model").unwrap();
     wait(&page, "document.querySelector('[data-testid=catalogue] .empty')");
     page.fill("#filter", "").unwrap();
@@ -310,14 +310,14 @@ fn links_fill_the_composer_and_ask_before_loading_a_model() {
     // The consent to load models does not cover what links ask for.
     page.evaluate("localStorage.setItem('parlance.agreed', '1')").unwrap();
     page.navigate(&server.page("?q=Hello")).unwrap();
-    wait(&page, &format!("{READY} && document.querySelector('#message').value === 'Hello'"));
+    wait(&page, &format!("{READY} && document.querySelector('#message')?.value === 'Hello'"));
     pause(&page);
     assert_eq!(page.evaluate("asked.filter(({ type }) => type === 'api').length").unwrap(), 0, "the link sent it");
     assert_eq!(page.evaluate(LOADED).unwrap(), json!(["SmolLM2-135M-Instruct.Q4_1.gguf"]));
 
     // Text in the composer stays.
     page.navigate(&server.page("?q=World&model=models/other.gguf")).unwrap();
-    wait(&page, "document.querySelector('#message').value === 'Hello\\n\\nWorld'");
+    wait(&page, "document.querySelector('#message')?.value === 'Hello\\n\\nWorld'");
     wait(&page, &format!("{OFFER}?.innerText.includes('other.gguf from ' + location.host)"));
     pause(&page);
     assert_eq!(page.evaluate(LOADED).unwrap(), json!([]), "the link loaded a model");
@@ -373,7 +373,7 @@ fn the_composer_has_the_focus_and_the_tab_title_says_what_is_open() {
     wait(&page, "document.querySelector('.welcome') && location.search === '' && document.title === 'Parlance'");
     page.evaluate("history.forward()").unwrap();
     wait(&page, "document.querySelectorAll('.message').length === 2");
-    page.click(NEW_CHAT).unwrap();
+    new_chat(&page).unwrap();
     wait(&page, IS_IN_COMPOSER);
 
     // A drop zone appears while a file is dragged over the page.
@@ -455,7 +455,7 @@ fn long_chats_open_at_their_end_and_wide_tables_scroll_in_their_own_box() {
     assert_eq!(page.evaluate(&is_at_end).unwrap(), true);
     page.evaluate(&format!("({LIST}.scrollTop = 0)")).unwrap();
     wait(&page, "document.querySelector('[data-testid=jump]')");
-    page.click(NEW_CHAT).unwrap();
+    new_chat(&page).unwrap();
     page.click(".conversation").unwrap();
     wait(&page, &is_at_end);
 }

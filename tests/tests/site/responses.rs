@@ -163,7 +163,7 @@ fn check_bad_input(page: &Page) {
             refused++;
             kind = (await response.json()).error.code;
         }).catch(() => {}));
-        const deadline = Date.now() + 30000;
+        const deadline = Date.now() + 120000;
         while (refused < 1000 - 256 && Date.now() < deadline) await new Promise((resolve) => setTimeout(resolve, 20));
         controller.abort();
         await Promise.all(others);

@@ -66,7 +66,8 @@ fn three_pictures_are_seen_as_by_the_native_engine() {
         let mut changed = TURNS;
         changed[0].1 = Some([84, 112]);
         let other = top_log_probs(&files, &changed);
-        assert!((expected[0] - other[0]).abs() > 1e-3, "{family}: the first picture makes no difference");
+        let differs = expected.iter().zip(&other).any(|(seen, other)| (seen - other).abs() > 1e-2);
+        assert!(differs, "{family}: the first picture makes no difference");
 
         let (host, beside) =
             (ModelHost::start(files.model.clone()).unwrap(), ModelHost::start(files.projector.clone()).unwrap());
