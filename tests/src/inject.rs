@@ -26,8 +26,8 @@ fn wrapped_worker(code: &str) -> String {
             window.Worker = function (url, options) {{
                 if (!String(url).includes('parlance-worker')) return new Real(url, options);
                 // The page's policy only lets workers import from the site.
-                const script = new URL(String(url).split('#')[1], document.baseURI).href;
-                const code = {code:?} + `;await import(${{JSON.stringify(script)}})`;
+                const script = new URL('parlance-worker.js', document.baseURI).href;
+                const code = {code:?} + `;await (await import(${{JSON.stringify(script)}})).default()`;
                 return new Real(URL.createObjectURL(new Blob([code], {{ type: 'text/javascript' }})), options);
             }};
         }})()"
