@@ -107,6 +107,8 @@ fn models_run_on_the_cpu_if_the_gpu_cannot_be_used() {
         page.wait_for(ON_CPU, MODEL_TIMEOUT).unwrap();
         let text = answer(&page).unwrap();
         assert!(text.contains("Paris"), "{failure}: {text}");
+        page.click(NEW_CHAT).unwrap();
+        assert!(page.text(".welcome").unwrap().contains("on your own CPU"), "{failure}");
         page.close().unwrap();
         record_failure("GPU", failure, "the model runs on the CPU; the page says so, and what would help");
     }
@@ -114,6 +116,7 @@ fn models_run_on_the_cpu_if_the_gpu_cannot_be_used() {
     // Without WebGPU at all.
     let session = Session::start(false).unwrap();
     let page = session.open(&server.page("?temperature=0&max_tokens=12")).unwrap();
+    assert!(page.text(".welcome").unwrap().contains("on your own CPU"));
     ask(&page, QUESTION).unwrap();
     page.wait_for(ON_CPU, MODEL_TIMEOUT).unwrap();
     let text = answer(&page).unwrap();
