@@ -389,6 +389,11 @@ failure-bad-address = عنوان URL الخاص بالنموذج غير صالح
 failure-several-models = اختر ملف GGUF واحدًا، أو كل أجزاء نموذج واحد مقسّم.
 failure-interrupted = تم الإيقاف.
 failure-engine-stopped = تعطّل المحرّك: { $detail }. محادثتك ما زالت هنا؛ أعد المحاولة.
+warning-no-template = لا يحتوي ملف النموذج على قالب محادثة؛ ويُستخدم ChatML بدلًا منه.
+warning-unusable-template = لا يمكن استخدام قالب المحادثة الخاص بالنموذج ({ $detail })؛ ويُستخدم ChatML بدلًا منه.
+warning-distrusted-template = أوقف قالب المحادثة الخاص بالنموذج المحرّك في محاولة سابقة؛ ويُستخدم ChatML بدلًا منه.
+warning-not-stored = لم يُحفظ النموذج على هذا الجهاز، وسيلزم تنزيله مرة أخرى. { $reason }
+warning-smaller-context = لا تكفي الذاكرة لسياق من { $tokens } رمز؛ ويتسع الآن لـ { $room } رمز. نموذج أصغر سيترك مساحة أكبر.
 
 ## Quantities
 

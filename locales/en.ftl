@@ -379,6 +379,11 @@ failure-bad-address = The model's URL is not valid.
 failure-several-models = Choose one GGUF file, or all parts of one split model.
 failure-interrupted = Stopped.
 failure-engine-stopped = The engine crashed: { $detail }. Your chat is still here; try again.
+warning-no-template = The model file has no chat template; ChatML is used instead.
+warning-unusable-template = The model's chat template cannot be used ({ $detail }); ChatML is used instead.
+warning-distrusted-template = The model's chat template ended the engine when it was tried before; ChatML is used instead.
+warning-not-stored = The model was not stored on this device and will have to be downloaded again. { $reason }
+warning-smaller-context = There is not enough memory for a context of { $tokens } tokens; it has { $room }. A smaller model would leave more.
 
 ## Quantities
 

@@ -379,6 +379,11 @@ failure-bad-address = La URL del modelo no es válida.
 failure-several-models = Elige un archivo GGUF o todas las partes de un modelo dividido.
 failure-interrupted = Detenido.
 failure-engine-stopped = El motor falló: { $detail }. Tu chat sigue aquí; inténtalo de nuevo.
+warning-no-template = El archivo del modelo no tiene plantilla de chat; se usa ChatML en su lugar.
+warning-unusable-template = No se puede usar la plantilla de chat del modelo ({ $detail }); se usa ChatML en su lugar.
+warning-distrusted-template = La plantilla de chat del modelo hizo fallar el motor en un intento anterior; se usa ChatML en su lugar.
+warning-not-stored = El modelo no se guardó en este dispositivo y habrá que descargarlo de nuevo. { $reason }
+warning-smaller-context = No hay memoria suficiente para un contexto de { $tokens } tokens; tiene { $room }. Un modelo más pequeño dejaría más.
 
 ## Quantities
 

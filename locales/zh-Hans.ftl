@@ -370,6 +370,11 @@ failure-bad-address = 模型的 URL 无效。
 failure-several-models = 请选择一个 GGUF 文件，或同一拆分模型的所有文件。
 failure-interrupted = 已停止。
 failure-engine-stopped = 引擎崩溃：{ $detail }。你的对话仍在；请重试。
+warning-no-template = 模型文件没有对话模板，改用 ChatML。
+warning-unusable-template = 模型的对话模板无法使用（{ $detail }），改用 ChatML。
+warning-distrusted-template = 之前尝试模型的对话模板时引擎崩溃，改用 ChatML。
+warning-not-stored = 模型未保存到本设备，下次需要重新下载。{ $reason }
+warning-smaller-context = 内存不足以容纳 { $tokens } 个 token 的上下文，现为 { $room } 个。较小的模型会留出更多空间。
 
 ## Quantities
 

@@ -113,7 +113,8 @@ impl WorkerError {
         }
     }
 
-    fn reason(&self) -> Reason {
+    /// The exact reason.
+    pub(crate) fn reason(&self) -> Reason {
         match self {
             Self::Engine(error) => engine_failure_reason(error),
             Self::Request(error) => error.reason(),

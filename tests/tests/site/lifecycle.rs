@@ -390,7 +390,7 @@ const LITTLE_MEMORY: &str = "
 fn too_little_gpu_memory_shrinks_the_context_or_suggests_a_smaller_model() {
     let server = Server::start_with_tiny_model().unwrap();
     // A layer's cache takes 256 bytes per token. There is memory for 1,024 tokens, then for none.
-    for (most_bytes, expected) in [(300_000, "it has 1024"), (1000, "try a smaller model")] {
+    for (most_bytes, expected) in [(300_000, "it has 1,024"), (1000, "try a smaller model")] {
         let session = Session::start(true).unwrap();
         let page = session.open(&server.page("?device=gpu")).unwrap();
         before_engine(&page, &LITTLE_MEMORY.replace("MOST_BYTES", &most_bytes.to_string())).unwrap();
