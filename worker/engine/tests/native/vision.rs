@@ -19,7 +19,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use crate::architectures::{baseline, divergence};
-use crate::common::{Described, build_file};
+use crate::common::{Described, build_file, note};
 use crate::hybrids::{devices, with_batches_of};
 
 /// Maximum relative error of embeddings (root mean square). mtmd itself rounds activations to f16.
@@ -196,6 +196,7 @@ fn pixels_match_mtmd() {
                 assert!(largest <= Some(1), "{what}: {largest:?}");
             }
         }
+        family.note("within 1 of 255", "", "", "");
     }
 }
 
@@ -235,6 +236,7 @@ fn pictures_match_mtmd_and_llama_cpp() {
                     println!("{what}: logits {found:.1e}");
                     assert!(found <= LOGIT_BOUND, "{what}: logits diverge by {found:.1e}");
                 }
+                family.note("", &EMBEDDING_BOUND.to_string(), &LOGIT_BOUND.to_string(), device_name);
             }
         }
     });
@@ -419,5 +421,29 @@ fn every_family_has_a_projector() {
     let kinds: Vec<&str> = FIXTURE.projectors.iter().map(|family| family.name.as_str()).collect();
     for kind in ProjectorConfig::families() {
         assert!(kinds.contains(&kind), "{kind}");
+    }
+}
+
+impl Family {
+    /// Records cells of the table of projectors (`xtask/src/tables.rs`).
+    fn note(&self, pixels: &str, embeddings: &str, logits: &str, device_name: &str) {
+        let kind = self.name.split('-').next().unwrap_or_default();
+        note("projectors", &[kind, published(kind), &self.name, pixels, embeddings, logits, device_name]);
+    }
+}
+
+/// Published models with a projector.
+fn published(kind: &str) -> &'static str {
+    match kind {
+        "gemma3" => "Gemma 3",
+        "gemma4v" => "Gemma 4",
+        "idefics3" => "SmolVLM",
+        "internvl" => "InternVL",
+        "lfm2" => "LFM2 VL",
+        "pixtral" => "Pixtral, Mistral Small 3",
+        "qwen2vl_merger" => "Qwen 2 VL",
+        "qwen2.5vl_merger" => "Qwen 2.5 VL",
+        "qwen3vl_merger" => "Qwen 3 VL",
+        _ => panic!("{kind} has no models"),
     }
 }
