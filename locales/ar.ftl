@@ -378,6 +378,7 @@ failure-cannot-see = لا يستطيع { $model } رؤية الصور.
 failure-wrong-projector = لا يتيح “{ $name }” لهذا النموذج رؤية الصور: { $detail }.
 failure-only-chats = النموذج المحمّل نموذج محادثة؛ والمطلوب نموذج تضمين.
 failure-no-model = لا يوجد نموذج محمّل. حمّل نموذجًا أولًا.
+failure-queue-full = هناك طلبات كثيرة في الانتظار. أعد المحاولة لاحقًا.
 failure-no-storage = لا يوفّر هذا المتصفح تخزينًا للملفات.
 failure-not-kept = لم يعد هذا النموذج على هذا الجهاز.
 failure-storage-full = مساحة التخزين على هذا الجهاز ممتلئة. احذف نموذجًا لم تعد تحتاج إليه.

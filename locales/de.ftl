@@ -368,6 +368,7 @@ failure-cannot-see = { $model } kann keine Bilder sehen.
 failure-wrong-projector = Mit „{ $name }“ kann dieses Modell keine Bilder sehen: { $detail }.
 failure-only-chats = Geladen ist ein Chat-Modell; benötigt wird ein Embedding-Modell.
 failure-no-model = Kein Modell geladen. Lade zuerst eines.
+failure-queue-full = Es warten zu viele Anfragen. Versuche es später erneut.
 failure-no-storage = Dieser Browser bietet keinen Dateispeicher.
 failure-not-kept = Dieses Modell ist nicht mehr auf diesem Gerät.
 failure-storage-full = Der Speicher dieses Geräts ist voll. Lösche ein Modell, das du nicht mehr brauchst.

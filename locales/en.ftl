@@ -368,6 +368,7 @@ failure-cannot-see = { $model } cannot see images.
 failure-wrong-projector = “{ $name }” does not let this model see images: { $detail }.
 failure-only-chats = The loaded model is a chat model; an embedding model is needed.
 failure-no-model = No model is loaded. Load one first.
+failure-queue-full = Too many requests are waiting. Try again later.
 failure-no-storage = This browser offers no file storage.
 failure-not-kept = This model is no longer on this device.
 failure-storage-full = This device's storage is full. Delete a model you no longer need.

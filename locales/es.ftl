@@ -368,6 +368,7 @@ failure-cannot-see = { $model } no puede ver imágenes.
 failure-wrong-projector = «{ $name }» no permite que este modelo vea imágenes: { $detail }.
 failure-only-chats = El modelo cargado es un modelo de chat; se necesita un modelo de embeddings.
 failure-no-model = No hay ningún modelo cargado. Carga uno primero.
+failure-queue-full = Hay demasiadas solicitudes en espera. Inténtalo de nuevo más tarde.
 failure-no-storage = Este navegador no ofrece almacenamiento de archivos.
 failure-not-kept = Este modelo ya no está en este dispositivo.
 failure-storage-full = El almacenamiento de este dispositivo está lleno. Elimina un modelo que ya no necesites.

@@ -368,6 +368,7 @@ failure-cannot-see = { $model } ne peut pas voir les images.
 failure-wrong-projector = « { $name } » ne permet pas à ce modèle de voir les images : { $detail }.
 failure-only-chats = Le modèle chargé est un modèle de chat ; il faut un modèle d’embedding.
 failure-no-model = Aucun modèle n’est chargé. Chargez-en un d’abord.
+failure-queue-full = Trop de requêtes sont en attente. Réessayez plus tard.
 failure-no-storage = Ce navigateur n’offre pas de stockage de fichiers.
 failure-not-kept = Ce modèle n’est plus sur cet appareil.
 failure-storage-full = Le stockage de cet appareil est plein. Supprimez un modèle dont vous n’avez plus besoin.

@@ -359,6 +359,7 @@ failure-cannot-see = { $model } は画像を見られません。
 failure-wrong-projector = 「{ $name }」ではこのモデルは画像を見られません：{ $detail }。
 failure-only-chats = 読み込まれているのはチャットモデルです。埋め込みモデルが必要です。
 failure-no-model = モデルが読み込まれていません。先に読み込んでください。
+failure-queue-full = 待機中のリクエストが多すぎます。しばらくしてからもう一度お試しください。
 failure-no-storage = このブラウザではファイルを保存できません。
 failure-not-kept = このモデルはもうこのデバイスにありません。
 failure-storage-full = このデバイスのストレージがいっぱいです。不要なモデルを削除してください。

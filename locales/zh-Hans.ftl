@@ -359,6 +359,7 @@ failure-cannot-see = { $model } 无法查看图片。
 failure-wrong-projector = “{ $name }”不能让此模型查看图片：{ $detail }。
 failure-only-chats = 已加载的是对话模型；需要嵌入模型。
 failure-no-model = 未加载模型。请先加载一个。
+failure-queue-full = 等待中的请求过多。请稍后重试。
 failure-no-storage = 此浏览器不提供文件存储。
 failure-not-kept = 此模型已不在本设备上。
 failure-storage-full = 本设备的存储空间已满。请删除不再需要的模型。

@@ -74,6 +74,7 @@ fn sentence_of(reason: &Reason, message: &str) -> String {
         Reason::WrongProjector { name, detail } => no_sight(name, detail),
         Reason::OnlyChats => t("failure-only-chats"),
         Reason::NoModel => t("failure-no-model"),
+        Reason::QueueFull => t("failure-queue-full"),
         Reason::NoStorage => t("failure-no-storage"),
         Reason::NotKept => t("failure-not-kept"),
         Reason::StorageFull { needed_bytes, free_bytes: Some(free_bytes) } if *needed_bytes > 0.0 => {
