@@ -192,8 +192,9 @@ impl Load<'_> {
         let total = opened.len_bytes.map(|len| len as f64);
         let loader = ProjectorLoader::new(model.device().clone(), opened.len_bytes);
         let (loader, _) = self.stream_file(loader, opened, 0, total).await?;
-        let projector = loader.finish()?;
+        let mut projector = loader.finish()?;
         projector.check(model)?;
+        self.prepare_projector(&mut projector, part).await?;
         Ok(Vision::new(projector))
     }
 
