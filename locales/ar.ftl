@@ -378,6 +378,7 @@ failure-cannot-see = لا يستطيع { $model } رؤية الصور.
 failure-wrong-projector = لا يتيح “{ $name }” لهذا النموذج رؤية الصور: { $detail }.
 failure-only-chats = النموذج المحمّل نموذج محادثة؛ والمطلوب نموذج تضمين.
 failure-no-model = لا يوجد نموذج محمّل. حمّل نموذجًا أولًا.
+failure-queue-full = هناك طلبات كثيرة في الانتظار. أعد المحاولة لاحقًا.
 failure-no-storage = لا يوفّر هذا المتصفح تخزينًا للملفات.
 failure-not-kept = لم يعد هذا النموذج على هذا الجهاز.
 failure-storage-full = مساحة التخزين على هذا الجهاز ممتلئة. احذف نموذجًا لم تعد تحتاج إليه.
@@ -389,6 +390,11 @@ failure-bad-address = عنوان URL الخاص بالنموذج غير صالح
 failure-several-models = اختر ملف GGUF واحدًا، أو كل أجزاء نموذج واحد مقسّم.
 failure-interrupted = تم الإيقاف.
 failure-engine-stopped = تعطّل المحرّك: { $detail }. محادثتك ما زالت هنا؛ أعد المحاولة.
+warning-no-template = لا يحتوي ملف النموذج على قالب محادثة؛ ويُستخدم ChatML بدلًا منه.
+warning-unusable-template = لا يمكن استخدام قالب المحادثة الخاص بالنموذج ({ $detail })؛ ويُستخدم ChatML بدلًا منه.
+warning-distrusted-template = أوقف قالب المحادثة الخاص بالنموذج المحرّك في محاولة سابقة؛ ويُستخدم ChatML بدلًا منه.
+warning-not-stored = لم يُحفظ النموذج على هذا الجهاز، وسيلزم تنزيله مرة أخرى. { $reason }
+warning-smaller-context = لا تكفي الذاكرة لسياق من { $tokens } رمز؛ ويتسع الآن لـ { $room } رمز. نموذج أصغر سيترك مساحة أكبر.
 
 ## Quantities
 

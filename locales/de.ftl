@@ -368,6 +368,7 @@ failure-cannot-see = { $model } kann keine Bilder sehen.
 failure-wrong-projector = Mit „{ $name }“ kann dieses Modell keine Bilder sehen: { $detail }.
 failure-only-chats = Geladen ist ein Chat-Modell; benötigt wird ein Embedding-Modell.
 failure-no-model = Kein Modell geladen. Lade zuerst eines.
+failure-queue-full = Es warten zu viele Anfragen. Versuche es später erneut.
 failure-no-storage = Dieser Browser bietet keinen Dateispeicher.
 failure-not-kept = Dieses Modell ist nicht mehr auf diesem Gerät.
 failure-storage-full = Der Speicher dieses Geräts ist voll. Lösche ein Modell, das du nicht mehr brauchst.
@@ -379,6 +380,11 @@ failure-bad-address = Die URL des Modells ist ungültig.
 failure-several-models = Wähle eine GGUF-Datei oder alle Teile eines aufgeteilten Modells.
 failure-interrupted = Gestoppt.
 failure-engine-stopped = Die Engine ist abgestürzt: { $detail }. Dein Chat ist noch da; versuche es erneut.
+warning-no-template = Die Modelldatei hat kein Chat-Template; stattdessen wird ChatML verwendet.
+warning-unusable-template = Das Chat-Template des Modells ist nicht verwendbar ({ $detail }); stattdessen wird ChatML verwendet.
+warning-distrusted-template = Das Chat-Template des Modells hat die Engine bei einem früheren Versuch beendet; stattdessen wird ChatML verwendet.
+warning-not-stored = Das Modell wurde nicht auf diesem Gerät gespeichert und muss erneut heruntergeladen werden. { $reason }
+warning-smaller-context = Für einen Kontext von { $tokens } Tokens reicht der Speicher nicht; er hat { $room }. Ein kleineres Modell ließe mehr Platz.
 
 ## Quantities
 

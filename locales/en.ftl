@@ -368,6 +368,7 @@ failure-cannot-see = { $model } cannot see images.
 failure-wrong-projector = “{ $name }” does not let this model see images: { $detail }.
 failure-only-chats = The loaded model is a chat model; an embedding model is needed.
 failure-no-model = No model is loaded. Load one first.
+failure-queue-full = Too many requests are waiting. Try again later.
 failure-no-storage = This browser offers no file storage.
 failure-not-kept = This model is no longer on this device.
 failure-storage-full = This device's storage is full. Delete a model you no longer need.
@@ -379,6 +380,11 @@ failure-bad-address = The model's URL is not valid.
 failure-several-models = Choose one GGUF file, or all parts of one split model.
 failure-interrupted = Stopped.
 failure-engine-stopped = The engine crashed: { $detail }. Your chat is still here; try again.
+warning-no-template = The model file has no chat template; ChatML is used instead.
+warning-unusable-template = The model's chat template cannot be used ({ $detail }); ChatML is used instead.
+warning-distrusted-template = The model's chat template ended the engine when it was tried before; ChatML is used instead.
+warning-not-stored = The model was not stored on this device and will have to be downloaded again. { $reason }
+warning-smaller-context = There is not enough memory for a context of { $tokens } tokens; it has { $room }. A smaller model would leave more.
 
 ## Quantities
 

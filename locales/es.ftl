@@ -368,6 +368,7 @@ failure-cannot-see = { $model } no puede ver imágenes.
 failure-wrong-projector = «{ $name }» no permite que este modelo vea imágenes: { $detail }.
 failure-only-chats = El modelo cargado es un modelo de chat; se necesita un modelo de embeddings.
 failure-no-model = No hay ningún modelo cargado. Carga uno primero.
+failure-queue-full = Hay demasiadas solicitudes en espera. Inténtalo de nuevo más tarde.
 failure-no-storage = Este navegador no ofrece almacenamiento de archivos.
 failure-not-kept = Este modelo ya no está en este dispositivo.
 failure-storage-full = El almacenamiento de este dispositivo está lleno. Elimina un modelo que ya no necesites.
@@ -379,6 +380,11 @@ failure-bad-address = La URL del modelo no es válida.
 failure-several-models = Elige un archivo GGUF o todas las partes de un modelo dividido.
 failure-interrupted = Detenido.
 failure-engine-stopped = El motor falló: { $detail }. Tu chat sigue aquí; inténtalo de nuevo.
+warning-no-template = El archivo del modelo no tiene plantilla de chat; se usa ChatML en su lugar.
+warning-unusable-template = No se puede usar la plantilla de chat del modelo ({ $detail }); se usa ChatML en su lugar.
+warning-distrusted-template = La plantilla de chat del modelo hizo fallar el motor en un intento anterior; se usa ChatML en su lugar.
+warning-not-stored = El modelo no se guardó en este dispositivo y habrá que descargarlo de nuevo. { $reason }
+warning-smaller-context = No hay memoria suficiente para un contexto de { $tokens } tokens; tiene { $room }. Un modelo más pequeño dejaría más.
 
 ## Quantities
 

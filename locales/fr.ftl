@@ -368,6 +368,7 @@ failure-cannot-see = { $model } ne peut pas voir les images.
 failure-wrong-projector = « { $name } » ne permet pas à ce modèle de voir les images : { $detail }.
 failure-only-chats = Le modèle chargé est un modèle de chat ; il faut un modèle d’embedding.
 failure-no-model = Aucun modèle n’est chargé. Chargez-en un d’abord.
+failure-queue-full = Trop de requêtes sont en attente. Réessayez plus tard.
 failure-no-storage = Ce navigateur n’offre pas de stockage de fichiers.
 failure-not-kept = Ce modèle n’est plus sur cet appareil.
 failure-storage-full = Le stockage de cet appareil est plein. Supprimez un modèle dont vous n’avez plus besoin.
@@ -379,6 +380,11 @@ failure-bad-address = L’URL du modèle n’est pas valide.
 failure-several-models = Choisissez un fichier GGUF ou toutes les parties d’un même modèle découpé.
 failure-interrupted = Arrêté.
 failure-engine-stopped = Le moteur a planté : { $detail }. Votre conversation est toujours là ; réessayez.
+warning-no-template = Le fichier du modèle n’a pas de template de chat ; ChatML le remplace.
+warning-unusable-template = Le template de chat du modèle est inutilisable ({ $detail }) ; ChatML le remplace.
+warning-distrusted-template = Le template de chat du modèle a fait planter le moteur lors d’un essai précédent ; ChatML le remplace.
+warning-not-stored = Le modèle n’a pas été enregistré sur cet appareil et devra être téléchargé à nouveau. { $reason }
+warning-smaller-context = Il n’y a pas assez de mémoire pour un contexte de { $tokens } tokens ; il en a { $room }. Un modèle plus petit en laisserait davantage.
 
 ## Quantities
 

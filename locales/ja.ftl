@@ -359,6 +359,7 @@ failure-cannot-see = { $model } は画像を見られません。
 failure-wrong-projector = 「{ $name }」ではこのモデルは画像を見られません：{ $detail }。
 failure-only-chats = 読み込まれているのはチャットモデルです。埋め込みモデルが必要です。
 failure-no-model = モデルが読み込まれていません。先に読み込んでください。
+failure-queue-full = 待機中のリクエストが多すぎます。しばらくしてからもう一度お試しください。
 failure-no-storage = このブラウザではファイルを保存できません。
 failure-not-kept = このモデルはもうこのデバイスにありません。
 failure-storage-full = このデバイスのストレージがいっぱいです。不要なモデルを削除してください。
@@ -370,6 +371,11 @@ failure-bad-address = モデルの URL が無効です。
 failure-several-models = GGUF ファイルを 1 つ、または分割された 1 つのモデルのすべてのファイルを選択してください。
 failure-interrupted = 停止しました。
 failure-engine-stopped = エンジンがクラッシュしました：{ $detail }。チャットは残っています。もう一度お試しください。
+warning-no-template = モデルファイルにチャットテンプレートがないため、代わりに ChatML を使います。
+warning-unusable-template = モデルのチャットテンプレートを使えないため（{ $detail }）、代わりに ChatML を使います。
+warning-distrusted-template = モデルのチャットテンプレートは以前の試行でエンジンを停止させたため、代わりに ChatML を使います。
+warning-not-stored = モデルはこのデバイスに保存されなかったため、次回は再度ダウンロードが必要です。{ $reason }
+warning-smaller-context = { $tokens } トークンのコンテキストにはメモリが足りないため、{ $room } トークンになりました。より小さなモデルなら余裕ができます。
 
 ## Quantities
 

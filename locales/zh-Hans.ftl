@@ -359,6 +359,7 @@ failure-cannot-see = { $model } 无法查看图片。
 failure-wrong-projector = “{ $name }”不能让此模型查看图片：{ $detail }。
 failure-only-chats = 已加载的是对话模型；需要嵌入模型。
 failure-no-model = 未加载模型。请先加载一个。
+failure-queue-full = 等待中的请求过多。请稍后重试。
 failure-no-storage = 此浏览器不提供文件存储。
 failure-not-kept = 此模型已不在本设备上。
 failure-storage-full = 本设备的存储空间已满。请删除不再需要的模型。
@@ -370,6 +371,11 @@ failure-bad-address = 模型的 URL 无效。
 failure-several-models = 请选择一个 GGUF 文件，或同一拆分模型的所有文件。
 failure-interrupted = 已停止。
 failure-engine-stopped = 引擎崩溃：{ $detail }。你的对话仍在；请重试。
+warning-no-template = 模型文件没有对话模板，改用 ChatML。
+warning-unusable-template = 模型的对话模板无法使用（{ $detail }），改用 ChatML。
+warning-distrusted-template = 之前尝试模型的对话模板时引擎崩溃，改用 ChatML。
+warning-not-stored = 模型未保存到本设备，下次需要重新下载。{ $reason }
+warning-smaller-context = 内存不足以容纳 { $tokens } 个 token 的上下文，现为 { $room } 个。较小的模型会留出更多空间。
 
 ## Quantities
 

@@ -1,13 +1,34 @@
-//! Failures in the interface's language.
+//! Failures and warnings in the interface's language.
 
-use parlance_protocol::{Failure, Reason};
+use parlance_protocol::{Failure, Reason, Warning, WarningReason};
 
 use crate::components::units;
 use crate::i18n::{t, tf};
 
 /// A sentence that describes a failure. Reactive. A failure without a known reason uses the engine's English message.
 pub(crate) fn sentence(failure: &Failure) -> String {
-    match &failure.reason {
+    sentence_of(&failure.reason, &failure.message)
+}
+
+/// A sentence about a model that works. Reactive.
+pub(crate) fn warning_sentence(warning: &Warning) -> String {
+    match &warning.reason {
+        WarningReason::NoTemplate => t("warning-no-template"),
+        WarningReason::UnusableTemplate { detail } => detailed("warning-unusable-template", detail),
+        WarningReason::DistrustedTemplate => t("warning-distrusted-template"),
+        WarningReason::NotStored { reason } => {
+            tf("warning-not-stored", [("reason", sentence_of(reason, &warning.message).into())])
+        }
+        WarningReason::SmallerContext { requested_tokens, context_tokens } => {
+            counted("warning-smaller-context", *requested_tokens, *context_tokens)
+        }
+        WarningReason::NoSight { name, detail } => no_sight(name, detail),
+        WarningReason::Other => capitalised(&warning.message),
+    }
+}
+
+fn sentence_of(reason: &Reason, message: &str) -> String {
+    match reason {
         Reason::NoWebGpu => t("failure-no-webgpu"),
         Reason::NoGpu { detail } => detailed("failure-no-gpu", detail),
         Reason::HttpStatus { status, url } => {
@@ -50,11 +71,10 @@ pub(crate) fn sentence(failure: &Failure) -> String {
         }
         Reason::CannotChat => t("failure-cannot-chat"),
         Reason::CannotSee { model } => tf("failure-cannot-see", [("model", model.into())]),
-        Reason::WrongProjector { name, detail } => {
-            tf("failure-wrong-projector", [("name", name.into()), ("detail", trimmed(detail).into())])
-        }
+        Reason::WrongProjector { name, detail } => no_sight(name, detail),
         Reason::OnlyChats => t("failure-only-chats"),
         Reason::NoModel => t("failure-no-model"),
+        Reason::QueueFull => t("failure-queue-full"),
         Reason::NoStorage => t("failure-no-storage"),
         Reason::NotKept => t("failure-not-kept"),
         Reason::StorageFull { needed_bytes, free_bytes: Some(free_bytes) } if *needed_bytes > 0.0 => {
@@ -70,12 +90,16 @@ pub(crate) fn sentence(failure: &Failure) -> String {
         Reason::Grammar { detail } => detailed("failure-grammar", detail),
         Reason::Interrupted => t("failure-interrupted"),
         Reason::EngineStopped { detail } => detailed("failure-engine-stopped", detail),
-        Reason::Other => capitalised(&failure.message),
+        Reason::Other => capitalised(message),
     }
 }
 
 fn detailed(key: &str, detail: &str) -> String {
     tf(key, [("detail", trimmed(detail).into())])
+}
+
+fn no_sight(name: &str, detail: &str) -> String {
+    tf("failure-wrong-projector", [("name", name.into()), ("detail", trimmed(detail).into())])
 }
 
 /// Drops the full stop, because the message has its own.
@@ -122,5 +146,15 @@ mod tests {
         let full = |free_bytes| text(Reason::StorageFull { needed_bytes: 2e9, free_bytes });
         assert!(full(Some(1e6)).contains("2.00 GB needed, 1.0 MB left"));
         assert!(!full(None).contains("needed,"));
+    }
+
+    #[wasm_bindgen_test]
+    fn a_warning_is_described_by_its_reason_or_else_its_message() {
+        let text = |reason| warning_sentence(&Warning::new(reason, "it is slow"));
+        let smaller = text(WarningReason::SmallerContext { requested_tokens: 4096, context_tokens: 1024 });
+        assert!(smaller.contains("4,096 tokens; it has 1,024"), "{smaller}");
+        let unstored = text(WarningReason::NotStored { reason: Reason::NoStorage });
+        assert!(unstored.contains("This browser offers no file storage."), "{unstored}");
+        assert_eq!(text(WarningReason::Other), "It is slow.");
     }
 }

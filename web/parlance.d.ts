@@ -43,10 +43,21 @@ export interface ModelInfo {
   weight_bytes: number;
   /** Bytes of the KV cache on the device. */
   kv_bytes: number;
+  /** What the user should know, in English. */
   warning: string | null;
+  /** The same, one by one. */
+  warnings: ModelWarning[];
   len_bytes: number;
   load_seconds: number;
   peak_memory_bytes: number;
+}
+
+/** What users should know of a model, although it works. */
+export interface ModelWarning {
+  /** For translation: a code with its parameters, see `WarningReason` in `worker/protocol/src/warning.rs`. */
+  reason: { code: string; [detail: string]: unknown };
+  /** An English sentence. */
+  message: string;
 }
 
 /** A model as its header describes it. */
@@ -65,7 +76,10 @@ export interface ModelDescription {
   can_chat: boolean;
   /** File of the projector with which it sees images. All sizes include it. */
   projector: string | null;
+  /** What the user should know, in English. */
   warning: string | null;
+  /** The same, one by one. */
+  warnings: ModelWarning[];
   stored_bytes: number;
   free_bytes: number | null;
 }

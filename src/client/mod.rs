@@ -83,17 +83,25 @@ struct LoadRequest {
     unless_loaded: bool,
 }
 
+/// A request to inspect a model, kept to repeat it if the worker dies.
+#[derive(Clone)]
+struct InspectRequest {
+    source: ModelSource,
+    files: Vec<File>,
+    context_tokens: Option<u32>,
+}
+
 /// Non-reactive state: the worker and its pending requests.
 #[derive(Default)]
 struct Link {
     transport: Option<Transport>,
     /// Workers started so far.
     worker_count: u32,
-    /// Whether a worker died and its replacement has not finished an answer or a load yet.
+    /// Whether a worker died and its replacement has not finished an answer, a load or an inspection yet.
     is_recovering: bool,
     last_request: RequestId,
     load: Option<(RequestId, LoadRequest)>,
-    inspection: Option<RequestId>,
+    inspection: Option<(RequestId, InspectRequest)>,
     answers: HashMap<RequestId, PendingAnswer>,
     replies: HashMap<RequestId, oneshot::Sender<Event>>,
 }
@@ -240,10 +248,18 @@ impl Client {
     /// Reads a model's header to find out what it is and whether it fits; see [`Client::inspection`]. Returns the inspection's id.
     pub(crate) fn inspect(self, source: ModelSource, files: Vec<File>, context_tokens: Option<u32>) -> RequestId {
         let id = self.next_request();
-        self.link.update_value(|link| link.inspection = Some(id));
+        let request = InspectRequest { source, files, context_tokens };
+        self.link.update_value(|link| link.inspection = Some((id, request)));
+        self.request_inspection();
+        id
+    }
+
+    /// Sends the request for the latest inspection.
+    fn request_inspection(self) {
+        let Some((id, request)) = self.link.with_value(|link| link.inspection.clone()) else { return };
+        let InspectRequest { source, files, context_tokens } = request;
         self.inspection.set(Some(Inspection::Pending));
         self.send(Request::Inspect { id, source, projector: None, context_tokens }, files);
-        id
     }
 
     /// The latest inspection.
@@ -254,13 +270,9 @@ impl Client {
     /// Discards an inspection, unless a newer one has started.
     pub(crate) fn end_inspection_of(self, id: RequestId) {
         if self.is_inspection(id) {
-            self.end_inspection();
+            self.link.update_value(|link| link.inspection = None);
+            self.inspection.set(None);
         }
-    }
-
-    fn end_inspection(self) {
-        self.link.update_value(|link| link.inspection = None);
-        self.inspection.set(None);
     }
 
     /// Cancels loading.
@@ -320,6 +332,7 @@ impl Client {
             Event::Loaded { id, model } if self.is_current_load(id) => self.loaded(model),
             Event::ModelChanged { model } => self.model_changed(model),
             Event::Inspected { id, model } if self.is_inspection(id) => {
+                self.link.update_value(|link| link.is_recovering = false);
                 self.inspection.set(Some(Inspection::Done(model)));
             }
             Event::Chunk { id, body } => self.take_chunk(id, body),
@@ -366,7 +379,7 @@ impl Client {
     }
 
     fn is_inspection(self, id: RequestId) -> bool {
-        self.link.with_value(|link| link.inspection == Some(id))
+        self.link.with_value(|link| link.inspection.as_ref().is_some_and(|(latest, _)| *latest == id))
     }
 
     fn loaded(self, model: ModelInfo) {

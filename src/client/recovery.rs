@@ -25,8 +25,8 @@ impl Client {
         }
     }
 
-    /// Terminates the worker. A worker that had been running is replaced, and its answers continue in the new one. If that one also dies
-    /// before it finishes anything, or a worker cannot start at all, the failure is shown and the user may try again.
+    /// Terminates the worker. A worker that had been running is replaced; its answers continue in the new one, and an inspection is repeated.
+    /// If that one also dies before it finishes anything, or a worker cannot start at all, the failure is shown and the user may try again.
     pub(super) fn worker_died(self, message: &str) {
         let had_run = self.link.with_value(|link| link.transport.as_ref().is_some_and(Transport::has_started));
         let was_recovering = self.link.with_value(|link| link.is_recovering);
@@ -40,7 +40,10 @@ impl Client {
         if had_run && !was_recovering {
             self.link.update_value(|link| link.is_recovering = true);
             self.notice.set(Some(tf("engine-restarted", [("message", message.into())])));
-            self.end_inspection();
+            let is_inspecting = matches!(&*self.inspection.read_untracked(), Some(Inspection::Pending));
+            if is_inspecting {
+                self.request_inspection();
+            }
             if !matches!(self.engine.get_untracked(), EngineState::Empty) {
                 self.retry();
             }

@@ -8,6 +8,7 @@ use super::allow_host::AllowHostOnFailure;
 use super::failure_notice::FailureNotice;
 use super::units;
 use crate::client::{Client, Inspection};
+use crate::failure::warning_sentence;
 use crate::i18n::{t, tf, tr};
 
 /// A model to inspect and possibly load.
@@ -99,6 +100,8 @@ fn Description(
             ("scratch", units::bytes(model.scratch_bytes).into()),
         ],
     );
+    let warnings = model.warnings.iter().map(warning_sentence).map(|text| view! { <p class="hint">{text}</p> });
+    let warnings = warnings.collect_view();
     let sight = model.projector.as_ref().map(|name| tf("sees-with", [("name", name.into())]));
     let storage = storage_text(&model);
     let context_tokens = model.context_tokens;
@@ -136,7 +139,7 @@ fn Description(
         {sight.map(|sight| view! { <p>{sight}</p> })}
         <p>{memory}</p>
         <p>{storage}</p>
-        {model.warning.map(|warning| view! { <p class="hint">{warning}</p> })}
+        {warnings}
         {refusal.map(|refusal| view! { <p class="failure-message">{refusal}</p> })}
         {form}
     }

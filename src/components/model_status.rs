@@ -8,6 +8,7 @@ use super::failure_notice::FailureNotice;
 use super::units;
 use super::webgpu_help::WebGpuHelp;
 use crate::client::{Client, EngineState, LoadProgress};
+use crate::failure::warning_sentence;
 use crate::i18n::{t, tf, tr};
 use crate::storage;
 
@@ -43,9 +44,10 @@ pub(crate) fn ModelStatus(on_choose_model: impl Fn() + Copy + Send + 'static) ->
                     SelfTest::Plain => Some(t("self-test-fallback")),
                     SelfTest::Failed => Some(t("self-test-failed")),
                 };
+                let warnings = model.warnings.iter().map(warning_sentence);
                 let lacks_gpu = model.is_cpu && model.self_test != SelfTest::Failed;
                 view! {
-                    <Notices notices=software.into_iter().chain(self_test).chain(model.warning).collect() />
+                    <Notices notices=software.into_iter().chain(self_test).chain(warnings).collect() />
                     {lacks_gpu.then(|| view! { <OnCpu /> })}
                 }
                 .into_any()

@@ -70,7 +70,7 @@ impl WorkerError {
             Self::Engine(error) => RequestError::Engine(error).failure(),
             Self::Request(error) => error.failure(),
             Self::QueueFull => {
-                let failure = Failure::new(self.kind(), self.to_string());
+                let failure = Failure::new(self.kind(), self.to_string()).with_reason(self.reason());
                 let code = Some("rate_limit_exceeded".to_owned());
                 let error = ApiError { code, ..ApiError::new(TOO_MANY_REQUESTS, failure.message.clone()) };
                 Failure { status: TOO_MANY_REQUESTS, error, ..failure }
@@ -113,7 +113,8 @@ impl WorkerError {
         }
     }
 
-    fn reason(&self) -> Reason {
+    /// The exact reason.
+    pub(crate) fn reason(&self) -> Reason {
         match self {
             Self::Engine(error) => engine_failure_reason(error),
             Self::Request(error) => error.reason(),
@@ -122,13 +123,14 @@ impl WorkerError {
             Self::UnusableCopy(error) => Reason::UnusableCopy { detail: error.to_string() },
             Self::NoModel => Reason::NoModel,
             Self::OnlyChats => Reason::OnlyChats,
+            Self::QueueFull => Reason::QueueFull,
             Self::NoStorage => Reason::NoStorage,
             Self::NotKept => Reason::NotKept,
             Self::SeveralModels => Reason::SeveralModels,
             Self::WrongProjector { name, detail } => {
                 Reason::WrongProjector { name: name.clone(), detail: detail.clone() }
             }
-            Self::BadRequest(_) | Self::NoRanker | Self::QueueFull => Reason::Other,
+            Self::BadRequest(_) | Self::NoRanker => Reason::Other,
         }
     }
 }

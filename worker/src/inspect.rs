@@ -5,12 +5,13 @@ use std::collections::BTreeMap;
 use parlance_engine::fit::{Description, DeviceLimits, ProjectorDescription};
 use parlance_engine::gguf::{Gguf, TensorInfo};
 use parlance_engine::models::ModelConfig;
-use parlance_protocol::{ModelDescription, Settings};
+use parlance_protocol::{ModelDescription, Settings, Warning};
 use parlance_worker_core::hosts::AllowedHosts;
 
 use crate::device;
 use crate::error::WorkerError;
 use crate::load::{LoadSpec, cache_format};
+use crate::model_info::template_warning;
 use crate::projector::Found;
 use crate::source::{ModelHeaders, Part};
 use crate::storage::{Store, try_template, usage};
@@ -35,9 +36,9 @@ pub(crate) async fn inspect(
         try_template(store, chat).await?;
     }
     let fit = description.fit(spec.context_tokens, limits)?;
-    let warning = match &description {
-        Description::Decoder { chat, .. } => chat.template_warning().map(str::to_owned),
-        Description::Encoder(_) | Description::Speech(_) => None,
+    let warnings: Vec<Warning> = match &description {
+        Description::Decoder { chat, .. } => template_warning(chat).into_iter().collect(),
+        Description::Encoder(_) | Description::Speech(_) => Vec::new(),
     };
     let described = ModelDescription {
         name: gguf.metadata.string("general.name").unwrap_or("unnamed model").to_owned(),
@@ -53,7 +54,8 @@ pub(crate) async fn inspect(
         max_context_tokens: fit.max_context_tokens,
         can_chat: matches!(description, Description::Decoder { .. }),
         projector: None,
-        warning,
+        warning: Warning::text(&warnings),
+        warnings,
         stored_bytes: stored_bytes as f64,
         free_bytes: usage().await.map(|usage| usage.free_bytes() as f64),
     };

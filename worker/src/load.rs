@@ -10,7 +10,9 @@ use parlance_engine::EngineError;
 use parlance_engine::models::CacheFormat;
 use parlance_engine::runtime::{Device, Loaded, Loader, LoaderOptions, ProjectorLoader};
 use parlance_protocol::openai::Capability;
-use parlance_protocol::{DeviceChoice, KvCache, ModelInfo, ModelSource, Phase, RequestId, SelfTest};
+use parlance_protocol::{
+    DeviceChoice, KvCache, ModelInfo, ModelSource, Phase, RequestId, SelfTest, Warning, WarningReason,
+};
 use parlance_worker_core::FileError;
 use parlance_worker_core::address::LOCAL;
 use parlance_worker_core::checksum::FileChecksum;
@@ -134,9 +136,8 @@ impl Load<'_> {
             codec = Some(Rc::new(ChatCodec::new(model.chat_handle(), model.context_tokens())));
             (vision, unfit) = self.sight(spec, model, found.as_ref()).await?;
         }
-        let warnings: Vec<String> = [unkept, unfetched, unfit].into_iter().flatten().collect();
-        let warning = (!warnings.is_empty()).then(|| warnings.join(" "));
-        let info = model_info(&spec.source, &model, len_bytes, warning, start);
+        let warnings = [unkept, unfetched, unfit].into_iter().flatten().collect();
+        let info = model_info(&spec.source, &model, len_bytes, warnings, start);
         let sight_bytes = vision.as_ref().map_or(0, |vision| vision.projector().weight_bytes());
         let can_see = vision.is_some();
         let mut capabilities = capabilities(&model, codec.as_deref());
@@ -157,8 +158,8 @@ impl Load<'_> {
         })
     }
 
-    /// Downloads what is missing. Where there is no room, the model is streamed to the GPU and not kept; the text says so.
-    pub(crate) async fn fetch(&self, parts: Vec<Part>) -> Result<(Vec<Part>, Option<String>), WorkerError> {
+    /// Downloads what is missing. Where there is no room, the model is streamed to the GPU and not kept; the warning says so.
+    pub(crate) async fn fetch(&self, parts: Vec<Part>) -> Result<(Vec<Part>, Option<Warning>), WorkerError> {
         let Some(store) = self.store else { return Ok((parts, None)) };
         let start = Instant::now();
         let mut fetched = Vec::new();
@@ -186,7 +187,8 @@ impl Load<'_> {
                 // A file can be streamed even from a server that does not say how long it is.
                 Ok(None) => fetched.push(part),
                 Err(error @ WorkerError::File(FileError::StorageFull { .. } | FileError::Storage(_))) => {
-                    warning = Some(format!("The model was not kept: {error}."));
+                    let reason = WarningReason::NotStored { reason: error.reason() };
+                    warning = Some(Warning::new(reason, format!("The model was not kept: {error}.")));
                     fetched.push(part);
                 }
                 Err(error) => return Err(error),

@@ -1,17 +1,19 @@
 //! What clients are told about a loaded model.
 
+use parlance_engine::chat::Chat;
 use parlance_engine::runtime::Loaded;
-use parlance_protocol::{ModelInfo, ModelSource, SelfTest};
+use parlance_engine::template::TemplateWarning;
+use parlance_protocol::{ModelInfo, ModelSource, SelfTest, Warning, WarningReason};
 use parlance_worker_core::address::file_name;
 use web_time::Instant;
 
-/// Describes a model that was read from `len_bytes` bytes since `start`; `warning` is what the user should know of the way
-/// here. Its capabilities, its projector and the result of its self-test are left out.
+/// Describes a model that was read from `len_bytes` bytes since `start`; `warnings` are what the user should know of the
+/// way here. Its capabilities, its projector and the result of its self-test are left out.
 pub(crate) fn model_info(
     source: &ModelSource,
     loaded: &Loaded,
     len_bytes: u64,
-    warning: Option<String>,
+    warnings: Vec<Warning>,
     start: Instant,
 ) -> ModelInfo {
     let (device, own_name, context_tokens) = match loaded {
@@ -21,8 +23,11 @@ pub(crate) fn model_info(
             (transcriber.device(), transcriber.name(), transcriber.config().decoder.context)
         }
     };
-    let warnings: Vec<String> =
-        [template_warning(loaded), warning, context_warning(loaded)].into_iter().flatten().collect();
+    let template = match loaded {
+        Loaded::Decoder(model) => template_warning(model.chat()),
+        Loaded::Encoder(_) | Loaded::Transcriber(_) => None,
+    };
+    let warnings: Vec<Warning> = template.into_iter().chain(warnings).chain(context_warning(loaded)).collect();
     let (weight_bytes, kv_bytes) = device_bytes(loaded, len_bytes);
     ModelInfo {
         name: display_name(source, own_name),
@@ -42,7 +47,8 @@ pub(crate) fn model_info(
         features: device.feature_names().into_iter().map(str::to_owned).collect(),
         weight_bytes: weight_bytes as f64,
         kv_bytes: kv_bytes as f64,
-        warning: (!warnings.is_empty()).then(|| warnings.join(" ")),
+        warning: Warning::text(&warnings),
+        warnings,
         len_bytes: len_bytes as f64,
         load_seconds: start.elapsed().as_secs_f64(),
         peak_memory_bytes: memory_bytes(),
@@ -58,22 +64,26 @@ pub(crate) fn device_bytes(loaded: &Loaded, len_bytes: u64) -> (u64, u64) {
     }
 }
 
-fn template_warning(loaded: &Loaded) -> Option<String> {
-    match loaded {
-        Loaded::Decoder(model) => model.chat().template_warning().map(str::to_owned),
-        Loaded::Encoder(_) | Loaded::Transcriber(_) => None,
-    }
+/// What the user should know of a model's chat template.
+pub(crate) fn template_warning(chat: &Chat) -> Option<Warning> {
+    let warning = chat.template_warning()?;
+    let reason = match warning {
+        TemplateWarning::Missing => WarningReason::NoTemplate,
+        TemplateWarning::Unusable(detail) => WarningReason::UnusableTemplate { detail: detail.clone() },
+        TemplateWarning::Distrusted => WarningReason::DistrustedTemplate,
+    };
+    Some(Warning::new(reason, warning.to_string()))
 }
 
-fn context_warning(loaded: &Loaded) -> Option<String> {
-    match loaded {
-        Loaded::Decoder(model) if model.requested_context_tokens() > model.context_tokens() => Some(format!(
-            "There is not enough memory for a context of {} tokens; it has {}. A smaller model would leave more.",
-            model.requested_context_tokens(),
-            model.context_tokens()
-        )),
-        _ => None,
-    }
+fn context_warning(loaded: &Loaded) -> Option<Warning> {
+    let Loaded::Decoder(model) = loaded else { return None };
+    let (requested_tokens, context_tokens) = (model.requested_context_tokens(), model.context_tokens());
+    let message = format!(
+        "There is not enough memory for a context of {requested_tokens} tokens; it has {context_tokens}. A smaller model \
+         would leave more."
+    );
+    let reason = WarningReason::SmallerContext { requested_tokens, context_tokens };
+    (requested_tokens > context_tokens).then(|| Warning::new(reason, message))
 }
 
 /// The longest context that may fit: at most what there was memory for, if that was too little.

@@ -1,7 +1,7 @@
 //! Preparing a loaded model: kernels are compiled, tested and laid out, and the results are kept for the next load.
 
 use parlance_engine::EngineError;
-use parlance_engine::runtime::{Loaded, Model, SelfTest as TestResult, Verdict};
+use parlance_engine::runtime::{Loaded, Model, Projector, SelfTest as TestResult, Verdict};
 use parlance_protocol::SelfTest;
 
 use crate::error::WorkerError;
@@ -12,10 +12,7 @@ use crate::storage::{Entry, TestedKernels};
 impl Load<'_> {
     /// Compiles what a model's first answer needs, and makes sure that a GPU computes it correctly.
     pub(crate) async fn prepare(&self, loaded: &mut Loaded, part: Option<&Part>) -> Result<SelfTest, WorkerError> {
-        let kept = match part {
-            Some(Part::Stored(entry)) => Some(&**entry),
-            _ => None,
-        };
+        let kept = part.and_then(kept_entry);
         let verdict = match loaded {
             Loaded::Decoder(model) if model.device().is_cpu() => Verdict::Sound,
             Loaded::Decoder(model) => self.prepare_decoder(model, kept).await?,
@@ -41,6 +38,27 @@ impl Load<'_> {
         match verdict {
             Verdict::Sound => Ok(SelfTest::Passed),
             Verdict::Plain => Ok(SelfTest::Plain),
+            Verdict::Wrong => Err(EngineError::WrongResults.into()),
+        }
+    }
+
+    /// Makes sure that a GPU computes a projector correctly.
+    pub(crate) async fn prepare_projector(&self, projector: &mut Projector, part: &Part) -> Result<(), WorkerError> {
+        if projector.device().is_cpu() {
+            return Ok(());
+        }
+        let kept = kept_entry(part);
+        let here = TestedKernels::here(projector.kernels_id().await?, projector.device().adapter_name());
+        let verdict = match known_verdict(kept, &here).await {
+            Some(verdict) => verdict,
+            None => keep_verdict(kept, here, projector.self_test().await).await?,
+        };
+        match verdict {
+            Verdict::Sound => Ok(()),
+            Verdict::Plain => {
+                projector.make_plain();
+                Ok(())
+            }
             Verdict::Wrong => Err(EngineError::WrongResults.into()),
         }
     }
@@ -72,6 +90,14 @@ impl Load<'_> {
         let _ = entry.set_layout(&adapter, &changes).await;
         // Another layout has other kernels.
         if changes.is_empty() { Ok(verdict) } else { test(model, kept, &adapter).await }
+    }
+}
+
+/// Where results about a file are kept: with the file.
+fn kept_entry(part: &Part) -> Option<&Entry> {
+    match part {
+        Part::Stored(entry) => Some(&**entry),
+        Part::Url(_) | Part::File(_) => None,
     }
 }
 

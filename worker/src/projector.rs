@@ -3,7 +3,7 @@
 use parlance_api::Vision;
 use parlance_engine::EngineError;
 use parlance_engine::runtime::{Model, ProjectorLoader};
-use parlance_protocol::ModelSource;
+use parlance_protocol::{ModelSource, Warning, WarningReason};
 use parlance_worker_core::address::{LOCAL, file_name, without_fragment};
 use parlance_worker_core::hosts::AllowedHosts;
 use parlance_worker_core::projector::{self, RepositoryFile, choose, choose_alike, listed_paths};
@@ -64,11 +64,7 @@ impl Found {
 
     /// The error of one that cannot be used.
     pub(crate) fn refused(&self, error: &WorkerError) -> WorkerError {
-        let detail = match error {
-            WorkerError::Engine(EngineError::WrongProjector(detail)) => detail.clone(),
-            error => error.to_string(),
-        };
-        WorkerError::WrongProjector { name: self.name(), detail }
+        WorkerError::WrongProjector { name: self.name(), detail: detail(error) }
     }
 
     /// Its file's name.
@@ -78,6 +74,20 @@ impl Found {
             _ => self.url().map(file_name).unwrap_or_default().to_owned(),
         }
     }
+}
+
+/// Why a projector cannot be used.
+fn detail(error: &WorkerError) -> String {
+    match error {
+        WorkerError::Engine(EngineError::WrongProjector(detail)) => detail.clone(),
+        error => error.to_string(),
+    }
+}
+
+/// The warning about a projector that lies beside a model but cannot be used.
+fn no_sight(name: String, detail: String) -> Warning {
+    let error = WorkerError::WrongProjector { name: name.clone(), detail: detail.clone() };
+    Warning::new(WarningReason::NoSight { name, detail }, format!("{error}."))
 }
 
 /// The file at a URL, on this device or to be fetched.
@@ -132,11 +142,11 @@ async fn read(url: &str, max_bytes: usize) -> Option<Vec<u8>> {
 }
 
 impl Load<'_> {
-    /// Downloads a projector. The text says why one that merely lies beside the model cannot be had.
+    /// Downloads a projector. The warning says why one that merely lies beside the model cannot be had.
     pub(crate) async fn fetch_projector(
         &self,
         found: Option<Found>,
-    ) -> Result<(Option<Found>, Option<String>), WorkerError> {
+    ) -> Result<(Option<Found>, Option<Warning>), WorkerError> {
         let Some(found) = found else { return Ok((None, None)) };
         let name = found.name();
         match self.fetch(vec![found.part]).await {
@@ -145,21 +155,18 @@ impl Load<'_> {
                 Ok((found, warning))
             }
             Err(error) if found.is_wanted || error.is_interrupted() => Err(error),
-            Err(error) => {
-                let error = WorkerError::WrongProjector { name, detail: error.to_string() };
-                Ok((None, Some(format!("{error}."))))
-            }
+            Err(error) => Ok((None, Some(no_sight(name, error.to_string())))),
         }
     }
 
-    /// Loads a model's projector, and notes with a kept model which it is, so that it sees without a network, too. The text says why
+    /// Loads a model's projector, and notes with a kept model which it is, so that it sees without a network, too. The warning says why
     /// one that merely lies beside the model is of no use.
     pub(crate) async fn sight(
         &self,
         spec: &LoadSpec,
         model: &Model,
         found: Option<&Found>,
-    ) -> Result<(Option<Vision>, Option<String>), WorkerError> {
+    ) -> Result<(Option<Vision>, Option<Warning>), WorkerError> {
         let Some(found) = found else { return Ok((None, None)) };
         let error = match self.load_projector(model, &found.part).await {
             Ok(vision) => {
@@ -173,8 +180,11 @@ impl Load<'_> {
             // It may be damaged: the next load fetches it again.
             store.remove(url).await?;
         }
-        let refused = found.refused(&error);
-        if found.is_wanted { Err(refused) } else { Ok((None, Some(format!("{refused}.")))) }
+        if found.is_wanted {
+            Err(found.refused(&error))
+        } else {
+            Ok((None, Some(no_sight(found.name(), detail(&error)))))
+        }
     }
 
     async fn load_projector(&self, model: &Model, part: &Part) -> Result<Vision, WorkerError> {
@@ -182,8 +192,9 @@ impl Load<'_> {
         let total = opened.len_bytes.map(|len| len as f64);
         let loader = ProjectorLoader::new(model.device().clone(), opened.len_bytes);
         let (loader, _) = self.stream_file(loader, opened, 0, total).await?;
-        let projector = loader.finish()?;
+        let mut projector = loader.finish()?;
         projector.check(model)?;
+        self.prepare_projector(&mut projector, part).await?;
         Ok(Vision::new(projector))
     }
 

@@ -33,12 +33,16 @@ pub(crate) fn set_up_npm() -> Result<(), Error> {
         install_packages(&["npm"], hint)?;
     }
     let version = output(command("node", ["--version"])).unwrap_or_default();
-    let major = version.trim_start_matches('v').split('.').next().and_then(|number| number.parse::<u32>().ok());
-    // Vite needs it.
-    if major.is_none_or(|major| major < 20) {
+    if !is_new_enough(&version) {
         return Err(Error::new(format!("Node.js is too old or missing: {version:?}"), hint));
     }
     Ok(())
+}
+
+/// Whether this version of Node.js is at least the oldest one with which Vite works.
+fn is_new_enough(version: &str) -> bool {
+    let mut numbers = version.trim_start_matches('v').split('.').map_while(|number| number.parse::<u32>().ok());
+    numbers.next().zip(numbers.next()).is_some_and(|version| version >= (20, 19))
 }
 
 /// Fetches the packages for the tests, unless they are there.
@@ -83,4 +87,15 @@ pub(crate) fn set_up_wllama() -> Result<(), Error> {
         std::fs::rename(folder.join("package"), target).map_err(io)?;
         std::fs::remove_file(archive).map_err(io)
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_new_enough;
+
+    #[test]
+    fn versions_of_node_are_compared() {
+        assert!(["v20.19.0", "v20.20.1", "v22.1.0", "v100.0.0-nightly"].into_iter().all(is_new_enough));
+        assert!(!["", "v18.20.4", "v20.9.0", "node"].into_iter().any(is_new_enough));
+    }
 }

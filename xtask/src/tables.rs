@@ -60,6 +60,13 @@ const ENCODERS: Table = Table {
     keys: 1,
     min_rows: 2,
 };
+const PROJECTORS: Table = Table {
+    name: "projectors",
+    page: "docs/models.md",
+    columns: &["projector", "published models", "test projectors", "pixels", "embeddings", "logits", "devices"],
+    keys: 1,
+    min_rows: 9,
+};
 const PUBLISHED_MODELS: Table = Table {
     name: "published",
     page: "docs/models.md",
@@ -104,8 +111,8 @@ const TOOL_CALLS: Table = Table {
     min_rows: 12,
 };
 
-const ALL: [Table; 8] =
-    [FAILURE_MODES, FAMILIES, ENCODERS, PUBLISHED_MODELS, FORMATS, TOKENIZERS, TEMPLATES, TOOL_CALLS];
+const ALL: [Table; 9] =
+    [FAILURE_MODES, FAMILIES, ENCODERS, PROJECTORS, PUBLISHED_MODELS, FORMATS, TOKENIZERS, TEMPLATES, TOOL_CALLS];
 
 /// Rows of a table: the values of each cell, by the row's keys.
 type Rows = BTreeMap<Vec<String>, Vec<BTreeSet<String>>>;

@@ -70,7 +70,14 @@ fn install_tool(toolchain: &Toolchain, name: &str, version: &str, locked: bool) 
         ]);
         // The tools share many dependencies.
         install.env("CARGO_TARGET_DIR", root().join("target/tools"));
-        run(install, &format!("see the compiler error above, or install {name} {version} by hand"))
+        run(install, &format!("see the compiler error above, or install {name} {version} by hand"))?;
+        if exists(name.trim_end_matches("-cli")) {
+            return Ok(());
+        }
+        Err(Error::new(
+            format!("{name} is installed, but not in a folder of PATH"),
+            "add cargo's folder for programs to PATH, usually ~/.cargo/bin",
+        ))
     })
 }
 

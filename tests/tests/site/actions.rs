@@ -13,6 +13,8 @@ const LAST: &str = "Such a program:\n\n```rust\nfn main() {}\n```\n";
 const MESSAGES: &str = "document.querySelectorAll('.message').length";
 const STOP: &str = "document.querySelector('[data-testid=stop]')";
 const IS_IN_COMPOSER: &str = "document.activeElement.id === 'message'";
+/// The entries of a chat's menu, all of which [`item_menu`] and [`delete_and_restore`] choose.
+const ENTRIES: [&str; 6] = ["Rename", "Pin", "Move to folder", "Export as Markdown", "Export as JSON", "Delete"];
 
 /// How an action is performed.
 #[derive(Debug, Clone, Copy)]
@@ -141,6 +143,8 @@ fn item_menu(page: &Page, input: Input, item: &str) {
     let was_answering = page.evaluate(STOP).unwrap();
     press(page, input, item, "More");
     wait(page, &format!("{element}.querySelector('details').open"));
+    let entries = format!("[...{element}.querySelectorAll('.menu-items button')].map(entry => entry.innerText)");
+    assert_eq!(page.evaluate(&entries).unwrap(), json!(ENTRIES));
     page.press("Escape").unwrap();
     wait(page, &format!("!{element}.querySelector('details').open && document.activeElement.closest('details')"));
     assert_eq!(page.evaluate(STOP).unwrap(), was_answering, "Escape stopped an answer");
@@ -224,6 +228,17 @@ fn model_and_suggestions(page: &Page, input: Input) {
     assert!(answer(page).unwrap().ends_with("What is the capital of France?"));
 }
 
+/// Sends a question with the button, or with Enter.
+fn send(page: &Page, input: Input, question: &str) {
+    match input {
+        Input::Mouse => {
+            page.fill("#message", question).unwrap();
+            press(page, input, ".composer", "Send");
+        }
+        Input::Keyboard => ask(page, question).unwrap(),
+    }
+}
+
 /// Unloads the model in its dialog, which stays open.
 fn unload(page: &Page, input: Input) {
     press_first(page, input, ".model-button");
@@ -284,6 +299,51 @@ fn long_chat_actions(page: &Page, input: Input) {
     press_first(page, input, "[data-testid=jump]");
     let left = "(list => list.scrollHeight - list.clientHeight - list.scrollTop)(document.querySelector('.messages'))";
     wait(page, &format!("!document.querySelector('[data-testid=jump]') && {left} < 2"));
+}
+
+/// Tests the actions on the second of three exchanges during the answer of the third, which goes on unless it is deleted.
+fn earlier_messages(page: &Page, input: Input) {
+    const QUESTION: &str = ".message:nth-of-type(3)";
+    const ANSWER: &str = ".message:nth-of-type(4)";
+    let grows = format!(
+        "await (len => new Promise(done => setTimeout(() => done({LAST_TEXT}.length > len), 200)))({LAST_TEXT}.length)"
+    );
+    let goes_on = format!("{MESSAGES} === 6 && {STOP} && {grows}");
+    wait(page, &goes_on);
+    press(page, input, ANSWER, "Copy");
+    wait(page, "window.copied.endsWith('And the rest.')");
+    press(page, input, ANSWER, "Read aloud");
+    wait(page, "window.spoken.endsWith('And the rest.')");
+    press(page, input, QUESTION, "Copy");
+    wait(page, "window.copied === 'Speak slowly'");
+
+    // Stopping another answer to the same question leaves the third one alone.
+    press(page, input, ANSWER, "Regenerate");
+    wait(page, &format!("{MESSAGES} === 4 && {STOP} && {LAST_TEXT}.includes('word word')"));
+    press_first(page, input, "[data-testid=stop]");
+    wait(page, &format!("!{STOP} && {IS_IN_COMPOSER}"));
+    press(page, input, ANSWER, "Previous version");
+    wait(page, &goes_on);
+    press(page, input, ANSWER, "Next version");
+    wait(page, &format!("{MESSAGES} === 4 && !{STOP}"));
+    press(page, input, QUESTION, "Edit");
+    wait(page, "document.activeElement.matches('.edit-box textarea')");
+    page.fill(".edit-box textarea", "In other words").unwrap();
+    press(page, input, ".edit-box", "Send");
+    wait(page, &format!("{MESSAGES} === 4 && {}", ended_with("In other words")));
+    press(page, input, QUESTION, "Previous version");
+    wait(page, &format!("{MESSAGES} === 4 && {LAST_TEXT}.includes('word word')"));
+    press(page, input, QUESTION, "Next version");
+    wait(page, &ended_with("In other words"));
+    press(page, input, QUESTION, "Previous version");
+    wait(page, &format!("{LAST_TEXT}.includes('word word')"));
+    press(page, input, ANSWER, "Previous version");
+    wait(page, &goes_on);
+
+    press(page, input, ANSWER, "Delete");
+    wait(page, &format!("{MESSAGES} === 4 && !{STOP}"));
+    press(page, input, ".toast", "Undo");
+    wait(page, &format!("{MESSAGES} === 6 && {LAST_ANSWER}.dataset.active === 'false'"));
 }
 
 /// Tests the actions on a chat during an answer, and on the answer once it was stopped.
@@ -361,7 +421,9 @@ fn every_action(input: Input) {
     prompt_menu(&page, input);
     header(&page, input);
     answering_actions(&page, input);
-    ask(&page, "Speak slowly").unwrap();
+    send(&page, input, "Speak slowly");
+    earlier_messages(&page, input);
+    send(&page, input, "Speak slowly");
     wait(&page, &format!("{STOP} && {LAST_TEXT}.includes('word word')"));
     delete_and_restore(&page, input, &item);
 }

@@ -107,6 +107,8 @@ fn models_run_on_the_cpu_if_the_gpu_cannot_be_used() {
         page.wait_for(ON_CPU, MODEL_TIMEOUT).unwrap();
         let text = answer(&page).unwrap();
         assert!(text.contains("Paris"), "{failure}: {text}");
+        page.click(NEW_CHAT).unwrap();
+        assert!(page.text(".welcome").unwrap().contains("on your own CPU"), "{failure}");
         page.close().unwrap();
         record_failure("GPU", failure, "the model runs on the CPU; the page says so, and what would help");
     }
@@ -114,6 +116,7 @@ fn models_run_on_the_cpu_if_the_gpu_cannot_be_used() {
     // Without WebGPU at all.
     let session = Session::start(false).unwrap();
     let page = session.open(&server.page("?temperature=0&max_tokens=12")).unwrap();
+    assert!(page.text(".welcome").unwrap().contains("on your own CPU"));
     ask(&page, QUESTION).unwrap();
     page.wait_for(ON_CPU, MODEL_TIMEOUT).unwrap();
     let text = answer(&page).unwrap();
@@ -311,41 +314,45 @@ fn tabs_that_are_hidden_frozen_or_reloaded_lose_nothing() {
 /// What the page says about a model before it is loaded.
 const INSPECTED: &str = "document.querySelector('[data-testid=inspection]')?.innerText";
 
-/// Records that a template crashed the worker, as the worker does.
-const RECORD_CRASH: &str = "(async (template, version) => {
-    const digest = new Uint8Array(await crypto.subtle.digest('SHA-256', new TextEncoder().encode(template)));
-    const name = [...digest.slice(0, 16)].map(byte => byte.toString(16).padStart(2, '0')).join('');
+/// Stops the clock, which every rendering of a template reads, so that the worker dies in the first one.
+const DIE_IN_FIRST_TEMPLATE: &str = "
     const root = await navigator.storage.getDirectory();
-    const folder = await root.getDirectoryHandle('suspects', { create: true });
-    const writable = await (await folder.getFileHandle(name, { create: true })).createWritable();
-    await writable.write(version);
-    await writable.close();
-})";
+    const notes = await root.getDirectoryHandle('suspects', { create: true });
+    if ((await notes.keys().next()).done) Date.now = () => { throw new Error('the clock is broken'); };
+";
 
 #[test]
 fn chatml_replaces_templates_that_would_crash_the_worker() {
     let server = Server::start().unwrap();
     let session = Session::start(true).unwrap();
-    let page = session.open(&server.page("?temperature=0")).unwrap();
-    page.wait_for("document.querySelector('.model-button')", PAGE_TIMEOUT).unwrap();
-    page.click(".model-button").unwrap();
-    let inspect = |name: &str, template: &str, expected: &str| {
-        let file = file_with_template(name, template).unwrap();
-        page.choose_file("#model-file", &file).unwrap();
-        let result = page.wait_for(&format!("{INSPECTED}?.includes({expected:?})"), MODEL_TIMEOUT);
+    session.expect_in_console("the clock is broken");
+    let open = |code: &str| {
+        let page = session.open(&server.page("?temperature=0")).unwrap();
+        before_engine(&page, code).unwrap();
+        page.click(".model-button").unwrap();
+        page
+    };
+    let inspect = |page: &Page, name: &str, template: &str, expected: &str| {
+        page.choose_file("#model-file", &file_with_template(name, template).unwrap()).unwrap();
+        let result = page.wait_for(&format!("{INSPECTED}?.match({expected:?})"), MODEL_TIMEOUT);
         result.unwrap_or_else(|error| panic!("{name}: {error}: {:?}", page.evaluate(INSPECTED)));
     };
     let nesting = "{% set ns=namespace(a=[]) %}{% for j in range(500) %}{% for i in range(1000) %}\
                    {% set ns.a=[ns.a] %}{% endfor %}{% endfor %}";
-    inspect("template-nesting", nesting, "nested more than 64 levels deep");
+    let page = open("");
+    inspect(&page, "template-nesting", nesting, "nested more than 64 levels deep");
+    // Its worker would lead that of the next page.
+    page.close().unwrap();
     record_failure("Input", "a chat template nests values without end", "ChatML replaces it; the page says so");
 
+    // The worker dies while it renders a template. The next one repeats the inspection, but does not try the template.
+    let page = open(DIE_IN_FIRST_TEMPLATE);
     let harmless = "{% for m in messages %}{{ m.content }}{% endfor %}";
-    page.evaluate(&format!("{RECORD_CRASH}({harmless:?}, {:?})", env!("CARGO_PKG_VERSION"))).unwrap();
-    inspect("template-recorded", harmless, "ended the engine when it was tried before");
-    page.choose_file("#model-file", &file_with_template("template-other", &format!("{harmless}!")).unwrap()).unwrap();
-    page.wait_for(&format!("{INSPECTED}?.includes('135 million') && !{INSPECTED}.includes('ChatML')"), MODEL_TIMEOUT)
-        .unwrap();
+    inspect(&page, "template-deadly", harmless, "ended the engine when it was tried before");
+    let notice = page.text("[data-testid=notice]").unwrap();
+    assert!(notice.contains("the clock is broken") && notice.contains("was restarted"), "{notice}");
+    // A pattern: without “ChatML”.
+    inspect(&page, "template-other", &format!("{harmless}!"), "^(?=[^]*135 million)(?![^]*ChatML)");
     record_failure(
         "Input",
         "a chat template has crashed the engine before",

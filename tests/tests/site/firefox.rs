@@ -56,4 +56,7 @@ fn firefox_answers_on_the_cpu_and_saves_conversations() {
     ask(&firefox, "And of Italy?");
     firefox.wait_for("document.querySelectorAll('.message').length === 4", TIMEOUT).unwrap();
     assert!(!answer(&firefox).is_empty());
+    // What a worker throws is not in this browser's output, but ends it, and then the page says so.
+    let notice = firefox.evaluate("document.querySelector('[data-testid=notice], #crash')?.innerText").unwrap();
+    assert_eq!(notice, serde_json::Value::Null);
 }

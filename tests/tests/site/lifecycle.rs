@@ -164,27 +164,54 @@ const WATCH_PIPELINES: &str = "
     new BroadcastChannel('pipelines').onmessage = ({ target }) => target.postMessage(created);
 ";
 
-/// The stored result of autotuning, which is replaced by `text` before if that is given.
-fn layout(page: &Page, text: Option<&Value>) -> Value {
+/// A file that is stored with the only stored model, as JSON. It is replaced by `text` before if that is given.
+fn stored(page: &Page, name: &str, text: Option<&Value>) -> Value {
     let text = text.map(Value::to_string);
-    run(
+    let stored = run(
         page,
         &format!(
             "const text = {};
             const root = await navigator.storage.getDirectory();
             const models = await root.getDirectoryHandle('models');
             for await (const model of models.values()) {{
-                const layout = await model.getFileHandle('layout');
+                const file = await model.getFileHandle({name:?});
                 if (text) {{
-                    const stream = await layout.createWritable();
+                    const stream = await file.createWritable();
                     await stream.write(text);
                     await stream.close();
                 }}
-                return JSON.parse(await (await layout.getFile()).text());
+                return await (await file.getFile()).text();
             }}",
             json!(text)
         ),
-    )
+    );
+    // Scripts would round large numbers.
+    serde_json::from_str(stored.as_str().unwrap()).unwrap()
+}
+
+/// The stored result of autotuning, see [`stored`].
+fn layout(page: &Page, text: Option<&Value>) -> Value {
+    stored(page, "layout", text)
+}
+
+/// Asserts that results of the self-test do not apply to another adapter, browser or version. The dialog is open.
+fn assert_self_test_is_repeated_elsewhere(page: &Page) {
+    let own = stored(page, "self-test", None);
+    assert_eq!(own["verdict"], "sound");
+    for place in ["adapter", "browser", "version"] {
+        let mut other = own.clone();
+        assert!(other["tested"][place].is_string(), "{other}");
+        other["tested"][place] = json!("another");
+        // If it applied, the model would not load.
+        other["verdict"] = json!("wrong");
+        stored(page, "self-test", Some(&other));
+        page.click("[data-testid=current-model] button").unwrap();
+        page.wait_for("document.querySelector('.model-button[data-state=empty]')", PAGE_TIMEOUT).unwrap();
+        page.click(".dialog .actions button").unwrap();
+        page.wait_for(READY, MODEL_TIMEOUT).unwrap_or_else(|error| panic!("{place}: {error}"));
+        assert_eq!(stored(page, "self-test", None), own, "{place}");
+        page.click(".model-button").unwrap();
+    }
 }
 
 #[test]
@@ -227,6 +254,7 @@ fn kernels_are_compiled_in_parallel_and_the_kv_cache_can_be_quantised() {
     page.click("#kv-cache-quantization").unwrap();
     page.wait_for(&format!("{kv_bytes} === {before}"), MODEL_TIMEOUT).unwrap();
     assert_eq!(layout(&page, None), chosen);
+    assert_self_test_is_repeated_elsewhere(&page);
 }
 
 #[test]
@@ -362,7 +390,7 @@ const LITTLE_MEMORY: &str = "
 fn too_little_gpu_memory_shrinks_the_context_or_suggests_a_smaller_model() {
     let server = Server::start_with_tiny_model().unwrap();
     // A layer's cache takes 256 bytes per token. There is memory for 1,024 tokens, then for none.
-    for (most_bytes, expected) in [(300_000, "it has 1024"), (1000, "try a smaller model")] {
+    for (most_bytes, expected) in [(300_000, "it has 1,024"), (1000, "try a smaller model")] {
         let session = Session::start(true).unwrap();
         let page = session.open(&server.page("?device=gpu")).unwrap();
         before_engine(&page, &LITTLE_MEMORY.replace("MOST_BYTES", &most_bytes.to_string())).unwrap();

@@ -6,6 +6,7 @@ mod actions;
 mod attachments;
 mod attacks;
 mod chat;
+mod console;
 mod conversations;
 mod docs;
 mod failures;

@@ -259,10 +259,17 @@ fn with_a_full_disk_models_are_loaded_without_being_stored() {
     page.click("[data-testid=inspection] button.primary").unwrap();
     page.wait_for(READY, MODEL_TIMEOUT).unwrap();
     page.wait_for(
-        "document.querySelector('.dock')?.innerText.includes('storage is full: 99 MB are needed')",
+        "document.querySelector('.dock')?.innerText.includes('storage is full: 98.4 MB needed')",
         PAGE_TIMEOUT,
     )
     .unwrap();
+    // It says so in the user's language.
+    page.follow("settings").unwrap();
+    page.wait_for("document.querySelector('#language')", PAGE_TIMEOUT).unwrap();
+    page.fill("#language", "de").unwrap();
+    page.follow("./").unwrap();
+    let german = "document.querySelector('.dock')?.innerText.includes('Der Speicher dieses Geräts ist voll: 98,4 MB')";
+    page.wait_for(german, PAGE_TIMEOUT).unwrap();
     ask(&page, QUESTION).unwrap();
     assert!(answer(&page).unwrap().len() > 10);
     record_failure("Storage", "the disk is full", "the model is loaded without being stored; the user is told");
@@ -324,10 +331,35 @@ fn start_module(page: &Page, server: &Server, hosts: &[&ModelHost]) {
     page.evaluate(&format!("({MODULE})({:?}, {hosts:?})", server.page("parlance.js"))).unwrap();
 }
 
+/// Opens an empty page whose engine workers run `code` first.
+fn open_injected(session: &Session, server: &Server, code: &str) -> Page {
+    let page = session.open(&server.blank_page()).unwrap();
+    let site = server.page("");
+    let base = format!("document.head.append(Object.assign(document.createElement('base'), {{ href: {site:?} }}))");
+    page.evaluate(&base).unwrap();
+    before_engine(&page, code).unwrap();
+    page
+}
+
 /// Loads a model through the module, see [`MODULE`].
 fn load(page: &Page, url: &str) -> String {
     page.evaluate(&format!("load({url:?})")).unwrap().as_str().unwrap_or_default().to_owned()
 }
+
+/// Makes the browser refuse files of more than a kilobyte.
+const ONLY_SMALL_FILES: &str = "
+    const { truncate } = FileSystemSyncAccessHandle.prototype;
+    FileSystemSyncAccessHandle.prototype.truncate = function (len) {
+        if (len > 1000) throw new DOMException('no', 'QuotaExceededError');
+        return truncate.call(this, len);
+    };
+";
+
+/// The number of folders for models, usable or not.
+const FOLDERS: &str = "(async () => {
+    const models = await (await navigator.storage.getDirectory()).getDirectoryHandle('models');
+    return (await Array.fromAsync(models.keys())).length;
+})()";
 
 /// Asserts that a model is rejected, and that nothing of it is stored or loaded afterwards.
 fn assert_rejected(page: &Page, url: &str, code: &str) {
@@ -373,10 +405,7 @@ fn pinned_checksums_are_verified_before_use_however_a_file_arrives() {
     assert_rejected(&page, &wrong, "wrong_checksum");
     page.close().unwrap();
     // Without storage.
-    let page = session.open(&server.blank_page()).unwrap();
-    let base = format!("document.head.append(Object.assign(document.createElement('base'), {{ href: {site:?} }}))");
-    page.evaluate(&base).unwrap();
-    before_engine(&page, "delete StorageManager.prototype.getDirectory;").unwrap();
+    let page = open_injected(&session, &server, "delete StorageManager.prototype.getDirectory;");
     start_module(&page, &server, &[&host]);
     assert_eq!(load(&page, &right), "model");
     assert_rejected(&page, &wrong, "wrong_checksum");
@@ -465,6 +494,14 @@ fn false_lengths_from_hosts_and_records_leave_the_storage_usable() {
     assert_eq!(load(&page, &format!("{url}#sha256={sha256}")), "unusable_copy");
     assert_eq!(broken_host.sent_bytes(), sent_bytes, "another download would not help");
     assert_eq!(page.evaluate("stored()").unwrap(), json!(["broken.gguf"]));
+    page.close().unwrap();
+
+    // The record of a file that cannot be created goes.
+    let page = open_injected(&session, &server, ONLY_SMALL_FILES);
+    start_module(&page, &server, &[&host]);
+    let before = page.evaluate(FOLDERS).unwrap();
+    assert_eq!(load(&page, &host.url("model.gguf")), "model");
+    assert_eq!(page.evaluate(FOLDERS).unwrap(), before);
     record_failure("Download", "the host sends an impossible length", "the file is rejected; the storage stays usable");
     record_failure("Storage", "the record of a stored file is invalid", "it is removed");
     record_failure("Storage", "a stored file has the right checksum but is not a model", "it stays; the error says so");

@@ -258,6 +258,7 @@ mod tests {
             weight_bytes: 0.0,
             kv_bytes: 0.0,
             warning: None,
+            warnings: Vec::new(),
             len_bytes: 0.0,
             load_seconds: 0.0,
             peak_memory_bytes: 0.0,

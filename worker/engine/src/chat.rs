@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use crate::calls::CallSample;
 use crate::error::Result;
 use crate::gguf::Gguf;
-use crate::template::{ChatTemplate, TemplateOptions};
+use crate::template::{ChatTemplate, TemplateOptions, TemplateWarning};
 use crate::tokenizer::{Detokenizer, Tokenizer};
 use crate::turns::TurnMarkers;
 
@@ -229,7 +229,7 @@ impl Chat {
     }
 
     /// Why the file's own template is not used, if it is not.
-    pub fn template_warning(&self) -> Option<&str> {
+    pub fn template_warning(&self) -> Option<&TemplateWarning> {
         self.template.warning()
     }
 }

@@ -109,6 +109,8 @@ pub enum Reason {
     OnlyChats,
     /// No model is loaded.
     NoModel,
+    /// Too many requests are waiting.
+    QueueFull,
     /// The browser has no storage for files.
     NoStorage,
     /// The model is no longer stored on this device.

@@ -9,10 +9,12 @@ pub mod library;
 mod models;
 pub mod openai;
 mod source;
+mod warning;
 
 pub use failure::{Failure, FailureKind, Reason};
 pub use models::{Abilities, ModelDescription, ModelInfo, SelfTest, StorageInfo, StoredModel};
 pub use source::{ModelSource, hugging_face_url};
+pub use warning::{Warning, WarningReason};
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::Warning;
 use crate::openai::Capability;
 
 /// The models stored on this device.
@@ -99,8 +100,11 @@ pub struct ModelInfo {
     pub weight_bytes: f64,
     /// Size of the KV cache in device memory, in bytes.
     pub kv_bytes: f64,
-    /// A warning for the user, for example that the chat template was replaced.
+    /// What the user should know, for example that the chat template was replaced, in English.
     pub warning: Option<String>,
+    /// The same, one by one.
+    #[serde(default)]
+    pub warnings: Vec<Warning>,
     /// Bytes read from the source.
     pub len_bytes: f64,
     /// How long loading took, in seconds.
@@ -146,8 +150,11 @@ pub struct ModelDescription {
     /// The file of the projector with which it sees images, if there is one. All sizes include it.
     #[serde(default)]
     pub projector: Option<String>,
-    /// A warning for the user, for example that the chat template is replaced.
+    /// What the user should know, for example that the chat template is replaced, in English.
     pub warning: Option<String>,
+    /// The same, one by one.
+    #[serde(default)]
+    pub warnings: Vec<Warning>,
     /// Bytes of it that are stored on this device already.
     pub stored_bytes: f64,
     /// Free bytes of this site's storage quota, if known.

@@ -199,6 +199,25 @@ pub(crate) trait Tower: MaybeSend {
         input: &PatchInput,
         on_layer: &mut dyn FnMut(usize) -> bool,
     ) -> Result<Vec<Vec<f32>>>;
+
+    /// Identifies the kernels, with their formats, shapes and layouts.
+    ///
+    /// # Errors
+    /// A format without kernels, or whatever the device reported.
+    async fn kernels_id(&mut self) -> Result<u64> {
+        Ok(0)
+    }
+
+    /// Names of the kernels that do not agree with their references.
+    ///
+    /// # Errors
+    /// As [`Tower::kernels_id`].
+    async fn wrong_kernels(&mut self) -> Result<Vec<String>> {
+        Ok(Vec::new())
+    }
+
+    /// Switches to the plain kernel layout.
+    fn make_plain(&mut self) {}
 }
 
 /// Computes the layers of an embedding model.

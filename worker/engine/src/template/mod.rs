@@ -35,8 +35,30 @@ pub struct ChatTemplate {
     source: String,
     begin: String,
     end: String,
-    warning: Option<String>,
+    warning: Option<TemplateWarning>,
     is_tried: bool,
+}
+
+/// Why `ChatML` replaces a file's own template.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum TemplateWarning {
+    /// The file has none.
+    Missing,
+    /// It cannot be used, for this reason.
+    Unusable(String),
+    /// It crashed the program when it was tried before.
+    Distrusted,
+}
+
+impl std::fmt::Display for TemplateWarning {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Missing => f.write_str("the model file has no chat template")?,
+            Self::Unusable(reason) => write!(f, "the model's chat template is not usable ({reason})")?,
+            Self::Distrusted => f.write_str("the model's chat template ended the engine when it was tried before")?,
+        }
+        f.write_str("; ChatML is used instead")
+    }
 }
 
 /// Inputs of a template other than the messages.
@@ -65,7 +87,7 @@ impl ChatTemplate {
     /// Like [`ChatTemplate::new`], but without rendering anything; see [`ChatTemplate::try_out`].
     pub fn untried(source: Option<&str>, begin: String, end: String) -> Self {
         let Some(source) = source else {
-            return Self::chatml(begin, end, "the model file has no chat template; ChatML is used instead".to_owned());
+            return Self::chatml(begin, end, TemplateWarning::Missing);
         };
         match compiled(source) {
             Ok(environment) => {
@@ -75,7 +97,7 @@ impl ChatTemplate {
         }
     }
 
-    fn chatml(begin: String, end: String, warning: String) -> Self {
+    fn chatml(begin: String, end: String, warning: TemplateWarning) -> Self {
         let environment = match compiled(CHATML) {
             Ok(environment) => environment,
             Err(error) => unreachable!("the built-in template parses: {error}"),
@@ -98,8 +120,7 @@ impl ChatTemplate {
 
     /// Replaces a template that crashed the program when it was tried before with `ChatML`.
     pub fn distrust(&mut self) {
-        let warning = "the model's chat template ended the engine when it was tried before; ChatML is used instead";
-        *self = self.replaced(warning.to_owned());
+        *self = self.replaced(TemplateWarning::Distrusted);
     }
 
     /// Whether the template was tried out, or replaced.
@@ -107,7 +128,7 @@ impl ChatTemplate {
         self.is_tried
     }
 
-    fn replaced(&mut self, warning: String) -> Self {
+    fn replaced(&mut self, warning: TemplateWarning) -> Self {
         Self::chatml(std::mem::take(&mut self.begin), std::mem::take(&mut self.end), warning)
     }
 
@@ -131,8 +152,8 @@ impl ChatTemplate {
     }
 
     /// Why `ChatML` replaces the file's own template, if it does.
-    pub fn warning(&self) -> Option<&str> {
-        self.warning.as_deref()
+    pub fn warning(&self) -> Option<&TemplateWarning> {
+        self.warning.as_ref()
     }
 
     fn try_render(&self, messages: &Json, options: &TemplateOptions) -> Result<String, Error> {
@@ -280,8 +301,8 @@ fn without_system(messages: &Json) -> Option<Json> {
     Some(std::iter::once(Json::Object(first)).chain(later.iter().cloned()).collect())
 }
 
-fn unusable(error: &Error) -> String {
-    format!("the model's chat template is not usable ({error}); ChatML is used instead")
+fn unusable(error: &Error) -> TemplateWarning {
+    TemplateWarning::Unusable(error.to_string())
 }
 
 /// Whether an error means that the template needs something that does not exist, or exceeds a limit even for a short
@@ -371,7 +392,7 @@ mod tests {
     fn templates_without_end_or_bound_are_replaced_by_chatml() {
         for source in [ENDLESS, BURSTING] {
             assert!(render(Some(source)).is_ok_and(|text| text.starts_with("<|im_start|>")), "{source}");
-            assert!(template(Some(source)).warning().is_some_and(|warning| warning.contains("not usable")), "{source}");
+            assert!(matches!(template(Some(source)).warning(), Some(TemplateWarning::Unusable(_))), "{source}");
         }
     }
 

@@ -1,5 +1,6 @@
-//! Keeps a template's values shallow. Everything that traverses a value is recursive, even dropping it, and stacks are
-//! short: a value that a loop nests a few thousand levels deep would crash the process, or the worker.
+//! Keeps a template's values shallow. Everything in minijinja 3.1.0 that traverses a value is recursive, even dropping
+//! it, and stacks are short: a value that a loop nests a few thousand levels deep would crash the process, or the
+//! worker.
 
 use std::sync::LazyLock;
 

@@ -3,14 +3,17 @@
 //! pictures that are refused.
 #![allow(clippy::unwrap_used, reason = "tests may panic")]
 
+use std::collections::BTreeSet;
 use std::sync::LazyLock;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use half::f16;
+use parlance_engine::kernels::Shader;
 use parlance_engine::models::ProjectorConfig;
 use parlance_engine::runtime::{
-    Cpu, Device, Loader, LoaderOptions, Model, Part, Projector, ProjectorLoader, Prompt, Span,
+    Cpu, Device, Gpu, GpuOptions, Loader, LoaderOptions, Model, Part, Projector, ProjectorLoader, Prompt, SelfTest,
+    Span, Verdict,
 };
 use parlance_engine::vision::{Cut, Picture};
 use parlance_engine::{EngineError, Result};
@@ -19,7 +22,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use crate::architectures::{baseline, divergence};
-use crate::common::{Described, build_file};
+use crate::common::{Described, build_file, note};
 use crate::hybrids::{devices, with_batches_of};
 
 /// Maximum relative error of embeddings (root mean square). mtmd itself rounds activations to f16.
@@ -196,6 +199,7 @@ fn pixels_match_mtmd() {
                 assert!(largest <= Some(1), "{what}: {largest:?}");
             }
         }
+        family.note("within 1 of 255", "", "", "");
     }
 }
 
@@ -235,6 +239,10 @@ fn pictures_match_mtmd_and_llama_cpp() {
                     println!("{what}: logits {found:.1e}");
                     assert!(found <= LOGIT_BOUND, "{what}: logits diverge by {found:.1e}");
                 }
+                // Kernels that give these logits pass the self-test, too.
+                let SelfTest { verdict, wrong } = projector.self_test().await.unwrap();
+                assert_eq!((verdict, wrong), (Verdict::Sound, Vec::new()), "{} on {device_name}", family.name);
+                family.note("", &EMBEDDING_BOUND.to_string(), &LOGIT_BOUND.to_string(), device_name);
             }
         }
     });
@@ -371,6 +379,31 @@ fn with_swapped_patches(picture: &Picture, patch: u32) -> Picture {
     Picture::new(width, height, rgb).unwrap()
 }
 
+/// A mistake in norms, and in each kind of kernel that only towers have.
+fn damaged(shader: &Shader, text: String) -> String {
+    let (right, wrong) = match shader.file {
+        "norm/layer_norm.wgsl" => ("* scale *", "*"),
+        "rows/clamp.wgsl" => ("clamp(value,", "clamp(2.0 * value,"),
+        "rows/gate_rows.wgsl" => ("gated(y[at], x[at])", "gated(x[at], y[at])"),
+        "rows/mean_rows.wgsl" => ("/ f32(COUNT)", "/ f32(COUNT + 1u)"),
+        _ => return text,
+    };
+    text.replace(right, wrong)
+}
+
+#[test]
+fn wrong_kernels_are_found() {
+    block_on(async {
+        let gpu = Gpu::new(GpuOptions { edit_kernels: Some(damaged), ..GpuOptions::default() }).await.unwrap();
+        let family = FIXTURE.projectors.iter().find(|family| family.name == "gemma4v").unwrap();
+        let mut projector = load_projector(gpu.into(), &build_file(&family.projector, &[])).await.unwrap();
+        let SelfTest { verdict, wrong } = projector.self_test().await.unwrap();
+        let files: BTreeSet<&str> = wrong.iter().filter_map(|kernel| kernel.split(' ').next()).collect();
+        assert_eq!(files, BTreeSet::from(["clamp", "gate_rows", "layer_norm", "mean_rows"]));
+        assert_eq!(verdict, Verdict::Wrong);
+    });
+}
+
 #[test]
 fn stopping_leaves_nothing_half_done() {
     block_on(async {
@@ -419,5 +452,29 @@ fn every_family_has_a_projector() {
     let kinds: Vec<&str> = FIXTURE.projectors.iter().map(|family| family.name.as_str()).collect();
     for kind in ProjectorConfig::families() {
         assert!(kinds.contains(&kind), "{kind}");
+    }
+}
+
+impl Family {
+    /// Records cells of the table of projectors (`xtask/src/tables.rs`).
+    fn note(&self, pixels: &str, embeddings: &str, logits: &str, device_name: &str) {
+        let kind = self.name.split('-').next().unwrap_or_default();
+        note("projectors", &[kind, published(kind), &self.name, pixels, embeddings, logits, device_name]);
+    }
+}
+
+/// Published models with a projector.
+fn published(kind: &str) -> &'static str {
+    match kind {
+        "gemma3" => "Gemma 3",
+        "gemma4v" => "Gemma 4",
+        "idefics3" => "SmolVLM",
+        "internvl" => "InternVL",
+        "lfm2" => "LFM2 VL",
+        "pixtral" => "Pixtral, Mistral Small 3",
+        "qwen2vl_merger" => "Qwen 2 VL",
+        "qwen2.5vl_merger" => "Qwen 2.5 VL",
+        "qwen3vl_merger" => "Qwen 3 VL",
+        _ => panic!("{kind} has no models"),
     }
 }

@@ -12,10 +12,11 @@ use crate::kernels::embed::Embed;
 use crate::kernels::experts::{ExpertSum, Router};
 use crate::kernels::linear::Linear;
 use crate::kernels::norm::{AddNorm, GateCutoff, GatedNorm, HeadNormKernel, LayerNorm};
+use crate::kernels::rows::{AddRows, Clamp, MeanRows};
 use crate::kernels::state_space::StateSpace;
 use crate::kernels::streams::Streams;
 use crate::kernels::{Grid, Shader};
-use crate::models::{ExpertConfig, HeadShape};
+use crate::models::{Activation, ExpertConfig, HeadShape};
 
 /// What a dispatch computes, for the self-test, which repeats it with other inputs and compares with the reference.
 #[derive(Debug, Clone, Copy)]
@@ -58,6 +59,14 @@ pub(in crate::runtime) enum Task {
     Group(ExpertConfig),
     /// The sum of the experts' outputs.
     ExpertSum(ExpertSum),
+    /// The addition of parts of rows.
+    AddRows(AddRows),
+    /// The mean of rows.
+    MeanRows(MeanRows),
+    /// Parts of rows within bounds.
+    Clamp(Clamp),
+    /// Gated rows of this length.
+    GateRows(u32, Activation),
 }
 
 /// A kernel with its buffers. It is compiled when first encoded, unless it was compiled before.

@@ -8,6 +8,7 @@ use web_time::Instant;
 
 use super::buffers::State;
 use super::product::{Input, Output, ProductBuilder};
+use super::self_test;
 use super::tower_buffers::TowerBuffers;
 use super::weights::Weights;
 use crate::error::{EngineError, Result};
@@ -21,11 +22,13 @@ use crate::models::{
     TowerTensors, VectorId,
 };
 use crate::runtime::backend::Tower;
-use crate::runtime::device::{Dispatch, Gpu};
+use crate::runtime::device::{Dispatch, Gpu, Task};
 use crate::vision::PatchInput;
 
 /// Longest time in seconds between two reports of progress: short enough for quick stops.
 const REPORT_SECONDS: f64 = 0.1;
+/// Rows of the picture for which the self-test builds the dispatches: as few as there may be.
+const TESTED_ROWS: u32 = 1;
 
 /// A projector with its weights.
 pub(in crate::runtime) struct GpuTower {
@@ -116,6 +119,10 @@ impl Stage {
 }
 
 impl Program {
+    fn dispatches(&self) -> impl Iterator<Item = &Dispatch> {
+        self.stages.iter().flat_map(|stage| &stage.dispatches)
+    }
+
     fn write(&self, gpu: &Gpu, input: &PatchInput, counts: [u32; 2]) {
         let (buffers, queue) = (&self.buffers, gpu.queue());
         for (buffer, token_count) in buffers.states.iter().zip(counts) {
@@ -162,6 +169,22 @@ impl Tower for GpuTower {
             embeddings.push(gpu.read_buffer(output, u64::from(counts[1]) * len * 4).await?);
         }
         Ok(embeddings)
+    }
+
+    async fn kernels_id(&mut self) -> Result<u64> {
+        Ok(self_test::kernels_id(self.program(TESTED_ROWS).await?.dispatches()))
+    }
+
+    async fn wrong_kernels(&mut self) -> Result<Vec<String>> {
+        let gpu = self.gpu.clone();
+        let program = self.program(TESTED_ROWS).await?;
+        gpu.compile().await;
+        self_test::wrong_kernels(&gpu, &program.buffers.kv, program.dispatches(), None).await
+    }
+
+    fn make_plain(&mut self) {
+        self.gpu = self.gpu.with_tuning(self.gpu.tuning().plain());
+        self.program = None;
     }
 }
 
@@ -231,7 +254,7 @@ impl Builder<'_> {
             bound.push(("blocks", &buffers.windows));
             Dispatch::new(self.gpu, &attention.shader_in_blocks(), &bound, grid)
         } else {
-            Dispatch::new(self.gpu, &attention.shader(), &bound, grid)
+            Dispatch::new(self.gpu, &attention.shader(), &bound, grid).computing(Task::Attention(attention))
         });
         self.add(program, &layer.attention_output, &buffers.attended, (layer.scales[0], layer.post_norms[0]))
     }
@@ -272,7 +295,8 @@ impl Builder<'_> {
             extra[0],
             extra[1],
         ];
-        program.push(Dispatch::new(self.gpu, &kernel.shader(), &bound, kernel.grid()));
+        let dispatch = Dispatch::new(self.gpu, &kernel.shader(), &bound, kernel.grid());
+        program.push(dispatch.computing(Task::HeadNorm(kernel)));
         Ok(())
     }
 
@@ -300,8 +324,9 @@ impl Builder<'_> {
                 self.store(program, plan, x, (y, plan.stride()))?;
             }
             let bound = [("state", &buffers.states[0]), ("x", &buffers.gated), ("y", &buffers.activated)];
-            let shader = gate_rows(gate.stride(), self.config.activation);
-            program.push(Dispatch::new(self.gpu, &shader, &bound, Grid::TokensInX));
+            let (len, activation) = (gate.stride(), self.config.activation);
+            let dispatch = Dispatch::new(self.gpu, &gate_rows(len, activation), &bound, Grid::TokensInX);
+            program.push(dispatch.computing(Task::GateRows(len, activation)));
         } else if let Some(gate) = &layer.gate {
             let activation = self.config.activation;
             let (gate_input, stored) = linear(gate, Epilogue::STORE);
@@ -330,7 +355,8 @@ impl Builder<'_> {
         let rows = AddRows { len, stride: len, at: 0, scaled: scale.is_some() };
         let mut bound = vec![("state", &buffers.states[0]), ("x", &buffers.normed), ("y", &buffers.hidden)];
         bound.extend(scale.map(|scale| ("scale", self.weights.vector(scale))));
-        program.push(Dispatch::new(self.gpu, &rows.shader(), &bound, Grid::TokensInX));
+        let dispatch = Dispatch::new(self.gpu, &rows.shader(), &bound, Grid::TokensInX);
+        program.push(dispatch.computing(Task::AddRows(rows)));
         Ok(())
     }
 
@@ -371,7 +397,7 @@ impl Builder<'_> {
         let (len, at) = if is_output { (plan.rows, plan.first_row) } else { (plan.cols, 0) };
         let clamp = Clamp { len, stride, at, is_output, in_place: bound.iter().all(|(name, _)| *name != "x") };
         bound.push(("bounds", bounds));
-        Some(Dispatch::new(self.gpu, &clamp.shader(), &bound, Grid::TokensInX))
+        Some(Dispatch::new(self.gpu, &clamp.shader(), &bound, Grid::TokensInX).computing(Task::Clamp(clamp)))
     }
 
     /// A norm of the tower from `x` to `y`, or in place.
@@ -389,7 +415,7 @@ impl Builder<'_> {
             vec![("state", &self.buffers.states[0]), ("x", x), ("norm_weight", self.weights.vector(weight))];
         bound.extend(y.map(|y| ("y", y)));
         bound.extend(bias.map(|bias| ("norm_bias", self.weights.vector(bias))));
-        Dispatch::new(self.gpu, &norm.shader(), &bound, Grid::TokensInX)
+        Dispatch::new(self.gpu, &norm.shader(), &bound, Grid::TokensInX).computing(Task::LayerNorm(norm))
     }
 
     /// From combined patches to embeddings.
@@ -420,7 +446,8 @@ impl Builder<'_> {
             if let Some([means, factors]) = plan.standard {
                 bound.extend([("mean", self.weights.vector(means)), ("factor", self.weights.vector(factors))]);
             }
-            program.push(Dispatch::new(self.gpu, &mean.shader(), &bound, Grid::TokensInX));
+            let dispatch = Dispatch::new(self.gpu, &mean.shader(), &bound, Grid::TokensInX);
+            program.push(dispatch.computing(Task::MeanRows(mean)));
         }
         let vectors = match plan.norm {
             Some((weight, bias)) => (self.weights.vector(weight), bias.map(|bias| self.weights.vector(bias))),
@@ -442,7 +469,8 @@ impl Builder<'_> {
         } else {
             bound.extend([("x", &buffers.hidden), ("y", &buffers.merged)]);
         }
-        program.push(Dispatch::new(self.gpu, &norm.shader(), &bound, Grid::TokensInX));
+        let dispatch = Dispatch::new(self.gpu, &norm.shader(), &bound, Grid::TokensInX);
+        program.push(dispatch.computing(Task::LayerNorm(norm)));
         &buffers.merged
     }
 

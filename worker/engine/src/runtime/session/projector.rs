@@ -9,6 +9,7 @@ use crate::error::{EngineError, Result};
 use crate::models::{BREAK, CLASS, PATCH_BIAS, POSITIONS, Position, ProjectorConfig, ProjectorPlan};
 use crate::runtime::backend::Tower;
 use crate::runtime::device::Device;
+use crate::runtime::measuring::{SelfTest, Verdict};
 use crate::vision::{Cut, PatchInput, PatchTables, Picture, Size, check_size};
 
 /// A part of what stands for a picture in a prompt.
@@ -93,6 +94,33 @@ impl Projector {
     /// [`EngineError::WrongProjector`].
     pub fn check(&self, model: &Model) -> Result<()> {
         self.config.check_for(model.config())
+    }
+
+    /// Like [`Model::self_test`].
+    ///
+    /// # Errors
+    /// As [`Model::self_test`].
+    pub async fn self_test(&mut self) -> Result<SelfTest> {
+        let wrong = self.tower.wrong_kernels().await?;
+        if wrong.is_empty() {
+            return Ok(SelfTest { verdict: Verdict::Sound, wrong });
+        }
+        self.make_plain();
+        let is_plain_right = self.tower.wrong_kernels().await?.is_empty();
+        Ok(SelfTest { verdict: if is_plain_right { Verdict::Plain } else { Verdict::Wrong }, wrong })
+    }
+
+    /// Like [`Model::make_plain`].
+    pub fn make_plain(&mut self) {
+        self.tower.make_plain();
+    }
+
+    /// Like [`Model::kernels_id`].
+    ///
+    /// # Errors
+    /// As [`Model::kernels_id`].
+    pub async fn kernels_id(&mut self) -> Result<u64> {
+        self.tower.kernels_id().await
     }
 
     /// Number of tokens and embeddings in a prompt that stand for a picture of `width` by `height` pixels.

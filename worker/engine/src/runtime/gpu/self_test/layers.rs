@@ -20,7 +20,7 @@ use crate::models::{CacheFormat, ExpertConfig, HeadNorm, HeadShape};
 use crate::runtime::device::Dispatch;
 
 /// A variable of a kernel.
-struct Variable<'t> {
+pub(super) struct Variable<'t> {
     name: &'static str,
     /// Its contents.
     before: &'t [f32],
@@ -28,11 +28,11 @@ struct Variable<'t> {
     after: Option<(Form, &'t [f32])>,
 }
 
-fn read<'t>(name: &'static str, contents: &'t [f32]) -> Variable<'t> {
+pub(super) fn read<'t>(name: &'static str, contents: &'t [f32]) -> Variable<'t> {
     Variable { name, before: contents, after: None }
 }
 
-fn written<'t>(name: &'static str, before: &'t [f32], after: &'t [f32]) -> Variable<'t> {
+pub(super) fn written<'t>(name: &'static str, before: &'t [f32], after: &'t [f32]) -> Variable<'t> {
     Variable { name, before, after: Some((Form::Floats, after)) }
 }
 
@@ -80,7 +80,7 @@ fn cached<'b>(
 
 impl Bench<'_> {
     /// Runs a kernel on a batch and compares what it leaves in its variables.
-    fn compare(&mut self, (shader, grid): (Shader, Grid), tokens: usize, variables: &[Variable<'_>]) {
+    pub(super) fn compare(&mut self, (shader, grid): (Shader, Grid), tokens: usize, variables: &[Variable<'_>]) {
         let state = self.state(0, tokens);
         let buffers: Vec<_> = variables.iter().map(|variable| self.buffer(variable.before)).collect();
         let names = variables.iter().map(|variable| variable.name);

@@ -3,12 +3,13 @@
 //!
 //! Browsers and drivers are known to compute wrong results without any error. So before a model first answers on an
 //! adapter, each kernel used at the start of an answer runs as it would later: the same pipeline, with the same format,
-//! shape, layout and epilogue (`layers.rs`). Only a product's matrix is a test matrix, with a few rows filled, and only a
+//! shape, layout and epilogue (`layers.rs`, `rows.rs`). Only a product's matrix is a test matrix, with a few rows filled, and only a
 //! few workgroups of its grid run (`bench.rs`, `references.rs`).
 
 mod bench;
 mod layers;
 mod references;
+mod rows;
 
 use std::collections::BTreeSet;
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};

@@ -109,6 +109,10 @@ impl Bench<'_> {
             Task::Router(router) => self.router(router),
             Task::Group(experts) => self.group(experts),
             Task::ExpertSum(sum) => self.expert_sum(sum),
+            Task::AddRows(rows) => self.add_rows(rows),
+            Task::MeanRows(rows) => self.mean_rows(rows),
+            Task::Clamp(clamp) => self.clamp(clamp),
+            Task::GateRows(len, activation) => self.gate_rows(*len, *activation),
         }
         Ok(())
     }
