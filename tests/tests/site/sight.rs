@@ -106,7 +106,13 @@ fn three_pictures_are_seen_as_by_the_native_engine() {
                 const all = {all};
                 const first = await create(all.slice(0, 1));
                 const last = await create(all);
-                return {{ described, info, first, last, phases: [...phases] }};",
+                // Chrome's Prompt API, as a polyfill.
+                const {{ languageModel }} = await import(new URL('parlance/language-model.js', document.baseURI).href);
+                const LanguageModel = languageModel(engine, {{ model: {model:?}, projector: {projector:?} }});
+                const session = await LanguageModel.create({{ expectedInputs: [{{ type: 'image' }}] }});
+                const content = [{{ type: 'image', value: await picture(112, 84) }}, {{ type: 'text', value: 'one' }}];
+                const prompted = await session.prompt([{{ role: 'user', content }}], {{ responseConstraint: /[a-z]{{3}}/ }});
+                return {{ described, info, first, last, phases: [...phases], prompted, prompt_usage: session.contextUsage }};",
                 all = messages(&TURNS),
             ),
         );
@@ -122,6 +128,9 @@ fn three_pictures_are_seen_as_by_the_native_engine() {
         let image_tokens = first["prompt_tokens_details"]["image_tokens"].as_u64().unwrap();
         assert!(last["prompt_tokens_details"]["cached_tokens"].as_u64() > Some(image_tokens), "{family}: {last}");
         assert!(last["prompt_tokens_details"]["image_tokens"].as_u64() > Some(image_tokens), "{family}: {last}");
+
+        assert_eq!(seen["prompted"].as_str().map(str::len), Some(3), "{seen}");
+        assert!(seen["prompt_usage"].as_u64() > Some(image_tokens), "{family}: {seen}");
 
         // The unmodified `openai` package sees the same.
         let through_http = run(
