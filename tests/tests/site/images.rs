@@ -118,6 +118,13 @@ fn images_are_attached_in_every_way_and_seen() {
     assert_eq!(page.evaluate(parts).unwrap(), json!(["image_url", "image_url", "image_url", "image_url", "text"]));
     wait(&page, "document.querySelector('.conversation')?.innerText === 'a.png'");
 
+    // While a model looks at them, that is said, and can be stopped.
+    ask(&page, "Please stare").unwrap();
+    wait(&page, "/Looking at the images… .?30.?%/.test(document.querySelector('.waiting')?.innerText)");
+    page.click("[data-testid=stop]").unwrap();
+    wait(&page, "!document.querySelector('.waiting')");
+    assert_eq!(page.evaluate("asked.some(request => request.type === 'interrupt')").unwrap(), true);
+
     // In full, with its description, which screen readers read. Escape closes it.
     page.click(".bubble .thumbnail button").unwrap();
     wait(&page, "document.querySelector('dialog[open] .full-image img')?.alt === 'a.png'");
@@ -152,7 +159,14 @@ fn photos_are_turned_scaled_and_stripped_and_kept_with_the_chat() {
     let server = Server::start().unwrap();
     let session = Session::start(true).unwrap();
     let page = open_with(&session, &server, true);
-    page.evaluate("photo(40, 20).then(bytes => drop('photo.jpg', bytes))").unwrap();
+    // From the camera, which a phone offers for this field.
+    let taken = "photo(40, 20).then(bytes => {
+        const camera = document.querySelector('.camera input');
+        camera.files = transfer('photo.jpg', bytes).files;
+        camera.dispatchEvent(new Event('change', { bubbles: true }));
+        return [camera.capture, camera.accept];
+    })";
+    assert_eq!(page.evaluate(taken).unwrap(), json!(["environment", "image/*"]));
     wait(&page, &format!("{COMPOSED} === 1"));
     // Upright, what was on the left is on top. Nothing of the metadata is stored.
     let stored = page
