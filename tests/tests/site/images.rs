@@ -235,6 +235,34 @@ fn photos_are_turned_scaled_and_stripped_and_kept_with_the_chat() {
     page.follow("storage").unwrap();
     wait(&page, "document.querySelector('[data-testid=storage]')");
     assert_eq!(page.text("[data-testid=images-stored]").unwrap(), "");
+
+    // A file that somebody else made may have metadata. It is drawn anew, too.
+    page.evaluate(FILES).unwrap();
+    let made = page.evaluate(
+        "photo(40, 20).then(async (bytes) => {
+            const digest = new Uint8Array(await crypto.subtle.digest('SHA-256', bytes));
+            return [[...digest].map(byte => byte.toString(16).padStart(2, '0')).join(''), btoa(String.fromCharCode(...bytes))];
+        })",
+    );
+    let made = made.unwrap();
+    let (digest, data) = (made[0].as_str().unwrap(), made[1].as_str().unwrap());
+    let messages = export["conversations"][0]["messages"].as_array().unwrap();
+    let shown = messages.iter().find(|message| message["content"] == "Which colours?").unwrap();
+    let old = shown["images"][0]["digest"].as_str().unwrap();
+    let mut foreign = export.clone();
+    foreign["images"] = json!({ digest: format!("data:image/jpeg;base64,{data}") });
+    std::fs::write(&file, foreign.to_string().replace(old, digest)).unwrap();
+    page.follow("settings").unwrap();
+    wait(&page, "document.querySelector('#import-conversations')");
+    page.choose_file("#import-conversations", &file).unwrap();
+    wait_for_toast(&page, "1 chat imported");
+    std::fs::remove_file(&file).unwrap();
+    page.follow("./").unwrap();
+    wait(&page, "document.querySelector('.conversation')");
+    page.evaluate("document.querySelector('.conversation').click()").unwrap();
+    wait(&page, "document.querySelector('.bubble .thumbnail img')?.naturalHeight === 40");
+    let stored = "stored('.bubble .thumbnail img').then(bytes => String.fromCharCode(...bytes).includes('Exif'))";
+    assert_eq!(page.evaluate(stored).unwrap(), false);
 }
 
 #[test]

@@ -7,9 +7,11 @@
 
 mod drawing;
 mod header;
+mod metadata;
 
 pub use drawing::{Drawing, draw};
 pub use header::{Header, Kind};
+pub use metadata::is_plain;
 
 use sha2::{Digest as _, Sha256};
 
