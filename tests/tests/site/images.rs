@@ -36,6 +36,28 @@ const FILES: &str = r#"Object.assign(window, {
         new DataView(png.buffer).setUint32(20, height);
         return png;
     },
+    // Of pages that are 200 by 10 points, with these contents. `/I` is an image, `/F` a font.
+    pdf(...pages) {
+        const stream = (entries, content) => `<<${entries}/Length ${content.length}>>stream\n${content}\nendstream`;
+        const image = "/Type/XObject/Subtype/Image/Width 2/Height 1/ColorSpace/DeviceRGB/BitsPerComponent 8/Filter/ASCIIHexDecode";
+        const page = (index) => `<</Type/Page/Parent 2 0 R/MediaBox[0 0 200 10]/Contents ${6 + 2 * index} 0 R
+            /Resources<</XObject<</I 3 0 R>>/Font<</F 4 0 R>>>>>>`;
+        const objects = [
+            "<</Type/Catalog/Pages 2 0 R>>",
+            `<</Type/Pages/Count ${pages.length}/Kids[${pages.map((_, index) => `${5 + 2 * index} 0 R`).join(" ")}]>>`,
+            stream(image, "ff00000000ff>"),
+            "<</Type/Font/Subtype/Type1/BaseFont/Helvetica>>",
+            ...pages.flatMap((content, index) => [page(index), stream("", content)]),
+        ];
+        let file = "%PDF-1.4\n";
+        const places = objects.map((object, index) => {
+            const place = `${file.length}`.padStart(10, "0");
+            file += `${index + 1} 0 obj\n${object}\nendobj\n`;
+            return `${place} 00000 n \n`;
+        });
+        const count = objects.length + 1;
+        return `${file}xref\n0 ${count}\n0000000000 65535 f \n${places.join("")}trailer<</Size ${count}/Root 1 0 R>>\nstartxref\n${file.length}\n%%EOF\n`;
+    },
     base64: (text) => Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0)),
     transfer(name, content, type = "") {
         const data = new DataTransfer();
@@ -263,6 +285,36 @@ fn photos_are_turned_scaled_and_stripped_and_kept_with_the_chat() {
     wait(&page, "document.querySelector('.bubble .thumbnail img')?.naturalHeight === 40");
     let stored = "stored('.bubble .thumbnail img').then(bytes => String.fromCharCode(...bytes).includes('Exif'))";
     assert_eq!(page.evaluate(stored).unwrap(), false);
+}
+
+#[test]
+fn pages_of_a_pdf_without_text_are_images() {
+    let server = Server::start().unwrap();
+    let session = Session::start(true).unwrap();
+    let page = open_with(&session, &server, true);
+    page.evaluate("window.scanned = 'q 200 0 0 10 0 0 cm /I Do Q'").unwrap();
+    page.evaluate("window.written = 'BT /F 9 Tf 9 3 Td (This page has more than enough text on it.) Tj ET'").unwrap();
+    page.evaluate("drop('scan.pdf', pdf(scanned, scanned))").unwrap();
+    wait(&page, &format!("{COMPOSED} === 2"));
+    let drawn = "stored('.composer .thumbnail img').then(async (bytes) => [await corner(bytes, false), await corner(bytes, true)])";
+    assert_eq!(page.evaluate(drawn).unwrap(), json!([[4, 0, 0], [0, 0, 4]]));
+    ask(&page, "What is it?").unwrap();
+    assert_eq!(answer(&page).unwrap(), "Answer 1: What is it? 1600 by 80 1600 by 80");
+    let alts =
+        page.evaluate("[...document.querySelectorAll('.bubble .thumbnail img')].map(image => image.alt)").unwrap();
+    assert_eq!(alts, json!(["scan.pdf, page 1", "scan.pdf, page 2"]));
+
+    // Other pages, and other files, get a sentence.
+    page.evaluate("drop('mixed.pdf', pdf(written, scanned))").unwrap();
+    wait_for_toast(&page, "Pages of mixed.pdf that have text were left out");
+    page.evaluate("drop('book.pdf', pdf(...Array(17).fill(scanned)))").unwrap();
+    wait_for_toast(&page, "Only the first 16 pages of book.pdf without text were attached");
+    assert_eq!(page.evaluate(COMPOSED).unwrap(), 17);
+    page.evaluate("drop('paper.pdf', pdf(written))").unwrap();
+    wait_for_toast(&page, "paper.pdf is a PDF with text");
+    page.evaluate("drop('bad.pdf', pdf(scanned).slice(0, 60))").unwrap();
+    wait_for_toast(&page, "bad.pdf is damaged");
+    assert_eq!(page.evaluate(COMPOSED).unwrap(), 17);
 }
 
 #[test]
