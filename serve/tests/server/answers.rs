@@ -1,14 +1,19 @@
 //! Answers are those of the jobs that also run in a browser's tab.
 
 use std::future::pending;
+use std::io::Cursor;
 use std::rc::Rc;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use image::{ImageFormat, RgbImage};
 use parlance_api::{ChatCodec, Control, EmbeddingJob, Job, Meta, Processors, RequestError};
 use parlance_engine::runtime::{Cpu, Loaded, Loader, LoaderOptions};
+use parlance_tests::seeing::{picture, seeing_model, top_log_probs};
 use pollster::block_on;
 use serde_json::{Value, json};
 
-use crate::process::{Server, TINY, TINY_ENCODER, tiny_file};
+use crate::process::{SEEING, Server, TINY, TINY_ENCODER, tiny_file};
 
 /// Collects nothing and never stops.
 struct Unheard;
@@ -199,4 +204,54 @@ fn check_models(server: &Server) {
     assert_eq!(embedding.status, 400);
     let rerank = server.post("/v1/rerank", &json!({ "query": "x", "documents": ["y"] }));
     assert_eq!((rerank.status, &rerank.json()["error"]["message"]), (400, &json!("no ranker is loaded; load one")));
+}
+
+/// A picture as a PNG file in a data URL.
+fn data_url([width, height]: [u32; 2]) -> String {
+    let pixels = RgbImage::from_raw(width, height, picture([width, height]).rgb().to_vec()).unwrap();
+    let mut file = Cursor::new(Vec::new());
+    pixels.write_to(&mut file, ImageFormat::Png).unwrap();
+    format!("data:image/png;base64,{}", STANDARD.encode(file.into_inner()))
+}
+
+#[test]
+fn images_are_seen_as_by_the_engine() {
+    let server = Server::start_seeing();
+    let models = server.client.get("/v1/models").json();
+    assert_eq!(models["data"].as_array().unwrap().len(), 1, "{models}");
+    assert_eq!(models["data"][0]["id"], SEEING[0]);
+    assert!(models["data"][0]["capabilities"].as_array().unwrap().contains(&json!("vision")), "{models}");
+
+    let question = |url: &str| {
+        let image = json!({ "type": "image_url", "image_url": { "url": url } });
+        json!([{ "role": "user", "content": [image, { "type": "text", "text": "one" }] }])
+    };
+    // Without the tokens that end an answer. Log probabilities are the model's own all the same.
+    let bias = json!({ "257": -100, "258": -100, "259": -100 });
+    let chat = |url: &str| {
+        let body = json!({
+            "messages": question(url), "temperature": 0, "max_tokens": 1, "logprobs": true, "top_logprobs": 5, "logit_bias": bias,
+        });
+        server.post("/v1/chat/completions", &body)
+    };
+    let size = [112, 84];
+    let answer = chat(&data_url(size)).json();
+    let found = answer["choices"][0]["logprobs"]["content"][0]["top_logprobs"].as_array().unwrap();
+    let expected = top_log_probs(&seeing_model("gemma3").unwrap(), &[("user", Some(size), "one")]);
+    assert_eq!(found.len(), expected.len());
+    for (found, expected) in found.iter().zip(expected) {
+        assert!((found["logprob"].as_f64().unwrap() - expected).abs() < 1e-3, "{found}, not {expected}");
+    }
+    assert!(answer["usage"]["prompt_tokens_details"]["image_tokens"].as_u64() > Some(4), "{answer}");
+    let content =
+        json!([{ "type": "input_image", "image_url": data_url(size) }, { "type": "input_text", "text": "one" }]);
+    let body = json!({ "input": [{ "role": "user", "content": content }], "temperature": 0, "max_output_tokens": 1 });
+    let response = server.post("/v1/responses", &body).json();
+    assert_eq!(response["usage"]["input_tokens"], answer["usage"]["prompt_tokens"], "{response}");
+
+    for url in ["https://example.org/picture.png", "data:image/png;base64,AAAA", "data:image/svg+xml;base64,PHN2Zy8+"] {
+        let reply = chat(url);
+        assert_eq!((reply.status, reply.code().as_str()), (400, "invalid_value"), "{reply:?}");
+        assert_eq!(reply.json()["error"]["param"], "messages[0].content[0].image_url.url");
+    }
 }

@@ -6,6 +6,7 @@ use std::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
 use std::sync::LazyLock;
 
 use parlance_tests::model_path;
+use parlance_tests::seeing::{SeeingModel, seeing_model};
 use parlance_tests::tiny::{encoder, talking_model};
 
 use crate::client::{Client, Reply};
@@ -14,6 +15,9 @@ use crate::client::{Client, Reply};
 pub(crate) const TINY: &str = "talking";
 /// A tiny embedding model.
 pub(crate) const TINY_ENCODER: &str = "bert-mean";
+
+/// A tiny model that sees, and its projector.
+pub(crate) const SEEING: [&str; 2] = ["seeing", "mmproj-seeing"];
 
 /// The file of a tiny model of this name.
 pub(crate) fn tiny_file(name: &str) -> PathBuf {
@@ -24,6 +28,9 @@ pub(crate) fn tiny_file(name: &str) -> PathBuf {
 static TINY_FILES: LazyLock<()> = LazyLock::new(|| {
     std::fs::write(tiny_file(TINY), talking_model().unwrap()).unwrap();
     std::fs::write(tiny_file(TINY_ENCODER), encoder(TINY_ENCODER).unwrap()).unwrap();
+    let SeeingModel { model, projector } = seeing_model("gemma3").unwrap();
+    std::fs::write(tiny_file(SEEING[0]), model).unwrap();
+    std::fs::write(tiny_file(SEEING[1]), projector).unwrap();
 });
 
 /// A running server, which ends when this is dropped.
@@ -43,6 +50,12 @@ impl Server {
     pub(crate) fn start_tiny(options: &[&str]) -> Self {
         LazyLock::force(&TINY_FILES);
         Self::start_with(options, &[tiny_file(TINY), tiny_file(TINY_ENCODER)])
+    }
+
+    /// Starts a server of a tiny model that sees images.
+    pub(crate) fn start_seeing() -> Self {
+        LazyLock::force(&TINY_FILES);
+        Self::start_with(&[], &SEEING.map(tiny_file))
     }
 
     /// Starts a server of these models.
