@@ -181,28 +181,59 @@ fn three_pictures_are_seen_as_by_the_native_engine() {
     }
 }
 
+/// Script: engine workers that start from now on get what `hub` has for a URL. Workers start from scripts that the page makes.
+const WITH_HUB: &str = "const create = URL.createObjectURL;
+    URL.createObjectURL = (blob) => {
+        if (blob.type !== 'text/javascript') return create.call(URL, blob);
+        const first = `const hub = ${JSON.stringify(hub)}; const real = self.fetch;
+            self.fetch = (url, init) => real.call(self, hub[url] ?? url, init);`;
+        return create.call(URL, new Blob([first, blob], { type: blob.type }));
+    };";
+
 #[test]
-fn a_projector_of_another_model_is_refused_and_a_model_loads_without_one() {
+fn projectors_are_found_by_name_or_file_and_refused_where_they_do_not_belong() {
     let server = Server::start().unwrap();
     let session = Session::start(true).unwrap();
     let (own, other) = (seeing_model("gemma3").unwrap(), seeing_model("qwen3vl_merger").unwrap());
-    let (host, beside) = (ModelHost::start(own.model).unwrap(), ModelHost::start(other.projector).unwrap());
-    let (model, projector) = (host.url("model.gguf"), beside.url("mmproj.gguf"));
+    let len = own.model.len() + own.projector.len();
+    let [host, own, other] = [own.model, own.projector, other.projector].map(|file| ModelHost::start(file).unwrap());
+    let (model, own, other) = (host.url("model.gguf"), own.url("mmproj.gguf"), other.url("mmproj.gguf"));
     let page = session.open(&server.blank_page()).unwrap();
     let tried = run(
         &page,
         &format!(
-            "const {{ Parlance }} = await import({module:?});
-            const allowedHosts = [{model:?}, {projector:?}].map(url => new URL(url).origin);
-            const engine = await Parlance.create({{ allowedHosts }});
+            "const hub = {{}};
+            const files = ['README.md', 'm.gguf', 'mmproj-F16.gguf'].map((path) => ({{ path }}));
+            for (const [repository, projector] of [['owner/seeing', {own:?}], ['owner/wrong', {other:?}]]) {{
+                const url = (path) => `https://huggingface.co/${{repository}}/resolve/main/${{path}}`;
+                hub[`https://huggingface.co/api/models/${{repository}}/tree/main?recursive=true`] =
+                    `data:application/json,${{encodeURIComponent(JSON.stringify(files))}}`;
+                Object.assign(hub, {{ [url('m.gguf')]: {model:?}, [url('mmproj-F16.gguf')]: projector }});
+            }}
+            {WITH_HUB}
+            const {{ Parlance }} = await import({module:?});
+            const origins = [{model:?}, {own:?}, {other:?}].map(url => new URL(url).origin);
+            const engine = await Parlance.create({{ allowedHosts: ['huggingface.co', ...origins] }});
             await engine.configure({{ device: 'cpu' }});
             const caught = (work) => work.then(() => null, ({{ kind, reason, message }}) => ({{ kind, reason: reason.code, message }}));
-            const wrong = await caught(engine.load({model:?}, {{ projector: {projector:?} }}));
-            const alone = await caught(engine.load({projector:?}));
+            // Named, with a model that it does not belong to, and alone.
+            const wrong = await caught(engine.load({model:?}, {{ projector: {other:?} }}));
+            const alone = await caught(engine.load({other:?}));
             const info = await engine.load({model:?});
             const image = {{ type: 'image_url', image_url: {{ url: new Blob(['x']) }} }};
             const blind = await caught(engine.chat.completions.create({{ messages: [{{ role: 'user', content: [image] }}] }}));
-            return {{ wrong, alone, can_see: info.can_see, blind }};",
+            // Found in the model's repository.
+            const inspected = await engine.inspect('owner/seeing/m.gguf');
+            const found = await engine.load('owner/seeing/m.gguf');
+            const {{ models }} = await engine.storage.list();
+            const without = await engine.load('owner/seeing/m.gguf', {{ projector: false }});
+            const beside = await engine.load('owner/wrong/m.gguf');
+            // Among the user's files.
+            const file = async (url, name) => new File([await (await fetch(url)).blob()], name);
+            const chosen = await engine.load([await file({own:?}, 'mmproj.gguf'), await file({model:?}, 'mine.gguf')]);
+            const sees = [info, found, without, beside, chosen].map(({{ can_see }}) => can_see);
+            const kept = models.filter(({{ is_projector }}) => is_projector).map(({{ url }}) => url);
+            return {{ wrong, alone, blind, inspected, sees, warning: beside.warning, kept }};",
             module = server.page("parlance.js"),
         ),
     );
@@ -210,6 +241,11 @@ fn a_projector_of_another_model_is_refused_and_a_model_loads_without_one() {
         assert_eq!(tried[refused]["reason"], "wrong_projector", "{tried}");
         assert!(tried[refused]["message"].as_str().unwrap().contains("mmproj.gguf"), "{tried}");
     }
-    assert_eq!(tried["can_see"], false);
     assert_eq!(tried["blind"]["reason"], "cannot_see", "{tried}");
+    assert_eq!(tried["inspected"]["projector"], "mmproj-F16.gguf", "{tried}");
+    assert_eq!(tried["inspected"]["len_bytes"].as_f64(), Some(len as f64), "{tried}");
+    assert_eq!(tried["sees"], json!([false, true, false, false, true]), "{tried}");
+    assert!(tried["warning"].as_str().unwrap().contains("mmproj-F16.gguf"), "{tried}");
+    let kept = json!("https://huggingface.co/owner/seeing/resolve/main/mmproj-F16.gguf");
+    assert!(tried["kept"].as_array().unwrap().contains(&kept), "{tried}");
 }
