@@ -30,8 +30,9 @@ const EMBEDDING_BOUND: f64 = 1e-3;
 /// Maximum divergence of logits, as for text.
 const LOGIT_BOUND: f64 = 1e-4;
 
-/// Projectors for the layout for graphics cards, in which only products differ: with windows; with norms and bounds.
-const ON_CARDS: [&str; 2] = ["qwen2.5vl_merger", "gemma4v"];
+/// Projectors for the layout for graphics cards and for threads, where only products differ: with windows; with norms and
+/// bounds.
+const WITH_OTHER_PRODUCTS: [&str; 2] = ["qwen2.5vl_merger", "gemma4v"];
 
 type Entries = Vec<(String, String, Value)>;
 
@@ -223,7 +224,8 @@ fn pictures_match_mtmd_and_llama_cpp() {
         for (device_name, device) in devices().await {
             // Enough for pictures that attend to themselves.
             let device = with_batches_of(&device, 128);
-            let is_checked = |name: &str| device_name != "a graphics card" || ON_CARDS.contains(&name);
+            let differs = ["a graphics card", "threads"].contains(&device_name);
+            let is_checked = |name: &str| !differs || WITH_OTHER_PRODUCTS.contains(&name);
             for family in FIXTURE.projectors.iter().filter(|family| is_checked(&family.name)) {
                 let (mut model, mut projector) = loaded(&device, family).await;
                 let width = model.config().embedding_len as usize;
