@@ -39,6 +39,12 @@ pub(crate) fn run_all() -> Result<(), Error> {
             ["check", "--profile", Build::Test.profile(), "--package", "parlance-engine", "--no-default-features"];
         run(command("cargo", arguments), "what needs wgpu belongs behind the feature `gpu`, see ARCHITECTURE.md")
     })?;
+    step("the engine's documentation", || {
+        let arguments = ["doc", "--profile", Build::Test.profile(), "--package", "parlance-engine", "--no-deps"];
+        let mut doc = command("cargo", arguments);
+        doc.env("RUSTDOCFLAGS", "-D warnings");
+        run(doc, "mend the links that rustdoc names")
+    })?;
     package()?;
     dependencies::check()?;
     let toolchain = site::set_up()?;

@@ -21,9 +21,9 @@ fn the_package_works_with_bundlers_and_clients() {
     assert!(build.status().unwrap().success());
 
     let session = Session::start(true).unwrap();
-    // All at once, because each waits for its worker most of the time.
     let serve = |project: &str| Server::start_with_folder(folder.join("projects").join(project).join("dist")).unwrap();
     let open = |server: &Server| session.open(&format!("{}/index.html", server.origin())).unwrap();
+    // All at once, because each waits for its worker most of the time.
     let opened = PROJECTS.map(|project| {
         let server = serve(project);
         (open(&server), server)
