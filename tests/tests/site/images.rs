@@ -83,7 +83,8 @@ const FILES: &str = r#"Object.assign(window, {
 
 /// Six by four pixels in kinds that a canvas does not write.
 const AVIF: &str = "AAAAIGZ0eXBhdmlmAAAAAGF2aWZtaWYxbWlhZk1BMUIAAADrbWV0YQAAAAAAAAAhaGRscgAAAAAAAAAAcGljdAAAAAAAAAAAAAAAAAAAAAAOcGl0bQAAAAAAAQAAAB5pbG9jAAAAAEQAAAEAAQAAAAEAAAETAAAAKgAAAChpaW5mAAAAAAABAAAAGmluZmUCAAAAAAEAAGF2MDFDb2xvcgAAAABqaXBycAAAAEtpcGNvAAAAFGlzcGUAAAAAAAAABgAAAAQAAAAQcGl4aQAAAAADCAgIAAAADGF2MUOBAAwAAAAAE2NvbHJuY2x4AAEADQAGgAAAABdpcG1hAAAAAAAAAAEAAQQBAoMEAAAAMm1kYXQSAAoIGAhu0QENBoQyHBTHh4ZlAgggnlAAAABIWtlc1jMo8SlRbXpqjIA=";
-const GIF: &str = "R0lGODdhBgAEAIEAAACA/wAAAAAAAAAAACwAAAAABgAEAAAICwABCBxIsKDBgQEBADs=";
+/// Two frames, the first of which is (0, 128, 255).
+const GIF: &str = "R0lGODlhBgAEAIEAAACA/wAAAAAAAAAAACH/C05FVFNDQVBFMi4wAwEAAAAh+QQAAgAAACwAAAAABgAEAAAICwABCBxIsKDBgQEBACH5BAECAAEALAAAAAAGAAQAgf8AAAAAAAAAAAAAAAgLAAEIHEiwoMGBAQEAOw==";
 
 const COMPOSED: &str = "document.querySelectorAll('.composer .thumbnail img').length";
 
@@ -127,6 +128,8 @@ fn images_are_attached_in_every_way_and_seen() {
     wait(&page, &format!("{COMPOSED} === 3"));
     page.evaluate(&format!("drop('d.gif', base64('{GIF}'))")).unwrap();
     wait(&page, &format!("{COMPOSED} === 4"));
+    let first_frame = "stored('.composer .thumbnail:last-child img').then(bytes => corner(bytes, false))";
+    assert_eq!(page.evaluate(first_frame).unwrap(), json!([0, 2, 4]));
     page.click(".send").unwrap();
     assert_eq!(answer(&page).unwrap(), "Answer 1: 6 by 4 6 by 4 6 by 4 6 by 4");
     assert_eq!(page.evaluate(COMPOSED).unwrap(), 0, "they have been sent");
