@@ -5,7 +5,7 @@
 use std::time::Duration;
 
 use parlance_tests::seeing::{PICTURE, Turn, seeing_model, top_log_probs};
-use parlance_tests::{ModelHost, Page, Server, Session};
+use parlance_tests::{ModelHost, Page, Server, Session, root};
 use serde_json::{Value, json};
 
 const TURNS: [Turn; 5] = [
@@ -70,11 +70,14 @@ fn three_pictures_are_seen_as_by_the_native_engine() {
 
         let (host, beside) =
             (ModelHost::start(files.model.clone()).unwrap(), ModelHost::start(files.projector.clone()).unwrap());
+        let photograph = std::fs::read(root().join("worker/engine/tests/fixtures/photographs/cat.png")).unwrap();
+        let album = ModelHost::start(photograph).unwrap();
         let (model, projector) = (host.url(&format!("{family}.gguf")), beside.url("mmproj.gguf"));
+        let photo = album.url("cat.png");
         let page = session.open(&server.page("")).unwrap();
         let origins = "[...arguments].map(url => new URL(url).origin)";
         page.evaluate(&format!(
-            "(function () {{ localStorage.setItem('parlance.sources', JSON.stringify({origins})); }})({model:?}, {projector:?})"
+            "(function () {{ localStorage.setItem('parlance.sources', JSON.stringify({origins})); }})({model:?}, {projector:?}, {photo:?})"
         ))
         .unwrap();
         page.navigate(&server.page("examples.html")).unwrap();
@@ -83,7 +86,7 @@ fn three_pictures_are_seen_as_by_the_native_engine() {
             &page,
             &format!(
                 "const {{ Parlance }} = await import(new URL('parlance.js', document.baseURI).href);
-                const allowedHosts = [{model:?}, {projector:?}].map(url => new URL(url).origin);
+                const allowedHosts = [{model:?}, {projector:?}, {photo:?}].map(url => new URL(url).origin);
                 window.phases = new Set();
                 window.engine = await Parlance.create({{ allowedHosts, onProgress: ({{ phase }}) => phases.add(phase) }});
                 await engine.configure({{ device: 'cpu' }});
@@ -106,6 +109,9 @@ fn three_pictures_are_seen_as_by_the_native_engine() {
                 const all = {all};
                 const first = await create(all.slice(0, 1));
                 const last = await create(all);
+                // From a host that the client has named, and as a file.
+                const ask = (url) => create([{{ role: 'user', content: [{{ type: 'image_url', image_url: {{ url }} }}] }}]);
+                const photos = [await ask({photo:?}), await ask(await (await fetch({photo:?})).blob())];
                 const wide = await picture(640, 480);
                 const tokens = async (detail) => {{
                     const part = {{ type: 'image_url', image_url: {{ url: wide, detail }} }};
@@ -118,7 +124,7 @@ fn three_pictures_are_seen_as_by_the_native_engine() {
                 const session = await LanguageModel.create({{ expectedInputs: [{{ type: 'image' }}] }});
                 const content = [{{ type: 'image', value: await picture(112, 84) }}, {{ type: 'text', value: 'one' }}];
                 const prompted = await session.prompt([{{ role: 'user', content }}], {{ responseConstraint: /[a-z]{{3}}/ }});
-                return {{ described, info, first, last, phases: [...phases], details, prompted, prompt_usage: session.contextUsage }};",
+                return {{ described, info, first, last, phases: [...phases], photos, details, prompted, prompt_usage: session.contextUsage }};",
                 all = messages(&TURNS),
             ),
         );
@@ -135,6 +141,8 @@ fn three_pictures_are_seen_as_by_the_native_engine() {
         assert!(last["prompt_tokens_details"]["cached_tokens"].as_u64() > Some(image_tokens), "{family}: {last}");
         assert!(last["prompt_tokens_details"]["image_tokens"].as_u64() > Some(image_tokens), "{family}: {last}");
 
+        let fetched: Vec<f64> = serde_json::from_value(seen["photos"][0]["top"].clone()).unwrap();
+        assert_close(&seen["photos"][1]["top"], &fetched, family);
         // In little detail, a picture takes less, where what it takes depends on its size.
         let [high, low] = [0, 1].map(|at| seen["details"][at].as_u64().unwrap());
         assert!(if family == "gemma3" { low == high } else { low < high }, "{family}: {seen}");
