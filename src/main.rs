@@ -16,6 +16,7 @@ mod images;
 mod library;
 mod options;
 mod pages;
+mod scans;
 mod settings;
 mod storage;
 mod transport;

@@ -27,6 +27,12 @@ extern "C" {
     fn start_library() -> Result<Worker, JsValue>;
 }
 
+#[wasm_bindgen(raw_module = "./start-scans.js")]
+extern "C" {
+    #[wasm_bindgen(catch, js_name = startScans)]
+    fn start_scans() -> Result<Worker, JsValue>;
+}
+
 /// The site's workers.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum SiteWorker {
@@ -34,6 +40,8 @@ pub(crate) enum SiteWorker {
     Engine,
     /// Stores conversations and renders Markdown.
     Library,
+    /// Draws pages of a PDF file.
+    Scans,
 }
 
 /// An event from a worker.
@@ -62,6 +70,7 @@ impl Transport {
         let started = match worker {
             SiteWorker::Engine => start_engine(&allowed_hosts::in_force()),
             SiteWorker::Library => start_library(),
+            SiteWorker::Scans => start_scans(),
         };
         let worker = started.map_err(|error| describe(&error))?;
 

@@ -6,7 +6,7 @@
 use std::collections::HashSet;
 
 use js_sys::{Promise, Reflect, Uint8Array};
-use parlance_pictures::{Header, MAX_BYTES, MAX_SIDE, PictureError, digest, draw};
+use parlance_pictures::{Drawing, Header, Kind, MAX_BYTES, MAX_SIDE, PictureError, digest, draw, is_plain};
 use parlance_protocol::library::Image;
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::JsFuture;
@@ -60,20 +60,36 @@ impl Images {
         let bytes = bytes_of(blob).await?;
         let header = Header::read(&bytes)?;
         let drawing = draw(&bytes, &header, MAX_SIDE).await?;
-        let (file, kind) = drawing.file(header.kind.stored()).await?;
-        let (width, height) = (drawing.width, drawing.height);
-        let image = Image { digest: digest(&file), alt, kind: kind.mime().to_owned(), width, height };
-        self.write(&image.digest, &file).await?;
-        let is_scaled = drawing.original != (width, height);
+        let image = self.store(&drawing, header.kind, alt).await?;
+        let is_scaled = drawing.original != (image.width, image.height);
         Ok((image, is_scaled.then_some(drawing.original)))
     }
 
     /// Stores an imported image under the name that messages use, if it is the image of that name and one that can be decoded.
-    pub(crate) async fn import(&self, name: &str, file: &[u8]) -> Result<(), LibraryError> {
-        if digest(file) == name && Header::read(file).is_ok() {
+    /// One with metadata was not stored by this app. It is drawn anew, and returned, because messages have to refer to that.
+    pub(crate) async fn import(&self, name: &str, file: &[u8]) -> Result<Option<Image>, LibraryError> {
+        let header = match Header::read(file) {
+            Ok(header) if digest(file) == name => header,
+            _ => return Ok(None),
+        };
+        if is_plain(file, header.kind) {
             self.write(name, file).await?;
+            return Ok(None);
         }
-        Ok(())
+        match draw(file, &header, MAX_SIDE).await {
+            Ok(drawing) => self.store(&drawing, header.kind, String::new()).await.map(Some),
+            // It is like one that is missing.
+            Err(_) => Ok(None),
+        }
+    }
+
+    /// Stores the drawing of a file of this kind.
+    async fn store(&self, drawing: &Drawing, kind: Kind, alt: String) -> Result<Image, LibraryError> {
+        let (file, kind) = drawing.file(kind.stored()).await?;
+        let (width, height) = (drawing.width, drawing.height);
+        let image = Image { digest: digest(&file), alt, kind: kind.mime().to_owned(), width, height };
+        self.write(&image.digest, &file).await?;
+        Ok(image)
     }
 
     /// A stored image, if it is there.

@@ -207,11 +207,13 @@ impl RequestHandler {
     ) -> Result<LibraryEvent, LibraryError> {
         let (mut added, mut known) = (0, 0);
         for text in texts {
-            let conversations = import_export::from_text(text)?;
+            let mut conversations = import_export::from_text(text)?;
             // Where the browser offers no files, conversations come without their images.
             if let Ok(images) = self.images().await {
                 for (digest, file) in import_export::images_from_text(text) {
-                    images.import(&digest, &file).await?;
+                    if let Some(image) = images.import(&digest, &file).await? {
+                        import_export::replace_image(&mut conversations, &digest, &image);
+                    }
                 }
             }
             for mut conversation in conversations {

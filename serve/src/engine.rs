@@ -2,14 +2,15 @@
 
 use std::cell::Cell;
 use std::path::PathBuf;
-use std::rc::Rc;
 use std::sync::{Arc, mpsc};
 use std::thread;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use parlance_api::{ChatCodec, Control, EmbeddingJob, Job, Meta, Processors, RequestError, RerankJob, ResponseJob};
+use parlance_api::{
+    ChatRequest, Control, EmbeddingJob, ImageRequest, Images, Job, Meta, PreparedResponse, Processors, RequestError,
+    RerankJob, ResponseJob,
+};
 use parlance_engine::EngineError;
-use parlance_engine::runtime::Model;
 use parlance_protocol::openai::{Capability, Endpoint, ModelEntry};
 use parlance_protocol::{Failure, FailureKind};
 use pollster::block_on;
@@ -21,8 +22,9 @@ use tokio::sync::oneshot;
 use tokio::time::timeout;
 
 use crate::error::{StartError, to_json};
+use crate::images;
 use crate::log;
-use crate::models::{Models, Served};
+use crate::models::{ChatModel, Models, Served};
 use crate::options::Compute;
 use crate::queue::{Event, Queue, Work};
 
@@ -123,8 +125,7 @@ async fn answer(models: &mut Models, work: &Work, reporter: &Reporter<'_>) -> Re
             }
         }
         _ => {
-            let (_, codec) = model.decoder().await?;
-            let answer = Answer::new(work.endpoint, &codec, body, meta).map_err(failure)?;
+            let answer = Answer::new(work.endpoint, &model.chat().await?, body, meta).map_err(failure)?;
             run(model, answer, reporter).await
         }
     }
@@ -137,22 +138,35 @@ enum Answer {
 }
 
 impl Answer {
-    fn new(endpoint: Endpoint, codec: &Rc<ChatCodec>, body: &Value, meta: Meta) -> Result<Self, RequestError> {
-        let processors = Processors::new();
+    fn new(endpoint: Endpoint, chat: &ChatModel<'_>, body: &Value, meta: Meta) -> Result<Self, RequestError> {
+        let (codec, processors) = (&chat.codec, Processors::new());
         Ok(match endpoint {
             Endpoint::Responses => {
-                let job = ResponseJob::new(codec, &unkept(body), None, meta, &processors)?;
-                Self::Response(Box::new(job))
+                let request = PreparedResponse::new(&unkept(body), None, &meta)?;
+                let images = images_of(request.images(), chat, &meta.model)?;
+                Self::Response(Box::new(ResponseJob::with_images(codec, request, images, meta, &processors)?))
             }
             Endpoint::Completions => Self::Completion(Box::new(Job::completion(codec, body, meta, &processors)?)),
-            _ => Self::Completion(Box::new(Job::chat(codec, body, meta, &processors)?)),
+            _ => {
+                let request = ChatRequest::new(body, &meta)?;
+                let images = images_of(request.images(), chat, &meta.model)?;
+                Self::Completion(Box::new(Job::chat_with_images(codec, request, images, meta, &processors)?))
+            }
         })
     }
 
-    async fn run(&mut self, model: &mut Model, reporter: &Reporter<'_>) -> Result<Option<Value>, RequestError> {
+    /// Looks at the images of the prompt and generates the answer.
+    async fn run(&mut self, chat: ChatModel<'_>, reporter: &Reporter<'_>) -> Result<Option<Value>, RequestError> {
+        let ChatModel { model, codec, vision } = chat;
         match self {
-            Self::Completion(job) => job.run(model, reporter).await,
-            Self::Response(job) => job.run(model, reporter).await,
+            Self::Completion(job) => {
+                job.see(&codec, vision, reporter).await?;
+                job.run(model, reporter).await
+            }
+            Self::Response(job) => {
+                job.see(&codec, vision, reporter).await?;
+                job.run(model, reporter).await
+            }
         }
     }
 
@@ -163,6 +177,15 @@ impl Answer {
             Self::Response(job) => job.fail(message, reporter),
         }
     }
+}
+
+/// The images that a request names. Nothing is decoded for a model that sees nothing.
+fn images_of(requests: &[ImageRequest], chat: &ChatModel<'_>, model: &str) -> Result<Images, RequestError> {
+    if chat.vision.is_none() && !requests.is_empty() {
+        return Err(RequestError::CannotSee(model.to_owned()));
+    }
+    let read = requests.iter().map(images::read).collect::<Result<Vec<_>, _>>()?;
+    Images::new(read, chat.vision.as_deref(), chat.codec.chat(), model)
 }
 
 /// The request for a response that says that it is not kept.
@@ -176,14 +199,12 @@ fn unkept(body: &Value) -> Value {
 
 /// Computes an answer. If the GPU fails, the model is loaded again, once, and the answer goes on.
 async fn run(model: &mut Served, mut answer: Answer, reporter: &Reporter<'_>) -> Result<Option<Value>, Box<Failure>> {
-    let (decoder, _) = model.decoder().await?;
-    let first = answer.run(decoder, reporter).await;
+    let first = answer.run(model.chat().await?, reporter).await;
     let result = match first {
         Err(error) if error.kind() == FailureKind::Gpu => {
             log::note(&format!("loading the model again: {error}"));
             model.forget();
-            let (decoder, _) = model.decoder().await?;
-            answer.run(decoder, reporter).await
+            answer.run(model.chat().await?, reporter).await
         }
         result => result,
     };

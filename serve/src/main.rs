@@ -12,6 +12,7 @@ mod access;
 mod api;
 mod engine;
 mod error;
+mod images;
 mod lend;
 mod log;
 mod models;

@@ -1,5 +1,6 @@
 //! The models in memory, and how they get there.
 
+use std::borrow::Cow;
 use std::fs::File;
 use std::future::poll_fn;
 use std::io::{self, Read as _};
@@ -9,15 +10,16 @@ use std::sync::Arc;
 use std::task::Poll;
 
 use futures::future::LocalBoxFuture;
-use parlance_api::{ChatCodec, RequestError, capabilities};
+use parlance_api::{ChatCodec, RequestError, Vision, capabilities};
 use parlance_engine::EngineError;
 use parlance_engine::gguf::{Gguf, Parsed, part_names};
 use parlance_engine::runtime::{
-    Cpu, Device, Encoder, Gpu, GpuOptions, Loaded, Loader, LoaderOptions, Model, NativeThreads, SelfTest, Source,
-    Verdict,
+    Cpu, Device, Encoder, Gpu, GpuOptions, Loaded, Loader, LoaderOptions, Model, NativeThreads, ProjectorLoader,
+    SelfTest, Source, Verdict,
 };
 use parlance_protocol::openai::{Capability, ModelEntry};
 use parlance_protocol::{Abilities, DeviceChoice, Failure, FailureKind, Reason};
+use parlance_worker_core::projector::is_projector;
 
 use crate::error::StartError;
 use crate::options::Compute;
@@ -31,6 +33,8 @@ pub(crate) struct Served {
     pub(crate) name: String,
     /// All its files, in order.
     paths: Vec<PathBuf>,
+    /// The file with which it sees images.
+    projector: Option<PathBuf>,
     compute: Compute,
     /// What it can do.
     abilities: Abilities,
@@ -43,6 +47,17 @@ struct InMemory {
     loaded: Loaded,
     /// Of a chat model.
     codec: Option<Rc<ChatCodec>>,
+    /// Of one with a projector.
+    vision: Option<Vision>,
+}
+
+/// A chat model in memory.
+pub(crate) struct ChatModel<'m> {
+    pub(crate) model: &'m mut Model,
+    /// Converts its conversations.
+    pub(crate) codec: Rc<ChatCodec>,
+    /// With what it sees images, if it does.
+    pub(crate) vision: Option<&'m mut Vision>,
 }
 
 /// All models that are served.
@@ -52,8 +67,11 @@ impl Models {
     /// Loads all of them.
     pub(crate) async fn load(paths: &[PathBuf], compute: &Compute) -> Result<Self, StartError> {
         let mut models = Vec::new();
-        for path in paths {
-            models.push(Served::load(path, compute.clone()).await?);
+        let mut paths = paths.iter().peekable();
+        while let Some(path) = paths.next() {
+            // A projector belongs to the model before it.
+            let projector = paths.next_if(|next| is_projector(&file_name(next))).cloned();
+            models.push(Served::load(path, projector, compute.clone()).await?);
         }
         Ok(Self(models))
     }
@@ -77,14 +95,14 @@ impl Models {
 }
 
 impl Served {
-    async fn load(path: &Path, compute: Compute) -> Result<Self, StartError> {
-        let file_name = path.file_name().unwrap_or_default().to_string_lossy();
+    async fn load(path: &Path, projector: Option<PathBuf>, compute: Compute) -> Result<Self, StartError> {
+        let file_name = file_name(path);
         let paths = part_names(&file_name).map_or_else(
             || vec![path.to_owned()],
             |names| names.iter().map(|name| path.with_file_name(name)).collect(),
         );
         let name = stem(&file_name).to_owned();
-        let mut model = Self { name, paths, compute, abilities: Abilities::default(), memory: None };
+        let mut model = Self { name, paths, projector, compute, abilities: Abilities::default(), memory: None };
         let memory = model.read().await.map_err(|error| match error {
             LoadError::File(path, error) => StartError::File(path, error),
             LoadError::Engine(error) => StartError::Model(path.to_owned(), error),
@@ -94,10 +112,12 @@ impl Served {
         Ok(model)
     }
 
-    /// The chat model, with what converts its conversations.
-    pub(crate) async fn decoder(&mut self) -> Result<(&mut Model, Rc<ChatCodec>), Box<Failure>> {
+    /// The chat model.
+    pub(crate) async fn chat(&mut self) -> Result<ChatModel<'_>, Box<Failure>> {
         match self.in_memory().await? {
-            InMemory { loaded: Loaded::Decoder(model), codec: Some(codec) } => Ok((&mut **model, Rc::clone(codec))),
+            InMemory { loaded: Loaded::Decoder(model), codec: Some(codec), vision } => {
+                Ok(ChatModel { model, codec: Rc::clone(codec), vision: vision.as_mut() })
+            }
             _ => Err(not_for_chats()),
         }
     }
@@ -137,7 +157,12 @@ impl Served {
             Loaded::Encoder(_) => None,
             Loaded::Transcriber(_) => return Err(EngineError::WrongKind("it recognises speech").into()),
         };
-        Ok(InMemory { loaded, codec })
+        let vision = match (&loaded, &self.projector) {
+            (Loaded::Decoder(model), Some(path)) => Some(sight(model, path).await?),
+            (_, Some(_)) => return Err(EngineError::WrongProjector("its model is no chat model".to_owned()).into()),
+            (_, None) => None,
+        };
+        Ok(InMemory { loaded, codec, vision })
     }
 
     async fn read_onto(&self, choice: DeviceChoice) -> Result<Loaded, LoadError> {
@@ -175,8 +200,31 @@ impl InMemory {
             Loaded::Encoder(encoder) => encoder.context_tokens(),
             Loaded::Transcriber(transcriber) => transcriber.config().decoder.context,
         };
-        Abilities { capabilities: capabilities(&self.loaded, self.codec.as_deref()), context_tokens }
+        let mut capabilities = capabilities(&self.loaded, self.codec.as_deref());
+        capabilities.extend(self.vision.as_ref().map(|_| Capability::Vision));
+        Abilities { capabilities, context_tokens }
     }
+}
+
+/// Loads the projector of a model.
+async fn sight(model: &Model, path: &Path) -> Result<Vision, LoadError> {
+    let mut file = OnDisk::open(path)?;
+    let mut loader = ProjectorLoader::new(model.device().clone(), Some(file.left_bytes));
+    loop {
+        let left_bytes = file.left_bytes;
+        match loader.pull(&mut file, left_bytes).await? {
+            0 => break,
+            taken => file.left_bytes -= taken,
+        }
+    }
+    let projector = loader.finish()?;
+    projector.check(model)?;
+    Ok(Vision::new(projector))
+}
+
+/// The name of a file.
+fn file_name(path: &Path) -> Cow<'_, str> {
+    path.file_name().unwrap_or_default().to_string_lossy()
 }
 
 /// A file's name without its extension.

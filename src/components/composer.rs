@@ -3,9 +3,10 @@
 use leptos::html::{Input, Textarea};
 use leptos::prelude::*;
 use parlance_protocol::library::Attachment;
-use web_sys::{ClipboardEvent, File, KeyboardEvent};
+use parlance_protocol::scans::ScanFault;
+use web_sys::{Blob, ClipboardEvent, File, KeyboardEvent};
 
-use super::files::{self, Attachable};
+use super::files::{self, Attachable, Refusal};
 use super::focus::{COMPOSER, element, focus_composer};
 use super::icon_button::IconButton;
 use super::icons::Icon;
@@ -15,6 +16,7 @@ use super::thumbnails::Thumbnails;
 use crate::chats::{Chats, Toast};
 use crate::client::{Client, EngineState};
 use crate::i18n::{tf, tr};
+use crate::scans::{self, Scanned};
 use crate::settings::SettingsContext;
 use crate::storage;
 
@@ -286,9 +288,30 @@ async fn attach_one(chats: Chats, file: &File) {
     match files::attachable(file, other_bytes as f64).await {
         Ok(Attachable::Text(text)) => others.update(|files| files.push(Attachment { name, text })),
         Ok(Attachable::Image) => chats.attach_image(file, name).await,
-        Err(refusal) => {
-            let text = refusal.sentence(&name);
-            chats.toast().set(Some(Toast { text, undo: None }));
-        }
+        Ok(Attachable::Pdf) => attach_scan(chats, file, &name).await,
+        Err(refusal) => notify(chats, refusal.sentence(&name)),
     }
+}
+
+fn notify(chats: Chats, text: String) {
+    chats.toast().set(Some(Toast { text, undo: None }));
+}
+
+/// Attaches the pages of a PDF file that have no text as images. Says so if there are other pages.
+async fn attach_scan(chats: Chats, file: &File, name: &str) {
+    let attach_page = async |number: u32, page: Blob| {
+        let description = tf("page-of", [("name", name.into()), ("page", f64::from(number).into())]);
+        chats.attach_image(&page, description).await;
+    };
+    let text = match scans::read(file, attach_page).await {
+        Ok(Scanned { images, is_cut_off: true, .. }) => {
+            tf("pdf-cut-off", [("name", name.into()), ("count", f64::from(images).into())])
+        }
+        Ok(Scanned { images: 0, .. }) => Refusal::PdfWithText.sentence(name),
+        Ok(Scanned { with_text: 0, .. }) => return,
+        Ok(Scanned { .. }) => tf("pdf-text-left-out", [("name", name.into())]),
+        Err(ScanFault::Encrypted) => Refusal::PdfEncrypted.sentence(name),
+        Err(ScanFault::Damaged) => Refusal::PdfDamaged.sentence(name),
+    };
+    notify(chats, text);
 }

@@ -11,6 +11,8 @@ use crate::i18n::tf;
 
 /// Maximum bytes of a message's attachments: the library splits and searches this much in a few seconds.
 const MAX_TEXT_BYTES: f64 = 32e6;
+/// Maximum bytes of a PDF file, which is held in memory three times while it is read.
+const MAX_PDF_BYTES: f64 = 128e6;
 /// Bytes at the start of a file that are used to detect its type.
 const HEAD_BYTES: f64 = 1024.0;
 
@@ -55,6 +57,8 @@ pub(crate) enum Attachable {
     Text(String),
     /// An image of a kind that browsers decode, according to its first bytes.
     Image,
+    /// A PDF file.
+    Pdf,
 }
 
 /// Why a file cannot be attached.
@@ -62,8 +66,12 @@ pub(crate) enum Attachable {
 pub(crate) enum Refusal {
     /// It is an image of a kind that is not decoded.
     Image,
-    /// It is a PDF.
-    Pdf,
+    /// It is a PDF file with text.
+    PdfWithText,
+    /// It is a PDF file with a password.
+    PdfEncrypted,
+    /// It is a PDF file that is damaged, or too much for this device.
+    PdfDamaged,
     /// It is another kind of binary file, such as an archive.
     Binary,
     /// It is not UTF-8, but may be text in another encoding.
@@ -72,6 +80,8 @@ pub(crate) enum Refusal {
     TooLarge {
         /// Its size.
         len_bytes: f64,
+        /// The limit.
+        limit_bytes: f64,
     },
     /// The browser cannot read it, for example because it was deleted or is a folder.
     Unreadable,
@@ -81,13 +91,15 @@ impl Refusal {
     /// An error message about the file `name`.
     pub(crate) fn sentence(self, name: &str) -> String {
         let key = match self {
-            Self::TooLarge { len_bytes } => {
-                let (size, limit) = (units::bytes(len_bytes), units::rounded_bytes(MAX_TEXT_BYTES));
+            Self::TooLarge { len_bytes, limit_bytes } => {
+                let (size, limit) = (units::bytes(len_bytes), units::rounded_bytes(limit_bytes));
                 let arguments = [("name", name.into()), ("size", size.into()), ("limit", limit.into())];
                 return tf("file-too-large", arguments);
             }
             Self::Image => "file-is-image",
-            Self::Pdf => "file-is-pdf",
+            Self::PdfWithText => "file-is-pdf",
+            Self::PdfEncrypted => "pdf-encrypted",
+            Self::PdfDamaged => "pdf-damaged",
             Self::Binary => "file-is-binary",
             Self::Encoding => "file-not-utf8",
             Self::Unreadable => "file-unreadable",
@@ -102,12 +114,20 @@ pub(crate) async fn attachable(file: &File, other_bytes: f64) -> Result<Attachab
     if is_image(&head) {
         return Ok(Attachable::Image);
     }
+    let len_bytes = file.size();
+    if is_pdf(&head) {
+        let limit_bytes = MAX_PDF_BYTES;
+        return if len_bytes > limit_bytes {
+            Err(Refusal::TooLarge { len_bytes, limit_bytes })
+        } else {
+            Ok(Attachable::Pdf)
+        };
+    }
     if let Some(refusal) = refusal(&head) {
         return Err(refusal);
     }
-    let len_bytes = file.size();
     if len_bytes + other_bytes > MAX_TEXT_BYTES {
-        return Err(Refusal::TooLarge { len_bytes });
+        return Err(Refusal::TooLarge { len_bytes, limit_bytes: MAX_TEXT_BYTES });
     }
     let text = text(file).await.ok_or(Refusal::Unreadable)?;
     match text {
@@ -132,6 +152,11 @@ fn is_image(head: &[u8]) -> bool {
     IMAGES.iter().any(|mark| head.starts_with(mark)) || holds(head, 0, b"RIFF") && holds(head, 8, b"WEBP") || is_avif
 }
 
+/// Whether a file that starts with `head` is a PDF file.
+fn is_pdf(head: &[u8]) -> bool {
+    head.starts_with(b"%PDF-")
+}
+
 fn holds(head: &[u8], at: usize, mark: &[u8]) -> bool {
     head.get(at..).is_some_and(|rest| rest.starts_with(mark))
 }
@@ -144,8 +169,6 @@ fn refusal(head: &[u8]) -> Option<Refusal> {
         || holds(head, 4, b"ftyp") && [b"heic", b"heix", b"mif1"].iter().any(|brand| holds(head, 8, *brand));
     if is_image {
         Some(Refusal::Image)
-    } else if head.starts_with(b"%PDF-") {
-        Some(Refusal::Pdf)
     } else if head.starts_with(b"\xff\xfe") || head.starts_with(b"\xfe\xff") {
         Some(Refusal::Encoding)
     } else if head.contains(&0) || head.starts_with(b"PK\x03\x04") || head.starts_with(b"\x1f\x8b") {
@@ -172,14 +195,14 @@ mod tests {
         for head in images {
             assert!(is_image(head), "{head:?}");
         }
-        let cases: [(&[u8], Option<Refusal>); 12] = [
+        assert!(is_pdf(b"%PDF-1.7\n%\xe2\xe3\xcf\xd3") && !is_pdf(b"A guide to %PDF- marks"));
+        let cases: [(&[u8], Option<Refusal>); 11] = [
             (b"name;age\nAda;36\n", None),
             ("\u{feff}Größe".as_bytes(), None),
             (b"", None),
             (b"<svg xmlns=\"http://www.w3.org/2000/svg\"/>", None),
             (b"BMW and others", None),
             (b"A guide to %PDF- marks", None),
-            (b"%PDF-1.7\n%\xe2\xe3\xcf\xd3", Some(Refusal::Pdf)),
             (b"II*\0\x08\0\0\0", Some(Refusal::Image)),
             (b"\0\0\0\x20ftypheic", Some(Refusal::Image)),
             (b"PK\x03\x04\x14", Some(Refusal::Binary)),
@@ -193,10 +216,12 @@ mod tests {
 
     #[wasm_bindgen_test]
     fn refusals_explain_the_reason() {
-        let large = Refusal::TooLarge { len_bytes: 4e7 }.sentence("a.csv");
+        let large = Refusal::TooLarge { len_bytes: 4e7, limit_bytes: MAX_TEXT_BYTES }.sentence("a.csv");
         assert!(large.contains("a.csv") && large.contains("40.0 MB") && large.contains("32 MB"), "{large}");
-        let all = [Refusal::Image, Refusal::Pdf, Refusal::Binary, Refusal::Encoding, Refusal::Unreadable];
-        let sentences = std::collections::HashSet::from(all.map(|refusal| refusal.sentence("a")));
+        let pdf = [Refusal::PdfWithText, Refusal::PdfEncrypted, Refusal::PdfDamaged];
+        let others = [Refusal::Image, Refusal::Binary, Refusal::Encoding, Refusal::Unreadable];
+        let all: Vec<Refusal> = pdf.into_iter().chain(others).collect();
+        let sentences = all.iter().map(|refusal| refusal.sentence("a")).collect::<std::collections::HashSet<_>>();
         assert_eq!(sentences.len(), all.len());
     }
 }

@@ -8,6 +8,7 @@ use crate::{Error, Page};
 /// - `call the calculator` calls a tool, and then answers with its result;
 /// - `think` produces reasoning before the answer;
 /// - `slowly` answers word by word until it is stopped;
+/// - `stare` looks at images, and gets no further than 30 percent until it is stopped;
 /// - `at length` answers with 1,000 pieces of Markdown, 200 per second;
 /// - `a title` answers with a title;
 /// - `window.nextAnswer`, if set, is the next answer;
@@ -129,6 +130,10 @@ const SCRIPT: &str = r#"(() => {
                 const error = { message: "too long", type: "invalid_request_error", param: "messages", code: "context_length_exceeded" };
                 const failure = { kind: "context_overflow", reason, message: "too long", suggested_context_tokens: null, status: 400, error };
                 return this.#send({ type: "failed", id, failure });
+            }
+            if (this.#text(messages.at(-1)).includes("stare")) {
+                this.#stops.set(id, () => this.#end(id, "abort"));
+                return this.#send({ type: "progress", id, phase: "see", done: 300, total: 1000, seconds: 0 });
             }
             this.#chunk(id, { role: "assistant", content: "" }, null, dropped_messages > 0 ? { dropped_messages } : {});
             const last = messages.at(-1);

@@ -85,7 +85,10 @@ fn file(described: &Described, more: &[Entry]) -> io::Result<Vec<u8>> {
 }
 
 /// A picture of this width and height; [`PICTURE`] draws the same in a page.
-fn picture([width, height]: [u32; 2]) -> Picture {
+///
+/// # Panics
+/// If it has no pixels, or too many.
+pub fn picture([width, height]: [u32; 2]) -> Picture {
     let pixel = |x: u32, y: u32| {
         let [from_left, from_top] = [(x, width), (y, height)].map(|(at, side)| (2 * at).abs_diff(side));
         let red = x * 255 / (width - 1);

@@ -1,10 +1,12 @@
 // Types of the Prompt API; assignable to those of `@types/dom-chromium-ai`, which the tests check.
-import type { Model, Parlance } from "../parlance.js";
+import type { Model, Parlance, Projector } from "../parlance.js";
 
 export type Availability = "unavailable" | "downloadable" | "downloading" | "available";
 
 export interface LanguageModelContent {
+  /** Audio is not supported; images are, if the model sees and the session expects them. */
   type: "text" | "image" | "audio" | "tool-call" | "tool-response";
+  /** Of an image: a `Blob`, its bytes, or anything that `createImageBitmap` takes. */
   value: any;
 }
 
@@ -78,7 +80,10 @@ export interface LanguageModelClass {
 }
 
 /** Makes the class `LanguageModel`, whose sessions use an engine and its model. The model is loaded with the first session. */
-export function languageModel(engine: Parlance, options: { model: Model; contextTokens?: number | null }): LanguageModelClass;
+export function languageModel(
+  engine: Parlance,
+  options: { model: Model; projector?: Projector; contextTokens?: number | null },
+): LanguageModelClass;
 
 export class LanguageModelToolCall {
   constructor(call: { callId: string; name: string; arguments?: object });

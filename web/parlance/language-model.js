@@ -3,16 +3,19 @@
 //   const engine = new Parlance({ allowedHosts: ["huggingface.co"] });
 //   globalThis.LanguageModel ??= languageModel(engine, { model: "owner/repository/file.gguf" });
 
-import { LanguageModelToolCall, LanguageModelToolError, LanguageModelToolSuccess, toMessages } from "./prompt-messages.js";
-import { checkOptions, SAMPLING_LIMITS, samplingOf } from "./prompt-options.js";
+import { LanguageModelToolCall, LanguageModelToolError, LanguageModelToolSuccess, toMessages, withFiles } from "./prompt-messages.js";
+import { checkOptions, SAMPLING_LIMITS, samplingOf, wantsImages } from "./prompt-options.js";
 import { Session } from "./prompt-session.js";
 import { unlessAborted } from "./signals.js";
 
 export { LanguageModelToolCall, LanguageModelToolError, LanguageModelToolSuccess };
 
-/** Makes the class `LanguageModel`, whose sessions use an engine and its model. The model is loaded with the first session. */
-export function languageModel(engine, { model, contextTokens = null } = {}) {
-  const shared = new SharedModel(engine, model, contextTokens);
+/**
+ * Makes the class `LanguageModel`, whose sessions use an engine and its model. The model is loaded with the first session; `projector` and
+ * `contextTokens` are those of `load`.
+ */
+export function languageModel(engine, { model, projector, contextTokens = null } = {}) {
+  const shared = new SharedModel(engine, model, { projector, contextTokens });
 
   return class LanguageModel extends EventTarget {
     #session;
@@ -26,7 +29,7 @@ export function languageModel(engine, { model, contextTokens = null } = {}) {
         if (error.name === "NotSupportedError") return "unavailable";
         throw error;
       }
-      return shared.availability();
+      return shared.availability(wantsImages(options));
     }
 
     static async params() {
@@ -36,9 +39,12 @@ export function languageModel(engine, { model, contextTokens = null } = {}) {
     static async create(options = {}) {
       options.signal?.throwIfAborted();
       checkOptions(options);
-      const initial = toMessages(options.initialPrompts ?? [], { mayHaveSystem: true });
-      const { name, context_tokens: window } = await shared.load(options);
-      const settings = { ...samplingOf(options), tools: options.tools ?? [], model: name };
+      const mayHaveImages = wantsImages(options);
+      const given = options.initialPrompts ?? [];
+      const initial = toMessages(mayHaveImages ? await withFiles(given) : given, { mayHaveSystem: true, mayHaveImages });
+      const { name, context_tokens: window, can_see: canSee } = await shared.load(options);
+      if (mayHaveImages && !canSee) throw new DOMException(`${name} sees no images`, "NotSupportedError");
+      const settings = { ...samplingOf(options), tools: options.tools ?? [], model: name, mayHaveImages };
       const created = new LanguageModel(new Session(engine, { settings, initial, window }));
       options.signal?.addEventListener("abort", () => created.#session.destroy(options.signal.reason), { once: true });
       await created.#session.begin(options.signal);
@@ -122,24 +128,26 @@ export function languageModel(engine, { model, contextTokens = null } = {}) {
 class SharedModel {
   #engine;
   #model;
-  #contextTokens;
+  #options;
   #loading = null;
   #info = null;
   #monitors = new Set();
 
-  constructor(engine, model, contextTokens) {
+  constructor(engine, model, options) {
     this.#engine = engine;
     this.#model = model;
-    this.#contextTokens = contextTokens;
+    this.#options = options;
   }
 
-  async availability() {
+  /** Whether the model of an URL sees is known once it has been loaded, on this device. */
+  async availability(mustSee) {
     if (typeof Worker === "undefined") return "unavailable";
-    if (this.#info || typeof this.#model !== "string") return "available";
+    if (this.#info) return mustSee && !this.#info.can_see ? "unavailable" : "available";
+    if (typeof this.#model !== "string") return "available";
     const address = addressOf(this.#model);
     const { models } = await this.#engine.storage.list();
     const stored = models.find(({ url }) => url === address);
-    if (stored && stored.done_bytes >= stored.len_bytes) return "available";
+    if (stored && stored.done_bytes >= stored.len_bytes) return mustSee && !stored.can_see ? "unavailable" : "available";
     return this.#loading ? "downloading" : "downloadable";
   }
 
@@ -165,7 +173,7 @@ class SharedModel {
   async #start() {
     try {
       this.#info = await this.#engine.load(this.#model, {
-        contextTokens: this.#contextTokens,
+        ...this.#options,
         onProgress: ({ phase, done, total }) => {
           if (phase === "download" && total) for (const progress of this.#monitors) progress?.report(done / total);
         },

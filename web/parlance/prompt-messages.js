@@ -21,11 +21,37 @@ export class LanguageModelToolError {
 
 const ROLES = ["system", "user", "assistant"];
 
+/** The input with each image as a file, as it looks now: a canvas may change while a prompt waits. */
+export async function withFiles(input) {
+  if (!Array.isArray(input)) return input;
+  return Promise.all(
+    input.map(async (message) => {
+      if (!Array.isArray(message?.content)) return message;
+      return { ...message, content: await Promise.all(message.content.map(withFile)) };
+    }),
+  );
+}
+
+async function withFile(part) {
+  return part?.type === "image" ? { ...part, value: await fileOf(part.value) } : part;
+}
+
+/** The file of an image that is bytes, a file, or anything that can be drawn. */
+async function fileOf(value) {
+  if (value instanceof Blob) return value;
+  if (value instanceof ArrayBuffer || ArrayBuffer.isView(value)) return new Blob([value]);
+  const bitmap = await createImageBitmap(value);
+  const canvas = new OffscreenCanvas(bitmap.width, bitmap.height);
+  canvas.getContext("2d").drawImage(bitmap, 0, 0);
+  bitmap.close();
+  return canvas.convertToBlob();
+}
+
 /**
- * Converts an input of the Prompt API to messages of OpenAI's. A system message may only be the first, and `prefix` only be set for the
- * last.
+ * Converts an input of the Prompt API, whose images are files, to messages of OpenAI's. A system message may only be the first, and
+ * `prefix` only be set for the last.
  */
-export function toMessages(input, { mayHaveSystem, mayHavePrefix = false }) {
+export function toMessages(input, { mayHaveSystem, mayHavePrefix = false, mayHaveImages = false }) {
   const list = typeof input === "string" ? [{ role: "user", content: input }] : [...input];
   return list.flatMap(({ role = "user", content, prefix = false }, index) => {
     if (!ROLES.includes(role)) throw new TypeError(`there is no role ${role}`);
@@ -33,19 +59,21 @@ export function toMessages(input, { mayHaveSystem, mayHavePrefix = false }) {
     if (prefix && (role !== "assistant" || index < list.length - 1 || !mayHavePrefix)) {
       throw new DOMException("only the last message may be a prefix, by the assistant", "SyntaxError");
     }
-    return toParts(role, content).map((message) => (prefix ? { ...message, prefix } : message));
+    return ofRole(role, content, mayHaveImages).map((message) => (prefix ? { ...message, prefix } : message));
   });
 }
 
-function toParts(role, content) {
+function ofRole(role, content, mayHaveImages) {
   if (typeof content === "string") return [{ role, content }];
-  const texts = [];
+  const parts = [];
   const calls = [];
   const results = [];
   for (const { type, value } of content) {
     if (type === "text") {
       if (typeof value !== "string") throw new TypeError("the value of a text is a string");
-      texts.push(value);
+      parts.push({ type: "text", text: value });
+    } else if (type === "image" && role === "user" && mayHaveImages) {
+      parts.push({ type: "image_url", image_url: { url: value } });
     } else if (type === "tool-call" && role === "assistant") {
       calls.push({ id: value.callId, type: "function", function: { name: value.name, arguments: JSON.stringify(value.arguments) } });
     } else if (type === "tool-response" && role === "user") {
@@ -54,10 +82,19 @@ function toParts(role, content) {
       throw new DOMException(`${type} content of the role ${role} is not supported`, "NotSupportedError");
     }
   }
-  const text = texts.length > 0 ? [{ role, content: texts.join("") }] : [];
-  if (calls.length > 0) return [{ role, content: texts.join("") || null, tool_calls: calls }];
-  return [...results, ...text];
+  if (calls.length > 0) return [{ role, content: plain(parts) || null, tool_calls: calls }];
+  return [...results, ...(parts.length > 0 ? [{ role, content: plain(parts) }] : [])];
 }
+
+const isImage = ({ type }) => type === "image_url";
+
+/** Parts without images as a text. */
+const plain = (parts) => (parts.some(isImage) ? parts : parts.map(({ text }) => text).join(""));
+
+const partsOf = (content) => (Array.isArray(content) ? content : [{ type: "text", text: content ?? "" }]);
+
+/** Whether there are images in messages. */
+export const haveImages = (messages) => messages.some(({ content }) => partsOf(content).some(isImage));
 
 function resultText({ result, errorMessage }) {
   if (errorMessage !== undefined) return `Error: ${errorMessage}`;
@@ -70,13 +107,15 @@ export function alternating(messages) {
   for (const { prefix: _, ...message } of messages) {
     const last = joined.at(-1);
     const isPlain = ["user", "assistant"].includes(message.role) && !message.tool_calls && !last?.tool_calls;
-    if (last?.role === message.role && isPlain) last.content = `${last.content}\n\n${message.content}`;
-    else joined.push({ ...message });
+    if (last?.role === message.role && isPlain) {
+      last.content = plain([...partsOf(last.content), { type: "text", text: "\n\n" }, ...partsOf(message.content)]);
+    } else joined.push({ ...message });
   }
   return joined;
 }
 
 /** All text of messages, to count its tokens. */
 export function textOf(messages) {
-  return messages.map(({ content, tool_calls: calls }) => `${content ?? ""}${calls ? JSON.stringify(calls) : ""}`).join("\n");
+  const text = (content) => partsOf(content).map((part) => part.text ?? "").join("");
+  return messages.map(({ content, tool_calls: calls }) => `${text(content)}${calls ? JSON.stringify(calls) : ""}`).join("\n");
 }

@@ -11,8 +11,11 @@ const MODES = {
 
 export const SAMPLING_LIMITS = { defaultTopK: 40, maxTopK: 128, defaultTemperature: MODES.balanced.temperature, maxTemperature: 2 };
 
-const INPUTS = ["text", "tool-response", "tool-call"];
+const INPUTS = ["text", "image", "tool-response", "tool-call"];
 const OUTPUTS = ["text", "tool-call"];
+
+/** Whether sessions are asked to support images. */
+export const wantsImages = ({ expectedInputs = [] }) => expectedInputs.some(({ type }) => type === "image");
 
 /** Checks what sessions are asked to support. */
 export function checkOptions({ expectedInputs = [], expectedOutputs = [], tools = [], samplingMode, temperature, topK }) {

@@ -1,4 +1,4 @@
-import { alternating, LanguageModelToolCall, textOf, toMessages } from "./prompt-messages.js";
+import { alternating, haveImages, LanguageModelToolCall, textOf, toMessages, withFiles } from "./prompt-messages.js";
 import { formatOf } from "./prompt-options.js";
 import { anyOf, unlessAborted } from "./signals.js";
 
@@ -39,7 +39,8 @@ export class Session {
   async begin(signal) {
     if (this.#initial.length === 0) return;
     await this.#inTurn(signal, async (ended) => {
-      this.#initialTokens = (await this.#process(this.#initial, ended)).prompt_tokens;
+      const usage = await this.#process(this.#initial, ended).catch((error) => Promise.reject(promptError(error)));
+      this.#initialTokens = usage.prompt_tokens;
     });
   }
 
@@ -69,10 +70,12 @@ export class Session {
   }
 
   async append(input, { signal } = {}) {
+    const files = early(withFiles(input));
     return this.#inTurn(signal, async (ended) => {
-      const messages = this.#read(input);
+      const messages = this.#read(await files);
       await this.#fit(messages, ended, async () => {
-        const { prompt_tokens: tokens } = await this.#process([...this.#messages(), ...messages], ended);
+        const process = () => this.#process([...this.#messages(), ...messages], ended);
+        const { prompt_tokens: tokens } = await this.#withRoom(messages, process);
         this.#keep(messages, tokens);
       });
     });
@@ -80,8 +83,13 @@ export class Session {
 
   /** How many tokens an input would take. */
   async measure(input, { signal } = {}) {
-    const messages = toMessages(input, { mayHaveSystem: true, mayHavePrefix: true });
-    return this.#engine.countTokens(textOf(messages), { signal });
+    const { mayHaveImages } = this.settings;
+    const messages = toMessages(await withFiles(input), { mayHaveSystem: true, mayHavePrefix: true, mayHaveImages });
+    const tokens = await this.#engine.countTokens(textOf(messages), { signal });
+    if (!haveImages(messages)) return tokens;
+    // The engine keeps what it encodes, so that nothing is computed twice.
+    const usage = await this.#process(messages, signal).catch((error) => Promise.reject(promptError(error)));
+    return tokens + usage.prompt_tokens_details.image_tokens;
   }
 
   /** A session that goes on from here. */
@@ -115,7 +123,8 @@ export class Session {
 
   #read(input) {
     const isFirst = this.#initial.length === 0 && this.#turns.length === 0;
-    const messages = toMessages(input, { mayHaveSystem: isFirst, mayHavePrefix: true });
+    const { mayHaveImages } = this.settings;
+    const messages = toMessages(input, { mayHaveSystem: isFirst, mayHavePrefix: true, mayHaveImages });
     if (messages.length === 0) throw new TypeError("the input is empty");
     return messages;
   }
@@ -134,9 +143,10 @@ export class Session {
   }
 
   async #prompt(input, options, onText) {
+    const files = early(withFiles(input));
     return this.#inTurn(options.signal, async (ended) => {
       const format = formatOf(options);
-      const messages = this.#read(input);
+      const messages = this.#read(await files);
       return this.#fit(messages, ended, () => this.#answer(messages, format, ended, onText));
     });
   }
@@ -145,7 +155,8 @@ export class Session {
   async #answer(messages, format, signal, onText) {
     const said = [...messages];
     for (let round = 0; round < MAX_ROUNDS; round += 1) {
-      const { message, usage } = await this.#ask([...this.#messages(), ...said], format, signal, onText);
+      const ask = () => this.#ask([...this.#messages(), ...said], format, signal, onText);
+      const { message, usage } = await this.#withRoom(said, ask);
       const last = said.at(-1);
       if (last?.prefix) said[said.length - 1] = { role: "assistant", content: last.content + message.content };
       else said.push(message);
@@ -214,11 +225,7 @@ export class Session {
     const question = messages.some(({ role }) => role === "user") ? [] : [{ role: "user", content: "" }];
     const read = alternating([...messages, ...question]);
     const body = { model, messages: read, max_completion_tokens: 1, temperature: 0, enable_thinking: false };
-    try {
-      return (await this.#engine.chat.completions.create(body, { signal })).usage;
-    } catch (error) {
-      throw promptError(error);
-    }
+    return (await this.#engine.chat.completions.create(body, { signal })).usage;
   }
 
   /** Does `work`, and drops the oldest turns first where that takes more room than there is. */
@@ -234,6 +241,20 @@ export class Session {
     }
   }
 
+  /** Asks the engine. What images take it says only then; if that is too much, the oldest turns go, and it is asked again. */
+  async #withRoom(messages, ask) {
+    for (;;) {
+      try {
+        return await ask();
+      } catch (error) {
+        if (error.kind !== "context_overflow" || !haveImages(messages)) throw error;
+        const count = this.#turns.length;
+        this.#makeRoom(error.reason.prompt_tokens - this.usage, messages[0].role === "tool");
+        if (this.#turns.length === count) throw error;
+      }
+    }
+  }
+
   /** `isResult` says that a tool's result follows, whose call must not be dropped. */
   #makeRoom(tokens, isResult) {
     const isFull = () => this.usage + tokens > this.window * (1 - ANSWER_SHARE);
@@ -244,6 +265,12 @@ export class Session {
     while (this.#turns.length > kept && (isFull() || this.#turns[0].messages[0]?.role === "tool")) this.#turns.shift();
     if (this.#turns.length < count) this.onOverflow();
   }
+}
+
+/** A promise that may be awaited later, or never if its prompt is given up first. */
+function early(promise) {
+  promise.catch(() => {});
+  return promise;
 }
 
 /** What the model said, if it called tools. */

@@ -4,11 +4,9 @@ use std::cell::RefCell;
 use std::collections::HashMap;
 use std::rc::Rc;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use parlance_api::{Detail, Image, ImageRequest, PictureFuture, RequestError};
 use parlance_engine::vision::Picture;
-use parlance_pictures::{Drawing, Header, MAX_BYTES, MAX_SIDE, PictureError, digest, draw};
+use parlance_pictures::{Drawing, Header, LOW_SIDE, MAX_BYTES, MAX_SIDE, PictureError, data_url_bytes, draw, id};
 use parlance_worker_core::FileError;
 use parlance_worker_core::hosts::AllowedHosts;
 
@@ -16,8 +14,6 @@ use crate::error::WorkerError;
 use crate::policy;
 use crate::source::ByteStream;
 
-/// The longer side of an image that is looked at in little detail, in pixels.
-const LOW_SIDE: u32 = 512;
 /// Maximum number of images whose sizes are remembered.
 const MAX_SIZES: usize = 4096;
 
@@ -30,7 +26,7 @@ thread_local! {
 pub(crate) async fn fetch(request: &ImageRequest, allowed_hosts: &AllowedHosts) -> Result<Image, WorkerError> {
     let invalid = |message: String| RequestError::Field { param: request.param.clone(), message };
     let bytes = if let Some(data) = request.url.strip_prefix("data:") {
-        decoded(data).ok_or_else(|| invalid("its data must be in base64".to_owned()))?
+        data_url_bytes(data).ok_or_else(|| invalid("its data must be in base64".to_owned()))?
     } else {
         policy::check(allowed_hosts, &request.url)?;
         read(&request.url).await.map_err(|error| match error {
@@ -53,12 +49,6 @@ enum ReadError {
     File(#[from] FileError),
     #[error(transparent)]
     Picture(#[from] PictureError),
-}
-
-/// The bytes of a data URL after its scheme, if they are in base64.
-fn decoded(data: &str) -> Option<Vec<u8>> {
-    let (kind, text) = data.split_once(',')?;
-    kind.ends_with(";base64").then(|| STANDARD.decode(text.trim()).ok()).flatten()
 }
 
 async fn read(url: &str) -> Result<Vec<u8>, ReadError> {
@@ -85,15 +75,8 @@ impl File {
         draw(&self.bytes, &Header::read(&self.bytes)?, self.max_side).await
     }
 
-    /// Identifies the pixels.
-    fn digest(&self) -> u64 {
-        let digits = digest(&self.bytes);
-        // Sixteen hexadecimal digits are 64 bits.
-        u64::from_str_radix(&digits[..16], 16).unwrap_or_default() ^ u64::from(self.max_side)
-    }
-
     async fn image(self) -> Result<Image, PictureError> {
-        let digest = self.digest();
+        let digest = id(&self.bytes, self.max_side);
         let known = SIZES.with_borrow(|sizes| sizes.get(&digest).copied());
         let (size, drawing) = if let Some(size) = known {
             (size, None)
@@ -127,18 +110,4 @@ impl File {
 /// The error of an image that could be decoded a moment ago.
 fn damaged(error: PictureError) -> RequestError {
     RequestError::Field { param: "messages".to_owned(), message: format!("an image cannot be used: {error}") }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn data_urls_are_decoded() {
-        assert_eq!(decoded("image/png;base64,AQL/"), Some(vec![1, 2, 255]));
-        assert_eq!(decoded("image/png;charset=x;base64,AQL/\n"), Some(vec![1, 2, 255]));
-        for other in ["image/svg+xml,<svg/>", "image/png;base64,!", "image/png;base64", ""] {
-            assert_eq!(decoded(other), None, "{other}");
-        }
-    }
 }

@@ -1,14 +1,19 @@
 //! Answers are those of the jobs that also run in a browser's tab.
 
 use std::future::pending;
+use std::io::Cursor;
 use std::rc::Rc;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use image::{ImageFormat, RgbImage};
 use parlance_api::{ChatCodec, Control, EmbeddingJob, Job, Meta, Processors, RequestError};
 use parlance_engine::runtime::{Cpu, Loaded, Loader, LoaderOptions};
+use parlance_tests::seeing::{picture, seeing_model, top_log_probs};
 use pollster::block_on;
 use serde_json::{Value, json};
 
-use crate::process::{DEMO, Server, demo_model, root};
+use crate::process::{SEEING, Server, TINY, TINY_ENCODER, tiny_file};
 
 /// Collects nothing and never stops.
 struct Unheard;
@@ -23,8 +28,8 @@ impl Control for Unheard {
     }
 }
 
-fn load(path: &std::path::Path) -> Loaded {
-    let bytes = std::fs::read(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+fn load(name: &str) -> Loaded {
+    let bytes = std::fs::read(tiny_file(name)).unwrap();
     block_on(async {
         let options = LoaderOptions { context_tokens: Some(1024), ..LoaderOptions::default() };
         let mut loader = Loader::new(Cpu::blocking(), options);
@@ -95,15 +100,22 @@ fn bodies() -> Vec<(&'static str, Value)> {
 }
 
 #[test]
-fn they_are_equal_and_so_are_errors() {
-    let server = Server::start(&[]);
-    let Loaded::Decoder(mut model) = load(&demo_model()) else { panic!("it is a chat model") };
+fn they_are_equal_whole_or_streamed_and_so_are_errors() {
+    let server = Server::start_tiny(&[]);
+    check_bodies(&server);
+    check_streams(&server);
+    check_responses(&server);
+    check_models(&server);
+}
+
+fn check_bodies(server: &Server) {
+    let Loaded::Decoder(mut model) = load(TINY) else { panic!("it is a chat model") };
     let codec = Rc::new(ChatCodec::new(model.chat_handle(), model.context_tokens()));
     for (path, body) in bodies() {
         let processors = Processors::new();
         let job = match path {
-            "/v1/completions" => Job::completion(&codec, &body, meta(DEMO), &processors),
-            _ => Job::chat(&codec, &body, meta(DEMO), &processors),
+            "/v1/completions" => Job::completion(&codec, &body, meta(TINY), &processors),
+            _ => Job::chat(&codec, &body, meta(TINY), &processors),
         };
         let expected = job.and_then(|mut job| block_on(job.run(&mut model, &Unheard)));
         let reply = server.post(path, &body);
@@ -121,9 +133,8 @@ fn they_are_equal_and_so_are_errors() {
     }
 }
 
-#[test]
-fn streams_have_the_same_text() {
-    let server = Server::start(&[]);
+/// Streams have the same text.
+fn check_streams(server: &Server) {
     let body = json!({ "messages": question(), "temperature": 0, "max_tokens": 20 });
     let whole = server.post("/v1/chat/completions", &body).json();
     let mut streamed = body.clone();
@@ -135,7 +146,7 @@ fn streams_have_the_same_text() {
     let events = reply.events();
     let text: String = events.iter().filter_map(|event| event["choices"][0]["delta"]["content"].as_str()).collect();
     assert_eq!(json!(text), whole["choices"][0]["message"]["content"]);
-    assert_eq!(text, "The capital of France is Paris.");
+    assert_eq!(text.len(), 20, "a letter for each token");
     let usage = &events.last().unwrap()["usage"];
     assert_eq!(usage["completion_tokens"], whole["usage"]["completion_tokens"]);
     // An error before the first chunk is a response, as without a stream.
@@ -144,13 +155,12 @@ fn streams_have_the_same_text() {
     assert_eq!((reply.status, reply.code().as_str()), (400, "invalid_value"));
 }
 
-#[test]
-fn responses_are_answered_but_not_kept() {
-    let server = Server::start(&[]);
+/// Responses are answered, but not kept.
+fn check_responses(server: &Server) {
     let body = json!({ "input": "What is the capital of France?", "temperature": 0, "max_output_tokens": 20 });
     let whole = server.post("/v1/responses", &body).json();
-    assert_eq!((&whole["status"], &whole["store"]), (&json!("completed"), &json!(false)), "{whole}");
-    assert_eq!(whole["output"][0]["content"][0]["text"], "The capital of France is Paris.");
+    assert_eq!((&whole["status"], &whole["store"]), (&json!("incomplete"), &json!(false)), "{whole}");
+    assert_eq!(whole["output"][0]["content"][0]["text"].as_str().map(str::len), Some(20), "{whole}");
     let mut streamed = body.clone();
     streamed["stream"] = json!(true);
     let reply = server.post("/v1/responses", &streamed);
@@ -158,7 +168,7 @@ fn responses_are_answered_but_not_kept() {
     assert!(reply.body.starts_with("event: response.created\ndata: ") && !reply.body.contains("[DONE]"), "{reply:?}");
     let events = reply.events();
     let end = events.last().unwrap();
-    assert_eq!(end["type"], "response.completed");
+    assert_eq!(end["type"], "response.incomplete");
     assert_eq!(end["response"]["output"][0]["content"], whole["output"][0]["content"]);
     let mut next = body;
     next["previous_response_id"] = whole["id"].clone();
@@ -166,38 +176,82 @@ fn responses_are_answered_but_not_kept() {
     assert_eq!((reply.status, reply.code().as_str()), (400, "previous_response_not_found"));
 }
 
-#[test]
-fn several_models_are_served() {
-    let embedding_model = root().join("target/test-data/all-MiniLM-L6-v2.F16.gguf");
-    let server = Server::start_with(&[], &[demo_model(), embedding_model.clone()]);
+/// A request's model is the one that it names, or the last of its kind.
+fn check_models(server: &Server) {
     let list = server.client.get("/v1/models").json();
     let names: Vec<_> = list["data"].as_array().unwrap().iter().map(|model| model["id"].as_str().unwrap()).collect();
-    assert_eq!(names, [DEMO, "all-MiniLM-L6-v2.F16"]);
+    assert_eq!(names, [TINY, TINY_ENCODER]);
     assert_eq!(list["data"][0]["context_length"], 1024);
     assert_eq!(list["data"][1]["capabilities"], json!(["embeddings"]));
 
-    let Loaded::Encoder(mut encoder) = load(&embedding_model) else { panic!("it is an embedding model") };
-    let body =
-        json!({ "input": ["The cat sits on the mat.", "A feline rests on a rug."], "encoding_format": "base64" });
-    let mut job = EmbeddingJob::new(&body, meta("all-MiniLM-L6-v2.F16")).unwrap();
+    let Loaded::Encoder(mut encoder) = load(TINY_ENCODER) else { panic!("it is an embedding model") };
+    let body = json!({ "input": ["the quick brown fox", "the lazy dog"], "encoding_format": "base64" });
+    let mut job = EmbeddingJob::new(&body, meta(TINY_ENCODER)).unwrap();
     while block_on(job.step(&mut encoder)).unwrap() {}
-    // The last of its kind, whatever the name.
-    for name in ["all-MiniLM-L6-v2.F16", "text-embedding-3-small"] {
+    let expected = job.response();
+    for name in [TINY_ENCODER, "text-embedding-3-small"] {
         let mut request = body.clone();
         request["model"] = json!(name);
         let reply = server.post("/v1/embeddings", &request);
-        assert_eq!(reply.status, 200, "{reply:?}");
-        assert_eq!(reply.json()["data"].as_array().unwrap().len(), 2);
-        assert_eq!(reply.json()["model"], "all-MiniLM-L6-v2.F16");
+        assert_eq!((reply.status, reply.json()), (200, expected.clone()), "{name}");
     }
-    assert_eq!(server.post("/v1/embeddings", &body).json(), job.response());
 
     // Requests that name a model of another kind.
-    let chat = server.post("/v1/chat/completions", &json!({ "model": "all-MiniLM-L6-v2.F16", "messages": question() }));
+    let chat = server.post("/v1/chat/completions", &json!({ "model": TINY_ENCODER, "messages": question() }));
     let expected = RequestError::Engine(parlance_engine::EngineError::WrongKind("it is an embedding model")).failure();
     assert_eq!((chat.status, chat.json()), (expected.status, json!({ "error": expected.error })));
-    let embedding = server.post("/v1/embeddings", &json!({ "model": DEMO, "input": "x" }));
+    let embedding = server.post("/v1/embeddings", &json!({ "model": TINY, "input": "x" }));
     assert_eq!(embedding.status, 400);
     let rerank = server.post("/v1/rerank", &json!({ "query": "x", "documents": ["y"] }));
     assert_eq!((rerank.status, &rerank.json()["error"]["message"]), (400, &json!("no ranker is loaded; load one")));
+}
+
+/// A picture as a PNG file in a data URL.
+fn data_url([width, height]: [u32; 2]) -> String {
+    let pixels = RgbImage::from_raw(width, height, picture([width, height]).rgb().to_vec()).unwrap();
+    let mut file = Cursor::new(Vec::new());
+    pixels.write_to(&mut file, ImageFormat::Png).unwrap();
+    format!("data:image/png;base64,{}", STANDARD.encode(file.into_inner()))
+}
+
+#[test]
+fn images_are_seen_as_by_the_engine() {
+    let server = Server::start_seeing();
+    let models = server.client.get("/v1/models").json();
+    assert_eq!(models["data"].as_array().unwrap().len(), 1, "{models}");
+    assert_eq!(models["data"][0]["id"], SEEING[0]);
+    assert!(models["data"][0]["capabilities"].as_array().unwrap().contains(&json!("vision")), "{models}");
+
+    let question = |url: &str| {
+        let image = json!({ "type": "image_url", "image_url": { "url": url } });
+        json!([{ "role": "user", "content": [image, { "type": "text", "text": "one" }] }])
+    };
+    // Without the tokens that end an answer. Log probabilities are the model's own all the same.
+    let bias = json!({ "257": -100, "258": -100, "259": -100 });
+    let chat = |url: &str| {
+        let body = json!({
+            "messages": question(url), "temperature": 0, "max_tokens": 1, "logprobs": true, "top_logprobs": 5, "logit_bias": bias,
+        });
+        server.post("/v1/chat/completions", &body)
+    };
+    let size = [112, 84];
+    let answer = chat(&data_url(size)).json();
+    let found = answer["choices"][0]["logprobs"]["content"][0]["top_logprobs"].as_array().unwrap();
+    let expected = top_log_probs(&seeing_model("gemma3").unwrap(), &[("user", Some(size), "one")]);
+    assert_eq!(found.len(), expected.len());
+    for (found, expected) in found.iter().zip(expected) {
+        assert!((found["logprob"].as_f64().unwrap() - expected).abs() < 1e-3, "{found}, not {expected}");
+    }
+    assert!(answer["usage"]["prompt_tokens_details"]["image_tokens"].as_u64() > Some(4), "{answer}");
+    let content =
+        json!([{ "type": "input_image", "image_url": data_url(size) }, { "type": "input_text", "text": "one" }]);
+    let body = json!({ "input": [{ "role": "user", "content": content }], "temperature": 0, "max_output_tokens": 1 });
+    let response = server.post("/v1/responses", &body).json();
+    assert_eq!(response["usage"]["input_tokens"], answer["usage"]["prompt_tokens"], "{response}");
+
+    for url in ["https://example.org/picture.png", "data:image/png;base64,AAAA", "data:image/svg+xml;base64,PHN2Zy8+"] {
+        let reply = chat(url);
+        assert_eq!((reply.status, reply.code().as_str()), (400, "invalid_value"), "{reply:?}");
+        assert_eq!(reply.json()["error"]["param"], "messages[0].content[0].image_url.url");
+    }
 }

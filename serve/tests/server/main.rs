@@ -1,4 +1,5 @@
-//! The server as its clients see it: a process, with the demo model on the CPU.
+//! The server as its clients see it: a process, with models on the CPU. Most are tiny; where answers have to make sense or to
+//! take a while, it is the demo model.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests may panic")]
 
 mod answers;

@@ -3,21 +3,35 @@
 use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
+use std::sync::LazyLock;
+
+use parlance_tests::model_path;
+use parlance_tests::seeing::{SeeingModel, seeing_model};
+use parlance_tests::tiny::{encoder, talking_model};
 
 use crate::client::{Client, Reply};
 
-/// The demo model's name.
-pub(crate) const DEMO: &str = "SmolLM2-135M-Instruct.Q4_1";
+/// A tiny chat model, which answers at once, with letters.
+pub(crate) const TINY: &str = "talking";
+/// A tiny embedding model.
+pub(crate) const TINY_ENCODER: &str = "bert-mean";
 
-/// The repository's root.
-pub(crate) fn root() -> &'static Path {
-    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap()
+/// A tiny model that sees, and its projector.
+pub(crate) const SEEING: [&str; 2] = ["seeing", "mmproj-seeing"];
+
+/// The file of a tiny model of this name.
+pub(crate) fn tiny_file(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{name}.gguf"))
 }
 
-/// The demo model.
-pub(crate) fn demo_model() -> PathBuf {
-    root().join(format!("models/{DEMO}.gguf"))
-}
+/// Writes the files of tiny models, once.
+static TINY_FILES: LazyLock<()> = LazyLock::new(|| {
+    std::fs::write(tiny_file(TINY), talking_model().unwrap()).unwrap();
+    std::fs::write(tiny_file(TINY_ENCODER), encoder(TINY_ENCODER).unwrap()).unwrap();
+    let SeeingModel { model, projector } = seeing_model("gemma3").unwrap();
+    std::fs::write(tiny_file(SEEING[0]), model).unwrap();
+    std::fs::write(tiny_file(SEEING[1]), projector).unwrap();
+});
 
 /// A running server, which ends when this is dropped.
 pub(crate) struct Server {
@@ -27,9 +41,21 @@ pub(crate) struct Server {
 }
 
 impl Server {
-    /// Starts a server of the demo model.
+    /// Starts a server of the demo model, whose answers make sense and take a while.
     pub(crate) fn start(options: &[&str]) -> Self {
-        Self::start_with(options, &[demo_model()])
+        Self::start_with(options, &[model_path()])
+    }
+
+    /// Starts a server of a tiny chat model and a tiny embedding model.
+    pub(crate) fn start_tiny(options: &[&str]) -> Self {
+        LazyLock::force(&TINY_FILES);
+        Self::start_with(options, &[tiny_file(TINY), tiny_file(TINY_ENCODER)])
+    }
+
+    /// Starts a server of a tiny model that sees images.
+    pub(crate) fn start_seeing() -> Self {
+        LazyLock::force(&TINY_FILES);
+        Self::start_with(&[], &SEEING.map(tiny_file))
     }
 
     /// Starts a server of these models.

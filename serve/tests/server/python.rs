@@ -2,21 +2,37 @@
 
 use std::process::Command;
 
-use crate::process::{Server, demo_model, root};
+use parlance_tests::{model_path, root};
+
+use crate::process::Server;
+
+/// What a program prints that has the client's packages.
+fn python(arguments: &[&str]) -> String {
+    let packages = root().join("target/test-data/python");
+    assert!(packages.is_dir(), "`cargo xtask setup` fetches the openai package");
+    let output = ["python3", "python"].into_iter().find_map(|python| {
+        let mut command = Command::new(python);
+        command.args(arguments).env("PYTHONPATH", &packages).output().ok()
+    });
+    let output = output.expect("Python is installed, since the demo model comes from a Python package");
+    let error = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{error}");
+    String::from_utf8(output.stdout).unwrap()
+}
+
+/// The program in docs/server.md, for a server at this URL.
+fn documented(url: &str) -> String {
+    let page = std::fs::read_to_string(root().join("docs/server.md")).unwrap();
+    let (_, rest) = page.split_once("```python\n").unwrap();
+    let (program, _) = rest.split_once("```").unwrap();
+    program.replace("http://127.0.0.1:8080", url)
+}
 
 #[test]
 fn the_openai_package_works_with_the_server() {
-    let packages = root().join("target/test-data/python");
-    assert!(packages.is_dir(), "`cargo xtask setup` fetches the openai package");
-    let models = [demo_model(), root().join("target/test-data/all-MiniLM-L6-v2.F16.gguf")];
-    let server = Server::start_with(&[], &models);
+    let server = Server::start_with(&[], &[model_path(), root().join("target/test-data/all-MiniLM-L6-v2.F16.gguf")]);
+    let url = server.client.url();
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/server/openai_client.py");
-    let python = ["python3", "python"].into_iter().find_map(|python| {
-        let mut command = Command::new(python);
-        command.arg(script).arg(format!("{}/v1", server.client.url())).env("PYTHONPATH", &packages);
-        command.output().ok()
-    });
-    let output = python.expect("Python is installed, since the demo model comes from a Python package");
-    let text = [output.stdout, output.stderr].concat();
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&text));
+    assert!(python(&[script, &format!("{url}/v1")]).contains("errors: passed"));
+    assert!(!python(&["-c", &documented(&url)]).trim().is_empty(), "it prints an answer");
 }

@@ -42,7 +42,7 @@ fn the_site_has_its_headers() {
         ("service-worker.js", "// worker"),
     ];
     let folder = Folder::new("site", &files);
-    let server = Server::start(&["--site", folder.0.to_str().unwrap()]);
+    let server = Server::start_tiny(&["--site", folder.0.to_str().unwrap()]);
     let client = &server.client;
 
     let home = client.get("/");
@@ -82,7 +82,7 @@ fn only_the_token_opens_what_is_lent() {
     let echo = json!({ "command": "sh", "args": ["-c", "while read -r line; do echo \"$line\" | sed s/method/result/; done"] });
     let config = json!({ "mcpServers": { "echo": echo } }).to_string();
     let folder = Folder::new("mcp", &[("mcp.json", &config)]);
-    let mut server = Server::start(&["--lend", "--mcp", &folder.path("mcp.json")]);
+    let mut server = Server::start_tiny(&["--lend", "--mcp", &folder.path("mcp.json")]);
     let line = server.next_line();
     let token = line.rsplit(' ').next().unwrap();
     assert_eq!(token.len(), 64, "{line}");

@@ -72,6 +72,9 @@ const api: Pick<typeof LanguageModel, "create" | "availability" | "params"> = po
 const session: LanguageModel = await polyfill.create({ initialPrompts: [{ role: "system", content: "Be brief." }] });
 const answered: string = await session.prompt("Hi", { responseConstraint: { type: "string" } });
 console.log(api, answered);
+const seeing: LanguageModel = await languageModel(engine, { model: "owner/repository/model.gguf", projector: "./mmproj.gguf" })
+    .create({ expectedInputs: [{ type: "text" }, { type: "image" }] });
+await seeing.prompt([{ role: "user", content: [{ type: "text", value: "Who is this?" }, { type: "image", value: photo }] }]);
 
 // @ts-expect-error: there is no such event.
 runner.on("nothing", () => {});

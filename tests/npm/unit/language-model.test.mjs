@@ -143,12 +143,95 @@ test("tools in a closed loop", async () => {
   assert.deepEqual(lastAsked(engine).slice(-3).map(({ content }) => content), ["7 degrees", "5 degrees", "Error: no weather"]);
 });
 
+/** Drawing, as browsers have it. */
+globalThis.createImageBitmap ??= async ({ pixels }) => {
+  if (!pixels) throw new DOMException("it cannot be drawn", "InvalidStateError");
+  return { width: 2, height: 1, pixels, close() {} };
+};
+globalThis.OffscreenCanvas ??= class {
+  getContext = () => ({ drawImage: ({ pixels }) => (this.pixels = pixels) });
+  convertToBlob = async () => new Blob([this.pixels]);
+};
+
+const withImages = { expectedInputs: [{ type: "text" }, { type: "image" }] };
+const text = (value) => ({ type: "text", value });
+const image = (value) => ({ type: "image", value });
+
+test("multimodal prompts: images as files, bytes, and what can be drawn", async () => {
+  const { LanguageModel, engine } = scripted(["A nice picture.", "The second.", "Yes."], { canSee: true });
+  const session = await LanguageModel.create(withImages);
+  const canvas = { pixels: "drawn" };
+  const content = [text("Compare"), image(new Blob(["file"])), text("with"), image(new TextEncoder().encode("bytes")), image(canvas)];
+  const answer = session.prompt([user("First."), { role: "user", content }]);
+  canvas.pixels = "drawn later";
+  assert.equal(await answer, "A nice picture.");
+  const [message] = lastAsked(engine);
+  const shown = message.content.map(({ type, text, image_url: url }) => [type, text ?? url.url]);
+  assert.deepEqual(shown.map(([type]) => type), ["text", "text", "text", "image_url", "text", "image_url", "image_url"]);
+  assert.deepEqual(shown.filter(([type]) => type === "text").map(([, value]) => value), ["First.", "\n\n", "Compare", "with"]);
+  const files = shown.filter(([type]) => type === "image_url").map(([, file]) => file.text());
+  assert.deepEqual(await Promise.all(files), ["file", "bytes", "drawn"]);
+  // What was shown stays in the conversation, and counts.
+  const [before, photo] = [session.contextUsage, image(new Blob(["photo"]))];
+  assert.ok(before > 30, before);
+  assert.equal(await session.measureContextUsage([{ role: "user", content: [text("What is this?"), photo] }]), 13);
+  await session.append([{ role: "user", content: [photo] }]);
+  assert.equal(session.contextUsage, before + 10);
+  await session.prompt("Which is the best?");
+  assert.equal(lastAsked(engine).flatMap(({ content }) => content).filter(({ type }) => type === "image_url").length, 4);
+  // One that cannot be drawn ends its prompt only.
+  await assert.rejects(session.prompt([{ role: "user", content: [image({})] }]), { name: "InvalidStateError" });
+  assert.equal(await session.prompt("Sure?"), "Yes.");
+});
+
+test("images that take more room than there is drop the oldest turns", async () => {
+  const words = (count) => Array(count).fill("word").join(" ");
+  const { LanguageModel, engine } = scripted([words(10), words(10), "Seen.", words(1)], { canSee: true, contextTokens: 64 });
+  const session = await LanguageModel.create({ ...withImages, initialPrompts: [system] });
+  let overflows = 0;
+  session.oncontextoverflow = () => (overflows += 1);
+  await session.prompt(words(10));
+  await session.prompt([{ role: "user", content: [image(new Blob(["a"]))] }]);
+  const three = Array.from({ length: 3 }, () => image(new Blob(["b"])));
+  assert.equal(await session.prompt([{ role: "user", content: three }]), "Seen.");
+  assert.equal(overflows, 1);
+  assert.deepEqual(lastAsked(engine).map(({ role }) => role), ["system", "user"]);
+  const nine = [...three, ...three, ...three];
+  await assert.rejects(session.prompt([{ role: "user", content: nine }]), { name: "QuotaExceededError" });
+  assert.equal(await session.prompt("Still there?"), "word");
+});
+
+test("models that see no images", async () => {
+  const { LanguageModel, engine } = scripted(["Hi."]);
+  // Before it is here, nobody knows.
+  assert.equal(await LanguageModel.availability(withImages), "downloadable");
+  const url = "https://huggingface.co/owner/repository/resolve/main/file.gguf";
+  for (const [canSee, expected] of [[true, "available"], [false, "unavailable"]]) {
+    engine.storage.list = async () => ({ models: [{ url, done_bytes: 10, len_bytes: 10, can_see: canSee }] });
+    assert.equal(await LanguageModel.availability(withImages), expected);
+  }
+  await assert.rejects(LanguageModel.create(withImages), { name: "NotSupportedError" });
+  assert.equal(await LanguageModel.availability(withImages), "unavailable");
+  assert.equal(await (await LanguageModel.create()).prompt("Hi?"), "Hi.");
+});
+
+test("the engine gets the projector", async () => {
+  const engine = scriptedEngine(["Hi."], { canSee: true });
+  const { load } = engine;
+  engine.load = (model, options) => ((engine.loaded = options), load(model, options));
+  const LanguageModel = languageModel(engine, { model: MODEL, projector: "./mmproj.gguf", contextTokens: 512 });
+  await LanguageModel.create(withImages);
+  assert.deepEqual([engine.loaded.projector, engine.loaded.contextTokens], ["./mmproj.gguf", 512]);
+});
+
 test("input that is not supported", async () => {
-  const { LanguageModel } = scripted([]);
+  const { LanguageModel } = scripted([], { canSee: true });
   for (const options of [{ expectedInputs: [{ type: "audio" }, { type: "image" }] }, { expectedOutputs: [{ type: "image" }] }]) {
     assert.equal(await LanguageModel.availability(options), "unavailable");
     await assert.rejects(LanguageModel.create(options), { name: "NotSupportedError" });
   }
+  const seeing = await LanguageModel.create(withImages);
+  await assert.rejects(seeing.prompt([{ role: "assistant", content: [image(new Blob())] }]), { name: "NotSupportedError" });
   const session = await LanguageModel.create();
   await assert.rejects(session.prompt([{ role: "user", content: [{ type: "image", value: new Uint8Array() }] }]), { name: "NotSupportedError" });
   await assert.rejects(session.prompt([{ role: "user", content: [{ type: "text", value: new Uint8Array() }] }]), TypeError);

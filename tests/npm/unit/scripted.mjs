@@ -1,10 +1,19 @@
 // An engine that says what a test wants it to say.
 
-/** Answers, in turn: texts, tool calls as `{ name, arguments }` or lists of them, errors. `asked` has the requests. */
-export function scriptedEngine(answers, { contextTokens = 1000 } = {}) {
+/** How many tokens an image takes. */
+const IMAGE_TOKENS = 10;
+
+/**
+ * Answers, in turn: texts, tool calls as `{ name, arguments }` or lists of them, errors. `asked` has the requests. A word is a token; images
+ * take ten, if the model sees any.
+ */
+export function scriptedEngine(answers, { contextTokens = 1000, canSee = false } = {}) {
   const engine = { asked: [], fail: null };
   const words = (text) => `${text}`.split(/\s+/).filter((word) => word !== "").length;
-  const count = (messages) => messages.reduce((sum, { content }) => sum + words(content ?? ""), 0);
+  const ofPart = ({ type, text }) => (type === "image_url" ? IMAGE_TOKENS : words(text));
+  const ofContent = (content) => (Array.isArray(content) ? content.reduce((sum, part) => sum + ofPart(part), 0) : words(content ?? ""));
+  const count = (messages) => messages.reduce((sum, { content }) => sum + ofContent(content), 0);
+  const images = (messages) => messages.flatMap(({ content }) => content).filter((part) => part?.type === "image_url").length;
   const create = async (body, { signal } = {}) => {
     signal?.throwIfAborted();
     engine.asked.push(structuredClone(body));
@@ -13,7 +22,7 @@ export function scriptedEngine(answers, { contextTokens = 1000 } = {}) {
       const reason = { code: "context_full", prompt_tokens: prompt, context_tokens: contextTokens };
       throw Object.assign(new Error("it is too long"), { kind: "context_overflow", param: "messages", reason });
     }
-    if (body.max_completion_tokens === 1) return completion("x", prompt, 1);
+    if (body.max_completion_tokens === 1) return completion("x", prompt, 1, images(body.messages) * IMAGE_TOKENS);
     const answer = answers.shift();
     if (answer instanceof Error) throw answer;
     if (answer === "forever") return forever(signal);
@@ -25,7 +34,7 @@ export function scriptedEngine(answers, { contextTokens = 1000 } = {}) {
     load: async (_, { onProgress }) => {
       for (const done of [0, 50, 50, 100]) onProgress({ phase: "download", done, total: 100 });
       await new Promise((resolve) => setTimeout(resolve, 10));
-      return { name: "scripted", context_tokens: contextTokens };
+      return { name: "scripted", context_tokens: contextTokens, can_see: canSee };
     },
     storage: { list: async () => ({ models: [] }) },
   });
@@ -40,11 +49,12 @@ const fields = (object) => ({ id: "x", object, created: 1, model: "scripted" });
 
 const usageOf = (prompt, words) => ({ prompt_tokens: prompt, completion_tokens: words, total_tokens: prompt + words });
 
-export function completion(answer, prompt = 1, words = 1) {
+export function completion(answer, prompt = 1, words = 1, imageTokens = 0) {
   const isText = typeof answer === "string";
   const message = { role: "assistant", content: isText ? answer : null, refusal: null, ...(!isText && { tool_calls: callsOf(answer) }) };
   const choices = [{ index: 0, message, logprobs: null, finish_reason: isText ? "stop" : "tool_calls" }];
-  return { ...fields("chat.completion"), choices, usage: usageOf(prompt, words) };
+  const usage = { ...usageOf(prompt, words), ...(imageTokens && { prompt_tokens_details: { image_tokens: imageTokens } }) };
+  return { ...fields("chat.completion"), choices, usage };
 }
 
 async function* chunks(answer, prompt, words, body) {

@@ -60,7 +60,7 @@ fn long_files_are_searched_and_their_passages_cited() {
     let refusals = [
         ("photo.jpg", "new Uint8Array([0xff, 0xd8, 0xff, 0xe0])", "photo.jpg is damaged or incomplete"),
         ("photo.tiff", "new Uint8Array([0x49, 0x49, 0x2a, 0, 8, 0, 0, 0])", "photo.tiff is an image of a kind that"),
-        ("paper.pdf", "'%PDF-1.7 a text'", "paper.pdf is a PDF"),
+        ("paper.pdf", "'%PDF-1.7 a text'", "paper.pdf is damaged"),
         ("old.csv", "new Uint8Array([0x47, 0x72, 0xf6, 0xdf, 0x65])", "old.csv is not encoded as UTF-8"),
         ("huge.csv", "'x'.repeat(33e6)", "huge.csv is 33.0 MB. Attachments are limited to 32 MB per message"),
     ];

@@ -36,6 +36,28 @@ const FILES: &str = r#"void Object.assign(window, {
         new DataView(png.buffer).setUint32(20, height);
         return png;
     },
+    // Of pages that are 200 by 10 points, with these contents. `/I` is an image, `/F` a font.
+    pdf(...pages) {
+        const stream = (entries, content) => `<<${entries}/Length ${content.length}>>stream\n${content}\nendstream`;
+        const image = "/Type/XObject/Subtype/Image/Width 2/Height 1/ColorSpace/DeviceRGB/BitsPerComponent 8/Filter/ASCIIHexDecode";
+        const page = (index) => `<</Type/Page/Parent 2 0 R/MediaBox[0 0 200 10]/Contents ${6 + 2 * index} 0 R
+            /Resources<</XObject<</I 3 0 R>>/Font<</F 4 0 R>>>>>>`;
+        const objects = [
+            "<</Type/Catalog/Pages 2 0 R>>",
+            `<</Type/Pages/Count ${pages.length}/Kids[${pages.map((_, index) => `${5 + 2 * index} 0 R`).join(" ")}]>>`,
+            stream(image, "ff00000000ff>"),
+            "<</Type/Font/Subtype/Type1/BaseFont/Helvetica>>",
+            ...pages.flatMap((content, index) => [page(index), stream("", content)]),
+        ];
+        let file = "%PDF-1.4\n";
+        const places = objects.map((object, index) => {
+            const place = `${file.length}`.padStart(10, "0");
+            file += `${index + 1} 0 obj\n${object}\nendobj\n`;
+            return `${place} 00000 n \n`;
+        });
+        const count = objects.length + 1;
+        return `${file}xref\n0 ${count}\n0000000000 65535 f \n${places.join("")}trailer<</Size ${count}/Root 1 0 R>>\nstartxref\n${file.length}\n%%EOF\n`;
+    },
     base64: (text) => Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0)),
     transfer(name, content, type = "") {
         const data = new DataTransfer();
@@ -61,7 +83,8 @@ const FILES: &str = r#"void Object.assign(window, {
 
 /// Six by four pixels in kinds that a canvas does not write.
 const AVIF: &str = "AAAAIGZ0eXBhdmlmAAAAAGF2aWZtaWYxbWlhZk1BMUIAAADrbWV0YQAAAAAAAAAhaGRscgAAAAAAAAAAcGljdAAAAAAAAAAAAAAAAAAAAAAOcGl0bQAAAAAAAQAAAB5pbG9jAAAAAEQAAAEAAQAAAAEAAAETAAAAKgAAAChpaW5mAAAAAAABAAAAGmluZmUCAAAAAAEAAGF2MDFDb2xvcgAAAABqaXBycAAAAEtpcGNvAAAAFGlzcGUAAAAAAAAABgAAAAQAAAAQcGl4aQAAAAADCAgIAAAADGF2MUOBAAwAAAAAE2NvbHJuY2x4AAEADQAGgAAAABdpcG1hAAAAAAAAAAEAAQQBAoMEAAAAMm1kYXQSAAoIGAhu0QENBoQyHBTHh4ZlAgggnlAAAABIWtlc1jMo8SlRbXpqjIA=";
-const GIF: &str = "R0lGODdhBgAEAIEAAACA/wAAAAAAAAAAACwAAAAABgAEAAAICwABCBxIsKDBgQEBADs=";
+/// Two frames, the first of which is (0, 128, 255).
+const GIF: &str = "R0lGODlhBgAEAIEAAACA/wAAAAAAAAAAACH/C05FVFNDQVBFMi4wAwEAAAAh+QQAAgAAACwAAAAABgAEAAAICwABCBxIsKDBgQEBACH5BAECAAEALAAAAAAGAAQAgf8AAAAAAAAAAAAAAAgLAAEIHEiwoMGBAQEAOw==";
 
 const COMPOSED: &str = "document.querySelectorAll('.composer .thumbnail img').length";
 
@@ -105,6 +128,8 @@ fn images_are_attached_in_every_way_and_seen() {
     wait(&page, &format!("{COMPOSED} === 3"));
     page.evaluate(&format!("drop('d.gif', base64('{GIF}'))")).unwrap();
     wait(&page, &format!("{COMPOSED} === 4"));
+    let first_frame = "stored('.composer .thumbnail:last-child img').then(bytes => corner(bytes, false))";
+    assert_eq!(page.evaluate(first_frame).unwrap(), json!([0, 2, 4]));
     page.click(".send").unwrap();
     assert_eq!(answer(&page).unwrap(), "Answer 1: 6 by 4 6 by 4 6 by 4 6 by 4");
     assert_eq!(page.evaluate(COMPOSED).unwrap(), 0, "they have been sent");
@@ -117,6 +142,13 @@ fn images_are_attached_in_every_way_and_seen() {
     let parts = "asked.findLast(request => request.type === 'api').body.messages[0].content.map(part => part.type)";
     assert_eq!(page.evaluate(parts).unwrap(), json!(["image_url", "image_url", "image_url", "image_url", "text"]));
     wait(&page, "document.querySelector('.conversation')?.innerText === 'a.png'");
+
+    // While a model looks at them, that is said, and can be stopped.
+    ask(&page, "Please stare").unwrap();
+    wait(&page, "/Looking at the images… .?30.?%/.test(document.querySelector('.waiting')?.innerText)");
+    page.click("[data-testid=stop]").unwrap();
+    wait(&page, "!document.querySelector('.waiting')");
+    assert_eq!(page.evaluate("asked.some(request => request.type === 'interrupt')").unwrap(), true);
 
     // In full, with its description, which screen readers read. Escape closes it.
     page.click(".bubble .thumbnail button").unwrap();
@@ -152,7 +184,14 @@ fn photos_are_turned_scaled_and_stripped_and_kept_with_the_chat() {
     let server = Server::start().unwrap();
     let session = Session::start(true).unwrap();
     let page = open_with(&session, &server, true);
-    page.evaluate("photo(40, 20).then(bytes => drop('photo.jpg', bytes))").unwrap();
+    // From the camera, which a phone offers for this field.
+    let taken = "photo(40, 20).then(bytes => {
+        const camera = document.querySelector('.camera input');
+        camera.files = transfer('photo.jpg', bytes).files;
+        camera.dispatchEvent(new Event('change', { bubbles: true }));
+        return [camera.capture, camera.accept];
+    })";
+    assert_eq!(page.evaluate(taken).unwrap(), json!(["environment", "image/*"]));
     wait(&page, &format!("{COMPOSED} === 1"));
     // Upright, what was on the left is on top. Nothing of the metadata is stored.
     let stored = page
@@ -221,6 +260,64 @@ fn photos_are_turned_scaled_and_stripped_and_kept_with_the_chat() {
     page.follow("storage").unwrap();
     wait(&page, "document.querySelector('[data-testid=storage]')");
     assert_eq!(page.text("[data-testid=images-stored]").unwrap(), "");
+
+    // A file that somebody else made may have metadata. It is drawn anew, too.
+    page.evaluate(FILES).unwrap();
+    let made = page.evaluate(
+        "photo(40, 20).then(async (bytes) => {
+            const digest = new Uint8Array(await crypto.subtle.digest('SHA-256', bytes));
+            return [[...digest].map(byte => byte.toString(16).padStart(2, '0')).join(''), btoa(String.fromCharCode(...bytes))];
+        })",
+    );
+    let made = made.unwrap();
+    let (digest, data) = (made[0].as_str().unwrap(), made[1].as_str().unwrap());
+    let messages = export["conversations"][0]["messages"].as_array().unwrap();
+    let shown = messages.iter().find(|message| message["content"] == "Which colours?").unwrap();
+    let old = shown["images"][0]["digest"].as_str().unwrap();
+    let mut foreign = export.clone();
+    foreign["images"] = json!({ digest: format!("data:image/jpeg;base64,{data}") });
+    std::fs::write(&file, foreign.to_string().replace(old, digest)).unwrap();
+    page.follow("settings").unwrap();
+    wait(&page, "document.querySelector('#import-conversations')");
+    page.choose_file("#import-conversations", &file).unwrap();
+    wait_for_toast(&page, "1 chat imported");
+    std::fs::remove_file(&file).unwrap();
+    page.follow("./").unwrap();
+    wait(&page, "document.querySelector('.conversation')");
+    page.evaluate("document.querySelector('.conversation').click()").unwrap();
+    wait(&page, "document.querySelector('.bubble .thumbnail img')?.naturalHeight === 40");
+    let stored = "stored('.bubble .thumbnail img').then(bytes => String.fromCharCode(...bytes).includes('Exif'))";
+    assert_eq!(page.evaluate(stored).unwrap(), false);
+}
+
+#[test]
+fn pages_of_a_pdf_without_text_are_images() {
+    let server = Server::start().unwrap();
+    let session = Session::start(true).unwrap();
+    let page = open_with(&session, &server, true);
+    page.evaluate("window.scanned = 'q 200 0 0 10 0 0 cm /I Do Q'").unwrap();
+    page.evaluate("window.written = 'BT /F 9 Tf 9 3 Td (This page has more than enough text on it.) Tj ET'").unwrap();
+    page.evaluate("drop('scan.pdf', pdf(scanned, scanned))").unwrap();
+    wait(&page, &format!("{COMPOSED} === 2"));
+    let drawn = "stored('.composer .thumbnail img').then(async (bytes) => [await corner(bytes, false), await corner(bytes, true)])";
+    assert_eq!(page.evaluate(drawn).unwrap(), json!([[4, 0, 0], [0, 0, 4]]));
+    ask(&page, "What is it?").unwrap();
+    assert_eq!(answer(&page).unwrap(), "Answer 1: What is it? 1600 by 80 1600 by 80");
+    let alts =
+        page.evaluate("[...document.querySelectorAll('.bubble .thumbnail img')].map(image => image.alt)").unwrap();
+    assert_eq!(alts, json!(["scan.pdf, page 1", "scan.pdf, page 2"]));
+
+    // Other pages, and other files, get a sentence.
+    page.evaluate("drop('mixed.pdf', pdf(written, scanned))").unwrap();
+    wait_for_toast(&page, "Pages of mixed.pdf that have text were left out");
+    page.evaluate("drop('book.pdf', pdf(...Array(17).fill(scanned)))").unwrap();
+    wait_for_toast(&page, "Only the first 16 pages of book.pdf without text were attached");
+    assert_eq!(page.evaluate(COMPOSED).unwrap(), 17);
+    page.evaluate("drop('paper.pdf', pdf(written))").unwrap();
+    wait_for_toast(&page, "paper.pdf is a PDF with text");
+    page.evaluate("drop('bad.pdf', pdf(scanned).slice(0, 60))").unwrap();
+    wait_for_toast(&page, "bad.pdf is damaged");
+    assert_eq!(page.evaluate(COMPOSED).unwrap(), 17);
 }
 
 #[test]

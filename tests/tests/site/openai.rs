@@ -8,7 +8,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use parlance_tests::chat::{MODEL_TIMEOUT, READY, load_from_link};
-use parlance_tests::{Page, Server, Session, model_path};
+use parlance_tests::{Page, Server, Session, model_path, root, site};
 use serde_json::{Value, json};
 
 const DEMO_MODEL: &str = "models/SmolLM2-135M-Instruct.Q4_1.gguf";
@@ -269,11 +269,14 @@ fn pages_of_other_origins_can_import_the_module() {
     assert!(status == json!(404) || status == json!("refused"), "{status}");
 }
 
-/// The native server with the demo model, which the native tests have built. It ends when this is dropped.
+/// The native server with the demo model, which the native tests have built. It serves the site, too, and lends an MCP server
+/// of the published SDK. It ends when this is dropped.
 struct NativeServer {
     process: Child,
     /// Where its API is.
     api: String,
+    /// What opens `lend/`.
+    token: String,
 }
 
 impl NativeServer {
@@ -282,13 +285,20 @@ impl NativeServer {
         // Beside the folder of the tests' programs.
         let tests = std::env::current_exe().unwrap();
         let program = tests.parent().unwrap().with_file_name("parlance-serve");
+        let script = root().join("tests/npm/stdio-server.mjs");
+        let servers = json!({ "mcpServers": { "weather": { "command": "node", "args": [script] } } });
+        let config = std::env::temp_dir().join(format!("parlance-lent-{}.json", std::process::id()));
+        std::fs::write(&config, servers.to_string()).unwrap();
         let mut command = Command::new(&program);
-        command.args(["--port", "0", "--device", "cpu", "--threads", "1", "--cors", origin]).arg(model_path());
+        command.args(["--port", "0", "--device", "cpu", "--threads", "1", "--cors", origin]);
+        command.arg("--site").arg(site()).args(["--lend", "--mcp"]).arg(&config).arg(model_path());
         let mut process = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().expect("native tests build it");
-        let mut line = String::new();
-        BufReader::new(process.stdout.take().unwrap()).read_line(&mut line).unwrap();
-        let (_, api) = line.trim_end().split_once(" at ").expect("it says where it serves");
-        Self { process, api: api.to_owned() }
+        let lines: Vec<String> =
+            BufReader::new(process.stdout.take().unwrap()).lines().take(2).map(Result::unwrap).collect();
+        std::fs::remove_file(&config).unwrap();
+        let (_, api) = lines[0].split_once(" at ").expect("it says where it serves");
+        let (_, token) = lines[1].rsplit_once(' ').expect("it says what opens lend/");
+        Self { process, api: api.to_owned(), token: token.to_owned() }
     }
 }
 
@@ -354,4 +364,28 @@ fn the_native_server_answers_as_the_tab_does() {
     for (index, (native, tab)) in natively.as_array().unwrap().iter().zip(in_tab.as_array().unwrap()).enumerate() {
         assert_eq!(native, tab, "request {index}");
     }
+
+    // A page of the site that it serves uses a server that speaks through standard input and output.
+    session.expect_in_console("/lend/fetch");
+    session.expect_in_console("/favicon.ico");
+    page.navigate(&format!("{}/examples.html", native.api.trim_end_matches("/v1"))).unwrap();
+    let lent = run(
+        &page,
+        &format!(
+            "const {{ McpClient }} = await import(new URL('parlance/mcp.js', document.baseURI).href);
+            const headers = {{ authorization: 'Bearer {token}' }};
+            const {{ servers }} = await (await fetch('/lend/mcp', {{ headers }})).json();
+            const client = await McpClient.connect('/lend/mcp/weather', {{ headers }});
+            const tools = (await client.listTools()).map(({{ name }}) => name);
+            const {{ content }} = await client.callTool('weather', {{ city: 'Rome' }});
+            await client.close();
+            // Pages of this device are not lent.
+            const body = JSON.stringify({{ url: location.href }});
+            const own = await fetch('/lend/fetch', {{ method: 'POST', headers, body }});
+            return {{ servers, tools, content, own: own.status }};",
+            token = native.token,
+        ),
+    );
+    let content = json!([{ "type": "text", "text": "Rome: 20 degrees" }]);
+    assert_eq!(lent, json!({ "servers": ["weather"], "tools": ["weather"], "content": content, "own": 403 }));
 }

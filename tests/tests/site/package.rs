@@ -22,9 +22,13 @@ fn the_package_works_with_bundlers_and_clients() {
 
     let session = Session::start(true).unwrap();
     let serve = |project: &str| Server::start_with_folder(folder.join("projects").join(project).join("dist")).unwrap();
-    for project in PROJECTS {
+    let open = |server: &Server| session.open(&format!("{}/index.html", server.origin())).unwrap();
+    // All at once, because each waits for its worker most of the time.
+    let opened = PROJECTS.map(|project| {
         let server = serve(project);
-        let page = session.open(&format!("{}/index.html", server.origin())).unwrap();
+        (open(&server), server)
+    });
+    for (page, _server) in opened {
         page.wait_for("document.querySelector('output')?.textContent.length > 20", MODEL_TIMEOUT).unwrap();
         page.close().unwrap();
     }
@@ -33,7 +37,7 @@ fn the_package_works_with_bundlers_and_clients() {
     session.expect_in_console("/nowhere/");
     session.expect_in_console("/v1/nothing");
     let server = serve("snippets");
-    let page = session.open(&format!("{}/index.html", server.origin())).unwrap();
+    let page = open(&server);
     page.wait_for("globalThis.run", PAGE_TIMEOUT).unwrap();
     page.evaluate("void run().then((result) => (globalThis.result = result))").unwrap();
     page.wait_for("globalThis.result", MODEL_TIMEOUT).unwrap();

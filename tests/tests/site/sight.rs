@@ -5,7 +5,7 @@
 use std::time::Duration;
 
 use parlance_tests::seeing::{PICTURE, Turn, seeing_model, top_log_probs};
-use parlance_tests::{ModelHost, Page, Server, Session};
+use parlance_tests::{ModelHost, Page, Server, Session, root};
 use serde_json::{Value, json};
 
 const TURNS: [Turn; 5] = [
@@ -71,11 +71,14 @@ fn three_pictures_are_seen_as_by_the_native_engine() {
 
         let (host, beside) =
             (ModelHost::start(files.model.clone()).unwrap(), ModelHost::start(files.projector.clone()).unwrap());
+        let photograph = std::fs::read(root().join("worker/engine/tests/fixtures/photographs/cat.png")).unwrap();
+        let album = ModelHost::start(photograph).unwrap();
         let (model, projector) = (host.url(&format!("{family}.gguf")), beside.url("mmproj.gguf"));
+        let photo = album.url("cat.png");
         let page = session.open(&server.page("")).unwrap();
         let origins = "[...arguments].map(url => new URL(url).origin)";
         page.evaluate(&format!(
-            "(function () {{ localStorage.setItem('parlance.sources', JSON.stringify({origins})); }})({model:?}, {projector:?})"
+            "(function () {{ localStorage.setItem('parlance.sources', JSON.stringify({origins})); }})({model:?}, {projector:?}, {photo:?})"
         ))
         .unwrap();
         page.navigate(&server.page("examples.html")).unwrap();
@@ -84,7 +87,7 @@ fn three_pictures_are_seen_as_by_the_native_engine() {
             &page,
             &format!(
                 "const {{ Parlance }} = await import(new URL('parlance.js', document.baseURI).href);
-                const allowedHosts = [{model:?}, {projector:?}].map(url => new URL(url).origin);
+                const allowedHosts = [{model:?}, {projector:?}, {photo:?}].map(url => new URL(url).origin);
                 window.phases = new Set();
                 window.engine = await Parlance.create({{ allowedHosts, onProgress: ({{ phase }}) => phases.add(phase) }});
                 await engine.configure({{ device: 'cpu' }});
@@ -107,7 +110,22 @@ fn three_pictures_are_seen_as_by_the_native_engine() {
                 const all = {all};
                 const first = await create(all.slice(0, 1));
                 const last = await create(all);
-                return {{ described, info, first, last, phases: [...phases] }};",
+                // From a host that the client has named, and as a file.
+                const ask = (url) => create([{{ role: 'user', content: [{{ type: 'image_url', image_url: {{ url }} }}] }}]);
+                const photos = [await ask({photo:?}), await ask(await (await fetch({photo:?})).blob())];
+                const wide = await picture(640, 480);
+                const tokens = async (detail) => {{
+                    const part = {{ type: 'image_url', image_url: {{ url: wide, detail }} }};
+                    return (await create([{{ role: 'user', content: [part] }}])).usage.prompt_tokens_details.image_tokens;
+                }};
+                const details = [await tokens('high'), await tokens('low')];
+                // Chrome's Prompt API, as a polyfill.
+                const {{ languageModel }} = await import(new URL('parlance/language-model.js', document.baseURI).href);
+                const LanguageModel = languageModel(engine, {{ model: {model:?}, projector: {projector:?} }});
+                const session = await LanguageModel.create({{ expectedInputs: [{{ type: 'image' }}] }});
+                const content = [{{ type: 'image', value: await picture(112, 84) }}, {{ type: 'text', value: 'one' }}];
+                const prompted = await session.prompt([{{ role: 'user', content }}], {{ responseConstraint: /[a-z]{{3}}/ }});
+                return {{ described, info, first, last, phases: [...phases], photos, details, prompted, prompt_usage: session.contextUsage }};",
                 all = messages(&TURNS),
             ),
         );
@@ -123,6 +141,14 @@ fn three_pictures_are_seen_as_by_the_native_engine() {
         let image_tokens = first["prompt_tokens_details"]["image_tokens"].as_u64().unwrap();
         assert!(last["prompt_tokens_details"]["cached_tokens"].as_u64() > Some(image_tokens), "{family}: {last}");
         assert!(last["prompt_tokens_details"]["image_tokens"].as_u64() > Some(image_tokens), "{family}: {last}");
+
+        let fetched: Vec<f64> = serde_json::from_value(seen["photos"][0]["top"].clone()).unwrap();
+        assert_close(&seen["photos"][1]["top"], &fetched, family);
+        // In little detail, a picture takes less, where what it takes depends on its size.
+        let [high, low] = [0, 1].map(|at| seen["details"][at].as_u64().unwrap());
+        assert!(if family == "gemma3" { low == high } else { low < high }, "{family}: {seen}");
+        assert_eq!(seen["prompted"].as_str().map(str::len), Some(3), "{seen}");
+        assert!(seen["prompt_usage"].as_u64() > Some(image_tokens), "{family}: {seen}");
 
         // The unmodified `openai` package sees the same.
         let through_http = run(
@@ -164,28 +190,59 @@ fn three_pictures_are_seen_as_by_the_native_engine() {
     }
 }
 
+/// Script: engine workers that start from now on get what `hub` has for a URL. Workers start from scripts that the page makes.
+const WITH_HUB: &str = "const create = URL.createObjectURL;
+    URL.createObjectURL = (blob) => {
+        if (blob.type !== 'text/javascript') return create.call(URL, blob);
+        const first = `const hub = ${JSON.stringify(hub)}; const real = self.fetch;
+            self.fetch = (url, init) => real.call(self, hub[url] ?? url, init);`;
+        return create.call(URL, new Blob([first, blob], { type: blob.type }));
+    };";
+
 #[test]
-fn a_projector_of_another_model_is_refused_and_a_model_loads_without_one() {
+fn projectors_are_found_by_name_or_file_and_refused_where_they_do_not_belong() {
     let server = Server::start().unwrap();
     let session = Session::start(true).unwrap();
     let (own, other) = (seeing_model("gemma3").unwrap(), seeing_model("qwen3vl_merger").unwrap());
-    let (host, beside) = (ModelHost::start(own.model).unwrap(), ModelHost::start(other.projector).unwrap());
-    let (model, projector) = (host.url("model.gguf"), beside.url("mmproj.gguf"));
+    let len = own.model.len() + own.projector.len();
+    let [host, own, other] = [own.model, own.projector, other.projector].map(|file| ModelHost::start(file).unwrap());
+    let (model, own, other) = (host.url("model.gguf"), own.url("mmproj.gguf"), other.url("mmproj.gguf"));
     let page = session.open(&server.blank_page()).unwrap();
     let tried = run(
         &page,
         &format!(
-            "const {{ Parlance }} = await import({module:?});
-            const allowedHosts = [{model:?}, {projector:?}].map(url => new URL(url).origin);
-            const engine = await Parlance.create({{ allowedHosts }});
+            "const hub = {{}};
+            const files = ['README.md', 'm.gguf', 'mmproj-F16.gguf'].map((path) => ({{ path }}));
+            for (const [repository, projector] of [['owner/seeing', {own:?}], ['owner/wrong', {other:?}]]) {{
+                const url = (path) => `https://huggingface.co/${{repository}}/resolve/main/${{path}}`;
+                hub[`https://huggingface.co/api/models/${{repository}}/tree/main?recursive=true`] =
+                    `data:application/json,${{encodeURIComponent(JSON.stringify(files))}}`;
+                Object.assign(hub, {{ [url('m.gguf')]: {model:?}, [url('mmproj-F16.gguf')]: projector }});
+            }}
+            {WITH_HUB}
+            const {{ Parlance }} = await import({module:?});
+            const origins = [{model:?}, {own:?}, {other:?}].map(url => new URL(url).origin);
+            const engine = await Parlance.create({{ allowedHosts: ['huggingface.co', ...origins] }});
             await engine.configure({{ device: 'cpu' }});
             const caught = (work) => work.then(() => null, ({{ kind, reason, message }}) => ({{ kind, reason: reason.code, message }}));
-            const wrong = await caught(engine.load({model:?}, {{ projector: {projector:?} }}));
-            const alone = await caught(engine.load({projector:?}));
+            // Named, with a model that it does not belong to, and alone.
+            const wrong = await caught(engine.load({model:?}, {{ projector: {other:?} }}));
+            const alone = await caught(engine.load({other:?}));
             const info = await engine.load({model:?});
             const image = {{ type: 'image_url', image_url: {{ url: new Blob(['x']) }} }};
             const blind = await caught(engine.chat.completions.create({{ messages: [{{ role: 'user', content: [image] }}] }}));
-            return {{ wrong, alone, can_see: info.can_see, blind }};",
+            // Found in the model's repository.
+            const inspected = await engine.inspect('owner/seeing/m.gguf');
+            const found = await engine.load('owner/seeing/m.gguf');
+            const {{ models }} = await engine.storage.list();
+            const without = await engine.load('owner/seeing/m.gguf', {{ projector: false }});
+            const beside = await engine.load('owner/wrong/m.gguf');
+            // Among the user's files.
+            const file = async (url, name) => new File([await (await fetch(url)).blob()], name);
+            const chosen = await engine.load([await file({own:?}, 'mmproj.gguf'), await file({model:?}, 'mine.gguf')]);
+            const sees = [info, found, without, beside, chosen].map(({{ can_see }}) => can_see);
+            const kept = models.filter(({{ is_projector }}) => is_projector).map(({{ url }}) => url);
+            return {{ wrong, alone, blind, inspected, sees, warning: beside.warning, kept }};",
             module = server.page("parlance.js"),
         ),
     );
@@ -193,6 +250,11 @@ fn a_projector_of_another_model_is_refused_and_a_model_loads_without_one() {
         assert_eq!(tried[refused]["reason"], "wrong_projector", "{tried}");
         assert!(tried[refused]["message"].as_str().unwrap().contains("mmproj.gguf"), "{tried}");
     }
-    assert_eq!(tried["can_see"], false);
     assert_eq!(tried["blind"]["reason"], "cannot_see", "{tried}");
+    assert_eq!(tried["inspected"]["projector"], "mmproj-F16.gguf", "{tried}");
+    assert_eq!(tried["inspected"]["len_bytes"].as_f64(), Some(len as f64), "{tried}");
+    assert_eq!(tried["sees"], json!([false, true, false, false, true]), "{tried}");
+    assert!(tried["warning"].as_str().unwrap().contains("mmproj-F16.gguf"), "{tried}");
+    let kept = json!("https://huggingface.co/owner/seeing/resolve/main/mmproj-F16.gguf");
+    assert!(tried["kept"].as_array().unwrap().contains(&kept), "{tried}");
 }

@@ -47,3 +47,8 @@ pub mod vision;
 
 pub use error::{EngineError, Result};
 pub use runtime::fit;
+
+/// The README's example compiles.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

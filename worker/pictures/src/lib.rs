@@ -7,10 +7,14 @@
 
 mod drawing;
 mod header;
+mod metadata;
 
 pub use drawing::{Drawing, draw};
 pub use header::{Header, Kind};
+pub use metadata::is_plain;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use sha2::{Digest as _, Sha256};
 
 /// Maximum size of a file in bytes.
@@ -19,6 +23,8 @@ pub const MAX_BYTES: usize = 64 << 20;
 pub const MAX_PIXELS: u64 = 100_000_000;
 /// The longer side of a picture that is stored or shown to a model, in pixels; larger ones are scaled to it.
 pub const MAX_SIDE: u32 = 2048;
+/// The same of a picture that is looked at in little detail.
+pub const LOW_SIDE: u32 = 512;
 
 /// Why a file is no picture that can be used.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -48,6 +54,18 @@ pub fn digest(bytes: &[u8]) -> String {
         }
         text
     })
+}
+
+/// Identifies the pixels of a file that is scaled to this side.
+pub fn id(bytes: &[u8], max_side: u32) -> u64 {
+    // Sixteen hexadecimal digits are 64 bits.
+    u64::from_str_radix(&digest(bytes)[..16], 16).unwrap_or_default() ^ u64::from(max_side)
+}
+
+/// The bytes of a data URL after its scheme, if they are in base64.
+pub fn data_url_bytes(data: &str) -> Option<Vec<u8>> {
+    let (kind, text) = data.split_once(',')?;
+    kind.ends_with(";base64").then(|| STANDARD.decode(text.trim()).ok()).flatten()
 }
 
 /// The width and height of a picture whose longer side is scaled to `max_side`; small pictures stay as they are.
@@ -81,6 +99,15 @@ mod tests {
     fn a_file_is_identified_by_its_bytes() {
         // printf abc | sha256sum
         assert_eq!(digest(b"abc"), "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+    }
+
+    #[test]
+    fn data_urls_are_decoded() {
+        assert_eq!(data_url_bytes("image/png;base64,AQL/"), Some(vec![1, 2, 255]));
+        assert_eq!(data_url_bytes("image/png;charset=x;base64,AQL/\n"), Some(vec![1, 2, 255]));
+        for other in ["image/svg+xml,<svg/>", "image/png;base64,!", "image/png;base64", ""] {
+            assert_eq!(data_url_bytes(other), None, "{other}");
+        }
     }
 
     #[test]

@@ -52,6 +52,16 @@ pub fn images_from_text(text: &str) -> Vec<(String, Vec<u8>)> {
     decoded.collect()
 }
 
+/// Makes messages that refer to the image of this digest refer to another file of it.
+pub fn replace_image(conversations: &mut [Conversation], digest: &str, file: &Image) {
+    let messages = conversations.iter_mut().flat_map(|conversation| &mut conversation.messages);
+    for image in messages.flat_map(|message| &mut message.images).filter(|image| image.digest == digest) {
+        // It shows the same.
+        let alt = std::mem::take(&mut image.alt);
+        *image = Image { alt, ..file.clone() };
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::super::{from_text, to_json};
@@ -78,6 +88,12 @@ mod tests {
         assert_eq!(from_text(&text)?, conversations);
         let files = [("aa".to_owned(), vec![1, 2, 255]), ("bb".to_owned(), vec![1, 2, 255])];
         assert_eq!(images_from_text(&text), files);
+        // Another file in place of one.
+        let mut replaced = conversations.clone();
+        replace_image(&mut replaced, "aa", &Image { width: 9, alt: String::new(), ..image("cc") });
+        let other = Image { width: 9, ..image("cc") };
+        assert_eq!(images_of(&replaced), [other.clone(), image("bb")]);
+        assert_eq!(replaced[0].messages[1].images, [other]);
         // Without images nothing changes.
         let mut plain = to_json(conversations.clone())?;
         add_images(&mut plain, []);

@@ -7,7 +7,7 @@ mod markdown;
 mod open_webui;
 
 pub use ids::reassign_ids;
-pub use images::{add_images, images_from_text, images_of};
+pub use images::{add_images, images_from_text, images_of, replace_image};
 pub use markdown::to_markdown;
 
 use parlance_protocol::library::{Conversation, Ending, Role};

@@ -189,6 +189,28 @@ fn an_image_is_encoded_once_and_its_rows_are_reused() {
 }
 
 #[test]
+fn edits_and_branches_keep_what_was_seen() {
+    let mut seeing = Seeing::load();
+    let asked = |text: &str| json!([question(&[3], text)]);
+    let (first, usage) = seeing.answer(&asked("a"), json!({}));
+    let image_tokens = count(&usage, "image_tokens");
+    // Another text after the image, and another answer to the first.
+    let branch = json!([question(&[3], "a"), { "role": "assistant", "content": "b" }, question(&[], "c")]);
+    for messages in [&asked("z"), &branch] {
+        let (_, usage) = seeing.answer(messages, json!({}));
+        assert!(count(&usage, "cached_tokens") >= image_tokens, "{usage}");
+    }
+    let (again, usage) = seeing.answer(&asked("a"), json!({}));
+    assert!(count(&usage, "cached_tokens") >= image_tokens && (again - first).abs() < 1e-4, "{again}: {usage}");
+    assert_eq!(seeing.decoded.get(), 1);
+    // A message before it moves the image: its rows are computed again, from the same embeddings.
+    let moved = json!([question(&[], "c"), { "role": "assistant", "content": "b" }, question(&[3], "a")]);
+    let (_, usage) = seeing.answer(&moved, json!({}));
+    assert!(count(&usage, "cached_tokens") < image_tokens, "{usage}");
+    assert_eq!(seeing.decoded.get(), 1);
+}
+
+#[test]
 fn images_are_dropped_with_their_turns_and_not_encoded() {
     let mut seeing = Seeing::load();
     // More turns than the context of 256 tokens has room for.

@@ -1,9 +1,12 @@
-//! Tiny projectors of every family against mtmd and llama.cpp (`fixtures/make_vision.py`): pixels after pre-processing,
-//! embeddings, what surrounds them in a prompt, and logits after it; every tensor and number matters; projectors and
+//! Tiny projectors of every family against mtmd and llama.cpp (`fixtures/make_vision.py`), with pictures drawn by script and
+//! with photographs: pixels after pre-processing, embeddings, what surrounds them in a prompt, and logits after it; every tensor and number matters; projectors and
 //! pictures that are refused.
 #![allow(clippy::unwrap_used, reason = "tests may panic")]
 
 use std::collections::BTreeSet;
+use std::fs::File;
+use std::io::BufReader;
+use std::path::Path;
 use std::sync::LazyLock;
 
 use base64::Engine as _;
@@ -30,8 +33,9 @@ const EMBEDDING_BOUND: f64 = 1e-3;
 /// Maximum divergence of logits, as for text.
 const LOGIT_BOUND: f64 = 1e-4;
 
-/// Projectors for the layout for graphics cards, in which only products differ: with windows; with norms and bounds.
-const ON_CARDS: [&str; 2] = ["qwen2.5vl_merger", "gemma4v"];
+/// Projectors for the layout for graphics cards and for threads, where only products differ: with windows; with norms and
+/// bounds.
+const WITH_OTHER_PRODUCTS: [&str; 2] = ["qwen2.5vl_merger", "gemma4v"];
 
 type Entries = Vec<(String, String, Value)>;
 
@@ -55,6 +59,8 @@ struct Family {
 
 #[derive(Deserialize)]
 struct Case {
+    /// The name of a photograph; none if the picture is drawn.
+    photograph: Option<String>,
     /// Width and height of the picture.
     size: [u32; 2],
     /// The prompt, as mtmd has it. The last part follows token by token.
@@ -87,7 +93,7 @@ fn halves(base64: &str) -> Vec<f32> {
 }
 
 /// What the script draws, too.
-fn picture([width, height]: [u32; 2]) -> Picture {
+fn drawn([width, height]: [u32; 2]) -> Picture {
     let pixel = |x: u32, y: u32| {
         let [from_left, from_top] = [(x, width), (y, height)].map(|(at, side)| (2 * at).abs_diff(side));
         let red = x * 255 / (width - 1).max(1);
@@ -97,6 +103,15 @@ fn picture([width, height]: [u32; 2]) -> Picture {
     };
     let rgb = (0..height).flat_map(|y| (0..width).flat_map(move |x| pixel(x, y)));
     Picture::new(width, height, rgb.collect()).unwrap()
+}
+
+/// A file of `fixtures/photographs`.
+fn photograph(name: &str) -> Picture {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/photographs").join(name);
+    let mut reader = png::Decoder::new(BufReader::new(File::open(path).unwrap())).read_info().unwrap();
+    let mut rgb = vec![0; reader.output_buffer_size().unwrap()];
+    let frame = reader.next_frame(&mut rgb).unwrap();
+    Picture::new(frame.width, frame.height, rgb).unwrap()
 }
 
 async fn load_projector(device: Device, bytes: &[u8]) -> Result<Projector> {
@@ -137,6 +152,10 @@ fn error(actual: &[f32], expected: &[f32]) -> f64 {
 }
 
 impl Case {
+    fn picture(&self) -> Picture {
+        self.photograph.as_deref().map_or_else(|| drawn(self.size), photograph)
+    }
+
     fn expected_rows(&self) -> impl Iterator<Item = Vec<f32>> {
         self.parts.iter().filter_map(|part| match part {
             ExpectedPart::Picture { embeddings, .. } => Some(halves(embeddings)),
@@ -182,7 +201,7 @@ fn pixels_match_mtmd() {
         let ProjectorConfig { pictures, patch, merge, .. } = projector.config();
         for case in &family.cases {
             let cut = Cut::new(pictures, case.size, patch * merge, u32::MAX);
-            let parts = cut.parts(&picture(case.size), pictures);
+            let parts = cut.parts(&case.picture(), pictures);
             let tiles = case.parts.iter().filter_map(|part| match part {
                 ExpectedPart::Picture { tile, .. } => Some(tile),
                 ExpectedPart::Tokens { .. } => None,
@@ -209,11 +228,14 @@ fn pictures_match_mtmd_and_llama_cpp() {
         for (device_name, device) in devices().await {
             // Enough for pictures that attend to themselves.
             let device = with_batches_of(&device, 128);
-            let is_checked = |name: &str| device_name != "a graphics card" || ON_CARDS.contains(&name);
+            let differs = ["a graphics card", "threads"].contains(&device_name);
+            let is_checked = |name: &str| !differs || WITH_OTHER_PRODUCTS.contains(&name);
             for family in FIXTURE.projectors.iter().filter(|family| is_checked(&family.name)) {
                 let (mut model, mut projector) = loaded(&device, family).await;
                 let width = model.config().embedding_len as usize;
-                for (number, case) in (1..).zip(&family.cases) {
+                // Photographs differ from drawings in nothing but pixels, so one device is enough.
+                let is_for_device = |case: &Case| case.photograph.is_none() || device_name == "the CPU";
+                for (number, case) in (1..).zip(family.cases.iter().filter(|case| is_for_device(case))) {
                     let what = format!("{} {:?} on {device_name}", family.name, case.size);
                     let chat = model.chat_handle();
                     let encode = |text: &str| chat.tokenizer().encode(text).unwrap();
@@ -223,7 +245,7 @@ fn pictures_match_mtmd_and_llama_cpp() {
                         last = (done, total);
                         true
                     };
-                    let parts = projector.encode(&chat, &picture(case.size), number, on_progress).await.unwrap();
+                    let parts = projector.encode(&chat, &case.picture(), number, on_progress).await.unwrap();
                     assert!(last.0 == last.1 && last.1 > 0, "{what}: {last:?}");
                     let count = |part: &Part| match part {
                         Part::Tokens(ids) => ids.len(),
@@ -277,25 +299,36 @@ async fn logits_after(model: &mut Model, parts: &[Part], case: &Case) -> f64 {
     own.iter().zip(&reference).map(|(own, expected)| divergence(own, expected)).fold(0.0, f64::max)
 }
 
-/// The error of the first picture's embeddings if the projector changes; infinite if it is refused, or their number is
-/// another.
-fn changed_error(family: &Family, projector: &Described, change: impl FnOnce(Picture) -> Picture) -> f64 {
-    let case = &family.cases[0];
-    let result = block_on(async {
-        let device: Device = Cpu::blocking().into();
-        let model = load_text(device.clone(), &build_file(&family.text, &FIXTURE.tokenizer)).await;
-        let mut projector = load_projector(device, &build_file(projector, &[])).await?;
-        projector.check(&model)?;
-        let changed = change(picture(case.size));
-        projector.encode(model.chat(), &changed, 0, |_, _| true).await
-    });
-    let Ok(parts) = result else { return f64::INFINITY };
-    let found = parts.iter().map(|part| rows(part, 128)).filter(|rows| !rows.is_empty());
-    let (found, expected): (Vec<_>, Vec<_>) = (found.collect(), case.expected_rows().collect());
-    if found.iter().map(Vec::len).ne(expected.iter().map(Vec::len)) {
-        return f64::INFINITY;
+/// A family whose projector is changed, and the model that it belongs to.
+struct Subject<'f> {
+    family: &'f Family,
+    model: Model,
+}
+
+impl<'f> Subject<'f> {
+    fn new(family: &'f Family) -> Self {
+        let text = build_file(&family.text, &FIXTURE.tokenizer);
+        Self { family, model: block_on(load_text(Cpu::blocking().into(), &text)) }
     }
-    found.iter().zip(&expected).map(|(own, expected)| error(own, expected)).fold(0.0, f64::max)
+
+    /// The error of the first picture's embeddings if the projector or the picture changes; infinite if it is refused, or
+    /// their number is another.
+    fn error_of(&self, projector: &Described, change: impl FnOnce(Picture) -> Picture) -> f64 {
+        let case = &self.family.cases[0];
+        let result = block_on(async {
+            let mut projector = load_projector(Cpu::blocking().into(), &build_file(projector, &[])).await?;
+            projector.check(&self.model)?;
+            let changed = change(case.picture());
+            projector.encode(self.model.chat(), &changed, 0, |_, _| true).await
+        });
+        let Ok(parts) = result else { return f64::INFINITY };
+        let found = parts.iter().map(|part| rows(part, 128)).filter(|rows| !rows.is_empty());
+        let (found, expected): (Vec<_>, Vec<_>) = (found.collect(), case.expected_rows().collect());
+        if found.iter().map(Vec::len).ne(expected.iter().map(Vec::len)) {
+            return f64::INFINITY;
+        }
+        found.iter().zip(&expected).map(|(own, expected)| error(own, expected)).fold(0.0, f64::max)
+    }
 }
 
 #[test]
@@ -305,6 +338,7 @@ fn the_comparison_notices_every_tensor_and_number() {
         ["general.name", "has_vision_encoder", "projection_dim", "feed_forward_length", "vision.image_size"];
     let mut unnoticed = Vec::new();
     for family in &FIXTURE.projectors {
+        let subject = Subject::new(family);
         let mut check = |what: String, found: f64| {
             if found < 5.0 * EMBEDDING_BOUND {
                 unnoticed.push((&family.name, what, found));
@@ -327,7 +361,7 @@ fn the_comparison_notices_every_tensor_and_number() {
                 }
             };
             let changed = family.projector.with_changed_tensor(name, change);
-            check(name.to_owned(), changed_error(family, &changed, |picture| picture));
+            check(name.to_owned(), subject.error_of(&changed, |picture| picture));
         }
         for index in 0..family.projector.metadata.len() {
             let (key, _, value) = &family.projector.metadata[index];
@@ -337,12 +371,12 @@ fn the_comparison_notices_every_tensor_and_number() {
             for changed_value in other_values(key, value) {
                 let mut changed = family.projector.clone();
                 changed.metadata[index].2 = changed_value.clone();
-                check(format!("{key} = {changed_value}"), changed_error(family, &changed, |picture| picture));
+                check(format!("{key} = {changed_value}"), subject.error_of(&changed, |picture| picture));
             }
         }
         let patch = block_on(load_projector(Cpu::blocking().into(), &build_file(&family.projector, &[])));
         let patch = patch.unwrap().config().patch;
-        let found = changed_error(family, &family.projector, |picture| with_swapped_patches(&picture, patch));
+        let found = subject.error_of(&family.projector, |picture| with_swapped_patches(&picture, patch));
         check("the order of patches".to_owned(), found);
     }
     assert!(unnoticed.is_empty(), "{unnoticed:#?}");
@@ -413,9 +447,9 @@ fn stopping_leaves_nothing_half_done() {
             let family = FIXTURE.projectors.iter().find(|family| family.name == "qwen3vl_merger").unwrap();
             let (model, mut projector) = loaded(device, family).await;
             let case = &family.cases[0];
-            let stopped = projector.encode(model.chat(), &picture(case.size), 0, |_, _| false).await;
+            let stopped = projector.encode(model.chat(), &case.picture(), 0, |_, _| false).await;
             assert_eq!(stopped, Err(EngineError::Interrupted), "{device_name}");
-            let parts = projector.encode(model.chat(), &picture(case.size), 0, |_, _| true).await.unwrap();
+            let parts = projector.encode(model.chat(), &case.picture(), 0, |_, _| true).await.unwrap();
             let found = parts.iter().map(|part| rows(part, 128)).find(|rows| !rows.is_empty()).unwrap();
             assert!(error(&found, &case.expected_rows().next().unwrap()) <= EMBEDDING_BOUND, "{device_name}");
         }
