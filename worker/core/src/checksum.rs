@@ -175,7 +175,8 @@ mod tests {
     #[test]
     fn a_checksum_that_is_computed_elsewhere_counts_as_much() {
         let bytes: Vec<u8> = (0..=255).collect();
-        for (beginning, found, is_right) in [(64, &bytes[..], true), (64, &bytes[1..], false), (256, &bytes[..], true)] {
+        for (beginning, found, is_right) in [(64, &bytes[..], true), (64, &bytes[1..], false), (256, &bytes[..], true)]
+        {
             let mut checksum = expecting(&bytes).with_beginning(Some(Beginning::of(&bytes[..beginning])));
             for chunk in bytes.chunks(100) {
                 let unseen_bytes = checksum.unseen_bytes().min(chunk.len());

@@ -6,7 +6,7 @@ use std::time::Duration;
 /// Segments that are recorded together at most, 64 MB: at most this much is lost when the tab is killed.
 const MOST_SEGMENTS: usize = 16;
 /// How long segments wait for others: a slow download loses no more than came in this time.
-const LONGEST: Duration = Duration::from_secs(1);
+const LONGEST: Duration = Duration::from_millis(250);
 
 /// Segments that were written and are not recorded yet.
 #[derive(Debug, Default)]
@@ -35,13 +35,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn many_segments_or_a_second_are_recorded_together() {
+    fn many_segments_or_those_of_a_moment_are_recorded_together() {
         let (mut commits, millis) = (Commits::default(), Duration::from_millis);
         assert!((0..15).all(|segment| !commits.add(segment, millis(segment))), "they come quickly");
         assert!(commits.add(15, millis(15)));
         assert_eq!(commits.take(millis(20)), (0..16).collect::<Vec<_>>());
-        assert!(!commits.add(16, millis(1019)));
-        assert!(commits.add(17, millis(1020)), "a second has passed");
-        assert_eq!((commits.take(millis(1020)), commits.take(millis(1021))), (vec![16, 17], vec![]));
+        assert!(!commits.add(16, millis(269)));
+        assert!(commits.add(17, millis(270)), "a quarter of a second has passed");
+        assert_eq!((commits.take(millis(270)), commits.take(millis(271))), (vec![16, 17], vec![]));
     }
 }
