@@ -10,6 +10,7 @@ mod conversations;
 mod docs;
 mod failures;
 mod firefox;
+mod first_load;
 mod images;
 mod lifecycle;
 mod memory;
