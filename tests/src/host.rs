@@ -2,8 +2,10 @@
 //! it can be cut off.
 
 use std::fmt::Write as _;
-use std::io::{self, BufRead as _, BufReader, Write as _};
+use std::fs::File;
+use std::io::{self, BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
@@ -163,6 +165,21 @@ impl Drop for ModelHost {
         self.state.is_down.store(true, Ordering::Relaxed);
         // Wakes the accept loop.
         let _ = TcpStream::connect(("127.0.0.1", self.port));
+    }
+}
+
+/// The SHA-256 of a file, in hexadecimal digits.
+///
+/// # Errors
+/// If it cannot be read.
+pub fn sha256_of(path: &Path) -> io::Result<String> {
+    let (mut file, mut sha256) = (File::open(path)?, Sha256::new());
+    let mut piece = vec![0; 1 << 20];
+    loop {
+        match file.read(&mut piece)? {
+            0 => return Ok(hex(&sha256.finalize())),
+            len => sha256.update(&piece[..len]),
+        }
     }
 }
 
