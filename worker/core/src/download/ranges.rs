@@ -10,7 +10,7 @@ use crate::FileError;
 use crate::kept::{KeptFile, SEGMENT_BYTES};
 
 /// Requests at once: more make hosts suspicious and help little.
-pub(super) const CONNECTIONS: usize = 4;
+const CONNECTIONS: usize = 4;
 /// Bytes of a request: enough that the time until a host answers counts little, and few enough that one slow connection is made up for.
 pub(super) const RANGE_BYTES: u64 = 2 * SEGMENT_BYTES;
 /// How far requests go beyond the bytes that were delivered. So many bytes are in memory at most; a file that is continued may add one range.

@@ -341,9 +341,13 @@ impl World {
 
     fn cancel(&mut self, request: u64) {
         self.bodies.remove(&request);
+        let come_bytes = &mut self.come_bytes;
         self.events.retain(|event| match event {
+            Event::Chunk { request: other, bytes } if *other == request => {
+                *come_bytes -= bytes.len() as u64;
+                false
+            }
             Event::Answered { request: other, .. }
-            | Event::Chunk { request: other, .. }
             | Event::BodyEnd { request: other }
             | Event::RequestFailed { request: other, .. } => *other != request,
             _ => true,
