@@ -4,11 +4,12 @@ use std::cell::Cell;
 use std::rc::Rc;
 use std::time::Duration;
 
+use futures::future::try_join;
 use gloo_timers::future::sleep;
 use parlance_api::{ChatCodec, Vision, capabilities};
 use parlance_engine::EngineError;
 use parlance_engine::models::CacheFormat;
-use parlance_engine::runtime::{Device, Loaded, Loader, LoaderOptions, ProjectorLoader, Source};
+use parlance_engine::runtime::{Loaded, Loader, LoaderOptions, ProjectorLoader, Source};
 use parlance_protocol::openai::Capability;
 use parlance_protocol::{DeviceChoice, KvCache, ModelInfo, ModelSource, Phase, RequestId, SelfTest};
 use parlance_worker_core::FileError;
@@ -129,10 +130,10 @@ impl Load<'_> {
     async fn load_onto(&self, choice: DeviceChoice, spec: &LoadSpec) -> Result<Resident, WorkerError> {
         let start = Instant::now();
         self.client.report(self.id, Phase::Start, 0.0, None, start);
-        let device = device::open(choice).await?;
         let parts = Part::of(&spec.source, spec.files.clone(), self.store, &self.client.allowed_hosts).await?;
-        let found = self.unless_stopped(Found::of(spec, self.store, &self.client.allowed_hosts)).await??;
-        let (mut loader, mut files) = self.stream(device, &parts, spec.context_tokens).await?;
+        // A host is asked for a projector while the model comes.
+        let find = async { self.unless_stopped(Found::of(spec, self.store, &self.client.allowed_hosts)).await? };
+        let (found, (mut loader, mut files)) = try_join(find, self.stream(choice, &parts, spec.context_tokens)).await?;
         let len_bytes = files.len_bytes;
         let prepare_start = Instant::now();
         self.client.report(self.id, Phase::Prepare, 0.0, None, prepare_start);
@@ -170,18 +171,18 @@ impl Load<'_> {
         })
     }
 
-    /// Streams all files into a loader: from this device, or as they come.
+    /// Streams all files into a loader: from this device, or as they come. The first response and the device are awaited together.
     async fn stream(
         &self,
-        device: Device,
+        choice: DeviceChoice,
         parts: &[Part],
         context_tokens: Option<u32>,
     ) -> Result<(Loader, Files), WorkerError> {
         let cache = cache_format(self.options.kv_cache);
         let options = LoaderOptions { context_tokens, cache, ..LoaderOptions::default() };
-        let [part] = parts else { return self.stream_parts(device, parts, options).await };
+        let [part] = parts else { return self.stream_parts(choice, parts, options).await };
         let mut files = Files::default();
-        let opened = self.open(part, &files).await?;
+        let (device, opened) = try_join(device::open(choice), self.open(part, &files)).await?;
         let options = LoaderOptions { file_len_bytes: opened.len_bytes, ..options };
         let loader = self.stream_file(Loader::new(device, options), opened, &mut files).await?;
         Ok((loader, files))
@@ -190,11 +191,13 @@ impl Load<'_> {
     /// Reads the headers of all parts, so that the whole model is planned before its weights come, then the parts.
     async fn stream_parts(
         &self,
-        device: Device,
+        choice: DeviceChoice,
         parts: &[Part],
         options: LoaderOptions,
     ) -> Result<(Loader, Files), WorkerError> {
-        let ModelHeaders { ggufs, beginnings, len_bytes } = self.unless_stopped(ModelHeaders::of(parts)).await??;
+        let read = async { self.unless_stopped(ModelHeaders::of(parts)).await? };
+        let (device, headers) = try_join(device::open(choice), read).await?;
+        let ModelHeaders { ggufs, beginnings, len_bytes } = headers;
         let mut loader = Loader::with_headers(device, options, &ggufs).await?;
         let mut files = Files { total_bytes: Some(len_bytes), ..Files::default() };
         for (part, beginning) in parts.iter().zip(beginnings) {
