@@ -22,10 +22,11 @@ use web_time::Instant;
 use super::opfs::{Folder, OpenFile};
 use crate::bytes::JsBytes;
 use crate::error::{WorkerError, storage_error};
-use crate::hashing::Hashing;
 
 /// Bytes read at once.
 const READ_BYTES: usize = 4 << 20;
+/// The same while nobody waits: a request that comes meanwhile is heard after a few milliseconds.
+const IDLE_READ_BYTES: u64 = 1 << 20;
 
 const RECORD: &str = "record.json";
 const DATA: &str = "data";
@@ -143,18 +144,17 @@ impl Entry {
         if file.size() as u64 != len_bytes || self.seal().await.is_some() {
             return Ok(());
         }
-        let checksum = FileChecksum::new(self.file_name(), self.expected_checksum().cloned());
-        let mut hashing = Hashing::new(checksum, Some(len_bytes));
+        let mut checksum = FileChecksum::new(self.file_name(), self.expected_checksum().cloned());
         let storage = |error: JsValue| storage_error(&error);
         let mut offset = 0;
         while offset < len_bytes {
-            let end = (offset + READ_BYTES as u64).min(len_bytes);
+            let end = (offset + IDLE_READ_BYTES).min(len_bytes);
             let part = file.slice_with_f64_and_f64(offset as f64, end as f64).map_err(storage)?;
             let buffer = JsFuture::from(part.array_buffer()).await.map_err(storage)?;
-            hashing.update(JsBytes::new(Uint8Array::new(&buffer))).await?;
+            checksum.update(&Uint8Array::new(&buffer).to_vec())?;
             offset = end;
         }
-        let checksum = hashing.finish().await?;
+        let checksum = checksum.finish()?;
         if self.seal().await.is_some() { Ok(()) } else { self.set_seal(&checksum).await }
     }
 
