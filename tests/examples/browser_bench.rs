@@ -82,16 +82,17 @@ const FORGET: &str = "(async () => {
 const FETCH: &str = "async (model) => {
     const work = async ({ data: model }) => {
         const read = async (take) => {
-            const start = performance.now();
             const reader = (await fetch(model, { cache: 'no-store' })).body.getReader();
             for (let chunk; !(chunk = await reader.read()).done;) take(chunk.value);
-            return start;
         };
-        const alone = performance.now() - await read(() => {});
+        let start = performance.now();
+        await read(() => {});
+        const alone = performance.now() - start;
         const root = await navigator.storage.getDirectory();
         const handle = await (await root.getFileHandle('fetched', { create: true })).createSyncAccessHandle();
         let at = 0;
-        const start = await read((bytes) => { at += handle.write(bytes, { at }); });
+        start = performance.now();
+        await read((bytes) => { at += handle.write(bytes, { at }); });
         handle.flush();
         const stored = performance.now() - start;
         handle.close();
