@@ -114,6 +114,7 @@ impl Device<'_> for Marks {
 #[cfg(test)]
 #[allow(clippy::unwrap_used, reason = "tests may panic")]
 mod tests {
+    use std::fmt::Write as _;
     use std::io::Cursor;
 
     use super::*;
@@ -124,7 +125,8 @@ mod tests {
         let stream = |entries: &str, content: &str| {
             format!("<<{entries}/Length {}>>stream\n{content}\nendstream", content.len())
         };
-        let kids: String = (0..pages.len()).map(|index| format!("{} 0 R ", 6 + 2 * index)).collect();
+        let kids: Vec<String> = (0..pages.len()).map(|index| format!("{} 0 R", 6 + 2 * index)).collect();
+        let kids = kids.join(" ");
         let mut objects = vec![
             "<</Type/Catalog/Pages 2 0 R>>".to_owned(),
             format!("<</Type/Pages/Kids[{kids}]/Count {}>>", pages.len()),
@@ -149,12 +151,12 @@ mod tests {
         let mut file = "%PDF-1.4\n".to_owned();
         let mut places = String::new();
         for (number, object) in (1..).zip(&objects) {
-            places += &format!("{:010} 00000 n \n", file.len());
-            file += &format!("{number} 0 obj\n{object}\nendobj\n");
+            writeln!(places, "{:010} 00000 n ", file.len()).unwrap();
+            writeln!(file, "{number} 0 obj\n{object}\nendobj").unwrap();
         }
         let (start, count) = (file.len(), objects.len() + 1);
-        file += &format!("xref\n0 {count}\n0000000000 65535 f \n{places}");
-        file += &format!("trailer<</Size {count}/Root 1 0 R>>\nstartxref\n{start}\n%%EOF\n");
+        writeln!(file, "xref\n0 {count}\n0000000000 65535 f \n{places}trailer<</Size {count}/Root 1 0 R>>").unwrap();
+        writeln!(file, "startxref\n{start}\n%%EOF").unwrap();
         file.into_bytes()
     }
 

@@ -1,17 +1,21 @@
 //! Benchmarks the engine in Chromium, optionally against wllama in the same browser, with the same file and prompts:
 //!
-//!     cargo xtask bench --browser [--model FILE] [--peer wllama] [--hardware] [--isolated] [--prompt 512] [--tokens 128] [--runs 5] [--json]
+//!     cargo xtask bench --browser [--model FILE] [--peer wllama] [--hardware] [--isolated] [--pin] [--visits 3] [--prompt 512] [--tokens 128] [--runs 5] [--json]
 //!
 //! Prompts repeat a sentence. `--sentence ab` suits the models of `cargo xtask synth-model`, whose vocabulary has few
 //! words. Without `--hardware` the browser computes on the CPU. wllama's page is always cross-origin isolated, so that
 //! it may use threads; Parlance's only is with `--isolated`.
+//!
+//! First visits begin with empty storage: the time until the model can answer is compared with that of fetching the same
+//! file from the same server into storage, with nothing else to do (the least that a first visit that keeps the model
+//! takes), and of fetching it alone. With `--pin`, Parlance also verifies its checksum before.
 //!
 //! Both engines are used through their JavaScript APIs, and their chunks are timed on the page: prefill is the prompt's
 //! tokens over the time to the first chunk, decode the remaining tokens over the time from there to the last one.
 
 use std::path::PathBuf;
 
-use parlance_tests::{Error, Server, Session, model_path};
+use parlance_tests::{Error, Server, Session, model_path, sha256_of};
 use serde_json::{Value, json};
 
 #[allow(clippy::struct_excessive_bools, reason = "each is an independent switch")]
@@ -20,6 +24,9 @@ struct Arguments {
     has_peer: bool,
     is_hardware: bool,
     is_isolated: bool,
+    is_pinned: bool,
+    /// First visits of each engine.
+    visits: usize,
     sentence: String,
     prompt_tokens: u32,
     tokens: u32,
@@ -61,8 +68,50 @@ const FIRST_TOKEN: &str = "async (sentence) => {
     }
 }";
 
+/// Empties the storage of the origin.
+const FORGET: &str = "(async () => {
+    const root = await navigator.storage.getDirectory();
+    for await (const name of root.keys()) await root.removeEntry(name, { recursive: true });
+    for (const name of await caches.keys()) await caches.delete(name);
+    for (const { name } of await indexedDB.databases())
+        await new Promise((done) => Object.assign(indexedDB.deleteDatabase(name), { onsuccess: done, onerror: done, onblocked: done }));
+})()";
+
+/// Fetches a file, and fetches it into a file of the browser's storage that is flushed at the end. Returns both times in
+/// milliseconds. Only workers may write in place.
+const FETCH: &str = "async (model) => {
+    const work = async ({ data: model }) => {
+        const read = async (take) => {
+            const reader = (await fetch(model, { cache: 'no-store' })).body.getReader();
+            for (let chunk; !(chunk = await reader.read()).done;) take(chunk.value);
+        };
+        let start = performance.now();
+        await read(() => {});
+        const alone = performance.now() - start;
+        const root = await navigator.storage.getDirectory();
+        const handle = await (await root.getFileHandle('fetched', { create: true })).createSyncAccessHandle();
+        let at = 0;
+        start = performance.now();
+        await read((bytes) => { at += handle.write(bytes, { at }); });
+        handle.flush();
+        const stored = performance.now() - start;
+        handle.close();
+        await root.removeEntry('fetched');
+        postMessage([alone, stored]);
+    };
+    const worker = new Worker(URL.createObjectURL(new Blob([`onmessage = ${work}`], { type: 'text/javascript' })));
+    worker.postMessage(model);
+    const times = await new Promise((done, fail) => {
+        worker.onmessage = ({ data }) => done(data);
+        worker.onerror = fail;
+    });
+    worker.terminate();
+    return times;
+}";
+
 const PARLANCE: &str = "async (site, model) => {
     const { Parlance } = await import(site + 'parlance.js');
+    const begun = performance.now();
     const phases = {};
     const note = ({ phase, done }) => {
         phases[phase] ??= { from: performance.now() };
@@ -74,6 +123,7 @@ const PARLANCE: &str = "async (site, model) => {
     window.engine = {
         adapter: info.adapter,
         features: info.features,
+        ready: loaded - begun,
         visit: {
             'until the worker starts': [phases.start.from, 'ms'],
             'device and file': [phases.upload.from - phases.start.from, 'ms'],
@@ -93,11 +143,14 @@ const PARLANCE: &str = "async (site, model) => {
 
 const WLLAMA: &str = "async (site, model) => {
     const { Wllama } = await import('/npm/wllama/esm/index.js');
+    const begun = performance.now();
     const quiet = { debug() {}, log() {}, warn() {}, error: console.error };
     const wllama = new Wllama({ default: '/npm/wllama/esm/wasm/wllama.wasm' }, { logger: quiet });
     await wllama.loadModelFromUrl(new URL(model, site).href, { n_ctx: 2048 });
+    const ready = performance.now() - begun;
     const threads = wllama.getNumThreads();
     window.engine = {
+        ready,
         adapter: wllama.isSupportWebGPU() ? 'WebGPU' : 'CPU',
         features: [`${threads} threads`],
         async *stream(prompt, max_tokens) {
@@ -120,14 +173,75 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     } else {
         (server.blank_page(), server.page(""))
     };
-    let mut rows = measure(&arguments, &session, "parlance", &page, PARLANCE, [&site, &model])?;
+    let mut engines = vec![("parlance", page, PARLANCE, pinned(&arguments, &model)?)];
     if arguments.has_peer {
-        rows.extend(measure(&arguments, &session, "wllama", &server.isolated_blank_page(), WLLAMA, [&site, &model])?);
+        engines.push(("wllama", server.isolated_blank_page(), WLLAMA, model.clone()));
+    }
+    let mut rows = Vec::new();
+    if arguments.visits > 0 {
+        rows = first_visits(&arguments, &session, &engines, [&site, &model])?;
+    }
+    for (engine, page, start, model) in &engines {
+        rows.extend(measure(&arguments, &session, engine, page, start, [&site, model])?);
     }
     if arguments.is_json {
         println!("{}", serde_json::to_string_pretty(&rows)?);
     }
     Ok(())
+}
+
+/// The URL with the file's checksum, if that is to be verified.
+fn pinned(arguments: &Arguments, url: &str) -> Result<String, Error> {
+    if !arguments.is_pinned {
+        return Ok(url.to_owned());
+    }
+    Ok(format!("{url}#sha256={}", sha256_of(&arguments.model)?))
+}
+
+/// An engine: its name, the page that it runs on, the script that starts it, and the URL of its model.
+type Engine<'a> = (&'a str, String, &'a str, String);
+
+/// The time until a model is ready with empty storage, beside that of fetching its file, in turn.
+fn first_visits(
+    arguments: &Arguments,
+    session: &Session,
+    engines: &[Engine],
+    [site, model]: [&str; 2],
+) -> Result<Vec<Value>, Error> {
+    let mut times = vec![Vec::new(); 2 + engines.len()];
+    for visit in 0..arguments.visits {
+        let page = session.open(&format!("{}?fetch-{visit}", engines[0].1))?;
+        page.show()?;
+        let fetched = page.evaluate(&format!("({FETCH})({model:?})"))?;
+        page.close()?;
+        for (index, own) in times[..2].iter_mut().enumerate() {
+            own.extend(fetched[index].as_f64());
+        }
+        for ((_, blank, start, model), own) in engines.iter().zip(&mut times[2..]) {
+            let page = session.open(&format!("{blank}?visit-{visit}"))?;
+            page.show()?;
+            page.evaluate(FORGET)?;
+            page.evaluate(&format!("({start})({site:?}, {model:?})"))?;
+            own.extend(page.evaluate("window.engine.ready")?.as_f64());
+            page.close()?;
+        }
+    }
+    let times: Vec<f64> = times.into_iter().map(median).collect();
+    let name = arguments.model.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+    let row = |case: String, metric: &str, value: f64, unit: &str| json!({ "case": case, "model": name, "metric": metric, "value": value, "unit": unit });
+    let mut rows = vec![
+        row("browser: fetch".to_owned(), "alone", times[0], "ms"),
+        row("browser: fetch".to_owned(), "into storage", times[1], "ms"),
+    ];
+    for ((engine, ..), ready) in engines.iter().zip(&times[2..]) {
+        let case = || format!("browser, {engine}: first visit");
+        rows.push(row(case(), "ready", *ready, "ms"));
+        rows.push(row(case(), "ready, relative to fetch into storage", ready / times[1], "times"));
+    }
+    if !arguments.is_json {
+        rows.iter().for_each(print);
+    }
+    Ok(rows)
 }
 
 /// Prints a row for people.
@@ -143,6 +257,8 @@ fn parse(mut arguments: impl Iterator<Item = String>) -> Result<Arguments, Strin
         has_peer: false,
         is_hardware: false,
         is_isolated: false,
+        is_pinned: false,
+        visits: 3,
         sentence: " The river runs past the old stone mill.".to_owned(),
         prompt_tokens: 512,
         tokens: 128,
@@ -157,6 +273,8 @@ fn parse(mut arguments: impl Iterator<Item = String>) -> Result<Arguments, Strin
             "--json" => parsed.is_json = true,
             "--hardware" => parsed.is_hardware = true,
             "--isolated" => parsed.is_isolated = true,
+            "--pin" => parsed.is_pinned = true,
+            "--visits" => parsed.visits = value().and_then(number)? as usize,
             "--model" => parsed.model = value()?.into(),
             "--sentence" => parsed.sentence = value()?,
             "--prompt" => parsed.prompt_tokens = value().and_then(number)?,

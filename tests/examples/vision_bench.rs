@@ -116,7 +116,9 @@ impl Tensors {
             if shape.family == "qwen3vl_merger" {
                 tensors.linear(&part("attn_qkv"), width, 3 * width);
             } else {
-                ["attn_q", "attn_k", "attn_v"].iter().for_each(|name| tensors.linear(&part(name), width, width));
+                for name in ["attn_q", "attn_k", "attn_v"] {
+                    tensors.linear(&part(name), width, width);
+                }
             }
             tensors.linear(&part("attn_out"), width, width);
             tensors.norm(&part("ln2"), width);

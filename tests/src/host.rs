@@ -2,8 +2,10 @@
 //! it can be cut off.
 
 use std::fmt::Write as _;
-use std::io::{self, BufRead as _, BufReader, Write as _};
+use std::fs::File;
+use std::io::{self, BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
@@ -43,6 +45,11 @@ struct State {
     drops: AtomicU32,
     /// How many of the next requests get a 503.
     refusals: AtomicU32,
+    /// How many of the next responses stop after their first bytes.
+    stalls: AtomicU32,
+    /// After how many more requests the entity tag changes; never if 0.
+    requests_to_change: AtomicU32,
+    requests: AtomicU32,
     /// Delay before each chunk.
     delay_us: AtomicU64,
     sent_bytes: AtomicU64,
@@ -75,6 +82,9 @@ impl ModelHost {
             etag: Mutex::new("\"v1\"".to_owned()),
             drops: AtomicU32::new(0),
             refusals: AtomicU32::new(0),
+            stalls: AtomicU32::new(0),
+            requests_to_change: AtomicU32::new(0),
+            requests: AtomicU32::new(0),
             delay_us: AtomicU64::new(0),
             sent_bytes: AtomicU64::new(0),
             is_down: AtomicBool::new(false),
@@ -119,6 +129,21 @@ impl ModelHost {
         self.state.refusals.store(count, Ordering::Relaxed);
     }
 
+    /// Stops sending the next `count` responses after their first bytes, but leaves the connections open.
+    pub fn stall_next(&self, count: u32) {
+        self.state.stalls.store(count, Ordering::Relaxed);
+    }
+
+    /// Sets the entity tag to another one after `count` more requests, as if the file changed then.
+    pub fn change_after(&self, count: u32) {
+        self.state.requests_to_change.store(count, Ordering::Relaxed);
+    }
+
+    /// Requests answered so far.
+    pub fn requests(&self) -> u32 {
+        self.state.requests.load(Ordering::Relaxed)
+    }
+
     /// Waits before every 64 kB. Over four connections, 10 ms mean about 26 MB/s.
     pub fn slow_down(&self, delay: Duration) {
         self.state.delay_us.store(delay.as_micros() as u64, Ordering::Relaxed);
@@ -140,6 +165,21 @@ impl Drop for ModelHost {
         self.state.is_down.store(true, Ordering::Relaxed);
         // Wakes the accept loop.
         let _ = TcpStream::connect(("127.0.0.1", self.port));
+    }
+}
+
+/// The SHA-256 of a file, in hexadecimal digits.
+///
+/// # Errors
+/// If it cannot be read.
+pub fn sha256_of(path: &Path) -> io::Result<String> {
+    let (mut file, mut sha256) = (File::open(path)?, Sha256::new());
+    let mut piece = vec![0; 1 << 20];
+    loop {
+        match file.read(&mut piece)? {
+            0 => return Ok(hex(&sha256.finalize())),
+            len => sha256.update(&piece[..len]),
+        }
     }
 }
 
@@ -187,7 +227,12 @@ impl State {
         }
         let len = bytes.len();
         let (start, end): (usize, usize) = range.map_or((0, len), |(start, last)| (start, (last + 1).min(len)));
+        self.requests.fetch_add(1, Ordering::Relaxed);
         let etag = self.etag.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        if self.requests_to_change.load(Ordering::Relaxed) == 1 {
+            *self.etag.lock().unwrap_or_else(PoisonError::into_inner) = "\"changed\"".to_owned();
+        }
+        take_one(&self.requests_to_change);
         let status = if range.is_some() { "206 Partial Content" } else { "200 OK" };
         write!(
             stream,
@@ -196,7 +241,14 @@ impl State {
             end - 1
         )?;
         let end = if take_one(&self.drops) { start + (end - start) / 2 } else { end };
-        for chunk in bytes[start..end].chunks(CHUNK_BYTES) {
+        let is_stalled = take_one(&self.stalls);
+        for (index, chunk) in bytes[start..end].chunks(CHUNK_BYTES).enumerate() {
+            while is_stalled && index > 0 {
+                if self.is_down.load(Ordering::Relaxed) {
+                    return Ok(());
+                }
+                thread::sleep(Duration::from_millis(100));
+            }
             thread::sleep(Duration::from_micros(self.delay_us.load(Ordering::Relaxed)));
             stream.write_all(chunk)?;
             self.sent_bytes.fetch_add(chunk.len() as u64, Ordering::Relaxed);

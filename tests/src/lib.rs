@@ -19,7 +19,7 @@ pub mod templates;
 pub mod tiny;
 
 pub use browser::{Error, Page, Session};
-pub use host::{HostMode, ModelHost};
+pub use host::{HostMode, ModelHost, sha256_of};
 pub use server::Server;
 
 use std::path::{Path, PathBuf};

@@ -1,7 +1,7 @@
 //! Serves the built site under a sub-path, as any static host would, and model files for tests next to it.
 
 use std::fs::File;
-use std::io::{self, Read as _};
+use std::io::{self, Read as _, Seek as _, SeekFrom};
 use std::net::TcpListener;
 use std::path::{Component, Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -204,6 +204,29 @@ fn ranges(headers: &HeaderMap, bytes: &Bytes, sent: &AtomicU64) -> Response {
     (status, [(CONTENT_RANGE, content_range)], bytes.slice(start..end)).into_response()
 }
 
+/// A file, which may be long, or the requested range of it.
+fn file_response(headers: &HeaderMap, path: &Path) -> io::Result<Response> {
+    const PIECE_BYTES: u64 = 1 << 20;
+    let mut file = File::open(path)?;
+    let len = file.metadata()?.len();
+    let asked = range(headers, usize::try_from(len).unwrap_or(usize::MAX));
+    let (start, end) = asked.map_or((0, len), |(start, end)| (start as u64, end as u64));
+    file.seek(SeekFrom::Start(start))?;
+    let pieces = stream::unfold(file.take(end - start), |mut rest| async {
+        let mut piece = Vec::new();
+        let read = rest.by_ref().take(PIECE_BYTES).read_to_end(&mut piece).map(|_| piece);
+        let is_end = read.as_ref().is_ok_and(Vec::is_empty);
+        (!is_end).then_some((read, rest))
+    });
+    let status = if asked.is_some() { StatusCode::PARTIAL_CONTENT } else { StatusCode::OK };
+    let mut response = (status, [(CONTENT_LENGTH, end - start)], Body::from_stream(pieces)).into_response();
+    if asked.is_some() {
+        let range = format!("bytes {start}-{}/{len}", end - 1);
+        response.headers_mut().insert(CONTENT_RANGE, HeaderValue::try_from(range).map_err(io::Error::other)?);
+    }
+    Ok(response)
+}
+
 /// A file that is sent slowly.
 fn slow(file: File) -> io::Result<Response> {
     let len = file.metadata()?.len();
@@ -265,10 +288,7 @@ fn respond(path: &str, request: &Request, shared: &Shared) -> io::Result<Respons
     }
     if path.starts_with("/offered/") {
         let offered = shared.offered.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        return Ok(match offered {
-            Some(file) => std::fs::read(file)?.into_response(),
-            None => missing(),
-        });
+        return offered.map_or_else(|| Ok(missing()), |file| file_response(request.headers(), &file));
     }
     if path == "/slow/model.gguf" {
         return slow(File::open(model_path())?);

@@ -58,7 +58,7 @@ enum Work<'a> {
 impl Work<'_> {
     /// Looks at the images of a prompt and generates the answer.
     async fn run(&mut self, model: &mut LoadedModel, reporter: &Reporter<'_>) -> Result<Option<Value>, WorkerError> {
-        let LoadedModel { loaded, codec, vision } = model;
+        let LoadedModel { loaded, codec, vision, .. } = model;
         let (model, codec) = match (loaded, codec) {
             (Loaded::Decoder(model), Some(codec)) => (model, codec),
             (Loaded::Transcriber(_), _) => return Err(EngineError::WrongKind("it recognises speech").into()),
@@ -192,6 +192,9 @@ impl Server {
             Err(error) if error.is_gpu() => error,
             result => {
                 self.note_use(index);
+                if result.is_ok() {
+                    self.models.model_mut(index).model.later.note_answer();
+                }
                 return result;
             }
         };

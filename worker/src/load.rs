@@ -1,33 +1,38 @@
-//! Loading a model: onto this device, then onto the GPU or CPU, chunk by chunk, with progress.
+//! Loading a model onto the GPU or CPU, piece by piece, as it comes or from this device, with progress.
 
 use std::cell::Cell;
 use std::rc::Rc;
 use std::time::Duration;
 
+use futures::future::try_join;
 use gloo_timers::future::sleep;
 use parlance_api::{ChatCodec, Vision, capabilities};
 use parlance_engine::EngineError;
 use parlance_engine::models::CacheFormat;
-use parlance_engine::runtime::{Device, Loaded, Loader, LoaderOptions, ProjectorLoader};
+use parlance_engine::runtime::{Loaded, Loader, LoaderOptions, ProjectorLoader, Source};
 use parlance_protocol::openai::Capability;
 use parlance_protocol::{
     DeviceChoice, KvCache, ModelInfo, ModelSource, Phase, RequestId, SelfTest, Warning, WarningReason,
 };
 use parlance_worker_core::FileError;
 use parlance_worker_core::address::LOCAL;
-use parlance_worker_core::checksum::FileChecksum;
+use parlance_worker_core::download::Bytes as _;
 use parlance_worker_core::repair::{Evidence, Remedy, remedy};
 use parlance_worker_core::residency::{self, ComputeOptions};
 use web_sys::File;
 use web_time::Instant;
 
+use crate::bytes::Piece;
 use crate::client::Client;
 use crate::error::WorkerError;
+use crate::hashing::Hashing;
 use crate::interrupts::Guard;
+use crate::later::Later;
 use crate::model_info::{device_bytes, model_info};
+use crate::prepare::{Prepared, prepare};
 use crate::projector::Found;
-use crate::source::{Chunks, ModelHeaders, Opened, Part};
-use crate::storage::{Reader, Store, download, try_template};
+use crate::source::{ModelHeaders, Opened, Part, Pieces};
+use crate::storage::{Entry, Store, try_template};
 use crate::{address, device};
 
 /// Seconds between two progress events.
@@ -46,6 +51,8 @@ pub(crate) struct LoadedModel {
     pub(crate) codec: Option<Rc<ChatCodec>>,
     /// Of a chat model that sees images.
     pub(crate) vision: Option<Vision>,
+    /// What has time until nobody waits.
+    pub(crate) later: Later,
 }
 
 /// The engine's name for a format.
@@ -100,8 +107,16 @@ impl Load<'_> {
         Err(error)
     }
 
-    /// Loads onto the chosen device. If the choice is ours and the GPU fails, the CPU takes its place.
+    /// Loads, once more if the file was replaced at its host while it came: then what is here of the old one is replaced, too.
     async fn try_run(&self, spec: &LoadSpec) -> Result<Resident, WorkerError> {
+        match self.load_where_possible(spec).await {
+            Err(WorkerError::File(FileError::Changed)) => self.load_where_possible(spec).await,
+            result => result,
+        }
+    }
+
+    /// Loads onto the chosen device. If the choice is ours and the GPU fails, the CPU takes its place.
+    async fn load_where_possible(&self, spec: &LoadSpec) -> Result<Resident, WorkerError> {
         match self.load_onto(self.options.device, spec).await {
             Err(error) if error.is_gpu() && self.options.device == DeviceChoice::Auto => {
                 let mut resident = self.load_onto(DeviceChoice::Cpu, spec).await?;
@@ -117,31 +132,31 @@ impl Load<'_> {
     async fn load_onto(&self, choice: DeviceChoice, spec: &LoadSpec) -> Result<Resident, WorkerError> {
         let start = Instant::now();
         self.client.report(self.id, Phase::Start, 0.0, None, start);
-        let device = device::open(choice).await?;
         let parts = Part::of(&spec.source, spec.files.clone(), self.store, &self.client.allowed_hosts).await?;
-        let found = self.unless_stopped(Found::of(spec, self.store, &self.client.allowed_hosts)).await??;
-        let (parts, unkept) = self.fetch(parts).await?;
-        let (found, unfetched) = self.fetch_projector(found).await?;
-        let (mut loader, len_bytes) = self.stream(device, &parts, spec.context_tokens).await?;
+        // A host is asked for a projector while the model comes.
+        let find = async { self.unless_stopped(Found::of(spec, self.store, &self.client.allowed_hosts)).await? };
+        let (found, (mut loader, mut files)) = try_join(find, self.stream(choice, &parts, spec.context_tokens)).await?;
+        let len_bytes = files.len_bytes;
         let prepare_start = Instant::now();
         self.client.report(self.id, Phase::Prepare, 0.0, None, prepare_start);
         if let Some(chat) = loader.chat_mut() {
             try_template(self.store, chat).await?;
         }
         let mut model = loader.finish_any().await?;
-        let self_test = self.prepare(&mut model, parts.first()).await?;
+        let Prepared { self_test, untuned } = prepare(&mut model, files.first_kept()).await?;
         let (weight_bytes, kv_bytes) = device_bytes(&model, len_bytes);
-        let (mut codec, mut vision, mut unfit) = (None, None, None);
+        let (mut codec, mut vision) = (None, None);
         if let Loaded::Decoder(model) = &model {
             codec = Some(Rc::new(ChatCodec::new(model.chat_handle(), model.context_tokens())));
-            (vision, unfit) = self.sight(spec, model, found.as_ref()).await?;
+            vision = self.sight(spec, model, found.as_ref(), &mut files).await?;
         }
-        let warnings = [unkept, unfetched, unfit].into_iter().flatten().collect();
+        let warnings = std::mem::take(&mut files.warnings);
         let info = model_info(&spec.source, &model, len_bytes, warnings, start);
         let sight_bytes = vision.as_ref().map_or(0, |vision| vision.projector().weight_bytes());
         let can_see = vision.is_some();
         let mut capabilities = capabilities(&model, codec.as_deref());
         capabilities.extend(can_see.then_some(Capability::Vision));
+        let later = Later::new(untuned, files.kept).await;
         Ok(Resident {
             spec: spec.clone(),
             info: ModelInfo {
@@ -151,120 +166,110 @@ impl Load<'_> {
                 weight_bytes: info.weight_bytes + sight_bytes as f64,
                 ..info
             },
-            model: LoadedModel { loaded: model, codec, vision },
+            model: LoadedModel { loaded: model, codec, vision, later },
             len_bytes: weight_bytes + kv_bytes + sight_bytes,
             used: self.clock.elapsed(),
             options: self.options,
         })
     }
 
-    /// Downloads what is missing. Where there is no room, the model is streamed to the GPU and not kept; the warning says so.
-    pub(crate) async fn fetch(&self, parts: Vec<Part>) -> Result<(Vec<Part>, Option<Warning>), WorkerError> {
-        let Some(store) = self.store else { return Ok((parts, None)) };
-        let start = Instant::now();
-        let mut fetched = Vec::new();
-        let mut before = 0u64;
-        let mut warning = None;
-        for part in parts {
-            let Part::Url(file) = &part else {
-                fetched.push(part);
-                continue;
-            };
-            let last = Cell::new(f64::NEG_INFINITY);
-            let report = |done: u64, len: u64| {
-                let seconds = start.elapsed().as_secs_f64();
-                if seconds - last.get() >= PROGRESS_INTERVAL_SECONDS || done == len {
-                    last.set(seconds);
-                    let (done, total) = (before.saturating_add(done) as f64, before.saturating_add(len) as f64);
-                    self.client.report(self.id, Phase::Download, done, Some(total), start);
-                }
-            };
-            match self.unless_stopped(download(store, file, &report)).await? {
-                Ok(Some(entry)) => {
-                    before = before.saturating_add(entry.file.record.len_bytes);
-                    fetched.push(Part::Stored(Box::new(entry)));
-                }
-                // A file can be streamed even from a server that does not say how long it is.
-                Ok(None) => fetched.push(part),
-                Err(error @ WorkerError::File(FileError::StorageFull { .. } | FileError::Storage(_))) => {
-                    let reason = WarningReason::NotStored { reason: error.reason() };
-                    warning = Some(Warning::new(reason, format!("The model was not kept: {error}.")));
-                    fetched.push(part);
-                }
-                Err(error) => return Err(error),
-            }
-        }
-        Ok((fetched, warning))
-    }
-
-    /// Streams all files into a loader. Returns it with the number of their bytes.
+    /// Streams all files into a loader: from this device, or as they come. The first response and the device are awaited together.
     async fn stream(
         &self,
-        device: Device,
+        choice: DeviceChoice,
         parts: &[Part],
         context_tokens: Option<u32>,
-    ) -> Result<(Loader, u64), WorkerError> {
+    ) -> Result<(Loader, Files), WorkerError> {
         let cache = cache_format(self.options.kv_cache);
         let options = LoaderOptions { context_tokens, cache, ..LoaderOptions::default() };
-        let [part] = parts else { return self.stream_parts(device, parts, options).await };
-        let opened = part.open().await?;
-        let total = opened.len_bytes.map(|len| len as f64);
+        let [part] = parts else { return self.stream_parts(choice, parts, options).await };
+        let mut files = Files::default();
+        let (device, opened) = try_join(device::open(choice), self.open(part, &files)).await?;
         let options = LoaderOptions { file_len_bytes: opened.len_bytes, ..options };
-        self.stream_file(Loader::new(device, options), opened, 0, total).await
+        let loader = self.stream_file(Loader::new(device, options), opened, &mut files).await?;
+        Ok((loader, files))
     }
 
     /// Reads the headers of all parts, so that the whole model is planned before its weights come, then the parts.
     async fn stream_parts(
         &self,
-        device: Device,
+        choice: DeviceChoice,
         parts: &[Part],
         options: LoaderOptions,
-    ) -> Result<(Loader, u64), WorkerError> {
-        let ModelHeaders { ggufs, beginnings, len_bytes } = ModelHeaders::of(parts).await?;
+    ) -> Result<(Loader, Files), WorkerError> {
+        let read = async { self.unless_stopped(ModelHeaders::of(parts)).await? };
+        let (device, headers) = try_join(device::open(choice), read).await?;
+        let ModelHeaders { ggufs, beginnings, len_bytes } = headers;
         let mut loader = Loader::with_headers(device, options, &ggufs).await?;
-        let mut done = 0;
+        let mut files = Files { total_bytes: Some(len_bytes), ..Files::default() };
         for (part, beginning) in parts.iter().zip(beginnings) {
-            let mut opened = part.open().await?;
+            let mut opened = self.open(part, &files).await?;
             opened.checksum = opened.checksum.map(|checksum| checksum.with_beginning(beginning));
-            (loader, done) = self.stream_file(loader, opened, done, Some(len_bytes as f64)).await?;
+            loader = self.stream_file(loader, opened, &mut files).await?;
             loader.end_file()?;
         }
-        Ok((loader, done))
+        Ok((loader, files))
     }
 
-    /// Feeds the loader with a whole file and checks the file's checksum. Returns the loader with the number of bytes so far, of which `done`
-    /// came before.
+    /// Opens a file that follows others. What has to be fetched reports its own progress.
+    pub(crate) async fn open<'f>(&'f self, part: &'f Part, files: &Files) -> Result<Opened<'f>, WorkerError> {
+        let (start, before, total_bytes) = (files.start, files.len_bytes, files.total_bytes);
+        let last = Cell::new(f64::NEG_INFINITY);
+        let report = move |done: u64, len_bytes: u64| {
+            let seconds = start.elapsed().as_secs_f64();
+            if seconds - last.get() >= PROGRESS_INTERVAL_SECONDS || done == len_bytes {
+                last.set(seconds);
+                let total = Some(total_bytes.unwrap_or(len_bytes) as f64);
+                self.client.report(self.id, Phase::Download, before.saturating_add(done) as f64, total, start);
+            }
+        };
+        self.unless_stopped(part.open(self.store, Box::new(report))).await?
+    }
+
+    /// Feeds the loader with a whole file and checks the file's checksum.
     pub(crate) async fn stream_file<R: Receiver>(
         &self,
         mut loader: R,
         file: Opened<'_>,
-        mut done: u64,
-        total: Option<f64>,
-    ) -> Result<(R, u64), WorkerError> {
-        let start = Instant::now();
-        let mut reported = 0.0;
-        let Opened { mut chunks, mut checksum, unsealed, .. } = file;
+        files: &mut Files,
+    ) -> Result<R, WorkerError> {
+        let Opened { mut pieces, len_bytes, checksum } = file;
+        let mut hashing = checksum.map(|checksum| Hashing::new(checksum, len_bytes));
+        let is_arriving = matches!(pieces, Pieces::Arriving(_));
+        let total = files.total_bytes.or(len_bytes).map(|len| len as f64);
+        let start = files.start;
         let report = |done: u64| self.client.report(self.id, Phase::Upload, done as f64, total, start);
-        report(done);
-        while let Some(taken) = self.unless_stopped(feed(&mut loader, &mut chunks, &mut checksum)).await?? {
-            done += taken;
+        let mut reported = start.elapsed().as_secs_f64();
+        if !is_arriving {
+            report(files.len_bytes);
+        }
+        while let Some(taken) = self.unless_stopped(feed(&mut loader, &mut pieces, &mut hashing)).await?? {
+            files.len_bytes += taken;
             let seconds = start.elapsed().as_secs_f64();
             if seconds - reported >= PROGRESS_INTERVAL_SECONDS {
-                report(done);
                 reported = seconds;
+                if !is_arriving {
+                    report(files.len_bytes);
+                }
                 // Reading from this device never waits, but a stop must be heard.
                 sleep(Duration::ZERO).await;
             }
         }
-        report(done);
-        drop(chunks);
-        if let Some(checksum) = checksum {
-            let checksum = checksum.finish()?;
-            if let Some(entry) = unsealed {
-                entry.set_seal(&checksum).await?;
+        report(files.len_bytes);
+        let (kept, unkept) = pieces.finish().await;
+        if let Some(hashing) = hashing {
+            let checksum = self.unless_stopped(hashing.finish()).await??;
+            if let Some(entry) = &kept {
+                // Without room for it, it is computed again the next time.
+                let _ = entry.set_seal(&checksum).await;
             }
         }
-        Ok((loader, done))
+        files.kept.push(kept);
+        files.warnings.extend(unkept.map(|error| {
+            let reason = WarningReason::NotStored { reason: error.reason() };
+            Warning::new(reason, format!("The model was not kept: {error}."))
+        }));
+        Ok(loader)
     }
 
     /// Waits for some work, unless the request is stopped first.
@@ -277,31 +282,66 @@ impl Load<'_> {
     }
 }
 
-/// What takes the bytes of a file in order, as they come or straight from a kept file.
-pub(crate) trait Receiver {
-    async fn push(&mut self, bytes: &[u8]) -> Result<(), EngineError>;
+/// What became of the files of a model.
+pub(crate) struct Files {
+    /// When the first one began.
+    start: Instant,
+    /// Bytes of those that were streamed.
+    len_bytes: u64,
+    /// Bytes of all files, if there are several.
+    total_bytes: Option<u64>,
+    /// Each file, if it is kept on this device.
+    kept: Vec<Option<Entry>>,
+    /// What the user should know.
+    pub(crate) warnings: Vec<Warning>,
+}
 
+impl Default for Files {
+    fn default() -> Self {
+        Self { start: Instant::now(), len_bytes: 0, total_bytes: None, kept: Vec::new(), warnings: Vec::new() }
+    }
+}
+
+impl Files {
+    /// The first file, if it is kept on this device.
+    pub(crate) fn first_kept(&self) -> Option<&Entry> {
+        self.kept.first().and_then(Option::as_ref)
+    }
+
+    /// Adds those of a projector.
+    pub(crate) fn add(&mut self, other: Self) {
+        self.kept.extend(other.kept);
+        self.warnings.extend(other.warnings);
+    }
+}
+
+/// What takes the bytes of a file in order, straight from where they are.
+pub(crate) trait Receiver {
     /// As [`Loader::pull`].
-    async fn pull(&mut self, reader: &mut Reader, left_bytes: u64) -> Result<u64, WorkerError>;
+    async fn pull<S: Source<Error = WorkerError>>(
+        &mut self,
+        source: &mut S,
+        left_bytes: u64,
+    ) -> Result<u64, WorkerError>;
 }
 
 impl Receiver for Loader {
-    async fn push(&mut self, bytes: &[u8]) -> Result<(), EngineError> {
-        Loader::push(self, bytes).await
-    }
-
-    async fn pull(&mut self, reader: &mut Reader, left_bytes: u64) -> Result<u64, WorkerError> {
-        Loader::pull(self, reader, left_bytes).await
+    async fn pull<S: Source<Error = WorkerError>>(
+        &mut self,
+        source: &mut S,
+        left_bytes: u64,
+    ) -> Result<u64, WorkerError> {
+        Loader::pull(self, source, left_bytes).await
     }
 }
 
 impl Receiver for ProjectorLoader {
-    async fn push(&mut self, bytes: &[u8]) -> Result<(), EngineError> {
-        ProjectorLoader::push(self, bytes).await
-    }
-
-    async fn pull(&mut self, reader: &mut Reader, left_bytes: u64) -> Result<u64, WorkerError> {
-        ProjectorLoader::pull(self, reader, left_bytes).await
+    async fn pull<S: Source<Error = WorkerError>>(
+        &mut self,
+        source: &mut S,
+        left_bytes: u64,
+    ) -> Result<u64, WorkerError> {
+        ProjectorLoader::pull(self, source, left_bytes).await
     }
 }
 
@@ -309,18 +349,26 @@ impl Receiver for ProjectorLoader {
 /// checksum must be computed.
 async fn feed(
     loader: &mut impl Receiver,
-    chunks: &mut Chunks,
-    checksum: &mut Option<FileChecksum>,
+    pieces: &mut Pieces<'_>,
+    hashing: &mut Option<Hashing>,
 ) -> Result<Option<u64>, WorkerError> {
-    if let (Chunks::Stored(reader), None) = (&mut *chunks, &*checksum) {
+    if let (Pieces::Stored(reader, _), None) = (&mut *pieces, &*hashing) {
         let left_bytes = reader.left_bytes();
         let taken = loader.pull(reader, left_bytes).await?;
         return Ok((taken > 0).then_some(taken));
     }
-    let Some(chunk) = chunks.next().await? else { return Ok(None) };
-    if let Some(checksum) = checksum {
-        checksum.update(&chunk)?;
+    let Some(bytes) = pieces.next().await? else { return Ok(None) };
+    let len_bytes = bytes.len_bytes();
+    let mut piece = Piece::of(&bytes);
+    // What follows the last tensor is not needed, but kept and hashed.
+    while piece.left_bytes() > 0 {
+        let left_bytes = piece.left_bytes();
+        if loader.pull(&mut piece, left_bytes).await? == 0 {
+            break;
+        }
     }
-    loader.push(&chunk).await?;
-    Ok(Some(chunk.len() as u64))
+    if let Some(hashing) = hashing {
+        hashing.update(bytes).await?;
+    }
+    Ok(Some(len_bytes))
 }

@@ -2,18 +2,22 @@
 //!
 //! It drives the state machines of `worker/core` with the browser's APIs: `election.rs` (which worker leads), `storage/download.rs` and
 //! [`server::Server`] (models in memory). `leader.rs` sorts what arrives at the leader; [`server::Server::serve`] is the loop over requests that need
-//! a model; `load.rs` (with `projector.rs`) and `answer.rs` (with `images.rs`) do the two long ones; `storage/` keeps models on this device.
+//! a model; `load.rs` (with `projector.rs`) and `answer.rs` (with `images.rs`) do the two long ones, and `later.rs` what has
+//! time until nobody waits; `storage/` keeps models on this device.
 
 mod address;
 mod answer;
+mod bytes;
 mod client;
 mod device;
 mod election;
 mod error;
+mod hashing;
 mod identity;
 mod images;
 mod inspect;
 mod interrupts;
+mod later;
 mod leader;
 mod load;
 mod locks;
@@ -41,6 +45,9 @@ use crate::server::Server;
 fn main() {
     if threads::is_helper() {
         return threads::help();
+    }
+    if hashing::is_helper() {
+        return hashing::help();
     }
     client::post_panics();
     policy::listen();

@@ -9,8 +9,9 @@ use parlance_worker_core::hosts::AllowedHosts;
 use parlance_worker_core::projector::{self, RepositoryFile, choose, choose_alike, listed_paths};
 
 use crate::error::WorkerError;
-use crate::load::{Load, LoadSpec};
+use crate::load::{Files, Load, LoadSpec};
 use crate::policy;
+use crate::prepare::prepare_projector;
 use crate::source::{ByteStream, Part};
 use crate::storage::Store;
 
@@ -142,60 +143,49 @@ async fn read(url: &str, max_bytes: usize) -> Option<Vec<u8>> {
 }
 
 impl Load<'_> {
-    /// Downloads a projector. The warning says why one that merely lies beside the model cannot be had.
-    pub(crate) async fn fetch_projector(
-        &self,
-        found: Option<Found>,
-    ) -> Result<(Option<Found>, Option<Warning>), WorkerError> {
-        let Some(found) = found else { return Ok((None, None)) };
-        let name = found.name();
-        match self.fetch(vec![found.part]).await {
-            Ok((mut parts, warning)) => {
-                let found = parts.pop().map(|part| Found { part, is_wanted: found.is_wanted });
-                Ok((found, warning))
-            }
-            Err(error) if found.is_wanted || error.is_interrupted() => Err(error),
-            Err(error) => Ok((None, Some(no_sight(name, error.to_string())))),
-        }
-    }
-
-    /// Loads a model's projector, and notes with a kept model which it is, so that it sees without a network, too. The warning says why
-    /// one that merely lies beside the model is of no use.
+    /// Loads a model's projector, and notes with a kept model which it is, so that it sees without a network, too. A warning says why one that merely
+    /// lies beside the model is of no use.
     pub(crate) async fn sight(
         &self,
         spec: &LoadSpec,
         model: &Model,
         found: Option<&Found>,
-    ) -> Result<(Option<Vision>, Option<Warning>), WorkerError> {
-        let Some(found) = found else { return Ok((None, None)) };
+        files: &mut Files,
+    ) -> Result<Option<Vision>, WorkerError> {
+        let Some(found) = found else { return Ok(None) };
         let error = match self.load_projector(model, &found.part).await {
-            Ok(vision) => {
+            Ok((vision, own)) => {
+                files.add(own);
                 self.note_projector(spec, found).await;
-                return Ok((Some(vision), None));
+                return Ok(Some(vision));
             }
             Err(error) if error.is_gpu() || error.is_interrupted() => return Err(error),
             Err(error) => error,
         };
-        if let (true, Some(store), Some(url)) = (error.is_bad_model(), self.store, found.url()) {
+        let is_bad = error.is_bad_model();
+        if let (true, Some(store), Some(url)) = (is_bad, self.store, found.url()) {
             // It may be damaged: the next load fetches it again.
             store.remove(url).await?;
         }
-        if found.is_wanted {
-            Err(found.refused(&error))
-        } else {
-            Ok((None, Some(no_sight(found.name(), detail(&error)))))
+        match error {
+            // It cannot be had, which says nothing about it.
+            WorkerError::File(error) if found.is_wanted && !is_bad => Err(error.into()),
+            error if found.is_wanted => Err(found.refused(&error)),
+            error => {
+                files.warnings.push(no_sight(found.name(), detail(&error)));
+                Ok(None)
+            }
         }
     }
 
-    async fn load_projector(&self, model: &Model, part: &Part) -> Result<Vision, WorkerError> {
-        let opened = part.open().await?;
-        let total = opened.len_bytes.map(|len| len as f64);
+    async fn load_projector(&self, model: &Model, part: &Part) -> Result<(Vision, Files), WorkerError> {
+        let mut files = Files::default();
+        let opened = self.open(part, &files).await?;
         let loader = ProjectorLoader::new(model.device().clone(), opened.len_bytes);
-        let (loader, _) = self.stream_file(loader, opened, 0, total).await?;
-        let mut projector = loader.finish()?;
+        let mut projector = self.stream_file(loader, opened, &mut files).await?.finish()?;
         projector.check(model)?;
-        self.prepare_projector(&mut projector, part).await?;
-        Ok(Vision::new(projector))
+        prepare_projector(&mut projector, files.first_kept()).await?;
+        Ok((Vision::new(projector), files))
     }
 
     async fn note_projector(&self, spec: &LoadSpec, found: &Found) {

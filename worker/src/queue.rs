@@ -37,6 +37,11 @@ impl<O: PartialEq, T> Queue<O, T> {
         }
     }
 
+    /// Whether there is no value.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.borrow().queue.is_empty()
+    }
+
     /// Number of an owner's values.
     pub(crate) fn len_of(&self, owner: &O) -> usize {
         self.0.borrow().queue.len_of(owner)
@@ -72,9 +77,11 @@ mod tests {
         let queue = Queue::default();
         assert_eq!(queue.next().now_or_never(), None);
         queue.push("a", 1);
+        assert!(!queue.is_empty());
         assert_eq!(queue.clone().next().now_or_never(), Some(1));
         queue.push("a", 2);
         assert_eq!(queue.remove(&"a", |_| true), [2]);
+        assert!(queue.is_empty());
         assert_eq!(queue.next().now_or_never(), None);
     }
 }

@@ -15,6 +15,7 @@ use web_time::Instant;
 use crate::client::{Client, Incoming};
 use crate::error::WorkerError;
 use crate::interrupts::Guard;
+use crate::later;
 use crate::leader::Shared;
 use crate::load::{Load, LoadSpec, LoadedModel};
 use crate::source::Part;
@@ -67,9 +68,15 @@ impl Server {
         }
     }
 
-    /// The next request, or nothing if settings may have changed or idle models were freed meanwhile.
+    /// The next request, or nothing if settings may have changed, idle models were freed, or something was done that had time until now.
     async fn next(&mut self) -> Option<Incoming> {
         let queue = self.shared.queue.clone();
+        if self.has_work() {
+            return match select(std::pin::pin!(queue.next()), std::pin::pin!(sleep(later::PAUSE))).await {
+                Either::Left((incoming, _)) => Some(incoming),
+                Either::Right(_) => self.work().await,
+            };
+        }
         let Settings { idle_unload_seconds: Some(seconds), .. } = self.shared.settings.get() else {
             return Some(queue.next().await);
         };

@@ -1,4 +1,6 @@
-//! The bytes of models, from URLs, files and this device's storage, as streams of chunks.
+//! The bytes of models, from URLs, files and this device's storage, as streams of pieces.
+
+use std::time::Duration;
 
 use js_sys::{Reflect, Uint8Array};
 use parlance_engine::EngineError;
@@ -9,6 +11,7 @@ use parlance_worker_core::address::{FileAddress, LOCAL, file_name};
 use parlance_worker_core::checksum::{Beginning, FileChecksum};
 use parlance_worker_core::hosts::AllowedHosts;
 use parlance_worker_core::http::Answer;
+use parlance_worker_core::kept::expected_checksum;
 use parlance_worker_core::projector::is_projector;
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::JsFuture;
@@ -16,13 +19,19 @@ use web_sys::{
     DedicatedWorkerGlobalScope, File, Headers, ReadableStream, ReadableStreamDefaultReader, RequestCache, RequestInit,
     Response,
 };
+use web_time::Instant;
 
+use crate::bytes::JsBytes;
 use crate::error::{WorkerError, network_error};
-use crate::storage::{Entry, Reader, Store};
+use crate::storage::{Arriving, Entry, Reader, Report, Store};
 use crate::{address, policy};
 
 /// Bytes that are requested at first to read a header: most headers have a few megabytes, because of the vocabulary.
 const HEADER_BYTES: u64 = 4 << 20;
+/// Bytes that are gathered before they are passed on: each piece is written at once, and browsers' chunks are small.
+const PIECE_BYTES: u32 = 1 << 20;
+/// How long the first of them waits for the others: people watch the progress.
+const PIECE_TIME: Duration = Duration::from_millis(100);
 
 /// One file of a model.
 pub(crate) enum Part {
@@ -80,25 +89,40 @@ impl Part {
         Ok(files.into_iter().map(Self::File).collect())
     }
 
-    /// Opens the whole file.
-    pub(crate) async fn open(&self) -> Result<Opened<'_>, FileError> {
+    /// Opens the whole file. What has to be fetched is kept in the store, and `report` hears how far it is.
+    pub(crate) async fn open<'a>(
+        &'a self,
+        store: Option<&'a Store>,
+        report: Report<'a>,
+    ) -> Result<Opened<'a>, WorkerError> {
+        let checksum = |name: &str, expected: Option<&String>| {
+            expected.map(|expected| FileChecksum::new(name, Some(expected.clone())))
+        };
         Ok(match self {
-            Self::Url(file) => {
-                let Fetched { stream, answer } = ByteStream::fetch(&file.url, None).await?;
-                let expected = file.pin.clone().or(answer.sha256);
-                let checksum = expected.map(|expected| FileChecksum::new(file_name(&file.url), Some(expected)));
-                Opened { chunks: Chunks::Stream(stream), len_bytes: answer.len_bytes, checksum, unsealed: None }
-            }
+            Self::Url(file) => match Arriving::start(store, file, report).await? {
+                Some((arriving, record)) => Opened {
+                    pieces: Pieces::Arriving(Box::new(arriving)),
+                    len_bytes: Some(record.len_bytes),
+                    checksum: checksum(file_name(&file.url), expected_checksum(file.pin.as_ref(), &record)),
+                },
+                // A file can be streamed even from a server that does not say how long it is.
+                None => {
+                    let Fetched { stream, answer } = ByteStream::fetch(&file.url, None).await?;
+                    let expected = file.pin.as_ref().or(answer.sha256.as_ref());
+                    let checksum = checksum(file_name(&file.url), expected);
+                    Opened { pieces: Pieces::Stream(stream), len_bytes: answer.len_bytes, checksum }
+                }
+            },
             Self::File(file) => {
-                let chunks = Chunks::Stream(ByteStream::of_file(file)?);
-                Opened { chunks, len_bytes: Some(file.size() as u64), checksum: None, unsealed: None }
+                let pieces = Pieces::Stream(ByteStream::of_file(file)?);
+                Opened { pieces, len_bytes: Some(file.size() as u64), checksum: None }
             }
             Self::Stored(entry) => {
+                let is_sealed = entry.seal().await.is_some();
+                let expected = entry.expected_checksum().filter(|_| !is_sealed);
+                let checksum = checksum(entry.file_name(), expected);
                 let reader = entry.reader().await?;
-                let len_bytes = Some(reader.len_bytes());
-                let unsealed = if entry.seal().await.is_none() { Some(&**entry) } else { None };
-                let checksum = unsealed.map(|entry| FileChecksum::new(entry.file_name(), None));
-                Opened { chunks: Chunks::Stored(reader), len_bytes, checksum, unsealed }
+                Opened { len_bytes: Some(reader.len_bytes()), pieces: Pieces::Stored(reader, entry), checksum }
             }
         })
     }
@@ -114,9 +138,11 @@ impl Part {
                         ByteStream::fetch(&file.url, Some((bytes.len() as u64, wanted))).await?;
                     (Chunks::Stream(stream), answer.len_bytes, answer.is_partial)
                 }
-                Self::File(_) | Self::Stored(_) => {
-                    let Opened { chunks, len_bytes, .. } = self.open().await?;
-                    (chunks, len_bytes, false)
+                Self::File(file) => (Chunks::Stream(ByteStream::of_file(file)?), Some(file.size() as u64), false),
+                Self::Stored(entry) => {
+                    let reader = entry.reader().await?;
+                    let len_bytes = Some(reader.len_bytes());
+                    (Chunks::Stored(reader), len_bytes, false)
                 }
             };
             if !is_partial {
@@ -179,25 +205,49 @@ impl ModelHeaders {
 
 /// A file that is read from its start to its end.
 pub(crate) struct Opened<'a> {
-    pub(crate) chunks: Chunks,
+    pub(crate) pieces: Pieces<'a>,
     /// Its length, if known.
     pub(crate) len_bytes: Option<u64>,
-    /// Must be finished before the file is used.
+    /// Must be finished before the file is used; absent where nothing is known of it, or it was compared before.
     pub(crate) checksum: Option<FileChecksum>,
-    /// The kept file that its checksum has to be recorded for: it came without one being computed, by an older version, or the tab was closed at the
-    /// very end.
-    pub(crate) unsealed: Option<&'a Entry>,
 }
 
-/// A file's bytes, from its start.
-pub(crate) enum Chunks {
+/// A whole file, from its start.
+pub(crate) enum Pieces<'a> {
+    Stream(ByteStream),
+    Stored(Reader, &'a Entry),
+    Arriving(Box<Arriving<'a>>),
+}
+
+impl Pieces<'_> {
+    /// The next piece, or `None` at the end.
+    pub(crate) async fn next(&mut self) -> Result<Option<JsBytes>, WorkerError> {
+        Ok(match self {
+            Self::Stream(stream) => stream.next_piece().await?,
+            Self::Stored(reader, _) => reader.next_piece()?,
+            Self::Arriving(arriving) => arriving.next().await?,
+        })
+    }
+
+    /// Closes the file at its end. Returns it if it is kept, or else why it is not, where it was to be.
+    pub(crate) async fn finish(self) -> (Option<Entry>, Option<FileError>) {
+        match self {
+            Self::Stream(_) => (None, None),
+            Self::Stored(_, entry) => (Some(entry.clone()), None),
+            Self::Arriving(arriving) => arriving.finish().await,
+        }
+    }
+}
+
+/// The beginning of a file, as its header needs it.
+enum Chunks {
     Stream(ByteStream),
     Stored(Reader),
 }
 
 impl Chunks {
     /// The next chunk, or `None` at the end.
-    pub(crate) async fn next(&mut self) -> Result<Option<Vec<u8>>, FileError> {
+    async fn next(&mut self) -> Result<Option<Vec<u8>>, FileError> {
         match self {
             Self::Stream(stream) => stream.next().await,
             Self::Stored(reader) => reader.next(),
@@ -215,18 +265,46 @@ pub(crate) struct Fetched {
 /// A stream of bytes. Dropping it cancels the transfer.
 pub(crate) struct ByteStream {
     reader: ReadableStreamDefaultReader,
+    /// What did not fit into the last piece.
+    rest: Option<Uint8Array>,
 }
 
 impl ByteStream {
     /// The next chunk, or `None` at the end.
     pub(crate) async fn next(&mut self) -> Result<Option<Vec<u8>>, FileError> {
+        Ok(self.next_chunk().await?.map(|chunk| chunk.to_vec()))
+    }
+
+    /// The next chunks, gathered into a piece that is worth writing at once, or `None` at the end.
+    pub(crate) async fn next_piece(&mut self) -> Result<Option<JsBytes>, FileError> {
+        let start = Instant::now();
+        let piece = Uint8Array::new_with_length(PIECE_BYTES);
+        let mut filled = 0;
+        while filled < PIECE_BYTES && (filled == 0 || start.elapsed() < PIECE_TIME) {
+            let Some(chunk) = self.next_chunk().await? else { break };
+            let taken = chunk.length().min(PIECE_BYTES - filled);
+            piece.set(&chunk.subarray(0, taken), filled);
+            filled += taken;
+            if taken < chunk.length() {
+                self.rest = Some(chunk.subarray(taken, chunk.length()));
+            }
+        }
+        // A small piece would occupy a large buffer.
+        let piece = if filled > PIECE_BYTES / 2 { piece.subarray(0, filled) } else { piece.slice(0, filled) };
+        Ok((filled > 0).then(|| JsBytes::new(piece)))
+    }
+
+    async fn next_chunk(&mut self) -> Result<Option<Uint8Array>, FileError> {
+        if let Some(rest) = self.rest.take() {
+            return Ok(Some(rest));
+        }
         let network = |error: JsValue| network_error(&error);
         let result = JsFuture::from(self.reader.read()).await.map_err(network)?;
         let field = |name: &str| Reflect::get(&result, &name.into()).map_err(network);
         if field("done")?.is_truthy() {
             return Ok(None);
         }
-        Ok(Some(field("value")?.unchecked_into::<Uint8Array>().to_vec()))
+        Ok(Some(field("value")?.unchecked_into()))
     }
 
     /// Reads a file of the user's.
@@ -249,7 +327,7 @@ impl ByteStream {
 
     fn new(stream: &ReadableStream) -> Result<Self, FileError> {
         let reader = ReadableStreamDefaultReader::new(stream).map_err(|error| network_error(&error))?;
-        Ok(Self { reader })
+        Ok(Self { reader, rest: None })
     }
 }
 

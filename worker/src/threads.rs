@@ -125,7 +125,7 @@ impl ThreadPool {
             return None;
         }
         let memory = SharedArrayBuffer::new(place::reply(count));
-        let workers = (0..count).map(|_| start()).collect::<Result<Vec<_>, JsValue>>().ok()?;
+        let workers = (0..count).map(|_| start(NAME)).collect::<Result<Vec<_>, JsValue>>().ok()?;
         // If not all of them start, dropping the pool ends those that did.
         let pool = Self { workers, memory: SharedMemory::new(&memory) };
         let all = try_join_all(pool.workers.iter().map(first_message));
@@ -193,16 +193,17 @@ fn helper_count() -> u32 {
     threads.min(MAX_THREADS).saturating_sub(1)
 }
 
-fn scope() -> DedicatedWorkerGlobalScope {
+/// This worker.
+pub(crate) fn scope() -> DedicatedWorkerGlobalScope {
     js_sys::global().unchecked_into()
 }
 
-/// Starts a worker with this one's script, and so with this one's policy.
-fn start() -> Result<Worker, JsValue> {
+/// Starts a worker with this one's script, and so with this one's policy. Its name tells it what to do.
+pub(crate) fn start(name: &str) -> Result<Worker, JsValue> {
     policy::allow_own_script()?;
     let options = WorkerOptions::new();
     options.set_type(WorkerType::Module);
-    options.set_name(NAME);
+    options.set_name(name);
     Worker::new_with_options(&scope().location().href(), &options)
 }
 

@@ -62,7 +62,7 @@ const COMMANDS: [(&str, Check); 30] = [
     ("cargo xtask bench --json", Check::Run(&[], QUICK)),
     (
         "cargo xtask bench --browser --peer wllama",
-        Check::Run(&[(" --peer wllama", "")], "--runs 1 --tokens 4 --prompt 32"),
+        Check::Run(&[(" --peer wllama", "")], "--runs 1 --tokens 4 --prompt 32 --visits 1"),
     ),
     (
         "cargo xtask bench --peer llama.cpp",
@@ -72,6 +72,7 @@ const COMMANDS: [(&str, Check); 30] = [
     ("cargo xtask bench --cpu --guesses", Check::Run(&[], "--runs 1 --tokens 8 --prefill 8 --context 16")),
     ("cargo xtask bench --autotune", Check::Run(&[], "--runs 1 --tokens 8 --prefill 8 --context 16")),
     ("cargo xtask bench --browser --hardware", Check::Skip("it needs a graphics card")),
+    ("cargo xtask bench --browser --pin", Check::Skip("like the one with wllama")),
     ("cargo xtask profile --context 512", Check::Run(&[("512", "16")], "")),
     (
         "cargo xtask synth-model qwen3-4b Q4_K_M /tmp/qwen3-4b.gguf",

@@ -107,7 +107,7 @@ fn models_run_on_the_cpu_if_the_gpu_cannot_be_used() {
         page.wait_for(ON_CPU, MODEL_TIMEOUT).unwrap();
         let text = answer(&page).unwrap();
         assert!(text.contains("Paris"), "{failure}: {text}");
-        page.click(NEW_CHAT).unwrap();
+        new_chat(&page).unwrap();
         assert!(page.text(".welcome").unwrap().contains("on your own CPU"), "{failure}");
         page.close().unwrap();
         record_failure("GPU", failure, "the model runs on the CPU; the page says so, and what would help");

@@ -11,6 +11,7 @@ mod conversations;
 mod docs;
 mod failures;
 mod firefox;
+mod first_load;
 mod images;
 mod lifecycle;
 mod memory;

@@ -196,7 +196,7 @@ fn rankers_and_embedding_models_are_told_apart() {
     let session = Session::start(true).unwrap();
     session.expect_in_console("/v1/");
     let page = open(&session, &server);
-    let [ranker, embedder] = ["bert-rank", "bert-mean"].map(|name| server.tiny_encoder(name));
+    let [rank_model, embedder] = ["bert-rank", "bert-mean"].map(|name| server.tiny_encoder(name));
     let told = run(
         &page,
         &format!(
@@ -207,7 +207,7 @@ fn rankers_and_embedding_models_are_told_apart() {
             const rank = (more) => post('rerank', {{ query: 'the quick fox', documents: ['a', 'the lazy dog', 'the quick brown fox'], ...more }});
             const engine = await Parlance.create();
             const none = await rank();
-            await engine.load({ranker:?}, {{ beside: true }});
+            await engine.load({rank_model:?}, {{ beside: true }});
             const noEmbeddings = await caught(() => client.embeddings.create({{ model: 'any', input: 'the fox' }}));
             // The embedding model was loaded last, and is no ranker.
             await engine.load({embedder:?}, {{ beside: true }});

@@ -326,7 +326,8 @@ const WRITE_STORED: &str = "async (url, record, data) => {
     }
 }";
 
-fn start_module(page: &Page, server: &Server, hosts: &[&ModelHost]) {
+/// Starts an engine on the CPU, which may fetch from these hosts. See [`MODULE`].
+pub(crate) fn start_module(page: &Page, server: &Server, hosts: &[&ModelHost]) {
     let hosts: Vec<String> = hosts.iter().map(|host| host.url("")).collect();
     page.evaluate(&format!("({MODULE})({:?}, {hosts:?})", server.page("parlance.js"))).unwrap();
 }
@@ -342,7 +343,7 @@ fn open_injected(session: &Session, server: &Server, code: &str) -> Page {
 }
 
 /// Loads a model through the module, see [`MODULE`].
-fn load(page: &Page, url: &str) -> String {
+pub(crate) fn load(page: &Page, url: &str) -> String {
     page.evaluate(&format!("load({url:?})")).unwrap().as_str().unwrap_or_default().to_owned()
 }
 

@@ -49,13 +49,15 @@ pub struct FileChecksum {
     /// What it must come to, in lower-case hexadecimal digits; anything if absent.
     expected: Option<String>,
     beginning: Option<Beginning>,
+    /// Of the beginning, as far as it has been seen again.
+    seen: Sha256,
     sha256: Sha256,
 }
 
 impl FileChecksum {
     /// The checksum of `file`, which must be `expected` if that is known.
     pub fn new(file: &str, expected: Option<String>) -> Self {
-        Self { file: file.to_owned(), expected, beginning: None, sha256: Sha256::new() }
+        Self { file: file.to_owned(), expected, beginning: None, seen: Sha256::new(), sha256: Sha256::new() }
     }
 
     /// The same, of a file that must also start with the bytes that its header was read from.
@@ -69,20 +71,32 @@ impl FileChecksum {
     /// # Errors
     /// The file does not start as its header did.
     pub fn update(&mut self, bytes: &[u8]) -> Result<(), FileError> {
-        let mut rest = bytes;
-        if let Some(beginning) = &mut self.beginning {
-            let (first, others) = bytes.split_at(beginning.left_bytes.min(bytes.len()));
-            self.sha256.update(first);
-            beginning.left_bytes -= first.len();
-            if beginning.left_bytes == 0 {
-                if hex(&self.sha256.clone().finalize()) != beginning.sha256 {
-                    return Err(self.wrong());
-                }
-                self.beginning = None;
-            }
-            rest = others;
+        self.see(bytes)?;
+        self.sha256.update(bytes);
+        Ok(())
+    }
+
+    /// How many of the next bytes [`FileChecksum::see`] has to see.
+    pub fn unseen_bytes(&self) -> usize {
+        self.beginning.as_ref().map_or(0, |beginning| beginning.left_bytes)
+    }
+
+    /// Takes the next bytes of the beginning, where the checksum itself is computed elsewhere.
+    ///
+    /// # Errors
+    /// As [`FileChecksum::update`].
+    pub fn see(&mut self, bytes: &[u8]) -> Result<(), FileError> {
+        let Some(beginning) = &mut self.beginning else { return Ok(()) };
+        let first = &bytes[..beginning.left_bytes.min(bytes.len())];
+        self.seen.update(first);
+        beginning.left_bytes -= first.len();
+        if beginning.left_bytes > 0 {
+            return Ok(());
         }
-        self.sha256.update(rest);
+        if hex(&self.seen.clone().finalize()) != beginning.sha256 {
+            return Err(self.wrong());
+        }
+        self.beginning = None;
         Ok(())
     }
 
@@ -91,10 +105,18 @@ impl FileChecksum {
     /// # Errors
     /// It is not the expected one, or the file is shorter than its header was.
     pub fn finish(self) -> Result<String, FileError> {
+        let found = hex(&self.sha256.clone().finalize());
+        self.finish_with(found)
+    }
+
+    /// The same, where the checksum was computed elsewhere: it is `found`.
+    ///
+    /// # Errors
+    /// As [`FileChecksum::finish`].
+    pub fn finish_with(self, found: String) -> Result<String, FileError> {
         if self.beginning.is_some() {
             return Err(self.wrong());
         }
-        let found = hex(&self.sha256.clone().finalize());
         match &self.expected {
             Some(expected) if *expected != found => Err(self.wrong()),
             _ => Ok(found),
@@ -148,6 +170,25 @@ mod tests {
             assert!(!planned_by(&bytes[1..65]), "another header");
             assert!(!planned_by(&[&bytes[..], &[0]].concat()), "a header that is longer than the file");
         }
+    }
+
+    #[test]
+    fn a_checksum_that_is_computed_elsewhere_counts_as_much() {
+        let bytes: Vec<u8> = (0..=255).collect();
+        for (beginning, found, is_right) in [(64, &bytes[..], true), (64, &bytes[1..], false), (256, &bytes[..], true)]
+        {
+            let mut checksum = expecting(&bytes).with_beginning(Some(Beginning::of(&bytes[..beginning])));
+            for chunk in bytes.chunks(100) {
+                let unseen_bytes = checksum.unseen_bytes().min(chunk.len());
+                assert_eq!(checksum.see(&chunk[..unseen_bytes]), Ok(()));
+            }
+            assert_eq!(checksum.unseen_bytes(), 0);
+            assert_eq!(checksum.finish_with(hex(&Sha256::digest(found))).is_ok(), is_right);
+        }
+        let mut other = expecting(&bytes).with_beginning(Some(Beginning::of(&bytes[1..65])));
+        assert!(other.see(&bytes[..64]).is_err(), "another header");
+        let unseen = expecting(&bytes).with_beginning(Some(Beginning::of(&bytes[..64])));
+        assert!(unseen.finish_with(hex(&Sha256::digest(&bytes))).is_err(), "nobody has seen the beginning");
     }
 
     #[test]

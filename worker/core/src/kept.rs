@@ -1,6 +1,7 @@
 //! Files that are kept on this device: what is recorded of them, which parts are here, and how they are listed.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
 
 use parlance_protocol::{Abilities, StoredModel};
 use serde::{Deserialize, Serialize};
@@ -11,7 +12,7 @@ use crate::checksum::parse_sha256;
 use crate::http::is_plausible_len;
 use crate::projector::is_projector;
 
-/// Bytes of a segment, the unit of requests and of the journal: at most this much is lost when a connection breaks.
+/// Bytes of a segment, the unit of the journal.
 pub const SEGMENT_BYTES: u64 = 4 << 20;
 
 /// What is known of a file's source. It is written once, before the file's first byte.
@@ -45,6 +46,12 @@ impl Record {
         let start = index.saturating_mul(SEGMENT_BYTES).min(self.len_bytes);
         (start, SEGMENT_BYTES.min(self.len_bytes - start))
     }
+
+    /// The segments that end when the bytes from `from` up to `to`, exclusive, follow those before them.
+    pub fn completed(&self, from: u64, to: u64) -> Range<u64> {
+        let end = if to < self.len_bytes { to / SEGMENT_BYTES } else { self.segment_count() };
+        from / SEGMENT_BYTES..end
+    }
 }
 
 /// A kept file, complete or not.
@@ -66,13 +73,6 @@ impl KeptFile {
     /// Whether a segment is here.
     pub fn has(&self, segment: u64) -> bool {
         self.has.get(segment as usize) == Some(&true)
-    }
-
-    /// Notes that a segment is here.
-    pub fn note(&mut self, segment: u64) {
-        if let Some(has) = self.has.get_mut(segment as usize) {
-            *has = true;
-        }
     }
 
     /// Segments that are not here, in order.
@@ -231,11 +231,24 @@ mod tests {
         assert_eq!(file(&[1, 0, 1]).done_bytes(), SEGMENT_BYTES + 5);
         assert_eq!(file(&[1, 7]).missing().collect::<Vec<_>>(), [1, 2], "only 1 counts");
         assert!(file(&[1; 9]).is_complete(), "a longer one is that of a longer file, which the record contradicts");
-        let mut file = file(&[1, 1]);
-        file.note(99);
-        assert!(!file.is_complete() && !file.has(2) && !file.has(99));
-        file.note(2);
-        assert!(file.is_complete() && file.has(2));
+        let file = file(&[1, 1]);
+        assert!(!file.is_complete() && file.has(1) && !file.has(2) && !file.has(99));
+    }
+
+    #[test]
+    fn segments_are_completed_in_order_whatever_the_pieces() {
+        for len_bytes in [1, SEGMENT_BYTES - 1, SEGMENT_BYTES, 2 * SEGMENT_BYTES, 2 * SEGMENT_BYTES + 3] {
+            let Some(record) = record(len_bytes) else { panic!("{len_bytes} bytes are plausible") };
+            for piece_bytes in [1_000_000, SEGMENT_BYTES, SEGMENT_BYTES + 1, u64::MAX] {
+                let (mut completed, mut from) = (Vec::new(), 0);
+                while from < len_bytes {
+                    let to = from.saturating_add(piece_bytes).min(len_bytes);
+                    completed.extend(record.completed(from, to));
+                    from = to;
+                }
+                assert_eq!(completed, (0..record.segment_count()).collect::<Vec<_>>(), "{len_bytes} {piece_bytes}");
+            }
+        }
     }
 
     #[test]

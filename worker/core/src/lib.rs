@@ -4,7 +4,7 @@
 //! the driver in `worker/src` does that. So each decision is tested natively, in any order of events.
 //!
 //! - [`election`]: which tab's worker holds the engine, and what a follower repeats to a new leader.
-//! - [`download`]: which bytes of a model's file are requested, kept, hashed and accepted.
+//! - [`download`]: which bytes of a model's file are requested, kept, and delivered in order.
 //! - [`residency`], [`queue`] and [`route`]: which models stay loaded, and which request runs next.
 //! - [`recent`]: which responses stay on this device.
 //!

@@ -23,6 +23,11 @@ impl<O: PartialEq, T> FairQueue<O, T> {
         }
     }
 
+    /// Whether there is no value.
+    pub fn is_empty(&self) -> bool {
+        self.lines.is_empty()
+    }
+
     /// Number of values in an owner's line.
     pub fn len_of(&self, owner: &O) -> usize {
         self.lines.iter().find(|(other, _)| other == owner).map_or(0, |(_, line)| line.len())

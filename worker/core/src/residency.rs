@@ -98,6 +98,11 @@ impl<F, V> Residency<F, V> {
         self.models.is_empty()
     }
 
+    /// The first model of which something is true, by what computes it.
+    pub fn position(&self, is_it: impl Fn(&V) -> bool) -> Option<usize> {
+        self.models.iter().position(|model| is_it(&model.model))
+    }
+
     /// The model at an index that another method gave.
     pub fn model(&self, index: usize) -> &Resident<F, V> {
         &self.models[index]

@@ -340,9 +340,9 @@ pub enum Event {
 pub enum Phase {
     /// Opening the device.
     Start,
-    /// Downloading the model.
+    /// Downloading the model, and loading it into memory as it comes.
     Download,
-    /// Loading the model into memory.
+    /// Loading a model into memory that is on this device, or the end of a download.
     Upload,
     /// Compiling kernels and warming up.
     Prepare,

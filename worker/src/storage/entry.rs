@@ -6,19 +6,27 @@
 //! file with which it sees images. A kill at any moment leaves a
 //! folder that a later download completes, or one without a record, which is removed.
 
+use js_sys::Uint8Array;
 use parlance_engine::runtime::{Change, Source};
 use parlance_protocol::Abilities;
 use parlance_worker_core::FileError;
 use parlance_worker_core::address::file_name;
 use parlance_worker_core::checksum::{FileChecksum, parse_sha256};
+use parlance_worker_core::download::Commits;
 use parlance_worker_core::kept::{KeptFile, Record, contradicts_pin, expected_checksum};
 use serde::{Deserialize, Serialize};
+use wasm_bindgen::JsValue;
+use wasm_bindgen_futures::JsFuture;
+use web_time::Instant;
 
 use super::opfs::{Folder, OpenFile};
-use crate::error::WorkerError;
+use crate::bytes::JsBytes;
+use crate::error::{WorkerError, storage_error};
 
 /// Bytes read at once.
 const READ_BYTES: usize = 4 << 20;
+/// The same while nobody waits: a request that comes meanwhile is heard after a few milliseconds.
+const IDLE_READ_BYTES: u64 = 1 << 20;
 
 const RECORD: &str = "record.json";
 const DATA: &str = "data";
@@ -42,6 +50,7 @@ struct Layout {
 }
 
 /// A kept file, complete or not.
+#[derive(Clone)]
 pub(crate) struct Entry {
     folder: Folder,
     pub(crate) file: KeptFile,
@@ -83,7 +92,8 @@ impl Entry {
 
     /// Opens it for the segments that are missing.
     pub(super) async fn writer(&self) -> Result<Writer, FileError> {
-        Ok(Writer { data: self.folder.open(DATA).await?, journal: self.folder.open(JOURNAL).await? })
+        let (data, journal) = (self.folder.open(DATA).await?, self.folder.open(JOURNAL).await?);
+        Ok(Writer { data, journal, commits: Commits::default(), start: Instant::now() })
     }
 
     /// Opens it to be read from its start.
@@ -126,6 +136,28 @@ impl Entry {
         }
     }
 
+    /// Computes and records its checksum if nobody did, and reads it so that others can use it meanwhile. One that is not as long as it should be
+    /// is left alone.
+    pub(crate) async fn compute_seal(&self) -> Result<(), FileError> {
+        let len_bytes = self.file.record.len_bytes;
+        let Some(file) = self.folder.file(DATA).await else { return Ok(()) };
+        if file.size() as u64 != len_bytes || self.seal().await.is_some() {
+            return Ok(());
+        }
+        let mut checksum = FileChecksum::new(self.file_name(), self.expected_checksum().cloned());
+        let storage = |error: JsValue| storage_error(&error);
+        let mut offset = 0;
+        while offset < len_bytes {
+            let end = (offset + IDLE_READ_BYTES).min(len_bytes);
+            let part = file.slice_with_f64_and_f64(offset as f64, end as f64).map_err(storage)?;
+            let buffer = JsFuture::from(part.array_buffer()).await.map_err(storage)?;
+            checksum.update(&Uint8Array::new(&buffer).to_vec())?;
+            offset = end;
+        }
+        let checksum = checksum.finish()?;
+        if self.seal().await.is_some() { Ok(()) } else { self.set_seal(&checksum).await }
+    }
+
     /// Whether it is known to be what it should be. Without any checksum it is not.
     pub(super) async fn is_sound(&self) -> Result<bool, FileError> {
         if self.known_checksum().await.is_none() {
@@ -137,7 +169,8 @@ impl Entry {
         }
     }
 
-    fn expected_checksum(&self) -> Option<&String> {
+    /// The checksum that its address or its host specified.
+    pub(crate) fn expected_checksum(&self) -> Option<&String> {
         expected_checksum(self.pin.as_ref(), &self.file.record)
     }
 
@@ -200,10 +233,13 @@ impl Entry {
     }
 }
 
-/// Writes segments.
+/// Writes segments. Dropping it records those that are complete.
 pub(super) struct Writer {
     data: OpenFile,
     journal: OpenFile,
+    commits: Commits,
+    /// When its clock began.
+    start: Instant,
 }
 
 impl Writer {
@@ -212,18 +248,39 @@ impl Writer {
         self.data.write_at(bytes, offset)
     }
 
-    /// Reads bytes that were written.
-    pub(super) fn read_at(&self, offset: u64, len_bytes: u64) -> Result<Vec<u8>, FileError> {
-        let mut bytes = vec![0; len_bytes as usize];
-        self.data.read_at(&mut bytes, offset)?;
-        Ok(bytes)
+    /// The same, of bytes outside the wasm heap.
+    pub(super) fn write(&self, bytes: &JsBytes, offset: u64) -> Result<(), FileError> {
+        self.data.write_from(bytes.array(), offset)
     }
 
-    /// Makes sure that a segment is safely stored, then records that it is complete.
-    pub(super) fn commit(&self, segment: u64) -> Result<(), FileError> {
+    /// Reads bytes of a complete segment.
+    pub(super) fn read(&self, offset: u64, len_bytes: u64) -> Result<JsBytes, FileError> {
+        let array = Uint8Array::new_with_length(len_bytes as u32);
+        self.data.read_to(&array, offset)?;
+        Ok(JsBytes::new(array))
+    }
+
+    /// Takes note that a segment is complete, and records it if it is time to.
+    pub(super) fn commit(&mut self, segment: u64) -> Result<(), FileError> {
+        if self.commits.add(segment, self.start.elapsed()) { self.record() } else { Ok(()) }
+    }
+
+    /// Makes sure that what was written is safely stored, then records which segments are complete.
+    pub(super) fn record(&mut self) -> Result<(), FileError> {
+        let segments = self.commits.take(self.start.elapsed());
+        if segments.is_empty() {
+            return Ok(());
+        }
         self.data.flush()?;
-        self.journal.write_at(&[1], segment)?;
+        segments.into_iter().try_for_each(|segment| self.journal.write_at(&[1], segment))?;
         self.journal.flush()
+    }
+}
+
+impl Drop for Writer {
+    fn drop(&mut self) {
+        // What is not recorded is fetched again.
+        let _ = self.record();
     }
 }
 
@@ -244,6 +301,18 @@ impl Reader {
         let mut bytes = vec![0; len];
         self.read_into(&mut bytes)?;
         Ok(Some(bytes))
+    }
+
+    /// The same, outside the wasm heap.
+    pub(crate) fn next_piece(&mut self) -> Result<Option<JsBytes>, FileError> {
+        let len = self.left_bytes().min(READ_BYTES as u64) as u32;
+        if len == 0 {
+            return Ok(None);
+        }
+        let array = Uint8Array::new_with_length(len);
+        self.data.read_to(&array, self.offset)?;
+        self.offset += u64::from(len);
+        Ok(Some(JsBytes::new(array)))
     }
 
     /// Length of the file.

@@ -7,7 +7,7 @@ mod responses;
 mod self_test;
 mod suspects;
 
-pub(crate) use download::download;
+pub(crate) use download::{Arriving, Report};
 pub(crate) use entry::{Entry, Reader};
 pub(crate) use opfs::usage;
 pub(crate) use self_test::TestedKernels;
@@ -144,7 +144,7 @@ impl Store {
         let len_bytes = file.size() as u64;
         check_room(usage().await, len_bytes)?;
         let entry = self.create(Record { url, len_bytes, etag: None, sha256: None }).await?;
-        let writer = entry.writer().await?;
+        let mut writer = entry.writer().await?;
         let mut stream = ByteStream::of_file(file)?;
         let mut append = Append::new(len_bytes);
         while let Some(chunk) = stream.next().await? {
@@ -154,6 +154,7 @@ impl Store {
         }
         let end = append.finish()?;
         end.completed.map_or(Ok(()), |segment| writer.commit(segment))?;
+        writer.record()?;
         entry.set_seal(&end.checksum).await
     }
 

@@ -69,7 +69,8 @@ impl Folder {
         Some(Uint8Array::new(&buffer).to_vec())
     }
 
-    async fn file(&self, name: &str) -> Option<File> {
+    /// A file, if it is there. It can be read while others use it.
+    pub(crate) async fn file(&self, name: &str) -> Option<File> {
         let handle = JsFuture::from(self.0.get_file_handle(name)).await.ok()?;
         let file = JsFuture::from(handle.unchecked_into::<FileSystemFileHandle>().get_file()).await.ok()?;
         Some(file.unchecked_into())
@@ -135,7 +136,6 @@ impl OpenFile {
     }
 
     /// As [`OpenFile::read_at`], into memory that does not belong to wasm.
-    #[cfg(target_family = "wasm")]
     pub(crate) fn read_to(&self, buffer: &Uint8Array, offset: u64) -> Result<(), FileError> {
         let read = self.0.read_with_js_u8_array_and_options(buffer, &at(offset));
         all_of(read, buffer.length() as usize)
@@ -144,10 +144,13 @@ impl OpenFile {
     /// Writes `bytes` from byte `offset` on.
     pub(crate) fn write_at(&self, bytes: &[u8], offset: u64) -> Result<(), FileError> {
         let written = self.0.write_with_u8_array_and_options(bytes, &at(offset));
-        match written.map_err(|error| storage_error(&error))? as usize {
-            len if len == bytes.len() => Ok(()),
-            _ => Err(FileError::StorageFull { needed_bytes: bytes.len() as u64, free_bytes: None }),
-        }
+        all_written(written, bytes.len())
+    }
+
+    /// As [`OpenFile::write_at`], of memory that does not belong to wasm.
+    pub(crate) fn write_from(&self, bytes: &Uint8Array, offset: u64) -> Result<(), FileError> {
+        let written = self.0.write_with_js_u8_array_and_options(bytes, &at(offset));
+        all_written(written, bytes.length() as usize)
     }
 
     /// Cuts the file, or extends it with zeros.
@@ -172,6 +175,14 @@ fn all_of(read: Result<f64, JsValue>, len: usize) -> Result<(), FileError> {
     match read.map_err(|error| storage_error(&error))? as usize {
         read if read == len => Ok(()),
         _ => Err(FileError::Damaged),
+    }
+}
+
+/// Checks that as many bytes were written as there were: fewer mean that there is no more room.
+fn all_written(written: Result<f64, JsValue>, len: usize) -> Result<(), FileError> {
+    match written.map_err(|error| storage_error(&error))? as usize {
+        written if written == len => Ok(()),
+        _ => Err(FileError::StorageFull { needed_bytes: len as u64, free_bytes: None }),
     }
 }
 

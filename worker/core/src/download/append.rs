@@ -1,4 +1,4 @@
-//! A file that is written from its start to its end: one that the user imports, or one from a host that ignores ranges.
+//! A file that is written from its start to its end: one that the user imports.
 
 use std::ops::Range;
 

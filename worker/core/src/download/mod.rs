@@ -1,25 +1,32 @@
-//! Downloading a file onto this device, as a state machine: [`Event`]s go in, [`Command`]s come out.
+//! Downloading a file, as a state machine: [`Event`]s go in, [`Command`]s come out.
 //!
-//! The file is fetched in segments over several connections. Each segment is recorded once it is safely stored, so that a later download completes
-//! what a broken connection or a closed tab left. Segments are hashed in order while others are still coming; the checksum is compared before the
-//! file counts as complete. Where the host has a different file than before, the download starts over, once.
+//! The file comes in ranges over several connections. Bytes are kept on this device as they come, and delivered in order, from memory: whoever makes
+//! something of them does not wait for the disk, and nothing is read that was just written. What an earlier download left is read from this device
+//! when its turn comes, and not requested. How many bytes may be in memory is bounded, see `ranges.rs`.
 //!
-//! The driver executes commands in order. If one fails, it drops the rest of the commands and reports the failure as an event.
+//! Responses of different versions of a file never mix: each must state the same length, and no other `ETag`. (`If-Range` would say so in the
+//! request, but hosts would have to allow it to other sites.) Where the host turns out to have a different file than what is kept, the download
+//! starts over, once; once bytes were delivered, it fails with [`FileError::Changed`]. A file that cannot be kept is delivered all the same.
+//!
+//! The driver executes commands in order. If one says that it fails the download, the driver drops the rest of the commands.
 
 mod append;
-mod segments;
+mod commits;
+mod ranges;
 #[cfg(test)]
 mod tests;
 
+use std::ops::Range;
 use std::time::Duration;
 
 pub use append::{Append, End, Placed};
+pub use commits::Commits;
 
 use crate::FileError;
-use crate::address::{FileAddress, file_name};
+use crate::address::FileAddress;
 use crate::http::Answer;
-use crate::kept::{KeptFile, Record, Usage, check_room, expected_checksum};
-use segments::Segments;
+use crate::kept::{KeptFile, Record, Usage, check_room};
+use ranges::{RANGE_BYTES, Ranges, missing_ranges};
 
 /// How often a request is made before its failure counts.
 const MAX_TRIES: u32 = 6;
@@ -28,32 +35,41 @@ const FIRST_PAUSE: Duration = Duration::from_millis(400);
 /// Bytes at a file's start that are enough to tell a model from a web page or a pointer to a file.
 const HEADER_BYTES: usize = 64;
 
-/// What happened.
+/// Bytes of a file, wherever they are in memory. Clones share them.
+pub trait Bytes: Clone {
+    /// How many there are.
+    fn len_bytes(&self) -> u64;
+
+    /// A copy of the first ones, at most `count`.
+    fn first(&self, count: usize) -> Vec<u8>;
+}
+
+/// What happened. `B` are bytes.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Event {
-    /// The host answered the request for a segment; the body has not been read yet.
+pub enum Event<B> {
+    /// The host answered a request; the body has not been read yet.
     Answered {
-        /// The segment that was requested.
-        segment: u64,
+        /// The number of the request.
+        request: u64,
         /// The response's headers.
         answer: Answer,
     },
     /// Bytes came, in answer to [`Command::ReadOn`].
     Chunk {
-        /// The segment that was requested.
-        segment: u64,
+        /// The number of the request.
+        request: u64,
         /// The next bytes of the response.
-        bytes: Vec<u8>,
+        bytes: B,
     },
     /// The response has ended, in answer to [`Command::ReadOn`].
     BodyEnd {
-        /// The segment that was requested.
-        segment: u64,
+        /// The number of the request.
+        request: u64,
     },
     /// The request failed, or its response broke off.
     RequestFailed {
-        /// The segment that was requested.
-        segment: u64,
+        /// The number of the request.
+        request: u64,
         /// What went wrong.
         error: FileError,
         /// Whether the browser believes that there is a network.
@@ -61,32 +77,39 @@ pub enum Event {
     },
     /// How much room there is, if the browser says so, in answer to [`Command::EstimateRoom`].
     Room(Option<Usage>),
-    /// The file can be written, in answer to [`Command::Create`] or [`Command::Open`].
+    /// The file can be written and read, in answer to [`Command::Create`] or [`Command::Open`].
     Opened,
     /// Bytes of the file, in answer to [`Command::Read`].
-    Read(Vec<u8>),
-    /// Others had their turn, in answer to [`Command::Yield`].
-    Yielded,
-    /// What [`Command::CheckHeader`] looked at is not the start of a model.
+    Read(B),
+    /// What [`Command::CheckHeader`] looked at is not the start of a model. This fails the download.
     NotAModel,
-    /// A command that touches this device's storage failed.
+    /// The file cannot be created, opened, written or recorded.
     StorageFailed(FileError),
+    /// [`Command::Read`] failed, and so does the download.
+    ReadFailed(FileError),
 }
 
-/// What the driver has to do.
+/// What the driver has to do. `B` are bytes.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Command {
-    /// Request a segment after a pause, in place of what is still coming for it.
+pub enum Command<B> {
+    /// Request a range after a pause, in place of what is still coming for a request of this number.
     Fetch {
-        /// Its number.
-        segment: u64,
+        /// The number of the request.
+        request: u64,
+        /// The places of the first byte and of the one after the last.
+        range: Range<u64>,
         /// The pause; none if zero.
         after: Duration,
     },
     /// Read the next bytes of a response.
     ReadOn {
-        /// The segment that was requested.
-        segment: u64,
+        /// The number of the request.
+        request: u64,
+    },
+    /// Drop a request, and what comes of it.
+    Cancel {
+        /// Its number.
+        request: u64,
     },
     /// Drop all requests and responses, and close the file.
     Abort,
@@ -96,29 +119,31 @@ pub enum Command {
     Create(Record),
     /// Open the kept file.
     Open,
+    /// The host has this file: its bytes follow.
+    Begin(Record),
     /// Check that these bytes may be the start of a model.
     CheckHeader(Vec<u8>),
     /// Write bytes.
     Write {
         /// Where they belong.
         offset: u64,
-        /// The bytes.
-        bytes: Vec<u8>,
+        /// The bytes, which may be delivered afterwards.
+        bytes: B,
     },
-    /// Make sure that what was written is safely stored, then record that a segment is here.
+    /// Record that a segment is here, soon: what was written has to be safely stored before, see [`Commits`].
     Commit {
         /// Its number.
         segment: u64,
     },
-    /// Read bytes that were written.
+    /// Read bytes of the file that were here before the download began.
     Read {
         /// The first one's place.
         offset: u64,
         /// How many.
         len_bytes: u64,
     },
-    /// Let other tasks run.
-    Yield,
+    /// Hand over the next bytes of the file. No further command is executed until they were taken.
+    Deliver(B),
     /// Tell the user how far it is.
     Report {
         /// Bytes that are here.
@@ -126,8 +151,6 @@ pub enum Command {
         /// Bytes of the file.
         len_bytes: u64,
     },
-    /// Record the file's checksum: it is what it should be.
-    Seal(String),
     /// Delete the file. Nothing is requested any more.
     Remove,
     /// End the download.
@@ -137,9 +160,11 @@ pub enum Command {
 /// How a download ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Outcome {
-    /// The file is complete.
+    /// All bytes were delivered, and kept if they were to be.
     Complete,
-    /// The host does not say how long the file is: it cannot be kept, only streamed.
+    /// All bytes were delivered, but they could not be kept.
+    Unkept(FileError),
+    /// The host does not say how long the file is: it cannot be kept, only streamed. Nothing was delivered.
     UnknownLength,
     /// The file does not start as a model does; nothing of it is kept.
     NotAModel,
@@ -148,34 +173,44 @@ pub enum Outcome {
 }
 
 /// A download.
-pub struct Download {
+pub struct Download<B> {
     file: FileAddress,
     /// The file's length, once it is known; otherwise 0.
     len_bytes: u64,
-    /// The checksum that the file must have, once its record is known.
-    expected: Option<String>,
+    keeping: Keeping,
+    /// Whether there is a file of this download on this device.
+    is_open: bool,
     has_restarted: bool,
-    is_removed: bool,
-    state: State,
+    next_request: u64,
+    state: State<B>,
 }
 
-enum State {
+/// Whether what comes is kept.
+enum Keeping {
+    Yes,
+    /// This device has no storage.
+    No,
+    Failed(FileError),
+}
+
+enum State<B> {
     /// Waits for the first response.
-    Asking { kept: Option<KeptFile>, tries: u32 },
+    Asking { kept: Option<KeptFile>, asked: u64, range: Range<u64>, tries: u32 },
     /// The first response is here; waits for the file to be opened.
     Opening(Opening),
-    /// Takes segments.
-    Segments(Box<Segments>),
-    /// Takes the whole file from a host that ignores ranges.
-    Whole { append: Append, header: Header, segment: u64 },
+    /// Takes ranges.
+    Ranges(Box<Ranges<B>>),
+    /// Takes the whole file from a host that ignores ranges, up to now this many bytes.
+    Whole { record: Record, offset: u64, header: Header },
     /// Nothing more is expected.
     Ended,
 }
 
 struct Opening {
     file: KeptFile,
-    /// The segment that the response starts with; the file's start if it is not partial.
-    segment: u64,
+    /// The number of the request that was answered.
+    request: u64,
+    /// Whether the response is the range that was requested, rather than the whole file.
     is_partial: bool,
 }
 
@@ -185,72 +220,104 @@ struct Header(Vec<u8>);
 
 impl Header {
     /// Adds bytes from `offset` on, and has them checked as long as more of the header may follow.
-    fn check(&mut self, bytes: &[u8], offset: u64) -> Option<Command> {
+    fn check<B: Bytes>(&mut self, bytes: &B, offset: u64) -> Option<Command<B>> {
         if offset >= HEADER_BYTES as u64 || self.0.len() >= HEADER_BYTES {
             return None;
         }
-        self.0.extend_from_slice(&bytes[..bytes.len().min(HEADER_BYTES)]);
+        self.0.extend(bytes.first(HEADER_BYTES));
         Some(Command::CheckHeader(self.0.clone()))
     }
 }
 
-impl Download {
-    /// Begins to complete `file`. `kept` is what is here of it already, unless that contradicts the file's pin.
-    pub fn start(file: FileAddress, kept: Option<KeptFile>) -> (Self, Vec<Command>) {
-        let state = State::Ended;
-        let mut download = Self { file, len_bytes: 0, expected: None, has_restarted: false, is_removed: false, state };
-        let commands = match kept {
-            Some(kept) if kept.is_complete() => vec![Command::Finish(Outcome::Complete)],
-            kept => download.ask(kept),
+impl<B: Bytes> Download<B> {
+    /// Begins to download `file`. `kept` is what is here of it already, unless that is complete or contradicts the file's pin; `can_keep` says
+    /// whether this device has any storage.
+    pub fn start(file: FileAddress, kept: Option<KeptFile>, can_keep: bool) -> (Self, Vec<Command<B>>) {
+        let mut download = Self {
+            file,
+            len_bytes: 0,
+            keeping: if can_keep { Keeping::Yes } else { Keeping::No },
+            is_open: false,
+            has_restarted: false,
+            next_request: 0,
+            state: State::Ended,
         };
+        let commands = download.ask(kept.filter(|kept| can_keep && !kept.is_complete()));
         (download, commands)
     }
 
     /// Takes an event and says what to do about it.
-    pub fn handle(&mut self, event: Event) -> Vec<Command> {
+    pub fn handle(&mut self, event: Event<B>) -> Vec<Command<B>> {
+        let is_keeping = self.is_keeping();
         match (&mut self.state, event) {
-            (_, Event::StorageFailed(error)) => self.fail(error),
             (State::Ended, _) => Vec::new(),
-            (_, Event::NotAModel) => {
-                let mut commands = vec![Command::Remove];
-                commands.extend(self.end(Outcome::NotAModel));
-                commands
+            (_, Event::ReadFailed(error)) => self.fail(error),
+            (_, Event::NotAModel) => self.end(Outcome::NotAModel, true),
+            (State::Opening(_), Event::StorageFailed(error)) => self.cannot_open(error),
+            (_, Event::StorageFailed(error)) => {
+                self.keep_no_more(error);
+                Vec::new()
             }
-            (State::Asking { .. }, Event::Answered { segment, answer }) => self.first_answer(segment, answer),
-            (State::Asking { tries, .. }, Event::RequestFailed { segment, error, is_online }) => {
-                match next_pause(*tries, &error, is_online) {
-                    Some(after) => {
-                        *tries += 1;
-                        vec![Command::Fetch { segment, after }]
+            (State::Asking { asked, .. }, Event::Answered { request, answer }) if *asked == request => {
+                self.first_answer(answer)
+            }
+            (State::Asking { asked, .. }, Event::RequestFailed { request, error, is_online }) if *asked == request => {
+                self.ask_again(error, is_online)
+            }
+            (State::Opening(_), Event::Room(usage)) => self.room(usage),
+            (State::Opening(_), Event::Opened) => {
+                self.is_open = true;
+                self.begin()
+            }
+            (State::Ranges(ranges), event) => {
+                let handled = ranges.handle(event, is_keeping);
+                let is_finished = ranges.is_finished();
+                match handled {
+                    Ok(mut commands) => {
+                        if is_finished {
+                            commands.extend(self.complete());
+                        }
+                        commands
                     }
-                    None => self.fail(error),
+                    Err(error) => self.fail(error),
                 }
             }
-            (State::Opening(opening), Event::Room(usage)) => match check_room(usage, self.len_bytes) {
-                Ok(()) => vec![Command::Create(opening.file.record.clone())],
-                Err(error) => self.end(Outcome::Failed(error)),
-            },
-            (State::Opening(_), Event::Opened) => self.opened(),
-            (State::Segments(segments), event) => {
-                let step = segments.handle(event);
-                self.follow(step)
-            }
-            (State::Whole { .. }, event) => self.whole(event),
+            (State::Whole { .. }, event) => self.whole(event, is_keeping),
             // What was aborted may still be heard of.
             (State::Asking { .. } | State::Opening(_), _) => Vec::new(),
         }
     }
 
-    /// Requests the first missing segment. The answer tells whether what is here can be completed.
-    fn ask(&mut self, kept: Option<KeptFile>) -> Vec<Command> {
-        let segment = first_missing(kept.as_ref());
-        self.state = State::Asking { kept, tries: 1 };
-        vec![Command::Fetch { segment, after: Duration::ZERO }]
+    fn is_keeping(&self) -> bool {
+        matches!(self.keeping, Keeping::Yes)
     }
 
-    fn first_answer(&mut self, segment: u64, answer: Answer) -> Vec<Command> {
-        let State::Asking { kept, .. } = std::mem::replace(&mut self.state, State::Ended) else { return Vec::new() };
-        let Some(len_bytes) = answer.len_bytes else { return self.end(Outcome::UnknownLength) };
+    /// Requests the first missing range. The answer tells whether what is here can be completed.
+    fn ask(&mut self, kept: Option<KeptFile>) -> Vec<Command<B>> {
+        let asked = self.next_request;
+        self.next_request += 1;
+        let missing = kept.as_ref().and_then(|kept| missing_ranges(kept).pop_front());
+        let range = missing.unwrap_or(0..RANGE_BYTES);
+        self.state = State::Asking { kept, asked, range: range.clone(), tries: 1 };
+        vec![Command::Fetch { request: asked, range, after: Duration::ZERO }]
+    }
+
+    fn ask_again(&mut self, error: FileError, is_online: bool) -> Vec<Command<B>> {
+        let State::Asking { kept, asked, range, tries } = &mut self.state else { return Vec::new() };
+        if let Some(after) = next_pause(*tries, &error, is_online) {
+            *tries += 1;
+            return vec![Command::Fetch { request: *asked, range: range.clone(), after }];
+        }
+        // A shorter file has no such range.
+        let is_beyond = kept.is_some() && matches!(error, FileError::Status { status: 416, .. });
+        if is_beyond { self.changed() } else { self.fail(error) }
+    }
+
+    fn first_answer(&mut self, answer: Answer) -> Vec<Command<B>> {
+        let State::Asking { kept, asked, .. } = std::mem::replace(&mut self.state, State::Ended) else {
+            return Vec::new();
+        };
+        let Some(len_bytes) = answer.len_bytes else { return self.end(Outcome::UnknownLength, false) };
         let is_partial = answer.is_partial;
         let (file, command) = match kept {
             Some(kept) if is_same(&kept.record, &answer) => (kept, Command::Open),
@@ -262,114 +329,129 @@ impl Download {
             }
         };
         self.len_bytes = len_bytes;
-        self.expected = expected_checksum(self.file.pin.as_ref(), &file.record).cloned();
-        self.state = State::Opening(Opening { file, segment, is_partial });
-        vec![command]
+        self.state = State::Opening(Opening { file, request: asked, is_partial });
+        if self.is_keeping() { vec![command] } else { self.begin() }
     }
 
-    fn opened(&mut self) -> Vec<Command> {
-        let State::Opening(Opening { file, segment, is_partial }) = std::mem::replace(&mut self.state, State::Ended)
+    /// Creates the file if there is room for it.
+    fn room(&mut self, usage: Option<Usage>) -> Vec<Command<B>> {
+        let State::Opening(opening) = &self.state else { return Vec::new() };
+        match check_room(usage, self.len_bytes) {
+            Ok(()) => vec![Command::Create(opening.file.record.clone())],
+            Err(error) => {
+                self.keep_no_more(error);
+                self.begin()
+            }
+        }
+    }
+
+    /// Goes on without storage. What is kept of the file cannot be read either.
+    fn cannot_open(&mut self, error: FileError) -> Vec<Command<B>> {
+        let State::Opening(opening) = &self.state else { return Vec::new() };
+        let is_needed = opening.file.done_bytes() > 0;
+        self.keep_no_more(error);
+        if is_needed { self.start_over() } else { self.begin() }
+    }
+
+    fn keep_no_more(&mut self, error: FileError) {
+        if self.is_keeping() {
+            self.keeping = Keeping::Failed(match error {
+                FileError::StorageFull { free_bytes, .. } => {
+                    FileError::StorageFull { needed_bytes: self.len_bytes, free_bytes }
+                }
+                error => error,
+            });
+        }
+    }
+
+    fn begin(&mut self) -> Vec<Command<B>> {
+        let State::Opening(Opening { file, request, is_partial }) = std::mem::replace(&mut self.state, State::Ended)
         else {
             return Vec::new();
         };
-        let report = Command::Report { done_bytes: file.done_bytes(), len_bytes: self.len_bytes };
+        let done_bytes = if is_partial { file.done_bytes() } else { 0 };
+        let mut commands = vec![
+            Command::Begin(file.record.clone()),
+            Command::Report { done_bytes, len_bytes: self.len_bytes },
+            Command::ReadOn { request },
+        ];
         self.state = if is_partial {
-            State::Segments(Box::new(Segments::new(file, segment)))
+            let mut ranges = Ranges::new(file, request);
+            commands.extend(ranges.begin());
+            State::Ranges(Box::new(ranges))
         } else {
-            State::Whole { append: Append::new(self.len_bytes), header: Header::default(), segment }
+            State::Whole { record: file.record, offset: 0, header: Header::default() }
         };
-        vec![report, Command::ReadOn { segment }]
+        commands
     }
 
     /// Takes a response that brings the whole file. It is not tried again: it would start from the beginning.
-    fn whole(&mut self, event: Event) -> Vec<Command> {
-        let State::Whole { append, header, segment } = &mut self.state else { return Vec::new() };
+    fn whole(&mut self, event: Event<B>, is_keeping: bool) -> Vec<Command<B>> {
+        let State::Whole { record, offset, header } = &mut self.state else { return Vec::new() };
         match event {
-            Event::Chunk { bytes, .. } => {
-                let check = header.check(&bytes, append.done_bytes());
-                let Ok(placed) = append.push(&bytes) else { return self.changed() };
-                let mut commands: Vec<Command> = check.into_iter().collect();
-                commands.push(Command::Write { offset: placed.offset, bytes });
-                commands.extend(placed.completed.map(|segment| Command::Commit { segment }));
-                commands.push(Command::Report { done_bytes: append.done_bytes(), len_bytes: self.len_bytes });
-                commands.push(Command::ReadOn { segment: *segment });
+            Event::Chunk { request, bytes } => {
+                let (from, to) = (*offset, *offset + bytes.len_bytes());
+                if to > record.len_bytes {
+                    return self.fail(FileError::Changed);
+                }
+                *offset = to;
+                let mut commands: Vec<Command<B>> = header.check(&bytes, from).into_iter().collect();
+                if is_keeping {
+                    commands.push(Command::Write { offset: from, bytes: bytes.clone() });
+                    commands.extend(record.completed(from, to).map(|segment| Command::Commit { segment }));
+                }
+                commands.push(Command::Report { done_bytes: to, len_bytes: record.len_bytes });
+                commands.push(Command::ReadOn { request });
+                commands.push(Command::Deliver(bytes));
                 commands
             }
+            Event::BodyEnd { .. } if *offset == record.len_bytes => self.complete(),
             Event::BodyEnd { .. } => {
-                let State::Whole { append, .. } = std::mem::replace(&mut self.state, State::Ended) else {
-                    return Vec::new();
-                };
-                match append.finish() {
-                    Ok(End { completed, checksum }) => {
-                        let mut commands: Vec<Command> =
-                            completed.map(|segment| Command::Commit { segment }).into_iter().collect();
-                        commands.extend(self.seal(checksum));
-                        commands
-                    }
-                    Err(error) => self.fail(error),
-                }
+                let (len_bytes, needed_bytes) = (*offset, record.len_bytes);
+                self.fail(FileError::CutShort { len_bytes, needed_bytes })
             }
             Event::RequestFailed { error, .. } => self.fail(error),
             _ => Vec::new(),
         }
     }
 
-    fn follow(&mut self, step: Result<segments::Step, FileError>) -> Vec<Command> {
-        match step {
-            Ok(segments::Step::Continue(commands)) => commands,
-            Ok(segments::Step::Hashed(checksum)) => self.seal(checksum),
-            Err(FileError::Changed) => self.changed(),
-            Err(error) => self.fail(error),
-        }
-    }
-
-    /// Compares the file's checksum.
-    fn seal(&mut self, checksum: String) -> Vec<Command> {
-        if self.expected.as_ref().is_some_and(|expected| *expected != checksum) {
-            return self.fail(FileError::WrongChecksum { file: file_name(&self.file.url).to_owned() });
-        }
-        self.state = State::Ended;
-        vec![Command::Seal(checksum), Command::Finish(Outcome::Complete)]
-    }
-
     /// The host has a different file now: what is here of the old one is useless.
-    fn changed(&mut self) -> Vec<Command> {
-        if self.has_restarted {
-            return self.end(Outcome::Failed(FileError::Changed));
+    fn changed(&mut self) -> Vec<Command<B>> {
+        if std::mem::replace(&mut self.has_restarted, true) {
+            return self.fail(FileError::Changed);
         }
-        self.has_restarted = true;
+        self.start_over()
+    }
+
+    fn start_over(&mut self) -> Vec<Command<B>> {
         let mut commands = vec![Command::Abort];
         commands.extend(self.ask(None));
         commands
     }
 
-    /// Ends with an error. What can never become a model must not take up space, and neither may a part of a file where the storage is full.
-    fn fail(&mut self, error: FileError) -> Vec<Command> {
-        let (error, is_useless) = match error {
-            FileError::StorageFull { free_bytes, .. } => {
-                (FileError::StorageFull { needed_bytes: self.len_bytes, free_bytes }, true)
-            }
-            FileError::WrongChecksum { .. } | FileError::CutShort { .. } => (error, true),
-            error => (error, false),
+    /// Ends once all bytes were delivered.
+    fn complete(&mut self) -> Vec<Command<B>> {
+        let outcome = match &self.keeping {
+            Keeping::Yes | Keeping::No => Outcome::Complete,
+            Keeping::Failed(error) => Outcome::Unkept(error.clone()),
         };
-        let mut commands = Vec::new();
-        // Removing may be what failed.
-        if is_useless && !self.is_removed {
-            self.is_removed = true;
-            commands.push(Command::Remove);
-        }
-        commands.extend(self.end(Outcome::Failed(error)));
-        commands
+        self.end(outcome, false)
     }
 
-    fn end(&mut self, outcome: Outcome) -> Vec<Command> {
+    /// Ends with an error. What can never become a model must not take up space.
+    fn fail(&mut self, error: FileError) -> Vec<Command<B>> {
+        let is_useless = matches!(error, FileError::CutShort { .. });
+        self.end(Outcome::Failed(error), is_useless)
+    }
+
+    /// Ends. A part of a file where the storage is full must not take up space either.
+    fn end(&mut self, outcome: Outcome, is_useless: bool) -> Vec<Command<B>> {
         self.state = State::Ended;
-        vec![Command::Finish(outcome)]
+        let is_full = matches!(self.keeping, Keeping::Failed(FileError::StorageFull { .. }));
+        let is_removed = self.is_open && (is_useless || is_full);
+        let remove = is_removed.then_some(Command::Remove);
+        remove.into_iter().chain([Command::Finish(outcome)]).collect()
     }
-}
-
-fn first_missing(kept: Option<&KeptFile>) -> u64 {
-    kept.and_then(|kept| kept.missing().next()).unwrap_or_default()
 }
 
 /// Whether a response belongs to the file that a record describes.

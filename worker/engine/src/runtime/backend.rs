@@ -158,9 +158,10 @@ pub(crate) trait Decoder: Memory + MaybeSend {
         Ok(0)
     }
 
-    /// Tries changes of the kernel layout with this context length and keeps those that are faster.
-    async fn autotune(&mut self, _context: usize) -> Result<Vec<Change>> {
-        Ok(Vec::new())
+    /// Tries changes of the kernel layout with this context length and keeps those that are faster. `None`, and the
+    /// layout as before, if `is_wanted` turns false meanwhile.
+    async fn autotune(&mut self, _context: usize, _is_wanted: &dyn Fn() -> bool) -> Result<Option<Vec<Change>>> {
+        Ok(Some(Vec::new()))
     }
 
     /// Applies changes to the kernel layout.

@@ -420,6 +420,16 @@ fn autotuned_layouts_give_the_same_logits() {
                 assert!(own < largest, "{own:.1e} with {}", change.name());
             }
         }
+        // Somebody asks at once, or a while later.
+        for most in [0, 4] {
+            let asked = std::cell::Cell::new(0);
+            let is_wanted = || asked.replace(asked.get() + 1) < most;
+            assert_eq!(plain.autotune_while(&is_wanted).await.unwrap(), None, "{most}");
+            for (actual, expected) in logits_of(&mut plain).await.iter().zip(&expected) {
+                assert!(divergence(actual, expected).abs() < 1e-7, "the layout is as before");
+            }
+            plain.reset();
+        }
         let changes = plain.autotune().await.unwrap();
         assert!(plain.cached_tokens().is_empty());
         for (actual, expected) in logits_of(&mut plain).await.iter().zip(&expected) {

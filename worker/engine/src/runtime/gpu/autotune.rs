@@ -66,21 +66,33 @@ impl Tuning {
     }
 }
 
-/// Tries the changes on a model and keeps those that are faster.
-pub(super) async fn run(decoder: &mut GpuDecoder, context: usize) -> Result<Vec<Change>> {
-    let start = Instant::now();
+/// Tries the changes on a model and keeps those that are faster. `None`, and the layout as before, if `is_wanted` turns
+/// false meanwhile.
+pub(super) async fn run(
+    decoder: &mut GpuDecoder,
+    context: usize,
+    is_wanted: &dyn Fn() -> bool,
+) -> Result<Option<Vec<Change>>> {
+    let (start, before) = (Instant::now(), decoder.gpu.tuning());
     let mut kept = Vec::new();
     for change in Change::ALL {
-        if start.elapsed().as_secs_f64() < BUDGET_SECONDS && decoder.apply_if_faster(change, context).await? {
+        let has_time = start.elapsed().as_secs_f64() < BUDGET_SECONDS;
+        if has_time && is_wanted() && decoder.apply_if_faster(change, context, is_wanted).await? {
             kept.push(change);
         }
+        if !is_wanted() {
+            if !kept.is_empty() {
+                decoder.lay_out(before);
+            }
+            return Ok(None);
+        }
     }
-    Ok(kept)
+    Ok(Some(kept))
 }
 
 impl GpuDecoder {
-    /// Applies a change if it is faster; returns whether it is.
-    async fn apply_if_faster(&mut self, change: Change, context: usize) -> Result<bool> {
+    /// Applies a change if it is faster; returns whether it is. Stops measuring once it is not wanted any more.
+    async fn apply_if_faster(&mut self, change: Change, context: usize, is_wanted: &dyn Fn() -> bool) -> Result<bool> {
         let tuning = self.gpu.tuning();
         if tuning.with(change) == tuning {
             return Ok(false);
@@ -98,18 +110,16 @@ impl GpuDecoder {
             let repeats = (MEASURED_SECONDS / once).clamp(1.0, MAX_REPEATS) as usize;
             let mut seconds = [Vec::new(), Vec::new()];
             for _ in 0..RUNS {
+                if !is_wanted() {
+                    break;
+                }
                 for own in &mut seconds {
                     self.swap(&mut other);
                     own.push(measured.run(self, repeats).await?);
                 }
             }
-            // The old layout comes first. Interference only adds time, so the minimum says most; the median has to
-            // agree.
-            let [old, new] = seconds.map(|mut own| {
-                own.sort_by(f64::total_cmp);
-                [own[0], own[RUNS / 2]]
-            });
-            new.iter().zip(old).all(|(new, old)| *new < MAX_TIME_RATIO * old)
+            // The old layout comes first.
+            seconds[1].len() == RUNS && is_faster(seconds)
         };
         if !is_worth_it {
             self.swap(&mut other);
@@ -122,6 +132,15 @@ impl GpuDecoder {
         std::mem::swap(&mut self.gpu, gpu);
         std::mem::swap(&mut self.programs, programs);
     }
+}
+
+/// Whether the second layout is faster. Interference only adds time, so the minimum says most; the median has to agree.
+fn is_faster(seconds: [Vec<f64>; 2]) -> bool {
+    let [old, new] = seconds.map(|mut own| {
+        own.sort_by(f64::total_cmp);
+        [own[0], own[RUNS / 2]]
+    });
+    new.iter().zip(old).all(|(new, old)| *new < MAX_TIME_RATIO * old)
 }
 
 /// A benchmark: a number of tokens at a position.

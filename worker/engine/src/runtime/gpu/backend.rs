@@ -189,8 +189,8 @@ impl Decoder for GpuDecoder {
         Ok(self.decode_program(0)?.len() + self.sampler.len())
     }
 
-    async fn autotune(&mut self, context: usize) -> Result<Vec<Change>> {
-        autotune::run(self, context).await
+    async fn autotune(&mut self, context: usize, is_wanted: &dyn Fn() -> bool) -> Result<Option<Vec<Change>>> {
+        autotune::run(self, context, is_wanted).await
     }
 
     fn apply(&mut self, changes: &[Change]) {

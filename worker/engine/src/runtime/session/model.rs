@@ -370,8 +370,16 @@ impl Model {
     /// # Errors
     /// Whatever the device reported.
     pub async fn autotune(&mut self) -> Result<Vec<Change>> {
+        Ok(self.autotune_while(&|| true).await?.unwrap_or_default())
+    }
+
+    /// The same, but stops soon after `is_wanted` turns false: then there is no result, and the layout is as before.
+    ///
+    /// # Errors
+    /// Whatever the device reported.
+    pub async fn autotune_while(&mut self, is_wanted: &dyn Fn() -> bool) -> Result<Option<Vec<Change>>> {
         self.reset();
-        let changes = self.decoder.autotune(self.context as usize).await;
+        let changes = self.decoder.autotune(self.context as usize, is_wanted).await;
         // Measuring has overwritten the cache.
         self.reset();
         changes
