@@ -11,6 +11,7 @@ mod components;
 mod conversation;
 mod crash;
 mod failure;
+mod hub;
 mod i18n;
 mod images;
 mod library;

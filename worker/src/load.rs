@@ -157,6 +157,22 @@ impl Load<'_> {
         })
     }
 
+    /// Downloads a model and its projector, and loads nothing.
+    pub(crate) async fn keep(&self, spec: &LoadSpec) -> Result<(), WorkerError> {
+        if self.store.is_none() {
+            return Err(WorkerError::NoStorage);
+        }
+        let parts = Part::of(&spec.source, spec.files.clone(), self.store, &self.client.allowed_hosts).await?;
+        let found = self.unless_stopped(Found::of(spec, self.store, &self.client.allowed_hosts)).await??;
+        let (parts, unkept) = self.fetch(parts).await?;
+        if parts.iter().any(|part| !matches!(part, Part::Stored(_))) {
+            let reason = unkept.unwrap_or_else(|| "the host does not say how long the file is".to_owned());
+            return Err(FileError::Storage(reason).into());
+        }
+        self.fetch_projector(found).await?;
+        Ok(())
+    }
+
     /// Downloads what is missing. Where there is no room, the model is streamed to the GPU and not kept; the text says so.
     pub(crate) async fn fetch(&self, parts: Vec<Part>) -> Result<(Vec<Part>, Option<String>), WorkerError> {
         let Some(store) = self.store else { return Ok((parts, None)) };
