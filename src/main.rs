@@ -15,6 +15,7 @@ mod hub;
 mod i18n;
 mod images;
 mod library;
+mod names;
 mod options;
 mod pages;
 mod settings;

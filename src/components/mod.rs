@@ -2,6 +2,7 @@
 
 pub(crate) mod allow_host;
 pub(crate) mod answer_footer;
+pub(crate) mod background_download;
 pub(crate) mod code_toolbar;
 pub(crate) mod composer;
 pub(crate) mod context_cutoff;
@@ -14,6 +15,9 @@ pub(crate) mod failure_notice;
 pub(crate) mod files;
 pub(crate) mod focus;
 pub(crate) mod header;
+pub(crate) mod hub_access;
+pub(crate) mod hub_files;
+pub(crate) mod hub_search;
 pub(crate) mod icon_button;
 pub(crate) mod icons;
 pub(crate) mod idle_unload_select;
@@ -32,6 +36,7 @@ pub(crate) mod notice;
 pub(crate) mod page_header;
 pub(crate) mod plot;
 pub(crate) mod prompt_menu;
+pub(crate) mod proposal;
 pub(crate) mod remembered_files;
 pub(crate) mod sampling_settings;
 pub(crate) mod seeing_model;

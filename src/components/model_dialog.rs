@@ -39,7 +39,7 @@ pub(crate) fn ModelDialog(
     };
     let load = move |candidate: Candidate, context_tokens| {
         storage::agree_to_load();
-        client.load(candidate.source, candidate.files, context_tokens);
+        client.load_seeing(candidate.source, candidate.files, candidate.projector, context_tokens);
         on_close();
     };
     let load_demo = move |_| {

@@ -92,7 +92,7 @@ impl HubError {
 /// Repositories with models that match some words, those with the most downloads first.
 pub(crate) async fn search(words: &str) -> Result<Vec<Repository>, HubError> {
     let fields = ["downloads", "gated", "tags", "gguf"].map(|field| format!("&expand[]={field}")).concat();
-    let words = encode_uri_component(words.trim());
+    let words = String::from(encode_uri_component(words.trim()));
     let url = format!("{}/api/models?search={words}&filter=gguf&sort=downloads&limit={MAX_FOUND}{fields}", server());
     found(&get(&url).await?).ok_or(HubError::Invalid)
 }
@@ -176,7 +176,10 @@ mod tests {
         let Some(repositories) = found(json) else { panic!("it is a list") };
         let [gated, plain] = repositories.as_slice() else { panic!("{repositories:?}") };
         assert!(gated.is_gated() && !plain.is_gated());
-        assert_eq!((gated.licence(), gated.parameters(), gated.architecture()), (Some("mit"), Some(4e9), Some("qwen3")));
+        assert_eq!(
+            (gated.licence(), gated.parameters(), gated.architecture()),
+            (Some("mit"), Some(4e9), Some("qwen3"))
+        );
         assert_eq!((plain.licence(), plain.parameters(), plain.downloads), (None, None, 0.0));
         assert_eq!(found(b"{}"), None);
     }

@@ -102,9 +102,9 @@ fn model(
 ) -> Option<ModelFile> {
     parts.sort_by(|a, b| a.path.cmp(&b.path));
     let is_split = parts.iter().any(|part| split_part(&part.path).is_some());
-    let is_whole = |(index, part): (usize, &Entry)| split_part(&part.path).is_some_and(|(_, number, count)| {
-        number == index + 1 && count == parts.len()
-    });
+    let is_whole = |(index, part): (usize, &Entry)| {
+        split_part(&part.path).is_some_and(|(_, number, count)| number == index + 1 && count == parts.len())
+    };
     if is_split && !parts.iter().enumerate().all(is_whole) || !is_split && parts.len() != 1 {
         return None;
     }
@@ -144,7 +144,7 @@ fn split_part(path: &str) -> Option<(&str, usize, usize)> {
     let (rest, count) = stem(path).rsplit_once("-of-")?;
     let (stem, number) = rest.rsplit_once('-')?;
     let is_number = |text: &str| text.len() == 5 && text.bytes().all(|byte| byte.is_ascii_digit());
-    (is_number(number) && is_number(count)).then(|| Some((stem, number.parse().ok()?, count.parse().ok()?)))?
+    if is_number(number) && is_number(count) { Some((stem, number.parse().ok()?, count.parse().ok()?)) } else { None }
 }
 
 /// The format in a name, such as `Q4_K_M`: the last word that begins like one.

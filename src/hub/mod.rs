@@ -7,7 +7,7 @@ mod files;
 mod token;
 
 pub(crate) use api::{HubError, Repository, files_of, search};
-pub(crate) use files::{ModelFile, Projector, RepositoryFiles};
+pub(crate) use files::{ModelFile, Projector, RepositoryFiles, format_of};
 pub(crate) use token::{forget_token, has_token, save_token, tokens};
 
 use crate::allowed_hosts;

@@ -5,6 +5,7 @@ use leptos_use::use_media_query;
 
 use crate::chats::Chats;
 use crate::client::{Client, EngineState};
+use crate::components::background_download::BackgroundDownload;
 use crate::components::composer::{Composer, attach};
 use crate::components::files::list;
 use crate::components::focus::focus_composer;
@@ -40,6 +41,7 @@ pub(crate) fn ChatPage() -> impl IntoView {
     if has_no_model && !client.handle_link() && has_agreed {
         client.load_default_unless_loaded();
     }
+    client.resume_fetch();
     if let Some(question) = options.question.filter(|_| chats.take_question()) {
         fill_composer(&chats, &question);
     }
@@ -104,6 +106,7 @@ pub(crate) fn ChatPage() -> impl IntoView {
                     <Updates />
                     <Notice />
                     <LinkedModel />
+                    <BackgroundDownload />
                     <ModelStatus on_choose_model=choose_model />
                     <Toasts />
                     <Composer />

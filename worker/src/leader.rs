@@ -40,6 +40,8 @@ pub(crate) struct Shared {
     /// Models in memory.
     models: RefCell<Vec<ModelInfo>>,
     clients: RefCell<Vec<Client>>,
+    /// Held while a model is fetched: one at a time, so that nothing is fetched twice when several tabs ask for it.
+    fetching: Mutex<()>,
     /// The response in progress.
     pub(crate) running: RefCell<Option<Running>>,
 }
@@ -54,6 +56,7 @@ impl Shared {
             store: Mutex::default(),
             models: RefCell::default(),
             clients: RefCell::new(vec![Client::page()]),
+            fetching: Mutex::default(),
             running: RefCell::default(),
         }
     }
@@ -96,6 +99,7 @@ impl Shared {
                 let guard = self.interrupts.begin((client.id.clone(), id));
                 let options = self.settings.get().into();
                 let load = Load { id, client: &client, guard: &guard, store, options, clock: Instant::now() };
+                let _turn = load.unless_stopped(self.fetching.lock()).await?;
                 load.keep(&LoadSpec { source, files, projector, context_tokens: None }).await?;
                 Event::Fetched { id }
             }

@@ -10,6 +10,7 @@ mod conversations;
 mod docs;
 mod failures;
 mod firefox;
+mod hub;
 mod images;
 mod lifecycle;
 mod memory;

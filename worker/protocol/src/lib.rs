@@ -429,7 +429,8 @@ mod tests {
         let delete = Request::Delete { id: 1, url: url.clone() }.resolved();
         assert_eq!(delete, Request::Delete { id: 1, url: address.clone() });
         let source = ModelSource::Url { url };
-        let fetch = Request::Fetch { id: 1, source: source.clone(), projector: Some("a/b/c.gguf".to_owned()) }.resolved();
+        let fetch =
+            Request::Fetch { id: 1, source: source.clone(), projector: Some("a/b/c.gguf".to_owned()) }.resolved();
         let inspect = Request::Inspect { id: 1, source, projector: None, context_tokens: None }.resolved();
         let source = ModelSource::Url { url: address.clone() };
         assert_eq!(fetch, Request::Fetch { id: 1, source: source.clone(), projector: Some(address) });

@@ -7,6 +7,9 @@ use parlance_protocol::{DeviceChoice, Failure, Request, Settings, StorageInfo};
 use web_sys::File;
 
 use super::Client;
+use crate::hub;
+use crate::options::is_same_model;
+use crate::storage;
 
 impl Client {
     /// The models stored on this device; `None` until [`Client::list_stored`] has been answered.
@@ -31,6 +34,9 @@ impl Client {
 
     /// Deletes a stored model.
     pub(crate) fn delete_stored(self, url: String) {
+        if storage::preferred_model().is_some_and(|model| is_same_model(&model.url, &url)) {
+            storage::prefer_model(None);
+        }
         self.send(Request::Delete { id: self.next_request(), url }, Vec::new());
     }
 
@@ -61,12 +67,12 @@ impl Client {
         device != DeviceChoice::Cpu && has_webgpu
     }
 
-    /// Sends the current settings to the worker.
+    /// Sends the current settings, and the token for gated repositories, to the worker.
     pub(crate) fn configure(self) {
         let minutes = self.settings.0.with_untracked(|settings| settings.idle_minutes);
         let idle_unload_seconds = (minutes > 0).then(|| f64::from(minutes) * 60.0);
         let kv_cache = self.settings.0.with_untracked(|settings| settings.kv_cache);
         let settings = Settings { idle_unload_seconds, budget_bytes: None, device: self.device(), kv_cache };
-        self.send(Request::Configure { settings }, Vec::new());
+        self.send(Request::Configure { settings, tokens: Some(hub::tokens()) }, Vec::new());
     }
 }
