@@ -36,6 +36,22 @@ response-elsewhere = يجري إنشاء هذا الرد في علامة تبو�
 token-limit-reached = تم بلوغ حد الرموز
 stopped-by-user = تم الإيقاف
 context-cutoff = الرسائل فوق هذا الخط لم يعد السياق يتسع لها ولا تُرسل إلى النموذج.
+context-gauge = { $used } من { $limit } رمز
+context-contents = ما يملأ السياق
+context-summary = الملخص
+context-messages = الرسائل
+context-files = الملفات
+context-images = الصور
+context-draft = الرسالة قيد الكتابة
+context-estimate = تقدير. ويُترك الباقي للرد.
+context-left-out = { $count ->
+    [one] رسالة واحدة ({ $count }) لم تعد تُرسل إلى النموذج، وهي معلَّمة في المحادثة.
+   *[other] رسائل لم تعد تُرسل إلى النموذج وهي معلَّمة في المحادثة: { $count }.
+}
+summarize = تلخيص الرسائل السابقة
+summarizing = جارٍ التلخيص…
+summary-instead = يُرسل ملخص بدلًا من الرسائل أعلاه.
+summary-failed = لم يكتب النموذج ملخصًا. لم يتغير شيء.
 token-count = { $count ->
     [zero] لا رموز
     [one] رمز واحد
@@ -51,6 +67,7 @@ download = تنزيل
 edit = تعديل
 edit-message = تعديل الرسالة
 regenerate = إعادة الإنشاء
+regenerate-with = نموذج آخر…
 continue = متابعة
 sources = المصادر
 estimated-tokens = نحو { $count } رمز
@@ -117,6 +134,8 @@ model = النموذج
 models = النماذج
 loading = جارٍ التحميل…
 select-model = اختر نموذجًا
+models-here = على هذا الجهاز
+advanced = متقدم
 all-models = كل النماذج
 demo-model = نموذج تجريبي
 demo-model-text = ‏SmolLM2 135M Instruct، ‏98 MB: صغير وسريع، مناسب للتجربة الأولى.
@@ -272,6 +291,7 @@ sampling = أخذ العينات
 preset-precise = دقيق
 preset-balanced = متوازن
 preset-creative = إبداعي
+own-sampling = لهذه المحادثة إعدادات أخذ عينات خاصة بها
 temperature = درجة الحرارة
 temperature-help = مدى عشوائية المخرجات. 0 يختار دائمًا الرمز الأكثر احتمالًا.
 top-p = Top P

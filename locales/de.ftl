@@ -36,6 +36,22 @@ response-elsewhere = Diese Antwort wird gerade in einem anderen Tab generiert.
 token-limit-reached = Token-Limit erreicht
 stopped-by-user = gestoppt
 context-cutoff = Nachrichten oberhalb dieser Linie passen nicht mehr in den Kontext und werden nicht an das Modell gesendet.
+context-gauge = { $used } von { $limit } Tokens
+context-contents = Was den Kontext füllt
+context-summary = Zusammenfassung
+context-messages = Nachrichten
+context-files = Dateien
+context-images = Bilder
+context-draft = Die Nachricht, die du schreibst
+context-estimate = Geschätzt. Der Rest bleibt für die Antwort.
+context-left-out = { $count ->
+    [one] { $count } Nachricht wird nicht mehr an das Modell gesendet. Sie ist im Chat markiert.
+   *[other] { $count } Nachrichten werden nicht mehr an das Modell gesendet. Sie sind im Chat markiert.
+}
+summarize = Frühere Nachrichten zusammenfassen
+summarizing = Wird zusammengefasst …
+summary-instead = Statt der Nachrichten darüber wird eine Zusammenfassung gesendet.
+summary-failed = Das Modell hat keine Zusammenfassung geschrieben. Nichts wurde geändert.
 token-count = { $count ->
     [one] { $count } Token
    *[other] { $count } Tokens
@@ -48,6 +64,7 @@ download = Herunterladen
 edit = Bearbeiten
 edit-message = Nachricht bearbeiten
 regenerate = Neu generieren
+regenerate-with = Anderes Modell …
 continue = Fortsetzen
 sources = Quellen
 estimated-tokens = etwa { $count } Tokens
@@ -114,6 +131,8 @@ model = Modell
 models = Modelle
 loading = Wird geladen …
 select-model = Modell auswählen
+models-here = Auf diesem Gerät
+advanced = Erweitert
 all-models = Alle Modelle
 demo-model = Demo-Modell
 demo-model-text = SmolLM2 135M Instruct, 98 MB: klein und schnell, gut zum Ausprobieren.
@@ -265,6 +284,7 @@ sampling = Sampling
 preset-precise = Präzise
 preset-balanced = Ausgewogen
 preset-creative = Kreativ
+own-sampling = Dieser Chat hat eigene Sampling-Einstellungen
 temperature = Temperatur
 temperature-help = Wie zufällig die Ausgabe ist. 0 wählt immer das wahrscheinlichste Token.
 top-p = Top P

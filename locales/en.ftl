@@ -36,6 +36,22 @@ response-elsewhere = This response is being generated in another tab.
 token-limit-reached = token limit reached
 stopped-by-user = stopped
 context-cutoff = Messages above this line no longer fit the context and are not sent to the model.
+context-gauge = { $used } of { $limit } tokens
+context-contents = What fills the context
+context-summary = Summary
+context-messages = Messages
+context-files = Files
+context-images = Images
+context-draft = The message being written
+context-estimate = Estimated. The rest is left for the response.
+context-left-out = { $count ->
+    [one] { $count } message is no longer sent to the model. It is marked in the chat.
+   *[other] { $count } messages are no longer sent to the model. They are marked in the chat.
+}
+summarize = Summarize earlier messages
+summarizing = Summarizing…
+summary-instead = A summary is sent in place of the messages above.
+summary-failed = The model wrote no summary. Nothing was changed.
 token-count = { $count ->
     [one] { $count } token
    *[other] { $count } tokens
@@ -48,6 +64,7 @@ download = Download
 edit = Edit
 edit-message = Edit message
 regenerate = Regenerate
+regenerate-with = Another model…
 continue = Continue
 sources = Sources
 estimated-tokens = about { $count } tokens
@@ -114,6 +131,8 @@ model = Model
 models = Models
 loading = Loading…
 select-model = Select a model
+models-here = On this device
+advanced = Advanced
 all-models = All models
 demo-model = Demo model
 demo-model-text = SmolLM2 135M Instruct, 98 MB: small and fast, good for a first look.
@@ -265,6 +284,7 @@ sampling = Sampling
 preset-precise = Precise
 preset-balanced = Balanced
 preset-creative = Creative
+own-sampling = This chat has sampling settings of its own
 temperature = Temperature
 temperature-help = How random the output is. 0 always picks the most likely token.
 top-p = Top P

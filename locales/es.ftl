@@ -36,6 +36,22 @@ response-elsewhere = Esta respuesta se está generando en otra pestaña.
 token-limit-reached = límite de tokens alcanzado
 stopped-by-user = detenida
 context-cutoff = Los mensajes por encima de esta línea ya no caben en el contexto y no se envían al modelo.
+context-gauge = { $used } de { $limit } tokens
+context-contents = Qué ocupa el contexto
+context-summary = Resumen
+context-messages = Mensajes
+context-files = Archivos
+context-images = Imágenes
+context-draft = El mensaje que escribes
+context-estimate = Estimado. El resto queda para la respuesta.
+context-left-out = { $count ->
+    [one] { $count } mensaje ya no se envía al modelo. Está marcado en el chat.
+   *[other] { $count } mensajes ya no se envían al modelo. Están marcados en el chat.
+}
+summarize = Resumir los mensajes anteriores
+summarizing = Resumiendo…
+summary-instead = En lugar de los mensajes anteriores se envía un resumen.
+summary-failed = El modelo no escribió ningún resumen. No se cambió nada.
 token-count = { $count ->
     [one] { $count } token
    *[other] { $count } tokens
@@ -48,6 +64,7 @@ download = Descargar
 edit = Editar
 edit-message = Editar mensaje
 regenerate = Regenerar
+regenerate-with = Otro modelo…
 continue = Continuar
 sources = Fuentes
 estimated-tokens = unos { $count } tokens
@@ -114,6 +131,8 @@ model = Modelo
 models = Modelos
 loading = Cargando…
 select-model = Selecciona un modelo
+models-here = En este dispositivo
+advanced = Avanzado
 all-models = Todos los modelos
 demo-model = Modelo de demostración
 demo-model-text = SmolLM2 135M Instruct, 98 MB: pequeño y rápido, ideal para una primera prueba.
@@ -265,6 +284,7 @@ sampling = Muestreo
 preset-precise = Preciso
 preset-balanced = Equilibrado
 preset-creative = Creativo
+own-sampling = Este chat tiene sus propios ajustes de muestreo
 temperature = Temperatura
 temperature-help = Cuán aleatorio es el resultado. 0 elige siempre el token más probable.
 top-p = Top P

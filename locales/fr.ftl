@@ -36,6 +36,22 @@ response-elsewhere = Cette réponse est en cours de génération dans un autre o
 token-limit-reached = limite de tokens atteinte
 stopped-by-user = arrêtée
 context-cutoff = Les messages au-dessus de cette ligne ne tiennent plus dans le contexte et ne sont pas envoyés au modèle.
+context-gauge = { $used } sur { $limit } tokens
+context-contents = Ce qui remplit le contexte
+context-summary = Résumé
+context-messages = Messages
+context-files = Fichiers
+context-images = Images
+context-draft = Le message en cours
+context-estimate = Estimation. Le reste est disponible pour la réponse.
+context-left-out = { $count ->
+    [one] { $count } message n’est plus envoyé au modèle. Il est marqué dans la discussion.
+   *[other] { $count } messages ne sont plus envoyés au modèle. Ils sont marqués dans la discussion.
+}
+summarize = Résumer les messages précédents
+summarizing = Résumé en cours…
+summary-instead = Un résumé est envoyé à la place des messages ci-dessus.
+summary-failed = Le modèle n’a écrit aucun résumé. Rien n’a changé.
 token-count = { $count ->
     [one] { $count } token
    *[other] { $count } tokens
@@ -48,6 +64,7 @@ download = Télécharger
 edit = Modifier
 edit-message = Modifier le message
 regenerate = Régénérer
+regenerate-with = Autre modèle…
 continue = Continuer
 sources = Sources
 estimated-tokens = environ { $count } tokens
@@ -114,6 +131,8 @@ model = Modèle
 models = Modèles
 loading = Chargement…
 select-model = Sélectionner un modèle
+models-here = Sur cet appareil
+advanced = Avancé
 all-models = Tous les modèles
 demo-model = Modèle de démonstration
 demo-model-text = SmolLM2 135M Instruct, 98 Mo : petit et rapide, idéal pour un premier essai.
@@ -265,6 +284,7 @@ sampling = Échantillonnage
 preset-precise = Précis
 preset-balanced = Équilibré
 preset-creative = Créatif
+own-sampling = Cette discussion a ses propres réglages d’échantillonnage
 temperature = Température
 temperature-help = Degré d’aléatoire de la sortie. 0 choisit toujours le token le plus probable.
 top-p = Top P

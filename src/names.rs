@@ -1,5 +1,8 @@
 //! Names of models for people, from those of files and in metadata.
 
+use parlance_protocol::StoredModel;
+use parlance_protocol::library::ChatModel;
+
 use crate::hub::format_of;
 
 /// What all names of model files end in.
@@ -15,6 +18,11 @@ pub(crate) fn friendly(name: &str) -> String {
     let words: Vec<&str> = without_part(name).split('-').flat_map(words_of).collect();
     let named: Vec<String> = words.iter().map(|word| readable(word, words.len() > 1)).collect();
     if named.is_empty() { name.to_owned() } else { named.join(" ") }
+}
+
+/// How a conversation, or a later visit, remembers a model on this device.
+pub(crate) fn chosen(model: &StoredModel) -> ChatModel {
+    ChatModel { name: friendly(&model.name), url: model.url.clone(), projector: None }
 }
 
 /// The model's format in a file's name, such as `Q4_K_M`.

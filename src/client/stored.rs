@@ -3,7 +3,8 @@
 use std::collections::HashMap;
 
 use leptos::prelude::*;
-use parlance_protocol::{DeviceChoice, Failure, Request, Settings, StorageInfo};
+use parlance_protocol::openai::Capability;
+use parlance_protocol::{DeviceChoice, Failure, Request, Settings, StorageInfo, StoredModel};
 use web_sys::File;
 
 use super::Client;
@@ -15,6 +16,17 @@ impl Client {
     /// The models stored on this device; `None` until [`Client::list_stored`] has been answered.
     pub(crate) fn stored(self) -> Signal<Option<Result<StorageInfo, Failure>>> {
         self.stored.into()
+    }
+
+    /// The models on this device that can chat, the most recently used first. Reactive.
+    pub(crate) fn chat_models(self) -> Vec<StoredModel> {
+        let is_usable = |model: &StoredModel| {
+            // What a model can do is known once it has been loaded.
+            let can_chat = model.abilities.as_ref().is_none_or(|known| known.capabilities.contains(&Capability::Chat));
+            can_chat && !model.is_projector && model.done_bytes >= model.len_bytes
+        };
+        let stored = self.stored.get().and_then(Result::ok);
+        stored.into_iter().flat_map(|storage| storage.models).filter(is_usable).collect()
     }
 
     /// Results of [`Client::verify_stored`]: whether models are intact, by URL.

@@ -6,6 +6,7 @@ use reactive_stores::Field;
 
 use super::answer_footer::AnswerFooter;
 use super::context_cutoff::ContextCutoff;
+use super::digest_note::DigestNote;
 use super::edit_box::EditBox;
 use super::focus::focus_composer;
 use super::markdown::Markdown;
@@ -49,6 +50,7 @@ pub(crate) fn MessageView(id: MessageId) -> impl IntoView {
         .into_any(),
     };
     view! {
+        <DigestNote id />
         <ContextCutoff id />
         <article
             class="message"

@@ -10,6 +10,7 @@ use super::failure_notice::FailureNotice;
 use super::units;
 use crate::client::{Client, Inspection};
 use crate::i18n::{t, tf, tr};
+use crate::names::friendly;
 
 /// A model to inspect and possibly load.
 #[derive(Clone)]
@@ -29,6 +30,17 @@ impl Candidate {
     /// A model that was chosen by name.
     pub(crate) fn of_model(model: ChatModel) -> Self {
         Self { projector: model.projector, ..Self::of_url(model.url) }
+    }
+
+    /// How it is loaded again on later visits; `None` for files of the user's.
+    pub(crate) fn chosen(&self) -> Option<ChatModel> {
+        match &self.source {
+            ModelSource::Url { url } => {
+                let name = friendly(url.split(['#', '?']).next().unwrap_or_default());
+                Some(ChatModel { name, url: url.clone(), projector: self.projector.clone() })
+            }
+            ModelSource::File { .. } => None,
+        }
     }
 
     /// A model in files on this device, maybe with the file with which it sees images; `None` if there are none.

@@ -7,6 +7,7 @@ use crate::chats::Chats;
 use crate::client::{Client, EngineState};
 use crate::components::background_download::BackgroundDownload;
 use crate::components::composer::{Composer, attach};
+use crate::components::context_gauge::ContextGauge;
 use crate::components::files::list;
 use crate::components::focus::focus_composer;
 use crate::components::header::Header;
@@ -42,6 +43,10 @@ pub(crate) fn ChatPage() -> impl IntoView {
         client.load_default_unless_loaded();
     }
     client.resume_fetch();
+    if has_agreed {
+        // Messages offer the other models that are here.
+        client.list_stored();
+    }
     if let Some(question) = options.question.filter(|_| chats.take_question()) {
         fill_composer(&chats, &question);
     }
@@ -110,7 +115,10 @@ pub(crate) fn ChatPage() -> impl IntoView {
                     <ModelStatus on_choose_model=choose_model />
                     <Toasts />
                     <Composer />
-                    <p class="fine-print">{tr("fine-print")}</p>
+                    <div class="dock-foot">
+                        <ContextGauge />
+                        <p class="fine-print">{tr("fine-print")}</p>
+                    </div>
                 </footer>
             </div>
             {move || {
@@ -121,7 +129,10 @@ pub(crate) fn ChatPage() -> impl IntoView {
                     <p>{tr("drop-files")}</p>
                 </div>
             </Show>
-            <Shortcuts on_sidebar=move |opens| is_sidebar_open.update(|open| *open = opens || !*open) />
+            <Shortcuts
+                on_sidebar=move |opens| is_sidebar_open.update(|open| *open = opens || !*open)
+                on_model=choose_model
+            />
         </div>
     }
 }

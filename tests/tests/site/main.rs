@@ -21,4 +21,5 @@ mod responses;
 mod sight;
 mod smooth;
 mod storage;
+mod switching;
 mod upgrades;
