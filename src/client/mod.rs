@@ -426,7 +426,8 @@ impl Client {
                 self.engine.set(EngineState::Failed(failure.clone()));
             }
             self.answer_failed(id, failure);
-        } else {
+        } else if failure.kind != FailureKind::Interrupted {
+            // One that was stopped is of no interest any more.
             self.stored.set(Some(Err(failure)));
         }
     }
