@@ -16,6 +16,7 @@ mod tools;
 mod tree;
 
 pub(crate) use context::ContextUse;
+pub(crate) use models::Alternative;
 
 use std::collections::HashMap;
 use std::sync::Arc;

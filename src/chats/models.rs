@@ -4,10 +4,23 @@ use leptos::prelude::*;
 use parlance_protocol::ModelSource;
 use parlance_protocol::library::{ChatModel, Sampling};
 
-use super::Chats;
+use super::{Chats, tree};
 use crate::client::EngineState;
 use crate::conversation::{ConversationStoreFields as _, MessageId};
 use crate::options::is_same_model;
+
+/// One of several answers to a question.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Alternative {
+    /// The answer.
+    pub(crate) id: MessageId,
+    /// How many answers it is after the one that is shown.
+    pub(crate) step: isize,
+    /// The model that gave it.
+    pub(crate) model: Option<String>,
+    /// Its text, in Markdown.
+    pub(crate) content: String,
+}
 
 impl Chats {
     /// Loads a model, which answers the conversation on screen from now on.
@@ -43,6 +56,21 @@ impl Chats {
     pub(crate) fn regenerate_with(self, id: MessageId, model: &ChatModel) {
         self.load_for_answer(model);
         self.answer_again(id);
+    }
+
+    /// The answers to the same question, oldest first. Reactive: updated when another branch is shown.
+    pub(crate) fn alternatives(self, id: MessageId) -> Vec<Alternative> {
+        self.branch.track();
+        let messages = self.current.messages();
+        let messages = messages.read_untracked();
+        let siblings = tree::siblings(&messages, id);
+        let shown = siblings.iter().position(|sibling| *sibling == id).unwrap_or_default();
+        let known = siblings.iter().enumerate().filter_map(|(index, sibling)| {
+            let message = messages.iter().find(|message| message.id == *sibling)?;
+            let step = index.cast_signed() - shown.cast_signed();
+            Some(Alternative { id: *sibling, step, model: message.model.clone(), content: message.content.clone() })
+        });
+        known.collect()
     }
 
     /// Loads the conversation's own model, if another one is in memory.

@@ -15,10 +15,13 @@ use crate::i18n::{tf, tr};
 pub(crate) fn BackgroundDownload() -> impl IntoView {
     let client = expect_context::<Client>();
     let download = client.download();
-    // One view per kind of state, so that progress does not rebuild the card.
-    let kind = Memo::new(move |_| download.read().as_ref().map(|download| std::mem::discriminant(&download.state)));
+    // One view per model and kind of state, so that progress does not rebuild the card.
+    let kind = Memo::new(move |_| {
+        let download = download.read();
+        download.as_ref().map(|Download { model, state }| (model.url.clone(), std::mem::discriminant(state)))
+    });
     move || {
-        // Rerun only when the kind of state changes.
+        // Rerun only when one of them changes.
         kind.get();
         download.get_untracked().map(|Download { model, state }| match state {
             DownloadState::Running(first) => {

@@ -107,7 +107,7 @@ fn ContextPanel(used: Memo<ContextUse>) -> impl IntoView {
     view! {
         // Focusable, so that a click into it does not close it.
         <div class="context-panel" tabindex="-1">
-            <h3>{tr("context-contents")}</h3>
+            <h2>{tr("context-contents")}</h2>
             <ul>{parts}</ul>
             <p>{tr("context-estimate")}</p>
             {move || left_out().map(|text| view! { <p>{text}</p> })}

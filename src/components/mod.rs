@@ -4,6 +4,7 @@ pub(crate) mod allow_host;
 pub(crate) mod answer_footer;
 pub(crate) mod background_download;
 pub(crate) mod code_toolbar;
+pub(crate) mod comparison;
 pub(crate) mod composer;
 pub(crate) mod context_cutoff;
 pub(crate) mod context_gauge;

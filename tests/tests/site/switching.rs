@@ -103,6 +103,13 @@ fn a_conversation_keeps_its_model_and_its_sampling() {
     wait(&page, "document.querySelector('.branch-position')?.innerText === '2 of 2'");
     answer(&page).unwrap();
     assert_eq!(page.evaluate(&format!("{LOADED}.at(-1)")).unwrap(), BETA);
+    // Both are shown side by side.
+    page.evaluate("document.querySelector('.comparison').open = true").unwrap();
+    wait(&page, "document.querySelectorAll('.comparison-column .markdown[data-complete=true]').length === 2");
+    let texts = "[...document.querySelectorAll('.comparison-column .markdown')].every(({ innerText }) => innerText.includes('Fourth'))";
+    assert_eq!(page.evaluate(texts).unwrap(), true);
+    press(&page, ".comparison-column", "Show this answer");
+    wait(&page, "document.querySelector('.branch-position').innerText === '1 of 2'");
     ask(&page, "Fifth").unwrap();
     wait(&page, &format!("{LAST_TEXT}.endsWith('Fifth')"));
     assert_eq!(page.evaluate(&format!("{LOADED}.at(-1)")).unwrap(), ALPHA);
