@@ -1,8 +1,9 @@
 //! The user's conversations: the list and the one on screen.
 //!
 //! `answers.rs` requests answers and stores them, also for conversations that are not on screen. `request.rs` builds the requests.
-//! `context.rs` estimates what fills the context, `digest.rs` summarises, `edits.rs` changes conversations, `models.rs` says which model answers, `retrieval.rs` searches long files, `titles.rs` generates titles, `tools.rs` runs tool calls, and
-//! `tree.rs` follows branches. Changes are saved to the library at once, active answers once a second.
+//! `models.rs` says which model answers, `context.rs` estimates what fills its context, and `digest.rs` summarises. `edits.rs` changes
+//! conversations, `retrieval.rs` searches long files, `titles.rs` generates titles, `tools.rs` runs tool calls, and `tree.rs` follows
+//! branches. Changes are saved to the library at once, active answers once a second.
 
 mod answers;
 mod context;

@@ -1,8 +1,8 @@
 //! The reactive client of the engine worker: methods send requests, signals show the state.
 //!
 //! It starts the worker on first use and replaces it when it dies (`recovery.rs`). `answers.rs` requests answers, `context.rs` changes the
-//! context length, `downloads.rs` fetches a model while another one answers, `embeddings.rs` embeds texts, `linked.rs` handles the model named
-//! in the URL, and `stored.rs` manages downloaded models.
+//! context length, `downloads.rs` fetches a model while another one answers, `embeddings.rs` embeds texts, `linked.rs` handles the model
+//! named in the URL, and `stored.rs` manages downloaded models.
 
 mod answers;
 mod context;
