@@ -27,6 +27,13 @@ pub(crate) fn in_force() -> Array {
     hosts.dyn_into().unwrap_or_default()
 }
 
+/// Whether the browser lets this page connect to a URL's host now.
+pub(crate) fn is_in_force(url: &str) -> bool {
+    let Some(origin) = origin_of(url) else { return false };
+    let own = window().location().origin().ok();
+    own.as_ref() == Some(&origin) || in_force().iter().any(|allowed| allowed.as_string().as_ref() == Some(&origin))
+}
+
 /// Whether the user has allowed a URL's host, possibly after the page was opened.
 pub(crate) fn is_allowed(url: &str) -> bool {
     origin_of(url).is_some_and(|origin| allowed().contains(&origin))

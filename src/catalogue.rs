@@ -1,15 +1,26 @@
 //! The catalogue of models to choose from, `catalogue.json`.
 //!
-//! Its sizes are rounded and it has no checksums: the exact size is read from the model's header before loading, and the host
-//! reports the checksum with the download.
+//! Each entry names the page that its address and size were taken from. Where other public records give the same size and checksum, the
+//! URL is pinned to the checksum and the entry counts as checked. In any case the exact size is read from the model's header before
+//! loading, and the host reports the checksum with the download.
 
+use parlance_protocol::library::ChatModel;
 use serde::Deserialize;
 use wasm_bindgen_futures::JsFuture;
 
-use crate::options::fetch_site_file;
+use crate::options::{fetch_site_file, model_url};
 
 /// Memory that a model takes relative to its file size, to account for KV cache and activations.
 const OVERHEAD: f64 = 1.25;
+
+/// The share of the device's memory that a model may take so that it should run.
+const GOOD_SHARE: f64 = 0.4;
+
+/// The memory that devices are assumed to have whose browser does not tell, in gigabytes.
+const ASSUMED_GB: f64 = 4.0;
+
+/// The largest download in bytes that is pleasant to use on a CPU.
+const MAX_CPU_BYTES: f64 = 1e9;
 
 /// A model in the catalogue.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
@@ -35,6 +46,42 @@ pub(crate) struct CatalogueModel {
     /// Whether it sees images. Its size includes the file with which it does.
     #[serde(default)]
     pub(crate) sees: bool,
+    /// The URL of that file; empty if the one beside the model is not wanted.
+    pub(crate) projector: Option<String>,
+    /// What it is proposed for.
+    #[serde(default)]
+    pub(crate) tasks: Vec<Task>,
+    /// The page that its address and size were taken from.
+    #[serde(default)]
+    pub(crate) source: String,
+    /// Whether other public records give the same size and checksum. If not, its size is approximate.
+    #[serde(default)]
+    pub(crate) checked: bool,
+}
+
+/// What someone wants a model for.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Task {
+    /// Everyday questions and texts.
+    #[default]
+    Chat,
+    /// Programs.
+    Code,
+    /// Mathematics and logic.
+    Reasoning,
+    /// Questions about images.
+    Images,
+}
+
+impl Task {
+    /// All tasks, with the names by which pages know them and their message ids.
+    pub(crate) const ALL: [(Self, &'static str, &'static str); 4] = [
+        (Self::Chat, "chat", "task-chat"),
+        (Self::Code, "code", "task-code"),
+        (Self::Reasoning, "reasoning", "task-reasoning"),
+        (Self::Images, "images", "task-images"),
+    ];
 }
 
 /// Whether a model fits this device, estimated before its header is read.
@@ -50,20 +97,57 @@ pub(crate) enum Fit {
     Unknown,
 }
 
+impl Fit {
+    /// Whether a model of `len_bytes` fits a device with `device_gb` gigabytes of memory. Many browsers report at most 8, so 8 means 8 or
+    /// more.
+    pub(crate) fn of(len_bytes: f64, device_gb: Option<f64>) -> Self {
+        match device_gb.map(|gb| len_bytes * OVERHEAD / (gb * 1e9)) {
+            None => Self::Unknown,
+            Some(share) if share < GOOD_SHARE => Self::Good,
+            Some(share) if share < 0.8 || device_gb >= Some(8.0) => Self::Tight,
+            Some(_) => Self::TooLarge,
+        }
+    }
+
+    /// Its name for styles, and its message id.
+    pub(crate) fn names(self) -> (&'static str, &'static str) {
+        match self {
+            Self::Good => ("good", "fit-good"),
+            Self::Tight => ("tight", "fit-tight"),
+            Self::TooLarge => ("too-large", "fit-too-large"),
+            Self::Unknown => ("unknown", "fit-unknown"),
+        }
+    }
+}
+
+/// The largest download in bytes that should run well on this device.
+pub(crate) fn room_bytes(device_gb: Option<f64>, uses_gpu: bool) -> f64 {
+    let room = device_gb.unwrap_or(ASSUMED_GB) * 1e9 * GOOD_SHARE / OVERHEAD;
+    if uses_gpu { room } else { room.min(MAX_CPU_BYTES) }
+}
+
+/// The model to propose for a task: the largest of those that take at most `limit_bytes`, or else the smallest.
+pub(crate) fn propose(models: &[CatalogueModel], task: Task, limit_bytes: f64) -> Option<&CatalogueModel> {
+    let mut suitable: Vec<&CatalogueModel> = models.iter().filter(|model| model.tasks.contains(&task)).collect();
+    suitable.sort_by(|a, b| a.size_mb.total_cmp(&b.size_mb));
+    let fits = |model: &&&CatalogueModel| model.size_mb * 1e6 <= limit_bytes;
+    suitable.iter().rfind(fits).or(suitable.first()).copied()
+}
+
 impl CatalogueModel {
     /// Estimated memory use in bytes.
     pub(crate) fn memory_bytes(&self) -> f64 {
         self.size_mb * 1e6 * OVERHEAD
     }
 
-    /// Whether it fits a device with `device_gb` gigabytes of memory. Browsers report at most 8, so 8 means 8 or more.
+    /// Whether it fits a device with `device_gb` gigabytes of memory.
     pub(crate) fn fit(&self, device_gb: Option<f64>) -> Fit {
-        match device_gb.map(|gb| self.memory_bytes() / (gb * 1e9)) {
-            None => Fit::Unknown,
-            Some(share) if share < 0.4 => Fit::Good,
-            Some(share) if share < 0.8 || device_gb >= Some(8.0) => Fit::Tight,
-            Some(_) => Fit::TooLarge,
-        }
+        Fit::of(self.size_mb * 1e6, device_gb)
+    }
+
+    /// How to load it; `None` if its URL is not one.
+    pub(crate) fn chosen(&self) -> Option<ChatModel> {
+        Some(ChatModel { name: self.name.clone(), url: model_url(&self.url)?, projector: self.projector.clone() })
     }
 
     /// Whether its name, family, licence or format contain all words of a query.
@@ -100,11 +184,33 @@ mod tests {
         let english = include_str!("../locales/en.ftl");
         for model in &models {
             let is_local = model.url.starts_with("models/");
-            assert!(is_local || hugging_face_url(&model.url).is_some(), "{}", model.url);
+            let is_pinned = model.url.starts_with("https://huggingface.co/") && model.url.contains("/resolve/");
+            assert!(is_local || is_pinned || hugging_face_url(&model.url).is_some(), "{}", model.url);
+            assert!(model.source.starts_with("https://"), "{} has no source", model.name);
+            assert!(!model.checked || is_local || model.url.contains("#sha256="), "{} has no checksum", model.name);
             assert!(english.contains(&format!("\nabout-{} = ", model.about)), "{}", model.about);
             let bytes_per_weight = model.size_mb / 1e3 / model.parameters;
             assert!((0.5..1.2).contains(&bytes_per_weight), "{}: {bytes_per_weight} bytes per weight", model.name);
         }
+        Ok(())
+    }
+
+    #[wasm_bindgen_test]
+    fn a_model_is_proposed_for_every_task_and_size() -> serde_json::Result<()> {
+        let models: Vec<CatalogueModel> = serde_json::from_str(include_str!("../web/catalogue.json"))?;
+        for (task, ..) in Task::ALL {
+            for limit in [0.0, 1e9, 3e9, 1e10] {
+                let Some(model) = propose(&models, task, limit) else { panic!("nothing for {task:?}") };
+                let smallest = propose(&models, task, 0.0).map(|model| model.size_mb);
+                let fits = model.size_mb * 1e6 <= limit;
+                assert!(fits || Some(model.size_mb) == smallest, "{} for {task:?} in {limit}", model.name);
+                assert!(task != Task::Images || model.sees, "{}", model.name);
+            }
+        }
+        let name = |limit| propose(&models, Task::Chat, limit).map(|model| model.name.as_str());
+        assert_eq!([1e9, 2.6e9, 3.5e9].map(name), ["Qwen3.5 0.8B", "Qwen3 4B Instruct 2507", "Qwen3.5 4B"].map(Some));
+        assert!(room_bytes(Some(8.0), false) < room_bytes(Some(8.0), true));
+        assert!(room_bytes(None, true) < room_bytes(Some(8.0), true));
         Ok(())
     }
 

@@ -83,6 +83,12 @@ pub(crate) fn model_url(text: &str) -> Option<String> {
     hugging_face_url(text).or_else(|| absolute_url(text)).filter(|_| !text.trim().is_empty())
 }
 
+/// Whether two URLs are the same model's; checksums in them do not count.
+pub(crate) fn is_same_model(a: &str, b: &str) -> bool {
+    let without_sums = |url: &str| url.split('#').next().map(str::to_owned);
+    without_sums(a) == without_sums(b)
+}
+
 /// Resolves `url` relative to the site; `None` if the result is not an HTTP URL.
 pub(crate) fn absolute_url(url: &str) -> Option<String> {
     let base = leptos::prelude::document().base_uri().ok().flatten()?;

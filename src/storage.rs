@@ -2,6 +2,7 @@
 
 use leptos::prelude::window;
 use leptos::wasm_bindgen::JsValue;
+use parlance_protocol::library::ChatModel;
 use wasm_bindgen_futures::JsFuture;
 
 /// Set once the user has agreed to load a model.
@@ -12,6 +13,12 @@ const DRAFT_KEY: &str = "parlance.draft";
 
 /// The linked model that the user has agreed to load in this tab.
 const LINK_KEY: &str = "parlance.link";
+
+/// The model that is being downloaded while another one answers.
+const WANTED_KEY: &str = "parlance.wanted";
+
+/// The model that is loaded when the page is opened, in place of the demo model.
+const PREFERRED_KEY: &str = "parlance.preferred";
 
 /// Reads a value from `localStorage`. `None` where the browser offers no storage (blocked, private mode).
 pub(crate) fn read(key: &str) -> Option<String> {
@@ -48,6 +55,36 @@ pub(crate) fn agree_to_load() {
         });
     }
     write(AGREED_KEY, "1");
+}
+
+/// The model whose download has begun but not ended.
+pub(crate) fn wanted_model() -> Option<ChatModel> {
+    read_model(WANTED_KEY)
+}
+
+/// Notes that a model is being downloaded, or that none is.
+pub(crate) fn want_model(model: Option<&ChatModel>) {
+    write_model(WANTED_KEY, model);
+}
+
+/// The model to load when the page is opened.
+pub(crate) fn preferred_model() -> Option<ChatModel> {
+    read_model(PREFERRED_KEY)
+}
+
+/// Loads a model whenever the page is opened; the demo model if `None`.
+pub(crate) fn prefer_model(model: Option<&ChatModel>) {
+    write_model(PREFERRED_KEY, model);
+}
+
+fn read_model(key: &str) -> Option<ChatModel> {
+    let model: ChatModel = serde_json::from_str(&read(key)?).ok()?;
+    (!model.url.is_empty()).then_some(model)
+}
+
+fn write_model(key: &str, model: Option<&ChatModel>) {
+    // Strings always serialise.
+    write(key, &model.and_then(|model| serde_json::to_string(model).ok()).unwrap_or_default());
 }
 
 /// The URL of the linked model that the user has agreed to load in this tab.

@@ -4,7 +4,7 @@ use leptos::prelude::*;
 use parlance_protocol::library::{Ending, Message, Role, title_from};
 use parlance_protocol::openai::{FinishReason, Usage};
 
-use super::request::{self, ChatRequest};
+use super::request::{self, ChatRequest, Setup};
 use super::{ActiveAnswer, Chats, new_id, tools};
 use crate::client::AnswerEvent;
 use crate::conversation::{
@@ -14,6 +14,7 @@ use crate::conversation::{
 impl Chats {
     /// Sends a message with the current attachments and requests the answer.
     pub(crate) fn send(self, text: String) {
+        self.ensure_model();
         let (attachments, images) = (self.attachments.get_untracked(), self.images.get_untracked());
         let parent = self.branch.with_untracked(|branch| branch.last().copied());
         self.draft.set(String::new());
@@ -26,12 +27,18 @@ impl Chats {
     /// Adds an edited version of message `id` as a sibling and requests the answer.
     pub(crate) fn edit(self, id: MessageId, text: String) {
         let Some(old) = self.find_message(id) else { return };
+        self.ensure_model();
         let question = self.new_message(Role::User, old.parent);
         self.post(ChatMessage { content: text, attachments: old.attachments, images: old.images, ..question });
     }
 
     /// Requests another answer as a sibling of `id`.
     pub(crate) fn regenerate(self, id: MessageId) {
+        self.ensure_model();
+        self.answer_again(id);
+    }
+
+    pub(super) fn answer_again(self, id: MessageId) {
         if let Some(old) = self.find_message(id) {
             let answer = self.new_message(Role::Assistant, old.parent);
             self.add(vec![answer]);
@@ -44,6 +51,7 @@ impl Chats {
             Some(AnswerState::Done(_, usage)) => usage.completion_tokens,
             _ => 0,
         };
+        self.ensure_model();
         self.set_state(id, AnswerState::Waiting(None));
         self.request_answer(id, earlier_tokens);
     }
@@ -116,6 +124,7 @@ impl Chats {
     fn add(self, messages: Vec<ChatMessage>) {
         let Some(answer) = messages.last().map(|message| message.id) else { return };
         self.cancel_title();
+        self.cancel_digest();
         let id = self.conversation_id();
         let records = messages.iter().map(|message| message.to_record(id)).collect();
         let is_long = |message: &&ChatMessage| self.is_too_long(&message.attachments);
@@ -201,14 +210,16 @@ impl Chats {
     pub(super) fn request_for(self, answer: Option<MessageId>) -> Option<ChatRequest> {
         let summary = self.current.summary().get_untracked();
         let settings = self.settings.0.get_untracked();
-        let system = summary.system_prompt.as_deref().unwrap_or(&settings.system_prompt);
-        let sampling = self.options.with_value(|options| options.sampling(settings.sampling));
+        let sampling = summary.sampling.unwrap_or(settings.sampling);
+        let setup = Setup {
+            system: summary.system_prompt.as_deref().unwrap_or(&settings.system_prompt),
+            digest: summary.digest.as_ref(),
+            sampling: self.options.with_value(|options| options.sampling(sampling)),
+        };
         // Before a model is loaded, nobody knows; the engine says so if it cannot see.
         let can_see = self.client.ready_model().is_none_or(|model| model.can_see);
         let url = |digest: &str| self.image_urls.known_url(digest).filter(|_| can_see);
-        self.with_branch(answer, |branch| {
-            (!branch.is_empty()).then(|| request::build(branch, system, sampling, &settings, &url))
-        })
+        self.with_branch(answer, |branch| (!branch.is_empty()).then(|| request::build(branch, &setup, &settings, &url)))
     }
 
     /// Calls `read` with the messages of the branch that ends with `leaf`, or of the one on screen.

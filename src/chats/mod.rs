@@ -1,16 +1,23 @@
 //! The user's conversations: the list and the one on screen.
 //!
 //! `answers.rs` requests answers and stores them, also for conversations that are not on screen. `request.rs` builds the requests.
-//! `edits.rs` changes conversations, `retrieval.rs` searches long files, `titles.rs` generates titles, `tools.rs` runs tool calls, and
-//! `tree.rs` follows branches. Changes are saved to the library at once, active answers once a second.
+//! `models.rs` says which model answers, `context.rs` estimates what fills its context, and `digest.rs` summarises. `edits.rs` changes
+//! conversations, `retrieval.rs` searches long files, `titles.rs` generates titles, `tools.rs` runs tool calls, and `tree.rs` follows
+//! branches. Changes are saved to the library at once, active answers once a second.
 
 mod answers;
+mod context;
+mod digest;
 mod edits;
+mod models;
 mod request;
 mod retrieval;
 mod titles;
 mod tools;
 mod tree;
+
+pub(crate) use context::ContextUse;
+pub(crate) use models::Alternative;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -86,6 +93,7 @@ pub(crate) struct Chats {
     is_saved: RwSignal<bool>,
     branch: RwSignal<Vec<MessageId>>,
     context_start: Memo<Option<MessageId>>,
+    digest_start: Memo<Option<MessageId>>,
     draft: RwSignal<String>,
     attachments: RwSignal<Vec<Attachment>>,
     images: RwSignal<Vec<Image>>,
@@ -95,6 +103,8 @@ pub(crate) struct Chats {
     answering: StoredValue<HashMap<MessageId, ActiveAnswer>, LocalStorage>,
     /// The request for a title that is in progress.
     title_request: StoredValue<Option<RequestId>>,
+    /// The request for a summary that is in progress.
+    digest_request: RwSignal<Option<RequestId>>,
 }
 
 impl Chats {
@@ -121,6 +131,7 @@ impl Chats {
             is_saved: RwSignal::new(false),
             branch,
             context_start: Memo::new(move |_| context_start(current, &branch.read())),
+            digest_start: Memo::new(move |_| digest::digest_start(current, &branch.read())),
             draft: RwSignal::new(String::new()),
             attachments: RwSignal::new(Vec::new()),
             images: RwSignal::new(Vec::new()),
@@ -128,6 +139,7 @@ impl Chats {
             toast: RwSignal::new(None),
             answering: StoredValue::new_local(HashMap::new()),
             title_request: StoredValue::new(None),
+            digest_request: RwSignal::new(None),
         };
         chats.show_new();
         Effect::new(move |_| chats.refresh(chats.query.get()));
@@ -293,6 +305,10 @@ impl Chats {
             self.branch.set(Vec::new());
         }
         self.is_saved.set(is_saved);
+        if conversation.summary.model.is_some() && self.client.stored().read_untracked().is_none() {
+            // To know whether that model is on this device.
+            self.client.list_stored();
+        }
         if self.conversation_id() != conversation.summary.id {
             self.attachments.update(Vec::clear);
             self.images.update(Vec::clear);

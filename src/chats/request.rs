@@ -1,6 +1,6 @@
 //! Builds chat completion requests from conversations.
 
-use parlance_protocol::library::{Attachment, Image, Role};
+use parlance_protocol::library::{Attachment, Digest, Image, Role};
 use parlance_protocol::openai::{ChatCompletionRequest, FunctionCall, RequestMessage, ToolCall, Truncation};
 use serde_json::{Value, json};
 
@@ -15,23 +15,37 @@ pub(crate) struct ChatRequest {
     pub(crate) origins: Vec<MessageId>,
 }
 
+/// What a conversation has of its own, or from the settings.
+pub(crate) struct Setup<'a> {
+    /// The system prompt; none if empty.
+    pub(crate) system: &'a str,
+    /// A summary that is sent in place of the messages up to its last.
+    pub(crate) digest: Option<&'a Digest>,
+    /// How tokens are chosen.
+    pub(crate) sampling: Sampling,
+}
+
 /// Builds the request for the last of `messages`, an answer. Text that it already has is continued. `url` gives the URLs of images
 /// by their digests; of those without one, the model is told only what they show.
 pub(crate) fn build(
     messages: &[&ChatMessage],
-    system: &str,
-    sampling: Sampling,
+    setup: &Setup<'_>,
     settings: &Settings,
     url: &dyn Fn(&str) -> Option<String>,
 ) -> ChatRequest {
+    let Setup { system, digest, sampling } = *setup;
     let mut sent: Vec<RequestMessage> = Vec::with_capacity(messages.len() + 1);
     if !system.trim().is_empty() {
         sent.push(RequestMessage::new("system", system.trim()));
     }
-    let mut origins = Vec::with_capacity(messages.len());
-    for message in messages {
+    let (mut summary, rest) = after_digest(messages, digest);
+    let mut origins = Vec::with_capacity(rest.len());
+    for message in rest {
         let before = sent.len();
-        push(&mut sent, message, url);
+        if message.role == Role::Assistant && !summary.is_empty() {
+            sent.push(RequestMessage::new("user", std::mem::take(&mut summary)));
+        }
+        push(&mut sent, message, &std::mem::take(&mut summary), url);
         origins.extend((before..sent.len()).map(|_| message.id));
     }
     let rounds = messages.last().map_or(0, |message| message.tools.len());
@@ -51,8 +65,21 @@ pub(crate) fn build(
     ChatRequest { request, origins }
 }
 
-/// Appends a message, preceded by the tool calls made for it. An answer without text is left out.
-fn push(sent: &mut Vec<RequestMessage>, message: &ChatMessage, url: &dyn Fn(&str) -> Option<String>) {
+/// The text of a summary, and the messages that it does not cover. It comes with the first of these, since many models take questions and
+/// answers in turn only. One whose last message is not among `messages` belongs to another branch.
+fn after_digest<'m>(messages: &'m [&'m ChatMessage], digest: Option<&Digest>) -> (String, &'m [&'m ChatMessage]) {
+    let end = digest.and_then(|digest| messages.iter().position(|message| message.id == digest.last));
+    match (digest, end) {
+        (Some(digest), Some(end)) if end + 1 < messages.len() => {
+            (format!("Summary of our conversation so far:\n\n{}\n\n---\n\n", digest.text.trim()), &messages[end + 1..])
+        }
+        _ => (String::new(), messages),
+    }
+}
+
+/// Appends a message, which begins with a summary if that is not empty, preceded by the tool calls made for it. An answer without text is
+/// left out.
+fn push(sent: &mut Vec<RequestMessage>, message: &ChatMessage, summary: &str, url: &dyn Fn(&str) -> Option<String>) {
     for (index, tool) in message.tools.iter().enumerate() {
         let id = format!("{}-{index}", message.id);
         let function = FunctionCall { name: tool.name.clone(), arguments: tool.arguments.clone() };
@@ -65,7 +92,7 @@ fn push(sent: &mut Vec<RequestMessage>, message: &ChatMessage, url: &dyn Fn(&str
         return;
     }
     let files = if message.sources.is_empty() { &message.attachments } else { &message.sources };
-    let text = with_attachments(&message.content, files);
+    let text = format!("{summary}{}", with_attachments(&message.content, files));
     let content = with_images(text, &message.images, url);
     sent.push(RequestMessage { content, ..RequestMessage::new(message.role.as_str(), "") });
 }
@@ -102,6 +129,38 @@ mod tests {
         ChatMessage::from_record(record, AnswerState::Incomplete)
     }
 
+    fn plain(system: &str) -> Setup<'_> {
+        Setup { system, digest: None, sampling: Sampling::BALANCED }
+    }
+
+    #[wasm_bindgen_test]
+    fn a_summary_stands_for_the_messages_that_it_covers() {
+        let with_id = |id: u64, role: Role, content: &str| ChatMessage { id: Id(id), ..message(role, content) };
+        let messages = [
+            with_id(1, Role::User, "One"),
+            with_id(2, Role::Assistant, "First"),
+            with_id(3, Role::User, "Two"),
+            with_id(4, Role::Assistant, ""),
+        ];
+        let messages: Vec<&ChatMessage> = messages.iter().collect();
+        let sent = |last: u64, count: usize| {
+            let digest = Digest { text: "They counted.".to_owned(), last: Id(last) };
+            let setup = Setup { digest: Some(&digest), ..plain("Be brief.") };
+            build(&messages[..count], &setup, &Settings::default(), &|_| None)
+        };
+        let ChatRequest { request, origins } = sent(2, 4);
+        assert_eq!((roles(&request), origins), (vec!["system", "user"], vec![Id(3)]));
+        let expected = "Summary of our conversation so far:\n\nThey counted.\n\n---\n\nTwo";
+        assert_eq!(request.messages[1].content, expected);
+        // Before an answer, it is a message of its own.
+        let ChatRequest { request, origins } = sent(1, 2);
+        assert_eq!((roles(&request), origins), (vec!["system", "user", "assistant"], vec![Id(2), Id(2)]));
+        // On another branch, and where nothing follows it, there is none.
+        for (last, count) in [(9, 4), (2, 2)] {
+            assert!(!sent(last, count).request.messages[1].content.to_string().contains("counted"));
+        }
+    }
+
     fn roles(request: &ChatCompletionRequest) -> Vec<&str> {
         request.messages.iter().map(|message| message.role.as_str()).collect()
     }
@@ -111,16 +170,16 @@ mod tests {
         let settings = Settings::default();
         let question = message(Role::User, "Hi");
         let empty = message(Role::Assistant, "");
-        let sent = build(&[&question, &empty], " Be brief. ", Sampling::BALANCED, &settings, &|_| None).request;
+        let sent = build(&[&question, &empty], &plain(" Be brief. "), &settings, &|_| None).request;
         assert_eq!(roles(&sent), ["system", "user"]);
         assert_eq!(sent.continue_final_message, None);
         let partial = message(Role::Assistant, "Hello");
-        let sent = build(&[&question, &partial], "", Sampling::BALANCED, &settings, &|_| None).request;
+        let sent = build(&[&question, &partial], &plain(""), &settings, &|_| None).request;
         assert_eq!(roles(&sent), ["user", "assistant"]);
         assert_eq!(sent.continue_final_message, Some(true));
         assert_eq!(sent.truncation, Some(Truncation::Auto));
         let settings = Settings { drops_oldest: false, ..settings };
-        assert_eq!(build(&[&question], "", Sampling::BALANCED, &settings, &|_| None).request.truncation, None);
+        assert_eq!(build(&[&question], &plain(""), &settings, &|_| None).request.truncation, None);
     }
 
     #[wasm_bindgen_test]
@@ -129,7 +188,7 @@ mod tests {
         let image = |digest: &str| Image { digest: digest.to_owned(), alt: "a.png".to_owned(), ..Image::default() };
         question.images = vec![image("seen"), image("gone")];
         let url = |digest: &str| (digest == "seen").then(|| "blob:x".to_owned());
-        let sent = build(&[&question], "", Sampling::BALANCED, &Settings::default(), &url).request;
+        let sent = build(&[&question], &plain(""), &Settings::default(), &url).request;
         let expected = json!([
             { "type": "image_url", "image_url": { "url": "blob:x" } },
             { "type": "text", "text": "[Image “a.png”]\n\n" },
@@ -147,7 +206,7 @@ mod tests {
         answer.tools = vec![ToolUse { name, arguments: "{}".to_owned(), result }];
         answer.id = Id(2);
         let ChatRequest { request: sent, origins } =
-            build(&[&question, &answer], "Be brief.", Sampling::BALANCED, &Settings::default(), &|_| None);
+            build(&[&question, &answer], &plain("Be brief."), &Settings::default(), &|_| None);
         assert_eq!(roles(&sent), ["system", "user", "assistant", "tool"]);
         assert_eq!(origins, [Id(1), Id(2), Id(2)]);
         assert_eq!(sent.messages[1].content, "File “a.md”:\n\nFoxes.\n\n---\n\nWhat is it about?");

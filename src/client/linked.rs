@@ -49,6 +49,7 @@ impl Client {
 
     fn load_linked(self, url: String, unless_loaded: bool) {
         let source = ModelSource::Url { url };
-        self.load_request(LoadRequest { source, files: Vec::new(), context_tokens: None, unless_loaded });
+        let files = Vec::new();
+        self.load_request(LoadRequest { source, files, projector: None, context_tokens: None, unless_loaded });
     }
 }

@@ -1,14 +1,16 @@
 //! The reactive client of the engine worker: methods send requests, signals show the state.
 //!
 //! It starts the worker on first use and replaces it when it dies (`recovery.rs`). `answers.rs` requests answers, `context.rs` changes the
-//! context length, `embeddings.rs` embeds texts, `linked.rs` handles the model named in the URL, and `storage.rs` manages downloaded models.
+//! context length, `downloads.rs` fetches a model while another one answers, `embeddings.rs` embeds texts, `linked.rs` handles the model
+//! named in the URL, and `stored.rs` manages downloaded models.
 
 mod answers;
 mod context;
+mod downloads;
 mod embeddings;
 mod linked;
 mod recovery;
-mod storage;
+mod stored;
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -17,6 +19,7 @@ use futures::channel::oneshot;
 use js_sys::{Array, Object, Reflect};
 use leptos::prelude::*;
 use leptos::reactive::owner::LocalStorage;
+use parlance_protocol::library::ChatModel;
 use parlance_protocol::openai::Usage;
 use parlance_protocol::{
     Event, FILES_KEY, Failure, FailureKind, ModelDescription, ModelInfo, ModelSource, Phase, REQUEST_KEY, Reason,
@@ -27,10 +30,12 @@ use web_sys::File;
 
 pub(crate) use answers::AnswerEvent;
 use answers::PendingAnswer;
+pub(crate) use downloads::{Download, DownloadState};
 
 use crate::i18n::tf;
 use crate::options::Options;
 use crate::settings::SettingsContext;
+use crate::storage;
 use crate::transport::{SiteWorker, Transport, TransportEvent, describe, to_js};
 
 /// How long a worker may take to start.
@@ -78,6 +83,8 @@ pub(crate) struct LoadProgress {
 struct LoadRequest {
     source: ModelSource,
     files: Vec<File>,
+    /// As in [`Request::Load`].
+    projector: Option<String>,
     context_tokens: Option<u32>,
     /// Do nothing if another tab has already loaded a model.
     unless_loaded: bool,
@@ -88,6 +95,7 @@ struct LoadRequest {
 struct InspectRequest {
     source: ModelSource,
     files: Vec<File>,
+    projector: Option<String>,
     context_tokens: Option<u32>,
 }
 
@@ -102,6 +110,7 @@ struct Link {
     last_request: RequestId,
     load: Option<(RequestId, LoadRequest)>,
     inspection: Option<(RequestId, InspectRequest)>,
+    download: Option<RequestId>,
     answers: HashMap<RequestId, PendingAnswer>,
     replies: HashMap<RequestId, oneshot::Sender<Event>>,
 }
@@ -122,6 +131,8 @@ pub(crate) struct Client {
     verified: RwSignal<HashMap<String, bool>>,
     notice: RwSignal<Option<String>>,
     usages: RwSignal<Vec<Usage>>,
+    /// The model that is fetched while another one answers.
+    download: RwSignal<Option<Download>>,
     /// The model that the URL names, until the user has decided about it.
     linked: RwSignal<Option<String>>,
     options: StoredValue<Options>,
@@ -139,6 +150,7 @@ impl Client {
             verified: RwSignal::new(HashMap::new()),
             notice: RwSignal::new(None),
             usages: RwSignal::new(Vec::new()),
+            download: RwSignal::new(None),
             linked: RwSignal::new(options.linked_model.clone()),
             options: StoredValue::new(options),
             settings,
@@ -174,18 +186,45 @@ impl Client {
         self.notice
     }
 
-    /// Loads the demo model.
+    /// Loads the demo model, which is preferred from now on.
     pub(crate) fn load_default(self) {
+        storage::prefer_model(None);
         self.load(self.default_source(), Vec::new(), None);
     }
 
-    /// The same, unless another tab of the site has already loaded a model.
+    /// Loads the model that the user prefers, or else the demo model, unless another tab of the site has already loaded one.
     pub(crate) fn load_default_unless_loaded(self) {
+        self.load_preferred(true);
+    }
+
+    fn load_preferred(self, unless_loaded: bool) {
+        let (source, projector) = match storage::preferred_model() {
+            Some(ChatModel { url, projector, .. }) => (ModelSource::Url { url }, projector),
+            None => (self.default_source(), None),
+        };
+        let files = Vec::new();
+        self.load_request(LoadRequest { source, files, projector, context_tokens: None, unless_loaded });
+    }
+
+    /// Whether a model is the demo model.
+    pub(crate) fn is_demo(self, model: &ModelInfo) -> bool {
+        self.options.with_value(|options| model.url.as_deref() == Some(&*options.demo_model))
+    }
+
+    /// Loads a model that the user chose by name, in place of the current one. It is preferred from now on.
+    pub(crate) fn load_chosen(self, model: &ChatModel) {
+        let is_demo = self.options.with_value(|options| options.demo_model == model.url);
+        storage::prefer_model(Some(model).filter(|_| !is_demo));
+        storage::agree_to_load();
+        self.linked.set(None);
+        let ChatModel { url, projector, .. } = model.clone();
+        let source = ModelSource::Url { url };
         self.load_request(LoadRequest {
-            source: self.default_source(),
+            source,
             files: Vec::new(),
+            projector,
             context_tokens: None,
-            unless_loaded: true,
+            unless_loaded: false,
         });
     }
 
@@ -195,9 +234,20 @@ impl Client {
 
     /// Loads a model in place of the current one. Without `context_tokens`, the URL, the settings or the worker choose the context length.
     pub(crate) fn load(self, source: ModelSource, files: Vec<File>, context_tokens: Option<u32>) {
+        self.load_seeing(source, files, None, context_tokens);
+    }
+
+    /// The same, with the URL of the projector with which the model sees; with none if that is empty.
+    pub(crate) fn load_seeing(
+        self,
+        source: ModelSource,
+        files: Vec<File>,
+        projector: Option<String>,
+        context_tokens: Option<u32>,
+    ) {
         // Choosing a model also decides about the linked one.
         self.linked.set(None);
-        self.load_request(LoadRequest { source, files, context_tokens, unless_loaded: false });
+        self.load_request(LoadRequest { source, files, projector, context_tokens, unless_loaded: false });
     }
 
     fn load_request(self, mut request: LoadRequest) {
@@ -213,8 +263,8 @@ impl Client {
             total_bytes: None,
             seconds: 0.0,
         }));
-        let LoadRequest { source, files, context_tokens, unless_loaded } = request;
-        let request = Request::Load { id, source, projector: None, context_tokens, beside: false, unless_loaded };
+        let LoadRequest { source, files, projector, context_tokens, unless_loaded } = request;
+        let request = Request::Load { id, source, projector, context_tokens, beside: false, unless_loaded };
         self.send(request, files);
     }
 
@@ -227,7 +277,10 @@ impl Client {
     pub(crate) fn retry(self) {
         match self.link.with_value(|link| link.load.clone()) {
             Some((_, request)) => self.load_request(request),
-            None => self.load_default(),
+            None => {
+                self.linked.set(None);
+                self.load_preferred(false);
+            }
         }
     }
 
@@ -246,9 +299,15 @@ impl Client {
     }
 
     /// Reads a model's header to find out what it is and whether it fits; see [`Client::inspection`]. Returns the inspection's id.
-    pub(crate) fn inspect(self, source: ModelSource, files: Vec<File>, context_tokens: Option<u32>) -> RequestId {
+    pub(crate) fn inspect(
+        self,
+        source: ModelSource,
+        files: Vec<File>,
+        projector: Option<String>,
+        context_tokens: Option<u32>,
+    ) -> RequestId {
         let id = self.next_request();
-        let request = InspectRequest { source, files, context_tokens };
+        let request = InspectRequest { source, files, projector, context_tokens };
         self.link.update_value(|link| link.inspection = Some((id, request)));
         self.request_inspection();
         id
@@ -257,9 +316,9 @@ impl Client {
     /// Sends the request for the latest inspection.
     fn request_inspection(self) {
         let Some((id, request)) = self.link.with_value(|link| link.inspection.clone()) else { return };
-        let InspectRequest { source, files, context_tokens } = request;
+        let InspectRequest { source, files, projector, context_tokens } = request;
         self.inspection.set(Some(Inspection::Pending));
-        self.send(Request::Inspect { id, source, projector: None, context_tokens }, files);
+        self.send(Request::Inspect { id, source, projector, context_tokens }, files);
     }
 
     /// The latest inspection.
@@ -325,6 +384,15 @@ impl Client {
             Event::Ready => self.started(),
             Event::Progress { id, phase: Phase::Prefill, done, total, .. } => self.prefill_progress(id, done, total),
             Event::Progress { id, phase: Phase::See, done, total, .. } => self.see_progress(id, done, total),
+            Event::Progress { id, phase: Phase::Download, done, total, seconds } if self.is_download(id) => {
+                self.download_progress(LoadProgress {
+                    phase: Phase::Download,
+                    done_bytes: done,
+                    total_bytes: total,
+                    seconds,
+                });
+            }
+            Event::Fetched { id } if self.is_download(id) => self.fetched(),
             Event::Progress { id, phase, done, total, seconds } if self.is_current_load(id) => {
                 let progress = LoadProgress { phase, done_bytes: done, total_bytes: total, seconds };
                 self.engine.set(EngineState::Loading(progress));
@@ -349,6 +417,7 @@ impl Client {
             Event::Progress { .. }
             | Event::Loaded { .. }
             | Event::Inspected { .. }
+            | Event::Fetched { .. }
             | Event::Unloaded { .. }
             | Event::Counted { .. }
             | Event::Saved { .. } => {}
@@ -363,13 +432,16 @@ impl Client {
             });
         } else if self.is_inspection(id) {
             self.inspection.set(Some(Inspection::Failed(failure)));
+        } else if self.is_download(id) {
+            self.fetch_failed(failure);
         } else if self.pending_answer(id).is_some() {
             if failure.kind == FailureKind::Gpu {
                 // The model is gone with its device; reloading it opens a new device.
                 self.engine.set(EngineState::Failed(failure.clone()));
             }
             self.answer_failed(id, failure);
-        } else {
+        } else if failure.kind != FailureKind::Interrupted {
+            // One that was stopped is of no interest any more.
             self.stored.set(Some(Err(failure)));
         }
     }

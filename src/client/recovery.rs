@@ -50,6 +50,7 @@ impl Client {
             let mut open: Vec<_> = answers.into_iter().collect();
             open.sort_unstable_by_key(|(id, _)| *id);
             report(open.into_iter().map(|(_, answer)| answer), || AnswerEvent::Lost);
+            self.continue_fetch();
             return;
         }
         let failure = Failure::new(
@@ -62,6 +63,9 @@ impl Client {
         report(answers.into_values(), move || AnswerEvent::Failed(reported.clone()));
         if self.inspection.read_untracked().is_some() {
             self.inspection.set(Some(Inspection::Failed(failure.clone())));
+        }
+        if self.link.with_value(|link| link.download.is_some()) {
+            self.fetch_failed(failure.clone());
         }
         self.engine.set(EngineState::Failed(failure));
     }

@@ -11,6 +11,7 @@ use crate::chats::Chats;
 use crate::client::{Client, EngineState};
 use crate::conversation::ConversationStoreFields as _;
 use crate::i18n::{t, tr};
+use crate::names::friendly;
 
 /// The header. `on_menu` toggles the sidebar.
 #[component]
@@ -41,7 +42,11 @@ pub(crate) fn Header(on_menu: impl Fn() + 'static, on_choose_model: impl Fn() + 
 /// The model's name and state.
 #[component]
 fn ModelButton(on_choose_model: impl Fn() + 'static) -> impl IntoView {
-    let engine = expect_context::<Client>().engine();
+    let client = expect_context::<Client>();
+    let chats = expect_context::<Chats>();
+    let engine = client.engine();
+    // The model that the next message loads.
+    let waiting = Memo::new(move |_| chats.waiting_model());
     let state = move || match &*engine.read() {
         EngineState::Empty => "empty",
         EngineState::Loading(_) => "loading",
@@ -49,7 +54,9 @@ fn ModelButton(on_choose_model: impl Fn() + 'static) -> impl IntoView {
         EngineState::Failed(_) => "failed",
     };
     let name = move || match &*engine.read() {
-        EngineState::Ready(model) => model.name.clone(),
+        EngineState::Ready(_) if waiting.read().is_some() => waiting.get().map(|model| model.name).unwrap_or_default(),
+        EngineState::Ready(model) if client.is_demo(model) => t("demo-model"),
+        EngineState::Ready(model) => friendly(&model.name),
         EngineState::Loading(_) => t("loading"),
         EngineState::Empty | EngineState::Failed(_) => t("select-model"),
     };

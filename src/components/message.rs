@@ -5,7 +5,9 @@ use parlance_protocol::library::{Attachment, Role, ToolUse};
 use reactive_stores::Field;
 
 use super::answer_footer::AnswerFooter;
+use super::comparison::Comparison;
 use super::context_cutoff::ContextCutoff;
+use super::digest_note::DigestNote;
 use super::edit_box::EditBox;
 use super::focus::focus_composer;
 use super::markdown::Markdown;
@@ -49,6 +51,7 @@ pub(crate) fn MessageView(id: MessageId) -> impl IntoView {
         .into_any(),
     };
     view! {
+        <DigestNote id />
         <ContextCutoff id />
         <article
             class="message"
@@ -62,6 +65,9 @@ pub(crate) fn MessageView(id: MessageId) -> impl IntoView {
             {body}
             <Show when=move || !is_active.get() && !is_editing.get()>
                 <MessageActions id role state content on_edit=move || is_editing.set(true) />
+            </Show>
+            <Show when=move || role == Role::Assistant && !is_active.get()>
+                <Comparison id />
             </Show>
         </article>
     }

@@ -8,6 +8,7 @@ use web_sys::SpeechSynthesisUtterance;
 
 use super::files::copy;
 use super::icon_button::IconButton;
+use super::regenerate_with::RegenerateWith;
 use crate::chats::Chats;
 use crate::conversation::{AnswerState, MessageId};
 use crate::i18n::{tf, tr};
@@ -49,6 +50,7 @@ pub(crate) fn MessageActions(
             </Show>
             <Show when=move || is_answer>
                 <IconButton icon="retry" label="regenerate" on_press=move || chats.regenerate(id) />
+                <RegenerateWith id />
                 <IconButton icon="speaker" label="read-aloud" on_press=move || read_aloud(&content.get_untracked()) />
             </Show>
             <Show when=can_continue>

@@ -3,6 +3,7 @@
 use leptos::html::Input;
 use leptos::prelude::*;
 use parlance_protocol::FailureKind;
+use parlance_protocol::library::ChatModel;
 
 use super::device_select::DeviceSelect;
 use super::dialog::Dialog;
@@ -11,10 +12,13 @@ use super::focus::element;
 use super::idle_unload_select::IdleUnloadSelect;
 use super::kv_cache_toggle::KvCacheToggle;
 use super::model_inspection::{Candidate, ModelInspection};
+use super::model_switcher::ModelSwitcher;
 use super::remembered_files::RememberedFiles;
 use super::units;
+use crate::chats::Chats;
 use crate::client::{Client, EngineState, Inspection};
 use crate::i18n::{tf, tr};
+use crate::names::friendly;
 use crate::options::model_url;
 use crate::storage;
 
@@ -26,6 +30,7 @@ pub(crate) fn ModelDialog(
     on_close: impl Fn() + Copy + Send + Sync + 'static,
 ) -> impl IntoView {
     let client = expect_context::<Client>();
+    let chats = expect_context::<Chats>();
     let candidate = RwSignal::new_local(first);
     // A model given by URL is shown below its field.
     let url_candidate = RwSignal::new_local(None::<Candidate>);
@@ -39,11 +44,19 @@ pub(crate) fn ModelDialog(
     };
     let load = move |candidate: Candidate, context_tokens| {
         storage::agree_to_load();
-        client.load(candidate.source, candidate.files, context_tokens);
+        let chosen = candidate.chosen();
+        storage::prefer_model(chosen.as_ref());
+        chats.follow_model(chosen);
+        client.load_seeing(candidate.source, candidate.files, candidate.projector, context_tokens);
+        on_close();
+    };
+    let switch = move |model: ChatModel| {
+        chats.use_model(model);
         on_close();
     };
     let load_demo = move |_| {
         storage::agree_to_load();
+        chats.follow_model(None);
         client.load_default();
         on_close();
     };
@@ -51,6 +64,7 @@ pub(crate) fn ModelDialog(
         <Dialog title="model" on_close=on_close>
             {move || candidate.get().map(|candidate| view! { <ModelInspection candidate on_load=load /> })}
             <CurrentModel />
+            <ModelSwitcher on_choose=switch />
             <section>
                 <h3>{tr("demo-model")}</h3>
                 <p>{tr("demo-model-text")}</p>
@@ -68,10 +82,11 @@ pub(crate) fn ModelDialog(
                 {move || url_candidate.get().map(|candidate| view! { <ModelInspection candidate on_load=load /> })}
             </UrlForm>
             <FileForm on_choose=inspect_files />
-            <section>
+            <details class="advanced">
+                <summary>{tr("advanced")}</summary>
                 <DeviceSelect />
                 <KvCacheToggle />
-            </section>
+            </details>
         </Dialog>
     }
 }
@@ -100,7 +115,7 @@ fn CurrentModel() -> impl IntoView {
                 data-context=model.context_tokens
                 data-kv-bytes=model.kv_bytes
             >
-                <h3>{model.name}</h3>
+                <h3>{friendly(&model.name)}</h3>
                 <p>{details}</p>
                 <button on:click=move |_| client.unload()>{tr("unload")}</button>
                 <IdleUnloadSelect />

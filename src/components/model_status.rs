@@ -123,17 +123,7 @@ fn Progress(progress: Signal<LoadProgress>) -> impl IntoView {
                 <span role="status">{title}</span>
                 <span class="progress-detail">{move || detail(progress.get())}</span>
             </div>
-            <div
-                class="bar"
-                role="progressbar"
-                aria-label=tr("loading-model")
-                aria-valuemin="0"
-                aria-valuemax="100"
-                aria-valuenow=move || share().map(|share| format!("{:.0}", share * 100.0))
-                data-indeterminate=move || share().is_none().to_string()
-            >
-                <div class="bar-fill" style:transform=move || format!("scaleX({})", share().unwrap_or(1.0))></div>
-            </div>
+            <Bar share=Signal::derive(share) />
             <div class="actions">
                 <button on:click=move |_| client.cancel_load()>{move || if is_download() { t("pause") } else { t("cancel") }}</button>
             </div>
@@ -141,8 +131,26 @@ fn Progress(progress: Signal<LoadProgress>) -> impl IntoView {
     }
 }
 
+/// A bar of which a share is filled; all of it moves while the share is unknown.
+#[component]
+pub(crate) fn Bar(share: Signal<Option<f64>>) -> impl IntoView {
+    view! {
+        <div
+            class="bar"
+            role="progressbar"
+            aria-label=tr("loading-model")
+            aria-valuemin="0"
+            aria-valuemax="100"
+            aria-valuenow=move || share.get().map(|share| format!("{:.0}", share * 100.0))
+            data-indeterminate=move || share.get().is_none().to_string()
+        >
+            <div class="bar-fill" style:transform=move || format!("scaleX({})", share.get().unwrap_or(1.0))></div>
+        </div>
+    }
+}
+
 /// Bytes done and in total, rate, and time left.
-fn detail(progress: LoadProgress) -> String {
+pub(crate) fn detail(progress: LoadProgress) -> String {
     let LoadProgress { phase, done_bytes, total_bytes, seconds } = progress;
     if !matches!(phase, Phase::Download | Phase::Upload) || done_bytes <= 0.0 {
         return String::new();

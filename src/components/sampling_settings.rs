@@ -72,46 +72,61 @@ const PRESETS: [(&str, Sampling); 3] = [
     ("preset-creative", Sampling::CREATIVE),
 ];
 
-/// Presets and parameters.
+/// Presets and parameters of the settings.
 #[component]
 pub(crate) fn SamplingSettings() -> impl IntoView {
     let settings = expect_context::<SettingsContext>().0;
+    let sampling = Signal::derive(move || settings.read().sampling);
+    view! {
+        <section>
+            <h2>{tr("sampling")}</h2>
+            <SamplingFields sampling on_change=move |changed| settings.write().sampling = changed />
+        </section>
+    }
+}
+
+/// Presets, and the parameters one by one, which are folded.
+#[component]
+pub(crate) fn SamplingFields(
+    sampling: Signal<Sampling>,
+    on_change: impl Fn(Sampling) + Copy + Send + Sync + 'static,
+) -> impl IntoView {
     let presets = PRESETS.map(|(label, preset)| {
-        let choose = move |_| {
-            let Sampling { max_tokens, seed, .. } = settings.read_untracked().sampling;
-            settings.write().sampling = Sampling { max_tokens, seed, ..preset };
-        };
-        let is_chosen = move || {
-            let Sampling { max_tokens, seed, .. } = settings.read().sampling;
-            (settings.read().sampling == Sampling { max_tokens, seed, ..preset }).to_string()
-        };
+        let with_limits = move |Sampling { max_tokens, seed, .. }: Sampling| Sampling { max_tokens, seed, ..preset };
+        let choose = move |_| on_change(with_limits(sampling.get_untracked()));
+        let is_chosen = move || (sampling.get() == with_limits(sampling.get())).to_string();
         view! {
-            <button aria-pressed=is_chosen on:click=choose>
+            <button type="button" aria-pressed=is_chosen on:click=choose>
                 {tr(label)}
             </button>
         }
     });
     view! {
-        <section>
-            <h2>{tr("sampling")}</h2>
-            <div class="actions">{presets}</div>
-            {NUMBERS.map(|number| view! { <NumberField number /> })}
-        </section>
+        <div class="actions">{presets}</div>
+        <details class="advanced">
+            <summary>{tr("advanced")}</summary>
+            {NUMBERS.map(|number| view! { <NumberField number sampling on_change /> })}
+        </details>
     }
 }
 
 #[component]
-fn NumberField(number: Number) -> impl IntoView {
-    let settings = expect_context::<SettingsContext>().0;
+fn NumberField(
+    number: Number,
+    sampling: Signal<Sampling>,
+    on_change: impl Fn(Sampling) + Copy + Send + Sync + 'static,
+) -> impl IntoView {
     let Number { key, help, range: (min, max, step), get, set } = number;
     // Round to the step, because 0.7 is not exact in `f32`.
     let value = move || {
-        let value = get(&settings.read().sampling);
+        let value = get(&sampling.read());
         value.map(|value| ((value / step).round() * step * 1e6).round() / 1e6).map(|value| value.to_string())
     };
     let change = move |event| {
         let value = event_target_value(&event).parse::<f64>().ok().map(|value| value.clamp(min, max));
-        set(&mut settings.write().sampling, value);
+        let mut changed = sampling.get_untracked();
+        set(&mut changed, value);
+        on_change(changed);
     };
     let help_id = format!("{key}-help");
     view! {

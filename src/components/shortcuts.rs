@@ -11,19 +11,23 @@ use crate::chats::Chats;
 use crate::i18n::tr;
 
 /// Keys, and message ids that describe what they do.
-const SHORTCUTS: [(&str, &str); 7] = [
+const SHORTCUTS: [(&str, &str); 8] = [
     ("?", "shortcut-help"),
     ("Ctrl K", "shortcut-search"),
     ("Ctrl Shift O", "new-chat"),
     ("Ctrl Shift S", "shortcut-sidebar"),
+    ("Ctrl Shift L", "select-model"),
     ("Esc", "shortcut-stop"),
     ("/", "shortcut-prompts"),
     ("Shift Enter", "shortcut-newline"),
 ];
 
-/// Listens for shortcuts. `on_sidebar(true)` opens the sidebar, `on_sidebar(false)` toggles it.
+/// Listens for shortcuts. `on_sidebar(true)` opens the sidebar, `on_sidebar(false)` toggles it; `on_model` opens the model dialog.
 #[component]
-pub(crate) fn Shortcuts(on_sidebar: impl Fn(bool) + Copy + Send + Sync + 'static) -> impl IntoView {
+pub(crate) fn Shortcuts(
+    on_sidebar: impl Fn(bool) + Copy + Send + Sync + 'static,
+    on_model: impl Fn() + Copy + Send + Sync + 'static,
+) -> impl IntoView {
     let chats = expect_context::<Chats>();
     let open_chat = use_open_chat();
     let is_shown = RwSignal::new(false);
@@ -38,6 +42,7 @@ pub(crate) fn Shortcuts(on_sidebar: impl Fn(bool) + Copy + Send + Sync + 'static
             }
             "o" if is_command && event.shift_key() => open_chat(None),
             "s" if is_command && event.shift_key() => on_sidebar(false),
+            "l" if is_command && event.shift_key() => on_model(),
             "escape" if chats.is_answering().get_untracked() => {
                 chats.stop();
                 focus_composer();

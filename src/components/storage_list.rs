@@ -1,13 +1,14 @@
 //! The list of downloaded models.
 
 use leptos::prelude::*;
-use parlance_protocol::{ModelSource, StorageInfo, StoredModel};
+use parlance_protocol::{StorageInfo, StoredModel};
 
 use super::navigation::use_go_to_chat;
 use super::units;
 use crate::client::Client;
 use crate::i18n::{t, tf, tr};
 use crate::library::Library;
+use crate::names::chosen;
 
 /// Downloaded models, most recently used first, and the storage used.
 #[component]
@@ -60,8 +61,9 @@ fn StoredModelView(model: StoredModel) -> impl IntoView {
         t("never-used")
     };
     let url = StoredValue::new(model.url.clone());
+    let choice = StoredValue::new(chosen(&model));
     let load = move |_| {
-        client.load(ModelSource::Url { url: url.get_value() }, Vec::new(), None);
+        client.load_chosen(&choice.get_value());
         go(None);
     };
     let is_verifying = RwSignal::new(false);

@@ -1,12 +1,13 @@
-//! The dialog for a conversation's own system prompt.
+//! The dialog for a conversation's own system prompt and sampling parameters.
 
 use leptos::prelude::*;
 
 use super::dialog::Dialog;
+use super::sampling_settings::SamplingFields;
 use crate::chats::Chats;
 use crate::conversation::ConversationStoreFields as _;
 use crate::i18n::tr;
-use crate::settings::SettingsContext;
+use crate::settings::{Sampling, SettingsContext};
 
 /// A field for the system prompt, with personas to choose from. If it is empty, the one from the settings applies.
 #[component]
@@ -15,6 +16,7 @@ pub(crate) fn SystemPromptDialog(on_close: impl Fn() + Copy + Send + Sync + 'sta
     let settings = expect_context::<SettingsContext>().0;
     let own = chats.current().summary().read_untracked().system_prompt.clone();
     let draft = RwSignal::new(own.unwrap_or_default());
+    let sampling = RwSignal::new(chats.current().summary().read_untracked().sampling);
     let personas = move || {
         let one = |(name, text): (String, String)| {
             view! { <button type="button" on:click=move |_| draft.set(text.clone())>{name}</button> }
@@ -26,6 +28,7 @@ pub(crate) fn SystemPromptDialog(on_close: impl Fn() + Copy + Send + Sync + 'sta
         event.prevent_default();
         let text = draft.get_untracked().trim().to_owned();
         chats.set_system_prompt(Some(text).filter(|text| !text.is_empty()));
+        chats.set_sampling(sampling.get_untracked());
         on_close();
     };
     view! {
@@ -44,10 +47,31 @@ pub(crate) fn SystemPromptDialog(on_close: impl Fn() + Copy + Send + Sync + 'sta
                     prop:value=draft
                     on:input:target=move |event| draft.set(event.target().value())
                 ></textarea>
+                <OwnSampling sampling />
                 <button type="submit" class="primary">
                     {tr("save")}
                 </button>
             </form>
         </Dialog>
+    }
+}
+
+/// Lets the conversation have sampling parameters of its own, which begin as those of the settings.
+#[component]
+fn OwnSampling(sampling: RwSignal<Option<Sampling>>) -> impl IntoView {
+    let settings = expect_context::<SettingsContext>().0;
+    let shown = Signal::derive(move || sampling.get().unwrap_or_else(|| settings.read().sampling));
+    let toggle = move |event| {
+        let has_own = event_target_checked(&event);
+        sampling.set(has_own.then(|| settings.read_untracked().sampling));
+    };
+    view! {
+        <label class="choice-label">
+            <input id="own-sampling" type="checkbox" checked=sampling.get_untracked().is_some() on:change=toggle />
+            {tr("own-sampling")}
+        </label>
+        <Show when=move || sampling.read().is_some()>
+            <SamplingFields sampling=shown on_change=move |changed| sampling.set(Some(changed)) />
+        </Show>
     }
 }

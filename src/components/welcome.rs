@@ -2,6 +2,7 @@
 
 use leptos::prelude::*;
 
+use super::proposal::Proposal;
 use crate::chats::Chats;
 use crate::client::{Client, EngineState};
 use crate::i18n::{t, tr};
@@ -9,7 +10,7 @@ use crate::storage;
 
 const SUGGESTIONS: [&str; 3] = ["suggestion-fact", "suggestion-explain", "suggestion-write"];
 
-/// A greeting and a few suggestions.
+/// A greeting, a few suggestions, and a model for this device.
 #[component]
 pub(crate) fn Welcome() -> impl IntoView {
     let chats = expect_context::<Chats>();
@@ -35,6 +36,8 @@ pub(crate) fn Welcome() -> impl IntoView {
             <h2>{tr("welcome-title")}</h2>
             <p>{move || t(if uses_gpu.get() { "welcome-text" } else { "welcome-text-cpu" })}</p>
             <div class="suggestions">{SUGGESTIONS.map(suggestion)}</div>
+            // Last, so that nothing moves when the catalogue arrives.
+            <Proposal />
         </section>
     }
 }

@@ -5,7 +5,9 @@ use leptos_use::use_media_query;
 
 use crate::chats::Chats;
 use crate::client::{Client, EngineState};
+use crate::components::background_download::BackgroundDownload;
 use crate::components::composer::{Composer, attach};
+use crate::components::context_gauge::ContextGauge;
 use crate::components::files::list;
 use crate::components::focus::focus_composer;
 use crate::components::header::Header;
@@ -39,6 +41,11 @@ pub(crate) fn ChatPage() -> impl IntoView {
     let has_no_model = matches!(client.engine().get_untracked(), EngineState::Empty);
     if has_no_model && !client.handle_link() && has_agreed {
         client.load_default_unless_loaded();
+    }
+    client.resume_fetch();
+    if has_agreed {
+        // Messages offer the other models that are here.
+        client.list_stored();
     }
     if let Some(question) = options.question.filter(|_| chats.take_question()) {
         fill_composer(&chats, &question);
@@ -104,10 +111,14 @@ pub(crate) fn ChatPage() -> impl IntoView {
                     <Updates />
                     <Notice />
                     <LinkedModel />
+                    <BackgroundDownload />
                     <ModelStatus on_choose_model=choose_model />
                     <Toasts />
                     <Composer />
-                    <p class="fine-print">{tr("fine-print")}</p>
+                    <div class="dock-foot">
+                        <ContextGauge />
+                        <p class="fine-print">{tr("fine-print")}</p>
+                    </div>
                 </footer>
             </div>
             {move || {
@@ -118,7 +129,10 @@ pub(crate) fn ChatPage() -> impl IntoView {
                     <p>{tr("drop-files")}</p>
                 </div>
             </Show>
-            <Shortcuts on_sidebar=move |opens| is_sidebar_open.update(|open| *open = opens || !*open) />
+            <Shortcuts
+                on_sidebar=move |opens| is_sidebar_open.update(|open| *open = opens || !*open)
+                on_model=choose_model
+            />
         </div>
     }
 }

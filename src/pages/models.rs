@@ -3,9 +3,13 @@
 use std::collections::BTreeSet;
 
 use leptos::prelude::*;
+use parlance_protocol::library::ChatModel;
 
-use crate::catalogue::{self, CatalogueModel, Fit};
+use crate::allowed_hosts::origin_of;
+use crate::catalogue::{self, CatalogueModel};
 use crate::client::Client;
+use crate::components::background_download::BackgroundDownload;
+use crate::components::hub_search::HubSearch;
 use crate::components::model_dialog::ModelDialog;
 use crate::components::model_inspection::Candidate;
 use crate::components::navigation::use_go_to_chat;
@@ -13,7 +17,7 @@ use crate::components::notice::Notice;
 use crate::components::page_header::PageHeader;
 use crate::components::units;
 use crate::i18n::{t, tf, tr};
-use crate::options::model_url;
+use crate::options::{is_same_model, model_url};
 
 /// The models page.
 #[component]
@@ -32,7 +36,7 @@ pub(crate) fn ModelsPage() -> impl IntoView {
             go(None);
         }
     });
-    let inspect = move |model: CatalogueModel| dialog.set(Some(model_url(&model.url).map(Candidate::of_url)));
+    let inspect = move |model: ChatModel| dialog.set(Some(Some(Candidate::of_model(model))));
     let family = RwSignal::new(None::<String>);
     let families = Memo::new(move |_| {
         let all: BTreeSet<String> = catalogue.get().flatten().into_iter().flatten().map(|model| model.family).collect();
@@ -89,6 +93,8 @@ pub(crate) fn ModelsPage() -> impl IntoView {
                     {tr("add-model")}
                 </button>
             </div>
+            <BackgroundDownload />
+            <HubSearch on_inspect=inspect />
             <div class="actions" role="group" aria-label=tr("model-families")>
                 {move || [None].into_iter().chain(families.get().into_iter().map(Some)).map(family_button).collect_view()}
             </div>
@@ -104,21 +110,15 @@ pub(crate) fn ModelsPage() -> impl IntoView {
 
 /// One model in the catalogue.
 #[component]
-fn ModelCard(model: CatalogueModel, on_inspect: impl Fn(CatalogueModel) + Copy + 'static) -> impl IntoView {
+fn ModelCard(model: CatalogueModel, on_inspect: impl Fn(ChatModel) + Copy + 'static) -> impl IntoView {
     let client = expect_context::<Client>();
     let url = model_url(&model.url).unwrap_or_default();
     let downloaded = Memo::new(move |_| {
         let storage = client.stored().get()?.ok()?;
-        let stored = storage.models.into_iter().find(|stored| stored.url == url)?;
+        let stored = storage.models.into_iter().find(|stored| is_same_model(&stored.url, &url))?;
         Some((stored.done_bytes, stored.len_bytes))
     });
-    let fit = model.fit(catalogue::device_gb());
-    let (fit_name, fit_key) = match fit {
-        Fit::Good => ("good", "fit-good"),
-        Fit::Tight => ("tight", "fit-tight"),
-        Fit::TooLarge => ("too-large", "fit-too-large"),
-        Fit::Unknown => ("unknown", "fit-unknown"),
-    };
+    let (fit_name, fit_key) = model.fit(catalogue::device_gb()).names();
     let memory_bytes = model.memory_bytes();
     let facts = {
         let model = model.clone();
@@ -150,17 +150,41 @@ fn ModelCard(model: CatalogueModel, on_inspect: impl Fn(CatalogueModel) + Copy +
         None => t("view-details"),
     };
     let name = model.name.clone();
-    let chosen = model.clone();
+    let chosen = model.chosen();
+    let inspect = move |_| {
+        if let Some(chosen) = chosen.clone() {
+            on_inspect(chosen);
+        }
+    };
+    let source =
+        (!model.source.is_empty()).then(|| view! { <ModelSourceText url=model.source checked=model.checked /> });
     view! {
         <li class="model-card" data-model=model.name>
             <h2>{name}</h2>
             <p>{move || t(&about)}</p>
             <p class="facts">{facts}</p>
             <p class="fit" data-fit=fit_name>{fit_text}</p>
+            {source}
             <div class="actions">
-                <button on:click=move |_| on_inspect(chosen.clone())>{action}</button>
+                <button on:click=inspect>{action}</button>
                 <span class="muted">{status}</span>
             </div>
         </li>
+    }
+}
+
+/// Where an entry's address and size were taken from, and what of it could not be checked.
+#[component]
+fn ModelSourceText(url: String, checked: bool) -> impl IntoView {
+    let host = origin_of(&url).and_then(|origin| Some(origin.split_once("://")?.1.to_owned())).unwrap_or_default();
+    view! {
+        <p class="facts model-source">
+            {tr("model-source")} " "
+            <a href=url target="_blank" rel="noopener noreferrer">
+                {host}
+            </a>
+            ". "
+            {tr(if checked { "source-checked" } else { "source-unchecked" })}
+        </p>
     }
 }

@@ -7,6 +7,7 @@ mod devtools;
 pub mod failures;
 pub mod firefox;
 mod host;
+pub mod hub;
 pub mod inject;
 pub mod native;
 pub mod notes;

@@ -17,6 +17,8 @@ use crate::{Error, Page};
 ///   conversations that exceed it are truncated or rejected;
 /// - embeddings tell whether texts are about airships, paragraphs or person 123456;
 /// - inspecting a URL always fails;
+/// - a model that is fetched is a quarter here, until `window.finishFetch()` is called;
+/// - `window.storedModels` are the models on this device;
 /// - `window.canSee` says that the model sees images: it answers with the sizes of those of the question. They are also in
 ///   `window.seen`, as bitmaps;
 /// - `window.loadedElsewhere` is the URL of the model that another tab has loaded, and `window.isCpu` says that models
@@ -58,6 +60,9 @@ const SCRIPT: &str = r#"(() => {
             if (type === "load") {
                 this.#contextTokens = request.context_tokens ?? 1000;
                 this.#send({ type: "loaded", id, model: this.#model(request.source.url ?? null) });
+            } else if (type === "fetch") {
+                this.#send({ type: "progress", id, phase: "download", done: 1e6, total: 4e6, seconds: 1 });
+                window.finishFetch = () => this.#send({ type: "fetched", id });
             } else if (type === "unload") {
                 this.#send({ type: "unloaded", id });
             } else if (type === "inspect") {
@@ -79,7 +84,7 @@ const SCRIPT: &str = r#"(() => {
             } else if (type === "interrupt") {
                 this.#stops.get(id)?.();
             } else if (type === "storage") {
-                this.#send({ type: "storage", id, storage: { models: [], used_bytes: 0, quota_bytes: 1e9 } });
+                this.#send({ type: "storage", id, storage: { models: window.storedModels ?? [], used_bytes: 0, quota_bytes: 1e9 } });
             }
         }
         #chunk(id, delta, finish_reason = null, more = {}) {

@@ -77,7 +77,8 @@ impl Source for Piece {
 
     #[cfg(target_family = "wasm")]
     fn read_to(&mut self, bytes: &Uint8Array) -> Result<(), WorkerError> {
-        bytes.set(&self.take(bytes.length() as usize)?, 0);
+        let piece = self.take(bytes.length() as usize)?;
+        bytes.set(&piece, 0);
         Ok(())
     }
 }

@@ -12,15 +12,18 @@ use parlance_worker_core::residency::LoadSpec;
 use parlance_worker_core::route::{Route, route};
 use serde_json::Value;
 use wasm_bindgen_futures::spawn_local;
+use web_time::Instant;
 
 use crate::client::{Client, ClientId, Incoming};
 use crate::election::Lead;
 use crate::error::WorkerError;
 use crate::inspect::inspect;
 use crate::interrupts::Interrupts;
+use crate::load::Load;
 use crate::queue::Queue;
 use crate::responses::Running;
 use crate::storage::Store;
+use crate::tokens;
 
 /// Maximum requests of a client that wait for the engine.
 const MAX_WAITING: usize = 256;
@@ -37,6 +40,8 @@ pub(crate) struct Shared {
     /// Models in memory.
     models: RefCell<Vec<ModelInfo>>,
     clients: RefCell<Vec<Client>>,
+    /// Held while a model is fetched: one at a time, so that nothing is fetched twice when several tabs ask for it.
+    fetching: Mutex<()>,
     /// The response in progress.
     pub(crate) running: RefCell<Option<Running>>,
 }
@@ -51,6 +56,7 @@ impl Shared {
             store: Mutex::default(),
             models: RefCell::default(),
             clients: RefCell::new(vec![Client::page()]),
+            fetching: Mutex::default(),
             running: RefCell::default(),
         }
     }
@@ -88,6 +94,14 @@ impl Shared {
                 let spec = LoadSpec { source, files, projector, context_tokens };
                 let model = inspect(spec, store, &client.allowed_hosts, self.settings.get()).await?;
                 Event::Inspected { id, model }
+            }
+            Request::Fetch { source, projector, .. } => {
+                let guard = self.interrupts.begin((client.id.clone(), id));
+                let options = self.settings.get().into();
+                let load = Load { id, client: &client, guard: &guard, store, options, clock: Instant::now() };
+                let _turn = load.unless_stopped(self.fetching.lock()).await?;
+                load.keep(&LoadSpec { source, files, projector, context_tokens: None }).await?;
+                Event::Fetched { id }
             }
             Request::Delete { url, .. } => {
                 needed()?.remove(&url).await?;
@@ -153,6 +167,9 @@ impl Lead for Leader {
         match route(&incoming.request) {
             Route::Configure(settings) => {
                 shared.settings.set(settings);
+                if let Request::Configure { tokens: Some(known), .. } = &incoming.request {
+                    tokens::set(known.clone());
+                }
                 // Wakes the server, which waits as the old settings said.
                 shared.queue.push(client.id.clone(), incoming);
             }

@@ -173,6 +173,42 @@ impl Load<'_> {
         })
     }
 
+    /// Downloads a model and its projector, and loads nothing.
+    pub(crate) async fn keep(&self, spec: &LoadSpec) -> Result<(), WorkerError> {
+        if self.store.is_none() {
+            return Err(WorkerError::NoStorage);
+        }
+        let parts = Part::of(&spec.source, spec.files.clone(), self.store, &self.client.allowed_hosts).await?;
+        let found = self.unless_stopped(Found::of(spec, self.store, &self.client.allowed_hosts)).await??;
+        let mut files = Files::default();
+        for part in &parts {
+            self.keep_file(part, &mut files).await?;
+        }
+        match found {
+            Some(found) => match self.keep_file(&found.part, &mut files).await {
+                // The model is of use without one that merely lies beside it.
+                Err(error) if !found.is_wanted && !error.is_interrupted() => Ok(()),
+                result => result,
+            },
+            None => Ok(()),
+        }
+    }
+
+    async fn keep_file(&self, part: &Part, files: &mut Files) -> Result<(), WorkerError> {
+        if matches!(part, Part::Stored(_)) {
+            return Ok(());
+        }
+        let opened = self.open(part, files).await?;
+        if !matches!(opened.pieces, Pieces::Arriving(_)) {
+            return Err(FileError::Storage("the host does not say how long the file is".to_owned()).into());
+        }
+        self.stream_file(Discard, opened, files).await?;
+        match files.warnings.pop() {
+            Some(unkept) => Err(FileError::Storage(unkept.message).into()),
+            None => Ok(()),
+        }
+    }
+
     /// Streams all files into a loader: from this device, or as they come. The first response and the device are awaited together.
     async fn stream(
         &self,
@@ -342,6 +378,21 @@ impl Receiver for ProjectorLoader {
         left_bytes: u64,
     ) -> Result<u64, WorkerError> {
         ProjectorLoader::pull(self, source, left_bytes).await
+    }
+}
+
+/// Takes the bytes of files that are only kept.
+struct Discard;
+
+impl Receiver for Discard {
+    async fn pull<S: Source<Error = WorkerError>>(
+        &mut self,
+        source: &mut S,
+        left_bytes: u64,
+    ) -> Result<u64, WorkerError> {
+        let mut bytes = vec![0; left_bytes.min(1 << 20) as usize];
+        source.read(&mut bytes)?;
+        Ok(bytes.len() as u64)
     }
 }
 

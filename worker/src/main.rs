@@ -31,6 +31,7 @@ mod server;
 mod source;
 mod storage;
 mod threads;
+mod tokens;
 
 use std::rc::Rc;
 

@@ -24,7 +24,7 @@ use web_time::Instant;
 use crate::bytes::JsBytes;
 use crate::error::{WorkerError, network_error};
 use crate::storage::{Arriving, Entry, Reader, Report, Store};
-use crate::{address, policy};
+use crate::{address, policy, tokens};
 
 /// Bytes that are requested at first to read a header: most headers have a few megabytes, because of the vocabulary.
 const HEADER_BYTES: u64 = 4 << 20;
@@ -347,11 +347,15 @@ async fn request(url: &str, range: Option<(u64, u64)>) -> Result<Response, FileE
     let init = RequestInit::new();
     // The store keeps models; a second copy in the browser's cache would only take up room.
     init.set_cache(RequestCache::NoStore);
+    let headers = Headers::new().map_err(network)?;
     if let Some((start, end)) = range {
-        let headers = Headers::new().map_err(network)?;
         headers.set("Range", &format!("bytes={start}-{}", end - 1)).map_err(network)?;
-        init.set_headers(&headers);
     }
+    if let Some(token) = tokens::bearer(url) {
+        // Browsers drop it where the host redirects to another one.
+        headers.set("Authorization", &token).map_err(network)?;
+    }
+    init.set_headers(&headers);
     match JsFuture::from(scope.fetch_with_str_and_init(url, &init)).await {
         Ok(response) => Ok(response.unchecked_into()),
         Err(error) => Err(policy::refusal(url).await.unwrap_or_else(|| network_error(&error))),

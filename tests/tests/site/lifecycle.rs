@@ -241,6 +241,7 @@ fn kernels_are_compiled_in_parallel_and_the_kv_cache_can_be_quantised() {
     let kv_bytes = "Number(document.querySelector('[data-testid=current-model]')?.dataset.kvBytes)";
     let before = page.evaluate(kv_bytes).unwrap().as_f64().unwrap();
     // The model is reloaded with the chosen format.
+    page.evaluate("document.querySelector('.advanced').open = true").unwrap();
     page.click("#kv-cache-quantization").unwrap();
     page.wait_for(&format!("{kv_bytes} === {}", before * 9.0 / 16.0), MODEL_TIMEOUT).unwrap();
     assert_eq!(layout(&page, None)["adapter"], measured["adapter"]);
@@ -251,6 +252,7 @@ fn kernels_are_compiled_in_parallel_and_the_kv_cache_can_be_quantised() {
         json!({ "adapter": measured["adapter"], "version": measured["version"], "changes": ["separate-query"] });
     layout(&page, Some(&chosen));
     page.click(".model-button").unwrap();
+    page.evaluate("document.querySelector('.advanced').open = true").unwrap();
     page.click("#kv-cache-quantization").unwrap();
     page.wait_for(&format!("{kv_bytes} === {before}"), MODEL_TIMEOUT).unwrap();
     assert_eq!(layout(&page, None), chosen);

@@ -205,8 +205,10 @@ fn the_catalogue_offers_models_and_the_playground_follows_a_schema() {
     let session = Session::start(true).unwrap();
     let page = session.open(&server.page("catalogue")).unwrap();
     wait(&page, "document.querySelectorAll('.model-card').length >= 20");
-    page.fill("#filter", "qwen3 apache").unwrap();
-    wait(&page, "document.querySelectorAll('.model-card').length === 5");
+    page.fill("#filter", "qwen3.5 apache").unwrap();
+    wait(&page, "document.querySelectorAll('.model-card').length === 4");
+    let source = page.text("[data-model='Qwen3.5 4B'] .model-source").unwrap();
+    assert!(source.contains("huggingface.co") && source.contains("checksum agree"), "{source}");
     page.fill("#filter", "no such model").unwrap();
     wait(&page, "document.querySelector('[data-testid=catalogue] .empty')");
     page.fill("#filter", "").unwrap();

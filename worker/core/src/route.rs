@@ -19,9 +19,10 @@ pub enum Route {
 /// The route of a request.
 pub fn route(request: &Request) -> Route {
     match request {
-        Request::Configure { settings } => Route::Configure(*settings),
+        Request::Configure { settings, .. } => Route::Configure(*settings),
         Request::Interrupt { id } => Route::Interrupt(*id),
         Request::Inspect { id, .. }
+        | Request::Fetch { id, .. }
         | Request::Storage { id }
         | Request::Import { id }
         | Request::Delete { id, .. }
@@ -75,14 +76,15 @@ mod tests {
         for endpoint in [Endpoint::ChatCompletions, Endpoint::Responses, Endpoint::Embeddings, Endpoint::Rerank] {
             assert_eq!(route(&api(endpoint)), Route::Queue);
         }
+        let fetch = Request::Fetch { id: 1, source: source.clone(), projector: None };
         let inspect = Request::Inspect { id: 1, source, projector: None, context_tokens: None };
         let delete = Request::Delete { id: 1, url: String::new() };
         let cancel = api(Endpoint::CancelResponse);
-        for request in [inspect, delete, Request::Storage { id: 1 }, api(Endpoint::Models), cancel] {
+        for request in [inspect, fetch, delete, Request::Storage { id: 1 }, api(Endpoint::Models), cancel] {
             assert_eq!(route(&request), Route::AtOnce(1));
         }
         assert_eq!(route(&Request::Interrupt { id: 7 }), Route::Interrupt(7));
         let settings = Settings { idle_unload_seconds: Some(1.0), ..Settings::default() };
-        assert_eq!(route(&Request::Configure { settings }), Route::Configure(settings));
+        assert_eq!(route(&Request::Configure { settings, tokens: None }), Route::Configure(settings));
     }
 }

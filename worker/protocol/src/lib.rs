@@ -61,6 +61,17 @@ pub enum Request {
         /// Context length in tokens to plan for; chosen by the worker if absent.
         context_tokens: Option<u32>,
     },
+    /// Download a model, and its projector if it has one, onto this device without loading them. Other requests are answered meanwhile.
+    /// Ends in [`Event::Fetched`] or [`Event::Failed`].
+    Fetch {
+        /// This request.
+        id: RequestId,
+        /// The model's source: a URL.
+        source: ModelSource,
+        /// As in [`Request::Load`].
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        projector: Option<String>,
+    },
     /// A request of the `OpenAI` API. Ends in [`Event::Response`] or [`Event::Failed`], after [`Event::Chunk`]s if it is
     /// streamed.
     Api {
@@ -89,6 +100,9 @@ pub enum Request {
     Configure {
         /// The settings; absent ones take their defaults.
         settings: Settings,
+        /// Tokens for hosts that ask for one. If absent, they stay as they are.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        tokens: Option<Vec<HostToken>>,
     },
     /// List the models stored on this device. Ends in [`Event::Storage`].
     Storage {
@@ -147,7 +161,9 @@ impl Request {
     #[must_use]
     pub fn resolved(mut self) -> Self {
         match &mut self {
-            Self::Load { source, projector, .. } | Self::Inspect { source, projector, .. } => {
+            Self::Load { source, projector, .. }
+            | Self::Inspect { source, projector, .. }
+            | Self::Fetch { source, projector, .. } => {
                 *source = source.clone().resolved();
                 if let Some(address) = projector.as_deref().and_then(hugging_face_url) {
                     *projector = Some(address);
@@ -168,6 +184,7 @@ impl Request {
         match self {
             Self::Load { id, .. }
             | Self::Inspect { id, .. }
+            | Self::Fetch { id, .. }
             | Self::Api { id, .. }
             | Self::Interrupt { id }
             | Self::Unload { id, .. }
@@ -181,6 +198,22 @@ impl Request {
             | Self::DeleteConversations { id } => Some(*id),
             Self::Configure { .. } => None,
         }
+    }
+}
+
+/// What a host wants to know before it sends files of a gated repository. It is sent to that host alone.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HostToken {
+    /// The host's origin, such as `https://huggingface.co`.
+    pub origin: String,
+    /// The token.
+    pub token: String,
+}
+
+impl std::fmt::Debug for HostToken {
+    /// Leaves the token out, so that no log has it.
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_struct("HostToken").field("origin", &self.origin).finish_non_exhaustive()
     }
 }
 
@@ -265,6 +298,11 @@ pub enum Event {
         id: RequestId,
         /// The model.
         model: ModelDescription,
+    },
+    /// The result of [`Request::Fetch`]: the model is on this device.
+    Fetched {
+        /// The request.
+        id: RequestId,
     },
     /// The memory has been freed.
     Unloaded {
@@ -378,14 +416,28 @@ mod tests {
     }
 
     #[test]
+    fn tokens_are_optional_and_never_printed() -> serde_json::Result<()> {
+        let settings: Request = serde_json::from_str(r#"{"type":"configure","settings":{}}"#)?;
+        assert_eq!(settings, Request::Configure { settings: Settings::default(), tokens: None });
+        let token = HostToken { origin: "https://host".to_owned(), token: "secret".to_owned() };
+        let request = Request::Configure { settings: Settings::default(), tokens: Some(vec![token]) };
+        assert!(!format!("{request:?}").contains("secret"));
+        assert_eq!(serde_json::from_str::<Request>(&serde_json::to_string(&request)?)?, request);
+        Ok(())
+    }
+
+    #[test]
     fn all_requests_resolve_hugging_face_paths() {
         let url = "a/b/c.gguf".to_owned();
         let address = "https://huggingface.co/a/b/resolve/main/c.gguf".to_owned();
         let delete = Request::Delete { id: 1, url: url.clone() }.resolved();
         assert_eq!(delete, Request::Delete { id: 1, url: address.clone() });
         let source = ModelSource::Url { url };
+        let fetch =
+            Request::Fetch { id: 1, source: source.clone(), projector: Some("a/b/c.gguf".to_owned()) }.resolved();
         let inspect = Request::Inspect { id: 1, source, projector: None, context_tokens: None }.resolved();
-        let source = ModelSource::Url { url: address };
+        let source = ModelSource::Url { url: address.clone() };
+        assert_eq!(fetch, Request::Fetch { id: 1, source: source.clone(), projector: Some(address) });
         assert_eq!(inspect, Request::Inspect { id: 1, source, projector: None, context_tokens: None });
     }
 }

@@ -37,6 +37,9 @@ pub fn reassign_ids(conversation: &mut Conversation, taken: &HashSet<Id, impl Bu
         update(&mut message.context_start);
     }
     update(&mut summary.leaf);
+    if let Some(digest) = &mut summary.digest {
+        digest.last = replaced.get(&digest.last).copied().unwrap_or(digest.last);
+    }
 }
 
 /// An id that is not in use.
@@ -51,7 +54,7 @@ fn free_id(conversation: Id, old: Id, used: &HashSet<Id>) -> Id {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use parlance_protocol::library::{ConversationSummary, Message};
+    use parlance_protocol::library::{ConversationSummary, Digest, Message};
 
     fn message(id: u64, parent: Option<u64>, content: &str) -> Message {
         Message { id: Id(id), parent: parent.map(Id), content: content.to_owned(), ..Message::default() }
@@ -72,7 +75,8 @@ mod tests {
     fn taken_ids_are_replaced_in_messages_and_references() {
         let mut last = message(3, Some(2), "c");
         last.context_start = Some(Id(2));
-        let original = conversation(vec![message(1, None, "a"), message(2, Some(1), "b"), last], 3);
+        let mut original = conversation(vec![message(1, None, "a"), message(2, Some(1), "b"), last], 3);
+        original.summary.digest = Some(Digest { text: "a, b".to_owned(), last: Id(2) });
         let taken = HashSet::from([Id(1), Id(2), Id(7)]);
         let mut changed = original.clone();
         reassign_ids(&mut changed, &taken);
@@ -80,6 +84,7 @@ mod tests {
         assert_eq!(visible_texts(&changed), ["a", "b", "c"]);
         assert_eq!(changed.messages[2].context_start, Some(changed.messages[1].id));
         assert_eq!(changed.messages[2].id, Id(3));
+        assert_eq!(changed.summary.digest.as_ref().map(|digest| digest.last), Some(changed.messages[1].id));
         // The new ids are the same each time, unless they are taken, too.
         let mut again = original.clone();
         reassign_ids(&mut again, &taken);

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::Id;
+use super::{Id, Sampling};
 use crate::Failure;
 use crate::openai::{FinishReason, Usage};
 
@@ -64,6 +64,34 @@ pub struct ConversationSummary {
     pub system_prompt: Option<String>,
     /// An unsent message.
     pub draft: String,
+    /// The model that answers, if the user chose one for this conversation.
+    pub model: Option<ChatModel>,
+    /// How tokens are chosen, if not by the settings.
+    pub sampling: Option<Sampling>,
+    /// A summary that is sent in place of the oldest messages.
+    pub digest: Option<Digest>,
+}
+
+/// A model that the user chose.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct ChatModel {
+    /// Its name, for people.
+    pub name: String,
+    /// Its URL.
+    pub url: String,
+    /// The URL of its projector; empty for none. If absent, it is looked for beside the model.
+    pub projector: Option<String>,
+}
+
+/// A summary of a conversation's beginning.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Digest {
+    /// The summary.
+    pub text: String,
+    /// The last message that it covers.
+    pub last: Id,
 }
 
 /// A message of a conversation.

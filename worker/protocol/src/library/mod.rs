@@ -5,11 +5,13 @@
 
 mod conversation;
 mod id;
+mod sampling;
 
 pub use conversation::{
-    Attachment, Conversation, ConversationSummary, Ending, Image, Message, Role, ToolUse, title_from,
+    Attachment, ChatModel, Conversation, ConversationSummary, Digest, Ending, Image, Message, Role, ToolUse, title_from,
 };
 pub use id::Id;
+pub use sampling::Sampling;
 
 use serde::{Deserialize, Serialize};
 

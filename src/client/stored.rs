@@ -3,15 +3,30 @@
 use std::collections::HashMap;
 
 use leptos::prelude::*;
-use parlance_protocol::{DeviceChoice, Failure, Request, Settings, StorageInfo};
+use parlance_protocol::openai::Capability;
+use parlance_protocol::{DeviceChoice, Failure, Request, Settings, StorageInfo, StoredModel};
 use web_sys::File;
 
 use super::Client;
+use crate::hub;
+use crate::options::is_same_model;
+use crate::storage;
 
 impl Client {
     /// The models stored on this device; `None` until [`Client::list_stored`] has been answered.
     pub(crate) fn stored(self) -> Signal<Option<Result<StorageInfo, Failure>>> {
         self.stored.into()
+    }
+
+    /// The models on this device that can chat, the most recently used first. Reactive.
+    pub(crate) fn chat_models(self) -> Vec<StoredModel> {
+        let is_usable = |model: &StoredModel| {
+            // What a model can do is known once it has been loaded.
+            let can_chat = model.abilities.as_ref().is_none_or(|known| known.capabilities.contains(&Capability::Chat));
+            can_chat && !model.is_projector && model.done_bytes >= model.len_bytes
+        };
+        let stored = self.stored.get().and_then(Result::ok);
+        stored.into_iter().flat_map(|storage| storage.models).filter(is_usable).collect()
     }
 
     /// Results of [`Client::verify_stored`]: whether models are intact, by URL.
@@ -31,6 +46,9 @@ impl Client {
 
     /// Deletes a stored model.
     pub(crate) fn delete_stored(self, url: String) {
+        if storage::preferred_model().is_some_and(|model| is_same_model(&model.url, &url)) {
+            storage::prefer_model(None);
+        }
         self.send(Request::Delete { id: self.next_request(), url }, Vec::new());
     }
 
@@ -61,12 +79,12 @@ impl Client {
         device != DeviceChoice::Cpu && has_webgpu
     }
 
-    /// Sends the current settings to the worker.
+    /// Sends the current settings, and the token for gated repositories, to the worker.
     pub(crate) fn configure(self) {
         let minutes = self.settings.0.with_untracked(|settings| settings.idle_minutes);
         let idle_unload_seconds = (minutes > 0).then(|| f64::from(minutes) * 60.0);
         let kv_cache = self.settings.0.with_untracked(|settings| settings.kv_cache);
         let settings = Settings { idle_unload_seconds, budget_bytes: None, device: self.device(), kv_cache };
-        self.send(Request::Configure { settings }, Vec::new());
+        self.send(Request::Configure { settings, tokens: Some(hub::tokens()) }, Vec::new());
     }
 }
