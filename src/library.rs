@@ -72,14 +72,14 @@ impl Library {
     /// Reads a conversation.
     pub(crate) async fn open(self, id: Id) -> Result<Option<Conversation>, String> {
         match self.call(LibraryRequest::Open { id }).await? {
-            LibraryEvent::Opened { conversation, .. } => Ok(conversation),
+            LibraryEvent::Opened { conversation, .. } => Ok(conversation.map(|conversation| *conversation)),
             event => Err(unexpected(&event)),
         }
     }
 
     /// Saves a conversation's summary.
     pub(crate) async fn put_summary(self, summary: ConversationSummary) -> Result<(), String> {
-        self.call(LibraryRequest::PutSummary { summary }).await.map(drop)
+        self.call(LibraryRequest::PutSummary { summary: Box::new(summary) }).await.map(drop)
     }
 
     /// Saves messages of one conversation.

@@ -81,7 +81,8 @@ impl RequestHandler {
                 LibraryEvent::Listed { id, conversations: list(&*self.database().await?, query).await? }
             }
             LibraryRequest::Open { id: conversation } => {
-                LibraryEvent::Opened { id, conversation: self.database().await?.conversation(*conversation).await? }
+                let conversation = self.database().await?.conversation(*conversation).await?;
+                LibraryEvent::Opened { id, conversation: conversation.map(Box::new) }
             }
             LibraryRequest::PutSummary { summary } => {
                 self.database().await?.put(Some(summary), &[]).await?;

@@ -275,12 +275,11 @@ impl Client {
 
     /// Reloads the last model, in a new worker if the old one died.
     pub(crate) fn retry(self) {
-        match self.link.with_value(|link| link.load.clone()) {
-            Some((_, request)) => self.load_request(request),
-            None => {
-                self.linked.set(None);
-                self.load_preferred(false);
-            }
+        if let Some((_, request)) = self.link.with_value(|link| link.load.clone()) {
+            self.load_request(request);
+        } else {
+            self.linked.set(None);
+            self.load_preferred(false);
         }
     }
 

@@ -276,13 +276,13 @@ pub(crate) fn attach(chats: &Chats, chosen: Vec<File>) {
     chats.reading().update(|count| *count += 1);
     leptos::task::spawn_local(async move {
         for file in chosen {
-            attach_one(chats, &file).await;
+            attach_one(&chats, &file).await;
         }
         chats.reading().update(|count| *count -= 1);
     });
 }
 
-async fn attach_one(chats: Chats, file: &File) {
+async fn attach_one(chats: &Chats, file: &File) {
     let (others, name) = (chats.attachments(), file.name());
     let other_bytes: usize = others.with_untracked(|files| files.iter().map(|file| file.text.len()).sum());
     match files::attachable(file, other_bytes as f64).await {
@@ -293,12 +293,12 @@ async fn attach_one(chats: Chats, file: &File) {
     }
 }
 
-fn notify(chats: Chats, text: String) {
+fn notify(chats: &Chats, text: String) {
     chats.toast().set(Some(Toast { text, undo: None }));
 }
 
 /// Attaches the pages of a PDF file that have no text as images. Says so if there are other pages.
-async fn attach_scan(chats: Chats, file: &File, name: &str) {
+async fn attach_scan(chats: &Chats, file: &File, name: &str) {
     let attach_page = async |number: u32, page: Blob| {
         let description = tf("page-of", [("name", name.into()), ("page", f64::from(number).into())]);
         chats.attach_image(&page, description).await;

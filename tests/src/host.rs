@@ -184,7 +184,7 @@ pub fn sha256_of(path: &Path) -> io::Result<String> {
 }
 
 /// Bytes as hexadecimal digits.
-fn hex(bytes: &[u8]) -> String {
+pub(crate) fn hex(bytes: &[u8]) -> String {
     bytes.iter().fold(String::new(), |mut text, byte| {
         // Writing to a string cannot fail.
         let _ = write!(text, "{byte:02x}");
@@ -228,10 +228,12 @@ impl State {
         let len = bytes.len();
         let (start, end): (usize, usize) = range.map_or((0, len), |(start, last)| (start, (last + 1).min(len)));
         self.requests.fetch_add(1, Ordering::Relaxed);
-        let etag = self.etag.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let mut current = self.etag.lock().unwrap_or_else(PoisonError::into_inner);
+        let etag = current.clone();
         if self.requests_to_change.load(Ordering::Relaxed) == 1 {
-            *self.etag.lock().unwrap_or_else(PoisonError::into_inner) = "\"changed\"".to_owned();
+            "\"changed\"".clone_into(&mut current);
         }
+        drop(current);
         take_one(&self.requests_to_change);
         let status = if range.is_some() { "206 Partial Content" } else { "200 OK" };
         write!(
@@ -243,11 +245,11 @@ impl State {
         let end = if take_one(&self.drops) { start + (end - start) / 2 } else { end };
         let is_stalled = take_one(&self.stalls);
         for (index, chunk) in bytes[start..end].chunks(CHUNK_BYTES).enumerate() {
-            while is_stalled && index > 0 {
-                if self.is_down.load(Ordering::Relaxed) {
-                    return Ok(());
+            if is_stalled && index > 0 {
+                while !self.is_down.load(Ordering::Relaxed) {
+                    thread::sleep(Duration::from_millis(100));
                 }
-                thread::sleep(Duration::from_millis(100));
+                return Ok(());
             }
             thread::sleep(Duration::from_micros(self.delay_us.load(Ordering::Relaxed)));
             stream.write_all(chunk)?;

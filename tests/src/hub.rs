@@ -10,6 +10,7 @@ use std::thread;
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
+use crate::host::hex;
 use crate::seeing::SeeingModel;
 
 /// The token that opens the gated repository.
@@ -147,7 +148,7 @@ impl State {
     /// The files of a repository.
     fn list(&self, path: &str) -> Value {
         let file = |path: &str, bytes: &[u8]| {
-            let oid: String = Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect();
+            let oid = hex(&Sha256::digest(bytes));
             json!({ "type": "file", "path": path, "size": bytes.len(), "lfs": { "oid": oid, "size": bytes.len() } })
         };
         let model = file("model-Q8_0.gguf", &self.files.model);

@@ -117,7 +117,7 @@ impl Server {
                 let images = self.images(index, (client, guard), &codec, request.images()).await?;
                 let job = ResponseJob::with_images(&codec, request, images, meta, &self.shared.processors)?;
                 self.models.note_conversation(&name);
-                self.respond(index, client, id, guard, job).await?
+                Box::pin(self.respond(index, client, id, guard, job)).await?
             }
             _ => {
                 let codec = self.codec(index)?;

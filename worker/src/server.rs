@@ -44,7 +44,9 @@ impl Server {
                     let spec = LoadSpec { source, files, projector, context_tokens };
                     self.load(&client, id, &guard, spec, beside, unless_loaded).await
                 }
-                Request::Api { endpoint, body, .. } => self.answer(&client, id, &guard, endpoint, &body).await,
+                Request::Api { endpoint, body, .. } => {
+                    Box::pin(self.answer(&client, id, &guard, endpoint, &body)).await
+                }
                 Request::Unload { model, .. } => {
                     self.unload(model.as_deref(), &client);
                     Ok(Event::Unloaded { id })

@@ -99,20 +99,19 @@ impl Part {
             expected.map(|expected| FileChecksum::new(name, Some(expected.clone())))
         };
         Ok(match self {
-            Self::Url(file) => match Arriving::start(store, file, report).await? {
-                Some((arriving, record)) => Opened {
-                    pieces: Pieces::Arriving(Box::new(arriving)),
-                    len_bytes: Some(record.len_bytes),
-                    checksum: checksum(file_name(&file.url), expected_checksum(file.pin.as_ref(), &record)),
-                },
-                // A file can be streamed even from a server that does not say how long it is.
-                None => {
+            Self::Url(file) => {
+                if let Some((arriving, record)) = Arriving::start(store, file, report).await? {
+                    let checksum = checksum(file_name(&file.url), expected_checksum(file.pin.as_ref(), &record));
+                    let pieces = Pieces::Arriving(Box::new(arriving));
+                    Opened { pieces, len_bytes: Some(record.len_bytes), checksum }
+                } else {
+                    // A file can be streamed even from a server that does not say how long it is.
                     let Fetched { stream, answer } = ByteStream::fetch(&file.url, None).await?;
                     let expected = file.pin.as_ref().or(answer.sha256.as_ref());
                     let checksum = checksum(file_name(&file.url), expected);
                     Opened { pieces: Pieces::Stream(stream), len_bytes: answer.len_bytes, checksum }
                 }
-            },
+            }
             Self::File(file) => {
                 let pieces = Pieces::Stream(ByteStream::of_file(file)?);
                 Opened { pieces, len_bytes: Some(file.size() as u64), checksum: None }

@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests may panic")]
 #![allow(clippy::too_many_lines, reason = "tests check many steps on one page")]
 
-use parlance_tests::chat::{LAST_TEXT, NEW_CHAT, PAGE_TIMEOUT, READY, answer, ask};
+use parlance_tests::chat::{LAST_TEXT, PAGE_TIMEOUT, READY, answer, ask, new_chat};
 use parlance_tests::scripted::use_scripted_engine_everywhere;
 use parlance_tests::{Page, Server, Session};
 use serde_json::{Value, json};
@@ -77,7 +77,7 @@ fn a_conversation_keeps_its_model_and_its_sampling() {
 
     // The first conversation is answered by one model, the second by the other.
     switch(&page, "Alpha");
-    page.click(NEW_CHAT).unwrap();
+    new_chat(&page).unwrap();
     ask(&page, "Second").unwrap();
     answer(&page).unwrap();
     switch(&page, "Beta");
@@ -124,7 +124,7 @@ fn a_conversation_keeps_its_model_and_its_sampling() {
     ask(&page, "Sixth").unwrap();
     wait(&page, &format!("{LAST_TEXT}.endsWith('Sixth')"));
     assert!((temperature(&page) - 0.2).abs() < 1e-6);
-    page.click(NEW_CHAT).unwrap();
+    new_chat(&page).unwrap();
     ask(&page, "Seventh").unwrap();
     wait(&page, &format!("{LAST_TEXT}.endsWith('Seventh')"));
     assert!((temperature(&page) - 0.7).abs() < 1e-6);

@@ -36,7 +36,7 @@ pub enum LibraryRequest {
     /// Save a conversation's summary. Answered by [`LibraryEvent::Done`].
     PutSummary {
         /// The summary.
-        summary: ConversationSummary,
+        summary: Box<ConversationSummary>,
     },
     /// Save messages of one conversation. Answered by [`LibraryEvent::Done`].
     PutMessages {
@@ -169,7 +169,7 @@ pub enum LibraryEvent {
         /// The request.
         id: u32,
         /// The conversation; absent if it does not exist.
-        conversation: Option<Conversation>,
+        conversation: Option<Box<Conversation>>,
     },
     /// A request without a result is done.
     Done {
