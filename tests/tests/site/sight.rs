@@ -150,43 +150,44 @@ fn three_pictures_are_seen_as_by_the_native_engine() {
         assert_eq!(seen["prompted"].as_str().map(str::len), Some(3), "{seen}");
         assert!(seen["prompt_usage"].as_u64() > Some(image_tokens), "{family}: {seen}");
 
-        // The unmodified `openai` package sees the same.
-        let through_http = run(
-            &page,
-            &format!(
-                "const {{ default: OpenAI }} = await import('/npm/openai/index.mjs');
-                const client = new OpenAI({{
-                    apiKey: 'none', baseURL: new URL('v1', document.baseURI).href, dangerouslyAllowBrowser: true, maxRetries: 0,
-                }});
-                const url = async (width, height) => {{
-                    const bytes = new Uint8Array(await (await picture(width, height)).arrayBuffer());
-                    return `data:image/png;base64,${{btoa(String.fromCharCode(...bytes))}}`;
-                }};
-                const create = (messages) =>
-                    client.chat.completions.create({{ model: 'any', messages, ...settings }});
-                const refusal = (data) => create([{{ role: 'user', content: [{{ type: 'image_url', image_url: {{ url: data }} }}] }}])
-                    .then(() => null, ({{ status, param, message }}) => ({{ status, param, message }}));
-                const refused = [];
-                for (const data of ['data:image/png;base64,AAAA', {BOMB:?}, 'data:image/svg+xml;base64,PHN2Zy8+', 'blob:null/x', {elsewhere:?}])
-                    refused.push(await refusal(data));
-                return {{ answer: ({SUMMARY})(await create({all})), refused }};",
-                all = messages(&TURNS),
-                elsewhere = host.url("picture.png"),
-            ),
-        );
-        assert_close(&through_http["answer"]["top"], &expected, family);
-        let refused = through_http["refused"].as_array().unwrap();
-        for (refusal, part) in
-            refused.iter().zip(["not a PNG, JPEG", "30000 × 30000 pixels", "SVG files are not drawn"])
-        {
-            assert_eq!((&refusal["status"], &refusal["param"]), (&json!(400), &json!(PARAM)), "{refusal}");
-            assert!(refusal["message"].as_str().unwrap().contains(part), "{refusal}");
-        }
-        // Nothing is fetched from hosts that the client has not named.
-        for refusal in &refused[3..] {
-            assert_eq!(refusal["status"], 403, "{refusal}");
-        }
+        check_openai(&page, family, &expected, &host.url("picture.png"));
         page.close().unwrap();
+    }
+}
+
+/// The unmodified `openai` package sees what the module does. Nothing is at `elsewhere`, of a host that the client has not named.
+fn check_openai(page: &Page, family: &str, expected: &[f64], elsewhere: &str) {
+    let through_http = run(
+        page,
+        &format!(
+            "const {{ default: OpenAI }} = await import('/npm/openai/index.mjs');
+            const client = new OpenAI({{
+                apiKey: 'none', baseURL: new URL('v1', document.baseURI).href, dangerouslyAllowBrowser: true, maxRetries: 0,
+            }});
+            const url = async (width, height) => {{
+                const bytes = new Uint8Array(await (await picture(width, height)).arrayBuffer());
+                return `data:image/png;base64,${{btoa(String.fromCharCode(...bytes))}}`;
+            }};
+            const create = (messages) =>
+                client.chat.completions.create({{ model: 'any', messages, ...settings }});
+            const refusal = (data) => create([{{ role: 'user', content: [{{ type: 'image_url', image_url: {{ url: data }} }}] }}])
+                .then(() => null, ({{ status, param, message }}) => ({{ status, param, message }}));
+            const refused = [];
+            for (const data of ['data:image/png;base64,AAAA', {BOMB:?}, 'data:image/svg+xml;base64,PHN2Zy8+', 'blob:null/x', {elsewhere:?}])
+                refused.push(await refusal(data));
+            return {{ answer: ({SUMMARY})(await create({all})), refused }};",
+            all = messages(&TURNS),
+        ),
+    );
+    assert_close(&through_http["answer"]["top"], expected, family);
+    let refused = through_http["refused"].as_array().unwrap();
+    for (refusal, part) in refused.iter().zip(["not a PNG, JPEG", "30000 × 30000 pixels", "SVG files are not drawn"]) {
+        assert_eq!((&refusal["status"], &refusal["param"]), (&json!(400), &json!(PARAM)), "{refusal}");
+        assert!(refusal["message"].as_str().unwrap().contains(part), "{refusal}");
+    }
+    // Nothing is fetched from hosts that the client has not named.
+    for refusal in &refused[3..] {
+        assert_eq!(refusal["status"], 403, "{refusal}");
     }
 }
 
