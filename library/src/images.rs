@@ -92,23 +92,33 @@ impl Images {
         Ok(image)
     }
 
-    /// A stored image, if it is there.
-    pub(crate) async fn get(&self, digest: &str) -> Option<File> {
-        let handle = JsFuture::from(self.0.get_file_handle(digest)).await.ok()?;
-        Some(JsFuture::from(handle.unchecked_into::<FileSystemFileHandle>().get_file()).await.ok()?.unchecked_into())
+    /// A stored image, if it is there. Its bytes are in memory: those of a file that was just written could not be read if the
+    /// browser noted its time later.
+    pub(crate) async fn get(&self, digest: &str) -> Option<Blob> {
+        let bytes = Uint8Array::from(self.read(digest).await?.as_slice());
+        Blob::new_with_u8_array_sequence(&js_sys::Array::of1(&bytes)).ok()
     }
 
     /// The bytes of a stored image, if it is there.
     pub(crate) async fn read(&self, digest: &str) -> Option<Vec<u8>> {
-        let file = self.get(digest).await?;
+        let file = self.file(digest).await?;
+        if let Ok(bytes) = bytes_of(&file).await {
+            return Some(bytes);
+        }
+        let file = self.file(digest).await?;
         bytes_of(&file).await.ok()
+    }
+
+    async fn file(&self, digest: &str) -> Option<File> {
+        let handle = JsFuture::from(self.0.get_file_handle(digest)).await.ok()?;
+        Some(JsFuture::from(handle.unchecked_into::<FileSystemFileHandle>().get_file()).await.ok()?.unchecked_into())
     }
 
     /// How many images are stored, and their bytes.
     pub(crate) async fn count(&self) -> (u32, f64) {
         let (mut count, mut len_bytes) = (0, 0.0);
         for name in self.names().await {
-            if let Some(file) = self.get(&name).await {
+            if let Some(file) = self.file(&name).await {
                 count += 1;
                 len_bytes += file.size();
             }
@@ -120,7 +130,7 @@ impl Images {
     pub(crate) async fn old(&self) -> Vec<String> {
         let mut old = Vec::new();
         for name in self.names().await {
-            let modified = self.get(&name).await.map_or(0.0, |file| file.last_modified());
+            let modified = self.file(&name).await.map_or(0.0, |file| file.last_modified());
             if js_sys::Date::now() - modified >= MIN_UNUSED_MS {
                 old.push(name);
             }
@@ -156,7 +166,7 @@ impl Images {
 
     /// Writes a file, unless it is there: its name stands for its bytes. One that was cut off when it was written is not.
     async fn write(&self, name: &str, bytes: &[u8]) -> Result<(), LibraryError> {
-        if self.get(name).await.is_some_and(|file| file.size() as usize == bytes.len()) {
+        if self.file(name).await.is_some_and(|file| file.size() as usize == bytes.len()) {
             return Ok(());
         }
         let options = FileSystemGetFileOptions::new();

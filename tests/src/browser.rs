@@ -30,7 +30,7 @@ const WITH_HARDWARE: &[&str] = &[
 /// For a user who prefers reduced motion: without a graphics card, drawing the animations takes a tenth of the time of
 /// all tests.
 pub(crate) const REDUCED_MOTION: &str = "--force-prefers-reduced-motion";
-/// No WebGPU, as in an older browser.
+/// No adapter for WebGPU.
 const WITHOUT_WEBGPU: &[&str] = &[
     "--disable-gpu",
     "--disable-features=WebGPU,WebGPUService",
@@ -116,6 +116,7 @@ fn wait_for_value(
 pub struct Session {
     browser: Browser,
     console: Arc<Console>,
+    has_webgpu: bool,
 }
 
 impl Drop for Session {
@@ -139,7 +140,9 @@ impl Session {
     pub fn start(has_webgpu: bool) -> Result<Self, Error> {
         let switches = if has_webgpu { WITH_WEBGPU } else { WITHOUT_WEBGPU };
         let switches: Vec<&str> = switches.iter().copied().chain([REDUCED_MOTION]).collect();
-        Self::with_switches(&switches)
+        let mut session = Self::with_switches(&switches)?;
+        session.has_webgpu = has_webgpu;
+        Ok(session)
     }
 
     /// Starts the browser with WebGPU and with animations.
@@ -176,7 +179,7 @@ impl Session {
             .or_else(|| CHROMIUM_PATHS.iter().map(PathBuf::from).find(|path| path.exists()))
             .ok_or_else(|| browser_error("no Chromium; `cargo xtask setup` installs it"))?;
         let console = Arc::<Console>::default();
-        Ok(Self { browser: Browser::start(&path, switches, Arc::clone(&console))?, console })
+        Ok(Self { browser: Browser::start(&path, switches, Arc::clone(&console))?, console, has_webgpu: true })
     }
 
     /// Opens a page.
@@ -185,6 +188,10 @@ impl Session {
     /// If the browser does not answer.
     pub fn open(&self, url: &str) -> Result<Page, Error> {
         let page = Page { tab: self.browser.open_tab()? };
+        if !self.has_webgpu {
+            // Chromium has the interface all the same, but older browsers do not.
+            page.before_every_page("delete Navigator.prototype.gpu")?;
+        }
         page.navigate(url)?;
         Ok(page)
     }

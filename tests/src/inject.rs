@@ -23,12 +23,19 @@ fn wrapped_worker(code: &str) -> String {
     format!(
         "(() => {{
             const Real = window.Worker;
+            const create = URL.createObjectURL;
+            // What workers start from, by URL. Other scripts of this kind have seen URLs that the page made before.
+            const sources = (window.workerSources ??= new Map());
+            URL.createObjectURL = (source) => {{
+                const url = create.call(URL, source);
+                sources.set(url, source);
+                return url;
+            }};
             window.Worker = function (url, options) {{
-                if (!String(url).includes('parlance-worker')) return new Real(url, options);
-                // The page's policy only lets workers import from the site.
-                const script = new URL('parlance-worker.js', document.baseURI).href;
-                const code = {code:?} + `;await (await import(${{JSON.stringify(script)}})).default()`;
-                return new Real(URL.createObjectURL(new Blob([code], {{ type: 'text/javascript' }})), options);
+                const [address, label] = String(url).split('#');
+                if (label !== 'parlance-worker') return new Real(url, options);
+                const source = new Blob([{code:?}, ';', sources.get(address)], {{ type: 'text/javascript' }});
+                return new Real(`${{URL.createObjectURL(source)}}#${{label}}`, options);
             }};
         }})()"
     )

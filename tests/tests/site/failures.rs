@@ -86,6 +86,9 @@ const DISGUISE: &str = "Object.defineProperty(GPUAdapterInfo.prototype, 'vendor'
     for (const name of ['architecture', 'device', 'description']) Object.defineProperty(GPUAdapterInfo.prototype, name, { get: () => '' });
     Object.defineProperty(GPUAdapterInfo.prototype, 'isFallbackAdapter', { get: () => false });";
 
+/// Script: true if the welcome says where models run.
+const WELCOME_ON_CPU: &str = "document.querySelector('.welcome')?.innerText.includes('on your own CPU')";
+
 #[test]
 fn models_run_on_the_cpu_if_the_gpu_cannot_be_used() {
     let server = Server::start().unwrap();
@@ -108,7 +111,7 @@ fn models_run_on_the_cpu_if_the_gpu_cannot_be_used() {
         let text = answer(&page).unwrap();
         assert!(text.contains("Paris"), "{failure}: {text}");
         new_chat(&page).unwrap();
-        assert!(page.text(".welcome").unwrap().contains("on your own CPU"), "{failure}");
+        page.wait_for(WELCOME_ON_CPU, PAGE_TIMEOUT).unwrap_or_else(|error| panic!("{failure}: {error}"));
         page.close().unwrap();
         record_failure("GPU", failure, "the model runs on the CPU; the page says so, and what would help");
     }
@@ -116,7 +119,7 @@ fn models_run_on_the_cpu_if_the_gpu_cannot_be_used() {
     // Without WebGPU at all.
     let session = Session::start(false).unwrap();
     let page = session.open(&server.page("?temperature=0&max_tokens=12")).unwrap();
-    assert!(page.text(".welcome").unwrap().contains("on your own CPU"));
+    page.wait_for(WELCOME_ON_CPU, PAGE_TIMEOUT).unwrap();
     ask(&page, QUESTION).unwrap();
     page.wait_for(ON_CPU, MODEL_TIMEOUT).unwrap();
     let text = answer(&page).unwrap();

@@ -189,7 +189,7 @@ fn photos_are_turned_scaled_and_stripped_and_kept_with_the_chat() {
         const camera = document.querySelector('.camera input');
         camera.files = transfer('photo.jpg', bytes).files;
         camera.dispatchEvent(new Event('change', { bubbles: true }));
-        return [camera.capture, camera.accept];
+        return [camera.getAttribute('capture'), camera.accept];
     })";
     assert_eq!(page.evaluate(taken).unwrap(), json!(["environment", "image/*"]));
     wait(&page, &format!("{COMPOSED} === 1"));

@@ -4,6 +4,7 @@
 
 use std::time::Duration;
 
+use parlance_tests::chat::PAGE_TIMEOUT;
 use parlance_tests::seeing::{PICTURE, Turn, seeing_model, top_log_probs};
 use parlance_tests::{ModelHost, Page, Server, Session, root};
 use serde_json::{Value, json};
@@ -81,6 +82,7 @@ fn three_pictures_are_seen_as_by_the_native_engine() {
             "(function () {{ localStorage.setItem('parlance.sources', JSON.stringify({origins})); }})({model:?}, {projector:?}, {photo:?})"
         ))
         .unwrap();
+        page.wait_for("navigator.serviceWorker.controller", PAGE_TIMEOUT).unwrap();
         page.navigate(&server.page("examples.html")).unwrap();
         page.wait_for("navigator.serviceWorker.controller", Duration::from_secs(30)).unwrap();
         let seen = run(

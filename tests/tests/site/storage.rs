@@ -258,17 +258,13 @@ fn with_a_full_disk_models_are_loaded_without_being_stored() {
     page.press("Enter").unwrap();
     page.click("[data-testid=inspection] button.primary").unwrap();
     page.wait_for(READY, MODEL_TIMEOUT).unwrap();
-    page.wait_for(
-        "document.querySelector('.dock')?.innerText.includes('storage is full: 98.4 MB needed')",
-        PAGE_TIMEOUT,
-    )
-    .unwrap();
+    page.wait_for("document.querySelector('.dock')?.innerText.includes('storage is full')", PAGE_TIMEOUT).unwrap();
     // It says so in the user's language.
     page.follow("settings").unwrap();
     page.wait_for("document.querySelector('#language')", PAGE_TIMEOUT).unwrap();
     page.fill("#language", "de").unwrap();
     page.follow("./").unwrap();
-    let german = "document.querySelector('.dock')?.innerText.includes('Der Speicher dieses Geräts ist voll: 98,4 MB')";
+    let german = "document.querySelector('.dock')?.innerText.includes('Der Speicher dieses Geräts ist voll')";
     page.wait_for(german, PAGE_TIMEOUT).unwrap();
     ask(&page, QUESTION).unwrap();
     assert!(answer(&page).unwrap().len() > 10);
