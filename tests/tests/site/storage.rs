@@ -249,7 +249,7 @@ fn with_a_full_disk_models_are_loaded_without_being_stored() {
     let session = Session::start(true).unwrap();
     let url = host.url("model.gguf");
     let page = open_allowing(&session, &server, &url);
-    let site = server.page("");
+    let site = server.page("?temperature=0&max_tokens=20");
     let origin = site.split("/some").next().unwrap();
     page.limit_storage(origin, 60e6).unwrap();
     page.navigate(&site).unwrap();
