@@ -199,6 +199,7 @@ impl<'a> Driver<'a> {
             }
             Command::CheckHeader(bytes) => return self.check_header(&bytes),
             Command::EstimateRoom => return Ok(Some(Event::Room(usage().await))),
+            Command::Conclude => return Ok(Some(Event::Concluded)),
             Command::Create(record) => return Ok(Some(opened(self.create(record).await))),
             Command::Open => return Ok(Some(opened(self.open().await))),
             Command::Write { offset, bytes } => self.keep(|writer| writer.write(&bytes, offset)),

@@ -87,6 +87,8 @@ pub enum Event<B> {
     StorageFailed(FileError),
     /// [`Command::Read`] failed, and so does the download.
     ReadFailed(FileError),
+    /// Everything before [`Command::Conclude`] was done.
+    Concluded,
 }
 
 /// What the driver has to do. `B` are bytes.
@@ -151,6 +153,8 @@ pub enum Command<B> {
         /// Bytes of the file.
         len_bytes: u64,
     },
+    /// Say when everything so far was done: nothing more is to come.
+    Conclude,
     /// Delete the file. Nothing is requested any more.
     Remove,
     /// End the download.
@@ -269,14 +273,13 @@ impl<B: Bytes> Download<B> {
                 self.is_open = true;
                 self.begin()
             }
+            (State::Ranges(_), Event::Concluded) => self.complete(),
             (State::Ranges(ranges), event) => {
-                let handled = ranges.handle(event, is_keeping);
-                let is_finished = ranges.is_finished();
-                match handled {
+                let was_finished = ranges.is_finished();
+                match ranges.handle(event, is_keeping) {
                     Ok(mut commands) => {
-                        if is_finished {
-                            commands.extend(self.complete());
-                        }
+                        // Whether the last bytes can be kept is not known yet.
+                        commands.extend((ranges.is_finished() && !was_finished).then_some(Command::Conclude));
                         commands
                     }
                     Err(error) => self.fail(error),

@@ -282,6 +282,7 @@ impl World {
                 self.bodies.clear();
             }
             Command::EstimateRoom => return Ok(Some(Event::Room(self.disk.usage))),
+            Command::Conclude => return Ok(Some(Event::Concluded)),
             Command::Create(record) => {
                 if !self.disk.is_locked {
                     self.disk.remove();
