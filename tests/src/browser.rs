@@ -289,18 +289,43 @@ impl Page {
                 element?.scrollIntoView({{ block: 'nearest', behavior: 'instant' }});
                 const place = () => JSON.stringify(element.getBoundingClientRect());
                 const before = element && place();
-                // Background tabs have no frames.
-                await new Promise((done) => (requestAnimationFrame(done), setTimeout(done, 100)));
-                if (!element || before != place()) return null;
+                // What is still being laid out moves. Background tabs have no frames.
+                for (let frame = 0; frame < 3; frame++) {{
+                    await new Promise((done) => (requestAnimationFrame(done), setTimeout(done, 100)));
+                    if (!element?.isConnected || before != place()) return null;
+                }}
                 const {{ x, y, width, height }} = element.getBoundingClientRect();
                 const [left, top] = [x + width / 2, y + height / 2];
                 const hit = document.elementFromPoint(left, top);
                 const label = hit?.closest('label')?.control;
-                return element.contains(hit) || label == element ? [left, top] : null;
+                if (!element.contains(hit) && label != element) return null;
+                // If the page moves the element away meanwhile, the click must not reach another one.
+                window.clickGuard = (event) => {{
+                    if (element.contains(event.target) || event.target.closest('label')?.control == element) return;
+                    window.hasMissed = true;
+                    event.preventDefault();
+                    event.stopImmediatePropagation();
+                }};
+                window.hasMissed = false;
+                window.addEventListener('click', clickGuard, {{ capture: true, once: true }});
+                return [left, top];
             }})()"
         );
         let (what, limit) = (format!("{selector} can be clicked"), Duration::from_secs(30));
-        let middle = wait_for_value(|script| self.evaluate(script), &middle, &what, limit)?;
+        let start = Instant::now();
+        while start.elapsed() < limit {
+            let middle = wait_for_value(|script| self.evaluate(script), &middle, &what, limit)?;
+            self.click_at(&middle)?;
+            // A click may also have left the page.
+            let has_missed = "(removeEventListener('click', window.clickGuard, true), window.hasMissed === true)";
+            if !matches!(self.evaluate(has_missed), Ok(Value::Bool(true))) {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    fn click_at(&self, middle: &Value) -> Result<(), Error> {
         let [x, y] = [0, 1].map(|index| middle[index].as_f64().unwrap_or_default());
         for (kind, button, clicks) in
             [("mouseMoved", "none", 0), ("mousePressed", "left", 1), ("mouseReleased", "left", 1)]

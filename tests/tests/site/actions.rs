@@ -38,10 +38,15 @@ fn activate(page: &Page, input: Input, selector: &str) {
     match input {
         Input::Mouse => page.click(selector).unwrap(),
         Input::Keyboard => {
-            let is_focused = format!(
-                "(element => (element.focus(), document.activeElement === element))(document.querySelector({selector:?}))"
+            // The page may be about to move the focus after the previous action.
+            let stays_focused = format!(
+                "await (async element => {{
+                    element?.focus();
+                    for (let frame = 0; frame < 3; frame++) await new Promise(requestAnimationFrame);
+                    return document.activeElement === element;
+                }})(document.querySelector({selector:?}))"
             );
-            assert_eq!(page.evaluate(&is_focused).unwrap(), true, "{selector} cannot be focused");
+            wait(page, &stays_focused);
             page.press("Enter").unwrap();
         }
     }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use parlance_tests::chat::{LAST_ANSWER, MODEL_TIMEOUT, PAGE_TIMEOUT, READY, answer, ask, load_from_link, new_chat};
 use parlance_tests::scripted::{use_scripted_engine, use_scripted_engine_everywhere};
-use parlance_tests::{Page, Server, Session};
+use parlance_tests::{Error, Page, Server, Session};
 use serde_json::{Value, json};
 
 /// A question with Markdown, and long enough for a wide title.
@@ -251,11 +251,18 @@ fn the_catalogue_offers_models_and_the_playground_follows_a_schema() {
 /// Navigates like a user, and returns whether `condition` becomes true on the new page. Scripts may fail while the old
 /// page is left.
 fn opens(page: &Page, address: &str, condition: &str) -> bool {
-    let _ = page.evaluate(&format!("(window.isLeft = true, location.assign({address:?}))"));
+    let leave = format!("(window.isLeft = true, location.assign({address:?}))");
+    let _ = page.evaluate(&leave);
     let is_there = format!("!window.isLeft && document.readyState === 'complete' && !!({condition})");
     (0..300).any(|_| {
         std::thread::sleep(Duration::from_millis(100));
-        page.evaluate(&is_there).is_ok_and(|answer| answer == json!(true))
+        let answer = page.evaluate(&is_there);
+        if let Err(Error::Crashed) = answer {
+            // Chromium 156 sometimes crashes when a test goes from page to page.
+            page.navigate("about:blank").unwrap();
+            let _ = page.evaluate(&leave);
+        }
+        answer.is_ok_and(|answer| answer == json!(true))
     })
 }
 
