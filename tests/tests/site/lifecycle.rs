@@ -206,7 +206,8 @@ fn measured_layout(page: &Page) -> Value {
         return null;
     })()";
     let start = Instant::now();
-    while page.evaluate(is_measured).unwrap().is_null() && start.elapsed() < MODEL_TIMEOUT {
+    // While it is written, it cannot be parsed.
+    while page.evaluate(is_measured).unwrap_or_default().is_null() && start.elapsed() < MODEL_TIMEOUT {
         std::thread::sleep(Duration::from_millis(200));
     }
     layout(page, None)
