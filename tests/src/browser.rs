@@ -296,12 +296,11 @@ impl Page {
                 }}
                 const {{ x, y, width, height }} = element.getBoundingClientRect();
                 const [left, top] = [x + width / 2, y + height / 2];
-                const hit = document.elementFromPoint(left, top);
-                const label = hit?.closest('label')?.control;
-                if (!element.contains(hit) && label != element) return null;
+                const isReached = (hit) => element.contains(hit) || hit?.closest('label')?.control == element;
+                if (!isReached(document.elementFromPoint(left, top))) return null;
                 // If the page moves the element away meanwhile, the click must not reach another one.
                 window.clickGuard = (event) => {{
-                    if (element.contains(event.target) || event.target.closest('label')?.control == element) return;
+                    if (isReached(event.target)) return;
                     window.hasMissed = true;
                     event.preventDefault();
                     event.stopImmediatePropagation();
@@ -345,11 +344,12 @@ impl Page {
         self.tab.call("Input.insertText", &json!({ "text": text })).map(drop)
     }
 
-    /// Sets the value of the first field that matches `selector`, and dispatches the events that browsers do.
+    /// Sets the value of the first field that matches `selector`, once there is one, and dispatches the events that browsers do.
     ///
     /// # Errors
-    /// If there is no such field.
+    /// [`Error::Timeout`] if there is no such field.
     pub fn fill(&self, selector: &str, text: &str) -> Result<(), Error> {
+        self.wait_for(&format!("document.querySelector({selector:?})"), Duration::from_secs(30))?;
         let script = format!(
             "(() => {{
                 const field = document.querySelector({selector:?});
