@@ -5,11 +5,10 @@ use std::rc::Rc;
 
 use leptos::prelude::*;
 use parlance_protocol::library::{Digest, Role};
-use parlance_protocol::openai::{ChatCompletionRequest, RequestMessage};
 use reactive_stores::Store;
 
 use super::Chats;
-use super::request::ChatRequest;
+use super::request::{ChatRequest, about};
 use crate::client::AnswerEvent;
 use crate::conversation::{Conversation, ConversationStoreFields as _, MessageId};
 use crate::failure::sentence;
@@ -49,17 +48,7 @@ impl Chats {
         let Some(last) = untrack(|| self.digest_end()) else { return };
         let Some(ChatRequest { request, .. }) = self.request_for(Some(last)) else { return };
         self.cancel_digest();
-        let mut messages = request.messages;
-        messages.push(RequestMessage::new("user", INSTRUCTION));
-        let request = ChatCompletionRequest {
-            messages,
-            max_tokens: Some(MAX_TOKENS),
-            temperature: Some(0.2),
-            enable_thinking: Some(false),
-            continue_final_message: None,
-            tools: None,
-            ..request
-        };
+        let request = about(request, INSTRUCTION, MAX_TOKENS);
         let id = self.conversation_id();
         let text = Rc::new(RefCell::new(String::new()));
         let request = self.client.ask(request, move |event| match event {

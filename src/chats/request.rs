@@ -65,6 +65,21 @@ pub(crate) fn build(
     ChatRequest { request, origins }
 }
 
+/// A request about a conversation rather than within it: its messages, and an instruction that is answered in a few words.
+pub(super) fn about(request: ChatCompletionRequest, instruction: &str, max_tokens: u32) -> ChatCompletionRequest {
+    let mut messages = request.messages;
+    messages.push(RequestMessage::new("user", instruction));
+    ChatCompletionRequest {
+        messages,
+        max_tokens: Some(max_tokens),
+        temperature: Some(0.2),
+        enable_thinking: Some(false),
+        continue_final_message: None,
+        tools: None,
+        ..request
+    }
+}
+
 /// The text of a summary, and the messages that it does not cover. It comes with the first of these, since many models take questions and
 /// answers in turn only. One whose last message is not among `messages` belongs to another branch.
 fn after_digest<'m>(messages: &'m [&'m ChatMessage], digest: Option<&Digest>) -> (String, &'m [&'m ChatMessage]) {

@@ -6,10 +6,9 @@ use std::time::Duration;
 
 use leptos::prelude::*;
 use parlance_protocol::library::{ConversationSummary, Id};
-use parlance_protocol::openai::{ChatCompletionRequest, RequestMessage};
 
 use super::Chats;
-use super::request::ChatRequest;
+use super::request::{ChatRequest, about};
 use crate::client::AnswerEvent;
 use crate::conversation::{ConversationStoreFields as _, MessageId};
 
@@ -54,17 +53,7 @@ impl Chats {
 
     fn request_title(self) {
         let Some(ChatRequest { request, .. }) = self.request_for(None) else { return };
-        let mut messages = request.messages;
-        messages.push(RequestMessage::new("user", INSTRUCTION));
-        let request = ChatCompletionRequest {
-            messages,
-            max_tokens: Some(MAX_TOKENS),
-            temperature: Some(0.2),
-            enable_thinking: Some(false),
-            continue_final_message: None,
-            tools: None,
-            ..request
-        };
+        let request = about(request, INSTRUCTION, MAX_TOKENS);
         let id = self.conversation_id();
         let text = Rc::new(RefCell::new(String::new()));
         let request = self.client.ask(request, move |event| match event {
