@@ -4,10 +4,10 @@ use std::pin::pin;
 use std::time::Duration;
 
 use futures::StreamExt as _;
-use futures::channel::{mpsc, oneshot};
+use futures::channel::mpsc;
 use futures::future::{Either, select};
+use gloo_timers::future::sleep;
 use js_sys::{Array, Object, Reflect};
-use leptos::prelude::set_timeout;
 use parlance_protocol::scans::{BYTES_KEY, ScanEvent, ScanFault};
 use wasm_bindgen::JsValue;
 use wasm_bindgen_futures::JsFuture;
@@ -41,7 +41,7 @@ pub(crate) async fn read(file: &File, mut on_page: impl AsyncFnMut(u32, Blob)) -
     Reflect::set(&message, &BYTES_KEY.into(), &bytes).map_err(damaged)?;
     transport.post(&message).map_err(|_| ScanFault::Damaged)?;
     loop {
-        match select(events.next(), pin!(after(PAGE_TIME))).await {
+        match select(events.next(), pin!(sleep(PAGE_TIME))).await {
             Either::Left((Some(TransportEvent::Event(event, data)), _)) => match *event {
                 ScanEvent::Ready => transport.started().map_err(|_| ScanFault::Damaged)?,
                 ScanEvent::Page { number } => on_page(number, png(&data).map_err(damaged)?).await,
@@ -60,17 +60,4 @@ pub(crate) async fn read(file: &File, mut on_page: impl AsyncFnMut(u32, Blob)) -
 /// The file in a message.
 fn png(message: &JsValue) -> Result<Blob, JsValue> {
     Blob::new_with_u8_array_sequence(&Array::of1(&Reflect::get(message, &BYTES_KEY.into())?))
-}
-
-async fn after(duration: Duration) {
-    let (sender, receiver) = oneshot::channel();
-    set_timeout(
-        move || {
-            // Whoever waited may have gone on.
-            let _ = sender.send(());
-        },
-        duration,
-    );
-    // It cannot be dropped before it is used.
-    let _ = receiver.await;
 }
