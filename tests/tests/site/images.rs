@@ -179,6 +179,21 @@ fn images_are_attached_in_every_way_and_seen() {
     assert_eq!(page.evaluate(COMPOSED).unwrap(), 0);
 }
 
+/// Imports an export with one chat, and opens the chat, whose first image is the upright photo.
+fn import_photo(page: &Page, export: &str) {
+    let file = std::env::temp_dir().join(format!("parlance-images-{}.json", std::process::id()));
+    std::fs::write(&file, export).unwrap();
+    page.follow("settings").unwrap();
+    wait(page, "document.querySelector('#import-conversations')");
+    page.choose_file("#import-conversations", &file).unwrap();
+    wait_for_toast(page, "1 chat imported");
+    std::fs::remove_file(&file).unwrap();
+    page.follow("./").unwrap();
+    wait(page, "document.querySelector('.conversation')");
+    page.evaluate("document.querySelector('.conversation').click()").unwrap();
+    wait(page, "document.querySelector('.bubble .thumbnail img')?.naturalHeight === 40");
+}
+
 #[test]
 fn photos_are_turned_scaled_and_stripped_and_kept_with_the_chat() {
     let server = Server::start().unwrap();
@@ -237,19 +252,9 @@ fn photos_are_turned_scaled_and_stripped_and_kept_with_the_chat() {
     assert_eq!(export["images"].as_object().unwrap().len(), 2);
     page.close().unwrap();
 
-    let file = std::env::temp_dir().join(format!("parlance-images-{}.json", std::process::id()));
-    std::fs::write(&file, saved).unwrap();
     let other = Session::start(true).unwrap();
     let page = open(&other, &server);
-    page.follow("settings").unwrap();
-    wait(&page, "document.querySelector('#import-conversations')");
-    page.choose_file("#import-conversations", &file).unwrap();
-    wait_for_toast(&page, "1 chat imported");
-    std::fs::remove_file(&file).unwrap();
-    page.follow("./").unwrap();
-    wait(&page, "document.querySelector('.conversation')");
-    page.evaluate("document.querySelector('.conversation').click()").unwrap();
-    wait(&page, "document.querySelector('.bubble .thumbnail img')?.naturalHeight === 40");
+    import_photo(&page, saved);
 
     // With all chats, all images go.
     page.follow("settings").unwrap();
@@ -276,16 +281,7 @@ fn photos_are_turned_scaled_and_stripped_and_kept_with_the_chat() {
     let old = shown["images"][0]["digest"].as_str().unwrap();
     let mut foreign = export.clone();
     foreign["images"] = json!({ digest: format!("data:image/jpeg;base64,{data}") });
-    std::fs::write(&file, foreign.to_string().replace(old, digest)).unwrap();
-    page.follow("settings").unwrap();
-    wait(&page, "document.querySelector('#import-conversations')");
-    page.choose_file("#import-conversations", &file).unwrap();
-    wait_for_toast(&page, "1 chat imported");
-    std::fs::remove_file(&file).unwrap();
-    page.follow("./").unwrap();
-    wait(&page, "document.querySelector('.conversation')");
-    page.evaluate("document.querySelector('.conversation').click()").unwrap();
-    wait(&page, "document.querySelector('.bubble .thumbnail img')?.naturalHeight === 40");
+    import_photo(&page, &foreign.to_string().replace(old, digest));
     let stored = "stored('.bubble .thumbnail img').then(bytes => String.fromCharCode(...bytes).includes('Exif'))";
     assert_eq!(page.evaluate(stored).unwrap(), false);
 }
