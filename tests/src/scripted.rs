@@ -20,7 +20,7 @@ use crate::{Error, Page};
 /// - a model that is fetched is a quarter here, until `window.finishFetch()` is called;
 /// - `window.storedModels` are the models on this device;
 /// - `window.canSee` says that the model sees images: it answers with the sizes of those of the question. They are also in
-///   `window.seen`, as bitmaps;
+///   `window.seenImages`, as bitmaps;
 /// - `window.loadedElsewhere` is the URL of the model that another tab has loaded, and `window.isCpu` says that models
 ///   run on the CPU.
 const SCRIPT: &str = r#"(() => {
@@ -144,7 +144,7 @@ const SCRIPT: &str = r#"(() => {
             const last = messages.at(-1);
             const asked = messages.findLast((message) => message.role === "user");
             const question = this.#text(asked);
-            window.seen = await this.#images(asked);
+            window.seenImages = await this.#images(asked);
             if (continue_final_message) {
                 this.#chunk(id, { content: " And the rest." });
                 return this.#end(id, "stop");
@@ -184,7 +184,7 @@ const SCRIPT: &str = r#"(() => {
                 delete window.nextAnswer;
                 return this.#end(id, "stop");
             }
-            const seen = window.seen.map(({ width, height }) => ` ${width} by ${height}`).join("");
+            const seen = window.seenImages.map(({ width, height }) => ` ${width} by ${height}`).join("");
             const result = last.role === "tool" ? `It is ${last.content}.` : `Answer ${this.#count}: ${question}${seen}`;
             for (const piece of result.match(/.{1,7}/gs)) {
                 this.#chunk(id, { content: piece });
