@@ -120,7 +120,7 @@ async fn run(arguments: &Arguments, transcriber: &mut Transcriber, path: &str) -
     let start = Instant::now();
     let (mut language, mut segments) = ("", Vec::new());
     transcriber
-        .transcribe(&samples, &arguments.options, |event| {
+        .transcribe(&samples[..], &arguments.options, |event| {
             match event {
                 TranscriptEvent::Language { code, .. } => language = code,
                 TranscriptEvent::Segment(segment) => segments.push(segment),

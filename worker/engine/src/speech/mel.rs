@@ -4,6 +4,7 @@
 use std::f64::consts::TAU;
 
 use super::dft::{BINS, Dft, LEN};
+use super::sound::Sound;
 
 /// Samples per second.
 pub const SAMPLE_RATE: usize = 16_000;
@@ -71,8 +72,10 @@ fn without_zeros(weights: &[f64]) -> (usize, Vec<f64>) {
 }
 
 /// The spectrogram of a recording. Its frames are computed when asked for, so that it takes no memory.
-pub(crate) struct Spectrogram<'s> {
-    samples: &'s [f32],
+pub(crate) struct Spectrogram<'s, S: Sound + ?Sized> {
+    sound: &'s S,
+    /// Number of its samples.
+    len: usize,
     filters: &'s MelFilters,
     /// Its tables are large for a future that holds them.
     dft: Box<Dft>,
@@ -84,11 +87,12 @@ pub(crate) struct Spectrogram<'s> {
     loudest: f64,
 }
 
-impl<'s> Spectrogram<'s> {
-    /// The spectrogram of `samples`, [`SAMPLE_RATE`] per second, between -1 and 1. [`Spectrogram::measure`] has to follow.
-    pub(crate) fn new(samples: &'s [f32], filters: &'s MelFilters) -> Self {
+impl<'s, S: Sound + ?Sized> Spectrogram<'s, S> {
+    /// The spectrogram of a recording. [`Spectrogram::measure`] has to follow.
+    pub(crate) fn new(sound: &'s S, filters: &'s MelFilters) -> Self {
         let window = std::array::from_fn(|i| 0.5 - 0.5 * (TAU * i as f64 / LEN as f64).cos());
-        Self { samples, filters, dft: Box::new(Dft::new()), window, measured: 0, loudest: f64::NEG_INFINITY }
+        let (len, dft) = (sound.sample_count(), Box::new(Dft::new()));
+        Self { sound, len, filters, dft, window, measured: 0, loudest: f64::NEG_INFINITY }
     }
 
     /// Measures the loudness of at most `count` frames, and returns whether there are more. Values depend on that of the
@@ -106,7 +110,7 @@ impl<'s> Spectrogram<'s> {
 
     /// Number of frames of sound.
     pub(crate) fn frames(&self) -> usize {
-        self.samples.len() / HOP
+        self.len / HOP
     }
 
     /// `count` frames from `first` on: `[count][bands]`. After the last frame of sound they are zero.
@@ -123,8 +127,8 @@ impl<'s> Spectrogram<'s> {
 
     /// The logarithm of each band's power in a frame.
     fn logarithms(&self, frame: usize) -> impl Iterator<Item = f64> {
-        let start = frame * HOP;
-        let input = std::array::from_fn(|i| f64::from(self.sample(start + i)) * self.window[i]);
+        let samples = self.samples(frame * HOP);
+        let input = std::array::from_fn(|i| f64::from(samples[i]) * self.window[i]);
         let power = self.dft.power(&input);
         self.filters.0.iter().map(move |(first, weights)| {
             let band: f64 = weights.iter().zip(&power[*first..]).map(|(weight, power)| weight * power).sum();
@@ -132,13 +136,31 @@ impl<'s> Spectrogram<'s> {
         })
     }
 
-    /// A sample of the signal with silence after it, reflected at both ends; `at` counts from [`REFLECTED`] before its
+    /// Samples of the signal with silence after it, reflected at both ends; `at` counts from [`REFLECTED`] before its
     /// start.
+    fn samples(&self, at: usize) -> [f32; LEN] {
+        let mut samples = [0.0; LEN];
+        match at.checked_sub(REFLECTED) {
+            Some(start) if start + LEN <= self.len => self.sound.read(start, &mut samples),
+            _ => {
+                for (i, sample) in samples.iter_mut().enumerate() {
+                    *sample = self.sample(at + i);
+                }
+            }
+        }
+        samples
+    }
+
+    /// One of these samples.
     fn sample(&self, at: usize) -> f32 {
-        let len = self.samples.len() + SILENCE;
+        let len = self.len + SILENCE;
         let at = at.abs_diff(REFLECTED);
         let at = if at < len { Some(at) } else { (2 * (len - 1)).checked_sub(at) };
-        at.and_then(|at| self.samples.get(at)).copied().unwrap_or_default()
+        let mut sample = [0.0];
+        if let Some(at) = at.filter(|at| *at < self.len) {
+            self.sound.read(at, &mut sample);
+        }
+        sample[0]
     }
 }
 
@@ -168,7 +190,7 @@ mod tests {
     fn a_tone_is_loudest_in_its_band() {
         let samples: Vec<f32> = (0..SAMPLE_RATE).map(|i| (TAU * 1000.0 * i as f64 / 16_000.0).sin() as f32).collect();
         let filters = MelFilters::new(80);
-        let mut spectrogram = Spectrogram::new(&samples, &filters);
+        let mut spectrogram = Spectrogram::new(&samples[..], &filters);
         assert_eq!(spectrogram.frames(), 100);
         assert!(spectrogram.measure(60));
         assert!(!spectrogram.measure(60));
@@ -180,11 +202,23 @@ mod tests {
     }
 
     #[test]
+    fn samples_of_16_bits_are_the_same_sound() {
+        let halves: Vec<i16> = (0..4000).map(|i| (i * 7919 % 20_011 - 10_000) as i16).collect();
+        let floats: Vec<f32> = halves.iter().map(|half| f32::from(*half) / 32768.0).collect();
+        let filters = MelFilters::new(80);
+        let mut expected = Spectrogram::new(&floats[..], &filters);
+        let mut actual = Spectrogram::new(&halves[..], &filters);
+        expected.measure(usize::MAX);
+        actual.measure(usize::MAX);
+        assert_eq!(actual.window(0, 25), expected.window(0, 25));
+    }
+
+    #[test]
     fn short_recordings_have_no_frames_of_sound() {
         let filters = MelFilters::new(80);
         for len in [0, 1, 40, 41, 159] {
-            let samples = vec![0.5; len];
-            let mut spectrogram = Spectrogram::new(&samples, &filters);
+            let samples = vec![0.5f32; len];
+            let mut spectrogram = Spectrogram::new(&samples[..], &filters);
             assert_eq!((spectrogram.frames(), spectrogram.measure(usize::MAX)), (0, false));
             assert!(spectrogram.window(0, 3).iter().all(|value| *value == 0.0));
         }

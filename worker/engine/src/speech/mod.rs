@@ -6,6 +6,7 @@ mod languages;
 mod mel;
 mod rules;
 mod segments;
+mod sound;
 mod tokens;
 
 pub use languages::{LANGUAGES, language_index};
@@ -13,4 +14,5 @@ pub use mel::{FRAMES_PER_SECOND, MEL_BINS, SAMPLE_RATE};
 pub(crate) use mel::{MelFilters, Spectrogram};
 pub(crate) use rules::Rules;
 pub(crate) use segments::{compression_ratio, split};
+pub use sound::Sound;
 pub use tokens::SpeechTokens;

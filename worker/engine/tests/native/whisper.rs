@@ -244,7 +244,7 @@ fn transcribe(
 ) -> Result<Vec<TranscriptSegment>> {
     let samples: Vec<f32> = recording().into_iter().cycle().take(WINDOW * 7 / 2).collect();
     let mut segments = Vec::new();
-    block_on(transcriber.transcribe(&samples, options, |event| {
+    block_on(transcriber.transcribe(&samples[..], options, |event| {
         let goes_on = on_event(&event);
         if let TranscriptEvent::Segment(segment) = event {
             segments.push(segment);
@@ -331,7 +331,7 @@ fn transcripts_can_be_stopped_and_unknown_languages_are_errors() {
     let options = TranscriptionOptions { language: Some("de".to_owned()), translate: true, ..lenient() };
     transcribe(&mut transcriber, &options, |_| true).unwrap();
     // Shorter than a frame.
-    block_on(transcriber.transcribe(&[0.0; 100], &lenient(), |_| true)).unwrap();
+    block_on(transcriber.transcribe(&[0.0f32; 100][..], &lenient(), |_| true)).unwrap();
 }
 
 #[test]

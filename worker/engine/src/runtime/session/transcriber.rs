@@ -8,7 +8,7 @@ use crate::runtime::backend::Listener;
 use crate::runtime::device::Device;
 use crate::runtime::measuring::{SelfTest, Verdict};
 use crate::speech::{
-    FRAMES_PER_SECOND, LANGUAGES, MelFilters, Rules, Spectrogram, SpeechTokens, language_index, split,
+    FRAMES_PER_SECOND, LANGUAGES, MelFilters, Rules, Sound, Spectrogram, SpeechTokens, language_index, split,
 };
 use crate::tokenizer::Tokenizer;
 
@@ -55,7 +55,7 @@ impl Transcriber {
         if self.tokens.is_multilingual() { &LANGUAGES[..self.tokens.languages as usize] } else { &LANGUAGES[..1] }
     }
 
-    /// Transcribes a recording of [`SAMPLE_RATE`](crate::speech::SAMPLE_RATE) samples per second, between -1 and 1.
+    /// Transcribes a recording.
     ///
     /// `on_event` is called as soon as something is known, and returns whether to continue. Dropping the future stops at
     /// once.
@@ -63,16 +63,16 @@ impl Transcriber {
     /// # Errors
     /// [`EngineError::Prompt`] for an unknown language, [`EngineError::Interrupted`] if `on_event` returned `false`,
     /// [`EngineError::Tokenizer`], or whatever the device reported.
-    pub async fn transcribe(
+    pub async fn transcribe<S: Sound + ?Sized>(
         &mut self,
-        samples: &[f32],
+        sound: &S,
         options: &TranscriptionOptions,
         mut on_event: impl FnMut(TranscriptEvent) -> bool,
     ) -> Result<()> {
         let mut report = |event| if on_event(event) { Ok(()) } else { Err(EngineError::Interrupted) };
         let window = self.config.window_frames() as usize;
         let Self { tokenizer, tokens, rules, filters, listener, config, .. } = self;
-        let mut spectrogram = Spectrogram::new(samples, filters);
+        let mut spectrogram = Spectrogram::new(sound, filters);
         while spectrogram.measure(MEASURED_FRAMES) {
             listener.pause().await?;
         }
