@@ -3,7 +3,7 @@
 use parlance_engine::chat::Chat;
 use parlance_engine::runtime::Loaded;
 use parlance_engine::template::TemplateWarning;
-use parlance_protocol::{ModelInfo, ModelSource, SelfTest, Warning, WarningReason};
+use parlance_protocol::{ModelInfo, ModelSource, SelfTest, Warning, WarningReason, model_stem};
 use parlance_worker_core::address::file_name;
 use web_time::Instant;
 
@@ -102,7 +102,7 @@ fn display_name(source: &ModelSource, own_name: &str) -> String {
         ModelSource::Url { url } => file_name(url),
         ModelSource::File { name } => name,
     };
-    match file.strip_suffix(".gguf").unwrap_or(file) {
+    match model_stem(file) {
         "" => own_name.to_owned(),
         stem => stem.to_owned(),
     }
@@ -129,6 +129,7 @@ mod tests {
     fn a_model_is_named_after_its_file() {
         let url = |url: &str| display_name(&ModelSource::Url { url: url.to_owned() }, "own");
         assert_eq!(url("https://host/m-Q4_1.gguf?download=true#sha256=1"), "m-Q4_1");
+        assert_eq!(url("https://host/ggml-tiny.bin"), "ggml-tiny");
         assert_eq!(url("https://host/"), "own");
         assert_eq!(display_name(&ModelSource::File { name: "mine.gguf".to_owned() }, "own"), "mine");
     }

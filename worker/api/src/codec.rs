@@ -83,7 +83,7 @@ pub fn capabilities(loaded: &Loaded, codec: Option<&ChatCodec>) -> Vec<Capabilit
     match (loaded, codec) {
         (_, Some(codec)) => codec.capabilities(),
         (Loaded::Encoder(encoder), None) if encoder.can_rank() => vec![Capability::Rerank],
-        (Loaded::Transcriber(_), None) => Vec::new(),
+        (Loaded::Transcriber(_), None) => vec![Capability::Transcription],
         (_, None) => vec![Capability::Embeddings],
     }
 }

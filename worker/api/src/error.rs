@@ -47,6 +47,9 @@ pub enum RequestError {
     /// The request has images, but the model of this name sees none.
     #[error("{0} cannot see images; load a model with a projector (mmproj)")]
     CannotSee(String),
+    /// The recording cannot be used, for this reason.
+    #[error("the recording cannot be transcribed: {0}")]
+    Recording(String),
     /// The grammar that constrains an answer failed during generation.
     #[error("the grammar of the answer failed: {0}")]
     Grammar(String),
@@ -66,6 +69,7 @@ impl RequestError {
             Self::Field { param, .. } => Some(param),
             Self::NoResponse { param, .. } => Some(param),
             Self::BodyTooLarge { .. } => Some("body"),
+            Self::Recording(_) => Some("file"),
             Self::Engine(EngineError::InvalidSampling { name, .. }) => Some(name),
             Self::QuestionTooLong { .. }
             | Self::CannotSee(_)
@@ -91,6 +95,7 @@ impl RequestError {
                 Some("context_length_exceeded")
             }
             Self::CannotSee(_) => Some("images_not_supported"),
+            Self::Recording(_) => Some("unusable_recording"),
             Self::Field { .. } | Self::Engine(EngineError::InvalidSampling { .. }) => Some("invalid_value"),
             Self::BodyTooLarge { .. } => Some("request_too_large"),
             Self::NoResponse { param, .. } if *param == RESPONSE_ID => Some("not_found"),

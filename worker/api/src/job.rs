@@ -31,6 +31,9 @@ pub trait Control {
     /// Reports progress of encoding images: `done` of `total` steps.
     fn seeing(&self, _done: usize, _total: usize) {}
 
+    /// Reports how many seconds of a recording are transcribed.
+    fn listening(&self, _seconds: f64, _total: f64) {}
+
     /// Receives a chunk of a streamed response.
     fn chunk(&self, chunk: Value);
 

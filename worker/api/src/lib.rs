@@ -12,6 +12,8 @@
 //!    sequences (`channels.rs`: gpt-oss);
 //! 5. a [`Control`] receives progress and chunks, and can stop the request. The [`Job`] returns the response.
 //!
+//! A [`TranscriptionJob`] turns a recording into text. The recording is decoded by the host.
+//!
 //! A [`PreparedResponse`] (`responses/`) is a request of the Responses API as a chat completion, and a [`ResponseJob`] turns its chunks
 //! into events.
 //!
@@ -35,6 +37,7 @@ mod prompt;
 mod rerank;
 mod responses;
 mod tools;
+mod transcription;
 mod turns;
 
 pub use answer::{LogitProcessor, Processors};
@@ -47,3 +50,4 @@ pub use images::{Detail, Image, ImageRequest, Images, PictureFuture, Vision};
 pub use job::{Control, Job, Meta};
 pub use rerank::RerankJob;
 pub use responses::{KeptResponse, PreparedResponse, ResponseJob};
+pub use transcription::TranscriptionJob;

@@ -69,6 +69,8 @@ pub enum Missing {
     NoEmbeddings,
     /// None of them ranks.
     NoRanker,
+    /// None of them turns speech into text.
+    NoTranscriber,
 }
 
 /// The models in memory.
@@ -207,6 +209,7 @@ impl<F, V> Residency<F, V> {
             _ if self.models.is_empty() => Missing::NoModel,
             Capability::Embeddings => Missing::NoEmbeddings,
             Capability::Rerank => Missing::NoRanker,
+            Capability::Transcription => Missing::NoTranscriber,
             Capability::Chat | Capability::Tools | Capability::Thinking | Capability::Vision => Missing::NoChat,
         }
     }
@@ -245,6 +248,7 @@ mod tests {
         let kind = match name {
             _ if name.starts_with("embedding") => Capability::Embeddings,
             _ if name.starts_with("ranker") => Capability::Rerank,
+            _ if name.starts_with("whisper") => Capability::Transcription,
             _ => Capability::Chat,
         };
         ModelInfo {
@@ -428,8 +432,9 @@ mod tests {
     fn requests_find_a_model_by_name_or_the_latest_of_its_kind() {
         let (mut models, memory) = loaded(&["a", "embedding", "b"]);
         assert_eq!((models.named("a"), models.named("c")), (Some(0), None));
-        let kinds = [Capability::Chat, Capability::Embeddings, Capability::Rerank];
-        assert_eq!(kinds.map(|wanted| models.latest(wanted)), [Some(2), Some(1), None]);
+        let kinds = [Capability::Chat, Capability::Embeddings, Capability::Rerank, Capability::Transcription];
+        assert_eq!(kinds.map(|wanted| models.latest(wanted)), [Some(2), Some(1), None, None]);
+        assert_eq!(models.missing(Capability::Transcription), Missing::NoTranscriber);
         assert_eq!(models.with_conversation(), Some(2));
         models.note_conversation("a");
         assert_eq!(models.with_conversation(), Some(0));

@@ -44,7 +44,9 @@ fn needs_model(endpoint: Endpoint) -> bool {
         | Endpoint::Completions
         | Endpoint::Responses
         | Endpoint::Embeddings
-        | Endpoint::Rerank => true,
+        | Endpoint::Rerank
+        | Endpoint::Transcriptions
+        | Endpoint::Translations => true,
         Endpoint::RetrieveResponse
         | Endpoint::DeleteResponse
         | Endpoint::CancelResponse
@@ -73,7 +75,13 @@ mod tests {
             unless_loaded: false,
         };
         assert_eq!(route(&load), Route::Queue);
-        for endpoint in [Endpoint::ChatCompletions, Endpoint::Responses, Endpoint::Embeddings, Endpoint::Rerank] {
+        for endpoint in [
+            Endpoint::ChatCompletions,
+            Endpoint::Responses,
+            Endpoint::Embeddings,
+            Endpoint::Rerank,
+            Endpoint::Transcriptions,
+        ] {
             assert_eq!(route(&api(endpoint)), Route::Queue);
         }
         let fetch = Request::Fetch { id: 1, source: source.clone(), projector: None };

@@ -107,6 +107,10 @@ pub enum Reason {
     WrongProjector { name: String, detail: String },
     /// The model is a chat model, but an embedding model is needed.
     OnlyChats,
+    /// The model is another one, but a speech recogniser is needed.
+    CannotHear,
+    /// The recording cannot be used.
+    Recording { detail: String },
     /// No model is loaded.
     NoModel,
     /// Too many requests are waiting.

@@ -15,7 +15,7 @@ mod warning;
 
 pub use failure::{Failure, FailureKind, Reason};
 pub use models::{Abilities, ModelDescription, ModelInfo, SelfTest, StorageInfo, StoredModel};
-pub use source::{ModelSource, hugging_face_url};
+pub use source::{ModelSource, hugging_face_url, is_ggml_name, model_stem};
 pub use warning::{Warning, WarningReason};
 
 use serde::{Deserialize, Serialize};
@@ -258,6 +258,9 @@ pub struct Settings {
 
 /// The key of the request in a message to the worker.
 pub const REQUEST_KEY: &str = "request";
+/// The key of the recording in a message with a request for [`Endpoint::Transcriptions`] or [`Endpoint::Translations`]: a
+/// `Blob`, or an `Int16Array` of 16,000 samples per second, one channel. In the `OpenAI` API it is a field, `file`.
+pub const SOUND_KEY: &str = "sound";
 /// The key of the array of `File`s in a message to the worker with [`ModelSource::File`] or [`Request::Import`].
 pub const FILES_KEY: &str = "files";
 
@@ -273,7 +276,8 @@ pub enum Event {
         id: RequestId,
         /// Its current phase.
         phase: Phase,
-        /// Units done: bytes, steps for [`Phase::See`], or tokens for [`Phase::Prefill`].
+        /// Units done: bytes, steps for [`Phase::See`], tokens for [`Phase::Prefill`], or seconds of a recording for
+        /// [`Phase::Listen`].
         done: f64,
         /// Units in total, if known.
         total: Option<f64>,
@@ -388,6 +392,10 @@ pub enum Phase {
     See,
     /// Processing the prompt.
     Prefill,
+    /// Decoding the recording of a request. What is done is a part of 1.
+    Decode,
+    /// Transcribing it.
+    Listen,
 }
 
 #[cfg(test)]

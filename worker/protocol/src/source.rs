@@ -30,8 +30,19 @@ impl ModelSource {
     }
 }
 
-/// The download URL of a file on Hugging Face, given as `owner/repository/file.gguf` or as the URL of its page there; `None` for
-/// anything else.
+/// Whether a file's name is that of a speech recogniser in whisper.cpp's format.
+pub fn is_ggml_name(file_name: &str) -> bool {
+    let name = file_name.to_lowercase();
+    name.starts_with("ggml-") && name.ends_with(".bin")
+}
+
+/// A model's file name without its extension, which is how requests name the model.
+pub fn model_stem(file_name: &str) -> &str {
+    [".gguf", ".bin"].iter().find_map(|extension| file_name.strip_suffix(extension)).unwrap_or(file_name)
+}
+
+/// The download URL of a file on Hugging Face, given as `owner/repository/file.gguf` (or whisper.cpp's `ggml-*.bin`) or as the URL of
+/// its page there; `None` for anything else.
 pub fn hugging_face_url(text: &str) -> Option<String> {
     const HOST: &str = "https://huggingface.co/";
     let text = text.trim();
@@ -48,10 +59,11 @@ pub fn hugging_face_url(text: &str) -> Option<String> {
     };
     match parts.as_slice() {
         // Owners have no dots; a first part with one is a host.
-        [owner, repository, file @ ..] if !file.is_empty() && !owner.contains('.') && parts.iter().all(is_name) => path
-            .to_lowercase()
-            .ends_with(".gguf")
-            .then(|| format!("{HOST}{owner}/{repository}/resolve/main/{}{fragment}", file.join("/"))),
+        [owner, repository, file @ .., name] if !owner.contains('.') && parts.iter().all(is_name) => {
+            let is_model = name.to_lowercase().ends_with(".gguf") || is_ggml_name(name);
+            let file = [file, &[*name]].concat().join("/");
+            is_model.then(|| format!("{HOST}{owner}/{repository}/resolve/main/{file}{fragment}"))
+        }
         _ => None,
     }
 }
@@ -77,6 +89,7 @@ mod tests {
             ("https://example.org/x/y/e.gguf", None),
             ("https://huggingface.co/a/b/resolve/main/e.gguf", None),
             ("a/b/e.bin", None),
+            ("a/b/ggml-tiny.bin", Some("https://huggingface.co/a/b/resolve/main/ggml-tiny.bin")),
         ];
         for (text, expected) in cases {
             assert_eq!(hugging_face_url(text).as_deref(), expected, "{text}");

@@ -8,4 +8,5 @@ mod rerank;
 mod responses;
 mod structured;
 mod tools;
+mod transcription;
 mod truncation;

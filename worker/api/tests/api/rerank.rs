@@ -3,10 +3,8 @@
 
 use std::sync::LazyLock;
 
-use crate::common::meta;
+use crate::common::{described_file, list, meta};
 use parlance_api::{EmbeddingJob, RequestError, RerankJob};
-use parlance_engine::gguf::{TensorType, Value as Entry, Writer};
-use parlance_engine::kernels::random::Random;
 use parlance_engine::runtime::{Cpu, Encoder, Loaded, Loader, LoaderOptions};
 use pollster::block_on;
 use serde_json::{Value, json};
@@ -14,41 +12,10 @@ use serde_json::{Value, json};
 static FIXTURE: LazyLock<Value> =
     LazyLock::new(|| serde_json::from_str(include_str!("../../../engine/tests/fixtures/architectures.json")).unwrap());
 
-fn list(value: &Value) -> impl Iterator<Item = &Value> {
-    value.as_array().unwrap().iter()
-}
-
-fn entry(kind: &str, value: &Value) -> Entry {
-    let value = value.clone();
-    match kind {
-        "u32" => Entry::Unsigned(serde_json::from_value(value).unwrap()),
-        "f32" => Entry::Float(serde_json::from_value(value).unwrap()),
-        "bool" => Entry::Bool(serde_json::from_value(value).unwrap()),
-        "string" => Entry::String(serde_json::from_value(value).unwrap()),
-        "i32s" => Entry::Integers(serde_json::from_value(value).unwrap()),
-        _ => Entry::Strings(serde_json::from_value(value).unwrap()),
-    }
-}
-
 /// The file of a tiny encoder.
 fn file(name: &str) -> Vec<u8> {
     let model = list(&FIXTURE["encoders"]).find(|model| model["name"] == name).unwrap();
-    let mut writer = Writer::default();
-    for item in list(&model["metadata"]).chain(list(&FIXTURE["word_tokenizer"])) {
-        writer.metadata(item[0].as_str().unwrap(), &entry(item[1].as_str().unwrap(), &item[2]));
-    }
-    for tensor in list(&model["tensors"]) {
-        let shape: Vec<u64> = list(&tensor["shape"]).map(|len| len.as_u64().unwrap()).collect();
-        writer.tensor(tensor["name"].as_str().unwrap(), TensorType::F32, &shape);
-    }
-    let mut bytes = writer.header();
-    for ((index, tensor), (len, padding)) in (1u64..).zip(list(&model["tensors"])).zip(writer.data_sizes()) {
-        let [offset, scale] = ["offset", "scale"].map(|key| tensor[key].as_f64().unwrap() as f32);
-        let mut random = Random(index << 32);
-        bytes.extend((0..len / 4).flat_map(|_| (offset + scale * random.float()).to_le_bytes()));
-        bytes.resize(bytes.len() + padding as usize, 0);
-    }
-    bytes
+    described_file(model, &FIXTURE["word_tokenizer"])
 }
 
 fn load(name: &str) -> Encoder {

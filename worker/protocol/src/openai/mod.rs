@@ -4,6 +4,8 @@
 mod request;
 mod response;
 mod responses;
+pub mod subtitles;
+mod transcription;
 
 pub use request::{
     ChatCompletionRequest, CompletionRequest, EmbeddingRequest, FunctionCall, FunctionDefinition, JsonSchema,
@@ -21,6 +23,11 @@ pub use responses::{
     IncompleteDetails, InputTokens, ItemStatus, OutputItem, OutputPart, OutputTokens, Reasoning, Response,
     ResponseError, ResponseEvent, ResponseEventKind, ResponseRequest, ResponseStatus, ResponseText, ResponseTool,
     ResponseUsage, TextFormat,
+};
+
+pub use transcription::{
+    Transcript, TranscriptPart, TranscriptionEvent, TranscriptionFormat, TranscriptionRequest, TranscriptionUsage,
+    VerboseTranscript,
 };
 
 use serde::{Deserialize, Serialize};
@@ -47,6 +54,10 @@ pub enum Endpoint {
     Embeddings,
     /// `/v1/rerank`
     Rerank,
+    /// `/v1/audio/transcriptions`
+    Transcriptions,
+    /// `/v1/audio/translations`
+    Translations,
     /// `/v1/models`
     Models,
 }

@@ -379,6 +379,8 @@ pub enum Capability {
     Thinking,
     /// It sees images.
     Vision,
+    /// It turns speech into text.
+    Transcription,
 }
 
 /// A model.

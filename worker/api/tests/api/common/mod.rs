@@ -14,6 +14,8 @@ use std::rc::Rc;
 use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
 
 use parlance_api::{ChatCodec, Control, Job, Meta, Processors, RequestError};
+use parlance_engine::gguf::{TensorType, Value as Entry, Writer};
+use parlance_engine::kernels::random::Random;
 use parlance_engine::runtime::{Cpu, Device, Loader, LoaderOptions, Model, NativeThreads};
 use pollster::block_on;
 use serde_json::Value;
@@ -113,4 +115,41 @@ pub fn with_fields(mut body: Value, fields: Value) -> Value {
         body.extend(fields);
     }
     body
+}
+
+/// The values of an array.
+pub fn list(value: &Value) -> impl Iterator<Item = &Value> {
+    value.as_array().unwrap().iter()
+}
+
+fn entry(kind: &str, value: &Value) -> Entry {
+    let value = value.clone();
+    match kind {
+        "u32" => Entry::Unsigned(serde_json::from_value(value).unwrap()),
+        "f32" => Entry::Float(serde_json::from_value(value).unwrap()),
+        "bool" => Entry::Bool(serde_json::from_value(value).unwrap()),
+        "string" => Entry::String(serde_json::from_value(value).unwrap()),
+        "i32s" => Entry::Integers(serde_json::from_value(value).unwrap()),
+        _ => Entry::Strings(serde_json::from_value(value).unwrap()),
+    }
+}
+
+/// The file of a tiny model that a fixture of the engine's describes, with `more` metadata.
+pub fn described_file(model: &Value, more: &Value) -> Vec<u8> {
+    let mut writer = Writer::default();
+    for item in list(&model["metadata"]).chain(list(more)) {
+        writer.metadata(item[0].as_str().unwrap(), &entry(item[1].as_str().unwrap(), &item[2]));
+    }
+    for tensor in list(&model["tensors"]) {
+        let shape: Vec<u64> = list(&tensor["shape"]).map(|len| len.as_u64().unwrap()).collect();
+        writer.tensor(tensor["name"].as_str().unwrap(), TensorType::F32, &shape);
+    }
+    let mut bytes = writer.header();
+    for ((index, tensor), (len, padding)) in (1u64..).zip(list(&model["tensors"])).zip(writer.data_sizes()) {
+        let [offset, scale] = ["offset", "scale"].map(|key| tensor[key].as_f64().unwrap() as f32);
+        let mut random = Random(index << 32);
+        bytes.extend((0..len / 4).flat_map(|_| (offset + scale * random.float()).to_le_bytes()));
+        bytes.resize(bytes.len() + padding as usize, 0);
+    }
+    bytes
 }
