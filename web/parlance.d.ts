@@ -1,7 +1,9 @@
 // Type declarations for `parlance.js`. Requests and responses are those of the OpenAI API, with a few additional fields.
+import type { Transcriptions } from "./parlance/audio.js";
 import type { ResponseEvent, ResponseItemList, ResponseObject, ResponseRequest } from "./parlance/responses.js";
 import type { RunTools } from "./parlance/run-tools.js";
 
+export * from "./parlance/audio.js";
 export * from "./parlance/responses.js";
 export type { RunnableTool, RunToolsOptions, RunToolsRequest, ToolRunner } from "./parlance/run-tools.js";
 
@@ -9,15 +11,15 @@ export type { RunnableTool, RunToolsOptions, RunToolsRequest, ToolRunner } from 
 export interface Progress {
   type: "progress";
   id: number;
-  phase: "start" | "download" | "upload" | "prepare" | "see" | "prefill";
-  /** Bytes, steps of encoding images, or prompt tokens. */
+  phase: "start" | "download" | "upload" | "prepare" | "see" | "prefill" | "decode" | "listen";
+  /** Bytes, steps of encoding images, prompt tokens, a part of a recording, or its seconds. */
   done: number;
   total: number | null;
   seconds: number;
 }
 
 /** What a model can do. `tools`: its chat template describes them; other chat models are told in the system message. */
-export type Capability = "chat" | "embeddings" | "rerank" | "tools" | "thinking" | "vision";
+export type Capability = "chat" | "embeddings" | "rerank" | "tools" | "thinking" | "vision" | "transcription";
 
 /** A loaded model. */
 export interface ModelInfo {
@@ -390,6 +392,7 @@ export class Parlance {
     };
   };
   readonly embeddings: { create(body: EmbeddingRequest, options?: RequestOptions): Promise<EmbeddingList> };
+  readonly audio: { readonly transcriptions: Transcriptions; readonly translations: Transcriptions };
   readonly rerank: { create(body: RerankRequest, options?: RequestOptions): Promise<Reranking> };
   readonly models: { list(options?: RequestOptions): Promise<{ object: "list"; data: ModelEntry[] }> };
   readonly storage: {

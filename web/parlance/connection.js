@@ -21,10 +21,10 @@ export class Connection {
   }
 
   /**
-   * Sends a request and resolves to its final event. Progress and chunks go to the callbacks, and `onStop` is called with a function that
+   * Sends a request and resolves to its final event. `message` has what is sent beside it. Progress and chunks go to the callbacks, and `onStop` is called with a function that
    * stops the request.
    */
-  async send(request, { files = [], signal, onProgress = () => {}, onChunk = () => {}, onStop = () => {} } = {}) {
+  async send(request, { files = [], message = {}, signal, onProgress = () => {}, onChunk = () => {}, onStop = () => {} } = {}) {
     const worker = await this.#running();
     if (signal?.aborted) throw signal.reason;
     const id = ++this.#lastId;
@@ -40,7 +40,7 @@ export class Connection {
       };
       this.#pending.set(id, { progress: onProgress, chunk: onChunk, resolve: end(resolve), reject: end(reject) });
       try {
-        worker.postMessage({ request: { ...request, id }, files });
+        worker.postMessage({ request: { ...request, id }, files, ...message });
       } catch (error) {
         // It has a value that cannot be copied, such as a function.
         this.#pending.get(id).reject(badBody(error.message));

@@ -5,6 +5,7 @@ import { closed, crashed } from "./errors.js";
 import { respond } from "./http.js";
 import { ImageUrls } from "./images.js";
 import { runTools } from "./run-tools.js";
+import { withoutSound } from "./sound.js";
 
 /** The engine: a model in this tab, or one shared by another tab of the site. */
 export class Parlance {
@@ -53,6 +54,10 @@ export class Parlance {
     };
     this.embeddings = { create: create("embeddings") };
     this.rerank = { create: create("rerank") };
+    this.audio = {
+      transcriptions: { create: create("transcriptions") },
+      translations: { create: create("translations") },
+    };
     this.models = { list: (options) => this.#create("models", null, options) };
     this.storage = {
       list: async () => (await this.#send({ type: "storage" })).storage,
@@ -132,15 +137,16 @@ export class Parlance {
     return this.#connection.send(request, options);
   }
 
-  async #create(endpoint, body, { signal, onProgress } = {}) {
+  async #create(endpoint, whole, { signal, onProgress } = {}) {
+    const { body, message } = withoutSound(whole);
     checkBody(body);
     const images = new ImageUrls();
     const request = { type: "api", endpoint, body: await images.inBody(body) };
-    if (!body?.stream) return (await this.#send(request, { signal, onProgress }).finally(() => images.revoke())).body;
+    const options = { message, signal, onProgress };
+    if (!body?.stream) return (await this.#send(request, options).finally(() => images.revoke())).body;
     const stream = new ChunkStream();
     const ended = this.#send(request, {
-      signal,
-      onProgress,
+      ...options,
       onChunk: (chunk) => stream.push(chunk),
       onStop: (stop) => (stream.stop = stop),
     });

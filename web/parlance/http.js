@@ -14,6 +14,8 @@ const ROUTES = [
   ["GET", /^responses\/(?<response_id>[^/]+)\/input_items$/, "input_items"],
   ["POST", /^embeddings$/, "embeddings"],
   ["POST", /^rerank$/, "rerank"],
+  ["POST", /^audio\/transcriptions$/, "transcriptions"],
+  ["POST", /^audio\/translations$/, "translations"],
   ["GET", /^models$/, "models"],
 ];
 
@@ -27,7 +29,8 @@ export async function respond(request, path, create, onEnd = () => {}) {
     const result = await create(endpoint, body, { signal: request.signal });
     if (!(Symbol.asyncIterator in Object(result))) {
       onEnd();
-      return Response.json(result);
+      // Of the API's responses only transcripts may be plain text.
+      return typeof result === "string" ? new Response(result) : Response.json(result);
     }
     return new Response(serverSentEvents(result, request.signal, onEnd), {
       headers: { "content-type": "text/event-stream", "cache-control": "no-store" },
@@ -51,6 +54,7 @@ async function callOf(request, path) {
   const parameters = pattern.exec(path).groups;
   if (parameters) return [endpoint, { ...Object.fromEntries(new URL(request.url).searchParams), ...parameters }];
   if (method === "GET") return [endpoint, null];
+  if (path.startsWith("audio/")) return [endpoint, await formOf(request)];
   const content = await request.blob();
   if (content.size > MAX_BODY_BYTES) throw refusal(413, `the body has more than ${MAX_BODY_BYTES} bytes`, "request_too_large");
   try {
@@ -58,6 +62,21 @@ async function callOf(request, path) {
   } catch {
     throw refusal(400, "the body is not JSON", "invalid_json");
   }
+}
+
+/** The fields of a form. Those that end in `[]` are arrays. */
+async function formOf(request) {
+  const body = {};
+  try {
+    for (const [name, value] of await request.formData()) {
+      if (name.endsWith("[]")) (body[name.slice(0, -2)] ??= []).push(value);
+      else body[name] = value;
+    }
+  } catch {
+    throw refusal(400, "the body is not a form (multipart/form-data)", "invalid_form");
+  }
+  if (typeof body.stream === "string") body.stream = body.stream.toLowerCase() === "true";
+  return body;
 }
 
 const refusal = (status, message, code) => ({ status, message, type: "invalid_request_error", param: null, code });

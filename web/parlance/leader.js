@@ -1,6 +1,7 @@
 import { checkBody } from "./body.js";
 import { ChunkStream } from "./chunk-stream.js";
 import { ParlanceError, unavailable } from "./errors.js";
+import { withoutSound } from "./sound.js";
 
 const ENGINE_LOCK = "parlance.engine:";
 
@@ -33,7 +34,8 @@ export class Leader {
   }
 
   /** Asks the API. Resolves to a response or, if it is streamed, to chunks. */
-  async create(endpoint, body, { signal } = {}) {
+  async create(endpoint, whole, { signal } = {}) {
+    const { body, message } = withoutSound(whole);
     checkBody(body);
     signal?.throwIfAborted();
     const id = ++this.#lastId;
@@ -49,9 +51,10 @@ export class Leader {
         signal?.removeEventListener("abort", stream.stop);
         settle(value);
       };
-      this.#post(request);
+      this.#post(request, message);
       this.#pending.set(id, {
         request,
+        message,
         hasStarted: false,
         chunk: (chunk) => (stream.push(chunk), resolve(stream)),
         end: end((response) => (stream.end(), resolve(response ?? stream))),
@@ -69,15 +72,15 @@ export class Leader {
     else pending.end(event.body);
   }
 
-  #post(request) {
-    this.#requests.postMessage({ kind: "request", client: this.#id, allowed_hosts: this.#allowedHosts, request });
+  #post(request, message = {}) {
+    this.#requests.postMessage({ kind: "request", client: this.#id, allowed_hosts: this.#allowedHosts, request, ...message });
   }
 
   /** Another tab runs the engine now: resends the requests that have not been answered yet. */
   #resend() {
     for (const pending of [...this.#pending.values()]) {
       if (pending.hasStarted) pending.fail(unavailable("the tab that ran the engine was closed"));
-      else this.#post(pending.request);
+      else this.#post(pending.request, pending.message);
     }
   }
 }

@@ -5,7 +5,7 @@ use std::rc::Rc;
 use futures::future::{Either, select};
 use parlance_api::{
     ChatCodec, ChatRequest, Control, EmbeddingJob, ImageRequest, Images, Job, KeptResponse, Meta, PreparedResponse,
-    RequestError, RerankJob, ResponseJob,
+    RequestError, RerankJob, ResponseJob, TranscriptionJob,
 };
 use parlance_engine::EngineError;
 use parlance_engine::runtime::{Encoder, Loaded};
@@ -13,6 +13,7 @@ use parlance_protocol::openai::{Capability, Endpoint};
 use parlance_protocol::{Event, ModelSource, Phase, RequestId, StoredModel, model_stem};
 use parlance_worker_core::residency::Missing;
 use serde_json::Value;
+use wasm_bindgen::JsValue;
 use web_time::Instant;
 
 use crate::client::Client;
@@ -22,6 +23,7 @@ use crate::interrupts::Guard;
 use crate::load::{LoadSpec, LoadedModel};
 use crate::responses::Running;
 use crate::server::Server;
+use crate::sound::Recording;
 
 /// Reports on one request to its client.
 struct Reporter<'a> {
@@ -40,6 +42,10 @@ impl Control for Reporter<'_> {
         self.client.report(self.id, Phase::See, done as f64, Some(total as f64), self.start);
     }
 
+    fn listening(&self, seconds: f64, total: f64) {
+        self.client.report(self.id, Phase::Listen, seconds, Some(total), self.start);
+    }
+
     fn chunk(&self, body: Value) {
         self.client.post(&Event::Chunk { id: self.id, body });
     }
@@ -53,12 +59,25 @@ impl Control for Reporter<'_> {
 enum Work<'a> {
     Completion(&'a mut Job),
     Response(&'a mut ResponseJob),
+    Transcript(&'a mut TranscriptionJob, &'a Recording),
 }
 
 impl Work<'_> {
-    /// Looks at the images of a prompt and generates the answer.
+    /// What a model must be able to do.
+    fn wanted(&self) -> Capability {
+        match self {
+            Self::Completion(_) | Self::Response(_) => Capability::Chat,
+            Self::Transcript(..) => Capability::Transcription,
+        }
+    }
+
+    /// Looks at the images of a prompt and generates the answer, or listens to a recording.
     async fn run(&mut self, model: &mut LoadedModel, reporter: &Reporter<'_>) -> Result<Option<Value>, WorkerError> {
         let LoadedModel { loaded, codec, vision, .. } = model;
+        if let Self::Transcript(job, recording) = self {
+            let Loaded::Transcriber(transcriber) = loaded else { return Err(WorkerError::NoTranscriber) };
+            return Ok(job.run(transcriber, *recording, reporter).await?);
+        }
         let (model, codec) = match (loaded, codec) {
             (Loaded::Decoder(model), Some(codec)) => (model, codec),
             (Loaded::Transcriber(_), _) => return Err(EngineError::WrongKind("it recognises speech").into()),
@@ -73,6 +92,7 @@ impl Work<'_> {
                 job.see(codec, vision.as_mut(), reporter).await?;
                 job.run(model, reporter).await?
             }
+            Self::Transcript(..) => None,
         };
         Ok(body)
     }
@@ -86,9 +106,10 @@ impl Server {
         id: RequestId,
         guard: &Guard,
         endpoint: Endpoint,
-        body: &Value,
+        (body, sound): (&Value, &JsValue),
     ) -> Result<Event, WorkerError> {
         let wanted = match endpoint {
+            Endpoint::Transcriptions | Endpoint::Translations => Capability::Transcription,
             Endpoint::Embeddings => Capability::Embeddings,
             Endpoint::Rerank => Capability::Rerank,
             _ => Capability::Chat,
@@ -110,6 +131,11 @@ impl Server {
                 let mut job = RerankJob::new(body, meta)?;
                 while job.step(self.encoder(index, guard)?).await? {}
                 Some(job.response())
+            }
+            Endpoint::Transcriptions | Endpoint::Translations => {
+                let mut job = TranscriptionJob::new(body, endpoint == Endpoint::Translations)?;
+                let recording = recording(sound, client, id, guard).await?;
+                Box::pin(self.run(index, client, id, guard, Work::Transcript(&mut job, &recording))).await?
             }
             Endpoint::Responses => {
                 let codec = self.codec(index)?;
@@ -202,7 +228,7 @@ impl Server {
         self.forget_all();
         self.load_now(client, id, guard, spec).await?;
         client.post(&Event::Recovered { message: error.to_string() });
-        let Some(index) = self.models.latest(Capability::Chat) else { return Err(error) };
+        let Some(index) = self.models.latest(work.wanted()) else { return Err(error) };
         work.run(&mut self.models.model_mut(index).model, &reporter).await
     }
 
@@ -277,6 +303,7 @@ impl Server {
             Missing::NoChat => EngineError::WrongKind("it is an embedding model").into(),
             Missing::NoEmbeddings => WorkerError::OnlyChats,
             Missing::NoRanker => WorkerError::NoRanker,
+            Missing::NoTranscriber => WorkerError::NoTranscriber,
         })
     }
 
@@ -289,5 +316,16 @@ impl Server {
         };
         let source = ModelSource::Url { url: models.into_iter().find(is_it)?.url };
         Some(LoadSpec { source, files: Vec::new(), projector: None, context_tokens: None })
+    }
+}
+
+/// The recording of a request, decoded.
+async fn recording(sound: &JsValue, client: &Client, id: RequestId, guard: &Guard) -> Result<Recording, WorkerError> {
+    let start = Instant::now();
+    let report = |done| client.report(id, Phase::Decode, done, Some(1.0), start);
+    let decode = std::pin::pin!(Recording::of(sound, report));
+    match select(std::pin::pin!(guard.stopped()), decode).await {
+        Either::Left(_) => Err(EngineError::Interrupted.into()),
+        Either::Right((recording, _)) => recording,
     }
 }

@@ -1,7 +1,7 @@
 //! Whom this worker answers: the page that started it, and, through channels, other tabs and the site's service worker.
 
 use js_sys::{Array, Reflect};
-use parlance_protocol::{Event, FILES_KEY, Phase, REQUEST_KEY, Request, RequestId};
+use parlance_protocol::{Event, FILES_KEY, Phase, REQUEST_KEY, Request, RequestId, SOUND_KEY};
 use parlance_worker_core::hosts::AllowedHosts;
 use serde::Serialize as _;
 use wasm_bindgen::prelude::*;
@@ -31,12 +31,14 @@ enum Port {
     Channel(BroadcastChannel),
 }
 
-/// A request with its sender and the files that came with it.
+/// A request with its sender, and the files and the recording that came with it.
 #[derive(Clone)]
 pub(crate) struct Incoming {
     pub(crate) client: Client,
     pub(crate) request: Request,
     pub(crate) files: Vec<File>,
+    /// Undefined if there is none.
+    pub(crate) sound: JsValue,
 }
 
 impl Incoming {
@@ -47,7 +49,8 @@ impl Incoming {
             Ok(files) => files.iter().filter_map(|file| file.dyn_into().ok()).collect(),
             Err(_) => Vec::new(),
         };
-        Ok(Self { client, request: request.resolved(), files })
+        let sound = Reflect::get(data, &SOUND_KEY.into())?;
+        Ok(Self { client, request: request.resolved(), files, sound })
     }
 
     /// Identifies the request among those of all clients.

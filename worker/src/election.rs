@@ -16,6 +16,7 @@ use web_sys::{BroadcastChannel, DedicatedWorkerGlobalScope, MessageEvent, consol
 use crate::client::{Client, ClientId, Incoming};
 use crate::error::WorkerError;
 use crate::identity::{allowed_hosts, scope};
+use crate::js::object;
 use crate::locks::locks;
 use crate::policy::{hosts_from_js, hosts_to_js};
 
@@ -174,7 +175,7 @@ impl Candidate {
         let hosts = hosts_to_js(&allowed_hosts()).into();
         let envelope = object(&[("kind", kind.into()), ("client", self.own_id.as_str().into()), (HOSTS_KEY, hosts)]);
         if message.is_object() {
-            // Request and files.
+            // Request, files and recording.
             let _ = Object::assign(&envelope, message.unchecked_ref());
         }
         if let Err(error) = requests.post_message(&envelope) {
@@ -271,15 +272,6 @@ fn field(data: &JsValue, name: &str) -> Option<JsValue> {
 
 fn text(data: &JsValue, name: &str) -> Option<String> {
     field(data, name)?.as_string()
-}
-
-fn object(entries: &[(&str, JsValue)]) -> Object {
-    let object = Object::new();
-    for (key, value) in entries {
-        // A plain object takes any key.
-        let _ = Reflect::set(&object, &(*key).into(), value);
-    }
-    object
 }
 
 fn on_message(channel: &BroadcastChannel, take: impl Fn(JsValue) + 'static) {

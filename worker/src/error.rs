@@ -32,6 +32,8 @@ pub(crate) enum WorkerError {
     OnlyChats,
     #[error("no ranker is loaded; load one")]
     NoRanker,
+    #[error("this needs a speech recogniser, such as Whisper; load one")]
+    NoTranscriber,
     #[error("too many requests are waiting; try again later")]
     QueueFull,
     #[error("this browser keeps no files")]
@@ -102,6 +104,7 @@ impl WorkerError {
             | Self::NoModel
             | Self::OnlyChats
             | Self::NoRanker
+            | Self::NoTranscriber
             | Self::QueueFull
             | Self::NoStorage
             | Self::NotKept
@@ -122,6 +125,7 @@ impl WorkerError {
             Self::NoWebGpu => Reason::NoWebGpu,
             Self::UnusableCopy(error) => Reason::UnusableCopy { detail: error.to_string() },
             Self::NoModel => Reason::NoModel,
+            Self::NoTranscriber => Reason::CannotHear,
             Self::OnlyChats => Reason::OnlyChats,
             Self::QueueFull => Reason::QueueFull,
             Self::NoStorage => Reason::NoStorage,
@@ -154,7 +158,8 @@ pub(crate) fn name_of(thrown: &JsValue) -> Option<String> {
     Reflect::get(thrown, &"name".into()).ok().and_then(|name| name.as_string())
 }
 
-fn message_of(thrown: &JsValue) -> String {
+/// The message of what JavaScript threw.
+pub(crate) fn message_of(thrown: &JsValue) -> String {
     let message = Reflect::get(thrown, &"message".into()).ok().and_then(|message| message.as_string());
     message.unwrap_or_else(|| format!("{thrown:?}"))
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use parlance_engine::fit::{Description, DeviceLimits, ProjectorDescription};
 use parlance_engine::gguf::{Gguf, TensorInfo};
 use parlance_engine::models::ModelConfig;
-use parlance_protocol::{ModelDescription, Settings, Warning};
+use parlance_protocol::{ModelDescription, Settings, Warning, is_ggml_name, model_stem};
 use parlance_worker_core::hosts::AllowedHosts;
 
 use crate::device;
@@ -25,8 +25,17 @@ pub(crate) async fn inspect(
 ) -> Result<ModelDescription, WorkerError> {
     let found = Found::of(&spec, store, allowed_hosts).await?;
     let parts = Part::of(&spec.source, spec.files, store, allowed_hosts).await?;
-    let ModelHeaders { ggufs: headers, len_bytes, .. } = ModelHeaders::of(&parts).await?;
     let stored_bytes = stored_bytes(&parts, store).await;
+    let (headers, len_bytes) = match parts.as_slice() {
+        [part] if is_ggml_name(&part.name()) => match part.ggml_header().await? {
+            (Some(header), len_bytes) => (vec![header], len_bytes),
+            (None, len_bytes) => return Ok(unread(part, len_bytes as f64, stored_bytes as f64).await),
+        },
+        parts => {
+            let ModelHeaders { ggufs, len_bytes, .. } = ModelHeaders::of(parts).await?;
+            (ggufs, len_bytes)
+        }
+    };
     let gguf = Gguf::merge(&headers)?;
     let device = device::open(settings.device).await?;
     let limits = device.limits();
@@ -64,6 +73,29 @@ pub(crate) async fn inspect(
             with_projector(described, &found, store, (config, limits)).await
         }
         _ => Ok(described),
+    }
+}
+
+/// The description of a file of whisper.cpp that is yet to be fetched: nothing is known but its length.
+async fn unread(part: &Part, len_bytes: f64, stored_bytes: f64) -> ModelDescription {
+    ModelDescription {
+        name: model_stem(&part.name()).to_owned(),
+        architecture: "whisper".to_owned(),
+        formats: Vec::new(),
+        parameters: 0.0,
+        len_bytes,
+        parts: 1,
+        weight_bytes: len_bytes,
+        kv_bytes: 0.0,
+        scratch_bytes: 0.0,
+        context_tokens: 0,
+        max_context_tokens: 0,
+        can_chat: false,
+        projector: None,
+        warning: None,
+        warnings: Vec::new(),
+        stored_bytes,
+        free_bytes: usage().await.map(|usage| usage.free_bytes() as f64),
     }
 }
 

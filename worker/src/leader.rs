@@ -86,7 +86,8 @@ impl Shared {
     }
 
     /// Answers a request that needs no engine.
-    async fn answer(&self, id: RequestId, Incoming { client, request, files }: Incoming) -> Result<Event, WorkerError> {
+    async fn answer(&self, id: RequestId, incoming: Incoming) -> Result<Event, WorkerError> {
+        let Incoming { client, request, files, .. } = incoming;
         let store = self.store().await;
         let needed = || store.ok_or(WorkerError::NoStorage);
         Ok(match request {

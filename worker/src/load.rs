@@ -12,7 +12,7 @@ use parlance_engine::models::CacheFormat;
 use parlance_engine::runtime::{Loaded, Loader, LoaderOptions, ProjectorLoader, Source};
 use parlance_protocol::openai::Capability;
 use parlance_protocol::{
-    DeviceChoice, KvCache, ModelInfo, ModelSource, Phase, RequestId, SelfTest, Warning, WarningReason,
+    DeviceChoice, KvCache, ModelInfo, ModelSource, Phase, RequestId, SelfTest, Warning, WarningReason, is_ggml_name,
 };
 use parlance_worker_core::FileError;
 use parlance_worker_core::address::LOCAL;
@@ -194,7 +194,7 @@ impl Load<'_> {
         }
     }
 
-    async fn keep_file(&self, part: &Part, files: &mut Files) -> Result<(), WorkerError> {
+    pub(crate) async fn keep_file(&self, part: &Part, files: &mut Files) -> Result<(), WorkerError> {
         if matches!(part, Part::Stored(_)) {
             return Ok(());
         }
@@ -219,6 +219,9 @@ impl Load<'_> {
         let cache = cache_format(self.options.kv_cache);
         let options = LoaderOptions { context_tokens, cache, ..LoaderOptions::default() };
         let [part] = parts else { return self.stream_parts(choice, parts, options).await };
+        if is_ggml_name(&part.name()) {
+            return self.stream_ggml(choice, part, options).await;
+        }
         let mut files = Files::default();
         let (device, opened) = try_join(device::open(choice), self.open(part, &files)).await?;
         let options = LoaderOptions { file_len_bytes: opened.len_bytes, ..options };

@@ -2,7 +2,7 @@
 //!
 //! It drives the state machines of `worker/core` with the browser's APIs: `election.rs` (which worker leads), `storage/download.rs` and
 //! [`server::Server`] (models in memory). `leader.rs` sorts what arrives at the leader; [`server::Server::serve`] is the loop over requests that need
-//! a model; `load.rs` (with `projector.rs`) and `answer.rs` (with `images.rs`) do the two long ones, and `later.rs` what has
+//! a model; `load.rs` (with `projector.rs` and `speech.rs`) and `answer.rs` (with `images.rs` and `sound.rs`) do the two long ones, and `later.rs` what has
 //! time until nobody waits; `storage/` keeps models on this device.
 
 mod address;
@@ -17,6 +17,7 @@ mod identity;
 mod images;
 mod inspect;
 mod interrupts;
+mod js;
 mod later;
 mod leader;
 mod load;
@@ -28,7 +29,9 @@ mod projector;
 mod queue;
 mod responses;
 mod server;
+mod sound;
 mod source;
+mod speech;
 mod storage;
 mod threads;
 mod tokens;

@@ -13,6 +13,7 @@ use crate::load::{Files, Load, LoadSpec};
 use crate::policy;
 use crate::prepare::prepare_projector;
 use crate::source::{ByteStream, Part};
+use crate::speech::is_speech;
 use crate::storage::Store;
 
 /// Maximum bytes of the list of a repository's files.
@@ -36,6 +37,10 @@ impl Found {
             && projector::is_projector(file_name(url))
         {
             return Err(WorkerError::lone_projector(file_name(url)));
+        }
+        // Speech recognisers see nothing.
+        if is_speech(&spec.source) {
+            return Ok(None);
         }
         let file = spec.files.iter().find(|file| projector::is_projector(&file.name()));
         if let Some(file) = file {
@@ -70,10 +75,7 @@ impl Found {
 
     /// Its file's name.
     pub(crate) fn name(&self) -> String {
-        match &self.part {
-            Part::File(file) => file.name(),
-            _ => self.url().map(file_name).unwrap_or_default().to_owned(),
-        }
+        self.part.name()
     }
 }
 

@@ -36,7 +36,7 @@ impl Server {
     /// Works on requests, clients in turn. What needs no model does not come here, see [`route`](parlance_worker_core::route::route).
     pub(crate) async fn serve(mut self) {
         loop {
-            let Some(Incoming { client, request, files }) = self.next().await else { continue };
+            let Some(Incoming { client, request, files, sound }) = self.next().await else { continue };
             let Some(id) = request.id() else { continue };
             let guard = self.shared.interrupts.begin((client.id.clone(), id));
             let done = match request {
@@ -45,7 +45,7 @@ impl Server {
                     self.load(&client, id, &guard, spec, beside, unless_loaded).await
                 }
                 Request::Api { endpoint, body, .. } => {
-                    Box::pin(self.answer(&client, id, &guard, endpoint, &body)).await
+                    Box::pin(self.answer(&client, id, &guard, endpoint, (&body, &sound))).await
                 }
                 Request::Unload { model, .. } => {
                     self.unload(model.as_deref(), &client);

@@ -71,6 +71,15 @@ impl Part {
         Ok(found)
     }
 
+    /// Its file's name.
+    pub(crate) fn name(&self) -> String {
+        match self {
+            Self::Url(file) => file_name(&file.url).to_owned(),
+            Self::Stored(entry) => entry.file_name().to_owned(),
+            Self::File(file) => file.name(),
+        }
+    }
+
     fn in_order(mut files: Vec<File>) -> Result<Vec<Self>, WorkerError> {
         if let Some(projector) = files.iter().find(|file| is_projector(&file.name())).map(File::name) {
             files.retain(|file| !is_projector(&file.name()));

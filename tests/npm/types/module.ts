@@ -39,6 +39,11 @@ await engine.chat.completions.create({
 
 const { data } = await engine.embeddings.create({ input: "text" });
 const { results } = await engine.rerank.create({ query: "text", documents: ["text", { text: "text" }] });
+const subtitles: string = await engine.audio.transcriptions.create({ file: photo, response_format: "srt" });
+const { language, segments } = await engine.audio.translations.create({ file: new Int16Array(16000), response_format: "verbose_json" });
+for await (const event of await engine.audio.transcriptions.create({ file: photo, stream: true })) {
+    if (event.type === "transcript.text.delta") console.log(event.delta, subtitles, language, segments);
+}
 const vector: number[] | string = data[0].embedding;
 console.log(vector.length);
 

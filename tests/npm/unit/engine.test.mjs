@@ -22,8 +22,9 @@ class FakeWorker {
   }
 
   postMessage(message) {
-    const { request } = structuredClone(message);
+    const { request, sound } = structuredClone(message);
     this.requests.push(request);
+    this.sound = sound;
     setTimeout(() => FakeWorker.answer(request, this));
   }
 
@@ -49,6 +50,18 @@ beforeEach(() => {
   workers.length = 0;
   globalThis.Worker = FakeWorker;
   FakeWorker.answer = answerAll;
+});
+
+test("a recording is sent beside its request, as a file or as samples", async () => {
+  const engine = new Parlance();
+  for (const file of [new Blob(["RIFF"]), new Int16Array([1, -2])]) {
+    await engine.audio.transcriptions.create({ file, language: "de" });
+    const { requests, sound } = workers[0];
+    assert.deepEqual([requests.at(-1).endpoint, requests.at(-1).body], ["transcriptions", { language: "de" }]);
+    assert.deepEqual(sound instanceof Blob ? await sound.text() : sound, file instanceof Blob ? "RIFF" : file);
+  }
+  await engine.audio.translations.create({ file: "no recording" });
+  assert.deepEqual(workers[0].requests.at(-1).body, { file: "no recording" }, "the engine says what is wrong");
 });
 
 test("one worker starts, with the first request, and knows the hosts and where its files are", async () => {

@@ -40,6 +40,22 @@ test("paths with parameters", async () => {
   assert.deepEqual(await asked("GET", "responses/r1/input_items", "?limit=2&response_id=x"), ["input_items", { limit: "2", response_id: "r1" }]);
 });
 
+test("forms with a recording, and transcripts as text", async () => {
+  const form = new FormData();
+  form.append("file", new File(["RIFF"], "a.wav"));
+  for (const [name, value] of [["model", "whisper-1"], ["stream", "True"], ["timestamp_granularities[]", "segment"]]) form.append(name, value);
+  const seen = [];
+  const response = await respond(post(form), "audio/transcriptions", async (...call) => (seen.push(call), "1\n"));
+  assert.deepEqual([await response.text(), response.headers.get("content-type")], ["1\n", "text/plain;charset=UTF-8"]);
+  const [[endpoint, { file, ...fields }]] = seen;
+  assert.deepEqual([endpoint, fields], ["transcriptions", { model: "whisper-1", stream: true, timestamp_granularities: ["segment"] }]);
+  assert.equal(await file.text(), "RIFF");
+  const translate = await respond(post(form), "audio/translations", async (endpoint) => ({ endpoint }));
+  assert.deepEqual(await translate.json(), { endpoint: "translations" });
+  assert.deepEqual(await refused(post("{}"), "audio/transcriptions"), [400, "invalid_form"]);
+  assert.deepEqual(await refused(new Request("http://host/v1/x"), "audio/translations"), [405, "method_not_allowed"]);
+});
+
 test("responses and errors", async () => {
   const seen = [];
   const create = async (...call) => (seen.push(call), { object: "list" });

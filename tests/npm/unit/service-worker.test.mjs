@@ -37,10 +37,10 @@ globalThis.BroadcastChannel = class {
 function lead(scope, answer) {
   held.add(`parlance.engine:${scope}`);
   const requests = new BroadcastChannel(`parlance.requests:${scope}`);
-  requests.onmessage = ({ data: { kind, client, request, allowed_hosts: hosts } }) => {
+  requests.onmessage = ({ data: { kind, client, request, sound, allowed_hosts: hosts } }) => {
     if (kind !== "request") return;
     const events = new BroadcastChannel(`parlance.events:${scope}.${client}`);
-    answer(request, (event) => events.postMessage({ id: request.id, ...event }), hosts);
+    answer(request, (event) => events.postMessage({ id: request.id, ...event }), hosts, sound);
   };
   requests.postMessage({ kind: "leader" });
   return () => channels.delete(requests);
@@ -96,6 +96,26 @@ test("an engine of the same build answers; the worker may end when the answer ha
   assert.equal(isDone, false);
   assert.match(await streamed.response.text(), /"a"[^]*\[DONE\]/);
   await streamed.done;
+});
+
+test("a recording is sent beside its request, and again if another tab takes over", async () => {
+  const heard = [];
+  const forget = lead(SCOPE, (...[request, , , sound]) => heard.push([request.body, sound]));
+  const body = new FormData();
+  body.append("file", new File(["RIFF"], "a.wav"));
+  body.append("language", "de");
+  const asked = ask(listener, "v1/audio/transcriptions", { method: "POST", body });
+  await new Promise((resolve) => setTimeout(resolve, 30));
+  forget();
+  lead(SCOPE, (request, send, _, sound) => {
+    heard.push([request.body, sound]);
+    send({ type: "response", body: "WEBVTT" });
+  });
+  const { response, done } = await asked;
+  assert.equal(await response.text(), "WEBVTT");
+  await done;
+  assert.equal(heard.length, 2);
+  for (const [fields, sound] of heard) assert.deepEqual([fields, await sound.text()], [{ language: "de" }, "RIFF"]);
 });
 
 test("failures have their status", async () => {

@@ -32,8 +32,7 @@ impl ModelSource {
 
 /// Whether a file's name is that of a speech recogniser in whisper.cpp's format.
 pub fn is_ggml_name(file_name: &str) -> bool {
-    let name = file_name.to_lowercase();
-    name.starts_with("ggml-") && name.ends_with(".bin")
+    file_name.to_lowercase().ends_with(".bin")
 }
 
 /// A model's file name without its extension, which is how requests name the model.
@@ -60,7 +59,7 @@ pub fn hugging_face_url(text: &str) -> Option<String> {
     match parts.as_slice() {
         // Owners have no dots; a first part with one is a host.
         [owner, repository, file @ .., name] if !owner.contains('.') && parts.iter().all(is_name) => {
-            let is_model = name.to_lowercase().ends_with(".gguf") || is_ggml_name(name);
+            let is_model = name.to_lowercase().ends_with(".gguf") || name.starts_with("ggml-") && is_ggml_name(name);
             let file = [file, &[*name]].concat().join("/");
             is_model.then(|| format!("{HOST}{owner}/{repository}/resolve/main/{file}{fragment}"))
         }

@@ -325,6 +325,11 @@ impl Reader {
         self.len_bytes - self.offset
     }
 
+    /// Fills `bytes` from an offset on.
+    pub(crate) fn read_at(&self, offset: u64, bytes: &mut [u8]) -> Result<(), FileError> {
+        self.data.read_at(bytes, offset)
+    }
+
     fn read_into(&mut self, bytes: &mut [u8]) -> Result<(), FileError> {
         self.data.read_at(bytes, self.offset)?;
         self.offset += bytes.len() as u64;
