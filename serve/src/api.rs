@@ -22,9 +22,10 @@ use tokio::time::{Instant, timeout, timeout_at};
 use crate::access::{Access, Peer};
 use crate::engine::UNREAD_CHUNKS;
 use crate::error::{Refusal, json_response, to_json};
+use crate::form::Form;
 use crate::log::Entry;
 use crate::options::Limits;
-use crate::queue::{Event, Queue, Ticket, Work};
+use crate::queue::{Event, Queue, Ticket, Whole, Work};
 
 /// How long a client may take to send a body.
 const BODY_TIME: Duration = Duration::from_secs(30);
@@ -32,12 +33,14 @@ const BODY_TIME: Duration = Duration::from_secs(30);
 const DISCARDED_BYTES: usize = 256 << 20;
 const DISCARD_TIME: Duration = Duration::from_secs(5);
 
-const ENDPOINTS: [(&str, Endpoint); 6] = [
+const ENDPOINTS: [(&str, Endpoint); 8] = [
     ("v1/chat/completions", Endpoint::ChatCompletions),
     ("v1/completions", Endpoint::Completions),
     ("v1/responses", Endpoint::Responses),
     ("v1/embeddings", Endpoint::Embeddings),
     ("v1/rerank", Endpoint::Rerank),
+    ("v1/audio/transcriptions", Endpoint::Transcriptions),
+    ("v1/audio/translations", Endpoint::Translations),
     ("v1/models", Endpoint::Models),
 ];
 
@@ -53,7 +56,7 @@ pub(crate) struct Api {
 
 /// An answer to a request.
 enum Answer {
-    Whole(String),
+    Whole(Whole),
     Stream(Chunks),
 }
 
@@ -69,12 +72,17 @@ impl Api {
         let owner = self.access.owner(&parts.headers, peer)?;
         let endpoint = endpoint(parts)?;
         if endpoint == Endpoint::Models {
-            return Ok(Answer::Whole(to_json(&self.models)));
+            return Ok(Answer::Whole(Whole::Json(to_json(&self.models))));
         }
         let slot = Arc::clone(&self.slots).try_acquire_owned().map_err(|_| Refusal::too_many())?;
-        let body = read_json(body, self.limits.body_bytes).await?;
+        let is_audio = matches!(endpoint, Endpoint::Transcriptions | Endpoint::Translations);
+        let Form { body, file } = if is_audio {
+            Form::read(read_in_time(body, self.limits.body_bytes).await?, &parts.headers).await?
+        } else {
+            Form { body: read_json(body, self.limits.body_bytes).await?, file: None }
+        };
         let (events, mut incoming) = mpsc::channel(UNREAD_CHUNKS);
-        let work = Work { endpoint, body, events };
+        let work = Work { endpoint, body, file, events };
         let ticket = self.queue.push(owner, work).ok_or_else(Refusal::engine_stopped)?;
         let first = timeout_at(deadline, incoming.recv()).await.map_err(|_| Refusal::too_late())?;
         match first {
@@ -84,7 +92,7 @@ impl Api {
             first => Ok(Answer::Stream(Chunks {
                 first,
                 incoming,
-                has_types: endpoint == Endpoint::Responses,
+                has_types: is_audio || endpoint == Endpoint::Responses,
                 deadline,
                 entry: None,
                 _held: (ticket, slot),
@@ -104,7 +112,10 @@ pub(crate) async fn handle(
     match api.answer(peer, &parts, &mut body).await {
         Ok(Answer::Whole(body)) => {
             entry.end(StatusCode::OK);
-            json_response(StatusCode::OK, body)
+            match body {
+                Whole::Json(body) => json_response(StatusCode::OK, body),
+                Whole::Text(body) => ([(CACHE_CONTROL, "no-store")], body).into_response(),
+            }
         }
         Ok(Answer::Stream(chunks)) => Chunks { entry: Some(entry), ..chunks }.into_response(),
         Err(refusal) => {
@@ -129,11 +140,15 @@ fn endpoint(parts: &Parts) -> Result<Endpoint, Refusal> {
 
 /// Reads a body of JSON, of at most `limit` bytes.
 pub(crate) async fn read_json(body: &mut Body, limit: usize) -> Result<Value, Refusal> {
-    let bytes = timeout(BODY_TIME, read(body, limit))
-        .await
-        .map_err(|_| Refusal::new(StatusCode::REQUEST_TIMEOUT, "timeout", "the body did not arrive in time"))??;
+    let bytes = read_in_time(body, limit).await?;
     serde_json::from_slice(&bytes)
         .map_err(|_| Refusal::new(StatusCode::BAD_REQUEST, "invalid_json", "the body is not JSON"))
+}
+
+/// Reads a body of at most `limit` bytes.
+async fn read_in_time(body: &mut Body, limit: usize) -> Result<Vec<u8>, Refusal> {
+    let late = |_| Refusal::new(StatusCode::REQUEST_TIMEOUT, "timeout", "the body did not arrive in time");
+    timeout(BODY_TIME, read(body, limit)).await.map_err(late)?
 }
 
 async fn read(body: &mut Body, limit: usize) -> Result<Vec<u8>, Refusal> {

@@ -8,7 +8,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use parlance_api::{
     ChatRequest, Control, EmbeddingJob, ImageRequest, Images, Job, Meta, PreparedResponse, Processors, RequestError,
-    RerankJob, ResponseJob,
+    RerankJob, ResponseJob, TranscriptionJob,
 };
 use parlance_engine::EngineError;
 use parlance_protocol::openai::{Capability, Endpoint, ModelEntry};
@@ -27,6 +27,7 @@ use crate::log;
 use crate::models::{ChatModel, Models, Served};
 use crate::options::Compute;
 use crate::queue::{Event, Queue, Work};
+use crate::sound;
 
 /// Chunks that a client may leave unread before the engine waits for it.
 pub(crate) const UNREAD_CHUNKS: usize = 512;
@@ -85,7 +86,7 @@ impl Engine {
         while let Some(work) = queue.next() {
             let reporter = Reporter { events: &work.events, runtime: &self.runtime, is_stalled: Cell::new(false) };
             let event = match block_on(answer(&mut self.models, &work, &reporter)) {
-                Ok(response) => Event::Done(response.map(|response| to_json(&response))),
+                Ok(response) => Event::Done(response.map(Into::into)),
                 Err(failure) => Event::Failed(failure),
             };
             reporter.send(event);
@@ -99,6 +100,7 @@ async fn answer(models: &mut Models, work: &Work, reporter: &Reporter<'_>) -> Re
     let wanted = match work.endpoint {
         Endpoint::Embeddings => Capability::Embeddings,
         Endpoint::Rerank => Capability::Rerank,
+        Endpoint::Transcriptions | Endpoint::Translations => Capability::Transcription,
         _ => Capability::Chat,
     };
     let model = models.find(body.get("model").and_then(Value::as_str), wanted)?;
@@ -124,11 +126,30 @@ async fn answer(models: &mut Models, work: &Work, reporter: &Reporter<'_>) -> Re
                 }
             }
         }
+        Endpoint::Transcriptions | Endpoint::Translations => transcribe(model, work, reporter).await,
         _ => {
             let answer = Answer::new(work.endpoint, &model.chat().await?, body, meta).map_err(failure)?;
             run(model, answer, reporter).await
         }
     }
+}
+
+/// Transcribes a recording. If the GPU fails, the model is loaded again, once.
+async fn transcribe(model: &mut Served, work: &Work, reporter: &Reporter<'_>) -> Result<Option<Value>, Box<Failure>> {
+    let mut job = TranscriptionJob::new(&work.body, work.endpoint == Endpoint::Translations).map_err(failure)?;
+    let no_file = || RequestError::Field { param: "file".to_owned(), message: "it must be a recording".to_owned() };
+    let file = work.file.as_ref().ok_or_else(|| failure(no_file()))?;
+    let samples = sound::decode(file).map_err(failure)?;
+    let first = job.run(model.transcriber().await?, samples.as_slice(), reporter).await;
+    let result = match first {
+        Err(error) if error.kind() == FailureKind::Gpu => {
+            log::note(&format!("loading the model again: {error}"));
+            model.forget();
+            job.run(model.transcriber().await?, samples.as_slice(), reporter).await
+        }
+        result => result,
+    };
+    noting_loss(result, model)
 }
 
 /// What generates an answer.

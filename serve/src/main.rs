@@ -12,6 +12,7 @@ mod access;
 mod api;
 mod engine;
 mod error;
+mod form;
 mod images;
 mod lend;
 mod log;
@@ -20,6 +21,7 @@ mod options;
 mod queue;
 mod server;
 mod site;
+mod sound;
 
 use std::process::ExitCode;
 

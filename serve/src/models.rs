@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::fs::File;
 use std::future::poll_fn;
-use std::io::{self, Read as _};
+use std::io::{self, Read as _, Seek as _, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::sync::Arc;
@@ -12,13 +12,14 @@ use std::task::Poll;
 use futures::future::LocalBoxFuture;
 use parlance_api::{ChatCodec, RequestError, Vision, capabilities};
 use parlance_engine::EngineError;
+use parlance_engine::ggml::read_header;
 use parlance_engine::gguf::{Gguf, Parsed, part_names};
 use parlance_engine::runtime::{
     Cpu, Device, Encoder, Gpu, GpuOptions, Loaded, Loader, LoaderOptions, Model, NativeThreads, ProjectorLoader,
-    SelfTest, Source, Verdict,
+    SelfTest, Source, Transcriber, Verdict,
 };
 use parlance_protocol::openai::{Capability, ModelEntry};
-use parlance_protocol::{Abilities, DeviceChoice, Failure, FailureKind, Reason, model_stem};
+use parlance_protocol::{Abilities, DeviceChoice, Failure, FailureKind, Reason, is_ggml_name, model_stem};
 use parlance_worker_core::projector::is_projector;
 
 use crate::error::StartError;
@@ -89,6 +90,7 @@ impl Models {
             (Some(index), _) => Ok(&mut self.0[index]),
             (None, Capability::Embeddings) => Err(only_chats()),
             (None, Capability::Rerank) => Err(no_ranker()),
+            (None, Capability::Transcription) => Err(no_transcriber()),
             (None, _) => Err(not_for_chats()),
         }
     }
@@ -130,6 +132,14 @@ impl Served {
         }
     }
 
+    /// The speech recogniser.
+    pub(crate) async fn transcriber(&mut self) -> Result<&mut Transcriber, Box<Failure>> {
+        match &mut self.in_memory().await?.loaded {
+            Loaded::Transcriber(transcriber) => Ok(transcriber),
+            Loaded::Decoder(_) | Loaded::Encoder(_) => Err(no_transcriber()),
+        }
+    }
+
     /// Frees the model, whose device cannot be trusted any more.
     pub(crate) fn forget(&mut self) {
         self.memory = None;
@@ -154,8 +164,7 @@ impl Served {
         };
         let codec = match &loaded {
             Loaded::Decoder(model) => Some(Rc::new(ChatCodec::new(model.chat_handle(), model.context_tokens()))),
-            Loaded::Encoder(_) => None,
-            Loaded::Transcriber(_) => return Err(EngineError::WrongKind("it recognises speech").into()),
+            Loaded::Encoder(_) | Loaded::Transcriber(_) => None,
         };
         let vision = match (&loaded, &self.projector) {
             (Loaded::Decoder(model), Some(path)) => Some(sight(model, path).await?),
@@ -170,6 +179,14 @@ impl Served {
         let Compute { context_tokens, cache, .. } = self.compute;
         let options = LoaderOptions { context_tokens, cache, ..LoaderOptions::default() };
         let loader = match &self.paths[..] {
+            [path] if is_ggml_name(&file_name(path)) => {
+                let mut file = OnDisk::open(path)?;
+                let options = LoaderOptions { file_len_bytes: Some(file.left_bytes), ..options };
+                let header = read_header(file.left_bytes, |at, bytes| file.read_at(at, bytes))?;
+                let mut loader = Loader::with_headers(device, options, &[header]).await?;
+                OnDisk::open(path)?.feed(&mut loader).await?;
+                loader
+            }
             [path] => {
                 let mut file = OnDisk::open(path)?;
                 let options = LoaderOptions { file_len_bytes: Some(file.left_bytes), ..options };
@@ -236,6 +253,11 @@ fn only_chats() -> Box<Failure> {
     Box::new(Failure::new(FailureKind::BadRequest, message).with_reason(Reason::OnlyChats))
 }
 
+fn no_transcriber() -> Box<Failure> {
+    let message = "this needs a speech recogniser, such as Whisper; load one";
+    Box::new(Failure::new(FailureKind::BadRequest, message).with_reason(Reason::CannotHear))
+}
+
 fn no_ranker() -> Box<Failure> {
     Box::new(Failure::new(FailureKind::BadRequest, "no ranker is loaded; load one"))
 }
@@ -277,6 +299,7 @@ async fn prepare(loaded: &mut Loaded) -> Result<(), EngineError> {
     let result = match loaded {
         Loaded::Decoder(model) if model.device().is_cpu() => return Ok(()),
         Loaded::Encoder(encoder) if encoder.device().is_cpu() => return Ok(()),
+        Loaded::Transcriber(transcriber) if transcriber.device().is_cpu() => return Ok(()),
         Loaded::Decoder(model) => {
             model.warm_up().await?;
             model.self_test().await
@@ -323,6 +346,12 @@ impl OnDisk {
         let file = File::open(path).map_err(with_path)?;
         let left_bytes = file.metadata().map_err(with_path)?.len();
         Ok(Self { path: path.to_owned(), file, left_bytes })
+    }
+
+    /// Fills `bytes` from an offset on.
+    fn read_at(&mut self, offset: u64, bytes: &mut [u8]) -> Result<(), LoadError> {
+        let read = self.file.seek(SeekFrom::Start(offset)).and_then(|_| self.file.read_exact(bytes));
+        read.map_err(|error| LoadError::File(self.path.clone(), error))
     }
 
     async fn feed(&mut self, loader: &mut Loader) -> Result<(), LoadError> {

@@ -14,7 +14,7 @@ pub(crate) const HELP: &str = "\
 parlance-serve [OPTION]... MODEL.gguf...
 
 Serves the OpenAI API at http://127.0.0.1:8080/v1. Of a split model, name any part. With a projector (mmproj) after it, a
-model sees images.
+model sees images. Whisper (GGUF, or whisper.cpp's ggml-*.bin) turns recordings into text.
 
   --host ADDRESS        the address to listen on, 127.0.0.1 by default; others require keys
   --port PORT           8080 by default; 0 takes a free one

@@ -3,11 +3,14 @@
 use std::net::IpAddr;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
+use axum::body::Bytes;
 use parlance_protocol::Failure;
 use parlance_protocol::openai::Endpoint;
 use parlance_worker_core::queue::FairQueue;
 use serde_json::Value;
 use tokio::sync::mpsc::Sender;
+
+use crate::error::to_json;
 
 /// Who sent a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -22,6 +25,8 @@ pub(crate) enum Owner {
 pub(crate) struct Work {
     pub(crate) endpoint: Endpoint,
     pub(crate) body: Value,
+    /// The recording, of a request that has one.
+    pub(crate) file: Option<Bytes>,
     /// Closes when the client is gone.
     pub(crate) events: Sender<Event>,
 }
@@ -32,8 +37,26 @@ pub(crate) enum Event {
     /// A chunk of a streamed response, as a server-sent event.
     Chunk(String),
     /// The end, with the response if it was not streamed.
-    Done(Option<String>),
+    Done(Option<Whole>),
     Failed(Box<Failure>),
+}
+
+/// A response that was not streamed.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Whole {
+    Json(String),
+    /// A transcript.
+    Text(String),
+}
+
+impl From<Value> for Whole {
+    fn from(response: Value) -> Self {
+        match response {
+            // Of the API's responses only transcripts may be plain text.
+            Value::String(text) => Self::Text(text),
+            response => Self::Json(to_json(&response)),
+        }
+    }
 }
 
 /// Requests that wait.
@@ -113,7 +136,7 @@ mod tests {
     use super::*;
 
     fn work(number: u64) -> Work {
-        Work { endpoint: Endpoint::Completions, body: number.into(), events: mpsc::channel(1).0 }
+        Work { endpoint: Endpoint::Completions, body: number.into(), file: None, events: mpsc::channel(1).0 }
     }
 
     #[test]

@@ -6,6 +6,7 @@ mod console;
 mod devtools;
 pub mod failures;
 pub mod firefox;
+pub mod hearing;
 mod host;
 pub mod hub;
 pub mod inject;

@@ -7,5 +7,6 @@ mod client;
 mod endings;
 mod process;
 mod python;
+mod recordings;
 mod refusals;
 mod site_and_lend;

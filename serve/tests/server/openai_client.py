@@ -1,5 +1,5 @@
 """The calls of OpenAI's Python client against the server at the URL given: chat, streams, tools, structured output,
-completions, embeddings and errors."""
+completions, embeddings, errors, and transcripts of the recording given."""
 
 import json
 import sys
@@ -8,6 +8,7 @@ import openai
 
 MODEL = "SmolLM2-135M-Instruct.Q4_1"
 EMBEDDING_MODEL = "all-MiniLM-L6-v2.F16"
+SPEECH_MODEL = "ggml-tiny"
 QUESTION = [{"role": "user", "content": "What is the capital of France?"}]
 ANSWER = "The capital of France is Paris."
 
@@ -31,7 +32,7 @@ def raised(kind, work):
 
 
 def models():
-    expect([model.id for model in client.models.list()], [MODEL, EMBEDDING_MODEL])
+    expect([model.id for model in client.models.list()], [MODEL, EMBEDDING_MODEL, SPEECH_MODEL])
 
 
 def chat():
@@ -110,6 +111,31 @@ def embeddings():
     assert abs(cosine - 0.56) < 0.01, cosine
 
 
+def transcripts():
+    def transcribe(**more):
+        with open(sys.argv[2], "rb") as file:
+            return client.audio.transcriptions.create(model="whisper-1", file=file, **more)
+
+    text = transcribe().text
+    assert text
+    verbose = transcribe(response_format="verbose_json", timestamp_granularities=["segment"], language="en")
+    expect((verbose.language, verbose.duration), ("en", 2.0))
+    assert verbose.segments[0].start < verbose.segments[0].end <= 2.0, verbose
+    assert "-->" in transcribe(response_format="srt")
+    assert transcribe(response_format="vtt").startswith("WEBVTT")
+    expect(transcribe(response_format="text").strip(), text)
+    events = list(transcribe(stream=True))
+    expect("".join(event.delta for event in events[:-1]).strip(), text)
+    expect((events[-1].type, events[-1].text), ("transcript.text.done", text))
+    with open(sys.argv[2], "rb") as file:
+        assert client.audio.translations.create(model=SPEECH_MODEL, file=file).text
+    error = raised(openai.BadRequestError, lambda: transcribe(temperature=9))
+    expect(error.param, "temperature")
+    damaged = ("a.mp3", b"no sound")
+    error = raised(openai.BadRequestError, lambda: client.audio.transcriptions.create(model="x", file=damaged))
+    expect((error.param, error.code), ("file", "unusable_recording"))
+
+
 def errors():
     error = raised(openai.BadRequestError, lambda: create(temperature=9))
     expect((error.status_code, error.param, error.code), (400, "temperature", "invalid_value"))
@@ -122,6 +148,6 @@ def errors():
     raised(openai.BadRequestError, lambda: client.embeddings.create(model=MODEL, input="x"))
 
 
-for test in [models, chat, stream, structured, tools, completions, embeddings, errors]:
+for test in [models, chat, stream, structured, tools, completions, embeddings, transcripts, errors]:
     test()
     print(f"{test.__name__}: passed")

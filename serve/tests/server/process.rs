@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
 use std::sync::LazyLock;
 
+use parlance_tests::hearing::whisper;
 use parlance_tests::model_path;
 use parlance_tests::seeing::{SeeingModel, seeing_model};
 use parlance_tests::tiny::{encoder, talking_model};
@@ -15,6 +16,9 @@ use crate::client::{Client, Reply};
 pub(crate) const TINY: &str = "talking";
 /// A tiny embedding model.
 pub(crate) const TINY_ENCODER: &str = "bert-mean";
+
+/// A tiny speech recogniser.
+pub(crate) const WHISPER: &str = "whisper";
 
 /// A tiny model that sees, and its projector.
 pub(crate) const SEEING: [&str; 2] = ["seeing", "mmproj-seeing"];
@@ -28,6 +32,7 @@ pub(crate) fn tiny_file(name: &str) -> PathBuf {
 static TINY_FILES: LazyLock<()> = LazyLock::new(|| {
     std::fs::write(tiny_file(TINY), talking_model().unwrap()).unwrap();
     std::fs::write(tiny_file(TINY_ENCODER), encoder(TINY_ENCODER).unwrap()).unwrap();
+    std::fs::write(tiny_file(WHISPER), whisper().unwrap()).unwrap();
     let SeeingModel { model, projector } = seeing_model("gemma3").unwrap();
     std::fs::write(tiny_file(SEEING[0]), model).unwrap();
     std::fs::write(tiny_file(SEEING[1]), projector).unwrap();
@@ -56,6 +61,12 @@ impl Server {
     pub(crate) fn start_seeing() -> Self {
         LazyLock::force(&TINY_FILES);
         Self::start_with(&[], &SEEING.map(tiny_file))
+    }
+
+    /// Starts a server of a tiny chat model and a tiny speech recogniser.
+    pub(crate) fn start_hearing() -> Self {
+        LazyLock::force(&TINY_FILES);
+        Self::start_with(&[], &[tiny_file(TINY), tiny_file(WHISPER)])
     }
 
     /// Starts a server of these models.

@@ -1,7 +1,9 @@
 //! `OpenAI`'s Python client, unmodified.
 
+use std::path::Path;
 use std::process::Command;
 
+use parlance_tests::hearing::{ggml_whisper, recording as recording_of, wav};
 use parlance_tests::{model_path, root};
 
 use crate::process::Server;
@@ -30,9 +32,15 @@ fn documented(url: &str) -> String {
 
 #[test]
 fn the_openai_package_works_with_the_server() {
-    let server = Server::start_with(&[], &[model_path(), root().join("target/test-data/all-MiniLM-L6-v2.F16.gguf")]);
+    let embeddings = root().join("target/test-data/all-MiniLM-L6-v2.F16.gguf");
+    let speech = Path::new(env!("CARGO_TARGET_TMPDIR")).join("ggml-tiny.bin");
+    std::fs::write(&speech, ggml_whisper().unwrap()).unwrap();
+    let recording = speech.with_file_name("recording.wav");
+    std::fs::write(&recording, wav(&recording_of(2.0))).unwrap();
+    let server = Server::start_with(&[], &[model_path(), embeddings, speech]);
     let url = server.client.url();
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/server/openai_client.py");
-    assert!(python(&[script, &format!("{url}/v1")]).contains("errors: passed"));
+    let output = python(&[script, &format!("{url}/v1"), recording.to_str().unwrap()]);
+    assert!(output.contains("errors: passed"));
     assert!(!python(&["-c", &documented(&url)]).trim().is_empty(), "it prints an answer");
 }

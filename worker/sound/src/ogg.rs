@@ -19,10 +19,14 @@ enum Codec {
 
 impl Codec {
     fn of(first_packet: &[u8]) -> Option<Self> {
-        [(b"OpusHead".as_slice(), Self::Opus), (b"\x01vorbis", Self::Vorbis), (b"\x7FFLAC", Self::Flac)]
-            .into_iter()
-            .find(|(magic, _)| first_packet.starts_with(magic))
-            .map(|(_, codec)| codec)
+        [
+            (b"OpusHead".as_slice(), Self::Opus),
+            (b"\x01vorbis".as_slice(), Self::Vorbis),
+            (b"\x7FFLAC".as_slice(), Self::Flac),
+        ]
+        .into_iter()
+        .find(|(magic, _)| first_packet.starts_with(magic))
+        .map(|(_, codec)| codec)
     }
 
     /// Whether a packet after the first is no sound.

@@ -1,0 +1,35 @@
+//! The recordings of requests. In the tab it is the browser that decodes; here only WAV files are read.
+
+use parlance_api::RequestError;
+use parlance_sound::{MAX_SAMPLES, Recording, Resampler, SoundError, half, open};
+
+/// The samples of a file: 16,000 per second, one channel.
+pub(crate) fn decode(file: &[u8]) -> Result<Vec<i16>, RequestError> {
+    let wav = match open(file).map_err(|error| unusable(&error))? {
+        Recording::Samples(wav) => wav,
+        Recording::Packets(_) => {
+            let message = "this server reads WAV files; convert it, for example with ffmpeg -i FILE recording.wav";
+            return Err(RequestError::Recording(message.to_owned()));
+        }
+    };
+    samples(wav).map_err(|error| unusable(&error))
+}
+
+fn samples(mut wav: parlance_sound::Wav<&[u8]>) -> Result<Vec<i16>, SoundError> {
+    let mut resampler = Resampler::new(wav.sample_rate())?;
+    let (mut samples, mut resampled) = (Vec::new(), Vec::new());
+    while let Some(piece) = wav.next_samples()? {
+        resampler.push(&piece, &mut resampled);
+        samples.extend(resampled.drain(..).map(half));
+        if samples.len() as u64 > MAX_SAMPLES {
+            return Err(SoundError::TooLong);
+        }
+    }
+    resampler.finish(&mut resampled);
+    samples.extend(resampled.into_iter().map(half));
+    if samples.is_empty() { Err(SoundError::Empty) } else { Ok(samples) }
+}
+
+fn unusable(error: &SoundError) -> RequestError {
+    RequestError::Recording(error.to_string())
+}
