@@ -8,6 +8,7 @@ use wasm_bindgen::JsValue;
 
 use crate::chats::Chats;
 use crate::client::Client;
+use crate::dictation::Dictation;
 use crate::i18n::{best_locale, use_locale};
 use crate::images::Images;
 use crate::library::Library;
@@ -21,7 +22,7 @@ use crate::pages::settings::SettingsPage;
 use crate::pages::storage::StoragePage;
 use crate::settings::{SettingsContext, Theme};
 
-/// The app. Provides [`Options`], [`SettingsContext`], [`Client`], [`Library`], [`Images`] and [`Chats`] to all pages.
+/// The app. Provides [`Options`], [`SettingsContext`], [`Client`], [`Library`], [`Images`], [`Chats`] and [`Dictation`] to all pages.
 #[component]
 pub(crate) fn App() -> impl IntoView {
     strip_trailing_slash();
@@ -35,7 +36,9 @@ pub(crate) fn App() -> impl IntoView {
     provide_context(library);
     let images = Images::new(library);
     provide_context(images);
-    provide_context(Chats::new(client, library, images, settings, options));
+    let chats = Chats::new(client, library, images, settings, options);
+    provide_context(chats);
+    provide_context(Dictation::new(client, chats));
     apply_appearance(settings);
     view! {
         <Router base=base_path()>

@@ -73,6 +73,8 @@ fn sentence_of(reason: &Reason, message: &str) -> String {
         Reason::CannotSee { model } => tf("failure-cannot-see", [("model", model.into())]),
         Reason::WrongProjector { name, detail } => no_sight(name, detail),
         Reason::OnlyChats => t("failure-only-chats"),
+        Reason::CannotHear => t("failure-cannot-hear"),
+        Reason::Recording { detail } => detailed("failure-recording", detail),
         Reason::NoModel => t("failure-no-model"),
         Reason::QueueFull => t("failure-queue-full"),
         Reason::NoStorage => t("failure-no-storage"),

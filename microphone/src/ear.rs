@@ -13,7 +13,7 @@ const SPEECH_SECONDS: f32 = 0.12;
 /// How long it has to be quiet before somebody has finished.
 const PAUSE_SECONDS: f32 = 1.5;
 /// By what the noise is believed to grow each second while it is louder.
-const NOISE_GROWTH: f32 = 1.12;
+const NOISE_GROWTH: f32 = 1.05;
 /// The noise in a quiet room, until more is known.
 const QUIET_ROOM: f32 = 0.003;
 /// The range of levels in decibels.
@@ -103,7 +103,7 @@ mod tests {
         let mut ear = Ear::new(RATE).unwrap_or_else(|error| panic!("{error}"));
         let after = |(amplitude, seconds): &(f32, f32)| {
             let samples = tone(*amplitude, *seconds);
-            samples.chunks(PIECE).map(|piece| ear.hear(piece).voice).last().unwrap_or_default()
+            samples.chunks(PIECE).fold(Voice::Awaited, |_, piece| ear.hear(piece).voice)
         };
         parts.iter().map(after).collect()
     }

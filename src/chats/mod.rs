@@ -29,6 +29,7 @@ use parlance_protocol::RequestId;
 use parlance_protocol::library::{Attachment, ConversationSummary, Id, Image, Message, Role};
 use parlance_protocol::openai::ToolCall;
 use reactive_stores::Store;
+use web_sys::File;
 
 use crate::client::Client;
 use crate::conversation::{
@@ -99,6 +100,8 @@ pub(crate) struct Chats {
     images: RwSignal<Vec<Image>>,
     /// How many groups of files are being read for the composer.
     reading: RwSignal<u32>,
+    /// The recording that is being looked at.
+    recording: RwSignal<Option<File>, LocalStorage>,
     toast: RwSignal<Option<Toast>>,
     answering: StoredValue<HashMap<MessageId, ActiveAnswer>, LocalStorage>,
     /// The request for a title that is in progress.
@@ -136,6 +139,7 @@ impl Chats {
             attachments: RwSignal::new(Vec::new()),
             images: RwSignal::new(Vec::new()),
             reading: RwSignal::new(0),
+            recording: RwSignal::new_local(None),
             toast: RwSignal::new(None),
             answering: StoredValue::new_local(HashMap::new()),
             title_request: StoredValue::new(None),
@@ -228,6 +232,17 @@ impl Chats {
     /// How many groups of files are being read for the composer. The message must not be sent without them.
     pub(crate) fn reading(self) -> RwSignal<u32> {
         self.reading
+    }
+
+    /// The recording that is being looked at, in a dialog.
+    pub(crate) fn recording(self) -> RwSignal<Option<File>, LocalStorage> {
+        self.recording
+    }
+
+    /// The text of the last message on screen. Not reactive.
+    pub(crate) fn last_text(self) -> String {
+        let last = self.branch.with_untracked(|branch| branch.last().copied());
+        last.and_then(|id| self.find_message(id)).map(|message| message.content).unwrap_or_default()
     }
 
     /// The notification on screen.

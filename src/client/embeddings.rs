@@ -51,11 +51,16 @@ impl Client {
     /// Sends a request and waits for its final event.
     async fn call(self, request: impl FnOnce(RequestId) -> Request) -> Result<Event, Failure> {
         let id = self.next_request();
+        self.call_as(id, request(id)).await
+    }
+
+    /// The same, with a number that the caller knows.
+    pub(super) async fn call_as(self, id: RequestId, request: Request) -> Result<Event, Failure> {
         let (sender, receiver) = oneshot::channel();
         self.link.update_value(|link| {
             link.replies.insert(id, sender);
         });
-        self.send(request(id), Vec::new());
+        self.send(request, Vec::new());
         match receiver.await {
             Ok(Event::Failed { failure, .. }) => Err(failure),
             Ok(event) => Ok(event),

@@ -2,7 +2,8 @@
 //!
 //! It starts the worker on first use and replaces it when it dies (`recovery.rs`). `answers.rs` requests answers, `context.rs` changes the
 //! context length, `downloads.rs` fetches a model while another one answers, `embeddings.rs` embeds texts, `linked.rs` handles the model
-//! named in the URL, and `stored.rs` manages downloaded models.
+//! named in the URL, `stored.rs` manages downloaded models, and `transcripts.rs`
+//! turns recordings into text.
 
 mod answers;
 mod context;
@@ -11,6 +12,7 @@ mod embeddings;
 mod linked;
 mod recovery;
 mod stored;
+mod transcripts;
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -23,7 +25,7 @@ use parlance_protocol::library::ChatModel;
 use parlance_protocol::openai::Usage;
 use parlance_protocol::{
     Event, FILES_KEY, Failure, FailureKind, ModelDescription, ModelInfo, ModelSource, Phase, REQUEST_KEY, Reason,
-    Request, RequestId, StorageInfo,
+    Request, RequestId, SOUND_KEY, StorageInfo,
 };
 use wasm_bindgen::JsValue;
 use web_sys::File;
@@ -31,6 +33,8 @@ use web_sys::File;
 pub(crate) use answers::AnswerEvent;
 use answers::PendingAnswer;
 pub(crate) use downloads::{Download, DownloadState};
+pub(crate) use transcripts::TranscriptEvent;
+use transcripts::TranscriptSink;
 
 use crate::i18n::tf;
 use crate::options::Options;
@@ -112,6 +116,9 @@ struct Link {
     inspection: Option<(RequestId, InspectRequest)>,
     download: Option<RequestId>,
     answers: HashMap<RequestId, PendingAnswer>,
+    transcripts: HashMap<RequestId, TranscriptSink>,
+    /// The request that loads a speech recogniser.
+    speech_load: Option<RequestId>,
     replies: HashMap<RequestId, oneshot::Sender<Event>>,
 }
 
@@ -133,6 +140,8 @@ pub(crate) struct Client {
     usages: RwSignal<Vec<Usage>>,
     /// The model that is fetched while another one answers.
     download: RwSignal<Option<Download>>,
+    /// How far a speech recogniser is loaded, while one is.
+    speech_load: RwSignal<Option<LoadProgress>>,
     /// The model that the URL names, until the user has decided about it.
     linked: RwSignal<Option<String>>,
     options: StoredValue<Options>,
@@ -151,6 +160,7 @@ impl Client {
             notice: RwSignal::new(None),
             usages: RwSignal::new(Vec::new()),
             download: RwSignal::new(None),
+            speech_load: RwSignal::new(None),
             linked: RwSignal::new(options.linked_model.clone()),
             options: StoredValue::new(options),
             settings,
@@ -352,6 +362,11 @@ impl Client {
 
     /// Posts a request to the worker, starting it if necessary.
     fn send(self, request: Request, files: Vec<File>) {
+        self.send_with(request, files, &JsValue::UNDEFINED);
+    }
+
+    /// The same, with a recording.
+    fn send_with(self, request: Request, files: Vec<File>, sound: &JsValue) {
         if self.link.with_value(|link| link.transport.is_none()) {
             match Transport::start(SiteWorker::Engine, move |event| self.receive(event)) {
                 Ok(transport) => self.link.update_value(|link| {
@@ -364,7 +379,8 @@ impl Client {
             set_timeout(move || self.check_start(worker), START_LIMIT);
             self.configure();
         }
-        let posted = self.link.with_value(|link| link.transport.as_ref().map(|worker| post(worker, &request, &files)));
+        let posted =
+            self.link.with_value(|link| link.transport.as_ref().map(|worker| post(worker, &request, &files, sound)));
         if let Some(Err(message)) = posted {
             self.worker_died(&message);
         }
@@ -378,7 +394,7 @@ impl Client {
     }
 
     fn handle(self, event: Event) {
-        let Some(event) = self.reply(event) else { return };
+        let Some(event) = self.reply(event).and_then(|event| self.hear(event)) else { return };
         match event {
             Event::Ready => self.started(),
             Event::Progress { id, phase: Phase::Prefill, done, total, .. } => self.prefill_progress(id, done, total),
@@ -476,11 +492,11 @@ impl Client {
     }
 }
 
-/// Posts a request together with the files it refers to.
-fn post(worker: &Transport, request: &Request, files: &[File]) -> Result<(), String> {
+/// Posts a request together with the files and the recording it refers to.
+fn post(worker: &Transport, request: &Request, files: &[File], sound: &JsValue) -> Result<(), String> {
     let message = Object::new();
     let files: Array = files.iter().collect();
-    let entries: [(&str, JsValue); 2] = [(REQUEST_KEY, to_js(request)?), (FILES_KEY, files.into())];
+    let entries = [(REQUEST_KEY, to_js(request)?), (FILES_KEY, files.into()), (SOUND_KEY, sound.clone())];
     for (key, value) in entries {
         Reflect::set(&message, &key.into(), &value).map_err(|error| describe(&error))?;
     }

@@ -36,6 +36,7 @@ impl Client {
             link.replies.clear();
             std::mem::take(&mut link.answers)
         });
+        self.end_transcripts(message);
         let answers = answers.unwrap_or_default();
         if had_run && !was_recovering {
             self.link.update_value(|link| link.is_recovering = true);

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use leptos::prelude::*;
 use parlance_protocol::openai::Capability;
-use parlance_protocol::{DeviceChoice, Failure, Request, Settings, StorageInfo, StoredModel};
+use parlance_protocol::{DeviceChoice, Failure, Request, Settings, StorageInfo, StoredModel, is_ggml_name};
 use web_sys::File;
 
 use super::Client;
@@ -23,7 +23,7 @@ impl Client {
         let is_usable = |model: &StoredModel| {
             // What a model can do is known once it has been loaded.
             let can_chat = model.abilities.as_ref().is_none_or(|known| known.capabilities.contains(&Capability::Chat));
-            can_chat && !model.is_projector && model.done_bytes >= model.len_bytes
+            can_chat && !is_ggml_name(&model.name) && !model.is_projector && model.done_bytes >= model.len_bytes
         };
         let stored = self.stored.get().and_then(Result::ok);
         stored.into_iter().flat_map(|storage| storage.models).filter(is_usable).collect()

@@ -6,11 +6,13 @@ use parlance_protocol::library::Attachment;
 use parlance_protocol::scans::ScanFault;
 use web_sys::{Blob, ClipboardEvent, File, KeyboardEvent};
 
+use super::dictation::{DictationButtons, DictationStatus};
 use super::files::{self, Attachable, Refusal};
 use super::focus::{COMPOSER, element, focus_composer};
 use super::icon_button::IconButton;
 use super::icons::Icon;
 use super::prompt_menu::{PromptMenu, matching, placeholder};
+use super::recording_dialog::is_recording;
 use super::seeing_model::{BlindModel, is_blind};
 use super::thumbnails::Thumbnails;
 use crate::chats::{Chats, Toast};
@@ -106,6 +108,7 @@ pub(crate) fn Composer() -> impl IntoView {
             </Show>
             <Thumbnails images editable=images />
             <Attachments />
+            <DictationStatus />
             <Show when=move || { reading.get() > 0 }>
                 <p class="muted" role="status">{tr("reading-files")}</p>
             </Show>
@@ -129,6 +132,7 @@ pub(crate) fn Composer() -> impl IntoView {
                         on:paste=on_paste
                     ></textarea>
                 </div>
+                <DictationButtons />
                 <SendButton can_send=Signal::derive(can_send) />
             </div>
         </form>
@@ -267,9 +271,13 @@ fn take(chats: &Chats, field: NodeRef<Input>) {
     }
 }
 
-/// Attaches texts and images to the message in the composer.
+/// Attaches texts and images to the message in the composer. A recording becomes a text first.
 pub(crate) fn attach(chats: &Chats, chosen: Vec<File>) {
     let chats = *chats;
+    let (mut recordings, chosen): (Vec<_>, Vec<_>) = chosen.into_iter().partition(is_recording);
+    if let Some(recording) = recordings.pop() {
+        chats.recording().set(Some(recording));
+    }
     if chosen.is_empty() {
         return;
     }

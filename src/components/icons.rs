@@ -3,7 +3,7 @@
 use leptos::prelude::*;
 
 /// Icon names and path data.
-const PATHS: [(&str, &str); 26] = [
+const PATHS: [(&str, &str); 28] = [
     ("send", "M12 19V5M5 12l7-7 7 7"),
     ("stop", "M8 8h8v8H8z"),
     (
@@ -39,6 +39,8 @@ const PATHS: [(&str, &str); 26] = [
     ("chart", "M4 20V4M4 20h16M8 16l4-5 3 3 5-7"),
     ("persona", "M12 4a4 4 0 1 0 0 8 4 4 0 0 0 0-8zM4 21c0-4 3.6-6 8-6s8 2 8 6"),
     ("folder", "M3 6h6l2 2h10v11H3z"),
+    ("microphone", "M12 3a3 3 0 0 0-3 3v6a3 3 0 0 0 6 0V6a3 3 0 0 0-3-3zM6 11v1a6 6 0 0 0 12 0v-1M12 18v3"),
+    ("talk", "M4 10v4M8 7v10M12 4v16M16 7v10M20 10v4"),
 ];
 
 /// A stroked icon. Decorative: its button has the accessible name.

@@ -4,13 +4,13 @@ use leptos::prelude::*;
 use parlance_protocol::Reason;
 use parlance_protocol::library::Role;
 use parlance_protocol::openai::FinishReason;
-use web_sys::SpeechSynthesisUtterance;
 
 use super::files::copy;
 use super::icon_button::IconButton;
 use super::regenerate_with::RegenerateWith;
 use crate::chats::Chats;
 use crate::conversation::{AnswerState, MessageId};
+use crate::dictation::{be_quiet, read_aloud};
 use crate::i18n::{tf, tr};
 use crate::settings::SettingsContext;
 
@@ -51,7 +51,7 @@ pub(crate) fn MessageActions(
             <Show when=move || is_answer>
                 <IconButton icon="retry" label="regenerate" on_press=move || chats.regenerate(id) />
                 <RegenerateWith id />
-                <IconButton icon="speaker" label="read-aloud" on_press=move || read_aloud(&content.get_untracked()) />
+                <IconButton icon="speaker" label="read-aloud" on_press=move || read_or_stop(&content.get_untracked()) />
             </Show>
             <Show when=can_continue>
                 <button class="small" on:click=move |_| chats.continue_answer(id)>{tr("continue")}</button>
@@ -81,12 +81,9 @@ fn BranchSwitch(id: MessageId) -> impl IntoView {
     }
 }
 
-/// Reads text aloud with the browser's speech synthesis, or stops reading.
-fn read_aloud(text: &str) {
-    let Ok(voice) = window().speech_synthesis() else { return };
-    if voice.speaking() {
-        voice.cancel();
-    } else if let Ok(utterance) = SpeechSynthesisUtterance::new_with_text(text) {
-        voice.speak(&utterance);
+/// Reads text aloud, or stops reading.
+fn read_or_stop(text: &str) {
+    if !be_quiet() {
+        read_aloud(text);
     }
 }

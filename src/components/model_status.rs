@@ -106,7 +106,7 @@ fn Progress(progress: Signal<LoadProgress>) -> impl IntoView {
         Phase::Start => t("starting-engine"),
         Phase::Download => t("downloading-model"),
         Phase::Upload => t("uploading-model"),
-        Phase::Prepare | Phase::See | Phase::Prefill => t("preparing"),
+        Phase::Prepare | Phase::See | Phase::Prefill | Phase::Decode | Phase::Listen => t("preparing"),
     };
     let is_download = move || progress.read().phase == Phase::Download;
     let share = move || {
@@ -114,7 +114,7 @@ fn Progress(progress: Signal<LoadProgress>) -> impl IntoView {
         match phase {
             Phase::Start => Some(0.0),
             Phase::Download | Phase::Upload => total_bytes.map(|total| done_bytes / total.max(1.0)),
-            Phase::Prepare | Phase::See | Phase::Prefill => None,
+            Phase::Prepare | Phase::See | Phase::Prefill | Phase::Decode | Phase::Listen => None,
         }
     };
     view! {

@@ -50,6 +50,13 @@ pub(crate) fn duration(seconds: f64) -> String {
     }
 }
 
+/// A time in a recording: `0:07`, `1:02:03`.
+pub(crate) fn clock(seconds: f64) -> String {
+    let seconds = seconds.max(0.0) as u64;
+    let (hours, minutes, seconds) = (seconds / 3600, seconds / 60 % 60, seconds % 60);
+    if hours > 0 { format!("{hours}:{minutes:02}:{seconds:02}") } else { format!("{minutes}:{seconds:02}") }
+}
+
 /// A rate with two or three significant digits: `9.4`, `127`.
 pub(crate) fn rate(per_second: f64) -> String {
     decimal(per_second, u8::from(per_second < 100.0))
@@ -66,6 +73,7 @@ mod tests {
         assert_eq!([bytes(12.0), bytes(98_362_432.0), bytes(4.2e9)], ["12 B", "98.4 MB", "4.20 GB"]);
         assert_eq!([rounded_bytes(98e6), rounded_bytes(4.17e9)], ["98 MB", "4.2 GB"]);
         assert_eq!([duration(0.2), duration(42.4), duration(600.0)], ["less than a second", "42 s", "10 min"]);
+        assert_eq!([clock(7.9), clock(3723.0)], ["0:07", "1:02:03"]);
         assert_eq!([134.5e6, 7.24e9].map(count), ["135 million", "7.2 billion"]);
         assert_eq!([rate(9.44), rate(127.3)], ["9.4", "127"]);
     }

@@ -18,11 +18,14 @@ use crate::components::model_inspection::Candidate;
 use crate::components::model_status::ModelStatus;
 use crate::components::navigation::follow_address;
 use crate::components::notice::Notice;
+use crate::components::recording_dialog::RecordingDialog;
 use crate::components::shortcuts::Shortcuts;
 use crate::components::sidebar::Sidebar;
+use crate::components::speech_model::SpeechModelDialog;
 use crate::components::toast::Toasts;
 use crate::components::updates::Updates;
 use crate::components::welcome::Welcome;
+use crate::dictation::Dictation;
 use crate::i18n::tr;
 use crate::options::Options;
 use crate::storage;
@@ -36,6 +39,9 @@ pub(crate) fn ChatPage() -> impl IntoView {
     let client = expect_context::<Client>();
     let chats = expect_context::<Chats>();
     let options = expect_context::<Options>();
+    let dictation = expect_context::<Dictation>();
+    // Nobody is heard on other pages.
+    on_cleanup(move || dictation.stop());
     follow_address();
     let has_agreed = storage::has_agreed_to_load();
     let has_no_model = matches!(client.engine().get_untracked(), EngineState::Empty);
@@ -124,6 +130,13 @@ pub(crate) fn ChatPage() -> impl IntoView {
             {move || {
                 dialog.get().map(|first| view! { <ModelDialog first on_close=close_dialog /> })
             }}
+            {move || {
+                let close = move || chats.recording().set(None);
+                chats.recording().get().map(|file| view! { <RecordingDialog file on_close=close /> })
+            }}
+            <Show when=move || dictation.needs_model().get()>
+                <SpeechModelDialog on_close=move || dictation.needs_model().set(false) />
+            </Show>
             <Show when=move || is_dragged_over.get()>
                 <div class="drop-zone" data-testid="drop-zone">
                     <p>{tr("drop-files")}</p>

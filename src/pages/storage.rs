@@ -59,7 +59,7 @@ pub(crate) fn StoragePage() -> impl IntoView {
                     <label for="import-file">{tr("import-model")}</label>
                 </h2>
                 <p>{tr("import-model-text")}</p>
-                <input id="import-file" node_ref=field type="file" accept=".gguf" multiple on:change=import />
+                <input id="import-file" node_ref=field type="file" accept=".gguf,.bin" multiple on:change=import />
             </section>
         </main>
     }

@@ -1,0 +1,324 @@
+//! Dictation: what the microphone hears becomes text, provisionally while somebody speaks and finally when they have
+//! finished. Hands-free, it goes on from there: the text is sent, the answer is read aloud, and speaking interrupts it.
+//! What was recorded is in memory only, and gone when it is text.
+
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+use std::time::Duration;
+
+use futures::channel::oneshot;
+use gloo_timers::future::sleep;
+use js_sys::Int16Array;
+use leptos::prelude::*;
+use parlance_microphone::Voice;
+use parlance_protocol::Failure;
+use parlance_protocol::openai::{TranscriptPart, subtitles};
+use web_sys::SpeechSynthesisUtterance;
+
+use crate::chats::{Chats, Toast};
+use crate::client::{Client, TranscriptEvent};
+use crate::failure::sentence;
+use crate::i18n::t;
+use crate::microphone::{Microphone, MicrophoneFault};
+
+const SAMPLE_RATE: usize = 16_000;
+/// Maximum length of a dictation.
+const MAX_SAMPLES: usize = 10 * 60 * SAMPLE_RATE;
+/// Less is no word.
+const MIN_SAMPLES: usize = SAMPLE_RATE / 4;
+/// How much has to be new before the text on screen is renewed.
+const LIVE_SAMPLES: usize = SAMPLE_RATE * 3 / 2;
+/// Above this, only what was said last is heard again for the text on screen.
+const LIVE_WINDOW_SAMPLES: usize = 20 * SAMPLE_RATE;
+/// How often an answer in progress is looked at.
+const ANSWER_PAUSE: Duration = Duration::from_millis(100);
+
+/// What is going on.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) enum DictationState {
+    /// Nothing.
+    #[default]
+    Idle,
+    /// The model is loaded, or the microphone is opened.
+    Opening,
+    /// Somebody may speak.
+    Listening,
+    /// The final text is computed.
+    Transcribing,
+}
+
+/// Why there is no text.
+enum Trouble {
+    Microphone(MicrophoneFault),
+    Failure(Failure),
+}
+
+/// The handle to dictation; cheap to copy.
+#[derive(Clone, Copy)]
+pub(crate) struct Dictation {
+    client: Client,
+    chats: Chats,
+    state: RwSignal<DictationState>,
+    level: RwSignal<f32>,
+    is_hands_free: RwSignal<bool>,
+    /// Whether the user wants to speak, but there is no model that listens.
+    needs_model: RwSignal<bool>,
+    is_stopped: StoredValue<bool>,
+}
+
+impl Dictation {
+    pub(crate) fn new(client: Client, chats: Chats) -> Self {
+        Self {
+            client,
+            chats,
+            state: RwSignal::default(),
+            level: RwSignal::new(0.0),
+            is_hands_free: RwSignal::new(false),
+            needs_model: RwSignal::new(false),
+            is_stopped: StoredValue::new(false),
+        }
+    }
+
+    /// What is going on.
+    pub(crate) fn state(self) -> Signal<DictationState> {
+        self.state.into()
+    }
+
+    /// How loud it is, from 0 to 1.
+    pub(crate) fn level(self) -> Signal<f32> {
+        self.level.into()
+    }
+
+    /// Whether the user talks with the model.
+    pub(crate) fn is_hands_free(self) -> Signal<bool> {
+        self.is_hands_free.into()
+    }
+
+    /// Whether a model that listens has to be chosen first.
+    pub(crate) fn needs_model(self) -> RwSignal<bool> {
+        self.needs_model
+    }
+
+    /// Writes what is said into the composer, or stops.
+    pub(crate) fn toggle(self) {
+        self.begin(false);
+    }
+
+    /// Talks with the model, or stops.
+    pub(crate) fn toggle_hands_free(self) {
+        self.begin(true);
+    }
+
+    fn begin(self, is_hands_free: bool) {
+        if self.state.get_untracked() != DictationState::Idle || self.is_hands_free.get_untracked() {
+            return self.stop();
+        }
+        let Some(url) = untrack(move || self.client.speech_model()) else { return self.needs_model.set(true) };
+        self.is_stopped.set_value(false);
+        self.is_hands_free.set(is_hands_free);
+        self.state.set(DictationState::Opening);
+        leptos::task::spawn_local(async move {
+            let result = match self.client.load_speech(url).await {
+                Ok(()) if is_hands_free => self.converse().await,
+                Ok(()) => self.dictate().await.map(|_| ()),
+                Err(failure) => Err(Trouble::Failure(failure)),
+            };
+            self.is_hands_free.set(false);
+            self.state.set(DictationState::Idle);
+            self.level.set(0.0);
+            if let Err(trouble) = result {
+                self.notify(match trouble {
+                    Trouble::Microphone(fault) => t(fault.key()),
+                    Trouble::Failure(failure) => sentence(&failure),
+                });
+            }
+        });
+    }
+
+    /// Ends what is being said, and the conversation.
+    pub(crate) fn stop(self) {
+        self.is_stopped.set_value(true);
+        self.is_hands_free.set(false);
+        self.client.cancel_speech_load();
+        be_quiet();
+    }
+
+    fn notify(self, text: String) {
+        self.chats.toast().set(Some(Toast { text, undo: None }));
+    }
+
+    /// Writes what is said into the composer, after what is there. Returns whether something was said.
+    async fn dictate(self) -> Result<bool, Trouble> {
+        let (draft, before) = (self.chats.draft(), self.chats.draft().get_untracked());
+        let write = move |text: &str| {
+            let space = if before.is_empty() || before.ends_with(char::is_whitespace) { "" } else { " " };
+            draft.set(if text.is_empty() { before.clone() } else { format!("{before}{space}{text}") });
+        };
+        let text = self.listen(Rc::new(write)).await?;
+        if text.is_empty() && !self.is_stopped.get_value() {
+            self.notify(t("nothing-heard"));
+        }
+        Ok(!text.is_empty())
+    }
+
+    /// Listens, sends, and reads the answer aloud, until the user stops.
+    async fn converse(self) -> Result<(), Trouble> {
+        let chats = self.chats;
+        while self.is_hands_free.get_untracked() {
+            if !self.dictate().await? || !self.is_hands_free.get_untracked() {
+                continue;
+            }
+            chats.send(chats.draft().get_untracked().trim().to_owned());
+            sleep(ANSWER_PAUSE).await;
+            while untrack(move || chats.is_answering().get()) {
+                sleep(ANSWER_PAUSE).await;
+            }
+            if self.is_hands_free.get_untracked() {
+                read_aloud(&chats.last_text());
+            }
+        }
+        Ok(())
+    }
+
+    /// Listens until somebody has finished or the user stops. `write` gets the text so far, and then the final one, which
+    /// is returned.
+    async fn listen(self, write: Rc<dyn Fn(&str)>) -> Result<String, Trouble> {
+        self.state.set(DictationState::Opening);
+        let mut microphone = Microphone::open().await.map_err(Trouble::Microphone)?;
+        self.state.set(DictationState::Listening);
+        let live = Live::of(self.client, &write);
+        let (mut samples, mut has_spoken, mut fault) = (Vec::<i16>::new(), false, None);
+        while !self.is_stopped.get_value() && samples.len() < MAX_SAMPLES {
+            match microphone.next().await {
+                Ok(heard) => {
+                    samples.extend_from_slice(&heard.samples);
+                    self.level.set(heard.level);
+                    if heard.voice == Voice::Finished {
+                        break;
+                    }
+                    if heard.voice == Voice::Speaking {
+                        has_spoken = true;
+                        // Whoever speaks does not want to hear the rest of the answer.
+                        be_quiet();
+                        live.renew(&samples);
+                    }
+                }
+                // What was said until then is kept.
+                Err(other) => {
+                    fault = Some(other);
+                    break;
+                }
+            }
+        }
+        drop(microphone);
+        live.is_over.set(true);
+        self.level.set(0.0);
+        self.state.set(DictationState::Transcribing);
+        let mut text = String::new();
+        if has_spoken && samples.len() >= MIN_SAMPLES {
+            let parts = transcribed(self.client, &samples).await.map_err(Trouble::Failure)?;
+            text = subtitles::text(&parts);
+        }
+        write(&text);
+        match fault {
+            Some(fault) => Err(Trouble::Microphone(fault)),
+            None => Ok(text),
+        }
+    }
+}
+
+/// The text on screen while somebody speaks.
+#[derive(Clone)]
+struct Live {
+    client: Client,
+    write: Rc<dyn Fn(&str)>,
+    /// What is no longer heard again, and where the rest begins.
+    settled: Rc<RefCell<(String, usize)>>,
+    /// Number of samples that were heard so far.
+    heard: Rc<Cell<usize>>,
+    is_busy: Rc<Cell<bool>>,
+    is_over: Rc<Cell<bool>>,
+}
+
+impl Live {
+    fn of(client: Client, write: &Rc<dyn Fn(&str)>) -> Self {
+        Self {
+            client,
+            write: Rc::clone(write),
+            settled: Rc::default(),
+            heard: Rc::default(),
+            is_busy: Rc::default(),
+            is_over: Rc::default(),
+        }
+    }
+
+    /// Renews the text if there is something new, unless that is being done.
+    fn renew(&self, samples: &[i16]) {
+        if self.is_busy.get() || samples.len() < self.heard.get() + LIVE_SAMPLES {
+            return;
+        }
+        self.is_busy.set(true);
+        self.heard.set(samples.len());
+        let (live, part) = (self.clone(), samples[self.settled.borrow().1..].to_vec());
+        leptos::task::spawn_local(async move {
+            // What fails here fails again in the end, and is reported then.
+            if let Ok(parts) = transcribed(live.client, &part).await
+                && !live.is_over.get()
+            {
+                live.show(&parts, part.len());
+            }
+            live.is_busy.set(false);
+        });
+    }
+
+    fn show(&self, parts: &[TranscriptPart], len: usize) {
+        let mut settled = self.settled.borrow_mut();
+        let text = |parts: &[TranscriptPart]| subtitles::text(parts);
+        let join = |before: &str, after: &str| format!("{before} {after}").trim().to_owned();
+        (self.write)(&join(&settled.0, &text(parts)));
+        if let [before @ .., last] = parts
+            && len > LIVE_WINDOW_SAMPLES
+            && !before.is_empty()
+        {
+            let start = settled.1 + (last.start * SAMPLE_RATE as f64) as usize;
+            *settled = (join(&settled.0, &text(before)), start);
+        }
+    }
+}
+
+/// What is said in a recording.
+async fn transcribed(client: Client, samples: &[i16]) -> Result<Vec<TranscriptPart>, Failure> {
+    let (sender, receiver) = oneshot::channel();
+    let (sender, parts) = (Cell::new(Some(sender)), RefCell::new(Vec::new()));
+    client.transcribe(&Int16Array::from(samples), move |event| {
+        let result = match event {
+            TranscriptEvent::Part(part) => return parts.borrow_mut().push(part),
+            TranscriptEvent::Decoding(_) | TranscriptEvent::Listening(..) => return,
+            TranscriptEvent::Finished => Ok(parts.take()),
+            TranscriptEvent::Failed(failure) => Err(failure),
+        };
+        if let Some(sender) = sender.take() {
+            // Whoever asked may be gone.
+            let _ = sender.send(result);
+        }
+    });
+    receiver.await.unwrap_or_else(|_| Ok(Vec::new()))
+}
+
+/// Reads text aloud with the browser's speech synthesis.
+pub(crate) fn read_aloud(text: &str) {
+    let Ok(voice) = window().speech_synthesis() else { return };
+    if let Ok(utterance) = SpeechSynthesisUtterance::new_with_text(text) {
+        voice.speak(&utterance);
+    }
+}
+
+/// Stops reading aloud. Says whether something was read.
+pub(crate) fn be_quiet() -> bool {
+    let Ok(voice) = window().speech_synthesis() else { return false };
+    let was_speaking = voice.speaking();
+    if was_speaking {
+        voice.cancel();
+    }
+    was_speaking
+}
