@@ -1,16 +1,17 @@
 //! A web worker as a message channel: messages to it and events from it.
 //!
-//! Uses `web_sys::Worker` rather than a worker crate because the page has to notice a script that fails to load and a worker
-//! that dies, and has to terminate one that hangs; no crate offers these.
+//! Uses `web_sys::Worker` rather than gloo-worker, as the microphone's worker does (`microphone.rs`), because the page has to
+//! notice a script that fails to load and a worker that dies, and has to terminate one that hangs; see ARCHITECTURE.md.
 
 use std::cell::RefCell;
 use std::rc::Rc;
 
-use js_sys::{Array, Reflect};
+use js_sys::{Array, Object, Reflect};
+use parlance_protocol::{FILES_KEY, REQUEST_KEY, Request, SOUND_KEY};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use wasm_bindgen::prelude::*;
-use web_sys::{ErrorEvent, MessageEvent, Worker};
+use web_sys::{ErrorEvent, File, MessageEvent, Worker};
 
 use crate::allowed_hosts;
 
@@ -111,6 +112,19 @@ impl Transport {
             return Ok(());
         }
         self.worker.post_message(message).map_err(|error| describe(&error))
+    }
+}
+
+impl Transport {
+    /// Posts a request to the engine together with the files and the recording it refers to.
+    pub(crate) fn post_request(&self, request: &Request, files: &[File], sound: &JsValue) -> Result<(), String> {
+        let message = Object::new();
+        let files: Array = files.iter().collect();
+        let entries = [(REQUEST_KEY, to_js(request)?), (FILES_KEY, files.into()), (SOUND_KEY, sound.clone())];
+        for (key, value) in entries {
+            Reflect::set(&message, &key.into(), &value).map_err(|error| describe(&error))?;
+        }
+        self.post(&message)
     }
 }
 

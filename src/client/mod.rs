@@ -18,14 +18,13 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use futures::channel::oneshot;
-use js_sys::{Array, Object, Reflect};
 use leptos::prelude::*;
 use leptos::reactive::owner::LocalStorage;
 use parlance_protocol::library::ChatModel;
 use parlance_protocol::openai::Usage;
 use parlance_protocol::{
-    Event, FILES_KEY, Failure, FailureKind, ModelDescription, ModelInfo, ModelSource, Phase, REQUEST_KEY, Reason,
-    Request, RequestId, SOUND_KEY, StorageInfo,
+    Event, Failure, FailureKind, ModelDescription, ModelInfo, ModelSource, Phase, Reason, Request, RequestId,
+    StorageInfo,
 };
 use wasm_bindgen::JsValue;
 use web_sys::File;
@@ -40,7 +39,7 @@ use crate::i18n::tf;
 use crate::options::Options;
 use crate::settings::SettingsContext;
 use crate::storage;
-use crate::transport::{SiteWorker, Transport, TransportEvent, describe, to_js};
+use crate::transport::{SiteWorker, Transport, TransportEvent};
 
 /// How long a worker may take to start.
 const START_LIMIT: Duration = Duration::from_secs(60);
@@ -379,8 +378,9 @@ impl Client {
             set_timeout(move || self.check_start(worker), START_LIMIT);
             self.configure();
         }
-        let posted =
-            self.link.with_value(|link| link.transport.as_ref().map(|worker| post(worker, &request, &files, sound)));
+        let posted = self
+            .link
+            .with_value(|link| link.transport.as_ref().map(|worker| worker.post_request(&request, &files, sound)));
         if let Some(Err(message)) = posted {
             self.worker_died(&message);
         }
@@ -490,15 +490,4 @@ impl Client {
             None => self.engine.set(EngineState::Empty),
         }
     }
-}
-
-/// Posts a request together with the files and the recording it refers to.
-fn post(worker: &Transport, request: &Request, files: &[File], sound: &JsValue) -> Result<(), String> {
-    let message = Object::new();
-    let files: Array = files.iter().collect();
-    let entries = [(REQUEST_KEY, to_js(request)?), (FILES_KEY, files.into()), (SOUND_KEY, sound.clone())];
-    for (key, value) in entries {
-        Reflect::set(&message, &key.into(), &value).map_err(|error| describe(&error))?;
-    }
-    worker.post(&message)
 }

@@ -153,6 +153,17 @@ impl Session {
         Self::with_switches(WITH_WEBGPU)
     }
 
+    /// Starts the browser with a microphone that hears a WAV file once, and may be used without asking.
+    ///
+    /// # Errors
+    /// If no browser is installed or it does not start.
+    pub fn with_microphone(recording: &Path) -> Result<Self, Error> {
+        let heard = format!("--use-file-for-fake-audio-capture={}%noloop", recording.display());
+        let microphone = ["--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream", heard.as_str()];
+        let switches: Vec<&str> = WITH_WEBGPU.iter().copied().chain([REDUCED_MOTION]).chain(microphone).collect();
+        Self::with_switches(&switches)
+    }
+
     /// Starts the browser with WebGPU and logs all of its network activity to a file.
     ///
     /// # Errors

@@ -125,6 +125,17 @@ pub fn recording(seconds: f64) -> Vec<i16> {
     (0..count).map(|i| (random.float() * 9000.0 * ((i / 1600) % 4) as f32) as i16).collect()
 }
 
+/// What sounds like a voice to a microphone that suppresses noise: syllables of a low tone with overtones.
+pub fn voice(seconds: f64) -> Vec<i16> {
+    let sample = |i: usize| {
+        let time = i as f64 / 16_000.0;
+        let tone = |number: f64| (std::f64::consts::TAU * 140.0 * number * time).sin() / number;
+        let syllable = (std::f64::consts::PI * (time * 4.0).fract()).sin();
+        (9000.0 * syllable * (1..12).map(|number| tone(f64::from(number))).sum::<f64>()) as i16
+    };
+    (0..(seconds * 16_000.0) as usize).map(sample).collect()
+}
+
 /// The WAV file of these samples.
 pub fn wav(samples: &[i16]) -> Vec<u8> {
     let len = samples.len() as u32 * 2;

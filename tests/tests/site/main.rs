@@ -12,6 +12,7 @@ mod docs;
 mod failures;
 mod firefox;
 mod first_load;
+mod hearing;
 mod hub;
 mod images;
 mod lifecycle;
