@@ -17,7 +17,9 @@ import { forTests, snippetsOf } from "./snippets.mjs";
 const HERE = dirname(fileURLToPath(import.meta.url));
 const DOCS = resolve(HERE, "../../docs");
 const PROJECTS = join(HERE, "projects");
-const MODELS = { chat: "/models/SmolLM2-135M-Instruct.Q4_1.gguf", embedding: "/tiny/bert-mean.gguf", ranker: "/tiny/bert-rank.gguf" };
+const MODELS = {
+  chat: "/models/SmolLM2-135M-Instruct.Q4_1.gguf", embedding: "/tiny/bert-mean.gguf", ranker: "/tiny/bert-rank.gguf", speech: "/tiny/whisper.gguf",
+};
 
 const [packageFolder, otherOrigin] = process.argv.slice(2);
 const replacements = { models: MODELS, cdn: `${otherOrigin}/package/` };

@@ -20,6 +20,7 @@ use futures::stream;
 use sha2::{Digest as _, Sha256};
 use tokio::runtime::Runtime;
 
+use crate::hearing::whisper;
 use crate::split::split;
 use crate::tiny::{encoder, talking_model};
 use crate::{model_path, root, site};
@@ -281,7 +282,8 @@ fn respond(path: &str, request: &Request, shared: &Shared) -> io::Result<Respons
         return Ok(part.map_or_else(missing, |part| ranges(request.headers(), part, &shared.sent)));
     }
     if let Some(name) = path.strip_prefix("/tiny/").and_then(|name| name.strip_suffix(".gguf")) {
-        return Ok(encoder(name)?.into_response());
+        let model = if name == "whisper" { whisper()? } else { encoder(name)? };
+        return Ok(model.into_response());
     }
     if path.starts_with("/embedding/") {
         return Ok(std::fs::read(root().join("target/test-data/all-MiniLM-L6-v2.F16.gguf"))?.into_response());

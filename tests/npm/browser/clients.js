@@ -8,7 +8,7 @@ import OpenAI from "openai";
 import { zodResponseFormat } from "openai/helpers/zod";
 import { z } from "zod";
 
-import { check, equal, failure, isLetters } from "./check.js";
+import { check, equal, failure, isLetters, recording } from "./check.js";
 
 const baseURL = "https://parlance.invalid/v1";
 const QUESTION = "What is the capital of France?";
@@ -52,6 +52,22 @@ export const openAiPackage = {
     const { data } = await openai(context).embeddings.create({ model: "bert-mean", input: ["the cat", "the cat", "a dog"] });
     equal(data[0].embedding, data[1].embedding);
     check(data[0].embedding.length === 64 && data[2].embedding[0] !== data[0].embedding[0], data);
+  },
+  transcripts: async (context) => {
+    const { transcriptions, translations } = openai(context).audio;
+    const file = recording();
+    const { text, usage } = await transcriptions.create({ model: "whisper-1", file });
+    check(text.length > 0 && usage.seconds === 2, text, usage);
+    const verbose = await transcriptions.create({ model: "whisper", file, response_format: "verbose_json", timestamp_granularities: ["segment"], language: "de" });
+    check(verbose.language === "de" && verbose.segments[0].start < verbose.segments[0].end, verbose);
+    check((await transcriptions.create({ model: "whisper", file, response_format: "vtt" })).startsWith("WEBVTT"));
+    let streamed = "";
+    for await (const event of await transcriptions.create({ model: "whisper", file, stream: true })) streamed += event.delta ?? "";
+    equal(streamed.trim(), text);
+    check((await translations.create({ model: "whisper", file })).text.length > 0);
+    const fields = ({ constructor: { name }, status, param, code }) => [name, status, param, code];
+    equal(fields(await failure(transcriptions.create({ model: "whisper", file: new File(["x"], "a.mp3") }))), ["BadRequestError", 400, "file", "unusable_recording"]);
+    equal(fields(await failure(transcriptions.create({ model: "whisper", file, temperature: 9 }))).slice(0, 3), ["BadRequestError", 400, "temperature"]);
   },
   responses: async (context) => {
     const client = openai(context);

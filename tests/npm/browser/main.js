@@ -12,7 +12,7 @@ const SUITES = { "openai": openAiPackage, "ai": aiSdk, "@langchain/openai": lang
 /** Runs all tests. Resolves to those that failed, by name, and to how long each took, in milliseconds. */
 globalThis.run = async () => {
   const engine = await Parlance.create({ model: models.chat });
-  await engine.load(models.embedding, { beside: true });
+  for (const model of [models.embedding, models.speech]) await engine.load(model, { beside: true });
   const [failed, times] = [{}, {}];
   for (const [suite, tests] of Object.entries(SUITES)) {
     for (const [name, test] of Object.entries(tests)) {

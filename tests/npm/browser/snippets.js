@@ -4,13 +4,14 @@ import { ask as askWithLangChain } from "./clients/langchain.js";
 import { ask as askWithOpenAi } from "./clients/openai.js";
 import { ask as askAgent } from "./agents/weather.js";
 import { read as readPhoto } from "./api/images.js";
+import { subtitles } from "./api/recordings.js";
 import { summarise } from "./prompt-api/summary.js";
 import { chat as chatAsTransformers } from "./transformers/chat.js";
 import { embed } from "./transformers/embed.js";
 import { chat as chatAsWebLlm } from "./webllm/chat.js";
 import { chat as chatAsWllama } from "./wllama/chat.js";
 
-import { check, equal, failure, isText } from "./check.js";
+import { check, equal, failure, isText, recording } from "./check.js";
 
 /** An MCP server of one tool, in the page. */
 const mcpServer = async (_, { method, body }) => {
@@ -58,6 +59,7 @@ export const snippets = {
     const { status, code } = await failure(readPhoto(engine, new File(["x"], "photo.png")));
     equal([status, code], [400, "images_not_supported"]);
   },
+  recordings: async ({ engine }) => check(/^1\n00:00:00,/.test(await subtitles(engine, recording()))),
   modules: async () => {
     await import("./readme/hello.js");
     for (const load of [() => import("./hello.js"), () => import("./api/chat.js"), () => import("./api/rerank.js")]) {
