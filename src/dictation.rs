@@ -20,6 +20,7 @@ use crate::client::{Client, TranscriptEvent};
 use crate::failure::sentence;
 use crate::i18n::t;
 use crate::microphone::{Microphone, MicrophoneFault};
+use crate::storage;
 
 const SAMPLE_RATE: usize = 16_000;
 /// Maximum length of a dictation.
@@ -164,13 +165,18 @@ impl Dictation {
     /// Listens, sends, and reads the answer aloud, until the user stops.
     async fn converse(self) -> Result<(), Trouble> {
         let chats = self.chats;
+        let is_answering = chats.is_answering();
         while self.is_hands_free.get_untracked() {
-            if !self.dictate().await? || !self.is_hands_free.get_untracked() {
+            let has_spoken = self.dictate().await?;
+            self.state.set(DictationState::Idle);
+            if !has_spoken || !self.is_hands_free.get_untracked() {
                 continue;
             }
+            // Sending implies consent to load the model.
+            storage::agree_to_load();
             chats.send(chats.draft().get_untracked().trim().to_owned());
             sleep(ANSWER_PAUSE).await;
-            while untrack(move || chats.is_answering().get()) {
+            while is_answering.get_untracked() {
                 sleep(ANSWER_PAUSE).await;
             }
             if self.is_hands_free.get_untracked() {
@@ -259,7 +265,8 @@ impl Live {
         }
         self.is_busy.set(true);
         self.heard.set(samples.len());
-        let (live, part) = (self.clone(), samples[self.settled.borrow().1..].to_vec());
+        let start = self.settled.borrow().1.min(samples.len());
+        let (live, part) = (self.clone(), samples[start..].to_vec());
         leptos::task::spawn_local(async move {
             // What fails here fails again in the end, and is reported then.
             if let Ok(parts) = transcribed(live.client, &part).await
