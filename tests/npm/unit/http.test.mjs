@@ -34,6 +34,8 @@ test("paths with parameters", async () => {
     return calls[0];
   };
   assert.deepEqual(await asked("GET", "models"), ["models", null]);
+  assert.deepEqual(await asked("GET", "models/a%20b%2Fc.gguf"), ["retrieve_model", { model: "a b/c.gguf" }]);
+  assert.deepEqual(await asked("GET", "models/100%"), ["retrieve_model", { model: "100%" }]);
   assert.deepEqual(await asked("GET", "responses/r1"), ["retrieve_response", { response_id: "r1" }]);
   assert.deepEqual(await asked("DELETE", "responses/r1"), ["delete_response", { response_id: "r1" }]);
   assert.deepEqual(await asked("POST", "responses/r1/cancel"), ["cancel_response", { response_id: "r1" }]);
