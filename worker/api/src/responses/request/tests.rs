@@ -1,4 +1,4 @@
-use parlance_protocol::openai::OutputItem;
+use parlance_protocol::openai::{Endpoint, OutputItem};
 
 use super::*;
 use crate::responses::KeptResponse;
@@ -167,7 +167,7 @@ fn a_kept_response_is_continued() {
     let kept = KeptResponse::from_bytes(&kept.to_bytes()).unwrap_or_else(|| panic!("it can be read"));
     assert_eq!(KeptResponse::from_bytes(b"{}"), None);
     let page = |parameters: Value| {
-        let page = kept.input_items(&parameters);
+        let page = kept.answer(Endpoint::InputItems, &parameters);
         page.map(|page| (page["data"].as_array().map(Vec::len), page["has_more"].clone(), page["first_id"].clone()))
     };
     let id = json!("item_0000000000000007_0");
@@ -178,7 +178,11 @@ fn a_kept_response_is_continued() {
     {
         assert_eq!(page(parameters).err().and_then(|error| error.param().map(str::to_owned)).as_deref(), Some(param));
     }
-    assert!(kept.retrieved(&json!({})).is_ok() && kept.retrieved(&json!({ "stream": "true" })).is_err());
+    let retrieved = |parameters: Value| kept.answer(Endpoint::RetrieveResponse, &parameters);
+    assert!(retrieved(json!({})).is_ok() && retrieved(json!({ "stream": "true" })).is_err());
+    assert!(kept.answer(Endpoint::CancelResponse, &json!({})).is_err(), "it has ended");
+    let deleted = kept.answer(Endpoint::DeleteResponse, &json!({}));
+    assert_eq!(deleted, Ok(json!({ "id": "resp_0000000000000007", "object": "response", "deleted": true })));
 
     let next = json!({ "input": [{ "type": "function_call_output", "call_id": "c", "output": "1" }], "previous_response_id": "resp_1" });
     let Translated { chat, input, .. } =
