@@ -231,7 +231,7 @@ export interface ChatCompletion {
       refusal: null;
       tool_calls?: ToolCall[];
     };
-    logprobs: { content: TokenLogProb[] } | null;
+    logprobs: { content: TokenLogProb[]; refusal: null } | null;
     finish_reason: FinishReason;
   }[];
   usage: Usage;
@@ -247,7 +247,7 @@ export interface ChatCompletionChunk {
   choices: {
     index: number;
     delta: { role?: "assistant"; content?: string; reasoning_content?: string; tool_calls?: ToolCallDelta[] };
-    logprobs: { content: TokenLogProb[] } | null;
+    logprobs: { content: TokenLogProb[]; refusal: null } | null;
     finish_reason: FinishReason | null;
   }[];
   usage?: Usage;

@@ -33,7 +33,7 @@ fn clients_continue_look_at_and_delete_their_own_responses() {
     assert_eq!(next["previous_response_id"], first["id"]);
     assert!(next["usage"]["input_tokens"].as_u64() > first["usage"]["input_tokens"].as_u64(), "{next}");
     let items = own.get(&format!("{}/input_items?order=asc&limit=2", path_of(&next))).json();
-    let roles: Vec<_> = items["data"].as_array().unwrap().iter().map(|item| &item["role"]).collect();
+    let roles: Vec<_> = items["data"].as_array().unwrap().iter().map(|item| item["role"].as_str().unwrap()).collect();
     assert_eq!((roles, &items["has_more"]), (vec!["user", "assistant"], &json!(true)));
 
     let cancelled = own.post(&format!("{path}/cancel"), "");

@@ -13,6 +13,7 @@ use serde_json::{Value, json};
 use self::items::Messages;
 use crate::error::RequestError;
 use crate::job::Meta;
+use crate::tools;
 
 /// Asks for log probabilities.
 const LOGPROBS: &str = "message.output_text.logprobs";
@@ -138,7 +139,7 @@ pub(super) fn own_name(param: &str, origins: &[String]) -> String {
         return format!("text.format{}", rest.strip_prefix(".json_schema").unwrap_or(rest));
     }
     match param {
-        "max_tokens" => "max_output_tokens".to_owned(),
+        "max_completion_tokens" => "max_output_tokens".to_owned(),
         _ if param.starts_with("tool") => param.replacen(".function", "", 1),
         _ => param.to_owned(),
     }
@@ -171,8 +172,7 @@ fn tool_choice(choice: Option<&Value>, tools: &mut Vec<Tool>) -> Result<Option<V
         }
         Some("allowed_tools") => {
             let allowed = entries.get("tools").and_then(Value::as_array).into_iter().flatten();
-            let names: Vec<&str> = allowed.filter_map(|tool| tool.get("name")?.as_str()).collect();
-            tools.retain(|tool| names.contains(&tool.function.name.as_str()));
+            tools::retain_named(tools, allowed.filter_map(|tool| tool.get("name")?.as_str()));
             if tools.is_empty() {
                 return Err(RequestError::field("tool_choice.tools", "it must name one of the tools"));
             }
