@@ -7,7 +7,7 @@ use futures::lock::Mutex;
 use parlance_api::{Processors, find_model, model_list};
 use parlance_engine::EngineError;
 use parlance_protocol::openai::{Endpoint, ModelEntry};
-use parlance_protocol::{Event, ModelInfo, Request, RequestId, Settings, StorageInfo, StoredModel};
+use parlance_protocol::{Event, ModelInfo, Request, RequestId, Settings, StorageInfo, StoredModel, model_name};
 use parlance_worker_core::residency::LoadSpec;
 use parlance_worker_core::route::{Route, route};
 use wasm_bindgen_futures::spawn_local;
@@ -149,7 +149,7 @@ impl Shared {
         let mut data: Vec<ModelEntry> = self.models.borrow().iter().rev().map(loaded).collect();
         let is_usable = |model: &StoredModel| model.done_bytes >= model.len_bytes && !model.is_projector;
         for model in kept.into_iter().filter(is_usable) {
-            let name = model.name.strip_suffix(".gguf").unwrap_or(&model.name);
+            let name = model_name(&model.name);
             if !data.iter().any(|entry| entry.id == name) {
                 data.push(ModelEntry::new(name.to_owned(), model.abilities));
             }

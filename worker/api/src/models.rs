@@ -1,5 +1,6 @@
 //! `/v1/models`.
 
+use parlance_protocol::model_name;
 use parlance_protocol::openai::{ModelEntry, ModelList};
 use serde_json::Value;
 
@@ -18,13 +19,8 @@ pub fn model_list(models: Vec<ModelEntry>) -> Value {
 pub fn find_model(models: &[ModelEntry], parameters: &Value) -> Result<Value, RequestError> {
     let name = parameters.get("model").and_then(Value::as_str);
     let name = name.ok_or_else(|| RequestError::field("model", "it must be a string"))?;
-    let found = models.iter().find(|model| stem(&model.id) == stem(name));
+    let found = models.iter().find(|model| model.id == model_name(name));
     found.map(to_json).ok_or_else(|| RequestError::NoModel(name.to_owned()))
-}
-
-/// A model's name without its file's extension.
-fn stem(name: &str) -> &str {
-    name.strip_suffix(".gguf").unwrap_or(name)
 }
 
 #[cfg(test)]
