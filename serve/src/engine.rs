@@ -156,8 +156,9 @@ impl Answer {
         let (codec, body, processors) = (&chat.codec, &work.body, Processors::new());
         Ok(match work.endpoint {
             Endpoint::Responses => {
-                let previous = ResponseJob::previous_id(body).and_then(|id| responses.find(work.owner, id));
-                let request = PreparedResponse::new(body, previous, &meta)?;
+                let references = PreparedResponse::references(body);
+                let kept: Vec<_> = references.iter().filter_map(|id| responses.find(work.owner, id)).collect();
+                let request = PreparedResponse::new(body, &kept, &meta)?;
                 let images = images_of(request.images(), chat, &meta.model)?;
                 Self::Response(Box::new(ResponseJob::with_images(codec, request, images, meta, &processors)?))
             }

@@ -113,7 +113,7 @@ impl Server {
             }
             Endpoint::Responses => {
                 let codec = self.codec(index)?;
-                let request = PreparedResponse::new(body, self.previous(body).await, &meta)?;
+                let request = PreparedResponse::new(body, &self.kept_responses(body).await, &meta)?;
                 let images = self.images(index, (client, guard), &codec, request.images()).await?;
                 let job = ResponseJob::with_images(&codec, request, images, meta, &self.shared.processors)?;
                 self.models.note_conversation(&name);
@@ -140,10 +140,14 @@ impl Server {
         Ok(codec.ok_or(EngineError::WrongKind("it is an embedding model"))?)
     }
 
-    /// The kept response that a request continues.
-    async fn previous(&self, body: &Value) -> Option<KeptResponse> {
-        let id = ResponseJob::previous_id(body)?;
-        self.shared.store().await?.responses().find(id).await
+    /// The kept responses that a request refers to.
+    async fn kept_responses(&self, body: &Value) -> Vec<KeptResponse> {
+        let mut kept = Vec::new();
+        for id in PreparedResponse::references(body) {
+            let Some(store) = self.shared.store().await else { break };
+            kept.extend(store.responses().find(&id).await);
+        }
+        kept
     }
 
     /// Computes a response and keeps it.

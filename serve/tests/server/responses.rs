@@ -32,6 +32,14 @@ fn clients_continue_look_at_and_delete_their_own_responses() {
     let next = own.post(RESPONSES, &more).json();
     assert_eq!(next["previous_response_id"], first["id"]);
     assert!(next["usage"]["input_tokens"].as_u64() > first["usage"]["input_tokens"].as_u64(), "{next}");
+    // The same conversation, item by item.
+    let answered = json!({ "type": "item_reference", "id": first["output"][0]["id"] });
+    let input = json!([{ "role": "user", "content": "Hello" }, answered, { "role": "user", "content": "More" }]);
+    let named = ask(json!({ "input": input })).to_string();
+    let usage = own.post(RESPONSES, &named).json()["usage"].clone();
+    assert_eq!(usage["input_tokens"], next["usage"]["input_tokens"], "{usage}");
+    let reply = other.post(RESPONSES, &named);
+    assert_eq!((reply.status, &reply.json()["error"]["param"]), (400, &json!("input[1].id")));
     let items = own.get(&format!("{}/input_items?order=asc&limit=2", path_of(&next))).json();
     let roles: Vec<_> = items["data"].as_array().unwrap().iter().map(|item| item["role"].as_str().unwrap()).collect();
     assert_eq!((roles, &items["has_more"]), (vec!["user", "assistant"], &json!(true)));

@@ -33,9 +33,15 @@ impl KeptResponse {
     }
 
     /// The items of the conversation so far.
-    pub(super) fn into_items(self) -> Vec<Value> {
+    pub(super) fn items(&self) -> Vec<Value> {
         let output = self.response.output.iter().map(to_json);
-        self.input.into_iter().chain(output).collect()
+        self.input.iter().cloned().chain(output).collect()
+    }
+
+    /// An item of the conversation so far.
+    pub(super) fn item(&self, id: &str) -> Option<Value> {
+        let given = self.input.iter().find(|item| item["id"] == id).cloned();
+        given.or_else(|| self.response.output.iter().find(|item| item.id() == id).map(to_json))
     }
 
     /// The response that a request's `response_id` names.

@@ -11,6 +11,8 @@ use parlance_protocol::openai::{
 use serde_json::{Value, json};
 
 use self::items::Messages;
+pub(super) use self::items::referenced_responses;
+use super::kept::KeptResponse;
 use crate::error::RequestError;
 use crate::job::Meta;
 use crate::tools;
@@ -29,25 +31,33 @@ pub(super) struct Translated {
     pub(super) origins: Vec<String>,
 }
 
-/// Translates a request that continues the items in `history`. `random` makes the ids of items unique.
+/// Translates a request that refers to responses in `kept`. `random` makes the ids of items unique.
 ///
 /// # Errors
-/// [`RequestError::Field`] for what the chat completion does not check itself.
+/// [`RequestError::Field`] for what the chat completion does not check itself, [`RequestError::NoResponse`] if the previous one is missing.
 pub(super) fn translate(
     request: &ResponseRequest,
-    history: Vec<Value>,
+    kept: &[KeptResponse],
     random: u64,
 ) -> Result<Translated, RequestError> {
     refuse_unsupported(request)?;
+    let mut input = match &request.previous_response_id {
+        None => Vec::new(),
+        Some(id) => {
+            let previous = kept.iter().find(|kept| kept.response.id == *id);
+            let missing = || RequestError::NoResponse { id: id.clone(), param: "previous_response_id" };
+            previous.ok_or_else(missing)?.items()
+        }
+    };
     let mut messages = Messages::default();
     if let Some(instructions) = &request.instructions {
         messages.push(RequestMessage::new("system", instructions.clone()), "instructions");
     }
-    let mut input = history;
     for item in &input {
         messages.add(item, "previous_response_id")?;
     }
     for (item, origin) in items::of_input(&request.input, random)? {
+        let item = items::resolved(item, &origin, kept)?;
         messages.add(&item, &origin)?;
         input.push(item);
     }
