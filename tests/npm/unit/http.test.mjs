@@ -145,7 +145,7 @@ test("chunks that say more than text stay as they are", async () => {
   const stream = new ChunkStream();
   const others = [
     chunk("a", { usage: {} }), chunk("a", { dropped_messages: 1 }), { id: "x", choices: [] }, event("a"), event("b", { item_id: "n" }),
-    event("c", { logprobs: [{}] }), { type: "response.output_text.done", text: "d" }, callChunk("{", { id: "1", type: "function" }), callChunk("{"), callChunk("}", { index: 1 }),
+    event("c", { logprobs: [{}] }), event("d"), { type: "response.output_text.done", text: "d" }, callChunk("{", { id: "1", type: "function" }), callChunk("{"), callChunk("}", { index: 1 }),
     { id: "x", choices: [{ ...chunk("a").choices[0], logprobs: { content: [] } }] }, { id: "x", choices: [{ ...chunk("a").choices[0], index: 1 }] },
     completionChunk("a"), chunk("a"),
   ];
