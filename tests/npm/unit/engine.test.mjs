@@ -201,8 +201,11 @@ test("a thousand requests leave nothing behind, however they end", async () => {
     // The others wait for their end.
     if (request.type === "interrupt") worker.send(failed(request.id, "interrupted"));
   };
-  const outcomes = Promise.allSettled(Array.from({ length: 1000 }, (_, index) => ask(index % 2 === 0)));
-  setTimeout(() => controller.abort(), 50);
+  let settled = 0;
+  const note = () => ++settled === 500 && controller.abort();
+  const asked = Array.from({ length: 1000 }, (_, index) => ask(index % 2 === 0));
+  asked.forEach((one) => one.then(note, note));
+  const outcomes = Promise.allSettled(asked);
   const reasons = (await outcomes).map(({ reason }) => reason?.kind ?? reason?.name ?? "answered");
   const count = (name) => reasons.filter((reason) => reason === name).length;
   assert.deepEqual([count("answered"), count("rate_limit"), count("AbortError")], [250, 250, 500]);
