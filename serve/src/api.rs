@@ -14,7 +14,8 @@ use axum::http::{HeaderName, StatusCode};
 use axum::response::{IntoResponse as _, Response};
 use futures::stream;
 use http_body_util::BodyExt as _;
-use parlance_protocol::openai::{Endpoint, ModelEntry, ModelList};
+use parlance_api::{RequestError, find_model, model_list};
+use parlance_protocol::openai::{Endpoint, ModelEntry};
 use serde_json::Value;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio::time::{Instant, timeout, timeout_at};
@@ -24,7 +25,9 @@ use crate::engine::UNREAD_CHUNKS;
 use crate::error::{Refusal, json_response, to_json};
 use crate::log::Entry;
 use crate::options::Limits;
-use crate::queue::{Event, Queue, Ticket, Work};
+use crate::queue::{Event, Owner, Queue, Ticket, Work};
+use crate::responses::Responses;
+use crate::routes::route;
 
 /// How long a client may take to send a body.
 const BODY_TIME: Duration = Duration::from_secs(30);
@@ -32,20 +35,12 @@ const BODY_TIME: Duration = Duration::from_secs(30);
 const DISCARDED_BYTES: usize = 256 << 20;
 const DISCARD_TIME: Duration = Duration::from_secs(5);
 
-const ENDPOINTS: [(&str, Endpoint); 6] = [
-    ("v1/chat/completions", Endpoint::ChatCompletions),
-    ("v1/completions", Endpoint::Completions),
-    ("v1/responses", Endpoint::Responses),
-    ("v1/embeddings", Endpoint::Embeddings),
-    ("v1/rerank", Endpoint::Rerank),
-    ("v1/models", Endpoint::Models),
-];
-
 /// What requests share.
 pub(crate) struct Api {
     access: Arc<Access>,
     queue: Arc<Queue>,
-    models: ModelList,
+    responses: Arc<Responses>,
+    models: Vec<ModelEntry>,
     limits: Limits,
     /// Taken by requests that are read, wait or are answered.
     slots: Arc<Semaphore>,
@@ -58,24 +53,45 @@ enum Answer {
 }
 
 impl Api {
-    pub(crate) fn new(access: Arc<Access>, queue: Arc<Queue>, models: Vec<ModelEntry>, limits: Limits) -> Self {
-        let models = ModelList { object: "list".to_owned(), data: models };
-        Self { access, queue, models, limits, slots: Arc::new(Semaphore::new(limits.requests)) }
+    pub(crate) fn new(
+        access: Arc<Access>,
+        queue: Arc<Queue>,
+        responses: Arc<Responses>,
+        models: Vec<ModelEntry>,
+        limits: Limits,
+    ) -> Self {
+        Self { access, queue, responses, models, limits, slots: Arc::new(Semaphore::new(limits.requests)) }
+    }
+
+    /// Answers what needs no model; `None` if it does.
+    fn at_once(&self, owner: Owner, endpoint: Endpoint, parameters: &Value) -> Option<Result<Value, RequestError>> {
+        match endpoint {
+            Endpoint::Models => Some(Ok(model_list(self.models.clone()))),
+            Endpoint::RetrieveModel => Some(find_model(&self.models, parameters)),
+            Endpoint::RetrieveResponse | Endpoint::DeleteResponse | Endpoint::CancelResponse | Endpoint::InputItems => {
+                Some(self.responses.answer(owner, endpoint, parameters))
+            }
+            Endpoint::ChatCompletions
+            | Endpoint::Completions
+            | Endpoint::Responses
+            | Endpoint::Embeddings
+            | Endpoint::Rerank => None,
+        }
     }
 
     /// Answers a request. When its client leaves, this future or the stream is dropped, and the engine stops.
     async fn answer(&self, peer: IpAddr, parts: &Parts, body: &mut Body) -> Result<Answer, Refusal> {
         let deadline = Instant::now() + self.limits.time;
         let owner = self.access.owner(&parts.headers, peer)?;
-        let endpoint = endpoint(parts)?;
-        if endpoint == Endpoint::Models {
-            return Ok(Answer::Whole(to_json(&self.models)));
+        let (endpoint, parameters) = route(parts)?;
+        if let Some(answer) = self.at_once(owner, endpoint, &parameters) {
+            return Ok(Answer::Whole(to_json(&answer?)));
         }
         let slot = Arc::clone(&self.slots).try_acquire_owned().map_err(|_| Refusal::too_many())?;
         let body = read_json(body, self.limits.body_bytes).await?;
         let (events, mut incoming) = mpsc::channel(UNREAD_CHUNKS);
-        let work = Work { endpoint, body, events };
-        let ticket = self.queue.push(owner, work).ok_or_else(Refusal::engine_stopped)?;
+        let work = Work { owner, endpoint, body, events };
+        let ticket = self.queue.push(work).ok_or_else(Refusal::engine_stopped)?;
         let first = timeout_at(deadline, incoming.recv()).await.map_err(|_| Refusal::too_late())?;
         match first {
             Some(Event::Done(Some(body))) => Ok(Answer::Whole(body)),
@@ -112,19 +128,6 @@ pub(crate) async fn handle(
             refuse(refusal, &parts, &mut body).await
         }
     }
-}
-
-/// The endpoint at a path, if the method is right.
-fn endpoint(parts: &Parts) -> Result<Endpoint, Refusal> {
-    let path = parts.uri.path().trim_matches('/');
-    let Some((_, endpoint)) = ENDPOINTS.iter().find(|(known, _)| *known == path) else {
-        return Err(Refusal::new(StatusCode::NOT_FOUND, "unknown_url", format!("there is no {path}")));
-    };
-    let allow = if *endpoint == Endpoint::Models { &["allow", "GET"] } else { &["allow", "POST"] };
-    if parts.method.as_str() != allow[1] {
-        return Err(Refusal::wrong_method(path, allow));
-    }
-    Ok(*endpoint)
 }
 
 /// Reads a body of JSON, of at most `limit` bytes.

@@ -1,17 +1,19 @@
 //! The thread that computes answers, one after the other.
 
-use std::cell::Cell;
+use std::cell::{Cell, OnceCell};
 use std::path::PathBuf;
+use std::pin::pin;
 use std::sync::{Arc, mpsc};
 use std::thread;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use futures::future::{pending, select};
 use parlance_api::{
-    ChatRequest, Control, EmbeddingJob, ImageRequest, Images, Job, Meta, PreparedResponse, Processors, RequestError,
-    RerankJob, ResponseJob,
+    ChatRequest, Control, EmbeddingJob, ImageRequest, Images, Job, KeptResponse, Meta, PreparedResponse, Processors,
+    RequestError, RerankJob, ResponseJob,
 };
 use parlance_engine::EngineError;
-use parlance_protocol::openai::{Capability, Endpoint, ModelEntry};
+use parlance_protocol::openai::{Capability, Endpoint, ModelEntry, Response};
 use parlance_protocol::{Failure, FailureKind};
 use pollster::block_on;
 use serde_json::Value;
@@ -27,6 +29,7 @@ use crate::log;
 use crate::models::{ChatModel, Models, Served};
 use crate::options::Compute;
 use crate::queue::{Event, Queue, Work};
+use crate::responses::Responses;
 
 /// Chunks that a client may leave unread before the engine waits for it.
 pub(crate) const UNREAD_CHUNKS: usize = 512;
@@ -39,7 +42,7 @@ const STACK_BYTES: usize = 8 << 20;
 pub(crate) fn start(
     paths: Vec<PathBuf>,
     compute: Compute,
-    queue: Arc<Queue>,
+    (queue, responses): (Arc<Queue>, Arc<Responses>),
     runtime: Handle,
 ) -> Result<(Vec<ModelEntry>, oneshot::Receiver<()>), StartError> {
     let (sender, loaded) = mpsc::channel();
@@ -50,7 +53,7 @@ pub(crate) fn start(
             Ok(models) => {
                 // If nobody waits for it any more, the queue is closed.
                 let _ = sender.send(Ok(models.entries()));
-                Engine { models, runtime }.serve(&closing.0);
+                Engine { models, responses, runtime }.serve(&closing.0);
             }
             Err(error) => {
                 let _ = sender.send(Err(error));
@@ -76,6 +79,7 @@ impl Drop for CloseOnDrop {
 
 struct Engine {
     models: Models,
+    responses: Arc<Responses>,
     runtime: Handle,
 }
 
@@ -83,8 +87,8 @@ impl Engine {
     /// Works on requests until the queue is closed.
     fn serve(mut self, queue: &Queue) {
         while let Some(work) = queue.next() {
-            let reporter = Reporter { events: &work.events, runtime: &self.runtime, is_stalled: Cell::new(false) };
-            let event = match block_on(answer(&mut self.models, &work, &reporter)) {
+            let reporter = Reporter::new(&work.events, &self.runtime);
+            let event = match block_on(answer(&mut self.models, &self.responses, &work, &reporter)) {
                 Ok(response) => Event::Done(response.map(|response| to_json(&response))),
                 Err(failure) => Event::Failed(failure),
             };
@@ -94,7 +98,12 @@ impl Engine {
 }
 
 /// Answers a request; `None` if the response was streamed.
-async fn answer(models: &mut Models, work: &Work, reporter: &Reporter<'_>) -> Result<Option<Value>, Box<Failure>> {
+async fn answer(
+    models: &mut Models,
+    responses: &Responses,
+    work: &Work,
+    reporter: &Reporter<'_>,
+) -> Result<Option<Value>, Box<Failure>> {
     let body = &work.body;
     let wanted = match work.endpoint {
         Endpoint::Embeddings => Capability::Embeddings,
@@ -125,8 +134,13 @@ async fn answer(models: &mut Models, work: &Work, reporter: &Reporter<'_>) -> Re
             }
         }
         _ => {
-            let answer = Answer::new(work.endpoint, &model.chat().await?, body, meta).map_err(failure)?;
-            run(model, answer, reporter).await
+            let mut answer = Answer::new(work, responses, &model.chat().await?, meta).map_err(failure)?;
+            if let Some(response) = answer.response() {
+                reporter.stop_if_closed(responses.begin(work.owner, response));
+            }
+            let result = run(model, &mut answer, reporter).await;
+            responses.end(work.owner, answer.kept().as_ref());
+            result
         }
     }
 }
@@ -138,11 +152,13 @@ enum Answer {
 }
 
 impl Answer {
-    fn new(endpoint: Endpoint, chat: &ChatModel<'_>, body: &Value, meta: Meta) -> Result<Self, RequestError> {
-        let (codec, processors) = (&chat.codec, Processors::new());
-        Ok(match endpoint {
+    fn new(work: &Work, responses: &Responses, chat: &ChatModel<'_>, meta: Meta) -> Result<Self, RequestError> {
+        let (codec, body, processors) = (&chat.codec, &work.body, Processors::new());
+        Ok(match work.endpoint {
             Endpoint::Responses => {
-                let request = PreparedResponse::new(&unkept(body), None, &meta)?;
+                let references = PreparedResponse::references(body);
+                let kept: Vec<_> = references.iter().filter_map(|id| responses.find(work.owner, id)).collect();
+                let request = PreparedResponse::new(body, &kept, &meta)?;
                 let images = images_of(request.images(), chat, &meta.model)?;
                 Self::Response(Box::new(ResponseJob::with_images(codec, request, images, meta, &processors)?))
             }
@@ -170,6 +186,22 @@ impl Answer {
         }
     }
 
+    /// The response at its beginning, if it is one.
+    fn response(&self) -> Option<Response> {
+        match self {
+            Self::Completion(_) => None,
+            Self::Response(job) => Some(job.response()),
+        }
+    }
+
+    /// What is to be kept of it at its end.
+    fn kept(&self) -> Option<KeptResponse> {
+        match self {
+            Self::Completion(_) => None,
+            Self::Response(job) => job.kept(),
+        }
+    }
+
     /// Ends a stream of typed events with an error. Returns `false` if this is none, or has not begun.
     fn fail(&self, message: &str, reporter: &Reporter<'_>) -> bool {
         match self {
@@ -188,17 +220,8 @@ fn images_of(requests: &[ImageRequest], chat: &ChatModel<'_>, model: &str) -> Re
     Images::new(read, chat.vision.as_deref(), chat.codec.chat(), model)
 }
 
-/// The request for a response that says that it is not kept.
-fn unkept(body: &Value) -> Value {
-    let mut body = body.clone();
-    if let Some(fields) = body.as_object_mut() {
-        fields.insert("store".to_owned(), false.into());
-    }
-    body
-}
-
 /// Computes an answer. If the GPU fails, the model is loaded again, once, and the answer goes on.
-async fn run(model: &mut Served, mut answer: Answer, reporter: &Reporter<'_>) -> Result<Option<Value>, Box<Failure>> {
+async fn run(model: &mut Served, answer: &mut Answer, reporter: &Reporter<'_>) -> Result<Option<Value>, Box<Failure>> {
     let first = answer.run(model.chat().await?, reporter).await;
     let result = match first {
         Err(error) if error.kind() == FailureKind::Gpu => {
@@ -244,9 +267,21 @@ struct Reporter<'a> {
     runtime: &'a Handle,
     /// The client has not read for so long that its answer ends.
     is_stalled: Cell<bool>,
+    /// Closes when the client cancels its response.
+    cancelled: OnceCell<Sender<()>>,
 }
 
-impl Reporter<'_> {
+impl<'a> Reporter<'a> {
+    fn new(events: &'a Sender<Event>, runtime: &'a Handle) -> Self {
+        Self { events, runtime, is_stalled: Cell::new(false), cancelled: OnceCell::new() }
+    }
+
+    /// Stops the request when this channel closes.
+    fn stop_if_closed(&self, cancelled: Sender<()>) {
+        // A request has one response.
+        let _ = self.cancelled.set(cancelled);
+    }
+
     /// Sends an event, after those before it have been read.
     fn send(&self, event: Event) {
         if self.is_stalled.get() {
@@ -276,9 +311,16 @@ impl Control for Reporter<'_> {
     }
 
     async fn stopped(&self) {
-        if !self.is_stalled.get() {
-            self.events.closed().await;
+        if self.is_stalled.get() {
+            return;
         }
+        let cancelled = async {
+            match self.cancelled.get() {
+                Some(cancelled) => cancelled.closed().await,
+                None => pending().await,
+            }
+        };
+        select(pin!(self.events.closed()), pin!(cancelled)).await;
     }
 }
 
@@ -293,7 +335,7 @@ mod tests {
     fn an_answer_that_nobody_reads_ends() -> std::io::Result<()> {
         let runtime = Runtime::new()?;
         let (events, mut unread) = tokio::sync::mpsc::channel(1);
-        let reporter = Reporter { events: &events, runtime: runtime.handle(), is_stalled: Cell::new(false) };
+        let reporter = Reporter::new(&events, runtime.handle());
         let chunk = |text: &str| Event::Chunk(text.to_owned());
         reporter.send(chunk("first"));
         assert_eq!(reporter.stopped().now_or_never(), None);
@@ -307,10 +349,24 @@ mod tests {
     }
 
     #[test]
+    fn an_answer_ends_when_it_is_cancelled() -> std::io::Result<()> {
+        let runtime = Runtime::new()?;
+        let (events, _unread) = tokio::sync::mpsc::channel(1);
+        let reporter = Reporter::new(&events, runtime.handle());
+        let (cancelled, wanted) = tokio::sync::mpsc::channel(1);
+        reporter.stop_if_closed(cancelled);
+        assert_eq!(reporter.stopped().now_or_never(), None);
+        drop(wanted);
+        assert_eq!(reporter.stopped().now_or_never(), Some(()));
+        assert_eq!(reporter.stopped().now_or_never(), Some(()), "it stays cancelled");
+        Ok(())
+    }
+
+    #[test]
     fn an_answer_ends_when_its_reader_leaves() -> std::io::Result<()> {
         let runtime = Runtime::new()?;
         let (events, unread) = tokio::sync::mpsc::channel(1);
-        let reporter = Reporter { events: &events, runtime: runtime.handle(), is_stalled: Cell::new(false) };
+        let reporter = Reporter::new(&events, runtime.handle());
         assert!(reporter.check().is_ok());
         drop(unread);
         assert_eq!(reporter.stopped().now_or_never(), Some(()));

@@ -18,7 +18,7 @@ use parlance_engine::runtime::{
     SelfTest, Source, Verdict,
 };
 use parlance_protocol::openai::{Capability, ModelEntry};
-use parlance_protocol::{Abilities, DeviceChoice, Failure, FailureKind, Reason};
+use parlance_protocol::{Abilities, DeviceChoice, Failure, FailureKind, Reason, model_name};
 use parlance_worker_core::projector::is_projector;
 
 use crate::error::StartError;
@@ -83,7 +83,7 @@ impl Models {
 
     /// The model for a request: the one that it names, or the last that can do this.
     pub(crate) fn find(&mut self, name: Option<&str>, wanted: Capability) -> Result<&mut Served, Box<Failure>> {
-        let named = name.and_then(|name| self.0.iter().position(|model| model.name == stem(name)));
+        let named = name.and_then(|name| self.0.iter().position(|model| model.name == model_name(name)));
         let index = named.or_else(|| self.0.iter().rposition(|model| model.abilities.capabilities.contains(&wanted)));
         match (index, wanted) {
             (Some(index), _) => Ok(&mut self.0[index]),
@@ -101,7 +101,7 @@ impl Served {
             || vec![path.to_owned()],
             |names| names.iter().map(|name| path.with_file_name(name)).collect(),
         );
-        let name = stem(&file_name).to_owned();
+        let name = model_name(&file_name).to_owned();
         let mut model = Self { name, paths, projector, compute, abilities: Abilities::default(), memory: None };
         let memory = model.read().await.map_err(|error| match error {
             LoadError::File(path, error) => StartError::File(path, error),
@@ -225,11 +225,6 @@ async fn sight(model: &Model, path: &Path) -> Result<Vision, LoadError> {
 /// The name of a file.
 fn file_name(path: &Path) -> Cow<'_, str> {
     path.file_name().unwrap_or_default().to_string_lossy()
-}
-
-/// A file's name without its extension.
-fn stem(file_name: &str) -> &str {
-    file_name.strip_suffix(".gguf").unwrap_or(file_name)
 }
 
 fn not_for_chats() -> Box<Failure> {

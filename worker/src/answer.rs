@@ -10,7 +10,7 @@ use parlance_api::{
 use parlance_engine::EngineError;
 use parlance_engine::runtime::{Encoder, Loaded};
 use parlance_protocol::openai::{Capability, Endpoint};
-use parlance_protocol::{Event, ModelSource, Phase, RequestId, StoredModel};
+use parlance_protocol::{Event, ModelSource, Phase, RequestId, StoredModel, model_name};
 use parlance_worker_core::residency::Missing;
 use serde_json::Value;
 use web_time::Instant;
@@ -113,7 +113,7 @@ impl Server {
             }
             Endpoint::Responses => {
                 let codec = self.codec(index)?;
-                let request = PreparedResponse::new(body, self.previous(body).await, &meta)?;
+                let request = PreparedResponse::new(body, &self.kept_responses(body).await, &meta)?;
                 let images = self.images(index, (client, guard), &codec, request.images()).await?;
                 let job = ResponseJob::with_images(&codec, request, images, meta, &self.shared.processors)?;
                 self.models.note_conversation(&name);
@@ -140,10 +140,14 @@ impl Server {
         Ok(codec.ok_or(EngineError::WrongKind("it is an embedding model"))?)
     }
 
-    /// The kept response that a request continues.
-    async fn previous(&self, body: &Value) -> Option<KeptResponse> {
-        let id = ResponseJob::previous_id(body)?;
-        self.shared.store().await?.responses().find(id).await
+    /// The kept responses that a request refers to.
+    async fn kept_responses(&self, body: &Value) -> Vec<KeptResponse> {
+        let mut kept = Vec::new();
+        for id in PreparedResponse::references(body) {
+            let Some(store) = self.shared.store().await else { break };
+            kept.extend(store.responses().find(&id).await);
+        }
+        kept
     }
 
     /// Computes a response and keeps it.
@@ -284,9 +288,8 @@ impl Server {
     async fn kept(&self, name: Option<&str>) -> Option<LoadSpec> {
         let (store, name) = (self.shared.store().await?, name?);
         let models = store.info().await.models;
-        let stem = |file: &str| file.strip_suffix(".gguf").unwrap_or(file).to_owned();
         let is_it = |model: &StoredModel| {
-            stem(&model.name) == stem(name) && model.done_bytes >= model.len_bytes && !model.is_projector
+            model_name(&model.name) == model_name(name) && model.done_bytes >= model.len_bytes && !model.is_projector
         };
         let source = ModelSource::Url { url: models.into_iter().find(is_it)?.url };
         Some(LoadSpec { source, files: Vec::new(), projector: None, context_tokens: None })

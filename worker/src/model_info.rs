@@ -3,7 +3,7 @@
 use parlance_engine::chat::Chat;
 use parlance_engine::runtime::Loaded;
 use parlance_engine::template::TemplateWarning;
-use parlance_protocol::{ModelInfo, ModelSource, SelfTest, Warning, WarningReason};
+use parlance_protocol::{ModelInfo, ModelSource, SelfTest, Warning, WarningReason, model_name};
 use parlance_worker_core::address::file_name;
 use web_time::Instant;
 
@@ -102,9 +102,9 @@ fn display_name(source: &ModelSource, own_name: &str) -> String {
         ModelSource::Url { url } => file_name(url),
         ModelSource::File { name } => name,
     };
-    match file.strip_suffix(".gguf").unwrap_or(file) {
+    match model_name(file) {
         "" => own_name.to_owned(),
-        stem => stem.to_owned(),
+        name => name.to_owned(),
     }
 }
 

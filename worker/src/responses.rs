@@ -30,15 +30,10 @@ impl Shared {
         }
         let store = self.store().await.ok_or_else(|| KeptResponse::missing(id))?;
         let kept = store.responses().find(id).await.ok_or_else(|| KeptResponse::missing(id))?;
-        Ok(match endpoint {
-            Endpoint::DeleteResponse => {
-                store.responses().remove(id).await?;
-                KeptResponse::deleted(id)
-            }
-            Endpoint::CancelResponse => kept.cancelled()?,
-            Endpoint::InputItems => kept.input_items(body)?,
-            _ => kept.retrieved(body)?,
-        })
+        if endpoint == Endpoint::DeleteResponse {
+            store.responses().remove(id).await?;
+        }
+        Ok(kept.answer(endpoint, body)?)
     }
 
     /// The response of this id, if it is in progress.

@@ -20,8 +20,9 @@ use crate::constraints::{Constraints, has_channels};
 use crate::error::RequestError;
 use crate::images::{Images, Vision};
 use crate::output_parser::{CallDelta, Expected, OutputParser};
-use crate::parse::{self, Options, ToolChoice};
+use crate::parse::{self, Options};
 use crate::prompt::{self, Prompt};
+use crate::tools::ToolChoice;
 
 /// Observes a request and can stop it.
 pub trait Control {
@@ -291,7 +292,7 @@ impl Job {
                 refusal: None,
                 tool_calls: (!calls.is_empty()).then_some(calls),
             },
-            logprobs: self.options.logprobs.map(|_| LogProbs { content: logprobs.clone() }),
+            logprobs: self.options.logprobs.map(|_| LogProbs::new(logprobs.clone())),
             finish_reason: answer.finish.unwrap_or(FinishReason::Abort),
         }
     }
@@ -396,7 +397,7 @@ impl ChunkSender<'_> {
         let has_logprobs = !logprobs.is_empty();
         control.chunk(match self.kind {
             ResponseKind::Chat => {
-                let logprobs = has_logprobs.then(|| LogProbs { content: logprobs.to_vec() });
+                let logprobs = has_logprobs.then(|| LogProbs::new(logprobs.to_vec()));
                 // Only the first chunk has a role.
                 let dropped_messages = self.dropped_messages.filter(|_| delta.role.is_some());
                 let choices = vec![ChunkChoice { index, delta, logprobs, finish_reason }];

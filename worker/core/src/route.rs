@@ -49,7 +49,8 @@ fn needs_model(endpoint: Endpoint) -> bool {
         | Endpoint::DeleteResponse
         | Endpoint::CancelResponse
         | Endpoint::InputItems
-        | Endpoint::Models => false,
+        | Endpoint::Models
+        | Endpoint::RetrieveModel => false,
     }
 }
 
@@ -80,7 +81,8 @@ mod tests {
         let inspect = Request::Inspect { id: 1, source, projector: None, context_tokens: None };
         let delete = Request::Delete { id: 1, url: String::new() };
         let cancel = api(Endpoint::CancelResponse);
-        for request in [inspect, fetch, delete, Request::Storage { id: 1 }, api(Endpoint::Models), cancel] {
+        let models = [Endpoint::Models, Endpoint::RetrieveModel].map(api);
+        for request in [inspect, fetch, delete, Request::Storage { id: 1 }, cancel].into_iter().chain(models) {
             assert_eq!(route(&request), Route::AtOnce(1));
         }
         assert_eq!(route(&Request::Interrupt { id: 7 }), Route::Interrupt(7));

@@ -14,7 +14,7 @@ mod source;
 mod warning;
 
 pub use failure::{Failure, FailureKind, Reason};
-pub use models::{Abilities, ModelDescription, ModelInfo, SelfTest, StorageInfo, StoredModel};
+pub use models::{Abilities, ModelDescription, ModelInfo, SelfTest, StorageInfo, StoredModel, model_name};
 pub use source::{ModelSource, hugging_face_url};
 pub use warning::{Warning, WarningReason};
 

@@ -42,6 +42,11 @@ pub struct StoredModel {
     pub can_see: bool,
 }
 
+/// The name of a model whose file has this name: without the extension. Requests may name a model by either.
+pub fn model_name(file_name: &str) -> &str {
+    file_name.strip_suffix(".gguf").unwrap_or(file_name)
+}
+
 /// What a model can do.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Abilities {

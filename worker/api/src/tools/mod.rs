@@ -1,5 +1,6 @@
 //! Tool calls: the formats of model families, parsing, and grammars that make calls valid.
 
+mod choice;
 mod format;
 mod grammar;
 mod json;
@@ -10,6 +11,7 @@ mod tagged;
 #[cfg(test)]
 pub(crate) mod tests;
 
+pub(crate) use choice::{ToolChoice, check, retain_named};
 pub(crate) use format::{Layout, ToolFormat};
 pub(crate) use grammar::{grammar, in_channels};
 pub(crate) use reader::{Ending, Section, read};

@@ -241,10 +241,10 @@ fn a_response_sees_what_a_chat_completion_sees() {
     let content = json!([{ "type": "input_image", "image_url": "data:3" }, { "type": "input_text", "text": "a" }]);
     let body =
         json!({ "input": [{ "role": "user", "content": content }], "stream": true, "max_output_tokens": 1, "seed": 1 });
-    let refused = ResponseJob::new(&seeing.codec, &body, None, meta(), &Processors::new()).err().unwrap();
+    let refused = ResponseJob::new(&seeing.codec, &body, &[], meta(), &Processors::new()).err().unwrap();
     assert_eq!(refused.body().error.code.as_deref(), Some("images_not_supported"));
 
-    let request = PreparedResponse::new(&body, None, &meta()).unwrap();
+    let request = PreparedResponse::new(&body, &[], &meta()).unwrap();
     assert_eq!(request.images()[0].param, "input[0].content[0].image_url");
     let images = seeing.images(request.images());
     let mut job = ResponseJob::with_images(&seeing.codec, request, images, meta(), &Processors::new()).unwrap();

@@ -49,4 +49,6 @@ pub enum Endpoint {
     Rerank,
     /// `/v1/models`
     Models,
+    /// `GET /v1/models/{model}`, whose body has the parameter of the path.
+    RetrieveModel,
 }

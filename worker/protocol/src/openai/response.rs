@@ -154,6 +154,16 @@ pub struct FunctionDelta {
 pub struct LogProbs {
     /// One for each token.
     pub content: Vec<TokenLogProb>,
+    /// Always null, because `OpenAI`'s clients expect the field.
+    #[serde(default)]
+    pub refusal: Option<Vec<TokenLogProb>>,
+}
+
+impl LogProbs {
+    /// The log probabilities of these tokens.
+    pub fn new(content: Vec<TokenLogProb>) -> Self {
+        Self { content, refusal: None }
+    }
 }
 
 /// The log probability of a token, with those of its alternatives.
