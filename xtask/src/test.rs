@@ -1,5 +1,7 @@
 //! Commands that run the tests or drive a browser: `test`, `soak`, `bench` and `screenshots`.
 
+use std::time::Instant;
+
 use crate::browser::{self, Browsers};
 use crate::check;
 use crate::embedding_model;
@@ -99,6 +101,7 @@ fn set_up_tools() -> Result<(Toolchain, Browsers), Error> {
 
 /// `cargo xtask test`; with `--all`, also tests whose inputs have not changed since they passed.
 pub(crate) fn run(arguments: &[String]) -> Result<(), Error> {
+    let start = Instant::now();
     if arguments.iter().any(|argument| argument == "--all") {
         passed::forget()?;
     }
@@ -112,7 +115,7 @@ pub(crate) fn run(arguments: &[String]) -> Result<(), Error> {
     packages?;
     let (toolchain, browsers) = tools?;
     let result = run_all(&toolchain, &browsers);
-    shell::print_times();
+    shell::print_times(start);
     result
 }
 
