@@ -78,7 +78,7 @@ impl Browser {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let number = COUNT.fetch_add(1, Ordering::Relaxed);
         let profile = std::env::temp_dir().join(format!("parlance-chromium-{}-{number}", std::process::id()));
-        let all = SWITCHES.iter().chain(switches).copied();
+        let all = SWITCHES.iter().copied().chain(switches.iter().copied());
         let (disabled, others): (Vec<&str>, Vec<&str>) = all.partition(|switch| switch.starts_with(DISABLED_FEATURES));
         let disabled: Vec<&str> = disabled.iter().filter_map(|switch| switch.strip_prefix(DISABLED_FEATURES)).collect();
         let mut command = Command::new("sh");
