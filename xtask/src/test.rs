@@ -68,16 +68,18 @@ fn run_all(toolchain: &Toolchain, browsers: &Browsers) -> Result<(), Error> {
         shell::run(test, "see the failed test above")
     };
     step("wasm tests: compiling", || in_wasm(&[kernels.as_slice(), &["--no-run"]].concat()))?;
-    // The browser compiles shaders on one core, so the site can be built at the same time.
+    // The browser compiles shaders on one core, so the site can be built at the same time, which takes longer.
     std::thread::scope(|scope| {
-        let kernels = scope.spawn(|| KERNELS.run(&tools, || in_wasm(&kernels)));
+        let kernels = scope.spawn(|| {
+            KERNELS.run(&tools, || in_wasm(&kernels))?;
+            MODULES.run(&tools, || npm::check_types().and_then(|()| npm::test_modules()))
+        });
         let site = site::build_with(toolchain, Build::Test).and_then(|()| {
             PAGE.run(&tools, || in_wasm(&["-p", "parlance"]).and_then(|()| native(&["--test", "locales"])))
         });
         kernels.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)).and(site)
     })?;
     package::assemble(Build::Test)?;
-    MODULES.run(&tools, || npm::check_types().and_then(|()| npm::test_modules()))?;
     check::package()?;
     let end_to_end = |step: &Step, arguments: &[&str]| {
         // A run takes minutes, so report all failures at once.
