@@ -1,5 +1,7 @@
 //! Commands that run the tests or drive a browser: `test`, `soak`, `bench` and `screenshots`.
 
+use std::time::Instant;
+
 use crate::browser::{self, Browsers};
 use crate::check;
 use crate::embedding_model;
@@ -66,16 +68,18 @@ fn run_all(toolchain: &Toolchain, browsers: &Browsers) -> Result<(), Error> {
         shell::run(test, "see the failed test above")
     };
     step("wasm tests: compiling", || in_wasm(&[kernels.as_slice(), &["--no-run"]].concat()))?;
-    // The browser compiles shaders on one core, so the site can be built at the same time.
+    // The browser compiles shaders on one core, so the site can be built at the same time, which takes longer.
     std::thread::scope(|scope| {
-        let kernels = scope.spawn(|| KERNELS.run(&tools, || in_wasm(&kernels)));
+        let kernels = scope.spawn(|| {
+            KERNELS.run(&tools, || in_wasm(&kernels))?;
+            MODULES.run(&tools, || npm::check_types().and_then(|()| npm::test_modules()))
+        });
         let site = site::build_with(toolchain, Build::Test).and_then(|()| {
             PAGE.run(&tools, || in_wasm(&["-p", "parlance"]).and_then(|()| native(&["--test", "locales"])))
         });
         kernels.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)).and(site)
     })?;
     package::assemble(Build::Test)?;
-    MODULES.run(&tools, || npm::check_types().and_then(|()| npm::test_modules()))?;
     check::package()?;
     let end_to_end = |step: &Step, arguments: &[&str]| {
         // A run takes minutes, so report all failures at once.
@@ -99,6 +103,7 @@ fn set_up_tools() -> Result<(Toolchain, Browsers), Error> {
 
 /// `cargo xtask test`; with `--all`, also tests whose inputs have not changed since they passed.
 pub(crate) fn run(arguments: &[String]) -> Result<(), Error> {
+    let start = Instant::now();
     if arguments.iter().any(|argument| argument == "--all") {
         passed::forget()?;
     }
@@ -112,7 +117,7 @@ pub(crate) fn run(arguments: &[String]) -> Result<(), Error> {
     packages?;
     let (toolchain, browsers) = tools?;
     let result = run_all(&toolchain, &browsers);
-    shell::print_times();
+    shell::print_times(start);
     result
 }
 
