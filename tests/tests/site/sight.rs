@@ -1,15 +1,15 @@
-//! Models that see, in the browser: the same as in the native engine, through the module and the `openai` package. The
-//! models are tiny.
+//! Models that see, in the browser: the same as in the native engine, through the page's composer, the module and the
+//! `openai` package. The models are tiny.
 #![allow(clippy::unwrap_used, reason = "tests may panic")]
 
 use std::time::Duration;
 
-use parlance_tests::chat::PAGE_TIMEOUT;
-use parlance_tests::seeing::{PICTURE, Turn, seeing_model, top_log_probs};
+use parlance_tests::chat::{MODEL_TIMEOUT, PAGE_TIMEOUT, READY, answer, ask};
+use parlance_tests::seeing::{PICTURE, Turn, answers, seeing_model, talking_seeing_model, top_log_probs};
 use parlance_tests::{ModelHost, Page, Server, Session, root};
 use serde_json::{Value, json};
 
-const TURNS: [Turn; 5] = [
+const TURNS: [Turn<'static>; 5] = [
     ("user", Some([112, 84]), "one"),
     ("assistant", None, "ab"),
     ("user", Some([64, 96]), "two"),
@@ -23,8 +23,8 @@ fn run(page: &Page, body: &str) -> Value {
 }
 
 /// The messages of `TURNS` in JavaScript, where `url(width, height, index)` makes what stands for a picture.
-fn messages(turns: &[Turn]) -> String {
-    let message = |(index, (role, picture, text)): (usize, &Turn)| match picture {
+fn messages(turns: &[Turn<'_>]) -> String {
+    let message = |(index, (role, picture, text)): (usize, &Turn<'_>)| match picture {
         None => format!("{{ role: {role:?}, content: {text:?} }}"),
         Some([width, height]) => format!(
             "{{ role: {role:?}, content: [
@@ -260,4 +260,69 @@ fn projectors_are_found_by_name_or_file_and_refused_where_they_do_not_belong() {
     assert!(tried["warning"].as_str().unwrap().contains("mmproj-F16.gguf"), "{tried}");
     let kept = json!("https://huggingface.co/owner/seeing/resolve/main/mmproj-F16.gguf");
     assert!(tried["kept"].as_array().unwrap().contains(&kept), "{tried}");
+}
+
+/// Script: the ways in which a picture of some width and height comes to the composer.
+const WAYS: &str = "{
+    async transfer(width, height) {
+        const data = new DataTransfer();
+        data.items.add(await picture(width, height));
+        return data;
+    },
+    async paste(width, height) {
+        const clipboardData = await transfer(width, height);
+        const event = new ClipboardEvent('paste', { clipboardData, bubbles: true, cancelable: true });
+        document.querySelector('#message').dispatchEvent(event);
+    },
+    async drop(width, height) {
+        const dataTransfer = await transfer(width, height);
+        document.querySelector('.app').dispatchEvent(new DragEvent('drop', { dataTransfer, bubbles: true }));
+    },
+    async choose(width, height) {
+        const field = document.querySelector('#attach-file');
+        field.files = (await transfer(width, height)).files;
+        field.dispatchEvent(new Event('change', { bubbles: true }));
+    },
+}";
+
+#[test]
+fn a_chat_with_three_pictures_is_answered_as_by_the_native_engine() {
+    const QUESTIONS: [([u32; 2], &str); 3] = [([112, 84], "one"), ([64, 96], "two"), ([150, 90], "three")];
+    const TOKENS: usize = 12;
+    let files = talking_seeing_model("qwen3vl_merger").unwrap();
+    let expected = answers(&files, &QUESTIONS, TOKENS);
+    for index in 0..QUESTIONS.len() {
+        let mut turned = QUESTIONS;
+        turned[index].0.reverse();
+        assert_ne!(answers(&files, &turned, TOKENS)[index], expected[index], "picture {index} makes no difference");
+    }
+
+    let server = Server::start().unwrap();
+    // Without WebGPU, the browser computes on the CPU, too.
+    let session = Session::start(false).unwrap();
+    let page = session.open(&server.page(&format!("?temperature=0&max_tokens={TOKENS}"))).unwrap();
+    page.click(".model-button").unwrap();
+    page.wait_for("document.querySelector('#model-file')", PAGE_TIMEOUT).unwrap();
+    let folder = std::env::temp_dir().join(format!("parlance-sight-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).unwrap();
+    let [model, projector] = ["seeing.gguf", "mmproj-seeing.gguf"].map(|name| folder.join(name));
+    std::fs::write(&model, &files.model).unwrap();
+    std::fs::write(&projector, &files.projector).unwrap();
+    page.choose_files("#model-file", &[&model, &projector]).unwrap();
+    let inspected =
+        "document.querySelector('[data-testid=inspection]')?.innerText.includes('Sees images with mmproj-seeing.gguf')";
+    page.wait_for(inspected, MODEL_TIMEOUT).unwrap();
+    page.click("[data-testid=inspection] button.primary").unwrap();
+    page.wait_for(READY, MODEL_TIMEOUT).unwrap();
+
+    page.evaluate(&format!("void Object.assign(window, {{ picture: {PICTURE} }}, {WAYS})")).unwrap();
+    let ways = ["paste", "drop", "choose"];
+    for ((way, ([width, height], question)), answered) in ways.into_iter().zip(QUESTIONS).zip(&expected) {
+        page.evaluate(&format!("{way}({width}, {height})")).unwrap();
+        let attached = "document.querySelectorAll('.composer .thumbnail img').length === 1";
+        page.wait_for(attached, PAGE_TIMEOUT).unwrap();
+        ask(&page, question).unwrap();
+        assert_eq!(answer(&page).unwrap(), *answered, "{way}");
+    }
+    std::fs::remove_dir_all(&folder).unwrap();
 }
