@@ -19,6 +19,9 @@ use crate::tiny::{Entry, LETTERS, metadata_value};
 
 /// Stands for a picture in a text.
 const MARK: char = '\u{FDD1}';
+/// The chat template of models that other engines load, too.
+const CHATML: &str = "{% for message in messages %}{{ '<|im_start|>' + message['role'] + '\n' + message['content'] + '<|im_end|>' + '\n' }}\
+    {% endfor %}{% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% endif %}";
 /// The matrix from hidden states to logits, where it is not that of the tokens' embeddings.
 const HEAD: &str = "output.weight";
 
@@ -42,7 +45,7 @@ struct Described {
     tensors: Vec<DescribedTensor>,
 }
 
-#[derive(Deserialize)]
+#[derive(Clone, Deserialize)]
 struct DescribedTensor {
     name: String,
     shape: Vec<u64>,
@@ -51,6 +54,16 @@ struct DescribedTensor {
 }
 
 impl DescribedTensor {
+    /// The same tensor of a model that is `to` wide, not `from`.
+    fn widened(mut self, from: u64, to: u64) -> Self {
+        // What leads back to the hidden state has as many rows as that is wide; everything else has as many columns.
+        let leads_back = ["attn_output.weight", "ffn_down.weight"].iter().any(|name| self.name.ends_with(name));
+        if let Some(len) = self.shape.get_mut(usize::from(leads_back)).filter(|len| **len == from) {
+            *len = to;
+        }
+        self
+    }
+
     /// Whether a weight belongs to a token that [`talking_seeing_model`] never generates.
     fn is_silent(&self, index: u64) -> bool {
         self.name == HEAD && !LETTERS.contains(&((index / self.shape[0]) as usize))
@@ -86,6 +99,38 @@ pub fn talking_seeing_model(family: &str) -> io::Result<SeeingModel> {
     let head = DescribedTensor { name: HEAD.to_owned(), shape: embeddings.shape.clone(), offset: 0.0, scale: 1.0 };
     text.tensors.push(head);
     Ok(SeeingModel { model: file(&text, &tokenizer)?, projector: file(&projector, &[])? })
+}
+
+/// A model with a chat template that is as small as one of this family and width can be, and has room for large pictures.
+/// Embeddings of pictures are added to `deepstack` of its layers.
+pub(crate) fn text_of_width(family: &str, width: u64, deepstack: u64) -> io::Result<Vec<u8>> {
+    let (mut tokenizer, Family { mut text, .. }) = described(family)?;
+    tokenizer.push(("tokenizer.chat_template".to_owned(), "string".to_owned(), CHATML.into()));
+    let layers = deepstack.max(1);
+    for (key, _, value) in &mut text.metadata {
+        match key.rsplit('.').next() {
+            Some("embedding_length") => *value = width.into(),
+            Some("block_count") => *value = layers.into(),
+            Some("n_deepstack_layers") => *value = deepstack.into(),
+            Some("context_length") => *value = 4096.into(),
+            Some("sliding_window") => *value = 1024.into(),
+            _ => {}
+        }
+    }
+    let own_width = text.tensors.first().map_or(0, |embeddings| embeddings.shape[0]);
+    let (first, others): (Vec<_>, Vec<_>) = std::mem::take(&mut text.tensors)
+        .into_iter()
+        .filter(|tensor| tensor.name.starts_with("blk.0.") || !tensor.name.starts_with("blk."))
+        .partition(|tensor| tensor.name.starts_with("blk."));
+    let all = (0..layers).flat_map(|layer| {
+        let part_of = move |tensor: &DescribedTensor| DescribedTensor {
+            name: tensor.name.replacen("blk.0.", &format!("blk.{layer}."), 1),
+            ..tensor.clone()
+        };
+        first.iter().map(part_of)
+    });
+    text.tensors = others.iter().cloned().chain(all).map(|tensor| tensor.widened(own_width, width)).collect();
+    file(&text, &tokenizer)
 }
 
 /// The tokenizer of the tiny models, and what the fixture says of a family.

@@ -90,6 +90,8 @@ struct Seeing {
     codec: Rc<ChatCodec>,
     /// How many images were decoded.
     decoded: Rc<Cell<usize>>,
+    /// How many were encoded.
+    encoded: usize,
 }
 
 impl Seeing {
@@ -106,7 +108,7 @@ impl Seeing {
             (loader.finish().await.unwrap(), Vision::new(projector.finish().unwrap()))
         });
         let codec = codec(&model);
-        Self { model, vision, codec, decoded: Rc::default() }
+        Self { model, vision, codec, decoded: Rc::default(), encoded: 0 }
     }
 
     /// The images that a request names, which are `data:` and a number that tells their colour.
@@ -136,10 +138,13 @@ impl Seeing {
         let request = ChatRequest::new(&body, &meta())?;
         let images = self.images(request.images());
         let mut job = Job::chat_with_images(&self.codec, request, images, meta(), &Processors::new())?;
-        block_on(async {
+        let before = listener.encoded.get();
+        let response = block_on(async {
             job.see(&self.codec, Some(&mut self.vision), listener).await?;
             Ok(job.run(&mut self.model, listener).await?.unwrap())
-        })
+        });
+        self.encoded += listener.encoded.get() - before;
+        response
     }
 
     /// The log probability of the likeliest token, and the usage.
@@ -168,16 +173,18 @@ fn an_image_is_encoded_once_and_its_rows_are_reused() {
     let (alone, usage) = seeing.answer(&first, json!({}));
     let image_tokens = count(&usage, "image_tokens");
     assert!(image_tokens > 4 && usage["prompt_tokens"].as_u64() > Some(image_tokens), "{usage}");
-    assert_eq!((count(&usage, "cached_tokens"), seeing.decoded.get()), (0, 1));
+    assert_eq!((count(&usage, "cached_tokens"), seeing.encoded), (0, 1));
+    assert!(usage["extra"]["image_encode_s"].as_f64() > Some(0.0), "{usage}");
     // The next turn reuses its rows; another image is encoded.
     let next = json!([question(&[3], "a"), { "role": "assistant", "content": "b" }, question(&[5], "c")]);
     let (cached, usage) = seeing.answer(&next, json!({}));
-    assert_eq!((count(&usage, "image_tokens"), seeing.decoded.get()), (2 * image_tokens, 2));
+    assert_eq!((count(&usage, "image_tokens"), seeing.encoded), (2 * image_tokens, 2));
     assert!(count(&usage, "cached_tokens") > image_tokens, "{usage}");
     // Without the KV cache the answer is the same, and nothing is encoded again.
     seeing.model.reset();
     let (again, usage) = seeing.answer(&next, json!({}));
-    assert_eq!((count(&usage, "cached_tokens"), seeing.decoded.get()), (0, 2));
+    assert_eq!((count(&usage, "cached_tokens"), seeing.encoded), (0, 2));
+    assert!(usage["extra"]["image_encode_s"].is_null(), "{usage}");
     assert!((again - cached).abs() < 1e-4, "{again} and {cached}");
     // Another image in the same place gives another answer.
     let (other, _) = seeing.answer(&json!([question(&[9], "a")]), json!({}));
@@ -186,6 +193,8 @@ fn an_image_is_encoded_once_and_its_rows_are_reused() {
     let (ordered, _) = seeing.answer(&json!([question(&[3, 9], "a")]), json!({}));
     let (swapped, _) = seeing.answer(&json!([question(&[9, 3], "a")]), json!({}));
     assert!((ordered - swapped).abs() > 1e-4, "{ordered} and {swapped}");
+    // What is not encoded is not decoded either.
+    assert_eq!((seeing.encoded, seeing.decoded.get()), (3, 3));
 }
 
 #[test]
@@ -202,12 +211,32 @@ fn edits_and_branches_keep_what_was_seen() {
     }
     let (again, usage) = seeing.answer(&asked("a"), json!({}));
     assert!(count(&usage, "cached_tokens") >= image_tokens && (again - first).abs() < 1e-4, "{again}: {usage}");
-    assert_eq!(seeing.decoded.get(), 1);
+    assert_eq!(seeing.encoded, 1);
     // A message before it moves the image: its rows are computed again, from the same embeddings.
     let moved = json!([question(&[], "c"), { "role": "assistant", "content": "b" }, question(&[3], "a")]);
     let (_, usage) = seeing.answer(&moved, json!({}));
     assert!(count(&usage, "cached_tokens") < image_tokens, "{usage}");
-    assert_eq!(seeing.decoded.get(), 1);
+    assert_eq!(seeing.encoded, 1);
+}
+
+#[test]
+fn all_images_of_a_conversation_are_kept_and_only_others_make_room() {
+    let seeing = Seeing::load();
+    let mut seeing = Seeing { vision: seeing.vision.with_max_kept_floats(0), ..seeing };
+    let answer = json!({ "role": "assistant", "content": "b" });
+    let mut conversation = Vec::new();
+    for (colour, encoded) in [(3, 1), (5, 2), (9, 3)] {
+        conversation.push(question(&[colour], "a"));
+        seeing.answer(&json!(conversation), json!({}));
+        assert_eq!(seeing.encoded, encoded, "only the new image is encoded");
+        conversation.push(answer.clone());
+    }
+    // Those of another conversation take their place.
+    seeing.answer(&json!([question(&[7], "a")]), json!({}));
+    assert_eq!(seeing.encoded, 4);
+    conversation.push(question(&[], "c"));
+    seeing.answer(&json!(conversation), json!({}));
+    assert_eq!(seeing.encoded, 7);
 }
 
 #[test]
