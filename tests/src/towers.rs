@@ -75,12 +75,12 @@ static SHAPES: [Shape; 4] = [
     // For tests of the benchmarks themselves.
     Shape {
         name: "tiny",
-        family: "idefics3",
+        family: "gemma3",
         layers: 1,
         width: 64,
         heads: 2,
         hidden: 96,
-        patch: 16,
+        patch: 14,
         merge: 4,
         text_width: 128,
         deepstack: &[],
