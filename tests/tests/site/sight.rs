@@ -94,6 +94,7 @@ fn three_pictures_are_seen_as_by_the_native_engine() {
                 window.engine = await Parlance.create({{ allowedHosts, onProgress: ({{ phase }}) => phases.add(phase) }});
                 await engine.configure({{ device: 'cpu' }});
                 const described = await engine.inspect({model:?}, {{ projector: {projector:?} }});
+                const alone = await engine.inspect({model:?}, {{ projector: false }});
                 const info = await engine.load({model:?}, {{ projector: {projector:?} }});
                 window.picture = {PICTURE};
                 // Without the tokens that end an answer. Log probabilities are the model's own all the same.
@@ -127,13 +128,18 @@ fn three_pictures_are_seen_as_by_the_native_engine() {
                 const session = await LanguageModel.create({{ expectedInputs: [{{ type: 'image' }}] }});
                 const content = [{{ type: 'image', value: await picture(112, 84) }}, {{ type: 'text', value: 'one' }}];
                 const prompted = await session.prompt([{{ role: 'user', content }}], {{ responseConstraint: /[a-z]{{3}}/ }});
-                return {{ described, info, first, last, phases: [...phases], photos, details, prompted, prompt_usage: session.contextUsage }};",
+                return {{ described, alone, info, first, last, phases: [...phases], photos, details, prompted, prompt_usage: session.contextUsage }};",
                 all = messages(&TURNS),
             ),
         );
         assert_eq!(seen["described"]["projector"], "mmproj.gguf");
         let sizes = [files.model.len(), files.projector.len()].map(|len| len as f64);
         assert_eq!(seen["described"]["len_bytes"].as_f64(), Some(sizes[0] + sizes[1]));
+        // The projector takes part in whether the model fits, too.
+        for bytes in ["weight_bytes", "scratch_bytes"] {
+            let [both, alone] = ["described", "alone"].map(|model| seen[model][bytes].as_f64());
+            assert!(both > alone && alone > Some(0.0), "{family}, {bytes}: {seen}");
+        }
         assert_eq!(seen["info"]["can_see"], true);
         assert_close(&seen["last"]["top"], &expected, family);
         assert_close(&seen["first"]["top"], &top_log_probs(&files, &TURNS[..1]), family);
@@ -155,6 +161,36 @@ fn three_pictures_are_seen_as_by_the_native_engine() {
         check_openai(&page, family, &expected, &host.url("picture.png"));
         page.close().unwrap();
     }
+}
+
+#[test]
+fn a_picture_is_seen_on_the_gpu_in_the_browser() {
+    let server = Server::start().unwrap();
+    let session = Session::start(true).unwrap();
+    let files = seeing_model("gemma3").unwrap();
+    let expected = top_log_probs(&files, &TURNS[..1]);
+    let (host, beside) = (ModelHost::start(files.model).unwrap(), ModelHost::start(files.projector).unwrap());
+    let (model, projector) = (host.url("model.gguf"), beside.url("mmproj.gguf"));
+    let page = session.open(&server.blank_page()).unwrap();
+    let seen = run(
+        &page,
+        &format!(
+            "const {{ Parlance }} = await import({module:?});
+            const allowedHosts = [{model:?}, {projector:?}].map(url => new URL(url).origin);
+            const engine = await Parlance.create({{ allowedHosts }});
+            await engine.configure({{ device: 'gpu' }});
+            const info = await engine.load({model:?}, {{ projector: {projector:?} }});
+            const url = {PICTURE};
+            const settings = {{ temperature: 0, max_tokens: 1, logprobs: true, top_logprobs: 5 }};
+            const logit_bias = {{ 257: -100, 258: -100, 259: -100 }};
+            const answer = await engine.chat.completions.create({{ messages: {all}, ...settings, logit_bias }});
+            return {{ info, answer: ({SUMMARY})(answer) }};",
+            module = server.page("parlance.js"),
+            all = messages(&TURNS[..1]),
+        ),
+    );
+    assert_eq!((&seen["info"]["is_cpu"], &seen["info"]["can_see"]), (&json!(false), &json!(true)), "{seen}");
+    assert_close(&seen["answer"]["top"], &expected, "on the GPU");
 }
 
 /// The unmodified `openai` package sees what the module does. Nothing is at `elsewhere`, of a host that the client has not named.

@@ -2,12 +2,13 @@
 #![allow(clippy::unwrap_used, reason = "tests may panic")]
 
 use std::cell::Cell;
+use std::future::pending;
 use std::path::Path;
 use std::rc::Rc;
 
 use parlance_api::{
-    ChatCodec, ChatRequest, Image, ImageRequest, Images, Job, PreparedResponse, Processors, RequestError, ResponseJob,
-    Vision,
+    ChatCodec, ChatRequest, Control, Image, ImageRequest, Images, Job, PreparedResponse, Processors, RequestError,
+    ResponseJob, Vision,
 };
 use parlance_engine::gguf::{TensorType, Value as Entry, Writer};
 use parlance_engine::kernels::random::Random;
@@ -262,6 +263,49 @@ fn a_request_that_is_stopped_encodes_nothing() {
     let response = seeing.chat(&json!([question(&[3], "a")]), json!({}), &listener).unwrap();
     assert_eq!(response["choices"][0]["finish_reason"], "abort");
     assert_eq!(seeing.decoded.get(), 0);
+}
+
+/// Stops a request at the first report of an image's progress.
+#[derive(Default)]
+struct Impatient {
+    reports: Cell<usize>,
+}
+
+impl Control for Impatient {
+    fn prefilling(&self, _done: usize, _total: usize) {}
+
+    fn seeing(&self, _done: usize, _total: usize) {
+        self.reports.set(self.reports.get() + 1);
+    }
+
+    fn chunk(&self, _chunk: Value) {}
+
+    async fn stopped(&self) {
+        if self.reports.get() == 0 {
+            pending::<()>().await;
+        }
+    }
+}
+
+#[test]
+fn a_request_that_is_stopped_while_it_sees_goes_no_further() {
+    let mut seeing = Seeing::load();
+    let messages = json!([question(&[3], "a")]);
+    let request = ChatRequest::new(&json!({ "messages": messages }), &meta()).unwrap();
+    let images = seeing.images(request.images());
+    let mut job = Job::chat_with_images(&seeing.codec, request, images, meta(), &Processors::new()).unwrap();
+    let control = Impatient::default();
+    let response = block_on(async {
+        job.see(&seeing.codec, Some(&mut seeing.vision), &control).await.unwrap();
+        job.run(&mut seeing.model, &control).await.unwrap().unwrap()
+    });
+    assert_eq!(response["choices"][0]["finish_reason"], "abort");
+    assert_eq!(control.reports.get(), 1, "no layer is computed any more");
+    // Nothing of it is left behind.
+    let (stopped, _) = seeing.answer(&messages, json!({}));
+    let (whole, _) = Seeing::load().answer(&messages, json!({}));
+    assert_eq!(seeing.encoded, 1);
+    assert!((stopped - whole).abs() < 1e-4, "{stopped} and {whole}");
 }
 
 #[test]
