@@ -87,6 +87,11 @@ struct Tile {
 static FIXTURE: LazyLock<Fixture> =
     LazyLock::new(|| serde_json::from_str(include_str!("../fixtures/vision.json")).unwrap());
 
+/// Descriptions of all tiny projectors.
+pub(crate) fn described_projectors() -> impl Iterator<Item = &'static Described> {
+    FIXTURE.projectors.iter().map(|family| &family.projector)
+}
+
 fn halves(base64: &str) -> Vec<f32> {
     let bytes = STANDARD.decode(base64).unwrap();
     bytes.chunks_exact(2).map(|half| f16::from_le_bytes([half[0], half[1]]).to_f32()).collect()
