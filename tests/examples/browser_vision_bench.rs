@@ -14,6 +14,7 @@ use parlance_tests::towers::{Case, print_rows};
 use parlance_tests::{Server, Session};
 use serde_json::Value;
 
+#[allow(clippy::struct_excessive_bools, reason = "each is an independent switch")]
 struct Arguments {
     cases: Vec<Case>,
     has_peer: bool,

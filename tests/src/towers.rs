@@ -108,11 +108,6 @@ impl Case {
         text.split(',').map(str::parse).collect()
     }
 
-    /// The name of the tower's shape.
-    pub fn shape(&self) -> &'static str {
-        self.shape.name
-    }
-
     /// The projector, and a model as small as one can be that it belongs to.
     ///
     /// # Errors
