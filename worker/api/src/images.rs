@@ -209,8 +209,7 @@ impl Vision {
 
     /// Identifies an image as this projector sees it, also in saved conversations. FNV-1a.
     fn id(&self, digest: u64) -> u64 {
-        let bytes = self.projector.name().bytes().chain(self.projector.weight_bytes().to_le_bytes());
-        let bytes = bytes.chain(digest.to_le_bytes());
+        let bytes = self.projector.id().to_le_bytes().into_iter().chain(digest.to_le_bytes());
         bytes.fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
     }
 }

@@ -12,7 +12,7 @@ use parlance_api::{
 };
 use parlance_engine::gguf::{TensorType, Value as Entry, Writer};
 use parlance_engine::kernels::random::Random;
-use parlance_engine::runtime::{Cpu, Device, Loader, LoaderOptions, Model, ProjectorLoader};
+use parlance_engine::runtime::{Cpu, Loader, LoaderOptions, Model, ProjectorLoader};
 use parlance_engine::vision::Picture;
 use pollster::block_on;
 use serde::Deserialize;
@@ -95,20 +95,29 @@ struct Seeing {
     encoded: usize,
 }
 
+/// The tokenizer of the tiny models, and the descriptions of one that sees.
+fn fixture() -> (Vec<Metadata>, Family) {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../engine/tests/fixtures/vision.json");
+    let Fixture { tokenizer, projectors } = serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap();
+    (tokenizer, projectors.into_iter().find(|family| family.name == "qwen3vl_merger").unwrap())
+}
+
+/// The sight of a model with this projector.
+fn vision(projector: &Described) -> Vision {
+    let mut loader = ProjectorLoader::new(Cpu::blocking(), None);
+    block_on(loader.push(&projector.file(&[]))).unwrap();
+    Vision::new(loader.finish().unwrap())
+}
+
 impl Seeing {
     fn load() -> Self {
-        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../engine/tests/fixtures/vision.json");
-        let fixture: Fixture = serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap();
-        let family = fixture.projectors.iter().find(|family| family.name == "qwen3vl_merger").unwrap();
-        let device: Device = Cpu::blocking().into();
-        let (model, vision) = block_on(async {
-            let mut loader = Loader::new(device.clone(), LoaderOptions::default());
-            loader.push(&family.text.file(&fixture.tokenizer)).await.unwrap();
-            let mut projector = ProjectorLoader::new(device, None);
-            projector.push(&family.projector.file(&[])).await.unwrap();
-            (loader.finish().await.unwrap(), Vision::new(projector.finish().unwrap()))
+        let (tokenizer, family) = fixture();
+        let model = block_on(async {
+            let mut loader = Loader::new(Cpu::blocking(), LoaderOptions::default());
+            loader.push(&family.text.file(&tokenizer)).await.unwrap();
+            loader.finish().await.unwrap()
         });
-        let codec = codec(&model);
+        let (vision, codec) = (vision(&family.projector), codec(&model));
         Self { model, vision, codec, decoded: Rc::default(), encoded: 0 }
     }
 
@@ -238,6 +247,22 @@ fn all_images_of_a_conversation_are_kept_and_only_others_make_room() {
     conversation.push(question(&[], "c"));
     seeing.answer(&json!(conversation), json!({}));
     assert_eq!(seeing.encoded, 7);
+}
+
+#[test]
+fn what_another_projector_saw_is_not_reused() {
+    let mut seeing = Seeing::load();
+    let messages = json!([question(&[3], "a")]);
+    let (first, usage) = seeing.answer(&messages, json!({}));
+    let image_tokens = count(&usage, "image_tokens");
+    // One of the same name and size, as a fine-tuned version may have.
+    let (_, Family { mut projector, .. }) = fixture();
+    let positions = projector.tensors.iter_mut().find(|tensor| tensor.name == "v.position_embd.weight").unwrap();
+    positions.scale *= 2.0;
+    seeing.vision = vision(&projector);
+    let (second, usage) = seeing.answer(&messages, json!({}));
+    assert!(count(&usage, "cached_tokens") < image_tokens, "{usage}");
+    assert!((second - first).abs() > 1e-4 && seeing.encoded == 2, "{first} and {second}");
 }
 
 #[test]
