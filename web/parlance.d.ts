@@ -203,6 +203,7 @@ export interface Usage {
     time_per_output_token_s: number;
     prefill_tokens_per_s: number;
     decode_tokens_per_s: number;
+    image_encode_s?: number;
     grammar_init_s?: number;
     grammar_per_token_s?: number;
   };

@@ -389,9 +389,18 @@ impl Page {
     /// # Errors
     /// If there is no such field.
     pub fn choose_file(&self, selector: &str, path: &Path) -> Result<(), Error> {
+        self.choose_files(selector, &[path])
+    }
+
+    /// Chooses files in the first file input that matches `selector`.
+    ///
+    /// # Errors
+    /// If there is no such field.
+    pub fn choose_files(&self, selector: &str, paths: &[&Path]) -> Result<(), Error> {
         let field = json!({ "expression": format!("document.querySelector({selector:?})") });
         let field = self.tab.call("Runtime.evaluate", &field)?;
-        let choice = json!({ "files": [path.display().to_string()], "objectId": field["result"]["objectId"] });
+        let files: Vec<String> = paths.iter().map(|path| path.display().to_string()).collect();
+        let choice = json!({ "files": files, "objectId": field["result"]["objectId"] });
         self.tab.call("DOM.setFileInputFiles", &choice).map(drop)
     }
 

@@ -18,6 +18,7 @@ pub mod soak;
 mod split;
 pub mod templates;
 pub mod tiny;
+pub mod towers;
 
 pub use browser::{Error, Page, Session};
 pub use host::{HostMode, ModelHost, sha256_of};

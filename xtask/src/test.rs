@@ -144,10 +144,12 @@ pub(crate) fn soak(arguments: &[String]) -> Result<(), Error> {
     shell::run(soak, "see the message above")
 }
 
-/// `cargo xtask bench`: native, or in the browser with `--browser` or `--peer wllama`.
+/// `cargo xtask bench`: native, or in the browser with `--browser` or `--peer wllama`; of models that see with `--pictures`.
 pub(crate) fn bench(arguments: &[String]) -> Result<(), Error> {
-    if !arguments.iter().any(|argument| argument == "--browser" || argument == "wllama") {
-        return model::example("bench", arguments);
+    let has = |word: &str| arguments.iter().any(|argument| argument == word);
+    let sees = has("--pictures");
+    if !has("--browser") && !has("wllama") {
+        return model::example(if sees { "vision_bench" } else { "bench" }, arguments);
     }
     let toolchain = site::set_up()?;
     let browsers = browser::set_up()?;
@@ -157,7 +159,8 @@ pub(crate) fn bench(arguments: &[String]) -> Result<(), Error> {
     if build == Build::Release {
         site::build_with(&toolchain, build)?;
     }
-    let mut bench = browsers.set_env(program::example(&toolchain, build, "browser_bench")?);
+    let name = if sees { "browser_vision_bench" } else { "browser_bench" };
+    let mut bench = browsers.set_env(program::example(&toolchain, build, name)?);
     bench.env("PARLANCE_SITE", root().join(build.site_dir()));
     bench.args(arguments);
     shell::run(bench, "see the message above")

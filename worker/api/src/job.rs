@@ -324,6 +324,7 @@ impl Job {
         let speed = |count: u32, seconds: f64| if seconds > 0.0 { f64::from(count) / seconds } else { 0.0 };
         let prompt_tokens = first.prompt().len() as u32;
         let image_tokens: usize = first.prompt().images().map(|image| image.len()).sum();
+        let image_seconds: f64 = first.prompt().images().map(|image| image.encode_seconds()).sum();
         let since = |instant: Option<Instant>| instant.map_or(0.0, |instant| (instant - self.start).as_secs_f64());
         let per_token = |seconds: f64, count: u32| if count > 0 { seconds / f64::from(count) } else { 0.0 };
         Usage {
@@ -345,6 +346,7 @@ impl Job {
                 time_per_output_token_s: per_token(decode_seconds, completion_tokens),
                 prefill_tokens_per_s: speed(first.stats.prefilled_tokens, first.stats.prefill_seconds),
                 decode_tokens_per_s: speed(completion_tokens, decode_seconds),
+                image_encode_s: (image_seconds > 0.0).then_some(image_seconds),
                 grammar_init_s: self.grammar_seconds,
                 grammar_per_token_s: (masks > 0).then(|| sum(|answer| answer.stats.mask_seconds) / f64::from(masks)),
             },

@@ -287,6 +287,9 @@ pub struct UsageExtra {
     pub prefill_tokens_per_s: f64,
     /// Generation speed.
     pub decode_tokens_per_s: f64,
+    /// Seconds for encoding images, if there are any that were not seen before.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub image_encode_s: Option<f64>,
     /// Seconds for compiling the grammar, if there is one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub grammar_init_s: Option<f64>,

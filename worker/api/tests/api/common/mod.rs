@@ -85,12 +85,21 @@ pub fn meta() -> Meta {
 pub struct Listener {
     pub chunks: RefCell<Vec<Value>>,
     pub prefilled: Cell<usize>,
+    /// How many images were encoded.
+    pub encoded: Cell<usize>,
     pub stop_after: Option<usize>,
 }
 
 impl Control for Listener {
     fn prefilling(&self, done: usize, _total: usize) {
         self.prefilled.set(done);
+    }
+
+    fn seeing(&self, done: usize, _total: usize) {
+        // Tiny towers have two layers, and one report between them.
+        if done % 1000 == 500 {
+            self.encoded.set(self.encoded.get() + 1);
+        }
     }
 
     fn chunk(&self, chunk: Value) {
