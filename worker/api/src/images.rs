@@ -16,9 +16,8 @@ use parlance_engine::vision::Picture;
 use parlance_protocol::openai::RequestMessage;
 use serde_json::{Value, json};
 
-use crate::answer::unless_stopped;
+use crate::control::{Control, unless_stopped};
 use crate::error::RequestError;
-use crate::job::Control;
 
 /// Begins a marker: a Unicode noncharacter, which is removed from the texts of requests with images.
 const MARK: char = '\u{FDD1}';
