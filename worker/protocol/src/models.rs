@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::Warning;
-use crate::openai::Capability;
+use crate::abilities::{Abilities, Capability};
 
 /// The models stored on this device.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -40,15 +40,6 @@ pub struct StoredModel {
     /// Whether it is a model that a projector on this device belongs to.
     #[serde(default)]
     pub can_see: bool,
-}
-
-/// What a model can do.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Abilities {
-    /// Tasks and features.
-    pub capabilities: Vec<Capability>,
-    /// Context length in tokens, for prompt and answer together.
-    pub context_tokens: u32,
 }
 
 /// The result of comparing a GPU's kernels with their references on the CPU.
