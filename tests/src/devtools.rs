@@ -14,9 +14,8 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::Error;
-use crate::browser::browser_error;
 use crate::console::Console;
+use crate::error::{Error, browser_error};
 
 /// For every browser: controlled by a program, and without work of its own. Rendering the address bar's suggestions,
 /// which nobody sees, took longer than the rest of the start.

@@ -19,8 +19,8 @@ use crate::client::Client;
 use crate::error::WorkerError;
 use crate::images;
 use crate::interrupts::Guard;
-use crate::load::{LoadSpec, LoadedModel};
-use crate::responses::Running;
+use crate::leader::Running;
+use crate::resident::{LoadSpec, LoadedModel};
 use crate::server::Server;
 
 /// Reports on one request to its client.

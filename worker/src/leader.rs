@@ -6,26 +6,34 @@ use std::rc::Rc;
 use futures::lock::Mutex;
 use parlance_api::{Processors, find_model, model_list};
 use parlance_engine::EngineError;
-use parlance_protocol::openai::{Endpoint, ModelEntry};
+use parlance_protocol::openai::{Endpoint, ModelEntry, Response};
 use parlance_protocol::{Event, ModelInfo, Request, RequestId, Settings, StorageInfo, StoredModel, model_name};
 use parlance_worker_core::residency::LoadSpec;
 use parlance_worker_core::route::{Route, route};
 use wasm_bindgen_futures::spawn_local;
 use web_time::Instant;
 
-use crate::client::{Client, ClientId, Incoming};
+use crate::client::{Client, Incoming};
 use crate::election::Lead;
 use crate::error::WorkerError;
 use crate::inspect::inspect;
 use crate::interrupts::Interrupts;
 use crate::load::Load;
+use crate::names::{ClientId, RequestKey};
 use crate::queue::Queue;
-use crate::responses::Running;
 use crate::storage::Store;
 use crate::tokens;
 
 /// Maximum requests of a client that wait for the engine.
 const MAX_WAITING: usize = 256;
+
+/// The response in progress.
+pub(crate) struct Running {
+    /// The request that it answers.
+    pub(crate) key: RequestKey,
+    /// The response at its beginning.
+    pub(crate) response: Response,
+}
 
 /// What those who take requests and the server that works on them share.
 pub(crate) struct Shared {

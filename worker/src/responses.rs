@@ -5,16 +5,7 @@ use parlance_protocol::openai::{Endpoint, Response, ResponseStatus};
 use serde_json::Value;
 
 use crate::error::WorkerError;
-use crate::interrupts::RequestKey;
 use crate::leader::Shared;
-
-/// The response in progress.
-pub(crate) struct Running {
-    /// The request that it answers.
-    pub(crate) key: RequestKey,
-    /// The response at its beginning.
-    pub(crate) response: Response,
-}
 
 impl Shared {
     /// Answers a request for a response.

@@ -17,7 +17,8 @@ use crate::error::WorkerError;
 use crate::interrupts::Guard;
 use crate::later;
 use crate::leader::Shared;
-use crate::load::{Load, LoadSpec, LoadedModel};
+use crate::load::Load;
+use crate::resident::{LoadSpec, LoadedModel};
 use crate::source::Part;
 
 /// What the leading worker holds between requests.

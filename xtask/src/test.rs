@@ -75,7 +75,9 @@ fn run_all(toolchain: &Toolchain, browsers: &Browsers) -> Result<(), Error> {
             MODULES.run(&tools, || npm::check_types().and_then(|()| npm::test_modules()))
         });
         let site = site::build_with(toolchain, Build::Test).and_then(|()| {
-            PAGE.run(&tools, || in_wasm(&["-p", "parlance"]).and_then(|()| native(&["--test", "locales"])))
+            PAGE.run(&tools, || {
+                in_wasm(&["-p", "parlance"]).and_then(|()| native(&["--test", "locales", "--test", "modules"]))
+            })
         });
         kernels.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)).and(site)
     })?;

@@ -1,11 +1,9 @@
 //! Generates one answer: content, reasoning and tool calls, with the engine's decode loop or token by token.
 
 use std::collections::HashMap;
-use std::pin::pin;
 use std::rc::Rc;
 
 use futures::FutureExt as _;
-use futures::future::{Either, select};
 use llguidance::Matcher;
 use parlance_engine::EngineError;
 use parlance_engine::runtime::{DraftStats, Model, Prompt as Prompted, Step};
@@ -16,9 +14,9 @@ use web_time::Instant;
 
 use crate::codec::ChatCodec;
 use crate::constraints::Constraints;
+use crate::control::{Control, unless_stopped};
 use crate::error::RequestError;
 use crate::grammar::grammar_error;
-use crate::job::Control;
 use crate::logprobs::log_prob;
 use crate::output_parser::{CallDelta, OutputEvent, OutputParser, Parsed};
 use crate::parse::Options;
@@ -371,13 +369,5 @@ impl Answer {
         }
         self.finish =
             Some(if self.has_calls && reason == FinishReason::Stop { FinishReason::ToolCalls } else { reason });
-    }
-}
-
-/// Awaits `work`. If the request is stopped first, `work` is dropped and the result is `None`.
-pub(crate) async fn unless_stopped<T>(control: &impl Control, work: impl Future<Output = T>) -> Option<T> {
-    match select(pin!(control.stopped()), pin!(work)).await {
-        Either::Left(_) => None,
-        Either::Right((result, _)) => Some(result),
     }
 }

@@ -17,9 +17,8 @@ use parlance_protocol::openai::RequestMessage;
 use serde_json::{Value, json};
 use web_time::Instant;
 
-use crate::answer::unless_stopped;
+use crate::control::{Control, unless_stopped};
 use crate::error::RequestError;
-use crate::job::Control;
 
 /// Begins a marker: a Unicode noncharacter, which is removed from the texts of requests with images.
 const MARK: char = '\u{FDD1}';

@@ -17,38 +17,14 @@ use crate::answer::{Answer, Delta, Processors};
 use crate::chat_request::ChatRequest;
 use crate::codec::ChatCodec;
 use crate::constraints::{Constraints, has_channels};
+use crate::control::Control;
 use crate::error::RequestError;
 use crate::images::{Images, Vision};
+use crate::meta::Meta;
 use crate::output_parser::{CallDelta, Expected, OutputParser};
 use crate::parse::{self, Options};
 use crate::prompt::{self, Prompt};
 use crate::tools::ToolChoice;
-
-/// Observes a request and can stop it.
-pub trait Control {
-    /// Reports prefill progress: `done` of `total` tokens that are not in the KV cache.
-    fn prefilling(&self, done: usize, total: usize);
-
-    /// Reports progress of encoding images: `done` of `total` steps.
-    fn seeing(&self, _done: usize, _total: usize) {}
-
-    /// Receives a chunk of a streamed response.
-    fn chunk(&self, chunk: Value);
-
-    /// Resolves when the request must stop; otherwise never.
-    fn stopped(&self) -> impl Future<Output = ()>;
-}
-
-/// Metadata of a response, and a random number.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Meta {
-    /// A random number for ids, and for the seed if the request has none.
-    pub random: u64,
-    /// Time of creation, in seconds since 1970.
-    pub created: u64,
-    /// The model's name.
-    pub model: String,
-}
 
 /// The kind of response, by endpoint.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -19,9 +19,11 @@ use web_time::Instant;
 use crate::answer::Processors;
 use crate::chat_request::ChatRequest;
 use crate::codec::ChatCodec;
+use crate::control::Control;
 use crate::error::RequestError;
 use crate::images::{ImageRequest, Images, Vision};
-use crate::job::{Control, Job, Meta, to_json};
+use crate::job::{Job, to_json};
+use crate::meta::Meta;
 use crate::parse;
 
 use self::events::Translator;

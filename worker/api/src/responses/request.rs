@@ -14,7 +14,7 @@ use self::items::Messages;
 pub(super) use self::items::referenced_responses;
 use super::kept::KeptResponse;
 use crate::error::RequestError;
-use crate::job::Meta;
+use crate::meta::Meta;
 use crate::tools;
 
 /// Asks for log probabilities.

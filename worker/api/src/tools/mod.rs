@@ -7,6 +7,7 @@ mod json;
 mod literals;
 mod reader;
 mod schema;
+mod sections;
 mod tagged;
 #[cfg(test)]
 pub(crate) mod tests;
@@ -14,7 +15,7 @@ pub(crate) mod tests;
 pub(crate) use choice::{ToolChoice, check, retain_named};
 pub(crate) use format::{Layout, ToolFormat};
 pub(crate) use grammar::{grammar, in_channels};
-pub(crate) use reader::{Ending, Section, read};
+pub(crate) use sections::{Ending, Section, read};
 
 use parlance_engine::calls::CallSample;
 use parlance_engine::chat::Chat;

@@ -176,6 +176,8 @@ pub struct ModelConfig {
     pub trained_context: u32,
     /// Format of the KV cache.
     pub cache: CacheFormat,
+    /// Number of sequences that there is to be memory for, each with a context of its own.
+    pub sequences: u32,
     /// RoPE.
     pub rope: RopeConfig,
     /// RoPE of layers with [`LayerRope::Window`].

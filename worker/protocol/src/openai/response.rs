@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::request::ToolCall;
-use crate::Abilities;
+use crate::abilities::{Abilities, Capability};
 
 /// Why an answer ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -374,24 +374,6 @@ pub struct ModelList {
     pub object: String,
     /// The models.
     pub data: Vec<ModelEntry>,
-}
-
-/// What a model can do.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Capability {
-    /// It answers conversations.
-    Chat,
-    /// It has embeddings of texts.
-    Embeddings,
-    /// It ranks documents.
-    Rerank,
-    /// Its chat template describes tools.
-    Tools,
-    /// It can reason before it answers.
-    Thinking,
-    /// It sees images.
-    Vision,
 }
 
 /// A model.

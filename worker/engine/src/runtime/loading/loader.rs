@@ -11,10 +11,9 @@ use super::upload::Upload;
 use crate::chat::Chat;
 use crate::error::{EngineError, Result};
 use crate::gguf::Gguf;
-use crate::kernels::MAX_SEQUENCES;
 use crate::models::{CacheFormat, ModelConfig, ModelPlan};
 use crate::runtime::device::Device;
-use crate::runtime::fit::{Description, DeviceLimits, SpeechModel};
+use crate::runtime::fit::{Description, SpeechModel};
 use crate::runtime::memory::{Room, Sequences};
 use crate::runtime::session::{Encoder, Head, Model, Transcriber};
 
@@ -161,7 +160,8 @@ impl Loader {
         };
         let TensorStage { description, upload } = *stage;
         let (placed, host) = upload.finish()?;
-        let (config, plan, chat) = match description.with_cache(device.cache_format(options.cache)) {
+        let description = description.with_cache(device.cache_format(options.cache));
+        let (config, plan, chat) = match description.with_sequences(options.further_sequences) {
             Description::Decoder { config, plan, mut chat } => {
                 chat.try_template()?;
                 (config, plan, Arc::new(*chat))
@@ -191,10 +191,8 @@ impl Loader {
         };
         // Weights and activations are allocated; only the KV cache can still be too large, and a smaller context
         // shrinks it.
-        let sequences = options.further_sequences.saturating_add(1).min(MAX_SEQUENCES);
-        // A layer's rows of all sequences are in one binding.
-        let max_binding_bytes = device.limits().max_binding_bytes / u64::from(sequences);
-        let requested = config.context(options.context_tokens, DeviceLimits { max_binding_bytes })?;
+        let sequences = config.sequences;
+        let requested = config.context(options.context_tokens, device.limits())?;
         let parts = Parts { placed, config, plan, chat, host };
         let mut context = requested;
         loop {
