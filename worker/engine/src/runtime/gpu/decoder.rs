@@ -87,7 +87,7 @@ impl GpuDecoder {
         let (embed, layers, len) = match batch {
             Batch::Tokens(ids) => {
                 self.feed_batch(position, 0, ids);
-                (self.embed_program()?, self.prefill_program(false)?, ids.len())
+                (self.embed_program()?, self.prompt_program(ids.len())?, ids.len())
             }
             Batch::Embeddings { rows, deepstack, two_way } => {
                 let len = rows.len() / self.config.embedding_len as usize;

@@ -15,6 +15,8 @@ pub(super) struct Programs {
     embed: OnceCell<Vec<Dispatch>>,
     /// The layers for a batch: with causal attention, and with attention in both directions.
     prefill: [OnceCell<Vec<Dispatch>>; 2],
+    /// The same with causal attention for so few tokens that experts' products have the layout for one.
+    few: OnceCell<Vec<Dispatch>>,
     /// The same for embeddings that are also added to the results of the first layers.
     deepstack: [OnceCell<Vec<Dispatch>>; 2],
     /// The norm before the output head, for such a batch in an embedding model.
@@ -72,6 +74,17 @@ impl GpuDecoder {
         self.program(&self.programs.prefill[usize::from(two_way)], layout, |builder| {
             builder.layers(&self.buffers.prompt_ids)
         })
+    }
+
+    /// The layers for a batch of `len` tokens of the prompt, whose positions attend to those before.
+    pub(super) fn prompt_program(&self, len: usize) -> Result<&[Dispatch]> {
+        let tuning = self.gpu.tuning();
+        let has_experts = self.config.feed_forwards().any(|part| part.expert_count() > 0);
+        if !has_experts || len > tuning.few_tokens as usize {
+            return self.prefill_program(false);
+        }
+        let layout = Layout { experts: tuning.decode, ..Layout::batch(tuning.prefill) };
+        self.program(&self.programs.few, layout, |builder| builder.layers(&self.buffers.prompt_ids))
     }
 
     /// As [`GpuDecoder::prefill_program`], for embeddings that are also added to the results of the first layers.
