@@ -25,7 +25,10 @@ fn with(mut tuning: Tuning, name: &str, value: u32) -> Result<Tuning, Box<dyn Er
         "decode.integers" => tuning = tuning.with_integers(),
         "decode.shared_codebook" if value == 0 => {}
         "decode.shared_codebook" => tuning = tuning.with_shared_codebooks(),
-        "prefill_large.prefetch" => tuning.prefill_large.prefetch = value != 0,
+        "prefill_large.prefetch" => {
+            tuning.prefill_large.prefetch = value != 0;
+            tuning.prefill_narrow.prefetch = value != 0;
+        }
         "prefill_large.tiles" => {
             tuning.prefill_large.tiles = *[Tiles::None, Tiles::Shared, Tiles::Packed, Tiles::Cooperative]
                 .get(value as usize)
@@ -57,6 +60,11 @@ fn number<'t>(tuning: &'t mut Tuning, name: &str) -> Result<&'t mut u32, Box<dyn
         "prefill.pairs" => &mut tuning.prefill.pairs,
         "prefill.tokens" => &mut tuning.prefill.tokens,
         "prefill_batch" => &mut tuning.prefill_batch,
+        "prefill_narrow.pairs" => &mut tuning.prefill_narrow.pairs,
+        "prefill_narrow.tokens" => &mut tuning.prefill_narrow.tokens,
+        "prefill_narrow.steps" => &mut tuning.prefill_narrow.steps,
+        "prefill_narrow.row_groups" => &mut tuning.prefill_narrow.row_groups,
+        "narrow_tokens" => &mut tuning.narrow_tokens,
         "few_tokens" => &mut tuning.few_tokens,
         "activation_mib" => &mut tuning.activation_mib,
         "attention_workgroup" => &mut tuning.attention_workgroup,

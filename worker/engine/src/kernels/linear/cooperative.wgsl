@@ -8,7 +8,7 @@
 // Grid: x * y: ceil(2 * PAIRS / TILE_ROWS) workgroups, z: that of `tiled.wgsl`.
 // Constants: those of `linear.wgsl` except THREAD_PAIRS and TOKENS; ROW_TILES, TOKEN_TILES; ROW_GROUPS, TOKEN_GROUPS:
 // subgroups along either side; STEP_BLOCKS: blocks of 32 columns that are multiplied between two barriers; ROW_LOADS,
-// TOKEN_LOADS: blocks of rows and of tokens that a thread loads per step; TILE_TOKENS: 16 * TOKEN_TILES * TOKEN_GROUPS.
+// TOKEN_LOADS: blocks of rows and of tokens that a thread loads per step, with FEW_TOKENS at most one; TILE_TOKENS: 16 * TOKEN_TILES * TOKEN_GROUPS.
 enable f16;
 enable wgpu_cooperative_matrix;
 #include "linear/product_bindings.wgsl"
@@ -92,7 +92,8 @@ fn main(
     #end
     let part = thread % STEP_BLOCKS;
     #repeat l TOKEN_LOADS
-    let token$l = (thread + $lu * WORKGROUP) / STEP_BLOCKS;
+    // With FEW_TOKENS, threads without a token load the last one.
+    let token$l = min((thread + $lu * WORKGROUP) / STEP_BLOCKS, TILE_TOKENS - 1u);
     let x_base$l = min(token_at(first_place + token$l), token_count - 1u) / X_SHARE * BLOCKS;
     #end
     for (var i = thread; i < 256u * ROW_GROUPS * TOKEN_GROUPS; i += WORKGROUP) {
@@ -129,11 +130,17 @@ fn main(
         row_tile[row$l * STRIDE + part * 8u + $vu] = weights$l.v$v;
         #end
         #end
-        #repeat l TOKEN_LOADS
-        #repeat v 8
-        token_tile[token$l * STRIDE + part * 8u + $vu] = inputs$l.v$v;
-        #end
-        #end
+#ifdef FEW_TOKENS
+        if (thread < TILE_TOKENS * STEP_BLOCKS) {
+#else
+        {
+#endif
+            #repeat l TOKEN_LOADS
+            #repeat v 8
+            token_tile[token$l * STRIDE + part * 8u + $vu] = inputs$l.v$v;
+            #end
+            #end
+        }
         workgroupBarrier();
 #ifdef PREFETCH
         // The loads of the next step are under way while this one is multiplied.

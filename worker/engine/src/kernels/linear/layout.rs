@@ -14,14 +14,15 @@ pub enum Tiles {
     Packed,
     /// On the adapter's matrix units (`cooperative.wgsl`), with f16 products. [`halve`](super::halve) converts the input.
     /// [`LinearTuning::pairs`] and [`LinearTuning::tokens`] are a subgroup's matrices along rows and tokens, and
-    /// [`LinearTuning::steps`] the number of blocks between two barriers.
+    /// [`LinearTuning::steps`] the number of blocks between two barriers. [`LinearTuning::row_groups`] of its eight
+    /// subgroups have rows of their own.
     Cooperative,
 }
 
 /// Number of adjacent threads along the rows in a workgroup of `tiled.wgsl`.
 pub(super) const TILE_LANES: u32 = 16;
-/// Number of subgroups along rows and along tokens in a workgroup of `cooperative.wgsl`.
-pub(super) const COOPERATIVE_GROUPS: [u32; 2] = [2, 4];
+/// Number of subgroups in a workgroup of `cooperative.wgsl`.
+const COOPERATIVE_SUBGROUPS: u32 = 8;
 /// Bytes of workgroup memory that `tiled.wgsl` needs in the layouts used.
 pub const SHARED_TILE_BYTES: u32 = 26_880;
 /// Bytes of workgroup memory that `cooperative.wgsl` and, for the largest heads, `attention_cooperative.wgsl` need.
@@ -31,7 +32,7 @@ pub const COOPERATIVE_SUBGROUP: u32 = 32;
 /// Bytes of workgroup memory that every device has (WebGPU's default limit).
 pub(super) const LEAST_WORKGROUP_BYTES: u32 = 16 << 10;
 /// Threads in a workgroup of `cooperative.wgsl`.
-pub const COOPERATIVE_WORKGROUP: u32 = COOPERATIVE_SUBGROUP * COOPERATIVE_GROUPS[0] * COOPERATIVE_GROUPS[1];
+pub const COOPERATIVE_WORKGROUP: u32 = COOPERATIVE_SUBGROUP * COOPERATIVE_SUBGROUPS;
 
 /// Layout of a product's kernel.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -50,6 +51,8 @@ pub struct LinearTuning {
     pub tokens: u32,
     /// How threads share loaded data.
     pub tiles: Tiles,
+    /// Subgroups along the rows in [`Tiles::Cooperative`], a divisor of eight; the others are along the tokens.
+    pub row_groups: u32,
     /// Number of threads whose sums are added by subgroup operations; a power of two, 1 for none.
     pub subgroup: u32,
     /// Prepend `enable subgroups;` (browsers require it, naga rejects it).
@@ -101,14 +104,17 @@ impl LinearTuning {
         matches!(self.tiles, Tiles::Packed | Tiles::Cooperative)
     }
 
+    /// Subgroups along the tokens in [`Tiles::Cooperative`].
+    pub(super) fn token_groups(&self) -> u32 {
+        COOPERATIVE_SUBGROUPS / self.row_groups
+    }
+
     /// Pairs of rows, and tokens, per workgroup.
     pub(crate) fn tile(&self) -> [u32; 2] {
         match self.tiles {
             Tiles::None => [self.pairs * (self.workgroup / self.lanes), self.tokens],
             Tiles::Shared | Tiles::Packed => [self.pairs * TILE_LANES, self.tokens * (self.workgroup / TILE_LANES)],
-            Tiles::Cooperative => {
-                [16 * self.pairs * COOPERATIVE_GROUPS[0] / 2, 16 * self.tokens * COOPERATIVE_GROUPS[1]]
-            }
+            Tiles::Cooperative => [8 * self.pairs * self.row_groups, 16 * self.tokens * self.token_groups()],
         }
     }
 }

@@ -8,7 +8,7 @@ pub use layout::{
     COOPERATIVE_SUBGROUP, COOPERATIVE_TILE_BYTES, COOPERATIVE_WORKGROUP, LinearTuning, SHARED_TILE_BYTES, Tiles,
 };
 
-use layout::{COOPERATIVE_GROUPS, LEAST_WORKGROUP_BYTES, TILE_LANES};
+use layout::{LEAST_WORKGROUP_BYTES, TILE_LANES};
 
 use super::{CacheLayout, GROUP_UNIT, Grid, Shader, format_name};
 use crate::gguf::{Codebook, Group, TensorType};
@@ -255,14 +255,15 @@ impl Linear {
         Shader::new("linear/cooperative.wgsl")
             .constant("ROW_TILES", self.tuning.pairs)
             .constant("TOKEN_TILES", self.tuning.tokens)
-            .constant("ROW_GROUPS", COOPERATIVE_GROUPS[0])
-            .constant("TOKEN_GROUPS", COOPERATIVE_GROUPS[1])
+            .constant("ROW_GROUPS", self.tuning.row_groups)
+            .constant("TOKEN_GROUPS", self.tuning.token_groups())
             .constant("TILE_TOKENS", tokens)
             .constant("STEP_BLOCKS", steps)
             .define_if(self.tuning.prefetch, "PREFETCH")
             .constant("SUBGROUP", COOPERATIVE_SUBGROUP)
             .constant("ROW_LOADS", 2 * pairs * steps / COOPERATIVE_WORKGROUP)
-            .constant("TOKEN_LOADS", tokens * steps / COOPERATIVE_WORKGROUP)
+            .constant("TOKEN_LOADS", (tokens * steps).div_ceil(COOPERATIVE_WORKGROUP))
+            .define_if(tokens * steps < COOPERATIVE_WORKGROUP, "FEW_TOKENS")
     }
 
     /// Blocks whose quants a vec4 holds.

@@ -31,6 +31,10 @@ pub struct Tuning {
     /// In prompt batches of at most this many tokens, experts' products have the layout for single tokens: so few tokens
     /// per expert would leave tiles mostly empty.
     pub few_tokens: u32,
+    /// Experts' products in larger batches, as long as an expert has few tokens.
+    pub prefill_narrow: LinearTuning,
+    /// The most tokens per expert, on average, that count as few.
+    pub narrow_tokens: u32,
     /// Maximum size of an activation buffer in MiB. Every adapter can bind 128.
     pub activation_mib: u32,
     /// A large matrix that would use fewer threads than this gets twice as many lanes per row.
@@ -90,7 +94,9 @@ impl Tuning {
                 ..shared
             };
             // Such an adapter needs many tokens to stay busy with attention over long prompts.
-            return Self { prefill_large, prefill_batch: 2048, ..self };
+            // As many rows as threads have blocks to load, and as few tokens as a matrix has.
+            let prefill_narrow = LinearTuning { pairs: 1, tokens: 1, row_groups: 8, ..prefill_large };
+            return Self { prefill_large, prefill_narrow, prefill_batch: 2048, ..self };
         }
         let prefill_large = if best == Tiles::Shared { shared } else { shared.packed() };
         Self { prefill_large, prefill_batch: 512, ..self }
@@ -107,6 +113,7 @@ impl Tuning {
             pairs,
             tokens: 1,
             tiles: Tiles::None,
+            row_groups: 2,
             subgroup: subgroup_min_size.filter(|size| size.is_power_of_two()).unwrap_or(1),
             subgroup_enable: cfg!(target_family = "wasm"),
             integers: false,
@@ -128,6 +135,8 @@ impl Tuning {
             decode_integers: None,
             prefill_large: prefill,
             few_tokens: 0,
+            prefill_narrow: prefill,
+            narrow_tokens: 0,
             activation_mib: 128,
             few_threads: 1 << 16,
             projected_weights: if is_software { 0 } else { 1 << 16 },
@@ -175,6 +184,7 @@ impl Tuning {
             decode_large: decode,
             decode_integers: None,
             prefill_large: prefill,
+            narrow_tokens: 0,
             large_matrix: u64::MAX,
             attention_splits: self.attention_splits.map(|step| AttentionSplits { splits: 1, ..step }),
             projected_weights: 0,

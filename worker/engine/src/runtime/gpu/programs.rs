@@ -6,6 +6,7 @@ use std::cell::OnceCell;
 use super::decoder::GpuDecoder;
 use super::forward::{ForwardBuilder, Layout, Tokens};
 use crate::error::Result;
+use crate::models::FeedForwardConfig;
 use crate::runtime::device::{Dispatch, Tuning};
 
 /// Dispatches by purpose.
@@ -15,8 +16,9 @@ pub(super) struct Programs {
     embed: OnceCell<Vec<Dispatch>>,
     /// The layers for a batch: with causal attention, and with attention in both directions.
     prefill: [OnceCell<Vec<Dispatch>>; 2],
-    /// The same with causal attention for so few tokens that experts' products have the layout for one.
-    few: OnceCell<Vec<Dispatch>>,
+    /// The same with causal attention for so few tokens that experts' products have another layout: that for single
+    /// tokens, and that of narrow tiles.
+    few: [OnceCell<Vec<Dispatch>>; 2],
     /// The same for embeddings that are also added to the results of the first layers.
     deepstack: [OnceCell<Vec<Dispatch>>; 2],
     /// The norm before the output head, for such a batch in an embedding model.
@@ -79,12 +81,17 @@ impl GpuDecoder {
     /// The layers for a batch of `len` tokens of the prompt, whose positions attend to those before.
     pub(super) fn prompt_program(&self, len: usize) -> Result<&[Dispatch]> {
         let tuning = self.gpu.tuning();
-        let has_experts = self.config.feed_forwards().any(|part| part.expert_count() > 0);
-        if !has_experts || len > tuning.few_tokens as usize {
-            return self.prefill_program(false);
-        }
-        let layout = Layout { experts: tuning.decode, ..Layout::batch(tuning.prefill) };
-        self.program(&self.programs.few, layout, |builder| builder.layers(&self.buffers.prompt_ids))
+        let per_expert = |part: &FeedForwardConfig| match part {
+            FeedForwardConfig::Experts(experts) => Some((len as u32 * experts.used).div_ceil(experts.count)),
+            FeedForwardConfig::Dense(_) => None,
+        };
+        let (few, experts) = match self.config.feed_forwards().filter_map(per_expert).max() {
+            Some(_) if len <= tuning.few_tokens as usize => (0, tuning.decode),
+            Some(tokens) if tokens <= tuning.narrow_tokens => (1, tuning.prefill_narrow),
+            _ => return self.prefill_program(false),
+        };
+        let layout = Layout { experts, ..Layout::batch(tuning.prefill) };
+        self.program(&self.programs.few[few], layout, |builder| builder.layers(&self.buffers.prompt_ids))
     }
 
     /// As [`GpuDecoder::prefill_program`], for embeddings that are also added to the results of the first layers.
