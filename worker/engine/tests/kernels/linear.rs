@@ -246,11 +246,18 @@ async fn linear_multiplies_in_every_format() {
 fn kernels_for_matrix_units_are_valid() {
     use naga::valid::{Capabilities, ValidationFlags, Validator};
 
-    let tuning = Tuning::for_hardware(None).with_tiles(u32::MAX, Tiles::Cooperative).prefill_large;
-    assert_eq!(tuning.tiles, Tiles::Cooperative);
+    let hardware = Tuning::for_hardware(None).with_tiles(u32::MAX, Tiles::Cooperative);
+    let tunings = [
+        hardware.prefill_large,
+        hardware.prefill_narrow,
+        LinearTuning { prefetch: true, ..hardware.prefill_large },
+        LinearTuning { prefetch: true, pairs: 2, ..hardware.prefill_narrow },
+    ];
+    assert!(tunings.iter().all(|tuning| tuning.tiles == Tiles::Cooperative));
     let experts = ExpertRows { rows: 60, used: 2, shares_input: true };
     let shaders = TensorType::supported().flat_map(|tensor_type| [(tensor_type, None), (tensor_type, Some(experts))]);
-    let shaders = shaders.map(|(tensor_type, experts)| {
+    let shaders = shaders.flat_map(|(tensor_type, experts)| tunings.map(|tuning| (tensor_type, experts, tuning)));
+    let shaders = shaders.map(|(tensor_type, experts, tuning)| {
         let linear = Linear {
             tensor_type,
             rows: 300,
@@ -329,15 +336,17 @@ async fn matrix_units_multiply_in_every_format() {
     let mut random = Random(31);
     let tuning = gpu.tuning().prefill_large;
     assert_eq!(tuning.tiles, Tiles::Cooperative);
+    let prefetching = LinearTuning { prefetch: true, ..tuning };
     for tensor_type in TensorType::supported() {
         // Rows and tokens that do not fill tiles, and an odd number of blocks if the format allows it.
         let cols = 480u32.next_multiple_of(tensor_type.block_len() as u32);
-        for (rows, tokens, with_norm) in [(21, 9, true), (300, 130, false)] {
+        let shapes = [(tuning, 21, 9, true), (tuning, 300, 130, false), (prefetching, 300, 130, false)];
+        for (tuning, rows, tokens, with_norm) in shapes {
             let case = Case::new(&gpu, &mut random, tensor_type, rows, cols, tokens);
             let expected = case.expected(with_norm);
             let prepare = halve(1, cols, with_norm.then_some(EPS));
             let actual = case.prepared_product(&gpu, tuning, prepare, case.x.len() * 2).await;
-            assert_close(&actual, &expected, 2e-3, &format!("{tensor_type}, {rows} rows, {tokens} tokens"));
+            assert_close(&actual, &expected, 2e-3, &format!("{tensor_type}, {rows} rows, {tokens} tokens, {tuning:?}"));
         }
     }
 }

@@ -14,6 +14,7 @@ mod embed;
 mod experts;
 mod grouped;
 mod heads;
+mod integers;
 mod latent;
 mod linear;
 mod norm;
