@@ -24,13 +24,13 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use parlance_engine::models::CacheFormat;
-use parlance_engine::runtime::{Cpu, Device, Gpu, GpuOptions, Model, NativeThreads};
+use parlance_engine::runtime::{Cpu, Device, GpuOptions, Model, NativeThreads};
 use parlance_engine::sampling::{SamplingParams, SamplingPlan};
 use pollster::block_on;
 use serde::Serialize;
 
 use measuring::{copy_bandwidth, load, median, prompt};
-use tuned::{choices, tuned};
+use tuned::{choices, open_gpu};
 
 #[allow(clippy::struct_excessive_bools, reason = "each is an independent switch")]
 struct Arguments {
@@ -135,8 +135,7 @@ async fn measure(arguments: &Arguments) -> Result<Vec<Row>, Box<dyn Error>> {
     let device: Device = if let Some(members) = arguments.threads.checked_sub(1) {
         Cpu::blocking().with_threads(Arc::new(NativeThreads::start(members, 1 << 16))).into()
     } else {
-        let tuning = tuned(Gpu::new(options).await?.tuning(), &arguments.tune)?;
-        Gpu::new(GpuOptions { tuning: Some(tuning), ..options }).await?.into()
+        open_gpu(options, &arguments.tune).await?.into()
     };
     let adapter = device.adapter_name().to_owned();
     let features: Vec<_> = device.feature_names().into_iter().map(str::to_owned).collect();

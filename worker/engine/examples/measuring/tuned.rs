@@ -3,20 +3,22 @@
 use std::error::Error;
 
 use parlance_engine::kernels::linear::Tiles;
-use parlance_engine::runtime::Tuning;
+use parlance_engine::runtime::{Gpu, GpuOptions, Tuning};
 
 /// Choices from `NAME=VALUE,...`.
 pub(crate) fn choices(text: &str) -> Result<Vec<(String, u32)>, Box<dyn Error>> {
-    let choice = |choice: &str| {
+    let choice = |choice: &str| -> Result<(String, u32), Box<dyn Error>> {
         let (name, value) = choice.split_once('=').ok_or("--tune takes NAME=VALUE,...")?;
         Ok((name.to_owned(), value.parse()?))
     };
     text.split(',').map(choice).collect()
 }
 
-/// The layout with these choices, applied in order.
-pub(crate) fn tuned(tuning: Tuning, choices: &[(String, u32)]) -> Result<Tuning, Box<dyn Error>> {
-    choices.iter().try_fold(tuning, |tuning, (name, value)| with(tuning, name, *value))
+/// Opens the GPU, with these choices applied in order to its default layout.
+pub(crate) async fn open_gpu(options: GpuOptions, choices: &[(String, u32)]) -> Result<Gpu, Box<dyn Error>> {
+    let default = Gpu::new(options).await?.tuning();
+    let tuning = choices.iter().try_fold(default, |tuning, (name, value)| with(tuning, name, *value))?;
+    Ok(Gpu::new(GpuOptions { tuning: Some(tuning), ..options }).await?)
 }
 
 fn with(mut tuning: Tuning, name: &str, value: u32) -> Result<Tuning, Box<dyn Error>> {

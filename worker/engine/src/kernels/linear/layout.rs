@@ -9,8 +9,8 @@ pub enum Tiles {
     None,
     /// Through workgroup memory (`tiled.wgsl`). [`LinearTuning::pairs`] and [`LinearTuning::tokens`] are per thread.
     Shared,
-    /// The same with 8-bit integers (`tiled_packed.wgsl`), for formats that support it ([`has_integers`](super::has_integers)).
-    /// [`quantise`](super::quantise) converts the input.
+    /// The same with 8-bit integers (`tiled_packed.wgsl`), for formats that support it
+    /// ([`has_integers`](super::has_integers)). [`quantise`](super::quantise) converts the input.
     Packed,
     /// On the adapter's matrix units (`cooperative.wgsl`), with f16 products. [`halve`](super::halve) converts the input.
     /// [`LinearTuning::pairs`] and [`LinearTuning::tokens`] are a subgroup's matrices along rows and tokens, and
