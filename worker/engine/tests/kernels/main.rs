@@ -17,6 +17,7 @@ mod heads;
 mod integers;
 mod latent;
 mod linear;
+mod matrix_units;
 mod norm;
 mod projection;
 mod repack;
