@@ -8,7 +8,8 @@
 // Grid: x * y: ceil(2 * PAIRS / TILE_ROWS) workgroups, z: that of `tiled.wgsl`.
 // Constants: those of `linear.wgsl` except THREAD_PAIRS and TOKENS; ROW_TILES, TOKEN_TILES; ROW_GROUPS, TOKEN_GROUPS:
 // subgroups along either side; STEP_BLOCKS: blocks of 32 columns that are multiplied between two barriers; ROW_LOADS,
-// TOKEN_LOADS: blocks of rows and of tokens that a thread loads per step, with FEW_TOKENS at most one; TILE_TOKENS: 16 * TOKEN_TILES * TOKEN_GROUPS.
+// TOKEN_LOADS: blocks of rows and of tokens that a thread loads per step, with FEW_TOKENS at most one; TILE_TOKENS: 16 *
+// TOKEN_TILES * TOKEN_GROUPS.
 enable f16;
 enable wgpu_cooperative_matrix;
 #include "linear/product_bindings.wgsl"

@@ -146,7 +146,7 @@ impl Tuning {
     /// With products of integers for single tokens, see [`Tuning::decode_integers`]; no effect without lanes.
     #[must_use]
     pub fn with_integers(self) -> Self {
-        // Steps are those of a vec4 of quants in the smallest formats. Each workgroup rounds the input, so it has many rows.
+        // A vec4 of quants holds up to four steps. Each workgroup rounds the input, so it has many rows.
         let integers = LinearTuning { integers: true, steps: 4, pairs: 2, ..self.decode_large };
         Self { decode_integers: Some(integers).filter(|layout| layout.has_lanes()), ..self }
     }
