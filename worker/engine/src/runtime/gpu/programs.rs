@@ -125,7 +125,10 @@ impl GpuDecoder {
 
     /// The dispatches used at the start of an answer, without the sampler.
     pub(super) fn first_dispatches(&self) -> Result<impl Iterator<Item = &Dispatch>> {
-        Ok(self.embed_program()?.iter().chain(self.prefill_program(false)?).chain(self.decode_program(0)?))
+        // One more than what has the kernels for single tokens.
+        let short = self.prompt_program(self.gpu.tuning().few_tokens as usize + 1)?;
+        let layers = self.prefill_program(false)?.iter().chain(short).chain(self.decode_program(0)?);
+        Ok(self.embed_program()?.iter().chain(layers))
     }
 
     /// The program in `cell`, built on first use.
