@@ -14,6 +14,7 @@ use axum::response::{IntoResponse as _, Response};
 use futures::stream;
 use parlance_api::{RequestError, find_model, model_list};
 use parlance_protocol::openai::{Endpoint, ModelEntry};
+use serde_json::Value;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio::time::{Instant, timeout_at};
 
@@ -26,7 +27,6 @@ use crate::options::Limits;
 use crate::queue::{Event, Owner, Queue, Ticket, Work};
 use crate::responses::Responses;
 use crate::routes::route;
-
 
 /// What requests share.
 pub(crate) struct Api {
@@ -121,8 +121,6 @@ pub(crate) async fn handle(
             refuse(refusal, &parts, &mut body).await
         }
     }
-}
-
 }
 
 /// A streamed answer: server-sent events in `OpenAI`'s format.

@@ -165,8 +165,8 @@ impl FromStr for Case {
         let names: Vec<&str> = SHAPES.iter().map(|shape| shape.name).collect();
         let shape = SHAPES.iter().find(|shape| shape.name == name);
         let shape = shape.ok_or_else(|| format!("“{name}” is not one of the shapes {}", names.join(", ")))?;
-        let side = |text: &str| text.parse::<u32>().map_err(|_| wrong());
-        Ok(Self { shape, size: [side(width)?, side(height)?] })
+        let pixels = |text: &str| text.parse::<u32>().map_err(|_| wrong());
+        Ok(Self { shape, size: [pixels(width)?, pixels(height)?] })
     }
 }
 

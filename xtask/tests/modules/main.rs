@@ -77,7 +77,7 @@ fn crates(package: &str) -> Vec<String> {
             None => format!("{folder}/{name}"),
         }));
     }
-    crates.retain(|file| file.ends_with(".rs") && root().join(file).is_file());
+    crates.retain(|file| Path::new(file).extension().is_some_and(|end| end == "rs") && root().join(file).is_file());
     crates
 }
 

@@ -28,12 +28,11 @@ pub(crate) fn check(
     choice: Option<&Value>,
 ) -> Result<(Vec<FunctionDefinition>, ToolChoice), RequestError> {
     check_definitions(&tools)?;
-    let (tools, choice) = match choice.and_then(|choice| choice.get("allowed_tools")) {
-        Some(allowed) => only_allowed(tools, allowed)?,
-        None => {
-            let choice = read(choice, &tools)?;
-            (tools, choice)
-        }
+    let (tools, choice) = if let Some(allowed) = choice.and_then(|choice| choice.get("allowed_tools")) {
+        only_allowed(tools, allowed)?
+    } else {
+        let choice = read(choice, &tools)?;
+        (tools, choice)
     };
     let Some(choice) = choice else { return Ok((Vec::new(), ToolChoice::Auto)) };
     if choice != ToolChoice::Auto && tools.is_empty() {

@@ -79,6 +79,7 @@ const OPTIONS: GpuOptions = GpuOptions { baseline: false, tuning: None, max_bind
 
 /// The device on which a test computes a model.
 #[derive(Debug, Clone, Copy)]
+#[allow(clippy::large_enum_variant, reason = "few exist at a time, and constants cannot be boxed")]
 pub enum On {
     Gpu(GpuOptions),
     Cpu,

@@ -225,9 +225,9 @@ fn no_flipped_byte_makes_the_parser_panic() {
 }
 
 /// The header of a projector.
-fn header(projector: &Described) -> Box<Gguf> {
+fn header(projector: &Described) -> Gguf {
     match parse(&build_file(projector, &[])) {
-        Ok(Parsed::Complete(gguf)) => gguf,
+        Ok(Parsed::Complete(gguf)) => *gguf,
         other => panic!("{}: {other:?}", projector.name),
     }
 }

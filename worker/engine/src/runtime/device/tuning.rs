@@ -148,7 +148,7 @@ impl Tuning {
     pub fn with_integers(self) -> Self {
         // A vec4 of quants holds up to four steps. Each workgroup rounds the input, so it has many rows.
         let integers = LinearTuning { integers: true, steps: 4, pairs: 2, ..self.decode_large };
-        Self { decode_integers: Some(integers).filter(|layout| layout.has_lanes()), ..self }
+        Self { decode_integers: Some(integers).filter(LinearTuning::has_lanes), ..self }
     }
 
     /// With codebooks in workgroup memory, see [`LinearTuning::shared_codebook`].
