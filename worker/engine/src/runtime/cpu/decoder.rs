@@ -13,7 +13,7 @@ use super::weights::CpuWeights;
 use super::{Cpu, Pacer};
 use crate::error::Result;
 use crate::models::{ModelConfig, ModelPlan, Position, RopeAngles};
-use crate::runtime::backend::{AnswerStart, Batch, Decoder, SequenceToken, Step};
+use crate::runtime::backend::{AnswerStart, Batch, Choice, Decoder, SequenceToken, Step};
 use crate::runtime::memory::{Copies, Room};
 use crate::sampling::SamplingParams;
 
@@ -46,9 +46,11 @@ pub(in crate::runtime) struct CpuDecoder {
     pub(super) selected: usize,
     /// Copies of parts of sequences.
     pub(super) copies: Copies<Vec<Vec<f32>>>,
-    /// Logits of the answer's last token: `[vocab]`
+    /// Logits of the answer's last token: `[vocab]`; or of the last tokens of several: `[tokens][vocab]`
     logits: Vec<f32>,
     sampler: Sampler,
+    /// The samplers of answers that are computed together, by sequence.
+    seats: Vec<Option<Sampler>>,
     answer: Answer,
     /// Seconds per prompt token in the previous batch.
     seconds_per_token: Option<f64>,
@@ -80,6 +82,7 @@ impl CpuDecoder {
             copies: Copies::default(),
             logits: Vec::new(),
             sampler: Sampler::new(&(&SamplingParams::GREEDY).into(), vec![0; config.vocab as usize]),
+            seats: (0..room.sequences).map(|_| None).collect(),
             answer: Answer::default(),
             seconds_per_token: None,
         })
@@ -90,6 +93,26 @@ impl CpuDecoder {
         let hidden = self.layers(position, Batch::Tokens(&[id])).await;
         self.logits = self.head(&hidden);
         self.weights.check()
+    }
+
+    /// Computes a token of each of several sequences and the logits after each.
+    async fn decode_each(&mut self, tokens: &[SequenceToken]) -> Result<()> {
+        let places = tokens.iter().map(|token| Place {
+            sequence: token.sequence,
+            position: token.position,
+            tokens: 1,
+            two_way: false,
+        });
+        let ids: Vec<u32> = tokens.iter().map(|token| token.id).collect();
+        let hidden = self.layers_at(&places.collect::<Vec<_>>(), Batch::Tokens(&ids)).await;
+        self.logits = self.head(&hidden);
+        self.weights.check()
+    }
+
+    /// A row of the logits: `[vocab]`.
+    fn row(&self, row: usize) -> &[f32] {
+        let vocab = self.config.vocab as usize;
+        &self.logits[row * vocab..][..vocab]
     }
 }
 
@@ -141,17 +164,8 @@ impl Decoder for CpuDecoder {
     }
 
     async fn each_logits(&mut self, tokens: &[SequenceToken]) -> Result<Vec<f32>> {
-        let places = tokens.iter().map(|token| Place {
-            sequence: token.sequence,
-            position: token.position,
-            tokens: 1,
-            two_way: false,
-        });
-        let ids: Vec<u32> = tokens.iter().map(|token| token.id).collect();
-        let hidden = self.layers_at(&places.collect::<Vec<_>>(), Batch::Tokens(&ids)).await;
-        let logits = self.head(&hidden);
-        self.weights.check()?;
-        Ok(logits)
+        self.decode_each(tokens).await?;
+        Ok(std::mem::take(&mut self.logits))
     }
 
     fn begin_answer(&mut self, start: &AnswerStart<'_>) {
@@ -203,18 +217,38 @@ impl Decoder for CpuDecoder {
         self.decode(position, self.answer.last).await
     }
 
-    async fn step_logits(&mut self) -> Result<Vec<f32>> {
-        Ok(self.logits.clone())
+    async fn step_logits(&mut self, row: usize) -> Result<Vec<f32>> {
+        Ok(self.row(row).to_vec())
     }
 
-    fn set_step_logits(&mut self, logits: &[f32]) {
-        self.logits.copy_from_slice(logits);
+    fn set_step_logits(&mut self, row: usize, logits: &[f32]) {
+        let start = row * logits.len();
+        self.logits[start..start + logits.len()].copy_from_slice(logits);
     }
 
     async fn choose(&mut self, allowed: Option<&[u32]>, wants_logits: bool) -> Result<Step> {
         let token = self.sampler.choose(&self.logits, allowed);
         self.answer.last = token;
         Ok(Step { token, logits: wants_logits.then(|| self.logits.clone()) })
+    }
+
+    fn join(&mut self, start: &AnswerStart<'_>) {
+        self.seats[self.selected] = Some(Sampler::new(start.plan, start.history.clone()));
+    }
+
+    async fn begin_each(&mut self, tokens: &[SequenceToken]) -> Result<()> {
+        self.decode_each(tokens).await
+    }
+
+    async fn choose_each(&mut self, choices: &[(usize, Choice<'_>)]) -> Result<Vec<Step>> {
+        let vocab = self.config.vocab as usize;
+        let seats = &mut self.seats;
+        let rows = choices.iter().zip(self.logits.chunks_exact(vocab));
+        let steps = rows.filter_map(|((sequence, choice), logits)| {
+            let token = seats[*sequence].as_mut()?.choose(logits, choice.allowed);
+            Some(Step { token, logits: choice.wants_logits.then(|| logits.to_vec()) })
+        });
+        Ok(steps.collect())
     }
 
     async fn prepare(&self) -> Result<()> {
