@@ -18,7 +18,7 @@ use serde_json::{Value, json};
 
 use crate::answer::unless_stopped;
 use crate::error::RequestError;
-use crate::job::Control;
+use crate::control::Control;
 
 /// Begins a marker: a Unicode noncharacter, which is removed from the texts of requests with images.
 const MARK: char = '\u{FDD1}';

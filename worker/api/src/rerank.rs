@@ -6,7 +6,8 @@ use serde_json::Value;
 
 use crate::embeddings::batch_len;
 use crate::error::RequestError;
-use crate::job::{Meta, to_json};
+use crate::chunks::to_json;
+use crate::control::Meta;
 use crate::parse::read;
 
 /// A rerank request in progress.

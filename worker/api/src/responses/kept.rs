@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use crate::error::{RESPONSE_ID, RequestError};
-use crate::job::to_json;
+use crate::chunks::to_json;
 
 /// Items per page, unless a request says otherwise.
 const PAGE_LEN: usize = 20;

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 
 use self::items::Messages;
 use crate::error::RequestError;
-use crate::job::Meta;
+use crate::control::Meta;
 
 /// Asks for log probabilities.
 const LOGPROBS: &str = "message.output_text.logprobs";
