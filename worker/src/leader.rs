@@ -42,8 +42,8 @@ pub(crate) struct Shared {
     clients: RefCell<Vec<Client>>,
     /// Held while a model is fetched: one at a time, so that nothing is fetched twice when several tabs ask for it.
     fetching: Mutex<()>,
-    /// The response in progress.
-    pub(crate) running: RefCell<Option<Running>>,
+    /// The responses in progress.
+    pub(crate) running: RefCell<Vec<Running>>,
 }
 
 impl Shared {

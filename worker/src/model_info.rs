@@ -58,7 +58,10 @@ pub(crate) fn model_info(
 /// Bytes of weights, and of KV cache and recurrent state, on the device; `len_bytes` are those of the files.
 pub(crate) fn device_bytes(loaded: &Loaded, len_bytes: u64) -> (u64, u64) {
     match loaded {
-        Loaded::Decoder(model) => (model.weight_bytes(), model.config().kv_bytes(model.context_tokens())),
+        Loaded::Decoder(model) => {
+            let kv_bytes = model.config().kv_bytes(model.context_tokens());
+            (model.weight_bytes(), kv_bytes * model.sequence_count() as u64)
+        }
         Loaded::Encoder(encoder) => (len_bytes, encoder.kv_bytes()),
         Loaded::Transcriber(transcriber) => (transcriber.weight_bytes(), transcriber.config().kv_bytes()),
     }

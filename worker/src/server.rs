@@ -1,4 +1,5 @@
-//! The engine's side of the worker: the models in memory, and the requests that need them, one after the other.
+//! The engine's side of the worker: the models in memory, and the requests that need them, one after the other but for answers
+//! of the same model.
 
 use std::rc::Rc;
 use std::time::Duration;
@@ -13,6 +14,7 @@ use web_sys::File;
 use web_time::Instant;
 
 use crate::client::{Client, Incoming};
+use crate::completions::is_for_answers;
 use crate::error::WorkerError;
 use crate::interrupts::Guard;
 use crate::later;
@@ -36,7 +38,13 @@ impl Server {
     /// Works on requests, clients in turn. What needs no model does not come here, see [`route`](parlance_worker_core::route::route).
     pub(crate) async fn serve(mut self) {
         loop {
-            let Some(Incoming { client, request, files }) = self.next().await else { continue };
+            let Some(incoming) = self.next().await else { continue };
+            if is_for_answers(&incoming.request) {
+                Box::pin(self.converse(incoming)).await;
+                self.note_models();
+                continue;
+            }
+            let Incoming { client, request, files } = incoming;
             let Some(id) = request.id() else { continue };
             let guard = self.shared.interrupts.begin((client.id.clone(), id));
             let done = match request {

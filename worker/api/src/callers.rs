@@ -7,8 +7,10 @@ use parlance_protocol::openai::FinishReason;
 use serde_json::Value;
 use web_time::Instant;
 
+use crate::codec::ChatCodec;
 use crate::control::Control;
 use crate::error::RequestError;
+use crate::images::Vision;
 use crate::work::Work;
 
 /// The requests under way, in the order in which they came.
@@ -35,6 +37,8 @@ struct Caller<C> {
     stages: Vec<Stage>,
     /// Why it cannot go on.
     error: Option<RequestError>,
+    /// The images of its prompt are encoded.
+    has_seen: bool,
     /// It has lost its device, and goes on with another one.
     is_recovered: bool,
 }
@@ -122,10 +126,28 @@ impl<C: Control> Caller<C> {
 }
 
 impl<C: Control> Callers<C> {
-    /// Adds a request. Its images must have been encoded ([`Work::see`]).
+    /// Adds a request. If its prompt has images, [`Callers::see`] comes before the next turn.
     pub fn add(&mut self, work: Work, control: C) {
         let stages = vec![Stage::Waiting; work.len()];
-        self.callers.push(Caller { work, control, stages, error: None, is_recovered: false });
+        self.callers.push(Caller { work, control, stages, error: None, has_seen: false, is_recovered: false });
+    }
+
+    /// Those for whom requests are computed.
+    pub fn controls(&self) -> impl Iterator<Item = &C> {
+        self.callers.iter().map(|caller| &caller.control)
+    }
+
+    /// Encodes the images of requests that came since the last call, see [`Job::see`](crate::Job::see).
+    ///
+    /// # Errors
+    /// An error of the device, as in [`Callers::turn`].
+    pub async fn see(&mut self, codec: &ChatCodec, mut vision: Option<&mut Vision>) -> Result<(), RequestError> {
+        for caller in self.callers.iter_mut().filter(|caller| !caller.has_seen) {
+            let seen = caller.work.see(codec, vision.as_deref_mut(), &caller.control).await;
+            caller.note(seen)?;
+            caller.has_seen = true;
+        }
+        Ok(())
     }
 
     /// Whether there is none.

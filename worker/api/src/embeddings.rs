@@ -6,9 +6,9 @@ use parlance_engine::runtime::{self, Encoder};
 use parlance_protocol::openai::{Embedding, EmbeddingList, EmbeddingRequest, EmbeddingUsage};
 use serde_json::Value;
 
-use crate::error::RequestError;
 use crate::chunks::to_json;
 use crate::control::Meta;
+use crate::error::RequestError;
 use crate::parse::{read, strings};
 
 /// Bytes of texts that are computed together. In between a request can be stopped.

@@ -17,8 +17,8 @@ use parlance_protocol::openai::RequestMessage;
 use serde_json::{Value, json};
 
 use crate::answer::unless_stopped;
-use crate::error::RequestError;
 use crate::control::Control;
+use crate::error::RequestError;
 
 /// Begins a marker: a Unicode noncharacter, which is removed from the texts of requests with images.
 const MARK: char = '\u{FDD1}';

@@ -4,10 +4,10 @@ use parlance_engine::runtime::Encoder;
 use parlance_protocol::openai::{EmbeddingUsage, RankedDocument, RerankRequest, RerankResult, Reranking};
 use serde_json::Value;
 
-use crate::embeddings::batch_len;
-use crate::error::RequestError;
 use crate::chunks::to_json;
 use crate::control::Meta;
+use crate::embeddings::batch_len;
+use crate::error::RequestError;
 use crate::parse::read;
 
 /// A rerank request in progress.

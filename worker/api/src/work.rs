@@ -21,10 +21,7 @@ pub enum Work {
 
 impl Work {
     /// Encodes the images of the prompt, as [`Job::see`] does.
-    ///
-    /// # Errors
-    /// As [`Job::see`].
-    pub async fn see(
+    pub(crate) async fn see(
         &self,
         codec: &ChatCodec,
         vision: Option<&mut Vision>,

@@ -11,8 +11,8 @@ use parlance_protocol::openai::{
 use serde_json::{Value, json};
 
 use self::items::Messages;
-use crate::error::RequestError;
 use crate::control::Meta;
+use crate::error::RequestError;
 
 /// Asks for log probabilities.
 const LOGPROBS: &str = "message.output_text.logprobs";
