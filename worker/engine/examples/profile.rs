@@ -11,8 +11,7 @@ use std::error::Error;
 use std::path::PathBuf;
 use std::time::Instant;
 
-use parlance_engine::models::CacheFormat;
-use parlance_engine::runtime::{Gpu, GpuOptions, Profile};
+use parlance_engine::runtime::{Gpu, GpuOptions, LoaderOptions, Profile};
 use parlance_engine::sampling::SamplingParams;
 use pollster::block_on;
 
@@ -47,7 +46,7 @@ async fn profile(path: &std::path::Path, context: usize, runs: usize) -> Result<
     let gpu = Gpu::new(GpuOptions::default()).await?;
     println!("{}, context {context}", gpu.adapter_name());
     let bandwidth = copy_bandwidth(&gpu, 5).await?;
-    let (mut model, _) = load(gpu, path, (context + TOKENS + 8).max(1024) as u32, CacheFormat::F16).await?;
+    let (mut model, _) = load(gpu, path, with_context((context + TOKENS + 8).max(1024))).await?;
     let prompt = prompt(&model, context + 1);
     model.prefill(&prompt, |_, _| true).await?;
     let profile = model.profile(runs).await?;
@@ -77,7 +76,7 @@ async fn profile_prefill(path: &std::path::Path, tokens: u32, runs: usize) -> Re
     let gpu = Gpu::new(GpuOptions::default()).await?;
     println!("{}, {tokens} tokens of a prompt", gpu.adapter_name());
     let bandwidth = copy_bandwidth(&gpu, 5).await?;
-    let (mut model, _) = load(gpu, path, 2 * tokens + 1, CacheFormat::F16).await?;
+    let (mut model, _) = load(gpu, path, with_context(2 * tokens as usize + 1)).await?;
     let prompt = prompt(&model, tokens as usize);
     model.prefill(&prompt, |_, _| true).await?;
     model.reset();
@@ -89,6 +88,10 @@ async fn profile_prefill(path: &std::path::Path, tokens: u32, runs: usize) -> Re
         profile.encode_seconds * 1e6
     );
     Ok(())
+}
+
+fn with_context(tokens: usize) -> LoaderOptions {
+    LoaderOptions { context_tokens: Some(tokens as u32), ..LoaderOptions::default() }
 }
 
 /// Prints each kernel's share of `seconds`, and how close it is to the time that reading its matrix takes.
