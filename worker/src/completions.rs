@@ -72,7 +72,8 @@ impl Asked {
 
 /// Which requests a model takes while it answers others.
 struct Joining {
-    name: String,
+    /// The model's name, and the one by which the first request found it: any that is unknown means the latest model.
+    names: Vec<String>,
     /// It also takes those that name no model.
     is_latest: bool,
 }
@@ -81,7 +82,10 @@ impl Joining {
     fn takes(&self, incoming: &Incoming) -> bool {
         let Request::Api { body, .. } = &incoming.request else { return false };
         is_for_answers(&incoming.request)
-            && body.get("model").and_then(Value::as_str).map_or(self.is_latest, |name| name == self.name)
+            && body
+                .get("model")
+                .and_then(Value::as_str)
+                .map_or(self.is_latest, |name| self.names.iter().any(|own| own == name))
     }
 }
 
@@ -96,8 +100,8 @@ impl Server {
     pub(crate) async fn converse(&mut self, first: Incoming) {
         let Some(first) = Asked::begin(&self.shared, first) else { return };
         let Reporter { client, id, guard, .. } = &first.reporter;
-        let name = first.body.get("model").and_then(Value::as_str);
-        let mut index = match self.find(client, *id, guard, name, Capability::Chat).await {
+        let name = first.body.get("model").and_then(Value::as_str).map(str::to_owned);
+        let mut index = match self.find(client, *id, guard, name.as_deref(), Capability::Chat).await {
             Ok(index) => index,
             Err(error) => {
                 if error.is_gpu() {
@@ -109,7 +113,7 @@ impl Server {
         let mut callers = Callers::default();
         self.admit(index, first, &mut callers).await;
         while !callers.is_empty() {
-            let joining = self.joining(index);
+            let joining = self.joining(index, name.clone());
             while self.has_room(index, &callers) {
                 let Some(next) = self.shared.queue.next_if(|next| joining.takes(next)) else { break };
                 if let Some(next) = Asked::begin(&self.shared, next) {
@@ -140,9 +144,9 @@ impl Server {
         }
     }
 
-    fn joining(&self, index: usize) -> Joining {
-        let name = self.models.model(index).info.name.clone();
-        Joining { name, is_latest: self.models.latest(Capability::Chat) == Some(index) }
+    fn joining(&self, index: usize, asked: Option<String>) -> Joining {
+        let names = asked.into_iter().chain([self.models.model(index).info.name.clone()]).collect();
+        Joining { names, is_latest: self.models.latest(Capability::Chat) == Some(index) }
     }
 
     fn has_room(&self, index: usize, callers: &Callers<Reporter>) -> bool {
