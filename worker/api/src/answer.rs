@@ -169,6 +169,10 @@ impl Answer {
         others: &dyn Fn() -> bool,
     ) -> Result<(), RequestError> {
         while self.finish.is_none() {
+            if self.is_full(model) {
+                self.end(FinishReason::Length);
+                break;
+            }
             let (given, generated) = (Rc::clone(&self.prompt), self.tokens.clone());
             let prompt = given.with_answer(&generated);
             let mut flow = self.prefill(model, &prompt, control, others).await?;
@@ -299,6 +303,11 @@ impl Answer {
                 return Ok(flow);
             }
         }
+    }
+
+    /// Whether the model's context has no room to go on with it from its prompt and its tokens so far.
+    pub(crate) fn is_full(&self, model: &Model) -> bool {
+        !self.tokens.is_empty() && self.prompt.len() + self.tokens.len() >= model.context_tokens() as usize
     }
 
     /// Whether it has as many tokens as were requested.

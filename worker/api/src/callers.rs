@@ -293,6 +293,10 @@ impl<C: Control> Callers<C> {
             self.places().filter(|(_, stage)| matches!(stage, Stage::Seated(_))).collect();
         for ((caller, index), stage) in seated {
             let (own, Some(sequence)) = (&mut self.callers[caller], stage.sequence()) else { continue };
+            if own.work.answer(index).is_full(model) {
+                own.end(index, FinishReason::Length);
+                continue;
+            }
             model.select(sequence);
             let start = Instant::now();
             let begun = model.begin_prompt(own.work.answer(index).text()).await.map_err(RequestError::from);

@@ -312,9 +312,9 @@ impl Model {
         let plan = &SamplingPlan { bias: &bias, ..*plan };
         let start = AnswerStart { position: self.sequences.len(), last, limit, plan, history };
         if is_joint {
-            self.decoder.join(&start)
+            self.decoder.join(&start);
         } else {
-            self.decoder.begin_answer(&start)
+            self.decoder.begin_answer(&start);
         }
         Ok(last)
     }

@@ -68,7 +68,7 @@ mod tests {
     fn answers_get_as_much_time_as_prompts() {
         use Turn::{Read, Step};
         let mut schedule = Schedule::default();
-        assert_eq!(turns(&mut schedule, &[], false, 1), []);
+        assert!(turns(&mut schedule, &[], false, 1).is_empty());
         assert_eq!(turns(&mut schedule, &[4], true, 8), [Read(4), Step, Step, Step, Read(4), Step, Step, Step]);
         // A step that took longer than a piece is not paid back by two pieces at once.
         schedule.note(Step, 100.0);
