@@ -1,11 +1,13 @@
 //! The thread that computes answers: those of one model together, everything else one after the other.
 
-use std::cell::Cell;
+use std::cell::{Cell, OnceCell};
 use std::path::PathBuf;
+use std::pin::pin;
 use std::sync::{Arc, mpsc};
 use std::thread;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use futures::future::{pending, select};
 use parlance_api::{
     Callers, ChatRequest, Control, EmbeddingJob, Ended, ImageRequest, Images, Job, Meta, PreparedResponse, Processors,
     RequestError, RerankJob, ResponseJob, Work as Asked,
@@ -26,7 +28,8 @@ use crate::images;
 use crate::log;
 use crate::models::{ChatModel, Joining, Models, Served, not_for_chats};
 use crate::options::Compute;
-use crate::queue::{Event, Queue, Work};
+use crate::queue::{Event, Owner, Queue, Work};
+use crate::responses::Responses;
 
 /// Chunks that a client may leave unread before the engine waits for it.
 pub(crate) const UNREAD_CHUNKS: usize = 512;
@@ -39,7 +42,7 @@ const STACK_BYTES: usize = 8 << 20;
 pub(crate) fn start(
     paths: Vec<PathBuf>,
     compute: Compute,
-    queue: Arc<Queue>,
+    (queue, responses): (Arc<Queue>, Arc<Responses>),
     runtime: Handle,
 ) -> Result<(Vec<ModelEntry>, oneshot::Receiver<()>), StartError> {
     let (sender, loaded) = mpsc::channel();
@@ -50,7 +53,7 @@ pub(crate) fn start(
             Ok(models) => {
                 // If nobody waits for it any more, the queue is closed.
                 let _ = sender.send(Ok(models.entries()));
-                Engine { models, runtime }.serve(&closing.0);
+                Engine { models, responses, runtime }.serve(&closing.0);
             }
             Err(error) => {
                 let _ = sender.send(Err(error));
@@ -76,6 +79,7 @@ impl Drop for CloseOnDrop {
 
 struct Engine {
     models: Models,
+    responses: Arc<Responses>,
     runtime: Handle,
 }
 
@@ -112,12 +116,13 @@ impl Engine {
                         Reporter::new(&work, &self.runtime).send(Event::Failed(failure.clone()));
                     }
                     let lost = RequestError::Engine(EngineError::Gpu(failure.message.clone()));
-                    return callers.fail(&lost).into_iter().for_each(|ended| end(ended, Some(&*failure)));
+                    let ended = callers.fail(&lost).into_iter();
+                    return ended.for_each(|ended| end(ended, &self.responses, Some(&*failure)));
                 }
             };
             while let Some(work) = next.take().or_else(|| joining_one(&callers, &chat, queue, &joining)) {
                 let reporter = Reporter::new(&work, &self.runtime);
-                admit(&chat, &joining.name, &work, reporter, &mut callers);
+                admit(&chat, (&joining.name, &work), &self.responses, reporter, &mut callers);
             }
             if callers.is_empty() {
                 return;
@@ -132,7 +137,7 @@ impl Engine {
                 }
                 Err(error) => callers.fail(&error),
             };
-            ended.into_iter().for_each(|ended| end(ended, None));
+            ended.into_iter().for_each(|ended| end(ended, &self.responses, None));
         }
     }
 }
@@ -153,11 +158,22 @@ fn joining_one(callers: &Callers<Reporter>, chat: &ChatModel<'_>, queue: &Queue,
     has_room.then(|| queue.next_if(|work| is_for_answers(work) && joining.takes(model_of(work)))).flatten()
 }
 
-/// Adds a request to those under way.
-fn admit(chat: &ChatModel<'_>, name: &str, work: &Work, reporter: Reporter, callers: &mut Callers<Reporter>) {
+/// Adds a request to those under way, for the model of this name.
+fn admit(
+    chat: &ChatModel<'_>,
+    (name, work): (&str, &Work),
+    responses: &Responses,
+    reporter: Reporter,
+    callers: &mut Callers<Reporter>,
+) {
     let meta = Meta { random: random(), created: now(), model: name.to_owned() };
-    match asked(work, chat, meta) {
-        Ok(asked) => callers.add(asked, reporter),
+    match asked(work, responses, chat, meta) {
+        Ok(asked) => {
+            if let Asked::Response(job) = &asked {
+                reporter.stop_if_closed(responses.begin(work.owner, job.response()));
+            }
+            callers.add(asked, reporter);
+        }
         Err(error) => reporter.send(Event::Failed(failure(error))),
     }
 }
@@ -173,16 +189,20 @@ async fn turn(
     callers.turn(model, others).await
 }
 
-/// Tells a client that its request has ended, or why: `failure`, if that is more exact.
-fn end(Ended { work, control, result }: Ended<Reporter>, failed: Option<&Failure>) {
-    control.send(match result {
+/// Tells a client that its request has ended, or why: `failed`, if that is more exact. A response is kept.
+fn end(Ended { work, control, result }: Ended<Reporter>, responses: &Responses, failed: Option<&Failure>) {
+    let event = match result {
         Ok(response) => Event::Done(response.map(|response| to_json(&response))),
         Err(error) => {
             let failure = failed.cloned().map_or_else(|| failure(error), Box::new);
             // A stream that has begun ends with the error.
             if work.fail(&failure.message, &control) { Event::Done(None) } else { Event::Failed(failure) }
         }
-    });
+    };
+    if let Asked::Response(job) = &work {
+        responses.end(control.owner, &job.response().id, job.kept().as_ref());
+    }
+    control.send(event);
 }
 
 /// Computes embeddings or a ranking.
@@ -212,11 +232,13 @@ async fn compute(models: &mut Models, work: &Work, reporter: &Reporter) -> Resul
 }
 
 /// What a request asks of a chat model.
-fn asked(work: &Work, chat: &ChatModel<'_>, meta: Meta) -> Result<Asked, RequestError> {
+fn asked(work: &Work, responses: &Responses, chat: &ChatModel<'_>, meta: Meta) -> Result<Asked, RequestError> {
     let (codec, body, processors) = (&chat.codec, &work.body, Processors::new());
     Ok(match work.endpoint {
         Endpoint::Responses => {
-            let request = PreparedResponse::new(&unkept(body), None, &meta)?;
+            let references = PreparedResponse::references(body);
+            let kept: Vec<_> = references.iter().filter_map(|id| responses.find(work.owner, id)).collect();
+            let request = PreparedResponse::new(body, &kept, &meta)?;
             let images = images_of(request.images(), chat, &meta.model)?;
             Asked::Response(Box::new(ResponseJob::with_images(codec, request, images, meta, &processors)?))
         }
@@ -236,15 +258,6 @@ fn images_of(requests: &[ImageRequest], chat: &ChatModel<'_>, model: &str) -> Re
     }
     let read = requests.iter().map(images::read).collect::<Result<Vec<_>, _>>()?;
     Images::new(read, chat.vision.as_deref(), chat.codec.chat(), model)
-}
-
-/// The request for a response that says that it is not kept.
-fn unkept(body: &Value) -> Value {
-    let mut body = body.clone();
-    if let Some(fields) = body.as_object_mut() {
-        fields.insert("store".to_owned(), false.into());
-    }
-    body
 }
 
 /// Frees a model whose device has failed, so that the next request loads it again.
@@ -273,15 +286,25 @@ fn now() -> u64 {
 
 /// Reports on one request to its client.
 struct Reporter {
+    owner: Owner,
     events: Sender<Event>,
     runtime: Handle,
     /// The client has not read for so long that its answer ends.
     is_stalled: Cell<bool>,
+    /// Closes when the client cancels its response.
+    cancelled: OnceCell<Sender<()>>,
 }
 
 impl Reporter {
     fn new(work: &Work, runtime: &Handle) -> Self {
-        Self { events: work.events.clone(), runtime: runtime.clone(), is_stalled: Cell::new(false) }
+        let (owner, events, runtime) = (work.owner, work.events.clone(), runtime.clone());
+        Self { owner, events, runtime, is_stalled: Cell::new(false), cancelled: OnceCell::new() }
+    }
+
+    /// Stops the request when this channel closes.
+    fn stop_if_closed(&self, cancelled: Sender<()>) {
+        // A request has one response.
+        let _ = self.cancelled.set(cancelled);
     }
 
     /// Sends an event, after those before it have been read.
@@ -313,13 +336,21 @@ impl Control for Reporter {
     }
 
     async fn stopped(&self) {
-        if !self.is_stalled.get() {
-            self.events.closed().await;
+        if self.is_stalled.get() {
+            return;
         }
+        let cancelled = async {
+            match self.cancelled.get() {
+                Some(cancelled) => cancelled.closed().await,
+                None => pending().await,
+            }
+        };
+        select(pin!(self.events.closed()), pin!(cancelled)).await;
     }
 
     fn is_stopped(&self) -> bool {
-        self.is_stalled.get() || self.events.is_closed()
+        let is_cancelled = self.cancelled.get().is_some_and(Sender::is_closed);
+        self.is_stalled.get() || self.events.is_closed() || is_cancelled
     }
 }
 
@@ -330,11 +361,17 @@ mod tests {
 
     use super::*;
 
+    /// Reports on a request that is answered through this channel.
+    fn reporter(events: Sender<Event>, runtime: &Runtime) -> Reporter {
+        let work = Work { owner: Owner::Key(0), endpoint: Endpoint::ChatCompletions, body: Value::Null, events };
+        Reporter::new(&work, runtime.handle())
+    }
+
     #[test]
     fn an_answer_that_nobody_reads_ends() -> std::io::Result<()> {
         let runtime = Runtime::new()?;
         let (events, mut unread) = tokio::sync::mpsc::channel(1);
-        let reporter = Reporter { events, runtime: runtime.handle().clone(), is_stalled: Cell::new(false) };
+        let reporter = reporter(events, &runtime);
         let chunk = |text: &str| Event::Chunk(text.to_owned());
         reporter.send(chunk("first"));
         assert_eq!(reporter.stopped().now_or_never(), None);
@@ -348,10 +385,24 @@ mod tests {
     }
 
     #[test]
+    fn an_answer_ends_when_it_is_cancelled() -> std::io::Result<()> {
+        let runtime = Runtime::new()?;
+        let (events, _unread) = tokio::sync::mpsc::channel(1);
+        let reporter = reporter(events, &runtime);
+        let (cancelled, wanted) = tokio::sync::mpsc::channel(1);
+        reporter.stop_if_closed(cancelled);
+        assert_eq!(reporter.stopped().now_or_never(), None);
+        drop(wanted);
+        assert_eq!(reporter.stopped().now_or_never(), Some(()));
+        assert_eq!(reporter.stopped().now_or_never(), Some(()), "it stays cancelled");
+        Ok(())
+    }
+
+    #[test]
     fn an_answer_ends_when_its_reader_leaves() -> std::io::Result<()> {
         let runtime = Runtime::new()?;
         let (events, unread) = tokio::sync::mpsc::channel(1);
-        let reporter = Reporter { events, runtime: runtime.handle().clone(), is_stalled: Cell::new(false) };
+        let reporter = reporter(events, &runtime);
         assert!(reporter.check().is_ok());
         drop(unread);
         assert_eq!(reporter.stopped().now_or_never(), Some(()));

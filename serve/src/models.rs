@@ -18,7 +18,7 @@ use parlance_engine::runtime::{
     SelfTest, Source, Verdict,
 };
 use parlance_protocol::openai::{Capability, ModelEntry};
-use parlance_protocol::{Abilities, DeviceChoice, Failure, FailureKind, Reason};
+use parlance_protocol::{Abilities, DeviceChoice, Failure, FailureKind, Reason, model_name};
 use parlance_worker_core::projector::is_projector;
 
 use crate::error::StartError;
@@ -83,7 +83,7 @@ impl Models {
 
     /// The index of the model for a request: the one that it names, or the last that can do this.
     pub(crate) fn position(&self, name: Option<&str>, wanted: Capability) -> Option<usize> {
-        let named = name.and_then(|name| self.0.iter().position(|model| model.name == stem(name)));
+        let named = name.and_then(|name| self.0.iter().position(|model| model.name == model_name(name)));
         named.or_else(|| self.0.iter().rposition(|model| model.abilities.capabilities.contains(&wanted)))
     }
 
@@ -124,7 +124,7 @@ pub(crate) struct Joining {
 impl Joining {
     /// Whether it takes a request that names this model, if any.
     pub(crate) fn takes(&self, name: Option<&str>) -> bool {
-        match name.map(stem) {
+        match name.map(model_name) {
             Some(name) if name == self.name => true,
             Some(name) if self.others.iter().any(|other| other == name) => false,
             _ => self.is_default,
@@ -139,7 +139,7 @@ impl Served {
             || vec![path.to_owned()],
             |names| names.iter().map(|name| path.with_file_name(name)).collect(),
         );
-        let name = stem(&file_name).to_owned();
+        let name = model_name(&file_name).to_owned();
         let mut model = Self { name, paths, projector, compute, abilities: Abilities::default(), memory: None };
         let memory = model.read().await.map_err(|error| match error {
             LoadError::File(path, error) => StartError::File(path, error),
@@ -264,11 +264,6 @@ async fn sight(model: &Model, path: &Path) -> Result<Vision, LoadError> {
 /// The name of a file.
 fn file_name(path: &Path) -> Cow<'_, str> {
     path.file_name().unwrap_or_default().to_string_lossy()
-}
-
-/// A file's name without its extension.
-fn stem(file_name: &str) -> &str {
-    file_name.strip_suffix(".gguf").unwrap_or(file_name)
 }
 
 pub(crate) fn not_for_chats() -> Box<Failure> {

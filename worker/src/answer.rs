@@ -5,14 +5,14 @@ use parlance_api::{EmbeddingJob, Meta, RerankJob};
 use parlance_engine::EngineError;
 use parlance_engine::runtime::{Encoder, Loaded};
 use parlance_protocol::openai::{Capability, Endpoint};
-use parlance_protocol::{Event, ModelSource, RequestId, StoredModel};
+use parlance_protocol::{Event, ModelSource, RequestId, StoredModel, model_name};
 use parlance_worker_core::residency::Missing;
 use serde_json::Value;
 
 use crate::client::Client;
 use crate::error::WorkerError;
 use crate::interrupts::Guard;
-use crate::load::LoadSpec;
+use crate::resident::LoadSpec;
 use crate::server::Server;
 
 impl Server {
@@ -103,9 +103,8 @@ impl Server {
     async fn kept(&self, name: Option<&str>) -> Option<LoadSpec> {
         let (store, name) = (self.shared.store().await?, name?);
         let models = store.info().await.models;
-        let stem = |file: &str| file.strip_suffix(".gguf").unwrap_or(file).to_owned();
         let is_it = |model: &StoredModel| {
-            stem(&model.name) == stem(name) && model.done_bytes >= model.len_bytes && !model.is_projector
+            model_name(&model.name) == model_name(name) && model.done_bytes >= model.len_bytes && !model.is_projector
         };
         let source = ModelSource::Url { url: models.into_iter().find(is_it)?.url };
         Some(LoadSpec { source, files: Vec::new(), projector: None, context_tokens: None })

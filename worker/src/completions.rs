@@ -11,7 +11,8 @@ use parlance_api::{
 use parlance_engine::EngineError;
 use parlance_engine::runtime::Loaded;
 use parlance_protocol::openai::{Capability, Endpoint};
-use parlance_protocol::{Event, Failure, FailureKind, Phase, Request, RequestId};
+use parlance_protocol::{Event, Failure, FailureKind, Phase, Request, RequestId, model_name};
+use parlance_worker_core::route::is_for_answers;
 use serde_json::Value;
 use web_time::Instant;
 
@@ -19,9 +20,8 @@ use crate::client::{Client, Incoming};
 use crate::error::WorkerError;
 use crate::images;
 use crate::interrupts::Guard;
-use crate::leader::Shared;
-use crate::load::LoadedModel;
-use crate::responses::Running;
+use crate::leader::{Running, Shared};
+use crate::resident::LoadedModel;
 use crate::server::Server;
 
 /// Reports on one request to its client.
@@ -85,14 +85,8 @@ impl Joining {
             && body
                 .get("model")
                 .and_then(Value::as_str)
-                .map_or(self.is_latest, |name| self.names.iter().any(|own| own == name))
+                .map_or(self.is_latest, |name| self.names.iter().any(|own| model_name(own) == model_name(name)))
     }
-}
-
-/// Whether a request is one for answers.
-pub(crate) fn is_for_answers(request: &Request) -> bool {
-    use Endpoint::{ChatCompletions, Completions, Responses};
-    matches!(request, Request::Api { endpoint: ChatCompletions | Completions | Responses, .. })
 }
 
 impl Server {
@@ -185,7 +179,7 @@ impl Server {
         let codec: Rc<ChatCodec> = codec.ok_or(EngineError::WrongKind("it is an embedding model"))?;
         let work = match endpoint {
             Endpoint::Responses => {
-                let request = PreparedResponse::new(body, self.previous(body).await, &meta)?;
+                let request = PreparedResponse::new(body, &self.kept_responses(body).await, &meta)?;
                 let images = self.images(index, reporter, &codec, request.images()).await?;
                 let job = ResponseJob::with_images(&codec, request, images, meta, &self.shared.processors)?;
                 Work::Response(Box::new(job))
@@ -204,10 +198,14 @@ impl Server {
         Ok(work)
     }
 
-    /// The kept response that a request continues.
-    async fn previous(&self, body: &Value) -> Option<KeptResponse> {
-        let id = ResponseJob::previous_id(body)?;
-        self.shared.store().await?.responses().find(id).await
+    /// The kept responses that a request refers to.
+    async fn kept_responses(&self, body: &Value) -> Vec<KeptResponse> {
+        let mut kept = Vec::new();
+        for id in PreparedResponse::references(body) {
+            let Some(store) = self.shared.store().await else { break };
+            kept.extend(store.responses().find(&id).await);
+        }
+        kept
     }
 
     /// The images that a request names, fetched and measured.

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use futures::future::try_join;
 use gloo_timers::future::sleep;
-use parlance_api::{ChatCodec, Vision, capabilities};
+use parlance_api::{ChatCodec, capabilities};
 use parlance_engine::EngineError;
 use parlance_engine::models::CacheFormat;
 use parlance_engine::runtime::{Device, Loaded, Loader, LoaderOptions, ProjectorLoader, Source};
@@ -18,8 +18,7 @@ use parlance_worker_core::FileError;
 use parlance_worker_core::address::LOCAL;
 use parlance_worker_core::download::Bytes as _;
 use parlance_worker_core::repair::{Evidence, Remedy, remedy};
-use parlance_worker_core::residency::{self, ComputeOptions};
-use web_sys::File;
+use parlance_worker_core::residency::ComputeOptions;
 use web_time::Instant;
 
 use crate::bytes::Piece;
@@ -31,6 +30,7 @@ use crate::later::Later;
 use crate::model_info::{device_bytes, model_info};
 use crate::prepare::{Prepared, prepare};
 use crate::projector::Found;
+use crate::resident::{LoadSpec, LoadedModel, Resident};
 use crate::source::{ModelHeaders, Opened, Part, Pieces};
 use crate::storage::{Entry, Store, try_template};
 use crate::{address, device};
@@ -48,23 +48,6 @@ const CPU_SPARE_BYTES: u64 = 64 << 20;
 /// Maximum number of bytes for further sequences of a model whose files have `len_bytes`.
 fn spare_bytes(device: &Device, len_bytes: u64) -> u64 {
     if device.is_cpu() { CPU_SPARE_BYTES } else { GPU_SPARE_BYTES.max(len_bytes / 4) }
-}
-
-/// What is needed to load a model, now or again.
-pub(crate) type LoadSpec = residency::LoadSpec<File>;
-
-/// A model in memory.
-pub(crate) type Resident = residency::Resident<File, LoadedModel>;
-
-/// What computes a model.
-pub(crate) struct LoadedModel {
-    pub(crate) loaded: Loaded,
-    /// Of a chat model.
-    pub(crate) codec: Option<Rc<ChatCodec>>,
-    /// Of a chat model that sees images.
-    pub(crate) vision: Option<Vision>,
-    /// What has time until nobody waits.
-    pub(crate) later: Later,
 }
 
 /// The engine's name for a format.

@@ -10,16 +10,17 @@ use parlance_engine::EngineError;
 use parlance_engine::runtime::{Loaded, Model};
 use parlance_protocol::{Event, ModelInfo, ModelSource, Request, RequestId, Settings};
 use parlance_worker_core::residency::Residency;
+use parlance_worker_core::route::is_for_answers;
 use web_sys::File;
 use web_time::Instant;
 
 use crate::client::{Client, Incoming};
-use crate::completions::is_for_answers;
 use crate::error::WorkerError;
 use crate::interrupts::Guard;
 use crate::later;
 use crate::leader::Shared;
-use crate::load::{Load, LoadSpec, LoadedModel};
+use crate::load::Load;
+use crate::resident::{LoadSpec, LoadedModel};
 use crate::source::Part;
 
 /// What the leading worker holds between requests.

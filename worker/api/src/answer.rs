@@ -1,10 +1,8 @@
 //! Generates one answer: content, reasoning and tool calls, with the engine's decode loop or token by token.
 
 use std::collections::HashMap;
-use std::pin::pin;
 use std::rc::Rc;
 
-use futures::future::{Either, select};
 use llguidance::Matcher;
 use llguidance::toktrie::SimpleVob;
 use parlance_engine::EngineError;
@@ -16,7 +14,7 @@ use web_time::Instant;
 
 use crate::codec::ChatCodec;
 use crate::constraints::Constraints;
-use crate::control::Control;
+use crate::control::{Control, unless_stopped};
 use crate::error::RequestError;
 use crate::grammar::grammar_error;
 use crate::logprobs::log_prob;
@@ -477,13 +475,5 @@ impl<C, E: FnMut(Delta)> Take<'_, C, E> {
             Flow::Continue => None,
             other => Some(other),
         }
-    }
-}
-
-/// Awaits `work`. If the request is stopped first, `work` is dropped and the result is `None`.
-pub(crate) async fn unless_stopped<T>(control: &impl Control, work: impl Future<Output = T>) -> Option<T> {
-    match select(pin!(control.stopped()), pin!(work)).await {
-        Either::Left(_) => None,
-        Either::Right((result, _)) => Some(result),
     }
 }

@@ -4,9 +4,9 @@ use parlance_protocol::openai::ChatCompletionRequest;
 use serde_json::Value;
 use web_time::Instant;
 
-use crate::control::Meta;
 use crate::error::RequestError;
 use crate::images::ImageRequest;
+use crate::meta::Meta;
 use crate::parse::{self, Conversation, Options};
 
 /// A chat completion request. Its images have to be fetched before it becomes a [`Job`](crate::Job).

@@ -8,7 +8,8 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 
 use crate::answer::Delta;
-use crate::control::{Control, Meta};
+use crate::control::Control;
+use crate::meta::Meta;
 use crate::output_parser::CallDelta;
 
 /// The kind of response, by endpoint.
@@ -79,7 +80,7 @@ impl ChunkSender<'_> {
         let has_logprobs = !logprobs.is_empty();
         control.chunk(match self.kind {
             ResponseKind::Chat => {
-                let logprobs = has_logprobs.then(|| LogProbs { content: logprobs.to_vec() });
+                let logprobs = has_logprobs.then(|| LogProbs::new(logprobs.to_vec()));
                 // Only the first chunk has a role.
                 let dropped_messages = self.dropped_messages.filter(|_| delta.role.is_some());
                 let choices = vec![ChunkChoice { index, delta, logprobs, finish_reason }];

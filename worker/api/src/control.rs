@@ -1,6 +1,9 @@
-//! Who asks: what a request reports to its client, and the metadata of its response.
+//! How the host follows a request, and stops it.
+
+use std::pin::pin;
 
 use futures::FutureExt as _;
+use futures::future::{Either, select};
 use serde_json::Value;
 
 /// Observes a request and can stop it.
@@ -23,13 +26,10 @@ pub trait Control {
     }
 }
 
-/// Metadata of a response, and a random number.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Meta {
-    /// A random number for ids, and for the seed if the request has none.
-    pub random: u64,
-    /// Time of creation, in seconds since 1970.
-    pub created: u64,
-    /// The model's name.
-    pub model: String,
+/// Awaits `work`. If the request is stopped first, `work` is dropped and the result is `None`.
+pub(crate) async fn unless_stopped<T>(control: &impl Control, work: impl Future<Output = T>) -> Option<T> {
+    match select(pin!(control.stopped()), pin!(work)).await {
+        Either::Left(_) => None,
+        Either::Right((result, _)) => Some(result),
+    }
 }

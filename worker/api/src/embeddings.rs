@@ -7,8 +7,8 @@ use parlance_protocol::openai::{Embedding, EmbeddingList, EmbeddingRequest, Embe
 use serde_json::Value;
 
 use crate::chunks::to_json;
-use crate::control::Meta;
 use crate::error::RequestError;
+use crate::meta::Meta;
 use crate::parse::{read, strings};
 
 /// Bytes of texts that are computed together. In between a request can be stopped.

@@ -16,12 +16,14 @@ use crate::chat_request::ChatRequest;
 use crate::chunks::{ChunkSender, Output, ResponseKind, non_zero, text_logprobs, to_json, tool_call};
 use crate::codec::ChatCodec;
 use crate::constraints::{Constraints, has_channels};
-use crate::control::{Control, Meta};
+use crate::control::Control;
 use crate::error::RequestError;
 use crate::images::{Images, Vision};
+use crate::meta::Meta;
 use crate::output_parser::{Expected, OutputParser};
-use crate::parse::{self, Options, ToolChoice};
+use crate::parse::{self, Options};
 use crate::prompt::{self, Prompt};
+use crate::tools::ToolChoice;
 
 /// A request in progress. After an error of the device, [`Job::run`] can be called again with a new model.
 pub struct Job {
@@ -295,7 +297,7 @@ impl Job {
                 refusal: None,
                 tool_calls: (!calls.is_empty()).then_some(calls),
             },
-            logprobs: self.options.logprobs.map(|_| LogProbs { content: logprobs.clone() }),
+            logprobs: self.options.logprobs.map(|_| LogProbs::new(logprobs.clone())),
             finish_reason: answer.finish.unwrap_or(FinishReason::Abort),
         }
     }
@@ -327,6 +329,7 @@ impl Job {
         let speed = |count: u32, seconds: f64| if seconds > 0.0 { f64::from(count) / seconds } else { 0.0 };
         let prompt_tokens = first.prompt().len() as u32;
         let image_tokens: usize = first.prompt().images().map(|image| image.len()).sum();
+        let image_seconds: f64 = first.prompt().images().map(|image| image.encode_seconds()).sum();
         let since = |instant: Option<Instant>| instant.map_or(0.0, |instant| (instant - self.start).as_secs_f64());
         let per_token = |seconds: f64, count: u32| if count > 0 { seconds / f64::from(count) } else { 0.0 };
         Usage {
@@ -348,6 +351,7 @@ impl Job {
                 time_per_output_token_s: per_token(decode_seconds, completion_tokens),
                 prefill_tokens_per_s: speed(first.stats.prefilled_tokens, first.stats.prefill_seconds),
                 decode_tokens_per_s: speed(completion_tokens, decode_seconds),
+                image_encode_s: (image_seconds > 0.0).then_some(image_seconds),
                 grammar_init_s: self.grammar_seconds,
                 grammar_per_token_s: (masks > 0).then(|| sum(|answer| answer.stats.mask_seconds) / f64::from(masks)),
             },

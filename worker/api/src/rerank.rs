@@ -5,9 +5,9 @@ use parlance_protocol::openai::{EmbeddingUsage, RankedDocument, RerankRequest, R
 use serde_json::Value;
 
 use crate::chunks::to_json;
-use crate::control::Meta;
 use crate::embeddings::batch_len;
 use crate::error::RequestError;
+use crate::meta::Meta;
 use crate::parse::read;
 
 /// A rerank request in progress.

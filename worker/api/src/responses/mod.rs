@@ -20,15 +20,19 @@ use crate::answer::Processors;
 use crate::chat_request::ChatRequest;
 use crate::chunks::to_json;
 use crate::codec::ChatCodec;
-use crate::control::{Control, Meta};
+use crate::control::Control;
 use crate::error::RequestError;
 use crate::images::{ImageRequest, Images, Vision};
 use crate::job::Job;
+use crate::meta::Meta;
 use crate::parse;
 
 use self::events::Translator;
 pub use self::kept::KeptResponse;
 use self::request::Translated;
+
+/// To how many responses a request may refer.
+const MAX_REFERENCES: usize = 256;
 
 /// A request for a response, as a chat completion. Its images have to be fetched before it becomes a [`ResponseJob`].
 pub struct PreparedResponse {
@@ -43,21 +47,27 @@ pub struct PreparedResponse {
 }
 
 impl PreparedResponse {
-    /// Parses the body of a request. `previous` is the response of [`ResponseJob::previous_id`], if it is kept.
+    /// The ids of the responses that a request refers to, which the host looks up: the one that it continues, and those whose items it
+    /// names.
+    pub fn references(body: &Value) -> Vec<String> {
+        let previous = body.get("previous_response_id").and_then(Value::as_str).map(str::to_owned);
+        let mut ids = Vec::new();
+        for id in previous.into_iter().chain(request::referenced_responses(body)) {
+            if !ids.contains(&id) && ids.len() < MAX_REFERENCES {
+                ids.push(id);
+            }
+        }
+        ids
+    }
+
+    /// Parses the body of a request. `kept` are those of its [references](Self::references) that are kept.
     ///
     /// # Errors
     /// [`RequestError`], which names the invalid field, or the response that is missing.
-    pub fn new(body: &Value, previous: Option<KeptResponse>, meta: &Meta) -> Result<Self, RequestError> {
+    pub fn new(body: &Value, kept: &[KeptResponse], meta: &Meta) -> Result<Self, RequestError> {
         let start = Instant::now();
         let request: ResponseRequest = parse::read(body)?;
-        let history = match (&request.previous_response_id, previous) {
-            (None, _) => Vec::new(),
-            (Some(_), Some(previous)) => previous.into_items(),
-            (Some(id), None) => {
-                return Err(RequestError::NoResponse { id: id.clone(), param: "previous_response_id" });
-            }
-        };
-        let Translated { chat, input, origins } = request::translate(&request, history, meta.random)?;
+        let Translated { chat, input, origins } = request::translate(&request, kept, meta.random)?;
         let response = request::response(request, meta);
         let chat = ChatRequest::of(chat, meta);
         let mut chat = chat.map_err(|error| request::with_own_names(error, &origins))?;
@@ -83,11 +93,6 @@ pub struct ResponseJob {
 }
 
 impl ResponseJob {
-    /// The kept response that a request continues.
-    pub fn previous_id(body: &Value) -> Option<&str> {
-        body.get("previous_response_id")?.as_str()
-    }
-
     /// Parses the body of a request to a model that sees no images, see [`PreparedResponse::new`].
     ///
     /// # Errors
@@ -95,11 +100,11 @@ impl ResponseJob {
     pub fn new(
         codec: &Rc<ChatCodec>,
         body: &Value,
-        previous: Option<KeptResponse>,
+        kept: &[KeptResponse],
         meta: Meta,
         processors: &Processors,
     ) -> Result<Self, RequestError> {
-        let request = PreparedResponse::new(body, previous, &meta)?;
+        let request = PreparedResponse::new(body, kept, &meta)?;
         if !request.images().is_empty() {
             return Err(RequestError::CannotSee(meta.model));
         }

@@ -298,7 +298,7 @@ fn responses_and_completions_are_computed_together() {
     let mut model = model();
     let body = json!({ "input": "What is the capital of France?", "temperature": 0, "stream": true });
     let codec = codec(&model);
-    let prepared = PreparedResponse::new(&body, None, &meta()).unwrap();
+    let prepared = PreparedResponse::new(&body, &[], &meta()).unwrap();
     let images = parlance_api::Images::default();
     let job = ResponseJob::with_images(&codec, prepared, images, meta(), &Processors::new()).unwrap();
     let mut tabs = Tabs::new(&mut model);

@@ -352,9 +352,10 @@ impl LayerPlanner<'_, '_> {
         Ok(Some((query, has_keys.then(|| norm("attn_k_norm", heads.kv_heads)).transpose()?)))
     }
 
-    fn dense(&mut self, hidden: u32) -> Result<FeedForwardPlan> {
-        let (gate_up, width) = (self.gate_up("", hidden)?, self.config.embedding_len);
-        Ok(FeedForwardPlan::Dense { gate_up, down: self.planner.matrix(self.weight("ffn_down"), width, hidden)? })
+    fn dense(&mut self, hidden_len: u32) -> Result<FeedForwardPlan> {
+        let (gate_up, width) = (self.gate_up("", hidden_len)?, self.config.embedding_len);
+        let down = self.planner.matrix(self.weight("ffn_down"), width, hidden_len)?;
+        Ok(FeedForwardPlan::Dense { gate_up, down, hidden_len })
     }
 
     /// Gate and up projections, of `hidden` rows each, whose names end with `suffix`.

@@ -144,6 +144,8 @@ pub enum FeedForwardPlan {
         gate_up: GateUpPlan,
         /// Down projection.
         down: Product,
+        /// Width between them.
+        hidden_len: u32,
     },
     /// A mixture of experts.
     Experts(Box<ExpertsPlan>),

@@ -206,6 +206,16 @@ impl Description {
         self
     }
 
+    /// Plans memory for so many sequences beside the first; other kinds of models have none. See
+    /// [`LoaderOptions::further_sequences`](crate::runtime::LoaderOptions::further_sequences).
+    #[must_use]
+    pub fn with_sequences(mut self, further: u32) -> Self {
+        if let Self::Decoder { config, .. } = &mut self {
+            config.sequences = further.saturating_add(1).min(MAX_SEQUENCES);
+        }
+        self
+    }
+
     /// The tokenizer and chat template of a generative model.
     pub fn chat_mut(&mut self) -> Option<&mut Chat> {
         match self {
@@ -239,7 +249,7 @@ impl Description {
                     scratch_bytes: scratch_bytes(config),
                     context_tokens,
                     max_context_tokens: config.max_context(limits),
-                    further_sequence_bytes: kv_bytes,
+                    further_sequence_bytes: kv_bytes / u64::from(config.sequences),
                     max_further_sequences: config.max_sequences(context_tokens, limits) - 1,
                 })
             }
@@ -306,11 +316,11 @@ impl ProjectorDescription {
 pub struct Fit {
     /// Weights, in bytes.
     pub weight_bytes: u64,
-    /// KV cache, in bytes.
+    /// KV cache of all sequences, in bytes.
     pub kv_bytes: u64,
     /// Activations, in bytes.
     pub scratch_bytes: u64,
-    /// Context length: tokens of prompt and answer together.
+    /// Context length of each sequence: tokens of prompt and answer together.
     pub context_tokens: u32,
     /// The longest context that the model was trained for and the device can bind.
     pub max_context_tokens: u32,
@@ -329,21 +339,23 @@ impl Fit {
 }
 
 impl ModelConfig {
-    /// Size of the KV cache and of the states of recurrent layers on a GPU, in bytes.
+    /// Size of the KV caches and of the states of recurrent layers of all sequences on a GPU, in bytes.
     pub fn kv_bytes(&self, context_tokens: u32) -> u64 {
         let batch = usual_batch(self);
         let bytes = |attention| {
             let positions = self.kept_positions(attention, context_tokens, batch);
             u64::from(positions) * self.layer_kv_bytes_per_token(attention)
         };
-        self.attentions().map(bytes).sum::<u64>() + self.state_bytes()
+        u64::from(self.sequences) * (self.attentions().map(bytes).sum::<u64>() + self.state_bytes())
     }
 
-    /// The longest context that the model was trained for and for which a layer's KV cache fits into one binding.
+    /// The longest context that the model was trained for and for which a layer's KV caches of all sequences fit into one
+    /// binding.
     pub fn max_context(&self, limits: DeviceLimits) -> u32 {
         let batch = usual_batch(self);
+        let sequence_bytes = limits.max_binding_bytes / u64::from(self.sequences);
         let fitting = self.attentions().map(|attention| {
-            let positions = limits.max_binding_bytes / self.layer_kv_bytes_per_token(attention).max(1);
+            let positions = sequence_bytes / self.layer_kv_bytes_per_token(attention).max(1);
             let positions = u32::try_from(positions).unwrap_or(u32::MAX);
             // A layer that keeps fewer positions in any context does not limit it.
             if self.kept_positions(attention, u32::MAX, batch) <= positions { u32::MAX } else { positions }

@@ -12,7 +12,6 @@ mod encoders;
 mod hostile;
 mod hybrids;
 mod model;
-mod modules;
 mod mutations;
 mod sequences;
 mod spans;

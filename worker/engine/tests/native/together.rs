@@ -323,7 +323,7 @@ fn a_full_context_is_told_and_memory_limits_the_number_of_sequences() {
             assert!(matches!(refused, Some(EngineError::ContextOverflow { .. })), "{device_name}: {refused:?}");
 
             let context_tokens = Some(CONTEXT);
-            let kv_bytes = model.config().kv_bytes(CONTEXT);
+            let kv_bytes = model.config().kv_bytes(CONTEXT) / SEQUENCES as u64;
             for (spare_bytes, expected) in [(None, 16), (Some(0), 1), (Some(2 * kv_bytes), 3)] {
                 let options =
                     LoaderOptions { context_tokens, further_sequences: 99, spare_bytes, ..LoaderOptions::default() };

@@ -3,7 +3,7 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::chunks::to_json;
-use crate::control::Meta;
+use crate::meta::Meta;
 use crate::responses::request;
 
 /// A translator of the response to this request.

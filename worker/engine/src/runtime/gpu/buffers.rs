@@ -1,7 +1,7 @@
 //! Buffers for activations, caches and the decode loop.
 
 use super::experts::ExpertBuffers;
-use super::memory::LayerMemory;
+use super::layer_memory::LayerMemory;
 use super::sampler::SamplerBuffers;
 use crate::kernels::linear::Tiles;
 use crate::kernels::{MAX_SEQUENCES, grouped_len};

@@ -1,19 +1,41 @@
 //! A generative model on the GPU: its dispatches and buffers. `backend.rs` implements the `Decoder` trait for it.
 
+use std::cell::OnceCell;
 use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::answer::Answer;
 use super::buffers::{Buffers, State, prefill_batch};
-use super::memory::{Copy, Reach};
-use super::programs::Programs;
-use super::together::Seat;
+use super::layer_memory::{Copy, Reach};
+use super::seat::Seat;
 use super::weights::Weights;
 use crate::error::Result;
 use crate::models::{ModelConfig, ModelPlan, Position, RopeAngles};
 use crate::runtime::backend::{Batch, SequenceToken};
 use crate::runtime::device::{Dispatch, Gpu};
 use crate::runtime::memory::{Copies, Room};
+
+/// Dispatches by purpose, each created on first use (`programs.rs`).
+#[derive(Default)]
+pub(super) struct Programs {
+    /// The embedding of a batch of prompt tokens.
+    pub(super) embed: OnceCell<Vec<Dispatch>>,
+    /// The layers for a batch: with causal attention, and with attention in both directions.
+    pub(super) prefill: [OnceCell<Vec<Dispatch>>; 2],
+    /// The same for embeddings that are also added to the results of the first layers.
+    pub(super) deepstack: [OnceCell<Vec<Dispatch>>; 2],
+    /// The norm before the output head, for such a batch in an embedding model.
+    pub(super) output_norm: OnceCell<Vec<Dispatch>>,
+    /// The output head for such a batch.
+    pub(super) prefill_head: OnceCell<Vec<Dispatch>>,
+    /// Layers and head for one token, by index of
+    /// [`Tuning::attention_splits`](crate::runtime::Tuning::attention_splits).
+    pub(super) decode: [OnceCell<Vec<Dispatch>>; 3],
+    /// Layers and head for a few tokens, to verify drafts.
+    pub(super) verification: OnceCell<Vec<Dispatch>>,
+    /// The same for a token of each of several sequences.
+    pub(super) each: OnceCell<Vec<Dispatch>>,
+}
 
 /// Dispatches and buffers of a generative model.
 pub(in crate::runtime) struct GpuDecoder {

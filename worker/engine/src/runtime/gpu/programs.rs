@@ -3,32 +3,10 @@
 
 use std::cell::OnceCell;
 
-use super::decoder::GpuDecoder;
+use super::decoder::{GpuDecoder, Programs};
 use super::forward::{ForwardBuilder, Layout, Tokens};
 use crate::error::Result;
 use crate::runtime::device::{Dispatch, Tuning};
-
-/// Dispatches by purpose.
-#[derive(Default)]
-pub(super) struct Programs {
-    /// The embedding of a batch of prompt tokens.
-    embed: OnceCell<Vec<Dispatch>>,
-    /// The layers for a batch: with causal attention, and with attention in both directions.
-    prefill: [OnceCell<Vec<Dispatch>>; 2],
-    /// The same for embeddings that are also added to the results of the first layers.
-    deepstack: [OnceCell<Vec<Dispatch>>; 2],
-    /// The norm before the output head, for such a batch in an embedding model.
-    output_norm: OnceCell<Vec<Dispatch>>,
-    /// The output head for such a batch.
-    prefill_head: OnceCell<Vec<Dispatch>>,
-    /// Layers and head for one token, by index of
-    /// [`Tuning::attention_splits`](crate::runtime::Tuning::attention_splits).
-    decode: [OnceCell<Vec<Dispatch>>; 3],
-    /// Layers and head for a few tokens, to verify drafts.
-    verification: OnceCell<Vec<Dispatch>>,
-    /// The same for a token of each of several sequences.
-    each: OnceCell<Vec<Dispatch>>,
-}
 
 impl GpuDecoder {
     /// Switches to another kernel layout.

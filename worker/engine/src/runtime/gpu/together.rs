@@ -1,49 +1,17 @@
 //! Answers of several sequences, a token of each at once: the layers read the weights once, and each answer has a sampler
 //! of its own, so that logits stay on the GPU.
 
-use super::buffers::State;
 use super::decoder::GpuDecoder;
-use super::sampler::SamplerBuffers;
+use super::seat::Seat;
 use crate::error::Result;
 use crate::runtime::backend::{AnswerStart, Choice, SequenceToken, Step};
-use crate::runtime::device::{Dispatch, Gpu};
-
-/// The sampler of an answer that is computed together with others.
-pub(super) struct Seat {
-    buffers: SamplerBuffers,
-    /// [`State`], of which the sampler reads and advances step and row.
-    state: wgpu::Buffer,
-    dispatches: [Dispatch; 2],
-    /// Number of the next step.
-    step: usize,
-}
-
-impl Seat {
-    fn new(gpu: &Gpu, vocab: u32, logits: &wgpu::Buffer) -> Self {
-        let buffers = SamplerBuffers::new(gpu, vocab);
-        let usage = wgpu::BufferUsages::STORAGE | wgpu::BufferUsages::UNIFORM;
-        let state = gpu.buffer("state of a sampler", size_of::<State>() as u64, usage);
-        let dispatches = buffers.dispatches(gpu, logits, &state);
-        Self { buffers, state, dispatches, step: 0 }
-    }
-
-    /// Prepares a choice from this row of the logits.
-    fn prepare(&mut self, gpu: &Gpu, row: usize, allowed: Option<&[u32]>) {
-        self.buffers.restrict(gpu, allowed);
-        let state = State { position: 0, token_count: 1, step: self.step as u32, row: row as u32 };
-        gpu.queue().write_buffer(&self.state, 0, bytemuck::bytes_of(&state));
-        self.step += 1;
-    }
-}
 
 impl GpuDecoder {
     /// Starts an answer of the selected sequence that is computed together with others.
     pub(super) fn take_seat(&mut self, start: &AnswerStart<'_>) {
         let Self { gpu, vocab, buffers, seats, selected, .. } = self;
         let seat = seats[*selected].get_or_insert_with(|| Seat::new(gpu, *vocab, &buffers.logits));
-        seat.buffers.begin(gpu, start.plan, &start.history);
-        // A resumed answer continues its sequence of random draws.
-        seat.step = start.plan.generated;
+        seat.begin(gpu, start);
     }
 
     /// Submits layers and head for a token of each of several sequences.

@@ -38,7 +38,7 @@ pub struct LoaderOptions {
 }
 
 impl LoaderOptions {
-    /// How many sequences with this context a model gets memory for.
+    /// How many sequences with this context a model gets memory for, which was planned for one.
     fn sequences(&self, config: &ModelConfig, context: u32, limits: DeviceLimits) -> u32 {
         let affordable = self.spare_bytes.map_or(u64::MAX, |spare| spare / config.kv_bytes(context).max(1));
         let further = u64::from(self.further_sequences).min(affordable) as u32;
@@ -172,7 +172,7 @@ impl Loader {
         };
         let TensorStage { description, upload } = *stage;
         let (placed, host) = upload.finish()?;
-        let (config, plan, chat) = match description.with_cache(device.cache_format(options.cache)) {
+        let (mut config, plan, chat) = match description.with_cache(device.cache_format(options.cache)) {
             Description::Decoder { config, plan, mut chat } => {
                 chat.try_template()?;
                 (config, plan, Arc::new(*chat))
@@ -203,12 +203,13 @@ impl Loader {
         // Weights and activations are allocated; only the KV cache can still be too large. Fewer sequences and a smaller
         // context shrink it.
         let requested = config.context(options.context_tokens, device.limits())?;
-        let mut sequences = options.sequences(&config, requested, device.limits());
-        let parts = Parts { placed, config, plan, chat, host };
+        config.sequences = options.sequences(&config, requested, device.limits());
+        let mut parts = Parts { placed, config, plan, chat, host };
         let mut context = requested;
         loop {
-            match device.allocating(|| parts.model(&device, Room { context, sequences }, requested)).await {
-                Err(EngineError::OutOfMemory(_)) if sequences > 1 => sequences /= 2,
+            let room = Room { context, sequences: parts.config.sequences };
+            match device.allocating(|| parts.model(&device, room, requested)).await {
+                Err(EngineError::OutOfMemory(_)) if room.sequences > 1 => parts.config.sequences /= 2,
                 Err(EngineError::OutOfMemory(_)) if context >= 2 * MIN_CONTEXT => {
                     context = (context / 2).max(MIN_CONTEXT);
                 }

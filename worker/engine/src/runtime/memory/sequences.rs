@@ -325,10 +325,11 @@ impl Sequences {
         let copied = current.checkpoints.iter().filter(|checkpoint| checkpoint.len > kept_len).count();
         let kept = current.checkpoints.len() - copied;
         self.drop_beginnings(memory, &elements);
-        let needed = size_bytes(layout, len, copied);
-        let budget_bytes = layout.budget_bytes.min(size_bytes(layout, most_tokens, MAX_CHECKPOINTS));
-        // The checkpoints that stay also take memory.
-        let needed = needed + size_bytes(layout, 0, kept);
+        let most_checkpoints = MAX_CHECKPOINTS * self.live.len();
+        let budget_bytes = layout.budget_bytes.min(size_bytes(layout, most_tokens, most_checkpoints));
+        // The checkpoints that stay also take memory, in all sequences.
+        let live: usize = self.live.iter().map(|sequence| sequence.checkpoints.len()).sum();
+        let needed = size_bytes(layout, len, live);
         if len < MIN_TOKENS.max(kept_len + 1) || needed > budget_bytes || self.has_no_room {
             return;
         }
