@@ -10,7 +10,7 @@
 //! - `--guesses` adds answers with speculative decoding whose text was predicted, entirely and except for one token in
 //!   eight.
 //! - `--autotune` first autotunes the layout of kernels, as the app does when it loads a model for the first time.
-//! - `--tune` sets the layout.
+//! - `--tune` sets the layout (`measuring/tuned.rs` lists the names).
 //! - `--peer llama.cpp` then runs the same workloads with llama.cpp's `llama-bench`.
 
 #[path = "measuring/callers.rs"]
@@ -18,20 +18,22 @@ mod callers;
 #[path = "measuring/llama_bench.rs"]
 mod llama_bench;
 mod measuring;
+#[path = "measuring/tuned.rs"]
+mod tuned;
 
 use std::error::Error;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
 
-use parlance_engine::kernels::linear::Tiles;
 use parlance_engine::models::CacheFormat;
-use parlance_engine::runtime::{Cpu, Device, Gpu, GpuOptions, LoaderOptions, Model, NativeThreads, Tuning};
+use parlance_engine::runtime::{Cpu, Device, GpuOptions, LoaderOptions, Model, NativeThreads};
 use parlance_engine::sampling::{SamplingParams, SamplingPlan};
 use pollster::block_on;
 use serde::Serialize;
 
 use measuring::{copy_bandwidth, load, median, prompt};
+use tuned::{choices, open_gpu};
 
 #[allow(clippy::struct_excessive_bools, reason = "each is an independent switch")]
 struct Arguments {
@@ -126,12 +128,7 @@ fn parse(arguments: impl Iterator<Item = String>) -> Result<Arguments, Box<dyn E
                     "--threads" => parsed.threads = value.parse()?,
                     "--runs" => parsed.runs = value.parse()?,
                     "--tokens" => parsed.tokens = value.parse()?,
-                    "--tune" => {
-                        for choice in value.split(',') {
-                            let (name, value) = choice.split_once('=').ok_or("--tune takes NAME=VALUE,...")?;
-                            parsed.tune.push((name.to_owned(), value.parse()?));
-                        }
-                    }
+                    "--tune" => parsed.tune.extend(choices(&value)?),
                     other => return Err(format!("unknown option {other}").into()),
                 }
             }
@@ -145,8 +142,7 @@ async fn measure(arguments: &Arguments) -> Result<Vec<Row>, Box<dyn Error>> {
     let device: Device = if let Some(members) = arguments.threads.checked_sub(1) {
         Cpu::blocking().with_threads(Arc::new(NativeThreads::start(members, 1 << 16))).into()
     } else {
-        let tuning = tuned(Gpu::new(options).await?.tuning(), &arguments.tune)?;
-        Gpu::new(GpuOptions { tuning: Some(tuning), ..options }).await?.into()
+        open_gpu(options, &arguments.tune).await?.into()
     };
     let adapter = device.adapter_name().to_owned();
     let features: Vec<_> = device.feature_names().into_iter().map(str::to_owned).collect();
@@ -235,45 +231,6 @@ fn peer_rows(arguments: &Arguments) -> Result<Vec<Row>, Box<dyn Error>> {
         features: rate.features,
     };
     Ok(rates.into_iter().map(row).collect())
-}
-
-fn tuned(mut tuning: Tuning, choices: &[(String, u32)]) -> Result<Tuning, Box<dyn Error>> {
-    for (name, value) in choices {
-        if name == "prefill_large.tiles" {
-            tuning.prefill_large.tiles = *[Tiles::None, Tiles::Shared, Tiles::Packed, Tiles::Cooperative]
-                .get(*value as usize)
-                .ok_or("prefill_large.tiles is 0, 1, 2 or 3")?;
-            continue;
-        }
-        let field = match name.as_str() {
-            "decode.workgroup" => &mut tuning.decode.workgroup,
-            "decode.lanes" => &mut tuning.decode.lanes,
-            "decode.steps" => &mut tuning.decode.steps,
-            "decode.pairs" => &mut tuning.decode.pairs,
-            "prefill.workgroup" => &mut tuning.prefill.workgroup,
-            "prefill.lanes" => &mut tuning.prefill.lanes,
-            "prefill.pairs" => &mut tuning.prefill.pairs,
-            "prefill.tokens" => &mut tuning.prefill.tokens,
-            "prefill_batch" => &mut tuning.prefill_batch,
-            "attention_workgroup" => &mut tuning.attention_workgroup,
-            "attention_splits.middle" => &mut tuning.attention_splits[1].splits,
-            "attention_splits.long" => &mut tuning.attention_splits[2].splits,
-            "attention_splits.long_from" => &mut tuning.attention_splits[2].from,
-            "decode_large.workgroup" => &mut tuning.decode_large.workgroup,
-            "decode_large.lanes" => &mut tuning.decode_large.lanes,
-            "decode_large.steps" => &mut tuning.decode_large.steps,
-            "decode_large.pairs" => &mut tuning.decode_large.pairs,
-            "prefill_large.pairs" => &mut tuning.prefill_large.pairs,
-            "prefill_large.tokens" => &mut tuning.prefill_large.tokens,
-            "prefill_large.workgroup" => &mut tuning.prefill_large.workgroup,
-            "prefill_large.steps" => &mut tuning.prefill_large.steps,
-            "few_threads" => &mut tuning.few_threads,
-            "projected_weights" => &mut tuning.projected_weights,
-            other => return Err(format!("unknown parameter {other}").into()),
-        };
-        *field = *value;
-    }
-    Ok(tuning)
 }
 
 async fn prefill_rate(model: &mut Model, tokens: usize) -> Result<f64, Box<dyn Error>> {

@@ -3,9 +3,13 @@
 //!     cargo run --release -p parlance-engine --example profile -- [--model FILE] [--context 512] [--runs 20]
 //!     cargo run --release -p parlance-engine --example profile -- --prefill 256 [--model FILE]   a batch of a prompt instead
 //!
+//! `--tune NAME=VALUE,...` sets the layout, as in `bench.rs`.
+//!
 //! The floor of a kernel is the time in which a buffer copy moves the bytes that it must read.
 
 mod measuring;
+#[path = "measuring/tuned.rs"]
+mod tuned;
 
 use std::error::Error;
 use std::path::PathBuf;
@@ -16,6 +20,7 @@ use parlance_engine::sampling::SamplingParams;
 use pollster::block_on;
 
 use measuring::{copy_bandwidth, load, prompt};
+use tuned::{choices, open_gpu};
 
 /// Tokens whose mean time is compared with the sum over the kernels.
 const TOKENS: usize = 64;
@@ -23,6 +28,7 @@ const TOKENS: usize = 64;
 fn main() -> Result<(), Box<dyn Error>> {
     let mut model = PathBuf::from("models/SmolLM2-135M-Instruct.Q4_1.gguf");
     let (mut context, mut prefill, mut runs) = (512, None, 20);
+    let mut tune = Vec::new();
     let mut arguments = std::env::args().skip(1);
     while let Some(name) = arguments.next() {
         let value = arguments.next().ok_or_else(|| format!("{name} needs a value"))?;
@@ -31,19 +37,20 @@ fn main() -> Result<(), Box<dyn Error>> {
             "--context" => context = value.parse()?,
             "--prefill" => prefill = Some(value.parse()?),
             "--runs" => runs = value.parse()?,
+            "--tune" => tune.extend(choices(&value)?),
             other => return Err(format!("unknown option {other}").into()),
         }
     }
+    let gpu = block_on(open_gpu(GpuOptions::default(), &tune))?;
     block_on(async {
         match prefill {
-            Some(tokens) => profile_prefill(&model, tokens, runs).await,
-            None => profile(&model, context, runs).await,
+            Some(tokens) => profile_prefill(gpu, &model, tokens, runs).await,
+            None => profile(gpu, &model, context, runs).await,
         }
     })
 }
 
-async fn profile(path: &std::path::Path, context: usize, runs: usize) -> Result<(), Box<dyn Error>> {
-    let gpu = Gpu::new(GpuOptions::default()).await?;
+async fn profile(gpu: Gpu, path: &std::path::Path, context: usize, runs: usize) -> Result<(), Box<dyn Error>> {
     println!("{}, context {context}", gpu.adapter_name());
     let bandwidth = copy_bandwidth(&gpu, 5).await?;
     let (mut model, _) = load(gpu, path, with_context((context + TOKENS + 8).max(1024))).await?;
@@ -72,8 +79,7 @@ async fn profile(path: &std::path::Path, context: usize, runs: usize) -> Result<
     Ok(())
 }
 
-async fn profile_prefill(path: &std::path::Path, tokens: u32, runs: usize) -> Result<(), Box<dyn Error>> {
-    let gpu = Gpu::new(GpuOptions::default()).await?;
+async fn profile_prefill(gpu: Gpu, path: &std::path::Path, tokens: u32, runs: usize) -> Result<(), Box<dyn Error>> {
     println!("{}, {tokens} tokens of a prompt", gpu.adapter_name());
     let bandwidth = copy_bandwidth(&gpu, 5).await?;
     let (mut model, _) = load(gpu, path, with_context(2 * tokens as usize + 1)).await?;

@@ -11,6 +11,7 @@ mod embeddings;
 mod encoders;
 mod hostile;
 mod hybrids;
+mod layouts;
 mod model;
 mod mutations;
 mod sequences;

@@ -256,7 +256,7 @@ fn projected_rows(config: &ModelConfig, mixer: &MixerConfig) -> u32 {
     }
 }
 
-/// Maximum number of tokens in a prompt batch: no activation buffer exceeds 128 MiB, which every adapter can bind.
+/// Maximum number of tokens in a prompt batch: no activation buffer exceeds [`Tuning::activation_mib`].
 pub(super) fn prefill_batch(config: &ModelConfig, tuning: &Tuning) -> u32 {
     let output_len = |part: &FeedForwardConfig| part.slots() * part.output_len(config.embedding_len);
     let feed_forward = |part: &FeedForwardConfig| part.activated_len().max(output_len(part));
@@ -266,7 +266,7 @@ pub(super) fn prefill_batch(config: &ModelConfig, tuning: &Tuning) -> u32 {
         .max(config.layer_inputs_len())
         .max(config.other_streams_len())
         .max(config.deepstack_layers * config.embedding_len);
-    let fitting = (128 << 20) / 4 / widest.max(1);
+    let fitting = (tuning.activation_mib << 18) / widest.max(1);
     // A multiple of the tile size, if it exceeds that.
     let picture_len = config.picture_len.next_multiple_of(64);
     // Adapters on a CPU have smaller ones, whatever the model.

@@ -22,6 +22,9 @@ pub(super) struct Programs {
     pub(super) embed: OnceCell<Vec<Dispatch>>,
     /// The layers for a batch: with causal attention, and with attention in both directions.
     pub(super) prefill: [OnceCell<Vec<Dispatch>>; 2],
+    /// The same with causal attention for so few tokens that experts' products have another layout: that for single
+    /// tokens, and that of narrow tiles.
+    pub(super) few: [OnceCell<Vec<Dispatch>>; 2],
     /// The same for embeddings that are also added to the results of the first layers.
     pub(super) deepstack: [OnceCell<Vec<Dispatch>>; 2],
     /// The norm before the output head, for such a batch in an embedding model.
@@ -110,7 +113,7 @@ impl GpuDecoder {
         let (embed, layers, len) = match batch {
             Batch::Tokens(ids) => {
                 self.feed_batch(position, 0, ids);
-                (self.embed_program()?, self.prefill_program(false)?, ids.len())
+                (self.embed_program()?, self.prompt_program(ids.len())?, ids.len())
             }
             Batch::Embeddings { rows, deepstack, two_way } => {
                 let len = rows.len() / self.config.embedding_len as usize;

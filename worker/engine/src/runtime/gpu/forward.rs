@@ -28,6 +28,8 @@ pub(super) enum Tokens {
 pub(super) struct Layout {
     /// Layout of matrix products.
     pub linear: LinearTuning,
+    /// The same of products with the matrices of experts.
+    pub experts: LinearTuning,
     /// Number of workgroups that share the positions of an attention head.
     pub splits: AttentionSplits,
     /// What every batch consists of.
@@ -42,7 +44,7 @@ impl Layout {
     /// For batches of several tokens of one sequence.
     pub(super) fn batch(linear: LinearTuning) -> Self {
         let splits = AttentionSplits { from: 0, splits: 1 };
-        Self { linear, splits, tokens: Tokens::Several, two_way: false, has_deepstack: false }
+        Self { linear, experts: linear, splits, tokens: Tokens::Several, two_way: false, has_deepstack: false }
     }
 
     /// For one token, with entry `step` of [`Tuning::attention_splits`].
@@ -303,6 +305,7 @@ impl ForwardBuilder<'_> {
             state: &self.buffers.state,
             norm_eps: self.config.norm_eps,
             tuning: self.layout.linear,
+            experts: self.layout.experts,
             prepared: Some(&self.buffers.prepared),
             groups: Some(&self.buffers.groups),
         }

@@ -6,6 +6,7 @@ use std::cell::OnceCell;
 use super::decoder::{GpuDecoder, Programs};
 use super::forward::{ForwardBuilder, Layout, Tokens};
 use crate::error::Result;
+use crate::models::FeedForwardConfig;
 use crate::runtime::device::{Dispatch, Tuning};
 
 impl GpuDecoder {
@@ -52,6 +53,22 @@ impl GpuDecoder {
         })
     }
 
+    /// The layers for a batch of `len` tokens of the prompt, whose positions attend to those before.
+    pub(super) fn prompt_program(&self, len: usize) -> Result<&[Dispatch]> {
+        let tuning = self.gpu.tuning();
+        let per_expert = |part: &FeedForwardConfig| match part {
+            FeedForwardConfig::Experts(experts) => Some((len as u32 * experts.used).div_ceil(experts.count)),
+            FeedForwardConfig::Dense(_) => None,
+        };
+        let (few, experts) = match self.config.feed_forwards().filter_map(per_expert).max() {
+            Some(_) if len <= tuning.few_tokens as usize => (0, tuning.decode),
+            Some(tokens) if tokens <= tuning.narrow_tokens => (1, tuning.prefill_narrow),
+            _ => return self.prefill_program(false),
+        };
+        let layout = Layout { experts, ..Layout::batch(tuning.prefill) };
+        self.program(&self.programs.few[few], layout, |builder| builder.layers(&self.buffers.prompt_ids))
+    }
+
     /// As [`GpuDecoder::prefill_program`], for embeddings that are also added to the results of the first layers.
     pub(super) fn deepstack_program(&self, two_way: bool) -> Result<&[Dispatch]> {
         let layout = Layout { two_way, has_deepstack: true, ..Layout::batch(self.gpu.tuning().prefill) };
@@ -83,7 +100,10 @@ impl GpuDecoder {
 
     /// The dispatches used at the start of an answer, without the sampler.
     pub(super) fn first_dispatches(&self) -> Result<impl Iterator<Item = &Dispatch>> {
-        Ok(self.embed_program()?.iter().chain(self.prefill_program(false)?).chain(self.decode_program(0)?))
+        // One more than what has the kernels for single tokens.
+        let short = self.prompt_program(self.gpu.tuning().few_tokens as usize + 1)?;
+        let layers = self.prefill_program(false)?.iter().chain(short).chain(self.decode_program(0)?);
+        Ok(self.embed_program()?.iter().chain(layers))
     }
 
     /// The program in `cell`, built on first use.
