@@ -79,6 +79,18 @@ impl Queue {
         }
     }
 
+    /// Whether there is a next request, and this is true of it.
+    pub(crate) fn is_next(&self, is_it: impl Fn(&Work) -> bool) -> bool {
+        self.lock().waiting.peek().is_some_and(|(_, work)| is_it(work))
+    }
+
+    /// The next request, if this is true of it.
+    pub(crate) fn next_if(&self, is_it: impl Fn(&Work) -> bool) -> Option<Work> {
+        let mut state = self.lock();
+        let is_it = state.waiting.peek().is_some_and(|(_, work)| is_it(work));
+        is_it.then(|| state.waiting.pop()).flatten().map(|(_, work)| work)
+    }
+
     /// Drops all requests, and takes no more.
     pub(crate) fn close(&self) {
         let mut state = self.lock();
@@ -127,6 +139,7 @@ mod tests {
         let queue = Arc::new(Queue::default());
         let push = |key, number| queue.push(work(key, number));
         let tickets = [push(1, 10), push(1, 11), push(1, 12), push(2, 20)];
+        assert!(queue.is_next(|work| work.body == 10) && queue.next_if(|work| work.body == 20).is_none());
         let next = || queue.next().map(|work| work.body);
         assert_eq!(next(), Some(10.into()));
         let [served, left, ..] = tickets;

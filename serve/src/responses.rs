@@ -18,10 +18,10 @@ struct State {
     recent: Recent,
     /// By id: whose they are, and their bytes.
     kept: HashMap<String, (Owner, Vec<u8>)>,
-    running: Option<Running>,
+    running: Vec<Running>,
 }
 
-/// The response that is being generated.
+/// A response that is being generated.
 struct Running {
     owner: Owner,
     /// As it was at its beginning, unless it was cancelled.
@@ -32,7 +32,7 @@ struct Running {
 
 impl Default for Responses {
     fn default() -> Self {
-        Self(Mutex::new(State { recent: Recent::new(Room::RESPONSES, []), kept: HashMap::new(), running: None }))
+        Self(Mutex::new(State { recent: Recent::new(Room::RESPONSES, []), kept: HashMap::new(), running: Vec::new() }))
     }
 }
 
@@ -40,15 +40,15 @@ impl Responses {
     /// Notes that a response is being generated. The channel closes when it is cancelled.
     pub(crate) fn begin(&self, owner: Owner, response: Response) -> Sender<()> {
         let (sender, wanted) = channel(1);
-        self.lock().running = Some(Running { owner, response, wanted: Some(wanted) });
+        self.lock().running.push(Running { owner, response, wanted: Some(wanted) });
         sender
     }
 
-    /// Notes that nothing is being generated any more, and keeps a response.
-    pub(crate) fn end(&self, owner: Owner, kept: Option<&KeptResponse>) {
+    /// Notes that a response is not being generated any more, and keeps it.
+    pub(crate) fn end(&self, owner: Owner, id: &str, kept: Option<&KeptResponse>) {
         let kept = kept.map(|kept| (kept.response.id.clone(), kept.to_bytes()));
         let mut state = self.lock();
-        state.running = None;
+        state.running.retain(|running| !running.is(owner, id));
         let Some((id, bytes)) = kept else { return };
         let gone = state.recent.add(id.clone(), bytes.len() as u64);
         state.kept.insert(id, (owner, bytes));
@@ -89,12 +89,12 @@ impl Responses {
 
     fn in_progress(&self, owner: Owner, id: &str) -> Option<Response> {
         let state = self.lock();
-        state.running.as_ref().filter(|running| running.is(owner, id)).map(|running| running.response.clone())
+        state.running.iter().find(|running| running.is(owner, id)).map(|running| running.response.clone())
     }
 
     fn cancel(&self, owner: Owner, id: &str) -> Option<Response> {
         let mut state = self.lock();
-        let running = state.running.as_mut().filter(|running| running.is(owner, id))?;
+        let running = state.running.iter_mut().find(|running| running.is(owner, id))?;
         drop(running.wanted.take());
         running.response.status = ResponseStatus::Cancelled;
         Some(running.response.clone())

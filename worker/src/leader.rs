@@ -27,7 +27,7 @@ use crate::tokens;
 /// Maximum requests of a client that wait for the engine.
 const MAX_WAITING: usize = 256;
 
-/// The response in progress.
+/// A response in progress.
 pub(crate) struct Running {
     /// The request that it answers.
     pub(crate) key: RequestKey,
@@ -49,8 +49,8 @@ pub(crate) struct Shared {
     clients: RefCell<Vec<Client>>,
     /// Held while a model is fetched: one at a time, so that nothing is fetched twice when several tabs ask for it.
     fetching: Mutex<()>,
-    /// The response in progress.
-    pub(crate) running: RefCell<Option<Running>>,
+    /// The responses in progress.
+    pub(crate) running: RefCell<Vec<Running>>,
 }
 
 impl Shared {

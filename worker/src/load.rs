@@ -9,7 +9,7 @@ use gloo_timers::future::sleep;
 use parlance_api::{ChatCodec, capabilities};
 use parlance_engine::EngineError;
 use parlance_engine::models::CacheFormat;
-use parlance_engine::runtime::{Loaded, Loader, LoaderOptions, ProjectorLoader, Source};
+use parlance_engine::runtime::{Device, Loaded, Loader, LoaderOptions, ProjectorLoader, Source};
 use parlance_protocol::openai::Capability;
 use parlance_protocol::{
     DeviceChoice, KvCache, ModelInfo, ModelSource, Phase, RequestId, SelfTest, Warning, WarningReason,
@@ -37,6 +37,18 @@ use crate::{address, device};
 
 /// Seconds between two progress events.
 const PROGRESS_INTERVAL_SECONDS: f64 = 0.1;
+
+/// How many answers beside one are computed together at most: those of a few tabs, or of a request's `n`.
+const FURTHER_SEQUENCES: u32 = 3;
+/// Bytes that the memory of these may take on a GPU, unless a quarter of the model's size is more.
+const GPU_SPARE_BYTES: u64 = 256 << 20;
+/// The same on the CPU, where the wasm memory has to do for everything. It keeps twice as many bytes per token.
+const CPU_SPARE_BYTES: u64 = 64 << 20;
+
+/// Maximum number of bytes for further sequences of a model whose files have `len_bytes`.
+fn spare_bytes(device: &Device, len_bytes: u64) -> u64 {
+    if device.is_cpu() { CPU_SPARE_BYTES } else { GPU_SPARE_BYTES.max(len_bytes / 4) }
+}
 
 /// The engine's name for a format.
 pub(crate) fn cache_format(kv_cache: KvCache) -> CacheFormat {
@@ -200,11 +212,13 @@ impl Load<'_> {
         context_tokens: Option<u32>,
     ) -> Result<(Loader, Files), WorkerError> {
         let cache = cache_format(self.options.kv_cache);
-        let options = LoaderOptions { context_tokens, cache, ..LoaderOptions::default() };
+        let further_sequences = FURTHER_SEQUENCES;
+        let options = LoaderOptions { context_tokens, cache, further_sequences, ..LoaderOptions::default() };
         let [part] = parts else { return self.stream_parts(choice, parts, options).await };
         let mut files = Files::default();
         let (device, opened) = try_join(device::open(choice), self.open(part, &files)).await?;
-        let options = LoaderOptions { file_len_bytes: opened.len_bytes, ..options };
+        let spare_bytes = Some(spare_bytes(&device, opened.len_bytes.unwrap_or(0)));
+        let options = LoaderOptions { file_len_bytes: opened.len_bytes, spare_bytes, ..options };
         let loader = self.stream_file(Loader::new(device, options), opened, &mut files).await?;
         Ok((loader, files))
     }
@@ -219,6 +233,7 @@ impl Load<'_> {
         let read = async { self.unless_stopped(ModelHeaders::of(parts)).await? };
         let (device, headers) = try_join(device::open(choice), read).await?;
         let ModelHeaders { ggufs, beginnings, len_bytes } = headers;
+        let options = LoaderOptions { spare_bytes: Some(spare_bytes(&device, len_bytes)), ..options };
         let mut loader = Loader::with_headers(device, options, &ggufs).await?;
         let mut files = Files { total_bytes: Some(len_bytes), ..Files::default() };
         for (part, beginning) in parts.iter().zip(beginnings) {

@@ -2,13 +2,14 @@
 //!
 //! It drives the state machines of `worker/core` with the browser's APIs: `election.rs` (which worker leads), `storage/download.rs` and
 //! [`server::Server`] (models in memory). `leader.rs` sorts what arrives at the leader; [`server::Server::serve`] is the loop over requests that need
-//! a model; `load.rs` (with `sight.rs`) and `answer.rs` (with `images.rs`) do the two long ones, and `idle.rs` what has
+//! a model; `load.rs` (with `sight.rs`) and `completions.rs` (with `images.rs`) do the two long ones, and `idle.rs` what has
 //! time until nobody waits; `storage/` keeps models on this device.
 
 mod address;
 mod answer;
 mod bytes;
 mod client;
+mod completions;
 mod device;
 mod election;
 mod error;

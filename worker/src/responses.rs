@@ -29,14 +29,13 @@ impl Shared {
 
     /// The response of this id, if it is in progress.
     fn in_progress(&self, id: &str) -> Option<Response> {
-        let running = self.running.borrow();
-        running.as_ref().map(|running| &running.response).filter(|response| response.id == id).cloned()
+        self.running.borrow().iter().map(|running| &running.response).find(|response| response.id == id).cloned()
     }
 
     /// Stops a response, if it is in progress.
     fn cancel(&self, id: &str) -> Option<Response> {
         let response = self.in_progress(id)?;
-        if let Some(running) = self.running.borrow().as_ref() {
+        for running in self.running.borrow().iter().filter(|running| running.response.id == id) {
             self.interrupts.stop(&running.key);
         }
         Some(Response { status: ResponseStatus::Cancelled, ..response })

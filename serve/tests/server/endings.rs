@@ -87,6 +87,22 @@ fn check_stopping(server: &mut Server) {
 }
 
 #[test]
+fn requests_share_steps_as_far_as_there_are_sequences() {
+    let server = Server::start(&["--parallel", "2"]);
+    answer_time(&server);
+    let mut body = story(true);
+    body["max_tokens"] = json!(250);
+    let mut long = server.client.send("POST", CHAT, body.to_string().as_bytes());
+    read_until(&mut long, "data: ");
+    answer_time(&server);
+    // The long answer, which began before, goes on after the other.
+    let answered = Instant::now();
+    read_until(&mut long, "[DONE]");
+    let rest = answered.elapsed();
+    assert!(rest > Duration::from_millis(300), "{rest:?}");
+}
+
+#[test]
 fn a_server_that_cannot_start_says_why() {
     let start = |arguments: &[&str]| {
         let output = Command::new(env!("CARGO_BIN_EXE_parlance-serve")).args(arguments).output().unwrap();

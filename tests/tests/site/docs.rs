@@ -69,6 +69,10 @@ const COMMANDS: [(&str, Check); 32] = [
         Check::Skip("it needs llama.cpp; worker/engine/tests/native/bench.rs has a fake one"),
     ),
     ("cargo xtask bench --peer wllama", Check::Skip("it benchmarks another engine for minutes")),
+    (
+        "cargo xtask bench --callers 1,8",
+        Check::Run(&[("1,8", "1,2")], "--cpu --runs 1 --tokens 8 --prefill 8 --context 16"),
+    ),
     ("cargo xtask bench --cpu --guesses", Check::Run(&[], "--runs 1 --tokens 8 --prefill 8 --context 16")),
     ("cargo xtask bench --autotune", Check::Run(&[], "--runs 1 --tokens 8 --prefill 8 --context 16")),
     ("cargo xtask bench --browser --hardware", Check::Skip("it needs a graphics card")),

@@ -2,6 +2,7 @@
 
 use std::pin::pin;
 
+use futures::FutureExt as _;
 use futures::future::{Either, select};
 use serde_json::Value;
 
@@ -18,6 +19,11 @@ pub trait Control {
 
     /// Resolves when the request must stop; otherwise never.
     fn stopped(&self) -> impl Future<Output = ()>;
+
+    /// Whether the request must stop.
+    fn is_stopped(&self) -> bool {
+        self.stopped().now_or_never().is_some()
+    }
 }
 
 /// Awaits `work`. If the request is stopped first, `work` is dropped and the result is `None`.

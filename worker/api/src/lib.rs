@@ -12,14 +12,19 @@
 //!    sequences (`channels.rs`: gpt-oss);
 //! 5. a [`Control`] receives progress and chunks, and can stop the request. The [`Job`] returns the response.
 //!
+//! With [`Callers`], the answers of several requests, and of one with `n`, are computed together where the model has memory for
+//! several sequences.
+//!
 //! A [`PreparedResponse`] (`responses/`) is a request of the Responses API as a chat completion, and a [`ResponseJob`] turns its chunks
 //! into events.
 //!
 //! Like the engine, the crate does not depend on a browser and is tested natively.
 
 mod answer;
+mod callers;
 mod channels;
 mod chat_request;
+mod chunks;
 mod codec;
 mod constraints;
 mod control;
@@ -39,8 +44,10 @@ mod rerank;
 mod responses;
 mod tools;
 mod turns;
+mod work;
 
 pub use answer::{LogitProcessor, Processors};
+pub use callers::{Callers, Ended};
 pub use chat_request::ChatRequest;
 pub use codec::{ChatCodec, capabilities};
 pub use control::Control;
@@ -53,3 +60,4 @@ pub use meta::Meta;
 pub use models::{find_model, model_list};
 pub use rerank::RerankJob;
 pub use responses::{KeptResponse, PreparedResponse, ResponseJob};
+pub use work::Work;

@@ -4,8 +4,8 @@ use parlance_protocol::model_name;
 use parlance_protocol::openai::{ModelEntry, ModelList};
 use serde_json::Value;
 
+use crate::chunks::to_json;
 use crate::error::RequestError;
-use crate::job::to_json;
 
 /// The response to `GET /v1/models`.
 pub fn model_list(models: Vec<ModelEntry>) -> Value {

@@ -38,6 +38,12 @@ pub fn route(request: &Request) -> Route {
     }
 }
 
+/// Whether a request is one for answers of a model: those are computed together.
+pub fn is_for_answers(request: &Request) -> bool {
+    use Endpoint::{ChatCompletions, Completions, Responses};
+    matches!(request, Request::Api { endpoint: ChatCompletions | Completions | Responses, .. })
+}
+
 fn needs_model(endpoint: Endpoint) -> bool {
     match endpoint {
         Endpoint::ChatCompletions

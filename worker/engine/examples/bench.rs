@@ -1,17 +1,20 @@
 //! Benchmarks the engine natively, with medians over several runs:
 //!
 //!     cargo run --release -p parlance-engine --example bench -- --model FILE [--context 512] [--prefill 512]
-//!         [--cpu [--threads N]] [--guesses] [--q8-cache] [--autotune] [--tune NAME=VALUE,...] [--peer llama.cpp]
+//!         [--callers 1,8] [--cpu [--threads N]] [--guesses] [--q8-cache] [--autotune] [--tune NAME=VALUE,...] [--peer llama.cpp]
 //!         [--json]
 //!
 //! `cargo xtask bench` runs this program. Each result is `{case, model, metric, value, unit, adapter, features}`.
 //!
+//! - `--callers` adds the rates of so many answers at once, in all.
 //! - `--guesses` adds answers with speculative decoding whose text was predicted, entirely and except for one token in
 //!   eight.
 //! - `--autotune` first autotunes the layout of kernels, as the app does when it loads a model for the first time.
 //! - `--tune` sets the layout (`measuring/tuned.rs` lists the names).
 //! - `--peer llama.cpp` then runs the same workloads with llama.cpp's `llama-bench`.
 
+#[path = "measuring/callers.rs"]
+mod callers;
 #[path = "measuring/llama_bench.rs"]
 mod llama_bench;
 mod measuring;
@@ -24,7 +27,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use parlance_engine::models::CacheFormat;
-use parlance_engine::runtime::{Cpu, Device, GpuOptions, Model, NativeThreads};
+use parlance_engine::runtime::{Cpu, Device, GpuOptions, LoaderOptions, Model, NativeThreads};
 use parlance_engine::sampling::{SamplingParams, SamplingPlan};
 use pollster::block_on;
 use serde::Serialize;
@@ -37,6 +40,8 @@ struct Arguments {
     model: PathBuf,
     contexts: Vec<usize>,
     prefills: Vec<usize>,
+    /// Numbers of answers at once.
+    callers: Vec<usize>,
     runs: usize,
     tokens: usize,
     tune: Vec<(String, u32)>,
@@ -89,6 +94,7 @@ fn parse(arguments: impl Iterator<Item = String>) -> Result<Arguments, Box<dyn E
         model: PathBuf::from("models/SmolLM2-135M-Instruct.Q4_1.gguf"),
         contexts: vec![16, 512],
         prefills: vec![512],
+        callers: Vec::new(),
         runs: 5,
         tokens: 128,
         tune: Vec::new(),
@@ -118,6 +124,7 @@ fn parse(arguments: impl Iterator<Item = String>) -> Result<Arguments, Box<dyn E
                     "--peer" => return Err(format!("unknown peer “{value}”; natively there is llama.cpp").into()),
                     "--context" => parsed.contexts = numbers(&value)?,
                     "--prefill" => parsed.prefills = numbers(&value)?,
+                    "--callers" => parsed.callers = numbers(&value)?,
                     "--threads" => parsed.threads = value.parse()?,
                     "--runs" => parsed.runs = value.parse()?,
                     "--tokens" => parsed.tokens = value.parse()?,
@@ -156,7 +163,13 @@ async fn measure(arguments: &Arguments) -> Result<Vec<Row>, Box<dyn Error>> {
     let longest = arguments.contexts.iter().chain(&arguments.prefills).copied().max().unwrap_or(0);
     let context = (longest + arguments.tokens + 8).max(1024) as u32;
     let start = Instant::now();
-    let (mut model, len_bytes) = load(device, &arguments.model, context, arguments.cache).await?;
+    let options = LoaderOptions {
+        context_tokens: Some(context),
+        cache: arguments.cache,
+        further_sequences: arguments.callers.iter().copied().max().unwrap_or(1).saturating_sub(1) as u32,
+        ..LoaderOptions::default()
+    };
+    let (mut model, len_bytes) = load(device, &arguments.model, options).await?;
     model.warm_up().await?;
     let seconds = start.elapsed().as_secs_f64();
     add("load".to_owned(), "time", seconds, "s");
@@ -183,6 +196,14 @@ async fn measure(arguments: &Arguments) -> Result<Vec<Row>, Box<dyn Error>> {
         let reads_all = model.config().feed_forwards().all(|part| part.expert_count() == 0);
         if let Some(bandwidth) = bandwidth.filter(|_| reads_all) {
             add(format!("decode at {context}"), "share of bandwidth", 100.0 * bytes * rate / bandwidth, "%");
+        }
+        for callers in arguments.callers.iter().copied() {
+            let tokens = arguments.tokens;
+            let rate = median(arguments.runs, async || match callers {
+                0 | 1 => decode_rate(&mut model, *context, tokens).await,
+                _ => callers::rate(&mut model, callers, *context, tokens).await,
+            });
+            add(format!("decode at {context}, {callers} callers"), "rate", rate.await?, "tokens/s");
         }
         if arguments.has_drafts {
             for (what, unexpected) in [("expected", usize::MAX), ("one token in eight unexpected", 8)] {

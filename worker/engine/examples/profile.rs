@@ -15,8 +15,7 @@ use std::error::Error;
 use std::path::PathBuf;
 use std::time::Instant;
 
-use parlance_engine::models::CacheFormat;
-use parlance_engine::runtime::{Gpu, GpuOptions, Profile};
+use parlance_engine::runtime::{Gpu, GpuOptions, LoaderOptions, Profile};
 use parlance_engine::sampling::SamplingParams;
 use pollster::block_on;
 
@@ -54,7 +53,7 @@ fn main() -> Result<(), Box<dyn Error>> {
 async fn profile(gpu: Gpu, path: &std::path::Path, context: usize, runs: usize) -> Result<(), Box<dyn Error>> {
     println!("{}, context {context}", gpu.adapter_name());
     let bandwidth = copy_bandwidth(&gpu, 5).await?;
-    let (mut model, _) = load(gpu, path, (context + TOKENS + 8).max(1024) as u32, CacheFormat::F16).await?;
+    let (mut model, _) = load(gpu, path, with_context((context + TOKENS + 8).max(1024))).await?;
     let prompt = prompt(&model, context + 1);
     model.prefill(&prompt, |_, _| true).await?;
     let profile = model.profile(runs).await?;
@@ -83,7 +82,7 @@ async fn profile(gpu: Gpu, path: &std::path::Path, context: usize, runs: usize) 
 async fn profile_prefill(gpu: Gpu, path: &std::path::Path, tokens: u32, runs: usize) -> Result<(), Box<dyn Error>> {
     println!("{}, {tokens} tokens of a prompt", gpu.adapter_name());
     let bandwidth = copy_bandwidth(&gpu, 5).await?;
-    let (mut model, _) = load(gpu, path, 2 * tokens + 1, CacheFormat::F16).await?;
+    let (mut model, _) = load(gpu, path, with_context(2 * tokens as usize + 1)).await?;
     let prompt = prompt(&model, tokens as usize);
     model.prefill(&prompt, |_, _| true).await?;
     model.reset();
@@ -95,6 +94,10 @@ async fn profile_prefill(gpu: Gpu, path: &std::path::Path, tokens: u32, runs: us
         profile.encode_seconds * 1e6
     );
     Ok(())
+}
+
+fn with_context(tokens: usize) -> LoaderOptions {
+    LoaderOptions { context_tokens: Some(tokens as u32), ..LoaderOptions::default() }
 }
 
 /// Prints each kernel's share of `seconds`, and how close it is to the time that reading its matrix takes.

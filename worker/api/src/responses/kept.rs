@@ -4,8 +4,8 @@ use parlance_protocol::openai::{Endpoint, Response, ResponseStatus};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
+use crate::chunks::to_json;
 use crate::error::{RESPONSE_ID, RequestError};
-use crate::job::to_json;
 
 /// Items per page, unless a request says otherwise.
 const PAGE_LEN: usize = 20;

@@ -18,11 +18,12 @@ use web_time::Instant;
 
 use crate::answer::Processors;
 use crate::chat_request::ChatRequest;
+use crate::chunks::to_json;
 use crate::codec::ChatCodec;
 use crate::control::Control;
 use crate::error::RequestError;
 use crate::images::{ImageRequest, Images, Vision};
-use crate::job::{Job, to_json};
+use crate::job::Job;
 use crate::meta::Meta;
 use crate::parse;
 
@@ -160,6 +161,34 @@ impl ResponseJob {
         let is_stream = self.is_stream();
         let events = EventControl { control, translator: &self.translator, is_stream };
         let completion = self.job.run(model, &events).await?;
+        Ok(self.end_with(completion, control))
+    }
+
+    /// Its job, and the control through which that reports.
+    pub(crate) fn parts<'a, C: Control>(&'a mut self, control: &'a C) -> (&'a mut Job, EventControl<'a, C>) {
+        let is_stream = self.is_stream();
+        (&mut self.job, EventControl { control, translator: &self.translator, is_stream })
+    }
+
+    /// Its job.
+    pub(crate) fn job(&self) -> &Job {
+        &self.job
+    }
+
+    /// Its job, to compute it.
+    pub(crate) fn job_mut(&mut self) -> &mut Job {
+        &mut self.job
+    }
+
+    /// The response after the last answer; `None` if it was streamed.
+    pub(crate) fn end(&mut self, control: &impl Control) -> Option<Value> {
+        let (job, events) = self.parts(control);
+        let completion = job.end(&events);
+        self.end_with(completion, control)
+    }
+
+    /// The response that the job's completion becomes; `None` if it was streamed.
+    fn end_with(&self, completion: Option<Value>, control: &impl Control) -> Option<Value> {
         let seconds = self.start.elapsed().as_secs();
         let mut translator = self.translator.borrow_mut();
         // This cannot fail, because it is the job's own response.
@@ -168,11 +197,11 @@ impl ResponseJob {
         }
         translator.end(seconds);
         let events = translator.take_events();
-        if is_stream {
+        if self.is_stream() {
             send(events, control);
-            return Ok(None);
+            return None;
         }
-        Ok(Some(to_json(translator.response())))
+        Some(to_json(translator.response()))
     }
 
     /// Ends the events of a stream with the error that [`ResponseJob::run`] returned. Returns `false` if there were no events yet: then
@@ -196,7 +225,7 @@ impl ResponseJob {
 }
 
 /// Turns the chunks of a chat completion into events.
-struct EventControl<'a, C> {
+pub(crate) struct EventControl<'a, C> {
     control: &'a C,
     translator: &'a RefCell<Translator>,
     is_stream: bool,
@@ -234,6 +263,10 @@ impl<C: Control> Control for EventControl<'_, C> {
 
     fn stopped(&self) -> impl Future<Output = ()> {
         self.control.stopped()
+    }
+
+    fn is_stopped(&self) -> bool {
+        self.control.is_stopped()
     }
 }
 

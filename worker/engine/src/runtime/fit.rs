@@ -73,6 +73,8 @@ impl SpeechModel {
             scratch_bytes: self.config.scratch_bytes(),
             context_tokens: context,
             max_context_tokens: context,
+            further_sequence_bytes: 0,
+            max_further_sequences: 0,
         }
     }
 }
@@ -153,6 +155,8 @@ impl TextModel {
                 TextLayers::Encoder(config, _) => config.context,
                 TextLayers::Decoder(config, _) => config.trained_context.min(MAX_TEXT_TOKENS),
             },
+            further_sequence_bytes: 0,
+            max_further_sequences: 0,
         }
     }
 }
@@ -238,12 +242,15 @@ impl Description {
         match self {
             Self::Decoder { config, .. } => {
                 let context_tokens = config.context(context_tokens, limits)?;
+                let kv_bytes = config.kv_bytes(context_tokens);
                 Ok(Fit {
                     weight_bytes,
-                    kv_bytes: config.kv_bytes(context_tokens),
+                    kv_bytes,
                     scratch_bytes: scratch_bytes(config),
                     context_tokens,
                     max_context_tokens: config.max_context(limits),
+                    further_sequence_bytes: kv_bytes / u64::from(config.sequences),
+                    max_further_sequences: config.max_sequences(context_tokens, limits) - 1,
                 })
             }
             Self::Encoder(model) => Ok(model.fit(model.context(context_tokens, limits)?)),
@@ -298,6 +305,8 @@ impl ProjectorDescription {
             scratch_bytes: plan.scratch_bytes(config, rows),
             context_tokens: embeddings,
             max_context_tokens: embeddings,
+            further_sequence_bytes: 0,
+            max_further_sequences: 0,
         }
     }
 }
@@ -315,6 +324,11 @@ pub struct Fit {
     pub context_tokens: u32,
     /// The longest context that the model was trained for and the device can bind.
     pub max_context_tokens: u32,
+    /// What each further sequence of the same context length takes, in bytes, see
+    /// [`LoaderOptions::further_sequences`](crate::runtime::LoaderOptions::further_sequences).
+    pub further_sequence_bytes: u64,
+    /// How many of them the device can bind.
+    pub max_further_sequences: u32,
 }
 
 impl Fit {
@@ -347,6 +361,17 @@ impl ModelConfig {
             if self.kept_positions(attention, u32::MAX, batch) <= positions { u32::MAX } else { positions }
         });
         self.trained_context.min(fitting.min().unwrap_or(u32::MAX))
+    }
+
+    /// How many sequences of this context length a device can hold: a layer's KV caches of all of them are in one binding.
+    /// At least one.
+    pub fn max_sequences(&self, context_tokens: u32, limits: DeviceLimits) -> u32 {
+        let batch = usual_batch(self);
+        let fitting = self.attentions().map(|attention| {
+            let positions = u64::from(self.kept_positions(attention, context_tokens, batch));
+            limits.max_binding_bytes / (positions * self.layer_kv_bytes_per_token(attention)).max(1)
+        });
+        fitting.min().unwrap_or(u64::MAX).clamp(1, u64::from(MAX_SEQUENCES)) as u32
     }
 
     /// The context length to use: `requested`, but no more than the model was trained for; if `None`, the default or

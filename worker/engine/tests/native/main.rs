@@ -17,6 +17,7 @@ mod mutations;
 mod sequences;
 mod spans;
 mod templates;
+mod together;
 mod tokenizers;
 mod vision;
 mod whisper;

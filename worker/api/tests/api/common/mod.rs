@@ -38,11 +38,15 @@ impl DerefMut for Borrowed {
 }
 
 pub fn load_onto(device: Device) -> Model {
+    load_with(device, LoaderOptions { context_tokens: Some(1024), ..LoaderOptions::default() })
+}
+
+pub fn load_with(device: Device, options: LoaderOptions) -> Model {
     let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../models/SmolLM2-135M-Instruct.Q4_1.gguf");
     let bytes = std::fs::read(&path)
         .unwrap_or_else(|error| panic!("{}: {error}; `cargo xtask setup` fetches it", path.display()));
     block_on(async {
-        let mut loader = Loader::new(device, LoaderOptions { context_tokens: Some(1024), ..LoaderOptions::default() });
+        let mut loader = Loader::new(device, options);
         loader.push(&bytes).await.unwrap();
         loader.finish().await.unwrap()
     })

@@ -8,7 +8,7 @@ use super::forward::Place;
 use super::sampler::Sampler;
 use crate::error::Result;
 use crate::models::Position;
-use crate::runtime::backend::{AnswerStart, Batch, Decoder, SequenceToken, Step};
+use crate::runtime::backend::{AnswerStart, Batch, Choice, Decoder, SequenceToken, Step};
 
 /// Target duration of a prompt batch in seconds: short enough for quick stops.
 const BATCH_SECONDS: f64 = 0.15;
@@ -21,6 +21,26 @@ impl CpuDecoder {
         let hidden = self.layers(position, Batch::Tokens(&[id])).await;
         self.logits = self.head(&hidden);
         self.weights.check()
+    }
+
+    /// Computes a token of each of several sequences and the logits after each.
+    async fn decode_each(&mut self, tokens: &[SequenceToken]) -> Result<()> {
+        let places = tokens.iter().map(|token| Place {
+            sequence: token.sequence,
+            position: token.position,
+            tokens: 1,
+            two_way: false,
+        });
+        let ids: Vec<u32> = tokens.iter().map(|token| token.id).collect();
+        let hidden = self.layers_at(&places.collect::<Vec<_>>(), Batch::Tokens(&ids)).await;
+        self.logits = self.head(&hidden);
+        self.weights.check()
+    }
+
+    /// A row of the logits: `[vocab]`.
+    fn row(&self, row: usize) -> &[f32] {
+        let vocab = self.config.vocab as usize;
+        &self.logits[row * vocab..][..vocab]
     }
 }
 
@@ -72,17 +92,8 @@ impl Decoder for CpuDecoder {
     }
 
     async fn each_logits(&mut self, tokens: &[SequenceToken]) -> Result<Vec<f32>> {
-        let places = tokens.iter().map(|token| Place {
-            sequence: token.sequence,
-            position: token.position,
-            tokens: 1,
-            two_way: false,
-        });
-        let ids: Vec<u32> = tokens.iter().map(|token| token.id).collect();
-        let hidden = self.layers_at(&places.collect::<Vec<_>>(), Batch::Tokens(&ids)).await;
-        let logits = self.head(&hidden);
-        self.weights.check()?;
-        Ok(logits)
+        self.decode_each(tokens).await?;
+        Ok(std::mem::take(&mut self.logits))
     }
 
     fn begin_answer(&mut self, start: &AnswerStart<'_>) {
@@ -134,18 +145,38 @@ impl Decoder for CpuDecoder {
         self.decode(position, self.answer.last).await
     }
 
-    async fn step_logits(&mut self) -> Result<Vec<f32>> {
-        Ok(self.logits.clone())
+    async fn step_logits(&mut self, row: usize) -> Result<Vec<f32>> {
+        Ok(self.row(row).to_vec())
     }
 
-    fn set_step_logits(&mut self, logits: &[f32]) {
-        self.logits.copy_from_slice(logits);
+    fn set_step_logits(&mut self, row: usize, logits: &[f32]) {
+        let start = row * logits.len();
+        self.logits[start..start + logits.len()].copy_from_slice(logits);
     }
 
     async fn choose(&mut self, allowed: Option<&[u32]>, wants_logits: bool) -> Result<Step> {
         let token = self.sampler.choose(&self.logits, allowed);
         self.answer.last = token;
         Ok(Step { token, logits: wants_logits.then(|| self.logits.clone()) })
+    }
+
+    fn join(&mut self, start: &AnswerStart<'_>) {
+        self.seats[self.selected] = Some(Sampler::new(start.plan, start.history.clone()));
+    }
+
+    async fn begin_each(&mut self, tokens: &[SequenceToken]) -> Result<()> {
+        self.decode_each(tokens).await
+    }
+
+    async fn choose_each(&mut self, choices: &[(usize, Choice<'_>)]) -> Result<Vec<Step>> {
+        let vocab = self.config.vocab as usize;
+        let seats = &mut self.seats;
+        let rows = choices.iter().zip(self.logits.chunks_exact(vocab));
+        let steps = rows.filter_map(|((sequence, choice), logits)| {
+            let token = seats[*sequence].as_mut()?.choose(logits, choice.allowed);
+            Some(Step { token, logits: choice.wants_logits.then(|| logits.to_vec()) })
+        });
+        Ok(steps.collect())
     }
 
     async fn prepare(&self) -> Result<()> {

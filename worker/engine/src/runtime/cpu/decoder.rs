@@ -38,9 +38,11 @@ pub(in crate::runtime) struct CpuDecoder {
     pub(super) selected: usize,
     /// Copies of parts of sequences.
     pub(super) copies: Copies<Vec<Vec<f32>>>,
-    /// Logits of the answer's last token: `[vocab]`
+    /// Logits of the answer's last token: `[vocab]`; or of the last tokens of several: `[tokens][vocab]`
     pub(super) logits: Vec<f32>,
     pub(super) sampler: Sampler,
+    /// The samplers of answers that are computed together, by sequence.
+    pub(super) seats: Vec<Option<Sampler>>,
     pub(super) answer: Answer,
     /// Seconds per prompt token in the previous batch.
     pub(super) seconds_per_token: Option<f64>,
@@ -72,6 +74,7 @@ impl CpuDecoder {
             copies: Copies::default(),
             logits: Vec::new(),
             sampler: Sampler::new(&(&SamplingParams::GREEDY).into(), vec![0; config.vocab as usize]),
+            seats: (0..room.sequences).map(|_| None).collect(),
             answer: Answer::default(),
             seconds_per_token: None,
         })

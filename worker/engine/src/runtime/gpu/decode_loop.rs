@@ -51,7 +51,7 @@ impl GpuDecoder {
         debug_assert!(count <= MAX_BATCH.min(ring_room(step)), "there is room in the ring and the staging buffer");
         let staging = self.answer.staging.take(&self.gpu);
         let (ring_start, len_bytes) = ((step % RING_LEN as usize) as u64 * 4, count as u64 * 4);
-        encoder.copy_buffer_to_buffer(&self.buffers.ring, ring_start, &staging, 0, len_bytes);
+        encoder.copy_buffer_to_buffer(&self.buffers.sampler.ring, ring_start, &staging, 0, len_bytes);
         let submission = self.gpu.queue().submit([encoder.finish()]);
         self.gpu.read(staging, len_bytes, submission)
     }

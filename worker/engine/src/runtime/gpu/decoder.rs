@@ -5,9 +5,9 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::answer::Answer;
-use super::buffers::{Buffers, SAMPLING_SWITCHES, State, prefill_batch};
-use super::forward::{ForwardBuilder, Layout};
+use super::buffers::{Buffers, State, prefill_batch};
 use super::layer_memory::{Copy, Reach};
+use super::seat::Seat;
 use super::weights::Weights;
 use crate::error::Result;
 use crate::models::{ModelConfig, ModelPlan, Position, RopeAngles};
@@ -54,6 +54,8 @@ pub(in crate::runtime) struct GpuDecoder {
     pub(super) sampler: [Dispatch; 2],
     /// The answer in progress.
     pub(super) answer: Answer,
+    /// The samplers of answers that are computed together, by sequence.
+    pub(super) seats: Vec<Option<Seat>>,
     /// Copies of parts of sequences.
     pub(super) copies: Copies<Copy>,
     /// How much of each sequence the layers hold.
@@ -78,9 +80,7 @@ impl GpuDecoder {
         let tuning = gpu.tuning();
         let angles = RopeAngles::new(config, room.context, host);
         let buffers = Buffers::new(gpu, config, room, &angles);
-        let layout = Layout::batch(tuning.prefill);
-        let builder = ForwardBuilder { gpu, config, plan, weights: &weights, buffers: &buffers, layout };
-        let sampler = builder.sampler();
+        let sampler = buffers.sampler.dispatches(gpu, &buffers.logits, &buffers.state);
         Self {
             gpu: gpu.clone(),
             vocab: config.vocab,
@@ -92,6 +92,7 @@ impl GpuDecoder {
             programs: Programs::default(),
             sampler,
             answer: Answer::default(),
+            seats: (0..room.sequences).map(|_| None).collect(),
             copies: Copies::default(),
             reaches: vec![Reach::default(); room.sequences as usize],
             selected: 0,
@@ -159,30 +160,15 @@ impl GpuDecoder {
         Ok(())
     }
 
-    /// Reads the logits of one token: `[vocab]`.
-    pub(super) async fn read_logits(&self) -> Result<Vec<f32>> {
-        self.gpu.read_buffer(&self.buffers.logits, u64::from(self.vocab) * 4).await
-    }
-
-    /// Writes the sampler's buffers for an answer. `history` has an entry for each token of the vocabulary.
-    pub(super) fn set_sampling(&self, plan: &crate::sampling::SamplingPlan<'_>, history: &[u32]) {
-        let queue = self.gpu.queue();
-        queue.write_buffer(&self.buffers.history, 0, bytemuck::cast_slice(history));
-        queue.write_buffer(&self.buffers.sampling, 0, bytemuck::bytes_of(&plan.params));
-        let switches = [0, u32::from(!plan.bias.is_empty())];
-        queue.write_buffer(&self.buffers.sampling, SAMPLING_SWITCHES, bytemuck::cast_slice(&switches));
-        if !plan.bias.is_empty() {
-            let mut bias = vec![0f32; self.vocab as usize];
-            for (id, value) in plan.bias {
-                bias[*id as usize] = *value;
-            }
-            queue.write_buffer(&self.buffers.bias, 0, bytemuck::cast_slice(&bias));
-        }
+    /// Reads the logits of this row: `[vocab]`.
+    pub(super) async fn read_logits(&self, row: usize) -> Result<Vec<f32>> {
+        let row_bytes = u64::from(self.vocab) * 4;
+        self.gpu.read_range(&self.buffers.logits, row as u64 * row_bytes, row_bytes).await
     }
 
     /// Sets the next token to decode: `last` at `position`, as step `step` of the answer.
     pub(super) fn feed(&self, position: usize, step: usize, last: u32) {
-        self.gpu.queue().write_buffer(&self.buffers.next_id, 0, bytemuck::bytes_of(&last));
+        self.gpu.queue().write_buffer(&self.buffers.sampler.next_id, 0, bytemuck::bytes_of(&last));
         self.write_state(position, 1, step);
     }
 

@@ -8,7 +8,6 @@ use crate::error::Result;
 use crate::kernels::linear::{Epilogue, LinearTuning};
 use crate::kernels::norm::{AddNorm, LayerNorm};
 use crate::kernels::rows::AddRows;
-use crate::kernels::sampling::{chunk_count, logit_scan, sample};
 use crate::kernels::{Grid, TokensOf};
 use crate::models::{LayerInputPlan, LayerInputsPlan, ModelConfig, ModelPlan, Product, VectorId};
 use crate::runtime::device::{AttentionSplits, Dispatch, Gpu, Task, Tuning};
@@ -224,33 +223,6 @@ impl ForwardBuilder<'_> {
         self.norm_apart(&mut program, norm);
         self.products().push(&mut program, &self.plan.output, &self.normed_input(norm), &output)?;
         Ok(program)
-    }
-
-    /// From the logits to the next token.
-    pub(super) fn sampler(&self) -> [Dispatch; 2] {
-        let (buffers, vocab) = (self.buffers, self.config.vocab);
-        let scan = [
-            ("sampling", &buffers.sampling),
-            ("logits", &buffers.logits),
-            ("history", &buffers.history),
-            ("candidates", &buffers.candidates),
-            ("allowed", &buffers.allowed),
-            ("bias", &buffers.bias),
-            ("state", &buffers.state),
-        ];
-        let choose = [
-            ("sampling", &buffers.sampling),
-            ("logits", &buffers.logits),
-            ("candidates", &buffers.candidates),
-            ("state", &buffers.state),
-            ("next_id", &buffers.next_id),
-            ("ring", &buffers.ring),
-            ("history", &buffers.history),
-        ];
-        [
-            Dispatch::new(self.gpu, &logit_scan(vocab), &scan, Grid::Fixed([chunk_count(vocab), 1, 1])),
-            Dispatch::new(self.gpu, &sample(vocab), &choose, Grid::Fixed([1, 1, 1])),
-        ]
     }
 
     /// Looks up the token IDs in `ids`.

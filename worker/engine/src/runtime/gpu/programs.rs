@@ -95,7 +95,7 @@ impl GpuDecoder {
         let tuning = self.gpu.tuning();
         let step = tuning.split_step(position);
         let layout = Layout::token(&tuning, step);
-        self.program(&self.programs.decode[step], layout, |builder| builder.whole(&self.buffers.next_id))
+        self.program(&self.programs.decode[step], layout, |builder| builder.whole(&self.buffers.sampler.next_id))
     }
 
     /// The dispatches used at the start of an answer, without the sampler.

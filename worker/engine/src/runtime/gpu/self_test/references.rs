@@ -147,11 +147,11 @@ impl Bench<'_> {
         let params = SamplingParams { temperature: 0.8, min_p: 0.05, seed: 7, ..SamplingParams::GREEDY };
         let logits: Vec<f32> = self.random.floats(model.vocab as usize).iter().map(|logit| 8.0 * logit).collect();
         self.gpu.queue().write_buffer(&model.buffers.logits, 0, bytemuck::cast_slice(&logits));
-        model.set_sampling(&(&params).into(), &vec![0; logits.len()]);
+        model.buffers.sampler.begin(self.gpu, &(&params).into(), &vec![0; logits.len()]);
         model.feed(0, 0, 0);
         let penalised: Vec<f32> = logits.iter().map(|logit| penalise(*logit, 0, &params)).collect();
         let token = sampling_reference::sample(&penalised, &params, 0) as u32;
-        let expected = [Expected::new(&model.buffers.next_id, Form::Token(token), [1.0])];
+        let expected = [Expected::new(&model.buffers.sampler.next_id, Form::Token(token), [1.0])];
         self.run(&model.sampler.each_ref(), 1, &expected);
     }
 
