@@ -137,7 +137,9 @@ impl Engine {
                 }
                 Err(error) => callers.fail(&error),
             };
-            ended.into_iter().for_each(|ended| end(ended, &self.responses, None));
+            for ended in ended {
+                end(ended, &self.responses, None);
+            }
         }
     }
 }

@@ -39,7 +39,7 @@ pub(crate) struct Refusal {
     status: StatusCode,
     error: ApiError,
     /// Another header, with its value.
-    header: Option<(HeaderName, HeaderValue)>,
+    header: Option<Box<(HeaderName, HeaderValue)>>,
 }
 
 impl Refusal {
@@ -51,14 +51,14 @@ impl Refusal {
     /// A request without a key, or with another.
     pub(crate) fn bad_key() -> Self {
         let refusal = Self::new(StatusCode::UNAUTHORIZED, "invalid_api_key", "the key is missing or wrong");
-        Self { header: Some((WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"))), ..refusal }
+        Self { header: Some(Box::new((WWW_AUTHENTICATE, HeaderValue::from_static("Bearer")))), ..refusal }
     }
 
     /// A path that takes other methods.
     pub(crate) fn wrong_method(path: &str, allowed: &[&str]) -> Self {
         let message = format!("{path} takes {}", allowed.join(" or "));
         let refusal = Self::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", message);
-        let header = HeaderValue::try_from(allowed.join(", ")).ok().map(|methods| (ALLOW, methods));
+        let header = HeaderValue::try_from(allowed.join(", ")).ok().map(|methods| Box::new((ALLOW, methods)));
         Self { header, ..refusal }
     }
 
@@ -66,7 +66,7 @@ impl Refusal {
     pub(crate) fn too_many() -> Self {
         let message = "too many requests are waiting; try again later";
         let refusal = Self::new(StatusCode::TOO_MANY_REQUESTS, "rate_limit_exceeded", message);
-        Self { header: Some((RETRY_AFTER, HeaderValue::from_static("1"))), ..refusal }
+        Self { header: Some(Box::new((RETRY_AFTER, HeaderValue::from_static("1")))), ..refusal }
     }
 
     /// The engine's thread has ended.
@@ -113,7 +113,7 @@ impl From<RequestError> for Refusal {
 impl IntoResponse for Refusal {
     fn into_response(self) -> Response {
         let mut response = json_response(self.status, self.body());
-        response.headers_mut().extend(self.header);
+        response.headers_mut().extend(self.header.map(|header| *header));
         response
     }
 }

@@ -153,7 +153,7 @@ impl Server {
     /// Prepares a request and adds it to those under way.
     async fn admit(&mut self, index: usize, asked: Asked, callers: &mut Callers<Reporter>) {
         let Asked { reporter, endpoint, body } = asked;
-        match self.work(index, endpoint, &body, &reporter).await {
+        match self.prepare(index, endpoint, &body, &reporter).await {
             Ok(work) => {
                 if let Work::Response(job) = &work {
                     let key = (reporter.client.id.clone(), reporter.id);
@@ -166,7 +166,7 @@ impl Server {
     }
 
     /// What a request asks of a model.
-    async fn work(
+    async fn prepare(
         &mut self,
         index: usize,
         endpoint: Endpoint,

@@ -1,5 +1,5 @@
-//! What the server does while nobody waits: it measures kernel layouts, once a model has answered, and computes the checksums of files for which nobody
-//! specified one. A request that comes meanwhile is not kept waiting.
+//! What the server does while nobody waits: it measures kernel layouts, once a model has answered, and computes the
+//! checksums of files for which nobody specified one. A request that comes meanwhile is not kept waiting.
 
 use futures::future::{Either, select};
 use parlance_engine::runtime::Loaded;

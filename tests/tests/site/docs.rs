@@ -40,7 +40,7 @@ enum Check {
 /// A question to the native server.
 const ASK: &str = "curl --silent --show-error --fail http://127.0.0.1:8080/v1/chat/completions --data '{\"messages\": [{\"role\": \"user\", \"content\": \"What is the capital of France?\"}], \"max_tokens\": 20}'";
 const QUICK: &str = "--cpu --runs 1 --tokens 4 --prefill 8";
-const COMMANDS: [(&str, Check); 32] = [
+const COMMANDS: [(&str, Check); 33] = [
     ("cargo xtask serve", Check::Serve("127.0.0.1:8080", &[])),
     ("cargo xtask test", Check::Skip("this test is part of it")),
     ("cargo xtask build", Check::Skip("the site that these tests use was built in the same way, by cargo xtask test")),

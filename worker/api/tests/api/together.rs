@@ -148,7 +148,9 @@ fn requests_computed_together_get_the_answers_that_they_get_alone() {
         question("What is the capital of France?", json!({ "logit_bias": { "6181": -100 } })),
     ];
     let mut tabs = Tabs::new(&mut model);
-    requests.iter().for_each(|request| tabs.ask(request));
+    for request in &requests {
+        tabs.ask(request);
+    }
     tabs.finish();
     let responses = std::mem::take(&mut tabs.responses);
     for (request, response) in requests.iter().zip(responses) {
@@ -188,7 +190,9 @@ fn a_request_is_stopped_alone_and_the_next_takes_its_place() {
     let long = |text: &str| question(text, json!({ "stream": true, "max_tokens": 40 }));
     let asked = ["Describe a forest.", "Describe a river.", "Describe a mountain.", "Describe a desert."];
     let mut tabs = Tabs::new(&mut model);
-    asked.iter().for_each(|text| tabs.ask(&long(text)));
+    for text in &asked {
+        tabs.ask(&long(text));
+    }
     while tabs.streamed(1).is_empty() {
         tabs.turn();
     }

@@ -30,6 +30,7 @@ pub use gpu::scratch_bytes;
 pub use loading::{Loaded, Loader, LoaderOptions, ProjectorLoader, Source};
 pub use measuring::{Change, KernelTime, Profile, SelfTest, Verdict};
 pub use session::{
-    DraftStats, Embedding, EmbeddingSpan, Encoder, Generation, GenerationEnd, JointStep, Model, Part, Projector, Prompt,
-    Ranking, Schedule, Span, Stepwise, Transcriber, TranscriptEvent, TranscriptSegment, TranscriptionOptions, Turn,
+    DraftStats, Embedding, EmbeddingSpan, Encoder, Generation, GenerationEnd, JointStep, Model, Part, Projector,
+    Prompt, Ranking, Schedule, Span, Stepwise, Transcriber, TranscriptEvent, TranscriptSegment, TranscriptionOptions,
+    Turn,
 };

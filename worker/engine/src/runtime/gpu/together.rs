@@ -51,7 +51,9 @@ impl GpuDecoder {
             let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor::default());
             // The second halves depend on nothing that another one writes, so they run at the same time.
             for half in 0..2 {
-                taken.iter().for_each(|seat| seat.dispatches[half].encode(&mut pass, 1));
+                for seat in &taken {
+                    seat.dispatches[half].encode(&mut pass, 1);
+                }
             }
         }
         for (index, seat) in taken.iter().enumerate() {
