@@ -2,7 +2,7 @@
 
 use parlance_sound::{Resampler, SAMPLE_RATE, SoundError, half};
 
-use crate::{Heard, Voice};
+use crate::messages::{Heard, Voice};
 
 /// How much louder than the noise around speech is.
 const SPEECH_OVER_NOISE: f32 = 3.5;

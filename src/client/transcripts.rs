@@ -3,31 +3,14 @@
 use std::rc::Rc;
 
 use leptos::prelude::*;
-use parlance_protocol::openai::{
-    Capability, Endpoint, TranscriptPart, TranscriptionEvent, TranscriptionFormat, TranscriptionRequest,
-};
+use parlance_protocol::openai::{Capability, Endpoint, TranscriptionEvent, TranscriptionFormat, TranscriptionRequest};
 use parlance_protocol::{Event, Failure, FailureKind, ModelSource, Phase, Reason, Request, RequestId, is_ggml_name};
 use serde_json::Value;
 use wasm_bindgen::JsValue;
 
-use super::{Client, LoadProgress};
-
-/// Progress of a transcript.
-pub(crate) enum TranscriptEvent {
-    /// The recording is being decoded; the fraction that is done.
-    Decoding(f64),
-    /// So many seconds of it are transcribed, of this many.
-    Listening(f64, f64),
-    /// The next segment.
-    Part(TranscriptPart),
-    /// It is complete.
-    Finished,
-    /// It failed; the segments so far are right.
-    Failed(Failure),
-}
-
-/// Who hears about a transcript.
-pub(super) type TranscriptSink = Rc<dyn Fn(TranscriptEvent)>;
+use super::Client;
+use super::pending::TranscriptEvent;
+use super::state::LoadProgress;
 
 impl Client {
     /// The URL of a speech recogniser on this device, the one used last first. Reactive.

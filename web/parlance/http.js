@@ -17,6 +17,7 @@ const ROUTES = [
   ["POST", /^audio\/transcriptions$/, "transcriptions"],
   ["POST", /^audio\/translations$/, "translations"],
   ["GET", /^models$/, "models"],
+  ["GET", /^models\/(?<model>.+)$/, "retrieve_model"],
 ];
 
 /**
@@ -51,8 +52,8 @@ async function callOf(request, path) {
   const route = routes[methods.indexOf(request.method)];
   if (!route) throw refusal(405, `v1/${path} takes ${methods.join(" or ")}`, "method_not_allowed");
   const [method, pattern, endpoint] = route;
-  const parameters = pattern.exec(path).groups;
-  if (parameters) return [endpoint, { ...Object.fromEntries(new URL(request.url).searchParams), ...parameters }];
+  const parameters = Object.entries(pattern.exec(path).groups ?? {}).map(([name, text]) => [name, decoded(text)]);
+  if (parameters.length > 0) return [endpoint, Object.fromEntries([...new URL(request.url).searchParams, ...parameters])];
   if (method === "GET") return [endpoint, null];
   if (path.startsWith("audio/")) return [endpoint, await formOf(request)];
   const content = await request.blob();
@@ -77,6 +78,15 @@ async function formOf(request) {
   }
   if (typeof body.stream === "string") body.stream = body.stream.toLowerCase() === "true";
   return body;
+}
+
+/** A part of a path as its client meant it. */
+function decoded(text) {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text;
+  }
 }
 
 const refusal = (status, message, code) => ({ status, message, type: "invalid_request_error", param: null, code });

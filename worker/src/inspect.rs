@@ -5,14 +5,15 @@ use std::collections::BTreeMap;
 use parlance_engine::fit::{Description, DeviceLimits, ProjectorDescription};
 use parlance_engine::gguf::{Gguf, TensorInfo};
 use parlance_engine::models::ModelConfig;
-use parlance_protocol::{ModelDescription, Settings, Warning, is_ggml_name, model_stem};
+use parlance_protocol::{ModelDescription, Settings, Warning, is_ggml_name, model_name};
 use parlance_worker_core::hosts::AllowedHosts;
 
 use crate::device;
 use crate::error::WorkerError;
-use crate::load::{LoadSpec, cache_format};
+use crate::load::cache_format;
 use crate::model_info::template_warning;
 use crate::projector::Found;
+use crate::resident::LoadSpec;
 use crate::source::{ModelHeaders, Part};
 use crate::storage::{Store, try_template, usage};
 
@@ -79,7 +80,7 @@ pub(crate) async fn inspect(
 /// The description of a file of whisper.cpp that is yet to be fetched: nothing is known but its length.
 async fn unread(part: &Part, len_bytes: f64, stored_bytes: f64) -> ModelDescription {
     ModelDescription {
-        name: model_stem(&part.name()).to_owned(),
+        name: model_name(&part.name()).to_owned(),
         architecture: "whisper".to_owned(),
         formats: Vec::new(),
         parameters: 0.0,

@@ -5,9 +5,8 @@ use parlance_engine::EngineError;
 use parlance_engine::ggml::{is_ggml, read_header};
 use parlance_engine::gguf::Gguf;
 use parlance_engine::runtime::{Loader, LoaderOptions};
-use parlance_protocol::{DeviceChoice, ModelSource, is_ggml_name};
+use parlance_protocol::{DeviceChoice, ModelSource};
 use parlance_sound::Source as _;
-use parlance_worker_core::address::file_name;
 use parlance_worker_core::hosts::AllowedHosts;
 use wasm_bindgen::JsCast as _;
 use web_sys::Blob;
@@ -16,15 +15,8 @@ use crate::device;
 use crate::error::WorkerError;
 use crate::load::{Files, Load};
 use crate::sound::BlobSource;
-use crate::source::{ByteStream, Fetched, Part};
-
-/// Whether a model is such a file, by its name.
-pub(crate) fn is_speech(source: &ModelSource) -> bool {
-    is_ggml_name(match source {
-        ModelSource::Url { url } => file_name(url),
-        ModelSource::File { name } => name,
-    })
-}
+use crate::source::Part;
+use crate::stream::{ByteStream, Fetched};
 
 impl Part {
     /// What is in a file of whisper.cpp, and its length; nothing but the latter is known of one that is yet to be fetched.

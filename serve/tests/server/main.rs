@@ -9,4 +9,5 @@ mod process;
 mod python;
 mod recordings;
 mod refusals;
+mod responses;
 mod site_and_lend;

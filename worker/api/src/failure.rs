@@ -24,9 +24,11 @@ impl RequestError {
     pub fn kind(&self) -> FailureKind {
         match self {
             Self::Engine(error) => engine_failure_kind(error),
-            Self::Field { .. } | Self::BodyTooLarge { .. } | Self::NoResponse { .. } | Self::Recording(_) => {
-                FailureKind::BadRequest
-            }
+            Self::Field { .. }
+            | Self::BodyTooLarge { .. }
+            | Self::NoResponse { .. }
+            | Self::NoModel(_)
+            | Self::Recording(_) => FailureKind::BadRequest,
             Self::QuestionTooLong { .. } => FailureKind::ContextOverflow,
             Self::CannotSee(_) | Self::Grammar(_) => FailureKind::Unsupported,
         }
@@ -43,7 +45,7 @@ impl RequestError {
             Self::CannotSee(model) => Reason::CannotSee { model: model.clone() },
             Self::Grammar(detail) => Reason::Grammar { detail: detail.clone() },
             Self::Recording(detail) => Reason::Recording { detail: detail.clone() },
-            Self::BodyTooLarge { .. } | Self::NoResponse { .. } => {
+            Self::BodyTooLarge { .. } | Self::NoResponse { .. } | Self::NoModel(_) => {
                 Reason::Field { name: self.param().unwrap_or_default().to_owned(), detail: self.to_string() }
             }
         }

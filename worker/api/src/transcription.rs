@@ -1,8 +1,5 @@
 //! `/v1/audio/transcriptions` and `/v1/audio/translations`.
 
-use std::pin::pin;
-
-use futures::future::{Either, select};
 use parlance_engine::EngineError;
 use parlance_engine::runtime::{Transcriber, TranscriptEvent, TranscriptSegment, TranscriptionOptions};
 use parlance_engine::speech::{SAMPLE_RATE, Sound};
@@ -12,8 +9,9 @@ use parlance_protocol::openai::{
 };
 use serde_json::Value;
 
+use crate::chunks::to_json;
+use crate::control::{Control, unless_stopped};
 use crate::error::RequestError;
-use crate::job::{Control, to_json};
 use crate::parse::read;
 
 /// A transcription in progress. After an error of the device, [`TranscriptionJob::run`] can be called again with a new
@@ -98,14 +96,8 @@ impl TranscriptionJob {
             }
             true
         };
-        let result = {
-            let transcribed = pin!(transcriber.transcribe(sound, options, on_event));
-            match select(pin!(control.stopped()), transcribed).await {
-                Either::Left(_) => Err(EngineError::Interrupted),
-                Either::Right((result, _)) => result,
-            }
-        };
-        result?;
+        let transcribed = unless_stopped(control, transcriber.transcribe(sound, options, on_event)).await;
+        transcribed.unwrap_or(Err(EngineError::Interrupted))?;
         let usage = TranscriptionUsage { kind: "duration".to_owned(), seconds };
         if self.stream {
             let language = self.is_verbose().then(|| self.language.to_owned());

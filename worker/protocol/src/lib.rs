@@ -5,6 +5,7 @@
 //! [`openai`]. The messages of the library worker are in [`library`], those of the worker that draws pages of PDF
 //! files in [`scans`].
 
+mod abilities;
 mod failure;
 pub mod library;
 mod models;
@@ -13,9 +14,10 @@ pub mod scans;
 mod source;
 mod warning;
 
+pub use abilities::Abilities;
 pub use failure::{Failure, FailureKind, Reason};
-pub use models::{Abilities, ModelDescription, ModelInfo, SelfTest, StorageInfo, StoredModel};
-pub use source::{ModelSource, hugging_face_url, is_ggml_name, model_stem};
+pub use models::{ModelDescription, ModelInfo, SelfTest, StorageInfo, StoredModel, model_name};
+pub use source::{ModelSource, hugging_face_url, is_ggml_name};
 pub use warning::{Warning, WarningReason};
 
 use serde::{Deserialize, Serialize};

@@ -35,11 +35,6 @@ pub fn is_ggml_name(file_name: &str) -> bool {
     file_name.to_lowercase().ends_with(".bin")
 }
 
-/// A model's file name without its extension, which is how requests name the model.
-pub fn model_stem(file_name: &str) -> &str {
-    [".gguf", ".bin"].iter().find_map(|extension| file_name.strip_suffix(extension)).unwrap_or(file_name)
-}
-
 /// The download URL of a file on Hugging Face, given as `owner/repository/file.gguf` (or whisper.cpp's `ggml-*.bin`) or as the URL of
 /// its page there; `None` for anything else.
 pub fn hugging_face_url(text: &str) -> Option<String> {

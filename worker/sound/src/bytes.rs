@@ -1,6 +1,7 @@
 //! Access to a file's bytes, through a small part of it in memory.
 
-use crate::{MAX_PACKET_BYTES, SoundError};
+use crate::error::SoundError;
+use crate::limits::MAX_PACKET_BYTES;
 
 /// Bytes to read at once.
 const CHUNK_BYTES: u64 = 256 << 10;

@@ -1,7 +1,8 @@
 //! MP3 files (ISO/IEC 11172-3 and 13818-3): frames, one after the other, perhaps after a tag.
 
 use crate::bytes::{Bytes, Source};
-use crate::{SoundError, Track};
+use crate::error::SoundError;
+use crate::track::Track;
 
 /// Bytes in which the first frame, or the next one after damage, must begin.
 const MAX_GAP_BYTES: u64 = 256 << 10;

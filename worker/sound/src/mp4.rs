@@ -1,8 +1,10 @@
 //! M4A files (ISO/IEC 14496-12): tables say where each packet is.
 
 use crate::bytes::{Bytes, Source};
+use crate::error::SoundError;
+use crate::limits::MAX_PACKET_BYTES;
 use crate::ogg::opus;
-use crate::{MAX_PACKET_BYTES, SoundError, Track};
+use crate::track::Track;
 
 /// Maximum number of boxes in one, and of entries of one table.
 const MAX_BOXES: usize = 4096;

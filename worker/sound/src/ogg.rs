@@ -3,7 +3,9 @@
 use std::collections::VecDeque;
 
 use crate::bytes::{Bytes, Source};
-use crate::{MAX_PACKET_BYTES, SoundError, Track};
+use crate::error::SoundError;
+use crate::limits::MAX_PACKET_BYTES;
+use crate::track::Track;
 
 const PAGE_HEADER_BYTES: u64 = 27;
 /// Maximum number of packets before the track is known.

@@ -2,7 +2,9 @@
 
 use std::f64::consts::PI;
 
-use crate::{SAMPLE_RATE, SoundError, check};
+use crate::error::SoundError;
+use crate::limits::SAMPLE_RATE;
+use crate::track::check;
 
 /// Zero crossings of the filter on each side.
 const CROSSINGS: f64 = 16.0;

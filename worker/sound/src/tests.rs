@@ -1,6 +1,7 @@
 //! Files of every kind, whole, cut off and changed.
 
-use super::*;
+use crate::limits::MAX_PACKET_BYTES;
+use crate::{Recording, SoundError, Track, open};
 
 const NUMBERS: [u16; 6] = [0, 1000, 2000, 0x8000, 0x7FFF, 0xFFFF];
 

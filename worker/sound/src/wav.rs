@@ -1,8 +1,10 @@
 //! WAV files (Microsoft and IBM 1991; EBU Tech 3306 for RF64).
 
 use crate::bytes::{Bytes, Source};
+use crate::error::SoundError;
+use crate::limits::MAX_HOURS;
 use crate::resampler::mix;
-use crate::{MAX_HOURS, SoundError, check};
+use crate::track::check;
 
 /// Bytes of samples to read at once.
 const PIECE_BYTES: u64 = 64 << 10;

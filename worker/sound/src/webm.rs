@@ -1,8 +1,9 @@
 //! WebM and Matroska files (RFC 9559): elements, one within the other.
 
 use crate::bytes::{Bytes, Source};
+use crate::error::SoundError;
 use crate::ogg::{opus, vorbis};
-use crate::{SoundError, Track};
+use crate::track::Track;
 
 /// The first bytes of a file.
 pub(crate) const MAGIC: [u8; 4] = [0x1A, 0x45, 0xDF, 0xA3];

@@ -10,7 +10,8 @@ use parlance_sound::{Packets, SoundError, Track};
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::JsFuture;
 
-use super::{BlobSource, Recorder, unusable};
+use super::blob::{BlobSource, unusable};
+use super::recorder::Recorder;
 use crate::error::{WorkerError, message_of};
 use crate::js::object;
 

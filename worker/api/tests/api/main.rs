@@ -7,6 +7,7 @@ mod images;
 mod rerank;
 mod responses;
 mod structured;
+mod together;
 mod tools;
 mod transcription;
 mod truncation;
