@@ -132,3 +132,33 @@ fn number(bytes: &[u8], at: usize, len: usize) -> Option<u64> {
     let bytes = bytes.get(at..at + len)?;
     Some(bytes.iter().rev().fold(0, |number, byte| (number << 8) | u64::from(*byte)))
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests may panic")]
+mod tests {
+    use std::io::{Cursor, Write as _};
+
+    use super::*;
+
+    #[test]
+    fn no_more_is_unpacked_than_is_left() {
+        let mut writer = zip::ZipWriter::new(Cursor::new(Vec::new()));
+        for name in ["a", "b"] {
+            writer.start_file(name, zip::write::SimpleFileOptions::default()).unwrap();
+            writer.write_all(&[0; 1000]).unwrap();
+        }
+        let mut archive = Archive::open(writer.finish().unwrap()).unwrap();
+        archive.left_bytes = 1500;
+        let mut read = |name: &str| {
+            archive.read(name, |file| {
+                let mut bytes = Vec::new();
+                file.read_to_end(&mut bytes)?;
+                Ok(bytes.len())
+            })
+        };
+        assert_eq!(read("c"), Ok(None));
+        assert_eq!(read("a"), Ok(Some(1000)));
+        assert_eq!(read("b"), Err(DocumentError::too_large(LimitUnit::Bytes, MAX_UNPACKED_BYTES)));
+        assert_eq!(read("a"), Err(DocumentError::too_large(LimitUnit::Bytes, MAX_UNPACKED_BYTES)));
+    }
+}

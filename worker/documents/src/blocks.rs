@@ -174,7 +174,7 @@ impl Blocks {
         if let Some(outer) = self.tables.last_mut() {
             for cell in table.rows.into_iter().flatten().filter(|cell| !cell.is_empty()) {
                 outer.cell.push(' ');
-                outer.cell.push_str(&cell);
+                outer.cell.push_str(cell.trim());
             }
             return Ok(());
         }

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::io::{Read, Seek};
 
-use parlance_protocol::documents::SectionKind;
+use parlance_protocol::documents::{MAX_TEXT_BYTES, SectionKind};
 
 use crate::archive::Archive;
 use crate::error::DocumentError;
@@ -38,7 +38,7 @@ pub(crate) fn read<R: Read + Seek>(archive: &mut Archive<R>, output: &mut Output
     for (index, path) in book.chapters.into_iter().enumerate() {
         let bytes = archive.read(&path, |file| {
             let mut bytes = Vec::new();
-            file.read_to_end(&mut bytes)?;
+            file.take(MAX_TEXT_BYTES as u64).read_to_end(&mut bytes)?;
             Ok(bytes)
         })?;
         // A file that is missing is a page less.

@@ -193,6 +193,8 @@ impl Writer {
                 if name == "ul" || name == "ol" {
                     self.blocks.end_paragraph(self.style)?;
                     self.lists = if starts { self.lists + 1 } else { self.lists.saturating_sub(1) };
+                    // The end of an entry may be missing.
+                    self.style = Style::Plain;
                 }
                 // The paragraphs of an entry belong to it.
                 self.blocks.end_paragraph(self.style)

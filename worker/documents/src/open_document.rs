@@ -185,7 +185,7 @@ impl<'o, 'p> Writer<'o, 'p> {
             },
             "table-row" => {
                 if let Some(sheet) = &mut self.sheet {
-                    sheet.end_row(self.output)?;
+                    sheet.end_row();
                 }
             }
             "table" => match self.sheet.take() {
@@ -270,7 +270,7 @@ impl Sheet {
             return Ok(());
         }
         let gap = std::mem::take(&mut self.gap);
-        output.count_cells(gap.saturating_add(self.cell_repeats))?;
+        output.count_cells(gap.saturating_add(self.cell_repeats).saturating_mul(self.row_repeats))?;
         let len_bytes = (self.cell.len() + 3).saturating_mul(self.cell_repeats).saturating_add(gap.saturating_mul(3));
         self.len_bytes = self.len_bytes.saturating_add(len_bytes.saturating_mul(self.row_repeats));
         output.check_text(self.len_bytes)?;
@@ -279,15 +279,10 @@ impl Sheet {
         Ok(())
     }
 
-    fn end_row(&mut self, output: &mut Output<'_>) -> Result<(), DocumentError> {
-        if self.row.is_empty() {
-            return Ok(());
+    fn end_row(&mut self) {
+        if !self.row.is_empty() {
+            // The limits have counted these.
+            self.rows.extend(std::iter::repeat_n(std::mem::take(&mut self.row), self.row_repeats));
         }
-        output.count_cells(self.row.len().saturating_mul(self.row_repeats.saturating_sub(1)))?;
-        let row = std::mem::take(&mut self.row);
-        for _ in 0..self.row_repeats {
-            self.rows.push(row.clone());
-        }
-        Ok(())
     }
 }

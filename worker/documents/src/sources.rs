@@ -2,7 +2,7 @@
 
 use std::io::{Read, Seek};
 
-use parlance_protocol::documents::SectionKind;
+use parlance_protocol::documents::{LimitUnit, MAX_TEXT_BYTES, SectionKind};
 
 use crate::archive::Archive;
 use crate::decode;
@@ -26,9 +26,12 @@ pub(crate) fn read<R: Read + Seek>(archive: &mut Archive<R>, output: &mut Output
         }
         let bytes = archive.read_at(index, |file| {
             let mut bytes = Vec::new();
-            file.read_to_end(&mut bytes)?;
+            file.take(MAX_TEXT_BYTES as u64 + 1).read_to_end(&mut bytes)?;
             Ok(bytes)
         })?;
+        if bytes.len() > MAX_TEXT_BYTES && !bytes.contains(&0) {
+            return Err(DocumentError::too_large(LimitUnit::Text, MAX_TEXT_BYTES as u64));
+        }
         match decode(bytes) {
             Ok(text) => output.section(SectionKind::File, name, text)?,
             Err(_) => output.file_left_out(),

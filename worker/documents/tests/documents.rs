@@ -247,9 +247,6 @@ fn damaged_files_are_errors_wherever_they_end() {
 
 #[test]
 fn bombs_end_at_the_limits() {
-    // What is packed: 600 MB of spaces, which are no text, in half a megabyte.
-    let spaces = " ".repeat(600 << 20);
-    assert_eq!(limit_of(document(archive(&[("a.txt", spaces.as_str())]), "a.zip")), LimitUnit::Bytes);
     // Text: 40 MB.
     let words = "word ".repeat(8_000_000);
     assert_eq!(limit_of(document(archive(&[("a.txt", words.as_str())]), "a.zip")), LimitUnit::Text);

@@ -7,7 +7,7 @@ use zip::ZipWriter;
 use zip::write::SimpleFileOptions;
 
 /// An archive of files with these names and contents.
-pub fn archive(files: &[(&str, &str)]) -> Vec<u8> {
+pub(crate) fn archive(files: &[(&str, &str)]) -> Vec<u8> {
     let mut writer = ZipWriter::new(Cursor::new(Vec::new()));
     for (name, content) in files {
         if name.ends_with('/') {
@@ -21,7 +21,7 @@ pub fn archive(files: &[(&str, &str)]) -> Vec<u8> {
 }
 
 /// An archive whose only file is marked as encrypted.
-pub fn encrypted_archive() -> Vec<u8> {
+pub(crate) fn encrypted_archive() -> Vec<u8> {
     let mut file = archive(&[("a.txt", "a")]);
     let central = file.windows(4).rposition(|bytes| bytes == b"PK\x01\x02").unwrap();
     // The flags of the file's own header, and of the list of files.
@@ -31,7 +31,7 @@ pub fn encrypted_archive() -> Vec<u8> {
 }
 
 /// A document with this body, and a style `berschrift1` for headings of the first level.
-pub fn docx(body: &str) -> Vec<u8> {
+pub(crate) fn docx(body: &str) -> Vec<u8> {
     let document = format!(r#"<w:document xmlns:w="w" xmlns:mc="mc"><w:body>{body}</w:body></w:document>"#);
     let styles =
         r#"<w:styles xmlns:w="w"><w:style w:styleId="berschrift1"><w:name w:val="heading 1"/></w:style></w:styles>"#;
@@ -39,7 +39,7 @@ pub fn docx(body: &str) -> Vec<u8> {
 }
 
 /// A workbook with a sheet `Costs` of these rows. Text 0 is `Amount`; style 1 is a date, and style 2 a share.
-pub fn xlsx(rows: &str) -> Vec<u8> {
+pub(crate) fn xlsx(rows: &str) -> Vec<u8> {
     let sheet = format!("<worksheet><sheetData>{rows}</sheetData></worksheet>");
     archive(&[
         (
@@ -61,7 +61,7 @@ pub fn xlsx(rows: &str) -> Vec<u8> {
 }
 
 /// A workbook of LibreOffice with a sheet of these rows.
-pub fn ods(rows: &str) -> Vec<u8> {
+pub(crate) fn ods(rows: &str) -> Vec<u8> {
     let content = format!(
         r#"<office:document-content xmlns:office="o" xmlns:table="t" xmlns:text="x"><office:body><office:spreadsheet>
         <table:table table:name="Sheet">{rows}</table:table></office:spreadsheet></office:body></office:document-content>"#
@@ -70,7 +70,7 @@ pub fn ods(rows: &str) -> Vec<u8> {
 }
 
 /// A file of pages of 200 by 100 points with these contents. `/F` is a font, and `/I` an image.
-pub fn pdf(pages: &[&str]) -> Vec<u8> {
+pub(crate) fn pdf(pages: &[&str]) -> Vec<u8> {
     let stream =
         |entries: &str, content: &str| format!("<<{entries}/Length {}>>stream\n{content}\nendstream", content.len());
     let kids: Vec<String> = (0..pages.len()).map(|index| format!("{} 0 R", 5 + 2 * index)).collect();
