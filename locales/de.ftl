@@ -11,14 +11,23 @@ stop = Stoppen
 attach = Dateien oder Bilder anhängen
 take-photo = Foto aufnehmen
 reading-files = Dateien werden gelesen…
+reading-document = { $name } wird gelesen… { $percent } %
 remove = Entfernen
 file-is-image = { $name } ist ein Bild, dessen Format hier nicht gelesen werden kann. PNG, JPEG, WebP, AVIF und GIF gehen.
-file-is-pdf = { $name } ist ein PDF mit Text und kann hier nicht gelesen werden. Speichere es als Textdatei oder füge den Text ein.
 page-of = { $name }, Seite { $page }
-pdf-text-left-out = Seiten von { $name } mit Text wurden ausgelassen. Die anderen sind als Bilder angehängt.
 pdf-cut-off = Nur die ersten { $count } Seiten von { $name } ohne Text wurden angehängt.
-pdf-encrypted = { $name } hat ein Passwort und kann nicht gelesen werden.
-pdf-damaged = { $name } ist beschädigt oder lässt sich nicht schnell genug darstellen.
+document-encrypted = { $name } hat ein Passwort oder einen Kopierschutz und kann nicht gelesen werden.
+document-damaged = { $name } ist beschädigt oder braucht zu lange.
+document-unknown = { $name } ist von einer Art, die hier nicht gelesen werden kann.
+document-empty = { $name } enthält keinen Text.
+document-too-large = { $unit ->
+    [bytes] { $name } enthält mehr als { $limit } gepackte Daten und wurde nicht gelesen.
+    [text] { $name } hat mehr als { $limit } Text und wurde nicht gelesen.
+    [files] { $name } hat mehr als { $limit } Dateien und wurde nicht gelesen.
+    [pages] { $name } hat mehr als { $limit } Seiten und wurde nicht gelesen.
+    [cells] { $name } hat mehr als { $limit } Tabellenzellen und wurde nicht gelesen.
+   *[nesting] { $name } ist zu tief verschachtelt und wurde nicht gelesen.
+}
 file-is-binary = { $name } ist keine Textdatei.
 file-not-utf8 = { $name } ist nicht UTF-8-kodiert. Speichere die Datei als UTF-8 und hänge sie erneut an.
 file-too-large = { $name } ist { $size } groß. Anhänge sind auf { $limit } pro Nachricht begrenzt.
@@ -74,6 +83,11 @@ compare = Nebeneinander
 show-version = Diese Antwort zeigen
 continue = Fortsetzen
 sources = Quellen
+source = Quelle
+place-page = Seite { $number }
+place-sheet = Tabelle { $number }
+place-slide = Folie { $number }
+place-chapter = Kapitel { $number }
 estimated-tokens = etwa { $count } Tokens
 exact-tokens = { $count } Tokens
 read-aloud = Vorlesen

@@ -11,14 +11,23 @@ stop = Stop
 attach = Attach files or images
 take-photo = Take a photo
 reading-files = Reading files…
+reading-document = Reading { $name }… { $percent }%
 remove = Remove
 file-is-image = { $name } is an image of a kind that cannot be read here. PNG, JPEG, WebP, AVIF and GIF can.
-file-is-pdf = { $name } is a PDF with text, which cannot be read here. Save it as a text file or paste its text.
 page-of = { $name }, page { $page }
-pdf-text-left-out = Pages of { $name } that have text were left out. The others are attached as images.
 pdf-cut-off = Only the first { $count } pages of { $name } without text were attached.
-pdf-encrypted = { $name } has a password, so it cannot be read.
-pdf-damaged = { $name } is damaged, or takes too long to draw.
+document-encrypted = { $name } has a password or is copy-protected, so it cannot be read.
+document-damaged = { $name } is damaged or takes too long to read.
+document-unknown = { $name } is of a kind that cannot be read here.
+document-empty = { $name } contains no text.
+document-too-large = { $unit ->
+    [bytes] { $name } holds more than { $limit } of packed data, so it was not read.
+    [text] { $name } has more than { $limit } of text, so it was not read.
+    [files] { $name } has more than { $limit } files, so it was not read.
+    [pages] { $name } has more than { $limit } pages, so it was not read.
+    [cells] { $name } has more than { $limit } table cells, so it was not read.
+   *[nesting] { $name } is nested too deeply, so it was not read.
+}
 file-is-binary = { $name } is not a text file.
 file-not-utf8 = { $name } is not encoded as UTF-8. Save it as UTF-8 and attach it again.
 file-too-large = { $name } is { $size }. Attachments are limited to { $limit } per message.
@@ -74,6 +83,11 @@ compare = Side by side
 show-version = Show this answer
 continue = Continue
 sources = Sources
+source = Source
+place-page = page { $number }
+place-sheet = sheet { $number }
+place-slide = slide { $number }
+place-chapter = chapter { $number }
 estimated-tokens = about { $count } tokens
 exact-tokens = { $count } tokens
 read-aloud = Read aloud

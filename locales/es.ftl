@@ -11,14 +11,23 @@ stop = Detener
 attach = Adjuntar archivos o imágenes
 take-photo = Hacer una foto
 reading-files = Leyendo archivos…
+reading-document = Leyendo { $name }… { $percent } %
 remove = Quitar
 file-is-image = { $name } es una imagen de un formato que aquí no se puede leer. Se pueden leer PNG, JPEG, WebP, AVIF y GIF.
-file-is-pdf = { $name } es un PDF con texto y aquí no se puede leer. Guárdalo como archivo de texto o pega su texto.
 page-of = { $name }, página { $page }
-pdf-text-left-out = Se omitieron las páginas de { $name } que tienen texto. Las demás se adjuntaron como imágenes.
 pdf-cut-off = Solo se adjuntaron las primeras { $count } páginas sin texto de { $name }.
-pdf-encrypted = { $name } tiene contraseña y no se puede leer.
-pdf-damaged = { $name } está dañado o tarda demasiado en dibujarse.
+document-encrypted = { $name } tiene contraseña o protección contra copia y no se puede leer.
+document-damaged = { $name } está dañado o tarda demasiado en leerse.
+document-unknown = { $name } es de un tipo que aquí no se puede leer.
+document-empty = { $name } no contiene texto.
+document-too-large = { $unit ->
+    [bytes] { $name } contiene más de { $limit } de datos comprimidos y no se leyó.
+    [text] { $name } tiene más de { $limit } de texto y no se leyó.
+    [files] { $name } tiene más de { $limit } archivos y no se leyó.
+    [pages] { $name } tiene más de { $limit } páginas y no se leyó.
+    [cells] { $name } tiene más de { $limit } celdas y no se leyó.
+   *[nesting] { $name } está anidado a demasiada profundidad y no se leyó.
+}
 file-is-binary = { $name } no es un archivo de texto.
 file-not-utf8 = { $name } no está codificado en UTF-8. Guárdalo como UTF-8 y vuelve a adjuntarlo.
 file-too-large = { $name } ocupa { $size }. Los archivos adjuntos están limitados a { $limit } por mensaje.
@@ -74,6 +83,11 @@ compare = En paralelo
 show-version = Mostrar esta respuesta
 continue = Continuar
 sources = Fuentes
+source = Fuente
+place-page = página { $number }
+place-sheet = hoja { $number }
+place-slide = diapositiva { $number }
+place-chapter = capítulo { $number }
 estimated-tokens = unos { $count } tokens
 exact-tokens = { $count } tokens
 read-aloud = Leer en voz alta

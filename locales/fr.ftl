@@ -11,14 +11,23 @@ stop = Arrêter
 attach = Joindre des fichiers ou des images
 take-photo = Prendre une photo
 reading-files = Lecture des fichiers…
+reading-document = Lecture de { $name }… { $percent } %
 remove = Retirer
 file-is-image = { $name } est une image d’un format qui ne peut pas être lu ici. PNG, JPEG, WebP, AVIF et GIF le peuvent.
-file-is-pdf = { $name } est un PDF avec du texte, qui ne peut pas être lu ici. Enregistrez-le en fichier texte ou collez son texte.
 page-of = { $name }, page { $page }
-pdf-text-left-out = Les pages de { $name } qui ont du texte ont été omises. Les autres sont jointes comme images.
 pdf-cut-off = Seules les { $count } premières pages sans texte de { $name } ont été jointes.
-pdf-encrypted = { $name } a un mot de passe et ne peut pas être lu.
-pdf-damaged = { $name } est endommagé, ou prend trop de temps à dessiner.
+document-encrypted = { $name } a un mot de passe ou une protection contre la copie et ne peut pas être lu.
+document-damaged = { $name } est endommagé ou trop long à lire.
+document-unknown = { $name } est d’un type qui ne peut pas être lu ici.
+document-empty = { $name } ne contient aucun texte.
+document-too-large = { $unit ->
+    [bytes] { $name } contient plus de { $limit } de données compressées et n’a pas été lu.
+    [text] { $name } a plus de { $limit } de texte et n’a pas été lu.
+    [files] { $name } a plus de { $limit } fichiers et n’a pas été lu.
+    [pages] { $name } a plus de { $limit } pages et n’a pas été lu.
+    [cells] { $name } a plus de { $limit } cellules et n’a pas été lu.
+   *[nesting] { $name } est imbriqué trop profondément et n’a pas été lu.
+}
 file-is-binary = { $name } n’est pas un fichier texte.
 file-not-utf8 = { $name } n’est pas encodé en UTF-8. Enregistrez-le en UTF-8 et joignez-le à nouveau.
 file-too-large = { $name } fait { $size }. Les pièces jointes sont limitées à { $limit } par message.
@@ -74,6 +83,11 @@ compare = Côte à côte
 show-version = Afficher cette réponse
 continue = Continuer
 sources = Sources
+source = Source
+place-page = page { $number }
+place-sheet = feuille { $number }
+place-slide = diapositive { $number }
+place-chapter = chapitre { $number }
 estimated-tokens = environ { $count } tokens
 exact-tokens = { $count } tokens
 read-aloud = Lire à voix haute

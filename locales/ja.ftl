@@ -11,14 +11,23 @@ stop = 停止
 attach = ファイルや画像を添付
 take-photo = 写真を撮る
 reading-files = ファイルを読み込んでいます…
+reading-document = { $name } を読み込んでいます… { $percent }%
 remove = 削除
 file-is-image = { $name } はここでは読み込めない形式の画像です。PNG、JPEG、WebP、AVIF、GIF は読み込めます。
-file-is-pdf = { $name } はテキストを含む PDF のため、ここでは読み込めません。テキストファイルとして保存するか、テキストを貼り付けてください。
 page-of = { $name }、{ $page } ページ
-pdf-text-left-out = { $name } のテキストを含むページは除外しました。ほかのページは画像として添付しました。
 pdf-cut-off = { $name } のテキストのないページのうち、最初の { $count } ページだけを添付しました。
-pdf-encrypted = { $name } にはパスワードがあるため、読み込めません。
-pdf-damaged = { $name } は壊れているか、描画に時間がかかりすぎます。
+document-encrypted = { $name } にはパスワードまたはコピー防止があるため、読み込めません。
+document-damaged = { $name } は壊れているか、読み込みに時間がかかりすぎます。
+document-unknown = { $name } はここでは読み込めない種類のファイルです。
+document-empty = { $name } にはテキストがありません。
+document-too-large = { $unit ->
+    [bytes] { $name } は展開すると { $limit } を超えるため、読み込みませんでした。
+    [text] { $name } のテキストは { $limit } を超えるため、読み込みませんでした。
+    [files] { $name } のファイル数は { $limit } を超えるため、読み込みませんでした。
+    [pages] { $name } のページ数は { $limit } を超えるため、読み込みませんでした。
+    [cells] { $name } のセル数は { $limit } を超えるため、読み込みませんでした。
+   *[nesting] { $name } は入れ子が深すぎるため、読み込みませんでした。
+}
 file-is-binary = { $name } はテキストファイルではありません。
 file-not-utf8 = { $name } の文字コードは UTF-8 ではありません。UTF-8 で保存してから、もう一度添付してください。
 file-too-large = { $name } のサイズは { $size } です。添付ファイルはメッセージごとに合計 { $limit } までです。
@@ -68,6 +77,11 @@ compare = 並べて比較
 show-version = この回答を表示
 continue = 続きを生成
 sources = 参照元
+source = 出典
+place-page = { $number } ページ
+place-sheet = シート { $number }
+place-slide = スライド { $number }
+place-chapter = 第 { $number } 章
 estimated-tokens = 約 { $count } トークン
 exact-tokens = { $count } トークン
 read-aloud = 読み上げる

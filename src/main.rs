@@ -10,6 +10,7 @@ mod client;
 mod components;
 mod conversation;
 mod crash;
+mod documents;
 mod failure;
 mod hub;
 mod i18n;

@@ -34,6 +34,7 @@ use crate::client::Client;
 use crate::conversation::{
     AnswerState, ChatMessage, ChatMessageStoreFields as _, Conversation, ConversationStoreFields as _, MessageId,
 };
+use crate::documents::Readings;
 use crate::images::Images;
 use crate::library::Library;
 use crate::options::Options;
@@ -99,6 +100,8 @@ pub(crate) struct Chats {
     images: RwSignal<Vec<Image>>,
     /// How many groups of files are being read for the composer.
     reading: RwSignal<u32>,
+    /// The documents among them.
+    readings: Readings,
     toast: RwSignal<Option<Toast>>,
     answering: StoredValue<HashMap<MessageId, ActiveAnswer>, LocalStorage>,
     /// The request for a title that is in progress.
@@ -136,6 +139,7 @@ impl Chats {
             attachments: RwSignal::new(Vec::new()),
             images: RwSignal::new(Vec::new()),
             reading: RwSignal::new(0),
+            readings: Readings::new(),
             toast: RwSignal::new(None),
             answering: StoredValue::new_local(HashMap::new()),
             title_request: StoredValue::new(None),
@@ -228,6 +232,11 @@ impl Chats {
     /// How many groups of files are being read for the composer. The message must not be sent without them.
     pub(crate) fn reading(self) -> RwSignal<u32> {
         self.reading
+    }
+
+    /// The documents that are being read for the composer.
+    pub(crate) fn readings(self) -> Readings {
+        self.readings
     }
 
     /// The notification on screen.

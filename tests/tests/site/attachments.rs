@@ -55,7 +55,7 @@ fn long_files_are_searched_and_their_passages_cited() {
     ask(&page, "Which number has person 123456?").unwrap();
     answer(&page).unwrap();
     let sources = page.evaluate("document.querySelector('.sources').textContent").unwrap();
-    assert!(sources.as_str().unwrap().contains("123456;person 123456;864192"), "{sources}");
+    assert!(sources.as_str().unwrap().contains("| 123456 | person 123456 | 864192 |"), "{sources}");
     // Files that cannot be attached are rejected with a reason.
     let refusals = [
         ("photo.jpg", "new Uint8Array([0xff, 0xd8, 0xff, 0xe0])", "photo.jpg is damaged or incomplete"),

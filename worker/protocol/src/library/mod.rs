@@ -8,7 +8,8 @@ mod id;
 mod sampling;
 
 pub use conversation::{
-    Attachment, ChatModel, Conversation, ConversationSummary, Digest, Ending, Image, Message, Role, ToolUse, title_from,
+    Attachment, ChatModel, Conversation, ConversationSummary, Digest, Ending, Image, Message, Role, SectionStart,
+    ToolUse, title_from,
 };
 pub use id::Id;
 pub use sampling::Sampling;
