@@ -15,7 +15,7 @@ pub(crate) fn ReadingsList(readings: Readings) -> impl IntoView {
         let percent = units::decimal((reading.share * 100.0).floor(), 0);
         let text = tf("reading-document", [("name", reading.name.as_str().into()), ("percent", percent.into())]);
         view! {
-            <span class="attachment" data-testid="reading">
+            <span class="reading">
                 {text} <IconButton icon="close" label="stop" on_press=move || reading.stop() />
             </span>
         }

@@ -71,6 +71,8 @@ pub struct ConversationSummary {
     pub sampling: Option<Sampling>,
     /// A summary that is sent in place of the oldest messages.
     pub digest: Option<Digest>,
+    /// The project that it belongs to.
+    pub project: Option<Id>,
 }
 
 /// A model that the user chose.
