@@ -149,6 +149,21 @@ conversation-deleted = حُذفت المحادثة.
 conversations-deleted = حُذفت كل المحادثات.
 undo = تراجع
 
+## Projects
+
+projects = المشاريع
+projects-text = يجمع المشروع التعليمات والملفات والمحادثات. تعثر محادثاته على مقاطع من ملفاته وتقتبسها بأرقام.
+project-name = اسم المشروع
+new-project = مشروع جديد
+project-instructions = التعليمات: تُرسل إلى النموذج في بداية كل محادثة من هذا المشروع
+project-files = الملفات
+project-file = { $size } من النص، { $count } مقطع، منها { $embedded } بالمعنى
+delete-project = حذف المشروع
+embedding-proposal = تُبحث الملفات بالكلمات. يعثر نموذج تضمين صغير أيضًا على مقاطع تقول الشيء نفسه بكلمات أخرى؛ وهو أفضل بالإنجليزية.
+embedding-download = تنزيل all-MiniLM-L6-v2 (نحو 25 ميغابايت)
+embedding-files = تُجهَّز الملفات للبحث بالمعنى. يتوقف ذلك مؤقتًا أثناء انتظارك للرد، وعند العمل على البطارية.
+embedding-failed = لم يُرجع نموذج التضمين أي متجهات. اختر نموذجًا آخر في الإعدادات.
+
 ## Models
 
 model = النموذج

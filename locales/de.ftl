@@ -146,6 +146,21 @@ conversation-deleted = Chat gelöscht.
 conversations-deleted = Alle Chats gelöscht.
 undo = Rückgängig
 
+## Projects
+
+projects = Projekte
+projects-text = Ein Projekt hält Anweisungen, Dateien und Chats zusammen. Seine Chats finden Stellen in seinen Dateien und zitieren sie mit Nummern.
+project-name = Name des Projekts
+new-project = Neues Projekt
+project-instructions = Anweisungen: werden dem Modell zu Beginn jedes Chats dieses Projekts gesendet
+project-files = Dateien
+project-file = { $size } Text, { $count } Abschnitte, davon { $embedded } nach Bedeutung
+delete-project = Projekt löschen
+embedding-proposal = Dateien werden nach Wörtern durchsucht. Ein kleines Embedding-Modell findet auch Stellen, die dasselbe anders sagen; am besten auf Englisch.
+embedding-download = all-MiniLM-L6-v2 herunterladen (etwa 25 MB)
+embedding-files = Dateien werden für die Suche nach Bedeutung vorbereitet. Das pausiert, während du auf eine Antwort wartest, und im Akkubetrieb.
+embedding-failed = Das Embedding-Modell hat keine Vektoren geliefert. Wähle in den Einstellungen ein anderes.
+
 ## Models
 
 model = Modell

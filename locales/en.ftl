@@ -146,6 +146,21 @@ conversation-deleted = Chat deleted.
 conversations-deleted = All chats deleted.
 undo = Undo
 
+## Projects
+
+projects = Projects
+projects-text = A project keeps instructions, files and chats together. Its chats find passages of its files and quote them by number.
+project-name = Name of the project
+new-project = New project
+project-instructions = Instructions: sent to the model at the start of every chat of this project
+project-files = Files
+project-file = { $size } of text, { $count } passages, { $embedded } of them by meaning
+delete-project = Delete project
+embedding-proposal = Files are searched by their words. A small embedding model also finds passages that say the same in other words; it works best in English.
+embedding-download = Download all-MiniLM-L6-v2 (about 25 MB)
+embedding-files = Files are being prepared for search by meaning. This pauses while you wait for a response, and on battery.
+embedding-failed = The embedding model returned no vectors. Choose another one in the settings.
+
 ## Models
 
 model = Model

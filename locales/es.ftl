@@ -146,6 +146,21 @@ conversation-deleted = Chat eliminado.
 conversations-deleted = Todos los chats eliminados.
 undo = Deshacer
 
+## Projects
+
+projects = Proyectos
+projects-text = Un proyecto reúne instrucciones, archivos y chats. Sus chats encuentran pasajes de sus archivos y los citan con números.
+project-name = Nombre del proyecto
+new-project = Nuevo proyecto
+project-instructions = Instrucciones: se envían al modelo al comienzo de cada chat de este proyecto
+project-files = Archivos
+project-file = { $size } de texto, { $count } pasajes, { $embedded } de ellos por significado
+delete-project = Eliminar proyecto
+embedding-proposal = Los archivos se buscan por palabras. Un pequeño modelo de embeddings también encuentra pasajes que dicen lo mismo de otra forma; funciona mejor en inglés.
+embedding-download = Descargar all-MiniLM-L6-v2 (unos 25 MB)
+embedding-files = Los archivos se preparan para la búsqueda por significado. Se pausa mientras esperas una respuesta y con batería.
+embedding-failed = El modelo de embeddings no devolvió vectores. Elige otro en los ajustes.
+
 ## Models
 
 model = Modelo

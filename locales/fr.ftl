@@ -146,6 +146,21 @@ conversation-deleted = Conversation supprimée.
 conversations-deleted = Toutes les conversations ont été supprimées.
 undo = Annuler
 
+## Projects
+
+projects = Projets
+projects-text = Un projet réunit des instructions, des fichiers et des discussions. Ses discussions trouvent des passages de ses fichiers et les citent par numéro.
+project-name = Nom du projet
+new-project = Nouveau projet
+project-instructions = Instructions : envoyées au modèle au début de chaque discussion de ce projet
+project-files = Fichiers
+project-file = { $size } de texte, { $count } passages, dont { $embedded } par le sens
+delete-project = Supprimer le projet
+embedding-proposal = Les fichiers sont cherchés par mots. Un petit modèle d’embedding trouve aussi les passages qui disent la même chose autrement ; il marche mieux en anglais.
+embedding-download = Télécharger all-MiniLM-L6-v2 (environ 25 Mo)
+embedding-files = Les fichiers sont préparés pour la recherche par le sens. Cela s’interrompt pendant que vous attendez une réponse, et sur batterie.
+embedding-failed = Le modèle d’embedding n’a renvoyé aucun vecteur. Choisissez-en un autre dans les réglages.
+
 ## Models
 
 model = Modèle

@@ -140,6 +140,21 @@ conversation-deleted = チャットを削除しました。
 conversations-deleted = すべてのチャットを削除しました。
 undo = 元に戻す
 
+## Projects
+
+projects = プロジェクト
+projects-text = プロジェクトは指示、ファイル、チャットをまとめます。そのチャットはファイルの一節を見つけ、番号で引用します。
+project-name = プロジェクト名
+new-project = 新しいプロジェクト
+project-instructions = 指示：このプロジェクトの各チャットの最初にモデルへ送られます
+project-files = ファイル
+project-file = テキスト { $size }、{ $count } 節、うち意味検索 { $embedded }
+delete-project = プロジェクトを削除
+embedding-proposal = ファイルは単語で検索されます。小さな埋め込みモデルがあれば、別の言い方の一節も見つかります（英語が最も得意です）。
+embedding-download = all-MiniLM-L6-v2 をダウンロード（約 25 MB）
+embedding-files = 意味検索のためにファイルを準備しています。応答を待つ間とバッテリー使用中は一時停止します。
+embedding-failed = 埋め込みモデルがベクトルを返しませんでした。設定で別のモデルを選んでください。
+
 ## Models
 
 model = モデル

@@ -140,6 +140,21 @@ conversation-deleted = 对话已删除。
 conversations-deleted = 所有对话已删除。
 undo = 撤销
 
+## Projects
+
+projects = 项目
+projects-text = 项目将指令、文件和对话放在一起。项目中的对话会查找文件中的段落，并用编号引用。
+project-name = 项目名称
+new-project = 新建项目
+project-instructions = 指令：在此项目的每个对话开始时发送给模型
+project-files = 文件
+project-file = 文本 { $size }，{ $count } 个段落，其中 { $embedded } 个可按含义搜索
+delete-project = 删除项目
+embedding-proposal = 文件按词语搜索。小型嵌入模型还能找到用不同说法表达相同意思的段落；英语效果最好。
+embedding-download = 下载 all-MiniLM-L6-v2（约 25 MB）
+embedding-files = 正在为按含义搜索准备文件。等待回答时和使用电池时会暂停。
+embedding-failed = 嵌入模型没有返回向量。请在设置中选择其他模型。
+
 ## Models
 
 model = 模型

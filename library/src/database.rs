@@ -193,6 +193,14 @@ impl LibraryDatabase {
         Ok(index.get_all(Some(Query::Key(key(project))), None)?.await?)
     }
 
+    /// The keys of those records.
+    pub(crate) async fn keys_of_project(&self, store: &str, project: Id) -> Result<Vec<String>, LibraryError> {
+        let transaction = self.0.transaction(&[store], TransactionMode::ReadOnly)?;
+        let index = transaction.object_store(store)?.index(BY_PROJECT)?;
+        let keys = index.get_all_keys(Some(Query::Key(key(project))), None)?.await?;
+        Ok(keys.iter().filter_map(JsValue::as_string).collect())
+    }
+
     /// Saves records in these stores, all or none.
     pub(crate) async fn put_records(&self, records: &[(&str, JsValue)]) -> Result<(), LibraryError> {
         let stores: Vec<&str> = records.iter().map(|(store, _)| *store).collect();

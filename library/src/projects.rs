@@ -30,22 +30,40 @@ struct StoredText {
     passages: Vec<Attachment>,
 }
 
-/// What is stored with the vectors of passages that follow each other.
-#[derive(Clone, Serialize, Deserialize)]
+/// What the key of a record says about the vectors in it, which are of passages that follow each other.
+#[derive(Debug, Clone, PartialEq)]
 struct VectorRun {
-    id: String,
-    project: Id,
     file: Id,
-    model: String,
     first: u32,
     count: u32,
+    model: String,
+}
+
+impl VectorRun {
+    fn key(&self) -> String {
+        format!("{}:{}:{}:{}", self.file, self.first, self.count, self.model)
+    }
+
+    fn of_key(key: &str) -> Option<Self> {
+        let mut parts = key.splitn(4, ':');
+        let (file, first) = (parts.next()?.parse().ok()?, parts.next()?.parse().ok()?);
+        let (count, model) = (parts.next()?.parse().ok()?, parts.next()?.to_owned());
+        Some(Self { file, first, count, model })
+    }
+}
+
+/// The vectors of passages that follow each other, without the property [`VALUES`].
+#[derive(Serialize, Deserialize)]
+struct StoredVectors {
+    id: String,
+    project: Id,
 }
 
 /// A project in memory.
 struct Loaded {
-    files: Vec<Id>,
-    /// Ids of the runs of vectors.
-    runs: Vec<String>,
+    /// Keys of the files.
+    files: Vec<String>,
+    runs: Vec<VectorRun>,
     passages: Vec<Attachment>,
     index: Index,
 }
@@ -119,7 +137,7 @@ pub(crate) async fn delete_file(database: &LibraryDatabase, id: Id) -> Result<()
     let Some(file) = database.one::<ProjectFile>(PROJECT_FILES, id).await? else { return Ok(()) };
     let mut keys = vec![(PROJECT_FILES, key(id)), (PROJECT_TEXTS, key(id))];
     let runs = runs(database, file.project).await?;
-    keys.extend(runs.into_iter().filter(|run| run.file == id).map(|run| (VECTORS, run.id.into())));
+    keys.extend(runs.iter().filter(|run| run.file == id).map(|run| (VECTORS, JsValue::from(run.key()))));
     database.delete_records(&keys).await
 }
 
@@ -135,9 +153,9 @@ pub(crate) async fn unembedded(
     model: &str,
     count: u32,
 ) -> Result<Option<PassageRun>, LibraryError> {
-    let all = runs(database, project).await?;
-    let others = all.iter().filter(|run| run.model != model).map(|run| (VECTORS, run.id.as_str().into()));
-    database.delete_records(&others.collect::<Vec<(&str, JsValue)>>()).await?;
+    let runs = runs(database, project).await?;
+    let others = runs.iter().filter(|run| run.model != model).map(|run| (VECTORS, JsValue::from(run.key())));
+    database.delete_records(&others.collect::<Vec<_>>()).await?;
     for listed in files(database, project, model).await? {
         if listed.embedded >= listed.passages {
             continue;
@@ -160,15 +178,8 @@ pub(crate) async fn put_vectors(
     vectors: &[Vec<f32>],
 ) -> Result<(), LibraryError> {
     let Some(listed) = database.one::<ProjectFile>(PROJECT_FILES, file).await? else { return Ok(()) };
-    let run = VectorRun {
-        id: format!("{file}:{first}"),
-        project: listed.project,
-        file,
-        model: model.to_owned(),
-        first,
-        count: vectors.len() as u32,
-    };
-    let record = to_record(&run)?;
+    let run = VectorRun { file, first, count: vectors.len() as u32, model: model.to_owned() };
+    let record = to_record(&StoredVectors { id: run.key(), project: listed.project })?;
     // Setting a property of a plain object cannot fail.
     let _ = Reflect::set(&record, &VALUES.into(), &Float32Array::from(vectors.concat().as_slice()));
     database.put_records(&[(VECTORS, record)]).await
@@ -176,7 +187,8 @@ pub(crate) async fn put_vectors(
 
 /// What is known of a project's vectors, without them.
 async fn runs(database: &LibraryDatabase, project: Id) -> Result<Vec<VectorRun>, LibraryError> {
-    from_records(database.of_project(VECTORS, project).await?)
+    let keys = database.keys_of_project(VECTORS, project).await?;
+    Ok(keys.iter().filter_map(|key| VectorRun::of_key(key)).collect())
 }
 
 impl Projects {
@@ -205,10 +217,9 @@ impl Projects {
 
     /// Reads a project, unless it is in memory as it is stored.
     async fn load(&self, database: &LibraryDatabase, project: Id, model: &str) -> Result<(), LibraryError> {
-        let files: Vec<Id> = files(database, project, model).await?.into_iter().map(|file| file.id).collect();
-        let records = database.of_project(VECTORS, project).await?;
-        let all: Vec<VectorRun> = from_records(records.clone())?;
-        let runs: Vec<String> = all.iter().filter(|run| run.model == model).map(|run| run.id.clone()).collect();
+        let files = database.keys_of_project(PROJECT_FILES, project).await?;
+        let mut runs = runs(database, project).await?;
+        runs.retain(|run| run.model == model);
         let is_current = self.loaded.borrow().as_ref().is_some_and(|(known, known_model, loaded)| {
             (*known, known_model.as_str()) == (project, model) && loaded.files == files && loaded.runs == runs
         });
@@ -224,13 +235,17 @@ impl Projects {
         }
         let texts: Vec<&str> = passages.iter().map(|passage: &Attachment| passage.text.as_str()).collect();
         let mut index = Index::new(&texts);
-        for (run, record) in all.iter().zip(&records).filter(|(run, _)| run.model == model) {
-            let Some(start) = starts.get(&run.file) else { continue };
-            let values = Reflect::get(record, &VALUES.into()).ok().and_then(|values| values.dyn_into().ok());
+        let records = if runs.is_empty() { Vec::new() } else { database.of_project(VECTORS, project).await? };
+        for record in records {
+            let stored: StoredVectors = serde_wasm_bindgen::from_value(record.clone())?;
+            let run = VectorRun::of_key(&stored.id).filter(|run| run.model == model);
+            let place =
+                run.and_then(|run| Some((starts.get(&run.file)? + run.first as usize, run.count.max(1) as usize)));
+            let Some((start, count)) = place else { continue };
+            let values = Reflect::get(&record, &VALUES.into()).ok().and_then(|values| values.dyn_into().ok());
             let values = values.map(|values: Float32Array| values.to_vec()).unwrap_or_default();
-            let width = (values.len() / run.count.max(1) as usize).max(1);
-            for (offset, vector) in values.chunks_exact(width).enumerate() {
-                index.set_vector(start + run.first as usize + offset, vector);
+            for (offset, vector) in values.chunks_exact((values.len() / count).max(1)).enumerate() {
+                index.set_vector(start + offset, vector);
             }
         }
         let loaded = Loaded { files, runs, passages, index };

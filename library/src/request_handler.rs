@@ -160,7 +160,8 @@ impl RequestHandler {
 
     /// Handles the requests about projects.
     async fn dispatch_project(&self, id: u32, request: &LibraryRequest) -> Result<LibraryEvent, LibraryError> {
-        let database = &*self.database().await?;
+        let database = self.database().await?;
+        let database = &*database;
         match request {
             LibraryRequest::Projects => {
                 return Ok(LibraryEvent::Projects { id, projects: projects::list(database).await? });

@@ -110,8 +110,8 @@ fn push(sent: &mut Vec<RequestMessage>, message: &ChatMessage, summary: &str, ur
     if message.role == Role::Assistant && message.content.is_empty() {
         return;
     }
-    let files = if message.sources.is_empty() { in_full(&message.attachments) } else { as_sources(&message.sources) };
-    let text = format!("{summary}{files}{}", message.content);
+    let (files, sources) = (in_full(message.files_in_full()), as_sources(&message.sources));
+    let text = format!("{summary}{files}{sources}{}", message.content);
     let content = with_images(text, &message.images, url);
     sent.push(RequestMessage { content, ..RequestMessage::new(message.role.as_str(), "") });
 }
@@ -141,6 +141,9 @@ fn in_full(attachments: &[Attachment]) -> String {
 
 /// Passages with numbers, by which the model is to quote them.
 fn as_sources(sources: &[Attachment]) -> String {
+    if sources.is_empty() {
+        return String::new();
+    }
     let source = |(number, source): (usize, &Attachment)| {
         format!("[{number}] From “{}”:\n\n{}\n\n---\n\n", source.label(), source.text.trim())
     };
@@ -243,6 +246,11 @@ mod tests {
             assert!(sent.contains(expected), "{sent}");
         }
         assert!(!sent.contains("Foxes"), "{sent}");
+        // Those of a project do not stand for attached files.
+        question.sources.iter_mut().for_each(|source| source.file = Some(Id(7)));
+        let sent = build(&[&question], &plain(""), &Settings::default(), &|_| None).request;
+        let sent = sent.messages[0].content.to_string();
+        assert!(sent.contains("File “a.pdf”") && sent.contains("[2] From “b.md”"), "{sent}");
     }
 
     #[wasm_bindgen_test]

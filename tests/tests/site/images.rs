@@ -305,7 +305,12 @@ fn pages_of_a_pdf_without_text_are_images() {
 
     // Pages with text are text; what is left out gets a sentence.
     page.evaluate("drop('mixed.pdf', pdf(written, scanned))").unwrap();
-    wait(&page, &format!("{COMPOSED} === 1 && document.querySelector('.composer .attachment')?.innerText.includes('mixed.pdf')"));
+    wait(
+        &page,
+        &format!(
+            "{COMPOSED} === 1 && document.querySelector('.composer .attachment')?.innerText.includes('mixed.pdf')"
+        ),
+    );
     page.evaluate("drop('book.pdf', pdf(...Array(17).fill(scanned)))").unwrap();
     wait_for_toast(&page, "Only the first 16 pages of book.pdf without text were attached");
     assert_eq!(page.evaluate(COMPOSED).unwrap(), 17);

@@ -19,6 +19,7 @@ mod memory;
 mod openai;
 mod package;
 mod pages;
+mod projects;
 mod responses;
 mod sight;
 mod smooth;
