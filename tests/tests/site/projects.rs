@@ -20,7 +20,6 @@ fn chats_of_a_project_quote_its_files() {
     page.press("Enter").unwrap();
     wait(&page, "document.querySelector('.project-name')?.value === 'Airships'");
     page.fill(".project textarea", "Answer like a captain.").unwrap();
-    page.evaluate("document.querySelector('.project textarea').dispatchEvent(new Event('change', { bubbles: true }))")
         .unwrap();
     let add = "(() => {
         const field = document.querySelector('.project input[type=file]');
