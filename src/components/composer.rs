@@ -26,6 +26,9 @@ use crate::storage;
 /// Longest text whose tokens are counted with the model's tokenizer; longer ones are searched rather than sent in full.
 const MAX_COUNTED_BYTES: usize = 1_000_000;
 
+/// Maximum bytes of a PDF file whose pages are drawn: it is in memory three times meanwhile.
+const MAX_SCAN_BYTES: f64 = 128e6;
+
 /// Characters per token, for estimates.
 const CHARS_PER_TOKEN: f64 = 4.0;
 
@@ -327,6 +330,10 @@ async fn attach_document(chats: &Chats, file: &File, name: &str) {
 
 /// Attaches the pages of a PDF file that have no text as images. Says so if there are more than are drawn.
 async fn attach_scan(chats: &Chats, file: &File, name: &str) {
+    if file.size() > MAX_SCAN_BYTES {
+        let refusal = Refusal::TooLarge { len_bytes: file.size(), limit_bytes: MAX_SCAN_BYTES };
+        return notify(chats, refusal.sentence(name));
+    }
     let attach_page = async |number: u32, page: Blob| {
         let description = tf("page-of", [("name", name.into()), ("page", f64::from(number).into())]);
         chats.attach_image(&page, description).await;

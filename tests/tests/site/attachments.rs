@@ -214,7 +214,7 @@ fn documents_are_attached_and_quoted_by_page() {
         assert_eq!(page.evaluate("document.querySelectorAll('.composer .attachment').length").unwrap(), 0);
     }
     record_failure(
-        "Files",
+        "Input",
         "an attached document is damaged, encrypted, or made to exhaust memory",
         "a sentence names the file and says why; the rest of the app does not notice",
     );

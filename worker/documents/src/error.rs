@@ -22,7 +22,7 @@ pub enum DocumentError {
     #[error("the file contains no text")]
     Empty,
     /// It has more than is read.
-    #[error("the file has more {} than are read, which is {limit}", noun(*unit))]
+    #[error("the file has more {} than are read, which is {limit}", noun(*.unit))]
     TooLarge {
         /// Of what.
         unit: LimitUnit,
