@@ -3,7 +3,7 @@ import type { ResponseEvent, ResponseItemList, ResponseObject, ResponseRequest }
 import type { RunTools } from "./parlance/run-tools.js";
 
 export * from "./parlance/responses.js";
-export type { RunnableTool, RunToolsOptions, RunToolsRequest, ToolRunner } from "./parlance/run-tools.js";
+export type { RunnableTool, RunToolsOptions, RunToolsRequest, ToolRunner, ToolRunnerEvents, ZodTool } from "./parlance/run-tools.js";
 
 /** Progress of loading a model or processing a prompt. */
 export interface Progress {
@@ -170,7 +170,12 @@ export interface ChatCompletionRequest extends Sampling {
   logprobs?: boolean;
   top_logprobs?: number;
   tools?: { type: "function"; function: { name: string; description?: string; parameters?: object } }[];
-  tool_choice?: "none" | "auto" | "required" | { type: "function"; function: { name: string } };
+  tool_choice?:
+    | "none"
+    | "auto"
+    | "required"
+    | { type: "function"; function: { name: string } }
+    | { type: "allowed_tools"; allowed_tools: { mode: "auto" | "required"; tools: { type: "function"; function: { name: string } }[] } };
   parallel_tool_calls?: boolean;
   enable_thinking?: boolean;
   reasoning_effort?: string;
@@ -198,6 +203,7 @@ export interface Usage {
     time_per_output_token_s: number;
     prefill_tokens_per_s: number;
     decode_tokens_per_s: number;
+    image_encode_s?: number;
     grammar_init_s?: number;
     grammar_per_token_s?: number;
   };
@@ -226,7 +232,7 @@ export interface ChatCompletion {
       refusal: null;
       tool_calls?: ToolCall[];
     };
-    logprobs: { content: TokenLogProb[] } | null;
+    logprobs: { content: TokenLogProb[]; refusal: null } | null;
     finish_reason: FinishReason;
   }[];
   usage: Usage;
@@ -242,7 +248,7 @@ export interface ChatCompletionChunk {
   choices: {
     index: number;
     delta: { role?: "assistant"; content?: string; reasoning_content?: string; tool_calls?: ToolCallDelta[] };
-    logprobs: { content: TokenLogProb[] } | null;
+    logprobs: { content: TokenLogProb[]; refusal: null } | null;
     finish_reason: FinishReason | null;
   }[];
   usage?: Usage;
@@ -366,7 +372,7 @@ export interface Create<Request, Response, Chunk> {
 export class Parlance {
   static create(options?: CreateOptions): Promise<Parlance>;
   /** The worker starts with the first request. */
-  constructor(options?: Omit<CreateOptions, "model" | "contextTokens">);
+  constructor(options?: Omit<CreateOptions, "model" | "projector" | "contextTokens">);
   readonly chat: {
     completions: {
       create: Create<ChatCompletionRequest, ChatCompletion, ChatCompletionChunk>;
@@ -391,7 +397,10 @@ export class Parlance {
   };
   readonly embeddings: { create(body: EmbeddingRequest, options?: RequestOptions): Promise<EmbeddingList> };
   readonly rerank: { create(body: RerankRequest, options?: RequestOptions): Promise<Reranking> };
-  readonly models: { list(options?: RequestOptions): Promise<{ object: "list"; data: ModelEntry[] }> };
+  readonly models: {
+    list(options?: RequestOptions): Promise<{ object: "list"; data: ModelEntry[] }>;
+    retrieve(id: string, options?: RequestOptions): Promise<ModelEntry>;
+  };
   readonly storage: {
     list(): Promise<StorageInfo>;
     delete(url: string): Promise<StorageInfo>;

@@ -17,7 +17,7 @@ use axum::response::{IntoResponse as _, Response};
 use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq as _;
 
-use crate::api::refuse;
+use crate::body::refuse;
 use crate::error::{Refusal, StartError};
 use crate::queue::Owner;
 

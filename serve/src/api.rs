@@ -3,49 +3,37 @@
 use std::convert::Infallible;
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::time::Duration;
 
 use axum::Extension;
-use axum::body::{Body, Bytes, HttpBody as _};
+use axum::body::Body;
 use axum::extract::{Request, State};
-use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, EXPECT};
+use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use axum::http::request::Parts;
 use axum::http::{HeaderName, StatusCode};
 use axum::response::{IntoResponse as _, Response};
 use futures::stream;
-use http_body_util::BodyExt as _;
-use parlance_protocol::openai::{Endpoint, ModelEntry, ModelList};
+use parlance_api::{RequestError, find_model, model_list};
+use parlance_protocol::openai::{Endpoint, ModelEntry};
 use serde_json::Value;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
-use tokio::time::{Instant, timeout, timeout_at};
+use tokio::time::{Instant, timeout_at};
 
 use crate::access::{Access, Peer};
+use crate::body::{read_json, refuse};
 use crate::engine::UNREAD_CHUNKS;
 use crate::error::{Refusal, json_response, to_json};
 use crate::log::Entry;
 use crate::options::Limits;
-use crate::queue::{Event, Queue, Ticket, Work};
-
-/// How long a client may take to send a body.
-const BODY_TIME: Duration = Duration::from_secs(30);
-/// How much of a refused body is read, so that clients that read no response before they have sent everything see it.
-const DISCARDED_BYTES: usize = 256 << 20;
-const DISCARD_TIME: Duration = Duration::from_secs(5);
-
-const ENDPOINTS: [(&str, Endpoint); 6] = [
-    ("v1/chat/completions", Endpoint::ChatCompletions),
-    ("v1/completions", Endpoint::Completions),
-    ("v1/responses", Endpoint::Responses),
-    ("v1/embeddings", Endpoint::Embeddings),
-    ("v1/rerank", Endpoint::Rerank),
-    ("v1/models", Endpoint::Models),
-];
+use crate::queue::{Event, Owner, Queue, Ticket, Work};
+use crate::responses::Responses;
+use crate::routes::route;
 
 /// What requests share.
 pub(crate) struct Api {
     access: Arc<Access>,
     queue: Arc<Queue>,
-    models: ModelList,
+    responses: Arc<Responses>,
+    models: Vec<ModelEntry>,
     limits: Limits,
     /// Taken by requests that are read, wait or are answered.
     slots: Arc<Semaphore>,
@@ -58,24 +46,45 @@ enum Answer {
 }
 
 impl Api {
-    pub(crate) fn new(access: Arc<Access>, queue: Arc<Queue>, models: Vec<ModelEntry>, limits: Limits) -> Self {
-        let models = ModelList { object: "list".to_owned(), data: models };
-        Self { access, queue, models, limits, slots: Arc::new(Semaphore::new(limits.requests)) }
+    pub(crate) fn new(
+        access: Arc<Access>,
+        queue: Arc<Queue>,
+        responses: Arc<Responses>,
+        models: Vec<ModelEntry>,
+        limits: Limits,
+    ) -> Self {
+        Self { access, queue, responses, models, limits, slots: Arc::new(Semaphore::new(limits.requests)) }
+    }
+
+    /// Answers what needs no model; `None` if it does.
+    fn at_once(&self, owner: Owner, endpoint: Endpoint, parameters: &Value) -> Option<Result<Value, RequestError>> {
+        match endpoint {
+            Endpoint::Models => Some(Ok(model_list(self.models.clone()))),
+            Endpoint::RetrieveModel => Some(find_model(&self.models, parameters)),
+            Endpoint::RetrieveResponse | Endpoint::DeleteResponse | Endpoint::CancelResponse | Endpoint::InputItems => {
+                Some(self.responses.answer(owner, endpoint, parameters))
+            }
+            Endpoint::ChatCompletions
+            | Endpoint::Completions
+            | Endpoint::Responses
+            | Endpoint::Embeddings
+            | Endpoint::Rerank => None,
+        }
     }
 
     /// Answers a request. When its client leaves, this future or the stream is dropped, and the engine stops.
     async fn answer(&self, peer: IpAddr, parts: &Parts, body: &mut Body) -> Result<Answer, Refusal> {
         let deadline = Instant::now() + self.limits.time;
         let owner = self.access.owner(&parts.headers, peer)?;
-        let endpoint = endpoint(parts)?;
-        if endpoint == Endpoint::Models {
-            return Ok(Answer::Whole(to_json(&self.models)));
+        let (endpoint, parameters) = route(parts)?;
+        if let Some(answer) = self.at_once(owner, endpoint, &parameters) {
+            return Ok(Answer::Whole(to_json(&answer?)));
         }
         let slot = Arc::clone(&self.slots).try_acquire_owned().map_err(|_| Refusal::too_many())?;
         let body = read_json(body, self.limits.body_bytes).await?;
         let (events, mut incoming) = mpsc::channel(UNREAD_CHUNKS);
-        let work = Work { endpoint, body, events };
-        let ticket = self.queue.push(owner, work).ok_or_else(Refusal::engine_stopped)?;
+        let work = Work { owner, endpoint, body, events };
+        let ticket = self.queue.push(work).ok_or_else(Refusal::engine_stopped)?;
         let first = timeout_at(deadline, incoming.recv()).await.map_err(|_| Refusal::too_late())?;
         match first {
             Some(Event::Done(Some(body))) => Ok(Answer::Whole(body)),
@@ -110,69 +119,6 @@ pub(crate) async fn handle(
         Err(refusal) => {
             entry.end(refusal.status());
             refuse(refusal, &parts, &mut body).await
-        }
-    }
-}
-
-/// The endpoint at a path, if the method is right.
-fn endpoint(parts: &Parts) -> Result<Endpoint, Refusal> {
-    let path = parts.uri.path().trim_matches('/');
-    let Some((_, endpoint)) = ENDPOINTS.iter().find(|(known, _)| *known == path) else {
-        return Err(Refusal::new(StatusCode::NOT_FOUND, "unknown_url", format!("there is no {path}")));
-    };
-    let allow = if *endpoint == Endpoint::Models { &["allow", "GET"] } else { &["allow", "POST"] };
-    if parts.method.as_str() != allow[1] {
-        return Err(Refusal::wrong_method(path, allow));
-    }
-    Ok(*endpoint)
-}
-
-/// Reads a body of JSON, of at most `limit` bytes.
-pub(crate) async fn read_json(body: &mut Body, limit: usize) -> Result<Value, Refusal> {
-    let bytes = timeout(BODY_TIME, read(body, limit))
-        .await
-        .map_err(|_| Refusal::new(StatusCode::REQUEST_TIMEOUT, "timeout", "the body did not arrive in time"))??;
-    serde_json::from_slice(&bytes)
-        .map_err(|_| Refusal::new(StatusCode::BAD_REQUEST, "invalid_json", "the body is not JSON"))
-}
-
-async fn read(body: &mut Body, limit: usize) -> Result<Vec<u8>, Refusal> {
-    let too_large = || {
-        let message = format!("the body is longer than {limit} bytes");
-        Refusal::new(StatusCode::PAYLOAD_TOO_LARGE, "request_too_large", message)
-    };
-    if body.size_hint().lower() > limit as u64 {
-        return Err(too_large());
-    }
-    let mut bytes = Vec::new();
-    while let Some(frame) = body.frame().await {
-        let broken = |_| Refusal::new(StatusCode::BAD_REQUEST, "invalid_body", "the body broke off");
-        let Ok(data) = frame.map_err(broken)?.into_data() else { continue };
-        if bytes.len() + data.len() > limit {
-            return Err(too_large());
-        }
-        bytes.extend_from_slice(&data);
-    }
-    Ok(bytes)
-}
-
-/// The response to a refused request, once its body has come.
-pub(crate) async fn refuse(refusal: Refusal, parts: &Parts, body: &mut Body) -> Response {
-    // A client that asked before sending the body will not send it.
-    if !parts.headers.contains_key(EXPECT) {
-        // Whatever comes of it, the response is the same.
-        let _ = timeout(DISCARD_TIME, discard(body)).await;
-    }
-    refusal.into_response()
-}
-
-/// Reads the rest of a body, up to a limit.
-async fn discard(body: &mut Body) {
-    let mut len = 0;
-    while let Some(Ok(frame)) = body.frame().await {
-        len += frame.data_ref().map_or(0, Bytes::len);
-        if len > DISCARDED_BYTES {
-            return;
         }
     }
 }

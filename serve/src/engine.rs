@@ -1,14 +1,16 @@
-//! The thread that computes answers, one after the other.
+//! The thread that computes answers: those of one model together, everything else one after the other.
 
-use std::cell::Cell;
+use std::cell::{Cell, OnceCell};
 use std::path::PathBuf;
+use std::pin::pin;
 use std::sync::{Arc, mpsc};
 use std::thread;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use futures::future::{pending, select};
 use parlance_api::{
-    ChatRequest, Control, EmbeddingJob, ImageRequest, Images, Job, Meta, PreparedResponse, Processors, RequestError,
-    RerankJob, ResponseJob,
+    Callers, ChatRequest, Control, EmbeddingJob, Ended, ImageRequest, Images, Job, Meta, PreparedResponse, Processors,
+    RequestError, RerankJob, ResponseJob, Work as Asked,
 };
 use parlance_engine::EngineError;
 use parlance_protocol::openai::{Capability, Endpoint, ModelEntry};
@@ -24,9 +26,10 @@ use tokio::time::timeout;
 use crate::error::{StartError, to_json};
 use crate::images;
 use crate::log;
-use crate::models::{ChatModel, Models, Served};
+use crate::models::{ChatModel, Joining, Models, Served, not_for_chats};
 use crate::options::Compute;
-use crate::queue::{Event, Queue, Work};
+use crate::queue::{Event, Owner, Queue, Work};
+use crate::responses::Responses;
 
 /// Chunks that a client may leave unread before the engine waits for it.
 pub(crate) const UNREAD_CHUNKS: usize = 512;
@@ -39,7 +42,7 @@ const STACK_BYTES: usize = 8 << 20;
 pub(crate) fn start(
     paths: Vec<PathBuf>,
     compute: Compute,
-    queue: Arc<Queue>,
+    (queue, responses): (Arc<Queue>, Arc<Responses>),
     runtime: Handle,
 ) -> Result<(Vec<ModelEntry>, oneshot::Receiver<()>), StartError> {
     let (sender, loaded) = mpsc::channel();
@@ -50,7 +53,7 @@ pub(crate) fn start(
             Ok(models) => {
                 // If nobody waits for it any more, the queue is closed.
                 let _ = sender.send(Ok(models.entries()));
-                Engine { models, runtime }.serve(&closing.0);
+                Engine { models, responses, runtime }.serve(&closing.0);
             }
             Err(error) => {
                 let _ = sender.send(Err(error));
@@ -76,6 +79,7 @@ impl Drop for CloseOnDrop {
 
 struct Engine {
     models: Models,
+    responses: Arc<Responses>,
     runtime: Handle,
 }
 
@@ -83,100 +87,170 @@ impl Engine {
     /// Works on requests until the queue is closed.
     fn serve(mut self, queue: &Queue) {
         while let Some(work) = queue.next() {
-            let reporter = Reporter { events: &work.events, runtime: &self.runtime, is_stalled: Cell::new(false) };
-            let event = match block_on(answer(&mut self.models, &work, &reporter)) {
-                Ok(response) => Event::Done(response.map(|response| to_json(&response))),
+            if is_for_answers(&work) {
+                block_on(self.converse(work, queue));
+                continue;
+            }
+            let reporter = Reporter::new(&work, &self.runtime);
+            reporter.send(match block_on(compute(&mut self.models, &work, &reporter)) {
+                Ok(response) => Event::Done(Some(to_json(&response))),
                 Err(failure) => Event::Failed(failure),
+            });
+        }
+    }
+
+    /// Answers a request, and those that come meanwhile and can be computed together with it. If the GPU fails, the model is
+    /// loaded again, once for each of them, and they go on.
+    async fn converse(&mut self, first: Work, queue: &Queue) {
+        let Some(index) = self.models.position(model_of(&first), Capability::Chat) else {
+            return Reporter::new(&first, &self.runtime).send(Event::Failed(not_for_chats()));
+        };
+        let joining = self.models.joining(index);
+        let mut callers = Callers::default();
+        let mut next = Some(first);
+        loop {
+            let chat = match self.models.get_mut(index).chat().await {
+                Ok(chat) => chat,
+                Err(failure) => {
+                    if let Some(work) = next {
+                        Reporter::new(&work, &self.runtime).send(Event::Failed(failure.clone()));
+                    }
+                    let lost = RequestError::Engine(EngineError::Gpu(failure.message.clone()));
+                    let ended = callers.fail(&lost).into_iter();
+                    return ended.for_each(|ended| end(ended, &self.responses, Some(&*failure)));
+                }
             };
-            reporter.send(event);
+            while let Some(work) = next.take().or_else(|| joining_one(&callers, &chat, queue, &joining)) {
+                let reporter = Reporter::new(&work, &self.runtime);
+                admit(&chat, (&joining.name, &work), &self.responses, reporter, &mut callers);
+            }
+            if callers.is_empty() {
+                return;
+            }
+            let others = || queue.is_next(|work| is_for_answers(work) && joining.takes(model_of(work)));
+            let ended = match turn(chat, &mut callers, &others).await {
+                Ok(ended) => ended,
+                Err(error) if error.kind() == FailureKind::Gpu => {
+                    log::note(&format!("loading the model again: {error}"));
+                    self.models.get_mut(index).forget();
+                    callers.recover(&error)
+                }
+                Err(error) => callers.fail(&error),
+            };
+            for ended in ended {
+                end(ended, &self.responses, None);
+            }
         }
     }
 }
 
-/// Answers a request; `None` if the response was streamed.
-async fn answer(models: &mut Models, work: &Work, reporter: &Reporter<'_>) -> Result<Option<Value>, Box<Failure>> {
-    let body = &work.body;
-    let wanted = match work.endpoint {
-        Endpoint::Embeddings => Capability::Embeddings,
-        Endpoint::Rerank => Capability::Rerank,
-        _ => Capability::Chat,
+/// Whether a request is one for answers.
+fn is_for_answers(work: &Work) -> bool {
+    matches!(work.endpoint, Endpoint::ChatCompletions | Endpoint::Completions | Endpoint::Responses)
+}
+
+/// The model that a request names.
+fn model_of(work: &Work) -> Option<&str> {
+    work.body.get("model").and_then(Value::as_str)
+}
+
+/// The next request, if it can be computed together with those under way.
+fn joining_one(callers: &Callers<Reporter>, chat: &ChatModel<'_>, queue: &Queue, joining: &Joining) -> Option<Work> {
+    let has_room = callers.has_room(chat.model);
+    has_room.then(|| queue.next_if(|work| is_for_answers(work) && joining.takes(model_of(work)))).flatten()
+}
+
+/// Adds a request to those under way, for the model of this name.
+fn admit(
+    chat: &ChatModel<'_>,
+    (name, work): (&str, &Work),
+    responses: &Responses,
+    reporter: Reporter,
+    callers: &mut Callers<Reporter>,
+) {
+    let meta = Meta { random: random(), created: now(), model: name.to_owned() };
+    match asked(work, responses, chat, meta) {
+        Ok(asked) => {
+            if let Asked::Response(job) = &asked {
+                reporter.stop_if_closed(responses.begin(work.owner, job.response()));
+            }
+            callers.add(asked, reporter);
+        }
+        Err(error) => reporter.send(Event::Failed(failure(error))),
+    }
+}
+
+/// Does what comes next for the requests under way, and returns those that have ended.
+async fn turn(
+    chat: ChatModel<'_>,
+    callers: &mut Callers<Reporter>,
+    others: &dyn Fn() -> bool,
+) -> Result<Vec<Ended<Reporter>>, RequestError> {
+    let ChatModel { model, codec, vision } = chat;
+    callers.see(&codec, vision).await?;
+    callers.turn(model, others).await
+}
+
+/// Tells a client that its request has ended, or why: `failed`, if that is more exact. A response is kept.
+fn end(Ended { work, control, result }: Ended<Reporter>, responses: &Responses, failed: Option<&Failure>) {
+    let event = match result {
+        Ok(response) => Event::Done(response.map(|response| to_json(&response))),
+        Err(error) => {
+            let failure = failed.cloned().map_or_else(|| failure(error), Box::new);
+            // A stream that has begun ends with the error.
+            if work.fail(&failure.message, &control) { Event::Done(None) } else { Event::Failed(failure) }
+        }
     };
-    let model = models.find(body.get("model").and_then(Value::as_str), wanted)?;
+    if let Asked::Response(job) = &work {
+        responses.end(control.owner, &job.response().id, job.kept().as_ref());
+    }
+    control.send(event);
+}
+
+/// Computes embeddings or a ranking.
+async fn compute(models: &mut Models, work: &Work, reporter: &Reporter) -> Result<Value, Box<Failure>> {
+    let is_ranking = work.endpoint == Endpoint::Rerank;
+    let wanted = if is_ranking { Capability::Rerank } else { Capability::Embeddings };
+    let model = models.find(model_of(work), wanted)?;
     let meta = Meta { random: random(), created: now(), model: model.name.clone() };
-    match work.endpoint {
-        Endpoint::Embeddings => {
-            let mut job = EmbeddingJob::new(body, meta).map_err(failure)?;
-            loop {
-                reporter.check()?;
-                let step = job.step(model.encoder().await?).await;
-                if !noting_loss(step, model)? {
-                    return Ok(Some(job.response()));
-                }
+    if is_ranking {
+        let mut job = RerankJob::new(&work.body, meta).map_err(failure)?;
+        loop {
+            reporter.check()?;
+            let step = job.step(model.encoder().await?).await;
+            if !noting_loss(step, model)? {
+                return Ok(job.response());
             }
         }
-        Endpoint::Rerank => {
-            let mut job = RerankJob::new(body, meta).map_err(failure)?;
-            loop {
-                reporter.check()?;
-                let step = job.step(model.encoder().await?).await;
-                if !noting_loss(step, model)? {
-                    return Ok(Some(job.response()));
-                }
-            }
+    }
+    let mut job = EmbeddingJob::new(&work.body, meta).map_err(failure)?;
+    loop {
+        reporter.check()?;
+        let step = job.step(model.encoder().await?).await;
+        if !noting_loss(step, model)? {
+            return Ok(job.response());
         }
+    }
+}
+
+/// What a request asks of a chat model.
+fn asked(work: &Work, responses: &Responses, chat: &ChatModel<'_>, meta: Meta) -> Result<Asked, RequestError> {
+    let (codec, body, processors) = (&chat.codec, &work.body, Processors::new());
+    Ok(match work.endpoint {
+        Endpoint::Responses => {
+            let references = PreparedResponse::references(body);
+            let kept: Vec<_> = references.iter().filter_map(|id| responses.find(work.owner, id)).collect();
+            let request = PreparedResponse::new(body, &kept, &meta)?;
+            let images = images_of(request.images(), chat, &meta.model)?;
+            Asked::Response(Box::new(ResponseJob::with_images(codec, request, images, meta, &processors)?))
+        }
+        Endpoint::Completions => Asked::Completion(Box::new(Job::completion(codec, body, meta, &processors)?)),
         _ => {
-            let answer = Answer::new(work.endpoint, &model.chat().await?, body, meta).map_err(failure)?;
-            run(model, answer, reporter).await
+            let request = ChatRequest::new(body, &meta)?;
+            let images = images_of(request.images(), chat, &meta.model)?;
+            Asked::Completion(Box::new(Job::chat_with_images(codec, request, images, meta, &processors)?))
         }
-    }
-}
-
-/// What generates an answer.
-enum Answer {
-    Completion(Box<Job>),
-    Response(Box<ResponseJob>),
-}
-
-impl Answer {
-    fn new(endpoint: Endpoint, chat: &ChatModel<'_>, body: &Value, meta: Meta) -> Result<Self, RequestError> {
-        let (codec, processors) = (&chat.codec, Processors::new());
-        Ok(match endpoint {
-            Endpoint::Responses => {
-                let request = PreparedResponse::new(&unkept(body), None, &meta)?;
-                let images = images_of(request.images(), chat, &meta.model)?;
-                Self::Response(Box::new(ResponseJob::with_images(codec, request, images, meta, &processors)?))
-            }
-            Endpoint::Completions => Self::Completion(Box::new(Job::completion(codec, body, meta, &processors)?)),
-            _ => {
-                let request = ChatRequest::new(body, &meta)?;
-                let images = images_of(request.images(), chat, &meta.model)?;
-                Self::Completion(Box::new(Job::chat_with_images(codec, request, images, meta, &processors)?))
-            }
-        })
-    }
-
-    /// Looks at the images of the prompt and generates the answer.
-    async fn run(&mut self, chat: ChatModel<'_>, reporter: &Reporter<'_>) -> Result<Option<Value>, RequestError> {
-        let ChatModel { model, codec, vision } = chat;
-        match self {
-            Self::Completion(job) => {
-                job.see(&codec, vision, reporter).await?;
-                job.run(model, reporter).await
-            }
-            Self::Response(job) => {
-                job.see(&codec, vision, reporter).await?;
-                job.run(model, reporter).await
-            }
-        }
-    }
-
-    /// Ends a stream of typed events with an error. Returns `false` if this is none, or has not begun.
-    fn fail(&self, message: &str, reporter: &Reporter<'_>) -> bool {
-        match self {
-            Self::Completion(_) => false,
-            Self::Response(job) => job.fail(message, reporter),
-        }
-    }
+    })
 }
 
 /// The images that a request names. Nothing is decoded for a model that sees nothing.
@@ -186,32 +260,6 @@ fn images_of(requests: &[ImageRequest], chat: &ChatModel<'_>, model: &str) -> Re
     }
     let read = requests.iter().map(images::read).collect::<Result<Vec<_>, _>>()?;
     Images::new(read, chat.vision.as_deref(), chat.codec.chat(), model)
-}
-
-/// The request for a response that says that it is not kept.
-fn unkept(body: &Value) -> Value {
-    let mut body = body.clone();
-    if let Some(fields) = body.as_object_mut() {
-        fields.insert("store".to_owned(), false.into());
-    }
-    body
-}
-
-/// Computes an answer. If the GPU fails, the model is loaded again, once, and the answer goes on.
-async fn run(model: &mut Served, mut answer: Answer, reporter: &Reporter<'_>) -> Result<Option<Value>, Box<Failure>> {
-    let first = answer.run(model.chat().await?, reporter).await;
-    let result = match first {
-        Err(error) if error.kind() == FailureKind::Gpu => {
-            log::note(&format!("loading the model again: {error}"));
-            model.forget();
-            answer.run(model.chat().await?, reporter).await
-        }
-        result => result,
-    };
-    match noting_loss(result, model) {
-        Err(failure) if answer.fail(&failure.message, reporter) => Ok(None),
-        result => result,
-    }
 }
 
 /// Frees a model whose device has failed, so that the next request loads it again.
@@ -239,14 +287,28 @@ fn now() -> u64 {
 }
 
 /// Reports on one request to its client.
-struct Reporter<'a> {
-    events: &'a Sender<Event>,
-    runtime: &'a Handle,
+struct Reporter {
+    owner: Owner,
+    events: Sender<Event>,
+    runtime: Handle,
     /// The client has not read for so long that its answer ends.
     is_stalled: Cell<bool>,
+    /// Closes when the client cancels its response.
+    cancelled: OnceCell<Sender<()>>,
 }
 
-impl Reporter<'_> {
+impl Reporter {
+    fn new(work: &Work, runtime: &Handle) -> Self {
+        let (owner, events, runtime) = (work.owner, work.events.clone(), runtime.clone());
+        Self { owner, events, runtime, is_stalled: Cell::new(false), cancelled: OnceCell::new() }
+    }
+
+    /// Stops the request when this channel closes.
+    fn stop_if_closed(&self, cancelled: Sender<()>) {
+        // A request has one response.
+        let _ = self.cancelled.set(cancelled);
+    }
+
     /// Sends an event, after those before it have been read.
     fn send(&self, event: Event) {
         if self.is_stalled.get() {
@@ -266,7 +328,7 @@ impl Reporter<'_> {
     }
 }
 
-impl Control for Reporter<'_> {
+impl Control for Reporter {
     fn prefilling(&self, _done: usize, _total: usize) {}
 
     fn chunk(&self, chunk: Value) {
@@ -276,9 +338,21 @@ impl Control for Reporter<'_> {
     }
 
     async fn stopped(&self) {
-        if !self.is_stalled.get() {
-            self.events.closed().await;
+        if self.is_stalled.get() {
+            return;
         }
+        let cancelled = async {
+            match self.cancelled.get() {
+                Some(cancelled) => cancelled.closed().await,
+                None => pending().await,
+            }
+        };
+        select(pin!(self.events.closed()), pin!(cancelled)).await;
+    }
+
+    fn is_stopped(&self) -> bool {
+        let is_cancelled = self.cancelled.get().is_some_and(Sender::is_closed);
+        self.is_stalled.get() || self.events.is_closed() || is_cancelled
     }
 }
 
@@ -289,11 +363,17 @@ mod tests {
 
     use super::*;
 
+    /// Reports on a request that is answered through this channel.
+    fn reporter(events: Sender<Event>, runtime: &Runtime) -> Reporter {
+        let work = Work { owner: Owner::Key(0), endpoint: Endpoint::ChatCompletions, body: Value::Null, events };
+        Reporter::new(&work, runtime.handle())
+    }
+
     #[test]
     fn an_answer_that_nobody_reads_ends() -> std::io::Result<()> {
         let runtime = Runtime::new()?;
         let (events, mut unread) = tokio::sync::mpsc::channel(1);
-        let reporter = Reporter { events: &events, runtime: runtime.handle(), is_stalled: Cell::new(false) };
+        let reporter = reporter(events, &runtime);
         let chunk = |text: &str| Event::Chunk(text.to_owned());
         reporter.send(chunk("first"));
         assert_eq!(reporter.stopped().now_or_never(), None);
@@ -307,10 +387,24 @@ mod tests {
     }
 
     #[test]
+    fn an_answer_ends_when_it_is_cancelled() -> std::io::Result<()> {
+        let runtime = Runtime::new()?;
+        let (events, _unread) = tokio::sync::mpsc::channel(1);
+        let reporter = reporter(events, &runtime);
+        let (cancelled, wanted) = tokio::sync::mpsc::channel(1);
+        reporter.stop_if_closed(cancelled);
+        assert_eq!(reporter.stopped().now_or_never(), None);
+        drop(wanted);
+        assert_eq!(reporter.stopped().now_or_never(), Some(()));
+        assert_eq!(reporter.stopped().now_or_never(), Some(()), "it stays cancelled");
+        Ok(())
+    }
+
+    #[test]
     fn an_answer_ends_when_its_reader_leaves() -> std::io::Result<()> {
         let runtime = Runtime::new()?;
         let (events, unread) = tokio::sync::mpsc::channel(1);
-        let reporter = Reporter { events: &events, runtime: runtime.handle(), is_stalled: Cell::new(false) };
+        let reporter = reporter(events, &runtime);
         assert!(reporter.check().is_ok());
         drop(unread);
         assert_eq!(reporter.stopped().now_or_never(), Some(()));

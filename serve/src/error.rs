@@ -4,9 +4,10 @@ use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
+use axum::http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use axum::http::{HeaderName, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
+use parlance_api::RequestError;
 use parlance_engine::EngineError;
 use parlance_protocol::Failure;
 use parlance_protocol::openai::{ApiError, ApiErrorBody};
@@ -38,7 +39,7 @@ pub(crate) struct Refusal {
     status: StatusCode,
     error: ApiError,
     /// Another header, with its value.
-    header: Option<&'static [&'static str; 2]>,
+    header: Option<Box<(HeaderName, HeaderValue)>>,
 }
 
 impl Refusal {
@@ -50,21 +51,22 @@ impl Refusal {
     /// A request without a key, or with another.
     pub(crate) fn bad_key() -> Self {
         let refusal = Self::new(StatusCode::UNAUTHORIZED, "invalid_api_key", "the key is missing or wrong");
-        Self { header: Some(&["www-authenticate", "Bearer"]), ..refusal }
+        Self { header: Some(Box::new((WWW_AUTHENTICATE, HeaderValue::from_static("Bearer")))), ..refusal }
     }
 
-    /// A path that takes another method.
-    pub(crate) fn wrong_method(path: &str, allow: &'static [&'static str; 2]) -> Self {
-        let message = format!("{path} takes {}", allow[1]);
+    /// A path that takes other methods.
+    pub(crate) fn wrong_method(path: &str, allowed: &[&str]) -> Self {
+        let message = format!("{path} takes {}", allowed.join(" or "));
         let refusal = Self::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", message);
-        Self { header: Some(allow), ..refusal }
+        let header = HeaderValue::try_from(allowed.join(", ")).ok().map(|methods| Box::new((ALLOW, methods)));
+        Self { header, ..refusal }
     }
 
     /// More requests than the server takes at a time.
     pub(crate) fn too_many() -> Self {
         let message = "too many requests are waiting; try again later";
         let refusal = Self::new(StatusCode::TOO_MANY_REQUESTS, "rate_limit_exceeded", message);
-        Self { header: Some(&["retry-after", "1"]), ..refusal }
+        Self { header: Some(Box::new((RETRY_AFTER, HeaderValue::from_static("1")))), ..refusal }
     }
 
     /// The engine's thread has ended.
@@ -102,12 +104,16 @@ impl From<Box<Failure>> for Refusal {
     }
 }
 
+impl From<RequestError> for Refusal {
+    fn from(error: RequestError) -> Self {
+        Box::new(error.failure()).into()
+    }
+}
+
 impl IntoResponse for Refusal {
     fn into_response(self) -> Response {
         let mut response = json_response(self.status, self.body());
-        if let Some([name, value]) = self.header {
-            response.headers_mut().insert(HeaderName::from_static(name), HeaderValue::from_static(value));
-        }
+        response.headers_mut().extend(self.header.map(|header| *header));
         response
     }
 }

@@ -18,7 +18,7 @@ use parlance_engine::runtime::{
     SelfTest, Source, Verdict,
 };
 use parlance_protocol::openai::{Capability, ModelEntry};
-use parlance_protocol::{Abilities, DeviceChoice, Failure, FailureKind, Reason};
+use parlance_protocol::{Abilities, DeviceChoice, Failure, FailureKind, Reason, model_name};
 use parlance_worker_core::projector::is_projector;
 
 use crate::error::StartError;
@@ -81,15 +81,53 @@ impl Models {
         self.0.iter().map(|model| ModelEntry::new(model.name.clone(), Some(model.abilities.clone()))).collect()
     }
 
-    /// The model for a request: the one that it names, or the last that can do this.
+    /// The index of the model for a request: the one that it names, or the last that can do this.
+    pub(crate) fn position(&self, name: Option<&str>, wanted: Capability) -> Option<usize> {
+        let named = name.and_then(|name| self.0.iter().position(|model| model.name == model_name(name)));
+        named.or_else(|| self.0.iter().rposition(|model| model.abilities.capabilities.contains(&wanted)))
+    }
+
+    /// The model at an index from [`Models::position`].
+    pub(crate) fn get_mut(&mut self, index: usize) -> &mut Served {
+        &mut self.0[index]
+    }
+
+    /// Which requests for answers this model takes while it computes others.
+    pub(crate) fn joining(&self, index: usize) -> Joining {
+        let named = |model: &Served| model.name.clone();
+        let others = self.0.iter().enumerate().filter(|(other, _)| *other != index).map(|(_, model)| named(model));
+        let is_default = self.position(None, Capability::Chat) == Some(index);
+        Joining { name: named(&self.0[index]), others: others.collect(), is_default }
+    }
+
+    /// The model for a request.
     pub(crate) fn find(&mut self, name: Option<&str>, wanted: Capability) -> Result<&mut Served, Box<Failure>> {
-        let named = name.and_then(|name| self.0.iter().position(|model| model.name == stem(name)));
-        let index = named.or_else(|| self.0.iter().rposition(|model| model.abilities.capabilities.contains(&wanted)));
-        match (index, wanted) {
+        match (self.position(name, wanted), wanted) {
             (Some(index), _) => Ok(&mut self.0[index]),
             (None, Capability::Embeddings) => Err(only_chats()),
             (None, Capability::Rerank) => Err(no_ranker()),
             (None, _) => Err(not_for_chats()),
+        }
+    }
+}
+
+/// Which requests for answers a model takes.
+pub(crate) struct Joining {
+    /// Its name.
+    pub(crate) name: String,
+    /// The names of the other models.
+    others: Vec<String>,
+    /// It takes requests that name none of them.
+    is_default: bool,
+}
+
+impl Joining {
+    /// Whether it takes a request that names this model, if any.
+    pub(crate) fn takes(&self, name: Option<&str>) -> bool {
+        match name.map(model_name) {
+            Some(name) if name == self.name => true,
+            Some(name) if self.others.iter().any(|other| other == name) => false,
+            _ => self.is_default,
         }
     }
 }
@@ -101,7 +139,7 @@ impl Served {
             || vec![path.to_owned()],
             |names| names.iter().map(|name| path.with_file_name(name)).collect(),
         );
-        let name = stem(&file_name).to_owned();
+        let name = model_name(&file_name).to_owned();
         let mut model = Self { name, paths, projector, compute, abilities: Abilities::default(), memory: None };
         let memory = model.read().await.map_err(|error| match error {
             LoadError::File(path, error) => StartError::File(path, error),
@@ -167,8 +205,9 @@ impl Served {
 
     async fn read_onto(&self, choice: DeviceChoice) -> Result<Loaded, LoadError> {
         let device = open(choice, self.compute.threads).await?;
-        let Compute { context_tokens, cache, .. } = self.compute;
-        let options = LoaderOptions { context_tokens, cache, ..LoaderOptions::default() };
+        let Compute { context_tokens, cache, parallel, .. } = self.compute;
+        let further_sequences = parallel.saturating_sub(1);
+        let options = LoaderOptions { context_tokens, cache, further_sequences, ..LoaderOptions::default() };
         let loader = match &self.paths[..] {
             [path] => {
                 let mut file = OnDisk::open(path)?;
@@ -227,12 +266,7 @@ fn file_name(path: &Path) -> Cow<'_, str> {
     path.file_name().unwrap_or_default().to_string_lossy()
 }
 
-/// A file's name without its extension.
-fn stem(file_name: &str) -> &str {
-    file_name.strip_suffix(".gguf").unwrap_or(file_name)
-}
-
-fn not_for_chats() -> Box<Failure> {
+pub(crate) fn not_for_chats() -> Box<Failure> {
     Box::new(RequestError::Engine(EngineError::WrongKind("it is an embedding model")).failure())
 }
 

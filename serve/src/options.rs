@@ -26,6 +26,8 @@ model sees images.
   --threads N           threads on the CPU
   --context TOKENS      context length, for prompt and answer together
   --kv-cache FORMAT     f16 or q8, on a GPU
+  --parallel N          answers that a chat model computes together, each with a context of its own, 4 by default, at most
+                        16; fewer if memory is short
 
   --max-requests N      requests that are read, wait or are answered at a time, 64 by default; others get status 429
   --max-body BYTES      length of a request's body, 8388608 by default
@@ -72,6 +74,8 @@ pub(crate) struct Compute {
     pub(crate) threads: usize,
     pub(crate) context_tokens: Option<u32>,
     pub(crate) cache: CacheFormat,
+    /// Answers that a chat model computes together.
+    pub(crate) parallel: u32,
 }
 
 /// What requests may take.
@@ -99,7 +103,7 @@ impl Default for Options {
             names: Vec::new(),
             origins: Vec::new(),
             models: Vec::new(),
-            compute: Compute { device, threads, context_tokens: None, cache: CacheFormat::F16 },
+            compute: Compute { device, threads, context_tokens: None, cache: CacheFormat::F16, parallel: 4 },
             limits: Limits { requests: 64, body_bytes: 8 << 20, time: Duration::from_secs(600) },
             site: None,
             lends: false,
@@ -142,6 +146,7 @@ impl Options {
             "device" => self.compute.device = choice(option, value, &DEVICES)?,
             "threads" => self.compute.threads = number::<usize>(option, value)?.max(1),
             "context" => self.compute.context_tokens = Some(number(option, value)?),
+            "parallel" => self.compute.parallel = number::<u32>(option, value)?.max(1),
             "kv-cache" => self.compute.cache = choice(option, value, &CACHES)?,
             "max-requests" => self.limits.requests = number::<usize>(option, value)?.clamp(1, MAX_REQUESTS),
             "max-body" => self.limits.body_bytes = number(option, value)?,
@@ -205,7 +210,7 @@ mod tests {
     #[test]
     fn options_replace_the_defaults() {
         let Ok(Command::Serve(options)) =
-            parsed("a.gguf --port 0 --device cpu --cors https://A.example/ b.gguf --lend")
+            parsed("a.gguf --port 0 --device cpu --parallel 8 --cors https://A.example/ b.gguf --lend")
         else {
             panic!("the options are valid");
         };
@@ -213,6 +218,7 @@ mod tests {
         expected.models = vec!["a.gguf".into(), "b.gguf".into()];
         expected.origins = vec!["https://a.example".to_owned()];
         expected.compute.device = DeviceChoice::Cpu;
+        expected.compute.parallel = 8;
         assert_eq!(*options, expected);
         assert_eq!(parsed("--help"), Ok(Command::Help));
     }
@@ -223,6 +229,7 @@ mod tests {
             ("", "name a model file"),
             ("a.gguf --port", "--port needs a value"),
             ("a.gguf --port x", "--port cannot be x"),
+            ("a.gguf --parallel x", "--parallel cannot be x"),
             ("a.gguf --device tpu", "auto or gpu or cpu"),
             ("a.gguf --fast yes", "unknown option --fast"),
             ("a.gguf --cors *", "an origin is"),

@@ -20,6 +20,7 @@ pub(crate) enum Owner {
 
 /// A request for the engine.
 pub(crate) struct Work {
+    pub(crate) owner: Owner,
     pub(crate) endpoint: Endpoint,
     pub(crate) body: Value,
     /// Closes when the client is gone.
@@ -52,13 +53,13 @@ struct State {
 
 impl Queue {
     /// Adds a request, which waits until the ticket is dropped. Returns `None` if nobody works on requests any more.
-    pub(crate) fn push(self: &Arc<Self>, owner: Owner, work: Work) -> Option<Ticket> {
+    pub(crate) fn push(self: &Arc<Self>, work: Work) -> Option<Ticket> {
         let mut state = self.lock();
         if state.is_closed {
             return None;
         }
         state.last_id += 1;
-        let id = state.last_id;
+        let (id, owner) = (state.last_id, work.owner);
         state.waiting.push(owner, (id, work));
         self.changed.notify_one();
         Some(Ticket { queue: Arc::clone(self), owner, id })
@@ -76,6 +77,18 @@ impl Queue {
             }
             state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
         }
+    }
+
+    /// Whether there is a next request, and this is true of it.
+    pub(crate) fn is_next(&self, is_it: impl Fn(&Work) -> bool) -> bool {
+        self.lock().waiting.peek().is_some_and(|(_, work)| is_it(work))
+    }
+
+    /// The next request, if this is true of it.
+    pub(crate) fn next_if(&self, is_it: impl Fn(&Work) -> bool) -> Option<Work> {
+        let mut state = self.lock();
+        let is_it = state.waiting.peek().is_some_and(|(_, work)| is_it(work));
+        is_it.then(|| state.waiting.pop()).flatten().map(|(_, work)| work)
     }
 
     /// Drops all requests, and takes no more.
@@ -112,15 +125,21 @@ mod tests {
 
     use super::*;
 
-    fn work(number: u64) -> Work {
-        Work { endpoint: Endpoint::Completions, body: number.into(), events: mpsc::channel(1).0 }
+    fn work(key: usize, number: u64) -> Work {
+        Work {
+            owner: Owner::Key(key),
+            endpoint: Endpoint::Completions,
+            body: number.into(),
+            events: mpsc::channel(1).0,
+        }
     }
 
     #[test]
     fn clients_take_turns_and_those_who_leave_are_forgotten() {
         let queue = Arc::new(Queue::default());
-        let push = |key, number| queue.push(Owner::Key(key), work(number));
+        let push = |key, number| queue.push(work(key, number));
         let tickets = [push(1, 10), push(1, 11), push(1, 12), push(2, 20)];
+        assert!(queue.is_next(|work| work.body == 10) && queue.next_if(|work| work.body == 20).is_none());
         let next = || queue.next().map(|work| work.body);
         assert_eq!(next(), Some(10.into()));
         let [served, left, ..] = tickets;
@@ -131,10 +150,10 @@ mod tests {
     #[test]
     fn a_closed_queue_takes_and_gives_nothing() {
         let queue = Arc::new(Queue::default());
-        let ticket = queue.push(Owner::Key(0), work(1));
+        let ticket = queue.push(work(0, 1));
         queue.close();
         drop(ticket);
         assert!(queue.next().is_none());
-        assert!(queue.push(Owner::Key(0), work(2)).is_none());
+        assert!(queue.push(work(0, 2)).is_none());
     }
 }

@@ -25,6 +25,7 @@ use crate::error::{Refusal, StartError};
 use crate::lend::{self, Lender};
 use crate::options::Options;
 use crate::queue::Queue;
+use crate::responses::Responses;
 use crate::{engine, log, site};
 
 /// Connections beside those of the requests that are taken.
@@ -48,16 +49,16 @@ pub(crate) fn run(options: Options) -> Result<(), StartError> {
     let lender = if options.lends { Some(Lender::new(options.mcp.as_deref())?) } else { None };
     // Before the models, which take a while.
     let listener = runtime.block_on(TcpListener::bind(address)).map_err(|error| StartError::Listen(address, error))?;
-    let queue = Arc::new(Queue::default());
-    let (models, engine_ended) =
-        engine::start(options.models, options.compute, Arc::clone(&queue), runtime.handle().clone())?;
+    let (queue, responses) = (Arc::new(Queue::default()), Arc::new(Responses::default()));
+    let shared = (Arc::clone(&queue), Arc::clone(&responses));
+    let (models, engine_ended) = engine::start(options.models, options.compute, shared, runtime.handle().clone())?;
     let names: Vec<&str> = models.iter().map(|model| model.id.as_str()).collect();
     println!("serving {} at http://{}/v1", names.join(", "), listener.local_addr()?);
     if let Some(lender) = &lender {
         println!("the token for lend/ is {}", lender.token());
     }
     let access = Arc::new(Access { keys, names: options.names, origins: options.origins });
-    let api = Arc::new(Api::new(Arc::clone(&access), queue, models, options.limits));
+    let api = Arc::new(Api::new(Arc::clone(&access), queue, responses, models, options.limits));
     let files = match &options.site {
         Some(folder) => site::router(folder),
         None => {

@@ -5,12 +5,11 @@ use std::rc::Rc;
 
 use leptos::prelude::*;
 use parlance_protocol::library::{Digest, Role};
-use reactive_stores::Store;
 
 use super::Chats;
 use super::request::{ChatRequest, about};
 use crate::client::AnswerEvent;
-use crate::conversation::{Conversation, ConversationStoreFields as _, MessageId};
+use crate::conversation::{ConversationStoreFields as _, MessageId};
 use crate::failure::sentence;
 use crate::i18n::t;
 
@@ -99,11 +98,4 @@ impl Chats {
         }
         was_written
     }
-}
-
-/// The message that follows the last one that the summary covers, in a branch. Reactive.
-pub(super) fn digest_start(current: Store<Conversation>, branch: &[MessageId]) -> Option<MessageId> {
-    let last = current.summary().read().digest.as_ref()?.last;
-    let end = branch.iter().position(|id| *id == last)?;
-    branch.get(end + 1).copied()
 }

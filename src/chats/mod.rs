@@ -13,6 +13,7 @@ mod models;
 mod projects;
 mod request;
 mod retrieval;
+mod starts;
 mod titles;
 mod tools;
 mod tree;
@@ -27,13 +28,13 @@ use std::time::Duration;
 use leptos::prelude::*;
 use leptos::reactive::owner::LocalStorage;
 use parlance_protocol::RequestId;
-use parlance_protocol::library::{Attachment, ConversationSummary, Id, Image, Message, Project, Role};
+use parlance_protocol::library::{Attachment, ConversationSummary, Id, Image, Message, Project};
 use parlance_protocol::openai::ToolCall;
 use reactive_stores::Store;
 
 use crate::client::Client;
 use crate::conversation::{
-    AnswerState, ChatMessage, ChatMessageStoreFields as _, Conversation, ConversationStoreFields as _, MessageId,
+    AnswerState, ChatMessageStoreFields as _, Conversation, ConversationStoreFields as _, MessageId,
 };
 use crate::documents::Readings;
 use crate::images::Images;
@@ -137,8 +138,8 @@ impl Chats {
             opening: StoredValue::new(None),
             is_saved: RwSignal::new(false),
             branch,
-            context_start: Memo::new(move |_| context_start(current, &branch.read())),
-            digest_start: Memo::new(move |_| digest::digest_start(current, &branch.read())),
+            context_start: Memo::new(move |_| starts::context_start(current, &branch.read())),
+            digest_start: Memo::new(move |_| starts::digest_start(current, &branch.read())),
             draft: RwSignal::new(String::new()),
             attachments: RwSignal::new(Vec::new()),
             images: RwSignal::new(Vec::new()),
@@ -447,24 +448,6 @@ impl Chats {
             self.put_summary(self.current.summary().get_untracked());
         }
     }
-}
-
-/// The context start of the newest answer in a branch that has started. Reactive.
-fn context_start(current: Store<Conversation>, branch: &[MessageId]) -> Option<MessageId> {
-    let messages = current.messages();
-    let is_answer = |message: &ChatMessage| message.role == Role::Assistant;
-    for id in branch.iter().rev() {
-        // A message that was removed from the store has no fields.
-        if messages.read_untracked().iter().any(|message| message.id == *id && is_answer(message)) {
-            let message = messages.at_key(*id);
-            let start = message.context_start().try_get()?;
-            let state = message.state().try_get()?;
-            if !state.has_no_text() && !matches!(state, AnswerState::Failed(_)) {
-                return start;
-            }
-        }
-    }
-    None
 }
 
 /// A random id for a message or conversation.

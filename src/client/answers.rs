@@ -3,62 +3,13 @@
 use std::rc::Rc;
 
 use leptos::prelude::*;
-use parlance_protocol::openai::{
-    ChatChunk, ChatCompletionRequest, Endpoint, FinishReason, StreamOptions, ToolCallDelta, Usage,
-};
+use parlance_protocol::openai::{ChatChunk, ChatCompletionRequest, Endpoint, FinishReason, StreamOptions};
 use parlance_protocol::{Failure, Request, RequestId};
 use serde_json::Value;
 
-use super::{Client, EngineState};
-
-/// Progress of an answer.
-pub(crate) enum AnswerEvent {
-    /// The prompt is being processed; the fraction that is done, if known.
-    Prefill(Option<f64>),
-    /// Its images are being encoded; the fraction that is done.
-    See(f64),
-    /// Generation has started.
-    Started {
-        /// How many of the request's oldest messages were not sent to the model, not counting the system prompt.
-        dropped_messages: u32,
-    },
-    /// A piece of the answer.
-    Delta {
-        /// Text to append.
-        content: String,
-        /// Reasoning to append.
-        reasoning: String,
-        /// Additions to tool calls.
-        calls: Vec<ToolCallDelta>,
-    },
-    /// The answer is complete.
-    Finished {
-        /// Why it ended.
-        reason: FinishReason,
-        /// Generation statistics.
-        usage: Usage,
-    },
-    /// Generation failed.
-    Failed(Failure),
-    /// The worker was replaced; the caller should request the rest of the answer.
-    Lost,
-}
-
-/// An answer in progress.
-#[derive(Clone)]
-pub(super) struct PendingAnswer {
-    sink: Rc<dyn Fn(AnswerEvent)>,
-    /// Set by the last chunk with content; the usage follows in another one.
-    finish: Option<FinishReason>,
-    usage: Option<Usage>,
-}
-
-impl PendingAnswer {
-    /// Reports an event to the caller.
-    pub(super) fn report(&self, event: AnswerEvent) {
-        (self.sink)(event);
-    }
-}
+use super::Client;
+use super::pending::{AnswerEvent, PendingAnswer};
+use super::state::EngineState;
 
 impl Client {
     /// Requests an answer whose events go to `sink`. Loads the model first if necessary.

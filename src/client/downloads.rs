@@ -4,29 +4,10 @@ use leptos::prelude::*;
 use parlance_protocol::library::ChatModel;
 use parlance_protocol::{Failure, FailureKind, ModelSource, Phase, Request, RequestId};
 
-use super::{Client, EngineState, LoadProgress};
+use super::Client;
+use super::state::{Download, DownloadState, EngineState, LoadProgress};
 use crate::allowed_hosts;
 use crate::storage;
-
-/// A model that is being fetched.
-#[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Download {
-    /// The model.
-    pub(crate) model: ChatModel,
-    /// How far it is.
-    pub(crate) state: DownloadState,
-}
-
-/// How far a download is.
-#[derive(Debug, Clone, PartialEq)]
-pub(crate) enum DownloadState {
-    /// It is under way.
-    Running(LoadProgress),
-    /// The model is on this device, but something is being answered, so that it has not been loaded.
-    Done,
-    /// It failed. What is stored stays for the next attempt.
-    Failed(Failure),
-}
 
 impl Client {
     /// The model that is being fetched, until it has been loaded or the user has dismissed it.

@@ -9,7 +9,9 @@ mod context;
 mod downloads;
 mod embeddings;
 mod linked;
+mod pending;
 mod recovery;
+mod state;
 mod stored;
 
 use std::collections::HashMap;
@@ -22,15 +24,15 @@ use leptos::reactive::owner::LocalStorage;
 use parlance_protocol::library::ChatModel;
 use parlance_protocol::openai::Usage;
 use parlance_protocol::{
-    Event, FILES_KEY, Failure, FailureKind, ModelDescription, ModelInfo, ModelSource, Phase, REQUEST_KEY, Reason,
-    Request, RequestId, StorageInfo,
+    Event, FILES_KEY, Failure, FailureKind, ModelInfo, ModelSource, Phase, REQUEST_KEY, Reason, Request, RequestId,
+    StorageInfo,
 };
 use wasm_bindgen::JsValue;
 use web_sys::File;
 
-pub(crate) use answers::AnswerEvent;
-use answers::PendingAnswer;
-pub(crate) use downloads::{Download, DownloadState};
+pub(crate) use pending::AnswerEvent;
+use pending::PendingAnswer;
+pub(crate) use state::{Download, DownloadState, EngineState, Inspection, LoadProgress};
 
 use crate::i18n::tf;
 use crate::options::Options;
@@ -40,43 +42,6 @@ use crate::transport::{SiteWorker, Transport, TransportEvent, describe, to_js};
 
 /// How long a worker may take to start.
 const START_LIMIT: Duration = Duration::from_secs(60);
-
-/// State of the engine.
-#[derive(Debug, Clone, PartialEq)]
-pub(crate) enum EngineState {
-    /// No model is loaded.
-    Empty,
-    /// A model is being loaded.
-    Loading(LoadProgress),
-    /// A model is ready.
-    Ready(ModelInfo),
-    /// Loading failed, or the worker died.
-    Failed(Failure),
-}
-
-/// Result of inspecting a model before loading it.
-#[derive(Debug, Clone, PartialEq)]
-pub(crate) enum Inspection {
-    /// Its header is being read.
-    Pending,
-    /// It can be used.
-    Done(ModelDescription),
-    /// It cannot be used.
-    Failed(Failure),
-}
-
-/// Progress of loading a model.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub(crate) struct LoadProgress {
-    /// Current phase.
-    pub(crate) phase: Phase,
-    /// Bytes done.
-    pub(crate) done_bytes: f64,
-    /// Total bytes, if known.
-    pub(crate) total_bytes: Option<f64>,
-    /// Seconds since the phase started.
-    pub(crate) seconds: f64,
-}
 
 /// A request to load a model, kept to load the model again.
 #[derive(Clone)]

@@ -3,7 +3,7 @@
 use leptos::prelude::*;
 use parlance_protocol::library::ChatModel;
 
-use super::hub_search::failure_text;
+use super::hub_failure::HubFailure;
 use super::units;
 use crate::catalogue::{Fit, device_gb};
 use crate::client::Client;
@@ -27,9 +27,7 @@ pub(crate) fn HubFiles(
     });
     let body = move || match files.get() {
         None => view! { <p role="status">{tr("loading")}</p> }.into_any(),
-        Some(Err(error)) => {
-            view! { <p class="failure-message" role="alert">{move || failure_text(&error)}</p> }.into_any()
-        }
+        Some(Err(error)) => view! { <HubFailure error /> }.into_any(),
         Some(Ok(RepositoryFiles { models, incomplete })) => {
             let is_empty = models.is_empty();
             let one = |model: ModelFile| view! { <FileItem model on_inspect /> };

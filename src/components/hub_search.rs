@@ -5,6 +5,7 @@ use parlance_protocol::library::ChatModel;
 
 use super::allow_host::AllowButton;
 use super::hub_access::HubAccess;
+use super::hub_failure::HubFailure;
 use super::hub_files::HubFiles;
 use super::units;
 use crate::allowed_hosts;
@@ -85,7 +86,7 @@ fn Search(access: RwSignal<u32>, on_inspect: impl Fn(ChatModel) + Copy + Send + 
         _ => String::new(),
     };
     let results = move || match found.get() {
-        Some(Err(error)) => view! { <SearchFailure error /> }.into_any(),
+        Some(Err(error)) => view! { <HubFailure error /> }.into_any(),
         Some(Ok(found)) => {
             let one = |repository: Repository| view! { <RepositoryItem repository on_inspect /> };
             view! { <ul class="repositories">{found.into_iter().map(one).collect_view()}</ul> }.into_any()
@@ -112,20 +113,6 @@ fn Search(access: RwSignal<u32>, on_inspect: impl Fn(ChatModel) + Copy + Send + 
         <p role="status" class="muted">{status}</p>
         {results}
     }
-}
-
-/// Why the search failed.
-#[component]
-fn SearchFailure(error: HubError) -> impl IntoView {
-    view! { <p class="failure-message" role="alert">{move || failure_text(&error)}</p> }
-}
-
-/// A sentence that says why the server did not answer.
-pub(super) fn failure_text(error: &HubError) -> String {
-    if error.is_refusal() {
-        return t("hub-refused");
-    }
-    tf("hub-failed", [("detail", error.detail().into())])
 }
 
 /// A repository, whose files are listed when it is opened.

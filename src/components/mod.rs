@@ -21,6 +21,7 @@ pub(crate) mod files;
 pub(crate) mod focus;
 pub(crate) mod header;
 pub(crate) mod hub_access;
+pub(crate) mod hub_failure;
 pub(crate) mod hub_files;
 pub(crate) mod hub_search;
 pub(crate) mod icon_button;

@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 
 use crate::console::Console;
 use crate::devtools::{Browser, Tab};
+use crate::error::{Error, browser_error};
 
 /// Where to look for the browser if `CHROME` is not set.
 const CHROMIUM_PATHS: [&str; 3] = ["/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome"];
@@ -38,38 +39,6 @@ const WITHOUT_WEBGPU: &[&str] = &[
     "--disable-quic",
     "--hide-scrollbars",
 ];
-
-/// An error of the browser or another test helper.
-#[derive(Debug, thiserror::Error)]
-pub enum Error {
-    /// The browser or its protocol failed.
-    #[error("browser: {0}")]
-    Browser(String),
-    /// A script threw.
-    #[error("script {script:?} threw {message}")]
-    Script {
-        /// The script.
-        script: String,
-        /// What it threw.
-        message: String,
-    },
-    /// A condition did not become true.
-    #[error("still not true after {0:?}: {1}; text of the page: {2}")]
-    Timeout(Duration, String, String),
-    /// The tab's process crashed.
-    #[error("the tab crashed")]
-    Crashed,
-    /// The tab left the page while a script ran in it.
-    #[error("the page was left while a script ran")]
-    Left,
-    /// A file or socket failed.
-    #[error(transparent)]
-    Io(#[from] std::io::Error),
-}
-
-pub(crate) fn browser_error(error: impl std::fmt::Display) -> Error {
-    Error::Browser(error.to_string())
-}
 
 /// Waits until an expression is true in a page, where `evaluate` evaluates it.
 pub(crate) fn wait_for(
@@ -389,9 +358,18 @@ impl Page {
     /// # Errors
     /// If there is no such field.
     pub fn choose_file(&self, selector: &str, path: &Path) -> Result<(), Error> {
+        self.choose_files(selector, &[path])
+    }
+
+    /// Chooses files in the first file input that matches `selector`.
+    ///
+    /// # Errors
+    /// If there is no such field.
+    pub fn choose_files(&self, selector: &str, paths: &[&Path]) -> Result<(), Error> {
         let field = json!({ "expression": format!("document.querySelector({selector:?})") });
         let field = self.tab.call("Runtime.evaluate", &field)?;
-        let choice = json!({ "files": [path.display().to_string()], "objectId": field["result"]["objectId"] });
+        let files: Vec<String> = paths.iter().map(|path| path.display().to_string()).collect();
+        let choice = json!({ "files": files, "objectId": field["result"]["objectId"] });
         self.tab.call("DOM.setFileInputFiles", &choice).map(drop)
     }
 

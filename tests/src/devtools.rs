@@ -14,9 +14,8 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::Error;
-use crate::browser::browser_error;
 use crate::console::Console;
+use crate::error::{Error, browser_error};
 
 /// For every browser: controlled by a program, and without work of its own. Rendering the address bar's suggestions,
 /// which nobody sees, took longer than the rest of the start.
@@ -50,6 +49,9 @@ const SWITCHES: [&str; 27] = [
     "--disable-sync",
 ];
 
+/// The switch whose values are joined: of several, the browser would take only the last one.
+const DISABLED_FEATURES: &str = "--disable-features=";
+
 /// The page of new tabs. The browser's own would take time.
 const NEW_TAB: &str = "about:blank";
 
@@ -75,8 +77,12 @@ impl Browser {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let number = COUNT.fetch_add(1, Ordering::Relaxed);
         let profile = std::env::temp_dir().join(format!("parlance-chromium-{}-{number}", std::process::id()));
+        let all = SWITCHES.iter().copied().chain(switches.iter().copied());
+        let (disabled, others): (Vec<&str>, Vec<&str>) = all.partition(|switch| switch.starts_with(DISABLED_FEATURES));
+        let disabled: Vec<&str> = disabled.iter().filter_map(|switch| switch.strip_prefix(DISABLED_FEATURES)).collect();
         let mut command = Command::new("sh");
-        command.args(["-c", WITH_PIPES]).arg(path).args(SWITCHES).args(switches);
+        command.args(["-c", WITH_PIPES]).arg(path).args(others);
+        command.arg(format!("{DISABLED_FEATURES}{}", disabled.join(",")));
         command.arg(format!("--user-data-dir={}", profile.display())).arg(NEW_TAB);
         let mut process = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
         let pipes = process.stdin.take().zip(process.stdout.take());

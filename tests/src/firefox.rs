@@ -13,8 +13,8 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use crate::Error;
-use crate::browser::{browser_error, wait_for};
+use crate::browser::wait_for;
+use crate::error::{Error, browser_error};
 
 /// Where to look for the browser if `FIREFOX` is not set.
 const PATHS: [&str; 2] = ["/usr/bin/firefox-esr", "/usr/bin/firefox"];

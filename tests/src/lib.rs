@@ -4,6 +4,7 @@ mod browser;
 pub mod chat;
 mod console;
 mod devtools;
+mod error;
 pub mod failures;
 pub mod firefox;
 mod host;
@@ -18,8 +19,10 @@ pub mod soak;
 mod split;
 pub mod templates;
 pub mod tiny;
+pub mod towers;
 
-pub use browser::{Error, Page, Session};
+pub use browser::{Page, Session};
+pub use error::Error;
 pub use host::{HostMode, ModelHost, sha256_of};
 pub use server::Server;
 

@@ -45,8 +45,8 @@ struct Shared {
     /// Bytes of the split model sent.
     sent: AtomicU64,
     build: Mutex<Build>,
-    /// A local file that is served next to the site.
-    offered: Mutex<Option<PathBuf>>,
+    /// Local files that are served next to the site.
+    offered: Mutex<Vec<PathBuf>>,
     /// Replaces the demo model.
     demo_model: Option<Bytes>,
     /// Served instead of the site.
@@ -145,7 +145,7 @@ impl Server {
 
     /// Serves a local file from now on, and returns its URL.
     pub fn offer(&self, file: &Path) -> String {
-        *self.shared.offered.lock().unwrap_or_else(PoisonError::into_inner) = Some(file.to_owned());
+        self.shared.offered.lock().unwrap_or_else(PoisonError::into_inner).push(file.to_owned());
         let name = file.file_name().unwrap_or_default().to_string_lossy();
         format!("http://127.0.0.1:{}/offered/{name}", self.port)
     }
@@ -286,9 +286,10 @@ fn respond(path: &str, request: &Request, shared: &Shared) -> io::Result<Respons
     if path.starts_with("/embedding/") {
         return Ok(std::fs::read(root().join("target/test-data/all-MiniLM-L6-v2.F16.gguf"))?.into_response());
     }
-    if path.starts_with("/offered/") {
+    if let Some(name) = path.strip_prefix("/offered/") {
         let offered = shared.offered.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        return offered.map_or_else(|| Ok(missing()), |file| file_response(request.headers(), &file));
+        let file = offered.iter().find(|file| file.file_name().is_some_and(|own| own == name));
+        return file.map_or_else(|| Ok(missing()), |file| file_response(request.headers(), file));
     }
     if path == "/slow/model.gguf" {
         return slow(File::open(model_path())?);

@@ -52,8 +52,8 @@ pub fn tiny_model() -> io::Result<Vec<u8>> {
     file(&[], None, |_, len_bytes| vec![0; len_bytes])
 }
 
-/// The tokens that [`talking_model`] generates, each a letter.
-const LETTERS: std::ops::RangeInclusive<usize> = b'a' as usize..=b'z' as usize;
+/// The tokens that models which talk generate, each a letter.
+pub(crate) const LETTERS: std::ops::RangeInclusive<usize> = b'a' as usize..=b'z' as usize;
 
 /// A Llama model of 200 KB with random weights in `Q4_1`, whose kernels compile quickly. Its greedy answers are letters
 /// until a limit is reached, and depend on all previous tokens, so that wrong computations change them.

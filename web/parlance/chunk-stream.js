@@ -54,17 +54,35 @@ export class ChunkStream {
 
 const TEXTS = ["content", "reasoning_content"];
 
-/** The one text that a chunk of a chat adds, or `null` if it says anything else. */
-function textOf(chunk) {
-  const [choice, ...others] = chunk.choices ?? [];
-  if (!choice?.delta || others.length > 0 || choice.finish_reason || choice.logprobs || chunk.usage || chunk.dropped_messages) return null;
-  const [name, ...more] = Object.keys(choice.delta);
-  return TEXTS.includes(name) && more.length === 0 ? { index: choice.index, name, text: choice.delta[name] } : null;
+/** The one text that a chunk adds to an answer, or `null` if it says anything else: `{ place, text, withText }`. */
+function additionOf(chunk) {
+  const { choices, delta, type } = chunk;
+  if (typeof type === "string") {
+    if (!type.endsWith(".delta") || typeof delta !== "string" || chunk.logprobs?.length > 0) return null;
+    const { item_id: item, output_index: output, content_index: content, summary_index: summary } = chunk;
+    return { place: [type, item, output, content, summary], text: delta, withText: (text) => ({ ...chunk, delta: text }) };
+  }
+  const [choice, ...others] = choices ?? [];
+  if (!choice || others.length > 0 || choice.finish_reason || choice.logprobs || chunk.usage || chunk.dropped_messages) return null;
+  const { index } = choice;
+  const withChoice = (fields) => ({ ...chunk, choices: [{ ...choice, ...fields }] });
+  if (typeof choice.text === "string") return { place: ["text", index], text: choice.text, withText: (text) => withChoice({ text }) };
+  const [name, ...more] = Object.keys(choice.delta ?? {});
+  if (more.length > 0) return null;
+  if (TEXTS.includes(name)) {
+    return { place: [name, index], text: choice.delta[name], withText: (text) => withChoice({ delta: { [name]: text } }) };
+  }
+  if (name !== "tool_calls" || choice.delta.tool_calls.length !== 1) return null;
+  const [call] = choice.delta.tool_calls;
+  // The first of a call's chunks also names it.
+  if (call.id || call.function?.name || typeof call.function?.arguments !== "string") return null;
+  const withArguments = (text) => withChoice({ delta: { tool_calls: [{ ...call, function: { arguments: text } }] } });
+  return { place: [name, index, call.index], text: call.function.arguments, withText: withArguments };
 }
 
 /** Both chunks in one, if they add to the same text. */
 function join(first, second) {
-  const [a, b] = [textOf(first), textOf(second)];
-  if (!a || !b || a.index !== b.index || a.name !== b.name) return null;
-  return { ...second, choices: [{ ...second.choices[0], delta: { [a.name]: a.text + b.text } }] };
+  const [a, b] = [additionOf(first), additionOf(second)];
+  const isSame = a && b && a.place.every((part, index) => part === b.place[index]);
+  return isSame ? b.withText(a.text + b.text) : null;
 }

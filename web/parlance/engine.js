@@ -53,7 +53,10 @@ export class Parlance {
     };
     this.embeddings = { create: create("embeddings") };
     this.rerank = { create: create("rerank") };
-    this.models = { list: (options) => this.#create("models", null, options) };
+    this.models = {
+      list: (options) => this.#create("models", null, options),
+      retrieve: (id, options) => this.#create("retrieve_model", { model: id }, options),
+    };
     this.storage = {
       list: async () => (await this.#send({ type: "storage" })).storage,
       delete: async (url) => (await this.#send({ type: "delete", url })).storage,
@@ -135,22 +138,26 @@ export class Parlance {
   async #create(endpoint, body, { signal, onProgress } = {}) {
     checkBody(body);
     const images = new ImageUrls();
-    const request = { type: "api", endpoint, body: await images.inBody(body) };
-    if (!body?.stream) return (await this.#send(request, { signal, onProgress }).finally(() => images.revoke())).body;
-    const stream = new ChunkStream();
-    const ended = this.#send(request, {
+    const stream = body?.stream ? new ChunkStream() : null;
+    const sent = this.#ask(endpoint, body, images, {
       signal,
       onProgress,
-      onChunk: (chunk) => stream.push(chunk),
-      onStop: (stop) => (stream.stop = stop),
+      onChunk: (chunk) => stream?.push(chunk),
+      onStop: (stop) => stream && (stream.stop = stop),
     });
-    ended.finally(() => images.revoke()).then(
+    const ended = sent.finally(() => images.revoke());
+    if (!stream) return (await ended).body;
+    ended.then(
       () => stream.end(),
       (error) => stream.fail(error),
     );
     // Errors before the first chunk reject this promise rather than the iteration.
     await Promise.race([ended, stream.started]);
     return stream;
+  }
+
+  async #ask(endpoint, body, images, options) {
+    return this.#send({ type: "api", endpoint, body: await images.inBody(body) }, options);
   }
 }
 

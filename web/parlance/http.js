@@ -15,6 +15,7 @@ const ROUTES = [
   ["POST", /^embeddings$/, "embeddings"],
   ["POST", /^rerank$/, "rerank"],
   ["GET", /^models$/, "models"],
+  ["GET", /^models\/(?<model>.+)$/, "retrieve_model"],
 ];
 
 /**
@@ -48,8 +49,8 @@ async function callOf(request, path) {
   const route = routes[methods.indexOf(request.method)];
   if (!route) throw refusal(405, `v1/${path} takes ${methods.join(" or ")}`, "method_not_allowed");
   const [method, pattern, endpoint] = route;
-  const parameters = pattern.exec(path).groups;
-  if (parameters) return [endpoint, { ...Object.fromEntries(new URL(request.url).searchParams), ...parameters }];
+  const parameters = Object.entries(pattern.exec(path).groups ?? {}).map(([name, text]) => [name, decoded(text)]);
+  if (parameters.length > 0) return [endpoint, Object.fromEntries([...new URL(request.url).searchParams, ...parameters])];
   if (method === "GET") return [endpoint, null];
   const content = await request.blob();
   if (content.size > MAX_BODY_BYTES) throw refusal(413, `the body has more than ${MAX_BODY_BYTES} bytes`, "request_too_large");
@@ -57,6 +58,15 @@ async function callOf(request, path) {
     return [endpoint, JSON.parse(await content.text())];
   } catch {
     throw refusal(400, "the body is not JSON", "invalid_json");
+  }
+}
+
+/** A part of a path as its client meant it. */
+function decoded(text) {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text;
   }
 }
 

@@ -8,7 +8,7 @@ import { McpTransport } from "./mcp-transport.js";
 
 const PROTOCOL_VERSION = "2025-11-25";
 const KNOWN_VERSIONS = [PROTOCOL_VERSION, "2025-06-18", "2025-03-26"];
-const CLIENT_INFO = { name: "parlance", version: "1.0.0" };
+const CLIENT_INFO = { name: "parlance", version: "0.1.0" };
 /** A server that gives more pages than this of anything is at fault. */
 const MAX_PAGES = 100;
 

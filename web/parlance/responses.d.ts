@@ -8,6 +8,7 @@ export type ResponseInputPart =
 
 export type ResponseInputItem =
   | { type?: "message"; role: "user" | "assistant" | "system" | "developer"; content: string | ResponseInputPart[] }
+  | { type: "item_reference"; id: string }
   | { type: "function_call_output"; call_id: string; output: string | ResponseInputPart[] }
   | ResponseOutputItem;
 

@@ -1,4 +1,4 @@
-import type { ChatCompletion, ChatCompletionChunk, ChatCompletionRequest, ChatMessage, ToolCall } from "../parlance.js";
+import type { ChatCompletion, ChatCompletionChunk, ChatCompletionRequest, ChatMessage, TokenLogProb, ToolCall } from "../parlance.js";
 
 /** A tool: with `parse`, its function gets what that makes of the arguments, otherwise their text. */
 export interface RunnableTool<Arguments = any> {
@@ -8,13 +8,25 @@ export interface RunnableTool<Arguments = any> {
     name?: string;
     description?: string;
     parameters?: object;
+    strict?: boolean;
     parse?: (text: string) => Arguments | Promise<Arguments>;
-    function: (args: Arguments, runner: ToolRunner) => unknown;
+    function: (args: Arguments, runner: ToolRunner, context: any) => unknown;
   };
 }
 
+/** A tool that `zodFunction` of the `openai` package made, with a function. */
+export interface ZodTool {
+  type: "function";
+  function: { name: string; description?: string; parameters?: object };
+  $brand: "auto-parseable-tool";
+  $callback: ((args: any) => unknown) | undefined;
+  $parseRaw(text: string): unknown;
+}
+
 export interface RunToolsRequest extends Omit<ChatCompletionRequest, "tools"> {
-  tools: RunnableTool[];
+  tools: (RunnableTool | ZodTool)[];
+  /** What each tool's function gets as its third argument. */
+  toolContext?: unknown;
 }
 
 export interface RunToolsOptions {
@@ -36,6 +48,14 @@ export interface ToolRunnerEvents {
   chunk: [chunk: ChatCompletionChunk, soFar: ChatCompletion];
   /** The content of an answer; with `stream`, what a chunk adds to it, and what it is so far. */
   content: [content: string, soFar?: string];
+  /** With `stream`, what a chunk adds, in detail: to the content, to its log probabilities, or to a tool call's arguments. */
+  "content.delta": [event: { delta: string; snapshot: string }];
+  "logprobs.content.delta": [event: { content: TokenLogProb[]; snapshot: TokenLogProb[] }];
+  "tool_calls.function.arguments.delta": [event: { name: string; index: number; arguments: string; arguments_delta: string }];
+  /** With `stream`, what is whole now. `parsed` and `parsed_arguments` are values if Zod or `strict` says which. */
+  "content.done": [event: { content: string; parsed: unknown }];
+  "logprobs.content.done": [event: { content: TokenLogProb[] }];
+  "tool_calls.function.arguments.done": [event: { name: string; index: number; arguments: string; parsed_arguments: unknown }];
   chatCompletion: [completion: ChatCompletion];
   message: [message: ChatMessage];
   functionToolCall: [call: Call];
@@ -55,6 +75,8 @@ export interface ToolRunnerEvents {
 export interface ToolRunner extends AsyncIterable<ChatCompletionChunk> {
   /** The conversation so far. */
   readonly messages: ChatMessage[];
+  /** With `stream`: what the answer that is being generated is so far. */
+  readonly currentChatCompletionSnapshot: ChatCompletion | undefined;
   readonly controller: AbortController;
   readonly ended: boolean;
   readonly errored: boolean;
@@ -69,7 +91,8 @@ export interface ToolRunner extends AsyncIterable<ChatCompletionChunk> {
   abort(): void;
   allChatCompletions(): ChatCompletion[];
   finalChatCompletion(): Promise<ChatCompletion>;
-  finalMessage(): Promise<ChatMessage>;
+  /** `parsed` is the value of an answer whose `response_format` is one of `zodResponseFormat`. */
+  finalMessage(): Promise<ChatMessage & { parsed?: unknown }>;
   finalContent(): Promise<string | null>;
   finalFunctionToolCall(): Promise<Call | undefined>;
   finalFunctionToolCallResult(): Promise<string | undefined>;

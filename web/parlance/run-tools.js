@@ -1,4 +1,5 @@
 import { Emitter } from "./emitter.js";
+import { StreamedCompletion } from "./streamed-completion.js";
 import { ToolCalls } from "./tool-calls.js";
 
 const DEFAULT_MAX_CHAT_COMPLETIONS = 10;
@@ -19,6 +20,8 @@ class ToolRunner extends Emitter {
   /** The conversation: the request's messages, and those of the model and the tools. */
   messages = [];
   #completions = [];
+  /** The answer that is being streamed. */
+  #streamed = null;
 
   async run(engine, body, options) {
     const { maxChatCompletions = DEFAULT_MAX_CHAT_COMPLETIONS, signal, afterCompletion } = options;
@@ -26,13 +29,13 @@ class ToolRunner extends Emitter {
     if (signal?.aborted) abort();
     signal?.addEventListener("abort", abort);
     try {
-      const { tools, messages, ...rest } = body;
+      const { tools, messages, toolContext, ...rest } = body;
       if (rest.n > 1) throw new TypeError("runTools takes one choice: n must be 1");
       this.messages.push(...messages);
-      const calls = new ToolCalls(tools, rest.tool_choice);
+      const calls = new ToolCalls(tools, { choice: rest.tool_choice, context: toolContext });
       const request = { tool_choice: "auto", ...rest, tools: calls.descriptions };
       for (let count = 0; count < maxChatCompletions; count += 1) {
-        const completion = await this.#ask(engine, { ...request, messages: this.messages });
+        const completion = await this.#ask(engine, { ...request, messages: this.messages }, calls);
         const message = completion.choices[0].message;
         const isDone = !message.tool_calls?.length || (await this.#call(calls, message.tool_calls, rest.parallel_tool_calls));
         await afterCompletion?.(completion, this);
@@ -44,27 +47,34 @@ class ToolRunner extends Emitter {
     }
   }
 
-  async #ask(engine, body) {
+  async #ask(engine, body, calls) {
     const { signal } = this.controller;
-    let completion;
-    if (body.stream) {
-      const chunks = await engine.chat.completions.create(body, { signal });
-      this.emit("connect");
-      completion = await collect(chunks, (chunk, soFar) => {
-        this.emit("chunk", chunk, soFar);
-        const text = chunk.choices[0]?.delta.content;
-        if (text) this.emit("content", text, soFar.choices[0].message.content);
-      });
-    } else {
-      completion = await engine.chat.completions.create(body, { signal });
-      this.emit("connect");
-    }
+    const answer = await engine.chat.completions.create(body, { signal });
+    this.emit("connect");
+    const completion = body.stream ? await this.#read(answer, body, calls) : answer;
+    const { message } = completion.choices[0];
+    const parsed = parsedContent(body, message.content);
+    if (parsed !== null) message.parsed = parsed;
     this.#completions.push(completion);
     this.emit("chatCompletion", completion);
-    const { message } = completion.choices[0];
     this.#add(message);
     if (!body.stream && message.content) this.emit("content", message.content);
     return completion;
+  }
+
+  /** Reads a streamed answer and resolves to what it is as a whole. */
+  async #read(chunks, body, calls) {
+    const parsers = { content: (text) => parsedContent(body, text), call: (name, text) => calls.parsed(name, text) };
+    this.#streamed = new StreamedCompletion((...event) => this.emit(...event), parsers);
+    for await (const chunk of chunks) this.#streamed.add(chunk);
+    const { snapshot } = this.#streamed;
+    this.#streamed = null;
+    return snapshot;
+  }
+
+  /** What the answer that is being streamed is so far. */
+  get currentChatCompletionSnapshot() {
+    return this.#streamed?.snapshot;
   }
 
   /** Runs the tools that the model called. Resolves to whether that ends the loop. */
@@ -88,7 +98,7 @@ class ToolRunner extends Emitter {
   #add(message) {
     this.messages.push(message);
     this.emit("message", message);
-    if (message.role === "tool") this.emit("functionToolCallResult", message.content);
+    if (message.role === "tool" && message.content) this.emit("functionToolCallResult", message.content);
     for (const call of message.tool_calls ?? []) this.emit("functionToolCall", call.function);
   }
 
@@ -99,7 +109,7 @@ class ToolRunner extends Emitter {
       finalContent: this.#lastMessage()?.content,
       finalFunctionToolCall: this.#lastCall(),
       finalFunctionToolCallResult: this.#lastResult(),
-      totalUsage: this.#usage(),
+      totalUsage: this.#completions.some(({ usage }) => usage) ? this.#usage() : null,
     };
     for (const [event, value] of Object.entries(final)) if (value != null) this.emit(event, value);
   }
@@ -175,30 +185,7 @@ class ToolRunner extends Emitter {
   }
 }
 
-/** Reads a streamed answer and resolves to what it would be as a whole. */
-async function collect(chunks, onChunk) {
-  const message = { role: "assistant", content: null, refusal: null };
-  const choice = { index: 0, message, logprobs: null, finish_reason: null };
-  let completion = {};
-  for await (const chunk of chunks) {
-    const { choices, usage, ...fields } = chunk;
-    completion = { ...completion, ...fields, object: "chat.completion", choices: [choice], ...(usage && { usage }) };
-    if (choices[0]) addDelta(choice, choices[0]);
-    onChunk(chunk, completion);
-  }
-  return completion;
-}
-
-function addDelta(choice, { delta, finish_reason: reason, logprobs }) {
-  const { message } = choice;
-  for (const name of ["content", "reasoning_content"]) {
-    if (delta[name]) message[name] = (message[name] ?? "") + delta[name];
-  }
-  for (const { index, function: part, ...fields } of delta.tool_calls ?? []) {
-    message.tool_calls ??= [];
-    message.tool_calls[index] ??= { ...fields, function: { name: part.name, arguments: "" } };
-    message.tool_calls[index].function.arguments += part.arguments ?? "";
-  }
-  if (logprobs) choice.logprobs = { content: [...(choice.logprobs?.content ?? []), ...logprobs.content] };
-  choice.finish_reason = reason ?? choice.finish_reason;
+/** The value of an answer whose format `zodResponseFormat` of the `openai` package made; otherwise `null`. */
+function parsedContent({ response_format: format }, text) {
+  return (text && format?.$parseRaw?.(text)) || null;
 }

@@ -1,17 +1,27 @@
 /** The tools of a run, and how the model's calls of them are answered. */
 export class ToolCalls {
   #functions = new Map();
+  #context;
   /** The name of the only tool that may be called, if `tool_choice` names one. */
   only;
   /** The tools as the API takes them. */
   descriptions;
 
-  constructor(tools, choice) {
+  /** `choice` is the request's `tool_choice`, and `context` what each function gets in addition. */
+  constructor(tools, { choice, context }) {
     this.only = choice?.function?.name ?? null;
-    this.descriptions = tools.map(({ type, function: { function: call, parse, name = call.name, ...fields } }) => {
-      this.#functions.set(name, { call, parse });
+    this.#context = context;
+    this.descriptions = tools.map(runnable).map(({ type, function: { function: call, parse, name = call?.name, ...fields } }) => {
+      if (typeof call !== "function") throw new TypeError(`the tool ${name} of runTools has no function`);
+      this.#functions.set(name, { call, parse, isStrict: fields.strict === true });
       return { type, function: { name, ...fields } };
     });
+  }
+
+  /** The arguments of a call as a value, if its tool says that they always have one. */
+  parsed(name, text) {
+    const { parse, isStrict } = this.#functions.get(name) ?? {};
+    return isStrict ? (parse ?? JSON.parse)(text) : null;
   }
 
   /**
@@ -36,7 +46,14 @@ export class ToolCalls {
         return answer(error instanceof Error ? error.message : String(error));
       }
     }
-    const result = await tool.call(value, runner);
+    const result = await tool.call(value, runner, this.#context);
     return answer(typeof result === "string" ? result : (JSON.stringify(result) ?? "undefined"), true);
   }
+}
+
+/** A tool as `runTools` takes it, also one that `zodFunction` of the `openai` package made. */
+function runnable(tool) {
+  if (tool.$brand !== "auto-parseable-tool") return tool;
+  const { name, description = "", parameters } = tool.function;
+  return { type: "function", function: { name, description, parameters, strict: true, parse: tool.$parseRaw, function: tool.$callback } };
 }

@@ -8,13 +8,9 @@ use wasm_bindgen::prelude::*;
 use web_sys::{BroadcastChannel, DedicatedWorkerGlobalScope, File, console};
 use web_time::Instant;
 
-use crate::election::events_channel;
 use crate::error::WorkerError;
 use crate::identity;
-use crate::interrupts::RequestKey;
-
-/// Identifies a client: empty for the page that started this worker.
-pub(crate) type ClientId = String;
+use crate::names::{ClientId, RequestKey, events_channel};
 
 /// A client.
 #[derive(Clone)]

@@ -13,34 +13,15 @@ use parlance_worker_core::election::{Command, Election, Event, Topic, Update};
 use wasm_bindgen::prelude::*;
 use web_sys::{BroadcastChannel, DedicatedWorkerGlobalScope, MessageEvent, console};
 
-use crate::client::{Client, ClientId, Incoming};
+use crate::client::{Client, Incoming};
 use crate::error::WorkerError;
-use crate::identity::{allowed_hosts, scope};
+use crate::identity::allowed_hosts;
 use crate::locks::locks;
+use crate::names::{ClientId, client_lock, events_channel, leader_lock, requests_channel};
 use crate::policy::{hosts_from_js, hosts_to_js};
 
 /// The key of a client's list of hosts in its messages to the leader.
 const HOSTS_KEY: &str = "allowed_hosts";
-
-/// The lock that the leader holds. Each build has one of its own: builds may not speak the same protocol.
-fn leader_lock() -> String {
-    format!("parlance.engine:{}", scope())
-}
-
-/// Where followers and the service worker ask the leader.
-fn requests_channel() -> String {
-    format!("parlance.requests:{}", scope())
-}
-
-/// Where the leader answers a client.
-pub(crate) fn events_channel(client: &str) -> String {
-    format!("parlance.events:{}.{client}", scope())
-}
-
-/// The lock that a client holds as long as it lives.
-fn client_lock(client: &str) -> String {
-    format!("parlance.client:{}.{client}", scope())
-}
 
 /// What a leader does for clients.
 pub(crate) trait Lead {

@@ -12,7 +12,7 @@ use parlance_worker_core::hosts::AllowedHosts;
 
 use crate::error::WorkerError;
 use crate::policy;
-use crate::source::ByteStream;
+use crate::stream::ByteStream;
 
 /// Maximum number of images whose sizes are remembered.
 const MAX_SIZES: usize = 4096;

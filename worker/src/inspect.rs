@@ -10,9 +10,10 @@ use parlance_worker_core::hosts::AllowedHosts;
 
 use crate::device;
 use crate::error::WorkerError;
-use crate::load::{LoadSpec, cache_format};
+use crate::load::cache_format;
 use crate::model_info::template_warning;
 use crate::projector::Found;
+use crate::resident::LoadSpec;
 use crate::source::{ModelHeaders, Part};
 use crate::storage::{Store, try_template, usage};
 

@@ -6,12 +6,7 @@ use std::future::poll_fn;
 use std::rc::Rc;
 use std::task::{Poll, Waker};
 
-use parlance_protocol::RequestId;
-
-use crate::client::ClientId;
-
-/// Identifies a request among those of all clients.
-pub(crate) type RequestKey = (ClientId, RequestId);
+use crate::names::{ClientId, RequestKey};
 
 /// The requests under way.
 #[derive(Clone, Default)]

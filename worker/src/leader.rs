@@ -4,29 +4,36 @@ use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
 use futures::lock::Mutex;
-use parlance_api::Processors;
+use parlance_api::{Processors, find_model, model_list};
 use parlance_engine::EngineError;
-use parlance_protocol::openai::{Endpoint, ModelEntry, ModelList};
-use parlance_protocol::{Event, ModelInfo, Request, RequestId, Settings, StorageInfo, StoredModel};
+use parlance_protocol::openai::{Endpoint, ModelEntry, Response};
+use parlance_protocol::{Event, ModelInfo, Request, RequestId, Settings, StorageInfo, StoredModel, model_name};
 use parlance_worker_core::residency::LoadSpec;
 use parlance_worker_core::route::{Route, route};
-use serde_json::Value;
 use wasm_bindgen_futures::spawn_local;
 use web_time::Instant;
 
-use crate::client::{Client, ClientId, Incoming};
+use crate::client::{Client, Incoming};
 use crate::election::Lead;
 use crate::error::WorkerError;
 use crate::inspect::inspect;
 use crate::interrupts::Interrupts;
 use crate::load::Load;
+use crate::names::{ClientId, RequestKey};
 use crate::queue::Queue;
-use crate::responses::Running;
 use crate::storage::Store;
 use crate::tokens;
 
 /// Maximum requests of a client that wait for the engine.
 const MAX_WAITING: usize = 256;
+
+/// A response in progress.
+pub(crate) struct Running {
+    /// The request that it answers.
+    pub(crate) key: RequestKey,
+    /// The response at its beginning.
+    pub(crate) response: Response,
+}
 
 /// What those who take requests and the server that works on them share.
 pub(crate) struct Shared {
@@ -42,8 +49,8 @@ pub(crate) struct Shared {
     clients: RefCell<Vec<Client>>,
     /// Held while a model is fetched: one at a time, so that nothing is fetched twice when several tabs ask for it.
     fetching: Mutex<()>,
-    /// The response in progress.
-    pub(crate) running: RefCell<Option<Running>>,
+    /// The responses in progress.
+    pub(crate) running: RefCell<Vec<Running>>,
 }
 
 impl Shared {
@@ -122,7 +129,10 @@ impl Shared {
                 Event::Verified { id, url, is_intact }
             }
             Request::Api { endpoint: Endpoint::Models, .. } => {
-                Event::Response { id, body: Some(self.list(store).await) }
+                Event::Response { id, body: Some(model_list(self.entries(store).await)) }
+            }
+            Request::Api { endpoint: Endpoint::RetrieveModel, body, .. } => {
+                Event::Response { id, body: Some(find_model(&self.entries(store).await, &body)?) }
             }
             Request::Api { endpoint, body, .. } => {
                 Event::Response { id, body: Some(self.answer_for_response(endpoint, &body).await?) }
@@ -137,8 +147,8 @@ impl Shared {
         })
     }
 
-    /// The body of `/v1/models`: models in memory, then those kept on this device.
-    async fn list(&self, store: Option<&Store>) -> Value {
+    /// What `/v1/models` lists: models in memory, then those kept on this device.
+    async fn entries(&self, store: Option<&Store>) -> Vec<ModelEntry> {
         let kept = match store {
             Some(store) => store.info().await.models,
             None => Vec::new(),
@@ -147,13 +157,12 @@ impl Shared {
         let mut data: Vec<ModelEntry> = self.models.borrow().iter().rev().map(loaded).collect();
         let is_usable = |model: &StoredModel| model.done_bytes >= model.len_bytes && !model.is_projector;
         for model in kept.into_iter().filter(is_usable) {
-            let name = model.name.strip_suffix(".gguf").unwrap_or(&model.name);
+            let name = model_name(&model.name);
             if !data.iter().any(|entry| entry.id == name) {
                 data.push(ModelEntry::new(name.to_owned(), model.abilities));
             }
         }
-        let list = ModelList { object: "list".to_owned(), data };
-        serde_json::to_value(list).unwrap_or_default()
+        data
     }
 }
 

@@ -6,10 +6,10 @@ use std::time::Duration;
 
 use futures::future::try_join;
 use gloo_timers::future::sleep;
-use parlance_api::{ChatCodec, Vision, capabilities};
+use parlance_api::{ChatCodec, capabilities};
 use parlance_engine::EngineError;
 use parlance_engine::models::CacheFormat;
-use parlance_engine::runtime::{Loaded, Loader, LoaderOptions, ProjectorLoader, Source};
+use parlance_engine::runtime::{Device, Loaded, Loader, LoaderOptions, ProjectorLoader, Source};
 use parlance_protocol::openai::Capability;
 use parlance_protocol::{
     DeviceChoice, KvCache, ModelInfo, ModelSource, Phase, RequestId, SelfTest, Warning, WarningReason,
@@ -18,8 +18,7 @@ use parlance_worker_core::FileError;
 use parlance_worker_core::address::LOCAL;
 use parlance_worker_core::download::Bytes as _;
 use parlance_worker_core::repair::{Evidence, Remedy, remedy};
-use parlance_worker_core::residency::{self, ComputeOptions};
-use web_sys::File;
+use parlance_worker_core::residency::ComputeOptions;
 use web_time::Instant;
 
 use crate::bytes::Piece;
@@ -31,6 +30,7 @@ use crate::later::Later;
 use crate::model_info::{device_bytes, model_info};
 use crate::prepare::{Prepared, prepare};
 use crate::projector::Found;
+use crate::resident::{LoadSpec, LoadedModel, Resident};
 use crate::source::{ModelHeaders, Opened, Part, Pieces};
 use crate::storage::{Entry, Store, try_template};
 use crate::{address, device};
@@ -38,21 +38,16 @@ use crate::{address, device};
 /// Seconds between two progress events.
 const PROGRESS_INTERVAL_SECONDS: f64 = 0.1;
 
-/// What is needed to load a model, now or again.
-pub(crate) type LoadSpec = residency::LoadSpec<File>;
+/// How many answers beside one are computed together at most: those of a few tabs, or of a request's `n`.
+const FURTHER_SEQUENCES: u32 = 3;
+/// Bytes that the memory of these may take on a GPU, unless a quarter of the model's size is more.
+const GPU_SPARE_BYTES: u64 = 256 << 20;
+/// The same on the CPU, where the wasm memory has to do for everything. It keeps twice as many bytes per token.
+const CPU_SPARE_BYTES: u64 = 64 << 20;
 
-/// A model in memory.
-pub(crate) type Resident = residency::Resident<File, LoadedModel>;
-
-/// What computes a model.
-pub(crate) struct LoadedModel {
-    pub(crate) loaded: Loaded,
-    /// Of a chat model.
-    pub(crate) codec: Option<Rc<ChatCodec>>,
-    /// Of a chat model that sees images.
-    pub(crate) vision: Option<Vision>,
-    /// What has time until nobody waits.
-    pub(crate) later: Later,
+/// Maximum number of bytes for further sequences of a model whose files have `len_bytes`.
+fn spare_bytes(device: &Device, len_bytes: u64) -> u64 {
+    if device.is_cpu() { CPU_SPARE_BYTES } else { GPU_SPARE_BYTES.max(len_bytes / 4) }
 }
 
 /// The engine's name for a format.
@@ -217,11 +212,13 @@ impl Load<'_> {
         context_tokens: Option<u32>,
     ) -> Result<(Loader, Files), WorkerError> {
         let cache = cache_format(self.options.kv_cache);
-        let options = LoaderOptions { context_tokens, cache, ..LoaderOptions::default() };
+        let further_sequences = FURTHER_SEQUENCES;
+        let options = LoaderOptions { context_tokens, cache, further_sequences, ..LoaderOptions::default() };
         let [part] = parts else { return self.stream_parts(choice, parts, options).await };
         let mut files = Files::default();
         let (device, opened) = try_join(device::open(choice), self.open(part, &files)).await?;
-        let options = LoaderOptions { file_len_bytes: opened.len_bytes, ..options };
+        let spare_bytes = Some(spare_bytes(&device, opened.len_bytes.unwrap_or(0)));
+        let options = LoaderOptions { file_len_bytes: opened.len_bytes, spare_bytes, ..options };
         let loader = self.stream_file(Loader::new(device, options), opened, &mut files).await?;
         Ok((loader, files))
     }
@@ -236,6 +233,7 @@ impl Load<'_> {
         let read = async { self.unless_stopped(ModelHeaders::of(parts)).await? };
         let (device, headers) = try_join(device::open(choice), read).await?;
         let ModelHeaders { ggufs, beginnings, len_bytes } = headers;
+        let options = LoaderOptions { spare_bytes: Some(spare_bytes(&device, len_bytes)), ..options };
         let mut loader = Loader::with_headers(device, options, &ggufs).await?;
         let mut files = Files { total_bytes: Some(len_bytes), ..Files::default() };
         for (part, beginning) in parts.iter().zip(beginnings) {

@@ -2,18 +2,20 @@
 //!
 //! It drives the state machines of `worker/core` with the browser's APIs: `election.rs` (which worker leads), `storage/download.rs` and
 //! [`server::Server`] (models in memory). `leader.rs` sorts what arrives at the leader; [`server::Server::serve`] is the loop over requests that need
-//! a model; `load.rs` (with `projector.rs`) and `answer.rs` (with `images.rs`) do the two long ones, and `later.rs` what has
+//! a model; `load.rs` (with `sight.rs`) and `completions.rs` (with `images.rs`) do the two long ones, and `idle.rs` what has
 //! time until nobody waits; `storage/` keeps models on this device.
 
 mod address;
 mod answer;
 mod bytes;
 mod client;
+mod completions;
 mod device;
 mod election;
 mod error;
 mod hashing;
 mod identity;
+mod idle;
 mod images;
 mod inspect;
 mod interrupts;
@@ -22,14 +24,18 @@ mod leader;
 mod load;
 mod locks;
 mod model_info;
+mod names;
 mod policy;
 mod prepare;
 mod projector;
 mod queue;
+mod resident;
 mod responses;
 mod server;
+mod sight;
 mod source;
 mod storage;
+mod stream;
 mod threads;
 mod tokens;
 

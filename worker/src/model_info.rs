@@ -1,9 +1,10 @@
 //! What clients are told about a loaded model.
 
 use parlance_engine::chat::Chat;
+use parlance_engine::models::ModelConfig;
 use parlance_engine::runtime::Loaded;
 use parlance_engine::template::TemplateWarning;
-use parlance_protocol::{ModelInfo, ModelSource, SelfTest, Warning, WarningReason};
+use parlance_protocol::{ModelInfo, ModelSource, SelfTest, Warning, WarningReason, model_name};
 use parlance_worker_core::address::file_name;
 use web_time::Instant;
 
@@ -90,7 +91,11 @@ fn context_warning(loaded: &Loaded) -> Option<Warning> {
 fn max_context_tokens(loaded: &Loaded) -> u32 {
     match loaded {
         Loaded::Decoder(model) if model.requested_context_tokens() > model.context_tokens() => model.context_tokens(),
-        Loaded::Decoder(model) => model.config().max_context(model.device().limits()),
+        Loaded::Decoder(model) => {
+            // A longer context takes the place of further sequences.
+            let alone = ModelConfig { sequences: 1, ..model.config().clone() };
+            alone.max_context(model.device().limits())
+        }
         Loaded::Encoder(encoder) => encoder.context_tokens(),
         Loaded::Transcriber(transcriber) => transcriber.config().decoder.context,
     }
@@ -102,9 +107,9 @@ fn display_name(source: &ModelSource, own_name: &str) -> String {
         ModelSource::Url { url } => file_name(url),
         ModelSource::File { name } => name,
     };
-    match file.strip_suffix(".gguf").unwrap_or(file) {
+    match model_name(file) {
         "" => own_name.to_owned(),
-        stem => stem.to_owned(),
+        name => name.to_owned(),
     }
 }
 

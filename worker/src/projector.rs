@@ -1,19 +1,17 @@
-//! The projector of a model, with which it sees images: finding it beside the model, and loading it.
+//! The projector of a model, with which it sees images: which one that is. `sight.rs` loads it.
 
-use parlance_api::Vision;
 use parlance_engine::EngineError;
-use parlance_engine::runtime::{Model, ProjectorLoader};
-use parlance_protocol::{ModelSource, Warning, WarningReason};
-use parlance_worker_core::address::{LOCAL, file_name, without_fragment};
+use parlance_protocol::ModelSource;
+use parlance_worker_core::address::{LOCAL, file_name};
 use parlance_worker_core::hosts::AllowedHosts;
 use parlance_worker_core::projector::{self, RepositoryFile, choose, choose_alike, listed_paths};
 
 use crate::error::WorkerError;
-use crate::load::{Files, Load, LoadSpec};
 use crate::policy;
-use crate::prepare::prepare_projector;
-use crate::source::{ByteStream, Part};
+use crate::resident::LoadSpec;
+use crate::source::Part;
 use crate::storage::Store;
+use crate::stream::ByteStream;
 
 /// Maximum bytes of the list of a repository's files.
 const MAX_LIST_BYTES: usize = 4 << 20;
@@ -78,17 +76,11 @@ impl Found {
 }
 
 /// Why a projector cannot be used.
-fn detail(error: &WorkerError) -> String {
+pub(crate) fn detail(error: &WorkerError) -> String {
     match error {
         WorkerError::Engine(EngineError::WrongProjector(detail)) => detail.clone(),
         error => error.to_string(),
     }
-}
-
-/// The warning about a projector that lies beside a model but cannot be used.
-fn no_sight(name: String, detail: String) -> Warning {
-    let error = WorkerError::WrongProjector { name: name.clone(), detail: detail.clone() };
-    Warning::new(WarningReason::NoSight { name, detail }, format!("{error}."))
 }
 
 /// The file at a URL, on this device or to be fetched.
@@ -140,58 +132,4 @@ async fn read(url: &str, max_bytes: usize) -> Option<Vec<u8>> {
         }
     }
     Some(bytes)
-}
-
-impl Load<'_> {
-    /// Loads a model's projector, and notes with a kept model which it is, so that it sees without a network, too. A warning says why one that merely
-    /// lies beside the model is of no use.
-    pub(crate) async fn sight(
-        &self,
-        spec: &LoadSpec,
-        model: &Model,
-        found: Option<&Found>,
-        files: &mut Files,
-    ) -> Result<Option<Vision>, WorkerError> {
-        let Some(found) = found else { return Ok(None) };
-        let error = match self.load_projector(model, &found.part).await {
-            Ok((vision, own)) => {
-                files.add(own);
-                self.note_projector(spec, found).await;
-                return Ok(Some(vision));
-            }
-            Err(error) if error.is_gpu() || error.is_interrupted() => return Err(error),
-            Err(error) => error,
-        };
-        let is_bad = error.is_bad_model();
-        if let (true, Some(store), Some(url)) = (is_bad, self.store, found.url()) {
-            // It may be damaged: the next load fetches it again.
-            store.remove(url).await?;
-        }
-        match error {
-            // It cannot be had, which says nothing about it.
-            WorkerError::File(error) if found.is_wanted && !is_bad => Err(error.into()),
-            error if found.is_wanted => Err(found.refused(&error)),
-            error => {
-                files.warnings.push(no_sight(found.name(), detail(&error)));
-                Ok(None)
-            }
-        }
-    }
-
-    async fn load_projector(&self, model: &Model, part: &Part) -> Result<(Vision, Files), WorkerError> {
-        let mut files = Files::default();
-        let opened = self.open(part, &files).await?;
-        let loader = ProjectorLoader::new(model.device().clone(), opened.len_bytes);
-        let mut projector = self.stream_file(loader, opened, &mut files).await?.finish()?;
-        projector.check(model)?;
-        prepare_projector(&mut projector, files.first_kept()).await?;
-        Ok((Vision::new(projector), files))
-    }
-
-    async fn note_projector(&self, spec: &LoadSpec, found: &Found) {
-        if let (Some(store), ModelSource::Url { url }, Some(projector)) = (self.store, &spec.source, found.url()) {
-            store.set_projector(url, without_fragment(projector)).await;
-            store.note_use(projector, None).await;
-        }
-    }
 }

@@ -52,6 +52,17 @@ impl<O: PartialEq, T> Queue<O, T> {
         self.0.borrow_mut().queue.remove(owner, is_unwanted)
     }
 
+    /// Whether there is a next value, and this is true of it.
+    pub(crate) fn is_next(&self, is_it: impl Fn(&T) -> bool) -> bool {
+        self.0.borrow().queue.peek().is_some_and(is_it)
+    }
+
+    /// The next value, if this is true of it.
+    pub(crate) fn next_if(&self, is_it: impl Fn(&T) -> bool) -> Option<T> {
+        let mut state = self.0.borrow_mut();
+        state.queue.peek().is_some_and(is_it).then(|| state.queue.pop()).flatten()
+    }
+
     /// Waits for the next value.
     pub(crate) async fn next(&self) -> T {
         poll_fn(|context| {
@@ -79,6 +90,11 @@ mod tests {
         queue.push("a", 1);
         assert!(!queue.is_empty());
         assert_eq!(queue.clone().next().now_or_never(), Some(1));
+        queue.push("a", 2);
+        assert_eq!((queue.is_next(|next| *next == 1), queue.next_if(|next| *next == 1)), (false, None));
+        queue.push("b", 3);
+        assert_eq!((queue.is_next(|next| *next == 2), queue.next_if(|next| *next == 2)), (true, Some(2)));
+        assert_eq!(queue.next().now_or_never(), Some(3));
         queue.push("a", 2);
         assert_eq!(queue.remove(&"a", |_| true), [2]);
         assert!(queue.is_empty());

@@ -5,16 +5,7 @@ use parlance_protocol::openai::{Endpoint, Response, ResponseStatus};
 use serde_json::Value;
 
 use crate::error::WorkerError;
-use crate::interrupts::RequestKey;
 use crate::leader::Shared;
-
-/// The response in progress.
-pub(crate) struct Running {
-    /// The request that it answers.
-    pub(crate) key: RequestKey,
-    /// The response at its beginning.
-    pub(crate) response: Response,
-}
 
 impl Shared {
     /// Answers a request for a response.
@@ -30,27 +21,21 @@ impl Shared {
         }
         let store = self.store().await.ok_or_else(|| KeptResponse::missing(id))?;
         let kept = store.responses().find(id).await.ok_or_else(|| KeptResponse::missing(id))?;
-        Ok(match endpoint {
-            Endpoint::DeleteResponse => {
-                store.responses().remove(id).await?;
-                KeptResponse::deleted(id)
-            }
-            Endpoint::CancelResponse => kept.cancelled()?,
-            Endpoint::InputItems => kept.input_items(body)?,
-            _ => kept.retrieved(body)?,
-        })
+        if endpoint == Endpoint::DeleteResponse {
+            store.responses().remove(id).await?;
+        }
+        Ok(kept.answer(endpoint, body)?)
     }
 
     /// The response of this id, if it is in progress.
     fn in_progress(&self, id: &str) -> Option<Response> {
-        let running = self.running.borrow();
-        running.as_ref().map(|running| &running.response).filter(|response| response.id == id).cloned()
+        self.running.borrow().iter().map(|running| &running.response).find(|response| response.id == id).cloned()
     }
 
     /// Stops a response, if it is in progress.
     fn cancel(&self, id: &str) -> Option<Response> {
         let response = self.in_progress(id)?;
-        if let Some(running) = self.running.borrow().as_ref() {
+        for running in self.running.borrow().iter().filter(|running| running.response.id == id) {
             self.interrupts.stop(&running.key);
         }
         Some(Response { status: ResponseStatus::Cancelled, ..response })

@@ -1,4 +1,5 @@
-//! The engine's side of the worker: the models in memory, and the requests that need them, one after the other.
+//! The engine's side of the worker: the models in memory, and the requests that need them, one after the other but for answers
+//! of the same model.
 
 use std::rc::Rc;
 use std::time::Duration;
@@ -9,6 +10,7 @@ use parlance_engine::EngineError;
 use parlance_engine::runtime::{Loaded, Model};
 use parlance_protocol::{Event, ModelInfo, ModelSource, Request, RequestId, Settings};
 use parlance_worker_core::residency::Residency;
+use parlance_worker_core::route::is_for_answers;
 use web_sys::File;
 use web_time::Instant;
 
@@ -17,7 +19,8 @@ use crate::error::WorkerError;
 use crate::interrupts::Guard;
 use crate::later;
 use crate::leader::Shared;
-use crate::load::{Load, LoadSpec, LoadedModel};
+use crate::load::Load;
+use crate::resident::{LoadSpec, LoadedModel};
 use crate::source::Part;
 
 /// What the leading worker holds between requests.
@@ -36,7 +39,13 @@ impl Server {
     /// Works on requests, clients in turn. What needs no model does not come here, see [`route`](parlance_worker_core::route::route).
     pub(crate) async fn serve(mut self) {
         loop {
-            let Some(Incoming { client, request, files }) = self.next().await else { continue };
+            let Some(incoming) = self.next().await else { continue };
+            if is_for_answers(&incoming.request) {
+                Box::pin(self.converse(incoming)).await;
+                self.note_models();
+                continue;
+            }
+            let Incoming { client, request, files } = incoming;
             let Some(id) = request.id() else { continue };
             let guard = self.shared.interrupts.begin((client.id.clone(), id));
             let done = match request {

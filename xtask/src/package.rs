@@ -70,6 +70,8 @@ mod tests {
             manifest.contains(&format!("\"version\": \"{version}\"")),
             "set it in web/package.json, too: {version}"
         );
+        let client = std::fs::read_to_string(root().join("web/parlance/mcp.js"))?;
+        assert!(client.contains(&format!("version: \"{version}\"")), "set it in web/parlance/mcp.js, too: {version}");
         let docs = std::fs::read_to_string(root().join("docs/package.md"))?;
         let named = docs.matches("@parlance-chat/engine@").count();
         let current = docs.matches(&format!("@parlance-chat/engine@{version}/")).count();

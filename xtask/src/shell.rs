@@ -40,14 +40,14 @@ pub(crate) fn step<T>(title: &str, work: impl FnOnce() -> Result<T, Error>) -> R
     Ok(result)
 }
 
-/// Prints how long each step took.
-pub(crate) fn print_times() {
+/// Prints how long each step took, and all of them since `start`. Some run side by side.
+pub(crate) fn print_times(start: Instant) {
     let finished = FINISHED.lock().unwrap_or_else(PoisonError::into_inner);
     println!("==> times");
     for (title, seconds) in finished.iter() {
         println!("{seconds:8.0} s  {title}");
     }
-    println!("{:8.0} s  total", finished.iter().map(|(_, seconds)| seconds).sum::<f64>());
+    println!("{:8.0} s  from start to end", start.elapsed().as_secs_f64());
 }
 
 /// A command that runs in the repository root.

@@ -1,5 +1,7 @@
 //! Commands that run the tests or drive a browser: `test`, `soak`, `bench` and `screenshots`.
 
+use std::time::Instant;
+
 use crate::browser::{self, Browsers};
 use crate::check;
 use crate::embedding_model;
@@ -66,16 +68,20 @@ fn run_all(toolchain: &Toolchain, browsers: &Browsers) -> Result<(), Error> {
         shell::run(test, "see the failed test above")
     };
     step("wasm tests: compiling", || in_wasm(&[kernels.as_slice(), &["--no-run"]].concat()))?;
-    // The browser compiles shaders on one core, so the site can be built at the same time.
+    // The browser compiles shaders on one core, so the site can be built at the same time, which takes longer.
     std::thread::scope(|scope| {
-        let kernels = scope.spawn(|| KERNELS.run(&tools, || in_wasm(&kernels)));
+        let kernels = scope.spawn(|| {
+            KERNELS.run(&tools, || in_wasm(&kernels))?;
+            MODULES.run(&tools, || npm::check_types().and_then(|()| npm::test_modules()))
+        });
         let site = site::build_with(toolchain, Build::Test).and_then(|()| {
-            PAGE.run(&tools, || in_wasm(&["-p", "parlance"]).and_then(|()| native(&["--test", "locales"])))
+            PAGE.run(&tools, || {
+                in_wasm(&["-p", "parlance"]).and_then(|()| native(&["--test", "locales", "--test", "modules"]))
+            })
         });
         kernels.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)).and(site)
     })?;
     package::assemble(Build::Test)?;
-    MODULES.run(&tools, || npm::check_types().and_then(|()| npm::test_modules()))?;
     check::package()?;
     let end_to_end = |step: &Step, arguments: &[&str]| {
         // A run takes minutes, so report all failures at once.
@@ -99,6 +105,7 @@ fn set_up_tools() -> Result<(Toolchain, Browsers), Error> {
 
 /// `cargo xtask test`; with `--all`, also tests whose inputs have not changed since they passed.
 pub(crate) fn run(arguments: &[String]) -> Result<(), Error> {
+    let start = Instant::now();
     if arguments.iter().any(|argument| argument == "--all") {
         passed::forget()?;
     }
@@ -112,7 +119,7 @@ pub(crate) fn run(arguments: &[String]) -> Result<(), Error> {
     packages?;
     let (toolchain, browsers) = tools?;
     let result = run_all(&toolchain, &browsers);
-    shell::print_times();
+    shell::print_times(start);
     result
 }
 
@@ -139,10 +146,12 @@ pub(crate) fn soak(arguments: &[String]) -> Result<(), Error> {
     shell::run(soak, "see the message above")
 }
 
-/// `cargo xtask bench`: native, or in the browser with `--browser` or `--peer wllama`.
+/// `cargo xtask bench`: native, or in the browser with `--browser` or `--peer wllama`; of models that see with `--pictures`.
 pub(crate) fn bench(arguments: &[String]) -> Result<(), Error> {
-    if !arguments.iter().any(|argument| argument == "--browser" || argument == "wllama") {
-        return model::example("bench", arguments);
+    let has = |word: &str| arguments.iter().any(|argument| argument == word);
+    let sees = has("--pictures");
+    if !has("--browser") && !has("wllama") {
+        return model::example(if sees { "vision_bench" } else { "bench" }, arguments);
     }
     let toolchain = site::set_up()?;
     let browsers = browser::set_up()?;
@@ -152,7 +161,8 @@ pub(crate) fn bench(arguments: &[String]) -> Result<(), Error> {
     if build == Build::Release {
         site::build_with(&toolchain, build)?;
     }
-    let mut bench = browsers.set_env(program::example(&toolchain, build, "browser_bench")?);
+    let name = if sees { "browser_vision_bench" } else { "browser_bench" };
+    let mut bench = browsers.set_env(program::example(&toolchain, build, name)?);
     bench.env("PARLANCE_SITE", root().join(build.site_dir()));
     bench.args(arguments);
     shell::run(bench, "see the message above")

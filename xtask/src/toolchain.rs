@@ -10,6 +10,9 @@ const WASM_BINDGEN_VERSION: &str = "0.2.130";
 const TRUNK_VERSION: &str = "0.21.14";
 const WASM_TARGET: &str = "wasm32-unknown-unknown";
 
+/// What reads and writes whole modules in these tools.
+const WASM_READERS: [&str; 6] = ["gimli", "sha2", "walrus", "wasm-bindgen-cli-support", "wasm-encoder", "wasmparser"];
+
 /// The name in rustup of Debian's own compiler, the fallback where rustup cannot download the wasm target.
 const SYSTEM_TOOLCHAIN: &str = "debian-web";
 const SYSTEM_PACKAGES: [&str; 4] = ["rustc-web", "cargo-web", "rust-web-src", "lld-19"];
@@ -62,9 +65,13 @@ fn install_tool(toolchain: &Toolchain, name: &str, version: &str, locked: bool) 
     step(&format!("installing {name} {version} (once; takes two minutes)"), || {
         let mut install = toolchain.cargo(["install", "--quiet", name, "--version", version]);
         install.args(locked.then_some("--locked"));
-        // Their own release profiles take three times as long to build, for tools that run for seconds.
+        // Their own release profiles take several times as long to build, for tools that run for seconds. Where packages of
+        // build scripts are not optimised either, they are built once.
+        for package in WASM_READERS {
+            install.args(["--config", &format!("profile.release.package.{package}.opt-level=2")]);
+        }
         install.envs([
-            ("CARGO_PROFILE_RELEASE_OPT_LEVEL", "1"),
+            ("CARGO_PROFILE_RELEASE_OPT_LEVEL", "0"),
             ("CARGO_PROFILE_RELEASE_LTO", "off"),
             ("CARGO_PROFILE_RELEASE_CODEGEN_UNITS", "16"),
         ]);

@@ -23,8 +23,8 @@ use tokio::process::{Child, ChildStdin, ChildStdout, Command};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, timeout};
 
-use super::random_hex;
-use crate::api::read_json;
+use super::secret::random_hex;
+use crate::body::read_json;
 use crate::error::{Refusal, StartError, json_response};
 use crate::log;
 

@@ -3,8 +3,8 @@
 
 mod fetch;
 mod mcp;
+mod secret;
 
-use std::fmt::Write as _;
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
@@ -20,11 +20,12 @@ use serde_json::{Value, json};
 use tokio::sync::Semaphore;
 
 use crate::access::{Keys, bearer};
-use crate::api::read_json;
+use crate::body::read_json;
 use crate::error::{Refusal, StartError, json_response};
 use crate::log::Entry;
 use fetch::{FetchError, Page};
 use mcp::Servers;
+use secret::random_hex;
 
 /// Pages that are fetched at a time.
 const FETCHES: usize = 8;
@@ -62,17 +63,6 @@ impl Lender {
         let page = fetched.unwrap_or_else(|error| Err(FetchError::Failed(error.to_string())));
         Ok(page_response(page.map_err(|error| refusal(&error))?))
     }
-}
-
-/// 256 random bits in hexadecimal digits.
-fn random_hex() -> Result<String, String> {
-    let mut bytes = [0; 32];
-    getrandom::fill(&mut bytes).map_err(|error| error.to_string())?;
-    Ok(bytes.iter().fold(String::new(), |mut text, byte| {
-        // Writing to a string cannot fail.
-        let _ = write!(text, "{byte:02x}");
-        text
-    }))
 }
 
 /// The paths under `/lend/`.

@@ -35,6 +35,7 @@ fn answer_time(server: &Server) -> Duration {
 fn clients_that_leave_free_the_engine_and_a_server_that_is_asked_to_stop_finishes_what_it_has_begun() {
     let mut server = Server::start(&[]);
     check_leaving(&server);
+    check_cancelling(&server);
     check_stopping(&mut server);
 }
 
@@ -57,6 +58,23 @@ fn check_leaving(server: &Server) {
     assert!(after_waiting < limit, "{after_waiting:?} after requests that waited, {alone:?} alone");
 }
 
+/// A response that its client cancels stops, and is kept as far as it came.
+fn check_cancelling(server: &Server) {
+    let body = json!({ "input": "Tell a very long story.", "max_output_tokens": 900, "stream": true });
+    let mut stream = server.client.send("POST", "/v1/responses", body.to_string().as_bytes());
+    let event = |line: String| -> Value { serde_json::from_str(line.trim_start_matches("data: ")).unwrap() };
+    let created = event(read_until(&mut stream, "data: "));
+    let path = format!("/v1/responses/{}", created["response"]["id"].as_str().unwrap());
+    let status = || server.client.get(&path).json()["status"].clone();
+    assert_eq!(status(), "in_progress");
+    read_until(&mut stream, "response.output_text.delta");
+    assert_eq!(server.client.post(&format!("{path}/cancel"), "").json()["status"], "cancelled");
+    let end = event(read_until(&mut stream, "\"response.incomplete\""));
+    assert_eq!((&end["response"]["status"], status()), (&json!("cancelled"), json!("cancelled")));
+    answer_time(server);
+    assert_eq!(status(), "cancelled", "it is kept");
+}
+
 fn check_stopping(server: &mut Server) {
     let mut body = question();
     body["stream"] = json!(true);
@@ -66,6 +84,22 @@ fn check_stopping(server: &mut Server) {
     read_until(&mut stream, "[DONE]");
     assert!(server.wait().success());
     assert!(TcpStream::connect(server.client.url().trim_start_matches("http://")).is_err());
+}
+
+#[test]
+fn requests_share_steps_as_far_as_there_are_sequences() {
+    let server = Server::start(&["--parallel", "2"]);
+    answer_time(&server);
+    let mut body = story(true);
+    body["max_tokens"] = json!(250);
+    let mut long = server.client.send("POST", CHAT, body.to_string().as_bytes());
+    read_until(&mut long, "data: ");
+    answer_time(&server);
+    // The long answer, which began before, goes on after the other.
+    let answered = Instant::now();
+    read_until(&mut long, "[DONE]");
+    let rest = answered.elapsed();
+    assert!(rest > Duration::from_millis(300), "{rest:?}");
 }
 
 #[test]

@@ -8,4 +8,5 @@ mod endings;
 mod process;
 mod python;
 mod refusals;
+mod responses;
 mod site_and_lend;

@@ -32,6 +32,8 @@ def raised(kind, work):
 
 def models():
     expect([model.id for model in client.models.list()], [MODEL, EMBEDDING_MODEL])
+    expect(client.models.retrieve(MODEL).id, MODEL)
+    expect(raised(openai.NotFoundError, lambda: client.models.retrieve("gpt")).code, "model_not_found")
 
 
 def chat():
@@ -52,6 +54,22 @@ def stream():
     with create(max_tokens=900, stream=True, messages=[{"role": "user", "content": "Tell a long story."}]) as story:
         next(iter(story))
     chat()
+
+
+def responses():
+    more = {"model": MODEL, "temperature": 0, "max_output_tokens": 20}
+    first = client.responses.create(input=QUESTION[0]["content"], **more)
+    expect(first.output_text, ANSWER)
+    events = list(client.responses.create(input=QUESTION[0]["content"], stream=True, **more))
+    expect("".join(event.delta for event in events if event.type == "response.output_text.delta"), ANSWER)
+    expect((events[-1].type, events[-1].response.output_text), ("response.completed", ANSWER))
+    second = client.responses.create(input="And of Italy?", previous_response_id=first.id, **more)
+    assert second.usage.input_tokens > first.usage.input_tokens
+    items = client.responses.input_items.list(second.id, order="asc").data
+    expect([item.role for item in items], ["user", "assistant", "user"])
+    expect(client.responses.retrieve(first.id).output_text, ANSWER)
+    client.responses.delete(first.id)
+    raised(openai.NotFoundError, lambda: client.responses.retrieve(first.id))
 
 
 def structured():
@@ -122,6 +140,6 @@ def errors():
     raised(openai.BadRequestError, lambda: client.embeddings.create(model=MODEL, input="x"))
 
 
-for test in [models, chat, stream, structured, tools, completions, embeddings, errors]:
+for test in [models, chat, stream, responses, structured, tools, completions, embeddings, errors]:
     test()
     print(f"{test.__name__}: passed")

@@ -32,6 +32,9 @@ export const openAiPackage = {
     equal([text, usage.completion_tokens], [answer.choices[0].message.content, answer.usage.completion_tokens]);
     const { data } = await client.models.list();
     check(data.length > 0 && data[0].object === "model", data);
+    equal(await client.models.retrieve(data[0].id), data[0]);
+    const missing = await failure(client.models.retrieve("no such/model"));
+    equal([missing.status, missing.param, missing.code], [404, "model", "model_not_found"]);
   },
   "structured output": async (context) => {
     const answer = await openai(context).chat.completions.parse({ ...brief, max_tokens: 50, response_format: zodResponseFormat(City, "city") });

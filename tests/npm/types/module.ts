@@ -2,6 +2,8 @@
 import { Parlance, type RunnableTool } from "@parlance-chat/engine";
 import { languageModel, type LanguageModelClass } from "@parlance-chat/engine/language-model";
 import { McpClient } from "@parlance-chat/engine/mcp";
+import { zodFunction } from "openai/helpers/zod";
+import { z } from "zod";
 
 const engine = await Parlance.create({
     model: "owner/repository/model.gguf",
@@ -63,6 +65,11 @@ const server = await McpClient.connect("https://tools.example.org/mcp", { header
 const tools = [weather, ...(await server.tools({ accepts: ({ name }) => name !== "delete" }))];
 const runner = engine.chat.completions.runTools({ messages: [{ role: "user", content: "Hi" }], tools, stream: true });
 runner.on("functionToolCall", ({ name }) => console.log(name)).on("content", (delta, soFar) => console.log(delta, soFar));
+runner.on("tool_calls.function.arguments.done", ({ name, parsed_arguments: parsed }) => console.log(name, parsed));
+const City = z.object({ city: z.string() });
+const byZod = zodFunction({ name: "weather", parameters: City, function: ({ city }) => `${city} is warm` });
+engine.chat.completions.runTools({ messages: [], tools: [byZod], toolContext: { unit: "degrees" } });
+console.log((await engine.models.retrieve("model")).context_length);
 const content: string | null = await runner.finalContent();
 console.log(content);
 

@@ -1,5 +1,6 @@
 // The engine's connection to a worker, of which this plays all parts.
 import assert from "node:assert/strict";
+import { getEventListeners } from "node:events";
 import { beforeEach, test } from "node:test";
 
 import { Parlance } from "../../../web/parlance.js";
@@ -166,6 +167,53 @@ test("images that are files are sent as URLs, which end with the answer", async 
     assert.match(url, /^blob:/);
     await assert.rejects(fetch(url));
   }
+});
+
+test("an image that cannot be read ends the URLs of the others", async () => {
+  const { createObjectURL } = URL;
+  const made = [];
+  URL.createObjectURL = (blob) => (made.push(createObjectURL.call(URL, blob)), made.at(-1));
+  globalThis.ImageBitmap = class {};
+  globalThis.OffscreenCanvas = class {
+    constructor() {
+      throw new DOMException("it is closed", "InvalidStateError");
+    }
+  };
+  const parts = [new File(["pixels"], "photo.png"), new ImageBitmap()].map((url) => ({ type: "image_url", image_url: { url } }));
+  for (const stream of [false, true]) {
+    const asked = new Parlance().chat.completions.create({ messages: [{ role: "user", content: parts }], stream });
+    await assert.rejects(asked, { name: "InvalidStateError" });
+  }
+  for (const name of ["ImageBitmap", "OffscreenCanvas"]) delete globalThis[name];
+  URL.createObjectURL = createObjectURL;
+  assert.equal(made.length, 2);
+  for (const url of made) await assert.rejects(fetch(url));
+});
+
+test("a thousand requests leave nothing behind, however they end", async () => {
+  const engine = new Parlance();
+  const controller = new AbortController();
+  const { signal } = controller;
+  const ask = (stream) => engine.chat.completions.create({ messages: [], stream }, { signal });
+  FakeWorker.answer = (request, worker) => {
+    if (request.id % 4 === 0) return worker.send(failed(request.id, "rate_limit"));
+    if (request.id % 4 === 1) return answerAll(request, worker);
+    // The others wait for their end.
+    if (request.type === "interrupt") worker.send(failed(request.id, "interrupted"));
+  };
+  let settled = 0;
+  const note = () => ++settled === 500 && controller.abort();
+  const asked = Array.from({ length: 1000 }, (_, index) => ask(index % 2 === 0));
+  asked.forEach((one) => one.then(note, note));
+  const outcomes = Promise.allSettled(asked);
+  const reasons = (await outcomes).map(({ reason }) => reason?.kind ?? reason?.name ?? "answered");
+  const count = (name) => reasons.filter((reason) => reason === name).length;
+  assert.deepEqual([count("answered"), count("rate_limit"), count("AbortError")], [250, 250, 500]);
+  assert.equal(getEventListeners(signal, "abort").length, 0);
+  // What is late is for nobody.
+  for (let id = 1; id <= 1000; id += 1) workers[0].send({ type: "response", id, body: null });
+  FakeWorker.answer = answerAll;
+  assert.equal(await engine.countTokens("abc"), 3);
 });
 
 test("a projector is a URL, a file, or none", async () => {

@@ -34,6 +34,8 @@ test("paths with parameters", async () => {
     return calls[0];
   };
   assert.deepEqual(await asked("GET", "models"), ["models", null]);
+  assert.deepEqual(await asked("GET", "models/a%20b%2Fc.gguf"), ["retrieve_model", { model: "a b/c.gguf" }]);
+  assert.deepEqual(await asked("GET", "models/100%"), ["retrieve_model", { model: "100%" }]);
   assert.deepEqual(await asked("GET", "responses/r1"), ["retrieve_response", { response_id: "r1" }]);
   assert.deepEqual(await asked("DELETE", "responses/r1"), ["delete_response", { response_id: "r1" }]);
   assert.deepEqual(await asked("POST", "responses/r1/cancel"), ["cancel_response", { response_id: "r1" }]);
@@ -111,24 +113,41 @@ test("an aborted request fails as fetch does, before and within the answer", asy
   await assert.rejects(late, { name: "AbortError" });
 });
 
-test("a slow reader costs the memory of the text", async () => {
-  const stream = new ChunkStream();
-  for (let index = 0; index < 100_000; index += 1) stream.push(chunk(`${index} `));
-  stream.push({ ...chunk(""), choices: [{ index: 0, delta: {}, logprobs: null, finish_reason: "stop" }] });
-  stream.end();
-  const chunks = [];
-  for await (const one of stream) chunks.push(one);
-  assert.ok(chunks.length < 50, `${chunks.length}`);
-  assert.equal(chunks.map(({ choices: [{ delta }] }) => delta.content ?? "").join(""), Array.from({ length: 100_000 }, (_, i) => `${i} `).join(""));
-  assert.equal(chunks.at(-1).choices[0].finish_reason, "stop");
+const event = (delta, more = {}) => ({
+  type: "response.output_text.delta", item_id: "m", output_index: 0, content_index: 0, delta, logprobs: [], sequence_number: 7, ...more,
 });
+const callChunk = (args, more = {}) => ({ id: "x", choices: [{ index: 0, delta: { tool_calls: [{ index: 0, function: { arguments: args }, ...more }] } }] });
+const completionChunk = (text) => ({ id: "x", choices: [{ index: 0, text, logprobs: null, finish_reason: null }] });
+
+for (const [name, made, textOf] of [
+  ["a chat", chunk, ({ choices: [{ delta }] }) => delta.content],
+  ["a completion", completionChunk, ({ choices: [{ text }] }) => text],
+  ["a response", event, ({ delta }) => delta],
+  ["a tool call", callChunk, ({ choices: [{ delta }] }) => delta.tool_calls[0].function.arguments],
+]) {
+  test(`a slow reader of ${name} costs the memory of its text`, async () => {
+    const stream = new ChunkStream();
+    for (let index = 0; index < 100_000; index += 1) stream.push(made(`${index} `));
+    const end = { id: "x", choices: [{ index: 0, delta: {}, logprobs: null, finish_reason: "stop" }] };
+    stream.push(end);
+    stream.end();
+    const chunks = [];
+    for await (const one of stream) chunks.push(one);
+    assert.ok(chunks.length < 50, `${chunks.length}`);
+    assert.deepEqual(chunks.pop(), end);
+    assert.equal(chunks.map(textOf).join(""), Array.from({ length: 100_000 }, (_, i) => `${i} `).join(""));
+    // They still say where they belong.
+    assert.deepEqual(Object.keys(chunks.at(-1)), Object.keys(made("")));
+  });
+}
 
 test("chunks that say more than text stay as they are", async () => {
   const stream = new ChunkStream();
   const others = [
-    chunk("a", { usage: {} }), chunk("a", { dropped_messages: 1 }), { id: "x", choices: [] }, { type: "response.output_text.delta", delta: "x" },
+    chunk("a", { usage: {} }), chunk("a", { dropped_messages: 1 }), { id: "x", choices: [] }, event("a"), event("b", { item_id: "n" }),
+    event("c", { logprobs: [{}] }), event("d"), { type: "response.output_text.done", text: "d" }, callChunk("{", { id: "1", type: "function" }), callChunk("{"), callChunk("}", { index: 1 }),
     { id: "x", choices: [{ ...chunk("a").choices[0], logprobs: { content: [] } }] }, { id: "x", choices: [{ ...chunk("a").choices[0], index: 1 }] },
-    { id: "x", choices: [{ index: 0, text: "a", logprobs: null, finish_reason: null }] }, chunk("a"),
+    completionChunk("a"), chunk("a"),
   ];
   for (let index = 0; index < 40; index += 1) stream.push({ index });
   others.forEach((one) => stream.push(one));

@@ -3,16 +3,21 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import OpenAI from "openai";
+import { zodFunction, zodResponseFormat } from "openai/helpers/zod";
+import { z } from "zod";
 
 import { runTools } from "../../../web/parlance/run-tools.js";
 import { scriptedEngine, scriptedFetch } from "./scripted.mjs";
 
 const EVENTS = [
   "connect", "chunk", "content", "chatCompletion", "message", "functionToolCall", "functionToolCallResult", "finalChatCompletion", "finalMessage",
-  "finalContent", "finalFunctionToolCall", "finalFunctionToolCallResult", "totalUsage", "error", "abort", "end",
+  "finalContent", "finalFunctionToolCall", "finalFunctionToolCallResult", "totalUsage", "error", "abort", "end", "content.delta", "content.done",
+  "logprobs.content.delta", "logprobs.content.done", "tool_calls.function.arguments.delta", "tool_calls.function.arguments.done",
 ];
 
 const parameters = { type: "object", properties: { city: { type: "string" } }, required: ["city"] };
+
+const City = z.object({ city: z.string() });
 
 function toolsOf(calls) {
   const weather = async ({ city }) => (calls.push(city), { city, degrees: 20 });
@@ -21,6 +26,8 @@ function toolsOf(calls) {
     { type: "function", function: { name: "weather", description: "The weather.", parameters, parse: JSON.parse, function: weather } },
     { type: "function", function: { name: "plain", description: "Plain.", parameters, function: plain } },
     { type: "function", function: { name: "none", description: "None.", parameters, parse: JSON.parse, function: () => undefined } },
+    { type: "function", function: { name: "context", description: "Its context.", parameters, function: (_, __, context) => context?.unit ?? "none" } },
+    zodFunction({ name: "zod", parameters: City, function: ({ city }) => (calls.push(city), `${city} by Zod`) }),
   ];
 }
 
@@ -40,8 +47,9 @@ async function outcome(start, answers, body, options) {
   const runner = start(engine, { messages: [{ role: "user", content: "Hello?" }], model: "m", tools: toolsOf(calls), ...body }, options);
   for (const event of EVENTS) {
     runner.on(event, (...values) => {
-      // Chunks differ in nothing but what `openai` makes of the text so far.
-      events.push(event === "chunk" ? [event, values[0]] : [event, ...(values[0] instanceof Error ? [] : values)]);
+      // Chunks differ in nothing but what `openai` makes of the text so far. Values go on changing.
+      const told = event === "chunk" ? [values[0]] : values[0] instanceof Error ? [] : values;
+      events.push(event.endsWith(".done") ? JSON.stringify([event, ...told]) : normalised([event, ...told]));
     });
   }
   const result = await runner.finalContent().then(
@@ -69,6 +77,11 @@ const CASES = {
   },
   "a model without end": { answers: Array(20).fill(call("weather", { city: "Rome" })) },
   "a limit": { answers: Array(20).fill(call("weather", { city: "Rome" })), options: { maxChatCompletions: 2 } },
+  "a tool of Zod": { answers: [call("zod", { city: "Rome" }), "Yes."] },
+  "a tool of Zod that is called wrongly": { answers: [call("zod", { city: 7 }), call("zod", { city: "Rome" }), "Yes."] },
+  "a tool with a context": { answers: [call("context", {}), "Yes."], body: { toolContext: { unit: "degrees" } } },
+  "log probabilities": { answers: [call("weather", { city: "Rome" }), "It is warm."], body: { logprobs: true } },
+  "an answer with a schema": { answers: ['{"city": "Rome"}'], body: { response_format: zodResponseFormat(City, "city") } },
   "an error": { answers: [call("weather", { city: "Rome" }), new Error("the engine is gone")] },
 };
 
@@ -90,6 +103,31 @@ for (const [name, { answers, body, options }] of Object.entries(CASES)) {
     });
   }
 }
+
+test("a tool without a function is refused before the model is asked", async () => {
+  const engine = scriptedEngine(["Never."]);
+  for (const tool of [{ type: "function", function: { name: "empty", parameters } }, zodFunction({ name: "empty", parameters: City })]) {
+    await assert.rejects(runTools(engine, { messages: [], tools: [tool] }).done(), /the tool empty of runTools has no function/);
+  }
+  assert.equal(engine.asked.length, 0);
+});
+
+test("an answer with a schema of Zod is parsed", async () => {
+  for (const stream of [false, true]) {
+    const body = { messages: [], tools: [], stream, response_format: zodResponseFormat(City, "city") };
+    const runner = runTools(scriptedEngine(['{"city": "Rome"}']), body);
+    assert.deepEqual((await runner.finalMessage()).parsed, { city: "Rome" });
+  }
+});
+
+test("the answer so far can be seen while it is streamed", async () => {
+  const runner = runTools(scriptedEngine(["It is warm."]), { messages: [], tools: [], stream: true });
+  const seen = [];
+  runner.on("content", () => seen.push(runner.currentChatCompletionSnapshot.choices[0].message.content));
+  await runner.done();
+  assert.deepEqual(seen, ["It ", "It is ", "It is warm."]);
+  assert.equal(runner.currentChatCompletionSnapshot, undefined);
+});
 
 test("a tool's error ends the run", async () => {
   const fails = { type: "function", function: { name: "weather", parameters, parse: JSON.parse, function: () => Promise.reject(new Error("no weather")) } };

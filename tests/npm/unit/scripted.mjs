@@ -58,8 +58,9 @@ export function completion(answer, prompt = 1, words = 1, imageTokens = 0) {
 }
 
 async function* chunks(answer, prompt, words, body) {
+  const logprobsOf = (token) => (body.logprobs && token ? { content: [{ token, logprob: -1, bytes: null, top_logprobs: [] }] } : null);
   const chunk = (delta, reason = null) => ({
-    ...fields("chat.completion.chunk"), choices: [{ index: 0, delta, logprobs: null, finish_reason: reason }],
+    ...fields("chat.completion.chunk"), choices: [{ index: 0, delta, logprobs: logprobsOf(delta.content), finish_reason: reason }],
   });
   const isText = typeof answer === "string";
   yield chunk({ role: "assistant", content: "" });

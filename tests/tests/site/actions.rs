@@ -16,6 +16,12 @@ const IS_IN_COMPOSER: &str = "document.activeElement.id === 'message'";
 /// The entries of a chat's menu, all of which [`item_menu`] and [`delete_and_restore`] choose.
 const ENTRIES: [&str; 6] = ["Rename", "Pin", "Move to folder", "Export as Markdown", "Export as JSON", "Delete"];
 
+/// The buttons of an answer and of a question without other versions, all of which [`long_chat_actions`] presses.
+const ANSWER_BUTTONS: [&str; 4] = ["Copy", "Regenerate", "Read aloud", "Delete"];
+const QUESTION_BUTTONS: [&str; 3] = ["Copy", "Edit", "Delete"];
+const GAUGE: &str = "document.querySelector('[data-testid=context-gauge]')";
+const DIGEST: &str = "document.querySelector('[data-testid=digest]')";
+
 /// How an action is performed.
 #[derive(Debug, Clone, Copy)]
 enum Input {
@@ -206,8 +212,31 @@ fn header(page: &Page, input: Input) {
     wait(page, &format!("!document.querySelector('.dialog') && {IS_IN_COMPOSER}"));
 }
 
-/// Tests the saved prompts, which a slash offers.
-fn prompt_menu(page: &Page, input: Input) {
+/// Tests the list of what fills the context. Escape only closes it.
+fn context_list(page: &Page, input: Input) {
+    let was_answering = page.evaluate(STOP).unwrap();
+    press_first(page, input, "[data-testid=context-gauge] summary");
+    wait(page, &format!("{GAUGE}.open && {GAUGE}.querySelector('.context-panel')"));
+    page.press("Escape").unwrap();
+    wait(page, &format!("!{GAUGE}.open"));
+    assert_eq!(page.evaluate(STOP).unwrap(), was_answering, "Escape stopped an answer");
+}
+
+/// Has the long chat's messages up to the latest question summarised, and removes the summary.
+fn summarise(page: &Page, input: Input) {
+    page.evaluate("window.nextAnswer = 'They counted.'").unwrap();
+    press_first(page, input, "[data-testid=context-gauge] summary");
+    press_first(page, input, "[data-testid=summarise]");
+    wait(page, &format!("{DIGEST}?.nextElementSibling.innerText.startsWith('Message 119')"));
+    // The list may cover it.
+    page.evaluate(&format!("({GAUGE}.open = false)")).unwrap();
+    press(page, input, "[data-testid=digest]", "Remove");
+    wait(page, &format!("!{DIGEST}"));
+}
+
+/// Tests the saved prompts, which a slash offers, and the list of what fills the context.
+fn composer_menus(page: &Page, input: Input) {
+    context_list(page, input);
     page.fill("#message", "/gr").unwrap();
     wait(page, "document.querySelector('.prompt-menu .prompt')");
     match input {
@@ -224,7 +253,7 @@ fn model_and_suggestions(page: &Page, input: Input) {
     wait(page, &format!("document.querySelector('.welcome') && {IS_IN_COMPOSER}"));
     press(page, input, "[data-testid=model-offer]", "Load model");
     wait(page, READY);
-    prompt_menu(page, input);
+    composer_menus(page, input);
     header(page, input);
     unload(page, input);
     press(page, input, ".dialog", "Load");
@@ -260,6 +289,12 @@ fn ended_with(text: &str) -> String {
 fn long_chat_actions(page: &Page, input: Input) {
     const ANSWER: &str = "[data-role=assistant]";
     const QUESTION: &str = "[data-role=user]";
+    for (role, names) in [("assistant", &ANSWER_BUTTONS[..]), ("user", &QUESTION_BUTTONS[..])] {
+        let buttons = format!(
+            "[...[...document.querySelectorAll('[data-role={role}]')].at(-1).querySelectorAll('.message-actions :is(button, select, summary)')].map(button => button.ariaLabel ?? button.innerText.trim())"
+        );
+        assert_eq!(page.evaluate(&buttons).unwrap(), json!(names), "{role}");
+    }
     press(page, input, ".code", "Copy");
     wait(page, "window.copied === 'fn main() {}\\n'");
     page.evaluate("window.saved = undefined").unwrap();
@@ -281,6 +316,13 @@ fn long_chat_actions(page: &Page, input: Input) {
     wait(page, &format!("{LAST_TEXT}.startsWith('Answer')"));
     press(page, input, ANSWER, "Previous version");
     wait(page, &format!("{LAST_TEXT}.startsWith('Such a program')"));
+    press(page, input, ANSWER, "Next version");
+    wait(page, &format!("{LAST_TEXT}.startsWith('Answer')"));
+    // Both are shown side by side.
+    press_first(page, input, ".comparison summary");
+    wait(page, "document.querySelectorAll('.comparison-column .markdown[data-complete=true]').length === 2");
+    press(page, input, ".comparison-column", "Show this answer");
+    wait(page, &format!("!document.querySelector('.comparison-column') && {LAST_TEXT}.startsWith('Such a program')"));
     press(page, input, ANSWER, "Next version");
     wait(page, &format!("{LAST_TEXT}.startsWith('Answer')"));
     press(page, input, ANSWER, "Delete");
@@ -401,7 +443,8 @@ fn every_action(input: Input) {
     wait(&page, &format!("{LAST_TEXT}.startsWith('Such a program')"));
     let item = current_item(&page);
     long_chat_actions(&page, input);
-    prompt_menu(&page, input);
+    summarise(&page, input);
+    composer_menus(&page, input);
     header(&page, input);
     item_menu(&page, input, &item);
     delete_and_restore(&page, input, &item);
@@ -413,7 +456,7 @@ fn every_action(input: Input) {
     press(&page, input, "[data-role=user]", "Delete");
     wait(&page, &format!("{MESSAGES} === 0 && document.querySelector('.welcome')"));
     let item = current_item(&page);
-    prompt_menu(&page, input);
+    composer_menus(&page, input);
     header(&page, input);
     item_menu(&page, input, &item);
     delete_and_restore(&page, input, &item);
@@ -423,7 +466,7 @@ fn every_action(input: Input) {
     wait(&page, &format!("{LAST_TEXT}.includes('word word')"));
     let item = current_item(&page);
     item_menu(&page, input, &item);
-    prompt_menu(&page, input);
+    composer_menus(&page, input);
     header(&page, input);
     answering_actions(&page, input);
     send(&page, input, "Speak slowly");

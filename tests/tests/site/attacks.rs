@@ -8,7 +8,8 @@ use std::time::Duration;
 use parlance_tests::chat::{LAST_ANSWER, answer, ask, new_chat};
 use parlance_tests::failures::record_failure;
 use parlance_tests::scripted::use_scripted_engine;
-use parlance_tests::{ModelHost, Server, Session, model_path};
+use parlance_tests::tiny::talking_model;
+use parlance_tests::{ModelHost, Server, Session};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -128,7 +129,7 @@ fn answers_cannot_run_scripts_contact_other_hosts_or_hide_text() {
 #[test]
 fn the_browser_only_connects_to_the_site_and_to_allowed_hosts() {
     let server = Server::start().unwrap();
-    let host = ModelHost::start(std::fs::read(model_path()).unwrap()).unwrap();
+    let host = ModelHost::start(talking_model().unwrap()).unwrap();
     let log = std::env::temp_dir().join(format!("parlance-net-log-{}.json", std::process::id()));
     let session = Session::with_network_log(&log).unwrap();
     let model = host.url("model.gguf");
@@ -138,7 +139,7 @@ fn the_browser_only_connects_to_the_site_and_to_allowed_hosts() {
     let fetched = page.evaluate(&format!("fetch({model:?}).then(() => 'fetched', (error) => error.name)")).unwrap();
     assert_eq!(fetched, "TypeError", "blocked by the policy");
     page.evaluate("localStorage.setItem('parlance.agreed', 'yes')").unwrap();
-    page.navigate(&server.page(&format!("?max_tokens=5&model={model}"))).unwrap();
+    page.navigate(&server.page(&format!("?temperature=0&max_tokens=5&model={model}"))).unwrap();
     page.click("[data-testid=allow-host]").unwrap();
     ask(&page, "Hello").unwrap();
     assert!(!answer(&page).unwrap().is_empty());
@@ -182,7 +183,7 @@ const INSPECT: &str = "async (engine, model) => {
 #[test]
 fn models_are_only_fetched_from_hosts_that_the_page_has_named() {
     let (server, third_party) = (Server::start().unwrap(), Server::start().unwrap());
-    let host = ModelHost::start(std::fs::read(model_path()).unwrap()).unwrap();
+    let host = ModelHost::start(talking_model().unwrap()).unwrap();
     let model = host.url("model.gguf");
     let session = Session::start(true).unwrap();
 

@@ -40,7 +40,7 @@ enum Check {
 /// A question to the native server.
 const ASK: &str = "curl --silent --show-error --fail http://127.0.0.1:8080/v1/chat/completions --data '{\"messages\": [{\"role\": \"user\", \"content\": \"What is the capital of France?\"}], \"max_tokens\": 20}'";
 const QUICK: &str = "--cpu --runs 1 --tokens 4 --prefill 8";
-const COMMANDS: [(&str, Check); 31] = [
+const COMMANDS: [(&str, Check); 33] = [
     ("cargo xtask serve", Check::Serve("127.0.0.1:8080", &[])),
     ("cargo xtask test", Check::Skip("this test is part of it")),
     ("cargo xtask build", Check::Skip("the site that these tests use was built in the same way, by cargo xtask test")),
@@ -69,6 +69,10 @@ const COMMANDS: [(&str, Check); 31] = [
         Check::Skip("it needs llama.cpp; worker/engine/tests/native/bench.rs has a fake one"),
     ),
     ("cargo xtask bench --peer wllama", Check::Skip("it benchmarks another engine for minutes")),
+    (
+        "cargo xtask bench --callers 1,8",
+        Check::Run(&[("1,8", "1,2")], "--cpu --runs 1 --tokens 8 --prefill 8 --context 16"),
+    ),
     ("cargo xtask bench --cpu --guesses", Check::Run(&[], "--runs 1 --tokens 8 --prefill 8 --context 16")),
     ("cargo xtask bench --autotune", Check::Run(&[], "--runs 1 --tokens 8 --prefill 8 --context 16")),
     ("cargo xtask bench --browser --hardware", Check::Skip("it needs a graphics card")),
@@ -83,10 +87,8 @@ const COMMANDS: [(&str, Check); 31] = [
         "cargo xtask bench --model /tmp/qwen3-4b.gguf --context 512,8000",
         Check::Run(&[("/tmp/qwen3-4b.gguf", "target/synthetic.gguf"), ("512,8000", "16,32")], QUICK),
     ),
-    (
-        "cargo run --release -p parlance-tests --example vision_bench -- smolvlm-256m 960x720 --cpu 2",
-        Check::Skip("it encodes a photo for minutes"),
-    ),
+    ("cargo xtask bench --pictures all", Check::Run(&[("all", "tiny@112x112")], "--cpu --runs 1")),
+    ("cargo xtask bench --browser --pictures all", Check::Run(&[("all", "tiny@112x112")], "--runs 1")),
     ("cargo test --profile checked -p parlance-engine --lib", Check::Skip("part of cargo xtask test")),
     ("cargo test --profile checked -p parlance-text", Check::Skip("part of cargo xtask test")),
     (

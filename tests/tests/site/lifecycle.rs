@@ -87,6 +87,83 @@ fn tabs_share_one_engine_and_the_next_tab_takes_over() {
     record_failure("Tab", "the tab with the engine is closed", "another tab takes over, with all of its models");
 }
 
+/// Begins to stream an answer, and notes when each chunk of it came.
+fn begin_answer(page: &Page, question: &str) {
+    page.evaluate(&format!(
+        "(() => {{
+            window.times = [];
+            window.text = (async () => {{
+                const messages = [{{ role: 'user', content: {question:?} }}];
+                const chunks = await engine.chat.completions.create({{
+                    messages, stream: true, temperature: 0, max_tokens: 60,
+                }});
+                let text = '';
+                for await (const chunk of chunks) {{
+                    const added = chunk.choices[0]?.delta?.content ?? '';
+                    if (added) times.push(Date.now());
+                    text += added;
+                }}
+                return text;
+            }})();
+        }})()"
+    ))
+    .unwrap();
+}
+
+#[test]
+fn tabs_share_steps_and_their_answers_overlap_in_time() {
+    const QUESTIONS: [&str; 2] = ["Describe a forest.", "What is the capital of France? Explain."];
+    let server = Server::start().unwrap();
+    let session = Session::start(true).unwrap();
+    let tabs = [0, 1].map(|_| session.open(&server.blank_page()).unwrap());
+    let (module, model) = (server.page("parlance.js"), server.page("models/SmolLM2-135M-Instruct.Q4_1.gguf"));
+    for tab in &tabs {
+        // With so short a context, further sequences cost little on any device.
+        run(
+            tab,
+            &format!(
+                "const {{ Parlance }} = await import({module:?});
+                window.engine = await Parlance.create({{ model: {model:?}, contextTokens: 512 }});"
+            ),
+        );
+    }
+    let alone = [0, 1].map(|tab: usize| {
+        begin_answer(&tabs[tab], QUESTIONS[tab]);
+        run(&tabs[tab], "return await text;")
+    });
+    begin_answer(&tabs[0], QUESTIONS[0]);
+    tabs[0].wait_for("times.length > 2", MODEL_TIMEOUT).unwrap();
+    begin_answer(&tabs[1], QUESTIONS[1]);
+    let together = [0, 1].map(|tab: usize| run(&tabs[tab], "return await text;"));
+    assert_eq!(together, alone);
+    let times = [0, 1].map(|tab: usize| {
+        let times = run(&tabs[tab], "return times;");
+        times.as_array().unwrap().iter().filter_map(Value::as_f64).collect::<Vec<_>>()
+    });
+    // While the first answer goes on, several pieces of the second come.
+    let end = times[0].last().unwrap();
+    let meanwhile = times[1].iter().filter(|time| *time < end).count();
+    assert!(meanwhile >= 3, "{times:?}");
+
+    // One is stopped, and the other goes on.
+    begin_answer(&tabs[0], QUESTIONS[0]);
+    tabs[0].wait_for("times.length > 2", MODEL_TIMEOUT).unwrap();
+    run(
+        &tabs[1],
+        &format!(
+            "const stop = new AbortController();
+            const messages = [{{ role: 'user', content: {:?} }}];
+            const request = {{ messages, stream: true, temperature: 0, max_tokens: 300 }};
+            const chunks = await engine.chat.completions.create(request, {{ signal: stop.signal }});
+            try {{
+                for await (const chunk of chunks) if (chunk.choices[0]?.delta?.content) stop.abort();
+            }} catch {{}}",
+            QUESTIONS[1]
+        ),
+    );
+    assert_eq!(run(&tabs[0], "return await text;"), alone[0]);
+}
+
 /// Makes the browser refuse to start the engine's worker.
 const NO_ENGINE: &str = "(() => {
     const Real = window.Worker;

@@ -320,7 +320,20 @@ fn ask_all(page: &Page, api: &str) -> Value {
             for (const choice of choices ?? []) for (const call of choice.message?.tool_calls ?? []) delete call.id;
             return { status: response.status, choices, output, error, tokens: usage?.total_tokens ?? null };
         };
+        const get = async (path, method = 'GET') => (await fetch(`${api}/${path}`, { method })).json();
         const messages = [{ role: 'user', content: 'What is the capital of France?' }];
+        const respond = async (body) => {
+            const request = { method: 'POST', body: JSON.stringify({ temperature: 0, max_output_tokens: 20, ...body }) };
+            return (await fetch(`${api}/responses`, request)).json();
+        };
+        const continued = async () => {
+            const first = await respond({ input: messages });
+            const next = await respond({ input: 'And of Italy?', previous_response_id: first.id });
+            const { data } = await get(`responses/${next.id}/input_items?order=asc`);
+            const { deleted } = await get(`responses/${first.id}`, 'DELETE');
+            const { error } = await get(`responses/${first.id}`);
+            return [next.usage.input_tokens, data.map(({ role }) => role), deleted, error.code];
+        };
         const chat = (body) => ask('chat/completions', { messages, temperature: 0, max_tokens: 20, ...body });
         const parameters = { type: 'object', properties: { city: { enum: ['Paris', 'Rome'] } }, required: ['city'] };
         return [
@@ -331,6 +344,9 @@ fn ask_all(page: &Page, api: &str) -> Value {
             await ask('completions', { prompt: 'One, two, three,', temperature: 0, max_tokens: 4 }),
             await ask('responses', { input: messages, temperature: 0, max_output_tokens: 20 }),
             await ask('responses', { input: messages, previous_response_id: 'resp_none' }),
+            await continued(),
+            (await get('models/SmolLM2-135M-Instruct.Q4_1')).id,
+            await get('models/another%20one'),
             await chat({ temperature: 9 }),
             await chat({ messages: [] }),
             await chat({ messages: [{ role: 'user', content: [{ type: 'input_audio' }] }] }),
@@ -361,6 +377,7 @@ fn the_native_server_answers_as_the_tab_does() {
     let native = NativeServer::start(blank.trim_end_matches("/blank.html"));
     page.navigate(&blank).unwrap();
     let natively = ask_all(&page, &format!("{:?}", native.api));
+    assert_eq!(in_tab[7][1], json!(["user", "assistant", "user"]), "{in_tab}");
     for (index, (native, tab)) in natively.as_array().unwrap().iter().zip(in_tab.as_array().unwrap()).enumerate() {
         assert_eq!(native, tab, "request {index}");
     }

@@ -20,7 +20,6 @@ fn chats_of_a_project_quote_its_files() {
     page.press("Enter").unwrap();
     wait(&page, "document.querySelector('.project-name')?.value === 'Airships'");
     page.fill(".project textarea", "Answer like a captain.").unwrap();
-        .unwrap();
     let add = "(() => {
         const field = document.querySelector('.project input[type=file]');
         const data = new DataTransfer();

@@ -1,15 +1,15 @@
-//! Models that see, in the browser: the same as in the native engine, through the module and the `openai` package. The
-//! models are tiny.
+//! Models that see, in the browser: the same as in the native engine, through the page's composer, the module and the
+//! `openai` package. The models are tiny.
 #![allow(clippy::unwrap_used, reason = "tests may panic")]
 
 use std::time::Duration;
 
-use parlance_tests::chat::PAGE_TIMEOUT;
-use parlance_tests::seeing::{PICTURE, Turn, seeing_model, top_log_probs};
+use parlance_tests::chat::{MODEL_TIMEOUT, PAGE_TIMEOUT, READY, answer, ask};
+use parlance_tests::seeing::{PICTURE, Turn, answers, seeing_model, talking_seeing_model, top_log_probs};
 use parlance_tests::{ModelHost, Page, Server, Session, root};
 use serde_json::{Value, json};
 
-const TURNS: [Turn; 5] = [
+const TURNS: [Turn<'static>; 5] = [
     ("user", Some([112, 84]), "one"),
     ("assistant", None, "ab"),
     ("user", Some([64, 96]), "two"),
@@ -23,8 +23,8 @@ fn run(page: &Page, body: &str) -> Value {
 }
 
 /// The messages of `TURNS` in JavaScript, where `url(width, height, index)` makes what stands for a picture.
-fn messages(turns: &[Turn]) -> String {
-    let message = |(index, (role, picture, text)): (usize, &Turn)| match picture {
+fn messages(turns: &[Turn<'_>]) -> String {
+    let message = |(index, (role, picture, text)): (usize, &Turn<'_>)| match picture {
         None => format!("{{ role: {role:?}, content: {text:?} }}"),
         Some([width, height]) => format!(
             "{{ role: {role:?}, content: [
@@ -42,6 +42,14 @@ fn assert_close(actual: &Value, expected: &[f64], what: &str) {
     assert_eq!(actual.len(), expected.len(), "{what}");
     for (a, e) in actual.iter().zip(expected) {
         assert!((a - e).abs() < 1e-3, "{what}: {actual:?} instead of {expected:?}");
+    }
+}
+
+/// A model with its projector takes more memory than alone, which decides whether it fits.
+fn assert_is_larger(both: &Value, alone: &Value) {
+    for bytes in ["weight_bytes", "scratch_bytes"] {
+        let (both, alone) = (both[bytes].as_f64(), alone[bytes].as_f64());
+        assert!(both > alone && alone > Some(0.0), "{bytes}: {both:?} and {alone:?}");
     }
 }
 
@@ -94,6 +102,7 @@ fn three_pictures_are_seen_as_by_the_native_engine() {
                 window.engine = await Parlance.create({{ allowedHosts, onProgress: ({{ phase }}) => phases.add(phase) }});
                 await engine.configure({{ device: 'cpu' }});
                 const described = await engine.inspect({model:?}, {{ projector: {projector:?} }});
+                const alone = await engine.inspect({model:?}, {{ projector: false }});
                 const info = await engine.load({model:?}, {{ projector: {projector:?} }});
                 window.picture = {PICTURE};
                 // Without the tokens that end an answer. Log probabilities are the model's own all the same.
@@ -127,13 +136,14 @@ fn three_pictures_are_seen_as_by_the_native_engine() {
                 const session = await LanguageModel.create({{ expectedInputs: [{{ type: 'image' }}] }});
                 const content = [{{ type: 'image', value: await picture(112, 84) }}, {{ type: 'text', value: 'one' }}];
                 const prompted = await session.prompt([{{ role: 'user', content }}], {{ responseConstraint: /[a-z]{{3}}/ }});
-                return {{ described, info, first, last, phases: [...phases], photos, details, prompted, prompt_usage: session.contextUsage }};",
+                return {{ described, alone, info, first, last, phases: [...phases], photos, details, prompted, prompt_usage: session.contextUsage }};",
                 all = messages(&TURNS),
             ),
         );
         assert_eq!(seen["described"]["projector"], "mmproj.gguf");
         let sizes = [files.model.len(), files.projector.len()].map(|len| len as f64);
         assert_eq!(seen["described"]["len_bytes"].as_f64(), Some(sizes[0] + sizes[1]));
+        assert_is_larger(&seen["described"], &seen["alone"]);
         assert_eq!(seen["info"]["can_see"], true);
         assert_close(&seen["last"]["top"], &expected, family);
         assert_close(&seen["first"]["top"], &top_log_probs(&files, &TURNS[..1]), family);
@@ -155,6 +165,36 @@ fn three_pictures_are_seen_as_by_the_native_engine() {
         check_openai(&page, family, &expected, &host.url("picture.png"));
         page.close().unwrap();
     }
+}
+
+#[test]
+fn a_picture_is_seen_on_the_gpu_in_the_browser() {
+    let server = Server::start().unwrap();
+    let session = Session::start(true).unwrap();
+    let files = seeing_model("gemma3").unwrap();
+    let expected = top_log_probs(&files, &TURNS[..1]);
+    let (host, beside) = (ModelHost::start(files.model).unwrap(), ModelHost::start(files.projector).unwrap());
+    let (model, projector) = (host.url("model.gguf"), beside.url("mmproj.gguf"));
+    let page = session.open(&server.blank_page()).unwrap();
+    let seen = run(
+        &page,
+        &format!(
+            "const {{ Parlance }} = await import({module:?});
+            const allowedHosts = [{model:?}, {projector:?}].map(url => new URL(url).origin);
+            const engine = await Parlance.create({{ allowedHosts }});
+            await engine.configure({{ device: 'gpu' }});
+            const info = await engine.load({model:?}, {{ projector: {projector:?} }});
+            const url = {PICTURE};
+            const settings = {{ temperature: 0, max_tokens: 1, logprobs: true, top_logprobs: 5 }};
+            const logit_bias = {{ 257: -100, 258: -100, 259: -100 }};
+            const answer = await engine.chat.completions.create({{ messages: {all}, ...settings, logit_bias }});
+            return {{ info, answer: ({SUMMARY})(answer) }};",
+            module = server.page("parlance.js"),
+            all = messages(&TURNS[..1]),
+        ),
+    );
+    assert_eq!((&seen["info"]["is_cpu"], &seen["info"]["can_see"]), (&json!(false), &json!(true)), "{seen}");
+    assert_close(&seen["answer"]["top"], &expected, "on the GPU");
 }
 
 /// The unmodified `openai` package sees what the module does. Nothing is at `elsewhere`, of a host that the client has not named.
@@ -260,4 +300,69 @@ fn projectors_are_found_by_name_or_file_and_refused_where_they_do_not_belong() {
     assert!(tried["warning"].as_str().unwrap().contains("mmproj-F16.gguf"), "{tried}");
     let kept = json!("https://huggingface.co/owner/seeing/resolve/main/mmproj-F16.gguf");
     assert!(tried["kept"].as_array().unwrap().contains(&kept), "{tried}");
+}
+
+/// Script: the ways in which a picture of some width and height comes to the composer.
+const WAYS: &str = "{
+    async transfer(width, height) {
+        const data = new DataTransfer();
+        data.items.add(await picture(width, height));
+        return data;
+    },
+    async paste(width, height) {
+        const clipboardData = await transfer(width, height);
+        const event = new ClipboardEvent('paste', { clipboardData, bubbles: true, cancelable: true });
+        document.querySelector('#message').dispatchEvent(event);
+    },
+    async drop(width, height) {
+        const dataTransfer = await transfer(width, height);
+        document.querySelector('.app').dispatchEvent(new DragEvent('drop', { dataTransfer, bubbles: true }));
+    },
+    async choose(width, height) {
+        const field = document.querySelector('#attach-file');
+        field.files = (await transfer(width, height)).files;
+        field.dispatchEvent(new Event('change', { bubbles: true }));
+    },
+}";
+
+#[test]
+fn a_chat_with_three_pictures_is_answered_as_by_the_native_engine() {
+    const QUESTIONS: [([u32; 2], &str); 3] = [([112, 84], "one"), ([64, 96], "two"), ([150, 90], "three")];
+    const TOKENS: usize = 12;
+    let files = talking_seeing_model("qwen3vl_merger").unwrap();
+    let expected = answers(&files, &QUESTIONS, TOKENS);
+    for index in 0..QUESTIONS.len() {
+        let mut turned = QUESTIONS;
+        turned[index].0.reverse();
+        assert_ne!(answers(&files, &turned, TOKENS)[index], expected[index], "picture {index} makes no difference");
+    }
+
+    let server = Server::start().unwrap();
+    // Without WebGPU, the browser computes on the CPU, too.
+    let session = Session::start(false).unwrap();
+    let page = session.open(&server.page(&format!("?temperature=0&max_tokens={TOKENS}"))).unwrap();
+    page.click(".model-button").unwrap();
+    page.wait_for("document.querySelector('#model-file')", PAGE_TIMEOUT).unwrap();
+    let folder = std::env::temp_dir().join(format!("parlance-sight-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).unwrap();
+    let [model, projector] = ["seeing.gguf", "mmproj-seeing.gguf"].map(|name| folder.join(name));
+    std::fs::write(&model, &files.model).unwrap();
+    std::fs::write(&projector, &files.projector).unwrap();
+    page.choose_files("#model-file", &[&model, &projector]).unwrap();
+    let inspected =
+        "document.querySelector('[data-testid=inspection]')?.innerText.includes('Sees images with mmproj-seeing.gguf')";
+    page.wait_for(inspected, MODEL_TIMEOUT).unwrap();
+    page.click("[data-testid=inspection] button.primary").unwrap();
+    page.wait_for(READY, MODEL_TIMEOUT).unwrap();
+
+    page.evaluate(&format!("void Object.assign(window, {{ picture: {PICTURE} }}, {WAYS})")).unwrap();
+    let ways = ["paste", "drop", "choose"];
+    for ((way, ([width, height], question)), answered) in ways.into_iter().zip(QUESTIONS).zip(&expected) {
+        page.evaluate(&format!("{way}({width}, {height})")).unwrap();
+        let attached = "document.querySelectorAll('.composer .thumbnail img').length === 1";
+        page.wait_for(attached, PAGE_TIMEOUT).unwrap();
+        ask(&page, question).unwrap();
+        assert_eq!(answer(&page).unwrap(), *answered, "{way}");
+    }
+    std::fs::remove_dir_all(&folder).unwrap();
 }

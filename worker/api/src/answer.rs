@@ -1,12 +1,10 @@
 //! Generates one answer: content, reasoning and tool calls, with the engine's decode loop or token by token.
 
 use std::collections::HashMap;
-use std::pin::pin;
 use std::rc::Rc;
 
-use futures::FutureExt as _;
-use futures::future::{Either, select};
 use llguidance::Matcher;
+use llguidance::toktrie::SimpleVob;
 use parlance_engine::EngineError;
 use parlance_engine::runtime::{DraftStats, Model, Prompt as Prompted, Step};
 use parlance_engine::sampling::{SamplingParams, SamplingPlan};
@@ -16,9 +14,9 @@ use web_time::Instant;
 
 use crate::codec::ChatCodec;
 use crate::constraints::Constraints;
+use crate::control::{Control, unless_stopped};
 use crate::error::RequestError;
 use crate::grammar::grammar_error;
-use crate::job::Control;
 use crate::logprobs::log_prob;
 use crate::output_parser::{CallDelta, OutputEvent, OutputParser, Parsed};
 use crate::parse::Options;
@@ -114,6 +112,8 @@ enum Flow {
     Continue,
     /// Generation restarts, because the grammar has changed.
     Switch,
+    /// Others have come, with whom it continues.
+    Yield,
     Finish(FinishReason),
 }
 
@@ -157,30 +157,38 @@ impl Answer {
         &self.prompt
     }
 
-    /// Generates the answer and passes it to `emit` piece by piece. After a device error, a call with a new model continues it.
+    /// Generates the answer alone and passes it to `emit` piece by piece, until it has ended or `others` have come. After a
+    /// device error, a call with a new model continues it.
     pub(crate) async fn run(
         &mut self,
         model: &mut Model,
         control: &impl Control,
         emit: &mut impl FnMut(Delta),
+        others: &dyn Fn() -> bool,
     ) -> Result<(), RequestError> {
         while self.finish.is_none() {
+            if self.is_full(model) {
+                self.end(FinishReason::Length);
+                break;
+            }
             let (given, generated) = (Rc::clone(&self.prompt), self.tokens.clone());
             let prompt = given.with_answer(&generated);
-            let flow = if self.prefill(model, &prompt, control).await? {
+            let mut flow = self.prefill(model, &prompt, control, others).await?;
+            if flow == Flow::Continue {
                 let start = Instant::now();
-                let flow = if self.needs_steps() {
-                    self.step(model, &prompt, control, emit).await
+                let mut take = Take { control, emit: &mut *emit, others };
+                let result = if self.needs_steps() {
+                    self.step(model, &prompt, &mut take).await
                 } else {
-                    self.decode(model, &prompt, control, emit).await
+                    self.decode(model, &prompt, &mut take).await
                 };
                 self.stats.decode_seconds += start.elapsed().as_secs_f64();
-                flow?
-            } else {
-                Flow::Finish(FinishReason::Abort)
-            };
-            if let Flow::Finish(reason) = flow {
-                self.end(reason);
+                flow = result?;
+            }
+            match flow {
+                Flow::Finish(reason) => self.end(reason),
+                Flow::Yield => return Ok(()),
+                Flow::Continue | Flow::Switch => {}
             }
         }
         emit(std::mem::take(&mut self.pending));
@@ -192,28 +200,44 @@ impl Answer {
         self.matcher.is_some() || self.processor.is_some() || self.options.logprobs.is_some()
     }
 
-    /// Processes the prompt; returns `false` if the request was stopped.
+    /// Processes the prompt.
     async fn prefill(
         &mut self,
         model: &mut Model,
         prompt: &Prompted<'_>,
         control: &impl Control,
-    ) -> Result<bool, RequestError> {
-        let cached = model.cached_prefix_len(prompt);
+        others: &dyn Fn() -> bool,
+    ) -> Result<Flow, RequestError> {
+        self.note_cached(model.cached_prefix_len(prompt));
         let start = Instant::now();
         let report = |done, total| {
             control.prefilling(done, total);
             // Natively, nothing waits between batches, so `unless_stopped` would notice only at the end.
-            control.stopped().now_or_never().is_none()
+            !control.is_stopped() && !others()
         };
         let done = unless_stopped(control, model.prefill(prompt, report)).await;
-        let done = done.filter(|result| *result != Err(EngineError::Interrupted));
-        if self.tokens.is_empty() {
+        self.note_prefill(start);
+        match done {
+            Some(Err(EngineError::Interrupted)) if !control.is_stopped() => Ok(Flow::Yield),
+            None | Some(Err(EngineError::Interrupted)) => Ok(Flow::Finish(FinishReason::Abort)),
+            Some(result) => Ok(result.map(|()| Flow::Continue)?),
+        }
+    }
+
+    /// Notes how much of the prompt was in the KV cache, when its computation begins.
+    pub(crate) fn note_cached(&mut self, cached: usize) {
+        // Later parts of a prompt that is read in pieces, or again, were computed for this answer.
+        if self.tokens.is_empty() && self.stats.prefilled_tokens == 0 {
             self.stats.cached_tokens = cached as u32;
             self.stats.prefilled_tokens = self.prompt.len().saturating_sub(cached) as u32;
-            self.stats.prefill_seconds = start.elapsed().as_secs_f64();
         }
-        Ok(done.transpose()?.is_some())
+    }
+
+    /// Notes that a part of the prompt was computed since then.
+    pub(crate) fn note_prefill(&mut self, start: Instant) {
+        if self.tokens.is_empty() {
+            self.stats.prefill_seconds += start.elapsed().as_secs_f64();
+        }
     }
 
     fn plan(&self) -> (SamplingParams, Rc<Options>, usize) {
@@ -221,12 +245,11 @@ impl Answer {
     }
 
     /// Generates tokens with the engine's decode loop.
-    async fn decode(
+    async fn decode<C: Control, E: FnMut(Delta)>(
         &mut self,
         model: &mut Model,
         prompt: &Prompted<'_>,
-        control: &impl Control,
-        emit: &mut impl FnMut(Delta),
+        take: &mut Take<'_, C, E>,
     ) -> Result<Flow, RequestError> {
         let (params, options, generated) = self.plan();
         let limit = options.max_tokens.map_or(usize::MAX, |max| max as usize).saturating_sub(generated);
@@ -236,67 +259,125 @@ impl Answer {
         let mut generation = model.generate(prompt, plan, limit)?;
         let drafts_before = self.stats.drafts;
         loop {
-            let flow = match unless_stopped(control, generation.next()).await.transpose()? {
+            let flow = match unless_stopped(take.control, generation.next()).await.transpose()? {
                 None => Flow::Finish(FinishReason::Abort),
                 Some(None) => Flow::Finish(FinishReason::Length),
                 Some(Some(token)) => self.take(token, None),
             };
             self.stats.drafts = drafts_before + generation.drafts();
-            self.emit_if_due(emit);
-            if flow != Flow::Continue {
+            if let Some(flow) = take.flow(self, flow) {
                 return Ok(flow);
             }
         }
     }
 
     /// Generates token by token, with a grammar, a logit processor or log probabilities.
-    async fn step(
+    async fn step<C: Control, E: FnMut(Delta)>(
         &mut self,
         model: &mut Model,
         prompt: &Prompted<'_>,
-        control: &impl Control,
-        emit: &mut impl FnMut(Delta),
+        take: &mut Take<'_, C, E>,
     ) -> Result<Flow, RequestError> {
         let (params, options, generated) = self.plan();
-        let wants_logits = options.logprobs.is_some();
         let mut steps = model
             .generate_stepwise(prompt, SamplingPlan { params, bias: &options.bias, generated, draft_from: None })?;
         loop {
-            if options.max_tokens.is_some_and(|max| self.tokens.len() >= max as usize) || !steps.begin().await? {
+            if self.has_all() || !steps.begin().await? {
                 return Ok(Flow::Finish(FinishReason::Length));
             }
             // The mask is computed while the GPU computes the logits.
-            let mask_start = Instant::now();
-            let mask = match &mut self.matcher {
-                Some(matcher) => Some(matcher.compute_mask_or_eos().map_err(|error| grammar_error(&error))?),
-                None => None,
-            };
-            if mask.is_some() {
-                self.stats.mask_seconds += mask_start.elapsed().as_secs_f64();
-                self.stats.mask_count += 1;
-            }
-            if let Some(processor) = &mut self.processor {
+            let mask = self.mask()?;
+            if self.processes() {
                 let mut logits = steps.logits().await?;
-                processor.process(&self.tokens, &mut logits);
+                self.process(&mut logits);
                 steps.set_logits(&logits);
             }
-            let choice = steps.choose(mask.as_ref().map(llguidance::toktrie::SimpleVob::as_slice), wants_logits);
-            let Some(Step { token, logits }) = unless_stopped(control, choice).await.transpose()? else {
+            let choice = steps.choose(mask.as_ref().map(SimpleVob::as_slice), self.wants_logits());
+            let Some(step) = unless_stopped(take.control, choice).await.transpose()? else {
                 return Ok(Flow::Finish(FinishReason::Abort));
             };
-            let is_stop = self.codec.chat().is_stop(token);
-            if let Some(matcher) = self.matcher.as_mut().filter(|_| !is_stop) {
-                matcher.consume_token(token).map_err(|error| grammar_error(&error))?;
-            }
-            let mut flow = self.take(token, logits.as_deref());
-            if flow == Flow::Continue && self.matcher.as_ref().is_some_and(Matcher::is_stopped) {
-                flow = Flow::Finish(FinishReason::Stop);
-            }
-            self.emit_if_due(emit);
-            if flow != Flow::Continue {
+            let flow = self.take_step(step)?;
+            if let Some(flow) = take.flow(self, flow) {
                 return Ok(flow);
             }
         }
+    }
+
+    /// Whether the model's context has no room to go on with it from its prompt and its tokens so far.
+    pub(crate) fn is_full(&self, model: &Model) -> bool {
+        !self.tokens.is_empty() && self.prompt.len() + self.tokens.len() >= model.context_tokens() as usize
+    }
+
+    /// Whether it has as many tokens as were requested.
+    pub(crate) fn has_all(&self) -> bool {
+        self.options.max_tokens.is_some_and(|max| self.tokens.len() >= max as usize)
+    }
+
+    /// The tokens that the grammar allows next, if there is one.
+    pub(crate) fn mask(&mut self) -> Result<Option<SimpleVob>, RequestError> {
+        let Some(matcher) = &mut self.matcher else { return Ok(None) };
+        let start = Instant::now();
+        let mask = matcher.compute_mask_or_eos().map_err(|error| grammar_error(&error))?;
+        self.stats.mask_seconds += start.elapsed().as_secs_f64();
+        self.stats.mask_count += 1;
+        Ok(Some(mask))
+    }
+
+    /// Whether a logit processor takes part.
+    pub(crate) fn processes(&self) -> bool {
+        self.processor.is_some()
+    }
+
+    /// Lets the logit processor change the next token's logits.
+    pub(crate) fn process(&mut self, logits: &mut [f32]) {
+        if let Some(processor) = &mut self.processor {
+            processor.process(&self.tokens, logits);
+        }
+    }
+
+    /// Whether the logits of its tokens are needed.
+    pub(crate) fn wants_logits(&self) -> bool {
+        self.options.logprobs.is_some()
+    }
+
+    /// Adds a token that was chosen under its grammar.
+    fn take_step(&mut self, Step { token, logits }: Step) -> Result<Flow, RequestError> {
+        let is_stop = self.codec.chat().is_stop(token);
+        if let Some(matcher) = self.matcher.as_mut().filter(|_| !is_stop) {
+            matcher.consume_token(token).map_err(|error| grammar_error(&error))?;
+        }
+        let flow = self.take(token, logits.as_deref());
+        if flow == Flow::Continue && self.matcher.as_ref().is_some_and(Matcher::is_stopped) {
+            return Ok(Flow::Finish(FinishReason::Stop));
+        }
+        Ok(flow)
+    }
+
+    /// Adds a token that was computed together with others' in so many seconds. Such a token is the last one computed, so
+    /// a grammar that begins with the next one changes nothing else.
+    pub(crate) fn take_joint(&mut self, step: Step, seconds: f64) -> Result<(), RequestError> {
+        self.stats.decode_seconds += seconds;
+        if let Flow::Finish(reason) = self.take_step(step)? {
+            self.end(reason);
+        }
+        Ok(())
+    }
+
+    /// The prompt and the answer so far.
+    pub(crate) fn text(&self) -> Prompted<'_> {
+        self.prompt.with_answer(&self.tokens)
+    }
+
+    /// Starts to compute tokens of the answer together with others', in the model's selected sequence.
+    pub(crate) fn join(&self, model: &mut Model) -> Result<(), RequestError> {
+        let (params, options, generated) = self.plan();
+        let plan = SamplingPlan { params, bias: &options.bias, generated, draft_from: None };
+        Ok(model.join(self.text(), plan)?)
+    }
+
+    /// The same prompt is that of this answer, too.
+    pub(crate) fn shares_prompt(&self, other: &Self) -> bool {
+        Rc::ptr_eq(&self.prompt, &other.prompt)
     }
 
     /// Adds the next token to the answer.
@@ -354,17 +435,18 @@ impl Answer {
         }
     }
 
-    /// Emits pending output, unless some was emitted a moment ago.
-    fn emit_if_due(&mut self, emit: &mut impl FnMut(Delta)) {
+    /// Pending output, unless some was emitted a moment ago and more will come.
+    pub(crate) fn due(&mut self) -> Option<Delta> {
         let is_due = self.emitted.is_none_or(|emitted| emitted.elapsed().as_secs_f64() >= CHUNK_SECONDS);
-        if is_due && !self.pending.is_empty() {
-            self.emitted = Some(Instant::now());
-            emit(std::mem::take(&mut self.pending));
+        if self.pending.is_empty() || !is_due && self.finish.is_none() {
+            return None;
         }
+        self.emitted = Some(Instant::now());
+        Some(std::mem::take(&mut self.pending))
     }
 
     /// Ends the answer: releases text that was held back.
-    fn end(&mut self, reason: FinishReason) {
+    pub(crate) fn end(&mut self, reason: FinishReason) {
         let detokenizer = std::mem::replace(&mut self.detokenizer, self.codec.chat().detokenizer());
         for parsed in [self.parser.push(&detokenizer.finish()), self.parser.finish()] {
             self.append(parsed);
@@ -374,10 +456,24 @@ impl Answer {
     }
 }
 
-/// Awaits `work`. If the request is stopped first, `work` is dropped and the result is `None`.
-pub(crate) async fn unless_stopped<T>(control: &impl Control, work: impl Future<Output = T>) -> Option<T> {
-    match select(pin!(control.stopped()), pin!(work)).await {
-        Either::Left(_) => None,
-        Either::Right((result, _)) => Some(result),
+/// Who takes the tokens of an answer that is computed alone.
+struct Take<'a, C, E> {
+    control: &'a C,
+    emit: &'a mut E,
+    /// Whether there are others to compute it with.
+    others: &'a dyn Fn() -> bool,
+}
+
+impl<C, E: FnMut(Delta)> Take<'_, C, E> {
+    /// Emits what is due after a token, and says how generation ends, if it does.
+    fn flow(&mut self, answer: &mut Answer, flow: Flow) -> Option<Flow> {
+        if let Some(delta) = answer.due() {
+            (self.emit)(delta);
+        }
+        match flow {
+            Flow::Continue if (self.others)() => Some(Flow::Yield),
+            Flow::Continue => None,
+            other => Some(other),
+        }
     }
 }

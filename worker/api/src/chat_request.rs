@@ -6,7 +6,7 @@ use web_time::Instant;
 
 use crate::error::RequestError;
 use crate::images::ImageRequest;
-use crate::job::Meta;
+use crate::meta::Meta;
 use crate::parse::{self, Conversation, Options};
 
 /// A chat completion request. Its images have to be fetched before it becomes a [`Job`](crate::Job).

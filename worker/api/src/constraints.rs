@@ -6,8 +6,8 @@ use llguidance::api::TopLevelGrammar;
 use crate::codec::ChatCodec;
 use crate::error::RequestError;
 use crate::grammar;
-use crate::parse::{Conversation, Options, ToolChoice};
-use crate::tools::{self, ToolFormat};
+use crate::parse::{Conversation, Options};
+use crate::tools::{self, ToolChoice, ToolFormat};
 
 /// The grammars that constrain an answer.
 #[derive(Default)]

@@ -6,8 +6,9 @@ use parlance_engine::runtime::{self, Encoder};
 use parlance_protocol::openai::{Embedding, EmbeddingList, EmbeddingRequest, EmbeddingUsage};
 use serde_json::Value;
 
+use crate::chunks::to_json;
 use crate::error::RequestError;
-use crate::job::{Meta, to_json};
+use crate::meta::Meta;
 use crate::parse::{read, strings};
 
 /// Bytes of texts that are computed together. In between a request can be stopped.

@@ -44,6 +44,9 @@ pub enum RequestError {
         /// The parameter that names it.
         param: &'static str,
     },
+    /// There is no model of this name.
+    #[error("there is no model “{0}”; v1/models lists those that there are")]
+    NoModel(String),
     /// The request has images, but the model of this name sees none.
     #[error("{0} cannot see images; load a model with a projector (mmproj)")]
     CannotSee(String),
@@ -66,6 +69,7 @@ impl RequestError {
             Self::Field { param, .. } => Some(param),
             Self::NoResponse { param, .. } => Some(param),
             Self::BodyTooLarge { .. } => Some("body"),
+            Self::NoModel(_) => Some("model"),
             Self::Engine(EngineError::InvalidSampling { name, .. }) => Some(name),
             Self::QuestionTooLong { .. }
             | Self::CannotSee(_)
@@ -78,6 +82,7 @@ impl RequestError {
     pub fn status(&self) -> u16 {
         match self {
             Self::BodyTooLarge { .. } => 413,
+            Self::NoModel(_) => 404,
             Self::NoResponse { param, .. } if *param == RESPONSE_ID => 404,
             _ if self.param().is_some() => 400,
             _ => 500,
@@ -93,6 +98,7 @@ impl RequestError {
             Self::CannotSee(_) => Some("images_not_supported"),
             Self::Field { .. } | Self::Engine(EngineError::InvalidSampling { .. }) => Some("invalid_value"),
             Self::BodyTooLarge { .. } => Some("request_too_large"),
+            Self::NoModel(_) => Some("model_not_found"),
             Self::NoResponse { param, .. } if *param == RESPONSE_ID => Some("not_found"),
             Self::NoResponse { .. } => Some("previous_response_not_found"),
             _ => None,

@@ -24,7 +24,9 @@ impl RequestError {
     pub fn kind(&self) -> FailureKind {
         match self {
             Self::Engine(error) => engine_failure_kind(error),
-            Self::Field { .. } | Self::BodyTooLarge { .. } | Self::NoResponse { .. } => FailureKind::BadRequest,
+            Self::Field { .. } | Self::BodyTooLarge { .. } | Self::NoResponse { .. } | Self::NoModel(_) => {
+                FailureKind::BadRequest
+            }
             Self::QuestionTooLong { .. } => FailureKind::ContextOverflow,
             Self::CannotSee(_) | Self::Grammar(_) => FailureKind::Unsupported,
         }
@@ -40,7 +42,7 @@ impl RequestError {
             }
             Self::CannotSee(model) => Reason::CannotSee { model: model.clone() },
             Self::Grammar(detail) => Reason::Grammar { detail: detail.clone() },
-            Self::BodyTooLarge { .. } | Self::NoResponse { .. } => {
+            Self::BodyTooLarge { .. } | Self::NoResponse { .. } | Self::NoModel(_) => {
                 Reason::Field { name: self.param().unwrap_or_default().to_owned(), detail: self.to_string() }
             }
         }

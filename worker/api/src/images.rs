@@ -4,7 +4,7 @@
 //! as in llama.cpp. There the prompt is split ([`split`]). What stands in an image's place, such as the tokens around it, is
 //! up to the projector. Only the host fetches and decodes images ([`Image`]).
 
-use std::cell::OnceCell;
+use std::cell::{Cell, OnceCell};
 use std::rc::Rc;
 
 use futures::FutureExt as _;
@@ -15,10 +15,10 @@ use parlance_engine::runtime::{Part, Projector};
 use parlance_engine::vision::Picture;
 use parlance_protocol::openai::RequestMessage;
 use serde_json::{Value, json};
+use web_time::Instant;
 
-use crate::answer::unless_stopped;
+use crate::control::{Control, unless_stopped};
 use crate::error::RequestError;
-use crate::job::Control;
 
 /// Begins a marker: a Unicode noncharacter, which is removed from the texts of requests with images.
 const MARK: char = '\u{FDD1}';
@@ -26,7 +26,7 @@ const MARK: char = '\u{FDD1}';
 const FIRST_INDEX: u32 = 0xF_0000;
 /// Maximum images of a request.
 const MAX_IMAGES: usize = 256;
-/// Maximum floats of embeddings that are kept for images that are seen again: 64 MB.
+/// Maximum floats of embeddings that are kept for images of other conversations: 64 MB.
 const MAX_KEPT_FLOATS: usize = 16 << 20;
 /// Steps of progress for each image.
 const STEPS: usize = 1000;
@@ -74,11 +74,18 @@ pub(crate) struct PromptImage {
     len: usize,
     /// What stands in its place, once it is encoded.
     parts: OnceCell<Rc<[Part]>>,
+    /// How long encoding it took, in seconds; zero if it was seen before.
+    encode_seconds: Cell<f64>,
 }
 
 impl PromptImage {
     pub(crate) fn len(&self) -> usize {
         self.len
+    }
+
+    /// How long encoding it took, in seconds; zero if it was seen before.
+    pub(crate) fn encode_seconds(&self) -> f64 {
+        self.encode_seconds.get()
     }
 
     /// What stands in its place; nothing until it is encoded.
@@ -103,7 +110,7 @@ impl Images {
         let vision = vision.ok_or_else(|| RequestError::CannotSee(model.to_owned()))?;
         let measured = images.into_iter().map(|image| {
             let len = vision.projector.token_count(chat, image.width, image.height)?;
-            Ok(Rc::new(PromptImage { image, len, parts: OnceCell::new() }))
+            Ok(Rc::new(PromptImage { image, len, parts: OnceCell::new(), encode_seconds: Cell::default() }))
         });
         measured.collect::<Result<_, RequestError>>().map(Self)
     }
@@ -122,12 +129,20 @@ pub struct Vision {
     projector: Projector,
     /// By the images' digests; what was used last comes last.
     kept: Vec<(u64, Rc<[Part]>)>,
+    max_kept_floats: usize,
 }
 
 impl Vision {
     /// The sight of a model that this projector belongs to.
     pub fn new(projector: Projector) -> Self {
-        Self { projector, kept: Vec::new() }
+        Self { projector, kept: Vec::new(), max_kept_floats: MAX_KEPT_FLOATS }
+    }
+
+    /// The same with another limit for embeddings of images that the latest request does not name. Those that it names are
+    /// kept in any case, since the next one will name them, too.
+    #[must_use]
+    pub fn with_max_kept_floats(self, max_kept_floats: usize) -> Self {
+        Self { max_kept_floats, ..self }
     }
 
     /// The projector.
@@ -142,17 +157,19 @@ impl Vision {
         chat: &Chat,
         control: &impl Control,
     ) -> Result<(), RequestError> {
+        let named: Vec<u64> = images.iter().map(|image| self.id(image.image.digest)).collect();
         for (index, image) in images.iter().enumerate().filter(|(_, image)| image.parts.get().is_none()) {
             let report = |done: usize, total: usize| {
                 control.seeing(index * STEPS + done * STEPS / total.max(1), images.len() * STEPS);
                 // Natively, nothing waits between layers, so `unless_stopped` would notice only at the end.
                 control.stopped().now_or_never().is_none()
             };
-            match unless_stopped(control, self.parts(&image.image, chat, report)).await {
+            match unless_stopped(control, self.parts(image, chat, report)).await {
                 None | Some(Err(RequestError::Engine(EngineError::Interrupted))) => return Ok(()),
                 // It was empty.
                 Some(parts) => drop(image.parts.set(parts?)),
             }
+            self.forget_others(&named);
         }
         Ok(())
     }
@@ -160,29 +177,38 @@ impl Vision {
     /// What stands in an image's place. An image that was seen lately is not encoded again.
     async fn parts(
         &mut self,
-        image: &Image,
+        image: &PromptImage,
         chat: &Chat,
         report: impl FnMut(usize, usize) -> bool,
     ) -> Result<Rc<[Part]>, RequestError> {
-        let id = self.id(image.digest);
+        let id = self.id(image.image.digest);
         if let Some(index) = self.kept.iter().position(|(kept, _)| *kept == id) {
             self.kept[index..].rotate_left(1);
             return Ok(self.kept.last().map(|(_, parts)| Rc::clone(parts)).unwrap_or_default());
         }
-        let picture = (image.picture)().await?;
+        let picture = (image.image.picture)().await?;
+        let start = Instant::now();
         let parts: Rc<[Part]> = self.projector.encode(chat, &picture, id, report).await?.into();
+        image.encode_seconds.set(start.elapsed().as_secs_f64());
         self.kept.push((id, Rc::clone(&parts)));
-        let mut floats: usize = self.kept.iter().map(|(_, parts)| float_count(parts)).sum();
-        while floats > MAX_KEPT_FLOATS && self.kept.len() > 1 {
-            floats -= float_count(&self.kept.remove(0).1);
-        }
         Ok(parts)
+    }
+
+    /// Forgets what was used longest ago, except these images, while there is too much.
+    fn forget_others(&mut self, named: &[u64]) {
+        let mut floats: usize = self.kept.iter().map(|(_, parts)| float_count(parts)).sum();
+        self.kept.retain(|(id, parts)| {
+            let stays = floats <= self.max_kept_floats || named.contains(id);
+            if !stays {
+                floats -= float_count(parts);
+            }
+            stays
+        });
     }
 
     /// Identifies an image as this projector sees it, also in saved conversations. FNV-1a.
     fn id(&self, digest: u64) -> u64 {
-        let bytes = self.projector.name().bytes().chain(self.projector.weight_bytes().to_le_bytes());
-        let bytes = bytes.chain(digest.to_le_bytes());
+        let bytes = self.projector.id().to_le_bytes().into_iter().chain(digest.to_le_bytes());
         bytes.fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
     }
 }

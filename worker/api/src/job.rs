@@ -1,60 +1,29 @@
-//! A request in progress: generates its answers one after the other, and returns them in chunks or as one response.
+//! A request in progress: its answers, returned in chunks or as one response.
 
 use std::rc::Rc;
 
 use parlance_engine::runtime::Model;
 use parlance_engine::sampling::SamplingParams;
 use parlance_protocol::openai::{
-    ChatChoice, ChatChunk, ChatCompletion, ChatDelta, ChunkChoice, CompletionTokens, FinishReason, FunctionCall,
-    FunctionDelta, LogProbs, PromptTokens, ResponseMessage, TextChoice, TextCompletion, TextLogProbs, TokenLogProb,
-    ToolCall, ToolCallDelta, Usage, UsageExtra,
+    ChatChoice, ChatChunk, ChatCompletion, CompletionTokens, FinishReason, LogProbs, PromptTokens, ResponseMessage,
+    TextChoice, TextCompletion, ToolCall, Usage, UsageExtra,
 };
-use serde::Serialize;
-use serde_json::{Map, Value};
+use serde_json::Value;
 use web_time::Instant;
 
 use crate::answer::{Answer, Delta, Processors};
 use crate::chat_request::ChatRequest;
+use crate::chunks::{ChunkSender, Output, ResponseKind, non_zero, text_logprobs, to_json, tool_call};
 use crate::codec::ChatCodec;
 use crate::constraints::{Constraints, has_channels};
+use crate::control::Control;
 use crate::error::RequestError;
 use crate::images::{Images, Vision};
-use crate::output_parser::{CallDelta, Expected, OutputParser};
-use crate::parse::{self, Options, ToolChoice};
+use crate::meta::Meta;
+use crate::output_parser::{Expected, OutputParser};
+use crate::parse::{self, Options};
 use crate::prompt::{self, Prompt};
-
-/// Observes a request and can stop it.
-pub trait Control {
-    /// Reports prefill progress: `done` of `total` tokens that are not in the KV cache.
-    fn prefilling(&self, done: usize, total: usize);
-
-    /// Reports progress of encoding images: `done` of `total` steps.
-    fn seeing(&self, _done: usize, _total: usize) {}
-
-    /// Receives a chunk of a streamed response.
-    fn chunk(&self, chunk: Value);
-
-    /// Resolves when the request must stop; otherwise never.
-    fn stopped(&self) -> impl Future<Output = ()>;
-}
-
-/// Metadata of a response, and a random number.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Meta {
-    /// A random number for ids, and for the seed if the request has none.
-    pub random: u64,
-    /// Time of creation, in seconds since 1970.
-    pub created: u64,
-    /// The model's name.
-    pub model: String,
-}
-
-/// The kind of response, by endpoint.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum ResponseKind {
-    Chat,
-    Text,
-}
+use crate::tools::ToolChoice;
 
 /// A request in progress. After an error of the device, [`Job::run`] can be called again with a new model.
 pub struct Job {
@@ -68,14 +37,6 @@ pub struct Job {
     grammar_seconds: Option<f64>,
     /// How many of the oldest messages were dropped.
     dropped_messages: u32,
-}
-
-/// What has been emitted of an answer.
-#[derive(Debug, Clone, Default)]
-struct Output {
-    has_started: bool,
-    is_finished: bool,
-    all: Delta,
 }
 
 impl Job {
@@ -207,41 +168,86 @@ impl Job {
         vision.encode(&images, codec.chat(), control).await
     }
 
-    /// Generates the answers. Returns the response, or `None` if it was streamed to [`Control::chunk`].
+    /// Generates the answers one after the other, in the model's selected sequence. Returns the response, or `None` if it was
+    /// streamed to [`Control::chunk`].
     ///
     /// # Errors
     /// Errors of the engine or a grammar. After a device error, a call with a new model continues where this one stopped.
     pub async fn run(&mut self, model: &mut Model, control: &impl Control) -> Result<Option<Value>, RequestError> {
         for index in 0..self.answers.len() {
-            let (answer, output) = (&mut self.answers[index], &mut self.outputs[index]);
-            if output.is_finished {
+            if self.outputs[index].is_finished {
                 continue;
             }
-            let dropped_messages = non_zero(self.dropped_messages);
-            let chunks = ChunkSender { kind: self.kind, meta: &self.meta, index: index as u32, dropped_messages };
-            let is_stream = self.options.stream;
-            let mut emit = |delta: Delta| {
-                if is_stream {
-                    chunks.send_delta(output, &delta, control);
-                }
-                output.all.append(delta);
-            };
-            answer.run(model, control, &mut emit).await?;
-            output.is_finished = true;
-            if is_stream {
-                chunks.send_end(output, answer, control);
-            }
-            if answer.finish == Some(FinishReason::Abort) {
+            self.run_answer(index, model, control, &|| false).await?;
+            if self.answers[index].finish == Some(FinishReason::Abort) {
                 break;
             }
         }
-        if self.options.stream {
-            if self.options.include_usage {
-                control.chunk(self.usage_chunk());
-            }
-            return Ok(None);
+        Ok(self.end(control))
+    }
+
+    /// The number of answers.
+    pub(crate) fn len(&self) -> usize {
+        self.answers.len()
+    }
+
+    /// An answer.
+    pub(crate) fn answer(&self, index: usize) -> &Answer {
+        &self.answers[index]
+    }
+
+    /// An answer, to compute it.
+    pub(crate) fn answer_mut(&mut self, index: usize) -> &mut Answer {
+        &mut self.answers[index]
+    }
+
+    /// Generates an answer in the model's selected sequence, until it has ended or `others` says that there are others to
+    /// compute it with.
+    pub(crate) async fn run_answer(
+        &mut self,
+        index: usize,
+        model: &mut Model,
+        control: &impl Control,
+        others: &dyn Fn() -> bool,
+    ) -> Result<(), RequestError> {
+        let chunks = sender(self.kind, &self.meta, index, self.dropped_messages);
+        let (answer, output, is_stream) = (&mut self.answers[index], &mut self.outputs[index], self.options.stream);
+        let mut emit = |delta: Delta| chunks.emit(output, delta, is_stream, control);
+        answer.run(model, control, &mut emit, others).await?;
+        self.note_end(index, control);
+        Ok(())
+    }
+
+    /// Emits the output of an answer that is computed together with others, if it is due, and its end.
+    pub(crate) fn emit(&mut self, index: usize, control: &impl Control) {
+        let chunks = sender(self.kind, &self.meta, index, self.dropped_messages);
+        if let Some(delta) = self.answers[index].due() {
+            chunks.emit(&mut self.outputs[index], delta, self.options.stream, control);
         }
-        Ok(Some(self.response()))
+        self.note_end(index, control);
+    }
+
+    /// Sends the end of an answer that has ended.
+    fn note_end(&mut self, index: usize, control: &impl Control) {
+        let (finish, output) = (self.answers[index].finish, &mut self.outputs[index]);
+        if finish.is_none() || std::mem::replace(&mut output.is_finished, true) {
+            return;
+        }
+        if self.options.stream {
+            let chunks = sender(self.kind, &self.meta, index, self.dropped_messages);
+            chunks.send_end(output, finish, control);
+        }
+    }
+
+    /// The response after the last answer; `None` if it was streamed.
+    pub(crate) fn end(&self, control: &impl Control) -> Option<Value> {
+        if !self.options.stream {
+            return Some(self.response());
+        }
+        if self.options.include_usage {
+            control.chunk(self.usage_chunk());
+        }
+        None
     }
 
     fn response(&self) -> Value {
@@ -291,7 +297,7 @@ impl Job {
                 refusal: None,
                 tool_calls: (!calls.is_empty()).then_some(calls),
             },
-            logprobs: self.options.logprobs.map(|_| LogProbs { content: logprobs.clone() }),
+            logprobs: self.options.logprobs.map(|_| LogProbs::new(logprobs.clone())),
             finish_reason: answer.finish.unwrap_or(FinishReason::Abort),
         }
     }
@@ -323,6 +329,7 @@ impl Job {
         let speed = |count: u32, seconds: f64| if seconds > 0.0 { f64::from(count) / seconds } else { 0.0 };
         let prompt_tokens = first.prompt().len() as u32;
         let image_tokens: usize = first.prompt().images().map(|image| image.len()).sum();
+        let image_seconds: f64 = first.prompt().images().map(|image| image.encode_seconds()).sum();
         let since = |instant: Option<Instant>| instant.map_or(0.0, |instant| (instant - self.start).as_secs_f64());
         let per_token = |seconds: f64, count: u32| if count > 0 { seconds / f64::from(count) } else { 0.0 };
         Usage {
@@ -344,6 +351,7 @@ impl Job {
                 time_per_output_token_s: per_token(decode_seconds, completion_tokens),
                 prefill_tokens_per_s: speed(first.stats.prefilled_tokens, first.stats.prefill_seconds),
                 decode_tokens_per_s: speed(completion_tokens, decode_seconds),
+                image_encode_s: (image_seconds > 0.0).then_some(image_seconds),
                 grammar_init_s: self.grammar_seconds,
                 grammar_per_token_s: (masks > 0).then(|| sum(|answer| answer.stats.mask_seconds) / f64::from(masks)),
             },
@@ -351,73 +359,9 @@ impl Job {
     }
 }
 
-/// Sends the chunks of one answer.
-struct ChunkSender<'a> {
-    kind: ResponseKind,
-    meta: &'a Meta,
-    index: u32,
-    dropped_messages: Option<u32>,
-}
-
-impl ChunkSender<'_> {
-    fn send_delta(&self, output: &mut Output, delta: &Delta, control: &impl Control) {
-        let is_first = !std::mem::replace(&mut output.has_started, true);
-        let non_empty = |text: &String| (!text.is_empty()).then(|| text.clone());
-        let chat_delta = ChatDelta {
-            role: is_first.then(|| "assistant".to_owned()),
-            content: non_empty(&delta.content).or_else(|| is_first.then(String::new)),
-            reasoning_content: non_empty(&delta.reasoning),
-            tool_calls: (!delta.calls.is_empty())
-                .then(|| delta.calls.iter().map(|call| call_delta(self.meta, self.index, call)).collect()),
-        };
-        // The first chunk includes the echo of the prompt.
-        let text = if is_first { format!("{}{}", output.all.content, delta.content) } else { delta.content.clone() };
-        self.send(chat_delta, text, &delta.logprobs, None, control);
-    }
-
-    /// Sends the reason why the answer ended.
-    fn send_end(&self, output: &mut Output, answer: &Answer, control: &impl Control) {
-        if !output.has_started {
-            self.send_delta(output, &Delta::default(), control);
-        }
-        self.send(ChatDelta::default(), String::new(), &[], answer.finish, control);
-    }
-
-    fn send(
-        &self,
-        delta: ChatDelta,
-        text: String,
-        logprobs: &[TokenLogProb],
-        finish_reason: Option<FinishReason>,
-        control: &impl Control,
-    ) {
-        let (id, created, model, index) =
-            (self.meta.id(self.kind), self.meta.created, self.meta.model.clone(), self.index);
-        let has_logprobs = !logprobs.is_empty();
-        control.chunk(match self.kind {
-            ResponseKind::Chat => {
-                let logprobs = has_logprobs.then(|| LogProbs { content: logprobs.to_vec() });
-                // Only the first chunk has a role.
-                let dropped_messages = self.dropped_messages.filter(|_| delta.role.is_some());
-                let choices = vec![ChunkChoice { index, delta, logprobs, finish_reason }];
-                let object = "chat.completion.chunk".to_owned();
-                to_json(&ChatChunk { id, object, created, model, choices, usage: None, dropped_messages })
-            }
-            ResponseKind::Text => {
-                let logprobs = has_logprobs.then(|| text_logprobs(logprobs));
-                let choices = vec![TextChoice { index, text, logprobs, finish_reason }];
-                let object = "text_completion".to_owned();
-                to_json(&TextCompletion { id, object, created, model, choices, usage: None })
-            }
-        });
-    }
-}
-
-impl Meta {
-    fn id(&self, kind: ResponseKind) -> String {
-        let prefix = if kind == ResponseKind::Chat { "chatcmpl" } else { "cmpl" };
-        format!("{prefix}-{:016x}", self.random)
-    }
+/// Sends the chunks of the answer with this index.
+fn sender(kind: ResponseKind, meta: &Meta, index: usize, dropped_messages: u32) -> ChunkSender<'_> {
+    ChunkSender { kind, meta, index: index as u32, dropped_messages: non_zero(dropped_messages) }
 }
 
 /// The answers to one prompt, each with its own seed.
@@ -447,50 +391,4 @@ fn processor(
         Some(make) => Ok(Some(make())),
         None => Err(RequestError::field("logit_processor", format!("there is no logit processor “{name}”"))),
     }
-}
-
-/// A call of the answer with index `choice`.
-fn tool_call(meta: &Meta, choice: u32, call: &CallDelta) -> ToolCall {
-    ToolCall {
-        id: call_id(meta, choice, call.index),
-        kind: "function".to_owned(),
-        function: FunctionCall { name: call.name.clone().unwrap_or_default(), arguments: call.arguments.clone() },
-    }
-}
-
-/// An addition to a call. Only the first one has id and name.
-fn call_delta(meta: &Meta, choice: u32, call: &CallDelta) -> ToolCallDelta {
-    let is_first = call.name.is_some();
-    ToolCallDelta {
-        index: call.index,
-        id: is_first.then(|| call_id(meta, choice, call.index)),
-        kind: is_first.then(|| "function".to_owned()),
-        function: FunctionDelta { name: call.name.clone(), arguments: call.arguments.clone() },
-    }
-}
-
-fn call_id(meta: &Meta, choice: u32, index: u32) -> String {
-    format!("call_{:016x}_{choice}_{index}", meta.random)
-}
-
-fn text_logprobs(logprobs: &[TokenLogProb]) -> TextLogProbs {
-    let top = logprobs.iter().map(|token| {
-        let entries = token.top_logprobs.iter().map(|top| (top.token.clone(), Value::from(top.logprob)));
-        entries.collect::<Map<_, _>>()
-    });
-    TextLogProbs {
-        tokens: logprobs.iter().map(|token| token.token.clone()).collect(),
-        token_logprobs: logprobs.iter().map(|token| token.logprob).collect(),
-        top_logprobs: top.collect(),
-    }
-}
-
-fn non_zero(count: u32) -> Option<u32> {
-    (count > 0).then_some(count)
-}
-
-/// A response as JSON.
-pub(crate) fn to_json(value: &impl Serialize) -> Value {
-    // This cannot fail, because responses are plain structs with string keys.
-    serde_json::to_value(value).unwrap_or_default()
 }

@@ -12,16 +12,22 @@
 //!    sequences (`channels.rs`: gpt-oss);
 //! 5. a [`Control`] receives progress and chunks, and can stop the request. The [`Job`] returns the response.
 //!
+//! With [`Callers`], the answers of several requests, and of one with `n`, are computed together where the model has memory for
+//! several sequences.
+//!
 //! A [`PreparedResponse`] (`responses/`) is a request of the Responses API as a chat completion, and a [`ResponseJob`] turns its chunks
 //! into events.
 //!
 //! Like the engine, the crate does not depend on a browser and is tested natively.
 
 mod answer;
+mod callers;
 mod channels;
 mod chat_request;
+mod chunks;
 mod codec;
 mod constraints;
+mod control;
 mod embeddings;
 mod error;
 mod failure;
@@ -29,6 +35,8 @@ mod grammar;
 mod images;
 mod job;
 mod logprobs;
+mod meta;
+mod models;
 mod output_parser;
 mod parse;
 mod prompt;
@@ -36,14 +44,20 @@ mod rerank;
 mod responses;
 mod tools;
 mod turns;
+mod work;
 
 pub use answer::{LogitProcessor, Processors};
+pub use callers::{Callers, Ended};
 pub use chat_request::ChatRequest;
 pub use codec::{ChatCodec, capabilities};
+pub use control::Control;
 pub use embeddings::EmbeddingJob;
 pub use error::RequestError;
 pub use failure::{engine_failure_kind, engine_failure_reason};
 pub use images::{Detail, Image, ImageRequest, Images, PictureFuture, Vision};
-pub use job::{Control, Job, Meta};
+pub use job::Job;
+pub use meta::Meta;
+pub use models::{find_model, model_list};
 pub use rerank::RerankJob;
 pub use responses::{KeptResponse, PreparedResponse, ResponseJob};
+pub use work::Work;

@@ -3,13 +3,14 @@
 use parlance_engine::sampling::SamplingParams;
 use parlance_protocol::openai::{
     ChatCompletionRequest, CompletionRequest, FunctionDefinition, Prediction, RequestMessage, ResponseFormat,
-    StreamOptions, Tool, Truncation,
+    StreamOptions, Truncation,
 };
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
 use crate::error::RequestError;
 use crate::images::{self, ImageRequest};
+use crate::tools::{self, ToolChoice};
 
 /// Maximum answers to one request.
 const MAX_CHOICES: u32 = 128;
@@ -17,8 +18,6 @@ const MAX_CHOICES: u32 = 128;
 const MAX_STOP_SEQUENCES: usize = 16;
 /// Maximum `top_logprobs`.
 const MAX_TOP_LOGPROBS: u32 = 20;
-/// Maximum tools.
-const MAX_TOOLS: usize = 128;
 /// Maximum bytes of a request's strings. Images are sent as text, too.
 const MAX_BODY_BYTES: usize = 32 << 20;
 
@@ -56,17 +55,6 @@ pub(crate) struct Conversation {
     /// Whether the last message is the beginning of the answer.
     pub(crate) continues: bool,
     pub(crate) truncation: Truncation,
-}
-
-/// Whether the model must call a tool.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum ToolChoice {
-    /// The model decides.
-    Auto,
-    /// It must call a tool.
-    Required,
-    /// It must call this tool.
-    Named(String),
 }
 
 /// Deserialises a request body.
@@ -132,7 +120,7 @@ pub(crate) fn chat(request: ChatCompletionRequest, seed: u32) -> Result<(Convers
         let message = "the last message must be an assistant message";
         return Err(RequestError::field("continue_final_message", message));
     }
-    let (tools, tool_choice) = check_tools(tools.unwrap_or_default(), tool_choice.as_ref())?;
+    let (tools, tool_choice) = tools::check(tools.unwrap_or_default(), tool_choice.as_ref())?;
     let arguments = [&request.chat_template_kwargs, &request.extra_body];
     let by_effort = request.reasoning_effort.as_deref().map(|effort| effort != "none");
     let enable_thinking = request
@@ -147,7 +135,10 @@ pub(crate) fn chat(request: ChatCompletionRequest, seed: u32) -> Result<(Convers
         (true, top) => Some(top.unwrap_or_default()),
     };
     let prediction = request.prediction.as_ref().map(predicted_text).transpose()?;
-    let max_tokens = request.max_completion_tokens.or(request.max_tokens);
+    let max_tokens = match request.max_completion_tokens {
+        Some(max) => ("max_completion_tokens", Some(max)),
+        None => ("max_tokens", request.max_tokens),
+    };
     let options = common_fields!(request, max_tokens, ("top_logprobs", logprobs), prediction).check(seed)?;
     let parallel_calls = request.parallel_tool_calls.unwrap_or(true);
     let conversation =
@@ -158,9 +149,8 @@ pub(crate) fn chat(request: ChatCompletionRequest, seed: u32) -> Result<(Convers
 /// The prompts of a completion request, whether to echo them, and the options. `seed` is used if the request has none.
 pub(crate) fn completion(request: CompletionRequest, seed: u32) -> Result<(Vec<String>, bool, Options)> {
     let prompts = strings(&request.prompt, "prompt")?;
-    let max_tokens = request.max_tokens.unwrap_or(16);
-    let options =
-        common_fields!(request, Some(max_tokens), ("logprobs", request.logprobs), None::<String>).check(seed)?;
+    let max_tokens = ("max_tokens", Some(request.max_tokens.unwrap_or(16)));
+    let options = common_fields!(request, max_tokens, ("logprobs", request.logprobs), None::<String>).check(seed)?;
     Ok((prompts, request.echo.unwrap_or_default(), options))
 }
 
@@ -199,7 +189,9 @@ struct CommonFields<'a> {
     stop: Option<&'a Value>,
     n: Option<u32>,
     logit_bias: Option<&'a Map<String, Value>>,
-    max_tokens: Option<u32>,
+    /// The field's name, with its value.
+    max_tokens: (&'static str, Option<u32>),
+    /// The same.
     logprobs: (&'static str, Option<u32>),
     format: Option<ResponseFormat>,
     processor: Option<String>,
@@ -231,8 +223,9 @@ impl CommonFields<'_> {
         if logprobs.is_some_and(|top| top > MAX_TOP_LOGPROBS) {
             return Err(RequestError::field(param, format!("it must be at most {MAX_TOP_LOGPROBS}")));
         }
-        if self.max_tokens == Some(0) {
-            return Err(RequestError::field("max_tokens", "it must be at least 1"));
+        let (param, max_tokens) = self.max_tokens;
+        if max_tokens == Some(0) {
+            return Err(RequestError::field(param, "it must be at least 1"));
         }
         let stream = self.stream.unwrap_or_default();
         if self.stream_options.is_some() && !stream {
@@ -243,7 +236,7 @@ impl CommonFields<'_> {
             bias: bias(self.logit_bias)?,
             stop_sequences: stop_sequences(self.stop)?,
             choices,
-            max_tokens: self.max_tokens,
+            max_tokens,
             logprobs,
             format: self.format,
             processor: self.processor,
@@ -328,56 +321,6 @@ fn text_of(content: &Value, param: &str) -> Result<Option<String>> {
     }
 }
 
-fn check_tools(tools: Vec<Tool>, choice: Option<&Value>) -> Result<(Vec<FunctionDefinition>, ToolChoice)> {
-    if tools.len() > MAX_TOOLS {
-        return Err(RequestError::field("tools", format!("there may be at most {MAX_TOOLS}")));
-    }
-    for (index, tool) in tools.iter().enumerate() {
-        if tool.kind != "function" {
-            return Err(RequestError::field(format!("tools[{index}].type"), "only “function” is supported"));
-        }
-        let is_name = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.');
-        let name = &tool.function.name;
-        if name.is_empty() || name.len() > 64 || !name.chars().all(is_name) {
-            let message = "it must be 1 to 64 letters, digits, “_”, “-” or “.”";
-            return Err(RequestError::field(format!("tools[{index}].function.name"), message));
-        }
-        if tool.function.parameters.as_ref().is_some_and(|parameters| !parameters.is_object() && !parameters.is_null())
-        {
-            return Err(RequestError::field(
-                format!("tools[{index}].function.parameters"),
-                "it must be a JSON schema, which is an object",
-            ));
-        }
-    }
-    let choice = match choice {
-        None | Some(Value::Null) => ToolChoice::Auto,
-        Some(Value::String(choice)) => match choice.as_str() {
-            "auto" => ToolChoice::Auto,
-            "none" => return Ok((Vec::new(), ToolChoice::Auto)),
-            "required" => ToolChoice::Required,
-            other => {
-                let message = format!("“{other}” is not one of none, auto, required");
-                return Err(RequestError::field("tool_choice", message));
-            }
-        },
-        Some(Value::Object(choice)) => {
-            let name = choice.get("function").and_then(|function| function.get("name")).and_then(Value::as_str);
-            let name =
-                name.ok_or_else(|| RequestError::field("tool_choice.function.name", "it must name a function"))?;
-            if !tools.iter().any(|tool| tool.function.name == name) {
-                return Err(RequestError::field("tool_choice.function.name", format!("there is no tool “{name}”")));
-            }
-            ToolChoice::Named(name.to_owned())
-        }
-        Some(_) => return Err(RequestError::field("tool_choice", "it must be a string or an object")),
-    };
-    if choice != ToolChoice::Auto && tools.is_empty() {
-        return Err(RequestError::field("tool_choice", "it requires tools"));
-    }
-    Ok((tools.into_iter().map(|tool| tool.function).collect(), choice))
-}
-
 #[cfg(test)]
 mod tests {
     use serde_json::json;
@@ -403,6 +346,10 @@ mod tests {
     #[test]
     fn invalid_fields_are_named_and_unknown_fields_are_ignored() {
         let tool = json!([{ "type": "function", "function": { "name": "f" } }]);
+        let allowed = |name: &str| {
+            let tools = json!([{ "type": "function", "function": { "name": name } }]);
+            json!({ "type": "allowed_tools", "allowed_tools": { "mode": "required", "tools": tools } })
+        };
         let cases = [
             (json!({ "user": "x", "store": true, "metadata": { "a": 1 } }), "none"),
             (json!({ "temperature": null, "tools": null, "stop": null, "stream": null }), "none"),
@@ -411,6 +358,7 @@ mod tests {
             (json!({ "top_p": 0 }), "top_p"),
             (json!({ "top_k": -1 }), "top_k"),
             (json!({ "max_tokens": 0 }), "max_tokens"),
+            (json!({ "max_completion_tokens": 0, "max_tokens": 1 }), "max_completion_tokens"),
             (json!({ "max_tokens": 1.5 }), "max_tokens"),
             (json!({ "n": 0 }), "n"),
             (json!({ "seed": "x" }), "seed"),
@@ -447,6 +395,8 @@ mod tests {
                 "tool_choice.function.name",
             ),
             (json!({ "tool_choice": "required" }), "tool_choice"),
+            (json!({ "tools": tool, "tool_choice": allowed("f") }), "none"),
+            (json!({ "tools": tool, "tool_choice": allowed("g") }), "tool_choice.allowed_tools.tools"),
             (json!({ "tools": tool, "tool_choice": "none" }), "none"),
             (json!({ "response_format": { "kind": "text" } }), "response_format"),
         ];

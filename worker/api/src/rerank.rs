@@ -4,9 +4,10 @@ use parlance_engine::runtime::Encoder;
 use parlance_protocol::openai::{EmbeddingUsage, RankedDocument, RerankRequest, RerankResult, Reranking};
 use serde_json::Value;
 
+use crate::chunks::to_json;
 use crate::embeddings::batch_len;
 use crate::error::RequestError;
-use crate::job::{Meta, to_json};
+use crate::meta::Meta;
 use crate::parse::read;
 
 /// A rerank request in progress.

@@ -42,6 +42,11 @@ impl<O: PartialEq, T> FairQueue<O, T> {
         removed.into()
     }
 
+    /// The next value, which stays.
+    pub fn peek(&self) -> Option<&T> {
+        self.lines.front().and_then(|(_, line)| line.front())
+    }
+
     /// The next value.
     pub fn pop(&mut self) -> Option<T> {
         let (owner, mut line) = self.lines.pop_front()?;
@@ -73,6 +78,7 @@ mod tests {
     fn owners_take_turns_and_keep_their_order() {
         let queue = queue(&[("a", 1), ("a", 2), ("a", 3), ("b", 10), ("c", 20), ("b", 11)]);
         assert_eq!(["a", "b", "c", "d"].map(|owner| queue.len_of(&owner)), [3, 2, 1, 0]);
+        assert_eq!(queue.peek(), Some(&1));
         assert_eq!(rest(queue), [1, 10, 20, 2, 11, 3]);
     }
 

@@ -19,6 +19,11 @@ pub struct Recent {
     entries: VecDeque<(String, u64)>,
 }
 
+impl Room {
+    /// Of responses that clients of the API may continue: a conversation of a hundred turns in some depth, or many short ones.
+    pub const RESPONSES: Self = Self { count: 256, len_bytes: 64 << 20 };
+}
+
 impl Recent {
     /// What is there already, each with its length and when it was used.
     pub fn new(room: Room, found: impl IntoIterator<Item = (String, u64, f64)>) -> Self {

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use parlance_protocol::openai::Capability;
-use parlance_protocol::{DeviceChoice, KvCache, ModelInfo, ModelSource, Settings};
+use parlance_protocol::{DeviceChoice, KvCache, ModelInfo, ModelSource, Settings, model_name};
 
 /// What is needed to load a model, now or again. `F` is a file of the user's.
 #[derive(Debug, Clone, PartialEq)]
@@ -158,7 +158,7 @@ impl<F, V> Residency<F, V> {
     /// Frees the model of this name, or all. Returns the chat model that answers from now on.
     pub fn unload(&mut self, name: Option<&str>) -> Option<&ModelInfo> {
         match name {
-            Some(name) => self.models.retain(|model| model.info.name != name),
+            Some(name) => self.models.retain(|model| model.info.name != model_name(name)),
             None => self.models.clear(),
         }
         self.freed = None;
@@ -191,9 +191,9 @@ impl<F, V> Residency<F, V> {
         self.freed = None;
     }
 
-    /// The model of this name.
+    /// The model of this name, or of this file's.
     pub fn named(&self, name: &str) -> Option<usize> {
-        self.models.iter().position(|model| model.info.name == name)
+        self.models.iter().position(|model| model.info.name == model_name(name))
     }
 
     /// The latest model that can do this.
@@ -427,7 +427,7 @@ mod tests {
     #[test]
     fn requests_find_a_model_by_name_or_the_latest_of_its_kind() {
         let (mut models, memory) = loaded(&["a", "embedding", "b"]);
-        assert_eq!((models.named("a"), models.named("c")), (Some(0), None));
+        assert_eq!((models.named("a"), models.named("a.gguf"), models.named("c")), (Some(0), Some(0), None));
         let kinds = [Capability::Chat, Capability::Embeddings, Capability::Rerank];
         assert_eq!(kinds.map(|wanted| models.latest(wanted)), [Some(2), Some(1), None]);
         assert_eq!(models.with_conversation(), Some(2));

@@ -38,6 +38,12 @@ pub fn route(request: &Request) -> Route {
     }
 }
 
+/// Whether a request is one for answers of a model: those are computed together.
+pub fn is_for_answers(request: &Request) -> bool {
+    use Endpoint::{ChatCompletions, Completions, Responses};
+    matches!(request, Request::Api { endpoint: ChatCompletions | Completions | Responses, .. })
+}
+
 fn needs_model(endpoint: Endpoint) -> bool {
     match endpoint {
         Endpoint::ChatCompletions
@@ -49,7 +55,8 @@ fn needs_model(endpoint: Endpoint) -> bool {
         | Endpoint::DeleteResponse
         | Endpoint::CancelResponse
         | Endpoint::InputItems
-        | Endpoint::Models => false,
+        | Endpoint::Models
+        | Endpoint::RetrieveModel => false,
     }
 }
 
@@ -80,7 +87,8 @@ mod tests {
         let inspect = Request::Inspect { id: 1, source, projector: None, context_tokens: None };
         let delete = Request::Delete { id: 1, url: String::new() };
         let cancel = api(Endpoint::CancelResponse);
-        for request in [inspect, fetch, delete, Request::Storage { id: 1 }, api(Endpoint::Models), cancel] {
+        let models = [Endpoint::Models, Endpoint::RetrieveModel].map(api);
+        for request in [inspect, fetch, delete, Request::Storage { id: 1 }, cancel].into_iter().chain(models) {
             assert_eq!(route(&request), Route::AtOnce(1));
         }
         assert_eq!(route(&Request::Interrupt { id: 7 }), Route::Interrupt(7));

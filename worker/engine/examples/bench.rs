@@ -1,40 +1,47 @@
 //! Benchmarks the engine natively, with medians over several runs:
 //!
 //!     cargo run --release -p parlance-engine --example bench -- --model FILE [--context 512] [--prefill 512]
-//!         [--cpu [--threads N]] [--guesses] [--q8-cache] [--autotune] [--tune NAME=VALUE,...] [--peer llama.cpp]
+//!         [--callers 1,8] [--cpu [--threads N]] [--guesses] [--q8-cache] [--autotune] [--tune NAME=VALUE,...] [--peer llama.cpp]
 //!         [--json]
 //!
 //! `cargo xtask bench` runs this program. Each result is `{case, model, metric, value, unit, adapter, features}`.
 //!
+//! - `--callers` adds the rates of so many answers at once, in all.
 //! - `--guesses` adds answers with speculative decoding whose text was predicted, entirely and except for one token in
 //!   eight.
 //! - `--autotune` first autotunes the layout of kernels, as the app does when it loads a model for the first time.
-//! - `--tune` sets the layout.
+//! - `--tune` sets the layout (`measuring/tuned.rs` lists the names).
 //! - `--peer llama.cpp` then runs the same workloads with llama.cpp's `llama-bench`.
 
+#[path = "measuring/callers.rs"]
+mod callers;
 #[path = "measuring/llama_bench.rs"]
 mod llama_bench;
 mod measuring;
+#[path = "measuring/tuned.rs"]
+mod tuned;
 
 use std::error::Error;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
 
-use parlance_engine::kernels::linear::Tiles;
 use parlance_engine::models::CacheFormat;
-use parlance_engine::runtime::{Cpu, Device, Gpu, GpuOptions, Model, NativeThreads, Tuning};
+use parlance_engine::runtime::{Cpu, Device, GpuOptions, LoaderOptions, Model, NativeThreads};
 use parlance_engine::sampling::{SamplingParams, SamplingPlan};
 use pollster::block_on;
 use serde::Serialize;
 
 use measuring::{copy_bandwidth, load, median, prompt};
+use tuned::{choices, open_gpu};
 
 #[allow(clippy::struct_excessive_bools, reason = "each is an independent switch")]
 struct Arguments {
     model: PathBuf,
     contexts: Vec<usize>,
     prefills: Vec<usize>,
+    /// Numbers of answers at once.
+    callers: Vec<usize>,
     runs: usize,
     tokens: usize,
     tune: Vec<(String, u32)>,
@@ -87,6 +94,7 @@ fn parse(arguments: impl Iterator<Item = String>) -> Result<Arguments, Box<dyn E
         model: PathBuf::from("models/SmolLM2-135M-Instruct.Q4_1.gguf"),
         contexts: vec![16, 512],
         prefills: vec![512],
+        callers: Vec::new(),
         runs: 5,
         tokens: 128,
         tune: Vec::new(),
@@ -116,15 +124,11 @@ fn parse(arguments: impl Iterator<Item = String>) -> Result<Arguments, Box<dyn E
                     "--peer" => return Err(format!("unknown peer “{value}”; natively there is llama.cpp").into()),
                     "--context" => parsed.contexts = numbers(&value)?,
                     "--prefill" => parsed.prefills = numbers(&value)?,
+                    "--callers" => parsed.callers = numbers(&value)?,
                     "--threads" => parsed.threads = value.parse()?,
                     "--runs" => parsed.runs = value.parse()?,
                     "--tokens" => parsed.tokens = value.parse()?,
-                    "--tune" => {
-                        for choice in value.split(',') {
-                            let (name, value) = choice.split_once('=').ok_or("--tune takes NAME=VALUE,...")?;
-                            parsed.tune.push((name.to_owned(), value.parse()?));
-                        }
-                    }
+                    "--tune" => parsed.tune.extend(choices(&value)?),
                     other => return Err(format!("unknown option {other}").into()),
                 }
             }
@@ -138,8 +142,7 @@ async fn measure(arguments: &Arguments) -> Result<Vec<Row>, Box<dyn Error>> {
     let device: Device = if let Some(members) = arguments.threads.checked_sub(1) {
         Cpu::blocking().with_threads(Arc::new(NativeThreads::start(members, 1 << 16))).into()
     } else {
-        let tuning = tuned(Gpu::new(options).await?.tuning(), &arguments.tune)?;
-        Gpu::new(GpuOptions { tuning: Some(tuning), ..options }).await?.into()
+        open_gpu(options, &arguments.tune).await?.into()
     };
     let adapter = device.adapter_name().to_owned();
     let features: Vec<_> = device.feature_names().into_iter().map(str::to_owned).collect();
@@ -160,7 +163,13 @@ async fn measure(arguments: &Arguments) -> Result<Vec<Row>, Box<dyn Error>> {
     let longest = arguments.contexts.iter().chain(&arguments.prefills).copied().max().unwrap_or(0);
     let context = (longest + arguments.tokens + 8).max(1024) as u32;
     let start = Instant::now();
-    let (mut model, len_bytes) = load(device, &arguments.model, context, arguments.cache).await?;
+    let options = LoaderOptions {
+        context_tokens: Some(context),
+        cache: arguments.cache,
+        further_sequences: arguments.callers.iter().copied().max().unwrap_or(1).saturating_sub(1) as u32,
+        ..LoaderOptions::default()
+    };
+    let (mut model, len_bytes) = load(device, &arguments.model, options).await?;
     model.warm_up().await?;
     let seconds = start.elapsed().as_secs_f64();
     add("load".to_owned(), "time", seconds, "s");
@@ -188,6 +197,14 @@ async fn measure(arguments: &Arguments) -> Result<Vec<Row>, Box<dyn Error>> {
         if let Some(bandwidth) = bandwidth.filter(|_| reads_all) {
             add(format!("decode at {context}"), "share of bandwidth", 100.0 * bytes * rate / bandwidth, "%");
         }
+        for callers in arguments.callers.iter().copied() {
+            let tokens = arguments.tokens;
+            let rate = median(arguments.runs, async || match callers {
+                0 | 1 => decode_rate(&mut model, *context, tokens).await,
+                _ => callers::rate(&mut model, callers, *context, tokens).await,
+            });
+            add(format!("decode at {context}, {callers} callers"), "rate", rate.await?, "tokens/s");
+        }
         if arguments.has_drafts {
             for (what, unexpected) in [("expected", usize::MAX), ("one token in eight unexpected", 8)] {
                 let answer = Predicted::of(&mut model, *context, arguments.tokens, unexpected).await?;
@@ -214,45 +231,6 @@ fn peer_rows(arguments: &Arguments) -> Result<Vec<Row>, Box<dyn Error>> {
         features: rate.features,
     };
     Ok(rates.into_iter().map(row).collect())
-}
-
-fn tuned(mut tuning: Tuning, choices: &[(String, u32)]) -> Result<Tuning, Box<dyn Error>> {
-    for (name, value) in choices {
-        if name == "prefill_large.tiles" {
-            tuning.prefill_large.tiles = *[Tiles::None, Tiles::Shared, Tiles::Packed, Tiles::Cooperative]
-                .get(*value as usize)
-                .ok_or("prefill_large.tiles is 0, 1, 2 or 3")?;
-            continue;
-        }
-        let field = match name.as_str() {
-            "decode.workgroup" => &mut tuning.decode.workgroup,
-            "decode.lanes" => &mut tuning.decode.lanes,
-            "decode.steps" => &mut tuning.decode.steps,
-            "decode.pairs" => &mut tuning.decode.pairs,
-            "prefill.workgroup" => &mut tuning.prefill.workgroup,
-            "prefill.lanes" => &mut tuning.prefill.lanes,
-            "prefill.pairs" => &mut tuning.prefill.pairs,
-            "prefill.tokens" => &mut tuning.prefill.tokens,
-            "prefill_batch" => &mut tuning.prefill_batch,
-            "attention_workgroup" => &mut tuning.attention_workgroup,
-            "attention_splits.middle" => &mut tuning.attention_splits[1].splits,
-            "attention_splits.long" => &mut tuning.attention_splits[2].splits,
-            "attention_splits.long_from" => &mut tuning.attention_splits[2].from,
-            "decode_large.workgroup" => &mut tuning.decode_large.workgroup,
-            "decode_large.lanes" => &mut tuning.decode_large.lanes,
-            "decode_large.steps" => &mut tuning.decode_large.steps,
-            "decode_large.pairs" => &mut tuning.decode_large.pairs,
-            "prefill_large.pairs" => &mut tuning.prefill_large.pairs,
-            "prefill_large.tokens" => &mut tuning.prefill_large.tokens,
-            "prefill_large.workgroup" => &mut tuning.prefill_large.workgroup,
-            "prefill_large.steps" => &mut tuning.prefill_large.steps,
-            "few_threads" => &mut tuning.few_threads,
-            "projected_weights" => &mut tuning.projected_weights,
-            other => return Err(format!("unknown parameter {other}").into()),
-        };
-        *field = *value;
-    }
-    Ok(tuning)
 }
 
 async fn prefill_rate(model: &mut Model, tokens: usize) -> Result<f64, Box<dyn Error>> {

@@ -122,14 +122,16 @@ fn print_fit(gguf: &Gguf) {
                 };
                 println!(
                     "on {whose}: runs; {kind}; {} = weights {} in {} matrices + KV cache {} for {} tokens + scratch {}; \
-                     context up to {} tokens",
+                     context up to {} tokens; up to {} more sequences, {} each",
                     size(fit.total_bytes()),
                     size(fit.weight_bytes),
                     description.weights().matrices.len(),
                     size(fit.kv_bytes),
                     fit.context_tokens,
                     size(fit.scratch_bytes),
-                    fit.max_context_tokens
+                    fit.max_context_tokens,
+                    fit.max_further_sequences,
+                    size(fit.further_sequence_bytes)
                 );
             }
         }

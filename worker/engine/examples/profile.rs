@@ -3,20 +3,24 @@
 //!     cargo run --release -p parlance-engine --example profile -- [--model FILE] [--context 512] [--runs 20]
 //!     cargo run --release -p parlance-engine --example profile -- --prefill 256 [--model FILE]   a batch of a prompt instead
 //!
+//! `--tune NAME=VALUE,...` sets the layout, as in `bench.rs`.
+//!
 //! The floor of a kernel is the time in which a buffer copy moves the bytes that it must read.
 
 mod measuring;
+#[path = "measuring/tuned.rs"]
+mod tuned;
 
 use std::error::Error;
 use std::path::PathBuf;
 use std::time::Instant;
 
-use parlance_engine::models::CacheFormat;
-use parlance_engine::runtime::{Gpu, GpuOptions, Profile};
+use parlance_engine::runtime::{Gpu, GpuOptions, LoaderOptions, Profile};
 use parlance_engine::sampling::SamplingParams;
 use pollster::block_on;
 
 use measuring::{copy_bandwidth, load, prompt};
+use tuned::{choices, open_gpu};
 
 /// Tokens whose mean time is compared with the sum over the kernels.
 const TOKENS: usize = 64;
@@ -24,6 +28,7 @@ const TOKENS: usize = 64;
 fn main() -> Result<(), Box<dyn Error>> {
     let mut model = PathBuf::from("models/SmolLM2-135M-Instruct.Q4_1.gguf");
     let (mut context, mut prefill, mut runs) = (512, None, 20);
+    let mut tune = Vec::new();
     let mut arguments = std::env::args().skip(1);
     while let Some(name) = arguments.next() {
         let value = arguments.next().ok_or_else(|| format!("{name} needs a value"))?;
@@ -32,22 +37,23 @@ fn main() -> Result<(), Box<dyn Error>> {
             "--context" => context = value.parse()?,
             "--prefill" => prefill = Some(value.parse()?),
             "--runs" => runs = value.parse()?,
+            "--tune" => tune.extend(choices(&value)?),
             other => return Err(format!("unknown option {other}").into()),
         }
     }
+    let gpu = block_on(open_gpu(GpuOptions::default(), &tune))?;
     block_on(async {
         match prefill {
-            Some(tokens) => profile_prefill(&model, tokens, runs).await,
-            None => profile(&model, context, runs).await,
+            Some(tokens) => profile_prefill(gpu, &model, tokens, runs).await,
+            None => profile(gpu, &model, context, runs).await,
         }
     })
 }
 
-async fn profile(path: &std::path::Path, context: usize, runs: usize) -> Result<(), Box<dyn Error>> {
-    let gpu = Gpu::new(GpuOptions::default()).await?;
+async fn profile(gpu: Gpu, path: &std::path::Path, context: usize, runs: usize) -> Result<(), Box<dyn Error>> {
     println!("{}, context {context}", gpu.adapter_name());
     let bandwidth = copy_bandwidth(&gpu, 5).await?;
-    let (mut model, _) = load(gpu, path, (context + TOKENS + 8).max(1024) as u32, CacheFormat::F16).await?;
+    let (mut model, _) = load(gpu, path, with_context((context + TOKENS + 8).max(1024))).await?;
     let prompt = prompt(&model, context + 1);
     model.prefill(&prompt, |_, _| true).await?;
     let profile = model.profile(runs).await?;
@@ -73,11 +79,10 @@ async fn profile(path: &std::path::Path, context: usize, runs: usize) -> Result<
     Ok(())
 }
 
-async fn profile_prefill(path: &std::path::Path, tokens: u32, runs: usize) -> Result<(), Box<dyn Error>> {
-    let gpu = Gpu::new(GpuOptions::default()).await?;
+async fn profile_prefill(gpu: Gpu, path: &std::path::Path, tokens: u32, runs: usize) -> Result<(), Box<dyn Error>> {
     println!("{}, {tokens} tokens of a prompt", gpu.adapter_name());
     let bandwidth = copy_bandwidth(&gpu, 5).await?;
-    let (mut model, _) = load(gpu, path, 2 * tokens + 1, CacheFormat::F16).await?;
+    let (mut model, _) = load(gpu, path, with_context(2 * tokens as usize + 1)).await?;
     let prompt = prompt(&model, tokens as usize);
     model.prefill(&prompt, |_, _| true).await?;
     model.reset();
@@ -89,6 +94,10 @@ async fn profile_prefill(path: &std::path::Path, tokens: u32, runs: usize) -> Re
         profile.encode_seconds * 1e6
     );
     Ok(())
+}
+
+fn with_context(tokens: usize) -> LoaderOptions {
+    LoaderOptions { context_tokens: Some(tokens as u32), ..LoaderOptions::default() }
 }
 
 /// Prints each kernel's share of `seconds`, and how close it is to the time that reading its matrix takes.

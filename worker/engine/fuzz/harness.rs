@@ -8,7 +8,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use parlance_engine::EngineError;
 use parlance_engine::ggml::read_header;
 use parlance_engine::gguf::{Gguf, Parsed, Value, Writer};
-use parlance_engine::models::{EncoderConfig, EncoderPlan, ModelConfig, ModelPlan, SpeechConfig, SpeechPlan};
+use parlance_engine::models::{
+    EncoderConfig, EncoderPlan, ModelConfig, ModelPlan, ProjectorConfig, ProjectorPlan, SpeechConfig, SpeechPlan,
+};
 use parlance_engine::template::{ChatTemplate, TemplateOptions};
 use parlance_engine::tokenizer::{Detokenizer, Tokenizer};
 use serde_json::json;
@@ -62,6 +64,9 @@ pub(crate) fn parse(data: &[u8]) {
             }
             if let Ok(config) = EncoderConfig::from_gguf(&gguf) {
                 let _ = EncoderPlan::new(&gguf, &config, 128 << 20);
+            }
+            if let Ok(config) = ProjectorConfig::from_gguf(&gguf) {
+                let _ = ProjectorPlan::new(&gguf, &config, 128 << 20);
             }
             plan_speech(&gguf);
             let _ = Gguf::merge(&[*gguf]);

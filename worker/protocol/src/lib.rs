@@ -5,6 +5,7 @@
 //! [`openai`]. The messages of the library worker are in [`library`], those of the worker that reads documents in
 //! [`documents`], and those of the worker that draws pages of PDF files in [`scans`].
 
+mod abilities;
 pub mod documents;
 mod failure;
 pub mod library;
@@ -14,8 +15,9 @@ pub mod scans;
 mod source;
 mod warning;
 
+pub use abilities::Abilities;
 pub use failure::{Failure, FailureKind, Reason};
-pub use models::{Abilities, ModelDescription, ModelInfo, SelfTest, StorageInfo, StoredModel};
+pub use models::{ModelDescription, ModelInfo, SelfTest, StorageInfo, StoredModel, model_name};
 pub use source::{ModelSource, hugging_face_url};
 pub use warning::{Warning, WarningReason};
 

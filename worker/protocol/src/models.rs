@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::Warning;
-use crate::openai::Capability;
+use crate::abilities::{Abilities, Capability};
 
 /// The models stored on this device.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -42,13 +42,9 @@ pub struct StoredModel {
     pub can_see: bool,
 }
 
-/// What a model can do.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Abilities {
-    /// Tasks and features.
-    pub capabilities: Vec<Capability>,
-    /// Context length in tokens, for prompt and answer together.
-    pub context_tokens: u32,
+/// The name of a model whose file has this name: without the extension. Requests may name a model by either.
+pub fn model_name(file_name: &str) -> &str {
+    file_name.strip_suffix(".gguf").unwrap_or(file_name)
 }
 
 /// The result of comparing a GPU's kernels with their references on the CPU.

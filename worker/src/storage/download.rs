@@ -20,7 +20,7 @@ use super::entry::{Entry, Writer};
 use super::{Store, usage};
 use crate::bytes::JsBytes;
 use crate::error::WorkerError;
-use crate::source::{ByteStream, Fetched};
+use crate::stream::{ByteStream, Fetched};
 
 /// A response of which nothing came for so long has broken off.
 const SILENCE: Duration = Duration::from_secs(30);

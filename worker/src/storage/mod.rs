@@ -11,8 +11,8 @@ pub(crate) use download::{Arriving, Report};
 pub(crate) use entry::{Entry, Reader};
 pub(crate) use opfs::usage;
 pub(crate) use self_test::TestedKernels;
-pub(crate) use suspects::try_template;
 
+use parlance_engine::chat::Chat;
 use parlance_protocol::{Abilities, StorageInfo};
 use parlance_worker_core::FileError;
 use parlance_worker_core::address::{FileAddress, LOCAL, file_name, without_fragment};
@@ -26,7 +26,7 @@ use self::responses::Responses;
 use self::suspects::Suspects;
 use crate::address;
 use crate::error::WorkerError;
-use crate::source::ByteStream;
+use crate::stream::ByteStream;
 
 /// The files kept on this device.
 #[derive(Clone)]
@@ -222,6 +222,14 @@ async fn listed(entry: &Entry) -> ListedFile {
         is_verified: record.sha256.is_some() && entry.seal().await.is_some(),
         abilities: entry.abilities().await,
         projector: entry.projector().await,
+    }
+}
+
+/// Renders a model's template for the first time, unless that killed a worker before.
+pub(crate) async fn try_template(store: Option<&Store>, chat: &mut Chat) -> Result<(), WorkerError> {
+    match store {
+        Some(store) => store.suspects.try_template(chat).await,
+        None => Ok(chat.try_template()?),
     }
 }
 

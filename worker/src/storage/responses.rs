@@ -11,9 +11,6 @@ use parlance_worker_core::recent::{Recent, Room};
 
 use super::opfs::{Folder, usage};
 
-/// How many responses are kept: a conversation of a hundred turns in some depth, or many short ones.
-const ROOM: Room = Room { count: 256, len_bytes: 64 << 20 };
-
 /// The responses that are kept.
 #[derive(Clone)]
 pub(crate) struct Responses {
@@ -78,8 +75,8 @@ impl Responses {
     async fn recent(&self) -> MappedMutexGuard<'_, Option<Recent>, Recent> {
         let mut recent = self.recent.lock().await;
         if recent.is_none() {
-            *recent = Some(Recent::new(ROOM, self.folder.files().await));
+            *recent = Some(Recent::new(Room::RESPONSES, self.folder.files().await));
         }
-        MutexGuard::map(recent, |recent| recent.get_or_insert_with(|| Recent::new(ROOM, [])))
+        MutexGuard::map(recent, |recent| recent.get_or_insert_with(|| Recent::new(Room::RESPONSES, [])))
     }
 }

@@ -9,7 +9,6 @@ use std::rc::Rc;
 use parlance_engine::chat::Chat;
 use parlance_worker_core::checksum::short_digest;
 
-use super::Store;
 use super::opfs::Folder;
 use crate::error::WorkerError;
 
@@ -33,21 +32,19 @@ impl Suspects {
         let is_own = self.own.borrow().contains(name);
         !is_own && self.folder.read(name).await.as_deref() == Some(VERSION.as_bytes())
     }
-}
-
-/// Renders a model's template for the first time, unless that killed a worker before.
-pub(crate) async fn try_template(store: Option<&Store>, chat: &mut Chat) -> Result<(), WorkerError> {
-    let name = chat.untried_template().map(short_digest);
-    let (Some(Store { suspects, .. }), Some(name)) = (store, name) else { return Ok(chat.try_template()?) };
-    if suspects.has(&name).await {
-        chat.distrust_template();
-        return Ok(chat.try_template()?);
+    /// Renders a model's template for the first time, unless that killed a worker before.
+    pub(super) async fn try_template(&self, chat: &mut Chat) -> Result<(), WorkerError> {
+        let Some(name) = chat.untried_template().map(short_digest) else { return Ok(chat.try_template()?) };
+        if self.has(&name).await {
+            chat.distrust_template();
+            return Ok(chat.try_template()?);
+        }
+        // Without room for a note it is tried nevertheless.
+        self.own.borrow_mut().insert(name.clone());
+        let _ = self.folder.write(&name, VERSION.as_bytes()).await;
+        let result = chat.try_template();
+        let _ = self.folder.remove(&name).await;
+        self.own.borrow_mut().remove(&name);
+        Ok(result?)
     }
-    // Without room for a note it is tried nevertheless.
-    suspects.own.borrow_mut().insert(name.clone());
-    let _ = suspects.folder.write(&name, VERSION.as_bytes()).await;
-    let result = chat.try_template();
-    let _ = suspects.folder.remove(&name).await;
-    suspects.own.borrow_mut().remove(&name);
-    Ok(result?)
 }

@@ -6,8 +6,8 @@ use parlance_protocol::library::{Conversation, ConversationSummary, Message, Rol
 use serde::Deserialize;
 use serde_json::Value;
 
+use super::fields::{complete, role};
 use super::ids::derive_id;
-use super::{complete, role};
 
 #[derive(Deserialize)]
 struct Entry {

@@ -1,6 +1,7 @@
 //! Conversations as files: export as JSON or Markdown, import from exports of this app, `ChatGPT` and Open WebUI.
 
 mod chatgpt;
+mod fields;
 mod ids;
 mod images;
 mod markdown;
@@ -10,8 +11,8 @@ pub use ids::reassign_ids;
 pub use images::{add_images, images_from_text, images_of, replace_image};
 pub use markdown::to_markdown;
 
-use parlance_protocol::library::{Conversation, Ending, Role};
-use parlance_protocol::openai::{FinishReason, Usage};
+use fields::complete;
+use parlance_protocol::library::Conversation;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -112,20 +113,10 @@ fn complete_answers(export: &mut Value) -> Result<(), ImportExportError> {
     Ok(())
 }
 
-/// The ending of a complete answer.
-fn complete() -> Ending {
-    Ending::Done { reason: FinishReason::Stop, usage: Usage::default() }
-}
-
-/// The role of this name; `None` for system and tool messages, which are not imported.
-fn role(name: &str) -> Option<Role> {
-    [Role::User, Role::Assistant].into_iter().find(|role| role.as_str() == name)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use parlance_protocol::library::{ConversationSummary, Id, Message};
+    use parlance_protocol::library::{ConversationSummary, Ending, Id, Message, Role};
 
     fn visible_texts(conversation: &Conversation) -> Vec<&str> {
         conversation.visible_branch().into_iter().map(|message| message.content.as_str()).collect()

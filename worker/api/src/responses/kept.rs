@@ -1,11 +1,11 @@
 //! What is kept of a response: itself, for later requests, and the items that the model was given.
 
-use parlance_protocol::openai::{Response, ResponseStatus};
+use parlance_protocol::openai::{Endpoint, Response, ResponseStatus};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
+use crate::chunks::to_json;
 use crate::error::{RESPONSE_ID, RequestError};
-use crate::job::to_json;
 
 /// Items per page, unless a request says otherwise.
 const PAGE_LEN: usize = 20;
@@ -33,9 +33,15 @@ impl KeptResponse {
     }
 
     /// The items of the conversation so far.
-    pub(super) fn into_items(self) -> Vec<Value> {
+    pub(super) fn items(&self) -> Vec<Value> {
         let output = self.response.output.iter().map(to_json);
-        self.input.into_iter().chain(output).collect()
+        self.input.iter().cloned().chain(output).collect()
+    }
+
+    /// An item of the conversation so far.
+    pub(super) fn item(&self, id: &str) -> Option<Value> {
+        let given = self.input.iter().find(|item| item["id"] == id).cloned();
+        given.or_else(|| self.response.output.iter().find(|item| item.id() == id).map(to_json))
     }
 
     /// The response that a request's `response_id` names.
@@ -52,11 +58,20 @@ impl KeptResponse {
         RequestError::NoResponse { id: id.to_owned(), param: RESPONSE_ID }
     }
 
-    /// The response to a request for this response.
+    /// The response to a request about this response, which has ended. Whoever keeps it deletes it.
     ///
     /// # Errors
-    /// [`RequestError::Field`] if it is to be streamed: it has ended.
-    pub fn retrieved(&self, parameters: &Value) -> Result<Value, RequestError> {
+    /// [`RequestError::Field`] for an invalid parameter, or what cannot be done with a response that has ended.
+    pub fn answer(&self, endpoint: Endpoint, parameters: &Value) -> Result<Value, RequestError> {
+        match endpoint {
+            Endpoint::DeleteResponse => Ok(json!({ "id": self.response.id, "object": "response", "deleted": true })),
+            Endpoint::CancelResponse => self.cancelled(),
+            Endpoint::InputItems => self.input_items(parameters),
+            _ => self.retrieved(parameters),
+        }
+    }
+
+    fn retrieved(&self, parameters: &Value) -> Result<Value, RequestError> {
         let stream = parameters.get("stream");
         if stream.is_some_and(|stream| *stream == true || *stream == "true") {
             return Err(RequestError::field("stream", "a response that has ended is not streamed again"));
@@ -64,28 +79,15 @@ impl KeptResponse {
         Ok(to_json(&self.response))
     }
 
-    /// The response to a request that deleted a response.
-    pub fn deleted(id: &str) -> Value {
-        json!({ "id": id, "object": "response", "deleted": true })
-    }
-
-    /// The response to a request that cancels this response, which has ended.
-    ///
-    /// # Errors
-    /// [`RequestError::Field`] unless it was cancelled.
-    pub fn cancelled(&self) -> Result<Value, RequestError> {
+    fn cancelled(&self) -> Result<Value, RequestError> {
         if self.response.status == ResponseStatus::Cancelled {
             return Ok(to_json(&self.response));
         }
         Err(RequestError::field(RESPONSE_ID, "only a response in progress can be cancelled"))
     }
 
-    /// The response to a request for the items that the model was given. Its parameters `limit`, `order` and `after` may be strings, as in
-    /// a query.
-    ///
-    /// # Errors
-    /// [`RequestError::Field`] for an invalid parameter.
-    pub fn input_items(&self, parameters: &Value) -> Result<Value, RequestError> {
+    /// The items that the model was given. The parameters `limit`, `order` and `after` may be strings, as in a query.
+    fn input_items(&self, parameters: &Value) -> Result<Value, RequestError> {
         let limit = match parameters.get("limit").filter(|limit| !limit.is_null()) {
             None => PAGE_LEN,
             Some(limit) => {

@@ -18,15 +18,21 @@ use web_time::Instant;
 
 use crate::answer::Processors;
 use crate::chat_request::ChatRequest;
+use crate::chunks::to_json;
 use crate::codec::ChatCodec;
+use crate::control::Control;
 use crate::error::RequestError;
 use crate::images::{ImageRequest, Images, Vision};
-use crate::job::{Control, Job, Meta, to_json};
+use crate::job::Job;
+use crate::meta::Meta;
 use crate::parse;
 
 use self::events::Translator;
 pub use self::kept::KeptResponse;
 use self::request::Translated;
+
+/// To how many responses a request may refer.
+const MAX_REFERENCES: usize = 256;
 
 /// A request for a response, as a chat completion. Its images have to be fetched before it becomes a [`ResponseJob`].
 pub struct PreparedResponse {
@@ -41,21 +47,27 @@ pub struct PreparedResponse {
 }
 
 impl PreparedResponse {
-    /// Parses the body of a request. `previous` is the response of [`ResponseJob::previous_id`], if it is kept.
+    /// The ids of the responses that a request refers to, which the host looks up: the one that it continues, and those whose items it
+    /// names.
+    pub fn references(body: &Value) -> Vec<String> {
+        let previous = body.get("previous_response_id").and_then(Value::as_str).map(str::to_owned);
+        let mut ids = Vec::new();
+        for id in previous.into_iter().chain(request::referenced_responses(body)) {
+            if !ids.contains(&id) && ids.len() < MAX_REFERENCES {
+                ids.push(id);
+            }
+        }
+        ids
+    }
+
+    /// Parses the body of a request. `kept` are those of its [references](Self::references) that are kept.
     ///
     /// # Errors
     /// [`RequestError`], which names the invalid field, or the response that is missing.
-    pub fn new(body: &Value, previous: Option<KeptResponse>, meta: &Meta) -> Result<Self, RequestError> {
+    pub fn new(body: &Value, kept: &[KeptResponse], meta: &Meta) -> Result<Self, RequestError> {
         let start = Instant::now();
         let request: ResponseRequest = parse::read(body)?;
-        let history = match (&request.previous_response_id, previous) {
-            (None, _) => Vec::new(),
-            (Some(_), Some(previous)) => previous.into_items(),
-            (Some(id), None) => {
-                return Err(RequestError::NoResponse { id: id.clone(), param: "previous_response_id" });
-            }
-        };
-        let Translated { chat, input, origins } = request::translate(&request, history, meta.random)?;
+        let Translated { chat, input, origins } = request::translate(&request, kept, meta.random)?;
         let response = request::response(request, meta);
         let chat = ChatRequest::of(chat, meta);
         let mut chat = chat.map_err(|error| request::with_own_names(error, &origins))?;
@@ -81,11 +93,6 @@ pub struct ResponseJob {
 }
 
 impl ResponseJob {
-    /// The kept response that a request continues.
-    pub fn previous_id(body: &Value) -> Option<&str> {
-        body.get("previous_response_id")?.as_str()
-    }
-
     /// Parses the body of a request to a model that sees no images, see [`PreparedResponse::new`].
     ///
     /// # Errors
@@ -93,11 +100,11 @@ impl ResponseJob {
     pub fn new(
         codec: &Rc<ChatCodec>,
         body: &Value,
-        previous: Option<KeptResponse>,
+        kept: &[KeptResponse],
         meta: Meta,
         processors: &Processors,
     ) -> Result<Self, RequestError> {
-        let request = PreparedResponse::new(body, previous, &meta)?;
+        let request = PreparedResponse::new(body, kept, &meta)?;
         if !request.images().is_empty() {
             return Err(RequestError::CannotSee(meta.model));
         }
@@ -154,6 +161,34 @@ impl ResponseJob {
         let is_stream = self.is_stream();
         let events = EventControl { control, translator: &self.translator, is_stream };
         let completion = self.job.run(model, &events).await?;
+        Ok(self.end_with(completion, control))
+    }
+
+    /// Its job, and the control through which that reports.
+    pub(crate) fn parts<'a, C: Control>(&'a mut self, control: &'a C) -> (&'a mut Job, EventControl<'a, C>) {
+        let is_stream = self.is_stream();
+        (&mut self.job, EventControl { control, translator: &self.translator, is_stream })
+    }
+
+    /// Its job.
+    pub(crate) fn job(&self) -> &Job {
+        &self.job
+    }
+
+    /// Its job, to compute it.
+    pub(crate) fn job_mut(&mut self) -> &mut Job {
+        &mut self.job
+    }
+
+    /// The response after the last answer; `None` if it was streamed.
+    pub(crate) fn end(&mut self, control: &impl Control) -> Option<Value> {
+        let (job, events) = self.parts(control);
+        let completion = job.end(&events);
+        self.end_with(completion, control)
+    }
+
+    /// The response that the job's completion becomes; `None` if it was streamed.
+    fn end_with(&self, completion: Option<Value>, control: &impl Control) -> Option<Value> {
         let seconds = self.start.elapsed().as_secs();
         let mut translator = self.translator.borrow_mut();
         // This cannot fail, because it is the job's own response.
@@ -162,11 +197,11 @@ impl ResponseJob {
         }
         translator.end(seconds);
         let events = translator.take_events();
-        if is_stream {
+        if self.is_stream() {
             send(events, control);
-            return Ok(None);
+            return None;
         }
-        Ok(Some(to_json(translator.response())))
+        Some(to_json(translator.response()))
     }
 
     /// Ends the events of a stream with the error that [`ResponseJob::run`] returned. Returns `false` if there were no events yet: then
@@ -190,7 +225,7 @@ impl ResponseJob {
 }
 
 /// Turns the chunks of a chat completion into events.
-struct EventControl<'a, C> {
+pub(crate) struct EventControl<'a, C> {
     control: &'a C,
     translator: &'a RefCell<Translator>,
     is_stream: bool,
@@ -228,6 +263,10 @@ impl<C: Control> Control for EventControl<'_, C> {
 
     fn stopped(&self) -> impl Future<Output = ()> {
         self.control.stopped()
+    }
+
+    fn is_stopped(&self) -> bool {
+        self.control.is_stopped()
     }
 }
 

@@ -11,8 +11,11 @@ use parlance_protocol::openai::{
 use serde_json::{Value, json};
 
 use self::items::Messages;
+pub(super) use self::items::referenced_responses;
+use super::kept::KeptResponse;
 use crate::error::RequestError;
-use crate::job::Meta;
+use crate::meta::Meta;
+use crate::tools;
 
 /// Asks for log probabilities.
 const LOGPROBS: &str = "message.output_text.logprobs";
@@ -28,25 +31,33 @@ pub(super) struct Translated {
     pub(super) origins: Vec<String>,
 }
 
-/// Translates a request that continues the items in `history`. `random` makes the ids of items unique.
+/// Translates a request that refers to responses in `kept`. `random` makes the ids of items unique.
 ///
 /// # Errors
-/// [`RequestError::Field`] for what the chat completion does not check itself.
+/// [`RequestError::Field`] for what the chat completion does not check itself, [`RequestError::NoResponse`] if the previous one is missing.
 pub(super) fn translate(
     request: &ResponseRequest,
-    history: Vec<Value>,
+    kept: &[KeptResponse],
     random: u64,
 ) -> Result<Translated, RequestError> {
     refuse_unsupported(request)?;
+    let mut input = match &request.previous_response_id {
+        None => Vec::new(),
+        Some(id) => {
+            let previous = kept.iter().find(|kept| kept.response.id == *id);
+            let missing = || RequestError::NoResponse { id: id.clone(), param: "previous_response_id" };
+            previous.ok_or_else(missing)?.items()
+        }
+    };
     let mut messages = Messages::default();
     if let Some(instructions) = &request.instructions {
         messages.push(RequestMessage::new("system", instructions.clone()), "instructions");
     }
-    let mut input = history;
     for item in &input {
         messages.add(item, "previous_response_id")?;
     }
     for (item, origin) in items::of_input(&request.input, random)? {
+        let item = items::resolved(item, &origin, kept)?;
         messages.add(&item, &origin)?;
         input.push(item);
     }
@@ -138,7 +149,7 @@ pub(super) fn own_name(param: &str, origins: &[String]) -> String {
         return format!("text.format{}", rest.strip_prefix(".json_schema").unwrap_or(rest));
     }
     match param {
-        "max_tokens" => "max_output_tokens".to_owned(),
+        "max_completion_tokens" => "max_output_tokens".to_owned(),
         _ if param.starts_with("tool") => param.replacen(".function", "", 1),
         _ => param.to_owned(),
     }
@@ -171,8 +182,7 @@ fn tool_choice(choice: Option<&Value>, tools: &mut Vec<Tool>) -> Result<Option<V
         }
         Some("allowed_tools") => {
             let allowed = entries.get("tools").and_then(Value::as_array).into_iter().flatten();
-            let names: Vec<&str> = allowed.filter_map(|tool| tool.get("name")?.as_str()).collect();
-            tools.retain(|tool| names.contains(&tool.function.name.as_str()));
+            tools::retain_named(tools, allowed.filter_map(|tool| tool.get("name")?.as_str()));
             if tools.is_empty() {
                 return Err(RequestError::field("tool_choice.tools", "it must name one of the tools"));
             }

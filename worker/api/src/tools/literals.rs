@@ -212,10 +212,10 @@ mod tests {
             (GEMMA, "{a:[1,true],<|\"|>b c<|\"|>:null}}", Some(r#"{"a": [1, true], "b c": null}"#)),
             (GEMMA, "[[]]}", Some("[[]]")),
         ] {
-            let mut reader = Reader::of(text);
+            let mut reader = Reader::new(text, &[], false);
             assert_eq!(value(&mut reader, notation, 0).ok().as_deref(), expected, "{text}");
         }
         let deep = "[".repeat(100_000);
-        assert_eq!(value(&mut Reader::of(&deep), PYTHON, 0), Err(Halt::Invalid));
+        assert_eq!(value(&mut Reader::new(&deep, &[], false), PYTHON, 0), Err(Halt::Invalid));
     }
 }

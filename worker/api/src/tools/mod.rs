@@ -1,18 +1,21 @@
 //! Tool calls: the formats of model families, parsing, and grammars that make calls valid.
 
+mod choice;
 mod format;
 mod grammar;
 mod json;
 mod literals;
 mod reader;
 mod schema;
+mod sections;
 mod tagged;
 #[cfg(test)]
 pub(crate) mod tests;
 
+pub(crate) use choice::{ToolChoice, check, retain_named};
 pub(crate) use format::{Layout, ToolFormat};
 pub(crate) use grammar::{grammar, in_channels};
-pub(crate) use reader::{Ending, Section, read};
+pub(crate) use sections::{Ending, Section, read};
 
 use parlance_engine::calls::CallSample;
 use parlance_engine::chat::Chat;

@@ -153,6 +153,7 @@ fn log_probabilities_of_tokens_and_alternatives_are_returned() {
     let mut model = model();
     let response = chat(&mut model, &body(json!({ "logprobs": true, "top_logprobs": 3 })));
     assert_eq!(content(&response), "The capital of France is Paris.", "stepwise generation and the decode loop agree");
+    assert_eq!(response["choices"][0]["logprobs"].get("refusal"), Some(&Value::Null), "clients expect the field");
     let tokens = response["choices"][0]["logprobs"]["content"].as_array().unwrap();
     assert_eq!(tokens.len() as u64, response["usage"]["completion_tokens"].as_u64().unwrap());
     for token in tokens {

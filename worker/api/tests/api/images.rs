@@ -2,16 +2,17 @@
 #![allow(clippy::unwrap_used, reason = "tests may panic")]
 
 use std::cell::Cell;
+use std::future::pending;
 use std::path::Path;
 use std::rc::Rc;
 
 use parlance_api::{
-    ChatCodec, ChatRequest, Image, ImageRequest, Images, Job, PreparedResponse, Processors, RequestError, ResponseJob,
-    Vision,
+    ChatCodec, ChatRequest, Control, Image, ImageRequest, Images, Job, PreparedResponse, Processors, RequestError,
+    ResponseJob, Vision,
 };
 use parlance_engine::gguf::{TensorType, Value as Entry, Writer};
 use parlance_engine::kernels::random::Random;
-use parlance_engine::runtime::{Cpu, Device, Loader, LoaderOptions, Model, ProjectorLoader};
+use parlance_engine::runtime::{Cpu, Loader, LoaderOptions, Model, ProjectorLoader};
 use parlance_engine::vision::Picture;
 use pollster::block_on;
 use serde::Deserialize;
@@ -90,23 +91,34 @@ struct Seeing {
     codec: Rc<ChatCodec>,
     /// How many images were decoded.
     decoded: Rc<Cell<usize>>,
+    /// How many were encoded.
+    encoded: usize,
+}
+
+/// The tokenizer of the tiny models, and the descriptions of one that sees.
+fn fixture() -> (Vec<Metadata>, Family) {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../engine/tests/fixtures/vision.json");
+    let Fixture { tokenizer, projectors } = serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap();
+    (tokenizer, projectors.into_iter().find(|family| family.name == "qwen3vl_merger").unwrap())
+}
+
+/// The sight of a model with this projector.
+fn vision(projector: &Described) -> Vision {
+    let mut loader = ProjectorLoader::new(Cpu::blocking(), None);
+    block_on(loader.push(&projector.file(&[]))).unwrap();
+    Vision::new(loader.finish().unwrap())
 }
 
 impl Seeing {
     fn load() -> Self {
-        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../engine/tests/fixtures/vision.json");
-        let fixture: Fixture = serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap();
-        let family = fixture.projectors.iter().find(|family| family.name == "qwen3vl_merger").unwrap();
-        let device: Device = Cpu::blocking().into();
-        let (model, vision) = block_on(async {
-            let mut loader = Loader::new(device.clone(), LoaderOptions::default());
-            loader.push(&family.text.file(&fixture.tokenizer)).await.unwrap();
-            let mut projector = ProjectorLoader::new(device, None);
-            projector.push(&family.projector.file(&[])).await.unwrap();
-            (loader.finish().await.unwrap(), Vision::new(projector.finish().unwrap()))
+        let (tokenizer, family) = fixture();
+        let model = block_on(async {
+            let mut loader = Loader::new(Cpu::blocking(), LoaderOptions::default());
+            loader.push(&family.text.file(&tokenizer)).await.unwrap();
+            loader.finish().await.unwrap()
         });
-        let codec = codec(&model);
-        Self { model, vision, codec, decoded: Rc::default() }
+        let (vision, codec) = (vision(&family.projector), codec(&model));
+        Self { model, vision, codec, decoded: Rc::default(), encoded: 0 }
     }
 
     /// The images that a request names, which are `data:` and a number that tells their colour.
@@ -136,10 +148,13 @@ impl Seeing {
         let request = ChatRequest::new(&body, &meta())?;
         let images = self.images(request.images());
         let mut job = Job::chat_with_images(&self.codec, request, images, meta(), &Processors::new())?;
-        block_on(async {
+        let before = listener.encoded.get();
+        let response = block_on(async {
             job.see(&self.codec, Some(&mut self.vision), listener).await?;
             Ok(job.run(&mut self.model, listener).await?.unwrap())
-        })
+        });
+        self.encoded += listener.encoded.get() - before;
+        response
     }
 
     /// The log probability of the likeliest token, and the usage.
@@ -168,16 +183,18 @@ fn an_image_is_encoded_once_and_its_rows_are_reused() {
     let (alone, usage) = seeing.answer(&first, json!({}));
     let image_tokens = count(&usage, "image_tokens");
     assert!(image_tokens > 4 && usage["prompt_tokens"].as_u64() > Some(image_tokens), "{usage}");
-    assert_eq!((count(&usage, "cached_tokens"), seeing.decoded.get()), (0, 1));
+    assert_eq!((count(&usage, "cached_tokens"), seeing.encoded), (0, 1));
+    assert!(usage["extra"]["image_encode_s"].as_f64() > Some(0.0), "{usage}");
     // The next turn reuses its rows; another image is encoded.
     let next = json!([question(&[3], "a"), { "role": "assistant", "content": "b" }, question(&[5], "c")]);
     let (cached, usage) = seeing.answer(&next, json!({}));
-    assert_eq!((count(&usage, "image_tokens"), seeing.decoded.get()), (2 * image_tokens, 2));
+    assert_eq!((count(&usage, "image_tokens"), seeing.encoded), (2 * image_tokens, 2));
     assert!(count(&usage, "cached_tokens") > image_tokens, "{usage}");
     // Without the KV cache the answer is the same, and nothing is encoded again.
     seeing.model.reset();
     let (again, usage) = seeing.answer(&next, json!({}));
-    assert_eq!((count(&usage, "cached_tokens"), seeing.decoded.get()), (0, 2));
+    assert_eq!((count(&usage, "cached_tokens"), seeing.encoded), (0, 2));
+    assert!(usage["extra"]["image_encode_s"].is_null(), "{usage}");
     assert!((again - cached).abs() < 1e-4, "{again} and {cached}");
     // Another image in the same place gives another answer.
     let (other, _) = seeing.answer(&json!([question(&[9], "a")]), json!({}));
@@ -186,6 +203,8 @@ fn an_image_is_encoded_once_and_its_rows_are_reused() {
     let (ordered, _) = seeing.answer(&json!([question(&[3, 9], "a")]), json!({}));
     let (swapped, _) = seeing.answer(&json!([question(&[9, 3], "a")]), json!({}));
     assert!((ordered - swapped).abs() > 1e-4, "{ordered} and {swapped}");
+    // What is not encoded is not decoded either.
+    assert_eq!((seeing.encoded, seeing.decoded.get()), (3, 3));
 }
 
 #[test]
@@ -202,12 +221,48 @@ fn edits_and_branches_keep_what_was_seen() {
     }
     let (again, usage) = seeing.answer(&asked("a"), json!({}));
     assert!(count(&usage, "cached_tokens") >= image_tokens && (again - first).abs() < 1e-4, "{again}: {usage}");
-    assert_eq!(seeing.decoded.get(), 1);
+    assert_eq!(seeing.encoded, 1);
     // A message before it moves the image: its rows are computed again, from the same embeddings.
     let moved = json!([question(&[], "c"), { "role": "assistant", "content": "b" }, question(&[3], "a")]);
     let (_, usage) = seeing.answer(&moved, json!({}));
     assert!(count(&usage, "cached_tokens") < image_tokens, "{usage}");
-    assert_eq!(seeing.decoded.get(), 1);
+    assert_eq!(seeing.encoded, 1);
+}
+
+#[test]
+fn all_images_of_a_conversation_are_kept_and_only_others_make_room() {
+    let seeing = Seeing::load();
+    let mut seeing = Seeing { vision: seeing.vision.with_max_kept_floats(0), ..seeing };
+    let answer = json!({ "role": "assistant", "content": "b" });
+    let mut conversation = Vec::new();
+    for (colour, encoded) in [(3, 1), (5, 2), (9, 3)] {
+        conversation.push(question(&[colour], "a"));
+        seeing.answer(&json!(conversation), json!({}));
+        assert_eq!(seeing.encoded, encoded, "only the new image is encoded");
+        conversation.push(answer.clone());
+    }
+    // Those of another conversation take their place.
+    seeing.answer(&json!([question(&[7], "a")]), json!({}));
+    assert_eq!(seeing.encoded, 4);
+    conversation.push(question(&[], "c"));
+    seeing.answer(&json!(conversation), json!({}));
+    assert_eq!(seeing.encoded, 7);
+}
+
+#[test]
+fn what_another_projector_saw_is_not_reused() {
+    let mut seeing = Seeing::load();
+    let messages = json!([question(&[3], "a")]);
+    let (first, usage) = seeing.answer(&messages, json!({}));
+    let image_tokens = count(&usage, "image_tokens");
+    // One of the same name and size, as a fine-tuned version may have.
+    let (_, Family { mut projector, .. }) = fixture();
+    let positions = projector.tensors.iter_mut().find(|tensor| tensor.name == "v.position_embd.weight").unwrap();
+    positions.scale *= 2.0;
+    seeing.vision = vision(&projector);
+    let (second, usage) = seeing.answer(&messages, json!({}));
+    assert!(count(&usage, "cached_tokens") < image_tokens, "{usage}");
+    assert!((second - first).abs() > 1e-4 && seeing.encoded == 2, "{first} and {second}");
 }
 
 #[test]
@@ -235,16 +290,59 @@ fn a_request_that_is_stopped_encodes_nothing() {
     assert_eq!(seeing.decoded.get(), 0);
 }
 
+/// Stops a request at the first report of an image's progress.
+#[derive(Default)]
+struct Impatient {
+    reports: Cell<usize>,
+}
+
+impl Control for Impatient {
+    fn prefilling(&self, _done: usize, _total: usize) {}
+
+    fn seeing(&self, _done: usize, _total: usize) {
+        self.reports.set(self.reports.get() + 1);
+    }
+
+    fn chunk(&self, _chunk: Value) {}
+
+    async fn stopped(&self) {
+        if self.reports.get() == 0 {
+            pending::<()>().await;
+        }
+    }
+}
+
+#[test]
+fn a_request_that_is_stopped_while_it_sees_goes_no_further() {
+    let mut seeing = Seeing::load();
+    let messages = json!([question(&[3], "a")]);
+    let request = ChatRequest::new(&json!({ "messages": messages }), &meta()).unwrap();
+    let images = seeing.images(request.images());
+    let mut job = Job::chat_with_images(&seeing.codec, request, images, meta(), &Processors::new()).unwrap();
+    let control = Impatient::default();
+    let response = block_on(async {
+        job.see(&seeing.codec, Some(&mut seeing.vision), &control).await.unwrap();
+        job.run(&mut seeing.model, &control).await.unwrap().unwrap()
+    });
+    assert_eq!(response["choices"][0]["finish_reason"], "abort");
+    assert_eq!(control.reports.get(), 1, "no layer is computed any more");
+    // Nothing of it is left behind.
+    let (stopped, _) = seeing.answer(&messages, json!({}));
+    let (whole, _) = Seeing::load().answer(&messages, json!({}));
+    assert_eq!(seeing.encoded, 1);
+    assert!((stopped - whole).abs() < 1e-4, "{stopped} and {whole}");
+}
+
 #[test]
 fn a_response_sees_what_a_chat_completion_sees() {
     let mut seeing = Seeing::load();
     let content = json!([{ "type": "input_image", "image_url": "data:3" }, { "type": "input_text", "text": "a" }]);
     let body =
         json!({ "input": [{ "role": "user", "content": content }], "stream": true, "max_output_tokens": 1, "seed": 1 });
-    let refused = ResponseJob::new(&seeing.codec, &body, None, meta(), &Processors::new()).err().unwrap();
+    let refused = ResponseJob::new(&seeing.codec, &body, &[], meta(), &Processors::new()).err().unwrap();
     assert_eq!(refused.body().error.code.as_deref(), Some("images_not_supported"));
 
-    let request = PreparedResponse::new(&body, None, &meta()).unwrap();
+    let request = PreparedResponse::new(&body, &[], &meta()).unwrap();
     assert_eq!(request.images()[0].param, "input[0].content[0].image_url");
     let images = seeing.images(request.images());
     let mut job = ResponseJob::with_images(&seeing.codec, request, images, meta(), &Processors::new()).unwrap();

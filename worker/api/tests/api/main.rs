@@ -7,5 +7,6 @@ mod images;
 mod rerank;
 mod responses;
 mod structured;
+mod together;
 mod tools;
 mod truncation;

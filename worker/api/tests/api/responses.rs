@@ -21,7 +21,7 @@ fn try_respond(
     previous: Option<KeptResponse>,
 ) -> Result<(Value, Option<KeptResponse>), RequestError> {
     let codec = codec(model);
-    let mut job = ResponseJob::new(&codec, body, previous, meta(), &Processors::new())?;
+    let mut job = ResponseJob::new(&codec, body, previous.as_slice(), meta(), &Processors::new())?;
     let response = block_on(job.run(model, &Listener::default()))?;
     Ok((response.expect("it is not streamed"), job.kept()))
 }
@@ -34,7 +34,7 @@ fn respond(model: &mut Model, body: &Value) -> Value {
 fn stream(model: &mut Model, body: &Value, stop_after: Option<usize>) -> Vec<Value> {
     let codec = codec(model);
     let listener = Listener { stop_after, ..Listener::default() };
-    let mut job = ResponseJob::new(&codec, body, None, meta(), &Processors::new()).unwrap();
+    let mut job = ResponseJob::new(&codec, body, &[], meta(), &Processors::new()).unwrap();
     assert!(job.is_stream());
     assert_eq!(block_on(job.run(model, &listener)).unwrap(), None);
     listener.chunks.into_inner()
@@ -142,7 +142,7 @@ fn a_response_that_cannot_begin_has_no_events() {
     let mut model = model();
     let codec = codec(&model);
     let long = body(json!({ "input": "word ".repeat(1100), "stream": true }));
-    let mut job = ResponseJob::new(&codec, &long, None, meta(), &Processors::new()).unwrap();
+    let mut job = ResponseJob::new(&codec, &long, &[], meta(), &Processors::new()).unwrap();
     let listener = Listener::default();
     let error = block_on(job.run(&mut model, &listener)).unwrap_err();
     assert_eq!(error.body().error.code.as_deref(), Some("context_length_exceeded"));

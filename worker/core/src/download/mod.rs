@@ -12,7 +12,9 @@
 
 mod append;
 mod commits;
+mod messages;
 mod ranges;
+mod responses;
 #[cfg(test)]
 mod tests;
 
@@ -21,160 +23,14 @@ use std::time::Duration;
 
 pub use append::{Append, End, Placed};
 pub use commits::Commits;
+pub use messages::{Bytes, Command, Event, Outcome};
 
 use crate::FileError;
 use crate::address::FileAddress;
 use crate::http::Answer;
 use crate::kept::{KeptFile, Record, Usage, check_room};
 use ranges::{RANGE_BYTES, Ranges, missing_ranges};
-
-/// How often a request is made before its failure counts.
-const MAX_TRIES: u32 = 6;
-/// The pause before the second try; each further one is twice as long.
-const FIRST_PAUSE: Duration = Duration::from_millis(400);
-/// Bytes at a file's start that are enough to tell a model from a web page or a pointer to a file.
-const HEADER_BYTES: usize = 64;
-
-/// Bytes of a file, wherever they are in memory. Clones share them.
-pub trait Bytes: Clone {
-    /// How many there are.
-    fn len_bytes(&self) -> u64;
-
-    /// A copy of the first ones, at most `count`.
-    fn first(&self, count: usize) -> Vec<u8>;
-}
-
-/// What happened. `B` are bytes.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Event<B> {
-    /// The host answered a request; the body has not been read yet.
-    Answered {
-        /// The number of the request.
-        request: u64,
-        /// The response's headers.
-        answer: Answer,
-    },
-    /// Bytes came, in answer to [`Command::ReadOn`].
-    Chunk {
-        /// The number of the request.
-        request: u64,
-        /// The next bytes of the response.
-        bytes: B,
-    },
-    /// The response has ended, in answer to [`Command::ReadOn`].
-    BodyEnd {
-        /// The number of the request.
-        request: u64,
-    },
-    /// The request failed, or its response broke off.
-    RequestFailed {
-        /// The number of the request.
-        request: u64,
-        /// What went wrong.
-        error: FileError,
-        /// Whether the browser believes that there is a network.
-        is_online: bool,
-    },
-    /// How much room there is, if the browser says so, in answer to [`Command::EstimateRoom`].
-    Room(Option<Usage>),
-    /// The file can be written and read, in answer to [`Command::Create`] or [`Command::Open`].
-    Opened,
-    /// Bytes of the file, in answer to [`Command::Read`].
-    Read(B),
-    /// What [`Command::CheckHeader`] looked at is not the start of a model. This fails the download.
-    NotAModel,
-    /// The file cannot be created, opened, written or recorded.
-    StorageFailed(FileError),
-    /// [`Command::Read`] failed, and so does the download.
-    ReadFailed(FileError),
-    /// Everything before [`Command::Conclude`] was done.
-    Concluded,
-}
-
-/// What the driver has to do. `B` are bytes.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Command<B> {
-    /// Request a range after a pause, in place of what is still coming for a request of this number.
-    Fetch {
-        /// The number of the request.
-        request: u64,
-        /// The places of the first byte and of the one after the last.
-        range: Range<u64>,
-        /// The pause; none if zero.
-        after: Duration,
-    },
-    /// Read the next bytes of a response.
-    ReadOn {
-        /// The number of the request.
-        request: u64,
-    },
-    /// Drop a request, and what comes of it.
-    Cancel {
-        /// Its number.
-        request: u64,
-    },
-    /// Drop all requests and responses, and close the file.
-    Abort,
-    /// Say how much room there is.
-    EstimateRoom,
-    /// Create the file in place of what is kept of its address, and open it.
-    Create(Record),
-    /// Open the kept file.
-    Open,
-    /// The host has this file: its bytes follow.
-    Begin(Record),
-    /// Check that these bytes may be the start of a model.
-    CheckHeader(Vec<u8>),
-    /// Write bytes.
-    Write {
-        /// Where they belong.
-        offset: u64,
-        /// The bytes, which may be delivered afterwards.
-        bytes: B,
-    },
-    /// Record that a segment is here, soon: what was written has to be safely stored before, see [`Commits`].
-    Commit {
-        /// Its number.
-        segment: u64,
-    },
-    /// Read bytes of the file that were here before the download began.
-    Read {
-        /// The first one's place.
-        offset: u64,
-        /// How many.
-        len_bytes: u64,
-    },
-    /// Hand over the next bytes of the file. No further command is executed until they were taken.
-    Deliver(B),
-    /// Tell the user how far it is.
-    Report {
-        /// Bytes that are here.
-        done_bytes: u64,
-        /// Bytes of the file.
-        len_bytes: u64,
-    },
-    /// Say when everything so far was done: nothing more is to come.
-    Conclude,
-    /// Delete the file. Nothing is requested any more.
-    Remove,
-    /// End the download.
-    Finish(Outcome),
-}
-
-/// How a download ended.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Outcome {
-    /// All bytes were delivered, and kept if they were to be.
-    Complete,
-    /// All bytes were delivered, but they could not be kept.
-    Unkept(FileError),
-    /// The host does not say how long the file is: it cannot be kept, only streamed. Nothing was delivered.
-    UnknownLength,
-    /// The file does not start as a model does; nothing of it is kept.
-    NotAModel,
-    /// It failed. What is here stays for a later download, unless it could never become a model or the storage is full.
-    Failed(FileError),
-}
+use responses::{Header, is_same, next_pause};
 
 /// A download.
 pub struct Download<B> {
@@ -216,21 +72,6 @@ struct Opening {
     request: u64,
     /// Whether the response is the range that was requested, rather than the whole file.
     is_partial: bool,
-}
-
-/// The first bytes of a file, as far as they came.
-#[derive(Default)]
-struct Header(Vec<u8>);
-
-impl Header {
-    /// Adds bytes from `offset` on, and has them checked as long as more of the header may follow.
-    fn check<B: Bytes>(&mut self, bytes: &B, offset: u64) -> Option<Command<B>> {
-        if offset >= HEADER_BYTES as u64 || self.0.len() >= HEADER_BYTES {
-            return None;
-        }
-        self.0.extend(bytes.first(HEADER_BYTES));
-        Some(Command::CheckHeader(self.0.clone()))
-    }
 }
 
 impl<B: Bytes> Download<B> {
@@ -455,16 +296,4 @@ impl<B: Bytes> Download<B> {
         let remove = is_removed.then_some(Command::Remove);
         remove.into_iter().chain([Command::Finish(outcome)]).collect()
     }
-}
-
-/// Whether a response belongs to the file that a record describes.
-fn is_same(record: &Record, answer: &Answer) -> bool {
-    let is_other_version = matches!((&record.etag, &answer.etag), (Some(old), Some(new)) if old != new);
-    answer.len_bytes == Some(record.len_bytes) && !is_other_version
-}
-
-/// How long to wait before a request that failed is made again, if it should be; `tries` counts the requests for the same bytes so far.
-fn next_pause(tries: u32, error: &FileError, is_online: bool) -> Option<Duration> {
-    let pause = || if tries == 0 { Duration::ZERO } else { FIRST_PAUSE * 2u32.pow(tries - 1) };
-    (tries < MAX_TRIES && error.is_transient(is_online)).then(pause)
 }

@@ -5,7 +5,8 @@ use std::collections::{BTreeMap, VecDeque};
 use std::ops::Range;
 use std::time::Duration;
 
-use super::{Bytes, Command, Event, Header, is_same, next_pause};
+use super::messages::{Bytes, Command, Event};
+use super::responses::{Header, is_same, next_pause};
 use crate::FileError;
 use crate::kept::{KeptFile, SEGMENT_BYTES};
 

@@ -5,15 +5,13 @@ use std::path::Path;
 use std::time::Instant;
 
 use parlance_engine::gguf::part_names;
-use parlance_engine::models::CacheFormat;
 use parlance_engine::runtime::{Device, Gpu, Loader, LoaderOptions, Model, Source};
 
-/// Loads a file with this context length and KV cache format. Also returns the file's length in bytes.
+/// Loads a file. Also returns its length in bytes.
 pub(crate) async fn load(
     device: impl Into<Device>,
     path: &Path,
-    context: u32,
-    cache: CacheFormat,
+    options: LoaderOptions,
 ) -> Result<(Model, u64), Box<dyn Error>> {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     if part_names(&name).is_some() {
@@ -21,9 +19,7 @@ pub(crate) async fn load(
     }
     let mut file = OnDisk(std::fs::File::open(path)?);
     let len_bytes = file.0.metadata()?.len();
-    let context_tokens = Some(context);
-    let options = LoaderOptions { file_len_bytes: Some(len_bytes), context_tokens, cache, ..LoaderOptions::default() };
-    let mut loader = Loader::new(device, options);
+    let mut loader = Loader::new(device, LoaderOptions { file_len_bytes: Some(len_bytes), ..options });
     let mut left_bytes = len_bytes;
     loop {
         match loader.pull(&mut file, left_bytes).await? {

@@ -34,14 +34,6 @@ pub enum FeedForwardConfig {
 }
 
 impl FeedForwardConfig {
-    /// Width of the widest hidden layer.
-    pub fn hidden_len(&self) -> u32 {
-        match self {
-            Self::Dense(len) => *len,
-            Self::Experts(experts) => experts.feed_forward_len.max(experts.shared_len.unwrap_or(0)),
-        }
-    }
-
     /// Width of each result in a model of this width.
     pub fn output_len(&self, embedding_len: u32) -> u32 {
         match self {
@@ -184,6 +176,8 @@ pub struct ModelConfig {
     pub trained_context: u32,
     /// Format of the KV cache.
     pub cache: CacheFormat,
+    /// Number of sequences that there is to be memory for, each with a context of its own.
+    pub sequences: u32,
     /// RoPE.
     pub rope: RopeConfig,
     /// RoPE of layers with [`LayerRope::Window`].

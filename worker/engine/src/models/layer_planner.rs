@@ -352,9 +352,10 @@ impl LayerPlanner<'_, '_> {
         Ok(Some((query, has_keys.then(|| norm("attn_k_norm", heads.kv_heads)).transpose()?)))
     }
 
-    fn dense(&mut self, hidden: u32) -> Result<FeedForwardPlan> {
-        let (gate_up, width) = (self.gate_up("", hidden)?, self.config.embedding_len);
-        Ok(FeedForwardPlan::Dense { gate_up, down: self.planner.matrix(self.weight("ffn_down"), width, hidden)? })
+    fn dense(&mut self, hidden_len: u32) -> Result<FeedForwardPlan> {
+        let (gate_up, width) = (self.gate_up("", hidden_len)?, self.config.embedding_len);
+        let down = self.planner.matrix(self.weight("ffn_down"), width, hidden_len)?;
+        Ok(FeedForwardPlan::Dense { gate_up, down, hidden_len })
     }
 
     /// Gate and up projections, of `hidden` rows each, whose names end with `suffix`.
@@ -434,6 +435,15 @@ impl LayerPlanner<'_, '_> {
         if self.planner.has(&self.weight("ffn_gate_up_exps")) {
             return Ok(ExpertsGateUp::Merged(self.expert_matrix("ffn_gate_up_exps", count, [2 * hidden, width])?));
         }
+        let has_bias = ["ffn_gate_exps.bias", "ffn_up_exps.bias"].iter().any(|part| self.planner.has(&self.name(part)));
+        if !has_bias {
+            let rows = expert_rows(count, hidden)?;
+            let gate = self.planner.segment(self.weight("ffn_gate_exps"), rows, width)?;
+            let up = self.planner.segment(self.weight("ffn_up_exps"), rows, width)?;
+            if let Some(weights) = self.planner.paired_experts([&gate, &up], count, width)? {
+                return Ok(ExpertsGateUp::Merged(ExpertMatrix { weights, bias: None }));
+            }
+        }
         let gate = self.expert_matrix("ffn_gate_exps", count, [hidden, width])?;
         Ok(ExpertsGateUp::Apart { gate, up: self.expert_matrix("ffn_up_exps", count, [hidden, width])? })
     }
@@ -449,9 +459,8 @@ impl LayerPlanner<'_, '_> {
 
     /// A matrix of `count` experts with `rows` rows of `cols` columns each, and their biases, if the file has any.
     fn expert_matrix(&mut self, part: &str, count: u32, [rows, cols]: [u32; 2]) -> Result<ExpertMatrix> {
-        let all = count.checked_mul(rows).ok_or_else(|| EngineError::malformed("the experts have too many rows"))?;
         // An expert's rows are found by its index, so the matrix must not be split.
-        let weights = self.planner.whole(self.weight(part), all, cols)?;
+        let weights = self.planner.whole(self.weight(part), expert_rows(count, rows)?, cols)?;
         let bias = self.name(&format!("{part}.bias"));
         let bias = self.planner.has(&bias).then(|| self.planner.table(bias, count, rows)).transpose()?;
         Ok(ExpertMatrix { weights, bias })
@@ -473,4 +482,9 @@ impl LayerPlanner<'_, '_> {
             is_gated,
         })
     }
+}
+
+/// Rows of `count` experts.
+fn expert_rows(count: u32, rows: u32) -> Result<u32> {
+    count.checked_mul(rows).ok_or_else(|| EngineError::malformed("the experts have too many rows"))
 }

@@ -94,6 +94,8 @@ pub struct PictureConfig {
 const MAX_SIDE: u32 = 1 << 12;
 /// Maximum number of squares along a side.
 const MAX_SQUARES: u32 = 16;
+/// Maximum number of pixels of a resized picture.
+const MAX_PIXELS: u32 = 1 << 26;
 
 impl PictureConfig {
     /// The side of square parts, if there are any.
@@ -117,7 +119,7 @@ impl PictureConfig {
         let unit = patch * merge;
         let square = |side| ("the side of squares", side, unit, MAX_SIDE, unit);
         let pixels =
-            |min, max| [("the fewest pixels", min, 1, max, 1), ("the most pixels", max, unit * unit, 1 << 26, 1)];
+            |min, max| [("the fewest pixels", min, 1, max, 1), ("the most pixels", max, unit * unit, MAX_PIXELS, 1)];
         match self.sizing {
             Sizing::Square(side) => check_ranges(&[square(side)])?,
             Sizing::Between { min_pixels, max_pixels } => check_ranges(&pixels(min_pixels, max_pixels))?,
@@ -129,11 +131,12 @@ impl PictureConfig {
                 check_ranges(&[square(side), ("the longer side", longest, side, MAX_SIDE, 1)])?;
                 check_ranges(&[("the squares of a side", longest.div_ceil(side), 1, MAX_SQUARES, 1)])?;
             }
-            Sizing::Grid { side, min_tiles, max_tiles } => check_ranges(&[
-                square(side),
-                ("the fewest squares", min_tiles, 1, max_tiles, 1),
-                ("the most squares", max_tiles, 1, 64, 1),
-            ])?,
+            Sizing::Grid { side, min_tiles, max_tiles } => {
+                check_ranges(&[square(side), ("the most squares", max_tiles, 1, 64, 1)])?;
+                // However small a picture is, it is resized to these.
+                let most = (MAX_PIXELS / side.pow(2)).clamp(1, max_tiles);
+                check_ranges(&[("the fewest squares", min_tiles, 1, most, 1)])?;
+            }
         }
         let is_number = |value: &f32| value.is_finite();
         if !(self.mean.iter().all(is_number) && self.deviation.iter().all(|value| value.is_normal())) {

@@ -33,7 +33,14 @@ pub struct MatrixPlan {
 impl MatrixPlan {
     /// The names of its tensors, for error messages and debugging tools.
     pub fn label(&self) -> String {
-        self.segments.iter().map(|segment| segment.tensor.as_str()).collect::<Vec<_>>().join(" + ")
+        let mut names: Vec<&str> = Vec::new();
+        for segment in &self.segments {
+            // Tensors of experts take turns.
+            if !names.iter().rev().take(2).any(|name| *name == segment.tensor) {
+                names.push(&segment.tensor);
+            }
+        }
+        names.join(" + ")
     }
 }
 
@@ -144,6 +151,8 @@ pub enum FeedForwardPlan {
         gate_up: GateUpPlan,
         /// Down projection.
         down: Product,
+        /// Width between them.
+        hidden_len: u32,
     },
     /// A mixture of experts.
     Experts(Box<ExpertsPlan>),

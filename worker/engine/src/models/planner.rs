@@ -222,6 +222,30 @@ impl<'a> Planner<'a> {
         Ok(Some(product))
     }
 
+    /// The same for `count` experts, each with its rows of both; `None` also if a binding is too small.
+    pub(super) fn paired_experts(
+        &mut self,
+        [gate, up]: [&Segment; 2],
+        count: u32,
+        cols: u32,
+    ) -> Result<Option<MatrixId>> {
+        let tensor_type = self.checked_segment(gate, cols)?;
+        let own_rows = gate.rows / count;
+        let is_aligned = u64::from(own_rows) * u64::from(cols / 32) % 8 == 0;
+        let rows = gate.rows.checked_mul(2).filter(|rows| *rows <= self.max_rows(tensor_type, cols));
+        let Some(rows) = rows.filter(|_| is_aligned) else { return Ok(None) };
+        if tensor_type != self.checked_segment(up, cols)? {
+            return Ok(None);
+        }
+        let part = |of: &Segment, expert: u32| Segment {
+            tensor: of.tensor.clone(),
+            first_row: expert * own_rows,
+            rows: own_rows,
+        };
+        let segments = (0..count).flat_map(|expert| [part(gate, expert), part(up, expert)]).collect();
+        Ok(Some(self.add(MatrixPlan { segments, tensor_type, rows, cols, first_row: 0 })))
+    }
+
     /// Gate and up projections, stacked if possible. Gates that are cut off must be apart.
     pub(super) fn gate_up(&mut self, gate: Segment, up: Segment, cols: u32, cutoff: Option<f32>) -> Result<GateUpPlan> {
         let paired = if cutoff.is_none() { self.paired(&gate, &up, cols)? } else { None };

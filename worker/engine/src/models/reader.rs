@@ -87,6 +87,7 @@ impl Reader<'_, Family> {
             vocab: u32::try_from(embedding.rows().min(MAX_VOCAB + 1)).unwrap_or(u32::MAX),
             trained_context: self.require_u32("context_length")?,
             cache: CacheFormat::default(),
+            sequences: 1,
             rope,
             window_rope,
             norm_eps: self.norm_eps()?,

@@ -60,6 +60,15 @@ pub(crate) struct AnswerStart<'a> {
     pub history: Vec<u32>,
 }
 
+/// How the next token of a sequence is chosen.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Choice<'a> {
+    /// Only tokens whose bit is set here can be chosen, if given: one bit per token, lowest first.
+    pub allowed: Option<&'a [u32]>,
+    /// Whether the model's logits are requested, too.
+    pub wants_logits: bool,
+}
+
 /// A sampled token and the logits it was sampled from.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Step {
@@ -141,14 +150,24 @@ pub(crate) trait Decoder: Memory + MaybeSend {
     /// Starts to compute the logits after the answer's last token, which is at `position`.
     async fn begin_step(&mut self, position: usize) -> Result<()>;
 
-    /// Returns these logits: `[vocab]`.
-    async fn step_logits(&mut self) -> Result<Vec<f32>>;
+    /// Returns these logits: `[vocab]`. After [`Decoder::begin_each`] there is a row for each token; otherwise it is row 0.
+    async fn step_logits(&mut self, row: usize) -> Result<Vec<f32>>;
 
     /// Replaces these logits: `[vocab]`.
-    fn set_step_logits(&mut self, logits: &[f32]);
+    fn set_step_logits(&mut self, row: usize, logits: &[f32]);
 
     /// Samples a token from them, restricted to tokens whose bit is set in `allowed` if given.
     async fn choose(&mut self, allowed: Option<&[u32]>, wants_logits: bool) -> Result<Step>;
+
+    /// Starts an answer of the selected sequence whose tokens are computed together with those of others'.
+    fn join(&mut self, start: &AnswerStart<'_>);
+
+    /// Starts to compute the logits after a token of each of several sequences that have joined, as
+    /// [`Decoder::each_logits`] does: a row for each.
+    async fn begin_each(&mut self, tokens: &[SequenceToken]) -> Result<()>;
+
+    /// Samples a token from each row, for the sequence whose token [`Decoder::begin_each`] was given there.
+    async fn choose_each(&mut self, choices: &[(usize, Choice<'_>)]) -> Result<Vec<Step>>;
 
     /// Prepares what every answer needs (compiles kernels), so that none has to wait for it.
     async fn prepare(&self) -> Result<()>;

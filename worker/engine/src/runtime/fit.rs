@@ -3,6 +3,7 @@
 use crate::chat::Chat;
 use crate::error::{EngineError, Result};
 use crate::gguf::Gguf;
+use crate::kernels::MAX_SEQUENCES;
 use crate::models::{
     CacheFormat, EncoderConfig, EncoderPlan, HeadPlan, MAX_TEXT_TOKENS, ModelConfig, ModelPlan, ProjectorConfig,
     ProjectorPlan, SPEECH_ARCHITECTURE, SpeechConfig, SpeechPlan, WeightPlan,
@@ -72,6 +73,8 @@ impl SpeechModel {
             scratch_bytes: self.config.scratch_bytes(),
             context_tokens: context,
             max_context_tokens: context,
+            further_sequence_bytes: 0,
+            max_further_sequences: 0,
         }
     }
 }
@@ -152,6 +155,8 @@ impl TextModel {
                 TextLayers::Encoder(config, _) => config.context,
                 TextLayers::Decoder(config, _) => config.trained_context.min(MAX_TEXT_TOKENS),
             },
+            further_sequence_bytes: 0,
+            max_further_sequences: 0,
         }
     }
 }
@@ -201,6 +206,16 @@ impl Description {
         self
     }
 
+    /// Plans memory for so many sequences beside the first; other kinds of models have none. See
+    /// [`LoaderOptions::further_sequences`](crate::runtime::LoaderOptions::further_sequences).
+    #[must_use]
+    pub fn with_sequences(mut self, further: u32) -> Self {
+        if let Self::Decoder { config, .. } = &mut self {
+            config.sequences = further.saturating_add(1).min(MAX_SEQUENCES);
+        }
+        self
+    }
+
     /// The tokenizer and chat template of a generative model.
     pub fn chat_mut(&mut self) -> Option<&mut Chat> {
         match self {
@@ -227,12 +242,15 @@ impl Description {
         match self {
             Self::Decoder { config, .. } => {
                 let context_tokens = config.context(context_tokens, limits)?;
+                let kv_bytes = config.kv_bytes(context_tokens);
                 Ok(Fit {
                     weight_bytes,
-                    kv_bytes: config.kv_bytes(context_tokens),
+                    kv_bytes,
                     scratch_bytes: scratch_bytes(config),
                     context_tokens,
                     max_context_tokens: config.max_context(limits),
+                    further_sequence_bytes: kv_bytes / u64::from(config.sequences),
+                    max_further_sequences: config.max_sequences(context_tokens, limits) - 1,
                 })
             }
             Self::Encoder(model) => Ok(model.fit(model.context(context_tokens, limits)?)),
@@ -287,6 +305,8 @@ impl ProjectorDescription {
             scratch_bytes: plan.scratch_bytes(config, rows),
             context_tokens: embeddings,
             max_context_tokens: embeddings,
+            further_sequence_bytes: 0,
+            max_further_sequences: 0,
         }
     }
 }
@@ -296,14 +316,19 @@ impl ProjectorDescription {
 pub struct Fit {
     /// Weights, in bytes.
     pub weight_bytes: u64,
-    /// KV cache, in bytes.
+    /// KV cache of all sequences, in bytes.
     pub kv_bytes: u64,
     /// Activations, in bytes.
     pub scratch_bytes: u64,
-    /// Context length: tokens of prompt and answer together.
+    /// Context length of each sequence: tokens of prompt and answer together.
     pub context_tokens: u32,
     /// The longest context that the model was trained for and the device can bind.
     pub max_context_tokens: u32,
+    /// What each further sequence of the same context length takes, in bytes, see
+    /// [`LoaderOptions::further_sequences`](crate::runtime::LoaderOptions::further_sequences).
+    pub further_sequence_bytes: u64,
+    /// How many of them the device can bind.
+    pub max_further_sequences: u32,
 }
 
 impl Fit {
@@ -314,26 +339,39 @@ impl Fit {
 }
 
 impl ModelConfig {
-    /// Size of the KV cache and of the states of recurrent layers on a GPU, in bytes.
+    /// Size of the KV caches and of the states of recurrent layers of all sequences on a GPU, in bytes.
     pub fn kv_bytes(&self, context_tokens: u32) -> u64 {
         let batch = usual_batch(self);
         let bytes = |attention| {
             let positions = self.kept_positions(attention, context_tokens, batch);
             u64::from(positions) * self.layer_kv_bytes_per_token(attention)
         };
-        self.attentions().map(bytes).sum::<u64>() + self.state_bytes()
+        u64::from(self.sequences) * (self.attentions().map(bytes).sum::<u64>() + self.state_bytes())
     }
 
-    /// The longest context that the model was trained for and for which a layer's KV cache fits into one binding.
+    /// The longest context that the model was trained for and for which a layer's KV caches of all sequences fit into one
+    /// binding.
     pub fn max_context(&self, limits: DeviceLimits) -> u32 {
         let batch = usual_batch(self);
+        let sequence_bytes = limits.max_binding_bytes / u64::from(self.sequences);
         let fitting = self.attentions().map(|attention| {
-            let positions = limits.max_binding_bytes / self.layer_kv_bytes_per_token(attention).max(1);
+            let positions = sequence_bytes / self.layer_kv_bytes_per_token(attention).max(1);
             let positions = u32::try_from(positions).unwrap_or(u32::MAX);
             // A layer that keeps fewer positions in any context does not limit it.
             if self.kept_positions(attention, u32::MAX, batch) <= positions { u32::MAX } else { positions }
         });
         self.trained_context.min(fitting.min().unwrap_or(u32::MAX))
+    }
+
+    /// How many sequences of this context length a device can hold: a layer's KV caches of all of them are in one binding.
+    /// At least one.
+    pub fn max_sequences(&self, context_tokens: u32, limits: DeviceLimits) -> u32 {
+        let batch = usual_batch(self);
+        let fitting = self.attentions().map(|attention| {
+            let positions = u64::from(self.kept_positions(attention, context_tokens, batch));
+            limits.max_binding_bytes / (positions * self.layer_kv_bytes_per_token(attention)).max(1)
+        });
+        fitting.min().unwrap_or(u64::MAX).clamp(1, u64::from(MAX_SEQUENCES)) as u32
     }
 
     /// The context length to use: `requested`, but no more than the model was trained for; if `None`, the default or

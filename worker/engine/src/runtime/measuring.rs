@@ -13,12 +13,23 @@ pub enum Change {
     FewerLanes,
     /// Prompts are multiplied in floating point instead of packed integers.
     FloatTiles,
+    /// Single tokens are multiplied as integers with matrices of few bits. Rounds their inputs to 8 bits.
+    Integers,
+    /// Single-token products read codebooks from workgroup memory.
+    SharedCodebooks,
 }
 
 impl Change {
     /// All changes, in the order in which they are tried.
-    pub const ALL: [Self; 5] =
-        [Self::SeparateQuery, Self::FewerSplits, Self::SmallWorkgroups, Self::FewerLanes, Self::FloatTiles];
+    pub const ALL: [Self; 7] = [
+        Self::Integers,
+        Self::SharedCodebooks,
+        Self::SeparateQuery,
+        Self::FewerSplits,
+        Self::SmallWorkgroups,
+        Self::FewerLanes,
+        Self::FloatTiles,
+    ];
 
     /// The name under which results are stored.
     pub fn name(self) -> &'static str {
@@ -28,6 +39,8 @@ impl Change {
             Self::SmallWorkgroups => "small-workgroups",
             Self::FewerLanes => "fewer-lanes",
             Self::FloatTiles => "float-tiles",
+            Self::Integers => "integers",
+            Self::SharedCodebooks => "shared-codebooks",
         }
     }
 

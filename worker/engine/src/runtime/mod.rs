@@ -17,7 +17,7 @@ mod measuring;
 mod memory;
 mod session;
 
-pub use backend::Step;
+pub use backend::{Choice, Step};
 #[cfg(not(target_family = "wasm"))]
 pub use cpu::NativeThreads;
 pub use cpu::{COMMAND_WORDS, Cpu, Helper, HelperThreads, MAX_PAYLOAD_BYTES, MAX_REPLY_FLOATS, NativeSendSync};
@@ -30,6 +30,7 @@ pub use gpu::scratch_bytes;
 pub use loading::{Loaded, Loader, LoaderOptions, ProjectorLoader, Source};
 pub use measuring::{Change, KernelTime, Profile, SelfTest, Verdict};
 pub use session::{
-    DraftStats, Embedding, EmbeddingSpan, Encoder, Generation, GenerationEnd, Model, Part, Projector, Prompt, Ranking,
-    Span, Stepwise, Transcriber, TranscriptEvent, TranscriptSegment, TranscriptionOptions,
+    DraftStats, Embedding, EmbeddingSpan, Encoder, Generation, GenerationEnd, JointStep, Model, Part, Projector,
+    Prompt, Ranking, Schedule, Span, Stepwise, Transcriber, TranscriptEvent, TranscriptSegment, TranscriptionOptions,
+    Turn,
 };

@@ -79,6 +79,7 @@ const OPTIONS: GpuOptions = GpuOptions { baseline: false, tuning: None, max_bind
 
 /// The device on which a test computes a model.
 #[derive(Debug, Clone, Copy)]
+#[allow(clippy::large_enum_variant, reason = "few exist at a time, and constants cannot be boxed")]
 pub enum On {
     Gpu(GpuOptions),
     Cpu,
@@ -186,6 +187,17 @@ impl Described {
         self.tensors.iter().map(|tensor| tensor.name.as_str())
     }
 
+    /// This model with its layers' matrices in another format, if their rows are whole blocks of it.
+    pub fn in_format(&self, format: TensorType) -> Self {
+        let mut changed = self.clone();
+        for tensor in changed.tensors.iter_mut().filter(|tensor| tensor.name.starts_with("blk.")) {
+            if tensor.shape.len() > 1 && tensor.shape[0].is_multiple_of(format.block_len()) {
+                format.name().clone_into(&mut tensor.kind);
+            }
+        }
+        changed
+    }
+
     /// This model with the weights of one tensor changed by `change`, which gets the floats and the number of columns.
     pub fn with_changed_tensor(&self, name: &str, change: fn(&mut [f32], usize)) -> Self {
         let mut changed = self.clone();
@@ -278,6 +290,8 @@ fn generate_weights(index: u64, tensor: &DescribedTensor, kind: TensorType) -> V
             let upper = floats(tensor.offset, tensor.scale).map(|value| (value.to_bits() >> 16) as u16);
             return upper.flat_map(u16::to_le_bytes).collect();
         }
+        TensorType::Q1_0 => (&[0], 0.3),
+        TensorType::Q2_0 => (&[0], 0.2),
         TensorType::Q4_0 => (&[0], 0.04),
         TensorType::Q5_0 => (&[0], 0.02),
         TensorType::Q8_0 => (&[0], 0.0025),

@@ -176,12 +176,15 @@ async fn matrix_units_share_experts_in_every_format() {
         return;
     }
     let mut random = Random(43);
-    let tuning = hardware(&gpu, Tiles::Cooperative);
-    assert_eq!(tuning.tiles, Tiles::Cooperative);
+    let wide = hardware(&gpu, Tiles::Cooperative);
+    let narrow = LinearTuning { prefetch: true, ..gpu.tuning().prefill_narrow };
+    assert_eq!([wide.tiles, narrow.tiles], [Tiles::Cooperative; 2]);
     for tensor_type in TensorType::supported() {
         let case = case(&gpu, &mut random, tensor_type);
         for (chosen, (shares_input, with_norm)) in choices().iter().zip([(true, true), (false, false), (true, false)]) {
-            Grouped { case: &case, tuning, shares_input, with_norm, chosen }.check(&gpu).await;
+            for tuning in [wide, narrow] {
+                Grouped { case: &case, tuning, shares_input, with_norm, chosen }.check(&gpu).await;
+            }
         }
     }
 }

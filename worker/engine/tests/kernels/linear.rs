@@ -3,16 +3,14 @@
 use parlance_engine::gguf::TensorType;
 use parlance_engine::gguf::dequantize::dequantize;
 use parlance_engine::kernels;
-use parlance_engine::kernels::Grid;
-use parlance_engine::kernels::attention::{Attention, AttentionLayout};
 use parlance_engine::kernels::linear::{
-    Epilogue, ExpertRows, Linear, LinearTuning, MergedParts, Tiles, halve, has_integers, quantise,
+    Epilogue, ExpertRows, Linear, LinearTuning, MergedParts, Tiles, has_integers, quantise,
 };
-use parlance_engine::kernels::{CacheLayout, Shader, expand};
-use parlance_engine::models::{Activation, HeadShape};
-use parlance_engine::runtime::{Dispatch, Gpu, GpuOptions, Matrix, Tuning};
+use parlance_engine::kernels::{Grid, Shader};
+use parlance_engine::models::Activation;
+use parlance_engine::runtime::{Dispatch, Gpu, Matrix};
 
-use crate::common::{Random, assert_close, device, devices, note, plain_device};
+use crate::common::{Random, assert_close, devices, note, plain_device};
 use crate::{gpu_tests, read, run, state};
 
 gpu_tests! {
@@ -24,7 +22,6 @@ gpu_tests! {
     linear_selects_each_tokens_experts,
     linear_merges_attention_splits,
     packed_products_only_round_their_input,
-    matrix_units_multiply_in_every_format,
 }
 
 /// Layouts and the devices to test them on. If two devices compile the same kernel, only the one that allows less tests
@@ -126,7 +123,7 @@ impl Case {
     }
 
     /// The product with an input that `prepare` converts to `prepared_bytes` bytes, normalised if it defines `NORM`.
-    async fn prepared_product(
+    pub(crate) async fn prepared_product(
         &self,
         gpu: &Gpu,
         tuning: LinearTuning,
@@ -240,60 +237,6 @@ async fn linear_multiplies_in_every_format() {
     }
 }
 
-/// Few adapters have matrix units, so the kernels for them are at least validated.
-#[cfg(not(target_family = "wasm"))]
-#[test]
-fn kernels_for_matrix_units_are_valid() {
-    use naga::valid::{Capabilities, ValidationFlags, Validator};
-
-    let tuning = Tuning::for_hardware(None).with_tiles(u32::MAX, Tiles::Cooperative).prefill_large;
-    assert_eq!(tuning.tiles, Tiles::Cooperative);
-    let experts = ExpertRows { rows: 60, used: 2, shares_input: true };
-    let shaders = TensorType::supported().flat_map(|tensor_type| [(tensor_type, None), (tensor_type, Some(experts))]);
-    let shaders = shaders.map(|(tensor_type, experts)| {
-        let linear = Linear {
-            tensor_type,
-            rows: 300,
-            cols: 512,
-            first_row: 0,
-            out_rows: 300,
-            norm_eps: None,
-            bias: true,
-            experts,
-            heads: None,
-            merge: None,
-            epilogue: Epilogue::Gated(Activation::Silu),
-            tuning,
-        };
-        linear.shader().unwrap()
-    });
-    let heads = HeadShape { heads: 9, kv_heads: 3, head_dim: 64, value_dim: 64, rope_dim: 64, rope_half: true };
-    let attention = Attention {
-        heads,
-        cache: CacheLayout { ring: Some(200), ..CacheLayout::f16(64) },
-        scale: 0.125,
-        temperature: None,
-        softcap: Some(30.0),
-        window: Some(100),
-        bidirectional: false,
-        ahead: None,
-        alibi: false,
-        sinks: true,
-        layout: AttentionLayout::Cooperative,
-        splits: 1,
-        workgroup: 128,
-    };
-    let [normed, plain] = [Some(EPS), None].map(|norm_eps| halve(1, 512, norm_eps).0);
-    for shader in shaders.chain([normed, plain, attention.shader()]) {
-        let text = expand(&shader);
-        let module =
-            naga::front::wgsl::parse_str(&text).unwrap_or_else(|error| panic!("{}", error.emit_to_string(&text)));
-        if let Err(error) = Validator::new(ValidationFlags::all(), Capabilities::all()).validate(&module) {
-            panic!("{}", error.emit_to_string(&text));
-        }
-    }
-}
-
 /// Given the rounded inputs of `quantise.wgsl`, integer products are as exact as float products.
 async fn packed_products_only_round_their_input() {
     let gpu = plain_device().await;
@@ -316,29 +259,6 @@ async fn packed_products_only_round_their_input() {
             assert_close(&actual, &expected, 1e-3, &format!("{tensor_type}, norm: {with_norm}"));
         }
         note("formats", &[tensor_type.name(), "", "", "", "", "", product]);
-    }
-}
-
-/// Only on adapters with matrix units, whose inputs are rounded to f16: 11 bits.
-async fn matrix_units_multiply_in_every_format() {
-    let gpu = device(GpuOptions::default()).await;
-    if !gpu.has_matrix_units() {
-        println!("{} has no matrix units", gpu.adapter_name());
-        return;
-    }
-    let mut random = Random(31);
-    let tuning = gpu.tuning().prefill_large;
-    assert_eq!(tuning.tiles, Tiles::Cooperative);
-    for tensor_type in TensorType::supported() {
-        // Rows and tokens that do not fill tiles, and an odd number of blocks if the format allows it.
-        let cols = 480u32.next_multiple_of(tensor_type.block_len() as u32);
-        for (rows, tokens, with_norm) in [(21, 9, true), (300, 130, false)] {
-            let case = Case::new(&gpu, &mut random, tensor_type, rows, cols, tokens);
-            let expected = case.expected(with_norm);
-            let prepare = halve(1, cols, with_norm.then_some(EPS));
-            let actual = case.prepared_product(&gpu, tuning, prepare, case.x.len() * 2).await;
-            assert_close(&actual, &expected, 2e-3, &format!("{tensor_type}, {rows} rows, {tokens} tokens"));
-        }
     }
 }
 

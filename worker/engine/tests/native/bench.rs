@@ -28,7 +28,7 @@ fn rows_say_what_was_measured_and_where_and_so_do_those_of_llama_cpp() {
     let fake = std::env::temp_dir().join(format!("llama-bench-{}", std::process::id()));
     std::fs::write(&fake, LLAMA_BENCH).unwrap();
     std::fs::set_permissions(&fake, std::fs::Permissions::from_mode(0o755)).unwrap();
-    let arguments = "--cpu --json --peer llama.cpp --runs 1 --tokens 4 --prefill 8 --context 16";
+    let arguments = "--cpu --json --peer llama.cpp --runs 1 --tokens 4 --prefill 8 --context 16 --callers 1,3";
     let output = Command::new(program())
         .args(arguments.split(' '))
         .current_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("../.."))
@@ -48,5 +48,6 @@ fn rows_say_what_was_measured_and_where_and_so_do_those_of_llama_cpp() {
         row.unwrap_or_else(|| panic!("no {case} in {rows:?}"))["value"].as_f64().unwrap()
     };
     assert!(value("prefill 8") > 0.0 && value("decode at 16") > 0.0);
+    assert!(value("decode at 16, 1 callers") > 0.0 && value("decode at 16, 3 callers") > 0.0);
     assert_eq!(["prefill 8", "decode at 16"].map(|case| value(&format!("llama.cpp: {case}")) as u32), [20, 5]);
 }

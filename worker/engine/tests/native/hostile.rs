@@ -2,7 +2,14 @@
 #![allow(clippy::unwrap_used, reason = "tests may panic")]
 
 use parlance_engine::EngineError;
+use parlance_engine::fit::ProjectorDescription;
 use parlance_engine::gguf::{Gguf, Parsed, TensorType, Value};
+use parlance_engine::models::ProjectorConfig;
+use parlance_engine::runtime::{Cpu, Device};
+use parlance_engine::vision::Cut;
+
+use crate::common::{Described, build_file};
+use crate::vision::described_projectors;
 
 /// Writes GGUF files, valid or not.
 #[derive(Clone)]
@@ -215,4 +222,62 @@ fn no_flipped_byte_makes_the_parser_panic() {
             let _ = Gguf::parse(&damaged, None);
         }
     }
+}
+
+/// The header of a projector.
+fn header(projector: &Described) -> Gguf {
+    match parse(&build_file(projector, &[])) {
+        Ok(Parsed::Complete(gguf)) => *gguf,
+        other => panic!("{}: {other:?}", projector.name),
+    }
+}
+
+#[test]
+fn extreme_numbers_of_projectors_are_refused_or_harmless() {
+    const EXTREMES: [u32; 6] = [0, 1, 2, 255, 4096, u32::MAX];
+    let limits = Device::from(Cpu::blocking()).limits();
+    let mut refused = 0;
+    for projector in described_projectors() {
+        for index in 0..projector.metadata.len() {
+            let (key, kind, _) = &projector.metadata[index];
+            if kind != "u32" {
+                continue;
+            }
+            for extreme in EXTREMES {
+                let mut changed = projector.clone();
+                changed.metadata[index].2 = extreme.into();
+                let Ok(description) = ProjectorDescription::new(&header(&changed), limits) else {
+                    refused += 1;
+                    continue;
+                };
+                let ProjectorConfig { pictures, patch, merge, .. } = description.config;
+                for size in [[1, 1], [1 << 15, 1], [1, 1 << 15], [2048, 1536]] {
+                    let cut = Cut::new(&pictures, size, patch * merge, u32::MAX);
+                    let pixels: u64 = cut.sizes().map(|[width, height]| u64::from(width) * u64::from(height)).sum();
+                    assert!(pixels <= 1 << 27, "{}, {key} = {extreme}: {pixels} of {size:?}", projector.name);
+                }
+            }
+        }
+    }
+    assert!(refused > 100, "only {refused} are refused");
+}
+
+#[test]
+fn a_small_picture_is_not_blown_up_to_billions_of_pixels() {
+    let with_squares = |fewest: u32| {
+        let mut projector = described_projectors().find(|projector| projector.name == "internvl").unwrap().clone();
+        for (key, _, value) in &mut projector.metadata {
+            if key.ends_with("image_size") {
+                *value = 2044.into();
+            }
+        }
+        for (name, count) in [("min", fewest), ("max", 64)] {
+            let key = format!("clip.vision.preproc_{name}_tiles");
+            projector.metadata.push((key, "u32".to_owned(), count.into()));
+        }
+        ProjectorConfig::from_gguf(&header(&projector)).map(|_| ())
+    };
+    assert_eq!(with_squares(1), Ok(()));
+    let found = with_squares(64);
+    assert!(found.as_ref().is_err_and(|error| error.to_string().contains("the fewest squares")), "{found:?}");
 }

@@ -3,11 +3,13 @@
 #![allow(clippy::unwrap_used, reason = "tests may panic")]
 
 use parlance_engine::EngineError;
+use parlance_engine::fit::{Description, DeviceLimits};
+use parlance_engine::models::ModelConfig;
 use parlance_engine::runtime::{Device, Loader, LoaderOptions, Model, Verdict};
 use parlance_engine::sampling::SamplingParams;
 use pollster::block_on;
 
-use crate::architectures::{CONTEXT, FIXTURE, divergence, file};
+use crate::architectures::{CONTEXT, FIXTURE, divergence, file, header};
 use crate::hybrids::{devices, with_batches_of};
 
 /// Models whose layers leave all kinds of memory: rows, rows of a window, latent keys, states, states beside rows. In the
@@ -175,4 +177,61 @@ fn a_single_sequence_is_computed_by_the_same_call() {
             }
         }
     });
+}
+
+/// The divergence of the logits after a prompt, from those of another model.
+async fn divergence_after(prompt: &[u32], model: &mut Model, other: &mut Model) -> f64 {
+    let mut logits = Vec::new();
+    for model in [model, other] {
+        prefill(model, prompt).await;
+        logits.push(model.decode_logits(*prompt.last().unwrap()).await.unwrap());
+    }
+    divergence(&logits[0], &logits[1]).abs()
+}
+
+#[test]
+fn saved_conversations_return_to_any_sequence() {
+    block_on(async {
+        for (device_name, device) in shared_devices().await {
+            for name in ["qwen3", "gemma3", "qwen35"] {
+                let what = format!("{name} on {device_name}");
+                let mut alone = crate::architectures::load(device.clone(), &file(name)).await;
+                let mut model = load(&device, name).await;
+                let [first, second, third] = prompts();
+                // The first is saved when the second takes its place, and the third stays where it is.
+                for (sequence, prompt) in [(1, first), (2, third), (1, second)] {
+                    model.select(sequence);
+                    prefill(&mut model, prompt).await;
+                }
+                // In turn, each one comes to another sequence, is copied there, or returns; what it replaces is saved.
+                for (sequence, prompt) in [(0, first), (1, second), (1, third), (2, third), (0, second), (2, first)] {
+                    model.select(sequence);
+                    assert_eq!(model.cached_prefix_len(prompt), prompt.len() - 1, "{what}: sequence {sequence}");
+                    let found = divergence_after(prompt, &mut model, &mut alone).await;
+                    assert!(found < 1e-5, "{what}: sequence {sequence}: {found:.1e}");
+                }
+            }
+        }
+    });
+}
+
+#[test]
+fn the_fit_counts_all_sequences() {
+    let limits = DeviceLimits { max_binding_bytes: 1 << 30 };
+    for name in MODELS {
+        let header = header(&file(name));
+        let fit = |further| {
+            let description = Description::new(&header, limits).unwrap().with_sequences(further);
+            description.fit(Some(100), limits).unwrap()
+        };
+        let [one, three] = [fit(0), fit(2)];
+        assert_eq!(three.kv_bytes, 3 * one.kv_bytes, "{name}");
+        assert_eq!((three.weight_bytes, three.context_tokens), (one.weight_bytes, 100), "{name}");
+    }
+    // A layer's rows of all sequences are in one binding.
+    let one = ModelConfig::from_gguf(&header(&file("qwen3"))).unwrap();
+    let three = ModelConfig { sequences: 3, ..one.clone() };
+    let row_bytes = one.kv_bytes_per_token() / one.layers.len() as u64;
+    let limits = DeviceLimits { max_binding_bytes: 120 * row_bytes };
+    assert_eq!([&one, &three].map(|config| config.max_context(limits)), [120, 40]);
 }

@@ -11,10 +11,10 @@ pub use request::{
     Truncation,
 };
 pub use response::{
-    ApiError, ApiErrorBody, Capability, ChatChoice, ChatChunk, ChatCompletion, ChatDelta, ChunkChoice,
-    CompletionTokens, Embedding, EmbeddingList, EmbeddingUsage, FinishReason, FunctionDelta, LogProbs, ModelEntry,
-    ModelList, PromptTokens, RankedDocument, RerankResult, Reranking, ResponseMessage, TextChoice, TextCompletion,
-    TextLogProbs, TokenLogProb, ToolCallDelta, TopLogProb, Usage, UsageExtra,
+    ApiError, ApiErrorBody, ChatChoice, ChatChunk, ChatCompletion, ChatDelta, ChunkChoice, CompletionTokens, Embedding,
+    EmbeddingList, EmbeddingUsage, FinishReason, FunctionDelta, LogProbs, ModelEntry, ModelList, PromptTokens,
+    RankedDocument, RerankResult, Reranking, ResponseMessage, TextChoice, TextCompletion, TextLogProbs, TokenLogProb,
+    ToolCallDelta, TopLogProb, Usage, UsageExtra,
 };
 
 pub use responses::{
@@ -24,6 +24,8 @@ pub use responses::{
 };
 
 use serde::{Deserialize, Serialize};
+
+pub use crate::abilities::Capability;
 
 /// An endpoint of the API.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -49,4 +51,6 @@ pub enum Endpoint {
     Rerank,
     /// `/v1/models`
     Models,
+    /// `GET /v1/models/{model}`, whose body has the parameter of the path.
+    RetrieveModel,
 }

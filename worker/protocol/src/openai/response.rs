@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::request::ToolCall;
-use crate::Abilities;
+use crate::abilities::{Abilities, Capability};
 
 /// Why an answer ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -154,6 +154,16 @@ pub struct FunctionDelta {
 pub struct LogProbs {
     /// One for each token.
     pub content: Vec<TokenLogProb>,
+    /// Always null, because `OpenAI`'s clients expect the field.
+    #[serde(default)]
+    pub refusal: Option<Vec<TokenLogProb>>,
+}
+
+impl LogProbs {
+    /// The log probabilities of these tokens.
+    pub fn new(content: Vec<TokenLogProb>) -> Self {
+        Self { content, refusal: None }
+    }
 }
 
 /// The log probability of a token, with those of its alternatives.
@@ -277,6 +287,9 @@ pub struct UsageExtra {
     pub prefill_tokens_per_s: f64,
     /// Generation speed.
     pub decode_tokens_per_s: f64,
+    /// Seconds for encoding images, if there are any that were not seen before.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub image_encode_s: Option<f64>,
     /// Seconds for compiling the grammar, if there is one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub grammar_init_s: Option<f64>,
@@ -361,24 +374,6 @@ pub struct ModelList {
     pub object: String,
     /// The models.
     pub data: Vec<ModelEntry>,
-}
-
-/// What a model can do.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Capability {
-    /// It answers conversations.
-    Chat,
-    /// It has embeddings of texts.
-    Embeddings,
-    /// It ranks documents.
-    Rerank,
-    /// Its chat template describes tools.
-    Tools,
-    /// It can reason before it answers.
-    Thinking,
-    /// It sees images.
-    Vision,
 }
 
 /// A model.

@@ -12,7 +12,7 @@ use super::response::{TokenLogProb, Usage, UsageExtra};
 pub struct ResponseRequest {
     /// The name of a loaded or stored model; the one loaded last if absent or unknown.
     pub model: Option<String>,
-    /// A string, or an array of items: messages, function calls and their outputs, reasoning.
+    /// A string, or an array of items: messages, function calls and their outputs, reasoning, and references to items that are kept.
     pub input: Value,
     /// A system message for this response only.
     pub instructions: Option<String>,

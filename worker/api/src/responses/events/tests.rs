@@ -2,7 +2,8 @@ use parlance_protocol::openai::ResponseRequest;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::job::{Meta, to_json};
+use crate::chunks::to_json;
+use crate::meta::Meta;
 use crate::responses::request;
 
 /// A translator of the response to this request.

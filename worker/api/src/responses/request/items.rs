@@ -6,6 +6,7 @@ use parlance_protocol::openai::{FunctionCall, RequestMessage, ToolCall};
 use serde_json::{Map, Value, json};
 
 use crate::error::RequestError;
+use crate::responses::kept::KeptResponse;
 
 /// The items of a request's input, each with its field.
 ///
@@ -37,6 +38,34 @@ pub(super) fn of_input(input: &Value, random: u64) -> Result<Vec<(Value, String)
         }
         _ => Err(RequestError::field("input", "it must be a string or an array of items")),
     }
+}
+
+/// Whether an item stands for one that is kept.
+fn is_reference(item: &Value) -> bool {
+    item.get("type").is_some_and(|kind| *kind == "item_reference")
+}
+
+/// The ids of the responses whose items a request's input names.
+pub(in crate::responses) fn referenced_responses(body: &Value) -> impl Iterator<Item = String> {
+    let items = body.get("input").and_then(Value::as_array).into_iter().flatten();
+    // An item's id has that of its response: `msg_0123_0` belongs to `resp_0123`.
+    items.filter(|item| is_reference(item)).filter_map(|item| {
+        let (_, rest) = item.get("id")?.as_str()?.split_once('_')?;
+        Some(format!("resp_{}", rest.split_once('_')?.0))
+    })
+}
+
+/// The item itself or, if it is a reference, the kept one that it names.
+///
+/// # Errors
+/// [`RequestError::Field`] if there is none of that id.
+pub(super) fn resolved(item: Value, origin: &str, kept: &[KeptResponse]) -> Result<Value, RequestError> {
+    if !is_reference(&item) {
+        return Ok(item);
+    }
+    let id = text(&item, "id", origin)?;
+    let found = kept.iter().find_map(|kept| kept.item(&id));
+    found.ok_or_else(|| RequestError::field(field(origin, "id"), format!("there is no item “{id}” on this device")))
 }
 
 /// An item with the fields that the short form of a message omits.
@@ -114,8 +143,9 @@ impl Messages {
                 Ok(())
             }
             Some(other) => {
-                let message =
-                    format!("“{other}” is not one of message, reasoning, function_call, function_call_output");
+                let message = format!(
+                    "“{other}” is not one of message, reasoning, function_call, function_call_output, item_reference"
+                );
                 Err(RequestError::field(field(origin, "type"), message))
             }
             None => Err(RequestError::field(origin, "it must have a type, or a role and content")),

@@ -1,7 +1,7 @@
-use parlance_protocol::openai::OutputItem;
+use parlance_protocol::openai::{Endpoint, OutputItem};
 
 use super::*;
-use crate::responses::KeptResponse;
+use crate::responses::{KeptResponse, PreparedResponse};
 
 fn meta() -> Meta {
     Meta { random: 7, created: 100, model: "demo".to_owned() }
@@ -12,7 +12,7 @@ fn read(body: &Value) -> ResponseRequest {
 }
 
 fn translated(body: &Value) -> Translated {
-    translate(&read(body), Vec::new(), 7).unwrap_or_else(|error| panic!("{error}: {body}"))
+    translate(&read(body), &[], 7).unwrap_or_else(|error| panic!("{error}: {body}"))
 }
 
 fn messages(input: Value) -> Value {
@@ -21,7 +21,7 @@ fn messages(input: Value) -> Value {
 
 /// The invalid field of a request.
 fn invalid_field(body: &Value) -> String {
-    let translated = crate::parse::read(body).and_then(|request: ResponseRequest| translate(&request, Vec::new(), 7));
+    let translated = crate::parse::read(body).and_then(|request: ResponseRequest| translate(&request, &[], 7));
     let checked = translated.and_then(|Translated { chat, origins, .. }| {
         crate::parse::chat(chat, 0).map_err(|error| with_own_names(error, &origins))
     });
@@ -109,7 +109,8 @@ fn invalid_fields_have_the_names_of_this_api() {
         (json!({ "input": [] }), "input"),
         (json!({ "input": ["a"] }), "input[0]"),
         (json!({ "input": [{}] }), "input[0]"),
-        (json!({ "input": [{ "type": "item_reference", "id": "x" }] }), "input[0].type"),
+        (json!({ "input": [{ "type": "item_reference", "id": "msg_1_0" }] }), "input[0].id"),
+        (json!({ "input": [{ "type": "computer_call", "id": "x" }] }), "input[0].type"),
         (json!({ "input": [{ "role": "tool", "content": "x" }] }), "input[0].role"),
         (json!({ "input": [{ "role": "user" }] }), "input[0].content"),
         (image(json!("file:///etc/passwd"), "auto"), "input[0].content[0].image_url"),
@@ -167,7 +168,7 @@ fn a_kept_response_is_continued() {
     let kept = KeptResponse::from_bytes(&kept.to_bytes()).unwrap_or_else(|| panic!("it can be read"));
     assert_eq!(KeptResponse::from_bytes(b"{}"), None);
     let page = |parameters: Value| {
-        let page = kept.input_items(&parameters);
+        let page = kept.answer(Endpoint::InputItems, &parameters);
         page.map(|page| (page["data"].as_array().map(Vec::len), page["has_more"].clone(), page["first_id"].clone()))
     };
     let id = json!("item_0000000000000007_0");
@@ -178,12 +179,30 @@ fn a_kept_response_is_continued() {
     {
         assert_eq!(page(parameters).err().and_then(|error| error.param().map(str::to_owned)).as_deref(), Some(param));
     }
-    assert!(kept.retrieved(&json!({})).is_ok() && kept.retrieved(&json!({ "stream": "true" })).is_err());
+    let retrieved = |parameters: Value| kept.answer(Endpoint::RetrieveResponse, &parameters);
+    assert!(retrieved(json!({})).is_ok() && retrieved(json!({ "stream": "true" })).is_err());
+    assert!(kept.answer(Endpoint::CancelResponse, &json!({})).is_err(), "it has ended");
+    let deleted = kept.answer(Endpoint::DeleteResponse, &json!({}));
+    assert_eq!(deleted, Ok(json!({ "id": "resp_0000000000000007", "object": "response", "deleted": true })));
 
-    let next = json!({ "input": [{ "type": "function_call_output", "call_id": "c", "output": "1" }], "previous_response_id": "resp_1" });
-    let Translated { chat, input, .. } =
-        translate(&read(&next), kept.into_items(), 8).unwrap_or_else(|error| panic!("{error}"));
-    let roles: Vec<_> = chat.messages.iter().map(|message| message.role.as_str()).collect();
-    assert_eq!(roles, ["user", "assistant", "tool"], "instructions are not carried over");
-    assert_eq!(input.len(), 3);
+    let output = json!({ "type": "function_call_output", "call_id": "c", "output": "1" });
+    let named = |id: &str| json!({ "type": "item_reference", "id": id });
+    let previous = "resp_0000000000000007";
+    for next in [
+        json!({ "input": [output], "previous_response_id": previous }),
+        json!({ "input": [named("item_0000000000000007_0"), named("fc_1"), output] }),
+    ] {
+        let translated = translate(&read(&next), std::slice::from_ref(&kept), 8);
+        let Translated { chat, input, .. } = translated.unwrap_or_else(|error| panic!("{error}"));
+        let roles: Vec<_> = chat.messages.iter().map(|message| message.role.as_str()).collect();
+        assert_eq!(roles, ["user", "assistant", "tool"], "instructions are not carried over");
+        assert_eq!(input.len(), 3);
+        assert_eq!((&input[0]["type"], &input[1]["id"]), (&json!("message"), &json!("fc_1")), "as they were");
+    }
+    let error = translate(&read(&json!({ "input": [named("msg_1_0")] })), &[kept], 8).err();
+    assert_eq!(error.and_then(|error| error.param().map(str::to_owned)).as_deref(), Some("input[0].id"));
+    let input = json!([named("msg_2_0"), named("fc_2_1"), named("no"), { "role": "user", "content": "Hi" }]);
+    let body = json!({ "previous_response_id": "resp_1", "input": input });
+    assert_eq!(PreparedResponse::references(&body), ["resp_1", "resp_2"]);
+    assert_eq!(PreparedResponse::references(&json!({ "input": "Hi" })), [""; 0]);
 }

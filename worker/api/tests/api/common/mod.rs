@@ -9,40 +9,75 @@
 
 use std::cell::{Cell, RefCell};
 use std::future::{pending, ready};
+use std::ops::{Deref, DerefMut};
 use std::path::PathBuf;
 use std::rc::Rc;
-use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use parlance_api::{ChatCodec, Control, Job, Meta, Processors, RequestError};
-use parlance_engine::runtime::{Cpu, Device, Loader, LoaderOptions, Model, NativeThreads};
+use parlance_engine::runtime::{Cpu, Device, Loader, LoaderOptions, Model};
 use pollster::block_on;
 use serde_json::Value;
 
-static MODEL: LazyLock<Mutex<Model>> = LazyLock::new(|| Mutex::new(load()));
+/// The demo model, for one test at a time.
+pub struct Borrowed(MutexGuard<'static, Option<Model>>);
 
-/// Loads the model on the CPU with two threads. The API works the same on all devices, and software adapters are many times slower.
-pub fn load() -> Model {
-    load_onto(Cpu::blocking().with_threads(Arc::new(NativeThreads::start(1, 100_000))).into())
+impl Deref for Borrowed {
+    type Target = Model;
+
+    fn deref(&self) -> &Model {
+        self.0.as_ref().expect("it is loaded when it is borrowed")
+    }
+}
+
+impl DerefMut for Borrowed {
+    fn deref_mut(&mut self) -> &mut Model {
+        self.0.as_mut().expect("it is loaded when it is borrowed")
+    }
 }
 
 pub fn load_onto(device: Device) -> Model {
+    load_with(device, LoaderOptions { context_tokens: Some(1024), ..LoaderOptions::default() })
+}
+
+pub fn load_with(device: Device, options: LoaderOptions) -> Model {
     let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../models/SmolLM2-135M-Instruct.Q4_1.gguf");
     let bytes = std::fs::read(&path)
         .unwrap_or_else(|error| panic!("{}: {error}; `cargo xtask setup` fetches it", path.display()));
     block_on(async {
-        let mut loader = Loader::new(device, LoaderOptions { context_tokens: Some(1024), ..LoaderOptions::default() });
+        let mut loader = Loader::new(device, options);
         loader.push(&bytes).await.unwrap();
         loader.finish().await.unwrap()
     })
 }
 
-/// The shared model, locked for one test at a time.
-pub fn model() -> MutexGuard<'static, Model> {
-    MODEL.lock().unwrap_or_else(PoisonError::into_inner)
+/// The demo model on the CPU: the API works the same on all devices, and software adapters are many times slower. There
+/// are two, with one thread each, for two tests at a time: a second thread for one model gains little.
+pub fn model() -> Borrowed {
+    static MODELS: [Mutex<Option<Model>>; 2] = [const { Mutex::new(None) }; 2];
+    static WAITING: AtomicUsize = AtomicUsize::new(0);
+    let free = MODELS.iter().find_map(|model| model.try_lock().ok());
+    let mut model = free.unwrap_or_else(|| {
+        let number = WAITING.fetch_add(1, Ordering::Relaxed) % MODELS.len();
+        MODELS[number].lock().unwrap_or_else(PoisonError::into_inner)
+    });
+    model.get_or_insert_with(|| load_onto(Cpu::blocking().into()));
+    Borrowed(model)
 }
 
+/// The model's codec. As in the worker, requests share it, because preparing the vocabulary for grammars takes longer than
+/// most answers.
 pub fn codec(model: &Model) -> Rc<ChatCodec> {
-    Rc::new(ChatCodec::new(model.chat_handle(), model.context_tokens()))
+    thread_local! {
+        static LAST: RefCell<Option<Rc<ChatCodec>>> = const { RefCell::new(None) };
+    }
+    LAST.with_borrow_mut(|last| {
+        let known = last.take().filter(|codec| std::ptr::eq(codec.chat(), model.chat()));
+        let codec = known.unwrap_or_else(|| Rc::new(ChatCodec::new(model.chat_handle(), model.context_tokens())));
+        *last = Some(Rc::clone(&codec));
+        codec
+    })
 }
 
 pub fn meta() -> Meta {
@@ -54,12 +89,21 @@ pub fn meta() -> Meta {
 pub struct Listener {
     pub chunks: RefCell<Vec<Value>>,
     pub prefilled: Cell<usize>,
+    /// How many images were encoded.
+    pub encoded: Cell<usize>,
     pub stop_after: Option<usize>,
 }
 
 impl Control for Listener {
     fn prefilling(&self, done: usize, _total: usize) {
         self.prefilled.set(done);
+    }
+
+    fn seeing(&self, done: usize, _total: usize) {
+        // Tiny towers have two layers, and one report between them.
+        if done % 1000 == 500 {
+            self.encoded.set(self.encoded.get() + 1);
+        }
     }
 
     fn chunk(&self, chunk: Value) {

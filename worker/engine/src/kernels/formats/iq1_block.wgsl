@@ -1,31 +1,64 @@
 // 32 weights of IQ1_S and IQ1_M, whose quants hold a word per block, the low bytes of four indices. The codebook
 // precedes the scales: a word per eight weights of -1, 0 or 1, as nibbles that are one larger, as in Q4_0: w = scale (q
-// - 1 ± 1/8).
+// - 1 ± 1/8). The format defines `load_head`, and `shifts_of`, what a head says.
 const CODEBOOK_WORDS: u32 = 2048u;
+// Integers are 8 (q - 1 ± 1/8), and this.
+const CENTRE: i32 = 9;
 #include "formats/block.wgsl"
+#include "formats/codebook.wgsl"
+#include "formats/codes.wgsl"
 #include "formats/nibbles.wgsl"
 #include "formats/one_word.wgsl"
 
-// `high` has three more bits of each index, from bit 8 on. A scale for either half; `offset` is added to every eight
-// weights.
-fn iq1_block(block: u32, high: vec4<u32>, scale: vec2<f32>, offset: vec4<f32>) -> Block {
-    let word = load_word(block);
+// How the entries of a block become weights.
+struct Shifts {
+    // Three more bits of each index, from bit 8 on; other bits do not matter.
+    high: vec4<u32>,
+    // A scale for either half.
+    scale: vec2<f32>,
+    // Whether 1/8 is subtracted from the weights of an entry, or added.
+    is_lower: vec4<bool>,
+}
+
+// The entries of a block, by the low bytes of their indices.
+fn entries(word: u32, high: vec4<u32>) -> vec4<u32> {
     let low = vec4<u32>(word & 0xffu, (word >> 8u) & 0xffu, (word >> 16u) & 0xffu, word >> 24u);
     let index = low | (high & vec4<u32>(0x700u));
-    let a = scales[index.x];
-    let b = scales[index.y];
-    let c = scales[index.z];
-    let d = scales[index.w];
-    let s0 = scale.x * BYTE_SCALE;
-    let s1 = scale.y * BYTE_SCALE;
+    return vec4<u32>(
+        codebook_word(index.x),
+        codebook_word(index.y),
+        codebook_word(index.z),
+        codebook_word(index.w),
+    );
+}
+
+fn load_block(block: u32) -> Block {
+    let shifts = shifts_of(load_head(block), block);
+    let q = entries(load_word(block), shifts.high);
+    let offset = shifts.scale.xxyy * select(vec4<f32>(-0.875), vec4<f32>(-1.125), shifts.is_lower);
+    let s0 = shifts.scale.x * BYTE_SCALE;
+    let s1 = shifts.scale.y * BYTE_SCALE;
     return Block(
-        low_nibbles(a) * s0 + offset.x,
-        high_nibbles(a) * s0 + offset.x,
-        low_nibbles(b) * s0 + offset.y,
-        high_nibbles(b) * s0 + offset.y,
-        low_nibbles(c) * s1 + offset.z,
-        high_nibbles(c) * s1 + offset.z,
-        low_nibbles(d) * s1 + offset.w,
-        high_nibbles(d) * s1 + offset.w,
+        low_nibbles(q.x) * s0 + offset.x,
+        high_nibbles(q.x) * s0 + offset.x,
+        low_nibbles(q.y) * s0 + offset.y,
+        high_nibbles(q.y) * s0 + offset.y,
+        low_nibbles(q.z) * s1 + offset.z,
+        high_nibbles(q.z) * s1 + offset.z,
+        low_nibbles(q.w) * s1 + offset.w,
+        high_nibbles(q.w) * s1 + offset.w,
+    );
+}
+
+fn codes_of(words: vec2<u32>, head: vec4<u32>, block: u32) -> Codes {
+    let shifts = shifts_of(head, block);
+    let q = entries(words.x, shifts.high);
+    let lift = select(vec4<u32>(0x02020202u), vec4<u32>(0u), shifts.is_lower);
+    let low = ((q << vec4<u32>(3u)) & vec4<u32>(0x18181818u)) | lift;
+    let high = ((q >> vec4<u32>(1u)) & vec4<u32>(0x18181818u)) | lift;
+    return Codes(
+        vec4<u32>(low.x, high.x, low.y, high.y),
+        vec4<u32>(low.z, high.z, low.w, high.w),
+        0.125 * shifts.scale,
     );
 }

@@ -1,13 +1,15 @@
 // IQ2_XXS: quants hold two words per block: four bytes, which index the codebook, and signs with a scale in their spare
 // bits; a word of scales per eight blocks, f16 d; w = ±m d (scale + 0.5) / 4.
 const CODEBOOK_WORDS: u32 = 512u;
+const HAS_HALVES: bool = false;
 #include "formats/signed_block.wgsl"
 #include "formats/even_signs.wgsl"
-#include "formats/two_words.wgsl"
 
-fn load_block(block: u32) -> Block {
-    let q = load_words(block);
-    let d = unpack2x16float(scales[CODEBOOK_WORDS + (block >> 3u)]).x;
-    let scale = 0.25 * d * (f32(spare_bits(q.y)) + 0.5);
-    return signed_eights(four_bytes(q.x), even_signs(q.y), vec2<f32>(scale));
+fn load_head(block: u32) -> vec4<u32> {
+    return vec4<u32>(scales[CODEBOOK_WORDS + (block >> 3u)], 0u, 0u, 0u);
+}
+
+fn signed_of(words: vec2<u32>, head: vec4<u32>, block: u32) -> Signed {
+    let scale = 0.25 * unpack2x16float(head.x).x * (f32(spare_bits(words.y)) + 0.5);
+    return signed_eights(four_bytes(words.x), even_signs(words.y), vec2<f32>(scale));
 }

@@ -1,42 +1,85 @@
 // 32 weights as magnitudes from a codebook, with signs: w = ±m scale. The codebook precedes the scales: words of four
-// bytes, each 64 plus a magnitude below 64.
+// bytes, each 64 plus a magnitude below 64. Quants hold two words per block. The format defines `load_head`, and
+// `signed_of`, what a block's quants and head say.
+const CENTRE: i32 = 64;
 #include "formats/block.wgsl"
+#include "formats/codebook.wgsl"
+#include "formats/codes.wgsl"
 #include "formats/signed_quad.wgsl"
+#include "formats/two_words.wgsl"
 
-// The weights of eight words of magnitudes. For the order of signs see `high_bits.wgsl`; either half has a scale.
-fn signed_block(first: vec4<u32>, second: vec4<u32>, signs: u32, scale: vec2<f32>) -> Block {
-    let s0 = scale.x * BYTE_SCALE;
-    let s1 = scale.y * BYTE_SCALE;
-    let m0 = vec4<f32>(64.0 * scale.x);
-    let m1 = vec4<f32>(64.0 * scale.y);
+struct Signed {
+    // Eight words of magnitudes.
+    first: vec4<u32>,
+    second: vec4<u32>,
+    // For the order see `high_bits.wgsl`.
+    signs: u32,
+    // A scale for either half.
+    scale: vec2<f32>,
+}
+
+fn load_block(block: u32) -> Block {
+    let w = signed_of(load_words(block), load_head(block), block);
+    let s0 = w.scale.x * BYTE_SCALE;
+    let s1 = w.scale.y * BYTE_SCALE;
+    let m0 = vec4<f32>(64.0 * w.scale.x);
+    let m1 = vec4<f32>(64.0 * w.scale.y);
     return Block(
-        signed_quad(first.x, signs) * s0 - m0,
-        signed_quad(first.y, signs >> 1u) * s0 - m0,
-        signed_quad(first.z, signs >> 2u) * s0 - m0,
-        signed_quad(first.w, signs >> 3u) * s0 - m0,
-        signed_quad(second.x, signs >> 4u) * s1 - m1,
-        signed_quad(second.y, signs >> 5u) * s1 - m1,
-        signed_quad(second.z, signs >> 6u) * s1 - m1,
-        signed_quad(second.w, signs >> 7u) * s1 - m1,
+        signed_quad(w.first.x, w.signs) * s0 - m0,
+        signed_quad(w.first.y, w.signs >> 1u) * s0 - m0,
+        signed_quad(w.first.z, w.signs >> 2u) * s0 - m0,
+        signed_quad(w.first.w, w.signs >> 3u) * s0 - m0,
+        signed_quad(w.second.x, w.signs >> 4u) * s1 - m1,
+        signed_quad(w.second.y, w.signs >> 5u) * s1 - m1,
+        signed_quad(w.second.z, w.signs >> 6u) * s1 - m1,
+        signed_quad(w.second.w, w.signs >> 7u) * s1 - m1,
     );
 }
 
-// The same from four entries of eight magnitudes.
-fn signed_eights(index: vec4<u32>, signs: u32, scale: vec2<f32>) -> Block {
-    let at = 2u * index;
-    return signed_block(
-        vec4<u32>(scales[at.x], scales[at.x + 1u], scales[at.y], scales[at.y + 1u]),
-        vec4<u32>(scales[at.z], scales[at.z + 1u], scales[at.w], scales[at.w + 1u]),
+fn codes_of(words: vec2<u32>, head: vec4<u32>, block: u32) -> Codes {
+    let w = signed_of(words, head, block);
+    return Codes(
+        vec4<u32>(
+            signed_bytes(w.first.x, w.signs),
+            signed_bytes(w.first.y, w.signs >> 1u),
+            signed_bytes(w.first.z, w.signs >> 2u),
+            signed_bytes(w.first.w, w.signs >> 3u),
+        ),
+        vec4<u32>(
+            signed_bytes(w.second.x, w.signs >> 4u),
+            signed_bytes(w.second.y, w.signs >> 5u),
+            signed_bytes(w.second.z, w.signs >> 6u),
+            signed_bytes(w.second.w, w.signs >> 7u),
+        ),
+        w.scale,
+    );
+}
+
+// From four entries of eight magnitudes.
+fn signed_eights(index: vec4<u32>, signs: u32, scale: vec2<f32>) -> Signed {
+    return Signed(
+        vec4<u32>(codebook_pair(index.x), codebook_pair(index.y)),
+        vec4<u32>(codebook_pair(index.z), codebook_pair(index.w)),
         signs,
         scale,
     );
 }
 
-// The same from eight entries of four magnitudes.
-fn signed_fours(first: vec4<u32>, second: vec4<u32>, signs: u32, scale: vec2<f32>) -> Block {
-    return signed_block(
-        vec4<u32>(scales[first.x], scales[first.y], scales[first.z], scales[first.w]),
-        vec4<u32>(scales[second.x], scales[second.y], scales[second.z], scales[second.w]),
+// From eight entries of four magnitudes.
+fn signed_fours(first: vec4<u32>, second: vec4<u32>, signs: u32, scale: vec2<f32>) -> Signed {
+    return Signed(
+        vec4<u32>(
+            codebook_word(first.x),
+            codebook_word(first.y),
+            codebook_word(first.z),
+            codebook_word(first.w),
+        ),
+        vec4<u32>(
+            codebook_word(second.x),
+            codebook_word(second.y),
+            codebook_word(second.z),
+            codebook_word(second.w),
+        ),
         signs,
         scale,
     );

@@ -3,12 +3,13 @@
 //
 // A workgroup computes a tile of TILE_ROWS rows and TILE_TOKENS tokens; each of its subgroups takes ROW_TILES times
 // TOKEN_TILES cooperative 16x16 matrices of it. Adjacent rows of the tile are a pair of the epilogue. Parts without tokens
-// are skipped, as in `tiled.wgsl`.
+// are skipped, as in `tiled.wgsl`. With PREFETCH the blocks of the next step are loaded while this one is multiplied.
 //
 // Grid: x * y: ceil(2 * PAIRS / TILE_ROWS) workgroups, z: that of `tiled.wgsl`.
 // Constants: those of `linear.wgsl` except THREAD_PAIRS and TOKENS; ROW_TILES, TOKEN_TILES; ROW_GROUPS, TOKEN_GROUPS:
 // subgroups along either side; STEP_BLOCKS: blocks of 32 columns that are multiplied between two barriers; ROW_LOADS,
-// TOKEN_LOADS: blocks of rows and of tokens that a thread loads per step; TILE_TOKENS: 16 * TOKEN_TILES * TOKEN_GROUPS.
+// TOKEN_LOADS: blocks of rows and of tokens that a thread loads per step, with FEW_TOKENS at most one; TILE_TOKENS: 16 *
+// TOKEN_TILES * TOKEN_GROUPS.
 enable f16;
 enable wgpu_cooperative_matrix;
 #include "linear/product_bindings.wgsl"
@@ -30,6 +31,37 @@ var<workgroup> row_tile: array<vec4<f16>, TILE_ROWS * STRIDE>;
 var<workgroup> token_tile: array<vec4<f16>, TILE_TOKENS * STRIDE>;
 // A cooperative matrix per subgroup: [subgroups][16 tokens][16 rows]
 var<workgroup> results: array<f32, 256u * ROW_GROUPS * TOKEN_GROUPS>;
+
+// 32 values as halves, in order.
+struct Halves {
+    v0: vec4<f16>,
+    v1: vec4<f16>,
+    v2: vec4<f16>,
+    v3: vec4<f16>,
+    v4: vec4<f16>,
+    v5: vec4<f16>,
+    v6: vec4<f16>,
+    v7: vec4<f16>,
+}
+
+// A block of a row, which starts at block `base`; zeros past its end.
+fn row_halves(base: u32, block: u32) -> Halves {
+    let weights = load_block(base + min(block, BLOCKS - 1u));
+    let is_there = block < BLOCKS;
+    #repeat v 8
+    let half$v = select(vec4<f16>(), vec4<f16>(weights.v$v), is_there);
+    #end
+    return Halves(half0, half1, half2, half3, half4, half5, half6, half7);
+}
+
+// A block of an input, which starts at block `base`; anything past its end.
+fn token_halves(base: u32, block: u32) -> Halves {
+    let start = (base + min(block, BLOCKS - 1u)) * 8u;
+    #repeat v 8
+    let half$v = x[start + $vu];
+    #end
+    return Halves(half0, half1, half2, half3, half4, half5, half6, half7);
+}
 
 @compute @workgroup_size(WORKGROUP)
 fn main(
@@ -61,7 +93,8 @@ fn main(
     #end
     let part = thread % STEP_BLOCKS;
     #repeat l TOKEN_LOADS
-    let token$l = (thread + $lu * WORKGROUP) / STEP_BLOCKS;
+    // With FEW_TOKENS, threads without a token load the last one.
+    let token$l = min((thread + $lu * WORKGROUP) / STEP_BLOCKS, TILE_TOKENS - 1u);
     let x_base$l = min(token_at(first_place + token$l), token_count - 1u) / X_SHARE * BLOCKS;
     #end
     for (var i = thread; i < 256u * ROW_GROUPS * TOKEN_GROUPS; i += WORKGROUP) {
@@ -74,30 +107,51 @@ fn main(
     #end
     #end
 
+#ifdef PREFETCH
+    #repeat l ROW_LOADS
+    var weights$l = row_halves(base$l, part);
+    #end
+    #repeat l TOKEN_LOADS
+    var inputs$l = token_halves(x_base$l, part);
+    #end
+#endif
     for (var step = 0u; step < BLOCKS; step += STEP_BLOCKS) {
-        let block = step + part;
-        let is_there = block < BLOCKS;
-        let place = min(block, BLOCKS - 1u);
         workgroupBarrier();
+#ifdef PREFETCH
+#else
         #repeat l ROW_LOADS
-        {
-            let weights = load_block(base$l + place);
-            let to = row$l * STRIDE + part * 8u;
-            #repeat v 8
-            row_tile[to + $vu] = select(vec4<f16>(), vec4<f16>(weights.v$v), is_there);
-            #end
-        }
+        let weights$l = row_halves(base$l, step + part);
         #end
         #repeat l TOKEN_LOADS
+        let inputs$l = token_halves(x_base$l, step + part);
+        #end
+#endif
+        #repeat l ROW_LOADS
+        #repeat v 8
+        row_tile[row$l * STRIDE + part * 8u + $vu] = weights$l.v$v;
+        #end
+        #end
+#ifdef FEW_TOKENS
+        if (thread < TILE_TOKENS * STEP_BLOCKS) {
+#else
         {
-            let start = (x_base$l + place) * 8u;
-            let to = token$l * STRIDE + part * 8u;
+#endif
+            #repeat l TOKEN_LOADS
             #repeat v 8
-            token_tile[to + $vu] = x[start + $vu];
+            token_tile[token$l * STRIDE + part * 8u + $vu] = inputs$l.v$v;
+            #end
             #end
         }
-        #end
         workgroupBarrier();
+#ifdef PREFETCH
+        // The loads of the next step are under way while this one is multiplied.
+        #repeat l ROW_LOADS
+        weights$l = row_halves(base$l, step + STEP_BLOCKS + part);
+        #end
+        #repeat l TOKEN_LOADS
+        inputs$l = token_halves(x_base$l, step + STEP_BLOCKS + part);
+        #end
+#endif
         for (var column = 0u; column < 8u * STEP_BLOCKS; column += 4u) {
             #repeat r ROW_TILES
             let a$r = coopLoadT<coop_mat16x16<f16, A>>(&row_tile[(first_row + $ru * 16u) * STRIDE + column], STRIDE);

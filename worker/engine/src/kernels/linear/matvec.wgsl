@@ -10,7 +10,7 @@
 // With NORM, x is RMS-normalised on the fly: since the norm only scales x, the sum of squares is accumulated along with
 // the dot products and divides the results at the end. With WEIGHTS_FIRST, which requires a single step, weights are
 // loaded before the input: that is faster if a thread has few of them. With MERGE, x is one token's attention in splits
-// (`merged_input.wgsl`).
+// (`merged_input.wgsl`). With SHARED_CODEBOOK the format's codebook is in workgroup memory.
 //
 // With EXPERTS the matrix holds ROWS rows per expert, a token uses SLOTS experts, and X_SHARE adjacent slots have the
 // same input. Otherwise SLOTS and X_SHARE are 1. With PER_HEAD it holds ROWS rows per head, and each of a token's SLOTS
@@ -56,6 +56,10 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     let x_base = token / X_SHARE * BLOCKS * 8u;
 #endif
     var square = 0.0;
+#ifdef SHARED_CODEBOOK
+    fill_codebook(thread);
+    workgroupBarrier();
+#endif
 
     for (var first = 0u; first < BLOCKS; first += TILE_BLOCKS) {
 #ifdef WEIGHTS_FIRST

@@ -1,10 +1,17 @@
-//! Dispatches of matrix products: `linear.wgsl`, `matvec.wgsl`, `tiled.wgsl`, `tiled_packed.wgsl` and
-//! `cooperative.wgsl`.
+//! Dispatches of matrix products: `linear.wgsl`, `matvec.wgsl`, `matvec_integers.wgsl`, `tiled.wgsl`,
+//! `tiled_packed.wgsl` and `cooperative.wgsl`.
 
+mod layout;
 pub mod reference;
 
+pub use layout::{
+    COOPERATIVE_SUBGROUP, COOPERATIVE_TILE_BYTES, COOPERATIVE_WORKGROUP, LinearTuning, SHARED_TILE_BYTES, Tiles,
+};
+
+use layout::{LEAST_WORKGROUP_BYTES, TILE_LANES};
+
 use super::{CacheLayout, GROUP_UNIT, Grid, Shader, format_name};
-use crate::gguf::TensorType;
+use crate::gguf::{Codebook, Group, TensorType};
 use crate::models::{Activation, CacheFormat, HeadShape};
 
 /// Maximum number of workgroups in one dimension of a dispatch (WebGPU's default limit).
@@ -85,107 +92,6 @@ pub struct HeadRows {
     pub rows: u32,
     /// Elements from the start of a head's input to that of the next, a multiple of four.
     pub input_stride: u32,
-}
-
-/// How products for many tokens share loaded data.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Tiles {
-    /// Each thread loads its own (`linear.wgsl`), or there is only one token.
-    None,
-    /// Through workgroup memory (`tiled.wgsl`). [`LinearTuning::pairs`] and [`LinearTuning::tokens`] are per thread.
-    Shared,
-    /// The same with 8-bit integers (`tiled_packed.wgsl`), for formats that support it ([`has_integers`]). [`quantise`]
-    /// converts the input.
-    Packed,
-    /// On the adapter's matrix units (`cooperative.wgsl`), with f16 products. [`halve`] converts the input.
-    /// [`LinearTuning::pairs`] and [`LinearTuning::tokens`] are a subgroup's matrices along rows and tokens, and
-    /// [`LinearTuning::steps`] the number of blocks between two barriers.
-    Cooperative,
-}
-
-/// Number of adjacent threads along the rows in a workgroup of `tiled.wgsl`.
-const TILE_LANES: u32 = 16;
-/// Number of subgroups along rows and along tokens in a workgroup of `cooperative.wgsl`.
-const COOPERATIVE_GROUPS: [u32; 2] = [2, 4];
-/// Bytes of workgroup memory that `tiled.wgsl` needs in the layouts used.
-pub const SHARED_TILE_BYTES: u32 = 26_880;
-/// Bytes of workgroup memory that `cooperative.wgsl` and, for the largest heads, `attention_cooperative.wgsl` need.
-pub const COOPERATIVE_TILE_BYTES: u32 = 49_152;
-/// Subgroup size that `cooperative.wgsl` expects.
-pub const COOPERATIVE_SUBGROUP: u32 = 32;
-/// Threads in a workgroup of `cooperative.wgsl`.
-pub const COOPERATIVE_WORKGROUP: u32 = COOPERATIVE_SUBGROUP * COOPERATIVE_GROUPS[0] * COOPERATIVE_GROUPS[1];
-
-/// Layout of a product's kernel.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct LinearTuning {
-    /// Threads in a workgroup; a power of two.
-    pub workgroup: u32,
-    /// Number of threads that share a pair of rows; a power of two, at most `workgroup`. More than one selects
-    /// `matvec.wgsl`, which is for single tokens.
-    pub lanes: u32,
-    /// Blocks of 32 columns per tile of the input that each lane takes if there are several lanes.
-    pub steps: u32,
-    /// Pairs of rows per thread.
-    pub pairs: u32,
-    /// Tokens per thread; an even number in [`Tiles::Shared`] and [`Tiles::Packed`].
-    pub tokens: u32,
-    /// How threads share loaded data.
-    pub tiles: Tiles,
-    /// Number of threads whose sums are added by subgroup operations; a power of two, 1 for none.
-    pub subgroup: u32,
-    /// Prepend `enable subgroups;` (browsers require it, naga rejects it).
-    pub subgroup_enable: bool,
-}
-
-impl LinearTuning {
-    /// Whether several neighbouring threads share a pair of rows.
-    pub fn has_lanes(&self) -> bool {
-        self.lanes > 1
-    }
-
-    /// The layout for products per head with `cols` columns: no more threads share a row than it has blocks.
-    #[must_use]
-    pub fn per_head(self, cols: u32) -> Self {
-        Self { lanes: self.lanes.min((cols / 32).next_power_of_two().max(2)), steps: 1, ..self }
-    }
-
-    /// Declares what `span_sum.wgsl` needs, except for the workgroup size.
-    pub(super) fn declare_subgroups(&self, shader: Shader) -> Shader {
-        shader
-            .define_if(self.subgroup > 1, "SUBGROUP_REDUCE")
-            .define_if(self.subgroup > 1 && self.subgroup_enable, "SUBGROUP_ENABLE")
-            .constant("SUBGROUP", self.subgroup.min(self.workgroup))
-    }
-
-    /// Turns a layout of [`Tiles::Shared`] into one of [`Tiles::Packed`]: the data loaded are smaller, and fewer tokens
-    /// per thread are faster.
-    #[must_use]
-    pub fn packed(self) -> Self {
-        Self { tiles: Tiles::Packed, tokens: self.tokens / 2, ..self }
-    }
-
-    /// The inverse of [`LinearTuning::packed`], for formats without integers.
-    #[must_use]
-    pub fn unpacked(self) -> Self {
-        Self { tiles: Tiles::Shared, tokens: self.tokens * 2, ..self }
-    }
-
-    /// Whether a kernel converts the inputs before the product.
-    pub fn prepares_inputs(&self) -> bool {
-        matches!(self.tiles, Tiles::Packed | Tiles::Cooperative)
-    }
-
-    /// Pairs of rows, and tokens, per workgroup.
-    pub(crate) fn tile(&self) -> [u32; 2] {
-        match self.tiles {
-            Tiles::None => [self.pairs * (self.workgroup / self.lanes), self.tokens],
-            Tiles::Shared | Tiles::Packed => [self.pairs * TILE_LANES, self.tokens * (self.workgroup / TILE_LANES)],
-            Tiles::Cooperative => {
-                [16 * self.pairs * COOPERATIVE_GROUPS[0] / 2, 16 * self.tokens * COOPERATIVE_GROUPS[1]]
-            }
-        }
-    }
 }
 
 /// The splits of one token's attention, which the product merges as it reads them.
@@ -349,13 +255,33 @@ impl Linear {
         Shader::new("linear/cooperative.wgsl")
             .constant("ROW_TILES", self.tuning.pairs)
             .constant("TOKEN_TILES", self.tuning.tokens)
-            .constant("ROW_GROUPS", COOPERATIVE_GROUPS[0])
-            .constant("TOKEN_GROUPS", COOPERATIVE_GROUPS[1])
+            .constant("ROW_GROUPS", self.tuning.row_groups)
+            .constant("TOKEN_GROUPS", self.tuning.token_groups())
             .constant("TILE_TOKENS", tokens)
             .constant("STEP_BLOCKS", steps)
+            .define_if(self.tuning.prefetch, "PREFETCH")
             .constant("SUBGROUP", COOPERATIVE_SUBGROUP)
             .constant("ROW_LOADS", 2 * pairs * steps / COOPERATIVE_WORKGROUP)
-            .constant("TOKEN_LOADS", tokens * steps / COOPERATIVE_WORKGROUP)
+            .constant("TOKEN_LOADS", (tokens * steps).div_ceil(COOPERATIVE_WORKGROUP))
+            .define_if(tokens * steps < COOPERATIVE_WORKGROUP, "FEW_TOKENS")
+    }
+
+    /// Blocks whose quants a vec4 holds.
+    fn span(&self) -> u32 {
+        let group = Group::of(self.tensor_type);
+        (16 * group.blocks / group.quants) as u32
+    }
+
+    /// Whether workgroups copy the format's codebook to their memory: there is one, and it fits beside the input's tile
+    /// and sums of threads.
+    fn shares_codebook(&self) -> bool {
+        let Some(codebook) = Codebook::of(self.tensor_type).filter(|_| self.tuning.shared_codebook) else {
+            return false;
+        };
+        let LinearTuning { workgroup, lanes, steps, subgroup, integers, .. } = self.tuning;
+        let tile_bytes = if integers { 44 * lanes * steps.max(self.span()) } else { 128 * (lanes * steps + 1) };
+        let sum_bytes = 8 * (workgroup / subgroup.min(workgroup));
+        4 * codebook.word_count() as u32 + tile_bytes + sum_bytes <= LEAST_WORKGROUP_BYTES
     }
 
     /// Whether threads have so few weights that they can hold them until the input has arrived.
@@ -363,12 +289,29 @@ impl Linear {
         self.tuning.steps == 1 && self.tuning.pairs == 1 && self.cols / 32 <= 2 * self.tuning.lanes
     }
 
-    /// Declares what only `matvec.wgsl` uses.
+    /// Declares what only `matvec_integers.wgsl` uses.
+    fn matvec_integers(&self) -> Shader {
+        debug_assert!(has_codes(self.tensor_type), "the format has codes");
+        debug_assert!(self.merge.is_none() && self.heads.is_none(), "the kernel rounds whole inputs");
+        let span = self.span();
+        self.tuning
+            .declare_subgroups(Shader::new("linear/matvec_integers.wgsl"))
+            .define_if(self.shares_codebook(), "SHARED_CODEBOOK")
+            .constant("LANES", self.tuning.lanes)
+            .constant("SPAN", span)
+            .constant("UNITS", (self.tuning.steps / span).max(1))
+    }
+
+    /// Declares what only `matvec.wgsl` and `matvec_integers.wgsl` use.
     fn matvec(&self) -> Shader {
         debug_assert_eq!(self.tuning.tokens, 1, "lanes share the rows of one token");
+        if self.tuning.integers {
+            return self.matvec_integers();
+        }
         let shader = self
             .tuning
             .declare_subgroups(Shader::new("linear/matvec.wgsl"))
+            .define_if(self.shares_codebook(), "SHARED_CODEBOOK")
             .define_if(self.merge.is_some(), "MERGE")
             .define_if(self.has_weights_first(), "WEIGHTS_FIRST")
             .constant("LANES", self.tuning.lanes)
@@ -422,6 +365,25 @@ pub fn has_integers(tensor_type: TensorType) -> bool {
             | TensorType::Q5_1
             | TensorType::Q5_K
             | TensorType::Q8_0
+    )
+}
+
+/// Whether the weights of a format take so few bits that decode is bound by unpacking them, and are integers of at most 8
+/// bits with a scale per 16 or more.
+pub fn has_codes(tensor_type: TensorType) -> bool {
+    matches!(
+        tensor_type,
+        TensorType::Q1_0
+            | TensorType::Q2_0
+            | TensorType::TQ1_0
+            | TensorType::TQ2_0
+            | TensorType::IQ1_S
+            | TensorType::IQ1_M
+            | TensorType::IQ2_XXS
+            | TensorType::IQ2_XS
+            | TensorType::IQ2_S
+            | TensorType::IQ3_XXS
+            | TensorType::IQ3_S
     )
 }
 

@@ -3,6 +3,8 @@
 // Grid: x: INPUTS, y: tokens. Constants: COLS, BLOCKS (COLS / 32), INPUTS (inputs per token), EPS, WORKGROUP.
 #include "shared/state.wgsl"
 #include "shared/workgroup_sum.wgsl"
+#include "formats/block.wgsl"
+#include "linear/rounded.wgsl"
 
 @group(0) @binding(0) var<uniform> state: State;
 // Input: [tokens][INPUTS][COLS / 4]
@@ -31,26 +33,20 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     norm = inverseSqrt(workgroup_sum(sum, thread) / f32(COLS) + EPS);
 #endif
     for (var block = thread; block < BLOCKS; block += WORKGROUP) {
-        var largest = vec4<f32>(0.0);
+        let start = base + block * 8u;
         #repeat v 8
-        var value$v = norm * x[base + block * 8u + $vu];
+        var value$v = norm * x[start + $vu];
 #ifdef NORM
         value$v *= norm_weight[block * 8u + $vu];
 #endif
-        largest = max(largest, abs(value$v));
         #end
-        let most = max(max(largest.x, largest.y), max(largest.z, largest.w));
-        // If all are zero, they stay zero.
-        let scale = most / 127.0;
-        let inverse = select(0.0, 127.0 / most, most > 0.0);
+        let bytes = rounded(Block(value0, value1, value2, value3, value4, value5, value6, value7));
         let at = (row * BLOCKS + block) * 10u;
-        var bytes = 0i;
-        #repeat v 8
-        let rounded$v = vec4<i32>(round(value$v * inverse));
-        bytes += rounded$v.x + rounded$v.y + rounded$v.z + rounded$v.w;
-        y[at + $vu] = pack4xI8(rounded$v);
+        #repeat v 4
+        y[at + $vu] = bytes.first[$v];
+        y[at + 4u + $vu] = bytes.second[$v];
         #end
-        y[at + 8u] = bitcast<u32>(scale);
-        y[at + 9u] = bitcast<u32>(scale * f32(bytes));
+        y[at + 8u] = bitcast<u32>(bytes.scale);
+        y[at + 9u] = bitcast<u32>(bytes.scale * f32(bytes.sums.x + bytes.sums.y));
     }
 }

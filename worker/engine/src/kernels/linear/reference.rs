@@ -111,7 +111,8 @@ pub fn rope(head: &mut [f32], angles: &[[f32; 2]], shape: &HeadShape) {
     }
 }
 
-/// Reference of `quantise.wgsl`: rounds each 32 values to multiples of 1/127 of the largest of them.
+/// Reference of `quantise.wgsl`, and of what `matvec_integers.wgsl` does to its input: rounds each 32 values to multiples
+/// of 1/127 of the largest of them.
 pub fn rounded_to_bytes(x: &[f32]) -> Vec<f32> {
     let block = |block: &[f32]| {
         let largest = block.iter().fold(0.0f32, |most, value| most.max(value.abs()));

@@ -1,4 +1,4 @@
-// Q1_0, Q4_0, IQ4_NL, Q8_0: two blocks, each with an f16 and words of quants.
+// Q4_0, IQ4_NL, Q8_0: two blocks, each with an f16 and words of quants.
 #include "repack/put_scales.wgsl"
 
 fn repack(at: u32, group: u32) {

@@ -39,7 +39,8 @@ impl Repack {
         let part = match tensor_type {
             TensorType::F32 | TensorType::F16 | TensorType::BF16 => "plain",
             TensorType::Q4_1 | TensorType::IQ4_XS | TensorType::NVFP4 => "scales_first",
-            TensorType::Q1_0 | TensorType::Q4_0 | TensorType::IQ4_NL | TensorType::Q8_0 => "half_first",
+            TensorType::Q4_0 | TensorType::IQ4_NL | TensorType::Q8_0 => "half_first",
+            TensorType::Q1_0 => "q1_0",
             TensorType::Q5_0 => "q5_0",
             TensorType::Q5_1 => "q5_1",
             TensorType::MXFP4 => "mxfp4",

@@ -11,7 +11,8 @@ pub fn repack(tensor_type: TensorType, bytes: &[u8]) -> (Vec<u8>, Vec<u8>) {
         TensorType::F32 | TensorType::F16 | TensorType::BF16 | TensorType::Other(_) => {
             return (bytes.to_vec(), Vec::new());
         }
-        TensorType::Q1_0 | TensorType::Q4_0 | TensorType::IQ4_NL => scales_first::<18, 2>,
+        TensorType::Q1_0 => q1_0,
+        TensorType::Q4_0 | TensorType::IQ4_NL => scales_first::<18, 2>,
         TensorType::Q4_1 => scales_first::<20, 4>,
         TensorType::Q5_0 => q5_0,
         TensorType::Q5_1 => q5_1,
@@ -74,6 +75,15 @@ fn scales_first<const BLOCK: usize, const SCALES: usize>(group: &[u8], quants: &
         let (own_scales, own_quants) = block.split_at(SCALES);
         scales.put(own_scales);
         quants.put(own_quants);
+    }
+}
+
+/// Two blocks: f16 d, 16 bytes of bits.
+fn q1_0(group: &[u8], quants: &mut Stream, scales: &mut Stream) {
+    for block in group.chunks_exact(18) {
+        let (own_scales, own_bits) = block.split_at(2);
+        scales.put(own_scales);
+        own_bits.chunks_exact(4).for_each(|bits| quants.put(&spread_bits(bits)));
     }
 }
 

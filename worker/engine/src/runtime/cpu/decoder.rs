@@ -1,36 +1,28 @@
-//! The CPU implementation of [`Decoder`].
+//! A generative model on the CPU: its weights and what it keeps of sequences. `backend.rs` implements the `Decoder` trait
+//! for it.
 
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use async_trait::async_trait;
-use web_time::Instant;
-
-use super::forward::Place;
-use super::memory::SequenceMemory;
+use super::layer_memory::SequenceMemory;
 use super::sampler::Sampler;
 use super::weights::CpuWeights;
 use super::{Cpu, Pacer};
 use crate::error::Result;
-use crate::models::{ModelConfig, ModelPlan, Position, RopeAngles};
-use crate::runtime::backend::{AnswerStart, Batch, Decoder, SequenceToken, Step};
+use crate::models::{ModelConfig, ModelPlan, RopeAngles};
 use crate::runtime::memory::{Copies, Room};
 use crate::sampling::SamplingParams;
 
-/// Target duration of a prompt batch in seconds: short enough for quick stops.
-const BATCH_SECONDS: f64 = 0.15;
 /// Maximum number of tokens in a batch.
-const MAX_BATCH: usize = 64;
-/// Maximum number of tokens to verify at once; they share the work of unpacking weights.
-const MAX_CHOICES: usize = 4;
+pub(super) const MAX_BATCH: usize = 64;
 
 /// The answer in progress.
 #[derive(Default)]
-struct Answer {
+pub(super) struct Answer {
     /// Position and ID of the next token to feed.
-    position: usize,
-    last: u32,
-    seconds_per_token: Option<f64>,
+    pub(super) position: usize,
+    pub(super) last: u32,
+    pub(super) seconds_per_token: Option<f64>,
 }
 
 /// A generative model with its weights, KV cache and sampler.
@@ -39,19 +31,21 @@ pub(in crate::runtime) struct CpuDecoder {
     pub(super) config: ModelConfig,
     pub(super) plan: ModelPlan,
     pub(super) weights: Arc<CpuWeights>,
-    angles: RopeAngles,
+    pub(super) angles: RopeAngles,
     /// The memory of each sequence.
     pub(super) memories: Vec<SequenceMemory>,
     /// Index of the selected sequence.
     pub(super) selected: usize,
     /// Copies of parts of sequences.
     pub(super) copies: Copies<Vec<Vec<f32>>>,
-    /// Logits of the answer's last token: `[vocab]`
-    logits: Vec<f32>,
-    sampler: Sampler,
-    answer: Answer,
+    /// Logits of the answer's last token: `[vocab]`; or of the last tokens of several: `[tokens][vocab]`
+    pub(super) logits: Vec<f32>,
+    pub(super) sampler: Sampler,
+    /// The samplers of answers that are computed together, by sequence.
+    pub(super) seats: Vec<Option<Sampler>>,
+    pub(super) answer: Answer,
     /// Seconds per prompt token in the previous batch.
-    seconds_per_token: Option<f64>,
+    pub(super) seconds_per_token: Option<f64>,
 }
 
 impl CpuDecoder {
@@ -80,144 +74,9 @@ impl CpuDecoder {
             copies: Copies::default(),
             logits: Vec::new(),
             sampler: Sampler::new(&(&SamplingParams::GREEDY).into(), vec![0; config.vocab as usize]),
+            seats: (0..room.sequences).map(|_| None).collect(),
             answer: Answer::default(),
             seconds_per_token: None,
         })
-    }
-
-    /// Computes a token at `position` and the logits after it.
-    async fn decode(&mut self, position: usize, id: u32) -> Result<()> {
-        let hidden = self.layers(position, Batch::Tokens(&[id])).await;
-        self.logits = self.head(&hidden);
-        self.weights.check()
-    }
-}
-
-#[async_trait(?Send)]
-impl Decoder for CpuDecoder {
-    fn batch_len(&self) -> usize {
-        self.seconds_per_token.map_or(4, |seconds| ((BATCH_SECONDS / seconds) as usize).clamp(4, MAX_BATCH))
-    }
-
-    fn max_logit_rows(&self) -> usize {
-        self.batch_len()
-    }
-
-    fn max_batch_len(&self) -> usize {
-        // Whatever there is memory for.
-        usize::MAX
-    }
-
-    fn set_positions(&mut self, positions: &[Position], next: u32) {
-        let memory = &mut self.memories[self.selected];
-        (memory.rope, memory.window_rope) = self.angles.rows(positions, next);
-    }
-
-    async fn run_batch(&mut self, position: usize, batch: Batch<'_>) -> Result<()> {
-        let start = Instant::now();
-        let len = self.layers(position, batch).await.len() / self.config.embedding_len as usize;
-        self.seconds_per_token = Some(start.elapsed().as_secs_f64() / len as f64);
-        self.weights.check()
-    }
-
-    async fn batch_logits(&mut self, position: usize, ids: &[u32]) -> Result<Vec<f32>> {
-        let hidden = self.layers(position, Batch::Tokens(ids)).await;
-        let logits = self.head(&hidden);
-        self.weights.check()?;
-        Ok(logits)
-    }
-
-    async fn batch_hidden(&mut self, position: usize, ids: &[u32]) -> Result<Vec<f32>> {
-        let start = Instant::now();
-        let hidden = self.layers(position, Batch::Tokens(ids)).await;
-        self.seconds_per_token = Some(start.elapsed().as_secs_f64() / ids.len() as f64);
-        self.weights.check()?;
-        Ok(self.normed(&hidden, Some(self.plan.output_norm)))
-    }
-
-    async fn decode_logits(&mut self, position: usize, id: u32) -> Result<Vec<f32>> {
-        self.decode(position, id).await?;
-        Ok(self.logits.clone())
-    }
-
-    async fn each_logits(&mut self, tokens: &[SequenceToken]) -> Result<Vec<f32>> {
-        let places = tokens.iter().map(|token| Place {
-            sequence: token.sequence,
-            position: token.position,
-            tokens: 1,
-            two_way: false,
-        });
-        let ids: Vec<u32> = tokens.iter().map(|token| token.id).collect();
-        let hidden = self.layers_at(&places.collect::<Vec<_>>(), Batch::Tokens(&ids)).await;
-        let logits = self.head(&hidden);
-        self.weights.check()?;
-        Ok(logits)
-    }
-
-    fn begin_answer(&mut self, start: &AnswerStart<'_>) {
-        self.sampler = Sampler::new(start.plan, start.history.clone());
-        self.answer = Answer { position: start.position, last: start.last, seconds_per_token: None };
-    }
-
-    fn is_idle(&self) -> bool {
-        true
-    }
-
-    fn seconds_per_token(&self) -> Option<f64> {
-        self.answer.seconds_per_token
-    }
-
-    async fn next_tokens(&mut self, _submit_more: bool) -> Result<Vec<u32>> {
-        let start = Instant::now();
-        self.decode(self.answer.position, self.answer.last).await?;
-        let token = self.sampler.choose(&self.logits, None);
-        let seconds_per_token = Some(start.elapsed().as_secs_f64());
-        self.answer = Answer { position: self.answer.position + 1, last: token, seconds_per_token };
-        Ok(vec![token])
-    }
-
-    fn max_choices(&self) -> usize {
-        MAX_CHOICES.min(self.batch_len())
-    }
-
-    async fn choices(&mut self, ids: &[u32]) -> Result<Vec<u32>> {
-        let logits = self.batch_logits(self.answer.position, ids).await?;
-        let mut tokens = Vec::with_capacity(ids.len());
-        for (index, row) in logits.chunks_exact(logits.len() / ids.len()).enumerate() {
-            let token = self.sampler.choose(row, None);
-            tokens.push(token);
-            if ids.get(index + 1) != Some(&token) {
-                break;
-            }
-        }
-        Ok(tokens)
-    }
-
-    fn resume(&mut self, accepted: usize, last: u32, _seen: &[(u32, u32)]) {
-        // No rejected samples to undo: `choices` stops at the first that differs from the draft.
-        self.answer.position += accepted;
-        self.answer.last = last;
-    }
-
-    async fn begin_step(&mut self, position: usize) -> Result<()> {
-        self.decode(position, self.answer.last).await
-    }
-
-    async fn step_logits(&mut self) -> Result<Vec<f32>> {
-        Ok(self.logits.clone())
-    }
-
-    fn set_step_logits(&mut self, logits: &[f32]) {
-        self.logits.copy_from_slice(logits);
-    }
-
-    async fn choose(&mut self, allowed: Option<&[u32]>, wants_logits: bool) -> Result<Step> {
-        let token = self.sampler.choose(&self.logits, allowed);
-        self.answer.last = token;
-        Ok(Step { token, logits: wants_logits.then(|| self.logits.clone()) })
-    }
-
-    async fn prepare(&self) -> Result<()> {
-        Ok(())
     }
 }

@@ -14,10 +14,9 @@ impl CpuDecoder {
         let Some(part) = &plan.feed_forward else { return };
         let input = input.unwrap_or_else(|| self.normed(hidden, plan.feed_forward_norm));
         let output = match part {
-            FeedForwardPlan::Dense { gate_up, down } => {
-                let hidden_len = config.layers[index].feed_forward.map_or(0, |part| part.hidden_len());
+            FeedForwardPlan::Dense { gate_up, down, hidden_len } => {
                 let x = Activations::new(&input, config.embedding_len as usize);
-                self.dense(gate_up, down, hidden_len, &x)
+                self.dense(gate_up, down, *hidden_len, &x)
             }
             FeedForwardPlan::Experts(experts) => self.experts(experts, hidden, &input),
         };

@@ -2,8 +2,8 @@
 
 use super::attention::{AttentionShape, LayerCache, attend};
 use super::decoder::CpuDecoder;
+use super::layer_memory::{LayerMemory, SequenceMemory};
 use super::layers::{project, rotate_heads, store_heads};
-use super::memory::{LayerMemory, SequenceMemory};
 use super::mixers::{
     Columns, Convolution, DeltaNet, StateSpace, convolve, delta_net, gate_attention, gated_norm, gated_then_normed,
     state_space,

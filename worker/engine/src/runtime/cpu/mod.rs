@@ -7,11 +7,13 @@
 
 mod activations;
 mod attention;
+mod backend;
 mod decoder;
 mod encoder;
 mod feed_forward;
 mod forward;
 mod latent;
+mod layer_memory;
 mod layers;
 mod listener;
 mod matrix;

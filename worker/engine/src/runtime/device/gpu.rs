@@ -69,6 +69,7 @@ pub struct Gpu {
     adapter_name: String,
     is_software: bool,
     has_subgroups: bool,
+    has_packed_products: bool,
     tiles: Tiles,
     tuning: Arc<Tuning>,
     max_binding_bytes: u64,
@@ -137,11 +138,11 @@ impl Gpu {
             || ["swiftshader", "llvmpipe", "lavapipe"].iter().any(|name| lower_name.contains(name));
         let subgroup_min_size = has_subgroups.then_some(info.subgroup_min_size);
         let limits = device.limits();
-        let has_packed =
+        let has_packed_products =
             instance.wgsl_language_features().contains(wgpu::WgslLanguageFeatures::Packed4x8IntegerDotProduct);
         let tiles = if features.contains(MATRIX_FEATURES) {
             Tiles::Cooperative
-        } else if has_packed {
+        } else if has_packed_products {
             Tiles::Packed
         } else {
             Tiles::Shared
@@ -152,6 +153,7 @@ impl Gpu {
         Ok(Self {
             is_software,
             has_subgroups,
+            has_packed_products,
             tiles,
             tuning: Arc::new(options.tuning.unwrap_or(tuning)),
             max_binding_bytes: max_binding_bytes.min(options.max_binding_bytes.unwrap_or(u64::MAX)),
@@ -199,6 +201,11 @@ impl Gpu {
     /// Whether kernels may use subgroup operations.
     pub fn has_subgroups(&self) -> bool {
         self.has_subgroups
+    }
+
+    /// Whether kernels can multiply packed 8-bit integers.
+    pub fn has_packed_products(&self) -> bool {
+        self.has_packed_products
     }
 
     /// The best kind of tiles that large products can use.

@@ -1,8 +1,12 @@
 //! Kernel layouts and how they are chosen for an adapter.
 
-use crate::kernels::linear::{COOPERATIVE_TILE_BYTES, COOPERATIVE_WORKGROUP, LinearTuning, SHARED_TILE_BYTES, Tiles};
+use crate::gguf::TensorType;
+use crate::kernels::linear::{
+    COOPERATIVE_TILE_BYTES, COOPERATIVE_WORKGROUP, LinearTuning, SHARED_TILE_BYTES, Tiles, has_codes,
+};
 
-/// Choices that affect speed, and results only by rounding: [`Tiles::Packed`] rounds inputs to 8 bits.
+/// Choices that affect speed, and results only by rounding: [`Tiles::Packed`] and [`LinearTuning::integers`] round
+/// inputs to 8 bits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Tuning {
     /// Matrix products for single tokens.
@@ -20,8 +24,19 @@ pub struct Tuning {
     pub large_matrix: u64,
     /// Products of large matrices for single tokens.
     pub decode_large: LinearTuning,
+    /// Products of large matrices with few bits for single tokens, if they are multiplied as integers.
+    pub decode_integers: Option<LinearTuning>,
     /// Products of large matrices for batches of tokens.
     pub prefill_large: LinearTuning,
+    /// In prompt batches of at most this many tokens, experts' products have the layout for single tokens: so few tokens
+    /// per expert would leave tiles mostly empty.
+    pub few_tokens: u32,
+    /// Experts' products in larger batches, as long as an expert has few tokens.
+    pub prefill_narrow: LinearTuning,
+    /// The most tokens per expert, on average, that count as few.
+    pub narrow_tokens: u32,
+    /// Maximum size of an activation buffer in MiB. Every adapter can bind 128.
+    pub activation_mib: u32,
     /// A large matrix that would use fewer threads than this gets twice as many lanes per row.
     pub few_threads: u32,
     /// Attention multiplies its own query if a head's query matrix has at most this many weights. That is only faster
@@ -79,7 +94,9 @@ impl Tuning {
                 ..shared
             };
             // Such an adapter needs many tokens to stay busy with attention over long prompts.
-            return Self { prefill_large, prefill_batch: 2048, ..self };
+            // As many rows as threads have blocks to load, and as few tokens as a matrix has.
+            let prefill_narrow = LinearTuning { pairs: 1, tokens: 1, row_groups: 8, ..prefill_large };
+            return Self { prefill_large, prefill_narrow, prefill_batch: 2048, ..self };
         }
         let prefill_large = if best == Tiles::Shared { shared } else { shared.packed() };
         Self { prefill_large, prefill_batch: 512, ..self }
@@ -96,8 +113,12 @@ impl Tuning {
             pairs,
             tokens: 1,
             tiles: Tiles::None,
+            row_groups: 2,
             subgroup: subgroup_min_size.filter(|size| size.is_power_of_two()).unwrap_or(1),
             subgroup_enable: cfg!(target_family = "wasm"),
+            integers: false,
+            shared_codebook: false,
+            prefetch: false,
         };
         let (workgroup, pairs) = if is_software { (8, 4) } else { (64, 1) };
         let prefill = LinearTuning { workgroup, lanes: 1, pairs, tokens: 8, ..decode };
@@ -111,9 +132,34 @@ impl Tuning {
             attention_splits: steps.map(|(from, splits)| AttentionSplits { from, splits }),
             large_matrix: if is_software { u64::MAX } else { 1 << 21 },
             decode_large: LinearTuning { workgroup: 256, steps: 2, ..decode },
+            decode_integers: None,
             prefill_large: prefill,
+            few_tokens: 0,
+            prefill_narrow: prefill,
+            narrow_tokens: 0,
+            activation_mib: 128,
             few_threads: 1 << 16,
             projected_weights: if is_software { 0 } else { 1 << 16 },
+        }
+    }
+
+    /// With products of integers for single tokens, see [`Tuning::decode_integers`]; no effect without lanes.
+    #[must_use]
+    pub fn with_integers(self) -> Self {
+        // A vec4 of quants holds up to four steps. Each workgroup rounds the input, so it has many rows.
+        let integers = LinearTuning { integers: true, steps: 4, pairs: 2, ..self.decode_large };
+        Self { decode_integers: Some(integers).filter(LinearTuning::has_lanes), ..self }
+    }
+
+    /// With codebooks in workgroup memory, see [`LinearTuning::shared_codebook`].
+    #[must_use]
+    pub fn with_shared_codebooks(self) -> Self {
+        let sharing = |linear: LinearTuning| LinearTuning { shared_codebook: true, ..linear };
+        Self {
+            decode: sharing(self.decode),
+            decode_large: sharing(self.decode_large),
+            decode_integers: self.decode_integers.map(sharing),
+            ..self
         }
     }
 
@@ -128,6 +174,7 @@ impl Tuning {
             pairs: 1,
             tiles: Tiles::None,
             subgroup: 1,
+            shared_codebook: false,
             ..linear
         };
         let (decode, prefill) = (plain(self.decode), plain(self.prefill));
@@ -135,7 +182,9 @@ impl Tuning {
             decode,
             prefill,
             decode_large: decode,
+            decode_integers: None,
             prefill_large: prefill,
+            narrow_tokens: 0,
             large_matrix: u64::MAX,
             attention_splits: self.attention_splits.map(|step| AttentionSplits { splits: 1, ..step }),
             projected_weights: 0,
@@ -161,8 +210,7 @@ impl Tuning {
 
     /// The layout for a matrix of this shape: `base`, or one for large matrices.
     pub fn linear(&self, base: LinearTuning, rows: u32, cols: u32) -> LinearTuning {
-        let is_large = u64::from(rows) * u64::from(cols) >= self.large_matrix;
-        if !is_large {
+        if !self.is_large(rows, cols) {
             return base;
         }
         if base == self.prefill {
@@ -172,12 +220,28 @@ impl Tuning {
             return base;
         }
         let large = self.decode_large;
-        let has_few_threads = rows / 2 * large.lanes / large.pairs < self.few_threads;
-        if has_few_threads && cols / 32 >= 4 * large.lanes {
+        if self.has_few_threads(large, rows) && cols / 32 >= 4 * large.lanes {
             LinearTuning { lanes: 2 * large.lanes, steps: 1, ..large }
         } else {
             large
         }
+    }
+
+    /// The layout for a matrix of this format and shape whose products are those of integers; `None` if they are not.
+    pub fn integers(&self, base: LinearTuning, format: TensorType, rows: u32, cols: u32) -> Option<LinearTuning> {
+        let layout = self.decode_integers.filter(|_| base == self.decode && self.is_large(rows, cols))?;
+        // More lanes would need more of the input at once.
+        let pairs = if self.has_few_threads(layout, rows) { 1 } else { layout.pairs };
+        has_codes(format).then_some(LinearTuning { pairs, ..layout })
+    }
+
+    fn is_large(&self, rows: u32, cols: u32) -> bool {
+        u64::from(rows) * u64::from(cols) >= self.large_matrix
+    }
+
+    /// Whether the layout gives too few threads something to do.
+    fn has_few_threads(&self, layout: LinearTuning, rows: u32) -> bool {
+        rows / 2 * layout.lanes / layout.pairs < self.few_threads
     }
 }
 
@@ -213,14 +277,32 @@ mod tests {
     }
 
     #[test]
+    fn large_matrices_of_few_bits_can_be_integers() {
+        let floats = Tuning::for_adapter(false, Some(32));
+        let tuning = floats.with_integers();
+        let of = |tuning: &Tuning, base, format, rows| tuning.integers(base, format, rows, 4096);
+        let large = of(&tuning, tuning.decode, TensorType::Q1_0, 14_336);
+        assert!(large.is_some_and(|layout| layout.integers && layout.pairs == 2));
+        assert_eq!(of(&tuning, tuning.decode, TensorType::Q1_0, 4096).map(|layout| layout.pairs), Some(1));
+        // Too small, a format with more bits, a batch, or not wanted.
+        assert_eq!(of(&tuning, tuning.decode, TensorType::Q1_0, 256), None);
+        assert_eq!(of(&tuning, tuning.decode, TensorType::Q4_0, 14_336), None);
+        assert_eq!(of(&tuning, tuning.prefill, TensorType::Q1_0, 14_336), None);
+        assert_eq!(of(&floats, floats.decode, TensorType::Q1_0, 14_336), None);
+        assert_eq!(Tuning::for_adapter(true, None).with_integers().decode_integers, None);
+    }
+
+    #[test]
     fn plain_layout_shares_nothing_and_fits_allocated_buffers() {
         for tiles in [Tiles::Shared, Tiles::Packed, Tiles::Cooperative] {
             let tuning = Tuning::for_adapter(false, Some(32)).with_tiles(48 << 10, tiles);
+            let tuning = tuning.with_integers().with_shared_codebooks();
             let plain = tuning.plain();
             for (base, rows) in
                 [(plain.decode, 8), (plain.decode, 1 << 20), (plain.prefill, 8), (plain.prefill, 1 << 20)]
             {
                 let linear = plain.linear(base, rows, 2560);
+                assert!(!linear.shared_codebook && plain.integers(base, TensorType::Q1_0, rows, 2560).is_none());
                 assert_eq!((linear.lanes, linear.subgroup, linear.tiles), (1, 1, Tiles::None));
             }
             assert!(!plain.projects(1, 1, 1) && plain.max_splits() <= tuning.max_splits());

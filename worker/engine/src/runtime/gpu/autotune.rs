@@ -3,7 +3,7 @@
 use web_time::Instant;
 
 use super::decoder::GpuDecoder;
-use super::programs::Programs;
+use super::decoder::Programs;
 use crate::error::Result;
 use crate::kernels::Grid;
 use crate::kernels::linear::Tiles;
@@ -48,18 +48,20 @@ impl Tuning {
                 }
             }
             Change::SmallWorkgroups if self.decode.has_lanes() => {
-                for linear in [&mut self.decode, &mut self.decode_large] {
+                for linear in [&mut self.decode, &mut self.decode_large].into_iter().chain(&mut self.decode_integers) {
                     linear.workgroup = (linear.workgroup / 2).max(2 * linear.lanes);
                 }
             }
             Change::FewerLanes if self.decode.has_lanes() => {
-                for linear in [&mut self.decode, &mut self.decode_large] {
+                for linear in [&mut self.decode, &mut self.decode_large].into_iter().chain(&mut self.decode_integers) {
                     linear.lanes = (linear.lanes / 2).max(8);
                 }
             }
             Change::FloatTiles if self.prefill_large.tiles == Tiles::Packed => {
                 self.prefill_large = self.prefill_large.unpacked();
             }
+            Change::Integers => self = self.with_integers(),
+            Change::SharedCodebooks => self = self.with_shared_codebooks(),
             Change::SmallWorkgroups | Change::FewerLanes | Change::FloatTiles => {}
         }
         self
@@ -94,7 +96,8 @@ impl GpuDecoder {
     /// Applies a change if it is faster; returns whether it is. Stops measuring once it is not wanted any more.
     async fn apply_if_faster(&mut self, change: Change, context: usize, is_wanted: &dyn Fn() -> bool) -> Result<bool> {
         let tuning = self.gpu.tuning();
-        if tuning.with(change) == tuning {
+        let is_possible = change != Change::Integers || self.gpu.has_packed_products();
+        if tuning.with(change) == tuning || !is_possible {
             return Ok(false);
         }
         let measured = Measured::new(self, phase(change), context);

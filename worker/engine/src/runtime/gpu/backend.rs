@@ -3,12 +3,11 @@
 use async_trait::async_trait;
 use web_time::Instant;
 
-use super::buffers::SAMPLING_SWITCHES;
 use super::decoder::GpuDecoder;
 use super::{autotune, profile, self_test};
 use crate::error::Result;
 use crate::models::Position;
-use crate::runtime::backend::{AnswerStart, Batch, Decoder, Profiled, SequenceToken, Step};
+use crate::runtime::backend::{AnswerStart, Batch, Choice, Decoder, Profiled, SequenceToken, Step};
 use crate::runtime::measuring::{Change, Profile};
 
 /// Target duration of a prompt batch in seconds: short enough for quick stops.
@@ -70,23 +69,17 @@ impl Decoder for GpuDecoder {
     async fn decode_logits(&mut self, position: usize, id: u32) -> Result<Vec<f32>> {
         self.feed(position, 0, id);
         self.submit_decode(position)?;
-        self.read_logits().await
+        self.read_logits(0).await
     }
 
     async fn each_logits(&mut self, tokens: &[SequenceToken]) -> Result<Vec<f32>> {
-        debug_assert!(tokens.len() <= self.max_verified(), "the buffers have room for them");
-        let program = self.each_program()?;
-        self.feed_each(tokens);
-        self.submit(|pass| program.iter().for_each(|dispatch| dispatch.encode(pass, tokens.len() as u32)));
-        for token in tokens {
-            self.reaches[token.sequence].advance(token.position, token.position + 1);
-        }
+        self.submit_each(tokens)?;
         self.gpu.read_buffer(&self.buffers.logits, tokens.len() as u64 * u64::from(self.vocab) * 4).await
     }
 
     fn begin_answer(&mut self, start: &AnswerStart<'_>) {
         let AnswerStart { position, last, limit, plan, ref history } = *start;
-        self.set_sampling(plan, history);
+        self.buffers.sampler.begin(&self.gpu, plan, history);
         // A resumed answer continues its sequence of random draws.
         self.feed(position, plan.generated, last);
         self.answer.begin(position, limit, plan.generated);
@@ -131,7 +124,7 @@ impl Decoder for GpuDecoder {
     fn resume(&mut self, accepted: usize, last: u32, seen: &[(u32, u32)]) {
         self.answer.skip(accepted);
         for (id, seen) in seen {
-            self.gpu.queue().write_buffer(&self.buffers.history, u64::from(*id) * 4, bytemuck::bytes_of(seen));
+            self.buffers.sampler.set_seen(&self.gpu, *id, *seen);
         }
         self.feed(self.answer.position(), self.answer.step(), last);
     }
@@ -140,24 +133,18 @@ impl Decoder for GpuDecoder {
         self.submit_decode(position)
     }
 
-    async fn step_logits(&mut self) -> Result<Vec<f32>> {
-        self.read_logits().await
+    async fn step_logits(&mut self, row: usize) -> Result<Vec<f32>> {
+        self.read_logits(row).await
     }
 
-    fn set_step_logits(&mut self, logits: &[f32]) {
+    fn set_step_logits(&mut self, row: usize, logits: &[f32]) {
         debug_assert_eq!(logits.len(), self.vocab as usize);
-        self.gpu.queue().write_buffer(&self.buffers.logits, 0, bytemuck::cast_slice(logits));
+        let at = row * size_of_val(logits);
+        self.gpu.queue().write_buffer(&self.buffers.logits, at as u64, bytemuck::cast_slice(logits));
     }
 
     async fn choose(&mut self, allowed: Option<&[u32]>, wants_logits: bool) -> Result<Step> {
-        let queue = self.gpu.queue();
-        if let Some(allowed) = allowed {
-            let words = self.vocab.div_ceil(32) as usize;
-            queue.write_buffer(&self.buffers.allowed, 0, bytemuck::cast_slice(&allowed[..words.min(allowed.len())]));
-        }
-        let uses_allowed = u32::from(allowed.is_some());
-        queue.write_buffer(&self.buffers.sampling, SAMPLING_SWITCHES, bytemuck::bytes_of(&uses_allowed));
-
+        self.buffers.sampler.restrict(&self.gpu, allowed);
         let logits_bytes = if wants_logits { u64::from(self.vocab) * 4 } else { 0 };
         let staging = self.gpu.staging_buffer(logits_bytes + 4);
         let mut encoder = self.gpu.device().create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
@@ -169,12 +156,24 @@ impl Decoder for GpuDecoder {
             let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor::default());
             self.sampler.iter().for_each(|dispatch| dispatch.encode(&mut pass, 1));
         }
-        encoder.copy_buffer_to_buffer(&self.buffers.next_id, 0, &staging, logits_bytes, 4);
-        let submission = queue.submit([encoder.finish()]);
+        encoder.copy_buffer_to_buffer(&self.buffers.sampler.next_id, 0, &staging, logits_bytes, 4);
+        let submission = self.gpu.queue().submit([encoder.finish()]);
         let (words, _) = self.gpu.read(staging, logits_bytes + 4, submission).finish::<u32>(&self.gpu).await?;
         let Some((token, logits)) = words.split_last() else { unreachable!("the token was requested") };
         let logits = wants_logits.then(|| logits.iter().copied().map(f32::from_bits).collect());
         Ok(Step { token: *token, logits })
+    }
+
+    fn join(&mut self, start: &AnswerStart<'_>) {
+        self.take_seat(start);
+    }
+
+    async fn begin_each(&mut self, tokens: &[SequenceToken]) -> Result<()> {
+        self.submit_each(tokens)
+    }
+
+    async fn choose_each(&mut self, choices: &[(usize, Choice<'_>)]) -> Result<Vec<Step>> {
+        self.sample_each(choices).await
     }
 
     async fn prepare(&self) -> Result<()> {

@@ -1,14 +1,13 @@
 //! Buffers for activations, caches and the decode loop.
 
 use super::experts::ExpertBuffers;
-use super::memory::LayerMemory;
+use super::layer_memory::LayerMemory;
+use super::sampler::SamplerBuffers;
 use crate::kernels::linear::Tiles;
-use crate::kernels::sampling::{RING_LEN, chunk_count};
 use crate::kernels::{MAX_SEQUENCES, grouped_len};
 use crate::models::{FeedForwardConfig, HeadShape, MixerConfig, ModelConfig, RopeAngles};
 use crate::runtime::device::{Gpu, Tuning};
 use crate::runtime::memory::Room;
-use crate::sampling::SamplingParams;
 
 /// State of the decode loop, in the layout of `kernels/shared/state.wgsl`.
 #[derive(Debug, Clone, Copy, bytemuck::Pod, bytemuck::Zeroable)]
@@ -26,10 +25,6 @@ pub(super) struct State {
 
 /// Size in bytes of the state with the places of tokens, see `kernels/shared/place.wgsl`.
 pub(super) const STATE_BYTES: u64 = size_of::<State>() as u64 + 16 * MAX_SEQUENCES as u64;
-/// Offset in bytes of the two switches in the sampling buffer, in the layout of `kernels/sampling/sampling.wgsl`.
-pub(super) const SAMPLING_SWITCHES: u64 = size_of::<SamplingParams>() as u64;
-/// Size of the sampling buffer in bytes.
-pub(super) const SAMPLING_BYTES: u64 = SAMPLING_SWITCHES + 16;
 
 /// All buffers of a decoder except weights.
 pub(super) struct Buffers {
@@ -37,23 +32,12 @@ pub(super) struct Buffers {
     pub sequences: u32,
     /// [`State`], then sequence and position of tokens: `[MAX_SEQUENCES][4]`, see `kernels/shared/place.wgsl`.
     pub state: wgpu::Buffer,
-    /// [`SamplingParams`], then the switches: whether `allowed` and `bias` are used.
-    pub sampling: wgpu::Buffer,
-    /// One bit per token: whether it may be chosen.
-    pub allowed: wgpu::Buffer,
-    /// Added to logits: `[vocab]`.
-    pub bias: wgpu::Buffer,
+    /// The sampler of the decode loop.
+    pub sampler: SamplerBuffers,
     /// Token IDs of a prompt batch: `[batch]`.
     pub prompt_ids: wgpu::Buffer,
-    /// The token that the next decode step embeds: `[1]`.
-    pub next_id: wgpu::Buffer,
-    /// Sampled tokens: `[RING_LEN]`.
-    pub ring: wgpu::Buffer,
-    /// History entry of each token: `[vocab]`, see [`IN_PROMPT`](crate::sampling::IN_PROMPT).
-    pub history: wgpu::Buffer,
     /// Output of the output head: `[logit_rows][vocab]`.
     pub logits: wgpu::Buffer,
-    pub candidates: wgpu::Buffer,
     /// Hidden state: `[batch][embedding_len]`.
     pub hidden: wgpu::Buffer,
     /// The hidden state after a norm, in models that compute it apart from products: `[batch][embedding_len]`.
@@ -122,15 +106,9 @@ impl Buffers {
         Self {
             sequences: room.sequences,
             state: gpu.buffer("state", STATE_BYTES, wgpu::BufferUsages::STORAGE | wgpu::BufferUsages::UNIFORM),
-            sampling: gpu.buffer("sampling", SAMPLING_BYTES, wgpu::BufferUsages::UNIFORM),
-            allowed: floats("allowed tokens", u64::from(config.vocab.div_ceil(32))),
-            bias: floats("logit bias", u64::from(config.vocab)),
+            sampler: SamplerBuffers::new(gpu, config.vocab),
             prompt_ids: floats("prompt ids", u64::from(batch)),
-            next_id: floats("next id", 1),
-            ring: floats("ring", u64::from(RING_LEN)),
-            history: floats("history", u64::from(config.vocab)),
             logits: floats("logits", sizes.logits),
-            candidates: floats("candidates", 2 * u64::from(chunk_count(config.vocab))),
             hidden: floats("hidden", sizes.hidden),
             normed: floats("normed", sizes.normed),
             inner: floats("queries", sizes.inner),
@@ -278,7 +256,7 @@ fn projected_rows(config: &ModelConfig, mixer: &MixerConfig) -> u32 {
     }
 }
 
-/// Maximum number of tokens in a prompt batch: no activation buffer exceeds 128 MiB, which every adapter can bind.
+/// Maximum number of tokens in a prompt batch: no activation buffer exceeds [`Tuning::activation_mib`].
 pub(super) fn prefill_batch(config: &ModelConfig, tuning: &Tuning) -> u32 {
     let output_len = |part: &FeedForwardConfig| part.slots() * part.output_len(config.embedding_len);
     let feed_forward = |part: &FeedForwardConfig| part.activated_len().max(output_len(part));
@@ -288,7 +266,7 @@ pub(super) fn prefill_batch(config: &ModelConfig, tuning: &Tuning) -> u32 {
         .max(config.layer_inputs_len())
         .max(config.other_streams_len())
         .max(config.deepstack_layers * config.embedding_len);
-    let fitting = (128 << 20) / 4 / widest.max(1);
+    let fitting = (tuning.activation_mib << 18) / widest.max(1);
     // A multiple of the tile size, if it exceeds that.
     let picture_len = config.picture_len.next_multiple_of(64);
     // Adapters on a CPU have smaller ones, whatever the model.

@@ -1,19 +1,44 @@
 //! A generative model on the GPU: its dispatches and buffers. `backend.rs` implements the `Decoder` trait for it.
 
+use std::cell::OnceCell;
 use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::answer::Answer;
-use super::buffers::{Buffers, SAMPLING_SWITCHES, State, prefill_batch};
-use super::forward::{ForwardBuilder, Layout};
-use super::memory::{Copy, Reach};
-use super::programs::Programs;
+use super::buffers::{Buffers, State, prefill_batch};
+use super::layer_memory::{Copy, Reach};
+use super::seat::Seat;
 use super::weights::Weights;
 use crate::error::Result;
 use crate::models::{ModelConfig, ModelPlan, Position, RopeAngles};
 use crate::runtime::backend::{Batch, SequenceToken};
 use crate::runtime::device::{Dispatch, Gpu};
 use crate::runtime::memory::{Copies, Room};
+
+/// Dispatches by purpose, each created on first use (`programs.rs`).
+#[derive(Default)]
+pub(super) struct Programs {
+    /// The embedding of a batch of prompt tokens.
+    pub(super) embed: OnceCell<Vec<Dispatch>>,
+    /// The layers for a batch: with causal attention, and with attention in both directions.
+    pub(super) prefill: [OnceCell<Vec<Dispatch>>; 2],
+    /// The same with causal attention for so few tokens that experts' products have another layout: that for single
+    /// tokens, and that of narrow tiles.
+    pub(super) few: [OnceCell<Vec<Dispatch>>; 2],
+    /// The same for embeddings that are also added to the results of the first layers.
+    pub(super) deepstack: [OnceCell<Vec<Dispatch>>; 2],
+    /// The norm before the output head, for such a batch in an embedding model.
+    pub(super) output_norm: OnceCell<Vec<Dispatch>>,
+    /// The output head for such a batch.
+    pub(super) prefill_head: OnceCell<Vec<Dispatch>>,
+    /// Layers and head for one token, by index of
+    /// [`Tuning::attention_splits`](crate::runtime::Tuning::attention_splits).
+    pub(super) decode: [OnceCell<Vec<Dispatch>>; 3],
+    /// Layers and head for a few tokens, to verify drafts.
+    pub(super) verification: OnceCell<Vec<Dispatch>>,
+    /// The same for a token of each of several sequences.
+    pub(super) each: OnceCell<Vec<Dispatch>>,
+}
 
 /// Dispatches and buffers of a generative model.
 pub(in crate::runtime) struct GpuDecoder {
@@ -29,6 +54,8 @@ pub(in crate::runtime) struct GpuDecoder {
     pub(super) sampler: [Dispatch; 2],
     /// The answer in progress.
     pub(super) answer: Answer,
+    /// The samplers of answers that are computed together, by sequence.
+    pub(super) seats: Vec<Option<Seat>>,
     /// Copies of parts of sequences.
     pub(super) copies: Copies<Copy>,
     /// How much of each sequence the layers hold.
@@ -53,9 +80,7 @@ impl GpuDecoder {
         let tuning = gpu.tuning();
         let angles = RopeAngles::new(config, room.context, host);
         let buffers = Buffers::new(gpu, config, room, &angles);
-        let layout = Layout::batch(tuning.prefill);
-        let builder = ForwardBuilder { gpu, config, plan, weights: &weights, buffers: &buffers, layout };
-        let sampler = builder.sampler();
+        let sampler = buffers.sampler.dispatches(gpu, &buffers.logits, &buffers.state);
         Self {
             gpu: gpu.clone(),
             vocab: config.vocab,
@@ -67,6 +92,7 @@ impl GpuDecoder {
             programs: Programs::default(),
             sampler,
             answer: Answer::default(),
+            seats: (0..room.sequences).map(|_| None).collect(),
             copies: Copies::default(),
             reaches: vec![Reach::default(); room.sequences as usize],
             selected: 0,
@@ -87,7 +113,7 @@ impl GpuDecoder {
         let (embed, layers, len) = match batch {
             Batch::Tokens(ids) => {
                 self.feed_batch(position, 0, ids);
-                (self.embed_program()?, self.prefill_program(false)?, ids.len())
+                (self.embed_program()?, self.prompt_program(ids.len())?, ids.len())
             }
             Batch::Embeddings { rows, deepstack, two_way } => {
                 let len = rows.len() / self.config.embedding_len as usize;
@@ -134,30 +160,15 @@ impl GpuDecoder {
         Ok(())
     }
 
-    /// Reads the logits of one token: `[vocab]`.
-    pub(super) async fn read_logits(&self) -> Result<Vec<f32>> {
-        self.gpu.read_buffer(&self.buffers.logits, u64::from(self.vocab) * 4).await
-    }
-
-    /// Writes the sampler's buffers for an answer. `history` has an entry for each token of the vocabulary.
-    pub(super) fn set_sampling(&self, plan: &crate::sampling::SamplingPlan<'_>, history: &[u32]) {
-        let queue = self.gpu.queue();
-        queue.write_buffer(&self.buffers.history, 0, bytemuck::cast_slice(history));
-        queue.write_buffer(&self.buffers.sampling, 0, bytemuck::bytes_of(&plan.params));
-        let switches = [0, u32::from(!plan.bias.is_empty())];
-        queue.write_buffer(&self.buffers.sampling, SAMPLING_SWITCHES, bytemuck::cast_slice(&switches));
-        if !plan.bias.is_empty() {
-            let mut bias = vec![0f32; self.vocab as usize];
-            for (id, value) in plan.bias {
-                bias[*id as usize] = *value;
-            }
-            queue.write_buffer(&self.buffers.bias, 0, bytemuck::cast_slice(&bias));
-        }
+    /// Reads the logits of this row: `[vocab]`.
+    pub(super) async fn read_logits(&self, row: usize) -> Result<Vec<f32>> {
+        let row_bytes = u64::from(self.vocab) * 4;
+        self.gpu.read_range(&self.buffers.logits, row as u64 * row_bytes, row_bytes).await
     }
 
     /// Sets the next token to decode: `last` at `position`, as step `step` of the answer.
     pub(super) fn feed(&self, position: usize, step: usize, last: u32) {
-        self.gpu.queue().write_buffer(&self.buffers.next_id, 0, bytemuck::bytes_of(&last));
+        self.gpu.queue().write_buffer(&self.buffers.sampler.next_id, 0, bytemuck::bytes_of(&last));
         self.write_state(position, 1, step);
     }
 

@@ -394,6 +394,7 @@ impl Builder<'_> {
             state: &self.buffers.state,
             norm_eps: self.config.norm_eps,
             tuning: self.gpu.tuning().prefill,
+            experts: self.gpu.tuning().prefill,
             prepared: None,
             groups: None,
         }

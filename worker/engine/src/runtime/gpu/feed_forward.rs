@@ -23,9 +23,8 @@ impl ForwardBuilder<'_> {
         let sum_scale = plan.scale.filter(|_| plan.input.is_none());
         let post = PostNorm { sum_scale, ..PostNorm::from(plan.feed_forward_post_norm) };
         match part {
-            FeedForwardPlan::Dense { gate_up, down } => {
-                let rows = self.config.layers[index].feed_forward.map_or(0, |part| part.hidden_len());
-                self.gate_up(program, norm, gate_up, rows)?;
+            FeedForwardPlan::Dense { gate_up, down, hidden_len } => {
+                self.gate_up(program, norm, gate_up, *hidden_len)?;
                 self.add_to_hidden(program, down, &Input::new(&self.buffers.activated), post)
             }
             FeedForwardPlan::Experts(experts) => self.experts(program, norm, experts, post),

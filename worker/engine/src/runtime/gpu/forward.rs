@@ -8,7 +8,6 @@ use crate::error::Result;
 use crate::kernels::linear::{Epilogue, LinearTuning};
 use crate::kernels::norm::{AddNorm, LayerNorm};
 use crate::kernels::rows::AddRows;
-use crate::kernels::sampling::{chunk_count, logit_scan, sample};
 use crate::kernels::{Grid, TokensOf};
 use crate::models::{LayerInputPlan, LayerInputsPlan, ModelConfig, ModelPlan, Product, VectorId};
 use crate::runtime::device::{AttentionSplits, Dispatch, Gpu, Task, Tuning};
@@ -29,6 +28,8 @@ pub(super) enum Tokens {
 pub(super) struct Layout {
     /// Layout of matrix products.
     pub linear: LinearTuning,
+    /// The same of products with the matrices of experts.
+    pub experts: LinearTuning,
     /// Number of workgroups that share the positions of an attention head.
     pub splits: AttentionSplits,
     /// What every batch consists of.
@@ -43,7 +44,7 @@ impl Layout {
     /// For batches of several tokens of one sequence.
     pub(super) fn batch(linear: LinearTuning) -> Self {
         let splits = AttentionSplits { from: 0, splits: 1 };
-        Self { linear, splits, tokens: Tokens::Several, two_way: false, has_deepstack: false }
+        Self { linear, experts: linear, splits, tokens: Tokens::Several, two_way: false, has_deepstack: false }
     }
 
     /// For one token, with entry `step` of [`Tuning::attention_splits`].
@@ -224,33 +225,6 @@ impl ForwardBuilder<'_> {
         Ok(program)
     }
 
-    /// From the logits to the next token.
-    pub(super) fn sampler(&self) -> [Dispatch; 2] {
-        let (buffers, vocab) = (self.buffers, self.config.vocab);
-        let scan = [
-            ("sampling", &buffers.sampling),
-            ("logits", &buffers.logits),
-            ("history", &buffers.history),
-            ("candidates", &buffers.candidates),
-            ("allowed", &buffers.allowed),
-            ("bias", &buffers.bias),
-            ("state", &buffers.state),
-        ];
-        let choose = [
-            ("sampling", &buffers.sampling),
-            ("logits", &buffers.logits),
-            ("candidates", &buffers.candidates),
-            ("state", &buffers.state),
-            ("next_id", &buffers.next_id),
-            ("ring", &buffers.ring),
-            ("history", &buffers.history),
-        ];
-        [
-            Dispatch::new(self.gpu, &logit_scan(vocab), &scan, Grid::Fixed([chunk_count(vocab), 1, 1])),
-            Dispatch::new(self.gpu, &sample(vocab), &choose, Grid::Fixed([1, 1, 1])),
-        ]
-    }
-
     /// Looks up the token IDs in `ids`.
     pub(super) fn embed(&self, ids: &wgpu::Buffer) -> Result<Vec<Dispatch>> {
         let (table, scale) = (&self.plan.embedding, self.config.embedding_scale);
@@ -331,6 +305,7 @@ impl ForwardBuilder<'_> {
             state: &self.buffers.state,
             norm_eps: self.config.norm_eps,
             tuning: self.layout.linear,
+            experts: self.layout.experts,
             prepared: Some(&self.buffers.prepared),
             groups: Some(&self.buffers.groups),
         }

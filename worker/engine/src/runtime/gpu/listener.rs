@@ -461,6 +461,7 @@ impl Builder<'_> {
             state: &self.rows.state,
             norm_eps: SPEECH_NORM_EPS,
             tuning: self.tuning,
+            experts: self.tuning,
             prepared: None,
             groups: None,
         }

@@ -45,6 +45,8 @@ pub(super) struct ProductBuilder<'a> {
     /// Epsilon of norms that are fused into products.
     pub norm_eps: f32,
     pub tuning: LinearTuning,
+    /// Layout of products with the matrices of experts.
+    pub experts: LinearTuning,
     /// Buffer for inputs that a kernel converts for products: `[batch][longest inputs]`, as f16 or integers. If `None`,
     /// no inputs are converted.
     pub prepared: Option<&'a wgpu::Buffer>,
@@ -75,7 +77,9 @@ impl ProductBuilder<'_> {
             for matrix in self.weights.product(product) {
                 let tuning = match input.heads {
                     Some(_) => self.tuning.per_head(matrix.cols),
-                    None => self.tuning_for(matrix, input.experts.is_some()),
+                    None => {
+                        self.integers(matrix, input).unwrap_or_else(|| self.tuning_for(matrix, input.experts.is_some()))
+                    }
                 };
                 let prepared = self.prepared.filter(|_| tuning.prepares_inputs());
                 if let Some(prepared) = prepared.filter(|_| !is_prepared) {
@@ -178,15 +182,24 @@ impl ProductBuilder<'_> {
         Ok(dispatch.reading(read_bytes(matrix, &linear)).computing(task))
     }
 
+    /// The layout of a product of integers, if this is one.
+    fn integers(&self, matrix: &Matrix, input: &Input<'_>) -> Option<LinearTuning> {
+        let base = if input.experts.is_some() { self.experts } else { self.tuning };
+        let layout = self.gpu.tuning().integers(base, matrix.tensor_type, matrix.rows, matrix.cols);
+        layout.filter(|_| input.merge.is_none())
+    }
+
+    /// The layout of a product of floats, or of tiles.
     fn tuning_for(&self, matrix: &Matrix, has_experts: bool) -> LinearTuning {
-        let tuning = self.gpu.tuning().linear(self.tuning, matrix.rows, matrix.cols);
+        let base = if has_experts { self.experts } else { self.tuning };
+        let tuning = self.gpu.tuning().linear(base, matrix.rows, matrix.cols);
         let can_share = !has_experts || self.groups.is_some();
         let fits = match tuning.tiles {
             Tiles::None => true,
             Tiles::Shared => can_share,
             Tiles::Packed | Tiles::Cooperative => can_share && self.prepared.is_some(),
         };
-        let tuning = if fits { tuning } else { self.tuning };
+        let tuning = if fits { tuning } else { base };
         let has_no_integers = tuning.tiles == Tiles::Packed && !has_integers(matrix.tensor_type);
         let tuning = if has_no_integers { tuning.unpacked() } else { tuning };
         // Without tiles, each token has its own rows.

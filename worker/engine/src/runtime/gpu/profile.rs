@@ -19,8 +19,10 @@ pub(super) async fn run(decoder: &GpuDecoder, what: Profiled, position: usize, r
             decoder.time(&program, position, 1, runs).await
         }
         Profiled::Prefill(tokens) => {
-            let program: Vec<_> = decoder.embed_program()?.iter().chain(decoder.prefill_program(false)?).collect();
-            decoder.time(&program, position, tokens.min(decoder.max_batch), runs).await
+            let tokens = tokens.min(decoder.max_batch);
+            let layers = decoder.prompt_program(tokens as usize)?;
+            let program: Vec<_> = decoder.embed_program()?.iter().chain(layers).collect();
+            decoder.time(&program, position, tokens, runs).await
         }
     }
 }

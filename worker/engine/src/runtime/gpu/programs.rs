@@ -3,32 +3,11 @@
 
 use std::cell::OnceCell;
 
-use super::decoder::GpuDecoder;
+use super::decoder::{GpuDecoder, Programs};
 use super::forward::{ForwardBuilder, Layout, Tokens};
 use crate::error::Result;
+use crate::models::FeedForwardConfig;
 use crate::runtime::device::{Dispatch, Tuning};
-
-/// Dispatches by purpose.
-#[derive(Default)]
-pub(super) struct Programs {
-    /// The embedding of a batch of prompt tokens.
-    embed: OnceCell<Vec<Dispatch>>,
-    /// The layers for a batch: with causal attention, and with attention in both directions.
-    prefill: [OnceCell<Vec<Dispatch>>; 2],
-    /// The same for embeddings that are also added to the results of the first layers.
-    deepstack: [OnceCell<Vec<Dispatch>>; 2],
-    /// The norm before the output head, for such a batch in an embedding model.
-    output_norm: OnceCell<Vec<Dispatch>>,
-    /// The output head for such a batch.
-    prefill_head: OnceCell<Vec<Dispatch>>,
-    /// Layers and head for one token, by index of
-    /// [`Tuning::attention_splits`](crate::runtime::Tuning::attention_splits).
-    decode: [OnceCell<Vec<Dispatch>>; 3],
-    /// Layers and head for a few tokens, to verify drafts.
-    verification: OnceCell<Vec<Dispatch>>,
-    /// The same for a token of each of several sequences.
-    each: OnceCell<Vec<Dispatch>>,
-}
 
 impl GpuDecoder {
     /// Switches to another kernel layout.
@@ -74,6 +53,22 @@ impl GpuDecoder {
         })
     }
 
+    /// The layers for a batch of `len` tokens of the prompt, whose positions attend to those before.
+    pub(super) fn prompt_program(&self, len: usize) -> Result<&[Dispatch]> {
+        let tuning = self.gpu.tuning();
+        let per_expert = |part: &FeedForwardConfig| match part {
+            FeedForwardConfig::Experts(experts) => Some((len as u32 * experts.used).div_ceil(experts.count)),
+            FeedForwardConfig::Dense(_) => None,
+        };
+        let (few, experts) = match self.config.feed_forwards().filter_map(per_expert).max() {
+            Some(_) if len <= tuning.few_tokens as usize => (0, tuning.decode),
+            Some(tokens) if tokens <= tuning.narrow_tokens => (1, tuning.prefill_narrow),
+            _ => return self.prefill_program(false),
+        };
+        let layout = Layout { experts, ..Layout::batch(tuning.prefill) };
+        self.program(&self.programs.few[few], layout, |builder| builder.layers(&self.buffers.prompt_ids))
+    }
+
     /// As [`GpuDecoder::prefill_program`], for embeddings that are also added to the results of the first layers.
     pub(super) fn deepstack_program(&self, two_way: bool) -> Result<&[Dispatch]> {
         let layout = Layout { two_way, has_deepstack: true, ..Layout::batch(self.gpu.tuning().prefill) };
@@ -100,12 +95,15 @@ impl GpuDecoder {
         let tuning = self.gpu.tuning();
         let step = tuning.split_step(position);
         let layout = Layout::token(&tuning, step);
-        self.program(&self.programs.decode[step], layout, |builder| builder.whole(&self.buffers.next_id))
+        self.program(&self.programs.decode[step], layout, |builder| builder.whole(&self.buffers.sampler.next_id))
     }
 
     /// The dispatches used at the start of an answer, without the sampler.
     pub(super) fn first_dispatches(&self) -> Result<impl Iterator<Item = &Dispatch>> {
-        Ok(self.embed_program()?.iter().chain(self.prefill_program(false)?).chain(self.decode_program(0)?))
+        // One more than what has the kernels for single tokens.
+        let short = self.prompt_program(self.gpu.tuning().few_tokens as usize + 1)?;
+        let layers = self.prefill_program(false)?.iter().chain(short).chain(self.decode_program(0)?);
+        Ok(self.embed_program()?.iter().chain(layers))
     }
 
     /// The program in `cell`, built on first use.

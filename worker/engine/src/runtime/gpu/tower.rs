@@ -481,6 +481,7 @@ impl Builder<'_> {
             state: &self.buffers.states[usize::from(is_merged)],
             norm_eps: self.config.norm_eps,
             tuning: self.gpu.tuning().prefill,
+            experts: self.gpu.tuning().prefill,
             prepared: Some(&self.buffers.prepared),
             groups: None,
         }

@@ -11,7 +11,6 @@ use super::upload::Upload;
 use crate::chat::Chat;
 use crate::error::{EngineError, Result};
 use crate::gguf::Gguf;
-use crate::kernels::MAX_SEQUENCES;
 use crate::models::{CacheFormat, ModelConfig, ModelPlan};
 use crate::runtime::device::Device;
 use crate::runtime::fit::{Description, DeviceLimits, SpeechModel};
@@ -30,9 +29,21 @@ pub struct LoaderOptions {
     pub context_tokens: Option<u32>,
     /// Format of the KV cache on a GPU, for heads that support it.
     pub cache: CacheFormat,
-    /// Number of sequences beside the first that a generative model has memory for, each with the same context length;
-    /// at most 15.
+    /// Number of sequences beside the first that a generative model has memory for, each with the same context length: at
+    /// most 15, and as many as fit ([`Fit::max_further_sequences`](crate::fit::Fit::max_further_sequences)). They are given
+    /// up before the context shrinks.
     pub further_sequences: u32,
+    /// Maximum number of bytes that these further sequences take together, if there is a limit.
+    pub spare_bytes: Option<u64>,
+}
+
+impl LoaderOptions {
+    /// How many sequences with this context a model gets memory for, which was planned for one.
+    fn sequences(&self, config: &ModelConfig, context: u32, limits: DeviceLimits) -> u32 {
+        let affordable = self.spare_bytes.map_or(u64::MAX, |spare| spare / config.kv_bytes(context).max(1));
+        let further = u64::from(self.further_sequences).min(affordable) as u32;
+        further.saturating_add(1).min(config.max_sequences(context, limits))
+    }
 }
 
 /// A loaded model.
@@ -161,7 +172,7 @@ impl Loader {
         };
         let TensorStage { description, upload } = *stage;
         let (placed, host) = upload.finish()?;
-        let (config, plan, chat) = match description.with_cache(device.cache_format(options.cache)) {
+        let (mut config, plan, chat) = match description.with_cache(device.cache_format(options.cache)) {
             Description::Decoder { config, plan, mut chat } => {
                 chat.try_template()?;
                 (config, plan, Arc::new(*chat))
@@ -189,16 +200,16 @@ impl Loader {
                 return Ok(Loaded::Transcriber(Box::new(transcriber)));
             }
         };
-        // Weights and activations are allocated; only the KV cache can still be too large, and a smaller context
-        // shrinks it.
-        let sequences = options.further_sequences.saturating_add(1).min(MAX_SEQUENCES);
-        // A layer's rows of all sequences are in one binding.
-        let max_binding_bytes = device.limits().max_binding_bytes / u64::from(sequences);
-        let requested = config.context(options.context_tokens, DeviceLimits { max_binding_bytes })?;
-        let parts = Parts { placed, config, plan, chat, host };
+        // Weights and activations are allocated; only the KV cache can still be too large. Fewer sequences and a smaller
+        // context shrink it.
+        let requested = config.context(options.context_tokens, device.limits())?;
+        config.sequences = options.sequences(&config, requested, device.limits());
+        let mut parts = Parts { placed, config, plan, chat, host };
         let mut context = requested;
         loop {
-            match device.allocating(|| parts.model(&device, Room { context, sequences }, requested)).await {
+            let room = Room { context, sequences: parts.config.sequences };
+            match device.allocating(|| parts.model(&device, room, requested)).await {
+                Err(EngineError::OutOfMemory(_)) if room.sequences > 1 => parts.config.sequences /= 2,
                 Err(EngineError::OutOfMemory(_)) if context >= 2 * MIN_CONTEXT => {
                     context = (context / 2).max(MIN_CONTEXT);
                 }
@@ -242,6 +253,7 @@ impl Parts {
             weight_bytes: plan.weights.len_bytes(),
             sequences: Sequences::new(&*decoder),
             is_shifted: vec![false; decoder.sequences()],
+            last: vec![0; decoder.sequences()],
             device: device.clone(),
             decoder,
         })

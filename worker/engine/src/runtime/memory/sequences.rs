@@ -1,5 +1,6 @@
 //! The sequences in a model's memory, their checkpoints, and other sequences whose KV caches are saved on the device.
 
+use std::cmp::Reverse;
 use std::collections::VecDeque;
 
 use super::element::shared_len;
@@ -99,7 +100,12 @@ impl Sequences {
 
     /// Number of elements of the current sequence.
     pub(crate) fn len(&self) -> usize {
-        self.elements().len()
+        self.len_of(self.selected)
+    }
+
+    /// Number of elements of a sequence.
+    pub(crate) fn len_of(&self, sequence: usize) -> usize {
+        self.live[sequence].elements.len()
     }
 
     /// Records a token that the model has computed.
@@ -117,11 +123,21 @@ impl Sequences {
         self.current_mut().elements.extend_from_slice(elements);
     }
 
-    /// How many leading elements of `prompt` need not be computed, because the current or a saved sequence begins with
-    /// them.
+    /// How many leading elements of `prompt` need not be computed, because the current sequence, another one or a saved
+    /// one begins with them.
     pub(crate) fn reusable_len(&self, memory: &dyn Memory, prompt: &[Element]) -> usize {
-        let here = self.reusable_here(memory, prompt);
-        self.nearest(memory, prompt).map_or(here, |(_, there)| there.max(here))
+        let others = [self.nearest(memory, prompt), self.nearest_beside(memory, prompt)];
+        let there = others.into_iter().flatten().map(|(_, len)| len).max();
+        self.reusable_here(memory, prompt).max(there.unwrap_or(0))
+    }
+
+    /// Which of these sequences should take `prompt`: the one that shares most with it, and else the one with least to lose.
+    pub(crate) fn best_for(&self, prompt: &[Element], among: &[usize]) -> Option<usize> {
+        let rank = |index: &usize| {
+            let elements = &self.live[*index].elements;
+            (shared_len(elements, prompt), Reverse(elements.len()))
+        };
+        among.iter().copied().max_by_key(rank)
     }
 
     fn reusable_here(&self, memory: &dyn Memory, prompt: &[Element]) -> usize {
@@ -143,11 +159,46 @@ impl Sequences {
         self.saved.iter().map(reusable).enumerate().max_by_key(|(_, len)| *len)
     }
 
+    /// Index of the other sequence in memory with the longest prefix of `prompt` that can be copied, and the length of that
+    /// prefix. With windows and states, that is up to a checkpoint.
+    fn nearest_beside(&self, memory: &dyn Memory, prompt: &[Element]) -> Option<(usize, usize)> {
+        let layout = memory.layout();
+        let reusable = |own: &Sequence| {
+            let len = shared_len(&own.elements, prompt);
+            if layout.keeps_all() { len } else { own.checkpoint_before(len) }
+        };
+        let others = self.live.iter().map(reusable).enumerate().filter(|(index, _)| *index != self.selected);
+        let is_small = |(_, len): &(usize, usize)| memory.bytes(Part::Rows(*len)) <= layout.budget_bytes;
+        others.filter(is_small).max_by_key(|(_, len)| *len)
+    }
+
+    /// Makes the selected sequence the first `len` elements of another one in memory. Returns whether there was room for
+    /// that.
+    async fn copy_from(&mut self, memory: &mut dyn Memory, other: usize, len: usize) -> bool {
+        memory.select(other);
+        let rows = memory.copy(Part::Rows(len)).await;
+        memory.select(self.selected);
+        let Ok(rows) = rows else { return false };
+        memory.restore(rows, Part::Rows(len));
+        memory.forget(rows);
+        let source = &self.live[other];
+        let elements = source.elements[..len].to_vec();
+        if !memory.layout().keeps_all() {
+            match source.checkpoints.iter().find(|checkpoint| checkpoint.len == len) {
+                Some(checkpoint) => memory.restore(checkpoint.copy, Part::Checkpoint(len)),
+                None => memory.clear_state(),
+            }
+        }
+        forget(memory, std::mem::replace(self.current_mut(), Sequence { elements, checkpoints: Vec::new() }));
+        true
+    }
+
     /// Makes the memory hold the longest known prefix of `prompt`, and nothing else. `most_tokens` is the context
     /// length: saved sequences take no more memory than a full context.
     pub(crate) async fn switch_to(&mut self, memory: &mut dyn Memory, prompt: &[Element], most_tokens: usize) {
         // Left over from an interrupted call.
         self.saved.extend(self.incoming.take());
+        memory.select(self.selected);
         let shared = shared_len(self.elements(), prompt);
         let here = self.reusable_here(memory, prompt);
         let best = self.nearest(memory, prompt).filter(|(_, there)| *there >= here + MIN_TOKENS);
@@ -160,7 +211,14 @@ impl Sequences {
             self.save(memory, here, most_tokens).await;
         }
         let Some((Saved { sequence, rows }, len)) = self.incoming.take().zip(len) else {
-            self.rewind(memory, here);
+            let beside = self.nearest_beside(memory, prompt).filter(|(_, there)| *there >= here + MIN_TOKENS);
+            let is_copied = match beside {
+                Some((other, there)) => self.copy_from(memory, other, there).await,
+                None => false,
+            };
+            if !is_copied {
+                self.rewind(memory, here);
+            }
             return;
         };
         forget(memory, std::mem::replace(self.current_mut(), sequence));
@@ -267,10 +325,11 @@ impl Sequences {
         let copied = current.checkpoints.iter().filter(|checkpoint| checkpoint.len > kept_len).count();
         let kept = current.checkpoints.len() - copied;
         self.drop_beginnings(memory, &elements);
-        let needed = size_bytes(layout, len, copied);
-        let budget_bytes = layout.budget_bytes.min(size_bytes(layout, most_tokens, MAX_CHECKPOINTS));
-        // The checkpoints that stay also take memory.
-        let needed = needed + size_bytes(layout, 0, kept);
+        let most_checkpoints = MAX_CHECKPOINTS * self.live.len();
+        let budget_bytes = layout.budget_bytes.min(size_bytes(layout, most_tokens, most_checkpoints));
+        // The checkpoints that stay also take memory, in all sequences.
+        let live: usize = self.live.iter().map(|sequence| sequence.checkpoints.len()).sum();
+        let needed = size_bytes(layout, len, live);
         if len < MIN_TOKENS.max(kept_len + 1) || needed > budget_bytes || self.has_no_room {
             return;
         }

@@ -1,4 +1,4 @@
-//! Using a model: prefill, generation token by token, draft tokens, embeddings.
+//! Using a model: prefill, generation token by token, draft tokens, several answers at once, embeddings.
 
 mod encoder;
 mod generation;
@@ -8,7 +8,9 @@ mod model;
 mod projector;
 mod prompt;
 mod prompt_lookup;
+mod schedule;
 mod stepwise;
+mod together;
 mod transcriber;
 mod transcript;
 
@@ -20,6 +22,8 @@ pub use model::Model;
 pub use projector::{Part, Projector};
 pub use prompt::{EmbeddingSpan, Prompt, Span};
 pub use prompt_lookup::DraftStats;
+pub use schedule::{Schedule, Turn};
 pub use stepwise::Stepwise;
+pub use together::JointStep;
 pub use transcriber::Transcriber;
 pub use transcript::{TranscriptEvent, TranscriptSegment, TranscriptionOptions};

@@ -9,7 +9,7 @@ use super::stepwise::Stepwise;
 use crate::chat::Chat;
 use crate::error::{EngineError, Result};
 use crate::models::ModelConfig;
-use crate::runtime::backend::{AnswerStart, Batch, Decoder, Profiled, SequenceToken};
+use crate::runtime::backend::{AnswerStart, Batch, Decoder, Profiled};
 use crate::runtime::device::Device;
 use crate::runtime::measuring::{Change, Profile, SelfTest, Verdict};
 use crate::runtime::memory::{Element, Part, Sequences, Snapshot};
@@ -32,6 +32,8 @@ pub struct Model {
     pub(in crate::runtime) sequences: Sequences,
     /// Whether the RoPE positions of each sequence differ from its indices.
     pub(in crate::runtime) is_shifted: Vec<bool>,
+    /// The last token of each sequence that has [joined](Model::join); it enters the cache with the next step.
+    pub(in crate::runtime) last: Vec<u32>,
     pub(in crate::runtime) device: Device,
     pub(in crate::runtime) decoder: Box<dyn Decoder>,
 }
@@ -117,7 +119,7 @@ impl Model {
         self.sequences.reusable_len(&*self.decoder, before_last(&elements))
     }
 
-    fn width(&self) -> usize {
+    pub(super) fn width(&self) -> usize {
         self.config.embedding_len as usize
     }
 
@@ -135,6 +137,26 @@ impl Model {
         prompt: impl Into<Prompt<'p>>,
         mut on_progress: impl FnMut(usize, usize) -> bool,
     ) -> Result<()> {
+        let prompt = prompt.into();
+        let total = self.begin_prompt(&prompt).await?;
+        let mut left = total;
+        loop {
+            if !on_progress(total - left, total) {
+                return Err(EngineError::Interrupted);
+            }
+            if left == 0 {
+                return Ok(());
+            }
+            left = self.read_piece(&prompt, self.decoder.batch_len()).await?;
+        }
+    }
+
+    /// Starts to read `prompt` in pieces: makes the selected sequence hold what is known of it. Returns how many tokens and
+    /// embeddings are left to compute, for [`Model::read_piece`].
+    ///
+    /// # Errors
+    /// As [`Model::prefill`].
+    pub async fn begin_prompt<'p>(&mut self, prompt: impl Into<Prompt<'p>>) -> Result<usize> {
         let (prompt, width) = (prompt.into(), self.width());
         prompt.check(width, width * self.config.deepstack_layers as usize, self.decoder.max_batch_len())?;
         self.check_tokens(&prompt.tokens())?;
@@ -147,20 +169,34 @@ impl Model {
         }
         self.sequences.switch_to(&mut *self.decoder, before_last(&elements), self.context as usize).await;
         self.set_positions(&prompt);
-        let first = self.sequences.len();
-        loop {
-            let at = self.sequences.len();
-            if !on_progress(at - first, elements.len() - 1 - first) {
-                return Err(EngineError::Interrupted);
-            }
-            let Some((batch, len)) = prompt.batch(at, self.decoder.batch_len(), width) else {
-                // The next prompt may share this one but not the answer.
-                self.sequences.checkpoint(&mut *self.decoder, 0).await;
-                return Ok(());
-            };
+        Ok(self.left_of(elements.len()).await)
+    }
+
+    /// Computes the next piece of `prompt`, with which [`Model::begin_prompt`] was called: at most `most` tokens, unless
+    /// embeddings attend to each other. Returns how many tokens and embeddings are left. Other sequences may be selected
+    /// and computed between two pieces.
+    ///
+    /// # Errors
+    /// Whatever the device reported. The cache stays consistent.
+    pub async fn read_piece<'p>(&mut self, prompt: impl Into<Prompt<'p>>, most: usize) -> Result<usize> {
+        let (prompt, width) = (prompt.into(), self.width());
+        let at = self.sequences.len();
+        let elements = prompt.elements(width);
+        if let Some((batch, len)) = prompt.batch(at, self.decoder.batch_len().min(most.max(1)), width) {
             self.decoder.run_batch(at, batch).await?;
             self.sequences.extend(&elements[at..at + len]);
         }
+        Ok(self.left_of(elements.len()).await)
+    }
+
+    /// How many elements of a prompt of `len` the selected sequence lacks. If it lacks none, a checkpoint is made: the next
+    /// prompt may share this one but not the answer.
+    async fn left_of(&mut self, len: usize) -> usize {
+        let left = len - 1 - self.sequences.len();
+        if left == 0 {
+            self.sequences.checkpoint(&mut *self.decoder, 0).await;
+        }
+        left
     }
 
     /// Sets the RoPE positions of a prompt and of the answer to it.
@@ -203,48 +239,6 @@ impl Model {
         Ok(logits)
     }
 
-    /// Logits after one token of each of several sequences, given with their indices, which are computed together:
-    /// `[tokens][vocab]`.
-    ///
-    /// # Errors
-    /// [`EngineError::Prompt`] if two tokens belong to the same sequence, or one to none; otherwise as
-    /// [`Model::logits`].
-    pub async fn each_logits(&mut self, tokens: &[(usize, u32)]) -> Result<Vec<Vec<f32>>> {
-        let selected = self.sequences.selected();
-        let logits = self.compute_each(tokens).await;
-        self.select(selected);
-        logits
-    }
-
-    /// The same, but selects other sequences.
-    async fn compute_each(&mut self, tokens: &[(usize, u32)]) -> Result<Vec<Vec<f32>>> {
-        let ids: Vec<u32> = tokens.iter().map(|(_, id)| *id).collect();
-        self.check_tokens(&ids)?;
-        let mut sequences: Vec<usize> = tokens.iter().map(|(sequence, _)| *sequence).collect();
-        sequences.sort_unstable();
-        sequences.dedup();
-        if sequences.len() < tokens.len() || sequences.last().is_some_and(|last| *last >= self.sequence_count()) {
-            return Err(EngineError::Prompt("its tokens need a sequence each".to_owned()));
-        }
-        let mut places = Vec::with_capacity(tokens.len());
-        for (sequence, id) in tokens.iter().copied() {
-            self.select(sequence);
-            self.check_room(1)?;
-            self.settle().await?;
-            places.push(SequenceToken { sequence, position: self.sequences.len(), id });
-        }
-        let mut rows = Vec::with_capacity(tokens.len());
-        for batch in places.chunks(self.decoder.max_logit_rows()) {
-            let logits = self.decoder.each_logits(batch).await?;
-            rows.extend(logits.chunks_exact(self.config.vocab as usize).map(<[f32]>::to_vec));
-            for token in batch {
-                self.select(token.sequence);
-                self.sequences.push(token.id);
-            }
-        }
-        Ok(rows)
-    }
-
     /// Compiles the kernels that a first answer needs and runs them once, so that it does not have to wait.
     ///
     /// # Errors
@@ -277,7 +271,7 @@ impl Model {
         let room = self.context as usize - self.sequences.len();
         let limit = max_tokens.min(room);
         let end = if room < max_tokens { GenerationEnd::ContextFull } else { GenerationEnd::MaxTokens };
-        let last = self.begin_answer(&prompt, &plan, limit)?;
+        let last = self.begin_answer(&prompt, &plan, limit, false)?;
         let lookup = plan.draft_from.map(|expected| {
             // An answer is never longer than the context.
             let expected = &expected[..expected.len().min(self.context as usize)];
@@ -295,12 +289,19 @@ impl Model {
         prompt: impl Into<Prompt<'p>>,
         plan: impl Into<SamplingPlan<'p>>,
     ) -> Result<Stepwise<'_>> {
-        let last = self.begin_answer(&prompt.into().tokens(), &plan.into(), usize::MAX)?;
+        let last = self.begin_answer(&prompt.into().tokens(), &plan.into(), usize::MAX, false)?;
         Ok(Stepwise::new((&mut self.sequences, &mut *self.decoder), last, self.context as usize))
     }
 
-    /// Starts an answer of at most `limit` tokens to a prompt with these tokens, and returns the last of them.
-    fn begin_answer(&mut self, prompt: &[u32], plan: &SamplingPlan<'_>, limit: usize) -> Result<u32> {
+    /// Starts an answer of at most `limit` tokens to a prompt with these tokens, alone or together with others, and returns
+    /// the last of these tokens.
+    pub(super) fn begin_answer(
+        &mut self,
+        prompt: &[u32],
+        plan: &SamplingPlan<'_>,
+        limit: usize,
+        is_joint: bool,
+    ) -> Result<u32> {
         plan.params.validate()?;
         self.check_tokens(&plan.bias.iter().map(|(id, _)| *id).collect::<Vec<_>>())?;
         let history = history(self.config.vocab as usize, prompt, plan.generated);
@@ -309,7 +310,12 @@ impl Model {
         let suppressed = self.chat.suppressed_ids().iter().map(|id| (*id, SUPPRESSION));
         let bias: Vec<(u32, f32)> = plan.bias.iter().copied().chain(suppressed).collect();
         let plan = &SamplingPlan { bias: &bias, ..*plan };
-        self.decoder.begin_answer(&AnswerStart { position: self.sequences.len(), last, limit, plan, history });
+        let start = AnswerStart { position: self.sequences.len(), last, limit, plan, history };
+        if is_joint {
+            self.decoder.join(&start);
+        } else {
+            self.decoder.begin_answer(&start);
+        }
         Ok(last)
     }
 
@@ -330,7 +336,7 @@ impl Model {
     /// Makes the memory hold the selected sequence and nothing more. An answer may have computed tokens that were not
     /// returned; if they cannot be taken back, the sequence is replayed from the last checkpoint. Only if there was no
     /// memory for checkpoints may embeddings follow it; they are not known any more, and the sequence ends there.
-    async fn settle(&mut self) -> Result<()> {
+    pub(super) async fn settle(&mut self) -> Result<()> {
         let len = self.sequences.len();
         if self.decoder.holds(len) {
             return Ok(());
@@ -448,7 +454,7 @@ impl Model {
     }
 
     /// Checks that this many more tokens fit.
-    fn check_room(&self, tokens: usize) -> Result<()> {
+    pub(super) fn check_room(&self, tokens: usize) -> Result<()> {
         let (prompt_tokens, context_tokens) = (self.sequences.len() + tokens, self.context as usize);
         if prompt_tokens > context_tokens {
             return Err(EngineError::ContextOverflow { prompt_tokens, context_tokens });
@@ -456,7 +462,7 @@ impl Model {
         Ok(())
     }
 
-    fn check_tokens(&self, tokens: &[u32]) -> Result<()> {
+    pub(super) fn check_tokens(&self, tokens: &[u32]) -> Result<()> {
         match tokens.iter().find(|token| **token >= self.config.vocab) {
             Some(token) => Err(EngineError::Tokenizer(format!("the token {token} is not in the vocabulary"))),
             None => Ok(()),

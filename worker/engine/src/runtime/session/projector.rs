@@ -35,6 +35,7 @@ impl Part {
 pub struct Projector {
     device: Device,
     config: ProjectorConfig,
+    id: u64,
     weight_bytes: u64,
     /// The most pixels of a part of a picture for which the device has room.
     max_pixels: u32,
@@ -57,8 +58,10 @@ impl Projector {
         let (positions, bias, class) = (take(POSITIONS), take(PATCH_BIAS), take(CLASS));
         let mut tables = PatchTables { positions, bias, class };
         tables.shrink(&config);
+        let weight_bytes = plan.weights.len_bytes();
         Self {
-            weight_bytes: plan.weights.len_bytes(),
+            id: id(&config.name, weight_bytes, &tables),
+            weight_bytes,
             max_pixels: rows.saturating_mul(config.patch.pow(2)),
             tables,
             row_break: take(BREAK),
@@ -71,6 +74,12 @@ impl Projector {
     /// Its name, from `general.name`.
     pub fn name(&self) -> &str {
         &self.config.name
+    }
+
+    /// Tells it from other projectors, whose embeddings of a picture are others: by its name, its size, and the weights that
+    /// are on the host, in which fine-tuned towers differ.
+    pub fn id(&self) -> u64 {
+        self.id
     }
 
     /// The hyperparameters.
@@ -232,4 +241,11 @@ impl Projector {
         let position_len = if self.config.grid { longer } else { (rows.len() / len) as u32 };
         EmbeddingSpan { id, rows, deepstack, positions, position_len, two_way: self.config.two_way }
     }
+}
+
+/// FNV-1a, of whole words.
+fn id(name: &str, weight_bytes: u64, PatchTables { positions, bias, class }: &PatchTables) -> u64 {
+    let floats = [positions, bias, class].into_iter().flatten().map(|float| u64::from(float.to_bits()));
+    let words = name.bytes().map(u64::from).chain([weight_bytes]).chain(floats);
+    words.fold(0xcbf2_9ce4_8422_2325, |hash, word| (hash ^ word).wrapping_mul(0x0100_0000_01b3))
 }

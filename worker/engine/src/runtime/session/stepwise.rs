@@ -47,12 +47,12 @@ impl<'m> Stepwise<'m> {
     /// # Errors
     /// Whatever the device reported.
     pub async fn logits(&mut self) -> Result<Vec<f32>> {
-        self.decoder.step_logits().await
+        self.decoder.step_logits(0).await
     }
 
     /// Replaces these logits: `[vocab]`.
     pub fn set_logits(&mut self, logits: &[f32]) {
-        self.decoder.set_step_logits(logits);
+        self.decoder.set_step_logits(0, logits);
     }
 
     /// Samples the next token, restricted to tokens whose bit is set in `allowed` if given.

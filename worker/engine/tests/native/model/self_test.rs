@@ -6,11 +6,12 @@ use std::time::{Duration, Instant};
 use parlance_engine::kernels::Shader;
 use parlance_engine::kernels::linear::Tiles;
 use parlance_engine::models::CacheFormat;
-use parlance_engine::runtime::{Model, SelfTest, Verdict};
+use parlance_engine::runtime::{GpuOptions, Model, SelfTest, Tuning, Verdict};
 use pollster::block_on;
 
 use super::{answer, as_on_hardware, fixture, load_file, load_with_context};
-use crate::architectures::file;
+use crate::architectures::{CONTEXT, file};
+use crate::common::On;
 
 /// How long it may take, without compilation.
 const TIME_LIMIT: Duration = Duration::from_millis(100);
@@ -38,6 +39,7 @@ fn files(kernels: &[String]) -> BTreeSet<&str> {
 fn all_damaged(shader: &Shader, text: String) -> String {
     let (right, wrong) = match shader.file {
         "linear/matvec.wgsl" => ("dot_block(b0, inputs)", "dot_block(a0, inputs)"),
+        "linear/matvec_integers.wgsl" => ("tile_product(codes_b0, place)", "tile_product(codes_a0, place)"),
         "linear/tiled.wgsl" => ("b0.w) * value.w", "b0.w) * value.z"),
         "linear/tiled_packed.wgsl" => ("dot4I8Packed(b0, value)", "dot4I8Packed(a0, value)"),
         "attention/attention.wgsl" => ("soft_capped(sum)", "soft_capped(sum * 2.0)"),
@@ -124,6 +126,28 @@ fn wrong_kernels_between_products_are_found() {
         assert_eq!(files(&found.wrong), expected.iter().copied().collect::<BTreeSet<_>>(), "{name}");
         assert_eq!(found.verdict, Verdict::Wrong, "{name}");
     }
+}
+
+/// A mistake where the rows of a window begin again.
+fn rings_damaged(_: &Shader, text: String) -> String {
+    text.replace("position % RING_LEN", "min(position, RING_LEN - 1u)")
+}
+
+#[test]
+fn wrong_turns_of_windows_are_found() {
+    let On::Gpu(options) = as_on_hardware(Tiles::Packed, Some(rings_damaged)) else { unreachable!("it is a GPU") };
+    // Batches so small that layers with a window do not keep all tokens.
+    let tuning = options.tuning.map(|tuning| Tuning { prefill_batch: 16, ..tuning });
+    let device = On::Gpu(GpuOptions { tuning, ..options });
+    let mut model = load_file(&file("gemma3"), device, CONTEXT, CacheFormat::F16);
+    let found = block_on(async {
+        model.warm_up().await.unwrap();
+        model.self_test().await.unwrap()
+    });
+    let reads = |kernel: &str| kernel.starts_with("attention");
+    let found = files(&found.wrong);
+    assert!(found.contains("head_norm") && found.iter().any(|kernel| reads(kernel)), "{found:?}");
+    assert!(found.iter().all(|kernel| *kernel == "head_norm" || reads(kernel)), "{found:?}");
 }
 
 #[test]

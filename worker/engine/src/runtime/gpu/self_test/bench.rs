@@ -234,6 +234,7 @@ impl<'a> Bench<'a> {
             inputs = rms_norm(&inputs, &norm, eps);
         }
         match linear.tuning.tiles {
+            Tiles::None if linear.tuning.integers => inputs = rounded_to_bytes(&inputs),
             Tiles::None | Tiles::Shared => {}
             Tiles::Packed => inputs = rounded_to_bytes(&inputs),
             Tiles::Cooperative => inputs.iter_mut().for_each(|value| *value = f16::from_f32(*value).to_f32()),
@@ -323,6 +324,7 @@ impl<'a> Bench<'a> {
             state,
             norm_eps: norm_eps.unwrap_or_default(),
             tuning,
+            experts: tuning,
             prepared: None,
             groups: None,
         }

@@ -2,7 +2,7 @@
 //! experts.
 
 use super::bench::{BEFORE, Bench, Expected, Form};
-use super::references::{TOKENS, place};
+use super::references::{TOKENS, places};
 use crate::kernels::attention::cache::{from_cache, in_cache_order, into_cache};
 use crate::kernels::attention::gate::attention_gate;
 use crate::kernels::attention::latent::Latent;
@@ -15,7 +15,7 @@ use crate::kernels::norm::reference::{cut_gates, gated_norm, gated_norm_after_ga
 use crate::kernels::norm::{AddNorm, GateCutoff, GatedNorm, HeadNormKernel, LayerNorm};
 use crate::kernels::state_space::{StateSpace, reference as state_space_reference};
 use crate::kernels::streams::{StreamStep, Streams, reference as streams_reference};
-use crate::kernels::{Grid, Shader};
+use crate::kernels::{CacheLayout, Grid, Shader};
 use crate::models::{CacheFormat, ExpertConfig, HeadNorm, HeadShape};
 use crate::runtime::device::Dispatch;
 
@@ -63,18 +63,21 @@ fn rotate(rows: &mut [f32], row_len: usize, heads: &HeadShape, angles: &[[f32; 2
 /// start at `word`.
 fn cached<'b>(
     kv: &'b wgpu::Buffer,
-    cache: CacheFormat,
+    cache: CacheLayout,
     (word, position): (u32, usize),
     (rows, row_len): (&[f32], usize),
 ) -> Expected<'b> {
-    let form = match cache {
+    let form = match cache.format {
         CacheFormat::F16 => Form::Halves,
         CacheFormat::Q8 => Form::Bytes { row_len },
         CacheFormat::F32 => Form::Floats,
     };
     let mut expected = Expected::new(kv, form, []).at_word(word.into());
-    let stored = from_cache(&into_cache(rows, row_len, cache), row_len, cache);
-    expected.values.extend((position * row_len..).zip(stored));
+    let stored = from_cache(&into_cache(rows, row_len, cache.format), row_len, cache.format);
+    for (token, row) in stored.chunks_exact(row_len).enumerate() {
+        let start = cache.row(0, position + token) * row_len;
+        expected.values.extend((start..).zip(row.iter().copied()));
+    }
     expected
 }
 
@@ -108,15 +111,23 @@ impl Bench<'_> {
 
     /// Tests norms, RoPE and the append to the cache, for all heads.
     pub(super) fn head_norm(&mut self, kernel: &HeadNormKernel) {
+        let HeadNormKernel { heads, cache, .. } = *kernel;
+        let positions = cache.value_offset / cache.format.row_words(heads.key_len());
+        for place in places(TOKENS, positions as usize, cache.ring) {
+            self.head_norm_at(kernel, place);
+        }
+    }
+
+    /// The same for a batch at this place.
+    fn head_norm_at(&mut self, kernel: &HeadNormKernel, (position, tokens): (usize, usize)) {
         let HeadNormKernel { kind, heads, cache, queries_only, .. } = *kernel;
         let [dim, query_len, key_len, value_len] =
             [heads.head_dim, heads.query_len(), heads.key_len(), heads.value_len()].map(|len| len as usize);
         let row_len = if queries_only { query_len } else { query_len + key_len + value_len };
-        let (position, tokens) = place(TOKENS, (cache.value_offset / cache.format.row_words(heads.key_len())) as usize);
         let mut rows = self.random.floats(tokens * row_len);
         let lens = if kind.has_own_weights() { [query_len, key_len] } else { [dim; 2] };
         let [weights, biases] = [(); 2].map(|()| lens.map(|len| self.random.floats(len)));
-        let angles = self.angles(&heads, position + tokens);
+        let angles = self.angles(&heads, position, tokens);
         let projected = if kernel.gated { with_gates(&rows, row_len, &heads) } else { rows.clone() };
         let [projected, y] = [projected, vec![BEFORE; tokens * query_len]].map(|contents| self.buffer(&contents));
         let (state, rope_buffer) = (self.state(position, tokens), self.buffer(&angles));
@@ -141,8 +152,8 @@ impl Bench<'_> {
         if !queries_only {
             let (keys, values) = (part(query_len, key_len), part(query_len + key_len, value_len));
             let keys = in_cache_order(&keys, &heads);
-            expected.push(cached(self.kv, cache.format, (0, position), (&keys, key_len)));
-            expected.push(cached(self.kv, cache.format, (cache.value_offset, position), (&values, value_len)));
+            expected.push(cached(self.kv, cache, (0, position), (&keys, key_len)));
+            expected.push(cached(self.kv, cache, (cache.value_offset, position), (&values, value_len)));
         }
         self.run(&[&dispatch], tokens, &expected);
     }
@@ -150,13 +161,20 @@ impl Bench<'_> {
     /// Tests what comes before latent attention: norm, RoPE and the append of keys, and RoPE of queries.
     pub(super) fn latent(&mut self, kernel: &Latent) {
         let Latent { heads, cache, .. } = *kernel;
+        let positions = self.kv.size() / 4 / u64::from(cache.format.row_words(heads.key_len()));
+        for place in places(TOKENS, positions as usize, cache.ring) {
+            self.latent_at(kernel, place);
+        }
+    }
+
+    /// The same for a batch at this place.
+    fn latent_at(&mut self, kernel: &Latent, (position, tokens): (usize, usize)) {
+        let Latent { heads, cache, .. } = *kernel;
         let [dim, rank, rope_dim, key_dim, count] =
             [heads.head_dim, heads.value_dim, heads.rope_dim, kernel.key_dim, heads.heads].map(|len| len as usize);
-        let positions = self.kv.size() / 4 / u64::from(cache.format.row_words(heads.key_len()));
-        let (position, tokens) = place(TOKENS, positions as usize);
         let queries = self.random.floats(tokens * count * (key_dim + rope_dim));
         let (latents, weight) = (self.random.floats(tokens * dim), self.random.floats(rank));
-        let angles = self.angles(&heads, position + tokens);
+        let angles = self.angles(&heads, position, tokens);
         let mut rotated = vec![BEFORE; tokens * count * dim];
         let [queries_buffer, latents_buffer, weight_buffer, y] =
             [&queries, &latents, &weight, &rotated].map(|contents| self.buffer(contents));
@@ -181,8 +199,7 @@ impl Bench<'_> {
         let keys = latents.chunks_exact(dim).enumerate();
         let keys: Vec<f32> =
             keys.flat_map(|(token, row)| latent_key(row, &weight, own_angles(token), kernel)).collect();
-        let expected =
-            [Expected::new(&y, Form::Floats, rotated), cached(self.kv, cache.format, (0, position), (&keys, dim))];
+        let expected = [Expected::new(&y, Form::Floats, rotated), cached(self.kv, cache, (0, position), (&keys, dim))];
         self.run(&[&dispatch], tokens, &expected);
     }
 

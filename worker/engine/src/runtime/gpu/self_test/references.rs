@@ -29,10 +29,18 @@ fn most_tokens(linear: &Linear) -> usize {
     if linear.tuning.has_lanes() { 1 } else { TOKENS }
 }
 
-/// Position and number of tokens of a batch in a cache of `positions`.
-pub(super) fn place(most_tokens: usize, positions: usize) -> (usize, usize) {
+/// Position and number of tokens of batches in a cache of `positions`: one near its beginning, and if it is a ring, one
+/// where that begins again.
+pub(super) fn places(most_tokens: usize, positions: usize, ring: Option<u32>) -> Vec<(usize, usize)> {
     let tokens = most_tokens.min(positions);
-    (POSITION.min(positions - tokens), tokens)
+    let turn = ring.map(|len| len as usize + 1 - tokens.div_ceil(2));
+    [POSITION.min(positions - tokens)].into_iter().chain(turn).map(|position| (position, tokens)).collect()
+}
+
+/// Scores of sinks as if a number of positions with zeros were attended to, too.
+fn with_zeros(sinks: &[f32], heads: &HeadShape, zeros: usize) -> Vec<f32> {
+    let sink = |head: usize| sinks.get(head).map_or(0.0, |sink: &f32| sink.exp());
+    (0..heads.heads as usize).map(|head| (sink(head) + zeros as f32).ln()).collect()
 }
 
 /// Evenly spaced numbers below `len`, including the first and the last.
@@ -81,6 +89,23 @@ fn rotated(
     [query, in_cache_order(&key, heads), value]
 }
 
+/// What the cache holds of the positions before a batch.
+struct Cached {
+    /// The last of them, which have keys and values.
+    filled: usize,
+    /// Those before, which have zeros.
+    zeros: usize,
+}
+
+impl Cached {
+    /// Scores of the sinks of a token's attention if zeros count as sinks, too.
+    fn sinks(&self, attention: &Attention, sinks: &[f32], token: usize) -> Vec<f32> {
+        let filled = self.filled + token + 1;
+        let in_window = attention.window.map_or(self.zeros, |window| (window as usize).saturating_sub(filled));
+        with_zeros(sinks, &attention.heads, in_window.min(self.zeros))
+    }
+}
+
 impl Bench<'_> {
     /// Tests a dispatch's kernel, unless it was tested before.
     pub(super) fn test(&mut self, dispatch: &Dispatch) -> Result<()> {
@@ -122,11 +147,11 @@ impl Bench<'_> {
         let params = SamplingParams { temperature: 0.8, min_p: 0.05, seed: 7, ..SamplingParams::GREEDY };
         let logits: Vec<f32> = self.random.floats(model.vocab as usize).iter().map(|logit| 8.0 * logit).collect();
         self.gpu.queue().write_buffer(&model.buffers.logits, 0, bytemuck::cast_slice(&logits));
-        model.set_sampling(&(&params).into(), &vec![0; logits.len()]);
+        model.buffers.sampler.begin(self.gpu, &(&params).into(), &vec![0; logits.len()]);
         model.feed(0, 0, 0);
         let penalised: Vec<f32> = logits.iter().map(|logit| penalise(*logit, 0, &params)).collect();
         let token = sampling_reference::sample(&penalised, &params, 0) as u32;
-        let expected = [Expected::new(&model.buffers.next_id, Form::Token(token), [1.0])];
+        let expected = [Expected::new(&model.buffers.sampler.next_id, Form::Token(token), [1.0])];
         self.run(&model.sampler.each_ref(), 1, &expected);
     }
 
@@ -168,13 +193,24 @@ impl Bench<'_> {
         Ok(())
     }
 
-    /// Tests the product of queries, keys and values; compares the first head of each, if it is in this matrix.
+    /// Tests the product of queries, keys and values.
     fn qkv(&mut self, linear: &Linear, norm_eps: Option<f32>, heads: &HeadShape, cache: CacheLayout) -> Result<()> {
+        let positions = cache.value_offset / cache.format.row_words(heads.key_len());
+        let mut places = places(most_tokens(linear), positions as usize, cache.ring).into_iter();
+        places.try_for_each(|place| self.qkv_at(linear, norm_eps, (heads, cache), place))
+    }
+
+    /// The same for a batch at this place. Compares the first head of each, if it is in this matrix.
+    fn qkv_at(
+        &mut self,
+        linear: &Linear,
+        norm_eps: Option<f32>,
+        (heads, cache): (&HeadShape, CacheLayout),
+        (position, tokens): (usize, usize),
+    ) -> Result<()> {
         let [query_len, key_len, value_len] =
             [heads.query_len(), heads.key_len(), heads.value_len()].map(|len| len as usize);
-        let (position, tokens) =
-            place(most_tokens(linear), (cache.value_offset / cache.format.row_words(heads.key_len())) as usize);
-        let angles = self.angles(heads, position + tokens);
+        let angles = self.angles(heads, position, tokens);
         let rope_buffer = self.buffer(&angles);
         let query = self.buffer(&vec![BEFORE; tokens * query_len]);
         let in_matrix = |rows: Range<u32>| {
@@ -199,8 +235,8 @@ impl Bench<'_> {
             Expected::new(self.kv, form, []).at_word(cache.value_offset.into()),
         ];
         for token in 0..tokens {
-            let row = position + token;
-            let own_angles = &angles[row * (heads.rope_dim as usize / 2)..];
+            let own_angles = &angles[(position + token) * (heads.rope_dim as usize / 2)..];
+            let row = cache.row(0, position + token);
             let own = rotated(&products, token, firsts.clone(), heads, own_angles);
             let starts = [token * query_len, row * key_len, row * value_len];
             for ((expected, at), head) in expected.iter_mut().zip(starts).zip(own) {
@@ -213,13 +249,23 @@ impl Bench<'_> {
 
     /// Tests attention of all heads.
     fn attention(&mut self, attention: &Attention) {
-        let Attention { heads, layout, splits, cache, .. } = *attention;
+        let Attention { heads, layout, cache, .. } = *attention;
         let key_words = if cache.value_offset == 0 { self.kv.size() / 4 } else { cache.value_offset.into() };
         let positions = key_words / u64::from(cache.format.row_words(heads.key_len()));
         let most_tokens = if layout == AttentionLayout::Token { 1 } else { TOKENS };
-        let (position, tokens) = place(most_tokens, positions as usize);
-        let [keys, values] = self.fill_cache(attention, position + tokens);
-        let query = self.random.floats(tokens * heads.query_len() as usize);
+        // What depends on the position itself is tested near the beginning only.
+        let ring = cache.ring.filter(|_| attention.temperature.is_none());
+        for place in places(most_tokens, positions as usize, ring) {
+            self.attention_at(attention, place);
+        }
+    }
+
+    /// The same for a batch at this place.
+    fn attention_at(&mut self, attention: &Attention, (position, tokens): (usize, usize)) {
+        let Attention { heads, splits, .. } = *attention;
+        let (cached, [keys, values]) = self.fill_cache(attention, position, tokens);
+        let query_len = heads.query_len() as usize;
+        let query = self.random.floats(tokens * query_len);
         let q = self.buffer(&query);
         let y_len = if splits > 1 { attention.split_len() as usize } else { heads.attended_len() as usize };
         let y = self.buffer(&vec![BEFORE; tokens * y_len]);
@@ -230,22 +276,33 @@ impl Bench<'_> {
         let dispatch = Dispatch::new(self.gpu, &attention.shader(), &bindings, attention.grids()[0]);
         // The order of elements does not affect scores, as long as queries and keys have the same one.
         let query = in_cache_order(&query, &heads);
-        let attended = attention_reference::attention(&query, [&keys, &values], &sinks, position, attention);
+        let attended = query.chunks_exact(query_len).enumerate().flat_map(|(token, query)| {
+            let sinks = cached.sinks(attention, &sinks, token);
+            attention_reference::attention(query, [&keys, &values], &sinks, cached.filled + token, attention)
+        });
         let form = match splits {
             1 => Form::Floats,
             _ => Form::Parts { splits: splits as usize, value_dim: heads.value_dim as usize },
         };
-        self.run(&[&dispatch], tokens, &[Expected::new(&y, form, attended)]);
+        let expected = [Expected::new(&y, form, attended)];
+        self.run(&[&dispatch], tokens, &expected);
     }
 
-    /// Tests attention that multiplies its own query, key and value, for the first head.
+    /// Tests attention that multiplies its own query, key and value.
     fn projected(&mut self, attention: &Attention, linear: &Linear) -> Result<()> {
+        let Attention { heads, cache, .. } = *attention;
+        let positions = cache.value_offset as usize * 2 / heads.key_len() as usize;
+        let mut places = places(1, positions, cache.ring).into_iter();
+        places.try_for_each(|(position, _)| self.projected_at(attention, linear, position))
+    }
+
+    /// The same for the first head of a token at this position.
+    fn projected_at(&mut self, attention: &Attention, linear: &Linear, position: usize) -> Result<()> {
         let Attention { heads, cache, splits, .. } = *attention;
         // Values are as wide as keys.
         let (dim, kv_len) = (heads.head_dim as usize, heads.key_len() as usize);
-        let (position, _) = place(1, cache.value_offset as usize * 2 / kv_len);
-        let cached = self.fill_cache(attention, position);
-        let angles = self.angles(&heads, position + 1);
+        let (cached, [cached_keys, cached_values]) = self.fill_cache(attention, position, 0);
+        let angles = self.angles(&heads, position, 1);
         let rope_buffer = self.buffer(&angles);
         let y = self.buffer(&vec![BEFORE; attention.split_len() as usize]);
         let firsts = first_heads(&heads);
@@ -265,11 +322,12 @@ impl Bench<'_> {
         let seen = |cached: &[f32], own: &[f32]| -> Vec<f32> {
             cached.chunks_exact(kv_len).flat_map(|row| &row[..dim]).chain(own).copied().collect()
         };
-        let [keys, values] = [seen(&cached[0], &key), seen(&cached[1], &value)];
+        let [keys, values] = [seen(&cached_keys, &key), seen(&cached_values, &value)];
         let first_head = Attention { heads: HeadShape { heads: 1, kv_heads: 1, ..heads }, ..*attention };
         let query = in_cache_order(&query, &heads);
-        let attended = attention_reference::attention(&query, [&keys, &values], &sinks, position, &first_head);
-        let own_word = (position * kv_len / 2) as u64;
+        let sinks = cached.sinks(&first_head, &sinks, 0);
+        let attended = attention_reference::attention(&query, [&keys, &values], &sinks, cached.filled, &first_head);
+        let own_word = (cache.row(0, position) * kv_len / 2) as u64;
         let expected = [
             Expected::new(&y, Form::Parts { splits: splits as usize, value_dim: dim }, attended),
             Expected::new(self.kv, Form::Halves, key).at_word(own_word),
@@ -299,22 +357,34 @@ impl Bench<'_> {
         Ok(())
     }
 
-    /// Fills the first positions of the cache; returns its keys, in the cache's order of elements, and its values.
-    fn fill_cache(&mut self, attention: &Attention, positions: usize) -> [Vec<f32>; 2] {
+    /// Fills the cache for a batch of `tokens` at `position`, and the positions before it: the last with random keys and
+    /// values, the others with zeros. Returns those, the keys in the cache's order of elements.
+    fn fill_cache(&mut self, attention: &Attention, position: usize, tokens: usize) -> (Cached, [Vec<f32>; 2]) {
+        let cache = attention.cache;
+        let cached = Cached { filled: position.min(POSITION), zeros: position.saturating_sub(POSITION) };
+        if cached.zeros > 0 {
+            let mut encoder = self.gpu.device().create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
+            encoder.clear_buffer(self.kv, 0, None);
+            self.gpu.queue().submit([encoder.finish()]);
+        }
         let [key_len, value_len] = attention.row_lens().map(|len| len as usize);
         let mut fill = |first_word: u32, len: usize| {
-            let words = into_cache(&self.random.floats(positions * len), len, attention.cache.format);
-            self.gpu.queue().write_buffer(self.kv, u64::from(first_word) * 4, bytemuck::cast_slice(&words));
-            from_cache(&words, len, attention.cache.format)
+            let words = into_cache(&self.random.floats((cached.filled + tokens) * len), len, cache.format);
+            let row_words = cache.format.row_words(len as u32) as usize;
+            for (position, row) in (cached.zeros..).zip(words.chunks_exact(row_words)) {
+                let word = first_word as usize + cache.row(0, position) * row_words;
+                self.gpu.queue().write_buffer(self.kv, word as u64 * 4, bytemuck::cast_slice(row));
+            }
+            from_cache(&words, len, cache.format)
         };
         let keys = fill(0, key_len);
-        let values = if attention.cache.value_offset == 0 {
+        let values = if cache.value_offset == 0 {
             let value_dim = attention.heads.value_dim as usize;
             keys.chunks_exact(key_len).flat_map(|key| &key[..value_dim]).copied().collect()
         } else {
-            fill(attention.cache.value_offset, value_len)
+            fill(cache.value_offset, value_len)
         };
-        [keys, values]
+        (cached, [keys, values])
     }
 
     /// Scores of the attention's sinks, and a buffer with them; none if it has no sinks.
@@ -324,9 +394,12 @@ impl Bench<'_> {
         (sinks, buffer)
     }
 
-    /// Cosines and sines of test angles for this many positions.
-    pub(super) fn angles(&mut self, heads: &HeadShape, positions: usize) -> Vec<[f32; 2]> {
-        let len = (positions * heads.rope_dim as usize / 2).max(1);
-        self.random.floats(len).iter().map(|angle| [(3.0 * angle).cos(), (3.0 * angle).sin()]).collect()
+    /// Cosines and sines of test angles of `tokens` at `position`, after zeros for the positions before.
+    pub(super) fn angles(&mut self, heads: &HeadShape, position: usize, tokens: usize) -> Vec<[f32; 2]> {
+        let pairs = heads.rope_dim as usize / 2;
+        let own = self.random.floats((tokens * pairs).max(1));
+        let mut angles = vec![[0.0; 2]; position * pairs];
+        angles.extend(own.iter().map(|angle| [(3.0 * angle).cos(), (3.0 * angle).sin()]));
+        angles
     }
 }

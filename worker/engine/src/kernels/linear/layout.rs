@@ -1,0 +1,120 @@
+//! Layouts of the kernels of matrix products.
+
+use crate::kernels::Shader;
+
+/// How products for many tokens share loaded data.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Tiles {
+    /// Each thread loads its own (`linear.wgsl`), or there is only one token.
+    None,
+    /// Through workgroup memory (`tiled.wgsl`). [`LinearTuning::pairs`] and [`LinearTuning::tokens`] are per thread.
+    Shared,
+    /// The same with 8-bit integers (`tiled_packed.wgsl`), for formats that support it
+    /// ([`has_integers`](super::has_integers)). [`quantise`](super::quantise) converts the input.
+    Packed,
+    /// On the adapter's matrix units (`cooperative.wgsl`), with f16 products. [`halve`](super::halve) converts the input.
+    /// [`LinearTuning::pairs`] and [`LinearTuning::tokens`] are a subgroup's matrices along rows and tokens, and
+    /// [`LinearTuning::steps`] the number of blocks between two barriers. [`LinearTuning::row_groups`] of its eight
+    /// subgroups have rows of their own.
+    Cooperative,
+}
+
+/// Number of adjacent threads along the rows in a workgroup of `tiled.wgsl`.
+pub(super) const TILE_LANES: u32 = 16;
+/// Number of subgroups in a workgroup of `cooperative.wgsl`.
+const COOPERATIVE_SUBGROUPS: u32 = 8;
+/// Bytes of workgroup memory that `tiled.wgsl` needs in the layouts used.
+pub const SHARED_TILE_BYTES: u32 = 26_880;
+/// Bytes of workgroup memory that `cooperative.wgsl` and, for the largest heads, `attention_cooperative.wgsl` need.
+pub const COOPERATIVE_TILE_BYTES: u32 = 49_152;
+/// Subgroup size that `cooperative.wgsl` expects.
+pub const COOPERATIVE_SUBGROUP: u32 = 32;
+/// Bytes of workgroup memory that every device has (WebGPU's default limit).
+pub(super) const LEAST_WORKGROUP_BYTES: u32 = 16 << 10;
+/// Threads in a workgroup of `cooperative.wgsl`.
+pub const COOPERATIVE_WORKGROUP: u32 = COOPERATIVE_SUBGROUP * COOPERATIVE_SUBGROUPS;
+
+/// Layout of a product's kernel.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[allow(clippy::struct_excessive_bools, reason = "each is an independent switch")]
+pub struct LinearTuning {
+    /// Threads in a workgroup; a power of two.
+    pub workgroup: u32,
+    /// Number of threads that share a pair of rows; a power of two, at most `workgroup`. More than one selects
+    /// `matvec.wgsl` or `matvec_integers.wgsl`, which are for single tokens.
+    pub lanes: u32,
+    /// Blocks of 32 columns per tile of the input that each lane takes if there are several lanes.
+    pub steps: u32,
+    /// Pairs of rows per thread.
+    pub pairs: u32,
+    /// Tokens per thread; an even number in [`Tiles::Shared`] and [`Tiles::Packed`].
+    pub tokens: u32,
+    /// How threads share loaded data.
+    pub tiles: Tiles,
+    /// Subgroups along the rows in [`Tiles::Cooperative`], a divisor of eight; the others are along the tokens.
+    pub row_groups: u32,
+    /// Number of threads whose sums are added by subgroup operations; a power of two, 1 for none.
+    pub subgroup: u32,
+    /// Prepend `enable subgroups;` (browsers require it, naga rejects it).
+    pub subgroup_enable: bool,
+    /// Several lanes multiply integers (`matvec_integers.wgsl`). Requires a format that supports it
+    /// ([`has_codes`](super::has_codes)), one input for all rows, and that it is not merged.
+    pub integers: bool,
+    /// Several lanes read the format's codebook, if it has one and there is room, from workgroup memory.
+    pub shared_codebook: bool,
+    /// Products on matrix units load the blocks of the next step while they multiply.
+    pub prefetch: bool,
+}
+
+impl LinearTuning {
+    /// Whether several neighbouring threads share a pair of rows.
+    pub fn has_lanes(&self) -> bool {
+        self.lanes > 1
+    }
+
+    /// The layout for products per head with `cols` columns: no more threads share a row than it has blocks.
+    #[must_use]
+    pub fn per_head(self, cols: u32) -> Self {
+        Self { lanes: self.lanes.min((cols / 32).next_power_of_two().max(2)), steps: 1, ..self }
+    }
+
+    /// Declares what `span_sum.wgsl` needs, except for the workgroup size.
+    pub(in crate::kernels) fn declare_subgroups(&self, shader: Shader) -> Shader {
+        shader
+            .define_if(self.subgroup > 1, "SUBGROUP_REDUCE")
+            .define_if(self.subgroup > 1 && self.subgroup_enable, "SUBGROUP_ENABLE")
+            .constant("SUBGROUP", self.subgroup.min(self.workgroup))
+    }
+
+    /// Turns a layout of [`Tiles::Shared`] into one of [`Tiles::Packed`]: the data loaded are smaller, and fewer tokens
+    /// per thread are faster.
+    #[must_use]
+    pub fn packed(self) -> Self {
+        Self { tiles: Tiles::Packed, tokens: self.tokens / 2, ..self }
+    }
+
+    /// The inverse of [`LinearTuning::packed`], for formats without integers.
+    #[must_use]
+    pub fn unpacked(self) -> Self {
+        Self { tiles: Tiles::Shared, tokens: self.tokens * 2, ..self }
+    }
+
+    /// Whether a kernel converts the inputs before the product.
+    pub fn prepares_inputs(&self) -> bool {
+        matches!(self.tiles, Tiles::Packed | Tiles::Cooperative)
+    }
+
+    /// Subgroups along the tokens in [`Tiles::Cooperative`].
+    pub(super) fn token_groups(&self) -> u32 {
+        COOPERATIVE_SUBGROUPS / self.row_groups
+    }
+
+    /// Pairs of rows, and tokens, per workgroup.
+    pub(crate) fn tile(&self) -> [u32; 2] {
+        match self.tiles {
+            Tiles::None => [self.pairs * (self.workgroup / self.lanes), self.tokens],
+            Tiles::Shared | Tiles::Packed => [self.pairs * TILE_LANES, self.tokens * (self.workgroup / TILE_LANES)],
+            Tiles::Cooperative => [8 * self.pairs * self.row_groups, 16 * self.tokens * self.token_groups()],
+        }
+    }
+}

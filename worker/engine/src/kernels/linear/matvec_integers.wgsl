@@ -1,0 +1,85 @@
+// Matrix times one vector, as in `matvec.wgsl`, with 8-bit integers: weights of a format with few bits
+// (`formats/codes.wgsl`), and the input rounded as by `quantise.wgsl`. Every workgroup rounds it itself, which takes less
+// time than a separate dispatch.
+//
+// A vec4 of quants holds SPAN blocks, a unit. A lane takes UNITS of them per tile, so that it loads no quants twice, and
+// loads what a tile needs before the input has arrived: integers take few registers.
+//
+// Grid and constants: those of `matvec.wgsl`, but SPAN and UNITS instead of STEPS.
+#include "linear/product_bindings.wgsl"
+#include "linear/vector_input.wgsl"
+#include "linear/integer_tile.wgsl"
+#include "shared/span_sum.wgsl"
+
+const ROW_UNITS: u32 = BLOCKS / SPAN;
+// Words of quants per block.
+const WORDS: u32 = 4u / SPAN;
+
+@compute @workgroup_size(WORKGROUP)
+fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) thread: u32) {
+    let first_pair = ((group.y * GRID_X + group.x) * (WORKGROUP / LANES) + thread / LANES) * THREAD_PAIRS;
+    let lane = thread % LANES;
+    // The grid has exactly as many, as in `matvec.wgsl`.
+    let token = group.z;
+    var expert_row = 0u;
+#ifdef EXPERTS
+    expert_row = experts[token] * ROWS;
+#endif
+    #repeat p THREAD_PAIRS
+    let pair_rows$p = pair_rows(min(first_pair + $pu, PAIRS - 1u));
+    let rows$p = (expert_row + pair_rows$p) * ROW_UNITS;
+    var sum$p = vec2<f32>(0.0);
+    #end
+    let x_base = token / X_SHARE * BLOCKS * 8u;
+    var square = 0.0;
+#ifdef SHARED_CODEBOOK
+    fill_codebook(thread);
+#endif
+
+    for (var first = 0u; first < ROW_UNITS; first += TILE_UNITS) {
+        #repeat s UNITS
+        let unit$s = min(first + $su * LANES + lane, ROW_UNITS - 1u);
+        #repeat p THREAD_PAIRS
+        let a$s_$p = quants[rows$p.x + unit$s];
+        let b$s_$p = quants[rows$p.y + unit$s];
+        #repeat b SPAN
+        let head_a$s_$p_$b = load_head((rows$p.x + unit$s) * SPAN + $bu);
+        let head_b$s_$p_$b = load_head((rows$p.y + unit$s) * SPAN + $bu);
+        #end
+        #end
+        #end
+        // All threads have finished with the previous tile.
+        workgroupBarrier();
+        square += fill_tile(x_base, first * SPAN, min(TILE_BLOCKS, BLOCKS - first * SPAN), thread);
+        workgroupBarrier();
+        #repeat s UNITS
+        if (first + $su * LANES + lane < ROW_UNITS) {
+            #repeat b SPAN
+            {
+                let place = $bu * TILE_UNITS + $su * LANES + lane;
+                #repeat p THREAD_PAIRS
+                let words_a$p = vec2<u32>(a$s_$p[$bu * WORDS], a$s_$p[$bu * WORDS + WORDS - 1u]);
+                let words_b$p = vec2<u32>(b$s_$p[$bu * WORDS], b$s_$p[$bu * WORDS + WORDS - 1u]);
+                let codes_a$p = codes_of(words_a$p, head_a$s_$p_$b, (rows$p.x + unit$s) * SPAN + $bu);
+                let codes_b$p = codes_of(words_b$p, head_b$s_$p_$b, (rows$p.y + unit$s) * SPAN + $bu);
+                sum$p += vec2<f32>(tile_product(codes_a$p, place), tile_product(codes_b$p, place));
+                #end
+            }
+            #end
+        }
+        #end
+    }
+
+    var scale = 1.0;
+#ifdef NORM
+    scale = inverseSqrt(sum_over_all(square, thread) / f32(COLS) + EPS);
+#endif
+    #repeat p THREAD_PAIRS
+    {
+        let sum = sum_over(sum$p, thread, LANES);
+        if (lane == 0u && first_pair + $pu < PAIRS) {
+            finish_pair(token, first_pair + $pu, sum * scale);
+        }
+    }
+    #end
+}
