@@ -7,10 +7,11 @@ use parlance_protocol::documents::{MAX_TEXT_BYTES, SectionKind};
 
 use crate::archive::Archive;
 use crate::error::DocumentError;
+use crate::html;
 use crate::office::resolve;
 use crate::output::Output;
+use crate::text::decode;
 use crate::xml::{self, Node};
-use crate::{decode, html};
 
 /// Ways to make fonts hard to copy. Anything else that is encrypted is the book.
 const FONT_ENCRYPTION: [&str; 2] = ["http://www.idpf.org/2008/embedding", "http://ns.adobe.com/pdf/enc#RC"];

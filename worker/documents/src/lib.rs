@@ -8,7 +8,7 @@
 //! | file | |
 //! | --- | --- |
 //! | `kind.rs`, `archive.rs`, `xml.rs` | what a file is; its packed files, and their elements, within limits |
-//! | `blocks.rs`, `table.rs`, `output.rs` | paragraphs, tables and sections of the text |
+//! | `text.rs`, `blocks.rs`, `table.rs`, `output.rs` | texts, and the paragraphs, tables and sections of one |
 //! | `pdf.rs`, `html.rs`, `csv.rs`, `docx.rs`, `pptx.rs`, `xlsx.rs`, `open_document.rs`, `epub.rs`, `sources.rs` | the formats |
 
 mod archive;
@@ -28,6 +28,7 @@ mod pdf;
 mod pptx;
 mod sources;
 mod table;
+mod text;
 mod xlsx;
 mod xml;
 
@@ -41,6 +42,7 @@ use parlance_protocol::documents::{LimitUnit, MAX_FILE_BYTES};
 use crate::archive::Archive;
 use crate::kind::{ArchiveKind, Kind};
 use crate::output::Output;
+use crate::text::text;
 
 /// Reads a document. `name` is the file's, whose ending tells kinds of text apart. `on_progress` gets the share that is done,
 /// from 0 to 1.
@@ -79,22 +81,4 @@ fn read_archive<R: Read + Seek>(source: R, output: &mut Output<'_>) -> Result<()
         ArchiveKind::Epub => epub::read(&mut archive, output),
         ArchiveKind::Files => sources::read(&mut archive, output),
     }
-}
-
-/// The whole of a text file.
-fn text(mut source: impl Read) -> Result<String, DocumentError> {
-    let mut bytes = Vec::new();
-    source.read_to_end(&mut bytes)?;
-    decode(bytes)
-}
-
-/// Text in UTF-8, with or without a byte order mark.
-pub(crate) fn decode(mut bytes: Vec<u8>) -> Result<String, DocumentError> {
-    if bytes.starts_with(b"\xef\xbb\xbf") {
-        bytes.drain(..3);
-    }
-    if bytes.contains(&0) {
-        return Err(DocumentError::Unknown);
-    }
-    String::from_utf8(bytes).map_err(|_| DocumentError::Encoding)
 }

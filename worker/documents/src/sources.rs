@@ -5,9 +5,9 @@ use std::io::{Read, Seek};
 use parlance_protocol::documents::{LimitUnit, MAX_TEXT_BYTES, SectionKind};
 
 use crate::archive::Archive;
-use crate::decode;
 use crate::error::DocumentError;
 use crate::output::Output;
+use crate::text::decode;
 
 /// Folders of what programs have made, which nobody asks about.
 const LEFT_OUT: [&str; 4] = [".git", "__MACOSX", "node_modules", "target"];
